@@ -1,0 +1,126 @@
+import type { LogFormat, LogLevel } from "./log.ts";
+import { deepFreeze } from "./settings/freeze.ts";
+import { type Loaded, readSettings, type Sources } from "./settings/read-settings.ts";
+import type { ProgramText } from "./settings/render.ts";
+import { serverTable } from "./settings/server-table.ts";
+import type { Values } from "./settings/setting.ts";
+
+/** The server's whole configuration: validated, deeply frozen, read once. `docs/configuration.md` says what each key means. */
+export interface Config {
+  /** 0 takes any free port. */
+  readonly port: number;
+  readonly host: string;
+  /** Somebody chose `host`, so an open surface is meant to be reachable. */
+  readonly hostGiven: boolean;
+  /** Undefined: `/metrics` is served by the public listener. */
+  readonly metricsListener: { readonly host: string; readonly port: number } | undefined;
+  readonly apiKeys: readonly string[];
+  readonly clientKeys: readonly string[];
+  readonly apiRoles: readonly string[];
+  readonly clientRoles: readonly string[];
+  /** IP addresses and CIDR ranges. */
+  readonly trustedProxies: readonly string[];
+  /** Origins as browsers send them; `*` stands for any. */
+  readonly allowedOrigins: readonly string[];
+  /** Ids of the plugins to mount, in the server's order. */
+  readonly plugins: readonly string[];
+  readonly requestTimeoutMs: number;
+  readonly asrRequestTimeoutMs: number;
+  /** 0: nothing waits. */
+  readonly queueSize: number;
+  /** 0: nothing waits. */
+  readonly queueTimeoutMs: number;
+  readonly modelGraceMs: number;
+  readonly keepaliveIntervalMs: number;
+  readonly maxJsonBodyBytes: number;
+  readonly maxAudioBodyBytes: number;
+  readonly transferTtlMs: number;
+  readonly drainTimeoutMs: number;
+  readonly llmMaxParallelEmbeddings: number;
+  readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
+  readonly registerTimeoutMs: number;
+  /** 0: failures are not counted. */
+  readonly authFailuresPerMinute: number;
+  readonly windowBytes: number;
+  readonly legacyHoldBytes: number;
+  readonly pingIntervalMs: number;
+  readonly earlyHeadersMs: number;
+  readonly clientStallTimeoutMs: number;
+  readonly confirmTimeoutMs: number;
+}
+
+export interface ConfigSources extends Sources {
+  readonly version: string;
+  /** The ids that `PLUGINS` may name, in the order in which they are mounted. */
+  readonly knownPlugins: readonly string[];
+  /** Whether the log goes to a terminal, which decides the log's default format. */
+  readonly isTerminal: boolean;
+}
+
+/** What the server says about itself in `--help`. */
+export function serverText(version: string): ProgramText {
+  return {
+    name: "moorage",
+    version,
+    about: "private models and tools behind one public server.",
+    usage: "moorage [flags]",
+  };
+}
+
+/** Reads, checks and freezes everything, or says all that is wrong. Pure but for `readFile`. */
+export function loadConfig(sources: ConfigSources): Loaded<Config> {
+  const read = readSettings(serverTable(sources.knownPlugins), sources, serverText(sources.version));
+  if (read.kind === "say") return read;
+  const strays = read.positionals.filter((each) => !each.isDoubtful);
+  const faults = [
+    ...read.faults,
+    ...strays.map(({ place }) => `argument ${place}: is not a flag; flags begin with two dashes`),
+  ];
+  if (faults.length > 0 || !read.values) return { kind: "faults", faults };
+  const config = toConfig(read.values, sources.isTerminal);
+  if (!read.print) return { kind: "ready", config };
+  const { host: address, logFormat, plugins, metricsListener: metrics } = config;
+  const metricsAddress = metrics
+    ? `${metrics.host.includes(":") ? `[${metrics.host}]` : metrics.host}:${metrics.port}`
+    : "";
+  return {
+    kind: "say",
+    text: read.print({ host: address, logFormat, plugins: plugins.join(","), metricsListener: metricsAddress }),
+  };
+}
+
+function toConfig(values: Values<ReturnType<typeof serverTable>>, isTerminal: boolean): Config {
+  const isOpen =
+    (values.apiKeys.length === 0 && values.apiRoles.length === 0) ||
+    (values.clientKeys.length === 0 && values.clientRoles.length === 0);
+  const address = values.host ?? (isOpen ? "127.0.0.1" : "0.0.0.0");
+  const separate = values.metricsListener;
+  const metrics = separate && { host: separate.host ?? address, port: separate.port };
+  // The same address twice means one listener: two could not bind it.
+  const isSame = metrics?.host === address && metrics.port === values.port && metrics.port !== 0;
+  return deepFreeze({
+    ...values,
+    host: address,
+    hostGiven: values.host !== undefined,
+    metricsListener: isSame ? undefined : metrics,
+    logFormat: values.logFormat ?? (isTerminal ? "pretty" : "json"),
+  });
+}
+
+/** What `plugins` holds in `defaultConfig`. A running server takes the ids from its own list instead. */
+const USUAL_PLUGINS = ["llm", "asr", "mcp", "transfer"] as const;
+
+/** Every default, changed as told, frozen: for tests and the demo. Overrides are taken as they are, without limits. */
+export function defaultConfig(overrides: Partial<Config> = {}): Config {
+  const loaded = loadConfig({
+    argv: [],
+    env: {},
+    readFile: () => "",
+    version: "",
+    knownPlugins: USUAL_PLUGINS,
+    isTerminal: false,
+  });
+  if (loaded.kind !== "ready") throw new Error("the defaults are not a valid configuration");
+  return deepFreeze({ ...loaded.config, ...overrides });
+}

@@ -1,0 +1,92 @@
+import { parseArgs } from "node:util";
+import type { Table, Written } from "./setting.ts";
+import { type Given, type SourceReading, suggestion } from "./sources.ts";
+
+/** Flags that ask for a text instead of a start. */
+export const REQUESTS = {
+  help: "Print this and exit.",
+  version: "Print the version and exit.",
+  "print-config": "Print the effective settings with their sources, secrets masked, and exit.",
+} as const;
+
+export type Request = keyof typeof REQUESTS;
+
+/** An argument without dashes before it. */
+export interface Positional {
+  readonly text: string;
+  /** Its place among the arguments, from 1: what faults say instead of a text that may be a mistyped secret. */
+  readonly place: number;
+  /** Follows an unknown flag, so it may be that flag's value. */
+  readonly isDoubtful: boolean;
+}
+
+export interface FlagReading extends SourceReading {
+  readonly requests: ReadonlySet<Request>;
+  readonly positionals: readonly Positional[];
+}
+
+/**
+ * Reads `--flag value` and `--flag=value`. The last of a repeated flag holds, but a list's flags add up. A value that
+ * begins with two dashes needs the `=` form, so that a forgotten value does not swallow the next flag.
+ */
+export function readFlags(table: Table, argv: readonly string[]): FlagReading {
+  const keys = new Map(Object.entries(table).map(([key, setting]) => [setting.flag, key]));
+  const given = new Map<string, Given>();
+  const requests = new Set<Request>();
+  const positionals: Positional[] = [];
+  const faults: string[] = [];
+  let unknownAt = -2;
+  for (const token of tokenize(keys, argv)) {
+    const place = token.index + 1;
+    if (token.kind === "positional") {
+      positionals.push({ text: token.value, place, isDoubtful: token.index === unknownAt + 1 });
+    } else if (token.kind === "option") {
+      const key = keys.get(token.name);
+      const setting = key === undefined ? undefined : table[key];
+      if (key !== undefined && setting) {
+        const value = token.value?.trim();
+        const source = `flag --${setting.flag}`;
+        // Not "unset": `--api-key=$KEY` with an empty KEY must not open the server.
+        if (!value) faults.push(`${setting.yamlKey}: ${source} has no value; it takes ${setting.kind.accepts}`);
+        else given.set(key, { written: setting.kind.isList ? append(given.get(key), value) : value, source });
+      } else if (isRequest(token.name)) {
+        if (token.value === undefined) requests.add(token.name);
+        else faults.push(`${token.name}: flag --${token.name} takes no value`);
+      } else if (token.index !== unknownAt) {
+        // Letters behind one dash are one mistake; parseArgs makes a token of each.
+        unknownAt = token.index;
+        faults.push(unknownFlag(argv[token.index] ?? "", place, table));
+      }
+    }
+  }
+  return { given, requests, positionals, faults };
+}
+
+function tokenize(keys: ReadonlyMap<string, string>, argv: readonly string[]) {
+  const withoutSwallowing = argv.map((argument, at) =>
+    keys.has(argument.replace(/^--/, "")) && argument.startsWith("--") && argv[at + 1]?.startsWith("--")
+      ? `${argument}=`
+      : argument,
+  );
+  const options: Record<string, { type: "string" | "boolean"; short?: string }> = {};
+  for (const flag of keys.keys()) options[flag] = { type: "string" };
+  for (const request of Object.keys(REQUESTS)) options[request] = { type: "boolean" };
+  options.help = { type: "boolean", short: "h" };
+  return parseArgs({ args: withoutSwallowing, options, strict: false, tokens: true, allowPositionals: true }).tokens;
+}
+
+function isRequest(name: string): name is Request {
+  return Object.hasOwn(REQUESTS, name);
+}
+
+function append(before: Given | undefined, value: string): Written {
+  return before ? [before.written, value].flat().join(",") : value;
+}
+
+/** Names the flag only where its text looks like a flag: a key that begins with a dash must not be repeated. */
+function unknownFlag(argument: string, place: number, table: Table): string {
+  const name = argument.replace(/=.*$/s, "");
+  const mend = suggestion(name.replace(/^-+/, ""), table, (near) => `--${near.flag}`);
+  const isNameable = mend !== "" || /^--[a-z][a-z-]{0,40}$/.test(name);
+  return `${isNameable ? name : `argument ${place}`}: unknown flag${mend}`;
+}

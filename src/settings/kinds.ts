@@ -1,0 +1,150 @@
+import { isIP } from "node:net";
+import * as v from "valibot";
+import type { Kind, Written } from "./setting.ts";
+import { parseDuration, parseSize } from "./units.ts";
+
+/** The general kinds of value. Texts lose blanks at both ends; no schema's message is ever shown, so none repeats a value. */
+
+const text = v.pipe(v.string(), v.trim());
+
+/** A text that `parse` turns into a value, or refuses with undefined. */
+export function parsed<T>(parse: (text: string) => T | undefined): v.GenericSchema<string, T> {
+  return v.pipe(
+    text,
+    v.rawTransform(({ dataset, addIssue, NEVER }) => {
+      const value = parse(dataset.value);
+      if (value !== undefined) return value;
+      addIssue();
+      return NEVER;
+    }),
+  );
+}
+
+export function integer(min: number, max: number): Kind<number> {
+  const parse = (written: string) => (/^\d{1,15}$/.test(written) ? within(min, Number(written), max) : undefined);
+  return {
+    schema: parsed(parse),
+    placeholder: "number",
+    accepts: `a whole number from ${min} to ${max}`,
+    isNumeric: true,
+  };
+}
+
+/** Bounds are written like the value: `duration("1s", "24h")`. The value is in milliseconds. */
+export function duration(min: string, max: string): Kind<number> {
+  const [low, high] = [parseDuration(min) ?? Number.NaN, parseDuration(max) ?? Number.NaN];
+  return {
+    schema: parsed((written) => within(low, parseDuration(written), high)),
+    placeholder: "duration",
+    accepts: `a duration from ${min} to ${max}`,
+    hint: "such as 250ms, 90s, 5m or 1h30m; a bare number is seconds",
+    isNumeric: true,
+  };
+}
+
+/** Bounds are written like the value: `size("16KiB", "16MiB")`. The value is in bytes. */
+export function size(min: string, max: string): Kind<number> {
+  const [low, high] = [parseSize(min) ?? Number.NaN, parseSize(max) ?? Number.NaN];
+  return {
+    schema: parsed((written) => within(low, parseSize(written), high)),
+    placeholder: "size",
+    accepts: `a size from ${min} to ${max}`,
+    hint: "such as 64KiB, 10MB or 2GiB; a bare number is bytes",
+    isNumeric: true,
+  };
+}
+
+/** One of a few words, in any case. */
+export function word<const W extends string>(words: readonly W[]): Kind<W> {
+  const parse = (written: string) => words.find((candidate) => candidate === written.toLowerCase());
+  return {
+    schema: parsed(parse),
+    placeholder: words.join("|"),
+    accepts: words.join(", ").replace(/, (?=[^,]*$)/, " or "),
+  };
+}
+
+/** Text of one line, as given. */
+export function line(maxChars: number): Kind<string> {
+  const parse = (written: string) => (isLine(written, maxChars) ? written : undefined);
+  return { schema: parsed(parse), placeholder: "text", accepts: `one line of at most ${maxChars} characters` };
+}
+
+/**
+ * A secret that travels in a header: visible ASCII without blanks and commas. Longest taken 4096, as in a worker's
+ * registration.
+ */
+export const KEY = /^[\x21-\x2b\x2d-\x7e]{1,4096}$/;
+
+export const secretKey: Kind<string> = {
+  schema: parsed((written) => (KEY.test(written) ? written : undefined)),
+  placeholder: "key",
+  accepts: "one key of visible ASCII characters without blanks or commas",
+};
+
+/** An address or a name to listen on. An IPv6 address may stand in brackets, and loses them. */
+export const host: Kind<string> = {
+  schema: parsed(parseHost),
+  placeholder: "host",
+  accepts: "an IP address or a host name, without a port",
+};
+
+/**
+ * Comma separated text or a YAML list, without blanks, empty items and repetitions. Only an empty YAML list means no item:
+ * a text of commas alone is refused, so that `API_KEY=$A,$B` with both empty does not open the server.
+ */
+export function list<T>(
+  item: v.GenericSchema<string, T>,
+  describe: { readonly accepts: string; readonly placeholder: string; readonly hint?: string },
+): Kind<readonly T[]> {
+  return {
+    schema: v.pipe(
+      v.union([v.string(), v.array(v.string())]),
+      v.rawTransform(({ dataset, addIssue, NEVER }) => {
+        const items = typeof dataset.value === "string" ? dataset.value.split(",") : dataset.value;
+        const kept = [...new Set(items.map((each) => each.trim()).filter((each) => each !== ""))];
+        if (kept.length > 0 || items.length === 0) return kept;
+        addIssue();
+        return NEVER;
+      }),
+      v.array(item),
+    ),
+    ...describe,
+    isList: true,
+  };
+}
+
+/** A list that even YAML cannot empty. */
+export function atLeastOne<T>(kind: Kind<readonly T[]>): Kind<readonly T[]> {
+  return { ...kind, schema: v.pipe(kind.schema, v.minLength(1)) };
+}
+
+/** A kind with one word that stands for no item at all, so that a default can be emptied from a variable. */
+export function listOrNone<T>(kind: Kind<readonly T[]>): Kind<readonly T[]> {
+  const none = v.pipe(
+    v.custom<Written>((written) => String(written).trim().toLowerCase() === "none"),
+    v.transform((): readonly T[] => []),
+  );
+  return {
+    ...kind,
+    schema: v.lazy((written) => (v.is(none, written) ? none : kind.schema)),
+    accepts: `${kind.accepts}, or none`,
+  };
+}
+
+export function parseHost(written: string): string | undefined {
+  const bare = /^\[(.*)\]$/.exec(written)?.[1];
+  if (bare !== undefined) return isIP(bare) === 6 ? bare : undefined;
+  if (isIP(written) !== 0) return written;
+  // Digits and dots alone are a mistyped address, not a name.
+  const isName = /^(?!-)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?$/.test(written) && !/^[\d.]+$/.test(written);
+  return isName && written.length <= 253 ? written : undefined;
+}
+
+export function isLine(written: string, maxChars: number): boolean {
+  return written !== "" && written.length <= maxChars && !/\p{Cc}/u.test(written);
+}
+
+function within(min: number, value: number | undefined, max: number): number | undefined {
+  return value !== undefined && value >= min && value <= max ? value : undefined;
+}

@@ -1,0 +1,79 @@
+import { BlockList, isIP } from "node:net";
+import { list, listOrNone, parsed, parseHost } from "./kinds.ts";
+import type { Kind } from "./setting.ts";
+
+/** A listening address. Without a host, the public listener's host is meant. */
+export interface Listener {
+  readonly host: string | undefined;
+  readonly port: number;
+}
+
+export const port: Kind<number> = {
+  schema: parsed(parsePort),
+  placeholder: "port",
+  accepts: "a port from 0 to 65535, 0 for any free one",
+  isNumeric: true,
+};
+
+/** `9090`, `:9090`, `127.0.0.1:9090` or `[::1]:9090`. */
+export const listener: Kind<Listener> = {
+  schema: parsed(parseListener),
+  placeholder: "port|host:port",
+  accepts: "a port, or an address with a port such as 127.0.0.1:9090 or [::1]:9090",
+  isNumeric: true,
+};
+
+/** Addresses and CIDR ranges that `net.BlockList` understands. */
+export const addressRanges: Kind<readonly string[]> = listOrNone(
+  list(parsed(parseRange), {
+    placeholder: "range,…",
+    accepts: "IP addresses and CIDR ranges, comma separated",
+    hint: "such as 10.0.0.0/8,192.0.2.7,fd00::/8",
+  }),
+);
+
+/** Origins as browsers send them: no path, no default port, lower case; or `*`. */
+export const origins: Kind<readonly string[]> = list(parsed(parseOrigin), {
+  placeholder: "origin,…",
+  accepts: "origins, comma separated, or * for any",
+  hint: "such as https://app.example.com,http://localhost:3000, without a path",
+});
+
+function parsePort(text: string): number | undefined {
+  return /^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? Number(text) : undefined;
+}
+
+function parseListener(text: string): Listener | undefined {
+  const cut = text.lastIndexOf(":");
+  const number = parsePort(text.slice(cut + 1));
+  if (number === undefined) return undefined;
+  if (cut <= 0) return { host: undefined, port: number };
+  const written = text.slice(0, cut);
+  // An IPv6 address must stand in brackets here, or its last group would pass for the port.
+  const name = written.includes(":") && !written.startsWith("[") ? undefined : parseHost(written);
+  return name === undefined ? undefined : { host: name, port: number };
+}
+
+function parseRange(text: string): string | undefined {
+  const [address = "", prefix, ...more] = text.split("/");
+  const family = isIP(address);
+  // A zone id (fe80::1%eth0) names an interface of one machine, and BlockList cannot match it.
+  if (family === 0 || address.includes("%") || more.length > 0) return undefined;
+  if (prefix === undefined) return text;
+  if (!/^\d{1,3}$/.test(prefix) || Number(prefix) > (family === 4 ? 32 : 128)) return undefined;
+  try {
+    new BlockList().addSubnet(address, Number(prefix), family === 4 ? "ipv4" : "ipv6");
+    return text;
+  } catch {
+    return undefined; // what BlockList would refuse later is refused now
+  }
+}
+
+function parseOrigin(text: string): string | undefined {
+  if (text === "*") return text;
+  const bare = text.toLowerCase().replace(/\/$/, "");
+  if (!/^[a-z][a-z0-9+.-]*:\/\/[^/?#@\s*\\]+$/.test(bare) || !URL.canParse(bare)) return undefined;
+  const { origin } = new URL(bare);
+  // Schemes of apps and extensions have no origin in the URL standard; browsers send them as written.
+  return origin === "null" ? bare : origin;
+}

@@ -1,0 +1,190 @@
+import * as v from "valibot";
+import { atLeastOne, duration, host, integer, isLine, KEY, list, parsed, size, word } from "./kinds.ts";
+import { addressRanges, listener, origins, port } from "./network.ts";
+import { type Kind, setting, unset } from "./setting.ts";
+
+const keys: Kind<readonly string[]> = list(
+  parsed((text) => (KEY.test(text) ? text : undefined)),
+  { placeholder: "key,…", accepts: "keys of visible ASCII characters without blanks, comma separated" },
+);
+
+const roles: Kind<readonly string[]> = list(
+  parsed((text) => (isLine(text, 256) ? text : undefined)),
+  { placeholder: "role,…", accepts: "role names, comma separated" },
+);
+
+/** `*` stands for all. The result keeps the order of `known`, which is the order of mounting. */
+function pluginList(known: readonly string[]): Kind<readonly string[]> {
+  const each = atLeastOne(
+    list(
+      parsed((text) => (text === "*" || known.includes(text) ? text : undefined)),
+      { placeholder: "id,…", accepts: `* or at least one of ${known.join(", ")}, comma separated` },
+    ),
+  );
+  return {
+    ...each,
+    schema: v.pipe(
+      each.schema,
+      v.transform((ids) => known.filter((id) => ids.includes("*") || ids.includes(id))),
+    ),
+  };
+}
+
+/** Every setting of the server, in the order of the reference. */
+export function serverTable(knownPlugins: readonly string[]) {
+  return {
+    port: setting(port, { variable: "PORT", default: "8080", help: "Port of the public listener." }),
+    host: unset(host, {
+      variable: "HOST",
+      absent: undefined,
+      says: "127.0.0.1 while clients or workers need no key, else 0.0.0.0",
+      help: "Address of the public listener. Giving it is the way to serve without keys beyond this machine.",
+    }),
+    metricsListener: unset(listener, {
+      variable: "METRICS_PORT",
+      absent: undefined,
+      says: "the public listener",
+      help: "Separate address for /metrics, which the public listener then does not serve. A bare port uses HOST.",
+    }),
+    apiKeys: unset(keys, { variable: "API_KEY", absent: [], isSecret: true, help: "Keys that clients may use." }),
+    clientKeys: unset(keys, { variable: "CLIENT_KEY", absent: [], isSecret: true, help: "Keys that workers may use." }),
+    apiRoles: unset(roles, {
+      variable: "API_HTTP_ROLES",
+      absent: [],
+      help: "Roles that admit a client when a trusted proxy sends them in X-User-Roles.",
+    }),
+    clientRoles: unset(roles, {
+      variable: "CLIENT_HTTP_ROLES",
+      absent: [],
+      help: "Roles that admit a worker when a trusted proxy sends them in X-User-Roles.",
+    }),
+    trustedProxies: setting(addressRanges, {
+      variable: "TRUSTED_PROXIES",
+      // Loopback, private and link-local ranges: where a reverse proxy in front of the server usually is.
+      default: "127.0.0.0/8,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,169.254.0.0/16,::1/128,fc00::/7,fe80::/10",
+      help: "Who may send X-User-Roles, X-Forwarded-* and Fly-Client-IP; from anyone else they are ignored.",
+    }),
+    allowedOrigins: unset(origins, {
+      variable: "ALLOWED_ORIGINS",
+      absent: [],
+      says: "none",
+      help: "Origins of web pages that may call the server (CORS, and MCP's Origin check).",
+    }),
+    plugins: setting(pluginList(knownPlugins), {
+      variable: "PLUGINS",
+      default: "*",
+      help: "Which parts of the server are on.",
+    }),
+    requestTimeoutMs: setting(duration("1s", "24h"), {
+      variable: "REQUEST_TIMEOUT",
+      default: "120s",
+      help: "Longest silence of a worker on one job, before its first byte and between bytes.",
+    }),
+    asrRequestTimeoutMs: setting(duration("1s", "24h"), {
+      variable: "ASR_REQUEST_TIMEOUT",
+      // A transcription says nothing until it is done, and an hour of audio takes minutes.
+      default: "30m",
+      help: "The same for audio jobs.",
+    }),
+    queueSize: setting(integer(0, 100_000), {
+      variable: "QUEUE_SIZE",
+      default: "100",
+      help: "Jobs of one plugin that may wait for a free slot; 0 turns the queue off.",
+    }),
+    queueTimeoutMs: setting(duration("0s", "24h"), {
+      variable: "QUEUE_TIMEOUT",
+      default: "60s",
+      help: "How long a job may wait for a free slot; 0 turns the queue off.",
+    }),
+    modelGraceMs: setting(duration("0s", "7d"), {
+      variable: "MODEL_GRACE",
+      default: "60s",
+      help: "How long a model stays known after its last worker left.",
+    }),
+    keepaliveIntervalMs: setting(duration("1s", "5m"), {
+      variable: "KEEPALIVE_INTERVAL",
+      // Reverse proxies commonly close a connection after 60 s of silence.
+      default: "15s",
+      help: "Time between the comments that keep a silent event stream open.",
+    }),
+    maxJsonBodyBytes: setting(size("1KiB", "1GiB"), {
+      variable: "MAX_BODY_BYTES",
+      default: "32MiB",
+      help: "Largest JSON request body; more is answered 413. Audio uploads have their own limit.",
+    }),
+    maxAudioBodyBytes: setting(size("1KiB", "1TiB"), {
+      variable: "MAX_AUDIO_BODY_BYTES",
+      default: "2GiB",
+      help: "Largest audio upload; more is answered 413.",
+    }),
+    transferTtlMs: setting(duration("1s", "24h"), {
+      variable: "TRANSFER_TTL",
+      default: "60s",
+      help: "Life of a transfer channel that is not yet joined.",
+    }),
+    drainTimeoutMs: setting(duration("0s", "24h"), {
+      variable: "DRAIN_TIMEOUT",
+      default: "5m",
+      help: "Time that running jobs get to finish at shutdown.",
+    }),
+    llmMaxParallelEmbeddings: setting(integer(1, 1024), {
+      variable: "LLM_MAX_PARALLEL_EMBEDDINGS",
+      default: "8",
+      help: "Workers that one embeddings request may occupy at once.",
+    }),
+    logLevel: setting(word(["debug", "info", "warn", "error"]), {
+      variable: "LOG_LEVEL",
+      default: "info",
+      help: "Least important log lines that are written.",
+    }),
+    logFormat: unset(word(["json", "pretty"]), {
+      variable: "LOG_FORMAT",
+      absent: undefined,
+      says: "pretty on a terminal, else json",
+      help: "Form of the log lines.",
+    }),
+    registerTimeoutMs: setting(duration("100ms", "5m"), {
+      variable: "REGISTER_TIMEOUT",
+      default: "10s",
+      help: "How long a new worker connection may take to register.",
+    }),
+    authFailuresPerMinute: setting(integer(0, 1_000_000), {
+      variable: "AUTH_FAILURES_PER_MINUTE",
+      default: "20",
+      help: "Failed sign-ins of one address within a minute before it is answered 429; 0 turns the limit off.",
+    }),
+    windowBytes: setting(size("16KiB", "16MiB"), {
+      variable: "WINDOW_BYTES",
+      // With 50 ms from there and back this carries 5 MB/s per job, far beyond what a model writes.
+      default: "256KiB",
+      help: "Bytes a native worker may send ahead of the client, per job and direction.",
+    }),
+    legacyHoldBytes: setting(size("64KiB", "1GiB"), {
+      variable: "LEGACY_HOLD_BYTES",
+      // Those workers know no flow control: past this the job is cancelled.
+      default: "8MiB",
+      help: "Bytes held for a slow client of a worker without flow control, per job.",
+    }),
+    pingIntervalMs: setting(duration("1s", "5m"), {
+      variable: "PING_INTERVAL",
+      default: "15s",
+      help: "Time between the pings that show whether a worker is still there.",
+    }),
+    earlyHeadersMs: setting(duration("0s", "5m"), {
+      variable: "EARLY_HEADERS_AFTER",
+      // Most answers begin sooner, and so still get the backend's own status.
+      default: "8s",
+      help: "A streaming request that has waited this long gets its headers before the worker answers.",
+    }),
+    clientStallTimeoutMs: setting(duration("1s", "24h"), {
+      variable: "CLIENT_STALL_TIMEOUT",
+      default: "10m",
+      help: "A client that takes no byte of its answer for this long is given up.",
+    }),
+    confirmTimeoutMs: setting(duration("100ms", "5m"), {
+      variable: "CONFIRM_TIMEOUT",
+      default: "5s",
+      help: "How long a slot is held for a worker to confirm that it cancelled the job.",
+    }),
+  };
+}

@@ -1,0 +1,318 @@
+import { describe, expect, test } from "bun:test";
+import { type Config, type ConfigSources, defaultConfig, loadConfig } from "../../src/config.ts";
+import { CONFIG_FILE } from "../../src/settings/read-settings.ts";
+import { markdownTable } from "../../src/settings/render.ts";
+import { serverTable } from "../../src/settings/server-table.ts";
+
+const knownPlugins = ["llm", "asr", "mcp", "transfer"];
+const table = serverTable(knownPlugins);
+const docs = await Bun.file(new URL("../../docs/configuration.md", import.meta.url)).text();
+
+function load(given: Partial<ConfigSources> & { readonly yaml?: string } = {}) {
+  const { yaml, ...rest } = given;
+  const argv = yaml === undefined ? [] : ["--config", "/m.yaml"];
+  return loadConfig({
+    argv,
+    env: {},
+    readFile: () => yaml ?? "",
+    version: "9.8.7",
+    knownPlugins,
+    isTerminal: false,
+    ...rest,
+  });
+}
+
+function configOf(given: Parameters<typeof load>[0] = {}): Config {
+  const loaded = load(given);
+  if (loaded.kind !== "ready") throw new Error(JSON.stringify(loaded));
+  return loaded.config;
+}
+
+function faultsOf(given: Parameters<typeof load>[0]): readonly string[] {
+  const loaded = load(given);
+  return loaded.kind === "faults" ? loaded.faults : [];
+}
+
+/** For each key: its variable, a text for it, and what that text means. */
+const CASES: readonly (readonly [keyof Config, string, string, unknown])[] = [
+  ["port", "PORT", "0", 0],
+  ["host", "HOST", "::1", "::1"],
+  ["metricsListener", "METRICS_PORT", "10.0.0.1:9091", { host: "10.0.0.1", port: 9091 }],
+  ["apiKeys", "API_KEY", "alpha,beta", ["alpha", "beta"]],
+  ["clientKeys", "CLIENT_KEY", "gamma", ["gamma"]],
+  ["apiRoles", "API_HTTP_ROLES", "user,team lead", ["user", "team lead"]],
+  ["clientRoles", "CLIENT_HTTP_ROLES", "worker", ["worker"]],
+  ["trustedProxies", "TRUSTED_PROXIES", "192.0.2.7,fd00::/8", ["192.0.2.7", "fd00::/8"]],
+  ["allowedOrigins", "ALLOWED_ORIGINS", "https://a.example,*", ["https://a.example", "*"]],
+  ["plugins", "PLUGINS", "mcp,llm", ["llm", "mcp"]],
+  ["requestTimeoutMs", "REQUEST_TIMEOUT", "90", 90_000],
+  ["asrRequestTimeoutMs", "ASR_REQUEST_TIMEOUT", "1h", 3_600_000],
+  ["queueSize", "QUEUE_SIZE", "0", 0],
+  ["queueTimeoutMs", "QUEUE_TIMEOUT", "0", 0],
+  ["modelGraceMs", "MODEL_GRACE", "1d", 86_400_000],
+  ["keepaliveIntervalMs", "KEEPALIVE_INTERVAL", "5s", 5000],
+  ["maxJsonBodyBytes", "MAX_BODY_BYTES", "1MiB", 1_048_576],
+  ["maxAudioBodyBytes", "MAX_AUDIO_BODY_BYTES", "5GB", 5_000_000_000],
+  ["transferTtlMs", "TRANSFER_TTL", "2m", 120_000],
+  ["drainTimeoutMs", "DRAIN_TIMEOUT", "0s", 0],
+  ["llmMaxParallelEmbeddings", "LLM_MAX_PARALLEL_EMBEDDINGS", "16", 16],
+  ["logLevel", "LOG_LEVEL", "DEBUG", "debug"],
+  ["logFormat", "LOG_FORMAT", "pretty", "pretty"],
+  ["registerTimeoutMs", "REGISTER_TIMEOUT", "250ms", 250],
+  ["authFailuresPerMinute", "AUTH_FAILURES_PER_MINUTE", "0", 0],
+  ["windowBytes", "WINDOW_BYTES", "64k", 65_536],
+  ["legacyHoldBytes", "LEGACY_HOLD_BYTES", "1MiB", 1_048_576],
+  ["pingIntervalMs", "PING_INTERVAL", "20s", 20_000],
+  ["earlyHeadersMs", "EARLY_HEADERS_AFTER", "0", 0],
+  ["clientStallTimeoutMs", "CLIENT_STALL_TIMEOUT", "1m", 60_000],
+  ["confirmTimeoutMs", "CONFIRM_TIMEOUT", "1s", 1000],
+];
+
+describe("every setting", () => {
+  test("the cases below name every setting, and every key but hostGiven", () => {
+    expect(CASES.map(([key]) => key)).toEqual(Object.keys(table) as (keyof Config)[]); // the table's keys are Config's
+    expect(Object.keys(defaultConfig()).toSorted()).toEqual([...CASES.map(([key]) => key), "hostGiven"].toSorted());
+  });
+
+  test.each(CASES)("%s comes from %s in the environment, its flag and its YAML key", (key, variable, text, value) => {
+    const name = variable.toLowerCase();
+    expect<unknown>(defaultConfig()[key]).not.toEqual(value);
+    expect<unknown>(configOf({ env: { [variable]: text } })[key]).toEqual(value);
+    expect<unknown>(configOf({ argv: [`--${name.replaceAll("_", "-")}`, text] })[key]).toEqual(value);
+    expect<unknown>(configOf({ argv: [`--${name.replaceAll("_", "-")}=${text}`] })[key]).toEqual(value);
+    expect<unknown>(configOf({ yaml: `${name}: ${JSON.stringify(text)}` })[key]).toEqual(value);
+  });
+
+  test.each(CASES)("%s takes the flag before %s, and that before the file", (key, variable, text, value) => {
+    const name = variable.toLowerCase();
+    const flag = `--${name.replaceAll("_", "-")}=${text}`;
+    const wrong = "not\tusable"; // a fault wherever it is in effect
+    const argv = ["--config=/m.yaml"];
+    const wrongFile = () => `${name}: ${JSON.stringify(wrong)}`;
+    const rightFile = () => `${name}: ${JSON.stringify(text)}`;
+    expect<unknown>(configOf({ argv: [...argv, flag], env: { [variable]: wrong }, readFile: wrongFile })[key]).toEqual(
+      value,
+    );
+    expect<unknown>(configOf({ argv, env: { [variable]: text }, readFile: wrongFile })[key]).toEqual(value);
+    expect(faultsOf({ argv, env: { [variable]: wrong }, readFile: rightFile })).toHaveLength(1);
+    expect(faultsOf({ argv, readFile: wrongFile })).toHaveLength(1);
+  });
+
+  test("the defaults are those of the reference", () => {
+    expect(configOf()).toEqual({
+      port: 8080,
+      host: "127.0.0.1",
+      hostGiven: false,
+      metricsListener: undefined,
+      apiKeys: [],
+      clientKeys: [],
+      apiRoles: [],
+      clientRoles: [],
+      trustedProxies: [
+        "127.0.0.0/8",
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "169.254.0.0/16",
+        "::1/128",
+        "fc00::/7",
+        "fe80::/10",
+      ],
+      allowedOrigins: [],
+      plugins: knownPlugins,
+      requestTimeoutMs: 120_000,
+      asrRequestTimeoutMs: 1_800_000,
+      queueSize: 100,
+      queueTimeoutMs: 60_000,
+      modelGraceMs: 60_000,
+      keepaliveIntervalMs: 15_000,
+      maxJsonBodyBytes: 33_554_432,
+      maxAudioBodyBytes: 2_147_483_648,
+      transferTtlMs: 60_000,
+      drainTimeoutMs: 300_000,
+      llmMaxParallelEmbeddings: 8,
+      logLevel: "info",
+      logFormat: "json",
+      registerTimeoutMs: 10_000,
+      authFailuresPerMinute: 20,
+      windowBytes: 262_144,
+      legacyHoldBytes: 8_388_608,
+      pingIntervalMs: 15_000,
+      earlyHeadersMs: 8000,
+      clientStallTimeoutMs: 600_000,
+      confirmTimeoutMs: 5000,
+    });
+  });
+
+  test("YAML numbers and lists need no quotes where they are numbers and lists", () => {
+    const yaml =
+      "port: 81\nmetrics_port: 9090\nrequest_timeout: 90\nmax_body_bytes: 4096\napi_key: [a, b]\ntrusted_proxies: []";
+    expect(configOf({ yaml })).toMatchObject({
+      port: 81,
+      metricsListener: { port: 9090 },
+      requestTimeoutMs: 90_000,
+      maxJsonBodyBytes: 4096,
+      apiKeys: ["a", "b"],
+      trustedProxies: [],
+    });
+  });
+});
+
+describe("host", () => {
+  const keys = { API_KEY: "a", CLIENT_KEY: "b" };
+
+  test.each<[string, Record<string, string>, string]>([
+    ["nothing is configured", {}, "127.0.0.1"],
+    ["only clients need a key", { API_KEY: "a" }, "127.0.0.1"],
+    ["only workers need a key", { CLIENT_KEY: "b" }, "127.0.0.1"],
+    ["only clients need a role", { API_HTTP_ROLES: "user" }, "127.0.0.1"],
+    ["clients have both and workers neither", { API_KEY: "a", API_HTTP_ROLES: "user" }, "127.0.0.1"],
+    ["both need a key", keys, "0.0.0.0"],
+    ["both need a role", { API_HTTP_ROLES: "user", CLIENT_HTTP_ROLES: "worker" }, "0.0.0.0"],
+    ["one needs a key and the other a role", { API_KEY: "a", CLIENT_HTTP_ROLES: "worker" }, "0.0.0.0"],
+  ])("when %s, it is chosen so that nobody is let in by accident", (_name, env, host) => {
+    expect(configOf({ env })).toMatchObject({ host, hostGiven: false });
+  });
+
+  test("given, it holds, with and without keys", () => {
+    expect(configOf({ env: { HOST: "0.0.0.0" } })).toMatchObject({ host: "0.0.0.0", hostGiven: true });
+    expect(configOf({ env: { ...keys, HOST: "127.0.0.1" } })).toMatchObject({ host: "127.0.0.1", hostGiven: true });
+    expect(configOf({ env: { HOST: "" } })).toMatchObject({ host: "127.0.0.1", hostGiven: false });
+  });
+
+  test("keys that came out empty do not open the server: they are refused", () => {
+    expect(faultsOf({ env: { API_KEY: "," } })[0]).toStartWith("api_key: environment variable API_KEY is not usable");
+    expect(faultsOf({ argv: ["--api-key="] })[0]).toStartWith("api_key: flag --api-key has no value");
+  });
+
+  test("a bare metrics port listens where the server does", () => {
+    expect(configOf({ env: { METRICS_PORT: "9090" } }).metricsListener).toEqual({ host: "127.0.0.1", port: 9090 });
+    expect(configOf({ env: { METRICS_PORT: "9090", ...keys } }).metricsListener).toEqual({
+      host: "0.0.0.0",
+      port: 9090,
+    });
+  });
+
+  test("metrics on the public address are no second listener", () => {
+    expect(configOf({ env: { METRICS_PORT: "8080" } }).metricsListener).toBeUndefined();
+    expect(configOf({ env: { METRICS_PORT: "127.0.0.1:8080" } }).metricsListener).toBeUndefined();
+    expect(configOf({ env: { METRICS_PORT: "127.0.0.2:8080" } }).metricsListener).toEqual({
+      host: "127.0.0.2",
+      port: 8080,
+    });
+    expect(configOf({ env: { METRICS_PORT: "0", PORT: "0" } }).metricsListener).toEqual({ host: "127.0.0.1", port: 0 });
+  });
+});
+
+describe("plugins", () => {
+  test("a star is all of them, whatever stands beside it", () => {
+    expect(configOf({ env: { PLUGINS: "*" } }).plugins).toEqual(knownPlugins);
+    expect(configOf({ env: { PLUGINS: "llm,*" } }).plugins).toEqual(knownPlugins);
+  });
+
+  test("an unknown one is told with the known ones", () => {
+    expect(faultsOf({ env: { PLUGINS: "llm,vision" } })).toEqual([
+      'plugins: environment variable PLUGINS item 2 is "vision"; it takes * or at least one of llm, asr, mcp, transfer, comma separated',
+    ]);
+  });
+
+  test("none at all is refused", () => {
+    expect(faultsOf({ yaml: "plugins: []" })).toHaveLength(1);
+  });
+});
+
+describe("loading", () => {
+  test("the result is frozen in its depth", () => {
+    const config = configOf({ env: { API_KEY: "a", METRICS_PORT: "9090" } });
+    const values = [config, ...Object.values(config)].filter((each) => typeof each === "object");
+    expect(values.length).toBeGreaterThan(7);
+    expect(values.every((each) => Object.isFrozen(each))).toBe(true);
+  });
+
+  test("everything wrong is told at once, from all sources", () => {
+    const faults = faultsOf({
+      argv: ["--config=/m.yaml", "--prot", "1", "stray"],
+      env: { PORT: "x", WINDOW_BYTES: "1KiB" },
+      readFile: () => "queue_sise: 1\nlog_level: loud",
+    });
+    expect(faults).toEqual([
+      "--prot: unknown flag; did you mean --port?",
+      "queue_sise: unknown key in file /m.yaml; did you mean queue_size?",
+      'port: environment variable PORT is "x"; it takes a port from 0 to 65535, 0 for any free one',
+      'log_level: file /m.yaml key log_level is "loud"; it takes debug, info, warn or error',
+      'window_bytes: environment variable WINDOW_BYTES is "1KiB"; it takes a size from 16KiB to 16MiB (such as 64KiB, 10MB or 2GiB; a bare number is bytes)',
+      "argument 4: is not a flag; flags begin with two dashes",
+    ]);
+  });
+
+  test("every limit of every setting is kept", () => {
+    for (const each of Object.values(table)) {
+      const faults = faultsOf({ env: { [each.variable]: "-1 \t" } });
+      if (!each.kind.isNumeric) continue;
+      expect(faults).toHaveLength(1);
+      expect(faults[0]).toStartWith(`${each.yamlKey}: environment variable ${each.variable} is "-1`);
+    }
+  });
+
+  test("the log is pretty on a terminal unless told otherwise", () => {
+    expect(configOf({ isTerminal: true }).logFormat).toBe("pretty");
+    expect(configOf({ isTerminal: true, env: { LOG_FORMAT: "json" } }).logFormat).toBe("json");
+  });
+
+  test("--help names every flag, and --version the version", () => {
+    const help = load({ argv: ["--help"] });
+    const text = help.kind === "say" ? help.text : "";
+    for (const each of [CONFIG_FILE, ...Object.values(table)]) expect(text).toContain(`\n  --${each.flag} <`);
+    expect(load({ argv: ["--version"] })).toEqual({ kind: "say", text: "moorage 9.8.7" });
+  });
+
+  test("--print-config shows what is in effect, also what was worked out, and no key", () => {
+    const env = { API_KEY: "hush1,hush2", CLIENT_KEY: "hush3", METRICS_PORT: "9090", PLUGINS: "*" };
+    const loaded = load({ argv: ["--print-config"], env, isTerminal: true });
+    const text = loaded.kind === "say" ? loaded.text : "";
+    expect(Bun.YAML.parse(text)).toMatchObject({
+      port: 8080,
+      host: "0.0.0.0",
+      metrics_port: "0.0.0.0:9090",
+      plugins: "llm,asr,mcp,transfer",
+      log_format: "pretty",
+      request_timeout: "120s",
+      api_key: "********,********",
+    });
+    expect(text).toContain("# environment variable API_KEY");
+    expect(text).not.toContain("hush");
+  });
+
+  test("--print-config of a wrong configuration tells the faults", () => {
+    expect(load({ argv: ["--print-config", "--port=x"] }).kind).toBe("faults");
+  });
+
+  test("defaultConfig is the defaults, changed as told, and frozen", () => {
+    const config = defaultConfig({ port: 0, apiKeys: ["k"], queueTimeoutMs: 5 });
+    expect(config).toEqual({ ...configOf(), port: 0, apiKeys: ["k"], queueTimeoutMs: 5 });
+    expect(Object.isFrozen(config) && Object.isFrozen(config.apiKeys)).toBe(true);
+  });
+});
+
+describe("docs/configuration.md", () => {
+  test("lists every setting of the server as the code has it", () => {
+    expect(docs).toContain(
+      `\n${markdownTable({ configFile: CONFIG_FILE, ...table })}\n\n<!-- end of server settings -->`,
+    );
+  });
+
+  test("has an example file that loads", () => {
+    const yaml = /```yaml\n(.*?)```/s.exec(docs)?.[1] ?? "";
+    expect(configOf({ yaml })).toMatchObject({ queueSize: 200, plugins: ["llm", "asr"] });
+  });
+
+  test("quotes faults as they are", () => {
+    const faults = faultsOf({
+      argv: ["--config=/etc/moorage.yaml"],
+      env: { PORT: "80a" },
+      readFile: () => "queue_sise: 1",
+    });
+    expect(faults).toHaveLength(2);
+    for (const fault of faults) expect(docs).toContain(`\n${fault}\n`);
+  });
+});

@@ -1,0 +1,44 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createApp } from "../src/app.ts";
+import { systemClock } from "../src/clock.ts";
+import { defaultConfig } from "../src/config.ts";
+import { systemIds } from "../src/ids.ts";
+import { silentLog } from "../src/log.ts";
+
+// Lints the OpenAPI document as the server answers it, by the rules of redocly.yaml. `--print` writes it out instead.
+
+const ROUTE = "http://localhost:8080/api/client/openapi.json";
+
+const app = createApp(defaultConfig({ apiKeys: ["lint"], clientKeys: ["lint"] }), {
+  clock: systemClock,
+  ids: systemIds,
+  log: silentLog,
+});
+const response = await app.handle(new Request(ROUTE));
+const text = await response.text();
+app.close();
+if (!response.ok) {
+  console.error(`The server answers ${response.status} where its OpenAPI document should be: ${text.slice(0, 500)}`);
+  process.exit(1);
+}
+if (process.argv.includes("--print")) {
+  process.stdout.write(text);
+  process.exit(0);
+}
+
+const directory = mkdtempSync(join(tmpdir(), "moorage-openapi-"));
+const file = join(directory, "openapi.json");
+await Bun.write(file, text);
+const lint = Bun.spawnSync(
+  [process.execPath, "node_modules/@redocly/cli/bin/cli.js", "lint", file, "--config", "redocly.yaml"],
+  {
+    env: { ...process.env, REDOCLY_TELEMETRY: "off", REDOCLY_SUPPRESS_UPDATE_NOTICE: "true" },
+    stdin: "ignore",
+    stdout: "inherit",
+    stderr: "inherit",
+  },
+);
+rmSync(directory, { recursive: true });
+process.exit(lint.exitCode);

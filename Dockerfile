@@ -1,0 +1,26 @@
+# Not built by CI, which has no container engine; the steps are those of docs/deploy.md. Keep the version in step with
+# .ci/run (tests/unit/project.test.ts holds the two together).
+FROM oven/bun:1.4.5-slim AS packages
+WORKDIR /app
+COPY package.json bun.lock bunfig.toml ./
+RUN bun install --frozen-lockfile --production
+
+FROM oven/bun:1.4.5-slim
+# Bun reads tsconfig.json (JSX) and bunfig.toml from the directory it is started in.
+WORKDIR /app
+ENV NODE_ENV=production \
+    # For the worker program: Bun's fetch serves 256 requests at once by default, and reads this before it starts.
+    BUN_CONFIG_MAX_HTTP_REQUESTS=65336
+COPY --from=packages /app/node_modules ./node_modules
+COPY package.json bunfig.toml tsconfig.json LICENSE ./
+COPY src ./src
+COPY views ./views
+# Owned by root and read-only to the program.
+USER bun
+EXPOSE 8080
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=15s --timeout=3s --start-period=5s \
+  CMD ["bun", "-e", "process.exit((await fetch(`http://127.0.0.1:${process.env.PORT || 8080}/healthz`)).ok ? 0 : 1)"]
+ENTRYPOINT ["bun"]
+# The worker: docker run … moorage src/worker/main.ts llm --server … --backend …
+CMD ["src/main.ts"]

@@ -11,6 +11,8 @@ export interface ErrorRule {
  * The one place that makes codes. Statuses follow what the official OpenAI SDKs do: they retry 408, 409, 429 and 5xx,
  * so a status says whether trying again can help. `docs/errors.md` lists the same table; a test holds the two together.
  */
+// One row a code.
+// biome-ignore format: a table is read by its columns
 export const ERRORS = {
   invalid_json: { status: 400, type: "invalid_request_error", retryable: false, message: "The request body is not valid JSON." },
   invalid_request: { status: 400, type: "invalid_request_error", retryable: false, message: "The request is not valid." },
@@ -42,7 +44,12 @@ export type ErrorCode = keyof typeof ERRORS;
 
 /** The JSON that every error of this server has, as the OpenAI SDKs read it. */
 export interface ErrorBody {
-  readonly error: { readonly message: string; readonly type: string; readonly param: string | null; readonly code: string };
+  readonly error: {
+    readonly message: string;
+    readonly type: string;
+    readonly param: string | null;
+    readonly code: string;
+  };
 }
 
 export interface FaultDetails {

@@ -15,12 +15,14 @@ export interface LogOptions {
 
 /** One line per fact. JSON escapes control characters, so no worker or client can forge a line. */
 export function createLog(options: LogOptions, bound: LogFields = {}): Log {
+  const boundText = fieldsText(bound);
   const emit = (level: LogLevel, event: string, fields: LogFields = {}): void => {
     if (RANK[level] < RANK[options.level]) return;
     const time = new Date(options.now()).toISOString();
-    const all = { ...bound, ...fields };
     options.write(
-      options.format === "json" ? JSON.stringify({ time, level, event, ...all }) : prettyLine(time, level, event, all),
+      options.format === "json"
+        ? `{"time":"${time}","level":"${level}","event":${JSON.stringify(event)}${boundText}${fieldsText(fields)}}`
+        : prettyLine(time, level, event, { ...bound, ...fields }),
     );
   };
   return {
@@ -30,6 +32,17 @@ export function createLog(options: LogOptions, bound: LogFields = {}): Log {
     error: (event, fields) => emit("error", event, fields),
     with: (fields) => createLog(options, { ...bound, ...fields }),
   };
+}
+
+/** `,"key":value` for each field: bound ones are made once, and a line's own need no merged object. */
+function fieldsText(fields: LogFields): string {
+  let text = "";
+  for (const key in fields) {
+    const value = fields[key];
+    if (value !== undefined)
+      text += `,${JSON.stringify(key)}:${typeof value === "number" && Number.isFinite(value) ? value : JSON.stringify(value)}`;
+  }
+  return text;
 }
 
 function prettyLine(time: string, level: LogLevel, event: string, fields: LogFields): string {

@@ -1,0 +1,154 @@
+import * as v from "valibot";
+
+/**
+ * What workers say in JSON text: the first message, and control messages after it. Both dialects share them.
+ * Every length is bounded, and text that people will read loses its control characters: all of it is untrusted.
+ */
+
+/** Longest model id taken; the dashboard shows ids of 300 characters, OpenAI's fine-tune ids stay below 100. */
+const MAX_MODEL_CHARS = 512;
+const MAX_MODELS = 2048;
+const MAX_CONCURRENCY = 100_000;
+/** Largest batch a worker may ask for: OpenAI takes 2,048 inputs in one request. */
+const MAX_EMBEDDING_BATCH = 2048;
+
+const shortText = v.pipe(v.string(), v.maxLength(512), v.transform(withoutControls));
+const modelId = v.pipe(
+  v.string(),
+  v.minLength(1),
+  v.maxLength(MAX_MODEL_CHARS),
+  v.check(isClean, "holds control characters"),
+);
+const models = v.pipe(
+  v.array(modelId),
+  v.maxLength(MAX_MODELS),
+  v.transform((ids) => [...new Set(ids)]),
+);
+const workerId = v.pipe(v.string(), v.regex(/^[A-Za-z0-9._:@-]{1,128}$/, "takes 1 to 128 of A-Z a-z 0-9 . _ : @ -"));
+const count = (max: number) => v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(max));
+const percent = v.pipe(v.number(), v.minValue(0), v.maxValue(100));
+const agentConfig = v.pipe(
+  v.record(v.string(), v.unknown()),
+  // Facts about the host, as text; anything else in it is not ours to judge.
+  v.transform((entries) => toHostInfo(entries)),
+);
+
+const registerSchema = v.object({
+  type: v.literal("register"),
+  client_key: v.nullish(v.pipe(v.string(), v.maxLength(4096))),
+  worker_id: v.nullish(v.union([v.literal(""), workerId])),
+  worker_name: v.nullish(shortText),
+  models: v.nullish(models),
+  max_concurrency: v.nullish(count(MAX_CONCURRENCY)),
+  embedding_batch_size: v.nullish(count(MAX_EMBEDDING_BATCH)),
+  version: v.nullish(shortText),
+  build_sha: v.nullish(shortText),
+  build_date: v.nullish(shortText),
+  agent_config: v.nullish(agentConfig),
+});
+export type Register = v.InferOutput<typeof registerSchema>;
+
+const statusSchema = v.picklist(["idle", "working", "draining", "not_ready"]);
+export type ReportedStatus = v.InferOutput<typeof statusSchema>;
+
+const controlSchema = v.variant("type", [
+  v.object({
+    type: v.literal("heartbeat"),
+    host_cpu_percent: v.nullish(percent),
+    host_ram_used_percent: v.nullish(percent),
+  }),
+  v.object({
+    type: v.literal("status_update"),
+    max_concurrency: v.nullish(count(MAX_CONCURRENCY)),
+    models: v.nullish(models),
+    status: v.nullish(statusSchema),
+    reason: v.nullish(shortText),
+    embedding_batch_size: v.nullish(count(MAX_EMBEDDING_BATCH)),
+    agent_config: v.nullish(agentConfig),
+  }),
+  v.object({ type: v.literal("models_update"), models }),
+]);
+export type Control = v.InferOutput<typeof controlSchema>;
+
+export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly reason: string };
+
+/** The first message of a worker. The reason of a refusal names the field and never repeats a value. */
+export function parseRegister(text: string): Parsed<Register> {
+  const json = parseJson(text);
+  if (!isRecord(json) || json["type"] !== "register") return { ok: false, reason: "expected register" };
+  const result = v.safeParse(registerSchema, json);
+  return result.success
+    ? { ok: true, value: result.output }
+    : { ok: false, reason: `invalid register: ${issueText(result.issues)}` };
+}
+
+/** A later JSON message. An unknown type is not an error: versions may differ. */
+export function parseControl(
+  json: unknown,
+): Control | { readonly type: "unknown" } | { readonly type: "bad"; readonly reason: string } {
+  if (!isRecord(json) || typeof json["type"] !== "string") return { type: "bad", reason: "a message without a type" };
+  if (!["heartbeat", "status_update", "models_update"].includes(json["type"])) return { type: "unknown" };
+  const result = v.safeParse(controlSchema, json);
+  return result.success
+    ? result.output
+    : { type: "bad", reason: `invalid ${json["type"]}: ${issueText(result.issues)}` };
+}
+
+/** The server's answer to a native worker's registration. */
+export interface Registered {
+  readonly type: "registered";
+  readonly worker_id: string;
+  readonly session_id: string;
+  /** Body bytes each direction of each exchange starts with. */
+  readonly window: number;
+  readonly max_frame: number;
+  readonly ping_interval_ms: number;
+}
+
+/** Sent to native workers before the server goes away. */
+export interface Drain {
+  readonly type: "drain";
+  readonly reason: string;
+  readonly retry_after_ms: number;
+}
+
+/** Undefined for what is not JSON. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+export type HostInfo = Readonly<Record<string, string>>;
+
+function toHostInfo(entries: Record<string, unknown>): HostInfo {
+  const known: [string, string][] = [];
+  for (const [key, value] of Object.entries(entries)) {
+    if (known.length >= 32) break;
+    if (typeof value === "string" && /^[a-z][a-z0-9_]{0,63}$/.test(key))
+      known.push([key, withoutControls(value.slice(0, 512))]);
+  }
+  return Object.fromEntries(known);
+}
+
+function isClean(text: string): boolean {
+  return withoutControls(text) === text;
+}
+
+/** Text without C0 and C1 controls and without the marks that reorder what a person reads (U+202A–202E, U+2066–2069). */
+function withoutControls(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this takes out.
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, "");
+}
+
+function issueText(issues: readonly v.BaseIssue<unknown>[]): string {
+  const issue = issues[0];
+  const path = issue?.path?.map((item) => String(item.key)).join(".") ?? "message";
+  return `${path} ${issue?.expected ? `takes ${issue.expected}` : "is not valid"}`;
+}

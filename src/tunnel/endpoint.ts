@@ -1,0 +1,264 @@
+import type { ServerWebSocket } from "bun";
+import type { CancelTimer, Deps, Log } from "../deps.ts";
+import { Fault } from "../errors.ts";
+import { parseRegister, type Register, type Registered } from "./control.ts";
+import { MAX_FRAME_BYTES } from "./frame.ts";
+import { Heartbeat } from "./heartbeat.ts";
+import { createLegacyDialect } from "./legacy-worker.ts";
+import { createNativeDialect, NATIVE_PROTOCOL } from "./native.ts";
+import { IdOwners } from "./owners.ts";
+import { type Offer, type Session, type SessionHost, type Socket, WorkerSession } from "./session.ts";
+
+/** The answer to a client key: who registers, or why not. */
+export type Admission = { readonly ok: true; readonly owner: string } | { readonly ok: false; readonly reason: string };
+
+/** What turns a request into a socket: the listener. */
+export interface Upgrader {
+  /** False for a request that cannot be upgraded. */
+  upgrade(request: Request, options: { readonly data: unknown; readonly headers?: Record<string, string> }): boolean;
+}
+
+/** A pool that takes new sessions in. */
+export interface SessionPool extends SessionHost {
+  onOpened(session: Session): void;
+}
+
+export interface EndpointOptions {
+  readonly deps: Deps;
+  readonly pool: SessionPool;
+  readonly registerTimeoutMs: number;
+  readonly windowBytes: number;
+  readonly legacyHoldBytes: number;
+  readonly pingIntervalMs: number;
+  readonly confirmTimeoutMs: number;
+}
+
+/**
+ * How Bun must hold the sockets: liveness is ours to judge, so its own pings and idle timeout are off.
+ * A message of up to 16 MiB is read, so that one over the frame limit can be refused with a reason. The send queue may
+ * hold a legacy request, which travels in one message, beside what was already there.
+ */
+export const WEBSOCKET_OPTIONS = {
+  idleTimeout: 0,
+  sendPings: false,
+  maxPayloadLength: 16 * MAX_FRAME_BYTES,
+  backpressureLimit: 128 * 1024 * 1024,
+} as const;
+
+/** Below this the socket counts as drained: enough left to keep the line busy until the sources have refilled it. */
+const DRAINED_BYTES = 64 * 1024;
+
+/** Sockets that have connected but not registered; beyond it upgrades are refused, so that they cannot fill memory. */
+const MAX_UNREGISTERED = 10_000;
+
+/** What Bun's handlers find in `ws.data`. */
+interface SocketHandlers {
+  open(ws: WorkerSocket): void;
+  message(ws: WorkerSocket, message: string | Buffer): void;
+  drain(ws: WorkerSocket): void;
+  pong(): void;
+  close(ws: WorkerSocket, code: number, reason: string): void;
+}
+type WorkerSocket = ServerWebSocket<SocketHandlers>;
+
+/** Where a plugin's workers connect: sockets to sessions. The only file of the server that knows WebSockets. */
+export class WorkerEndpoint {
+  readonly #options: EndpointOptions;
+  readonly #log: Log;
+  readonly #heartbeat: Heartbeat;
+  readonly #owners: IdOwners;
+  readonly #sessions = new Set<WorkerSession>();
+  #unregistered = 0;
+  #isDraining = false;
+
+  constructor(options: EndpointOptions) {
+    this.#options = options;
+    this.#log = options.deps.log;
+    this.#heartbeat = new Heartbeat(options.deps.clock, options.pingIntervalMs);
+    this.#owners = new IdOwners(options.deps.clock);
+  }
+
+  /** Upgrades a worker's request. Throws a `Fault` for one that is no upgrade; returns undefined once the socket is taken. */
+  upgrade(request: Request, upgrader: Upgrader, admit: (clientKey: string | undefined) => Admission): undefined {
+    if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
+      throw new Fault("upgrade_required", { headers: { upgrade: "websocket" } });
+    }
+    const offered =
+      request.headers
+        .get("sec-websocket-protocol")
+        ?.split(",")
+        .map((name) => name.trim()) ?? [];
+    const isNative = offered.includes(NATIVE_PROTOCOL);
+    if (offered.length > 0 && !isNative) {
+      throw new Fault("invalid_request", {
+        message: `Offer the WebSocket subprotocol ${NATIVE_PROTOCOL}, or none for the legacy dialect.`,
+      });
+    }
+    if (this.#unregistered >= MAX_UNREGISTERED) throw new Fault("too_many_connections", { retryAfterS: 5 });
+    const data = this.#createHandlers(isNative ? "native" : "legacy", admit);
+    // Bun would echo the first offered protocol if none were picked.
+    const headers = isNative ? { "sec-websocket-protocol": NATIVE_PROTOCOL } : undefined;
+    if (!upgrader.upgrade(request, headers ? { data, headers } : { data })) throw new Fault("upgrade_required");
+    return undefined;
+  }
+
+  /** Takes no more workers and tells those that are here. */
+  drain(reason: string, retryAfterMs: number): void {
+    this.#isDraining = true;
+    for (const session of this.#sessions) session.sendDrain(reason, retryAfterMs);
+  }
+
+  /** Ends every session. */
+  close(code: number, reason: string): void {
+    for (const session of [...this.#sessions]) session.close(code, reason);
+    this.#heartbeat.stop();
+  }
+
+  #createHandlers(dialect: "native" | "legacy", admit: (clientKey: string | undefined) => Admission): SocketHandlers {
+    let session: WorkerSession | undefined;
+    let cancelTimer: CancelTimer | undefined;
+    const settle = (): void => {
+      if (!cancelTimer) return;
+      cancelTimer();
+      cancelTimer = undefined;
+      this.#unregistered -= 1;
+    };
+    return {
+      open: (ws) => {
+        this.#unregistered += 1;
+        cancelTimer = this.#options.deps.clock.after(this.#options.registerTimeoutMs, () => {
+          settle();
+          this.#refuse(ws, 1008, "expected register");
+        });
+      },
+      message: (ws, message) => {
+        if (session) return session.handleMessage(message);
+        // A refused socket may have more under way; it is closing and says nothing to us any more.
+        if (!cancelTimer) return;
+        settle();
+        session = this.#register(ws, message, dialect, admit);
+      },
+      drain: (ws) => {
+        if (ws.getBufferedAmount() <= DRAINED_BYTES) session?.handleDrain();
+      },
+      pong: () => session?.handlePong(),
+      close: (_ws, code, reason) => {
+        settle();
+        session?.handleClosed(reason === "" ? `closed with ${code}` : reason);
+      },
+    };
+  }
+
+  #register(
+    ws: WorkerSocket,
+    message: string | Buffer,
+    dialect: "native" | "legacy",
+    admit: (clientKey: string | undefined) => Admission,
+  ): WorkerSession | undefined {
+    if (this.#isDraining) return this.#refuse(ws, 1013, "draining");
+    const parsed =
+      typeof message === "string" ? parseRegister(message) : { ok: false as const, reason: "expected register" };
+    if (!parsed.ok) return this.#refuse(ws, 1008, parsed.reason);
+    const register = parsed.value;
+    const admission = admit(register.client_key || undefined);
+    if (!admission.ok) return this.#refuse(ws, 1008, admission.reason);
+    const { ids } = this.#options.deps;
+    const workerId = register.worker_id || ids.secret();
+    if (!this.#owners.claim(workerId, admission.owner)) return this.#refuse(ws, 1008, "id in use");
+    const session = this.#createSession(ws, workerId, register, dialect);
+    if (dialect === "native") ws.send(JSON.stringify(this.#registered(session)));
+    this.#options.pool.onOpened(session);
+    return session;
+  }
+
+  #createSession(ws: WorkerSocket, workerId: string, register: Register, dialect: "native" | "legacy"): WorkerSession {
+    const { deps, pool, windowBytes, legacyHoldBytes, confirmTimeoutMs } = this.#options;
+    const id = deps.ids.secret();
+    const log = this.#log.with({ session: id, worker: workerId });
+    let stopBeating = (): void => {};
+    const session: WorkerSession = new WorkerSession({
+      id,
+      worker: {
+        id: workerId,
+        name: register.worker_name || workerId.slice(0, 8),
+        version: register.version ?? register.agent_config?.["worker_version"],
+        hostInfo: register.agent_config ?? {},
+      },
+      offer: toOffer(register),
+      dialect: dialect === "native" ? createNativeDialect(windowBytes) : createLegacyDialect(legacyHoldBytes),
+      socket: createSocket(ws),
+      host: {
+        onOfferChange: (changed) => pool.onOfferChange(changed),
+        onClosed: (closed, reason) => {
+          stopBeating();
+          this.#sessions.delete(session);
+          this.#owners.release(workerId);
+          pool.onClosed(closed, reason);
+        },
+      },
+      clock: deps.clock,
+      log,
+      confirmTimeoutMs,
+    });
+    stopBeating = this.#heartbeat.add(session);
+    this.#sessions.add(session);
+    log.info("session.opened", { dialect, models: session.offer.models.length, slots: session.offer.maxConcurrency });
+    return session;
+  }
+
+  #registered(session: WorkerSession): Registered {
+    return {
+      type: "registered",
+      worker_id: session.worker.id,
+      session_id: session.id,
+      window: this.#options.windowBytes,
+      max_frame: MAX_FRAME_BYTES,
+      ping_interval_ms: this.#options.pingIntervalMs,
+    };
+  }
+
+  #refuse(ws: WorkerSocket, code: number, reason: string): undefined {
+    this.#log.warn("session.refused", { reason });
+    closeSocket(ws, code, reason);
+    return undefined;
+  }
+}
+
+function createSocket(ws: WorkerSocket): Socket {
+  return {
+    send(data) {
+      const result = ws.send(data);
+      return result === 0 ? "lost" : result < 0 ? "queued" : "sent";
+    },
+    ping: () => ws.ping(),
+    close: (code, reason) => closeSocket(ws, code, reason),
+  };
+}
+
+/** A close frame's reason takes 123 bytes (RFC 6455 §5.5); a peer that is gone gets none, for none would arrive. */
+function closeSocket(ws: WorkerSocket, code: number, reason: string): void {
+  if (code === NO_SIGN_OF_LIFE) ws.terminate();
+  else
+    ws.close(
+      code,
+      Buffer.from(reason)
+        .subarray(0, 123)
+        .toString()
+        .replace(/\ufffd+$/, ""),
+    );
+}
+
+/** The heartbeat's close code. */
+const NO_SIGN_OF_LIFE = 4000;
+
+function toOffer(register: Register): Offer {
+  const batch = register.embedding_batch_size ?? Number(register.agent_config?.["embedding_batch_size"] ?? 0);
+  return {
+    models: register.models ?? [],
+    maxConcurrency: register.max_concurrency ?? 1,
+    // Zero, nonsense and absence all mean that it did not say.
+    embeddingBatchSize: Number.isInteger(batch) && batch > 0 ? Math.min(batch, 2048) : undefined,
+    status: "ready",
+    reason: undefined,
+  };
+}

@@ -1,0 +1,231 @@
+import type { CancelTimer, Clock } from "../deps.ts";
+import { type ReceiveCredit, SendCredit } from "./credit.ts";
+import type { RequestHead, ResetCode, ResponseHead } from "./frame.ts";
+import { type Body, BodyPump } from "./pump.ts";
+
+/** A job's request as a session sends it: the head, and the body from its first byte. */
+export interface ExchangeRequest {
+  readonly head: RequestHead;
+  readonly body: Body;
+}
+
+/** How an exchange ended, seen from the job. */
+export type ExchangeEnd =
+  | { readonly kind: "complete" }
+  /** The worker broke it off, or broke the protocol on it. */
+  | { readonly kind: "broken"; readonly code: ResetCode; readonly message: string }
+  /** The session went away under it. */
+  | { readonly kind: "lost"; readonly reason: string }
+  /** This side gave it up. */
+  | { readonly kind: "canceled" };
+
+/** Who takes the answer. Calls come in this order: `onHead` at most once, `onData` any number, `onEnd` once, `onSettled` once. */
+export interface ExchangeSink {
+  onHead(head: ResponseHead): void;
+  /** Every byte counts against the worker's credit until `Exchange.consumed` gives it back. */
+  onData(bytes: Uint8Array): void;
+  onEnd(end: ExchangeEnd): void;
+  /** The worker has nothing more to do here: its slot is free. At the latest `confirmTimeoutMs` after a cancel. */
+  onSettled(): void;
+}
+
+/** A job's lane in a session, as the job holds it. */
+export interface Exchange {
+  /** The consumer has taken so many body bytes; the worker may send as many more. */
+  consumed(bytes: number): void;
+  /** Gives the job up: the worker is told, `onEnd` follows at once, `onSettled` when the worker has confirmed. */
+  cancel(code: "canceled" | "timeout"): void;
+  /** `Clock.elapsed` of the last sign of progress, from either side. */
+  readonly lastProgressAt: number;
+  /** The worker's silence is this side's doing: it has no credit left, or still waits for our request body. */
+  readonly isWaitingForUs: boolean;
+}
+
+/** What an exchange can say to its worker; one implementation per dialect. */
+export interface Lane {
+  /** False while the socket is congested. */
+  hasRoom(): boolean;
+  request(head: RequestHead, body: Uint8Array, end: boolean): void;
+  data(body: Uint8Array, end: boolean): void;
+  credit(bytes: number): void;
+  reset(code: ResetCode, message: string): void;
+}
+
+export interface ExchangeOptions {
+  readonly lane: Lane;
+  readonly clock: Clock;
+  /** Body bytes the worker takes before its first grant. */
+  readonly sendWindow: number;
+  readonly receive: ReceiveCredit;
+  readonly confirmTimeoutMs: number;
+  /** Called when the exchange has settled and its id may be forgotten. */
+  readonly onSettled: () => void;
+}
+
+const EMPTY = new Uint8Array(0);
+
+/** A request up to this size travels in one frame, if the window allows: with its head it stays far below the frame limit. */
+const WHOLE_REQUEST_BYTES = 128 * 1024;
+
+/**
+ * One request and one response over a session, as the server sees it: ordered bytes, credit both ways, and exactly
+ * one end. Two things end apart: the job (`onEnd`), and the worker's work on it (`onSettled`).
+ */
+export class ServerExchange implements Exchange {
+  readonly #options: ExchangeOptions;
+  readonly #sink: ExchangeSink;
+  readonly #credit: SendCredit;
+  readonly #head: RequestHead;
+  /** Undefined when the whole request went out at once, as nearly all do. */
+  readonly #pump: BodyPump | undefined;
+  #headSent = false;
+  #headSeen = false;
+  #ended = false;
+  #settled = false;
+  #cancelConfirmTimer: CancelTimer | undefined;
+  lastProgressAt: number;
+
+  constructor(request: ExchangeRequest, sink: ExchangeSink, options: ExchangeOptions) {
+    this.#options = options;
+    this.#sink = sink;
+    const { body, head } = request;
+    this.#head = head;
+    this.lastProgressAt = options.clock.elapsed();
+    this.#credit = new SendCredit(options.sendWindow);
+    if (
+      body instanceof Uint8Array &&
+      body.length <= Math.min(WHOLE_REQUEST_BYTES, options.sendWindow) &&
+      options.lane.hasRoom()
+    ) {
+      this.#credit.spend(body.length);
+      this.#sendBody(body, true);
+      return;
+    }
+    this.#pump = new BodyPump(body, this.#credit, {
+      hasRoom: () => options.lane.hasRoom(),
+      send: (bytes, end) => this.#sendBody(bytes, end),
+      // The client's upload broke off: there is no request to answer any more.
+      fail: () => this.cancel("canceled"),
+    });
+    // A body that is still on its way must not hold the head back: the worker may refuse it, or answer early.
+    if (!(body instanceof Uint8Array)) this.#sendBody(EMPTY, false);
+  }
+
+  /** Sends as much of the request as credit and socket allow. */
+  resume(): void {
+    if (!this.#ended) this.#pump?.resume();
+  }
+
+  get isWaitingForUs(): boolean {
+    if (this.#options.receive.isSpent) return true;
+    return this.#isSending && this.#credit.left > 0 && this.#options.lane.hasRoom();
+  }
+
+  get #isSending(): boolean {
+    return this.#pump !== undefined && !this.#pump.hasEnded;
+  }
+
+  consumed(bytes: number): void {
+    if (this.#ended) return;
+    const grant = this.#options.receive.consume(bytes);
+    if (grant === 0) return;
+    this.lastProgressAt = this.#options.clock.elapsed();
+    this.#options.lane.credit(grant);
+  }
+
+  cancel(code: "canceled" | "timeout"): void {
+    if (this.#ended) return;
+    this.#breakOff(code, code === "timeout" ? "the worker was silent for too long" : "the client gave up");
+    this.#end({ kind: "canceled" });
+  }
+
+  handleHead(head: ResponseHead, body: Uint8Array, end: boolean): void {
+    if (this.#ended) return this.#afterEnd(end);
+    if (this.#headSeen) return this.#violate("a second response head");
+    this.#headSeen = true;
+    this.lastProgressAt = this.#options.clock.elapsed();
+    this.#sink.onHead(head);
+    // The sink may have cancelled; #handleBody looks again.
+    this.#handleBody(body, end);
+  }
+
+  handleData(body: Uint8Array, end: boolean): void {
+    if (this.#ended) return this.#afterEnd(end);
+    if (!this.#headSeen) return this.#violate("response data before the head");
+    this.lastProgressAt = this.#options.clock.elapsed();
+    this.#handleBody(body, end);
+  }
+
+  handleCredit(bytes: number): void {
+    this.lastProgressAt = this.#options.clock.elapsed();
+    this.#credit.grant(bytes);
+    this.resume();
+  }
+
+  handleReset(code: ResetCode, message: string): void {
+    this.#end({ kind: "broken", code, message });
+    this.#settle();
+  }
+
+  handleLost(reason: string): void {
+    this.#end({ kind: "lost", reason });
+    this.#settle();
+  }
+
+  #handleBody(body: Uint8Array, end: boolean): void {
+    if (this.#ended) return this.#afterEnd(end);
+    if (body.length > 0) {
+      if (!this.#options.receive.receive(body.length)) {
+        this.#breakOff("flow_control", "more body bytes than were granted");
+        this.#end({ kind: "broken", code: "flow_control", message: "the worker sent more than it may" });
+        return this.#afterEnd(end);
+      }
+      this.#sink.onData(body);
+    }
+    if (!end || this.#ended) return this.#afterEnd(end);
+    const requestUnsent = this.#isSending;
+    this.#end({ kind: "complete" });
+    // The backend answered without reading it all: the rest of the upload has no taker.
+    if (requestUnsent) this.#options.lane.reset("canceled", "the answer is complete");
+    this.#settle();
+  }
+
+  #afterEnd(workerEnded: boolean): void {
+    if (this.#ended && workerEnded) this.#settle();
+  }
+
+  #violate(what: string): void {
+    this.#breakOff("protocol_error", what);
+    this.#end({ kind: "broken", code: "protocol_error", message: what });
+  }
+
+  #sendBody(bytes: Uint8Array, end: boolean): void {
+    this.lastProgressAt = this.#options.clock.elapsed();
+    if (this.#headSent) return this.#options.lane.data(bytes, end);
+    this.#headSent = true;
+    this.#options.lane.request(this.#head, bytes, end);
+  }
+
+  /** Tells the worker, and holds the slot until it has confirmed or has had its time. */
+  #breakOff(code: ResetCode, message: string): void {
+    // A request that was never sent needs no confirmation.
+    if (!this.#headSent) return queueMicrotask(() => this.#settle());
+    this.#options.lane.reset(code, message);
+    this.#cancelConfirmTimer = this.#options.clock.after(this.#options.confirmTimeoutMs, () => this.#settle());
+  }
+
+  #end(end: ExchangeEnd): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#pump?.stop(end.kind);
+    this.#sink.onEnd(end);
+  }
+
+  #settle(): void {
+    if (this.#settled) return;
+    this.#settled = true;
+    this.#cancelConfirmTimer?.();
+    this.#options.onSettled();
+    this.#sink.onSettled();
+  }
+}

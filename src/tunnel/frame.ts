@@ -1,0 +1,267 @@
+/**
+ * Native frames, both directions: `u8 type · u8 flags · u32 exchange id (big endian) · payload`.
+ * Pure: bytes in, a frame or a reason out; nothing here throws on what a peer sent.
+ */
+
+/** Frame types by their number on the wire. */
+const TYPE = { request: 1, requestData: 2, response: 3, responseData: 4, credit: 5, reset: 6 } as const;
+
+/** Nothing more comes from this side of the exchange. */
+const FLAG_END = 0x01;
+const HEADER_BYTES = 6;
+
+/** The largest frame either side may send, header included. Bigger ones end the session with close code 1002. */
+export const MAX_FRAME_BYTES = 1024 * 1024;
+
+/** The largest exchange id; a session that has used it up must be opened anew. */
+export const MAX_EXCHANGE_ID = 0xffff_ffff;
+
+export type HeaderPairs = readonly (readonly [name: string, value: string])[];
+
+export interface RequestHead {
+  readonly method: string;
+  /** Relative to the backend's base URL, with a leading slash: `/chat/completions`. */
+  readonly path: string;
+  readonly headers: HeaderPairs;
+  /** How long the server waits for bytes before it cancels: for the worker's own deadline. */
+  readonly timeout_ms?: number;
+  /** The client asked for a stream: the legacy dialect says so beside the body. */
+  readonly stream?: boolean;
+}
+
+export interface ResponseHead {
+  readonly status: number;
+  readonly headers: HeaderPairs;
+}
+
+/** Why an exchange was broken off: the closed list of the protocol. */
+export const RESET_CODES = [
+  "canceled",
+  "timeout",
+  "upstream_error",
+  "upstream_unreachable",
+  "draining",
+  "flow_control",
+  "protocol_error",
+  "internal",
+] as const;
+export type ResetCode = (typeof RESET_CODES)[number];
+
+export type Frame =
+  | {
+      readonly type: "request";
+      readonly id: number;
+      readonly end: boolean;
+      readonly head: RequestHead;
+      readonly body: Uint8Array;
+    }
+  | { readonly type: "request_data"; readonly id: number; readonly end: boolean; readonly body: Uint8Array }
+  | {
+      readonly type: "response";
+      readonly id: number;
+      readonly end: boolean;
+      readonly head: ResponseHead;
+      readonly body: Uint8Array;
+    }
+  | { readonly type: "response_data"; readonly id: number; readonly end: boolean; readonly body: Uint8Array }
+  | { readonly type: "credit"; readonly id: number; readonly bytes: number }
+  | { readonly type: "reset"; readonly id: number; readonly code: ResetCode; readonly message: string };
+
+/** What a peer sent that is no frame; `reason` fits a WebSocket close reason. */
+export interface BadFrame {
+  readonly type: "bad";
+  readonly reason: string;
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
+/** Decodes one binary message. Bodies are views on `bytes`, not copies. */
+export function decodeFrame(bytes: Uint8Array): Frame | BadFrame {
+  if (bytes.length > MAX_FRAME_BYTES) return bad(`frame larger than ${MAX_FRAME_BYTES} bytes`);
+  if (bytes.length < HEADER_BYTES) return bad("frame shorter than its header");
+  // The length check above makes the header's bytes present; `?? 0` only satisfies the index check.
+  const type = bytes[0] ?? 0;
+  const end = ((bytes[1] ?? 0) & FLAG_END) !== 0;
+  const id = readU32(bytes, 2);
+  const payload = bytes.subarray(HEADER_BYTES);
+  switch (type) {
+    case TYPE.responseData:
+      return { type: "response_data", id, end, body: payload };
+    case TYPE.requestData:
+      return { type: "request_data", id, end, body: payload };
+    case TYPE.credit:
+      return payload.length === 4 ? { type: "credit", id, bytes: readU32(payload, 0) } : bad("credit must be 4 bytes");
+    case TYPE.response: {
+      const parts = splitHead(payload);
+      const head = parts && toResponseHead(parts.head);
+      return parts && head ? { type: "response", id, end, head, body: parts.body } : bad("bad response head");
+    }
+    case TYPE.request: {
+      const parts = splitHead(payload);
+      const head = parts && toRequestHead(parts.head);
+      return parts && head ? { type: "request", id, end, head, body: parts.body } : bad("bad request head");
+    }
+    case TYPE.reset:
+      return decodeReset(id, payload);
+    default:
+      return bad(`unknown frame type ${type}`);
+  }
+}
+
+export function encodeRequest(id: number, head: RequestHead, body: Uint8Array, end: boolean): Uint8Array {
+  return encodeWithHead(TYPE.request, id, head, body, end);
+}
+
+export function encodeResponse(id: number, head: ResponseHead, body: Uint8Array, end: boolean): Uint8Array {
+  return encodeWithHead(TYPE.response, id, head, body, end);
+}
+
+export function encodeRequestData(id: number, body: Uint8Array, end: boolean): Uint8Array {
+  return encodeData(TYPE.requestData, id, body, end);
+}
+
+export function encodeResponseData(id: number, body: Uint8Array, end: boolean): Uint8Array {
+  return encodeData(TYPE.responseData, id, body, end);
+}
+
+/** Allows the peer `bytes` more body bytes on this exchange. */
+export function encodeCredit(id: number, bytes: number): Uint8Array {
+  const frame = allocate(TYPE.credit, 0, id, 4);
+  writeU32(frame, HEADER_BYTES, bytes);
+  return frame;
+}
+
+/** Breaks an exchange off in both directions. The message is cut at 500 characters: it is for people. */
+export function encodeReset(id: number, code: ResetCode, message: string): Uint8Array {
+  const payload = encoder.encode(JSON.stringify({ code, message: message.slice(0, 500) }));
+  const frame = allocate(TYPE.reset, FLAG_END, id, payload.length);
+  frame.set(payload, HEADER_BYTES);
+  return frame;
+}
+
+/** How many body bytes fit beside this head in one frame; negative when the head alone is too large. */
+export function bodyRoom(head: RequestHead | ResponseHead): number {
+  return MAX_FRAME_BYTES - HEADER_BYTES - 4 - Buffer.byteLength(JSON.stringify(head));
+}
+
+/** The most body bytes that one data frame takes. */
+export const MAX_DATA_BYTES = MAX_FRAME_BYTES - HEADER_BYTES;
+
+function encodeWithHead(
+  type: number,
+  id: number,
+  head: RequestHead | ResponseHead,
+  body: Uint8Array,
+  end: boolean,
+): Uint8Array {
+  const text = JSON.stringify(head);
+  const headBytes = Buffer.byteLength(text);
+  const frame = allocate(type, end ? FLAG_END : 0, id, 4 + headBytes + body.length);
+  writeU32(frame, HEADER_BYTES, headBytes);
+  frame.write(text, HEADER_BYTES + 4);
+  frame.set(body, HEADER_BYTES + 4 + headBytes);
+  return frame;
+}
+
+function encodeData(type: number, id: number, body: Uint8Array, end: boolean): Uint8Array {
+  const frame = allocate(type, end ? FLAG_END : 0, id, body.length);
+  frame.set(body, HEADER_BYTES);
+  return frame;
+}
+
+function allocate(type: number, flags: number, id: number, payloadBytes: number): Buffer {
+  const frame = Buffer.allocUnsafe(HEADER_BYTES + payloadBytes);
+  frame[0] = type;
+  frame[1] = flags;
+  writeU32(frame, 2, id);
+  return frame;
+}
+
+function splitHead(payload: Uint8Array): { head: unknown; body: Uint8Array } | undefined {
+  if (payload.length < 4) return undefined;
+  const headEnd = 4 + readU32(payload, 0);
+  if (headEnd > payload.length) return undefined;
+  const head = parseJson(payload.subarray(4, headEnd));
+  return head === undefined ? undefined : { head, body: payload.subarray(headEnd) };
+}
+
+function decodeReset(id: number, payload: Uint8Array): Frame | BadFrame {
+  const value = parseJson(payload);
+  if (!isRecord(value)) return bad("bad reset");
+  // A code of a newer version ends the exchange all the same.
+  const code = RESET_CODES.find((known) => known === value["code"]) ?? "internal";
+  const message = typeof value["message"] === "string" ? value["message"].slice(0, 500) : "";
+  return { type: "reset", id, code, message };
+}
+
+function toResponseHead(value: unknown): ResponseHead | undefined {
+  if (!isRecord(value)) return undefined;
+  const { status, headers } = value;
+  // 1xx answers have no place here: the final status is what an exchange carries.
+  if (typeof status !== "number" || !Number.isInteger(status) || status < 200 || status > 599) return undefined;
+  return isHeaderPairs(headers) ? { status, headers } : undefined;
+}
+
+function toRequestHead(value: unknown): RequestHead | undefined {
+  if (!isRecord(value)) return undefined;
+  const { method, path, headers, timeout_ms, stream } = value;
+  if (typeof method !== "string" || !TOKEN.test(method)) return undefined;
+  if (typeof path !== "string" || !path.startsWith("/")) return undefined;
+  if (!isHeaderPairs(headers)) return undefined;
+  if (timeout_ms !== undefined && (typeof timeout_ms !== "number" || timeout_ms < 0)) return undefined;
+  if (stream !== undefined && typeof stream !== "boolean") return undefined;
+  return {
+    method,
+    path,
+    headers,
+    ...(timeout_ms === undefined ? {} : { timeout_ms }),
+    ...(stream === undefined ? {} : { stream }),
+  };
+}
+
+/** Token of RFC 9110 §5.6.2: what a method or a header name may hold. */
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+/** Control characters of RFC 9110 §5.5 (tab allowed) and anything past one byte: splitting and smuggling start there. */
+const BAD_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
+
+/** Whether these are header pairs that can be sent over HTTP as they are. */
+export function isHeaderPairs(value: unknown): value is HeaderPairs {
+  if (!Array.isArray(value)) return false;
+  for (const pair of value) {
+    if (!Array.isArray(pair) || pair.length !== 2) return false;
+    const [name, text] = pair;
+    if (typeof name !== "string" || typeof text !== "string") return false;
+    if (!TOKEN.test(name) || BAD_VALUE.test(text)) return false;
+  }
+  return true;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(decoder.decode(bytes));
+  } catch {
+    return undefined; // Not UTF-8 or not JSON: the caller names the frame as bad.
+  }
+}
+
+function readU32(bytes: Uint8Array, at: number): number {
+  return (
+    (((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0)) >>> 0
+  );
+}
+
+function writeU32(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 24;
+  bytes[at + 1] = value >>> 16;
+  bytes[at + 2] = value >>> 8;
+  bytes[at + 3] = value;
+}
+
+function bad(reason: string): BadFrame {
+  return { type: "bad", reason };
+}

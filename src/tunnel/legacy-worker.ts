@@ -1,0 +1,197 @@
+import * as v from "valibot";
+import { isRecord, parseControl, parseJson } from "./control.ts";
+import { ReceiveCredit } from "./credit.ts";
+import type { Lane } from "./exchange.ts";
+import { type HeaderPairs, isHeaderPairs, type RequestHead, type ResetCode, type ResponseHead } from "./frame.ts";
+import type { Dialect, Incoming, Wire } from "./session.ts";
+
+/**
+ * The predecessor's dialect for model workers (its public source, v0.9.6): JSON text, bodies in standard base64, the
+ * whole request in one message, no flow control.
+ */
+export type LegacyMessage =
+  | { readonly type: "headers"; readonly id: number; readonly head: ResponseHead }
+  | { readonly type: "chunk"; readonly id: number; readonly body: Uint8Array }
+  | {
+      readonly type: "end";
+      readonly id: number;
+      readonly error: { readonly code: string; readonly message: string } | undefined;
+    };
+
+const headersSchema = v.object({
+  request_id: v.string(),
+  status: v.pipe(v.number(), v.integer(), v.minValue(200), v.maxValue(599)),
+  headers: v.nullish(v.record(v.string(), v.string())),
+});
+const chunkSchema = v.object({ request_id: v.string(), data: v.nullish(v.string()) });
+const endSchema = v.object({
+  request_id: v.string(),
+  error: v.nullish(v.object({ code: v.nullish(v.string()), message: v.nullish(v.string()) })),
+});
+
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+
+/** Decodes one message; undefined when it is no `http_proxy_*` answer, and so is for the control decoder. Pure. */
+export function decodeLegacy(
+  json: unknown,
+): LegacyMessage | { readonly type: "bad"; readonly reason: string } | undefined {
+  if (!isRecord(json)) return undefined;
+  switch (json["type"]) {
+    case "http_proxy_response_headers": {
+      const parsed = v.safeParse(headersSchema, json);
+      if (!parsed.success) return bad("invalid http_proxy_response_headers");
+      const headers = Object.entries(parsed.output.headers ?? {});
+      if (!isHeaderPairs(headers)) return bad("invalid header in http_proxy_response_headers");
+      return { type: "headers", id: toId(parsed.output.request_id), head: { status: parsed.output.status, headers } };
+    }
+    case "http_proxy_response_chunk": {
+      const parsed = v.safeParse(chunkSchema, json);
+      const data = parsed.success ? (parsed.output.data ?? "") : undefined;
+      if (!parsed.success || data === undefined || !BASE64.test(data)) return bad("invalid http_proxy_response_chunk");
+      return { type: "chunk", id: toId(parsed.output.request_id), body: Buffer.from(data, "base64") };
+    }
+    case "http_proxy_response_end": {
+      const parsed = v.safeParse(endSchema, json);
+      if (!parsed.success) return bad("invalid http_proxy_response_end");
+      const { error } = parsed.output;
+      return {
+        type: "end",
+        id: toId(parsed.output.request_id),
+        error: error ? { code: error.code ?? "", message: error.message ?? "" } : undefined,
+      };
+    }
+    default:
+      return undefined;
+  }
+}
+
+export function encodeLegacyRequest(id: number, head: RequestHead, body: Uint8Array): string {
+  return JSON.stringify({
+    type: "http_proxy_request",
+    request_id: String(id),
+    method: head.method,
+    path: head.path,
+    headers: toRecord(head.headers),
+    stream: head.stream === true ? true : undefined,
+    body: body.length > 0 ? Buffer.from(body.buffer, body.byteOffset, body.length).toString("base64") : undefined,
+  });
+}
+
+export function encodeLegacyCancel(id: number): string {
+  return JSON.stringify({ type: "http_proxy_cancel", request_id: String(id) });
+}
+
+/** An agent's own failure comes as an answer with one of these, and the reason only in its end message. */
+const AGENT_FAILURE_STATUS = [502, 503];
+/** What such an answer may hold before it counts as the backend's own: an agent's failure text is one line. */
+const HELD_ANSWER_BYTES = 64 * 1024;
+
+/** The legacy dialect, server side. Stateful only in the answers it holds back until it knows whose they are. */
+export function createLegacyDialect(holdBytes: number): Dialect {
+  const held = new Map<number, { readonly head: ResponseHead; readonly pieces: Uint8Array[]; bytes: number }>();
+
+  const toIncoming = (message: LegacyMessage): Incoming => {
+    const { id } = message;
+    const answer = held.get(id);
+    if (message.type === "headers") {
+      if (!AGENT_FAILURE_STATUS.includes(message.head.status))
+        return { ...message, type: "response", end: false, body: EMPTY };
+      held.set(id, { head: message.head, pieces: [], bytes: 0 });
+      return { type: "ignored" };
+    }
+    if (message.type === "chunk") {
+      if (!answer) return { ...message, type: "response_data", end: false };
+      answer.pieces.push(message.body);
+      answer.bytes += message.body.length;
+      if (answer.bytes <= HELD_ANSWER_BYTES) return { type: "ignored" };
+      held.delete(id);
+      return { type: "response", id, end: false, head: answer.head, body: Buffer.concat(answer.pieces) };
+    }
+    held.delete(id);
+    if (message.error)
+      return {
+        type: "reset",
+        id,
+        code: toResetCode(message.error.code, answer !== undefined),
+        message: message.error.message,
+      };
+    if (!answer) return { type: "response_data", id, end: true, body: EMPTY };
+    return { type: "response", id, end: true, head: answer.head, body: Buffer.concat(answer.pieces) };
+  };
+
+  return {
+    name: "legacy",
+    sendWindow: Number.POSITIVE_INFINITY,
+    // Nothing tells the agent to wait: the credit is only a count of what is held, given back byte by byte.
+    createReceiveCredit: () => new ReceiveCredit(holdBytes, 1),
+    decode(message) {
+      if (typeof message !== "string") return { type: "bad", reason: "binary frames need the subprotocol moorage.v1" };
+      const json = parseJson(message);
+      const legacy = decodeLegacy(json);
+      if (legacy?.type === "bad") return legacy;
+      if (legacy) return toIncoming(legacy);
+      const control = parseControl(json);
+      if (control.type === "unknown") return { type: "ignored" };
+      return control.type === "bad" ? control : { type: "control", control };
+    },
+    createLane: (id, wire) => createLegacyLane(id, wire),
+    // The predecessor's agents know no drain message: they see the close and come back.
+    drainMessage: () => undefined,
+    forget: (id) => held.delete(id),
+  };
+}
+
+const EMPTY = new Uint8Array(0);
+
+/** Gathers the request, since it must travel in one message; its size is bounded by the body limit of the route. */
+function createLegacyLane(id: number, wire: Wire): Lane {
+  let head: RequestHead | undefined;
+  let pieces: Uint8Array[] = [];
+  const gather = (body: Uint8Array, end: boolean): void => {
+    if (body.length > 0) pieces.push(body);
+    if (!end || !head) return;
+    const whole = pieces.length === 1 ? (pieces[0] ?? EMPTY) : Buffer.concat(pieces);
+    pieces = [];
+    wire.send(encodeLegacyRequest(id, head, whole));
+  };
+  return {
+    hasRoom: () => wire.hasRoom(),
+    request(requestHead, body, end) {
+      head = requestHead;
+      gather(body, end);
+    },
+    data: gather,
+    credit: () => {},
+    reset: () => {
+      pieces = [];
+      wire.send(encodeLegacyCancel(id));
+    },
+  };
+}
+
+/**
+ * `upstream_error` before any answer means that the agent could not reach its backend: another worker may.
+ * After an answer has begun it means that the backend broke off.
+ */
+function toResetCode(code: string, beforeAnswer: boolean): ResetCode {
+  if (code === "worker_draining") return "draining";
+  if (code === "upstream_error") return beforeAnswer ? "upstream_unreachable" : "upstream_error";
+  if (code === "canceled" || code === "timeout") return code;
+  return "upstream_error";
+}
+
+function toRecord(headers: HeaderPairs): Record<string, string> {
+  const record: Record<string, string> = {};
+  // Its form has one value a name; RFC 9110 §5.3 lets repeated ones be joined.
+  for (const [name, value] of headers) record[name] = name in record ? `${record[name]}, ${value}` : value;
+  return record;
+}
+
+/** The server's ids are numbers in text; anything else was never opened. */
+function toId(requestId: string): number {
+  return /^[0-9]{1,10}$/.test(requestId) ? Number(requestId) : 0;
+}
+
+function bad(reason: string): { readonly type: "bad"; readonly reason: string } {
+  return { type: "bad", reason };
+}

@@ -1,0 +1,83 @@
+import { type Drain, parseControl, parseJson } from "./control.ts";
+import { ReceiveCredit } from "./credit.ts";
+import type { Lane } from "./exchange.ts";
+import {
+  decodeFrame,
+  encodeCredit,
+  encodeRequest,
+  encodeRequestData,
+  encodeReset,
+  type RequestHead,
+  type ResetCode,
+} from "./frame.ts";
+import type { Dialect, Incoming, Wire } from "./session.ts";
+
+/** The WebSocket subprotocol that chooses this dialect. */
+export const NATIVE_PROTOCOL = "moorage.v1";
+
+/** The native dialect, server side: binary frames with credit, JSON text for control. */
+export function createNativeDialect(windowBytes: number): Dialect {
+  return {
+    name: "native",
+    sendWindow: windowBytes,
+    createReceiveCredit: () => new ReceiveCredit(windowBytes),
+    decode: (message) => (typeof message === "string" ? decodeText(message) : decodeBinary(message)),
+    createLane: (id, wire) => new NativeLane(id, wire),
+    drainMessage: (reason, retry_after_ms) => {
+      const drain: Drain = { type: "drain", reason, retry_after_ms };
+      return JSON.stringify(drain);
+    },
+    forget: () => {},
+  };
+}
+
+class NativeLane implements Lane {
+  readonly #id: number;
+  readonly #wire: Wire;
+
+  constructor(id: number, wire: Wire) {
+    this.#id = id;
+    this.#wire = wire;
+  }
+
+  hasRoom(): boolean {
+    return this.#wire.hasRoom();
+  }
+
+  request(head: RequestHead, body: Uint8Array, end: boolean): void {
+    this.#wire.send(encodeRequest(this.#id, head, body, end));
+  }
+
+  data(body: Uint8Array, end: boolean): void {
+    this.#wire.send(encodeRequestData(this.#id, body, end));
+  }
+
+  credit(bytes: number): void {
+    this.#wire.send(encodeCredit(this.#id, bytes));
+  }
+
+  reset(code: ResetCode, message: string): void {
+    this.#wire.send(encodeReset(this.#id, code, message));
+  }
+}
+
+function decodeBinary(message: Uint8Array): Incoming {
+  const frame = decodeFrame(message);
+  // Requests are the server's to send.
+  if (frame.type === "request" || frame.type === "request_data")
+    return { type: "bad", reason: `a worker sent ${frame.type}` };
+  return frame;
+}
+
+/** JSON text after the first message, in either dialect. */
+export function decodeText(message: string): Incoming {
+  const control = parseControl(parseJson(message));
+  switch (control.type) {
+    case "unknown":
+      return { type: "ignored" };
+    case "bad":
+      return { type: "bad", reason: control.reason };
+    default:
+      return { type: "control", control };
+  }
+}

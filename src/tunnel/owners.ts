@@ -1,0 +1,52 @@
+import type { Clock } from "../deps.ts";
+
+/** How long an id stays its owner's after the last session left (PROTOCOL, "Registration"). */
+const REMEMBER_MS = 10 * 60_000;
+/** Remembered ids of workers that are away; the oldest go first. Keys are needed to register, so this bounds memory, not trust. */
+const MAX_AWAY = 50_000;
+
+/** Which key or role a worker id belongs to, while it is connected and for ten minutes after. */
+export class IdOwners {
+  readonly #clock: Clock;
+  readonly #connected = new Map<string, { readonly owner: string; sessions: number }>();
+  /** In order of leaving, so that what has expired is at the front. */
+  readonly #away = new Map<string, { readonly owner: string; readonly until: number }>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** False when the id belongs to another owner. Every true needs one `release`. */
+  claim(id: string, owner: string): boolean {
+    const connected = this.#connected.get(id);
+    if (connected) {
+      if (connected.owner !== owner) return false;
+      connected.sessions += 1;
+      return true;
+    }
+    this.#expire();
+    const away = this.#away.get(id);
+    if (away && away.owner !== owner) return false;
+    this.#away.delete(id);
+    this.#connected.set(id, { owner, sessions: 1 });
+    return true;
+  }
+
+  release(id: string): void {
+    const connected = this.#connected.get(id);
+    if (!connected) return;
+    connected.sessions -= 1;
+    if (connected.sessions > 0) return;
+    this.#connected.delete(id);
+    this.#away.set(id, { owner: connected.owner, until: this.#clock.elapsed() + REMEMBER_MS });
+    this.#expire();
+  }
+
+  #expire(): void {
+    const now = this.#clock.elapsed();
+    for (const [id, away] of this.#away) {
+      if (away.until > now && this.#away.size <= MAX_AWAY) return;
+      this.#away.delete(id);
+    }
+  }
+}

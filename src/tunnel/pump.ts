@@ -1,0 +1,106 @@
+import type { SendCredit } from "./credit.ts";
+import { MAX_DATA_BYTES } from "./frame.ts";
+
+/** A whole body, or one that arrives in pieces. */
+export type Body = Uint8Array | ReadableStream<Uint8Array>;
+
+/** Where the pump puts its bytes. */
+export interface PumpOutlet {
+  /** False while the socket is congested; `resume` is called when it has drained. */
+  hasRoom(): boolean;
+  send(bytes: Uint8Array, end: boolean): void;
+  /** The source failed or broke off: the body can never be completed. */
+  fail(error: unknown): void;
+}
+
+/** The part of a stream's reader that a pump needs; the library types of readers differ between runtimes. */
+interface Reader {
+  read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array | undefined }>;
+  cancel(reason: string): Promise<void>;
+}
+
+/** 128 KiB a frame: large enough that frames cost nothing, small enough that exchanges take turns on one socket. */
+const SLICE_BYTES = Math.min(128 * 1024, MAX_DATA_BYTES);
+
+/**
+ * Sends one body as far as credit and socket allow, in order, with `end` on its last piece.
+ * It stops reading its source when it may not send: nothing piles up here but the one piece in hand.
+ */
+export class BodyPump {
+  readonly #credit: SendCredit;
+  readonly #outlet: PumpOutlet;
+  readonly #reader: Reader | undefined;
+  #piece: Uint8Array | undefined;
+  #sourceDone: boolean;
+  #reading = false;
+  #ended = false;
+
+  constructor(body: Body, credit: SendCredit, outlet: PumpOutlet) {
+    this.#credit = credit;
+    this.#outlet = outlet;
+    if (body instanceof Uint8Array) {
+      this.#piece = body;
+      this.#sourceDone = true;
+    } else {
+      this.#reader = body.getReader();
+      this.#sourceDone = false;
+    }
+  }
+
+  /** The body is sent or given up. */
+  get hasEnded(): boolean {
+    return this.#ended;
+  }
+
+  /** Sends what may be sent now. Call it to start, after a grant, and when the socket has drained. */
+  resume(): void {
+    while (!this.#ended) {
+      if (this.#piece === undefined) {
+        if (!this.#sourceDone) return this.#read();
+        return this.#send(new Uint8Array(0), true);
+      }
+      if (this.#piece.length > 0 && (this.#credit.left <= 0 || !this.#outlet.hasRoom())) return;
+      const bytes = Math.min(this.#piece.length, Math.max(0, this.#credit.left), SLICE_BYTES);
+      const isWhole = bytes === this.#piece.length;
+      const slice = isWhole ? this.#piece : this.#piece.subarray(0, bytes);
+      this.#piece = isWhole ? undefined : this.#piece.subarray(bytes);
+      if (isWhole && slice.length === 0 && !this.#sourceDone) continue;
+      this.#credit.spend(bytes);
+      this.#send(slice, isWhole && this.#sourceDone);
+    }
+  }
+
+  /** Gives the body up; a streaming source is cancelled with `reason`. */
+  stop(reason: string): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#piece = undefined;
+    // A source that fails while it is being given up has nobody left to tell.
+    this.#reader?.cancel(reason).catch(() => {});
+  }
+
+  #send(bytes: Uint8Array, end: boolean): void {
+    if (end) this.#ended = true;
+    this.#outlet.send(bytes, end);
+  }
+
+  #read(): void {
+    if (this.#reading || this.#reader === undefined) return;
+    this.#reading = true;
+    this.#reader.read().then(
+      ({ done, value }) => {
+        this.#reading = false;
+        if (this.#ended) return;
+        if (done) this.#sourceDone = true;
+        else this.#piece = value;
+        this.resume();
+      },
+      (error) => {
+        this.#reading = false;
+        if (this.#ended) return;
+        this.#ended = true;
+        this.#outlet.fail(error);
+      },
+    );
+  }
+}

@@ -1,0 +1,268 @@
+import type { CancelTimer, Clock } from "../deps.ts";
+import { Fault } from "../errors.ts";
+import type { Exchange, ExchangeEnd, ExchangeRequest } from "../tunnel/exchange.ts";
+import type { ResponseHead } from "../tunnel/frame.ts";
+import type { Session } from "../tunnel/session.ts";
+import type { Claim, Demand, Pool, Wait } from "./pool.ts";
+
+/** One client's request, as the pool needs to know it. */
+export interface JobSpec {
+  readonly model: string;
+  /** Only this worker will do. */
+  readonly workerId?: string | undefined;
+  /** Another quantization of the model will not do. */
+  readonly exact: boolean;
+  /** Fails instead of waiting when no slot is free at once. */
+  readonly immediate?: boolean;
+  /** Longest silence of the worker, before its first byte and between bytes. */
+  readonly silenceMs: number;
+  /** Longest time the client may take nothing while the worker is held back for it. */
+  readonly stallMs: number;
+  /**
+   * The request for one attempt, its body from the first byte; `claim.model` is what the worker calls the model.
+   * Undefined when others have done the work meanwhile: the job then ends complete, without an answer.
+   */
+  readonly request: (claim: Claim) => ExchangeRequest | undefined;
+}
+
+/** How a job ended. Every job ends exactly once. */
+export type JobEnd =
+  | { readonly kind: "complete" }
+  | { readonly kind: "canceled" }
+  /** `begun`: the answer's head was already handed on, so the client must be told in its stream. */
+  | { readonly kind: "failed"; readonly fault: Fault; readonly begun: boolean };
+
+/** Who takes a job's answer; the head comes with its first byte, or with the end of an empty body. Never called before `start` has returned, except `onEnd` with a fault of the pool. */
+export interface JobSink {
+  onHead(head: ResponseHead): void;
+  onData(bytes: Uint8Array): void;
+  onEnd(end: JobEnd): void;
+}
+
+/** What is known of a job at its end: for metrics, totals and its one log line. */
+export interface JobReport {
+  readonly end: JobEnd;
+  /** The worker of the last attempt; undefined when the job never had one. */
+  readonly claim: Claim | undefined;
+  readonly attempts: number;
+  readonly queuedMs: number;
+  /** From the job's start to the answer's first byte; undefined without one. */
+  readonly firstByteMs: number | undefined;
+  readonly durationMs: number;
+  readonly bytesOut: number;
+  readonly status: number | undefined;
+}
+
+/** One try and two more (SPEC §3, "worker gone before the first byte"). */
+const MAX_ATTEMPTS = 3;
+
+/**
+ * A job from acceptance to its one end: claim now, else wait, else say why; send; and when the worker is lost before
+ * its first byte, claim elsewhere and send again.
+ */
+export class Job {
+  readonly #pool: Pool;
+  readonly #clock: Clock;
+  readonly #spec: JobSpec;
+  readonly #sink: JobSink;
+  readonly #onReport: (report: JobReport) => void;
+  readonly #excluded = new Set<Session>();
+  readonly #ticketNumber: number;
+  readonly #startedAt: number;
+  #queuedAt: number | undefined;
+  #queuedMs = 0;
+  #wait: Wait | undefined;
+  #claim: Claim | undefined;
+  #exchange: Exchange | undefined;
+  /** The answer's head while no byte has followed it: until then the job can still go elsewhere. */
+  #heldHead: ResponseHead | undefined;
+  #attempts = 0;
+  #firstByteMs: number | undefined;
+  #status: number | undefined;
+  #bytesOut = 0;
+  #timedOut: Fault | undefined;
+  #stopWatch: CancelTimer | undefined;
+  #ended = false;
+
+  constructor(pool: Pool, clock: Clock, spec: JobSpec, sink: JobSink, onReport: (report: JobReport) => void) {
+    this.#pool = pool;
+    this.#clock = clock;
+    this.#spec = spec;
+    this.#sink = sink;
+    this.#onReport = onReport;
+    this.#ticketNumber = pool.nextTicketNumber();
+    this.#startedAt = clock.elapsed();
+  }
+
+  /** Its place in the queue, 1 is next; 0 while it does not wait. */
+  get position(): number {
+    return this.#wait?.position() ?? 0;
+  }
+
+  /** The worker it is with; undefined while it waits. */
+  get claim(): Claim | undefined {
+    return this.#claim;
+  }
+
+  start(): void {
+    this.#acquire();
+  }
+
+  /** The client is gone: leave the queue, or tell the worker. */
+  cancel(): void {
+    if (this.#ended) return;
+    if (this.#exchange) this.#exchange.cancel("canceled");
+    else this.#end({ kind: "canceled" });
+  }
+
+  /** The client has taken so many bytes. */
+  consumed(bytes: number): void {
+    this.#exchange?.consumed(bytes);
+  }
+
+  #acquire(): void {
+    const { model, workerId, exact } = this.#spec;
+    const demand: Demand = { model, workerId, exact, excluded: this.#excluded };
+    try {
+      const claim = this.#pool.claim(demand);
+      if (claim) return this.#dispatch(claim);
+      if (this.#spec.immediate) throw new Fault("queue_full");
+      this.#queuedAt = this.#clock.elapsed();
+      this.#wait = this.#pool.wait(
+        demand,
+        this.#ticketNumber,
+        (granted) => {
+          this.#leaveQueue();
+          this.#dispatch(granted);
+        },
+        (fault) => {
+          this.#leaveQueue();
+          this.#fail(fault);
+        },
+      );
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      this.#fail(error);
+    }
+  }
+
+  #leaveQueue(): void {
+    this.#wait = undefined;
+    if (this.#queuedAt !== undefined) this.#queuedMs += this.#clock.elapsed() - this.#queuedAt;
+    this.#queuedAt = undefined;
+  }
+
+  #dispatch(claim: Claim): void {
+    const request = this.#spec.request(claim);
+    if (!request) {
+      claim.release();
+      return this.#end({ kind: "complete" });
+    }
+    this.#attempts += 1;
+    this.#claim = claim;
+    const exchange = claim.seat.session.open(request, {
+      onHead: (head) => {
+        this.#heldHead = head;
+      },
+      onData: (bytes) => {
+        if (this.#heldHead) this.#begin(this.#heldHead);
+        this.#bytesOut += bytes.length;
+        this.#sink.onData(bytes);
+      },
+      onEnd: (end) => this.#onExchangeEnd(claim, end),
+      onSettled: () => claim.release(),
+    });
+    this.#exchange = exchange;
+    this.#watch(this.#spec.silenceMs);
+  }
+
+  #begin(head: ResponseHead): void {
+    this.#heldHead = undefined;
+    this.#firstByteMs = this.#clock.elapsed() - this.#startedAt;
+    this.#status = head.status;
+    this.#sink.onHead(head);
+  }
+
+  #onExchangeEnd(claim: Claim, end: ExchangeEnd): void {
+    this.#exchange = undefined;
+    this.#stopWatch?.();
+    switch (end.kind) {
+      case "complete":
+        if (this.#heldHead) this.#begin(this.#heldHead);
+        return this.#end({ kind: "complete" });
+      case "canceled":
+        return this.#timedOut ? this.#fail(this.#timedOut) : this.#end({ kind: "canceled" });
+      case "lost":
+        return this.#retryOr(claim, "lost", new Fault("worker_lost"));
+      case "broken":
+        return this.#retryOr(claim, end.code, toFault(end.code));
+      default:
+        return end satisfies never;
+    }
+  }
+
+  /** Sends the job elsewhere if nothing of an answer was handed on yet and the request cannot have been worked on in vain. */
+  #retryOr(claim: Claim, reason: string, fault: Fault): void {
+    const mayRetry = reason === "lost" || reason === "draining" || reason === "upstream_unreachable";
+    if (this.#ended || this.#status !== undefined || !mayRetry || this.#attempts >= MAX_ATTEMPTS)
+      return this.#fail(fault);
+    this.#heldHead = undefined;
+    this.#excluded.add(claim.seat.session);
+    const { model, workerId, exact } = this.#spec;
+    const others = this.#pool.hasOther({ model, workerId, exact, excluded: this.#excluded });
+    // A lost worker is likely to come back in moments and is waited for; a backend that is down is not.
+    if (reason === "upstream_unreachable" && !others) return this.#fail(fault);
+    claim.release();
+    this.#acquire();
+  }
+
+  /** One lazily re-armed timer: progress only moves the time that the timer will look at. */
+  #watch(ms: number): void {
+    this.#stopWatch = this.#clock.after(ms, () => {
+      const exchange = this.#exchange;
+      if (!exchange) return;
+      const limitMs = exchange.isWaitingForUs ? this.#spec.stallMs : this.#spec.silenceMs;
+      const leftMs = exchange.lastProgressAt + limitMs - this.#clock.elapsed();
+      if (leftMs > 0) return this.#watch(Math.min(leftMs, this.#spec.silenceMs));
+      // A client that takes nothing has left in all but name; a worker that sends nothing is told to stop.
+      if (!exchange.isWaitingForUs) this.#timedOut = new Fault("upstream_timeout");
+      exchange.cancel(exchange.isWaitingForUs ? "canceled" : "timeout");
+    });
+  }
+
+  #fail(fault: Fault): void {
+    this.#end({ kind: "failed", fault, begun: this.#status !== undefined });
+  }
+
+  #end(end: JobEnd): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#stopWatch?.();
+    this.#wait?.leave();
+    if (this.#queuedAt !== undefined) this.#leaveQueue();
+    this.#onReport({
+      end,
+      claim: this.#claim,
+      attempts: this.#attempts,
+      queuedMs: this.#queuedMs,
+      firstByteMs: this.#firstByteMs,
+      durationMs: this.#clock.elapsed() - this.#startedAt,
+      bytesOut: this.#bytesOut,
+      status: this.#status,
+    });
+    this.#sink.onEnd(end);
+  }
+}
+
+function toFault(code: string): Fault {
+  switch (code) {
+    case "upstream_unreachable":
+      return new Fault("upstream_unreachable");
+    case "timeout":
+      return new Fault("upstream_timeout");
+    case "draining":
+      return new Fault("worker_lost");
+    default:
+      return new Fault("upstream_error");
+  }
+}

@@ -1,0 +1,301 @@
+import type { Config } from "../config.ts";
+import type { Deps } from "../deps.ts";
+import type { Metrics } from "../metrics.ts";
+import type { ModelCard } from "../plugin.ts";
+import { WorkerEndpoint } from "../tunnel/endpoint.ts";
+import type { JobReport } from "./job.ts";
+import { Pool } from "./pool.ts";
+import type { Seat } from "./seat.ts";
+
+/** Tokens or other usage that an answer stated. */
+export interface Usage {
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+}
+
+export interface PluginPoolOptions {
+  readonly pluginId: string;
+  readonly config: Config;
+  readonly deps: Deps;
+  readonly metrics: Metrics;
+  readonly version: string;
+}
+
+/** What a plugin whose workers serve models is built on: its pool, the endpoint they connect to, and the count of its jobs. */
+export class PluginPool {
+  readonly pool: Pool;
+  readonly endpoint: WorkerEndpoint;
+  readonly #options: PluginPoolOptions;
+  readonly #startedAt: number;
+  #running = 0;
+  #completed = 0;
+  #failed = 0;
+  #isDraining = false;
+  #idleWaiters: (() => void)[] = [];
+
+  constructor(options: PluginPoolOptions) {
+    const { config, deps } = options;
+    this.#options = options;
+    this.#startedAt = deps.clock.elapsed();
+    this.pool = new Pool({
+      clock: deps.clock,
+      queueSize: config.queueSize,
+      queueTimeoutMs: config.queueTimeoutMs,
+      modelGraceMs: config.modelGraceMs,
+    });
+    this.endpoint = new WorkerEndpoint({
+      deps: { ...deps, log: deps.log.with({ plugin: options.pluginId }) },
+      pool: this.pool,
+      registerTimeoutMs: config.registerTimeoutMs,
+      windowBytes: config.windowBytes,
+      legacyHoldBytes: config.legacyHoldBytes,
+      pingIntervalMs: config.pingIntervalMs,
+      confirmTimeoutMs: config.confirmTimeoutMs,
+    });
+    this.#registerGauges();
+  }
+
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
+
+  /** Counts a job in. Every call needs one `ended`. */
+  began(): void {
+    this.#running += 1;
+  }
+
+  /** Counts a job out: totals, metrics, and its one log line. */
+  ended(requestId: string, model: string, report: JobReport, usage: Usage | undefined): void {
+    this.#running -= 1;
+    const outcome = outcomeOf(report);
+    if (outcome === "completed") this.#completed += 1;
+    else if (outcome === "failed") this.#failed += 1;
+    this.#addToSeat(report, outcome, usage);
+    this.#measure(report, outcome, usage);
+    const { claim, end } = report;
+    this.#options.deps.log.info("job.ended", {
+      plugin: this.#options.pluginId,
+      request: requestId,
+      model: model.slice(0, 128),
+      worker: claim?.seat.session.worker.id,
+      outcome,
+      reason: end.kind === "failed" ? end.fault.code : undefined,
+      status: report.status,
+      attempts: report.attempts,
+      queued_ms: Math.round(report.queuedMs),
+      first_byte_ms: report.firstByteMs === undefined ? undefined : Math.round(report.firstByteMs),
+      duration_ms: Math.round(report.durationMs),
+      bytes_out: report.bytesOut,
+      input_tokens: usage?.inputTokens,
+      output_tokens: usage?.outputTokens,
+    });
+    if (this.#running === 0) for (const wake of this.#idleWaiters.splice(0)) wake();
+  }
+
+  models(): readonly ModelCard[] {
+    return this.pool.knownModels().map((id) => ({
+      id,
+      object: "model",
+      created: Math.floor((this.pool.firstSeenAt(id) ?? 0) / 1000),
+      owned_by: "moorage",
+    }));
+  }
+
+  /** Grows with every change that `state` would show. */
+  get revision(): number {
+    return this.pool.revision + this.#completed + this.#failed;
+  }
+
+  /** The shape of SPEC §9, snake_case; a plain copy. */
+  state(): PluginPoolState {
+    const { deps, version } = this.#options;
+    const workers = [...this.pool.seats()].map(toWorkerState);
+    const ready = workers.filter((worker) => worker.status === "idle" || worker.status === "working").length;
+    return {
+      server: {
+        state: this.#isDraining ? "draining" : ready > 0 ? "ready" : "not_ready",
+        version,
+        uptime_s: Math.floor((deps.clock.elapsed() - this.#startedAt) / 1000),
+        jobs_inflight_total: this.#running,
+        jobs_completed_total: this.#completed,
+        jobs_failed_total: this.#failed,
+        scheduler_queue_len: this.pool.queueLength,
+        scheduler_queue_capacity: this.pool.queueCapacity,
+      },
+      workers_summary: {
+        connected: workers.length,
+        idle: countStatus(workers, "idle"),
+        working: countStatus(workers, "working"),
+        not_ready: countStatus(workers, "not_ready"),
+        draining: countStatus(workers, "draining"),
+      },
+      models: this.pool.knownModels().map((name) => ({ name, workers: this.pool.workersOf(name) })),
+      workers,
+    };
+  }
+
+  /** Takes no more workers, tells those that are here, and resolves when the last job has ended. */
+  async drain(): Promise<void> {
+    this.#isDraining = true;
+    this.endpoint.drain("the server is shutting down", DRAIN_RETRY_AFTER_MS);
+    while (this.#running > 0) await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
+    await this.pool.idle();
+  }
+
+  close(): void {
+    this.endpoint.close(1012, "server restart");
+  }
+
+  #addToSeat(report: JobReport, outcome: Outcome, usage: Usage | undefined): void {
+    const totals = report.claim?.seat.totals;
+    if (!totals) return;
+    if (outcome === "completed") {
+      totals.processed += 1;
+      totals.processingMs += report.durationMs - report.queuedMs;
+    } else if (outcome === "failed") {
+      totals.failures += 1;
+      totals.lastError = report.end.kind === "failed" ? report.end.fault.code : `status ${report.status}`;
+    }
+    totals.inputTokens += usage?.inputTokens ?? 0;
+    totals.outputTokens += usage?.outputTokens ?? 0;
+    this.pool.touch();
+  }
+
+  #measure(report: JobReport, outcome: Outcome, usage: Usage | undefined): void {
+    const { metrics, pluginId } = this.#options;
+    // The worker's name for the model, never the client's: clients choose names freely, and stand-ins answer to many.
+    const measured = metrics.forModel(pluginId, report.claim?.model);
+    measured.ended(outcome);
+    measured.duration(report.durationMs / 1000);
+    if (report.firstByteMs !== undefined) measured.firstByte(report.firstByteMs / 1000);
+    if (report.claim) measured.queueWait(report.queuedMs / 1000);
+    if (report.attempts > 1) measured.retries(report.attempts - 1);
+    if (report.end.kind === "failed" && !report.claim) metrics.rejection(pluginId, report.end.fault.code);
+    if (usage) measured.tokens(usage.inputTokens, usage.outputTokens);
+    measured.bytesOut(report.bytesOut);
+  }
+
+  #registerGauges(): void {
+    const { metrics, pluginId } = this.#options;
+    const labels = { plugin: pluginId };
+    metrics.gauge("moorage_workers", "Workers connected, by status.", ["plugin", "status"], () => {
+      const counts: Record<WorkerStatus, number> = { idle: 0, working: 0, not_ready: 0, draining: 0 };
+      for (const seat of this.pool.seats()) counts[statusOf(seat)] += 1;
+      return Object.entries(counts).map(([status, value]) => ({ labels: { ...labels, status }, value }));
+    });
+    metrics.gauge("moorage_slots", "Jobs that the connected workers take at once.", ["plugin"], () => {
+      let value = 0;
+      for (const seat of this.pool.seats()) value += seat.capacity;
+      return [{ labels, value }];
+    });
+    metrics.gauge(
+      "moorage_slots_busy",
+      "Slots held by jobs, or waiting for a worker to confirm a cancel.",
+      ["plugin"],
+      () => [{ labels, value: this.pool.busyTotal }],
+    );
+    metrics.gauge(
+      "moorage_jobs_in_flight",
+      "Jobs accepted and not yet ended, waiting ones included.",
+      ["plugin"],
+      () => [{ labels, value: this.#running }],
+    );
+    metrics.gauge("moorage_queue_length", "Jobs waiting for a slot.", ["plugin"], () => [
+      { labels, value: this.pool.queueLength },
+    ]);
+  }
+}
+
+/** When a drained worker should come back: a restart takes a few seconds. */
+const DRAIN_RETRY_AFTER_MS = 5000;
+
+type Outcome = "completed" | "failed" | "canceled";
+
+/** A backend's own 5xx is a failure of that worker although its answer passed through whole. */
+function outcomeOf(report: JobReport): Outcome {
+  if (report.end.kind === "failed") return "failed";
+  if (report.end.kind === "canceled") return "canceled";
+  return (report.status ?? 200) >= 500 ? "failed" : "completed";
+}
+
+export type WorkerStatus = "idle" | "working" | "not_ready" | "draining";
+
+function statusOf(seat: Seat): WorkerStatus {
+  const { offer } = seat.session;
+  if (offer.status === "draining") return "draining";
+  if (seat.capacity === 0) return "not_ready";
+  return seat.busy > 0 ? "working" : "idle";
+}
+
+export interface PluginPoolState {
+  readonly server: {
+    readonly state: "ready" | "not_ready" | "draining";
+    readonly version: string;
+    readonly uptime_s: number;
+    readonly jobs_inflight_total: number;
+    readonly jobs_completed_total: number;
+    readonly jobs_failed_total: number;
+    readonly scheduler_queue_len: number;
+    readonly scheduler_queue_capacity: number;
+  };
+  readonly workers_summary: Readonly<Record<WorkerStatus | "connected", number>>;
+  readonly models: readonly { readonly name: string; readonly workers: number }[];
+  readonly workers: readonly WorkerState[];
+}
+
+/** One worker in the State API. Times are RFC 3339; text is the worker's own word. */
+export interface WorkerState {
+  readonly id: string;
+  readonly name: string;
+  readonly status: WorkerStatus;
+  readonly status_reason: string | null;
+  readonly dialect: "native" | "legacy";
+  readonly version: string | null;
+  readonly host_info: Readonly<Record<string, string | number | null>>;
+  readonly models: readonly string[];
+  readonly connected_at: string;
+  readonly last_heartbeat: string;
+  readonly max_concurrency: number;
+  readonly embedding_batch_size: number | null;
+  readonly inflight: number;
+  readonly processed_total: number;
+  readonly failures_total: number;
+  readonly avg_processing_ms: number;
+  readonly input_tokens_total: number;
+  readonly output_tokens_total: number;
+  readonly last_error: string | null;
+}
+
+function toWorkerState(seat: Seat): WorkerState {
+  const { session, totals } = seat;
+  const { worker, offer, telemetry } = session;
+  return {
+    id: worker.id,
+    name: worker.name,
+    status: statusOf(seat),
+    status_reason: offer.reason ?? null,
+    dialect: session.dialect,
+    version: worker.version ?? null,
+    host_info: {
+      ...worker.hostInfo,
+      cpu_percent: telemetry.cpuPercent ?? null,
+      ram_used_percent: telemetry.ramUsedPercent ?? null,
+    },
+    models: offer.models,
+    connected_at: new Date(session.connectedAt).toISOString(),
+    last_heartbeat: new Date(session.lastHeartbeatAt).toISOString(),
+    max_concurrency: offer.maxConcurrency,
+    embedding_batch_size: offer.embeddingBatchSize ?? null,
+    inflight: seat.busy,
+    processed_total: totals.processed,
+    failures_total: totals.failures,
+    avg_processing_ms: totals.processed === 0 ? 0 : Math.round(totals.processingMs / totals.processed),
+    input_tokens_total: totals.inputTokens,
+    output_tokens_total: totals.outputTokens,
+    last_error: totals.lastError ?? null,
+  };
+}
+
+function countStatus(workers: readonly WorkerState[], status: WorkerStatus): number {
+  return workers.filter((worker) => worker.status === status).length;
+}

@@ -1,0 +1,445 @@
+import type { Clock } from "../deps.ts";
+import { Fault } from "../errors.ts";
+import type { Session, SessionHost } from "../tunnel/session.ts";
+import { aliasKey } from "./alias.ts";
+import { Known } from "./known.ts";
+import { Queue, type Ticket } from "./queue.ts";
+import { Ranking } from "./ranking.ts";
+import { Seat } from "./seat.ts";
+
+/** What a job needs. */
+export interface Demand {
+  readonly model: string;
+  /** Only this worker will do. */
+  readonly workerId?: string | undefined;
+  /** Another quantization of the model will not do. */
+  readonly exact: boolean;
+  /** Sessions that have failed this job. */
+  readonly excluded: ReadonlySet<Session>;
+}
+
+/** One slot of a worker, held. */
+export interface Claim {
+  readonly seat: Seat;
+  /** The id under which the worker serves the model: the asked one, or its stand-in. */
+  readonly model: string;
+  /** Gives the slot back. Every call after the first does nothing. */
+  release(): void;
+}
+
+export interface PoolOptions {
+  readonly clock: Clock;
+  readonly queueSize: number;
+  readonly queueTimeoutMs: number;
+  readonly modelGraceMs: number;
+}
+
+/** A wait for a slot, as its job holds it. */
+export interface Wait {
+  /** 1 is next. */
+  position(): number;
+  leave(): void;
+}
+
+/** Seconds after which a refused client should come back: soon, since slots free at any moment. */
+const RETRY_AFTER_S = 2;
+
+/**
+ * The sessions of one plugin and the jobs that wait for them. Claims are synchronous: between choosing a worker and
+ * counting its slot nothing else can run, so a worker never holds more than it declared.
+ */
+export class Pool implements SessionHost {
+  readonly #options: PoolOptions;
+  readonly #seats = new Map<Session, Seat>();
+  readonly #byWorker = new Map<string, Seat>();
+  readonly #byModel = new Map<string, ModelSeats>();
+  readonly #byAlias = new Map<string, StandIns>();
+  readonly #models: Known;
+  readonly #aliases: Known;
+  readonly #workers: Known;
+  readonly #queue: Queue<Demand, Claim>;
+  #ticketNumber = 0;
+  #revision = 0;
+  #idleWaiters: (() => void)[] = [];
+  #busyTotal = 0;
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+    this.#models = new Known(options.clock, options.modelGraceMs);
+    this.#aliases = new Known(options.clock, options.modelGraceMs);
+    this.#workers = new Known(options.clock, options.modelGraceMs);
+    this.#queue = new Queue(options.queueSize, (expire) => options.clock.after(options.queueTimeoutMs, expire));
+  }
+
+  /** Grows with every change that a snapshot would show. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  get queueLength(): number {
+    return this.#queue.length;
+  }
+
+  get queueCapacity(): number {
+    return this.#options.queueSize;
+  }
+
+  /** Slots held over all workers. */
+  get busyTotal(): number {
+    return this.#busyTotal;
+  }
+
+  seats(): Iterable<Seat> {
+    return this.#seats.values();
+  }
+
+  seatOf(workerId: string): Seat | undefined {
+    return this.#byWorker.get(workerId);
+  }
+
+  /** Models that a request may name: served now, or until a grace period ago. Sorted. */
+  knownModels(): string[] {
+    return this.#models.names();
+  }
+
+  /** Milliseconds since 1970; undefined for a model that is not known. */
+  firstSeenAt(model: string): number | undefined {
+    return this.#models.firstSeenAt(model);
+  }
+
+  workersOf(model: string): number {
+    return this.#byModel.get(model)?.seats ?? 0;
+  }
+
+  /** Takes a new session in. One of the same worker that is still here gives way. */
+  onOpened(session: Session): void {
+    const before = this.#byWorker.get(session.worker.id);
+    const seat = new Seat(session);
+    this.#seats.set(session, seat);
+    this.#byWorker.set(session.worker.id, seat);
+    this.#workers.arrived(session.worker.id);
+    this.#enter(seat);
+    before?.session.close(4001, "replaced");
+    this.#serve(seat);
+  }
+
+  onOfferChange(session: Session): void {
+    const seat = this.#seats.get(session);
+    if (!seat) return;
+    const before = seat.models;
+    this.#leave(seat);
+    this.#enter(seat);
+    this.#serve(seat);
+    this.#serveStandIns(before);
+  }
+
+  onClosed(session: Session): void {
+    const seat = this.#seats.get(session);
+    if (!seat) return;
+    this.#seats.delete(session);
+    // A newcomer with the same worker id may have taken the name over: then it is not ours to clear.
+    if (this.#byWorker.get(session.worker.id) === seat) {
+      this.#byWorker.delete(session.worker.id);
+      this.#workers.left(session.worker.id);
+    }
+    this.#leave(seat);
+    this.#serveStandIns(seat.models);
+  }
+
+  /** A slot at once, or undefined. Throws a fault for a model or worker that is not known at all. */
+  claim(demand: Demand): Claim | undefined {
+    const choice = this.#choose(demand);
+    if (choice) return this.#hold(choice.seat, choice.model);
+    // Whoever got a slot named something known; only the others are asked.
+    this.#assertKnown(demand);
+    return undefined;
+  }
+
+  /** Whether `claim` would give a slot now. */
+  hasRoomFor(demand: Demand): boolean {
+    return this.#choose(demand) !== undefined;
+  }
+
+  /** A number for a job's ticket, kept for all its waits. */
+  nextTicketNumber(): number {
+    this.#ticketNumber += 1;
+    return this.#ticketNumber;
+  }
+
+  /**
+   * Waits for a slot. Throws `queue_full` when the queue takes no more; `expired` gets the fault of the deadline.
+   * A job that lost its worker was accepted long ago and is never turned away: jobs in flight bound how many those are.
+   */
+  wait(demand: Demand, ticketNumber: number, granted: (claim: Claim) => void, expired: (fault: Fault) => void): Wait {
+    if (this.#queue.isFull && demand.excluded.size === 0) throw this.#fullFault(demand);
+    const lane = laneOf(demand);
+    const ticket: Ticket<Demand, Claim> = {
+      number: ticketNumber,
+      demand,
+      grant: granted,
+      expire: () => {
+        this.#revision += 1;
+        expired(this.#timeoutFault(demand));
+      },
+    };
+    const leave = this.#queue.join(lane, ticket);
+    this.#revision += 1;
+    return {
+      position: () => this.#queue.position(lane, ticket),
+      leave: () => {
+        this.#revision += 1;
+        leave();
+      },
+    };
+  }
+
+  /** Whether any worker but the excluded ones might still take this job, now or later. */
+  hasOther(demand: Demand): boolean {
+    for (const seat of this.#seats.values()) {
+      if (!demand.excluded.has(seat.session) && this.#modelOn(seat, demand) !== undefined) return true;
+    }
+    return false;
+  }
+
+  /** Says that a seat's totals changed. */
+  touch(): void {
+    this.#revision += 1;
+  }
+
+  /** Resolves when no slot is held and nobody waits. */
+  async idle(): Promise<void> {
+    if (this.#busyTotal === 0 && this.#queue.length === 0) return;
+    await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
+    return this.idle();
+  }
+
+  /** The least loaded seat that serves the demand, and the model it would serve it with. */
+  #choose(demand: Demand): { readonly seat: Seat; readonly model: string } | undefined {
+    const seat = this.#chooseSeat(demand);
+    const model = seat && this.#modelOn(seat, demand);
+    return seat && model !== undefined ? { seat, model } : undefined;
+  }
+
+  #chooseSeat(demand: Demand): Seat | undefined {
+    const accepts = demand.excluded.size === 0 ? undefined : (seat: Seat) => !demand.excluded.has(seat.session);
+    if (demand.workerId !== undefined) {
+      const seat = this.#byWorker.get(demand.workerId);
+      return seat?.hasRoom && (accepts?.(seat) ?? true) ? seat : undefined;
+    }
+    const exact = this.#byModel.get(demand.model)?.ranking.first(accepts);
+    if (exact) return exact;
+    const alias = this.#standInKey(demand);
+    return alias === undefined ? undefined : this.#byAlias.get(alias)?.ranking.first(accepts);
+  }
+
+  #hold(seat: Seat, model: string): Claim {
+    seat.busy += 1;
+    this.#busyTotal += 1;
+    this.#rank(seat);
+    this.#revision += 1;
+    let held = true; // The end of the job, a lost session and the confirm timer may all release.
+    return {
+      seat,
+      model,
+      release: () => {
+        if (!held) return;
+        held = false;
+        seat.busy -= 1;
+        this.#busyTotal -= 1;
+        this.#revision += 1;
+        if (this.#seats.get(seat.session) === seat) {
+          this.#rank(seat);
+          this.#serve(seat);
+        }
+        if (this.#busyTotal === 0 && this.#queue.length === 0) for (const wake of this.#idleWaiters.splice(0)) wake();
+      },
+    };
+  }
+
+  /** Hands a seat's free slots to those who wait for one of its models, oldest first. */
+  #serve(seat: Seat): void {
+    while (this.#queue.length > 0 && seat.hasRoom) {
+      const next = this.#nextFor(seat);
+      if (!next) return;
+      this.#queue.take(laneOf(next.ticket.demand), next.ticket);
+      next.ticket.grant(this.#hold(seat, next.model));
+    }
+  }
+
+  #nextFor(seat: Seat): { readonly ticket: Ticket<Demand, Claim>; readonly model: string } | undefined {
+    const fits = (demand: Demand): boolean =>
+      !demand.excluded.has(seat.session) && this.#modelOn(seat, demand) !== undefined;
+    let oldest: Ticket<Demand, Claim> | undefined;
+    for (const lane of lanesOf(seat)) {
+      const ticket = this.#queue.first(lane, fits);
+      if (ticket && (!oldest || ticket.number < oldest.number)) oldest = ticket;
+    }
+    const model = oldest && this.#modelOn(seat, oldest.demand);
+    return oldest && model !== undefined ? { ticket: oldest, model } : undefined;
+  }
+
+  /** Which of its models a seat would serve a demand with. */
+  #modelOn(seat: Seat, demand: Demand): string | undefined {
+    if (seat.byModel.has(demand.model)) return demand.model;
+    const alias =
+      demand.workerId === undefined ? this.#standInKey(demand) : demand.exact ? undefined : aliasKey(demand.model);
+    return alias === undefined ? undefined : seat.byAlias.get(alias)?.model;
+  }
+
+  /** The alias under which stand-ins are sought: only while no worker that serves the model exactly is ready. */
+  #standInKey(demand: Demand): string | undefined {
+    if (demand.exact || (this.#byModel.get(demand.model)?.ready ?? 0) > 0) return undefined;
+    return aliasKey(demand.model);
+  }
+
+  /** Exact workers have gone: those who waited for them may now have a stand-in. */
+  #serveStandIns(models: readonly string[]): void {
+    for (const model of models) {
+      const alias = aliasKey(model);
+      const ranking = alias === undefined ? undefined : this.#byAlias.get(alias)?.ranking;
+      // Each turn fills one seat, which then leaves the ranking, or ends because nobody waits for it.
+      for (let seat = ranking?.first(); seat && this.#queue.length > 0 && this.#nextFor(seat); seat = ranking?.first())
+        this.#serve(seat);
+    }
+  }
+
+  #enter(seat: Seat): void {
+    seat.refresh();
+    for (const model of seat.models) {
+      const entry = this.#byModel.get(model) ?? { ranking: new Ranking<Seat>(), seats: 0, ready: 0 };
+      this.#byModel.set(model, entry);
+      entry.seats += 1;
+      if (seat.capacity > 0) entry.ready += 1;
+      this.#models.arrived(model);
+    }
+    for (const alias of seat.byAlias.keys()) {
+      const entry = this.#byAlias.get(alias) ?? { ranking: new Ranking<Seat>(), seats: 0 };
+      this.#byAlias.set(alias, entry);
+      entry.seats += 1;
+      this.#aliases.arrived(alias);
+    }
+    this.#rank(seat);
+    this.#revision += 1;
+  }
+
+  #leave(seat: Seat): void {
+    for (const [model, place] of seat.byModel) {
+      const entry = this.#byModel.get(model);
+      if (!entry) continue;
+      entry.ranking.remove(place);
+      entry.seats -= 1;
+      if (seat.capacity > 0) entry.ready -= 1;
+      if (entry.seats > 0) continue;
+      this.#byModel.delete(model);
+      this.#models.left(model);
+    }
+    for (const [alias, { place }] of seat.byAlias) {
+      const entry = this.#byAlias.get(alias);
+      if (!entry) continue;
+      entry.ranking.remove(place);
+      entry.seats -= 1;
+      if (entry.seats > 0) continue;
+      this.#byAlias.delete(alias);
+      this.#aliases.left(alias);
+    }
+    this.#revision += 1;
+  }
+
+  /** Puts a seat where its load belongs in every ranking it is part of; a full one is in none. */
+  #rank(seat: Seat): void {
+    for (const [model, place] of seat.byModel) {
+      const ranking = this.#byModel.get(model)?.ranking;
+      if (seat.hasRoom) ranking?.place(place, seat.load);
+      else ranking?.remove(place);
+    }
+    for (const [alias, { place }] of seat.byAlias) {
+      const ranking = this.#byAlias.get(alias)?.ranking;
+      if (seat.hasRoom) ranking?.place(place, seat.load);
+      else ranking?.remove(place);
+    }
+  }
+
+  #assertKnown(demand: Demand): void {
+    const { model, workerId } = demand;
+    if (workerId !== undefined && !this.#workers.has(workerId))
+      throw new Fault("worker_not_found", { param: "worker_id" });
+    if (this.#models.has(model)) return;
+    const alias = demand.exact ? undefined : aliasKey(model);
+    if (alias !== undefined && this.#aliases.has(alias)) return;
+    throw new Fault("model_not_found", { message: notFoundText(model, this.knownModels()), param: "model" });
+  }
+
+  #fullFault(demand: Demand): Fault {
+    if (this.#options.queueSize === 0 && !this.#isServed(demand)) return this.#unavailableFault(demand);
+    return new Fault("queue_full", { retryAfterS: RETRY_AFTER_S });
+  }
+
+  #timeoutFault(demand: Demand): Fault {
+    return this.#isServed(demand)
+      ? new Fault("queue_timeout", { retryAfterS: RETRY_AFTER_S })
+      : this.#unavailableFault(demand);
+  }
+
+  #unavailableFault(demand: Demand): Fault {
+    const who =
+      demand.workerId === undefined
+        ? "no worker for it is ready now"
+        : `worker ${quote(demand.workerId)} is not ready for it now`;
+    return new Fault("no_worker_available", {
+      message: `The model ${quote(demand.model)} is known, but ${who}. Try again shortly.`,
+      retryAfterS: 5,
+    });
+  }
+
+  #isServed(demand: Demand): boolean {
+    for (const seat of this.#seats.values())
+      if (seat.capacity > 0 && this.#modelOn(seat, demand) !== undefined) return true;
+    return false;
+  }
+}
+
+interface ModelSeats {
+  readonly ranking: Ranking<Seat>;
+  seats: number;
+  /** Of them with any capacity, busy or not. */
+  ready: number;
+}
+
+interface StandIns {
+  readonly ranking: Ranking<Seat>;
+  seats: number;
+}
+
+/** Model ids named in a message at most: enough to see a typing error, not a catalogue. */
+const LISTED_MODELS = 20;
+
+function notFoundText(model: string, known: readonly string[]): string {
+  if (known.length === 0) return `The model ${quote(model)} does not exist here: no worker has connected yet.`;
+  const listed = known.slice(0, LISTED_MODELS).map(quote).join(", ");
+  const more = known.length > LISTED_MODELS ? ` and ${known.length - LISTED_MODELS} more` : "";
+  return `The model ${quote(model)} does not exist here. Known models: ${listed}${more}.`;
+}
+
+function quote(text: string): string {
+  return `'${text.slice(0, 128)}'`;
+}
+
+/** Where a demand waits: for one worker, for one model, or for all that may stand in for each other. */
+function laneOf(demand: Demand): string {
+  if (demand.workerId !== undefined) return workerLane(demand.workerId);
+  const alias = demand.exact ? undefined : aliasKey(demand.model);
+  return alias === undefined ? modelLane(demand.model) : aliasLane(alias);
+}
+
+/** Every lane whose tickets a seat might serve. */
+function lanesOf(seat: Seat): string[] {
+  return [
+    workerLane(seat.session.worker.id),
+    ...seat.models.map(modelLane),
+    ...[...seat.byAlias.keys()].map(aliasLane),
+  ];
+}
+
+const workerLane = (workerId: string): string => `worker ${workerId}`;
+const modelLane = (model: string): string => `model ${model}`;
+const aliasLane = (alias: string): string => `alias ${alias}`;

@@ -1,0 +1,108 @@
+import type { HeaderPairs } from "../tunnel/frame.ts";
+
+/** Headers of one connection, not of the message (RFC 9110 §7.6.1, and those that proxies have always kept to themselves). */
+const HOP_BY_HOP = [
+  "connection",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  "http2-settings",
+];
+
+/** What identifies or admits the client here; none of it is a worker's business (SPEC §2). */
+const CREDENTIALS = ["authorization", "x-api-key", "api-key", "cookie", "x-user-roles", "x-goog-api-key"];
+
+/** About the way to this server, which a backend must not take for the way to itself. */
+const OF_THIS_HOP = [
+  "host",
+  "content-length",
+  "expect",
+  "accept-encoding",
+  "origin",
+  "referer",
+  "forwarded",
+  "via",
+  "x-forwarded-for",
+  "x-forwarded-host",
+  "x-forwarded-port",
+  "x-forwarded-proto",
+  "x-forwarded-ssl",
+  "x-real-ip",
+  "fly-client-ip",
+];
+
+const NOT_FORWARDED = new Set([...HOP_BY_HOP, ...CREDENTIALS, ...OF_THIS_HOP, "x-request-id"]);
+
+/** Prefixes of headers that browsers and edge proxies add about the client's connection. */
+const NOT_FORWARDED_PREFIX = /^(?:sec-|fly-|cf-|access-control-)/;
+
+/**
+ * The request headers that a worker gets: what describes the message, never the client's credentials.
+ * `x-request-id` is the one this server settled on. Text is asked for unencoded, because the relay reads `usage` in it
+ * and puts comments between its lines.
+ */
+export function toWorkerHeaders(headers: Headers, requestId: string): HeaderPairs {
+  const pairs: [string, string][] = [["x-request-id", requestId]];
+  const named = connectionNames(headers.get("connection"));
+  // Bun's own plain-object view: one native call instead of an iterator step a header (a third of the time of forEach).
+  for (const [name, value] of Object.entries(headers.toJSON())) {
+    if (NOT_FORWARDED.has(name) || NOT_FORWARDED_PREFIX.test(name) || named?.has(name)) continue;
+    pairs.push([name, String(value)]);
+  }
+  return pairs;
+}
+
+/** Of a worker's answer: what would change this origin's own rules, or speak for this server. */
+const NOT_RETURNED = new Set([
+  ...HOP_BY_HOP,
+  "set-cookie",
+  "set-cookie2",
+  "content-length",
+  "alt-svc",
+  "strict-transport-security",
+  "clear-site-data",
+  "service-worker-allowed",
+  "content-security-policy",
+  "x-request-id",
+  "date",
+  "server",
+]);
+const NOT_RETURNED_PREFIX = /^(?:access-control-|cross-origin-|x-moorage-)/;
+
+/** The answer's headers as the client gets them: the backend's own, without what belongs to a hop or to this origin. */
+export function toClientHeaders(pairs: HeaderPairs, requestId: string): Headers {
+  const headers = new Headers();
+  let named: Set<string> | undefined;
+  for (const [name, value] of pairs) if (name.toLowerCase() === "connection") named = connectionNames(value);
+  for (const [name, value] of pairs) {
+    const lower = name.toLowerCase();
+    if (NOT_RETURNED.has(lower) || NOT_RETURNED_PREFIX.test(lower) || named?.has(lower)) continue;
+    headers.append(lower, value);
+  }
+  headers.set("x-request-id", requestId);
+  // A worker's answer is untrusted: whatever it says it is, a browser must not make a page of this origin out of it.
+  headers.set("x-content-type-options", "nosniff");
+  const type = headers.get("content-type") ?? "";
+  if (!/^(?:application\/(?:[\w.+-]*\+)?json|text\/event-stream|text\/plain)\b/i.test(type))
+    headers.set("content-security-policy", "sandbox");
+  return headers;
+}
+
+/** Lower-case header names that a Connection header declares hop-by-hop. */
+function connectionNames(value: string | null): Set<string> | undefined {
+  if (value === null || value === "keep-alive" || value === "close") return undefined;
+  return new Set(value.split(",").map((name) => name.trim().toLowerCase()));
+}
+
+const SANE_REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
+
+/** The client's request id when it is sane, else undefined. */
+export function saneRequestId(headers: Headers): string | undefined {
+  const given = headers.get("x-request-id");
+  return given !== null && SANE_REQUEST_ID.test(given) ? given : undefined;
+}

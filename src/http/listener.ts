@@ -1,0 +1,21 @@
+import type { Server } from "bun";
+import { liftIdleTimeout, originalOf, peerAddress } from "./original.ts";
+
+/** What only the listening server can do for a request; without one, as in `handle`, nothing of it. */
+export interface Listener {
+  /** Lifts the idle timeout for one request: it would cut quiet streams, slow uploads and long thinking alike. */
+  liftIdleTimeout(request: Request): void;
+  /** The address at the other end of the connection. */
+  addressOf(request: Request): string | undefined;
+  /** Turns the request into a WebSocket; false when it cannot be. */
+  upgrade(request: Request, options: { readonly data: unknown; readonly headers?: Record<string, string> }): boolean;
+}
+
+/** `server` gives Bun's server once it listens. */
+export function createListener(server: () => Server<unknown> | null): Listener {
+  return {
+    liftIdleTimeout: (request) => liftIdleTimeout(server(), request),
+    addressOf: (request) => peerAddress(server(), request),
+    upgrade: (request, options) => server()?.upgrade(originalOf(request), options) ?? false,
+  };
+}

@@ -1,0 +1,232 @@
+import { type AnyElysia, Elysia } from "elysia";
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { AuthSurface } from "./auth.ts";
+import { errorResponses, rawAnswer } from "./openapi/schema.ts";
+
+/** Seconds. From an embedding of one word to half an hour of audio; a job in the last bucket is one to look at. */
+const JOB_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800];
+
+/** Seconds between two chunks of a stream. A fast model writes every few milliseconds; a minute is nearly the timeout. */
+const GAP_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+/** Models with series of their own. A scrape costs 26 µs per histogram and blocks; 200 models have 600 of them. */
+const MAX_MODELS = 200;
+
+/** Stands for every model that has no series of its own. */
+const OTHER = "other";
+
+/** What prom-client's standard set gets wrong or leaves empty on Bun 1.4.5. */
+const WRONG_ON_BUN = [
+  "nodejs_gc_duration_seconds",
+  "nodejs_active_handles",
+  "nodejs_active_handles_total",
+  "nodejs_active_requests",
+  "nodejs_active_requests_total",
+  "nodejs_active_resources",
+  "nodejs_active_resources_total",
+  "nodejs_heap_space_size_total_bytes",
+  "nodejs_heap_space_size_used_bytes",
+  "nodejs_heap_space_size_available_bytes",
+  "nodejs_version_info",
+  "process_heap_bytes",
+  "process_virtual_memory_bytes",
+];
+
+export type JobOutcome = "completed" | "failed" | "canceled";
+
+/** The counts of one model's jobs. Times in seconds. Cheap to call: its series are looked up once. */
+export interface ModelMetrics {
+  ended(outcome: JobOutcome): void;
+  /** Accepted to ended. */
+  duration(seconds: number): void;
+  /** Accepted to the answer's first byte. */
+  firstByte(seconds: number): void;
+  /** Accepted to dispatched. */
+  queueWait(seconds: number): void;
+  tokens(input: number, output: number): void;
+  /** Dispatches after the first one. `reason` is one of a few words of ours, never a worker's text. */
+  retries(count: number, reason?: string): void;
+  /** Bytes of requests. */
+  bytesIn(bytes: number): void;
+  /** Bytes of answers. */
+  bytesOut(bytes: number): void;
+}
+
+export interface GaugeReading {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+/** What the server counts. Every label has few values: models only as far as the caller has seen a worker serve them. */
+export interface Metrics {
+  /** `model` must be one that a worker has registered; undefined for a job that met none. Beyond 200 models: `other`. */
+  forModel(plugin: string, model: string | undefined): ModelMetrics;
+  /** Drops the series of a model that is long gone, and makes room for another. */
+  removeModel(plugin: string, model: string): void;
+  /** Takes seconds between two chunks of one stream. Resolve it once per job, not per chunk. */
+  chunkGap(plugin: string): (seconds: number) => void;
+  /** A job that was turned away before any worker had it. `reason` is the fault's code. */
+  rejection(plugin: string, reason: string): void;
+  authFailure(surface: AuthSurface): void;
+  /** A gauge whose owner is asked when it is scraped. A name may be given by several owners, with the same labels. */
+  gauge(name: string, help: string, labelNames: readonly string[], read: () => Iterable<GaugeReading>): void;
+  /** Everything, as Prometheus reads it. */
+  text(): Promise<string>;
+  readonly contentType: string;
+}
+
+/** Metrics in a registry of their own, with the process's and the event loop's beside them. */
+export function createMetrics(version: string): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  for (const name of WRONG_ON_BUN) registry.removeSingleMetric(name);
+  const registers = [registry];
+  const counter = <L extends string>(name: string, help: string, labelNames: L[]): Counter<L> =>
+    new Counter({ name, help, labelNames, registers });
+  const histogram = <L extends string>(name: string, help: string, labelNames: L[], buckets: number[]): Histogram<L> =>
+    new Histogram({ name, help, labelNames, buckets, registers });
+
+  new Gauge({
+    name: "moorage_build_info",
+    help: "1, labelled with versions.",
+    labelNames: ["version", "bun"],
+    registers,
+  })
+    .labels({ version, bun: Bun.version })
+    .set(1);
+  const jobs = counter("moorage_jobs_total", "Jobs ended, by outcome.", ["plugin", "model", "outcome"]);
+  const tokens = counter("moorage_tokens_total", "Tokens as the answers stated them.", [
+    "plugin",
+    "model",
+    "direction",
+  ]);
+  const duration = histogram(
+    "moorage_job_duration_seconds",
+    "Job accepted to job ended.",
+    ["plugin", "model"],
+    JOB_BUCKETS,
+  );
+  const firstByte = histogram(
+    "moorage_first_byte_seconds",
+    "Job accepted to the answer's first byte.",
+    ["plugin", "model"],
+    JOB_BUCKETS,
+  );
+  const queueWait = histogram(
+    "moorage_queue_wait_seconds",
+    "Job accepted to job dispatched.",
+    ["plugin", "model"],
+    JOB_BUCKETS,
+  );
+  const gap = histogram("moorage_chunk_gap_seconds", "Time between two chunks of a stream.", ["plugin"], GAP_BUCKETS);
+  const retries = counter("moorage_retries_total", "Jobs sent to another worker.", ["plugin", "reason"]);
+  const rejections = counter("moorage_rejections_total", "Jobs turned away before a worker had them.", [
+    "plugin",
+    "reason",
+  ]);
+  const bytes = counter("moorage_bytes_total", "Bytes of requests (in) and answers (out).", ["plugin", "direction"]);
+  const authFailures = counter("moorage_auth_failures_total", "Requests turned away for their credentials.", [
+    "surface",
+  ]);
+
+  const byModel = new Map<string, ModelMetrics>();
+  const createModel = (plugin: string, model: string): ModelMetrics => {
+    const labels = { plugin, model };
+    const ended = {
+      completed: jobs.labels({ ...labels, outcome: "completed" }),
+      failed: jobs.labels({ ...labels, outcome: "failed" }),
+      canceled: jobs.labels({ ...labels, outcome: "canceled" }),
+    };
+    const input = tokens.labels({ ...labels, direction: "input" });
+    const output = tokens.labels({ ...labels, direction: "output" });
+    const durations = duration.labels(labels);
+    const firstBytes = firstByte.labels(labels);
+    const queueWaits = queueWait.labels(labels);
+    const inbound = bytes.labels({ plugin, direction: "in" });
+    const outbound = bytes.labels({ plugin, direction: "out" });
+    return {
+      ended: (outcome) => ended[outcome].inc(),
+      duration: (seconds) => durations.observe(seconds),
+      firstByte: (seconds) => firstBytes.observe(seconds),
+      queueWait: (seconds) => queueWaits.observe(seconds),
+      tokens(inputTokens, outputTokens) {
+        // The numbers are a backend's own words, and a counter refuses to go down.
+        if (inputTokens > 0) input.inc(inputTokens);
+        if (outputTokens > 0) output.inc(outputTokens);
+      },
+      retries: (count, reason = "worker_failed") => retries.inc({ plugin, reason }, count),
+      bytesIn: (count) => inbound.inc(count),
+      bytesOut: (count) => outbound.inc(count),
+    };
+  };
+  const forModel = (plugin: string, model: string): ModelMetrics => {
+    const key = `${plugin} ${model}`;
+    const known = byModel.get(key);
+    if (known) return known;
+    if (model !== OTHER && byModel.size >= MAX_MODELS) return forModel(plugin, OTHER);
+    const created = createModel(plugin, model);
+    byModel.set(key, created);
+    return created;
+  };
+
+  const gauges = new Map<string, { readonly readers: (() => Iterable<GaugeReading>)[] }>();
+  return {
+    forModel: (plugin, model = OTHER) => forModel(plugin, model),
+    removeModel(plugin, model) {
+      if (model === OTHER || !byModel.delete(`${plugin} ${model}`)) return;
+      for (const outcome of ["completed", "failed", "canceled"]) jobs.remove({ plugin, model, outcome });
+      for (const direction of ["input", "output"]) tokens.remove({ plugin, model, direction });
+      for (const each of [duration, firstByte, queueWait]) each.remove({ plugin, model });
+    },
+    chunkGap(plugin) {
+      const child = gap.labels({ plugin });
+      return (seconds) => child.observe(seconds);
+    },
+    rejection: (plugin, reason) => rejections.inc({ plugin, reason }),
+    authFailure: (surface) => authFailures.inc({ surface }),
+    gauge(name, help, labelNames, read) {
+      const known = gauges.get(name);
+      if (known) {
+        known.readers.push(read);
+        return;
+      }
+      const readers = [read];
+      gauges.set(name, { readers });
+      new Gauge({
+        name,
+        help,
+        labelNames: [...labelNames],
+        registers,
+        collect() {
+          // What an owner no longer reports must not stay at its last value.
+          this.reset();
+          for (const each of readers) for (const { labels, value } of each()) this.set({ ...labels }, value);
+        },
+      });
+    },
+    text: () => registry.metrics(),
+    contentType: registry.contentType,
+  };
+}
+
+/** `/metrics` as an answer, for whichever listener serves it. */
+export async function metricsResponse(metrics: Metrics): Promise<Response> {
+  return new Response(await metrics.text(), {
+    headers: { "content-type": metrics.contentType, "cache-control": "no-store" },
+  });
+}
+
+/** `GET /metrics`. */
+export function metricsRoutes(metrics: Metrics): AnyElysia {
+  return new Elysia().get("/metrics", () => metricsResponse(metrics), {
+    detail: {
+      tags: ["System"],
+      summary: "Prometheus metrics",
+      security: [],
+      responses: {
+        200: rawAnswer("text/plain", "Every metric, in Prometheus' text format."),
+        ...errorResponses("method_not_allowed"),
+      },
+    },
+  });
+}

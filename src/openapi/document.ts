@@ -1,0 +1,153 @@
+import { swagger } from "@elysiajs/swagger";
+import { Elysia } from "elysia";
+import { SHARED_SCHEMAS } from "./schema.ts";
+
+/** What the document takes from a mounted route. */
+export interface MountedRoute {
+  readonly method: string;
+  readonly path: string;
+  /** Elysia's hooks: `detail`, schemas, and what only matters when a request runs. */
+  readonly hooks: Readonly<Record<string, unknown>>;
+}
+
+type Detail = Readonly<Record<string, unknown>>;
+
+const DOCUMENT_PATH = "/-/document";
+
+const SHOWN_PATH = "x-shown-path";
+
+/** A route's `detail` with the path that the document shows for it, where the router's pattern cannot say it. */
+export function shownAs<D extends object>(path: string, detail: D): D {
+  return { ...detail, [SHOWN_PATH]: path };
+}
+
+/** The sections of the API and what each is for. Only those that some route uses are shown. */
+const TAGS: readonly { readonly name: string; readonly description: string }[] = [
+  { name: "System", description: "Health, metrics and this description." },
+  { name: "State", description: "What the server and its workers are doing, for dashboards." },
+  { name: "Models", description: "The models of all plugins, under the base URL that every OpenAI client fits." },
+  {
+    name: "Inference",
+    description: "Chat, completions, responses, messages, embeddings: OpenAI's API, served by workers.",
+  },
+  { name: "Audio", description: "Transcription and translation of audio: OpenAI's API, served by workers." },
+  { name: "MCP", description: "MCP servers behind relays." },
+  { name: "Transfer", description: "Bytes piped from one client to another." },
+  { name: "Workers", description: "Where workers connect, with a WebSocket." },
+];
+
+const SECURITY_SCHEMES = {
+  ApiKey: { type: "http", scheme: "bearer", description: "An API key of this server." },
+  ApiKeyHeader: {
+    type: "apiKey",
+    in: "header",
+    name: "x-api-key",
+    description: "The same key in a header of its own; `api-key` works too.",
+  },
+  ClientKey: {
+    type: "http",
+    scheme: "bearer",
+    description: "A worker's key: on the WebSocket upgrade, or as `client_key` in the register message.",
+  },
+  Session: {
+    type: "apiKey",
+    in: "cookie",
+    name: "moorage_session",
+    description: "A sign-in to the dashboard. The State API only.",
+  },
+} as const;
+
+/**
+ * The OpenAPI document of these routes. The swagger plugin writes it from a stand-in app that has the same paths and
+ * only what documents them: it reads `parse: "none"` as a media type and spreads schemas over answers otherwise.
+ */
+export async function buildDocument(mounted: readonly MountedRoute[], version: string): Promise<object> {
+  const standIn = new Elysia();
+  const renamed: Record<string, Record<string, Detail>> = {};
+  const usedTags = new Set<unknown>();
+  const usedSchemes = new Set<string>();
+  for (const { method, path, hooks } of mounted) {
+    const given = (hooks["detail"] ?? {}) as Detail; // Elysia's types want an object there
+    if (given["hide"] === true || !METHODS.has(method) || path.includes("*")) continue;
+    const { [SHOWN_PATH]: shownPath, ...detail } = describe(method, path, hooks, given);
+    for (const tag of toList(detail["tags"])) usedTags.add(tag);
+    for (const way of toList(detail["security"]))
+      for (const scheme of Object.keys(way as object)) usedSchemes.add(scheme);
+    if (typeof shownPath === "string") {
+      renamed[shownPath] = { ...renamed[shownPath], [method.toLowerCase()]: detail };
+      continue;
+    }
+    const { params, query, headers } = hooks;
+    standIn.route(method, path, () => "", { detail, params, query, headers } as object);
+  }
+  standIn.use(
+    swagger({
+      provider: "swagger-ui",
+      path: "/-/page",
+      specPath: DOCUMENT_PATH,
+      excludeStaticFile: false,
+      // The plugin's types ask for its own, stricter reading of OpenAPI 3; this is plain JSON to it.
+      documentation: {
+        info: INFO(version),
+        servers: [{ url: "/", description: "This server." }],
+        tags: TAGS.filter((tag) => usedTags.has(tag.name)),
+        paths: renamed,
+        components: {
+          securitySchemes: Object.fromEntries(
+            Object.entries(SECURITY_SCHEMES).filter(([name]) => usedSchemes.has(name)),
+          ),
+          schemas: SHARED_SCHEMAS,
+        },
+      } as object,
+    }),
+  );
+  const response = await standIn.handle(new Request(`http://stand-in.invalid${DOCUMENT_PATH}`));
+  if (!response.ok) throw new Error(`the OpenAPI document could not be made: ${await response.text()}`);
+  return (await response.json()) as object; // the plugin's own JSON
+}
+
+function toList(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+const METHODS = new Set(["GET", "PUT", "POST", "DELETE", "PATCH"]);
+
+const INFO = (version: string) => ({
+  title: "Moorage",
+  version,
+  description:
+    "Private models and tools behind one public server: workers dial out to it, clients use plain OpenAI and MCP URLs. " +
+    "Every error of the server itself has the shape of `Error`; what a worker's model server answers passes through untouched.",
+  license: { name: "MIT", url: "https://opensource.org/license/mit" },
+});
+
+/** A route's `detail`, completed from its schemas: body, answers, and an id. */
+function describe(method: string, path: string, hooks: MountedRoute["hooks"], detail: Detail): Detail {
+  const { body, response } = hooks;
+  return {
+    operationId: operationId(method, path),
+    ...detail,
+    ...(body !== undefined && detail["requestBody"] === undefined
+      ? { requestBody: { required: true, content: { "application/json": { schema: body } } } }
+      : {}),
+    responses: { ...toAnswers(response), ...(detail["responses"] as object | undefined) },
+  };
+}
+
+/** `response: { 200: schema }` as the document writes it. */
+function toAnswers(response: unknown): Record<string, object> {
+  if (typeof response !== "object" || response === null) return {};
+  const entries = Object.entries(response).filter(([status]) => /^[1-5]\d\d$/.test(status));
+  return Object.fromEntries(
+    entries.map(([status, schema]) => [
+      status,
+      { description: schema?.description ?? "The answer.", content: { "application/json": { schema } } },
+    ]),
+  );
+}
+
+/** `POST /v1/chat/completions` is `postV1ChatCompletions`: one per route, safe in URLs and as a function's name. */
+function operationId(method: string, path: string): string {
+  const words = path.split(/[^A-Za-z0-9]+/).filter((word) => word !== "");
+  return method.toLowerCase() + words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join("");
+}

@@ -1,0 +1,96 @@
+import { dirname, join } from "node:path";
+import { type AnyElysia, Elysia } from "elysia";
+import { buildDocument } from "./document.ts";
+import { errorResponses, rawAnswer } from "./schema.ts";
+
+export interface OpenapiOptions {
+  readonly version: string;
+}
+
+/**
+ * The API's description at `/api/client/openapi.json`, and Swagger UI around it at `/api/client/`. Everything the page
+ * loads comes from here, none of it from another host. Describes all routes of the app it is mounted on.
+ */
+export function openapiRoutes({ version }: OpenapiOptions): AnyElysia {
+  // Written at the first request, when every route is mounted; they do not change after that.
+  let document: Promise<string> | undefined;
+  const routes = new Elysia();
+  return routes
+    .get(
+      "/api/client/openapi.json",
+      async () => {
+        // The routes of the app this is mounted on: protected in Elysia's types, which brackets look past.
+        document ??= buildDocument(routes["getGlobalRoutes"](), version).then((json) => JSON.stringify(json));
+        return new Response(await document, {
+          headers: { "content-type": "application/json", "cache-control": "no-cache" },
+        });
+      },
+      {
+        detail: {
+          tags: ["System"],
+          summary: "This description",
+          security: [],
+          responses: {
+            200: rawAnswer("application/json", "An OpenAPI 3.0 document."),
+            ...errorResponses("method_not_allowed"),
+          },
+        },
+      },
+    )
+    .get("/api/client", () => new Response(PAGE, { headers: PAGE_HEADERS }), { detail: { hide: true } })
+    .get("/api/client/start.js", () => asset(join(OWN_FILES, "api-docs.js"), "text/javascript"), {
+      detail: { hide: true },
+    })
+    .get("/api/client/swagger-ui.css", () => asset(swaggerUi("swagger-ui.css"), "text/css"), { detail: { hide: true } })
+    .get("/api/client/swagger-ui-bundle.js", () => asset(swaggerUi("swagger-ui-bundle.js"), "text/javascript"), {
+      detail: { hide: true },
+    })
+    .get("/api/client/favicon.png", () => asset(swaggerUi("favicon-32x32.png"), "image/png"), {
+      detail: { hide: true },
+    });
+}
+
+const OWN_FILES = join(import.meta.dir, "../../views/client");
+
+function swaggerUi(file: string): string {
+  return join(dirname(Bun.resolveSync("swagger-ui-dist/package.json", import.meta.dir)), file);
+}
+
+/** An hour: the names carry no version, and an upgraded server should not be met with last month's script. */
+function asset(path: string, type: string): Response {
+  return new Response(Bun.file(path), {
+    headers: {
+      "content-type": `${type}; charset=utf-8`,
+      "cache-control": "public, max-age=3600",
+      "x-content-type-options": "nosniff",
+    },
+  });
+}
+
+const PAGE = `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Moorage API</title>
+<link rel="stylesheet" href="/api/client/swagger-ui.css">
+<link rel="icon" type="image/png" href="/api/client/favicon.png">
+</head>
+<body>
+<div id="swagger-ui"></div>
+<script src="/api/client/swagger-ui-bundle.js"></script>
+<script src="/api/client/start.js"></script>
+</body>
+</html>
+`;
+
+const PAGE_HEADERS = {
+  "content-type": "text/html; charset=utf-8",
+  "cache-control": "no-cache",
+  // Swagger UI sets styles on its elements and draws icons from data: URLs; its scripts run without eval.
+  "content-security-policy":
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; " +
+    "connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
+  "x-content-type-options": "nosniff",
+  "referrer-policy": "same-origin",
+};

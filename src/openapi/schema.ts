@@ -1,0 +1,123 @@
+import { toJsonSchema } from "@valibot/to-json-schema";
+import * as v from "valibot";
+import { ERRORS, type ErrorCode, Fault } from "../errors.ts";
+
+// What routes describe themselves with. All of it lands in the OpenAPI document; none of it runs for a request, except
+// a schema that Elysia is given to validate with.
+
+type AnySchema = v.GenericSchema<unknown, unknown>;
+
+/** A JSON Schema as OpenAPI 3.0 writes it. */
+export interface SchemaObject {
+  readonly [keyword: string]: unknown;
+}
+
+/** For `detail.security` of routes that take an API key; none of the `security` schemes for public ones is `[]`. */
+export const API_KEY_SECURITY: Record<string, string[]>[] = [{ ApiKey: [] }, { ApiKeyHeader: [] }];
+
+/** One answer in a route's `detail.responses`. */
+export interface AnswerDoc {
+  description: string;
+  content?: Record<string, { schema: SchemaObject; example?: unknown; examples?: Record<string, { value: unknown }> }>;
+  headers?: Record<string, { description: string; schema: SchemaObject }>;
+}
+
+/** The parts of the document that routes refer to by `$ref`. */
+export const SHARED_SCHEMAS: Readonly<Record<string, SchemaObject>> = {
+  Error: schemaOf(
+    v.pipe(
+      v.object({
+        error: v.object({
+          message: v.pipe(v.string(), v.description("For people. Never parse it.")),
+          type: v.picklist([...new Set(Object.values(ERRORS).map((rule) => rule.type))]),
+          param: v.pipe(v.nullable(v.string()), v.description("The field of the request that is wrong.")),
+          code: v.pipe(v.string(), v.description("For programs: one of the codes in docs/errors.md.")),
+        }),
+      }),
+      v.description("Every error this server makes. What a worker's model server answers passes through as it is."),
+    ),
+  ),
+};
+
+/**
+ * A valibot schema that also reads as JSON Schema: Elysia validates with it as before, and the document shows it.
+ * `input` describes what is sent to this server, `output` what it answers. Routes with `parse: "none"` are documented
+ * by it and not validated: they check their bodies themselves.
+ */
+export function doc<S extends AnySchema>(schema: S, mode: "input" | "output" = "input"): S {
+  const json = { ...schemaOf(schema, mode) };
+  // Elysia validates by this property alone; not enumerable, so that it stays out of the document.
+  Object.defineProperty(json, "~standard", { value: schema["~standard"], enumerable: false });
+  // It is no longer S, but it keeps the only part of S that Elysia's types and validation use: `~standard`.
+  return json as unknown as S;
+}
+
+/** A schema as the document writes it. */
+export function schemaOf(schema: AnySchema, mode: "input" | "output" = "output"): SchemaObject {
+  // Checks that JSON Schema cannot say are left out rather than refused.
+  const { $schema: _, ...json } = toJsonSchema(schema as v.GenericSchema, {
+    typeMode: mode,
+    errorMode: "ignore",
+    target: "openapi-3.0",
+  });
+  return tidy(json) as SchemaObject; // an object goes in, so one comes out
+}
+
+/** An answer with a JSON body. The description is the schema's own unless given. */
+export function jsonAnswer(schema: AnySchema, description?: string): AnswerDoc {
+  const json = schemaOf(schema, "output");
+  return {
+    description: description ?? (typeof json["description"] === "string" ? json["description"] : "The answer."),
+    content: { "application/json": { schema: json } },
+  };
+}
+
+/** An answer that is text or bytes of some media type, an event stream for one. */
+export function rawAnswer(mediaType: string, description: string, example?: string): AnswerDoc {
+  const isText = /^text\/|[/+](?:json|xml)$/.test(mediaType);
+  const schema = isText ? { type: "string" } : { type: "string", format: "binary" };
+  return { description, content: { [mediaType]: { schema, ...(example === undefined ? {} : { example }) } } };
+}
+
+/** The answers for these codes, by status, for a route's `detail.responses`. Several codes of one status become one answer. */
+export function errorResponses(...codes: readonly ErrorCode[]): Record<string, AnswerDoc> {
+  const answers: Record<string, AnswerDoc> = {};
+  for (const [status, group] of Map.groupBy(codes, (code) => ERRORS[code].status)) {
+    const examples = Object.fromEntries(group.map((code) => [code, { value: new Fault(code).body() }]));
+    const canWait = group.some(
+      (code) => ERRORS[code].retryable && (ERRORS[code].status === 429 || ERRORS[code].status === 503),
+    );
+    answers[String(status)] = {
+      description: group.map((code) => `\`${code}\`: ${ERRORS[code].message}`).join("\n\n"),
+      content: { "application/json": { schema: { $ref: "#/components/schemas/Error" }, examples } },
+      ...(canWait ? { headers: { "Retry-After": RETRY_AFTER } } : {}),
+    };
+  }
+  return answers;
+}
+
+const RETRY_AFTER = {
+  description: "Seconds until another try makes sense.",
+  schema: { type: "integer", minimum: 1, maximum: 60 },
+};
+
+/** What the converter leaves short of OpenAPI 3.0: one `example` per schema, and a `type` beside every `enum` and `nullable`. */
+function tidy(node: unknown): unknown {
+  if (Array.isArray(node)) return node.map(tidy);
+  if (typeof node !== "object" || node === null) return node;
+  const tidied: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(node)) {
+    if (key === "examples" && Array.isArray(value)) tidied["example"] = value[0];
+    else tidied[key] = tidy(value);
+  }
+  const { enum: values, anyOf } = tidied;
+  if (Array.isArray(values) && tidied["type"] === undefined) {
+    const types = new Set(values.filter((value) => value !== null).map((value) => typeof value));
+    if (types.size === 1) tidied["type"] = [...types][0];
+  }
+  if (tidied["nullable"] === true && tidied["type"] === undefined && Array.isArray(anyOf)) {
+    delete tidied["nullable"];
+    tidied["anyOf"] = anyOf.map((each: object) => ("type" in each ? { ...each, nullable: true } : each));
+  }
+  return tidied;
+}

@@ -1,0 +1,148 @@
+import { join } from "node:path";
+import { type AnyElysia, Elysia } from "elysia";
+import { SignInPage } from "../../views/signin.tsx";
+import { StatePage } from "../../views/state.tsx";
+import type { AddressSource } from "../auth/addresses.ts";
+import type { Auth } from "../auth.ts";
+import type { Config } from "../config.ts";
+import type { Deps } from "../deps.ts";
+import { Fault } from "../errors.ts";
+import { readBody } from "../http/body.ts";
+import { peerAddress } from "../http/original.ts";
+import { errorResponses, rawAnswer } from "../openapi/schema.ts";
+import type { Plugin } from "../plugin.ts";
+
+export interface PageOptions {
+  readonly config: Config;
+  readonly deps: Deps;
+  readonly auth: Auth;
+  readonly plugins: readonly Plugin[];
+  readonly version: string;
+  /** The State API's envelope as JSON. */
+  readonly envelope: () => string;
+}
+
+/** A key and the form around it; keys are far shorter. */
+const MAX_FORM_BYTES = 4096;
+
+/**
+ * `/state` for people: a form for the key, or the state. Pages are answered as whole Responses with their own content
+ * type, without the HTML plugin: that one hooks into every route and takes any text that begins with `<` for a page.
+ */
+export function pageRoutes(options: PageOptions): AnyElysia {
+  const { config, deps, auth, plugins, version, envelope } = options;
+
+  const showState = (): Response => {
+    const state = JSON.parse(envelope()) as { plugins: Record<string, object> }; // written by us a moment ago
+    return page(
+      StatePage({
+        version,
+        canSignOut: auth.hasApiKey,
+        sections: plugins.map((plugin) => ({
+          id: plugin.id,
+          html: plugin.view?.(),
+          json: JSON.stringify(state.plugins[plugin.id], null, 2),
+        })),
+      }),
+    );
+  };
+  const showSignIn = (status: number, problem?: string): Response =>
+    page(SignInPage({ problem, hasKey: auth.hasApiKey }), status);
+
+  return new Elysia()
+    .get(
+      "/state",
+      ({ request, server }) => {
+        const address: AddressSource = () => peerAddress(server, request);
+        try {
+          auth.requireState(request, address);
+        } catch (error) {
+          // Whoever is not let in is a person who has not signed in yet.
+          if (error instanceof Fault) return showSignIn(200);
+          throw error;
+        }
+        return showState();
+      },
+      {
+        detail: {
+          tags: ["State"],
+          summary: "Page that shows the state",
+          description: "Asks for the API key in a form, unless the browser is signed in.",
+          security: [],
+          responses: {
+            200: rawAnswer("text/html", "The state, or the sign-in form."),
+            ...errorResponses("method_not_allowed"),
+          },
+        },
+      },
+    )
+    .post(
+      "/state/sign-in",
+      async ({ request, server }) => {
+        const address: AddressSource = () => peerAddress(server, request);
+        try {
+          // All of this route is before the door, so it reads little, and not for long.
+          const body = await readBody(request, MAX_FORM_BYTES, config.clientStallTimeoutMs, deps.clock);
+          const key = new URLSearchParams(new TextDecoder().decode(body)).get("key") ?? "";
+          return redirect(auth.signIn(request, address, key.trim()));
+        } catch (error) {
+          if (!(error instanceof Fault) || !SIGN_IN_PROBLEMS.has(error.code)) throw error;
+          const answer = showSignIn(error.status, SIGN_IN_PROBLEMS.get(error.code));
+          if (error.retryAfterS !== undefined) answer.headers.set("retry-after", String(error.retryAfterS));
+          return answer;
+        }
+      },
+      { parse: "none", detail: { hide: true } },
+    )
+    .post(
+      "/state/sign-out",
+      ({ request, server }) => redirect(auth.signOut(request, () => peerAddress(server, request))),
+      { parse: "none", detail: { hide: true } },
+    )
+    .get("/state/app.js", () => file("state.js", "text/javascript"), { detail: { hide: true } })
+    .get("/state/style.css", () => file("state.css", "text/css"), { detail: { hide: true } });
+}
+
+const SIGN_IN_PROBLEMS: ReadonlyMap<string, string> = new Map([
+  ["invalid_api_key", "This is not a valid API key."],
+  ["too_many_auth_failures", "Too many wrong keys came from this address. Wait a minute and try again."],
+]);
+
+const FILES = join(import.meta.dir, "../../views/client");
+
+function file(name: string, type: string): Response {
+  return new Response(Bun.file(join(FILES, name)), {
+    headers: {
+      "content-type": `${type}; charset=utf-8`,
+      "cache-control": "no-cache",
+      "x-content-type-options": "nosniff",
+    },
+  });
+}
+
+/** Nothing but this origin's own files, and no script in the page itself: names that workers choose are shown here. */
+const PAGE_POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; " +
+  "base-uri 'none'; frame-ancestors 'none'";
+
+function page(html: string, status = 200): Response {
+  return new Response(html, {
+    status,
+    headers: {
+      "content-type": "text/html; charset=utf-8",
+      "cache-control": "no-store",
+      "content-security-policy": PAGE_POLICY,
+      "x-content-type-options": "nosniff",
+      // `no-referrer` would make browsers send `Origin: null` with our own forms.
+      "referrer-policy": "same-origin",
+    },
+  });
+}
+
+/** 303: the browser goes on with GET, and a reload does not send the key again. */
+function redirect(cookie: string): Response {
+  return new Response(null, {
+    status: 303,
+    headers: { location: "/state", "set-cookie": cookie, "cache-control": "no-store" },
+  });
+}

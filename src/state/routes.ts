@@ -1,0 +1,146 @@
+import { type AnyElysia, Elysia } from "elysia";
+import * as v from "valibot";
+import type { Auth } from "../auth.ts";
+import type { Config } from "../config.ts";
+import type { Deps } from "../deps.ts";
+import { Fault } from "../errors.ts";
+import { liftIdleTimeout, originalOf, peerAddress } from "../http/original.ts";
+import { shownAs } from "../openapi/document.ts";
+import { API_KEY_SECURITY, errorResponses, jsonAnswer, rawAnswer } from "../openapi/schema.ts";
+import type { Plugin } from "../plugin.ts";
+import { Broadcast } from "./broadcast.ts";
+import { pageRoutes } from "./page-routes.ts";
+
+export interface StateOptions {
+  readonly config: Config;
+  readonly deps: Deps;
+  readonly auth: Auth;
+  readonly plugins: readonly Plugin[];
+  readonly version: string;
+}
+
+export interface StateApi {
+  readonly routes: AnyElysia;
+  /** Ends the streams, and opens no more. */
+  close(): void;
+}
+
+/** Streams open at once. Each holds a connection and at most one envelope that waits to be read. */
+const MAX_VIEWERS = 1000;
+
+const envelopeSchema = v.pipe(
+  v.object({
+    plugins: v.pipe(
+      v.record(v.string(), v.looseObject({})),
+      v.description("Each plugin's state under its id; its shape is the plugin's own."),
+    ),
+  }),
+  v.description("The state of every plugin."),
+);
+
+/** The State API, and the page at `/state` that shows it. */
+export function stateRoutes(options: StateOptions): StateApi {
+  const { config, deps, auth, plugins } = options;
+  const envelope = (): string =>
+    JSON.stringify({ plugins: Object.fromEntries(plugins.map((plugin) => [plugin.id, plugin.state()])) });
+  const broadcast = new Broadcast({
+    clock: deps.clock,
+    log: deps.log,
+    revision: () => plugins.map((plugin) => plugin.revision()).join(" "),
+    write: envelope,
+    keepaliveMs: config.keepaliveIntervalMs,
+    stallMs: config.clientStallTimeoutMs,
+    maxViewers: MAX_VIEWERS,
+  });
+  const detail = { tags: ["State"], security: [...API_KEY_SECURITY, { Session: [] }] };
+
+  const routes = new Elysia()
+    .get(
+      "/api/state",
+      ({ request, server }) => {
+        auth.requireState(request, () => peerAddress(server, request));
+        return new Response(envelope(), {
+          headers: { "content-type": "application/json", "cache-control": "no-store" },
+        });
+      },
+      {
+        detail: {
+          ...detail,
+          summary: "Snapshot of the server's state",
+          responses: {
+            200: jsonAnswer(envelopeSchema),
+            ...errorResponses("invalid_api_key", "too_many_auth_failures"),
+          },
+        },
+      },
+    )
+    .get(
+      "/api/state/stream",
+      ({ request, server }) => {
+        const access = auth.requireState(request, () => peerAddress(server, request));
+        if (broadcast.isClosed) throw new Fault("draining", { retryAfterS: 5 });
+        if (broadcast.isFull) throw new Fault("too_many_connections", { retryAfterS: 30 });
+        // A body that nobody will read would stay a viewer.
+        if (originalOf(request).method === "HEAD") return new Response(null, { headers: STREAM_HEADERS });
+        liftIdleTimeout(server, request);
+        return new Response(broadcast.open(access.isCurrent), { headers: STREAM_HEADERS });
+      },
+      {
+        detail: {
+          ...detail,
+          summary: "Stream of the server's state",
+          description:
+            "An envelope at once, then one at most each second, when something has changed. Comments keep it alive.",
+          responses: {
+            200: rawAnswer(
+              "text/event-stream",
+              "One `data:` line with an envelope per event.",
+              'data: {"plugins":{}}\n\n',
+            ),
+            ...errorResponses("invalid_api_key", "too_many_auth_failures", "too_many_connections", "draining"),
+          },
+        },
+      },
+    )
+    .get(
+      "/api/state/view/:file",
+      ({ request, server, params }) => {
+        auth.requireState(request, () => peerAddress(server, request));
+        const plugin = plugins.find(({ id }) => `${id}.html` === params.file);
+        const html = plugin?.view?.();
+        if (html === undefined)
+          throw new Fault("unknown_url", { message: "No plugin of this server has such a view." });
+        return new Response(html, { headers: FRAGMENT_HEADERS });
+      },
+      {
+        detail: shownAs("/api/state/view/{id}.html", {
+          ...detail,
+          summary: "A plugin's fragment of the dashboard",
+          parameters: [{ name: "id", in: "path", required: true, schema: schemaOfId, description: "The plugin's id." }],
+          responses: {
+            200: rawAnswer("text/html", "HTML that the dashboard fills from the envelope."),
+            ...errorResponses("invalid_api_key", "unknown_url", "too_many_auth_failures"),
+          },
+        }),
+      },
+    )
+    .use(pageRoutes({ ...options, envelope }));
+  return { routes, close: () => broadcast.close() };
+}
+
+const schemaOfId = { type: "string", example: "llm" } as const;
+
+const STREAM_HEADERS = {
+  "content-type": "text/event-stream; charset=utf-8",
+  // nginx would hold events back until its buffer is full, and compressing proxies likewise.
+  "cache-control": "no-cache, no-transform",
+  "x-accel-buffering": "no",
+};
+
+const FRAGMENT_HEADERS = {
+  "content-type": "text/html; charset=utf-8",
+  "cache-control": "no-store",
+  // A fragment is made to be put into the dashboard; opened on its own it loads and runs nothing.
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
+  "x-content-type-options": "nosniff",
+};

@@ -1,0 +1,138 @@
+import { type AnyElysia, Elysia } from "elysia";
+import { createAuth } from "./auth.ts";
+import type { Config } from "./config.ts";
+import type { Deps } from "./deps.ts";
+import { Fault } from "./errors.ts";
+import { healthRoutes } from "./health.ts";
+import { ClientGone } from "./http/body.ts";
+import { type Cors, createCors } from "./http/cors.ts";
+import { errorResponse } from "./http/error-response.ts";
+import { saneRequestId } from "./http/headers.ts";
+import { createListener } from "./http/listener.ts";
+import { modelRoutes } from "./http/models.ts";
+import { createNotFound } from "./http/not-found.ts";
+import { createMetrics, type Metrics, metricsRoutes } from "./metrics.ts";
+import { openapiRoutes } from "./openapi/routes.ts";
+import type { Plugin } from "./plugin.ts";
+import { createPlugins } from "./plugins.ts";
+import { stateRoutes } from "./state/routes.ts";
+import { WEBSOCKET_OPTIONS } from "./tunnel/endpoint.ts";
+import { VERSION } from "./version.ts";
+
+/** The server without its listener. */
+export interface App {
+  /** The fetch-style handler: one request in, one response out. WebSocket upgrades need the listener. */
+  handle(request: Request): Promise<Response>;
+  /** The Elysia instance, for `listen`. */
+  readonly elysia: AnyElysia;
+  readonly plugins: readonly Plugin[];
+  readonly metrics: Metrics;
+  /** Stops taking jobs and workers; resolves when the last job has ended. */
+  drain(): Promise<void>;
+  /** Ends what is left: sessions, streams, timers. */
+  close(): void;
+}
+
+/** Builds the whole server from its configuration and ports. It never listens and reads nothing from its surroundings. */
+export function createApp(config: Config, deps: Deps): App {
+  const metrics = createMetrics(VERSION);
+  const auth = createAuth(config, deps, metrics.authFailure);
+  const listener = createListener(() => elysia.server);
+  const plugins = createPlugins({ config, deps, auth, metrics, listener, version: VERSION });
+  const cors = createCors(config.allowedOrigins);
+  const state = stateRoutes({ config, deps, auth, plugins, version: VERSION });
+  let isDraining = false;
+
+  const elysia: AnyElysia = new Elysia({
+    serve: {
+      reusePort: false,
+      idleTimeout: IDLE_TIMEOUT_S,
+      maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+      development: false,
+    },
+    websocket: WEBSOCKET_OPTIONS,
+  })
+    .decorate("requestId", "")
+    .onRequest((context) => {
+      context.requestId = saneRequestId(context.request.headers) ?? deps.ids.request();
+      return context.request.method === "OPTIONS" ? cors.preflight(context.request) : undefined;
+    })
+    .mapResponse(({ responseValue, request, requestId }) => {
+      // Every handler answers with a Response; what an upgrade leaves is undefined and has no headers.
+      if (responseValue instanceof Response) stamp(responseValue, request, requestId, cors);
+      return responseValue as Response;
+    })
+    .onError(async ({ error, code, request, requestId }) => {
+      const response = await answerError(() => notFound(request), error, code, requestId, deps);
+      stamp(response, request, requestId, cors);
+      return response;
+    });
+
+  const notFound = createNotFound(elysia);
+  elysia.use(healthRoutes(() => isDraining));
+  if (config.metricsListener === undefined) elysia.use(metricsRoutes(metrics));
+  elysia.use(openapiRoutes({ version: VERSION }));
+  elysia.use(state.routes);
+  for (const plugin of plugins) elysia.use(plugin.routes);
+  elysia.use(
+    modelRoutes({
+      prefix: "/v1",
+      tag: "Models",
+      cards: () => plugins.flatMap((plugin) => [...(plugin.models?.() ?? [])]).sort((a, b) => (a.id < b.id ? -1 : 1)),
+      guard: ({ request }) => auth.requireApi(request, () => listener.addressOf(request)),
+    }),
+  );
+
+  return {
+    handle: (request) => elysia.handle(request),
+    elysia,
+    plugins,
+    metrics,
+    async drain() {
+      isDraining = true;
+      state.close();
+      await Promise.all(plugins.map((plugin) => plugin.drain()));
+    },
+    close() {
+      state.close();
+      for (const plugin of plugins) plugin.close();
+    },
+  };
+}
+
+/** For ordinary routes; long-lived ones lift it. Ends connections that send their request a byte at a time. */
+const IDLE_TIMEOUT_S = 60;
+
+async function answerError(
+  notFound: () => Promise<Response> | Response,
+  error: unknown,
+  code: unknown,
+  requestId: string,
+  deps: Deps,
+): Promise<Response> {
+  if (error instanceof Fault) return errorResponse(error, requestId);
+  // Nobody is there to read it; the status is what proxies log for a client that closed its request.
+  if (error instanceof ClientGone) return new Response(null, { status: 499 });
+  if (code !== "NOT_FOUND") {
+    const kind = error instanceof Error ? error.name : typeof error;
+    deps.log.error("request.failed", {
+      request: requestId,
+      error: kind,
+      stack: error instanceof Error ? error.stack?.slice(0, 2000) : undefined,
+    });
+    return errorResponse(new Fault("internal_error"), requestId);
+  }
+  try {
+    return await notFound();
+  } catch (fault) {
+    return errorResponse(fault instanceof Fault ? fault : new Fault("internal_error"), requestId);
+  }
+}
+
+/** What every answer carries. */
+function stamp(response: Response, request: Request, requestId: string, cors: Cors): void {
+  if (!response.headers.has("x-request-id")) response.headers.set("x-request-id", requestId);
+  const origin = request.headers.get("origin");
+  if (origin === null || response.headers.has("access-control-allow-origin")) return;
+  for (const [name, value] of cors.headersFor(origin)) response.headers.append(name, value);
+}

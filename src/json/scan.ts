@@ -1,0 +1,153 @@
+/** Where a value stands in JSON bytes: `start` is its first byte, `end` the one after its last. */
+export interface Range {
+  readonly start: number;
+  readonly end: number;
+}
+
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+const BACKSLASH = 0x5c;
+const OPEN_ARRAY = 0x5b;
+const CLOSE_ARRAY = 0x5d;
+const OPEN_OBJECT = 0x7b;
+const CLOSE_OBJECT = 0x7d;
+const MINUS = 0x2d;
+
+/**
+ * The members of the object that begins at `at` (white space before it is skipped): decoded key to range of its value,
+ * the last of equal keys, as `JSON.parse` has it. Undefined when the bytes are no object.
+ * The scan finds where values end and does not check what is in them: that is for `JSON.parse` of a range.
+ */
+export function membersOf(bytes: Uint8Array, at = 0): ReadonlyMap<string, Range> | undefined {
+  let position = skipSpace(bytes, at);
+  if (bytes[position] !== OPEN_OBJECT) return undefined;
+  const members = new Map<string, Range>();
+  position = skipSpace(bytes, position + 1);
+  if (bytes[position] === CLOSE_OBJECT) return members;
+  for (;;) {
+    const keyEnd = bytes[position] === QUOTE ? endOfString(bytes, position) : -1;
+    const key = keyEnd < 0 ? undefined : decodeKey(bytes, position, keyEnd);
+    if (key === undefined) return undefined;
+    position = skipSpace(bytes, keyEnd);
+    if (bytes[position] !== COLON) return undefined;
+    const start = skipSpace(bytes, position + 1);
+    const end = endOfValue(bytes, start);
+    if (end < 0) return undefined;
+    members.delete(key);
+    members.set(key, { start, end });
+    position = skipSpace(bytes, end);
+    if (bytes[position] === CLOSE_OBJECT) return members;
+    if (bytes[position] !== COMMA) return undefined;
+    position = skipSpace(bytes, position + 1);
+  }
+}
+
+/** The items of the array that begins at `at`, one after the other. Ends early, with a last item of undefined, where the bytes are no array. */
+export function* itemsOf(bytes: Uint8Array, at: number): Generator<Range | undefined, void> {
+  if (bytes[at] !== OPEN_ARRAY) return yield undefined;
+  let position = skipSpace(bytes, at + 1);
+  if (bytes[position] === CLOSE_ARRAY) return;
+  for (;;) {
+    const end = endOfValue(bytes, position);
+    if (end < 0) return yield undefined;
+    yield { start: position, end };
+    position = skipSpace(bytes, end);
+    if (bytes[position] === CLOSE_ARRAY) return;
+    if (bytes[position] !== COMMA) return yield undefined;
+    position = skipSpace(bytes, position + 1);
+  }
+}
+
+/** Where the value that begins at `at` ends; -1 when it does not. Never recurses: depth costs nothing. */
+function endOfValue(bytes: Uint8Array, at: number): number {
+  const first = bytes[at];
+  if (first === QUOTE) return endOfString(bytes, at);
+  if (first === OPEN_ARRAY || first === OPEN_OBJECT) return endOfContainer(bytes, at);
+  let end = at;
+  // A number or a word ends where something structural or white space begins.
+  while (end < bytes.length && isScalarByte(bytes[end] ?? 0)) end += 1;
+  return end > at ? end : -1;
+}
+
+function endOfContainer(bytes: Uint8Array, at: number): number {
+  let depth = 0;
+  let position = at;
+  while (position < bytes.length) {
+    const byte = bytes[position];
+    if (byte === QUOTE) {
+      position = endOfString(bytes, position);
+      if (position < 0) return -1;
+      continue;
+    }
+    if (byte === OPEN_ARRAY || byte === OPEN_OBJECT) {
+      const end = byte === OPEN_ARRAY ? endOfNumbers(bytes, position) : -1;
+      if (end < 0) depth += 1;
+      else {
+        position = end;
+        if (depth === 0) return position;
+        continue;
+      }
+    } else if (byte === CLOSE_ARRAY || byte === CLOSE_OBJECT) {
+      depth -= 1;
+      if (depth === 0) return position + 1;
+    }
+    position += 1;
+  }
+  return -1;
+}
+
+/**
+ * Where an array of nothing but numbers ends; -1 when it is something else. Tens of thousands of bytes at the speed of
+ * a native search: this is what makes scanning megabytes of vectors cheap.
+ */
+function endOfNumbers(bytes: Uint8Array, at: number): number {
+  const first = bytes[skipSpace(bytes, at + 1)] ?? 0;
+  if (first !== MINUS && (first < 0x30 || first > 0x39)) return -1;
+  const close = bytes.indexOf(CLOSE_ARRAY, at);
+  if (close < 0) return -1;
+  const inside = bytes.subarray(at + 1, close);
+  return inside.includes(QUOTE) || inside.includes(OPEN_ARRAY) || inside.includes(OPEN_OBJECT) ? -1 : close + 1;
+}
+
+function endOfString(bytes: Uint8Array, at: number): number {
+  for (let quote = bytes.indexOf(QUOTE, at + 1); quote >= 0; quote = bytes.indexOf(QUOTE, quote + 1)) {
+    let before = quote - 1;
+    while (bytes[before] === BACKSLASH && before > at) before -= 1;
+    // An even number of backslashes escape each other and not the quote.
+    if ((quote - 1 - before) % 2 === 0) return quote + 1;
+  }
+  return -1;
+}
+
+function decodeKey(bytes: Uint8Array, start: number, end: number): string | undefined {
+  try {
+    const key: unknown = JSON.parse(new TextDecoder().decode(bytes.subarray(start, end)));
+    return typeof key === "string" ? key : undefined;
+  } catch {
+    return undefined; // An escape that is none: the caller says that the bytes are no object.
+  }
+}
+
+function skipSpace(bytes: Uint8Array, at: number): number {
+  let position = at;
+  while (isSpace(bytes[position])) position += 1;
+  return position;
+}
+
+function isSpace(byte: number | undefined): boolean {
+  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
+}
+
+function isScalarByte(byte: number): boolean {
+  return (
+    !isSpace(byte) &&
+    byte !== COMMA &&
+    byte !== COLON &&
+    byte !== QUOTE &&
+    byte !== CLOSE_ARRAY &&
+    byte !== CLOSE_OBJECT &&
+    byte !== OPEN_ARRAY &&
+    byte !== OPEN_OBJECT
+  );
+}

@@ -1,0 +1,56 @@
+import type { App } from "./app.ts";
+import type { Config } from "./config.ts";
+import { metricsResponse } from "./metrics.ts";
+
+/** A server that accepts connections. */
+export interface Listening {
+  /** `http://host:port` as this machine reaches it. */
+  readonly url: string;
+  readonly port: number;
+  /** Where `/metrics` is, when it has a listener of its own. */
+  readonly metricsUrl: string | undefined;
+  /** Takes no new connections; resolves when the requests that run have ended. */
+  stopAccepting(): Promise<void>;
+  /** Closes everything now. */
+  stop(): Promise<void>;
+}
+
+/** Opens the listeners. Throws where the port is taken: with sessions in memory a second process must not share it. */
+export function listen(app: App, config: Config): Listening {
+  app.elysia.listen({ port: config.port, hostname: config.host });
+  const { server } = app.elysia;
+  if (!server) throw new Error("the listener did not start");
+  const metrics = config.metricsListener && listenForMetrics(app, config.metricsListener);
+  const port = server.port ?? config.port;
+  return {
+    url: `http://${reachable(config.host)}:${port}`,
+    port,
+    metricsUrl: metrics && `http://${reachable(metrics.hostname ?? "127.0.0.1")}:${metrics.port}/metrics`,
+    async stopAccepting() {
+      await server.stop(false);
+    },
+    async stop() {
+      await Promise.all([server.stop(true), metrics?.stop(true)]);
+    },
+  };
+}
+
+function listenForMetrics(
+  app: App,
+  { host, port }: { readonly host: string; readonly port: number },
+): Bun.Server<undefined> {
+  return Bun.serve({
+    hostname: host,
+    port,
+    fetch: (request) =>
+      new URL(request.url).pathname === "/metrics"
+        ? metricsResponse(app.metrics)
+        : new Response("Only /metrics is here.\n", { status: 404 }),
+  });
+}
+
+/** An address that means "every interface" is reached as loopback. */
+function reachable(host: string): string {
+  if (host === "0.0.0.0" || host === "::") return "127.0.0.1";
+  return host.includes(":") ? `[${host}]` : host;
+}

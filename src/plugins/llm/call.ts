@@ -1,0 +1,34 @@
+import type { Config } from "../../config.ts";
+import type { Deps } from "../../deps.ts";
+import { toWorkerHeaders } from "../../http/headers.ts";
+import type { Metrics } from "../../metrics.ts";
+import type { PluginPool } from "../../pool/plugin-pool.ts";
+import type { ExchangeRequest } from "../../tunnel/exchange.ts";
+
+/** What the plugin's requests are served with. */
+export interface LlmPorts {
+  readonly area: PluginPool;
+  readonly config: Config;
+  readonly deps: Deps;
+  readonly metrics: Metrics;
+}
+
+/** One request of a client that was let in. */
+export interface LlmCall {
+  readonly request: Request;
+  readonly requestId: string;
+  /** Relative to the backend's base, with a leading slash: `/chat/completions`. */
+  readonly path: string;
+  /** The query with its question mark, or nothing. */
+  readonly search: string;
+  readonly workerId: string | undefined;
+}
+
+/** The call as a worker gets it, with this body. */
+export function toExchangeRequest(ports: LlmPorts, call: LlmCall, stream: boolean, body: Uint8Array): ExchangeRequest {
+  const headers = toWorkerHeaders(call.request.headers, call.requestId);
+  return {
+    head: { method: "POST", path: call.path + call.search, headers, timeout_ms: ports.config.requestTimeoutMs, stream },
+    body,
+  };
+}

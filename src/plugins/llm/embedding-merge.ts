@@ -1,0 +1,179 @@
+import { itemsOf, membersOf, type Range } from "../../json/scan.ts";
+import { isRecord, parseJson } from "../../tunnel/control.ts";
+import type { Encoding } from "./embedding-input.ts";
+
+/** A worker's answer to one part. */
+export interface PartAnswer {
+  readonly offset: number;
+  readonly count: number;
+  readonly body: Uint8Array;
+}
+
+export interface MergePorts {
+  /** Milliseconds that only go forward. */
+  readonly elapsed: () => number;
+  /** Lets everything else that is waiting have its turn. */
+  readonly pause: () => Promise<void>;
+}
+
+export type Merged =
+  | { readonly ok: true; readonly pieces: readonly Uint8Array[]; readonly inputTokens: number }
+  /** What is wrong with a backend's answer, for the log and the client. */
+  | { readonly ok: false; readonly reason: string };
+
+/** Work at a stretch. Other streams wait no longer than this and one item, which takes a fraction of a millisecond. */
+const STRETCH_MS = 4;
+
+/** A vector as it will be answered: bytes of one item of `data`. */
+interface Item {
+  readonly pieces: readonly Uint8Array[];
+  readonly dimensions: number;
+}
+
+/**
+ * One answer of many: items in the order of the inputs with `index` counted through, one encoding (the one the client
+ * asked for, converting what a backend did not comply with), equal dimensions, usage summed. Bytes of vectors are moved,
+ * not written anew. Exactly `count` items, or a reason; it pauses every few milliseconds.
+ */
+export async function mergeEmbeddings(
+  parts: readonly PartAnswer[],
+  count: number,
+  encoding: Encoding,
+  ports: MergePorts,
+): Promise<Merged> {
+  const items: (Item | undefined)[] = new Array(count).fill(undefined);
+  const usage = new Map<string, number>();
+  let model: Uint8Array | undefined;
+  let dimensions: number | undefined;
+  let stretchEndsAt = ports.elapsed() + STRETCH_MS;
+  const breathe = async (): Promise<void> => {
+    if (ports.elapsed() < stretchEndsAt) return;
+    await ports.pause();
+    stretchEndsAt = ports.elapsed() + STRETCH_MS;
+  };
+
+  for (const part of parts) {
+    const members = membersOf(part.body);
+    const data = members?.get("data");
+    if (!members || !data) return { ok: false, reason: "an embeddings answer without `data`" };
+    await breathe();
+    let seen = 0;
+    for (const range of itemsOf(part.body, data.start)) {
+      const read = range && readItem(part.body, range, seen, part.offset, encoding);
+      if (!read) return { ok: false, reason: "an item of `data` that is no embedding" };
+      if (read.local >= part.count) return { ok: false, reason: `more embeddings than the ${part.count} inputs` };
+      if (items[part.offset + read.local]) return { ok: false, reason: "two embeddings with the same index" };
+      dimensions ??= read.item.dimensions;
+      if (read.item.dimensions !== dimensions) return { ok: false, reason: "embeddings of different dimensions" };
+      items[part.offset + read.local] = read.item;
+      seen += 1;
+      await breathe();
+    }
+    if (seen !== part.count) return { ok: false, reason: `${seen} embeddings for ${part.count} inputs` };
+    model ??= slice(part.body, members.get("model"));
+    addUsage(usage, slice(part.body, members.get("usage")));
+  }
+
+  const pieces: Uint8Array[] = [text('{"object":"list","data":[')];
+  for (const [at, item] of items.entries()) {
+    if (!item) return { ok: false, reason: `no embedding for input ${at}` };
+    if (at > 0) pieces.push(COMMA);
+    pieces.push(...item.pieces);
+  }
+  pieces.push(text("]"));
+  if (model) pieces.push(text(',"model":'), model);
+  if (usage.size > 0) pieces.push(text(`,"usage":${JSON.stringify(Object.fromEntries(usage))}`));
+  pieces.push(text("}"));
+  return { ok: true, pieces, inputTokens: usage.get("prompt_tokens") ?? 0 };
+}
+
+const COMMA = text(",");
+
+/** One item with its index counted through. Undefined for anything that is no embedding. */
+function readItem(
+  body: Uint8Array,
+  range: Range,
+  arrival: number,
+  offset: number,
+  encoding: Encoding,
+): { readonly local: number; readonly item: Item } | undefined {
+  const members = membersOf(body, range.start);
+  const embedding = members?.get("embedding");
+  if (!members || !embedding) return undefined;
+  const vector = readVector(body, embedding, encoding);
+  if (!vector) return undefined;
+  const index = members.get("index");
+  const local = index ? toIndex(body, index) : arrival;
+  if (local === undefined) return undefined;
+  // What stands before, between and after the two values that may change is moved as it is.
+  const changes = [{ range: embedding, bytes: vector.bytes }];
+  if (index) changes.push({ range: index, bytes: text(String(offset + local)) });
+  changes.sort((a, b) => a.range.start - b.range.start);
+  const pieces: Uint8Array[] = [];
+  let at = range.start;
+  if (!index) {
+    pieces.push(text(`{"index":${offset + local},`));
+    at = body.indexOf(0x7b, at) + 1;
+  }
+  for (const change of changes) {
+    pieces.push(body.subarray(at, change.range.start), change.bytes);
+    at = change.range.end;
+  }
+  pieces.push(body.subarray(at, range.end));
+  return { local, item: { pieces, dimensions: vector.dimensions } };
+}
+
+/** The vector in the wanted encoding: the bytes it came as, if they are in it and hold what they should. */
+function readVector(
+  body: Uint8Array,
+  range: Range,
+  encoding: Encoding,
+): { readonly bytes: Uint8Array; readonly dimensions: number } | undefined {
+  const raw = body.subarray(range.start, range.end);
+  const value = parseJson(new TextDecoder().decode(raw));
+  if (typeof value === "string") {
+    const bytes = decodeBase64(value);
+    if (!bytes || bytes.length === 0 || bytes.length % 4 !== 0) return undefined;
+    if (encoding === "base64") return { bytes: raw, dimensions: bytes.length / 4 };
+    const floats = Array.from(toFloats(bytes));
+    return floats.every(Number.isFinite)
+      ? { bytes: text(JSON.stringify(floats)), dimensions: floats.length }
+      : undefined;
+  }
+  if (!Array.isArray(value) || value.length === 0 || !value.every(Number.isFinite)) return undefined;
+  if (encoding === "float") return { bytes: raw, dimensions: value.length };
+  const floats = Float32Array.from(value);
+  return { bytes: text(`"${Buffer.from(floats.buffer).toString("base64")}"`), dimensions: value.length };
+}
+
+const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
+
+function decodeBase64(value: string): Buffer | undefined {
+  return value.length % 4 === 0 && BASE64.test(value) ? Buffer.from(value, "base64") : undefined;
+}
+
+/** Little-endian, as the SDKs read it; every machine that Bun runs on stores floats that way round. */
+function toFloats(bytes: Buffer): Float32Array {
+  return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
+}
+
+function toIndex(body: Uint8Array, range: Range): number | undefined {
+  const index = Number(new TextDecoder().decode(body.subarray(range.start, range.end)));
+  return Number.isInteger(index) && index >= 0 ? index : undefined;
+}
+
+function addUsage(sum: Map<string, number>, bytes: Uint8Array | undefined): void {
+  const usage = bytes && parseJson(new TextDecoder().decode(bytes));
+  if (!isRecord(usage)) return;
+  for (const [name, value] of Object.entries(usage)) {
+    if (typeof value === "number" && Number.isFinite(value)) sum.set(name, (sum.get(name) ?? 0) + value);
+  }
+}
+
+function slice(body: Uint8Array, range: Range | undefined): Uint8Array | undefined {
+  return range && body.subarray(range.start, range.end);
+}
+
+function text(value: string): Uint8Array {
+  return Buffer.from(value);
+}

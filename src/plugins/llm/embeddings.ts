@@ -1,0 +1,216 @@
+import { Fault } from "../../errors.ts";
+import { ClientGone } from "../../http/body.ts";
+import { collect, type WholeAnswer } from "../../http/collect.ts";
+import { toClientHeaders } from "../../http/headers.ts";
+import type { Claim } from "../../pool/pool.ts";
+import { type LlmCall, type LlmPorts, toExchangeRequest } from "./call.ts";
+import { type EmbeddingInput, type Part, PartCutter, parseEmbeddingInput } from "./embedding-input.ts";
+import { mergeEmbeddings, type PartAnswer } from "./embedding-merge.ts";
+import type { LlmRequest } from "./request.ts";
+import { UsageTail } from "./usage.ts";
+
+/** Inputs per part for a worker that did not say; small enough that several workers share a large request. */
+const USUAL_BATCH = 64;
+/** Answers held until they are merged. 2,048 vectors of 4,096 floats written as JSON take about 160 MiB. */
+const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
+/** A part that fails at three workers fails the request. */
+const MAX_FAILURES = 3;
+
+/**
+ * Embeddings: many inputs are cut into parts that free workers pull one after the other, and the answers are merged.
+ * A part that fails is pulled again by another worker; when the request fails for good, its other parts are cancelled.
+ */
+export async function relayEmbeddings(
+  ports: LlmPorts,
+  call: LlmCall,
+  body: Uint8Array,
+  request: LlmRequest,
+): Promise<Response> {
+  const input = parseEmbeddingInput(request.value);
+  const run = new EmbeddingRun(ports, call, body, request.model, input);
+  const { answers, refused } = await run.finish();
+  // What a backend answers but a success is the client's answer, untouched.
+  if (refused) return respond(call, refused, [refused.body]);
+  const first = answers[0];
+  if (!first) throw new Fault("upstream_error");
+  const { deps } = ports;
+  const merged = await mergeEmbeddings(answers, input.count, input.encoding, {
+    elapsed: () => deps.clock.elapsed(),
+    pause: nextTurn,
+  });
+  if (!merged.ok)
+    throw new Fault("upstream_error", { message: `The model server's answer cannot be used: ${merged.reason}.` });
+  return respond(call, first.whole, merged.pieces);
+}
+
+interface Outcome {
+  readonly answers: readonly (PartAnswer & { readonly whole: WholeAnswer })[];
+  readonly refused: WholeAnswer | undefined;
+}
+
+/** One request's parts on their way. Each part is a job: it has a worker, a slot and an end. */
+class EmbeddingRun {
+  readonly #ports: LlmPorts;
+  readonly #call: LlmCall;
+  readonly #model: string;
+  /** Undefined for a single input, which goes out as it came. */
+  readonly #cutter: PartCutter | undefined;
+  readonly #whole: Part;
+  readonly #answers: (PartAnswer & { readonly whole: WholeAnswer })[] = [];
+  /** Aborts every part's job: the client left, or the request has failed. */
+  readonly #stop = new AbortController();
+  #wholeTaken = false;
+  #lanes = 0;
+  #failures = 0;
+  #refused: WholeAnswer | undefined;
+  #error: unknown;
+
+  constructor(ports: LlmPorts, call: LlmCall, body: Uint8Array, model: string, input: EmbeddingInput) {
+    this.#ports = ports;
+    this.#call = call;
+    this.#model = model;
+    this.#cutter = input.isPlural && input.count > 1 ? new PartCutter(body) : undefined;
+    this.#whole = { offset: 0, count: input.count, body };
+  }
+
+  /** Runs until every part is answered, one was refused, or the request failed. Throws `Fault` or `ClientGone`. */
+  async finish(): Promise<Outcome> {
+    const { signal } = this.#call.request;
+    const leave = (): void => this.#stop.abort();
+    signal.addEventListener("abort", leave);
+    if (signal.aborted) leave();
+    await this.#lane();
+    signal.removeEventListener("abort", leave);
+    if (this.#error !== undefined) throw this.#error;
+    if (signal.aborted) throw new ClientGone("the client left");
+    this.#answers.sort((a, b) => a.offset - b.offset);
+    return { answers: this.#answers, refused: this.#refused };
+  }
+
+  /** Pulls parts until none is left, and has another lane opened for every slot that is free meanwhile. Never rejects. */
+  async #lane(): Promise<void> {
+    this.#lanes += 1;
+    const others: Promise<void>[] = [];
+    while (this.#hasMore && !this.#stop.signal.aborted) {
+      const pulled = this.#pull();
+      if (this.#lanes < this.#ports.config.llmMaxParallelEmbeddings && this.#hasMore && this.#hasRoom)
+        others.push(this.#lane());
+      await pulled;
+      // Only the last lane waits for a slot: one request takes one place in the queue.
+      if (this.#lanes > 1 && !this.#hasRoom) break;
+    }
+    this.#lanes -= 1;
+    await Promise.all(others);
+  }
+
+  get #hasMore(): boolean {
+    return this.#cutter ? !this.#cutter.isEmpty : !this.#wholeTaken;
+  }
+
+  get #hasRoom(): boolean {
+    return this.#ports.area.pool.hasRoomFor({
+      model: this.#model,
+      exact: true,
+      excluded: NONE,
+      workerId: this.#call.workerId,
+    });
+  }
+
+  /** Runs one job for one part, or less: what another worker takes may be smaller. Never rejects. */
+  async #pull(): Promise<void> {
+    const { area, config, deps } = this.#ports;
+    let part: Part | undefined;
+    const usage = new UsageTail();
+    area.began();
+    try {
+      const whole = await collect({
+        pool: area.pool,
+        clock: deps.clock,
+        spec: {
+          model: this.#model,
+          workerId: this.#call.workerId,
+          exact: true,
+          silenceMs: config.requestTimeoutMs,
+          stallMs: config.clientStallTimeoutMs,
+          request: (claim) => {
+            if (part) this.#putBack(part);
+            part = this.#take(claim);
+            return part && toExchangeRequest(this.#ports, this.#call, false, part.body);
+          },
+        },
+        maxBytes: MAX_ANSWER_BYTES,
+        signal: this.#stop.signal,
+        observe: (bytes) => usage.push(bytes),
+        onReport: (report) => area.ended(this.#call.requestId, this.#model, report, usage.read()),
+      });
+      if (whole && part) this.#accept(part, whole);
+    } catch (error) {
+      if (part) this.#putBack(part);
+      if (this.#stop.signal.aborted) return;
+      this.#error = error;
+      this.#stop.abort();
+    }
+  }
+
+  #take(claim: Claim): Part | undefined {
+    if (this.#cutter) return this.#cutter.next(claim.seat.session.offer.embeddingBatchSize ?? USUAL_BATCH);
+    if (this.#wholeTaken) return undefined;
+    this.#wholeTaken = true;
+    return this.#whole;
+  }
+
+  #putBack(part: Part): void {
+    if (this.#cutter) this.#cutter.putBack(part);
+    else this.#wholeTaken = false;
+  }
+
+  #accept(part: Part, whole: WholeAnswer): void {
+    if (whole.status >= 200 && whole.status < 300) {
+      this.#answers.push({ offset: part.offset, count: part.count, body: whole.body, whole });
+      return;
+    }
+    this.#failures += 1;
+    // A backend that is broken or busy may not be the only one; a request that it calls wrong is wrong everywhere.
+    if (this.#cutter && (whole.status >= 500 || whole.status === 429) && this.#failures < MAX_FAILURES)
+      return this.#putBack(part);
+    this.#refused ??= whole;
+    this.#stop.abort();
+  }
+}
+
+const NONE: ReadonlySet<never> = new Set();
+
+/** Answers up to this size go out in one piece, with a length. */
+const ONE_PIECE_BYTES = 1024 * 1024;
+
+function respond(call: LlmCall, whole: WholeAnswer, pieces: readonly Uint8Array[]): Response {
+  const headers = toClientHeaders(whole.headers, call.requestId);
+  const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
+  const body = bytes <= ONE_PIECE_BYTES ? Buffer.concat(pieces) : streamOf(pieces);
+  return new Response(body, { status: whole.status, headers });
+}
+
+/** The pieces in chunks worth a write, made as the client takes them: joining all of them at once would be a long stretch. */
+function streamOf(pieces: readonly Uint8Array[]): ReadableStream<Uint8Array> {
+  let next = 0;
+  return new ReadableStream({
+    pull(controller) {
+      const chunk: Uint8Array[] = [];
+      for (let bytes = 0; next < pieces.length && bytes < CHUNK_BYTES; next += 1) {
+        const piece = pieces[next] ?? EMPTY;
+        chunk.push(piece);
+        bytes += piece.length;
+      }
+      if (chunk.length > 0) controller.enqueue(Buffer.concat(chunk));
+      if (next === pieces.length) controller.close();
+    },
+  });
+}
+
+const CHUNK_BYTES = 256 * 1024;
+const EMPTY = new Uint8Array(0);
+
+/** After everything that is waiting has had its turn. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,19 @@
+import { renderLlmView } from "../../../views/llm.tsx";
+import type { Plugin, PluginContext } from "../../plugin.ts";
+import { PluginPool } from "../../pool/plugin-pool.ts";
+import { llmRoutes } from "./routes.ts";
+
+/** Chat, completions, responses, messages, embeddings and their kin, served by workers that dial in. */
+export function createLlmPlugin(context: PluginContext): Plugin {
+  const area = new PluginPool({ pluginId: "llm", ...context });
+  return {
+    id: "llm",
+    routes: llmRoutes(area, context),
+    state: () => area.state(),
+    revision: () => area.revision,
+    view: () => renderLlmView(area.state()),
+    models: () => area.models(),
+    drain: () => area.drain(),
+    close: () => area.close(),
+  };
+}

@@ -1,0 +1,48 @@
+import { Fault } from "../../errors.ts";
+import { membersOf } from "../../json/scan.ts";
+import { isRecord } from "../../tunnel/control.ts";
+
+/** What the server looks at in a request; everything else in it is only passed on. */
+export interface LlmRequest {
+  readonly model: string;
+  readonly stream: boolean;
+  readonly value: Readonly<Record<string, unknown>>;
+}
+
+/** Workers cannot register a longer one. */
+const MAX_MODEL_CHARS = 512;
+
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
+/** Throws `invalid_json`, or `invalid_request` with the field that is wrong. */
+export function parseLlmRequest(body: Uint8Array): LlmRequest {
+  const value = parse(body);
+  if (!isRecord(value)) throw new Fault("invalid_request", { message: "The request body must be a JSON object." });
+  const { model, stream } = value;
+  if (typeof model !== "string" || model === "" || model.length > MAX_MODEL_CHARS) {
+    throw new Fault("invalid_request", {
+      message: "'model' must be a string that names a model; GET /v1/models lists them.",
+      param: "model",
+    });
+  }
+  if (stream !== undefined && stream !== null && typeof stream !== "boolean") {
+    throw new Fault("invalid_request", { message: "'stream' must be true or false.", param: "stream" });
+  }
+  return { model, stream: stream === true, value };
+}
+
+/** The same bytes with another model's name in them: for a stand-in, which knows the model by its own. */
+export function withModel(body: Uint8Array, model: string): Uint8Array {
+  const range = membersOf(body)?.get("model");
+  if (!range) throw new Fault("invalid_request", { param: "model" });
+  return Buffer.concat([body.subarray(0, range.start), Buffer.from(JSON.stringify(model)), body.subarray(range.end)]);
+}
+
+function parse(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(decoder.decode(body));
+  } catch (error) {
+    const why = error instanceof TypeError ? "it is not UTF-8" : "it cannot be parsed";
+    throw new Fault("invalid_json", { message: `The request body is not valid JSON: ${why}.`, cause: error });
+  }
+}

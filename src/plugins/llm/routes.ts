@@ -1,0 +1,88 @@
+import type { AnyElysia } from "elysia";
+import { Fault } from "../../errors.ts";
+import { modelRoutes } from "../../http/models.ts";
+import { createRoutes, type RouteContext } from "../../http/route-context.ts";
+import type { ModelCard, PluginContext } from "../../plugin.ts";
+import type { PluginPool } from "../../pool/plugin-pool.ts";
+import { connectDetail, DOCUMENTED_PATHS, postDocs } from "./openapi.ts";
+import { serveLlm } from "./serve.ts";
+
+/** Where OpenAI's API begins; the second is what most clients make of a bare host, the third is one worker's. */
+const BASES = ["/api/llm/v1", "/v1", "/api/llm/id/:worker_id/v1"];
+
+/** The plugin's routes: where workers connect, and what clients call. */
+export function llmRoutes(area: PluginPool, context: PluginContext): AnyElysia {
+  const { auth, config, deps, metrics, listener } = context;
+  const guard = ({ request }: RouteContext): void => auth.requireApi(request, () => listener.addressOf(request));
+
+  const serve = (ctx: RouteContext, path: string): Promise<Response> => {
+    guard(ctx);
+    listener.liftIdleTimeout(ctx.request);
+    const { request, requestId } = ctx;
+    return serveLlm(
+      { area, config, deps, metrics },
+      { request, requestId, path, search: searchOf(request.url), workerId: workerIdOf(ctx) },
+    );
+  };
+
+  const routes = createRoutes().get(
+    "/api/llm/connect",
+    ({ request }) => {
+      const credentials = auth.readWorkerCredentials(request, () => listener.addressOf(request));
+      return area.endpoint.upgrade(request, listener, (clientKey) => auth.admitWorker(credentials, clientKey));
+    },
+    { detail: connectDetail },
+  );
+  for (const base of BASES) {
+    for (const path of DOCUMENTED_PATHS) {
+      routes.post(`${base}${path}`, ({ request, requestId, params }) => serve({ request, requestId, params }, path), {
+        parse: "none",
+        ...postDocs(base, path),
+      });
+    }
+    routes.post(
+      `${base}/*`,
+      ({ request, requestId, params }) => serve({ request, requestId, params }, cleanPath(params["*"])),
+      { parse: "none", detail: { hide: true } },
+    );
+  }
+  routes.use(modelRoutes({ prefix: "/api/llm/v1", tag: "Inference", cards: () => area.models(), guard }));
+  return routes.use(
+    modelRoutes({
+      prefix: "/api/llm/id/:worker_id/v1",
+      tag: "Inference",
+      cards: (ctx) => workerModels(area, ctx),
+      guard,
+    }),
+  );
+}
+
+function workerModels(area: PluginPool, ctx: RouteContext): readonly ModelCard[] {
+  const seat = area.pool.seatOf(workerIdOf(ctx) ?? "");
+  if (!seat) throw new Fault("worker_not_found", { param: "worker_id" });
+  const served = new Set(seat.models);
+  return area.models().filter((card) => served.has(card.id));
+}
+
+function workerIdOf(ctx: RouteContext): string | undefined {
+  const id = ctx.params?.["worker_id"];
+  return id === undefined ? undefined : decodeURIComponent(id);
+}
+
+function searchOf(url: string): string {
+  const at = url.indexOf("?");
+  return at < 0 ? "" : url.slice(at);
+}
+
+/** Segments of a backend path that is passed on: what URLs of APIs hold, and no way up or out. */
+const SEGMENT = /^[A-Za-z0-9._~:@!$&'()*+,;=%-]+$/;
+
+/** The backend path that a wildcard matched: single slashes, no trailing one, nothing that could leave the backend's base. */
+function cleanPath(rest: string): string {
+  const segments = rest.split("/").filter((segment) => segment !== "");
+  const isSafe = segments.every(
+    (segment) => SEGMENT.test(segment) && !/^(?:\.|%2e){1,2}$/i.test(segment) && !/%(?:2f|5c|00)/i.test(segment),
+  );
+  if (segments.length === 0 || !isSafe) throw new Fault("unknown_url");
+  return `/${segments.join("/")}`;
+}

@@ -1,0 +1,78 @@
+import { Fault } from "../../errors.ts";
+import { relay } from "../../http/answer.ts";
+import { readBody } from "../../http/body.ts";
+import type { Claim } from "../../pool/pool.ts";
+import { type LlmCall, type LlmPorts, toExchangeRequest } from "./call.ts";
+import { relayEmbeddings } from "./embeddings.ts";
+import { errorEvent } from "./error-event.ts";
+import { parseLlmRequest, withModel } from "./request.ts";
+import { UsageTail } from "./usage.ts";
+
+/** Reads the request, and answers it from a worker. Throws `Fault` or `ClientGone`. */
+export async function serveLlm(ports: LlmPorts, call: LlmCall): Promise<Response> {
+  const { area, config, deps } = ports;
+  if (area.isDraining) throw new Fault("draining", { retryAfterS: 5 });
+  assertJson(call.request.headers);
+  const body = await readBody(call.request, config.maxJsonBodyBytes, config.clientStallTimeoutMs, deps.clock);
+  const parsed = parseLlmRequest(body);
+  // Vectors of another quantization are other vectors: embeddings are served by the exact model only.
+  if (call.path === "/embeddings") return relayEmbeddings(ports, call, body, parsed);
+
+  const { model, stream } = parsed;
+  const usage = new UsageTail();
+  const gap = ports.metrics.chunkGap("llm");
+  let lastChunkAt = 0;
+  area.began();
+  return relay(
+    {
+      pool: area.pool,
+      clock: deps.clock,
+      earlyHeadersMs: config.earlyHeadersMs,
+      keepaliveMs: config.keepaliveIntervalMs,
+    },
+    {
+      requestId: call.requestId,
+      signal: call.request.signal,
+      isStream: stream,
+      spec: {
+        model,
+        workerId: call.workerId,
+        exact: false,
+        silenceMs: config.requestTimeoutMs,
+        stallMs: config.clientStallTimeoutMs,
+        request: (claim) => toExchangeRequest(ports, call, stream, bodyFor(claim, model, body)),
+      },
+      errorEvent: (fault) => errorEvent(call.path, fault),
+      observe: (bytes) => {
+        usage.push(bytes);
+        if (!stream) return;
+        const now = deps.clock.elapsed();
+        if (lastChunkAt > 0) gap((now - lastChunkAt) / 1000);
+        lastChunkAt = now;
+      },
+      onReport: (report) => area.ended(call.requestId, model, report, usage.read()),
+    },
+  );
+}
+
+/** The client's own bytes, except that a stand-in is asked under the name it knows. */
+function bodyFor(claim: Claim, model: string, body: Uint8Array): Uint8Array {
+  return claim.model === model ? body : withModel(body, claim.model);
+}
+
+function assertJson(headers: Headers): void {
+  const encoding = headers.get("content-encoding");
+  if (encoding !== null && encoding !== "identity") {
+    throw new Fault("unsupported_media_type", {
+      message: "Send the request body uncompressed, without Content-Encoding.",
+      param: "content-encoding",
+    });
+  }
+  const type = headers.get("content-type");
+  if (type !== null && !/^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(type)) {
+    throw new Fault("unsupported_media_type", {
+      message: "Send JSON, with 'Content-Type: application/json'.",
+      param: "content-type",
+    });
+  }
+}

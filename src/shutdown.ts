@@ -1,0 +1,32 @@
+import type { App } from "./app.ts";
+import type { Config } from "./config.ts";
+import type { Deps } from "./deps.ts";
+import type { Listening } from "./listen.ts";
+
+/** Closing after the work is done is a matter of frames on the wire; whoever has not taken them by then is cut. */
+const CLOSE_MS = 2000;
+
+/**
+ * An orderly end: no new jobs and workers, workers told, running jobs finished for up to `drainTimeoutMs`, sessions
+ * closed, listeners stopped. Health answers 503 meanwhile, so the listener stays open until the jobs are done.
+ */
+export async function shutDown(app: App, listening: Listening, config: Config, { clock, log }: Deps): Promise<void> {
+  log.info("server.draining", { timeout_ms: config.drainTimeoutMs });
+  const finished = await within(clock, config.drainTimeoutMs, app.drain());
+  if (!finished) log.warn("server.drain_timed_out");
+  app.close();
+  await within(clock, CLOSE_MS, listening.stopAccepting());
+  await within(clock, CLOSE_MS, listening.stop());
+  log.info("server.stopped", { finished });
+}
+
+/** Whether `work` was done in time; it is not stopped otherwise. */
+async function within(clock: Deps["clock"], ms: number, work: Promise<void>): Promise<boolean> {
+  let cancel = (): void => {};
+  const late = new Promise<false>((resolve) => {
+    cancel = clock.after(ms, () => resolve(false));
+  });
+  const done = await Promise.race([work.then(() => true), late]);
+  cancel();
+  return done;
+}

@@ -1,0 +1,115 @@
+import { type HeaderPairs, isHeaderPairs, type RequestHead, type ResetCode } from "../tunnel/frame.ts";
+
+/** Where jobs are sent now. */
+export interface BackendTarget {
+  /** Base URL without a trailing slash: `http://127.0.0.1:11434/v1`. */
+  readonly base: string;
+  /** Sent as a bearer token. */
+  readonly key: string | undefined;
+}
+
+export interface BackendRequest {
+  /** Made by `toBackendUrl`: nothing here looks at it again. */
+  readonly url: string;
+  readonly head: RequestHead;
+  readonly key: string | undefined;
+  /** Undefined: none. */
+  readonly body: Uint8Array | ReadableStream<Uint8Array> | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** Headers of one connection, not of the message (RFC 9110 §7.6.1, and those that proxies have always kept to themselves). */
+const HOP_BY_HOP = [
+  "connection",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  "http2-settings",
+];
+
+/** What this hop sets itself, and credentials: whoever asks the server has no business with the backend's own. */
+const NOT_TO_BACKEND = new Set([
+  ...HOP_BY_HOP,
+  "host",
+  "content-length",
+  "expect",
+  "accept-encoding",
+  "authorization",
+  "x-api-key",
+  "api-key",
+  "cookie",
+]);
+const NOT_TO_SERVER = new Set(HOP_BY_HOP);
+
+/**
+ * Asks the backend, over connections that are kept for the next job. Redirects are answers, bodies stay as encoded, and
+ * Bun's own timeout is off: the exchange judges silence.
+ */
+export function callBackend({ url, head, key, body, signal }: BackendRequest): Promise<Response> {
+  return fetch(url, {
+    method: head.method,
+    headers: toBackendHeaders(head.headers, key),
+    // A view on any kind of buffer is a body; the type asks for one on plain memory, which a message's is.
+    ...(body === undefined ? {} : { body: body as Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> }),
+    redirect: "manual",
+    signal,
+    decompress: false,
+    timeout: false,
+  });
+}
+
+/** The client's headers as the backend gets them. */
+export function toBackendHeaders(pairs: HeaderPairs, key: string | undefined): Headers {
+  const headers = new Headers();
+  const named = connectionNames(pairs.find(([name]) => name.toLowerCase() === "connection")?.[1]);
+  for (const [name, value] of pairs) {
+    const lower = name.toLowerCase();
+    if (!NOT_TO_BACKEND.has(lower) && !named?.has(lower)) headers.append(lower, value);
+  }
+  headers.set("accept-encoding", "identity");
+  if (key !== undefined) headers.set("authorization", `Bearer ${key}`);
+  return headers;
+}
+
+/** The backend's headers as the server gets them. One that no frame may carry is left out: it must not cost the link. */
+export function toHeaderPairs(headers: Headers): HeaderPairs {
+  const pairs: [string, string][] = [];
+  const named = connectionNames(headers.get("connection"));
+  for (const [name, value] of headers) {
+    if (NOT_TO_SERVER.has(name) || named?.has(name)) continue;
+    const pair: [string, string] = [name, value];
+    if (isHeaderPairs([pair])) pairs.push(pair);
+  }
+  return pairs;
+}
+
+function connectionNames(value: string | null | undefined): Set<string> | undefined {
+  if (!value || /^(?:keep-alive|close)$/i.test(value)) return undefined;
+  return new Set(value.split(",").map((name) => name.trim().toLowerCase()));
+}
+
+/** Codes of Bun and of the system that mean: no connection, so the backend has seen nothing of this job. */
+const NO_CONNECTION =
+  /^(?:ConnectionRefused|FailedToOpenSocket|ECONNREFUSED|ENOTFOUND|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|EAI_\w+|ENOENT|DNS\w*|ERR_TLS\w*|ERR_SSL\w*|\w*CERT\w*|UNABLE_TO_\w+)$/;
+
+/** Why a call failed, for RESET and for the log: a code of the system, never an address or a header. */
+export function toFailure(error: unknown): { readonly code: ResetCode; readonly message: string } {
+  const cause = errorCode(error);
+  // Without a code of the system there was no network in it: a body on a GET, for one.
+  if (/^(?:TypeError|ERR_INVALID_\w+)$/.test(cause))
+    return { code: "internal", message: "the request cannot be sent as it is" };
+  if (NO_CONNECTION.test(cause))
+    return { code: "upstream_unreachable", message: `the model server does not answer: ${cause}` };
+  return { code: "upstream_error", message: `the model server broke off: ${cause}` };
+}
+
+/** The system's code of a failed fetch: `ECONNREFUSED`. */
+export function errorCode(error: unknown): string {
+  if (!(error instanceof Error)) return "unknown";
+  return "code" in error && typeof error.code === "string" ? error.code : error.name;
+}

@@ -1,0 +1,219 @@
+import type { CancelTimer, Clock, Log } from "../deps.ts";
+import type { Registered } from "../tunnel/control.ts";
+import { decodeFrame } from "../tunnel/frame.ts";
+import { NATIVE_PROTOCOL } from "../tunnel/native.ts";
+import { Exchanges, type ExchangesOptions } from "./exchanges.ts";
+import type { HostLoad } from "./host.ts";
+import { Outbox } from "./outbox.ts";
+import type { LinkEnd } from "./retry.ts";
+import { parseServerMessage } from "./server-message.ts";
+
+export interface LinkOptions {
+  readonly url: string;
+  /** The first message. Made when the socket is open, so that it says what is true then. */
+  readonly register: () => object;
+  readonly jobs: Omit<ExchangesOptions, "wire" | "window" | "onIdle" | "clock" | "log">;
+  readonly load: () => HostLoad;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly random: () => number;
+  /** How long dialling may take, and then again the server's answer to the registration. */
+  readonly registerTimeoutMs: number;
+  readonly onRegistered: (registered: Registered) => void;
+  /** Called once, whatever happens, never before the constructor has returned. */
+  readonly onClosed: (end: LinkEnd) => void;
+}
+
+/** Missed ping intervals after which the server counts as gone, as it does the other way round (PROTOCOL, "Liveness"). */
+const MISSED = 3;
+const HEARTBEAT_MS = { least: 5000, most: 10_000 } as const;
+/** How long the last bytes get to leave before the socket is closed under them. */
+const FLUSH_MS = 2000;
+/** Ours to give where no close frame was heard. */
+const NO_CLOSE_FRAME = 1006;
+
+/** One WebSocket to the server, dial to close: registration, liveness, and the exchanges that travel on it. */
+export class WorkerLink {
+  readonly #options: LinkOptions;
+  readonly #socket: WebSocket;
+  readonly #outbox: Outbox;
+  readonly #timers = new Set<CancelTimer>();
+  #exchanges: Exchanges | undefined;
+  #cancelDeadline: CancelTimer;
+  #registeredAt: number | undefined;
+  #retryAfterMs: number | undefined;
+  #lastHeardAt = 0;
+  #lastError = "";
+  #isDraining = false;
+  #isClosing = false;
+  #ended = false;
+
+  constructor(options: LinkOptions) {
+    this.#options = options;
+    // Bun's own form: the DOM's type knows neither the options object nor these options.
+    const init = { protocols: [NATIVE_PROTOCOL], perMessageDeflate: false } as unknown as string[];
+    const socket = new WebSocket(options.url, init);
+    this.#socket = socket;
+    this.#outbox = new Outbox(socket, options.clock, () => this.#exchanges?.resume());
+    this.#cancelDeadline = this.#expect("the server did not answer");
+    socket.onopen = () => this.#handleOpen();
+    socket.onmessage = ({ data }: MessageEvent<string | Buffer>) => this.#handleMessage(data);
+    socket.onerror = (event) => {
+      // Bun puts the URL before what went wrong, and the log has that already.
+      if ("message" in event) this.#lastError = String(event.message).replace(/^.* failed: /, "");
+    };
+    socket.onclose = ({ code, reason }) => this.#end(code, reason || this.#lastError || "the connection broke");
+    const heard = (): void => {
+      this.#lastHeardAt = options.clock.elapsed();
+    };
+    socket.addEventListener("ping", heard);
+    socket.addEventListener("pong", heard);
+  }
+
+  get running(): number {
+    return this.#exchanges?.running ?? 0;
+  }
+
+  /** A control message; dropped before the registration, which says the same. */
+  sendControl(message: object): void {
+    if (this.#registeredAt !== undefined && !this.#ended) this.#outbox.send(JSON.stringify(message));
+  }
+
+  /** Takes no more jobs, and closes with 1000 `drained` when those that run have ended. */
+  drain(): void {
+    if (this.#isDraining) return;
+    this.#isDraining = true;
+    if (!this.#exchanges) return this.close(1000, "drained");
+    this.#exchanges.drain();
+    if (this.#exchanges.running === 0) this.close(1000, "drained");
+  }
+
+  /** Gives up what still runs and closes. */
+  breakOff(message: string): void {
+    this.#exchanges?.breakOff(message);
+    this.close(1000, message);
+  }
+
+  /** Closes when what was sent has left, or could not in time. */
+  close(code: number, reason: string): void {
+    if (this.#ended || this.#isClosing) return;
+    this.#isClosing = true;
+    if (this.#socket.readyState !== WebSocket.OPEN) return this.#terminate(code, reason);
+    // The peer may be gone and never answer the close frame.
+    this.#after(FLUSH_MS, () => this.#terminate(code, reason));
+    if (this.#outbox.queuedBytes === 0) return this.#socket.close(code, reason);
+    this.#every(10, () => {
+      if (this.#outbox.queuedBytes === 0) this.#socket.close(code, reason);
+    });
+  }
+
+  #handleOpen(): void {
+    this.#cancelDeadline();
+    if (this.#socket.protocol !== NATIVE_PROTOCOL) {
+      return this.close(1002, `the server does not speak ${NATIVE_PROTOCOL}: is this a Moorage server?`);
+    }
+    this.#cancelDeadline = this.#expect("the server did not answer the registration");
+    this.#lastHeardAt = this.#options.clock.elapsed();
+    this.#outbox.send(JSON.stringify(this.#options.register()));
+  }
+
+  #handleMessage(data: string | Buffer): void {
+    // What was under way when this side had already said goodbye.
+    if (this.#ended || this.#isClosing) return;
+    this.#lastHeardAt = this.#options.clock.elapsed();
+    if (typeof data === "string") return this.#handleText(data);
+    if (!this.#exchanges) return this.close(1002, "a frame before the registration was answered");
+    const frame = decodeFrame(data);
+    const wrong = frame.type === "bad" ? frame.reason : this.#exchanges.handle(frame);
+    if (wrong !== undefined) this.close(1002, wrong);
+  }
+
+  #handleText(text: string): void {
+    const message = parseServerMessage(text);
+    switch (message.type) {
+      case "registered":
+        // A second one says nothing new.
+        return this.#exchanges ? undefined : this.#handleRegistered(message);
+      case "drain":
+        this.#options.log.info("server.draining", { reason: message.reason, retry_after_ms: message.retry_after_ms });
+        this.#retryAfterMs = message.retry_after_ms;
+        return this.drain();
+      case "bad":
+        return this.close(1002, message.reason);
+      case "unknown":
+        return;
+    }
+  }
+
+  #handleRegistered(registered: Registered): void {
+    const { clock, log, jobs, load, random } = this.#options;
+    this.#cancelDeadline();
+    this.#registeredAt = clock.elapsed();
+    this.#exchanges = new Exchanges({
+      ...jobs,
+      wire: { hasRoom: () => this.#outbox.hasRoom, send: (frame) => this.#send(frame) },
+      window: registered.window,
+      clock,
+      log,
+      onIdle: () => {
+        if (this.#isDraining) this.close(1000, "drained");
+      },
+    });
+    this.#every(registered.ping_interval_ms, () => this.#checkLife(registered.ping_interval_ms));
+    const { least, most } = HEARTBEAT_MS;
+    this.#every(least + random() * (most - least), () => {
+      const { cpuPercent, ramUsedPercent } = load();
+      this.sendControl({
+        type: "heartbeat",
+        ts: Math.floor(clock.now() / 1000),
+        host_cpu_percent: cpuPercent,
+        host_ram_used_percent: ramUsedPercent,
+      });
+    });
+    this.#options.onRegistered(registered);
+  }
+
+  #send(frame: Uint8Array): void {
+    if (!this.#ended) this.#outbox.send(frame);
+  }
+
+  #checkLife(intervalMs: number): void {
+    const silentMs = this.#options.clock.elapsed() - this.#lastHeardAt;
+    if (silentMs > MISSED * intervalMs)
+      this.#terminate(NO_CLOSE_FRAME, `the server was silent for ${Math.round(silentMs)} ms`);
+    else this.#socket.ping();
+  }
+
+  #expect(what: string): CancelTimer {
+    const ms = this.#options.registerTimeoutMs;
+    return this.#after(ms, () => this.#terminate(NO_CLOSE_FRAME, `${what} within ${ms} ms`));
+  }
+
+  #terminate(code: number, reason: string): void {
+    this.#socket.terminate();
+    this.#end(code, reason);
+  }
+
+  #after(ms: number, callback: () => void): CancelTimer {
+    const cancel = this.#options.clock.after(ms, callback);
+    this.#timers.add(cancel);
+    return cancel;
+  }
+
+  #every(ms: number, callback: () => void): void {
+    this.#timers.add(this.#options.clock.every(ms, callback));
+  }
+
+  #end(code: number, reason: string): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    for (const cancel of this.#timers) cancel();
+    this.#outbox.close();
+    this.#exchanges?.handleLost();
+    const registeredMs =
+      this.#registeredAt === undefined ? undefined : this.#options.clock.elapsed() - this.#registeredAt;
+    const end: LinkEnd = { code, reason, registeredMs, retryAfterMs: this.#retryAfterMs };
+    // A socket that fails at once must not report before its maker knows it.
+    queueMicrotask(() => this.#options.onClosed(end));
+  }
+}

@@ -1,0 +1,87 @@
+import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { systemClock } from "../clock.ts";
+import type { Log } from "../deps.ts";
+import { systemIds } from "../ids.ts";
+import { createLog } from "../log.ts";
+import { createLogWriter } from "../log-writer.ts";
+import { EXIT_CONFIG } from "../settings/read-settings.ts";
+import { VERSION } from "../version.ts";
+import { loadWorkerSettings, type WorkerSettings } from "./args.ts";
+import { KINDS } from "./kinds.ts";
+import { startWorker } from "./worker.ts";
+
+/** The worker process: settings in, worker up, signals trapped. */
+function main(): void {
+  const loaded = loadWorkerSettings({
+    argv: process.argv.slice(2),
+    env: process.env,
+    readFile: (path) => readFileSync(path, "utf8"),
+    version: VERSION,
+    knownKinds: [...KINDS.keys()],
+    hostname: hostname(),
+    isTerminal: process.stdout.isTTY === true,
+  });
+  if (loaded.kind === "say") {
+    process.stdout.write(`${loaded.text}\n`);
+    process.exit(0);
+  }
+  if (loaded.kind === "faults") {
+    process.stderr.write(`The settings are not valid:\n${loaded.faults.map((fault) => `  - ${fault}\n`).join("")}`);
+    process.exit(EXIT_CONFIG);
+  }
+  serve(loaded.config);
+}
+
+function serve(settings: WorkerSettings): void {
+  const writer = createLogWriter(process.stdout.fd, systemClock);
+  process.on("exit", () => writer.flush());
+  const log = createLog({
+    level: settings.logLevel,
+    format: settings.logFormat,
+    write: writer.write,
+    now: Date.now,
+  });
+  log.info("worker.started", {
+    version: VERSION,
+    kinds: settings.kinds.join(","),
+    server: settings.server,
+    name: settings.name,
+  });
+  warnAboutFetchLimit(settings.maxConcurrency, log);
+  // Tables and curl lines go to stderr: what reads the log from stdout expects one JSON value a line.
+  const print = (text: string): boolean => process.stderr.write(`\n${text}\n\n`);
+  const worker = startWorker(settings, { clock: systemClock, log, ids: systemIds }, { print });
+
+  let stopping = false;
+  const stop = (signal: string): void => {
+    // The second signal says that the first one's patience is not wanted.
+    if (stopping) process.exit(1);
+    stopping = true;
+    log.info("worker.signal", { signal });
+    worker.stop().then(
+      () => {
+        log.info("worker.stopped");
+        process.exit(0);
+      },
+      (error) => {
+        log.error("worker.stop_failed", { reason: error instanceof Error ? error.message : String(error) });
+        process.exit(1);
+      },
+    );
+  };
+  process.on("SIGTERM", () => stop("SIGTERM"));
+  process.on("SIGINT", () => stop("SIGINT"));
+}
+
+/** Bun runs at most 256 fetches at once and lets the others wait without a word, unless told so before it starts. */
+function warnAboutFetchLimit(maxConcurrency: number, log: Log): void {
+  // Below 256 because the looks at the backend need room too.
+  if (maxConcurrency <= 200 || process.env["BUN_CONFIG_MAX_HTTP_REQUESTS"] !== undefined) return;
+  log.warn("worker.limited", {
+    jobs: 256,
+    hint: "set BUN_CONFIG_MAX_HTTP_REQUESTS=65336 in the environment, or start with `bun run worker`",
+  });
+}
+
+main();

@@ -1,0 +1,58 @@
+/** What a model server's list says. */
+export interface ModelList {
+  /** In the server's order, without repeats. */
+  readonly models: readonly string[];
+  /** Who owns the first one: the servers sign with it. */
+  readonly ownedBy: string | undefined;
+}
+
+/** What the server takes from one worker (its own limits are the same; past them it would end the link). */
+const MAX_MODELS = 2048;
+const MAX_MODEL_CHARS = 512;
+/** C0 and C1 controls, and the marks that reorder what a person reads. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this looks for.
+const UNCLEAN = /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/;
+
+/**
+ * Reads the forms in use: OpenAI's `{data: [{id}]}`, with which llama.cpp sends a second list called `models`; Ollama's
+ * `{models: [{name}]}`; and a bare array. Entries that are no model are left out; undefined for what is no list at all.
+ */
+export function parseModelList(json: unknown): ModelList | undefined {
+  const entries = toEntries(json);
+  if (!entries) return undefined;
+  const ids = new Set<string>();
+  for (const entry of entries) {
+    const id = toId(entry);
+    if (id !== undefined && ids.size < MAX_MODELS) ids.add(id);
+  }
+  const owner = isRecord(entries[0]) ? entries[0]["owned_by"] : undefined;
+  return { models: [...ids], ownedBy: typeof owner === "string" ? owner : undefined };
+}
+
+/** Those of `models` that may be offered. */
+export function allowedModels(models: readonly string[], allowed: readonly string[] | undefined): readonly string[] {
+  if (!allowed) return models;
+  const names = new Set(allowed);
+  return models.filter((model) => names.has(model));
+}
+
+function toEntries(json: unknown): readonly unknown[] | undefined {
+  if (Array.isArray(json)) return json;
+  if (!isRecord(json)) return undefined;
+  const { data, models } = json;
+  if (Array.isArray(data)) return data;
+  // An empty Go slice is `null` in JSON: a server without models.
+  if (data === null && json["object"] === "list") return [];
+  return Array.isArray(models) ? models : undefined;
+}
+
+function toId(entry: unknown): string | undefined {
+  const value = isRecord(entry) ? (entry["id"] ?? entry["name"] ?? entry["model"]) : entry;
+  if (typeof value !== "string" || value === "" || value.length > MAX_MODEL_CHARS || UNCLEAN.test(value))
+    return undefined;
+  return value;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,86 @@
+/** How a link ended, as far as it decides when to dial again. */
+export interface LinkEnd {
+  /** WebSocket close code; 1006 for a link that never opened or broke. */
+  readonly code: number;
+  readonly reason: string;
+  /** How long the link was registered; undefined when it never was. */
+  readonly registeredMs: number | undefined;
+  /** What a server that went away in good order asked for. */
+  readonly retryAfterMs: number | undefined;
+}
+
+export interface RetryLimits {
+  /** First step of the ordinary backoff, which doubles up to `capMs`. */
+  readonly baseMs: number;
+  readonly capMs: number;
+  /** The same for a server that refuses this worker: someone has to change something first. */
+  readonly refusedBaseMs: number;
+  readonly refusedCapMs: number;
+  /** The least wait after another worker took over the id: two that share one must not take turns in a tight loop. */
+  readonly replacedMs: number;
+  /** A registration that lasted this long counts as success: the backoff starts over. */
+  readonly lastedMs: number;
+}
+
+export const RETRY_LIMITS: RetryLimits = {
+  baseMs: 500,
+  capMs: 30_000,
+  refusedBaseMs: 5000,
+  refusedCapMs: 60_000,
+  replacedMs: 30_000,
+  lastedMs: 10_000,
+};
+
+/** Close code of a session whose id was taken over (PROTOCOL, "Registration"). */
+const REPLACED = 4001;
+/** Close codes after which dialling again changes nothing by itself: refused, or not understood. */
+const REFUSALS = new Set([1002, 1003, 1008, 1010, REPLACED]);
+
+export interface RetryPlan {
+  readonly delayMs: number;
+  /** Failures in a row, to be handed in next time. */
+  readonly failures: number;
+}
+
+/**
+ * When to dial again: exponential backoff with full jitter, so that workers which lost the same server at the same
+ * moment come back spread out. `random` gives [0, 1).
+ */
+export function planRetry(
+  end: LinkEnd,
+  failures: number,
+  random: () => number,
+  limits: RetryLimits = RETRY_LIMITS,
+): RetryPlan {
+  if (end.retryAfterMs !== undefined) {
+    return {
+      delayMs: Math.round(end.retryAfterMs + random() * Math.max(end.retryAfterMs, limits.baseMs)),
+      failures: 0,
+    };
+  }
+  const before = (end.registeredMs ?? 0) >= limits.lastedMs ? 0 : failures;
+  return { delayMs: Math.round(delayAfter(end, before, random, limits)), failures: before + 1 };
+}
+
+function delayAfter(end: LinkEnd, failures: number, random: () => number, limits: RetryLimits): number {
+  if (end.code === REPLACED) return limits.replacedMs * (1 + random());
+  if (!REFUSALS.has(end.code)) return random() * doubled(limits.baseMs, failures, limits.capMs);
+  // Half of it is certain: an unlucky draw must not make a refused worker knock at once.
+  return (0.5 + random() / 2) * doubled(limits.refusedBaseMs, failures, limits.refusedCapMs);
+}
+
+function doubled(base: number, times: number, cap: number): number {
+  return Math.min(cap, base * 2 ** Math.min(times, 30));
+}
+
+/** What the operator can do about a refusal; undefined where the link simply broke. */
+export function refusalHint(code: number, reason: string): string | undefined {
+  if (code === REPLACED) return "another worker registered with this id: give each worker its own --id, or none";
+  if (code !== 1008)
+    return REFUSALS.has(code) ? "server and worker do not understand each other: compare their versions" : undefined;
+  if (reason === "unauthorized") return "set --client-key (CLIENT_KEY) to the key that the server takes from workers";
+  if (reason === "unexpected client key")
+    return "the server has no client key: set one there, or leave --client-key out";
+  if (reason === "id in use") return "this id belongs to a worker with another key: choose another --id";
+  return "the server refused the registration: compare the versions of server and worker";
+}

@@ -1,0 +1,104 @@
+import type { Deps } from "../deps.ts";
+import { VERSION } from "../version.ts";
+import { httpUrl, type WorkerSettings } from "./args.ts";
+import { Dialer } from "./dialer.ts";
+import { withoutServer } from "./find-backends.ts";
+import { curlLine, foundTable } from "./found-text.ts";
+import { createLoadSampler, readHostFacts } from "./host.ts";
+import type { Kind } from "./kind.ts";
+import { KINDS } from "./kinds.ts";
+import { RETRY_LIMITS, type RetryLimits } from "./retry.ts";
+import { BackendWatch } from "./watch.ts";
+
+export interface WorkerOptions {
+  /** Takes text for people: what was found on this machine, and a line to try. Without it nothing is printed. */
+  readonly print?: (text: string) => void;
+  readonly kinds?: ReadonlyMap<string, Kind>;
+  readonly retry?: RetryLimits;
+  readonly registerTimeoutMs?: number;
+  readonly probeTimeoutMs?: number;
+  /** Gives [0, 1). */
+  readonly random?: () => number;
+}
+
+/** A running worker. */
+export interface Worker {
+  /** Resolves with the ids when every kind has been registered once; never rejects, for it may yet succeed. */
+  readonly registered: Promise<readonly string[]>;
+  /** Drains every link and resolves when all are closed, at the latest shortly after the drain timeout. */
+  stop(): Promise<void>;
+}
+
+/** PROTOCOL: a server that has not answered a registration by then will not. */
+const REGISTER_TIMEOUT_MS = 10_000;
+/** A backend that loads a model may need a while to list its models. */
+const PROBE_TIMEOUT_MS = 10_000;
+
+/** Serves every kind of the settings until stopped. Nothing about the process is touched: several may run in one. */
+export function startWorker(settings: WorkerSettings, deps: Deps, options: WorkerOptions = {}): Worker {
+  const kinds = options.kinds ?? KINDS;
+  const running = settings.kinds.map((name) => {
+    const kind = kinds.get(name);
+    if (!kind) throw new Error(`no kind is called ${name}`);
+    return serveKind(kind, settings, { ...deps, log: deps.log.with({ kind: name }) }, options);
+  });
+  return {
+    registered: Promise.all(running.map((each) => each.registered)),
+    async stop() {
+      await Promise.all(running.map((each) => each.stop()));
+    },
+  };
+}
+
+interface RunningKind {
+  readonly registered: Promise<string>;
+  stop(): Promise<void>;
+}
+
+function serveKind(kind: Kind, settings: WorkerSettings, deps: Deps, options: WorkerOptions): RunningKind {
+  const { print = () => {} } = options;
+  const registered = Promise.withResolvers<string>();
+  let hasPrintedExample = false;
+  const watch = new BackendWatch({
+    base: settings.backend,
+    key: settings.backendKey,
+    places: withoutServer(kind.places, settings.server),
+    allowed: settings.models,
+    intervalMs: settings.watchIntervalMs,
+    probeTimeoutMs: options.probeTimeoutMs ?? PROBE_TIMEOUT_MS,
+    clock: deps.clock,
+    log: deps.log,
+    onFound: (found, chosen) => print(foundTable(found, chosen)),
+    onChange: (state) => {
+      const model = state.models[0];
+      if (state.isUp && model !== undefined && !hasPrintedExample) {
+        hasPrintedExample = true;
+        print(`Try it:\n${curlLine(kind, httpUrl(settings.server), model)}`);
+      }
+      dialer.announce();
+    },
+  });
+  const dialer = new Dialer({
+    kind,
+    settings,
+    watch,
+    host: readHostFacts(),
+    load: createLoadSampler(),
+    deps,
+    version: VERSION,
+    random: options.random ?? Math.random,
+    retry: options.retry ?? RETRY_LIMITS,
+    registerTimeoutMs: options.registerTimeoutMs ?? REGISTER_TIMEOUT_MS,
+    onRegistered: (workerId) => registered.resolve(workerId),
+  });
+  // The first look before the first registration, so that it can say what there is; one look cannot take long.
+  void watch.look().then(() => dialer.start());
+  return {
+    registered: registered.promise,
+    async stop() {
+      deps.log.info("worker.draining", { timeout_ms: settings.drainTimeoutMs });
+      watch.stop();
+      await dialer.stop();
+    },
+  };
+}

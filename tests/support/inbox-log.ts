@@ -1,0 +1,12 @@
+import type { Log, LogFields } from "../../src/deps.ts";
+import { Inbox } from "./inbox.ts";
+
+export type LogLine = LogFields & { readonly event: string };
+
+/** A log whose lines a test can wait for; what was bound by `with` is left out. */
+export function inboxLog(): { readonly log: Log; readonly lines: Inbox<LogLine> } {
+  const lines = new Inbox<LogLine>();
+  const put = (event: string, fields: LogFields = {}): void => lines.put({ ...fields, event });
+  const log: Log = { debug: put, info: put, warn: put, error: put, with: () => log };
+  return { log, lines };
+}

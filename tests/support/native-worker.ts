@@ -1,0 +1,122 @@
+import {
+  decodeFrame,
+  encodeCredit,
+  encodeReset,
+  encodeResponse,
+  encodeResponseData,
+  type Frame,
+  type HeaderPairs,
+  type ResetCode,
+} from "../../src/tunnel/frame.ts";
+import { Inbox } from "./inbox.ts";
+
+const encoder = new TextEncoder();
+const JSON_HEADERS: HeaderPairs = [["content-type", "application/json"]];
+const SSE_HEADERS: HeaderPairs = [["content-type", "text/event-stream"]];
+
+export interface NativeWorkerOptions {
+  /** `http://…` of the server under test. */
+  readonly url: string;
+  readonly path?: string;
+  readonly register?: object;
+  readonly headers?: Record<string, string>;
+}
+
+export type RequestFrame = Extract<Frame, { type: "request" }>;
+type Body = string | Uint8Array;
+
+/** A scripted worker of the native dialect: a test sends every frame itself and looks at every frame it gets. */
+export class NativeWorker {
+  readonly frames = new Inbox<Frame>();
+  readonly texts = new Inbox<Record<string, unknown>>();
+  readonly closed: Promise<{ readonly code: number; readonly reason: string }>;
+  readonly socket: WebSocket;
+
+  constructor(options: NativeWorkerOptions) {
+    const url = `${options.url.replace(/^http/, "ws")}${options.path ?? "/api/llm/connect"}`;
+    // Bun's client takes an options object that the DOM's type does not know.
+    this.socket = new WebSocket(url, {
+      protocols: ["moorage.v1"],
+      headers: options.headers ?? {},
+    } as unknown as string[]);
+    this.socket.binaryType = "arraybuffer";
+    this.socket.onopen = () => {
+      if (options.register) this.sendText({ type: "register", ...options.register });
+    };
+    this.socket.onmessage = ({ data }: MessageEvent<string | ArrayBuffer>) => {
+      if (typeof data === "string") return this.texts.put(JSON.parse(data));
+      const frame = decodeFrame(new Uint8Array(data));
+      if (frame.type === "bad") throw new Error(`the server sent a bad frame: ${frame.reason}`);
+      this.frames.put(frame);
+    };
+    this.closed = new Promise((resolve) => {
+      this.socket.onclose = ({ code, reason }) => resolve({ code, reason });
+    });
+  }
+
+  /** Connects and registers; `register` needs only what the test cares about. */
+  static async connect(options: NativeWorkerOptions): Promise<NativeWorker> {
+    const worker = new NativeWorker({ ...options, register: options.register ?? {} });
+    await worker.registered();
+    return worker;
+  }
+
+  registered(): Promise<Record<string, unknown>> {
+    return this.texts.takeUntil((text) => text["type"] === "registered", "registered");
+  }
+
+  sendText(message: object): void {
+    this.socket.send(JSON.stringify(message));
+  }
+
+  send(frame: Uint8Array): void {
+    this.socket.send(frame);
+  }
+
+  async request(): Promise<RequestFrame> {
+    const frame = await this.frames.takeUntil((candidate) => candidate.type === "request", "a request");
+    return frame as RequestFrame; // The filter above lets nothing else through.
+  }
+
+  reset(): Promise<Frame> {
+    return this.frames.takeUntil((frame) => frame.type === "reset", "a reset");
+  }
+
+  /** A whole JSON answer in one frame. */
+  answerJson(id: number, json: unknown, status = 200): void {
+    this.send(encodeResponse(id, { status, headers: JSON_HEADERS }, encoder.encode(JSON.stringify(json)), true));
+  }
+
+  head(id: number, status = 200, headers: HeaderPairs = SSE_HEADERS, body: Body = "", end = false): void {
+    this.send(encodeResponse(id, { status, headers }, toBytes(body), end));
+  }
+
+  data(id: number, body: Body, end = false): void {
+    this.send(encodeResponseData(id, toBytes(body), end));
+  }
+
+  end(id: number): void {
+    this.data(id, "", true);
+  }
+
+  credit(id: number, bytes: number): void {
+    this.send(encodeCredit(id, bytes));
+  }
+
+  breakOff(id: number, code: ResetCode, message = ""): void {
+    this.send(encodeReset(id, code, message));
+  }
+
+  close(): void {
+    this.socket.close();
+  }
+
+  /** Goes without a word, as a worker that was killed. */
+  kill(): void {
+    this.socket.terminate();
+  }
+}
+
+function toBytes(body: Body): Uint8Array {
+  return typeof body === "string" ? encoder.encode(body) : body;
+}

@@ -1,0 +1,209 @@
+import type { ServerWebSocket } from "bun";
+import {
+  decodeFrame,
+  encodeCredit,
+  encodeRequest,
+  encodeRequestData,
+  encodeReset,
+  type Frame,
+  type RequestHead,
+  type ResetCode,
+} from "../../src/tunnel/frame.ts";
+import { Inbox } from "./inbox.ts";
+
+const encoder = new TextEncoder();
+type Text = Record<string, unknown>;
+type Body = string | Uint8Array;
+/** A frame of an answer. */
+export type ResponseFrame = Extract<Frame, { type: "response" }>;
+
+export interface ScriptedServerOptions {
+  /** Fields of `registered` that the test cares about; false: registrations stay unanswered. */
+  readonly registered?: object | false;
+  /** The subprotocol to pick; undefined: the native one. */
+  readonly protocol?: string;
+  /** 0, which is the default: any free one. */
+  readonly port?: number;
+}
+
+/** The server's end of the tunnel for tests of the worker: sends what it is told and judges nothing. */
+export class ScriptedServer {
+  readonly #server: Bun.Server<LinkData>;
+  readonly links = new Inbox<ServerLink>();
+
+  constructor(options: ScriptedServerOptions = {}) {
+    this.#server = Bun.serve<LinkData>({
+      hostname: "127.0.0.1",
+      port: options.port ?? 0,
+      fetch: (request, server) => {
+        const data = { link: new ServerLink(request, options) };
+        const headers = { "sec-websocket-protocol": options.protocol ?? "moorage.v1" };
+        return server.upgrade(request, { data, headers }) ? undefined : new Response("upgrade only", { status: 426 });
+      },
+      websocket: {
+        idleTimeout: 0,
+        sendPings: false,
+        open: (ws) => {
+          ws.data.link.socket = ws;
+          this.links.put(ws.data.link);
+        },
+        message: (ws, message) => ws.data.link.take(message),
+        ping: (ws) => ws.data.link.pings.put(true),
+        close: (ws, code, reason) => ws.data.link.handleClosed(code, reason),
+      },
+    });
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#server.port}`;
+  }
+
+  /** The next worker that has connected and sent its first message. */
+  async worker(): Promise<ServerLink> {
+    const link = await this.links.take("a worker");
+    await link.register();
+    return link;
+  }
+
+  async stop(): Promise<void> {
+    await this.#server.stop(true);
+  }
+}
+
+interface LinkData {
+  readonly link: ServerLink;
+}
+
+/** One worker's link, seen from the server. */
+export class ServerLink {
+  readonly request: Request;
+  readonly frames = new Inbox<Frame>();
+  /** Every text after the registration. */
+  readonly texts = new Inbox<Text>();
+  readonly pings = new Inbox<true>();
+  readonly closed: Promise<{ readonly code: number; readonly reason: string }>;
+  socket: ServerWebSocket<LinkData> | undefined;
+  handleClosed: (code: number, reason: string) => void;
+  readonly #options: ScriptedServerOptions;
+  readonly #register = Promise.withResolvers<Text>();
+  #isRegistered = false;
+  #nextId = 1;
+
+  constructor(request: Request, options: ScriptedServerOptions) {
+    this.request = request;
+    this.#options = options;
+    const closed = Promise.withResolvers<{ code: number; reason: string }>();
+    this.closed = closed.promise;
+    this.handleClosed = (code, reason) => closed.resolve({ code, reason });
+  }
+
+  /** The worker's first message. */
+  register(): Promise<Text> {
+    return this.#register.promise;
+  }
+
+  take(message: string | Buffer): void {
+    if (typeof message !== "string") return this.frames.put(decodeOrThrow(message));
+    const text: Text = JSON.parse(message);
+    if (this.#isRegistered) return this.texts.put(text);
+    this.#isRegistered = true;
+    this.#register.resolve(text);
+    if (this.#options.registered === false) return;
+    this.sendText({
+      type: "registered",
+      worker_id: text["worker_id"] ?? "made-by-server",
+      session_id: "s-1",
+      window: 256 * 1024,
+      max_frame: 1024 * 1024,
+      ping_interval_ms: 15_000,
+      ...this.#options.registered,
+    });
+  }
+
+  sendText(message: object): void {
+    this.socket?.send(JSON.stringify(message));
+  }
+
+  send(frame: Uint8Array): void {
+    this.socket?.send(frame);
+  }
+
+  /** Opens an exchange; answers its id. */
+  open(head: Partial<RequestHead> & { readonly path: string }, body: Body = "", end = true): number {
+    const id = this.#nextId;
+    this.#nextId += 1;
+    const whole: RequestHead = { method: "POST", headers: [["content-type", "application/json"]], ...head };
+    this.send(encodeRequest(id, whole, toBytes(body), end));
+    return id;
+  }
+
+  data(id: number, body: Body, end = false): void {
+    this.send(encodeRequestData(id, toBytes(body), end));
+  }
+
+  credit(id: number, bytes: number): void {
+    this.send(encodeCredit(id, bytes));
+  }
+
+  reset(id: number, code: ResetCode = "canceled"): void {
+    this.send(encodeReset(id, code, "told by the test"));
+  }
+
+  /** The next frame, whatever it is. */
+  frame(): Promise<Frame> {
+    return this.frames.take("a frame");
+  }
+
+  /** The next frame of this exchange; those of others are dropped. */
+  frameOf(id: number): Promise<Frame> {
+    return this.frames.takeUntil((frame) => frame.id === id, `a frame of exchange ${id}`);
+  }
+
+  /** The next frame, which must be an answer's first. */
+  async response(): Promise<ResponseFrame> {
+    const frame = await this.frame();
+    if (frame.type !== "response") throw new Error(`expected a response, got ${JSON.stringify(frame)}`);
+    return frame;
+  }
+
+  /** Everything of one exchange's answer, granting what it takes; `id` must be the only one that runs. */
+  async answer(id: number): Promise<{ readonly status: number; readonly text: string; readonly frames: number }> {
+    const head = await this.response();
+    const pieces = [head.body];
+    let end = head.end;
+    let frames = 1;
+    while (!end) {
+      const frame = await this.frame();
+      if (frame.type === "credit") continue;
+      if (frame.type !== "response_data") throw new Error(`expected response data, got ${JSON.stringify(frame)}`);
+      pieces.push(frame.body);
+      this.credit(id, Math.max(1, frame.body.length));
+      end = frame.end;
+      frames += 1;
+    }
+    return { status: head.head.status, text: Buffer.concat(pieces).toString(), frames };
+  }
+
+  status(what: string): Promise<Text> {
+    return this.texts.takeUntil((text) => text["status"] === what, `status ${what}`);
+  }
+
+  close(code: number, reason: string): void {
+    this.socket?.close(code, reason);
+  }
+
+  /** Goes without a word, as a server that was killed. */
+  kill(): void {
+    this.socket?.terminate();
+  }
+}
+
+function decodeOrThrow(message: Buffer): Frame {
+  const frame = decodeFrame(message);
+  if (frame.type === "bad") throw new Error(`the worker sent a bad frame: ${frame.reason}`);
+  return frame;
+}
+
+function toBytes(body: Body): Uint8Array {
+  return typeof body === "string" ? encoder.encode(body) : body;
+}

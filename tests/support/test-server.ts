@@ -1,0 +1,97 @@
+import { type App, createApp } from "../../src/app.ts";
+import { systemClock } from "../../src/clock.ts";
+import { type Config, defaultConfig } from "../../src/config.ts";
+import type { Deps } from "../../src/deps.ts";
+import { systemIds } from "../../src/ids.ts";
+import { type Listening, listen } from "../../src/listen.ts";
+import { silentLog } from "../../src/log.ts";
+import { NativeWorker } from "./native-worker.ts";
+
+export const API_KEY = "test-api-key";
+export const CLIENT_KEY = "test-client-key";
+
+/** A whole server on a free port of the loopback, with keys set and short waits. */
+export class TestServer {
+  readonly app: App;
+  readonly config: Config;
+  readonly listening: Listening;
+  readonly url: string;
+
+  constructor(overrides: Partial<Config> = {}, deps: Partial<Deps> = {}) {
+    this.config = defaultConfig({
+      port: 0,
+      host: "127.0.0.1",
+      apiKeys: [API_KEY],
+      clientKeys: [CLIENT_KEY],
+      plugins: ["llm"],
+      ...overrides,
+    });
+    this.app = createApp(this.config, { clock: systemClock, ids: systemIds, log: silentLog, ...deps });
+    this.listening = listen(this.app, this.config);
+    this.url = this.listening.url;
+  }
+
+  /** A request with the API key. */
+  fetch(path: string, init: RequestInit = {}): Promise<Response> {
+    const headers = new Headers(init.headers);
+    if (!headers.has("authorization")) headers.set("authorization", `Bearer ${API_KEY}`);
+    return fetch(`${this.url}${path}`, { ...init, headers });
+  }
+
+  post(path: string, json: unknown, init: RequestInit = {}): Promise<Response> {
+    return this.fetch(path, {
+      method: "POST",
+      body: JSON.stringify(json),
+      ...init,
+      headers: { "content-type": "application/json", ...init.headers },
+    });
+  }
+
+  chat(model: string, more: object = {}, init: RequestInit = {}): Promise<Response> {
+    return this.post("/v1/chat/completions", { model, messages: [{ role: "user", content: "hello" }], ...more }, init);
+  }
+
+  worker(register: object = {}): Promise<NativeWorker> {
+    return NativeWorker.connect({
+      url: this.url,
+      register: { client_key: CLIENT_KEY, models: ["m"], max_concurrency: 1, ...register },
+    });
+  }
+
+  /** The llm plugin's part of the state. */
+  async state(): Promise<LlmState> {
+    const response = await this.fetch("/api/state");
+    const envelope = (await response.json()) as { plugins: { llm: LlmState } }; // The State API's shape, held by its own tests.
+    return envelope.plugins.llm;
+  }
+
+  async stop(): Promise<void> {
+    this.app.close();
+    await this.listening.stop();
+  }
+}
+
+export interface LlmState {
+  readonly server: Readonly<Record<string, string | number>>;
+  readonly workers: readonly (Readonly<Record<string, unknown>> & {
+    readonly id: string;
+    readonly inflight: number;
+    readonly models: readonly string[];
+  })[];
+  readonly models: readonly { readonly name: string; readonly workers: number }[];
+}
+
+/** Waits until `check` gives something, polling: for what has no event to wait for. */
+export async function eventually<T>(
+  check: () => T | undefined | false | Promise<T | undefined | false>,
+  what = "it",
+  timeoutMs = 5000,
+): Promise<T> {
+  const deadline = Date.now() + timeoutMs;
+  for (;;) {
+    const result = await check();
+    if (result !== undefined && result !== false) return result;
+    if (Date.now() > deadline) throw new Error(`waited ${timeoutMs} ms until ${what}`);
+    await Bun.sleep(5);
+  }
+}

@@ -1,0 +1,94 @@
+import type { Socket } from "bun";
+import { systemClock } from "../../src/clock.ts";
+import type { Clock, Log } from "../../src/deps.ts";
+import { systemIds } from "../../src/ids.ts";
+import { silentLog } from "../../src/log.ts";
+import type { WorkerSettings } from "../../src/worker/args.ts";
+import { RETRY_LIMITS } from "../../src/worker/retry.ts";
+import { startWorker, type Worker, type WorkerOptions } from "../../src/worker/worker.ts";
+
+/** Settings of a worker as the program would have them, for tests. */
+export function workerSettings(overrides: Partial<WorkerSettings> & { readonly server: string }): WorkerSettings {
+  return {
+    kinds: ["llm"],
+    clientKey: "test-client-key",
+    name: "test worker",
+    id: undefined,
+    backend: undefined,
+    backendKey: undefined,
+    maxConcurrency: 4,
+    embeddingBatchSize: 32,
+    models: undefined,
+    watchIntervalMs: 60_000,
+    drainTimeoutMs: 5000,
+    requestTimeoutMs: 30_000,
+    logLevel: "info",
+    logFormat: "json",
+    ...overrides,
+  };
+}
+
+/** Waits that a test can live with. */
+export const FAST_RETRY = {
+  ...RETRY_LIMITS,
+  baseMs: 10,
+  capMs: 50,
+  refusedBaseMs: 40,
+  refusedCapMs: 80,
+  replacedMs: 60,
+};
+
+export interface TestWorkerOptions extends WorkerOptions {
+  readonly log?: Log;
+  readonly clock?: Clock;
+}
+
+/** A worker in this process, with the real clock and short waits. */
+export function startTestWorker(
+  settings: Partial<WorkerSettings> & { readonly server: string },
+  options: TestWorkerOptions = {},
+): Worker {
+  const { log = silentLog, clock = systemClock, ...rest } = options;
+  return startWorker(workerSettings(settings), { clock, ids: systemIds, log }, { retry: FAST_RETRY, ...rest });
+}
+
+/** A model server for tests: `/v1/models` is answered, everything else is up to the test. */
+export function startBackend(
+  handle: (request: Request) => Response | Promise<Response>,
+  options: { readonly models?: readonly string[]; readonly port?: number } = {},
+): { readonly url: string; readonly port: number; stop(): Promise<void> } {
+  const server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: options.port ?? 0,
+    idleTimeout: 0,
+    fetch(request) {
+      const { pathname } = new URL(request.url);
+      if (pathname === "/v1/models")
+        return Response.json({ object: "list", data: (options.models ?? ["m"]).map((id) => ({ id })) });
+      // What the worker asks to learn who this is.
+      if (pathname.startsWith("/api/")) return new Response("not found", { status: 404 });
+      return handle(request);
+    },
+  });
+  const port = server.port ?? 0;
+  return { url: `http://127.0.0.1:${port}/v1`, port, stop: () => server.stop(true) };
+}
+
+/** A model server that writes HTTP by hand: for answers that a proper one would not give. */
+export function startRawBackend(onPost: (socket: Socket) => void): { readonly url: string; stop(): Promise<void> } {
+  const list = '{"data":[{"id":"m"}]}';
+  const listener = Bun.listen({
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: {
+      data(socket, data) {
+        const request = data.toString();
+        if (request.startsWith("POST")) onPost(socket);
+        else if (!request.startsWith("GET /v1/models"))
+          socket.write("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
+        else socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${list.length}\r\n\r\n${list}`);
+      },
+    },
+  });
+  return { url: `http://127.0.0.1:${listener.port}/v1`, stop: async () => listener.stop(true) };
+}

@@ -1,0 +1,69 @@
+import type { Socket } from "bun";
+import type { WorkerSettings } from "../../src/worker/args.ts";
+import { ScriptedServer, type ServerLink } from "./scripted-server.ts";
+import { startBackend, startRawBackend, startTestWorker } from "./test-worker.ts";
+
+/** A scripted server, one worker and one model server, for tests of what passes between them. */
+export class WorkerRig {
+  readonly server = new ScriptedServer();
+  readonly #running: { stop(): Promise<void> }[] = [];
+
+  /** Starts a worker whose backend answers with `handler`; resolves when it is connected. */
+  serve(
+    handler: (request: Request) => Response | Promise<Response>,
+    settings: Partial<WorkerSettings> = {},
+  ): Promise<ServerLink> {
+    return this.#connect(startBackend(handler), settings);
+  }
+
+  /** The same with a backend that writes HTTP by hand. */
+  serveRaw(onPost: (socket: Socket) => void): Promise<ServerLink> {
+    return this.#connect(startRawBackend(onPost), {});
+  }
+
+  /** Stopped with the rig. */
+  use<T extends { stop(): Promise<void> }>(running: T): T {
+    this.#running.push(running);
+    return running;
+  }
+
+  async stop(): Promise<void> {
+    for (const each of this.#running.reverse()) await each.stop();
+    await this.server.stop();
+  }
+
+  async #connect(
+    backend: { readonly url: string; stop(): Promise<void> },
+    settings: Partial<WorkerSettings>,
+  ): Promise<ServerLink> {
+    this.use(backend);
+    this.use(startTestWorker({ server: this.server.url, backend: backend.url, drainTimeoutMs: 0, ...settings }));
+    return this.server.worker();
+  }
+}
+
+/** A body that gives a piece whenever the test says so. */
+export function pieces(): {
+  stream: ReadableStream<Uint8Array>;
+  push(text: string): void;
+  end(): void;
+  canceled: Promise<void>;
+} {
+  let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
+  const canceled = Promise.withResolvers<void>();
+  const stream = new ReadableStream<Uint8Array>({
+    start: (given) => {
+      controller = given;
+    },
+    cancel: () => canceled.resolve(),
+  });
+  return {
+    stream,
+    push: (text) => controller?.enqueue(new TextEncoder().encode(text)),
+    end: () => controller?.close(),
+    canceled: canceled.promise,
+  };
+}
+
+/** Headers of an event stream. */
+export const EVENTS = { headers: { "content-type": "text/event-stream" } };

@@ -1,0 +1,63 @@
+/** The model server behind the demo's worker. */
+export interface ShownBackend {
+  /** What it is, for people. */
+  readonly name: string;
+  readonly chatModel: string;
+  /** Undefined for a real model server: which of its models embeds is not known. */
+  readonly embedModel: string | undefined;
+}
+
+export interface GuideFacts {
+  readonly url: string;
+  readonly apiKey: string;
+  readonly clientKey: string;
+  readonly backend: ShownBackend;
+}
+
+/** What the demo prints: where everything is, and lines that work when pasted. */
+export function guide({ url, apiKey, clientKey, backend }: GuideFacts): string {
+  const { name, chatModel, embedModel } = backend;
+  const chat = (stream: boolean): string =>
+    JSON.stringify({
+      model: chatModel,
+      ...(stream ? { stream: true } : {}),
+      messages: [{ role: "user", content: "What floats in a harbour?" }],
+    });
+  const lines = [
+    "",
+    "Moorage is running: a server, one worker that dialled out to it, and behind the worker",
+    `  ${name}`,
+    "",
+    `  base URL for OpenAI clients   ${url}/v1`,
+    `  API key                       ${apiKey}`,
+    `  dashboard                     ${url}/state`,
+    `  API description               ${url}/api/client/`,
+    `  metrics                       ${url}/metrics`,
+    "",
+    "Paste into another terminal:",
+    "",
+    `  export API_KEY=${apiKey}`,
+    `  curl -H "Authorization: Bearer $API_KEY" ${url}/v1/models`,
+    `  curl -H "Authorization: Bearer $API_KEY" -H 'Content-Type: application/json' ${url}/v1/chat/completions -d ${quote(chat(false))}`,
+    `  curl -N -H "Authorization: Bearer $API_KEY" -H 'Content-Type: application/json' ${url}/v1/chat/completions -d ${quote(chat(true))}`,
+    ...(embedModel === undefined
+      ? []
+      : [
+          `  curl -H "Authorization: Bearer $API_KEY" -H 'Content-Type: application/json' ${url}/v1/embeddings -d ${quote(JSON.stringify({ model: embedModel, input: ["a rope ties a boat", "a line holds a ship"], dimensions: 8 }))}`,
+        ]),
+    `  curl -H "Authorization: Bearer $API_KEY" ${url}/api/state`,
+    "",
+    "Another worker, for instance in front of your Ollama:",
+    "",
+    `  bun run worker llm --server ${url} --client-key ${clientKey} --backend http://127.0.0.1:11434/v1`,
+    "",
+    "Ctrl-C stops everything.",
+    "",
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+/** For a shell: a model's name is its server's word. */
+function quote(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}

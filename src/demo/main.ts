@@ -1,0 +1,137 @@
+import { randomBytes } from "node:crypto";
+import { createApp } from "../app.ts";
+import { systemClock } from "../clock.ts";
+import { type Config, defaultConfig } from "../config.ts";
+import type { Deps } from "../deps.ts";
+import { systemIds } from "../ids.ts";
+import { type Listening, listen } from "../listen.ts";
+import { createLog } from "../log.ts";
+import { KNOWN_PLUGINS } from "../plugins.ts";
+import { shutDown } from "../shutdown.ts";
+import { loadWorkerSettings } from "../worker/args.ts";
+import { chooseBackend, findBackends, withoutServer } from "../worker/find-backends.ts";
+import { KINDS } from "../worker/kinds.ts";
+import { llmKind } from "../worker/llm.ts";
+import { startWorker, type Worker } from "../worker/worker.ts";
+import { guide, type ShownBackend } from "./guide.ts";
+import { SAMPLE_CHAT_MODEL, SAMPLE_EMBED_MODEL, startSampleBackend } from "./sample-backend.ts";
+
+/** The port of the README's lines; another free one when it is taken. */
+const USUAL_PORT = 8080;
+
+/**
+ * Server, worker and a model server on this machine, joined by real sockets on the loopback. The model server is the
+ * built-in sample unless a real one answers on its usual port.
+ */
+async function main(): Promise<void> {
+  const deps: Deps = {
+    clock: systemClock,
+    ids: systemIds,
+    log: createLog({
+      level: "warn",
+      format: "pretty",
+      write: (line) => process.stderr.write(`${line}\n`),
+      now: Date.now,
+    }),
+  };
+  const { listening, config, stopServer } = startServer(deps);
+  const backend = await findBackend(listening.url);
+  const worker = startDemoWorker(config, listening.url, backend.url, deps);
+  await worker.registered;
+  process.stdout.write(
+    guide({ url: listening.url, apiKey: config.apiKeys[0] ?? "", clientKey: config.clientKeys[0] ?? "", backend }),
+  );
+
+  let stopping = false;
+  const stop = (): void => {
+    if (stopping) process.exit(1);
+    stopping = true;
+    process.stdout.write("\nStopping.\n");
+    void worker
+      .stop()
+      .then(stopServer)
+      .then(backend.stop)
+      .then(() => process.exit(0));
+  };
+  process.on("SIGINT", stop);
+  process.on("SIGTERM", stop);
+}
+
+function startServer(deps: Deps): { listening: Listening; config: Config; stopServer: () => Promise<void> } {
+  const key = (prefix: string): string => `${prefix}-${randomBytes(9).toString("base64url")}`;
+  const keys = {
+    apiKeys: [key("demo-api")],
+    clientKeys: [key("demo-worker")],
+    plugins: KNOWN_PLUGINS,
+    host: "127.0.0.1",
+    drainTimeoutMs: 2000,
+  };
+  const open = (port: number): { listening: Listening; config: Config; stopServer: () => Promise<void> } => {
+    const config = defaultConfig({ ...keys, port });
+    const app = createApp(config, deps);
+    const listening = listen(app, config);
+    return { listening, config, stopServer: () => shutDown(app, listening, config, deps) };
+  };
+  try {
+    return open(Number(process.env["PORT"] ?? USUAL_PORT));
+  } catch {
+    return open(0); // The usual port is taken, most likely by llama.cpp, which shares it.
+  }
+}
+
+interface DemoBackend extends ShownBackend {
+  readonly url: string;
+  readonly stop: () => void | Promise<void>;
+}
+
+async function findBackend(serverUrl: string): Promise<DemoBackend> {
+  const found = chooseBackend(
+    await findBackends(withoutServer(llmKind.places, serverUrl), undefined, new AbortController().signal),
+  );
+  const model = found?.models[0];
+  if (found && model !== undefined) {
+    return {
+      url: found.base,
+      name: `${found.family ?? "model server"} at ${found.base}`,
+      chatModel: model,
+      embedModel: undefined,
+      stop: () => {},
+    };
+  }
+  const sample = startSampleBackend();
+  return {
+    url: sample.url,
+    name: "the built-in sample (no language model: it answers with what it was asked)",
+    chatModel: SAMPLE_CHAT_MODEL,
+    embedModel: SAMPLE_EMBED_MODEL,
+    stop: () => sample.stop(),
+  };
+}
+
+function startDemoWorker(config: Config, serverUrl: string, backendUrl: string, deps: Deps): Worker {
+  const settings = loadWorkerSettings({
+    argv: [
+      "llm",
+      "--server",
+      serverUrl,
+      "--client-key",
+      config.clientKeys[0] ?? "",
+      "--backend",
+      backendUrl,
+      "--name",
+      "demo-worker",
+      "--max-concurrency",
+      "4",
+    ],
+    env: {},
+    readFile: () => "",
+    version: "",
+    knownKinds: [...KINDS.keys()],
+    hostname: "demo",
+    isTerminal: false,
+  });
+  if (settings.kind !== "ready") throw new Error("the demo's worker settings are not valid");
+  return startWorker(settings.config, deps);
+}
+
+await main();

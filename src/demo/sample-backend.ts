@@ -1,0 +1,225 @@
+import * as v from "valibot";
+import { lastQuestion, textOf, toAnswer } from "./sample-answer.ts";
+import { type AnswerHead, chatCompletion, chatEvents, textCompletion, textEvents } from "./sample-chat.ts";
+import { countTokens, encodeVector, MAX_DIMENSIONS, toVector } from "./sample-embedding.ts";
+import { responseEvents, responseObject } from "./sample-responses.ts";
+
+export interface SampleBackendOptions {
+  /** 0, which is the default: any free one. */
+  readonly port?: number;
+  /** Pause before each event of a stream but the first: 40 reads like typing. */
+  readonly delayMs?: number;
+}
+
+export interface SampleBackend {
+  /** Base URL as a worker's `--backend` takes it: `http://127.0.0.1:49152/v1`. */
+  readonly url: string;
+  /** Streams whose client still reads. */
+  readonly openStreams: number;
+  stop(): Promise<void>;
+}
+
+export const SAMPLE_CHAT_MODEL = "moorage-sample-chat";
+export const SAMPLE_EMBED_MODEL = "moorage-sample-embed";
+
+const CREATED = 1_767_225_600; // 2026-01-01, so that lists compare equal from run to run.
+const HEADERS = { "x-moorage-sample": "true" } as const;
+
+const count = v.nullish(v.pipe(v.number(), v.integer(), v.minValue(1)));
+const generation = {
+  model: v.string(),
+  stream: v.nullish(v.boolean()),
+  stream_options: v.nullish(v.object({ include_usage: v.nullish(v.boolean()) })),
+};
+const chatSchema = v.object({
+  ...generation,
+  messages: v.pipe(v.array(v.object({ role: v.string(), content: v.unknown() })), v.minLength(1)),
+  max_tokens: count,
+  max_completion_tokens: count,
+});
+const completionSchema = v.object({ ...generation, prompt: v.unknown(), max_tokens: count });
+const responseSchema = v.object({ ...generation, input: v.unknown(), max_output_tokens: count });
+const tokens = v.pipe(v.array(v.pipe(v.number(), v.integer())), v.minLength(1));
+const text = v.pipe(v.string(), v.minLength(1));
+const embeddingSchema = v.object({
+  model: v.string(),
+  input: v.union([text, tokens, v.pipe(v.array(v.union([text, tokens])), v.minLength(1), v.maxLength(2048))]),
+  encoding_format: v.optional(v.picklist(["float", "base64"]), "float"),
+  dimensions: v.nullish(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_DIMENSIONS))),
+});
+
+/** A refusal in OpenAI's form. */
+class Refusal extends Error {
+  readonly status: number;
+  readonly code: string;
+  readonly param: string | null;
+
+  constructor(status: number, code: string, message: string, param: string | null = null) {
+    super(message);
+    this.status = status;
+    this.code = code;
+    this.param = param;
+  }
+}
+
+/** Starts an OpenAI-style model server on 127.0.0.1 without any model: for the demo, for tests, for trying things out. */
+export function startSampleBackend(options: SampleBackendOptions = {}): SampleBackend {
+  const streams = new Streams(options.delayMs ?? 40);
+  const server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: options.port ?? 0,
+    reusePort: false,
+    // A stream may be slower than any timeout.
+    idleTimeout: 0,
+    development: false,
+    fetch: (request) => answer(request, streams),
+  });
+  return {
+    url: `http://127.0.0.1:${server.port}/v1`,
+    get openStreams() {
+      return streams.open;
+    },
+    stop: () => server.stop(true),
+  };
+}
+
+async function answer(request: Request, streams: Streams): Promise<Response> {
+  try {
+    return await route(request, streams);
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    const { message, param, code, status } = error;
+    return json({ error: { message, type: "invalid_request_error", param, code } }, status);
+  }
+}
+
+async function route(request: Request, streams: Streams): Promise<Response> {
+  const path = new URL(request.url).pathname;
+  if (request.method === "GET" && path === "/v1/models") return json({ object: "list", data: modelCards() });
+  if (request.method !== "POST") throw new Refusal(404, "unknown_url", `There is no ${request.method} ${path}.`);
+  switch (path) {
+    case "/v1/chat/completions": {
+      const body = await read(chatSchema, request, SAMPLE_CHAT_MODEL);
+      const reply = toAnswer(lastQuestion(body.messages), body.max_completion_tokens ?? body.max_tokens ?? undefined);
+      const head = answerHead("chatcmpl-", body.model);
+      if (!body.stream) return json(chatCompletion(head, reply));
+      return streams.respond(chatEvents(head, reply, body.stream_options?.include_usage === true));
+    }
+    case "/v1/completions": {
+      const body = await read(completionSchema, request, SAMPLE_CHAT_MODEL);
+      const reply = toAnswer(textOf(body.prompt), body.max_tokens ?? undefined);
+      const head = answerHead("cmpl-", body.model);
+      if (!body.stream) return json(textCompletion(head, reply));
+      return streams.respond(textEvents(head, reply, body.stream_options?.include_usage === true));
+    }
+    case "/v1/responses": {
+      const body = await read(responseSchema, request, SAMPLE_CHAT_MODEL);
+      const question = Array.isArray(body.input) ? lastQuestion(body.input) : textOf(body.input);
+      const reply = toAnswer(question, body.max_output_tokens ?? undefined);
+      const head = answerHead("resp_", body.model);
+      return body.stream ? streams.respond(responseEvents(head, reply)) : json(responseObject(head, reply));
+    }
+    case "/v1/embeddings":
+      return json(embed(await read(embeddingSchema, request, SAMPLE_EMBED_MODEL)));
+    default:
+      throw new Refusal(404, "unknown_url", `There is no POST ${path}.`);
+  }
+}
+
+function embed({ model, input, encoding_format, dimensions }: v.InferOutput<typeof embeddingSchema>): object {
+  const isOne = typeof input === "string" || typeof input[0] === "number";
+  // What the schema let through is one of the two plural forms, or one input.
+  const inputs = (isOne ? [input] : input) as readonly (string | number[])[];
+  const data = inputs.map((each, index) => ({
+    object: "embedding",
+    index,
+    embedding: encodeVector(toVector(each, dimensions ?? undefined), encoding_format),
+  }));
+  const used = inputs.reduce((sum, each) => sum + countTokens(each), 0);
+  return { object: "list", data, model, usage: { prompt_tokens: used, total_tokens: used } };
+}
+
+async function read<S extends v.BaseSchema<unknown, { model: string }, v.BaseIssue<unknown>>>(
+  schema: S,
+  request: Request,
+  model: string,
+): Promise<v.InferOutput<S>> {
+  const body: unknown = await request.json().catch(() => {
+    throw new Refusal(400, "invalid_json", "The request body is not valid JSON.");
+  });
+  const parsed = v.safeParse(schema, body);
+  if (!parsed.success) {
+    const param = parsed.issues[0]?.path?.map((item) => String(item.key)).join(".") ?? null;
+    throw new Refusal(400, "invalid_request", `The request is not valid${param ? `: look at '${param}'` : ""}.`, param);
+  }
+  const asked = parsed.output.model;
+  if (asked === model) return parsed.output;
+  throw new Refusal(
+    404,
+    "model_not_found",
+    `The sample has no model '${asked.slice(0, 100)}' here; it has '${model}'.`,
+    "model",
+  );
+}
+
+/** Event streams under way, paced, and stopped as soon as their reader has gone. */
+class Streams {
+  readonly #delayMs: number;
+  #open = 0;
+
+  constructor(delayMs: number) {
+    this.#delayMs = delayMs;
+  }
+
+  get open(): number {
+    return this.#open;
+  }
+
+  respond(events: Iterator<string>): Response {
+    const encoder = new TextEncoder();
+    let isFirst = true;
+    let isOpen = true;
+    const close = (): void => {
+      if (isOpen) this.#open -= 1;
+      isOpen = false;
+    };
+    this.#open += 1;
+    const body = new ReadableStream<Uint8Array>(
+      {
+        pull: async (controller) => {
+          if (!isFirst && this.#delayMs > 0) await Bun.sleep(this.#delayMs);
+          isFirst = false;
+          // The reader may have gone during the pause.
+          if (!isOpen) return;
+          const next = events.next();
+          if (!next.done) return controller.enqueue(encoder.encode(next.value));
+          close();
+          controller.close();
+        },
+        cancel: close,
+      },
+      { highWaterMark: 0 },
+    );
+    return new Response(body, {
+      headers: { ...HEADERS, "content-type": "text/event-stream", "cache-control": "no-cache" },
+    });
+  }
+}
+
+function answerHead(prefix: string, model: string): AnswerHead {
+  const id = prefix + Bun.randomUUIDv7("hex").replaceAll("-", "");
+  return { id, created: Math.floor(Date.now() / 1000), model };
+}
+
+function modelCards(): readonly object[] {
+  return [SAMPLE_CHAT_MODEL, SAMPLE_EMBED_MODEL].map((id) => ({
+    id,
+    object: "model",
+    created: CREATED,
+    owned_by: "moorage-sample",
+  }));
+}
+
+function json(value: object, status = 200): Response {
+  return Response.json(value, { status, headers: HEADERS });
+}

@@ -1,0 +1,100 @@
+import { expect, test } from "bun:test";
+import { systemClock } from "../../src/clock.ts";
+import { systemIds } from "../../src/ids.ts";
+import { silentLog } from "../../src/log.ts";
+import { shutDown } from "../../src/shutdown.ts";
+import { NativeWorker } from "../support/native-worker.ts";
+import { CLIENT_KEY, eventually, TestServer } from "../support/test-server.ts";
+
+const deps = { clock: systemClock, ids: systemIds, log: silentLog };
+
+test("while the server drains: health 503, new jobs 503 draining, new workers 1013, workers told, running jobs finish", async () => {
+  const server = new TestServer({ drainTimeoutMs: 5000 });
+  const worker = await server.worker();
+  const answer = server.chat("m", { stream: true });
+  const { id } = await worker.request();
+  worker.head(id, 200, undefined, "data: 1\n\n");
+  const response = await answer;
+
+  const stopped = shutDown(server.app, server.listening, server.config, deps);
+  expect(await worker.texts.takeUntil((text) => text["type"] === "drain", "drain")).toMatchObject({
+    type: "drain",
+    retry_after_ms: 5000,
+  });
+  expect((await fetch(`${server.url}/healthz`)).status).toBe(503);
+  const refused = await server.chat("m");
+  expect(refused.status).toBe(503);
+  expect(refused.headers.get("retry-after")).toMatch(/^\d+$/);
+  expect(await refused.json()).toMatchObject({ error: { code: "draining" } });
+  const late = new NativeWorker({ url: server.url, register: { client_key: CLIENT_KEY, models: ["m"] } });
+  expect(await late.closed).toEqual({ code: 1013, reason: "draining" });
+
+  worker.data(id, "data: [DONE]\n\n", true);
+  expect(await response.text()).toBe("data: 1\n\ndata: [DONE]\n\n");
+  await stopped;
+  expect((await worker.closed).code).toBe(1012);
+  await expect(fetch(`${server.url}/healthz`)).rejects.toThrow();
+});
+
+test("a job that outlives the drain timeout is told so in its stream, and the server stops", async () => {
+  const server = new TestServer({ drainTimeoutMs: 50 });
+  const worker = await server.worker();
+  const answer = server.chat("m", { stream: true });
+  const { id } = await worker.request();
+  worker.head(id, 200, undefined, "data: 1\n\n");
+  const response = await answer;
+  const text = response.text().catch((error: Error) => `cut: ${error.message}`);
+  await shutDown(server.app, server.listening, server.config, deps);
+  expect(await text).toMatch(/"error"|^cut/);
+});
+
+const run = (env: Record<string, string>, ...args: string[]) =>
+  Bun.spawn([process.execPath, `${import.meta.dir}/../../src/main.ts`, ...args], {
+    env: { ...process.env, ...env },
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+
+test("the process exits 78 for a bad configuration and names every problem", async () => {
+  const child = run({ PORT: "70000", QUEUE_SIZE: "many" });
+  expect(await child.exited).toBe(78);
+  const text = await new Response(child.stderr).text();
+  expect(text).toContain("PORT");
+  expect(text).toContain("QUEUE_SIZE");
+});
+
+test("the process exits 0 after SIGTERM", async () => {
+  const child = run({ PORT: "0", LOG_FORMAT: "json" });
+  const reader = child.stdout.getReader();
+  const decoder = new TextDecoder();
+  let text = "";
+  await eventually(async () => {
+    text += decoder.decode((await reader.read()).value);
+    return text.includes("server.started");
+  }, "it has started");
+  child.kill("SIGTERM");
+  expect(await child.exited).toBe(0);
+});
+
+test("a port that is taken is said plainly, and nothing starts", async () => {
+  const server = new TestServer();
+  const child = run({ PORT: String(server.listening.port), LOG_FORMAT: "json" });
+  expect(await child.exited).toBe(1);
+  expect(await new Response(child.stdout).text()).toContain("server.listen_failed");
+  await server.stop();
+});
+
+test("a server without keys listens on this machine only and says so once", async () => {
+  const child = run({ PORT: "0", LOG_FORMAT: "json", API_KEY: "", CLIENT_KEY: "" });
+  const reader = child.stdout.getReader();
+  const decoder = new TextDecoder();
+  let text = "";
+  await eventually(async () => {
+    text += decoder.decode((await reader.read()).value);
+    return text.includes("server.open");
+  }, "the warning");
+  expect(text).toContain("127.0.0.1");
+  expect(text.match(/server\.open/g)?.length).toBe(1);
+  child.kill("SIGTERM");
+  await child.exited;
+});

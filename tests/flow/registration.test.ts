@@ -1,0 +1,206 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { LegacyWorker } from "../support/legacy-worker.ts";
+import { NativeWorker } from "../support/native-worker.ts";
+import { CLIENT_KEY, eventually, TestServer } from "../support/test-server.ts";
+
+let server: TestServer;
+
+beforeEach(() => {
+  server = new TestServer({ registerTimeoutMs: 200, clientKeys: [CLIENT_KEY, "other-key"] });
+});
+afterEach(() => server.stop());
+
+test("a native worker is answered with its id, its session and the limits it must keep", async () => {
+  const worker = new NativeWorker({ url: server.url, register: { client_key: CLIENT_KEY, models: [] } });
+  const registered = await worker.registered();
+  expect(worker.socket.protocol).toBe("moorage.v1");
+  expect(registered).toMatchObject({
+    type: "registered",
+    window: 256 * 1024,
+    max_frame: 1024 * 1024,
+    ping_interval_ms: 15_000,
+  });
+  expect(registered["worker_id"]).toMatch(/^[\w-]{22}$/);
+  expect(registered["session_id"]).toMatch(/^[\w-]{22}$/);
+});
+
+test.each([
+  ["no key", { type: "register" }, 1008, "unauthorized"],
+  ["a wrong key", { type: "register", client_key: "wrong" }, 1008, "unauthorized"],
+  ["another first message", { type: "heartbeat" }, 1008, "expected register"],
+  ["a wrong type", { type: "register", client_key: CLIENT_KEY, models: "m" }, 1008, "invalid register: models"],
+  [
+    "a negative count",
+    { type: "register", client_key: CLIENT_KEY, max_concurrency: -1 },
+    1008,
+    "invalid register: max_concurrency",
+  ],
+  [
+    "an id with a slash",
+    { type: "register", client_key: CLIENT_KEY, worker_id: "a/b" },
+    1008,
+    "invalid register: worker_id",
+  ],
+])("%s is refused with a close that says why", async (_name, message, code, reason) => {
+  const worker = new NativeWorker({ url: server.url });
+  worker.socket.onopen = () => worker.sendText(message);
+  const closed = await worker.closed;
+  expect(closed.code).toBe(code);
+  expect(closed.reason).toStartWith(reason);
+  expect(Buffer.byteLength(closed.reason)).toBeLessThanOrEqual(123);
+});
+
+test("a register that is no JSON, or binary, is refused", async () => {
+  for (const garbage of ["{", "\u0000", new Uint8Array([1, 2, 3])]) {
+    const worker = new NativeWorker({ url: server.url });
+    worker.socket.onopen = () => worker.socket.send(garbage);
+    expect(await worker.closed).toEqual({ code: 1008, reason: "expected register" });
+  }
+});
+
+test("a register that never comes ends the connection", async () => {
+  const worker = new NativeWorker({ url: server.url });
+  expect(await worker.closed).toEqual({ code: 1008, reason: "expected register" });
+});
+
+test("the key may come as Bearer on the upgrade, as the predecessor's agents send it", async () => {
+  const worker = new LegacyWorker({
+    url: server.url,
+    headers: { authorization: `bearer ${CLIENT_KEY}` },
+    register: { worker_id: "old", models: ["m"] },
+  });
+  await eventually(async () => (await server.state()).workers.length === 1, "it is there");
+  worker.kill();
+});
+
+test("a key given to a server that has none is refused at once", async () => {
+  const open = new TestServer({ clientKeys: [], apiKeys: [] });
+  const withKey = new NativeWorker({ url: open.url, register: { client_key: "some" } });
+  expect(await withKey.closed).toEqual({ code: 1008, reason: "unexpected client key" });
+  const without = await NativeWorker.connect({ url: open.url, register: { models: ["m"] } });
+  without.close();
+  await open.stop();
+});
+
+test("the same id with the same key takes over; the old session's late end does not remove the newcomer", async () => {
+  const first = await server.worker({ worker_id: "w" });
+  const second = await server.worker({ worker_id: "w" });
+  expect(await first.closed).toEqual({ code: 4001, reason: "replaced" });
+  const answer = server.chat("m");
+  second.answerJson((await second.request()).id, { from: "second" });
+  expect(await (await answer).json()).toEqual({ from: "second" });
+  expect((await server.state()).workers.map(({ id }) => id)).toEqual(["w"]);
+});
+
+test("a takeover sends the jobs of the old session to the newcomer", async () => {
+  const first = await server.worker({ worker_id: "w" });
+  const answer = server.chat("m");
+  await first.request();
+  const second = await server.worker({ worker_id: "w" });
+  second.answerJson((await second.request()).id, { from: "second" });
+  expect(await (await answer).json()).toEqual({ from: "second" });
+});
+
+test("the same id with another key is refused, also just after its owner left", async () => {
+  const owner = await server.worker({ worker_id: "w" });
+  const thief = new NativeWorker({ url: server.url, register: { client_key: "other-key", worker_id: "w" } });
+  expect(await thief.closed).toEqual({ code: 1008, reason: "id in use" });
+  owner.kill();
+  await eventually(async () => (await server.state()).workers.length === 0, "the owner is gone");
+  const again = new NativeWorker({ url: server.url, register: { client_key: "other-key", worker_id: "w" } });
+  expect(await again.closed).toEqual({ code: 1008, reason: "id in use" });
+  await server.worker({ worker_id: "w" });
+});
+
+test("max_concurrency 0 means connected but not ready, until a status_update says otherwise", async () => {
+  const worker = await server.worker({ max_concurrency: 0 });
+  expect((await server.state()).workers[0]).toMatchObject({ status: "not_ready" });
+  const answer = server.chat("m");
+  await eventually(async () => (await server.state()).server["scheduler_queue_len"] === 1, "the job waits");
+  worker.sendText({ type: "status_update", max_concurrency: 2, status: "idle" });
+  worker.answerJson((await worker.request()).id, { ok: 1 });
+  expect((await answer).status).toBe(200);
+});
+
+test("a legacy agent whose backend comes up later registers empty and then updates", async () => {
+  const worker = new LegacyWorker({
+    url: server.url,
+    register: {
+      client_key: CLIENT_KEY,
+      worker_id: "old",
+      max_concurrency: 0,
+      models: [],
+      agent_config: { embedding_batch_size: "16", hostname: "box", os_name: "linux" },
+    },
+  });
+  await eventually(async () => (await server.state()).workers.length === 1, "it is there");
+  worker.send({ type: "status_update", max_concurrency: 2, models: ["late"], status: "idle" });
+  await eventually(async () => (await server.state()).models.some(({ name }) => name === "late"), "its model is there");
+  const { workers } = await server.state();
+  expect(workers[0]).toMatchObject({
+    status: "idle",
+    max_concurrency: 2,
+    embedding_batch_size: 16,
+    host_info: { hostname: "box", os_name: "linux" },
+    dialect: "legacy",
+  });
+});
+
+test("a draining legacy agent gets no more jobs and may leave with 1000", async () => {
+  const worker = new LegacyWorker({
+    url: server.url,
+    register: { client_key: CLIENT_KEY, models: ["m"], max_concurrency: 2 },
+  });
+  await eventually(async () => (await server.state()).workers.length === 1, "it is there");
+  worker.send({ type: "status_update", status: "draining", max_concurrency: 0 });
+  await eventually(async () => (await server.state()).workers[0]?.["status"] === "draining", "it drains");
+  worker.close();
+  expect((await worker.closed).code).toBe(1000);
+});
+
+test("a model that a worker gives up is not routed to it any more", async () => {
+  const worker = await server.worker({ models: ["a", "b"], max_concurrency: 2 });
+  worker.sendText({ type: "models_update", models: ["b"] });
+  await eventually(async () => (await server.state()).workers[0]?.models.join() === "b", "the list has changed");
+  const answer = server.chat("b");
+  worker.answerJson((await worker.request()).id, {});
+  expect((await answer).status).toBe(200);
+});
+
+test("a frame for an exchange that was never opened closes with 1002", async () => {
+  const worker = await server.worker();
+  worker.end(99);
+  expect((await worker.closed).code).toBe(1002);
+});
+
+test("garbage frames and a frame over the limit close with 1002", async () => {
+  for (const garbage of [new Uint8Array([9, 0, 0, 0, 0, 1]), new Uint8Array(3), new Uint8Array(1024 * 1024 + 1)]) {
+    const worker = await server.worker();
+    worker.send(garbage);
+    expect((await worker.closed).code).toBe(1002);
+  }
+});
+
+test("an unknown control message is ignored", async () => {
+  const worker = await server.worker();
+  worker.sendText({ type: "from_the_future", x: 1 });
+  const answer = server.chat("m");
+  worker.answerJson((await worker.request()).id, {});
+  expect((await answer).status).toBe(200);
+});
+
+test("a plain GET, and a foreign subprotocol, are refused with a status", async () => {
+  const plain = await fetch(`${server.url}/api/llm/connect`);
+  expect(plain.status).toBe(426);
+  expect(await plain.json()).toMatchObject({ error: { code: "upgrade_required" } });
+  const foreign = await fetch(`${server.url}/api/llm/connect`, {
+    headers: {
+      upgrade: "websocket",
+      connection: "upgrade",
+      "sec-websocket-version": "13",
+      "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+      "sec-websocket-protocol": "other.v1",
+    },
+  });
+  expect(foreign.status).toBe(400);
+});

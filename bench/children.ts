@@ -1,0 +1,119 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** A program of ours as a process of its own. */
+export interface Child {
+  readonly pid: number;
+  stop(): Promise<void>;
+}
+
+/** A child that answers the harness over Bun's IPC, one question at a time. */
+export interface Helper extends Child {
+  /** What the child said when it was ready. */
+  readonly greeting: Greeting;
+  ask<Answer>(question: object, timeoutMs?: number): Promise<Answer>;
+}
+
+export interface Greeting {
+  readonly url?: string;
+}
+
+/** Nothing here waits longer for a child than this, unless it is told so. */
+const USUAL_TIMEOUT_MS = 60_000;
+/** How long a child may take to end by itself. */
+const STOP_TIMEOUT_MS = 3000;
+
+/** The processes of one run. Each is ended by its handle; `stopAll` leaves none. */
+export class Children {
+  readonly #running = new Set<Child>();
+  readonly #directory = mkdtempSync(join(tmpdir(), "moorage-bench-"));
+  #count = 0;
+
+  /** Starts a program of bench/ and resolves when it has greeted. */
+  async helper(script: string, args: readonly string[] = []): Promise<Helper> {
+    const inbox: unknown[] = [];
+    let wake = (): void => {};
+    const child = Bun.spawn([process.execPath, script, ...args], {
+      cwd: import.meta.dir,
+      env: childEnv({}),
+      stdio: ["ignore", "ignore", "inherit"],
+      serialization: "json",
+      ipc: (message) => {
+        inbox.push(message);
+        wake();
+      },
+    });
+    const next = async (what: string, timeoutMs: number): Promise<unknown> => {
+      const deadline = performance.now() + timeoutMs;
+      while (inbox.length === 0) {
+        if (child.exitCode !== null) throw new Error(`${script} ended with ${child.exitCode} before ${what}`);
+        if (performance.now() > deadline) throw new Error(`${script} took more than ${timeoutMs} ms for ${what}`);
+        await Promise.race([new Promise<void>((resolve) => (wake = resolve)), Bun.sleep(100)]);
+      }
+      return inbox.shift();
+    };
+    const stoppable = this.#track(child);
+    const greeting = (await next("its greeting", USUAL_TIMEOUT_MS)) as Greeting; // Our own programs greet so.
+    return {
+      ...stoppable,
+      greeting,
+      async ask<Answer>(question: object, timeoutMs = USUAL_TIMEOUT_MS): Promise<Answer> {
+        child.send(question);
+        return (await next("its answer", timeoutMs)) as Answer; // Question and answer are typed beside the program.
+      },
+    };
+  }
+
+  /** Starts a program of src/ and resolves when its log has `event`, with that line. The log goes to a file. */
+  async program(
+    args: readonly string[],
+    env: Readonly<Record<string, string>>,
+    event: string,
+  ): Promise<Child & { readonly line: Readonly<Record<string, unknown>> }> {
+    this.#count += 1;
+    const log = Bun.file(join(this.#directory, `${this.#count}.log`));
+    const child = Bun.spawn([process.execPath, ...args], {
+      cwd: join(import.meta.dir, ".."),
+      env: childEnv(env),
+      stdio: ["ignore", log, "inherit"],
+    });
+    const stoppable = this.#track(child);
+    const deadline = performance.now() + USUAL_TIMEOUT_MS;
+    for (;;) {
+      const text = (await log.exists()) ? await log.text() : "";
+      const line = text.split("\n").find((each) => each.includes(`"event":"${event}"`));
+      if (line) return { ...stoppable, line: JSON.parse(line) };
+      if (child.exitCode !== null) throw new Error(`${args.join(" ")} ended with ${child.exitCode}`);
+      if (performance.now() > deadline) throw new Error(`${args.join(" ")} did not say ${event}`);
+      await Bun.sleep(50);
+    }
+  }
+
+  async stopAll(): Promise<void> {
+    await Promise.all([...this.#running].map((child) => child.stop()));
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+
+  #track(child: Bun.Subprocess): Child {
+    const tracked: Child = {
+      pid: child.pid,
+      stop: async () => {
+        this.#running.delete(tracked);
+        child.kill("SIGTERM");
+        await Promise.race([child.exited, Bun.sleep(STOP_TIMEOUT_MS)]);
+        if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
+        await child.exited;
+      },
+    };
+    this.#running.add(tracked);
+    return tracked;
+  }
+}
+
+/** What a child needs of the environment; settings of Moorage that happen to be set here must not steer it. */
+function childEnv(more: Readonly<Record<string, string>>): Record<string, string> {
+  const { PATH = "", HOME = "", TMPDIR } = process.env;
+  // Bun runs 256 fetches at once unless told otherwise before it starts.
+  return { PATH, HOME, BUN_CONFIG_MAX_HTTP_REQUESTS: "65336", ...(TMPDIR ? { TMPDIR } : {}), ...more };
+}

@@ -1,0 +1,176 @@
+/** The client side, as a process of its own: sends what the harness asks for and says how it went. */
+
+import { quantile } from "./numbers.ts";
+
+export type LoadQuestion =
+  /** Small requests, `concurrency` at a time. */
+  | {
+      readonly kind: "requests";
+      readonly target: Target;
+      readonly body: string;
+      readonly count: number;
+      readonly concurrency: number;
+    }
+  /** Event streams, all at once. */
+  | { readonly kind: "streams"; readonly target: Target; readonly body: string; readonly count: number }
+  /** Large requests, `concurrency` at a time; the answers are read and dropped, or parsed when `check` says so. */
+  | {
+      readonly kind: "bodies";
+      readonly target: Target;
+      readonly bodies: readonly string[];
+      readonly concurrency: number;
+      readonly check?: "embeddings";
+    };
+
+export interface Target {
+  readonly url: string;
+  readonly key?: string;
+}
+
+export interface LoadAnswer {
+  readonly seconds: number;
+  /** Milliseconds to the first byte of each answer, sorted out by the load process: medians and tails only. */
+  readonly firstByte: { readonly p50: number; readonly p99: number };
+  readonly failures: number;
+  readonly bytes: number;
+  /** Events of all streams, and the reads in which they came. */
+  readonly events: number;
+  readonly reads: number;
+  /** What the check found wrong, if there was one. */
+  readonly wrong?: string;
+}
+
+class Tally {
+  readonly #startedAt = performance.now();
+  readonly firstBytes: number[] = [];
+  failures = 0;
+  bytes = 0;
+  events = 0;
+  reads = 0;
+  wrong: string | undefined;
+
+  answer(): LoadAnswer {
+    const { failures, bytes, events, reads, wrong } = this;
+    const firstByte = { p50: quantile(this.firstBytes, 0.5), p99: quantile(this.firstBytes, 0.99) };
+    const seconds = (performance.now() - this.#startedAt) / 1000;
+    return { seconds, firstByte, failures, bytes, events, reads, ...(wrong ? { wrong } : {}) };
+  }
+}
+
+async function run(question: LoadQuestion): Promise<LoadAnswer> {
+  const tally = new Tally();
+  switch (question.kind) {
+    case "requests":
+      await inParallel(question.count, question.concurrency, () => small(tally, question.target, question.body));
+      break;
+    case "streams":
+      await inParallel(question.count, question.count, () => eventStream(tally, question.target, question.body));
+      break;
+    case "bodies":
+      await inParallel(question.bodies.length, question.concurrency, (at) =>
+        large(tally, question.target, question.bodies[at] ?? "", question.check),
+      );
+      break;
+    default:
+      return question satisfies never;
+  }
+  return tally.answer();
+}
+
+/** Runs `work` for 0 … count-1 with so many under way; one that fails does not stop the others. */
+async function inParallel(count: number, concurrency: number, work: (at: number) => Promise<void>): Promise<void> {
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    while (next < count) {
+      next += 1;
+      await work(next - 1);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(count, concurrency) }, lane));
+}
+
+function post(target: Target, body: string): Promise<Response> {
+  const headers: Record<string, string> = { "content-type": "application/json" };
+  if (target.key) headers["authorization"] = `Bearer ${target.key}`;
+  return fetch(target.url, { method: "POST", headers, body });
+}
+
+async function small(tally: Tally, target: Target, body: string): Promise<void> {
+  const startedAt = performance.now();
+  try {
+    const response = await post(target, body);
+    // Servers send a head with the first bytes of the body, so this is when those came.
+    tally.firstBytes.push(performance.now() - startedAt);
+    tally.bytes += (await response.arrayBuffer()).byteLength;
+    if (response.status !== 200) tally.failures += 1;
+  } catch {
+    tally.failures += 1;
+  }
+}
+
+const NEWLINE = 0x0a;
+
+async function eventStream(tally: Tally, target: Target, body: string): Promise<void> {
+  const startedAt = performance.now();
+  let tail = "";
+  try {
+    const response = await post(target, body);
+    if (!response.body) throw new Error("no body");
+    let isFirst = true;
+    let last = 0;
+    for await (const bytes of response.body) {
+      if (isFirst) tally.firstBytes.push(performance.now() - startedAt);
+      isFirst = false;
+      tally.reads += 1;
+      tally.bytes += bytes.length;
+      for (const byte of bytes) {
+        if (byte === NEWLINE && last === NEWLINE) tally.events += 1;
+        last = byte;
+      }
+      tail = (tail + Buffer.from(bytes).toString()).slice(-DONE.length);
+    }
+    if (response.status !== 200 || tail !== DONE) tally.failures += 1;
+  } catch {
+    tally.failures += 1;
+  }
+}
+
+const DONE = "data: [DONE]\n\n";
+
+async function large(tally: Tally, target: Target, body: string, check: "embeddings" | undefined): Promise<void> {
+  const startedAt = performance.now();
+  try {
+    const response = await post(target, body);
+    tally.firstBytes.push(performance.now() - startedAt);
+    if (response.status !== 200 || !response.body) throw new Error(`status ${response.status}`);
+    const kept: Uint8Array[] = [];
+    for await (const bytes of response.body) {
+      tally.bytes += bytes.length;
+      if (check) kept.push(bytes);
+    }
+    if (check) tally.wrong = wrongInEmbeddings(Buffer.concat(kept).toString(), JSON.parse(body).input.length);
+  } catch (error) {
+    tally.failures += 1;
+    tally.wrong = error instanceof Error ? error.message : String(error);
+  }
+}
+
+function wrongInEmbeddings(text: string, count: number): string | undefined {
+  const { data } = JSON.parse(text) as { data: { index: number }[] }; // What is no such list throws below.
+  if (data.length !== count) return `${data.length} embeddings for ${count} inputs`;
+  const at = data.findIndex((item, place) => item.index !== place);
+  return at < 0 ? undefined : `index ${data[at]?.index} at place ${at}`;
+}
+
+process.on("disconnect", () => process.exit(0));
+process.on("message", (message) => {
+  const question = message as LoadQuestion; // From the harness, which sends nothing else.
+  run(question).then(
+    (answer) => process.send?.(answer),
+    (error: unknown) => {
+      console.error("load", error);
+      process.exit(1);
+    },
+  );
+});
+process.send?.({});

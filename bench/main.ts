@@ -1,0 +1,49 @@
+import { Children } from "./children.ts";
+import { measureRelay } from "./relay.ts";
+import { type PartResult, renderGoals, renderReport } from "./report.ts";
+
+type Part = (children: Children, isQuick: boolean) => Promise<PartResult>;
+
+const PARTS: ReadonlyMap<string, Part> = new Map<string, Part>([["relay", measureRelay]]);
+
+/** A run that takes longer than this is broken; it is ended with what it started. */
+const LIMIT_MS = 10 * 60_000;
+
+async function main(args: readonly string[]): Promise<number> {
+  const names = args.filter((arg) => arg !== "--quick");
+  const unknown = names.filter((name) => !PARTS.has(name));
+  if (unknown.length > 0 || process.platform !== "linux") {
+    const what = unknown.length > 0 ? `There is no ${unknown.join(", ")}.` : "This reads /proc and runs on Linux.";
+    console.error(`${what}\nusage: bun run bench [--quick] [${[...PARTS.keys()].join("|")} …]`);
+    return 2;
+  }
+  const results: PartResult[] = [];
+  let failed = 0;
+  for (const [name, part] of PARTS) {
+    if (names.length > 0 && !names.includes(name)) continue;
+    console.error(`${name} …`);
+    const children = new Children();
+    try {
+      results.push(await Promise.race([part(children, args.includes("--quick")), overtime]));
+    } catch (error) {
+      failed += 1;
+      console.error(`${name} failed:`, error);
+    } finally {
+      await children.stopAll();
+    }
+  }
+  console.log(`${renderGoals(results.flatMap((result) => result.goals))}\n`);
+  for (const { report } of results) console.log(`${renderReport(report)}\n`);
+  return failed > 0 ? 1 : 0;
+}
+
+const stop = new AbortController();
+/** Rejects when the run should end: its time is up, or someone asked. */
+const overtime = new Promise<never>((_resolve, reject) => {
+  stop.signal.addEventListener("abort", () => reject(stop.signal.reason));
+});
+overtime.catch(() => {}); // Heard by the race above, or by nobody once all is done.
+setTimeout(() => stop.abort(new Error(`not done after ${LIMIT_MS / 60_000} minutes`)), LIMIT_MS).unref();
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => stop.abort(new Error(signal)));
+
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,60 @@
+import type { Child, Children, Helper } from "./children.ts";
+import type { Target } from "./load.ts";
+import { cpuMicros } from "./process-reading.ts";
+
+const API_KEY = "bench-api-key";
+export const CLIENT_KEY = "bench-client-key";
+
+/** A Moorage server with keys set and everything else at its default. */
+export interface MoorageServer extends Child {
+  readonly url: string;
+  target(path: string): Target;
+  get(path: string): Promise<string>;
+}
+
+export async function startServer(
+  children: Children,
+  env: Readonly<Record<string, string>> = {},
+): Promise<MoorageServer> {
+  const started = await children.program(
+    ["src/main.ts"],
+    { PORT: "0", HOST: "127.0.0.1", API_KEY, CLIENT_KEY, LOG_FORMAT: "json", ...env },
+    "server.started",
+  );
+  const url = String(started.line["url"]);
+  return {
+    ...started,
+    url,
+    target: (path) => ({ url: `${url}${path}`, key: API_KEY }),
+    async get(path) {
+      const response = await fetch(`${url}${path}`, { headers: { authorization: `Bearer ${API_KEY}` } });
+      return response.text();
+    },
+  };
+}
+
+/** A worker program as its users start it. Resolves when the server knows it. */
+export async function startWorker(
+  children: Children,
+  server: MoorageServer,
+  backend: Helper,
+  id: string,
+  flags: readonly string[] = [],
+): Promise<Child> {
+  const args = ["src/worker/main.ts", "llm", "--server", server.url, "--backend", `${backend.greeting.url}/v1`];
+  const worker = await children.program([...args, "--id", id, ...flags], { CLIENT_KEY, LOG_FORMAT: "json" }, "worker.started");
+  for (let waited = 0; waited < WORKER_TIMEOUT_MS; waited += 50) {
+    if (/"bench-/.test(await server.get(`/api/llm/id/${id}/v1/models`))) return worker;
+    await Bun.sleep(50);
+  }
+  throw new Error(`the worker ${id} did not register within ${WORKER_TIMEOUT_MS} ms`);
+}
+
+const WORKER_TIMEOUT_MS = 15_000;
+
+/** CPU time of a process while `work` runs, in microseconds, with what the work gave. */
+export async function withCpu<T>(pid: number, work: () => Promise<T>): Promise<{ readonly cpu: number; readonly value: T }> {
+  const before = cpuMicros(pid);
+  const value = await work();
+  return { cpu: cpuMicros(pid) - before, value };
+}

@@ -40,7 +40,7 @@ export function createApp(config: Config, deps: Deps): App {
   const listener = createListener(() => elysia.server);
   const plugins = createPlugins({ config, deps, auth, metrics, listener, version: VERSION });
   const cors = createCors(config.allowedOrigins);
-  const state = stateRoutes({ config, deps, auth, plugins, version: VERSION });
+  const state = stateRoutes({ config, deps, auth, listener, plugins, version: VERSION });
   let isDraining = false;
 
   const elysia: AnyElysia = new Elysia({

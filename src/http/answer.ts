@@ -113,7 +113,6 @@ class Answer implements JobSink {
   onEnd(end: JobEnd): void {
     this.#ended = end;
     this.#stopTicking?.();
-    this.#request.signal.removeEventListener("abort", this.#leave);
     if (this.#stream) return this.#finish(this.#stream, end);
     // With a head there is an answer under way, which looks at the end by itself.
     if (this.#head && end.kind !== "failed") return;

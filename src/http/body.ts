@@ -7,32 +7,45 @@ export class ClientGone extends Error {
 }
 
 /**
+ * A body that is declared no larger is read under the listener's own idle timeout, without a timer of ours: at its 60 s
+ * even a modem is done with it.
+ */
+const SMALL_BODY_BYTES = 64 * 1024;
+
+export interface BodyLimits {
+  readonly maxBytes: number;
+  /** Longest time for a body that is not small. */
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+  /** Called before a body that may take longer than the listener's idle timeout. */
+  readonly liftIdleTimeout: () => void;
+}
+
+/**
  * The whole request body, at most `maxBytes` of it. A declared length over the limit is refused before a byte is read;
  * an undeclared one as soon as it passes the limit. Throws `request_too_large`, `request_timeout` or `ClientGone`.
  */
-export async function readBody(
-  request: Request,
-  maxBytes: number,
-  timeoutMs: number,
-  clock: Clock,
-): Promise<Uint8Array> {
+export async function readBody(request: Request, limits: BodyLimits): Promise<Uint8Array> {
   const declared = request.headers.get("content-length");
-  if (declared !== null && Number(declared) > maxBytes) throw tooLarge(maxBytes);
-  let cancelTimer = (): void => {};
+  const length = declared === null ? undefined : Number(declared);
+  if (length !== undefined && length > limits.maxBytes) throw tooLarge(limits.maxBytes);
   try {
-    return await new Promise<Uint8Array>((resolve, reject) => {
-      cancelTimer = clock.after(timeoutMs, () => reject(new Fault("request_timeout")));
-      // With a declared length Bun gathers the body natively, without ever making a stream of it (a third of the cost);
-      // without one it must be counted on the way.
-      const read = declared === null ? readCounted(request.body, maxBytes) : request.bytes();
-      read.then(resolve, reject);
-    });
+    // With a declared length Bun gathers the body natively, without ever making a stream of it; without one it must be
+    // counted on the way.
+    if (length !== undefined && length <= SMALL_BODY_BYTES) return await request.bytes();
+    limits.liftIdleTimeout();
+    return await inTime(length === undefined ? readCounted(request.body, limits.maxBytes) : request.bytes(), limits);
   } catch (error) {
     if (error instanceof Fault) throw error;
     throw new ClientGone("the client left while it sent its request", { cause: error });
-  } finally {
-    cancelTimer();
   }
+}
+
+function inTime(read: Promise<Uint8Array>, { timeoutMs, clock }: BodyLimits): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    const cancelTimer = clock.after(timeoutMs, () => reject(new Fault("request_timeout")));
+    read.finally(cancelTimer).then(resolve, reject);
+  });
 }
 
 async function readCounted(body: ReadableStream<Uint8Array> | null, maxBytes: number): Promise<Uint8Array> {

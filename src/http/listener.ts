@@ -1,5 +1,5 @@
 import type { Server } from "bun";
-import { liftIdleTimeout, originalOf, peerAddress } from "./original.ts";
+import { originalOf } from "./original.ts";
 
 /** What only the listening server can do for a request; without one, as in `handle`, nothing of it. */
 export interface Listener {
@@ -14,8 +14,8 @@ export interface Listener {
 /** `server` gives Bun's server once it listens. */
 export function createListener(server: () => Server<unknown> | null): Listener {
   return {
-    liftIdleTimeout: (request) => liftIdleTimeout(server(), request),
-    addressOf: (request) => peerAddress(server(), request),
+    liftIdleTimeout: (request) => server()?.timeout(originalOf(request), 0),
+    addressOf: (request) => server()?.requestIP(originalOf(request))?.address,
     upgrade: (request, options) => server()?.upgrade(originalOf(request), options) ?? false,
   };
 }

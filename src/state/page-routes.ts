@@ -8,7 +8,7 @@ import type { Config } from "../config.ts";
 import type { Deps } from "../deps.ts";
 import { Fault } from "../errors.ts";
 import { readBody } from "../http/body.ts";
-import { peerAddress } from "../http/original.ts";
+import type { Listener } from "../http/listener.ts";
 import { errorResponses, rawAnswer } from "../openapi/schema.ts";
 import type { Plugin } from "../plugin.ts";
 
@@ -16,6 +16,7 @@ export interface PageOptions {
   readonly config: Config;
   readonly deps: Deps;
   readonly auth: Auth;
+  readonly listener: Listener;
   readonly plugins: readonly Plugin[];
   readonly version: string;
   /** The State API's envelope as JSON. */
@@ -25,12 +26,15 @@ export interface PageOptions {
 /** A key and the form around it; keys are far shorter. */
 const MAX_FORM_BYTES = 4096;
 
+/** For a form sent without its length: a key takes one packet. */
+const SIGN_IN_TIMEOUT_MS = 10_000;
+
 /**
  * `/state` for people: a form for the key, or the state. Pages are answered as whole Responses with their own content
  * type, without the HTML plugin: that one hooks into every route and takes any text that begins with `<` for a page.
  */
 export function pageRoutes(options: PageOptions): AnyElysia {
-  const { config, deps, auth, plugins, version, envelope } = options;
+  const { deps, auth, listener, plugins, version, envelope } = options;
 
   const showState = (): Response => {
     const state = JSON.parse(envelope()) as { plugins: Record<string, object> }; // written by us a moment ago
@@ -52,8 +56,8 @@ export function pageRoutes(options: PageOptions): AnyElysia {
   return new Elysia()
     .get(
       "/state",
-      ({ request, server }) => {
-        const address: AddressSource = () => peerAddress(server, request);
+      ({ request }) => {
+        const address: AddressSource = () => listener.addressOf(request);
         try {
           auth.requireState(request, address);
         } catch (error) {
@@ -78,11 +82,16 @@ export function pageRoutes(options: PageOptions): AnyElysia {
     )
     .post(
       "/state/sign-in",
-      async ({ request, server }) => {
-        const address: AddressSource = () => peerAddress(server, request);
+      async ({ request }) => {
+        const address: AddressSource = () => listener.addressOf(request);
         try {
           // All of this route is before the door, so it reads little, and not for long.
-          const body = await readBody(request, MAX_FORM_BYTES, config.clientStallTimeoutMs, deps.clock);
+          const body = await readBody(request, {
+            maxBytes: MAX_FORM_BYTES,
+            timeoutMs: SIGN_IN_TIMEOUT_MS,
+            clock: deps.clock,
+            liftIdleTimeout: () => {},
+          });
           const key = new URLSearchParams(new TextDecoder().decode(body)).get("key") ?? "";
           return redirect(auth.signIn(request, address, key.trim()));
         } catch (error) {
@@ -94,11 +103,10 @@ export function pageRoutes(options: PageOptions): AnyElysia {
       },
       { parse: "none", detail: { hide: true } },
     )
-    .post(
-      "/state/sign-out",
-      ({ request, server }) => redirect(auth.signOut(request, () => peerAddress(server, request))),
-      { parse: "none", detail: { hide: true } },
-    )
+    .post("/state/sign-out", ({ request }) => redirect(auth.signOut(request, () => listener.addressOf(request))), {
+      parse: "none",
+      detail: { hide: true },
+    })
     .get("/state/app.js", () => file("state.js", "text/javascript"), { detail: { hide: true } })
     .get("/state/style.css", () => file("state.css", "text/css"), { detail: { hide: true } });
 }

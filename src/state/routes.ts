@@ -4,7 +4,8 @@ import type { Auth } from "../auth.ts";
 import type { Config } from "../config.ts";
 import type { Deps } from "../deps.ts";
 import { Fault } from "../errors.ts";
-import { liftIdleTimeout, originalOf, peerAddress } from "../http/original.ts";
+import type { Listener } from "../http/listener.ts";
+import { originalOf } from "../http/original.ts";
 import { shownAs } from "../openapi/document.ts";
 import { API_KEY_SECURITY, errorResponses, jsonAnswer, rawAnswer } from "../openapi/schema.ts";
 import type { Plugin } from "../plugin.ts";
@@ -15,6 +16,7 @@ export interface StateOptions {
   readonly config: Config;
   readonly deps: Deps;
   readonly auth: Auth;
+  readonly listener: Listener;
   readonly plugins: readonly Plugin[];
   readonly version: string;
 }
@@ -40,7 +42,7 @@ const envelopeSchema = v.pipe(
 
 /** The State API, and the page at `/state` that shows it. */
 export function stateRoutes(options: StateOptions): StateApi {
-  const { config, deps, auth, plugins } = options;
+  const { config, deps, auth, listener, plugins } = options;
   const envelope = (): string =>
     JSON.stringify({ plugins: Object.fromEntries(plugins.map((plugin) => [plugin.id, plugin.state()])) });
   const broadcast = new Broadcast({
@@ -57,8 +59,8 @@ export function stateRoutes(options: StateOptions): StateApi {
   const routes = new Elysia()
     .get(
       "/api/state",
-      ({ request, server }) => {
-        auth.requireState(request, () => peerAddress(server, request));
+      ({ request }) => {
+        auth.requireState(request, () => listener.addressOf(request));
         return new Response(envelope(), {
           headers: { "content-type": "application/json", "cache-control": "no-store" },
         });
@@ -76,13 +78,13 @@ export function stateRoutes(options: StateOptions): StateApi {
     )
     .get(
       "/api/state/stream",
-      ({ request, server }) => {
-        const access = auth.requireState(request, () => peerAddress(server, request));
+      ({ request }) => {
+        const access = auth.requireState(request, () => listener.addressOf(request));
         if (broadcast.isClosed) throw new Fault("draining", { retryAfterS: 5 });
         if (broadcast.isFull) throw new Fault("too_many_connections", { retryAfterS: 30 });
         // A body that nobody will read would stay a viewer.
         if (originalOf(request).method === "HEAD") return new Response(null, { headers: STREAM_HEADERS });
-        liftIdleTimeout(server, request);
+        listener.liftIdleTimeout(request);
         return new Response(broadcast.open(access.isCurrent), { headers: STREAM_HEADERS });
       },
       {
@@ -104,8 +106,8 @@ export function stateRoutes(options: StateOptions): StateApi {
     )
     .get(
       "/api/state/view/:file",
-      ({ request, server, params }) => {
-        auth.requireState(request, () => peerAddress(server, request));
+      ({ request, params }) => {
+        auth.requireState(request, () => listener.addressOf(request));
         const plugin = plugins.find(({ id }) => `${id}.html` === params.file);
         const html = plugin?.view?.();
         if (html === undefined)

@@ -6,6 +6,7 @@ import { MAX_FRAME_BYTES } from "./frame.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { createLegacyDialect } from "./legacy-worker.ts";
 import { createNativeDialect, NATIVE_PROTOCOL } from "./native.ts";
+import { Outbox } from "./outbox.ts";
 import { IdOwners } from "./owners.ts";
 import { type Offer, type Session, type SessionHost, type Socket, WorkerSession } from "./session.ts";
 
@@ -186,7 +187,7 @@ export class WorkerEndpoint {
       },
       offer: toOffer(register),
       dialect: dialect === "native" ? createNativeDialect(windowBytes) : createLegacyDialect(legacyHoldBytes),
-      socket: createSocket(ws),
+      socket: createSocket(ws, (result) => session.handleSendResult(result)),
       host: {
         onOfferChange: (changed) => pool.onOfferChange(changed),
         onClosed: (closed, reason) => {
@@ -224,14 +225,19 @@ export class WorkerEndpoint {
   }
 }
 
-function createSocket(ws: WorkerSocket): Socket {
+function createSocket(ws: WorkerSocket, onResult: (result: "queued" | "lost") => void): Socket {
+  const outbox = new Outbox({ send: (data) => ws.send(data), cork: (write) => ws.cork(write) }, onResult);
   return {
     send(data) {
-      const result = ws.send(data);
-      return result === 0 ? "lost" : result < 0 ? "queued" : "sent";
+      outbox.send(data);
+      return "sent";
     },
     ping: () => ws.ping(),
-    close: (code, reason) => closeSocket(ws, code, reason),
+    close(code, reason) {
+      // What was said before goodbye arrives before it.
+      outbox.flush();
+      closeSocket(ws, code, reason);
+    },
   };
 }
 

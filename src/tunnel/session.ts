@@ -182,7 +182,11 @@ export class WorkerSession implements Session, Wire {
 
   send(data: string | Uint8Array): void {
     if (this.#closed) return;
-    const result = this.#options.socket.send(data);
+    this.handleSendResult(this.#options.socket.send(data));
+  }
+
+  /** What became of bytes that the socket had taken to send. */
+  handleSendResult(result: "sent" | "queued" | "lost"): void {
     if (result === "queued") this.#congested = true;
     // Not here and now: whoever sends is in the middle of its own bookkeeping.
     else if (result === "lost") queueMicrotask(() => this.close(1011, "send failed"));

@@ -19,7 +19,8 @@ interface Answer {
 const inputsOf = (frame: RequestFrame): unknown[] => JSON.parse(Buffer.from(frame.body).toString()).input;
 /** A vector that tells which input it is of. */
 const vectorOf = (input: unknown): number[] => [Number(String(input).replace("t", "")), 0.5, -1.25];
-const base64Of = (vector: readonly number[]): string => Buffer.from(Float32Array.from(vector).buffer).toString("base64");
+const base64Of = (vector: readonly number[]): string =>
+  Buffer.from(Float32Array.from(vector).buffer).toString("base64");
 
 /** Answers every part that comes, as a backend does: each with indexes of its own that begin at 0. */
 async function serve(worker: NativeWorker, format: "float" | "base64" = "float", sizes: number[] = []): Promise<void> {
@@ -28,8 +29,17 @@ async function serve(worker: NativeWorker, format: "float" | "base64" = "float",
     if (!frame) return;
     const inputs = inputsOf(frame);
     sizes.push(inputs.length);
-    const data = inputs.map((input, index) => ({ object: "embedding", index, embedding: format === "float" ? vectorOf(input) : base64Of(vectorOf(input)) }));
-    worker.answerJson(frame.id, { object: "list", data, model: "served", usage: { prompt_tokens: inputs.length, total_tokens: inputs.length } });
+    const data = inputs.map((input, index) => ({
+      object: "embedding",
+      index,
+      embedding: format === "float" ? vectorOf(input) : base64Of(vectorOf(input)),
+    }));
+    worker.answerJson(frame.id, {
+      object: "list",
+      data,
+      model: "served",
+      usage: { prompt_tokens: inputs.length, total_tokens: inputs.length },
+    });
   }
 }
 
@@ -43,7 +53,8 @@ async function embed(input: unknown, more: object = {}): Promise<Answer> {
 
 test("ten texts over three workers: indexes 0 to 9 in order, usage summed, each vector that of its text", async () => {
   const sizes: number[] = [];
-  for (let count = 0; count < 3; count += 1) void serve(await server.worker({ embedding_batch_size: 2 }), "float", sizes);
+  for (let count = 0; count < 3; count += 1)
+    void serve(await server.worker({ embedding_batch_size: 2 }), "float", sizes);
   const answer = await embed(texts(10));
   expect(answer.data.map(({ index }) => index)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
   expect(answer.data.map(({ embedding }) => embedding)).toEqual(texts(10).map(vectorOf));
@@ -53,17 +64,24 @@ test("ten texts over three workers: indexes 0 to 9 in order, usage summed, each 
   expect(sizes).toEqual([2, 2, 2, 2, 2]);
 });
 
-test.each(["float", "base64"] as const)("backends that answer in different encodings come out in the asked one: %s", async (encoding) => {
-  void serve(await server.worker({ embedding_batch_size: 1 }), "float");
-  void serve(await server.worker({ embedding_batch_size: 1 }), "base64");
-  const { data } = await embed(texts(8), { encoding_format: encoding });
-  const vectors = data.map(({ embedding }) =>
-    typeof embedding === "string" ? [...new Float32Array(Buffer.from(embedding, "base64").buffer.slice(0))].slice(0, 3) : embedding,
-  );
-  expect(data.every(({ embedding }) => (encoding === "base64" ? typeof embedding === "string" : Array.isArray(embedding)))).toBe(true);
-  if (encoding === "float") expect(vectors).toEqual(texts(8).map(vectorOf));
-  else expect(data.map(({ embedding }) => embedding)).toEqual(texts(8).map((text) => base64Of(vectorOf(text))));
-});
+test.each(["float", "base64"] as const)(
+  "backends that answer in different encodings come out in the asked one: %s",
+  async (encoding) => {
+    void serve(await server.worker({ embedding_batch_size: 1 }), "float");
+    void serve(await server.worker({ embedding_batch_size: 1 }), "base64");
+    const { data } = await embed(texts(8), { encoding_format: encoding });
+    const vectors = data.map(({ embedding }) =>
+      typeof embedding === "string"
+        ? [...new Float32Array(Buffer.from(embedding, "base64").buffer.slice(0))].slice(0, 3)
+        : embedding,
+    );
+    expect(
+      data.every(({ embedding }) => (encoding === "base64" ? typeof embedding === "string" : Array.isArray(embedding))),
+    ).toBe(true);
+    if (encoding === "float") expect(vectors).toEqual(texts(8).map(vectorOf));
+    else expect(data.map(({ embedding }) => embedding)).toEqual(texts(8).map((text) => base64Of(vectorOf(text))));
+  },
+);
 
 test.each([
   ["one token array", [1, 2, 3]],
@@ -73,15 +91,27 @@ test.each([
   const answer = server.post("/v1/embeddings", { model: "m", input });
   const frame = await worker.request();
   expect(JSON.parse(Buffer.from(frame.body).toString()).input).toEqual(input);
-  worker.answerJson(frame.id, { object: "list", data: [{ object: "embedding", index: 0, embedding: [1, 2] }], model: "m", usage: { prompt_tokens: 3, total_tokens: 3 } });
+  worker.answerJson(frame.id, {
+    object: "list",
+    data: [{ object: "embedding", index: 0, embedding: [1, 2] }],
+    model: "m",
+    usage: { prompt_tokens: 3, total_tokens: 3 },
+  });
   expect(((await (await answer).json()) as Answer).data.length).toBe(1);
 });
 
 test("token arrays are split like texts, number for number", async () => {
   const worker = await server.worker({ embedding_batch_size: 1, max_concurrency: 1 });
   const body = '{"model":"m","input":[[1,20],[3]],"dimensions":2}';
-  const answer = server.fetch("/v1/embeddings", { method: "POST", body, headers: { "content-type": "application/json" } });
-  for (const expected of ['{"model":"m","input":[[1,20]],"dimensions":2}', '{"model":"m","input":[[3]],"dimensions":2}']) {
+  const answer = server.fetch("/v1/embeddings", {
+    method: "POST",
+    body,
+    headers: { "content-type": "application/json" },
+  });
+  for (const expected of [
+    '{"model":"m","input":[[1,20]],"dimensions":2}',
+    '{"model":"m","input":[[3]],"dimensions":2}',
+  ]) {
     const frame = await worker.request();
     expect(Buffer.from(frame.body).toString()).toBe(expected);
     worker.answerJson(frame.id, { data: [{ index: 0, embedding: [1, 2] }], model: "m", usage: { prompt_tokens: 1 } });
@@ -128,10 +158,42 @@ test("when the request fails for good its other parts are cancelled", async () =
 
 test.each([
   ["too few", { data: [{ index: 0, embedding: [1] }] }],
-  ["an index twice", { data: [{ index: 0, embedding: [1] }, { index: 0, embedding: [1] }] }],
-  ["different dimensions", { data: [{ index: 0, embedding: [1] }, { index: 1, embedding: [1, 2] }] }],
-  ["null for a vector", { data: [{ index: 0, embedding: null }, { index: 1, embedding: [1] }] }],
-  ["text in a vector", { data: [{ index: 0, embedding: ["x"] }, { index: 1, embedding: [1] }] }],
+  [
+    "an index twice",
+    {
+      data: [
+        { index: 0, embedding: [1] },
+        { index: 0, embedding: [1] },
+      ],
+    },
+  ],
+  [
+    "different dimensions",
+    {
+      data: [
+        { index: 0, embedding: [1] },
+        { index: 1, embedding: [1, 2] },
+      ],
+    },
+  ],
+  [
+    "null for a vector",
+    {
+      data: [
+        { index: 0, embedding: null },
+        { index: 1, embedding: [1] },
+      ],
+    },
+  ],
+  [
+    "text in a vector",
+    {
+      data: [
+        { index: 0, embedding: ["x"] },
+        { index: 1, embedding: [1] },
+      ],
+    },
+  ],
   ["no data", { object: "list" }],
 ])("an answer with %s is an error and never a shorter or stranger list", async (_name, json) => {
   const worker = await server.worker();
@@ -173,7 +235,9 @@ test("a client that leaves cancels every part", async () => {
   const first = await server.worker({ embedding_batch_size: 2 });
   const second = await server.worker({ embedding_batch_size: 2 });
   const leaver = new AbortController();
-  const answer = server.post("/v1/embeddings", { model: "m", input: texts(4) }, { signal: leaver.signal }).catch((error: Error) => error.name);
+  const answer = server
+    .post("/v1/embeddings", { model: "m", input: texts(4) }, { signal: leaver.signal })
+    .catch((error: Error) => error.name);
   const ids = [(await first.request()).id, (await second.request()).id];
   leaver.abort();
   expect(await answer).toBe("AbortError");
@@ -193,7 +257,9 @@ test("2,048 vectors of 1,536 floats come back whole", async () => {
         embedding[0] = Number(String(input).slice(1));
         return { object: "embedding", index, embedding };
       });
-      const body = Buffer.from(JSON.stringify({ object: "list", data, model: "m", usage: { prompt_tokens: data.length } }));
+      const body = Buffer.from(
+        JSON.stringify({ object: "list", data, model: "m", usage: { prompt_tokens: data.length } }),
+      );
       // In pieces, and no faster than credit comes; a real worker does the same.
       worker.head(frame.id, 200, [["content-type", "application/json"]]);
       let credit = 256 * 1024;

@@ -1,11 +1,12 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { Elysia } from "elysia";
+import { type AnyElysia, Elysia } from "elysia";
 import { createAuth } from "../../src/auth.ts";
 import { systemClock } from "../../src/clock.ts";
 import { type Config, defaultConfig } from "../../src/config.ts";
 import { Fault } from "../../src/errors.ts";
 import { healthRoutes } from "../../src/health.ts";
 import { errorResponse } from "../../src/http/error-response.ts";
+import { createListener } from "../../src/http/listener.ts";
 import { systemIds } from "../../src/ids.ts";
 import { silentLog } from "../../src/log.ts";
 import type { Plugin } from "../../src/plugin.ts";
@@ -30,8 +31,9 @@ function serve(overrides: Partial<Config>) {
   const config = defaultConfig({ apiKeys: [KEY], authFailuresPerMinute: 3, ...overrides });
   const deps = { clock: systemClock, ids: systemIds, log: silentLog };
   const plugins = [plugin("llm", () => "<p>two workers</p>"), plugin("mcp")];
-  const api = stateRoutes({ config, deps, auth: createAuth(config, deps), plugins, version: "1.2.3" });
-  const elysia = new Elysia({ serve: { reusePort: false, development: false } })
+  const listener = createListener(() => elysia.server);
+  const api = stateRoutes({ config, deps, auth: createAuth(config, deps), listener, plugins, version: "1.2.3" });
+  const elysia: AnyElysia = new Elysia({ serve: { reusePort: false, development: false } })
     .onError(({ error }) =>
       error instanceof Fault ? errorResponse(error, "r") : new Response("none", { status: 404 }),
     )

@@ -5,6 +5,7 @@ import { type Config, defaultConfig } from "../../src/config.ts";
 import type { CancelTimer, Clock } from "../../src/deps.ts";
 import { Fault } from "../../src/errors.ts";
 import { errorResponse } from "../../src/http/error-response.ts";
+import { createListener } from "../../src/http/listener.ts";
 import { systemIds } from "../../src/ids.ts";
 import { silentLog } from "../../src/log.ts";
 import type { Plugin } from "../../src/plugin.ts";
@@ -77,7 +78,15 @@ class StateServer {
       drain: async () => {},
       close: () => {},
     };
-    this.api = stateRoutes({ config, deps, auth: createAuth(config, deps), plugins: [plugin], version: "1.2.3" });
+    const listener = createListener(() => this.#elysia.server);
+    this.api = stateRoutes({
+      config,
+      deps,
+      auth: createAuth(config, deps),
+      listener,
+      plugins: [plugin],
+      version: "1.2.3",
+    });
     this.#elysia = new Elysia({ serve: { reusePort: false, development: false } })
       .onError(({ error }) =>
         error instanceof Fault ? errorResponse(error, "r") : new Response("bug", { status: 500 }),

@@ -1,6 +1,7 @@
 import type { Config } from "../../config.ts";
 import type { Deps } from "../../deps.ts";
 import { toWorkerHeaders } from "../../http/headers.ts";
+import type { Listener } from "../../http/listener.ts";
 import type { Metrics } from "../../metrics.ts";
 import type { PluginPool } from "../../pool/plugin-pool.ts";
 import type { ExchangeRequest } from "../../tunnel/exchange.ts";
@@ -11,6 +12,7 @@ export interface LlmPorts {
   readonly config: Config;
   readonly deps: Deps;
   readonly metrics: Metrics;
+  readonly listener: Listener;
 }
 
 /** One request of a client that was let in. */

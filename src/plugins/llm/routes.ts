@@ -17,10 +17,9 @@ export function llmRoutes(area: PluginPool, context: PluginContext): AnyElysia {
 
   const serve = (ctx: RouteContext, path: string): Promise<Response> => {
     guard(ctx);
-    listener.liftIdleTimeout(ctx.request);
     const { request, requestId } = ctx;
     return serveLlm(
-      { area, config, deps, metrics },
+      { area, config, deps, metrics, listener },
       { request, requestId, path, search: searchOf(request.url), workerId: workerIdOf(ctx) },
     );
   };

@@ -13,7 +13,14 @@ export async function serveLlm(ports: LlmPorts, call: LlmCall): Promise<Response
   const { area, config, deps } = ports;
   if (area.isDraining) throw new Fault("draining", { retryAfterS: 5 });
   assertJson(call.request.headers);
-  const body = await readBody(call.request, config.maxJsonBodyBytes, config.clientStallTimeoutMs, deps.clock);
+  const body = await readBody(call.request, {
+    maxBytes: config.maxJsonBodyBytes,
+    timeoutMs: config.clientStallTimeoutMs,
+    clock: deps.clock,
+    liftIdleTimeout: () => ports.listener.liftIdleTimeout(call.request),
+  });
+  // From here on the client only waits, for as long as its job takes.
+  ports.listener.liftIdleTimeout(call.request);
   const parsed = parseLlmRequest(body);
   // Vectors of another quantization are other vectors: embeddings are served by the exact model only.
   if (call.path === "/embeddings") return relayEmbeddings(ports, call, body, parsed);

@@ -1,6 +1,7 @@
 import { type AnyElysia, Elysia } from "elysia";
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import type { AuthSurface } from "./auth.ts";
+import { BucketHistogram } from "./bucket-histogram.ts";
 import { errorResponses, rawAnswer } from "./openapi/schema.ts";
 
 /** Seconds. From an embedding of one word to half an hour of audio; a job in the last bucket is one to look at. */
@@ -83,8 +84,8 @@ export function createMetrics(version: string): Metrics {
   const registers = [registry];
   const counter = <L extends string>(name: string, help: string, labelNames: L[]): Counter<L> =>
     new Counter({ name, help, labelNames, registers });
-  const histogram = <L extends string>(name: string, help: string, labelNames: L[], buckets: number[]): Histogram<L> =>
-    new Histogram({ name, help, labelNames, buckets, registers });
+  const histogram = (name: string, help: string, labelNames: string[], buckets: number[]): BucketHistogram =>
+    new BucketHistogram({ name, help, labelNames, buckets, registry });
 
   new Gauge({
     name: "moorage_build_info",
@@ -139,16 +140,13 @@ export function createMetrics(version: string): Metrics {
     };
     const input = tokens.labels({ ...labels, direction: "input" });
     const output = tokens.labels({ ...labels, direction: "output" });
-    const durations = duration.labels(labels);
-    const firstBytes = firstByte.labels(labels);
-    const queueWaits = queueWait.labels(labels);
     const inbound = bytes.labels({ plugin, direction: "in" });
     const outbound = bytes.labels({ plugin, direction: "out" });
     return {
       ended: (outcome) => ended[outcome].inc(),
-      duration: (seconds) => durations.observe(seconds),
-      firstByte: (seconds) => firstBytes.observe(seconds),
-      queueWait: (seconds) => queueWaits.observe(seconds),
+      duration: duration.observer(labels),
+      firstByte: firstByte.observer(labels),
+      queueWait: queueWait.observer(labels),
       tokens(inputTokens, outputTokens) {
         // The numbers are a backend's own words, and a counter refuses to go down.
         if (inputTokens > 0) input.inc(inputTokens);
@@ -176,12 +174,9 @@ export function createMetrics(version: string): Metrics {
       if (model === OTHER || !byModel.delete(`${plugin} ${model}`)) return;
       for (const outcome of ["completed", "failed", "canceled"]) jobs.remove({ plugin, model, outcome });
       for (const direction of ["input", "output"]) tokens.remove({ plugin, model, direction });
-      for (const each of [duration, firstByte, queueWait]) each.remove({ plugin, model });
+      for (const each of [duration, firstByte, queueWait]) each.drop({ plugin, model });
     },
-    chunkGap(plugin) {
-      const child = gap.labels({ plugin });
-      return (seconds) => child.observe(seconds);
-    },
+    chunkGap: (plugin) => gap.observer({ plugin }),
     rejection: (plugin, reason) => rejections.inc({ plugin, reason }),
     authFailure: (surface) => authFailures.inc({ surface }),
     gauge(name, help, labelNames, read) {

@@ -70,6 +70,8 @@ class Answer implements JobSink {
   #received = 0;
   #returned = 0;
   #stopTicking: CancelTimer | undefined;
+  /** Ends the pending pull, so that the stream pulls again once its queue is empty. */
+  #allowPull: (() => void) | undefined;
 
   constructor(
     ports: RelayPorts,
@@ -157,8 +159,7 @@ class Answer implements JobSink {
           for (const bytes of held) this.#write(controller, bytes);
           if (this.#ended) this.#finish(controller, this.#ended);
         },
-        // The client has room: what it took goes back to the worker as credit.
-        pull: (controller) => this.#returnCredit(controller),
+        pull: (controller) => this.#pull(controller),
         cancel: () => this.#job.cancel(),
       },
       { highWaterMark: 0, size: byteLength },
@@ -174,9 +175,25 @@ class Answer implements JobSink {
     this.#returnCredit(controller);
   }
 
+  /**
+   * The client has taken everything. While it keeps up, that is known at each write, and a pull per chunk would cost
+   * more than the write: so this one stays pending, which holds off the next, until bytes pile up.
+   */
+  #pull(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> | undefined {
+    this.#returnCredit(controller);
+    if (this.#isCongested()) return undefined;
+    return new Promise((resolve) => {
+      this.#allowPull = resolve;
+    });
+  }
+
   /** All that was received and no longer stands in the stream's queue has been taken. */
   #returnCredit(controller: ReadableStreamDefaultController<Uint8Array>): void {
     const queued = -(controller.desiredSize ?? 0);
+    if (queued > 0 && this.#allowPull) {
+      this.#allowPull();
+      this.#allowPull = undefined;
+    }
     const taken = this.#received - queued - this.#returned;
     if (taken <= 0) return;
     this.#returned += taken;

@@ -1,5 +1,5 @@
 /** @jsxImportSource @kitajs/html */
-import type { PluginPoolState } from "../src/pool/plugin-pool.ts";
+import type { PluginPoolState } from "../src/pool/pool-state.ts";
 
 /** The model workers at a glance. Everything a worker says of itself is untrusted: each leaf that holds it is `safe`. */
 export function renderLlmView(state: PluginPoolState): string {

@@ -1,18 +1,5 @@
 import type { HeaderPairs } from "../tunnel/frame.ts";
-
-/** Headers of one connection, not of the message (RFC 9110 §7.6.1, and those that proxies have always kept to themselves). */
-const HOP_BY_HOP = [
-  "connection",
-  "keep-alive",
-  "proxy-authenticate",
-  "proxy-authorization",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-  "http2-settings",
-];
+import { HOP_BY_HOP } from "../tunnel/hop-by-hop.ts";
 
 /** What identifies or admits the client here; none of it is a worker's business (SPEC §2). */
 const CREDENTIALS = ["authorization", "x-api-key", "api-key", "cookie", "x-user-roles", "x-goog-api-key"];

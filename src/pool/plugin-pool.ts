@@ -5,7 +5,7 @@ import type { ModelCard } from "../plugin.ts";
 import { WorkerEndpoint } from "../tunnel/endpoint.ts";
 import type { JobReport } from "./job.ts";
 import { Pool } from "./pool.ts";
-import type { Seat } from "./seat.ts";
+import { countStatus, type PluginPoolState, statusOf, toWorkerState, type WorkerStatus } from "./pool-state.ts";
 
 /** Tokens or other usage that an answer stated. */
 export interface Usage {
@@ -216,86 +216,4 @@ function outcomeOf(report: JobReport): Outcome {
   if (report.end.kind === "failed") return "failed";
   if (report.end.kind === "canceled") return "canceled";
   return (report.status ?? 200) >= 500 ? "failed" : "completed";
-}
-
-export type WorkerStatus = "idle" | "working" | "not_ready" | "draining";
-
-function statusOf(seat: Seat): WorkerStatus {
-  const { offer } = seat.session;
-  if (offer.status === "draining") return "draining";
-  if (seat.capacity === 0) return "not_ready";
-  return seat.busy > 0 ? "working" : "idle";
-}
-
-export interface PluginPoolState {
-  readonly server: {
-    readonly state: "ready" | "not_ready" | "draining";
-    readonly version: string;
-    readonly uptime_s: number;
-    readonly jobs_inflight_total: number;
-    readonly jobs_completed_total: number;
-    readonly jobs_failed_total: number;
-    readonly scheduler_queue_len: number;
-    readonly scheduler_queue_capacity: number;
-  };
-  readonly workers_summary: Readonly<Record<WorkerStatus | "connected", number>>;
-  readonly models: readonly { readonly name: string; readonly workers: number }[];
-  readonly workers: readonly WorkerState[];
-}
-
-/** One worker in the State API. Times are RFC 3339; text is the worker's own word. */
-export interface WorkerState {
-  readonly id: string;
-  readonly name: string;
-  readonly status: WorkerStatus;
-  readonly status_reason: string | null;
-  readonly dialect: "native" | "legacy";
-  readonly version: string | null;
-  readonly host_info: Readonly<Record<string, string | number | null>>;
-  readonly models: readonly string[];
-  readonly connected_at: string;
-  readonly last_heartbeat: string;
-  readonly max_concurrency: number;
-  readonly embedding_batch_size: number | null;
-  readonly inflight: number;
-  readonly processed_total: number;
-  readonly failures_total: number;
-  readonly avg_processing_ms: number;
-  readonly input_tokens_total: number;
-  readonly output_tokens_total: number;
-  readonly last_error: string | null;
-}
-
-function toWorkerState(seat: Seat): WorkerState {
-  const { session, totals } = seat;
-  const { worker, offer, telemetry } = session;
-  return {
-    id: worker.id,
-    name: worker.name,
-    status: statusOf(seat),
-    status_reason: offer.reason ?? null,
-    dialect: session.dialect,
-    version: worker.version ?? null,
-    host_info: {
-      ...worker.hostInfo,
-      cpu_percent: telemetry.cpuPercent ?? null,
-      ram_used_percent: telemetry.ramUsedPercent ?? null,
-    },
-    models: offer.models,
-    connected_at: new Date(session.connectedAt).toISOString(),
-    last_heartbeat: new Date(session.lastHeartbeatAt).toISOString(),
-    max_concurrency: offer.maxConcurrency,
-    embedding_batch_size: offer.embeddingBatchSize ?? null,
-    inflight: seat.busy,
-    processed_total: totals.processed,
-    failures_total: totals.failures,
-    avg_processing_ms: totals.processed === 0 ? 0 : Math.round(totals.processingMs / totals.processed),
-    input_tokens_total: totals.inputTokens,
-    output_tokens_total: totals.outputTokens,
-    last_error: totals.lastError ?? null,
-  };
-}
-
-function countStatus(workers: readonly WorkerState[], status: WorkerStatus): number {
-  return workers.filter((worker) => worker.status === status).length;
 }

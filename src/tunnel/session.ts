@@ -2,7 +2,7 @@ import type { Clock, Log } from "../deps.ts";
 import type { Control, HostInfo, ReportedStatus } from "./control.ts";
 import type { ReceiveCredit } from "./credit.ts";
 import { type Exchange, type ExchangeRequest, type ExchangeSink, type Lane, ServerExchange } from "./exchange.ts";
-import { MAX_EXCHANGE_ID, type ResetCode, type ResponseHead } from "./frame.ts";
+import { type BadFrame, type Frame, MAX_EXCHANGE_ID } from "./frame.ts";
 
 /** What a worker offers right now. */
 export interface Offer {
@@ -70,19 +70,10 @@ export interface Socket {
 
 /** What a worker's message means, whatever its dialect. */
 export type Incoming =
-  | {
-      readonly type: "response";
-      readonly id: number;
-      readonly end: boolean;
-      readonly head: ResponseHead;
-      readonly body: Uint8Array;
-    }
-  | { readonly type: "response_data"; readonly id: number; readonly end: boolean; readonly body: Uint8Array }
-  | { readonly type: "credit"; readonly id: number; readonly bytes: number }
-  | { readonly type: "reset"; readonly id: number; readonly code: ResetCode; readonly message: string }
+  | Exclude<Frame, { readonly type: "request" | "request_data" }>
+  | BadFrame
   | { readonly type: "control"; readonly control: Control }
-  | { readonly type: "ignored" }
-  | { readonly type: "bad"; readonly reason: string };
+  | { readonly type: "ignored" };
 
 /** A wire form: decodes what comes, and makes the lanes that exchanges speak through. */
 export interface Dialect {

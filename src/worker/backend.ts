@@ -1,4 +1,5 @@
 import { type HeaderPairs, isHeaderPairs, type RequestHead, type ResetCode } from "../tunnel/frame.ts";
+import { HOP_BY_HOP } from "../tunnel/hop-by-hop.ts";
 
 /** Where jobs are sent now. */
 export interface BackendTarget {
@@ -17,20 +18,6 @@ export interface BackendRequest {
   readonly body: Uint8Array | ReadableStream<Uint8Array> | undefined;
   readonly signal: AbortSignal;
 }
-
-/** Headers of one connection, not of the message (RFC 9110 §7.6.1, and those that proxies have always kept to themselves). */
-const HOP_BY_HOP = [
-  "connection",
-  "keep-alive",
-  "proxy-authenticate",
-  "proxy-authorization",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-  "http2-settings",
-];
 
 /** What this hop sets itself, and credentials: whoever asks the server has no business with the backend's own. */
 const NOT_TO_BACKEND = new Set([

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { eventually } from "../support/eventually.ts";
 import { LegacyWorker } from "../support/legacy-worker.ts";
 import type { NativeWorker } from "../support/native-worker.ts";
-import { API_KEY, CLIENT_KEY, eventually, TestServer } from "../support/test-server.ts";
+import { API_KEY, CLIENT_KEY, TestServer } from "../support/test-server.ts";
 
 let server: TestServer;
 let worker: NativeWorker;

@@ -3,8 +3,9 @@ import { systemClock } from "../../src/clock.ts";
 import { systemIds } from "../../src/ids.ts";
 import { silentLog } from "../../src/log.ts";
 import { shutDown } from "../../src/shutdown.ts";
+import { eventually } from "../support/eventually.ts";
 import { NativeWorker } from "../support/native-worker.ts";
-import { CLIENT_KEY, eventually, TestServer } from "../support/test-server.ts";
+import { CLIENT_KEY, TestServer } from "../support/test-server.ts";
 
 const deps = { clock: systemClock, ids: systemIds, log: silentLog };
 

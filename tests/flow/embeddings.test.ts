@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
+import { eventually } from "../support/eventually.ts";
 import type { NativeWorker, RequestFrame } from "../support/native-worker.ts";
-import { eventually, TestServer } from "../support/test-server.ts";
+import { TestServer } from "../support/test-server.ts";
 
 let server: TestServer;
 

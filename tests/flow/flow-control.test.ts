@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { connect, type Socket } from "node:net";
+import { eventually } from "../support/eventually.ts";
 import { LegacyWorker } from "../support/legacy-worker.ts";
-import { API_KEY, CLIENT_KEY, eventually, TestServer } from "../support/test-server.ts";
+import { API_KEY, CLIENT_KEY, TestServer } from "../support/test-server.ts";
 
 let server: TestServer;
 const WINDOW = 64 * 1024;

@@ -12,7 +12,8 @@ import { silentLog } from "../../src/log.ts";
 import { loadWorkerSettings } from "../../src/worker/args.ts";
 import { KINDS } from "../../src/worker/kinds.ts";
 import { startWorker, type Worker } from "../../src/worker/worker.ts";
-import { API_KEY, CLIENT_KEY, eventually, TestServer } from "../support/test-server.ts";
+import { eventually } from "../support/eventually.ts";
+import { API_KEY, CLIENT_KEY, TestServer } from "../support/test-server.ts";
 
 let server: TestServer;
 let backend: SampleBackend;

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { eventually, TestServer } from "../support/test-server.ts";
+import { eventually } from "../support/eventually.ts";
+import { TestServer } from "../support/test-server.ts";
 
 let server: TestServer;
 

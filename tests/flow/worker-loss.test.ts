@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
+import { eventually } from "../support/eventually.ts";
 import { LegacyWorker } from "../support/legacy-worker.ts";
-import { CLIENT_KEY, eventually, TestServer } from "../support/test-server.ts";
+import { CLIENT_KEY, TestServer } from "../support/test-server.ts";
 
 let server: TestServer;
 

@@ -3,7 +3,8 @@ import { Fault } from "../errors.ts";
 import type { Exchange, ExchangeEnd, ExchangeRequest } from "../tunnel/exchange.ts";
 import type { ResponseHead } from "../tunnel/frame.ts";
 import type { Session } from "../tunnel/session.ts";
-import type { Claim, Demand, Pool, Wait } from "./pool.ts";
+import type { Demand } from "./directory.ts";
+import type { Claim, Pool, Wait } from "./pool.ts";
 
 /** One client's request, as the pool needs to know it. */
 export interface JobSpec {

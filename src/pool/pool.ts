@@ -2,21 +2,9 @@ import type { Clock } from "../deps.ts";
 import { Fault } from "../errors.ts";
 import type { Session, SessionHost } from "../tunnel/session.ts";
 import { aliasKey } from "./alias.ts";
-import { Known } from "./known.ts";
+import { type Demand, Directory } from "./directory.ts";
 import { Queue, type Ticket } from "./queue.ts";
-import { Ranking } from "./ranking.ts";
-import { Seat } from "./seat.ts";
-
-/** What a job needs. */
-export interface Demand {
-  readonly model: string;
-  /** Only this worker will do. */
-  readonly workerId?: string | undefined;
-  /** Another quantization of the model will not do. */
-  readonly exact: boolean;
-  /** Sessions that have failed this job. */
-  readonly excluded: ReadonlySet<Session>;
-}
+import type { Seat } from "./seat.ts";
 
 /** One slot of a worker, held. */
 export interface Claim {
@@ -41,6 +29,8 @@ export interface Wait {
   leave(): void;
 }
 
+const NOBODY: ReadonlySet<Session> = new Set();
+
 /** Seconds after which a refused client should come back: soon, since slots free at any moment. */
 const RETRY_AFTER_S = 2;
 
@@ -50,13 +40,7 @@ const RETRY_AFTER_S = 2;
  */
 export class Pool implements SessionHost {
   readonly #options: PoolOptions;
-  readonly #seats = new Map<Session, Seat>();
-  readonly #byWorker = new Map<string, Seat>();
-  readonly #byModel = new Map<string, ModelSeats>();
-  readonly #byAlias = new Map<string, StandIns>();
-  readonly #models: Known;
-  readonly #aliases: Known;
-  readonly #workers: Known;
+  readonly #directory: Directory;
   readonly #queue: Queue<Demand, Claim>;
   #ticketNumber = 0;
   #revision = 0;
@@ -65,9 +49,7 @@ export class Pool implements SessionHost {
 
   constructor(options: PoolOptions) {
     this.#options = options;
-    this.#models = new Known(options.clock, options.modelGraceMs);
-    this.#aliases = new Known(options.clock, options.modelGraceMs);
-    this.#workers = new Known(options.clock, options.modelGraceMs);
+    this.#directory = new Directory(options.clock, options.modelGraceMs);
     this.#queue = new Queue(options.queueSize, (expire) => options.clock.after(options.queueTimeoutMs, expire));
   }
 
@@ -90,65 +72,57 @@ export class Pool implements SessionHost {
   }
 
   seats(): Iterable<Seat> {
-    return this.#seats.values();
+    return this.#directory.seats();
   }
 
   seatOf(workerId: string): Seat | undefined {
-    return this.#byWorker.get(workerId);
+    return this.#directory.seatOf(workerId);
   }
 
   /** Models that a request may name: served now, or until a grace period ago. Sorted. */
   knownModels(): string[] {
-    return this.#models.names();
+    return this.#directory.knownModels();
   }
 
   /** Milliseconds since 1970; undefined for a model that is not known. */
   firstSeenAt(model: string): number | undefined {
-    return this.#models.firstSeenAt(model);
+    return this.#directory.firstSeenAt(model);
   }
 
   workersOf(model: string): number {
-    return this.#byModel.get(model)?.seats ?? 0;
+    return this.#directory.workersOf(model);
   }
 
   /** Takes a new session in. One of the same worker that is still here gives way. */
   onOpened(session: Session): void {
-    const before = this.#byWorker.get(session.worker.id);
-    const seat = new Seat(session);
-    this.#seats.set(session, seat);
-    this.#byWorker.set(session.worker.id, seat);
-    this.#workers.arrived(session.worker.id);
-    this.#enter(seat);
+    const before = this.#directory.seatOf(session.worker.id);
+    const seat = this.#directory.add(session);
+    this.#revision += 1;
     before?.session.close(4001, "replaced");
     this.#serve(seat);
   }
 
   onOfferChange(session: Session): void {
-    const seat = this.#seats.get(session);
+    const seat = this.#directory.seatFor(session);
     if (!seat) return;
     const before = seat.models;
-    this.#leave(seat);
-    this.#enter(seat);
+    this.#directory.update(seat);
+    this.#revision += 1;
     this.#serve(seat);
     this.#serveStandIns(before);
   }
 
   onClosed(session: Session): void {
-    const seat = this.#seats.get(session);
+    const seat = this.#directory.seatFor(session);
     if (!seat) return;
-    this.#seats.delete(session);
-    // A newcomer with the same worker id may have taken the name over: then it is not ours to clear.
-    if (this.#byWorker.get(session.worker.id) === seat) {
-      this.#byWorker.delete(session.worker.id);
-      this.#workers.left(session.worker.id);
-    }
-    this.#leave(seat);
+    this.#directory.remove(seat);
+    this.#revision += 1;
     this.#serveStandIns(seat.models);
   }
 
   /** A slot at once, or undefined. Throws a fault for a model or worker that is not known at all. */
   claim(demand: Demand): Claim | undefined {
-    const choice = this.#choose(demand);
+    const choice = this.#directory.choose(demand);
     if (choice) return this.#hold(choice.seat, choice.model);
     // Whoever got a slot named something known; only the others are asked.
     this.#assertKnown(demand);
@@ -157,7 +131,7 @@ export class Pool implements SessionHost {
 
   /** Whether `claim` would give a slot now. */
   hasRoomFor(demand: Demand): boolean {
-    return this.#choose(demand) !== undefined;
+    return this.#directory.choose(demand) !== undefined;
   }
 
   /** A number for a job's ticket, kept for all its waits. */
@@ -195,10 +169,7 @@ export class Pool implements SessionHost {
 
   /** Whether any worker but the excluded ones might still take this job, now or later. */
   hasOther(demand: Demand): boolean {
-    for (const seat of this.#seats.values()) {
-      if (!demand.excluded.has(seat.session) && this.#modelOn(seat, demand) !== undefined) return true;
-    }
-    return false;
+    return this.#directory.isServed(demand, false);
   }
 
   /** Says that a seat's totals changed. */
@@ -213,29 +184,10 @@ export class Pool implements SessionHost {
     return this.idle();
   }
 
-  /** The least loaded seat that serves the demand, and the model it would serve it with. */
-  #choose(demand: Demand): { readonly seat: Seat; readonly model: string } | undefined {
-    const seat = this.#chooseSeat(demand);
-    const model = seat && this.#modelOn(seat, demand);
-    return seat && model !== undefined ? { seat, model } : undefined;
-  }
-
-  #chooseSeat(demand: Demand): Seat | undefined {
-    const accepts = demand.excluded.size === 0 ? undefined : (seat: Seat) => !demand.excluded.has(seat.session);
-    if (demand.workerId !== undefined) {
-      const seat = this.#byWorker.get(demand.workerId);
-      return seat?.hasRoom && (accepts?.(seat) ?? true) ? seat : undefined;
-    }
-    const exact = this.#byModel.get(demand.model)?.ranking.first(accepts);
-    if (exact) return exact;
-    const alias = this.#standInKey(demand);
-    return alias === undefined ? undefined : this.#byAlias.get(alias)?.ranking.first(accepts);
-  }
-
   #hold(seat: Seat, model: string): Claim {
     seat.busy += 1;
     this.#busyTotal += 1;
-    this.#rank(seat);
+    this.#directory.rank(seat);
     this.#revision += 1;
     let held = true; // The end of the job, a lost session and the confirm timer may all release.
     return {
@@ -247,8 +199,8 @@ export class Pool implements SessionHost {
         seat.busy -= 1;
         this.#busyTotal -= 1;
         this.#revision += 1;
-        if (this.#seats.get(seat.session) === seat) {
-          this.#rank(seat);
+        if (this.#directory.seatFor(seat.session) === seat) {
+          this.#directory.rank(seat);
           this.#serve(seat);
         }
         if (this.#busyTotal === 0 && this.#queue.length === 0) for (const wake of this.#idleWaiters.splice(0)) wake();
@@ -268,114 +220,45 @@ export class Pool implements SessionHost {
 
   #nextFor(seat: Seat): { readonly ticket: Ticket<Demand, Claim>; readonly model: string } | undefined {
     const fits = (demand: Demand): boolean =>
-      !demand.excluded.has(seat.session) && this.#modelOn(seat, demand) !== undefined;
+      !demand.excluded.has(seat.session) && this.#directory.modelOn(seat, demand) !== undefined;
     let oldest: Ticket<Demand, Claim> | undefined;
     for (const lane of lanesOf(seat)) {
       const ticket = this.#queue.first(lane, fits);
       if (ticket && (!oldest || ticket.number < oldest.number)) oldest = ticket;
     }
-    const model = oldest && this.#modelOn(seat, oldest.demand);
+    const model = oldest && this.#directory.modelOn(seat, oldest.demand);
     return oldest && model !== undefined ? { ticket: oldest, model } : undefined;
-  }
-
-  /** Which of its models a seat would serve a demand with. */
-  #modelOn(seat: Seat, demand: Demand): string | undefined {
-    if (seat.byModel.has(demand.model)) return demand.model;
-    const alias =
-      demand.workerId === undefined ? this.#standInKey(demand) : demand.exact ? undefined : aliasKey(demand.model);
-    return alias === undefined ? undefined : seat.byAlias.get(alias)?.model;
-  }
-
-  /** The alias under which stand-ins are sought: only while no worker that serves the model exactly is ready. */
-  #standInKey(demand: Demand): string | undefined {
-    if (demand.exact || (this.#byModel.get(demand.model)?.ready ?? 0) > 0) return undefined;
-    return aliasKey(demand.model);
   }
 
   /** Exact workers have gone: those who waited for them may now have a stand-in. */
   #serveStandIns(models: readonly string[]): void {
     for (const model of models) {
-      const alias = aliasKey(model);
-      const ranking = alias === undefined ? undefined : this.#byAlias.get(alias)?.ranking;
-      // Each turn fills one seat, which then leaves the ranking, or ends because nobody waits for it.
-      for (let seat = ranking?.first(); seat && this.#queue.length > 0 && this.#nextFor(seat); seat = ranking?.first())
+      let seat = this.#directory.chooseStandIn(model);
+      // Each turn fills one seat, which then has no room, or ends because nobody waits for it.
+      while (seat && this.#queue.length > 0 && this.#nextFor(seat)) {
         this.#serve(seat);
-    }
-  }
-
-  #enter(seat: Seat): void {
-    seat.refresh();
-    for (const model of seat.models) {
-      const entry = this.#byModel.get(model) ?? { ranking: new Ranking<Seat>(), seats: 0, ready: 0 };
-      this.#byModel.set(model, entry);
-      entry.seats += 1;
-      if (seat.capacity > 0) entry.ready += 1;
-      this.#models.arrived(model);
-    }
-    for (const alias of seat.byAlias.keys()) {
-      const entry = this.#byAlias.get(alias) ?? { ranking: new Ranking<Seat>(), seats: 0 };
-      this.#byAlias.set(alias, entry);
-      entry.seats += 1;
-      this.#aliases.arrived(alias);
-    }
-    this.#rank(seat);
-    this.#revision += 1;
-  }
-
-  #leave(seat: Seat): void {
-    for (const [model, place] of seat.byModel) {
-      const entry = this.#byModel.get(model);
-      if (!entry) continue;
-      entry.ranking.remove(place);
-      entry.seats -= 1;
-      if (seat.capacity > 0) entry.ready -= 1;
-      if (entry.seats > 0) continue;
-      this.#byModel.delete(model);
-      this.#models.left(model);
-    }
-    for (const [alias, { place }] of seat.byAlias) {
-      const entry = this.#byAlias.get(alias);
-      if (!entry) continue;
-      entry.ranking.remove(place);
-      entry.seats -= 1;
-      if (entry.seats > 0) continue;
-      this.#byAlias.delete(alias);
-      this.#aliases.left(alias);
-    }
-    this.#revision += 1;
-  }
-
-  /** Puts a seat where its load belongs in every ranking it is part of; a full one is in none. */
-  #rank(seat: Seat): void {
-    for (const [model, place] of seat.byModel) {
-      const ranking = this.#byModel.get(model)?.ranking;
-      if (seat.hasRoom) ranking?.place(place, seat.load);
-      else ranking?.remove(place);
-    }
-    for (const [alias, { place }] of seat.byAlias) {
-      const ranking = this.#byAlias.get(alias)?.ranking;
-      if (seat.hasRoom) ranking?.place(place, seat.load);
-      else ranking?.remove(place);
+        seat = this.#directory.chooseStandIn(model);
+      }
     }
   }
 
   #assertKnown(demand: Demand): void {
     const { model, workerId } = demand;
-    if (workerId !== undefined && !this.#workers.has(workerId))
+    if (workerId !== undefined && !this.#directory.isKnownWorker(workerId)) {
       throw new Fault("worker_not_found", { param: "worker_id" });
-    if (this.#models.has(model)) return;
-    const alias = demand.exact ? undefined : aliasKey(model);
-    if (alias !== undefined && this.#aliases.has(alias)) return;
+    }
+    if (this.#directory.isKnownModel(demand)) return;
     throw new Fault("model_not_found", { message: notFoundText(model, this.knownModels()), param: "model" });
   }
 
   #fullFault(demand: Demand): Fault {
-    if (this.#options.queueSize === 0 && !this.#isServed(demand)) return this.#unavailableFault(demand);
+    if (this.#options.queueSize === 0 && !this.#directory.isServed({ ...demand, excluded: NOBODY }, true))
+      return this.#unavailableFault(demand);
     return new Fault("queue_full", { retryAfterS: RETRY_AFTER_S });
   }
 
   #timeoutFault(demand: Demand): Fault {
-    return this.#isServed(demand)
+    return this.#directory.isServed({ ...demand, excluded: NOBODY }, true)
       ? new Fault("queue_timeout", { retryAfterS: RETRY_AFTER_S })
       : this.#unavailableFault(demand);
   }
@@ -390,24 +273,6 @@ export class Pool implements SessionHost {
       retryAfterS: 5,
     });
   }
-
-  #isServed(demand: Demand): boolean {
-    for (const seat of this.#seats.values())
-      if (seat.capacity > 0 && this.#modelOn(seat, demand) !== undefined) return true;
-    return false;
-  }
-}
-
-interface ModelSeats {
-  readonly ranking: Ranking<Seat>;
-  seats: number;
-  /** Of them with any capacity, busy or not. */
-  ready: number;
-}
-
-interface StandIns {
-  readonly ranking: Ranking<Seat>;
-  seats: number;
 }
 
 /** Model ids named in a message at most: enough to see a typing error, not a catalogue. */

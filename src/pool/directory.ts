@@ -1,0 +1,216 @@
+import type { Clock } from "../deps.ts";
+import type { Session } from "../tunnel/session.ts";
+import { aliasKey } from "./alias.ts";
+import { Known } from "./known.ts";
+import { Ranking } from "./ranking.ts";
+import { Seat } from "./seat.ts";
+
+/** What a job needs. */
+export interface Demand {
+  readonly model: string;
+  /** Only this worker will do. */
+  readonly workerId?: string | undefined;
+  /** Another quantization of the model will not do. */
+  readonly exact: boolean;
+  /** Sessions that have failed this job. */
+  readonly excluded: ReadonlySet<Session>;
+}
+
+/** A seat, and the model it would serve a demand with. */
+export interface Choice {
+  readonly seat: Seat;
+  readonly model: string;
+}
+
+/** Who is here and who serves what: the seats of a pool, found by worker and ranked by load for every model. */
+export class Directory {
+  readonly #seats = new Map<Session, Seat>();
+  readonly #byWorker = new Map<string, Seat>();
+  readonly #byModel = new Map<string, ModelSeats>();
+  readonly #byAlias = new Map<string, StandIns>();
+  readonly #models: Known;
+  readonly #aliases: Known;
+  readonly #workers: Known;
+
+  constructor(clock: Clock, graceMs: number) {
+    this.#models = new Known(clock, graceMs);
+    this.#aliases = new Known(clock, graceMs);
+    this.#workers = new Known(clock, graceMs);
+  }
+
+  seats(): Iterable<Seat> {
+    return this.#seats.values();
+  }
+
+  seatFor(session: Session): Seat | undefined {
+    return this.#seats.get(session);
+  }
+
+  seatOf(workerId: string): Seat | undefined {
+    return this.#byWorker.get(workerId);
+  }
+
+  knownModels(): string[] {
+    return this.#models.names();
+  }
+
+  firstSeenAt(model: string): number | undefined {
+    return this.#models.firstSeenAt(model);
+  }
+
+  workersOf(model: string): number {
+    return this.#byModel.get(model)?.seats ?? 0;
+  }
+
+  isKnownWorker(workerId: string): boolean {
+    return this.#workers.has(workerId);
+  }
+
+  /** Whether the model, or one that may stand in for it, is served now or was a grace period ago. */
+  isKnownModel(demand: Demand): boolean {
+    if (this.#models.has(demand.model)) return true;
+    const alias = demand.exact ? undefined : aliasKey(demand.model);
+    return alias !== undefined && this.#aliases.has(alias);
+  }
+
+  /** Gives a session a seat, and the seat its places. */
+  add(session: Session): Seat {
+    const seat = new Seat(session);
+    this.#seats.set(session, seat);
+    this.#byWorker.set(session.worker.id, seat);
+    this.#workers.arrived(session.worker.id);
+    this.#enter(seat);
+    return seat;
+  }
+
+  /** Takes over what the session of a seat offers now. */
+  update(seat: Seat): void {
+    this.#leave(seat);
+    this.#enter(seat);
+  }
+
+  remove(seat: Seat): void {
+    const { session } = seat;
+    this.#seats.delete(session);
+    // A newcomer with the same worker id may have taken the name over: then it is not this seat's to clear.
+    if (this.#byWorker.get(session.worker.id) === seat) {
+      this.#byWorker.delete(session.worker.id);
+      this.#workers.left(session.worker.id);
+    }
+    this.#leave(seat);
+  }
+
+  /** The least loaded seat that serves the demand, and the model it would serve it with. */
+  choose(demand: Demand): Choice | undefined {
+    const seat = this.#chooseSeat(demand);
+    const model = seat && this.modelOn(seat, demand);
+    return seat && model !== undefined ? { seat, model } : undefined;
+  }
+
+  #chooseSeat(demand: Demand): Seat | undefined {
+    const accepts = demand.excluded.size === 0 ? undefined : (seat: Seat) => !demand.excluded.has(seat.session);
+    if (demand.workerId !== undefined) {
+      const seat = this.#byWorker.get(demand.workerId);
+      return seat?.hasRoom && (accepts?.(seat) ?? true) ? seat : undefined;
+    }
+    const exact = this.#byModel.get(demand.model)?.ranking.first(accepts);
+    if (exact) return exact;
+    const alias = this.#standInKey(demand);
+    return alias === undefined ? undefined : this.#byAlias.get(alias)?.ranking.first(accepts);
+  }
+
+  /** A seat with room that could stand in for this model. */
+  chooseStandIn(model: string): Seat | undefined {
+    const alias = aliasKey(model);
+    return alias === undefined ? undefined : this.#byAlias.get(alias)?.ranking.first();
+  }
+
+  /** Whether any session but the excluded ones serves the demand; `ready`: and takes jobs, busy or not. */
+  isServed(demand: Demand, ready: boolean): boolean {
+    for (const seat of this.#seats.values()) {
+      if (ready && seat.capacity === 0) continue;
+      if (!demand.excluded.has(seat.session) && this.modelOn(seat, demand) !== undefined) return true;
+    }
+    return false;
+  }
+
+  /** Which of its models a seat would serve a demand with. */
+  modelOn(seat: Seat, demand: Demand): string | undefined {
+    if (seat.byModel.has(demand.model)) return demand.model;
+    const alias =
+      demand.workerId === undefined ? this.#standInKey(demand) : demand.exact ? undefined : aliasKey(demand.model);
+    return alias === undefined ? undefined : seat.byAlias.get(alias)?.model;
+  }
+
+  /** The alias under which stand-ins are sought: only while no worker that serves the model exactly is ready. */
+  #standInKey(demand: Demand): string | undefined {
+    if (demand.exact || (this.#byModel.get(demand.model)?.ready ?? 0) > 0) return undefined;
+    return aliasKey(demand.model);
+  }
+
+  #enter(seat: Seat): void {
+    seat.refresh();
+    for (const model of seat.models) {
+      const entry = this.#byModel.get(model) ?? { ranking: new Ranking<Seat>(), seats: 0, ready: 0 };
+      this.#byModel.set(model, entry);
+      entry.seats += 1;
+      if (seat.capacity > 0) entry.ready += 1;
+      this.#models.arrived(model);
+    }
+    for (const alias of seat.byAlias.keys()) {
+      const entry = this.#byAlias.get(alias) ?? { ranking: new Ranking<Seat>(), seats: 0 };
+      this.#byAlias.set(alias, entry);
+      entry.seats += 1;
+      this.#aliases.arrived(alias);
+    }
+    this.rank(seat);
+  }
+
+  #leave(seat: Seat): void {
+    for (const [model, place] of seat.byModel) {
+      const entry = this.#byModel.get(model);
+      if (!entry) continue;
+      entry.ranking.remove(place);
+      entry.seats -= 1;
+      if (seat.capacity > 0) entry.ready -= 1;
+      if (entry.seats > 0) continue;
+      this.#byModel.delete(model);
+      this.#models.left(model);
+    }
+    for (const [alias, { place }] of seat.byAlias) {
+      const entry = this.#byAlias.get(alias);
+      if (!entry) continue;
+      entry.ranking.remove(place);
+      entry.seats -= 1;
+      if (entry.seats > 0) continue;
+      this.#byAlias.delete(alias);
+      this.#aliases.left(alias);
+    }
+  }
+
+  /** Puts a seat where its load belongs in every ranking it is part of; a full one is in none. */
+  rank(seat: Seat): void {
+    for (const [model, place] of seat.byModel) {
+      const ranking = this.#byModel.get(model)?.ranking;
+      if (seat.hasRoom) ranking?.place(place, seat.load);
+      else ranking?.remove(place);
+    }
+    for (const [alias, { place }] of seat.byAlias) {
+      const ranking = this.#byAlias.get(alias)?.ranking;
+      if (seat.hasRoom) ranking?.place(place, seat.load);
+      else ranking?.remove(place);
+    }
+  }
+}
+
+interface ModelSeats {
+  readonly ranking: Ranking<Seat>;
+  seats: number;
+  /** Of them with any capacity, busy or not. */
+  ready: number;
+}
+
+interface StandIns {
+  readonly ranking: Ranking<Seat>;
+  seats: number;
+}

@@ -6,7 +6,7 @@ import type { Deps, Log } from "./deps.ts";
 import { systemIds } from "./ids.ts";
 import { type Listening, listen } from "./listen.ts";
 import { createLog } from "./log.ts";
-import { createLogWriter } from "./log-writer.ts";
+import { createLogWriter, toStdout } from "./log-writer.ts";
 import { KNOWN_PLUGINS } from "./plugins.ts";
 import { EXIT_CONFIG } from "./settings/read-settings.ts";
 import { shutDown } from "./shutdown.ts";
@@ -34,7 +34,7 @@ function main(): void {
 }
 
 function start(config: Config): void {
-  const lines = createLogWriter(process.stdout.fd, systemClock);
+  const lines = createLogWriter(systemClock, toStdout);
   process.on("exit", () => lines.flush());
   const log = createLog({ level: config.logLevel, format: config.logFormat, write: lines.write, now: Date.now });
   const deps: Deps = { clock: systemClock, log, ids: systemIds };

@@ -44,7 +44,7 @@ export function toWorkerHeaders(headers: Headers, requestId: string): HeaderPair
   return pairs;
 }
 
-/** Of a worker's answer: what would change this origin's own rules, or speak for this server. */
+/** Of a worker's answer: what would change this origin's own rules, speak for this server, or command a proxy before it. */
 const NOT_RETURNED = new Set([
   ...HOP_BY_HOP,
   "set-cookie",
@@ -55,11 +55,16 @@ const NOT_RETURNED = new Set([
   "clear-site-data",
   "service-worker-allowed",
   "content-security-policy",
+  "refresh",
+  "nel",
+  "report-to",
+  "reporting-endpoints",
+  "x-sendfile",
   "x-request-id",
   "date",
   "server",
 ]);
-const NOT_RETURNED_PREFIX = /^(?:access-control-|cross-origin-|x-moorage-)/;
+const NOT_RETURNED_PREFIX = /^(?:access-control-|cross-origin-|x-accel-|x-lighttpd-)/;
 
 /** The answer's headers as the client gets them: the backend's own, without what belongs to a hop or to this origin. */
 export function toClientHeaders(pairs: HeaderPairs, requestId: string): Headers {

@@ -34,10 +34,9 @@ export function modelRoutes({ prefix, tag, cards, guard }: ModelRoutesOptions): 
     guard(ctx);
     return Response.json({ object: "list", data: cards(ctx) }, { headers: NO_CACHE });
   };
-  const one = (ctx: RouteContext, given: string): Response => {
+  const one = (ctx: RouteContext, id: string): Response => {
     guard(ctx);
-    const id = decodeOnce(given);
-    const card = cards(ctx).find((candidate) => candidate.id === id || candidate.id === given);
+    const card = cards(ctx).find((candidate) => candidate.id === id);
     if (!card)
       throw new Fault("model_not_found", {
         message: `The model '${id.slice(0, 128)}' does not exist here.`,
@@ -55,9 +54,13 @@ export function modelRoutes({ prefix, tag, cards, guard }: ModelRoutesOptions): 
       response: { 200: doc(modelSchema, "output") },
       detail: { ...detail, summary: "Get a model", responses: errorResponses("invalid_api_key", "model_not_found") },
     })
-    .get(`${prefix}/models/*`, ({ request, requestId, params }) => one({ request, requestId, params }, params["*"]), {
-      detail: { hide: true },
-    });
+    .get(
+      `${prefix}/models/*`,
+      ({ request, requestId, params }) => one({ request, requestId, params }, decodeOnce(params["*"])),
+      {
+        detail: { hide: true },
+      },
+    );
 }
 
 const NO_CACHE = { "cache-control": "no-cache" };

@@ -12,7 +12,9 @@ const SHORTEST_ORIGIN = 11;
 export function createNotFound(app: AnyElysia): (request: Request) => Promise<Response> | Response {
   let routes: readonly Route[] | undefined;
   return (request) => {
-    const url = new URL(request.url);
+    // A broken Host header makes a URL that is none.
+    const url = URL.parse(request.url);
+    if (!url) throw new Fault("unknown_url");
     const path = normalizePath(url.pathname);
     if (path !== url.pathname || url.origin.length < SHORTEST_ORIGIN) {
       // The host is only routed on by Elysia's arithmetic; no handler reads it from the URL.

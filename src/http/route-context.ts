@@ -4,7 +4,7 @@ import { Elysia } from "elysia";
 export interface RouteContext {
   readonly request: Request;
   readonly requestId: string;
-  /** Path parameters as sent, percent-encoding and all; undefined on a route without any. */
+  /** Path parameters, decoded by Elysia, but for `*`, which is as it was sent; undefined on a route without any. */
   readonly params?: Readonly<Record<string, string>>;
 }
 

@@ -20,6 +20,7 @@ const MINUS = 0x2d;
  * The scan finds where values end and does not check what is in them: that is for `JSON.parse` of a range.
  */
 export function membersOf(bytes: Uint8Array, at = 0): ReadonlyMap<string, Range> | undefined {
+  const ahead = new Ahead(bytes);
   let position = skipSpace(bytes, at);
   if (bytes[position] !== OPEN_OBJECT) return undefined;
   const members = new Map<string, Range>();
@@ -32,7 +33,7 @@ export function membersOf(bytes: Uint8Array, at = 0): ReadonlyMap<string, Range>
     position = skipSpace(bytes, keyEnd);
     if (bytes[position] !== COLON) return undefined;
     const start = skipSpace(bytes, position + 1);
-    const end = endOfValue(bytes, start);
+    const end = endOfValue(bytes, start, ahead);
     if (end < 0) return undefined;
     members.delete(key);
     members.set(key, { start, end });
@@ -46,10 +47,11 @@ export function membersOf(bytes: Uint8Array, at = 0): ReadonlyMap<string, Range>
 /** The items of the array that begins at `at`, one after the other. Ends early, with a last item of undefined, where the bytes are no array. */
 export function* itemsOf(bytes: Uint8Array, at: number): Generator<Range | undefined, void> {
   if (bytes[at] !== OPEN_ARRAY) return yield undefined;
+  const ahead = new Ahead(bytes);
   let position = skipSpace(bytes, at + 1);
   if (bytes[position] === CLOSE_ARRAY) return;
   for (;;) {
-    const end = endOfValue(bytes, position);
+    const end = endOfValue(bytes, position, ahead);
     if (end < 0) return yield undefined;
     yield { start: position, end };
     position = skipSpace(bytes, end);
@@ -60,17 +62,17 @@ export function* itemsOf(bytes: Uint8Array, at: number): Generator<Range | undef
 }
 
 /** Where the value that begins at `at` ends; -1 when it does not. Never recurses: depth costs nothing. */
-function endOfValue(bytes: Uint8Array, at: number): number {
+function endOfValue(bytes: Uint8Array, at: number, ahead: Ahead): number {
   const first = bytes[at];
   if (first === QUOTE) return endOfString(bytes, at);
-  if (first === OPEN_ARRAY || first === OPEN_OBJECT) return endOfContainer(bytes, at);
+  if (first === OPEN_ARRAY || first === OPEN_OBJECT) return endOfContainer(bytes, at, ahead);
   let end = at;
   // A number or a word ends where something structural or white space begins.
   while (end < bytes.length && isScalarByte(bytes[end] ?? 0)) end += 1;
   return end > at ? end : -1;
 }
 
-function endOfContainer(bytes: Uint8Array, at: number): number {
+function endOfContainer(bytes: Uint8Array, at: number, ahead: Ahead): number {
   let depth = 0;
   let position = at;
   while (position < bytes.length) {
@@ -81,7 +83,7 @@ function endOfContainer(bytes: Uint8Array, at: number): number {
       continue;
     }
     if (byte === OPEN_ARRAY || byte === OPEN_OBJECT) {
-      const end = byte === OPEN_ARRAY ? endOfNumbers(bytes, position) : -1;
+      const end = byte === OPEN_ARRAY ? endOfNumbers(bytes, position, ahead) : -1;
       if (end < 0) depth += 1;
       else {
         position = end;
@@ -101,13 +103,39 @@ function endOfContainer(bytes: Uint8Array, at: number): number {
  * Where an array of nothing but numbers ends; -1 when it is something else. Tens of thousands of bytes at the speed of
  * a native search: this is what makes scanning megabytes of vectors cheap.
  */
-function endOfNumbers(bytes: Uint8Array, at: number): number {
+function endOfNumbers(bytes: Uint8Array, at: number, ahead: Ahead): number {
   const first = bytes[skipSpace(bytes, at + 1)] ?? 0;
   if (first !== MINUS && (first < 0x30 || first > 0x39)) return -1;
-  const close = bytes.indexOf(CLOSE_ARRAY, at);
-  if (close < 0) return -1;
-  const inside = bytes.subarray(at + 1, close);
-  return inside.includes(QUOTE) || inside.includes(OPEN_ARRAY) || inside.includes(OPEN_OBJECT) ? -1 : close + 1;
+  const close = ahead.next(CLOSE_ARRAY, at + 1);
+  if (close === Number.POSITIVE_INFINITY) return -1;
+  const isPlain =
+    ahead.next(OPEN_ARRAY, at + 1) > close &&
+    ahead.next(QUOTE, at + 1) > close &&
+    ahead.next(OPEN_OBJECT, at + 1) > close;
+  return isPlain ? close + 1 : -1;
+}
+
+/**
+ * Where the next byte of a kind is. Each answer holds until the scan has passed it, so that all searches of a scan
+ * together read the bytes once per kind, however the brackets are nested.
+ */
+class Ahead {
+  readonly #bytes: Uint8Array;
+  readonly #found = new Map<number, number>();
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  /** The first position of `byte` at or behind `from`; Infinity for none. A scan asks with rising `from`. */
+  next(byte: number, from: number): number {
+    const known = this.#found.get(byte);
+    if (known !== undefined && known >= from) return known;
+    const at = this.#bytes.indexOf(byte, from);
+    const position = at < 0 ? Number.POSITIVE_INFINITY : at;
+    this.#found.set(byte, position);
+    return position;
+  }
 }
 
 function endOfString(bytes: Uint8Array, at: number): number {

@@ -119,10 +119,11 @@ export class Directory {
     return alias === undefined ? undefined : this.#byAlias.get(alias)?.ranking.first(accepts);
   }
 
-  /** A seat with room that could stand in for this model. */
-  chooseStandIn(model: string): Seat | undefined {
+  /** The seats with room that could stand in for this model. Looks at all seats: for the rare moment when exact ones go. */
+  standInsFor(model: string): readonly Seat[] {
     const alias = aliasKey(model);
-    return alias === undefined ? undefined : this.#byAlias.get(alias)?.ranking.first();
+    if (alias === undefined || !this.#byAlias.has(alias)) return [];
+    return [...this.#seats.values()].filter((seat) => seat.hasRoom && seat.byAlias.has(alias));
   }
 
   /** Whether any session but the excluded ones serves the demand; `ready`: and takes jobs, busy or not. */
@@ -144,8 +145,19 @@ export class Directory {
 
   /** The alias under which stand-ins are sought: only while no worker that serves the model exactly is ready. */
   #standInKey(demand: Demand): string | undefined {
-    if (demand.exact || (this.#byModel.get(demand.model)?.ready ?? 0) > 0) return undefined;
+    if (demand.exact || this.#hasExact(demand)) return undefined;
     return aliasKey(demand.model);
+  }
+
+  #hasExact({ model, excluded }: Demand): boolean {
+    const ready = this.#byModel.get(model)?.ready ?? 0;
+    if (ready === 0 || excluded.size === 0) return ready > 0;
+    let failed = 0;
+    for (const session of excluded) {
+      const seat = this.#seats.get(session);
+      if (seat && seat.capacity > 0 && seat.byModel.has(model)) failed += 1;
+    }
+    return ready > failed;
   }
 
   #enter(seat: Seat): void {

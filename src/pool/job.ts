@@ -11,10 +11,10 @@ export interface JobSpec {
   readonly model: string;
   /** Only this worker will do. */
   readonly workerId?: string | undefined;
+  /** Sessions that will not do. */
+  readonly excluded?: Iterable<Session>;
   /** Another quantization of the model will not do. */
   readonly exact: boolean;
-  /** Fails instead of waiting when no slot is free at once. */
-  readonly immediate?: boolean;
   /** Longest silence of the worker, before its first byte and between bytes. */
   readonly silenceMs: number;
   /** Longest time the client may take nothing while the worker is held back for it. */
@@ -46,6 +46,8 @@ export interface JobReport {
   /** The worker of the last attempt; undefined when the job never had one. */
   readonly claim: Claim | undefined;
   readonly attempts: number;
+  /** Why it was last sent elsewhere; undefined when it was not. */
+  readonly retryReason: string | undefined;
   readonly queuedMs: number;
   /** From the job's start to the answer's first byte; undefined without one. */
   readonly firstByteMs: number | undefined;
@@ -78,6 +80,7 @@ export class Job {
   /** The answer's head while no byte has followed it: until then the job can still go elsewhere. */
   #heldHead: ResponseHead | undefined;
   #attempts = 0;
+  #retryReason: string | undefined;
   #firstByteMs: number | undefined;
   #status: number | undefined;
   #bytesOut = 0;
@@ -91,6 +94,7 @@ export class Job {
     this.#spec = spec;
     this.#sink = sink;
     this.#onReport = onReport;
+    for (const session of spec.excluded ?? []) this.#excluded.add(session);
     this.#ticketNumber = pool.nextTicketNumber();
     this.#startedAt = clock.elapsed();
   }
@@ -127,7 +131,6 @@ export class Job {
     try {
       const claim = this.#pool.claim(demand);
       if (claim) return this.#dispatch(claim);
-      if (this.#spec.immediate) throw new Fault("queue_full");
       this.#queuedAt = this.#clock.elapsed();
       this.#wait = this.#pool.wait(
         demand,
@@ -154,7 +157,14 @@ export class Job {
   }
 
   #dispatch(claim: Claim): void {
-    const request = this.#spec.request(claim);
+    let request: ExchangeRequest | undefined;
+    try {
+      request = this.#spec.request(claim);
+    } catch (error) {
+      // A slot must not be lost to a request that cannot be made, nor whoever freed it be disturbed.
+      claim.release();
+      return this.#fail(error instanceof Fault ? error : new Fault("internal_error", { cause: error }));
+    }
     if (!request) {
       claim.release();
       return this.#end({ kind: "complete" });
@@ -213,6 +223,7 @@ export class Job {
     const others = this.#pool.hasOther({ model, workerId, exact, excluded: this.#excluded });
     // A lost worker is likely to come back in moments and is waited for; a backend that is down is not.
     if (reason === "upstream_unreachable" && !others) return this.#fail(fault);
+    this.#retryReason = reason;
     claim.release();
     this.#acquire();
   }
@@ -245,6 +256,7 @@ export class Job {
       end,
       claim: this.#claim,
       attempts: this.#attempts,
+      retryReason: this.#retryReason,
       queuedMs: this.#queuedMs,
       firstByteMs: this.#firstByteMs,
       durationMs: this.#clock.elapsed() - this.#startedAt,

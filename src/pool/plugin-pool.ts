@@ -1,5 +1,6 @@
 import type { Config } from "../config.ts";
 import type { Deps } from "../deps.ts";
+import { Fault } from "../errors.ts";
 import type { Metrics } from "../metrics.ts";
 import type { ModelCard } from "../plugin.ts";
 import { WorkerEndpoint } from "../tunnel/endpoint.ts";
@@ -12,6 +13,20 @@ export interface Usage {
   readonly inputTokens: number;
   readonly outputTokens: number;
 }
+
+/** A job that has ended, for the counts. */
+export interface EndedJob {
+  readonly requestId: string;
+  /** As the client named it. */
+  readonly model: string;
+  readonly report: JobReport;
+  readonly usage: Usage | undefined;
+  /** Bytes of the request's body. */
+  readonly bytesIn: number;
+}
+
+/** Models measured before those long gone are looked for; metrics take 200. */
+const MAX_MEASURED = 150;
 
 export interface PluginPoolOptions {
   readonly pluginId: string;
@@ -31,6 +46,8 @@ export class PluginPool {
   #completed = 0;
   #failed = 0;
   #isDraining = false;
+  /** Models that have series in the metrics. */
+  readonly #measured = new Set<string>();
   #idleWaiters: (() => void)[] = [];
 
   constructor(options: PluginPoolOptions) {
@@ -65,13 +82,13 @@ export class PluginPool {
   }
 
   /** Counts a job out: totals, metrics, and its one log line. */
-  ended(requestId: string, model: string, report: JobReport, usage: Usage | undefined): void {
+  ended({ requestId, model, report, usage, bytesIn }: EndedJob): void {
     this.#running -= 1;
     const outcome = outcomeOf(report);
     if (outcome === "completed") this.#completed += 1;
     else if (outcome === "failed") this.#failed += 1;
     this.#addToSeat(report, outcome, usage);
-    this.#measure(report, outcome, usage);
+    this.#measure(report, outcome, usage, bytesIn);
     const { claim, end } = report;
     this.#options.deps.log.info("job.ended", {
       plugin: this.#options.pluginId,
@@ -138,6 +155,8 @@ export class PluginPool {
   async drain(): Promise<void> {
     this.#isDraining = true;
     this.endpoint.drain("the server is shutting down", DRAIN_RETRY_AFTER_MS);
+    // Workers that are told to go take nothing new, so nothing that waits could be served.
+    this.pool.refuseWaiting(() => new Fault("draining", { retryAfterS: 5 }));
     while (this.#running > 0) await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
     await this.pool.idle();
   }
@@ -161,7 +180,7 @@ export class PluginPool {
     this.pool.touch();
   }
 
-  #measure(report: JobReport, outcome: Outcome, usage: Usage | undefined): void {
+  #measure(report: JobReport, outcome: Outcome, usage: Usage | undefined, bytesIn: number): void {
     const { metrics, pluginId } = this.#options;
     // The worker's name for the model, never the client's: clients choose names freely, and stand-ins answer to many.
     const measured = metrics.forModel(pluginId, report.claim?.model);
@@ -169,10 +188,24 @@ export class PluginPool {
     measured.duration(report.durationMs / 1000);
     if (report.firstByteMs !== undefined) measured.firstByte(report.firstByteMs / 1000);
     if (report.claim) measured.queueWait(report.queuedMs / 1000);
-    if (report.attempts > 1) measured.retries(report.attempts - 1);
+    if (report.attempts > 1) measured.retries(report.attempts - 1, report.retryReason);
     if (report.end.kind === "failed" && !report.claim) metrics.rejection(pluginId, report.end.fault.code);
     if (usage) measured.tokens(usage.inputTokens, usage.outputTokens);
+    measured.bytesIn(bytesIn);
     measured.bytesOut(report.bytesOut);
+    if (report.claim) this.#remember(report.claim.model);
+  }
+
+  /** Keeps room for models to come: those that are long gone give up their series. */
+  #remember(model: string): void {
+    this.#measured.add(model);
+    if (this.#measured.size <= MAX_MEASURED) return;
+    const known = new Set(this.pool.knownModels());
+    for (const gone of this.#measured) {
+      if (known.has(gone)) continue;
+      this.#measured.delete(gone);
+      this.#options.metrics.removeModel(this.#options.pluginId, gone);
+    }
   }
 
   #registerGauges(): void {

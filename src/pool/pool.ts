@@ -29,8 +29,6 @@ export interface Wait {
   leave(): void;
 }
 
-const NOBODY: ReadonlySet<Session> = new Set();
-
 /** Seconds after which a refused client should come back: soon, since slots free at any moment. */
 const RETRY_AFTER_S = 2;
 
@@ -43,6 +41,7 @@ export class Pool implements SessionHost {
   readonly #directory: Directory;
   readonly #queue: Queue<Demand, Claim>;
   #ticketNumber = 0;
+  #refusal: (() => Fault) | undefined;
   #revision = 0;
   #idleWaiters: (() => void)[] = [];
   #busyTotal = 0;
@@ -145,6 +144,7 @@ export class Pool implements SessionHost {
    * A job that lost its worker was accepted long ago and is never turned away: jobs in flight bound how many those are.
    */
   wait(demand: Demand, ticketNumber: number, granted: (claim: Claim) => void, expired: (fault: Fault) => void): Wait {
+    if (this.#refusal) throw this.#refusal();
     if (this.#queue.isFull && demand.excluded.size === 0) throw this.#fullFault(demand);
     const lane = laneOf(demand);
     const ticket: Ticket<Demand, Claim> = {
@@ -155,6 +155,7 @@ export class Pool implements SessionHost {
         this.#revision += 1;
         expired(this.#timeoutFault(demand));
       },
+      refuse: () => expired(this.#refusal?.() ?? this.#timeoutFault(demand)),
     };
     const leave = this.#queue.join(lane, ticket);
     this.#revision += 1;
@@ -165,6 +166,13 @@ export class Pool implements SessionHost {
         leave();
       },
     };
+  }
+
+  /** From now on nobody waits: those who do, and those who would, get this fault. */
+  refuseWaiting(fault: () => Fault): void {
+    this.#refusal = fault;
+    this.#revision += 1;
+    for (const ticket of this.#queue.clear()) ticket.refuse();
   }
 
   /** Whether any worker but the excluded ones might still take this job, now or later. */
@@ -233,12 +241,8 @@ export class Pool implements SessionHost {
   /** Exact workers have gone: those who waited for them may now have a stand-in. */
   #serveStandIns(models: readonly string[]): void {
     for (const model of models) {
-      let seat = this.#directory.chooseStandIn(model);
-      // Each turn fills one seat, which then has no room, or ends because nobody waits for it.
-      while (seat && this.#queue.length > 0 && this.#nextFor(seat)) {
-        this.#serve(seat);
-        seat = this.#directory.chooseStandIn(model);
-      }
+      if (this.#queue.length === 0) return;
+      for (const seat of this.#directory.standInsFor(model)) this.#serve(seat);
     }
   }
 
@@ -252,13 +256,12 @@ export class Pool implements SessionHost {
   }
 
   #fullFault(demand: Demand): Fault {
-    if (this.#options.queueSize === 0 && !this.#directory.isServed({ ...demand, excluded: NOBODY }, true))
-      return this.#unavailableFault(demand);
+    if (this.#options.queueSize === 0 && !this.#directory.isServed(demand, true)) return this.#unavailableFault(demand);
     return new Fault("queue_full", { retryAfterS: RETRY_AFTER_S });
   }
 
   #timeoutFault(demand: Demand): Fault {
-    return this.#directory.isServed({ ...demand, excluded: NOBODY }, true)
+    return this.#directory.isServed(demand, true)
       ? new Fault("queue_timeout", { retryAfterS: RETRY_AFTER_S })
       : this.#unavailableFault(demand);
   }

@@ -6,7 +6,10 @@ export interface Ticket<D, C> {
   readonly demand: D;
   /** Called at most once, with a claim that is now the ticket holder's to release. */
   readonly grant: (claim: C) => void;
+  /** The deadline has passed. */
   readonly expire: () => void;
+  /** Waiting has become pointless. */
+  readonly refuse: () => void;
 }
 
 interface Place<D, C> {
@@ -75,6 +78,13 @@ export class Queue<D, C> {
   /** How many are in front of this ticket in its lane, plus one; 0 when it is not there. */
   position(lane: string, ticket: Ticket<D, C>): number {
     return (this.#lanes.get(lane)?.findIndex((place) => place.ticket === ticket) ?? -1) + 1;
+  }
+
+  /** Takes everybody out, in order of arrival. */
+  clear(): readonly Ticket<D, C>[] {
+    const places = [...this.#lanes.values()].flat();
+    for (const place of places) this.#remove(place);
+    return places.map((place) => place.ticket).sort((a, b) => a.number - b.number);
   }
 
   #remove(place: Place<D, C>): boolean {

@@ -36,13 +36,13 @@ export interface EndpointOptions {
 
 /**
  * How Bun must hold the sockets: liveness is ours to judge, so its own pings and idle timeout are off.
- * A message of up to 16 MiB is read, so that one over the frame limit can be refused with a reason. The send queue may
+ * A message of up to twice the frame limit is read, so that one over it can be refused with a reason. The send queue may
  * hold a legacy request, which travels in one message, beside what was already there.
  */
 export const WEBSOCKET_OPTIONS = {
   idleTimeout: 0,
   sendPings: false,
-  maxPayloadLength: 16 * MAX_FRAME_BYTES,
+  maxPayloadLength: 2 * MAX_FRAME_BYTES,
   backpressureLimit: 128 * 1024 * 1024,
 } as const;
 

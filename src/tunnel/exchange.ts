@@ -152,12 +152,13 @@ export class ServerExchange implements Exchange {
   handleData(body: Uint8Array, end: boolean): void {
     if (this.#ended) return this.#afterEnd(end);
     if (!this.#headSeen) return this.#violate("response data before the head");
-    this.lastProgressAt = this.#options.clock.elapsed();
+    if (body.length > 0) this.lastProgressAt = this.#options.clock.elapsed();
     this.#handleBody(body, end);
   }
 
   handleCredit(bytes: number): void {
-    this.lastProgressAt = this.#options.clock.elapsed();
+    // Only credit that lets a request go on is progress: a worker must not live on credit frames.
+    if (bytes > 0 && this.#isSending) this.lastProgressAt = this.#options.clock.elapsed();
     this.#credit.grant(bytes);
     this.resume();
   }

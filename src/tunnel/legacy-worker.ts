@@ -20,7 +20,7 @@ export type LegacyMessage =
 
 const headersSchema = v.object({
   request_id: v.string(),
-  status: v.pipe(v.number(), v.integer(), v.minValue(200), v.maxValue(599)),
+  status: v.number(),
   headers: v.nullish(v.record(v.string(), v.string())),
 });
 const chunkSchema = v.object({ request_id: v.string(), data: v.nullish(v.string()) });
@@ -29,7 +29,16 @@ const endSchema = v.object({
   error: v.nullish(v.object({ code: v.nullish(v.string()), message: v.nullish(v.string()) })),
 });
 
-const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+/** Agents send up to 32 KiB in a chunk; this leaves room for others that speak their dialect. */
+const MAX_CHUNK_CHARS = 1024 * 1024;
+
+/** Standard base64, whole. The decoder skips what is none of it, so that a wrong character shows in the length. */
+function decodeBase64(text: string): Uint8Array | undefined {
+  if (text.length % 4 !== 0 || text.length > MAX_CHUNK_CHARS) return undefined;
+  const padding = text.endsWith("==") ? 2 : text.endsWith("=") ? 1 : 0;
+  const bytes = Buffer.from(text, "base64");
+  return bytes.length === (text.length / 4) * 3 - padding ? bytes : undefined;
+}
 
 /** Decodes one message; undefined when it is no `http_proxy_*` answer, and so is for the control decoder. Pure. */
 export function decodeLegacy(
@@ -40,15 +49,20 @@ export function decodeLegacy(
     case "http_proxy_response_headers": {
       const parsed = v.safeParse(headersSchema, json);
       if (!parsed.success) return bad("invalid http_proxy_response_headers");
-      const headers = Object.entries(parsed.output.headers ?? {});
-      if (!isHeaderPairs(headers)) return bad("invalid header in http_proxy_response_headers");
-      return { type: "headers", id: toId(parsed.output.request_id), head: { status: parsed.output.status, headers } };
+      const id = toId(parsed.output.request_id);
+      const { status } = parsed.output;
+      // Its backend's fault and not the agent's: one odd answer ends one exchange, and an odd header is left out.
+      if (!Number.isInteger(status) || status < 200 || status > 599) {
+        return { type: "end", id, error: { code: "upstream_error", message: "no HTTP status" } };
+      }
+      const headers = Object.entries(parsed.output.headers ?? {}).filter((pair) => isHeaderPairs([pair]));
+      return { type: "headers", id, head: { status, headers } };
     }
     case "http_proxy_response_chunk": {
       const parsed = v.safeParse(chunkSchema, json);
-      const data = parsed.success ? (parsed.output.data ?? "") : undefined;
-      if (!parsed.success || data === undefined || !BASE64.test(data)) return bad("invalid http_proxy_response_chunk");
-      return { type: "chunk", id: toId(parsed.output.request_id), body: Buffer.from(data, "base64") };
+      const body = parsed.success ? decodeBase64(parsed.output.data ?? "") : undefined;
+      if (!parsed.success || !body) return bad("invalid http_proxy_response_chunk");
+      return { type: "chunk", id: toId(parsed.output.request_id), body };
     }
     case "http_proxy_response_end": {
       const parsed = v.safeParse(endSchema, json);
@@ -90,11 +104,11 @@ const HELD_ANSWER_BYTES = 64 * 1024;
 export function createLegacyDialect(holdBytes: number): Dialect {
   const held = new Map<number, { readonly head: ResponseHead; readonly pieces: Uint8Array[]; bytes: number }>();
 
-  const toIncoming = (message: LegacyMessage): Incoming => {
+  const toIncoming = (message: LegacyMessage, isOpen: boolean): Incoming => {
     const { id } = message;
     const answer = held.get(id);
     if (message.type === "headers") {
-      if (!AGENT_FAILURE_STATUS.includes(message.head.status))
+      if (!isOpen || !AGENT_FAILURE_STATUS.includes(message.head.status))
         return { ...message, type: "response", end: false, body: EMPTY };
       held.set(id, { head: message.head, pieces: [], bytes: 0 });
       return { type: "ignored" };
@@ -124,12 +138,12 @@ export function createLegacyDialect(holdBytes: number): Dialect {
     sendWindow: Number.POSITIVE_INFINITY,
     // Nothing tells the agent to wait: the credit is only a count of what is held, given back byte by byte.
     createReceiveCredit: () => new ReceiveCredit(holdBytes, 1),
-    decode(message) {
+    decode(message, isOpen) {
       if (typeof message !== "string") return { type: "bad", reason: "binary frames need the subprotocol moorage.v1" };
       const json = parseJson(message);
       const legacy = decodeLegacy(json);
       if (legacy?.type === "bad") return legacy;
-      if (legacy) return toIncoming(legacy);
+      if (legacy) return toIncoming(legacy, isOpen(legacy.id));
       const control = parseControl(json);
       if (control.type === "unknown") return { type: "ignored" };
       return control.type === "bad" ? control : { type: "control", control };
@@ -181,7 +195,7 @@ function toResetCode(code: string, beforeAnswer: boolean): ResetCode {
 }
 
 function toRecord(headers: HeaderPairs): Record<string, string> {
-  const record: Record<string, string> = {};
+  const record: Record<string, string> = Object.create(null);
   // Its form has one value a name; RFC 9110 §5.3 lets repeated ones be joined.
   for (const [name, value] of headers) record[name] = name in record ? `${record[name]}, ${value}` : value;
   return record;

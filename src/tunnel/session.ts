@@ -78,7 +78,8 @@ export type Incoming =
 /** A wire form: decodes what comes, and makes the lanes that exchanges speak through. */
 export interface Dialect {
   readonly name: "native" | "legacy";
-  decode(message: string | Uint8Array): Incoming;
+  /** `isOpen` tells whether an exchange is running: nothing may be held for one that is not. */
+  decode(message: string | Uint8Array, isOpen: (id: number) => boolean): Incoming;
   createLane(id: number, wire: Wire): Lane;
   readonly sendWindow: number;
   createReceiveCredit(): ReceiveCredit;
@@ -112,6 +113,7 @@ export class WorkerSession implements Session, Wire {
   readonly connectedAt: number;
   readonly #options: SessionOptions;
   readonly #exchanges = new Map<number, ServerExchange>();
+  readonly #isOpen = (id: number): boolean => this.#exchanges.has(id);
   #offer: Offer;
   #telemetry: Telemetry = { cpuPercent: undefined, ramUsedPercent: undefined };
   #nextId = 1;
@@ -199,7 +201,7 @@ export class WorkerSession implements Session, Wire {
   handleMessage(message: string | Uint8Array): void {
     if (this.#closed) return;
     this.lastHeardAt = this.#options.clock.elapsed();
-    const incoming = this.#options.dialect.decode(message);
+    const incoming = this.#options.dialect.decode(message, this.#isOpen);
     switch (incoming.type) {
       case "response_data":
         return this.#exchange(incoming.id)?.handleData(incoming.body, incoming.end);
@@ -216,6 +218,8 @@ export class WorkerSession implements Session, Wire {
         return;
       case "bad":
         return this.close(1002, incoming.reason);
+      default:
+        return incoming satisfies never;
     }
   }
 

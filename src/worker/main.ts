@@ -4,7 +4,7 @@ import { systemClock } from "../clock.ts";
 import type { Log } from "../deps.ts";
 import { systemIds } from "../ids.ts";
 import { createLog } from "../log.ts";
-import { createLogWriter } from "../log-writer.ts";
+import { createLogWriter, toStdout } from "../log-writer.ts";
 import { EXIT_CONFIG } from "../settings/read-settings.ts";
 import { VERSION } from "../version.ts";
 import { loadWorkerSettings, type WorkerSettings } from "./args.ts";
@@ -34,7 +34,7 @@ function main(): void {
 }
 
 function serve(settings: WorkerSettings): void {
-  const writer = createLogWriter(process.stdout.fd, systemClock);
+  const writer = createLogWriter(systemClock, toStdout);
   process.on("exit", () => writer.flush());
   const log = createLog({
     level: settings.logLevel,

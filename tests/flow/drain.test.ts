@@ -37,6 +37,20 @@ test("while the server drains: health 503, new jobs 503 draining, new workers 10
   await expect(fetch(`${server.url}/healthz`)).rejects.toThrow();
 });
 
+test("jobs that wait when the server drains are told so at once, and hold nothing up", async () => {
+  const server = new TestServer({ drainTimeoutMs: 5000, queueTimeoutMs: 60_000 });
+  const worker = await server.worker();
+  const running = server.chat("m");
+  const { id } = await worker.request();
+  const waiting = server.chat("m");
+  await eventually(async () => (await server.state()).server["scheduler_queue_len"] === 1, "it waits");
+  const stopped = shutDown(server.app, server.listening, server.config, deps);
+  expect(await (await waiting).json()).toMatchObject({ error: { code: "draining" } });
+  worker.answerJson(id, { ok: 1 });
+  expect((await running).status).toBe(200);
+  await stopped;
+});
+
 test("a job that outlives the drain timeout is told so in its stream, and the server stops", async () => {
   const server = new TestServer({ drainTimeoutMs: 50 });
   const worker = await server.worker();

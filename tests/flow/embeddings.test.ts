@@ -129,21 +129,51 @@ test("a part whose worker is lost is pulled by another, and nothing is missing",
   expect((await answer).data.map(({ embedding }) => embedding)).toEqual(texts(12).map(vectorOf));
 });
 
-test("a part that one backend fails is tried elsewhere; one that a backend calls wrong is the client's answer", async () => {
-  const failing = await server.worker({ embedding_batch_size: 4 });
-  const good = await server.worker({ embedding_batch_size: 4 });
-  const answer = embed(texts(8));
-  failing.answerJson((await failing.request()).id, { error: { message: "cuda" } }, 500);
+test("a part that one backend fails is tried elsewhere, and that backend is not asked again", async () => {
+  const failing = await server.worker({ embedding_batch_size: 2 });
+  const good = await server.worker({ embedding_batch_size: 2 });
   void serve(good);
-  void serve(failing);
-  expect((await answer).data.length).toBe(8);
+  let asked = 0;
+  void (async () => {
+    for (;;) {
+      const frame = await failing.request().catch(() => undefined);
+      if (!frame) return;
+      asked += 1;
+      failing.answerJson(frame.id, { error: { message: "cuda" } }, 500);
+    }
+  })();
+  expect((await embed(texts(12))).data.map(({ embedding }) => embedding)).toEqual(texts(12).map(vectorOf));
+  expect(asked).toBe(1);
+});
 
+test("a worker lost in the middle of its part's answer is made up for: nothing had gone to the client", async () => {
+  const doomed = await server.worker({ embedding_batch_size: 4 });
+  void serve(await server.worker({ embedding_batch_size: 4 }));
+  const answer = embed(texts(8));
+  const { id } = await doomed.request();
+  doomed.head(id, 200, [["content-type", "application/json"]], '{"data":[');
+  await Bun.sleep(20);
+  doomed.kill();
+  expect((await answer).data.length).toBe(8);
+});
+
+test("what a backend calls wrong is the client's answer", async () => {
   const refused = await server.worker({ models: ["strict"], embedding_batch_size: 4 });
   const bad = server.post("/v1/embeddings", { model: "strict", input: texts(8) });
   refused.answerJson((await refused.request()).id, { error: { message: "too long" } }, 400);
   const response = await bad;
   expect(response.status).toBe(400);
   expect(await response.json()).toEqual({ error: { message: "too long" } });
+});
+
+test("an answer that is right as it came is passed on byte for byte, with whatever else it says", async () => {
+  const worker = await server.worker();
+  const answer = server.post("/v1/embeddings", { model: "m", input: "t1" });
+  const { id } = await worker.request();
+  const body =
+    '{ "id":"x", "data":[ {"index":0, "embedding":[1,2.50], "extra":true} ], "usage":{"prompt_tokens":1}, "created":5 }';
+  worker.head(id, 200, [["content-type", "application/json"]], body, true);
+  expect(await (await answer).text()).toBe(body);
 });
 
 test("when the request fails for good its other parts are cancelled", async () => {

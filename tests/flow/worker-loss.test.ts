@@ -195,3 +195,67 @@ test("a job refused by a draining legacy agent goes to another worker", async ()
   worker.answerJson(id, { ok: 1 });
   expect((await answer).status).toBe(200);
 });
+
+test("a request that cannot be made for a stand-in costs no slot", async () => {
+  const worker = await server.worker({ models: ["llama:8b-q4"] });
+  for (let round = 0; round < 3; round += 1) {
+    const body = `\ufeff${JSON.stringify({ model: "llama:8b" })}`;
+    const response = await server.fetch("/v1/chat/completions", {
+      method: "POST",
+      body,
+      headers: { "content-type": "application/json" },
+    });
+    expect(response.status).toBe(400);
+  }
+  expect((await server.state()).workers[0]?.inflight).toBe(0);
+  const answer = server.chat("llama:8b");
+  worker.answerJson((await worker.request()).id, {});
+  expect((await answer).status).toBe(200);
+});
+
+test("a stand-in takes the job that the exact worker could not", async () => {
+  const exact = await server.worker({ models: ["llama:8b"] });
+  const standIn = await server.worker({ models: ["llama:8b-q4"] });
+  const answer = server.chat("llama:8b");
+  exact.breakOff((await exact.request()).id, "upstream_unreachable");
+  standIn.answerJson((await standIn.request()).id, { ok: 1 });
+  expect((await answer).status).toBe(200);
+});
+
+test("a worker that sends only credit and empty frames is silent all the same", async () => {
+  const worker = await server.worker();
+  const answer = server.chat("m");
+  const { id } = await worker.request();
+  const chatter = setInterval(() => worker.credit(id, 0), 30);
+  const response = await answer;
+  clearInterval(chatter);
+  expect(response.status).toBe(504);
+});
+
+test("an odd header of a legacy backend is left out, and an impossible status ends one job alone", async () => {
+  const legacy = new LegacyWorker({
+    url: server.url,
+    register: { client_key: CLIENT_KEY, models: ["old"], max_concurrency: 4 },
+  });
+  await eventually(async () => (await server.state()).workers.length === 1, "the worker is there");
+  const odd = server.chat("old");
+  const first = await legacy.request();
+  legacy.head(first.request_id, 200, { "content-type": "application/json", "x-name": "\u2028", constructor: "1" });
+  legacy.chunk(first.request_id, "{}");
+  legacy.end(first.request_id);
+  const response = await odd;
+  expect(response.status).toBe(200);
+  expect(response.headers.get("x-name")).toBeNull();
+
+  const impossible = server.chat("old");
+  legacy.head((await legacy.request()).request_id, 99);
+  expect((await impossible).status).toBe(502);
+  expect((await server.state()).workers.length).toBe(1);
+});
+
+test("a legacy answer to a job that was never given closes the session instead of being held", async () => {
+  const legacy = new LegacyWorker({ url: server.url, register: { client_key: CLIENT_KEY, models: ["old"] } });
+  await eventually(async () => (await server.state()).workers.length === 1, "the worker is there");
+  legacy.head("77", 502);
+  expect((await legacy.closed).code).toBe(1002);
+});

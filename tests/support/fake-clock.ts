@@ -6,6 +6,9 @@ interface Timer {
   readonly run: () => void;
 }
 
+/** Wall time when a fake clock starts: far from its elapsed time, so that code which mixes the two is found out. */
+const WALL_START = 1_700_000_000_000;
+
 /** A clock that stands still until a test moves it. */
 export class FakeClock implements Clock {
   #now = 1_000_000;
@@ -18,7 +21,7 @@ export class FakeClock implements Clock {
   }
 
   now(): number {
-    return this.#now;
+    return WALL_START + this.#now;
   }
 
   elapsed(): number {

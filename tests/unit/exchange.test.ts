@@ -170,14 +170,14 @@ test("a cancel ends the job at once and settles when the worker confirms, or aft
 });
 
 test.each([
-  [
-    "a second head",
-    (e: ServerExchange) => (e.handleHead(HEAD, new Uint8Array(0), false), e.handleHead(HEAD, new Uint8Array(0), false)),
-  ],
-  ["data before the head", (e: ServerExchange) => e.handleData(new Uint8Array(1), false)],
-])("%s is a protocol error on this exchange", (_name, violate) => {
+  ["a second head", [true, true]],
+  ["data before the head", [false]],
+])("%s is a protocol error on this exchange", (_name, heads) => {
   const { exchange, lane, sink } = open();
-  violate(exchange);
+  for (const isHead of heads) {
+    if (isHead) exchange.handleHead(HEAD, new Uint8Array(0), false);
+    else exchange.handleData(new Uint8Array(1), false);
+  }
   expect(lane.sent.at(-1)).toEqual({ what: "reset", code: "protocol_error" });
   expect(sink.ends).toEqual([{ kind: "broken", code: "protocol_error", message: expect.any(String) }]);
 });

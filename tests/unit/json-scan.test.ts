@@ -71,3 +71,26 @@ test("depth costs no stack", () => {
   const deep = `{"a":${"[".repeat(200_000)}${"]".repeat(200_000)}}`;
   expect(membersOf(bytesOf(deep))?.get("a")).toEqual({ start: 5, end: 400_005 });
 });
+
+test("brackets nested around numbers cost each byte a few looks, however deep", () => {
+  const looks = (depth: number): number => {
+    const bytes = bytesOf(`{"a":${"[1,".repeat(depth)}1${"]".repeat(depth)}}`);
+    let count = 0;
+    const counting = new Proxy(bytes, {
+      get(target, key) {
+        if (key === "indexOf") {
+          return (byte: number, from: number) => {
+            const at = target.indexOf(byte, from);
+            count += (at < 0 ? target.length : at) - from;
+            return at;
+          };
+        }
+        const value: unknown = Reflect.get(target, key);
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
+    expect(membersOf(counting)?.has("a")).toBe(true);
+    return count / bytes.length;
+  };
+  expect(looks(4000)).toBeLessThan(8);
+});

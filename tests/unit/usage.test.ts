@@ -77,3 +77,19 @@ test("an answer of many megabytes is held by its last 16 KiB", () => {
   tail.push(new TextEncoder().encode('"usage":{"prompt_tokens":1,"completion_tokens":2}'));
   expect(tail.read()).toEqual({ inputTokens: 1, outputTokens: 2 });
 });
+
+test("a tail made of what looks like counts is given up after a few", () => {
+  const text = '"usage":{"a":1,}'.repeat(1000);
+  const parse = JSON.parse;
+  let parsed = 0;
+  JSON.parse = ((...args: Parameters<typeof parse>) => {
+    parsed += 1;
+    return parse(...args);
+  }) as typeof parse;
+  try {
+    expect(usageOf(text)).toBeUndefined();
+  } finally {
+    JSON.parse = parse;
+  }
+  expect(parsed).toBeLessThan(200);
+});

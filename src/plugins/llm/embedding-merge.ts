@@ -45,6 +45,8 @@ export async function mergeEmbeddings(
   const usage = new Map<string, number>();
   let model: Uint8Array | undefined;
   let dimensions: number | undefined;
+  /** One answer that is right as it came is passed on as it came, with whatever else it says. */
+  let isUntouched = true;
   let stretchEndsAt = ports.elapsed() + STRETCH_MS;
   const breathe = async (): Promise<void> => {
     if (ports.elapsed() < stretchEndsAt) return;
@@ -66,6 +68,7 @@ export async function mergeEmbeddings(
       dimensions ??= read.item.dimensions;
       if (read.item.dimensions !== dimensions) return { ok: false, reason: "embeddings of different dimensions" };
       items[part.offset + read.local] = read.item;
+      isUntouched &&= read.isUntouched && read.local === seen;
       seen += 1;
       await breathe();
     }
@@ -74,6 +77,9 @@ export async function mergeEmbeddings(
     addUsage(usage, slice(part.body, members.get("usage")));
   }
 
+  const inputTokens = usage.get("prompt_tokens") ?? 0;
+  const only = parts[0];
+  if (only && parts.length === 1 && isUntouched) return { ok: true, pieces: [only.body], inputTokens };
   const pieces: Uint8Array[] = [text('{"object":"list","data":[')];
   for (const [at, item] of items.entries()) {
     if (!item) return { ok: false, reason: `no embedding for input ${at}` };
@@ -84,7 +90,7 @@ export async function mergeEmbeddings(
   if (model) pieces.push(text(',"model":'), model);
   if (usage.size > 0) pieces.push(text(`,"usage":${JSON.stringify(Object.fromEntries(usage))}`));
   pieces.push(text("}"));
-  return { ok: true, pieces, inputTokens: usage.get("prompt_tokens") ?? 0 };
+  return { ok: true, pieces, inputTokens };
 }
 
 const COMMA = text(",");
@@ -96,7 +102,7 @@ function readItem(
   arrival: number,
   offset: number,
   encoding: Encoding,
-): { readonly local: number; readonly item: Item } | undefined {
+): { readonly local: number; readonly item: Item; readonly isUntouched: boolean } | undefined {
   const members = membersOf(body, range.start);
   const embedding = members?.get("embedding");
   if (!members || !embedding) return undefined;
@@ -120,7 +126,8 @@ function readItem(
     at = change.range.end;
   }
   pieces.push(body.subarray(at, range.end));
-  return { local, item: { pieces, dimensions: vector.dimensions } };
+  const isUntouched = index !== undefined && offset === 0 && vector.isUntouched;
+  return { local, item: { pieces, dimensions: vector.dimensions }, isUntouched };
 }
 
 /** The vector in the wanted encoding: the bytes it came as, if they are in it and hold what they should. */
@@ -128,22 +135,26 @@ function readVector(
   body: Uint8Array,
   range: Range,
   encoding: Encoding,
-): { readonly bytes: Uint8Array; readonly dimensions: number } | undefined {
+): { readonly bytes: Uint8Array; readonly dimensions: number; readonly isUntouched: boolean } | undefined {
   const raw = body.subarray(range.start, range.end);
   const value = parseJson(new TextDecoder().decode(raw));
   if (typeof value === "string") {
     const bytes = decodeBase64(value);
     if (!bytes || bytes.length === 0 || bytes.length % 4 !== 0) return undefined;
-    if (encoding === "base64") return { bytes: raw, dimensions: bytes.length / 4 };
+    if (encoding === "base64") return { bytes: raw, dimensions: bytes.length / 4, isUntouched: true };
     const floats = Array.from(toFloats(bytes));
     return floats.every(Number.isFinite)
-      ? { bytes: text(JSON.stringify(floats)), dimensions: floats.length }
+      ? { bytes: text(JSON.stringify(floats)), dimensions: floats.length, isUntouched: false }
       : undefined;
   }
   if (!Array.isArray(value) || value.length === 0 || !value.every(Number.isFinite)) return undefined;
-  if (encoding === "float") return { bytes: raw, dimensions: value.length };
+  if (encoding === "float") return { bytes: raw, dimensions: value.length, isUntouched: true };
   const floats = Float32Array.from(value);
-  return { bytes: text(`"${Buffer.from(floats.buffer).toString("base64")}"`), dimensions: value.length };
+  return {
+    bytes: text(`"${Buffer.from(floats.buffer).toString("base64")}"`),
+    dimensions: value.length,
+    isUntouched: false,
+  };
 }
 
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;

@@ -3,6 +3,7 @@ import { ClientGone } from "../../http/body.ts";
 import { collect, type WholeAnswer } from "../../http/collect.ts";
 import { toClientHeaders } from "../../http/headers.ts";
 import type { Claim } from "../../pool/pool.ts";
+import type { Session } from "../../tunnel/session.ts";
 import { type LlmCall, type LlmPorts, toExchangeRequest } from "./call.ts";
 import { type EmbeddingInput, type Part, PartCutter, parseEmbeddingInput } from "./embedding-input.ts";
 import { mergeEmbeddings, type PartAnswer } from "./embedding-merge.ts";
@@ -11,9 +12,9 @@ import { UsageTail } from "./usage.ts";
 
 /** Inputs per part for a worker that did not say; small enough that several workers share a large request. */
 const USUAL_BATCH = 64;
-/** Answers held until they are merged. 2,048 vectors of 4,096 floats written as JSON take about 160 MiB. */
+/** Answers of one request held until they are merged. 2,048 vectors of 4,096 floats written as JSON take about 160 MiB. */
 const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
-/** A part that fails at three workers fails the request. */
+/** A part that has failed at three workers fails the request. */
 const MAX_FAILURES = 3;
 
 /**
@@ -34,6 +35,7 @@ export async function relayEmbeddings(
   const first = answers[0];
   if (!first) throw new Fault("upstream_error");
   const { deps } = ports;
+  ports.listener.restoreIdleTimeout(call.request);
   const merged = await mergeEmbeddings(answers, input.count, input.encoding, {
     elapsed: () => deps.clock.elapsed(),
     pause: nextTurn,
@@ -61,7 +63,12 @@ class EmbeddingRun {
   readonly #stop = new AbortController();
   #wholeTaken = false;
   #lanes = 0;
-  #failures = 0;
+  /** How often the part that begins at an input has failed. */
+  readonly #failures = new Map<number, number>();
+  /** Sessions that failed a part: this request goes to others. */
+  readonly #failed = new Set<Session>();
+  /** Bytes of answers held, of all parts. */
+  #held = 0;
   #refused: WholeAnswer | undefined;
   #error: unknown;
 
@@ -111,7 +118,7 @@ class EmbeddingRun {
     return this.#ports.area.pool.hasRoomFor({
       model: this.#model,
       exact: true,
-      excluded: NONE,
+      excluded: this.#failed,
       workerId: this.#call.workerId,
     });
   }
@@ -119,8 +126,9 @@ class EmbeddingRun {
   /** Runs one job for one part, or less: what another worker takes may be smaller. Never rejects. */
   async #pull(): Promise<void> {
     const { area, config, deps } = this.#ports;
-    let part: Part | undefined;
     const usage = new UsageTail();
+    let part: Part | undefined;
+    let worker: Session | undefined;
     area.began();
     try {
       const whole = await collect({
@@ -129,24 +137,36 @@ class EmbeddingRun {
         spec: {
           model: this.#model,
           workerId: this.#call.workerId,
+          excluded: this.#failed,
           exact: true,
           silenceMs: config.requestTimeoutMs,
           stallMs: config.clientStallTimeoutMs,
           request: (claim) => {
             if (part) this.#putBack(part);
+            worker = claim.seat.session;
             part = this.#take(claim);
             return part && toExchangeRequest(this.#ports, this.#call, false, part.body);
           },
         },
-        maxBytes: MAX_ANSWER_BYTES,
+        takeRoom: (bytes) => {
+          this.#held += bytes;
+          return this.#held <= MAX_ANSWER_BYTES;
+        },
         signal: this.#stop.signal,
         observe: (bytes) => usage.push(bytes),
-        onReport: (report) => area.ended(this.#call.requestId, this.#model, report, usage.read()),
+        onReport: (report) =>
+          area.ended({
+            requestId: this.#call.requestId,
+            model: this.#model,
+            report,
+            usage: usage.read(),
+            bytesIn: part?.body.length ?? 0,
+          }),
       });
-      if (whole && part) this.#accept(part, whole);
+      if (whole && part) this.#accept(part, whole, worker);
     } catch (error) {
-      if (part) this.#putBack(part);
       if (this.#stop.signal.aborted) return;
+      if (part && error instanceof Fault && RETRIED.has(error.code) && this.#mayRetry(part, worker)) return;
       this.#error = error;
       this.#stop.abort();
     }
@@ -164,21 +184,37 @@ class EmbeddingRun {
     else this.#wholeTaken = false;
   }
 
-  #accept(part: Part, whole: WholeAnswer): void {
+  #accept(part: Part, whole: WholeAnswer, worker: Session | undefined): void {
     if (whole.status >= 200 && whole.status < 300) {
       this.#answers.push({ offset: part.offset, count: part.count, body: whole.body, whole });
       return;
     }
-    this.#failures += 1;
     // A backend that is broken or busy may not be the only one; a request that it calls wrong is wrong everywhere.
-    if (this.#cutter && (whole.status >= 500 || whole.status === 429) && this.#failures < MAX_FAILURES)
-      return this.#putBack(part);
+    if (this.#cutter && (whole.status >= 500 || whole.status === 429) && this.#mayRetry(part, worker)) return;
     this.#refused ??= whole;
     this.#stop.abort();
   }
+
+  /** Opens a failed part for other workers. False when it has failed often enough, or nobody else could take it. */
+  #mayRetry(part: Part, worker: Session | undefined): boolean {
+    const failures = (this.#failures.get(part.offset) ?? 0) + 1;
+    this.#failures.set(part.offset, failures);
+    if (worker) this.#failed.add(worker);
+    const { pool } = this.#ports.area;
+    const demand = { model: this.#model, workerId: this.#call.workerId, exact: true, excluded: this.#failed };
+    if (failures >= MAX_FAILURES || !pool.hasOther(demand)) return false;
+    this.#putBack(part);
+    return true;
+  }
 }
 
-const NONE: ReadonlySet<never> = new Set();
+/** Faults of one worker, which another need not share. */
+const RETRIED: ReadonlySet<string> = new Set([
+  "worker_lost",
+  "upstream_error",
+  "upstream_unreachable",
+  "upstream_timeout",
+]);
 
 /** Answers up to this size go out in one piece, with a length. */
 const ONE_PIECE_BYTES = 1024 * 1024;

@@ -12,7 +12,8 @@ export interface LlmRequest {
 /** Workers cannot register a longer one. */
 const MAX_MODEL_CHARS = 512;
 
-const decoder = new TextDecoder("utf-8", { fatal: true });
+// A byte order mark is no JSON (RFC 8259 §8.1); dropping it here would leave it in the bytes that are passed on.
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Throws `invalid_json`, or `invalid_request` with the field that is wrong. */
 export function parseLlmRequest(body: Uint8Array): LlmRequest {

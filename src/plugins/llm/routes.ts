@@ -65,7 +65,7 @@ function workerModels(area: PluginPool, ctx: RouteContext): readonly ModelCard[]
 
 function workerIdOf(ctx: RouteContext): string | undefined {
   const id = ctx.params?.["worker_id"];
-  return id === undefined ? undefined : decodeURIComponent(id);
+  return id;
 }
 
 function searchOf(url: string): string {
@@ -76,11 +76,17 @@ function searchOf(url: string): string {
 /** Segments of a backend path that is passed on: what URLs of APIs hold, and no way up or out. */
 const SEGMENT = /^[A-Za-z0-9._~:@!$&'()*+,;=%-]+$/;
 
+/**
+ * Percent-encoded letters, digits and marks that need none (RFC 3986 §2.3), slashes and zero bytes: such a path is
+ * another one to whoever decodes it, and would slip past what is decided by path.
+ */
+const NEEDLESS_ENCODING = /%(?:2[def5]|3[0-9]|4[1-9a-f]|5[0-9acf]|6[1-9a-f]|7[0-9ae]|00)/i;
+
 /** The backend path that a wildcard matched: single slashes, no trailing one, nothing that could leave the backend's base. */
 function cleanPath(rest: string): string {
   const segments = rest.split("/").filter((segment) => segment !== "");
   const isSafe = segments.every(
-    (segment) => SEGMENT.test(segment) && !/^(?:\.|%2e){1,2}$/i.test(segment) && !/%(?:2f|5c|00)/i.test(segment),
+    (segment) => SEGMENT.test(segment) && !/^\.{1,2}$/.test(segment) && !NEEDLESS_ENCODING.test(segment),
   );
   if (segments.length === 0 || !isSafe) throw new Fault("unknown_url");
   return `/${segments.join("/")}`;

@@ -10,6 +10,15 @@ import { UsageTail } from "./usage.ts";
 
 /** Reads the request, and answers it from a worker. Throws `Fault` or `ClientGone`. */
 export async function serveLlm(ports: LlmPorts, call: LlmCall): Promise<Response> {
+  try {
+    return await answer(ports, call);
+  } catch (error) {
+    ports.listener.restoreIdleTimeout(call.request);
+    throw error;
+  }
+}
+
+async function answer(ports: LlmPorts, call: LlmCall): Promise<Response> {
   const { area, config, deps } = ports;
   if (area.isDraining) throw new Fault("draining", { retryAfterS: 5 });
   assertJson(call.request.headers);
@@ -19,9 +28,9 @@ export async function serveLlm(ports: LlmPorts, call: LlmCall): Promise<Response
     clock: deps.clock,
     liftIdleTimeout: () => ports.listener.liftIdleTimeout(call.request),
   });
+  const parsed = parseLlmRequest(body);
   // From here on the client only waits, for as long as its job takes.
   ports.listener.liftIdleTimeout(call.request);
-  const parsed = parseLlmRequest(body);
   // Vectors of another quantization are other vectors: embeddings are served by the exact model only.
   if (call.path === "/embeddings") return relayEmbeddings(ports, call, body, parsed);
 
@@ -57,7 +66,10 @@ export async function serveLlm(ports: LlmPorts, call: LlmCall): Promise<Response
         if (lastChunkAt > 0) gap((now - lastChunkAt) / 1000);
         lastChunkAt = now;
       },
-      onReport: (report) => area.ended(call.requestId, model, report, usage.read()),
+      onReport: (report) => {
+        area.ended({ requestId: call.requestId, model, report, usage: usage.read(), bytesIn: body.length });
+        ports.listener.restoreIdleTimeout(call.request);
+      },
     },
   );
 }

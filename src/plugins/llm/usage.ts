@@ -6,6 +6,9 @@ const TAIL_BYTES = 16 * 1024;
 /** Anthropic's `message_start` counts the input tokens in the first event of a stream. */
 const FIRST_BYTES = 4 * 1024;
 const MAX_TOKENS = 2 ** 31;
+/** Objects called `usage` that are looked into, and closing braces tried for each: real ones hold two details at most. */
+const MAX_TRIES = 4;
+const MAX_BRACES = 8;
 
 /**
  * Counts the tokens of an answer that is only passed by: keeps its last pieces, and looks into them once, at the end.
@@ -37,10 +40,13 @@ export class UsageTail {
 
 /** Searches backwards for a member called `usage` that is an object with counts. */
 function findUsage(text: string): Usage | undefined {
+  let tries = 0;
   for (let at = text.lastIndexOf('"usage"'); at >= 0; at = at === 0 ? -1 : text.lastIndexOf('"usage"', at - 1)) {
     const start = text.slice(at + 7, at + 7 + 64).match(/^\s*:\s*\{/)?.[0].length;
     // Inside a string its quotes are escaped, so this is a member, or `usage` as somebody's plain text value.
     if (start === undefined || text[at - 1] === "\\") continue;
+    tries += 1;
+    if (tries > MAX_TRIES) return undefined;
     const usage = toUsage(parseObjectAt(text, at + 7 + start - 1));
     if (usage) return usage;
   }
@@ -49,7 +55,10 @@ function findUsage(text: string): Usage | undefined {
 
 /** The object that begins at `at`, parsed up to the brace that closes it. */
 function parseObjectAt(text: string, at: number): unknown {
-  for (let end = text.indexOf("}", at); end >= 0 && end - at < 4096; end = text.indexOf("}", end + 1)) {
+  let end = at;
+  for (let braces = 0; braces < MAX_BRACES; braces += 1) {
+    end = text.indexOf("}", end + 1);
+    if (end < 0 || end - at > 4096) return undefined;
     const value = parseJson(text.slice(at, end + 1));
     if (value !== undefined) return value;
   }

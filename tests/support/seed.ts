@@ -1,0 +1,4 @@
+import fc from "fast-check";
+
+// One seed for all random tests. Set FAST_CHECK_SEED to another number to look elsewhere.
+fc.configureGlobal({ seed: Number(process.env["FAST_CHECK_SEED"] ?? 1) });

@@ -1,7 +1,7 @@
 import type { HeaderPairs } from "../tunnel/frame.ts";
 import { HOP_BY_HOP } from "../tunnel/hop-by-hop.ts";
 
-/** What identifies or admits the client here; none of it is a worker's business (SPEC §2). */
+/** What identifies or admits the client here; none of it is a worker's business. */
 const CREDENTIALS = ["authorization", "x-api-key", "api-key", "cookie", "x-user-roles", "x-goog-api-key"];
 
 /** About the way to this server, which a backend must not take for the way to itself. */

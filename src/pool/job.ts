@@ -56,7 +56,7 @@ export interface JobReport {
   readonly status: number | undefined;
 }
 
-/** One try and two more (SPEC §3, "worker gone before the first byte"). */
+/** One try and two more: a request that ends three workers is more likely their bane than their victim. */
 const MAX_ATTEMPTS = 3;
 
 /**

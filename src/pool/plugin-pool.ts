@@ -123,7 +123,7 @@ export class PluginPool {
     return this.pool.revision + this.#completed + this.#failed;
   }
 
-  /** The shape of SPEC §9, snake_case; a plain copy. */
+  /** What the State API shows of this plugin: a plain copy. */
   state(): PluginPoolState {
     const { deps, version } = this.#options;
     const workers = [...this.pool.seats()].map(toWorkerState);

@@ -141,7 +141,7 @@ export class ServerExchange implements Exchange {
 
   handleHead(head: ResponseHead, body: Uint8Array, end: boolean): void {
     if (this.#ended) return this.#afterEnd(end);
-    if (this.#headSeen) return this.#violate("a second response head");
+    if (this.#headSeen) return this.#violate("a second response head", end);
     this.#headSeen = true;
     this.lastProgressAt = this.#options.clock.elapsed();
     this.#sink.onHead(head);
@@ -151,7 +151,7 @@ export class ServerExchange implements Exchange {
 
   handleData(body: Uint8Array, end: boolean): void {
     if (this.#ended) return this.#afterEnd(end);
-    if (!this.#headSeen) return this.#violate("response data before the head");
+    if (!this.#headSeen) return this.#violate("response data before the head", end);
     if (body.length > 0) this.lastProgressAt = this.#options.clock.elapsed();
     this.#handleBody(body, end);
   }
@@ -195,9 +195,10 @@ export class ServerExchange implements Exchange {
     if (this.#ended && workerEnded) this.#settle();
   }
 
-  #violate(what: string): void {
+  #violate(what: string, workerEnded: boolean): void {
     this.#breakOff("protocol_error", what);
     this.#end({ kind: "broken", code: "protocol_error", message: what });
+    this.#afterEnd(workerEnded);
   }
 
   #sendBody(bytes: Uint8Array, end: boolean): void {

@@ -8,7 +8,7 @@ export interface Beating {
   close(code: number, reason: string): void;
 }
 
-/** Missed intervals after which a peer counts as gone: 45 s at the default of 15 s (PROTOCOL, "Liveness"). */
+/** Missed intervals after which a peer counts as gone: 45 s at the default of 15 s (docs/protocol.md). */
 const MISSED = 3;
 /** Steps of one interval. Each pings its share of the sessions, so that thousands of pings never leave in one burst. */
 const STEPS = 15;

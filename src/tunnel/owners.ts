@@ -1,6 +1,6 @@
 import type { Clock } from "../deps.ts";
 
-/** How long an id stays its owner's after the last session left (PROTOCOL, "Registration"). */
+/** How long an id stays its owner's after the last session left (docs/protocol.md, "Registration"). */
 const REMEMBER_MS = 10 * 60_000;
 /** Remembered ids of workers that are away; the oldest go first. Keys are needed to register, so this bounds memory, not trust. */
 const MAX_AWAY = 50_000;

@@ -24,7 +24,7 @@ export interface LinkOptions {
   readonly onClosed: (end: LinkEnd) => void;
 }
 
-/** Missed ping intervals after which the server counts as gone, as it does the other way round (PROTOCOL, "Liveness"). */
+/** Missed ping intervals after which the server counts as gone, as it does the other way round (docs/protocol.md). */
 const MISSED = 3;
 const HEARTBEAT_MS = { least: 5000, most: 10_000 } as const;
 /** How long the last bytes get to leave before the socket is closed under them. */

@@ -31,7 +31,7 @@ export const RETRY_LIMITS: RetryLimits = {
   lastedMs: 10_000,
 };
 
-/** Close code of a session whose id was taken over (PROTOCOL, "Registration"). */
+/** Close code of a session whose id was taken over (docs/protocol.md, "Registration"). */
 const REPLACED = 4001;
 /** Close codes after which dialling again changes nothing by itself: refused, or not understood. */
 const REFUSALS = new Set([1002, 1003, 1008, 1010, REPLACED]);

@@ -29,7 +29,7 @@ export interface Worker {
   stop(): Promise<void>;
 }
 
-/** PROTOCOL: a server that has not answered a registration by then will not. */
+/** A server that has not answered a registration by then will not. */
 const REGISTER_TIMEOUT_MS = 10_000;
 /** A backend that loads a model may need a while to list its models. */
 const PROBE_TIMEOUT_MS = 10_000;

@@ -278,10 +278,11 @@ function byteLength(bytes: Uint8Array | undefined): number {
   return bytes?.byteLength ?? 0;
 }
 
+/** An event stream in plain text: in a compressed one nothing of ours could be put between its lines. */
 function isEventStream(head: ResponseHead): boolean {
-  return head.headers.some(
-    ([name, value]) => name.toLowerCase() === "content-type" && value.toLowerCase().startsWith("text/event-stream"),
-  );
+  const value = (wanted: string): string | undefined =>
+    head.headers.find(([name]) => name.toLowerCase() === wanted)?.[1].toLowerCase();
+  return value("content-type")?.startsWith("text/event-stream") === true && (value("content-encoding") ?? "identity") === "identity";
 }
 
 /** Proxies on the way must neither hold events back nor change them. */

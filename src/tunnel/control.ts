@@ -127,10 +127,27 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 
 export type HostInfo = Readonly<Record<string, string>>;
 
+/** Facts about one host that are kept; the predecessor's agents send seven. */
+const MAX_HOST_FACTS = 32;
+
+/** What is known of a host after it said more: newer words replace older ones, and new names have room up to the limit. */
+export function mergeHostInfo(was: HostInfo, said: HostInfo): HostInfo {
+  return Object.fromEntries(Object.entries({ ...was, ...said }).slice(0, MAX_HOST_FACTS));
+}
+
+/** Inputs per embeddings request, which legacy agents say in `agent_config`; zero, nonsense and absence mean not said. */
+export function batchSizeOf(message: {
+  readonly embedding_batch_size?: number | null | undefined;
+  readonly agent_config?: HostInfo | null | undefined;
+}): number | undefined {
+  const batch = message.embedding_batch_size ?? Number(message.agent_config?.["embedding_batch_size"] ?? 0);
+  return Number.isInteger(batch) && batch > 0 ? Math.min(batch, MAX_EMBEDDING_BATCH) : undefined;
+}
+
 function toHostInfo(entries: Record<string, unknown>): HostInfo {
   const known: [string, string][] = [];
   for (const [key, value] of Object.entries(entries)) {
-    if (known.length >= 32) break;
+    if (known.length >= MAX_HOST_FACTS) break;
     if (typeof value === "string" && /^[a-z][a-z0-9_]{0,63}$/.test(key))
       known.push([key, withoutControls(value.slice(0, 512))]);
   }

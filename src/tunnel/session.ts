@@ -1,5 +1,5 @@
 import type { Clock, Log } from "../deps.ts";
-import type { Control, HostInfo, ReportedStatus } from "./control.ts";
+import { batchSizeOf, type Control, type HostInfo, mergeHostInfo, type ReportedStatus } from "./control.ts";
 import type { ReceiveCredit } from "./credit.ts";
 import { type Exchange, type ExchangeRequest, type ExchangeSink, type Lane, ServerExchange } from "./exchange.ts";
 import { type BadFrame, type Frame, MAX_EXCHANGE_ID } from "./frame.ts";
@@ -109,11 +109,11 @@ export interface SessionOptions {
 /** A worker's session on this server, hello to goodbye: routes frames to exchanges and keeps what the worker offers. */
 export class WorkerSession implements Session, Wire {
   readonly id: string;
-  readonly worker: WorkerInfo;
   readonly connectedAt: number;
   readonly #options: SessionOptions;
   readonly #exchanges = new Map<number, ServerExchange>();
   readonly #isOpen = (id: number): boolean => this.#exchanges.has(id);
+  #worker: WorkerInfo;
   #offer: Offer;
   #telemetry: Telemetry = { cpuPercent: undefined, ramUsedPercent: undefined };
   #nextId = 1;
@@ -127,7 +127,7 @@ export class WorkerSession implements Session, Wire {
   constructor(options: SessionOptions) {
     this.#options = options;
     this.id = options.id;
-    this.worker = options.worker;
+    this.#worker = options.worker;
     this.#offer = options.offer;
     this.connectedAt = options.clock.now();
     this.lastHeartbeatAt = this.connectedAt;
@@ -136,6 +136,10 @@ export class WorkerSession implements Session, Wire {
 
   get dialect(): "native" | "legacy" {
     return this.#options.dialect.name;
+  }
+
+  get worker(): WorkerInfo {
+    return this.#worker;
   }
 
   get offer(): Offer {
@@ -280,10 +284,13 @@ export class WorkerSession implements Session, Wire {
       this.#offer = {
         models: control.models ?? was.models,
         maxConcurrency: control.max_concurrency ?? was.maxConcurrency,
-        embeddingBatchSize: control.embedding_batch_size ?? was.embeddingBatchSize,
+        embeddingBatchSize: batchSizeOf(control) ?? was.embeddingBatchSize,
         status: control.status ? toOfferStatus(control.status) : was.status,
         reason: control.reason ?? undefined,
       };
+      // An agent learns some of it late: its backend's version only when the backend is up.
+      if (control.agent_config)
+        this.#worker = { ...this.#worker, hostInfo: mergeHostInfo(this.#worker.hostInfo, control.agent_config) };
     }
     this.#options.host.onOfferChange(this);
   }

@@ -80,7 +80,7 @@ const STEP = fc.oneof(
   fc.record({ do: fc.constant("room" as const), room: fc.boolean() }),
 );
 
-/** The rules of PROTOCOL in their shortest form, against which the real exchange is held. */
+/** The rules of docs/protocol.md in their shortest form, against which the real exchange is held. */
 class Model {
   headSeen = false;
   ended: ExchangeEnd["kind"] | undefined;

@@ -282,7 +282,10 @@ function byteLength(bytes: Uint8Array | undefined): number {
 function isEventStream(head: ResponseHead): boolean {
   const value = (wanted: string): string | undefined =>
     head.headers.find(([name]) => name.toLowerCase() === wanted)?.[1].toLowerCase();
-  return value("content-type")?.startsWith("text/event-stream") === true && (value("content-encoding") ?? "identity") === "identity";
+  return (
+    value("content-type")?.startsWith("text/event-stream") === true &&
+    (value("content-encoding") ?? "identity") === "identity"
+  );
 }
 
 /** Proxies on the way must neither hold events back nor change them. */

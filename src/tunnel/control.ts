@@ -158,14 +158,19 @@ function isClean(text: string): boolean {
   return withoutControls(text) === text;
 }
 
-/** Text without C0 and C1 controls and without the marks that reorder what a person reads (U+202A–202E, U+2066–2069). */
+/**
+ * Text without C0 and C1 controls, line and paragraph separators (U+2028, U+2029), and every mark that reorders what a
+ * person reads: Unicode's Bidi_Control (U+061C, U+200E–200F, U+202A–202E, U+2066–2069).
+ */
 function withoutControls(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this takes out.
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, "");
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, "");
 }
 
 function issueText(issues: readonly v.BaseIssue<unknown>[]): string {
   const issue = issues[0];
   const path = issue?.path?.map((item) => String(item.key)).join(".") ?? "message";
+  // Valibot's "expected" of a field that is not there is the field's own name.
+  if (issue?.received === "undefined") return `${path} is missing`;
   return `${path} ${issue?.expected ? `takes ${issue.expected}` : "is not valid"}`;
 }

@@ -32,9 +32,13 @@ const endSchema = v.object({
 /** Agents send up to 32 KiB in a chunk; this leaves room for others that speak their dialect. */
 const MAX_CHUNK_CHARS = 1024 * 1024;
 
-/** Standard base64, whole. The decoder skips what is none of it, so that a wrong character shows in the length. */
+/**
+ * Standard base64, whole. The decoder skips what is none of it, so that a wrong character shows in the length; but it
+ * also takes the two characters of base64 for URLs.
+ */
 function decodeBase64(text: string): Uint8Array | undefined {
-  if (text.length % 4 !== 0 || text.length > MAX_CHUNK_CHARS) return undefined;
+  if (text.length % 4 !== 0 || text.length > MAX_CHUNK_CHARS || text.includes("-") || text.includes("_"))
+    return undefined;
   const padding = text.endsWith("==") ? 2 : text.endsWith("=") ? 1 : 0;
   const bytes = Buffer.from(text, "base64");
   return bytes.length === (text.length / 4) * 3 - padding ? bytes : undefined;
@@ -53,7 +57,7 @@ export function decodeLegacy(
       const { status } = parsed.output;
       // Its backend's fault and not the agent's: one odd answer ends one exchange, and an odd header is left out.
       if (!Number.isInteger(status) || status < 200 || status > 599) {
-        return { type: "end", id, error: { code: "upstream_error", message: "no HTTP status" } };
+        return { type: "end", id, error: { code: "bad_status", message: "no HTTP status" } };
       }
       const headers = Object.entries(parsed.output.headers ?? {}).filter((pair) => isHeaderPairs([pair]));
       return { type: "headers", id, head: { status, headers } };
@@ -103,22 +107,28 @@ const HELD_ANSWER_BYTES = 64 * 1024;
 /** The legacy dialect, server side. Stateful only in the answers it holds back until it knows whose they are. */
 export function createLegacyDialect(holdBytes: number): Dialect {
   const held = new Map<number, { readonly head: ResponseHead; readonly pieces: Uint8Array[]; bytes: number }>();
+  /** Open exchanges whose head was passed on. */
+  const begun = new Set<number>();
 
   const toIncoming = (message: LegacyMessage, isOpen: boolean): Incoming => {
     const { id } = message;
     const answer = held.get(id);
     if (message.type === "headers") {
-      if (!isOpen || !AGENT_FAILURE_STATUS.includes(message.head.status))
+      if (!isOpen || begun.has(id) || !AGENT_FAILURE_STATUS.includes(message.head.status)) {
+        if (isOpen) begun.add(id);
         return { ...message, type: "response", end: false, body: EMPTY };
+      }
       held.set(id, { head: message.head, pieces: [], bytes: 0 });
       return { type: "ignored" };
     }
     if (message.type === "chunk") {
       if (!answer) return { ...message, type: "response_data", end: false };
-      answer.pieces.push(message.body);
+      // Empty ones cost no bytes of the limit, and would pile up.
+      if (message.body.length > 0) answer.pieces.push(message.body);
       answer.bytes += message.body.length;
       if (answer.bytes <= HELD_ANSWER_BYTES) return { type: "ignored" };
       held.delete(id);
+      begun.add(id);
       return { type: "response", id, end: false, head: answer.head, body: Buffer.concat(answer.pieces) };
     }
     held.delete(id);
@@ -126,7 +136,7 @@ export function createLegacyDialect(holdBytes: number): Dialect {
       return {
         type: "reset",
         id,
-        code: toResetCode(message.error.code, answer !== undefined),
+        code: toResetCode(message.error.code, !begun.has(id)),
         message: message.error.message,
       };
     if (!answer) return { type: "response_data", id, end: true, body: EMPTY };
@@ -151,7 +161,10 @@ export function createLegacyDialect(holdBytes: number): Dialect {
     createLane: (id, wire) => createLegacyLane(id, wire),
     // The predecessor's agents know no drain message: they see the close and come back.
     drainMessage: () => undefined,
-    forget: (id) => held.delete(id),
+    forget: (id) => {
+      held.delete(id);
+      begun.delete(id);
+    },
   };
 }
 

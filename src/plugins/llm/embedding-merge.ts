@@ -1,3 +1,4 @@
+import { countNumbers } from "../../json/numbers.ts";
 import { itemsOf, membersOf, type Range } from "../../json/scan.ts";
 import { isRecord, parseJson } from "../../tunnel/control.ts";
 import type { Encoding } from "./embedding-input.ts";
@@ -137,6 +138,10 @@ function readVector(
   encoding: Encoding,
 ): { readonly bytes: Uint8Array; readonly dimensions: number; readonly isUntouched: boolean } | undefined {
   const raw = body.subarray(range.start, range.end);
+  if (encoding === "float") {
+    const dimensions = countNumbers(body, range.start, range.end);
+    if (dimensions !== undefined) return { bytes: raw, dimensions, isUntouched: true };
+  }
   const value = parseJson(new TextDecoder().decode(raw));
   if (typeof value === "string") {
     const bytes = decodeBase64(value);

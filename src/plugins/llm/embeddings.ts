@@ -230,7 +230,9 @@ function respond(call: LlmCall, whole: WholeAnswer, pieces: readonly Uint8Array[
 function streamOf(pieces: readonly Uint8Array[]): ReadableStream<Uint8Array> {
   let next = 0;
   return new ReadableStream({
-    pull(controller) {
+    async pull(controller) {
+      // A client that reads fast would have the whole answer written in one go, while everybody else waits.
+      await nextTurn();
       const chunk: Uint8Array[] = [];
       for (let bytes = 0; next < pieces.length && bytes < CHUNK_BYTES; next += 1) {
         const piece = pieces[next] ?? EMPTY;

@@ -101,7 +101,12 @@ function embeddingAnswer(count: number, dimensions: number): Uint8Array<ArrayBuf
     embedding: Array.from({ length: dimensions }, (_, at) => Math.fround(Math.sin(index * 31 + at) / 37)),
   }));
   const body = encoder.encode(
-    JSON.stringify({ object: "list", data, model: "bench-embed", usage: { prompt_tokens: count, total_tokens: count } }),
+    JSON.stringify({
+      object: "list",
+      data,
+      model: "bench-embed",
+      usage: { prompt_tokens: count, total_tokens: count },
+    }),
   );
   answers.set(key, body);
   return body;

@@ -50,8 +50,10 @@ function answer(id: number, resolve: (response: Response) => void): Take {
       const end = 2 + bytes.readUInt16BE(0);
       const { status, type } = JSON.parse(bytes.toString("utf8", 2, end));
       bytes = bytes.subarray(end);
-      const stream = new ReadableStream<Uint8Array>({ start: (opened) => void (controller = opened) });
-      resolve(new Response(stream, { status, headers: { "content-type": type } }));
+      const start = (opened: typeof controller): void => {
+        controller = opened;
+      };
+      resolve(new Response(new ReadableStream({ start }), { status, headers: { "content-type": type } }));
     }
     if (bytes.length > 0) controller.enqueue(bytes);
     if (flags & 2) {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -47,7 +47,7 @@ export class Children {
     const next = async (what: string, timeoutMs: number): Promise<unknown> => {
       const deadline = performance.now() + timeoutMs;
       while (inbox.length === 0) {
-        if (child.exitCode !== null) throw new Error(`${script} ended with ${child.exitCode} before ${what}`);
+        if (hasEnded(child)) throw new Error(`${script} ended with ${howEnded(child)} before ${what}`);
         if (performance.now() > deadline) throw new Error(`${script} took more than ${timeoutMs} ms for ${what}`);
         await Promise.race([new Promise<void>((resolve) => (wake = resolve)), Bun.sleep(100)]);
       }
@@ -72,19 +72,22 @@ export class Children {
     event: string,
   ): Promise<Child & { readonly line: Readonly<Record<string, unknown>> }> {
     this.#count += 1;
-    const log = Bun.file(join(this.#directory, `${this.#count}.log`));
+    const path = join(this.#directory, `${this.#count}.log`);
+    const log = openSync(path, "a");
     const child = Bun.spawn([process.execPath, ...args], {
       cwd: join(import.meta.dir, ".."),
       env: childEnv(env),
-      stdio: ["ignore", log, "inherit"],
+      stdio: ["ignore", log, log],
     });
+    closeSync(log); // The child has its own.
     const stoppable = this.#track(child);
     const deadline = performance.now() + USUAL_TIMEOUT_MS;
     for (;;) {
-      const text = (await log.exists()) ? await log.text() : "";
-      const line = text.split("\n").find((each) => each.includes(`"event":"${event}"`));
+      const line = readFileSync(path, "utf8")
+        .split("\n")
+        .find((each) => each.includes(`"event":"${event}"`));
       if (line) return { ...stoppable, line: JSON.parse(line) };
-      if (child.exitCode !== null) throw new Error(`${args.join(" ")} ended with ${child.exitCode}`);
+      if (hasEnded(child)) throw new Error(`${args.join(" ")} ended with ${howEnded(child)}`);
       if (performance.now() > deadline) throw new Error(`${args.join(" ")} did not say ${event}`);
       await Bun.sleep(50);
     }
@@ -102,13 +105,21 @@ export class Children {
         this.#running.delete(tracked);
         child.kill("SIGTERM");
         await Promise.race([child.exited, Bun.sleep(STOP_TIMEOUT_MS)]);
-        if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
+        if (!hasEnded(child)) child.kill("SIGKILL");
         await child.exited;
       },
     };
     this.#running.add(tracked);
     return tracked;
   }
+}
+
+function hasEnded(child: Bun.Subprocess): boolean {
+  return child.exitCode !== null || child.signalCode !== null;
+}
+
+function howEnded(child: Bun.Subprocess): string {
+  return `${child.signalCode ?? `exit code ${child.exitCode}`}`;
 }
 
 /** What a child needs of the environment; settings of Moorage that happen to be set here must not steer it. */

@@ -36,7 +36,7 @@ export interface LoadAnswer {
   /** Events of all streams, and the reads in which they came. */
   readonly events: number;
   readonly reads: number;
-  /** What the check found wrong, if there was one. */
+  /** The first thing that went wrong, if anything did. */
   readonly wrong?: string;
 }
 
@@ -44,10 +44,16 @@ class Tally {
   readonly #startedAt = performance.now();
   readonly firstBytes: number[] = [];
   failures = 0;
+  /** The first thing that went wrong. */
+  wrong: string | undefined;
   bytes = 0;
   events = 0;
   reads = 0;
-  wrong: string | undefined;
+
+  fail(what: unknown): void {
+    this.failures += 1;
+    this.wrong ??= what instanceof Error ? what.message : String(what);
+  }
 
   answer(): LoadAnswer {
     const { failures, bytes, events, reads, wrong } = this;
@@ -102,9 +108,9 @@ async function small(tally: Tally, target: Target, body: string): Promise<void> 
     // Servers send a head with the first bytes of the body, so this is when those came.
     tally.firstBytes.push(performance.now() - startedAt);
     tally.bytes += (await response.arrayBuffer()).byteLength;
-    if (response.status !== 200) tally.failures += 1;
-  } catch {
-    tally.failures += 1;
+    if (response.status !== 200) tally.fail(`status ${response.status}`);
+  } catch (error) {
+    tally.fail(error);
   }
 }
 
@@ -129,9 +135,9 @@ async function eventStream(tally: Tally, target: Target, body: string): Promise<
       }
       tail = (tail + Buffer.from(bytes).toString()).slice(-DONE.length);
     }
-    if (response.status !== 200 || tail !== DONE) tally.failures += 1;
-  } catch {
-    tally.failures += 1;
+    if (response.status !== 200 || tail !== DONE) tally.fail(`status ${response.status}, ending in ${tail}`);
+  } catch (error) {
+    tally.fail(error);
   }
 }
 
@@ -148,10 +154,11 @@ async function large(tally: Tally, target: Target, body: string, check: "embeddi
       tally.bytes += bytes.length;
       if (check) kept.push(bytes);
     }
-    if (check) tally.wrong = wrongInEmbeddings(Buffer.concat(kept).toString(), JSON.parse(body).input.length);
+    if (!check) return;
+    const wrong = wrongInEmbeddings(Buffer.concat(kept).toString(), JSON.parse(body).input.length);
+    if (wrong) tally.fail(wrong);
   } catch (error) {
-    tally.failures += 1;
-    tally.wrong = error instanceof Error ? error.message : String(error);
+    tally.fail(error);
   }
 }
 

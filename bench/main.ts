@@ -1,10 +1,19 @@
+import { availableParallelism } from "node:os";
 import { Children } from "./children.ts";
+import { measureEmbeddings } from "./embeddings.ts";
+import { measureMemory } from "./memory.ts";
 import { measureRelay } from "./relay.ts";
 import { type PartResult, renderGoals, renderReport } from "./report.ts";
+import { measureSessions } from "./sessions.ts";
 
 type Part = (children: Children, isQuick: boolean) => Promise<PartResult>;
 
-const PARTS: ReadonlyMap<string, Part> = new Map<string, Part>([["relay", measureRelay]]);
+const PARTS: ReadonlyMap<string, Part> = new Map<string, Part>([
+  ["relay", measureRelay],
+  ["memory", measureMemory],
+  ["embeddings", measureEmbeddings],
+  ["sessions", measureSessions],
+]);
 
 /** A run that takes longer than this is broken; it is ended with what it started. */
 const LIMIT_MS = 10 * 60_000;
@@ -20,7 +29,7 @@ async function main(args: readonly string[]): Promise<number> {
   const results: PartResult[] = [];
   let failed = 0;
   for (const [name, part] of PARTS) {
-    if (names.length > 0 && !names.includes(name)) continue;
+    if (stop.signal.aborted || (names.length > 0 && !names.includes(name))) continue;
     console.error(`${name} …`);
     const children = new Children();
     try {
@@ -32,6 +41,8 @@ async function main(args: readonly string[]): Promise<number> {
       await children.stopAll();
     }
   }
+  if (results.length === 0) return 1;
+  console.log(`Bun ${Bun.version}, ${availableParallelism()} cores.\n`);
   console.log(`${renderGoals(results.flatMap((result) => result.goals))}\n`);
   for (const { report } of results) console.log(`${renderReport(report)}\n`);
   return failed > 0 ? 1 : 0;
@@ -46,4 +57,5 @@ overtime.catch(() => {}); // Heard by the race above, or by nobody once all is d
 setTimeout(() => stop.abort(new Error(`not done after ${LIMIT_MS / 60_000} minutes`)), LIMIT_MS).unref();
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => stop.abort(new Error(signal)));
 
-process.exitCode = await main(process.argv.slice(2));
+// Not left to the event loop: nothing that a broken part still waits for should hold the run up.
+process.exit(await main(process.argv.slice(2)));

@@ -2,7 +2,7 @@ import type { Child, Children, Helper } from "./children.ts";
 import type { Target } from "./load.ts";
 import { cpuMicros } from "./process-reading.ts";
 
-const API_KEY = "bench-api-key";
+export const API_KEY = "bench-api-key";
 export const CLIENT_KEY = "bench-client-key";
 
 /** A Moorage server with keys set and everything else at its default. */
@@ -42,9 +42,13 @@ export async function startWorker(
   flags: readonly string[] = [],
 ): Promise<Child> {
   const args = ["src/worker/main.ts", "llm", "--server", server.url, "--backend", `${backend.greeting.url}/v1`];
-  const worker = await children.program([...args, "--id", id, ...flags], { CLIENT_KEY, LOG_FORMAT: "json" }, "worker.started");
+  const worker = await children.program(
+    [...args, "--id", id, ...flags],
+    { CLIENT_KEY, LOG_FORMAT: "json" },
+    "worker.started",
+  );
   for (let waited = 0; waited < WORKER_TIMEOUT_MS; waited += 50) {
-    if (/"bench-/.test(await server.get(`/api/llm/id/${id}/v1/models`))) return worker;
+    if (/"id":\s*"bench-chat"/.test(await server.get(`/api/llm/id/${id}/v1/models`))) return worker;
     await Bun.sleep(50);
   }
   throw new Error(`the worker ${id} did not register within ${WORKER_TIMEOUT_MS} ms`);
@@ -53,7 +57,10 @@ export async function startWorker(
 const WORKER_TIMEOUT_MS = 15_000;
 
 /** CPU time of a process while `work` runs, in microseconds, with what the work gave. */
-export async function withCpu<T>(pid: number, work: () => Promise<T>): Promise<{ readonly cpu: number; readonly value: T }> {
+export async function withCpu<T>(
+  pid: number,
+  work: () => Promise<T>,
+): Promise<{ readonly cpu: number; readonly value: T }> {
   const before = cpuMicros(pid);
   const value = await work();
   return { cpu: cpuMicros(pid) - before, value };

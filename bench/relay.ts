@@ -47,7 +47,7 @@ export async function measureRelay(children: Children, isQuick: boolean): Promis
   const ask = async (subject: Subject, question: LoadQuestion): Promise<Sample> => {
     const pid = subject.pid ?? backend.pid;
     const { cpu, value } = await withCpu(pid, () => load.ask<LoadAnswer>(question, 120_000));
-    if (value.failures > 0) throw new Error(`${subject.name}: ${value.failures} failures`);
+    if (value.failures > 0) throw new Error(`${subject.name}: ${value.failures} failures, such as ${value.wrong}`);
     return { answer: value, cpu: cpu / (question.kind === "requests" ? requests : value.events) };
   };
   const small = await interleave(subjects, rounds, (subject) =>
@@ -88,8 +88,16 @@ export async function measureRelay(children: Children, isQuick: boolean): Promis
         const own = samples[at] ?? [];
         return [
           subject.name,
-          spread(own.map(({ answer }) => requests / answer.seconds), 0),
-          subject.pid === undefined ? "–" : spread(own.map(({ cpu }) => cpu), 0),
+          spread(
+            own.map(({ answer }) => requests / answer.seconds),
+            0,
+          ),
+          subject.pid === undefined
+            ? "–"
+            : spread(
+                own.map(({ cpu }) => cpu),
+                0,
+              ),
           ...firstByteCells(own),
           (memoryKib(subject.pid ?? backend.pid, "peak") / 1024).toFixed(0),
         ];
@@ -127,9 +135,17 @@ function streamTable(subjects: readonly Subject[], samples: readonly Sample[][])
       const own = samples[at] ?? [];
       return [
         subject.name,
-        spread(own.map(({ answer }) => answer.events / answer.seconds), 0),
+        spread(
+          own.map(({ answer }) => answer.events / answer.seconds),
+          0,
+        ),
         median(own.map(({ answer }) => answer.events / answer.reads)).toFixed(2),
-        subject.pid === undefined ? "–" : spread(own.map(({ cpu }) => cpu), 1),
+        subject.pid === undefined
+          ? "–"
+          : spread(
+              own.map(({ cpu }) => cpu),
+              1,
+            ),
         ...firstByteCells(own),
       ];
     }),

@@ -11,13 +11,11 @@ export interface Table {
   readonly rows: readonly (readonly string[])[];
 }
 
-/** One comparison with a number that Moorage means to reach. */
-export interface Goal {
+/** One comparison, mostly with a number that Moorage means to reach. */
+export type Goal = {
   readonly what: string;
   readonly measured: string;
-  readonly wanted: string;
-  readonly isMet: boolean;
-}
+} & ({ readonly wanted: string; readonly isMet: boolean } | { readonly wanted: undefined });
 
 /** What a part hands back. */
 export interface PartResult {
@@ -26,7 +24,9 @@ export interface PartResult {
 }
 
 export function renderGoals(goals: readonly Goal[]): string {
-  const rows = goals.map((goal) => [goal.what, goal.measured, goal.wanted, goal.isMet ? "yes" : "**no**"]);
+  const verdict = (goal: Goal): string[] =>
+    goal.wanted === undefined ? ["–", "–"] : [goal.wanted, goal.isMet ? "yes" : "**no**"];
+  const rows = goals.map((goal) => [goal.what, goal.measured, ...verdict(goal)]);
   return renderTable({ head: ["what", "measured", "wanted", "reached"], rows });
 }
 

@@ -26,39 +26,54 @@ export interface BodyLimits {
  * an undeclared one as soon as it passes the limit. Throws `request_too_large`, `request_timeout` or `ClientGone`.
  */
 export async function readBody(request: Request, limits: BodyLimits): Promise<Uint8Array> {
-  const declared = request.headers.get("content-length");
-  const length = declared === null ? undefined : Number(declared);
+  const length = declaredLength(request.headers);
   if (length !== undefined && length > limits.maxBytes) throw tooLarge(limits.maxBytes);
   try {
     // With a declared length Bun gathers the body natively, without ever making a stream of it; without one it must be
     // counted on the way.
     if (length !== undefined && length <= SMALL_BODY_BYTES) return await request.bytes();
     limits.liftIdleTimeout();
-    return await inTime(length === undefined ? readCounted(request.body, limits.maxBytes) : request.bytes(), limits);
+    if (length !== undefined) return await inTime(request.bytes(), limits);
+    const reader = request.body?.getReader();
+    if (!reader) return new Uint8Array(0);
+    // Not awaited, here and below: the answer must not wait for a client that goes on sending.
+    return await inTime(readCounted(reader, limits.maxBytes), limits, () => void reader.cancel("late").catch(() => {}));
   } catch (error) {
     if (error instanceof Fault) throw error;
     throw new ClientGone("the client left while it sent its request", { cause: error });
   }
 }
 
-function inTime(read: Promise<Uint8Array>, { timeoutMs, clock }: BodyLimits): Promise<Uint8Array> {
+/** Undefined without a plain number: Bun lets two equal headers through, joined. Such a body is counted. */
+function declaredLength(headers: Headers): number | undefined {
+  const declared = headers.get("content-length");
+  return declared !== null && /^[0-9]+$/.test(declared) ? Number(declared) : undefined;
+}
+
+function inTime(read: Promise<Uint8Array>, { timeoutMs, clock }: BodyLimits, giveUp?: () => void): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
-    const cancelTimer = clock.after(timeoutMs, () => reject(new Fault("request_timeout")));
+    const cancelTimer = clock.after(timeoutMs, () => {
+      reject(new Fault("request_timeout"));
+      giveUp?.();
+    });
     read.finally(cancelTimer).then(resolve, reject);
   });
 }
 
-async function readCounted(body: ReadableStream<Uint8Array> | null, maxBytes: number): Promise<Uint8Array> {
-  if (!body) return new Uint8Array(0);
+/** The part of a stream's reader that is needed here; the library types of readers differ between runtimes. */
+interface Reader {
+  read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array | undefined }>;
+  cancel(reason: string): Promise<void>;
+}
+
+async function readCounted(reader: Reader, maxBytes: number): Promise<Uint8Array> {
   const pieces: Uint8Array[] = [];
   let bytes = 0;
-  const reader = body.getReader();
   for (;;) {
     const { done, value } = await reader.read();
-    if (done) return Buffer.concat(pieces);
+    if (done || value === undefined) return Buffer.concat(pieces);
     bytes += value.length;
     if (bytes > maxBytes) {
-      // Not awaited: the answer must not wait for a client that goes on sending.
       reader.cancel("too large").catch(() => {});
       throw tooLarge(maxBytes);
     }

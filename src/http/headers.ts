@@ -1,7 +1,7 @@
 import type { HeaderPairs } from "../tunnel/frame.ts";
 import { HOP_BY_HOP } from "../tunnel/hop-by-hop.ts";
 
-/** What identifies or admits the client here; none of it is a worker's business. */
+/** What identifies or admits the client here, or did at a proxy before it; none of it is a worker's business. */
 const CREDENTIALS = ["authorization", "x-api-key", "api-key", "cookie", "x-user-roles", "x-goog-api-key"];
 
 /** About the way to this server, which a backend must not take for the way to itself. */
@@ -14,19 +14,17 @@ const OF_THIS_HOP = [
   "referer",
   "forwarded",
   "via",
-  "x-forwarded-for",
-  "x-forwarded-host",
-  "x-forwarded-port",
-  "x-forwarded-proto",
-  "x-forwarded-ssl",
   "x-real-ip",
   "fly-client-ip",
 ];
 
 const NOT_FORWARDED = new Set([...HOP_BY_HOP, ...CREDENTIALS, ...OF_THIS_HOP, "x-request-id"]);
 
-/** Prefixes of headers that browsers and edge proxies add about the client's connection. */
-const NOT_FORWARDED_PREFIX = /^(?:sec-|fly-|cf-|access-control-)/;
+/**
+ * Prefixes of headers that browsers, edge proxies and signing-in proxies add about the client: `x-forwarded-` and
+ * `x-auth-request-` name it and carry its tokens, besides its address.
+ */
+const NOT_FORWARDED_PREFIX = /^(?:sec-|fly-|cf-|access-control-|x-forwarded-|x-auth-request-)/;
 
 /**
  * The request headers that a worker gets: what describes the message, never the client's credentials.
@@ -55,6 +53,7 @@ const NOT_RETURNED = new Set([
   "clear-site-data",
   "service-worker-allowed",
   "content-security-policy",
+  "content-security-policy-report-only",
   "refresh",
   "nel",
   "report-to",
@@ -69,8 +68,10 @@ const NOT_RETURNED_PREFIX = /^(?:access-control-|cross-origin-|x-accel-|x-lightt
 /** The answer's headers as the client gets them: the backend's own, without what belongs to a hop or to this origin. */
 export function toClientHeaders(pairs: HeaderPairs, requestId: string): Headers {
   const headers = new Headers();
-  let named: Set<string> | undefined;
-  for (const [name, value] of pairs) if (name.toLowerCase() === "connection") named = connectionNames(value);
+  let connection: string | undefined;
+  for (const [name, value] of pairs)
+    if (name.toLowerCase() === "connection") connection = connection === undefined ? value : `${connection},${value}`;
+  const named = connectionNames(connection ?? null);
   for (const [name, value] of pairs) {
     const lower = name.toLowerCase();
     if (NOT_RETURNED.has(lower) || NOT_RETURNED_PREFIX.test(lower) || named?.has(lower)) continue;
@@ -80,10 +81,12 @@ export function toClientHeaders(pairs: HeaderPairs, requestId: string): Headers 
   // A worker's answer is untrusted: whatever it says it is, a browser must not make a page of this origin out of it.
   headers.set("x-content-type-options", "nosniff");
   const type = headers.get("content-type") ?? "";
-  if (!/^(?:application\/(?:[\w.+-]*\+)?json|text\/event-stream|text\/plain)\b/i.test(type))
-    headers.set("content-security-policy", "sandbox");
+  if (!HARMLESS_TYPE.test(type)) headers.set("content-security-policy", "sandbox");
   return headers;
 }
+
+/** Types that no browser renders as a page. Whole and alone: of several, joined by commas, browsers believe the last. */
+const HARMLESS_TYPE = /^(?:application\/(?:[\w.+-]*\+)?json|text\/event-stream|text\/plain)[\t ]*(?:;[^,]*)?$/i;
 
 /** Lower-case header names that a Connection header declares hop-by-hop. */
 function connectionNames(value: string | null): Set<string> | undefined {

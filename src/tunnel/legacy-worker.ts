@@ -32,16 +32,18 @@ const endSchema = v.object({
 /** Agents send up to 32 KiB in a chunk; this leaves room for others that speak their dialect. */
 const MAX_CHUNK_CHARS = 1024 * 1024;
 
-/**
- * Standard base64, whole. The decoder skips what is none of it, so that a wrong character shows in the length; but it
- * also takes the two characters of base64 for URLs.
- */
+/** Standard base64, whole and padded. White space, which the decoder skips, shows in the length. */
 function decodeBase64(text: string): Uint8Array | undefined {
-  if (text.length % 4 !== 0 || text.length > MAX_CHUNK_CHARS || text.includes("-") || text.includes("_"))
-    return undefined;
+  if (text.length > MAX_CHUNK_CHARS) return undefined;
   const padding = text.endsWith("==") ? 2 : text.endsWith("=") ? 1 : 0;
-  const bytes = Buffer.from(text, "base64");
-  return bytes.length === (text.length / 4) * 3 - padding ? bytes : undefined;
+  try {
+    // Buffer's decoder would also take the alphabet for URLs, and characters past one byte.
+    const bytes = Uint8Array.fromBase64(text, { lastChunkHandling: "strict" });
+    return bytes.length === (text.length / 4) * 3 - padding ? bytes : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
 }
 
 /** Decodes one message; undefined when it is no `http_proxy_*` answer, and so is for the control decoder. Pure. */

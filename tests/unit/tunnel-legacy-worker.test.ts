@@ -262,7 +262,9 @@ describe("a legacy worker's answer", () => {
     fc.assert(
       fc.property(fc.oneof(letters, fc.base64String({ maxLength: 40 })), (data) => {
         const message = decodeLegacy({ ...chunk("1", ""), data });
-        expect(message?.type).toBe(STANDARD_BASE64.test(data) ? "chunk" : "bad");
+        // Written again it is the same text: the alphabet, the padding and the bits that it leaves over are right.
+        const isStandard = Buffer.from(data, "base64").toString("base64") === data;
+        expect(message?.type).toBe(isStandard ? "chunk" : "bad");
         if (message?.type === "chunk") expect(Buffer.from(message.body)).toEqual(Buffer.from(data, "base64"));
       }),
       { numRuns: 5000 },

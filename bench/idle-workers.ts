@@ -1,0 +1,74 @@
+/**
+ * Many workers in one process: sockets that register and then stay idle, answering what they are asked with a fixed small
+ * chat. Arguments: the server's URL, the client key.
+ */
+import { decodeFrame, encodeResponse } from "../src/tunnel/frame.ts";
+import { NATIVE_PROTOCOL } from "../src/tunnel/native.ts";
+
+/** Opens sessions until there are so many; answered when all have registered. */
+export interface IdleQuestion {
+  readonly sessions: number;
+}
+
+/** Sockets that are dialling at a time; more would only wait in the listener's backlog. */
+const DIALLING = 64;
+const HEAD = { status: 200, headers: [["content-type", "application/json"]] } as const;
+const ANSWER = new TextEncoder().encode(
+  JSON.stringify({
+    id: "chatcmpl-bench",
+    object: "chat.completion",
+    created: 1_767_225_600,
+    model: "bench-chat",
+    choices: [{ index: 0, message: { role: "assistant", content: "A rope and a ring." }, finish_reason: "stop" }],
+    usage: { prompt_tokens: 12, completion_tokens: 6, total_tokens: 18 },
+  }),
+);
+
+const [url = "", clientKey = ""] = process.argv.slice(2);
+let opened = 0;
+
+function open(at: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    // Bun's client takes its protocols in an options object that the DOM's type does not know.
+    const options = { protocols: [NATIVE_PROTOCOL], perMessageDeflate: false } as unknown as string[];
+    const socket = new WebSocket(`${url.replace(/^http/, "ws")}/api/llm/connect`, options);
+    socket.binaryType = "nodebuffer";
+    socket.onopen = () => {
+      // All serve one model, as a fleet does, and two of forty others.
+      const models = ["bench-chat", `model-${at % 40}:8b-q4`, `model-${(at + 7) % 40}:70b-q8`];
+      const worker = { worker_id: `idle-${at}`, worker_name: `idle worker ${at}`, version: "0.1.0" };
+      socket.send(JSON.stringify({ type: "register", client_key: clientKey, ...worker, models, max_concurrency: 4 }));
+    };
+    socket.onmessage = ({ data }: MessageEvent<string | Buffer>) => {
+      if (typeof data === "string") return resolve();
+      const frame = decodeFrame(data);
+      if (frame.type !== "request") return;
+      // Frames are made in plain memory, which is what the DOM's type asks for.
+      socket.send(encodeResponse(frame.id, HEAD, ANSWER, true) as Uint8Array<ArrayBuffer>);
+    };
+    socket.onclose = ({ code, reason }) => reject(new Error(`session ${at} closed: ${code} ${reason}`));
+  });
+}
+
+async function openUntil(sessions: number): Promise<void> {
+  const lane = async (): Promise<void> => {
+    while (opened < sessions) {
+      opened += 1;
+      await open(opened);
+    }
+  };
+  await Promise.all(Array.from({ length: DIALLING }, lane));
+}
+
+process.on("disconnect", () => process.exit(0));
+process.on("message", (message) => {
+  const { sessions } = message as IdleQuestion; // From the harness, which sends nothing else.
+  openUntil(sessions).then(
+    () => process.send?.({}),
+    (error: unknown) => {
+      console.error("idle-workers", error);
+      process.exit(1);
+    },
+  );
+});
+process.send?.({});

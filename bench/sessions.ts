@@ -1,0 +1,110 @@
+import type { Children, Helper } from "./children.ts";
+import { measureClaims } from "./claims.ts";
+import type { IdleQuestion } from "./idle-workers.ts";
+import type { LoadAnswer, LoadQuestion } from "./load.ts";
+import { CLIENT_KEY, type MoorageServer, startServer, withCpu } from "./moorage.ts";
+import { median, ratios, spread } from "./numbers.ts";
+import { memoryKib } from "./process-reading.ts";
+import type { PartResult } from "./report.ts";
+
+const FEW = 50;
+const MANY = 5000;
+const MOST_KIB = 30;
+const MOST_RATIO = 2;
+/** Long enough for garbage of the connecting to be collected, or to show that it is not. */
+const SETTLE_MS = 3000;
+const CONCURRENCY = 16;
+const BODY = JSON.stringify({
+  model: "bench-chat",
+  messages: [{ role: "user", content: "What floats in a harbour?" }],
+});
+
+interface Fleet {
+  readonly server: MoorageServer;
+  readonly workers: Helper;
+}
+
+/** What 5,000 connected workers cost: memory each, the choice among them, a request. */
+export async function measureSessions(children: Children, isQuick: boolean): Promise<PartResult> {
+  const rounds = isQuick ? 3 : 7;
+  const requests = isQuick ? 2000 : 5000;
+  const claims = measureClaims(FEW, MANY, rounds, isQuick ? 100_000 : 500_000);
+  const load = await children.helper("load.ts");
+  const few = await startFleet(children);
+  const many = await startFleet(children);
+  await connect(few, FEW);
+  await connect(many, FEW);
+  const before = memoryKib(many.server.pid, "now");
+  await connect(many, MANY);
+  const after = memoryKib(many.server.pid, "now");
+  const kibEach = (after - before) / (MANY - FEW);
+
+  const cpu = { few: [] as number[], many: [] as number[] };
+  for (let round = 0; round <= rounds; round += 1) {
+    for (const [size, { server }] of [
+      ["few", few],
+      ["many", many],
+    ] as const) {
+      const cost = await costOfRequest(load, server, requests);
+      if (round > 0) cpu[size].push(cost);
+    }
+  }
+  const claimRatios = ratios(claims.many, claims.few);
+  const cpuRatios = ratios(cpu.many, cpu.few);
+  const many5 = MANY.toLocaleString("en");
+  return {
+    goals: [
+      {
+        what: "server memory per idle worker session",
+        measured: `${kibEach.toFixed(1)} KiB`,
+        wanted: `at most ${MOST_KIB} KiB`,
+        isMet: kibEach <= MOST_KIB,
+      },
+      {
+        what: `choosing a worker and giving it back, among ${many5} / among ${FEW}`,
+        measured: `${spread(claimRatios, 2)} ×`,
+        wanted: `at most ${MOST_RATIO.toFixed(1)} ×`,
+        isMet: median(claimRatios) <= MOST_RATIO,
+      },
+      {
+        what: `server CPU per request with ${many5} sessions / with ${FEW}`,
+        measured: `${spread(cpuRatios, 2)} ×`,
+        wanted: undefined,
+      },
+    ],
+    report: {
+      title: "Sessions",
+      method:
+        `Native sessions of three models each, opened by raw sockets from another process; resident memory of the server with ${FEW} and ${SETTLE_MS / 1000} s after ${many5} were there. ` +
+        `Claims are timed in one process without sockets; requests go to a model that all sessions serve, over all sessions in turn, ${requests} a round. ${rounds} interleaved rounds after one to warm up.`,
+      tables: [
+        {
+          head: ["sessions", "server memory MiB", "claim and release ns", "server CPU µs/request"],
+          rows: [
+            [String(FEW), (before / 1024).toFixed(1), spread(claims.few, 0), spread(cpu.few, 0)],
+            [many5, (after / 1024).toFixed(1), spread(claims.many, 0), spread(cpu.many, 0)],
+          ],
+        },
+      ],
+    },
+  };
+}
+
+async function startFleet(children: Children): Promise<Fleet> {
+  const server = await startServer(children);
+  return { server, workers: await children.helper("idle-workers.ts", [server.url, CLIENT_KEY]) };
+}
+
+async function connect({ workers }: Fleet, sessions: number): Promise<void> {
+  const question: IdleQuestion = { sessions };
+  await workers.ask(question);
+  await Bun.sleep(SETTLE_MS);
+}
+
+async function costOfRequest(load: Helper, server: MoorageServer, requests: number): Promise<number> {
+  const target = server.target("/v1/chat/completions");
+  const question: LoadQuestion = { kind: "requests", target, body: BODY, count: requests, concurrency: CONCURRENCY };
+  const { cpu, value } = await withCpu(server.pid, () => load.ask<LoadAnswer>(question));
+  if (value.failures > 0) throw new Error(`${value.failures} failures, such as ${value.wrong}`);
+  return cpu / requests;
+}

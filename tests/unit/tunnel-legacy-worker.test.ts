@@ -147,7 +147,13 @@ describe("a request to a legacy worker", () => {
   test("of many pieces is gathered whole and sent in one message, with no flow control", async () => {
     const { sent, open } = start();
     let feed: ReadableStreamDefaultController<Uint8Array> | undefined;
-    open(new ReadableStream<Uint8Array>({ start: (controller) => void (feed = controller) }));
+    open(
+      new ReadableStream<Uint8Array>({
+        start: (controller) => {
+          feed = controller;
+        },
+      }),
+    );
     feed?.enqueue(Buffer.alloc(200 * 1024, "a"));
     feed?.enqueue(Buffer.alloc(200 * 1024, "b"));
     await Bun.sleep(0);

@@ -369,6 +369,9 @@ describe("a legacy answer of 502 or 503", () => {
     decode(headers("1", 502));
     dialect.forget(1);
     expect(decode(end("1"))).toMatchObject({ type: "response_data", end: true });
+    decode(headers("2", 200));
+    dialect.forget(2);
+    expect(decode(end("2", "upstream_error"))).toMatchObject({ type: "reset", code: "upstream_unreachable" });
   });
 });
 

@@ -141,6 +141,25 @@ test("a source is not read further while the socket has no room", async () => {
   expect(pumped.sent.map(({ text }) => text).join("")).toBe("abc");
 });
 
+test("resumed again and again while it waits for its source, it reads one piece at a time and loses none", async () => {
+  let feed: ReadableStreamDefaultController<Uint8Array> | undefined;
+  const stream = new ReadableStream<Uint8Array>({
+    start: (controller) => {
+      feed = controller;
+    },
+  });
+  const { pump, sent, credit } = start(stream, 1);
+  for (let count = 0; count < 3; count += 1) pump.resume();
+  for (const piece of ["ab", "cd", "ef"]) feed?.enqueue(Buffer.from(piece));
+  feed?.close();
+  await settle();
+  credit.grant(100);
+  pump.resume();
+  await settle();
+  expect(sent.map(({ text }) => text).join("")).toBe("abcdef");
+  expect(sent.at(-1)?.end).toBe(true);
+});
+
 test("any pieces, empty ones among them, under any grants arrive whole, with one end on the last", async () => {
   await fc.assert(
     fc.asyncProperty(

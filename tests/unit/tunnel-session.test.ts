@@ -37,12 +37,13 @@ function start() {
   const closes: string[] = [];
   const told: string[] = [];
   const logged: object[] = [];
+  const forgotten: number[] = [];
   const state = { result: "sent" as "sent" | "queued" | "lost", pings: 0 };
   const session: WorkerSession = new WorkerSession({
     id: "s",
     worker: { id: "w", name: "w", version: undefined, hostInfo: {} },
     offer: OFFER,
-    dialect: createNativeDialect(WINDOW),
+    dialect: { ...createNativeDialect(WINDOW), forget: (id) => forgotten.push(id) },
     socket: {
       send(data) {
         sent.push(data);
@@ -75,7 +76,7 @@ function start() {
       const frame = decodeFrame(data);
       return frame.type === "bad" ? "bad" : `${frame.type} ${frame.id}`;
     });
-  return { clock, session, open, sent, frames, closes, told, logged, state };
+  return { clock, session, open, sent, frames, closes, told, logged, forgotten, state };
 }
 
 const control = (message: object): string => JSON.stringify(message);
@@ -383,6 +384,18 @@ test("a cancelled exchange is remembered until its worker confirms: what is stil
   expect(sink.heard).toEqual(["canceled", "settled"]);
   expect(closes).toEqual([]);
   expect(clock.pending).toBe(0);
+});
+
+test("what the dialect holds for an exchange is forgotten when it settles, not before", () => {
+  const { session, open, forgotten } = start();
+  open();
+  const { exchange } = open();
+  exchange.cancel("canceled");
+  expect(forgotten).toEqual([]);
+  session.handleMessage(encodeResponse(2, HEAD, NOTHING, true));
+  expect(forgotten).toEqual([2]);
+  session.close(1001, "bye");
+  expect(forgotten).toEqual([2, 1]);
 });
 
 test("one exchange's overspending ends that exchange alone", () => {

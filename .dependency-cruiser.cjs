@@ -8,7 +8,7 @@ const reaches = (name, from, allowed) => ({
   to: { path: "^(src|views|tests|bench|scripts)/", pathNot: [from, ...allowed], dependencyTypesNot: ["type-only"] },
 });
 
-const SHARED = "^src/(errors|deps|clock)\\.ts$";
+const SHARED = "^src/(errors|deps|clock|json/parse)\\.ts$";
 
 /** @type {import("dependency-cruiser").IConfiguration} */
 module.exports = {
@@ -62,7 +62,7 @@ module.exports = {
     },
     reaches("tunnel-reach", "^src/tunnel/", [SHARED]),
     reaches("pool-reach", "^src/pool/", [SHARED, "^src/tunnel/"]),
-    reaches("http-reach", "^src/http/", [SHARED, "^src/(tunnel|pool|openapi)/"]),
+    reaches("http-reach", "^src/http/", [SHARED, "^src/(tunnel|pool|openapi|json)/"]),
     reaches("settings-reach", "^src/settings/", [SHARED]),
     reaches("worker-reach", "^src/worker/", [
       SHARED,

@@ -1,8 +1,8 @@
 import type { CancelTimer, Clock } from "../deps.ts";
 import { Fault } from "../errors.ts";
+import { isRecord, parseJson } from "../json/parse.ts";
 import { Job, type JobEnd, type JobReport, type JobSink, type JobSpec } from "../pool/job.ts";
 import type { Pool } from "../pool/pool.ts";
-import { isRecord, parseJson } from "../tunnel/control.ts";
 import type { ResponseHead } from "../tunnel/frame.ts";
 import { ClientGone } from "./body.ts";
 import { toClientHeaders } from "./headers.ts";
@@ -22,8 +22,11 @@ export interface RelayRequest {
   readonly requestId: string;
   /** Aborted when the client goes away. */
   readonly signal: AbortSignal;
-  /** The client asked for an event stream: it is kept alive, and told of errors in its stream. */
-  readonly isStream: boolean;
+  /**
+   * Whether the client asked for an event stream, which is kept alive, and told of errors in its stream. A promise where
+   * the request says so only further on; until then nothing is sent ahead of the worker's answer.
+   */
+  readonly isStream: boolean | Promise<boolean>;
   readonly spec: JobSpec;
   /** An error as an event of the API that was called. */
   readonly errorEvent: (fault: Fault) => string;
@@ -55,6 +58,7 @@ class Answer implements JobSink {
   readonly #reject: (error: unknown) => void;
   readonly #job: Job;
   readonly #leave = (): void => this.#job.cancel();
+  #isStream = false;
   #head: ResponseHead | undefined;
   /** Bytes that came before there was a stream to put them in. */
   #held: Uint8Array[] = [];
@@ -89,10 +93,16 @@ class Answer implements JobSink {
   start(): void {
     const { signal, isStream } = this.#request;
     signal.addEventListener("abort", this.#leave);
-    if (isStream) this.#tickAfter(this.#ports.earlyHeadersMs);
+    if (isStream === true) this.#beginStream();
+    else if (isStream !== false) void isStream.then((is) => is && !this.#ended && this.#beginStream());
     this.#job.start();
     // Gone already: there will be no event for it.
     if (signal.aborted) this.#leave();
+  }
+
+  #beginStream(): void {
+    this.#isStream = true;
+    this.#tickAfter(this.#ports.earlyHeadersMs);
   }
 
   onHead(head: ResponseHead): void {
@@ -168,7 +178,7 @@ class Answer implements JobSink {
 
   #write(controller: ReadableStreamDefaultController<Uint8Array>, bytes: Uint8Array): void {
     controller.enqueue(bytes);
-    if (this.#request.isStream) {
+    if (this.#isStream) {
       this.#wroteAt = this.#ports.clock.elapsed();
       this.#lineState = lineStateAfter(bytes, this.#lineState);
     }

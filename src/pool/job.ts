@@ -59,6 +59,11 @@ export interface JobReport {
 /** One try and two more: a request that ends three workers is more likely their bane than their victim. */
 const MAX_ATTEMPTS = 3;
 
+/** Why a job may go to another worker: nobody has begun to answer it. */
+const RETRY_REASONS: ReadonlySet<string> = new Set(["lost", "draining", "upstream_unreachable", "too_large"]);
+/** Those of them that time does not mend. */
+const NOT_WAITED_FOR: ReadonlySet<string> = new Set(["upstream_unreachable", "too_large"]);
+
 /**
  * A job from acceptance to its one end: claim now, else wait, else say why; send; and when the worker is lost before
  * its first byte, claim elsewhere and send again.
@@ -202,7 +207,10 @@ export class Job {
         if (this.#heldHead) this.#begin(this.#heldHead);
         return this.#end({ kind: "complete" });
       case "canceled":
-        return this.#timedOut ? this.#fail(this.#timedOut) : this.#end({ kind: "canceled" });
+        if (this.#timedOut) return this.#fail(this.#timedOut);
+        return end.cause instanceof Fault ? this.#fail(end.cause) : this.#end({ kind: "canceled" });
+      case "too_large":
+        return this.#retryOr(claim, "too_large", tooLargeForWorker(end.maxBytes));
       case "lost":
         return this.#retryOr(claim, "lost", new Fault("worker_lost"));
       case "broken":
@@ -214,7 +222,7 @@ export class Job {
 
   /** Sends the job elsewhere if nothing of an answer was handed on yet and the request cannot have been worked on in vain. */
   #retryOr(claim: Claim, reason: string, fault: Fault): void {
-    const mayRetry = reason === "lost" || reason === "draining" || reason === "upstream_unreachable";
+    const mayRetry = RETRY_REASONS.has(reason);
     if (this.#ended || this.#status !== undefined || !mayRetry || this.#attempts >= MAX_ATTEMPTS)
       return this.#fail(fault);
     this.#heldHead = undefined;
@@ -222,7 +230,7 @@ export class Job {
     const { model, workerId, exact } = this.#spec;
     const others = this.#pool.hasOther({ model, workerId, exact, excluded: this.#excluded });
     // A lost worker is likely to come back in moments and is waited for; a backend that is down is not.
-    if (reason === "upstream_unreachable" && !others) return this.#fail(fault);
+    if (NOT_WAITED_FOR.has(reason) && !others) return this.#fail(fault);
     this.#retryReason = reason;
     claim.release();
     this.#acquire();
@@ -265,6 +273,12 @@ export class Job {
     });
     this.#sink.onEnd(end);
   }
+}
+
+function tooLargeForWorker(maxBytes: number): Fault {
+  return new Fault("request_too_large", {
+    message: `The workers that serve this model now take no request larger than ${maxBytes} bytes.`,
+  });
 }
 
 function toFault(code: string): Fault {

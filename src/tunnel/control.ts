@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { isRecord, parseJson } from "../json/parse.ts";
 
 /**
  * What workers say in JSON text: the first message, and control messages after it. Both dialects share them.
@@ -110,19 +111,6 @@ export interface Drain {
   readonly type: "drain";
   readonly reason: string;
   readonly retry_after_ms: number;
-}
-
-/** Undefined for what is not JSON. */
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 export type HostInfo = Readonly<Record<string, string>>;

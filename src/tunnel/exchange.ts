@@ -16,8 +16,10 @@ export type ExchangeEnd =
   | { readonly kind: "broken"; readonly code: ResetCode; readonly message: string }
   /** The session went away under it. */
   | { readonly kind: "lost"; readonly reason: string }
-  /** This side gave it up. */
-  | { readonly kind: "canceled" };
+  /** The request is larger than this worker's dialect can carry. The worker has seen nothing of it. */
+  | { readonly kind: "too_large"; readonly maxBytes: number }
+  /** This side gave it up; `cause` is why the request's body could not be had to its end, if that was the reason. */
+  | { readonly kind: "canceled"; readonly cause?: unknown };
 
 /** Who takes the answer. Calls come in this order: `onHead` at most once, `onData` any number, `onEnd` once, `onSettled` once. */
 export interface ExchangeSink {
@@ -48,7 +50,8 @@ export interface Lane {
   request(head: RequestHead, body: Uint8Array, end: boolean): void;
   data(body: Uint8Array, end: boolean): void;
   credit(bytes: number): void;
-  reset(code: ResetCode, message: string): void;
+  /** False when the worker has seen nothing of the exchange: then there is nothing to take back, and nothing to confirm. */
+  reset(code: ResetCode, message: string): boolean;
 }
 
 export interface ExchangeOptions {
@@ -57,6 +60,8 @@ export interface ExchangeOptions {
   /** Body bytes the worker takes before its first grant. */
   readonly sendWindow: number;
   readonly receive: ReceiveCredit;
+  /** The largest request body that the dialect carries. */
+  readonly maxRequestBytes: number;
   readonly confirmTimeoutMs: number;
   /** Called when the exchange has settled and its id may be forgotten. */
   readonly onSettled: () => void;
@@ -79,6 +84,7 @@ export class ServerExchange implements Exchange {
   /** Undefined when the whole request went out at once, as nearly all do. */
   readonly #pump: BodyPump | undefined;
   #headSent = false;
+  #sentBytes = 0;
   #headSeen = false;
   #ended = false;
   #settled = false;
@@ -104,8 +110,8 @@ export class ServerExchange implements Exchange {
     this.#pump = new BodyPump(body, this.#credit, {
       hasRoom: () => options.lane.hasRoom(),
       send: (bytes, end) => this.#sendBody(bytes, end),
-      // The client's upload broke off: there is no request to answer any more.
-      fail: () => this.cancel("canceled"),
+      // The client's upload broke off, or is not what it has to be: there is no request to answer any more.
+      fail: (error) => this.#giveUp("canceled", error),
     });
     // A body that is still on its way must not hold the head back: the worker may refuse it, or answer early.
     if (!(body instanceof Uint8Array)) this.#sendBody(EMPTY, false);
@@ -134,9 +140,7 @@ export class ServerExchange implements Exchange {
   }
 
   cancel(code: "canceled" | "timeout"): void {
-    if (this.#ended) return;
-    this.#breakOff(code, code === "timeout" ? "the worker was silent for too long" : "the client gave up");
-    this.#end({ kind: "canceled" });
+    this.#giveUp(code, undefined);
   }
 
   handleHead(head: ResponseHead, body: Uint8Array, end: boolean): void {
@@ -191,6 +195,12 @@ export class ServerExchange implements Exchange {
     this.#settle();
   }
 
+  #giveUp(code: "canceled" | "timeout", cause: unknown): void {
+    if (this.#ended) return;
+    this.#breakOff(code, code === "timeout" ? "the worker was silent for too long" : "the client gave up");
+    this.#end({ kind: "canceled", cause });
+  }
+
   #afterEnd(workerEnded: boolean): void {
     if (this.#ended && workerEnded) this.#settle();
   }
@@ -203,6 +213,12 @@ export class ServerExchange implements Exchange {
 
   #sendBody(bytes: Uint8Array, end: boolean): void {
     this.lastProgressAt = this.#options.clock.elapsed();
+    const { maxRequestBytes } = this.#options;
+    this.#sentBytes += bytes.length;
+    if (this.#sentBytes > maxRequestBytes) {
+      this.#breakOff("canceled", "the request is too large");
+      return this.#end({ kind: "too_large", maxBytes: maxRequestBytes });
+    }
     if (this.#headSent) return this.#options.lane.data(bytes, end);
     this.#headSent = true;
     this.#options.lane.request(this.#head, bytes, end);
@@ -211,8 +227,7 @@ export class ServerExchange implements Exchange {
   /** Tells the worker, and holds the slot until it has confirmed or has had its time. */
   #breakOff(code: ResetCode, message: string): void {
     // A request that was never sent needs no confirmation.
-    if (!this.#headSent) return queueMicrotask(() => this.#settle());
-    this.#options.lane.reset(code, message);
+    if (!this.#headSent || !this.#options.lane.reset(code, message)) return queueMicrotask(() => this.#settle());
     this.#cancelConfirmTimer = this.#options.clock.after(this.#options.confirmTimeoutMs, () => this.#settle());
   }
 

@@ -1,3 +1,5 @@
+import { isRecord } from "../json/parse.ts";
+
 /**
  * Native frames, both directions: `u8 type · u8 flags · u32 exchange id (big endian) · payload`.
  * Pure: bytes in, a frame or a reason out; nothing here throws on what a peer sent.
@@ -235,10 +237,6 @@ export function isHeaderPairs(value: unknown): value is HeaderPairs {
     if (!TOKEN.test(name) || BAD_VALUE.test(text)) return false;
   }
   return true;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function parseJson(bytes: Uint8Array): unknown {

@@ -1,5 +1,6 @@
 import * as v from "valibot";
-import { isRecord, parseControl, parseJson } from "./control.ts";
+import { isRecord, parseJson } from "../json/parse.ts";
+import { parseControl } from "./control.ts";
 import { ReceiveCredit } from "./credit.ts";
 import type { Lane } from "./exchange.ts";
 import { type HeaderPairs, isHeaderPairs, type RequestHead, type ResetCode, type ResponseHead } from "./frame.ts";
@@ -148,6 +149,7 @@ export function createLegacyDialect(holdBytes: number): Dialect {
   return {
     name: "legacy",
     sendWindow: Number.POSITIVE_INFINITY,
+    maxRequestBytes: MAX_REQUEST_BYTES,
     // Nothing tells the agent to wait: the credit is only a count of what is held, given back byte by byte.
     createReceiveCredit: () => new ReceiveCredit(holdBytes, 1),
     decode(message, isOpen) {
@@ -172,15 +174,23 @@ export function createLegacyDialect(holdBytes: number): Dialect {
 
 const EMPTY = new Uint8Array(0);
 
-/** Gathers the request, since it must travel in one message; its size is bounded by the body limit of the route. */
+/**
+ * The largest request body for such a worker. It travels whole, in one message of base64 text, and both sides hold it
+ * several times over; larger ones, long audio that is, need a worker with flow control.
+ */
+const MAX_REQUEST_BYTES = 64 * 1024 * 1024;
+
+/** Gathers the request, since it must travel in one message. */
 function createLegacyLane(id: number, wire: Wire): Lane {
   let head: RequestHead | undefined;
   let pieces: Uint8Array[] = [];
+  let isSent = false;
   const gather = (body: Uint8Array, end: boolean): void => {
     if (body.length > 0) pieces.push(body);
     if (!end || !head) return;
     const whole = pieces.length === 1 ? (pieces[0] ?? EMPTY) : Buffer.concat(pieces);
     pieces = [];
+    isSent = true;
     wire.send(encodeLegacyRequest(id, head, whole));
   };
   return {
@@ -193,7 +203,8 @@ function createLegacyLane(id: number, wire: Wire): Lane {
     credit: () => {},
     reset: () => {
       pieces = [];
-      wire.send(encodeLegacyCancel(id));
+      if (isSent) wire.send(encodeLegacyCancel(id));
+      return isSent;
     },
   };
 }

@@ -1,4 +1,5 @@
-import { type Drain, parseControl, parseJson } from "./control.ts";
+import { parseJson } from "../json/parse.ts";
+import { type Drain, parseControl } from "./control.ts";
 import { ReceiveCredit } from "./credit.ts";
 import type { Lane } from "./exchange.ts";
 import {
@@ -20,6 +21,7 @@ export function createNativeDialect(windowBytes: number): Dialect {
   return {
     name: "native",
     sendWindow: windowBytes,
+    maxRequestBytes: Number.POSITIVE_INFINITY,
     createReceiveCredit: () => new ReceiveCredit(windowBytes),
     decode: (message) => (typeof message === "string" ? decodeText(message) : decodeBinary(message)),
     createLane: (id, wire) => new NativeLane(id, wire),
@@ -56,8 +58,9 @@ class NativeLane implements Lane {
     this.#wire.send(encodeCredit(this.#id, bytes));
   }
 
-  reset(code: ResetCode, message: string): void {
+  reset(code: ResetCode, message: string): boolean {
     this.#wire.send(encodeReset(this.#id, code, message));
+    return true;
   }
 }
 

@@ -81,7 +81,10 @@ export interface Dialect {
   /** `isOpen` tells whether an exchange is running: nothing may be held for one that is not. */
   decode(message: string | Uint8Array, isOpen: (id: number) => boolean): Incoming;
   createLane(id: number, wire: Wire): Lane;
+  /** Body bytes that the worker takes before its first grant. */
   readonly sendWindow: number;
+  /** The largest request body that it can carry. */
+  readonly maxRequestBytes: number;
   createReceiveCredit(): ReceiveCredit;
   drainMessage(reason: string, retryAfterMs: number): string | undefined;
   /** Forgets what it held for an exchange. */
@@ -158,6 +161,7 @@ export class WorkerSession implements Session, Wire {
       lane: dialect.createLane(id, this),
       clock,
       sendWindow: dialect.sendWindow,
+      maxRequestBytes: dialect.maxRequestBytes,
       receive: dialect.createReceiveCredit(),
       confirmTimeoutMs,
       onSettled: () => this.#forget(id),

@@ -1,5 +1,6 @@
 import * as v from "valibot";
-import { type Drain, parseJson, type Registered } from "../tunnel/control.ts";
+import { parseJson } from "../json/parse.ts";
+import type { Drain, Registered } from "../tunnel/control.ts";
 
 /** The least that one frame must take: a slice of the body pump with its head. */
 const MIN_FRAME_BYTES = 256 * 1024;

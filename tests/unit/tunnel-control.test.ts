@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { batchSizeOf, mergeHostInfo, parseControl, parseJson, parseRegister } from "../../src/tunnel/control.ts";
+import { parseJson } from "../../src/json/parse.ts";
+import { batchSizeOf, mergeHostInfo, parseControl, parseRegister } from "../../src/tunnel/control.ts";
 
 /** Longest close reason of RFC 6455 §5.5. */
 const REASON_BYTES = 123;

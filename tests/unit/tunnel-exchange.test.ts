@@ -29,7 +29,7 @@ function open({ body = new Uint8Array(10), room = true, on }: OpenOptions = {}) 
     request: (_head, bytes, end) => sent.push(`request ${bytes.length}${end ? " end" : ""}`),
     data: (bytes, end) => sent.push(`data ${bytes.length}${end ? " end" : ""}`),
     credit: (bytes) => sent.push(`credit ${bytes}`),
-    reset: (code) => sent.push(`reset ${code}`),
+    reset: (code) => sent.push(`reset ${code}`) > 0,
   };
   const note = (event: string): void => {
     heard.push(event);
@@ -54,6 +54,7 @@ function open({ body = new Uint8Array(10), room = true, on }: OpenOptions = {}) 
       lane,
       clock,
       sendWindow: WINDOW,
+      maxRequestBytes: Number.POSITIVE_INFINITY,
       receive: new ReceiveCredit(WINDOW),
       confirmTimeoutMs: CONFIRM_MS,
       onSettled: () => heard.push("forgotten"),
@@ -296,7 +297,7 @@ test("an upload that breaks off cancels the exchange at its worker", async () =>
   });
   const { sent, ends } = open({ body });
   await settle();
-  expect(ends).toEqual([{ kind: "canceled" }]);
+  expect(ends).toEqual([{ kind: "canceled", cause: new Error("gone") }]);
   expect(sent).toEqual(["request 0", "reset canceled"]);
 });
 

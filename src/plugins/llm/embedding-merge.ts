@@ -1,6 +1,6 @@
 import { countNumbers } from "../../json/numbers.ts";
+import { isRecord, parseJson } from "../../json/parse.ts";
 import { itemsOf, membersOf, type Range } from "../../json/scan.ts";
-import { isRecord, parseJson } from "../../tunnel/control.ts";
 import type { Encoding } from "./embedding-input.ts";
 
 /** A worker's answer to one part. */

@@ -1,6 +1,6 @@
 import { Fault } from "../../errors.ts";
+import { isRecord } from "../../json/parse.ts";
 import { membersOf } from "../../json/scan.ts";
-import { isRecord } from "../../tunnel/control.ts";
 
 /** What the server looks at in a request; everything else in it is only passed on. */
 export interface LlmRequest {

@@ -13,7 +13,7 @@ import { modelRoutes } from "./http/models.ts";
 import { createNotFound } from "./http/not-found.ts";
 import { createMetrics, type Metrics, metricsRoutes } from "./metrics.ts";
 import { openapiRoutes } from "./openapi/routes.ts";
-import type { Plugin } from "./plugin.ts";
+import type { ModelCard, Plugin } from "./plugin.ts";
 import { createPlugins } from "./plugins.ts";
 import { stateRoutes } from "./state/routes.ts";
 import { WEBSOCKET_OPTIONS } from "./tunnel/endpoint.ts";
@@ -78,7 +78,7 @@ export function createApp(config: Config, deps: Deps): App {
     modelRoutes({
       prefix: "/v1",
       tag: "Models",
-      cards: () => plugins.flatMap((plugin) => [...(plugin.models?.() ?? [])]).sort((a, b) => (a.id < b.id ? -1 : 1)),
+      cards: () => allModels(plugins),
       guard: ({ request }) => auth.requireApi(request, () => listener.addressOf(request)),
     }),
   );
@@ -98,6 +98,14 @@ export function createApp(config: Config, deps: Deps): App {
       for (const plugin of plugins) plugin.close();
     },
   };
+}
+
+/** Of all plugins, each id once: one model may be served by the workers of several. */
+function allModels(plugins: readonly Plugin[]): readonly ModelCard[] {
+  const cards = new Map<string, ModelCard>();
+  for (const plugin of plugins)
+    for (const card of plugin.models?.() ?? []) if (!cards.has(card.id)) cards.set(card.id, card);
+  return [...cards.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
 /** For ordinary routes; long-lived ones lift it. Ends connections that send their request a byte at a time. */

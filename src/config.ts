@@ -35,6 +35,11 @@ export interface Config {
   readonly maxJsonBodyBytes: number;
   readonly maxAudioBodyBytes: number;
   readonly transferTtlMs: number;
+  readonly transferMaxChannels: number;
+  /** Where uploads are held that do not fit in memory. */
+  readonly spoolDirectory: string;
+  /** Of all uploads together. */
+  readonly spoolBytes: number;
   readonly drainTimeoutMs: number;
   readonly llmMaxParallelEmbeddings: number;
   readonly logLevel: LogLevel;

@@ -45,6 +45,8 @@ export interface ModelMetrics {
   /** Accepted to dispatched. */
   queueWait(seconds: number): void;
   tokens(input: number, output: number): void;
+  /** Audio that was heard. */
+  audio(seconds: number): void;
   /** Dispatches after the first one. `reason` is one of a few words of ours, never a worker's text. */
   retries(count: number, reason?: string): void;
   /** Bytes of requests. */
@@ -69,6 +71,12 @@ export interface Metrics {
   /** A job that was turned away before any worker had it. `reason` is the fault's code. */
   rejection(plugin: string, reason: string): void;
   authFailure(surface: AuthSurface): void;
+  /** A counter of one owner's; the returned function adds `by`, which is 1 unless given and never negative. */
+  counter(
+    name: string,
+    help: string,
+    labelNames: readonly string[],
+  ): (labels: Readonly<Record<string, string>>, by?: number) => void;
   /** A gauge whose owner is asked when it is scraped. A name may be given by several owners, with the same labels. */
   gauge(name: string, help: string, labelNames: readonly string[], read: () => Iterable<GaugeReading>): void;
   /** Everything, as Prometheus reads it. */
@@ -100,6 +108,10 @@ export function createMetrics(version: string): Metrics {
     "plugin",
     "model",
     "direction",
+  ]);
+  const audio = counter("moorage_audio_seconds_total", "Seconds of audio as the answers stated them.", [
+    "plugin",
+    "model",
   ]);
   const duration = histogram(
     "moorage_job_duration_seconds",
@@ -152,6 +164,7 @@ export function createMetrics(version: string): Metrics {
         if (inputTokens > 0) input.inc(inputTokens);
         if (outputTokens > 0) output.inc(outputTokens);
       },
+      audio: (seconds) => audio.inc(labels, seconds),
       retries: (count, reason = "worker_failed") => retries.inc({ plugin, reason }, count),
       bytesIn: (count) => inbound.inc(count),
       bytesOut: (count) => outbound.inc(count),
@@ -174,11 +187,16 @@ export function createMetrics(version: string): Metrics {
       if (model === OTHER || !byModel.delete(`${plugin} ${model}`)) return;
       for (const outcome of ["completed", "failed", "canceled"]) jobs.remove({ plugin, model, outcome });
       for (const direction of ["input", "output"]) tokens.remove({ plugin, model, direction });
+      audio.remove({ plugin, model });
       for (const each of [duration, firstByte, queueWait]) each.drop({ plugin, model });
     },
     chunkGap: (plugin) => gap.observer({ plugin }),
     rejection: (plugin, reason) => rejections.inc({ plugin, reason }),
     authFailure: (surface) => authFailures.inc({ surface }),
+    counter(name, help, labelNames) {
+      const owned = counter(name, help, [...labelNames]);
+      return (labels, by = 1) => owned.inc({ ...labels }, by);
+    },
     gauge(name, help, labelNames, read) {
       const known = gauges.get(name);
       if (known) {

@@ -44,8 +44,8 @@ export async function readBody(request: Request, limits: BodyLimits): Promise<Ui
   }
 }
 
-/** Undefined without a plain number: Bun lets two equal headers through, joined. Such a body is counted. */
-function declaredLength(headers: Headers): number | undefined {
+/** The body's length as declared. Undefined without a plain number: Bun lets two equal headers through, joined. Such a body is counted. */
+export function declaredLength(headers: Headers): number | undefined {
   const declared = headers.get("content-length");
   return declared !== null && /^[0-9]+$/.test(declared) ? Number(declared) : undefined;
 }

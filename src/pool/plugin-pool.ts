@@ -12,6 +12,8 @@ import { countStatus, type PluginPoolState, statusOf, toWorkerState, type Worker
 export interface Usage {
   readonly inputTokens: number;
   readonly outputTokens: number;
+  /** Seconds of audio. */
+  readonly audioSeconds?: number;
 }
 
 /** A job that has ended, for the counts. */
@@ -105,6 +107,7 @@ export class PluginPool {
       bytes_out: report.bytesOut,
       input_tokens: usage?.inputTokens,
       output_tokens: usage?.outputTokens,
+      audio_s: usage?.audioSeconds,
     });
     if (this.#running === 0) for (const wake of this.#idleWaiters.splice(0)) wake();
   }
@@ -171,12 +174,13 @@ export class PluginPool {
     if (outcome === "completed") {
       totals.processed += 1;
       totals.processingMs += report.durationMs - report.queuedMs;
-    } else if (outcome === "failed") {
+    } else if (outcome === "failed" && !isClientsFault(report)) {
       totals.failures += 1;
       totals.lastError = report.end.kind === "failed" ? report.end.fault.code : `status ${report.status}`;
     }
     totals.inputTokens += usage?.inputTokens ?? 0;
     totals.outputTokens += usage?.outputTokens ?? 0;
+    totals.audioSeconds += usage?.audioSeconds ?? 0;
     this.pool.touch();
   }
 
@@ -191,6 +195,7 @@ export class PluginPool {
     if (report.attempts > 1) measured.retries(report.attempts - 1, report.retryReason);
     if (report.end.kind === "failed" && !report.claim) metrics.rejection(pluginId, report.end.fault.code);
     if (usage) measured.tokens(usage.inputTokens, usage.outputTokens);
+    if (usage?.audioSeconds) measured.audio(usage.audioSeconds);
     measured.bytesIn(bytesIn);
     measured.bytesOut(report.bytesOut);
     if (report.claim) this.#remember(report.claim.model);
@@ -241,6 +246,11 @@ export class PluginPool {
 
 /** When a drained worker should come back: a restart takes a few seconds. */
 const DRAIN_RETRY_AFTER_MS = 5000;
+
+/** Found only while a worker had it already: a form that lacks its file, for one. */
+function isClientsFault({ end }: JobReport): boolean {
+  return end.kind === "failed" && end.fault.status < 500;
+}
 
 type Outcome = "completed" | "failed" | "canceled";
 

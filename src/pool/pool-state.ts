@@ -47,6 +47,7 @@ export interface WorkerState {
   readonly avg_processing_ms: number;
   readonly input_tokens_total: number;
   readonly output_tokens_total: number;
+  readonly audio_seconds_total: number;
   readonly last_error: string | null;
 }
 
@@ -76,6 +77,7 @@ export function toWorkerState(seat: Seat): WorkerState {
     avg_processing_ms: totals.processed === 0 ? 0 : Math.round(totals.processingMs / totals.processed),
     input_tokens_total: totals.inputTokens,
     output_tokens_total: totals.outputTokens,
+    audio_seconds_total: Math.round(totals.audioSeconds * 1000) / 1000,
     last_error: totals.lastError ?? null,
   };
 }

@@ -9,6 +9,7 @@ export interface SeatTotals {
   processingMs: number;
   inputTokens: number;
   outputTokens: number;
+  audioSeconds: number;
   /** The last failure in our words; undefined while there was none. */
   lastError: string | undefined;
 }
@@ -22,6 +23,7 @@ export class Seat {
     processingMs: 0,
     inputTokens: 0,
     outputTokens: 0,
+    audioSeconds: 0,
     lastError: undefined,
   };
   busy = 0;

@@ -1,5 +1,6 @@
+import { tmpdir } from "node:os";
 import * as v from "valibot";
-import { atLeastOne, duration, host, integer, isLine, KEY, list, parsed, size, word } from "./kinds.ts";
+import { atLeastOne, duration, host, integer, isLine, KEY, line, list, parsed, size, word } from "./kinds.ts";
 import { addressRanges, listener, origins, port } from "./network.ts";
 import { type Kind, setting, unset } from "./setting.ts";
 
@@ -121,6 +122,22 @@ export function serverTable(knownPlugins: readonly string[]) {
       variable: "TRANSFER_TTL",
       default: "60s",
       help: "Life of a transfer channel that is not yet joined.",
+    }),
+    transferMaxChannels: setting(integer(1, 1_000_000), {
+      variable: "TRANSFER_MAX_CHANNELS",
+      default: "10000",
+      help: "Transfer channels that may be open at once.",
+    }),
+    spoolDirectory: unset(line(4096), {
+      variable: "SPOOL_DIR",
+      absent: tmpdir(),
+      says: "the system's directory for temporary files",
+      help: "Directory for uploads that are larger than 1 MiB, which are kept until their answer begins.",
+    }),
+    spoolBytes: setting(size("0B", "64TiB"), {
+      variable: "SPOOL_BYTES",
+      default: "8GiB",
+      help: "Bytes that all uploads together may occupy there; 0 keeps none.",
     }),
     drainTimeoutMs: setting(duration("0s", "24h"), {
       variable: "DRAIN_TIMEOUT",

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { tmpdir } from "node:os";
 import { type Config, type ConfigSources, defaultConfig, loadConfig } from "../../src/config.ts";
 import { CONFIG_FILE } from "../../src/settings/read-settings.ts";
 import { markdownTable } from "../../src/settings/render.ts";
@@ -54,6 +55,9 @@ const CASES: readonly (readonly [keyof Config, string, string, unknown])[] = [
   ["maxJsonBodyBytes", "MAX_BODY_BYTES", "1MiB", 1_048_576],
   ["maxAudioBodyBytes", "MAX_AUDIO_BODY_BYTES", "5GB", 5_000_000_000],
   ["transferTtlMs", "TRANSFER_TTL", "2m", 120_000],
+  ["transferMaxChannels", "TRANSFER_MAX_CHANNELS", "50", 50],
+  ["spoolDirectory", "SPOOL_DIR", "/var/spool/moorage", "/var/spool/moorage"],
+  ["spoolBytes", "SPOOL_BYTES", "0", 0],
   ["drainTimeoutMs", "DRAIN_TIMEOUT", "0s", 0],
   ["llmMaxParallelEmbeddings", "LLM_MAX_PARALLEL_EMBEDDINGS", "16", 16],
   ["logLevel", "LOG_LEVEL", "DEBUG", "debug"],
@@ -129,6 +133,9 @@ describe("every setting", () => {
       maxJsonBodyBytes: 33_554_432,
       maxAudioBodyBytes: 2_147_483_648,
       transferTtlMs: 60_000,
+      transferMaxChannels: 10_000,
+      spoolDirectory: tmpdir(),
+      spoolBytes: 8_589_934_592,
       drainTimeoutMs: 300_000,
       llmMaxParallelEmbeddings: 8,
       logLevel: "info",

@@ -1,11 +1,12 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { UsageTail } from "../../src/plugins/llm/usage.ts";
+import { AnswerEnds } from "../../src/http/answer-ends.ts";
+import { readUsage } from "../../src/plugins/llm/usage.ts";
 
 function usageOf(...pieces: readonly string[]) {
-  const tail = new UsageTail();
+  const tail = new AnswerEnds();
   for (const piece of pieces) tail.push(new TextEncoder().encode(piece));
-  return tail.read();
+  return readUsage(tail);
 }
 
 test.each([
@@ -43,9 +44,9 @@ test("a stream cut anywhere gives the same usage", () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 0, max: bytes.length })), (cuts) => {
       const at = [0, ...cuts.sort((a, b) => a - b), bytes.length];
-      const tail = new UsageTail();
+      const tail = new AnswerEnds();
       for (let index = 1; index < at.length; index += 1) tail.push(bytes.subarray(at[index - 1], at[index]));
-      expect(tail.read()).toEqual({ inputTokens: 11, outputTokens: 22 });
+      expect(readUsage(tail)).toEqual({ inputTokens: 11, outputTokens: 22 });
     }),
   );
 });
@@ -71,11 +72,11 @@ test.each([
 });
 
 test("an answer of many megabytes is held by its last 16 KiB", () => {
-  const tail = new UsageTail();
+  const tail = new AnswerEnds();
   const piece = new Uint8Array(1000).fill(0x20);
   for (let count = 0; count < 10_000; count += 1) tail.push(piece);
   tail.push(new TextEncoder().encode('"usage":{"prompt_tokens":1,"completion_tokens":2}'));
-  expect(tail.read()).toEqual({ inputTokens: 1, outputTokens: 2 });
+  expect(readUsage(tail)).toEqual({ inputTokens: 1, outputTokens: 2 });
 });
 
 test("a tail made of what looks like counts is given up after a few", () => {

@@ -1,4 +1,5 @@
 import { Fault } from "../../errors.ts";
+import { AnswerEnds } from "../../http/answer-ends.ts";
 import { ClientGone } from "../../http/body.ts";
 import { collect, type WholeAnswer } from "../../http/collect.ts";
 import { toClientHeaders } from "../../http/headers.ts";
@@ -8,7 +9,7 @@ import { type LlmCall, type LlmPorts, toExchangeRequest } from "./call.ts";
 import { type EmbeddingInput, type Part, PartCutter, parseEmbeddingInput } from "./embedding-input.ts";
 import { mergeEmbeddings, type PartAnswer } from "./embedding-merge.ts";
 import type { LlmRequest } from "./request.ts";
-import { UsageTail } from "./usage.ts";
+import { readUsage } from "./usage.ts";
 
 /** Inputs per part for a worker that did not say; small enough that several workers share a large request. */
 const USUAL_BATCH = 64;
@@ -126,7 +127,7 @@ class EmbeddingRun {
   /** Runs one job for one part, or less: what another worker takes may be smaller. Never rejects. */
   async #pull(): Promise<void> {
     const { area, config, deps } = this.#ports;
-    const usage = new UsageTail();
+    const ends = new AnswerEnds();
     let part: Part | undefined;
     let worker: Session | undefined;
     area.began();
@@ -153,13 +154,13 @@ class EmbeddingRun {
           return this.#held <= MAX_ANSWER_BYTES;
         },
         signal: this.#stop.signal,
-        observe: (bytes) => usage.push(bytes),
+        observe: (bytes) => ends.push(bytes),
         onReport: (report) =>
           area.ended({
             requestId: this.#call.requestId,
             model: this.#model,
             report,
-            usage: usage.read(),
+            usage: readUsage(ends),
             bytesIn: part?.body.length ?? 0,
           }),
       });

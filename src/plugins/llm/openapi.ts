@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { type AnswerDoc, API_KEY_SECURITY, doc, errorResponses, rawAnswer } from "../../openapi/schema.ts";
+import { type AnswerDoc, API_KEY_SECURITY, doc, errorResponses } from "../../openapi/schema.ts";
 
 /** How the API description shows the plugin's routes. None of it runs for a request. */
 
@@ -102,17 +102,3 @@ export function postDocs(base: string, path: DocumentedPath) {
     },
   };
 }
-
-/** The documentation of the route where workers connect. */
-export const connectDetail = {
-  tags: ["Workers"],
-  operationId: "llmConnect",
-  summary: "Connect a worker (WebSocket)",
-  description:
-    "Upgrade with the subprotocol `moorage.v1`, or with none for the predecessor's dialect, and send `register` as the first message. The client key stands in that message, or as Bearer on the upgrade.",
-  security: [],
-  responses: {
-    101: rawAnswer("text/plain", "The socket is open."),
-    ...errorResponses("invalid_request", "upgrade_required", "too_many_connections"),
-  },
-};

@@ -1,4 +1,4 @@
-import { renderLlmView } from "../../../views/llm.tsx";
+import { renderPoolView } from "../../../views/pool.tsx";
 import type { Plugin, PluginContext } from "../../plugin.ts";
 import { PluginPool } from "../../pool/plugin-pool.ts";
 import { llmRoutes } from "./routes.ts";
@@ -11,7 +11,7 @@ export function createLlmPlugin(context: PluginContext): Plugin {
     routes: llmRoutes(area, context),
     state: () => area.state(),
     revision: () => area.revision,
-    view: () => renderLlmView(area.state()),
+    view: () => renderPoolView({ id: "llm", title: "Models" }, area.state()),
     models: () => area.models(),
     drain: () => area.drain(),
     close: () => area.close(),

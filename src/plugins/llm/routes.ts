@@ -2,9 +2,10 @@ import type { AnyElysia } from "elysia";
 import { Fault } from "../../errors.ts";
 import { modelRoutes } from "../../http/models.ts";
 import { createRoutes, type RouteContext } from "../../http/route-context.ts";
+import { workerRoutes } from "../../http/worker-routes.ts";
 import type { ModelCard, PluginContext } from "../../plugin.ts";
 import type { PluginPool } from "../../pool/plugin-pool.ts";
-import { connectDetail, DOCUMENTED_PATHS, postDocs } from "./openapi.ts";
+import { DOCUMENTED_PATHS, postDocs } from "./openapi.ts";
 import { serveLlm } from "./serve.ts";
 
 /** Where OpenAI's API begins; the second is what most clients make of a bare host, the third is one worker's. */
@@ -24,14 +25,7 @@ export function llmRoutes(area: PluginPool, context: PluginContext): AnyElysia {
     );
   };
 
-  const routes = createRoutes().get(
-    "/api/llm/connect",
-    ({ request }) => {
-      const credentials = auth.readWorkerCredentials(request, () => listener.addressOf(request));
-      return area.endpoint.upgrade(request, listener, (clientKey) => auth.admitWorker(credentials, clientKey));
-    },
-    { detail: connectDetail },
-  );
+  const routes = createRoutes().use(workerRoutes("llm", area, context));
   for (const base of BASES) {
     for (const path of DOCUMENTED_PATHS) {
       routes.post(`${base}${path}`, ({ request, requestId, params }) => serve({ request, requestId, params }, path), {

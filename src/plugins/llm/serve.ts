@@ -1,12 +1,13 @@
 import { Fault } from "../../errors.ts";
 import { relay } from "../../http/answer.ts";
+import { AnswerEnds } from "../../http/answer-ends.ts";
 import { readBody } from "../../http/body.ts";
 import type { Claim } from "../../pool/pool.ts";
 import { type LlmCall, type LlmPorts, toExchangeRequest } from "./call.ts";
 import { relayEmbeddings } from "./embeddings.ts";
 import { errorEvent } from "./error-event.ts";
 import { parseLlmRequest, withModel } from "./request.ts";
-import { UsageTail } from "./usage.ts";
+import { readUsage } from "./usage.ts";
 
 /** Reads the request, and answers it from a worker. Throws `Fault` or `ClientGone`. */
 export async function serveLlm(ports: LlmPorts, call: LlmCall): Promise<Response> {
@@ -35,7 +36,7 @@ async function answer(ports: LlmPorts, call: LlmCall): Promise<Response> {
   if (call.path === "/embeddings") return relayEmbeddings(ports, call, body, parsed);
 
   const { model, stream } = parsed;
-  const usage = new UsageTail();
+  const ends = new AnswerEnds();
   const gap = ports.metrics.chunkGap("llm");
   let lastChunkAt = 0;
   area.began();
@@ -60,14 +61,14 @@ async function answer(ports: LlmPorts, call: LlmCall): Promise<Response> {
       },
       errorEvent: (fault) => errorEvent(call.path, fault),
       observe: (bytes) => {
-        usage.push(bytes);
+        ends.push(bytes);
         if (!stream) return;
         const now = deps.clock.elapsed();
         if (lastChunkAt > 0) gap((now - lastChunkAt) / 1000);
         lastChunkAt = now;
       },
       onReport: (report) => {
-        area.ended({ requestId: call.requestId, model, report, usage: usage.read(), bytesIn: body.length });
+        area.ended({ requestId: call.requestId, model, report, usage: readUsage(ends), bytesIn: body.length });
         ports.listener.restoreIdleTimeout(call.request);
       },
     },

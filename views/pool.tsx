@@ -1,11 +1,17 @@
 /** @jsxImportSource @kitajs/html */
 import type { PluginPoolState } from "../src/pool/pool-state.ts";
 
-/** The model workers at a glance. Everything a worker says of itself is untrusted: each leaf that holds it is `safe`. */
-export function renderLlmView(state: PluginPoolState): string {
+/**
+ * The workers of one plugin at a glance. Everything a worker says of itself is untrusted: each leaf that holds it is
+ * `safe`.
+ */
+export function renderPoolView(
+  plugin: { readonly id: string; readonly title: string },
+  state: PluginPoolState,
+): string {
   return (
-    <section class="plugin" data-plugin="llm">
-      <h2>Models</h2>
+    <section class="plugin" data-plugin={plugin.id}>
+      <h2 safe>{plugin.title}</h2>
       <p>
         <span class={`badge ${state.server.state}`}>{state.server.state}</span>{" "}
         <span safe>{`${state.server.jobs_inflight_total} running, ${state.server.scheduler_queue_len} waiting`}</span>

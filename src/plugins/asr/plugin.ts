@@ -1,0 +1,25 @@
+import { renderPoolView } from "../../../views/pool.tsx";
+import type { Plugin, PluginContext } from "../../plugin.ts";
+import { PluginPool } from "../../pool/plugin-pool.ts";
+import { asrRoutes } from "./routes.ts";
+import { SpoolSpace } from "./spool-space.ts";
+
+/** Transcription and translation of audio, served by workers that dial in. */
+export function createAsrPlugin(context: PluginContext): Plugin {
+  const { config, metrics } = context;
+  const area = new PluginPool({ pluginId: "asr", ...context });
+  const spoolSpace = new SpoolSpace(config.spoolDirectory, config.spoolBytes);
+  metrics.gauge("moorage_spool_bytes", "Bytes of uploads that are held on disk.", [], () => [
+    { labels: {}, value: spoolSpace.used },
+  ]);
+  return {
+    id: "asr",
+    routes: asrRoutes(area, spoolSpace, context),
+    state: () => area.state(),
+    revision: () => area.revision,
+    view: () => renderPoolView({ id: "asr", title: "Speech to text" }, area.state()),
+    models: () => area.models(),
+    drain: () => area.drain(),
+    close: () => area.close(),
+  };
+}

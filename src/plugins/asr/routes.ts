@@ -1,0 +1,42 @@
+import type { AnyElysia } from "elysia";
+import { modelRoutes } from "../../http/models.ts";
+import { createRoutes, type RouteContext } from "../../http/route-context.ts";
+import { workerRoutes } from "../../http/worker-routes.ts";
+import type { PluginContext } from "../../plugin.ts";
+import type { PluginPool } from "../../pool/plugin-pool.ts";
+import { AUDIO_PATHS, type AudioPath, audioDetail } from "./openapi.ts";
+import { serveAsr } from "./serve.ts";
+import type { SpoolSpace } from "./spool-space.ts";
+
+/** Where OpenAI's API begins; the second is what most clients make of a bare host. */
+const BASES = ["/api/asr/v1", "/v1"];
+
+/** The plugin's routes: where workers connect, and what clients call. */
+export function asrRoutes(area: PluginPool, spoolSpace: SpoolSpace, context: PluginContext): AnyElysia {
+  const { auth, config, deps, listener } = context;
+  const guard = ({ request }: RouteContext): void => auth.requireApi(request, () => listener.addressOf(request));
+  const serve = (ctx: RouteContext, path: AudioPath): Promise<Response> => {
+    guard(ctx);
+    const { request, requestId } = ctx;
+    return serveAsr(
+      { area, config, deps, listener, spoolSpace },
+      { request, requestId, path: withSearch(path, request) },
+    );
+  };
+
+  const routes = createRoutes().use(workerRoutes("asr", area, context));
+  for (const base of BASES) {
+    for (const path of AUDIO_PATHS) {
+      routes.post(`${base}${path}`, ({ request, requestId }) => serve({ request, requestId }, path), {
+        parse: "none",
+        detail: audioDetail(base, path),
+      });
+    }
+  }
+  return routes.use(modelRoutes({ prefix: "/api/asr/v1", tag: "Audio", cards: () => area.models(), guard }));
+}
+
+function withSearch(path: string, request: Request): string {
+  const at = request.url.indexOf("?");
+  return at < 0 ? path : path + request.url.slice(at);
+}

@@ -59,10 +59,21 @@ export class TestServer {
   }
 
   /** The llm plugin's part of the state. */
-  async state(): Promise<LlmState> {
+  state(): Promise<PoolState> {
+    return this.#stateOf("llm");
+  }
+
+  /** The asr plugin's part of the state. */
+  asrState(): Promise<PoolState> {
+    return this.#stateOf("asr");
+  }
+
+  async #stateOf(plugin: string): Promise<PoolState> {
     const response = await this.fetch("/api/state");
-    const envelope = (await response.json()) as { plugins: { llm: LlmState } }; // The State API's shape, held by its own tests.
-    return envelope.plugins.llm;
+    const envelope = (await response.json()) as { plugins: Record<string, PoolState> }; // The State API's shape, held by its own tests.
+    const state = envelope.plugins[plugin];
+    if (!state) throw new Error(`the state has no ${plugin}`);
+    return state;
   }
 
   async stop(): Promise<void> {
@@ -71,7 +82,8 @@ export class TestServer {
   }
 }
 
-export interface LlmState {
+/** The state of a plugin whose workers serve models. */
+export interface PoolState {
   readonly server: Readonly<Record<string, string | number>>;
   readonly workers: readonly (Readonly<Record<string, unknown>> & {
     readonly id: string;

@@ -96,7 +96,7 @@ export class Spool {
     this.#gathered = [];
     const bytes = this.#gatheredBytes;
     this.#gatheredBytes = 0;
-    await writeAll(this.#file, Buffer.concat(pieces), this.#written);
+    await writeAll(this.#file, pieces, this.#written);
     this.#written += bytes;
   }
 
@@ -106,9 +106,11 @@ export class Spool {
   }
 }
 
-async function writeAll({ handle }: File, bytes: Uint8Array, at: number): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, at + done);
-    done += bytesWritten;
-  }
+async function writeAll({ handle }: File, pieces: readonly Uint8Array[], at: number): Promise<void> {
+  let { bytesWritten: done } = await handle.writev(pieces, at);
+  const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
+  if (done === bytes) return;
+  // Systems may write less than asked for, most of all when the disk fills up.
+  const whole = Buffer.concat(pieces);
+  while (done < bytes) done += (await handle.write(whole, done, bytes - done, at + done)).bytesWritten;
 }

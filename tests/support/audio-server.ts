@@ -1,0 +1,62 @@
+import type { Config } from "../../src/config.ts";
+import { FORM_TYPE, type FormField, formBytes } from "./audio-form.ts";
+import { NativeWorker, type RequestFrame } from "./native-worker.ts";
+import { CLIENT_KEY, TestServer } from "./test-server.ts";
+
+/** What a worker got of one upload. */
+export interface Received {
+  readonly request: RequestFrame;
+  readonly body: Buffer;
+}
+
+/** A server with the audio plugin, and what its tests do all the time. */
+export class AudioServer extends TestServer {
+  constructor(overrides: Partial<Config> = {}) {
+    super({ plugins: ["llm", "asr"], ...overrides });
+  }
+
+  /** Posts a form; `init.body` may hold other bytes. */
+  transcribe(fields: readonly FormField[], init: RequestInit = {}): Promise<Response> {
+    return this.fetch("/v1/audio/transcriptions", {
+      method: "POST",
+      body: formBytes(fields),
+      ...init,
+      headers: { "content-type": FORM_TYPE, ...init.headers },
+    });
+  }
+
+  listener(register: object = {}): Promise<NativeWorker> {
+    return NativeWorker.connect({
+      url: this.url,
+      path: "/api/asr/connect",
+      register: { client_key: CLIENT_KEY, models: ["m"], max_concurrency: 1, ...register },
+    });
+  }
+
+  async gauge(name: string): Promise<number> {
+    const text = await (await this.fetch("/metrics")).text();
+    const line = text
+      .split("\n")
+      .find((each) => each.startsWith(`${name} `) || each.startsWith(`${name}{plugin="asr"}`));
+    return Number(line?.split(" ").at(-1) ?? Number.NaN);
+  }
+}
+
+/** Takes a whole request, granting credit for every byte as it comes. */
+export async function receive(worker: NativeWorker): Promise<Received> {
+  const request = await worker.request();
+  return { request, body: await receiveRest(worker, request) };
+}
+
+/** The body of a request that was taken already. */
+export async function receiveRest(worker: NativeWorker, request: RequestFrame): Promise<Buffer> {
+  const pieces: Uint8Array[] = [request.body];
+  for (let end = request.end; !end; ) {
+    const frame = await worker.frames.take("more of the upload");
+    if (frame.type !== "request_data" || frame.id !== request.id) throw new Error(`got ${frame.type} instead`);
+    pieces.push(frame.body);
+    end = frame.end;
+    if (frame.body.length > 0) worker.credit(request.id, frame.body.length);
+  }
+  return Buffer.concat(pieces);
+}

@@ -5,7 +5,7 @@ import { parseRegister, type Register, type Registered } from "./control.ts";
 import { MAX_FRAME_BYTES } from "./frame.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { createLegacyDialect } from "./legacy-worker.ts";
-import { createNativeDialect, NATIVE_PROTOCOL } from "./native.ts";
+import { createFrameMemory, createNativeDialect, NATIVE_PROTOCOL } from "./native.ts";
 import { Outbox } from "./outbox.ts";
 import { IdOwners } from "./owners.ts";
 import { type Offer, type Session, type SessionHost, type Socket, WorkerSession } from "./session.ts";
@@ -69,6 +69,7 @@ export class WorkerEndpoint {
   readonly #heartbeat: Heartbeat;
   readonly #owners: IdOwners;
   readonly #sessions = new Set<WorkerSession>();
+  readonly #frameMemory = createFrameMemory();
   #unregistered = 0;
   #isDraining = false;
 
@@ -186,7 +187,10 @@ export class WorkerEndpoint {
         hostInfo: register.agent_config ?? {},
       },
       offer: toOffer(register),
-      dialect: dialect === "native" ? createNativeDialect(windowBytes) : createLegacyDialect(legacyHoldBytes),
+      dialect:
+        dialect === "native"
+          ? createNativeDialect(windowBytes, this.#frameMemory)
+          : createLegacyDialect(legacyHoldBytes),
       socket: createSocket(ws, (result) => session.handleSendResult(result)),
       host: {
         onOfferChange: (changed) => pool.onOfferChange(changed),
@@ -230,6 +234,10 @@ function createSocket(ws: WorkerSocket, onResult: (result: "queued" | "lost") =>
   return {
     send(data) {
       outbox.send(data);
+      return "sent";
+    },
+    sendNow(data) {
+      outbox.sendNow(data);
       return "sent";
     },
     ping: () => ws.ping(),

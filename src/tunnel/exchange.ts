@@ -43,7 +43,10 @@ export interface Exchange {
   readonly isWaitingForUs: boolean;
 }
 
-/** What an exchange can say to its worker; one implementation per dialect. */
+/**
+ * What an exchange can say to its worker; one implementation per dialect. When a call returns, the body's memory is the
+ * caller's again, unless it was the whole body.
+ */
 export interface Lane {
   /** False while the socket is congested. */
   hasRoom(): boolean;

@@ -10,7 +10,8 @@ const TYPE = { request: 1, requestData: 2, response: 3, responseData: 4, credit:
 
 /** Nothing more comes from this side of the exchange. */
 const FLAG_END = 0x01;
-const HEADER_BYTES = 6;
+/** What stands before a frame's payload. */
+export const HEADER_BYTES = 6;
 
 /** The largest frame either side may send, header included. Bigger ones end the session with close code 1002. */
 export const MAX_FRAME_BYTES = 1024 * 1024;
@@ -123,6 +124,14 @@ export function encodeRequestData(id: number, body: Uint8Array, end: boolean): U
   return encodeData(TYPE.requestData, id, body, end);
 }
 
+/** The same, written to the start of `memory`, which must have `HEADER_BYTES` more than the body: a view on it. */
+export function encodeRequestDataInto(memory: Buffer, id: number, body: Uint8Array, end: boolean): Uint8Array {
+  const frame = memory.subarray(0, HEADER_BYTES + body.length);
+  writeHeader(frame, TYPE.requestData, end ? FLAG_END : 0, id);
+  frame.set(body, HEADER_BYTES);
+  return frame;
+}
+
 export function encodeResponseData(id: number, body: Uint8Array, end: boolean): Uint8Array {
   return encodeData(TYPE.responseData, id, body, end);
 }
@@ -174,10 +183,14 @@ function encodeData(type: number, id: number, body: Uint8Array, end: boolean): U
 
 function allocate(type: number, flags: number, id: number, payloadBytes: number): Buffer {
   const frame = Buffer.allocUnsafe(HEADER_BYTES + payloadBytes);
+  writeHeader(frame, type, flags, id);
+  return frame;
+}
+
+function writeHeader(frame: Buffer, type: number, flags: number, id: number): void {
   frame[0] = type;
   frame[1] = flags;
   writeU32(frame, 2, id);
-  return frame;
 }
 
 function splitHead(payload: Uint8Array): { head: unknown; body: Uint8Array } | undefined {

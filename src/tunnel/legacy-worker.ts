@@ -186,7 +186,8 @@ function createLegacyLane(id: number, wire: Wire): Lane {
   let pieces: Uint8Array[] = [];
   let isSent = false;
   const gather = (body: Uint8Array, end: boolean): void => {
-    if (body.length > 0) pieces.push(body);
+    // The memory of a body that comes in pieces is used again for the next one.
+    if (body.length > 0) pieces.push(end && pieces.length === 0 ? body : body.slice());
     if (!end || !head) return;
     const whole = pieces.length === 1 ? (pieces[0] ?? EMPTY) : Buffer.concat(pieces);
     pieces = [];

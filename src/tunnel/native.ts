@@ -7,24 +7,38 @@ import {
   encodeCredit,
   encodeRequest,
   encodeRequestData,
+  encodeRequestDataInto,
   encodeReset,
+  HEADER_BYTES,
   type RequestHead,
   type ResetCode,
 } from "./frame.ts";
+import { SLICE_BYTES } from "./pump.ts";
 import type { Dialect, Incoming, Wire } from "./session.ts";
 
 /** The WebSocket subprotocol that chooses this dialect. */
 export const NATIVE_PROTOCOL = "moorage.v1";
 
+/**
+ * A data frame from this size on is written to memory that is used again and again, and leaves at once: for new memory
+ * per frame the system would map and clear its pages, which costs more than copying the bytes.
+ */
+const LARGE_BODY_BYTES = 16 * 1024;
+
+/** Memory in which all sessions of a server write their large frames, one after the other. */
+export function createFrameMemory(): Buffer {
+  return Buffer.allocUnsafe(HEADER_BYTES + SLICE_BYTES);
+}
+
 /** The native dialect, server side: binary frames with credit, JSON text for control. */
-export function createNativeDialect(windowBytes: number): Dialect {
+export function createNativeDialect(windowBytes: number, frameMemory = createFrameMemory()): Dialect {
   return {
     name: "native",
     sendWindow: windowBytes,
     maxRequestBytes: Number.POSITIVE_INFINITY,
     createReceiveCredit: () => new ReceiveCredit(windowBytes),
     decode: (message) => (typeof message === "string" ? decodeText(message) : decodeBinary(message)),
-    createLane: (id, wire) => new NativeLane(id, wire),
+    createLane: (id, wire) => new NativeLane(id, wire, frameMemory),
     drainMessage: (reason, retry_after_ms) => {
       const drain: Drain = { type: "drain", reason, retry_after_ms };
       return JSON.stringify(drain);
@@ -36,10 +50,12 @@ export function createNativeDialect(windowBytes: number): Dialect {
 class NativeLane implements Lane {
   readonly #id: number;
   readonly #wire: Wire;
+  readonly #frameMemory: Buffer;
 
-  constructor(id: number, wire: Wire) {
+  constructor(id: number, wire: Wire, frameMemory: Buffer) {
     this.#id = id;
     this.#wire = wire;
+    this.#frameMemory = frameMemory;
   }
 
   hasRoom(): boolean {
@@ -51,7 +67,9 @@ class NativeLane implements Lane {
   }
 
   data(body: Uint8Array, end: boolean): void {
-    this.#wire.send(encodeRequestData(this.#id, body, end));
+    if (body.length < LARGE_BODY_BYTES || body.length > SLICE_BYTES)
+      this.#wire.send(encodeRequestData(this.#id, body, end));
+    else this.#wire.sendNow(encodeRequestDataInto(this.#frameMemory, this.#id, body, end));
   }
 
   credit(bytes: number): void {

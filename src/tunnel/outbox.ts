@@ -1,6 +1,6 @@
 /** A socket that takes messages one by one, or many in one write. */
 export interface BatchSocket {
-  /** Bytes taken, -1 when they were queued and sending should pause, 0 when they were not taken. */
+  /** Bytes taken, -1 when they were copied to be sent later and sending should pause, 0 when they were not taken. */
   send(data: string | Uint8Array): number;
   /** What is sent within `write` leaves in one system call. */
   cork(write: () => void): void;
@@ -29,6 +29,13 @@ export class Outbox {
     this.#bytes += data.length;
     if (this.#bytes >= FULL_BYTES) this.flush();
     else if (this.#waiting.length === 1) setImmediate(() => this.flush());
+  }
+
+  /** Writes at once, after what waits; the memory is not looked at again. */
+  sendNow(data: Uint8Array): void {
+    this.flush();
+    const result = this.#socket.send(data);
+    if (result <= 0) this.#onResult(result === 0 ? "lost" : "queued");
   }
 
   /** Writes what waits, now. */

@@ -20,7 +20,7 @@ interface Reader {
 }
 
 /** 128 KiB a frame: large enough that frames cost nothing, small enough that exchanges take turns on one socket. */
-const SLICE_BYTES = Math.min(128 * 1024, MAX_DATA_BYTES);
+export const SLICE_BYTES = Math.min(128 * 1024, MAX_DATA_BYTES);
 
 /**
  * Sends one body as far as credit and socket allow, in order, with `end` on its last piece.

@@ -64,6 +64,8 @@ export interface SessionHost {
 export interface Socket {
   /** `queued`: taken, but pause until `WorkerSession.handleDrain`. `lost`: not taken, the socket is of no more use. */
   send(data: string | Uint8Array): "sent" | "queued" | "lost";
+  /** The same, but when it returns the memory is the caller's again. */
+  sendNow(data: Uint8Array): "sent" | "queued" | "lost";
   ping(): void;
   close(code: number, reason: string): void;
 }
@@ -95,6 +97,8 @@ export interface Dialect {
 export interface Wire {
   hasRoom(): boolean;
   send(data: string | Uint8Array): void;
+  /** The same, but when it returns the memory is the caller's again. */
+  sendNow(data: Uint8Array): void;
 }
 
 export interface SessionOptions {
@@ -184,6 +188,11 @@ export class WorkerSession implements Session, Wire {
   send(data: string | Uint8Array): void {
     if (this.#closed) return;
     this.handleSendResult(this.#options.socket.send(data));
+  }
+
+  sendNow(data: Uint8Array): void {
+    if (this.#closed) return;
+    this.handleSendResult(this.#options.socket.sendNow(data));
   }
 
   /** What became of bytes that the socket had taken to send. */

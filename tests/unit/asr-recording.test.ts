@@ -49,17 +49,22 @@ let directory: string;
 let space: SpoolSpace;
 let clock: FakeClock;
 let unspooled: unknown[];
+let recordings: Recording[];
 
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "moorage-recording-test-"));
   space = new SpoolSpace(directory, 1e9);
   clock = new FakeClock();
   unspooled = [];
+  recordings = [];
 });
-afterEach(() => rmSync(directory, { recursive: true }));
+afterEach(() => {
+  for (const recording of recordings) recording.close();
+  rmSync(directory, { recursive: true });
+});
 
 function record(source: Client, options: { maxBytes?: number; in?: SpoolSpace } = {}): Recording {
-  return new Recording({
+  const recording = new Recording({
     source,
     form: new FormReader(FORM_TYPE),
     spool: new Spool(options.in ?? space),
@@ -68,6 +73,8 @@ function record(source: Client, options: { maxBytes?: number; in?: SpoolSpace } 
     clock,
     onUnspooled: (error) => unspooled.push(error),
   });
+  recordings.push(recording);
+  return recording;
 }
 
 async function take(stream: ReadableStream<Uint8Array>, bytes = Number.POSITIVE_INFINITY): Promise<Buffer> {
@@ -77,7 +84,8 @@ async function take(stream: ReadableStream<Uint8Array>, bytes = Number.POSITIVE_
   while (taken < bytes) {
     const { done, value } = await reader.read();
     if (done || !value) break;
-    pieces.push(value);
+    // Good until the next read only.
+    pieces.push(value.slice());
     taken += value.length;
   }
   if (taken >= bytes) await reader.cancel();

@@ -25,7 +25,8 @@ async function readAll(spool: Spool, from = 0): Promise<Buffer> {
   for (let at = from; at < spool.length; ) {
     const piece = await spool.read(at);
     expect(piece.length).toBeGreaterThan(0);
-    pieces.push(piece);
+    // Good until the next read only.
+    pieces.push(piece.slice());
     at += piece.length;
   }
   return Buffer.concat(pieces);
@@ -37,6 +38,7 @@ test("a small body stays in memory", async () => {
   await fill(spool, SOUND.subarray(0, MEMORY_BYTES), 65_536);
   expect(space.used).toBe(0);
   expect((await readAll(spool)).equals(SOUND.subarray(0, MEMORY_BYTES))).toBe(true);
+  spool.close();
 });
 
 test("a large one reads as it was written, from any byte on, and while more is appended", async () => {

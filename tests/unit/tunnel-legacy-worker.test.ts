@@ -65,6 +65,7 @@ function start() {
         sent.push(JSON.parse(data as string)); // The legacy dialect sends text only.
         return "sent";
       },
+      sendNow: () => expect.unreachable(),
       ping: () => {},
       close(code, reason) {
         closes.push(`${code} ${reason}`);
@@ -338,7 +339,7 @@ describe("a legacy answer of 502 or 503", () => {
       worker: session.worker,
       offer: session.offer,
       dialect: createLegacyDialect(1024 * 1024),
-      socket: { send: () => "sent", ping: () => {}, close: () => {} },
+      socket: { send: () => "sent", sendNow: () => "sent", ping: () => {}, close: () => {} },
       host: { onOfferChange: () => {}, onClosed: () => {} },
       clock: new FakeClock(),
       log: silentLog,

@@ -35,7 +35,11 @@ test("binary is a frame and text is control, never the other way round", () => {
 test("a lane writes frames of its own id, and asks the session for room", () => {
   const sent: Uint8Array[] = [];
   let room = true;
-  const lane = dialect.createLane(7, { hasRoom: () => room, send: (data) => sent.push(data as Uint8Array) });
+  const lane = dialect.createLane(7, {
+    hasRoom: () => room,
+    send: (data) => sent.push(data as Uint8Array), // this dialect's lanes send bytes only
+    sendNow: () => expect.unreachable(),
+  });
   const head = { method: "POST", path: "/x", headers: [["a", "b"]] } as const;
   lane.request(head, new Uint8Array([1]), false);
   lane.data(new Uint8Array([2]), true);
@@ -50,6 +54,20 @@ test("a lane writes frames of its own id, and asks the session for room", () => 
   expect(lane.hasRoom()).toBe(true);
   room = false;
   expect(lane.hasRoom()).toBe(false);
+});
+
+test("a large frame leaves before its memory is written again", () => {
+  const sent: Buffer[] = [];
+  const lane = dialect.createLane(7, {
+    hasRoom: () => true,
+    send: (data) => sent.push(Buffer.from(data)),
+    sendNow: (data) => sent.push(Buffer.from(data)),
+  });
+  const bodies = [16_383, 16_384, 70_000, 131_072, 131_073].map((bytes, at) => Buffer.alloc(bytes, at + 1));
+  for (const body of bodies) lane.data(body, false);
+  expect(sent.map(decodeFrame)).toEqual(
+    bodies.map((body) => ({ type: "request_data", id: 7, end: false, body }) as const),
+  );
 });
 
 test("the drain message says why and for how long", () => {

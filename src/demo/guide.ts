@@ -1,3 +1,5 @@
+import { formCurl } from "../worker/curl.ts";
+
 /** The model server behind the demo's worker. */
 export interface ShownBackend {
   /** What it is, for people. */
@@ -12,10 +14,12 @@ export interface GuideFacts {
   readonly apiKey: string;
   readonly clientKey: string;
   readonly backend: ShownBackend;
+  /** Undefined: the server takes no audio. */
+  readonly transcribeModel: string | undefined;
 }
 
 /** What the demo prints: where everything is, and lines that work when pasted. */
-export function guide({ url, apiKey, clientKey, backend }: GuideFacts): string {
+export function guide({ url, apiKey, clientKey, backend, transcribeModel }: GuideFacts): string {
   const { name, chatModel, embedModel } = backend;
   const chat = (stream: boolean): string =>
     JSON.stringify({
@@ -25,8 +29,11 @@ export function guide({ url, apiKey, clientKey, backend }: GuideFacts): string {
     });
   const lines = [
     "",
-    "Moorage is running: a server, one worker that dialled out to it, and behind the worker",
+    "Moorage is running: a server, workers that dialled out to it, and behind them",
     `  ${name}`,
+    ...(transcribeModel === undefined
+      ? []
+      : ["  a sample for audio (it hears nothing: it answers with what it was sent)"]),
     "",
     `  base URL for OpenAI clients   ${url}/v1`,
     `  API key                       ${apiKey}`,
@@ -45,6 +52,7 @@ export function guide({ url, apiKey, clientKey, backend }: GuideFacts): string {
       : [
           `  curl -H "Authorization: Bearer $API_KEY" -H 'Content-Type: application/json' ${url}/v1/embeddings -d ${quote(JSON.stringify({ model: embedModel, input: ["a rope ties a boat", "a line holds a ship"], dimensions: 8 }))}`,
         ]),
+    ...(transcribeModel === undefined ? [] : [`  ${transcribeLine(url, transcribeModel)}`]),
     `  curl -H "Authorization: Bearer $API_KEY" ${url}/api/state`,
     "",
     "Another worker, for instance in front of your Ollama:",
@@ -55,6 +63,14 @@ export function guide({ url, apiKey, clientKey, backend }: GuideFacts): string {
     "",
   ];
   return `${lines.join("\n")}\n`;
+}
+
+/** From the checkout, where the recording is. */
+function transcribeLine(url: string, model: string): string {
+  return formCurl(`${url}/v1/audio/transcriptions`, [
+    ["file", "@docs/sample.wav"],
+    ["model", model],
+  ]);
 }
 
 /** For a shell: a model's name is its server's word. */

@@ -14,14 +14,20 @@ import { KINDS } from "../worker/kinds.ts";
 import { llmKind } from "../worker/llm.ts";
 import { startWorker, type Worker } from "../worker/worker.ts";
 import { guide, type ShownBackend } from "./guide.ts";
-import { SAMPLE_CHAT_MODEL, SAMPLE_EMBED_MODEL, startSampleBackend } from "./sample-backend.ts";
+import {
+  SAMPLE_CHAT_MODEL,
+  SAMPLE_EMBED_MODEL,
+  SAMPLE_TRANSCRIBE_MODEL,
+  type SampleBackend,
+  startSampleBackend,
+} from "./sample-backend.ts";
 
 /** The port of the README's lines; another free one when it is taken. */
 const USUAL_PORT = 8080;
 
 /**
- * Server, worker and a model server on this machine, joined by real sockets on the loopback. The model server is the
- * built-in sample unless a real one answers on its usual port.
+ * Server, workers and a model server on this machine, joined by real sockets on the loopback. Language models are those of
+ * a real model server if one answers on its usual port; the built-in sample stands in for whatever is not there.
  */
 async function main(): Promise<void> {
   const deps: Deps = {
@@ -35,11 +41,24 @@ async function main(): Promise<void> {
     }),
   };
   const { listening, config, stopServer } = startServer(deps);
-  const backend = await findBackend(listening.url);
-  const worker = startDemoWorker(config, listening.url, backend.url, deps);
-  await worker.registered;
+  const sample = startSampleBackend();
+  const backend = await findBackend(listening.url, sample);
+  const hasAudio = config.plugins.includes("asr");
+  const start = (kind: string, backendUrl: string, models: readonly string[]): Worker =>
+    startDemoWorker({ kind, config, serverUrl: listening.url, backendUrl, models }, deps);
+  const workers = [
+    start("llm", backend.url, backend.models),
+    ...(hasAudio ? [start("asr", sample.url, [SAMPLE_TRANSCRIBE_MODEL])] : []),
+  ];
+  await Promise.all(workers.map((worker) => worker.registered));
   process.stdout.write(
-    guide({ url: listening.url, apiKey: config.apiKeys[0] ?? "", clientKey: config.clientKeys[0] ?? "", backend }),
+    guide({
+      url: listening.url,
+      apiKey: config.apiKeys[0] ?? "",
+      clientKey: config.clientKeys[0] ?? "",
+      backend,
+      transcribeModel: hasAudio ? SAMPLE_TRANSCRIBE_MODEL : undefined,
+    }),
   );
 
   let stopping = false;
@@ -47,10 +66,9 @@ async function main(): Promise<void> {
     if (stopping) process.exit(1);
     stopping = true;
     process.stdout.write("\nStopping.\n");
-    void worker
-      .stop()
+    void Promise.all(workers.map((worker) => worker.stop()))
       .then(stopServer)
-      .then(backend.stop)
+      .then(() => sample.stop())
       .then(() => process.exit(0));
   };
   process.on("SIGINT", stop);
@@ -81,13 +99,13 @@ function startServer(deps: Deps): { listening: Listening; config: Config; stopSe
 
 interface DemoBackend extends ShownBackend {
   readonly url: string;
-  readonly stop: () => void | Promise<void>;
+  /** The only ones to offer; none: all that it has. */
+  readonly models: readonly string[];
 }
 
-async function findBackend(serverUrl: string): Promise<DemoBackend> {
-  const found = chooseBackend(
-    await findBackends(withoutServer(llmKind.places, serverUrl), undefined, new AbortController().signal),
-  );
+async function findBackend(serverUrl: string, sample: SampleBackend): Promise<DemoBackend> {
+  const usual = { places: withoutServer(llmKind.places, serverUrl), probe: llmKind.probe };
+  const found = chooseBackend(await findBackends(usual, undefined, new AbortController().signal));
   const model = found?.models[0];
   if (found && model !== undefined) {
     return {
@@ -95,29 +113,37 @@ async function findBackend(serverUrl: string): Promise<DemoBackend> {
       name: `${found.family ?? "model server"} at ${found.base}`,
       chatModel: model,
       embedModel: undefined,
-      stop: () => {},
+      models: [],
     };
   }
-  const sample = startSampleBackend();
   return {
     url: sample.url,
     name: "the built-in sample (no language model: it answers with what it was asked)",
     chatModel: SAMPLE_CHAT_MODEL,
     embedModel: SAMPLE_EMBED_MODEL,
-    stop: () => sample.stop(),
+    models: [SAMPLE_CHAT_MODEL, SAMPLE_EMBED_MODEL],
   };
 }
 
-function startDemoWorker(config: Config, serverUrl: string, backendUrl: string, deps: Deps): Worker {
+interface DemoWorker {
+  readonly kind: string;
+  readonly config: Config;
+  readonly serverUrl: string;
+  readonly backendUrl: string;
+  readonly models: readonly string[];
+}
+
+function startDemoWorker({ kind, config, serverUrl, backendUrl, models }: DemoWorker, deps: Deps): Worker {
   const settings = loadWorkerSettings({
     argv: [
-      "llm",
+      kind,
       "--server",
       serverUrl,
       "--client-key",
       config.clientKeys[0] ?? "",
       "--backend",
       backendUrl,
+      ...(models.length === 0 ? [] : ["--models", models.join(",")]),
       "--name",
       "demo-worker",
       "--max-concurrency",

@@ -1,8 +1,11 @@
 import * as v from "valibot";
+import { Refusal, unknownModel } from "./refusal.ts";
 import { lastQuestion, textOf, toAnswer } from "./sample-answer.ts";
+import { readAudioRequest, toTranscript } from "./sample-audio.ts";
 import { type AnswerHead, chatCompletion, chatEvents, textCompletion, textEvents } from "./sample-chat.ts";
 import { countTokens, encodeVector, MAX_DIMENSIONS, toVector } from "./sample-embedding.ts";
 import { responseEvents, responseObject } from "./sample-responses.ts";
+import { type AudioTask, renderTranscript, transcriptEvents } from "./sample-transcript.ts";
 
 export interface SampleBackendOptions {
   /** 0, which is the default: any free one. */
@@ -21,6 +24,7 @@ export interface SampleBackend {
 
 export const SAMPLE_CHAT_MODEL = "moorage-sample-chat";
 export const SAMPLE_EMBED_MODEL = "moorage-sample-embed";
+export const SAMPLE_TRANSCRIBE_MODEL = "moorage-sample-transcriber";
 
 const CREATED = 1_767_225_600; // 2026-01-01, so that lists compare equal from run to run.
 const HEADERS = { "x-moorage-sample": "true" } as const;
@@ -48,20 +52,6 @@ const embeddingSchema = v.object({
   dimensions: v.nullish(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_DIMENSIONS))),
 });
 
-/** A refusal in OpenAI's form. */
-class Refusal extends Error {
-  readonly status: number;
-  readonly code: string;
-  readonly param: string | null;
-
-  constructor(status: number, code: string, message: string, param: string | null = null) {
-    super(message);
-    this.status = status;
-    this.code = code;
-    this.param = param;
-  }
-}
-
 /** Starts an OpenAI-style model server on 127.0.0.1 without any model: for the demo, for tests, for trying things out. */
 export function startSampleBackend(options: SampleBackendOptions = {}): SampleBackend {
   const streams = new Streams(options.delayMs ?? 40);
@@ -88,8 +78,7 @@ async function answer(request: Request, streams: Streams): Promise<Response> {
     return await route(request, streams);
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    const { message, param, code, status } = error;
-    return json({ error: { message, type: "invalid_request_error", param, code } }, status);
+    return json(error.body(), error.status);
   }
 }
 
@@ -121,9 +110,21 @@ async function route(request: Request, streams: Streams): Promise<Response> {
     }
     case "/v1/embeddings":
       return json(embed(await read(embeddingSchema, request, SAMPLE_EMBED_MODEL)));
+    case "/v1/audio/transcriptions":
+      return hear(request, "transcribe", streams);
+    case "/v1/audio/translations":
+      return hear(request, "translate", streams);
     default:
       throw new Refusal(404, "unknown_url", `There is no POST ${path}.`);
   }
+}
+
+async function hear(request: Request, task: AudioTask, streams: Streams): Promise<Response> {
+  const { file, format, isStream } = await readAudioRequest(request, SAMPLE_TRANSCRIBE_MODEL);
+  const transcript = await toTranscript(file);
+  if (isStream) return streams.respond(transcriptEvents(transcript));
+  const { type, body } = renderTranscript(transcript, format, task);
+  return new Response(body, { headers: { ...HEADERS, "content-type": type } });
 }
 
 function embed({ model, input, encoding_format, dimensions }: v.InferOutput<typeof embeddingSchema>): object {
@@ -154,12 +155,7 @@ async function read<S extends v.BaseSchema<unknown, { model: string }, v.BaseIss
   }
   const asked = parsed.output.model;
   if (asked === model) return parsed.output;
-  throw new Refusal(
-    404,
-    "model_not_found",
-    `The sample has no model '${asked.slice(0, 100)}' here; it has '${model}'.`,
-    "model",
-  );
+  throw unknownModel(asked, model);
 }
 
 /** Event streams under way, paced, and stopped as soon as their reader has gone. */
@@ -212,7 +208,7 @@ function answerHead(prefix: string, model: string): AnswerHead {
 }
 
 function modelCards(): readonly object[] {
-  return [SAMPLE_CHAT_MODEL, SAMPLE_EMBED_MODEL].map((id) => ({
+  return [SAMPLE_CHAT_MODEL, SAMPLE_EMBED_MODEL, SAMPLE_TRANSCRIBE_MODEL].map((id) => ({
     id,
     object: "model",
     created: CREATED,

@@ -26,7 +26,8 @@ export interface WorkerSettings {
   readonly models: readonly string[] | undefined;
   readonly watchIntervalMs: number;
   readonly drainTimeoutMs: number;
-  readonly requestTimeoutMs: number;
+  /** Undefined: as long as the kind of job may take. */
+  readonly requestTimeoutMs: number | undefined;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
 }
@@ -132,9 +133,10 @@ export function workerTable(hostname: string) {
       default: "1m",
       help: "Time that running jobs get to finish at shutdown.",
     }),
-    requestTimeoutMs: setting(duration("1s", "24h"), {
+    requestTimeoutMs: unset(duration("1s", "24h"), {
       variable: "REQUEST_TIMEOUT",
-      default: "5m",
+      absent: undefined,
+      says: "5m; what the server allows for audio",
       help: "Longest silence of the backend on one job.",
     }),
     logLevel: setting(word(["debug", "info", "warn", "error"]), {

@@ -1,5 +1,6 @@
 import { type HeaderPairs, isHeaderPairs, type RequestHead, type ResetCode } from "../tunnel/frame.ts";
 import { HOP_BY_HOP } from "../tunnel/hop-by-hop.ts";
+import type { PathMap } from "./route.ts";
 
 /** Where jobs are sent now. */
 export interface BackendTarget {
@@ -7,10 +8,12 @@ export interface BackendTarget {
   readonly base: string;
   /** Sent as a bearer token. */
   readonly key: string | undefined;
+  /** Where jobs go on a server whose paths are its own; undefined: to their paths under `base`. */
+  readonly paths: PathMap | undefined;
 }
 
 export interface BackendRequest {
-  /** Made by `toBackendUrl`: nothing here looks at it again. */
+  /** Made by `routeJob`: nothing here looks at it again. */
   readonly url: string;
   readonly head: RequestHead;
   readonly key: string | undefined;
@@ -38,9 +41,13 @@ const NOT_TO_SERVER = new Set(HOP_BY_HOP);
  * Bun's own timeout is off: the exchange judges silence.
  */
 export function callBackend({ url, head, key, body, signal }: BackendRequest): Promise<Response> {
+  const headers = toBackendHeaders(head.headers, key);
+  // Bun measures a body that it has; of one that streams it sends this length, and breaks off when it is not kept.
+  const length = body instanceof ReadableStream ? statedLength(head.headers) : undefined;
+  if (length !== undefined) headers.set("content-length", length);
   return fetch(url, {
     method: head.method,
-    headers: toBackendHeaders(head.headers, key),
+    headers,
     // A view on any kind of buffer is a body; the type asks for one on plain memory, which a message's is.
     ...(body === undefined ? {} : { body: body as Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> }),
     redirect: "manual",
@@ -61,6 +68,13 @@ export function toBackendHeaders(pairs: HeaderPairs, key: string | undefined): H
   headers.set("accept-encoding", "identity");
   if (key !== undefined) headers.set("authorization", `Bearer ${key}`);
   return headers;
+}
+
+/** The length of the body as the client gave it, when it is one plain number. */
+function statedLength(pairs: HeaderPairs): string | undefined {
+  const values = pairs.filter(([name]) => name.toLowerCase() === "content-length").map(([, value]) => value);
+  // 15 digits are a number that JavaScript counts exactly, and more than any upload.
+  return values.length === 1 && /^\d{1,15}$/.test(values[0] ?? "") ? values[0] : undefined;
 }
 
 /** The backend's headers as the server gets them. One that no frame may carry is left out: it must not cost the link. */
@@ -90,6 +104,8 @@ export function toFailure(error: unknown): { readonly code: ResetCode; readonly 
   // Without a code of the system there was no network in it: a body on a GET, for one.
   if (/^(?:TypeError|ERR_INVALID_\w+)$/.test(cause))
     return { code: "internal", message: "the request cannot be sent as it is" };
+  if (cause === "ERR_HTTP_CONTENT_LENGTH_MISMATCH")
+    return { code: "protocol_error", message: "the request's body is not as long as its head says" };
   if (NO_CONNECTION.test(cause))
     return { code: "upstream_unreachable", message: `the model server does not answer: ${cause}` };
   return { code: "upstream_error", message: `the model server broke off: ${cause}` };

@@ -84,7 +84,7 @@ export class Dialer {
       jobs: {
         target: () => watch.target,
         maxConcurrency: settings.maxConcurrency,
-        requestTimeoutMs: settings.requestTimeoutMs,
+        requestTimeoutMs: settings.requestTimeoutMs ?? kind.silenceMs,
         onUnreachable: () => void watch.look(),
       },
       load,

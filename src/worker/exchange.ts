@@ -12,7 +12,7 @@ import {
 } from "../tunnel/frame.ts";
 import { type Body, BodyPump } from "../tunnel/pump.ts";
 import { type BackendTarget, callBackend, toFailure, toHeaderPairs } from "./backend.ts";
-import { toBackendUrl } from "./backend-url.ts";
+import { routeJob } from "./route.ts";
 import { Upload } from "./upload.ts";
 
 /** The link under an exchange. */
@@ -77,8 +77,14 @@ export class WorkerExchange {
   start(head: RequestHead, body: Uint8Array, end: boolean): void {
     const { target, requestTimeoutMs } = this.#options;
     if (!target) return this.breakOff("upstream_unreachable", "no model server has been found");
-    const url = toBackendUrl(target.base, head.path);
-    if (url === undefined) return this.breakOff("protocol_error", "the path leads outside of the backend's base URL");
+    const route = routeJob(target.base, target.paths, head.path);
+    if (route.kind === "outside")
+      return this.breakOff("protocol_error", "the path leads outside of the backend's base URL");
+    if (route.kind === "answer") {
+      // A body that is still on its way has no taker.
+      const headers = [["content-type", "application/json"]] as const;
+      return this.#respond({ status: route.status, headers }, Buffer.from(JSON.stringify(route.body)));
+    }
     if (!end) {
       this.#upload = new Upload({
         window: this.#options.window,
@@ -91,7 +97,7 @@ export class WorkerExchange {
     // The server names its own limit, so that a backend is not kept busy for an answer that nobody waits for.
     this.#watchSilence(Math.min(head.timeout_ms || requestTimeoutMs, requestTimeoutMs));
     const whole = body.length > 0 ? body : undefined;
-    this.#serve(url, head, target.key, this.#upload?.stream ?? whole).catch((error: unknown) => {
+    this.#serve(route.url, head, target.key, this.#upload?.stream ?? whole).catch((error: unknown) => {
       const { code, message } = toFailure(error);
       this.breakOff(code, message);
     });
@@ -153,7 +159,14 @@ export class WorkerExchange {
     this.#head = answer;
     const bytes = isSmall(response, this.#options.window) ? await response.bytes() : undefined;
     if (this.#ended) return;
-    this.#pump = new BodyPump(bytes ?? toBody(response), this.#credit, {
+    this.#respond(answer, bytes ?? toBody(response));
+    // A first chunk that is there already travels with the head; one that is not must not hold the head back.
+    if (!this.#headSent && bytes === undefined) setImmediate(() => this.#sendHead());
+  }
+
+  #respond(head: ResponseHead, body: Body): void {
+    this.#head = head;
+    this.#pump = new BodyPump(body, this.#credit, {
       hasRoom: () => this.#options.wire.hasRoom(),
       send: (piece, end) => this.#send(piece, end),
       fail: (error) => {
@@ -163,8 +176,6 @@ export class WorkerExchange {
       },
     });
     this.#pump.resume();
-    // A first chunk that is there already travels with the head; one that is not must not hold the head back.
-    if (!this.#headSent && bytes === undefined) setImmediate(() => this.#sendHead());
   }
 
   #sendHead(): void {

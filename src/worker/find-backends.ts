@@ -1,4 +1,4 @@
-import { type FoundBackend, probeBackend } from "./discover.ts";
+import type { FoundBackend, Prober } from "./discover.ts";
 
 /** Where a kind of model server listens when nobody has changed it. */
 export interface UsualPlace {
@@ -11,14 +11,14 @@ export interface UsualPlace {
 /** A server on this machine accepts a connection in microseconds; one that computes may need a moment to answer. */
 const PROBE_TIMEOUT_MS = 1000;
 
-/** The places that answer with a list of models, in the order given. Asked all at once. */
+/** The places where something answers that serves such jobs, in the order given. Asked all at once. */
 export async function findBackends(
-  places: readonly UsualPlace[],
+  { places, probe }: { readonly places: readonly UsualPlace[]; readonly probe: Prober },
   key: string | undefined,
   signal: AbortSignal,
 ): Promise<readonly FoundBackend[]> {
   const probes = await Promise.all(
-    places.map(({ base }) => probeBackend(base, { key, timeoutMs: PROBE_TIMEOUT_MS, signal })),
+    places.map(({ base }) => probe(base, { key, timeoutMs: PROBE_TIMEOUT_MS, signal, isGuess: true })),
   );
   return probes.flatMap((probe) => (probe.kind === "found" ? [probe.backend] : []));
 }

@@ -1,5 +1,4 @@
 import type { FoundBackend } from "./discover.ts";
-import type { Kind } from "./kind.ts";
 
 /** Ids shown of one model server; more of them would push the table off the screen. */
 const SHOWN_MODELS = 6;
@@ -24,24 +23,8 @@ export function foundTable(found: readonly FoundBackend[], chosen: FoundBackend)
   return ["Model servers on this machine:", ...lines, ...more].join("\n");
 }
 
-/** A line to paste: asks `server` for an answer by the first model. */
-export function curlLine(kind: Kind, server: string, model: string): string {
-  const { url, body } = kind.example(server, model);
-  return [
-    `curl ${quoted(url)}`,
-    '-H "Authorization: Bearer $API_KEY"',
-    "-H 'Content-Type: application/json'",
-    `-d ${quoted(JSON.stringify(body))}`,
-  ].join(" ");
-}
-
 function modelsText(models: readonly string[]): string {
   if (models.length === 0) return "none";
   const more = models.length > SHOWN_MODELS ? ` and ${models.length - SHOWN_MODELS} more` : "";
   return models.slice(0, SHOWN_MODELS).join(", ") + more;
-}
-
-/** For a shell: a model's name is the model server's word. */
-function quoted(text: string): string {
-  return /^[\w./:@-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -1,4 +1,5 @@
 import type { WorkerSettings } from "./args.ts";
+import type { Prober } from "./discover.ts";
 import type { UsualPlace } from "./find-backends.ts";
 import type { HostFacts } from "./host.ts";
 import type { BackendState } from "./watch.ts";
@@ -9,10 +10,13 @@ export interface Kind {
   readonly name: string;
   /** Where its backends usually listen, in order of preference. */
   readonly places: readonly UsualPlace[];
+  /** Longest silence of its backend on one job when the operator names none; the server's own limit, when shorter, comes first. */
+  readonly silenceMs: number;
   /** The first message on a link. */
   register(facts: RegisterFacts): object;
-  /** A request to try against the server at this HTTP base URL. */
-  example(server: string, model: string): { readonly url: string; readonly body: object };
+  readonly probe: Prober;
+  /** A line to paste that tries `model` through the server at this HTTP base URL. */
+  curlLine(server: string, model: string): string;
 }
 
 export interface RegisterFacts {

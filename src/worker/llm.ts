@@ -1,3 +1,5 @@
+import { jsonCurl } from "./curl.ts";
+import { probeBackend } from "./discover.ts";
 import { type Kind, modelRegister } from "./kind.ts";
 
 /** Language models behind an OpenAI-style API. */
@@ -9,9 +11,9 @@ export const llmKind: Kind = {
     { label: "vLLM", base: "http://127.0.0.1:8000/v1" },
     { label: "LM Studio", base: "http://127.0.0.1:1234/v1" },
   ],
+  silenceMs: 5 * 60_000,
   register: modelRegister,
-  example: (server, model) => ({
-    url: `${server}/v1/chat/completions`,
-    body: { model, messages: [{ role: "user", content: "Hello!" }] },
-  }),
+  probe: (base, options) => probeBackend(base, options),
+  curlLine: (server, model) =>
+    jsonCurl(`${server}/v1/chat/completions`, { model, messages: [{ role: "user", content: "Hello!" }] }),
 };

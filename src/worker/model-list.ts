@@ -1,3 +1,5 @@
+import { isRecord } from "../json/parse.ts";
+
 /** What a model server's list says. */
 export interface ModelList {
   /** In the server's order, without repeats. */
@@ -15,14 +17,15 @@ const UNCLEAN = /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/;
 
 /**
  * Reads the forms in use: OpenAI's `{data: [{id}]}`, with which llama.cpp sends a second list called `models`; Ollama's
- * `{models: [{name}]}`; and a bare array. Entries that are no model are left out; undefined for what is no list at all.
+ * `{models: [{name}]}`; and a bare array. Entries that are no model are left out, and with `task` those that state another
+ * one; undefined for what is no list at all.
  */
-export function parseModelList(json: unknown): ModelList | undefined {
+export function parseModelList(json: unknown, task?: string): ModelList | undefined {
   const entries = toEntries(json);
   if (!entries) return undefined;
   const ids = new Set<string>();
   for (const entry of entries) {
-    const id = toId(entry);
+    const id = isFor(entry, task) ? toId(entry) : undefined;
     if (id !== undefined && ids.size < MAX_MODELS) ids.add(id);
   }
   const owner = isRecord(entries[0]) ? entries[0]["owned_by"] : undefined;
@@ -46,13 +49,15 @@ function toEntries(json: unknown): readonly unknown[] | undefined {
   return Array.isArray(models) ? models : undefined;
 }
 
+/** Most servers state no task, and have one for all their models. */
+function isFor(entry: unknown, task: string | undefined): boolean {
+  const stated = isRecord(entry) ? entry["task"] : undefined;
+  return task === undefined || typeof stated !== "string" || stated === task;
+}
+
 function toId(entry: unknown): string | undefined {
   const value = isRecord(entry) ? (entry["id"] ?? entry["name"] ?? entry["model"]) : entry;
   if (typeof value !== "string" || value === "" || value.length > MAX_MODEL_CHARS || UNCLEAN.test(value))
     return undefined;
   return value;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

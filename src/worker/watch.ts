@@ -1,8 +1,9 @@
 import type { CancelTimer, Clock, Log } from "../deps.ts";
 import type { BackendTarget } from "./backend.ts";
-import { type FoundBackend, type Probe, probeBackend } from "./discover.ts";
+import type { FoundBackend, Probe, Prober } from "./discover.ts";
 import { chooseBackend, findBackends, type UsualPlace } from "./find-backends.ts";
 import { allowedModels } from "./model-list.ts";
+import type { PathMap } from "./route.ts";
 
 /** What is known of the backend right now. */
 export interface BackendState {
@@ -13,6 +14,8 @@ export interface BackendState {
   readonly version: string | undefined;
   /** What may be offered; the last known ones while it is down. */
   readonly models: readonly string[];
+  /** Where jobs go on a server whose paths are its own. */
+  readonly paths: PathMap | undefined;
   /** Why it is not up, for people. */
   readonly reason: string | undefined;
 }
@@ -22,6 +25,7 @@ export interface WatchOptions {
   readonly base: string | undefined;
   readonly key: string | undefined;
   readonly places: readonly UsualPlace[];
+  readonly probe: Prober;
   /** Ids that may be offered; undefined: all. */
   readonly allowed: readonly string[] | undefined;
   readonly intervalMs: number;
@@ -56,6 +60,7 @@ export class BackendWatch {
       family: undefined,
       version: undefined,
       models: [],
+      paths: undefined,
       reason: "the model server has not been asked yet",
     };
   }
@@ -66,7 +71,8 @@ export class BackendWatch {
 
   /** Where jobs go: also while it counts as down, since it may be back before the next look. */
   get target(): BackendTarget | undefined {
-    return this.#state.base === undefined ? undefined : { base: this.#state.base, key: this.#options.key };
+    const { base, paths } = this.#state;
+    return base === undefined ? undefined : { base, paths, key: this.#options.key };
   }
 
   /** Looks now, and from then on at every interval until `stop`. Resolves when the first look is over. */
@@ -96,8 +102,8 @@ export class BackendWatch {
   }
 
   async #search(): Promise<BackendState> {
-    const { places, key, onFound } = this.#options;
-    const found = await findBackends(places, key, this.#abort.signal);
+    const { places, probe, key, onFound } = this.#options;
+    const found = await findBackends({ places, probe }, key, this.#abort.signal);
     const chosen = chooseBackend(found);
     if (!chosen || this.#abort.signal.aborted) return { ...this.#state, reason: notFoundText(places) };
     onFound(found, chosen);
@@ -106,24 +112,28 @@ export class BackendWatch {
 
   async #ask(base: string): Promise<BackendState> {
     const { key, allowed, probeTimeoutMs } = this.#options;
-    const probe = await probeBackend(base, { key, timeoutMs: probeTimeoutMs, signal: this.#abort.signal });
+    const asked = { key, timeoutMs: probeTimeoutMs, signal: this.#abort.signal, isGuess: false };
+    const probe = await this.#options.probe(base, asked);
     this.#unanswered = probe.kind === "silent" && probe.isBusy ? this.#unanswered + 1 : 0;
     if (probe.kind === "found") return this.#upState(probe.backend);
     if (this.#state.isUp && this.#unanswered > 0 && this.#unanswered < BUSY_PROBES) return this.#state;
     // Some servers have no list; whoever runs one can name its models.
     if (probe.kind === "no_list" && allowed && /^answers 40[45]/.test(probe.reason)) {
-      return this.#upState({ base, family: undefined, version: undefined, models: allowed });
+      const unknown = { family: undefined, version: undefined, paths: undefined };
+      return this.#upState({ base, models: allowed, listsModels: false, ...unknown });
     }
     return { ...this.#state, isUp: false, reason: downText(probe) };
   }
 
-  #upState({ base, family, version, models }: FoundBackend): BackendState {
+  #upState({ base, family, version, models, listsModels, paths }: FoundBackend): BackendState {
+    const { allowed } = this.#options;
     return {
       isUp: true,
       base,
       family,
       version,
-      models: allowedModels(models, this.#options.allowed),
+      models: listsModels ? allowedModels(models, allowed) : (allowed ?? models),
+      paths,
       reason: undefined,
     };
   }

@@ -3,7 +3,7 @@ import { VERSION } from "../version.ts";
 import { httpUrl, type WorkerSettings } from "./args.ts";
 import { Dialer } from "./dialer.ts";
 import { withoutServer } from "./find-backends.ts";
-import { curlLine, foundTable } from "./found-text.ts";
+import { foundTable } from "./found-text.ts";
 import { createLoadSampler, readHostFacts } from "./host.ts";
 import type { Kind } from "./kind.ts";
 import { KINDS } from "./kinds.ts";
@@ -63,6 +63,7 @@ function serveKind(kind: Kind, settings: WorkerSettings, deps: Deps, options: Wo
     base: settings.backend,
     key: settings.backendKey,
     places: withoutServer(kind.places, settings.server),
+    probe: kind.probe,
     allowed: settings.models,
     intervalMs: settings.watchIntervalMs,
     probeTimeoutMs: options.probeTimeoutMs ?? PROBE_TIMEOUT_MS,
@@ -73,7 +74,7 @@ function serveKind(kind: Kind, settings: WorkerSettings, deps: Deps, options: Wo
       const model = state.models[0];
       if (state.isUp && model !== undefined && !hasPrintedExample) {
         hasPrintedExample = true;
-        print(`Try it:\n${curlLine(kind, httpUrl(settings.server), model)}`);
+        print(`Try it:\n${kind.curlLine(httpUrl(settings.server), model)}`);
       }
       dialer.announce();
     },

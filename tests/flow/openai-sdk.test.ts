@@ -4,6 +4,7 @@ import { systemClock } from "../../src/clock.ts";
 import {
   SAMPLE_CHAT_MODEL,
   SAMPLE_EMBED_MODEL,
+  SAMPLE_TRANSCRIBE_MODEL,
   type SampleBackend,
   startSampleBackend,
 } from "../../src/demo/sample-backend.ts";
@@ -100,7 +101,7 @@ test("the official client embeds in its default base64, and gets every dimension
 test("the official client lists and gets models", async () => {
   const ids = [];
   for await (const model of client.models.list()) ids.push(model.id);
-  expect(ids).toEqual([SAMPLE_CHAT_MODEL, SAMPLE_EMBED_MODEL]);
+  expect(ids).toEqual([SAMPLE_CHAT_MODEL, SAMPLE_EMBED_MODEL, SAMPLE_TRANSCRIBE_MODEL]);
   expect((await client.models.retrieve(SAMPLE_CHAT_MODEL)).id).toBe(SAMPLE_CHAT_MODEL);
 });
 

@@ -3,6 +3,7 @@ import OpenAI from "openai";
 import {
   SAMPLE_CHAT_MODEL,
   SAMPLE_EMBED_MODEL,
+  SAMPLE_TRANSCRIBE_MODEL,
   type SampleBackend,
   startSampleBackend,
 } from "../../src/demo/sample-backend.ts";
@@ -27,6 +28,7 @@ test("its models are listed, and every answer says that it is the sample", async
   expect(data.map(({ id, owned_by }) => [id, owned_by])).toEqual([
     [SAMPLE_CHAT_MODEL, "moorage-sample"],
     [SAMPLE_EMBED_MODEL, "moorage-sample"],
+    [SAMPLE_TRANSCRIBE_MODEL, "moorage-sample"],
   ]);
 });
 

@@ -78,7 +78,7 @@ describe("every setting", () => {
       models: undefined,
       watchIntervalMs: 30_000,
       drainTimeoutMs: 60_000,
-      requestTimeoutMs: 300_000,
+      requestTimeoutMs: undefined,
       logLevel: "info",
       logFormat: "json",
     });

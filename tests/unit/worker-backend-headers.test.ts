@@ -72,5 +72,7 @@ test("a backend that was not reached is told from one that broke off", () => {
     message: "the model server does not answer: ECONNREFUSED",
   });
   expect(toFailure(reset).code).toBe("upstream_error");
+  const cut = Object.assign(new TypeError("x"), { code: "ERR_HTTP_CONTENT_LENGTH_MISMATCH" });
+  expect(toFailure(cut).code).toBe("protocol_error");
   expect(errorCode("what")).toBe("unknown");
 });

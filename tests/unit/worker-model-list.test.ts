@@ -53,3 +53,16 @@ test("an allow-list keeps what the backend has and adds nothing", () => {
   expect(allowedModels(["a", "b", "c"], ["c", "a", "z"])).toEqual(["a", "c"]);
   expect(allowedModels(["a"], undefined)).toEqual(["a"]);
 });
+
+test("for one task, models that are said to be for another are left out, and those that say nothing are not", () => {
+  const data = [
+    { id: "whisper", task: "automatic-speech-recognition", owned_by: "a" },
+    { id: "kokoro", task: "text-to-speech" },
+    { id: "silent" },
+    { id: "odd", task: 5 },
+    "bare",
+  ];
+  const ids = (task?: string): readonly string[] | undefined => parseModelList({ data }, task)?.models;
+  expect(ids("automatic-speech-recognition")).toEqual(["whisper", "silent", "odd", "bare"]);
+  expect(ids()).toEqual(["whisper", "kokoro", "silent", "odd", "bare"]);
+});

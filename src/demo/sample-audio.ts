@@ -1,0 +1,58 @@
+import { Refusal, unknownModel } from "./refusal.ts";
+import { readWav } from "./wav.ts";
+
+const FORMATS = ["json", "text", "srt", "vtt", "verbose_json", "diarized_json"] as const;
+export type AudioFormat = (typeof FORMATS)[number];
+
+/** What a client asks of the transcriber. */
+export interface AudioRequest {
+  readonly file: File;
+  readonly format: AudioFormat;
+  readonly isStream: boolean;
+}
+
+/** What the transcriber says instead of what was spoken. */
+export interface Transcript {
+  readonly sentences: readonly string[];
+  readonly text: string;
+  /** Undefined where the file does not tell without being decoded. */
+  readonly seconds: number | undefined;
+}
+
+/** A file's name and type are the client's word; more of them than this is not repeated. */
+const MAX_ECHO_CHARS = 100;
+
+/** Reads the form. Throws `Refusal` for one that cannot be served, naming the field. */
+export async function readAudioRequest(request: Request, model: string): Promise<AudioRequest> {
+  const form = await request.formData().catch(() => {
+    throw new Refusal(400, "invalid_request", "The request body is not a multipart form.");
+  });
+  const file = form.get("file");
+  if (!(file instanceof File)) throw missing("file");
+  const asked = form.get("model");
+  if (typeof asked !== "string" || asked === "") throw missing("model");
+  if (asked !== model) throw unknownModel(asked, model);
+  const wanted = form.get("response_format") ?? "json";
+  const format = FORMATS.find((each) => each === wanted);
+  if (!format) {
+    const message = `The sample has no such response_format; it has ${FORMATS.join(", ")}.`;
+    throw new Refusal(400, "invalid_value", message, "response_format");
+  }
+  return { file, format, isStream: form.get("stream") === "true" };
+}
+
+/** Says what the transcriber is and what it was sent: nobody should take it for one that hears. */
+export async function toTranscript(file: File): Promise<Transcript> {
+  const wav = readWav(new Uint8Array(await file.arrayBuffer()));
+  const name = file.name.slice(0, MAX_ECHO_CHARS);
+  const type = file.type.slice(0, MAX_ECHO_CHARS) || "unknown type";
+  const held = wav
+    ? `holds ${wav.seconds.toFixed(1)} seconds of sound at ${wav.sampleRate} Hz in ${wav.channels} ${wav.channels === 1 ? "channel" : "channels"}.`
+    : `has ${file.size} bytes of ${type} and is no uncompressed WAV file, so its length is not known here.`;
+  const sentences = ["This is Moorage's sample transcriber; it hears nothing.", `The file ${name} ${held}`];
+  return { sentences, text: sentences.join(" "), seconds: wav?.seconds };
+}
+
+function missing(field: string): Refusal {
+  return new Refusal(400, "missing_required_parameter", `The form has no usable field '${field}'.`, field);
+}

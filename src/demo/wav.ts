@@ -1,0 +1,65 @@
+/** What the header of a PCM recording says. */
+export interface WavFacts {
+  readonly channels: number;
+  /** Per second and channel. */
+  readonly sampleRate: number;
+  readonly seconds: number;
+}
+
+/** Whole numbers of samples; 3 is for floating point, which is as uncompressed. */
+const PCM = 1;
+const FLOAT = 3;
+/** The real format follows in the chunk's extension. */
+const EXTENSIBLE = 0xfffe;
+/** Chunks that may stand before the sound: notes, cue points, padding. More of them is no recording. */
+const MAX_CHUNKS = 64;
+
+/** Reads the header of an uncompressed WAV file; undefined for anything else. Never throws. */
+export function readWav(bytes: Uint8Array): WavFacts | undefined {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (tag(bytes, 0) !== "RIFF" || tag(bytes, 8) !== "WAVE") return undefined;
+  let format: Format | undefined;
+  let at = 12;
+  for (let chunk = 0; chunk < MAX_CHUNKS && at + 8 <= bytes.length; chunk += 1) {
+    const name = tag(bytes, at);
+    const size = view.getUint32(at + 4, true);
+    const from = at + 8;
+    if (name === "fmt ") format = readFormat(view, from, size);
+    // A recorder that streams cannot know the size and writes the largest one, or 0: the file's end decides then.
+    if (name === "data")
+      return format && toFacts(format, isOpenEnded(size) ? bytes.length - from : Math.min(size, bytes.length - from));
+    // Chunks begin at even offsets.
+    at = from + size + (size % 2);
+  }
+  return undefined;
+}
+
+interface Format {
+  readonly channels: number;
+  readonly sampleRate: number;
+  /** One sample of every channel. */
+  readonly frameBytes: number;
+}
+
+function readFormat(view: DataView, at: number, size: number): Format | undefined {
+  if (size < 16 || at + size > view.byteLength) return undefined;
+  const stated = view.getUint16(at, true);
+  const code = stated === EXTENSIBLE && size >= 40 ? view.getUint16(at + 24, true) : stated;
+  const channels = view.getUint16(at + 2, true);
+  const sampleRate = view.getUint32(at + 4, true);
+  const frameBytes = view.getUint16(at + 12, true);
+  const isUsable = (code === PCM || code === FLOAT) && channels > 0 && sampleRate > 0 && frameBytes > 0;
+  return isUsable ? { channels, sampleRate, frameBytes } : undefined;
+}
+
+function toFacts({ channels, sampleRate, frameBytes }: Format, dataBytes: number): WavFacts {
+  return { channels, sampleRate, seconds: Math.floor(dataBytes / frameBytes) / sampleRate };
+}
+
+function isOpenEnded(size: number): boolean {
+  return size === 0 || size === 0xffff_ffff;
+}
+
+function tag(bytes: Uint8Array, at: number): string {
+  return String.fromCharCode(...bytes.subarray(at, at + 4));
+}

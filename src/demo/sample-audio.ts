@@ -1,3 +1,4 @@
+import { type PassedFile, readForm } from "./read-form.ts";
 import { Refusal, unknownModel } from "./refusal.ts";
 import { readWav } from "./wav.ts";
 
@@ -6,7 +7,7 @@ export type AudioFormat = (typeof FORMATS)[number];
 
 /** What a client asks of the transcriber. */
 export interface AudioRequest {
-  readonly file: File;
+  readonly file: PassedFile;
   readonly format: AudioFormat;
   readonly isStream: boolean;
 }
@@ -24,26 +25,25 @@ const MAX_ECHO_CHARS = 100;
 
 /** Reads the form. Throws `Refusal` for one that cannot be served, naming the field. */
 export async function readAudioRequest(request: Request, model: string): Promise<AudioRequest> {
-  const form = await request.formData().catch(() => {
+  const { fields, file } = await readForm(request).catch(() => {
     throw new Refusal(400, "invalid_request", "The request body is not a multipart form.");
   });
-  const file = form.get("file");
-  if (!(file instanceof File)) throw missing("file");
-  const asked = form.get("model");
-  if (typeof asked !== "string" || asked === "") throw missing("model");
+  if (!file) throw missing("file");
+  const asked = fields.get("model") ?? "";
+  if (asked === "") throw missing("model");
   if (asked !== model) throw unknownModel(asked, model);
-  const wanted = form.get("response_format") ?? "json";
+  const wanted = fields.get("response_format") ?? "json";
   const format = FORMATS.find((each) => each === wanted);
   if (!format) {
     const message = `The sample has no such response_format; it has ${FORMATS.join(", ")}.`;
     throw new Refusal(400, "invalid_value", message, "response_format");
   }
-  return { file, format, isStream: form.get("stream") === "true" };
+  return { file, format, isStream: fields.get("stream") === "true" };
 }
 
 /** Says what the transcriber is and what it was sent: nobody should take it for one that hears. */
-export async function toTranscript(file: File): Promise<Transcript> {
-  const wav = readWav(new Uint8Array(await file.arrayBuffer()));
+export function toTranscript(file: PassedFile): Transcript {
+  const wav = readWav(file.start, file.size);
   const name = file.name.slice(0, MAX_ECHO_CHARS);
   const type = file.type.slice(0, MAX_ECHO_CHARS) || "unknown type";
   const held = wav

@@ -61,6 +61,8 @@ export function startSampleBackend(options: SampleBackendOptions = {}): SampleBa
     reusePort: false,
     // A stream may be slower than any timeout.
     idleTimeout: 0,
+    // The server in front has limits of its own, and audio is read past without being held.
+    maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     development: false,
     fetch: (request) => answer(request, streams),
   });
@@ -121,7 +123,7 @@ async function route(request: Request, streams: Streams): Promise<Response> {
 
 async function hear(request: Request, task: AudioTask, streams: Streams): Promise<Response> {
   const { file, format, isStream } = await readAudioRequest(request, SAMPLE_TRANSCRIBE_MODEL);
-  const transcript = await toTranscript(file);
+  const transcript = toTranscript(file);
   if (isStream) return streams.respond(transcriptEvents(transcript));
   const { type, body } = renderTranscript(transcript, format, task);
   return new Response(body, { headers: { ...HEADERS, "content-type": type } });

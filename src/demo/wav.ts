@@ -14,22 +14,25 @@ const EXTENSIBLE = 0xfffe;
 /** Chunks that may stand before the sound: notes, cue points, padding. More of them is no recording. */
 const MAX_CHUNKS = 64;
 
-/** Reads the header of an uncompressed WAV file; undefined for anything else. Never throws. */
-export function readWav(bytes: Uint8Array): WavFacts | undefined {
+/**
+ * Reads the header of an uncompressed WAV file of `size` bytes, of which `bytes` is the start; undefined for anything
+ * else. Never throws.
+ */
+export function readWav(bytes: Uint8Array, size = bytes.length): WavFacts | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (tag(bytes, 0) !== "RIFF" || tag(bytes, 8) !== "WAVE") return undefined;
   let format: Format | undefined;
   let at = 12;
   for (let chunk = 0; chunk < MAX_CHUNKS && at + 8 <= bytes.length; chunk += 1) {
     const name = tag(bytes, at);
-    const size = view.getUint32(at + 4, true);
+    const length = view.getUint32(at + 4, true);
     const from = at + 8;
-    if (name === "fmt ") format = readFormat(view, from, size);
+    if (name === "fmt ") format = readFormat(view, from, length);
     // A recorder that streams cannot know the size and writes the largest one, or 0: the file's end decides then.
     if (name === "data")
-      return format && toFacts(format, isOpenEnded(size) ? bytes.length - from : Math.min(size, bytes.length - from));
+      return format && toFacts(format, isOpenEnded(length) ? size - from : Math.min(length, size - from));
     // Chunks begin at even offsets.
-    at = from + size + (size % 2);
+    at = from + length + (length % 2);
   }
   return undefined;
 }

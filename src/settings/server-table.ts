@@ -125,7 +125,8 @@ export function serverTable(knownPlugins: readonly string[]) {
     }),
     transferMaxChannels: setting(integer(1, 1_000_000), {
       variable: "TRANSFER_MAX_CHANNELS",
-      default: "10000",
+      // A writer that waits for its reader has some 1.7 MB of its upload in this process's memory.
+      default: "1000",
       help: "Transfer channels that may be open at once.",
     }),
     spoolDirectory: unset(line(4096), {

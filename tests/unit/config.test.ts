@@ -133,7 +133,7 @@ describe("every setting", () => {
       maxJsonBodyBytes: 33_554_432,
       maxAudioBodyBytes: 2_147_483_648,
       transferTtlMs: 60_000,
-      transferMaxChannels: 10_000,
+      transferMaxChannels: 1000,
       spoolDirectory: tmpdir(),
       spoolBytes: 8_589_934_592,
       drainTimeoutMs: 300_000,

@@ -1,6 +1,7 @@
 import type { Clock } from "../../deps.ts";
 import { Fault } from "../../errors.ts";
 import { ClientGone } from "../../http/body.ts";
+import { freeNow } from "../../http/free-now.ts";
 import type { FormReader } from "./form.ts";
 import type { Spool } from "./spool.ts";
 
@@ -197,15 +198,6 @@ export class Recording {
       work.finally(cancelTimer).then(resolve, reject);
     });
   }
-}
-
-/**
- * Gives a chunk's memory back now. Left to the garbage collector, the chunks of a large upload pile up to 60 to 100 MiB
- * before it runs (resident memory of the server while 1 GiB passed, with and without this).
- */
-function freeNow(bytes: Uint8Array): void {
-  // What shares its memory with others is not this chunk's to free; there is no copying to a length of nothing.
-  if (bytes.buffer instanceof ArrayBuffer && bytes.byteLength === bytes.buffer.byteLength) bytes.buffer.transfer(0);
 }
 
 /** The 413 of an upload over its limit. */

@@ -1,0 +1,156 @@
+import type { CancelTimer, Clock, Ids } from "../../deps.ts";
+import { Fault } from "../../errors.ts";
+import type { ClientGone } from "../../http/body.ts";
+import { type Channel, type Joined, OPEN, type Refusal, without, withReader, withWriter } from "./channel.ts";
+
+/** One end of a channel while it waits. */
+export interface Side {
+  /** The channel expired, or the server goes away. */
+  refuse(reason: Fault | ClientGone): void;
+}
+
+export interface ChannelsOptions<R, W> {
+  readonly clock: Clock;
+  readonly ids: Ids;
+  /** Life of a channel that is not joined. */
+  readonly ttlMs: number;
+  readonly maxChannels: number;
+  readonly onJoined: (channel: Joined<R, W>, id: string) => void;
+  /** A channel came, went or changed. */
+  readonly onChange: () => void;
+  readonly onExpired: () => void;
+}
+
+interface Entry<R, W> {
+  channel: Channel<R, W>;
+  stopTimer: CancelTimer;
+}
+
+/** For so long a channel that is over is told from one that never was. */
+const REMEMBERED_MS = 10 * 60_000;
+/** Channels remembered at once, a hundred bytes each; the oldest are forgotten first. */
+const MAX_REMEMBERED = 100_000;
+
+/** Every channel there is: their only owner. */
+export class Channels<R extends Side, W extends Side> {
+  readonly #options: ChannelsOptions<R, W>;
+  readonly #open = new Map<string, Entry<R, W>>();
+  /** In the order in which they ended. */
+  readonly #gone = new Map<string, Entry<R, W>>();
+
+  constructor(options: ChannelsOptions<R, W>) {
+    this.#options = options;
+  }
+
+  /** Channels that are neither used nor expired. */
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** How many of them have a side, or no side, and wait. */
+  get waiting(): number {
+    let waiting = 0;
+    for (const { channel } of this.#open.values()) if (channel.kind !== "joined") waiting += 1;
+    return waiting;
+  }
+
+  /** A new channel's id, which is all that lets anybody in, and when it expires unless it is joined. */
+  create(): { readonly id: string; readonly expiresAt: number } {
+    const { ids, clock, ttlMs, maxChannels } = this.#options;
+    if (this.#open.size >= maxChannels) throw new Fault("too_many_channels", { retryAfterS: 10 });
+    const id = ids.secret();
+    this.#open.set(id, { channel: OPEN, stopTimer: clock.after(ttlMs, () => this.#expire(id)) });
+    this.#options.onChange();
+    return { id, expiresAt: clock.now() + ttlMs };
+  }
+
+  /** What a reader would meet now, without being one. Throws what `read` would. */
+  look(id: string): void {
+    const side: Side = { refuse: () => {} };
+    // Nothing comes of it: the state machine is pure, and its answer is dropped.
+    assertTaken(withReader(this.#find(id).channel, side as R));
+  }
+
+  /** Attaches the reader. Throws `transfer_not_found`, `transfer_in_use` or `transfer_expired`. */
+  read(id: string, reader: R): void {
+    const entry = this.#find(id);
+    this.#enter(id, entry, withReader(entry.channel, reader));
+  }
+
+  /** Attaches the writer. Throws like `read`. */
+  write(id: string, writer: W): void {
+    const entry = this.#find(id);
+    this.#enter(id, entry, withWriter(entry.channel, writer));
+  }
+
+  /** A side that waited has left. */
+  leave(id: string, side: R | W): void {
+    const entry = this.#open.get(id);
+    if (!entry) return;
+    entry.channel = without(entry.channel, side);
+    this.#options.onChange();
+  }
+
+  /** What was joined has ended. */
+  finish(id: string): void {
+    this.#retire(id, "used");
+  }
+
+  /** Ends every channel that waits: no other side will come. */
+  refuseWaiting(fault: () => Fault): void {
+    for (const [id, { channel }] of [...this.#open]) {
+      if (channel.kind === "joined") continue;
+      this.#retire(id, "expired");
+      sideOf(channel)?.refuse(fault());
+    }
+  }
+
+  #find(id: string): Entry<R, W> {
+    const entry = this.#open.get(id) ?? this.#gone.get(id);
+    if (!entry) throw new Fault("transfer_not_found");
+    return entry;
+  }
+
+  #enter(id: string, entry: Entry<R, W>, next: Channel<R, W> | Refusal): void {
+    const channel = assertTaken(next);
+    entry.channel = channel;
+    this.#options.onChange();
+    if (channel.kind !== "joined") return;
+    entry.stopTimer();
+    this.#options.onJoined(channel, id);
+  }
+
+  #expire(id: string): void {
+    const channel = this.#open.get(id)?.channel;
+    if (!channel) return;
+    this.#retire(id, "expired");
+    this.#options.onExpired();
+    sideOf(channel)?.refuse(new Fault("transfer_expired"));
+  }
+
+  #retire(id: string, kind: "used" | "expired"): void {
+    const entry = this.#open.get(id);
+    if (!entry) return;
+    entry.stopTimer();
+    this.#open.delete(id);
+    const stopTimer = this.#options.clock.after(REMEMBERED_MS, () => this.#gone.delete(id));
+    this.#gone.set(id, { channel: { kind }, stopTimer });
+    const oldest = this.#gone.size > MAX_REMEMBERED ? this.#gone.entries().next().value : undefined;
+    if (oldest) {
+      oldest[1].stopTimer();
+      this.#gone.delete(oldest[0]);
+    }
+    this.#options.onChange();
+  }
+}
+
+function assertTaken<R, W>(next: Channel<R, W> | Refusal): Channel<R, W> {
+  if (next === "in_use") throw new Fault("transfer_in_use");
+  if (next === "expired") throw new Fault("transfer_expired");
+  return next;
+}
+
+function sideOf<R extends Side, W extends Side>(channel: Channel<R, W>): Side | undefined {
+  if (channel.kind === "reader_waits") return channel.reader;
+  return channel.kind === "writer_waits" ? channel.writer : undefined;
+}

@@ -1,0 +1,87 @@
+import * as v from "valibot";
+import {
+  type AnswerDoc,
+  API_KEY_SECURITY,
+  errorResponses,
+  jsonAnswer,
+  rawAnswer,
+  type SchemaObject,
+} from "../../openapi/schema.ts";
+
+/** How the API description shows the plugin's routes. None of it runs for a request. */
+
+const security: Record<string, string[]>[] = [...API_KEY_SECURITY, { ClientKey: [] }];
+const BYTES: Record<string, { schema: SchemaObject }> = {
+  "application/octet-stream": { schema: { type: "string", format: "binary" } },
+};
+
+const BYTES_ANSWER: AnswerDoc = {
+  ...rawAnswer("application/octet-stream", "The writer's bytes, with its Content-Type and Content-Disposition."),
+  headers: {
+    "X-Transfer-Length": {
+      description: "How many bytes will come, where the writer declared it.",
+      schema: { type: "integer" },
+    },
+  },
+};
+
+const REFUSALS = [
+  "invalid_api_key",
+  "transfer_not_found",
+  "transfer_in_use",
+  "transfer_expired",
+  "too_many_auth_failures",
+  "draining",
+] as const;
+
+export const createDetail = {
+  tags: ["Transfer"],
+  operationId: "transferCreate",
+  summary: "Open a channel",
+  description: "A channel carries one transfer, from one writer to one reader, which may come in either order.",
+  security,
+  responses: {
+    200: jsonAnswer(
+      v.pipe(
+        v.object({
+          channel_id: v.pipe(v.string(), v.description("Lets its holders in, so keep it between the two sides.")),
+          expires_at: v.pipe(v.string(), v.isoTimestamp(), v.description("Unless both sides are there by then.")),
+        }),
+        v.description("The channel."),
+      ),
+    ),
+    ...errorResponses("invalid_api_key", "too_many_auth_failures", "too_many_channels", "draining"),
+  },
+};
+
+export const readDetail = {
+  tags: ["Transfer"],
+  operationId: "transferRead",
+  summary: "Read from a channel",
+  description:
+    "Waits for the writer, then answers with its bytes as they come. A connection that breaks off means that not everything came.",
+  security,
+  responses: {
+    200: BYTES_ANSWER,
+    ...errorResponses(...REFUSALS),
+  },
+};
+
+/** `verb` tells two routes of one handler apart. */
+export function writeDetail(verb: "post" | "put") {
+  return {
+    tags: ["Transfer"],
+    operationId: verb === "post" ? "transferWrite" : "transferPut",
+    summary: verb === "post" ? "Write to a channel" : "Write to a channel (as curl -T does)",
+    description:
+      "Sends the body to the reader, no faster than it reads, and answers once the reader was sent all of it.",
+    security,
+    requestBody: { required: true, content: BYTES },
+    responses: {
+      200: jsonAnswer(
+        v.pipe(v.object({ status: v.literal("ok"), bytes: v.number() }), v.description("Everything has passed.")),
+      ),
+      ...errorResponses("invalid_request", ...REFUSALS, "transfer_broken"),
+    },
+  };
+}

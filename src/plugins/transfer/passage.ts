@@ -1,0 +1,139 @@
+import type { CancelTimer, Clock } from "../../deps.ts";
+import { Fault } from "../../errors.ts";
+import { freeNow } from "../../http/free-now.ts";
+
+/** How a passage ended. */
+export type Outcome = "completed" | "writer_gone" | "reader_gone" | "wrong_length" | "stalled" | "closed";
+
+export interface PassageOptions {
+  readonly clock: Clock;
+  /** What the writer sends; null where it sends nothing. */
+  readonly source: ReadableStream<Uint8Array> | null;
+  /** Bytes that the writer has declared. */
+  readonly length: number | undefined;
+  readonly writerSignal: AbortSignal;
+  readonly readerSignal: AbortSignal;
+  /** Whether the reader's connection still has something to send, or is waited for. */
+  readonly isReaderBusy: () => boolean;
+  /** Longest time without a byte. */
+  readonly stallMs: number;
+  readonly onBytes: (bytes: number) => void;
+  /** Called once. */
+  readonly onEnded: (outcome: Outcome) => void;
+}
+
+/** The first and the longest pause between two looks at whether the reader's connection is done. */
+const FIRST_LOOK_MS = 2;
+const LAST_LOOK_MS = 100;
+
+/**
+ * Bytes on their way from a writer to a reader. The runtime moves them, a chunk at a time and no faster than the reader
+ * takes; here they are only counted, and watched to their end.
+ */
+export class Passage {
+  /** The reader's answer: errors, and so cuts the connection, unless everything has passed. */
+  readonly stream: ReadableStream<Uint8Array>;
+  readonly #options: PassageOptions;
+  #controller: TransformStreamDefaultController<Uint8Array> | undefined;
+  #bytes = 0;
+  #current: Uint8Array | undefined;
+  #passed: Uint8Array | undefined;
+  #ended = false;
+  #stopWatch: CancelTimer = () => {};
+  #stopLooking: CancelTimer = () => {};
+  readonly #writerLeft = (): void => this.#end("writer_gone");
+  readonly #readerLeft = (): void => this.#end("reader_gone");
+
+  constructor(options: PassageOptions) {
+    this.#options = options;
+    const counting = new TransformStream<Uint8Array, Uint8Array>({
+      start: (controller) => {
+        this.#controller = controller;
+      },
+      transform: (chunk, controller) => {
+        // The stream holds nothing back, so whoever asks for this chunk has written the one before.
+        if (this.#passed) freeNow(this.#passed);
+        this.#passed = this.#current;
+        this.#current = chunk;
+        this.#bytes += chunk.length;
+        options.onBytes(chunk.length);
+        controller.enqueue(chunk);
+      },
+      flush: () => this.#flushed(),
+    });
+    this.stream = (options.source ?? emptyStream()).pipeThrough(counting);
+  }
+
+  /** Bytes that the reader's connection was given so far. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Begins to watch. */
+  start(): void {
+    const { writerSignal, readerSignal } = this.#options;
+    writerSignal.addEventListener("abort", this.#writerLeft);
+    readerSignal.addEventListener("abort", this.#readerLeft);
+    this.#watch();
+    // Gone already: there will be no event for it.
+    if (writerSignal.aborted) this.#writerLeft();
+    else if (readerSignal.aborted) this.#readerLeft();
+  }
+
+  /** The server goes away under it. */
+  close(): void {
+    this.#end("closed");
+  }
+
+  /** The writer has sent everything, and the reader's connection has it or is about to. */
+  #flushed(): void {
+    const { length } = this.#options;
+    if (length !== undefined && length !== this.#bytes) {
+      this.#end("wrong_length");
+      // The stream must not close: this makes it fail instead.
+      throw brokenFault("the writer sent another number of bytes than it had declared");
+    }
+    // A writer that leaves now has sent everything; the reader shall have it.
+    this.#options.writerSignal.removeEventListener("abort", this.#writerLeft);
+    // It is over for the writer only when the last byte has left: until then the reader may yet be lost.
+    this.#look(FIRST_LOOK_MS);
+  }
+
+  #look(afterMs: number): void {
+    if (this.#ended) return;
+    this.#stopLooking = this.#options.clock.after(afterMs, () => {
+      if (this.#options.isReaderBusy()) this.#look(Math.min(afterMs * 2, LAST_LOOK_MS));
+      else this.#end("completed");
+    });
+  }
+
+  /** One timer for the whole passage: a chunk costs none. So a stall is seen after one to two times `stallMs`. */
+  #watch(): void {
+    const before = this.#bytes;
+    this.#stopWatch = this.#options.clock.after(this.#options.stallMs, () => {
+      if (this.#bytes === before) this.#end("stalled");
+      else this.#watch();
+    });
+  }
+
+  #end(outcome: Outcome): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#stopWatch();
+    this.#stopLooking();
+    const { writerSignal, readerSignal, onEnded } = this.#options;
+    writerSignal.removeEventListener("abort", this.#writerLeft);
+    readerSignal.removeEventListener("abort", this.#readerLeft);
+    // Both ends of the stream fail: the reader's connection is cut, and what the writer still sends is discarded.
+    if (outcome !== "completed") this.#controller?.error(brokenFault(outcome));
+    onEnded(outcome);
+  }
+}
+
+function brokenFault(why: string): Fault {
+  return new Fault("transfer_broken", { message: `The transfer broke: ${why}.` });
+}
+
+function emptyStream(): ReadableStream<Uint8Array> {
+  return new ReadableStream({ start: (controller) => controller.close() });
+}

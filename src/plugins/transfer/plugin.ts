@@ -1,0 +1,18 @@
+import { renderTransferView } from "../../../views/transfer.tsx";
+import type { Plugin, PluginContext } from "../../plugin.ts";
+import { transferRoutes } from "./routes.ts";
+import { Transfers } from "./transfers.ts";
+
+/** One-time channels that carry bytes from one client to another. */
+export function createTransferPlugin(context: PluginContext): Plugin {
+  const transfers = new Transfers(context);
+  return {
+    id: "transfer",
+    routes: transferRoutes(transfers, context),
+    state: () => transfers.state(),
+    revision: () => transfers.revision,
+    view: () => renderTransferView(transfers.state()),
+    drain: () => transfers.drain(),
+    close: () => transfers.close(),
+  };
+}

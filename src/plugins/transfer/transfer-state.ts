@@ -1,0 +1,55 @@
+import type { Outcome } from "./passage.ts";
+import type { Running } from "./transfers.ts";
+
+// What the State API says of transfers: names in snake_case, plain copies.
+
+export interface TransferState {
+  readonly server: { readonly state: "ready" | "draining" };
+  readonly channels: {
+    /** Open, with one side or none. */
+    readonly waiting: number;
+    readonly active: number;
+    readonly capacity: number;
+  };
+  readonly totals: Readonly<Record<Outcome | "expired", number>> & { readonly bytes: number };
+  /** The first hundred of those that pass bytes now. */
+  readonly active: readonly ActiveTransfer[];
+}
+
+/** One transfer in the State API. */
+export interface ActiveTransfer {
+  /** The first characters of the channel's id. */
+  readonly channel: string;
+  readonly bytes: number;
+  /** Null where the writer has not declared it. */
+  readonly length: number | null;
+  /** RFC 3339. */
+  readonly started_at: string;
+}
+
+const MAX_SHOWN = 100;
+
+interface Facts {
+  readonly waiting: number;
+  readonly capacity: number;
+  readonly isDraining: boolean;
+  readonly ended: Readonly<Record<Outcome | "expired", number>>;
+  readonly bytes: number;
+  readonly running: Iterable<Running>;
+  readonly runningCount: number;
+}
+
+export function toTransferState(facts: Facts): TransferState {
+  const active: ActiveTransfer[] = [];
+  for (const { passage, length, startedAt, shownId } of facts.running) {
+    if (active.length === MAX_SHOWN) break;
+    const started_at = new Date(startedAt).toISOString();
+    active.push({ channel: shownId, bytes: passage.bytes, length: length ?? null, started_at });
+  }
+  return {
+    server: { state: facts.isDraining ? "draining" : "ready" },
+    channels: { waiting: facts.waiting, active: facts.runningCount, capacity: facts.capacity },
+    totals: { ...facts.ended, bytes: facts.bytes },
+    active,
+  };
+}

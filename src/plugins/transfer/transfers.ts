@@ -1,0 +1,240 @@
+import type { Config } from "../../config.ts";
+import type { Deps } from "../../deps.ts";
+import { Fault } from "../../errors.ts";
+import { ClientGone, declaredLength } from "../../http/body.ts";
+import type { Listener } from "../../http/listener.ts";
+import type { Metrics } from "../../metrics.ts";
+import type { Joined } from "./channel.ts";
+import { Channels, type Side } from "./channels.ts";
+import { toReaderHeaders } from "./headers.ts";
+import { type Outcome, Passage } from "./passage.ts";
+import { type TransferState, toTransferState } from "./transfer-state.ts";
+
+/** A client at one end, with the answer it waits for. */
+interface End extends Side {
+  readonly request: Request;
+  readonly requestId: string;
+  readonly answer: (response: Response) => void;
+}
+
+/** What passes now. */
+export interface Running {
+  readonly passage: Passage;
+  /** Undefined where the writer has not declared it. */
+  readonly length: number | undefined;
+  readonly startedAt: number;
+  /** The first characters of the channel's id: the whole of it would let anybody in. */
+  readonly shownId: string;
+}
+
+/** Enough to tell two transfers apart, and of 22 characters few enough to leave the rest beyond guessing. */
+const SHOWN_ID_CHARS = 6;
+
+export interface TransfersOptions {
+  readonly config: Config;
+  readonly deps: Deps;
+  readonly listener: Listener;
+  readonly metrics: Metrics;
+}
+
+/** Joins readers to writers, and keeps count. */
+export class Transfers {
+  readonly #options: TransfersOptions;
+  readonly #channels: Channels<End, End>;
+  readonly #running = new Map<string, Running>();
+  readonly #ended: Record<Outcome | "expired", number> = {
+    completed: 0,
+    writer_gone: 0,
+    reader_gone: 0,
+    wrong_length: 0,
+    stalled: 0,
+    closed: 0,
+    expired: 0,
+  };
+  readonly #count: (labels: Readonly<Record<string, string>>, by?: number) => void;
+  readonly #countBytes: (labels: Readonly<Record<string, string>>, by?: number) => void;
+  #bytes = 0;
+  #changes = 0;
+  #isDraining = false;
+  #idle: (() => void)[] = [];
+
+  constructor(options: TransfersOptions) {
+    this.#options = options;
+    const { config, deps, metrics } = options;
+    this.#channels = new Channels({
+      clock: deps.clock,
+      ids: deps.ids,
+      ttlMs: config.transferTtlMs,
+      maxChannels: config.transferMaxChannels,
+      onJoined: (channel, id) => this.#join(channel, id),
+      onChange: () => {
+        this.#changes += 1;
+      },
+      onExpired: () => this.#tally("expired"),
+    });
+    this.#count = metrics.counter("moorage_transfers_total", "Channels that ended, by outcome.", ["outcome"]);
+    this.#countBytes = metrics.counter("moorage_transfer_bytes_total", "Bytes passed from writers to readers.", []);
+    metrics.gauge("moorage_transfer_channels", "Open channels: waiting for a side, or joined.", ["state"], () => [
+      { labels: { state: "waiting" }, value: this.#channels.size - this.#running.size },
+      { labels: { state: "active" }, value: this.#running.size },
+    ]);
+  }
+
+  create(): { readonly id: string; readonly expiresAt: number } {
+    this.#assertTaking();
+    return this.#channels.create();
+  }
+
+  /** What a reader would be answered, without being one. Throws a `Fault`. */
+  look(id: string): void {
+    this.#assertTaking();
+    this.#channels.look(id);
+  }
+
+  /** Answers once the writer is there, with what it sends. Rejects with a `Fault`, or `ClientGone`. */
+  read(id: string, request: Request, requestId: string): Promise<Response> {
+    return this.#attach(id, request, requestId, (end) => this.#channels.read(id, end));
+  }
+
+  /** Answers once the reader has everything. Rejects with a `Fault`, or `ClientGone`. */
+  write(id: string, request: Request, requestId: string): Promise<Response> {
+    return this.#attach(id, request, requestId, (end) => this.#channels.write(id, end));
+  }
+
+  state(): TransferState {
+    const { config } = this.#options;
+    return toTransferState({
+      waiting: this.#channels.size - this.#running.size,
+      capacity: config.transferMaxChannels,
+      isDraining: this.#isDraining,
+      ended: this.#ended,
+      bytes: this.#bytes,
+      running: this.#running.values(),
+      runningCount: this.#running.size,
+    });
+  }
+
+  /** Grows with every change that `state` would show. */
+  get revision(): number {
+    return this.#changes + this.#bytes;
+  }
+
+  /** Takes nothing new, sends those away who wait, and resolves when what passes has passed. */
+  async drain(): Promise<void> {
+    this.#isDraining = true;
+    this.#channels.refuseWaiting(() => new Fault("draining", { retryAfterS: 5 }));
+    while (this.#running.size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  /** Breaks off what still passes. */
+  close(): void {
+    this.#isDraining = true;
+    this.#channels.refuseWaiting(() => new Fault("draining", { retryAfterS: 5 }));
+    for (const { passage } of [...this.#running.values()]) passage.close();
+  }
+
+  #assertTaking(): void {
+    if (this.#isDraining) throw new Fault("draining", { retryAfterS: 5 });
+  }
+
+  #attach(id: string, request: Request, requestId: string, enter: (end: End) => void): Promise<Response> {
+    this.#assertTaking();
+    return new Promise((resolve, reject) => {
+      const settled = (): void => request.signal.removeEventListener("abort", leave);
+      const end: End = {
+        request,
+        requestId,
+        answer(response) {
+          settled();
+          resolve(response);
+        },
+        refuse(reason) {
+          settled();
+          reject(reason);
+        },
+      };
+      const leave = (): void => {
+        this.#channels.leave(id, end);
+        reject(new ClientGone("it left while it waited for the other side"));
+      };
+      enter(end);
+      // Slow sides and long waits are what channels are for; the passage watches over both.
+      this.#options.listener.liftIdleTimeout(request);
+      request.signal.addEventListener("abort", leave);
+      // Gone already: there will be no event for it.
+      if (request.signal.aborted) leave();
+    });
+  }
+
+  #join({ reader, writer }: Joined<End, End>, id: string): void {
+    const { config, deps, listener } = this.#options;
+    const { clock } = deps;
+    const length = declaredLength(writer.request.headers);
+    const startedAt = clock.elapsed();
+    const passage = new Passage({
+      clock,
+      source: writer.request.body,
+      length,
+      writerSignal: writer.request.signal,
+      readerSignal: reader.request.signal,
+      // Bun knows the address of a request for as long as its answer is being sent.
+      isReaderBusy: () => listener.addressOf(reader.request) !== undefined,
+      stallMs: config.clientStallTimeoutMs,
+      onBytes: (bytes) => {
+        this.#bytes += bytes;
+        this.#countBytes({}, bytes);
+      },
+      onEnded: (outcome) => {
+        this.#running.delete(id);
+        this.#channels.finish(id);
+        this.#tally(outcome);
+        this.#log(outcome, passage, clock.elapsed() - startedAt, reader, writer);
+        tell(writer, outcome, passage.bytes);
+        if (this.#running.size === 0) for (const wake of this.#idle.splice(0)) wake();
+      },
+    });
+    const shownId = id.slice(0, SHOWN_ID_CHARS);
+    this.#running.set(id, { passage, length, startedAt: clock.now(), shownId });
+    const headers = toReaderHeaders(writer.request.headers, length, reader.requestId);
+    reader.answer(new Response(passage.stream, { headers }));
+    passage.start();
+  }
+
+  #tally(outcome: Outcome | "expired"): void {
+    this.#ended[outcome] += 1;
+    this.#changes += 1;
+    this.#count({ outcome });
+  }
+
+  #log(outcome: Outcome, { bytes }: Passage, durationMs: number, reader: End, writer: End): void {
+    this.#options.deps.log.info("transfer.ended", {
+      outcome,
+      bytes,
+      duration_ms: Math.round(durationMs),
+      reader: reader.requestId,
+      writer: writer.requestId,
+    });
+  }
+}
+
+/** The writer's answer. The reader's is its bytes: all of them, or a connection that is cut. */
+function tell(writer: End, outcome: Outcome, bytes: number): void {
+  switch (outcome) {
+    case "completed":
+      return writer.answer(Response.json({ status: "ok", bytes }, { headers: { "cache-control": "no-store" } }));
+    case "writer_gone":
+      return writer.refuse(new ClientGone("it left while it sent"));
+    case "closed":
+      return writer.refuse(new Fault("draining", { retryAfterS: 5 }));
+    case "wrong_length":
+      return writer.refuse(
+        new Fault("invalid_request", { message: `${bytes} bytes came, which is not the length that was declared.` }),
+      );
+    case "reader_gone":
+      return writer.refuse(new Fault("transfer_broken"));
+    case "stalled":
+      return writer.refuse(new Fault("transfer_broken", { message: "No byte moved for too long." }));
+    default:
+      return outcome satisfies never;
+  }
+}

@@ -1,0 +1,70 @@
+import type { Socket } from "bun";
+import { Inbox } from "./inbox.ts";
+
+/** A client that writes HTTP by hand: for what `fetch` would hide, hold back or mend. */
+export class RawClient {
+  readonly received = new Inbox<Buffer>();
+  /** Resolves when the connection is over: true when the server ended it in order. */
+  readonly closed: Promise<boolean>;
+  readonly #socket: Promise<Socket>;
+  #bytes = 0;
+
+  constructor(url: string) {
+    const { hostname, port } = new URL(url);
+    const closed = Promise.withResolvers<boolean>();
+    this.closed = closed.promise;
+    let endedInOrder = false;
+    this.#socket = Bun.connect({
+      hostname,
+      port: Number(port),
+      socket: {
+        data: (_socket, data) => {
+          this.#bytes += data.length;
+          this.received.put(data);
+        },
+        end: () => {
+          endedInOrder = true;
+        },
+        close: () => closed.resolve(endedInOrder),
+        error: () => closed.resolve(false),
+      },
+    });
+  }
+
+  /** Bytes received so far. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  async write(data: string | Uint8Array): Promise<void> {
+    const socket = await this.#socket;
+    let rest = typeof data === "string" ? Buffer.from(data) : Buffer.from(data);
+    while (rest.length > 0) {
+      const written = socket.write(rest);
+      if (written < 0) return;
+      rest = rest.subarray(written);
+      if (rest.length > 0) await Bun.sleep(1);
+    }
+  }
+
+  /** Reads no more until `resume`. */
+  async pause(): Promise<void> {
+    (await this.#socket).pause();
+  }
+
+  async resume(): Promise<void> {
+    (await this.#socket).resume();
+  }
+
+  /** Goes without a word. */
+  async kill(): Promise<void> {
+    (await this.#socket).terminate();
+  }
+
+  /** Everything received until the text is there; rejects when it does not come in time. */
+  async readUntil(text: string): Promise<string> {
+    let all = "";
+    while (!all.includes(text)) all += (await this.received.take(text)).toString("latin1");
+    return all;
+  }
+}

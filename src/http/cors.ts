@@ -1,8 +1,9 @@
 /** Headers a browser's script may send: those of the OpenAI and MCP clients, and whatever else the preflight names. */
-const ALLOWED_METHODS = "GET, HEAD, POST, DELETE, OPTIONS";
+const ALLOWED_METHODS = "GET, HEAD, POST, PUT, DELETE, OPTIONS";
 /** Headers a browser's script may read. */
 const EXPOSED =
-  "x-request-id, retry-after, retry-after-ms, x-should-retry, mcp-session-id, mcp-protocol-version, www-authenticate";
+  "x-request-id, retry-after, retry-after-ms, x-should-retry, mcp-session-id, mcp-protocol-version, www-authenticate, " +
+  "content-disposition, x-transfer-length";
 /** A day: what browsers accept at most is less, and the answer never changes while the server runs. */
 const MAX_AGE_S = "86400";
 

@@ -55,7 +55,7 @@ describe("a preflight", () => {
     });
     expect(answer.status).toBe(204);
     expect(answer.headers.get("access-control-allow-origin")).toBe("https://a.example");
-    expect(answer.headers.get("access-control-allow-methods")).toBe("GET, HEAD, POST, DELETE, OPTIONS");
+    expect(answer.headers.get("access-control-allow-methods")).toBe("GET, HEAD, POST, PUT, DELETE, OPTIONS");
     expect(answer.headers.get("access-control-allow-headers")).toBe("authorization, x-stainless-os");
     expect(answer.headers.get("access-control-max-age")).toBe("86400");
     expect(answer.headers.get("vary")).toBe("origin, access-control-request-headers");

@@ -5,6 +5,7 @@ import { Job, type JobEnd, type JobReport, type JobSink, type JobSpec } from "..
 import type { Pool } from "../pool/pool.ts";
 import type { ResponseHead } from "../tunnel/frame.ts";
 import { ClientGone } from "./body.ts";
+import { CreditedStream } from "./credited-stream.ts";
 import { toClientHeaders } from "./headers.ts";
 import { comment, type LineState, lineStateAfter, separator } from "./sse.ts";
 
@@ -62,7 +63,7 @@ class Answer implements JobSink {
   #head: ResponseHead | undefined;
   /** Bytes that came before there was a stream to put them in. */
   #held: Uint8Array[] = [];
-  #stream: ReadableStreamDefaultController<Uint8Array> | undefined;
+  #stream: CreditedStream | undefined;
   /** The stream was opened as 200 before the worker had answered. */
   #openedEarly = false;
   /** After such an opening the worker answered with something that is no event stream: gathered here. */
@@ -70,12 +71,7 @@ class Answer implements JobSink {
   #ended: JobEnd | undefined;
   #lineState: LineState = "boundary";
   #wroteAt = 0;
-  /** Body bytes received, and those of them that the worker was given back as credit. */
-  #received = 0;
-  #returned = 0;
   #stopTicking: CancelTimer | undefined;
-  /** Ends the pending pull, so that the stream pulls again once its queue is empty. */
-  #allowPull: (() => void) | undefined;
 
   constructor(
     ports: RelayPorts,
@@ -115,7 +111,6 @@ class Answer implements JobSink {
   }
 
   onData(bytes: Uint8Array): void {
-    this.#received += bytes.length;
     this.#request.observe(bytes);
     if (this.#told) return this.#gather(this.#told, bytes);
     if (this.#stream) this.#write(this.#stream, bytes);
@@ -160,75 +155,43 @@ class Answer implements JobSink {
   }
 
   #openStream(): ReadableStream<Uint8Array> {
-    return new ReadableStream<Uint8Array>(
-      {
-        start: (controller) => {
-          this.#stream = controller;
-          const held = this.#held;
-          this.#held = [];
-          for (const bytes of held) this.#write(controller, bytes);
-          if (this.#ended) this.#finish(controller, this.#ended);
-        },
-        pull: (controller) => this.#pull(controller),
-        cancel: () => this.#job.cancel(),
-      },
-      { highWaterMark: 0, size: byteLength },
-    );
-  }
-
-  #write(controller: ReadableStreamDefaultController<Uint8Array>, bytes: Uint8Array): void {
-    controller.enqueue(bytes);
-    if (this.#isStream) {
-      this.#wroteAt = this.#ports.clock.elapsed();
-      this.#lineState = lineStateAfter(bytes, this.#lineState);
-    }
-    this.#returnCredit(controller);
-  }
-
-  /**
-   * The client has taken everything. While it keeps up, that is known at each write, and a pull per chunk would cost
-   * more than the write: so this one stays pending, which holds off the next, until bytes pile up.
-   */
-  #pull(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> | undefined {
-    this.#returnCredit(controller);
-    if (this.#isCongested()) return undefined;
-    return new Promise((resolve) => {
-      this.#allowPull = resolve;
+    const opened = new CreditedStream({
+      onTaken: (bytes) => this.#job.consumed(bytes),
+      onCancel: () => this.#job.cancel(),
     });
+    this.#stream = opened;
+    const held = this.#held;
+    this.#held = [];
+    for (const bytes of held) this.#write(opened, bytes);
+    if (this.#ended) this.#finish(opened, this.#ended);
+    return opened.stream;
   }
 
-  /** All that was received and no longer stands in the stream's queue has been taken. */
-  #returnCredit(controller: ReadableStreamDefaultController<Uint8Array>): void {
-    const queued = -(controller.desiredSize ?? 0);
-    if (queued > 0 && this.#allowPull) {
-      this.#allowPull();
-      this.#allowPull = undefined;
-    }
-    const taken = this.#received - queued - this.#returned;
-    if (taken <= 0) return;
-    this.#returned += taken;
-    this.#job.consumed(taken);
+  #write(stream: CreditedStream, bytes: Uint8Array): void {
+    stream.write(bytes);
+    if (!this.#isStream) return;
+    this.#wroteAt = this.#ports.clock.elapsed();
+    this.#lineState = lineStateAfter(bytes, this.#lineState);
   }
 
   #gather(told: { readonly pieces: Uint8Array[]; bytes: number }, bytes: Uint8Array): void {
     if (told.bytes < TOLD_ANSWER_BYTES) told.pieces.push(bytes);
     told.bytes += bytes.length;
-    this.#returned += bytes.length;
     this.#job.consumed(bytes.length);
   }
 
-  #finish(controller: ReadableStreamDefaultController<Uint8Array>, end: JobEnd): void {
+  #finish(stream: CreditedStream, end: JobEnd): void {
     switch (end.kind) {
       case "complete":
-        if (this.#told) this.#writeText(controller, this.#request.errorEvent(toldFault(this.#told)));
-        return controller.close();
+        if (this.#told) this.#writeText(stream, this.#request.errorEvent(toldFault(this.#told)));
+        return stream.close();
       case "canceled":
         // The client is gone; erroring a stream that it cancelled does nothing, one that it did not is cut.
-        return controller.error(new ClientGone("the client left"));
+        return stream.error(new ClientGone("the client left"));
       case "failed":
-        if (!this.#isOurStream()) return controller.error(end.fault);
-        this.#writeText(controller, separator(this.#lineState) + this.#request.errorEvent(end.fault));
-        return controller.close();
+        if (!this.#isOurStream()) return stream.error(end.fault);
+        this.#writeText(stream, separator(this.#lineState) + this.#request.errorEvent(end.fault));
+        return stream.close();
       default:
         return end satisfies never;
     }
@@ -239,12 +202,8 @@ class Answer implements JobSink {
     return this.#openedEarly || (this.#head !== undefined && isEventStream(this.#head));
   }
 
-  #writeText(controller: ReadableStreamDefaultController<Uint8Array>, text: string): void {
-    const bytes = encoder.encode(text);
-    // Not the worker's bytes: counted as received and returned at once, so that they cost it no credit.
-    this.#received += bytes.length;
-    this.#returned += bytes.length;
-    controller.enqueue(bytes);
+  #writeText(stream: CreditedStream, text: string): void {
+    stream.writeOwn(encoder.encode(text));
     this.#wroteAt = this.#ports.clock.elapsed();
   }
 
@@ -265,7 +224,7 @@ class Answer implements JobSink {
       quietMs >= this.#ports.keepaliveMs &&
       this.#isOurStream() &&
       this.#lineState !== "inside" &&
-      !this.#isCongested()
+      !this.#stream.isCongested
     ) {
       const { position } = this.#job;
       this.#writeText(this.#stream, comment(position > 0 ? `queued position=${position}` : "keep-alive"));
@@ -277,15 +236,6 @@ class Answer implements JobSink {
       ),
     );
   }
-
-  /** A client that does not read needs no more to read. */
-  #isCongested(): boolean {
-    return (this.#stream?.desiredSize ?? 0) < 0;
-  }
-}
-
-function byteLength(bytes: Uint8Array | undefined): number {
-  return bytes?.byteLength ?? 0;
 }
 
 /** An event stream in plain text: in a compressed one nothing of ours could be put between its lines. */

@@ -4,6 +4,7 @@ import { Fault } from "../errors.ts";
 import type { Metrics } from "../metrics.ts";
 import type { ModelCard } from "../plugin.ts";
 import { WorkerEndpoint } from "../tunnel/endpoint.ts";
+import { createModelGreeting } from "../tunnel/model-greeting.ts";
 import type { JobReport } from "./job.ts";
 import { Pool } from "./pool.ts";
 import { countStatus, type PluginPoolState, statusOf, toWorkerState, type WorkerStatus } from "./pool-state.ts";
@@ -64,10 +65,10 @@ export class PluginPool {
     });
     this.endpoint = new WorkerEndpoint({
       deps: { ...deps, log: deps.log.with({ plugin: options.pluginId }) },
+      greeting: createModelGreeting(config.legacyHoldBytes),
       pool: this.pool,
       registerTimeoutMs: config.registerTimeoutMs,
       windowBytes: config.windowBytes,
-      legacyHoldBytes: config.legacyHoldBytes,
       pingIntervalMs: config.pingIntervalMs,
       confirmTimeoutMs: config.confirmTimeoutMs,
     });

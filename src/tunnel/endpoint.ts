@@ -1,14 +1,14 @@
 import type { ServerWebSocket } from "bun";
 import type { CancelTimer, Deps, Log } from "../deps.ts";
 import { Fault } from "../errors.ts";
-import { parseRegister, type Register, type Registered } from "./control.ts";
+import type { Registered } from "./control.ts";
 import { MAX_FRAME_BYTES } from "./frame.ts";
+import type { Greeting, Hello } from "./greeting.ts";
 import { Heartbeat } from "./heartbeat.ts";
-import { createLegacyDialect } from "./legacy-worker.ts";
 import { createFrameMemory, createNativeDialect, NATIVE_PROTOCOL } from "./native.ts";
 import { Outbox } from "./outbox.ts";
 import { IdOwners } from "./owners.ts";
-import { type Offer, type Session, type SessionHost, type Socket, WorkerSession } from "./session.ts";
+import { type Dialect, type Session, type SessionHost, type Socket, WorkerSession } from "./session.ts";
 
 /** The answer to a client key: who registers, or why not. */
 export type Admission = { readonly ok: true; readonly owner: string } | { readonly ok: false; readonly reason: string };
@@ -26,10 +26,10 @@ export interface SessionPool extends SessionHost {
 
 export interface EndpointOptions {
   readonly deps: Deps;
+  readonly greeting: Greeting;
   readonly pool: SessionPool;
   readonly registerTimeoutMs: number;
   readonly windowBytes: number;
-  readonly legacyHoldBytes: number;
   readonly pingIntervalMs: number;
   readonly confirmTimeoutMs: number;
 }
@@ -116,7 +116,7 @@ export class WorkerEndpoint {
     this.#heartbeat.stop();
   }
 
-  #createHandlers(dialect: "native" | "legacy", admit: (clientKey: string | undefined) => Admission): SocketHandlers {
+  #createHandlers(dialect: Dialect["name"], admit: (clientKey: string | undefined) => Admission): SocketHandlers {
     let session: WorkerSession | undefined;
     let cancelTimer: CancelTimer | undefined;
     const settle = (): void => {
@@ -154,27 +154,28 @@ export class WorkerEndpoint {
   #register(
     ws: WorkerSocket,
     message: string | Buffer,
-    dialect: "native" | "legacy",
+    dialect: Dialect["name"],
     admit: (clientKey: string | undefined) => Admission,
   ): WorkerSession | undefined {
     if (this.#isDraining) return this.#refuse(ws, 1013, "draining");
+    const { deps, greeting, pool } = this.#options;
     const parsed =
-      typeof message === "string" ? parseRegister(message) : { ok: false as const, reason: "expected register" };
+      typeof message === "string" ? greeting.parse(message) : { ok: false as const, reason: "expected register" };
     if (!parsed.ok) return this.#refuse(ws, 1008, parsed.reason);
-    const register = parsed.value;
-    const admission = admit(register.client_key || undefined);
+    const hello = parsed.value;
+    const admission = admit(hello.clientKey);
     if (!admission.ok) return this.#refuse(ws, 1008, admission.reason);
-    const { ids } = this.#options.deps;
-    const workerId = register.worker_id || ids.secret();
+    const workerId = hello.workerId ?? deps.ids.secret();
     if (!this.#owners.claim(workerId, admission.owner)) return this.#refuse(ws, 1008, "id in use");
-    const session = this.#createSession(ws, workerId, register, dialect);
-    if (dialect === "native") ws.send(JSON.stringify(this.#registered(session)));
-    this.#options.pool.onOpened(session);
+    const session = this.#createSession(ws, workerId, hello, dialect);
+    const answer = greeting.answer(dialect, this.#registered(session));
+    if (answer) ws.send(JSON.stringify(answer));
+    pool.onOpened(session);
     return session;
   }
 
-  #createSession(ws: WorkerSocket, workerId: string, register: Register, dialect: "native" | "legacy"): WorkerSession {
-    const { deps, pool, windowBytes, legacyHoldBytes, confirmTimeoutMs } = this.#options;
+  #createSession(ws: WorkerSocket, workerId: string, hello: Hello, dialect: Dialect["name"]): WorkerSession {
+    const { deps, greeting, pool, windowBytes, confirmTimeoutMs } = this.#options;
     const id = deps.ids.secret();
     const log = this.#log.with({ session: id, worker: workerId });
     let stopBeating = (): void => {};
@@ -182,15 +183,13 @@ export class WorkerEndpoint {
       id,
       worker: {
         id: workerId,
-        name: register.worker_name || workerId.slice(0, 8),
-        version: register.version ?? register.agent_config?.["worker_version"],
-        hostInfo: register.agent_config ?? {},
+        name: hello.name ?? workerId.slice(0, 8),
+        version: hello.version,
+        hostInfo: hello.hostInfo,
       },
-      offer: toOffer(register),
+      offer: hello.offer,
       dialect:
-        dialect === "native"
-          ? createNativeDialect(windowBytes, this.#frameMemory)
-          : createLegacyDialect(legacyHoldBytes),
+        dialect === "native" ? createNativeDialect(windowBytes, this.#frameMemory) : greeting.createLegacyDialect(),
       socket: createSocket(ws, (result) => session.handleSendResult(result)),
       host: {
         onOfferChange: (changed) => pool.onOfferChange(changed),
@@ -264,15 +263,3 @@ function closeSocket(ws: WorkerSocket, code: number, reason: string): void {
 
 /** The heartbeat's close code. */
 const NO_SIGN_OF_LIFE = 4000;
-
-function toOffer(register: Register): Offer {
-  const batch = register.embedding_batch_size ?? Number(register.agent_config?.["embedding_batch_size"] ?? 0);
-  return {
-    models: register.models ?? [],
-    maxConcurrency: register.max_concurrency ?? 1,
-    // Zero, nonsense and absence all mean that it did not say.
-    embeddingBatchSize: Number.isInteger(batch) && batch > 0 ? Math.min(batch, 2048) : undefined,
-    status: "ready",
-    reason: undefined,
-  };
-}

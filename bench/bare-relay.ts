@@ -4,31 +4,43 @@
  * metrics, logs, errors, cancel, backpressure, limits. Its counterpart is bare-worker.ts.
  *
  * Frames: u32 id, u8 flags (1: starts with a head, 2: the last one), then the head (u16 length, JSON), then bytes.
+ *
+ * A form may be larger than memory, so it goes as it comes, a frame per chunk, unread and unkept. For it alone there is
+ * flow control: a frame from the worker with flag 4 and a u32 says how many bytes more its backend has taken.
  */
 type Take = (frame: Buffer) => void;
 
+/** What the worker's backend may not have taken yet of one form. */
+const AHEAD_BYTES = 1024 * 1024;
+
 const exchanges = new Map<number, Take>();
+const uploads = new Map<number, (taken: number) => void>();
 let worker: Bun.ServerWebSocket<undefined> | undefined;
 let lastId = 0;
 
 const server = Bun.serve<undefined>({
   hostname: "127.0.0.1",
   port: 0,
+  idleTimeout: 0,
+  maxRequestBodySize: Number.MAX_SAFE_INTEGER,
   async fetch(request, server) {
     const { pathname } = new URL(request.url);
     if (pathname === "/connect") return server.upgrade(request) ? undefined : new Response(null, { status: 426 });
-    const body = await request.bytes();
+    const type = request.headers.get("content-type") ?? "";
+    const form = type.startsWith("multipart/") ? request.body : null;
+    const body = form ? new Uint8Array(0) : await request.bytes();
     if (!worker) return new Response(null, { status: 503 });
     lastId += 1;
     const id = lastId;
-    const head = Buffer.from(JSON.stringify({ method: request.method, path: pathname }));
+    const head = Buffer.from(JSON.stringify({ method: request.method, path: pathname, type }));
     const frame = Buffer.allocUnsafe(7 + head.length + body.length);
     frame.writeUInt32BE(id, 0);
-    frame.writeUInt8(3, 4);
+    frame.writeUInt8(form ? 1 : 3, 4);
     frame.writeUInt16BE(head.length, 5);
     frame.set(head, 7);
     frame.set(body, 7 + head.length);
     worker.send(frame);
+    if (form) upload(id, form, worker).catch((error: unknown) => console.error("bare-relay", error));
     return new Promise<Response>((resolve) => exchanges.set(id, answer(id, resolve)));
   },
   websocket: {
@@ -36,10 +48,37 @@ const server = Bun.serve<undefined>({
       worker = socket;
     },
     message(_socket, message) {
-      if (typeof message !== "string") exchanges.get(message.readUInt32BE(0))?.(message);
+      if (typeof message === "string") return;
+      const id = message.readUInt32BE(0);
+      if (message.readUInt8(4) & 4) uploads.get(id)?.(message.readUInt32BE(5));
+      else exchanges.get(id)?.(message);
     },
   },
 });
+
+async function upload(id: number, form: ReadableStream<Uint8Array>, to: Bun.ServerWebSocket<undefined>): Promise<void> {
+  let ahead = 0;
+  let wake = (): void => {};
+  uploads.set(id, (taken) => {
+    ahead -= taken;
+    wake();
+  });
+  for await (const chunk of form) {
+    while (ahead >= AHEAD_BYTES) await new Promise<void>((resolve) => (wake = resolve));
+    ahead += chunk.length;
+    to.send(dataFrame(id, 0, chunk));
+  }
+  to.send(dataFrame(id, 2, new Uint8Array(0)));
+  uploads.delete(id);
+}
+
+function dataFrame(id: number, flags: number, bytes: Uint8Array): Buffer {
+  const frame = Buffer.allocUnsafe(5 + bytes.length);
+  frame.writeUInt32BE(id, 0);
+  frame.writeUInt8(flags, 4);
+  frame.set(bytes, 5);
+  return frame;
+}
 
 function answer(id: number, resolve: (response: Response) => void): Take {
   let controller: ReadableStreamDefaultController<Uint8Array>;

@@ -19,6 +19,13 @@ export interface Greeting {
   readonly url?: string;
 }
 
+/** How a command ended, and what it said on its way. */
+export interface Ended {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
 /** Nothing here waits longer for a child than this, unless it is told so. */
 const USUAL_TIMEOUT_MS = 60_000;
 /** How long a child may take to end by itself. */
@@ -26,8 +33,9 @@ const STOP_TIMEOUT_MS = 3000;
 
 /** The processes of one run. Each is ended by its handle; `stopAll` leaves none. */
 export class Children {
+  /** For files of this run; removed by `stopAll`. */
+  readonly directory = mkdtempSync(join(tmpdir(), "moorage-bench-"));
   readonly #running = new Set<Child>();
-  readonly #directory = mkdtempSync(join(tmpdir(), "moorage-bench-"));
   #count = 0;
 
   /** Starts a program of bench/ and resolves when it has greeted. */
@@ -71,41 +79,69 @@ export class Children {
     env: Readonly<Record<string, string>>,
     event: string,
   ): Promise<Child & { readonly line: Readonly<Record<string, unknown>> }> {
+    const { child, line } = await this.#logged([process.execPath, ...args], env, `"event":"${event}"`);
+    return { ...child, line: JSON.parse(line) };
+  }
+
+  /** Starts somebody else's program and resolves when its output has `text`. The output goes to a file. */
+  async other(command: readonly string[], text: string): Promise<Child> {
+    return (await this.#logged(command, {}, text)).child;
+  }
+
+  /** Runs a command to its end, however that is; `stopAll` ends it with all that it started. */
+  async run(command: readonly string[]): Promise<Ended> {
+    const child = Bun.spawn([...command], {
+      env: childEnv({}),
+      stdio: ["ignore", "pipe", "pipe"],
+      // In a process group of its own, so that a pipeline ends as a whole.
+      detached: true,
+    });
+    const tracked = this.#track(child, (signal) => process.kill(-child.pid, signal));
+    const [stdout, stderr, exitCode] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+    this.#running.delete(tracked);
+    return { exitCode, stdout, stderr };
+  }
+
+  async #logged(
+    command: readonly string[],
+    env: Readonly<Record<string, string>>,
+    text: string,
+  ): Promise<{ readonly child: Child; readonly line: string }> {
     this.#count += 1;
-    const path = join(this.#directory, `${this.#count}.log`);
+    const path = join(this.directory, `${this.#count}.log`);
     const log = openSync(path, "a");
-    const child = Bun.spawn([process.execPath, ...args], {
+    const child = Bun.spawn([...command], {
       cwd: join(import.meta.dir, ".."),
       env: childEnv(env),
       stdio: ["ignore", log, log],
     });
     closeSync(log); // The child has its own.
-    const stoppable = this.#track(child);
+    const tracked = this.#track(child);
     const deadline = performance.now() + USUAL_TIMEOUT_MS;
     for (;;) {
       const line = readFileSync(path, "utf8")
         .split("\n")
-        .find((each) => each.includes(`"event":"${event}"`));
-      if (line) return { ...stoppable, line: JSON.parse(line) };
-      if (hasEnded(child)) throw new Error(`${args.join(" ")} ended with ${howEnded(child)}`);
-      if (performance.now() > deadline) throw new Error(`${args.join(" ")} did not say ${event}`);
+        .find((each) => each.includes(text));
+      if (line) return { child: tracked, line };
+      if (hasEnded(child)) throw new Error(`${command.join(" ")} ended with ${howEnded(child)}`);
+      if (performance.now() > deadline) throw new Error(`${command.join(" ")} did not say ${text}`);
       await Bun.sleep(50);
     }
   }
 
   async stopAll(): Promise<void> {
     await Promise.all([...this.#running].map((child) => child.stop()));
-    rmSync(this.#directory, { recursive: true, force: true });
+    rmSync(this.directory, { recursive: true, force: true });
   }
 
-  #track(child: Bun.Subprocess): Child {
+  #track(child: Bun.Subprocess, send = (signal: NodeJS.Signals): unknown => child.kill(signal)): Child {
     const tracked: Child = {
       pid: child.pid,
       stop: async () => {
         this.#running.delete(tracked);
-        child.kill("SIGTERM");
+        if (!hasEnded(child)) send("SIGTERM");
         await Promise.race([child.exited, Bun.sleep(STOP_TIMEOUT_MS)]);
-        if (!hasEnded(child)) child.kill("SIGKILL");
+        if (!hasEnded(child)) send("SIGKILL");
         await child.exited;
       },
     };

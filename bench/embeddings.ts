@@ -28,7 +28,7 @@ export async function measureEmbeddings(children: Children, isQuick: boolean): P
   const load = await children.helper("load.ts");
   const server = await startServer(children);
   for (let at = 1; at <= WORKERS; at += 1) {
-    await startWorker(children, server, backend, `bench-embed-${at}`, ["--embedding-batch-size", String(BATCH)]);
+    await startWorker(children, "llm", server, backend, `bench-embed-${at}`, ["--embedding-batch-size", String(BATCH)]);
   }
   const probe = await children.helper("probe.ts", [server.url, CLIENT_KEY, API_KEY]);
 

@@ -1,10 +1,12 @@
 import { availableParallelism } from "node:os";
+import { measureAudio } from "./audio.ts";
 import { Children } from "./children.ts";
 import { measureEmbeddings } from "./embeddings.ts";
 import { measureMemory } from "./memory.ts";
 import { measureRelay } from "./relay.ts";
 import { type PartResult, renderGoals, renderReport } from "./report.ts";
 import { measureSessions } from "./sessions.ts";
+import { measureTransfer } from "./transfer.ts";
 
 type Part = (children: Children, isQuick: boolean) => Promise<PartResult>;
 
@@ -13,10 +15,12 @@ const PARTS: ReadonlyMap<string, Part> = new Map<string, Part>([
   ["memory", measureMemory],
   ["embeddings", measureEmbeddings],
   ["sessions", measureSessions],
+  ["audio", measureAudio],
+  ["transfer", measureTransfer],
 ]);
 
 /** A run that takes longer than this is broken; it is ended with what it started. */
-const LIMIT_MS = 10 * 60_000;
+const LIMIT_MS = 15 * 60_000;
 
 async function main(args: readonly string[]): Promise<number> {
   const names = args.filter((arg) => arg !== "--quick");

@@ -19,7 +19,7 @@ export async function measureMemory(children: Children, isQuick: boolean): Promi
   const backend = await children.helper("backend.ts");
   const load = await children.helper("load.ts");
   const server = await startServer(children);
-  const worker = await startWorker(children, server, backend, "bench-worker", ["--max-concurrency", "64"]);
+  const worker = await startWorker(children, "llm", server, backend, "bench-worker", ["--max-concurrency", "64"]);
   const question: LoadQuestion = {
     kind: "requests",
     target: server.target("/v1/chat/completions"),

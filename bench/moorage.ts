@@ -33,28 +33,18 @@ export async function startServer(
   };
 }
 
-/** A worker program as its users start it. Resolves when the server knows it. */
-export async function startWorker(
+/** A worker program as its users start it. Resolves when the server knows it and what its backend serves. */
+export function startWorker(
   children: Children,
+  kind: "llm" | "asr",
   server: MoorageServer,
   backend: Helper,
   id: string,
   flags: readonly string[] = [],
 ): Promise<Child> {
-  const args = ["src/worker/main.ts", "llm", "--server", server.url, "--backend", `${backend.greeting.url}/v1`];
-  const worker = await children.program(
-    [...args, "--id", id, ...flags],
-    { CLIENT_KEY, LOG_FORMAT: "json" },
-    "worker.started",
-  );
-  for (let waited = 0; waited < WORKER_TIMEOUT_MS; waited += 50) {
-    if (/"id":\s*"bench-chat"/.test(await server.get(`/api/llm/id/${id}/v1/models`))) return worker;
-    await Bun.sleep(50);
-  }
-  throw new Error(`the worker ${id} did not register within ${WORKER_TIMEOUT_MS} ms`);
+  const args = ["src/worker/main.ts", kind, "--server", server.url, "--backend", `${backend.greeting.url}/v1`];
+  return children.program([...args, "--id", id, ...flags], { CLIENT_KEY, LOG_FORMAT: "json" }, "link.opened");
 }
-
-const WORKER_TIMEOUT_MS = 15_000;
 
 /** CPU time of a process while `work` runs, in microseconds, with what the work gave. */
 export async function withCpu<T>(

@@ -4,6 +4,7 @@ import { startServer, startWorker, withCpu } from "./moorage.ts";
 import { median, ratios, spread } from "./numbers.ts";
 import { memoryKib } from "./process-reading.ts";
 import type { Goal, PartResult, Table } from "./report.ts";
+import { interleave } from "./rounds.ts";
 
 /** Requests under way at once. */
 const CONCURRENCY = 16;
@@ -37,7 +38,7 @@ export async function measureRelay(children: Children, isQuick: boolean): Promis
   const bare = await children.helper("bare-relay.ts");
   await children.helper("bare-worker.ts", [bare.greeting.url ?? "", backend.greeting.url ?? ""]);
   const server = await startServer(children);
-  await startWorker(children, server, backend, "bench-worker", ["--max-concurrency", "256"]);
+  await startWorker(children, "llm", server, backend, "bench-worker", ["--max-concurrency", "256"]);
 
   const subjects: readonly Subject[] = [
     { name: "backend, called directly", target: { url: `${backend.greeting.url}${PATH}` }, pid: undefined },
@@ -104,22 +105,6 @@ export async function measureRelay(children: Children, isQuick: boolean): Promis
       }),
     };
   }
-}
-
-/** One round to warm up, then `rounds`, the subjects taking turns. One list of samples per subject. */
-async function interleave(
-  subjects: readonly Subject[],
-  rounds: number,
-  measure: (subject: Subject) => Promise<Sample>,
-): Promise<Sample[][]> {
-  const samples: Sample[][] = subjects.map(() => []);
-  for (let round = 0; round <= rounds; round += 1) {
-    for (const [at, subject] of subjects.entries()) {
-      const sample = await measure(subject);
-      if (round > 0) samples[at]?.push(sample);
-    }
-  }
-  return samples;
 }
 
 function goal(what: string, [, bare = [], moorage = []]: readonly Sample[][]): Goal {

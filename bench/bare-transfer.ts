@@ -1,0 +1,33 @@
+/**
+ * The yardstick for transfers: a request body handed over to the response of whoever waits for it, and counted. It leaves
+ * out all that makes a channel: no ids, keys, expiry, second comers, headers, metrics, log; an end that comes too early looks
+ * like any other. One transfer at a time, either side first.
+ */
+let reader = Promise.withResolvers<(answer: Response) => void>();
+
+const server = Bun.serve({
+  hostname: "127.0.0.1",
+  port: 0,
+  idleTimeout: 0,
+  maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+  async fetch(request) {
+    if (request.method === "GET") return new Promise<Response>((resolve) => reader.resolve(resolve));
+    const answerReader = await reader.promise;
+    reader = Promise.withResolvers();
+    if (!request.body) return new Response(null, { status: 400 });
+    let bytes = 0;
+    const { promise, resolve } = Promise.withResolvers<Response>();
+    const counting = new TransformStream<Uint8Array, Uint8Array>({
+      transform(chunk, controller) {
+        bytes += chunk.length;
+        controller.enqueue(chunk);
+      },
+      flush: () => resolve(Response.json({ bytes })),
+    });
+    answerReader(new Response(request.body.pipeThrough(counting)));
+    return promise;
+  },
+});
+
+process.send?.({ url: `http://127.0.0.1:${server.port}` });
+process.on("disconnect", () => process.exit(0));

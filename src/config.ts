@@ -34,8 +34,18 @@ export interface Config {
   readonly keepaliveIntervalMs: number;
   readonly maxJsonBodyBytes: number;
   readonly maxAudioBodyBytes: number;
+  readonly asrReplayBytes: number;
   readonly transferTtlMs: number;
   readonly transferMaxChannels: number;
+  readonly mcpMaxBodyBytes: number;
+  /** Of an answer that is no event stream. */
+  readonly mcpMaxAnswerBytes: number;
+  /** At once on one relay. */
+  readonly mcpMaxCalls: number;
+  /** At once on one relay, beside the calls. */
+  readonly mcpMaxStreams: number;
+  /** 0: nobody waits. */
+  readonly mcpRejoinTimeoutMs: number;
   /** Where uploads are held that do not fit in memory. */
   readonly spoolDirectory: string;
   /** Of all uploads together. */

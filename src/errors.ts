@@ -34,6 +34,8 @@ export const ERRORS = {
   queue_timeout: { status: 503, type: "server_error", retryable: true, message: "Every worker for this model stayed busy for as long as a request may wait. Try again shortly." },
   queue_full: { status: 503, type: "server_error", retryable: true, message: "Every worker is busy and the queue is full. Try again shortly." },
   too_many_connections: { status: 503, type: "server_error", retryable: true, message: "Too many connections of this kind are open. Try again shortly." },
+  relay_unavailable: { status: 503, type: "server_error", retryable: true, message: "No relay with this id is connected. Check the id, or try again shortly." },
+  too_many_calls: { status: 429, type: "rate_limit_error", retryable: true, message: "This relay serves as many calls as it may at once. Try again shortly." },
   too_many_channels: { status: 503, type: "server_error", retryable: true, message: "As many transfer channels are open as this server keeps. Try again shortly." },
   spool_unavailable: { status: 503, type: "server_error", retryable: true, message: "The server has no room to hold this upload until it names its model. Send the field 'model' before 'file', or try again later." },
   draining: { status: 503, type: "server_error", retryable: true, message: "The server is shutting down. Try again shortly." },

@@ -1,13 +1,13 @@
 import type { AnyElysia } from "elysia";
 import { errorResponses, rawAnswer } from "../openapi/schema.ts";
 import type { PluginContext } from "../plugin.ts";
-import type { PluginPool } from "../pool/plugin-pool.ts";
+import type { WorkerEndpoint } from "../tunnel/endpoint.ts";
 import { createRoutes } from "./route-context.ts";
 
 /** `GET /api/{plugin}/connect`: where the workers of a plugin dial in. */
 export function workerRoutes(
   pluginId: string,
-  area: PluginPool,
+  area: { readonly endpoint: WorkerEndpoint },
   { auth, listener }: Pick<PluginContext, "auth" | "listener">,
 ): AnyElysia {
   return createRoutes().get(

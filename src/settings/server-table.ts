@@ -118,6 +118,12 @@ export function serverTable(knownPlugins: readonly string[]) {
       default: "2GiB",
       help: "Largest audio upload; more is answered 413.",
     }),
+    asrReplayBytes: setting(size("0B", "1TiB"), {
+      variable: "ASR_REPLAY_BYTES",
+      // Two hours of uncompressed speech. Writing more costs the processor as much again as passing it on.
+      default: "256MiB",
+      help: "Audio upload that is kept, while it streams to a worker, to be sent to another one if that is lost.",
+    }),
     transferTtlMs: setting(duration("1s", "24h"), {
       variable: "TRANSFER_TTL",
       default: "60s",
@@ -128,6 +134,32 @@ export function serverTable(knownPlugins: readonly string[]) {
       // A writer that waits for its reader has some 1.7 MB of its upload in this process's memory.
       default: "1000",
       help: "Transfer channels that may be open at once.",
+    }),
+    mcpMaxBodyBytes: setting(size("1KiB", "1GiB"), {
+      variable: "MCP_MAX_BODY_BYTES",
+      default: "10MiB",
+      help: "Largest MCP request; more is answered 413.",
+    }),
+    mcpMaxAnswerBytes: setting(size("1KiB", "1TiB"), {
+      variable: "MCP_MAX_ANSWER_BYTES",
+      default: "32MiB",
+      help: "Largest MCP answer that is not an event stream; one that is larger is cut off.",
+    }),
+    mcpMaxCalls: setting(integer(1, 100_000), {
+      variable: "MCP_MAX_CALLS",
+      default: "256",
+      help: "MCP calls that one relay may have under way; more are answered 429.",
+    }),
+    mcpMaxStreams: setting(integer(1, 100_000), {
+      variable: "MCP_MAX_STREAMS",
+      // They stay open for as long as a client listens, so that they are counted apart from calls.
+      default: "1024",
+      help: "MCP event streams without an end that one relay may have open; more are answered 429.",
+    }),
+    mcpRejoinTimeoutMs: setting(duration("0s", "5m"), {
+      variable: "MCP_REJOIN_TIMEOUT",
+      default: "10s",
+      help: "How long a call waits for a relay that has just left; 0 turns the waiting off.",
     }),
     spoolDirectory: unset(line(4096), {
       variable: "SPOOL_DIR",

@@ -91,9 +91,11 @@ export class WorkerEndpoint {
         ?.split(",")
         .map((name) => name.trim()) ?? [];
     const isNative = offered.includes(NATIVE_PROTOCOL);
-    if (offered.length > 0 && !isNative) {
+    const hasLegacy = this.#options.greeting.createLegacyDialect !== undefined;
+    if (!isNative && (offered.length > 0 || !hasLegacy)) {
+      const legacy = hasLegacy ? ", or none for the legacy dialect" : "";
       throw new Fault("invalid_request", {
-        message: `Offer the WebSocket subprotocol ${NATIVE_PROTOCOL}, or none for the legacy dialect.`,
+        message: `Offer the WebSocket subprotocol ${NATIVE_PROTOCOL}${legacy}.`,
       });
     }
     if (this.#unregistered >= MAX_UNREGISTERED) throw new Fault("too_many_connections", { retryAfterS: 5 });
@@ -188,8 +190,10 @@ export class WorkerEndpoint {
         hostInfo: hello.hostInfo,
       },
       offer: hello.offer,
+      // A legacy link was let in because there is such a dialect.
       dialect:
-        dialect === "native" ? createNativeDialect(windowBytes, this.#frameMemory) : greeting.createLegacyDialect(),
+        (dialect === "legacy" ? greeting.createLegacyDialect?.() : undefined) ??
+        createNativeDialect(windowBytes, this.#frameMemory),
       socket: createSocket(ws, (result) => session.handleSendResult(result)),
       host: {
         onOfferChange: (changed) => pool.onOfferChange(changed),

@@ -18,5 +18,6 @@ export interface Greeting {
   parse(text: string): Parsed<Hello>;
   /** The answer to it in one dialect; undefined where that dialect expects none. */
   answer(dialect: Dialect["name"], registered: Registered): object | undefined;
-  createLegacyDialect(): Dialect;
+  /** Left out where only the native dialect is spoken. */
+  readonly createLegacyDialect?: () => Dialect;
 }

@@ -63,12 +63,13 @@ afterEach(() => {
   rmSync(directory, { recursive: true });
 });
 
-function record(source: Client, options: { maxBytes?: number; in?: SpoolSpace } = {}): Recording {
+function record(source: Client, options: { maxBytes?: number; replayBytes?: number; in?: SpoolSpace } = {}): Recording {
   const recording = new Recording({
     source,
     form: new FormReader(FORM_TYPE),
     spool: new Spool(options.in ?? space),
     maxBytes: options.maxBytes ?? 1e9,
+    replayBytes: options.replayBytes ?? 1e9,
     stallMs: 1000,
     clock,
     onUnspooled: (error) => unspooled.push(error),
@@ -239,6 +240,23 @@ describe("an upload fails", () => {
     const recording = record(new Client(LARGE, 50_000), { in: new SpoolSpace(directory, 1_000_000) });
     expect(await thrownBy(recording.readModel())).toMatchObject({ code: "spool_unavailable" });
   });
+});
+
+test("past the size that is kept, an upload goes on but cannot be sent again; one that waited for its model can", async () => {
+  const live = record(new Client(MODEL_FIRST, 50_000), { replayBytes: 2_000_000 });
+  await live.readModel();
+  const reader = live.body().getReader();
+  for (let reads = 0; reads < 40; reads += 1) await reader.read();
+  expect(live.canBeSentAgain).toBe(true);
+  await reader.read();
+  expect(live.canBeSentAgain).toBe(false);
+  expect(space.used).toBe(0);
+  while (!(await reader.read()).done);
+  expect(unspooled).toEqual([]);
+  const waited = record(new Client(LARGE, 50_000), { replayBytes: 2_000_000 });
+  await waited.readModel();
+  await take(waited.body());
+  expect((await take(waited.body())).equals(LARGE)).toBe(true);
 });
 
 describe("without room on the disk", () => {

@@ -19,6 +19,8 @@ export interface RecordingOptions {
   readonly form: FormReader;
   readonly spool: Spool;
   readonly maxBytes: number;
+  /** An upload that streams through is kept up to this size; past it, it cannot be sent again. */
+  readonly replayBytes: number;
   /** Longest time without a byte while the model is looked for; a job watches over what comes after. */
   readonly stallMs: number;
   readonly clock: Clock;
@@ -179,8 +181,9 @@ export class Recording {
   }
 
   async #keep(bytes: Uint8Array, keeping: Keeping): Promise<void> {
-    const { spool, onUnspooled } = this.#options;
+    const { spool, replayBytes, onUnspooled } = this.#options;
     if (!this.#isKept) return;
+    if (keeping === "may lose" && this.#read + bytes.length > replayBytes) return this.keepNoMore();
     try {
       await spool.append(bytes);
     } catch (error) {

@@ -60,6 +60,7 @@ function openRecording({ config, deps, listener, spoolSpace }: AsrPorts, { reque
     form,
     spool: new Spool(spoolSpace),
     maxBytes,
+    replayBytes: config.asrReplayBytes,
     stallMs: config.clientStallTimeoutMs,
     clock: deps.clock,
     onUnspooled: (error) =>

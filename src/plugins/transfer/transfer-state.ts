@@ -1,7 +1,16 @@
-import type { Outcome } from "./passage.ts";
-import type { Running } from "./transfers.ts";
+import type { Outcome, Passage } from "./passage.ts";
 
 // What the State API says of transfers: names in snake_case, plain copies.
+
+/** What passes now. */
+export interface Running {
+  readonly passage: Passage;
+  /** Undefined where the writer has not declared it. */
+  readonly length: number | undefined;
+  readonly startedAt: number;
+  /** The first characters of the channel's id: the whole of it would let anybody in. */
+  readonly shownId: string;
+}
 
 export interface TransferState {
   readonly server: { readonly state: "ready" | "draining" };

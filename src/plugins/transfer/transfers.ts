@@ -8,23 +8,13 @@ import type { Joined } from "./channel.ts";
 import { Channels, type Side } from "./channels.ts";
 import { toReaderHeaders } from "./headers.ts";
 import { type Outcome, Passage } from "./passage.ts";
-import { type TransferState, toTransferState } from "./transfer-state.ts";
+import { type Running, type TransferState, toTransferState } from "./transfer-state.ts";
 
 /** A client at one end, with the answer it waits for. */
 interface End extends Side {
   readonly request: Request;
   readonly requestId: string;
   readonly answer: (response: Response) => void;
-}
-
-/** What passes now. */
-export interface Running {
-  readonly passage: Passage;
-  /** Undefined where the writer has not declared it. */
-  readonly length: number | undefined;
-  readonly startedAt: number;
-  /** The first characters of the channel's id: the whole of it would let anybody in. */
-  readonly shownId: string;
 }
 
 /** Enough to tell two transfers apart, and of 22 characters few enough to leave the rest beyond guessing. */

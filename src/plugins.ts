@@ -1,12 +1,14 @@
 import type { Plugin, PluginContext } from "./plugin.ts";
 import { createAsrPlugin } from "./plugins/asr/plugin.ts";
 import { createLlmPlugin } from "./plugins/llm/plugin.ts";
+import { createMcpPlugin } from "./plugins/mcp/plugin.ts";
 import { createTransferPlugin } from "./plugins/transfer/plugin.ts";
 
 /** Every plugin, in the order in which operators see them. The only place that names them. */
 const FACTORIES: Readonly<Record<string, (context: PluginContext) => Plugin>> = {
   llm: createLlmPlugin,
   asr: createAsrPlugin,
+  mcp: createMcpPlugin,
   transfer: createTransferPlugin,
 };
 

@@ -49,6 +49,11 @@ const SECURITY_SCHEMES = {
     scheme: "bearer",
     description: "A worker's key: on the WebSocket upgrade, or as `client_key` in the register message.",
   },
+  RelayToken: {
+    type: "http",
+    scheme: "bearer",
+    description: "What the relay asks for, if it asks for anything. This server neither needs it nor looks at it.",
+  },
   Session: {
     type: "apiKey",
     in: "cookie",

@@ -1,0 +1,62 @@
+import * as v from "valibot";
+import { parseJson } from "../../json/parse.ts";
+import type { Parsed, Registered } from "../../tunnel/control.ts";
+import type { Greeting, Hello } from "../../tunnel/greeting.ts";
+
+/** Calls that one relay could be sent at once by its own account; the server's limits are lower. */
+const UNBOUNDED = Number.MAX_SAFE_INTEGER;
+
+const text = v.pipe(
+  v.string(),
+  v.maxLength(512),
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this takes out.
+  v.transform((said) => said.replace(/[\u0000-\u001f\u007f-\u009f]/g, "")),
+);
+
+const helloSchema = v.object({
+  // `{id}` of the public URL. An empty one is none.
+  id: v.nullish(v.union([v.literal(""), v.pipe(v.string(), v.regex(/^[A-Za-z0-9._~-]{1,128}$/))])),
+  client_name: v.nullish(text),
+  client_key: v.nullish(v.pipe(v.string(), v.maxLength(4096))),
+  info: v.nullish(
+    v.object({
+      version: v.nullish(text),
+      upstream: v.nullish(v.picklist(["http", "sse", "stdio"])),
+      auth: v.nullish(v.picklist(["none", "token", "oauth"])),
+    }),
+  ),
+});
+
+/** How relays introduce themselves: `{id?, client_name?, client_key?, info?}`, answered with their id. */
+export const relayGreeting: Greeting = {
+  parse(said): Parsed<Hello> {
+    const result = v.safeParse(helloSchema, parseJson(said));
+    if (!result.success) {
+      const field = result.issues[0].path?.map(({ key }) => String(key)).join(".") ?? "";
+      return { ok: false, reason: `invalid hello${field === "" ? "" : `: ${field}`}` };
+    }
+    const { id, client_name, client_key, info } = result.output;
+    return {
+      ok: true,
+      value: {
+        clientKey: client_key || undefined,
+        workerId: id || undefined,
+        name: client_name || undefined,
+        version: info?.version ?? undefined,
+        hostInfo: {
+          ...(info?.upstream ? { upstream: info.upstream } : {}),
+          ...(info?.auth ? { auth: info.auth } : {}),
+        },
+        offer: {
+          models: [],
+          maxConcurrency: UNBOUNDED,
+          embeddingBatchSize: undefined,
+          status: "ready",
+          reason: undefined,
+        },
+      },
+    };
+  },
+  answer: (dialect, registered: Registered) =>
+    dialect === "native" ? { id: registered.worker_id, ...registered } : { id: registered.worker_id },
+};

@@ -1,0 +1,158 @@
+import type { Config } from "../../config.ts";
+import type { Deps } from "../../deps.ts";
+import { Fault } from "../../errors.ts";
+import type { Metrics } from "../../metrics.ts";
+import { WorkerEndpoint } from "../../tunnel/endpoint.ts";
+import type { CallReport } from "./call.ts";
+import { relayGreeting } from "./greeting.ts";
+import { type McpState, toMcpState } from "./mcp-state.ts";
+import { type Relay, Relays } from "./relays.ts";
+
+export interface McpAreaOptions {
+  readonly config: Config;
+  readonly deps: Deps;
+  readonly metrics: Metrics;
+}
+
+/** A call that has ended, for the counts. */
+export interface EndedCall {
+  readonly requestId: string;
+  /** As it is counted: one of a few words. */
+  readonly method: string;
+  readonly report: CallReport;
+}
+
+/** When a drained relay should come back: a restart takes a few seconds. */
+const DRAIN_RETRY_AFTER_MS = 5000;
+
+/** The relays, the endpoint they connect to, and the count of their calls. */
+export class McpArea {
+  readonly relays: Relays;
+  readonly endpoint: WorkerEndpoint;
+  readonly #options: McpAreaOptions;
+  readonly #count: (labels: Readonly<Record<string, string>>, by?: number) => void;
+  readonly #calls = new Map<string, number>();
+  #running = 0;
+  #changes = 0;
+  #isDraining = false;
+  #idle: (() => void)[] = [];
+
+  constructor(options: McpAreaOptions) {
+    const { config, deps, metrics } = options;
+    this.#options = options;
+    this.relays = new Relays({
+      clock: deps.clock,
+      rejoinMs: config.mcpRejoinTimeoutMs,
+      onChange: () => {
+        this.#changes += 1;
+      },
+    });
+    this.endpoint = new WorkerEndpoint({
+      deps: { ...deps, log: deps.log.with({ plugin: "mcp" }) },
+      greeting: relayGreeting,
+      pool: this.relays,
+      registerTimeoutMs: config.registerTimeoutMs,
+      windowBytes: config.windowBytes,
+      pingIntervalMs: config.pingIntervalMs,
+      confirmTimeoutMs: config.confirmTimeoutMs,
+    });
+    this.#count = metrics.counter("moorage_mcp_calls_total", "MCP requests ended, by method and outcome.", [
+      "method",
+      "outcome",
+    ]);
+    metrics.gauge("moorage_mcp_relays", "MCP relays connected.", [], () => [{ labels: {}, value: this.relays.size }]);
+    metrics.gauge("moorage_mcp_in_flight", "MCP calls and streams under way.", ["kind"], () => {
+      let [calls, streams] = [0, 0];
+      for (const relay of this.relays.all()) {
+        calls += relay.calls;
+        streams += relay.streams;
+      }
+      return [
+        { labels: { kind: "call" }, value: calls },
+        { labels: { kind: "stream" }, value: streams },
+      ];
+    });
+  }
+
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
+
+  /** Grows with every change that `state` would show. */
+  get revision(): number {
+    return this.#changes;
+  }
+
+  /** Takes a place on the relay; the returned function gives it back. Throws `too_many_calls`. */
+  enter(relay: Relay, isStream: boolean): () => void {
+    const { mcpMaxCalls, mcpMaxStreams } = this.#options.config;
+    const kind = isStream ? "streams" : "calls";
+    if (relay[kind] >= (isStream ? mcpMaxStreams : mcpMaxCalls)) throw new Fault("too_many_calls", { retryAfterS: 1 });
+    relay[kind] += 1;
+    this.#running += 1;
+    this.#changes += 1;
+    return () => {
+      relay[kind] -= 1;
+      this.#running -= 1;
+      this.#changes += 1;
+      if (this.#running === 0) for (const wake of this.#idle.splice(0)) wake();
+    };
+  }
+
+  /** Counts a call that a relay had: totals, metrics, and its one log line. */
+  ended(relay: Relay, { requestId, method, report }: EndedCall): void {
+    const { outcome, fault, status, firstByteMs, durationMs, bytesOut } = report;
+    if (outcome === "failed") {
+      relay.failed += 1;
+      relay.lastError = fault?.code;
+    } else relay.served += 1;
+    this.#tally(method, outcome);
+    const measured = this.#options.metrics.forModel("mcp", undefined);
+    measured.ended(outcome);
+    measured.duration(durationMs / 1000);
+    if (firstByteMs !== undefined) measured.firstByte(firstByteMs / 1000);
+    measured.bytesOut(bytesOut);
+    this.#options.deps.log.info("call.ended", {
+      plugin: "mcp",
+      request: requestId,
+      relay: relay.session.worker.id,
+      method,
+      outcome,
+      reason: fault?.code,
+      status,
+      first_byte_ms: firstByteMs === undefined ? undefined : Math.round(firstByteMs),
+      duration_ms: Math.round(durationMs),
+      bytes_out: bytesOut,
+    });
+  }
+
+  /** Counts a call that no relay had. */
+  refused(fault: Fault, method: string): void {
+    this.#options.metrics.rejection("mcp", fault.code);
+    this.#tally(method, "refused");
+  }
+
+  state(): McpState {
+    return toMcpState(this.relays.all(), this.#calls, this.#isDraining);
+  }
+
+  /** Takes no more relays and calls, tells those that are here, and resolves when the last call has ended. */
+  async drain(): Promise<void> {
+    this.#isDraining = true;
+    this.relays.giveUpWaiting();
+    this.endpoint.drain("the server is shutting down", DRAIN_RETRY_AFTER_MS);
+    while (this.#running > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  close(): void {
+    this.#isDraining = true;
+    this.relays.giveUpWaiting();
+    this.endpoint.close(1012, "server restart");
+  }
+
+  #tally(method: string, outcome: string): void {
+    this.#changes += 1;
+    this.#calls.set(method, (this.#calls.get(method) ?? 0) + 1);
+    this.#count({ method, outcome });
+  }
+}

@@ -1,0 +1,62 @@
+import { type AnswerDoc, errorResponses, type SchemaObject } from "../../openapi/schema.ts";
+
+/** How the API description shows the plugin's routes. None of it runs for a request. */
+
+const MESSAGE: SchemaObject = {
+  type: "object",
+  description: "One JSON-RPC 2.0 message, passed on as it is.",
+  properties: {
+    jsonrpc: { type: "string", enum: ["2.0"] },
+    id: { oneOf: [{ type: "string" }, { type: "number" }] },
+    method: { type: "string" },
+    params: { type: "object" },
+  },
+  required: ["jsonrpc"],
+  example: { jsonrpc: "2.0", id: 1, method: "tools/list" },
+};
+
+const ANSWER: AnswerDoc = {
+  description: "What the MCP server answers, as it is: status, headers and body. Errors of its own come this way too.",
+  content: {
+    "application/json": { schema: { type: "object" } },
+    "text/event-stream": { schema: { type: "string" } },
+  },
+};
+
+const ACCEPTED: AnswerDoc = { description: "The MCP server has taken a notification or a response." };
+
+const ERRORS = errorResponses(
+  "origin_not_allowed",
+  "relay_unavailable",
+  "too_many_calls",
+  "request_too_large",
+  "request_timeout",
+  "worker_lost",
+  "upstream_unreachable",
+  "upstream_error",
+  "upstream_timeout",
+  "draining",
+);
+
+const SUMMARIES = {
+  post: "Send a message to an MCP server",
+  get: "Listen to an MCP server",
+  delete: "End a session with an MCP server",
+} as const;
+
+const BEARER: Record<string, string[]>[] = [{}, { RelayToken: [] }];
+
+/** The documentation of one verb of a relay's URL. */
+export function callDetail(verb: keyof typeof SUMMARIES) {
+  const body: Record<string, { schema: SchemaObject }> = { "application/json": { schema: MESSAGE } };
+  return {
+    tags: ["MCP"],
+    operationId: `mcp${verb.charAt(0).toUpperCase()}${verb.slice(1)}`,
+    summary: SUMMARIES[verb],
+    description:
+      "Streamable HTTP, tunnelled to the relay of this id: what a client sees of the MCP server directly, it sees here. This server's own failures are JSON-RPC errors with code -32000, and never 400, 404 or 405.",
+    security: BEARER,
+    ...(verb === "post" ? { requestBody: { required: true, content: body } } : {}),
+    responses: { 200: ANSWER, ...(verb === "post" ? { 202: ACCEPTED } : {}), ...ERRORS },
+  };
+}

@@ -1,0 +1,126 @@
+import type { CancelTimer, Clock } from "../../deps.ts";
+import { Fault } from "../../errors.ts";
+import type { SessionPool } from "../../tunnel/endpoint.ts";
+import type { Session } from "../../tunnel/session.ts";
+
+/** A relay that is connected, with the count of what runs on it. */
+export interface Relay {
+  readonly session: Session;
+  /** Calls that will end by themselves. */
+  calls: number;
+  /** Answers that stay open until somebody leaves: they must not take the calls' room. */
+  streams: number;
+  served: number;
+  failed: number;
+  /** The last failure in our words; undefined while there was none. */
+  lastError: string | undefined;
+}
+
+/** A relay that left so lately is likely on its way back: it restarts, or its line broke. */
+const JUST_LEFT_MS = 30_000;
+/** Remembered at once; the oldest are forgotten first. */
+const MAX_LEFT = 10_000;
+/** Requests that wait for relays to come back; beyond it they are told at once. */
+const MAX_WAITING = 10_000;
+
+export interface RelaysOptions {
+  readonly clock: Clock;
+  /** How long a request waits for a relay that has just left. */
+  readonly rejoinMs: number;
+  readonly onChange: () => void;
+}
+
+interface Waiter {
+  readonly wake: (relay: Relay | undefined) => void;
+  readonly cancelTimer: CancelTimer;
+}
+
+/** The relays by their ids: who is here, who has just left, and who waits for whom. */
+export class Relays implements SessionPool {
+  readonly #options: RelaysOptions;
+  readonly #connected = new Map<string, Relay>();
+  /** `Clock.elapsed` of leaving, in that order. */
+  readonly #left = new Map<string, number>();
+  readonly #waiting = new Map<string, Set<Waiter>>();
+  #waiters = 0;
+
+  constructor(options: RelaysOptions) {
+    this.#options = options;
+  }
+
+  all(): IterableIterator<Relay> {
+    return this.#connected.values();
+  }
+
+  get size(): number {
+    return this.#connected.size;
+  }
+
+  onOpened(session: Session): void {
+    const { id } = session.worker;
+    const relay: Relay = { session, calls: 0, streams: 0, served: 0, failed: 0, lastError: undefined };
+    const before = this.#connected.get(id);
+    this.#connected.set(id, relay);
+    this.#left.delete(id);
+    before?.session.close(4001, "replaced");
+    this.#wake(id, relay);
+    this.#options.onChange();
+  }
+
+  onOfferChange(): void {}
+
+  onClosed(session: Session): void {
+    const { id } = session.worker;
+    // The late close of one that was replaced must not remove its successor.
+    if (this.#connected.get(id)?.session !== session) return;
+    this.#connected.delete(id);
+    this.#left.delete(id);
+    this.#left.set(id, this.#options.clock.elapsed());
+    const oldest = this.#left.size > MAX_LEFT ? this.#left.keys().next().value : undefined;
+    if (oldest !== undefined) this.#left.delete(oldest);
+    this.#options.onChange();
+  }
+
+  /**
+   * The relay of this id, which is waited for when it has just left. Rejects with `relay_unavailable`; with the signal's
+   * reason when that is aborted.
+   */
+  async find(id: string, signal: AbortSignal): Promise<Relay> {
+    const relay = this.#connected.get(id) ?? (await this.#waitFor(id, signal));
+    if (!relay) throw new Fault("relay_unavailable", { retryAfterS: 5 });
+    return relay;
+  }
+
+  /** Nobody comes back any more. */
+  giveUpWaiting(): void {
+    for (const id of [...this.#waiting.keys()]) this.#wake(id, undefined);
+  }
+
+  async #waitFor(id: string, signal: AbortSignal): Promise<Relay | undefined> {
+    const { clock, rejoinMs } = this.#options;
+    const leftAt = this.#left.get(id);
+    const isLikelyBack = leftAt !== undefined && clock.elapsed() - leftAt <= JUST_LEFT_MS;
+    if (!isLikelyBack || rejoinMs === 0 || this.#waiters >= MAX_WAITING) return undefined;
+    const waiters = this.#waiting.get(id) ?? new Set<Waiter>();
+    this.#waiting.set(id, waiters);
+    const { promise, resolve } = Promise.withResolvers<Relay | undefined>();
+    const waiter: Waiter = { wake: resolve, cancelTimer: clock.after(rejoinMs, () => resolve(undefined)) };
+    const leave = (): void => resolve(undefined);
+    waiters.add(waiter);
+    this.#waiters += 1;
+    signal.addEventListener("abort", leave);
+    try {
+      return await promise;
+    } finally {
+      waiter.cancelTimer();
+      signal.removeEventListener("abort", leave);
+      this.#waiters -= 1;
+      waiters.delete(waiter);
+      if (waiters.size === 0 && this.#waiting.get(id) === waiters) this.#waiting.delete(id);
+    }
+  }
+
+  #wake(id: string, relay: Relay | undefined): void {
+    for (const waiter of this.#waiting.get(id) ?? []) waiter.wake(relay);
+  }
+}

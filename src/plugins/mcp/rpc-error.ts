@@ -1,0 +1,37 @@
+import type { ErrorCode, Fault } from "../../errors.ts";
+
+/** The predecessor's words for what goes wrong at a relay, which its users' programs look for. */
+const NAMES: Partial<Record<ErrorCode, string>> = {
+  relay_unavailable: "MCP_PROVIDER_UNAVAILABLE",
+  draining: "MCP_PROVIDER_UNAVAILABLE",
+  upstream_timeout: "MCP_TIMEOUT",
+  request_timeout: "MCP_TIMEOUT",
+  too_many_calls: "MCP_LIMIT_EXCEEDED",
+  request_too_large: "MCP_LIMIT_EXCEEDED",
+  response_too_large: "MCP_LIMIT_EXCEEDED",
+};
+
+/** A code for servers' own errors; the ones from -32020 on are the specification's to give. */
+const SERVER_ERROR = -32_000;
+
+/**
+ * A fault of this server as an MCP client reads it. Its status is never 400, 404 or 405, by which a client would learn
+ * something of the MCP server. `id` is the request's, as it was written; left out when it is not known.
+ */
+export function rpcError(fault: Fault, requestId: string, id: string | undefined): Response {
+  const error = {
+    code: SERVER_ERROR,
+    message: fault.message,
+    data: { mcp: NAMES[fault.code] ?? "MCP_UPSTREAM_ERROR", code: fault.code, req_id: requestId },
+  };
+  // The id is spliced in as it came: a number may be larger than JavaScript's.
+  const body = `{"jsonrpc":"2.0",${id === undefined ? "" : `"id":${id},`}"error":${JSON.stringify(error)}}`;
+  const headers = new Headers({
+    "content-type": "application/json",
+    "cache-control": "no-store",
+    "x-request-id": requestId,
+  });
+  for (const [name, value] of Object.entries(fault.headers)) headers.set(name, value);
+  if (fault.retryAfterS !== undefined) headers.set("retry-after", String(fault.retryAfterS));
+  return new Response(body, { status: fault.status, headers });
+}

@@ -1,0 +1,42 @@
+import type { Config } from "../../src/config.ts";
+import type { McpState } from "../../src/plugins/mcp/mcp-state.ts";
+import type { HeaderPairs } from "../../src/tunnel/frame.ts";
+import { NativeWorker } from "./native-worker.ts";
+import { CLIENT_KEY, TestServer } from "./test-server.ts";
+
+export const MCP_JSON: HeaderPairs = [["content-type", "application/json"]];
+
+/** A server for MCP, and what its tests do all the time. */
+export class McpServer extends TestServer {
+  constructor(overrides: Partial<Config> = {}) {
+    super({ plugins: ["mcp"], mcpRejoinTimeoutMs: 300, ...overrides });
+  }
+
+  /** A scripted relay of the native dialect. */
+  relay(hello: object = {}): Promise<NativeWorker> {
+    return NativeWorker.connect({
+      url: this.url,
+      path: "/api/mcp/connect",
+      register: { type: undefined, client_key: CLIENT_KEY, id: "tools", ...hello },
+    });
+  }
+
+  /** A request without any key of this server. */
+  call(method: string, init: RequestInit = {}, path = "/api/mcp/id/tools"): Promise<Response> {
+    return fetch(`${this.url}${path}`, { method, ...init });
+  }
+
+  rpc(message: unknown, init: RequestInit = {}): Promise<Response> {
+    return this.call("POST", {
+      body: typeof message === "string" ? message : JSON.stringify(message),
+      ...init,
+      headers: { "content-type": "application/json", accept: "application/json, text/event-stream", ...init.headers },
+    });
+  }
+
+  async mcpState(): Promise<McpState> {
+    const response = await this.fetch("/api/state");
+    const envelope = (await response.json()) as { plugins: { mcp: McpState } }; // The State API's shape, held by its own tests.
+    return envelope.plugins.mcp;
+  }
+}

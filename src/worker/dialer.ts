@@ -3,6 +3,7 @@ import { connectUrl, type WorkerSettings } from "./args.ts";
 import type { HostFacts, HostLoad } from "./host.ts";
 import { type Kind, statusMessage } from "./kind.ts";
 import { WorkerLink } from "./link.ts";
+import { createModelBackend } from "./model-backend.ts";
 import { type LinkEnd, planRetry, type RetryLimits, refusalHint } from "./retry.ts";
 import type { BackendState, BackendWatch } from "./watch.ts";
 
@@ -82,7 +83,7 @@ export class Dialer {
         return kind.register({ settings, workerId: this.#workerId, version, host, backend: watch.state });
       },
       jobs: {
-        target: () => watch.target,
+        backend: createModelBackend(() => watch.target),
         maxConcurrency: settings.maxConcurrency,
         requestTimeoutMs: settings.requestTimeoutMs ?? kind.silenceMs,
         onUnreachable: () => void watch.look(),

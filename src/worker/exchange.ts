@@ -11,8 +11,8 @@ import {
   type ResponseHead,
 } from "../tunnel/frame.ts";
 import { type Body, BodyPump } from "../tunnel/pump.ts";
-import { type BackendTarget, callBackend, toFailure, toHeaderPairs } from "./backend.ts";
-import { routeJob } from "./route.ts";
+import { toFailure, toHeaderPairs } from "./backend.ts";
+import type { Backend, Opening } from "./opening.ts";
 import { Upload } from "./upload.ts";
 
 /** The link under an exchange. */
@@ -36,8 +36,7 @@ export interface WorkerExchangeOptions {
   readonly wire: Wire;
   /** Body bytes that each direction starts with. */
   readonly window: number;
-  /** Undefined: no model server is known. */
-  readonly target: BackendTarget | undefined;
+  readonly backend: Backend;
   readonly clock: Clock;
   /** Longest silence of the backend; the server's own limit, when it names a shorter one, comes first. */
   readonly requestTimeoutMs: number;
@@ -75,15 +74,13 @@ export class WorkerExchange {
 
   /** Sends the request to the backend; `end` says that `body` is all of it. Called once. */
   start(head: RequestHead, body: Uint8Array, end: boolean): void {
-    const { target, requestTimeoutMs } = this.#options;
-    if (!target) return this.breakOff("upstream_unreachable", "no model server has been found");
-    const route = routeJob(target.base, target.paths, head.path);
-    if (route.kind === "outside")
-      return this.breakOff("protocol_error", "the path leads outside of the backend's base URL");
-    if (route.kind === "answer") {
+    const { backend, requestTimeoutMs } = this.#options;
+    const opening = backend.open(head);
+    if (opening.kind === "refuse") return this.breakOff(opening.code, opening.message);
+    if (opening.kind === "answer") {
       // A body that is still on its way has no taker.
-      const headers = [["content-type", "application/json"]] as const;
-      return this.#respond({ status: route.status, headers }, Buffer.from(JSON.stringify(route.body)));
+      const headers = [...(opening.headers ?? []), ["content-type", "application/json"] as const];
+      return this.#respond({ status: opening.status, headers }, Buffer.from(JSON.stringify(opening.body)));
     }
     if (!end) {
       this.#upload = new Upload({
@@ -97,7 +94,7 @@ export class WorkerExchange {
     // The server names its own limit, so that a backend is not kept busy for an answer that nobody waits for.
     this.#watchSilence(Math.min(head.timeout_ms || requestTimeoutMs, requestTimeoutMs));
     const whole = body.length > 0 ? body : undefined;
-    this.#serve(route.url, head, target.key, this.#upload?.stream ?? whole).catch((error: unknown) => {
+    this.#serve(opening, this.#upload?.stream ?? whole).catch((error: unknown) => {
       const { code, message } = toFailure(error);
       this.breakOff(code, message);
     });
@@ -144,14 +141,13 @@ export class WorkerExchange {
   }
 
   async #serve(
-    url: string,
-    head: RequestHead,
-    key: string | undefined,
+    { ask, mayFallSilent }: Extract<Opening, { readonly kind: "ask" }>,
     body: Uint8Array | ReadableStream<Uint8Array> | undefined,
   ): Promise<void> {
-    const response = await callBackend({ url, head, key, body, signal: this.#abort.signal });
+    const response = await ask(body, this.#abort.signal);
     this.#progress();
     if (this.#ended) return;
+    if (mayFallSilent) this.#cancelTimer?.();
     const answer: ResponseHead = { status: response.status, headers: toHeaderPairs(response.headers) };
     if (answer.status < 200 || answer.status > 599 || bodyRoom(answer) < SLICE_BYTES) {
       return this.breakOff("upstream_error", "the model server's answer has a head that cannot be passed on");

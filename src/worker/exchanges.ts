@@ -1,13 +1,12 @@
 import type { Clock, Log } from "../deps.ts";
 import { encodeReset, type Frame, type RequestHead } from "../tunnel/frame.ts";
-import type { BackendTarget } from "./backend.ts";
 import { type ExchangeOutcome, type Wire, WorkerExchange } from "./exchange.ts";
+import type { Backend } from "./opening.ts";
 
 export interface ExchangesOptions {
   readonly wire: Wire;
   readonly window: number;
-  /** Asked anew for every job: the backend may have moved. */
-  readonly target: () => BackendTarget | undefined;
+  readonly backend: Backend;
   readonly clock: Clock;
   readonly log: Log;
   readonly maxConcurrency: number;
@@ -79,7 +78,7 @@ export class Exchanges {
   }
 
   #open(id: number, head: RequestHead, body: Uint8Array, end: boolean): void {
-    const { wire, window, target, clock, maxConcurrency, requestTimeoutMs } = this.#options;
+    const { wire, window, backend, clock, maxConcurrency, requestTimeoutMs } = this.#options;
     if (this.#isDraining) return wire.send(encodeReset(id, "draining", "the worker takes no more jobs"));
     if (this.#running.size >= SAFETY_FACTOR * maxConcurrency) {
       return wire.send(encodeReset(id, "internal", `more than ${SAFETY_FACTOR} times the declared jobs at once`));
@@ -88,7 +87,7 @@ export class Exchanges {
       id,
       wire,
       window,
-      target: target(),
+      backend,
       clock,
       requestTimeoutMs,
       onEnded: (outcome) => this.#handleEnded(id, head, outcome),

@@ -1,33 +1,41 @@
 import type { CancelTimer, Deps } from "../deps.ts";
 import { connectUrl, type WorkerSettings } from "./args.ts";
-import type { HostFacts, HostLoad } from "./host.ts";
-import { type Kind, statusMessage } from "./kind.ts";
+import type { HostLoad } from "./host.ts";
 import { WorkerLink } from "./link.ts";
-import { createModelBackend } from "./model-backend.ts";
+import type { Backend } from "./opening.ts";
 import { type LinkEnd, planRetry, type RetryLimits, refusalHint } from "./retry.ts";
-import type { BackendState, BackendWatch } from "./watch.ts";
+
+/** What a worker says of itself on a link. */
+export interface Introduction {
+  /** The first message. `workerId` is the operator's, else the one that the server made; undefined before that. */
+  first(workerId: string | undefined): object;
+  /** What has changed since the server was told last; undefined for nothing. */
+  update(): object | undefined;
+}
 
 export interface DialerOptions {
-  readonly kind: Kind;
-  readonly settings: WorkerSettings;
-  readonly watch: Pick<BackendWatch, "state" | "target" | "look">;
-  readonly host: HostFacts;
+  /** Where its links go: `llm`, as in `/api/llm/connect`. */
+  readonly kind: string;
+  readonly settings: Pick<WorkerSettings, "server" | "id" | "maxConcurrency" | "drainTimeoutMs">;
+  readonly introduction: Introduction;
+  readonly backend: Backend;
+  /** Longest silence of the backend on one job. */
+  readonly requestTimeoutMs: number;
+  /** A job failed because the backend cannot be reached. */
+  readonly onUnreachable: () => void;
   readonly load: () => HostLoad;
   readonly deps: Deps;
-  readonly version: string;
   readonly random: () => number;
   readonly retry: RetryLimits;
   readonly registerTimeoutMs: number;
   readonly onRegistered: (workerId: string) => void;
 }
 
-/** Keeps one kind connected: dials, says what the backend offers, and dials again whenever the link has ended. */
+/** Keeps one kind connected: dials, says what there is, and dials again whenever the link has ended. */
 export class Dialer {
   readonly #options: DialerOptions;
   #link: WorkerLink | undefined;
   #workerId: string | undefined;
-  /** What the server was told last. */
-  #told: BackendState;
   #failures = 0;
   #cancelRetry: CancelTimer | undefined;
   #stopped: Promise<void> | undefined;
@@ -36,7 +44,6 @@ export class Dialer {
   constructor(options: DialerOptions) {
     this.#options = options;
     this.#workerId = options.settings.id;
-    this.#told = options.watch.state;
   }
 
   start(): void {
@@ -45,11 +52,10 @@ export class Dialer {
 
   /** Tells the server what has changed. */
   announce(): void {
-    const { settings, host, watch } = this.#options;
     // While draining there is nothing to offer; the message would take the drain back.
-    if (this.#stopped !== undefined || watch.state === this.#told) return;
-    this.#link?.sendControl(statusMessage(settings, host, watch.state, this.#told));
-    this.#told = watch.state;
+    if (this.#stopped !== undefined || !this.#link?.isRegistered) return;
+    const message = this.#options.introduction.update();
+    if (message) this.#link.sendControl(message);
   }
 
   /** Finishes what runs, for at most the drain timeout, says goodbye, and resolves when the link is closed. */
@@ -75,19 +81,12 @@ export class Dialer {
   }
 
   #dial(): void {
-    const { kind, settings, watch, host, load, deps, version, random, registerTimeoutMs } = this.#options;
+    const { kind, settings, introduction, backend, requestTimeoutMs, onUnreachable } = this.#options;
+    const { load, deps, random, registerTimeoutMs } = this.#options;
     const link = new WorkerLink({
-      url: connectUrl(settings.server, kind.name),
-      register: () => {
-        this.#told = watch.state;
-        return kind.register({ settings, workerId: this.#workerId, version, host, backend: watch.state });
-      },
-      jobs: {
-        backend: createModelBackend(() => watch.target),
-        maxConcurrency: settings.maxConcurrency,
-        requestTimeoutMs: settings.requestTimeoutMs ?? kind.silenceMs,
-        onUnreachable: () => void watch.look(),
-      },
+      url: connectUrl(settings.server, kind),
+      register: () => introduction.first(this.#workerId),
+      jobs: { backend, maxConcurrency: settings.maxConcurrency, requestTimeoutMs, onUnreachable },
       load,
       clock: deps.clock,
       log: deps.log,
@@ -96,8 +95,6 @@ export class Dialer {
       onRegistered: ({ worker_id, session_id }) => {
         this.#workerId = worker_id;
         deps.log.info("link.opened", { worker: worker_id, session: session_id });
-        // A registration has no room for why a worker is not ready.
-        if (!this.#told.isUp) link.sendControl(statusMessage(settings, host, this.#told));
         this.announce();
         this.#options.onRegistered(worker_id);
       },

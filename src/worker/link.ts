@@ -74,9 +74,14 @@ export class WorkerLink {
     return this.#exchanges?.running ?? 0;
   }
 
-  /** A control message; dropped before the registration, which says the same. */
+  /** The server has answered the registration, and the link stands. */
+  get isRegistered(): boolean {
+    return this.#registeredAt !== undefined && !this.#ended;
+  }
+
+  /** A control message; dropped while the link is not registered. */
   sendControl(message: object): void {
-    if (this.#registeredAt !== undefined && !this.#ended) this.#outbox.send(JSON.stringify(message));
+    if (this.isRegistered) this.#outbox.send(JSON.stringify(message));
   }
 
   /** Takes no more jobs, and closes with 1000 `drained` when those that run have ended. */

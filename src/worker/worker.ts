@@ -7,6 +7,8 @@ import { foundTable } from "./found-text.ts";
 import { createLoadSampler, readHostFacts } from "./host.ts";
 import type { Kind } from "./kind.ts";
 import { KINDS } from "./kinds.ts";
+import { createModelBackend } from "./model-backend.ts";
+import { ModelIntroduction } from "./model-introduction.ts";
 import { RETRY_LIMITS, type RetryLimits } from "./retry.ts";
 import { BackendWatch } from "./watch.ts";
 
@@ -80,13 +82,20 @@ function serveKind(kind: Kind, settings: WorkerSettings, deps: Deps, options: Wo
     },
   });
   const dialer = new Dialer({
-    kind,
+    kind: kind.name,
     settings,
-    watch,
-    host: readHostFacts(),
+    introduction: new ModelIntroduction({
+      kind,
+      settings,
+      host: readHostFacts(),
+      version: VERSION,
+      state: () => watch.state,
+    }),
+    backend: createModelBackend(() => watch.target),
+    requestTimeoutMs: settings.requestTimeoutMs ?? kind.silenceMs,
+    onUnreachable: () => void watch.look(),
     load: createLoadSampler(),
     deps,
-    version: VERSION,
     random: options.random ?? Math.random,
     retry: options.retry ?? RETRY_LIMITS,
     registerTimeoutMs: options.registerTimeoutMs ?? REGISTER_TIMEOUT_MS,

@@ -10,7 +10,7 @@ import { KNOWN_PLUGINS } from "../plugins.ts";
 import { shutDown } from "../shutdown.ts";
 import { loadWorkerSettings } from "../worker/args.ts";
 import { chooseBackend, findBackends, withoutServer } from "../worker/find-backends.ts";
-import { KINDS } from "../worker/kinds.ts";
+import { KIND_NAMES } from "../worker/kinds.ts";
 import { llmKind } from "../worker/llm.ts";
 import { startWorker, type Worker } from "../worker/worker.ts";
 import { guide, type ShownBackend } from "./guide.ts";
@@ -152,7 +152,7 @@ function startDemoWorker({ kind, config, serverUrl, backendUrl, models }: DemoWo
     env: {},
     readFile: () => "",
     version: "",
-    knownKinds: [...KINDS.keys()],
+    knownKinds: KIND_NAMES,
     hostname: "demo",
     isTerminal: false,
   });

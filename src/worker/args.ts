@@ -24,6 +24,10 @@ export interface WorkerSettings {
   readonly embeddingBatchSize: number;
   /** Ids that may be offered; undefined: all that the backend has. */
   readonly models: readonly string[] | undefined;
+  /** URL of the MCP server to serve; only the kind `mcp` needs it. */
+  readonly mcpUrl: string | undefined;
+  /** What callers of the relay must send as a bearer; undefined: anybody may call. */
+  readonly authToken: string | undefined;
   readonly watchIntervalMs: number;
   readonly drainTimeoutMs: number;
   /** Undefined: as long as the kind of job may take. */
@@ -122,6 +126,22 @@ export function workerTable(hostname: string) {
       ),
       { variable: "MODELS", absent: undefined, says: "all of the backend", help: "The only models to offer." },
     ),
+    mcpUrl: unset(
+      {
+        schema: parsed(parseBackendUrl),
+        placeholder: "url",
+        accepts: "an http or https URL without user name, password and query",
+        hint: "such as http://127.0.0.1:7777/mcp",
+      },
+      { variable: "MCP_URL", flag: "url", absent: undefined, help: "The MCP server that the kind mcp serves." },
+    ),
+    authToken: unset(secretKey, {
+      variable: "AUTH_TOKEN",
+      absent: undefined,
+      isSecret: true,
+      says: "not set; anybody who knows the URL may call",
+      help: "Token that callers of the MCP server must send as a bearer.",
+    }),
     watchIntervalMs: setting(duration("1s", "24h"), {
       variable: "MODEL_POLL_INTERVAL",
       flag: "watch-interval",
@@ -174,7 +194,10 @@ export function loadWorkerSettings(sources: WorkerSources): Loaded<WorkerSetting
   const missing = isMissing
     ? [`kind: the command line names none; it takes ${sources.knownKinds.join(", ")}, one or several`]
     : [];
-  const faults = [...read.faults, ...named.faults, ...missing];
+  const needsUrl = named.kinds.includes("mcp") && read.values?.mcpUrl === undefined && !read.print;
+  const urlMissing =
+    needsUrl && read.values ? ["url: the kind mcp needs it: --url or MCP_URL names the MCP server"] : [];
+  const faults = [...read.faults, ...named.faults, ...missing, ...urlMissing];
   if (faults.length > 0 || !read.values) return { kind: "faults", faults };
   const logFormat = read.values.logFormat ?? (sources.isTerminal ? "pretty" : "json");
   const config = deepFreeze({ ...read.values, kinds: named.kinds, logFormat });

@@ -8,7 +8,7 @@ import { createLogWriter, toStdout } from "../log-writer.ts";
 import { EXIT_CONFIG } from "../settings/read-settings.ts";
 import { VERSION } from "../version.ts";
 import { loadWorkerSettings, type WorkerSettings } from "./args.ts";
-import { KINDS } from "./kinds.ts";
+import { KIND_NAMES } from "./kinds.ts";
 import { startWorker } from "./worker.ts";
 
 /** The worker process: settings in, worker up, signals trapped. */
@@ -18,7 +18,7 @@ function main(): void {
     env: process.env,
     readFile: (path) => readFileSync(path, "utf8"),
     version: VERSION,
-    knownKinds: [...KINDS.keys()],
+    knownKinds: KIND_NAMES,
     hostname: hostname(),
     isTerminal: process.stdout.isTTY === true,
   });

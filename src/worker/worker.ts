@@ -6,7 +6,8 @@ import { withoutServer } from "./find-backends.ts";
 import { foundTable } from "./found-text.ts";
 import { createLoadSampler, readHostFacts } from "./host.ts";
 import type { Kind } from "./kind.ts";
-import { KINDS } from "./kinds.ts";
+import { KINDS, RELAY_KIND } from "./kinds.ts";
+import { type RelayOptions, serveRelay } from "./mcp/relay.ts";
 import { createModelBackend } from "./model-backend.ts";
 import { ModelIntroduction } from "./model-introduction.ts";
 import { RETRY_LIMITS, type RetryLimits } from "./retry.ts";
@@ -40,9 +41,11 @@ const PROBE_TIMEOUT_MS = 10_000;
 export function startWorker(settings: WorkerSettings, deps: Deps, options: WorkerOptions = {}): Worker {
   const kinds = options.kinds ?? KINDS;
   const running = settings.kinds.map((name) => {
+    const own = { ...deps, log: deps.log.with({ kind: name }) };
+    if (name === RELAY_KIND) return serveRelay(settings, own, toRelayOptions(options));
     const kind = kinds.get(name);
     if (!kind) throw new Error(`no kind is called ${name}`);
-    return serveKind(kind, settings, { ...deps, log: deps.log.with({ kind: name }) }, options);
+    return serveKind(kind, settings, own, options);
   });
   return {
     registered: Promise.all(running.map((each) => each.registered)),
@@ -50,6 +53,15 @@ export function startWorker(settings: WorkerSettings, deps: Deps, options: Worke
       await Promise.all(running.map((each) => each.stop()));
     },
   };
+}
+
+function toRelayOptions({
+  print = () => {},
+  random = Math.random,
+  retry,
+  registerTimeoutMs,
+}: WorkerOptions): RelayOptions {
+  return { print, random, retry, registerTimeoutMs: registerTimeoutMs ?? REGISTER_TIMEOUT_MS };
 }
 
 interface RunningKind {

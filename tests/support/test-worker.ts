@@ -19,6 +19,8 @@ export function workerSettings(overrides: Partial<WorkerSettings> & { readonly s
     maxConcurrency: 4,
     embeddingBatchSize: 32,
     models: undefined,
+    mcpUrl: undefined,
+    authToken: undefined,
     watchIntervalMs: 60_000,
     drainTimeoutMs: 5000,
     requestTimeoutMs: 30_000,

@@ -43,6 +43,8 @@ const CASES: readonly (readonly [keyof WorkerSettings, string, string, string, u
   ["maxConcurrency", "MAX_CONCURRENCY", "max-concurrency", "10000", 10_000],
   ["embeddingBatchSize", "EMBEDDING_BATCH_SIZE", "embedding-batch-size", "8", 8],
   ["models", "MODELS", "models", "llama3:8b, org/model", ["llama3:8b", "org/model"]],
+  ["mcpUrl", "MCP_URL", "url", "http://127.0.0.1:7777/mcp/", "http://127.0.0.1:7777/mcp"],
+  ["authToken", "AUTH_TOKEN", "auth-token", "t-1", "t-1"],
   ["watchIntervalMs", "MODEL_POLL_INTERVAL", "watch-interval", "1m", 60_000],
   ["drainTimeoutMs", "DRAIN_TIMEOUT", "drain-timeout", "0", 0],
   ["requestTimeoutMs", "REQUEST_TIMEOUT", "request-timeout", "90", 90_000],
@@ -76,6 +78,8 @@ describe("every setting", () => {
       maxConcurrency: 2,
       embeddingBatchSize: 64,
       models: undefined,
+      mcpUrl: undefined,
+      authToken: undefined,
       watchIntervalMs: 30_000,
       drainTimeoutMs: 60_000,
       requestTimeoutMs: undefined,
@@ -123,7 +127,11 @@ describe("kinds", () => {
     ],
     [["--max-concurrency", "4", "asr", "--name=x"], ["asr"]],
   ])("%j names %j", (argv, kinds) => {
-    expect(settingsOf({ argv }).kinds).toEqual(kinds);
+    expect(settingsOf({ argv, env: { MCP_URL: "http://127.0.0.1:7777/mcp" } }).kinds).toEqual(kinds);
+  });
+
+  test("mcp needs the URL of an MCP server", () => {
+    expect(faultsOf({ argv: ["mcp"] })).toEqual(["url: the kind mcp needs it: --url or MCP_URL names the MCP server"]);
   });
 
   test("none at all is told with what there is", () => {

@@ -1,0 +1,27 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { Backend } from "../opening.ts";
+
+/** Lets nobody through to the backend who does not send this token. The token itself goes no further. */
+export function guarded(backend: Backend, token: string): Backend {
+  const wanted = digest(token);
+  return {
+    open(head) {
+      const given = head.headers.find(([name]) => name.toLowerCase() === "authorization")?.[1];
+      const bearer = given === undefined ? undefined : /^Bearer +(\S+) *$/i.exec(given)?.[1];
+      // Digests are of one length, and comparing them takes as long whatever was given.
+      if (bearer !== undefined && timingSafeEqual(digest(bearer), wanted)) return backend.open(head);
+      const challenge = bearer === undefined ? "Bearer" : 'Bearer error="invalid_token"';
+      const data = { mcp: "MCP_UNAUTHORIZED" };
+      return {
+        kind: "answer",
+        status: 401,
+        headers: [["www-authenticate", challenge]],
+        body: { jsonrpc: "2.0", error: { code: -32_000, message: "This relay asks for its token as a bearer.", data } },
+      };
+    },
+  };
+}
+
+function digest(text: string): Buffer {
+  return createHash("sha256").update(text).digest();
+}

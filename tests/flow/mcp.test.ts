@@ -294,8 +294,9 @@ describe("this server's own failures are JSON-RPC errors, and never 400, 404 or 
   test("a page of another origin is 403; one that is allowed may call, and is not named to the relay", async () => {
     const server = start({ allowedOrigins: ["https://app.example"] });
     const relay = await server.relay();
-    const refused = await server.rpc(LIST, { headers: { origin: "http://evil.example" } });
-    expect(refused.status).toBe(403);
+    const evil = { origin: "http://evil.example", host: "evil.example" };
+    expect((await server.rpc(LIST, { headers: evil })).status).toBe(403);
+    expect((await server.rpc(LIST, { headers: { origin: "null" } })).status).toBe(403);
     const answer = server.rpc(LIST, { headers: { origin: "https://app.example" } });
     const request = await relay.request();
     expect(Object.fromEntries(request.head.headers)["origin"]).toBeUndefined();
@@ -420,6 +421,17 @@ describe("a relay registers", () => {
     expect(await other.closed).toEqual({ code: 1008, reason });
     relay.close();
   });
+});
+
+test("a server on this machine only serves this machine's pages, one for all addresses does not", async () => {
+  for (const [host, status] of [
+    ["127.0.0.1", 503],
+    ["0.0.0.0", 403],
+  ] as const) {
+    const server = start({ host });
+    // Let through it meets no relay.
+    expect((await server.rpc(LIST, { headers: { origin: "http://localhost:5173" } })).status).toBe(status);
+  }
 });
 
 test("HEAD is no MCP and opens nothing", async () => {

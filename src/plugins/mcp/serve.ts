@@ -88,12 +88,19 @@ function send(ports: McpPorts, call: McpCall, relay: Relay, body: Body, facts: R
 /** A POST whose answer stays open until the client leaves. */
 const LISTEN = "subscriptions/listen";
 
-/** A page that is not meant to may neither call nor, by a name that it made point here, read what is called. */
-function assertOrigin(request: Request, { allowedOrigins }: Config): void {
+/**
+ * A page that is not meant to may neither call nor, by a name that it made point here, read what is called. Names are
+ * compared with what is configured and never with the request's own Host, which such a page chooses. A server that
+ * listens on this machine only is there for this machine's pages.
+ */
+function assertOrigin(request: Request, { allowedOrigins, host }: Config): void {
   const origin = request.headers.get("origin");
   if (origin === null || allowedOrigins.includes("*") || allowedOrigins.includes(origin)) return;
+  if (LOOPBACK.test(host) && LOOPBACK.test(URL.parse(origin)?.hostname ?? "")) return;
   throw new Fault("origin_not_allowed");
 }
+
+const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[?::1\]?)$/;
 
 async function readRequest(
   { config, deps, listener }: McpPorts,

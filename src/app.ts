@@ -10,7 +10,7 @@ import { errorResponse } from "./http/error-response.ts";
 import { saneRequestId } from "./http/headers.ts";
 import { createListener } from "./http/listener.ts";
 import { modelRoutes } from "./http/models.ts";
-import { createNotFound } from "./http/not-found.ts";
+import { createNotFound, OtherPath } from "./http/not-found.ts";
 import { createMetrics, type Metrics, metricsRoutes } from "./metrics.ts";
 import { openapiRoutes } from "./openapi/routes.ts";
 import type { ModelCard, Plugin } from "./plugin.ts";
@@ -121,7 +121,7 @@ async function answerError(
   if (error instanceof Fault) return errorResponse(error, requestId);
   // Nobody is there to read it; the status is what proxies log for a client that closed its request.
   if (error instanceof ClientGone) return new Response(null, { status: 499 });
-  if (code !== "NOT_FOUND") {
+  if (code !== "NOT_FOUND" && !(error instanceof OtherPath)) {
     const kind = error instanceof Error ? error.name : typeof error;
     deps.log.error("request.failed", {
       request: requestId,

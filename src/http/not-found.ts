@@ -2,6 +2,13 @@ import type { AnyElysia } from "elysia";
 import { Fault } from "../errors.ts";
 import { rewriteUrl } from "./original.ts";
 
+/** A route's way of saying that the path, once its slashes are put right, may be another one's. */
+export class OtherPath extends Error {
+  override readonly name = "OtherPath";
+  /** Elysia writes an error's status over that of the answer which is found in the end; this one it leaves alone. */
+  readonly status = 200;
+}
+
 /** Elysia looks for the path from the 12th character of the URL on: a shorter `http://host` hides every wildcard route. */
 const SHORTEST_ORIGIN = 11;
 

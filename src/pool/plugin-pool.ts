@@ -48,7 +48,7 @@ export class PluginPool {
   #running = 0;
   #completed = 0;
   #failed = 0;
-  #isDraining = false;
+  readonly #draining = new AbortController();
   /** Models that have series in the metrics. */
   readonly #measured = new Set<string>();
   #idleWaiters: (() => void)[] = [];
@@ -76,7 +76,12 @@ export class PluginPool {
   }
 
   get isDraining(): boolean {
-    return this.#isDraining;
+    return this.#draining.signal.aborted;
+  }
+
+  /** Aborted when the draining begins. */
+  get drainSignal(): AbortSignal {
+    return this.#draining.signal;
   }
 
   /** Counts a job in. Every call needs one `ended`. */
@@ -134,7 +139,7 @@ export class PluginPool {
     const ready = workers.filter((worker) => worker.status === "idle" || worker.status === "working").length;
     return {
       server: {
-        state: this.#isDraining ? "draining" : ready > 0 ? "ready" : "not_ready",
+        state: this.isDraining ? "draining" : ready > 0 ? "ready" : "not_ready",
         version,
         uptime_s: Math.floor((deps.clock.elapsed() - this.#startedAt) / 1000),
         jobs_inflight_total: this.#running,
@@ -157,7 +162,7 @@ export class PluginPool {
 
   /** Takes no more workers, tells those that are here, and resolves when the last job has ended. */
   async drain(): Promise<void> {
-    this.#isDraining = true;
+    this.#draining.abort();
     this.endpoint.drain("the server is shutting down", DRAIN_RETRY_AFTER_MS);
     // Workers that are told to go take nothing new, so nothing that waits could be served.
     this.pool.refuseWaiting(() => new Fault("draining", { retryAfterS: 5 }));

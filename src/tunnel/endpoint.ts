@@ -91,11 +91,9 @@ export class WorkerEndpoint {
         ?.split(",")
         .map((name) => name.trim()) ?? [];
     const isNative = offered.includes(NATIVE_PROTOCOL);
-    const hasLegacy = this.#options.greeting.createLegacyDialect !== undefined;
-    if (!isNative && (offered.length > 0 || !hasLegacy)) {
-      const legacy = hasLegacy ? ", or none for the legacy dialect" : "";
+    if (offered.length > 0 && !isNative) {
       throw new Fault("invalid_request", {
-        message: `Offer the WebSocket subprotocol ${NATIVE_PROTOCOL}${legacy}.`,
+        message: `Offer the WebSocket subprotocol ${NATIVE_PROTOCOL}, or none for the legacy dialect.`,
       });
     }
     if (this.#unregistered >= MAX_UNREGISTERED) throw new Fault("too_many_connections", { retryAfterS: 5 });
@@ -190,10 +188,8 @@ export class WorkerEndpoint {
         hostInfo: hello.hostInfo,
       },
       offer: hello.offer,
-      // A legacy link was let in because there is such a dialect.
       dialect:
-        (dialect === "legacy" ? greeting.createLegacyDialect?.() : undefined) ??
-        createNativeDialect(windowBytes, this.#frameMemory),
+        dialect === "native" ? createNativeDialect(windowBytes, this.#frameMemory) : greeting.createLegacyDialect(),
       socket: createSocket(ws, (result) => session.handleSendResult(result)),
       host: {
         onOfferChange: (changed) => pool.onOfferChange(changed),

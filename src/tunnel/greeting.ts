@@ -18,6 +18,5 @@ export interface Greeting {
   parse(text: string): Parsed<Hello>;
   /** The answer to it in one dialect; undefined where that dialect expects none. */
   answer(dialect: Dialect["name"], registered: Registered): object | undefined;
-  /** Left out where only the native dialect is spoken. */
-  readonly createLegacyDialect?: () => Dialect;
+  createLegacyDialect(): Dialect;
 }

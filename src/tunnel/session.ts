@@ -75,6 +75,8 @@ export type Incoming =
   | Exclude<Frame, { readonly type: "request" | "request_data" }>
   | BadFrame
   | { readonly type: "control"; readonly control: Control }
+  /** To be said in return, at once. */
+  | { readonly type: "reply"; readonly text: string }
   | { readonly type: "ignored" };
 
 /** A wire form: decodes what comes, and makes the lanes that exchanges speak through. */
@@ -99,6 +101,8 @@ export interface Wire {
   send(data: string | Uint8Array): void;
   /** The same, but when it returns the memory is the caller's again. */
   sendNow(data: Uint8Array): void;
+  /** What a lane answers in its peer's place. Not from within `Lane.request`: the exchange is not known yet. */
+  receive(incoming: Incoming): void;
 }
 
 export interface SessionOptions {
@@ -218,7 +222,11 @@ export class WorkerSession implements Session, Wire {
   handleMessage(message: string | Uint8Array): void {
     if (this.#closed) return;
     this.lastHeardAt = this.#options.clock.elapsed();
-    const incoming = this.#options.dialect.decode(message, this.#isOpen);
+    this.receive(this.#options.dialect.decode(message, this.#isOpen));
+  }
+
+  receive(incoming: Incoming): void {
+    if (this.#closed) return;
     switch (incoming.type) {
       case "response_data":
         return this.#exchange(incoming.id)?.handleData(incoming.body, incoming.end);
@@ -230,6 +238,8 @@ export class WorkerSession implements Session, Wire {
         return this.#exchange(incoming.id)?.handleReset(incoming.code, incoming.message);
       case "control":
         return this.#handleControl(incoming.control);
+      case "reply":
+        return this.send(incoming.text);
       case "ignored":
         this.#ignoredCount += 1;
         return;

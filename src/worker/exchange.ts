@@ -77,19 +77,14 @@ export class WorkerExchange {
     const { backend, requestTimeoutMs } = this.#options;
     const opening = backend.open(head);
     if (opening.kind === "refuse") return this.breakOff(opening.code, opening.message);
+    if (!end) this.#upload = this.#createUpload();
     if (opening.kind === "answer") {
-      // A body that is still on its way has no taker.
+      // What is still on its way has no taker.
+      this.#upload?.drop();
       const headers = [...(opening.headers ?? []), ["content-type", "application/json"] as const];
       return this.#respond({ status: opening.status, headers }, Buffer.from(JSON.stringify(opening.body)));
     }
-    if (!end) {
-      this.#upload = new Upload({
-        window: this.#options.window,
-        grant: (bytes) => this.#options.wire.send(encodeCredit(this.#options.id, bytes)),
-        onTaken: () => this.#progress(),
-      });
-      this.handleData(body, false);
-    }
+    if (!end) this.handleData(body, false);
     if (this.#ended) return;
     // The server names its own limit, so that a backend is not kept busy for an answer that nobody waits for.
     this.#watchSilence(Math.min(head.timeout_ms || requestTimeoutMs, requestTimeoutMs));
@@ -97,6 +92,15 @@ export class WorkerExchange {
     this.#serve(opening, this.#upload?.stream ?? whole).catch((error: unknown) => {
       const { code, message } = toFailure(error);
       this.breakOff(code, message);
+    });
+  }
+
+  #createUpload(): Upload {
+    const { id, window, wire } = this.#options;
+    return new Upload({
+      window,
+      grant: (bytes) => wire.send(encodeCredit(id, bytes)),
+      onTaken: () => this.#progress(),
     });
   }
 

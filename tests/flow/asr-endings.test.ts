@@ -1,11 +1,12 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import type { Config } from "../../src/config.ts";
-import { formBytes, MODEL, sound } from "../support/audio-form.ts";
+import { FORM_TYPE, formBytes, MODEL, sound } from "../support/audio-form.ts";
 import { AudioServer, receive, receiveRest } from "../support/audio-server.ts";
 import { eventually } from "../support/eventually.ts";
 import { LegacyWorker } from "../support/legacy-worker.ts";
 import type { NativeWorker, RequestFrame } from "../support/native-worker.ts";
-import { CLIENT_KEY } from "../support/test-server.ts";
+import { RawClient } from "../support/raw-client.ts";
+import { API_KEY, CLIENT_KEY } from "../support/test-server.ts";
 
 const servers: AudioServer[] = [];
 
@@ -110,6 +111,75 @@ describe.each(ORDERS)("a worker lost, %s:", (_order, fields) => {
     expect(response.status).toBe(503);
     expect(response.headers.get("retry-after")).not.toBeNull();
   });
+});
+
+test("a replay that is slow gets its own bytes, while the client goes on sending", async () => {
+  const server = start();
+  const first = await server.listener();
+  const whole = formBytes([MODEL, sound(3_000_000)]);
+  const client = new RawClient(server.url);
+  // Past what is held in memory, and not yet a whole block of what goes to the disk.
+  const cut = 1024 * 1024 + 500_000;
+  await client.write(
+    `POST /v1/audio/transcriptions HTTP/1.1\r\nHost: relay.example.com\r\nAuthorization: Bearer ${API_KEY}\r\n` +
+      `Content-Type: ${FORM_TYPE}\r\nContent-Length: ${whole.length}\r\n\r\n`,
+  );
+  await client.write(whole.subarray(0, cut));
+  const lost = await first.request();
+  for (let got = lost.body.length; got < cut; ) {
+    const frame = await first.frames.take();
+    if (frame.type !== "request_data") throw new Error(frame.type);
+    got += frame.body.length;
+    first.credit(lost.id, frame.body.length);
+  }
+  // The server waits for the client's next bytes when the worker goes.
+  const second = await server.listener();
+  first.kill();
+  const request = await second.request();
+  const pieces: Uint8Array[] = [request.body];
+  const receiveUntil = async (bytes: number): Promise<void> => {
+    for (let got = Buffer.concat(pieces).length; got < bytes; ) {
+      const frame = await second.frames.take();
+      if (frame.type !== "request_data") throw new Error(frame.type);
+      pieces.push(frame.body);
+      got += frame.body.length;
+    }
+  };
+  // It stops in the middle of what stands in that block,
+  const stop = 1024 * 1024 + 1000;
+  await receiveUntil(262_144);
+  second.credit(request.id, stop - 262_144);
+  await receiveUntil(stop);
+  // which the client's next bytes then push out.
+  const kept = await server.gauge("moorage_spool_bytes");
+  void client.write(whole.subarray(cut));
+  await eventually(async () => (await server.gauge("moorage_spool_bytes")) > kept, "the client has gone on");
+  second.credit(request.id, whole.length);
+  await receiveUntil(whole.length);
+  expect(Buffer.concat(pieces).equals(whole)).toBe(true);
+  await second.frames.takeUntil((frame) => frame.type === "request_data" && frame.end, "the end");
+  second.answerJson(request.id, ANSWER);
+  await client.readUntil("ships in the harbour");
+});
+
+test("what was kept is given up with the answer's first byte", async () => {
+  const server = start();
+  const worker = await server.listener();
+  const answer = server.transcribe([sound(3_000_000), MODEL]);
+  const { request } = await receive(worker);
+  expect(await server.gauge("moorage_spool_bytes")).toBeGreaterThan(1_000_000);
+  worker.head(request.id, 200, [["content-type", "text/plain"]], "a");
+  const response = await answer;
+  expect(await server.gauge("moorage_spool_bytes")).toBe(0);
+  worker.data(request.id, "b", true);
+  expect(await response.text()).toBe("ab");
+});
+
+test("a model of another quantization does not stand in: the form names the one that was asked for", async () => {
+  const server = start({ queueTimeoutMs: 100 });
+  await server.listener({ models: ["whisper:small-q4"] });
+  const response = await server.transcribe([{ name: "model", value: "whisper:small" }, sound(10)]);
+  expect(response.status).toBe(404);
 });
 
 test("without room to keep it, an upload is lost with its worker: 502, which may be tried again", async () => {

@@ -283,6 +283,25 @@ describe("an upload is refused", () => {
   });
 });
 
+test.each(["/v1//audio/transcriptions", "/v1/audio/transcriptions/", "//v1/audio//transcriptions//"])(
+  "%s is the same route, without a redirect",
+  async (path) => {
+    const server = start();
+    const worker = await server.listener();
+    const body = formBytes([MODEL, sound(10)]);
+    const answer = server.fetch(path, {
+      method: "POST",
+      body,
+      headers: { "content-type": FORM_TYPE },
+      redirect: "error",
+    });
+    const { request } = await receive(worker);
+    expect(request.head.path).toBe("/audio/transcriptions");
+    worker.answerJson(request.id, ANSWER);
+    expect((await answer).status).toBe(200);
+  },
+);
+
 test("models are listed under both base URLs, each once, beside those of other plugins", async () => {
   const server = start();
   await server.listener({ models: ["whisper/large:v3", "shared"] });

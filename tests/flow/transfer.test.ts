@@ -249,6 +249,19 @@ describe("a side is refused", () => {
     expect(response.headers.get("retry-after")).not.toBeNull();
   });
 
+  test.each(["/api/transfer/ID", "/api/transfer/ID/", "/api//transfer/ID", "//api/transfer/ID"])(
+    "nowhere by a HEAD, which takes nobody's place at %s",
+    async (path) => {
+      const server = start();
+      const id = await server.channel();
+      expect((await server.fetch(path.replace("ID", id), { method: "HEAD" })).status).toBe(200);
+      const reader = server.read(id);
+      expect((await server.write(id, "x")).status).toBe(200);
+      expect(await (await reader).text()).toBe("x");
+      expect((await server.fetch(path.replace("ID", id), { method: "HEAD" })).status).toBe(409);
+    },
+  );
+
   test("but a reader that left before the writer came may come again, and HEAD takes nobody's place", async () => {
     const server = start();
     const id = await server.channel();

@@ -48,6 +48,7 @@ class Client {
 let directory: string;
 let space: SpoolSpace;
 let clock: FakeClock;
+let draining: AbortController;
 let unspooled: unknown[];
 let recordings: Recording[];
 
@@ -55,6 +56,7 @@ beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "moorage-recording-test-"));
   space = new SpoolSpace(directory, 1e9);
   clock = new FakeClock();
+  draining = new AbortController();
   unspooled = [];
   recordings = [];
 });
@@ -72,6 +74,7 @@ function record(source: Client, options: { maxBytes?: number; replayBytes?: numb
     replayBytes: options.replayBytes ?? 1e9,
     stallMs: 1000,
     clock,
+    drainSignal: draining.signal,
     onUnspooled: (error) => unspooled.push(error),
   });
   recordings.push(recording);
@@ -226,6 +229,14 @@ describe("an upload fails", () => {
     while (clock.pending === 0 || recording.bytes < 500_000) await Bun.sleep(1);
     clock.advance(1000);
     expect(await failed).toMatchObject({ code: "request_timeout" });
+  });
+
+  test("when the server drains before its model is there", async () => {
+    const recording = record(new Client(LARGE.subarray(0, 500_000), 50_000).ending("stall"));
+    const failed = thrownBy(recording.readModel());
+    while (recording.bytes < 500_000) await Bun.sleep(1);
+    draining.abort();
+    expect(await failed).toMatchObject({ code: "draining" });
   });
 
   test("when it turns out to hold no file, before its last byte is passed on", async () => {

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { MEMORY_BYTES, Spool } from "../../src/plugins/asr/spool.ts";
+import { MEMORY_BYTES, READ_BYTES, Spool } from "../../src/plugins/asr/spool.ts";
 import { SpoolSpace } from "../../src/plugins/asr/spool-space.ts";
 import { sound } from "../support/audio-form.ts";
 
@@ -23,10 +23,9 @@ async function fill(spool: Spool, bytes: Uint8Array, piece: number): Promise<voi
 async function readAll(spool: Spool, from = 0): Promise<Buffer> {
   const pieces: Uint8Array[] = [];
   for (let at = from; at < spool.length; ) {
-    const piece = await spool.read(at);
+    const piece = await spool.read(at, new Uint8Array(READ_BYTES));
     expect(piece.length).toBeGreaterThan(0);
-    // Good until the next read only.
-    pieces.push(piece.slice());
+    pieces.push(piece);
     at += piece.length;
   }
   return Buffer.concat(pieces);
@@ -62,6 +61,20 @@ test("a large one reads as it was written, from any byte on, and while more is a
     ),
     { numRuns: 20 },
   );
+});
+
+test("what was read stays as it is while more is appended, wherever it stood", async () => {
+  const spool = new Spool(new SpoolSpace(directory, 1e9));
+  const half = MEMORY_BYTES + 300_000;
+  await fill(spool, SOUND.subarray(0, half), 50_000);
+  const at = half - 200_000;
+  const piece = await spool.read(at, new Uint8Array(READ_BYTES));
+  const before = piece.slice();
+  // More than a block: what stood in it is on disk now, and other bytes are in its place.
+  await fill(spool, SOUND.subarray(half), 50_000);
+  expect(Buffer.from(piece).equals(before)).toBe(true);
+  expect(Buffer.from(piece).equals(SOUND.subarray(at, at + piece.length))).toBe(true);
+  spool.close();
 });
 
 test("its file has no name, so that nothing is left however the process ends", async () => {

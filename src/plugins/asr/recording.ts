@@ -3,7 +3,7 @@ import { Fault } from "../../errors.ts";
 import { ClientGone } from "../../http/body.ts";
 import { freeNow } from "../../http/free-now.ts";
 import type { FormReader } from "./form.ts";
-import type { Spool } from "./spool.ts";
+import { READ_BYTES, type Spool } from "./spool.ts";
 
 /**
  * The part of a stream's reader that is needed here; the library types of readers differ between runtimes. What it reads
@@ -24,6 +24,8 @@ export interface RecordingOptions {
   /** Longest time without a byte while the model is looked for; a job watches over what comes after. */
   readonly stallMs: number;
   readonly clock: Clock;
+  /** Aborted when the server takes no more work: an upload that has not named its model is no job yet. */
+  readonly drainSignal: AbortSignal;
   /** The spool failed, and the upload goes on without: it cannot be sent a second time. Called once at most. */
   readonly onUnspooled: (error: unknown) => void;
 }
@@ -74,10 +76,17 @@ export class Recording {
 
   /** Reads until the form has named its model. Rejects with a `Fault`, or `ClientGone`. */
   async readModel(): Promise<string> {
-    const { form } = this.#options;
-    while (form.model === undefined) {
-      // The end of a form without a model is a fault, so there is always more.
-      await this.#inTime(this.#next("must keep"));
+    const { form, drainSignal } = this.#options;
+    const drained = Promise.withResolvers<never>();
+    const refuse = (): void => drained.reject(new Fault("draining", { retryAfterS: 5 }));
+    drainSignal.addEventListener("abort", refuse);
+    try {
+      while (form.model === undefined) {
+        // The end of a form without a model is a fault, so there is always more.
+        await Promise.race([this.#inTime(this.#next("must keep")), drained.promise]);
+      }
+    } finally {
+      drainSignal.removeEventListener("abort", refuse);
     }
     return form.model;
   }
@@ -93,10 +102,11 @@ export class Recording {
    */
   body(): ReadableStream<Uint8Array> {
     let at = 0;
+    const memory = new Uint8Array(READ_BYTES);
     return new ReadableStream<Uint8Array>(
       {
         pull: async (controller) => {
-          const bytes = await this.#bytesAt(at);
+          const bytes = await this.#bytesAt(at, memory);
           if (!bytes) return controller.close();
           at += bytes.length;
           controller.enqueue(bytes);
@@ -122,11 +132,11 @@ export class Recording {
     this.#options.source.cancel("over").catch(() => {});
   }
 
-  async #bytesAt(at: number): Promise<Uint8Array | undefined> {
+  async #bytesAt(at: number, memory: Uint8Array): Promise<Uint8Array | undefined> {
     for (;;) {
       if (at < this.#read) {
         if (!this.#isKept) throw new Fault("worker_lost");
-        return this.#readSpool(at);
+        return this.#readSpool(at, memory);
       }
       if (this.#isWhole) return undefined;
       // At the tip, where the bytes are passed on: losing them for a second time is no reason to stop.
@@ -135,9 +145,9 @@ export class Recording {
     }
   }
 
-  async #readSpool(at: number): Promise<Uint8Array> {
+  async #readSpool(at: number, memory: Uint8Array): Promise<Uint8Array> {
     try {
-      return await this.#options.spool.read(at);
+      return await this.#options.spool.read(at, memory);
     } catch (error) {
       throw new Fault("spool_unavailable", { cause: error });
     }

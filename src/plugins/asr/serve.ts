@@ -46,7 +46,10 @@ export async function serveAsr(ports: AsrPorts, call: AsrCall): Promise<Response
 }
 
 /** The upload, before its first byte. Throws for one that is refused unseen. */
-function openRecording({ config, deps, listener, spoolSpace }: AsrPorts, { request, requestId }: AsrCall): Recording {
+function openRecording(
+  { area, config, deps, listener, spoolSpace }: AsrPorts,
+  { request, requestId }: AsrCall,
+): Recording {
   const { headers, body } = request;
   assertPlain(headers);
   const maxBytes = config.maxAudioBodyBytes;
@@ -63,6 +66,7 @@ function openRecording({ config, deps, listener, spoolSpace }: AsrPorts, { reque
     replayBytes: config.asrReplayBytes,
     stallMs: config.clientStallTimeoutMs,
     clock: deps.clock,
+    drainSignal: area.drainSignal,
     onUnspooled: (error) =>
       deps.log.warn("upload.unspooled", {
         plugin: "asr",

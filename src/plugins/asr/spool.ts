@@ -4,13 +4,14 @@ import type { SpoolSpace } from "./spool-space.ts";
 export const MEMORY_BYTES = 1024 * 1024;
 /** The rest is written in blocks of this size: a write costs by the call, and waits for another thread. */
 const BLOCK_BYTES = 512 * 1024;
-const READ_BYTES = 128 * 1024;
+/** A read is worth its call, and what it gives fits in one frame. */
+export const READ_BYTES = 128 * 1024;
 
 type File = Awaited<ReturnType<SpoolSpace["create"]>>;
 
 /**
  * The bytes of one body from its first to its latest, to be read again: 1 MiB in memory, the rest in a temporary file.
- * Calls follow each other; only `close` may come at any time.
+ * Appends follow each other, and so do reads; a read may run beside an append, and `close` may come at any time.
  */
 export class Spool {
   readonly #space: SpoolSpace;
@@ -23,8 +24,6 @@ export class Spool {
   #written = 0;
   #block: Uint8Array | undefined;
   #filled = 0;
-  /** What was read last stands here: new memory for every read would cost more than the read. */
-  #readMemory: Uint8Array | undefined;
   #busy: Promise<unknown> = Promise.resolve();
   #reserved = 0;
   #isClosed = false;
@@ -60,18 +59,22 @@ export class Spool {
   }
 
   /**
-   * Some bytes from `at` on, at least one; `at` must be below `length`. They are good until the next read. Rejects when
-   * the disk cannot be read.
+   * Some bytes from `at` on, at least one; `at` must be below `length`. They may stand in `memory`, which is the caller's:
+   * new memory for every read would cost more than the read. Rejects when the disk cannot be read.
    */
-  async read(at: number): Promise<Uint8Array> {
+  async read(at: number, memory: Uint8Array): Promise<Uint8Array> {
     if (at < this.#inMemory) return this.#piece(at);
     const offset = at - this.#inMemory;
-    if (offset >= this.#written && this.#block) return this.#block.subarray(offset - this.#written, this.#filled);
-    this.#readMemory ??= new Uint8Array(READ_BYTES);
-    const memory = this.#readMemory;
+    if (offset >= this.#written && this.#block) {
+      // A copy: the block may be written and filled anew while somebody still holds what was read.
+      const from = offset - this.#written;
+      const piece = this.#block.subarray(from, Math.min(this.#filled, from + memory.length));
+      memory.set(piece);
+      return memory.subarray(0, piece.length);
+    }
     const { handle } = this.#opened();
-    const reading = handle.read(memory, 0, Math.min(READ_BYTES, this.#written - offset), offset);
-    this.#busy = reading;
+    const reading = handle.read(memory, 0, Math.min(memory.length, this.#written - offset), offset);
+    this.#keepBusy(reading);
     const { bytesRead } = await reading;
     if (bytesRead === 0) throw new Error("the spool's file is shorter than what was written");
     return memory.subarray(0, bytesRead);
@@ -85,8 +88,7 @@ export class Spool {
     this.#block = undefined;
     this.#space.release(this.#reserved);
     // After what runs, whether that succeeds or not; a file that cannot be closed is nobody's to mend.
-    const remove = (): Promise<void> | undefined => this.#file?.remove().catch(() => {});
-    void this.#busy.then(remove, remove);
+    void this.#busy.then(() => this.#file?.remove().catch(() => {}));
   }
 
   #piece(at: number): Uint8Array {
@@ -109,8 +111,13 @@ export class Spool {
 
   async #flush(): Promise<void> {
     const writing = this.#write();
-    this.#busy = writing;
+    this.#keepBusy(writing);
     await writing;
+  }
+
+  /** `close` waits for it. */
+  #keepBusy(work: Promise<unknown>): void {
+    this.#busy = Promise.allSettled([this.#busy, work]);
   }
 
   async #write(): Promise<void> {

@@ -1,6 +1,7 @@
 import type { AnyElysia } from "elysia";
 import { Fault } from "../../errors.ts";
 import { modelRoutes } from "../../http/models.ts";
+import { OtherPath } from "../../http/not-found.ts";
 import { createRoutes, type RouteContext } from "../../http/route-context.ts";
 import { workerRoutes } from "../../http/worker-routes.ts";
 import type { ModelCard, PluginContext } from "../../plugin.ts";
@@ -35,7 +36,11 @@ export function llmRoutes(area: PluginPool, context: PluginContext): AnyElysia {
     }
     routes.post(
       `${base}/*`,
-      ({ request, requestId, params }) => serve({ request, requestId, params }, cleanPath(params["*"])),
+      ({ request, requestId, params }) => {
+        // With its slashes put right the path may be another plugin's: the second look at what was not found does that.
+        if (/^\/|\/\/|\/$/.test(params["*"])) throw new OtherPath();
+        return serve({ request, requestId, params }, cleanPath(params["*"]));
+      },
       { parse: "none", detail: { hide: true } },
     );
   }

@@ -2,6 +2,7 @@ import * as v from "valibot";
 import { parseJson } from "../../json/parse.ts";
 import type { Parsed, Registered } from "../../tunnel/control.ts";
 import type { Greeting, Hello } from "../../tunnel/greeting.ts";
+import { createLegacyRelayDialect } from "./legacy-relay.ts";
 
 /** Calls that one relay could be sent at once by its own account; the server's limits are lower. */
 const UNBOUNDED = Number.MAX_SAFE_INTEGER;
@@ -59,4 +60,5 @@ export const relayGreeting: Greeting = {
   },
   answer: (dialect, registered: Registered) =>
     dialect === "native" ? { id: registered.worker_id, ...registered } : { id: registered.worker_id },
+  createLegacyDialect: createLegacyRelayDialect,
 };

@@ -47,13 +47,6 @@ export class Channels<R extends Side, W extends Side> {
     return this.#open.size;
   }
 
-  /** How many of them have a side, or no side, and wait. */
-  get waiting(): number {
-    let waiting = 0;
-    for (const { channel } of this.#open.values()) if (channel.kind !== "joined") waiting += 1;
-    return waiting;
-  }
-
   /** A new channel's id, which is all that lets anybody in, and when it expires unless it is joined. */
   create(): { readonly id: string; readonly expiresAt: number } {
     const { ids, clock, ttlMs, maxChannels } = this.#options;

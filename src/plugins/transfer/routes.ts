@@ -27,19 +27,12 @@ export function transferRoutes(transfers: Transfers, { auth, listener }: PluginC
       "/api/transfer/:channel_id",
       ({ request, requestId, params }) => {
         guard(request);
-        return transfers.read(channelOf(params), request, requestId);
-      },
-      { detail: readDetail },
-    )
-    .head(
-      "/api/transfer/:channel_id",
-      ({ request, params }) => {
-        guard(request);
-        // Whoever only asks must not take the reader's place.
+        if (request.method !== "HEAD") return transfers.read(channelOf(params), request, requestId);
+        // Elysia asks the routes for GET; whoever only asks must not take the reader's place.
         transfers.look(channelOf(params));
         return new Response(null, { headers: { "cache-control": "no-store" } });
       },
-      { detail: { hide: true } },
+      { detail: readDetail },
     )
     .post("/api/transfer/:channel_id", ({ request, requestId, params }) => write({ request, requestId, params }), {
       parse: "none",

@@ -130,6 +130,7 @@ export class Transfers {
   #attach(id: string, request: Request, requestId: string, enter: (end: End) => void): Promise<Response> {
     this.#assertTaking();
     return new Promise((resolve, reject) => {
+      const { listener } = this.#options;
       const settled = (): void => request.signal.removeEventListener("abort", leave);
       const end: End = {
         request,
@@ -140,6 +141,7 @@ export class Transfers {
         },
         refuse(reason) {
           settled();
+          listener.restoreIdleTimeout(request);
           reject(reason);
         },
       };
@@ -147,10 +149,16 @@ export class Transfers {
         this.#channels.leave(id, end);
         reject(new ClientGone("it left while it waited for the other side"));
       };
-      enter(end);
       // Slow sides and long waits are what channels are for; the passage watches over both.
-      this.#options.listener.liftIdleTimeout(request);
+      listener.liftIdleTimeout(request);
       request.signal.addEventListener("abort", leave);
+      try {
+        enter(end);
+      } catch (error) {
+        settled();
+        listener.restoreIdleTimeout(request);
+        throw error;
+      }
       // Gone already: there will be no event for it.
       if (request.signal.aborted) leave();
     });
@@ -179,6 +187,7 @@ export class Transfers {
         this.#channels.finish(id);
         this.#tally(outcome);
         this.#log(outcome, passage, clock.elapsed() - startedAt, reader, writer);
+        for (const { request } of [reader, writer]) listener.restoreIdleTimeout(request);
         tell(writer, outcome, passage.bytes);
         if (this.#running.size === 0) for (const wake of this.#idle.splice(0)) wake();
       },

@@ -1,0 +1,168 @@
+import { isRecord, parseJson } from "../../json/parse.ts";
+import { membersOf } from "../../json/scan.ts";
+import { ReceiveCredit } from "../../tunnel/credit.ts";
+import type { Lane } from "../../tunnel/exchange.ts";
+import type { HeaderPairs, RequestHead } from "../../tunnel/frame.ts";
+import type { Dialect, Incoming, Wire } from "../../tunnel/session.ts";
+import { type LegacyPlan, planLegacyCall } from "./legacy-plan.ts";
+
+/** The predecessor's agents never lift their library's limit for a message they read; a larger one ends their link. */
+const AGENT_READ_BYTES = 32 * 1024;
+/** What stands around a payload in its message, generously. */
+const ENVELOPE_BYTES = 256;
+/** An answer is one message, so there is nothing that credit could hold back. */
+const HOLD_BYTES = 16 * 1024 * 1024;
+const JSON_HEADERS: HeaderPairs = [["content-type", "application/json"]];
+const encoder = new TextEncoder();
+
+/** A call that was opened at the agent. */
+interface Opened {
+  readonly wire: Wire;
+  readonly payload: string;
+  /** As it was written; undefined for what has none. */
+  readonly id: string | undefined;
+}
+
+/**
+ * The predecessor's dialect for MCP relays (its public source, v0.9.6): JSON text, one JSON-RPC request and one answer per
+ * `sid`. Streams, sessions and the transport's headers are beyond it; `legacy-plan.ts` says what is made of each request.
+ */
+export function createLegacyRelayDialect(): Dialect {
+  const opened = new Map<number, Opened>();
+
+  const toIncoming = (frame: Readonly<Record<string, unknown>>, text: string): Incoming => {
+    const { t, sid, code, msg } = frame;
+    if (t === "ping") return { type: "reply", text: '{"t":"pong"}' };
+    const id = typeof sid === "string" && /^\d{1,10}$/.test(sid) ? Number(sid) : 0;
+    const call = opened.get(id);
+    // What was answered or given up already is no news, and what was never opened is nobody's.
+    if (!call) return { type: "ignored" };
+    switch (t) {
+      case "open.ok":
+        call.wire.send(`{"t":"rpc","sid":"${id}","payload":${call.payload}}`);
+        return { type: "ignored" };
+      case "open.fail":
+        return refused(id, call.id, String(code ?? ""), String(msg ?? ""));
+      case "rpc":
+        return answered(id, call, text);
+      case "close":
+        return { type: "reset", id, code: "upstream_error", message: "the agent closed the call without an answer" };
+      default:
+        return { type: "ignored" };
+    }
+  };
+
+  return {
+    name: "legacy",
+    sendWindow: Number.POSITIVE_INFINITY,
+    maxRequestBytes: AGENT_READ_BYTES - ENVELOPE_BYTES,
+    createReceiveCredit: () => new ReceiveCredit(HOLD_BYTES, 1),
+    decode(message) {
+      if (typeof message !== "string") return { type: "bad", reason: "binary frames need the subprotocol moorage.v1" };
+      const frame = parseJson(message);
+      if (!isRecord(frame)) return { type: "bad", reason: "a message that is no JSON object" };
+      return toIncoming(frame, message);
+    },
+    createLane: (id, wire) => createLane(id, wire, opened),
+    // These agents know no drain message: they see the close and come back.
+    drainMessage: () => undefined,
+    forget: (id) => opened.delete(id),
+  };
+}
+
+function createLane(id: number, wire: Wire, opened: Map<number, Opened>): Lane {
+  let head: RequestHead | undefined;
+  const pieces: Uint8Array[] = [];
+  const gather = (body: Uint8Array, end: boolean): void => {
+    // The memory of a body that comes in pieces is used again for the next one.
+    if (body.length > 0) pieces.push(body.slice());
+    if (!end || !head) return;
+    const plan = planLegacyCall(head.method, Buffer.concat(pieces));
+    if (plan.kind === "answer") return answerHere(id, wire, plan);
+    opened.set(id, { wire, payload: plan.payload, id: plan.id });
+    wire.send(
+      JSON.stringify({
+        t: "open",
+        sid: String(id),
+        req_id: requestIdOf(head),
+        hint: plan.method,
+        auth: bearerOf(head),
+      }),
+    );
+    // Nothing comes back for it that a client could use.
+    if (!plan.isAnswered) answerHere(id, wire, { kind: "answer", status: 202, headers: [], body: "" });
+  };
+  return {
+    hasRoom: () => wire.hasRoom(),
+    request(requestHead, body, end) {
+      head = requestHead;
+      gather(body, end);
+    },
+    data: gather,
+    credit: () => {},
+    reset(_code, message) {
+      if (opened.has(id)) wire.send(JSON.stringify({ t: "close", sid: String(id), msg: message }));
+      // The agent confirms nothing: its slot is free when it has been told.
+      return false;
+    },
+  };
+}
+
+/** An answer that this side gives in the agent's place; a turn later, when the exchange is known. */
+function answerHere(
+  id: number,
+  wire: Wire,
+  { status, headers, body }: Extract<LegacyPlan, { readonly kind: "answer" }>,
+): void {
+  queueMicrotask(() =>
+    wire.receive({ type: "response", id, end: true, head: { status, headers }, body: encoder.encode(body) }),
+  );
+}
+
+function refused(id: number, rpcId: string | undefined, code: string, message: string): Incoming {
+  const isKey = code === "MCP_UNAUTHORIZED";
+  const error = {
+    code: -32_000,
+    message: (message || "The relay refused the call.").slice(0, 500),
+    data: { mcp: code.slice(0, 64) || "MCP_UPSTREAM_ERROR" },
+  };
+  const body = `{"jsonrpc":"2.0",${rpcId === undefined ? "" : `"id":${rpcId},`}"error":${JSON.stringify(error)}}`;
+  const headers: HeaderPairs = isKey
+    ? [...JSON_HEADERS, ["www-authenticate", 'Bearer error="invalid_token"']]
+    : [...JSON_HEADERS, ["retry-after", "5"]];
+  const head = { status: isKey ? 401 : 503, headers };
+  return { type: "response", id, end: true, head, body: encoder.encode(body) };
+}
+
+function answered(id: number, call: Opened, text: string): Incoming {
+  const bytes = encoder.encode(text);
+  const range = membersOf(bytes)?.get("payload");
+  const members = range && membersOf(bytes, range.start);
+  // A message with a method is the first of a stream: the agent read no further, and the result is lost.
+  if (!range || !members || members.has("method")) {
+    return { type: "reset", id, code: "upstream_error", message: "the agent's answer holds no result" };
+  }
+  const payload = bytes.subarray(range.start, range.end);
+  const idRange = members.get("id");
+  const isIdLost =
+    idRange !== undefined && Buffer.from(bytes.subarray(idRange.start, idRange.end)).toString() === "null";
+  const body =
+    isIdLost && call.id !== undefined
+      ? Buffer.concat([
+          payload.subarray(0, idRange.start - range.start),
+          Buffer.from(call.id),
+          payload.subarray(idRange.end - range.start),
+        ])
+      : payload;
+  return { type: "response", id, end: true, head: { status: 200, headers: JSON_HEADERS }, body };
+}
+
+function requestIdOf(head: RequestHead): string {
+  return head.headers.find(([name]) => name === "x-request-id")?.[1] ?? "";
+}
+
+/** The caller's bearer, which the agent compares with its own. */
+function bearerOf(head: RequestHead): string | undefined {
+  const value = head.headers.find(([name]) => name === "authorization")?.[1];
+  return value === undefined ? undefined : /^Bearer +(\S+) *$/i.exec(value)?.[1];
+}

@@ -1,0 +1,116 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createApp } from "../../src/app.ts";
+import { systemClock } from "../../src/clock.ts";
+import { defaultConfig } from "../../src/config.ts";
+import { systemIds } from "../../src/ids.ts";
+import { listen } from "../../src/listen.ts";
+import { silentLog } from "../../src/log.ts";
+import { loadWorkerSettings } from "../../src/worker/args.ts";
+import { KIND_NAMES } from "../../src/worker/kinds.ts";
+import { startWorker } from "../../src/worker/worker.ts";
+import { type Checks, lost, readChecks, score } from "./checks.ts";
+
+// `bun run conformance`: the official MCP suite against a server directly, and against the same server through a relay.
+// Prints both, scenario by scenario. Exits with 1 when a check is lost on the way.
+
+/** Both eras of the specification; the suite has a frozen list of scenarios for each. */
+const REVISIONS = ["2025-11-25", "2026-07-28"] as const;
+const SUITE = "node_modules/@modelcontextprotocol/conformance/dist/index.js";
+const CLIENT_KEY = "conformance";
+/** Milliseconds. One run of the suite takes a few seconds. */
+const SUITE_TIMEOUT_MS = 3 * 60_000;
+
+const directory = mkdtempSync(join(tmpdir(), "moorage-conformance-"));
+const fixture = await startFixture();
+const relay = await startRelay(fixture.url);
+try {
+  process.exitCode = (await compare(fixture.url, relay.url)) ? 0 : 1;
+} finally {
+  await relay.stop();
+  fixture.stop();
+  rmSync(directory, { recursive: true });
+}
+
+/** The MCP server with all that the suite asks for, as a process of its own. */
+async function startFixture(): Promise<{ readonly url: string; stop(): void }> {
+  const child = Bun.spawn([process.execPath, "scripts/conformance/fixture-server.mjs", "--port", "0"], {
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "inherit",
+  });
+  const reader = child.stdout.getReader();
+  let said = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) throw new Error(`the fixture ended before it listened: ${said}`);
+    said += new TextDecoder().decode(value);
+    const url = /http:\/\/\S+/.exec(said)?.[0];
+    if (url !== undefined) return { url, stop: () => child.kill() };
+  }
+}
+
+/** A server and a worker program's relay in front of `upstream`, joined by real sockets. */
+async function startRelay(upstream: string): Promise<{ readonly url: string; stop(): Promise<void> }> {
+  const deps = { clock: systemClock, ids: systemIds, log: silentLog };
+  const config = defaultConfig({ port: 0, host: "127.0.0.1", clientKeys: [CLIENT_KEY], plugins: ["mcp"] });
+  const app = createApp(config, deps);
+  const listening = listen(app, config);
+  const loaded = loadWorkerSettings({
+    argv: ["mcp", "--server", listening.url, "--client-key", CLIENT_KEY, "--id", "suite", "--url", upstream],
+    env: {},
+    readFile: () => "",
+    version: "",
+    knownKinds: KIND_NAMES,
+    hostname: "conformance",
+    isTerminal: false,
+  });
+  if (loaded.kind !== "ready") throw new Error("the relay's settings are not valid");
+  const worker = startWorker(loaded.config, deps);
+  await worker.registered;
+  return {
+    url: `${listening.url}/api/mcp/id/suite`,
+    async stop() {
+      await worker.stop();
+      app.close();
+      await listening.stop();
+    },
+  };
+}
+
+async function compare(direct: string, relayed: string): Promise<boolean> {
+  let isWhole = true;
+  for (const revision of REVISIONS) {
+    const [before, after] = [await run(direct, revision, "direct"), await run(relayed, revision, "relayed")];
+    console.log(`\n### ${revision}\n\n| scenario | directly | through the relay | lost |\n| --- | --- | --- | --- |`);
+    let same = 0;
+    for (const scenario of [...new Set([...before.keys(), ...after.keys()])].sort()) {
+      const gone = lost(before.get(scenario), after.get(scenario));
+      if (gone.length === 0) same += 1;
+      else isWhole = false;
+      const told = gone.length === 0 ? "–" : gone.join(", ");
+      console.log(`| ${scenario} | ${score(before.get(scenario))} | ${score(after.get(scenario))} | ${told} |`);
+    }
+    console.log(`\n${revision}: ${same} of ${before.size} scenarios as directly`);
+    // A suite that ran nothing has shown nothing.
+    if (before.size === 0) isWhole = false;
+  }
+  return isWhole;
+}
+
+async function run(url: string, revision: string, name: string): Promise<ReadonlyMap<string, Checks>> {
+  const output = join(directory, `${revision}-${name}`);
+  const suite = Bun.spawn([process.execPath, SUITE, "server", "--url", url, "--requirements", revision, "-o", output], {
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+    env: { ...process.env, NO_COLOR: "1" },
+    timeout: SUITE_TIMEOUT_MS,
+  });
+  // Its exit code tells of failed checks, which are told here; that it came to its end is told by its summary.
+  const [said, complained] = await Promise.all([suite.stdout.text(), suite.stderr.text(), suite.exited]);
+  if (!said.includes("=== SUMMARY ==="))
+    throw new Error(`the suite did not finish: ${said.slice(-500)}${complained.slice(-500)}`);
+  return readChecks(output);
+}

@@ -352,6 +352,22 @@ describe("a relay that leaves and comes back", () => {
     expect((await answer).status).toBe(200);
   });
 
+  test("after a goodbye is waited for as well, while what it had under way ends in order", async () => {
+    const server = start({ mcpRejoinTimeoutMs: 5000 });
+    const old = await server.relay();
+    const first = server.rpc(LIST);
+    const running = await old.request();
+    old.sendText({ type: "status_update", status: "draining", max_concurrency: 1 });
+    await eventually(async () => (await server.mcpState()).relays.length === 0, "it takes no more");
+    const second = server.rpc(LIST);
+    old.head(running.id, 200, MCP_JSON, RESULT, true);
+    expect((await first).status).toBe(200);
+    const relay = await server.relay();
+    const { id } = await relay.request();
+    relay.head(id, 200, MCP_JSON, RESULT, true);
+    expect((await second).status).toBe(200);
+  });
+
   test("is not waited for longer than that", async () => {
     const server = start({ mcpRejoinTimeoutMs: 80 });
     (await server.relay()).kill();

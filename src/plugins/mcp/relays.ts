@@ -67,18 +67,13 @@ export class Relays implements SessionPool {
     this.#options.onChange();
   }
 
-  onOfferChange(): void {}
+  /** One that says goodbye takes no new calls, and is likely to come back. */
+  onOfferChange(session: Session): void {
+    if (session.offer.status === "draining") this.#remove(session);
+  }
 
   onClosed(session: Session): void {
-    const { id } = session.worker;
-    // The late close of one that was replaced must not remove its successor.
-    if (this.#connected.get(id)?.session !== session) return;
-    this.#connected.delete(id);
-    this.#left.delete(id);
-    this.#left.set(id, this.#options.clock.elapsed());
-    const oldest = this.#left.size > MAX_LEFT ? this.#left.keys().next().value : undefined;
-    if (oldest !== undefined) this.#left.delete(oldest);
-    this.#options.onChange();
+    this.#remove(session);
   }
 
   /**
@@ -94,6 +89,18 @@ export class Relays implements SessionPool {
   /** Nobody comes back any more. */
   giveUpWaiting(): void {
     for (const id of [...this.#waiting.keys()]) this.#wake(id, undefined);
+  }
+
+  #remove(session: Session): void {
+    const { id } = session.worker;
+    // The late close of one that was replaced must not remove its successor.
+    if (this.#connected.get(id)?.session !== session) return;
+    this.#connected.delete(id);
+    this.#left.delete(id);
+    this.#left.set(id, this.#options.clock.elapsed());
+    const oldest = this.#left.size > MAX_LEFT ? this.#left.keys().next().value : undefined;
+    if (oldest !== undefined) this.#left.delete(oldest);
+    this.#options.onChange();
   }
 
   async #waitFor(id: string, signal: AbortSignal): Promise<Relay | undefined> {

@@ -24,7 +24,7 @@ export function renderTransferView(state: TransferState): string {
           {active.map((transfer) => (
             <tr>
               <td safe>{`${transfer.channel}…`}</td>
-              <td safe>{String(transfer.bytes)}</td>
+              <td safe>{transfer.bytes === null ? "on its way" : String(transfer.bytes)}</td>
               <td safe>{transfer.length === null ? "not declared" : String(transfer.length)}</td>
               <td safe>{transfer.started_at}</td>
             </tr>

@@ -20,6 +20,7 @@ export function workerSettings(overrides: Partial<WorkerSettings> & { readonly s
     embeddingBatchSize: 32,
     models: undefined,
     mcpUrl: undefined,
+    mcpCommand: undefined,
     authToken: undefined,
     watchIntervalMs: 60_000,
     drainTimeoutMs: 5000,

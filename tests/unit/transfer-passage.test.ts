@@ -9,6 +9,7 @@ let outcomes: Outcome[];
 let writer: AbortController;
 let reader: AbortController;
 let isReaderBusy: boolean;
+let limited: number;
 
 beforeEach(() => {
   clock = new FakeClock();
@@ -16,6 +17,7 @@ beforeEach(() => {
   writer = new AbortController();
   reader = new AbortController();
   isReaderBusy = false;
+  limited = 0;
 });
 
 function start(chunks: readonly string[], more: Partial<PassageOptions> = {}): Passage {
@@ -32,6 +34,9 @@ function start(chunks: readonly string[], more: Partial<PassageOptions> = {}): P
     readerSignal: reader.signal,
     isReaderBusy: () => isReaderBusy,
     stallMs: STALL_MS,
+    limitReader: () => {
+      limited += 1;
+    },
     onBytes: () => {},
     onEnded: (outcome) => outcomes.push(outcome),
     ...more,
@@ -78,6 +83,31 @@ describe("when everything has been read from it", () => {
     expect(outcomes).toEqual(["stalled"]);
     expect(clock.pending).toBe(0);
   });
+});
+
+test("a large body of known length is handed over as it is, limited by the runtime, and counted when it is over", async () => {
+  isReaderBusy = true;
+  const length = 16 * 1024 * 1024;
+  const source = new ReadableStream<Uint8Array>();
+  const counted: number[] = [];
+  const passage = start([], { source, length, onBytes: (bytes) => counted.push(bytes) });
+  expect(passage.stream).toBe(source);
+  expect(limited).toBe(1);
+  clock.advance(100 * STALL_MS);
+  expect(passage.bytes).toBeUndefined();
+  expect(outcomes).toEqual([]);
+  isReaderBusy = false;
+  clock.advance(100);
+  expect({ outcomes, bytes: passage.bytes, counted }).toEqual({
+    outcomes: ["completed"],
+    bytes: length,
+    counted: [length],
+  });
+  const lost = start([], { source: new ReadableStream(), length });
+  reader.abort();
+  expect(outcomes).toEqual(["completed", "reader_gone"]);
+  expect(lost.bytes).toBeUndefined();
+  expect(clock.pending).toBe(0);
 });
 
 test("another number of bytes than was declared fails the stream", async () => {

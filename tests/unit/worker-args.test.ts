@@ -44,6 +44,7 @@ const CASES: readonly (readonly [keyof WorkerSettings, string, string, string, u
   ["embeddingBatchSize", "EMBEDDING_BATCH_SIZE", "embedding-batch-size", "8", 8],
   ["models", "MODELS", "models", "llama3:8b, org/model", ["llama3:8b", "org/model"]],
   ["mcpUrl", "MCP_URL", "url", "http://127.0.0.1:7777/mcp/", "http://127.0.0.1:7777/mcp"],
+  ["mcpCommand", "MCP_COMMAND", "stdio", "npx -y some-server --flag", "npx -y some-server --flag"],
   ["authToken", "AUTH_TOKEN", "auth-token", "t-1", "t-1"],
   ["watchIntervalMs", "MODEL_POLL_INTERVAL", "watch-interval", "1m", 60_000],
   ["drainTimeoutMs", "DRAIN_TIMEOUT", "drain-timeout", "0", 0],
@@ -79,6 +80,7 @@ describe("every setting", () => {
       embeddingBatchSize: 64,
       models: undefined,
       mcpUrl: undefined,
+      mcpCommand: undefined,
       authToken: undefined,
       watchIntervalMs: 30_000,
       drainTimeoutMs: 60_000,
@@ -130,8 +132,12 @@ describe("kinds", () => {
     expect(settingsOf({ argv, env: { MCP_URL: "http://127.0.0.1:7777/mcp" } }).kinds).toEqual(kinds);
   });
 
-  test("mcp needs the URL of an MCP server", () => {
-    expect(faultsOf({ argv: ["mcp"] })).toEqual(["url: the kind mcp needs it: --url or MCP_URL names the MCP server"]);
+  test("mcp needs one MCP server", () => {
+    expect(faultsOf({ argv: ["mcp"] })).toEqual([expect.stringContaining("needs an MCP server")]);
+    expect(faultsOf({ argv: ["mcp", "--url=http://127.0.0.1:1/mcp", "--stdio=x"] })).toEqual([
+      expect.stringContaining("a relay serves one"),
+    ]);
+    expect(settingsOf({ argv: ["mcp", "--stdio=x"] }).mcpCommand).toBe("x");
   });
 
   test("none at all is told with what there is", () => {

@@ -15,8 +15,10 @@ export interface PassageOptions {
   readonly readerSignal: AbortSignal;
   /** Whether the reader's connection still has something to send, or is waited for. */
   readonly isReaderBusy: () => boolean;
-  /** Longest time without a byte. */
+  /** Longest time without a byte, where they are seen. */
   readonly stallMs: number;
+  /** Gives the reader's connection an idle timeout of the runtime's, which every byte sent puts off: where they are not. */
+  readonly limitReader: () => void;
   readonly onBytes: (bytes: number) => void;
   /** Called once. */
   readonly onEnded: (outcome: Outcome) => void;
@@ -27,6 +29,12 @@ const FIRST_LOOK_MS = 2;
 const LAST_LOOK_MS = 100;
 
 /**
+ * From this length on a body whose length is known is handed to the runtime whole: it then moves the bytes without a turn
+ * of this program for each chunk, at half the cost (0.7 s of CPU a GiB instead of 1.1 to 1.3). They are not seen then.
+ */
+const HAND_OVER_BYTES = 16 * 1024 * 1024;
+
+/**
  * Bytes on their way from a writer to a reader. The runtime moves them, a chunk at a time and no faster than the reader
  * takes; here they are only counted, and watched to their end.
  */
@@ -35,6 +43,8 @@ export class Passage {
   readonly stream: ReadableStream<Uint8Array>;
   readonly #options: PassageOptions;
   #controller: TransformStreamDefaultController<Uint8Array> | undefined;
+  readonly #isHandedOver: boolean;
+  #isUnseen: boolean;
   #bytes = 0;
   #current: Uint8Array | undefined;
   #passed: Uint8Array | undefined;
@@ -61,12 +71,15 @@ export class Passage {
       },
       flush: () => this.#flushed(),
     });
-    this.stream = (options.source ?? emptyStream()).pipeThrough(counting);
+    const source = options.source ?? emptyStream();
+    this.#isHandedOver = options.length !== undefined && options.length >= HAND_OVER_BYTES;
+    this.#isUnseen = this.#isHandedOver;
+    this.stream = this.#isHandedOver ? source : source.pipeThrough(counting);
   }
 
-  /** Bytes that the reader's connection was given so far. */
-  get bytes(): number {
-    return this.#bytes;
+  /** Bytes that the reader's connection was given so far; undefined while they pass unseen. */
+  get bytes(): number | undefined {
+    return this.#isUnseen ? undefined : this.#bytes;
   }
 
   /** Begins to watch. */
@@ -74,7 +87,10 @@ export class Passage {
     const { writerSignal, readerSignal } = this.#options;
     writerSignal.addEventListener("abort", this.#writerLeft);
     readerSignal.addEventListener("abort", this.#readerLeft);
-    this.#watch();
+    if (this.#isHandedOver) {
+      this.#options.limitReader();
+      this.#look(FIRST_LOOK_MS);
+    } else this.#watch();
     // Gone already: there will be no event for it.
     if (writerSignal.aborted) this.#writerLeft();
     else if (readerSignal.aborted) this.#readerLeft();
@@ -103,8 +119,19 @@ export class Passage {
     if (this.#ended) return;
     this.#stopLooking = this.#options.clock.after(afterMs, () => {
       if (this.#options.isReaderBusy()) this.#look(Math.min(afterMs * 2, LAST_LOOK_MS));
-      else this.#end("completed");
+      else this.#complete();
     });
+  }
+
+  #complete(): void {
+    const { length = 0, onBytes } = this.#options;
+    if (this.#isHandedOver) {
+      // The runtime lets no body pass that is not as long as was declared.
+      this.#bytes = length;
+      this.#isUnseen = false;
+      onBytes(length);
+    }
+    this.#end("completed");
   }
 
   /** One timer for the whole passage: a chunk costs none. So a stall is seen after one to two times `stallMs`. */

@@ -29,7 +29,8 @@ export interface TransferState {
 export interface ActiveTransfer {
   /** The first characters of the channel's id. */
   readonly channel: string;
-  readonly bytes: number;
+  /** Null for a large one of declared length: the runtime moves it without being asked how far it is. */
+  readonly bytes: number | null;
   /** Null where the writer has not declared it. */
   readonly length: number | null;
   /** RFC 3339. */
@@ -53,7 +54,7 @@ export function toTransferState(facts: Facts): TransferState {
   for (const { passage, length, startedAt, shownId } of facts.running) {
     if (active.length === MAX_SHOWN) break;
     const started_at = new Date(startedAt).toISOString();
-    active.push({ channel: shownId, bytes: passage.bytes, length: length ?? null, started_at });
+    active.push({ channel: shownId, bytes: passage.bytes ?? null, length: length ?? null, started_at });
   }
   return {
     server: { state: facts.isDraining ? "draining" : "ready" },

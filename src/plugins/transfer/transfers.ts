@@ -178,6 +178,7 @@ export class Transfers {
       // Bun knows the address of a request for as long as its answer is being sent.
       isReaderBusy: () => listener.addressOf(reader.request) !== undefined,
       stallMs: config.clientStallTimeoutMs,
+      limitReader: () => listener.restoreIdleTimeout(reader.request),
       onBytes: (bytes) => {
         this.#bytes += bytes;
         this.#countBytes({}, bytes);
@@ -217,7 +218,7 @@ export class Transfers {
 }
 
 /** The writer's answer. The reader's is its bytes: all of them, or a connection that is cut. */
-function tell(writer: End, outcome: Outcome, bytes: number): void {
+function tell(writer: End, outcome: Outcome, bytes = 0): void {
   switch (outcome) {
     case "completed":
       return writer.answer(Response.json({ status: "ok", bytes }, { headers: { "cache-control": "no-store" } }));

@@ -24,8 +24,10 @@ export interface WorkerSettings {
   readonly embeddingBatchSize: number;
   /** Ids that may be offered; undefined: all that the backend has. */
   readonly models: readonly string[] | undefined;
-  /** URL of the MCP server to serve; only the kind `mcp` needs it. */
+  /** URL of the MCP server to serve; the kind `mcp` needs this or a command. */
   readonly mcpUrl: string | undefined;
+  /** A line for the shell that starts an MCP server which speaks stdio; used where no URL is given. */
+  readonly mcpCommand: string | undefined;
   /** What callers of the relay must send as a bearer; undefined: anybody may call. */
   readonly authToken: string | undefined;
   readonly watchIntervalMs: number;
@@ -135,6 +137,12 @@ export function workerTable(hostname: string) {
       },
       { variable: "MCP_URL", flag: "url", absent: undefined, help: "The MCP server that the kind mcp serves." },
     ),
+    mcpCommand: unset(line(4096), {
+      variable: "MCP_COMMAND",
+      flag: "stdio",
+      absent: undefined,
+      help: "Command that starts the MCP server for the kind mcp, where it speaks stdio; one process a session.",
+    }),
     authToken: unset(secretKey, {
       variable: "AUTH_TOKEN",
       absent: undefined,
@@ -194,15 +202,22 @@ export function loadWorkerSettings(sources: WorkerSources): Loaded<WorkerSetting
   const missing = isMissing
     ? [`kind: the command line names none; it takes ${sources.knownKinds.join(", ")}, one or several`]
     : [];
-  const needsUrl = named.kinds.includes("mcp") && read.values?.mcpUrl === undefined && !read.print;
-  const urlMissing =
-    needsUrl && read.values ? ["url: the kind mcp needs it: --url or MCP_URL names the MCP server"] : [];
-  const faults = [...read.faults, ...named.faults, ...missing, ...urlMissing];
+  const upstream = read.values && !read.print && named.kinds.includes("mcp") ? upstreamFaults(read.values) : [];
+  const faults = [...read.faults, ...named.faults, ...missing, ...upstream];
   if (faults.length > 0 || !read.values) return { kind: "faults", faults };
   const logFormat = read.values.logFormat ?? (sources.isTerminal ? "pretty" : "json");
   const config = deepFreeze({ ...read.values, kinds: named.kinds, logFormat });
   if (!read.print) return { kind: "ready", config };
   return { kind: "say", text: read.print({ server: config.server, name: config.name, logFormat }) };
+}
+
+function upstreamFaults({ mcpUrl, mcpCommand }: Pick<WorkerSettings, "mcpUrl" | "mcpCommand">): readonly string[] {
+  if (mcpUrl !== undefined && mcpCommand !== undefined)
+    return ["url: it and stdio name two MCP servers; a relay serves one"];
+  if (mcpUrl !== undefined || mcpCommand !== undefined) return [];
+  return [
+    "url: the kind mcp needs an MCP server: --url names one that speaks HTTP, --stdio a command for one that does not",
+  ];
 }
 
 interface KindReading {

@@ -51,7 +51,7 @@ function serve(settings: WorkerSettings): void {
   warnAboutFetchLimit(settings.maxConcurrency, log);
   // Tables and curl lines go to stderr: what reads the log from stdout expects one JSON value a line.
   const print = (text: string): boolean => process.stderr.write(`\n${text}\n\n`);
-  const worker = startWorker(settings, { clock: systemClock, log, ids: systemIds }, { print });
+  const worker = startWorker(settings, { clock: systemClock, log, ids: systemIds }, { print, env: process.env });
 
   let stopping = false;
   const stop = (signal: string): void => {

@@ -20,6 +20,8 @@ export interface WorkerOptions {
   readonly retry?: RetryLimits;
   readonly registerTimeoutMs?: number;
   readonly probeTimeoutMs?: number;
+  /** The environment that programs are started in; without it they get none. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
   /** Gives [0, 1). */
   readonly random?: () => number;
 }
@@ -55,13 +57,9 @@ export function startWorker(settings: WorkerSettings, deps: Deps, options: Worke
   };
 }
 
-function toRelayOptions({
-  print = () => {},
-  random = Math.random,
-  retry,
-  registerTimeoutMs,
-}: WorkerOptions): RelayOptions {
-  return { print, random, retry, registerTimeoutMs: registerTimeoutMs ?? REGISTER_TIMEOUT_MS };
+function toRelayOptions(options: WorkerOptions): RelayOptions {
+  const { print = () => {}, random = Math.random, env = {}, retry, registerTimeoutMs = REGISTER_TIMEOUT_MS } = options;
+  return { print, random, env, retry, registerTimeoutMs };
 }
 
 interface RunningKind {

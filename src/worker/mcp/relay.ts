@@ -7,10 +7,14 @@ import type { Backend } from "../opening.ts";
 import { RETRY_LIMITS, type RetryLimits } from "../retry.ts";
 import { guarded } from "./guard.ts";
 import { createHttpUpstream } from "./http-upstream.ts";
+import { createStdioBridge } from "./stdio/bridge.ts";
+import { childEnv } from "./stdio/child-env.ts";
 
 export interface RelayOptions {
   readonly print: (text: string) => void;
   readonly random: () => number;
+  /** What children are started with, but for the worker's secrets. */
+  readonly env: Readonly<Record<string, string | undefined>>;
   readonly retry?: RetryLimits | undefined;
   readonly registerTimeoutMs: number;
 }
@@ -24,12 +28,11 @@ const SILENCE_MS = 30 * 60_000;
 export function serveRelay(
   settings: WorkerSettings,
   deps: Deps,
-  { print, random, retry = RETRY_LIMITS, registerTimeoutMs }: RelayOptions,
+  { print, random, env, retry = RETRY_LIMITS, registerTimeoutMs }: RelayOptions,
 ): { readonly registered: Promise<string>; stop(): Promise<void> } {
-  const { mcpUrl, authToken, clientKey, name } = settings;
-  if (mcpUrl === undefined) throw new Error("no MCP server is named");
+  const { authToken, clientKey, name } = settings;
   const registered = Promise.withResolvers<string>();
-  const upstream: Backend = createHttpUpstream(mcpUrl);
+  const upstream = openUpstream(settings, env, deps);
   let isPrinted = false;
   const dialer = new Dialer({
     kind: "mcp",
@@ -39,11 +42,11 @@ export function serveRelay(
         id,
         client_name: name,
         client_key: clientKey,
-        info: { version: VERSION, upstream: "http", auth: authToken === undefined ? "none" : "token" },
+        info: { version: VERSION, upstream: upstream.kind, auth: authToken === undefined ? "none" : "token" },
       }),
       update: () => undefined,
     },
-    backend: authToken === undefined ? upstream : guarded(upstream, authToken),
+    backend: authToken === undefined ? upstream.backend : guarded(upstream.backend, authToken),
     requestTimeoutMs: settings.requestTimeoutMs ?? SILENCE_MS,
     onUnreachable: () => {},
     load: createLoadSampler(),
@@ -55,9 +58,32 @@ export function serveRelay(
       registered.resolve(id);
       if (isPrinted) return;
       isPrinted = true;
-      print(`MCP clients reach ${mcpUrl} at\n  ${httpUrl(settings.server)}/api/mcp/id/${id}/mcp`);
+      print(`MCP clients reach ${upstream.name} at\n  ${httpUrl(settings.server)}/api/mcp/id/${id}/mcp`);
     },
   });
   dialer.start();
-  return { registered: registered.promise, stop: () => dialer.stop() };
+  return {
+    registered: registered.promise,
+    async stop() {
+      await dialer.stop();
+      await upstream.close();
+    },
+  };
+}
+
+interface Upstream {
+  readonly kind: "http" | "stdio";
+  /** For people. */
+  readonly name: string;
+  readonly backend: Backend;
+  close(): Promise<void>;
+}
+
+function openUpstream({ mcpUrl, mcpCommand }: WorkerSettings, env: RelayOptions["env"], deps: Deps): Upstream {
+  if (mcpUrl !== undefined) {
+    return { kind: "http", name: mcpUrl, backend: createHttpUpstream(mcpUrl), close: async () => {} };
+  }
+  if (mcpCommand === undefined) throw new Error("no MCP server is named");
+  const bridge = createStdioBridge({ command: mcpCommand, env: childEnv(env), deps });
+  return { kind: "stdio", name: `\`${mcpCommand}\``, backend: bridge, close: () => bridge.close() };
 }

@@ -2,13 +2,14 @@ import type { ServerWebSocket } from "bun";
 import type { CancelTimer, Deps, Log } from "../deps.ts";
 import { Fault } from "../errors.ts";
 import type { Registered } from "./control.ts";
+import type { Dialect, Socket } from "./dialect.ts";
 import { MAX_FRAME_BYTES } from "./frame.ts";
 import type { Greeting, Hello } from "./greeting.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { createFrameMemory, createNativeDialect, NATIVE_PROTOCOL } from "./native.ts";
 import { Outbox } from "./outbox.ts";
 import { IdOwners } from "./owners.ts";
-import { type Dialect, type Session, type SessionHost, type Socket, WorkerSession } from "./session.ts";
+import { type Session, type SessionHost, WorkerSession } from "./session.ts";
 
 /** The answer to a client key: who registers, or why not. */
 export type Admission = { readonly ok: true; readonly owner: string } | { readonly ok: false; readonly reason: string };

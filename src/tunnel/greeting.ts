@@ -1,5 +1,6 @@
 import type { HostInfo, Parsed, Registered } from "./control.ts";
-import type { Dialect, Offer } from "./session.ts";
+import type { Dialect } from "./dialect.ts";
+import type { Offer } from "./session.ts";
 
 /** Who connects, and what for, as its first message says: all of it untrusted, none of it beyond its bounds. */
 export interface Hello {

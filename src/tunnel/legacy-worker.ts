@@ -2,9 +2,9 @@ import * as v from "valibot";
 import { isRecord, parseJson } from "../json/parse.ts";
 import { parseControl } from "./control.ts";
 import { ReceiveCredit } from "./credit.ts";
+import type { Dialect, Incoming, Wire } from "./dialect.ts";
 import type { Lane } from "./exchange.ts";
 import { type HeaderPairs, isHeaderPairs, type RequestHead, type ResetCode, type ResponseHead } from "./frame.ts";
-import type { Dialect, Incoming, Wire } from "./session.ts";
 
 /**
  * The predecessor's dialect for model workers (its public source, v0.9.6): JSON text, bodies in standard base64, the

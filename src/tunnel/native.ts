@@ -1,6 +1,7 @@
 import { parseJson } from "../json/parse.ts";
 import { type Drain, parseControl } from "./control.ts";
 import { ReceiveCredit } from "./credit.ts";
+import type { Dialect, Incoming, Wire } from "./dialect.ts";
 import type { Lane } from "./exchange.ts";
 import {
   decodeFrame,
@@ -14,7 +15,6 @@ import {
   type ResetCode,
 } from "./frame.ts";
 import { SLICE_BYTES } from "./pump.ts";
-import type { Dialect, Incoming, Wire } from "./session.ts";
 
 /** The WebSocket subprotocol that chooses this dialect. */
 export const NATIVE_PROTOCOL = "moorage.v1";

@@ -7,6 +7,7 @@ import {
   WebStandardStreamableHTTPServerTransport,
 } from "@modelcontextprotocol/server";
 import type { StdioChild } from "./child.ts";
+import { RecentEvents } from "./recent-events.ts";
 
 export interface SessionOptions {
   readonly createId: () => string;
@@ -14,6 +15,9 @@ export interface SessionOptions {
   /** Its client has ended it, or its child has ended. Called once. */
   readonly onEnded: () => void;
 }
+
+/** When a client whose stream broke should ask for the rest. */
+const RETRY_MS = 1000;
 
 /** Calls that are open at once, of which it is known where their progress belongs. */
 const MAX_OPEN = 10_000;
@@ -38,6 +42,8 @@ export class StdioSession {
     this.#options = options;
     this.#http = new WebStandardStreamableHTTPServerTransport({
       sessionIdGenerator: options.createId,
+      eventStore: new RecentEvents(),
+      retryInterval: RETRY_MS,
       onsessionclosed: () => void this.end(),
     });
     this.#http.onmessage = (message) => this.#toChild(message);

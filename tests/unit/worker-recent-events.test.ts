@@ -1,0 +1,33 @@
+import { expect, test } from "bun:test";
+import { RecentEvents } from "../../src/worker/mcp/stdio/recent-events.ts";
+
+const message = (id: number, text = "") => ({ jsonrpc: "2.0" as const, id, result: { text } });
+
+async function replay(events: RecentEvents, after: string): Promise<unknown[]> {
+  const sent: unknown[] = [];
+  await events.replayEventsAfter(after, { send: async (_id, each) => void sent.push((each as { id: number }).id) }); // as stored below
+  return sent;
+}
+
+test("a client gets what it missed on its own stream, in order, and nothing of another", async () => {
+  const events = new RecentEvents();
+  const first = await events.storeEvent("a", message(1));
+  await events.storeEvent("b", message(2));
+  await events.storeEvent("a", message(3));
+  await events.storeEvent("a", message(4));
+  expect(await replay(events, first)).toEqual([3, 4]);
+  expect(await events.getStreamIdForEventId(first)).toBe("a");
+});
+
+test("the oldest are forgotten first, by number and by size, and what is forgotten is said to be", async () => {
+  const many = new RecentEvents();
+  const ids = [];
+  for (let id = 0; id < 1500; id += 1) ids.push(await many.storeEvent("a", message(id)));
+  expect(await many.getStreamIdForEventId(ids[499] ?? "")).toBeUndefined();
+  expect(await replay(many, ids[1497] ?? "")).toEqual([1498, 1499]);
+  await expect(replay(many, ids[0] ?? "")).rejects.toThrow("not known any more");
+  const large = new RecentEvents();
+  const early = await large.storeEvent("a", message(1));
+  for (let id = 2; id < 8; id += 1) await large.storeEvent("a", message(id, "x".repeat(1024 * 1024)));
+  expect(await large.getStreamIdForEventId(early)).toBeUndefined();
+});

@@ -121,6 +121,22 @@ describe("a reader killed", () => {
     expect(response.status).toBe(502);
     expect(await outcomes(server)).toEqual({ reader_gone: 1 });
   });
+
+  test("at any moment of a large transfer is never told to the writer as success", async () => {
+    const server = start();
+    const rounds = 40;
+    const body = new Uint8Array(48 * 1024 * 1024);
+    for (let round = 0; round < rounds; round += 1) {
+      const id = await server.channel();
+      const reader = await server.raw("GET", id);
+      const answer = server.write(id, body);
+      // So early that what is left is more than the network's buffers can hold.
+      await eventually(() => reader.bytes > round * 8192, "bytes pass");
+      await reader.kill();
+      expect((await answer).status).toBe(502);
+    }
+    expect(await outcomes(server)).toEqual({ reader_gone: rounds });
+  });
 });
 
 test("a transfer that stands still is broken off on both sides", async () => {

@@ -76,6 +76,16 @@ describe("when everything has been read from it", () => {
     expect(outcomes).toEqual(["reader_gone", "completed"]);
   });
 
+  test("a reader whose connection is done is not taken for one that has it all before the news of its loss can be in", async () => {
+    await text(start(["abc"]));
+    clock.advance(5);
+    expect(outcomes).toEqual([]);
+    reader.abort();
+    clock.advance(100);
+    expect(outcomes).toEqual(["reader_gone"]);
+    expect(clock.pending).toBe(0);
+  });
+
   test("a reader that takes no more is not waited for without an end", async () => {
     isReaderBusy = true;
     await text(start(["abc"]));

@@ -3,6 +3,7 @@ import manifest from "../package.json" with { type: "json" };
 
 // Runs before every script of package.json, so that a clean clone needs no step of its own. Silent when nothing is
 // missing (a few milliseconds, no network). Imports nothing that it would have to install first.
+// `--production`: only what the programs themselves need. What is there already stays.
 
 const wanted = manifest.engines.bun;
 if (!Bun.semver.satisfies(Bun.version, wanted)) {
@@ -13,7 +14,7 @@ if (!Bun.semver.satisfies(Bun.version, wanted)) {
 const isFirst = !existsSync(`${import.meta.dir}/../node_modules`);
 if (isFirst) console.error("Installing the packages that bun.lock names, once…");
 
-const install = Bun.spawnSync([process.execPath, "install", "--frozen-lockfile"], {
+const install = Bun.spawnSync([process.execPath, "install", "--frozen-lockfile", ...process.argv.slice(2)], {
   cwd: `${import.meta.dir}/..`,
   stdin: "ignore",
   stdout: "pipe",

@@ -42,7 +42,8 @@ describe("commands", () => {
   const commands = Object.keys(scripts).filter((name) => !name.startsWith("pre"));
 
   test.each(commands)("'%s' installs what is missing before it runs", (name) => {
-    expect(scripts[`pre${name}`]).toBe("bun scripts/install.ts");
+    const isProgram = ["start", "worker", "demo"].includes(name);
+    expect(scripts[`pre${name}`]).toBe(`bun scripts/install.ts${isProgram ? " --production" : ""}`);
   });
 
   test("CI runs the check command with the Bun that the image, the types and package.json name", async () => {

@@ -19,7 +19,7 @@ module.exports = {
       comment: "A subpath of a package that only its exports field names is not found by this tool; Bun finds it.",
       severity: "error",
       from: {},
-      to: { couldNotResolve: true, pathNot: "^@modelcontextprotocol/server/stdio$" },
+      to: { couldNotResolve: true, pathNot: "^@modelcontextprotocol/(server|client|sdk)/" },
     },
     {
       name: "nothing-imports-a-main",
@@ -67,7 +67,7 @@ module.exports = {
       to: { path: "^src/", dependencyTypesNot: ["type-only"] },
     },
     reaches("tunnel-reach", "^src/tunnel/", [SHARED]),
-    reaches("pool-reach", "^src/pool/", [SHARED, "^src/tunnel/"]),
+    reaches("pool-reach", "^src/pool/", [SHARED, "^src/(tunnel|recent)/"]),
     reaches("http-reach", "^src/http/", [SHARED, "^src/(tunnel|pool|openapi|json)/"]),
     reaches("settings-reach", "^src/settings/", [SHARED]),
     reaches("worker-reach", "^src/worker/", [

@@ -12,22 +12,36 @@ import { KIND_NAMES } from "../../src/worker/kinds.ts";
 import { startWorker } from "../../src/worker/worker.ts";
 import { type Checks, lost, readChecks, score } from "./checks.ts";
 
-// `bun run conformance`: the official MCP suite against a server directly, and against the same server through a relay.
-// Prints both, scenario by scenario. Exits with 1 when a check is lost on the way.
+// `bun run conformance`: the official MCP suite against a server directly, against the same server through a relay, and
+// against the same server where it speaks only stdio, through a relay that bridges it. Prints all three, scenario by
+// scenario. Exits with 1 when a check is lost on the way that the way could carry.
 
 /** Both eras of the specification; the suite has a frozen list of scenarios for each. */
 const REVISIONS = ["2025-11-25", "2026-07-28"] as const;
 const SUITE = "node_modules/@modelcontextprotocol/conformance/dist/index.js";
 const CLIENT_KEY = "conformance";
+const FIXTURE = "scripts/conformance/fixture-server.mjs";
 /** Milliseconds. One run of the suite takes a few seconds. */
 const SUITE_TIMEOUT_MS = 3 * 60_000;
 
+/** What a server on stdio cannot do whatever is in front of it; none of it is in the suite's required scenarios. */
+const BEYOND_STDIO: ReadonlyMap<string, string> = new Map([
+  ["server-sse-disconnect-resume", "over stdio a server has no stream that it could drop"],
+]);
+
 const directory = mkdtempSync(join(tmpdir(), "moorage-conformance-"));
 const fixture = await startFixture();
-const relay = await startRelay(fixture.url);
+const relay = await startRelay("--url", fixture.url);
+const bridge = await startRelay("--stdio", `'${process.execPath}' ${FIXTURE} --stdio`);
 try {
-  process.exitCode = (await compare(fixture.url, relay.url)) ? 0 : 1;
+  process.exitCode = (await compare(fixture.url, [
+    { name: "relayed", told: "through the relay", url: relay.url, beyond: new Map() },
+    { name: "stdio", told: "by stdio through the relay", url: bridge.url, beyond: BEYOND_STDIO },
+  ]))
+    ? 0
+    : 1;
 } finally {
+  await bridge.stop();
   await relay.stop();
   fixture.stop();
   rmSync(directory, { recursive: true });
@@ -35,7 +49,7 @@ try {
 
 /** The MCP server with all that the suite asks for, as a process of its own. */
 async function startFixture(): Promise<{ readonly url: string; stop(): void }> {
-  const child = Bun.spawn([process.execPath, "scripts/conformance/fixture-server.mjs", "--port", "0"], {
+  const child = Bun.spawn([process.execPath, FIXTURE, "--port", "0"], {
     stdin: "ignore",
     stdout: "pipe",
     stderr: "inherit",
@@ -51,14 +65,17 @@ async function startFixture(): Promise<{ readonly url: string; stop(): void }> {
   }
 }
 
-/** A server and a worker program's relay in front of `upstream`, joined by real sockets. */
-async function startRelay(upstream: string): Promise<{ readonly url: string; stop(): Promise<void> }> {
+/** A server and a worker program's relay in front of the MCP server that `option` names, joined by real sockets. */
+async function startRelay(
+  option: "--url" | "--stdio",
+  upstream: string,
+): Promise<{ readonly url: string; stop(): Promise<void> }> {
   const deps = { clock: systemClock, ids: systemIds, log: silentLog };
   const config = defaultConfig({ port: 0, host: "127.0.0.1", clientKeys: [CLIENT_KEY], plugins: ["mcp"] });
   const app = createApp(config, deps);
   const listening = listen(app, config);
   const loaded = loadWorkerSettings({
-    argv: ["mcp", "--server", listening.url, "--client-key", CLIENT_KEY, "--id", "suite", "--url", upstream],
+    argv: ["mcp", "--server", listening.url, "--client-key", CLIENT_KEY, "--id", "suite", option, upstream],
     env: {},
     readFile: () => "",
     version: "",
@@ -79,20 +96,40 @@ async function startRelay(upstream: string): Promise<{ readonly url: string; sto
   };
 }
 
-async function compare(direct: string, relayed: string): Promise<boolean> {
+/** A way to the same MCP server. */
+interface Way {
+  readonly name: string;
+  /** For the table's head. */
+  readonly told: string;
+  readonly url: string;
+  /** Checks that the way cannot carry, and why. */
+  readonly beyond: ReadonlyMap<string, string>;
+}
+
+async function compare(direct: string, ways: readonly Way[]): Promise<boolean> {
   let isWhole = true;
   for (const revision of REVISIONS) {
-    const [before, after] = [await run(direct, revision, "direct"), await run(relayed, revision, "relayed")];
-    console.log(`\n### ${revision}\n\n| scenario | directly | through the relay | lost |\n| --- | --- | --- | --- |`);
-    let same = 0;
-    for (const scenario of [...new Set([...before.keys(), ...after.keys()])].sort()) {
-      const gone = lost(before.get(scenario), after.get(scenario));
-      if (gone.length === 0) same += 1;
-      else isWhole = false;
-      const told = gone.length === 0 ? "–" : gone.join(", ");
-      console.log(`| ${scenario} | ${score(before.get(scenario))} | ${score(after.get(scenario))} | ${told} |`);
+    const before = await run(direct, revision, "direct");
+    const after: ReadonlyMap<string, Checks>[] = [];
+    for (const { url, name } of ways) after.push(await run(url, revision, name));
+    console.log(`\n### ${revision}\n\n| scenario | directly | ${ways.map(({ told }) => told).join(" | ")} | lost |`);
+    console.log("| --- ".repeat(ways.length + 3).concat("|"));
+    const same = ways.map(() => 0);
+    const scenarios = [...new Set([before, ...after].flatMap((checks) => [...checks.keys()]))].sort();
+    for (const scenario of scenarios) {
+      const told = ways.flatMap(({ told, beyond }, at) => {
+        const gone = lost(before.get(scenario), after[at]?.get(scenario));
+        if (gone.length === 0) same[at] = (same[at] ?? 0) + 1;
+        if (gone.some((check) => !beyond.has(check))) isWhole = false;
+        return gone.map((check) => `${check} ${told}${beyond.has(check) ? ` (${beyond.get(check)})` : ""}`);
+      });
+      const scores = [before, ...after].map((checks) => score(checks.get(scenario)));
+      console.log(`| ${scenario} | ${scores.join(" | ")} | ${told.length === 0 ? "–" : told.join(", ")} |`);
     }
-    console.log(`\n${revision}: ${same} of ${before.size} scenarios as directly`);
+    console.log();
+    for (const [at, { told }] of ways.entries()) {
+      console.log(`${revision}, ${told}: ${same[at]} of ${scenarios.length} scenarios as directly`);
+    }
     // A suite that ran nothing has shown nothing.
     if (before.size === 0) isWhole = false;
   }

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 
-// A small MCP server on standard input and output, for tests of the bridge: it does what the name of a tool says.
+// A small MCP server on standard input and output, for tests of the bridge: it does what the name of a tool says. Its first
+// argument is a mark to find its processes by; the word `stateless` after it makes it speak the era without sessions too.
 
 type Message = { readonly id?: string | number; readonly method?: string; readonly params?: Record<string, unknown> };
 
@@ -9,6 +10,10 @@ const say = (message: object): void => void process.stdout.write(`${JSON.stringi
 console.log("a greeting where none belongs");
 // What a package runner leaves behind when only itself is ended.
 spawn("sh", ["-c", `sleep 1000; : stdio-mcp-server.ts ${process.argv[2]}`], { stdio: "ignore" });
+const isStateless = process.argv.includes("stateless");
+const SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId";
+const subscriptions = new Set<string | number>();
+const cancelled: unknown[] = [];
 let asked: { readonly id: string | number } | undefined;
 
 function handle({ id, method, params }: Message): void {
@@ -17,6 +22,7 @@ function handle({ id, method, params }: Message): void {
     if (asked) say({ id: asked.id, result: { heard: true } });
     return;
   }
+  if (method === "notifications/cancelled") cancelled.push(params?.["requestId"]);
   if (id === undefined) return;
   switch (method) {
     case "initialize":
@@ -28,6 +34,15 @@ function handle({ id, method, params }: Message): void {
           serverInfo: { name: "t", version: "1" },
         },
       });
+    case "server/discover":
+      return isStateless
+        ? say({ id, result: { resultType: "complete", supportedVersions: ["2026-07-28"], capabilities: {} } })
+        : say({ id, error: { code: -32601, message: "no such method" } });
+    case "subscriptions/listen":
+      subscriptions.add(id);
+      return say({ method: "notifications/subscriptions/acknowledged", params: { _meta: { [SUBSCRIPTION]: id } } });
+    case "no/such/method":
+      return say({ id, error: { code: -32601, message: "no such method" } });
     case "tools/call":
       return call(id, params ?? {});
     default:
@@ -47,11 +62,34 @@ function call(id: string | number, { name, _meta }: Record<string, unknown>): vo
       asked = { id };
       return say({ id: "q1", method: "sampling/createMessage", params: {} });
     case "announce":
+      for (const each of subscriptions) {
+        say({ method: "notifications/tools/list_changed", params: { _meta: { [SUBSCRIPTION]: each } } });
+      }
       say({ method: "notifications/tools/list_changed" });
       return say({ id, result: {} });
     case "crash":
       return process.exit(3);
     case "hang":
+      return;
+    case "names":
+      return say({ id, result: { id, token: (_meta as { progressToken?: unknown } | undefined)?.progressToken } });
+    case "cancelled":
+      return say({ id, result: { cancelled } });
+    case "endless":
+      process.stdout.write("x".repeat(1024 * 1024), () => call(id, { name, _meta }));
+      return;
+    case "deaf":
+      process.stdin.pause();
+      return say({ id, result: { deaf: true } });
+    case "stubborn":
+      process.on("SIGTERM", () => {});
+      process.stdin.removeAllListeners("end");
+      setInterval(() => {}, 1000);
+      return say({ id, result: { stubborn: true } });
+    case "last-words":
+      process.stdout.write(`${JSON.stringify({ jsonrpc: "2.0", id, result: { last: "words" } })}\n`, () =>
+        process.exit(0),
+      );
       return;
     case "rubbish":
       process.stdout.write("{ this is no message\n");

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { RecentEvents } from "../../src/worker/mcp/stdio/recent-events.ts";
+import { RecentEvents } from "../../src/worker/mcp/bridge/recent-events.ts";
 
 const message = (id: number, text = "") => ({ jsonrpc: "2.0" as const, id, result: { text } });
 

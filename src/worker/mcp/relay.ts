@@ -5,10 +5,10 @@ import { Dialer } from "../dialer.ts";
 import { createLoadSampler } from "../host.ts";
 import type { Backend } from "../opening.ts";
 import { RETRY_LIMITS, type RetryLimits } from "../retry.ts";
+import { childEnv } from "./bridge/child-env.ts";
+import { createStdioBridge } from "./bridge/stdio-bridge.ts";
 import { guarded } from "./guard.ts";
 import { createHttpUpstream } from "./http-upstream.ts";
-import { createStdioBridge } from "./stdio/bridge.ts";
-import { childEnv } from "./stdio/child-env.ts";
 
 export interface RelayOptions {
   readonly print: (text: string) => void;

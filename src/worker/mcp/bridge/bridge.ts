@@ -1,0 +1,79 @@
+import { readRequestBody } from "@modelcontextprotocol/server";
+import type { Deps } from "../../../deps.ts";
+import type { RequestHead } from "../../../tunnel/frame.ts";
+import { isMcpRequestHeader } from "../../../tunnel/mcp-headers.ts";
+import type { Backend } from "../../opening.ts";
+import { MAX_MESSAGE_BYTES, type OpenPeer } from "./peer.ts";
+import { errorResponse, RPC } from "./rpc-error.ts";
+import { Sessions } from "./sessions.ts";
+import { Stateless } from "./stateless.ts";
+
+export interface BridgeOptions {
+  readonly openPeer: OpenPeer;
+  /** Whether the peers may speak a revision without sessions. */
+  readonly maybeStateless: boolean;
+  readonly deps: Deps;
+}
+
+/** An MCP server that does not speak Streamable HTTP, behind it. */
+export interface Bridge extends Backend {
+  /** Sessions that are open. */
+  readonly sessions: number;
+  /** Ends every peer. Resolves when the last one has ended. */
+  close(): Promise<void>;
+}
+
+type Body = Uint8Array | ReadableStream<Uint8Array> | undefined;
+
+export function createBridge({ openPeer, maybeStateless, deps }: BridgeOptions): Bridge {
+  const sessions = new Sessions({ openPeer, deps });
+  const stateless = maybeStateless ? new Stateless(openPeer, deps.clock) : undefined;
+
+  const handle = async (request: Request): Promise<Response> => {
+    if (request.method !== "POST") return sessions.handle(request, undefined);
+    const body = await readRequestBody(request, MAX_MESSAGE_BYTES);
+    if (body.tooLarge) return errorResponse(413, RPC.server, "The message is too large.");
+    const message = parseJson(body.text);
+    if (message === undefined) return errorResponse(400, RPC.parse, "The body is not valid JSON.");
+    return (await stateless?.handle(request, message)) ?? sessions.handle(request, message);
+  };
+
+  return {
+    get sessions() {
+      return sessions.size;
+    },
+    open: (head) => ({
+      kind: "ask",
+      ask: (body, signal) => handle(toRequest(head, body, signal)),
+      mayFallSilent: true,
+    }),
+    async close() {
+      await Promise.all([sessions.close(), stateless?.close()]);
+    },
+  };
+}
+
+/** Nothing of the caller's authorization goes further than this. */
+function toRequest(head: RequestHead, body: Body, signal: AbortSignal): Request {
+  const headers = new Headers();
+  for (const [name, value] of head.headers) {
+    const lower = name.toLowerCase();
+    if (isMcpRequestHeader(lower) && lower !== "authorization") headers.append(lower, value);
+  }
+  return new Request("http://bridge.invalid/mcp", {
+    method: head.method,
+    headers,
+    // A view on any kind of buffer is a body; the type asks for one on plain memory, which a message's is.
+    ...(body === undefined ? {} : { body: body as Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> }),
+    signal,
+  });
+}
+
+/** Undefined for what is no JSON; `null` is. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

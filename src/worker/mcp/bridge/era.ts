@@ -1,0 +1,99 @@
+import {
+  CLIENT_CAPABILITIES_META_KEY,
+  CLIENT_INFO_META_KEY,
+  isJSONRPCErrorResponse,
+  isJSONRPCResponse,
+  type JSONRPCMessage,
+  type JSONRPCRequest,
+  PROTOCOL_VERSION_META_KEY,
+} from "@modelcontextprotocol/server";
+import type { Clock } from "../../../deps.ts";
+import { VERSION } from "../../../version.ts";
+import type { OpenPeer } from "./peer.ts";
+import { RPC } from "./rpc-error.ts";
+
+/** The first revision without sessions; revisions are dates, which sort as text. */
+const FIRST_STATELESS = "2026-07-28";
+/** For a server to start and to answer. One that takes longer is asked again later. */
+const PROBE_MS = 20_000;
+/** After no clear answer: long enough not to start a broken program for each request. */
+const ASK_AGAIN_MS = 60_000;
+
+const DISCOVER: JSONRPCRequest = {
+  jsonrpc: "2.0",
+  id: "era",
+  method: "server/discover",
+  params: {
+    _meta: {
+      [PROTOCOL_VERSION_META_KEY]: FIRST_STATELESS,
+      [CLIENT_INFO_META_KEY]: { name: "moorage", version: VERSION },
+      [CLIENT_CAPABILITIES_META_KEY]: {},
+    },
+  },
+};
+
+/**
+ * Which stateless revisions an MCP server speaks. It is asked once, as a peer of its own: a server of the era of sessions
+ * may end when it is asked such things.
+ */
+export class EraProbe {
+  readonly #openPeer: OpenPeer;
+  readonly #clock: Clock;
+  #known: Promise<readonly string[]> | undefined;
+  /** `Clock.elapsed` from which on what is known counts no more. */
+  #knownUntil = Number.POSITIVE_INFINITY;
+  #closing: Promise<void> | undefined;
+  #giveUp: () => void = () => {};
+
+  constructor(openPeer: OpenPeer, clock: Clock) {
+    this.#openPeer = openPeer;
+    this.#clock = clock;
+  }
+
+  /** None for a server that knows only sessions, or that did not say. */
+  versions(): Promise<readonly string[]> {
+    if (this.#clock.elapsed() >= this.#knownUntil) this.#known = undefined;
+    this.#known ??= this.#ask();
+    return this.#known;
+  }
+
+  async close(): Promise<void> {
+    this.#giveUp();
+    await this.#known;
+    await this.#closing;
+  }
+
+  async #ask(): Promise<readonly string[]> {
+    this.#knownUntil = Number.POSITIVE_INFINITY;
+    const answer = Promise.withResolvers<JSONRPCMessage | undefined>();
+    const cancelTimer = this.#clock.after(PROBE_MS, () => answer.resolve(undefined));
+    this.#giveUp = () => answer.resolve(undefined);
+    const peer = this.#openPeer({
+      onMessage: (message) => {
+        if (isJSONRPCResponse(message) && message.id === DISCOVER.id) answer.resolve(message);
+      },
+      onExit: () => answer.resolve(undefined),
+    });
+    peer.send(DISCOVER);
+    const said = await answer.promise;
+    cancelTimer();
+    this.#closing = peer.close();
+    if (said === undefined) this.#knownUntil = this.#clock.elapsed() + ASK_AGAIN_MS;
+    return statelessVersions(said);
+  }
+}
+
+/** What an answer to `server/discover` says of the versions without sessions. */
+export function statelessVersions(answer: unknown): readonly string[] {
+  const versions = isJSONRPCErrorResponse(answer)
+    ? answer.error.code === RPC.unsupportedVersion && field(answer.error.data, "supported")
+    : field(field(answer, "result"), "supportedVersions");
+  if (!Array.isArray(versions)) return [];
+  return versions.filter((version) => typeof version === "string" && version >= FIRST_STATELESS);
+}
+
+function field(value: unknown, name: string): unknown {
+  return typeof value === "object" && value !== null && name in value
+    ? (value as Record<string, unknown>)[name]
+    : undefined; // just looked
+}

@@ -1,0 +1,88 @@
+import { isInitializeRequest } from "@modelcontextprotocol/server";
+import type { Deps } from "../../../deps.ts";
+import type { OpenPeer } from "./peer.ts";
+import { errorResponse, RPC } from "./rpc-error.ts";
+import { Session } from "./session.ts";
+
+export interface SessionsOptions {
+  readonly openPeer: OpenPeer;
+  readonly deps: Pick<Deps, "clock" | "ids">;
+}
+
+/** A session that nobody has used for so long is over: clients leave without a word. */
+export const IDLE_MS = 30 * 60_000;
+const SWEEP_MS = 60_000;
+/** Sessions at once, each with a process or a connection of its own. */
+const MAX_SESSIONS = 1000;
+
+/** All sessions of one MCP server. Sole owner of each: it opens them, finds them and ends them. */
+export class Sessions {
+  readonly #options: SessionsOptions;
+  readonly #sessions = new Map<string, Session>();
+  /** Those whose peers have yet to end. */
+  readonly #ending = new Set<Promise<void>>();
+  readonly #stopSweep: () => void;
+
+  constructor(options: SessionsOptions) {
+    this.#options = options;
+    this.#stopSweep = options.deps.clock.every(SWEEP_MS, () => this.#sweep());
+  }
+
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  /** Answers a request of the era of sessions. `message` is its body, if it has one. */
+  async handle(request: Request, message: unknown): Promise<Response> {
+    const id = request.headers.get("mcp-session-id");
+    if (id !== null) {
+      const session = this.#sessions.get(id);
+      // The status that makes a client begin anew.
+      if (!session) return errorResponse(404, RPC.noSession, "There is no such session.");
+      session.lastUsedAt = this.#options.deps.clock.elapsed();
+      return session.handle(request, message);
+    }
+    if (!isInitializeRequest(message)) return errorResponse(400, RPC.server, "The request names no session.");
+    if (this.#sessions.size >= MAX_SESSIONS) return errorResponse(503, RPC.server, "Too many sessions are open.");
+    const session = this.#create();
+    const response = await session.handle(request, message);
+    if (!session.isOpen) this.#end(session, "it was not opened");
+    return response;
+  }
+
+  /** Ends them all; resolves when the last peer has ended. */
+  async close(): Promise<void> {
+    this.#stopSweep();
+    for (const session of this.#sessions.values()) this.#end(session, "the worker stops");
+    await Promise.all(this.#ending);
+  }
+
+  #create(): Session {
+    const { clock, ids } = this.#options.deps;
+    const id = ids.secret();
+    const session: Session = new Session({
+      id,
+      openPeer: this.#options.openPeer,
+      onEnded: () => {
+        this.#sessions.delete(id);
+        this.#end(session, "it has ended");
+      },
+    });
+    session.lastUsedAt = clock.elapsed();
+    this.#sessions.set(id, session);
+    return session;
+  }
+
+  #end(session: Session, reason: string): void {
+    const ending = session.end(reason).finally(() => this.#ending.delete(ending));
+    this.#ending.add(ending);
+  }
+
+  #sweep(): void {
+    const now = this.#options.deps.clock.elapsed();
+    for (const session of this.#sessions.values()) {
+      if (session.isBusy) session.lastUsedAt = now;
+      else if (now - session.lastUsedAt >= IDLE_MS) this.#end(session, "the session was idle");
+    }
+  }
+}

@@ -1,0 +1,152 @@
+import {
+  isJSONRPCRequest,
+  isJSONRPCResponse,
+  type JSONRPCMessage,
+  type JSONRPCNotification,
+  type JSONRPCRequest,
+  LOG_LEVEL_META_KEY,
+} from "@modelcontextprotocol/server";
+import type { Clock } from "../../../deps.ts";
+import type { OpenPeer, Peer } from "./peer.ts";
+import { errorResponse, RPC, rpcError } from "./rpc-error.ts";
+import { IDLE_MS } from "./sessions.ts";
+import { SharedCall } from "./shared-call.ts";
+import { namesOf, type OwnNames, sharedIdOf, toOwn, toShared } from "./shared-ids.ts";
+
+export interface SharedPeerOptions {
+  readonly openPeer: OpenPeer;
+  readonly clock: Clock;
+  /** Sees the result of every request with that method on its way to the client. */
+  readonly onResult: (method: string, result: unknown) => void;
+}
+
+interface Open {
+  readonly method: string;
+  readonly names: OwnNames;
+  readonly call: SharedCall;
+  readonly stopWatching: () => void;
+}
+
+const SWEEP_MS = 60_000;
+/** Requests at once, of all clients: what the public server lets through to one relay is far below. */
+const MAX_OPEN = 10_000;
+
+/**
+ * The one peer for all requests of the stateless era. It is opened when it is needed, anew when it has ended, and ended
+ * when nobody needed it for a while.
+ */
+export class SharedPeer {
+  readonly #options: SharedPeerOptions;
+  readonly #stopSweep: () => void;
+  readonly #open = new Map<number, Open>();
+  /** Requests that asked for log messages, which do not say whose they are. */
+  readonly #logging = new Set<number>();
+  #peer: Peer | undefined;
+  readonly #closing = new Set<Promise<void>>();
+  #count = 0;
+  #lastUsedAt = 0;
+  #isClosed = false;
+
+  constructor(options: SharedPeerOptions) {
+    this.#options = options;
+    this.#stopSweep = options.clock.every(SWEEP_MS, () => this.#sweep());
+  }
+
+  /** The client's leaving, by `signal` or by its answer's stream, cancels the request. */
+  async ask(request: JSONRPCRequest, signal: AbortSignal): Promise<Response> {
+    if (this.#isClosed || this.#open.size >= MAX_OPEN) {
+      return errorResponse(503, RPC.server, "The MCP server takes no more requests.", request.id);
+    }
+    this.#count += 1;
+    const id = this.#count;
+    const leave = (): void => this.#cancel(id);
+    const call = new SharedCall(leave);
+    signal.addEventListener("abort", leave, { once: true });
+    const stopWatching = (): void => signal.removeEventListener("abort", leave);
+    this.#open.set(id, { method: request.method, names: namesOf(request), call, stopWatching });
+    if (request.params?._meta?.[LOG_LEVEL_META_KEY] !== undefined) this.#logging.add(id);
+    if (signal.aborted) this.#cancel(id);
+    else this.tell(toShared(request, id));
+    return call.answer;
+  }
+
+  /** Passes a message on; a notification of nobody's is fine. */
+  tell(message: JSONRPCRequest | JSONRPCNotification): void {
+    if (this.#isClosed) return;
+    this.#lastUsedAt = this.#options.clock.elapsed();
+    this.#peer ??= this.#start();
+    if (!this.#peer.send(message)) this.#lose(this.#peer, "it takes no more messages");
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#stopSweep();
+    if (this.#peer) this.#lose(this.#peer, "the worker stops");
+    await Promise.all(this.#closing);
+  }
+
+  #start(): Peer {
+    const peer: Peer = this.#options.openPeer({
+      onMessage: (message) => this.#receive(peer, message),
+      onExit: (reason) => this.#lose(peer, reason),
+    });
+    return peer;
+  }
+
+  #receive(peer: Peer, message: JSONRPCMessage): void {
+    if (peer !== this.#peer) return;
+    if (isJSONRPCRequest(message)) {
+      // In this era no server asks; one that does must not wait for ever.
+      peer.send(rpcError(RPC.methodNotFound, "There is no session in which to ask.", message.id));
+      return;
+    }
+    const id = sharedIdOf(message) ?? this.#loggingFor(message);
+    const open = id === undefined ? undefined : this.#open.get(id);
+    if (id === undefined || !open) return;
+    const own = toOwn(message, open.names);
+    if (!isJSONRPCResponse(own)) return open.call.tell(own);
+    this.#forget(id);
+    if ("result" in own) this.#options.onResult(open.method, own.result);
+    open.call.finish(own);
+  }
+
+  /** Only one client may have been meant, or none is told what may be another's. */
+  #loggingFor(message: JSONRPCMessage): number | undefined {
+    if (!("method" in message) || message.method !== "notifications/message" || this.#logging.size !== 1)
+      return undefined;
+    return [...this.#logging][0];
+  }
+
+  #cancel(id: number): void {
+    const open = this.#open.get(id);
+    if (!open) return;
+    this.#forget(id);
+    open.call.drop();
+    const params = { requestId: id, reason: "the client has left" };
+    this.#peer?.send({ jsonrpc: "2.0", method: "notifications/cancelled", params });
+  }
+
+  #forget(id: number): void {
+    this.#open.get(id)?.stopWatching();
+    this.#open.delete(id);
+    this.#logging.delete(id);
+    this.#lastUsedAt = this.#options.clock.elapsed();
+  }
+
+  /** Ends `peer`, if it has not ended by itself, and everything that waits for it. */
+  #lose(peer: Peer, reason: string): void {
+    if (peer !== this.#peer) return;
+    this.#peer = undefined;
+    const closing = peer.close().finally(() => this.#closing.delete(closing));
+    this.#closing.add(closing);
+    for (const [id, { names, call }] of [...this.#open]) {
+      this.#forget(id);
+      call.finish(rpcError(RPC.internal, `The MCP server did not answer: ${reason}.`, names.id), 502);
+    }
+  }
+
+  #sweep(): void {
+    const isIdle = this.#open.size === 0 && this.#options.clock.elapsed() - this.#lastUsedAt >= IDLE_MS;
+    if (this.#peer && isIdle) this.#lose(this.#peer, "it was idle");
+  }
+}

@@ -1,0 +1,42 @@
+import type { JSONRPCRequest } from "@modelcontextprotocol/server";
+
+/** The methods whose subject a header repeats, and where the body has it. */
+const NAMED_BY: Readonly<Record<string, string>> = {
+  "tools/call": "name",
+  "prompts/get": "name",
+  "resources/read": "uri",
+  "tasks/get": "taskId",
+  "tasks/update": "taskId",
+  "tasks/cancel": "taskId",
+};
+
+/**
+ * What is wrong with the headers that a stateless request repeats its body in; undefined for nothing. A peer sees no
+ * headers, so that nobody else can tell. That what is there of version and method agrees has been looked at before.
+ */
+export function headerFault(headers: Headers, { method, params }: JSONRPCRequest): string | undefined {
+  if (!headers.has("mcp-protocol-version")) return "the MCP-Protocol-Version header is missing";
+  if (!headers.has("mcp-method")) return "the Mcp-Method header is missing";
+  const named = Object.hasOwn(NAMED_BY, method) ? NAMED_BY[method] : undefined;
+  if (named === undefined) return undefined;
+  const inBody = params?.[named];
+  const header = headers.get("mcp-name");
+  if (header === null) return typeof inBody === "string" ? "the Mcp-Name header is missing" : undefined;
+  const inHeader = decodeHeader(header.trim());
+  if (inHeader === undefined) return "the Mcp-Name header is not well encoded";
+  return typeof inBody === "string" && inBody !== inHeader ? `the Mcp-Name header is not params.${named}` : undefined;
+}
+
+/** Values that are no plain ASCII travel as `=?base64?…?=`. Undefined for one that is not what it says. */
+export function decodeHeader(value: string): string | undefined {
+  const encoded = /^=\?base64\?(.*)\?=$/s.exec(value)?.[1];
+  if (encoded === undefined) return value;
+  const bytes = Buffer.from(encoded, "base64");
+  // Node's decoder passes over what is not base64.
+  if (bytes.toString("base64") !== encoded) return undefined;
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}

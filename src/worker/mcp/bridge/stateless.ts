@@ -1,0 +1,89 @@
+import {
+  classifyInboundRequest,
+  isJSONRPCRequest,
+  isJsonContentType,
+  type JSONRPCNotification,
+  type JSONRPCRequest,
+  type RequestId,
+} from "@modelcontextprotocol/server";
+import type { Clock } from "../../../deps.ts";
+import { EraProbe } from "./era.ts";
+import { ParamHeaders } from "./param-headers.ts";
+import type { OpenPeer } from "./peer.ts";
+import { errorResponse, RPC } from "./rpc-error.ts";
+import { SharedPeer } from "./shared-peer.ts";
+import { headerFault } from "./standard-headers.ts";
+
+/** The era without sessions, for servers that know it. */
+export class Stateless {
+  readonly #era: EraProbe;
+  readonly #shared: SharedPeer;
+  readonly #paramHeaders = new ParamHeaders();
+
+  constructor(openPeer: OpenPeer, clock: Clock) {
+    this.#era = new EraProbe(openPeer, clock);
+    this.#shared = new SharedPeer({
+      openPeer,
+      clock,
+      onResult: (method, result) => {
+        if (method === "tools/list") this.#paramHeaders.learn(result);
+      },
+    });
+  }
+
+  /**
+   * Answers a request of this era. Undefined for one that is of the other: also when the server knows only that, whose
+   * refusal makes a client begin a session.
+   */
+  async handle(request: Request, body: unknown): Promise<Response | undefined> {
+    const { headers } = request;
+    const route = classifyInboundRequest({
+      httpMethod: request.method,
+      ...optional("protocolVersionHeader", headers.get("mcp-protocol-version")),
+      ...optional("mcpMethodHeader", headers.get("mcp-method")),
+      ...optional("mcpNameHeader", headers.get("mcp-name")),
+      body,
+    });
+    if (route.kind === "legacy") return undefined;
+    const versions = await this.#era.versions();
+    if (versions.length === 0) return undefined;
+    if (route.kind === "reject") {
+      return errorResponse(route.httpStatus, route.code, route.message, idOf(body), route.data);
+    }
+    if (!isJsonContentType(headers.get("content-type"))) {
+      return errorResponse(415, RPC.server, "The content type must be application/json.", idOf(body));
+    }
+    const { revision } = route.classification;
+    if (revision === undefined || !versions.includes(revision)) {
+      const data = { supported: versions, requested: revision ?? "unknown" };
+      return errorResponse(400, RPC.unsupportedVersion, "Unsupported protocol version", idOf(body), data);
+    }
+    return this.#pass(request, route.message);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#era.close(), this.#shared.close()]);
+  }
+
+  async #pass(request: Request, message: JSONRPCRequest | JSONRPCNotification): Promise<Response> {
+    if (!isJSONRPCRequest(message)) {
+      // Whose request a cancellation means is not known here, and leaving is how this era cancels.
+      if (message.method !== "notifications/cancelled") this.#shared.tell(message);
+      return new Response(null, { status: 202 });
+    }
+    const fault = headerFault(request.headers, message) ?? this.#paramHeaders.fault(request.headers, message);
+    if (fault !== undefined) {
+      return errorResponse(400, RPC.headerMismatch, `The headers and the body disagree: ${fault}.`, message.id);
+    }
+    return this.#shared.ask(message, request.signal);
+  }
+}
+
+function optional<K extends string>(key: K, value: string | null): { readonly [P in K]?: string } {
+  // One key, named by the caller, which a computed name hides from the compiler.
+  return value === null ? {} : ({ [key]: value } as { readonly [P in K]?: string });
+}
+
+function idOf(body: unknown): RequestId | undefined {
+  return isJSONRPCRequest(body) ? body.id : undefined;
+}

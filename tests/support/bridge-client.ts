@@ -1,0 +1,134 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { systemClock } from "../../src/clock.ts";
+import type { Clock } from "../../src/deps.ts";
+import { systemIds } from "../../src/ids.ts";
+import { silentLog } from "../../src/log.ts";
+import type { Bridge } from "../../src/worker/mcp/bridge/bridge.ts";
+import { createStdioBridge } from "../../src/worker/mcp/bridge/stdio-bridge.ts";
+
+export const SESSIONS = "2025-11-25";
+export const STATELESS = "2026-07-28";
+
+export interface Message {
+  readonly id?: string | number;
+  readonly method?: string;
+  readonly params?: Readonly<Record<string, unknown>>;
+  readonly result?: Readonly<Record<string, unknown>>;
+  readonly error?: { readonly code: number; readonly message: string; readonly data?: unknown };
+}
+
+export interface Ask {
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
+}
+
+/** The command that starts the small MCP server; `mark` is how its processes are found again. */
+export function smallServer(mark: string, ...more: readonly string[]): string {
+  return [process.execPath, join(import.meta.dir, "stdio-mcp-server.ts"), mark, ...more].join(" ");
+}
+
+export function stdioBridge(command: string, clock: Clock = systemClock): Bridge {
+  const env = { PATH: process.env["PATH"] ?? "" };
+  return createStdioBridge({ command, env, deps: { clock, ids: systemIds, log: silentLog } });
+}
+
+/** Processes that have `mark` in their command lines. Elsewhere than on Linux nobody is asked. */
+export function processesOf(mark: string): number {
+  if (process.platform !== "linux") return 0;
+  return readdirSync("/proc").filter((pid) => /^\d+$/.test(pid) && commandOf(pid).includes(mark)).length;
+}
+
+function commandOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
+  } catch {
+    return ""; // It has ended meanwhile.
+  }
+}
+
+/** One request to a bridge, as a relay would ask it. */
+export async function ask(
+  bridge: Bridge,
+  method: string,
+  message: unknown,
+  { headers = {}, signal = new AbortController().signal }: Ask = {},
+): Promise<Response> {
+  const opening = bridge.open({
+    method,
+    path: "/",
+    headers: Object.entries({
+      accept: "application/json, text/event-stream",
+      "content-type": "application/json",
+      ...headers,
+    }),
+  });
+  if (opening.kind !== "ask") throw new Error("the bridge did not take the request");
+  const body = typeof message === "string" ? message : JSON.stringify(message);
+  return opening.ask(message === undefined ? undefined : new TextEncoder().encode(body), signal);
+}
+
+/** A message of the era of sessions, within `session`. */
+export function say(bridge: Bridge, session: string, message: Message, options: Ask = {}): Promise<Response> {
+  const headers = { "mcp-session-id": session, "mcp-protocol-version": SESSIONS, ...options.headers };
+  return ask(bridge, "POST", { jsonrpc: "2.0", ...message }, { ...options, headers });
+}
+
+export function callTool(bridge: Bridge, session: string, name: string, id: string | number = 1): Promise<Response> {
+  return say(bridge, session, { id, method: "tools/call", params: { name } });
+}
+
+/** Opens a session; gives its id, or undefined and what went wrong. */
+export async function open(bridge: Bridge): Promise<{ readonly id: string; readonly opening: Message | undefined }> {
+  const params = { protocolVersion: SESSIONS, capabilities: {}, clientInfo: { name: "c", version: "1" } };
+  const response = await ask(bridge, "POST", { jsonrpc: "2.0", id: 0, method: "initialize", params });
+  return { id: response.headers.get("mcp-session-id") ?? "none", opening: (await messagesOf(response)).at(-1) };
+}
+
+export function drop(bridge: Bridge, session: string): Promise<Response> {
+  return ask(bridge, "DELETE", undefined, { headers: { "mcp-session-id": session, "mcp-protocol-version": SESSIONS } });
+}
+
+/** A request of the stateless era, with all that belongs to one; `headers` of the same names come instead. */
+export function askStateless(bridge: Bridge, { id = 1, method = "", params = {} }: Message, options: Ask = {}) {
+  const own = params["_meta"];
+  const _meta = {
+    "io.modelcontextprotocol/protocolVersion": STATELESS,
+    "io.modelcontextprotocol/clientInfo": { name: "c", version: "1" },
+    "io.modelcontextprotocol/clientCapabilities": {},
+    ...(typeof own === "object" ? own : {}),
+  };
+  const name = params["name"];
+  const headers = {
+    "mcp-protocol-version": STATELESS,
+    "mcp-method": method,
+    ...(typeof name === "string" ? { "mcp-name": name } : {}),
+    ...options.headers,
+  };
+  return ask(bridge, "POST", { jsonrpc: "2.0", id, method, params: { ...params, _meta } }, { ...options, headers });
+}
+
+/** The messages of a whole answer, whether it came as events or as JSON. */
+export async function messagesOf(response: Response): Promise<readonly Message[]> {
+  const text = await response.text();
+  const lines = text.split("\n").filter((line) => line.startsWith("data: ") && line.length > 6);
+  return lines.length === 0 ? [JSON.parse(text)] : lines.map((line) => JSON.parse(line.slice(6)));
+}
+
+/** Reads an answer until `what` has come; leaves the rest unread. */
+export function reading(response: Response): { until(what: string): Promise<string>; leave(): Promise<void> } {
+  const reader = response.body?.getReader();
+  if (!reader) throw new Error("the answer has no body");
+  let text = "";
+  return {
+    async until(what) {
+      while (!text.includes(what)) {
+        const { done, value } = await reader.read();
+        if (done) throw new Error(`the stream ended before ${what}: ${text}`);
+        text += new TextDecoder().decode(value);
+      }
+      return text;
+    },
+    leave: () => reader.cancel(),
+  };
+}

@@ -63,6 +63,7 @@ function createSession(at: number): Session {
     },
     connectedAt: 0,
     lastHeartbeatAt: 0,
+    lastHeardAt: 0,
     telemetry: { cpuPercent: undefined, ramUsedPercent: undefined },
     open: never,
     sendDrain: never,

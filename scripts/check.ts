@@ -12,6 +12,11 @@ interface Step {
 const STEPS: readonly Step[] = [
   { name: "types", script: "node_modules/typescript/bin/tsc", args: ["--noEmit", "--pretty", "false"] },
   {
+    name: "types in the browser",
+    script: "node_modules/typescript/bin/tsc",
+    args: ["--noEmit", "--pretty", "false", "--project", "views/client"],
+  },
+  {
     name: "format and lint",
     script: "node_modules/@biomejs/biome/bin/biome",
     args: ["check", "--error-on-warnings", "--colors=off", "--max-diagnostics=50"],

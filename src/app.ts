@@ -15,8 +15,11 @@ import { createMetrics, type Metrics, metricsRoutes } from "./metrics.ts";
 import { openapiRoutes } from "./openapi/routes.ts";
 import type { ModelCard, Plugin } from "./plugin.ts";
 import { createPlugins } from "./plugins.ts";
+import { RecentTimes } from "./recent/recent-times.ts";
+import { SlidingSum } from "./recent/sliding-sum.ts";
+import { Overview } from "./state/overview.ts";
 import { stateRoutes } from "./state/routes.ts";
-import { WEBSOCKET_OPTIONS } from "./tunnel/endpoint.ts";
+import { websocketOptions } from "./tunnel/endpoint.ts";
 import { VERSION } from "./version.ts";
 
 /** The server without its listener. */
@@ -35,13 +38,29 @@ export interface App {
 
 /** Builds the whole server from its configuration and ports. It never listens and reads nothing from its surroundings. */
 export function createApp(config: Config, deps: Deps): App {
-  const metrics = createMetrics(VERSION);
-  const auth = createAuth(config, deps, metrics.authFailure);
+  const firstBytes = new RecentTimes();
+  const authFailures = new SlidingSum();
+  const metrics = createMetrics(VERSION, firstBytes);
+  const auth = createAuth(config, deps, (surface) => {
+    metrics.authFailure(surface);
+    authFailures.add(1, deps.clock.elapsed());
+  });
   const listener = createListener(() => elysia.server);
   const plugins = createPlugins({ config, deps, auth, metrics, listener, version: VERSION });
-  const cors = createCors(config.allowedOrigins);
-  const state = stateRoutes({ config, deps, auth, listener, plugins, version: VERSION });
+  const cors = createCors(config);
   let isDraining = false;
+  const overview = new Overview({
+    config,
+    clock: deps.clock,
+    log: deps.log,
+    plugins,
+    version: VERSION,
+    firstBytes,
+    authFailures,
+    isDraining: () => isDraining,
+  });
+  const state = stateRoutes({ config, deps, auth, listener, plugins, version: VERSION, overview });
+  overview.start(() => state.viewers);
 
   const elysia: AnyElysia = new Elysia({
     serve: {
@@ -50,7 +69,7 @@ export function createApp(config: Config, deps: Deps): App {
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       development: false,
     },
-    websocket: WEBSOCKET_OPTIONS,
+    websocket: websocketOptions(Math.max(0, ...plugins.map((plugin) => plugin.maxMessageBytes ?? 0))),
   })
     .decorate("requestId", "")
     .onRequest((context) => {
@@ -94,6 +113,7 @@ export function createApp(config: Config, deps: Deps): App {
       await Promise.all(plugins.map((plugin) => plugin.drain()));
     },
     close() {
+      overview.stop();
       state.close();
       for (const plugin of plugins) plugin.close();
     },

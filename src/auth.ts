@@ -3,6 +3,7 @@ import { FailureLimit } from "./auth/failure-limit.ts";
 import { bearerOf, createKeySet, type KeySet, keysOf, nameKeys } from "./auth/keys.ts";
 import { assertSameOrigin } from "./auth/same-origin.ts";
 import { SignIns } from "./auth/sign-ins.ts";
+import { TryTokens } from "./auth/try-tokens.ts";
 import type { Config } from "./config.ts";
 import type { Deps } from "./deps.ts";
 import { Fault } from "./errors.ts";
@@ -24,6 +25,16 @@ export interface Auth {
   requireTransfer(request: Request, address: AddressSource): void;
   /** What `requireApi` lets in, or a sign-in to the dashboard. */
   requireState(request: Request, address: AddressSource): StateAccess;
+  /** What `requireState` lets in, unless another site's page has sent it. Also throws `origin_not_allowed`. */
+  requireOperator(request: Request, address: AddressSource): void;
+  /**
+   * A short-lived stand-in for an API key, for whoever `requireOperator` lets in; it ends with the sign-in. Undefined
+   * where the API asks for no key.
+   */
+  issueTryToken(
+    request: Request,
+    address: AddressSource,
+  ): { readonly token: string; readonly expiresInS: number } | undefined;
   /** Everything about a worker's upgrade request that `admitWorker` will need once its register message is there. */
   readWorkerCredentials(request: Request, address: AddressSource): WorkerCredentials;
   admitWorker(credentials: WorkerCredentials, registerKey: string | undefined): WorkerAdmission;
@@ -66,6 +77,7 @@ export function createAuth(config: Config, deps: Deps, onFailure: (surface: Auth
   const proxies = createProxies(config.trustedProxies);
   const failures = new FailureLimit(config.authFailuresPerMinute, clock);
   const signIns = new SignIns(clock, ids);
+  const tryTokens = new TryTokens(clock, ids);
 
   const roleOf = (gate: Gate, request: Request, address: AddressSource): string | undefined => {
     if (gate.roles.size === 0) return undefined;
@@ -95,7 +107,11 @@ export function createAuth(config: Config, deps: Deps, onFailure: (surface: Auth
     address: AddressSource,
   ): void => {
     assertNotBlocked(surface, request, address);
-    for (const key of keys) if (gate.keys.find(key) >= 0) return;
+    for (const key of keys) {
+      if (gate.keys.find(key) >= 0) return;
+      // In place of a key where one is asked for; never to see the state or to act on it.
+      if (surface !== "state" && tryTokens.isCurrent(key)) return;
+    }
     onFailure(surface);
     if (keys.length > 0) failures.add(bucketOf(request, address));
     throw new Fault("invalid_api_key", { headers: { "www-authenticate": "Bearer" } });
@@ -109,15 +125,37 @@ export function createAuth(config: Config, deps: Deps, onFailure: (surface: Auth
     request.url.startsWith("https:") ||
     (request.headers.get("x-forwarded-proto")?.split(",")[0]?.trim() === "https" && proxies.isTrusted(address()));
 
+  const requireOperator = (request: Request, address: AddressSource): void => {
+    const isSignedIn = !api.isOpen && signIns.find(request) !== undefined;
+    // No other site's page can make a browser send a key; cookies, a proxy's sign-in and an open server are for anyone.
+    if (isSignedIn || keysOf(request.headers).length === 0) {
+      assertSameOrigin(request.headers, proxies.isTrusted(address()));
+    }
+    if (!isSignedIn) letIn(api, "state", request, address);
+  };
+
   return {
     isApiOpen: api.isOpen,
     hasApiKey: !api.keys.isEmpty,
     requireApi: (request, address) => letIn(api, "api", request, address),
     requireTransfer: (request, address) => letIn(transfer, "transfer", request, address),
     requireState(request, address) {
-      if (!api.isOpen && signIns.isCurrent(request)) return { isCurrent: () => signIns.isCurrent(request) };
+      const signIn = api.isOpen ? undefined : signIns.find(request);
+      if (signIn !== undefined) return { isCurrent: () => signIns.isCurrent(signIn) };
       letIn(api, "state", request, address);
       return OPEN;
+    },
+    requireOperator,
+    issueTryToken(request, address) {
+      requireOperator(request, address);
+      if (api.isOpen) return undefined;
+      const signIn = signIns.find(request);
+      // Whoever has come with a key or a role could have used that: the token is for them as long as it lives.
+      const holder =
+        signIn === undefined
+          ? { id: bucketOf(request, address), isCurrent: () => true }
+          : { id: signIn, isCurrent: () => signIns.isCurrent(signIn) };
+      return tryTokens.issue(holder);
     },
     readWorkerCredentials: (request, address) => ({
       key: bearerOf(request.headers),

@@ -22,6 +22,10 @@ export interface Config {
   readonly trustedProxies: readonly string[];
   /** Origins as browsers send them; `*` stands for any. */
   readonly allowedOrigins: readonly string[];
+  /** The origin by which clients know this server; undefined where each request's `Host` has to do. */
+  readonly publicUrl: string | undefined;
+  /** Names in lower case, without ports, beside that of `publicUrl`; `*` stands for any. */
+  readonly allowedHosts: readonly string[];
   /** Ids of the plugins to mount, in the server's order. */
   readonly plugins: readonly string[];
   readonly requestTimeoutMs: number;

@@ -20,10 +20,13 @@ export const ERRORS = {
   invalid_api_key: { status: 401, type: "authentication_error", retryable: false, message: "No valid API key was given. Send it as 'Authorization: Bearer <key>'." },
   too_many_auth_failures: { status: 429, type: "rate_limit_error", retryable: true, message: "Too many failed sign-ins from this address. Wait and try again with a valid key." },
   origin_not_allowed: { status: 403, type: "invalid_request_error", retryable: false, message: "Requests from this origin are not accepted here." },
+  host_not_allowed: { status: 403, type: "invalid_request_error", retryable: false, message: "This server is not called by that name. See ALLOWED_HOSTS." },
+  path_not_allowed: { status: 403, type: "invalid_request_error", retryable: false, message: "A path with such segments is not passed on." },
   unknown_url: { status: 404, type: "invalid_request_error", retryable: false, message: "There is no such route. GET /api/client/ lists the routes." },
   method_not_allowed: { status: 405, type: "invalid_request_error", retryable: false, message: "This route does not take that method; see the Allow header." },
   model_not_found: { status: 404, type: "invalid_request_error", retryable: false, message: "The model does not exist here." },
   worker_not_found: { status: 404, type: "invalid_request_error", retryable: false, message: "No worker with this id has been seen." },
+  job_not_found: { status: 404, type: "invalid_request_error", retryable: false, message: "No job with this id runs or waits." },
   request_too_large: { status: 413, type: "invalid_request_error", retryable: false, message: "The request body is larger than this server takes." },
   transfer_not_found: { status: 404, type: "invalid_request_error", retryable: false, message: "There is no such channel. POST /api/transfer makes one." },
   transfer_in_use: { status: 409, type: "invalid_request_error", retryable: false, message: "A channel takes one reader and one writer, once. POST /api/transfer makes another one." },
@@ -45,6 +48,7 @@ export const ERRORS = {
   upstream_timeout: { status: 504, type: "server_error", retryable: true, message: "The worker sent nothing for too long; the request was cancelled there." },
   transfer_broken: { status: 502, type: "server_error", retryable: false, message: "The other side of the transfer left before it had everything." },
   response_too_large: { status: 502, type: "server_error", retryable: false, message: "The answer is larger than this server holds for one request." },
+  canceled_by_operator: { status: 503, type: "server_error", retryable: false, message: "An operator of this server cancelled the request." },
   internal_error: { status: 500, type: "server_error", retryable: true, message: "The server made a mistake. The request id names it in the log." },
 } as const satisfies Record<string, ErrorRule>;
 

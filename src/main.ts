@@ -27,7 +27,7 @@ function main(): void {
     process.exit(0);
   }
   if (loaded.kind === "faults") {
-    process.stderr.write(`The configuration is not valid:\n${loaded.faults.map((fault) => `  - ${fault}\n`).join("")}`);
+    process.stderr.write(`The settings are not valid:\n${loaded.faults.map((fault) => `  - ${fault}\n`).join("")}`);
     process.exit(EXIT_CONFIG);
   }
   start(loaded.config);

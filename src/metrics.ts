@@ -3,6 +3,7 @@ import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import type { AuthSurface } from "./auth.ts";
 import { BucketHistogram } from "./bucket-histogram.ts";
 import { errorResponses, rawAnswer } from "./openapi/schema.ts";
+import type { RecentTimes } from "./recent/recent-times.ts";
 
 /** Seconds. From an embedding of one word to half an hour of audio; a job in the last bucket is one to look at. */
 const JOB_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800];
@@ -55,6 +56,14 @@ export interface ModelMetrics {
   bytesOut(bytes: number): void;
 }
 
+/** What a plugin's jobs have come to since the server started. */
+export interface PluginTotals {
+  readonly ended: number;
+  readonly failed: number;
+  /** Bytes of answers. */
+  readonly bytesOut: number;
+}
+
 export interface GaugeReading {
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;
@@ -68,6 +77,8 @@ export interface Metrics {
   removeModel(plugin: string, model: string): void;
   /** Takes seconds between two chunks of one stream. Resolve it once per job, not per chunk. */
   chunkGap(plugin: string): (seconds: number) => void;
+  /** The counts of all its models together. */
+  totals(plugin: string): PluginTotals;
   /** A job that was turned away before any worker had it. `reason` is the fault's code. */
   rejection(plugin: string, reason: string): void;
   authFailure(surface: AuthSurface): void;
@@ -84,8 +95,11 @@ export interface Metrics {
   readonly contentType: string;
 }
 
-/** Metrics in a registry of their own, with the process's and the event loop's beside them. */
-export function createMetrics(version: string): Metrics {
+/**
+ * Metrics in a registry of their own, with the process's and the event loop's beside them. Times to the first byte go to
+ * `firstBytes` as well, whatever their plugin and model.
+ */
+export function createMetrics(version: string, firstBytes?: RecentTimes): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   for (const name of WRONG_ON_BUN) registry.removeSingleMetric(name);
@@ -142,6 +156,12 @@ export function createMetrics(version: string): Metrics {
     "surface",
   ]);
 
+  const byPlugin = new Map<string, { ended: number; failed: number; bytesOut: number }>();
+  const totalsOf = (plugin: string): { ended: number; failed: number; bytesOut: number } => {
+    const totals = byPlugin.get(plugin) ?? { ended: 0, failed: 0, bytesOut: 0 };
+    byPlugin.set(plugin, totals);
+    return totals;
+  };
   const byModel = new Map<string, ModelMetrics>();
   const createModel = (plugin: string, model: string): ModelMetrics => {
     const labels = { plugin, model };
@@ -154,10 +174,19 @@ export function createMetrics(version: string): Metrics {
     const output = tokens.labels({ ...labels, direction: "output" });
     const inbound = bytes.labels({ plugin, direction: "in" });
     const outbound = bytes.labels({ plugin, direction: "out" });
+    const observeFirstByte = firstByte.observer(labels);
+    const totals = totalsOf(plugin);
     return {
-      ended: (outcome) => ended[outcome].inc(),
+      ended(outcome) {
+        ended[outcome].inc();
+        totals.ended += 1;
+        if (outcome === "failed") totals.failed += 1;
+      },
       duration: duration.observer(labels),
-      firstByte: firstByte.observer(labels),
+      firstByte(seconds) {
+        observeFirstByte(seconds);
+        firstBytes?.observe(seconds * 1000);
+      },
       queueWait: queueWait.observer(labels),
       tokens(inputTokens, outputTokens) {
         // The numbers are a backend's own words, and a counter refuses to go down.
@@ -167,7 +196,10 @@ export function createMetrics(version: string): Metrics {
       audio: (seconds) => audio.inc(labels, seconds),
       retries: (count, reason = "worker_failed") => retries.inc({ plugin, reason }, count),
       bytesIn: (count) => inbound.inc(count),
-      bytesOut: (count) => outbound.inc(count),
+      bytesOut(count) {
+        outbound.inc(count);
+        totals.bytesOut += count;
+      },
     };
   };
   const forModel = (plugin: string, model: string): ModelMetrics => {
@@ -190,6 +222,7 @@ export function createMetrics(version: string): Metrics {
       audio.remove({ plugin, model });
       for (const each of [duration, firstByte, queueWait]) each.drop({ plugin, model });
     },
+    totals: (plugin) => ({ ...totalsOf(plugin) }),
     chunkGap: (plugin) => gap.observer({ plugin }),
     rejection: (plugin, reason) => rejections.inc({ plugin, reason }),
     authFailure: (surface) => authFailures.inc({ surface }),

@@ -1,7 +1,8 @@
 /** @jsxImportSource @kitajs/html */
-import { Layout } from "./layout.tsx";
+import { Layout, type PageAssets } from "./layout.tsx";
 
 export interface SignInProps {
+  readonly assets: PageAssets;
   /** What was wrong with the last try. */
   readonly problem: string | undefined;
   /** Whether any key would do. */
@@ -9,10 +10,10 @@ export interface SignInProps {
 }
 
 /** The form that asks for the API key. */
-export function SignInPage({ problem, hasKey }: SignInProps): string {
+export function SignInPage({ assets, problem, hasKey }: SignInProps): string {
   return (
-    <Layout title="Sign in · Moorage">
-      <main class="sign-in">
+    <Layout title="Sign in · Moorage" assets={assets}>
+      <main class="sign-in card">
         <h1>Moorage</h1>
         {hasKey ? (
           <form method="post" action="/state/sign-in">
@@ -25,7 +26,9 @@ export function SignInPage({ problem, hasKey }: SignInProps): string {
                 {problem}
               </p>
             )}
-            <button type="submit">Sign in</button>
+            <button type="submit" class="main">
+              Sign in
+            </button>
           </form>
         ) : (
           <p>This server takes roles from its proxy and has no key to sign in with. Sign in to the proxy first.</p>

@@ -1,61 +1,138 @@
 /** @jsxImportSource @kitajs/html */
-import { Layout } from "./layout.tsx";
+import { Layout, type PageAssets } from "./layout.tsx";
+import { Overview } from "./overview.tsx";
 
-/** What the page shows of one plugin. */
+/** One plugin's part of the page. */
 export interface StateSection {
   readonly id: string;
   /** The plugin's own fragment, which it has escaped itself. */
-  readonly html: string | undefined;
-  /** Its state, for reading. */
-  readonly json: string;
+  readonly html: string;
 }
 
 export interface StateProps {
   readonly version: string;
   readonly canSignOut: boolean;
+  readonly hasKeys: boolean;
+  readonly assets: PageAssets;
+  /** The server's part of the state as JSON, safe inside a script element. */
+  readonly boot: string;
   readonly sections: readonly StateSection[];
 }
 
-/** The state of every plugin as it is now; `/state/app.js` keeps the JSON fresh. */
-export function StatePage({ version, canSignOut, sections }: StateProps): string {
+/** The dashboard: an overview and a section of each plugin, which the page's module fills and keeps fresh. */
+export function StatePage({ version, canSignOut, hasKeys, assets, boot, sections }: StateProps): string {
+  const tabs = ["overview", ...sections.map(({ id }) => id)];
   return (
-    <Layout title="State · Moorage" scripts={["/state/app.js"]}>
-      <header>
-        <h1>Moorage</h1>
-        <span class="version" safe>
-          {version}
-        </span>
-        <span id="link" role="status"></span>
-        {canSignOut ? (
-          <form method="post" action="/state/sign-out">
-            <button type="submit">Sign out</button>
-          </form>
-        ) : (
-          ""
-        )}
-      </header>
-      <main>
-        {sections.map((section) => (
-          <Section {...section} />
-        ))}
-      </main>
+    <Layout title="Moorage" assets={assets} isLive hasKeys={hasKeys}>
+      <script type="application/json" id="boot">
+        {boot as "safe"}
+      </script>
+      <div class="shell" x-data={`tabs('${tabs.join(" ")}')`}>
+        <Header version={version} canSignOut={canSignOut} tabs={tabs} />
+        <main id="main" tabindex="-1">
+          <Overview />
+          {sections.map(({ id, html }) => (
+            <div class="tab" id={`tab-${id}`} x-cloak x-show={`isOpen('${id}')`}>
+              {html as "safe"}
+            </div>
+          ))}
+        </main>
+        <OperatorDialog />
+      </div>
+      <noscript>
+        <p class="problem">This page is filled by a script. The same state is at /api/state.</p>
+      </noscript>
     </Layout>
   ) as string;
 }
 
-function Section({ id, html, json }: StateSection): string {
+interface HeaderProps {
+  readonly version: string;
+  readonly canSignOut: boolean;
+  readonly tabs: readonly string[];
+}
+
+function Header({ version, canSignOut, tabs }: HeaderProps): string {
   return (
-    <section aria-labelledby={`title-${id}`}>
-      <h2 id={`title-${id}`} safe>
-        {id}
-      </h2>
-      {html === undefined ? "" : <div class="view">{html as "safe"}</div>}
-      <details>
-        <summary>State as JSON</summary>
-        <pre data-plugin={id} safe>
-          {json}
-        </pre>
-      </details>
-    </section>
+    <header>
+      <a class="skip" href="#main">
+        Skip to the content
+      </a>
+      <h1>Moorage</h1>
+      <span class="soft version" safe>
+        {version}
+      </span>
+      <nav aria-label="Sections">
+        {tabs.map((tab) => (
+          <a href={`#${tab}`} x-bind:aria-current={`current('${tab}')`} safe>
+            {LABELS[tab] ?? tab}
+          </a>
+        ))}
+      </nav>
+      <span class="link" role="status" x-bind:class="$store.pool.link">
+        <span x-text="$store.pool.link === 'live' ? 'live' : $store.pool.link === 'signed_out' ? 'signed out' : $store.pool.link === 'connecting' ? 'connecting…' : 'reconnecting…'">
+          connecting…
+        </span>
+        <a href="/state" x-cloak x-show="$store.pool.link === 'signed_out'">
+          Sign in
+        </a>
+      </span>
+      <button
+        type="button"
+        class="quiet"
+        x-data="theme"
+        x-on:click="toggle()"
+        x-text="isDark ? 'Light' : 'Dark'"
+        x-bind:aria-label="isDark ? 'Switch to the light theme' : 'Switch to the dark theme'"
+      >
+        Theme
+      </button>
+      {canSignOut ? (
+        <form method="post" action="/state/sign-out">
+          <button type="submit" class="quiet">
+            Sign out
+          </button>
+        </form>
+      ) : (
+        ""
+      )}
+    </header>
+  ) as string;
+}
+
+const LABELS: Readonly<Record<string, string>> = {
+  overview: "Overview",
+  llm: "Models",
+  asr: "Speech",
+  mcp: "MCP",
+  transfer: "Transfers",
+};
+
+function OperatorDialog(): string {
+  return (
+    <>
+      <dialog id="ask" class="ask" aria-labelledby="ask-title" x-data="">
+        <h2 id="ask-title" x-text="$store.operator.title()">
+          Sure?
+        </h2>
+        <p class="name" x-text="$store.operator.name"></p>
+        <p x-text="$store.operator.text()"></p>
+        <p class="problem" role="alert" x-show="$store.operator.problem !== ''" x-text="$store.operator.problem"></p>
+        <div class="buttons">
+          <button type="button" x-on:click="$store.operator.close()">
+            Leave it
+          </button>
+          <button
+            type="button"
+            class="main"
+            x-bind:class="$store.operator.isDangerous() ? 'danger' : ''"
+            x-bind:disabled="$store.operator.isBusy"
+            x-on:click="$store.operator.act()"
+            x-text="$store.operator.verb()"
+          ></button>
+        </div>
+      </dialog>
+      <p class="said" role="status" x-cloak x-show="$store.operator.said !== ''" x-text="$store.operator.said"></p>
+    </>
   ) as string;
 }

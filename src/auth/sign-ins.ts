@@ -33,10 +33,16 @@ export class SignIns {
     return cookie(token, LIFE_MS / 1000, isSecure);
   }
 
-  isCurrent(request: Request): boolean {
+  /** The request's sign-in by an id that is no secret; undefined where it has none, or none any more. */
+  find(request: Request): string | undefined {
     const id = idOf(request);
-    const endsAt = id === undefined ? undefined : this.#endsAt.get(id);
-    if (id === undefined || endsAt === undefined) return false;
+    return id !== undefined && this.isCurrent(id) ? id : undefined;
+  }
+
+  /** Whether the sign-in that `find` gave goes on. */
+  isCurrent(id: string): boolean {
+    const endsAt = this.#endsAt.get(id);
+    if (endsAt === undefined) return false;
     if (this.#clock.elapsed() < endsAt) return true;
     this.#endsAt.delete(id);
     return false;

@@ -14,6 +14,8 @@ const SMALL_BODY_BYTES = 64 * 1024;
 
 export interface BodyLimits {
   readonly maxBytes: number;
+  /** The variable that raises `maxBytes`, for whoever is refused; left out where none does. */
+  readonly setting?: string;
   /** Longest time for a body that is not small. */
   readonly timeoutMs: number;
   readonly clock: Clock;
@@ -27,7 +29,7 @@ export interface BodyLimits {
  */
 export async function readBody(request: Request, limits: BodyLimits): Promise<Uint8Array> {
   const length = declaredLength(request.headers);
-  if (length !== undefined && length > limits.maxBytes) throw tooLarge(limits.maxBytes);
+  if (length !== undefined && length > limits.maxBytes) throw tooLarge(limits);
   try {
     // With a declared length Bun gathers the body natively, without ever making a stream of it; without one it must be
     // counted on the way.
@@ -37,7 +39,7 @@ export async function readBody(request: Request, limits: BodyLimits): Promise<Ui
     const reader = request.body?.getReader();
     if (!reader) return new Uint8Array(0);
     // Not awaited, here and below: the answer must not wait for a client that goes on sending.
-    return await inTime(readCounted(reader, limits.maxBytes), limits, () => void reader.cancel("late").catch(() => {}));
+    return await inTime(readCounted(reader, limits), limits, () => void reader.cancel("late").catch(() => {}));
   } catch (error) {
     if (error instanceof Fault) throw error;
     throw new ClientGone("the client left while it sent its request", { cause: error });
@@ -66,23 +68,24 @@ interface Reader {
   cancel(reason: string): Promise<void>;
 }
 
-async function readCounted(reader: Reader, maxBytes: number): Promise<Uint8Array> {
+async function readCounted(reader: Reader, limits: BodyLimits): Promise<Uint8Array> {
   const pieces: Uint8Array[] = [];
   let bytes = 0;
   for (;;) {
     const { done, value } = await reader.read();
     if (done || value === undefined) return Buffer.concat(pieces);
     bytes += value.length;
-    if (bytes > maxBytes) {
+    if (bytes > limits.maxBytes) {
       reader.cancel("too large").catch(() => {});
-      throw tooLarge(maxBytes);
+      throw tooLarge(limits);
     }
     pieces.push(value);
   }
 }
 
-function tooLarge(maxBytes: number): Fault {
+function tooLarge({ maxBytes, setting }: BodyLimits): Fault {
+  const more = setting === undefined ? "" : ` The server's setting ${setting} raises that.`;
   return new Fault("request_too_large", {
-    message: `The request body is larger than the ${maxBytes} bytes this route takes.`,
+    message: `The request body is larger than the ${maxBytes} bytes this route takes.${more}`,
   });
 }

@@ -2,24 +2,41 @@
 const ALLOWED_METHODS = "GET, HEAD, POST, PUT, DELETE, OPTIONS";
 /** Headers a browser's script may read. */
 const EXPOSED =
-  "x-request-id, retry-after, retry-after-ms, x-should-retry, mcp-session-id, mcp-protocol-version, www-authenticate, " +
-  "content-disposition, x-transfer-length";
+  "x-request-id, retry-after, retry-after-ms, x-should-retry, mcp-session-id, mcp-protocol-version, last-event-id, " +
+  "www-authenticate, content-disposition, x-transfer-length";
 /** A day: what browsers accept at most is less, and the answer never changes while the server runs. */
 const MAX_AGE_S = "86400";
 
-/** Cross-origin rules: which origins' pages may use this server. None, unless configured. */
+/** What the rules are made of, as in the configuration. */
+export interface CorsSettings {
+  /** Origins as browsers send them; `*` stands for any. */
+  readonly allowedOrigins: readonly string[];
+  /** This server's own origin. */
+  readonly publicUrl?: string | undefined;
+  /** The listener's address. */
+  readonly host?: string;
+}
+
+/**
+ * Cross-origin rules: which origins' pages may use this server. Those that are configured, and on a server that listens on
+ * this machine only, this machine's own. Never compared with a request's own Host, which such a page chooses.
+ */
 export interface Cors {
+  allows(origin: string): boolean;
   /** The answer to a preflight request. */
   preflight(request: Request): Response;
   /** The headers that an answer to this origin needs; empty for an origin that is not allowed. */
   headersFor(origin: string): readonly (readonly [string, string])[];
 }
 
-export function createCors(allowedOrigins: readonly string[]): Cors {
+export function createCors({ allowedOrigins, publicUrl, host = "" }: CorsSettings): Cors {
   const any = allowedOrigins.includes("*");
-  const allowed = new Set(allowedOrigins);
+  const allowed = new Set(publicUrl === undefined ? allowedOrigins : [...allowedOrigins, publicUrl]);
+  const isLocal = isLoopback(host);
+  const allows = (origin: string): boolean =>
+    any || allowed.has(origin) || (isLocal && isLoopback(URL.parse(origin)?.hostname ?? ""));
   const headersFor = (origin: string): readonly (readonly [string, string])[] => {
-    if (!any && !allowed.has(origin)) return [];
+    if (!allows(origin)) return [];
     // Never with credentials: keys travel in headers, so a wildcard gives a page nothing that it does not hold itself.
     return [
       ["access-control-allow-origin", any ? "*" : origin],
@@ -28,6 +45,7 @@ export function createCors(allowedOrigins: readonly string[]): Cors {
     ];
   };
   return {
+    allows,
     headersFor,
     preflight(request) {
       const headers = new Headers({ allow: ALLOWED_METHODS });
@@ -44,3 +62,10 @@ export function createCors(allowedOrigins: readonly string[]): Cors {
     },
   };
 }
+
+/** Whether a listener's address or a URL's host name stands for this machine alone. */
+export function isLoopback(name: string): boolean {
+  return LOOPBACK.test(name);
+}
+
+const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[?::1\]?)$/;

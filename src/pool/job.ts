@@ -4,10 +4,15 @@ import type { Exchange, ExchangeEnd, ExchangeRequest } from "../tunnel/exchange.
 import type { ResponseHead } from "../tunnel/frame.ts";
 import type { Session } from "../tunnel/session.ts";
 import type { Demand } from "./directory.ts";
+import { toFault, tooLargeForWorker } from "./job-faults.ts";
+import type { JobFacts, RegisteredJob } from "./jobs-registry.ts";
 import type { Claim, Pool, Wait } from "./pool.ts";
 
 /** One client's request, as the pool needs to know it. */
 export interface JobSpec {
+  readonly requestId: string;
+  /** What is asked, as operators see it: `chat.completions`. */
+  readonly kind: string;
   readonly model: string;
   /** Only this worker will do. */
   readonly workerId?: string | undefined;
@@ -68,7 +73,7 @@ const NOT_WAITED_FOR: ReadonlySet<string> = new Set(["upstream_unreachable", "to
  * A job from acceptance to its one end: claim now, else wait, else say why; send; and when the worker is lost before
  * its first byte, claim elsewhere and send again.
  */
-export class Job {
+export class Job implements RegisteredJob {
   readonly #pool: Pool;
   readonly #clock: Clock;
   readonly #spec: JobSpec;
@@ -89,9 +94,11 @@ export class Job {
   #firstByteMs: number | undefined;
   #status: number | undefined;
   #bytesOut = 0;
-  #timedOut: Fault | undefined;
+  /** Why we had the worker stop, where that was not the client's wish. */
+  #stopped: Fault | undefined;
   #stopWatch: CancelTimer | undefined;
   #ended = false;
+  #id = "";
 
   constructor(pool: Pool, clock: Clock, spec: JobSpec, sink: JobSink, onReport: (report: JobReport) => void) {
     this.#pool = pool;
@@ -114,14 +121,46 @@ export class Job {
     return this.#claim;
   }
 
+  facts(): JobFacts {
+    const now = this.#clock.elapsed();
+    const waitingMs = this.#queuedMs + (this.#queuedAt === undefined ? 0 : now - this.#queuedAt);
+    return {
+      id: this.#id,
+      requestId: this.#spec.requestId,
+      kind: this.#spec.kind,
+      model: this.model,
+      workerId: this.isWaiting ? undefined : this.#claim?.seat.session.worker.id,
+      status: this.isWaiting ? "waiting" : this.#status === undefined ? "running" : "streaming",
+      position: this.position,
+      ageMs: now - this.#startedAt,
+      waitingMs,
+      bytesOut: this.#bytesOut,
+    };
+  }
+
+  get isWaiting(): boolean {
+    return this.#wait !== undefined;
+  }
+
+  get model(): string {
+    return (this.isWaiting ? undefined : this.#claim?.model) ?? this.#spec.model;
+  }
+
+  get bytesOut(): number {
+    return this.#bytesOut;
+  }
+
   start(): void {
+    this.#id = this.#pool.jobs.add(this);
     this.#acquire();
   }
 
-  /** The client is gone: leave the queue, or tell the worker. */
-  cancel(): void {
+  /** Leaves the queue, or tells the worker to stop: the client is gone, or is told this fault. */
+  cancel(fault?: Fault): void {
     if (this.#ended) return;
+    this.#stopped ??= fault;
     if (this.#exchange) this.#exchange.cancel("canceled");
+    else if (fault) this.#fail(fault);
     else this.#end({ kind: "canceled" });
   }
 
@@ -207,7 +246,7 @@ export class Job {
         if (this.#heldHead) this.#begin(this.#heldHead);
         return this.#end({ kind: "complete" });
       case "canceled":
-        if (this.#timedOut) return this.#fail(this.#timedOut);
+        if (this.#stopped) return this.#fail(this.#stopped);
         return end.cause instanceof Fault ? this.#fail(end.cause) : this.#end({ kind: "canceled" });
       case "too_large":
         return this.#retryOr(claim, "too_large", tooLargeForWorker(end.maxBytes));
@@ -245,7 +284,7 @@ export class Job {
       const leftMs = exchange.lastProgressAt + limitMs - this.#clock.elapsed();
       if (leftMs > 0) return this.#watch(Math.min(leftMs, this.#spec.silenceMs));
       // A client that takes nothing has left in all but name; a worker that sends nothing is told to stop.
-      if (!exchange.isWaitingForUs) this.#timedOut = new Fault("upstream_timeout");
+      if (!exchange.isWaitingForUs) this.#stopped = new Fault("upstream_timeout");
       exchange.cancel(exchange.isWaitingForUs ? "canceled" : "timeout");
     });
   }
@@ -257,6 +296,7 @@ export class Job {
   #end(end: JobEnd): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.#pool.jobs.delete(this.#id);
     this.#stopWatch?.();
     this.#wait?.leave();
     if (this.#queuedAt !== undefined) this.#leaveQueue();
@@ -272,24 +312,5 @@ export class Job {
       status: this.#status,
     });
     this.#sink.onEnd(end);
-  }
-}
-
-function tooLargeForWorker(maxBytes: number): Fault {
-  return new Fault("request_too_large", {
-    message: `The workers that serve this model now take no request larger than ${maxBytes} bytes.`,
-  });
-}
-
-function toFault(code: string): Fault {
-  switch (code) {
-    case "upstream_unreachable":
-      return new Fault("upstream_unreachable");
-    case "timeout":
-      return new Fault("upstream_timeout");
-    case "draining":
-      return new Fault("worker_lost");
-    default:
-      return new Fault("upstream_error");
   }
 }

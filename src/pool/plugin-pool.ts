@@ -2,34 +2,16 @@ import type { Config } from "../config.ts";
 import type { Deps } from "../deps.ts";
 import { Fault } from "../errors.ts";
 import type { Metrics } from "../metrics.ts";
-import type { ModelCard } from "../plugin.ts";
+import type { Condition, ModelCard, Pulse } from "../plugin.ts";
 import { WorkerEndpoint } from "../tunnel/endpoint.ts";
 import { createModelGreeting } from "../tunnel/model-greeting.ts";
-import type { JobReport } from "./job.ts";
+import { Drift } from "./drift.ts";
+import { toJobsState } from "./job-state.ts";
+import { type EndedJob, Ledger } from "./ledger.ts";
 import { Pool } from "./pool.ts";
-import { countStatus, type PluginPoolState, statusOf, toWorkerState, type WorkerStatus } from "./pool-state.ts";
-
-/** Tokens or other usage that an answer stated. */
-export interface Usage {
-  readonly inputTokens: number;
-  readonly outputTokens: number;
-  /** Seconds of audio. */
-  readonly audioSeconds?: number;
-}
-
-/** A job that has ended, for the counts. */
-export interface EndedJob {
-  readonly requestId: string;
-  /** As the client named it. */
-  readonly model: string;
-  readonly report: JobReport;
-  readonly usage: Usage | undefined;
-  /** Bytes of the request's body. */
-  readonly bytesIn: number;
-}
-
-/** Models measured before those long gone are looked for; metrics take 200. */
-const MAX_MEASURED = 150;
+import { registerGauges } from "./pool-gauges.ts";
+import { findInPool } from "./pool-problems.ts";
+import { countStatus, type PluginPoolState, statusOf, toModelStates, toWorkerState } from "./pool-state.ts";
 
 export interface PluginPoolOptions {
   readonly pluginId: string;
@@ -45,23 +27,23 @@ export class PluginPool {
   readonly endpoint: WorkerEndpoint;
   readonly #options: PluginPoolOptions;
   readonly #startedAt: number;
+  readonly #ledger: Ledger;
   #running = 0;
-  #completed = 0;
-  #failed = 0;
+  readonly #drift: Drift;
   readonly #draining = new AbortController();
-  /** Models that have series in the metrics. */
-  readonly #measured = new Set<string>();
   #idleWaiters: (() => void)[] = [];
 
   constructor(options: PluginPoolOptions) {
     const { config, deps } = options;
     this.#options = options;
     this.#startedAt = deps.clock.elapsed();
+    this.#drift = new Drift(deps.clock);
     this.pool = new Pool({
       clock: deps.clock,
       queueSize: config.queueSize,
       queueTimeoutMs: config.queueTimeoutMs,
       modelGraceMs: config.modelGraceMs,
+      name: options.pluginId,
     });
     this.endpoint = new WorkerEndpoint({
       deps: { ...deps, log: deps.log.with({ plugin: options.pluginId }) },
@@ -72,7 +54,13 @@ export class PluginPool {
       pingIntervalMs: config.pingIntervalMs,
       confirmTimeoutMs: config.confirmTimeoutMs,
     });
-    this.#registerGauges();
+    this.#ledger = new Ledger({
+      pluginId: options.pluginId,
+      clock: deps.clock,
+      metrics: options.metrics,
+      knownModels: () => this.pool.knownModels(),
+    });
+    registerGauges(options.metrics, options.pluginId, this.pool, () => this.#running);
   }
 
   get isDraining(): boolean {
@@ -90,13 +78,12 @@ export class PluginPool {
   }
 
   /** Counts a job out: totals, metrics, and its one log line. */
-  ended({ requestId, model, report, usage, bytesIn }: EndedJob): void {
+  ended(ended: EndedJob): void {
+    const outcome = this.#ledger.add(ended);
     this.#running -= 1;
-    const outcome = outcomeOf(report);
-    if (outcome === "completed") this.#completed += 1;
-    else if (outcome === "failed") this.#failed += 1;
-    this.#addToSeat(report, outcome, usage);
-    this.#measure(report, outcome, usage, bytesIn);
+    if (ended.usage && ended.usage.outputTokens > 0) this.#drift.tokens(this.#options.deps.clock.elapsed());
+    this.pool.touch();
+    const { requestId, model, usage, report } = ended;
     const { claim, end } = report;
     this.#options.deps.log.info("job.ended", {
       plugin: this.#options.pluginId,
@@ -118,6 +105,24 @@ export class PluginPool {
     if (this.#running === 0) for (const wake of this.#idleWaiters.splice(0)) wake();
   }
 
+  /** For an operator: the worker gets no more jobs, or gets them again. False for one that is not here. */
+  drainWorker(workerId: string, on: boolean): boolean {
+    return this.pool.setDrained(workerId, on);
+  }
+
+  /** For an operator: ends the worker's session; its jobs are lost, and it comes back. False for one that is not here. */
+  disconnectWorker(workerId: string): boolean {
+    const seat = this.pool.seatOf(workerId);
+    // 1012: workers dial again after it, soon and spread out.
+    seat?.session.close(1012, "disconnected by an operator");
+    return seat !== undefined;
+  }
+
+  /** For an operator: ends a job, whose client is told `canceled_by_operator`. False for one that is not here. */
+  cancelJob(jobId: string): boolean {
+    return this.pool.jobs.cancel(jobId);
+  }
+
   models(): readonly ModelCard[] {
     return this.pool.knownModels().map((id) => ({
       id,
@@ -127,24 +132,59 @@ export class PluginPool {
     }));
   }
 
-  /** Grows with every change that `state` would show. */
+  /** Grows with every change that `state` would show; with what changes by itself, every few seconds. */
   get revision(): number {
-    return this.pool.revision + this.#completed + this.#failed;
+    return this.pool.revision + this.#drift.revision;
+  }
+
+  /** The figures of now. To be asked once a second. */
+  pulse(): Pulse {
+    const workers = { idle: 0, working: 0, notReady: 0, draining: 0 };
+    let slotsTotal = 0;
+    let lastHeartbeatAt = 0;
+    for (const seat of this.pool.seats()) {
+      workers[COUNTED_AS[statusOf(seat)]] += 1;
+      slotsTotal += seat.capacity;
+      lastHeartbeatAt = Math.max(lastHeartbeatAt, seat.session.lastHeartbeatAt);
+    }
+    const { ended, broken, outputTokens, bytesOut } = this.#ledger.counts;
+    let bytes = bytesOut;
+    for (const job of this.pool.jobs.all()) bytes += job.bytesOut;
+    this.#drift.look(lastHeartbeatAt);
+    return {
+      workers,
+      slotsUsed: this.pool.busyTotal,
+      slotsTotal,
+      waiting: this.pool.queueLength,
+      waitingCapacity: this.pool.queueCapacity,
+      requests: ended,
+      failures: broken,
+      tokens: outputTokens,
+      bytes,
+    };
+  }
+
+  /** What is wrong here, beyond what any plugin may have. */
+  problems(): readonly Condition[] {
+    const { config, deps } = this.#options;
+    return findInPool(this.pool, config.pingIntervalMs, deps.clock.elapsed());
   }
 
   /** What the State API shows of this plugin: a plain copy. */
   state(): PluginPoolState {
     const { deps, version } = this.#options;
-    const workers = [...this.pool.seats()].map(toWorkerState);
+    const now = deps.clock.elapsed();
+    const workers = Array.from(this.pool.seats(), (seat) => toWorkerState(seat, now));
+    const jobs = toJobsState(this.pool.jobs, deps.clock.now());
     const ready = workers.filter((worker) => worker.status === "idle" || worker.status === "working").length;
     return {
       server: {
         state: this.isDraining ? "draining" : ready > 0 ? "ready" : "not_ready",
         version,
-        uptime_s: Math.floor((deps.clock.elapsed() - this.#startedAt) / 1000),
+        uptime_s: Math.floor((now - this.#startedAt) / 1000),
         jobs_inflight_total: this.#running,
-        jobs_completed_total: this.#completed,
-        jobs_failed_total: this.#failed,
+        jobs_completed_total: this.#ledger.counts.completed,
+        jobs_failed_total: this.#ledger.counts.failed,
         scheduler_queue_len: this.pool.queueLength,
         scheduler_queue_capacity: this.pool.queueCapacity,
       },
@@ -155,8 +195,9 @@ export class PluginPool {
         not_ready: countStatus(workers, "not_ready"),
         draining: countStatus(workers, "draining"),
       },
-      models: this.pool.knownModels().map((name) => ({ name, workers: this.pool.workersOf(name) })),
+      models: toModelStates(this.pool, this.#ledger.models, jobs.byModel, now),
       workers,
+      jobs: jobs.shown,
     };
   }
 
@@ -173,96 +214,9 @@ export class PluginPool {
   close(): void {
     this.endpoint.close(1012, "server restart");
   }
-
-  #addToSeat(report: JobReport, outcome: Outcome, usage: Usage | undefined): void {
-    const totals = report.claim?.seat.totals;
-    if (!totals) return;
-    if (outcome === "completed") {
-      totals.processed += 1;
-      totals.processingMs += report.durationMs - report.queuedMs;
-    } else if (outcome === "failed" && !isClientsFault(report)) {
-      totals.failures += 1;
-      totals.lastError = report.end.kind === "failed" ? report.end.fault.code : `status ${report.status}`;
-    }
-    totals.inputTokens += usage?.inputTokens ?? 0;
-    totals.outputTokens += usage?.outputTokens ?? 0;
-    totals.audioSeconds += usage?.audioSeconds ?? 0;
-    this.pool.touch();
-  }
-
-  #measure(report: JobReport, outcome: Outcome, usage: Usage | undefined, bytesIn: number): void {
-    const { metrics, pluginId } = this.#options;
-    // The worker's name for the model, never the client's: clients choose names freely, and stand-ins answer to many.
-    const measured = metrics.forModel(pluginId, report.claim?.model);
-    measured.ended(outcome);
-    measured.duration(report.durationMs / 1000);
-    if (report.firstByteMs !== undefined) measured.firstByte(report.firstByteMs / 1000);
-    if (report.claim) measured.queueWait(report.queuedMs / 1000);
-    if (report.attempts > 1) measured.retries(report.attempts - 1, report.retryReason);
-    if (report.end.kind === "failed" && !report.claim) metrics.rejection(pluginId, report.end.fault.code);
-    if (usage) measured.tokens(usage.inputTokens, usage.outputTokens);
-    if (usage?.audioSeconds) measured.audio(usage.audioSeconds);
-    measured.bytesIn(bytesIn);
-    measured.bytesOut(report.bytesOut);
-    if (report.claim) this.#remember(report.claim.model);
-  }
-
-  /** Keeps room for models to come: those that are long gone give up their series. */
-  #remember(model: string): void {
-    this.#measured.add(model);
-    if (this.#measured.size <= MAX_MEASURED) return;
-    const known = new Set(this.pool.knownModels());
-    for (const gone of this.#measured) {
-      if (known.has(gone)) continue;
-      this.#measured.delete(gone);
-      this.#options.metrics.removeModel(this.#options.pluginId, gone);
-    }
-  }
-
-  #registerGauges(): void {
-    const { metrics, pluginId } = this.#options;
-    const labels = { plugin: pluginId };
-    metrics.gauge("moorage_workers", "Workers connected, by status.", ["plugin", "status"], () => {
-      const counts: Record<WorkerStatus, number> = { idle: 0, working: 0, not_ready: 0, draining: 0 };
-      for (const seat of this.pool.seats()) counts[statusOf(seat)] += 1;
-      return Object.entries(counts).map(([status, value]) => ({ labels: { ...labels, status }, value }));
-    });
-    metrics.gauge("moorage_slots", "Jobs that the connected workers take at once.", ["plugin"], () => {
-      let value = 0;
-      for (const seat of this.pool.seats()) value += seat.capacity;
-      return [{ labels, value }];
-    });
-    metrics.gauge(
-      "moorage_slots_busy",
-      "Slots held by jobs, or waiting for a worker to confirm a cancel.",
-      ["plugin"],
-      () => [{ labels, value: this.pool.busyTotal }],
-    );
-    metrics.gauge(
-      "moorage_jobs_in_flight",
-      "Jobs accepted and not yet ended, waiting ones included.",
-      ["plugin"],
-      () => [{ labels, value: this.#running }],
-    );
-    metrics.gauge("moorage_queue_length", "Jobs waiting for a slot.", ["plugin"], () => [
-      { labels, value: this.pool.queueLength },
-    ]);
-  }
 }
+
+const COUNTED_AS = { idle: "idle", working: "working", not_ready: "notReady", draining: "draining" } as const;
 
 /** When a drained worker should come back: a restart takes a few seconds. */
 const DRAIN_RETRY_AFTER_MS = 5000;
-
-/** Found only while a worker had it already: a form that lacks its file, for one. */
-function isClientsFault({ end }: JobReport): boolean {
-  return end.kind === "failed" && end.fault.status < 500;
-}
-
-type Outcome = "completed" | "failed" | "canceled";
-
-/** A backend's own 5xx is a failure of that worker although its answer passed through whole. */
-function outcomeOf(report: JobReport): Outcome {
-  if (report.end.kind === "failed") return "failed";
-  if (report.end.kind === "canceled") return "canceled";
-  return (report.status ?? 200) >= 500 ? "failed" : "completed";
-}

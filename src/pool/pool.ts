@@ -1,8 +1,9 @@
 import type { Clock } from "../deps.ts";
 import { Fault } from "../errors.ts";
 import type { Session, SessionHost } from "../tunnel/session.ts";
-import { aliasKey } from "./alias.ts";
 import { type Demand, Directory } from "./directory.ts";
+import { JobsRegistry } from "./jobs-registry.ts";
+import { laneOf, lanesOf } from "./lanes.ts";
 import { Queue, type Ticket } from "./queue.ts";
 import type { Seat } from "./seat.ts";
 
@@ -20,6 +21,8 @@ export interface PoolOptions {
   readonly queueSize: number;
   readonly queueTimeoutMs: number;
   readonly modelGraceMs: number;
+  /** Tells the pools of one server apart; "pool" unless given. */
+  readonly name?: string;
 }
 
 /** A wait for a slot, as its job holds it. */
@@ -37,6 +40,8 @@ const RETRY_AFTER_S = 2;
  * counting its slot nothing else can run, so a worker never holds more than it declared.
  */
 export class Pool implements SessionHost {
+  /** Those under way. */
+  readonly jobs: JobsRegistry;
   readonly #options: PoolOptions;
   readonly #directory: Directory;
   readonly #queue: Queue<Demand, Claim>;
@@ -48,6 +53,7 @@ export class Pool implements SessionHost {
 
   constructor(options: PoolOptions) {
     this.#options = options;
+    this.jobs = new JobsRegistry(options.name ?? "pool", options.clock);
     this.#directory = new Directory(options.clock, options.modelGraceMs);
     this.#queue = new Queue(options.queueSize, (expire) => options.clock.after(options.queueTimeoutMs, expire));
   }
@@ -119,6 +125,19 @@ export class Pool implements SessionHost {
     this.#serveStandIns(seat.models);
   }
 
+  /**
+   * Takes a worker out of service, or puts it back: a drained one gets no more jobs, and those it has go on. It lasts as
+   * long as the worker's session. False for a worker that is not here.
+   */
+  setDrained(workerId: string, isDrained: boolean): boolean {
+    const seat = this.#directory.seatOf(workerId);
+    if (!seat) return false;
+    if (seat.isDrained === isDrained) return true;
+    seat.isDrained = isDrained;
+    this.onOfferChange(seat.session);
+    return true;
+  }
+
   /** A slot at once, or undefined. Throws a fault for a model or worker that is not known at all. */
   claim(demand: Demand): Claim | undefined {
     const choice = this.#directory.choose(demand);
@@ -178,6 +197,11 @@ export class Pool implements SessionHost {
   /** Whether any worker but the excluded ones might still take this job, now or later. */
   hasOther(demand: Demand): boolean {
     return this.#directory.isServed(demand, false);
+  }
+
+  /** Whether a worker takes such jobs, busy or not. */
+  isServed(demand: Demand): boolean {
+    return this.#directory.isServed(demand, true);
   }
 
   /** Says that a seat's totals changed. */
@@ -252,7 +276,8 @@ export class Pool implements SessionHost {
       throw new Fault("worker_not_found", { param: "worker_id" });
     }
     if (this.#directory.isKnownModel(demand)) return;
-    throw new Fault("model_not_found", { message: notFoundText(model, this.knownModels()), param: "model" });
+    const message = notFoundText(model, this.knownModels(), [...this.#directory.seats()].length);
+    throw new Fault("model_not_found", { message, param: "model" });
   }
 
   #fullFault(demand: Demand): Fault {
@@ -281,33 +306,22 @@ export class Pool implements SessionHost {
 /** Model ids named in a message at most: enough to see a typing error, not a catalogue. */
 const LISTED_MODELS = 20;
 
-function notFoundText(model: string, known: readonly string[]): string {
-  if (known.length === 0) return `The model ${quote(model)} does not exist here: no worker has connected yet.`;
+/** A pool is one of several, and its models are not all that the server lists: another route may serve this one. */
+function notFoundText(model: string, known: readonly string[], workers: number): string {
+  const start = `The model ${quote(model)} is not served on this route`;
+  if (workers === 0 && known.length === 0) return `${start}: no worker for it is connected.`;
+  if (known.length === 0) {
+    const offer =
+      workers === 1
+        ? "the one worker connected for it offers no model now"
+        : `none of the ${workers} workers connected for it offers a model now`;
+    return `${start}: ${offer}. The state page, /state, has the reason.`;
+  }
   const listed = known.slice(0, LISTED_MODELS).map(quote).join(", ");
   const more = known.length > LISTED_MODELS ? ` and ${known.length - LISTED_MODELS} more` : "";
-  return `The model ${quote(model)} does not exist here. Known models: ${listed}${more}.`;
+  return `${start}. Models that are: ${listed}${more}.`;
 }
 
 function quote(text: string): string {
   return `'${text.slice(0, 128)}'`;
 }
-
-/** Where a demand waits: for one worker, for one model, or for all that may stand in for each other. */
-function laneOf(demand: Demand): string {
-  if (demand.workerId !== undefined) return workerLane(demand.workerId);
-  const alias = demand.exact ? undefined : aliasKey(demand.model);
-  return alias === undefined ? modelLane(demand.model) : aliasLane(alias);
-}
-
-/** Every lane whose tickets a seat might serve. */
-function lanesOf(seat: Seat): string[] {
-  return [
-    workerLane(seat.session.worker.id),
-    ...seat.models.map(modelLane),
-    ...[...seat.byAlias.keys()].map(aliasLane),
-  ];
-}
-
-const workerLane = (workerId: string): string => `worker ${workerId}`;
-const modelLane = (model: string): string => `model ${model}`;
-const aliasLane = (alias: string): string => `alias ${alias}`;

@@ -1,6 +1,8 @@
+import { SlidingSum } from "../recent/sliding-sum.ts";
 import { capacityOf, type Session } from "../tunnel/session.ts";
 import { aliasKey } from "./alias.ts";
 import { createRanked, type Ranked } from "./ranking.ts";
+import { RecentOutcomes } from "./recent-outcomes.ts";
 
 /** What a worker has done since it took its seat. */
 export interface SeatTotals {
@@ -12,6 +14,11 @@ export interface SeatTotals {
   audioSeconds: number;
   /** The last failure in our words; undefined while there was none. */
   lastError: string | undefined;
+  /** `Clock.elapsed` of it. */
+  lastFailedAt: number | undefined;
+  readonly recent: RecentOutcomes;
+  /** Output tokens of late. */
+  readonly tokens: SlidingSum;
 }
 
 /** A session in a pool, with its busy count: the counter that decides who gets a job. Only the pool changes it. */
@@ -25,8 +32,13 @@ export class Seat {
     outputTokens: 0,
     audioSeconds: 0,
     lastError: undefined,
+    lastFailedAt: undefined,
+    recent: new RecentOutcomes(),
+    tokens: new SlidingSum(),
   };
   busy = 0;
+  /** An operator wants it to take no more jobs. */
+  isDrained = false;
   /** What the session offered when the pool last looked, so that a change can be compared. */
   models: readonly string[] = [];
   capacity = 0;
@@ -50,7 +62,7 @@ export class Seat {
   /** Takes over what the session offers now. */
   refresh(): void {
     this.models = this.session.offer.models;
-    this.capacity = capacityOf(this.session.offer);
+    this.capacity = this.isDrained ? 0 : capacityOf(this.session.offer);
     this.byModel.clear();
     this.byAlias.clear();
     for (const model of this.models) {

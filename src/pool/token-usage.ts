@@ -1,4 +1,4 @@
-import type { Usage } from "./plugin-pool.ts";
+import type { Usage } from "./ledger.ts";
 
 const MAX_TOKENS = 2 ** 31;
 

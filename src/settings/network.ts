@@ -39,6 +39,26 @@ export const origins: Kind<readonly string[]> = list(parsed(parseOrigin), {
   hint: "such as https://app.example.com,http://localhost:3000, without a path",
 });
 
+/** One origin of a web server: what stands before the path in its URLs. */
+export const origin: Kind<string> = {
+  schema: parsed((text) => {
+    const found = parseOrigin(text);
+    return found !== undefined && /^https?:/.test(found) ? found : undefined;
+  }),
+  placeholder: "url",
+  accepts: "an http or https URL without a path",
+  hint: "such as https://moorage.example.com",
+};
+
+/** Names as a Host header has them, without ports; or `*`. */
+export const hostNames: Kind<readonly string[]> = list(
+  parsed((text) => (text === "*" ? text : parseHost(text)?.toLowerCase())),
+  {
+    placeholder: "name,…",
+    accepts: "host names and IP addresses without ports, comma separated, or * for any",
+  },
+);
+
 function parsePort(text: string): number | undefined {
   return /^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? Number(text) : undefined;
 }

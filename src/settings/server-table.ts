@@ -1,7 +1,7 @@
 import { tmpdir } from "node:os";
 import * as v from "valibot";
 import { atLeastOne, duration, host, integer, isLine, KEY, line, list, parsed, size, word } from "./kinds.ts";
-import { addressRanges, listener, origins, port } from "./network.ts";
+import { addressRanges, hostNames, listener, origin, origins, port } from "./network.ts";
 import { type Kind, setting, unset } from "./setting.ts";
 
 const keys: Kind<readonly string[]> = list(
@@ -69,7 +69,19 @@ export function serverTable(knownPlugins: readonly string[]) {
       variable: "ALLOWED_ORIGINS",
       absent: [],
       says: "none",
-      help: "Origins of web pages that may call the server (CORS, and MCP's Origin check).",
+      help: "Origins of web pages that may call the server (CORS, and MCP's Origin check). A server on a loopback address serves this machine's pages besides.",
+    }),
+    publicUrl: unset(origin, {
+      variable: "PUBLIC_URL",
+      absent: undefined,
+      says: "as each request's Host has it",
+      help: "Where clients reach the server. MCP's OAuth metadata name it, its pages may call MCP, and MCP checks Host against it.",
+    }),
+    allowedHosts: unset(hostNames, {
+      variable: "ALLOWED_HOSTS",
+      absent: [],
+      says: "the name in PUBLIC_URL; without that any",
+      help: "Names by which MCP may be called, beside that in PUBLIC_URL and, on a loopback address, this machine's own.",
     }),
     plugins: setting(pluginList(knownPlugins), {
       variable: "PLUGINS",

@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { type AnyElysia, Elysia } from "elysia";
 import { SignInPage } from "../../views/signin.tsx";
 import { StatePage } from "../../views/state.tsx";
@@ -11,6 +10,7 @@ import { readBody } from "../http/body.ts";
 import type { Listener } from "../http/listener.ts";
 import { errorResponses, rawAnswer } from "../openapi/schema.ts";
 import type { Plugin } from "../plugin.ts";
+import { accepts, sharedAssets } from "./assets.ts";
 
 export interface PageOptions {
   readonly config: Config;
@@ -19,8 +19,8 @@ export interface PageOptions {
   readonly listener: Listener;
   readonly plugins: readonly Plugin[];
   readonly version: string;
-  /** The State API's envelope as JSON. */
-  readonly envelope: () => string;
+  /** What the State API says of the whole server. */
+  readonly server: () => object;
 }
 
 /** A key and the form around it; keys are far shorter. */
@@ -34,24 +34,22 @@ const SIGN_IN_TIMEOUT_MS = 10_000;
  * type, without the HTML plugin: that one hooks into every route and takes any text that begins with `<` for a page.
  */
 export function pageRoutes(options: PageOptions): AnyElysia {
-  const { deps, auth, listener, plugins, version, envelope } = options;
+  const { deps, auth, listener, plugins, version, server } = options;
 
-  const showState = (): Response => {
-    const state = JSON.parse(envelope()) as { plugins: Record<string, object> }; // written by us a moment ago
-    return page(
+  const showState = (request: Request): Response =>
+    page(
+      request,
       StatePage({
         version,
         canSignOut: auth.hasApiKey,
-        sections: plugins.map((plugin) => ({
-          id: plugin.id,
-          html: plugin.view?.(),
-          json: JSON.stringify(state.plugins[plugin.id], null, 2),
-        })),
+        hasKeys: !auth.isApiOpen,
+        assets: sharedAssets().page,
+        boot: insideScript(JSON.stringify(server())),
+        sections: plugins.flatMap(({ id, view }) => (view ? [{ id, html: view() }] : [])),
       }),
     );
-  };
-  const showSignIn = (status: number, problem?: string): Response =>
-    page(SignInPage({ problem, hasKey: auth.hasApiKey }), status);
+  const showSignIn = (request: Request, status: number, problem?: string): Response =>
+    page(request, SignInPage({ assets: sharedAssets().page, problem, hasKey: auth.hasApiKey }), status);
 
   return new Elysia()
     .get(
@@ -62,10 +60,10 @@ export function pageRoutes(options: PageOptions): AnyElysia {
           auth.requireState(request, address);
         } catch (error) {
           // Whoever is not let in is a person who has not signed in yet.
-          if (error instanceof Fault) return showSignIn(200);
+          if (error instanceof Fault) return showSignIn(request, 200);
           throw error;
         }
-        return showState();
+        return showState(request);
       },
       {
         detail: {
@@ -96,7 +94,7 @@ export function pageRoutes(options: PageOptions): AnyElysia {
           return redirect(auth.signIn(request, address, key.trim()));
         } catch (error) {
           if (!(error instanceof Fault) || !SIGN_IN_PROBLEMS.has(error.code)) throw error;
-          const answer = showSignIn(error.status, SIGN_IN_PROBLEMS.get(error.code));
+          const answer = showSignIn(request, error.status, SIGN_IN_PROBLEMS.get(error.code));
           if (error.retryAfterS !== undefined) answer.headers.set("retry-after", String(error.retryAfterS));
           return answer;
         }
@@ -107,8 +105,11 @@ export function pageRoutes(options: PageOptions): AnyElysia {
       parse: "none",
       detail: { hide: true },
     })
-    .get("/state/app.js", () => file("state.js", "text/javascript"), { detail: { hide: true } })
-    .get("/state/style.css", () => file("state.css", "text/css"), { detail: { hide: true } });
+    .get(
+      "/state/assets/:hash/:name",
+      ({ request, params }) => sharedAssets().serve(request, params.hash, params.name),
+      { detail: { hide: true } },
+    );
 }
 
 const SIGN_IN_PROBLEMS: ReadonlyMap<string, string> = new Map([
@@ -116,35 +117,35 @@ const SIGN_IN_PROBLEMS: ReadonlyMap<string, string> = new Map([
   ["too_many_auth_failures", "Too many wrong keys came from this address. Wait a minute and try again."],
 ]);
 
-const FILES = join(import.meta.dir, "../../views/client");
-
-function file(name: string, type: string): Response {
-  return new Response(Bun.file(join(FILES, name)), {
-    headers: {
-      "content-type": `${type}; charset=utf-8`,
-      "cache-control": "no-cache",
-      "x-content-type-options": "nosniff",
-    },
-  });
-}
-
 /** Nothing but this origin's own files, and no script in the page itself: names that workers choose are shown here. */
 const PAGE_POLICY =
-  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; " +
-  "base-uri 'none'; frame-ancestors 'none'";
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+  "media-src 'self' blob:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-function page(html: string, status = 200): Response {
-  return new Response(html, {
+/** Below this a page is not worth packing. */
+const MIN_PACKED_CHARS = 1024;
+
+function page(request: Request, html: string, status = 200): Response {
+  const isPacked = html.length >= MIN_PACKED_CHARS && accepts(request, "gzip");
+  return new Response(isPacked ? Bun.gzipSync(html) : html, {
     status,
     headers: {
       "content-type": "text/html; charset=utf-8",
       "cache-control": "no-store",
+      vary: "accept-encoding",
       "content-security-policy": PAGE_POLICY,
+      "permissions-policy": "microphone=(self), camera=(), geolocation=()",
       "x-content-type-options": "nosniff",
       // `no-referrer` would make browsers send `Origin: null` with our own forms.
       "referrer-policy": "same-origin",
+      ...(isPacked ? { "content-encoding": "gzip" } : {}),
     },
   });
+}
+
+/** JSON that cannot end the script element it stands in, whatever workers call themselves. */
+function insideScript(json: string): string {
+  return json.replace(/[<\u2028\u2029]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 /** 303: the browser goes on with GET, and a reload does not send the key again. */

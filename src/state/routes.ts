@@ -9,7 +9,10 @@ import { originalOf } from "../http/original.ts";
 import { shownAs } from "../openapi/document.ts";
 import { API_KEY_SECURITY, errorResponses, jsonAnswer, rawAnswer } from "../openapi/schema.ts";
 import type { Plugin } from "../plugin.ts";
+import { actionRoutes } from "./action-routes.ts";
 import { Broadcast } from "./broadcast.ts";
+import type { Overview } from "./overview.ts";
+import { historySchema, serverStateSchema } from "./overview-schema.ts";
 import { pageRoutes } from "./page-routes.ts";
 
 export interface StateOptions {
@@ -19,10 +22,14 @@ export interface StateOptions {
   readonly listener: Listener;
   readonly plugins: readonly Plugin[];
   readonly version: string;
+  /** Started and stopped by whoever made it. */
+  readonly overview: Overview;
 }
 
 export interface StateApi {
   readonly routes: AnyElysia;
+  /** Open streams. */
+  readonly viewers: number;
   /** Ends the streams, and opens no more. */
   close(): void;
 }
@@ -32,23 +39,27 @@ const MAX_VIEWERS = 1000;
 
 const envelopeSchema = v.pipe(
   v.object({
+    server: serverStateSchema,
     plugins: v.pipe(
       v.record(v.string(), v.looseObject({})),
       v.description("Each plugin's state under its id; its shape is the plugin's own."),
     ),
   }),
-  v.description("The state of every plugin."),
+  v.description("The state of the server and of every plugin."),
 );
 
 /** The State API, and the page at `/state` that shows it. */
 export function stateRoutes(options: StateOptions): StateApi {
-  const { config, deps, auth, listener, plugins } = options;
+  const { config, deps, auth, listener, plugins, overview } = options;
   const envelope = (): string =>
-    JSON.stringify({ plugins: Object.fromEntries(plugins.map((plugin) => [plugin.id, plugin.state()])) });
+    JSON.stringify({
+      server: overview.state(broadcast.viewers),
+      plugins: Object.fromEntries(plugins.map((plugin) => [plugin.id, plugin.state()])),
+    });
   const broadcast = new Broadcast({
     clock: deps.clock,
     log: deps.log,
-    revision: () => plugins.map((plugin) => plugin.revision()).join(" "),
+    revision: () => [overview.revision, ...plugins.map((plugin) => plugin.revision())].join(" "),
     write: envelope,
     keepaliveMs: config.keepaliveIntervalMs,
     stallMs: config.clientStallTimeoutMs,
@@ -77,6 +88,24 @@ export function stateRoutes(options: StateOptions): StateApi {
       },
     )
     .get(
+      "/api/state/history",
+      ({ request }) => {
+        auth.requireState(request, () => listener.addressOf(request));
+        return Response.json(overview.history(), { headers: { "cache-control": "no-store" } });
+      },
+      {
+        detail: {
+          ...detail,
+          summary: "The last quarter of an hour",
+          description: "For plots; the stream's envelopes go on where it ends.",
+          responses: {
+            200: jsonAnswer(historySchema),
+            ...errorResponses("invalid_api_key", "too_many_auth_failures"),
+          },
+        },
+      },
+    )
+    .get(
       "/api/state/stream",
       ({ request }) => {
         const access = auth.requireState(request, () => listener.addressOf(request));
@@ -97,7 +126,7 @@ export function stateRoutes(options: StateOptions): StateApi {
             200: rawAnswer(
               "text/event-stream",
               "One `data:` line with an envelope per event.",
-              'data: {"plugins":{}}\n\n',
+              'data: {"server":{},"plugins":{}}\n\n',
             ),
             ...errorResponses("invalid_api_key", "too_many_auth_failures", "too_many_connections", "draining"),
           },
@@ -126,8 +155,15 @@ export function stateRoutes(options: StateOptions): StateApi {
         }),
       },
     )
-    .use(pageRoutes({ ...options, envelope }));
-  return { routes, close: () => broadcast.close() };
+    .use(actionRoutes({ auth, listener, log: deps.log, plugins }))
+    .use(pageRoutes({ ...options, server: () => overview.state(broadcast.viewers) }));
+  return {
+    routes,
+    get viewers() {
+      return broadcast.viewers;
+    },
+    close: () => broadcast.close(),
+  };
 }
 
 const schemaOfId = { type: "string", example: "llm" } as const;

@@ -33,19 +33,27 @@ export interface EndpointOptions {
   readonly windowBytes: number;
   readonly pingIntervalMs: number;
   readonly confirmTimeoutMs: number;
+  /** The largest message of a legacy worker that has registered; the frame limit decides unless given. */
+  readonly maxLegacyBytes?: number;
 }
 
+/** A message of up to twice the frame limit is read, so that one over it can be refused with a reason. */
+const MAX_MESSAGE_BYTES = 2 * MAX_FRAME_BYTES;
+
 /**
- * How Bun must hold the sockets: liveness is ours to judge, so its own pings and idle timeout are off.
- * A message of up to twice the frame limit is read, so that one over it can be refused with a reason. The send queue may
- * hold a legacy request, which travels in one message, beside what was already there.
+ * How Bun must hold the sockets: liveness is ours to judge, so its own pings and idle timeout are off. The send queue may
+ * hold a legacy request, which travels in one message, beside what was already there. `largestBytes` is the longest
+ * message of any plugin's workers: Bun has one limit for all sockets, and each endpoint keeps its own below it. What a peer
+ * only announces reserves address space and no memory (Bun 1.4.5).
  */
-export const WEBSOCKET_OPTIONS = {
-  idleTimeout: 0,
-  sendPings: false,
-  maxPayloadLength: 2 * MAX_FRAME_BYTES,
-  backpressureLimit: 128 * 1024 * 1024,
-} as const;
+export function websocketOptions(largestBytes: number) {
+  return {
+    idleTimeout: 0,
+    sendPings: false,
+    maxPayloadLength: Math.max(MAX_MESSAGE_BYTES, largestBytes),
+    backpressureLimit: 128 * 1024 * 1024,
+  } as const;
+}
 
 /** Below this the socket counts as drained: enough left to keep the line busy until the sources have refilled it. */
 const DRAINED_BYTES = 64 * 1024;
@@ -120,6 +128,7 @@ export class WorkerEndpoint {
   #createHandlers(dialect: Dialect["name"], admit: (clientKey: string | undefined) => Admission): SocketHandlers {
     let session: WorkerSession | undefined;
     let cancelTimer: CancelTimer | undefined;
+    const maxSessionBytes = (dialect === "legacy" && this.#options.maxLegacyBytes) || MAX_MESSAGE_BYTES;
     const settle = (): void => {
       if (!cancelTimer) return;
       cancelTimer();
@@ -135,6 +144,11 @@ export class WorkerEndpoint {
         });
       },
       message: (ws, message) => {
+        // Characters of text are at most as many as its bytes.
+        if (message.length > (session ? maxSessionBytes : MAX_MESSAGE_BYTES)) {
+          settle();
+          return session ? session.close(1009, "message too large") : void this.#refuse(ws, 1009, "message too large");
+        }
         if (session) return session.handleMessage(message);
         // A refused socket may have more under way; it is closing and says nothing to us any more.
         if (!cancelTimer) return;

@@ -28,6 +28,8 @@ export interface RequestHead {
   readonly headers: HeaderPairs;
   /** How long the server waits for bytes before it cancels: for the worker's own deadline. */
   readonly timeout_ms?: number;
+  /** The public URL of an MCP server whose clients sign in with OAuth: what their tokens are for. */
+  readonly resource?: string;
   /** The client asked for a stream: the legacy dialect says so beside the body. */
   readonly stream?: boolean;
 }
@@ -220,17 +222,19 @@ function toResponseHead(value: unknown): ResponseHead | undefined {
 
 function toRequestHead(value: unknown): RequestHead | undefined {
   if (!isRecord(value)) return undefined;
-  const { method, path, headers, timeout_ms, stream } = value;
+  const { method, path, headers, timeout_ms, resource, stream } = value;
   if (typeof method !== "string" || !TOKEN.test(method)) return undefined;
   if (typeof path !== "string" || !path.startsWith("/")) return undefined;
   if (!isHeaderPairs(headers)) return undefined;
   if (timeout_ms !== undefined && (typeof timeout_ms !== "number" || timeout_ms < 0)) return undefined;
+  if (resource !== undefined && (typeof resource !== "string" || BAD_VALUE.test(resource))) return undefined;
   if (stream !== undefined && typeof stream !== "boolean") return undefined;
   return {
     method,
     path,
     headers,
     ...(timeout_ms === undefined ? {} : { timeout_ms }),
+    ...(resource === undefined ? {} : { resource }),
     ...(stream === undefined ? {} : { stream }),
   };
 }

@@ -40,6 +40,8 @@ export interface Session {
   readonly offer: Offer;
   readonly connectedAt: number;
   readonly lastHeartbeatAt: number;
+  /** `Clock.elapsed` of the last sign of life of any kind. */
+  readonly lastHeardAt: number;
   readonly telemetry: Telemetry;
   /** Starts an exchange; the sink hears everything about it, never before this call has returned. */
   open(request: ExchangeRequest, sink: ExchangeSink): Exchange;

@@ -144,7 +144,7 @@ export class BackendWatch {
     this.#state = next;
     const { base, family, version } = next;
     const { log } = this.#options;
-    if (!next.isUp) log.warn("backend.not_ready", { backend: base, reason: next.reason });
+    if (!next.isUp) log.warn("backend.not_ready", { backend: base, reason: next.reason, hint: keyHint(next.reason) });
     else if (!was.isUp) log.info("backend.ready", { backend: base, family, version, models: next.models.length });
     else log.info("models.changed", { backend: base, models: next.models.length });
     if (next.isUp && next.models.length === 0) log.warn("backend.without_models", { backend: base });
@@ -155,6 +155,13 @@ export class BackendWatch {
 function downText(probe: Exclude<Probe, { kind: "found" }>): string {
   const text = probe.kind === "silent" ? `does not answer: ${probe.reason}` : probe.reason;
   return `model server at ${new URL(probe.base).origin} ${text}`.slice(0, 512);
+}
+
+/** What the operator can do about a model server that wants another key than it got; undefined where it is not that. */
+function keyHint(reason: string | undefined): string | undefined {
+  return /\banswers 40[13] at /.test(reason ?? "")
+    ? "set --backend-key (COMPLETION_API_KEY) to a key that the model server takes"
+    : undefined;
 }
 
 function notFoundText(places: readonly UsualPlace[]): string {

@@ -326,6 +326,7 @@ test("the state and the page show the plugin, its workers and what they have hea
   const state = await server.asrState();
   expect(state.workers[0]).toMatchObject({ name: "ear <1>", processed_total: 1, audio_seconds_total: 2.5 });
   const view = await (await server.fetch("/api/state/view/asr.html")).text();
-  expect(view).toContain("ear &lt;1&gt;");
   expect(view).toContain('data-plugin="asr"');
+  // Bindings alone: names are put in by the page, as text.
+  expect(view).not.toContain("&lt;1");
 });

@@ -130,6 +130,54 @@ describe("a relay of the predecessor", () => {
   });
 });
 
+describe("an answer in one message", () => {
+  const answerOf = (sid: string, chars: number): string =>
+    `{"t":"rpc","sid":"${sid}","payload":{"jsonrpc":"2.0","id":7,"result":"${"é".repeat(chars)}"}}`;
+
+  test("may be as large as any, byte for byte", async () => {
+    const server = start();
+    const agent = await connect(server);
+    const answer = server.rpc(CALL);
+    const { sid } = await letIn(agent);
+    // 20 MiB in UTF-8.
+    agent.socket.send(answerOf(sid, 10 * 1024 * 1024));
+    const response = await answer;
+    expect(response.status).toBe(200);
+    const text = await response.text();
+    expect(text.length).toBe('{"jsonrpc":"2.0","id":7,"result":""}'.length + 10 * 1024 * 1024);
+    expect(text.endsWith('éé"}')).toBe(true);
+  });
+
+  test("over the limit is 502 and costs no other call", async () => {
+    const server = start({ mcpMaxAnswerBytes: 3 * 1024 * 1024 });
+    const agent = await connect(server);
+    const other = server.rpc({ ...CALL, id: 8 });
+    const kept = await letIn(agent);
+    const answer = server.rpc(CALL);
+    const { sid } = await letIn(agent);
+    agent.socket.send(answerOf(sid, 2 * 1024 * 1024));
+    const response = await answer;
+    expect(response.status).toBe(502);
+    expect(await response.json()).toMatchObject({
+      id: 7,
+      error: { data: { mcp: "MCP_LIMIT_EXCEEDED", code: "response_too_large" } },
+    });
+    agent.send({ t: "rpc", sid: kept.sid, payload: { jsonrpc: "2.0", id: 8, result: {} } });
+    expect((await other).status).toBe(200);
+  });
+
+  test("is all that may be so large: a first message is not, and no message of another dialect", async () => {
+    const server = start();
+    const stranger = new LegacyWorker({ url: server.url, path: "/api/mcp/connect" });
+    await stranger.opened;
+    stranger.socket.send("x".repeat(3 * 1024 * 1024));
+    expect(await stranger.closed).toEqual({ code: 1009, reason: "message too large" });
+    const native = await server.relay({ id: "native" });
+    native.socket.send(new Uint8Array(3 * 1024 * 1024));
+    expect(await native.closed).toEqual({ code: 1009, reason: "message too large" });
+  });
+});
+
 describe("what its dialect cannot do is refused:", () => {
   test.each(["GET", "DELETE"])("%s with 405, as by a server without streams and sessions", async (method) => {
     const server = start();

@@ -11,6 +11,7 @@ import { systemIds } from "../../src/ids.ts";
 import { silentLog } from "../../src/log.ts";
 import type { Plugin } from "../../src/plugin.ts";
 import { stateRoutes } from "../../src/state/routes.ts";
+import { stillOverview } from "../support/still-overview.ts";
 
 const KEY = "state-key";
 const EVIL = "<script>alert(1)</script>";
@@ -32,7 +33,15 @@ function serve(overrides: Partial<Config>) {
   const deps = { clock: systemClock, ids: systemIds, log: silentLog };
   const plugins = [plugin("llm", () => "<p>two workers</p>"), plugin("mcp")];
   const listener = createListener(() => elysia.server);
-  const api = stateRoutes({ config, deps, auth: createAuth(config, deps), listener, plugins, version: "1.2.3" });
+  const api = stateRoutes({
+    config,
+    deps,
+    auth: createAuth(config, deps),
+    listener,
+    plugins,
+    version: "1.2.3",
+    overview: stillOverview(plugins, deps, config),
+  });
   const elysia: AnyElysia = new Elysia({ serve: { reusePort: false, development: false } })
     .onError(({ error }) =>
       error instanceof Fault ? errorResponse(error, "r") : new Response("none", { status: 404 }),
@@ -60,16 +69,19 @@ describe("the State API", () => {
     const response = await server.get("/api/state", withKey);
     expect(response.headers.get("content-type")).toBe("application/json");
     const state = { workers: [{ name: EVIL }] };
-    expect(await response.json()).toEqual({ plugins: { llm: state, mcp: state } });
+    expect(await response.json()).toEqual({ server: expect.any(Object), plugins: { llm: state, mcp: state } });
   });
-  test.each(["/api/state", "/api/state/stream", "/api/state/view/llm.html", "/api/state/view/none.html"])(
-    "tells a stranger nothing at %s",
-    async (path) => {
-      const response = await server.get(path);
-      expect(response.status).toBe(401);
-      expect(response.headers.get("www-authenticate")).toBe("Bearer");
-    },
-  );
+  test.each([
+    "/api/state",
+    "/api/state/history",
+    "/api/state/stream",
+    "/api/state/view/llm.html",
+    "/api/state/view/none.html",
+  ])("tells a stranger nothing at %s", async (path) => {
+    const response = await server.get(path);
+    expect(response.status).toBe(401);
+    expect(response.headers.get("www-authenticate")).toBe("Bearer");
+  });
   test("answers a plugin's fragment as HTML that runs nothing", async () => {
     const response = await server.get("/api/state/view/llm.html", withKey);
     expect(await response.text()).toBe("<p>two workers</p>");
@@ -105,7 +117,7 @@ describe("the state page", () => {
     const page = await server.get("/state", cookie);
     const html = await page.text();
     expect(html).toContain("<p>two workers</p>");
-    expect(html).toContain("&lt;script&gt;alert(1)");
+    expect(html).toContain('<script type="application/json" id="boot">{"state":');
     expect(html).not.toContain(EVIL);
     expect((await server.get("/api/state", cookie)).status).toBe(200);
 
@@ -122,14 +134,10 @@ describe("the state page", () => {
   });
 
   test("loads its script and style from this server, for everyone", async () => {
-    for (const [path, type] of [
-      ["/state/app.js", "text/javascript; charset=utf-8"],
-      ["/state/style.css", "text/css; charset=utf-8"],
-    ] as const) {
-      const response = await server.get(path);
-      expect(response.status).toBe(200);
-      expect(response.headers.get("content-type")).toBe(type);
-    }
+    const html = await (await server.get("/state")).text();
+    const paths = [...html.matchAll(/(?:src|href)="(\/[^"]+)"/g)].map(([, path = ""]) => path);
+    expect(paths.length).toBeGreaterThan(1);
+    for (const path of paths) expect((await server.get(path)).status).toBe(200);
   });
 
   test("refuses a form that another site sent", async () => {

@@ -8,8 +8,10 @@ import { errorResponse } from "../../src/http/error-response.ts";
 import { createListener } from "../../src/http/listener.ts";
 import { systemIds } from "../../src/ids.ts";
 import { silentLog } from "../../src/log.ts";
-import type { Plugin } from "../../src/plugin.ts";
+import type { Plugin, Pulse } from "../../src/plugin.ts";
+import type { Overview } from "../../src/state/overview.ts";
 import { type StateApi, stateRoutes } from "../../src/state/routes.ts";
+import { stillOverview } from "../support/still-overview.ts";
 
 /** Time that moves when told, and runs what is due then. */
 class ManualClock implements Clock {
@@ -47,16 +49,30 @@ class ManualClock implements Clock {
 
 const KEY = "state-key";
 
+const QUIET: Pulse = {
+  workers: { idle: 1, working: 0, notReady: 0, draining: 0 },
+  slotsUsed: 0,
+  slotsTotal: 4,
+  waiting: 0,
+  waitingCapacity: 100,
+  requests: 0,
+  failures: 0,
+  tokens: 0,
+  bytes: 0,
+};
+
 /** The State API on a real socket, over one plugin whose state is a number. */
 class StateServer {
   readonly clock = new ManualClock();
   readonly api: StateApi;
+  readonly overview: Overview;
   readonly url: string;
   readonly #elysia;
   revision = 1;
   written = 0;
   padding = "";
   breaks = false;
+  pulse: Pulse = QUIET;
 
   constructor(overrides: Partial<Config> = {}) {
     const config = defaultConfig({
@@ -75,9 +91,11 @@ class StateServer {
         return { revision: this.revision, padding: this.padding };
       },
       revision: () => this.revision,
+      pulse: () => this.pulse,
       drain: async () => {},
       close: () => {},
     };
+    this.overview = stillOverview([plugin], deps, config);
     const listener = createListener(() => this.#elysia.server);
     this.api = stateRoutes({
       config,
@@ -86,6 +104,7 @@ class StateServer {
       listener,
       plugins: [plugin],
       version: "1.2.3",
+      overview: this.overview,
     });
     this.#elysia = new Elysia({ serve: { reusePort: false, development: false } })
       .onError(({ error }) =>
@@ -107,6 +126,7 @@ class StateServer {
   }
 
   async stop(): Promise<void> {
+    this.overview.stop();
     this.api.close();
     await this.#elysia.stop(true);
   }
@@ -144,6 +164,11 @@ class Viewer {
     return event === undefined ? undefined : JSON.parse(event.replace(/^data: /, "")).plugins.test.revision;
   }
 
+  /** What the newest second in the next event says. */
+  async bytes(): Promise<number> {
+    return JSON.parse((await this.next())?.replace(/^data: /, "") ?? "").server.sample.bytes;
+  }
+
   async leave(): Promise<void> {
     await this.#chunks.return?.();
   }
@@ -156,7 +181,9 @@ describe("the state stream", () => {
   test("begins with an envelope at once, unbuffered by proxies", async () => {
     server = new StateServer();
     const viewer = await server.view();
-    expect(await viewer.next()).toBe('data: {"plugins":{"test":{"revision":1,"padding":""}}}');
+    const event = await viewer.next();
+    expect(event).toStartWith('data: {"server":{"state":"not_ready",');
+    expect(event).toEndWith(',"plugins":{"test":{"revision":1,"padding":""}}}');
     expect(viewer.response.headers.get("content-type")).toBe("text/event-stream; charset=utf-8");
     expect(viewer.response.headers.get("cache-control")).toBe("no-cache, no-transform");
     expect(viewer.response.headers.get("x-accel-buffering")).toBe("no");
@@ -176,6 +203,53 @@ describe("the state stream", () => {
     server.revision = 4;
     server.clock.advance(1000);
     expect(await viewer.revision()).toBe(4);
+  });
+
+  test("goes on when a second was another than the one before, and not when it was the same", async () => {
+    server = new StateServer();
+    server.overview.start(() => server.api.viewers);
+    const viewer = await server.view();
+    await viewer.next();
+    server.clock.advance(2000);
+    server.pulse = { ...QUIET, bytes: 100 };
+    server.clock.advance(2000);
+    expect(await viewer.bytes()).toBe(0);
+    expect(await viewer.bytes()).toBe(100);
+    server.clock.advance(10_000);
+    expect(await viewer.bytes()).toBe(0);
+    // Whatever the quiet seconds had sent would be read here instead.
+    server.pulse = { ...QUIET, bytes: 107 };
+    server.clock.advance(2000);
+    expect(await viewer.bytes()).toBe(7);
+  });
+
+  test("says how many look, a second after somebody came", async () => {
+    server = new StateServer();
+    server.overview.start(() => server.api.viewers);
+    const early = await server.view();
+    await early.next();
+    server.clock.advance(2000);
+    expect(await early.next()).toContain('"viewers":1,');
+    const late = await server.view();
+    await late.next();
+    server.clock.advance(2000);
+    expect(await early.next()).toContain('"viewers":2,');
+  });
+
+  test("goes on after a plugin could not say how it does", async () => {
+    server = new StateServer();
+    server.overview.start(() => server.api.viewers);
+    Object.defineProperty(server, "pulse", {
+      get: () => {
+        throw new Error("broken");
+      },
+      configurable: true,
+    });
+    server.clock.advance(1000);
+    Object.defineProperty(server, "pulse", { value: QUIET });
+    server.clock.advance(1000);
+    const state = await (await server.get("/api/state")).json();
+    expect(state).toMatchObject({ server: { sample: { workers_idle: 1 } } });
   });
 
   test("is written once for all viewers", async () => {

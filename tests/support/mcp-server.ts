@@ -26,12 +26,16 @@ export class McpServer extends TestServer {
     return fetch(`${this.url}${path}`, { method, ...init });
   }
 
-  rpc(message: unknown, init: RequestInit = {}): Promise<Response> {
-    return this.call("POST", {
-      body: typeof message === "string" ? message : JSON.stringify(message),
-      ...init,
-      headers: { "content-type": "application/json", accept: "application/json, text/event-stream", ...init.headers },
-    });
+  rpc(message: unknown, init: RequestInit = {}, path?: string): Promise<Response> {
+    return this.call(
+      "POST",
+      {
+        body: typeof message === "string" ? message : JSON.stringify(message),
+        ...init,
+        headers: { "content-type": "application/json", accept: "application/json, text/event-stream", ...init.headers },
+      },
+      path,
+    );
   }
 
   async mcpState(): Promise<McpState> {

@@ -18,6 +18,7 @@ export class ScriptedSession implements Session {
   readonly dialect = "native";
   readonly connectedAt = 0;
   readonly lastHeartbeatAt = 0;
+  lastHeardAt = 0;
   readonly telemetry = { cpuPercent: undefined, ramUsedPercent: undefined };
   readonly exchanges: ScriptedExchange[] = [];
   readonly closes: { readonly code: number; readonly reason: string }[] = [];

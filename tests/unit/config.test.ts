@@ -45,6 +45,8 @@ const CASES: readonly (readonly [keyof Config, string, string, unknown])[] = [
   ["clientRoles", "CLIENT_HTTP_ROLES", "worker", ["worker"]],
   ["trustedProxies", "TRUSTED_PROXIES", "192.0.2.7,fd00::/8", ["192.0.2.7", "fd00::/8"]],
   ["allowedOrigins", "ALLOWED_ORIGINS", "https://a.example,*", ["https://a.example", "*"]],
+  ["publicUrl", "PUBLIC_URL", "https://Moorage.example:8443/", "https://moorage.example:8443"],
+  ["allowedHosts", "ALLOWED_HOSTS", "Tools.example,[::1]", ["tools.example", "::1"]],
   ["plugins", "PLUGINS", "mcp,llm", ["llm", "mcp"]],
   ["requestTimeoutMs", "REQUEST_TIMEOUT", "90", 90_000],
   ["asrRequestTimeoutMs", "ASR_REQUEST_TIMEOUT", "1h", 3_600_000],
@@ -129,6 +131,8 @@ describe("every setting", () => {
         "fe80::/10",
       ],
       allowedOrigins: [],
+      publicUrl: undefined,
+      allowedHosts: [],
       plugins: knownPlugins,
       requestTimeoutMs: 120_000,
       asrRequestTimeoutMs: 1_800_000,
@@ -220,6 +224,19 @@ describe("host", () => {
       port: 8080,
     });
     expect(configOf({ env: { METRICS_PORT: "0", PORT: "0" } }).metricsListener).toEqual({ host: "127.0.0.1", port: 0 });
+  });
+});
+
+describe("public names", () => {
+  test.each(["ftp://a.example", "https://a.example/path", "a.example", "https://u:p@a.example", "*"])(
+    "%p is no public URL",
+    (text) => {
+      expect(faultsOf({ env: { PUBLIC_URL: text } })).toHaveLength(1);
+    },
+  );
+
+  test.each(["a.example:443", "https://a.example", "1.2.3"])("%p is no host name", (text) => {
+    expect(faultsOf({ env: { ALLOWED_HOSTS: text } })).toHaveLength(1);
   });
 });
 

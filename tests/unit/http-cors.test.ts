@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { createCors } from "../../src/http/cors.ts";
+import { createCors as createCorsOf } from "../../src/http/cors.ts";
+
+const createCors = (allowedOrigins: readonly string[]) => createCorsOf({ allowedOrigins });
 
 const preflight = (allowed: readonly string[], headers: Record<string, string>): Response =>
   createCors(allowed).preflight(new Request("http://x/v1/chat/completions", { method: "OPTIONS", headers }));
@@ -44,6 +46,32 @@ describe("an origin", () => {
       expect(answer.headers.has("access-control-allow-credentials")).toBe(false);
     }
   });
+});
+
+describe("this machine's pages", () => {
+  test.each(["http://localhost:6274", "http://127.0.0.1:5173", "http://[::1]:3000"])(
+    "%p may use a server on this machine only, and no other",
+    (origin) => {
+      for (const host of ["127.0.0.1", "::1", "localhost"]) {
+        const headers = new Map(createCorsOf({ allowedOrigins: [], host }).headersFor(origin));
+        expect(headers.get("access-control-allow-origin")).toBe(origin);
+      }
+      expect(createCorsOf({ allowedOrigins: [], host: "0.0.0.0" }).allows(origin)).toBe(false);
+    },
+  );
+
+  test.each(["http://localhost.evil.example", "http://127.0.0.1.evil.example", "null", ""])(
+    "%p is none of them",
+    (origin) => {
+      expect(createCorsOf({ allowedOrigins: [], host: "127.0.0.1" }).allows(origin)).toBe(false);
+    },
+  );
+});
+
+test("the server's own pages are allowed by its public URL", () => {
+  const cors = createCorsOf({ allowedOrigins: [], publicUrl: "https://moorage.example", host: "0.0.0.0" });
+  expect(cors.allows("https://moorage.example")).toBe(true);
+  expect(cors.allows("http://moorage.example")).toBe(false);
 });
 
 describe("a preflight", () => {

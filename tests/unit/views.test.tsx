@@ -1,58 +1,71 @@
 /** @jsxImportSource @kitajs/html */
 import { expect, test } from "bun:test";
-import { Layout } from "../../views/layout.tsx";
+import { Layout, type PageAssets } from "../../views/layout.tsx";
+import { renderLlmView } from "../../views/llm.tsx";
+import { renderMcpView } from "../../views/mcp.tsx";
 import { SignInPage } from "../../views/signin.tsx";
 import { StatePage } from "../../views/state.tsx";
+import { renderTransferView } from "../../views/transfer.tsx";
 
 const EVIL = `"><script>alert(1)</script>`;
+const ASSETS: PageAssets = { theme: "/theme.ts", script: "/app.ts", preloads: ["/a.ts"], styles: ["/app.css"] };
 
-test("a name that is a script is shown as text on the state page", () => {
-  const html = StatePage({
-    version: EVIL,
-    canSignOut: true,
-    sections: [{ id: "llm", html: undefined, json: JSON.stringify({ workers: [{ name: EVIL }] }) }],
-  });
+test("a version that is a script is shown as text on the state page", () => {
+  const html = StatePage({ version: EVIL, canSignOut: true, hasKeys: true, assets: ASSETS, boot: "{}", sections: [] });
   expect(html).not.toContain("<script>");
   expect(html).toContain("&lt;script&gt;alert(1)");
-  // The page's own, by its path.
-  expect(html.match(/<script/g)).toEqual(["<script"]);
 });
 
-test("the state page holds each plugin's fragment as it is, and its state for the stream to refresh", () => {
+test("the state page holds each plugin's fragment as it is, under a tab of its own", () => {
   const html = StatePage({
     version: "1.2.3",
     canSignOut: false,
+    hasKeys: false,
+    assets: ASSETS,
+    boot: '{"version":"1.2.3"}',
     sections: [
-      { id: "llm", html: "<p>three workers</p>", json: "{}" },
-      { id: "mcp", html: undefined, json: "{}" },
+      { id: "llm", html: "<p>three workers</p>" },
+      { id: "mcp", html: "<p>two relays</p>" },
     ],
   });
   expect(html).toStartWith("<!doctype html><html");
-  expect(html).toContain('<div class="view"><p>three workers</p></div>');
-  expect(html.match(/<pre data-plugin="[a-z]+">/g)).toEqual(['<pre data-plugin="llm">', '<pre data-plugin="mcp">']);
-  expect(html.match(/class="view"/g)).toHaveLength(1);
+  expect(html.match(/<p>(three workers|two relays)<\/p>/g)).toHaveLength(2);
+  expect(html.match(/href="#(overview|llm|mcp)"/g)).toHaveLength(3);
+  expect(html).toContain('<script type="application/json" id="boot">{"version":"1.2.3"}</script>');
+  expect(html).toContain('data-keys="none"');
   expect(html).not.toContain("/state/sign-out");
 });
 
 test("the sign-in page posts the key to this server and says what was wrong", () => {
-  const html = SignInPage({ problem: EVIL, hasKey: true });
+  const html = SignInPage({ assets: ASSETS, problem: EVIL, hasKey: true });
   expect(html).toContain('<form method="post" action="/state/sign-in">');
   expect(html).toContain('type="password"');
   expect(html).toContain("&lt;script&gt;");
-  expect(html).not.toContain("<script");
-  expect(SignInPage({ problem: undefined, hasKey: true })).not.toContain('role="alert"');
+  expect(html).not.toContain("/app.ts");
+  expect(SignInPage({ assets: ASSETS, problem: undefined, hasKey: true })).not.toContain('role="alert"');
 });
 
 test("where no key would do the sign-in page has no form", () => {
-  expect(SignInPage({ problem: undefined, hasKey: false })).not.toContain("<form");
+  expect(SignInPage({ assets: ASSETS, problem: undefined, hasKey: false })).not.toContain("<form");
 });
 
-test("a title is text, and a page needs no inline script or style", () => {
+test("a title is text, and a page needs no inline script, style or handler", () => {
   const html = (
-    <Layout title={EVIL} scripts={["/a.js"]}>
+    <Layout title={EVIL} assets={ASSETS} isLive>
       <p>x</p>
     </Layout>
   ) as string;
   expect(html).toContain("<title>&quot;&gt;&lt;script&gt;");
+  expect(html).toContain('<link rel="modulepreload" href="/a.ts"/>');
   expect(html).not.toMatch(/<script>|<style|style=|\son[a-z]+=/);
+});
+
+test.each([
+  ["models", renderLlmView],
+  ["relays", renderMcpView],
+  ["transfers", renderTransferView],
+])("the section on %s is markup with bindings alone: its policy lets no script or style in it run", (_what, render) => {
+  const html = render();
+  expect(html).toContain("x-text=");
+  expect(html).not.toMatch(/<script|<style|\sstyle=|\son[a-z]+=|x-html/);
 });

@@ -1,6 +1,6 @@
 import type { AnswerEnds } from "../../http/answer-ends.ts";
 import { findLastObject } from "../../json/find-member.ts";
-import type { Usage } from "../../pool/plugin-pool.ts";
+import type { Usage } from "../../pool/ledger.ts";
 import { toTokenUsage } from "../../pool/token-usage.ts";
 
 /** A day: what a hostile backend makes up beyond is not added to anything. */

@@ -9,6 +9,8 @@ const MAX_PARTS = 1000;
 const MAX_BOUNDARY_CHARS = 200;
 /** What clients write for true: Python's and JavaScript's words, and the forms that FastAPI backends take. */
 const TRUE = /^(?:true|1|on|yes|t|y)$/i;
+/** What a part is that says nothing of its own type (RFC 7578 §4.4). */
+const PLAIN_TEXT = "text/plain";
 
 /**
  * Looks into a multipart form that passes by, for the fields `model` and `stream`, and whether there is a `file`.
@@ -30,7 +32,11 @@ export class FormReader {
       // A file's bytes are done with when `write` is: nothing waits for a later turn.
       fileHwm: 1,
       limits: { fieldSize: MAX_FIELD_BYTES, parts: MAX_PARTS },
-      isPartAFile: (name) => name !== "model" && name !== "stream",
+      isPartAFile: (name, type, filename) => {
+        // A file needs no name (RFC 7578 §4.2), but what has neither that nor a type is text to every backend.
+        if (name === "file" && filename === undefined && type === PLAIN_TEXT) this.#refuseText();
+        return name !== "model" && name !== "stream";
+      },
     });
     this.#parser
       .on("field", (name, value, isNameCut, isValueCut) => this.#onField(name, value, isNameCut || isValueCut))
@@ -85,6 +91,10 @@ export class FormReader {
     // A request that was sent to one model's worker must not turn out to be for another's.
     if (this.#model !== undefined && this.#model !== value) return this.#fail("it names two models", "model");
     this.#model = value;
+  }
+
+  #refuseText(): void {
+    this.#fail("its field 'file' is text and not a file (with curl: -F file=@speech.wav, with the @)", "file");
   }
 
   #fail(why: string, param?: string): void {

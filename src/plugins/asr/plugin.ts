@@ -1,4 +1,4 @@
-import { renderPoolView } from "../../../views/pool.tsx";
+import { renderAsrView } from "../../../views/asr.tsx";
 import type { Plugin, PluginContext } from "../../plugin.ts";
 import { PluginPool } from "../../pool/plugin-pool.ts";
 import { asrRoutes } from "./routes.ts";
@@ -17,7 +17,10 @@ export function createAsrPlugin(context: PluginContext): Plugin {
     routes: asrRoutes(area, spoolSpace, context),
     state: () => area.state(),
     revision: () => area.revision,
-    view: () => renderPoolView({ id: "asr", title: "Speech to text" }, area.state()),
+    pulse: () => area.pulse(),
+    problems: () => area.problems(),
+    view: renderAsrView,
+    operator: area,
     models: () => area.models(),
     drain: () => area.drain(),
     close: () => area.close(),

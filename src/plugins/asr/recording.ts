@@ -216,6 +216,6 @@ export class Recording {
 /** The 413 of an upload over its limit. */
 export function tooLarge(maxBytes: number): Fault {
   return new Fault("request_too_large", {
-    message: `The upload is larger than the ${maxBytes} bytes this route takes.`,
+    message: `The upload is larger than the ${maxBytes} bytes this route takes. The server's setting MAX_AUDIO_BODY_BYTES raises that.`,
   });
 }

@@ -20,7 +20,7 @@ export function asrRoutes(area: PluginPool, spoolSpace: SpoolSpace, context: Plu
     const { request, requestId } = ctx;
     return serveAsr(
       { area, config, deps, listener, spoolSpace },
-      { request, requestId, path: withSearch(path, request) },
+      { request, requestId, path: withSearch(path, request), kind: path.slice(1).replace("/", ".") },
     );
   };
 

@@ -30,6 +30,8 @@ export interface AsrCall {
   readonly requestId: string;
   /** Relative to the backend's base, with its query: `/audio/transcriptions`. */
   readonly path: string;
+  /** What is asked, as operators see it: `audio.transcriptions`. */
+  readonly kind: string;
 }
 
 /** Sends the upload to a worker, and answers with what it answers. Throws `Fault` or `ClientGone`. */
@@ -94,6 +96,8 @@ function transcribe(ports: AsrPorts, call: AsrCall, recording: Recording, model:
       signal: request.signal,
       isStream: recording.isStream,
       spec: {
+        requestId,
+        kind: call.kind,
         model,
         // The form's bytes stay as they are, and the model's name is among them.
         exact: true,

@@ -136,6 +136,8 @@ class EmbeddingRun {
         pool: area.pool,
         clock: deps.clock,
         spec: {
+          requestId: this.#call.requestId,
+          kind: "embeddings",
           model: this.#model,
           workerId: this.#call.workerId,
           excluded: this.#failed,

@@ -1,4 +1,4 @@
-import { renderPoolView } from "../../../views/pool.tsx";
+import { renderLlmView } from "../../../views/llm.tsx";
 import type { Plugin, PluginContext } from "../../plugin.ts";
 import { PluginPool } from "../../pool/plugin-pool.ts";
 import { llmRoutes } from "./routes.ts";
@@ -11,7 +11,10 @@ export function createLlmPlugin(context: PluginContext): Plugin {
     routes: llmRoutes(area, context),
     state: () => area.state(),
     revision: () => area.revision,
-    view: () => renderPoolView({ id: "llm", title: "Models" }, area.state()),
+    pulse: () => area.pulse(),
+    problems: () => area.problems(),
+    view: renderLlmView,
+    operator: area,
     models: () => area.models(),
     drain: () => area.drain(),
     close: () => area.close(),

@@ -39,7 +39,13 @@ export function llmRoutes(area: PluginPool, context: PluginContext): AnyElysia {
       ({ request, requestId, params }) => {
         // With its slashes put right the path may be another plugin's: the second look at what was not found does that.
         if (/^\/|\/\/|\/$/.test(params["*"])) throw new OtherPath();
-        return serve({ request, requestId, params }, cleanPath(params["*"]));
+        const path = cleanPath(params["*"]);
+        // Backends have JSON routes of their own, which is why any path passes; a form is meant for a route that is not here.
+        if (isForm(request)) {
+          guard({ request, requestId, params });
+          throw new Fault("unknown_url", { message: NO_FORM_ROUTE });
+        }
+        return serve({ request, requestId, params }, path);
       },
       { parse: "none", detail: { hide: true } },
     );
@@ -65,6 +71,13 @@ function workerModels(area: PluginPool, ctx: RouteContext): readonly ModelCard[]
 function workerIdOf(ctx: RouteContext): string | undefined {
   const id = ctx.params?.["worker_id"];
   return id;
+}
+
+const NO_FORM_ROUTE =
+  "No route at this path takes a form. GET /api/client/ lists the routes; the server's setting PLUGINS may leave some out.";
+
+function isForm({ headers }: Request): boolean {
+  return /^multipart\/form-data\b/i.test(headers.get("content-type") ?? "");
 }
 
 function searchOf(url: string): string {

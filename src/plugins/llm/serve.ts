@@ -25,6 +25,7 @@ async function answer(ports: LlmPorts, call: LlmCall): Promise<Response> {
   assertJson(call.request.headers);
   const body = await readBody(call.request, {
     maxBytes: config.maxJsonBodyBytes,
+    setting: "MAX_BODY_BYTES",
     timeoutMs: config.clientStallTimeoutMs,
     clock: deps.clock,
     liftIdleTimeout: () => ports.listener.liftIdleTimeout(call.request),
@@ -52,6 +53,8 @@ async function answer(ports: LlmPorts, call: LlmCall): Promise<Response> {
       signal: call.request.signal,
       isStream: stream,
       spec: {
+        requestId: call.requestId,
+        kind: kindOf(call.path),
         model,
         workerId: call.workerId,
         exact: false,
@@ -78,6 +81,14 @@ async function answer(ports: LlmPorts, call: LlmCall): Promise<Response> {
 /** The client's own bytes, except that a stand-in is asked under the name it knows. */
 function bodyFor(claim: Claim, model: string, body: Uint8Array): Uint8Array {
   return claim.model === model ? body : withModel(body, claim.model);
+}
+
+/** Characters of a path that operators see; clients choose it freely. */
+const MAX_KIND_CHARS = 64;
+
+/** `/chat/completions` as operators see it: `chat.completions`. */
+function kindOf(path: string): string {
+  return path.slice(1, 1 + MAX_KIND_CHARS).replaceAll("/", ".");
 }
 
 function assertJson(headers: Headers): void {

@@ -7,6 +7,7 @@ import type { Exchange, ExchangeEnd, ExchangeRequest, ExchangeSink } from "../..
 import type { ResponseHead } from "../../tunnel/frame.ts";
 import type { Session } from "../../tunnel/session.ts";
 import { toClientHeaders } from "./headers.ts";
+import { isRpcFailure } from "./rpc-verdict.ts";
 
 export interface CallOptions {
   readonly session: Session;
@@ -22,6 +23,8 @@ export interface CallOptions {
   readonly keepaliveMs: number;
   /** Largest answer that is no event stream. */
   readonly maxAnswerBytes: number;
+  /** Called once, if an answer begins. */
+  readonly onBegun: (head: ResponseHead) => void;
   /** Called once, when everything about the call is over. */
   readonly onEnded: (report: CallReport) => void;
   /** Called once, when the relay has nothing more to do for it. */
@@ -37,6 +40,8 @@ export interface CallReport {
   readonly firstByteMs: number | undefined;
   readonly durationMs: number;
   readonly bytesOut: number;
+  /** The MCP server answered with an error, as far as a look at a small answer shows. */
+  readonly isError: boolean;
 }
 
 /** An empty comment with the blank line that ends it: no client makes an event of that. */
@@ -93,6 +98,7 @@ class Call implements ExchangeSink {
     this.#head = head;
     this.#firstByteMs = this.#options.clock.elapsed() - this.#startedAt;
     this.#isEventStream = isEventStream(head);
+    this.#options.onBegun(head);
     // An event stream is opened at once. Anything else a turn later: a small answer is whole by then and needs no stream.
     if (this.#isEventStream) this.#openEvents(head);
     else queueMicrotask(() => this.#answer(head));
@@ -207,6 +213,12 @@ class Call implements ExchangeSink {
     });
   }
 
+  /** Looked for only in what came whole and in one piece. */
+  #isRpcFailure(): boolean {
+    const [body] = this.#held;
+    return !this.#isEventStream && body !== undefined && this.#held.length === 1 && isRpcFailure(body);
+  }
+
   #report(end: ExchangeEnd): void {
     const outcome = end.kind === "complete" ? "completed" : this.#fault ? "failed" : "canceled";
     this.#options.onEnded({
@@ -216,6 +228,7 @@ class Call implements ExchangeSink {
       firstByteMs: this.#firstByteMs,
       durationMs: this.#options.clock.elapsed() - this.#startedAt,
       bytesOut: this.#bytesOut,
+      isError: (this.#head?.status ?? 0) >= 400 || this.#isRpcFailure(),
     });
   }
 }

@@ -1,5 +1,5 @@
-import { isRecord, parseJson } from "../../json/parse.ts";
-import { membersOf } from "../../json/scan.ts";
+import { parseJson } from "../../json/parse.ts";
+import { membersOf, type Range } from "../../json/scan.ts";
 import { ReceiveCredit } from "../../tunnel/credit.ts";
 import type { Dialect, Incoming, Wire } from "../../tunnel/dialect.ts";
 import type { Lane } from "../../tunnel/exchange.ts";
@@ -10,10 +10,13 @@ import { type LegacyPlan, planLegacyCall } from "./legacy-plan.ts";
 const AGENT_READ_BYTES = 32 * 1024;
 /** What stands around a payload in its message, generously. */
 const ENVELOPE_BYTES = 256;
-/** An answer is one message, so there is nothing that credit could hold back. */
-const HOLD_BYTES = 16 * 1024 * 1024;
+/** Larger answers than this travel in no one message, whatever the server would take. */
+const MAX_ANSWER_BYTES = 128 * 1024 * 1024;
 const JSON_HEADERS: HeaderPairs = [["content-type", "application/json"]];
+/** Of an agent's own words. */
+const MAX_TEXT_BYTES = 64 * 1024;
 const encoder = new TextEncoder();
+const decoder = new TextDecoder();
 
 /** A call that was opened at the agent. */
 interface Opened {
@@ -24,16 +27,26 @@ interface Opened {
 }
 
 /**
+ * The largest message of such an agent that is read, when answers of up to `maxAnswerBytes` are taken. Twice as much, so
+ * that one over that limit costs its own call, and not the link and every other call on it.
+ */
+export function legacyMessageBytes(maxAnswerBytes: number): number {
+  return 2 * Math.min(maxAnswerBytes, MAX_ANSWER_BYTES) + ENVELOPE_BYTES;
+}
+
+/**
  * The predecessor's dialect for MCP relays (its public source, v0.9.6): JSON text, one JSON-RPC request and one answer per
  * `sid`. Streams, sessions and the transport's headers are beyond it; `legacy-plan.ts` says what is made of each request.
  */
 export function createLegacyRelayDialect(): Dialect {
   const opened = new Map<number, Opened>();
 
-  const toIncoming = (frame: Readonly<Record<string, unknown>>, text: string): Incoming => {
-    const { t, sid, code, msg } = frame;
+  const toIncoming = (message: Uint8Array, members: ReadonlyMap<string, Range>): Incoming => {
+    const textOf = (name: string): string => toText(message, members.get(name));
+    const t = textOf("t");
     if (t === "ping") return { type: "reply", text: '{"t":"pong"}' };
-    const id = typeof sid === "string" && /^\d{1,10}$/.test(sid) ? Number(sid) : 0;
+    const sid = textOf("sid");
+    const id = /^\d{1,10}$/.test(sid) ? Number(sid) : 0;
     const call = opened.get(id);
     // What was answered or given up already is no news, and what was never opened is nobody's.
     if (!call) return { type: "ignored" };
@@ -42,9 +55,9 @@ export function createLegacyRelayDialect(): Dialect {
         call.wire.send(`{"t":"rpc","sid":"${id}","payload":${call.payload}}`);
         return { type: "ignored" };
       case "open.fail":
-        return refused(id, call.id, String(code ?? ""), String(msg ?? ""));
+        return refused(id, call.id, textOf("code"), textOf("msg"));
       case "rpc":
-        return answered(id, call, text);
+        return answered(id, call, message, members.get("payload"));
       case "close":
         return { type: "reset", id, code: "upstream_error", message: "the agent closed the call without an answer" };
       default:
@@ -56,12 +69,14 @@ export function createLegacyRelayDialect(): Dialect {
     name: "legacy",
     sendWindow: Number.POSITIVE_INFINITY,
     maxRequestBytes: AGENT_READ_BYTES - ENVELOPE_BYTES,
-    createReceiveCredit: () => new ReceiveCredit(HOLD_BYTES, 1),
+    // An answer is one message, so there is nothing that credit could hold back; the call knows its own limit.
+    createReceiveCredit: () => new ReceiveCredit(Number.POSITIVE_INFINITY, 1),
     decode(message) {
       if (typeof message !== "string") return { type: "bad", reason: "binary frames need the subprotocol moorage.v1" };
-      const frame = parseJson(message);
-      if (!isRecord(frame)) return { type: "bad", reason: "a message that is no JSON object" };
-      return toIncoming(frame, message);
+      // An answer may be many megabytes, and is nobody's business here: only where it stands is looked for.
+      const bytes = encoder.encode(message);
+      const members = membersOf(bytes);
+      return members ? toIncoming(bytes, members) : { type: "bad", reason: "a message that is no JSON object" };
     },
     createLane: (id, wire) => createLane(id, wire, opened),
     // These agents know no drain message: they see the close and come back.
@@ -134,9 +149,14 @@ function refused(id: number, rpcId: string | undefined, code: string, message: s
   return { type: "response", id, end: true, head, body: encoder.encode(body) };
 }
 
-function answered(id: number, call: Opened, text: string): Incoming {
-  const bytes = encoder.encode(text);
-  const range = membersOf(bytes)?.get("payload");
+/** What stands around a payload is short. Empty for anything but text. */
+function toText(message: Uint8Array, range: Range | undefined): string {
+  if (!range || range.end - range.start > MAX_TEXT_BYTES) return "";
+  const value = parseJson(decoder.decode(message.subarray(range.start, range.end)));
+  return typeof value === "string" ? value : "";
+}
+
+function answered(id: number, call: Opened, bytes: Uint8Array, range: Range | undefined): Incoming {
   const members = range && membersOf(bytes, range.start);
   // A message with a method is the first of a stream: the agent read no further, and the result is lost.
   if (!range || !members || members.has("method")) {

@@ -5,6 +5,8 @@ import type { Metrics } from "../../metrics.ts";
 import { WorkerEndpoint } from "../../tunnel/endpoint.ts";
 import type { CallReport } from "./call.ts";
 import { relayGreeting } from "./greeting.ts";
+import type { SessionUse } from "./held-sessions.ts";
+import { legacyMessageBytes } from "./legacy-relay.ts";
 import { type McpState, toMcpState } from "./mcp-state.ts";
 import { type Relay, Relays } from "./relays.ts";
 
@@ -19,6 +21,8 @@ export interface EndedCall {
   readonly requestId: string;
   /** As it is counted: one of a few words. */
   readonly method: string;
+  /** The function that was called, in the caller's words. */
+  readonly functionName: string | undefined;
   readonly report: CallReport;
 }
 
@@ -31,6 +35,7 @@ export class McpArea {
   readonly endpoint: WorkerEndpoint;
   readonly #options: McpAreaOptions;
   readonly #count: (labels: Readonly<Record<string, string>>, by?: number) => void;
+  readonly #countOpened: (labels: Readonly<Record<string, string>>) => void;
   readonly #calls = new Map<string, number>();
   #running = 0;
   #changes = 0;
@@ -55,12 +60,19 @@ export class McpArea {
       windowBytes: config.windowBytes,
       pingIntervalMs: config.pingIntervalMs,
       confirmTimeoutMs: config.confirmTimeoutMs,
+      maxLegacyBytes: legacyMessageBytes(config.mcpMaxAnswerBytes),
     });
     this.#count = metrics.counter("moorage_mcp_calls_total", "MCP requests ended, by method and outcome.", [
       "method",
       "outcome",
     ]);
+    this.#countOpened = metrics.counter("moorage_mcp_sessions_opened_total", "MCP sessions that answers began.", []);
     metrics.gauge("moorage_mcp_relays", "MCP relays connected.", [], () => [{ labels: {}, value: this.relays.size }]);
+    metrics.gauge("moorage_mcp_sessions", "MCP sessions that clients hold.", [], () => {
+      let held = 0;
+      for (const relay of this.relays.all()) held += relay.held.count();
+      return [{ labels: {}, value: held }];
+    });
     metrics.gauge("moorage_mcp_in_flight", "MCP calls and streams under way.", ["kind"], () => {
       let [calls, streams] = [0, 0];
       for (const relay of this.relays.all()) {
@@ -100,13 +112,18 @@ export class McpArea {
   }
 
   /** Counts a call that a relay had: totals, metrics, and its one log line. */
-  ended(relay: Relay, { requestId, method, report }: EndedCall): void {
-    const { outcome, fault, status, firstByteMs, durationMs, bytesOut } = report;
+  ended(relay: Relay, { requestId, method, functionName, report }: EndedCall): void {
+    const { outcome, fault, status, firstByteMs, durationMs, bytesOut, isError } = report;
     if (outcome === "failed") {
       relay.failed += 1;
       relay.lastError = fault?.code;
     } else relay.served += 1;
-    this.#tally(method, outcome);
+    // An answer that is an error was served all the same; only the counts tell it apart.
+    this.#tally(method, outcome === "completed" && isError ? "error" : outcome);
+    relay.methods.set(method, (relay.methods.get(method) ?? 0) + 1);
+    // Whoever is not let in names functions that nobody has.
+    if (functionName !== undefined && status !== 401 && status !== 403)
+      relay.functions.add(functionName, { outcome: isError ? "failed" : outcome, durationMs });
     const measured = this.#options.metrics.forModel("mcp", undefined);
     measured.ended(outcome);
     measured.duration(durationMs / 1000);
@@ -124,6 +141,20 @@ export class McpArea {
       duration_ms: Math.round(durationMs),
       bytes_out: bytesOut,
     });
+  }
+
+  /** What a call's session is counted by. */
+  use(relay: Relay, httpMethod: string, sessionId: string | undefined): SessionUse {
+    const use = relay.held.use(httpMethod, sessionId);
+    return {
+      ended: () => use.ended(),
+      answered: (status, minted) => {
+        const before = relay.held.opened;
+        use.answered(status, minted);
+        this.#changes += 1;
+        if (relay.held.opened > before) this.#countOpened({});
+      },
+    };
   }
 
   /** Counts a call that no relay had. */

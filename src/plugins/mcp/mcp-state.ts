@@ -1,3 +1,4 @@
+import { type FunctionCount, medianMs } from "./function-counts.ts";
 import type { Relay } from "./relays.ts";
 
 // What the State API says of MCP: names in snake_case, plain copies.
@@ -8,11 +9,33 @@ export interface McpState {
     readonly connected: number;
     readonly calls_inflight: number;
     readonly streams_open: number;
+    /** MCP sessions that clients hold, as far as requests and answers show. */
+    readonly sessions: number;
   };
   /** Requests ended or refused since the server started, by method. */
   readonly methods: Readonly<Record<string, number>>;
   readonly relays: readonly RelayState[];
+  /** Functions that were called on the relays above: at most 1000, those called most. */
+  readonly functions: readonly FunctionState[];
 }
+
+/** One function of one relay. Times are in milliseconds; null before a call has ended by itself. */
+export interface FunctionState {
+  /** The relay's id. */
+  readonly relay: string;
+  /** The callers' word for it, or `other` for those beyond the 64 of a relay. */
+  readonly name: string;
+  readonly calls: number;
+  /** Calls that ended with an error, as far as that shows from outside. */
+  readonly failures: number;
+  readonly last_ms: number | null;
+  readonly avg_ms: number | null;
+  /** The median of the last 32 calls. */
+  readonly p50_ms: number | null;
+}
+
+/** Rows of `functions`: a page can show no more, and the state is sent again and again. */
+const MAX_FUNCTIONS = 1000;
 
 /** One relay in the State API. Times are RFC 3339; text is the relay's own word. */
 export interface RelayState {
@@ -25,17 +48,23 @@ export interface RelayState {
   readonly connected_at: string;
   readonly calls_inflight: number;
   readonly streams_open: number;
+  readonly sessions: number;
+  readonly sessions_opened_total: number;
+  /** Requests ended, by method. */
+  readonly methods: Readonly<Record<string, number>>;
   readonly served_total: number;
   readonly failures_total: number;
+  readonly operator_drained: boolean;
   readonly last_error: string | null;
 }
 
 export function toMcpState(
-  relays: Iterable<Relay>,
+  connected: Iterable<Relay>,
   methods: ReadonlyMap<string, number>,
   isDraining: boolean,
 ): McpState {
-  const shown = [...relays].map(toRelayState);
+  const relays = [...connected];
+  const shown = relays.map(toRelayState);
   const sum = (of: (relay: RelayState) => number): number => shown.reduce((total, relay) => total + of(relay), 0);
   return {
     server: { state: isDraining ? "draining" : shown.length > 0 ? "ready" : "not_ready" },
@@ -43,13 +72,38 @@ export function toMcpState(
       connected: shown.length,
       calls_inflight: sum((relay) => relay.calls_inflight),
       streams_open: sum((relay) => relay.streams_open),
+      sessions: sum((relay) => relay.sessions),
     },
     methods: Object.fromEntries(methods),
     relays: shown,
+    functions: toFunctionStates(relays),
   };
 }
 
-function toRelayState({ session, calls, streams, served, failed, lastError }: Relay): RelayState {
+function toFunctionStates(relays: readonly Relay[]): readonly FunctionState[] {
+  const all = relays.flatMap(({ session, functions }) =>
+    [...functions.all()].map((count) => ({ relay: session.worker.id, count })),
+  );
+  if (all.length > MAX_FUNCTIONS) all.sort((a, b) => b.count.calls - a.count.calls);
+  return all.slice(0, MAX_FUNCTIONS).map(({ relay, count }) => toFunctionState(relay, count));
+}
+
+function toFunctionState(relay: string, count: FunctionCount): FunctionState {
+  const { name, calls, failures, lastMs, totalMs, timed } = count;
+  const shown = (ms: number | undefined): number | null => (ms === undefined ? null : Math.round(ms * 10) / 10);
+  return {
+    relay,
+    name,
+    calls,
+    failures,
+    last_ms: shown(lastMs),
+    avg_ms: shown(timed === 0 ? undefined : totalMs / timed),
+    p50_ms: shown(medianMs(count)),
+  };
+}
+
+function toRelayState(relay: Relay): RelayState {
+  const { session, calls, streams, served, failed, isDrained, lastError, held, methods } = relay;
   const { worker, dialect, connectedAt } = session;
   return {
     id: worker.id,
@@ -61,8 +115,12 @@ function toRelayState({ session, calls, streams, served, failed, lastError }: Re
     connected_at: new Date(connectedAt).toISOString(),
     calls_inflight: calls,
     streams_open: streams,
+    sessions: held.count(),
+    sessions_opened_total: held.opened,
+    methods: Object.fromEntries(methods),
     served_total: served,
     failures_total: failed,
+    operator_drained: isDrained,
     last_error: lastError ?? null,
   };
 }

@@ -27,6 +27,8 @@ const ACCEPTED: AnswerDoc = { description: "The MCP server has taken a notificat
 
 const ERRORS = errorResponses(
   "origin_not_allowed",
+  "host_not_allowed",
+  "path_not_allowed",
   "relay_unavailable",
   "too_many_calls",
   "request_too_large",
@@ -37,6 +39,33 @@ const ERRORS = errorResponses(
   "upstream_timeout",
   "draining",
 );
+
+/** The documentation of the OAuth metadata of a relay's MCP server. */
+export const METADATA_DETAIL = {
+  tags: ["MCP"],
+  operationId: "mcpMetadata",
+  summary: "OAuth metadata of an MCP server",
+  description:
+    "Protected resource metadata (RFC 9728) of the MCP server behind the relay of this id, for relays that leave signing in to it. Any other relay has none: 404.",
+  security: [],
+  responses: {
+    200: {
+      description: "The MCP server's own document, with its public URL as `resource`.",
+      content: { "application/json": { schema: { type: "object" } as SchemaObject } },
+    },
+    ...errorResponses(
+      "origin_not_allowed",
+      "host_not_allowed",
+      "unknown_url",
+      "relay_unavailable",
+      "too_many_calls",
+      "worker_lost",
+      "upstream_unreachable",
+      "upstream_timeout",
+      "draining",
+    ),
+  },
+};
 
 const SUMMARIES = {
   post: "Send a message to an MCP server",

@@ -1,6 +1,9 @@
 import { renderMcpView } from "../../../views/mcp.tsx";
 import type { Plugin, PluginContext } from "../../plugin.ts";
+import { legacyMessageBytes } from "./legacy-relay.ts";
 import { McpArea } from "./mcp-area.ts";
+import { findMcpProblems, toMcpPulse } from "./mcp-pulse.ts";
+import { createPublicNames } from "./public-names.ts";
 import { mcpRoutes } from "./routes.ts";
 
 /** MCP servers behind relays that dial in, as if they were here. */
@@ -9,10 +12,14 @@ export function createMcpPlugin(context: PluginContext): Plugin {
   const area = new McpArea(context);
   return {
     id: "mcp",
-    routes: mcpRoutes({ area, config, deps, listener }, context),
+    routes: mcpRoutes({ area, config, deps, listener, names: createPublicNames(config) }, context),
+    maxMessageBytes: legacyMessageBytes(config.mcpMaxAnswerBytes),
     state: () => area.state(),
     revision: () => area.revision,
-    view: () => renderMcpView(area.state()),
+    pulse: () => toMcpPulse(area, context.metrics),
+    problems: () => findMcpProblems(area, config.pingIntervalMs, deps.clock.elapsed()),
+    view: renderMcpView,
+    operator: area.relays,
     drain: () => area.drain(),
     close: () => area.close(),
   };

@@ -2,6 +2,8 @@ import type { CancelTimer, Clock } from "../../deps.ts";
 import { Fault } from "../../errors.ts";
 import type { SessionPool } from "../../tunnel/endpoint.ts";
 import type { Session } from "../../tunnel/session.ts";
+import { FunctionCounts } from "./function-counts.ts";
+import { HeldSessions } from "./held-sessions.ts";
 
 /** A relay that is connected, with the count of what runs on it. */
 export interface Relay {
@@ -12,8 +14,15 @@ export interface Relay {
   streams: number;
   served: number;
   failed: number;
+  /** Takes no new calls, by an operator's will; until undone, or until it connects anew. */
+  isDrained: boolean;
   /** The last failure in our words; undefined while there was none. */
   lastError: string | undefined;
+  /** Sessions of MCP, which clients have with its server. */
+  readonly held: HeldSessions;
+  readonly functions: FunctionCounts;
+  /** Requests ended, by method: one of a few words. */
+  readonly methods: Map<string, number>;
 }
 
 /** A relay that left so lately is likely on its way back: it restarts, or its line broke. */
@@ -58,7 +67,18 @@ export class Relays implements SessionPool {
 
   onOpened(session: Session): void {
     const { id } = session.worker;
-    const relay: Relay = { session, calls: 0, streams: 0, served: 0, failed: 0, lastError: undefined };
+    const relay: Relay = {
+      session,
+      calls: 0,
+      streams: 0,
+      served: 0,
+      failed: 0,
+      isDrained: false,
+      lastError: undefined,
+      held: new HeldSessions(this.#options.clock),
+      functions: new FunctionCounts(),
+      methods: new Map(),
+    };
     const before = this.#connected.get(id);
     this.#connected.set(id, relay);
     this.#left.delete(id);
@@ -83,7 +103,35 @@ export class Relays implements SessionPool {
   async find(id: string, signal: AbortSignal): Promise<Relay> {
     const relay = this.#connected.get(id) ?? (await this.#waitFor(id, signal));
     if (!relay) throw new Fault("relay_unavailable", { retryAfterS: 5 });
+    if (relay.isDrained) {
+      throw new Fault("relay_unavailable", {
+        message: "An operator keeps new calls from this relay for now.",
+        retryAfterS: 30,
+      });
+    }
     return relay;
+  }
+
+  /** For an operator: no new calls, or calls again. False for a relay that is not here. */
+  drainWorker(id: string, on: boolean): boolean {
+    const relay = this.#connected.get(id);
+    if (!relay) return false;
+    relay.isDrained = on;
+    this.#options.onChange();
+    return true;
+  }
+
+  /** For an operator: closes its connection, after which it comes back. False for a relay that is not here. */
+  disconnectWorker(id: string): boolean {
+    const relay = this.#connected.get(id);
+    // 1012: relays dial again after it.
+    relay?.session.close(1012, "disconnected by an operator");
+    return relay !== undefined;
+  }
+
+  /** Calls are HTTP requests of their own, which end with their clients: there are no jobs to cancel. */
+  cancelJob(_id: string): boolean {
+    return false;
   }
 
   /** Nobody comes back any more. */

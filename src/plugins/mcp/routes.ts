@@ -3,8 +3,12 @@ import { Fault } from "../../errors.ts";
 import { createRoutes, type RouteContext } from "../../http/route-context.ts";
 import { workerRoutes } from "../../http/worker-routes.ts";
 import type { PluginContext } from "../../plugin.ts";
-import { callDetail } from "./openapi.ts";
-import { type McpPorts, serveMcp } from "./serve.ts";
+import { METADATA_PATH } from "../../tunnel/mcp-metadata.ts";
+import { callDetail, METADATA_DETAIL } from "./openapi.ts";
+import type { McpPorts } from "./ports.ts";
+import { rpcError } from "./rpc-error.ts";
+import { serveMcp } from "./serve.ts";
+import { serveMetadata } from "./serve-metadata.ts";
 
 /** A relay's public URL, and the form of it whose end tells clients what it is. */
 const BASE = "/api/mcp/id/:relay_id";
@@ -17,8 +21,10 @@ export function mcpRoutes(ports: McpPorts, context: PluginContext): AnyElysia {
       request,
       requestId,
       relayId: params?.["relay_id"] ?? "",
-      path: pathOf(params?.["*"] ?? "", request.url),
+      rest: params?.["*"] ?? "",
     });
+  const describe = ({ request, requestId, params }: RouteContext, alias: "" | "/mcp"): Promise<Response> =>
+    serveMetadata(ports, { request, requestId, relayId: params?.["relay_id"] ?? "", alias });
   const routes = createRoutes().use(workerRoutes("mcp", ports.area, context));
   for (const path of PATHS) {
     const isHidden = path !== BASE;
@@ -35,29 +41,24 @@ export function mcpRoutes(ports: McpPorts, context: PluginContext): AnyElysia {
         detail: isHidden ? HIDDEN : callDetail("delete"),
       })
       // A HEAD is no MCP; answered by the route for GET it would open a stream that nobody reads.
-      .head(path, notAllowed, { detail: HIDDEN });
+      .head(path, ({ requestId }) => notAllowed(requestId), { detail: HIDDEN })
+      .all(path, ({ requestId }) => notAllowed(requestId), { parse: "none", detail: HIDDEN });
   }
-  return routes;
+  return routes
+    .get(`${METADATA_PATH}${BASE}`, ({ request, requestId, params }) => describe({ request, requestId, params }, ""), {
+      detail: METADATA_DETAIL,
+    })
+    .get(
+      `${METADATA_PATH}${BASE}/mcp`,
+      ({ request, requestId, params }) => describe({ request, requestId, params }, "/mcp"),
+      { detail: HIDDEN },
+    );
 }
 
 const HIDDEN = { hide: true };
 
-function notAllowed(): never {
-  throw new Fault("method_not_allowed", { headers: { allow: "GET, POST, DELETE, OPTIONS" } });
-}
-
-/** Segments of a path that is passed on: what URLs hold, and no way up or out. */
-const SEGMENT = /^[A-Za-z0-9._~:@!$&'()*+,;=%-]+$/;
-
-/** Below the relay's URL, with the query. `/mcp` is a name for the URL itself, by which some clients know what it is. */
-function pathOf(rest: string, url: string): string {
-  const segments = rest.split("/").filter((segment) => segment !== "");
-  const isSafe = segments.every(
-    (segment) => SEGMENT.test(segment) && !/^\.{1,2}$/.test(segment) && !/%(?:2[ef5]|5c|00)/i.test(segment),
-  );
-  if (!isSafe) throw new Fault("unknown_url");
-  const path =
-    segments.length === 0 || (segments.length === 1 && segments[0] === "mcp") ? "" : `/${segments.join("/")}`;
-  const query = url.indexOf("?");
-  return query < 0 ? path : `${path === "" ? "/" : path}${url.slice(query)}`;
+/** The one 405 of this server's own here: no MCP client sends other methods, whatever it looks for. */
+function notAllowed(requestId: string): Response {
+  const fault = new Fault("method_not_allowed", { headers: { allow: "GET, POST, DELETE, OPTIONS" } });
+  return rpcError(fault, requestId, undefined);
 }

@@ -5,12 +5,16 @@ export interface RpcFacts {
   /** The request's id as it was written; undefined where there is none that JSON-RPC knows. */
   readonly id: string | undefined;
   readonly method: string | undefined;
+  /** The function that is called; undefined for any other method. */
+  readonly functionName: string | undefined;
 }
 
-export const NO_FACTS: RpcFacts = { id: undefined, method: undefined };
+export const NO_FACTS: RpcFacts = { id: undefined, method: undefined, functionName: undefined };
 
 const MAX_ID_CHARS = 256;
 const MAX_METHOD_CHARS = 128;
+/** As it is written, with escapes. */
+const MAX_NAME_CHARS = 1024;
 const decoder = new TextDecoder();
 
 /** Reads a whole body. Anything that is no single JSON-RPC message has no facts, which is nobody's error here. */
@@ -22,11 +26,36 @@ export function readRpcFacts(body: Uint8Array): RpcFacts {
     return range && decoder.decode(body.subarray(range.start, range.end));
   };
   const id = textOf("id");
-  const method = textOf("method");
+  const written = textOf("method");
+  const method = written !== undefined && written.length <= MAX_METHOD_CHARS ? parseString(written) : undefined;
+  const params = method === CALL ? members.get("params") : undefined;
   return {
     id: id !== undefined && id.length <= MAX_ID_CHARS && isId(id) ? id : undefined,
-    method: method !== undefined && method.length <= MAX_METHOD_CHARS ? parseString(method) : undefined,
+    method,
+    functionName: params && readName(body, params.start),
   };
+}
+
+/** The method that calls a function. */
+const CALL = "tools/call";
+
+/** Clients of the stateless era say in headers what is in a body that is too large to be looked at. */
+export function readHeaderFacts(headers: Headers): RpcFacts {
+  const method = headers.get("mcp-method") ?? undefined;
+  const name = method === CALL ? headers.get("mcp-name") : null;
+  return { ...NO_FACTS, method, functionName: name === null ? undefined : decodeHeader(name) };
+}
+
+function readName(body: Uint8Array, at: number): string | undefined {
+  const range = membersOf(body, at)?.get("name");
+  if (!range || range.end - range.start > MAX_NAME_CHARS) return undefined;
+  return parseString(decoder.decode(body.subarray(range.start, range.end)));
+}
+
+/** Text beyond ASCII stands in headers as `=?base64?…?=`. */
+function decodeHeader(value: string): string {
+  const encoded = /^=\?base64\?([A-Za-z0-9+/=]*)\?=$/.exec(value)?.[1];
+  return encoded === undefined ? value : Buffer.from(encoded, "base64").toString();
 }
 
 /** A number or a string: null is what JSON-RPC has for an id that could not be read, and MCP knows no other kinds. */

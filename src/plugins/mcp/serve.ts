@@ -1,31 +1,22 @@
-import type { Config } from "../../config.ts";
-import type { Deps } from "../../deps.ts";
 import { Fault } from "../../errors.ts";
 import { ClientGone, declaredLength, readBody } from "../../http/body.ts";
-import type { Listener } from "../../http/listener.ts";
 import type { Body } from "../../tunnel/pump.ts";
 import { callRelay } from "./call.ts";
 import { toRelayHeaders } from "./headers.ts";
-import type { McpArea } from "./mcp-area.ts";
+import type { McpPorts } from "./ports.ts";
+import { type RelayPath, toRelayPath } from "./relay-path.ts";
 import type { Relay } from "./relays.ts";
+import { resourceOf } from "./resource.ts";
 import { rpcError } from "./rpc-error.ts";
-import { methodLabel, NO_FACTS, type RpcFacts, readRpcFacts } from "./rpc-facts.ts";
-
-/** What the plugin's requests are served with. */
-export interface McpPorts {
-  readonly area: McpArea;
-  readonly config: Config;
-  readonly deps: Deps;
-  readonly listener: Listener;
-}
+import { methodLabel, type RpcFacts, readHeaderFacts, readRpcFacts } from "./rpc-facts.ts";
 
 /** One request of a client. Whether it may call is the relay's to say. */
 export interface McpCall {
   readonly request: Request;
   readonly requestId: string;
   readonly relayId: string;
-  /** Below the relay's URL, with its query: empty or with a leading slash. */
-  readonly path: string;
+  /** What stands behind the relay's URL, without the query, as it was sent. */
+  readonly rest: string;
 }
 
 /** A body up to this size is read whole, and its method looked at; a larger one streams through unread. */
@@ -33,32 +24,57 @@ const WHOLE_BODY_BYTES = 64 * 1024;
 
 /** Sends the request to its relay and answers with what that answers. Throws `ClientGone` only. */
 export async function serveMcp(ports: McpPorts, call: McpCall): Promise<Response> {
-  let facts = NO_FACTS;
+  let facts = readHeaderFacts(call.request.headers);
+  let isCounted = false;
   try {
-    assertOrigin(call.request, ports.config);
+    ports.names.assertAllowed(call.request);
     if (ports.area.isDraining) throw new Fault("draining", { retryAfterS: 5 });
     const { request, relayId } = call;
+    const path = toRelayPath(call.rest, request.url);
+    if (!path) throw new Fault("path_not_allowed");
     // Quiet streams, long calls and relays that are waited for: none of them is idle.
     ports.listener.liftIdleTimeout(request);
     const { body, facts: found } = await readRequest(ports, call);
-    facts = found;
+    facts = found ?? facts;
     const relay = await ports.area.relays.find(relayId, request.signal);
-    return await send(ports, call, relay, body, facts);
+    return await send(ports, call, relay, {
+      path,
+      body,
+      facts,
+      onCounted: () => {
+        isCounted = true;
+      },
+    });
   } catch (error) {
     ports.listener.restoreIdleTimeout(call.request);
     if (call.request.signal.aborted) throw new ClientGone("the client left");
     if (!(error instanceof Fault)) throw error;
-    ports.area.refused(error, methodLabel(call.request.method, facts.method));
+    if (!isCounted) ports.area.refused(error, methodLabel(call.request.method, facts.method));
     return rpcError(error, call.requestId, facts.id);
   }
 }
 
-function send(ports: McpPorts, call: McpCall, relay: Relay, body: Body, facts: RpcFacts): Promise<Response> {
+/** What was found in a request. */
+interface Found {
+  readonly path: RelayPath;
+  readonly body: Body;
+  readonly facts: RpcFacts;
+  /** Called when the relay's own counts have the call. */
+  readonly onCounted: () => void;
+}
+
+function send(
+  ports: McpPorts,
+  { request, requestId }: McpCall,
+  relay: Relay,
+  { path: { path, alias }, body, facts, onCounted }: Found,
+): Promise<Response> {
   const { area, config, deps, listener } = ports;
-  const { request, requestId, path } = call;
   const method = methodLabel(request.method, facts.method);
   const isStream = request.method === "GET" || (request.headers.get("mcp-method") ?? facts.method) === LISTEN;
   const release = area.enter(relay, isStream);
+  const session = area.use(relay, request.method, request.headers.get(SESSION) ?? undefined);
+  const resource = resourceOf(ports, relay, request, alias);
   return callRelay({
     session: relay.session,
     clock: deps.clock,
@@ -68,6 +84,7 @@ function send(ports: McpPorts, call: McpCall, relay: Relay, body: Body, facts: R
         path: path === "" ? "/" : path,
         headers: toRelayHeaders(request.headers, requestId),
         timeout_ms: config.requestTimeoutMs,
+        ...(resource === undefined ? {} : { resource }),
       },
       body,
     },
@@ -77,35 +94,28 @@ function send(ports: McpPorts, call: McpCall, relay: Relay, body: Body, facts: R
     stallMs: config.clientStallTimeoutMs,
     keepaliveMs: config.keepaliveIntervalMs,
     maxAnswerBytes: config.mcpMaxAnswerBytes,
+    onBegun: ({ status, headers }) => {
+      session.answered(status, headers.find(([name]) => name.toLowerCase() === SESSION)?.[1]);
+    },
     onEnded: (report) => {
-      area.ended(relay, { requestId, method, report });
+      session.ended();
+      onCounted();
+      area.ended(relay, { requestId, method, functionName: facts.functionName, report });
       listener.restoreIdleTimeout(request);
     },
     onSettled: release,
   });
 }
 
+const SESSION = "mcp-session-id";
+
 /** A POST whose answer stays open until the client leaves. */
 const LISTEN = "subscriptions/listen";
-
-/**
- * A page that is not meant to may neither call nor, by a name that it made point here, read what is called. Names are
- * compared with what is configured and never with the request's own Host, which such a page chooses. A server that
- * listens on this machine only is there for this machine's pages.
- */
-function assertOrigin(request: Request, { allowedOrigins, host }: Config): void {
-  const origin = request.headers.get("origin");
-  if (origin === null || allowedOrigins.includes("*") || allowedOrigins.includes(origin)) return;
-  if (LOOPBACK.test(host) && LOOPBACK.test(URL.parse(origin)?.hostname ?? "")) return;
-  throw new Fault("origin_not_allowed");
-}
-
-const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[?::1\]?)$/;
 
 async function readRequest(
   { config, deps, listener }: McpPorts,
   { request }: McpCall,
-): Promise<{ readonly body: Body; readonly facts: RpcFacts }> {
+): Promise<{ readonly body: Body; readonly facts: RpcFacts | undefined }> {
   const { mcpMaxBodyBytes: maxBytes, clientStallTimeoutMs: timeoutMs } = config;
   const length = declaredLength(request.headers);
   if ((length ?? 0) > maxBytes) throw new Fault("request_too_large");
@@ -118,7 +128,7 @@ async function readRequest(
     });
     return { body, facts: readRpcFacts(body) };
   }
-  return { body: bounded(request.body, maxBytes), facts: NO_FACTS };
+  return { body: bounded(request.body, maxBytes), facts: undefined };
 }
 
 function bounded(body: ReadableStream<Uint8Array> | null, maxBytes: number): Body {

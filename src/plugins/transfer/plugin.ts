@@ -11,7 +11,8 @@ export function createTransferPlugin(context: PluginContext): Plugin {
     routes: transferRoutes(transfers, context),
     state: () => transfers.state(),
     revision: () => transfers.revision,
-    view: () => renderTransferView(transfers.state()),
+    pulse: () => transfers.pulse(),
+    view: renderTransferView,
     drain: () => transfers.drain(),
     close: () => transfers.close(),
   };

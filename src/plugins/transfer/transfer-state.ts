@@ -1,4 +1,5 @@
 import type { Outcome, Passage } from "./passage.ts";
+import type { TransferRate } from "./transfer-rate.ts";
 
 // What the State API says of transfers: names in snake_case, plain copies.
 
@@ -10,6 +11,7 @@ export interface Running {
   readonly startedAt: number;
   /** The first characters of the channel's id: the whole of it would let anybody in. */
   readonly shownId: string;
+  readonly rate: TransferRate;
 }
 
 export interface TransferState {
@@ -33,6 +35,8 @@ export interface ActiveTransfer {
   readonly bytes: number | null;
   /** Null where the writer has not declared it. */
   readonly length: number | null;
+  /** Over the last second or two; null where they are not seen. */
+  readonly bytes_per_s: number | null;
   /** RFC 3339. */
   readonly started_at: string;
 }
@@ -51,10 +55,12 @@ interface Facts {
 
 export function toTransferState(facts: Facts): TransferState {
   const active: ActiveTransfer[] = [];
-  for (const { passage, length, startedAt, shownId } of facts.running) {
+  for (const { passage, length, startedAt, shownId, rate } of facts.running) {
     if (active.length === MAX_SHOWN) break;
     const started_at = new Date(startedAt).toISOString();
-    active.push({ channel: shownId, bytes: passage.bytes ?? null, length: length ?? null, started_at });
+    const bytes = passage.bytes ?? null;
+    const bytes_per_s = bytes === null ? null : rate.bytesPerS;
+    active.push({ channel: shownId, bytes, length: length ?? null, bytes_per_s, started_at });
   }
   return {
     server: { state: facts.isDraining ? "draining" : "ready" },

@@ -4,10 +4,12 @@ import { Fault } from "../../errors.ts";
 import { ClientGone, declaredLength } from "../../http/body.ts";
 import type { Listener } from "../../http/listener.ts";
 import type { Metrics } from "../../metrics.ts";
+import type { Pulse } from "../../plugin.ts";
 import type { Joined } from "./channel.ts";
 import { Channels, type Side } from "./channels.ts";
 import { toReaderHeaders } from "./headers.ts";
 import { type Outcome, Passage } from "./passage.ts";
+import { TransferRate } from "./transfer-rate.ts";
 import { type Running, type TransferState, toTransferState } from "./transfer-state.ts";
 
 /** A client at one end, with the answer it waits for. */
@@ -44,6 +46,8 @@ export class Transfers {
   readonly #count: (labels: Readonly<Record<string, string>>, by?: number) => void;
   readonly #countBytes: (labels: Readonly<Record<string, string>>, by?: number) => void;
   #bytes = 0;
+  /** Passages, whatever became of them. */
+  #endedTotal = 0;
   #changes = 0;
   #isDraining = false;
   #idle: (() => void)[] = [];
@@ -102,6 +106,24 @@ export class Transfers {
       running: this.#running.values(),
       runningCount: this.#running.size,
     });
+  }
+
+  /** The figures of now; also looks how fast each transfer is. To be asked once a second. */
+  pulse(): Pulse {
+    const now = this.#options.deps.clock.elapsed();
+    for (const { passage, rate } of this.#running.values()) rate.look(passage.bytes, now);
+    return {
+      workers: undefined,
+      slotsUsed: 0,
+      slotsTotal: 0,
+      waiting: 0,
+      waitingCapacity: 0,
+      requests: this.#endedTotal,
+      // Whoever leaves, stalls or sends too little is one of the clients.
+      failures: 0,
+      tokens: 0,
+      bytes: this.#bytes,
+    };
   }
 
   /** Grows with every change that `state` would show. */
@@ -194,13 +216,14 @@ export class Transfers {
       },
     });
     const shownId = id.slice(0, SHOWN_ID_CHARS);
-    this.#running.set(id, { passage, length, startedAt: clock.now(), shownId });
+    this.#running.set(id, { passage, length, startedAt: clock.now(), shownId, rate: new TransferRate(startedAt) });
     const headers = toReaderHeaders(writer.request.headers, length, reader.requestId);
     reader.answer(new Response(passage.stream, { headers }));
     passage.start();
   }
 
   #tally(outcome: Outcome | "expired"): void {
+    if (outcome !== "expired") this.#endedTotal += 1;
     this.#ended[outcome] += 1;
     this.#changes += 1;
     this.#count({ outcome });

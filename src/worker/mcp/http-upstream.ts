@@ -1,23 +1,35 @@
-import type { HeaderPairs, RequestHead } from "../../tunnel/frame.ts";
+import type { RequestHead } from "../../tunnel/frame.ts";
 import { isMcpAnswerHeader, isMcpRequestHeader } from "../../tunnel/mcp-headers.ts";
+import { METADATA_PATH } from "../../tunnel/mcp-metadata.ts";
 import { callBackend } from "../backend.ts";
 import { toBackendUrl } from "../backend-url.ts";
 import type { Backend } from "../opening.ts";
+import { toPublicChallenge } from "./oauth-challenge.ts";
+import { fetchMetadata } from "./oauth-metadata.ts";
 
 /** Verbs of the transport; no others reach the MCP server. */
 const METHODS: ReadonlySet<string> = new Set(["POST", "GET", "DELETE"]);
 
+export interface HttpUpstreamOptions {
+  /** Callers sign in with the MCP server itself: it gets their bearers, and clients get its OAuth metadata. */
+  readonly oauth?: boolean;
+}
+
 /** An MCP server that speaks Streamable HTTP at one URL. Requests reach it, and answers come back, as they are. */
-export function createHttpUpstream(url: string): Backend {
+export function createHttpUpstream(url: string, { oauth = false }: HttpUpstreamOptions = {}): Backend {
   return {
     open(head) {
+      const { resource } = head;
+      if (oauth && resource !== undefined && head.method === "GET" && head.path === METADATA_PATH) {
+        return { kind: "ask", ask: (_body, signal) => fetchMetadata(url, resource, signal), mayFallSilent: false };
+      }
       const target = toUrl(url, head.path);
       if (target === undefined || !METHODS.has(head.method)) {
         return { kind: "refuse", code: "protocol_error", message: "no request for this MCP server" };
       }
       return {
         kind: "ask",
-        ask: (body, signal) => ask(target, head, body, signal),
+        ask: (body, signal) => ask({ url: target, head, isOauth: oauth }, body, signal),
         mayFallSilent: true,
       };
     },
@@ -29,25 +41,37 @@ function toUrl(url: string, path: string): string | undefined {
   return path.startsWith("/?") ? url + path.slice(1) : toBackendUrl(url, path);
 }
 
+interface Target {
+  readonly url: string;
+  readonly head: RequestHead;
+  readonly isOauth: boolean;
+}
+
 async function ask(
-  url: string,
-  head: RequestHead,
+  { url, head, isOauth }: Target,
   body: Uint8Array | ReadableStream<Uint8Array> | undefined,
   signal: AbortSignal,
 ): Promise<Response> {
   const passed: RequestHead = { ...head, headers: head.headers.filter(([name]) => isPassed(name)) };
-  const response = await callBackend({ url, head: passed, key: undefined, body, signal });
+  // The caller's bearer stays with the relay, unless it was issued for the MCP server.
+  const key = isOauth ? bearerOf(head) : undefined;
+  const resource = isOauth ? head.resource : undefined;
+  const response = await callBackend({ url, head: passed, key, body, signal });
   const moved = toMoved(url, response);
   // Some servers answer /mcp with a redirect to /mcp/. A body that streamed is spent; its client may follow by itself.
-  if (moved === undefined || body instanceof ReadableStream) return withoutOthers(response);
+  if (moved === undefined || body instanceof ReadableStream) return toAnswer(response, resource);
   await response.body?.cancel();
-  return withoutOthers(await callBackend({ url: moved, head: passed, key: undefined, body, signal }));
+  return toAnswer(await callBackend({ url: moved, head: passed, key, body, signal }), resource);
 }
 
-/** The caller's bearer stays with the relay. */
 function isPassed(name: string): boolean {
   const lower = name.toLowerCase();
   return isMcpRequestHeader(lower) && lower !== "authorization";
+}
+
+function bearerOf(head: RequestHead): string | undefined {
+  const given = head.headers.find(([name]) => name.toLowerCase() === "authorization")?.[1];
+  return given === undefined ? undefined : /^Bearer +(\S+) *$/i.exec(given)?.[1];
 }
 
 /** Where a redirect that keeps method and body leads, if that is the same server. */
@@ -58,10 +82,14 @@ function toMoved(url: string, response: Response): string | undefined {
   return moved && moved.origin === new URL(url).origin ? moved.href : undefined;
 }
 
-function withoutOthers(response: Response): Response {
-  const pairs: HeaderPairs = [...response.headers].filter(
+/** `resource`: the public URL that a challenge's metadata belong to. */
+function toAnswer(response: Response, resource: string | undefined): Response {
+  const pairs: [string, string][] = [];
+  for (const [name, value] of response.headers) {
     // The length is for this side: it tells small answers, which travel in one frame.
-    ([name]) => isMcpAnswerHeader(name) || name === "content-length",
-  );
-  return new Response(response.body, { status: response.status, headers: pairs as [string, string][] }); // read-only pairs
+    if (!isMcpAnswerHeader(name) && name !== "content-length") continue;
+    const isChallenge = resource !== undefined && name === "www-authenticate";
+    pairs.push([name, isChallenge ? toPublicChallenge(value, resource) : value]);
+  }
+  return new Response(response.body, { status: response.status, headers: pairs });
 }

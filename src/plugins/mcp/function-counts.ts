@@ -1,0 +1,65 @@
+/** Per relay; callers choose the names. */
+const MAX_NAMES = 64;
+const MAX_NAME_CHARS = 128;
+/** Of which the median is taken: enough to tell a slow function from a slow call. */
+const RECENT_CALLS = 32;
+/** Stands for every function without a place of its own. */
+const OTHER = "other";
+
+/** What is known of one function. Times are in milliseconds, from the call to the end of its answer. */
+export interface FunctionCount {
+  readonly name: string;
+  calls: number;
+  failures: number;
+  lastMs: number | undefined;
+  /** Of the calls that ended by themselves. */
+  totalMs: number;
+  timed: number;
+  readonly recentMs: number[];
+}
+
+/** How a call of a function ended. `canceled` ones took as long as their client liked. */
+export interface FunctionCall {
+  readonly outcome: "completed" | "failed" | "canceled";
+  readonly durationMs: number;
+}
+
+/** The functions that were called on one relay, by name. */
+export class FunctionCounts {
+  readonly #counts = new Map<string, FunctionCount>();
+
+  all(): IterableIterator<FunctionCount> {
+    return this.#counts.values();
+  }
+
+  add(name: string, { outcome, durationMs }: FunctionCall): void {
+    const count = this.#countOf(toShown(name));
+    count.calls += 1;
+    if (outcome === "failed") count.failures += 1;
+    if (outcome === "canceled") return;
+    count.recentMs[count.timed % RECENT_CALLS] = durationMs;
+    count.timed += 1;
+    count.totalMs += durationMs;
+    count.lastMs = durationMs;
+  }
+
+  #countOf(name: string): FunctionCount {
+    const known = this.#counts.get(name);
+    if (known) return known;
+    if (name !== OTHER && this.#counts.size >= MAX_NAMES) return this.#countOf(OTHER);
+    const count = { name, calls: 0, failures: 0, lastMs: undefined, totalMs: 0, timed: 0, recentMs: [] };
+    this.#counts.set(name, count);
+    return count;
+  }
+}
+
+/** The middle of the last calls' durations; undefined before the first. */
+export function medianMs({ recentMs }: FunctionCount): number | undefined {
+  return recentMs.toSorted((a, b) => a - b)[Math.floor(recentMs.length / 2)];
+}
+
+/** Text that people read: nothing in it may command a terminal or turn the line around. */
+function toShown(name: string): string {
+  const shown = name.slice(0, MAX_NAME_CHARS).replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, "");
+  return shown === "" ? OTHER : shown;
+}

@@ -1,0 +1,14 @@
+import type { Config } from "../../config.ts";
+import type { Deps } from "../../deps.ts";
+import type { Listener } from "../../http/listener.ts";
+import type { McpArea } from "./mcp-area.ts";
+import type { PublicNames } from "./public-names.ts";
+
+/** What the plugin's requests are served with. */
+export interface McpPorts {
+  readonly area: McpArea;
+  readonly config: Config;
+  readonly deps: Deps;
+  readonly listener: Listener;
+  readonly names: PublicNames;
+}

@@ -1,0 +1,77 @@
+import type { Clock } from "../deps.ts";
+import { Fault } from "../errors.ts";
+
+/** What is known of a job under way: for operators, never what is asked or answered. */
+export interface JobFacts {
+  /** For `JobsRegistry.cancel`. */
+  readonly id: string;
+  readonly requestId: string;
+  readonly kind: string;
+  readonly model: string;
+  readonly workerId: string | undefined;
+  /** `streaming`: its answer has begun. */
+  readonly status: "waiting" | "running" | "streaming";
+  /** Its place in the queue, 1 is next; 0 while it does not wait. */
+  readonly position: number;
+  readonly ageMs: number;
+  /** Spent in the queue so far. */
+  readonly waitingMs: number;
+  readonly bytesOut: number;
+}
+
+/** A job as operators, and whoever counts for them, may ask it. */
+export interface RegisteredJob {
+  /** It stands in the queue. */
+  readonly isWaiting: boolean;
+  /** As its worker calls it, or while it waits, as its client does. */
+  readonly model: string;
+  /** Bytes of its answer so far. */
+  readonly bytesOut: number;
+  facts(): JobFacts;
+  /** Ends the job: who asked is told this fault, and the worker to stop. */
+  cancel(fault: Fault): void;
+}
+
+/**
+ * The jobs of one pool between their start and their end, oldest first, under ids for operators. A job costs one entry
+ * when it starts and one when it ends, and nothing in between; slots and queue bound how many there are.
+ */
+export class JobsRegistry {
+  readonly #jobs = new Map<string, RegisteredJob>();
+  readonly #prefix: string;
+  #count = 0;
+
+  /** `name` tells the pools of one server apart. */
+  constructor(name: string, clock: Clock) {
+    // The time of start is in it, so that the ids on an old page mean nothing to a server that has restarted.
+    this.#prefix = `${name}-${clock.now().toString(36)}-`;
+  }
+
+  get size(): number {
+    return this.#jobs.size;
+  }
+
+  /** Oldest first. */
+  all(): IterableIterator<RegisteredJob> {
+    return this.#jobs.values();
+  }
+
+  /** Takes a job in, and gives the id under which it can be cancelled: URL-safe, never used twice. */
+  add(job: RegisteredJob): string {
+    this.#count += 1;
+    const id = this.#prefix + this.#count.toString(36);
+    this.#jobs.set(id, job);
+    return id;
+  }
+
+  delete(id: string): void {
+    this.#jobs.delete(id);
+  }
+
+  /** Ends a job for an operator. False for one that is not here, or no more. */
+  cancel(id: string): boolean {
+    const job = this.#jobs.get(id);
+    job?.cancel(new Fault("canceled_by_operator"));
+    return job !== undefined;
+  }
+}

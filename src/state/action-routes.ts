@@ -1,0 +1,143 @@
+import type { AnyElysia } from "elysia";
+import * as v from "valibot";
+import type { Auth } from "../auth.ts";
+import type { Log } from "../deps.ts";
+import { type ErrorCode, Fault } from "../errors.ts";
+import type { Listener } from "../http/listener.ts";
+import { createRoutes, type RouteContext } from "../http/route-context.ts";
+import { API_KEY_SECURITY, errorResponses, jsonAnswer } from "../openapi/schema.ts";
+import type { Operator, Plugin } from "../plugin.ts";
+
+export interface ActionOptions {
+  readonly auth: Auth;
+  readonly listener: Listener;
+  readonly log: Log;
+  readonly plugins: readonly Plugin[];
+}
+
+type Target = "worker" | "job";
+
+interface Action {
+  readonly name: string;
+  readonly target: Target;
+  readonly summary: string;
+  readonly description: string;
+  readonly act: (operator: Operator, id: string) => boolean;
+}
+
+const ACTIONS: readonly Action[] = [
+  {
+    name: "drain",
+    target: "worker",
+    summary: "Give a worker no more jobs",
+    description: "What runs on it goes on. It lasts until it is undrained or connects anew.",
+    act: (operator, id) => operator.drainWorker(id, true),
+  },
+  {
+    name: "undrain",
+    target: "worker",
+    summary: "Give a worker jobs again",
+    description: "Takes a drain back. A worker that was not drained is left as it is.",
+    act: (operator, id) => operator.drainWorker(id, false),
+  },
+  {
+    name: "disconnect",
+    target: "worker",
+    summary: "Close a worker's connection",
+    description: "What runs on it is lost, or done again by another worker. It may come back by itself.",
+    act: (operator, id) => operator.disconnectWorker(id),
+  },
+  {
+    name: "cancel",
+    target: "job",
+    summary: "Cancel a job",
+    description: "Its client gets the error `canceled_by_operator`, and its worker is told to stop.",
+    act: (operator, id) => operator.cancelJob(id),
+  },
+];
+
+const answerSchema = v.object({
+  id: v.string(),
+  action: v.picklist(ACTIONS.map(({ name }) => name)),
+  status: v.literal("ok"),
+  plugins: v.pipe(v.array(v.string()), v.description("Those that knew the id.")),
+});
+
+const tokenSchema = v.object({
+  token: v.pipe(v.nullable(v.string()), v.description("Null where the API asks for no key.")),
+  expires_in: v.pipe(v.number(), v.description("Seconds.")),
+});
+
+const NOT_FOUND: Readonly<Record<Target, ErrorCode>> = { worker: "worker_not_found", job: "job_not_found" };
+/** For a server that asks for no key; the page asks again as it would anywhere. */
+const OPEN_EXPIRES_IN_S = 300;
+const NO_STORE = { headers: { "cache-control": "no-store" } };
+
+/** What operators do, and the token with which the dashboard tries the public API. */
+export function actionRoutes({ auth, listener, log, plugins }: ActionOptions): AnyElysia {
+  const routes = createRoutes();
+  const security = [...API_KEY_SECURITY, { Session: [] }];
+  for (const action of ACTIONS) {
+    const serve = ({ request, requestId, params }: RouteContext): Response => {
+      auth.requireOperator(request, () => listener.addressOf(request));
+      const id = params?.["id"] ?? "";
+      // One worker may serve several plugins under one id.
+      const done = plugins.filter(({ operator }) => operator && action.act(operator, id)).map((plugin) => plugin.id);
+      log.info("operator.action", {
+        request: requestId,
+        action: action.name,
+        target: `${action.target} ${id}`,
+        plugins: done.join(","),
+        outcome: done.length > 0 ? "done" : "not_found",
+      });
+      if (done.length === 0) throw new Fault(NOT_FOUND[action.target]);
+      return Response.json({ id, action: action.name, status: "ok", plugins: done }, NO_STORE);
+    };
+    routes.post(
+      `/api/state/${action.target}s/:id/${action.name}`,
+      ({ request, requestId, params }) => serve({ request, requestId, params }),
+      {
+        parse: "none",
+        detail: {
+          tags: ["State"],
+          security,
+          summary: action.summary,
+          description: action.description,
+          responses: {
+            200: jsonAnswer(answerSchema),
+            ...errorResponses(
+              "invalid_api_key",
+              "origin_not_allowed",
+              NOT_FOUND[action.target],
+              "too_many_auth_failures",
+            ),
+          },
+        },
+      },
+    );
+  }
+  return routes.post(
+    "/api/state/token",
+    ({ request }) => {
+      const issued = auth.issueTryToken(request, () => listener.addressOf(request));
+      return Response.json(
+        { token: issued?.token ?? null, expires_in: issued?.expiresInS ?? OPEN_EXPIRES_IN_S },
+        NO_STORE,
+      );
+    },
+    {
+      parse: "none",
+      detail: {
+        tags: ["State"],
+        security,
+        summary: "Short-lived token for the public API",
+        description:
+          "Stands in for an API key for a few minutes, and ends with the sign-in: the dashboard's panels use it. It opens neither the state nor its actions.",
+        responses: {
+          200: jsonAnswer(tokenSchema),
+          ...errorResponses("invalid_api_key", "origin_not_allowed", "too_many_auth_failures"),
+        },
+      },
+    },
+  );
+}

@@ -1,0 +1,102 @@
+/** One second of the server, over all plugins, as the State API says it. */
+export interface Sample {
+  /** Milliseconds since 1970: the end of the second. */
+  readonly at: number;
+  readonly workers_idle: number;
+  readonly workers_working: number;
+  readonly workers_not_ready: number;
+  readonly workers_draining: number;
+  readonly slots_used: number;
+  readonly slots_total: number;
+  /** Requests that wait for a slot. */
+  readonly waiting: number;
+  /** Requests that ended within the second. */
+  readonly requests: number;
+  /** Of them those that failed, and not by a mistake of the client's. */
+  readonly failures: number;
+  /** Tokens of answers, counted when the answer ends. */
+  readonly tokens: number;
+  /** Bytes of answers that passed within the second. */
+  readonly bytes: number;
+  /** From the acceptance of a request to its answer's first byte, over the last minute; null while there was none. */
+  readonly first_byte_p50_ms: number | null;
+  readonly first_byte_p95_ms: number | null;
+}
+
+export type Column = keyof Sample;
+
+/** Every column, in the order of `Sample`. */
+export const COLUMNS = [
+  "at",
+  "workers_idle",
+  "workers_working",
+  "workers_not_ready",
+  "workers_draining",
+  "slots_used",
+  "slots_total",
+  "waiting",
+  "requests",
+  "failures",
+  "tokens",
+  "bytes",
+  "first_byte_p50_ms",
+  "first_byte_p95_ms",
+] as const satisfies readonly Column[];
+
+/** How often a sample is taken. */
+export const INTERVAL_MS = 1000;
+
+/** Samples kept: a quarter of an hour, which is 100 KiB. */
+export const CAPACITY = 900;
+
+/** The history as the State API says it: a column for each name in `Sample`, of the same length, oldest first. */
+export interface HistoryState {
+  readonly interval_ms: number;
+  readonly capacity: number;
+  readonly samples: Readonly<Record<string, readonly (number | null)[]>>;
+}
+
+/** The last samples: a ring for each column, written in place. */
+export class History {
+  readonly #rings = new Map<Column, Float64Array>(COLUMNS.map((column) => [column, new Float64Array(CAPACITY)]));
+  #next = 0;
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  add(sample: Sample): void {
+    // NaN stands for null: the rings hold numbers only.
+    for (const [column, ring] of this.#rings) ring[this.#next] = sample[column] ?? Number.NaN;
+    this.#next = (this.#next + 1) % CAPACITY;
+    this.#size = Math.min(this.#size + 1, CAPACITY);
+  }
+
+  /** The sum of a column over the newest samples. */
+  sum(column: Column, samples: number): number {
+    const ring = this.#rings.get(column);
+    let total = 0;
+    for (let back = 1; ring && back <= Math.min(samples, this.#size); back += 1) {
+      total += ring[(this.#next - back + CAPACITY) % CAPACITY] ?? 0;
+    }
+    return total;
+  }
+
+  snapshot(): HistoryState {
+    return {
+      interval_ms: INTERVAL_MS,
+      capacity: CAPACITY,
+      samples: Object.fromEntries(COLUMNS.map((column) => [column, this.#column(column)])),
+    };
+  }
+
+  #column(column: Column): (number | null)[] {
+    const ring = this.#rings.get(column);
+    const oldest = (this.#next - this.#size + CAPACITY) % CAPACITY;
+    return Array.from({ length: this.#size }, (_, at) => {
+      const value = ring?.[(oldest + at) % CAPACITY] ?? Number.NaN;
+      return Number.isNaN(value) ? null : value;
+    });
+  }
+}

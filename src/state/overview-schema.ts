@@ -1,0 +1,64 @@
+import * as v from "valibot";
+import { CAPACITY, type Column, INTERVAL_MS } from "./history.ts";
+
+// The shapes of what the State API says of the whole server, for its description.
+
+const count = v.number();
+const wait = v.nullable(
+  v.pipe(v.number(), v.description("Milliseconds, over the last minute; null while there was none.")),
+);
+
+const sampleEntries = {
+  at: v.pipe(v.number(), v.description("Milliseconds since 1970: the end of the second.")),
+  workers_idle: count,
+  workers_working: count,
+  workers_not_ready: count,
+  workers_draining: count,
+  slots_used: count,
+  slots_total: count,
+  waiting: v.pipe(v.number(), v.description("Requests that wait for a slot.")),
+  requests: v.pipe(v.number(), v.description("Ended within the second.")),
+  failures: v.pipe(v.number(), v.description("Of them those that failed, and not by a mistake of the client's.")),
+  tokens: v.pipe(v.number(), v.description("Tokens of answers, counted when the answer ends.")),
+  bytes: v.pipe(v.number(), v.description("Bytes of answers within the second.")),
+  first_byte_p50_ms: wait,
+  first_byte_p95_ms: wait,
+} satisfies Record<Column, v.GenericSchema>;
+
+const problemSchema = v.object({
+  code: v.pipe(v.string(), v.description("For programs; never changes its meaning.")),
+  severity: v.picklist(["critical", "warning", "info"]),
+  plugin: v.nullable(v.string()),
+  title: v.string(),
+  advice: v.pipe(v.string(), v.description("What to do about it.")),
+  since: v.pipe(v.string(), v.description("RFC 3339: when it began.")),
+});
+
+/** `server` of the envelope. */
+export const serverStateSchema = v.pipe(
+  v.object({
+    state: v.picklist(["ready", "not_ready", "draining"]),
+    version: v.string(),
+    started_at: v.pipe(v.string(), v.description("RFC 3339.")),
+    uptime_s: v.number(),
+    now: v.pipe(v.string(), v.description("RFC 3339: the server's clock.")),
+    viewers: v.pipe(v.number(), v.description("Open streams of the state.")),
+    can_act: v.pipe(v.boolean(), v.description("Whether you may drain workers and cancel jobs.")),
+    sample: v.pipe(v.object(sampleEntries), v.description("The last whole second, over all plugins.")),
+    problems: v.pipe(v.array(problemSchema), v.description("What is wrong now, worst first.")),
+  }),
+  v.description("The server as a whole."),
+);
+
+/** The answer of `/api/state/history`. */
+export const historySchema = v.pipe(
+  v.object({
+    interval_ms: v.literal(INTERVAL_MS),
+    capacity: v.literal(CAPACITY),
+    samples: v.pipe(
+      v.record(v.string(), v.array(v.nullable(v.number()))),
+      v.description("A column for each figure of `server.sample`, all of the same length, oldest first."),
+    ),
+  }),
+  v.description("The last quarter of an hour, a sample each second."),
+);

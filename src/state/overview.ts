@@ -1,0 +1,159 @@
+import type { Config } from "../config.ts";
+import type { CancelTimer, Clock, Log } from "../deps.ts";
+import type { Plugin, Pulse } from "../plugin.ts";
+import type { RecentTimes } from "../recent/recent-times.ts";
+import type { SlidingSum } from "../recent/sliding-sum.ts";
+import { History, type HistoryState, INTERVAL_MS, type Sample } from "./history.ts";
+import { added, isAlike, sumOf, type Totals, toSample, ZERO } from "./overview-totals.ts";
+import { type Problem, Problems } from "./problems.ts";
+import { findCommon } from "./problems-found.ts";
+
+/** The server as a whole, in the State API. Times are RFC 3339. */
+export interface ServerState {
+  /** `ready` while any worker takes requests. */
+  readonly state: "ready" | "not_ready" | "draining";
+  readonly version: string;
+  readonly started_at: string;
+  readonly uptime_s: number;
+  /** This server's clock when it wrote this. */
+  readonly now: string;
+  /** Open streams of the state. */
+  readonly viewers: number;
+  /** Whether the reader may drain workers and cancel jobs. */
+  readonly can_act: boolean;
+  /** The last whole second. */
+  readonly sample: Sample;
+  /** Worst first. */
+  readonly problems: readonly Problem[];
+}
+
+export interface OverviewOptions {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly plugins: readonly Plugin[];
+  readonly version: string;
+  /** Times to the first byte of answers, over all plugins. The overview turns its seconds. */
+  readonly firstBytes: RecentTimes;
+  /** Requests turned away for their credentials. */
+  readonly authFailures: SlidingSum;
+  readonly isDraining: () => boolean;
+}
+
+/** Samples in a minute. */
+const MINUTE = 60_000 / INTERVAL_MS;
+
+/** Takes the server's pulse once a second, whether anybody looks or not: the history, the problems, and what moved. */
+export class Overview {
+  readonly #options: OverviewOptions;
+  readonly #history = new History();
+  readonly #problems = new Problems();
+  readonly #startedAt: number;
+  readonly #startedElapsed: number;
+  /** Plugins that have had a worker. */
+  readonly #hadWorkers = new Set<string>();
+  #totals: Totals = ZERO;
+  #hasStarted = false;
+  #sample: Sample;
+  #viewers = 0;
+  #changes = 0;
+  #stop: CancelTimer | undefined;
+
+  constructor(options: OverviewOptions) {
+    this.#options = options;
+    this.#startedAt = options.clock.now();
+    this.#startedElapsed = options.clock.elapsed();
+    this.#sample = toSample(this.#startedAt, ZERO, ZERO, options.firstBytes);
+  }
+
+  /** Begins to take samples; `viewers` says how many look. */
+  start(viewers: () => number): void {
+    this.#stop ??= this.#options.clock.every(INTERVAL_MS, () => this.#tick(viewers()));
+  }
+
+  stop(): void {
+    this.#stop?.();
+    this.#stop = undefined;
+  }
+
+  /** Grows with what `state` says, clocks aside: a second like the one before is no change. */
+  get revision(): number {
+    return this.#changes + this.#problems.revision;
+  }
+
+  state(viewers: number): ServerState {
+    const { clock, version } = this.#options;
+    return {
+      state: this.#status(),
+      version,
+      started_at: new Date(this.#startedAt).toISOString(),
+      uptime_s: Math.floor((clock.elapsed() - this.#startedElapsed) / 1000),
+      now: new Date(clock.now()).toISOString(),
+      viewers,
+      can_act: true,
+      sample: this.#sample,
+      problems: this.#problems.list,
+    };
+  }
+
+  history(): HistoryState {
+    return this.#history.snapshot();
+  }
+
+  #status(): ServerState["state"] {
+    if (this.#options.isDraining()) return "draining";
+    const { workers_idle, workers_working } = this.#sample;
+    if (workers_idle + workers_working > 0) return "ready";
+    // Without a plugin that needs workers, none are missed.
+    return this.#hasStarted && !this.#totals.needsWorkers ? "ready" : "not_ready";
+  }
+
+  /** A throw in a timer would end the process, over a plugin that could not say how it is. */
+  #tick(viewers: number): void {
+    try {
+      this.#take(viewers);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#options.log.error("overview.failed", { reason });
+    }
+  }
+
+  #take(viewers: number): void {
+    const { clock, plugins, firstBytes } = this.#options;
+    const pulses = plugins.flatMap((plugin) => {
+      const pulse = plugin.pulse?.();
+      return pulse ? [{ id: plugin.id, pulse }] : [];
+    });
+    const totals = pulses.reduce<Totals>((sum, { pulse }) => added(sum, pulse), ZERO);
+    const sample = toSample(clock.now(), this.#totals, totals, firstBytes);
+    firstBytes.advance();
+    this.#history.add(sample);
+    if (!isAlike(sample, this.#sample) || viewers !== this.#viewers) this.#changes += 1;
+    this.#sample = sample;
+    this.#totals = totals;
+    this.#hasStarted = true;
+    this.#viewers = viewers;
+    this.#findProblems(pulses);
+  }
+
+  #findProblems(pulses: readonly { readonly id: string; readonly pulse: Pulse }[]): void {
+    const { config, clock, plugins, authFailures, isDraining } = this.#options;
+    for (const { id, pulse } of pulses) if (pulse.workers && sumOf(pulse.workers) > 0) this.#hadWorkers.add(id);
+    const common = findCommon({
+      isDraining: isDraining(),
+      isApiOpen: config.apiKeys.length === 0 && config.apiRoles.length === 0,
+      isClientOpen: config.clientKeys.length === 0 && config.clientRoles.length === 0,
+      isLoopback: LOOPBACK.test(config.host),
+      plugins: pulses.map((each) => ({ ...each, hadWorkers: this.#hadWorkers.has(each.id) })),
+      requests: this.#history.sum("requests", MINUTE),
+      failures: this.#history.sum("failures", MINUTE),
+      authFailures: authFailures.sum(clock.elapsed()),
+    });
+    const own = plugins.flatMap((plugin) =>
+      (plugin.problems?.() ?? []).map((condition) => ({ ...condition, plugin: plugin.id })),
+    );
+    this.#problems.update([...common, ...own], { at: clock.now(), elapsed: clock.elapsed() });
+  }
+}
+
+const LOOPBACK = /^(?:127\.|::1$|\[::1\]$|localhost$)/;

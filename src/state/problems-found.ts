@@ -1,0 +1,158 @@
+import type { Pulse } from "../plugin.ts";
+import { sumOf } from "./overview-totals.ts";
+import type { Found } from "./problems.ts";
+
+/** What the common problems are found from. */
+export interface ServerFacts {
+  readonly isDraining: boolean;
+  /** Anybody may call the API. */
+  readonly isApiOpen: boolean;
+  /** Anybody may connect workers. */
+  readonly isClientOpen: boolean;
+  /** Only programs of this machine reach the server, unless a proxy passes others on. */
+  readonly isLoopback: boolean;
+  readonly plugins: readonly PluginFacts[];
+  /** Of the last minute, over all plugins. */
+  readonly requests: number;
+  readonly failures: number;
+  /** Requests turned away for their credentials within the last minute. */
+  readonly authFailures: number;
+}
+
+export interface PluginFacts {
+  readonly id: string;
+  readonly pulse: Pulse;
+  /** A worker has been here since the server started. */
+  readonly hadWorkers: boolean;
+}
+
+/** A worker dials again within half a minute: a gap as short as a restart is none to speak of. */
+const WORKERLESS_MS = 10_000;
+/** Long enough for a worker that restarts its backend, or that loads another model. */
+const UNREADY_MS = 10_000;
+/** Fewer requests than this say nothing about their rate of failure. */
+const MIN_REQUESTS = 20;
+const FAILURE_SHARE = { warning: 0.05, critical: 0.25 } as const;
+const QUEUE_SHARE = { warning: 0.5, critical: 0.9 } as const;
+/** A queue near its mark is above it now and below it then. */
+const LINGER_MS = 5000;
+/** In a minute: a forgotten key makes a few, somebody who tries keys makes many. */
+const MANY_AUTH_FAILURES = 20;
+
+/** What is wrong that any server or plugin may have, whatever the plugin does. Pure. */
+export function findCommon(facts: ServerFacts): readonly Found[] {
+  if (facts.isDraining) {
+    return [
+      {
+        plugin: null,
+        code: "draining",
+        severity: "info",
+        title: "The server is shutting down.",
+        advice: "Running requests end by themselves; new ones belong on another server, or the restarted one.",
+      },
+    ];
+  }
+  const isAnyoneHere = facts.plugins.some(({ pulse }) => workersOf(pulse) > 0);
+  return [
+    ...facts.plugins.flatMap((plugin) => findInPlugin(plugin, isAnyoneHere)),
+    ...findFailures(facts),
+    ...findOpenDoors(facts),
+  ];
+}
+
+function findInPlugin({ id, pulse, hadWorkers }: PluginFacts, isAnyoneHere: boolean): readonly Found[] {
+  const found: Found[] = [];
+  const { workers, waiting, waitingCapacity } = pulse;
+  if (workers && workersOf(pulse) === 0) {
+    found.push({
+      plugin: id,
+      code: "no_workers",
+      // A pool that never had a worker, beside one that has, is most likely one that nobody needs.
+      severity: hadWorkers || !isAnyoneHere ? "critical" : "info",
+      title: `No worker is connected for ${id}.`,
+      advice: hadWorkers
+        ? "Look at the worker programs: are they running, and can they reach this server? Their log says why they were turned away."
+        : `Start one: \`bun run worker ${id} --server <this server's URL>\`. Or leave ${id} out of PLUGINS.`,
+      afterMs: WORKERLESS_MS,
+    });
+  } else if (workers && workers.idle + workers.working === 0) {
+    found.push({
+      plugin: id,
+      code: "no_ready_workers",
+      severity: "critical",
+      title: `No worker of ${id} takes requests: ${workers.notReady} not ready, ${workers.draining} draining.`,
+      advice:
+        "The reason is beside each worker: mostly a model server that is down. Undrain those that were drained here.",
+      afterMs: UNREADY_MS,
+    });
+  }
+  const share = waitingCapacity > 0 ? waiting / waitingCapacity : 0;
+  if (share > QUEUE_SHARE.warning) {
+    found.push({
+      plugin: id,
+      code: "queue_filling",
+      severity: share > QUEUE_SHARE.critical ? "critical" : "warning",
+      title: `The queue of ${id} is more than ${share > QUEUE_SHARE.critical ? "nine tenths" : "half"} full.`,
+      advice: "Add workers, or let each take more at once (--max-concurrency). Requests beyond QUEUE_SIZE are refused.",
+      lingerMs: LINGER_MS,
+    });
+  }
+  return found;
+}
+
+function findFailures({ requests, failures, authFailures }: ServerFacts): readonly Found[] {
+  const found: Found[] = [];
+  const share = requests >= MIN_REQUESTS ? failures / requests : 0;
+  if (share > FAILURE_SHARE.warning) {
+    const isCritical = share > FAILURE_SHARE.critical;
+    found.push({
+      plugin: null,
+      code: "error_rate",
+      severity: isCritical ? "critical" : "warning",
+      title: `More than ${isCritical ? "a quarter" : "one in twenty"} of the last minute's requests failed.`,
+      advice: "Look for workers with many failures and for their last error; the log names the reason of each request.",
+    });
+  }
+  if (authFailures >= MANY_AUTH_FAILURES) {
+    found.push({
+      plugin: null,
+      code: "too_many_auth_failures",
+      severity: "warning",
+      title: "Many requests or workers were turned away for their keys within the last minute.",
+      advice:
+        "A program has no key or an old one, or somebody tries keys; moorage_auth_failures_total says at which door.",
+    });
+  }
+  return found;
+}
+
+function findOpenDoors({ isApiOpen, isClientOpen, isLoopback }: ServerFacts): readonly Found[] {
+  const severity = isLoopback ? "info" : "warning";
+  const found: Found[] = [];
+  if (isApiOpen) {
+    found.push({
+      plugin: null,
+      code: "keys_not_set",
+      about: "api",
+      severity,
+      title: "Anybody who reaches this server may use it and see this page.",
+      advice: "Set API_KEY, or API_HTTP_ROLES behind a proxy that signs people in.",
+    });
+  }
+  if (isClientOpen) {
+    found.push({
+      plugin: null,
+      code: "keys_not_set",
+      about: "client",
+      severity,
+      title: "Anybody who reaches this server may connect workers, and so read the requests they get.",
+      advice:
+        "Set CLIENT_KEY on the server and on its workers, or CLIENT_HTTP_ROLES behind a proxy that vouches for them.",
+    });
+  }
+  return found;
+}
+
+function workersOf({ workers }: Pulse): number {
+  return workers ? sumOf(workers) : 0;
+}

@@ -1,0 +1,40 @@
+import { systemClock } from "../../src/clock.ts";
+import { systemIds } from "../../src/ids.ts";
+import { silentLog } from "../../src/log.ts";
+import { Dialer } from "../../src/worker/dialer.ts";
+import { createLoadSampler } from "../../src/worker/host.ts";
+import { createHttpUpstream } from "../../src/worker/mcp/http-upstream.ts";
+import { FAST_RETRY } from "./test-worker.ts";
+
+/** A relay in front of an MCP server that signs its callers in itself, from the parts of the worker program. */
+export function startOauthRelay(options: {
+  readonly server: string;
+  readonly clientKey: string;
+  readonly upstream: string;
+  readonly auth: "oauth" | "none";
+}): { readonly registered: Promise<string>; stop(): Promise<void> } {
+  const registered = Promise.withResolvers<string>();
+  const dialer = new Dialer({
+    kind: "mcp",
+    settings: { server: options.server, id: "tools", maxConcurrency: 100, drainTimeoutMs: 0 },
+    introduction: {
+      first: (id) => ({
+        id,
+        client_key: options.clientKey,
+        info: { upstream: "http", auth: options.auth },
+      }),
+      update: () => undefined,
+    },
+    backend: createHttpUpstream(options.upstream, { oauth: options.auth === "oauth" }),
+    requestTimeoutMs: 10_000,
+    onUnreachable: () => {},
+    load: createLoadSampler(),
+    deps: { clock: systemClock, ids: systemIds, log: silentLog },
+    random: Math.random,
+    retry: FAST_RETRY,
+    registerTimeoutMs: 5000,
+    onRegistered: registered.resolve,
+  });
+  dialer.start();
+  return { registered: registered.promise, stop: () => dialer.stop() };
+}

@@ -1,0 +1,36 @@
+// Answers of the server as the page tells them.
+
+/** An error that the server has told, or that the network has. */
+export class Refusal extends Error {
+  readonly code: string;
+
+  constructor(message: string, code: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** Throws a `Refusal` for anything but success. */
+export async function assertOk(response: Response): Promise<Response> {
+  if (response.ok) return response;
+  throw refusalOf(await response.text(), response.status);
+}
+
+/** The error of a body in the API's form or in that of JSON-RPC; else the status. */
+export function refusalOf(body: string, status: number): Refusal {
+  try {
+    const { error } = JSON.parse(body) as { error?: { message?: string; code?: string | number } }; // checked below
+    if (typeof error?.message === "string") return new Refusal(error.message, String(error.code ?? status));
+  } catch {
+    // Not JSON: a proxy's page.
+  }
+  return new Refusal(`The server answered ${status}.`, String(status));
+}
+
+/** What went wrong, for people. Empty for what they stopped themselves. */
+export function messageOf(error: unknown): string {
+  if (error instanceof DOMException && error.name === "AbortError") return "";
+  if (error instanceof Refusal) return error.message;
+  if (error instanceof TypeError) return "The server could not be reached, or the answer broke off.";
+  return error instanceof Error ? error.message : String(error);
+}

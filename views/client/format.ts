@@ -1,0 +1,66 @@
+// Numbers, sizes and times as people read them. Pure, so that they are tested without a browser.
+
+const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"] as const;
+
+/** `950`, `12.3 k`, `4.5 M`: three figures are what a glance takes in. */
+export function count(value: number): string {
+  const size = Math.abs(value);
+  if (size < 10_000) return String(Math.round(value));
+  if (size < 1_000_000) return `${trimmed(value / 1000)} k`;
+  if (size < 1_000_000_000) return `${trimmed(value / 1_000_000)} M`;
+  return `${trimmed(value / 1_000_000_000)} G`;
+}
+
+/** A number a second: with one decimal where it is small. */
+export function rate(value: number | null | undefined): string {
+  if (value === null || value === undefined) return "–";
+  return value < 100 ? trimmed(value) : count(value);
+}
+
+/** Bytes in powers of 1024. */
+export function bytes(value: number | null | undefined): string {
+  if (value === null || value === undefined) return "–";
+  let [size, unit] = [value, 0];
+  while (size >= 1024 && unit < UNITS.length - 1) {
+    size /= 1024;
+    unit += 1;
+  }
+  return `${unit === 0 ? Math.round(size) : trimmed(size)} ${UNITS[unit]}`;
+}
+
+/** A length of time in its two largest units. `value` is in milliseconds. */
+export function duration(value: number | null | undefined): string {
+  if (value === null || value === undefined) return "–";
+  if (value < 1000) return `${Math.round(value)} ms`;
+  if (value < 10_000) return `${trimmed(value / 1000)} s`;
+  const seconds = Math.round(value / 1000);
+  if (seconds < 60) return `${seconds} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return pair(minutes, "min", seconds % 60, "s");
+  const hours = Math.floor(minutes / 60);
+  if (hours < 24) return pair(hours, "h", minutes % 60, "min");
+  return pair(Math.floor(hours / 24), "d", hours % 24, "h");
+}
+
+/** How long ago that was. `then` is RFC 3339, `now` milliseconds since 1970; a time to come is now. */
+export function age(then: string, now: number): string {
+  return duration(Math.max(0, Math.round((now - Date.parse(then)) / 1000) * 1000));
+}
+
+/** A part of a whole as a percentage without decimals; of nothing it is 0. */
+export function percent(part: number, whole: number): number {
+  return whole === 0 ? 0 : Math.min(100, Math.round((part / whole) * 100));
+}
+
+/** `1 worker`, `2 workers`. */
+export function plural(value: number, one: string, many = `${one}s`): string {
+  return `${count(value)} ${value === 1 ? one : many}`;
+}
+
+function pair(large: number, largeUnit: string, small: number, smallUnit: string): string {
+  return small === 0 ? `${large} ${largeUnit}` : `${large} ${largeUnit} ${small} ${smallUnit}`;
+}
+
+function trimmed(value: number): string {
+  return value.toFixed(1).replace(/\.0$/, "");
+}

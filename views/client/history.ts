@@ -1,0 +1,57 @@
+import type { HistoryAnswer, Sample } from "./state-types.ts";
+
+/** The last minutes, a sample a second: what the plots are drawn from. */
+export class History {
+  readonly #capacity: number;
+  #samples: Sample[] = [];
+
+  /** `capacity` is in samples. */
+  constructor(capacity = 900) {
+    this.#capacity = capacity;
+  }
+
+  get samples(): readonly Sample[] {
+    return this.#samples;
+  }
+
+  /** Takes what the server has kept. */
+  load({ samples }: HistoryAnswer): void {
+    const newest = this.#samples;
+    this.#samples = samples.at.map((_, index) => sampleAt(samples, index));
+    for (const sample of newest) this.add(sample);
+  }
+
+  /** Takes a newer sample; of one that is known nothing changes. Seconds in which nothing was sent were as the last, without events. */
+  add(sample: Sample): void {
+    const last = this.#samples.at(-1);
+    if (last && sample.at <= last.at) return;
+    for (let at = last ? last.at + 1000 : sample.at; last && at < sample.at - 500; at += 1000) {
+      if (sample.at - at > this.#capacity * 1000) continue;
+      this.#samples.push({ ...last, at, requests: 0, failures: 0, tokens: 0, bytes: 0 });
+    }
+    this.#samples.push(sample);
+    if (this.#samples.length > this.#capacity) this.#samples = this.#samples.slice(-this.#capacity);
+  }
+}
+
+function sampleAt(columns: HistoryAnswer["samples"], index: number): Sample {
+  const entries = Object.entries(columns).map(([name, values]) => [name, values[index] ?? null]);
+  return Object.fromEntries(entries) as unknown as Sample; // columns are named as a sample's fields
+}
+
+/** The sum of a field over the last `seconds`, as a number a second. */
+export function perSecond(
+  samples: readonly Sample[],
+  field: "requests" | "tokens" | "failures" | "bytes",
+  seconds: number,
+): number {
+  const last = samples.at(-1);
+  if (!last) return 0;
+  let sum = 0;
+  for (let index = samples.length - 1; index >= 0; index -= 1) {
+    const sample = samples[index];
+    if (!sample || last.at - sample.at >= seconds * 1000) break;
+    sum += sample[field];
+  }
+  return sum / seconds;
+}

@@ -1,0 +1,75 @@
+import type { Envelope } from "./state-types.ts";
+
+/** How the page and the server stand with each other. */
+export type LinkState = "connecting" | "live" | "reconnecting" | "signed_out";
+
+export interface LinkOptions {
+  readonly onEnvelope: (envelope: Envelope) => void;
+  readonly onChange: (state: LinkState) => void;
+  /** Whether answers come through but events do not: something between holds them back. */
+  readonly onHeldBack: (isHeldBack: boolean) => void;
+}
+
+/** Pauses between tries to connect again. Milliseconds. */
+const FIRST_PAUSE_MS = 1000;
+const LAST_PAUSE_MS = 15_000;
+/** The server sends its state at once; what has not come after this is held back. */
+const FIRST_EVENT_MS = 8000;
+
+/** Follows the state's stream for as long as the page is open, whatever happens to the connection. */
+export class Link {
+  readonly #options: LinkOptions;
+  #source: EventSource | undefined;
+  #pauseMs = FIRST_PAUSE_MS;
+  #lateTimer: number | undefined;
+
+  constructor(options: LinkOptions) {
+    this.#options = options;
+  }
+
+  open(): void {
+    const source = new EventSource("/api/state/stream");
+    this.#source = source;
+    this.#lateTimer = window.setTimeout(() => void this.#askWhy(), FIRST_EVENT_MS);
+    source.addEventListener("message", (event: MessageEvent<string>) => {
+      window.clearTimeout(this.#lateTimer);
+      this.#pauseMs = FIRST_PAUSE_MS;
+      this.#options.onHeldBack(false);
+      this.#options.onEnvelope(JSON.parse(event.data) as Envelope); // the server's own
+      this.#options.onChange("live");
+    });
+    source.addEventListener("error", () => {
+      this.#options.onChange("reconnecting");
+      // The browser tries again by itself, but gives up for good on any answer that is no event stream.
+      if (source.readyState === EventSource.CLOSED) void this.#retry();
+    });
+  }
+
+  async #retry(): Promise<void> {
+    this.#close();
+    if ((await statusOf("/api/state")) === 401) return this.#options.onChange("signed_out");
+    window.setTimeout(() => this.open(), this.#pauseMs);
+    this.#pauseMs = Math.min(this.#pauseMs * 2, LAST_PAUSE_MS);
+  }
+
+  async #askWhy(): Promise<void> {
+    const status = await statusOf("/api/state");
+    if (status === 200 && this.#source?.readyState !== EventSource.CLOSED) this.#options.onHeldBack(true);
+  }
+
+  #close(): void {
+    window.clearTimeout(this.#lateTimer);
+    this.#source?.close();
+  }
+}
+
+/** 0 where nobody answers. */
+async function statusOf(path: string): Promise<number> {
+  try {
+    const response = await fetch(path, { cache: "no-store" });
+    await response.body?.cancel();
+    return response.status;
+  } catch {
+    return 0;
+  }
+}

@@ -1,0 +1,79 @@
+// Sorting, filtering and paging of a table's rows. Pure: the component around it is in tables.ts.
+
+export type Row = Readonly<Record<string, unknown>>;
+
+export interface Listing {
+  /** Words that must all be somewhere in a row's text. */
+  readonly filter: string;
+  /** Exact value of the field `facet`; empty takes all. */
+  readonly facetValue: string;
+  readonly facet: string;
+  readonly sortKey: string;
+  readonly isDescending: boolean;
+  readonly page: number;
+  readonly pageSize: number;
+}
+
+export interface Listed {
+  readonly rows: readonly Row[];
+  /** After filtering. */
+  readonly total: number;
+  readonly page: number;
+  readonly pages: number;
+}
+
+/** One page of the rows that match, in order. A page beyond the last one is the last one. */
+export function list(rows: readonly Row[], listing: Listing): Listed {
+  const words = listing.filter
+    .toLowerCase()
+    .split(/\s+/)
+    .filter((word) => word !== "");
+  const { facet, facetValue } = listing;
+  const matching = rows.filter(
+    (row) => (facetValue === "" || holds(row[facet], facetValue)) && (words.length === 0 || matches(row, words)),
+  );
+  if (listing.sortKey !== "") {
+    const sign = listing.isDescending ? -1 : 1;
+    // Stable, and rows of equal value keep the server's order.
+    matching.sort((a, b) => sign * compare(a[listing.sortKey], b[listing.sortKey]));
+  }
+  const pages = Math.max(1, Math.ceil(matching.length / listing.pageSize));
+  const page = Math.min(listing.page, pages - 1);
+  const first = page * listing.pageSize;
+  return { rows: matching.slice(first, first + listing.pageSize), total: matching.length, page, pages };
+}
+
+/** The values that a field has, each once, sorted; of lists their items. */
+export function valuesOf(rows: readonly Row[], field: string): readonly string[] {
+  const values = new Set<string>();
+  for (const row of rows) {
+    const value = row[field];
+    for (const each of Array.isArray(value) ? value : [value]) if (typeof each === "string") values.add(each);
+  }
+  return [...values].sort();
+}
+
+function holds(value: unknown, wanted: string): boolean {
+  return Array.isArray(value) ? value.includes(wanted) : value === wanted;
+}
+
+function matches(row: Row, words: readonly string[]): boolean {
+  const text = textOf(row).toLowerCase();
+  return words.every((word) => text.includes(word));
+}
+
+function textOf(value: unknown): string {
+  if (typeof value === "string") return value;
+  if (typeof value !== "object" || value === null) return "";
+  return Object.values(value).map(textOf).join("\n");
+}
+
+/** Numbers by size, text by letters, and what is not there last. */
+function compare(a: unknown, b: unknown): number {
+  if (a === b) return 0;
+  if (a === null || a === undefined) return 1;
+  if (b === null || b === undefined) return -1;
+  if (typeof a === "number" && typeof b === "number") return a - b;
+  if (Array.isArray(a) && Array.isArray(b)) return a.length - b.length;
+  return String(a).localeCompare(String(b), undefined, { numeric: true });
+}

@@ -1,0 +1,69 @@
+import { assertOk, messageOf } from "./answers.ts";
+
+type Action = "drain" | "undrain" | "disconnect" | "cancel";
+
+const QUESTIONS: Readonly<Record<Action, { readonly title: string; readonly text: string; readonly verb: string }>> = {
+  drain: {
+    title: "Drain this worker?",
+    text: "It gets no more jobs, and those that run on it go on. Undrain gives it jobs again.",
+    verb: "Drain",
+  },
+  undrain: { title: "Give this worker jobs again?", text: "It takes its part of the load at once.", verb: "Undrain" },
+  disconnect: {
+    title: "Disconnect this worker?",
+    text: "Its connection is closed, and what runs on it is lost or done again elsewhere. It may come back by itself.",
+    verb: "Disconnect",
+  },
+  cancel: { title: "Cancel this job?", text: "Its client is told, and its worker stops.", verb: "Cancel the job" },
+};
+
+/** The dialog that asks before an operator's action, does it, and says what came of it. */
+export function createOperator() {
+  return {
+    action: "drain" as Action,
+    id: "",
+    name: "",
+    problem: "",
+    said: "",
+    isBusy: false,
+    /** Opens the dialog: `ask('drain', worker.id, worker.name)`. */
+    ask(action: Action, id: string, name: string): void {
+      Object.assign(this, { action, id, name, problem: "", said: "" });
+      dialog().showModal();
+    },
+    title(): string {
+      return QUESTIONS[this.action].title;
+    },
+    text(): string {
+      return QUESTIONS[this.action].text;
+    },
+    verb(): string {
+      return QUESTIONS[this.action].verb;
+    },
+    isDangerous(): boolean {
+      return this.action === "disconnect" || this.action === "cancel";
+    },
+    close(): void {
+      dialog().close();
+    },
+    async act(): Promise<void> {
+      const kind = this.action === "cancel" ? "jobs" : "workers";
+      this.isBusy = true;
+      try {
+        await assertOk(
+          await fetch(`/api/state/${kind}/${encodeURIComponent(this.id)}/${this.action}`, { method: "POST" }),
+        );
+        this.said = `Done: ${this.verb().toLowerCase()} ${this.name}`;
+        this.close();
+      } catch (error) {
+        this.problem = messageOf(error);
+      } finally {
+        this.isBusy = false;
+      }
+    },
+  };
+}
+
+function dialog(): HTMLDialogElement {
+  return document.getElementById("ask") as HTMLDialogElement; // stands in the page's own markup
+}

@@ -1,0 +1,160 @@
+import type { AlpineApi } from "./alpine.js";
+import { bytes, count, duration, rate } from "./format.ts";
+import type { History } from "./history.ts";
+import type { PoolStore } from "./pool-store.ts";
+import type { Sample } from "./state-types.ts";
+import UPlot from "./uplot.js";
+
+/** One line of a plot. `color` is a custom property of the style sheet. */
+interface Line {
+  readonly label: string;
+  readonly color: string;
+  readonly of: (sample: Sample, before: readonly Sample[]) => number | null;
+  readonly isFilled?: boolean;
+  readonly isDashed?: boolean;
+}
+
+interface Plot {
+  readonly lines: readonly Line[];
+  readonly format: (value: number | null | undefined) => string;
+}
+
+/** Samples that a rate is smoothed over: one second alone jumps too much to be read. */
+const SMOOTHING = 5;
+const WINDOW_S = 15 * 60;
+
+const smoothed =
+  (field: "requests" | "failures" | "tokens" | "bytes") =>
+  (sample: Sample, before: readonly Sample[]): number => {
+    let sum = sample[field];
+    for (const each of before) sum += each[field];
+    return sum / (before.length + 1);
+  };
+
+const PLOTS: Readonly<Record<string, Plot>> = {
+  slots: {
+    format: (value) => (value === null || value === undefined ? "–" : count(value)),
+    lines: [
+      { label: "in use", color: "--blue", of: (sample) => sample.slots_used, isFilled: true },
+      { label: "slots", color: "--soft", of: (sample) => sample.slots_total, isDashed: true },
+      { label: "waiting", color: "--orange", of: (sample) => sample.waiting },
+    ],
+  },
+  requests: {
+    format: rate,
+    lines: [
+      { label: "requests/s", color: "--blue", of: smoothed("requests"), isFilled: true },
+      { label: "failures/s", color: "--red", of: smoothed("failures") },
+    ],
+  },
+  tokens: {
+    format: rate,
+    lines: [{ label: "tokens/s", color: "--teal", of: smoothed("tokens"), isFilled: true }],
+  },
+  latency: {
+    format: duration,
+    lines: [
+      { label: "p50", color: "--blue", of: (sample) => sample.first_byte_p50_ms },
+      { label: "p95", color: "--orange", of: (sample) => sample.first_byte_p95_ms },
+    ],
+  },
+  bytes: {
+    format: (value) => (value === null || value === undefined ? "–" : `${bytes(value)}/s`),
+    lines: [{ label: "bytes/s", color: "--teal", of: smoothed("bytes"), isFilled: true }],
+  },
+};
+
+/** `x-plot="requests"`: draws that plot into the element, and again with every state. */
+export function registerPlots(alpine: AlpineApi, pool: () => PoolStore, history: History): void {
+  alpine.directive("plot", (element, { expression }, { effect, cleanup }) => {
+    const plot = PLOTS[expression];
+    if (!plot) throw new Error(`there is no plot ${expression}`);
+    let drawn: UPlot | undefined;
+    const draw = (): void => {
+      // Hidden parts of the page have no size to draw in.
+      if (element.clientWidth === 0) return;
+      const size = { width: element.clientWidth, height: element.clientHeight };
+      const columns = columnsOf(plot, history.samples);
+      drawn ??= new UPlot({ ...optionsOf(plot), ...size }, columns, element);
+      if (drawn.width !== size.width || drawn.height !== size.height) drawn.setSize(size);
+      drawn.setData(columns);
+      // Where nobody points at a time, the legend tells the newest values.
+      if ((drawn.cursor.left ?? -1) < 0) drawn.setLegend({ idx: Math.max(0, history.samples.length - 1) });
+    };
+    const redraw = (): void => {
+      drawn?.destroy();
+      drawn = undefined;
+      draw();
+    };
+    const resizes = new ResizeObserver(draw);
+    resizes.observe(element);
+    document.addEventListener("themechange", redraw);
+    const scheme = matchMedia("(prefers-color-scheme: dark)");
+    scheme.addEventListener("change", redraw);
+    effect(() => {
+      if (pool().tick >= 0) draw();
+    });
+    cleanup(() => {
+      resizes.disconnect();
+      document.removeEventListener("themechange", redraw);
+      scheme.removeEventListener("change", redraw);
+      drawn?.destroy();
+    });
+  });
+}
+
+function columnsOf({ lines }: Plot, samples: readonly Sample[]): UPlot.AlignedData {
+  const at = samples.map((sample) => sample.at / 1000);
+  const columns = lines.map((line) =>
+    samples.map((sample, index) => line.of(sample, samples.slice(Math.max(0, index - SMOOTHING + 1), index))),
+  );
+  return [at, ...columns];
+}
+
+function optionsOf({ lines, format }: Plot): Omit<UPlot.Options, "width" | "height"> {
+  const style = getComputedStyle(document.documentElement);
+  const color = (name: string): string => style.getPropertyValue(name).trim();
+  const axis = { stroke: color("--soft"), grid: { stroke: color("--line"), width: 1 }, ticks: { show: false } };
+  const font = `11px ${style.fontFamily}`;
+  return {
+    padding: [8, 8, 0, 0],
+    cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
+    legend: { live: true },
+    scales: {
+      x: { time: true, range: (_plot, _min, max) => [(max ?? 0) - WINDOW_S, max ?? 0] },
+      y: { range: (_plot, _min, max) => [0, Math.max(1, (max ?? 0) * 1.1)] },
+    },
+    axes: [
+      { ...axis, font, size: 24, space: 80, values: (_plot, splits) => splits.map((at) => clock(at)) },
+      { ...axis, font, size: 52, space: 28, values: (_plot, splits) => splits.map((value) => format(value)) },
+    ],
+    series: [
+      { label: "at", value: (_plot, value) => (value === null ? "–" : clock(value, true)) },
+      ...lines.map(
+        (line): UPlot.Series => ({
+          label: line.label,
+          stroke: color(line.color),
+          width: 1.5,
+          points: { show: false },
+          value: (_plot, value) => format(value),
+          ...(line.isFilled ? { fill: faint(color(line.color)) } : {}),
+          ...(line.isDashed ? { dash: [4, 4] } : {}),
+        }),
+      ),
+    ],
+  };
+}
+
+/** A registered colour is told as `rgb(…)`. */
+function faint(color: string): string {
+  return color.replace(/\)$/, ", 0.14)");
+}
+
+/** Seconds since 1970 as the viewer's time of day. */
+function clock(seconds: number, hasSeconds = false): string {
+  return new Date(seconds * 1000).toLocaleTimeString([], {
+    hour: "2-digit",
+    minute: "2-digit",
+    ...(hasSeconds ? { second: "2-digit" as const } : {}),
+  });
+}

@@ -1,0 +1,94 @@
+import type { History } from "./history.ts";
+import { Link, type LinkState } from "./link.ts";
+import type { Envelope, HistoryAnswer, PluginState, Problem, ServerState } from "./state-types.ts";
+
+/** A clock that is further off than this makes the page's times wrong, and tokens and logs hard to match. */
+const SKEW_MS = 5000;
+
+/** The newest state, for every binding of the page. What the server sent is frozen, so that nothing watches its inside. */
+export interface PoolStore {
+  server: ServerState | null;
+  plugins: Readonly<Record<string, PluginState>>;
+  link: LinkState;
+  /** Grows with every state: what is drawn by hand looks at it. */
+  tick: number;
+  /** Milliseconds since 1970, by the server's clock, as of now. */
+  now: number;
+  /** What only the browser can see. */
+  seenHere: readonly Problem[];
+  problems(): readonly Problem[];
+}
+
+export function createPoolStore(boot: ServerState | null): PoolStore {
+  return {
+    server: boot === null ? null : freeze(boot),
+    plugins: {},
+    link: "connecting",
+    tick: 0,
+    now: boot === null ? Date.now() : Date.parse(boot.now),
+    seenHere: [],
+    problems() {
+      return [...this.seenHere, ...(this.server?.problems ?? [])];
+    },
+  };
+}
+
+/** Keeps the store and the history fresh. `store` is the reactive one. */
+export function follow(store: PoolStore, history: History): void {
+  let offsetMs = store.server === null ? 0 : Date.parse(store.server.now) - Date.now();
+  const seen = new Map<string, Problem>();
+  const say = (code: string, isThere: boolean, title: string, advice: string): void => {
+    if (isThere === seen.has(code)) return;
+    if (isThere) {
+      const since = new Date().toISOString();
+      seen.set(code, { code, severity: "warning", plugin: null, title, advice, since });
+    } else seen.delete(code);
+    store.seenHere = freeze([...seen.values()]);
+  };
+  const link = new Link({
+    onEnvelope: ({ server, plugins }: Envelope) => {
+      const isFirst = store.tick === 0;
+      offsetMs = Date.parse(server.now) - Date.now();
+      history.add(server.sample);
+      store.server = freeze(server);
+      store.plugins = freeze(plugins);
+      store.now = Date.now() + offsetMs;
+      store.tick += 1;
+      if (isFirst || store.link === "reconnecting") void loadHistory(store, history);
+      say(
+        "clock_skew",
+        Math.abs(offsetMs) > SKEW_MS,
+        "The clocks of this computer and of the server differ.",
+        `They are ${Math.round(Math.abs(offsetMs) / 1000)} s apart. Set both by a time server (NTP).`,
+      );
+    },
+    onChange: (state) => {
+      store.link = state;
+    },
+    onHeldBack: (isHeldBack) =>
+      say(
+        "stream_held_back",
+        isHeldBack,
+        "Something between here and the server holds events back.",
+        "A proxy buffers answers; streamed chats will stall as well. Switch its buffering off for this server.",
+      ),
+  });
+  link.open();
+  // Ages go on while nothing is sent.
+  window.setInterval(() => {
+    store.now = Date.now() + offsetMs;
+  }, 1000);
+}
+
+async function loadHistory(store: PoolStore, history: History): Promise<void> {
+  const response = await fetch("/api/state/history");
+  if (!response.ok) return;
+  history.load((await response.json()) as HistoryAnswer); // the server's own
+  store.tick += 1;
+}
+
+/** Alpine makes everything reactive that is not frozen, down to the last worker's last field. */
+function freeze<T extends object>(value: T): Readonly<T> {
+  for (const inner of Object.values(value)) if (typeof inner === "object" && inner !== null) Object.freeze(inner);
+  return Object.freeze(value);
+}

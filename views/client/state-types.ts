@@ -1,0 +1,52 @@
+// What the State API says, as far as the page reads it. The server's own types are held to these by a test.
+
+export interface Sample {
+  readonly at: number;
+  readonly workers_idle: number;
+  readonly workers_working: number;
+  readonly workers_not_ready: number;
+  readonly workers_draining: number;
+  readonly slots_used: number;
+  readonly slots_total: number;
+  readonly waiting: number;
+  readonly requests: number;
+  readonly failures: number;
+  readonly tokens: number;
+  readonly bytes: number;
+  readonly first_byte_p50_ms: number | null;
+  readonly first_byte_p95_ms: number | null;
+}
+
+export interface Problem {
+  readonly code: string;
+  readonly severity: "critical" | "warning" | "info";
+  readonly plugin: string | null;
+  readonly title: string;
+  readonly advice: string;
+  readonly since: string;
+}
+
+export interface ServerState {
+  readonly state: "ready" | "not_ready" | "draining";
+  readonly version: string;
+  readonly started_at: string;
+  readonly uptime_s: number;
+  readonly now: string;
+  readonly viewers: number;
+  readonly sample: Sample;
+  readonly problems: readonly Problem[];
+}
+
+export type PluginState = Readonly<Record<string, unknown>>;
+
+export interface Envelope {
+  readonly server: ServerState;
+  readonly plugins: Readonly<Record<string, PluginState>>;
+}
+
+/** Columns of the same length, oldest first. */
+export interface HistoryAnswer {
+  readonly interval_ms: number;
+  readonly capacity: number;
+  readonly samples: Readonly<Record<keyof Sample, readonly (number | null)[]>>;
+}

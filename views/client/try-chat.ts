@@ -1,0 +1,89 @@
+import { assertOk, messageOf } from "./answers.ts";
+import { curlLine } from "./curl.ts";
+import { eventsOf } from "./events.ts";
+import { duration, rate } from "./format.ts";
+import { apiHeaders, keyVariable } from "./try-token.ts";
+
+interface Message {
+  readonly role: "user" | "assistant";
+  content: string;
+}
+
+interface Delta {
+  readonly choices?: readonly { readonly delta?: { readonly content?: string | null } }[];
+  readonly error?: { readonly message?: string };
+}
+
+/** A conversation with a model, streamed, that can be stopped. */
+export function createChat() {
+  let stopper: AbortController | undefined;
+  return {
+    model: "",
+    draft: "Why is a harbour a good place for a ship?",
+    messages: [] as Message[],
+    isRunning: false,
+    problem: "",
+    figures: "",
+    request() {
+      const said = this.messages.map(({ role, content }) => ({ role, content }));
+      return { model: this.model, stream: true, messages: said };
+    },
+    curl(): string {
+      const messages = [{ role: "user", content: this.draft }];
+      return curlLine({
+        url: `${location.origin}/v1/chat/completions`,
+        method: "POST",
+        flags: "-N",
+        bearerVariable: keyVariable(),
+        json: { model: this.model, stream: true, messages },
+      });
+    },
+    canSend(): boolean {
+      return this.model !== "" && this.draft.trim() !== "" && !this.isRunning;
+    },
+    async send(): Promise<void> {
+      if (!this.canSend()) return;
+      this.messages.push({ role: "user", content: this.draft.trim() });
+      this.draft = "";
+      const body = JSON.stringify(this.request());
+      this.messages.push({ role: "assistant", content: "" });
+      // Read back from the list: that one is watched.
+      const answer = this.messages.at(-1);
+      if (!answer) return;
+      Object.assign(this, { isRunning: true, problem: "", figures: "" });
+      stopper = new AbortController();
+      const startedAt = performance.now();
+      let firstAt = 0;
+      let pieces = 0;
+      try {
+        const headers = { ...(await apiHeaders()), "content-type": "application/json" };
+        const sent = fetch("/v1/chat/completions", { method: "POST", headers, body, signal: stopper.signal });
+        for await (const data of eventsOf(await assertOk(await sent))) {
+          if (data === "[DONE]") break;
+          const { choices, error } = JSON.parse(data) as Delta; // what models send; missing parts are no text
+          if (error) throw new Error(error.message ?? "the model failed");
+          const text = choices?.[0]?.delta?.content ?? "";
+          if (text === "") continue;
+          if (firstAt === 0) firstAt = performance.now();
+          pieces += 1;
+          answer.content += text;
+        }
+      } catch (error) {
+        this.problem = messageOf(error);
+      } finally {
+        this.isRunning = false;
+        const seconds = (performance.now() - firstAt) / 1000;
+        if (firstAt > 0) {
+          this.figures = `first text after ${duration(firstAt - startedAt)}, then ${rate(pieces / Math.max(seconds, 0.001))} pieces/s`;
+        }
+      }
+    },
+    stop(): void {
+      stopper?.abort();
+    },
+    clear(): void {
+      stopper?.abort();
+      Object.assign(this, { messages: [], problem: "", figures: "" });
+    },
+  };
+}

@@ -1,0 +1,71 @@
+import { assertOk, messageOf } from "./answers.ts";
+import { curlLine } from "./curl.ts";
+import { bytes, percent } from "./format.ts";
+import { apiHeaders, keyVariable } from "./try-token.ts";
+
+/** A file sent through a channel, for whoever runs the line that is shown. */
+export function createTransfer() {
+  let file: File | undefined;
+  let upload: XMLHttpRequest | undefined;
+  return {
+    fileText: "",
+    channel: "",
+    sent: 0,
+    size: 0,
+    status: "",
+    isRunning: false,
+    problem: "",
+    choose(event: Event): void {
+      [file] = (event.target as HTMLInputElement).files ?? []; // bound to a file input
+      this.fileText = file ? `${file.name}, ${bytes(file.size)}` : "";
+    },
+    /** What the other side runs. */
+    curl(): string {
+      const url = `${location.origin}/api/transfer/${this.channel === "" ? "CHANNEL" : this.channel}`;
+      return curlLine({ url, flags: `-f -o ${JSON.stringify(file?.name ?? "file")}`, bearerVariable: keyVariable() });
+    },
+    progress(): number {
+      return percent(this.sent, this.size);
+    },
+    async send(): Promise<void> {
+      if (!file) return;
+      Object.assign(this, { isRunning: true, problem: "", status: "", sent: 0, size: file.size });
+      try {
+        const headers = await apiHeaders();
+        const created = await assertOk(await fetch("/api/transfer", { method: "POST", headers }));
+        this.channel = ((await created.json()) as { channel_id: string }).channel_id; // what the API promises
+        this.status = "Waiting for the reader: run the line below on the other machine.";
+        await this.put(`/api/transfer/${this.channel}`, headers, file);
+        this.status = "Everything has arrived.";
+      } catch (error) {
+        this.status = "";
+        this.problem = messageOf(error);
+      } finally {
+        this.isRunning = false;
+      }
+    },
+    /** By XMLHttpRequest: `fetch` does not tell how far an upload is. */
+    put(url: string, headers: Record<string, string>, body: File): Promise<void> {
+      return new Promise((resolve, reject) => {
+        upload = new XMLHttpRequest();
+        upload.open("PUT", url);
+        for (const [name, value] of Object.entries(headers)) upload.setRequestHeader(name, value);
+        upload.upload.addEventListener("progress", ({ loaded }) => {
+          this.sent = loaded;
+          this.status = "Sending…";
+        });
+        upload.addEventListener("load", () => {
+          assertOk(new Response(upload?.responseText, { status: upload?.status ?? 500 })).then(() => resolve(), reject);
+        });
+        upload.addEventListener("error", () => reject(new TypeError("the connection broke")));
+        upload.addEventListener("abort", () => reject(new DOMException("stopped", "AbortError")));
+        upload.send(body);
+      });
+    },
+    stop(): void {
+      upload?.abort();
+      this.isRunning = false;
+      this.status = "";
+    },
+  };
+}

@@ -1,0 +1,84 @@
+/** @jsxImportSource @kitajs/html */
+import type { PropsWithChildren } from "@kitajs/html";
+
+export interface PartName {
+  readonly id: string;
+  readonly label: string;
+}
+
+/** The section of one plugin: a heading, the plugin's own summary, and parts of which one is shown. */
+export function PluginSection({
+  id,
+  title,
+  parts,
+  summary,
+  children,
+}: PropsWithChildren<{
+  readonly id: string;
+  readonly title: string;
+  readonly parts: readonly PartName[];
+  /** Markup. */
+  readonly summary: string;
+}>): string {
+  return (
+    <section class="plugin" data-plugin={id} x-data={`parts('${parts[0]?.id ?? ""}')`} aria-labelledby={`${id}-title`}>
+      <div class="plugin-head">
+        <h2 id={`${id}-title`} safe>
+          {title}
+        </h2>
+        {summary as "safe"}
+        <nav class="parts" aria-label={`Parts of ${title}`}>
+          {parts.map((part) => (
+            <button
+              type="button"
+              x-on:click={`show('${part.id}')`}
+              x-bind:aria-pressed={`isShown('${part.id}') ? 'true' : 'false'`}
+              safe
+            >
+              {part.label}
+            </button>
+          ))}
+        </nav>
+      </div>
+      {children as "safe"}
+    </section>
+  ) as string;
+}
+
+/** What one of the section's buttons shows. */
+export function Part({ id, children }: PropsWithChildren<{ readonly id: string }>): string {
+  return (
+    <div class="part" x-show={`isShown('${id}')`}>
+      {children as "safe"}
+    </div>
+  ) as string;
+}
+
+/** A figure with its name, in a plugin's summary; `text` is an expression. */
+export function Figure({ label, text }: { readonly label: string; readonly text: string }): string {
+  return (
+    <span class="figure">
+      <b x-text={text}>–</b> <span safe>{label}</span>
+    </span>
+  ) as string;
+}
+
+/** The line for the shell that does what a panel does; `text` is an expression. */
+export function CurlLine({ text }: { readonly text: string }): string {
+  return (
+    <div class="curl" x-data="copy">
+      <div class="curl-head">
+        <span>The same with curl</span>
+        <button type="button" class="small" x-on:click={`copyText(${text})`} x-text="isCopied ? 'Copied' : 'Copy'">
+          Copy
+        </button>
+      </div>
+      <code tabindex="0" x-text={text}></code>
+    </div>
+  ) as string;
+}
+
+/** Where a panel says what went wrong. */
+export function ProblemLine(): string {
+  return (<p class="problem" role="alert" x-show="problem !== ''" x-text="problem"></p>) as string;
+}

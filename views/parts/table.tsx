@@ -1,0 +1,147 @@
+/** @jsxImportSource @kitajs/html */
+import type { PropsWithChildren } from "@kitajs/html";
+
+export interface Column {
+  /** Field of a row that this column sorts by; empty where it sorts by none. */
+  readonly sortBy: string;
+  readonly label: string;
+  readonly isNumber?: boolean;
+}
+
+export interface LiveTableProps {
+  /** Id of the plugin and name of the list in its state, as `table(…)` of the page's script takes them. */
+  readonly plugin: string;
+  readonly list: string;
+  readonly caption: string;
+  readonly columns: readonly Column[];
+  readonly sortKey: string;
+  /** A field whose values can be chosen from, and what to call it. */
+  readonly facet?: { readonly field: string; readonly label: string };
+  /** What to say where there are no rows at all. */
+  readonly empty: string;
+}
+
+/**
+ * A table over a list of a plugin's state: filtered, sorted and paged in the browser. The children are the cells of one
+ * row, bound to `row`.
+ */
+export function LiveTable(props: PropsWithChildren<LiveTableProps>): string {
+  const { plugin, list, caption, columns, sortKey, facet, empty, children } = props;
+  const id = `${plugin}-${list}`;
+  return (
+    <div class="listing" x-data={`table('${plugin}', '${list}', '${sortKey}', '${facet?.field ?? ""}')`}>
+      <div class="tools">
+        <label class="search">
+          <span class="unseen">Filter</span>
+          <input type="search" placeholder="Filter…" x-model="filter" id={`${id}-filter`} autocomplete="off" />
+        </label>
+        {facet === undefined ? "" : <Facet id={`${id}-facet`} label={facet.label} />}
+        <span class="soft" role="status">
+          <span x-text="matching()">0</span> of <span x-text="total()">0</span>
+        </span>
+      </div>
+      <section class="scroller" tabindex="0" aria-label={caption}>
+        <table>
+          <caption class="unseen" safe>
+            {caption}
+          </caption>
+          <thead>
+            <tr>
+              {columns.map((column) => (
+                <Head {...column} />
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            <template
+              x-for="row in rows()"
+              x-bind:key="row.id || row.channel || (row.relay ? row.relay + ' ' + row.name : row.name)"
+            >
+              <tr>{children as "safe"}</tr>
+            </template>
+          </tbody>
+        </table>
+        <p class="empty" x-show="total() === 0" safe>
+          {empty}
+        </p>
+        <p class="empty" x-show="total() > 0 && matching() === 0">
+          Nothing here matches the filter.
+        </p>
+      </section>
+      <div class="pager" x-show="pages() > 1">
+        <button type="button" x-on:click="turn(-1)" x-bind:disabled="isFirstPage()">
+          Previous
+        </button>
+        <span class="soft" x-text="pageText()"></span>
+        <button type="button" x-on:click="turn(1)" x-bind:disabled="isLastPage()">
+          Next
+        </button>
+      </div>
+    </div>
+  ) as string;
+}
+
+function Facet({ id, label }: { readonly id: string; readonly label: string }): string {
+  return (
+    <label class="facet">
+      <span class="unseen" safe>
+        {label}
+      </span>
+      <select id={id} x-model="facetValue">
+        <option value="" safe>
+          {label}
+        </option>
+        <template x-for="value in facetValues()" x-bind:key="value">
+          <option x-bind:value="value" x-text="value"></option>
+        </template>
+      </select>
+    </label>
+  ) as string;
+}
+
+function Head({ sortBy, label, isNumber }: Column): string {
+  const kind = isNumber === true ? "number" : undefined;
+  if (sortBy === "")
+    return (
+      <th scope="col" class={kind} safe>
+        {label}
+      </th>
+    ) as string;
+  return (
+    <th scope="col" class={kind} x-bind:aria-sort={`order('${sortBy}')`}>
+      <button type="button" class="sort" x-on:click={`sortBy('${sortBy}')`} safe>
+        {label}
+      </button>
+    </th>
+  ) as string;
+}
+
+/** A cell; its label is shown where a table becomes cards, on a phone. */
+export function Cell({
+  label,
+  isNumber,
+  children,
+}: PropsWithChildren<{ readonly label: string; readonly isNumber?: boolean }>): string {
+  return (
+    <td data-label={label} class={isNumber === true ? "number" : undefined}>
+      {children as "safe"}
+    </td>
+  ) as string;
+}
+
+/** A bar of how much of a whole is used, with the figures beside it. Both are expressions over `row`. */
+export function LoadBar({ used, total }: { readonly used: string; readonly total: string }): string {
+  return (
+    <span class="load">
+      <meter
+        min="0"
+        x-bind:max={`${total} || 1`}
+        x-bind:value={used}
+        x-bind:aria-label={`${used} + ' of ' + ${total} + ' slots in use'`}
+      ></meter>
+      <span class="figures">
+        <span x-text={used}></span>/<span x-text={total}></span>
+      </span>
+    </span>
+  ) as string;
+}

@@ -235,6 +235,7 @@ describe("an upload is refused", () => {
     const worker = await server.listener();
     const declared = await server.transcribe([MODEL, sound(200_000)]);
     expect(declared.status).toBe(413);
+    expect(await declared.text()).toContain("MAX_AUDIO_BODY_BYTES");
     expect(worker.frames.waiting).toBe(0);
     const whole = formBytes([MODEL, sound(200_000)]);
     const body = new ReadableStream<Uint8Array>({

@@ -46,19 +46,24 @@ async function connect({
   to = rig,
 }: Wish = {}): Promise<Client> {
   const client = new Client({ name: "test", version: "1" }, { capabilities, versionNegotiation: { mode } });
+  if (capabilities === ALL) answerAll(client);
+  open.push(client);
+  await client.connect(new StreamableHTTPClientTransport(to.url, transport));
+  return client;
+}
+
+/** A user called Ann with one root, and a model that says what it heard. */
+function answerAll(client: Client): void {
   client.setRequestHandler("sampling/createMessage", ({ params }) => ({
     model: "m",
     role: "assistant",
     content: { type: "text", text: `heard ${JSON.stringify(params.messages[0]?.content)}` },
   }));
-  client.setRequestHandler("elicitation/create", ({ params }) => ({
-    action: "accept",
-    content: params.message.includes("name") ? { name: "Ann" } : { color: "blue" },
-  }));
+  client.setRequestHandler("elicitation/create", ({ params }) => {
+    const content: Record<string, string> = params.message.includes("name") ? { name: "Ann" } : { color: "blue" };
+    return { action: "accept", content };
+  });
   client.setRequestHandler("roots/list", () => ({ roots: [{ uri: "file:///harbour" }] }));
-  open.push(client);
-  await client.connect(new StreamableHTTPClientTransport(to.url, transport));
-  return client;
 }
 
 /** The first text of a tool's result. */
@@ -223,14 +228,11 @@ describe("through a relay in the 2026 era", () => {
     expect(statuses).toEqual([400, 200, 200]);
   });
 
-  test("a call whose tunnel is cut fails at once, and the next one waits for the relay", async () => {
+  test("a subscription whose tunnel is cut ends at once, and the next call waits for the relay", async () => {
     const client = await connect();
-    const started = Promise.withResolvers<void>();
-    const answer = call(client, "smoke_long", { steps: 6000, delayMs: 10 }, { onprogress: () => started.resolve() });
-    const failed = expect(answer).rejects.toThrow();
-    await started.promise;
+    const subscription = await client.listen({ toolsListChanged: true });
     await rig.cutTunnel();
-    await failed;
+    expect(await subscription.closed).toBe("remote");
     const next = call(client, "smoke_echo", { text: "back" });
     rig.mendTunnel();
     expect(await next).toBe("back");

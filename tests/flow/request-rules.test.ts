@@ -74,12 +74,29 @@ test.each([
   expect(await response.json()).toMatchObject({ error: { code: "unsupported_media_type" } });
 });
 
+test.each([
+  ["/v1/audio/transcriptionsx", API_KEY, 404, "unknown_url"],
+  ["/api/llm/v1/files", API_KEY, 404, "unknown_url"],
+  ["/v1/audio/transcriptionsx", "wrong", 401, "invalid_api_key"],
+])("a form to %s, where no route takes one, with the key %p is answered %p", async (path, key, status, code) => {
+  const form = new FormData();
+  form.set("model", "m");
+  const response = await fetch(`${server.url}${path}`, {
+    method: "POST",
+    body: form,
+    headers: { authorization: `Bearer ${key}` },
+  });
+  expect(response.status).toBe(status);
+  expect(await response.json()).toMatchObject({ error: { code } });
+});
+
 test("a declared length over the limit is answered 413 before the body is sent", async () => {
   const text = await raw(
     `POST /v1/chat/completions HTTP/1.1\r\nhost: x.example\r\nauthorization: Bearer ${API_KEY}\r\ncontent-type: application/json\r\ncontent-length: 99999999\r\nconnection: close\r\n\r\n`,
   );
   expect(text).toStartWith("HTTP/1.1 413");
   expect(text).toContain('"code":"request_too_large"');
+  expect(text).toContain("MAX_BODY_BYTES");
 });
 
 test("an undeclared body is cut off at the limit with 413", async () => {

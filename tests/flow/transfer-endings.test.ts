@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import type { Config } from "../../src/config.ts";
 import { eventually } from "../support/eventually.ts";
 import type { RawClient } from "../support/raw-client.ts";
+import { API_KEY } from "../support/test-server.ts";
 import { TransferServer } from "../support/transfer-server.ts";
 
 const servers: TransferServer[] = [];
@@ -92,6 +93,29 @@ describe("a writer killed", () => {
     expect(await (await server.read(id)).text()).toBe("next");
     expect((await next.answer).status).toBe(200);
   });
+});
+
+/** A client of its own process, which sends 24 MiB in chunks: when it is killed, its system still has bytes to send, and its end comes after them. */
+const WRITER = `
+  const [, url, key] = process.argv;
+  async function* body() { for (let count = 0; count < 384; count += 1) yield new Uint8Array(65536); }
+  await fetch(url, { method: "POST", body: body(), headers: { authorization: "Bearer " + key } });
+`;
+
+test("a writer killed with more on its way than anybody reads is missed when its reader comes, who gets a break and no whole file", async () => {
+  const server = start();
+  const id = await server.channel();
+  const writer = Bun.spawn([process.execPath, "-e", WRITER, `${server.url}/api/transfer/${id}`, API_KEY]);
+  await eventually(async () => {
+    const { status } = await server.read(id, { method: "HEAD" });
+    return status === 200 && (await server.transfers()).channels.waiting === 1;
+  }, "it is there");
+  await Bun.sleep(700);
+  writer.kill("SIGKILL");
+  await writer.exited;
+  const reader = await server.raw("GET", id);
+  expect(await restOf(reader)).not.toContain(LAST_CHUNK);
+  expect(await outcomes(server)).toEqual({ writer_gone: 1 });
 });
 
 describe("a reader killed", () => {

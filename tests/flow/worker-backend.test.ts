@@ -137,9 +137,13 @@ describe("a backend that is down", () => {
   test("or refuses the worker's key is named as such", async () => {
     const backend = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response("no", { status: 401 }) });
     running.push({ stop: () => backend.stop(true) });
-    start({ backend: `http://127.0.0.1:${backend.port}/v1` });
+    const { log, lines } = inboxLog();
+    start({ backend: `http://127.0.0.1:${backend.port}/v1` }, { log });
     const status = await (await server.worker()).status("not_ready");
     expect(String(status["reason"])).toContain("answers 401");
+    const line = await lines.take("a line");
+    expect(line).toMatchObject({ event: "backend.not_ready" });
+    expect(String(line["hint"])).toContain("--backend-key");
   });
 });
 

@@ -92,6 +92,15 @@ describe("a form", () => {
     expect((await read(formBytes([MODEL, { name: "stream", value }, TRICKY]))).isStream).toBe(false);
   });
 
+  test.each([
+    ["without a name, but of a type of its own", 'name="file"', "Content-Type: audio/wav\r\n"],
+    ["with an empty name", 'name="file"; filename=""', ""],
+    ["with a name in the form of RFC 5987", `name="file"; filename*=utf-8''%C3%BC.wav`, ""],
+  ])("may have a file %s", async (_how, names, type) => {
+    const file = `--${BOUNDARY}\r\nContent-Disposition: form-data; ${names}\r\n${type}\r\nRIFF\r\n`;
+    expect((await read(Buffer.concat([Buffer.from(file), formBytes([MODEL])]))).model).toBe("m");
+  });
+
   test("may hold long fields besides: only two of them are kept", async () => {
     const prompt: FormField = { name: "prompt", value: "x".repeat(3_000_000) };
     expect((await read(formBytes([prompt, MODEL, TRICKY]))).model).toBe("m");
@@ -102,6 +111,8 @@ describe("what is no such form is told by what it lacks:", () => {
   test.each([
     ["a model", formBytes([TRICKY]), "model"],
     ["a file", formBytes([MODEL]), "file"],
+    ["a file that is one and not text", formBytes([MODEL, { name: "file", value: "hello" }]), "file"],
+    ["a file that is one and not text, however long", formBytes([{ name: "file", value: "x".repeat(9000) }]), "file"],
     ["a model that is not empty", formBytes([TRICKY, { name: "model", value: "" }]), "model"],
     ["a model of bearable length", formBytes([TRICKY, { name: "model", value: "m".repeat(2000) }]), "model"],
     ["one model", formBytes([TRICKY, MODEL, { name: "model", value: "n" }]), "model"],
@@ -111,6 +122,11 @@ describe("what is no such form is told by what it lacks:", () => {
   ])("%s", async (_what, body, param) => {
     const fault = await faultOf(read(body));
     expect({ code: fault.code, param: fault.param }).toEqual({ code: "invalid_request", param });
+  });
+
+  test("a file, and how curl sends one", async () => {
+    const { message } = await faultOf(read(formBytes([{ name: "file", value: "hello" }, MODEL])));
+    expect(message).toContain("file=@");
   });
 
   test("an end, wherever it is cut off", async () => {

@@ -342,6 +342,26 @@ test("a model is known for its grace period after its last worker left, and keep
   expect(pool.firstSeenAt("m")).toBe(seen);
 });
 
+test("a model that is not served is told by how many workers there are, and what they offer", () => {
+  const { pool, join } = setUp();
+  const messageOf = (): string => {
+    try {
+      pool.claim(demand("m"));
+    } catch (error) {
+      if (error instanceof Fault && error.code === "model_not_found") return error.message;
+      throw error;
+    }
+    return "no fault";
+  };
+  expect(messageOf()).toBe("The model 'm' is not served on this route: no worker for it is connected.");
+  join("a", [], 0);
+  expect(messageOf()).toContain("the one worker connected for it offers no model now. The state page, /state,");
+  join("b", [], 0);
+  expect(messageOf()).toContain("none of the 2 workers connected for it offers a model now");
+  join("c", ["x", "y"], 1);
+  expect(messageOf()).toBe("The model 'm' is not served on this route. Models that are: 'x', 'y'.");
+});
+
 test("a newcomer of the same worker takes over, and the old session's late end does not remove it", () => {
   const { pool, join } = setUp();
   const old = join("a", ["m"], 1);

@@ -24,6 +24,9 @@ export function createChat() {
     isRunning: false,
     problem: "",
     figures: "",
+    suggested(models: readonly { readonly name: string }[]): string {
+      return models[0]?.name ?? "";
+    },
     request() {
       const said = this.messages.map(({ role, content }) => ({ role, content }));
       return { model: this.model, stream: true, messages: said };

@@ -17,6 +17,11 @@ export function createEmbed() {
     dimensions: 0,
     isRunning: false,
     problem: "",
+    /** Of the models that are served, one that looks as if it were made for this. */
+    suggested(models: readonly { readonly name: string }[]): string {
+      const likely = models.find(({ name }) => /embed|bge|gte|minilm|\be5/i.test(name));
+      return (likely ?? models[0])?.name ?? "";
+    },
     request() {
       return { model: this.model, input: [this.first, this.second] };
     },

@@ -23,6 +23,9 @@ export function createTranscribe() {
     isRunning: false,
     isRecording: false,
     problem: "",
+    suggested(models: readonly { readonly name: string }[]): string {
+      return models[0]?.name ?? "";
+    },
     curl(): string {
       return curlLine({
         url: `${location.origin}/v1/audio/transcriptions`,

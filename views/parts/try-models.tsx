@@ -2,14 +2,13 @@
 import { bind } from "./bind.ts";
 import { CurlLine, ProblemLine } from "./parts.tsx";
 
-/** A choice among the models that a plugin's workers serve now; the first one is chosen. */
+/** A choice among the models that a plugin's workers serve now; a likely one is chosen. */
 function ModelChoice({ plugin, id }: { readonly plugin: string; readonly id: string }): string {
   const models = `$store.pool.plugins.${plugin} ? $store.pool.plugins.${plugin}.models : []`;
-  const first = `$store.pool.plugins.${plugin} && $store.pool.plugins.${plugin}.models.length > 0 ? $store.pool.plugins.${plugin}.models[0].name : ''`;
   return (
     <label for={id}>
       Model
-      <select id={id} x-model="model" x-effect={`model = model || (${first})`}>
+      <select id={id} x-model="model" x-effect={`model = model || suggested(${models})`}>
         <template x-for={`each in ${models}`} x-bind:key="each.name">
           <option x-bind:value="each.name" x-text="each.name" x-bind:selected="each.name === model"></option>
         </template>

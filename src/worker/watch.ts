@@ -102,10 +102,16 @@ export class BackendWatch {
   }
 
   async #search(): Promise<BackendState> {
-    const { places, probe, key, onFound } = this.#options;
+    const { places, key, onFound } = this.#options;
+    const refusals: string[] = [];
+    const probe: Prober = async (base, options) => {
+      const said = await this.#options.probe(base, options);
+      if (said.kind === "no_list" && wantsAnotherKey(said.reason)) refusals.push(downText(said));
+      return said;
+    };
     const found = await findBackends({ places, probe }, key, this.#abort.signal);
     const chosen = chooseBackend(found);
-    if (!chosen || this.#abort.signal.aborted) return { ...this.#state, reason: notFoundText(places) };
+    if (!chosen || this.#abort.signal.aborted) return { ...this.#state, reason: notFoundText(places, refusals) };
     onFound(found, chosen);
     return this.#upState(chosen);
   }
@@ -159,12 +165,19 @@ function downText(probe: Exclude<Probe, { kind: "found" }>): string {
 
 /** What the operator can do about a model server that wants another key than it got; undefined where it is not that. */
 function keyHint(reason: string | undefined): string | undefined {
-  return /\banswers 40[13] at /.test(reason ?? "")
+  return wantsAnotherKey(reason ?? "")
     ? "set --backend-key (COMPLETION_API_KEY) to a key that the model server takes"
     : undefined;
 }
 
-function notFoundText(places: readonly UsualPlace[]): string {
+function wantsAnotherKey(reason: string): boolean {
+  return /\banswers 40[13] at /.test(reason);
+}
+
+/** `refusals`: what places said where another key may help. */
+function notFoundText(places: readonly UsualPlace[], refusals: readonly string[]): string {
   const looked = places.map(({ label, base }) => `${label} at ${new URL(base).origin}`).join(", ");
-  return `no model server found on this machine; looked for ${looked || "none"}`.slice(0, 512);
+  return [`no model server found on this machine; looked for ${looked || "none"}`, ...refusals]
+    .join("; ")
+    .slice(0, 512);
 }

@@ -74,6 +74,7 @@ test("the process exits 78 for a bad configuration and names every problem", asy
   const child = run({ PORT: "70000", QUEUE_SIZE: "many" });
   expect(await child.exited).toBe(78);
   const text = await new Response(child.stderr).text();
+  expect(text).toStartWith("The settings are not valid:\n");
   expect(text).toContain("PORT");
   expect(text).toContain("QUEUE_SIZE");
 });

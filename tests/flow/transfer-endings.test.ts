@@ -95,10 +95,15 @@ describe("a writer killed", () => {
   });
 });
 
-/** A client of its own process, which sends 24 MiB in chunks: when it is killed, its system still has bytes to send, and its end comes after them. */
+/**
+ * A process that sends 24 MiB in chunks and says when it is held up. Killed then, it leaves its system with bytes that
+ * nobody takes, and with its end behind them.
+ */
 const WRITER = `
   const [, url, key] = process.argv;
-  async function* body() { for (let count = 0; count < 384; count += 1) yield new Uint8Array(65536); }
+  let sent = 0, before = 0;
+  async function* body() { for (; sent < 384; sent += 1) yield new Uint8Array(65536); }
+  setInterval(() => { if (sent > 0 && sent === before) console.log("held up"); before = sent; }, 100);
   await fetch(url, { method: "POST", body: body(), headers: { authorization: "Bearer " + key } });
 `;
 
@@ -106,11 +111,7 @@ test("a writer killed with more on its way than anybody reads is missed when its
   const server = start();
   const id = await server.channel();
   const writer = Bun.spawn([process.execPath, "-e", WRITER, `${server.url}/api/transfer/${id}`, API_KEY]);
-  await eventually(async () => {
-    const { status } = await server.read(id, { method: "HEAD" });
-    return status === 200 && (await server.transfers()).channels.waiting === 1;
-  }, "it is there");
-  await Bun.sleep(700);
+  await writer.stdout.getReader().read();
   writer.kill("SIGKILL");
   await writer.exited;
   const reader = await server.raw("GET", id);

@@ -225,6 +225,16 @@ describe("without a backend named, the worker", () => {
     expect(await link.status("idle")).toMatchObject({ models: ["m"], max_concurrency: 3 });
   });
 
+  test("says of one in a usual place that refuses it that it does, and what may help", async () => {
+    const backend = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response("no", { status: 403 }) });
+    running.push({ stop: () => backend.stop(true) });
+    const { log, lines } = inboxLog();
+    start({}, { kinds: kindWith(`http://127.0.0.1:${backend.port}/v1`), log });
+    const line = await lines.takeUntil(({ event }) => event === "backend.not_ready");
+    expect(String(line["reason"])).toContain(`; model server at http://127.0.0.1:${backend.port} answers 403 at `);
+    expect(String(line["hint"])).toContain("--backend-key");
+  });
+
   test("never takes the server itself for a model server", async () => {
     const { log, lines } = inboxLog();
     start({}, { kinds: kindWith(`${server.url}/v1`), log });

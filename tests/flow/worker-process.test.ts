@@ -80,6 +80,8 @@ test("settings that are not valid are all named, and the exit code is 78", async
   const child = spawn(["llm", "--server", "ftp://x", "--max-concurrency", "0"]);
   expect(await child.exited).toBe(78);
   const text = await child.stderr.text();
+  // As the server says it too.
+  expect(text).toStartWith("The settings are not valid:\n");
   expect(text).toContain("server");
   expect(text.toLowerCase()).toMatch(/max.?concurrency/);
 });

@@ -127,11 +127,10 @@ export function createAuth(config: Config, deps: Deps, onFailure: (surface: Auth
 
   const requireOperator = (request: Request, address: AddressSource): void => {
     const isSignedIn = !api.isOpen && signIns.find(request) !== undefined;
-    // No other site's page can make a browser send a key; cookies, a proxy's sign-in and an open server are for anyone.
-    if (isSignedIn || keysOf(request.headers).length === 0) {
-      assertSameOrigin(request.headers, proxies.isTrusted(address()));
-    }
-    if (!isSignedIn) letIn(api, "state", request, address);
+    const isByKey = !api.isOpen && !isSignedIn && roleOf(api, request, address) === undefined;
+    if (isByKey) return checkKeys(api, "state", request, keysOf(request.headers), address);
+    // Whatever else lets in comes from the browser by itself, on any site's page; a key beside it is not looked at.
+    assertSameOrigin(request.headers, proxies.isTrusted(address()));
   };
 
   return {

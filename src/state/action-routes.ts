@@ -68,9 +68,15 @@ const tokenSchema = v.object({
   expires_in: v.pipe(v.number(), v.description("Seconds.")),
 });
 
+const ID: Readonly<Record<Target, string>> = {
+  worker: "As the state lists it among a plugin's workers or relays.",
+  job: "As the state lists it among a plugin's jobs; not its request id.",
+};
 const NOT_FOUND: Readonly<Record<Target, ErrorCode>> = { worker: "worker_not_found", job: "job_not_found" };
 /** For a server that asks for no key; the page asks again as it would anywhere. */
 const OPEN_EXPIRES_IN_S = 300;
+/** As long as ids are; an unknown one in a path may be of any length. */
+const MAX_LOGGED_ID_CHARS = 128;
 const NO_STORE = { headers: { "cache-control": "no-store" } };
 
 /** What operators do, and the token with which the dashboard tries the public API. */
@@ -86,7 +92,7 @@ export function actionRoutes({ auth, listener, log, plugins }: ActionOptions): A
       log.info("operator.action", {
         request: requestId,
         action: action.name,
-        target: `${action.target} ${id}`,
+        target: `${action.target} ${id.slice(0, MAX_LOGGED_ID_CHARS)}`,
         plugins: done.join(","),
         outcome: done.length > 0 ? "done" : "not_found",
       });
@@ -103,6 +109,9 @@ export function actionRoutes({ auth, listener, log, plugins }: ActionOptions): A
           security,
           summary: action.summary,
           description: action.description,
+          parameters: [
+            { name: "id", in: "path", required: true, schema: { type: "string" }, description: ID[action.target] },
+          ],
           responses: {
             200: jsonAnswer(answerSchema),
             ...errorResponses(

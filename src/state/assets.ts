@@ -38,17 +38,9 @@ const STYLE = "text/css; charset=utf-8";
 /** Characters of the hash in the path: enough that two versions never share one. */
 const HASH_CHARS = 16;
 
-let shared: Assets | undefined;
-
-/** The assets of this program, made when they are first needed: a server that nobody looks at does without. */
-export function sharedAssets(): Assets {
-  shared ??= createAssets();
-  return shared;
-}
-
 /**
- * Reads and transpiles the files: 30 ms, once. Modules keep their names and import each other by relative paths, so that
- * the hash in the path of the first is in that of all.
+ * Reads and transpiles the files: 15 to 30 ms, so only a server that somebody looks at does it. Modules keep their
+ * names and import each other by relative paths, so that the hash in the path of the first is in that of all.
  */
 export function createAssets(): Assets {
   const transpiler = new Bun.Transpiler({ loader: "ts", target: "browser", minifyWhitespace: true });

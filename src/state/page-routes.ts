@@ -10,7 +10,7 @@ import { readBody } from "../http/body.ts";
 import type { Listener } from "../http/listener.ts";
 import { errorResponses, rawAnswer } from "../openapi/schema.ts";
 import type { Plugin } from "../plugin.ts";
-import { accepts, sharedAssets } from "./assets.ts";
+import { type Assets, accepts, createAssets } from "./assets.ts";
 
 export interface PageOptions {
   readonly config: Config;
@@ -35,6 +35,11 @@ const SIGN_IN_TIMEOUT_MS = 10_000;
  */
 export function pageRoutes(options: PageOptions): AnyElysia {
   const { deps, auth, listener, plugins, version, server } = options;
+  let made: Assets | undefined;
+  const assets = (): Assets => {
+    made ??= createAssets();
+    return made;
+  };
 
   const showState = (request: Request): Response =>
     page(
@@ -43,13 +48,13 @@ export function pageRoutes(options: PageOptions): AnyElysia {
         version,
         canSignOut: auth.hasApiKey,
         hasKeys: !auth.isApiOpen,
-        assets: sharedAssets().page,
+        assets: assets().page,
         boot: insideScript(JSON.stringify(server())),
         sections: plugins.flatMap(({ id, view }) => (view ? [{ id, html: view() }] : [])),
       }),
     );
   const showSignIn = (request: Request, status: number, problem?: string): Response =>
-    page(request, SignInPage({ assets: sharedAssets().page, problem, hasKey: auth.hasApiKey }), status);
+    page(request, SignInPage({ assets: assets().page, problem, hasKey: auth.hasApiKey }), status);
 
   return new Elysia()
     .get(
@@ -105,11 +110,9 @@ export function pageRoutes(options: PageOptions): AnyElysia {
       parse: "none",
       detail: { hide: true },
     })
-    .get(
-      "/state/assets/:hash/:name",
-      ({ request, params }) => sharedAssets().serve(request, params.hash, params.name),
-      { detail: { hide: true } },
-    );
+    .get("/state/assets/:hash/:name", ({ request, params }) => assets().serve(request, params.hash, params.name), {
+      detail: { hide: true },
+    });
 }
 
 const SIGN_IN_PROBLEMS: ReadonlyMap<string, string> = new Map([

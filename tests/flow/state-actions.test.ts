@@ -111,6 +111,11 @@ describe("an operator", () => {
     ]);
     expect(lines.join("\n")).not.toContain(API_KEY);
   });
+
+  test("fills no log with an id that is longer than any", async () => {
+    await act(start(), `workers/${"x".repeat(5000)}/drain`);
+    expect(lines.find((line) => line.includes("operator.action"))?.length).toBeLessThan(500);
+  });
 });
 
 describe("an action is refused", () => {
@@ -157,6 +162,18 @@ describe("a token to try the API with", () => {
     expect(await statusOf(server, "/api/state/workers/w/drain", token, "POST")).toBe(401);
     expect(await statusOf(server, "/api/state/token", token, "POST")).toBe(401);
     expect(lines.join("\n")).not.toContain(token ?? "none");
+  });
+
+  test("stays between the client and the server: no worker sees it", async () => {
+    const server = start();
+    const worker = await server.worker();
+    const token = await tokenOf(server, { cookie: await signIn(server) });
+    const answer = server.chat("m", {}, { headers: { authorization: `Bearer ${token}`, "x-api-key": token ?? "" } });
+    const request = await worker.request();
+    expect(JSON.stringify(request)).not.toContain(token ?? "");
+    worker.answerJson(request.id, {});
+    expect((await answer).status).toBe(200);
+    expect(lines.join("\n")).not.toContain(token ?? "");
   });
 
   test("ends with the sign-in", async () => {

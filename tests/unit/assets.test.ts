@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import { Fault } from "../../src/errors.ts";
-import { sharedAssets } from "../../src/state/assets.ts";
+import { createAssets } from "../../src/state/assets.ts";
 
-const assets = sharedAssets();
+const assets = createAssets();
 const hash = assets.page.script.split("/")[3] ?? "";
 
 function get(name: string, encoding = ""): Response {

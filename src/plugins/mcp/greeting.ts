@@ -16,7 +16,7 @@ const text = v.pipe(
 
 const helloSchema = v.object({
   // `{id}` of the public URL. An empty one is none.
-  id: v.nullish(v.union([v.literal(""), v.pipe(v.string(), v.regex(/^[A-Za-z0-9._~-]{1,128}$/))])),
+  id: v.nullish(v.union([v.literal(""), v.pipe(v.string(), v.regex(/^(?!\.{1,2}$)[A-Za-z0-9._~-]{1,128}$/))])),
   client_name: v.nullish(text),
   client_key: v.nullish(v.pipe(v.string(), v.maxLength(4096))),
   info: v.nullish(

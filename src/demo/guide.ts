@@ -16,10 +16,12 @@ export interface GuideFacts {
   readonly backend: ShownBackend;
   /** Undefined: the server takes no audio. */
   readonly transcribeModel: string | undefined;
+  /** Undefined: the server takes no MCP. */
+  readonly relayId: string | undefined;
 }
 
 /** What the demo prints: where everything is, and lines that work when pasted. */
-export function guide({ url, apiKey, clientKey, backend, transcribeModel }: GuideFacts): string {
+export function guide({ url, apiKey, clientKey, backend, transcribeModel, relayId }: GuideFacts): string {
   const { name, chatModel, embedModel } = backend;
   const chat = (stream: boolean): string =>
     JSON.stringify({
@@ -34,9 +36,11 @@ export function guide({ url, apiKey, clientKey, backend, transcribeModel }: Guid
     ...(transcribeModel === undefined
       ? []
       : ["  a sample for audio (it hears nothing: it answers with what it was sent)"]),
+    ...(relayId === undefined ? [] : ["  a sample MCP server with three small tools"]),
     "",
     `  base URL for OpenAI clients   ${url}/v1`,
     `  API key                       ${apiKey}`,
+    ...(relayId === undefined ? [] : [`  URL for MCP clients           ${mcpUrl(url, relayId)}`]),
     `  dashboard                     ${url}/state`,
     `  API description               ${url}/api/client/`,
     `  metrics                       ${url}/metrics`,
@@ -53,6 +57,7 @@ export function guide({ url, apiKey, clientKey, backend, transcribeModel }: Guid
           `  curl -H "Authorization: Bearer $API_KEY" -H 'Content-Type: application/json' ${url}/v1/embeddings -d ${quote(JSON.stringify({ model: embedModel, input: ["a rope ties a boat", "a line holds a ship"], dimensions: 8 }))}`,
         ]),
     ...(transcribeModel === undefined ? [] : [`  ${transcribeLine(url, transcribeModel)}`]),
+    ...(relayId === undefined ? [] : [`  ${toolLine(mcpUrl(url, relayId))}`]),
     `  curl -H "Authorization: Bearer $API_KEY" ${url}/api/state`,
     "",
     "Another worker, for instance in front of your Ollama:",
@@ -71,6 +76,16 @@ function transcribeLine(url: string, model: string): string {
     ["file", "@docs/sample.wav"],
     ["model", model],
   ]);
+}
+
+function mcpUrl(url: string, relayId: string): string {
+  return `${url}/api/mcp/id/${relayId}/mcp`;
+}
+
+/** Without a session: the sample needs none. */
+function toolLine(url: string): string {
+  const call = { jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "add", arguments: { a: 2, b: 3 } } };
+  return `curl -H 'Accept: application/json, text/event-stream' -H 'Content-Type: application/json' ${url} -d ${quote(JSON.stringify(call))}`;
 }
 
 /** For a shell: a model's name is its server's word. */

@@ -21,6 +21,7 @@ import {
   type SampleBackend,
   startSampleBackend,
 } from "./sample-backend.ts";
+import { startSampleMcp } from "./sample-mcp.ts";
 
 /** The port of the README's lines; another free one when it is taken. */
 const USUAL_PORT = 8080;
@@ -46,9 +47,12 @@ async function main(): Promise<void> {
   const hasAudio = config.plugins.includes("asr");
   const start = (kind: string, backendUrl: string, models: readonly string[]): Worker =>
     startDemoWorker({ kind, config, serverUrl: listening.url, backendUrl, models }, deps);
+  const hasMcp = config.plugins.includes("mcp");
+  const mcp = startSampleMcp();
   const workers = [
     start("llm", backend.url, backend.models),
     ...(hasAudio ? [start("asr", sample.url, [SAMPLE_TRANSCRIBE_MODEL])] : []),
+    ...(hasMcp ? [startDemoRelay(config, listening.url, mcp.url, deps)] : []),
   ];
   await Promise.all(workers.map((worker) => worker.registered));
   process.stdout.write(
@@ -58,6 +62,7 @@ async function main(): Promise<void> {
       clientKey: config.clientKeys[0] ?? "",
       backend,
       transcribeModel: hasAudio ? SAMPLE_TRANSCRIBE_MODEL : undefined,
+      relayId: hasMcp ? DEMO_RELAY : undefined,
     }),
   );
 
@@ -68,7 +73,7 @@ async function main(): Promise<void> {
     process.stdout.write("\nStopping.\n");
     void Promise.all(workers.map((worker) => worker.stop()))
       .then(stopServer)
-      .then(() => sample.stop())
+      .then(() => Promise.all([sample.stop(), mcp.stop()]))
       .then(() => process.exit(0));
   };
   process.on("SIGINT", stop);
@@ -134,21 +139,33 @@ interface DemoWorker {
 }
 
 function startDemoWorker({ kind, config, serverUrl, backendUrl, models }: DemoWorker, deps: Deps): Worker {
+  const only = models.length === 0 ? [] : ["--models", models.join(",")];
+  return startProgram(
+    [kind, "--backend", backendUrl, ...only, "--name", "demo-worker", "--max-concurrency", "4"],
+    { config, serverUrl },
+    deps,
+  );
+}
+
+/** The id of the demo's relay, which is in its URL. */
+const DEMO_RELAY = "demo";
+
+function startDemoRelay(config: Config, serverUrl: string, mcpUrl: string, deps: Deps): Worker {
+  return startProgram(
+    ["mcp", "--url", mcpUrl, "--id", DEMO_RELAY, "--name", "demo-relay"],
+    { config, serverUrl },
+    deps,
+  );
+}
+
+/** The worker program as it would run by itself, but in this process. */
+function startProgram(
+  argv: readonly string[],
+  { config, serverUrl }: Pick<DemoWorker, "config" | "serverUrl">,
+  deps: Deps,
+): Worker {
   const settings = loadWorkerSettings({
-    argv: [
-      kind,
-      "--server",
-      serverUrl,
-      "--client-key",
-      config.clientKeys[0] ?? "",
-      "--backend",
-      backendUrl,
-      ...(models.length === 0 ? [] : ["--models", models.join(",")]),
-      "--name",
-      "demo-worker",
-      "--max-concurrency",
-      "4",
-    ],
+    argv: [...argv, "--server", serverUrl, "--client-key", config.clientKeys[0] ?? ""],
     env: {},
     readFile: () => "",
     version: "",

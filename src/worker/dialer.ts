@@ -1,9 +1,10 @@
 import type { CancelTimer, Deps } from "../deps.ts";
-import { connectUrl, type WorkerSettings } from "./args.ts";
+import type { WorkerSettings } from "./args.ts";
 import type { HostLoad } from "./host.ts";
 import { WorkerLink } from "./link.ts";
 import type { Backend } from "./opening.ts";
 import { type LinkEnd, planRetry, type RetryLimits, refusalHint } from "./retry.ts";
+import { connectUrl } from "./server-url.ts";
 
 /** What a worker says of itself on a link. */
 export interface Introduction {

@@ -1,6 +1,6 @@
 import type { Deps } from "../deps.ts";
 import { VERSION } from "../version.ts";
-import { httpUrl, type WorkerSettings } from "./args.ts";
+import type { WorkerSettings } from "./args.ts";
 import { Dialer } from "./dialer.ts";
 import { withoutServer } from "./find-backends.ts";
 import { foundTable } from "./found-text.ts";
@@ -11,6 +11,7 @@ import { type RelayOptions, serveRelay } from "./mcp/relay.ts";
 import { createModelBackend } from "./model-backend.ts";
 import { ModelIntroduction } from "./model-introduction.ts";
 import { RETRY_LIMITS, type RetryLimits } from "./retry.ts";
+import { httpUrl } from "./server-url.ts";
 import { BackendWatch } from "./watch.ts";
 
 export interface WorkerOptions {
@@ -28,7 +29,7 @@ export interface WorkerOptions {
 
 /** A running worker. */
 export interface Worker {
-  /** Resolves with the ids when every kind has been registered once; never rejects, for it may yet succeed. */
+  /** Resolves with the ids when every kind and relay has been registered once; never rejects, for it may yet succeed. */
   readonly registered: Promise<readonly string[]>;
   /** Drains every link and resolves when all are closed, at the latest shortly after the drain timeout. */
   stop(): Promise<void>;
@@ -42,12 +43,17 @@ const PROBE_TIMEOUT_MS = 10_000;
 /** Serves every kind of the settings until stopped. Nothing about the process is touched: several may run in one. */
 export function startWorker(settings: WorkerSettings, deps: Deps, options: WorkerOptions = {}): Worker {
   const kinds = options.kinds ?? KINDS;
-  const running = settings.kinds.map((name) => {
-    const own = { ...deps, log: deps.log.with({ kind: name }) };
-    if (name === RELAY_KIND) return serveRelay(settings, own, toRelayOptions(options));
+  const running = settings.kinds.flatMap((name): readonly RunningKind[] => {
+    const log = deps.log.with({ kind: name });
+    if (name === RELAY_KIND) {
+      const relayOptions = toRelayOptions(options);
+      return settings.relays.map((relay) =>
+        serveRelay(relay, settings, { ...deps, log: log.with({ relay: relay.name }) }, relayOptions),
+      );
+    }
     const kind = kinds.get(name);
     if (!kind) throw new Error(`no kind is called ${name}`);
-    return serveKind(kind, settings, own, options);
+    return [serveKind(kind, settings, { ...deps, log }, options)];
   });
   return {
     registered: Promise.all(running.map((each) => each.registered)),

@@ -4,13 +4,15 @@ import type { Clock, Log } from "../../src/deps.ts";
 import { systemIds } from "../../src/ids.ts";
 import { silentLog } from "../../src/log.ts";
 import type { WorkerSettings } from "../../src/worker/args.ts";
+import { readMcpServers } from "../../src/worker/mcp/mcp-servers.ts";
 import { RETRY_LIMITS } from "../../src/worker/retry.ts";
 import { startWorker, type Worker, type WorkerOptions } from "../../src/worker/worker.ts";
 
 /** Settings of a worker as the program would have them, for tests. */
 export function workerSettings(overrides: Partial<WorkerSettings> & { readonly server: string }): WorkerSettings {
-  return {
+  const settings: WorkerSettings = {
     kinds: ["llm"],
+    relays: [],
     clientKey: "test-client-key",
     name: "test worker",
     id: undefined,
@@ -21,6 +23,9 @@ export function workerSettings(overrides: Partial<WorkerSettings> & { readonly s
     models: undefined,
     mcpUrl: undefined,
     mcpCommand: undefined,
+    mcpTransport: "auto",
+    mcpServers: undefined,
+    mcpOauth: "false",
     authToken: undefined,
     watchIntervalMs: 60_000,
     drainTimeoutMs: 5000,
@@ -29,6 +34,10 @@ export function workerSettings(overrides: Partial<WorkerSettings> & { readonly s
     logFormat: "json",
     ...overrides,
   };
+  if (!settings.kinds.includes("mcp") || settings.relays.length > 0) return settings;
+  const { servers, faults } = readMcpServers(settings, { env: {}, readFile: () => "" });
+  if (faults.length > 0) throw new Error(faults.join("; "));
+  return { ...settings, relays: servers };
 }
 
 /** Waits that a test can live with. */

@@ -9,13 +9,14 @@ const facts = {
 };
 
 test("the guide has a line that posts the recording of the checkout, and owns up to a sample", () => {
-  const text = guide({ ...facts, transcribeModel: "sample" });
+  const text = guide({ ...facts, transcribeModel: "sample", relayId: "demo" });
   expect(text).toContain(
     '  curl -H "Authorization: Bearer $API_KEY" http://127.0.0.1:8080/v1/audio/transcriptions -F file=@docs/sample.wav -F model=sample\n',
   );
   expect(text).toContain("it hears nothing");
+  expect(text).toContain("http://127.0.0.1:8080/api/mcp/id/demo/mcp -d '{");
 });
 
 test("the guide of a server that takes no audio says nothing of it", () => {
-  expect(guide({ ...facts, transcribeModel: undefined })).not.toContain("audio");
+  expect(guide({ ...facts, transcribeModel: undefined, relayId: undefined })).not.toContain("audio");
 });

@@ -1,16 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { CONFIG_FILE } from "../../src/settings/read-settings.ts";
 import { markdownTable } from "../../src/settings/render.ts";
-import {
-  connectUrl,
-  httpUrl,
-  loadWorkerSettings,
-  parseBackendUrl,
-  parseServerUrl,
-  type WorkerSettings,
-  type WorkerSources,
-  workerTable,
-} from "../../src/worker/args.ts";
+import { loadWorkerSettings, type WorkerSettings, type WorkerSources } from "../../src/worker/args.ts";
+import { connectUrl, httpUrl, parseBackendUrl, parseServerUrl } from "../../src/worker/server-url.ts";
+import { workerTable } from "../../src/worker/worker-table.ts";
 
 const knownKinds = ["llm", "asr", "mcp"];
 const table = workerTable("box");
@@ -44,7 +37,10 @@ const CASES: readonly (readonly [keyof WorkerSettings, string, string, string, u
   ["embeddingBatchSize", "EMBEDDING_BATCH_SIZE", "embedding-batch-size", "8", 8],
   ["models", "MODELS", "models", "llama3:8b, org/model", ["llama3:8b", "org/model"]],
   ["mcpUrl", "MCP_URL", "url", "http://127.0.0.1:7777/mcp/", "http://127.0.0.1:7777/mcp"],
+  ["mcpTransport", "MCP_TRANSPORT", "transport", "sse", "sse"],
   ["mcpCommand", "MCP_COMMAND", "stdio", "npx -y some-server --flag", "npx -y some-server --flag"],
+  ["mcpServers", "MCP_SERVERS", "servers", "mcp.yaml", "mcp.yaml"],
+  ["mcpOauth", "MCP_OAUTH", "oauth", "true", "true"],
   ["authToken", "AUTH_TOKEN", "auth-token", "t-1", "t-1"],
   ["watchIntervalMs", "MODEL_POLL_INTERVAL", "watch-interval", "1m", 60_000],
   ["drainTimeoutMs", "DRAIN_TIMEOUT", "drain-timeout", "0", 0],
@@ -70,6 +66,7 @@ describe("every setting", () => {
   test("the defaults are those of the reference", () => {
     expect(settingsOf()).toEqual({
       kinds: ["llm"],
+      relays: [],
       server: "http://127.0.0.1:8080",
       clientKey: undefined,
       name: "box",
@@ -80,6 +77,9 @@ describe("every setting", () => {
       embeddingBatchSize: 64,
       models: undefined,
       mcpUrl: undefined,
+      mcpTransport: "auto",
+      mcpServers: undefined,
+      mcpOauth: "false",
       mcpCommand: undefined,
       authToken: undefined,
       watchIntervalMs: 30_000,
@@ -135,7 +135,7 @@ describe("kinds", () => {
   test("mcp needs one MCP server", () => {
     expect(faultsOf({ argv: ["mcp"] })).toEqual([expect.stringContaining("needs an MCP server")]);
     expect(faultsOf({ argv: ["mcp", "--url=http://127.0.0.1:1/mcp", "--stdio=x"] })).toEqual([
-      expect.stringContaining("a relay serves one"),
+      "url: it and stdio both name MCP servers; give one of them",
     ]);
     expect(settingsOf({ argv: ["mcp", "--stdio=x"] }).mcpCommand).toBe("x");
   });

@@ -1,14 +1,17 @@
 import type { Deps } from "../../deps.ts";
 import { VERSION } from "../../version.ts";
-import { httpUrl, type WorkerSettings } from "../args.ts";
+import type { WorkerSettings } from "../args.ts";
 import { Dialer } from "../dialer.ts";
 import { createLoadSampler } from "../host.ts";
 import type { Backend } from "../opening.ts";
 import { RETRY_LIMITS, type RetryLimits } from "../retry.ts";
+import { httpUrl } from "../server-url.ts";
 import { childEnv } from "./bridge/child-env.ts";
 import { createStdioBridge } from "./bridge/stdio-bridge.ts";
 import { guarded } from "./guard.ts";
-import { createHttpUpstream } from "./http-upstream.ts";
+import type { McpServer } from "./mcp-servers.ts";
+import { reachText } from "./reach-text.ts";
+import { createUrlUpstream, type Upstream } from "./url-upstream.ts";
 
 export interface RelayOptions {
   readonly print: (text: string) => void;
@@ -26,27 +29,28 @@ const SILENCE_MS = 30 * 60_000;
 
 /** Serves one MCP server through the public one until stopped. */
 export function serveRelay(
+  server: McpServer,
   settings: WorkerSettings,
   deps: Deps,
   { print, random, env, retry = RETRY_LIMITS, registerTimeoutMs }: RelayOptions,
 ): { readonly registered: Promise<string>; stop(): Promise<void> } {
-  const { authToken, clientKey, name } = settings;
+  const { name, id, source, access } = server;
   const registered = Promise.withResolvers<string>();
-  const upstream = openUpstream(settings, env, deps);
+  const upstream = openUpstream(server, env, deps);
   let isPrinted = false;
   const dialer = new Dialer({
     kind: "mcp",
-    settings: { ...settings, maxConcurrency: MAX_CALLS },
+    settings: { ...settings, id, maxConcurrency: MAX_CALLS },
     introduction: {
-      first: (id) => ({
-        id,
+      first: (known) => ({
+        id: known,
         client_name: name,
-        client_key: clientKey,
-        info: { version: VERSION, upstream: upstream.kind, auth: authToken === undefined ? "none" : "token" },
+        client_key: settings.clientKey,
+        info: { version: VERSION, upstream: kindOf(server), auth: access.kind },
       }),
       update: () => undefined,
     },
-    backend: authToken === undefined ? upstream.backend : guarded(upstream.backend, authToken),
+    backend: access.kind === "token" ? guarded(upstream, access.token) : upstream,
     requestTimeoutMs: settings.requestTimeoutMs ?? SILENCE_MS,
     onUnreachable: () => {},
     load: createLoadSampler(),
@@ -54,11 +58,12 @@ export function serveRelay(
     random,
     retry,
     registerTimeoutMs,
-    onRegistered: (id) => {
-      registered.resolve(id);
+    onRegistered: (given) => {
+      registered.resolve(given);
       if (isPrinted) return;
       isPrinted = true;
-      print(`MCP clients reach ${upstream.name} at\n  ${httpUrl(settings.server)}/api/mcp/id/${id}/mcp`);
+      const what = source.kind === "url" ? source.url : `\`${[source.command, ...(source.args ?? [])].join(" ")}\``;
+      print(reachText({ name, what, url: `${httpUrl(settings.server)}/api/mcp/id/${given}/mcp`, access: access.kind }));
     },
   });
   dialer.start();
@@ -71,19 +76,13 @@ export function serveRelay(
   };
 }
 
-interface Upstream {
-  readonly kind: "http" | "stdio";
-  /** For people. */
-  readonly name: string;
-  readonly backend: Backend;
-  close(): Promise<void>;
+function kindOf({ source }: McpServer): "http" | "sse" | "stdio" {
+  if (source.kind === "command") return "stdio";
+  return source.transport === "sse" ? "sse" : "http";
 }
 
-function openUpstream({ mcpUrl, mcpCommand }: WorkerSettings, env: RelayOptions["env"], deps: Deps): Upstream {
-  if (mcpUrl !== undefined) {
-    return { kind: "http", name: mcpUrl, backend: createHttpUpstream(mcpUrl), close: async () => {} };
-  }
-  if (mcpCommand === undefined) throw new Error("no MCP server is named");
-  const bridge = createStdioBridge({ command: mcpCommand, env: childEnv(env), deps });
-  return { kind: "stdio", name: `\`${mcpCommand}\``, backend: bridge, close: () => bridge.close() };
+function openUpstream({ source, access }: McpServer, env: RelayOptions["env"], deps: Deps): Upstream & Backend {
+  if (source.kind === "url") return createUrlUpstream({ ...source, isOauth: access.kind === "oauth", deps });
+  const { command, args, directory } = source;
+  return createStdioBridge({ command, args, directory, env: { ...childEnv(env), ...source.env }, deps });
 }

@@ -3,17 +3,20 @@ import { type Bridge, createBridge } from "./bridge.ts";
 import { StdioChild } from "./stdio-child.ts";
 
 export interface StdioBridgeOptions {
-  /** A line for the shell. */
+  /** A program where there are arguments; else a line for the shell. */
   readonly command: string;
+  readonly args?: readonly string[] | undefined;
+  /** Undefined: where this program was started. */
+  readonly directory?: string | undefined;
   readonly env: Readonly<Record<string, string>>;
   readonly deps: Deps;
 }
 
 /** An MCP server that speaks stdio: one process for each session, ended with it, and one for all requests without any. */
-export function createStdioBridge({ command, env, deps }: StdioBridgeOptions): Bridge {
+export function createStdioBridge({ command, args, directory, env, deps }: StdioBridgeOptions): Bridge {
   const { clock, log } = deps;
   return createBridge({
-    openPeer: (events) => new StdioChild({ command, env, clock, log, ...events }),
+    openPeer: (events) => new StdioChild({ command, args, directory, env, clock, log, ...events }),
     maybeStateless: true,
     deps,
   });

@@ -5,8 +5,10 @@ import { LineReader } from "./line-reader.ts";
 import { MAX_MESSAGE_BYTES, type Peer, type PeerEvents } from "./peer.ts";
 
 export interface ChildOptions extends PeerEvents {
-  /** A line for the shell. */
+  /** A program where there are arguments; else a line for the shell. */
   readonly command: string;
+  readonly args?: readonly string[] | undefined;
+  readonly directory?: string | undefined;
   readonly env: Readonly<Record<string, string>>;
   readonly clock: Clock;
   readonly log: Log;
@@ -75,9 +77,10 @@ export class StdioChild implements Peer {
   }
 
   #start(): ChildProcess {
-    const { command, env, log } = this.#options;
-    const child = spawn(command, {
-      shell: true,
+    const { command, args, directory, env, log } = this.#options;
+    const child = spawn(command, args ?? [], {
+      shell: args === undefined,
+      ...(directory === undefined ? {} : { cwd: directory }),
       detached: process.platform !== "win32",
       env,
       stdio: ["pipe", "pipe", "pipe"],

@@ -1,0 +1,159 @@
+import * as v from "valibot";
+import { nearest } from "../../settings/nearest.ts";
+import { parseBackendUrl } from "../server-url.ts";
+import type { Access, FileSources, McpServer, McpServersReading, McpSource } from "./mcp-servers.ts";
+
+// A file with several MCP servers, in the form that MCP clients keep theirs in: a client's own file serves as it is.
+
+/** More relays than that are for more workers. */
+const MAX_SERVERS = 100;
+
+const text = v.pipe(v.string(), v.nonEmpty(), v.maxLength(4096));
+const plain = v.union([v.string(), v.number(), v.boolean()]);
+
+const entrySchema = v.object({
+  type: v.optional(v.picklist(["stdio", "http", "streamable-http", "streamableHttp", "sse"])),
+  command: v.optional(text),
+  args: v.optional(v.array(plain)),
+  env: v.optional(v.record(v.string(), plain)),
+  cwd: v.optional(text),
+  url: v.optional(text),
+  id: v.optional(v.pipe(v.string(), v.regex(/^(?!\.{1,2}$)[A-Za-z0-9._~-]{1,128}$/))),
+  name: v.optional(v.pipe(v.string(), v.nonEmpty(), v.maxLength(512))),
+  auth_token: v.optional(text),
+  auth_token_env: v.optional(text),
+  oauth: v.optional(v.boolean()),
+  disabled: v.optional(v.boolean()),
+});
+
+type Entry = v.InferOutput<typeof entrySchema>;
+
+/** What other programs keep there for themselves. */
+const IGNORED: ReadonlySet<string> = new Set(["timeout", "autoApprove", "alwaysAllow", "description", "icon", "tools"]);
+
+const TAKES: Readonly<Record<string, string>> = {
+  type: "it takes stdio, http or sse",
+  args: "it takes a list of words",
+  env: "it takes a map of names to texts",
+  id: "it takes 1 to 128 letters, digits and . _ ~ -",
+  oauth: "it takes true or false",
+  disabled: "it takes true or false",
+};
+
+/** Reads the servers, or says all that is wrong, by server and key. No value of the file is repeated. */
+export function readServersFile(path: string, { env, readFile }: FileSources): McpServersReading {
+  const fault = (why: string): McpServersReading => ({ servers: [], faults: [`servers: file ${path} ${why}`] });
+  let written: string;
+  try {
+    written = readFile(path);
+  } catch (error) {
+    return fault(
+      `cannot be read (${error instanceof Error && "code" in error ? String(error.code) : "unknown reason"})`,
+    );
+  }
+  let document: unknown;
+  try {
+    // JSON is YAML.
+    document = Bun.YAML.parse(written);
+  } catch {
+    return fault("is neither YAML nor JSON");
+  }
+  const entries = entriesOf(document);
+  if (!entries) return fault("has no map `mcpServers` with a server under each name");
+  if (entries.length > MAX_SERVERS)
+    return fault(`names ${entries.length} servers; at most ${MAX_SERVERS} go in one worker`);
+  const readings = entries.map(([name, entry]) => readEntry(name, entry, env));
+  const servers = readings.flatMap(({ server }) => (server ? [server] : []));
+  const faults = readings.flatMap((reading) => reading.faults);
+  if (faults.length === 0 && servers.length === 0) return fault("names no server that is not disabled");
+  return { servers, faults: [...faults, ...doubledIds(servers)].map((each) => `servers: ${each}`) };
+}
+
+/** `mcpServers` is what most clients call it, and `servers` what some do. */
+function entriesOf(document: unknown): readonly [string, unknown][] | undefined {
+  if (!isMap(document)) return undefined;
+  const servers = document["mcpServers"] ?? document["servers"];
+  return isMap(servers) ? Object.entries(servers) : undefined;
+}
+
+interface EntryReading {
+  readonly server?: McpServer;
+  readonly faults: readonly string[];
+}
+
+function readEntry(name: string, written: unknown, env: FileSources["env"]): EntryReading {
+  const result = v.safeParse(entrySchema, written);
+  if (!result.success) {
+    const faults = result.issues.map((issue) => {
+      const key = issue.path?.[0]?.key;
+      return key === undefined
+        ? `${name} is no map`
+        : `${name}.${String(key)} is not usable; ${TAKES[String(key)] ?? "it takes a text"}`;
+    });
+    return { faults: [...new Set(faults)] };
+  }
+  const entry = result.output;
+  if (entry.disabled) return { faults: [] };
+  const unknown = Object.keys(written as object) // a map, says the schema
+    .filter((key) => !(key in entrySchema.entries) && !IGNORED.has(key))
+    .map((key) => unknownKey(name, key));
+  const source = sourceOf(entry);
+  const access = accessOf(entry, env);
+  const faults = [
+    ...unknown,
+    ...[source, access].flatMap((each) => (typeof each === "string" ? [`${name}: ${each}`] : [])),
+  ];
+  if (faults.length > 0 || typeof source === "string" || typeof access === "string") return { faults };
+  return { server: { name: entry.name ?? name, id: entry.id, source, access }, faults };
+}
+
+function unknownKey(name: string, key: string): string {
+  if (key === "headers") return `${name}.headers is not supported: what a relay sends is what its callers send`;
+  const near = nearest(key, Object.keys(entrySchema.entries));
+  return `${name}.${key} is not known${near ? `; did you mean ${near}?` : ""}`;
+}
+
+/** Or what is wrong. */
+function sourceOf({ type, command, args, env, cwd, url }: Entry): McpSource | string {
+  if ((command === undefined) === (url === undefined)) return "it takes either a command or a url";
+  if (command !== undefined) {
+    if (type !== undefined && type !== "stdio") return "a command is of the type stdio";
+    return { kind: "command", command, args: args?.map(String), env: toTexts(env ?? {}), directory: cwd };
+  }
+  if (type === "stdio") return "a url is of the type http or sse";
+  const parsed = parseBackendUrl(url ?? "");
+  if (parsed === undefined) return "the url must be http or https, without user name, password and query";
+  return { kind: "url", url: parsed, transport: type === undefined ? "auto" : type === "sse" ? "sse" : "http" };
+}
+
+/** Or what is wrong. */
+function accessOf({ auth_token, auth_token_env, oauth, url }: Entry, env: FileSources["env"]): Access | string {
+  if ([auth_token, auth_token_env, oauth || undefined].filter((each) => each !== undefined).length > 1) {
+    return "auth_token, auth_token_env and oauth exclude each other";
+  }
+  if (oauth) return url === undefined ? "only a server with a url can ask for oauth" : { kind: "oauth" };
+  if (auth_token_env !== undefined) {
+    const token = env[auth_token_env];
+    // Without it the relay would be open to everybody.
+    return token ? { kind: "token", token } : `auth_token_env names the variable ${auth_token_env}, which is not set`;
+  }
+  return auth_token === undefined ? { kind: "none" } : { kind: "token", token: auth_token };
+}
+
+function doubledIds(servers: readonly McpServer[]): readonly string[] {
+  const seen = new Set<string>();
+  return servers.flatMap(({ name, id }) => {
+    if (id === undefined) return [];
+    if (seen.has(id)) return [`${name}.id is that of another server of the file`];
+    seen.add(id);
+    return [];
+  });
+}
+
+function toTexts(map: Readonly<Record<string, string | number | boolean>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(map).map(([name, value]) => [name, String(value)]));
+}
+
+function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,71 @@
+import type { Deps } from "../../deps.ts";
+import type { RequestHead } from "../../tunnel/frame.ts";
+import type { Backend, Opening } from "../opening.ts";
+import { createSseBridge } from "./bridge/sse-bridge.ts";
+import { createHttpUpstream } from "./http-upstream.ts";
+import type { McpTransport } from "./mcp-servers.ts";
+import { speaksSse } from "./speaks-sse.ts";
+
+/** An MCP server behind a URL, and what it takes to leave it. */
+export interface Upstream extends Backend {
+  close(): Promise<void>;
+}
+
+export interface UrlUpstreamOptions {
+  readonly url: string;
+  readonly transport: McpTransport;
+  readonly isOauth: boolean;
+  readonly deps: Deps;
+}
+
+/**
+ * With `auto` requests go by Streamable HTTP, until the server answers a POST as one that does not know it: then it is
+ * asked whether it speaks HTTP with SSE, by the rule that the specification gives to clients.
+ */
+export function createUrlUpstream({ url, transport, isOauth, deps }: UrlUpstreamOptions): Upstream {
+  const http = createHttpUpstream(url, { oauth: isOauth });
+  if (transport === "http") return { open: (head) => http.open(head), close: async () => {} };
+  const bridge = createSseBridge({ url, deps });
+  if (transport === "sse") return bridge;
+  return new GuessedUpstream(url, http, bridge);
+}
+
+/** What a server that has never heard of Streamable HTTP answers to a POST at its stream's URL. */
+const UNKNOWN_STATUSES: ReadonlySet<number> = new Set([400, 404, 405]);
+
+class GuessedUpstream implements Upstream {
+  readonly #url: string;
+  readonly #http: Backend;
+  readonly #bridge: Upstream;
+  #guess: "http" | "sse" | undefined;
+
+  constructor(url: string, http: Backend, bridge: Upstream) {
+    this.#url = url;
+    this.#http = http;
+    this.#bridge = bridge;
+  }
+
+  open(head: RequestHead): Opening {
+    if (this.#guess === "sse") return this.#bridge.open(head);
+    const opening = this.#http.open(head);
+    if (this.#guess === "http" || head.method !== "POST" || opening.kind !== "ask") return opening;
+    return {
+      ...opening,
+      ask: async (body, signal) => {
+        const response = await opening.ask(body, signal);
+        if (response.ok) this.#guess = "http";
+        // A body that streamed is spent; the next request will be asked about.
+        if (!UNKNOWN_STATUSES.has(response.status) || body instanceof ReadableStream) return response;
+        if (!(await speaksSse(this.#url, signal))) return response;
+        this.#guess = "sse";
+        await response.body?.cancel();
+        const again = this.#bridge.open(head);
+        return again.kind === "ask" ? again.ask(body, signal) : response;
+      },
+    };
+  }
+
+  close(): Promise<void> {
+    return this.#bridge.close();
+  }
+}

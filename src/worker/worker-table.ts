@@ -1,0 +1,154 @@
+import { atLeastOne, duration, integer, isLine, line, list, parsed, secretKey, word } from "../settings/kinds.ts";
+import { setting, unset } from "../settings/setting.ts";
+import { parseBackendUrl, parseServerUrl } from "./server-url.ts";
+
+/** Every setting of the worker program, in the order of the reference. Variables are named as in existing deployments. */
+export function workerTable(hostname: string) {
+  return {
+    server: setting(
+      {
+        schema: parsed(parseServerUrl),
+        placeholder: "url",
+        accepts: "a ws, wss, http or https URL without user name, password and query",
+        hint: "such as https://moorage.example.com; without a scheme it is wss, or ws on this machine",
+      },
+      {
+        variable: "SERVER_URL",
+        flag: "server",
+        default: "http://127.0.0.1:8080",
+        help: "The server to dial. A path that ends in /api/…/connect is cut.",
+      },
+    ),
+    clientKey: unset(secretKey, {
+      variable: "CLIENT_KEY",
+      absent: undefined,
+      isSecret: true,
+      help: "Key that the server asks of workers.",
+    }),
+    name: unset(line(512), {
+      variable: "CLIENT_NAME",
+      flag: "name",
+      absent: hostname,
+      says: "the machine's name",
+      help: "Name that people see in the server's state.",
+    }),
+    id: unset(
+      {
+        // The server takes no other ids.
+        schema: parsed((text) => (/^[A-Za-z0-9._:@-]{1,128}$/.test(text) ? text : undefined)),
+        placeholder: "id",
+        accepts: "1 to 128 letters, digits and . _ : @ -",
+      },
+      { variable: "CLIENT_ID", flag: "id", absent: undefined, says: "made anew", help: "Id that clients may address." },
+    ),
+    backend: unset(
+      {
+        schema: parsed(parseBackendUrl),
+        placeholder: "url",
+        accepts: "an http or https URL without user name, password and query",
+        hint: "such as http://127.0.0.1:11434/v1",
+      },
+      {
+        variable: "COMPLETION_BASE_URL",
+        flag: "backend",
+        absent: undefined,
+        says: "whatever is found on this machine",
+        help: "The model server to serve jobs with.",
+      },
+    ),
+    backendKey: unset(secretKey, {
+      variable: "COMPLETION_API_KEY",
+      flag: "backend-key",
+      absent: undefined,
+      isSecret: true,
+      help: "Key that the model server asks for, sent to it as a bearer token.",
+    }),
+    maxConcurrency: setting(integer(1, 10_000), {
+      variable: "MAX_CONCURRENCY",
+      default: "2",
+      help: "Jobs served at the same time.",
+    }),
+    embeddingBatchSize: setting(integer(1, 2048), {
+      variable: "EMBEDDING_BATCH_SIZE",
+      default: "64",
+      help: "Inputs that one embeddings job should hold; larger requests are split.",
+    }),
+    models: unset(
+      atLeastOne(
+        list(
+          parsed((text) => (isLine(text, 512) ? text : undefined)),
+          { placeholder: "id,…", accepts: "model ids, comma separated" },
+        ),
+      ),
+      { variable: "MODELS", absent: undefined, says: "all of the backend", help: "The only models to offer." },
+    ),
+    mcpUrl: unset(
+      {
+        schema: parsed(parseBackendUrl),
+        placeholder: "url",
+        accepts: "an http or https URL without user name, password and query",
+        hint: "such as http://127.0.0.1:7777/mcp",
+      },
+      { variable: "MCP_URL", flag: "url", absent: undefined, help: "The MCP server that the kind mcp serves." },
+    ),
+    mcpTransport: setting(word(["auto", "http", "sse"]), {
+      variable: "MCP_TRANSPORT",
+      flag: "transport",
+      default: "auto",
+      help: "What the MCP server at that URL speaks: Streamable HTTP, or the older HTTP with SSE.",
+    }),
+    mcpCommand: unset(line(4096), {
+      variable: "MCP_COMMAND",
+      flag: "stdio",
+      absent: undefined,
+      help: "Command that starts the MCP server for the kind mcp, where it speaks stdio; one process a session.",
+    }),
+    mcpServers: unset(line(4096), {
+      variable: "MCP_SERVERS",
+      flag: "servers",
+      absent: undefined,
+      help: "YAML or JSON file with several MCP servers for the kind mcp, each behind a relay of its own.",
+    }),
+    mcpOauth: setting(word(["true", "false"]), {
+      variable: "MCP_OAUTH",
+      flag: "oauth",
+      default: "false",
+      help: "Whether callers sign in with the MCP server itself by OAuth: it then gets their bearers.",
+    }),
+    authToken: unset(secretKey, {
+      variable: "AUTH_TOKEN",
+      absent: undefined,
+      isSecret: true,
+      says: "not set; anybody who knows the URL may call",
+      help: "Token that callers of the MCP server must send as a bearer.",
+    }),
+    watchIntervalMs: setting(duration("1s", "24h"), {
+      variable: "MODEL_POLL_INTERVAL",
+      flag: "watch-interval",
+      default: "30s",
+      help: "How often the backend is asked for its models.",
+    }),
+    drainTimeoutMs: setting(duration("0s", "24h"), {
+      variable: "DRAIN_TIMEOUT",
+      default: "1m",
+      help: "Time that running jobs get to finish at shutdown.",
+    }),
+    requestTimeoutMs: unset(duration("1s", "24h"), {
+      variable: "REQUEST_TIMEOUT",
+      absent: undefined,
+      says: "5m; what the server allows for audio",
+      help: "Longest silence of the backend on one job.",
+    }),
+    logLevel: setting(word(["debug", "info", "warn", "error"]), {
+      variable: "LOG_LEVEL",
+      default: "info",
+      help: "Least important log lines that are written.",
+    }),
+    logFormat: unset(word(["json", "pretty"]), {
+      variable: "LOG_FORMAT",
+      absent: undefined,
+      says: "pretty on a terminal, else json",
+      help: "Form of the log lines.",
+    }),
+  };
+}

@@ -8,6 +8,8 @@ import { NATIVE_PROTOCOL } from "../src/tunnel/native.ts";
 /** Opens sessions until there are so many; answered when all have registered. */
 export interface IdleQuestion {
   readonly sessions: number;
+  /** How often each of them tells another number of slots; undefined: never. */
+  readonly changeEveryMs?: number;
 }
 
 /** Sockets that are dialling at a time; more would only wait in the listener's backlog. */
@@ -26,6 +28,7 @@ const ANSWER = new TextEncoder().encode(
 
 const [url = "", clientKey = ""] = process.argv.slice(2);
 let opened = 0;
+const sockets: WebSocket[] = [];
 
 function open(at: number): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -33,6 +36,7 @@ function open(at: number): Promise<void> {
     const options = { protocols: [NATIVE_PROTOCOL], perMessageDeflate: false } as unknown as string[];
     const socket = new WebSocket(`${url.replace(/^http/, "ws")}/api/llm/connect`, options);
     socket.binaryType = "nodebuffer";
+    sockets.push(socket);
     socket.onopen = () => {
       // All serve one model, as a fleet does, and two of forty others.
       const models = ["bench-chat", `model-${at % 40}:8b-q4`, `model-${(at + 7) % 40}:70b-q8`];
@@ -60,11 +64,26 @@ async function openUntil(sessions: number): Promise<void> {
   await Promise.all(Array.from({ length: DIALLING }, lane));
 }
 
+/** Spread over the time, as a fleet's changes are. */
+function keepChanging(everyMs: number): void {
+  const parts = 20;
+  let tick = 0;
+  setInterval(() => {
+    tick += 1;
+    const slots = 4 + (Math.floor(tick / parts) % 2);
+    const update = JSON.stringify({ type: "status_update", status: "idle", max_concurrency: slots });
+    for (let at = tick % parts; at < sockets.length; at += parts) sockets[at]?.send(update);
+  }, everyMs / parts);
+}
+
 process.on("disconnect", () => process.exit(0));
 process.on("message", (message) => {
-  const { sessions } = message as IdleQuestion; // From the harness, which sends nothing else.
+  const { sessions, changeEveryMs } = message as IdleQuestion; // From the harness, which sends nothing else.
   openUntil(sessions).then(
-    () => process.send?.({}),
+    () => {
+      if (changeEveryMs !== undefined) keepChanging(changeEveryMs);
+      process.send?.({});
+    },
     (error: unknown) => {
       console.error("idle-workers", error);
       process.exit(1);

@@ -2,11 +2,13 @@ import { availableParallelism } from "node:os";
 import { measureAudio } from "./audio.ts";
 import { Children } from "./children.ts";
 import { measureEmbeddings } from "./embeddings.ts";
+import { measureMcp } from "./mcp.ts";
 import { measureMemory } from "./memory.ts";
 import { measureRelay } from "./relay.ts";
 import { type PartResult, renderGoals, renderReport } from "./report.ts";
 import { measureSessions } from "./sessions.ts";
 import { measureTransfer } from "./transfer.ts";
+import { measureViewers } from "./viewers.ts";
 
 type Part = (children: Children, isQuick: boolean) => Promise<PartResult>;
 
@@ -17,6 +19,8 @@ const PARTS: ReadonlyMap<string, Part> = new Map<string, Part>([
   ["sessions", measureSessions],
   ["audio", measureAudio],
   ["transfer", measureTransfer],
+  ["mcp", measureMcp],
+  ["viewers", measureViewers],
 ]);
 
 /** A run that takes longer than this is broken; it is ended with what it started. */

@@ -163,6 +163,19 @@ describe("through a relay in the 2026 era", () => {
     await eventually(async () => (await stats(client)).cancelled === before.cancelled + 1, "the tool has stopped");
   });
 
+  test("a call that has not said a word is cancelled as well", async () => {
+    const client = await connect();
+    const before = await stats(client);
+    const abort = new AbortController();
+    // Not yet `expect(…).rejects`: Bun lets nothing below it run before the promise has settled.
+    const ending = call(client, "smoke_silent", { ms: 600_000 }, { signal: abort.signal }).catch(String);
+    await eventually(async () => (await rig.server.mcpState()).relays_summary.calls_inflight === 1, "it is under way");
+    await stats(client); // It came later, so that the other call has come as well.
+    abort.abort("enough");
+    expect(await ending).toContain("enough");
+    await eventually(async () => (await stats(client)).cancelled === before.cancelled + 1, "the tool has stopped");
+  });
+
   test("a subscription hears of what changes, and nothing more once it is closed", async () => {
     const client = await connect();
     const heard = new Set<string>();
@@ -240,7 +253,7 @@ describe("through a relay in the 2026 era", () => {
 });
 
 test("a relay with a token is closed to clients without it and open to those that have it", async () => {
-  const guarded = await McpRig.start({ settings: { authToken: "open-sesame" } });
+  const guarded = await McpRig.start({ authToken: "open-sesame" });
   const withToken = (token: string): Wish => ({
     to: guarded,
     transport: { authProvider: { token: async () => token } },

@@ -245,10 +245,16 @@ function faultOf(end: ExchangeEnd): Fault | undefined {
     case "too_large":
       return new Fault("request_too_large");
     case "broken":
-      return end.code === "timeout" ? new Fault("upstream_timeout") : new Fault(toCode(end.code));
+      return end.code === "timeout" ? new Fault("upstream_timeout") : brokenFault(toCode(end.code));
     default:
       return end satisfies never;
   }
+}
+
+/** The usual words are about model servers. */
+function brokenFault(code: "upstream_unreachable" | "upstream_error" | "worker_lost"): Fault {
+  if (code !== "upstream_unreachable") return new Fault(code);
+  return new Fault(code, { message: "The relay cannot reach its MCP server. Its owner sees why in the relay's log." });
 }
 
 function toCode(code: string): "upstream_unreachable" | "upstream_error" | "worker_lost" {

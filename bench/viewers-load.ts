@@ -1,0 +1,52 @@
+/**
+ * Viewers of the state: raw sockets that ask for its stream and throw away what comes. Arguments: the server's URL, the API
+ * key. Bytes are counted as they come off the socket, and events by the chunks they are sent in.
+ */
+
+/** Opens so many streams for so long. */
+export interface ViewersQuestion {
+  readonly viewers: number;
+  readonly ms: number;
+}
+
+export interface ViewersAnswer {
+  readonly bytes: number;
+  /** As many as there were seconds in which something came, over all viewers. */
+  readonly events: number;
+}
+
+const [url = "", key = ""] = process.argv.slice(2);
+const { hostname, port, host } = new URL(url);
+/** Bytes that come with no longer pause than this are of one event. */
+const PAUSE_MS = 300;
+
+async function view(ms: number): Promise<ViewersAnswer> {
+  let [bytes, events, lastAt] = [0, 0, 0];
+  const socket = await Bun.connect({
+    hostname,
+    port: Number(port),
+    socket: {
+      data: (_socket, data) => {
+        bytes += data.length;
+        const now = performance.now();
+        if (now - lastAt > PAUSE_MS) events += 1;
+        lastAt = now;
+      },
+    },
+  });
+  socket.write(
+    `GET /api/state/stream HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer ${key}\r\nAccept-Encoding: gzip, br\r\n\r\n`,
+  );
+  await Bun.sleep(ms);
+  socket.terminate();
+  return { bytes, events };
+}
+
+process.on("disconnect", () => process.exit(0));
+process.on("message", async (message) => {
+  const { viewers, ms } = message as ViewersQuestion; // From the harness, which sends nothing else.
+  const [seen] = await Promise.all([Promise.all(Array.from({ length: viewers }, () => view(ms))), Bun.sleep(ms)]);
+  const sum = (of: (each: ViewersAnswer) => number): number => seen.reduce((total, each) => total + of(each), 0);
+  process.send?.({ bytes: sum(({ bytes }) => bytes), events: sum(({ events }) => events) });
+});
+process.send?.({});

@@ -17,6 +17,7 @@ export interface Way {
   readonly pid: number | undefined;
 }
 
+/** Small calls of one round. */
 export interface SmallSample extends SmallAnswer {
   /** Microseconds of the server's CPU per call. */
   readonly cpu: number;
@@ -37,6 +38,7 @@ function less(a: readonly number[], b: readonly number[]): number[] {
   return a.map((value, at) => value - (b[at] ?? Number.NaN));
 }
 
+/** Samples come in the order of the ways that `smallTable` shows: each direct one before the other. */
 export function smallGoals(samples: readonly (readonly SmallSample[])[]): readonly Goal[] {
   const [directChat, chat, directTool, tool] = samples.map((own) => pick(own, ({ p50 }) => p50));
   const each = ratios(less(tool ?? [], directTool ?? []), less(chat ?? [], directChat ?? []));
@@ -78,6 +80,7 @@ export function smallTable(ways: readonly Way[], samples: readonly (readonly Sma
   };
 }
 
+/** Samples: one and many directly, then one and many through the relay. */
 export function heldGoals(held: number, samples: readonly (readonly HeldAnswer[])[]): readonly Goal[] {
   const [, , one, many] = samples.map((own) => pick(own, ({ meanwhile }) => meanwhile.p50));
   const each = ratios(many ?? [], one ?? []);
@@ -116,6 +119,7 @@ export function heldTable(crowds: readonly Crowd[], samples: readonly (readonly 
   };
 }
 
+/** Milliseconds: directly, then through the relay. */
 export function largeGoal([direct = [], relayed = []]: readonly (readonly number[])[]): Goal {
   const each = ratios(relayed, direct);
   return {

@@ -15,7 +15,6 @@ import {
   heldTable,
   largeGoal,
   largeTable,
-  type SmallSample,
   smallGoals,
   smallTable,
   type Way,

@@ -22,6 +22,8 @@ async function connect(
     server: server.url,
     id: "tools",
     mcpUrl: `http://127.0.0.1:${upstream.port}/mcp`,
+    // Told and not found out, which would be another request.
+    mcpTransport: "http",
     drainTimeoutMs: 0,
     ...settings,
   });

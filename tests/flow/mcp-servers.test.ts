@@ -111,3 +111,23 @@ test("a relay keeps the id that the server made for it when its connection is lo
   await eventually(async () => (await server.mcpState()).relays.length === 0);
   await eventually(async () => (await server.mcpState()).relays[0]?.id === id);
 });
+
+test("a server that refuses a request is asked once what it speaks, and its own answer is passed on", async () => {
+  const server = new McpServer();
+  running.push(server);
+  const methods: string[] = [];
+  const upstream = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch(request) {
+      methods.push(request.method);
+      return Response.json({ its: "own" }, { status: request.method === "GET" ? 405 : 404 });
+    },
+  });
+  running.push({ stop: () => upstream.stop(true) });
+  const url = `http://127.0.0.1:${upstream.port}/mcp`;
+  const { worker } = serve(server, { mcpServers: { a: { url, id: "a" } } });
+  await worker.registered;
+  for (let tries = 0; tries < 3; tries += 1) expect(await initialized(server, "a")).toBe('404 {"its":"own"}');
+  expect(methods).toEqual(["POST", "GET", "POST", "POST"]);
+});

@@ -56,8 +56,8 @@ class GuessedUpstream implements Upstream {
         if (response.ok) this.#guess = "http";
         // A body that streamed is spent; the next request will be asked about.
         if (!UNKNOWN_STATUSES.has(response.status) || body instanceof ReadableStream) return response;
-        if (!(await speaksSse(this.#url, signal))) return response;
-        this.#guess = "sse";
+        this.#guess = (await speaksSse(this.#url, signal)) ? "sse" : "http";
+        if (this.#guess === "http") return response;
         await response.body?.cancel();
         const again = this.#bridge.open(head);
         return again.kind === "ask" ? again.ask(body, signal) : response;

@@ -26,7 +26,10 @@ const models = v.pipe(
   v.transform((ids) => [...new Set(ids)]),
 );
 /** Not `.` and `..`, which URLs take for something else. */
-const workerId = v.pipe(v.string(), v.regex(/^(?!\.{1,2}$)[A-Za-z0-9._:@-]{1,128}$/, "takes 1 to 128 of A-Z a-z 0-9 . _ : @ -"));
+const workerId = v.pipe(
+  v.string(),
+  v.regex(/^(?!\.{1,2}$)[A-Za-z0-9._:@-]{1,128}$/, "takes 1 to 128 of A-Z a-z 0-9 . _ : @ -"),
+);
 const count = (max: number) => v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(max));
 const percent = v.pipe(v.number(), v.minValue(0), v.maxValue(100));
 const agentConfig = v.pipe(

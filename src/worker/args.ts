@@ -4,7 +4,8 @@ import { deepFreeze } from "../settings/freeze.ts";
 import { nearest } from "../settings/nearest.ts";
 import { type Loaded, readSettings, type Sources } from "../settings/read-settings.ts";
 import type { ProgramText } from "../settings/render.ts";
-import { type McpServer, type McpTransport, readMcpServers } from "./mcp/mcp-servers.ts";
+import type { McpServer, McpTransport } from "./mcp/mcp-server.ts";
+import { readMcpServers } from "./mcp/mcp-servers.ts";
 import { workerTable } from "./worker-table.ts";
 
 /** What the worker program was told: validated and deeply frozen. `docs/configuration.md` says what each key means. */

@@ -9,7 +9,7 @@ import { httpUrl } from "../server-url.ts";
 import { childEnv } from "./bridge/child-env.ts";
 import { createStdioBridge } from "./bridge/stdio-bridge.ts";
 import { guarded } from "./guard.ts";
-import type { McpServer } from "./mcp-servers.ts";
+import type { McpServer } from "./mcp-server.ts";
 import { reachText } from "./reach-text.ts";
 import { createUrlUpstream, type Upstream } from "./url-upstream.ts";
 

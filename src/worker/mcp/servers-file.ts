@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { nearest } from "../../settings/nearest.ts";
 import { parseBackendUrl } from "../server-url.ts";
-import type { Access, FileSources, McpServer, McpServersReading, McpSource } from "./mcp-servers.ts";
+import type { Access, FileSources, McpServer, McpServersReading, McpSource } from "./mcp-server.ts";
 
 // A file with several MCP servers, in the form that MCP clients keep theirs in: a client's own file serves as it is.
 

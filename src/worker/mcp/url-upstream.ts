@@ -3,7 +3,7 @@ import type { RequestHead } from "../../tunnel/frame.ts";
 import type { Backend, Opening } from "../opening.ts";
 import { createSseBridge } from "./bridge/sse-bridge.ts";
 import { createHttpUpstream } from "./http-upstream.ts";
-import type { McpTransport } from "./mcp-servers.ts";
+import type { McpTransport } from "./mcp-server.ts";
 import { speaksSse } from "./speaks-sse.ts";
 
 /** An MCP server behind a URL, and what it takes to leave it. */

@@ -110,10 +110,13 @@ function SlotsTile(): string {
 
 function Problems(): string {
   return (
-    <div class="problems card" x-cloak x-show="$store.pool.problems().length > 0">
+    <div class="problems card">
       <h3 x-text="verdict().tone === 'good' ? 'Good to know' : 'What is wrong, and what to do'">
         What is wrong, and what to do
       </h3>
+      <p class="none" x-show="$store.pool.problems().length === 0">
+        Nothing is wrong, as far as the server can tell.
+      </p>
       <ul>
         <template x-for="each in $store.pool.problems()" x-bind:key="each.code + each.plugin + each.title">
           <li x-bind:class="each.severity">

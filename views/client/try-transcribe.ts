@@ -18,6 +18,7 @@ export function createTranscribe() {
   let audio: File | undefined;
   return {
     model: "",
+    fileName: "",
     fileText: "",
     text: "",
     isRunning: false,
@@ -32,7 +33,7 @@ export function createTranscribe() {
         method: "POST",
         flags: "-N",
         bearerVariable: keyVariable(),
-        form: [`file=@${audio?.name ?? "speech.wav"}`, `model=${this.model}`, "stream=true"],
+        form: [`file=@${this.fileName || "speech.wav"}`, `model=${this.model}`, "stream=true"],
       });
     },
     choose(event: Event): void {
@@ -41,6 +42,7 @@ export function createTranscribe() {
     },
     take(file: File): void {
       audio = file;
+      this.fileName = file.name;
       this.fileText = `${file.name}, ${bytes(file.size)}`;
     },
     canSend(): boolean {

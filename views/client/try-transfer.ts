@@ -1,5 +1,5 @@
 import { assertOk, messageOf } from "./answers.ts";
-import { curlLine } from "./curl.ts";
+import { curlLine, quoted } from "./curl.ts";
 import { bytes, percent } from "./format.ts";
 import { apiHeaders, keyVariable } from "./try-token.ts";
 
@@ -8,6 +8,7 @@ export function createTransfer() {
   let file: File | undefined;
   let upload: XMLHttpRequest | undefined;
   return {
+    fileName: "",
     fileText: "",
     channel: "",
     sent: 0,
@@ -17,12 +18,13 @@ export function createTransfer() {
     problem: "",
     choose(event: Event): void {
       [file] = (event.target as HTMLInputElement).files ?? []; // bound to a file input
+      this.fileName = file?.name ?? "";
       this.fileText = file ? `${file.name}, ${bytes(file.size)}` : "";
     },
     /** What the other side runs. */
     curl(): string {
       const url = `${location.origin}/api/transfer/${this.channel === "" ? "CHANNEL" : this.channel}`;
-      return curlLine({ url, flags: `-f -o ${JSON.stringify(file?.name ?? "file")}`, bearerVariable: keyVariable() });
+      return curlLine({ url, flags: `-f -o ${quoted(this.fileName || "file")}`, bearerVariable: keyVariable() });
     },
     progress(): number {
       return percent(this.sent, this.size);

@@ -1,0 +1,248 @@
+import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import type { Browser, Page } from "playwright-core";
+import type { Config } from "../../src/config.ts";
+import { launchBrowser, openPage, showPart, signIn, type Watched } from "../support/browser.ts";
+import { API_KEY, TestServer } from "../support/test-server.ts";
+
+setDefaultTimeout(30_000);
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await launchBrowser();
+});
+afterAll(() => browser.close());
+
+const running: { stop(): Promise<void> }[] = [];
+let watched: Watched | undefined;
+afterEach(async () => {
+  const complaints = watched?.complaints ?? [];
+  await watched?.close();
+  watched = undefined;
+  for (const each of running.splice(0).reverse()) await each.stop();
+  expect(complaints).toEqual([]);
+});
+
+function start(overrides: Partial<Config> = {}): TestServer {
+  const server = new TestServer({ plugins: ["llm", "asr", "mcp", "transfer"], ...overrides });
+  running.push(server);
+  return server;
+}
+
+async function open(server: TestServer, tab = "overview", options = {}): Promise<Page> {
+  watched = await openPage(browser, options);
+  await signIn(watched.page, server.url, tab);
+  return watched.page;
+}
+
+describe("signing in", () => {
+  test("takes the key, tells a wrong one, and ends with the sign-out", async () => {
+    const server = start();
+    watched = await openPage(browser);
+    const { page } = watched;
+    await page.goto(`${server.url}/state`);
+    await page.fill("#key", "wrong");
+    await page.click("button[type=submit]");
+    await page.waitForSelector("[role=alert]");
+    // The browser says so of every answer of 401.
+    watched.complaints.splice(0);
+    await signIn(page, server.url);
+    const [cookie] = await page.context().cookies();
+    expect(cookie).toMatchObject({ httpOnly: true, sameSite: "Strict" });
+    expect(cookie?.value).not.toContain(API_KEY);
+    await page.click("text=Sign out");
+    await page.waitForSelector("#key");
+  });
+
+  test("is not asked for where the server asks for no key", async () => {
+    const server = start({ apiKeys: [] });
+    watched = await openPage(browser);
+    await watched.page.goto(`${server.url}/state`);
+    await watched.page.waitForSelector(".link.live");
+  });
+});
+
+describe("the page is live", () => {
+  test("a worker is there when it connects, works when it works, and is gone when it leaves", async () => {
+    const server = start();
+    const page = await open(server, "llm");
+    await page.waitForSelector("#tab-llm >> text=No worker is connected");
+    const worker = await server.worker({ worker_name: "attic gpu", max_concurrency: 2 });
+    const row = page.locator("#tab-llm tbody tr", { hasText: "attic gpu" });
+    await row.locator("text=idle").waitFor();
+    const answer = server.chat("m", {}, { headers: { "x-request-id": "seen-job" } });
+    const { id } = await worker.request();
+    await row.locator("text=working").waitFor();
+    expect(await row.locator("meter").first().getAttribute("aria-label")).toBe("1 of 2 slots in use");
+    await showPart(page, "llm", "Jobs");
+    await page.waitForSelector("#tab-llm >> text=seen-job");
+    worker.answerJson(id, {});
+    await answer;
+    await page.waitForSelector("#tab-llm >> text=Nothing runs and nobody waits");
+    await showPart(page, "llm", "Models");
+    await page.locator("#tab-llm tbody tr b", { hasText: /^m$/ }).first().waitFor();
+    await worker.close();
+    await showPart(page, "llm", "Workers");
+    await row.waitFor({ state: "detached" });
+  });
+
+  test("the overview says what is wrong and what to do, and that all is well when it is", async () => {
+    const server = start({ plugins: ["llm"] });
+    const page = await open(server);
+    await server.worker({ max_concurrency: 4 });
+    await page.waitForSelector(".verdict.good >> text=The pool is well.");
+    await page.waitForSelector(".verdict >> text=0 of 4 slots in use");
+    expect(await page.locator(".tile", { hasText: "Workers" }).locator("b").first().textContent()).toBe("1");
+  });
+
+  test("a server that is away is said to be, and is followed again when it is back", async () => {
+    const server = start({ apiKeys: [] });
+    watched = await openPage(browser);
+    const { page, complaints } = watched;
+    await page.goto(`${server.url}/state`);
+    await page.waitForSelector(".link.live");
+    await server.stop();
+    await page.waitForSelector(".link.reconnecting");
+    running.splice(0);
+    const { port } = new URL(server.url);
+    start({ apiKeys: [], port: Number(port) });
+    await page.waitForSelector(".link.live", { timeout: 20_000 });
+    // A server that is away cannot be loaded from, which the browser complains of.
+    expect(complaints.filter((each) => !each.includes("ERR_"))).toEqual([]);
+    complaints.splice(0);
+  });
+
+  test("a sign-in that has ended is said to have, with a way to sign in again", async () => {
+    const server = start();
+    const page = await open(server);
+    const cookies = await page.context().cookies();
+    const cookie = cookies.map(({ name, value }) => `${name}=${value}`).join("; ");
+    await fetch(`${server.url}/state/sign-out`, { method: "POST", headers: { cookie }, redirect: "manual" });
+    await page.context().clearCookies();
+    await server.app.close();
+    await page.waitForSelector(".link.signed_out >> text=Sign in", { timeout: 20_000 });
+    watched?.complaints.splice(0);
+  });
+
+  test("plots are drawn, and what was before is there at once for a new viewer", async () => {
+    const server = start();
+    await server.worker();
+    await Bun.sleep(2500);
+    const page = await open(server);
+    await page.waitForSelector(".plot canvas");
+    const inked = await page.evaluate(`(() => {
+      const canvas = document.querySelector(".plot canvas");
+      const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+      return data.some((value, at) => at % 4 === 3 && value > 0);
+    })()`);
+    expect(inked).toBe(true);
+    const history = await (await server.fetch("/api/state/history")).json();
+    expect((history as { samples: { at: number[] } }).samples.at.length).toBeGreaterThanOrEqual(2);
+  });
+});
+
+test("what a worker calls itself is text, whatever it is", async () => {
+  const server = start();
+  const page = await open(server, "llm");
+  const long = `model-${"x".repeat(290)}`;
+  await server.worker({
+    worker_name: `<img src=x onerror=alert(1)>`,
+    models: [long, `"><script>alert(2)</script>`],
+    agent_config: { os: `'" onmouseover=alert(3)` },
+  });
+  await page.waitForSelector("#tab-llm >> text=<img src=x onerror=alert(1)>");
+  await showPart(page, "llm", "Models");
+  const names = page.locator("#tab-llm .part:visible tbody b");
+  await names.filter({ hasText: long }).waitFor();
+  await names.filter({ hasText: `"><script>alert(2)</script>` }).waitFor();
+  expect(await page.locator("#tab-llm img, #tab-llm script").count()).toBe(0);
+  const overflow = await page.evaluate("document.documentElement.scrollWidth - innerWidth");
+  expect(overflow).toBeLessThanOrEqual(0);
+});
+
+describe("an action", () => {
+  test("is asked about first, and done only then", async () => {
+    const server = start();
+    const page = await open(server, "llm");
+    const worker = await server.worker({ worker_name: "attic gpu", worker_id: "attic" });
+    const row = page.locator("#tab-llm tbody tr", { hasText: "attic gpu" });
+    await row.locator("button", { hasText: "Drain" }).first().click();
+    await page.waitForSelector("dialog[open] >> text=Drain this worker?");
+    await page.keyboard.press("Escape");
+    await page.waitForSelector("dialog:not([open])", { state: "attached" });
+    expect((await server.state()).workers[0]).toMatchObject({ operator_drained: false });
+
+    await row.locator("button", { hasText: /^Drain$/ }).click();
+    await page.click("dialog button.main");
+    await row.locator("text=drained").waitFor();
+    await row.locator("button", { hasText: "Undrain" }).click();
+    await page.click("dialog button.main");
+    await row.locator("text=idle").waitFor();
+    await row.locator("button", { hasText: "Disconnect" }).click();
+    await page.click("dialog button.main");
+    expect((await worker.closed).code).toBe(1012);
+    await row.waitFor({ state: "detached" });
+  });
+
+  test("on a job ends it", async () => {
+    const server = start();
+    const page = await open(server, "llm");
+    const worker = await server.worker();
+    const answer = server.chat("m");
+    await worker.request();
+    await showPart(page, "llm", "Jobs");
+    await page.locator("#tab-llm tbody button", { hasText: "Cancel" }).click();
+    await page.click("dialog button.main");
+    expect((await answer).status).toBe(503);
+    await page.waitForSelector("#tab-llm >> text=Nothing runs and nobody waits");
+  });
+
+  test("that cannot be done is told in its dialog", async () => {
+    const server = start();
+    const page = await open(server, "llm");
+    const worker = await server.worker({ worker_name: "going" });
+    await page.locator("#tab-llm tbody button", { hasText: "Disconnect" }).click();
+    await worker.close();
+    await page.locator("#tab-llm tbody tr", { hasText: "going" }).waitFor({ state: "detached" });
+    await page.click("dialog button.main");
+    await page.waitForSelector("dialog[open] [role=alert] >> text=No worker with this id");
+    watched?.complaints.splice(0); // The browser's word on the 404.
+  });
+});
+
+describe("five hundred workers", () => {
+  test("are filtered, sorted and paged, and an update holds the page up for no longer than a blink", async () => {
+    const server = start();
+    const workers = await Promise.all(
+      Array.from({ length: 500 }, (_, at) =>
+        server.worker({ worker_name: `gpu-${at}`, models: [`model-${at % 7}`], max_concurrency: (at % 9) + 1 }),
+      ),
+    );
+    const page = await open(server, "llm");
+    const rows = page.locator("#tab-llm .part:visible tbody tr");
+    await page.waitForSelector("#tab-llm >> text=page 1 of 10");
+    expect(await rows.count()).toBe(50);
+    await page.locator("#tab-llm .pager:visible button", { hasText: "Next" }).click();
+    await page.waitForSelector("#tab-llm >> text=page 2 of 10");
+    await page.fill("#llm-workers-filter", "gpu-499");
+    await page.locator("#tab-llm .part:visible tbody tr b", { hasText: "gpu-499" }).waitFor();
+    expect(await rows.count()).toBe(1);
+    await page.fill("#llm-workers-filter", "");
+    await page.selectOption("#llm-workers-facet", "model-3");
+    await page.locator("#tab-llm .part:visible .tools", { hasText: "71 of 500" }).waitFor();
+
+    await page.evaluate(`
+      window.longTasks = [];
+      new PerformanceObserver((entries) => {
+        for (const { duration } of entries.getEntries()) window.longTasks.push(duration);
+      }).observe({ type: "longtask" });
+    `);
+    for (let round = 0; round < 3; round += 1) {
+      for (const worker of workers.slice(0, 100))
+        worker.sendText({ type: "status_update", max_concurrency: 3 + round });
+      await Bun.sleep(1100);
+    }
+    const longest = await page.evaluate("Math.max(0, ...window.longTasks)");
+    // 100 ms is what a person does not notice; the machines that run this are slow and shared.
+    expect(longest).toBeLessThan(250);
+  });
+});

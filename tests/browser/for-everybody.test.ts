@@ -1,0 +1,143 @@
+import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { fileURLToPath } from "node:url";
+import type { Browser, Page } from "playwright-core";
+import { launchBrowser, openPage, signIn, type Watched } from "../support/browser.ts";
+import { TestServer } from "../support/test-server.ts";
+
+setDefaultTimeout(60_000);
+
+const TABS = ["overview", "llm", "asr", "mcp", "transfer"] as const;
+const PHONE = { width: 390, height: 844 };
+const AXE = await Bun.file(fileURLToPath(import.meta.resolve("axe-core/axe.min.js"))).text();
+
+let browser: Browser;
+let server: TestServer;
+let watched: Watched | undefined;
+
+beforeAll(async () => {
+  browser = await launchBrowser();
+  server = new TestServer({ plugins: ["llm", "asr", "mcp", "transfer"] });
+  await server.worker({ worker_name: "attic gpu", models: ["llama3:8b"], max_concurrency: 2 });
+  await server.worker({ worker_name: "rack 7", models: ["llama3:70b"], max_concurrency: 8 });
+});
+afterAll(async () => {
+  await browser.close();
+  await server.stop();
+});
+afterEach(async () => {
+  const complaints = watched?.complaints ?? [];
+  await watched?.close();
+  watched = undefined;
+  expect(complaints).toEqual([]);
+});
+
+async function open(options = {}): Promise<Page> {
+  watched = await openPage(browser, options);
+  return watched.page;
+}
+
+interface Violation {
+  readonly id: string;
+  readonly impact: string;
+  readonly nodes: readonly { readonly target: readonly string[] }[];
+}
+
+describe("nothing keeps anybody out", () => {
+  test.each([
+    ["light", undefined],
+    ["dark", undefined],
+    ["light", PHONE],
+    ["dark", PHONE],
+  ] as const)("in the %s theme, on %p", async (colorScheme, viewport) => {
+    // Axe is put into the page, whose policy would let no foreign script in.
+    const page = await open({ colorScheme, bypassCSP: true, ...(viewport ? { viewport } : {}) });
+    await signIn(page, server.url);
+    await page.evaluate(AXE);
+    for (const tab of TABS) {
+      await page.click(`header a[href="#${tab}"]`);
+      const parts = tab === "overview" ? [undefined] : await page.locator(`#tab-${tab} .parts button`).all();
+      for (const part of parts) {
+        await part?.click();
+        const { violations } = (await page.evaluate("axe.run()")) as { violations: readonly Violation[] }; // Axe's own shape.
+        const serious = violations
+          .filter(({ impact }) => impact === "serious" || impact === "critical")
+          .map(({ id, nodes }) => `${tab}: ${id}: ${nodes.map(({ target }) => target.join(" ")).join(", ")}`);
+        expect(serious).toEqual([]);
+      }
+    }
+  });
+
+  test("on a phone nothing is wider than the screen", async () => {
+    const page = await open({ viewport: PHONE });
+    await signIn(page, server.url);
+    for (const tab of TABS) {
+      await page.click(`header a[href="#${tab}"]`);
+      await Bun.sleep(200);
+      expect([tab, await page.evaluate("document.scrollingElement.scrollWidth - innerWidth")]).toEqual([tab, 0]);
+    }
+  });
+
+  test("by keyboard alone: a tab is opened, a column sorted, a dialog opened and left", async () => {
+    const page = await open();
+    await signIn(page, server.url);
+    await page.focus('header a[href="#llm"]');
+    await page.keyboard.press("Enter");
+    await page.focus("#llm-workers-filter");
+    const reach = async (text: string): Promise<void> => {
+      for (let steps = 0; steps < 40; steps += 1) {
+        if ((await page.evaluate("document.activeElement.textContent.trim()")) === text) return;
+        await page.keyboard.press("Tab");
+      }
+      throw new Error(`Tab never came to ${text}`);
+    };
+    await reach("Load");
+    await page.keyboard.press("Enter");
+    expect(await page.locator("#tab-llm .part:visible th", { hasText: "Load" }).getAttribute("aria-sort")).toBe(
+      "ascending",
+    );
+    await reach("Drain");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("dialog[open]");
+    await page.keyboard.press("Escape");
+    await page.waitForSelector("dialog:not([open])", { state: "attached" });
+    expect(await page.evaluate("document.activeElement.textContent.trim()")).toBe("Drain");
+  });
+});
+
+test("nothing jumps while the page is kept up to date", async () => {
+  const page = await open();
+  await signIn(page, server.url);
+  await page.evaluate(`
+    window.shift = 0;
+    new PerformanceObserver((entries) => {
+      for (const entry of entries.getEntries()) if (!entry.hadRecentInput) window.shift += entry.value;
+    }).observe({ type: "layout-shift", buffered: true });
+  `);
+  const worker = await server.worker({ worker_name: "comes and goes", max_concurrency: 1 });
+  await Bun.sleep(2200);
+  worker.close();
+  await Bun.sleep(2200);
+  // A tenth is what counts as a good page.
+  expect(await page.evaluate("window.shift")).toBeLessThan(0.05);
+});
+
+test("the first look costs less than 100 KiB, and loads nothing from elsewhere", async () => {
+  const page = await open();
+  await signIn(page, server.url);
+  const fresh = await open();
+  const client = await fresh.context().newCDPSession(fresh);
+  await client.send("Network.enable");
+  let bytes = 0;
+  const hosts = new Set<string>();
+  client.on("Network.loadingFinished", ({ encodedDataLength }) => {
+    bytes += encodedDataLength;
+  });
+  fresh.on("request", (request) => hosts.add(new URL(request.url()).host));
+  await fresh.context().addCookies(await page.context().cookies());
+  await fresh.goto(`${server.url}/state`);
+  await fresh.waitForSelector(".link.live");
+  expect([...hosts].filter((host) => host !== "" && host !== new URL(server.url).host)).toEqual([]);
+  expect(bytes).toBeGreaterThan(20_000);
+  expect(bytes).toBeLessThan(100 * 1024);
+  await page.context().close();
+});

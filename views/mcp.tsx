@@ -93,7 +93,11 @@ function RelayTable(): string {
         <span class="sub" x-show="row.last_error" x-text="row.last_error"></span>
       </Cell>
       <Cell label="Since">
-        <span x-text="$format.age(row.connected_at, $store.pool.now)" x-bind:title="row.connected_at"></span>
+        <span
+          class="line"
+          x-text="$format.age(row.connected_at, $store.pool.now)"
+          x-bind:title="row.connected_at"
+        ></span>
       </Cell>
       <Cell label="Actions">
         <WorkerActions />

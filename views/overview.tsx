@@ -111,11 +111,9 @@ function SlotsTile(): string {
 function Problems(): string {
   return (
     <div class="problems card">
-      <h3 x-text="verdict().tone === 'good' ? 'Good to know' : 'What is wrong, and what to do'">
-        What is wrong, and what to do
-      </h3>
+      <h3>Problems, and what to do</h3>
       <p class="none" x-show="$store.pool.problems().length === 0">
-        Nothing is wrong, as far as the server can tell.
+        None that the server or this page can see.
       </p>
       <ul>
         <template x-for="each in $store.pool.problems()" x-bind:key="each.code + each.plugin + each.title">

@@ -46,7 +46,10 @@ function PoolSummary({ state }: { readonly state: string }): string {
   return (
     <div class="figures-line">
       <Figure label="workers" text={of("workers_summary.connected")} />
-      <Figure label="running" text={of("server.jobs_inflight_total")} />
+      <Figure
+        label="running"
+        text={`${state} ? ${state}.server.jobs_inflight_total - ${state}.server.scheduler_queue_len : '–'`}
+      />
       <Figure label="waiting" text={of("server.scheduler_queue_len")} />
       <Figure label="done" text={`${state} ? $format.count(${state}.server.jobs_completed_total) : '–'`} />
       <Figure label="failed" text={`${state} ? $format.count(${state}.server.jobs_failed_total) : '–'`} />
@@ -111,7 +114,7 @@ function WorkerTable({ plugin, hasAudio }: { readonly plugin: string; readonly h
       <Cell label="Host">
         <span class="clip host" x-text="row.host_info.os || row.host_info.hostname || '–'"></span>
         <span
-          class="sub"
+          class="sub line"
           x-show="row.host_info.cpu_percent !== null"
           x-text="'CPU ' + row.host_info.cpu_percent + ' % · RAM ' + row.host_info.ram_used_percent + ' %'"
         ></span>
@@ -134,7 +137,11 @@ function WorkerTable({ plugin, hasAudio }: { readonly plugin: string; readonly h
         <span x-text="$format.count(row.failures_total)" x-bind:class="row.failures_total > 0 ? 'alarm' : ''"></span>
       </Cell>
       <Cell label="Since">
-        <span x-text="$format.age(row.connected_at, $store.pool.now)" x-bind:title="row.connected_at"></span>
+        <span
+          class="line"
+          x-text="$format.age(row.connected_at, $store.pool.now)"
+          x-bind:title="row.connected_at"
+        ></span>
       </Cell>
       <Cell label="Actions">
         <WorkerActions />

@@ -73,7 +73,7 @@ function ActiveTable(): string {
         <span x-text="row.bytes_per_s === null ? '–' : $format.bytes(row.bytes_per_s) + '/s'"></span>
       </Cell>
       <Cell label="Since">
-        <span x-text="$format.age(row.started_at, $store.pool.now)" x-bind:title="row.started_at"></span>
+        <span class="line" x-text="$format.age(row.started_at, $store.pool.now)" x-bind:title="row.started_at"></span>
       </Cell>
     </LiveTable>
   ) as string;

@@ -5,6 +5,9 @@ import type { Envelope, HistoryAnswer, PluginState, Problem, ServerState } from 
 /** A clock that is further off than this makes the page's times wrong, and tokens and logs hard to match. */
 const SKEW_MS = 5000;
 
+/** Worst first. */
+const SEVERITIES: readonly Problem["severity"][] = ["critical", "warning", "info"];
+
 /** The newest state, for every binding of the page. What the server sent is frozen, so that nothing watches its inside. */
 export interface PoolStore {
   server: ServerState | null;
@@ -28,7 +31,8 @@ export function createPoolStore(boot: ServerState | null): PoolStore {
     now: boot === null ? Date.now() : Date.parse(boot.now),
     seenHere: [],
     problems() {
-      return [...this.seenHere, ...(this.server?.problems ?? [])];
+      const all = [...(this.server?.problems ?? []), ...this.seenHere];
+      return all.sort((a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity));
     },
   };
 }

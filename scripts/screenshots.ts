@@ -1,0 +1,143 @@
+import { launchBrowser, openPage, showPart, signIn } from "../tests/support/browser.ts";
+import { FakeClock } from "../tests/support/fake-clock.ts";
+import { NativeWorker } from "../tests/support/native-worker.ts";
+import { CLIENT_KEY, TestServer } from "../tests/support/test-server.ts";
+
+// `bun scripts/screenshots.ts`: the pictures in docs/img, of a real server and a real browser. The pool in them is made up:
+// scripted workers with invented names and loads, and a quarter of an hour that passes in seconds.
+
+/** Seconds that pass before the pictures are taken. */
+const SECONDS = 900;
+
+interface Machine {
+  readonly name: string;
+  readonly models: readonly string[];
+  readonly slots: number;
+  readonly cpu: number;
+  readonly ram: number;
+}
+
+const MACHINES: readonly Machine[] = [
+  { name: "attic-4090", models: ["llama3.3:70b", "nomic-embed-text"], slots: 4, cpu: 34, ram: 61 },
+  { name: "mac-studio-desk", models: ["llama3.3:70b", "qwen3:32b"], slots: 3, cpu: 22, ram: 48 },
+  { name: "rack-1-a100", models: ["qwen3:32b", "mistral-small:24b"], slots: 8, cpu: 51, ram: 72 },
+  { name: "rack-2-a100", models: ["qwen3:32b", "mistral-small:24b"], slots: 8, cpu: 47, ram: 70 },
+  { name: "lab-workstation-03", models: ["phi4:14b"], slots: 2, cpu: 12, ram: 33 },
+  { name: "lab-workstation-07", models: ["phi4:14b", "nomic-embed-text"], slots: 2, cpu: 9, ram: 35 },
+  { name: "lab-workstation-11", models: ["phi4:14b"], slots: 2, cpu: 15, ram: 41 },
+];
+
+/** A clock that can be made to pass quickly and then ends up at the time of day. */
+class PastClock extends FakeClock {
+  readonly #from = super.elapsed();
+
+  override now(): number {
+    const passed = Math.min(this.elapsed() - this.#from, SECONDS * 1000);
+    return Date.now() - SECONDS * 1000 + passed;
+  }
+}
+
+const clock = new PastClock();
+const server = new TestServer(
+  { plugins: ["llm", "asr", "mcp", "transfer"], pingIntervalMs: 86_400_000, queueTimeoutMs: 86_400_000 },
+  { clock },
+);
+const workers = await Promise.all(MACHINES.map(startMachine));
+const idle = await server.worker({ worker_name: "spare-3060", models: ["phi4:14b"], max_concurrency: 1 });
+idle.sendText({
+  type: "status_update",
+  status: "not_ready",
+  max_concurrency: 0,
+  reason: "the model server does not answer",
+});
+for (const path of ["asr", "mcp"]) await startOther(path);
+await live();
+const ticking = setInterval(() => clock.advance(1000), 1000);
+const browser = await launchBrowser();
+const fill = fillUp();
+await Bun.sleep(1500);
+for (const [name, options, tab] of [
+  ["light", { colorScheme: "light" }, "overview"],
+  ["dark", { colorScheme: "dark" }, "overview"],
+  ["phone", { colorScheme: "dark", viewport: { width: 390, height: 844 }, deviceScaleFactor: 2 }, "overview"],
+  ["models", { colorScheme: "light", viewport: { width: 1280, height: 620 } }, "llm"],
+] as const) {
+  const { page, close } = await openPage(browser, options);
+  await signIn(page, server.url, tab);
+  if (tab === "llm") await showPart(page, "llm", "Workers");
+  await Bun.sleep(2000);
+  await page.screenshot({ path: `docs/img/dashboard-${name}.png`, fullPage: name === "light" || name === "dark" });
+  await close();
+}
+clearInterval(ticking);
+await browser.close();
+await server.stop();
+await fill;
+process.exit(0);
+
+/** Answers each request after a while, with words counted. */
+async function startMachine({ name, models, slots, cpu, ram }: Machine): Promise<NativeWorker> {
+  const worker = await server.worker({
+    worker_id: name,
+    worker_name: name,
+    version: "0.1.0",
+    models,
+    max_concurrency: slots,
+  });
+  worker.sendText({ type: "heartbeat", host_cpu_percent: cpu, host_ram_used_percent: ram });
+  return worker;
+}
+
+async function startOther(path: string): Promise<void> {
+  const register =
+    path === "mcp"
+      ? { type: undefined, id: "tickets", client_name: "ticket-system", info: { upstream: "stdio", auth: "token" } }
+      : { worker_name: "whisper-box", models: ["whisper-large-v3"], max_concurrency: 2 };
+  await NativeWorker.connect({
+    url: server.url,
+    path: `/api/${path}/connect`,
+    register: { client_key: CLIENT_KEY, ...register },
+  });
+}
+
+/** A quarter of an hour of ups and downs. */
+async function live(): Promise<void> {
+  const held: { worker: NativeWorker; id: number; until: number }[] = [];
+  const models = [...new Set(MACHINES.flatMap((machine) => machine.models))];
+  const takeRequests = (): void => {
+    for (const worker of workers) {
+      while (worker.frames.waiting > 0) {
+        void worker.frames.take().then((frame) => {
+          if (frame.type === "request")
+            held.push({ worker, id: frame.id, until: clock.elapsed() + 3000 + ((frame.id * 7919) % 6000) });
+        });
+      }
+    }
+  };
+  for (let second = 0; second < SECONDS; second += 1) {
+    const wave = 1.1 + Math.sin(second / 90) + 0.6 * Math.sin(second / 23) + (second > 800 ? 0.5 : 0);
+    const wanted = Math.max(0, Math.round(wave + ((second * 7) % 3) / 3));
+    for (let each = 0; each < wanted; each += 1) {
+      void server.chat(models[(second + each) % models.length] ?? "").then((response) => response.text());
+    }
+    await Bun.sleep(3);
+    takeRequests();
+    await Bun.sleep(0);
+    for (const job of held.splice(0)) {
+      if (job.until > clock.elapsed()) held.push(job);
+      else
+        job.worker.answerJson(job.id, { usage: { prompt_tokens: 40, completion_tokens: 60 + ((job.id * 31) % 240) } });
+    }
+    await Bun.sleep(3);
+    clock.advance(1000);
+  }
+}
+
+/** What runs and waits in the pictures. */
+async function fillUp(): Promise<void> {
+  const asked = ["qwen3:32b", "mistral-small:24b", "phi4:14b", "llama3.3:70b"];
+  const running = Array.from({ length: 18 }, (_, at) =>
+    server.chat(asked[at % asked.length] ?? "", { stream: true }, { headers: { "x-request-id": `req-${7000 + at}` } }),
+  );
+  await Promise.allSettled(running.map((each) => each.then((response) => response.text())));
+}

@@ -19,7 +19,7 @@ module.exports = {
       comment: "A subpath of a package that only its exports field names is not found by this tool; Bun finds it.",
       severity: "error",
       from: {},
-      to: { couldNotResolve: true, pathNot: "^@modelcontextprotocol/(server|client|sdk)/" },
+      to: { couldNotResolve: true, pathNot: "^(@modelcontextprotocol/(server|client|sdk)/|@sparticuz/chromium$)" },
     },
     {
       name: "nothing-imports-a-main",

@@ -118,7 +118,10 @@ async function live(): Promise<void> {
     const wave = 1.1 + Math.sin(second / 90) + 0.6 * Math.sin(second / 23) + (second > 800 ? 0.5 : 0);
     const wanted = Math.max(0, Math.round(wave + ((second * 7) % 3) / 3));
     for (let each = 0; each < wanted; each += 1) {
-      void server.chat(models[(second + each) % models.length] ?? "").then((response) => response.text());
+      server
+        .chat(models[(second + each) % models.length] ?? "")
+        .then((response) => response.text())
+        .catch(() => {}); // What is still under way when the server stops.
     }
     await Bun.sleep(3);
     takeRequests();

@@ -71,13 +71,24 @@ describe("a call whose process", () => {
     if (process.platform === "linux") await eventually(() => processesOf(mark) === 0, "it is killed");
   });
 
-  test("reads nothing more gets what it can hold, and is killed when that is too much", async () => {
+  test("nests an answer too deeply to be written again is killed, its calls are answered, another session goes on", async () => {
     const bridge = start();
+    const { id: other } = await open(bridge);
+    const { id } = await open(bridge);
+    expect(await failureOf(await callTool(bridge, id, "deep"))).toMatchObject({ error: { code: -32_603 } });
+    expect(await failureOf(await callTool(bridge, other, "x"))).toMatchObject({ result: { name: "x" } });
+  });
+
+  test("reads nothing more gets what it can hold, and is killed when it has read nothing for half a minute", async () => {
+    const clock = new FakeClock();
+    const bridge = start(smallServer(mark), clock);
     const { id } = await open(bridge);
     expect(await failureOf(await callTool(bridge, id, "deaf"))).toMatchObject({ result: { deaf: true } });
     const text = "x".repeat(8 * 1024 * 1024);
     const large = (at: number) => say(bridge, id, { id: at, method: "tools/call", params: { name: "x", text } });
-    const answers = await Promise.all([1, 2, 3, 4, 5, 6].map(large));
+    const answering = Promise.all([1, 2, 3, 4, 5, 6].map(large));
+    const answers = await answering;
+    clock.advance(31_000);
     for (const answer of answers.filter(({ status }) => status === 200)) {
       expect(await failureOf(answer)).toMatchObject({ error: { code: -32_603 } });
     }

@@ -171,6 +171,41 @@ describe("the process that all share", () => {
   });
 });
 
+test("a client that sends more than the process reads is refused, and ends no call of another", async () => {
+  const bridge = start();
+  const hanging = await askStateless(bridge, { method: "subscriptions/listen" });
+  await messagesOf(await askStateless(bridge, call("deaf")));
+  const text = "x".repeat(9 * 1024 * 1024);
+  const statuses: number[] = [];
+  const leave = new AbortController();
+  for (let at = 0; at < 5; at += 1) {
+    void askStateless(bridge, call("x", { text }), { signal: leave.signal }).then(
+      ({ status }) => statuses.push(status),
+      () => {}, // Left, below.
+    );
+  }
+  await eventually(() => statuses.includes(503), "the newcomer is refused");
+  expect(statuses).toEqual([503]);
+  // Nobody has been told that the process is lost.
+  const stream = reading(hanging);
+  await stream.until("acknowledged");
+  leave.abort();
+  await stream.leave();
+});
+
+test("an answer that is nested too deeply is an error for who asked, and the worker lives on", async () => {
+  const bridge = start();
+  const response = await askStateless(bridge, call("deep"));
+  expect(response.status).toBe(502);
+  expect((await messagesOf(response))[0]).toMatchObject({ error: { code: -32_603 } });
+  expect(await pidOf(bridge)).toBeNumber();
+});
+
+test("a request that is nested too deeply is refused", async () => {
+  const nested = `{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":${"[".repeat(2000)}${"]".repeat(2000)}}}`;
+  expect((await ask(start(), "POST", nested)).status).toBe(400);
+});
+
 describe("a server that knows only sessions", () => {
   test("refuses a request without one so that clients begin one: 400, in no words of the other era", async () => {
     const bridge = start(smallServer(mark));

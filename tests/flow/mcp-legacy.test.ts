@@ -80,6 +80,20 @@ describe("a relay of the predecessor", () => {
     expect(await (await answer).text()).toContain('"id":90071992547409931,');
   });
 
+  test("is waited for whatever the length of an id or of a method's name", async () => {
+    const server = start();
+    const agent = await connect(server);
+    const id = "i".repeat(400);
+    const answer = server.rpc({ jsonrpc: "2.0", id, method: "m".repeat(200) });
+    const { sid = "" } = await takeOpen(agent);
+    agent.send({ t: "open.ok", sid });
+    await agent.messages.takeUntil(({ t }) => t === "rpc");
+    agent.send({ t: "rpc", sid, payload: { jsonrpc: "2.0", id, result: {} } });
+    const response = await answer;
+    expect(response.status).toBe(200);
+    expect(await response.json()).toEqual({ jsonrpc: "2.0", id, result: {} });
+  });
+
   test("serves many calls at once, answered in any order", async () => {
     const server = start();
     const agent = await connect(server);
@@ -192,6 +206,7 @@ describe("what its dialect cannot do is refused:", () => {
     await connect(server);
     expect((await server.rpc([CALL])).status).toBe(400);
     expect((await server.rpc("rubbish")).status).toBe(400);
+    expect((await server.rpc({ ...CALL, id: null })).status).toBe(400);
   });
 
   test("a call larger than its agents can read with 413, and the agent lives on", async () => {

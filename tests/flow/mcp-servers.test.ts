@@ -131,3 +131,15 @@ test("a server that refuses a request is asked once what it speaks, and its own 
   for (let tries = 0; tries < 3; tries += 1) expect(await initialized(server, "a")).toBe('404 {"its":"own"}');
   expect(methods).toEqual(["POST", "GET", "POST", "POST"]);
 });
+
+test("a client that leaves while its server is asked what it speaks decides nothing for those after it", async () => {
+  const server = new McpServer();
+  running.push(server);
+  const upstream = await startSseMcpServer({ helloAfterMs: 300 });
+  running.push(upstream);
+  const { worker } = serve(server, { mcpServers: { a: { url: upstream.url, id: "a" } } });
+  await worker.registered;
+  const impatient = initialized(server, "a", { signal: AbortSignal.timeout(100) });
+  await expect(impatient).rejects.toThrow();
+  expect(await initialized(server, "a")).toStartWith("200 ");
+});

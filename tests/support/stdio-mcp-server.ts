@@ -78,6 +78,11 @@ function call(id: string | number, { name, _meta }: Record<string, unknown>): vo
     case "endless":
       process.stdout.write("x".repeat(1024 * 1024), () => call(id, { name, _meta }));
       return;
+    case "deep":
+      process.stdout.write(
+        `{"jsonrpc":"2.0","id":${id},"result":{"a":${"[".repeat(200_000)}${"]".repeat(200_000)}}}\n`,
+      );
+      return;
     case "deaf":
       process.stdin.pause();
       return say({ id, result: { deaf: true } });

@@ -31,6 +31,7 @@ describe("a server that is asked for its era", () => {
       peers.push(asked);
       return {
         send: (message: JSONRPCMessage) => asked.sent.push(message) > 0,
+        isFull: false,
         close: async () => {
           asked.isClosed = true;
         },

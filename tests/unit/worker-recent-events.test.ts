@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { RecentEvents } from "../../src/worker/mcp/bridge/recent-events.ts";
+import { RecentEvents, ReplayRoom } from "../../src/worker/mcp/bridge/recent-events.ts";
 
 const message = (id: number, text = "") => ({ jsonrpc: "2.0" as const, id, result: { text } });
 
@@ -10,7 +10,7 @@ async function replay(events: RecentEvents, after: string): Promise<unknown[]> {
 }
 
 test("a client gets what it missed on its own stream, in order, and nothing of another", async () => {
-  const events = new RecentEvents();
+  const events = new RecentEvents(new ReplayRoom());
   const first = await events.storeEvent("a", message(1));
   await events.storeEvent("b", message(2));
   await events.storeEvent("a", message(3));
@@ -20,14 +20,27 @@ test("a client gets what it missed on its own stream, in order, and nothing of a
 });
 
 test("the oldest are forgotten first, by number and by size, and what is forgotten is said to be", async () => {
-  const many = new RecentEvents();
+  const many = new RecentEvents(new ReplayRoom());
   const ids = [];
   for (let id = 0; id < 1500; id += 1) ids.push(await many.storeEvent("a", message(id)));
   expect(await many.getStreamIdForEventId(ids[499] ?? "")).toBeUndefined();
   expect(await replay(many, ids[1497] ?? "")).toEqual([1498, 1499]);
   await expect(replay(many, ids[0] ?? "")).rejects.toThrow("not known any more");
-  const large = new RecentEvents();
+  const large = new RecentEvents(new ReplayRoom());
   const early = await large.storeEvent("a", message(1));
   for (let id = 2; id < 8; id += 1) await large.storeEvent("a", message(id, "x".repeat(1024 * 1024)));
   expect(await large.getStreamIdForEventId(early)).toBeUndefined();
+});
+
+test("sessions share room: one that finds it full keeps nothing more, until others have ended", async () => {
+  const room = new ReplayRoom();
+  const large = message(1, "x".repeat(30 * 1024 * 1024));
+  const others = Array.from({ length: 4 }, () => new RecentEvents(room));
+  for (const each of others) await each.storeEvent("a", large);
+  const late = new RecentEvents(room);
+  const unkept = await late.storeEvent("a", large);
+  expect(await late.getStreamIdForEventId(unkept)).toBeUndefined();
+  others[0]?.forget();
+  const kept = await late.storeEvent("a", large);
+  expect(await late.getStreamIdForEventId(kept)).toBe("a");
 });

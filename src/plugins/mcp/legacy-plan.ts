@@ -1,7 +1,6 @@
 import { isRecord, parseJson } from "../../json/parse.ts";
 import { membersOf } from "../../json/scan.ts";
 import type { HeaderPairs } from "../../tunnel/frame.ts";
-import { readRpcFacts } from "./rpc-facts.ts";
 
 /** What is made of an HTTP request for a relay that knows single JSON-RPC calls only. */
 export type LegacyPlan =
@@ -29,12 +28,29 @@ export function planLegacyCall(httpMethod: string, body: Uint8Array): LegacyPlan
   const message = text === undefined ? undefined : parseJson(text);
   if (text === undefined || message === undefined) return rejected(-32_700, "The body is not JSON.");
   if (!isRecord(message)) return rejected(-32_600, "This relay takes one message at a time.");
-  const { id, method } = readRpcFacts(body);
+  const { method } = message;
   // A response to a question that this dialect cannot carry, or a notification: sent for what it is worth.
-  if (method === undefined || id === undefined) {
-    return { kind: "send", payload: text, id: undefined, method: method ?? "", isAnswered: false };
+  if (typeof method !== "string" || message["id"] === undefined) {
+    return { kind: "send", payload: text, id: undefined, method: hintOf(method), isAnswered: false };
   }
-  return { kind: "send", payload: withoutProgressToken(message, body) ?? text, id, method, isAnswered: true };
+  if (typeof message["id"] !== "string" && typeof message["id"] !== "number") {
+    return rejected(-32_600, "An id must be a string or a number.");
+  }
+  const payload = withoutProgressToken(message, body) ?? text;
+  return { kind: "send", payload, id: idAsWritten(body), method: hintOf(method), isAnswered: true };
+}
+
+/** For the agent's own log. */
+function hintOf(method: unknown): string {
+  return typeof method === "string" ? method.slice(0, MAX_HINT_CHARS) : "";
+}
+
+const MAX_HINT_CHARS = 128;
+
+/** A number may be beyond JavaScript's, so it is never read as one. */
+function idAsWritten(body: Uint8Array): string | undefined {
+  const range = membersOf(body)?.get("id");
+  return range && decoder.decode(body.subarray(range.start, range.end));
 }
 
 /**

@@ -3,19 +3,23 @@ const TIMEOUT_MS = 5000;
 /** The event is the first one, and short. */
 const MAX_BYTES = 64 * 1024;
 
-/** Whether the server at the URL speaks HTTP with SSE: a GET is answered with a stream whose first event is `endpoint`. */
-export async function speaksSse(url: string, signal: AbortSignal): Promise<boolean> {
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
+/**
+ * Whether the server at the URL speaks HTTP with SSE: a GET is answered with a stream whose first event is `endpoint`.
+ * Undefined when it gave no answer to tell by within 5 s: it may be starting.
+ */
+export async function speaksSse(url: string): Promise<boolean | undefined> {
+  const signal = AbortSignal.timeout(TIMEOUT_MS);
   try {
-    const response = await fetch(url, { headers: { accept: "text/event-stream" }, redirect: "manual", signal: limit });
+    const response = await fetch(url, { headers: { accept: "text/event-stream" }, redirect: "manual", signal });
     const isStream = response.headers.get("content-type")?.startsWith("text/event-stream") === true;
     if (!response.ok || !isStream || !response.body) {
       await response.body?.cancel();
-      return false;
+      // A gateway's word about a server that is not up yet says nothing of the server.
+      return response.status >= 500 ? undefined : false;
     }
     return await beginsWithEndpoint(response.body);
   } catch {
-    return false; // Not there, or silent: no server of that kind.
+    return undefined; // Not there, or silent.
   }
 }
 

@@ -38,6 +38,8 @@ class GuessedUpstream implements Upstream {
   readonly #http: Backend;
   readonly #bridge: Upstream;
   #guess: "http" | "sse" | undefined;
+  /** The look that is under way: one for all who wait for it, whoever of them leaves. */
+  #look: Promise<boolean | undefined> | undefined;
 
   constructor(url: string, http: Backend, bridge: Upstream) {
     this.#url = url;
@@ -56,13 +58,22 @@ class GuessedUpstream implements Upstream {
         if (response.ok) this.#guess = "http";
         // A body that streamed is spent; the next request will be asked about.
         if (!UNKNOWN_STATUSES.has(response.status) || body instanceof ReadableStream) return response;
-        this.#guess = (await speaksSse(this.#url, signal)) ? "sse" : "http";
-        if (this.#guess === "http") return response;
+        const isSse = await this.#speaksSse();
+        // Who gave no answer is asked again with the next request.
+        if (isSse !== undefined) this.#guess = isSse ? "sse" : "http";
+        if (!isSse) return response;
         await response.body?.cancel();
         const again = this.#bridge.open(head);
         return again.kind === "ask" ? again.ask(body, signal) : response;
       },
     };
+  }
+
+  #speaksSse(): Promise<boolean | undefined> {
+    this.#look ??= speaksSse(this.#url).finally(() => {
+      this.#look = undefined;
+    });
+    return this.#look;
   }
 
   close(): Promise<void> {

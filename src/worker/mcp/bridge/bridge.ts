@@ -3,6 +3,7 @@ import type { Deps } from "../../../deps.ts";
 import type { RequestHead } from "../../../tunnel/frame.ts";
 import { isMcpRequestHeader } from "../../../tunnel/mcp-headers.ts";
 import type { Backend } from "../../opening.ts";
+import { isTooDeep } from "./depth.ts";
 import { MAX_MESSAGE_BYTES, type OpenPeer } from "./peer.ts";
 import { errorResponse, RPC } from "./rpc-error.ts";
 import { Sessions } from "./sessions.ts";
@@ -35,6 +36,7 @@ export function createBridge({ openPeer, maybeStateless, deps }: BridgeOptions):
     if (body.tooLarge) return errorResponse(413, RPC.server, "The message is too large.");
     const message = parseJson(body.text);
     if (message === undefined) return errorResponse(400, RPC.parse, "The body is not valid JSON.");
+    if (isTooDeep(message)) return errorResponse(400, RPC.invalidRequest, "The message is nested too deeply.");
     return (await stateless?.handle(request, message)) ?? sessions.handle(request, message);
   };
 

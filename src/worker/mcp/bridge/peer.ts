@@ -4,6 +4,8 @@ import type { JSONRPCMessage } from "@modelcontextprotocol/server";
 export interface Peer {
   /** False when it does not take any more: it is over, or reads too slowly. */
   send(message: JSONRPCMessage): boolean;
+  /** It reads more slowly than it is sent to: what can be refused should be. */
+  readonly isFull: boolean;
   /** Makes it end. Resolves when it has, within a few seconds at most. */
   close(): Promise<void>;
 }

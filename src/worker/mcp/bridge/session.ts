@@ -9,12 +9,13 @@ import {
 import { boundedStream } from "./bounded-stream.ts";
 import { OpenCalls } from "./open-calls.ts";
 import { MAX_MESSAGE_BYTES, type OpenPeer, type Peer } from "./peer.ts";
-import { RecentEvents } from "./recent-events.ts";
+import { RecentEvents, type ReplayRoom } from "./recent-events.ts";
 import { RPC, rpcError } from "./rpc-error.ts";
 
 export interface SessionOptions {
   readonly id: string;
   readonly openPeer: OpenPeer;
+  readonly replayRoom: ReplayRoom;
   /** Its client has ended it, or its peer has ended. Called once. */
   readonly onEnded: () => void;
 }
@@ -34,6 +35,7 @@ export class Session {
   readonly #options: SessionOptions;
   readonly #http: WebStandardStreamableHTTPServerTransport;
   readonly #calls = new OpenCalls();
+  readonly #events: RecentEvents;
   #peer: Peer | undefined;
   #requests = 0;
   #ended: Promise<void> | undefined;
@@ -44,9 +46,10 @@ export class Session {
 
   constructor(options: SessionOptions) {
     this.#options = options;
+    this.#events = new RecentEvents(options.replayRoom);
     this.#http = new WebStandardStreamableHTTPServerTransport({
       sessionIdGenerator: () => options.id,
-      eventStore: new RecentEvents(),
+      eventStore: this.#events,
       retryInterval: RETRY_MS,
       // The public server sees to streams that are quiet.
       keepAliveMs: 0,
@@ -94,7 +97,12 @@ export class Session {
     if (this.#ended !== undefined) return this.#ended;
     const peerEnded = this.#peer?.close();
     this.#told = this.#failAll(reason);
-    this.#ended = this.#told.then(() => this.#http.close()).then(() => peerEnded);
+    this.#ended = this.#told
+      .then(() => this.#http.close())
+      .then(() => {
+        this.#events.forget();
+        return peerEnded;
+      });
     this.#options.onEnded();
     return this.#ended;
   }

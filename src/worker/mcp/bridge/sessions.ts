@@ -1,6 +1,7 @@
 import { isInitializeRequest } from "@modelcontextprotocol/server";
 import type { Deps } from "../../../deps.ts";
 import type { OpenPeer } from "./peer.ts";
+import { ReplayRoom } from "./recent-events.ts";
 import { errorResponse, RPC } from "./rpc-error.ts";
 import { Session } from "./session.ts";
 
@@ -19,6 +20,7 @@ const MAX_SESSIONS = 1000;
 export class Sessions {
   readonly #options: SessionsOptions;
   readonly #sessions = new Map<string, Session>();
+  readonly #replayRoom = new ReplayRoom();
   /** Those whose peers have yet to end. */
   readonly #ending = new Set<Promise<void>>();
   readonly #stopSweep: () => void;
@@ -63,6 +65,7 @@ export class Sessions {
     const session: Session = new Session({
       id,
       openPeer: this.#options.openPeer,
+      replayRoom: this.#replayRoom,
       onEnded: () => {
         this.#sessions.delete(id);
         this.#end(session, "it has ended");

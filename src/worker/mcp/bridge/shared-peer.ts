@@ -54,7 +54,7 @@ export class SharedPeer {
 
   /** The client's leaving, by `signal` or by its answer's stream, cancels the request. */
   async ask(request: JSONRPCRequest, signal: AbortSignal): Promise<Response> {
-    if (this.#isClosed || this.#open.size >= MAX_OPEN) {
+    if (this.#isClosed || this.#open.size >= MAX_OPEN || this.#peer?.isFull) {
       return errorResponse(503, RPC.server, "The MCP server takes no more requests.", request.id);
     }
     this.#count += 1;

@@ -1,6 +1,7 @@
 import { SSEClientTransport, SseError } from "@modelcontextprotocol/client";
 import { isJSONRPCRequest, type JSONRPCMessage } from "@modelcontextprotocol/server";
 import type { CancelTimer, Clock, Log } from "../../../deps.ts";
+import { isTooDeep } from "./depth.ts";
 import { withLineLimit } from "./line-limit.ts";
 import { MAX_MESSAGE_BYTES, type Peer, type PeerEvents } from "./peer.ts";
 import { RPC, rpcError } from "./rpc-error.ts";
@@ -31,7 +32,9 @@ export class SsePeer implements Peer {
     const transport = new SSEClientTransport(new URL(options.url), { fetch: fetchEvents });
     this.#transport = transport;
     transport.onmessage = (message) => {
-      if (!this.#hasEnded) options.onMessage(message);
+      if (this.#hasEnded) return;
+      if (isTooDeep(message)) this.#end("a message of its is nested too deeply");
+      else options.onMessage(message);
     };
     // The library would connect anew, to a server that then knows nothing of this session. Its other errors are about
     // single messages, of which `send` learns by itself.
@@ -46,8 +49,12 @@ export class SsePeer implements Peer {
     );
   }
 
+  get isFull(): boolean {
+    return this.#untaken >= MAX_UNTAKEN;
+  }
+
   send(message: JSONRPCMessage): boolean {
-    if (this.#hasEnded || this.#untaken >= MAX_UNTAKEN) return false;
+    if (this.#hasEnded || this.isFull) return false;
     this.#untaken += 1;
     const sent = this.#before.then(() => this.#post(message)).finally(() => (this.#untaken -= 1));
     // What follows a notification must not overtake it. A request may be taken only with its answer, by some.

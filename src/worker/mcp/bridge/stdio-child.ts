@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { type JSONRPCMessage, parseJSONRPCMessage, serializeMessage } from "@modelcontextprotocol/server";
 import type { CancelTimer, Clock, Log } from "../../../deps.ts";
+import { isTooDeep } from "./depth.ts";
 import { LineReader } from "./line-reader.ts";
 import { MAX_MESSAGE_BYTES, type Peer, type PeerEvents } from "./peer.ts";
 
@@ -16,6 +17,8 @@ export interface ChildOptions extends PeerEvents {
 
 /** What a child gets to end by itself once its input has ended, and again after it was asked to. */
 const PATIENCE_MS = 2000;
+/** How long a child that is full may read nothing at all. */
+const STALL_MS = 30_000;
 /** What the last of its output may take once it has ended: only who left its process group can still hold that open. */
 const LAST_WORDS_MS = 500;
 /** Lines of a child's own log that are passed on; they are for whoever runs the worker. */
@@ -33,6 +36,8 @@ export class StdioChild implements Peer {
   readonly #ended = Promise.withResolvers<void>();
   /** Written and not taken. Counted here: Bun's own `writableLength` says 0 whatever waits. */
   #unreadBytes = 0;
+  #readBytes = 0;
+  #stopStallWatch: CancelTimer | undefined;
   #isClosing = false;
   /** The whole group has been asked to end, and has time for it: a shell does not wait for what it has started. */
   #isTerminating = false;
@@ -49,21 +54,38 @@ export class StdioChild implements Peer {
     }
   }
 
+  get isFull(): boolean {
+    return this.#unreadBytes > MAX_MESSAGE_BYTES;
+  }
+
   send(message: JSONRPCMessage): boolean {
     if (this.#hasEnded || this.#isClosing) return false;
     const stdin = this.#process?.stdin;
     // Its exit is about to be told, and says why.
     if (!stdin || this.#hasExited) return true;
-    if (this.#unreadBytes > MAX_MESSAGE_BYTES) {
-      this.#kill("it reads nothing");
+    if (this.#unreadBytes > 2 * MAX_MESSAGE_BYTES) {
+      this.#kill("it does not read");
       return false;
     }
     const bytes = Buffer.from(serializeMessage(message));
     this.#unreadBytes += bytes.length;
     stdin.write(bytes, () => {
       this.#unreadBytes -= bytes.length;
+      this.#readBytes += bytes.length;
     });
+    if (this.isFull) this.#watchForStall();
     return true;
+  }
+
+  #watchForStall(): void {
+    if (this.#stopStallWatch) return;
+    const readBefore = this.#readBytes;
+    this.#stopStallWatch = this.#options.clock.after(STALL_MS, () => {
+      this.#stopStallWatch = undefined;
+      if (!this.isFull || this.#hasEnded) return;
+      if (this.#readBytes === readBefore) this.#kill("it reads nothing");
+      else this.#watchForStall();
+    });
   }
 
   /** Ends its input, asks it to end, and makes it end. */
@@ -107,6 +129,7 @@ export class StdioChild implements Peer {
     if (!lines) return this.#kill("a line of its output has no end");
     for (const line of lines) {
       const message = toMessage(line);
+      if (message === "too deep") return this.#kill("a message of its is nested too deeply");
       if (message) this.#options.onMessage(message);
       // Some servers print greetings where only messages belong.
       else this.#options.log.debug("child.rubbish");
@@ -151,6 +174,7 @@ export class StdioChild implements Peer {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
     this.#cancelTimer();
+    this.#stopStallWatch?.();
     // Who is left of the group, though not of those with its output.
     if (this.#hasExited) this.#signal("SIGKILL");
     this.#options.log.info("child.ended", { reason });
@@ -160,9 +184,10 @@ export class StdioChild implements Peer {
 }
 
 /** Undefined for what is no message. */
-function toMessage(line: string): JSONRPCMessage | undefined {
+function toMessage(line: string): JSONRPCMessage | "too deep" | undefined {
   try {
-    return parseJSONRPCMessage(JSON.parse(line));
+    const value: unknown = JSON.parse(line);
+    return isTooDeep(value) ? "too deep" : parseJSONRPCMessage(value);
   } catch {
     return undefined;
   }

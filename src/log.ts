@@ -16,9 +16,10 @@ export interface LogOptions {
 /** One line per fact. JSON escapes control characters, so no worker or client can forge a line. */
 export function createLog(options: LogOptions, bound: LogFields = {}): Log {
   const boundText = fieldsText(bound);
+  const timeText = createTimeText();
   const emit = (level: LogLevel, event: string, fields: LogFields = {}): void => {
     if (RANK[level] < RANK[options.level]) return;
-    const time = new Date(options.now()).toISOString();
+    const time = timeText(options.now());
     options.write(
       options.format === "json"
         ? `{"time":"${time}","level":"${level}","event":${JSON.stringify(event)}${boundText}${fieldsText(fields)}}`
@@ -31,6 +32,17 @@ export function createLog(options: LogOptions, bound: LogFields = {}): Log {
     warn: (event, fields) => emit("warn", event, fields),
     error: (event, fields) => emit("error", event, fields),
     with: (fields) => createLog(options, { ...bound, ...fields }),
+  };
+}
+
+/** ISO 8601 of a time in milliseconds; the one of the last line is kept, since busy servers write many in one. */
+function createTimeText(): (ms: number) => string {
+  let last = Number.NaN;
+  let text = "";
+  return (ms) => {
+    if (ms !== last) text = new Date(ms).toISOString();
+    last = ms;
+    return text;
   };
 }
 
@@ -48,8 +60,9 @@ function fieldsText(fields: LogFields): string {
 const PLAIN = /^[\w .:/@-]*$/;
 
 function valueText(value: string | number | boolean | null): string {
-  if (typeof value === "string" && PLAIN.test(value)) return `"${value}"`;
-  return JSON.stringify(value);
+  if (typeof value === "string") return PLAIN.test(value) ? `"${value}"` : JSON.stringify(value);
+  // JSON has no word for what is no number.
+  return typeof value === "number" && !Number.isFinite(value) ? "null" : `${value}`;
 }
 
 function prettyLine(time: string, level: LogLevel, event: string, fields: LogFields): string {

@@ -1,7 +1,8 @@
 import { type AnyElysia, Elysia } from "elysia";
-import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import { collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import type { AuthSurface } from "./auth.ts";
 import { BucketHistogram } from "./bucket-histogram.ts";
+import { CellCounter } from "./cell-counter.ts";
 import { errorResponses, rawAnswer } from "./openapi/schema.ts";
 import type { RecentTimes } from "./recent/recent-times.ts";
 
@@ -104,8 +105,8 @@ export function createMetrics(version: string, firstBytes?: RecentTimes): Metric
   collectDefaultMetrics({ register: registry });
   for (const name of WRONG_ON_BUN) registry.removeSingleMetric(name);
   const registers = [registry];
-  const counter = <L extends string>(name: string, help: string, labelNames: L[]): Counter<L> =>
-    new Counter({ name, help, labelNames, registers });
+  const counter = (name: string, help: string, labelNames: readonly string[]): CellCounter =>
+    new CellCounter({ name, help, labelNames, registry });
   const histogram = (name: string, help: string, labelNames: string[], buckets: number[]): BucketHistogram =>
     new BucketHistogram({ name, help, labelNames, buckets, registry });
 
@@ -166,19 +167,18 @@ export function createMetrics(version: string, firstBytes?: RecentTimes): Metric
   const createModel = (plugin: string, model: string): ModelMetrics => {
     const labels = { plugin, model };
     const ended = {
-      completed: jobs.labels({ ...labels, outcome: "completed" }),
-      failed: jobs.labels({ ...labels, outcome: "failed" }),
-      canceled: jobs.labels({ ...labels, outcome: "canceled" }),
+      completed: jobs.cell({ ...labels, outcome: "completed" }),
+      failed: jobs.cell({ ...labels, outcome: "failed" }),
+      canceled: jobs.cell({ ...labels, outcome: "canceled" }),
     };
-    const input = tokens.labels({ ...labels, direction: "input" });
-    const output = tokens.labels({ ...labels, direction: "output" });
-    const inbound = bytes.labels({ plugin, direction: "in" });
-    const outbound = bytes.labels({ plugin, direction: "out" });
+    const input = tokens.cell({ ...labels, direction: "input" });
+    const output = tokens.cell({ ...labels, direction: "output" });
+    const outbound = bytes.cell({ plugin, direction: "out" });
     const observeFirstByte = firstByte.observer(labels);
     const totals = totalsOf(plugin);
     return {
       ended(outcome) {
-        ended[outcome].inc();
+        ended[outcome](1);
         totals.ended += 1;
         if (outcome === "failed") totals.failed += 1;
       },
@@ -190,14 +190,14 @@ export function createMetrics(version: string, firstBytes?: RecentTimes): Metric
       queueWait: queueWait.observer(labels),
       tokens(inputTokens, outputTokens) {
         // The numbers are a backend's own words, and a counter refuses to go down.
-        if (inputTokens > 0) input.inc(inputTokens);
-        if (outputTokens > 0) output.inc(outputTokens);
+        if (inputTokens > 0) input(inputTokens);
+        if (outputTokens > 0) output(outputTokens);
       },
-      audio: (seconds) => audio.inc(labels, seconds),
-      retries: (count, reason = "worker_failed") => retries.inc({ plugin, reason }, count),
-      bytesIn: (count) => inbound.inc(count),
+      audio: audio.cell(labels),
+      retries: (count, reason = "worker_failed") => retries.add({ plugin, reason }, count),
+      bytesIn: bytes.cell({ plugin, direction: "in" }),
       bytesOut(count) {
-        outbound.inc(count);
+        outbound(count);
         totals.bytesOut += count;
       },
     };
@@ -217,18 +217,18 @@ export function createMetrics(version: string, firstBytes?: RecentTimes): Metric
     forModel: (plugin, model = OTHER) => forModel(plugin, model),
     removeModel(plugin, model) {
       if (model === OTHER || !byModel.delete(`${plugin} ${model}`)) return;
-      for (const outcome of ["completed", "failed", "canceled"]) jobs.remove({ plugin, model, outcome });
-      for (const direction of ["input", "output"]) tokens.remove({ plugin, model, direction });
-      audio.remove({ plugin, model });
+      for (const outcome of ["completed", "failed", "canceled"]) jobs.drop({ plugin, model, outcome });
+      for (const direction of ["input", "output"]) tokens.drop({ plugin, model, direction });
+      audio.drop({ plugin, model });
       for (const each of [duration, firstByte, queueWait]) each.drop({ plugin, model });
     },
     totals: (plugin) => ({ ...totalsOf(plugin) }),
     chunkGap: (plugin) => gap.observer({ plugin }),
-    rejection: (plugin, reason) => rejections.inc({ plugin, reason }),
-    authFailure: (surface) => authFailures.inc({ surface }),
+    rejection: (plugin, reason) => rejections.add({ plugin, reason }, 1),
+    authFailure: (surface) => authFailures.add({ surface }, 1),
     counter(name, help, labelNames) {
-      const owned = counter(name, help, [...labelNames]);
-      return (labels, by = 1) => owned.inc({ ...labels }, by);
+      const owned = counter(name, help, labelNames);
+      return (labels, by = 1) => owned.add({ ...labels }, by);
     },
     gauge(name, help, labelNames, read) {
       const known = gauges.get(name);

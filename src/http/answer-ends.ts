@@ -25,11 +25,14 @@ export class AnswerEnds {
 
   /** At least the last 16 KiB. */
   get last(): string {
-    return decode(Buffer.concat(this.#pieces));
+    const [only, second] = this.#pieces;
+    return decode(only && !second ? only : Buffer.concat(this.#pieces));
   }
 }
 
 /** Bytes that were cut anywhere: what is not a whole character becomes a mark, which no number contains. */
 function decode(bytes: Uint8Array): string {
-  return new TextDecoder().decode(bytes);
+  return decoder.decode(bytes);
 }
+
+const decoder = new TextDecoder();

@@ -34,10 +34,11 @@ const NOT_FORWARDED_PREFIX = /^(?:sec-|fly-|cf-|access-control-|x-forwarded-|x-a
 export function toWorkerHeaders(headers: Headers, requestId: string): HeaderPairs {
   const pairs: [string, string][] = [["x-request-id", requestId]];
   const named = connectionNames(headers.get("connection"));
-  // Bun's own plain-object view: one native call instead of an iterator step a header (a third of the time of forEach).
-  for (const [name, value] of Object.entries(headers.toJSON())) {
+  // Bun's own plain-object view: one native call instead of an iterator step a header (two thirds of the time of forEach).
+  const view = headers.toJSON();
+  for (const name in view) {
     if (NOT_FORWARDED.has(name) || NOT_FORWARDED_PREFIX.test(name) || named?.has(name)) continue;
-    pairs.push([name, String(value)]);
+    pairs.push([name, String(view[name])]);
   }
   return pairs;
 }

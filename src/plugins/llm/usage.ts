@@ -6,8 +6,8 @@ import { toTokenUsage } from "../../pool/token-usage.ts";
 /** The tokens that an answer stated last; undefined when it stated nothing that can be believed. */
 export function readUsage(ends: AnswerEnds): Usage | undefined {
   const last = findLastObject(ends.last, "usage", toTokenUsage);
-  const first = findLastObject(ends.first, "usage", toTokenUsage);
-  if (!last) return first;
+  if (last && last.inputTokens > 0) return last;
   // A stream of the Messages API may count its input at the start only.
-  return { inputTokens: last.inputTokens || (first?.inputTokens ?? 0), outputTokens: last.outputTokens };
+  const first = findLastObject(ends.first, "usage", toTokenUsage);
+  return last ? { inputTokens: first?.inputTokens ?? 0, outputTokens: last.outputTokens } : first;
 }

@@ -35,6 +35,7 @@ export interface Config {
   /** 0: nothing waits. */
   readonly queueTimeoutMs: number;
   readonly modelGraceMs: number;
+  readonly startGraceMs: number;
   readonly keepaliveIntervalMs: number;
   readonly maxJsonBodyBytes: number;
   readonly maxAudioBodyBytes: number;

@@ -43,6 +43,7 @@ export class PluginPool {
       queueSize: config.queueSize,
       queueTimeoutMs: config.queueTimeoutMs,
       modelGraceMs: config.modelGraceMs,
+      startGraceMs: config.startGraceMs,
       name: options.pluginId,
     });
     this.endpoint = new WorkerEndpoint({
@@ -204,7 +205,7 @@ export class PluginPool {
   /** Takes no more workers, tells those that are here, and resolves when the last job has ended. */
   async drain(): Promise<void> {
     this.#draining.abort();
-    this.endpoint.drain("the server is shutting down", DRAIN_RETRY_AFTER_MS);
+    this.endpoint.drain("the server is shutting down");
     // Workers that are told to go take nothing new, so nothing that waits could be served.
     this.pool.refuseWaiting(() => new Fault("draining", { retryAfterS: 5 }));
     while (this.#running > 0) await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
@@ -217,6 +218,3 @@ export class PluginPool {
 }
 
 const COUNTED_AS = { idle: "idle", working: "working", not_ready: "notReady", draining: "draining" } as const;
-
-/** When a drained worker should come back: a restart takes a few seconds. */
-const DRAIN_RETRY_AFTER_MS = 5000;

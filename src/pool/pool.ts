@@ -21,6 +21,8 @@ export interface PoolOptions {
   readonly queueSize: number;
   readonly queueTimeoutMs: number;
   readonly modelGraceMs: number;
+  /** For so long after its making an unknown model may be one whose workers are on their way back; 0 unless given. */
+  readonly startGraceMs?: number;
   /** Tells the pools of one server apart; "pool" unless given. */
   readonly name?: string;
 }
@@ -50,9 +52,11 @@ export class Pool implements SessionHost {
   #revision = 0;
   #idleWaiters: (() => void)[] = [];
   #busyTotal = 0;
+  readonly #startedAt: number;
 
   constructor(options: PoolOptions) {
     this.#options = options;
+    this.#startedAt = options.clock.elapsed();
     this.jobs = new JobsRegistry(options.name ?? "pool", options.clock);
     this.#directory = new Directory(options.clock, options.modelGraceMs);
     this.#queue = new Queue(options.queueSize, (expire) => options.clock.after(options.queueTimeoutMs, expire));
@@ -272,10 +276,10 @@ export class Pool implements SessionHost {
 
   #assertKnown(demand: Demand): void {
     const { model, workerId } = demand;
-    if (workerId !== undefined && !this.#directory.isKnownWorker(workerId)) {
-      throw new Fault("worker_not_found", { param: "worker_id" });
-    }
-    if (this.#directory.isKnownModel(demand)) return;
+    const isWorkerMissing = workerId !== undefined && !this.#directory.isKnownWorker(workerId);
+    if (!isWorkerMissing && this.#directory.isKnownModel(demand)) return;
+    if (this.#options.clock.elapsed() - this.#startedAt < (this.#options.startGraceMs ?? 0)) throw justStarted(demand);
+    if (isWorkerMissing) throw new Fault("worker_not_found", { param: "worker_id" });
     const message = notFoundText(model, this.knownModels(), [...this.#directory.seats()].length);
     throw new Fault("model_not_found", { message, param: "model" });
   }
@@ -301,6 +305,15 @@ export class Pool implements SessionHost {
       retryAfterS: 5,
     });
   }
+}
+
+/** A 404 would make clients give up on a model whose workers are only dialling again. */
+function justStarted({ model, workerId }: Demand): Fault {
+  const what = workerId === undefined ? `the model ${quote(model)}` : `worker ${quote(workerId)}`;
+  return new Fault("no_worker_available", {
+    message: `This server has just started, and ${what} is not connected yet. Try again shortly.`,
+    retryAfterS: RETRY_AFTER_S,
+  });
 }
 
 /** Model ids named in a message at most: enough to see a typing error, not a catalogue. */

@@ -168,6 +168,12 @@ export function serverTable(knownPlugins: readonly string[]) {
       default: "1024",
       help: "MCP event streams without an end that one relay may have open; more are answered 429.",
     }),
+    startGraceMs: setting(duration("0s", "5m"), {
+      variable: "START_GRACE",
+      // A worker's wait after the goodbye of a server that restarts is 2 to 4 s, and after a broken line mostly less than 15.
+      default: "15s",
+      help: "After a start: how long a model or relay that is not there yet may be one that is coming back; 503 then, not 404.",
+    }),
     mcpRejoinTimeoutMs: setting(duration("0s", "5m"), {
       variable: "MCP_REJOIN_TIMEOUT",
       default: "10s",

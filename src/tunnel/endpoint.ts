@@ -61,6 +61,9 @@ const DRAINED_BYTES = 64 * 1024;
 /** Sockets that have connected but not registered; beyond it upgrades are refused, so that they cannot fill memory. */
 const MAX_UNREGISTERED = 10_000;
 
+/** When a worker that is told to go should come back, at the earliest: a restart takes about so long. */
+const DRAIN_RETRY_AFTER_MS = 2000;
+
 /** What Bun's handlers find in `ws.data`. */
 interface SocketHandlers {
   open(ws: WorkerSocket): void;
@@ -114,9 +117,9 @@ export class WorkerEndpoint {
   }
 
   /** Takes no more workers and tells those that are here. */
-  drain(reason: string, retryAfterMs: number): void {
+  drain(reason: string): void {
     this.#isDraining = true;
-    for (const session of this.#sessions) session.sendDrain(reason, retryAfterMs);
+    for (const session of this.#sessions) session.sendDrain(reason, DRAIN_RETRY_AFTER_MS);
   }
 
   /** Ends every session. */

@@ -107,7 +107,7 @@ export function toFailure(error: unknown): { readonly code: ResetCode; readonly 
   if (cause === "ERR_HTTP_CONTENT_LENGTH_MISMATCH")
     return { code: "protocol_error", message: "the request's body is not as long as its head says" };
   if (NO_CONNECTION.test(cause))
-    return { code: "upstream_unreachable", message: `the model server does not answer: ${cause}` };
+    return { code: "upstream_unreachable", message: `the server behind this worker does not answer: ${cause}` };
   return { code: "upstream_error", message: `the model server broke off: ${cause}` };
 }
 

@@ -20,7 +20,7 @@ test("while the server drains: health 503, new jobs 503 draining, new workers 10
   const stopped = shutDown(server.app, server.listening, server.config, deps);
   expect(await worker.texts.takeUntil((text) => text["type"] === "drain", "drain")).toMatchObject({
     type: "drain",
-    retry_after_ms: 5000,
+    retry_after_ms: 2000,
   });
   expect((await fetch(`${server.url}/healthz`)).status).toBe(503);
   const refused = await server.chat("m");

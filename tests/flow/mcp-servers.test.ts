@@ -75,7 +75,7 @@ test("one worker serves several MCP servers, each behind a relay of its own, and
     ["tickets", "tickets", "http", "token"],
   ]);
   const said = printed.join("\n");
-  expect(said).toContain(`claude mcp add --transport http old-one ${server.url}/api/mcp/id/old/mcp`);
+  expect(said).toContain(`claude mcp add --transport http old ${server.url}/api/mcp/id/old/mcp`);
   expect(said).toContain('--header "Authorization: Bearer $AUTH_TOKEN"');
   expect(said).not.toContain("t-1");
 });
@@ -142,4 +142,25 @@ test("a client that leaves while its server is asked what it speaks decides noth
   const impatient = initialized(server, "a", { signal: AbortSignal.timeout(100) });
   await expect(impatient).rejects.toThrow();
   expect(await initialized(server, "a")).toStartWith("200 ");
+});
+
+test("the relay's owner is told at once when nothing listens at the URL, and of a process that ended what it said last", async () => {
+  const server = new McpServer();
+  running.push(server);
+  const lines: string[] = [];
+  const log = createLog({ level: "info", format: "json", write: (line) => lines.push(line), now: Date.now });
+  const closed = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response() });
+  const away = `http://127.0.0.1:${closed.port}/mcp`;
+  await closed.stop(true);
+  serve(
+    server,
+    {
+      mcpServers: { away: { url: away, id: "away" }, poor: { command: "echo no key is set >&2; exit 3", id: "poor" } },
+    },
+    log,
+  );
+  await eventually(async () => (await server.mcpState()).relays.length === 2);
+  await eventually(() => lines.some((line) => line.includes('"event":"upstream.away"')), "the owner is told");
+  expect(await initialized(server, "poor")).toContain("ended with code 3");
+  await eventually(() => lines.some((line) => line.includes('"level":"warn"') && line.includes("no key is set")));
 });

@@ -373,6 +373,16 @@ describe("a relay that leaves and comes back", () => {
     expect((await second).status).toBe(200);
   });
 
+  test("is waited for when it is the server that was away: after a start any may be on its way", async () => {
+    const server = start({ mcpRejoinTimeoutMs: 5000, startGraceMs: 5000 });
+    const answer = server.rpc(LIST);
+    await Bun.sleep(50);
+    const relay = await server.relay();
+    const { id } = await relay.request();
+    relay.head(id, 200, MCP_JSON, RESULT, true);
+    expect((await answer).status).toBe(200);
+  });
+
   test("is not waited for longer than that", async () => {
     const server = start({ mcpRejoinTimeoutMs: 80 });
     (await server.relay()).kill();

@@ -91,7 +91,7 @@ describe("a backend that is down", () => {
       type: "reset",
       id,
       code: "upstream_unreachable",
-      message: "the model server does not answer: ECONNREFUSED",
+      message: "the server behind this worker does not answer: ECONNREFUSED",
     });
     expect(await link.status("not_ready")).toMatchObject({ max_concurrency: 0, models: ["m"] });
     backend.restart();

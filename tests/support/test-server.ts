@@ -24,6 +24,7 @@ export class TestServer {
       apiKeys: [API_KEY],
       clientKeys: [CLIENT_KEY],
       plugins: ["llm"],
+      startGraceMs: 0,
       ...overrides,
     });
     this.app = createApp(this.config, { clock: systemClock, ids: systemIds, log: silentLog, ...deps });

@@ -8,7 +8,7 @@ import { createRanked, Ranking } from "../../src/pool/ranking.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { ScriptedSession } from "../support/scripted-session.ts";
 
-function setUp(options: { queueSize?: number; queueTimeoutMs?: number } = {}) {
+function setUp(options: { queueSize?: number; queueTimeoutMs?: number; startGraceMs?: number } = {}) {
   const clock = new FakeClock();
   const pool = new Pool({ clock, queueSize: 10, queueTimeoutMs: 1000, modelGraceMs: 60_000, ...options });
   const join = (workerId: string, models: readonly string[], slots: number): ScriptedSession => {
@@ -412,4 +412,13 @@ test("idle resolves when the last slot is given back and nobody waits", async ()
   claim?.release();
   await idle;
   expect(isIdle).toBe(true);
+});
+
+test("a model or worker that a server which has just started does not know may be on its way back: 503, later 404", () => {
+  const { clock, pool } = setUp({ startGraceMs: 15_000 });
+  expect(codeOf(() => pool.claim(demand("m")))).toBe("no_worker_available");
+  expect(codeOf(() => pool.claim(demand("m", { workerId: "w" })))).toBe("no_worker_available");
+  clock.advance(15_000);
+  expect(codeOf(() => pool.claim(demand("m")))).toBe("model_not_found");
+  expect(codeOf(() => pool.claim(demand("m", { workerId: "w" })))).toBe("worker_not_found");
 });

@@ -69,7 +69,7 @@ test("a backend that was not reached is told from one that broke off", () => {
   const reset = Object.assign(new TypeError("x"), { code: "ECONNRESET" });
   expect(toFailure(refused)).toEqual({
     code: "upstream_unreachable",
-    message: "the model server does not answer: ECONNREFUSED",
+    message: "the server behind this worker does not answer: ECONNREFUSED",
   });
   expect(toFailure(reset).code).toBe("upstream_error");
   const cut = Object.assign(new TypeError("x"), { code: "ERR_HTTP_CONTENT_LENGTH_MISMATCH" });

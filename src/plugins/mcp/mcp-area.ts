@@ -26,9 +26,6 @@ export interface EndedCall {
   readonly report: CallReport;
 }
 
-/** When a drained relay should come back: a restart takes a few seconds. */
-const DRAIN_RETRY_AFTER_MS = 5000;
-
 /** The relays, the endpoint they connect to, and the count of their calls. */
 export class McpArea {
   readonly relays: Relays;
@@ -48,6 +45,7 @@ export class McpArea {
     this.relays = new Relays({
       clock: deps.clock,
       rejoinMs: config.mcpRejoinTimeoutMs,
+      startGraceMs: config.startGraceMs,
       onChange: () => {
         this.#changes += 1;
       },
@@ -171,7 +169,7 @@ export class McpArea {
   async drain(): Promise<void> {
     this.#isDraining = true;
     this.relays.giveUpWaiting();
-    this.endpoint.drain("the server is shutting down", DRAIN_RETRY_AFTER_MS);
+    this.endpoint.drain("the server is shutting down");
     while (this.#running > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 

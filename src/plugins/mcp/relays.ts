@@ -36,6 +36,8 @@ export interface RelaysOptions {
   readonly clock: Clock;
   /** How long a request waits for a relay that has just left. */
   readonly rejoinMs: number;
+  /** For so long after the start any relay may be one that is on its way back. */
+  readonly startGraceMs: number;
   readonly onChange: () => void;
 }
 
@@ -51,10 +53,12 @@ export class Relays implements SessionPool {
   /** `Clock.elapsed` of leaving, in that order. */
   readonly #left = new Map<string, number>();
   readonly #waiting = new Map<string, Set<Waiter>>();
+  readonly #startedAt: number;
   #waiters = 0;
 
   constructor(options: RelaysOptions) {
     this.#options = options;
+    this.#startedAt = options.clock.elapsed();
   }
 
   all(): IterableIterator<Relay> {
@@ -152,9 +156,11 @@ export class Relays implements SessionPool {
   }
 
   async #waitFor(id: string, signal: AbortSignal): Promise<Relay | undefined> {
-    const { clock, rejoinMs } = this.#options;
+    const { clock, rejoinMs, startGraceMs } = this.#options;
+    const now = clock.elapsed();
     const leftAt = this.#left.get(id);
-    const isLikelyBack = leftAt !== undefined && clock.elapsed() - leftAt <= JUST_LEFT_MS;
+    const hasJustLeft = leftAt !== undefined && now - leftAt <= JUST_LEFT_MS;
+    const isLikelyBack = hasJustLeft || now - this.#startedAt < startGraceMs;
     if (!isLikelyBack || rejoinMs === 0 || this.#waiters >= MAX_WAITING) return undefined;
     const waiters = this.#waiting.get(id) ?? new Set<Waiter>();
     this.#waiting.set(id, waiters);

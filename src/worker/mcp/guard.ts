@@ -11,12 +11,14 @@ export function guarded(backend: Backend, token: string): Backend {
       // Digests are of one length, and comparing them takes as long whatever was given.
       if (bearer !== undefined && timingSafeEqual(digest(bearer), wanted)) return backend.open(head);
       const challenge = bearer === undefined ? "Bearer" : 'Bearer error="invalid_token"';
+      const message =
+        bearer === undefined ? "This relay asks for its token as a bearer." : "The bearer is not this relay's token.";
       const data = { mcp: "MCP_UNAUTHORIZED" };
       return {
         kind: "answer",
         status: 401,
         headers: [["www-authenticate", challenge]],
-        body: { jsonrpc: "2.0", error: { code: -32_000, message: "This relay asks for its token as a bearer.", data } },
+        body: { jsonrpc: "2.0", error: { code: -32_000, message, data } },
       };
     },
   };

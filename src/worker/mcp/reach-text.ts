@@ -10,11 +10,14 @@ export interface Reach {
 /** Where clients reach the MCP server, with a line for one of them. The token itself is never printed. */
 export function reachText({ name, what, url, access }: Reach): string {
   const header = access === "token" ? ' --header "Authorization: Bearer $AUTH_TOKEN"' : "";
+  const openness =
+    access === "none" ? ["Whoever knows that URL may call; with --auth-token the relay asks for a token."] : [];
   return [
     `MCP clients reach ${what} at`,
     `  ${url}`,
     "with Claude Code, for instance:",
     `  claude mcp add --transport http ${toWord(name)} ${url}${header}`,
+    ...openness,
   ].join("\n");
 }
 

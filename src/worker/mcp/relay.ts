@@ -10,6 +10,7 @@ import { childEnv } from "./bridge/child-env.ts";
 import { createStdioBridge } from "./bridge/stdio-bridge.ts";
 import { guarded } from "./guard.ts";
 import type { McpServer } from "./mcp-server.ts";
+import { warnIfAway } from "./reach-check.ts";
 import { reachText } from "./reach-text.ts";
 import { createUrlUpstream, type Upstream } from "./url-upstream.ts";
 
@@ -63,7 +64,9 @@ export function serveRelay(
       if (isPrinted) return;
       isPrinted = true;
       const what = source.kind === "url" ? source.url : `\`${[source.command, ...(source.args ?? [])].join(" ")}\``;
-      print(reachText({ name, what, url: `${httpUrl(settings.server)}/api/mcp/id/${given}/mcp`, access: access.kind }));
+      const url = `${httpUrl(settings.server)}/api/mcp/id/${given}/mcp`;
+      print(reachText({ name: id ?? name, what, url, access: access.kind }));
+      if (source.kind === "url") void warnIfAway(source.url, deps.log);
     },
   });
   dialer.start();

@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { nearest } from "../../settings/nearest.ts";
 import { parseBackendUrl } from "../server-url.ts";
+import { Expansion } from "./expansion.ts";
 import type { Access, FileSources, McpServer, McpServersReading, McpSource } from "./mcp-server.ts";
 
 // A file with several MCP servers, in the form that MCP clients keep theirs in: a client's own file serves as it is.
@@ -92,8 +93,9 @@ function readEntry(name: string, written: unknown, env: FileSources["env"]): Ent
     });
     return { faults: [...new Set(faults)] };
   }
-  const entry = result.output;
-  if (entry.disabled) return { faults: [] };
+  if (result.output.disabled) return { faults: [] };
+  const expansion = new Expansion(env);
+  const entry = expanded(result.output, expansion);
   const unknown = Object.keys(written as object) // a map, says the schema
     .filter((key) => !(key in entrySchema.entries) && !IGNORED.has(key))
     .map((key) => unknownKey(name, key));
@@ -101,6 +103,7 @@ function readEntry(name: string, written: unknown, env: FileSources["env"]): Ent
   const access = accessOf(entry, env);
   const faults = [
     ...unknown,
+    ...expansion.faults.map((each) => `${name}: ${each}`),
     ...[source, access].flatMap((each) => (typeof each === "string" ? [`${name}: ${each}`] : [])),
   ];
   if (faults.length > 0 || typeof source === "string" || typeof access === "string") return { faults };
@@ -111,6 +114,21 @@ function unknownKey(name: string, key: string): string {
   if (key === "headers") return `${name}.headers is not supported: what a relay sends is what its callers send`;
   const near = nearest(key, Object.keys(entrySchema.entries));
   return `${name}.${key} is not known${near ? `; did you mean ${near}?` : ""}`;
+}
+
+/** With the variables of the worker's environment in it; a command line for the shell has the shell's own. */
+function expanded(entry: Entry, expansion: Expansion): Entry {
+  const fill = <T>(value: T): T | string => (typeof value === "string" ? expansion.fill(value) : value);
+  const env = Object.entries(entry.env ?? {}).map(([name, value]) => [name, fill(value)]);
+  return {
+    ...entry,
+    command: entry.args === undefined ? entry.command : fill(entry.command),
+    args: entry.args?.map(fill),
+    env: Object.fromEntries(env),
+    cwd: fill(entry.cwd),
+    url: fill(entry.url),
+    auth_token: fill(entry.auth_token),
+  };
 }
 
 /** Or what is wrong. */

@@ -21,7 +21,7 @@ const PATIENCE_MS = 2000;
 const STALL_MS = 30_000;
 /** What the last of its output may take once it has ended: only who left its process group can still hold that open. */
 const LAST_WORDS_MS = 500;
-/** Lines of a child's own log that are passed on; they are for whoever runs the worker. */
+/** Of what a child said on its standard error, this much is passed on, and told at its end; it is for whoever runs the worker. */
 const MAX_LOG_CHARS = 500;
 
 /**
@@ -39,6 +39,10 @@ export class StdioChild implements Peer {
   #readBytes = 0;
   #stopStallWatch: CancelTimer | undefined;
   #isClosing = false;
+  /** Why it was killed, where it was. */
+  #killedFor: string | undefined;
+  /** The end of what it said on its standard error. */
+  #lastSaid = "";
   /** The whole group has been asked to end, and has time for it: a shell does not wait for what it has started. */
   #isTerminating = false;
   #hasExited = false;
@@ -110,13 +114,16 @@ export class StdioChild implements Peer {
     child.stdout.on("data", (chunk: Buffer) => this.#read(chunk));
     child.stderr.on("data", (chunk: Buffer) => {
       log.debug("child.said", { text: chunk.toString("utf8", 0, MAX_LOG_CHARS) });
+      this.#lastSaid = (this.#lastSaid + chunk.toString("utf8", Math.max(0, chunk.length - MAX_LOG_CHARS))).slice(
+        -MAX_LOG_CHARS,
+      );
     });
     // A child that is gone does not read; its exit tells the rest.
     child.stdin.on("error", () => {});
     child.on("error", (error) => this.#end(`it could not be started: ${error.message}`));
     child.on("exit", (code, signal) => {
       this.#hasExited = true;
-      const reason = signal === null ? `it ended with code ${code}` : `it was ended by ${signal}`;
+      const reason = this.#killedFor ?? (signal === null ? `it ended with code ${code}` : `it was ended by ${signal}`);
       child.once("close", () => this.#end(reason));
       if (!this.#isTerminating) this.#finish(reason);
     });
@@ -126,7 +133,7 @@ export class StdioChild implements Peer {
   #read(chunk: Buffer): void {
     if (this.#hasEnded) return;
     const lines = this.#lines.push(chunk);
-    if (!lines) return this.#kill("a line of its output has no end");
+    if (!lines) return this.#kill(`a message of its is larger than ${MAX_MESSAGE_BYTES / 1024 ** 2} MiB`);
     for (const line of lines) {
       const message = toMessage(line);
       if (message === "too deep") return this.#kill("a message of its is nested too deeply");
@@ -137,7 +144,8 @@ export class StdioChild implements Peer {
   }
 
   #kill(reason: string): void {
-    this.#options.log.warn("child.killed", { reason });
+    if (this.#killedFor !== undefined) return;
+    this.#killedFor = reason;
     this.#signal("SIGKILL");
   }
 
@@ -177,7 +185,9 @@ export class StdioChild implements Peer {
     this.#stopStallWatch?.();
     // Who is left of the group, though not of those with its output.
     if (this.#hasExited) this.#signal("SIGKILL");
-    this.#options.log.info("child.ended", { reason });
+    // What nobody wanted is for its owner to look at: most often a command or a key that is missing.
+    if (this.#isClosing) this.#options.log.info("child.ended", { reason });
+    else this.#options.log.warn("child.ended", { reason, said: this.#lastSaid });
     this.#ended.resolve();
     this.#options.onExit(reason);
   }

@@ -136,7 +136,7 @@ export function createMetrics(version: string, firstBytes?: RecentTimes): Metric
   );
   const firstByte = histogram(
     "moorage_first_byte_seconds",
-    "Job accepted to the answer's first byte.",
+    "Job accepted to the answer's first byte, of jobs that did not fail.",
     ["plugin", "model"],
     JOB_BUCKETS,
   );

@@ -36,7 +36,7 @@ function McpSummary(): string {
   const of = (path: string): string => `$store.pool.plugins.mcp ? $store.pool.plugins.mcp.${path} : '–'`;
   return (
     <div class="figures-line">
-      <Figure label="relays" text={of("relays_summary.connected")} />
+      <Figure label="relays" one="relay" text={of("relays_summary.connected")} />
       <Figure label="calls" text={of("relays_summary.calls_inflight")} />
       <Figure label="streams" text={of("relays_summary.streams_open")} />
       <Figure label="sessions" text={of("relays_summary.sessions")} />
@@ -148,14 +148,18 @@ function FunctionTable(): string {
 
 /** The tools of a relay, each with a form made from its schema. */
 function TryMcp(): string {
-  const relays = "$store.pool.plugins.mcp ? $store.pool.plugins.mcp.relays : []";
+  const relays = "($store.pool.plugins.mcp ? $store.pool.plugins.mcp.relays : [])";
   return (
     <div class="try card wide" x-data="mcp">
       <h3>Call a tool</h3>
       <form class="row" {...bind("x-on:submit.prevent", "list()")}>
         <label for="mcp-relay">
           Relay
-          <select id="mcp-relay" x-model="relay">
+          <select
+            id="mcp-relay"
+            x-model="relay"
+            x-effect={`relay = relay || (${relays}.length === 1 ? ${relays}[0].id : '')`}
+          >
             <option value="">Choose…</option>
             <template x-for={`each in ${relays}`} x-bind:key="each.id">
               <option x-bind:value="each.id" x-text="each.name + ' · ' + each.id"></option>

@@ -22,7 +22,7 @@ export function Overview(): string {
           note="jobs in the queue"
         />
         <Tile label="Requests/s" text="$format.rate(perSecond('requests'))" note="over 10 s" />
-        <Tile label="Tokens/s" text="$format.rate(perSecond('tokens'))" note="over 10 s" />
+        <Tile label="Tokens/s" text="$format.rate(perSecond('tokens'))" note="over 10 s, as jobs end" />
         <Tile label="Errors" text="errorPercent() + ' %'" note="of the last minute" />
         <Tile label="First byte" text="$format.duration(sample('first_byte_p50_ms'))" note="p50 of the last minute" />
         <Tile

@@ -41,11 +41,14 @@ export function PoolView({ id, title, hasAudio = false, children }: PropsWithChi
   ) as string;
 }
 
+/** Answers state their tokens at their ends. */
+const TOKENS_NOTE = "Of the last minute; a job's tokens count when it ends";
+
 function PoolSummary({ state }: { readonly state: string }): string {
   const of = (path: string): string => `${state} ? ${state}.${path} : '–'`;
   return (
     <div class="figures-line">
-      <Figure label="workers" text={of("workers_summary.connected")} />
+      <Figure label="workers" one="worker" text={of("workers_summary.connected")} />
       <Figure
         label="running"
         text={`${state} ? ${state}.server.jobs_inflight_total - ${state}.server.scheduler_queue_len : '–'`}
@@ -84,6 +87,7 @@ function WorkerTable({ plugin, hasAudio }: { readonly plugin: string; readonly h
     >
       <Cell label="Worker">
         <b class="name" x-text="row.name" x-bind:title="row.id"></b>
+        <span class="sub clip" x-show="row.id !== row.name" x-text="row.id" x-bind:title="row.id"></span>
         <span class="sub" x-text="row.version || row.dialect"></span>
       </Cell>
       <Cell label="Status">
@@ -125,7 +129,7 @@ function WorkerTable({ plugin, hasAudio }: { readonly plugin: string; readonly h
         </Cell>
       ) : (
         <Cell label="Tokens/s" isNumber>
-          <span x-text="$format.rate(row.tokens_per_s)"></span>
+          <span x-text="$format.rate(row.tokens_per_s)" title={TOKENS_NOTE}></span>
           <span class="sub" x-text="$format.count(row.output_tokens_total) + ' in all'"></span>
         </Cell>
       )}
@@ -217,7 +221,7 @@ function ModelTable({ plugin }: { readonly plugin: string }): string {
         <span x-text="$format.count(row.requests_total)"></span>
       </Cell>
       <Cell label="Tokens/s" isNumber>
-        <span x-text="$format.rate(row.tokens_per_s)"></span>
+        <span x-text="$format.rate(row.tokens_per_s)" title={TOKENS_NOTE}></span>
       </Cell>
     </LiveTable>
   ) as string;
@@ -261,7 +265,7 @@ function JobTable({ plugin }: { readonly plugin: string }): string {
         <span class="clip" x-text="row.worker || '–'" x-bind:title="row.worker"></span>
       </Cell>
       <Cell label="Running" isNumber>
-        <span x-text="$format.duration(row.running_ms)"></span>
+        <span x-text="row.status === 'waiting' ? '–' : $format.duration(row.running_ms)"></span>
       </Cell>
       <Cell label="Waited" isNumber>
         <span x-text="$format.duration(row.waiting_ms)"></span>

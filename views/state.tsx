@@ -29,7 +29,14 @@ export function StatePage({ version, canSignOut, hasKeys, assets, boot, sections
       </script>
       <div class="shell" x-data={`tabs('${tabs.join(" ")}')`}>
         <Header version={version} canSignOut={canSignOut} tabs={tabs} />
-        <main id="main" tabindex="-1">
+        <p class="cut-off" role="alert" x-data="" x-cloak x-show="$store.pool.lastSeen !== ''">
+          <b x-text="$store.pool.link === 'signed_out' ? 'You are signed out, as after a restart of the server.' : 'The server cannot be reached. Trying again…'"></b>{" "}
+          <span x-text="'What is shown is from ' + $store.pool.lastSeen + '.'"></span>{" "}
+          <a class="onward" href="/state" x-show="$store.pool.link === 'signed_out'">
+            Sign in
+          </a>
+        </p>
+        <main id="main" tabindex="-1" x-bind:class="$store.pool.lastSeen === '' ? '' : 'stale'">
           <Overview />
           {sections.map(({ id, html }) => (
             <div class="tab" id={`tab-${id}`} x-cloak x-show={`isOpen('${id}')`}>
@@ -73,9 +80,6 @@ function Header({ version, canSignOut, tabs }: HeaderProps): string {
         <span x-text="$store.pool.link === 'live' ? 'live' : $store.pool.link === 'signed_out' ? 'signed out' : $store.pool.link === 'connecting' ? 'connecting…' : 'reconnecting…'">
           connecting…
         </span>
-        <a href="/state" x-cloak x-show="$store.pool.link === 'signed_out'">
-          Sign in
-        </a>
       </span>
       <button
         type="button"
@@ -88,7 +92,7 @@ function Header({ version, canSignOut, tabs }: HeaderProps): string {
         Theme
       </button>
       {canSignOut ? (
-        <form method="post" action="/state/sign-out">
+        <form method="post" action="/state/sign-out" x-show="$store.pool.link !== 'signed_out'">
           <button type="submit" class="quiet">
             Sign out
           </button>

@@ -106,7 +106,8 @@ export class Ledger {
     const measured = metrics.forModel(pluginId, report.claim?.model);
     measured.ended(outcome);
     measured.duration(report.durationMs / 1000);
-    if (report.firstByteMs !== undefined) measured.firstByte(report.firstByteMs / 1000);
+    // A refusal is quick: it would make a pool that fails look fast.
+    if (report.firstByteMs !== undefined && outcome !== "failed") measured.firstByte(report.firstByteMs / 1000);
     if (report.claim) measured.queueWait(report.queuedMs / 1000);
     if (report.attempts > 1) measured.retries(report.attempts - 1, report.retryReason);
     if (report.end.kind === "failed" && !report.claim) metrics.rejection(pluginId, report.end.fault.code);

@@ -52,15 +52,15 @@ export function findCommon(facts: ServerFacts): readonly Found[] {
       },
     ];
   }
-  const isAnyoneHere = facts.plugins.some(({ pulse }) => workersOf(pulse) > 0);
+  const isAnyUsed = facts.plugins.some(({ pulse, hadWorkers }) => hadWorkers || workersOf(pulse) > 0);
   return [
-    ...facts.plugins.flatMap((plugin) => findInPlugin(plugin, isAnyoneHere)),
+    ...facts.plugins.flatMap((plugin) => findInPlugin(plugin, isAnyUsed)),
     ...findFailures(facts),
     ...findOpenDoors(facts),
   ];
 }
 
-function findInPlugin({ id, pulse, hadWorkers }: PluginFacts, isAnyoneHere: boolean): readonly Found[] {
+function findInPlugin({ id, pulse, hadWorkers }: PluginFacts, isAnyUsed: boolean): readonly Found[] {
   const found: Found[] = [];
   const { workers, waiting, waitingCapacity } = pulse;
   if (workers && workersOf(pulse) === 0) {
@@ -68,7 +68,7 @@ function findInPlugin({ id, pulse, hadWorkers }: PluginFacts, isAnyoneHere: bool
       plugin: id,
       code: "no_workers",
       // A pool that never had a worker, beside one that has, is most likely one that nobody needs.
-      severity: hadWorkers || !isAnyoneHere ? "critical" : "info",
+      severity: hadWorkers || !isAnyUsed ? "critical" : "info",
       title: `No worker is connected for ${id}.`,
       advice: hadWorkers
         ? "Look at the worker programs: are they running, and can they reach this server? Their log says why they were turned away."
@@ -82,7 +82,9 @@ function findInPlugin({ id, pulse, hadWorkers }: PluginFacts, isAnyoneHere: bool
       severity: "critical",
       title: `No worker of ${id} takes requests: ${workers.notReady} not ready, ${workers.draining} draining.`,
       advice:
-        "The reason is beside each worker: mostly a model server that is down. Undrain those that were drained here.",
+        workers.notReady === 0
+          ? "All were drained, here or by their owners: undrain those that should work."
+          : "The reason is beside each worker: mostly a model server that is down. Undrain those that were drained here.",
       afterMs: UNREADY_MS,
     });
   }

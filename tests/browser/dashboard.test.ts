@@ -102,10 +102,14 @@ describe("the page is live", () => {
     await page.waitForSelector(".link.live");
     await server.stop();
     await page.waitForSelector(".link.reconnecting");
+    await page.waitForSelector(".cut-off >> text=The server cannot be reached");
+    await page.waitForSelector("main.stale");
     running.splice(0);
     const { port } = new URL(server.url);
     start({ apiKeys: [], port: Number(port) });
     await page.waitForSelector(".link.live", { timeout: 20_000 });
+    await page.waitForSelector(".cut-off", { state: "hidden" });
+    await page.waitForSelector("main:not(.stale)");
     // A server that is away cannot be loaded from, which the browser complains of.
     expect(complaints.filter((each) => !each.includes("ERR_"))).toEqual([]);
     complaints.splice(0);
@@ -119,7 +123,9 @@ describe("the page is live", () => {
     await fetch(`${server.url}/state/sign-out`, { method: "POST", headers: { cookie }, redirect: "manual" });
     await page.context().clearCookies();
     await server.app.close();
-    await page.waitForSelector(".link.signed_out >> text=Sign in", { timeout: 20_000 });
+    await page.waitForSelector(".cut-off >> text=You are signed out", { timeout: 20_000 });
+    await page.waitForSelector(".cut-off a >> text=Sign in");
+    expect(await page.locator("text=Sign out").isVisible()).toBe(false);
     watched?.complaints.splice(0);
   });
 

@@ -77,12 +77,23 @@ test("chat streams an answer, which a button stops", async () => {
   await page.locator(`${chat} .message.assistant`, { hasText: "You asked: What floats?" }).waitFor();
   await page.locator(`${chat} [role=status]`, { hasText: "first text after" }).waitFor();
 
+  // The line is the request that the button would send: what was said is part of it.
+  await page.fill("#chat-draft", "And what sinks?");
+  const line = await page.locator(`${chat} .curl code`).textContent();
+  expect(line).toMatch(/"What floats\?".*"assistant".*"And what sinks\?"/s);
+  expect(await runLine(chat)).toContain("data: [DONE]");
+
   await page.fill("#chat-draft", `Say it slowly: ${"a very long text ".repeat(200)}`);
   await page.click(`${chat} button.main`);
   await page.locator(`${chat} .message.assistant`).nth(1).locator("text=This").waitFor();
   await page.locator(`${chat} button`, { hasText: "Stop" }).click();
   await page.locator(`${chat} button:disabled`, { hasText: "Stop" }).waitFor();
   expect((await page.locator(`${chat} .message.assistant`).nth(1).textContent())?.length).toBeLessThan(3000);
+  // The newest text is in sight, unless the reader has gone up to what was said before.
+  const log = page.locator("#chat-messages");
+  const toGo = (): Promise<number> =>
+    log.evaluate(({ scrollHeight, scrollTop, clientHeight }) => scrollHeight - scrollTop - clientHeight);
+  expect(await toGo()).toBeLessThan(40);
 });
 
 test("two texts are compared by an embedding", async () => {
@@ -153,4 +164,18 @@ test("a file is sent to whoever runs the line", async () => {
   } finally {
     await Bun.$`rm -r ${directory}`;
   }
+});
+
+test("a file that nobody has asked for yet is taken back by a button", async () => {
+  await openPanel("transfer");
+  const panel = '[x-data="transfer"]';
+  await page.setInputFiles("#transfer-file", { name: "a.txt", mimeType: "text/plain", buffer: Buffer.from("ahoy") });
+  await page.click(`${panel} button.main`);
+  await page.locator(`${panel} [role=status]`, { hasText: "Waiting for the reader" }).waitFor();
+  const line = await page.locator(`${panel} .curl code`).textContent();
+  const channel = line?.match(/api\/transfer\/([\w-]+)/)?.[1] ?? "no channel in the line";
+  await page.locator(`${panel} button`, { hasText: "Stop" }).click();
+  await page.locator(`${panel} [role=status]`, { hasText: "Stopped" }).waitFor();
+  // A line that names the channel would wait for a writer that is gone.
+  expect(await page.locator(`${panel} .curl code`).textContent()).not.toContain(channel);
 });

@@ -218,3 +218,16 @@ test("a server without workers, whose model is full, or that drains says so in w
   expect((await envelope()).server.state).toBe("draining");
   expect(await codes()).toEqual(["draining"]);
 });
+
+test("a refusal, however quick, makes no pool look fast", async () => {
+  start();
+  const worker = await server.worker();
+  const refused = server.chat("m");
+  worker.answerJson((await worker.request()).id, { error: "broken" }, 500);
+  await refused;
+  clock.advance(1000);
+  const { sample } = (await envelope()).server;
+  expect(sample).toMatchObject({ requests: 1, failures: 1, first_byte_p50_ms: null, first_byte_p95_ms: null });
+  const metrics = await (await server.fetch("/metrics")).text();
+  expect(metrics).toContain(`moorage_first_byte_seconds_count{plugin="llm",model="m"} 0\n`);
+});

@@ -2,6 +2,16 @@ import { expect, test } from "bun:test";
 import type { Problem, Sample, ServerState } from "../../views/client/state-types.ts";
 import { verdictOf } from "../../views/client/verdict.ts";
 
+const QUIET = {
+  slots_used: 0,
+  slots_total: 0,
+  waiting: 0,
+  workers_idle: 0,
+  workers_working: 0,
+  workers_not_ready: 0,
+  workers_draining: 0,
+};
+
 function server(sample: Partial<Sample>, problems: readonly Problem[] = [], state: ServerState["state"] = "ready") {
   return {
     state,
@@ -11,7 +21,7 @@ function server(sample: Partial<Sample>, problems: readonly Problem[] = [], stat
     now: "",
     viewers: 1,
     problems,
-    sample: { slots_used: 0, slots_total: 0, waiting: 0, ...sample } as Sample, // the fields that a verdict looks at
+    sample: { ...QUIET, ...sample } as Sample, // the fields that a verdict looks at
   };
 }
 
@@ -33,6 +43,20 @@ test.each([
     server({ slots_used: 1, slots_total: 4, waiting: 2 }),
     "busy",
     "Some jobs wait for a model whose workers are busy.",
+  ],
+  ["nobody there", server({}), "good", "The server is up."],
+  [
+    "jobs waiting, and not a worker",
+    server({ waiting: 2 }),
+    "busy",
+    "Some jobs wait for a model whose workers are busy.",
+  ],
+  ["only one worker, and that drained", server({ workers_draining: 1 }), "busy", "The one worker takes no jobs."],
+  [
+    "workers of which none takes jobs",
+    server({ workers_not_ready: 1, workers_draining: 2, waiting: 3 }),
+    "busy",
+    "None of the workers takes jobs.",
   ],
   ["a warning", server({ slots_total: 4 }, [problem("warning")]), "busy", "warning!"],
   ["something to know", server({ slots_total: 4 }, [problem("info")]), "good", "The pool is well."],

@@ -67,6 +67,11 @@ describe("what any server may have", () => {
     expect(brief(findCommon(facts({ plugins: [plugin("llm"), plugin("asr", empty, true)] })))).toEqual([
       "asr no_workers critical",
     ]);
+    const leftByAll = [plugin("llm", empty, true), plugin("asr", empty, false)];
+    expect(brief(findCommon(facts({ plugins: leftByAll })))).toEqual([
+      "llm no_workers critical",
+      "asr no_workers info",
+    ]);
   });
 
   test("a plugin that nobody dials into misses no workers", () => {
@@ -78,6 +83,14 @@ describe("what any server may have", () => {
     const [found] = findCommon(facts({ plugins: [plugin("llm", { workers })] }));
     expect(found).toMatchObject({ code: "no_ready_workers", severity: "critical" });
     expect(found?.title).toContain("2 not ready, 1 draining");
+    expect(found?.advice).toContain("model server");
+  });
+
+  test("workers that are all drained are not blamed on their model servers", () => {
+    const workers = { idle: 0, working: 0, notReady: 0, draining: 2 };
+    const [found] = findCommon(facts({ plugins: [plugin("llm", { workers })] }));
+    expect(found?.code).toBe("no_ready_workers");
+    expect(found?.advice).not.toContain("model server");
   });
 
   test.each([

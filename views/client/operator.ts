@@ -17,6 +17,9 @@ const QUESTIONS: Readonly<Record<Action, { readonly title: string; readonly text
   cancel: { title: "Cancel this job?", text: "Its client is told, and its worker stops.", verb: "Cancel the job" },
 };
 
+/** How long it is told that an action is done. */
+const SAID_MS = 6000;
+
 /** The dialog that asks before an operator's action, does it, and says what came of it. */
 export function createOperator() {
   return {
@@ -53,7 +56,11 @@ export function createOperator() {
         await assertOk(
           await fetch(`/api/state/${kind}/${encodeURIComponent(this.id)}/${this.action}`, { method: "POST" }),
         );
-        this.said = `Done: ${this.verb().toLowerCase()} ${this.name}`;
+        const said = `Done: ${this.verb().toLowerCase()} ${this.name}`;
+        this.said = said;
+        window.setTimeout(() => {
+          if (this.said === said) this.said = "";
+        }, SAID_MS);
         this.close();
       } catch (error) {
         this.problem = messageOf(error);

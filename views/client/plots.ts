@@ -15,6 +15,8 @@ interface Line {
 }
 
 interface Plot {
+  /** The values come in whole numbers. */
+  readonly isWhole?: boolean;
   readonly lines: readonly Line[];
   readonly format: (value: number | null | undefined) => string;
 }
@@ -33,6 +35,7 @@ const smoothed =
 
 const PLOTS: Readonly<Record<string, Plot>> = {
   slots: {
+    isWhole: true,
     format: (value) => (value === null || value === undefined ? "–" : count(value)),
     lines: [
       { label: "in use", color: "--blue", of: (sample) => sample.slots_used, isFilled: true },
@@ -52,6 +55,7 @@ const PLOTS: Readonly<Record<string, Plot>> = {
     lines: [{ label: "tokens/s", color: "--teal", of: smoothed("tokens"), isFilled: true }],
   },
   latency: {
+    isWhole: true,
     format: duration,
     lines: [
       { label: "p50", color: "--blue", of: (sample) => sample.first_byte_p50_ms },
@@ -59,6 +63,7 @@ const PLOTS: Readonly<Record<string, Plot>> = {
     ],
   },
   bytes: {
+    isWhole: true,
     format: (value) => (value === null || value === undefined ? "–" : `${bytes(value)}/s`),
     lines: [{ label: "bytes/s", color: "--teal", of: smoothed("bytes"), isFilled: true }],
   },
@@ -111,7 +116,10 @@ function columnsOf({ lines }: Plot, samples: readonly Sample[]): UPlot.AlignedDa
   return [at, ...columns];
 }
 
-function optionsOf({ lines, format }: Plot): Omit<UPlot.Options, "width" | "height"> {
+/** 1, 2, 5, 10 … a million million: steps between an axis's lines, so that no label stands twice. */
+const WHOLE_STEPS = Array.from({ length: 13 }, (_, power) => [1, 2, 5].map((each) => each * 10 ** power)).flat();
+
+function optionsOf({ lines, format, isWhole = false }: Plot): Omit<UPlot.Options, "width" | "height"> {
   const style = getComputedStyle(document.documentElement);
   const color = (name: string): string => style.getPropertyValue(name).trim();
   const axis = { stroke: color("--soft"), grid: { stroke: color("--line"), width: 1 }, ticks: { show: false } };
@@ -126,7 +134,14 @@ function optionsOf({ lines, format }: Plot): Omit<UPlot.Options, "width" | "heig
     },
     axes: [
       { ...axis, font, size: 24, space: 80, values: (_plot, splits) => splits.map((at) => clock(at)) },
-      { ...axis, font, size: 52, space: 28, values: (_plot, splits) => splits.map((value) => format(value)) },
+      {
+        ...axis,
+        font,
+        size: 52,
+        space: 28,
+        incrs: isWhole ? WHOLE_STEPS : [0.1, 0.2, 0.5, ...WHOLE_STEPS],
+        values: (_plot, splits) => splits.map((value) => format(value)),
+      },
     ],
     series: [
       { label: "at", value: (_plot, value) => (value === null ? "–" : clock(value, true)) },

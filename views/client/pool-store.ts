@@ -17,6 +17,8 @@ export interface PoolStore {
   tick: number;
   /** Milliseconds since 1970, by the server's clock, as of now. */
   now: number;
+  /** The viewer's time of day when the last state came, once the connection is lost; else nothing. */
+  lastSeen: string;
   /** What only the browser can see. */
   seenHere: readonly Problem[];
   problems(): readonly Problem[];
@@ -29,6 +31,7 @@ export function createPoolStore(boot: ServerState | null): PoolStore {
     link: "connecting",
     tick: 0,
     now: boot === null ? Date.now() : Date.parse(boot.now),
+    lastSeen: "",
     seenHere: [],
     problems() {
       const all = [...(this.server?.problems ?? []), ...this.seenHere];
@@ -68,6 +71,8 @@ export function follow(store: PoolStore, history: History): void {
     },
     onChange: (state) => {
       store.link = state;
+      if (state === "live") store.lastSeen = "";
+      else if (store.lastSeen === "" && store.tick > 0) store.lastSeen = new Date().toLocaleTimeString();
     },
     onHeldBack: (isHeldBack) =>
       say(
@@ -78,9 +83,9 @@ export function follow(store: PoolStore, history: History): void {
       ),
   });
   link.open();
-  // Ages go on while nothing is sent.
+  // Ages go on while nothing is sent, and stand still with everything else once nothing can be.
   window.setInterval(() => {
-    store.now = Date.now() + offsetMs;
+    if (store.lastSeen === "") store.now = Date.now() + offsetMs;
   }, 1000);
 }
 

@@ -27,18 +27,21 @@ export function createChat() {
     suggested(models: readonly { readonly name: string }[]): string {
       return models[0]?.name ?? "";
     },
+    /** What has been said up to the last word of the user, who may be about to say more. */
     request() {
       const said = this.messages.map(({ role, content }) => ({ role, content }));
+      const draft = this.draft.trim();
+      if (draft !== "") said.push({ role: "user", content: draft });
+      else if (said.at(-1)?.role === "assistant") said.pop();
       return { model: this.model, stream: true, messages: said };
     },
     curl(): string {
-      const messages = [{ role: "user", content: this.draft }];
       return curlLine({
         url: `${location.origin}/v1/chat/completions`,
         method: "POST",
         flags: "-N",
         bearerVariable: keyVariable(),
-        json: { model: this.model, stream: true, messages },
+        json: this.request(),
       });
     },
     canSend(): boolean {
@@ -46,10 +49,10 @@ export function createChat() {
     },
     async send(): Promise<void> {
       if (!this.canSend()) return;
-      this.messages.push({ role: "user", content: this.draft.trim() });
-      this.draft = "";
       const body = JSON.stringify(this.request());
-      this.messages.push({ role: "assistant", content: "" });
+      this.messages.push({ role: "user", content: this.draft.trim() }, { role: "assistant", content: "" });
+      this.draft = "";
+      toTheEnd();
       // Read back from the list: that one is watched.
       const answer = this.messages.at(-1);
       if (!answer) return;
@@ -69,7 +72,9 @@ export function createChat() {
           if (text === "") continue;
           if (firstAt === 0) firstAt = performance.now();
           pieces += 1;
+          const wasAtEnd = isAtEnd();
           answer.content += text;
+          if (wasAtEnd) toTheEnd();
         }
       } catch (error) {
         this.problem = messageOf(error);
@@ -89,4 +94,25 @@ export function createChat() {
       Object.assign(this, { messages: [], problem: "", figures: "" });
     },
   };
+}
+
+/** Pixels from the end that still count as being there. */
+const NEAR_PX = 40;
+
+/** Whether the reader follows the newest text, and has not scrolled up to read what came before. */
+function isAtEnd(): boolean {
+  const log = conversation();
+  return log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_PX;
+}
+
+/** Once the new text stands in the page. */
+function toTheEnd(): void {
+  requestAnimationFrame(() => {
+    const log = conversation();
+    log.scrollTop = log.scrollHeight;
+  });
+}
+
+function conversation(): HTMLElement {
+  return document.getElementById("chat-messages") as HTMLElement; // stands in the page's own markup
 }

@@ -22,7 +22,7 @@ export function createMcpTry() {
     isRunning: false,
     problem: "",
     url(): string {
-      return `${location.origin}/api/mcp/id/${encodeURIComponent(this.relay)}/mcp`;
+      return `${location.origin}/api/mcp/id/${this.relay === "" ? "RELAY" : encodeURIComponent(this.relay)}/mcp`;
     },
     async list(): Promise<void> {
       await this.run(async () => {
@@ -57,7 +57,7 @@ export function createMcpTry() {
       try {
         await work(stopper.signal);
       } catch (error) {
-        this.problem = messageOf(error);
+        this.problem = messageOf(error) || "Stopped.";
       } finally {
         this.isRunning = false;
       }

@@ -40,8 +40,8 @@ export function createTransfer() {
         await this.put(`/api/transfer/${this.channel}`, headers, file);
         this.status = "Everything has arrived.";
       } catch (error) {
-        this.status = "";
         this.problem = messageOf(error);
+        if (this.problem !== "") this.status = "";
       } finally {
         this.isRunning = false;
       }
@@ -54,7 +54,7 @@ export function createTransfer() {
         for (const [name, value] of Object.entries(headers)) upload.setRequestHeader(name, value);
         upload.upload.addEventListener("progress", ({ loaded }) => {
           this.sent = loaded;
-          this.status = "Sending…";
+          this.status = "Sending, as fast as the reader takes it…";
         });
         upload.addEventListener("load", () => {
           assertOk(new Response(upload?.responseText, { status: upload?.status ?? 500 })).then(() => resolve(), reject);
@@ -66,8 +66,8 @@ export function createTransfer() {
     },
     stop(): void {
       upload?.abort();
-      this.isRunning = false;
-      this.status = "";
+      // Its line would wait for a writer that is gone.
+      Object.assign(this, { isRunning: false, channel: "", status: "Stopped; the channel closes by itself." });
     },
   };
 }

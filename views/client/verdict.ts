@@ -24,8 +24,16 @@ export function verdictOf({ state, sample, problems }: ServerState): Verdict {
   if (critical) return { tone: "bad", title: critical.title, detail: critical.advice };
   const { slots_used: used, slots_total: total, waiting } = sample;
   const load = `${used} of ${plural(total, "slot")} in use`;
+  const workers = sample.workers_idle + sample.workers_working + sample.workers_not_ready + sample.workers_draining;
+  if (total === 0 && workers > 0) {
+    return {
+      tone: "busy",
+      title: workers === 1 ? "The one worker takes no jobs." : "None of the workers takes jobs.",
+      detail: `${plural(waiting, "job waits", "jobs wait")}; drained or not ready: see which under each plugin.`,
+    };
+  }
   if (waiting > 0) {
-    const isFull = used >= total;
+    const isFull = used >= total && total > 0;
     return {
       tone: "busy",
       title: isFull ? "The workers are the bottleneck." : "Some jobs wait for a model whose workers are busy.",

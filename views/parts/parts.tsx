@@ -54,11 +54,22 @@ export function Part({ id, children }: PropsWithChildren<{ readonly id: string }
   ) as string;
 }
 
-/** A figure with its name, in a plugin's summary; `text` is an expression. */
-export function Figure({ label, text }: { readonly label: string; readonly text: string }): string {
+/** A figure with its name, in a plugin's summary; `text` is an expression. `one` is the name for a single one. */
+export function Figure({
+  label,
+  one = label,
+  text,
+}: {
+  readonly label: string;
+  readonly one?: string;
+  readonly text: string;
+}): string {
   return (
     <span class="figure">
-      <b x-text={text}>–</b> <span safe>{label}</span>
+      <b x-text={text}>–</b>{" "}
+      <span x-text={`(${text}) === 1 ? '${one}' : '${label}'`} safe>
+        {label}
+      </span>
     </span>
   ) as string;
 }

@@ -23,7 +23,14 @@ export function TryChat({ plugin }: { readonly plugin: string }): string {
     <div class="try card" x-data="chat">
       <h3>Chat</h3>
       <ModelChoice plugin={plugin} id="chat-model" />
-      <div class="messages" role="log" aria-label="Conversation" tabindex="0" x-show="messages.length > 0">
+      <div
+        id="chat-messages"
+        class="messages"
+        role="log"
+        aria-label="Conversation"
+        tabindex="0"
+        x-show="messages.length > 0"
+      >
         <template x-for="(message, index) in messages" x-bind:key="index">
           <p class="message" x-bind:class="message.role">
             <b x-text="message.role === 'user' ? 'You' : 'Model'"></b>
@@ -32,7 +39,7 @@ export function TryChat({ plugin }: { readonly plugin: string }): string {
         </template>
       </div>
       <form {...bind("x-on:submit.prevent", "send()")}>
-        <label for="chat-draft">Message</label>
+        <label for="chat-draft">Message (Ctrl+Enter sends it)</label>
         <textarea
           id="chat-draft"
           rows="3"

@@ -15,8 +15,9 @@ COPY --from=packages /app/node_modules ./node_modules
 COPY package.json bunfig.toml tsconfig.json LICENSE ./
 COPY src ./src
 COPY views ./views
-# Owned by root and read-only to the program.
-USER bun
+# Owned by root and read-only to the program. The image's user `bun`, by number: Kubernetes cannot tell otherwise that
+# it is not root.
+USER 1000:1000
 EXPOSE 8080
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=15s --timeout=3s --start-period=5s \

@@ -1,5 +1,5 @@
-import { dirname, join } from "node:path";
 import { type AnyElysia, Elysia } from "elysia";
+import { clientFiles, packageFile } from "../browser-files.ts";
 import { buildDocument } from "./document.ts";
 import { errorResponses, rawAnswer } from "./schema.ts";
 
@@ -38,22 +38,24 @@ export function openapiRoutes({ version }: OpenapiOptions): AnyElysia {
       },
     )
     .get("/api/client", () => new Response(PAGE, { headers: PAGE_HEADERS }), { detail: { hide: true } })
-    .get("/api/client/start.js", () => asset(join(OWN_FILES, "api-docs.js"), "text/javascript"), {
+    .get("/api/client/start.js", () => asset(ownScript(), "text/javascript"), {
       detail: { hide: true },
     })
-    .get("/api/client/swagger-ui.css", () => asset(swaggerUi("swagger-ui.css"), "text/css"), { detail: { hide: true } })
-    .get("/api/client/swagger-ui-bundle.js", () => asset(swaggerUi("swagger-ui-bundle.js"), "text/javascript"), {
+    .get("/api/client/swagger-ui.css", () => asset(packageFile("swagger-ui.css"), "text/css"), {
       detail: { hide: true },
     })
-    .get("/api/client/favicon.png", () => asset(swaggerUi("favicon-32x32.png"), "image/png"), {
+    .get("/api/client/swagger-ui-bundle.js", () => asset(packageFile("swagger-ui-bundle.js"), "text/javascript"), {
+      detail: { hide: true },
+    })
+    .get("/api/client/favicon.png", () => asset(packageFile("favicon.png"), "image/png"), {
       detail: { hide: true },
     });
 }
 
-const OWN_FILES = join(import.meta.dir, "../../views/client");
-
-function swaggerUi(file: string): string {
-  return join(dirname(Bun.resolveSync("swagger-ui-dist/package.json", import.meta.dir)), file);
+function ownScript(): string {
+  const path = clientFiles().get("api-docs.js");
+  if (path === undefined) throw new Error("views/client has no api-docs.js");
+  return path;
 }
 
 /** An hour: the names carry no version, and an upgraded server should not be met with last month's script. */

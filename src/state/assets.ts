@@ -1,9 +1,8 @@
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { readFileSync } from "node:fs";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import type { PageAssets } from "../../views/layout.tsx";
+import { clientFiles, type PackageFile, packageFile } from "../browser-files.ts";
 import { Fault } from "../errors.ts";
 
 /** The files that the pages load, all from this origin. */
@@ -26,13 +25,8 @@ interface Asset {
 
 export type Encoding = "br" | "gzip";
 
-const CLIENT = join(import.meta.dir, "../../views/client");
 /** What packages bring, under the names that the page's modules import. */
-const VENDORED: Readonly<Record<string, string>> = {
-  "alpine.js": "@alpinejs/csp/dist/module.esm.min.js",
-  "uplot.js": "uplot/dist/uPlot.esm.js",
-  "uplot.css": "uplot/dist/uPlot.min.css",
-};
+const VENDORED: readonly PackageFile[] = ["alpine.js", "uplot.js", "uplot.css"];
 const SCRIPT = "text/javascript; charset=utf-8";
 const STYLE = "text/css; charset=utf-8";
 /** Characters of the hash in the path: enough that two versions never share one. */
@@ -48,8 +42,8 @@ export function createAssets(): Assets {
   const add = (name: string, type: string, content: string): void => {
     assets.set(name, { type, content: Buffer.from(content), packed: new Map() });
   };
-  for (const name of readdirSync(CLIENT).sort()) {
-    const read = (): string => readFileSync(join(CLIENT, name), "utf8");
+  for (const [name, path] of clientFiles()) {
+    const read = (): string => readFileSync(path, "utf8");
     if (name.endsWith(".css")) add(name, STYLE, read());
     else if (name.endsWith(".ts") && !name.endsWith(".d.ts")) {
       const script = transpiler.transformSync(read());
@@ -57,8 +51,9 @@ export function createAssets(): Assets {
       if (script.trim() !== "") add(name, SCRIPT, script);
     }
   }
-  for (const [name, path] of Object.entries(VENDORED)) {
-    const text = readFileSync(fileURLToPath(import.meta.resolve(path)), "utf8");
+  for (const name of VENDORED) {
+    const path = packageFile(name);
+    const text = readFileSync(path, "utf8");
     if (name.endsWith(".css")) add(name, STYLE, text);
     else add(name, SCRIPT, path.includes(".min.") ? text : transpiler.transformSync(text));
   }

@@ -1,0 +1,66 @@
+import { Inbox } from "./inbox.ts";
+
+type Line = Readonly<Record<string, unknown>>;
+
+/** A program of ours as a process of its own, heard through its log. */
+export class ProgramRun {
+  readonly lines = new Inbox<Line>();
+  readonly #child: Bun.Subprocess<"ignore", "pipe", "pipe">;
+  readonly #said: Promise<string>;
+
+  /** `env` is all that it gets. */
+  constructor(command: readonly string[], env: Readonly<Record<string, string>>, cwd: string) {
+    this.#child = Bun.spawn([...command], {
+      cwd,
+      env: { LOG_FORMAT: "json", ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    this.#said = this.#read();
+  }
+
+  /** The next line about this event. */
+  async event(name: string): Promise<Line> {
+    return this.lines.takeUntil((line) => line["event"] === name, name);
+  }
+
+  /** The server's own address, once it has started. */
+  async url(): Promise<string> {
+    const { url } = await this.event("server.started");
+    return String(url);
+  }
+
+  /** Everything on standard output, and on the error output behind it, when the program has ended. */
+  get output(): Promise<string> {
+    return this.#said;
+  }
+
+  /** Tells it to end; resolves to its exit code. */
+  stop(): Promise<number> {
+    this.#child.kill("SIGTERM");
+    return this.#child.exited;
+  }
+
+  /** Resolves to the exit code when it ends by itself. */
+  get exited(): Promise<number> {
+    return this.#child.exited;
+  }
+
+  kill(): void {
+    this.#child.kill("SIGKILL");
+  }
+
+  async #read(): Promise<string> {
+    const errors = this.#child.stderr.text();
+    const decoder = new TextDecoder();
+    let all = "";
+    let rest = "";
+    for await (const bytes of this.#child.stdout) {
+      const text = decoder.decode(bytes, { stream: true });
+      all += text;
+      const lines = `${rest}${text}`.split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) if (line.startsWith("{")) this.lines.put(JSON.parse(line));
+    }
+    return all + (await errors);
+  }
+}

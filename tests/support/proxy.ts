@@ -1,0 +1,126 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { eventually } from "./eventually.ts";
+
+export type ProxyKind = "nginx" | "caddy";
+
+/** A proxy in front of a server, configured by the file in deploy/ but for its names, ports and TLS. */
+export interface ReverseProxy {
+  readonly url: string;
+  /** What docs/deploy.md has an operator do once the new server stands and before the old one is told to end. */
+  lead(toPort: number): Promise<void>;
+  stop(): Promise<void>;
+}
+
+const deployed = (name: string): string => readFileSync(join(import.meta.dir, "../../deploy", name), "utf8");
+
+/** Starts it before `port`; `nextPort` is where a successor will be. */
+export function startProxy(kind: ProxyKind, port: number, nextPort: number): Promise<ReverseProxy> {
+  return kind === "nginx" ? startNginx(port) : startCaddy(port, nextPort);
+}
+
+/** A port that is free now: these programs cannot be asked which one they took. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const listener = createServer();
+    listener.once("error", reject);
+    listener.listen(0, "127.0.0.1", () => {
+      const address = listener.address();
+      listener.close(() =>
+        typeof address === "object" && address ? resolve(address.port) : reject(new Error("no port")),
+      );
+    });
+  });
+}
+
+async function startNginx(port: number): Promise<ReverseProxy> {
+  const folder = mkdtempSync(join(tmpdir(), "moorage-nginx-"));
+  const [ownPort, plainPort] = [await freePort(), await freePort()];
+  const site = (serverPort: number): string =>
+    replaced(deployed("nginx.conf"), [
+      [/listen 80;/, `listen 127.0.0.1:${plainPort};`],
+      [/listen 443 ssl http2;/, `listen 127.0.0.1:${ownPort};`],
+      [/^ *ssl_certificate(?:_key)? .*$/m, ""],
+      [/^ *ssl_certificate(?:_key)? .*$/m, ""],
+      [/server 127\.0\.0\.1:8080;/, `server 127.0.0.1:${serverPort};`],
+    ]);
+  // As Debian's nginx.conf includes it, but for what would be written outside the folder.
+  const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
+  const main = `daemon off;
+pid ${folder}/pid;
+error_log stderr;
+events {}
+http {
+${temporary.map((name) => `  ${name}_temp_path ${folder}/${name};`).join("\n")}
+  include ${folder}/moorage.conf;
+}
+`;
+  writeFileSync(join(folder, "nginx.conf"), main);
+  writeFileSync(join(folder, "moorage.conf"), site(port));
+  const child = Bun.spawn(["nginx", "-c", join(folder, "nginx.conf"), "-e", "stderr"], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  return running(child, folder, `http://127.0.0.1:${ownPort}`, async (toPort) => {
+    writeFileSync(join(folder, "moorage.conf"), site(toPort));
+    // `nginx -s reload`: new connections go by the new file, those that stand are left alone.
+    child.kill("SIGHUP");
+    // As the guide has it: for a moment the processes of the old file still take requests.
+    await Bun.sleep(1000);
+  });
+}
+
+async function startCaddy(port: number, nextPort: number): Promise<ReverseProxy> {
+  const folder = mkdtempSync(join(tmpdir(), "moorage-caddy-"));
+  const ownPort = await freePort();
+  const site = replaced(deployed("Caddyfile"), [
+    [/^\{$/m, "{\n  admin off\n  auto_https off"],
+    [/^moorage\.example\.com \{$/m, `http://127.0.0.1:${ownPort} {`],
+    [/127\.0\.0\.1:8080 127\.0\.0\.1:8081/, `127.0.0.1:${port} 127.0.0.1:${nextPort}`],
+  ]);
+  const path = join(folder, "Caddyfile");
+  writeFileSync(path, site);
+  mkdirSync(join(folder, "home"));
+  const child = Bun.spawn(["caddy", "run", "--config", path, "--adapter", "caddyfile"], {
+    env: { ...process.env, HOME: join(folder, "home"), XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder },
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  // It finds out by itself.
+  return running(child, folder, `http://127.0.0.1:${ownPort}`, async () => {});
+}
+
+/** Each pattern must be there: a file that has changed is not tested half. */
+function replaced(text: string, changes: readonly (readonly [RegExp, string])[]): string {
+  return changes.reduce((all, [pattern, by]) => {
+    if (!pattern.test(all)) throw new Error(`nothing in the file is like ${pattern}`);
+    return all.replace(pattern, by);
+  }, text);
+}
+
+async function running(
+  child: Bun.Subprocess<"ignore", "ignore", "pipe">,
+  folder: string,
+  url: string,
+  lead: ReverseProxy["lead"],
+): Promise<ReverseProxy> {
+  const said = child.stderr.text();
+  const stop = async (): Promise<void> => {
+    child.kill("SIGTERM");
+    await child.exited;
+    rmSync(folder, { recursive: true, force: true });
+  };
+  try {
+    await eventually(async () => {
+      if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode}: ${await said}`);
+      return fetch(`${url}/healthz`).then(
+        ({ ok }) => ok,
+        () => false,
+      );
+    }, "the proxy answers");
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { url, lead, stop };
+}

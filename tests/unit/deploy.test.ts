@@ -1,0 +1,265 @@
+import { describe, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
+import manifest from "../../package.json" with { type: "json" };
+import { PROGRAMS, TARGETS } from "../../scripts/binaries/build-binary.ts";
+import { defaultConfig } from "../../src/config.ts";
+import { KNOWN_PLUGINS } from "../../src/plugins.ts";
+import { EXIT_CONFIG } from "../../src/settings/read-settings.ts";
+import { serverTable } from "../../src/settings/server-table.ts";
+import { parseDuration, parseSize } from "../../src/settings/units.ts";
+import { workerTable } from "../../src/worker/worker-table.ts";
+import {
+  type Compose,
+  environmentOf,
+  type Fly,
+  filledIn,
+  parseUnit,
+  pathOf,
+  read,
+  serverOf,
+  workerOf,
+} from "../support/deploy-files.ts";
+
+// No container engine, Fly.io or systemd runs these files here: they are parsed, and held to the code and to each other.
+// The proxies' files are run by tests/flow/behind-proxy.test.ts where the proxies are installed.
+
+// The shapes are what these two files are held to below.
+const compose = Bun.YAML.parse(await read("deploy/compose.yaml")) as Compose;
+const fly = Bun.TOML.parse(await read("fly.toml")) as Fly;
+const nginx = await read("deploy/nginx.conf");
+const caddy = await read("deploy/Caddyfile");
+const dockerfile = await read("Dockerfile");
+const serverUnit = parseUnit(await read("deploy/systemd/moorage-server@.service"));
+const workerUnit = parseUnit(await read("deploy/systemd/moorage-worker.service"));
+const guide = await read("docs/deploy.md");
+
+const keys = { API_KEY: "for-clients", CLIENT_KEY: "for-workers" };
+const knownToServer = variablesOf(serverTable(KNOWN_PLUGINS));
+const knownToWorker = variablesOf(workerTable("h"));
+const defaults = defaultConfig();
+const workerDrainMs = workerOf({ CLIENT_KEY: "k" }).drainTimeoutMs;
+/** What closing may take after the drain: twice `CLOSE_MS` of src/shutdown.ts. */
+const CLOSING_MS = 4000;
+
+function variablesOf(table: Readonly<Record<string, { readonly variable: string }>>): readonly string[] {
+  return Object.values(table).map(({ variable }) => variable);
+}
+
+const seconds = (text: string | undefined): number => Number(text) * 1000;
+
+describe("compose.yaml", () => {
+  const { server, worker, ollama } = compose.services;
+
+  test("gives both programs settings that they know and take", () => {
+    expect(Object.keys(server.environment).filter((name) => !knownToServer.includes(name))).toEqual([]);
+    expect(Object.keys(worker.environment).filter((name) => !knownToWorker.includes(name))).toEqual([]);
+    expect(serverOf(filledIn(server.environment, keys)).apiKeys).toEqual([keys.API_KEY]);
+    const settings = workerOf(filledIn(worker.environment, keys), worker.command?.slice(1));
+    expect(settings.clientKey).toBe(keys.CLIENT_KEY);
+    expect(new URL(settings.backend ?? "").hostname).toBe("ollama");
+    expect(new URL(settings.server).host).toBe(`server:${defaults.port}`);
+  });
+
+  test("runs them from the image, as files that are in it", () => {
+    expect(server.image).toBe(worker.image);
+    const entry = worker.command?.[0] ?? "";
+    expect(entry).toBe(PROGRAMS["moorage-worker"].entry);
+    expect(existsSync(pathOf(entry))).toBe(true);
+  });
+
+  test.each(["server", "worker"] as const)("confines the %s: no rights, nothing to write to but /tmp", (name) => {
+    const service = compose.services[name];
+    expect(service.read_only).toBe(true);
+    expect(service.cap_drop).toEqual(["ALL"]);
+    expect(service.security_opt).toEqual(["no-new-privileges:true"]);
+    expect(service.tmpfs?.map((each) => each.split(":")[0])).toEqual(["/tmp"]);
+  });
+
+  test("spools no more than fits into /tmp, which fits into the memory that the server has", () => {
+    const config = serverOf(filledIn(server.environment, keys));
+    const room = parseSize(/size=(\w+)/.exec(server.tmpfs?.[0] ?? "")?.[1] ?? "") ?? 0;
+    expect(config.spoolBytes).toBeLessThan(room);
+    expect(room).toBeLessThan(parseSize(server.mem_limit ?? "") ?? 0);
+  });
+
+  test("lets nobody but this machine reach the server, and nobody but the worker Ollama", () => {
+    expect(server.ports).toEqual([`127.0.0.1:${defaults.port}:${defaults.port}`]);
+    expect(worker.ports).toBeUndefined();
+    expect(ollama.ports).toBeUndefined();
+    expect(ollama.networks.filter((name) => server.networks.includes(name))).toEqual([]);
+    expect(ollama.networks.filter((name) => !worker.networks.includes(name))).toEqual([]);
+    expect(Object.keys(compose.networks).toSorted()).toEqual(worker.networks.toSorted());
+  });
+
+  test("keeps metrics off the port that is published", () => {
+    const { metricsListener } = serverOf(filledIn(server.environment, keys));
+    expect(metricsListener?.port).toBeGreaterThan(0);
+    expect(metricsListener?.port).not.toBe(defaults.port);
+  });
+
+  test("waits longer than each drain takes", () => {
+    expect(parseDuration(server.stop_grace_period ?? "")).toBeGreaterThan(defaults.drainTimeoutMs + CLOSING_MS);
+    expect(parseDuration(worker.stop_grace_period ?? "")).toBeGreaterThan(workerDrainMs + CLOSING_MS);
+  });
+});
+
+describe("fly.toml", () => {
+  test("gives the server settings that it knows and takes, and the address that the name makes", () => {
+    expect(Object.keys(fly.env).filter((name) => !knownToServer.includes(name))).toEqual([]);
+    const config = serverOf({ ...fly.env, ...keys });
+    expect(config.port).toBe(fly.http_service.internal_port);
+    expect(config.publicUrl).toBe(`https://${fly.app}.fly.dev`);
+    // Open to Fly.io's proxy with both keys, and to nobody without them.
+    expect(config.host).toBe("0.0.0.0");
+    expect(serverOf(fly.env).host).toBe("127.0.0.1");
+  });
+
+  test("scrapes metrics where they are, off the public address", () => {
+    expect(serverOf({ ...fly.env, ...keys }).metricsListener?.port).toBe(fly.metrics.port);
+    expect(fly.metrics.port).not.toBe(fly.http_service.internal_port);
+    expect(fly.metrics.path).toBe("/metrics");
+  });
+
+  test("keeps one machine awake, counts connections, checks health, and drains before the kill", () => {
+    const { http_service: service } = fly;
+    expect(service.auto_stop_machines).toBe("off");
+    expect(service.min_machines_running).toBe(1);
+    expect(service.concurrency.type).toBe("connections");
+    expect(service.concurrency.soft_limit).toBeLessThan(service.concurrency.hard_limit);
+    expect(service.checks.map(({ path }) => path)).toEqual(["/healthz"]);
+    expect(service.force_https).toBe(true);
+    expect(fly.deploy.strategy).toBe("bluegreen");
+    expect(fly.kill_signal).toBe("SIGTERM");
+    const { drainTimeoutMs } = serverOf({ ...fly.env, ...keys });
+    expect(drainTimeoutMs + CLOSING_MS).toBeLessThan(fly.kill_timeout * 1000);
+  });
+});
+
+describe("systemd units", () => {
+  test("give the programs settings that they know and take, on ports of their own", () => {
+    const env = environmentOf(serverUnit);
+    expect(Object.keys(env).filter((name) => !knownToServer.includes(name))).toEqual([]);
+    for (const port of [8080, 8081]) {
+      const config = serverOf({ ...environmentOf(serverUnit, port), ...keys });
+      expect(config).toMatchObject({ port, host: "127.0.0.1" });
+      expect(config.metricsListener).toEqual({ host: "127.0.0.1", port: 10_000 + port });
+    }
+    const more = ["BUN_CONFIG_MAX_HTTP_REQUESTS", "HOME"];
+    const worker = environmentOf(workerUnit);
+    expect(
+      Object.keys(worker)
+        .filter((name) => !knownToWorker.includes(name))
+        .toSorted(),
+    ).toEqual(more);
+    // As `bun run worker` has it.
+    expect(manifest.scripts.worker).toStartWith(`${more[0]}=${worker[more[0] ?? ""]} `);
+  });
+
+  test("start the binaries by their names", () => {
+    const commands = [serverUnit, workerUnit].map((unit) => unit.get("ExecStart")?.[0]?.split(" ") ?? []);
+    expect(commands.map(([path]) => path?.replace("/usr/local/bin/", ""))).toEqual(Object.keys(PROGRAMS));
+    expect(workerOf({ CLIENT_KEY: "k" }, commands[1]?.slice(1)).kinds).toEqual(["llm"]);
+  });
+
+  test.each([
+    ["server", serverUnit, defaults.drainTimeoutMs],
+    ["worker", workerUnit, workerDrainMs],
+  ] as const)("let the %s drain, start it again, but not with a wrong configuration", (_, unit, drainMs) => {
+    expect(seconds(unit.get("TimeoutStopSec")?.[0])).toBeGreaterThan(drainMs + CLOSING_MS);
+    expect(unit.get("Restart")).toEqual(["always"]);
+    expect(unit.get("RestartPreventExitStatus")).toEqual([String(EXIT_CONFIG)]);
+  });
+
+  test.each([
+    ["server", serverUnit],
+    ["worker", workerUnit],
+  ] as const)("confine the %s", (_, unit) => {
+    for (const [key, value] of [
+      ["DynamicUser", "yes"],
+      ["NoNewPrivileges", "yes"],
+      ["CapabilityBoundingSet", ""],
+      ["ProtectSystem", "strict"],
+      ["ProtectHome", "yes"],
+      ["PrivateTmp", "yes"],
+      ["PrivateDevices", "yes"],
+      ["RestrictNamespaces", "yes"],
+      ["SystemCallArchitectures", "native"],
+    ] as const) {
+      expect([key, unit.get(key)]).toEqual([key, [value]]);
+    }
+    // A JavaScript engine compiles while it runs.
+    expect(unit.has("MemoryDenyWriteExecute")).toBe(false);
+  });
+});
+
+describe("the proxies' files", () => {
+  test("name the server's port, and Caddy's also the one of its successor", () => {
+    expect(nginx).toContain(`server 127.0.0.1:${defaults.port};`);
+    expect(caddy).toContain(`reverse_proxy 127.0.0.1:${defaults.port} 127.0.0.1:${defaults.port + 1} {`);
+    expect(caddy).toContain("health_uri /healthz");
+  });
+
+  test.each(["X-User-Roles", "Fly-Client-IP"])("drop %s, which the server would believe from a proxy", (header) => {
+    expect(nginx).toContain(`proxy_set_header ${header} "";`);
+    expect(caddy).toContain(`header_up -${header}\n`);
+  });
+
+  test("nginx waits as long as the server may be silent, and as long as it bears slow clients", () => {
+    const waits = [...nginx.matchAll(/^ +(\w+) (\d+h);$/gm)].map(([, name, time = ""]) => [name, parseDuration(time)]);
+    expect(waits.map(([name]) => name)).toEqual([
+      "client_body_timeout",
+      "send_timeout",
+      "proxy_read_timeout",
+      "proxy_send_timeout",
+    ]);
+    const { asrRequestTimeoutMs, requestTimeoutMs, clientStallTimeoutMs } = defaults;
+    for (const [, ms] of waits)
+      expect(ms).toBeGreaterThanOrEqual(Math.max(asrRequestTimeoutMs, requestTimeoutMs, clientStallTimeoutMs));
+  });
+
+  test("neither waits, holds back or limits where the other would not", () => {
+    for (const line of ["proxy_buffering off;", "proxy_request_buffering off;", "client_max_body_size 0;"])
+      expect(nginx).toContain(line);
+    // It would let a request run on whose client has left.
+    expect(caddy).not.toMatch(/^\s*flush_interval/m);
+  });
+});
+
+describe("the image", () => {
+  const copied = [...dockerfile.matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(([, names = ""]) => names.split(" "));
+
+  test("is built from files that exist and that .dockerignore lets through, which are no others", async () => {
+    expect(copied.filter((name) => !existsSync(pathOf(name)))).toEqual([]);
+    const through = [...(await read(".dockerignore")).matchAll(/^!(.+)$/gm)].map(([, name]) => name);
+    expect(through.toSorted()).toEqual([...new Set(copied)].toSorted());
+  });
+
+  test("runs the server as a user without rights that has a number, on the port that it says", () => {
+    expect(dockerfile).toMatch(/^USER [1-9]\d*:[1-9]\d*$/m);
+    expect(dockerfile).toContain(`CMD ["${PROGRAMS["moorage-server"].entry}"]`);
+    expect(dockerfile).toContain(`EXPOSE ${defaults.port}\n`);
+    expect(dockerfile).toContain("STOPSIGNAL SIGTERM");
+  });
+});
+
+describe("docs/deploy.md", () => {
+  test("leads to every file in deploy/, and to none that is not there", () => {
+    const links = [...guide.matchAll(/\]\(\.\.\/(deploy\/[^)]+)\)/g)].map(([, path = ""]) => path);
+    expect(links.filter((path) => !existsSync(pathOf(path)))).toEqual([]);
+    const ours = ["compose.yaml", "nginx.conf", "Caddyfile"].map((name) => `deploy/${name}`);
+    const units = ["moorage-server@", "moorage-worker"].map((name) => `deploy/systemd/${name}.service`);
+    expect([...ours, ...units].filter((path) => !links.includes(path))).toEqual([]);
+  });
+
+  test("names only settings that exist", () => {
+    const known = [...knownToServer, ...knownToWorker, "BUN_CONFIG_MAX_HTTP_REQUESTS"];
+    const named = [...guide.matchAll(/\b[A-Z]+(?:_[A-Z]+)+\b/g)].map(([name]) => name);
+    expect(named.filter((name) => !known.includes(name))).toEqual([]);
+  });
+});
+
+test("binaries are made for three systems on two architectures, into a folder that is not kept", async () => {
+  const wanted = ["linux", "darwin", "windows"].flatMap((system) => [`${system}-x64`, `${system}-arm64`]);
+  expect([...TARGETS]).toEqual(wanted as (typeof TARGETS)[number][]); // The same names, as text.
+  expect(await read(".gitignore")).toContain("\ndist/\n");
+});

@@ -1,4 +1,5 @@
 import { type AddressSource, addressBucket, createProxies } from "./auth/addresses.ts";
+import { Callers } from "./auth/callers.ts";
 import { FailureLimit } from "./auth/failure-limit.ts";
 import { bearerOf, createKeySet, type KeySet, keysOf, nameKeys } from "./auth/keys.ts";
 import { assertSameOrigin } from "./auth/same-origin.ts";
@@ -11,9 +12,13 @@ import { Fault } from "./errors.ts";
 /** Who was turned away where. */
 export type AuthSurface = "api" | "state" | "transfer" | "worker";
 
+/** Counts a request out again, which `enter…` has counted in. May be called more than once. */
+export type Leave = () => void;
+
 /**
- * Who may do what. `address` gives the peer of the connection. `require…` return for whoever is let in and throw
- * `invalid_api_key` or `too_many_auth_failures` otherwise; none of them touches the body.
+ * Who may do what, and how much of it at once. `address` gives the peer of the connection. `require…` return for whoever
+ * is let in and throw `invalid_api_key` or `too_many_auth_failures` otherwise; none of them touches the body. `enter…` let
+ * in the same, count the request as under way until it is counted out, and throw `too_many_requests` for one too many.
  *
  * Wrong keys count against their address; a missing key does not, since nothing can be guessed by giving none, and one
  * forgetful client must not shut out everybody behind the same router.
@@ -23,6 +28,12 @@ export interface Auth {
   requireApi(request: Request, address: AddressSource): void;
   /** An API key or client key, or a role of either kind; anyone where none of them is configured. */
   requireTransfer(request: Request, address: AddressSource): void;
+  /** Whom `requireApi` lets in. */
+  enterApi(request: Request, address: AddressSource): Leave;
+  /** Whom `requireTransfer` lets in. */
+  enterTransfer(request: Request, address: AddressSource): Leave;
+  /** Anybody: where another asks for keys. */
+  enterOpen(request: Request, address: AddressSource): Leave;
   /** What `requireApi` lets in, or a sign-in to the dashboard. */
   requireState(request: Request, address: AddressSource): StateAccess;
   /** What `requireState` lets in, unless another site's page has sent it. Also throws `origin_not_allowed`. */
@@ -73,7 +84,7 @@ export function createAuth(config: Config, deps: Deps, onFailure: (surface: Auth
   const api = createGate(config.apiKeys, config.apiRoles);
   const client = createGate(config.clientKeys, config.clientRoles);
   const transfer = createGate([...config.apiKeys, ...config.clientKeys], [...config.apiRoles, ...config.clientRoles]);
-  const clientKeyNames = nameKeys(config.clientKeys);
+  const callers = new Callers({ perKey: config.maxRequestsPerKey, perAddress: config.maxRequestsPerAddress });
   const proxies = createProxies(config.trustedProxies);
   const failures = new FailureLimit(config.authFailuresPerMinute, clock);
   const signIns = new SignIns(clock, ids);
@@ -105,21 +116,27 @@ export function createAuth(config: Config, deps: Deps, onFailure: (surface: Auth
     request: Request,
     keys: readonly string[],
     address: AddressSource,
-  ): void => {
+  ): string => {
     assertNotBlocked(surface, request, address);
     for (const key of keys) {
-      if (gate.keys.find(key) >= 0) return;
+      const name = gate.names[gate.keys.find(key)];
+      if (name !== undefined) return name;
       // In place of a key where one is asked for; never to see the state or to act on it.
-      if (surface !== "state" && tryTokens.isCurrent(key)) return;
+      if (surface !== "state" && tryTokens.isCurrent(key)) return "dashboard";
     }
     onFailure(surface);
     if (keys.length > 0) failures.add(bucketOf(request, address));
     throw new Fault("invalid_api_key", { headers: { "www-authenticate": "Bearer" } });
   };
-  const letIn = (gate: Gate, surface: AuthSurface, request: Request, address: AddressSource): void => {
-    if (gate.isOpen || roleOf(gate, request, address) !== undefined) return;
-    checkKeys(gate, surface, request, keysOf(request.headers), address);
+  /** Gives who it is, by a name that reveals nothing; undefined where nobody is asked. */
+  const letIn = (gate: Gate, surface: AuthSurface, request: Request, address: AddressSource): string | undefined => {
+    if (gate.isOpen) return undefined;
+    const role = roleOf(gate, request, address);
+    if (role !== undefined) return `role:${role}`;
+    return checkKeys(gate, surface, request, keysOf(request.headers), address);
   };
+  const enter = (name: string | undefined, request: Request, address: AddressSource): Leave =>
+    callers.enter(name, () => bucketOf(request, address));
 
   const isSecure = (request: Request, address: AddressSource): boolean =>
     request.url.startsWith("https:") ||
@@ -128,7 +145,7 @@ export function createAuth(config: Config, deps: Deps, onFailure: (surface: Auth
   const requireOperator = (request: Request, address: AddressSource): void => {
     const isSignedIn = !api.isOpen && signIns.find(request) !== undefined;
     const isByKey = !api.isOpen && !isSignedIn && roleOf(api, request, address) === undefined;
-    if (isByKey) return checkKeys(api, "state", request, keysOf(request.headers), address);
+    if (isByKey) return void checkKeys(api, "state", request, keysOf(request.headers), address);
     // Whatever else lets in comes from the browser by itself, on any site's page; a key beside it is not looked at.
     assertSameOrigin(request.headers, proxies.isTrusted(address()));
   };
@@ -136,8 +153,11 @@ export function createAuth(config: Config, deps: Deps, onFailure: (surface: Auth
   return {
     isApiOpen: api.isOpen,
     hasApiKey: !api.keys.isEmpty,
-    requireApi: (request, address) => letIn(api, "api", request, address),
-    requireTransfer: (request, address) => letIn(transfer, "transfer", request, address),
+    requireApi: (request, address) => void letIn(api, "api", request, address),
+    requireTransfer: (request, address) => void letIn(transfer, "transfer", request, address),
+    enterApi: (request, address) => enter(letIn(api, "api", request, address), request, address),
+    enterTransfer: (request, address) => enter(letIn(transfer, "transfer", request, address), request, address),
+    enterOpen: (request, address) => enter(undefined, request, address),
     requireState(request, address) {
       const signIn = api.isOpen ? undefined : signIns.find(request);
       if (signIn !== undefined) return { isCurrent: () => signIns.isCurrent(signIn) };
@@ -174,7 +194,7 @@ export function createAuth(config: Config, deps: Deps, onFailure: (surface: Auth
       if (failures.retryAfterS(address) !== undefined) return turnAway("unauthorized");
       const given = [registerKey, key].filter((each) => each !== undefined);
       for (const each of given) {
-        const owner = clientKeyNames[client.keys.find(each)];
+        const owner = client.names[client.keys.find(each)];
         if (owner !== undefined) return { ok: true, owner };
       }
       if (given.length > 0) failures.add(address);
@@ -195,11 +215,18 @@ export function createAuth(config: Config, deps: Deps, onFailure: (surface: Auth
 /** One way in: its keys and roles. */
 interface Gate {
   readonly keys: KeySet;
+  /** In the order of the keys. */
+  readonly names: readonly string[];
   readonly roles: ReadonlySet<string>;
   /** Nothing is configured, so everyone may pass. */
   readonly isOpen: boolean;
 }
 
 function createGate(keys: readonly string[], roles: readonly string[]): Gate {
-  return { keys: createKeySet(keys), roles: new Set(roles), isOpen: keys.length === 0 && roles.length === 0 };
+  return {
+    keys: createKeySet(keys),
+    names: nameKeys(keys),
+    roles: new Set(roles),
+    isOpen: keys.length === 0 && roles.length === 0,
+  };
 }

@@ -62,6 +62,10 @@ export interface Config {
   readonly registerTimeoutMs: number;
   /** 0: failures are not counted. */
   readonly authFailuresPerMinute: number;
+  /** Of one key, at once; 0: no limit. */
+  readonly maxRequestsPerKey: number;
+  /** Of one address, at once; 0: no limit. */
+  readonly maxRequestsPerAddress: number;
   readonly windowBytes: number;
   readonly legacyHoldBytes: number;
   readonly pingIntervalMs: number;

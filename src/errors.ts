@@ -19,6 +19,7 @@ export const ERRORS = {
   unsupported_media_type: { status: 415, type: "invalid_request_error", retryable: false, message: "This route takes another content type, and nothing compressed." },
   invalid_api_key: { status: 401, type: "authentication_error", retryable: false, message: "No valid API key was given. Send it as 'Authorization: Bearer <key>'." },
   too_many_auth_failures: { status: 429, type: "rate_limit_error", retryable: true, message: "Too many failed sign-ins from this address. Wait and try again with a valid key." },
+  too_many_requests: { status: 429, type: "rate_limit_error", retryable: true, message: "Too many requests of this key or address are under way. Try again when some have ended." },
   origin_not_allowed: { status: 403, type: "invalid_request_error", retryable: false, message: "Requests from this origin are not accepted here." },
   host_not_allowed: { status: 403, type: "invalid_request_error", retryable: false, message: "This server is not called by that name. See ALLOWED_HOSTS." },
   path_not_allowed: { status: 403, type: "invalid_request_error", retryable: false, message: "A path with such segments is not passed on." },

@@ -221,6 +221,17 @@ export function serverTable(knownPlugins: readonly string[]) {
       default: "20",
       help: "Failed sign-ins of one address within a minute before it is answered 429; 0 turns the limit off.",
     }),
+    maxRequestsPerKey: setting(integer(0, 1_000_000), {
+      variable: "MAX_REQUESTS_PER_KEY",
+      default: "2000",
+      help: "Requests of one API key or role that may be under way at once, waiting ones included; more are answered 429. 0 turns the limit off.",
+    }),
+    maxRequestsPerAddress: setting(integer(0, 1_000_000), {
+      variable: "MAX_REQUESTS_PER_ADDRESS",
+      // An office behind one address fits; a request that waits may hold a body of MAX_BODY_BYTES.
+      default: "1000",
+      help: "The same of one client address (IPv6: of one /64), whatever its keys.",
+    }),
     windowBytes: setting(size("16KiB", "16MiB"), {
       variable: "WINDOW_BYTES",
       // With 50 ms from there and back this carries 5 MB/s per job, far beyond what a model writes.

@@ -45,6 +45,7 @@ const ERRORS = errorResponses(
   "request_too_large",
   "unsupported_media_type",
   "too_many_auth_failures",
+  "too_many_requests",
   "worker_lost",
   "upstream_unreachable",
   "upstream_error",

@@ -16,11 +16,11 @@ export function asrRoutes(area: PluginPool, spoolSpace: SpoolSpace, context: Plu
   const { auth, config, deps, listener } = context;
   const guard = ({ request }: RouteContext): void => auth.requireApi(request, () => listener.addressOf(request));
   const serve = (ctx: RouteContext, path: AudioPath): Promise<Response> => {
-    guard(ctx);
     const { request, requestId } = ctx;
+    const leave = auth.enterApi(request, () => listener.addressOf(request));
     return serveAsr(
       { area, config, deps, listener, spoolSpace },
-      { request, requestId, path: withSearch(path, request), kind: path.slice(1).replace("/", ".") },
+      { request, requestId, path: withSearch(path, request), kind: path.slice(1).replace("/", "."), leave },
     );
   };
 

@@ -1,3 +1,4 @@
+import type { Leave } from "../../auth.ts";
 import type { Config } from "../../config.ts";
 import type { Deps } from "../../deps.ts";
 import { Fault } from "../../errors.ts";
@@ -32,16 +33,20 @@ export interface AsrCall {
   readonly path: string;
   /** What is asked, as operators see it: `audio.transcriptions`. */
   readonly kind: string;
+  /** To be called when nothing of it is left: it no longer counts among its caller's. */
+  readonly leave: Leave;
 }
 
 /** Sends the upload to a worker, and answers with what it answers. Throws `Fault` or `ClientGone`. */
 export async function serveAsr(ports: AsrPorts, call: AsrCall): Promise<Response> {
-  if (ports.area.isDraining) throw new Fault("draining", { retryAfterS: 5 });
-  const recording = openRecording(ports, call);
+  let recording: Recording | undefined;
   try {
+    if (ports.area.isDraining) throw new Fault("draining", { retryAfterS: 5 });
+    recording = openRecording(ports, call);
     return await transcribe(ports, call, recording, await recording.readModel());
   } catch (error) {
-    recording.close();
+    recording?.close();
+    call.leave();
     ports.listener.restoreIdleTimeout(call.request);
     throw error;
   }
@@ -113,6 +118,7 @@ function transcribe(ports: AsrPorts, call: AsrCall, recording: Recording, model:
       onReport: (report) => {
         area.ended({ requestId, model, report, usage: readAudioUsage(ends), bytesIn: recording.bytes });
         recording.close();
+        call.leave();
         listener.restoreIdleTimeout(request);
       },
     },

@@ -1,3 +1,4 @@
+import type { Leave } from "../../auth.ts";
 import type { Config } from "../../config.ts";
 import type { Deps } from "../../deps.ts";
 import { toWorkerHeaders } from "../../http/headers.ts";
@@ -24,6 +25,8 @@ export interface LlmCall {
   /** The query with its question mark, or nothing. */
   readonly search: string;
   readonly workerId: string | undefined;
+  /** To be called when nothing of it is left: it no longer counts among its caller's. */
+  readonly leave: Leave;
 }
 
 /** The call as a worker gets it, with this body. */

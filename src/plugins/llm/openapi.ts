@@ -63,6 +63,7 @@ const POST_ERRORS = errorResponses(
   "request_too_large",
   "unsupported_media_type",
   "too_many_auth_failures",
+  "too_many_requests",
   "worker_lost",
   "upstream_unreachable",
   "upstream_error",

@@ -18,11 +18,11 @@ export function llmRoutes(area: PluginPool, context: PluginContext): AnyElysia {
   const guard = ({ request }: RouteContext): void => auth.requireApi(request, () => listener.addressOf(request));
 
   const serve = (ctx: RouteContext, path: string): Promise<Response> => {
-    guard(ctx);
     const { request, requestId } = ctx;
+    const leave = auth.enterApi(request, () => listener.addressOf(request));
     return serveLlm(
       { area, config, deps, metrics, listener },
-      { request, requestId, path, search: searchOf(request.url), workerId: workerIdOf(ctx) },
+      { request, requestId, path, search: searchOf(request.url), workerId: workerIdOf(ctx), leave },
     );
   };
 

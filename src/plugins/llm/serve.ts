@@ -14,6 +14,7 @@ export async function serveLlm(ports: LlmPorts, call: LlmCall): Promise<Response
   try {
     return await answer(ports, call);
   } catch (error) {
+    call.leave();
     ports.listener.restoreIdleTimeout(call.request);
     throw error;
   }
@@ -34,7 +35,7 @@ async function answer(ports: LlmPorts, call: LlmCall): Promise<Response> {
   // From here on the client only waits, for as long as its job takes.
   ports.listener.liftIdleTimeout(call.request);
   // Vectors of another quantization are other vectors: embeddings are served by the exact model only.
-  if (call.path === "/embeddings") return relayEmbeddings(ports, call, body, parsed);
+  if (call.path === "/embeddings") return relayEmbeddings(ports, call, body, parsed).finally(call.leave);
 
   const { model, stream } = parsed;
   const ends = new AnswerEnds();
@@ -72,6 +73,7 @@ async function answer(ports: LlmPorts, call: LlmCall): Promise<Response> {
       },
       onReport: (report) => {
         area.ended({ requestId: call.requestId, model, report, usage: readUsage(ends), bytesIn: body.length });
+        call.leave();
         ports.listener.restoreIdleTimeout(call.request);
       },
     },

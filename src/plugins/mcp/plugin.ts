@@ -8,11 +8,11 @@ import { mcpRoutes } from "./routes.ts";
 
 /** MCP servers behind relays that dial in, as if they were here. */
 export function createMcpPlugin(context: PluginContext): Plugin {
-  const { config, deps, listener } = context;
+  const { auth, config, deps, listener } = context;
   const area = new McpArea(context);
   return {
     id: "mcp",
-    routes: mcpRoutes({ area, config, deps, listener, names: createPublicNames(config) }, context),
+    routes: mcpRoutes({ area, auth, config, deps, listener, names: createPublicNames(config) }, context),
     maxMessageBytes: legacyMessageBytes(config.mcpMaxAnswerBytes),
     state: () => area.state(),
     revision: () => area.revision,

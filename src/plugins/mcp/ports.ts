@@ -1,3 +1,4 @@
+import type { Auth } from "../../auth.ts";
 import type { Config } from "../../config.ts";
 import type { Deps } from "../../deps.ts";
 import type { Listener } from "../../http/listener.ts";
@@ -7,6 +8,7 @@ import type { PublicNames } from "./public-names.ts";
 /** What the plugin's requests are served with. */
 export interface McpPorts {
   readonly area: McpArea;
+  readonly auth: Auth;
   readonly config: Config;
   readonly deps: Deps;
   readonly listener: Listener;

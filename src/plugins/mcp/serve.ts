@@ -1,3 +1,4 @@
+import type { Leave } from "../../auth.ts";
 import { Fault } from "../../errors.ts";
 import { ClientGone, declaredLength, readBody } from "../../http/body.ts";
 import type { Body } from "../../tunnel/pump.ts";
@@ -26,7 +27,9 @@ const WHOLE_BODY_BYTES = 64 * 1024;
 export async function serveMcp(ports: McpPorts, call: McpCall): Promise<Response> {
   let facts = readHeaderFacts(call.request.headers);
   let isCounted = false;
+  let leave: Leave | undefined;
   try {
+    leave = ports.auth.enterOpen(call.request, () => ports.listener.addressOf(call.request));
     ports.names.assertAllowed(call.request);
     if (ports.area.isDraining) throw new Fault("draining", { retryAfterS: 5 });
     const { request, relayId } = call;
@@ -44,8 +47,10 @@ export async function serveMcp(ports: McpPorts, call: McpCall): Promise<Response
       onCounted: () => {
         isCounted = true;
       },
+      leave,
     });
   } catch (error) {
+    leave?.();
     ports.listener.restoreIdleTimeout(call.request);
     if (call.request.signal.aborted) throw new ClientGone("the client left");
     if (!(error instanceof Fault)) throw error;
@@ -61,13 +66,14 @@ interface Found {
   readonly facts: RpcFacts;
   /** Called when the relay's own counts have the call. */
   readonly onCounted: () => void;
+  readonly leave: Leave;
 }
 
 function send(
   ports: McpPorts,
   { request, requestId }: McpCall,
   relay: Relay,
-  { path: { path, alias }, body, facts, onCounted }: Found,
+  { path: { path, alias }, body, facts, onCounted, leave }: Found,
 ): Promise<Response> {
   const { area, config, deps, listener } = ports;
   const method = methodLabel(request.method, facts.method);
@@ -100,6 +106,7 @@ function send(
     onEnded: (report) => {
       session.ended();
       onCounted();
+      leave();
       area.ended(relay, { requestId, method, functionName: facts.functionName, report });
       listener.restoreIdleTimeout(request);
     },

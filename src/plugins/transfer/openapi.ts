@@ -31,6 +31,7 @@ const REFUSALS = [
   "transfer_in_use",
   "transfer_expired",
   "too_many_auth_failures",
+  "too_many_requests",
   "draining",
 ] as const;
 

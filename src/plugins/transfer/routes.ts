@@ -1,4 +1,5 @@
 import type { AnyElysia } from "elysia";
+import type { Leave } from "../../auth.ts";
 import { createRoutes, type RouteContext } from "../../http/route-context.ts";
 import type { PluginContext } from "../../plugin.ts";
 import { createDetail, readDetail, writeDetail } from "./openapi.ts";
@@ -7,10 +8,9 @@ import type { Transfers } from "./transfers.ts";
 /** The plugin's routes. Whoever has no key is turned away before a byte of the body is read. */
 export function transferRoutes(transfers: Transfers, { auth, listener }: PluginContext): AnyElysia {
   const guard = (request: Request): void => auth.requireTransfer(request, () => listener.addressOf(request));
-  const write = ({ request, requestId, params }: RouteContext): Promise<Response> => {
-    guard(request);
-    return transfers.write(channelOf(params), request, requestId);
-  };
+  const enter = (request: Request): Leave => auth.enterTransfer(request, () => listener.addressOf(request));
+  const write = ({ request, requestId, params }: RouteContext): Promise<Response> =>
+    transfers.write(channelOf(params), { request, requestId, leave: enter(request) });
 
   return createRoutes()
     .post(
@@ -26,8 +26,9 @@ export function transferRoutes(transfers: Transfers, { auth, listener }: PluginC
     .get(
       "/api/transfer/:channel_id",
       ({ request, requestId, params }) => {
+        if (request.method !== "HEAD")
+          return transfers.read(channelOf(params), { request, requestId, leave: enter(request) });
         guard(request);
-        if (request.method !== "HEAD") return transfers.read(channelOf(params), request, requestId);
         // Elysia asks the routes for GET; whoever only asks must not take the reader's place.
         transfers.look(channelOf(params));
         return new Response(null, { headers: { "cache-control": "no-store" } });

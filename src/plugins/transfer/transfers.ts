@@ -1,3 +1,4 @@
+import type { Leave } from "../../auth.ts";
 import type { Config } from "../../config.ts";
 import type { Deps } from "../../deps.ts";
 import { Fault } from "../../errors.ts";
@@ -12,10 +13,16 @@ import { type Outcome, Passage } from "./passage.ts";
 import { TransferRate } from "./transfer-rate.ts";
 import { type Running, type TransferState, toTransferState } from "./transfer-state.ts";
 
-/** A client at one end, with the answer it waits for. */
-interface End extends Side {
+/** One request of a client that was let in. */
+export interface TransferCall {
   readonly request: Request;
   readonly requestId: string;
+  /** Called when nothing of it is left: it no longer counts among its caller's. */
+  readonly leave: Leave;
+}
+
+/** A client at one end, with the answer it waits for. */
+interface End extends Side, TransferCall {
   readonly answer: (response: Response) => void;
 }
 
@@ -86,13 +93,13 @@ export class Transfers {
   }
 
   /** Answers once the writer is there, with what it sends. Rejects with a `Fault`, or `ClientGone`. */
-  read(id: string, request: Request, requestId: string): Promise<Response> {
-    return this.#attach(id, request, requestId, (end) => this.#channels.read(id, end));
+  read(id: string, call: TransferCall): Promise<Response> {
+    return this.#attach(id, call, (end) => this.#channels.read(id, end));
   }
 
   /** Answers once the reader has everything. Rejects with a `Fault`, or `ClientGone`. */
-  write(id: string, request: Request, requestId: string): Promise<Response> {
-    return this.#attach(id, request, requestId, (end) => this.#channels.write(id, end));
+  write(id: string, call: TransferCall): Promise<Response> {
+    return this.#attach(id, call, (end) => this.#channels.write(id, end));
   }
 
   state(): TransferState {
@@ -149,35 +156,38 @@ export class Transfers {
     if (this.#isDraining) throw new Fault("draining", { retryAfterS: 5 });
   }
 
-  #attach(id: string, request: Request, requestId: string, enter: (end: End) => void): Promise<Response> {
-    this.#assertTaking();
+  #attach(id: string, call: TransferCall, enter: (end: End) => void): Promise<Response> {
+    const { request } = call;
     return new Promise((resolve, reject) => {
       const { listener } = this.#options;
       const settled = (): void => request.signal.removeEventListener("abort", leave);
       const end: End = {
-        request,
-        requestId,
+        ...call,
         answer(response) {
           settled();
           resolve(response);
         },
         refuse(reason) {
           settled();
+          call.leave();
           listener.restoreIdleTimeout(request);
           reject(reason);
         },
       };
       const leave = (): void => {
         this.#channels.leave(id, end);
+        call.leave();
         reject(new ClientGone("it left while it waited for the other side"));
       };
       // Slow sides and long waits are what channels are for; the passage watches over both.
       listener.liftIdleTimeout(request);
       request.signal.addEventListener("abort", leave);
       try {
+        this.#assertTaking();
         enter(end);
       } catch (error) {
         settled();
+        call.leave();
         listener.restoreIdleTimeout(request);
         throw error;
       }
@@ -210,7 +220,10 @@ export class Transfers {
         this.#channels.finish(id);
         this.#tally(outcome);
         this.#log(outcome, passage, clock.elapsed() - startedAt, reader, writer);
-        for (const { request } of [reader, writer]) listener.restoreIdleTimeout(request);
+        for (const { request, leave } of [reader, writer]) {
+          leave();
+          listener.restoreIdleTimeout(request);
+        }
         tell(writer, outcome, passage.bytes);
         if (this.#running.size === 0) for (const wake of this.#idle.splice(0)) wake();
       },

@@ -4,12 +4,26 @@
  */
 import { decodeFrame, encodeResponse } from "../src/tunnel/frame.ts";
 import { NATIVE_PROTOCOL } from "../src/tunnel/native.ts";
+import { planRetry } from "../src/worker/retry.ts";
 
 /** Opens sessions until there are so many; answered when all have registered. */
 export interface IdleQuestion {
   readonly sessions: number;
   /** How often each of them tells another number of slots; undefined: never. */
   readonly changeEveryMs?: number;
+}
+
+/** Breaks every connection at once; answered when each has registered again, dialling as the worker program does. */
+export interface DropQuestion {
+  readonly drop: true;
+}
+
+export interface DropAnswer {
+  /** Milliseconds from the drop until so many of all were back. */
+  readonly halfMs: number;
+  readonly allMs: number;
+  /** How often was dialled, for all of them together. */
+  readonly dialled: number;
 }
 
 /** Sockets that are dialling at a time; more would only wait in the listener's backlog. */
@@ -28,15 +42,17 @@ const ANSWER = new TextEncoder().encode(
 
 const [url = "", clientKey = ""] = process.argv.slice(2);
 let opened = 0;
+/** In the order in which they were opened first. */
 const sockets: WebSocket[] = [];
 
+/** Resolves once registered; rejects with the close code of a connection that ends before. */
 function open(at: number): Promise<void> {
   return new Promise((resolve, reject) => {
     // Bun's client takes its protocols in an options object that the DOM's type does not know.
     const options = { protocols: [NATIVE_PROTOCOL], perMessageDeflate: false } as unknown as string[];
     const socket = new WebSocket(`${url.replace(/^http/, "ws")}/api/llm/connect`, options);
     socket.binaryType = "nodebuffer";
-    sockets.push(socket);
+    sockets[at - 1] = socket;
     socket.onopen = () => {
       // All serve one model, as a fleet does, and two of forty others.
       const models = ["bench-chat", `model-${at % 40}:8b-q4`, `model-${(at + 7) % 40}:70b-q8`];
@@ -50,7 +66,7 @@ function open(at: number): Promise<void> {
       // Frames are made in plain memory, which is what the DOM's type asks for.
       socket.send(encodeResponse(frame.id, HEAD, ANSWER, true) as Uint8Array<ArrayBuffer>);
     };
-    socket.onclose = ({ code, reason }) => reject(new Error(`session ${at} closed: ${code} ${reason}`));
+    socket.onclose = ({ code, reason }) => reject(new Closed(code, `session ${at} closed: ${code} ${reason}`));
   });
 }
 
@@ -62,6 +78,45 @@ async function openUntil(sessions: number): Promise<void> {
     }
   };
   await Promise.all(Array.from({ length: DIALLING }, lane));
+}
+
+class Closed extends Error {
+  readonly code: number;
+
+  constructor(code: number, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+async function dropAll(): Promise<DropAnswer> {
+  const startedAt = performance.now();
+  let dialled = 0;
+  let back = 0;
+  let halfMs = 0;
+  const comeBack = async (at: number): Promise<void> => {
+    let failures = 0;
+    let end = { code: 1006, reason: "", registeredMs: 60_000 as number | undefined, retryAfterMs: undefined };
+    for (;;) {
+      const plan = planRetry(end, failures, Math.random);
+      failures = plan.failures;
+      await Bun.sleep(plan.delayMs);
+      dialled += 1;
+      try {
+        await open(at);
+        back += 1;
+        if (back === Math.ceil(sockets.length / 2)) halfMs = performance.now() - startedAt;
+        return;
+      } catch (error) {
+        const code = error instanceof Closed ? error.code : 1006;
+        end = { code, reason: "", registeredMs: undefined, retryAfterMs: undefined };
+      }
+    }
+  };
+  // No close frame: as when a line breaks.
+  for (const socket of sockets) socket.terminate();
+  await Promise.all(sockets.map((_, place) => comeBack(place + 1)));
+  return { halfMs, allMs: performance.now() - startedAt, dialled };
 }
 
 /** Spread over the time, as a fleet's changes are. */
@@ -78,12 +133,15 @@ function keepChanging(everyMs: number): void {
 
 process.on("disconnect", () => process.exit(0));
 process.on("message", (message) => {
-  const { sessions, changeEveryMs } = message as IdleQuestion; // From the harness, which sends nothing else.
-  openUntil(sessions).then(
-    () => {
-      if (changeEveryMs !== undefined) keepChanging(changeEveryMs);
-      process.send?.({});
-    },
+  const question = message as IdleQuestion | DropQuestion; // From the harness, which sends nothing else.
+  const answer = async (): Promise<object> => {
+    if ("drop" in question) return dropAll();
+    await openUntil(question.sessions);
+    if (question.changeEveryMs !== undefined) keepChanging(question.changeEveryMs);
+    return {};
+  };
+  answer().then(
+    (said) => process.send?.(said),
     (error: unknown) => {
       console.error("idle-workers", error);
       process.exit(1);

@@ -2,6 +2,7 @@ import { availableParallelism } from "node:os";
 import { measureAudio } from "./audio.ts";
 import { Children } from "./children.ts";
 import { measureEmbeddings } from "./embeddings.ts";
+import { measureFleet } from "./fleet.ts";
 import { measureMcp } from "./mcp.ts";
 import { measureMemory } from "./memory.ts";
 import { measureRelay } from "./relay.ts";
@@ -17,6 +18,7 @@ const PARTS: ReadonlyMap<string, Part> = new Map<string, Part>([
   ["memory", measureMemory],
   ["embeddings", measureEmbeddings],
   ["sessions", measureSessions],
+  ["fleet", measureFleet],
   ["audio", measureAudio],
   ["transfer", measureTransfer],
   ["mcp", measureMcp],

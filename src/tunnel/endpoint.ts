@@ -1,6 +1,7 @@
 import type { ServerWebSocket } from "bun";
 import type { CancelTimer, Deps, Log } from "../deps.ts";
 import { Fault } from "../errors.ts";
+import { AcceptPace } from "./accept-pace.ts";
 import type { Registered } from "./control.ts";
 import type { Dialect, Socket } from "./dialect.ts";
 import { MAX_FRAME_BYTES } from "./frame.ts";
@@ -10,6 +11,7 @@ import { createFrameMemory, createNativeDialect, NATIVE_PROTOCOL } from "./nativ
 import { Outbox } from "./outbox.ts";
 import { IdOwners } from "./owners.ts";
 import { type Session, type SessionHost, WorkerSession } from "./session.ts";
+import { TurnShare } from "./turn-share.ts";
 
 /** The answer to a client key: who registers, or why not. */
 export type Admission = { readonly ok: true; readonly owner: string } | { readonly ok: false; readonly reason: string };
@@ -80,6 +82,8 @@ export class WorkerEndpoint {
   readonly #log: Log;
   readonly #heartbeat: Heartbeat;
   readonly #owners: IdOwners;
+  readonly #pace: AcceptPace;
+  readonly #closings: TurnShare;
   readonly #sessions = new Set<WorkerSession>();
   readonly #frameMemory = createFrameMemory();
   #unregistered = 0;
@@ -90,10 +94,19 @@ export class WorkerEndpoint {
     this.#log = options.deps.log;
     this.#heartbeat = new Heartbeat(options.deps.clock, options.pingIntervalMs);
     this.#owners = new IdOwners(options.deps.clock);
+    this.#pace = new AcceptPace(options.deps.clock);
+    this.#closings = new TurnShare(options.deps.clock);
   }
 
-  /** Upgrades a worker's request. Throws a `Fault` for one that is no upgrade; returns undefined once the socket is taken. */
-  upgrade(request: Request, upgrader: Upgrader, admit: (clientKey: string | undefined) => Admission): undefined {
+  /**
+   * Upgrades a worker's request, when many come at once a moment later. Throws or rejects with a `Fault` for one that is no
+   * upgrade; gives undefined once the socket is taken.
+   */
+  upgrade(
+    request: Request,
+    upgrader: Upgrader,
+    admit: (clientKey: string | undefined) => Admission,
+  ): undefined | Promise<undefined> {
     if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
       throw new Fault("upgrade_required", { headers: { upgrade: "websocket" } });
     }
@@ -108,12 +121,17 @@ export class WorkerEndpoint {
         message: `Offer the WebSocket subprotocol ${NATIVE_PROTOCOL}, or none for the legacy dialect.`,
       });
     }
-    if (this.#unregistered >= MAX_UNREGISTERED) throw new Fault("too_many_connections", { retryAfterS: 5 });
-    const data = this.#createHandlers(isNative ? "native" : "legacy", admit);
-    // Bun would echo the first offered protocol if none were picked.
-    const headers = isNative ? { "sec-websocket-protocol": NATIVE_PROTOCOL } : undefined;
-    if (!upgrader.upgrade(request, headers ? { data, headers } : { data })) throw new Fault("upgrade_required");
-    return undefined;
+    if (this.#unregistered + this.#pace.waiting >= MAX_UNREGISTERED)
+      throw new Fault("too_many_connections", { retryAfterS: 5 });
+    const take = (): undefined => {
+      const data = this.#createHandlers(isNative ? "native" : "legacy", admit);
+      // Bun would echo the first offered protocol if none were picked.
+      const headers = isNative ? { "sec-websocket-protocol": NATIVE_PROTOCOL } : undefined;
+      if (!upgrader.upgrade(request, headers ? { data, headers } : { data })) throw new Fault("upgrade_required");
+      return undefined;
+    };
+    const turn = this.#pace.turn();
+    return turn === undefined ? take() : turn.then(take);
   }
 
   /** Takes no more workers and tells those that are here. */
@@ -164,7 +182,7 @@ export class WorkerEndpoint {
       pong: () => session?.handlePong(),
       close: (_ws, code, reason) => {
         settle();
-        session?.handleClosed(reason === "" ? `closed with ${code}` : reason);
+        this.#closings.do(() => session?.handleClosed(reason === "" ? `closed with ${code}` : reason));
       },
     };
   }

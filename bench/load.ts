@@ -11,6 +11,14 @@ export type LoadQuestion =
       readonly count: number;
       readonly concurrency: number;
     }
+  /** Small requests, so many a second, each sent at its time whatever became of those before it. */
+  | {
+      readonly kind: "paced";
+      readonly target: Target;
+      readonly body: string;
+      readonly perSecond: number;
+      readonly seconds: number;
+    }
   /** Event streams, all at once. */
   | { readonly kind: "streams"; readonly target: Target; readonly body: string; readonly count: number }
   /** Large requests, `concurrency` at a time; the answers are read and dropped, or parsed when `check` says so. */
@@ -69,6 +77,9 @@ async function run(question: LoadQuestion): Promise<LoadAnswer> {
     case "requests":
       await inParallel(question.count, question.concurrency, () => small(tally, question.target, question.body));
       break;
+    case "paced":
+      await paced(question.perSecond, question.seconds, () => small(tally, question.target, question.body));
+      break;
     case "streams":
       await inParallel(question.count, question.count, () => eventStream(tally, question.target, question.body));
       break;
@@ -93,6 +104,18 @@ async function inParallel(count: number, concurrency: number, work: (at: number)
     }
   };
   await Promise.all(Array.from({ length: Math.min(count, concurrency) }, lane));
+}
+
+/** Starts `work` so many times a second; a late tick starts what it missed, and nothing waits for what runs. */
+async function paced(perSecond: number, seconds: number, work: () => Promise<void>): Promise<void> {
+  const startedAt = performance.now();
+  const running: Promise<void>[] = [];
+  while (running.length < perSecond * seconds) {
+    const due = Math.min(perSecond * seconds, ((performance.now() - startedAt) / 1000) * perSecond);
+    while (running.length < due) running.push(work());
+    await Bun.sleep(1);
+  }
+  await Promise.all(running);
 }
 
 function post(target: Target, body: string): Promise<Response> {

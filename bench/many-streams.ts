@@ -14,6 +14,8 @@ export interface ManyStreamsAnswer {
   readonly p50Gap: number;
   readonly p99Gap: number;
   readonly longestGap: number;
+  /** Milliseconds between two chunks of a stream as they were sent: what this process itself was late. */
+  readonly longestSentGap: number;
 }
 
 /** 20 chunks a second in each stream, as a model writes that is in a hurry. */
@@ -36,6 +38,8 @@ const ids: number[] = [];
 const credit = new Map<number, number>();
 let gaps: number[] = [];
 let chunks = 0;
+let longestSentGap = 0;
+const sentAt: number[] = [];
 
 // Bun's client takes its protocols in an options object that the DOM's type does not know.
 const socket = new WebSocket(`${url.replace(/^http/, "ws")}/api/llm/connect`, {
@@ -78,6 +82,9 @@ function keepSending(): void {
     const due = Math.floor(((performance.now() - startedAt) / EVERY_MS) * streams);
     for (; sent < due; sent += 1) {
       const id = ids[sent % streams] ?? 0;
+      const now = performance.now();
+      longestSentGap = Math.max(longestSentGap, now - (sentAt[sent % streams] ?? now));
+      sentAt[sent % streams] = now;
       const left = credit.get(id) ?? WINDOW;
       if (left < CHUNK.length) continue;
       credit.set(id, left - CHUNK.length);
@@ -119,8 +126,10 @@ process.on("message", () => {
     p99Gap: quantile(gaps, 0.99),
     // Not Math.max(…): a minute of a thousand streams is more than a call takes arguments.
     longestGap: gaps.reduce((longest, gap) => Math.max(longest, gap), 0),
+    longestSentGap,
   };
   gaps = [];
   chunks = 0;
+  longestSentGap = 0;
   process.send?.(answer);
 });

@@ -28,8 +28,8 @@ describe("workers that come all at once", () => {
     const taken: number[] = [];
     for (let each = 0; each < 10_000; each += 1) {
       const turn = pace.turn();
-      if (turn) void turn.then(() => taken.push(each));
-      else taken.push(each);
+      if (turn === undefined) taken.push(each);
+      else void turn.then(() => taken.push(each));
     }
     let longestTurn = 0;
     let passedMs = 0;

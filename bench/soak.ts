@@ -1,0 +1,121 @@
+import { readdirSync } from "node:fs";
+import type { Children } from "./children.ts";
+import { CLIENT_KEY, type MoorageServer, startServer, startWorker } from "./moorage.ts";
+import { memoryKib } from "./process-reading.ts";
+import type { PartResult } from "./report.ts";
+import type { SoakAnswer, SoakQuestion } from "./soak-load.ts";
+
+const TOTAL = 1_000_000;
+const STEPS = 10;
+const FLAT = 1.1;
+/** A worker is killed and another started as often as this while requests run. */
+const LOSS_EVERY_MS = 5000;
+/** For what is under way to end, and for slots to be confirmed free. */
+const SETTLE_MS = 15_000;
+
+/** A million requests of all kinds, with clients that leave, workers that are lost, and readers that are slow. */
+export async function measureSoak(children: Children, isQuick: boolean): Promise<PartResult> {
+  const total = isQuick ? TOTAL / 20 : TOTAL;
+  const server = await startServer(children, { MODEL_GRACE: "1h", START_GRACE: "0s" });
+  const backend = await children.helper("soak-backend.ts");
+  const start = (id: string) => startWorker(children, "llm", server, backend, id, ["--max-concurrency", "64"]);
+  await start("stays");
+  await startWorker(children, "asr", server, backend, "listens", ["--max-concurrency", "64"]);
+  await children.program(
+    ["src/worker/main.ts", "mcp", "--server", server.url, "--url", `${backend.greeting.url}/mcp`, "--id", "tools"],
+    { CLIENT_KEY, LOG_FORMAT: "json" },
+    "link.opened",
+  );
+  const load = await children.helper("soak-load.ts");
+  let losses = 0;
+  let isOver = false;
+  const losing = (async () => {
+    while (!isOver) {
+      const worker = await start("comes-and-goes");
+      await Bun.sleep(LOSS_EVERY_MS);
+      process.kill(worker.pid, "SIGKILL");
+      await worker.stop();
+      losses += 1;
+    }
+  })();
+
+  let warmKib = Number.NaN;
+  const counts = new Map<string, number>();
+  const rows: string[][] = [];
+  for (let step = 1; step <= STEPS; step += 1) {
+    const question: SoakQuestion = { target: server.target(""), count: total / STEPS };
+    const answer = await load.ask<SoakAnswer>(question, 15 * 60_000);
+    if (answer.wrong) throw new Error(answer.wrong);
+    for (const [kind, count] of Object.entries(answer.counts)) counts.set(kind, (counts.get(kind) ?? 0) + count);
+    rows.push([((step * total) / STEPS).toLocaleString("en"), ...readingCells(server.pid)]);
+    if (step > 1) continue;
+    // Both readings that are compared are taken at rest: under way there is more by what happens to be under way.
+    await Bun.sleep(SETTLE_MS);
+    warmKib = memoryKib(server.pid, "now");
+    rows.push([AT_REST, ...readingCells(server.pid)]);
+  }
+  isOver = true;
+  await losing;
+  await Bun.sleep(SETTLE_MS);
+  const left = await leftOf(server);
+  const growth = memoryKib(server.pid, "now") / warmKib;
+  rows.push([AT_REST, ...readingCells(server.pid)]);
+  const millions = total.toLocaleString("en");
+  return {
+    goals: [
+      {
+        what: `server memory after ${millions} requests of all kinds / after the first tenth, at rest`,
+        measured: `${growth.toFixed(2)} ×`,
+        wanted: `at most ${FLAT} ×`,
+        isMet: growth <= FLAT,
+      },
+      {
+        what: "left in the server after them: jobs, slots in use, sessions' calls, channels, spooled bytes",
+        measured: left.map(([name, value]) => `${name} ${value}`).join(", "),
+        wanted: "0 of each",
+        isMet: left.every(([, value]) => value === 0),
+      },
+    ],
+    report: {
+      title: "Soak",
+      method:
+        `${millions} requests, 64 at a time, the kinds in the proportions of the second table, over worker programs for language models, speech and MCP; a second worker for the models is killed every ${LOSS_EVERY_MS / 1000} s, ${losses} times in all. ` +
+        "Each answer is held to what it should be; an answer that was cut off may be short, but must not look whole.",
+      tables: [
+        { head: ["requests so far", "server MiB", "open files"], rows },
+        {
+          head: ["kind", "requests"],
+          rows: [...counts].sort().map(([kind, count]) => [kind, count.toLocaleString("en")]),
+        },
+      ],
+    },
+  };
+}
+
+const AT_REST = `${SETTLE_MS / 1000} s later, at rest`;
+
+function readingCells(pid: number): string[] {
+  return [(memoryKib(pid, "now") / 1024).toFixed(1), String(openFiles(pid))];
+}
+
+/** What must be gone when nothing is under way, from the metrics. */
+async function leftOf(server: MoorageServer): Promise<readonly (readonly [string, number])[]> {
+  const metrics = await server.get("/metrics");
+  const sum = (name: string): number =>
+    metrics
+      .split("\n")
+      .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
+      .reduce((total, line) => total + Number(line.slice(line.lastIndexOf(" "))), 0);
+  return [
+    ["jobs", sum("moorage_jobs_in_flight")],
+    ["slots", sum("moorage_slots_busy")],
+    ["waiting", sum("moorage_queue_length")],
+    ["calls", sum("moorage_mcp_in_flight")],
+    ["channels", sum("moorage_transfer_channels")],
+    ["spooled", sum("moorage_spool_bytes")],
+  ];
+}
+
+function openFiles(pid: number): number {
+  return readdirSync(`/proc/${pid}/fd`).length;
+}

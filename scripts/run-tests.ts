@@ -11,9 +11,13 @@ const TEST_TIMEOUT_MS = 30_000;
 /** Milliseconds the whole run may take: a hang between tests, where no timeout of a test applies, ends here. */
 const RUN_TIMEOUT_MS = 20 * 60_000;
 
-/** Runs `bun test`, showing its output as it comes. A run that ends badly, or early, has a failure. */
-export async function runTests(args: readonly string[]): Promise<Tally> {
+/**
+ * Runs `bun test`, showing its output as it comes. A run that ends badly, or early, has a failure. `env` is added to this
+ * process's own.
+ */
+export async function runTests(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Tally> {
   const run = Bun.spawn([process.execPath, "test", "--timeout", String(TEST_TIMEOUT_MS), ...args], {
+    env: { ...process.env, ...env },
     stdin: "ignore",
     stdout: "inherit",
     stderr: "pipe",

@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import { times } from "./times.ts";
 
 // One seed for all random tests. Set FAST_CHECK_SEED to another number to look elsewhere.
-fc.configureGlobal({ seed: Number(process.env["FAST_CHECK_SEED"] ?? 1) });
+fc.configureGlobal({ seed: Number(process.env["FAST_CHECK_SEED"] ?? 1), numRuns: times(100) });

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { Fault } from "../../src/errors.ts";
 import { FormReader } from "../../src/plugins/asr/form.ts";
 import { BOUNDARY, FORM_TYPE, type FormField, formBytes, MODEL, sound } from "../support/audio-form.ts";
+import { times } from "../support/times.ts";
 
 interface Reading {
   readonly model: string | undefined;
@@ -67,7 +68,7 @@ describe("a form", () => {
         const cuts = places.toSorted((a, b) => a - b);
         expect(await read(body, cuts)).toEqual({ model: "m", isStream: true });
       }),
-      { numRuns: 100 },
+      { numRuns: times(100) },
     );
   });
 

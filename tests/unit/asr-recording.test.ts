@@ -11,6 +11,7 @@ import { Spool } from "../../src/plugins/asr/spool.ts";
 import { SpoolSpace } from "../../src/plugins/asr/spool-space.ts";
 import { FORM_TYPE, formBytes, MODEL, sound } from "../support/audio-form.ts";
 import { FakeClock } from "../support/fake-clock.ts";
+import { times } from "../support/times.ts";
 
 /** A client that sends what it is told to, and knows how much of it was taken. */
 class Client {
@@ -144,7 +145,7 @@ describe("a recording", () => {
           expect(space.used).toBe(0);
         },
       ),
-      { numRuns: 25 },
+      { numRuns: times(25) },
     );
   });
 

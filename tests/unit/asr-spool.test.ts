@@ -6,6 +6,7 @@ import fc from "fast-check";
 import { MEMORY_BYTES, READ_BYTES, Spool } from "../../src/plugins/asr/spool.ts";
 import { SpoolSpace } from "../../src/plugins/asr/spool-space.ts";
 import { sound } from "../support/audio-form.ts";
+import { times } from "../support/times.ts";
 
 const SOUND = sound(4 * 1024 * 1024).value as Uint8Array; // sound() makes bytes
 
@@ -59,7 +60,7 @@ test("a large one reads as it was written, from any byte on, and while more is a
         expect(space.used).toBe(0);
       },
     ),
-    { numRuns: 20 },
+    { numRuns: times(20) },
   );
 });
 

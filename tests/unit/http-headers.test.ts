@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { saneRequestId, toClientHeaders, toWorkerHeaders } from "../../src/http/headers.ts";
 import { type HeaderPairs, isHeaderPairs } from "../../src/tunnel/frame.ts";
+import { times } from "../support/times.ts";
 
 const HOP_BY_HOP = [
   "connection",
@@ -214,7 +215,7 @@ describe("of a worker's answer headers", () => {
         if (!isHeaderPairs(pairs)) return;
         expect(toClientHeaders(pairs, "r1").get("x-request-id")).toBe("r1");
       }),
-      { numRuns: 1000 },
+      { numRuns: times(1000) },
     );
   });
 });

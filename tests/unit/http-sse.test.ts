@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { comment, dataEvent, type LineState, lineStateAfter, namedEvent, separator } from "../../src/http/sse.ts";
+import { times } from "../support/times.ts";
 
 const encoder = new TextEncoder();
 
@@ -69,7 +70,7 @@ test("of a stream of any line ends, cut anywhere, the state never claims more of
       for (const chunks of [...splits(text), pieces])
         expect(rank[stateAfter(chunks)]).toBeLessThanOrEqual(rank[trueState(text)]);
     }),
-    { numRuns: 2000 },
+    { numRuns: times(2000) },
   );
 });
 
@@ -87,7 +88,7 @@ test("an error event after any stream, cut off anywhere, is dispatched as an eve
         expect(events.at(-1)).toBe('{"error":{"code":"worker_lost"}}');
       }
     }),
-    { numRuns: 1000 },
+    { numRuns: times(1000) },
   );
 });
 

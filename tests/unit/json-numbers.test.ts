@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { countNumbers } from "../../src/json/numbers.ts";
+import { times } from "../support/times.ts";
 
 const count = (text: string): number | undefined => {
   const bytes = new TextEncoder().encode(text);
@@ -32,7 +33,7 @@ test("whatever is counted is JSON, with that many finite numbers", () => {
       const parsed: unknown = JSON.parse(text);
       expect(Array.isArray(parsed) && parsed.length === counted && parsed.every(Number.isFinite)).toBe(true);
     }),
-    { numRuns: 20_000 },
+    { numRuns: times(20_000) },
   );
 });
 

@@ -7,6 +7,7 @@ import { type Claim, Pool } from "../../src/pool/pool.ts";
 import { createRanked, Ranking } from "../../src/pool/ranking.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { ScriptedSession } from "../support/scripted-session.ts";
+import { times } from "../support/times.ts";
 
 function setUp(options: { queueSize?: number; queueTimeoutMs?: number; startGraceMs?: number } = {}) {
   const clock = new FakeClock();
@@ -151,7 +152,7 @@ test("under any order of events no worker holds more than it declared, nobody is
       expect(waiting.size).toBe(0);
       expect([pool.busyTotal, pool.queueLength, [...pool.seats()].length, clock.pending]).toEqual([0, 0, 0, 0]);
     }),
-    { numRuns: 500 },
+    { numRuns: times(500) },
   );
 });
 

@@ -4,6 +4,7 @@ import { Fault } from "../../src/errors.ts";
 import { type Channel, OPEN, without, withReader, withWriter } from "../../src/plugins/transfer/channel.ts";
 import { Channels, type Side } from "../../src/plugins/transfer/channels.ts";
 import { FakeClock } from "../support/fake-clock.ts";
+import { times } from "../support/times.ts";
 
 const USED: Channel<string, string> = { kind: "used" };
 const EXPIRED: Channel<string, string> = { kind: "expired" };
@@ -210,6 +211,6 @@ test("whatever order things happen in, every side is joined once, refused once, 
         }
       }
     }),
-    { numRuns: 300 },
+    { numRuns: times(300) },
   );
 });

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { parseJson } from "../../src/json/parse.ts";
 import { batchSizeOf, mergeHostInfo, parseControl, parseRegister } from "../../src/tunnel/control.ts";
+import { times } from "../support/times.ts";
 
 /** Longest close reason of RFC 6455 §5.5. */
 const REASON_BYTES = 123;
@@ -203,7 +204,7 @@ describe("a register", () => {
         const parsed = register(json);
         if (!parsed.ok) expect(Buffer.byteLength(parsed.reason)).toBeLessThanOrEqual(REASON_BYTES);
       }),
-      { numRuns: 2000 },
+      { numRuns: times(2000) },
     );
   });
 });

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { ReceiveCredit, SendCredit } from "../../src/tunnel/credit.ts";
+import { times } from "../support/times.ts";
 
 test("whatever is sent and taken: grants come in quarters at least, never exceed what was taken, and never stall a sender", () => {
   fc.assert(
@@ -36,7 +37,7 @@ test("whatever is sent and taken: grants come in quarters at least, never exceed
         expect(send.left).toBeGreaterThan(0);
       },
     ),
-    { numRuns: 1000 },
+    { numRuns: times(1000) },
   );
 });
 

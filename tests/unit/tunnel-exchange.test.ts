@@ -5,6 +5,7 @@ import { type ExchangeEnd, type ExchangeSink, type Lane, ServerExchange } from "
 import type { ResponseHead } from "../../src/tunnel/frame.ts";
 import type { Body } from "../../src/tunnel/pump.ts";
 import { FakeClock } from "../support/fake-clock.ts";
+import { times } from "../support/times.ts";
 
 const WINDOW = 1000;
 const CONFIRM_MS = 5000;
@@ -189,7 +190,7 @@ test("under any order of frames, cancels, losses and waits an exchange is where 
       expect(sent.filter((what) => what.endsWith(" end")).length).toBeLessThanOrEqual(1);
       expect(sent.filter((what) => what.startsWith("request")).length).toBe(1);
     }),
-    { numRuns: 3000 },
+    { numRuns: times(3000) },
   );
 });
 

@@ -11,6 +11,7 @@ import {
 } from "../../src/tunnel/legacy-worker.ts";
 import { WorkerSession } from "../../src/tunnel/session.ts";
 import { FakeClock } from "../support/fake-clock.ts";
+import { times } from "../support/times.ts";
 
 const HOLD = 1000;
 const POST: RequestHead = {
@@ -274,7 +275,7 @@ describe("a legacy worker's answer", () => {
         expect(message?.type).toBe(isStandard ? "chunk" : "bad");
         if (message?.type === "chunk") expect(Buffer.from(message.body)).toEqual(Buffer.from(data, "base64"));
       }),
-      { numRuns: 5000 },
+      { numRuns: times(5000) },
     );
   });
 
@@ -444,6 +445,6 @@ test("any JSON in any order ends each exchange at most once, and the session at 
       }
       expect(clock.pending).toBe(0);
     }),
-    { numRuns: 2000 },
+    { numRuns: times(2000) },
   );
 });

@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { SendCredit } from "../../src/tunnel/credit.ts";
 import { type Body, BodyPump } from "../../src/tunnel/pump.ts";
+import { times } from "../support/times.ts";
 
 interface Sent {
   readonly text: string;
@@ -181,7 +182,7 @@ test("any pieces, empty ones among them, under any grants arrive whole, with one
         expect(sent.at(-1)?.end).toBe(true);
       },
     ),
-    { numRuns: 200 },
+    { numRuns: times(200) },
   );
 });
 

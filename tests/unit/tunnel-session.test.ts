@@ -13,6 +13,7 @@ import {
 import { createNativeDialect } from "../../src/tunnel/native.ts";
 import { capacityOf, type Offer, WorkerSession } from "../../src/tunnel/session.ts";
 import { FakeClock } from "../support/fake-clock.ts";
+import { times } from "../support/times.ts";
 
 const WINDOW = 1000;
 const HEAD = { status: 200, headers: [] } as const;
@@ -159,7 +160,7 @@ test("whatever bytes or text come, the session lives on or closes with 1002 once
         expect(sink.ends.length).toBeLessThanOrEqual(1);
       },
     ),
-    { numRuns: 2000 },
+    { numRuns: times(2000) },
   );
 });
 

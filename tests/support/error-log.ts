@@ -1,0 +1,20 @@
+import type { Log, LogFields } from "../../src/deps.ts";
+
+/** A log that keeps what is said as an error, and nothing else. */
+export class ErrorLog implements Log {
+  readonly lines: (readonly [event: string, fields: LogFields | undefined])[] = [];
+
+  debug(): void {}
+
+  info(): void {}
+
+  warn(): void {}
+
+  error(event: string, fields?: LogFields): void {
+    this.lines.push([event, fields]);
+  }
+
+  with(): Log {
+    return this;
+  }
+}

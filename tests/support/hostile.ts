@@ -1,0 +1,81 @@
+import fc from "fast-check";
+
+// What somebody sends who wants to see something break: near enough to what is right to get past the first look.
+
+const NAMES = ["__proto__", "constructor", "prototype", "toString", "hasOwnProperty", "then", "length"];
+
+/** Text with what breaks lines, terminals, HTML, paths and UTF-8. */
+export const hostileText: fc.Arbitrary<string> = fc.oneof(
+  fc.string({ unit: "binary", maxLength: 40 }),
+  fc.constantFrom(
+    "",
+    "\0",
+    "a\r\nb: c",
+    "\u2028",
+    "\u202e",
+    "\ud800",
+    "\udfff\ud800",
+    "../../etc/passwd",
+    "..",
+    ".",
+    "%2e%2e%2f",
+    "<script>alert(1)</script>",
+    "\u001b[2J",
+    "x".repeat(5000),
+    ...NAMES,
+  ),
+);
+
+/** Any JSON value, with names that mean something to JavaScript and numbers at the edges. */
+export const hostileJson: fc.Arbitrary<unknown> = fc.oneof(
+  hostileText,
+  fc.constantFrom<unknown>(null, true, 0, -0, -1, 0.5, 1e308, -1e308, 2 ** 53, 2 ** 31, [], {}, [[[[[[]]]]]]),
+  fc.array(hostileText, { maxLength: 3 }),
+  fc.dictionary(fc.oneof(fc.constantFrom(...NAMES), fc.string({ maxLength: 8 })), fc.jsonValue({ maxDepth: 3 }), {
+    maxKeys: 4,
+  }),
+);
+
+/** A JSON object with these names, any of them left out, right or hostile; and names that nobody knows. */
+export function nearly(right: Readonly<Record<string, unknown>>): fc.Arbitrary<Record<string, unknown>> {
+  const fields = Object.entries(right).map(([name, value]) =>
+    fc
+      .oneof(
+        { weight: 4, arbitrary: fc.constant<unknown>(value) },
+        { weight: 1, arbitrary: hostileJson },
+        { weight: 1, arbitrary: fc.constant(undefined) },
+      )
+      .map((chosen) => [name, chosen] as const),
+  );
+  const stray = fc.array(fc.tuple(fc.constantFrom(...NAMES, "x"), hostileJson), { maxLength: 1 });
+  return fc.tuple(fc.tuple(...fields), stray).map(([known, more]) => {
+    // Defined, not assigned: a name like `__proto__` is to be a name.
+    const object: Record<string, unknown> = {};
+    for (const [name, value] of [...known, ...more]) {
+      if (value === undefined) continue;
+      Object.defineProperty(object, name, { value, enumerable: true, configurable: true });
+    }
+    return object;
+  });
+}
+
+/** Bytes like these, some of them changed, left out, doubled or cut off. */
+export function mutated(right: Uint8Array): fc.Arbitrary<Uint8Array> {
+  const place = fc.nat({ max: Math.max(0, right.length - 1) });
+  const change = fc.oneof(
+    fc.record({ do: fc.constant("set" as const), at: place, byte: fc.nat({ max: 255 }) }),
+    fc.record({ do: fc.constant("cut" as const), at: place, byte: fc.nat({ max: 30 }) }),
+    fc.record({ do: fc.constant("double" as const), at: place, byte: fc.nat({ max: 30 }) }),
+    fc.record({ do: fc.constant("end" as const), at: place, byte: fc.constant(0) }),
+  );
+  return fc.array(change, { maxLength: 4 }).map((changes) => {
+    let bytes = Buffer.from(right);
+    for (const { do: what, at, byte } of changes) {
+      if (what === "set" && at < bytes.length) bytes[at] = byte;
+      if (what === "cut") bytes = Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + byte)]);
+      if (what === "double") bytes = Buffer.concat([bytes.subarray(0, at + byte), bytes.subarray(at)]);
+      if (what === "end") bytes = bytes.subarray(0, at);
+    }
+    return bytes;
+  });
+}

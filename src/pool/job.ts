@@ -228,7 +228,7 @@ export class Job implements RegisteredJob {
       onSettled: () => claim.release(),
     });
     this.#exchange = exchange;
-    this.#watch(this.#spec.silenceMs);
+    this.#watch();
   }
 
   #begin(head: ResponseHead): void {
@@ -276,13 +276,14 @@ export class Job implements RegisteredJob {
   }
 
   /** One lazily re-armed timer: progress only moves the time that the timer will look at. */
-  #watch(ms: number): void {
-    this.#stopWatch = this.#clock.after(ms, () => {
+  #watch(leftMs = Number.POSITIVE_INFINITY): void {
+    const { silenceMs, stallMs } = this.#spec;
+    this.#stopWatch = this.#clock.after(Math.min(leftMs, silenceMs, stallMs), () => {
       const exchange = this.#exchange;
       if (!exchange) return;
-      const limitMs = exchange.isWaitingForUs ? this.#spec.stallMs : this.#spec.silenceMs;
-      const leftMs = exchange.lastProgressAt + limitMs - this.#clock.elapsed();
-      if (leftMs > 0) return this.#watch(Math.min(leftMs, this.#spec.silenceMs));
+      const limitMs = exchange.isWaitingForUs ? stallMs : silenceMs;
+      const stillMs = exchange.lastProgressAt + limitMs - this.#clock.elapsed();
+      if (stillMs > 0) return this.#watch(stillMs);
       // A client that takes nothing has left in all but name; a worker that sends nothing is told to stop.
       if (!exchange.isWaitingForUs) this.#stopped = new Fault("upstream_timeout");
       exchange.cancel(exchange.isWaitingForUs ? "canceled" : "timeout");

@@ -181,7 +181,8 @@ for (const kind of KINDS) {
       await Bun.sleep(1000); // Five pings; a worker that missed three is gone.
       const after = (await server.state()).workers;
       expect(after).toHaveLength(1);
-      expect(after[0]?.["session_id"]).toBe(before?.["session_id"]);
+      expect(before?.["connected_at"]).toBeString();
+      expect(after[0]?.["connected_at"]).toBe(before?.["connected_at"]);
     });
 
     test.each(["of unknown length", "of a length that is said"])(

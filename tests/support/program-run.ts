@@ -49,6 +49,10 @@ export class ProgramRun {
     this.#child.kill("SIGKILL");
   }
 
+  signal(name: NodeJS.Signals): void {
+    this.#child.kill(name);
+  }
+
   async #read(): Promise<string> {
     const errors = this.#child.stderr.text();
     const decoder = new TextDecoder();

@@ -86,10 +86,10 @@ class Call implements ExchangeSink {
   }
 
   start(): void {
-    const { session, request, signal, silenceMs } = this.#options;
+    const { session, request, signal } = this.#options;
     signal.addEventListener("abort", this.#leave);
     this.#exchange = session.open(request, this);
-    this.#watch(silenceMs);
+    this.#watch();
     // Gone already: there will be no event for it.
     if (signal.aborted) this.#leave();
   }
@@ -198,16 +198,16 @@ class Call implements ExchangeSink {
   }
 
   /** One lazily re-armed timer: progress only moves the time that the timer will look at. */
-  #watch(ms: number): void {
+  #watch(leftMs = Number.POSITIVE_INFINITY): void {
     const { clock, silenceMs, stallMs } = this.#options;
-    this.#stopWatch = clock.after(ms, () => {
+    this.#stopWatch = clock.after(Math.min(leftMs, silenceMs, stallMs), () => {
       const exchange = this.#exchange;
       if (!exchange || this.#end) return;
       const isOurs = exchange.isWaitingForUs;
       const limitMs = isOurs ? stallMs : silenceMs;
       // A stream of events may be silent for as long as it likes.
-      const leftMs = this.#isEventStream && !isOurs ? limitMs : exchange.lastProgressAt + limitMs - clock.elapsed();
-      if (leftMs > 0) return this.#watch(Math.min(leftMs, silenceMs));
+      const stillMs = this.#isEventStream && !isOurs ? limitMs : exchange.lastProgressAt + limitMs - clock.elapsed();
+      if (stillMs > 0) return this.#watch(stillMs);
       if (!isOurs) this.#fault = new Fault("upstream_timeout");
       exchange.cancel(isOurs ? "canceled" : "timeout");
     });

@@ -1,0 +1,137 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { systemClock } from "../../src/clock.ts";
+import type { Clock } from "../../src/deps.ts";
+import { eventually } from "../support/eventually.ts";
+import { API_KEY, TestServer } from "../support/test-server.ts";
+import { startBackend, startTestWorker } from "../support/test-worker.ts";
+
+const running: { stop(): unknown }[] = [];
+afterEach(async () => {
+  for (const each of running.splice(0).reverse()) await each.stop();
+});
+
+function keep<T extends { stop(): unknown }>(each: T): T {
+  running.push(each);
+  return each;
+}
+
+/** A file system of 2 MiB, where this user may mount one. */
+function smallDisk(): string | undefined {
+  const directory = mkdtempSync(join(tmpdir(), "moorage-full-"));
+  const mounted = Bun.spawnSync(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", directory], { stderr: "ignore" });
+  if (!mounted.success) {
+    rmSync(directory, { recursive: true });
+    return undefined;
+  }
+  keep({
+    stop() {
+      Bun.spawnSync(["umount", directory]);
+      rmSync(directory, { recursive: true });
+    },
+  });
+  return directory;
+}
+
+const mayMount = (() => {
+  const disk = Bun.which("mount") ? smallDisk() : undefined;
+  for (const each of running.splice(0)) each.stop();
+  return disk !== undefined;
+})();
+if (!mayMount) console.log("A full disk is not tested: this user may not mount a file system.");
+
+describe.skipIf(!mayMount)("a disk that fills up while an upload is spooled", () => {
+  const SOUND = new Uint8Array(5 * 1024 * 1024);
+
+  function form(order: "model first" | "file first"): FormData {
+    const upload = new FormData();
+    if (order === "model first") upload.append("model", "m");
+    upload.append("file", new Blob([SOUND], { type: "audio/wav" }), "a.wav");
+    if (order === "file first") upload.append("model", "m");
+    return upload;
+  }
+
+  test("refuses what has to wait there, with a code, passes on what has not, and leaves no file", async () => {
+    const disk = smallDisk() ?? expect.unreachable();
+    const server = keep(new TestServer({ plugins: ["asr"], spoolDirectory: disk }));
+    const backend = keep(
+      startBackend(async (request) => Response.json({ text: String((await request.bytes()).length > SOUND.length) })),
+    );
+    const worker = keep(
+      startTestWorker({ server: server.url, kinds: ["asr"], backend: backend.url, models: ["m"], drainTimeoutMs: 0 }),
+    );
+    await worker.registered;
+    const send = (order: "model first" | "file first"): Promise<Response> =>
+      server.fetch("/v1/audio/transcriptions", { method: "POST", body: form(order) });
+    const refused = await send("file first");
+    expect(refused.status).toBe(503);
+    expect(await refused.text()).toContain("spool_unavailable");
+    const passed = await send("model first");
+    expect(passed.status).toBe(200);
+    expect(await passed.json()).toEqual({ text: "true" });
+    await eventually(() => readdirSync(disk).length === 0, "no file is left");
+    const free = Bun.spawnSync(["df", "--output=used", "-k", disk]).stdout.toString().trim().split("\n").at(-1);
+    expect(Number(free)).toBe(0);
+  }, 30_000);
+});
+
+/** The machine's time of day, which somebody sets. */
+class SetClock implements Clock {
+  offsetMs = 0;
+  elapsed = systemClock.elapsed;
+  after = systemClock.after;
+  every = systemClock.every;
+
+  now(): number {
+    return Date.now() + this.offsetMs;
+  }
+}
+
+test.each([
+  ["forward", 3_600_000],
+  ["back", -3_600_000],
+])(
+  "a clock that is set %s by an hour: nothing expires early, and nothing hangs",
+  async (_direction, byMs) => {
+    const clock = new SetClock();
+    const server = keep(
+      new TestServer(
+        { plugins: ["llm", "transfer"], pingIntervalMs: 200, queueTimeoutMs: 1500, transferTtlMs: 5000 },
+        { clock },
+      ),
+    );
+    const worker = await server.worker({ models: ["m"] });
+    const made = await server.fetch("/api/transfer", { method: "POST" });
+    const { channel_id } = (await made.json()) as { channel_id: string }; // As the API has it.
+    const stream = server.chat("m", { stream: true });
+    const { id } = await worker.request();
+    worker.head(id);
+    worker.data(id, "data: one\n\n");
+    const waiting = server.chat("m");
+    await eventually(async () => (await server.state()).server["scheduler_queue_len"] === 1, "one waits");
+    clock.offsetMs = byMs;
+    await Bun.sleep(500);
+    expect((await server.state()).workers).toHaveLength(1);
+    expect((await server.state()).server["scheduler_queue_len"]).toBe(1);
+    worker.data(id, "data: [DONE]\n\n", true);
+    expect(await (await stream).text()).toEndWith("data: [DONE]\n\n");
+    worker.answerJson((await worker.request()).id, { done: true });
+    expect((await waiting).status).toBe(200);
+    // A deadline is kept too: the queue's.
+    const busy = server.chat("m");
+    await worker.request();
+    expect((await server.chat("m")).status).toBe(503);
+    const url = `${server.url}/api/transfer/${channel_id}`;
+    const headers = { authorization: `Bearer ${API_KEY}` };
+    const [read] = await Promise.all([
+      fetch(url, { headers }).then((answer) => answer.text()),
+      fetch(url, { method: "PUT", headers, body: "ahoy" }),
+    ]);
+    expect(read).toBe("ahoy");
+    worker.close();
+    await busy.catch(() => {});
+  },
+  30_000,
+);

@@ -1,0 +1,122 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { eventually } from "../support/eventually.ts";
+import { ProgramRun } from "../support/program-run.ts";
+import { freePort } from "../support/proxy.ts";
+import { startBackend } from "../support/test-worker.ts";
+
+const ROOT = join(import.meta.dir, "../..");
+const KEYS = { API_KEY: "fault-api-key", CLIENT_KEY: "fault-client-key", PATH: process.env["PATH"] ?? "" };
+const CHUNKS = 40;
+const running: { stop(): unknown }[] = [];
+let port = 0;
+let url = "";
+let server: ProgramRun;
+let backendUrl = "";
+
+function keep<T extends { stop(): unknown }>(each: T): T {
+  running.push(each);
+  return each;
+}
+
+async function startServer(): Promise<void> {
+  const env = { ...KEYS, PORT: String(port), HOST: "127.0.0.1", PING_INTERVAL: "1s" };
+  server = keep(new ProgramRun([process.execPath, "src/main.ts"], env, ROOT));
+  await server.event("server.started");
+}
+
+async function startWorker(id: string): Promise<ProgramRun> {
+  const args = ["llm", "--server", url, "--backend", backendUrl, "--models", "m", "--id", id];
+  const flags = ["--max-concurrency", "20", "--drain-timeout", "0s"];
+  const worker = keep(new ProgramRun([process.execPath, "src/worker/main.ts", ...args, ...flags], KEYS, ROOT));
+  await worker.event("link.opened");
+  return worker;
+}
+
+beforeEach(async () => {
+  port = await freePort();
+  url = `http://127.0.0.1:${port}`;
+  backendUrl = keep(startBackend(answer)).url;
+  await startServer();
+});
+afterEach(async () => {
+  for (const each of running.splice(0).reverse()) await each.stop();
+});
+
+/** A stream of 40 chunks within a second, or as large a plain answer in pieces. */
+async function answer(request: Request): Promise<Response> {
+  const { stream } = (await request.json()) as { stream?: boolean }; // From the clients below.
+  const encoder = new TextEncoder();
+  let sent = 0;
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      await Bun.sleep(25);
+      sent += 1;
+      controller.enqueue(encoder.encode(stream ? `data: ${sent}\n\n` : `${sent},`.padEnd(5000)));
+      if (sent < CHUNKS) return;
+      if (stream) controller.enqueue(encoder.encode("data: [DONE]\n\n"));
+      controller.close();
+    },
+  });
+  const headers: Record<string, string> = { "content-type": stream ? "text/event-stream" : "application/json" };
+  return new Response(body, { headers });
+}
+
+/** What a client makes of its answer: whole only if it has everything. */
+async function ask(stream: boolean): Promise<"whole" | "error"> {
+  try {
+    const response = await fetch(`${url}/v1/chat/completions`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${KEYS.API_KEY}`, "content-type": "application/json" },
+      body: JSON.stringify({ model: "m", stream, messages: [] }),
+    });
+    const text = await response.text();
+    if (response.status !== 200) return "error";
+    if (stream && !text.endsWith("data: [DONE]\n\n")) {
+      expect(text).toContain('"error"');
+      return "error";
+    }
+    // It looks whole: then it must be.
+    if (stream) expect(text.match(/^data: \d+$/gm)).toHaveLength(CHUNKS);
+    else expect(text).toHaveLength(5000 * CHUNKS);
+    return "whole";
+  } catch (error) {
+    if (error instanceof Error && /expect/.test(error.message)) throw error;
+    return "error";
+  }
+}
+
+/** Twenty clients, half of them streaming, that have just begun to read. */
+async function load(): Promise<readonly Promise<"whole" | "error">[]> {
+  const asked = Array.from({ length: 20 }, (_, each) => ask(each % 2 === 0));
+  await Bun.sleep(400);
+  return asked;
+}
+
+const isServed = async (): Promise<boolean> => (await ask(true)) === "whole";
+
+describe("kill -9 under load", () => {
+  test("of the server: clients see errors, nothing looks whole that is not, and the workers come back by themselves", async () => {
+    await startWorker("stays");
+    expect(await isServed()).toBe(true);
+    const asked = await load();
+    server.kill();
+    // A stream that is cut off without a word is no answer that ends in an event either; fetch tells it.
+    const seen = await Promise.all(asked.map((each) => each.catch((error: unknown) => String(error))));
+    expect(seen.filter((what) => what === "whole")).toEqual([]);
+    await server.exited;
+    await startServer();
+    await eventually(isServed, "the worker has come back", 40_000);
+  }, 90_000);
+
+  test("of a worker: clients see errors or the other worker's answers, and nothing looks whole that is not", async () => {
+    const victim = await startWorker("victim");
+    await startWorker("stays");
+    const asked = await load();
+    victim.kill();
+    const seen = await Promise.all(asked);
+    expect(seen.filter((what) => what === "error").length).toBeGreaterThan(0);
+    expect(seen.filter((what) => what === "whole").length).toBeGreaterThan(0);
+    expect(await isServed()).toBe(true);
+  }, 60_000);
+});

@@ -1,0 +1,87 @@
+import { connect, createServer, type Server, type Socket } from "node:net";
+
+interface Pair {
+  readonly near: Socket;
+  readonly far: Socket;
+  lastAt: number;
+  isSwallowed: boolean;
+}
+
+/** A line between two programs that can go bad: it passes bytes until it is told not to. */
+export class TcpProxy {
+  readonly #server: Server;
+  readonly #pairs = new Set<Pair>();
+  readonly #port: number;
+  readonly #watch: Timer | undefined;
+
+  private constructor(server: Server, port: number, idleCutMs: number | undefined) {
+    this.#server = server;
+    this.#port = port;
+    if (idleCutMs !== undefined) this.#watch = setInterval(() => this.#cutIdle(idleCutMs), 20);
+  }
+
+  /** Leads to `target`. With `idleCutMs`, a connection on which nothing passed for so long is closed. */
+  static async start(target: string, idleCutMs?: number): Promise<TcpProxy> {
+    const { hostname, port } = new URL(target);
+    const server = createServer({ allowHalfOpen: true });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const address = server.address();
+    if (typeof address !== "object" || !address) throw new Error("it does not listen");
+    const proxy = new TcpProxy(server, address.port, idleCutMs);
+    server.on("connection", (near) => proxy.#join(near, connect(Number(port), hostname)));
+    return proxy;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#port}`;
+  }
+
+  /** From now on nothing passes on the connections that there are, and none of them is closed: as when a cable is cut. */
+  swallow(): void {
+    for (const pair of this.#pairs) {
+      pair.isSwallowed = true;
+      pair.near.pause();
+      pair.far.pause();
+    }
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#watch);
+    for (const { near, far } of this.#pairs) {
+      near.destroy();
+      far.destroy();
+    }
+    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+  }
+
+  #join(near: Socket, far: Socket): void {
+    const pair: Pair = { near, far, lastAt: performance.now(), isSwallowed: false };
+    this.#pairs.add(pair);
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      from.on("data", (bytes) => {
+        pair.lastAt = performance.now();
+        if (pair.isSwallowed || to.write(bytes)) return;
+        from.pause();
+        to.once("drain", () => !pair.isSwallowed && from.resume());
+      });
+      from.on("end", () => !pair.isSwallowed && to.end());
+      from.on("error", () => {});
+      from.on("close", () => {
+        if (pair.isSwallowed) return;
+        this.#pairs.delete(pair);
+        to.destroy();
+      });
+    }
+  }
+
+  #cutIdle(afterMs: number): void {
+    for (const { near, far, lastAt } of this.#pairs) {
+      if (performance.now() - lastAt < afterMs) continue;
+      near.destroy();
+      far.destroy();
+    }
+  }
+}

@@ -2,6 +2,7 @@ import { type AddressSource, addressBucket, createProxies } from "./auth/address
 import { Callers } from "./auth/callers.ts";
 import { FailureLimit } from "./auth/failure-limit.ts";
 import { bearerOf, createKeySet, type KeySet, keysOf, nameKeys } from "./auth/keys.ts";
+import { createPageGuard } from "./auth/page-guard.ts";
 import { assertSameOrigin } from "./auth/same-origin.ts";
 import { SignIns } from "./auth/sign-ins.ts";
 import { TryTokens } from "./auth/try-tokens.ts";
@@ -19,6 +20,8 @@ export type Leave = () => void;
  * Who may do what, and how much of it at once. `address` gives the peer of the connection. `require…` return for whoever
  * is let in and throw `invalid_api_key` or `too_many_auth_failures` otherwise; none of them touches the body. `enter…` let
  * in the same, count the request as under way until it is counted out, and throw `too_many_requests` for one too many.
+ *
+ * Where no key is asked for, pages of other sites are still turned away, with `origin_not_allowed` or `host_not_allowed`.
  *
  * Wrong keys count against their address; a missing key does not, since nothing can be guessed by giving none, and one
  * forgetful client must not shut out everybody behind the same router.
@@ -46,7 +49,10 @@ export interface Auth {
     request: Request,
     address: AddressSource,
   ): { readonly token: string; readonly expiresInS: number } | undefined;
-  /** Everything about a worker's upgrade request that `admitWorker` will need once its register message is there. */
+  /**
+   * Everything about a worker's upgrade request that `admitWorker` will need once its register message is there. Throws for
+   * another site's page where workers need no key.
+   */
   readWorkerCredentials(request: Request, address: AddressSource): WorkerCredentials;
   admitWorker(credentials: WorkerCredentials, registerKey: string | undefined): WorkerAdmission;
   /** Whether the State API needs a sign-in at all. */
@@ -86,6 +92,7 @@ export function createAuth(config: Config, deps: Deps, onFailure: (surface: Auth
   const transfer = createGate([...config.apiKeys, ...config.clientKeys], [...config.apiRoles, ...config.clientRoles]);
   const callers = new Callers({ perKey: config.maxRequestsPerKey, perAddress: config.maxRequestsPerAddress });
   const proxies = createProxies(config.trustedProxies);
+  const assertNoStrangersPage = createPageGuard(config);
   const failures = new FailureLimit(config.authFailuresPerMinute, clock);
   const signIns = new SignIns(clock, ids);
   const tryTokens = new TryTokens(clock, ids);
@@ -130,7 +137,7 @@ export function createAuth(config: Config, deps: Deps, onFailure: (surface: Auth
   };
   /** Gives who it is, by a name that reveals nothing; undefined where nobody is asked. */
   const letIn = (gate: Gate, surface: AuthSurface, request: Request, address: AddressSource): string | undefined => {
-    if (gate.isOpen) return undefined;
+    if (gate.isOpen) return void assertNoStrangersPage(request.headers);
     const role = roleOf(gate, request, address);
     if (role !== undefined) return `role:${role}`;
     return checkKeys(gate, surface, request, keysOf(request.headers), address);
@@ -176,11 +183,14 @@ export function createAuth(config: Config, deps: Deps, onFailure: (surface: Auth
           : { id: signIn, isCurrent: () => signIns.isCurrent(signIn) };
       return tryTokens.issue(holder);
     },
-    readWorkerCredentials: (request, address) => ({
-      key: bearerOf(request.headers),
-      role: roleOf(client, request, address),
-      address: bucketOf(request, address),
-    }),
+    readWorkerCredentials(request, address) {
+      if (client.isOpen) assertNoStrangersPage(request.headers);
+      return {
+        key: bearerOf(request.headers),
+        role: roleOf(client, request, address),
+        address: bucketOf(request, address),
+      };
+    },
     admitWorker({ key, role, address }, registerKey) {
       const turnAway = (reason: "unauthorized" | "unexpected client key"): WorkerAdmission => {
         onFailure("worker");

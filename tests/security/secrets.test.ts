@@ -1,0 +1,82 @@
+import { afterEach, expect, test } from "bun:test";
+import { createLog } from "../../src/log.ts";
+import { eventually } from "../support/eventually.ts";
+import { API_KEY, CLIENT_KEY, TestServer } from "../support/test-server.ts";
+import { startBackend, startTestWorker } from "../support/test-worker.ts";
+
+const running: { stop(): unknown }[] = [];
+afterEach(async () => {
+  for (const each of running.splice(0).reverse()) await each.stop();
+});
+
+function keep<T extends { stop(): unknown }>(each: T): T {
+  running.push(each);
+  return each;
+}
+
+const PROMPT = "the-prompt-is-mine";
+const ANSWER = "the-answer-is-mine";
+const BACKEND_KEY = "backend-key-is-mine";
+const WRONG = "wrong-key-is-somebodys";
+const RELAY_TOKEN = "relay-token-is-mine";
+
+test.each(["json", "pretty"] as const)(
+  "keys, prompts, answers and channels are in no %s log line, metric, state or error",
+  async (format) => {
+    const lines: string[] = [];
+    const log = createLog({ level: "debug", format, now: Date.now, write: (line) => void lines.push(line) });
+    const server = keep(new TestServer({ plugins: ["llm", "asr", "mcp", "transfer"], mcpRejoinTimeoutMs: 0 }, { log }));
+    const backend = keep(
+      startBackend(async (request) => {
+        const text = await request.text();
+        return text.includes("break")
+          ? Response.json({ error: { message: `cannot do ${PROMPT}` } }, { status: 500 })
+          : Response.json({ choices: [{ message: { content: ANSWER } }] });
+      }),
+    );
+    const worker = keep(
+      startTestWorker(
+        {
+          server: server.url,
+          backend: backend.url,
+          backendKey: BACKEND_KEY,
+          models: ["m"],
+          clientKey: CLIENT_KEY,
+          authToken: undefined,
+          drainTimeoutMs: 0,
+        },
+        { log },
+      ),
+    );
+    await worker.registered;
+    const told: string[] = [];
+    const ask = async (answer: Promise<Response>): Promise<void> => {
+      const response = await answer;
+      const text = await response.text();
+      if (!response.ok && response.status !== 500) told.push(text);
+    };
+    const message = (content: string): object => ({ messages: [{ role: "user", content }] });
+    await ask(server.chat("m", message(PROMPT)));
+    await ask(server.chat("m", message(`break ${PROMPT}`)));
+    await ask(server.chat("nobody's", message(PROMPT)));
+    await ask(server.chat("m", {}, { headers: { authorization: `Bearer ${WRONG}` } }));
+    await ask(server.fetch("/v1/chat/completions", { method: "POST", body: `{"model": "${PROMPT}` }));
+    await ask(server.fetch(`/api/mcp/id/tools?token=${RELAY_TOKEN}`, { method: "POST", body: PROMPT }));
+    const made = await server.fetch("/api/transfer", { method: "POST" });
+    const { channel_id } = (await made.json()) as { channel_id: string }; // As the API has it.
+    const url = `/api/transfer/${channel_id}`;
+    await Promise.all([ask(server.fetch(url)), ask(server.fetch(url, { method: "PUT", body: PROMPT }))]);
+    await eventually(async () => (await server.state()).server["jobs_inflight_total"] === 0, "all is over");
+    const seen = {
+      log: lines.join("\n"),
+      state: await (await server.fetch("/api/state")).text(),
+      metrics: await (await server.fetch("/metrics")).text(),
+      errors: told.join("\n"),
+    };
+    expect(seen.log.length).toBeGreaterThan(500);
+    expect(told.length).toBeGreaterThan(2);
+    for (const [where, text] of Object.entries(seen))
+      for (const secret of [API_KEY, CLIENT_KEY, BACKEND_KEY, WRONG, RELAY_TOKEN, PROMPT, ANSWER, channel_id])
+        expect(`${where} ${text.includes(secret) ? secret : "clean"}`).toBe(`${where} clean`);
+  },
+);

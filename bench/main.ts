@@ -10,6 +10,7 @@ import { measureRelay } from "./relay.ts";
 import { type PartResult, renderGoals, renderReport } from "./report.ts";
 import { measureSessions } from "./sessions.ts";
 import { measureSoak } from "./soak.ts";
+import { measureStart } from "./start.ts";
 import { measureTransfer } from "./transfer.ts";
 import { measureViewers } from "./viewers.ts";
 
@@ -26,6 +27,7 @@ const PARTS: ReadonlyMap<string, Part> = new Map<string, Part>([
   ["transfer", measureTransfer],
   ["mcp", measureMcp],
   ["viewers", measureViewers],
+  ["start", measureStart],
 ]);
 
 /** Run only when they are named: they take long. */

@@ -9,7 +9,7 @@ import type { PartResult } from "./report.ts";
 
 const FEW = 50;
 const MANY = 5000;
-const MOST_KIB = 30;
+const MOST_KIB = 20;
 const MOST_RATIO = 2;
 /** Long enough for garbage of the connecting to be collected, or to show that it is not. */
 const SETTLE_MS = 3000;

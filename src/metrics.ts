@@ -202,11 +202,19 @@ export function createMetrics(version: string, firstBytes?: RecentTimes): Metric
       },
     };
   };
+  // Asked with every job, and mostly for the same as before.
+  let latest: { readonly plugin: string; readonly model: string; readonly metrics: ModelMetrics } | undefined;
   const forModel = (plugin: string, model: string): ModelMetrics => {
+    if (latest?.model === model && latest.plugin === plugin) return latest.metrics;
+    const metrics = findModel(plugin, model);
+    latest = { plugin, model, metrics };
+    return metrics;
+  };
+  const findModel = (plugin: string, model: string): ModelMetrics => {
     const key = `${plugin} ${model}`;
     const known = byModel.get(key);
     if (known) return known;
-    if (model !== OTHER && byModel.size >= MAX_MODELS) return forModel(plugin, OTHER);
+    if (model !== OTHER && byModel.size >= MAX_MODELS) return findModel(plugin, OTHER);
     const created = createModel(plugin, model);
     byModel.set(key, created);
     return created;
@@ -216,6 +224,7 @@ export function createMetrics(version: string, firstBytes?: RecentTimes): Metric
   return {
     forModel: (plugin, model = OTHER) => forModel(plugin, model),
     removeModel(plugin, model) {
+      latest = undefined;
       if (model === OTHER || !byModel.delete(`${plugin} ${model}`)) return;
       for (const outcome of ["completed", "failed", "canceled"]) jobs.drop({ plugin, model, outcome });
       for (const direction of ["input", "output"]) tokens.drop({ plugin, model, direction });

@@ -18,17 +18,39 @@ export function findLastObject<T>(
   const quoted = `"${name}"`;
   let tries = 0;
   for (let at = text.lastIndexOf(quoted); at >= 0; at = at === 0 ? -1 : text.lastIndexOf(quoted, at - 1)) {
-    const after = at + quoted.length;
-    const start = text.slice(after, after + 64).match(/^\s*:\s*\{/)?.[0].length;
+    const start = objectAfter(text, at + quoted.length);
     // Inside a string its quotes are escaped, so this is a member, or the name as somebody's plain text value.
     if (start === undefined || text[at - 1] === "\\") continue;
     tries += 1;
     if (tries > MAX_TRIES) return undefined;
-    const object = parseObjectAt(text, after + start - 1);
+    const object = parseObjectAt(text, start);
     const found = isRecord(object) ? read(object) : undefined;
     if (found !== undefined) return found;
   }
   return undefined;
+}
+
+/** Where the object begins that follows a name, past its colon and the blanks that JSON allows around that. */
+function objectAfter(text: string, at: number): number | undefined {
+  const colon = skipBlanks(text, at);
+  if (text.charCodeAt(colon) !== COLON) return undefined;
+  const brace = skipBlanks(text, colon + 1);
+  return text.charCodeAt(brace) === OPEN_BRACE ? brace : undefined;
+}
+
+const COLON = 0x3a;
+const OPEN_BRACE = 0x7b;
+/** Enough for any formatting. */
+const MAX_BLANKS = 64;
+
+function skipBlanks(text: string, at: number): number {
+  let next = at;
+  while (next < at + MAX_BLANKS) {
+    const code = text.charCodeAt(next);
+    if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) break;
+    next += 1;
+  }
+  return next;
 }
 
 /** The object that begins at `at`, parsed up to the brace that closes it. */

@@ -39,7 +39,7 @@ async function answer(ports: LlmPorts, call: LlmCall): Promise<Response> {
 
   const { model, stream } = parsed;
   const ends = new AnswerEnds();
-  const gap = ports.metrics.chunkGap("llm");
+  const gap = stream ? ports.metrics.chunkGap("llm") : undefined;
   let lastChunkAt = 0;
   area.began();
   return relay(
@@ -66,7 +66,7 @@ async function answer(ports: LlmPorts, call: LlmCall): Promise<Response> {
       errorEvent: (fault) => errorEvent(call.path, fault),
       observe: (bytes) => {
         ends.push(bytes);
-        if (!stream) return;
+        if (!gap) return;
         const now = deps.clock.elapsed();
         if (lastChunkAt > 0) gap((now - lastChunkAt) / 1000);
         lastChunkAt = now;

@@ -75,7 +75,21 @@ module.exports = {
       "^src/(tunnel|settings)/",
       "^src/(log|log-writer|ids|version)\\.ts$",
       "^package\\.json$",
+      "^src/doctor/program\\.ts$",
     ]),
+    reaches("doctor-reach", "^src/doctor/", [
+      SHARED,
+      "^src/(tunnel|settings|worker)/",
+      "^src/(log|ids|version)\\.ts$",
+      "^package\\.json$",
+    ]),
+    {
+      name: "doctor-is-an-end",
+      comment: "The doctor uses the worker's parts; of the worker only its process knows the doctor.",
+      severity: "error",
+      from: { path: "^(src|views)/", pathNot: "^src/(doctor/|worker/main\\.ts$)" },
+      to: { path: "^src/doctor/" },
+    },
     {
       name: "demo-is-an-end",
       comment: "The demo uses the product; nothing of the product uses the demo.",

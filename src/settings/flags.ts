@@ -27,7 +27,8 @@ export interface FlagReading extends SourceReading {
 
 /**
  * Reads `--flag value` and `--flag=value`. The last of a repeated flag holds, but a list's flags add up. A value that
- * begins with two dashes needs the `=` form, so that a forgotten value does not swallow the next flag.
+ * begins with two dashes needs the `=` form, so that a forgotten value does not swallow the next flag. A switch alone is
+ * `true`, and takes another value in the `=` form only.
  */
 export function readFlags(table: Table, argv: readonly string[]): FlagReading {
   const keys = new Map(Object.entries(table).map(([key, setting]) => [setting.flag, key]));
@@ -36,7 +37,7 @@ export function readFlags(table: Table, argv: readonly string[]): FlagReading {
   const positionals: Positional[] = [];
   const faults: string[] = [];
   let unknownAt = -2;
-  for (const token of tokenize(keys, argv)) {
+  for (const token of tokenize(keys, table, argv)) {
     const place = token.index + 1;
     if (token.kind === "positional") {
       positionals.push({ text: token.value, place, isDoubtful: token.index === unknownAt + 1 });
@@ -44,7 +45,7 @@ export function readFlags(table: Table, argv: readonly string[]): FlagReading {
       const key = keys.get(token.name);
       const setting = key === undefined ? undefined : table[key];
       if (key !== undefined && setting) {
-        const value = token.value?.trim();
+        const value = token.value === undefined && setting.kind.isSwitch ? "true" : token.value?.trim();
         const source = `flag --${setting.flag}`;
         // Not "unset": `--api-key=$KEY` with an empty KEY must not open the server.
         if (!value) faults.push(`${setting.yamlKey}: ${source} has no value; it takes ${setting.kind.accepts}`);
@@ -62,14 +63,18 @@ export function readFlags(table: Table, argv: readonly string[]): FlagReading {
   return { given, requests, positionals, faults };
 }
 
-function tokenize(keys: ReadonlyMap<string, string>, argv: readonly string[]) {
+function tokenize(keys: ReadonlyMap<string, string>, table: Table, argv: readonly string[]) {
+  const isSwitch = (flag: string): boolean => table[keys.get(flag) ?? ""]?.kind.isSwitch === true;
   const withoutSwallowing = argv.map((argument, at) =>
-    keys.has(argument.replace(/^--/, "")) && argument.startsWith("--") && argv[at + 1]?.startsWith("--")
+    argument.startsWith("--") &&
+    keys.has(argument.slice(2)) &&
+    !isSwitch(argument.slice(2)) &&
+    argv[at + 1]?.startsWith("--")
       ? `${argument}=`
       : argument,
   );
   const options: Record<string, { type: "string" | "boolean"; short?: string }> = {};
-  for (const flag of keys.keys()) options[flag] = { type: "string" };
+  for (const flag of keys.keys()) options[flag] = { type: isSwitch(flag) ? "boolean" : "string" };
   for (const request of Object.keys(REQUESTS)) options[request] = { type: "boolean" };
   options.help = { type: "boolean", short: "h" };
   return parseArgs({ args: withoutSwallowing, options, strict: false, tokens: true, allowPositionals: true }).tokens;

@@ -18,7 +18,7 @@ const MASK = "********";
 export function helpText(program: ProgramText, table: Table): string {
   const settings = Object.values(table).map(
     (setting) =>
-      `  --${setting.flag} <${setting.kind.placeholder}>\n` +
+      `  --${setting.flag}${setting.kind.isSwitch ? "" : ` <${setting.kind.placeholder}>`}\n` +
       `      ${setting.variable}, default: ${setting.fallback.says}\n` +
       `      ${setting.help} Takes ${setting.kind.accepts}.`,
   );

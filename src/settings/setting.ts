@@ -16,6 +16,8 @@ export interface Kind<T> {
   readonly isNumeric?: boolean;
   /** A repeated flag adds to the value instead of replacing it. */
   readonly isList?: boolean;
+  /** The flag alone means `true`. */
+  readonly isSwitch?: boolean;
 }
 
 /** One setting. Its key in the code, its variable, flag and YAML key all name the same thing. */

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { systemClock } from "../clock.ts";
 import type { Log } from "../deps.ts";
+import { runDoctor } from "../doctor/program.ts";
 import { systemIds } from "../ids.ts";
 import { createLog } from "../log.ts";
 import { createLogWriter, toStdout } from "../log-writer.ts";
@@ -11,8 +12,9 @@ import { loadWorkerSettings, type WorkerSettings } from "./args.ts";
 import { KIND_NAMES } from "./kinds.ts";
 import { startWorker } from "./worker.ts";
 
-/** The worker process: settings in, worker up, signals trapped. */
+/** The worker process: settings in, worker up, signals trapped. With `doctor` as its first word it is that program. */
 function main(): void {
+  if (process.argv[2] === "doctor") return void doctor();
   const loaded = loadWorkerSettings({
     argv: process.argv.slice(2),
     env: process.env,
@@ -31,6 +33,14 @@ function main(): void {
     process.exit(EXIT_CONFIG);
   }
   serve(loaded.config);
+}
+
+async function doctor(): Promise<void> {
+  const code = await runDoctor(
+    { argv: process.argv.slice(3), env: process.env, readFile: (path) => readFileSync(path, "utf8") },
+    { out: (text) => process.stdout.write(text), err: (text) => process.stderr.write(text) },
+  );
+  process.exit(code);
 }
 
 function serve(settings: WorkerSettings): void {

@@ -1,0 +1,63 @@
+import { isRecord, parseJson } from "../json/parse.ts";
+import { bad, type Check, type Finding, good, skipped, warning } from "./check.ts";
+import { type NoReply, probe, type Reply } from "./http-probe.ts";
+import { moorageCode, strangeAnswer } from "./speaker.ts";
+import type { Target } from "./target.ts";
+
+/** Whether clients are asked for a key, and whether this one is right. Later checks send jobs if one may. */
+export function apiKeyCheck(target: Target): Check {
+  return {
+    id: "api_key",
+    title: "API key",
+    needs: ["health"],
+    limitMs: 25_000,
+    async run(signal) {
+      const url = `${target.base}/v1/models`;
+      // First without: it shows whether a key is needed, and a missing one counts against nobody.
+      const without = await probe(url, { signal });
+      const { apiKey } = target;
+      const withKey = apiKey !== undefined && isAsked(without) ? await probe(url, { signal, key: apiKey }) : undefined;
+      return judgeApiKey(without, withKey, target);
+    },
+  };
+}
+
+/** `withKey` is there where a key was needed and given. */
+export function judgeApiKey(
+  without: Reply | NoReply,
+  withKey: Reply | NoReply | undefined,
+  { base, isLoopback }: Pick<Target, "base" | "isLoopback">,
+): Finding {
+  if (without.kind === "none") return noAnswer(without.code);
+  if (isList(without)) {
+    if (isLoopback) return good("clients need no key");
+    return warning("clients need no key: anybody may use the models", "Set API_KEY on the server and for its clients.");
+  }
+  if (!isAsked(without)) return strangeAnswer(without, base);
+  if (withKey === undefined)
+    return skipped(
+      "the server asks for one, and none is given here",
+      "Set API_KEY to look at streaming, cancelling, sizes and long answers too.",
+    );
+  if (withKey.kind === "none") return noAnswer(withKey.code);
+  if (isList(withKey)) return good("the key is right, and requests without one are refused");
+  if (moorageCode(withKey) === "invalid_api_key")
+    return bad("the key is not one of the server's", "Compare API_KEY here and on the server; CLIENT_KEY is another.");
+  return strangeAnswer(withKey, base);
+}
+
+function isAsked(reply: Reply | NoReply): boolean {
+  return reply.kind === "reply" && moorageCode(reply) === "invalid_api_key";
+}
+
+function isList(reply: Reply): boolean {
+  const json = parseJson(reply.text);
+  // A long list is cut, and no JSON any more.
+  return (
+    reply.status === 200 && (isRecord(json) ? json["object"] === "list" : reply.text.startsWith('{"object":"list"'))
+  );
+}
+
+function noAnswer(code: string): Finding {
+  return bad(`/v1/models gives no answer: ${code}`, "See the log of the proxy, or of the server if there is none.");
+}

@@ -1,0 +1,62 @@
+import { bad, type Check, type Finding, good, warning } from "./check.ts";
+import { brokenJob } from "./jobs.ts";
+import type { Job } from "./temporary-worker.ts";
+import type { Visit } from "./visit.ts";
+
+/** What a model may work on for nobody; past the wait it will not hear of it at all. */
+const CANCEL_LIMIT_MS = 5000;
+const CANCEL_WAIT_MS = 15_000;
+/** Between two pieces of a stream that nobody reads any more: a proxy may notice only when it writes. */
+const ENDLESS_EVERY_MS = 200;
+const LIMIT_MS = 30_000;
+
+/** A client that leaves: how long the worker takes to hear of it. */
+export function cancelCheck(visit: Visit): Check {
+  return {
+    id: "cancel",
+    title: "Cancelling",
+    needs: ["job"],
+    limitMs: LIMIT_MS,
+    async run(signal) {
+      const client = new AbortController();
+      const heard = Promise.withResolvers<number>();
+      const job: Job = (_body, given) => {
+        given.addEventListener("abort", () => heard.resolve(visit.elapsed()));
+        return endless(visit, given);
+      };
+      const asked = await visit.ask(job, {
+        signal: AbortSignal.any([signal, client.signal]),
+        stream: true,
+        timeoutMs: LIMIT_MS,
+      });
+      if (asked.kind === "none") return brokenJob(asked, visit.target.base);
+      const first = await asked.response.body?.getReader().read();
+      if (asked.response.status !== 200 || !first || first.done)
+        return bad(`a stream that should have begun answered ${asked.response.status}`, "See the results above.");
+      const leftAt = visit.elapsed();
+      client.abort();
+      const heardAt = await Promise.race([heard.promise, visit.pause(CANCEL_WAIT_MS, signal)]);
+      return judgeCancel(typeof heardAt === "number" ? heardAt - leftAt : undefined);
+    },
+  };
+}
+
+export function judgeCancel(elapsedMs: number | undefined): Finding {
+  const advice =
+    "Let the proxy end its request to the server when the client leaves (nginx: proxy_ignore_client_abort off), or models work on for nobody.";
+  if (elapsedMs === undefined)
+    return bad(`a client that left was not noticed within ${CANCEL_WAIT_MS / 1000} s`, advice);
+  const measured = `the worker heard that a client had left after ${Math.round(elapsedMs)} ms`;
+  return elapsedMs <= CANCEL_LIMIT_MS ? good(measured) : warning(measured, advice);
+}
+
+function endless(visit: Visit, signal: AbortSignal): Response {
+  const events = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      controller.enqueue(Buffer.from("data: {}\n\n"));
+      await visit.pause(ENDLESS_EVERY_MS, signal);
+      if (signal.aborted) controller.close();
+    },
+  });
+  return new Response(events, { headers: { "content-type": "text/event-stream" } });
+}

@@ -1,0 +1,34 @@
+import { duration, secretKey, word } from "../settings/kinds.ts";
+import { setting, unset } from "../settings/setting.ts";
+import { workerTable } from "../worker/worker-table.ts";
+
+/** Every setting of the doctor, in the order of the reference. What the worker has too is the worker's own. */
+export function doctorTable() {
+  const { server, clientKey } = workerTable("");
+  return {
+    server,
+    clientKey,
+    apiKey: unset(secretKey, {
+      variable: "API_KEY",
+      absent: undefined,
+      isSecret: true,
+      says: "not set; what only clients can see is then skipped",
+      help: "Key that the server asks of clients, for the checks that send jobs.",
+    }),
+    idleMs: setting(duration("0s", "1h"), {
+      variable: "DOCTOR_IDLE",
+      flag: "idle",
+      default: "75s",
+      help: "How long quiet connections are held, to see whether something cuts them; 0 leaves that out.",
+    }),
+    json: setting(
+      { ...word(["true", "false"]), isSwitch: true },
+      {
+        variable: "DOCTOR_JSON",
+        flag: "json",
+        default: "false",
+        help: "Whether the report is one JSON document, for programs.",
+      },
+    ),
+  };
+}

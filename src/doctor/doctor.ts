@@ -1,0 +1,21 @@
+import type { Deps } from "../deps.ts";
+import type { Result } from "./check.ts";
+import { createPlan } from "./plan.ts";
+import { runChecks } from "./run.ts";
+import type { Target } from "./target.ts";
+import { Visit } from "./visit.ts";
+
+/** Looks at a deployment, and leaves nothing behind there. Results also go to `onResult` as they come. */
+export async function examine(
+  target: Target,
+  version: string,
+  deps: Deps,
+  onResult?: (result: Result) => void,
+): Promise<readonly Result[]> {
+  const visit = new Visit(target, version, deps);
+  try {
+    return await runChecks(createPlan(visit, version), deps.clock, onResult);
+  } finally {
+    await visit.close();
+  }
+}

@@ -1,0 +1,148 @@
+import { errorCode } from "../worker/backend.ts";
+import { bad, type Check, type Finding, good, skipped } from "./check.ts";
+import { type NoReply, type Reply, send } from "./http-probe.ts";
+import { brokenJob } from "./jobs.ts";
+import { moorageCode, speakerName } from "./speaker.ts";
+import { TemporaryWorker } from "./temporary-worker.ts";
+import type { Visit } from "./visit.ts";
+
+/** What a check gets beside the time that it holds a connection. */
+const ROOM_MS = 20_000;
+
+/** Whether connections stand while little or nothing passes. They are held at the same time. */
+export function idleChecks(visit: Visit): readonly Check[] {
+  const { idleMs } = visit.target;
+  const limitMs = idleMs + ROOM_MS;
+  const unlessOff =
+    (run: (signal: AbortSignal) => Promise<Finding>) =>
+    (signal: AbortSignal): Promise<Finding> =>
+      idleMs === 0 ? Promise.resolve(skipped("--idle is 0")) : run(signal);
+  return [
+    {
+      id: "quiet_socket",
+      title: "Quiet socket",
+      needs: ["client_key"],
+      limitMs,
+      run: unlessOff((signal) => holdSocket(visit, signal)),
+    },
+    {
+      id: "long_stream",
+      title: "Long stream",
+      needs: ["api_key"],
+      limitMs,
+      run: unlessOff((signal) => holdStream(visit, signal)),
+    },
+    {
+      id: "slow_answer",
+      title: "Slow answer",
+      needs: ["job"],
+      limitMs,
+      run: unlessOff((signal) => holdAnswer(visit, signal)),
+    },
+  ];
+}
+
+async function holdSocket(visit: Visit, signal: AbortSignal): Promise<Finding> {
+  const worker = await visit.worker();
+  if (!(worker instanceof TemporaryWorker))
+    return brokenJob({ kind: "none", code: `no link: ${worker.reason}`, elapsedMs: 0 }, visit.target.base);
+  const startedAt = visit.elapsed();
+  const end = await Promise.race([worker.ended, visit.pause(visit.target.idleMs, signal)]);
+  const seconds = toS(visit.elapsed() - startedAt);
+  if (end === undefined) return good(`a worker's socket stood for ${seconds} s with no more than its signs of life`);
+  if (end.retryAfterMs !== undefined)
+    return bad(`the server ended it after ${seconds} s: it is shutting down`, "Try again when it has been replaced.");
+  return bad(
+    `a worker's socket was cut after ${seconds} s: ${end.reason.slice(0, 120)} (${end.code})`,
+    "Let the proxy or firewall leave WebSockets alone for longer than PING_INTERVAL (15 s): better an hour (nginx: proxy_read_timeout 1h).",
+  );
+}
+
+async function holdStream(visit: Visit, signal: AbortSignal): Promise<Finding> {
+  const { base, apiKey, idleMs } = visit.target;
+  const startedAt = visit.elapsed();
+  const hold = new AbortController();
+  void visit.pause(idleMs, signal).then(() => hold.abort());
+  const seen: StreamSeen = { status: undefined, chunks: 0, longestMs: 0, heldMs: 0, end: "it ended" };
+  let lastAt = startedAt;
+  const look = (): void => {
+    const now = visit.elapsed();
+    seen.longestMs = Math.max(seen.longestMs, now - lastAt);
+    seen.heldMs = now - startedAt;
+    lastAt = now;
+  };
+  try {
+    const response = await send(`${base}/api/state/stream`, {
+      signal: AbortSignal.any([signal, hold.signal]),
+      key: apiKey,
+      timeoutMs: idleMs + ROOM_MS,
+    });
+    seen.status = response.status;
+    for await (const _ of response.body ?? []) {
+      seen.chunks += 1;
+      look();
+    }
+  } catch (error) {
+    seen.end = hold.signal.aborted ? undefined : errorCode(error);
+  }
+  look();
+  return judgeLongStream(seen);
+}
+
+/** What became of an event stream. */
+export interface StreamSeen {
+  /** Undefined where not even a head arrived. */
+  status: number | undefined;
+  chunks: number;
+  /** The longest time without a chunk. */
+  longestMs: number;
+  heldMs: number;
+  /** Why it ended; undefined where the doctor ended it. */
+  end: string | undefined;
+}
+
+export function judgeLongStream({ status, chunks, longestMs, heldMs, end }: StreamSeen): Finding {
+  const held = `${toS(heldMs)} s`;
+  if (status !== undefined && status !== 200) return bad(`an event stream is answered ${status}`, STREAM_ADVICE);
+  if (end !== undefined) return bad(`an event stream was cut after ${held}: ${end}`, STREAM_ADVICE);
+  if (chunks === 0) return bad(`no event of a stream arrived within ${held}`, STREAM_ADVICE);
+  return good(`an event stream stood for ${held}, silent for ${toS(longestMs)} s at most`);
+}
+
+const STREAM_ADVICE =
+  "Let the proxy neither buffer nor end event streams: something passes on them at least every 15 s (KEEPALIVE_INTERVAL).";
+
+async function holdAnswer(visit: Visit, signal: AbortSignal): Promise<Finding> {
+  const { idleMs, base } = visit.target;
+  const reply = await visit.askWhole(
+    async (_body, given) => {
+      await visit.pause(idleMs, given);
+      return Response.json({ object: "chat.completion", choices: [] });
+    },
+    { signal, timeoutMs: idleMs + ROOM_MS },
+  );
+  return judgeSlowAnswer(reply, idleMs, base);
+}
+
+export function judgeSlowAnswer(reply: Reply | NoReply, idleMs: number, base: string): Finding {
+  const seconds = toS(reply.elapsedMs);
+  if (reply.kind === "none") {
+    if (reply.code.startsWith("no link")) return brokenJob(reply, base);
+    return bad(`an answer that took ${toS(idleMs)} s was cut after ${seconds} s: ${reply.code}`, SLOW_ADVICE);
+  }
+  if (reply.status === 200) return good(`an answer that was silent for ${toS(idleMs)} s arrived`);
+  if (moorageCode(reply) === "upstream_timeout")
+    return bad(
+      `the server gave a job up that was silent for ${seconds} s`,
+      "Raise REQUEST_TIMEOUT on the server, unless that is meant.",
+    );
+  if (moorageCode(reply) !== undefined) return brokenJob(reply, base);
+  return bad(`${speakerName(reply)} gave an answer up after ${seconds} s, with ${reply.status}`, SLOW_ADVICE);
+}
+
+const SLOW_ADVICE =
+  "A plain answer says nothing until the model is done: let the proxy wait for REQUEST_TIMEOUT or longer (nginx: proxy_read_timeout 1h). Where it cannot, clients should ask for streams.";
+
+function toS(ms: number): string {
+  return (ms / 1000).toFixed(1);
+}

@@ -1,0 +1,60 @@
+import { bad, type Check, type Finding, good } from "./check.ts";
+import type { NoReply, Reply } from "./http-probe.ts";
+import { moorageCode, strangeAnswer } from "./speaker.ts";
+import type { Job } from "./temporary-worker.ts";
+import type { Visit } from "./visit.ts";
+
+/** Each over a connection of its own: with several servers behind one address, some of them reach the wrong one. */
+const TRIES = 4;
+const LIMIT_MS = 30_000;
+const ANSWER: Job = () => Response.json({ object: "chat.completion", choices: [] });
+
+/** Whether a client's job reaches the worker and its answer the client. */
+export function jobCheck(visit: Visit): Check {
+  return {
+    id: "job",
+    title: "Job",
+    needs: ["client_key", "api_key"],
+    limitMs: LIMIT_MS,
+    async run(signal) {
+      if (visit.kind !== "llm") return { verdict: "skipped", measured: "needs the llm plugin" };
+      const replies: (Reply | NoReply)[] = [];
+      for (let at = 0; at < TRIES; at += 1) replies.push(await visit.askWhole(ANSWER, { signal, timeoutMs: 20_000 }));
+      return judgeJobs(replies, visit.target.base);
+    },
+  };
+}
+
+export function judgeJobs(replies: readonly (Reply | NoReply)[], base: string): Finding {
+  const lost = replies.filter((reply) => reply.kind === "reply" && moorageCode(reply) === "model_not_found");
+  if (lost.length > 0)
+    return bad(
+      `${lost.length} of ${replies.length} jobs did not find the worker`,
+      "Several servers share this address, and each knows its own workers only: run exactly one (fly scale count 1).",
+    );
+  const failed = replies.find((reply) => reply.kind === "none" || reply.status !== 200);
+  if (failed) return brokenJob(failed, base);
+  const took = replies.map(({ elapsedMs }) => elapsedMs);
+  return good(`${replies.length} went to a worker here and back, in ${Math.min(...took)} to ${Math.max(...took)} ms`);
+}
+
+/** What a job's failure means, whatever the check it was for. */
+export function brokenJob(reply: Reply | NoReply, base: string): Finding {
+  if (reply.kind === "reply") {
+    if (moorageCode(reply) === "worker_lost" || moorageCode(reply) === "no_worker_available")
+      return bad(
+        `${reply.status} ${moorageCode(reply)}`,
+        "The worker's WebSocket was cut: see what ends connections on the way, and the results below.",
+      );
+    return strangeAnswer(reply, base);
+  }
+  if (reply.code.startsWith("no link"))
+    return bad(
+      reply.code,
+      "The worker's WebSocket was cut and could not be had again: see what ends connections on the way.",
+    );
+  return bad(
+    `broke off after ${(reply.elapsedMs / 1000).toFixed(1)} s: ${reply.code}`,
+    "See the log of the proxy, or of the server if there is none.",
+  );
+}

@@ -1,0 +1,143 @@
+import { NATIVE_PROTOCOL } from "../tunnel/native.ts";
+import { type LinkEnd, refusalHint } from "../worker/retry.ts";
+import { bad, type Check, type Finding, good, warning } from "./check.ts";
+import { probe } from "./http-probe.ts";
+import { moorageCode, speakerName, strangeAnswer } from "./speaker.ts";
+import type { Target } from "./target.ts";
+import { TemporaryWorker } from "./temporary-worker.ts";
+import { askUpgrade, type UpgradeReply } from "./upgrade.ts";
+import type { Visit } from "./visit.ts";
+
+const LIMIT_MS = 30_000;
+/** Kinds of worker that register alike. */
+const KINDS = ["llm", "asr"] as const;
+
+/** Whether a WebSocket comes through, and whether the server takes a worker with this key on it. */
+export function linkChecks(visit: Visit): readonly Check[] {
+  const { target } = visit;
+  return [
+    {
+      id: "websocket",
+      title: "WebSocket",
+      needs: ["health"],
+      limitMs: LIMIT_MS,
+      async run(signal) {
+        for (const kind of KINDS) {
+          const reply = await askUpgrade(target, kind, signal);
+          if (reply.kind === "none") return noUpgrade(reply.code);
+          if (moorageCode(reply) === "unknown_url") continue;
+          visit.kind = kind;
+          return judgeUpgrade(reply, kind, target.base);
+        }
+        return bad(
+          "the server takes neither llm nor asr workers: 404 unknown_url",
+          "Switch the plugin on: PLUGINS on the server should name it, or be * or unset.",
+        );
+      },
+    },
+    {
+      id: "client_key",
+      title: "Client key",
+      needs: ["websocket"],
+      limitMs: LIMIT_MS,
+      async run(signal) {
+        const worker = await visit.worker();
+        if (worker instanceof TemporaryWorker) return admitted(target);
+        const isBlocked =
+          worker.reason === "unauthorized" &&
+          target.clientKey !== undefined &&
+          (await isAddressBlocked(target, signal));
+        return judgeRefusal(worker, target, isBlocked);
+      },
+    },
+  ];
+}
+
+export function judgeUpgrade(reply: UpgradeReply, kind: string, base: string): Finding {
+  const { status, isAccepted, protocol, elapsedMs } = reply;
+  if (status === 101) {
+    if (!isAccepted)
+      return bad("answers 101 without the right key", "Something on the way answers upgrades itself: take it out.");
+    if (protocol !== NATIVE_PROTOCOL)
+      return bad(
+        "a WebSocket opens, but without the subprotocol",
+        "Let the proxy pass Sec-WebSocket-Protocol both ways; and see that it is a Moorage server that answers.",
+      );
+    if (kind === "llm") return good(`upgrades pass (${elapsedMs} ms)`);
+    return warning(
+      `upgrades pass for ${kind}; the server takes no llm workers`,
+      "If language models shall be served, let PLUGINS name llm as well. What jobs would show is skipped.",
+    );
+  }
+  const code = moorageCode(reply);
+  if (code === "upgrade_required")
+    return bad(
+      "a proxy drops the upgrade: the server saw a plain request (426)",
+      'Let it pass Upgrade and Connection on with HTTP/1.1. nginx: proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade".',
+    );
+  if (code === "invalid_request")
+    return bad("the subprotocol was changed on the way (400)", "Let the proxy pass Sec-WebSocket-Protocol as it is.");
+  if (code === undefined && (status === 200 || status === 400 || status === 404 || status === 426))
+    return bad(
+      `no WebSocket: ${status} from ${speakerName(reply)}`,
+      `Something before the server answers /api/${kind}/connect itself: let it pass this path and WebSocket upgrades on.`,
+    );
+  return strangeAnswer(reply, base);
+}
+
+function noUpgrade(code: string): Finding {
+  if (code === "TimeoutError")
+    return bad(
+      "no answer to an upgrade, though plain requests are answered",
+      "Something on the way holds WebSockets back: switch them on in the proxy, or let the firewall pass them.",
+    );
+  return bad(
+    `the connection broke off at an upgrade: ${code}`,
+    "Something on the way cuts WebSockets: switch them on in the proxy, or let the firewall pass them.",
+  );
+}
+
+function admitted({ clientKey, isLoopback }: Target): Finding {
+  if (clientKey !== undefined) return good("a worker with this key is taken in");
+  if (isLoopback) return good("a worker without a key is taken in");
+  return warning("a worker without a key is taken in: anybody's", "Set CLIENT_KEY on the server and for its workers.");
+}
+
+/** `isBlocked`: the server looks at no key of this address now. */
+export function judgeRefusal(
+  { code, reason }: LinkEnd,
+  { clientKey }: Pick<Target, "clientKey">,
+  isBlocked: boolean,
+): Finding {
+  if (reason === "unauthorized") {
+    if (isBlocked)
+      return bad(
+        "refused: too many wrong keys came from this address (429)",
+        "Wait a minute, find the program here that has the wrong key, and try again.",
+      );
+    if (clientKey === undefined)
+      return bad(
+        "refused: the server asks for a key, and none is given",
+        "Set CLIENT_KEY to what the server has there.",
+      );
+    return bad(
+      "refused: the key is not one of the server's",
+      "Compare CLIENT_KEY here and on the server; API_KEY is another.",
+    );
+  }
+  if (reason === "unexpected client key")
+    return bad(
+      "refused: a key is given, and the server has none",
+      "Set CLIENT_KEY on the server, or leave it out here; nothing else lets a worker with a key in.",
+    );
+  if (code === 1013 || reason === "draining")
+    return bad("refused: the server is shutting down", "Start one in its place.");
+  const hint = refusalHint(code, reason) ?? "See the server's log, and that of the proxy.";
+  return bad(`the link ended before it was taken: ${reason.slice(0, 120)} (${code})`, `${hint.replace(/\.$/, "")}.`);
+}
+
+/** A wrong client key and a blocked address are refused alike; a request without any key tells them apart. */
+async function isAddressBlocked({ base }: Target, signal: AbortSignal): Promise<boolean> {
+  const reply = await probe(`${base}/v1/models`, { signal });
+  return reply.kind === "reply" && moorageCode(reply) === "too_many_auth_failures";
+}

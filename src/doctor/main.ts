@@ -1,0 +1,9 @@
+import { readFileSync } from "node:fs";
+import { runDoctor } from "./program.ts";
+
+/** The doctor as a process of its own. */
+const code = await runDoctor(
+  { argv: process.argv.slice(2), env: process.env, readFile: (path) => readFileSync(path, "utf8") },
+  { out: (text) => process.stdout.write(text), err: (text) => process.stderr.write(text) },
+);
+process.exit(code);

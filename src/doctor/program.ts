@@ -1,0 +1,43 @@
+import { systemClock } from "../clock.ts";
+import { systemIds } from "../ids.ts";
+import { silentLog } from "../log.ts";
+import { EXIT_CONFIG } from "../settings/read-settings.ts";
+import { VERSION } from "../version.ts";
+import { type DoctorSources, loadDoctorSettings } from "./args.ts";
+import { examine } from "./doctor.ts";
+import { heading, jsonReport, resultText, summary } from "./report.ts";
+import { isSound } from "./run.ts";
+import { toTarget } from "./target.ts";
+
+/** Where the program's words go. */
+export interface Streams {
+  out(text: string): void;
+  err(text: string): void;
+}
+
+const EXIT_SOUND = 0;
+const EXIT_TO_MEND = 1;
+
+/** The doctor as a program: `sources.argv` begins after its name. Resolves to the exit code. */
+export async function runDoctor(sources: Omit<DoctorSources, "version">, { out, err }: Streams): Promise<number> {
+  const loaded = loadDoctorSettings({ ...sources, version: VERSION });
+  if (loaded.kind === "say") {
+    out(`${loaded.text}\n`);
+    return EXIT_SOUND;
+  }
+  if (loaded.kind === "faults") {
+    err(`The settings are not valid:\n${loaded.faults.map((fault) => `  - ${fault}\n`).join("")}`);
+    return EXIT_CONFIG;
+  }
+  const target = toTarget(loaded.config, sources.env);
+  const isJson = loaded.config.json === "true";
+  const facts = { server: target.server, version: VERSION };
+  const startedAt = systemClock.elapsed();
+  if (!isJson) out(`${heading(facts)}\n`);
+  const results = await examine(target, VERSION, { clock: systemClock, ids: systemIds, log: silentLog }, (result) => {
+    if (!isJson) out(`${resultText(result)}\n`);
+  });
+  const elapsedMs = systemClock.elapsed() - startedAt;
+  out(`${isJson ? jsonReport({ ...facts, elapsedMs }, results) : summary(results, elapsedMs)}\n`);
+  return isSound(results) ? EXIT_SOUND : EXIT_TO_MEND;
+}

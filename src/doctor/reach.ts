@@ -1,0 +1,137 @@
+import { lookup } from "node:dns/promises";
+import { connect } from "node:net";
+import { errorCode } from "../worker/backend.ts";
+import { bad, type Check, type Finding, good, warning } from "./check.ts";
+import type { Target } from "./target.ts";
+
+/** One address of the server, and how long a connection to it took. */
+export interface Reached {
+  readonly address: string;
+  readonly family: 4 | 6;
+  /** Undefined where none came about; `code` then says why. */
+  readonly elapsedMs?: number;
+  readonly code?: string;
+}
+
+interface Address {
+  readonly address: string;
+  readonly family: 4 | 6;
+}
+
+/** Names that lead to more addresses than these are tried by the first ones. */
+const MAX_ADDRESSES = 6;
+/** A line that takes longer to connect is of no use. */
+const CONNECT_MS = 5000;
+/** The longest that a resolver of the system usually tries. */
+const LOOKUP_MS = 15_000;
+
+/** Whether the name leads somewhere, and whether somebody takes connections there. */
+export function reachChecks(target: Target): readonly Check[] {
+  let addresses: readonly Address[] = [];
+  return [
+    {
+      id: "dns",
+      title: "Name",
+      needs: [],
+      limitMs: LOOKUP_MS,
+      async run() {
+        const startedAt = performance.now();
+        try {
+          addresses = await resolve(target);
+        } catch (error) {
+          return unresolved(target.host, errorCode(error));
+        }
+        const elapsedMs = performance.now() - startedAt;
+        if (target.isAddress) return good(`${target.host} is an address`);
+        return good(`${target.host} is ${addresses.map(({ address }) => address).join(", ")} (${toMs(elapsedMs)})`);
+      },
+    },
+    {
+      id: "tcp",
+      title: "Connection",
+      needs: ["dns"],
+      limitMs: CONNECT_MS + 1000,
+      async run(signal) {
+        const reached = await Promise.all(addresses.map((address) => reach(address, target.port, signal)));
+        return judgeReached(reached, target);
+      },
+    },
+  ];
+}
+
+/** What the attempts to connect, one an address, say about the way to the server. */
+export function judgeReached(
+  reached: readonly Reached[],
+  { port, proxyVariable }: Pick<Target, "port" | "proxyVariable">,
+): Finding {
+  const told = reached
+    .map(({ address, elapsedMs, code }) => `${address} ${elapsedMs === undefined ? code : `in ${toMs(elapsedMs)}`}`)
+    .join(", ");
+  const measured = `port ${port}: ${told}`;
+  const lost = reached.filter(({ elapsedMs }) => elapsedMs === undefined);
+  if (lost.length === reached.length) return bad(measured, unreachable(lost[0]?.code, proxyVariable));
+  if (proxyVariable !== undefined)
+    return warning(
+      measured,
+      `${proxyVariable} is set here: the checks that use HTTP go through that proxy, a worker's WebSocket goes past it.`,
+    );
+  const family = ([6, 4] as const).find((each) => {
+    const own = reached.filter((one) => one.family === each);
+    return own.length > 0 && own.every(({ elapsedMs }) => elapsedMs === undefined);
+  });
+  if (family !== undefined)
+    return warning(
+      measured,
+      `The name has IPv${family} addresses (${family === 6 ? "AAAA" : "A"}) that do not answer from here: remove them from DNS, or mend IPv${family} on this machine or the server. Whoever tries them first waits.`,
+    );
+  if (lost.length > 0)
+    return warning(measured, "The name also leads to addresses where nothing answers: take them out of DNS.");
+  return good(measured);
+}
+
+async function resolve({ host, isAddress }: Target): Promise<readonly Address[]> {
+  if (isAddress) return [{ address: host, family: host.includes(":") ? 6 : 4 }];
+  const found = await lookup(host, { all: true });
+  const addresses = found.map(({ address, family }) => ({
+    address,
+    family: family === 6 ? (6 as const) : (4 as const),
+  }));
+  return addresses.slice(0, MAX_ADDRESSES);
+}
+
+function unresolved(host: string, code: string): Finding {
+  const measured = `${host} leads nowhere: ${code}`;
+  if (code === "ENOTFOUND" || code === "ENODATA")
+    return bad(measured, "There is no such name: look for a slip in it, or make its A or AAAA record.");
+  return bad(measured, "The name server could not be asked: see this machine's DNS and network.");
+}
+
+function unreachable(code: string | undefined, proxyVariable: string | undefined): string {
+  if (proxyVariable !== undefined)
+    return `A worker connects without the proxy of ${proxyVariable}: let this machine out to that port.`;
+  if (code === "ECONNREFUSED")
+    return "The machine is there, and nothing listens on that port: start the proxy or server, or name its port.";
+  return "Nothing answers: see that the machine is up, that the address is its own, and that no firewall drops this.";
+}
+
+function reach({ address, family }: Address, port: number, signal: AbortSignal): Promise<Reached> {
+  const startedAt = performance.now();
+  return new Promise((resolve) => {
+    const socket = connect({ host: address, port });
+    const end = (outcome: Pick<Reached, "elapsedMs" | "code">): void => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", stop);
+      socket.destroy();
+      resolve({ address, family, ...outcome });
+    };
+    const stop = (): void => end({ code: "ETIMEDOUT" });
+    const timer = setTimeout(stop, CONNECT_MS);
+    signal.addEventListener("abort", stop);
+    socket.once("connect", () => end({ elapsedMs: performance.now() - startedAt }));
+    socket.once("error", (error) => end({ code: errorCode(error) }));
+  });
+}
+
+function toMs(ms: number): string {
+  return ms < 10 ? `${ms.toFixed(1)} ms` : `${Math.round(ms)} ms`;
+}

@@ -1,0 +1,73 @@
+import type { Result, Verdict } from "./check.ts";
+
+/** What the report is about. */
+export interface ReportFacts {
+  /** As the operator gave it. */
+  readonly server: string;
+  readonly version: string;
+  readonly elapsedMs: number;
+}
+
+const VERDICTS: readonly Verdict[] = ["good", "warning", "bad", "skipped"];
+/** Room for the longest verdict and the longest title. */
+const VERDICT_CHARS = 9;
+const TITLE_CHARS = 19;
+const LINE_CHARS = 120;
+
+/** The first lines, written before anything is measured. */
+export function heading({ server, version }: Pick<ReportFacts, "server" | "version">): string {
+  return `moorage doctor ${version}: ${server}\n`;
+}
+
+/** One check as people read it: a line, wrapped, and what to do below it. */
+export function resultText({ verdict, title, measured, advice }: Result): string {
+  const indent = " ".repeat(VERDICT_CHARS + TITLE_CHARS);
+  const room = LINE_CHARS - indent.length;
+  const lines = [measured, ...(advice === undefined ? [] : [`→ ${advice}`])].flatMap((text) =>
+    wrapped(printable(text), room),
+  );
+  const head = verdict.padEnd(VERDICT_CHARS) + title.padEnd(TITLE_CHARS);
+  return lines.map((line, at) => `${at === 0 ? head : indent}${line}`).join("\n");
+}
+
+/** The last line. */
+export function summary(results: readonly Result[], elapsedMs: number): string {
+  const counts = VERDICTS.map(
+    (verdict) => [verdict, results.filter((each) => each.verdict === verdict).length] as const,
+  );
+  const told = counts.filter(([, count]) => count > 0).map(([verdict, count]) => `${count} ${verdict}`);
+  return `\n${told.join(", ")}, in ${(elapsedMs / 1000).toFixed(1)} s`;
+}
+
+/** The whole report for programs. */
+export function jsonReport({ server, version, elapsedMs }: ReportFacts, results: readonly Result[]): string {
+  const worst = results.some(({ verdict }) => verdict === "bad")
+    ? "bad"
+    : results.some(({ verdict }) => verdict === "warning")
+      ? "warning"
+      : "good";
+  const checks = results.map(({ id, title, verdict, measured, advice, elapsedMs: took }) => ({
+    id,
+    title,
+    verdict,
+    measured,
+    advice: advice ?? null,
+    elapsed_ms: took,
+  }));
+  return JSON.stringify({ server, version, verdict: worst, elapsed_ms: Math.round(elapsedMs), checks }, null, 2);
+}
+
+function wrapped(text: string, room: number): readonly string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= room) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}
+
+/** Names of servers and certificates come from outside: none of them may move the terminal's cursor. */
+function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, "");
+}

@@ -1,0 +1,65 @@
+import type { Clock } from "../deps.ts";
+import { errorCode } from "../worker/backend.ts";
+import { bad, type Check, type Finding, type Result, skipped } from "./check.ts";
+
+/** Checks in their order. Those of one group run at the same time; their results still come in order. */
+export type Plan = readonly (readonly Check[])[];
+
+/**
+ * Runs all of a plan and gives every check's result, each also to `onResult` as soon as those before it are told. Never
+ * rejects: a check that throws is bad, one that takes too long is bad, and one whose foundation failed is skipped.
+ */
+export async function runChecks(
+  plan: Plan,
+  clock: Clock,
+  onResult: (result: Result) => void = () => {},
+): Promise<readonly Result[]> {
+  const results = new Map<string, Result>();
+  /** The check that failed first, by the id of each check that was skipped for it. */
+  const roots = new Map<string, string>();
+  for (const group of plan) {
+    const running = group.map((check) => {
+      const missing = check.needs.find((id) => !isFoundation(results.get(id)));
+      if (missing === undefined) return runOne(check, clock);
+      const root = roots.get(missing) ?? results.get(missing)?.title ?? missing;
+      roots.set(check.id, root);
+      const finding = skipped(`not tried, for want of "${root}"`);
+      return Promise.resolve({ ...finding, id: check.id, title: check.title, elapsedMs: 0 });
+    });
+    for (const each of running) {
+      const result = await each;
+      results.set(result.id, result);
+      onResult(result);
+    }
+  }
+  return [...results.values()];
+}
+
+/** Whether something is to be mended before this deployment can be relied on. */
+export function isSound(results: readonly Result[]): boolean {
+  return results.every(({ verdict }) => verdict !== "bad");
+}
+
+function isFoundation(result: Result | undefined): boolean {
+  return result?.verdict === "good" || result?.verdict === "warning";
+}
+
+async function runOne(check: Check, clock: Clock): Promise<Result> {
+  const { id, title, limitMs } = check;
+  const startedAt = clock.elapsed();
+  const abort = new AbortController();
+  const late = new Promise<Finding>((resolve) => {
+    const cancel = clock.after(limitMs, () => {
+      resolve(bad(`no result within ${limitMs / 1000} s`, "Something on the way holds this back without an answer."));
+      abort.abort();
+    });
+    abort.signal.addEventListener("abort", cancel);
+  });
+  const found = check
+    .run(abort.signal)
+    .catch((error: unknown) => bad(`broke off: ${errorCode(error)}`, "Try again; the server's log may say more."));
+  const finding = await Promise.race([found, late]);
+  // Whatever the check has left open ends with it.
+  abort.abort();
+  return { ...finding, id, title, elapsedMs: Math.round(clock.elapsed() - startedAt) };
+}

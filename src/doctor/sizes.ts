@@ -1,0 +1,119 @@
+import { bad, type Check, type Finding, good, warning } from "./check.ts";
+import type { NoReply, Reply } from "./http-probe.ts";
+import { brokenJob } from "./jobs.ts";
+import { moorageCode, speakerName } from "./speaker.ts";
+import { type Job, TemporaryWorker } from "./temporary-worker.ts";
+import type { Visit } from "./visit.ts";
+
+const MIB = 1024 * 1024;
+/** A photo or two in a prompt; far over the 1 MiB that nginx takes by itself. Then less, to learn where the limit is. */
+const REQUEST_BYTES = [8 * MIB, 2 * MIB, 900 * 1024] as const;
+const ANSWER_BYTES = 8 * MIB;
+/** Just below what one message of a worker may hold (docs/protocol.md: 1 MiB). */
+const MESSAGE_BYTES = MIB - 1024;
+/** 8 MiB both ways need 40 s on a line of 4 Mbit/s. */
+const LIMIT_MS = 120_000;
+/** What a cut needs to be noticed where no job can show it. */
+const SETTLE_MS = 2000;
+
+/** Whether large requests and answers pass. */
+export function bodySizeCheck(visit: Visit): Check {
+  return {
+    id: "body_size",
+    title: "Large bodies",
+    needs: ["job"],
+    limitMs: LIMIT_MS,
+    async run(signal) {
+      const tried: SizeTried[] = [];
+      for (const bytes of REQUEST_BYTES) {
+        const outcome = await tryBytes(visit, bytes, signal);
+        tried.push(outcome);
+        if (outcome.reply.kind !== "reply" || outcome.reply.status !== 413) break;
+      }
+      return judgeSizes(tried, visit.target.base);
+    },
+  };
+}
+
+/** One request, and what its worker saw of it. */
+export interface SizeTried {
+  readonly bytes: number;
+  readonly reply: Reply | NoReply;
+  /** Bytes that came back; `ANSWER_BYTES` when all is well. */
+  readonly answerBytes: number;
+}
+
+async function tryBytes(visit: Visit, bytes: number, signal: AbortSignal): Promise<SizeTried> {
+  let arrived = 0;
+  const job: Job = (body) => {
+    arrived = body.length;
+    return new Response(Buffer.alloc(ANSWER_BYTES, 32), { headers: { "content-type": "application/json" } });
+  };
+  const reply = await visit.askWhole(job, { signal, bytes, timeoutMs: LIMIT_MS });
+  const isWhole = arrived >= bytes;
+  return { bytes, reply, answerBytes: reply.kind === "reply" && isWhole ? reply.text.length : 0 };
+}
+
+/** From the largest to the smallest; the last is the one that was not answered 413. */
+export function judgeSizes(tried: readonly SizeTried[], base: string): Finding {
+  const refused = tried.filter(({ reply }) => reply.kind === "reply" && reply.status === 413);
+  const last = tried.at(-1);
+  if (!last) return bad("nothing was tried", "This is a mistake in the doctor: report it.");
+  const passed = refused.includes(last) ? undefined : last;
+  const first = refused[0]?.reply;
+  if (first?.kind === "reply") {
+    const upTo = passed === undefined ? "not even" : "but";
+    const measured = `a request of ${toMib(tried[0]?.bytes ?? 0)} is refused (413), ${upTo} ${toMib(last.bytes)} passes`;
+    if (moorageCode(first) === "request_too_large")
+      return warning(
+        `${measured}; it is the server's own limit`,
+        "Raise MAX_BODY_BYTES on the server if prompts with images or files shall pass.",
+      );
+    return bad(
+      `${measured}; it is a limit of ${speakerName(first)}`,
+      "Raise the proxy's limit on request bodies (nginx: client_max_body_size 0); the server has its own.",
+    );
+  }
+  if (last.reply.kind === "none" || last.reply.status !== 200) return brokenJob(last.reply, base);
+  if (last.answerBytes !== ANSWER_BYTES)
+    return bad(
+      `${toMib(last.answerBytes)} of an answer of ${toMib(ANSWER_BYTES)} arrived`,
+      "Something on the way cuts large answers: see the proxy's log, and the room on its disk.",
+    );
+  return good(`${toMib(last.bytes)} to the worker and ${toMib(ANSWER_BYTES)} back, in ${last.reply.elapsedMs} ms`);
+}
+
+/** Whether the largest message that a worker may send comes through its WebSocket. */
+export function messageSizeCheck(visit: Visit): Check {
+  return {
+    id: "message_size",
+    title: "Large messages",
+    needs: ["client_key"],
+    limitMs: 60_000,
+    async run(signal) {
+      const worker = await visit.worker();
+      if (!(worker instanceof TemporaryWorker)) return brokenJob(noLink(worker.reason), visit.target.base);
+      const startedAt = visit.elapsed();
+      worker.sendPadding(MESSAGE_BYTES);
+      // On a socket what comes after has not overtaken it, so an answered job shows that it has passed.
+      const isKnown = await Promise.race([
+        worker.ended.then(({ reason, code }) => `${reason.slice(0, 120)} (${code})`),
+        visit.pause(SETTLE_MS, signal),
+      ]);
+      if (isKnown === undefined && worker.isRegistered)
+        return good(`a message of ${toMib(MESSAGE_BYTES)} passes, and the socket stands`);
+      return bad(
+        `a message of ${toMib(MESSAGE_BYTES)} ended the socket after ${Math.round(visit.elapsed() - startedAt)} ms: ${isKnown}`,
+        "Raise the limit on WebSocket messages of what stands before the server to 1 MiB or more.",
+      );
+    },
+  };
+}
+
+function noLink(reason: string): NoReply {
+  return { kind: "none", code: `no link: ${reason}`, elapsedMs: 0 };
+}
+
+function toMib(bytes: number): string {
+  return bytes >= MIB - 1024 ? `${Number((bytes / MIB).toFixed(1))} MiB` : `${Math.round(bytes / 1024)} KiB`;
+}

@@ -1,0 +1,94 @@
+import { ERRORS } from "../errors.ts";
+import { isRecord, parseJson } from "../json/parse.ts";
+import { bad, type Finding } from "./check.ts";
+
+/** What an answer shows of whoever gave it. */
+export interface Spoken {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+}
+
+/** The code of one of Moorage's own errors; undefined for any other answer. */
+export function moorageCode({ status, text }: Spoken): string | undefined {
+  const json = parseJson(text);
+  const error = isRecord(json) ? json["error"] : undefined;
+  const code = isRecord(error) ? error["code"] : undefined;
+  if (typeof code !== "string" || !Object.hasOwn(ERRORS, code)) return undefined;
+  // The check above makes it a key of the table.
+  return ERRORS[code as keyof typeof ERRORS].status === status ? code : undefined;
+}
+
+/** Who gave an answer that is not Moorage's, by the name it gives itself: `nginx`. */
+export function speakerName({ headers, text }: Spoken): string {
+  const named = headers.get("server")?.split(/[\s/(]/)[0] ?? "";
+  if (/^[\w.-]{1,40}$/.test(named)) return named;
+  const known = /\b(nginx|cloudflare|caddy|haproxy|traefik|apache|envoy|openresty)\b/i.exec(text)?.[1];
+  return known === undefined ? "something that does not say its name" : known.toLowerCase();
+}
+
+/** What an answer means that a working Moorage server would not have given. */
+export function strangeAnswer(spoken: Spoken, base: string): Finding {
+  const { status } = spoken;
+  const code = moorageCode(spoken);
+  if (code !== undefined) return ownError(status, code);
+  const measured = `answers ${status}, from ${speakerName(spoken)}`;
+  if (status >= 300 && status < 400) return redirected(spoken, base);
+  switch (status) {
+    case 502:
+    case 503:
+    case 504:
+      return bad(
+        measured,
+        "A proxy answers that does not reach the server: see that the server runs, and that the proxy names its address and port.",
+      );
+    case 404:
+      return bad(
+        measured,
+        "Something else answers under this address: compare its name, port and path with what the proxy passes to the server.",
+      );
+    case 401:
+    case 403:
+    case 407:
+      return bad(
+        measured,
+        "Something before the server turns requests away: let workers and clients past its sign-in or filter.",
+      );
+    case 429:
+      return bad(measured, "Something before the server limits requests: wait, or raise its limit.");
+    default:
+      return bad(measured, "This is not how a Moorage server answers: see what stands at this address.");
+  }
+}
+
+function ownError(status: number, code: string): Finding {
+  const measured = `answers ${status} ${code}`;
+  if (code === "draining")
+    return bad(measured, "The server is shutting down. If none takes its place in a few minutes, start one.");
+  if (code === "too_many_auth_failures")
+    return bad(
+      measured,
+      "Too many wrong keys came from this address: wait a minute, and find the program that has the wrong key.",
+    );
+  if (code === "too_many_requests")
+    return bad(
+      measured,
+      "This key or address has as many requests under way as it may: see MAX_REQUESTS_PER_KEY and MAX_REQUESTS_PER_ADDRESS.",
+    );
+  if (code === "unknown_url")
+    return bad(measured, "The server has no such route: see that the proxy keeps paths as they are, and PLUGINS.");
+  return bad(measured, "docs/errors.md says what this code means.");
+}
+
+function redirected({ status, headers }: Spoken, base: string): Finding {
+  const to = headers.get("location") ?? "";
+  const url = URL.canParse(to, base) ? new URL(to, base) : undefined;
+  const measured = `answers ${status}, which redirects${url ? ` to ${url.origin}` : ""}`;
+  const from = new URL(base);
+  if (url?.protocol === "https:" && from.protocol === "http:" && url.hostname === from.hostname)
+    return bad(
+      measured,
+      `Workers follow no redirect: give them --server ${url.origin}${from.pathname.replace(/\/$/, "")}.`,
+    );
+  return bad(measured, "Workers follow no redirect: give them the address that answers by itself.");
+}

@@ -1,0 +1,76 @@
+import { bad, type Check, type Finding, good, warning } from "./check.ts";
+import { brokenJob } from "./jobs.ts";
+import type { Visit } from "./visit.ts";
+
+const PIECES = 6;
+const EVERY_MS = 300;
+const LIMIT_MS = 30_000;
+/** Pieces that come closer together than this came as one. */
+const TOGETHER_MS = 60;
+
+/** Whether an answer that is made piece by piece arrives so. */
+export function streamingCheck(visit: Visit): Check {
+  return {
+    id: "streaming",
+    title: "Streaming",
+    needs: ["job"],
+    limitMs: LIMIT_MS,
+    async run(signal) {
+      const sentAt: number[] = [];
+      const asked = await visit.ask((_body, given) => pieces(visit, sentAt, given), {
+        signal,
+        stream: true,
+        timeoutMs: LIMIT_MS,
+      });
+      if (asked.kind === "none") return brokenJob(asked, visit.target.base);
+      const { response } = asked;
+      const arrivedAt: number[] = [];
+      for await (const piece of response.body ?? []) {
+        // Several events may come in one chunk; each has arrived now.
+        const events = Buffer.from(piece).toString().split("data: {").length - 1;
+        arrivedAt.push(...Array.from({ length: events }, () => visit.elapsed()));
+      }
+      return judgeStream(sentAt, arrivedAt, response.headers.get("content-encoding"));
+    },
+  };
+}
+
+/** Both in milliseconds of one clock, an entry a piece. */
+export function judgeStream(
+  sentAt: readonly number[],
+  arrivedAt: readonly number[],
+  encoding: string | null = null,
+): Finding {
+  if (arrivedAt.length !== sentAt.length)
+    return bad(
+      `${arrivedAt.length} of ${sentAt.length} pieces of a stream arrived`,
+      "Something on the way cuts or rewrites event streams: see the proxy's log.",
+    );
+  const spread = (times: readonly number[]): number => (times.at(-1) ?? 0) - (times[0] ?? 0);
+  const bursts = arrivedAt.filter((time, at) => at === 0 || time - (arrivedAt[at - 1] ?? 0) > TOGETHER_MS).length;
+  const latest = Math.max(...arrivedAt.map((time, at) => time - (sentAt[at] ?? 0)));
+  const zipped = encoding === null ? "" : `, compressed on the way (${encoding})`;
+  const measured = `${sentAt.length} pieces sent over ${toS(spread(sentAt))} s arrived in ${bursts} over ${toS(spread(arrivedAt))} s, ${Math.round(latest)} ms late at most${zipped}`;
+  const advice =
+    "Let the proxy pass answers on as they come (nginx: proxy_buffering off; Caddy: flush_interval -1), and compress no text/event-stream.";
+  if (spread(arrivedAt) < spread(sentAt) / 2) return bad(measured, advice);
+  return bursts < sentAt.length - 1 ? warning(measured, advice) : good(measured);
+}
+
+function toS(ms: number): string {
+  return (ms / 1000).toFixed(1);
+}
+
+function pieces(visit: Visit, sentAt: number[], signal: AbortSignal): Response {
+  const events = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      if (sentAt.length > 0) await visit.pause(EVERY_MS, signal);
+      sentAt.push(visit.elapsed());
+      controller.enqueue(Buffer.from('data: {"choices":[]}\n\n'));
+      if (sentAt.length < PIECES && !signal.aborted) return;
+      controller.enqueue(Buffer.from("data: [DONE]\n\n"));
+      controller.close();
+    },
+  });
+  return new Response(events, { headers: { "content-type": "text/event-stream" } });
+}

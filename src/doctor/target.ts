@@ -1,0 +1,56 @@
+import { isIP } from "node:net";
+import { httpUrl } from "../worker/server-url.ts";
+import type { DoctorSettings } from "./args.ts";
+
+/** The deployment under test. */
+export interface Target {
+  /** The server's base URL for HTTP, without a trailing slash. */
+  readonly base: string;
+  /** As the worker dials it. */
+  readonly server: string;
+  /** A name, or an address without brackets. */
+  readonly host: string;
+  readonly isAddress: boolean;
+  readonly port: number;
+  readonly isTls: boolean;
+  /** This machine itself: nothing to overhear on the way. */
+  readonly isLoopback: boolean;
+  readonly clientKey: string | undefined;
+  readonly apiKey: string | undefined;
+  readonly idleMs: number;
+  /** The variable that sends HTTP through a proxy from here. A WebSocket of Bun's goes straight all the same (1.4.5). */
+  readonly proxyVariable: string | undefined;
+}
+
+export function toTarget(settings: DoctorSettings, env: Readonly<Record<string, string | undefined>>): Target {
+  const { server, clientKey, apiKey, idleMs } = settings;
+  const base = httpUrl(server);
+  const url = new URL(base);
+  const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
+  const isTls = url.protocol === "https:";
+  return {
+    base,
+    server,
+    host,
+    isAddress: isIP(host) !== 0,
+    port: Number(url.port) || (isTls ? 443 : 80),
+    isTls,
+    isLoopback: host === "localhost" || host === "::1" || /^127(\.\d+){3}$/.test(host),
+    clientKey,
+    apiKey,
+    idleMs,
+    proxyVariable: proxyVariableOf(isTls, host, env),
+  };
+}
+
+function proxyVariableOf(
+  isTls: boolean,
+  host: string,
+  env: Readonly<Record<string, string | undefined>>,
+): string | undefined {
+  const names = isTls ? ["https_proxy", "HTTPS_PROXY"] : ["http_proxy", "HTTP_PROXY"];
+  const spared = (env["no_proxy"] ?? env["NO_PROXY"] ?? "").split(",").map((each) => each.trim().replace(/^\./, ""));
+  if (spared.some((each) => each === "*" || (each !== "" && (host === each || host.endsWith(`.${each}`)))))
+    return undefined;
+  return names.find((name) => env[name]?.trim());
+}

@@ -1,0 +1,128 @@
+import type { Clock, Log } from "../deps.ts";
+import { createLoadSampler } from "../worker/host.ts";
+import { WorkerLink } from "../worker/link.ts";
+import type { Backend } from "../worker/opening.ts";
+import type { LinkEnd } from "../worker/retry.ts";
+import { connectUrl } from "../worker/server-url.ts";
+
+/** Serves one job of the doctor's own. The signal is aborted when the server has given the job up. */
+export type Job = (body: Uint8Array, signal: AbortSignal) => Response | Promise<Response>;
+
+export interface TemporaryWorkerOptions {
+  readonly server: string;
+  /** `llm` or `asr`. */
+  readonly kind: string;
+  readonly clientKey: string | undefined;
+  /** Made from random bits, so that nobody asks for it by chance. */
+  readonly model: string;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Jobs at once: the checks need three. */
+const SLOTS = 8;
+const REGISTER_MS = 10_000;
+/** Longer than any job of the doctor's is silent; the server has a limit of its own. */
+const SILENCE_MS = 2 * 60 * 60_000;
+/** Jobs of the doctor's are smaller. */
+const MAX_JOB_BYTES = 16 * 1024 * 1024;
+
+/**
+ * A worker for as long as the doctor is here: a real link, with a backend that is the doctor itself. It answers the jobs
+ * that the doctor has announced, by their token, and refuses all others.
+ */
+export class TemporaryWorker {
+  readonly model: string;
+  /** Resolves when the link has ended, with the reason. */
+  readonly ended: Promise<LinkEnd>;
+  readonly #registered: Promise<void>;
+  readonly #link: WorkerLink;
+  readonly #jobs = new Map<string, Job>();
+
+  constructor(options: TemporaryWorkerOptions) {
+    const { server, kind, clientKey, model, version, clock, log } = options;
+    this.model = model;
+    const ended = Promise.withResolvers<LinkEnd>();
+    const registered = Promise.withResolvers<void>();
+    this.ended = ended.promise;
+    this.#registered = registered.promise;
+    this.#link = new WorkerLink({
+      url: connectUrl(server, kind),
+      register: () => ({
+        type: "register",
+        client_key: clientKey,
+        worker_name: "moorage doctor",
+        models: [model],
+        max_concurrency: SLOTS,
+        version,
+      }),
+      jobs: {
+        backend: this.#backend(),
+        maxConcurrency: SLOTS,
+        requestTimeoutMs: SILENCE_MS,
+        onUnreachable: () => {},
+      },
+      load: createLoadSampler(),
+      clock,
+      log,
+      random: Math.random,
+      registerTimeoutMs: REGISTER_MS,
+      onRegistered: () => registered.resolve(),
+      onClosed: (end) => ended.resolve(end),
+    });
+  }
+
+  get isRegistered(): boolean {
+    return this.#link.isRegistered;
+  }
+
+  /** Undefined once the server has taken the registration; how the link ended where it did not. */
+  opened(): Promise<LinkEnd | undefined> {
+    return Promise.race([this.#registered.then(() => undefined), this.ended]);
+  }
+
+  /** Announces the job whose body begins with this token's `user` field. A run of the doctor has some twenty of them. */
+  serve(token: string, job: Job): void {
+    this.#jobs.set(token, job);
+  }
+
+  /** One message of so many bytes, of a type that servers ignore. */
+  sendPadding(bytes: number): void {
+    this.#link.sendControl({ type: "doctor_padding", padding: "x".repeat(bytes) });
+  }
+
+  /** Says goodbye as a worker does, and resolves when the link is closed. */
+  async close(): Promise<void> {
+    this.#link.sendControl({ type: "status_update", status: "draining", models: [], max_concurrency: SLOTS });
+    this.#link.breakOff("the doctor leaves");
+    await this.ended;
+  }
+
+  #backend(): Backend {
+    return {
+      open: () => ({
+        kind: "ask",
+        ask: async (body, signal) => {
+          const bytes = await toBytes(body);
+          const token = /^\{"user":"([\w-]{1,64})"/.exec(Buffer.from(bytes.subarray(0, 100)).toString())?.[1];
+          const job = this.#jobs.get(token ?? "");
+          return job ? job(bytes, signal) : Response.json({ error: { message: "Only for checks." } }, { status: 404 });
+        },
+        mayFallSilent: false,
+      }),
+    };
+  }
+}
+
+async function toBytes(body: Uint8Array | ReadableStream<Uint8Array> | undefined): Promise<Uint8Array> {
+  if (!(body instanceof ReadableStream)) return body ?? new Uint8Array(0);
+  const pieces: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const piece of body) {
+    bytes += piece.length;
+    if (bytes > MAX_JOB_BYTES) break;
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces);
+}

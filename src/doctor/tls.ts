@@ -1,0 +1,133 @@
+import { connect } from "node:tls";
+import { errorCode } from "../worker/backend.ts";
+import { bad, type Check, type Finding, good, warning } from "./check.ts";
+import type { Target } from "./target.ts";
+
+/** What a handshake showed. */
+export interface TlsFacts {
+  /** Why this machine does not believe the certificate; undefined where it does. */
+  readonly distrust: string | undefined;
+  readonly protocol: string;
+  /** End of the certificate's time, in milliseconds since 1970; undefined where it could not be read. */
+  readonly endsAt: number | undefined;
+  readonly issuer: string;
+}
+
+const HANDSHAKE_MS = 10_000;
+const DAY_MS = 24 * 60 * 60_000;
+/** Time enough to mend a renewal that has stopped working; Let's Encrypt's own renewals begin 30 days before. */
+const SOON_DAYS = 14;
+
+/** Whether the way to the server is encrypted, and whether this machine believes who it leads to. */
+export function tlsCheck(target: Target): Check {
+  return {
+    id: "tls",
+    title: "TLS",
+    needs: ["tcp"],
+    limitMs: HANDSHAKE_MS,
+    async run(signal) {
+      if (!target.isTls) return judgePlain(target);
+      try {
+        return judgeTls(await shakeHands(target, signal), target.host, Date.now());
+      } catch (error) {
+        return noHandshake(errorCode(error), target);
+      }
+    },
+  };
+}
+
+/** `now` is in milliseconds since 1970. */
+export function judgeTls({ distrust, protocol, endsAt, issuer }: TlsFacts, host: string, now: number): Finding {
+  const days = endsAt === undefined ? undefined : Math.floor((endsAt - now) / DAY_MS);
+  const lasts =
+    days === undefined
+      ? ""
+      : days < 0
+        ? `, ended ${-days} days ago`
+        : `, for ${days} more ${days === 1 ? "day" : "days"}`;
+  const measured = `${protocol}, certificate of ${issuer}${lasts}`;
+  if (distrust !== undefined) return bad(`${measured}: ${distrust}`, distrustAdvice(distrust, host));
+  if (days !== undefined && days < SOON_DAYS)
+    return warning(measured, "The certificate ends soon: see why its renewal has not happened yet.");
+  return good(measured);
+}
+
+function judgePlain({ isLoopback, host, port }: Target): Finding {
+  if (isLoopback) return good("plain HTTP, within this machine");
+  return warning(
+    "plain HTTP: keys and prompts can be read on the way",
+    `Put TLS before the server, and give workers https://${host.includes(":") ? `[${host}]` : host}${port === 80 ? "" : " and the port it has then"}.`,
+  );
+}
+
+function distrustAdvice(code: string, host: string): string {
+  switch (code) {
+    case "CERT_HAS_EXPIRED":
+      return "Renew the certificate, and see why its renewal stopped.";
+    case "CERT_NOT_YET_VALID":
+      return "See this machine's clock, or the certificate's first day.";
+    case "ERR_TLS_CERT_ALTNAME_INVALID":
+      return `The certificate is for other names: get one for ${host}, or use a name that it has.`;
+    case "DEPTH_ZERO_SELF_SIGNED_CERT":
+    case "SELF_SIGNED_CERT_IN_CHAIN":
+      return "The certificate vouches for itself: get one that machines believe (Caddy does it alone), or start workers and clients with NODE_EXTRA_CA_CERTS naming a file that holds its issuer's.";
+    case "UNABLE_TO_VERIFY_LEAF_SIGNATURE":
+    case "UNABLE_TO_GET_ISSUER_CERT":
+    case "UNABLE_TO_GET_ISSUER_CERT_LOCALLY":
+      return "The chain is not whole: give the proxy the file with the intermediate certificates (fullchain.pem).";
+    default:
+      return "Get a certificate that this machine believes.";
+  }
+}
+
+function noHandshake(code: string, { port }: Target): Finding {
+  if (/WRONG_VERSION_NUMBER|EPROTO|PACKET_LENGTH/.test(code))
+    return bad(
+      `port ${port} does not speak TLS (${code})`,
+      "Name the port that does, or write http:// if none is meant to.",
+    );
+  return bad(
+    `no handshake: ${code}`,
+    "See the proxy's certificate and its log: it closes before the handshake is done.",
+  );
+}
+
+function shakeHands({ host, port, isAddress }: Target, signal: AbortSignal): Promise<TlsFacts> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({
+      host,
+      port,
+      // An address is no server name (RFC 6066 §3).
+      ...(isAddress ? {} : { servername: host }),
+      ALPNProtocols: ["http/1.1"],
+      // A certificate that is not believed is what this is here to describe; nothing is sent over this connection.
+      rejectUnauthorized: false,
+    });
+    const stop = (): void => {
+      socket.destroy();
+      reject(new DOMException("no handshake in time", "TimeoutError"));
+    };
+    signal.addEventListener("abort", stop);
+    socket.once("error", reject);
+    socket.once("close", () => reject(Object.assign(new Error("closed"), { code: "ECONNRESET" })));
+    socket.once("secureConnect", () => {
+      signal.removeEventListener("abort", stop);
+      const certificate = socket.getPeerCertificate();
+      const endsAt = Date.parse(certificate.valid_to);
+      const { O: organization, CN: name } = certificate.issuer ?? {};
+      resolve({
+        // Bun gives the code as text; its type says Error.
+        distrust: socket.authorized ? undefined : codeOf(socket.authorizationError),
+        protocol: socket.getProtocol() ?? "TLS",
+        endsAt: Number.isNaN(endsAt) ? undefined : endsAt,
+        issuer: String(organization ?? name ?? "an unnamed issuer").slice(0, 80),
+      });
+      socket.destroy();
+    });
+  });
+}
+
+function codeOf(error: unknown): string {
+  const code = error instanceof Error ? errorCode(error) : String(error);
+  return /^[A-Z_]{3,60}$/.test(code) ? code : "not believed";
+}

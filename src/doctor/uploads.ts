@@ -1,0 +1,117 @@
+import { isRecord, parseJson } from "../json/parse.ts";
+import { errorCode } from "../worker/backend.ts";
+import { bad, type Check, type Finding, good, skipped, warning } from "./check.ts";
+import { type NoReply, probe, type Reply } from "./http-probe.ts";
+import { moorageCode, strangeAnswer } from "./speaker.ts";
+import type { Visit } from "./visit.ts";
+
+/** More than the buffers of sockets and proxies that pass bodies on, less than a minute on a slow line. */
+const FIRST_BYTES = 256 * 1024;
+/** How long the writer waits for its first part to be seen before it sends the rest. */
+const WAIT_MS = 5000;
+const LIMIT_MS = 30_000;
+
+/** What became of a transfer whose writer paused in the middle. */
+export interface TransferSeen {
+  /** Milliseconds until the reader had something; undefined if not before the writer went on. */
+  readonly seenAfterMs: number | undefined;
+  readonly isWhole: boolean;
+}
+
+/** Whether an upload passes as it is sent: a transfer through a channel of its own, with one side of it each. */
+export function uploadCheck(visit: Visit): Check {
+  return {
+    id: "upload",
+    title: "Uploads",
+    needs: ["health"],
+    limitMs: LIMIT_MS,
+    async run(signal) {
+      const { base, apiKey, clientKey } = visit.target;
+      const key = apiKey ?? clientKey;
+      const made = await probe(`${base}/api/transfer`, { signal, key, method: "POST" });
+      const id = channelId(made);
+      if (id === undefined) return noChannel(made, base);
+      const seen = await transfer(visit, `${base}/api/transfer/${id}`, key, signal);
+      return typeof seen === "string" ? brokenTransfer(seen) : judgeTransfer(seen);
+    },
+  };
+}
+
+export function judgeTransfer({ seenAfterMs, isWhole }: TransferSeen): Finding {
+  if (!isWhole) return brokenTransfer("the reader did not get all of it");
+  if (seenAfterMs !== undefined)
+    return good(`the first bytes of an upload arrive while it is sent (${seenAfterMs} ms)`);
+  return warning(
+    "an upload arrives only when all of it has been sent",
+    "Let the proxy pass request bodies on as they come (nginx: proxy_request_buffering off). Until then a transfer's writer is told of success too early.",
+  );
+}
+
+async function transfer(
+  visit: Visit,
+  url: string,
+  key: string | undefined,
+  signal: AbortSignal,
+): Promise<TransferSeen | string> {
+  const headers: Record<string, string> = key === undefined ? {} : { authorization: `Bearer ${key}` };
+  const shared = { headers, signal, keepalive: false, redirect: "manual" } as const;
+  const seen = Promise.withResolvers<number>();
+  let startedAt = visit.elapsed();
+  let seenAfterMs: number | undefined;
+  const part = new Uint8Array(FIRST_BYTES);
+  let parts = 0;
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      parts += 1;
+      if (parts === 1) {
+        startedAt = visit.elapsed();
+        return controller.enqueue(part);
+      }
+      const at = await Promise.race([seen.promise, visit.pause(WAIT_MS, signal)]);
+      if (typeof at === "number") seenAfterMs = Math.round(at - startedAt);
+      controller.enqueue(part);
+      controller.close();
+    },
+  });
+  try {
+    const [writer, received] = await Promise.all([
+      fetch(url, { ...shared, method: "PUT", body }),
+      fetch(url, shared).then((response) => receive(response, () => seen.resolve(visit.elapsed()))),
+    ]);
+    if (!writer.ok) return `the writer was answered ${writer.status}`;
+    return { seenAfterMs, isWhole: received === 2 * FIRST_BYTES };
+  } catch (error) {
+    return errorCode(error);
+  }
+}
+
+async function receive(response: Response, onFirst: () => void): Promise<number> {
+  let bytes = 0;
+  for await (const piece of response.body ?? []) {
+    if (bytes === 0) onFirst();
+    bytes += piece.length;
+  }
+  return response.ok ? bytes : 0;
+}
+
+/** Made by the server; anything else must not become part of a path. */
+function channelId(reply: Reply | NoReply): string | undefined {
+  const json = reply.kind === "reply" && reply.status === 200 ? parseJson(reply.text) : undefined;
+  const id = isRecord(json) ? json["channel_id"] : undefined;
+  return typeof id === "string" && /^[\w-]{1,128}$/.test(id) ? id : undefined;
+}
+
+function noChannel(reply: Reply | NoReply, base: string): Finding {
+  if (reply.kind === "none") return brokenTransfer(reply.code);
+  const code = moorageCode(reply);
+  if (code === "unknown_url") return skipped("the server's transfer plugin is off");
+  if (code === "invalid_api_key") return skipped("needs API_KEY or CLIENT_KEY, whichever the server takes");
+  return strangeAnswer(reply, base);
+}
+
+function brokenTransfer(reason: string): Finding {
+  return bad(
+    `an upload of 512 KiB broke off: ${reason}`,
+    "See the log of the proxy, and its limits on request bodies.",
+  );
+}

@@ -1,6 +1,6 @@
 import { bad, type Check, type Finding, good, warning } from "./check.ts";
 import { brokenJob } from "./jobs.ts";
-import type { Job } from "./temporary-worker.ts";
+import { type Job, TemporaryWorker } from "./temporary-worker.ts";
 import type { Visit } from "./visit.ts";
 
 /** What a model may work on for nobody; past the wait it will not hear of it at all. */
@@ -8,6 +8,8 @@ const CANCEL_LIMIT_MS = 5000;
 const CANCEL_WAIT_MS = 15_000;
 /** Between two pieces of a stream that nobody reads any more: a proxy may notice only when it writes. */
 const ENDLESS_EVERY_MS = 200;
+/** What the stream's beginning gets to reach the client in, so that it leaves an answer and not a question. */
+const BEFORE_MS = 500;
 const LIMIT_MS = 30_000;
 
 /** A client that leaves: how long the worker takes to hear of it. */
@@ -18,25 +20,28 @@ export function cancelCheck(visit: Visit): Check {
     needs: ["job"],
     limitMs: LIMIT_MS,
     async run(signal) {
+      const worker = await visit.worker();
       const client = new AbortController();
+      const began = Promise.withResolvers<"began">();
       const heard = Promise.withResolvers<number>();
       const job: Job = (_body, given) => {
         given.addEventListener("abort", () => heard.resolve(visit.elapsed()));
+        began.resolve("began");
         return endless(visit, given);
       };
-      const asked = await visit.ask(job, {
-        signal: AbortSignal.any([signal, client.signal]),
-        stream: true,
-        timeoutMs: LIMIT_MS,
-      });
-      if (asked.kind === "none") return brokenJob(asked, visit.target.base);
-      const first = await asked.response.body?.getReader().read();
-      if (asked.response.status !== 200 || !first || first.done)
-        return bad(`a stream that should have begun answered ${asked.response.status}`, "See the results above.");
+      const either = AbortSignal.any([signal, client.signal]);
+      // Read to its end, which only the client's leaving brings about: one that stops reading has not left.
+      const reply = visit.askWhole(job, { signal: either, stream: true, timeoutMs: LIMIT_MS });
+      const first = await Promise.race([began.promise, reply]);
+      if (first !== "began") return brokenJob(first, visit.target.base);
+      await visit.pause(BEFORE_MS, signal);
       const leftAt = visit.elapsed();
       client.abort();
       const heardAt = await Promise.race([heard.promise, visit.pause(CANCEL_WAIT_MS, signal)]);
-      return judgeCancel(typeof heardAt === "number" ? heardAt - leftAt : undefined);
+      // A worker that was cut off hears of no client any more; its jobs end for that reason.
+      const isCut = worker instanceof TemporaryWorker && !worker.isRegistered;
+      if (isCut) return brokenJob({ kind: "none", code: "no link: cut", elapsedMs: 0 }, visit.target.base);
+      return judgeCancel(heardAt === undefined ? undefined : heardAt - leftAt);
     },
   };
 }

@@ -20,7 +20,9 @@ export function jobCheck(visit: Visit): Check {
       if (visit.kind !== "llm") return { verdict: "skipped", measured: "needs the llm plugin" };
       const replies: (Reply | NoReply)[] = [];
       for (let at = 0; at < TRIES; at += 1) replies.push(await visit.askWhole(ANSWER, { signal, timeoutMs: 20_000 }));
-      return judgeJobs(replies, visit.target.base);
+      const finding = judgeJobs(replies, visit.target.base);
+      visit.canAsk = finding.verdict === "good";
+      return finding;
     },
   };
 }

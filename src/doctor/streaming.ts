@@ -30,7 +30,9 @@ export function streamingCheck(visit: Visit): Check {
         const events = Buffer.from(piece).toString().split("data: {").length - 1;
         arrivedAt.push(...Array.from({ length: events }, () => visit.elapsed()));
       }
-      return judgeStream(sentAt, arrivedAt, response.headers.get("content-encoding"));
+      const finding = judgeStream(sentAt, arrivedAt, response.headers.get("content-encoding"));
+      visit.holdsAnswers = finding.verdict === "bad";
+      return finding;
     },
   };
 }

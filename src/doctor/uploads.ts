@@ -26,6 +26,7 @@ export function uploadCheck(visit: Visit): Check {
     needs: ["health"],
     limitMs: LIMIT_MS,
     async run(signal) {
+      if (visit.holdsAnswers) return skipped('cannot be told while answers are held back, see "Streaming"');
       const { base, apiKey, clientKey } = visit.target;
       const key = apiKey ?? clientKey;
       const made = await probe(`${base}/api/transfer`, { signal, key, method: "POST" });
@@ -73,16 +74,24 @@ async function transfer(
       controller.close();
     },
   });
+  const writing = fetch(url, { ...shared, method: "PUT", body }).then((writer) => {
+    if (!writer.ok) throw new Refused(`the writer was answered ${writer.status}`);
+  });
+  const reading = fetch(url, shared).then(async (reader) => {
+    if (!reader.ok) throw new Refused(`the reader was answered ${reader.status}`);
+    return receive(reader, () => seen.resolve(visit.elapsed()));
+  });
   try {
-    const [writer, received] = await Promise.all([
-      fetch(url, { ...shared, method: "PUT", body }),
-      fetch(url, shared).then((response) => receive(response, () => seen.resolve(visit.elapsed()))),
-    ]);
-    if (!writer.ok) return `the writer was answered ${writer.status}`;
+    const [received] = await Promise.all([reading, writing]);
     return { seenAfterMs, isWhole: received === 2 * FIRST_BYTES };
   } catch (error) {
-    return errorCode(error);
+    return error instanceof Refused ? error.message : errorCode(error);
   }
+}
+
+/** One side of a transfer was turned away: the other will wait in vain. */
+class Refused extends Error {
+  override readonly name = "Refused";
 }
 
 async function receive(response: Response, onFirst: () => void): Promise<number> {
@@ -91,7 +100,7 @@ async function receive(response: Response, onFirst: () => void): Promise<number>
     if (bytes === 0) onFirst();
     bytes += piece.length;
   }
-  return response.ok ? bytes : 0;
+  return bytes;
 }
 
 /** Made by the server; anything else must not become part of a path. */

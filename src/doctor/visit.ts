@@ -24,6 +24,10 @@ export class Visit {
   readonly target: Target;
   /** The kind of worker that the server takes; known when the WebSocket check is over. */
   kind = "llm";
+  /** Jobs have reached the worker and come back; known when the job check is over. */
+  canAsk = false;
+  /** Answers arrive late and together; known when the streaming check is over. */
+  holdsAnswers = false;
   readonly #deps: Deps;
   readonly #version: string;
   readonly #model: string;

@@ -1,0 +1,309 @@
+import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { systemClock } from "../../src/clock.ts";
+import type { Result, Verdict } from "../../src/doctor/check.ts";
+import { examine } from "../../src/doctor/doctor.ts";
+import { toTarget } from "../../src/doctor/target.ts";
+import { systemIds } from "../../src/ids.ts";
+import { silentLog } from "../../src/log.ts";
+import { VERSION } from "../../src/version.ts";
+import { eventually } from "../support/eventually.ts";
+import { type Meddling, startMeddlingProxy } from "../support/meddling-proxy.ts";
+import { createSelfSigned, hasOpenssl } from "../support/self-signed.ts";
+import { API_KEY, CLIENT_KEY, TestServer } from "../support/test-server.ts";
+
+// A whole run streams for 1.5 s and lets a client leave after half a second.
+setDefaultTimeout(30_000);
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const clean of cleanups.splice(0).reverse()) await clean();
+});
+
+function start(overrides: ConstructorParameters<typeof TestServer>[0] = {}): TestServer {
+  const server = new TestServer({ plugins: ["llm", "transfer"], ...overrides });
+  cleanups.push(() => server.stop());
+  return server;
+}
+
+async function behind(server: TestServer, meddling: Meddling): Promise<string> {
+  const proxy = await startMeddlingProxy(server.url, meddling);
+  cleanups.push(() => proxy.stop());
+  return proxy.url;
+}
+
+interface Given {
+  readonly clientKey?: string | undefined;
+  readonly apiKey?: string | undefined;
+  /** 0 unless given: nothing is held. */
+  readonly idleMs?: number;
+}
+
+/** The results by their ids. */
+async function examined(server: string, given: Given = {}): Promise<Record<string, Result>> {
+  const settings = { server, clientKey: CLIENT_KEY, apiKey: API_KEY, idleMs: 0, json: "false" as const, ...given };
+  const deps = { clock: systemClock, ids: systemIds, log: silentLog };
+  const results = await examine(toTarget(settings, {}), VERSION, deps);
+  return Object.fromEntries(results.map((result) => [result.id, result]));
+}
+
+/** The ids of the checks with this verdict, in their order. */
+function those(results: Record<string, Result>, verdict: Verdict): readonly string[] {
+  return Object.values(results).flatMap((result) => (result.verdict === verdict ? [result.id] : []));
+}
+
+describe("a server without a proxy", () => {
+  test("that is well passes every check, and is left as it was", async () => {
+    const server = start();
+    const results = await examined(server.url, { idleMs: 1500 });
+    expect(those(results, "good")).toEqual(Object.keys(results));
+    expect(Object.keys(results)).toHaveLength(18);
+    await eventually(async () => (await server.state()).workers.length === 0, "the temporary worker is gone");
+    expect((await server.state()).models.filter(({ workers }) => workers > 0)).toEqual([]);
+  });
+
+  test("whose worker of the doctor's is asked by somebody else refuses the job, and goes on", async () => {
+    const server = start();
+    const running = examined(server.url, { idleMs: 2000 });
+    const model = await eventually(async () => (await server.state()).models[0]?.name, "the worker is there");
+    const answer = await server.chat(model);
+    expect(answer.status).toBe(404);
+    expect(those(await running, "bad")).toEqual([]);
+  });
+
+  test("that drains is said to, and nothing that needs it is tried", async () => {
+    const server = start();
+    await server.app.drain();
+    const results = await examined(server.url);
+    expect(those(results, "bad")).toEqual(["health"]);
+    expect(results["health"]?.measured).toContain("draining");
+    expect(results["job"]).toMatchObject({ verdict: "skipped", measured: 'not tried, for want of "Health"' });
+  });
+
+  test("that takes no llm workers is said to lack the plugin", async () => {
+    const server = start({ plugins: ["transfer"] });
+    const { websocket } = await examined(server.url);
+    expect(websocket).toMatchObject({ verdict: "bad" });
+    expect(websocket?.advice).toContain("PLUGINS");
+  });
+
+  test("that takes asr workers only is tested with one, and jobs are left out", async () => {
+    const server = start({ plugins: ["asr"] });
+    const results = await examined(server.url, { idleMs: 200 });
+    expect(those(results, "warning")).toEqual(["websocket"]);
+    expect(those(results, "bad")).toEqual([]);
+    expect(results["quiet_socket"]?.verdict).toBe("good");
+    expect(results["job"]?.verdict).toBe("skipped");
+  });
+
+  test("that refuses large bodies itself is told from a proxy that does", async () => {
+    const server = start({ maxJsonBodyBytes: 1024 * 1024 });
+    const { body_size } = await examined(server.url);
+    expect(body_size?.verdict).toBe("warning");
+    expect(body_size?.advice).toContain("MAX_BODY_BYTES");
+    expect(body_size?.measured).toContain("900 KiB passes");
+  });
+
+  test("that has gone, and a name that leads nowhere, are told apart", async () => {
+    const server = start();
+    const { url } = server;
+    await server.stop();
+    const gone = await examined(url);
+    expect(gone["tcp"]).toMatchObject({ verdict: "bad" });
+    expect(gone["tcp"]?.measured).toContain("ECONNREFUSED");
+    const nameless = await examined("http://moorage.invalid");
+    expect(those(nameless, "bad")).toEqual(["dns"]);
+    expect(those(nameless, "skipped")).toHaveLength(17);
+  });
+});
+
+describe("keys", () => {
+  test("that are wrong are told from missing ones", async () => {
+    const server = start();
+    const wrong = await examined(server.url, { clientKey: "wrong-1", apiKey: "wrong-2" });
+    expect(wrong["client_key"]?.measured).toContain("not one of the server's");
+    expect(wrong["api_key"]?.measured).toContain("not one of the server's");
+    expect(those(wrong, "bad")).toEqual(["client_key", "api_key"]);
+    const missing = await examined(server.url, { clientKey: undefined, apiKey: undefined });
+    expect(missing["client_key"]?.measured).toContain("none is given");
+    expect(missing["api_key"]).toMatchObject({ verdict: "skipped" });
+    expect(JSON.stringify([wrong, missing])).not.toMatch(/wrong-\d/);
+  });
+
+  test("that the server does not ask for are said to be too much, or not to be needed", async () => {
+    const server = start({ apiKeys: [], clientKeys: [] });
+    const given = await examined(server.url);
+    expect(given["client_key"]?.measured).toContain("the server has none");
+    const none = await examined(server.url, { clientKey: undefined, apiKey: undefined });
+    expect(those(none, "bad")).toEqual([]);
+    expect(none["job"]?.verdict).toBe("good");
+  });
+
+  test("of an address with too many wrong ones are said not to be looked at", async () => {
+    const server = start({ authFailuresPerMinute: 1 });
+    await server.fetch("/v1/models", { headers: { authorization: "Bearer wrong" } });
+    const results = await examined(server.url);
+    expect(results["client_key"]?.measured).toContain("429");
+    expect(results["api_key"]?.measured).toContain("too_many_auth_failures");
+  });
+});
+
+describe("a proxy", () => {
+  test("that passes everything on changes nothing", async () => {
+    const results = await examined(await behind(start(), {}), { idleMs: 500 });
+    expect(those(results, "good")).toEqual(Object.keys(results));
+  });
+
+  test("that holds answers back until they are whole is found by the stream, and by nothing that comes whole", async () => {
+    const results = await examined(await behind(start(), { holdsAnswers: true }), { idleMs: 1500 });
+    expect(those(results, "bad")).toEqual(["streaming", "long_stream"]);
+    expect(results["streaming"]?.measured).toContain("6 pieces sent over 1.5 s arrived in 1 over 0.0 s");
+    expect(results["streaming"]?.advice).toContain("proxy_buffering off");
+    expect(results["upload"]).toMatchObject({ verdict: "skipped" });
+  });
+
+  test("that holds uploads back is found by a transfer", async () => {
+    const results = await examined(await behind(start(), { holdsRequests: true }));
+    expect(those(results, "warning")).toEqual(["upload"]);
+    expect(results["upload"]?.advice).toContain("proxy_request_buffering off");
+    expect(those(results, "bad")).toEqual([]);
+  });
+
+  test("that drops upgrades is found by the server's 426", async () => {
+    const meddling: Meddling = {
+      onRequest: (head) => ({ head: head.replace(/^(upgrade|connection): .*\r\n/gim, "") }),
+    };
+    const results = await examined(await behind(start(), meddling));
+    expect(those(results, "bad")).toEqual(["websocket"]);
+    expect(results["websocket"]?.measured).toContain("drops the upgrade");
+    expect(results["client_key"]?.measured).toBe('not tried, for want of "WebSocket"');
+    expect(results["streaming"]?.measured).toBe('not tried, for want of "WebSocket"');
+  });
+
+  test.each([200, 400, 404, 426])("that answers %d to an upgrade itself is named", async (status) => {
+    const answer = html(status);
+    const meddling: Meddling = {
+      onRequest: (head) => (/^upgrade: websocket/im.test(head) ? { answer } : { head }),
+    };
+    const { websocket } = await examined(await behind(start(), meddling));
+    expect(websocket).toMatchObject({ verdict: "bad", measured: `no WebSocket: ${status} from nginx` });
+  });
+
+  test.each([502, 503, 404, 403])("that answers %d to everything is told from the server", async (status) => {
+    const { health } = await examined(await behind(start(), { onRequest: () => ({ answer: html(status) }) }));
+    expect(health).toMatchObject({ verdict: "bad", measured: `answers ${status}, from nginx` });
+  });
+
+  test("that sends everybody to https is answered with the URL to use", async () => {
+    const answer = "HTTP/1.1 301 Moved\r\nLocation: https://127.0.0.1/healthz\r\nContent-Length: 0\r\n\r\n";
+    const { health } = await examined(await behind(start(), { onRequest: () => ({ answer }) }));
+    expect(health?.verdict).toBe("bad");
+    expect(health?.advice).toContain("--server https://127.0.0.1.");
+  });
+
+  test("that takes bodies of 1 MiB only is told from the server, by its page", async () => {
+    const meddling: Meddling = {
+      onRequest: (head) =>
+        Number(/^content-length: (\d+)/im.exec(head)?.[1] ?? 0) > 1024 * 1024 ? { answer: html(413) } : { head },
+    };
+    const results = await examined(await behind(start(), meddling));
+    expect(those(results, "bad")).toEqual(["body_size"]);
+    expect(results["body_size"]?.measured).toContain("limit of nginx");
+    expect(results["body_size"]?.measured).toContain("900 KiB passes");
+  });
+
+  test("that cuts idle connections after a second is found by what is silent for longer", async () => {
+    const results = await examined(await behind(start(), { idleMs: 1000 }), { idleMs: 4000 });
+    expect(those(results, "bad").filter((id) => id !== "long_stream")).toEqual(["quiet_socket", "slow_answer"]);
+    expect(results["quiet_socket"]?.measured).toMatch(/cut after [12]\.\d s/);
+    expect(results["slow_answer"]?.measured).toMatch(/after [12]\.\d s/);
+  });
+
+  test("whose clock, or the server's, is off is a warning", async () => {
+    const date = new Date(Date.now() - 90_000).toUTCString();
+    const meddling: Meddling = { onAnswer: (head) => head.replace(/^date: .*$/im, `Date: ${date}`) };
+    const results = await examined(await behind(start(), meddling));
+    expect(those(results, "warning")).toEqual(["clock"]);
+    expect(results["clock"]?.measured).toMatch(/^the server's is (89|9[01]) s behind/);
+  });
+
+  test("before two servers is found by the jobs that miss their worker", async () => {
+    const { job } = await examined(await behind(start(), { otherServers: [start().url] }));
+    expect(job?.verdict).toBe("bad");
+    expect(job?.advice).toContain("exactly one");
+  });
+});
+
+describe.skipIf(!hasOpenssl)("TLS", () => {
+  test("with a certificate that vouches for itself is bad, and nothing is sent over it", async () => {
+    const own = createSelfSigned(90);
+    cleanups.push(own.remove);
+    const results = await examined(await behind(start(), { tls: own }));
+    expect(those(results, "bad")).toEqual(["tls"]);
+    expect(results["tls"]?.measured).toContain("DEPTH_ZERO_SELF_SIGNED_CERT");
+    expect(results["health"]).toMatchObject({ verdict: "skipped", measured: 'not tried, for want of "TLS"' });
+  });
+
+  test("with a certificate that is believed and ends soon is a warning, and the rest is tested through it", async () => {
+    const own = createSelfSigned(5);
+    cleanups.push(own.remove);
+    const url = await behind(start(), { tls: own });
+    const { code, out } = await program(["--server", url, "--idle", "0", "--json"], {
+      API_KEY,
+      CLIENT_KEY,
+      NODE_EXTRA_CA_CERTS: own.certPath,
+    });
+    const report = JSON.parse(out) as { verdict: string; checks: Result[] }; // Its own shape, held by report.test.ts.
+    expect(report.verdict).toBe("warning");
+    expect(report.checks.filter(({ verdict }) => verdict === "warning").map(({ id }) => id)).toEqual(["tls"]);
+    expect(report.checks.find(({ id }) => id === "tls")?.measured).toContain("for 4 more days");
+    expect(report.checks.filter(({ verdict }) => verdict === "bad")).toEqual([]);
+    expect(code).toBe(0);
+  });
+
+  test("asked of a port that has none is said to be missing there", async () => {
+    const { tls } = await examined(start().url.replace("http:", "https:"));
+    expect(tls?.measured).toContain("does not speak TLS");
+  });
+});
+
+describe("the program", () => {
+  test("exits with 1 and says what to mend, without any key, also as the worker's subcommand", async () => {
+    const server = start();
+    const env = { API_KEY: "secret-of-mine", CLIENT_KEY: "secret-of-ours" };
+    const { code, out, err } = await program(["doctor", "--server", server.url, "--idle=0"], env, "src/worker/main.ts");
+    expect(code).toBe(1);
+    expect(out).toContain("\nbad      API key            the key is not one of the server's\n");
+    expect(out).toMatch(/\n\d+ good, 2 bad, \d+ skipped, in \d+\.\d s\n$/);
+    expect(out + err).not.toContain("secret");
+  });
+
+  test("exits with 78 for settings that are wrong, and with 0 for its help", async () => {
+    const wrong = await program(["--idle", "soon", "left-over"], {});
+    expect(wrong.code).toBe(78);
+    expect(wrong.err).toContain("doctor_idle");
+    expect(wrong.err).toContain("argument 3");
+    const help = await program(["--help"], {});
+    expect(help.code).toBe(0);
+    expect(help.out).toContain("--json\n");
+  });
+});
+
+async function program(
+  argv: readonly string[],
+  env: Record<string, string>,
+  entry = "src/doctor/main.ts",
+): Promise<{ code: number; out: string; err: string }> {
+  const child = Bun.spawn([process.execPath, entry, ...argv], {
+    cwd: `${import.meta.dir}/../..`,
+    env: { PATH: process.env["PATH"] ?? "", ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const [out, err, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+  return { code, out, err };
+}
+
+/** A page as nginx writes it. */
+function html(status: number): string {
+  const page = `<html><head><title>${status}</title></head><body><center>nginx</center></body></html>`;
+  return `HTTP/1.1 ${status} X\r\nContent-Type: text/html\r\nContent-Length: ${page.length}\r\nConnection: close\r\n\r\n${page}`;
+}

@@ -8,6 +8,7 @@ import { silentLog } from "../../src/log.ts";
 import { VERSION } from "../../src/version.ts";
 import { eventually } from "../support/eventually.ts";
 import { type Meddling, startMeddlingProxy } from "../support/meddling-proxy.ts";
+import { startProxy } from "../support/proxy.ts";
 import { createSelfSigned, hasOpenssl } from "../support/self-signed.ts";
 import { API_KEY, CLIENT_KEY, TestServer } from "../support/test-server.ts";
 
@@ -230,6 +231,17 @@ describe("a proxy", () => {
     const { job } = await examined(await behind(start(), { otherServers: [start().url] }));
     expect(job?.verdict).toBe("bad");
     expect(job?.advice).toContain("exactly one");
+  });
+});
+
+describe("a proxy with the file in deploy/", () => {
+  test.each(["nginx", "caddy"] as const)("passes every check: %s", async (kind) => {
+    if (Bun.which(kind) === null) return;
+    const server = start();
+    const proxy = await startProxy(kind, server.listening.port, server.listening.port);
+    cleanups.push(() => proxy.stop());
+    const results = await examined(proxy.url, { idleMs: 1000 });
+    expect(those(results, "good")).toEqual(Object.keys(results));
   });
 });
 

@@ -25,6 +25,9 @@ const CONNECT_MS = 5000;
 /** The longest that a resolver of the system usually tries. */
 const LOOKUP_MS = 15_000;
 
+/** This machine has no network of that family at all, which programs notice at once and which costs them nothing. */
+const NO_SUCH_FAMILY = new Set(["ENETUNREACH", "EADDRNOTAVAIL", "EAFNOSUPPORT"]);
+
 /** Whether the name leads somewhere, and whether somebody takes connections there. */
 export function reachChecks(target: Target): readonly Check[] {
   let addresses: readonly Address[] = [];
@@ -68,16 +71,17 @@ export function judgeReached(
     .map(({ address, elapsedMs, code }) => `${address} ${elapsedMs === undefined ? code : `in ${toMs(elapsedMs)}`}`)
     .join(", ");
   const measured = `port ${port}: ${told}`;
-  const lost = reached.filter(({ elapsedMs }) => elapsedMs === undefined);
-  if (lost.length === reached.length) return bad(measured, unreachable(lost[0]?.code, proxyVariable));
+  const missed = reached.filter(({ elapsedMs }) => elapsedMs === undefined);
+  if (missed.length === reached.length) return bad(measured, unreachable(missed[0]?.code, proxyVariable));
   if (proxyVariable !== undefined)
     return warning(
       measured,
       `${proxyVariable} is set here: the checks that use HTTP go through that proxy, a worker's WebSocket goes past it.`,
     );
+  const lost = missed.filter(({ code }) => !NO_SUCH_FAMILY.has(code ?? ""));
   const family = ([6, 4] as const).find((each) => {
     const own = reached.filter((one) => one.family === each);
-    return own.length > 0 && own.every(({ elapsedMs }) => elapsedMs === undefined);
+    return own.length > 0 && own.every((one) => lost.includes(one));
   });
   if (family !== undefined)
     return warning(

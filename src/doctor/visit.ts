@@ -32,6 +32,7 @@ export class Visit {
   readonly #version: string;
   readonly #model: string;
   #worker: TemporaryWorker | undefined;
+  #dialling: Promise<TemporaryWorker | LinkEnd> | undefined;
   #isClosed = false;
 
   constructor(target: Target, version: string, deps: Deps) {
@@ -42,7 +43,15 @@ export class Visit {
   }
 
   /** The worker, dialled anew where its link has ended; how that went wrong where it did. */
-  async worker(): Promise<TemporaryWorker | LinkEnd> {
+  worker(): Promise<TemporaryWorker | LinkEnd> {
+    // Checks that run at the same time share one: a second of this name would be left behind.
+    this.#dialling ??= this.#dial().finally(() => {
+      this.#dialling = undefined;
+    });
+    return this.#dialling;
+  }
+
+  async #dial(): Promise<TemporaryWorker | LinkEnd> {
     if (this.#worker?.isRegistered) return this.#worker;
     if (this.#isClosed) throw new Error("the visit is over");
     const { target, kind } = this;

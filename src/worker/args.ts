@@ -61,7 +61,7 @@ export function workerText(version: string, knownKinds: readonly string[]): Prog
     name: "moorage worker",
     version,
     about: "serves a public server's jobs with a model server on this machine.",
-    usage: `moorage worker ${knownKinds.join("|")} [more of them] [flags]`,
+    usage: `moorage worker ${knownKinds.join("|")} [more of them] [flags]\n       moorage worker doctor [flags] tests the server and the way to it`,
   };
 }
 

@@ -2,7 +2,10 @@ import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { systemClock } from "../../src/clock.ts";
 import type { Result, Verdict } from "../../src/doctor/check.ts";
 import { examine } from "../../src/doctor/doctor.ts";
-import { toTarget } from "../../src/doctor/target.ts";
+import { createPlan } from "../../src/doctor/plan.ts";
+import { runChecks } from "../../src/doctor/run.ts";
+import { type Target, toTarget } from "../../src/doctor/target.ts";
+import { Visit } from "../../src/doctor/visit.ts";
 import { systemIds } from "../../src/ids.ts";
 import { silentLog } from "../../src/log.ts";
 import { VERSION } from "../../src/version.ts";
@@ -15,6 +18,7 @@ import { API_KEY, CLIENT_KEY, TestServer } from "../support/test-server.ts";
 // A whole run streams for 1.5 s and lets a client leave after half a second.
 setDefaultTimeout(30_000);
 
+const deps = { clock: systemClock, ids: systemIds, log: silentLog };
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
   for (const clean of cleanups.splice(0).reverse()) await clean();
@@ -39,12 +43,28 @@ interface Given {
   readonly idleMs?: number;
 }
 
-/** The results by their ids. */
-async function examined(server: string, given: Given = {}): Promise<Record<string, Result>> {
+/** The results by their ids: of all checks, or of one and those that it needs. */
+async function examined(server: string, given: Given = {}, id?: string): Promise<Record<string, Result>> {
   const settings = { server, clientKey: CLIENT_KEY, apiKey: API_KEY, idleMs: 0, json: "false" as const, ...given };
-  const deps = { clock: systemClock, ids: systemIds, log: silentLog };
-  const results = await examine(toTarget(settings, {}), VERSION, deps);
+  const target = toTarget(settings, {});
+  const results = id === undefined ? await examine(target, VERSION, deps) : await examineOne(target, id);
   return Object.fromEntries(results.map((result) => [result.id, result]));
+}
+
+async function examineOne(target: Target, id: string): Promise<readonly Result[]> {
+  const visit = new Visit(target, VERSION, deps);
+  const plan = createPlan(visit, VERSION);
+  const withNeeds = (wanted: string): readonly string[] => {
+    const check = plan.flat().find((each) => each.id === wanted);
+    return [wanted, ...(check?.needs ?? []).flatMap(withNeeds)];
+  };
+  const ids = new Set(withNeeds(id));
+  const results = await runChecks(
+    plan.map((group) => group.filter((check) => ids.has(check.id))),
+    deps.clock,
+  );
+  await visit.close();
+  return results;
 }
 
 /** The ids of the checks with this verdict, in their order. */
@@ -98,7 +118,7 @@ describe("a server without a proxy", () => {
 
   test("that refuses large bodies itself is told from a proxy that does", async () => {
     const server = start({ maxJsonBodyBytes: 1024 * 1024 });
-    const { body_size } = await examined(server.url);
+    const { body_size } = await examined(server.url, {}, "body_size");
     expect(body_size?.verdict).toBe("warning");
     expect(body_size?.advice).toContain("MAX_BODY_BYTES");
     expect(body_size?.measured).toContain("900 KiB passes");
@@ -134,7 +154,7 @@ describe("keys", () => {
     const server = start({ apiKeys: [], clientKeys: [] });
     const given = await examined(server.url);
     expect(given["client_key"]?.measured).toContain("the server has none");
-    const none = await examined(server.url, { clientKey: undefined, apiKey: undefined });
+    const none = await examined(server.url, { clientKey: undefined, apiKey: undefined }, "job");
     expect(those(none, "bad")).toEqual([]);
     expect(none["job"]?.verdict).toBe("good");
   });
@@ -163,7 +183,7 @@ describe("a proxy", () => {
   });
 
   test("that holds uploads back is found by a transfer", async () => {
-    const results = await examined(await behind(start(), { holdsRequests: true }));
+    const results = await examined(await behind(start(), { holdsRequests: true }), {}, "upload");
     expect(those(results, "warning")).toEqual(["upload"]);
     expect(results["upload"]?.advice).toContain("proxy_request_buffering off");
     expect(those(results, "bad")).toEqual([]);
@@ -206,7 +226,7 @@ describe("a proxy", () => {
       onRequest: (head) =>
         Number(/^content-length: (\d+)/im.exec(head)?.[1] ?? 0) > 1024 * 1024 ? { answer: html(413) } : { head },
     };
-    const results = await examined(await behind(start(), meddling));
+    const results = await examined(await behind(start(), meddling), {}, "body_size");
     expect(those(results, "bad")).toEqual(["body_size"]);
     expect(results["body_size"]?.measured).toContain("limit of nginx");
     expect(results["body_size"]?.measured).toContain("900 KiB passes");
@@ -222,13 +242,13 @@ describe("a proxy", () => {
   test("whose clock, or the server's, is off is a warning", async () => {
     const date = new Date(Date.now() - 90_000).toUTCString();
     const meddling: Meddling = { onAnswer: (head) => head.replace(/^date: .*$/im, `Date: ${date}`) };
-    const results = await examined(await behind(start(), meddling));
+    const results = await examined(await behind(start(), meddling), {}, "clock");
     expect(those(results, "warning")).toEqual(["clock"]);
     expect(results["clock"]?.measured).toMatch(/^the server's is (89|9[01]) s behind/);
   });
 
   test("before two servers is found by the jobs that miss their worker", async () => {
-    const { job } = await examined(await behind(start(), { otherServers: [start().url] }));
+    const { job } = await examined(await behind(start(), { otherServers: [start().url] }), {}, "job");
     expect(job?.verdict).toBe("bad");
     expect(job?.advice).toContain("exactly one");
   });

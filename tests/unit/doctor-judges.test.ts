@@ -48,6 +48,11 @@ describe("addresses", () => {
     expect(finding.advice).toContain("AAAA");
   });
 
+  test("of a family that this machine does not have are no matter", () => {
+    expect(judgeReached([four, { ...six, code: "ENETUNREACH" }], direct).verdict).toBe("good");
+    expect(judgeReached([{ ...six, code: "ENETUNREACH" }], direct).verdict).toBe("bad");
+  });
+
   test("that all fail are bad, by how they fail", () => {
     expect(judgeReached([six], direct).advice).toContain("firewall");
     expect(judgeReached([{ ...six, code: "ECONNREFUSED" }], direct).advice).toContain("nothing listens");

@@ -5,7 +5,7 @@ import type { Visit } from "./visit.ts";
 
 /** What a model may work on for nobody; past the wait it will not hear of it at all. */
 const CANCEL_LIMIT_MS = 5000;
-const CANCEL_WAIT_MS = 15_000;
+const CANCEL_WAIT_MS = 8000;
 /** Between two pieces of a stream that nobody reads any more: a proxy may notice only when it writes. */
 const ENDLESS_EVERY_MS = 200;
 /** What the stream's beginning gets to reach the client in, so that it leaves an answer and not a question. */

@@ -131,7 +131,8 @@ describe("a server without a proxy", () => {
     const gone = await examined(url);
     expect(gone["tcp"]).toMatchObject({ verdict: "bad" });
     expect(gone["tcp"]?.measured).toContain("ECONNREFUSED");
-    const nameless = await examined("http://moorage.invalid");
+    // A label of more than 63 characters (RFC 1035 §2.3.4): no resolver is asked for it.
+    const nameless = await examined(`http://${"x".repeat(64)}.example`);
     expect(those(nameless, "bad")).toEqual(["dns"]);
     expect(those(nameless, "skipped")).toHaveLength(17);
   });
@@ -230,6 +231,18 @@ describe("a proxy", () => {
     expect(those(results, "bad")).toEqual(["body_size"]);
     expect(results["body_size"]?.measured).toContain("limit of nginx");
     expect(results["body_size"]?.measured).toContain("900 KiB passes");
+  });
+
+  test("that lets no large message of a worker pass is found, and only by that", async () => {
+    const results = await examined(await behind(start(), { maxSocketBytes: 512 * 1024 }), {}, "message_size");
+    expect(those(results, "bad")).toEqual(["message_size"]);
+    expect(results["message_size"]?.measured).toContain("a message of 1 MiB ended the socket");
+  });
+
+  test("that asks on for a client that has left is found by the worker, which never hears of it", async () => {
+    const { cancel } = await examined(await behind(start(), { ignoresLeaving: true }), {}, "cancel");
+    expect(cancel).toMatchObject({ verdict: "bad" });
+    expect(cancel?.advice).toContain("proxy_ignore_client_abort off");
   });
 
   test("that cuts idle connections after a second is found by what is silent for longer", async () => {

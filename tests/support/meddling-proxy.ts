@@ -13,6 +13,10 @@ export interface Meddling {
   readonly holdsRequests?: boolean;
   /** Connections on which nothing passes for so long are cut. */
   readonly idleMs?: number;
+  /** WebSockets on which a client has sent more than this are cut. */
+  readonly maxSocketBytes?: number;
+  /** A request goes on to its end although its client has left. */
+  readonly ignoresLeaving?: boolean;
   /** More servers behind the same address: connections go to all in turns. */
   readonly otherServers?: readonly string[];
   readonly tls?: { readonly key: string; readonly cert: string };
@@ -40,7 +44,9 @@ export async function startMeddlingProxy(serverUrl: string, meddling: Meddling):
       socket.on("error", () => {});
       socket.on("close", () => sockets.delete(socket));
     }
-    client.on("close", () => server.destroy());
+    client.on("close", () => {
+      if (!meddling.ignoresLeaving) server.destroy();
+    });
     // What it sent last may still be on its way to the client.
     server.on("close", () => client.end());
     join(client, server, meddling);
@@ -62,6 +68,7 @@ export async function startMeddlingProxy(serverUrl: string, meddling: Meddling):
 function join(client: Socket, server: Socket, meddling: Meddling): void {
   const { idleMs, holdsAnswers, holdsRequests, onRequest, onAnswer } = meddling;
   let isUpgrade = false;
+  let sent = 0;
   let timer: Timer | undefined;
   const touch = (): void => {
     if (idleMs === undefined) return;
@@ -91,7 +98,9 @@ function join(client: Socket, server: Socket, meddling: Meddling): void {
   );
   client.on("data", (bytes: Buffer) => {
     touch();
-    toServer(bytes);
+    sent += bytes.length;
+    if (isUpgrade && sent > (meddling.maxSocketBytes ?? Number.POSITIVE_INFINITY)) client.destroy();
+    else toServer(bytes);
   });
   server.on("data", (bytes: Buffer) => {
     touch();

@@ -2,7 +2,6 @@ import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { systemClock } from "../clock.ts";
 import type { Log } from "../deps.ts";
-import { runDoctor } from "../doctor/program.ts";
 import { systemIds } from "../ids.ts";
 import { createLog } from "../log.ts";
 import { createLogWriter, toStdout } from "../log-writer.ts";
@@ -36,6 +35,8 @@ function main(): void {
 }
 
 async function doctor(): Promise<void> {
+  // Loaded when it is wanted: a worker has no use for it.
+  const { runDoctor } = await import("../doctor/program.ts");
   const code = await runDoctor(
     { argv: process.argv.slice(3), env: process.env, readFile: (path) => readFileSync(path, "utf8") },
     { out: (text) => process.stdout.write(text), err: (text) => process.stderr.write(text) },

@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { isRecord, parseJson } from "../json/parse.ts";
+import { cleanText } from "./clean-text.ts";
 
 /**
  * What workers say in JSON text: the first message, and control messages after it. Both dialects share them.
@@ -13,7 +14,7 @@ const MAX_CONCURRENCY = 100_000;
 /** Largest batch a worker may ask for: OpenAI takes 2,048 inputs in one request. */
 const MAX_EMBEDDING_BATCH = 2048;
 
-const shortText = v.pipe(v.string(), v.maxLength(512), v.transform(withoutControls));
+const shortText = v.pipe(v.string(), v.maxLength(512), v.transform(cleanText));
 const modelId = v.pipe(
   v.string(),
   v.minLength(1),
@@ -141,22 +142,13 @@ function toHostInfo(entries: Record<string, unknown>): HostInfo {
   for (const [key, value] of Object.entries(entries)) {
     if (known.length >= MAX_HOST_FACTS) break;
     if (typeof value === "string" && /^[a-z][a-z0-9_]{0,63}$/.test(key))
-      known.push([key, withoutControls(value.slice(0, 512))]);
+      known.push([key, cleanText(value.slice(0, 512))]);
   }
   return Object.fromEntries(known);
 }
 
 function isClean(text: string): boolean {
-  return withoutControls(text) === text;
-}
-
-/**
- * Text without C0 and C1 controls, line and paragraph separators (U+2028, U+2029), and every mark that reorders what a
- * person reads: Unicode's Bidi_Control (U+061C, U+200E–200F, U+202A–202E, U+2066–2069).
- */
-function withoutControls(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this takes out.
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, "");
+  return cleanText(text) === text;
 }
 
 function issueText(issues: readonly v.BaseIssue<unknown>[]): string {

@@ -1,4 +1,5 @@
 import { isRecord } from "../json/parse.ts";
+import { cleanText } from "../tunnel/clean-text.ts";
 
 /** What a model server's list says. */
 export interface ModelList {
@@ -11,9 +12,6 @@ export interface ModelList {
 /** What the server takes from one worker (its own limits are the same; past them it would end the link). */
 const MAX_MODELS = 2048;
 const MAX_MODEL_CHARS = 512;
-/** C0 and C1 controls, and the marks that reorder what a person reads. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this looks for.
-const UNCLEAN = /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/;
 
 /**
  * Reads the forms in use: OpenAI's `{data: [{id}]}`, with which llama.cpp sends a second list called `models`; Ollama's
@@ -57,7 +55,6 @@ function isFor(entry: unknown, task: string | undefined): boolean {
 
 function toId(entry: unknown): string | undefined {
   const value = isRecord(entry) ? (entry["id"] ?? entry["name"] ?? entry["model"]) : entry;
-  if (typeof value !== "string" || value === "" || value.length > MAX_MODEL_CHARS || UNCLEAN.test(value))
-    return undefined;
-  return value;
+  if (typeof value !== "string" || value === "" || value.length > MAX_MODEL_CHARS) return undefined;
+  return cleanText(value) === value ? value : undefined;
 }

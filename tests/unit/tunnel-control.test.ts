@@ -147,6 +147,15 @@ describe("a register", () => {
     );
   });
 
+  test("has no half characters in what people read, and offers no model that is named with one", () => {
+    const name = `a\ud800b${"x".repeat(507)}😀`;
+    const parsed = accepted({ worker_name: name, agent_config: { hostname: `${"x".repeat(511)}😀` } });
+    expect(parsed.worker_name).toBe(`a\ufffdb${"x".repeat(507)}😀`);
+    expect(parsed.agent_config).toEqual({ hostname: `${"x".repeat(511)}\ufffd` });
+    for (const half of ["\ud800", "\udc00", "m\udbff"]) expect(register({ models: [half] }).ok).toBe(false);
+    expect(register({ models: ["😀"] }).ok).toBe(true);
+  });
+
   test("offers a model exactly when its name holds no such character", () => {
     const codes = [
       ...Array(0x100).keys(),

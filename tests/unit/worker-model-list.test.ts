@@ -41,6 +41,9 @@ test("entries that the server would refuse are left out, and the rest is bounded
     { id: "" },
     { id: "a\nb" },
     { id: "a\u202eb" },
+    { id: "a\u2028b" },
+    { id: "a\u200eb" },
+    { id: "a\ud800b" },
     { id: "x".repeat(513) },
     { id: "ok" },
   ];

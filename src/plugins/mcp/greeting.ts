@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { parseJson } from "../../json/parse.ts";
+import { cleanText } from "../../tunnel/clean-text.ts";
 import type { Parsed, Registered } from "../../tunnel/control.ts";
 import type { Greeting, Hello } from "../../tunnel/greeting.ts";
 import { createLegacyRelayDialect } from "./legacy-relay.ts";
@@ -7,12 +8,7 @@ import { createLegacyRelayDialect } from "./legacy-relay.ts";
 /** Calls that one relay could be sent at once by its own account; the server's limits are lower. */
 const UNBOUNDED = Number.MAX_SAFE_INTEGER;
 
-const text = v.pipe(
-  v.string(),
-  v.maxLength(512),
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this takes out.
-  v.transform((said) => said.replace(/[\u0000-\u001f\u007f-\u009f]/g, "")),
-);
+const text = v.pipe(v.string(), v.maxLength(512), v.transform(cleanText));
 
 const helloSchema = v.object({
   // `{id}` of the public URL. An empty one is none.

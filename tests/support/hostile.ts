@@ -79,3 +79,41 @@ export function mutated(right: Uint8Array): fc.Arbitrary<Uint8Array> {
     return bytes;
   });
 }
+
+/** Text like this, some of it changed, left out, doubled or cut off; half characters become marks, as on a socket. */
+export function mutatedText(right: string): fc.Arbitrary<string> {
+  return mutated(Buffer.from(right)).map((bytes) => new TextDecoder().decode(bytes));
+}
+
+/** JSON texts that no value of JavaScript is written as: numbers beyond it, names twice, depth, and what is no JSON. */
+export const hostileJsonText: fc.Arbitrary<string> = fc.oneof(
+  hostileJson.map((value) => JSON.stringify(value)),
+  hostileText,
+  fc.constantFrom(
+    "",
+    "null",
+    "NaN",
+    "-Infinity",
+    "1e999",
+    "\ufeff{}",
+    '{"type":"register","max_concurrency":1e999}',
+    '{"type":"register","max_concurrency":-0.0,"max_concurrency":5}',
+    '{"type":"status_update","max_concurrency":1e400}',
+    '{"type":"heartbeat","host_cpu_percent":1e999}',
+    '{"type":"register","__proto__":{"polluted":true},"agent_config":{"__proto__":{"polluted":true},"constructor":"x"}}',
+    '{"type":"register","worker_name":"\\ud800","models":["\\udfff"],"agent_config":{"os":"\\ud83d"}}',
+    '{"client_name":"a\\u202eb\\ud800","info":{"__proto__":{"polluted":true},"version":"\\u2028"}}',
+    `{"type":"register","agent_config":${"[".repeat(100_000)}${"]".repeat(100_000)}}`,
+    `{"type":"register","agent_config":{"a":${'{"a":'.repeat(5000)}1${"}".repeat(5000)}}}`,
+  ),
+);
+
+const PROTOTYPES = [Object.prototype, Array.prototype, String.prototype, Function.prototype];
+const ownKeys = (): (string | symbol)[][] => PROTOTYPES.map((each) => Reflect.ownKeys(each));
+const KEYS_AT_START = ownKeys();
+
+/** Throws when somebody's data has become part of every object. */
+export function expectCleanPrototype(): void {
+  const isSame = ownKeys().every((keys, at) => keys.length === KEYS_AT_START[at]?.length);
+  if (!isSame || "polluted" in {}) throw new Error("a prototype was changed");
+}

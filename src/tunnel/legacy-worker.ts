@@ -117,6 +117,11 @@ export function createLegacyDialect(holdBytes: number): Dialect {
     const { id } = message;
     const answer = held.get(id);
     if (message.type === "headers") {
+      if (answer) {
+        held.delete(id);
+        // No answer has two heads. Data without one is how an exchange, which has heard of neither, learns of it.
+        return { type: "response_data", id, end: false, body: EMPTY };
+      }
       if (!isOpen || begun.has(id) || !AGENT_FAILURE_STATUS.includes(message.head.status)) {
         if (isOpen) begun.add(id);
         return { ...message, type: "response", end: false, body: EMPTY };

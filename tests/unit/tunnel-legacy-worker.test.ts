@@ -317,6 +317,17 @@ describe("a legacy answer of 502 or 503", () => {
     expect(sink.head?.headers).toEqual([["x-a", "b"]]);
   });
 
+  test.each([200, 503])(
+    "that is followed by another head, of %d, is broken off, and no part of it is taken for a whole answer",
+    (status) => {
+      const { open, hear, sent } = start();
+      const { sink } = open();
+      hear(headers("1", 503), chunk("1", "one"), headers("1", status), chunk("1", "two"), end("1"));
+      expect(sink.heard).toEqual(["broken protocol_error", "settled"]);
+      expect(sent.at(-1)).toEqual({ type: "http_proxy_cancel", request_id: "1" });
+    },
+  );
+
   test("with upstream_error at its end was the agent's: its backend could not be reached", () => {
     const { open, hear } = start();
     const { sink } = open();

@@ -1,0 +1,71 @@
+import { silentLog } from "../../src/log.ts";
+import type { Dialect } from "../../src/tunnel/dialect.ts";
+import type { ExchangeEnd, ExchangeSink } from "../../src/tunnel/exchange.ts";
+import type { ResponseHead } from "../../src/tunnel/frame.ts";
+import { WorkerSession } from "../../src/tunnel/session.ts";
+import { FakeClock } from "./fake-clock.ts";
+
+/** Hears an exchange, and finds out when it hears what it must not: calls out of order, or any after the last. */
+export class StrictSink implements ExchangeSink {
+  readonly ends: ExchangeEnd[] = [];
+  /** What was said out of turn. */
+  readonly wrongs: string[] = [];
+  head: ResponseHead | undefined;
+  isSettled = false;
+  readonly #pieces: Uint8Array[] = [];
+
+  get body(): Buffer {
+    return Buffer.concat(this.#pieces);
+  }
+
+  onHead(head: ResponseHead): void {
+    if (this.head || this.ends.length > 0) this.wrongs.push("a head out of turn");
+    this.head = head;
+  }
+
+  onData(bytes: Uint8Array): void {
+    if (!this.head || this.ends.length > 0) this.wrongs.push("data out of turn");
+    this.#pieces.push(bytes.slice());
+  }
+
+  onEnd(end: ExchangeEnd): void {
+    if (this.ends.length > 0) this.wrongs.push("a second end");
+    this.ends.push(end);
+  }
+
+  onSettled(): void {
+    if (this.isSettled || this.ends.length === 0) this.wrongs.push("settled out of turn");
+    this.isSettled = true;
+  }
+}
+
+/** A session on a socket that only writes down what it is given. */
+export function startSession(dialect: Dialect, clock = new FakeClock()) {
+  const sent: (string | Uint8Array)[] = [];
+  const closes: string[] = [];
+  const state = { result: "sent" as "sent" | "queued" | "lost" };
+  const keep = (data: string | Uint8Array): "sent" | "queued" | "lost" => {
+    if (state.result !== "lost") sent.push(typeof data === "string" ? data : data.slice());
+    return state.result;
+  };
+  const session: WorkerSession = new WorkerSession({
+    id: "s",
+    worker: { id: "w", name: "w", version: undefined, hostInfo: {} },
+    offer: { models: ["m"], maxConcurrency: 9, embeddingBatchSize: undefined, status: "ready", reason: undefined },
+    dialect,
+    socket: {
+      send: keep,
+      sendNow: keep,
+      ping: () => {},
+      close(code, reason) {
+        closes.push(`${code} ${reason}`);
+        session.handleClosed(reason);
+      },
+    },
+    host: { onOfferChange: () => {}, onClosed: () => {} },
+    clock,
+    log: silentLog,
+    confirmTimeoutMs: 5000,
+  });
+  return { session, sent, closes, clock, state };
+}

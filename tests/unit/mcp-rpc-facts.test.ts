@@ -32,6 +32,21 @@ describe("the function that is called", () => {
 });
 
 test.each([
+  ["0", true],
+  ["-0.5e+7", true],
+  ["12345678901234567890", true],
+  ['"a\\u0000"', true],
+  ["007", false],
+  ["-01", false],
+  ["1.", false],
+  ["+1", false],
+  ["null", false],
+  ['"a\\x"', false],
+])("an id of %s is one, to be put into an answer as it is: %p", (id, isOne) => {
+  expect(readRpcFacts(bytes(`{"id":${id}}`)).id).toBe(isOne ? id : undefined);
+});
+
+test.each([
   ['{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"no"}}', true],
   ['{"jsonrpc":"2.0","id":1,"result":{"content":[],"isError":true}}', true],
   ['{"jsonrpc":"2.0","id":1,"result":{"content":[],"isError": false}}', false],

@@ -58,9 +58,12 @@ function decodeHeader(value: string): string {
   return encoded === undefined ? value : Buffer.from(encoded, "base64").toString();
 }
 
-/** A number or a string: null is what JSON-RPC has for an id that could not be read, and MCP knows no other kinds. */
+/**
+ * A number or a string: null is what JSON-RPC has for an id that could not be read, and MCP knows no other kinds. Exactly
+ * JSON's own (RFC 8259 §6): the id is put into an answer as it was written, in a body that nobody has parsed.
+ */
 function isId(text: string): boolean {
-  return /^-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/.test(text) || parseString(text) !== undefined;
+  return /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/.test(text) || parseString(text) !== undefined;
 }
 
 function parseString(text: string): string | undefined {

@@ -16,7 +16,8 @@ export type LegacyPlan =
     };
 
 const JSON_HEADERS: HeaderPairs = [["content-type", "application/json"]];
-const decoder = new TextDecoder("utf-8", { fatal: true });
+// A byte order mark is no JSON (RFC 8259 §8.1); dropping it here would hide it from who looks for places in the bytes.
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Pure: decides by the request alone. */
 export function planLegacyCall(httpMethod: string, body: Uint8Array): LegacyPlan {
@@ -36,7 +37,7 @@ export function planLegacyCall(httpMethod: string, body: Uint8Array): LegacyPlan
   if (typeof message["id"] !== "string" && typeof message["id"] !== "number") {
     return rejected(-32_600, "An id must be a string or a number.");
   }
-  const payload = withoutProgressToken(message, body) ?? text;
+  const payload = withoutProgressToken(body) ?? text;
   return { kind: "send", payload, id: idAsWritten(body), method: hintOf(method), isAnswered: true };
 }
 
@@ -57,16 +58,17 @@ function idAsWritten(body: Uint8Array): string | undefined {
  * The agent takes the first event of a stream for the answer: a call that is to be told of its progress would lose its
  * result. Undefined for a message without such a token.
  */
-function withoutProgressToken(message: Readonly<Record<string, unknown>>, body: Uint8Array): string | undefined {
-  const params = message["params"];
-  const meta = isRecord(params) ? params["_meta"] : undefined;
-  if (!isRecord(params) || !isRecord(meta) || meta["progressToken"] === undefined) return undefined;
-  const { progressToken: _, ...rest } = meta;
-  const range = membersOf(body)?.get("params");
-  if (!range) return undefined;
-  // Only the parameters are written anew: an id may be a number beyond JavaScript's.
-  const written = JSON.stringify({ ...params, _meta: rest });
-  return Buffer.concat([body.subarray(0, range.start), Buffer.from(written), body.subarray(range.end)]).toString();
+function withoutProgressToken(body: Uint8Array): string | undefined {
+  const params = membersOf(body)?.get("params");
+  const meta = params && membersOf(body, params.start)?.get("_meta");
+  const members = meta && membersOf(body, meta.start);
+  if (!meta || !members?.has("progressToken")) return undefined;
+  // Values stay as they were written: numbers may be beyond JavaScript's.
+  const rest = [...members]
+    .filter(([name]) => name !== "progressToken")
+    .map(([name, { start, end }]) => `${JSON.stringify(name)}:${decoder.decode(body.subarray(start, end))}`);
+  const written = Buffer.from(`{${rest.join(",")}}`);
+  return Buffer.concat([body.subarray(0, meta.start), written, body.subarray(meta.end)]).toString();
 }
 
 function rejected(code: number, message: string): LegacyPlan {

@@ -1,4 +1,4 @@
-import type { HeaderPairs } from "../tunnel/frame.ts";
+import { type HeaderPairs, isHeaderValue } from "../tunnel/frame.ts";
 import { HOP_BY_HOP } from "../tunnel/hop-by-hop.ts";
 
 /** What identifies or admits the client here, or did at a proxy before it; none of it is a worker's business. */
@@ -38,7 +38,9 @@ export function toWorkerHeaders(headers: Headers, requestId: string): HeaderPair
   const view = headers.toJSON();
   for (const name in view) {
     if (NOT_FORWARDED.has(name) || NOT_FORWARDED_PREFIX.test(name) || named?.has(name)) continue;
-    pairs.push([name, String(view[name])]);
+    const value = String(view[name]);
+    // Bun lets a DEL through, and a worker ends its link over a head that cannot be sent.
+    if (isHeaderValue(value)) pairs.push([name, value]);
   }
   return pairs;
 }

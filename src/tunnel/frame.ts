@@ -244,6 +244,11 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 /** Control characters of RFC 9110 §5.5 (tab allowed) and anything past one byte: splitting and smuggling start there. */
 const BAD_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
 
+/** Whether a header's value can be sent over HTTP as it is. */
+export function isHeaderValue(text: string): boolean {
+  return !BAD_VALUE.test(text);
+}
+
 /** Whether these are header pairs that can be sent over HTTP as they are. */
 export function isHeaderPairs(value: unknown): value is HeaderPairs {
   if (!Array.isArray(value)) return false;
@@ -251,7 +256,7 @@ export function isHeaderPairs(value: unknown): value is HeaderPairs {
     if (!Array.isArray(pair) || pair.length !== 2) return false;
     const [name, text] = pair;
     if (typeof name !== "string" || typeof text !== "string") return false;
-    if (!TOKEN.test(name) || BAD_VALUE.test(text)) return false;
+    if (!TOKEN.test(name) || !isHeaderValue(text)) return false;
   }
   return true;
 }

@@ -1,11 +1,12 @@
-import type { HeaderPairs } from "../../tunnel/frame.ts";
+import { type HeaderPairs, isHeaderValue } from "../../tunnel/frame.ts";
 import { isMcpAnswerHeader, isMcpRequestHeader } from "../../tunnel/mcp-headers.ts";
 
 /** The request's headers as the relay gets them. `x-request-id` is the one this server settled on. */
 export function toRelayHeaders(headers: Headers, requestId: string): HeaderPairs {
   const pairs: [string, string][] = [["x-request-id", requestId]];
   for (const [name, value] of headers) {
-    if (isMcpRequestHeader(name) && name !== "x-request-id") pairs.push([name, value]);
+    // Bun lets a DEL through, and a relay ends its link over a head that cannot be sent.
+    if (isMcpRequestHeader(name) && name !== "x-request-id" && isHeaderValue(value)) pairs.push([name, value]);
   }
   return pairs;
 }

@@ -1,5 +1,5 @@
 import { type HeaderPairs, isHeaderValue } from "../tunnel/frame.ts";
-import { HOP_BY_HOP } from "../tunnel/hop-by-hop.ts";
+import { connectionNames, connectionNamesIn, HOP_BY_HOP } from "../tunnel/hop-by-hop.ts";
 
 /** What identifies or admits the client here, or did at a proxy before it; none of it is a worker's business. */
 const CREDENTIALS = ["authorization", "x-api-key", "api-key", "cookie", "x-user-roles", "x-goog-api-key"];
@@ -71,10 +71,7 @@ const NOT_RETURNED_PREFIX = /^(?:access-control-|cross-origin-|x-accel-|x-lightt
 /** The answer's headers as the client gets them: the backend's own, without what belongs to a hop or to this origin. */
 export function toClientHeaders(pairs: HeaderPairs, requestId: string): Headers {
   const headers = new Headers();
-  let connection: string | undefined;
-  for (const [name, value] of pairs)
-    if (name.toLowerCase() === "connection") connection = connection === undefined ? value : `${connection},${value}`;
-  const named = connectionNames(connection ?? null);
+  const named = connectionNamesIn(pairs);
   for (const [name, value] of pairs) {
     const lower = name.toLowerCase();
     if (NOT_RETURNED.has(lower) || NOT_RETURNED_PREFIX.test(lower) || named?.has(lower)) continue;
@@ -90,12 +87,6 @@ export function toClientHeaders(pairs: HeaderPairs, requestId: string): Headers 
 
 /** Types that no browser renders as a page. Whole and alone: of several, joined by commas, browsers believe the last. */
 const HARMLESS_TYPE = /^(?:application\/(?:[\w.+-]*\+)?json|text\/event-stream|text\/plain)[\t ]*(?:;[^,]*)?$/i;
-
-/** Lower-case header names that a Connection header declares hop-by-hop. */
-function connectionNames(value: string | null): Set<string> | undefined {
-  if (value === null || value === "keep-alive" || value === "close") return undefined;
-  return new Set(value.split(",").map((name) => name.trim().toLowerCase()));
-}
 
 const SANE_REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
 

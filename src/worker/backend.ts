@@ -1,5 +1,5 @@
 import { type HeaderPairs, isHeaderPairs, type RequestHead, type ResetCode } from "../tunnel/frame.ts";
-import { HOP_BY_HOP } from "../tunnel/hop-by-hop.ts";
+import { connectionNames, connectionNamesIn, HOP_BY_HOP } from "../tunnel/hop-by-hop.ts";
 import type { PathMap } from "./route.ts";
 
 /** Where jobs are sent now. */
@@ -60,7 +60,7 @@ export function callBackend({ url, head, key, body, signal }: BackendRequest): P
 /** The client's headers as the backend gets them. */
 export function toBackendHeaders(pairs: HeaderPairs, key: string | undefined): Headers {
   const headers = new Headers();
-  const named = connectionNames(pairs.find(([name]) => name.toLowerCase() === "connection")?.[1]);
+  const named = connectionNamesIn(pairs);
   for (const [name, value] of pairs) {
     const lower = name.toLowerCase();
     if (!NOT_TO_BACKEND.has(lower) && !named?.has(lower)) headers.append(lower, value);
@@ -87,11 +87,6 @@ export function toHeaderPairs(headers: Headers): HeaderPairs {
     if (isHeaderPairs([pair])) pairs.push(pair);
   }
   return pairs;
-}
-
-function connectionNames(value: string | null | undefined): Set<string> | undefined {
-  if (!value || /^(?:keep-alive|close)$/i.test(value)) return undefined;
-  return new Set(value.split(",").map((name) => name.trim().toLowerCase()));
 }
 
 /** Codes of Bun and of the system that mean: no connection, so the backend has seen nothing of this job. */

@@ -37,6 +37,14 @@ test("the Messages API counts its input in the first event and its output in the
   expect(usageOf(first, middle, last)).toEqual({ inputTokens: 25, outputTokens: 15 });
 });
 
+test("an input that is counted at the start of a long stream is found wherever its event is cut in two", () => {
+  const first = 'event: message_start\ndata: {"message":{"usage":{"input_tokens":25,"output_tokens":1}}}\n\n';
+  const middle = `data: {"delta":"${"x".repeat(40_000)}"}\n\n`;
+  const last = 'event: message_delta\ndata: {"usage":{"output_tokens":15}}\n\n';
+  for (let cut = 0; cut <= first.length; cut += 1)
+    expect(usageOf(first.slice(0, cut), first.slice(cut), middle, last)).toEqual({ inputTokens: 25, outputTokens: 15 });
+});
+
 test("a stream cut anywhere gives the same usage", () => {
   const text =
     'data: {"choices":[{"delta":{"content":"äöü"}}],"usage":null}\n\ndata: {"choices":[],"usage":{"prompt_tokens":11,"completion_tokens":22}}\n\ndata: [DONE]\n\n';

@@ -1,0 +1,152 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { Fault } from "../../src/errors.ts";
+import { toRelayPath } from "../../src/plugins/mcp/relay-path.ts";
+import { Channels } from "../../src/plugins/transfer/channels.ts";
+import { toBackendUrl } from "../../src/worker/backend-url.ts";
+import { FakeClock } from "../support/fake-clock.ts";
+import { expectCleanPrototype, hostileText } from "../support/hostile.ts";
+import { times } from "../support/times.ts";
+
+// Ids and paths from outside: whatever they hold, nothing is reached that was not meant to be.
+
+const BASE = "http://127.0.0.1:8080/base/v1";
+
+/** Pieces that climb, hide what they are, or mean something to one program and not to another. */
+const piece = fc.oneof(
+  fc.constantFrom(
+    "..",
+    ".",
+    "/",
+    "//",
+    "\\",
+    "%2e",
+    "%2E%2e",
+    "%252e",
+    "%2f",
+    "%5c",
+    "%255c",
+    "%00",
+    "%c0%ae",
+    "%u002e",
+    ";",
+    "..;",
+    "@",
+    ":",
+    "?",
+    "#",
+    "\r\n",
+    "\u2028",
+    "\ud800",
+    "．．",
+    "∕",
+    "a",
+    "chat",
+    " ",
+    "\t",
+    "%",
+  ),
+  hostileText.map((text) => text.slice(0, 12)),
+);
+const path = fc.array(piece, { maxLength: 8 }).map((pieces) => `/${pieces.join("")}`);
+
+/** Whether some program between here and the backend could take the path for one that leaves `base`. */
+function canLeave(url: URL, base: URL): boolean {
+  let text = url.pathname;
+  for (let layer = 0; layer < 10; layer += 1) {
+    // As a program reads it that knows one more layer, either slash, and parameters of segments.
+    const segments = text.split(/[/\\]/).map((segment) => segment.split(";")[0]);
+    let depth = 0;
+    for (const segment of segments.filter((each) => each !== "")) {
+      if (segment === "..") depth -= 1;
+      else if (segment !== ".") depth += 1;
+      if (depth < 0) return true;
+    }
+    if (segments.includes("..") || segments.includes(".") || !text.startsWith(base.pathname)) return true;
+    const decoded = decode(text);
+    if (decoded === text) return false;
+    text = decoded;
+  }
+  return true;
+}
+
+function decode(text: string): string {
+  return text.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+}
+
+describe("whatever path a client asks for,", () => {
+  test("a worker asks its backend below its base, in however many layers it is encoded", () => {
+    let taken = 0;
+    fc.assert(
+      fc.property(path, fc.constantFrom(BASE, "http://127.0.0.1:8080", "http://[::1]/x"), (asked, base) => {
+        const target = toBackendUrl(base, asked);
+        if (target === undefined) return;
+        taken += 1;
+        const url = new URL(target);
+        expect([url.origin, url.username, url.password, url.hash]).toEqual([new URL(base).origin, "", "", ""]);
+        expect(target).toMatch(/^[!-~]+$/);
+        expect(canLeave(url, new URL(base))).toBe(false);
+      }),
+      { numRuns: times(5000) },
+    );
+    expect(taken).toBeGreaterThan(200);
+  });
+
+  test("a relay is asked for what lies below its server's URL, and a worker's own look agrees", () => {
+    let taken = 0;
+    fc.assert(
+      fc.property(path, fc.option(hostileText), (rest, query) => {
+        const search = query === null ? "" : `?${encodeURI(query.toWellFormed()).replaceAll("#", "%23")}`;
+        const found = toRelayPath(rest, `http://public/api/mcp/id/r${search}`);
+        if (!found) return;
+        taken += 1;
+        expect(found.path).toMatch(/^(?:$|\/)/);
+        expect(found.path).not.toMatch(/^\/\/|[\s\\]/);
+        const [pathname = ""] = found.path.split("?");
+        if (pathname === "" || pathname === "/") return;
+        const url = new URL(BASE + found.path);
+        expect(url.pathname.startsWith("/base/v1/")).toBe(true);
+        // One that decodes more often still stays.
+        if (toBackendUrl(BASE, pathname) !== undefined) expect(canLeave(url, new URL(BASE))).toBe(false);
+      }),
+      { numRuns: times(5000) },
+    );
+    expect(taken).toBeGreaterThan(100);
+  });
+});
+
+test("whatever id is asked for, it is the channel's own, or there is no such channel", () => {
+  const guess = fc.oneof(hostileText, fc.base64String(), fc.constantFrom("size", "get", "0"));
+  const clock = new FakeClock();
+  let made = 0;
+  const channels = new Channels({
+    clock,
+    ids: { request: () => "r", secret: () => `secret-${++made}` },
+    ttlMs: 1000,
+    maxChannels: 10,
+    onJoined: () => {},
+    onChange: () => {},
+    onExpired: () => {},
+  });
+  channels.create();
+  const side = { refuse: () => {} };
+  fc.assert(
+    fc.property(guess, fc.constantFrom("look", "read", "write"), (id, what) => {
+      const ask = (): void =>
+        what === "look" ? channels.look(id) : what === "read" ? channels.read(id, side) : channels.write(id, side);
+      let fault: unknown;
+      try {
+        ask();
+      } catch (error) {
+        fault = error;
+      }
+      expect(fault).toBeInstanceOf(Fault);
+      expect(fault).toMatchObject({ code: "transfer_not_found" });
+      channels.leave(id, side);
+      channels.finish(id);
+      expect(channels.size).toBe(1);
+      expectCleanPrototype();
+    }),
+    { numRuns: times(1000) },
+  );
+});

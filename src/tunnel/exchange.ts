@@ -101,11 +101,9 @@ export class ServerExchange implements Exchange {
     this.#head = head;
     this.lastProgressAt = options.clock.elapsed();
     this.#credit = new SendCredit(options.sendWindow);
-    if (
-      body instanceof Uint8Array &&
-      body.length <= Math.min(WHOLE_REQUEST_BYTES, options.sendWindow) &&
-      options.lane.hasRoom()
-    ) {
+    const hasRoom = options.lane.hasRoom();
+    const wholeBytes = hasRoom ? Math.min(WHOLE_REQUEST_BYTES, options.sendWindow) : 0;
+    if (body instanceof Uint8Array && body.length <= wholeBytes) {
       this.#credit.spend(body.length);
       this.#sendBody(body, true);
       return;
@@ -116,8 +114,9 @@ export class ServerExchange implements Exchange {
       // The client's upload broke off, or is not what it has to be: there is no request to answer any more.
       fail: (error) => this.#giveUp("canceled", error),
     });
-    // A body that is still on its way must not hold the head back: the worker may refuse it, or answer early.
-    if (!(body instanceof Uint8Array)) this.#sendBody(EMPTY, false);
+    // Heads leave in the order of their ids, whatever the socket says: a worker ends its link over an id that is not new.
+    // Nor may a body that is still on its way hold its head back: the worker may refuse it, or answer early.
+    if (!hasRoom || !(body instanceof Uint8Array)) this.#sendBody(EMPTY, false);
   }
 
   /** Sends as much of the request as credit and socket allow. */

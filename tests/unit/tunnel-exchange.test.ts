@@ -302,24 +302,24 @@ test("an upload that breaks off cancels the exchange at its worker", async () =>
   expect(sent).toEqual(["request 0", "reset canceled"]);
 });
 
-test("a request that found no room and was never sent needs no reset and no confirmation", async () => {
+test("a request that found no room has its head out at once, is taken back like any other, and sends no body after that", () => {
   const { exchange, sent, heard, clock, state } = open({ room: false });
-  expect(sent).toEqual([]);
+  expect(sent).toEqual(["request 0"]);
   exchange.cancel("canceled");
   expect(heard).toEqual(["end"]);
-  await settle();
+  clock.advance(CONFIRM_MS);
   expect(heard).toEqual(["end", "forgotten", "settled"]);
   state.room = true;
   exchange.resume();
-  expect(sent).toEqual([]);
+  expect(sent).toEqual(["request 0", "reset canceled"]);
   expect(clock.pending).toBe(0);
 });
 
-test("a request that found no room goes out whole when the socket has drained", () => {
+test("a body that found no room goes out when the socket has drained", () => {
   const { exchange, sent, state } = open({ room: false });
   state.room = true;
   exchange.resume();
-  expect(sent).toEqual(["request 10 end"]);
+  expect(sent).toEqual(["request 0", "data 10 end"]);
 });
 
 test("an empty request body is one frame", () => {

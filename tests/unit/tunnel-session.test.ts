@@ -11,6 +11,7 @@ import {
   encodeResponseData,
 } from "../../src/tunnel/frame.ts";
 import { createNativeDialect } from "../../src/tunnel/native.ts";
+import type { Body } from "../../src/tunnel/pump.ts";
 import { capacityOf, type Offer, WorkerSession } from "../../src/tunnel/session.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { times } from "../support/times.ts";
@@ -71,7 +72,7 @@ function start() {
     log: { ...silentLog, info: (event, fields) => logged.push({ event, ...fields }) },
     confirmTimeoutMs: 5000,
   });
-  const open = (body: Uint8Array = new Uint8Array(10)) => {
+  const open = (body: Body = new Uint8Array(10)) => {
     const sink = new Witness();
     return { sink, exchange: session.open({ head: { method: "POST", path: "/x", headers: [] }, body }, sink) };
   };
@@ -267,9 +268,10 @@ test("a congested socket pauses every upload, also those that begin meanwhile, u
   session.handleSendResult("queued");
   session.handleMessage(encodeCredit(1, 5000));
   open(new Uint8Array(10));
-  expect(frames()).toEqual(["request 1"]);
+  // The head of the second has left: only its body waits.
+  expect(frames()).toEqual(["request 1", "request 2"]);
   session.handleDrain();
-  expect(frames()).toEqual(["request 1", "request_data 1", "request 2"]);
+  expect(frames()).toEqual(["request 1", "request 2", "request_data 1", "request_data 2"]);
   expect(large.sink.heard).toEqual([]);
   expect(state.result).toBe("sent");
 });
@@ -279,11 +281,22 @@ test("a socket that congests again while it is being refilled leaves the rest wa
   session.handleSendResult("queued");
   open();
   open();
+  const heads = ["request 1", "request 2"];
   state.result = "queued";
   session.handleDrain();
-  expect(frames()).toEqual(["request 1"]);
+  expect(frames()).toEqual([...heads, "request_data 1"]);
   session.handleDrain();
-  expect(frames()).toEqual(["request 1", "request 2"]);
+  expect(frames()).toEqual([...heads, "request_data 1", "request_data 2"]);
+});
+
+test("requests begin in the order of their ids, whole or streamed, whatever the socket says", () => {
+  const { session, open, frames } = start();
+  session.handleSendResult("queued");
+  open(new Uint8Array(10));
+  open(new Response("an upload").body as ReadableStream<Uint8Array>);
+  open(NOTHING);
+  open(new Uint8Array(1500));
+  expect(frames().filter((frame) => frame.startsWith("request "))).toEqual([1, 2, 3, 4].map((id) => `request ${id}`));
 });
 
 test("congestion does not hold back what must be said: grants, resets and the farewell", () => {

@@ -1,0 +1,339 @@
+import { silentLog } from "../../src/log.ts";
+import type { Exchange, ExchangeRequest } from "../../src/tunnel/exchange.ts";
+import { decodeFrame, type Frame } from "../../src/tunnel/frame.ts";
+import { createNativeDialect } from "../../src/tunnel/native.ts";
+import { WorkerSession } from "../../src/tunnel/session.ts";
+import { Exchanges } from "../../src/worker/exchanges.ts";
+import type { Opening } from "../../src/worker/opening.ts";
+import { FakeClock } from "./fake-clock.ts";
+import { StrictSink } from "./session-rig.ts";
+
+/** Body bytes that each direction of an exchange starts with. */
+export const LINK_WINDOW = 1000;
+/** Milliseconds for which the worker lets its backend be silent. */
+export const SILENCE_MS = 60_000;
+
+/** Bytes of which each says whose it is and where it stands. */
+export function patterned(job: number, from: number, count: number): Uint8Array {
+  return Uint8Array.from({ length: count }, (_, at) => ((from + at) * 7 + job * 31) & 0xff);
+}
+
+/** A source of such bytes that gives them when a test says so, and knows how it ended. */
+export class Source {
+  readonly stream: ReadableStream<Uint8Array>;
+  readonly #job: number;
+  #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
+  #isCanceled = false;
+  given = 0;
+  ending: "open" | "ended" | "failed" = "open";
+
+  constructor(job: number) {
+    this.#job = job;
+    this.stream = new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        this.#controller = controller;
+      },
+      cancel: () => {
+        this.#isCanceled = true;
+      },
+    });
+  }
+
+  /** Nobody is left who would wait for more of it. */
+  get isOver(): boolean {
+    return this.#isCanceled || this.ending !== "open";
+  }
+
+  give(count: number): void {
+    if (this.isOver) return;
+    this.#controller?.enqueue(patterned(this.#job, this.given, count));
+    this.given += count;
+  }
+
+  end(): void {
+    if (this.isOver) return;
+    this.ending = "ended";
+    this.#controller?.close();
+  }
+
+  fail(): void {
+    if (this.isOver) return;
+    this.ending = "failed";
+    this.#controller?.error(new Error("the source broke off"));
+  }
+}
+
+/** How a job's backend takes it. */
+export type Manner = "answers" | "refuses" | "cannot be reached" | "is not asked";
+
+/** One job, from its client at one end to its backend at the other. */
+export class LinkJob {
+  readonly id: number;
+  readonly manner: Manner;
+  readonly sink = new StrictSink();
+  /** Undefined for a request whose body is known whole. */
+  readonly upload: Source | undefined;
+  readonly wholeBytes: number;
+  readonly answer: Source;
+  exchange: Exchange | undefined;
+  taken = 0;
+  /** What the backend has read of the request. */
+  readonly read: Uint8Array[] = [];
+  asked = 0;
+  /** The backend has read the request to its end. */
+  hasReadAll = false;
+  signal: AbortSignal | undefined;
+  #hasResponded = false;
+  readonly #respond = Promise.withResolvers<Response>();
+  #reader: { read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array | undefined }> } | undefined;
+
+  constructor(id: number, manner: Manner, wholeBytes: number | undefined) {
+    this.id = id;
+    this.manner = manner;
+    this.upload = wholeBytes === undefined ? new Source(id) : undefined;
+    this.wholeBytes = wholeBytes ?? 0;
+    this.answer = new Source(id);
+    // Nobody may be there any more to hear of it.
+    this.#respond.promise.catch(() => {});
+  }
+
+  request(): ExchangeRequest {
+    const body = this.upload?.stream ?? patterned(this.id, 0, this.wholeBytes);
+    return { head: { method: "POST", path: `/${this.id}`, headers: [] }, body };
+  }
+
+  /** What the worker's backend makes of the job. */
+  open(): Opening {
+    if (this.manner === "refuses") return { kind: "refuse", code: "protocol_error", message: "no" };
+    if (this.manner === "is not asked") return { kind: "answer", status: 400, body: {} };
+    return {
+      kind: "ask",
+      mayFallSilent: false,
+      ask: (body, signal) => {
+        this.asked += 1;
+        this.signal = signal;
+        if (body instanceof Uint8Array) this.read.push(body.slice());
+        else this.#reader = body?.getReader();
+        if (this.#reader === undefined) this.hasReadAll = true;
+        const gone = (): void => {
+          this.answer.fail();
+          this.#respond.reject(new DOMException("aborted", "AbortError"));
+        };
+        if (signal.aborted) gone();
+        else signal.addEventListener("abort", gone);
+        return this.#respond.promise;
+      },
+    };
+  }
+
+  respond(): void {
+    if (this.#hasResponded) return;
+    this.#hasResponded = true;
+    if (this.manner === "cannot be reached") {
+      this.#respond.reject(Object.assign(new Error("refused"), { code: "ECONNREFUSED" }));
+    } else this.#respond.resolve(new Response(this.answer.stream));
+  }
+
+  /** The backend reads one piece of the request, when there is one. */
+  readOne(): void {
+    this.#reader?.read().then(
+      ({ done, value }) => {
+        if (done) this.hasReadAll = true;
+        else if (value) this.read.push(value.slice());
+      },
+      () => {},
+    );
+  }
+
+  take(): void {
+    const held = this.sink.body.length - this.taken;
+    this.taken += held;
+    this.exchange?.consumed(held);
+  }
+}
+
+/** What went one way on the link, by exchange: kept to find out what must not happen. */
+class Ledger {
+  readonly bodyBytes = new Map<number, number>();
+  readonly granted = new Map<number, number>();
+  readonly ended = new Set<number>();
+  readonly reset = new Set<number>();
+
+  note(frame: Frame): void {
+    if ("body" in frame) this.bodyBytes.set(frame.id, (this.bodyBytes.get(frame.id) ?? 0) + frame.body.length);
+    if (frame.type === "credit") this.granted.set(frame.id, (this.granted.get(frame.id) ?? 0) + frame.bytes);
+    if ("end" in frame && frame.end) this.ended.add(frame.id);
+    if (frame.type === "reset") this.reset.add(frame.id);
+  }
+}
+
+/** A real session and a real worker's exchanges with a line between them, on which a test decides what arrives when. */
+export class LinkRig {
+  readonly clock = new FakeClock();
+  readonly jobs = new Map<number, LinkJob>();
+  /** Rules that were broken. */
+  readonly wrongs: string[] = [];
+  readonly closes: string[] = [];
+  /** Exchanges that were running when the session closed. */
+  runningAtEnd = 0;
+  isLost = false;
+  #hasRoomUp = true;
+  #hasRoomDown = true;
+  readonly #down: Uint8Array[] = [];
+  readonly #up: Uint8Array[] = [];
+  readonly #sentDown = new Ledger();
+  readonly #sentUp = new Ledger();
+  readonly #heardDown = new Ledger();
+  readonly #heardUp = new Ledger();
+  readonly session: WorkerSession;
+  readonly worker: Exchanges;
+
+  constructor() {
+    this.session = new WorkerSession({
+      id: "s",
+      worker: { id: "w", name: "w", version: undefined, hostInfo: {} },
+      offer: { models: ["m"], maxConcurrency: 99, embeddingBatchSize: undefined, status: "ready", reason: undefined },
+      dialect: createNativeDialect(LINK_WINDOW),
+      socket: {
+        send: (data) => this.#send(this.#down, data, this.#hasRoomDown),
+        sendNow: (data) => this.#send(this.#down, data, this.#hasRoomDown),
+        ping: () => {},
+        close: (_code, reason) => {
+          this.closes.push(reason);
+          this.lose();
+        },
+      },
+      host: { onOfferChange: () => {}, onClosed: () => {} },
+      clock: this.clock,
+      log: {
+        ...silentLog,
+        info: (_event, fields) => {
+          this.runningAtEnd = Number(fields?.["running"]);
+        },
+      },
+      confirmTimeoutMs: 5000,
+    });
+    this.worker = new Exchanges({
+      wire: { hasRoom: () => this.#hasRoomUp, send: (frame) => void this.#send(this.#up, frame, true) },
+      window: LINK_WINDOW,
+      backend: { open: ({ path }) => this.jobs.get(Number(path.slice(1)))?.open() ?? this.#stray() },
+      clock: this.clock,
+      log: silentLog,
+      maxConcurrency: 99,
+      requestTimeoutMs: SILENCE_MS,
+      onUnreachable: () => {},
+      onIdle: () => {},
+    });
+  }
+
+  start(manner: Manner, wholeBytes: number | undefined): void {
+    const job = new LinkJob(this.jobs.size + 1, manner, wholeBytes);
+    this.jobs.set(job.id, job);
+    job.exchange = this.session.open(job.request(), job.sink);
+  }
+
+  /** The next frames arrive at the worker, or at the server. */
+  deliver(way: "down" | "up", count: number): void {
+    const queue = way === "down" ? this.#down : this.#up;
+    for (const bytes of queue.splice(0, count)) {
+      if (this.isLost) return;
+      const frame = decodeFrame(bytes);
+      if (frame.type === "bad") {
+        this.wrongs.push(`a bad frame goes ${way}: ${frame.reason}`);
+        continue;
+      }
+      (way === "down" ? this.#heardDown : this.#heardUp).note(frame);
+      if (way === "up") this.session.handleMessage(bytes);
+      else {
+        const wrong = this.worker.handle(frame);
+        if (wrong !== undefined) this.wrongs.push(`the worker is told wrong: ${wrong}`);
+      }
+    }
+  }
+
+  /** A frame arrives that nobody sent just now, as if it had been under way for long. */
+  inject(way: "down" | "up", bytes: Uint8Array): void {
+    if (this.isLost) return;
+    if (way === "up") return this.session.handleMessage(bytes);
+    const frame = decodeFrame(bytes);
+    if (frame.type !== "bad") this.worker.handle(frame);
+  }
+
+  setRoom(way: "down" | "up", hasRoom: boolean): void {
+    if (way === "up") this.#hasRoomUp = hasRoom;
+    else this.#hasRoomDown = hasRoom;
+    if (!hasRoom) return;
+    if (way === "up") this.worker.resume();
+    else this.session.handleDrain();
+  }
+
+  lose(): void {
+    if (this.isLost) return;
+    this.isLost = true;
+    this.session.handleClosed("gone");
+    this.worker.handleLost();
+  }
+
+  /** What must hold at any time. */
+  check(): readonly string[] {
+    for (const job of this.jobs.values()) {
+      const { id, sink } = job;
+      this.wrongs.push(...sink.wrongs.map((what) => `job ${id}: ${what}`));
+      if (sink.ends.length > 1) this.wrongs.push(`job ${id} ended twice`);
+      if (job.asked > 1) this.wrongs.push(`job ${id} was asked twice`);
+      this.#checkBytes(job);
+      this.#checkCredit(job);
+    }
+    return this.wrongs;
+  }
+
+  #checkBytes({ id, sink, answer, upload, wholeBytes, read, hasReadAll, manner }: LinkJob): void {
+    const wrong = (what: string): void => void this.wrongs.push(`job ${id}: ${what}`);
+    const isWhole = sink.ends[0]?.kind === "complete";
+    if (manner === "is not asked") {
+      if (isWhole && sink.body.toString() !== "{}") wrong("the worker's own answer is another one");
+      return;
+    }
+    if (!sink.body.equals(patterned(id, 0, sink.body.length))) wrong("the client got other bytes");
+    if (sink.body.length > answer.given) wrong("the client got more bytes than were sent");
+    if (isWhole && (answer.ending !== "ended" || sink.body.length !== answer.given)) wrong("a cut answer looks whole");
+    const got = Buffer.concat(read);
+    const sent = upload ? upload.given : wholeBytes;
+    if (!got.equals(patterned(id, 0, got.length))) wrong("the backend got other bytes");
+    if (got.length > sent) wrong("the backend got more bytes than were sent");
+    if (hasReadAll && (got.length !== sent || (upload && upload.ending !== "ended")))
+      wrong("a cut request looks whole");
+  }
+
+  #checkCredit({ id, sink, taken, read }: LinkJob): void {
+    const wrong = (what: string): void => void this.wrongs.push(`job ${id}: ${what}`);
+    const of = (map: ReadonlyMap<number, number>): number => map.get(id) ?? 0;
+    if (of(this.#sentDown.bodyBytes) > LINK_WINDOW + of(this.#heardUp.granted)) wrong("the server overspends");
+    if (of(this.#sentUp.bodyBytes) > LINK_WINDOW + of(this.#heardDown.granted)) wrong("the worker overspends");
+    if (of(this.#sentDown.granted) > taken) wrong("the server grants more than its client took");
+    const got = read.reduce((sum, { length }) => sum + length, 0);
+    if (of(this.#sentUp.granted) > got) wrong("the worker grants more than its backend read");
+    if (sink.body.length - taken > LINK_WINDOW) wrong("more is held for the client than a window");
+  }
+
+  #send(queue: Uint8Array[], data: string | Uint8Array, hasRoom: boolean): "sent" | "queued" {
+    if (typeof data === "string" || this.isLost) return "sent";
+    const copy = data.slice();
+    const frame = decodeFrame(copy);
+    const isUp = queue === this.#up;
+    const ledger = isUp ? this.#sentUp : this.#sentDown;
+    if (frame.type === "bad") this.wrongs.push("a bad frame is sent");
+    else {
+      // Nothing follows a RESET; nothing of a worker's follows its END, and of a server's only credit and RESET.
+      const isLate = ledger.reset.has(frame.id) || (ledger.ended.has(frame.id) && (isUp || "body" in frame));
+      if (isLate) this.wrongs.push(`${frame.type} for ${frame.id} goes ${isUp ? "up" : "down"} after its end`);
+      ledger.note(frame);
+    }
+    queue.push(copy);
+    return hasRoom ? "sent" : "queued";
+  }
+
+  #stray(): Opening {
+    return { kind: "refuse", code: "internal", message: "nobody's job" };
+  }
+}

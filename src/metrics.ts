@@ -3,6 +3,7 @@ import { collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import type { AuthSurface } from "./auth.ts";
 import { BucketHistogram } from "./bucket-histogram.ts";
 import { CellCounter } from "./cell-counter.ts";
+import { memoryLimitBytes } from "./memory-limit.ts";
 import { errorResponses, rawAnswer } from "./openapi/schema.ts";
 import type { RecentTimes } from "./recent/recent-times.ts";
 
@@ -118,6 +119,8 @@ export function createMetrics(version: string, firstBytes?: RecentTimes): Metric
   })
     .labels({ version, bun: Bun.version })
     .set(1);
+  const memoryHelp = "Bytes of memory that the process may use: its container's limit, or the machine's.";
+  new Gauge({ name: "moorage_memory_limit_bytes", help: memoryHelp, registers }).set(memoryLimitBytes());
   const jobs = counter("moorage_jobs_total", "Jobs ended, by outcome.", ["plugin", "model", "outcome"]);
   const tokens = counter("moorage_tokens_total", "Tokens as the answers stated them.", [
     "plugin",

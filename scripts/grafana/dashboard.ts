@@ -1,270 +1,33 @@
-/** What a panel of the dashboard is made of. */
-interface Panel {
-  readonly title: string;
-  readonly about: string;
-  /** Of Grafana's: https://grafana.com/docs/grafana/latest/panels-visualizations/configure-standard-options/#unit */
-  readonly unit: string;
-  readonly queries: readonly (readonly [legend: string, expr: string])[];
-  readonly isStat?: boolean;
+import { MCP, PROCESS, TRANSFERS } from "./other-rows.ts";
+import type { Panel, Row } from "./panel.ts";
+import { LLM, OVERVIEW, SPEECH } from "./pool-rows.ts";
+
+const ROWS: readonly Row[] = [OVERVIEW, LLM, SPEECH, MCP, TRANSFERS, PROCESS];
+
+interface Variable {
+  readonly name: string;
+  readonly label: string;
+  readonly query: string;
+  /** What All stands for; without it, for each of the values. */
+  readonly allValue?: string;
 }
 
-/** The filter that every query of a plugin has: what is chosen at the dashboard's top. */
-const OF = 'instance=~"$instance",plugin=~"$plugin"';
-const ON = 'instance=~"$instance"';
-
-const quantiles = (metric: string): readonly (readonly [string, string])[] =>
-  [0.5, 0.95, 0.99].map((at) => [
-    `p${at * 100}`,
-    `histogram_quantile(${at}, sum by (le) (rate(${metric}_bucket{${OF}}[$__rate_interval])))`,
-  ]);
-
-const ROWS: readonly { readonly title: string; readonly panels: readonly Panel[] }[] = [
+/** What is chosen at the dashboard's top. */
+export const VARIABLES: readonly Variable[] = [
+  // All is only those that are Moorage's: process_… and nodejs_… are other programs' as well.
+  { name: "instance", label: "Server", query: "label_values(moorage_build_info, instance)" },
   {
-    title: "At a glance",
-    panels: [
-      {
-        title: "Workers",
-        about: "Connected, of the chosen plugins.",
-        unit: "short",
-        isStat: true,
-        queries: [["", `sum(moorage_workers{${OF}})`]],
-      },
-      {
-        title: "Slots in use",
-        about: "Share of the slots that workers offer.",
-        unit: "percentunit",
-        isStat: true,
-        queries: [["", `sum(moorage_slots_busy{${OF}}) / sum(moorage_slots{${OF}})`]],
-      },
-      {
-        title: "Waiting",
-        about: "Jobs in the queue.",
-        unit: "short",
-        isStat: true,
-        queries: [["", `sum(moorage_queue_length{${OF}})`]],
-      },
-      {
-        title: "Failures",
-        about: "Share of the jobs that ended.",
-        unit: "percentunit",
-        isStat: true,
-        queries: [
-          ["", `sum(rate(moorage_jobs_total{${OF},outcome="failed"}[5m])) / sum(rate(moorage_jobs_total{${OF}}[5m]))`],
-        ],
-      },
-      {
-        title: "Jobs",
-        about: "Ended a second, by outcome.",
-        unit: "reqps",
-        queries: [["{{outcome}}", `sum by (outcome) (rate(moorage_jobs_total{${OF}}[$__rate_interval]))`]],
-      },
-      {
-        title: "Time to the first byte",
-        about: "From acceptance to the answer's first byte, of jobs that did not fail.",
-        unit: "s",
-        queries: quantiles("moorage_first_byte_seconds"),
-      },
-    ],
+    name: "plugin",
+    label: "Plugin",
+    // The former from the start on, the latter of plugins without a pool.
+    query: 'label_values({__name__=~"moorage_workers|moorage_jobs_total",instance=~"$instance"}, plugin)',
+    allValue: ".*",
   },
   {
-    title: "Pool",
-    panels: [
-      {
-        title: "Workers by status",
-        about: "Those that are not ready or draining get no jobs.",
-        unit: "short",
-        queries: [["{{plugin}} {{status}}", `sum by (plugin, status) (moorage_workers{${OF}})`]],
-      },
-      {
-        title: "Slots and queue",
-        about: "When the queue grows while all slots are used, the workers are the bottleneck.",
-        unit: "short",
-        queries: [
-          ["slots", `sum(moorage_slots{${OF}})`],
-          ["in use", `sum(moorage_slots_busy{${OF}})`],
-          ["waiting", `sum(moorage_queue_length{${OF}})`],
-          ["jobs", `sum(moorage_jobs_in_flight{${OF}})`],
-        ],
-      },
-      {
-        title: "Time in the queue",
-        about: "From acceptance to a worker.",
-        unit: "s",
-        queries: quantiles("moorage_queue_wait_seconds"),
-      },
-      {
-        title: "Duration",
-        about: "From acceptance to the end.",
-        unit: "s",
-        queries: quantiles("moorage_job_duration_seconds"),
-      },
-      {
-        title: "Turned away",
-        about: "Before a worker had them, by reason.",
-        unit: "reqps",
-        queries: [
-          [
-            "{{plugin}} {{reason}}",
-            `sum by (plugin, reason) (rate(moorage_rejections_total{${OF}}[$__rate_interval]))`,
-          ],
-        ],
-      },
-      {
-        title: "Sent elsewhere",
-        about: "Jobs whose worker was lost or could not, by reason.",
-        unit: "reqps",
-        queries: [
-          ["{{plugin}} {{reason}}", `sum by (plugin, reason) (rate(moorage_retries_total{${OF}}[$__rate_interval]))`],
-        ],
-      },
-    ],
-  },
-  {
-    title: "Models",
-    panels: [
-      {
-        title: "Requests by model",
-        about: "Ended a second.",
-        unit: "reqps",
-        queries: [["{{model}}", `sum by (model) (rate(moorage_jobs_total{${OF},model=~"$model"}[$__rate_interval]))`]],
-      },
-      {
-        title: "Tokens by model",
-        about: "As the answers stated them, a second; a job counts when it ends.",
-        unit: "short",
-        queries: [
-          [
-            "{{model}} {{direction}}",
-            `sum by (model, direction) (rate(moorage_tokens_total{${OF},model=~"$model"}[$__rate_interval]))`,
-          ],
-        ],
-      },
-      {
-        title: "Gap between chunks",
-        about: "Of streams, as their client sees them.",
-        unit: "s",
-        queries: quantiles("moorage_chunk_gap_seconds"),
-      },
-      {
-        title: "Audio",
-        about: "Seconds of sound transcribed a second.",
-        unit: "short",
-        queries: [
-          ["{{model}}", `sum by (model) (rate(moorage_audio_seconds_total{${OF},model=~"$model"}[$__rate_interval]))`],
-        ],
-      },
-    ],
-  },
-  {
-    title: "MCP and transfers",
-    panels: [
-      {
-        title: "MCP calls",
-        about: "Ended a second, by method and outcome.",
-        unit: "reqps",
-        queries: [
-          [
-            "{{method}} {{outcome}}",
-            `sum by (method, outcome) (rate(moorage_mcp_calls_total{${ON}}[$__rate_interval]))`,
-          ],
-        ],
-      },
-      {
-        title: "Relays, sessions, calls",
-        about: "Now.",
-        unit: "short",
-        queries: [
-          ["relays", `sum(moorage_mcp_relays{${ON}})`],
-          ["sessions", `sum(moorage_mcp_sessions{${ON}})`],
-          ["{{kind}}", `sum by (kind) (moorage_mcp_in_flight{${ON}})`],
-        ],
-      },
-      {
-        title: "Transfers",
-        about: "Channels that ended a second, by outcome.",
-        unit: "reqps",
-        queries: [["{{outcome}}", `sum by (outcome) (rate(moorage_transfers_total{${ON}}[$__rate_interval]))`]],
-      },
-      {
-        title: "Bytes of transfers",
-        about: "A second, and channels that are open.",
-        unit: "Bps",
-        queries: [["bytes", `sum(rate(moorage_transfer_bytes_total{${ON}}[$__rate_interval]))`]],
-      },
-      {
-        title: "Open channels",
-        about: "Waiting for a side, or joined.",
-        unit: "short",
-        queries: [["{{state}}", `sum by (state) (moorage_transfer_channels{${ON}})`]],
-      },
-      {
-        title: "MCP sessions opened",
-        about: "A second.",
-        unit: "reqps",
-        queries: [["", `sum(rate(moorage_mcp_sessions_opened_total{${ON}}[$__rate_interval]))`]],
-      },
-    ],
-  },
-  {
-    title: "The server",
-    panels: [
-      {
-        title: "Bytes",
-        about: "Of requests (in) and answers (out).",
-        unit: "Bps",
-        queries: [
-          [
-            "{{plugin}} {{direction}}",
-            `sum by (plugin, direction) (rate(moorage_bytes_total{${OF}}[$__rate_interval]))`,
-          ],
-        ],
-      },
-      {
-        title: "CPU",
-        about: "Cores; the server has one thread for all of its events.",
-        unit: "short",
-        queries: [["{{instance}}", `rate(process_cpu_seconds_total{${ON}}[$__rate_interval])`]],
-      },
-      {
-        title: "Memory",
-        about: "Resident.",
-        unit: "bytes",
-        queries: [
-          ["{{instance}}", `process_resident_memory_bytes{${ON}}`],
-          ["spooled uploads", `moorage_spool_bytes{${ON}}`],
-        ],
-      },
-      {
-        title: "Event loop lag",
-        about: "How late the server is for its events.",
-        unit: "s",
-        queries: [
-          ["p50", `nodejs_eventloop_lag_p50_seconds{${ON}}`],
-          ["p99", `nodejs_eventloop_lag_p99_seconds{${ON}}`],
-        ],
-      },
-      {
-        title: "Open files",
-        about: "A worker, a client and a spooled upload are one each.",
-        unit: "short",
-        queries: [
-          ["open", `process_open_fds{${ON}}`],
-          ["limit", `process_max_fds{${ON}}`],
-        ],
-      },
-      {
-        title: "Wrong keys",
-        about: "Requests turned away a second, by where they knocked.",
-        unit: "reqps",
-        queries: [["{{surface}}", `sum by (surface) (rate(moorage_auth_failures_total{${ON}}[$__rate_interval]))`]],
-      },
-      {
-        title: "Version",
-        about: "What runs.",
-        unit: "short",
-        queries: [["{{version}} on Bun {{bun}}", `moorage_build_info{${ON}}`]],
-      },
-    ],
+    name: "model",
+    label: "Model",
+    query: 'label_values(moorage_jobs_total{instance=~"$instance",plugin=~"$plugin"}, model)',
+    allValue: ".*",
   },
 ];
 
@@ -306,24 +69,23 @@ export function grafanaDashboard(): object {
     uid: "moorage",
     tags: ["moorage"],
     editable: true,
-    schemaVersion: 39,
+    // Grafana 10.0's; newer ones bring it up to theirs.
+    schemaVersion: 38,
     refresh: "30s",
     time: { from: "now-3h", to: "now" },
     templating: {
       list: [
         { name: "datasource", label: "Prometheus", type: "datasource", query: "prometheus" },
-        variable("instance", "Server", "label_values(moorage_build_info, instance)"),
-        variable("plugin", "Plugin", 'label_values(moorage_workers{instance=~"$instance"}, plugin)'),
-        variable("model", "Model", 'label_values(moorage_jobs_total{instance=~"$instance",plugin=~"$plugin"}, model)'),
+        ...VARIABLES.map(toVariable),
       ],
     },
     panels,
   };
 }
 
-/** Every expression that the dashboard asks. */
-export function grafanaQueries(): readonly string[] {
-  return ROWS.flatMap(({ panels }) => panels.flatMap(({ queries }) => queries.map(([, expr]) => expr)));
+/** Every query that the dashboard asks, with its legend. */
+export function grafanaQueries(): Row["panels"][number]["queries"] {
+  return ROWS.flatMap(({ panels }) => panels.flatMap(({ queries }) => queries));
 }
 
 function toPanel({ title, about, unit, queries, isStat = false }: Panel, id: number, gridPos: object): object {
@@ -345,7 +107,7 @@ function toPanel({ title, about, unit, queries, isStat = false }: Panel, id: num
   };
 }
 
-function variable(name: string, label: string, query: string): object {
+function toVariable({ name, label, query, allValue }: Variable): object {
   return {
     name,
     label,
@@ -356,7 +118,7 @@ function variable(name: string, label: string, query: string): object {
     refresh: 2,
     multi: true,
     includeAll: true,
-    allValue: ".*",
+    ...(allValue === undefined ? {} : { allValue }),
     current: { text: ["All"], value: ["$__all"] },
   };
 }

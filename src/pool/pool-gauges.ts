@@ -27,4 +27,7 @@ export function registerGauges(metrics: Metrics, plugin: string, pool: Pool, run
   metrics.gauge("moorage_queue_length", "Jobs waiting for a slot.", ["plugin"], () => [
     { labels, value: pool.queueLength },
   ]);
+  metrics.gauge("moorage_queue_capacity", "Jobs that may wait for a slot.", ["plugin"], () => [
+    { labels, value: pool.queueCapacity },
+  ]);
 }

@@ -25,6 +25,7 @@ import {
 
 // The shapes are what these two files are held to below.
 const compose = Bun.YAML.parse(await read("deploy/compose.yaml")) as Compose;
+const monitoring = await read("deploy/monitoring/compose.yaml");
 const fly = Bun.TOML.parse(await read("fly.toml")) as Fly;
 const nginx = await read("deploy/nginx.conf");
 const caddy = await read("deploy/Caddyfile");
@@ -239,6 +240,32 @@ describe("the image", () => {
     expect(dockerfile).toContain(`CMD ["${PROGRAMS["moorage-server"].entry}"]`);
     expect(dockerfile).toContain(`EXPOSE ${defaults.port}\n`);
     expect(dockerfile).toContain("STOPSIGNAL SIGTERM");
+  });
+});
+
+describe("monitoring/compose.yaml", () => {
+  const added = Bun.YAML.parse(monitoring) as {
+    readonly services: Readonly<
+      Record<string, { networks: readonly string[]; ports: readonly string[]; configs: readonly { source: string }[] }>
+    >;
+    readonly configs: Readonly<Record<string, { readonly file?: string; readonly content?: string }>>;
+  };
+
+  test.each(Object.entries(added.services))(
+    "puts %s beside the server, open to this machine only",
+    (_name, service) => {
+      expect(service.networks.filter((name) => !compose.services.server.networks.includes(name))).toEqual([]);
+      expect(service.ports.filter((port) => !port.startsWith("127.0.0.1:"))).toEqual([]);
+      expect(service.configs.filter(({ source }) => !Object.hasOwn(added.configs, source))).toEqual([]);
+    },
+  );
+
+  test("has files that are there, and the server's own port for metrics", () => {
+    const files = Object.values(added.configs).flatMap(({ file }) => file ?? []);
+    expect(files.length).toBeGreaterThan(0);
+    expect(files.filter((file) => !existsSync(pathOf(`deploy/${file}`)))).toEqual([]);
+    const port = compose.services.server.environment["METRICS_PORT"];
+    expect(added.configs["prometheus"]?.content).toContain(`"server:${port}"`);
   });
 });
 

@@ -12,6 +12,9 @@ export function createAsrPlugin(context: PluginContext): Plugin {
   metrics.gauge("moorage_spool_bytes", "Bytes of uploads that are held on disk.", [], () => [
     { labels: {}, value: spoolSpace.used },
   ]);
+  metrics.gauge("moorage_spool_limit_bytes", "Bytes of uploads that may be held on disk.", [], () => [
+    { labels: {}, value: config.spoolBytes },
+  ]);
   return {
     id: "asr",
     routes: asrRoutes(area, spoolSpace, context),

@@ -1,0 +1,147 @@
+import { join } from "node:path";
+import {
+  SAMPLE_CHAT_MODEL,
+  SAMPLE_EMBED_MODEL,
+  SAMPLE_TRANSCRIBE_MODEL,
+  startSampleBackend,
+} from "../../src/demo/sample-backend.ts";
+import { KNOWN_PLUGINS } from "../../src/plugins.ts";
+import { decodeFrame } from "../../src/tunnel/frame.ts";
+import type { NativeWorker } from "./native-worker.ts";
+import { TestServer } from "./test-server.ts";
+import { startBackend, startTestWorker } from "./test-worker.ts";
+
+/** Served by two workers, of which one turns everything away. */
+const SHAKY_MODEL = "shaky";
+/** Its model server answers 500. */
+const BROKEN_MODEL = "broken";
+const SOUND = join(import.meta.dir, "../../docs/sample.wav");
+/** Of two idle workers each is as likely: in so many tries the one that turns away is met. */
+const MAX_SHAKY_TRIES = 50;
+
+/** A server with all plugins and a worker program of each kind, so that there is something to count. */
+export class MonitoredServer {
+  readonly server: TestServer;
+  readonly #running: readonly { stop(): Promise<void> }[];
+
+  private constructor(server: TestServer, running: readonly { stop(): Promise<void> }[]) {
+    this.server = server;
+    this.#running = running;
+  }
+
+  static async start(): Promise<MonitoredServer> {
+    const server = new TestServer({ plugins: KNOWN_PLUGINS, mcpRejoinTimeoutMs: 0 });
+    const sample = startSampleBackend({ delayMs: 1 });
+    const broken = startBackend(() => new Response("{}", { status: 500 }), { models: [BROKEN_MODEL] });
+    const well = startBackend(() => Response.json({ usage: { prompt_tokens: 1, completion_tokens: 1 } }), {
+      models: [SHAKY_MODEL],
+    });
+    const refusing = await server.worker({ models: [SHAKY_MODEL] });
+    refuseAll(refusing);
+    const tools = startTools();
+    const of = (kind: string, backend: string): ReturnType<typeof startTestWorker> =>
+      startTestWorker({ server: server.url, kinds: [kind], backend, drainTimeoutMs: 0 });
+    const workers = [
+      ...[sample, broken, well].map(({ url }) => of("llm", url)),
+      of("asr", sample.url),
+      startTestWorker({ server: server.url, kinds: ["mcp"], id: "tools", mcpUrl: tools.url, drainTimeoutMs: 0 }),
+    ];
+    await Promise.all(workers.map((worker) => worker.registered));
+    return new MonitoredServer(server, [...workers, sample, broken, well, tools, server]);
+  }
+
+  /** Some of everything that is counted: jobs of each plugin, and what is turned away. */
+  async work(): Promise<void> {
+    const { server } = this;
+    const answers = [
+      await server.chat(SAMPLE_CHAT_MODEL, { stream: true, stream_options: { include_usage: true } }),
+      await server.chat(SAMPLE_CHAT_MODEL),
+      await server.post("/v1/embeddings", { model: SAMPLE_EMBED_MODEL, input: ["ahoy"] }),
+      await server.chat(BROKEN_MODEL),
+      await server.chat("nobody's"),
+      await this.#transcribe(),
+      await this.#rpc("tools", { jsonrpc: "2.0", id: 1, method: "initialize", params: {} }),
+      await this.#rpc("tools", { jsonrpc: "2.0", id: 2, method: "tools/list" }),
+      await this.#rpc("nobody", { jsonrpc: "2.0", id: 3, method: "tools/list" }),
+      ...(await this.#transfer()),
+      await server.fetch("/v1/models", { headers: { authorization: "Bearer wrong" } }),
+    ];
+    const statuses = answers.map(({ status }) => status);
+    for (const answer of answers) await answer.text();
+    const wanted = [200, 200, 200, 500, 404, 200, 200, 200, 503, 200, 200, 401];
+    if (!Bun.deepEquals(statuses, wanted)) throw new Error(`answered ${statuses} instead of ${wanted}`);
+    await this.#retry();
+  }
+
+  scrape(): Promise<string> {
+    return fetch(`${this.server.url}/metrics`).then((answer) => answer.text());
+  }
+
+  async stop(): Promise<void> {
+    for (const each of this.#running) await each.stop();
+  }
+
+  async #retry(): Promise<void> {
+    const counted = async (): Promise<string | undefined> =>
+      /^moorage_retries_total\{plugin="llm",.*$/m.exec(await this.scrape())?.[0];
+    const before = await counted();
+    for (let tries = 0; tries < MAX_SHAKY_TRIES; tries += 1) {
+      await (await this.server.chat(SHAKY_MODEL)).text();
+      if ((await counted()) !== before) return;
+    }
+    throw new Error("no job was sent to another worker");
+  }
+
+  async #transcribe(): Promise<Response> {
+    const form = new FormData();
+    form.set("model", SAMPLE_TRANSCRIBE_MODEL);
+    form.set("file", Bun.file(SOUND));
+    return this.server.fetch("/v1/audio/transcriptions", { method: "POST", body: form });
+  }
+
+  #rpc(relay: string, message: object): Promise<Response> {
+    return fetch(`${this.server.url}/api/mcp/id/${relay}/mcp`, {
+      method: "POST",
+      headers: { "content-type": "application/json", accept: "application/json, text/event-stream" },
+      body: JSON.stringify(message),
+    });
+  }
+
+  async #transfer(): Promise<readonly Response[]> {
+    const made = await this.server.fetch("/api/transfer", { method: "POST" });
+    const { channel_id: id } = (await made.json()) as { channel_id: string }; // As the API has it.
+    const path = `/api/transfer/${id}`;
+    return Promise.all([this.server.fetch(path), this.server.fetch(path, { method: "PUT", body: "ahoy" })]);
+  }
+}
+
+/** Turns each job away, as one does that is about to leave. */
+function refuseAll(worker: NativeWorker): void {
+  worker.socket.addEventListener("message", ({ data }: MessageEvent<string | ArrayBuffer>) => {
+    const frame = typeof data === "string" ? undefined : decodeFrame(new Uint8Array(data));
+    if (frame?.type === "request") worker.breakOff(frame.id, "draining");
+  });
+}
+
+/** An MCP server of the older era, as far as it has sessions. */
+function startTools(): { readonly url: string; stop(): Promise<void> } {
+  let sessions = 0;
+  const server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    async fetch(request) {
+      if (request.method !== "POST") return new Response(null, { status: 405 });
+      const { id, method } = (await request.json()) as { id?: unknown; method: string }; // As JSON-RPC has it.
+      if (id === undefined) return new Response(null, { status: 202 });
+      sessions += 1;
+      const headers = method === "initialize" ? { "mcp-session-id": `session-${sessions}` } : undefined;
+      const serverInfo = { name: "tools", version: "1" };
+      const result =
+        method === "initialize"
+          ? { protocolVersion: "2025-06-18", capabilities: { tools: {} }, serverInfo }
+          : { tools: [] };
+      return Response.json({ jsonrpc: "2.0", id, result }, headers ? { headers } : {});
+    },
+  });
+  return { url: `http://127.0.0.1:${server.port}/mcp`, stop: () => server.stop(true) };
+}

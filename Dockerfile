@@ -1,5 +1,5 @@
 # Not built by CI, which has no container engine; the steps are those of docs/deploy.md. Keep the version in step with
-# .ci/run (tests/unit/project.test.ts holds the two together).
+# .ci/run (tests/project/project.test.ts holds the two together).
 FROM oven/bun:1.4.5-slim AS packages
 WORKDIR /app
 COPY package.json bun.lock bunfig.toml ./

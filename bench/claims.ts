@@ -1,6 +1,6 @@
-import { systemClock } from "../src/clock.ts";
 import type { Demand } from "../src/pool/directory.ts";
 import { Pool } from "../src/pool/pool.ts";
+import { systemClock } from "../src/system/clock.ts";
 import type { Session } from "../src/tunnel/session.ts";
 
 /** Claims held at once while measuring, so that the choice is among unequally loaded workers. */

@@ -2,8 +2,9 @@
  * Many workers in one process: sockets that register and then stay idle, answering what they are asked with a fixed small
  * chat. Arguments: the server's URL, the client key.
  */
-import { decodeFrame, encodeResponse } from "../src/tunnel/frame.ts";
-import { NATIVE_PROTOCOL } from "../src/tunnel/native.ts";
+
+import { decodeFrame, encodeResponse } from "../src/wire/frame.ts";
+import { NATIVE_PROTOCOL } from "../src/wire/protocol.ts";
 import { planRetry } from "../src/worker/retry.ts";
 
 /** Opens sessions until there are so many; answered when all have registered. */

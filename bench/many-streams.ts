@@ -3,8 +3,9 @@
  * spread evenly over that time, and the clients that read them. Arguments: the server's URL, client key, API key, how
  * many streams.
  */
-import { decodeFrame, encodeResponse, encodeResponseData } from "../src/tunnel/frame.ts";
-import { NATIVE_PROTOCOL } from "../src/tunnel/native.ts";
+
+import { decodeFrame, encodeResponse, encodeResponseData } from "../src/wire/frame.ts";
+import { NATIVE_PROTOCOL } from "../src/wire/protocol.ts";
 import { quantile } from "./numbers.ts";
 
 /** Asked about the time since the last such question. */

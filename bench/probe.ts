@@ -3,8 +3,9 @@
  * through the server. One clock sees both ends, so a chunk's way can be told from a late timer. Arguments: the
  * server's URL, client key, API key.
  */
-import { decodeFrame, encodeResponse, encodeResponseData } from "../src/tunnel/frame.ts";
-import { NATIVE_PROTOCOL } from "../src/tunnel/native.ts";
+
+import { decodeFrame, encodeResponse, encodeResponseData } from "../src/wire/frame.ts";
+import { NATIVE_PROTOCOL } from "../src/wire/protocol.ts";
 import { quantile } from "./numbers.ts";
 
 /** Asked about the time since the last such question. */

@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createApp } from "../src/app.ts";
-import { systemClock } from "../src/clock.ts";
 import { defaultConfig } from "../src/config.ts";
-import { systemIds } from "../src/ids.ts";
-import { silentLog } from "../src/log.ts";
+import { systemClock } from "../src/system/clock.ts";
+import { systemIds } from "../src/system/ids.ts";
+import { silentLog } from "../src/system/log.ts";
 
 // Lints the OpenAPI document as the server answers it, by the rules of redocly.yaml. `--print` writes it out instead.
 

@@ -1,26 +1,27 @@
 import { type AnyElysia, Elysia } from "elysia";
-import { createAuth } from "./auth.ts";
+import { createAuth } from "./auth/auth.ts";
 import type { Config } from "./config.ts";
-import type { Deps } from "./deps.ts";
 import { Fault } from "./errors.ts";
-import { healthRoutes } from "./health.ts";
+import { createMetrics, type Metrics } from "./figures/metrics.ts";
+import { RecentTimes } from "./figures/recent-times.ts";
+import { SlidingSum } from "./figures/sliding-sum.ts";
 import { ClientGone } from "./http/body.ts";
 import { type Cors, createCors } from "./http/cors.ts";
 import { errorResponse } from "./http/error-response.ts";
 import { saneRequestId } from "./http/headers.ts";
+import { healthRoutes } from "./http/health.ts";
 import { createListener } from "./http/listener.ts";
-import { modelRoutes } from "./http/models.ts";
+import { metricsRoutes } from "./http/metrics-routes.ts";
 import { createNotFound, OtherPath } from "./http/not-found.ts";
-import { createMetrics, type Metrics, metricsRoutes } from "./metrics.ts";
+import { modelRoutes } from "./models/listing.ts";
 import { openapiRoutes } from "./openapi/routes.ts";
-import type { ModelCard, Plugin } from "./plugin.ts";
+import type { ModelCard, Plugin } from "./plugin/contract.ts";
 import { createPlugins } from "./plugins.ts";
-import { RecentTimes } from "./recent/recent-times.ts";
-import { SlidingSum } from "./recent/sliding-sum.ts";
 import { Overview } from "./state/overview.ts";
 import { stateRoutes } from "./state/routes.ts";
+import type { Deps } from "./system/deps.ts";
+import { VERSION } from "./system/version.ts";
 import { websocketOptions } from "./tunnel/endpoint.ts";
-import { VERSION } from "./version.ts";
 
 /** The server without its listener. */
 export interface App {

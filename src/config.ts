@@ -1,9 +1,8 @@
-import type { LogFormat, LogLevel } from "./log.ts";
-import { deepFreeze } from "./settings/freeze.ts";
-import { type Loaded, readSettings, type Sources } from "./settings/read-settings.ts";
+import { deepFreeze, type Loaded, readSettings, type Sources } from "./settings/read-settings.ts";
 import type { ProgramText } from "./settings/render.ts";
 import { serverTable } from "./settings/server-table.ts";
 import type { Values } from "./settings/setting.ts";
+import type { LogFormat, LogLevel } from "./system/log.ts";
 
 /** The server's whole configuration: validated, deeply frozen, read once. `docs/configuration.md` says what each key means. */
 export interface Config {

@@ -1,6 +1,6 @@
 import type { App } from "./app.ts";
 import type { Config } from "./config.ts";
-import { metricsResponse } from "./metrics.ts";
+import { metricsResponse } from "./http/metrics-routes.ts";
 
 /** A server that accepts connections. */
 export interface Listening {

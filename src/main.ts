@@ -1,16 +1,16 @@
 import { readFileSync } from "node:fs";
 import { createApp } from "./app.ts";
-import { systemClock } from "./clock.ts";
 import { type Config, loadConfig } from "./config.ts";
-import type { Deps, Log } from "./deps.ts";
-import { systemIds } from "./ids.ts";
 import { type Listening, listen } from "./listen.ts";
-import { createLog } from "./log.ts";
-import { createLogWriter, toStdout } from "./log-writer.ts";
 import { KNOWN_PLUGINS } from "./plugins.ts";
 import { EXIT_CONFIG } from "./settings/read-settings.ts";
 import { shutDown } from "./shutdown.ts";
-import { VERSION } from "./version.ts";
+import { systemClock } from "./system/clock.ts";
+import type { Deps, Log } from "./system/deps.ts";
+import { systemIds } from "./system/ids.ts";
+import { createLog } from "./system/log.ts";
+import { createLogWriter, toStdout } from "./system/log-writer.ts";
+import { VERSION } from "./system/version.ts";
 
 /** The server process: configuration in, app up, signals trapped. */
 function main(): void {

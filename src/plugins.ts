@@ -1,4 +1,4 @@
-import type { Plugin, PluginContext } from "./plugin.ts";
+import type { Plugin, PluginContext } from "./plugin/contract.ts";
 import { createAsrPlugin } from "./plugins/asr/plugin.ts";
 import { createLlmPlugin } from "./plugins/llm/plugin.ts";
 import { createMcpPlugin } from "./plugins/mcp/plugin.ts";

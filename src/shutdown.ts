@@ -1,7 +1,7 @@
 import type { App } from "./app.ts";
 import type { Config } from "./config.ts";
-import type { Deps } from "./deps.ts";
 import type { Listening } from "./listen.ts";
+import type { Deps } from "./system/deps.ts";
 
 /** Closing after the work is done is a matter of frames on the wire; whoever has not taken them by then is cut. */
 const CLOSE_MS = 2000;

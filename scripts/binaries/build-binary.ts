@@ -1,7 +1,7 @@
 import { rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { CLIENT_FOLDER, PACKAGE_FILES } from "../../src/browser-files.ts";
+import { CLIENT_FOLDER, PACKAGE_FILES } from "../../src/system/browser-files.ts";
 
 /** The programs, by the name of their binaries. */
 export const PROGRAMS = {

@@ -1,4 +1,4 @@
-import type { Clock, Ids } from "../deps.ts";
+import type { Clock, Ids } from "../system/deps.ts";
 import { sha256 } from "./keys.ts";
 
 /** Half a day: one working day without a second sign-in, and a browser left open overnight is signed out. */

@@ -1,4 +1,4 @@
-import type { Clock, Ids } from "../deps.ts";
+import type { Clock, Ids } from "../system/deps.ts";
 import { sha256 } from "./keys.ts";
 
 /** What every token begins with, by which it is told from a key. */

@@ -1,13 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { createApp } from "../app.ts";
-import { systemClock } from "../clock.ts";
 import { type Config, defaultConfig } from "../config.ts";
-import type { Deps } from "../deps.ts";
-import { systemIds } from "../ids.ts";
 import { type Listening, listen } from "../listen.ts";
-import { createLog } from "../log.ts";
 import { KNOWN_PLUGINS } from "../plugins.ts";
 import { shutDown } from "../shutdown.ts";
+import { systemClock } from "../system/clock.ts";
+import type { Deps } from "../system/deps.ts";
+import { systemIds } from "../system/ids.ts";
+import { createLog } from "../system/log.ts";
 import { loadWorkerSettings } from "../worker/args.ts";
 import { chooseBackend, findBackends, withoutServer } from "../worker/find-backends.ts";
 import { KIND_NAMES } from "../worker/kinds.ts";

@@ -1,5 +1,5 @@
 import { createMcpHandler, fromJsonSchema, McpServer } from "@modelcontextprotocol/server";
-import { VERSION } from "../version.ts";
+import { VERSION } from "../system/version.ts";
 
 /** A small MCP server on the loopback, of both eras, built with the official SDK: a sample, and it says so. */
 export interface SampleMcp {

@@ -1,5 +1,4 @@
-import { deepFreeze } from "../settings/freeze.ts";
-import { type Loaded, readSettings, type Sources } from "../settings/read-settings.ts";
+import { deepFreeze, type Loaded, readSettings, type Sources } from "../settings/read-settings.ts";
 import type { ProgramText } from "../settings/render.ts";
 import { doctorTable } from "./doctor-table.ts";
 

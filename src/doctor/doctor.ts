@@ -1,4 +1,4 @@
-import type { Deps } from "../deps.ts";
+import type { Deps } from "../system/deps.ts";
 import type { Result } from "./check.ts";
 import { createPlan } from "./plan.ts";
 import { runChecks } from "./run.ts";

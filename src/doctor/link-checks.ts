@@ -1,4 +1,4 @@
-import { NATIVE_PROTOCOL } from "../tunnel/native.ts";
+import { NATIVE_PROTOCOL } from "../wire/protocol.ts";
 import { type LinkEnd, refusalHint } from "../worker/retry.ts";
 import { bad, type Check, type Finding, good, warning } from "./check.ts";
 import { probe } from "./http-probe.ts";

@@ -1,8 +1,8 @@
-import { systemClock } from "../clock.ts";
-import { systemIds } from "../ids.ts";
-import { silentLog } from "../log.ts";
 import { EXIT_CONFIG } from "../settings/read-settings.ts";
-import { VERSION } from "../version.ts";
+import { systemClock } from "../system/clock.ts";
+import { systemIds } from "../system/ids.ts";
+import { silentLog } from "../system/log.ts";
+import { VERSION } from "../system/version.ts";
 import { type DoctorSources, loadDoctorSettings } from "./args.ts";
 import { examine } from "./doctor.ts";
 import { heading, jsonReport, resultText, summary } from "./report.ts";

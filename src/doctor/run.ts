@@ -1,4 +1,4 @@
-import type { Clock } from "../deps.ts";
+import type { Clock } from "../system/deps.ts";
 import { errorCode } from "../worker/backend.ts";
 import { bad, type Check, type Finding, type Result, skipped } from "./check.ts";
 

@@ -1,7 +1,7 @@
-import type { Clock, Log } from "../deps.ts";
+import type { Backend } from "../answering/opening.ts";
+import type { Clock, Log } from "../system/deps.ts";
 import { createLoadSampler } from "../worker/host.ts";
 import { WorkerLink } from "../worker/link.ts";
-import type { Backend } from "../worker/opening.ts";
 import type { LinkEnd } from "../worker/retry.ts";
 import { connectUrl } from "../worker/server-url.ts";
 

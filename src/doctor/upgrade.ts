@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
-import { NATIVE_PROTOCOL } from "../tunnel/native.ts";
+import { NATIVE_PROTOCOL } from "../wire/protocol.ts";
 import { errorCode } from "../worker/backend.ts";
 import { connectUrl } from "../worker/server-url.ts";
 import type { NoReply, Reply } from "./http-probe.ts";

@@ -1,4 +1,4 @@
-import type { Deps } from "../deps.ts";
+import type { Deps } from "../system/deps.ts";
 import { errorCode } from "../worker/backend.ts";
 import type { LinkEnd } from "../worker/retry.ts";
 import { type NoReply, type Reply, send } from "./http-probe.ts";

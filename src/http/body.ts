@@ -1,5 +1,5 @@
-import type { Clock } from "../deps.ts";
 import { Fault } from "../errors.ts";
+import type { Clock } from "../system/deps.ts";
 
 /** How a body could not be had, besides the faults: the client is gone and nobody waits for an answer. */
 export class ClientGone extends Error {
@@ -88,4 +88,13 @@ function tooLarge({ maxBytes, setting }: BodyLimits): Fault {
   return new Fault("request_too_large", {
     message: `The request body is larger than the ${maxBytes} bytes this route takes.${more}`,
   });
+}
+
+/**
+ * Gives a chunk's memory back now. Left to the garbage collector, the chunks of a large upload pile up to 60 to 100 MiB
+ * before it runs (resident memory of the server while 1 GiB passed, with and without this).
+ */
+export function freeNow(bytes: Uint8Array): void {
+  // What shares its memory with others is not this chunk's to free; there is no copying to a length of nothing.
+  if (bytes.buffer instanceof ArrayBuffer && bytes.byteLength === bytes.buffer.byteLength) bytes.buffer.transfer(0);
 }

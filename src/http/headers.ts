@@ -1,5 +1,5 @@
-import { type HeaderPairs, isHeaderValue } from "../tunnel/frame.ts";
-import { connectionNames, connectionNamesIn, HOP_BY_HOP } from "../tunnel/hop-by-hop.ts";
+import { type HeaderPairs, isHeaderValue } from "../wire/frame.ts";
+import { connectionNames, connectionNamesIn, HOP_BY_HOP } from "../wire/hop-by-hop.ts";
 
 /** What identifies or admits the client here, or did at a proxy before it; none of it is a worker's business. */
 const CREDENTIALS = ["authorization", "x-api-key", "api-key", "cookie", "x-user-roles", "x-goog-api-key"];

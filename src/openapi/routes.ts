@@ -1,5 +1,5 @@
 import { type AnyElysia, Elysia } from "elysia";
-import { clientFiles, packageFile } from "../browser-files.ts";
+import { clientFiles, packageFile } from "../system/browser-files.ts";
 import { buildDocument } from "./document.ts";
 import { errorResponses, rawAnswer } from "./schema.ts";
 

@@ -1,4 +1,4 @@
-import type { Clock } from "../deps.ts";
+import type { Clock } from "../system/deps.ts";
 import type { Session } from "../tunnel/session.ts";
 import { aliasKey } from "./alias.ts";
 import { Known } from "./known.ts";

@@ -1,8 +1,8 @@
-import type { CancelTimer, Clock } from "../deps.ts";
 import { Fault } from "../errors.ts";
+import type { CancelTimer, Clock } from "../system/deps.ts";
 import type { Exchange, ExchangeEnd, ExchangeRequest } from "../tunnel/exchange.ts";
-import type { ResponseHead } from "../tunnel/frame.ts";
 import type { Session } from "../tunnel/session.ts";
+import type { ResponseHead } from "../wire/frame.ts";
 import type { Demand } from "./directory.ts";
 import { toFault, tooLargeForWorker } from "./job-faults.ts";
 import type { JobFacts, RegisteredJob } from "./jobs-registry.ts";

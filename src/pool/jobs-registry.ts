@@ -1,5 +1,5 @@
-import type { Clock } from "../deps.ts";
 import { Fault } from "../errors.ts";
+import type { Clock } from "../system/deps.ts";
 
 /** What is known of a job under way: for operators, never what is asked or answered. */
 export interface JobFacts {

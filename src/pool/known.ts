@@ -1,4 +1,4 @@
-import type { Clock } from "../deps.ts";
+import type { Clock } from "../system/deps.ts";
 
 /** Models whose first sight is remembered, so that `created` stays put; the longest unseen are forgotten first. */
 const MAX_REMEMBERED = 10_000;

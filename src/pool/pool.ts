@@ -1,9 +1,9 @@
-import type { Clock } from "../deps.ts";
 import { Fault } from "../errors.ts";
+import type { Clock } from "../system/deps.ts";
 import type { Session, SessionHost } from "../tunnel/session.ts";
 import { type Demand, Directory } from "./directory.ts";
 import { JobsRegistry } from "./jobs-registry.ts";
-import { laneOf, lanesOf } from "./lanes.ts";
+import { laneOf, lanesOf } from "./lines.ts";
 import { Queue, type Ticket } from "./queue.ts";
 import type { Seat } from "./seat.ts";
 

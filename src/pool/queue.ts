@@ -1,4 +1,4 @@
-import type { CancelTimer } from "../deps.ts";
+import type { CancelTimer } from "../system/deps.ts";
 
 /** A place in the queue. `number` is the order of arrival: the lowest that a free slot can serve comes first. */
 export interface Ticket<D, C> {

@@ -1,4 +1,4 @@
-import { SlidingSum } from "../recent/sliding-sum.ts";
+import { SlidingSum } from "../figures/sliding-sum.ts";
 import { capacityOf, type Session } from "../tunnel/session.ts";
 import { aliasKey } from "./alias.ts";
 import { createRanked, type Ranked } from "./ranking.ts";

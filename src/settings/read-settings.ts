@@ -111,3 +111,12 @@ function wrongPart(setting: Setting<unknown>, written: unknown, issue: v.BaseIss
     ? `${place} is ${JSON.stringify(wrong.length > 80 ? `${wrong.slice(0, 80)}…` : wrong)}`
     : `${place} is not usable`;
 }
+
+/** Freezes a plain value and all it holds; returns the same value. */
+export function deepFreeze<T>(value: T): T {
+  if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const inner of Object.values(value)) deepFreeze(inner);
+  }
+  return value;
+}

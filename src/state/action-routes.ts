@@ -1,12 +1,12 @@
 import type { AnyElysia } from "elysia";
 import * as v from "valibot";
-import type { Auth } from "../auth.ts";
-import type { Log } from "../deps.ts";
+import type { Auth } from "../auth/auth.ts";
 import { type ErrorCode, Fault } from "../errors.ts";
 import type { Listener } from "../http/listener.ts";
-import { createRoutes, type RouteContext } from "../http/route-context.ts";
 import { API_KEY_SECURITY, errorResponses, jsonAnswer } from "../openapi/schema.ts";
-import type { Operator, Plugin } from "../plugin.ts";
+import type { Operator, Plugin } from "../plugin/contract.ts";
+import { createRoutes, type RouteContext } from "../plugin/route-context.ts";
+import type { Log } from "../system/deps.ts";
 
 export interface ActionOptions {
   readonly auth: Auth;

@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import type { PageAssets } from "../../views/layout.tsx";
-import { clientFiles, type PackageFile, packageFile } from "../browser-files.ts";
 import { Fault } from "../errors.ts";
+import { clientFiles, type PackageFile, packageFile } from "../system/browser-files.ts";
 
 /** The files that the pages load, all from this origin. */
 export interface Assets {

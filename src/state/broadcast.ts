@@ -1,4 +1,4 @@
-import type { CancelTimer, Clock, Log } from "../deps.ts";
+import type { CancelTimer, Clock, Log } from "../system/deps.ts";
 
 /** How often viewers are told at most. */
 const TICK_MS = 1000;

@@ -1,5 +1,5 @@
-import type { Pulse, WorkerCounts } from "../plugin.ts";
-import type { RecentTimes } from "../recent/recent-times.ts";
+import type { RecentTimes } from "../figures/recent-times.ts";
+import type { Pulse, WorkerCounts } from "../plugin/contract.ts";
 import { COLUMNS, type Sample } from "./history.ts";
 
 /** The pulses of all plugins as one. */

@@ -1,8 +1,8 @@
 import type { Config } from "../config.ts";
-import type { CancelTimer, Clock, Log } from "../deps.ts";
-import type { Plugin, Pulse } from "../plugin.ts";
-import type { RecentTimes } from "../recent/recent-times.ts";
-import type { SlidingSum } from "../recent/sliding-sum.ts";
+import type { RecentTimes } from "../figures/recent-times.ts";
+import type { SlidingSum } from "../figures/sliding-sum.ts";
+import type { Plugin, Pulse } from "../plugin/contract.ts";
+import type { CancelTimer, Clock, Log } from "../system/deps.ts";
 import { History, type HistoryState, INTERVAL_MS, type Sample } from "./history.ts";
 import { added, isAlike, sumOf, type Totals, toSample, ZERO } from "./overview-totals.ts";
 import { type Problem, Problems } from "./problems.ts";

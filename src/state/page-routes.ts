@@ -2,14 +2,14 @@ import { type AnyElysia, Elysia } from "elysia";
 import { SignInPage } from "../../views/signin.tsx";
 import { StatePage } from "../../views/state.tsx";
 import type { AddressSource } from "../auth/addresses.ts";
-import type { Auth } from "../auth.ts";
+import type { Auth } from "../auth/auth.ts";
 import type { Config } from "../config.ts";
-import type { Deps } from "../deps.ts";
 import { Fault } from "../errors.ts";
 import { readBody } from "../http/body.ts";
 import type { Listener } from "../http/listener.ts";
 import { errorResponses, rawAnswer } from "../openapi/schema.ts";
-import type { Plugin } from "../plugin.ts";
+import type { Plugin } from "../plugin/contract.ts";
+import type { Deps } from "../system/deps.ts";
 import { type Assets, accepts, createAssets } from "./assets.ts";
 
 export interface PageOptions {

@@ -1,4 +1,4 @@
-import type { Pulse } from "../plugin.ts";
+import type { Pulse } from "../plugin/contract.ts";
 import { sumOf } from "./overview-totals.ts";
 import type { Found } from "./problems.ts";
 

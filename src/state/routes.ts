@@ -1,14 +1,14 @@
 import { type AnyElysia, Elysia } from "elysia";
 import * as v from "valibot";
-import type { Auth } from "../auth.ts";
+import type { Auth } from "../auth/auth.ts";
 import type { Config } from "../config.ts";
-import type { Deps } from "../deps.ts";
 import { Fault } from "../errors.ts";
 import type { Listener } from "../http/listener.ts";
 import { originalOf } from "../http/original.ts";
 import { shownAs } from "../openapi/document.ts";
 import { API_KEY_SECURITY, errorResponses, jsonAnswer, rawAnswer } from "../openapi/schema.ts";
-import type { Plugin } from "../plugin.ts";
+import type { Plugin } from "../plugin/contract.ts";
+import type { Deps } from "../system/deps.ts";
 import { actionRoutes } from "./action-routes.ts";
 import { Broadcast } from "./broadcast.ts";
 import type { Overview } from "./overview.ts";

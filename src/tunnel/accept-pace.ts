@@ -1,4 +1,4 @@
-import type { Clock } from "../deps.ts";
+import type { Clock } from "../system/deps.ts";
 
 /**
  * Taking a worker in costs some 0.2 ms of a core, most of it the upgrade itself (Bun 1.4.5). At this rate a fleet that has

@@ -1,7 +1,7 @@
-import type { Control } from "./control.ts";
-import type { ReceiveCredit } from "./credit.ts";
+import type { ReceiveCredit } from "../wire/credit.ts";
+import type { BadFrame, Frame } from "../wire/frame.ts";
+import type { Control } from "../wire/worker-messages.ts";
 import type { Lane } from "./exchange.ts";
-import type { BadFrame, Frame } from "./frame.ts";
 
 /** The socket under a session: the little of it that a session needs. */
 export interface Socket {

@@ -1,13 +1,14 @@
 import type { ServerWebSocket } from "bun";
-import type { CancelTimer, Deps, Log } from "../deps.ts";
 import { Fault } from "../errors.ts";
+import type { CancelTimer, Deps, Log } from "../system/deps.ts";
+import { MAX_FRAME_BYTES } from "../wire/frame.ts";
+import { NATIVE_PROTOCOL } from "../wire/protocol.ts";
+import type { Registered } from "../wire/worker-messages.ts";
 import { AcceptPace } from "./accept-pace.ts";
-import type { Registered } from "./control.ts";
 import type { Dialect, Socket } from "./dialect.ts";
-import { MAX_FRAME_BYTES } from "./frame.ts";
 import type { Greeting, Hello } from "./greeting.ts";
 import { Heartbeat } from "./heartbeat.ts";
-import { createFrameMemory, createNativeDialect, NATIVE_PROTOCOL } from "./native.ts";
+import { createFrameMemory, createNativeDialect } from "./native.ts";
 import { Outbox } from "./outbox.ts";
 import { IdOwners } from "./owners.ts";
 import { type Session, type SessionHost, WorkerSession } from "./session.ts";

@@ -1,7 +1,7 @@
-import type { CancelTimer, Clock } from "../deps.ts";
-import { type ReceiveCredit, SendCredit } from "./credit.ts";
-import type { RequestHead, ResetCode, ResponseHead } from "./frame.ts";
-import { type Body, BodyPump } from "./pump.ts";
+import type { CancelTimer, Clock } from "../system/deps.ts";
+import { type ReceiveCredit, SendCredit } from "../wire/credit.ts";
+import type { RequestHead, ResetCode, ResponseHead } from "../wire/frame.ts";
+import { type Body, BodyPump } from "../wire/pump.ts";
 
 /** A job's request as a session sends it: the head, and the body from its first byte. */
 export interface ExchangeRequest {

@@ -1,4 +1,4 @@
-import type { HostInfo, Parsed, Registered } from "./control.ts";
+import type { HostInfo, Parsed, Registered } from "../wire/worker-messages.ts";
 import type { Dialect } from "./dialect.ts";
 import type { Offer } from "./session.ts";
 

@@ -1,4 +1,4 @@
-import type { CancelTimer, Clock } from "../deps.ts";
+import type { CancelTimer, Clock } from "../system/deps.ts";
 
 /** What can be kept alive. */
 export interface Beating {

@@ -1,8 +1,5 @@
 import { parseJson } from "../json/parse.ts";
-import { type Drain, parseControl } from "./control.ts";
-import { ReceiveCredit } from "./credit.ts";
-import type { Dialect, Incoming, Wire } from "./dialect.ts";
-import type { Lane } from "./exchange.ts";
+import { ReceiveCredit } from "../wire/credit.ts";
 import {
   decodeFrame,
   encodeCredit,
@@ -13,11 +10,11 @@ import {
   HEADER_BYTES,
   type RequestHead,
   type ResetCode,
-} from "./frame.ts";
-import { SLICE_BYTES } from "./pump.ts";
-
-/** The WebSocket subprotocol that chooses this dialect. */
-export const NATIVE_PROTOCOL = "moorage.v1";
+} from "../wire/frame.ts";
+import { SLICE_BYTES } from "../wire/pump.ts";
+import { type Drain, parseControl } from "../wire/worker-messages.ts";
+import type { Dialect, Incoming, Wire } from "./dialect.ts";
+import type { Lane } from "./exchange.ts";
 
 /**
  * A data frame from this size on is written to memory that is used again and again, and leaves at once: for new memory

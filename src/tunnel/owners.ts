@@ -1,4 +1,4 @@
-import type { Clock } from "../deps.ts";
+import type { Clock } from "../system/deps.ts";
 
 /** How long an id stays its owner's after the last session left (docs/protocol.md, "Registration"). */
 const REMEMBER_MS = 10 * 60_000;

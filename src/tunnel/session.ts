@@ -1,8 +1,14 @@
-import type { Clock, Log } from "../deps.ts";
-import { batchSizeOf, type Control, type HostInfo, mergeHostInfo, type ReportedStatus } from "./control.ts";
+import type { Clock, Log } from "../system/deps.ts";
+import { MAX_EXCHANGE_ID } from "../wire/frame.ts";
+import {
+  batchSizeOf,
+  type Control,
+  type HostInfo,
+  mergeHostInfo,
+  type ReportedStatus,
+} from "../wire/worker-messages.ts";
 import type { Dialect, Incoming, Socket, Wire } from "./dialect.ts";
 import { type Exchange, type ExchangeRequest, type ExchangeSink, ServerExchange } from "./exchange.ts";
-import { MAX_EXCHANGE_ID } from "./frame.ts";
 
 /** What a worker offers right now. */
 export interface Offer {

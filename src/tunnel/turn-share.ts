@@ -1,4 +1,4 @@
-import type { Clock } from "../deps.ts";
+import type { Clock } from "../system/deps.ts";
 
 /** At some 0.06 ms each, what a turn of the event loop can do beside its streams. */
 const PER_TURN = 64;

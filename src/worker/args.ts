@@ -1,9 +1,8 @@
-import type { LogFormat, LogLevel } from "../log.ts";
 import type { Positional } from "../settings/flags.ts";
-import { deepFreeze } from "../settings/freeze.ts";
 import { nearest } from "../settings/nearest.ts";
-import { type Loaded, readSettings, type Sources } from "../settings/read-settings.ts";
+import { deepFreeze, type Loaded, readSettings, type Sources } from "../settings/read-settings.ts";
 import type { ProgramText } from "../settings/render.ts";
+import type { LogFormat, LogLevel } from "../system/log.ts";
 import type { McpServer, McpTransport } from "./mcp/mcp-server.ts";
 import { readMcpServers } from "./mcp/mcp-servers.ts";
 import { workerTable } from "./worker-table.ts";

@@ -1,5 +1,5 @@
-import { type HeaderPairs, isHeaderPairs, type RequestHead, type ResetCode } from "../tunnel/frame.ts";
-import { connectionNames, connectionNamesIn, HOP_BY_HOP } from "../tunnel/hop-by-hop.ts";
+import { type HeaderPairs, isHeaderPairs, type RequestHead, type ResetCode } from "../wire/frame.ts";
+import { connectionNames, connectionNamesIn, HOP_BY_HOP } from "../wire/hop-by-hop.ts";
 import type { PathMap } from "./route.ts";
 
 /** Where jobs are sent now. */

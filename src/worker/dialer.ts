@@ -1,8 +1,8 @@
-import type { CancelTimer, Deps } from "../deps.ts";
+import type { Backend } from "../answering/opening.ts";
+import type { CancelTimer, Deps } from "../system/deps.ts";
 import type { WorkerSettings } from "./args.ts";
 import type { HostLoad } from "./host.ts";
 import { WorkerLink } from "./link.ts";
-import type { Backend } from "./opening.ts";
 import { type LinkEnd, planRetry, type RetryLimits, refusalHint } from "./retry.ts";
 import { connectUrl } from "./server-url.ts";
 

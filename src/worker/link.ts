@@ -1,12 +1,12 @@
-import type { CancelTimer, Clock, Log } from "../deps.ts";
-import type { Registered } from "../tunnel/control.ts";
-import { decodeFrame } from "../tunnel/frame.ts";
-import { NATIVE_PROTOCOL } from "../tunnel/native.ts";
-import { Exchanges, type ExchangesOptions } from "./exchanges.ts";
+import { Exchanges, type ExchangesOptions } from "../answering/exchanges.ts";
+import type { CancelTimer, Clock, Log } from "../system/deps.ts";
+import { decodeFrame } from "../wire/frame.ts";
+import { NATIVE_PROTOCOL } from "../wire/protocol.ts";
+import { parseServerMessage } from "../wire/server-messages.ts";
+import type { Registered } from "../wire/worker-messages.ts";
 import type { HostLoad } from "./host.ts";
 import { Outbox } from "./outbox.ts";
 import type { LinkEnd } from "./retry.ts";
-import { parseServerMessage } from "./server-message.ts";
 
 export interface LinkOptions {
   readonly url: string;

@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
-import { systemClock } from "../clock.ts";
-import type { Log } from "../deps.ts";
-import { systemIds } from "../ids.ts";
-import { createLog } from "../log.ts";
-import { createLogWriter, toStdout } from "../log-writer.ts";
 import { EXIT_CONFIG } from "../settings/read-settings.ts";
-import { VERSION } from "../version.ts";
+import { systemClock } from "../system/clock.ts";
+import type { Log } from "../system/deps.ts";
+import { systemIds } from "../system/ids.ts";
+import { createLog } from "../system/log.ts";
+import { createLogWriter, toStdout } from "../system/log-writer.ts";
+import { VERSION } from "../system/version.ts";
 import { loadWorkerSettings, type WorkerSettings } from "./args.ts";
 import { KIND_NAMES } from "./kinds.ts";
 import { startWorker } from "./worker.ts";

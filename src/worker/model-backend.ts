@@ -1,5 +1,5 @@
+import type { Backend } from "../answering/opening.ts";
 import { type BackendTarget, callBackend } from "./backend.ts";
-import type { Backend } from "./opening.ts";
 import { routeJob } from "./route.ts";
 
 /** A model server. `target` is asked anew for every job: the server may have moved. */

@@ -1,5 +1,5 @@
 import { isRecord } from "../json/parse.ts";
-import { cleanText } from "../tunnel/clean-text.ts";
+import { cleanText } from "../wire/clean-text.ts";
 
 /** What a model server's list says. */
 export interface ModelList {

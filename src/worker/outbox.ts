@@ -1,4 +1,4 @@
-import type { CancelTimer, Clock } from "../deps.ts";
+import type { CancelTimer, Clock } from "../system/deps.ts";
 
 /** The part of a WebSocket that an outbox needs. */
 export interface OutboxSocket {

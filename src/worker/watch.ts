@@ -1,4 +1,4 @@
-import type { CancelTimer, Clock, Log } from "../deps.ts";
+import type { CancelTimer, Clock, Log } from "../system/deps.ts";
 import type { BackendTarget } from "./backend.ts";
 import type { FoundBackend, Probe, Prober } from "./discover.ts";
 import { chooseBackend, findBackends, type UsualPlace } from "./find-backends.ts";

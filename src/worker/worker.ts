@@ -1,5 +1,5 @@
-import type { Deps } from "../deps.ts";
-import { VERSION } from "../version.ts";
+import type { Deps } from "../system/deps.ts";
+import { VERSION } from "../system/version.ts";
 import type { WorkerSettings } from "./args.ts";
 import { Dialer } from "./dialer.ts";
 import { withoutServer } from "./find-backends.ts";

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import OpenAI from "openai";
-import { systemClock } from "../../src/clock.ts";
-import { systemIds } from "../../src/ids.ts";
-import { silentLog } from "../../src/log.ts";
 import { shutDown } from "../../src/shutdown.ts";
+import { systemClock } from "../../src/system/clock.ts";
+import { systemIds } from "../../src/system/ids.ts";
+import { silentLog } from "../../src/system/log.ts";
 import type { Worker } from "../../src/worker/worker.ts";
 import { eventually } from "../support/eventually.ts";
 import { freePort, type ProxyKind, type ReverseProxy, startProxy } from "../support/proxy.ts";

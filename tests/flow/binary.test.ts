@@ -4,9 +4,9 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildBinary, hostTarget } from "../../scripts/binaries/build-binary.ts";
-import { packageFile } from "../../src/browser-files.ts";
 import { createAssets } from "../../src/state/assets.ts";
-import { VERSION } from "../../src/version.ts";
+import { packageFile } from "../../src/system/browser-files.ts";
+import { VERSION } from "../../src/system/version.ts";
 import { ProgramRun } from "../support/program-run.ts";
 import { startBackend } from "../support/test-worker.ts";
 

@@ -1,14 +1,14 @@
 import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { systemClock } from "../../src/clock.ts";
 import type { Result, Verdict } from "../../src/doctor/check.ts";
 import { examine } from "../../src/doctor/doctor.ts";
 import { createPlan } from "../../src/doctor/plan.ts";
 import { runChecks } from "../../src/doctor/run.ts";
 import { type Target, toTarget } from "../../src/doctor/target.ts";
 import { Visit } from "../../src/doctor/visit.ts";
-import { systemIds } from "../../src/ids.ts";
-import { silentLog } from "../../src/log.ts";
-import { VERSION } from "../../src/version.ts";
+import { systemClock } from "../../src/system/clock.ts";
+import { systemIds } from "../../src/system/ids.ts";
+import { silentLog } from "../../src/system/log.ts";
+import { VERSION } from "../../src/system/version.ts";
 import { eventually } from "../support/eventually.ts";
 import { type Meddling, startMeddlingProxy } from "../support/meddling-proxy.ts";
 import { startProxy } from "../support/proxy.ts";

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
-import { systemClock } from "../../src/clock.ts";
-import { systemIds } from "../../src/ids.ts";
-import { silentLog } from "../../src/log.ts";
 import { shutDown } from "../../src/shutdown.ts";
+import { systemClock } from "../../src/system/clock.ts";
+import { systemIds } from "../../src/system/ids.ts";
+import { silentLog } from "../../src/system/log.ts";
 import { eventually } from "../support/eventually.ts";
 import { NativeWorker } from "../support/native-worker.ts";
 import { CLIENT_KEY, TestServer } from "../support/test-server.ts";

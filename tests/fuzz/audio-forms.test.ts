@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { Fault } from "../../src/errors.ts";
-import { FormReader } from "../../src/plugins/asr/form.ts";
+import { FormReader } from "../../src/upload/form.ts";
 import { BOUNDARY, FORM_TYPE, type FormField, formBytes, MODEL, sound } from "../support/audio-form.ts";
 import { expectCleanPrototype, hostileText, mutated } from "../support/hostile.ts";
 import { times } from "../support/times.ts";

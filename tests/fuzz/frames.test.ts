@@ -13,7 +13,7 @@ import {
   MAX_EXCHANGE_ID,
   MAX_FRAME_BYTES,
   RESET_CODES,
-} from "../../src/tunnel/frame.ts";
+} from "../../src/wire/frame.ts";
 import { hostileText, mutated } from "../support/hostile.ts";
 import { times } from "../support/times.ts";
 

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { parseJson } from "../../src/json/parse.ts";
+import { createModelGreeting } from "../../src/models/greeting.ts";
 import { relayGreeting } from "../../src/plugins/mcp/greeting.ts";
-import { type Parsed, parseControl } from "../../src/tunnel/control.ts";
 import type { Hello } from "../../src/tunnel/greeting.ts";
-import { createModelGreeting } from "../../src/tunnel/model-greeting.ts";
+import { parseServerMessage } from "../../src/wire/server-messages.ts";
+import { type Parsed, parseControl } from "../../src/wire/worker-messages.ts";
 import { parseModelList } from "../../src/worker/model-list.ts";
-import { parseServerMessage } from "../../src/worker/server-message.ts";
 import { expectCleanPrototype, hostileJsonText, hostileText, mutatedText, nearly } from "../support/hostile.ts";
 import { times } from "../support/times.ts";
 

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { parseJson } from "../../src/json/parse.ts";
+import { createLegacyDialect, decodeLegacy } from "../../src/models/legacy-worker.ts";
 import { createLegacyRelayDialect } from "../../src/plugins/mcp/legacy-relay.ts";
-import { isHeaderPairs, MAX_EXCHANGE_ID } from "../../src/tunnel/frame.ts";
-import { createLegacyDialect, decodeLegacy } from "../../src/tunnel/legacy-worker.ts";
+import { isHeaderPairs, MAX_EXCHANGE_ID } from "../../src/wire/frame.ts";
 import { expectCleanPrototype, hostileJsonText, mutatedText, nearly } from "../support/hostile.ts";
 import { StrictSink, startSession } from "../support/session-rig.ts";
 import { times } from "../support/times.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { encodeCredit, encodeReset, encodeResponse, encodeResponseData } from "../../src/tunnel/frame.ts";
+import { encodeCredit, encodeReset, encodeResponse, encodeResponseData } from "../../src/wire/frame.ts";
 import { LinkRig, type Manner, SILENCE_MS } from "../support/link-rig.ts";
 import { times } from "../support/times.ts";
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { AnswerEnds } from "../../src/http/answer-ends.ts";
 import { readAudioUsage } from "../../src/plugins/asr/audio-usage.ts";
 import { readUsage } from "../../src/plugins/llm/usage.ts";
+import { AnswerEnds } from "../../src/reply/answer-ends.ts";
 import { LineReader } from "../../src/worker/mcp/bridge/line-reader.ts";
 import { hostileText } from "../support/hostile.ts";
 import { jsonDocument } from "../support/json-document.ts";

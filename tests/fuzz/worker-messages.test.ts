@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import type { Log } from "../../src/deps.ts";
-import { encodeCredit, encodeReset, encodeResponse, encodeResponseData } from "../../src/tunnel/frame.ts";
+import type { Log } from "../../src/system/deps.ts";
+import { encodeCredit, encodeReset, encodeResponse, encodeResponseData } from "../../src/wire/frame.ts";
 import { ErrorLog } from "../support/error-log.ts";
 import { eventually } from "../support/eventually.ts";
 import { hostileJson, hostileText, mutated, nearly } from "../support/hostile.ts";

@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from "bun:test";
-import { createLog } from "../../src/log.ts";
+import { createLog } from "../../src/system/log.ts";
 import { eventually } from "../support/eventually.ts";
 import { API_KEY, CLIENT_KEY, TestServer } from "../support/test-server.ts";
 import { startBackend, startTestWorker } from "../support/test-worker.ts";

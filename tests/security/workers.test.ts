@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { createLog } from "../../src/log.ts";
+import { createLog } from "../../src/system/log.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { TestServer } from "../support/test-server.ts";
 

@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { systemClock } from "../../src/clock.ts";
-import type { Clock } from "../../src/deps.ts";
-import { systemIds } from "../../src/ids.ts";
-import { silentLog } from "../../src/log.ts";
+import { systemClock } from "../../src/system/clock.ts";
+import type { Clock } from "../../src/system/deps.ts";
+import { systemIds } from "../../src/system/ids.ts";
+import { silentLog } from "../../src/system/log.ts";
 import type { Bridge } from "../../src/worker/mcp/bridge/bridge.ts";
 import { createStdioBridge } from "../../src/worker/mcp/bridge/stdio-bridge.ts";
 

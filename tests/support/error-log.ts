@@ -1,4 +1,4 @@
-import type { Log, LogFields } from "../../src/deps.ts";
+import type { Log, LogFields } from "../../src/system/deps.ts";
 
 /** A log that keeps what is said as an error, and nothing else. */
 export class ErrorLog implements Log {

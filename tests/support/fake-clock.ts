@@ -1,4 +1,4 @@
-import type { CancelTimer, Clock } from "../../src/deps.ts";
+import type { CancelTimer, Clock } from "../../src/system/deps.ts";
 
 interface Timer {
   readonly at: number;

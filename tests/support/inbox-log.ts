@@ -1,4 +1,4 @@
-import type { Log, LogFields } from "../../src/deps.ts";
+import type { Log, LogFields } from "../../src/system/deps.ts";
 import { Inbox } from "./inbox.ts";
 
 export type LogLine = LogFields & { readonly event: string };

@@ -1,10 +1,10 @@
-import { silentLog } from "../../src/log.ts";
+import { Exchanges } from "../../src/answering/exchanges.ts";
+import type { Opening } from "../../src/answering/opening.ts";
+import { silentLog } from "../../src/system/log.ts";
 import type { Exchange, ExchangeRequest } from "../../src/tunnel/exchange.ts";
-import { decodeFrame, type Frame } from "../../src/tunnel/frame.ts";
 import { createNativeDialect } from "../../src/tunnel/native.ts";
 import { WorkerSession } from "../../src/tunnel/session.ts";
-import { Exchanges } from "../../src/worker/exchanges.ts";
-import type { Opening } from "../../src/worker/opening.ts";
+import { decodeFrame, type Frame } from "../../src/wire/frame.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { StrictSink } from "./session-rig.ts";
 

@@ -6,7 +6,7 @@ import {
   startSampleBackend,
 } from "../../src/demo/sample-backend.ts";
 import { KNOWN_PLUGINS } from "../../src/plugins.ts";
-import { decodeFrame } from "../../src/tunnel/frame.ts";
+import { decodeFrame } from "../../src/wire/frame.ts";
 import type { NativeWorker } from "./native-worker.ts";
 import { TestServer } from "./test-server.ts";
 import { startBackend, startTestWorker } from "./test-worker.ts";

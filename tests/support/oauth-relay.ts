@@ -1,6 +1,6 @@
-import { systemClock } from "../../src/clock.ts";
-import { systemIds } from "../../src/ids.ts";
-import { silentLog } from "../../src/log.ts";
+import { systemClock } from "../../src/system/clock.ts";
+import { systemIds } from "../../src/system/ids.ts";
+import { silentLog } from "../../src/system/log.ts";
 import { Dialer } from "../../src/worker/dialer.ts";
 import { createLoadSampler } from "../../src/worker/host.ts";
 import { createHttpUpstream } from "../../src/worker/mcp/http-upstream.ts";

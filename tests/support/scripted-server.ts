@@ -8,7 +8,7 @@ import {
   type Frame,
   type RequestHead,
   type ResetCode,
-} from "../../src/tunnel/frame.ts";
+} from "../../src/wire/frame.ts";
 import { Inbox } from "./inbox.ts";
 
 const encoder = new TextEncoder();

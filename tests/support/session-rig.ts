@@ -1,8 +1,8 @@
-import { silentLog } from "../../src/log.ts";
+import { silentLog } from "../../src/system/log.ts";
 import type { Dialect } from "../../src/tunnel/dialect.ts";
 import type { ExchangeEnd, ExchangeSink } from "../../src/tunnel/exchange.ts";
-import type { ResponseHead } from "../../src/tunnel/frame.ts";
 import { WorkerSession } from "../../src/tunnel/session.ts";
+import type { ResponseHead } from "../../src/wire/frame.ts";
 import { FakeClock } from "./fake-clock.ts";
 
 /** Hears an exchange, and finds out when it hears what it must not: calls out of order, or any after the last. */

@@ -1,9 +1,9 @@
 import { type Config, defaultConfig } from "../../src/config.ts";
-import type { Deps } from "../../src/deps.ts";
-import type { Plugin } from "../../src/plugin.ts";
-import { RecentTimes } from "../../src/recent/recent-times.ts";
-import { SlidingSum } from "../../src/recent/sliding-sum.ts";
+import { RecentTimes } from "../../src/figures/recent-times.ts";
+import { SlidingSum } from "../../src/figures/sliding-sum.ts";
+import type { Plugin } from "../../src/plugin/contract.ts";
 import { Overview } from "../../src/state/overview.ts";
+import type { Deps } from "../../src/system/deps.ts";
 
 /** An overview that takes no samples until a test starts it. */
 export function stillOverview(plugins: readonly Plugin[], deps: Deps, config: Config = defaultConfig()): Overview {

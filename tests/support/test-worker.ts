@@ -1,8 +1,8 @@
 import type { Socket } from "bun";
-import { systemClock } from "../../src/clock.ts";
-import type { Clock, Log } from "../../src/deps.ts";
-import { systemIds } from "../../src/ids.ts";
-import { silentLog } from "../../src/log.ts";
+import { systemClock } from "../../src/system/clock.ts";
+import type { Clock, Log } from "../../src/system/deps.ts";
+import { systemIds } from "../../src/system/ids.ts";
+import { silentLog } from "../../src/system/log.ts";
 import type { WorkerSettings } from "../../src/worker/args.ts";
 import { readMcpServers } from "../../src/worker/mcp/mcp-servers.ts";
 import { RETRY_LIMITS } from "../../src/worker/retry.ts";

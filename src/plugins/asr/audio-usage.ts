@@ -1,7 +1,7 @@
-import type { AnswerEnds } from "../../http/answer-ends.ts";
 import { findLastObject } from "../../json/find-member.ts";
-import type { Usage } from "../../pool/ledger.ts";
-import { toTokenUsage } from "../../pool/token-usage.ts";
+import type { Usage } from "../../models/ledger.ts";
+import { toTokenUsage } from "../../models/token-usage.ts";
+import type { AnswerEnds } from "../../reply/answer-ends.ts";
 
 /** A day: what a hostile backend makes up beyond is not added to anything. */
 const MAX_SECONDS = 24 * 60 * 60;

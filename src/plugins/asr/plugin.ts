@@ -1,13 +1,13 @@
-import { renderAsrView } from "../../../views/asr.tsx";
-import type { Plugin, PluginContext } from "../../plugin.ts";
-import { PluginPool } from "../../pool/plugin-pool.ts";
+import { ModelArea } from "../../models/model-area.ts";
+import type { Plugin, PluginContext } from "../../plugin/contract.ts";
+import { SpoolSpace } from "../../upload/spool-space.ts";
 import { asrRoutes } from "./routes.ts";
-import { SpoolSpace } from "./spool-space.ts";
+import { renderAsrView } from "./view.tsx";
 
 /** Transcription and translation of audio, served by workers that dial in. */
 export function createAsrPlugin(context: PluginContext): Plugin {
   const { config, metrics } = context;
-  const area = new PluginPool({ pluginId: "asr", ...context });
+  const area = new ModelArea({ pluginId: "asr", ...context });
   const spoolSpace = new SpoolSpace(config.spoolDirectory, config.spoolBytes);
   metrics.gauge("moorage_spool_bytes", "Bytes of uploads that are held on disk.", [], () => [
     { labels: {}, value: spoolSpace.used },

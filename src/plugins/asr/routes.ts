@@ -1,18 +1,18 @@
 import type { AnyElysia } from "elysia";
-import { modelRoutes } from "../../http/models.ts";
-import { createRoutes, type RouteContext } from "../../http/route-context.ts";
-import { workerRoutes } from "../../http/worker-routes.ts";
-import type { PluginContext } from "../../plugin.ts";
-import type { PluginPool } from "../../pool/plugin-pool.ts";
+import { modelRoutes } from "../../models/listing.ts";
+import type { ModelArea } from "../../models/model-area.ts";
+import type { PluginContext } from "../../plugin/contract.ts";
+import { createRoutes, type RouteContext } from "../../plugin/route-context.ts";
+import { workerRoutes } from "../../plugin/worker-routes.ts";
+import type { SpoolSpace } from "../../upload/spool-space.ts";
 import { AUDIO_PATHS, type AudioPath, audioDetail } from "./openapi.ts";
 import { serveAsr } from "./serve.ts";
-import type { SpoolSpace } from "./spool-space.ts";
 
 /** Where OpenAI's API begins; the second is what most clients make of a bare host. */
 const BASES = ["/api/asr/v1", "/v1"];
 
 /** The plugin's routes: where workers connect, and what clients call. */
-export function asrRoutes(area: PluginPool, spoolSpace: SpoolSpace, context: PluginContext): AnyElysia {
+export function asrRoutes(area: ModelArea, spoolSpace: SpoolSpace, context: PluginContext): AnyElysia {
   const { auth, config, deps, listener } = context;
   const guard = ({ request }: RouteContext): void => auth.requireApi(request, () => listener.addressOf(request));
   const serve = (ctx: RouteContext, path: AudioPath): Promise<Response> => {

@@ -1,24 +1,24 @@
-import type { Leave } from "../../auth.ts";
+import type { Leave } from "../../auth/auth.ts";
 import type { Config } from "../../config.ts";
-import type { Deps } from "../../deps.ts";
 import { Fault } from "../../errors.ts";
-import { relay } from "../../http/answer.ts";
-import { AnswerEnds } from "../../http/answer-ends.ts";
 import { declaredLength } from "../../http/body.ts";
 import { toWorkerHeaders } from "../../http/headers.ts";
 import type { Listener } from "../../http/listener.ts";
-import { dataEvent } from "../../http/sse.ts";
-import type { PluginPool } from "../../pool/plugin-pool.ts";
+import type { ModelArea } from "../../models/model-area.ts";
+import { relay } from "../../reply/answer.ts";
+import { AnswerEnds } from "../../reply/answer-ends.ts";
+import { dataEvent } from "../../reply/sse.ts";
+import type { Deps } from "../../system/deps.ts";
 import type { ExchangeRequest } from "../../tunnel/exchange.ts";
+import { FormReader } from "../../upload/form.ts";
+import { Recording, tooLarge } from "../../upload/recording.ts";
+import { Spool } from "../../upload/spool.ts";
+import type { SpoolSpace } from "../../upload/spool-space.ts";
 import { readAudioUsage } from "./audio-usage.ts";
-import { FormReader } from "./form.ts";
-import { Recording, tooLarge } from "./recording.ts";
-import { Spool } from "./spool.ts";
-import type { SpoolSpace } from "./spool-space.ts";
 
 /** What the plugin's requests are served with. */
 export interface AsrPorts {
-  readonly area: PluginPool;
+  readonly area: ModelArea;
   readonly config: Config;
   readonly deps: Deps;
   readonly listener: Listener;

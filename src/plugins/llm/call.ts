@@ -1,15 +1,15 @@
-import type { Leave } from "../../auth.ts";
+import type { Leave } from "../../auth/auth.ts";
 import type { Config } from "../../config.ts";
-import type { Deps } from "../../deps.ts";
+import type { Metrics } from "../../figures/metrics.ts";
 import { toWorkerHeaders } from "../../http/headers.ts";
 import type { Listener } from "../../http/listener.ts";
-import type { Metrics } from "../../metrics.ts";
-import type { PluginPool } from "../../pool/plugin-pool.ts";
+import type { ModelArea } from "../../models/model-area.ts";
+import type { Deps } from "../../system/deps.ts";
 import type { ExchangeRequest } from "../../tunnel/exchange.ts";
 
 /** What the plugin's requests are served with. */
 export interface LlmPorts {
-  readonly area: PluginPool;
+  readonly area: ModelArea;
   readonly config: Config;
   readonly deps: Deps;
   readonly metrics: Metrics;

@@ -1,9 +1,9 @@
 import { Fault } from "../../errors.ts";
-import { AnswerEnds } from "../../http/answer-ends.ts";
 import { ClientGone } from "../../http/body.ts";
-import { collect, type WholeAnswer } from "../../http/collect.ts";
 import { toClientHeaders } from "../../http/headers.ts";
 import type { Claim } from "../../pool/pool.ts";
+import { AnswerEnds } from "../../reply/answer-ends.ts";
+import { collect, type WholeAnswer } from "../../reply/collect.ts";
 import type { Session } from "../../tunnel/session.ts";
 import { type LlmCall, type LlmPorts, toExchangeRequest } from "./call.ts";
 import { type EmbeddingInput, type Part, PartCutter, parseEmbeddingInput } from "./embedding-input.ts";

@@ -1,5 +1,5 @@
 import type { Fault } from "../../errors.ts";
-import { dataEvent, namedEvent } from "../../http/sse.ts";
+import { dataEvent, namedEvent } from "../../reply/sse.ts";
 
 /**
  * An error as an event of the API that was called, so that its SDK raises it: chat and completions read `data: {"error"}`,

@@ -1,11 +1,11 @@
-import { renderLlmView } from "../../../views/llm.tsx";
-import type { Plugin, PluginContext } from "../../plugin.ts";
-import { PluginPool } from "../../pool/plugin-pool.ts";
+import { ModelArea } from "../../models/model-area.ts";
+import type { Plugin, PluginContext } from "../../plugin/contract.ts";
 import { llmRoutes } from "./routes.ts";
+import { renderLlmView } from "./view.tsx";
 
 /** Chat, completions, responses, messages, embeddings and their kin, served by workers that dial in. */
 export function createLlmPlugin(context: PluginContext): Plugin {
-  const area = new PluginPool({ pluginId: "llm", ...context });
+  const area = new ModelArea({ pluginId: "llm", ...context });
   return {
     id: "llm",
     routes: llmRoutes(area, context),

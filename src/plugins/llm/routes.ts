@@ -1,11 +1,11 @@
 import type { AnyElysia } from "elysia";
 import { Fault } from "../../errors.ts";
-import { modelRoutes } from "../../http/models.ts";
 import { OtherPath } from "../../http/not-found.ts";
-import { createRoutes, type RouteContext } from "../../http/route-context.ts";
-import { workerRoutes } from "../../http/worker-routes.ts";
-import type { ModelCard, PluginContext } from "../../plugin.ts";
-import type { PluginPool } from "../../pool/plugin-pool.ts";
+import { modelRoutes } from "../../models/listing.ts";
+import type { ModelArea } from "../../models/model-area.ts";
+import type { ModelCard, PluginContext } from "../../plugin/contract.ts";
+import { createRoutes, type RouteContext } from "../../plugin/route-context.ts";
+import { workerRoutes } from "../../plugin/worker-routes.ts";
 import { DOCUMENTED_PATHS, postDocs } from "./openapi.ts";
 import { serveLlm } from "./serve.ts";
 
@@ -13,7 +13,7 @@ import { serveLlm } from "./serve.ts";
 const BASES = ["/api/llm/v1", "/v1", "/api/llm/id/:worker_id/v1"];
 
 /** The plugin's routes: where workers connect, and what clients call. */
-export function llmRoutes(area: PluginPool, context: PluginContext): AnyElysia {
+export function llmRoutes(area: ModelArea, context: PluginContext): AnyElysia {
   const { auth, config, deps, metrics, listener } = context;
   const guard = ({ request }: RouteContext): void => auth.requireApi(request, () => listener.addressOf(request));
 
@@ -61,7 +61,7 @@ export function llmRoutes(area: PluginPool, context: PluginContext): AnyElysia {
   );
 }
 
-function workerModels(area: PluginPool, ctx: RouteContext): readonly ModelCard[] {
+function workerModels(area: ModelArea, ctx: RouteContext): readonly ModelCard[] {
   const seat = area.pool.seatOf(workerIdOf(ctx) ?? "");
   if (!seat) throw new Fault("worker_not_found", { param: "worker_id" });
   const served = new Set(seat.models);

@@ -1,8 +1,8 @@
 import { Fault } from "../../errors.ts";
-import { relay } from "../../http/answer.ts";
-import { AnswerEnds } from "../../http/answer-ends.ts";
 import { readBody } from "../../http/body.ts";
 import type { Claim } from "../../pool/pool.ts";
+import { relay } from "../../reply/answer.ts";
+import { AnswerEnds } from "../../reply/answer-ends.ts";
 import { type LlmCall, type LlmPorts, toExchangeRequest } from "./call.ts";
 import { relayEmbeddings } from "./embeddings.ts";
 import { errorEvent } from "./error-event.ts";

@@ -1,7 +1,7 @@
-import type { AnswerEnds } from "../../http/answer-ends.ts";
 import { findLastObject } from "../../json/find-member.ts";
-import type { Usage } from "../../pool/ledger.ts";
-import { toTokenUsage } from "../../pool/token-usage.ts";
+import type { Usage } from "../../models/ledger.ts";
+import { toTokenUsage } from "../../models/token-usage.ts";
+import type { AnswerEnds } from "../../reply/answer-ends.ts";
 
 /** The tokens that an answer stated last; undefined when it stated nothing that can be believed. */
 export function readUsage(ends: AnswerEnds): Usage | undefined {

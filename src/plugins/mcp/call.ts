@@ -1,11 +1,11 @@
-import type { CancelTimer, Clock } from "../../deps.ts";
 import { Fault } from "../../errors.ts";
 import { ClientGone } from "../../http/body.ts";
-import { CreditedStream } from "../../http/credited-stream.ts";
-import { type LineState, lineStateAfter } from "../../http/sse.ts";
+import { CreditedStream } from "../../reply/credited-stream.ts";
+import { type LineState, lineStateAfter } from "../../reply/sse.ts";
+import type { CancelTimer, Clock } from "../../system/deps.ts";
 import type { Exchange, ExchangeEnd, ExchangeRequest, ExchangeSink } from "../../tunnel/exchange.ts";
-import type { ResponseHead } from "../../tunnel/frame.ts";
 import type { Session } from "../../tunnel/session.ts";
+import type { ResponseHead } from "../../wire/frame.ts";
 import { toClientHeaders } from "./headers.ts";
 import { isRpcFailure } from "./rpc-verdict.ts";
 

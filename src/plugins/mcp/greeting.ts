@@ -1,8 +1,8 @@
 import * as v from "valibot";
 import { parseJson } from "../../json/parse.ts";
-import { cleanText } from "../../tunnel/clean-text.ts";
-import type { Parsed, Registered } from "../../tunnel/control.ts";
 import type { Greeting, Hello } from "../../tunnel/greeting.ts";
+import { cleanText } from "../../wire/clean-text.ts";
+import type { Parsed, Registered } from "../../wire/worker-messages.ts";
 import { createLegacyRelayDialect } from "./legacy-relay.ts";
 
 /** Calls that one relay could be sent at once by its own account; the server's limits are lower. */

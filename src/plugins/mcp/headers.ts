@@ -1,5 +1,5 @@
-import { type HeaderPairs, isHeaderValue } from "../../tunnel/frame.ts";
-import { isMcpAnswerHeader, isMcpRequestHeader } from "../../tunnel/mcp-headers.ts";
+import { type HeaderPairs, isHeaderValue } from "../../wire/frame.ts";
+import { isMcpAnswerHeader, isMcpRequestHeader } from "../../wire/mcp-headers.ts";
 
 /** The request's headers as the relay gets them. `x-request-id` is the one this server settled on. */
 export function toRelayHeaders(headers: Headers, requestId: string): HeaderPairs {

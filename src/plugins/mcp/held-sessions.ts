@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Clock } from "../../deps.ts";
+import type { Clock } from "../../system/deps.ts";
 
 /** A session that nothing was heard of for so long has likely been left without a goodbye. */
 const FORGET_AFTER_MS = 30 * 60_000;

@@ -1,6 +1,6 @@
 import { isRecord, parseJson } from "../../json/parse.ts";
 import { membersOf } from "../../json/scan.ts";
-import type { HeaderPairs } from "../../tunnel/frame.ts";
+import type { HeaderPairs } from "../../wire/frame.ts";
 
 /** What is made of an HTTP request for a relay that knows single JSON-RPC calls only. */
 export type LegacyPlan =

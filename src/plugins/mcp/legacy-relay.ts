@@ -1,9 +1,9 @@
 import { parseJson } from "../../json/parse.ts";
 import { membersOf, type Range } from "../../json/scan.ts";
-import { ReceiveCredit } from "../../tunnel/credit.ts";
 import type { Dialect, Incoming, Wire } from "../../tunnel/dialect.ts";
 import type { Lane } from "../../tunnel/exchange.ts";
-import type { HeaderPairs, RequestHead } from "../../tunnel/frame.ts";
+import { ReceiveCredit } from "../../wire/credit.ts";
+import type { HeaderPairs, RequestHead } from "../../wire/frame.ts";
 import { type LegacyPlan, planLegacyCall } from "./legacy-plan.ts";
 
 /** The predecessor's agents never lift their library's limit for a message they read; a larger one ends their link. */

@@ -1,7 +1,7 @@
 import type { Config } from "../../config.ts";
-import type { Deps } from "../../deps.ts";
 import { Fault } from "../../errors.ts";
-import type { Metrics } from "../../metrics.ts";
+import type { Metrics } from "../../figures/metrics.ts";
+import type { Deps } from "../../system/deps.ts";
 import { WorkerEndpoint } from "../../tunnel/endpoint.ts";
 import type { CallReport } from "./call.ts";
 import { relayGreeting } from "./greeting.ts";

@@ -1,6 +1,6 @@
-import type { Metrics } from "../../metrics.ts";
-import type { Condition, Pulse } from "../../plugin.ts";
-import { findStale } from "../../pool/pool-problems.ts";
+import type { Metrics } from "../../figures/metrics.ts";
+import { findStale } from "../../models/problems.ts";
+import type { Condition, Pulse } from "../../plugin/contract.ts";
 import type { McpArea } from "./mcp-area.ts";
 
 /**

@@ -1,10 +1,10 @@
-import { renderMcpView } from "../../../views/mcp.tsx";
-import type { Plugin, PluginContext } from "../../plugin.ts";
+import type { Plugin, PluginContext } from "../../plugin/contract.ts";
 import { legacyMessageBytes } from "./legacy-relay.ts";
 import { McpArea } from "./mcp-area.ts";
 import { findMcpProblems, toMcpPulse } from "./mcp-pulse.ts";
 import { createPublicNames } from "./public-names.ts";
 import { mcpRoutes } from "./routes.ts";
+import { renderMcpView } from "./view.tsx";
 
 /** MCP servers behind relays that dial in, as if they were here. */
 export function createMcpPlugin(context: PluginContext): Plugin {

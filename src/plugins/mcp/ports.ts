@@ -1,7 +1,7 @@
-import type { Auth } from "../../auth.ts";
+import type { Auth } from "../../auth/auth.ts";
 import type { Config } from "../../config.ts";
-import type { Deps } from "../../deps.ts";
 import type { Listener } from "../../http/listener.ts";
+import type { Deps } from "../../system/deps.ts";
 import type { McpArea } from "./mcp-area.ts";
 import type { PublicNames } from "./public-names.ts";
 

@@ -1,5 +1,5 @@
-import type { CancelTimer, Clock } from "../../deps.ts";
 import { Fault } from "../../errors.ts";
+import type { CancelTimer, Clock } from "../../system/deps.ts";
 import type { SessionPool } from "../../tunnel/endpoint.ts";
 import type { Session } from "../../tunnel/session.ts";
 import { FunctionCounts } from "./function-counts.ts";

@@ -1,9 +1,9 @@
 import type { AnyElysia } from "elysia";
 import { Fault } from "../../errors.ts";
-import { createRoutes, type RouteContext } from "../../http/route-context.ts";
-import { workerRoutes } from "../../http/worker-routes.ts";
-import type { PluginContext } from "../../plugin.ts";
-import { METADATA_PATH } from "../../tunnel/mcp-metadata.ts";
+import type { PluginContext } from "../../plugin/contract.ts";
+import { createRoutes, type RouteContext } from "../../plugin/route-context.ts";
+import { workerRoutes } from "../../plugin/worker-routes.ts";
+import { METADATA_PATH } from "../../wire/mcp-metadata.ts";
 import { callDetail, METADATA_DETAIL } from "./openapi.ts";
 import type { McpPorts } from "./ports.ts";
 import { rpcError } from "./rpc-error.ts";

@@ -1,6 +1,6 @@
 import { Fault } from "../../errors.ts";
 import { ClientGone } from "../../http/body.ts";
-import { METADATA_PATH } from "../../tunnel/mcp-metadata.ts";
+import { METADATA_PATH } from "../../wire/mcp-metadata.ts";
 import { callRelay } from "./call.ts";
 import type { McpPorts } from "./ports.ts";
 import { resourceOf } from "./resource.ts";

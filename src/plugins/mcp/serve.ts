@@ -1,7 +1,7 @@
-import type { Leave } from "../../auth.ts";
+import type { Leave } from "../../auth/auth.ts";
 import { Fault } from "../../errors.ts";
 import { ClientGone, declaredLength, readBody } from "../../http/body.ts";
-import type { Body } from "../../tunnel/pump.ts";
+import type { Body } from "../../wire/pump.ts";
 import { callRelay } from "./call.ts";
 import { toRelayHeaders } from "./headers.ts";
 import type { McpPorts } from "./ports.ts";

@@ -1,6 +1,6 @@
-import type { CancelTimer, Clock, Ids } from "../../deps.ts";
 import { Fault } from "../../errors.ts";
 import type { ClientGone } from "../../http/body.ts";
+import type { CancelTimer, Clock, Ids } from "../../system/deps.ts";
 import { type Channel, type Joined, OPEN, type Refusal, without, withReader, withWriter } from "./channel.ts";
 
 /** One end of a channel while it waits. */

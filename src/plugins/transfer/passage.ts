@@ -1,6 +1,6 @@
-import type { CancelTimer, Clock } from "../../deps.ts";
 import { Fault } from "../../errors.ts";
-import { freeNow } from "../../http/free-now.ts";
+import { freeNow } from "../../http/body.ts";
+import type { CancelTimer, Clock } from "../../system/deps.ts";
 
 /** How a passage ended. */
 export type Outcome = "completed" | "writer_gone" | "reader_gone" | "wrong_length" | "stalled" | "closed";

@@ -1,7 +1,7 @@
-import { renderTransferView } from "../../../views/transfer.tsx";
-import type { Plugin, PluginContext } from "../../plugin.ts";
+import type { Plugin, PluginContext } from "../../plugin/contract.ts";
 import { transferRoutes } from "./routes.ts";
 import { Transfers } from "./transfers.ts";
+import { renderTransferView } from "./view.tsx";
 
 /** One-time channels that carry bytes from one client to another. */
 export function createTransferPlugin(context: PluginContext): Plugin {

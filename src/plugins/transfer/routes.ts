@@ -1,7 +1,7 @@
 import type { AnyElysia } from "elysia";
-import type { Leave } from "../../auth.ts";
-import { createRoutes, type RouteContext } from "../../http/route-context.ts";
-import type { PluginContext } from "../../plugin.ts";
+import type { Leave } from "../../auth/auth.ts";
+import type { PluginContext } from "../../plugin/contract.ts";
+import { createRoutes, type RouteContext } from "../../plugin/route-context.ts";
 import { createDetail, readDetail, writeDetail } from "./openapi.ts";
 import type { Transfers } from "./transfers.ts";
 

@@ -1,11 +1,11 @@
-import type { Leave } from "../../auth.ts";
+import type { Leave } from "../../auth/auth.ts";
 import type { Config } from "../../config.ts";
-import type { Deps } from "../../deps.ts";
 import { Fault } from "../../errors.ts";
+import type { Metrics } from "../../figures/metrics.ts";
 import { ClientGone, declaredLength } from "../../http/body.ts";
 import type { Listener } from "../../http/listener.ts";
-import type { Metrics } from "../../metrics.ts";
-import type { Pulse } from "../../plugin.ts";
+import type { Pulse } from "../../plugin/contract.ts";
+import type { Deps } from "../../system/deps.ts";
 import type { Joined } from "./channel.ts";
 import { Channels, type Side } from "./channels.ts";
 import { toReaderHeaders } from "./headers.ts";

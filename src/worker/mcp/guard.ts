@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import type { Backend } from "../opening.ts";
+import type { Backend } from "../../answering/opening.ts";
 
 /** Lets nobody through to the backend who does not send this token. The token itself goes no further. */
 export function guarded(backend: Backend, token: string): Backend {

@@ -1,9 +1,9 @@
-import type { RequestHead } from "../../tunnel/frame.ts";
-import { isMcpAnswerHeader, isMcpRequestHeader } from "../../tunnel/mcp-headers.ts";
-import { METADATA_PATH } from "../../tunnel/mcp-metadata.ts";
+import type { Backend } from "../../answering/opening.ts";
+import type { RequestHead } from "../../wire/frame.ts";
+import { isMcpAnswerHeader, isMcpRequestHeader } from "../../wire/mcp-headers.ts";
+import { METADATA_PATH } from "../../wire/mcp-metadata.ts";
 import { callBackend } from "../backend.ts";
 import { toBackendUrl } from "../backend-url.ts";
-import type { Backend } from "../opening.ts";
 import { toPublicChallenge } from "./oauth-challenge.ts";
 import { fetchMetadata } from "./oauth-metadata.ts";
 

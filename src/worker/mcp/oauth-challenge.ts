@@ -1,4 +1,4 @@
-import { metadataUrl } from "../../tunnel/mcp-metadata.ts";
+import { metadataUrl } from "../../wire/mcp-metadata.ts";
 
 /** A quoted string of its own, which may hold anything, or the parameter with its value in either form (RFC 9110 §11.2). */
 const PARTS = /"(?:[^"\\]|\\.)*"|(?<![\w-])resource_metadata[\t ]*=[\t ]*(?:"(?:[^"\\]|\\.)*"|[^\s,"]+)/gi;

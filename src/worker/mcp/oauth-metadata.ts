@@ -1,5 +1,5 @@
 import { isRecord, parseJson } from "../../json/parse.ts";
-import { METADATA_PATH, metadataUrl } from "../../tunnel/mcp-metadata.ts";
+import { METADATA_PATH, metadataUrl } from "../../wire/mcp-metadata.ts";
 
 /** Far more than such a document needs; it is gathered, so there must be a limit. */
 const MAX_DOCUMENT_BYTES = 256 * 1024;

@@ -1,4 +1,4 @@
-import type { Log } from "../../deps.ts";
+import type { Log } from "../../system/deps.ts";
 
 /** A server on this machine or its network takes a connection at once, or not at all. */
 const TIMEOUT_MS = 5000;

@@ -1,9 +1,9 @@
-import type { Deps } from "../../deps.ts";
-import { VERSION } from "../../version.ts";
+import type { Backend } from "../../answering/opening.ts";
+import type { Deps } from "../../system/deps.ts";
+import { VERSION } from "../../system/version.ts";
 import type { WorkerSettings } from "../args.ts";
 import { Dialer } from "../dialer.ts";
 import { createLoadSampler } from "../host.ts";
-import type { Backend } from "../opening.ts";
 import { RETRY_LIMITS, type RetryLimits } from "../retry.ts";
 import { httpUrl } from "../server-url.ts";
 import { childEnv } from "./bridge/child-env.ts";

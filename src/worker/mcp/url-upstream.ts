@@ -1,6 +1,6 @@
-import type { Deps } from "../../deps.ts";
-import type { RequestHead } from "../../tunnel/frame.ts";
-import type { Backend, Opening } from "../opening.ts";
+import type { Backend, Opening } from "../../answering/opening.ts";
+import type { Deps } from "../../system/deps.ts";
+import type { RequestHead } from "../../wire/frame.ts";
 import { createSseBridge } from "./bridge/sse-bridge.ts";
 import { createHttpUpstream } from "./http-upstream.ts";
 import type { McpTransport } from "./mcp-server.ts";

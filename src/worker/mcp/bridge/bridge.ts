@@ -1,8 +1,8 @@
 import { readRequestBody } from "@modelcontextprotocol/server";
-import type { Deps } from "../../../deps.ts";
-import type { RequestHead } from "../../../tunnel/frame.ts";
-import { isMcpRequestHeader } from "../../../tunnel/mcp-headers.ts";
-import type { Backend } from "../../opening.ts";
+import type { Backend } from "../../../answering/opening.ts";
+import type { Deps } from "../../../system/deps.ts";
+import type { RequestHead } from "../../../wire/frame.ts";
+import { isMcpRequestHeader } from "../../../wire/mcp-headers.ts";
 import { isTooDeep } from "./depth.ts";
 import { MAX_MESSAGE_BYTES, type OpenPeer } from "./peer.ts";
 import { errorResponse, RPC } from "./rpc-error.ts";

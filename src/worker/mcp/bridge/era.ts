@@ -7,8 +7,8 @@ import {
   type JSONRPCRequest,
   PROTOCOL_VERSION_META_KEY,
 } from "@modelcontextprotocol/server";
-import type { Clock } from "../../../deps.ts";
-import { VERSION } from "../../../version.ts";
+import type { Clock } from "../../../system/deps.ts";
+import { VERSION } from "../../../system/version.ts";
 import type { OpenPeer } from "./peer.ts";
 import { RPC } from "./rpc-error.ts";
 

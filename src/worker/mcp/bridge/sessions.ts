@@ -1,5 +1,5 @@
 import { isInitializeRequest } from "@modelcontextprotocol/server";
-import type { Deps } from "../../../deps.ts";
+import type { Deps } from "../../../system/deps.ts";
 import type { OpenPeer } from "./peer.ts";
 import { ReplayRoom } from "./recent-events.ts";
 import { errorResponse, RPC } from "./rpc-error.ts";

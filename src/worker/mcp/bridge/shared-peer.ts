@@ -6,7 +6,7 @@ import {
   type JSONRPCRequest,
   LOG_LEVEL_META_KEY,
 } from "@modelcontextprotocol/server";
-import type { Clock } from "../../../deps.ts";
+import type { Clock } from "../../../system/deps.ts";
 import type { OpenPeer, Peer } from "./peer.ts";
 import { errorResponse, RPC, rpcError } from "./rpc-error.ts";
 import { IDLE_MS } from "./sessions.ts";

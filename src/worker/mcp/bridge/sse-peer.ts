@@ -1,6 +1,6 @@
 import { SSEClientTransport, SseError } from "@modelcontextprotocol/client";
 import { isJSONRPCRequest, type JSONRPCMessage } from "@modelcontextprotocol/server";
-import type { CancelTimer, Clock, Log } from "../../../deps.ts";
+import type { CancelTimer, Clock, Log } from "../../../system/deps.ts";
 import { isTooDeep } from "./depth.ts";
 import { withLineLimit } from "./line-limit.ts";
 import { MAX_MESSAGE_BYTES, type Peer, type PeerEvents } from "./peer.ts";

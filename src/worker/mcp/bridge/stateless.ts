@@ -6,7 +6,7 @@ import {
   type JSONRPCRequest,
   type RequestId,
 } from "@modelcontextprotocol/server";
-import type { Clock } from "../../../deps.ts";
+import type { Clock } from "../../../system/deps.ts";
 import { EraProbe } from "./era.ts";
 import { ParamHeaders } from "./param-headers.ts";
 import type { OpenPeer } from "./peer.ts";

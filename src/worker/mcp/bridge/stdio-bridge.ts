@@ -1,4 +1,4 @@
-import type { Deps } from "../../../deps.ts";
+import type { Deps } from "../../../system/deps.ts";
 import { type Bridge, createBridge } from "./bridge.ts";
 import { StdioChild } from "./stdio-child.ts";
 

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { type JSONRPCMessage, parseJSONRPCMessage, serializeMessage } from "@modelcontextprotocol/server";
-import type { CancelTimer, Clock, Log } from "../../../deps.ts";
+import type { CancelTimer, Clock, Log } from "../../../system/deps.ts";
 import { isTooDeep } from "./depth.ts";
 import { LineReader } from "./line-reader.ts";
 import { MAX_MESSAGE_BYTES, type Peer, type PeerEvents } from "./peer.ts";

@@ -1,0 +1,272 @@
+import { totalmem } from "node:os";
+import { collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import type { AuthSurface } from "../auth/caller.ts";
+import { BucketHistogram } from "./bucket-histogram.ts";
+import { CellCounter } from "./cell-counter.ts";
+import type { RecentTimes } from "./recent-times.ts";
+
+/** Seconds. From an embedding of one word to half an hour of audio; a job in the last bucket is one to look at. */
+const JOB_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800];
+
+/** Seconds between two chunks of a stream. A fast model writes every few milliseconds; a minute is nearly the timeout. */
+const GAP_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+/** Models with series of their own. A scrape costs 26 µs per histogram and blocks; 200 models have 600 of them. */
+const MAX_MODELS = 200;
+
+/** Stands for every model that has no series of its own. */
+const OTHER = "other";
+
+/** What prom-client's standard set gets wrong or leaves empty on Bun 1.4.5. */
+const WRONG_ON_BUN = [
+  "nodejs_gc_duration_seconds",
+  "nodejs_active_handles",
+  "nodejs_active_handles_total",
+  "nodejs_active_requests",
+  "nodejs_active_requests_total",
+  "nodejs_active_resources",
+  "nodejs_active_resources_total",
+  "nodejs_heap_space_size_total_bytes",
+  "nodejs_heap_space_size_used_bytes",
+  "nodejs_heap_space_size_available_bytes",
+  "nodejs_version_info",
+  "process_heap_bytes",
+  "process_virtual_memory_bytes",
+];
+
+export type JobOutcome = "completed" | "failed" | "canceled";
+
+/** The counts of one model's jobs. Times in seconds. Cheap to call: its series are looked up once. */
+export interface ModelMetrics {
+  ended(outcome: JobOutcome): void;
+  /** Accepted to ended. */
+  duration(seconds: number): void;
+  /** Accepted to the answer's first byte. */
+  firstByte(seconds: number): void;
+  /** Accepted to dispatched. */
+  queueWait(seconds: number): void;
+  tokens(input: number, output: number): void;
+  /** Audio that was heard. */
+  audio(seconds: number): void;
+  /** Dispatches after the first one. `reason` is one of a few words of ours, never a worker's text. */
+  retries(count: number, reason?: string): void;
+  /** Bytes of requests. */
+  bytesIn(bytes: number): void;
+  /** Bytes of answers. */
+  bytesOut(bytes: number): void;
+}
+
+/** What a plugin's jobs have come to since the server started. */
+export interface PluginTotals {
+  readonly ended: number;
+  readonly failed: number;
+  /** Bytes of answers. */
+  readonly bytesOut: number;
+}
+
+export interface GaugeReading {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+/** What the server counts. Every label has few values: models only as far as the caller has seen a worker serve them. */
+export interface Metrics {
+  /** `model` must be one that a worker has registered; undefined for a job that met none. Beyond 200 models: `other`. */
+  forModel(plugin: string, model: string | undefined): ModelMetrics;
+  /** Drops the series of a model that is long gone, and makes room for another. */
+  removeModel(plugin: string, model: string): void;
+  /** Takes seconds between two chunks of one stream. Resolve it once per job, not per chunk. */
+  chunkGap(plugin: string): (seconds: number) => void;
+  /** The counts of all its models together. */
+  totals(plugin: string): PluginTotals;
+  /** A job that was turned away before any worker had it. `reason` is the fault's code. */
+  rejection(plugin: string, reason: string): void;
+  authFailure(surface: AuthSurface): void;
+  /** A counter of one owner's; the returned function adds `by`, which is 1 unless given and never negative. */
+  counter(
+    name: string,
+    help: string,
+    labelNames: readonly string[],
+  ): (labels: Readonly<Record<string, string>>, by?: number) => void;
+  /** A gauge whose owner is asked when it is scraped. A name may be given by several owners, with the same labels. */
+  gauge(name: string, help: string, labelNames: readonly string[], read: () => Iterable<GaugeReading>): void;
+  /** Everything, as Prometheus reads it. */
+  text(): Promise<string>;
+  readonly contentType: string;
+}
+
+/**
+ * Metrics in a registry of their own, with the process's and the event loop's beside them. Times to the first byte go to
+ * `firstBytes` as well, whatever their plugin and model.
+ */
+export function createMetrics(version: string, firstBytes?: RecentTimes): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  for (const name of WRONG_ON_BUN) registry.removeSingleMetric(name);
+  const registers = [registry];
+  const counter = (name: string, help: string, labelNames: readonly string[]): CellCounter =>
+    new CellCounter({ name, help, labelNames, registry });
+  const histogram = (name: string, help: string, labelNames: string[], buckets: number[]): BucketHistogram =>
+    new BucketHistogram({ name, help, labelNames, buckets, registry });
+
+  new Gauge({
+    name: "moorage_build_info",
+    help: "1, labelled with versions.",
+    labelNames: ["version", "bun"],
+    registers,
+  })
+    .labels({ version, bun: Bun.version })
+    .set(1);
+  const memoryHelp = "Bytes of memory that the process may use: its container's limit, or the machine's.";
+  new Gauge({ name: "moorage_memory_limit_bytes", help: memoryHelp, registers }).set(memoryLimitBytes());
+  const jobs = counter("moorage_jobs_total", "Jobs ended, by outcome.", ["plugin", "model", "outcome"]);
+  const tokens = counter("moorage_tokens_total", "Tokens as the answers stated them.", [
+    "plugin",
+    "model",
+    "direction",
+  ]);
+  const audio = counter("moorage_audio_seconds_total", "Seconds of audio as the answers stated them.", [
+    "plugin",
+    "model",
+  ]);
+  const duration = histogram(
+    "moorage_job_duration_seconds",
+    "Job accepted to job ended.",
+    ["plugin", "model"],
+    JOB_BUCKETS,
+  );
+  const firstByte = histogram(
+    "moorage_first_byte_seconds",
+    "Job accepted to the answer's first byte, of jobs that did not fail.",
+    ["plugin", "model"],
+    JOB_BUCKETS,
+  );
+  const queueWait = histogram(
+    "moorage_queue_wait_seconds",
+    "Job accepted to job dispatched.",
+    ["plugin", "model"],
+    JOB_BUCKETS,
+  );
+  const gap = histogram("moorage_chunk_gap_seconds", "Time between two chunks of a stream.", ["plugin"], GAP_BUCKETS);
+  const retries = counter("moorage_retries_total", "Jobs sent to another worker.", ["plugin", "reason"]);
+  const rejections = counter("moorage_rejections_total", "Jobs turned away before a worker had them.", [
+    "plugin",
+    "reason",
+  ]);
+  const bytes = counter("moorage_bytes_total", "Bytes of requests (in) and answers (out).", ["plugin", "direction"]);
+  const authFailures = counter("moorage_auth_failures_total", "Requests turned away for their credentials.", [
+    "surface",
+  ]);
+
+  const byPlugin = new Map<string, { ended: number; failed: number; bytesOut: number }>();
+  const totalsOf = (plugin: string): { ended: number; failed: number; bytesOut: number } => {
+    const totals = byPlugin.get(plugin) ?? { ended: 0, failed: 0, bytesOut: 0 };
+    byPlugin.set(plugin, totals);
+    return totals;
+  };
+  const byModel = new Map<string, ModelMetrics>();
+  const createModel = (plugin: string, model: string): ModelMetrics => {
+    const labels = { plugin, model };
+    const ended = {
+      completed: jobs.cell({ ...labels, outcome: "completed" }),
+      failed: jobs.cell({ ...labels, outcome: "failed" }),
+      canceled: jobs.cell({ ...labels, outcome: "canceled" }),
+    };
+    const input = tokens.cell({ ...labels, direction: "input" });
+    const output = tokens.cell({ ...labels, direction: "output" });
+    const outbound = bytes.cell({ plugin, direction: "out" });
+    const observeFirstByte = firstByte.observer(labels);
+    const totals = totalsOf(plugin);
+    return {
+      ended(outcome) {
+        ended[outcome](1);
+        totals.ended += 1;
+        if (outcome === "failed") totals.failed += 1;
+      },
+      duration: duration.observer(labels),
+      firstByte(seconds) {
+        observeFirstByte(seconds);
+        firstBytes?.observe(seconds * 1000);
+      },
+      queueWait: queueWait.observer(labels),
+      tokens(inputTokens, outputTokens) {
+        // The numbers are a backend's own words, and a counter refuses to go down.
+        if (inputTokens > 0) input(inputTokens);
+        if (outputTokens > 0) output(outputTokens);
+      },
+      audio: audio.cell(labels),
+      retries: (count, reason = "worker_failed") => retries.add({ plugin, reason }, count),
+      bytesIn: bytes.cell({ plugin, direction: "in" }),
+      bytesOut(count) {
+        outbound(count);
+        totals.bytesOut += count;
+      },
+    };
+  };
+  // Asked with every job, and mostly for the same as before.
+  let latest: { readonly plugin: string; readonly model: string; readonly metrics: ModelMetrics } | undefined;
+  const forModel = (plugin: string, model: string): ModelMetrics => {
+    if (latest?.model === model && latest.plugin === plugin) return latest.metrics;
+    const metrics = findModel(plugin, model);
+    latest = { plugin, model, metrics };
+    return metrics;
+  };
+  const findModel = (plugin: string, model: string): ModelMetrics => {
+    const key = `${plugin} ${model}`;
+    const known = byModel.get(key);
+    if (known) return known;
+    if (model !== OTHER && byModel.size >= MAX_MODELS) return findModel(plugin, OTHER);
+    const created = createModel(plugin, model);
+    byModel.set(key, created);
+    return created;
+  };
+
+  const gauges = new Map<string, { readonly readers: (() => Iterable<GaugeReading>)[] }>();
+  return {
+    forModel: (plugin, model = OTHER) => forModel(plugin, model),
+    removeModel(plugin, model) {
+      latest = undefined;
+      if (model === OTHER || !byModel.delete(`${plugin} ${model}`)) return;
+      for (const outcome of ["completed", "failed", "canceled"]) jobs.drop({ plugin, model, outcome });
+      for (const direction of ["input", "output"]) tokens.drop({ plugin, model, direction });
+      audio.drop({ plugin, model });
+      for (const each of [duration, firstByte, queueWait]) each.drop({ plugin, model });
+    },
+    totals: (plugin) => ({ ...totalsOf(plugin) }),
+    chunkGap: (plugin) => gap.observer({ plugin }),
+    rejection: (plugin, reason) => rejections.add({ plugin, reason }, 1),
+    authFailure: (surface) => authFailures.add({ surface }, 1),
+    counter(name, help, labelNames) {
+      const owned = counter(name, help, labelNames);
+      return (labels, by = 1) => owned.add({ ...labels }, by);
+    },
+    gauge(name, help, labelNames, read) {
+      const known = gauges.get(name);
+      if (known) {
+        known.readers.push(read);
+        return;
+      }
+      const readers = [read];
+      gauges.set(name, { readers });
+      new Gauge({
+        name,
+        help,
+        labelNames: [...labelNames],
+        registers,
+        collect() {
+          // What an owner no longer reports must not stay at its last value.
+          this.reset();
+          for (const each of readers) for (const { labels, value } of each()) this.set({ ...labels }, value);
+        },
+      });
+    },
+    text: () => registry.metrics(),
+    contentType: registry.contentType,
+  };
+}
+
+/** Bytes that this process may use at most: what its container is given, or else the whole machine has. */
+export function memoryLimitBytes(): number {
+  // Bun reads the control group's limit on Linux and gives undefined elsewhere; some kernels say 0 or more than there is.
+  return Math.min(process.constrainedMemory() || Number.POSITIVE_INFINITY, totalmem());
+}

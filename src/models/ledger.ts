@@ -1,0 +1,144 @@
+import type { Metrics } from "../figures/metrics.ts";
+import type { JobReport } from "../pool/job.ts";
+import type { Clock } from "../system/deps.ts";
+import { ModelFigures } from "./model-figures.ts";
+
+/** Tokens or other usage that an answer stated. */
+export interface Usage {
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  /** Seconds of audio. */
+  readonly audioSeconds?: number;
+}
+
+/** A job that has ended, for the counts. */
+export interface EndedJob {
+  readonly requestId: string;
+  /** As the client named it. */
+  readonly model: string;
+  readonly report: JobReport;
+  readonly usage: Usage | undefined;
+  /** Bytes of the request's body. */
+  readonly bytesIn: number;
+}
+
+/** Models measured before those long gone are looked for; metrics take 200. */
+const MAX_MEASURED = 150;
+
+export type Outcome = "completed" | "failed" | "canceled";
+
+export interface LedgerOptions {
+  readonly pluginId: string;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly knownModels: () => readonly string[];
+}
+
+/** Since the server started; they only grow. */
+export interface Counts {
+  /** Jobs ended, those canceled included. */
+  readonly ended: number;
+  readonly completed: number;
+  readonly failed: number;
+  /** Of them those that failed, and not by a mistake of the client's. */
+  readonly broken: number;
+  readonly outputTokens: number;
+  readonly bytesOut: number;
+}
+
+/** What became of a plugin's jobs: its own counts, those of workers and models, and the metrics. */
+export class Ledger {
+  readonly models: ModelFigures;
+  readonly #options: LedgerOptions;
+  /** Models that have series in the metrics. */
+  readonly #measured = new Set<string>();
+  readonly #counts = { ended: 0, completed: 0, failed: 0, broken: 0, outputTokens: 0, bytesOut: 0 };
+
+  constructor(options: LedgerOptions) {
+    this.#options = options;
+    this.models = new ModelFigures(options.knownModels);
+  }
+
+  get counts(): Counts {
+    return this.#counts;
+  }
+
+  /** Counts a job that has ended, and says how it did. */
+  add({ report, usage, bytesIn }: EndedJob): Outcome {
+    const outcome = outcomeOf(report);
+    const outputTokens = usage?.outputTokens ?? 0;
+    const counts = this.#counts;
+    counts.ended += 1;
+    if (outcome === "completed") counts.completed += 1;
+    else if (outcome === "failed") counts.failed += 1;
+    if (outcome === "failed" && !isClientsFault(report)) counts.broken += 1;
+    counts.outputTokens += outputTokens;
+    counts.bytesOut += report.bytesOut;
+    if (report.claim) this.models.count(report.claim.model, outputTokens, this.#options.clock.elapsed());
+    this.#addToSeat(report, outcome, usage);
+    this.#measure(report, outcome, usage, bytesIn);
+    return outcome;
+  }
+
+  #addToSeat(report: JobReport, outcome: Outcome, usage: Usage | undefined): void {
+    const totals = report.claim?.seat.totals;
+    if (!totals) return;
+    const now = this.#options.clock.elapsed();
+    if (outcome === "completed") {
+      totals.recent.add(false);
+      totals.processed += 1;
+      totals.processingMs += report.durationMs - report.queuedMs;
+    } else if (outcome === "failed" && !isClientsFault(report)) {
+      totals.failures += 1;
+      totals.lastFailedAt = now;
+      totals.recent.add(true);
+      totals.lastError = report.end.kind === "failed" ? report.end.fault.code : `status ${report.status}`;
+    }
+    totals.inputTokens += usage?.inputTokens ?? 0;
+    totals.outputTokens += usage?.outputTokens ?? 0;
+    if (usage && usage.outputTokens > 0) totals.tokens.add(usage.outputTokens, now);
+    totals.audioSeconds += usage?.audioSeconds ?? 0;
+  }
+
+  #measure(report: JobReport, outcome: Outcome, usage: Usage | undefined, bytesIn: number): void {
+    const { metrics, pluginId } = this.#options;
+    // The worker's name for the model, never the client's: clients choose names freely, and stand-ins answer to many.
+    const measured = metrics.forModel(pluginId, report.claim?.model);
+    measured.ended(outcome);
+    measured.duration(report.durationMs / 1000);
+    // A refusal is quick: it would make a pool that fails look fast.
+    if (report.firstByteMs !== undefined && outcome !== "failed") measured.firstByte(report.firstByteMs / 1000);
+    if (report.claim) measured.queueWait(report.queuedMs / 1000);
+    if (report.attempts > 1) measured.retries(report.attempts - 1, report.retryReason);
+    if (report.end.kind === "failed" && !report.claim) metrics.rejection(pluginId, report.end.fault.code);
+    if (usage) measured.tokens(usage.inputTokens, usage.outputTokens);
+    if (usage?.audioSeconds) measured.audio(usage.audioSeconds);
+    measured.bytesIn(bytesIn);
+    measured.bytesOut(report.bytesOut);
+    if (report.claim) this.#remember(report.claim.model);
+  }
+
+  /** Keeps room for models to come: those that are long gone give up their series. */
+  #remember(model: string): void {
+    this.#measured.add(model);
+    if (this.#measured.size <= MAX_MEASURED) return;
+    const known = new Set(this.#options.knownModels());
+    for (const gone of this.#measured) {
+      if (known.has(gone)) continue;
+      this.#measured.delete(gone);
+      this.#options.metrics.removeModel(this.#options.pluginId, gone);
+    }
+  }
+}
+
+/** Found only while a worker had it already: a form that lacks its file, for one. */
+function isClientsFault({ end }: JobReport): boolean {
+  return end.kind === "failed" && end.fault.status < 500;
+}
+
+/** A backend's own 5xx is a failure of that worker although its answer passed through whole. */
+function outcomeOf(report: JobReport): Outcome {
+  if (report.end.kind === "failed") return report.end.fault.code === "canceled_by_operator" ? "canceled" : "failed";
+  if (report.end.kind === "canceled") return "canceled";
+  return (report.status ?? 200) >= 500 ? "failed" : "completed";
+}

@@ -1,0 +1,243 @@
+import * as v from "valibot";
+import { isRecord, parseJson } from "../json/parse.ts";
+import type { Dialect, Incoming, Wire } from "../tunnel/dialect.ts";
+import type { Lane } from "../tunnel/exchange.ts";
+import { ReceiveCredit } from "../wire/credit.ts";
+import { type HeaderPairs, isHeaderPairs, type RequestHead, type ResetCode, type ResponseHead } from "../wire/frame.ts";
+import { parseControl } from "../wire/worker-messages.ts";
+
+/**
+ * The predecessor's dialect for model workers (its public source, v0.9.6): JSON text, bodies in standard base64, the
+ * whole request in one message, no flow control.
+ */
+export type LegacyMessage =
+  | { readonly type: "headers"; readonly id: number; readonly head: ResponseHead }
+  | { readonly type: "chunk"; readonly id: number; readonly body: Uint8Array }
+  | {
+      readonly type: "end";
+      readonly id: number;
+      readonly error: { readonly code: string; readonly message: string } | undefined;
+    };
+
+const headersSchema = v.object({
+  request_id: v.string(),
+  status: v.number(),
+  headers: v.nullish(v.record(v.string(), v.string())),
+});
+const chunkSchema = v.object({ request_id: v.string(), data: v.nullish(v.string()) });
+const endSchema = v.object({
+  request_id: v.string(),
+  error: v.nullish(v.object({ code: v.nullish(v.string()), message: v.nullish(v.string()) })),
+});
+
+/** Agents send up to 32 KiB in a chunk; this leaves room for others that speak their dialect. */
+const MAX_CHUNK_CHARS = 1024 * 1024;
+
+/** Standard base64, whole and padded. White space, which the decoder skips, shows in the length. */
+function decodeBase64(text: string): Uint8Array | undefined {
+  if (text.length > MAX_CHUNK_CHARS) return undefined;
+  const padding = text.endsWith("==") ? 2 : text.endsWith("=") ? 1 : 0;
+  try {
+    // Buffer's decoder would also take the alphabet for URLs, and characters past one byte.
+    const bytes = Uint8Array.fromBase64(text, { lastChunkHandling: "strict" });
+    return bytes.length === (text.length / 4) * 3 - padding ? bytes : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+/** Decodes one message; undefined when it is no `http_proxy_*` answer, and so is for the control decoder. Pure. */
+export function decodeLegacy(
+  json: unknown,
+): LegacyMessage | { readonly type: "bad"; readonly reason: string } | undefined {
+  if (!isRecord(json)) return undefined;
+  switch (json["type"]) {
+    case "http_proxy_response_headers": {
+      const parsed = v.safeParse(headersSchema, json);
+      if (!parsed.success) return bad("invalid http_proxy_response_headers");
+      const id = toId(parsed.output.request_id);
+      const { status } = parsed.output;
+      // Its backend's fault and not the agent's: one odd answer ends one exchange, and an odd header is left out.
+      if (!Number.isInteger(status) || status < 200 || status > 599) {
+        return { type: "end", id, error: { code: "bad_status", message: "no HTTP status" } };
+      }
+      const headers = Object.entries(parsed.output.headers ?? {}).filter((pair) => isHeaderPairs([pair]));
+      return { type: "headers", id, head: { status, headers } };
+    }
+    case "http_proxy_response_chunk": {
+      const parsed = v.safeParse(chunkSchema, json);
+      const body = parsed.success ? decodeBase64(parsed.output.data ?? "") : undefined;
+      if (!parsed.success || !body) return bad("invalid http_proxy_response_chunk");
+      return { type: "chunk", id: toId(parsed.output.request_id), body };
+    }
+    case "http_proxy_response_end": {
+      const parsed = v.safeParse(endSchema, json);
+      if (!parsed.success) return bad("invalid http_proxy_response_end");
+      const { error } = parsed.output;
+      return {
+        type: "end",
+        id: toId(parsed.output.request_id),
+        error: error ? { code: error.code ?? "", message: error.message ?? "" } : undefined,
+      };
+    }
+    default:
+      return undefined;
+  }
+}
+
+export function encodeLegacyRequest(id: number, head: RequestHead, body: Uint8Array): string {
+  return JSON.stringify({
+    type: "http_proxy_request",
+    request_id: String(id),
+    method: head.method,
+    path: head.path,
+    headers: toRecord(head.headers),
+    stream: head.stream === true ? true : undefined,
+    body: body.length > 0 ? Buffer.from(body.buffer, body.byteOffset, body.length).toString("base64") : undefined,
+  });
+}
+
+export function encodeLegacyCancel(id: number): string {
+  return JSON.stringify({ type: "http_proxy_cancel", request_id: String(id) });
+}
+
+/** An agent's own failure comes as an answer with one of these, and the reason only in its end message. */
+const AGENT_FAILURE_STATUS = [502, 503];
+/** What such an answer may hold before it counts as the backend's own: an agent's failure text is one line. */
+const HELD_ANSWER_BYTES = 64 * 1024;
+
+/** The legacy dialect, server side. Stateful only in the answers it holds back until it knows whose they are. */
+export function createLegacyDialect(holdBytes: number): Dialect {
+  const held = new Map<number, { readonly head: ResponseHead; readonly pieces: Uint8Array[]; bytes: number }>();
+  /** Open exchanges whose head was passed on. */
+  const begun = new Set<number>();
+
+  const toIncoming = (message: LegacyMessage, isOpen: boolean): Incoming => {
+    const { id } = message;
+    const answer = held.get(id);
+    if (message.type === "headers") {
+      if (answer) {
+        held.delete(id);
+        // No answer has two heads. Data without one is how an exchange, which has heard of neither, learns of it.
+        return { type: "response_data", id, end: false, body: EMPTY };
+      }
+      if (!isOpen || begun.has(id) || !AGENT_FAILURE_STATUS.includes(message.head.status)) {
+        if (isOpen) begun.add(id);
+        return { ...message, type: "response", end: false, body: EMPTY };
+      }
+      held.set(id, { head: message.head, pieces: [], bytes: 0 });
+      return { type: "ignored" };
+    }
+    if (message.type === "chunk") {
+      if (!answer) return { ...message, type: "response_data", end: false };
+      // Empty ones cost no bytes of the limit, and would pile up.
+      if (message.body.length > 0) answer.pieces.push(message.body);
+      answer.bytes += message.body.length;
+      if (answer.bytes <= HELD_ANSWER_BYTES) return { type: "ignored" };
+      held.delete(id);
+      begun.add(id);
+      return { type: "response", id, end: false, head: answer.head, body: Buffer.concat(answer.pieces) };
+    }
+    held.delete(id);
+    if (message.error)
+      return {
+        type: "reset",
+        id,
+        code: toResetCode(message.error.code, !begun.has(id)),
+        message: message.error.message,
+      };
+    if (!answer) return { type: "response_data", id, end: true, body: EMPTY };
+    return { type: "response", id, end: true, head: answer.head, body: Buffer.concat(answer.pieces) };
+  };
+
+  return {
+    name: "legacy",
+    sendWindow: Number.POSITIVE_INFINITY,
+    maxRequestBytes: MAX_REQUEST_BYTES,
+    // Nothing tells the agent to wait: the credit is only a count of what is held, given back byte by byte.
+    createReceiveCredit: () => new ReceiveCredit(holdBytes, 1),
+    decode(message, isOpen) {
+      if (typeof message !== "string") return { type: "bad", reason: "binary frames need the subprotocol moorage.v1" };
+      const json = parseJson(message);
+      const legacy = decodeLegacy(json);
+      if (legacy?.type === "bad") return legacy;
+      if (legacy) return toIncoming(legacy, isOpen(legacy.id));
+      const control = parseControl(json);
+      if (control.type === "unknown") return { type: "ignored" };
+      return control.type === "bad" ? control : { type: "control", control };
+    },
+    createLane: (id, wire) => createLegacyLane(id, wire),
+    // The predecessor's agents know no drain message: they see the close and come back.
+    drainMessage: () => undefined,
+    forget: (id) => {
+      held.delete(id);
+      begun.delete(id);
+    },
+  };
+}
+
+const EMPTY = new Uint8Array(0);
+
+/**
+ * The largest request body for such a worker. It travels whole, in one message of base64 text, and both sides hold it
+ * several times over; larger ones, long audio that is, need a worker with flow control.
+ */
+const MAX_REQUEST_BYTES = 64 * 1024 * 1024;
+
+/** Gathers the request, since it must travel in one message. */
+function createLegacyLane(id: number, wire: Wire): Lane {
+  let head: RequestHead | undefined;
+  let pieces: Uint8Array[] = [];
+  let isSent = false;
+  const gather = (body: Uint8Array, end: boolean): void => {
+    // The memory of a body that comes in pieces is used again for the next one.
+    if (body.length > 0) pieces.push(end && pieces.length === 0 ? body : body.slice());
+    if (!end || !head) return;
+    const whole = pieces.length === 1 ? (pieces[0] ?? EMPTY) : Buffer.concat(pieces);
+    pieces = [];
+    isSent = true;
+    wire.send(encodeLegacyRequest(id, head, whole));
+  };
+  return {
+    hasRoom: () => wire.hasRoom(),
+    request(requestHead, body, end) {
+      head = requestHead;
+      gather(body, end);
+    },
+    data: gather,
+    credit: () => {},
+    reset: () => {
+      pieces = [];
+      if (isSent) wire.send(encodeLegacyCancel(id));
+      return isSent;
+    },
+  };
+}
+
+/**
+ * `upstream_error` before any answer means that the agent could not reach its backend: another worker may.
+ * After an answer has begun it means that the backend broke off.
+ */
+function toResetCode(code: string, beforeAnswer: boolean): ResetCode {
+  if (code === "worker_draining") return "draining";
+  if (code === "upstream_error") return beforeAnswer ? "upstream_unreachable" : "upstream_error";
+  if (code === "canceled" || code === "timeout") return code;
+  return "upstream_error";
+}
+
+function toRecord(headers: HeaderPairs): Record<string, string> {
+  const record: Record<string, string> = Object.create(null);
+  // Its form has one value a name; RFC 9110 §5.3 lets repeated ones be joined.
+  for (const [name, value] of headers) record[name] = name in record ? `${record[name]}, ${value}` : value;
+  return record;
+}
+
+/** The server's ids are numbers in text; anything else was never opened. */
+function toId(requestId: string): number {
+  return /^[0-9]{1,10}$/.test(requestId) ? Number(requestId) : 0;
+}
+
+function bad(reason: string): { readonly type: "bad"; readonly reason: string } {
+  return { type: "bad", reason };
+}

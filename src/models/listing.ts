@@ -1,0 +1,74 @@
+import type { AnyElysia } from "elysia";
+import * as v from "valibot";
+import { Fault } from "../errors.ts";
+import { API_KEY_SECURITY, doc, errorResponses } from "../openapi/schema.ts";
+import type { ModelCard } from "../plugin/contract.ts";
+import { createRoutes, type RouteContext } from "../plugin/route-context.ts";
+
+const modelSchema = v.pipe(
+  v.object({
+    id: v.string(),
+    object: v.literal("model"),
+    created: v.pipe(v.number(), v.description("Seconds since 1970 at which this server first saw the model.")),
+    owned_by: v.string(),
+  }),
+  v.description("The model."),
+);
+const listSchema = v.pipe(
+  v.object({ object: v.literal("list"), data: v.array(modelSchema) }),
+  v.description("Every known model, sorted by id."),
+);
+
+export interface ModelRoutesOptions {
+  /** The base path: `/v1` gives `/v1/models` and `/v1/models/{id}`. */
+  readonly prefix: string;
+  readonly tag: string;
+  readonly cards: (ctx: RouteContext) => readonly ModelCard[];
+  /** Throws a `Fault` for a request that is not let in. */
+  readonly guard: (ctx: RouteContext) => void;
+}
+
+/** `GET …/models` and `GET …/models/{id}`, answered from memory. Ids may hold `/` and `:`, raw or percent-encoded. */
+export function modelRoutes({ prefix, tag, cards, guard }: ModelRoutesOptions): AnyElysia {
+  const list = (ctx: RouteContext): Response => {
+    guard(ctx);
+    return Response.json({ object: "list", data: cards(ctx) }, { headers: NO_CACHE });
+  };
+  const one = (ctx: RouteContext, id: string): Response => {
+    guard(ctx);
+    const card = cards(ctx).find((candidate) => candidate.id === id);
+    if (!card)
+      throw new Fault("model_not_found", {
+        message: `The model '${id.slice(0, 128)}' does not exist here.`,
+        param: "model",
+      });
+    return Response.json(card, { headers: NO_CACHE });
+  };
+  const detail = { tags: [tag], security: API_KEY_SECURITY };
+  return createRoutes()
+    .get(`${prefix}/models`, ({ request, requestId, params }) => list({ request, requestId, params }), {
+      response: { 200: doc(listSchema, "output") },
+      detail: { ...detail, summary: "List models", responses: errorResponses("invalid_api_key") },
+    })
+    .get(`${prefix}/models/:id`, ({ request, requestId, params }) => one({ request, requestId, params }, params.id), {
+      response: { 200: doc(modelSchema, "output") },
+      detail: { ...detail, summary: "Get a model", responses: errorResponses("invalid_api_key", "model_not_found") },
+    })
+    .get(
+      `${prefix}/models/*`,
+      ({ request, requestId, params }) => one({ request, requestId, params }, decodeOnce(params["*"])),
+      {
+        detail: { hide: true },
+      },
+    );
+}
+
+const NO_CACHE = { "cache-control": "no-cache" };
+
+function decodeOnce(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // Not percent-encoded after all: then it is the id as it stands.
+  }
+}

@@ -1,0 +1,220 @@
+import type { Config } from "../config.ts";
+import { Fault } from "../errors.ts";
+import type { Metrics } from "../figures/metrics.ts";
+import type { Condition, ModelCard, Pulse } from "../plugin/contract.ts";
+import { Pool } from "../pool/pool.ts";
+import type { Deps } from "../system/deps.ts";
+import { WorkerEndpoint } from "../tunnel/endpoint.ts";
+import { Drift } from "./drift.ts";
+import { registerGauges } from "./gauges.ts";
+import { createModelGreeting } from "./greeting.ts";
+import { toJobsState } from "./job-state.ts";
+import { type EndedJob, Ledger } from "./ledger.ts";
+import { countStatus, type ModelAreaState, statusOf, toModelStates, toWorkerState } from "./model-state.ts";
+import { findInPool } from "./problems.ts";
+
+export interface ModelAreaOptions {
+  readonly pluginId: string;
+  readonly config: Config;
+  readonly deps: Deps;
+  readonly metrics: Metrics;
+  readonly version: string;
+}
+
+/** What a plugin whose workers serve models is built on: its pool, the endpoint they connect to, and the count of its jobs. */
+export class ModelArea {
+  readonly pool: Pool;
+  readonly endpoint: WorkerEndpoint;
+  readonly #options: ModelAreaOptions;
+  readonly #startedAt: number;
+  readonly #ledger: Ledger;
+  #running = 0;
+  readonly #drift: Drift;
+  readonly #draining = new AbortController();
+  #idleWaiters: (() => void)[] = [];
+
+  constructor(options: ModelAreaOptions) {
+    const { config, deps } = options;
+    this.#options = options;
+    this.#startedAt = deps.clock.elapsed();
+    this.#drift = new Drift(deps.clock);
+    this.pool = new Pool({
+      clock: deps.clock,
+      queueSize: config.queueSize,
+      queueTimeoutMs: config.queueTimeoutMs,
+      modelGraceMs: config.modelGraceMs,
+      startGraceMs: config.startGraceMs,
+      name: options.pluginId,
+    });
+    this.endpoint = new WorkerEndpoint({
+      deps: { ...deps, log: deps.log.with({ plugin: options.pluginId }) },
+      greeting: createModelGreeting(config.legacyHoldBytes),
+      pool: this.pool,
+      registerTimeoutMs: config.registerTimeoutMs,
+      windowBytes: config.windowBytes,
+      pingIntervalMs: config.pingIntervalMs,
+      confirmTimeoutMs: config.confirmTimeoutMs,
+    });
+    this.#ledger = new Ledger({
+      pluginId: options.pluginId,
+      clock: deps.clock,
+      metrics: options.metrics,
+      knownModels: () => this.pool.knownModels(),
+    });
+    registerGauges(options.metrics, options.pluginId, this.pool, () => this.#running);
+  }
+
+  get isDraining(): boolean {
+    return this.#draining.signal.aborted;
+  }
+
+  /** Aborted when the draining begins. */
+  get drainSignal(): AbortSignal {
+    return this.#draining.signal;
+  }
+
+  /** Counts a job in. Every call needs one `ended`. */
+  began(): void {
+    this.#running += 1;
+  }
+
+  /** Counts a job out: totals, metrics, and its one log line. */
+  ended(ended: EndedJob): void {
+    const outcome = this.#ledger.add(ended);
+    this.#running -= 1;
+    if (ended.usage && ended.usage.outputTokens > 0) this.#drift.tokens(this.#options.deps.clock.elapsed());
+    this.pool.touch();
+    const { requestId, model, usage, report } = ended;
+    const { claim, end } = report;
+    this.#options.deps.log.info("job.ended", {
+      plugin: this.#options.pluginId,
+      request: requestId,
+      model: model.slice(0, 128),
+      worker: claim?.seat.session.worker.id,
+      outcome,
+      reason: end.kind === "failed" ? end.fault.code : undefined,
+      status: report.status,
+      attempts: report.attempts,
+      queued_ms: Math.round(report.queuedMs),
+      first_byte_ms: report.firstByteMs === undefined ? undefined : Math.round(report.firstByteMs),
+      duration_ms: Math.round(report.durationMs),
+      bytes_out: report.bytesOut,
+      input_tokens: usage?.inputTokens,
+      output_tokens: usage?.outputTokens,
+      audio_s: usage?.audioSeconds,
+    });
+    if (this.#running === 0) for (const wake of this.#idleWaiters.splice(0)) wake();
+  }
+
+  /** For an operator: the worker gets no more jobs, or gets them again. False for one that is not here. */
+  drainWorker(workerId: string, on: boolean): boolean {
+    return this.pool.setDrained(workerId, on);
+  }
+
+  /** For an operator: ends the worker's session; its jobs are lost, and it comes back. False for one that is not here. */
+  disconnectWorker(workerId: string): boolean {
+    const seat = this.pool.seatOf(workerId);
+    // 1012: workers dial again after it, soon and spread out.
+    seat?.session.close(1012, "disconnected by an operator");
+    return seat !== undefined;
+  }
+
+  /** For an operator: ends a job, whose client is told `canceled_by_operator`. False for one that is not here. */
+  cancelJob(jobId: string): boolean {
+    return this.pool.jobs.cancel(jobId);
+  }
+
+  models(): readonly ModelCard[] {
+    return this.pool.knownModels().map((id) => ({
+      id,
+      object: "model",
+      created: Math.floor((this.pool.firstSeenAt(id) ?? 0) / 1000),
+      owned_by: "moorage",
+    }));
+  }
+
+  /** Grows with every change that `state` would show; with what changes by itself, every few seconds. */
+  get revision(): number {
+    return this.pool.revision + this.#drift.revision;
+  }
+
+  /** The figures of now. To be asked once a second. */
+  pulse(): Pulse {
+    const workers = { idle: 0, working: 0, notReady: 0, draining: 0 };
+    let slotsTotal = 0;
+    let lastHeartbeatAt = 0;
+    for (const seat of this.pool.seats()) {
+      workers[COUNTED_AS[statusOf(seat)]] += 1;
+      slotsTotal += seat.capacity;
+      lastHeartbeatAt = Math.max(lastHeartbeatAt, seat.session.lastHeartbeatAt);
+    }
+    const { ended, broken, outputTokens, bytesOut } = this.#ledger.counts;
+    let bytes = bytesOut;
+    for (const job of this.pool.jobs.all()) bytes += job.bytesOut;
+    this.#drift.look(lastHeartbeatAt);
+    return {
+      workers,
+      slotsUsed: this.pool.busyTotal,
+      slotsTotal,
+      waiting: this.pool.queueLength,
+      waitingCapacity: this.pool.queueCapacity,
+      requests: ended,
+      failures: broken,
+      tokens: outputTokens,
+      bytes,
+    };
+  }
+
+  /** What is wrong here, beyond what any plugin may have. */
+  problems(): readonly Condition[] {
+    const { config, deps } = this.#options;
+    return findInPool(this.pool, config.pingIntervalMs, deps.clock.elapsed());
+  }
+
+  /** What the State API shows of this plugin: a plain copy. */
+  state(): ModelAreaState {
+    const { deps, version } = this.#options;
+    const now = deps.clock.elapsed();
+    const workers = Array.from(this.pool.seats(), (seat) => toWorkerState(seat, now));
+    const jobs = toJobsState(this.pool.jobs, deps.clock.now());
+    const ready = workers.filter((worker) => worker.status === "idle" || worker.status === "working").length;
+    return {
+      server: {
+        state: this.isDraining ? "draining" : ready > 0 ? "ready" : "not_ready",
+        version,
+        uptime_s: Math.floor((now - this.#startedAt) / 1000),
+        jobs_inflight_total: this.#running,
+        jobs_completed_total: this.#ledger.counts.completed,
+        jobs_failed_total: this.#ledger.counts.failed,
+        scheduler_queue_len: this.pool.queueLength,
+        scheduler_queue_capacity: this.pool.queueCapacity,
+      },
+      workers_summary: {
+        connected: workers.length,
+        idle: countStatus(workers, "idle"),
+        working: countStatus(workers, "working"),
+        not_ready: countStatus(workers, "not_ready"),
+        draining: countStatus(workers, "draining"),
+      },
+      models: toModelStates(this.pool, this.#ledger.models, jobs.byModel, now),
+      workers,
+      jobs: jobs.shown,
+    };
+  }
+
+  /** Takes no more workers, tells those that are here, and resolves when the last job has ended. */
+  async drain(): Promise<void> {
+    this.#draining.abort();
+    this.endpoint.drain("the server is shutting down");
+    // Workers that are told to go take nothing new, so nothing that waits could be served.
+    this.pool.refuseWaiting(() => new Fault("draining", { retryAfterS: 5 }));
+    while (this.#running > 0) await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
+    await this.pool.idle();
+  }
+
+  close(): void {
+    this.endpoint.close(1012, "server restart");
+  }
+}
+
+const COUNTED_AS = { idle: "idle", working: "working", not_ready: "notReady", draining: "draining" } as const;

@@ -1,0 +1,146 @@
+import type { Pool } from "../pool/pool.ts";
+import type { Seat } from "../pool/seat.ts";
+import type { JobState, ModelJobs } from "./job-state.ts";
+import type { ModelFigures } from "./model-figures.ts";
+
+// What the State API says of a pool: names in snake_case, plain copies.
+
+export type WorkerStatus = "idle" | "working" | "not_ready" | "draining";
+
+export function statusOf(seat: Seat): WorkerStatus {
+  const { offer } = seat.session;
+  if (offer.status === "draining" || seat.isDrained) return "draining";
+  if (seat.capacity === 0) return "not_ready";
+  return seat.busy > 0 ? "working" : "idle";
+}
+
+export interface ModelAreaState {
+  readonly server: {
+    readonly state: "ready" | "not_ready" | "draining";
+    readonly version: string;
+    readonly uptime_s: number;
+    readonly jobs_inflight_total: number;
+    readonly jobs_completed_total: number;
+    readonly jobs_failed_total: number;
+    readonly scheduler_queue_len: number;
+    readonly scheduler_queue_capacity: number;
+  };
+  readonly workers_summary: Readonly<Record<WorkerStatus | "connected", number>>;
+  readonly models: readonly ModelState[];
+  readonly workers: readonly WorkerState[];
+  /** The first 200 of those under way: running ones first, oldest first. */
+  readonly jobs: readonly JobState[];
+}
+
+/** One model in the State API, as its workers call it. */
+export interface ModelState {
+  readonly name: string;
+  readonly workers: number;
+  /** Of the workers that serve it, whatever they use them for. */
+  readonly slots_free: number;
+  readonly slots_total: number;
+  readonly inflight: number;
+  readonly waiting: number;
+  /** Jobs for it that have ended. */
+  readonly requests_total: number;
+  /** Output tokens a second, over the last minute. */
+  readonly tokens_per_s: number;
+}
+
+/** One worker in the State API. Times are RFC 3339; text is the worker's own word. */
+export interface WorkerState {
+  readonly id: string;
+  readonly name: string;
+  readonly status: WorkerStatus;
+  readonly status_reason: string | null;
+  /** An operator took it out of service. */
+  readonly operator_drained: boolean;
+  readonly dialect: "native" | "legacy";
+  readonly version: string | null;
+  readonly host_info: Readonly<Record<string, string | number | null>>;
+  readonly models: readonly string[];
+  readonly connected_at: string;
+  readonly last_heartbeat: string;
+  readonly max_concurrency: number;
+  readonly embedding_batch_size: number | null;
+  readonly inflight: number;
+  readonly processed_total: number;
+  readonly failures_total: number;
+  readonly avg_processing_ms: number;
+  readonly input_tokens_total: number;
+  readonly output_tokens_total: number;
+  readonly audio_seconds_total: number;
+  /** Output tokens a second, over the last minute; null for a worker that has not stated any yet. */
+  readonly tokens_per_s: number | null;
+  readonly last_error: string | null;
+}
+
+/** `now` is `Clock.elapsed`. */
+export function toWorkerState(seat: Seat, now: number): WorkerState {
+  const { session, totals } = seat;
+  const { worker, offer, telemetry } = session;
+  return {
+    id: worker.id,
+    name: worker.name,
+    status: statusOf(seat),
+    status_reason: offer.reason ?? null,
+    operator_drained: seat.isDrained,
+    dialect: session.dialect,
+    version: worker.version ?? null,
+    host_info: {
+      ...worker.hostInfo,
+      cpu_percent: telemetry.cpuPercent ?? null,
+      ram_used_percent: telemetry.ramUsedPercent ?? null,
+    },
+    models: offer.models,
+    connected_at: new Date(session.connectedAt).toISOString(),
+    last_heartbeat: new Date(session.lastHeartbeatAt).toISOString(),
+    max_concurrency: offer.maxConcurrency,
+    embedding_batch_size: offer.embeddingBatchSize ?? null,
+    inflight: seat.busy,
+    processed_total: totals.processed,
+    failures_total: totals.failures,
+    avg_processing_ms: totals.processed === 0 ? 0 : Math.round(totals.processingMs / totals.processed),
+    input_tokens_total: totals.inputTokens,
+    output_tokens_total: totals.outputTokens,
+    audio_seconds_total: Math.round(totals.audioSeconds * 1000) / 1000,
+    tokens_per_s: totals.outputTokens === 0 ? null : tenths(totals.tokens.rate(now)),
+    last_error: totals.lastError ?? null,
+  };
+}
+
+/** Every model that may be named now. `now` is `Clock.elapsed`. */
+export function toModelStates(
+  pool: Pool,
+  figures: ModelFigures,
+  jobs: ReadonlyMap<string, ModelJobs>,
+  now: number,
+): readonly ModelState[] {
+  const slots = new Map<string, { free: number; total: number }>();
+  for (const seat of pool.seats()) {
+    for (const model of seat.models) {
+      const sum = slots.get(model) ?? { free: 0, total: 0 };
+      slots.set(model, sum);
+      sum.total += seat.capacity;
+      sum.free += Math.max(0, seat.capacity - seat.busy);
+    }
+  }
+  return pool.knownModels().map((name) => ({
+    name,
+    workers: pool.workersOf(name),
+    slots_free: slots.get(name)?.free ?? 0,
+    slots_total: slots.get(name)?.total ?? 0,
+    inflight: jobs.get(name)?.inflight ?? 0,
+    waiting: jobs.get(name)?.waiting ?? 0,
+    requests_total: figures.requests(name),
+    tokens_per_s: tenths(figures.tokensPerS(name, now)),
+  }));
+}
+
+function tenths(value: number): number {
+  return Math.round(value * 10) / 10;
+}
+
+export function countStatus(workers: readonly WorkerState[], status: WorkerStatus): number {
+  return workers.filter((worker) => worker.status === status).length;
+}

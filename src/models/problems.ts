@@ -1,0 +1,119 @@
+import type { Condition } from "../plugin/contract.ts";
+import type { Pool } from "../pool/pool.ts";
+import type { Seat } from "../pool/seat.ts";
+import type { Session } from "../tunnel/session.ts";
+
+/** Ping intervals of silence after which a worker is worth a look; after three it counts as gone. */
+const STALE_INTERVALS = 2;
+
+/** A worker that failed this share of its last jobs, two at least and the last of them lately, has something wrong. */
+const FAILING_SHARE = 0.2;
+const MIN_FAILURES = 2;
+const LATELY_MS = 5 * 60_000;
+
+/** A full model is nothing to speak of until it has been full for so long. */
+const SATURATED_MS = 60_000;
+const UNSERVED_MS = 10_000;
+/** At the edge of what a pool can do, its queue is empty now and then. */
+const LINGER_MS = 5000;
+
+/** Models that are told apart; beyond it the queue is what is wrong. */
+const MAX_MODELS = 20;
+
+/** Workers that a title names. */
+const MAX_NAMED = 3;
+
+/** What is wrong in a pool, beyond what any plugin may have. Costs a look at each seat, and at each job while any waits. */
+export function findInPool(pool: Pool, pingIntervalMs: number, now: number): readonly Condition[] {
+  return [...findInSeats(pool, pingIntervalMs, now), ...findInQueue(pool)];
+}
+
+function findInSeats(pool: Pool, pingIntervalMs: number, now: number): readonly Condition[] {
+  const failing = Array.from(pool.seats()).filter((seat) => isFailing(seat, now));
+  const sessions = Array.from(pool.seats(), (seat) => seat.session);
+  const stale = findStale(sessions, pingIntervalMs, now);
+  const lastError = failing[0]?.totals.lastError;
+  if (lastError === undefined) return stale;
+  return [
+    ...stale,
+    {
+      code: "worker_failing",
+      severity: "warning",
+      title: `${named(failing.map(({ session }) => session))} failing more than one in five of the last requests.`,
+      advice: `The last error was ${lastError}. Look at the model server there; drain the worker to keep requests off it.`,
+    },
+  ];
+}
+
+/** Those of whom nothing was heard for too long, as one condition. `now` is `Clock.elapsed`. */
+export function findStale(sessions: readonly Session[], pingIntervalMs: number, now: number): readonly Condition[] {
+  const stale = sessions.filter(({ lastHeardAt }) => now - lastHeardAt > STALE_INTERVALS * pingIntervalMs);
+  if (stale.length === 0) return [];
+  return [
+    {
+      code: "worker_stale",
+      severity: "warning",
+      title: `${named(stale)} silent: no sign of life for more than ${STALE_INTERVALS} ping intervals.`,
+      advice:
+        "Its machine sleeps or its line is broken. If it stays silent it is disconnected, and its requests go elsewhere.",
+    },
+  ];
+}
+
+function isFailing({ totals }: Seat, now: number): boolean {
+  const { recent, lastFailedAt } = totals;
+  if (lastFailedAt === undefined || now - lastFailedAt > LATELY_MS) return false;
+  const { failures } = recent;
+  return failures >= MIN_FAILURES && failures > FAILING_SHARE * recent.size;
+}
+
+function findInQueue(pool: Pool): readonly Condition[] {
+  if (pool.queueLength === 0) return [];
+  const models = new Set<string>();
+  for (const job of pool.jobs.all()) {
+    if (job.isWaiting) models.add(job.model);
+    if (models.size === MAX_MODELS) break;
+  }
+  return [...models].map((model) => (isReady(pool, model) ? saturated(model) : unserved(model)));
+}
+
+/** Whether a worker takes requests for it, busy or not. */
+function isReady(pool: Pool, model: string): boolean {
+  return pool.isServed({ model, exact: false, excluded: NONE });
+}
+
+const NONE: ReadonlySet<never> = new Set();
+
+function saturated(model: string): Condition {
+  return {
+    code: "model_saturated",
+    about: model,
+    severity: "warning",
+    title: `Requests for ${quote(model)} have waited for a minute: all its workers are busy.`,
+    advice: "Add workers that serve it, or let each take more at once (--max-concurrency).",
+    afterMs: SATURATED_MS,
+    lingerMs: LINGER_MS,
+  };
+}
+
+function unserved(model: string): Condition {
+  return {
+    code: "model_not_served",
+    about: model,
+    severity: "critical",
+    title: `Requests wait for ${quote(model)}, and no worker that serves it is ready.`,
+    advice: "Look after the workers that served it; the reason is beside each that is connected.",
+    afterMs: UNSERVED_MS,
+  };
+}
+
+function named(sessions: readonly Session[]): string {
+  const names = sessions.slice(0, MAX_NAMED).map(({ worker }) => quote(worker.name));
+  const more = sessions.length > MAX_NAMED ? ` and ${sessions.length - MAX_NAMED} more` : "";
+  return `${names.join(", ")}${more} ${sessions.length === 1 ? "is" : "are"}`;
+}
+
+/** Names are what others chose, at any length. */
+function quote(text: string): string {
+  return `'${text.length > 64 ? `${text.slice(0, 63)}…` : text}'`;
+}

@@ -1,0 +1,288 @@
+/** @jsxImportSource @kitajs/html */
+import type { PropsWithChildren } from "@kitajs/html";
+import { Figure, Part, PluginSection } from "../../views/parts/parts.tsx";
+import { Cell, type Column, LiveTable, LoadBar } from "../../views/parts/table.tsx";
+
+export interface PoolViewProps {
+  readonly id: string;
+  readonly title: string;
+  /** What this plugin counts of its work, as columns of its workers. */
+  readonly hasAudio?: boolean;
+}
+
+/** Workers, models and jobs of a plugin with a pool, and the plugin's own panels to try it: markup that the page's script fills. */
+export function PoolView({ id, title, hasAudio = false, children }: PropsWithChildren<PoolViewProps>): string {
+  const state = `$store.pool.plugins.${id}`;
+  return (
+    <PluginSection
+      id={id}
+      title={title}
+      summary={(<PoolSummary state={state} />) as string}
+      parts={[
+        { id: "workers", label: "Workers" },
+        { id: "models", label: "Models" },
+        { id: "jobs", label: "Jobs" },
+        { id: "try", label: "Try it" },
+      ]}
+    >
+      <Part id="workers">
+        <WorkerTable plugin={id} hasAudio={hasAudio} />
+      </Part>
+      <Part id="models">
+        <ModelTable plugin={id} />
+      </Part>
+      <Part id="jobs">
+        <JobTable plugin={id} />
+      </Part>
+      <Part id="try">
+        <div class="tries">{children as "safe"}</div>
+      </Part>
+    </PluginSection>
+  ) as string;
+}
+
+/** Answers state their tokens at their ends. */
+const TOKENS_NOTE = "Of the last minute; a job's tokens count when it ends";
+
+function PoolSummary({ state }: { readonly state: string }): string {
+  const of = (path: string): string => `${state} ? ${state}.${path} : '–'`;
+  return (
+    <div class="figures-line">
+      <Figure label="workers" one="worker" text={of("workers_summary.connected")} />
+      <Figure
+        label="running"
+        text={`${state} ? ${state}.server.jobs_inflight_total - ${state}.server.scheduler_queue_len : '–'`}
+      />
+      <Figure label="waiting" text={of("server.scheduler_queue_len")} />
+      <Figure label="done" text={`${state} ? $format.count(${state}.server.jobs_completed_total) : '–'`} />
+      <Figure label="failed" text={`${state} ? $format.count(${state}.server.jobs_failed_total) : '–'`} />
+    </div>
+  ) as string;
+}
+
+function WorkerTable({ plugin, hasAudio }: { readonly plugin: string; readonly hasAudio: boolean }): string {
+  const columns: readonly Column[] = [
+    { sortBy: "name", label: "Worker" },
+    { sortBy: "status", label: "Status" },
+    { sortBy: "inflight", label: "Load" },
+    { sortBy: "models", label: "Models" },
+    { sortBy: "", label: "Host" },
+    hasAudio
+      ? { sortBy: "audio_seconds_total", label: "Audio", isNumber: true }
+      : { sortBy: "tokens_per_s", label: "Tokens/s", isNumber: true },
+    { sortBy: "processed_total", label: "Done", isNumber: true },
+    { sortBy: "failures_total", label: "Failed", isNumber: true },
+    { sortBy: "connected_at", label: "Since" },
+    { sortBy: "", label: "Actions" },
+  ];
+  return (
+    <LiveTable
+      plugin={plugin}
+      list="workers"
+      caption="Workers"
+      columns={columns}
+      sortKey="name"
+      facet={{ field: "models", label: "All models" }}
+      empty="No worker is connected. The overview says how to start one."
+    >
+      <Cell label="Worker">
+        <b class="name" x-text="row.name" x-bind:title="row.id"></b>
+        <span class="sub clip" x-show="row.id !== row.name" x-text="row.id" x-bind:title="row.id"></span>
+        <span class="sub" x-text="row.version || row.dialect"></span>
+      </Cell>
+      <Cell label="Status">
+        <span
+          class="badge"
+          x-bind:class="row.operator_drained ? 'draining' : row.status"
+          x-text="row.operator_drained ? 'drained' : row.status.replace('_', ' ')"
+        ></span>
+        <span
+          class="sub clip"
+          x-show="row.status_reason"
+          x-text="row.status_reason"
+          x-bind:title="row.status_reason"
+        ></span>
+        <span
+          class="sub clip alarm"
+          x-show="row.last_error"
+          x-text="row.last_error"
+          x-bind:title="row.last_error"
+        ></span>
+      </Cell>
+      <Cell label="Load">
+        <LoadBar used="row.inflight" total="row.max_concurrency" />
+      </Cell>
+      <Cell label="Models">
+        <span class="clip models" x-text="row.models.join(', ') || 'none'" x-bind:title="row.models.join(', ')"></span>
+      </Cell>
+      <Cell label="Host">
+        <span class="clip host" x-text="row.host_info.os || row.host_info.hostname || '–'"></span>
+        <span
+          class="sub line"
+          x-show="row.host_info.cpu_percent !== null"
+          x-text="'CPU ' + row.host_info.cpu_percent + ' % · RAM ' + row.host_info.ram_used_percent + ' %'"
+        ></span>
+      </Cell>
+      {hasAudio ? (
+        <Cell label="Audio" isNumber>
+          <span x-text="$format.duration(row.audio_seconds_total * 1000)"></span>
+        </Cell>
+      ) : (
+        <Cell label="Tokens/s" isNumber>
+          <span x-text="$format.rate(row.tokens_per_s)" title={TOKENS_NOTE}></span>
+          <span class="sub" x-text="$format.count(row.output_tokens_total) + ' in all'"></span>
+        </Cell>
+      )}
+      <Cell label="Done" isNumber>
+        <span x-text="$format.count(row.processed_total)"></span>
+        <span class="sub" x-text="'ø ' + $format.duration(row.avg_processing_ms)"></span>
+      </Cell>
+      <Cell label="Failed" isNumber>
+        <span x-text="$format.count(row.failures_total)" x-bind:class="row.failures_total > 0 ? 'alarm' : ''"></span>
+      </Cell>
+      <Cell label="Since">
+        <span
+          class="line"
+          x-text="$format.age(row.connected_at, $store.pool.now)"
+          x-bind:title="row.connected_at"
+        ></span>
+      </Cell>
+      <Cell label="Actions">
+        <WorkerActions />
+      </Cell>
+    </LiveTable>
+  ) as string;
+}
+
+/** What an operator can do with a worker; each asks first. */
+export function WorkerActions(): string {
+  return (
+    <span class="actions">
+      <button
+        type="button"
+        class="small"
+        x-show="!row.operator_drained"
+        x-on:click="$store.operator.ask('drain', row.id, row.name)"
+        x-bind:aria-label="'Drain ' + row.name"
+      >
+        Drain
+      </button>
+      <button
+        type="button"
+        class="small"
+        x-show="row.operator_drained"
+        x-on:click="$store.operator.ask('undrain', row.id, row.name)"
+        x-bind:aria-label="'Undrain ' + row.name"
+      >
+        Undrain
+      </button>
+      <button
+        type="button"
+        class="small"
+        x-on:click="$store.operator.ask('disconnect', row.id, row.name)"
+        x-bind:aria-label="'Disconnect ' + row.name"
+      >
+        Disconnect
+      </button>
+    </span>
+  ) as string;
+}
+
+function ModelTable({ plugin }: { readonly plugin: string }): string {
+  return (
+    <LiveTable
+      plugin={plugin}
+      list="models"
+      caption="Models"
+      sortKey="name"
+      columns={[
+        { sortBy: "name", label: "Model" },
+        { sortBy: "workers", label: "Workers", isNumber: true },
+        { sortBy: "inflight", label: "Load" },
+        { sortBy: "waiting", label: "Waiting", isNumber: true },
+        { sortBy: "requests_total", label: "Requests", isNumber: true },
+        { sortBy: "tokens_per_s", label: "Tokens/s", isNumber: true },
+      ]}
+      empty="No worker offers a model."
+    >
+      <Cell label="Model">
+        <b class="name" x-text="row.name" x-bind:title="row.name"></b>
+      </Cell>
+      <Cell label="Workers" isNumber>
+        <span x-text="row.workers"></span>
+      </Cell>
+      <Cell label="Load">
+        <LoadBar used="(row.slots_total - row.slots_free)" total="row.slots_total" />
+      </Cell>
+      <Cell label="Waiting" isNumber>
+        <span x-text="row.waiting" x-bind:class="row.waiting > 0 ? 'warn' : ''"></span>
+      </Cell>
+      <Cell label="Requests" isNumber>
+        <span x-text="$format.count(row.requests_total)"></span>
+      </Cell>
+      <Cell label="Tokens/s" isNumber>
+        <span x-text="$format.rate(row.tokens_per_s)" title={TOKENS_NOTE}></span>
+      </Cell>
+    </LiveTable>
+  ) as string;
+}
+
+function JobTable({ plugin }: { readonly plugin: string }): string {
+  return (
+    <LiveTable
+      plugin={plugin}
+      list="jobs"
+      caption="Running and waiting jobs"
+      sortKey=""
+      facet={{ field: "status", label: "All jobs" }}
+      columns={[
+        { sortBy: "kind", label: "Job" },
+        { sortBy: "status", label: "Status" },
+        { sortBy: "model", label: "Model" },
+        { sortBy: "worker", label: "Worker" },
+        { sortBy: "running_ms", label: "Running", isNumber: true },
+        { sortBy: "waiting_ms", label: "Waited", isNumber: true },
+        { sortBy: "bytes_out", label: "Sent", isNumber: true },
+        { sortBy: "", label: "Actions" },
+      ]}
+      empty="Nothing runs and nobody waits."
+    >
+      <Cell label="Job">
+        <b class="name" x-text="row.kind"></b>
+        <span class="sub clip" x-text="row.request_id" x-bind:title="row.request_id"></span>
+      </Cell>
+      <Cell label="Status">
+        <span
+          class="badge"
+          x-bind:class="row.status"
+          x-text="row.position ? 'waiting, place ' + row.position : row.status"
+        ></span>
+      </Cell>
+      <Cell label="Model">
+        <span class="clip models" x-text="row.model" x-bind:title="row.model"></span>
+      </Cell>
+      <Cell label="Worker">
+        <span class="clip" x-text="row.worker || '–'" x-bind:title="row.worker"></span>
+      </Cell>
+      <Cell label="Running" isNumber>
+        <span x-text="row.status === 'waiting' ? '–' : $format.duration(row.running_ms)"></span>
+      </Cell>
+      <Cell label="Waited" isNumber>
+        <span x-text="$format.duration(row.waiting_ms)"></span>
+      </Cell>
+      <Cell label="Sent" isNumber>
+        <span x-text="$format.bytes(row.bytes_out)"></span>
+      </Cell>
+      <Cell label="Actions">
+        <button
+          type="button"
+          class="small"
+          x-on:click="$store.operator.ask('cancel', row.id, row.kind)"
+          x-bind:aria-label="'Cancel ' + row.kind"
+        >
+          Cancel
+        </button>
+      </Cell>
+    </LiveTable>
+  ) as string;
+}

@@ -1,0 +1,34 @@
+import type { AnyElysia } from "elysia";
+import { errorResponses, rawAnswer } from "../openapi/schema.ts";
+import type { WorkerEndpoint } from "../tunnel/endpoint.ts";
+import type { PluginContext } from "./contract.ts";
+import { createRoutes } from "./route-context.ts";
+
+/** `GET /api/{plugin}/connect`: where the workers of a plugin dial in. */
+export function workerRoutes(
+  pluginId: string,
+  area: { readonly endpoint: WorkerEndpoint },
+  { auth, listener }: Pick<PluginContext, "auth" | "listener">,
+): AnyElysia {
+  return createRoutes().get(
+    `/api/${pluginId}/connect`,
+    ({ request }) => {
+      const credentials = auth.readWorkerCredentials(request, () => listener.addressOf(request));
+      return area.endpoint.upgrade(request, listener, (clientKey) => auth.admitWorker(credentials, clientKey));
+    },
+    {
+      detail: {
+        tags: ["Workers"],
+        operationId: `${pluginId}Connect`,
+        summary: "Connect a worker (WebSocket)",
+        description:
+          "Upgrade with the subprotocol `moorage.v1`, or with none for the predecessor's dialect, and send `register` as the first message. The client key stands in that message, or as Bearer on the upgrade.",
+        security: [],
+        responses: {
+          101: rawAnswer("text/plain", "The socket is open."),
+          ...errorResponses("invalid_request", "upgrade_required", "too_many_connections"),
+        },
+      },
+    },
+  );
+}

@@ -1,0 +1,108 @@
+/** @jsxImportSource @kitajs/html */
+import { bind } from "../../../views/parts/bind.ts";
+import { CurlLine, Figure, Part, PluginSection, ProblemLine } from "../../../views/parts/parts.tsx";
+import { Cell, LiveTable } from "../../../views/parts/table.tsx";
+
+/** The dashboard's section on transfers: markup that the page's script fills. */
+export function renderTransferView(): string {
+  return (
+    <PluginSection
+      id="transfer"
+      title="Transfers"
+      summary={(<TransferSummary />) as string}
+      parts={[
+        { id: "active", label: "Active" },
+        { id: "try", label: "Try it" },
+      ]}
+    >
+      <Part id="active">
+        <ActiveTable />
+      </Part>
+      <Part id="try">
+        <div class="tries">
+          <TryTransfer />
+        </div>
+      </Part>
+    </PluginSection>
+  ) as string; // no component here is asynchronous, so the element is text
+}
+
+function TransferSummary(): string {
+  const state = "$store.pool.plugins.transfer";
+  const of = (path: string): string => `${state} ? ${state}.${path} : '–'`;
+  return (
+    <div class="figures-line">
+      <Figure label="waiting" text={of("channels.waiting")} />
+      <Figure label="active" text={of("channels.active")} />
+      <Figure label="completed" text={of("totals.completed")} />
+      <Figure
+        label="broken"
+        text={`${state} ? ${state}.totals.writer_gone + ${state}.totals.reader_gone + ${state}.totals.wrong_length + ${state}.totals.stalled : '–'`}
+      />
+      <Figure label="moved" text={`${state} ? $format.bytes(${state}.totals.bytes) : '–'`} />
+    </div>
+  ) as string;
+}
+
+function ActiveTable(): string {
+  return (
+    <LiveTable
+      plugin="transfer"
+      list="active"
+      caption="Channels that pass bytes now"
+      sortKey=""
+      columns={[
+        { sortBy: "channel", label: "Channel" },
+        { sortBy: "bytes", label: "Passed", isNumber: true },
+        { sortBy: "length", label: "Of", isNumber: true },
+        { sortBy: "bytes_per_s", label: "Rate", isNumber: true },
+        { sortBy: "started_at", label: "Since" },
+      ]}
+      empty="Nothing passes now."
+    >
+      <Cell label="Channel">
+        <b class="name" x-text="row.channel + '…'"></b>
+      </Cell>
+      <Cell label="Passed" isNumber>
+        <span x-text="row.bytes === null ? 'on its way' : $format.bytes(row.bytes)"></span>
+      </Cell>
+      <Cell label="Of" isNumber>
+        <span x-text="row.length === null ? 'not declared' : $format.bytes(row.length)"></span>
+      </Cell>
+      <Cell label="Rate" isNumber>
+        <span x-text="row.bytes_per_s === null ? '–' : $format.bytes(row.bytes_per_s) + '/s'"></span>
+      </Cell>
+      <Cell label="Since">
+        <span class="line" x-text="$format.age(row.started_at, $store.pool.now)" x-bind:title="row.started_at"></span>
+      </Cell>
+    </LiveTable>
+  ) as string;
+}
+
+/** A file sent from this browser, and the line that takes it elsewhere. */
+function TryTransfer(): string {
+  return (
+    <div class="try card wide" x-data="transfer">
+      <h3>Send a file</h3>
+      <form {...bind("x-on:submit.prevent", "send()")}>
+        <label for="transfer-file">File</label>
+        <input id="transfer-file" type="file" x-on:change="choose($event)" />
+        <div class="buttons">
+          <button type="submit" class="main" x-bind:disabled="fileText === '' || isRunning">
+            Open a channel
+          </button>
+          <button type="button" x-on:click="stop()" x-bind:disabled="!isRunning">
+            Stop
+          </button>
+          <span class="soft" role="status" x-text="status"></span>
+        </div>
+      </form>
+      <div x-show="isRunning && sent > 0">
+        <progress max="100" x-bind:value="progress()" aria-label="Sent"></progress>
+        <span class="soft" x-text="$format.bytes(sent) + ' of ' + $format.bytes(size)"></span>
+      </div>
+      <ProblemLine />
+      <CurlLine text="curl()" />
+    </div>
+  ) as string;
+}

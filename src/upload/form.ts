@@ -1,0 +1,130 @@
+import { Busboy, type BusboyInstance } from "@fastify/busboy";
+import { Fault } from "../errors.ts";
+
+/** Workers cannot register a longer model; the rest is room for white space. */
+const MAX_FIELD_BYTES = 1024;
+/** Fields of a transcription request: OpenAI's has a dozen, some of them repeated. */
+const MAX_PARTS = 1000;
+/** RFC 2046 §5.1.1 allows 70 characters; clients have gone a little further. */
+const MAX_BOUNDARY_CHARS = 200;
+/** What clients write for true: Python's and JavaScript's words, and the forms that FastAPI backends take. */
+const TRUE = /^(?:true|1|on|yes|t|y)$/i;
+/** What a part is that says nothing of its own type (RFC 7578 §4.4). */
+const PLAIN_TEXT = "text/plain";
+
+/**
+ * Looks into a multipart form that passes by, for the fields `model` and `stream`, and whether there is a `file`.
+ * Everything else in it is skipped as it comes: nothing of it is held.
+ */
+export class FormReader {
+  readonly #parser: BusboyInstance;
+  readonly #finished = Promise.withResolvers<void>();
+  #model: string | undefined;
+  #isStream = false;
+  #hasFile = false;
+  #fault: Fault | undefined;
+  #stopWaiting = (): void => {};
+
+  /** Throws `unsupported_media_type` for another type, `invalid_request` for one without a usable boundary. */
+  constructor(contentType: string | null) {
+    this.#parser = new Busboy({
+      headers: { "content-type": checkedType(contentType) },
+      // A file's bytes are done with when `write` is: nothing waits for a later turn.
+      fileHwm: 1,
+      limits: { fieldSize: MAX_FIELD_BYTES, parts: MAX_PARTS },
+      isPartAFile: (name, type, filename) => {
+        // A file needs no name (RFC 7578 §4.2), but what has neither that nor a type is text to every backend.
+        if (name === "file" && filename === undefined && type === PLAIN_TEXT) this.#refuseText();
+        return name !== "model" && name !== "stream";
+      },
+    });
+    this.#parser
+      .on("field", (name, value, isNameCut, isValueCut) => this.#onField(name, value, isNameCut || isValueCut))
+      .on("file", (name, part) => {
+        if (name === "file") this.#hasFile = true;
+        // The form's own `error` follows and tells the same.
+        part.on("error", () => {}).resume();
+      })
+      .on("partsLimit", () => this.#fail(`it has more than ${MAX_PARTS} parts`))
+      .on("error", () => this.#fail("it breaks off or is not well-formed"))
+      .on("finish", () => this.#finished.resolve());
+  }
+
+  /** Undefined until the field has passed. */
+  get model(): string | undefined {
+    return this.#model;
+  }
+
+  /** Final only after `end`. */
+  get isStream(): boolean {
+    return this.#isStream;
+  }
+
+  /** Takes the next bytes, in order, and holds none of them when it is done. Throws `invalid_request` as soon as they cannot be such a form. */
+  async write(bytes: Uint8Array): Promise<void> {
+    await new Promise<void>((resolve) => {
+      // A parser that gave up may never ask for more.
+      this.#stopWaiting = resolve;
+      this.#parser.write(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), () => resolve());
+    });
+    // The fields of what was written are told a turn later.
+    if (this.#model === undefined) await new Promise<void>((resolve) => setImmediate(resolve));
+    if (this.#fault) throw this.#fault;
+  }
+
+  /** The body is over. Throws `invalid_request` that names what it lacks. */
+  async end(): Promise<void> {
+    this.#parser.end();
+    await this.#finished.promise;
+    if (this.#fault) throw this.#fault;
+    if (this.#model === undefined) throw missing("model", "names the model; GET /v1/models lists them");
+    if (!this.#hasFile) throw missing("file", "holds the audio");
+  }
+
+  #onField(name: string, value: string, isCut: boolean): void {
+    if (name === "stream") {
+      this.#isStream = TRUE.test(value.trim());
+      return;
+    }
+    if (name !== "model") return;
+    if (isCut || value === "") return this.#fail("its field 'model' is empty or too long", "model");
+    // A request that was sent to one model's worker must not turn out to be for another's.
+    if (this.#model !== undefined && this.#model !== value) return this.#fail("it names two models", "model");
+    this.#model = value;
+  }
+
+  #refuseText(): void {
+    this.#fail("its field 'file' is text and not a file (with curl: -F file=@speech.wav, with the @)", "file");
+  }
+
+  #fail(why: string, param?: string): void {
+    this.#fault ??= new Fault("invalid_request", {
+      message: `The multipart form cannot be used: ${why}.`,
+      ...(param === undefined ? {} : { param }),
+    });
+    this.#finished.resolve();
+    this.#stopWaiting();
+  }
+}
+
+function checkedType(contentType: string | null): string {
+  if (contentType === null || !/^multipart\/form-data\s*(?:;|$)/i.test(contentType)) {
+    throw new Fault("unsupported_media_type", {
+      message: "Send the audio as a form, with 'Content-Type: multipart/form-data' (curl does that with -F).",
+      param: "content-type",
+    });
+  }
+  const boundary = /;\s*boundary=(?:"([^"]*)"|([^\s;]*))/i.exec(contentType);
+  const text = boundary?.[1] ?? boundary?.[2] ?? "";
+  if (text === "" || text.length > MAX_BOUNDARY_CHARS) {
+    throw new Fault("invalid_request", {
+      message: "The Content-Type has no usable boundary; leave it to the HTTP library, which makes one for each form.",
+      param: "boundary",
+    });
+  }
+  return contentType;
+}
+
+function missing(param: string, what: string): Fault {
+  return new Fault("invalid_request", { message: `The form has no field '${param}', which ${what}.`, param });
+}

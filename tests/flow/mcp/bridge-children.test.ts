@@ -1,0 +1,189 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import type { Bridge } from "../../../src/worker/mcp/bridge/bridge.ts";
+import {
+  ask,
+  callTool,
+  drop,
+  messagesOf,
+  open,
+  processesOf,
+  reading,
+  SESSIONS,
+  say,
+  smallServer,
+  stdioBridge,
+} from "../../support/bridge-client.ts";
+import { eventually } from "../../support/eventually.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
+
+const mark = `moorage-children-${process.pid}`;
+const bridges: Bridge[] = [];
+
+afterEach(async () => {
+  await Promise.all(bridges.splice(0).map((bridge) => bridge.close()));
+  await eventually(() => processesOf(mark) === 0, "no process is left");
+});
+
+function start(command = smallServer(mark), clock?: FakeClock): Bridge {
+  const bridge = stdioBridge(command, clock);
+  bridges.push(bridge);
+  return bridge;
+}
+
+async function failureOf(response: Response): Promise<unknown> {
+  expect(response.status).toBe(200);
+  return (await messagesOf(response)).at(-1);
+}
+
+describe("a call whose process", () => {
+  test("crashes is answered with an error, its session is over, and another session goes on", async () => {
+    const bridge = start();
+    const [first, second] = [await open(bridge), await open(bridge)];
+    const hanging = callTool(bridge, first.id, "hang", "h");
+    const crash = await callTool(bridge, first.id, "crash", "c");
+    const expected = { error: { code: -32_603, message: "The MCP server did not answer: it ended with code 3." } };
+    expect(await failureOf(crash)).toMatchObject({ id: "c", ...expected });
+    expect(await failureOf(await hanging)).toMatchObject({ id: "h", ...expected });
+    expect((await callTool(bridge, first.id, "x")).status).toBe(404);
+    expect(await failureOf(await callTool(bridge, second.id, "x"))).toMatchObject({ result: { name: "x" } });
+  });
+
+  test("says its last words and ends is answered with them", async () => {
+    const bridge = start();
+    const { id } = await open(bridge);
+    expect(await failureOf(await callTool(bridge, id, "last-words"))).toMatchObject({ result: { last: "words" } });
+  });
+
+  test("does not answer ends for its client when that leaves or cancels, and the session goes on", async () => {
+    const bridge = start();
+    const { id } = await open(bridge);
+    const hanging = await callTool(bridge, id, "hang", "h");
+    await reading(hanging).leave();
+    const params = { requestId: "h" };
+    expect((await say(bridge, id, { method: "notifications/cancelled", params })).status).toBe(202);
+    expect(await failureOf(await callTool(bridge, id, "cancelled"))).toMatchObject({ result: { cancelled: ["h"] } });
+  });
+
+  test("writes a line without end is answered with an error, and the process is killed", async () => {
+    const bridge = start();
+    const { id } = await open(bridge);
+    expect(await failureOf(await callTool(bridge, id, "endless"))).toMatchObject({ error: { code: -32_603 } });
+    if (process.platform === "linux") await eventually(() => processesOf(mark) === 0, "it is killed");
+  });
+
+  test("nests an answer too deeply to be written again is killed, its calls are answered, another session goes on", async () => {
+    const bridge = start();
+    const { id: other } = await open(bridge);
+    const { id } = await open(bridge);
+    expect(await failureOf(await callTool(bridge, id, "deep"))).toMatchObject({ error: { code: -32_603 } });
+    expect(await failureOf(await callTool(bridge, other, "x"))).toMatchObject({ result: { name: "x" } });
+  });
+
+  test("reads nothing more gets what it can hold, and is killed when it has read nothing for half a minute", async () => {
+    const clock = new FakeClock();
+    const bridge = start(smallServer(mark), clock);
+    const { id } = await open(bridge);
+    expect(await failureOf(await callTool(bridge, id, "deaf"))).toMatchObject({ result: { deaf: true } });
+    const text = "x".repeat(8 * 1024 * 1024);
+    const large = (at: number) => say(bridge, id, { id: at, method: "tools/call", params: { name: "x", text } });
+    const answering = Promise.all([1, 2, 3, 4, 5, 6].map(large));
+    const answers = await answering;
+    clock.advance(31_000);
+    for (const answer of answers.filter(({ status }) => status === 200)) {
+      expect(await failureOf(answer)).toMatchObject({ error: { code: -32_603 } });
+    }
+    await eventually(() => bridge.sessions === 0, "the session is over");
+  });
+});
+
+describe("a process that cannot be had", () => {
+  test.each([
+    ["ends at once", "exit 3", "code 3"],
+    ["is no program", "/no/such/program", "code 127"],
+  ])("because it %s fails the opening with an error, and leaves no session", async (_why, command, told) => {
+    const bridge = start(command);
+    const { id, opening } = await open(bridge);
+    expect(opening?.error).toMatchObject({ code: -32_603 });
+    expect(opening?.error?.message).toContain(told);
+    expect((await callTool(bridge, id, "x")).status).toBe(404);
+    expect(bridge.sessions).toBe(0);
+  });
+
+  test("because the system has no room for it fails in the same way", async () => {
+    // Longer than any command line may be.
+    const bridge = start(`: ${"x".repeat(4 * 1024 * 1024)}`);
+    const { opening } = await open(bridge);
+    expect(opening?.error?.message).toContain("could not be started");
+    expect(bridge.sessions).toBe(0);
+  });
+
+  test("is not started for a request that opens no session", async () => {
+    const bridge = start();
+    expect((await ask(bridge, "POST", { jsonrpc: "2.0", id: 1, method: "tools/list" })).status).toBe(400);
+    expect((await ask(bridge, "POST", "no json")).status).toBe(400);
+    expect((await ask(bridge, "GET", undefined)).status).toBe(400);
+    const noEvents = { headers: { accept: "application/json" } };
+    const params = { protocolVersion: SESSIONS, capabilities: {}, clientInfo: { name: "c", version: "1" } };
+    const refused = await ask(bridge, "POST", { jsonrpc: "2.0", id: 1, method: "initialize", params }, noEvents);
+    expect(refused.status).toBe(406);
+    expect([bridge.sessions, processesOf(mark)]).toEqual([0, 0]);
+  });
+});
+
+describe("a session ends", () => {
+  test("when nobody has used it for half an hour, and not while its client listens", async () => {
+    const clock = new FakeClock();
+    const bridge = start(smallServer(mark), clock);
+    const { id } = await open(bridge);
+    const headers = { "mcp-session-id": id, "mcp-protocol-version": SESSIONS };
+    const listening = new AbortController();
+    const stream = await ask(bridge, "GET", undefined, { headers, signal: listening.signal });
+    clock.advance(60 * 60_000);
+    expect(bridge.sessions).toBe(1);
+    // A client that vanishes: the relay lets go of the stream, or gives the exchange up.
+    await stream.body?.cancel();
+    listening.abort();
+    clock.advance(31 * 60_000);
+    await eventually(() => bridge.sessions === 0, "it is over");
+    if (process.platform === "linux") await eventually(() => processesOf(mark) === 0, "its process has ended");
+  });
+
+  test("though its process minds neither the end of its input nor being asked to end: it is killed", async () => {
+    const clock = new FakeClock();
+    const bridge = start(smallServer(mark), clock);
+    const { id } = await open(bridge);
+    await failureOf(await callTool(bridge, id, "stubborn"));
+    await drop(bridge, id);
+    await eventually(() => bridge.sessions === 0, "the session is over");
+    clock.advance(1999);
+    if (process.platform === "linux") expect(processesOf(mark)).toBeGreaterThan(0);
+    clock.advance(1);
+    // Its shell and all else of it go by themselves; it stays.
+    await eventually(() => processesOf(mark) <= 1, "all but itself has ended");
+    clock.advance(1999);
+    if (process.platform === "linux") expect(processesOf(mark)).toBe(1);
+    clock.advance(1);
+    await eventually(() => processesOf(mark) === 0, "it is killed, with what it had started");
+  });
+
+  test("and its open calls are told so", async () => {
+    const bridge = start();
+    const { id } = await open(bridge);
+    const hanging = await callTool(bridge, id, "hang");
+    expect((await drop(bridge, id)).status).toBe(200);
+    expect(await failureOf(hanging)).toMatchObject({ error: { code: -32_603 } });
+  });
+});
+
+test("a client whose stream broke in the middle of a call gets the rest by the last event that it saw", async () => {
+  const bridge = start();
+  const { id } = await open(bridge);
+  const broken = reading(await callTool(bridge, id, "ask", "a"));
+  const event = /^id: (\S+)$/m.exec(await broken.until("sampling/createMessage"))?.[1] ?? "";
+  await broken.leave();
+  expect((await say(bridge, id, { id: "q1", result: {} })).status).toBe(202);
+  const headers = { "mcp-session-id": id, "mcp-protocol-version": SESSIONS, "last-event-id": event };
+  const rest = reading(await ask(bridge, "GET", undefined, { headers }));
+  expect(await rest.until('"heard":true')).toContain('"id":"a"');
+  await rest.leave();
+});

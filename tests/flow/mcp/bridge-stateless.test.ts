@@ -1,0 +1,231 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import type { Bridge } from "../../../src/worker/mcp/bridge/bridge.ts";
+import {
+  ask,
+  askStateless,
+  callTool,
+  messagesOf,
+  open,
+  processesOf,
+  reading,
+  smallServer,
+  stdioBridge,
+} from "../../support/bridge-client.ts";
+import { eventually } from "../../support/eventually.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
+
+const mark = `moorage-stateless-${process.pid}`;
+const bridges: Bridge[] = [];
+
+afterEach(async () => {
+  await Promise.all(bridges.splice(0).map((bridge) => bridge.close()));
+  await eventually(() => processesOf(mark) === 0, "no process is left");
+});
+
+function start(command = smallServer(mark, "stateless"), clock?: FakeClock): Bridge {
+  const bridge = stdioBridge(command, clock);
+  bridges.push(bridge);
+  return bridge;
+}
+
+const call = (name: string, params: object = {}) => ({ method: "tools/call", params: { name, ...params } });
+
+async function pidOf(bridge: Bridge): Promise<unknown> {
+  const [message] = await messagesOf(await askStateless(bridge, { method: "ping" }));
+  return message?.result?.["pid"];
+}
+
+describe("requests of the era without sessions", () => {
+  test("are served by one process together, whoever asks, and sessions still by their own", async () => {
+    const bridge = start();
+    const pids = await Promise.all([pidOf(bridge), pidOf(bridge), pidOf(bridge)]);
+    expect(new Set(pids).size).toBe(1);
+    const { id } = await open(bridge);
+    const [, own] = [pids, (await messagesOf(await callTool(bridge, id, "x"))).at(-1)];
+    expect(own?.result?.["pid"]).not.toBe(pids[0]);
+    expect(bridge.sessions).toBe(1);
+  });
+
+  test("with the same id and token at once get each its own answer, under the names that each gave", async () => {
+    const bridge = start();
+    const asked = call("names", { _meta: { progressToken: "t" } });
+    const answers = await Promise.all(
+      [1, 2, 3].map(async () => (await messagesOf(await askStateless(bridge, { id: "same", ...asked })))[0]),
+    );
+    for (const answer of answers) {
+      expect(answer?.id).toBe("same");
+      // The process saw one number for both.
+      expect(answer?.result?.["id"]).toBe(answer?.result?.["token"] as number);
+    }
+    expect(new Set(answers.map((answer) => answer?.result?.["id"])).size).toBe(3);
+  });
+
+  test("are answered with JSON, and with events when progress comes before the result", async () => {
+    const bridge = start();
+    const plain = await askStateless(bridge, call("x"));
+    expect(plain.headers.get("content-type")).toContain("application/json");
+    const events = await askStateless(bridge, { id: 7, ...call("progress", { _meta: { progressToken: "mine" } }) });
+    expect(events.headers.get("content-type")).toBe("text/event-stream");
+    const [progress, result] = await messagesOf(events);
+    expect(progress?.params).toEqual({ progressToken: "mine", progress: 1 });
+    expect(result).toMatchObject({ id: 7, result: { done: true } });
+  });
+
+  test("hear log messages only where they asked for them, and never what may be another's", async () => {
+    const bridge = start();
+    const wanting = call("progress", { _meta: { "io.modelcontextprotocol/logLevel": "info" } });
+    const said = await messagesOf(await askStateless(bridge, wanting));
+    expect(said.map(({ method }) => method)).toEqual(["notifications/message", undefined]);
+    const hanging = new AbortController();
+    const other = askStateless(bridge, call("hang", { _meta: { "io.modelcontextprotocol/logLevel": "info" } }), {
+      signal: hanging.signal,
+    }).catch(() => "left");
+    await pidOf(bridge);
+    expect(await messagesOf(await askStateless(bridge, wanting))).toHaveLength(1);
+    hanging.abort();
+    expect(await other).toBe("left");
+  });
+
+  test("subscribe under their own id, and what is announced reaches each subscriber under its own", async () => {
+    const bridge = start();
+    const listen = { id: "sub", method: "subscriptions/listen", params: { notifications: { toolsListChanged: true } } };
+    const streams = [await askStateless(bridge, listen), await askStateless(bridge, listen)].map(reading);
+    await askStateless(bridge, call("announce"));
+    for (const stream of streams) {
+      const text = await stream.until("list_changed");
+      expect(text.match(/"io.modelcontextprotocol\/subscriptionId":"sub"/g)).toHaveLength(2);
+      expect(text).toContain("notifications/subscriptions/acknowledged");
+      await stream.leave();
+    }
+  });
+
+  test("are cancelled at the process when their client leaves, before the answer began or after", async () => {
+    const bridge = start();
+    const leaving = new AbortController();
+    const hanging = askStateless(bridge, call("hang"), { signal: leaving.signal }).catch(() => "left");
+    await pidOf(bridge);
+    leaving.abort();
+    expect(await hanging).toBe("left");
+    await reading(await askStateless(bridge, { method: "subscriptions/listen" })).leave();
+    const [answer] = await messagesOf(await askStateless(bridge, call("cancelled")));
+    // The first was the hanging one, the third the one that listened.
+    expect(answer?.result?.["cancelled"]).toEqual([1, 3]);
+  });
+
+  test("are refused in the era's own words: unknown methods 404, headers or versions that disagree 400", async () => {
+    const bridge = start();
+    expect((await askStateless(bridge, { method: "no/such/method" })).status).toBe(404);
+    const wrong: readonly [Record<string, string>, number][] = [
+      [{ "mcp-name": "y" }, -32_020],
+      [{ "mcp-method": "ping" }, -32_020],
+      [{ "mcp-protocol-version": "2099-01-01" }, -32_020],
+    ];
+    for (const [headers, code] of wrong) {
+      const response = await askStateless(bridge, { id: 5, ...call("x") }, { headers });
+      expect(response.status).toBe(400);
+      expect(await response.json()).toMatchObject({ id: 5, error: { code } });
+    }
+    const later = await askStateless(
+      bridge,
+      { method: "ping", params: { _meta: { "io.modelcontextprotocol/protocolVersion": "2099-01-01" } } },
+      { headers: { "mcp-protocol-version": "2099-01-01" } },
+    );
+    expect(later.status).toBe(400);
+    expect(await later.json()).toMatchObject({ error: { code: -32_022, data: { supported: ["2026-07-28"] } } });
+  });
+
+  test("notify without an answer: 202", async () => {
+    const bridge = start();
+    const headers = { "mcp-protocol-version": "2026-07-28", "mcp-method": "notifications/x" };
+    const response = await ask(bridge, "POST", { jsonrpc: "2.0", method: "notifications/x" }, { headers });
+    expect(response.status).toBe(202);
+    expect(await response.text()).toBe("");
+  });
+});
+
+describe("the process that all share", () => {
+  test("crashes: what was open is answered with an error, and the next request starts another", async () => {
+    const bridge = start();
+    const before = await pidOf(bridge);
+    const stream = reading(await askStateless(bridge, { id: "s", method: "subscriptions/listen" }));
+    const crash = await askStateless(bridge, { id: "c", ...call("crash") });
+    expect(crash.status).toBe(502);
+    expect(await crash.json()).toMatchObject({ id: "c", error: { code: -32_603 } });
+    expect(await stream.until('"error"')).toContain('"id":"s"');
+    const after = await pidOf(bridge);
+    expect(after).toBeNumber();
+    expect(after).not.toBe(before);
+  });
+
+  test("ends when nobody has asked for half an hour, and not while somebody listens", async () => {
+    const clock = new FakeClock();
+    const bridge = start(smallServer(mark, "stateless"), clock);
+    const before = await pidOf(bridge);
+    const stream = reading(await askStateless(bridge, { method: "subscriptions/listen" }));
+    clock.advance(60 * 60_000);
+    expect(await pidOf(bridge)).toBe(before);
+    await stream.leave();
+    clock.advance(31 * 60_000);
+    if (process.platform === "linux") await eventually(() => processesOf(mark) === 0, "it has ended");
+    expect(await pidOf(bridge)).not.toBe(before);
+  });
+});
+
+test("a client that sends more than the process reads is refused, and ends no call of another", async () => {
+  const bridge = start();
+  const hanging = await askStateless(bridge, { method: "subscriptions/listen" });
+  await messagesOf(await askStateless(bridge, call("deaf")));
+  const text = "x".repeat(9 * 1024 * 1024);
+  const statuses: number[] = [];
+  const leave = new AbortController();
+  for (let at = 0; at < 5; at += 1) {
+    void askStateless(bridge, call("x", { text }), { signal: leave.signal }).then(
+      ({ status }) => statuses.push(status),
+      () => {}, // Left, below.
+    );
+  }
+  await eventually(() => statuses.includes(503), "the newcomer is refused");
+  expect(statuses).toEqual([503]);
+  // Nobody has been told that the process is lost.
+  const stream = reading(hanging);
+  await stream.until("acknowledged");
+  leave.abort();
+  await stream.leave();
+});
+
+test("an answer that is nested too deeply is an error for who asked, and the worker lives on", async () => {
+  const bridge = start();
+  const response = await askStateless(bridge, call("deep"));
+  expect(response.status).toBe(502);
+  expect((await messagesOf(response))[0]).toMatchObject({ error: { code: -32_603 } });
+  expect(await pidOf(bridge)).toBeNumber();
+});
+
+test("a request that is nested too deeply is refused", async () => {
+  const nested = `{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":${"[".repeat(2000)}${"]".repeat(2000)}}}`;
+  expect((await ask(start(), "POST", nested)).status).toBe(400);
+});
+
+describe("a server that knows only sessions", () => {
+  test("refuses a request without one so that clients begin one: 400, in no words of the other era", async () => {
+    const bridge = start(smallServer(mark));
+    const response = await askStateless(bridge, { method: "server/discover" });
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({ error: { code: -32_000 } });
+    const { opening } = await open(bridge);
+    expect(opening?.result).toMatchObject({ protocolVersion: "2025-11-25" });
+  });
+
+  test("may end when it is asked: it is asked on a process of its own, and not again for a minute", async () => {
+    const clock = new FakeClock();
+    const started = `/tmp/${mark}.started`;
+    const bridge = start(`echo >> ${started}; exit 1`, clock);
+    const count = async (): Promise<number> => (await Bun.file(started).text()).length;
+    for (let at = 0; at < 3; at += 1) expect((await askStateless(bridge, { method: "ping" })).status).toBe(400);
+    expect(await count()).toBe(1);
+    clock.advance(61_000);
+    expect((await askStateless(bridge, { method: "ping" })).status).toBe(400);
+    expect(await count()).toBe(2);
+    await Bun.file(started).delete();
+  });
+});

@@ -1,0 +1,129 @@
+import { afterEach, expect, test } from "bun:test";
+import type { Config } from "../../../src/config.ts";
+import { eventually } from "../../support/eventually.ts";
+import { MCP_JSON, McpServer } from "../../support/mcp-server.ts";
+import type { NativeWorker } from "../../support/native-worker.ts";
+
+const servers: McpServer[] = [];
+
+function start(overrides: Partial<Config> = {}): McpServer {
+  const server = new McpServer(overrides);
+  servers.push(server);
+  return server;
+}
+afterEach(async () => {
+  for (const server of servers.splice(0)) await server.stop();
+});
+
+const RESULT = '{"jsonrpc":"2.0","id":1,"result":{}}';
+const EVENTS = [["content-type", "text/event-stream"]] as const;
+
+const callOf = (name: string): object => ({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name } });
+
+/** One call, answered as told. */
+async function exchange(
+  relay: NativeWorker,
+  answer: Promise<Response>,
+  { status = 200, session, body = RESULT }: { status?: number; session?: string; body?: string } = {},
+): Promise<void> {
+  const { id } = await relay.request();
+  relay.head(id, status, [...MCP_JSON, ...(session ? [["mcp-session-id", session] as const] : [])], body, true);
+  await (await answer).text();
+}
+
+test("the state shows a relay's sessions: opened by answers, closed by DELETE and by 404", async () => {
+  const server = start();
+  const relay = await server.relay();
+  const sessions = async (): Promise<unknown> => {
+    const { relays, relays_summary: summary } = await server.mcpState();
+    return [summary.sessions, relays[0]?.sessions, relays[0]?.sessions_opened_total];
+  };
+  const initialize = { jsonrpc: "2.0", id: 1, method: "initialize", params: {} };
+  for (const session of ["s1", "s2", "s3"]) await exchange(relay, server.rpc(initialize), { session });
+  expect(await sessions()).toEqual([3, 3, 3]);
+  await exchange(relay, server.rpc(callOf("x"), { headers: { "mcp-session-id": "s1" } }));
+  await exchange(relay, server.call("DELETE", { headers: { "mcp-session-id": "s1" } }));
+  await exchange(relay, server.rpc(callOf("x"), { headers: { "mcp-session-id": "s2" } }), { status: 404 });
+  expect(await sessions()).toEqual([1, 1, 3]);
+  const metrics = await (await server.fetch("/metrics")).text();
+  expect(metrics).toContain("moorage_mcp_sessions 1");
+  expect(metrics).toContain("moorage_mcp_sessions_opened_total 3");
+  // Ids are secrets: whoever has one is in the session.
+  const text = metrics + JSON.stringify(await server.mcpState());
+  for (const session of ["s1", "s2", "s3"]) expect(text).not.toContain(`"${session}"`);
+});
+
+test("a session is shown while its stream listens, from the stream's first byte", async () => {
+  const server = start();
+  const relay = await server.relay();
+  const answer = server.call("GET", { headers: { accept: "text/event-stream", "mcp-session-id": "s" } });
+  const { id } = await relay.request();
+  relay.head(id, 200, EVENTS);
+  const response = await answer;
+  expect((await server.mcpState()).relays_summary).toMatchObject({ streams_open: 1, sessions: 1 });
+  relay.end(id);
+  await response.text();
+});
+
+test("a thousand sessions opened and closed leave nothing behind", async () => {
+  const server = start();
+  const relay = await server.relay();
+  const initialize = { jsonrpc: "2.0", id: 1, method: "initialize", params: {} };
+  for (let at = 0; at < 1000; at += 1) await exchange(relay, server.rpc(initialize), { session: `s${at}` });
+  expect((await server.mcpState()).relays_summary.sessions).toBe(1000);
+  for (let at = 0; at < 1000; at += 1)
+    await exchange(relay, server.call("DELETE", { headers: { "mcp-session-id": `s${at}` } }), {
+      status: 204,
+      body: "",
+    });
+  expect((await server.mcpState()).relays_summary).toEqual({
+    connected: 1,
+    calls_inflight: 0,
+    streams_open: 0,
+    sessions: 0,
+  });
+});
+
+test("functions are shown by name and relay, with what failed, as far as that can be seen", async () => {
+  const server = start({ requestTimeoutMs: 100 });
+  const relay = await server.relay();
+  await exchange(relay, server.rpc(callOf("search")));
+  await exchange(relay, server.rpc(callOf("search")), { body: '{"jsonrpc":"2.0","id":1,"error":{"code":1}}' });
+  await exchange(relay, server.rpc(callOf("search")), { body: '{"id":1,"result":{"isError":true}}' });
+  await exchange(relay, server.rpc(callOf("search")), { status: 500 });
+  const lost = server.rpc(callOf("search"));
+  await relay.request();
+  expect((await lost).status).toBe(504);
+  // Not let in, so that nobody can fill the table with names.
+  await exchange(relay, server.rpc(callOf("secret")), { status: 401 });
+  await exchange(relay, server.rpc(callOf("<b>echo\u0007</b>")));
+  const { functions, relays, methods } = await server.mcpState();
+  expect(functions).toHaveLength(2);
+  expect(functions[0]).toMatchObject({ relay: "tools", name: "search", calls: 5, failures: 4 });
+  expect(functions[0]?.last_ms).toBeGreaterThanOrEqual(100);
+  expect(functions[0]?.p50_ms).toBeLessThan(100);
+  expect(functions[0]?.avg_ms).toBeGreaterThan(20);
+  expect(functions[1]).toMatchObject({ name: "<b>echo</b>", calls: 1, failures: 0 });
+  expect(relays[0]?.methods).toEqual({ "tools/call": 7 });
+  expect(methods).toEqual({ "tools/call": 7 });
+  const metrics = await (await server.fetch("/metrics")).text();
+  expect(metrics).toContain('moorage_mcp_calls_total{method="tools/call",outcome="error"} 4');
+  expect(metrics).toContain('moorage_mcp_calls_total{method="tools/call",outcome="failed"} 1');
+  expect(metrics).not.toContain("search");
+});
+
+test("a function in a body that is not looked at is counted by its headers", async () => {
+  const server = start();
+  const relay = await server.relay();
+  const body = JSON.stringify({ ...callOf("big"), filler: "x".repeat(100_000) });
+  const answer = server.rpc(body, { headers: { "mcp-method": "tools/call", "mcp-name": "big" } });
+  const { id } = await relay.request();
+  relay.head(id, 200, MCP_JSON, RESULT, true);
+  await (await answer).text();
+  const state = await eventually(async () => {
+    const found = await server.mcpState();
+    return found.functions.length > 0 ? found : undefined;
+  }, "the call is counted");
+  expect(state.functions[0]).toMatchObject({ name: "big", calls: 1 });
+  expect(state.methods).toEqual({ "tools/call": 1 });
+});

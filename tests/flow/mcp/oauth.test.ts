@@ -1,0 +1,207 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import type { Config } from "../../../src/config.ts";
+import { METADATA_PATH } from "../../../src/wire/mcp-metadata.ts";
+import { McpServer } from "../../support/mcp-server.ts";
+import { startOauthRelay } from "../../support/oauth-relay.ts";
+import { CLIENT_KEY } from "../../support/test-server.ts";
+
+const running: { stop(): Promise<void> }[] = [];
+afterEach(async () => {
+  for (const each of running.splice(0).reverse()) await each.stop();
+});
+
+interface Seen {
+  readonly path: string;
+  readonly authorization: string | null;
+}
+
+interface Setup {
+  readonly auth?: "oauth" | "none";
+  readonly config?: Partial<Config>;
+  /** By path; anything else is 404. */
+  readonly documents?: Readonly<Record<string, unknown>>;
+  /** The MCP server's `WWW-Authenticate` for whoever brings no bearer. */
+  readonly challenge?: (origin: string) => string;
+}
+
+/** An MCP server that asks for OAuth tokens, its relay, and a public server; and what reached the MCP server. */
+async function connect({ auth = "oauth", config = {}, documents = {}, challenge }: Setup): Promise<{
+  readonly server: McpServer;
+  readonly origin: string;
+  readonly seen: Seen[];
+}> {
+  const server = new McpServer(config);
+  running.push(server);
+  const seen: Seen[] = [];
+  const upstream = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch(request): Response {
+      const { pathname, origin } = new URL(request.url);
+      const authorization = request.headers.get("authorization");
+      seen.push({ path: pathname, authorization });
+      if (pathname !== "/mcp") {
+        const document = documents[pathname];
+        if (document === undefined) return new Response("<html>not here</html>", { status: 404 });
+        return typeof document === "string" ? new Response(document) : Response.json(document);
+      }
+      if (authorization !== null) return Response.json({ jsonrpc: "2.0", id: 1, result: {} });
+      return new Response(null, { status: 401, headers: { "www-authenticate": challenge?.(origin) ?? "Bearer" } });
+    },
+  });
+  running.push({ stop: () => upstream.stop(true) });
+  const origin = `http://127.0.0.1:${upstream.port}`;
+  const relay = startOauthRelay({ server: server.url, clientKey: CLIENT_KEY, upstream: `${origin}/mcp`, auth });
+  running.push(relay);
+  await relay.registered;
+  return { server, origin, seen };
+}
+
+const DOCUMENT = {
+  resource: "http://127.0.0.1/mcp",
+  authorization_servers: ["https://login.example"],
+  scopes_supported: ["mcp"],
+  signed_metadata: "e30.e30.",
+};
+const CALL = { jsonrpc: "2.0", id: 1, method: "tools/list" };
+const metadataOf = (server: McpServer, path: string, headers: Record<string, string> = {}): Promise<Response> =>
+  server.call("GET", { headers }, `${METADATA_PATH}${path}`);
+
+describe("the metadata of a relay that leaves signing in to its MCP server", () => {
+  test.each(["", "/mcp"])("are its MCP server's, for the URL that the client calls (with %p)", async (alias) => {
+    const { server, seen } = await connect({ documents: { [`${METADATA_PATH}/mcp`]: DOCUMENT } });
+    const response = await metadataOf(server, `/api/mcp/id/tools${alias}`, { authorization: "Bearer of-somebody" });
+    expect(response.status).toBe(200);
+    expect(response.headers.get("content-type")).toContain("application/json");
+    expect(response.headers.get("cache-control")).toBe("no-store");
+    const { signed_metadata: _, ...rest } = DOCUMENT;
+    expect(await response.json()).toEqual({ ...rest, resource: `${server.url}/api/mcp/id/tools${alias}` });
+    expect(seen).toEqual([{ path: `${METADATA_PATH}/mcp`, authorization: null }]);
+  });
+
+  test("are taken from its root where its path has none, or what is none", async () => {
+    for (const wrong of [undefined, "<html>a page for every path</html>", [1]]) {
+      const documents = { [METADATA_PATH]: DOCUMENT, ...(wrong ? { [`${METADATA_PATH}/mcp`]: wrong } : {}) };
+      const { server, seen } = await connect({ documents });
+      const response = await metadataOf(server, "/api/mcp/id/tools");
+      expect(await response.json()).toMatchObject({ authorization_servers: ["https://login.example"] });
+      expect(seen.map(({ path }) => path)).toEqual([`${METADATA_PATH}/mcp`, METADATA_PATH]);
+    }
+  });
+
+  test("are 404 in JSON where it has none, or endless ones", async () => {
+    for (const documents of [{}, { [METADATA_PATH]: { resource: "x".repeat(300_000) } }]) {
+      const { server } = await connect({ documents });
+      const response = await metadataOf(server, "/api/mcp/id/tools");
+      expect(response.status).toBe(404);
+      expect(await response.json()).toHaveProperty("error");
+    }
+  });
+
+  test("name the public URL that is configured, whatever the request calls the server", async () => {
+    const { server } = await connect({
+      config: { publicUrl: "https://moorage.example" },
+      documents: { [METADATA_PATH]: DOCUMENT },
+    });
+    const headers = { "x-forwarded-host": "evil.example" };
+    expect(await (await metadataOf(server, "/api/mcp/id/tools", headers)).json()).toMatchObject({
+      resource: "https://moorage.example/api/mcp/id/tools",
+    });
+  });
+
+  test("name the URL that a trusted proxy was called by, and nobody else's", async () => {
+    const headers = { "x-forwarded-host": "tools.example", "x-forwarded-proto": "https" };
+    for (const [trustedProxies, origin] of [
+      [["127.0.0.1"], "https://tools.example"],
+      [[], undefined],
+    ] as const) {
+      const { server } = await connect({ config: { trustedProxies }, documents: { [METADATA_PATH]: DOCUMENT } });
+      expect(await (await metadataOf(server, "/api/mcp/id/tools", headers)).json()).toMatchObject({
+        resource: `${origin ?? server.url}/api/mcp/id/tools`,
+      });
+    }
+  });
+});
+
+describe("a challenge of such an MCP server", () => {
+  test("names its metadata where the client finds them, and keeps everything else", async () => {
+    const { server } = await connect({
+      challenge: (origin) =>
+        `Bearer error="invalid_token", error_description="see resource_metadata=\\"here\\"", resource_metadata="${origin}${METADATA_PATH}/mcp", scope="mcp:tools"`,
+    });
+    const response = await server.rpc(CALL, {}, "/api/mcp/id/tools/mcp");
+    expect(response.status).toBe(401);
+    expect(response.headers.get("www-authenticate")).toBe(
+      `Bearer error="invalid_token", error_description="see resource_metadata=\\"here\\"", resource_metadata="${server.url}${METADATA_PATH}/api/mcp/id/tools/mcp", scope="mcp:tools"`,
+    );
+  });
+
+  test("leads through the metadata to a call with a token, as a client goes", async () => {
+    const { server } = await connect({
+      documents: { [`${METADATA_PATH}/mcp`]: DOCUMENT },
+      challenge: (origin) => `Bearer resource_metadata="${origin}${METADATA_PATH}/mcp"`,
+    });
+    const refused = await server.rpc(CALL);
+    const place = /resource_metadata="([^"]+)"/.exec(refused.headers.get("www-authenticate") ?? "")?.[1] ?? "";
+    const { resource } = (await (await fetch(place)).json()) as { resource: string }; // the document above
+    const answer = await fetch(resource, {
+      method: "POST",
+      body: JSON.stringify(CALL),
+      headers: { authorization: "Bearer issued-for-it", "content-type": "application/json" },
+    });
+    expect(answer.status).toBe(200);
+  });
+});
+
+describe("the caller's bearer", () => {
+  test("reaches an MCP server that issues its own, as it is", async () => {
+    const { server, seen } = await connect({});
+    expect((await server.rpc(CALL, { headers: { authorization: "bearer ey.J0.x-_~+/=" } })).status).toBe(200);
+    expect(seen).toEqual([{ path: "/mcp", authorization: "Bearer ey.J0.x-_~+/=" }]);
+  });
+
+  test("reaches no other one", async () => {
+    const { server, seen } = await connect({ auth: "none" });
+    expect((await server.rpc(CALL, { headers: { authorization: "Bearer of-somebody" } })).status).toBe(401);
+    expect(seen).toEqual([{ path: "/mcp", authorization: null }]);
+  });
+});
+
+describe("without OAuth", () => {
+  test("a relay has no metadata, and its MCP server is not asked", async () => {
+    const { server, seen } = await connect({ auth: "none", documents: { [METADATA_PATH]: DOCUMENT } });
+    const response = await metadataOf(server, "/api/mcp/id/tools");
+    expect(response.status).toBe(404);
+    expect(response.headers.get("content-type")).toContain("application/json");
+    expect(seen).toEqual([]);
+  });
+
+  test("what clients look for next is 404 in JSON as well, and never a page", async () => {
+    const { server } = await connect({ auth: "none" });
+    for (const path of [
+      METADATA_PATH,
+      "/.well-known/oauth-authorization-server",
+      "/.well-known/oauth-authorization-server/api/mcp/id/tools",
+      "/.well-known/openid-configuration",
+      "/.well-known/openid-configuration/api/mcp/id/tools",
+      `${METADATA_PATH}/api/mcp/id/tools/more`,
+      "/register",
+      "/authorize",
+      "/token",
+    ]) {
+      for (const method of ["GET", "POST"]) {
+        const headers = { accept: "text/html,*/*" };
+        const response = await server.call(method, { headers, ...(method === "POST" ? { body: "{}" } : {}) }, path);
+        expect(`${method} ${path} ${response.status}`).toBe(`${method} ${path} 404`);
+        expect(response.headers.get("content-type")).toContain("application/json");
+      }
+    }
+  });
+
+  test("a relay that is not there is 503: what it would say is not known", async () => {
+    const { server } = await connect({});
+    const response = await metadataOf(server, "/api/mcp/id/nobody");
+    expect(response.status).toBe(503);
+    expect(response.headers.get("retry-after")).not.toBeNull();
+  });
+});

@@ -1,0 +1,149 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import { eventually } from "../../support/eventually.ts";
+import { McpServer } from "../../support/mcp-server.ts";
+import { startTestWorker } from "../../support/test-worker.ts";
+
+const running: { stop(): Promise<void> }[] = [];
+afterEach(async () => {
+  for (const each of running.splice(0).reverse()) await each.stop();
+});
+
+/** A server, an MCP server that is up to the test, and the real worker program's relay between them. */
+async function connect(
+  handle: (request: Request) => Response | Promise<Response>,
+  settings: { readonly authToken?: string } = {},
+): Promise<McpServer> {
+  const server = new McpServer();
+  running.push(server);
+  const upstream = Bun.serve({ hostname: "127.0.0.1", port: 0, idleTimeout: 0, fetch: handle });
+  running.push({ stop: () => upstream.stop(true) });
+  const relay = startTestWorker({
+    kinds: ["mcp"],
+    server: server.url,
+    id: "tools",
+    mcpUrl: `http://127.0.0.1:${upstream.port}/mcp`,
+    // Told and not found out, which would be another request.
+    mcpTransport: "http",
+    drainTimeoutMs: 0,
+    ...settings,
+  });
+  running.push(relay);
+  await relay.registered;
+  return server;
+}
+
+const LIST = { jsonrpc: "2.0", id: 1, method: "tools/list" };
+
+describe("a relay in front of an MCP server", () => {
+  test("passes requests and answers on as they are, but for what is not its business", async () => {
+    let seen: { readonly url: string; readonly headers: Headers; readonly body: string } | undefined;
+    const server = await connect(async (request) => {
+      seen = { url: request.url, headers: request.headers, body: await request.text() };
+      return Response.json(
+        { ok: true },
+        { status: 404, headers: { "mcp-session-id": "s", "set-cookie": "a=b", "x-powered-by": "x" } },
+      );
+    });
+    const response = await server.rpc(LIST, {
+      headers: { authorization: "Bearer of-somebody", "mcp-protocol-version": "2025-11-25" },
+    });
+    expect(new URL(seen?.url ?? "").pathname).toBe("/mcp");
+    expect(seen?.body).toBe(JSON.stringify(LIST));
+    expect(seen?.headers.get("mcp-protocol-version")).toBe("2025-11-25");
+    expect(seen?.headers.get("authorization")).toBeNull();
+    expect(response.status).toBe(404);
+    expect(await response.json()).toEqual({ ok: true });
+    expect(response.headers.get("mcp-session-id")).toBe("s");
+    expect(response.headers.get("x-powered-by")).toBeNull();
+  });
+
+  test("streams events as they come, and tells the MCP server when the client leaves", async () => {
+    const gone = Promise.withResolvers<void>();
+    const server = await connect((request) => {
+      request.signal.addEventListener("abort", () => gone.resolve());
+      const stream = new ReadableStream({ start: (controller) => controller.enqueue("data: 1\n\n") });
+      return new Response(stream, { headers: { "content-type": "text/event-stream" } });
+    });
+    const abort = new AbortController();
+    const response = await server.call("GET", { headers: { accept: "text/event-stream" }, signal: abort.signal });
+    const reader = (response.body ?? expect.unreachable()).getReader();
+    let text = "";
+    while (!text.includes("data: 1\n\n")) text += new TextDecoder().decode((await reader.read()).value);
+    abort.abort();
+    await gone.promise;
+    await eventually(async () => (await server.mcpState()).relays_summary.streams_open === 0, "the stream is closed");
+  });
+
+  test("follows a redirect on the same server, and no other", async () => {
+    const server = await connect(async (request) => {
+      const { pathname } = new URL(request.url);
+      if (pathname === "/mcp") return new Response(null, { status: 307, headers: { location: "/mcp/" } });
+      return Response.json({ at: pathname, body: await request.json() });
+    });
+    expect(await (await server.rpc(LIST)).json()).toEqual({ at: "/mcp/", body: LIST });
+    const strict = await connect(() => new Response(null, { status: 307, headers: { location: "http://127.0.0.2/" } }));
+    const response = await strict.rpc(LIST);
+    expect(response.status).toBe(307);
+    expect(response.headers.get("location")).toBeNull();
+  });
+
+  test("that is not there is 502", async () => {
+    const server = new McpServer();
+    running.push(server);
+    const relay = startTestWorker({
+      kinds: ["mcp"],
+      server: server.url,
+      id: "tools",
+      mcpUrl: "http://127.0.0.1:1/mcp",
+    });
+    running.push(relay);
+    await relay.registered;
+    const response = await server.rpc(LIST);
+    expect(response.status).toBe(502);
+    expect(await response.json()).toMatchObject({ id: 1, error: { data: { code: "upstream_unreachable" } } });
+  });
+
+  test("is used from paths below its URL only", async () => {
+    const paths: string[] = [];
+    const server = await connect((request) => {
+      paths.push(new URL(request.url).pathname + new URL(request.url).search);
+      return new Response(null, { status: 202 });
+    });
+    for (const path of ["/mcp", "/messages?a=b", "/x/y"]) {
+      expect((await server.call("POST", { body: "{}" }, `/api/mcp/id/tools${path}`)).status).toBe(202);
+    }
+    expect(paths).toEqual(["/mcp", "/mcp/messages?a=b", "/mcp/x/y"]);
+    for (const path of ["/%2e%2e/admin", "/..%2fadmin", "/a%5cb"]) {
+      expect((await server.call("POST", { body: "{}" }, `/api/mcp/id/tools${path}`)).status).not.toBe(202);
+    }
+    expect(paths).toHaveLength(3);
+  });
+});
+
+describe("a relay with a token", () => {
+  test("lets in who sends it, and keeps it to itself", async () => {
+    let authorization: string | null | undefined;
+    const server = await connect(
+      (request) => {
+        authorization = request.headers.get("authorization");
+        return Response.json({ ok: true });
+      },
+      { authToken: "open-sesame" },
+    );
+    const response = await server.rpc(LIST, { headers: { authorization: "bearer open-sesame" } });
+    expect(response.status).toBe(200);
+    expect(authorization).toBeNull();
+  });
+
+  test.each([
+    ["none", {}, "Bearer"],
+    ["a wrong one", { authorization: "Bearer nonsense" }, 'Bearer error="invalid_token"'],
+    ["another scheme", { authorization: "Basic b3Blbi1zZXNhbWU=" }, "Bearer"],
+  ])("answers 401 with a challenge to %s", async (_what, headers, challenge) => {
+    const server = await connect(() => expect.unreachable(), { authToken: "open-sesame" });
+    const response = await server.rpc(LIST, { headers: headers as Record<string, string> }); // a union of such records
+    expect(response.status).toBe(401);
+    expect(response.headers.get("www-authenticate")).toBe(challenge);
+    expect(await response.json()).toMatchObject({ error: { data: { mcp: "MCP_UNAUTHORIZED" } } });
+  });
+});

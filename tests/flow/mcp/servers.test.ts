@@ -1,0 +1,166 @@
+import { afterEach, expect, test } from "bun:test";
+import type { Deps } from "../../../src/system/deps.ts";
+import { createLog } from "../../../src/system/log.ts";
+import { readServersFile } from "../../../src/worker/mcp/servers-file.ts";
+import type { Worker } from "../../../src/worker/worker.ts";
+import { eventually } from "../../support/eventually.ts";
+import { McpServer } from "../../support/mcp-server.ts";
+import { startSseMcpServer } from "../../support/sse-mcp-server.ts";
+import { startTestWorker } from "../../support/test-worker.ts";
+
+const running: { stop(): Promise<void> }[] = [];
+afterEach(async () => {
+  for (const each of running.splice(0).reverse()) await each.stop();
+});
+
+const STDIO = new URL("../../support/stdio-mcp-server.ts", import.meta.url).pathname;
+const INITIALIZE = {
+  jsonrpc: "2.0",
+  id: 1,
+  method: "initialize",
+  params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "t", version: "1" } },
+};
+
+function serve(server: McpServer, file: object, log?: Deps["log"]): { worker: Worker; printed: string[] } {
+  const { servers, faults } = readServersFile("mcp.json", { env: {}, readFile: () => JSON.stringify(file) });
+  expect(faults).toEqual([]);
+  const printed: string[] = [];
+  const worker = startTestWorker(
+    { kinds: ["mcp"], server: server.url, relays: servers, drainTimeoutMs: 0 },
+    { print: (text) => printed.push(text), env: { PATH: process.env["PATH"] }, ...(log ? { log } : {}) },
+  );
+  running.push(worker);
+  return { worker, printed };
+}
+
+async function initialized(server: McpServer, id: string, init: RequestInit = {}): Promise<string> {
+  const response = await server.rpc(INITIALIZE, init, `/api/mcp/id/${id}/mcp`);
+  return `${response.status} ${await response.text()}`;
+}
+
+test("one worker serves several MCP servers, each behind a relay of its own, and says where", async () => {
+  const server = new McpServer();
+  running.push(server);
+  const old = await startSseMcpServer();
+  running.push(old);
+  const upstream = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: async (request) => Response.json({ seen: ((await request.json()) as { method: string }).method }), // as sent below
+  });
+  running.push({ stop: () => upstream.stop(true) });
+  const { worker, printed } = serve(server, {
+    mcpServers: {
+      files: { command: process.execPath, args: [STDIO, "a mark"], id: "files" },
+      "old one": { url: old.url, id: "old" },
+      tickets: { url: `http://127.0.0.1:${upstream.port}/mcp`, id: "tickets", auth_token: "t-1" },
+    },
+  });
+  expect([...(await worker.registered)].sort()).toEqual(["files", "old", "tickets"]);
+  const [files, sse, refused, tickets] = await Promise.all([
+    initialized(server, "files"),
+    initialized(server, "old"),
+    initialized(server, "tickets"),
+    initialized(server, "tickets", { headers: { authorization: "Bearer t-1" } }),
+  ]);
+  expect(files).toContain('"name":"t"');
+  // Found out by itself: that server has no Streamable HTTP.
+  expect(sse).toContain('"name":"sse"');
+  expect(refused).toStartWith("401");
+  expect(tickets).toBe('200 {"seen":"initialize"}');
+  const { relays } = await server.mcpState();
+  expect(relays.map(({ id, name, upstream, auth }) => [id, name, upstream, auth]).sort()).toEqual([
+    ["files", "files", "stdio", "none"],
+    ["old", "old one", "http", "none"],
+    ["tickets", "tickets", "http", "token"],
+  ]);
+  const said = printed.join("\n");
+  expect(said).toContain(`claude mcp add --transport http old ${server.url}/api/mcp/id/old/mcp`);
+  expect(said).toContain('--header "Authorization: Bearer $AUTH_TOKEN"');
+  expect(said).not.toContain("t-1");
+});
+
+test("one that cannot be had harms none of the others, nor does an id that is taken", async () => {
+  const server = new McpServer();
+  running.push(server);
+  const lines: string[] = [];
+  const log = createLog({ level: "info", format: "json", write: (line) => lines.push(line), now: Date.now });
+  serve(
+    server,
+    {
+      mcpServers: {
+        gone: { command: "/no/such/program", args: [], id: "gone" },
+        good: { command: process.execPath, args: [STDIO, "another mark"], id: "good" },
+      },
+    },
+    log,
+  );
+  await eventually(async () => (await server.mcpState()).relays.length === 2);
+  expect(await initialized(server, "good")).toContain('"name":"t"');
+  expect(await initialized(server, "gone")).toContain("could not be started");
+  expect(await initialized(server, "good")).toStartWith("200");
+  expect(lines.some((line) => line.includes('"relay":"gone"'))).toBe(true);
+});
+
+test("a relay keeps the id that the server made for it when its connection is lost", async () => {
+  const server = new McpServer();
+  running.push(server);
+  const { worker } = serve(server, { mcpServers: { a: { command: process.execPath, args: [STDIO, "third mark"] } } });
+  const [id = ""] = await worker.registered;
+  await server.fetch(`/api/state/workers/${id}/disconnect`, { method: "POST" });
+  await eventually(async () => (await server.mcpState()).relays.length === 0);
+  await eventually(async () => (await server.mcpState()).relays[0]?.id === id);
+});
+
+test("a server that refuses a request is asked once what it speaks, and its own answer is passed on", async () => {
+  const server = new McpServer();
+  running.push(server);
+  const methods: string[] = [];
+  const upstream = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch(request) {
+      methods.push(request.method);
+      return Response.json({ its: "own" }, { status: request.method === "GET" ? 405 : 404 });
+    },
+  });
+  running.push({ stop: () => upstream.stop(true) });
+  const url = `http://127.0.0.1:${upstream.port}/mcp`;
+  const { worker } = serve(server, { mcpServers: { a: { url, id: "a" } } });
+  await worker.registered;
+  for (let tries = 0; tries < 3; tries += 1) expect(await initialized(server, "a")).toBe('404 {"its":"own"}');
+  expect(methods).toEqual(["POST", "GET", "POST", "POST"]);
+});
+
+test("a client that leaves while its server is asked what it speaks decides nothing for those after it", async () => {
+  const server = new McpServer();
+  running.push(server);
+  const upstream = await startSseMcpServer({ helloAfterMs: 300 });
+  running.push(upstream);
+  const { worker } = serve(server, { mcpServers: { a: { url: upstream.url, id: "a" } } });
+  await worker.registered;
+  const impatient = initialized(server, "a", { signal: AbortSignal.timeout(100) });
+  await expect(impatient).rejects.toThrow();
+  expect(await initialized(server, "a")).toStartWith("200 ");
+});
+
+test("the relay's owner is told at once when nothing listens at the URL, and of a process that ended what it said last", async () => {
+  const server = new McpServer();
+  running.push(server);
+  const lines: string[] = [];
+  const log = createLog({ level: "info", format: "json", write: (line) => lines.push(line), now: Date.now });
+  const closed = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response() });
+  const away = `http://127.0.0.1:${closed.port}/mcp`;
+  await closed.stop(true);
+  serve(
+    server,
+    {
+      mcpServers: { away: { url: away, id: "away" }, poor: { command: "echo no key is set >&2; exit 3", id: "poor" } },
+    },
+    log,
+  );
+  await eventually(async () => (await server.mcpState()).relays.length === 2);
+  await eventually(() => lines.some((line) => line.includes('"event":"upstream.away"')), "the owner is told");
+  expect(await initialized(server, "poor")).toContain("ended with code 3");
+  await eventually(() => lines.some((line) => line.includes('"level":"warn"') && line.includes("no key is set")));
+});

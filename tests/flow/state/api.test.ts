@@ -1,0 +1,185 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import { type AnyElysia, Elysia } from "elysia";
+import { createAuth } from "../../../src/auth/auth.ts";
+import { type Config, defaultConfig } from "../../../src/config.ts";
+import { Fault } from "../../../src/errors.ts";
+import { errorResponse } from "../../../src/http/error-response.ts";
+import { healthRoutes } from "../../../src/http/health.ts";
+import { createListener } from "../../../src/http/listener.ts";
+import type { Plugin } from "../../../src/plugin/contract.ts";
+import { stateRoutes } from "../../../src/state/routes.ts";
+import { systemClock } from "../../../src/system/clock.ts";
+import { systemIds } from "../../../src/system/ids.ts";
+import { silentLog } from "../../../src/system/log.ts";
+import { stillOverview } from "../../support/still-overview.ts";
+
+const KEY = "state-key";
+const EVIL = "<script>alert(1)</script>";
+
+function plugin(id: string, view?: () => string): Plugin {
+  return {
+    id,
+    routes: new Elysia(),
+    state: () => ({ workers: [{ name: EVIL }] }),
+    revision: () => 1,
+    ...(view ? { view } : {}),
+    drain: async () => {},
+    close: () => {},
+  };
+}
+
+function serve(overrides: Partial<Config>) {
+  const config = defaultConfig({ apiKeys: [KEY], authFailuresPerMinute: 3, ...overrides });
+  const deps = { clock: systemClock, ids: systemIds, log: silentLog };
+  const plugins = [plugin("llm", () => "<p>two workers</p>"), plugin("mcp")];
+  const listener = createListener(() => elysia.server);
+  const api = stateRoutes({
+    config,
+    deps,
+    auth: createAuth(config, deps),
+    listener,
+    plugins,
+    version: "1.2.3",
+    overview: stillOverview(plugins, deps, config),
+  });
+  const elysia: AnyElysia = new Elysia({ serve: { reusePort: false, development: false } })
+    .onError(({ error }) =>
+      error instanceof Fault ? errorResponse(error, "r") : new Response("none", { status: 404 }),
+    )
+    .use(api.routes)
+    .listen({ port: 0, hostname: "127.0.0.1" });
+  const url = `http://127.0.0.1:${elysia.server?.port}`;
+  return {
+    get: (path: string, headers: Record<string, string> = {}) => fetch(url + path, { headers }),
+    post: (path: string, form: Record<string, string>, headers: Record<string, string> = {}) =>
+      fetch(url + path, { method: "POST", body: new URLSearchParams(form), headers, redirect: "manual" }),
+    stop: async () => {
+      api.close();
+      await elysia.stop(true);
+    },
+  };
+}
+
+const withKey = { authorization: `Bearer ${KEY}` };
+const server = serve({});
+afterAll(() => server.stop());
+
+describe("the State API", () => {
+  test("answers one envelope with every plugin's state under its id", async () => {
+    const response = await server.get("/api/state", withKey);
+    expect(response.headers.get("content-type")).toBe("application/json");
+    const state = { workers: [{ name: EVIL }] };
+    expect(await response.json()).toEqual({ server: expect.any(Object), plugins: { llm: state, mcp: state } });
+  });
+  test.each([
+    "/api/state",
+    "/api/state/history",
+    "/api/state/stream",
+    "/api/state/view/llm.html",
+    "/api/state/view/none.html",
+  ])("tells a stranger nothing at %s", async (path) => {
+    const response = await server.get(path);
+    expect(response.status).toBe(401);
+    expect(response.headers.get("www-authenticate")).toBe("Bearer");
+  });
+  test("answers a plugin's fragment as HTML that runs nothing", async () => {
+    const response = await server.get("/api/state/view/llm.html", withKey);
+    expect(await response.text()).toBe("<p>two workers</p>");
+    expect(response.headers.get("content-type")).toBe("text/html; charset=utf-8");
+    expect(response.headers.get("content-security-policy")).toContain("default-src 'none'");
+    expect(response.headers.get("x-content-type-options")).toBe("nosniff");
+  });
+  test.each(["mcp.html", "none.html", "llm", "llm.htm", "..%2fllm.html"])("has no fragment %s", async (file) => {
+    const response = await server.get(`/api/state/view/${file}`, withKey);
+    expect(response.status).toBe(404);
+    expect(await response.json()).toMatchObject({ error: { code: "unknown_url" } });
+  });
+});
+
+describe("the state page", () => {
+  test("asks a stranger for the key and shows nothing else", async () => {
+    const response = await server.get("/state");
+    expect(response.status).toBe(200);
+    const html = await response.text();
+    expect(html).toContain('action="/state/sign-in"');
+    expect(html).not.toContain("workers");
+  });
+
+  test("is shown after the sign-in, until the sign-out", async () => {
+    const signedIn = await server.post("/state/sign-in", { key: KEY });
+    expect(signedIn.status).toBe(303);
+    expect(signedIn.headers.get("location")).toBe("/state");
+    const set = signedIn.headers.get("set-cookie") ?? "";
+    expect(set).toContain("HttpOnly; SameSite=Strict");
+    expect(set).not.toContain(KEY);
+    const cookie = { cookie: set.split(";")[0] ?? "" };
+
+    const page = await server.get("/state", cookie);
+    const html = await page.text();
+    expect(html).toContain("<p>two workers</p>");
+    expect(html).toContain('<script type="application/json" id="boot">{"state":');
+    expect(html).not.toContain(EVIL);
+    expect((await server.get("/api/state", cookie)).status).toBe(200);
+
+    const signedOut = await server.post("/state/sign-out", {}, cookie);
+    expect(signedOut.headers.get("set-cookie")).toContain("Max-Age=0");
+    expect((await server.get("/api/state", cookie)).status).toBe(401);
+  });
+
+  test("allows no script but its own, and no frame around it", async () => {
+    const policy = (await server.get("/state")).headers.get("content-security-policy") ?? "";
+    expect(policy).toContain("default-src 'none'; script-src 'self'; style-src 'self';");
+    expect(policy).toContain("frame-ancestors 'none'");
+    expect(policy).not.toContain("unsafe");
+  });
+
+  test("loads its script and style from this server, for everyone", async () => {
+    const html = await (await server.get("/state")).text();
+    const paths = [...html.matchAll(/(?:src|href)="(\/[^"]+)"/g)].map(([, path = ""]) => path);
+    expect(paths.length).toBeGreaterThan(1);
+    for (const path of paths) expect((await server.get(path)).status).toBe(200);
+  });
+
+  test("refuses a form that another site sent", async () => {
+    const response = await server.post("/state/sign-in", { key: KEY }, { "sec-fetch-site": "cross-site" });
+    expect(response.status).toBe(403);
+    expect(response.headers.get("set-cookie")).toBeNull();
+  });
+
+  test("refuses a form that is no form but a flood", async () => {
+    expect((await server.post("/state/sign-in", { key: "x".repeat(5000) })).status).toBe(413);
+  });
+
+  test("says so when the key is wrong, and after too many of them for how long to wait", async () => {
+    const guarded = serve({});
+    for (let i = 0; i < 3; i += 1) {
+      const response = await guarded.post("/state/sign-in", { key: "wrong" });
+      expect(response.status).toBe(401);
+      expect(await response.text()).toContain("not a valid API key");
+    }
+    const refused = await guarded.post("/state/sign-in", { key: KEY });
+    expect(refused.status).toBe(429);
+    expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0);
+    expect(refused.headers.get("set-cookie")).toBeNull();
+    await guarded.stop();
+  });
+
+  test("needs no sign-in on a server without keys and roles", async () => {
+    const open = serve({ apiKeys: [] });
+    const html = await (await open.get("/state")).text();
+    expect(html).toContain("two workers");
+    expect(html).not.toContain("/state/sign-out");
+    await open.stop();
+  });
+});
+
+test("health is ok until the server drains", async () => {
+  let isDraining = false;
+  const app = healthRoutes(() => isDraining);
+  const ask = (): Promise<Response> => app.handle(new Request("http://localhost/healthz"));
+  expect(await (await ask()).json()).toEqual({ status: "ok" });
+  isDraining = true;
+  const draining = await ask();
+  expect(draining.status).toBe(503);
+  expect(await draining.json()).toEqual({ status: "draining" });
+});

@@ -1,0 +1,343 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { systemClock } from "../../../src/system/clock.ts";
+import type { Clock } from "../../../src/system/deps.ts";
+import type { WorkerSettings } from "../../../src/worker/args.ts";
+import { asrKind } from "../../../src/worker/asr.ts";
+import { llmKind } from "../../../src/worker/llm.ts";
+import { FORM_TYPE, formBytes, MODEL, sound } from "../../support/audio-form.ts";
+import { ScriptedServer, type ServerLink } from "../../support/scripted-server.ts";
+import { startBackend, startTestWorker, type TestWorkerOptions } from "../../support/test-worker.ts";
+
+let server: ScriptedServer;
+const running: { stop(): Promise<void> }[] = [];
+
+beforeEach(() => {
+  server = new ScriptedServer();
+});
+afterEach(async () => {
+  for (const each of running.splice(0).reverse()) await each.stop();
+  await server.stop();
+});
+
+/** Starts a worker of kind asr; resolves when it is connected. */
+function start(settings: Partial<WorkerSettings>, options: TestWorkerOptions = {}): Promise<ServerLink> {
+  running.push(startTestWorker({ kinds: ["asr"], server: server.url, drainTimeoutMs: 0, ...settings }, options));
+  return server.worker();
+}
+
+function use<T extends { stop(): Promise<void> }>(backend: T): T {
+  running.push(backend);
+  return backend;
+}
+
+/** The kind with other places to look at. */
+const looking = (...urls: string[]) =>
+  new Map([["asr", { ...asrKind, places: urls.map((base) => ({ label: "Test server", base })) }]]);
+
+const FORM = formBytes([MODEL, sound(1000)]);
+const HEADERS: readonly (readonly [string, string])[] = [["content-type", FORM_TYPE]];
+
+/** whisper.cpp's server as its source has it: no list, its name on every answer, OPTIONS where it takes audio only. */
+class WhisperCpp {
+  readonly heard: string[] = [];
+  readonly #server: Bun.Server<undefined>;
+
+  constructor(inferencePath = "/inference") {
+    const headers = { server: "whisper.cpp", "access-control-allow-origin": "*" };
+    this.#server = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: async (request) => {
+        const { pathname } = new URL(request.url);
+        const missing = new Response(`File Not Found (${pathname})`, { status: 404, headers });
+        if (request.method === "OPTIONS") return pathname === inferencePath ? new Response(null, { headers }) : missing;
+        if (request.method === "GET" && pathname === "/")
+          return new Response("<html>Whisper.cpp Server</html>", {
+            headers: { ...headers, "content-type": "text/html" },
+          });
+        if (request.method === "GET" && pathname === "/health") return Response.json({ status: "ok" }, { headers });
+        if (request.method !== "POST" || pathname !== inferencePath) return missing;
+        this.heard.push(pathname);
+        const form = await request.formData();
+        const size = form.get("file") instanceof File ? (form.get("file") as File).size : 0; // Just asked.
+        return Response.json({ text: `${size} bytes of ${form.get("model")}` }, { headers });
+      },
+    });
+  }
+  get origin(): string {
+    return `http://127.0.0.1:${this.#server.port}`;
+  }
+  async stop(): Promise<void> {
+    await this.#server.stop(true);
+  }
+}
+
+describe("a worker of kind asr", () => {
+  test("dials the plugin's route, registers with the backend's models, and passes a form on byte for byte", async () => {
+    let got: Uint8Array | undefined;
+    const backend = startBackend(
+      async (request) => {
+        got = await request.bytes();
+        return Response.json({ path: new URL(request.url).pathname, type: request.headers.get("content-type") });
+      },
+      { models: ["whisper"] },
+    );
+    const link = await start({ backend: use(backend).url });
+    expect(new URL(link.request.url).pathname).toBe("/api/asr/connect");
+    expect(await link.register()).toMatchObject({ models: ["whisper"], max_concurrency: 4 });
+    link.open({ path: "/audio/transcriptions", headers: HEADERS }, FORM);
+    const { body } = await link.response();
+    expect(JSON.parse(Buffer.from(body).toString())).toEqual({ path: "/v1/audio/transcriptions", type: FORM_TYPE });
+    expect(Buffer.from(got ?? "").equals(FORM)).toBe(true);
+  });
+
+  const listing = Bun.serve.bind(null, {
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: (request) =>
+      request.url.endsWith("/v1/models")
+        ? Response.json({
+            data: [
+              { id: "kokoro", owned_by: "me", task: "text-to-speech" },
+              { id: "whisper", owned_by: "me", task: "automatic-speech-recognition" },
+              { id: "other", owned_by: "me" },
+            ],
+          })
+        : new Response("no", { status: 404 }),
+  });
+
+  test("offers no models that are said to be for another task; one of kind llm offers whatever there is", async () => {
+    const backend = listing();
+    running.push({ stop: () => backend.stop(true) });
+    const url = `http://127.0.0.1:${backend.port}/v1`;
+    expect(await (await start({ backend: url })).register()).toMatchObject({ models: ["whisper", "other"] });
+    expect(await (await start({ backend: url, kinds: ["llm"] })).register()).toMatchObject({
+      models: ["kokoro", "whisper", "other"],
+    });
+  });
+
+  test("takes a server in a usual place only if it has the path for audio", async () => {
+    const chat = use(startBackend(() => new Response("no", { status: 404 }), { models: ["chat"] }));
+    const speech = use(startBackend(() => new Response("POST only", { status: 405 }), { models: ["whisper"] }));
+    const link = await start({}, { kinds: looking(chat.url, speech.url) });
+    expect(await link.register()).toMatchObject({ models: ["whisper"] });
+    // An operator's word is not doubted.
+    expect(await (await start({ backend: chat.url })).register()).toMatchObject({ models: ["chat"] });
+  });
+
+  test("says what it looked for when only a server for language models is there", async () => {
+    const chat = use(startBackend(() => new Response("no", { status: 404 }), { models: ["chat"] }));
+    const link = await start({}, { kinds: looking(chat.url) });
+    const status = await link.status("not_ready");
+    expect(status["reason"]).toStartWith("no model server found on this machine; looked for Test server at");
+  });
+
+  test("prints a line that posts a file", async () => {
+    const printed: string[] = [];
+    const whisper = use(new WhisperCpp());
+    await start({}, { kinds: looking(whisper.origin), print: (text) => printed.push(text) });
+    expect(printed.join("\n")).toContain("whispercpp");
+    expect(printed.join("\n")).toContain(
+      `${server.url}/v1/audio/transcriptions -F file=@speech.wav -F model=whisper-1`,
+    );
+  });
+});
+
+describe("whisper.cpp's server", () => {
+  test("is known by its name, called whisper-1, and asked at its own path", async () => {
+    const whisper = use(new WhisperCpp());
+    const link = await start({ backend: `${whisper.origin}/v1` });
+    expect(await link.register()).toMatchObject({
+      models: ["whisper-1"],
+      agent_config: { backend_family: "whispercpp" },
+    });
+    link.open({ path: "/audio/transcriptions?x=1", headers: HEADERS }, FORM);
+    const { head, body } = await link.response();
+    expect(head.status).toBe(200);
+    expect(JSON.parse(Buffer.from(body).toString())).toEqual({ text: "1000 bytes of m" });
+    expect(whisper.heard).toEqual(["/inference"]);
+  });
+
+  test.each([
+    ["/v1/audio/transcriptions", "/v1"],
+    ["/v1/audio/transcriptions", ""],
+    ["/audio/transcriptions", ""],
+    ["/inference", ""],
+    ["/whisper/inference", "/whisper"],
+    ["/my/own/path", "/my/own/path"],
+  ])("that takes audio at %s is found from the base '%s'", async (path, base) => {
+    const whisper = use(new WhisperCpp(path));
+    const link = await start({ backend: whisper.origin + base });
+    expect(await link.register()).toMatchObject({ models: ["whisper-1"], max_concurrency: 4 });
+    link.open({ path: "/audio/transcriptions", headers: HEADERS }, FORM);
+    expect((await link.response()).head.status).toBe(200);
+    expect(whisper.heard).toEqual([path]);
+  });
+
+  test("is called what the operator calls it", async () => {
+    const whisper = use(new WhisperCpp());
+    const link = await start({ backend: whisper.origin, models: ["large-v3"] });
+    expect(await link.register()).toMatchObject({ models: ["large-v3"] });
+  });
+
+  test("whose path cannot be guessed leaves the worker not ready, and saying what to do", async () => {
+    const whisper = use(new WhisperCpp("/my/own/path"));
+    const link = await start({ backend: whisper.origin, models: ["large-v3"] });
+    const status = await link.status("not_ready");
+    expect(status["reason"]).toBe(
+      `model server at ${whisper.origin} is whisper.cpp, but takes audio at none of the usual paths: name its path with --backend`,
+    );
+  });
+
+  test("is not asked for what it has no path for: the client is told, also while its upload is under way", async () => {
+    const whisper = use(new WhisperCpp());
+    const link = await start({ backend: whisper.origin });
+    for (const end of [true, false]) {
+      const id = link.open({ path: "/audio/translations", headers: HEADERS }, FORM, end);
+      const frame = await link.response();
+      expect([frame.id, frame.end, frame.head.status]).toEqual([id, true, 400]);
+      const { error } = JSON.parse(Buffer.from(frame.body).toString());
+      expect(error).toMatchObject({ type: "invalid_request_error", param: null, code: "unsupported_path" });
+      expect(error.message).toContain("translate=true");
+      if (!end) link.data(id, "late");
+    }
+    link.open({ path: "/load", headers: HEADERS }, FORM);
+    expect((await link.response()).head.status).toBe(400);
+    expect(whisper.heard).toEqual([]);
+  });
+
+  test("is not what a worker of kind llm works with", async () => {
+    const whisper = use(new WhisperCpp());
+    const link = await start({ kinds: ["llm"], backend: whisper.origin });
+    expect(String((await link.status("not_ready"))["reason"])).toContain("answers 404");
+  });
+});
+
+describe("an upload whose length the server knows", () => {
+  /** A model server that shows what really arrives on its socket, and answers once it has seen `until`. */
+  function startSocket(until: string): { readonly url: string; readonly got: () => string; stop(): Promise<void> } {
+    let got = "";
+    const list = '{"data":[{"id":"m"}]}';
+    const listener = Bun.listen({
+      hostname: "127.0.0.1",
+      port: 0,
+      socket: {
+        data(socket, data) {
+          const text = data.toString("latin1");
+          if (text.startsWith("GET /v1/models"))
+            return void socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${list.length}\r\n\r\n${list}`);
+          if (text.startsWith("GET")) return void socket.write("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
+          got += text;
+          if (got.includes(until)) socket.write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+        },
+      },
+    });
+    return use({
+      url: `http://127.0.0.1:${listener.port}/v1`,
+      got: () => got,
+      stop: async () => listener.stop(true),
+    });
+  }
+  const sized = (...lengths: string[]) => [...HEADERS, ...lengths.map((length) => ["content-length", length] as const)];
+  const path = "/audio/transcriptions";
+
+  test("reaches the backend with that length, and not in chunks", async () => {
+    const backend = startSocket("the end");
+    const link = await start({ backend: backend.url });
+    const id = link.open({ path, headers: sized("17") }, "beginning ", false);
+    link.data(id, "the end", true);
+    expect((await link.response()).head.status).toBe(200);
+    expect(backend.got()).toMatch(/\r\ncontent-length: 17\r\n/i);
+    expect(backend.got()).not.toMatch(/transfer-encoding/i);
+    expect(backend.got()).toEndWith("\r\n\r\nbeginning the end");
+  });
+
+  test.each([[[]], [["17", "18"]], [["0x11"]], [["-17"]], [["17, 17"]], [["9".repeat(16)]]])(
+    "is one plain number: with %j it is sent in chunks",
+    async (lengths) => {
+      const backend = startSocket("\r\n0\r\n\r\n");
+      const link = await start({ backend: backend.url });
+      const id = link.open({ path, headers: sized(...lengths) }, "beginning ", false);
+      link.data(id, "the end", true);
+      expect((await link.response()).head.status).toBe(200);
+      expect(backend.got()).toMatch(/\r\ntransfer-encoding: chunked\r\n/i);
+      expect(backend.got()).not.toMatch(/content-length/i);
+    },
+  );
+
+  test.each([
+    ["fewer", "18"],
+    ["more", "12"],
+  ])("and that has %s bytes in the end looks complete to nobody", async (_, length) => {
+    const backend = startSocket("nothing ever");
+    const link = await start({ backend: backend.url });
+    const id = link.open({ path, headers: sized(length) }, "beginning ", false);
+    link.data(id, "the end", true);
+    expect(await link.frames.takeUntil(({ type }) => type === "reset")).toMatchObject({
+      id,
+      code: "protocol_error",
+      message: "the request's body is not as long as its head says",
+    });
+    expect(backend.got()).not.toContain("beginning the end\r\n0");
+    const body = backend.got().split("\r\n\r\n")[1] ?? "";
+    expect(body.length).not.toBe(Number(length));
+  });
+});
+
+describe("the silence of a backend", () => {
+  /** How long the worker gives a job that says nothing, by the waits that it asks of the clock. */
+  async function patienceFor(settings: Partial<WorkerSettings>, timeout_ms?: number): Promise<number | undefined> {
+    const waits: number[] = [];
+    const clock: Clock = {
+      ...systemClock,
+      after: (ms, callback) => {
+        waits.push(ms);
+        return systemClock.after(ms, callback);
+      },
+    };
+    const started = Promise.withResolvers<void>();
+    const backend = startBackend(() => {
+      started.resolve();
+      return new Promise<Response>(() => {});
+    });
+    const link = await start({ backend: use(backend).url, ...settings }, { clock });
+    waits.length = 0;
+    link.open({ path: "/x", ...(timeout_ms === undefined ? {} : { timeout_ms }) }, "{}");
+    await started.promise;
+    return waits[0];
+  }
+  const MINUTE = 60_000;
+  const unset = { requestTimeoutMs: undefined };
+
+  test("may last as long as the server says for audio, and at most five minutes for language models", async () => {
+    expect(await patienceFor({ ...unset, kinds: ["asr"] }, 30 * MINUTE)).toBe(30 * MINUTE);
+    expect(await patienceFor({ ...unset, kinds: ["llm"] }, 30 * MINUTE)).toBe(5 * MINUTE);
+    expect(await patienceFor({ ...unset, kinds: ["llm"] }, 2 * MINUTE)).toBe(2 * MINUTE);
+  });
+
+  test("has an end where the server names none", async () => {
+    expect(await patienceFor({ ...unset, kinds: ["asr"] })).toBe(asrKind.silenceMs);
+    expect(await patienceFor({ ...unset, kinds: ["llm"] })).toBe(llmKind.silenceMs);
+  });
+
+  test("ends when the operator says, for both, unless the server says sooner", async () => {
+    const set = { requestTimeoutMs: 7 * MINUTE };
+    expect(await patienceFor({ ...set, kinds: ["asr"] }, 30 * MINUTE)).toBe(7 * MINUTE);
+    expect(await patienceFor({ ...set, kinds: ["llm"] }, 30 * MINUTE)).toBe(7 * MINUTE);
+    expect(await patienceFor({ ...set, kinds: ["asr"] }, 3 * MINUTE)).toBe(3 * MINUTE);
+  });
+});
+
+test("one worker of both kinds serves both with one backend, over a link each", async () => {
+  const backend = use(startBackend((request) => new Response(new URL(request.url).pathname)));
+  running.push(startTestWorker({ kinds: ["llm", "asr"], server: server.url, drainTimeoutMs: 0, backend: backend.url }));
+  const routes: string[] = [];
+  for (const link of [await server.worker(), await server.worker()]) {
+    const { pathname } = new URL(link.request.url);
+    routes.push(pathname);
+    const path = pathname.includes("asr") ? "/audio/transcriptions" : "/chat/completions";
+    link.open({ path }, "{}");
+    expect(Buffer.from((await link.response()).body).toString()).toBe(`/v1${path}`);
+  }
+  expect(routes.sort()).toEqual(["/api/asr/connect", "/api/llm/connect"]);
+});

@@ -1,0 +1,342 @@
+import { describe, expect, test } from "bun:test";
+import { type Auth, createAuth } from "../../../src/auth/auth.ts";
+import type { AuthSurface } from "../../../src/auth/caller.ts";
+import { type Config, defaultConfig } from "../../../src/config.ts";
+import { Fault } from "../../../src/errors.ts";
+import type { Clock } from "../../../src/system/deps.ts";
+import { systemIds } from "../../../src/system/ids.ts";
+import { silentLog } from "../../../src/system/log.ts";
+
+/** Time that stands still until told. Auth asks the time and sets no timers. */
+class StillClock implements Clock {
+  at = 1000;
+  now = (): number => this.at;
+  elapsed = (): number => this.at;
+  after = (): never => {
+    throw new Error("no timers here");
+  };
+  every = (): never => {
+    throw new Error("no timers here");
+  };
+}
+
+interface Fixture {
+  readonly auth: Auth;
+  readonly clock: StillClock;
+  readonly failed: AuthSurface[];
+}
+
+function create(overrides: Partial<Config>): Fixture {
+  const clock = new StillClock();
+  const failed: AuthSurface[] = [];
+  const config = defaultConfig({ trustedProxies: ["10.0.0.0/8"], authFailuresPerMinute: 3, ...overrides });
+  const auth = createAuth(config, { clock, ids: systemIds, log: silentLog }, (surface) => failed.push(surface));
+  return { auth, clock, failed };
+}
+
+function request(headers: Record<string, string> = {}, url = "http://server.test/x"): Request {
+  return new Request(url, { headers });
+}
+
+/** A row of `test.each` whose name fits one line. */
+function named(headers: Record<string, string | undefined>): [string, Record<string, string>] {
+  return [JSON.stringify(headers), JSON.parse(JSON.stringify(headers))];
+}
+
+const from = (address: string) => () => address;
+const stranger = from("203.0.113.9");
+
+function faultOf(run: () => unknown): Fault {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof Fault) return error;
+    throw error;
+  }
+  throw new Error("it was let in");
+}
+
+describe("an API key", () => {
+  const { auth } = create({ apiKeys: ["one", "two"], authFailuresPerMinute: 0 });
+
+  test.each(
+    [
+      { authorization: "Bearer one" },
+      { authorization: "bearer two" },
+      { authorization: "BEARER  one " },
+      { "x-api-key": "two" },
+      { "api-key": "one" },
+      { authorization: "Basic abc", "x-api-key": "one" },
+    ].map(named),
+  )("is taken from %s", (_name, headers) => {
+    expect(() => auth.requireApi(request(headers), stranger)).not.toThrow();
+  });
+
+  test.each(
+    [
+      {},
+      { authorization: "one" },
+      { authorization: "Basic one" },
+      { authorization: "Bearer" },
+      { authorization: "Bearer onetwo" },
+      { authorization: "Bearer on" },
+      { "x-api-key": "" },
+      { cookie: "moorage_session=one" },
+    ].map(named),
+  )("is not found in %s", (_name, headers) => {
+    const fault = faultOf(() => auth.requireApi(request(headers), stranger));
+    expect(fault.code).toBe("invalid_api_key");
+    expect(fault.headers).toEqual({ "www-authenticate": "Bearer" });
+  });
+
+  test("that is wrong is not repeated in the answer", () => {
+    const fault = faultOf(() => auth.requireApi(request({ authorization: "Bearer hunter2" }), stranger));
+    expect(JSON.stringify(fault.body())).not.toContain("hunter2");
+  });
+
+  test("that is right costs no look-up of the address", () => {
+    const fresh = create({ apiKeys: ["one"] }).auth;
+    fresh.requireApi(request({ authorization: "Bearer one" }), () => {
+      throw new Error("looked up");
+    });
+  });
+
+  test("is not needed where neither key nor role is configured", () => {
+    const open = create({}).auth;
+    expect(open.isApiOpen).toBe(true);
+    expect(() => open.requireApi(request(), stranger)).not.toThrow();
+  });
+});
+
+describe("a role", () => {
+  const { auth } = create({ apiRoles: ["reader", "admin"] });
+  const roles = (value: string): Request => request({ "x-user-roles": value });
+
+  test("lets in when a trusted proxy gives it", () => {
+    expect(() => auth.requireApi(roles("guest, admin"), from("10.0.0.1"))).not.toThrow();
+    expect(() => auth.requireApi(roles("reader"), from("::ffff:10.0.0.1"))).not.toThrow();
+  });
+  test("from anyone else is worth nothing", () => {
+    expect(faultOf(() => auth.requireApi(roles("admin"), stranger)).code).toBe("invalid_api_key");
+    expect(faultOf(() => auth.requireApi(roles("admin"), () => undefined)).code).toBe("invalid_api_key");
+  });
+  test("must be one of those configured, in full", () => {
+    for (const value of ["guest", "admins", "", "read"]) {
+      expect(faultOf(() => auth.requireApi(roles(value), from("10.0.0.1"))).code).toBe("invalid_api_key");
+    }
+  });
+  test("of workers opens nothing for clients", () => {
+    const both = create({ apiRoles: ["reader"], clientRoles: ["gpu"] }).auth;
+    expect(() => both.requireApi(roles("gpu"), from("10.0.0.1"))).toThrow();
+    expect(() => both.requireTransfer(roles("gpu"), from("10.0.0.1"))).not.toThrow();
+  });
+});
+
+describe("guessing", () => {
+  const wrong = request({ authorization: "Bearer wrong" });
+  const right = request({ authorization: "Bearer right" });
+
+  test("is refused after the limit, even when the guess is right, until the minute is over", () => {
+    const { auth, clock } = create({ apiKeys: ["right"] });
+    for (let i = 0; i < 3; i += 1) expect(faultOf(() => auth.requireApi(wrong, stranger)).code).toBe("invalid_api_key");
+    clock.at += 20_500;
+    const fault = faultOf(() => auth.requireApi(right, stranger));
+    expect(fault.code).toBe("too_many_auth_failures");
+    expect(fault.retryAfterS).toBe(40);
+    clock.at += 39_499;
+    expect(faultOf(() => auth.requireApi(right, stranger)).retryAfterS).toBe(1);
+    clock.at += 1;
+    expect(() => auth.requireApi(right, stranger)).not.toThrow();
+  });
+
+  test("of one address does not shut out another", () => {
+    const { auth } = create({ apiKeys: ["right"] });
+    for (let i = 0; i < 5; i += 1) faultOf(() => auth.requireApi(wrong, stranger));
+    expect(() => auth.requireApi(right, from("203.0.113.10"))).not.toThrow();
+  });
+
+  test("is counted per client behind a trusted proxy, and per peer where the list of hops is invented", () => {
+    const { auth } = create({ apiKeys: ["right"] });
+    const via = (client: string, key: string): Request =>
+      request({ authorization: `Bearer ${key}`, "x-forwarded-for": client });
+    for (let i = 0; i < 3; i += 1) faultOf(() => auth.requireApi(via("198.51.100.1", "wrong"), from("10.0.0.1")));
+    expect(() => auth.requireApi(via("198.51.100.2", "right"), from("10.0.0.1"))).not.toThrow();
+    expect(faultOf(() => auth.requireApi(via("198.51.100.1", "right"), from("10.0.0.1"))).status).toBe(429);
+    for (let i = 0; i < 3; i += 1) faultOf(() => auth.requireApi(via(`198.51.100.${i}`, "wrong"), stranger));
+    expect(faultOf(() => auth.requireApi(via("198.51.100.77", "right"), stranger)).status).toBe(429);
+  });
+
+  test("is not what a client without any key does", () => {
+    const { auth, failed } = create({ apiKeys: ["right"] });
+    for (let i = 0; i < 10; i += 1) expect(faultOf(() => auth.requireApi(request(), stranger)).status).toBe(401);
+    expect(() => auth.requireApi(right, stranger)).not.toThrow();
+    expect(failed).toEqual(Array(10).fill("api"));
+  });
+
+  test("is not counted where the limit is 0", () => {
+    const { auth } = create({ apiKeys: ["right"], authFailuresPerMinute: 0 });
+    for (let i = 0; i < 50; i += 1) faultOf(() => auth.requireApi(wrong, stranger));
+    expect(() => auth.requireApi(right, stranger)).not.toThrow();
+  });
+
+  test("from ever new addresses fills no memory: the oldest is forgotten", () => {
+    const { auth } = create({ apiKeys: ["right"], authFailuresPerMinute: 1 });
+    faultOf(() => auth.requireApi(wrong, stranger));
+    expect(faultOf(() => auth.requireApi(right, stranger)).status).toBe(429);
+    for (let i = 0; i < 10_000; i += 1) faultOf(() => auth.requireApi(wrong, from(`198.18.${i >> 8}.${i & 255}`)));
+    expect(() => auth.requireApi(right, stranger)).not.toThrow();
+  });
+});
+
+describe("a worker", () => {
+  const admit = ({ auth }: Fixture, headers: Record<string, string>, key?: string, address = stranger) =>
+    auth.admitWorker(auth.readWorkerCredentials(request(headers), address), key);
+
+  test("is admitted by its key, in the register message or on the upgrade", () => {
+    const fixture = create({ clientKeys: ["alpha", "beta"] });
+    const first = admit(fixture, {}, "alpha");
+    const second = admit(fixture, { authorization: "Bearer alpha" });
+    const other = admit(fixture, {}, "beta");
+    expect(first).toMatchObject({ ok: true });
+    expect(second).toEqual(first);
+    expect(other).toMatchObject({ ok: true });
+    expect(other).not.toEqual(first);
+  });
+  test("has an owner that reveals nothing of the key and differs in every process", () => {
+    const first = admit(create({ clientKeys: ["alpha"] }), {}, "alpha");
+    const second = admit(create({ clientKeys: ["alpha"] }), {}, "alpha");
+    expect(first.ok && first.owner).toMatch(/^key:[0-9a-f]{16}$/);
+    expect(first).not.toEqual(second);
+  });
+  test("with a wrong key, or none, is unauthorized", () => {
+    const fixture = create({ clientKeys: ["alpha"], apiKeys: ["api"] });
+    expect(admit(fixture, {})).toEqual({ ok: false, reason: "unauthorized" });
+    expect(admit(fixture, {}, "api")).toEqual({ ok: false, reason: "unauthorized" });
+    expect(admit(fixture, {}, "")).toEqual({ ok: false, reason: "unauthorized" });
+    expect(fixture.failed).toEqual(["worker", "worker", "worker"]);
+  });
+  test("that gives a key to a server without any is refused by name", () => {
+    const refused = { ok: false, reason: "unexpected client key" } as const;
+    expect(admit(create({}), {}, "alpha")).toEqual(refused);
+    expect(admit(create({}), { authorization: "Bearer alpha" })).toEqual(refused);
+    expect(admit(create({ clientRoles: ["gpu"] }), {}, "alpha")).toEqual(refused);
+    expect(admit(create({ apiKeys: ["api"] }), {})).toEqual({ ok: true, owner: "open" });
+  });
+  test("is admitted by a role of a trusted proxy only", () => {
+    const fixture = create({ clientRoles: ["gpu"] });
+    expect(admit(fixture, { "x-user-roles": "gpu" }, undefined, from("10.0.0.1"))).toEqual({
+      ok: true,
+      owner: "role:gpu",
+    });
+    expect(admit(fixture, { "x-user-roles": "gpu" })).toEqual({ ok: false, reason: "unauthorized" });
+  });
+  test("guessing keys is stopped like a client", () => {
+    const fixture = create({ clientKeys: ["alpha"] });
+    for (let i = 0; i < 3; i += 1) admit(fixture, {}, "wrong");
+    expect(admit(fixture, {}, "alpha")).toEqual({ ok: false, reason: "unauthorized" });
+    fixture.clock.at += 60_000;
+    expect(admit(fixture, {}, "alpha")).toMatchObject({ ok: true });
+  });
+});
+
+describe("transfer", () => {
+  test("takes keys and roles of clients and workers", () => {
+    const { auth } = create({ apiKeys: ["api"], clientKeys: ["worker"], authFailuresPerMinute: 0 });
+    for (const key of ["api", "worker"]) {
+      expect(() => auth.requireTransfer(request({ authorization: `Bearer ${key}` }), stranger)).not.toThrow();
+    }
+    expect(() => auth.requireTransfer(request({ authorization: "Bearer other" }), stranger)).toThrow();
+    expect(() => auth.requireTransfer(request(), stranger)).toThrow();
+  });
+  test("is closed as soon as either kind of key is configured", () => {
+    expect(() => create({ clientKeys: ["worker"] }).auth.requireTransfer(request(), stranger)).toThrow();
+    expect(() => create({}).auth.requireTransfer(request(), stranger)).not.toThrow();
+  });
+});
+
+describe("a sign-in to the dashboard", () => {
+  const signIn = ({ auth }: Fixture, headers: Record<string, string> = {}, url?: string, key = "api"): string =>
+    auth.signIn(request(headers, url), stranger, key);
+  const tokenOf = (cookie: string): string => cookie.split(";")[0] ?? "";
+
+  test("is a random token in a cookie that scripts and other sites never see", () => {
+    const fixture = create({ apiKeys: ["api"] });
+    const cookie = signIn(fixture);
+    expect(cookie).toMatch(/^moorage_session=[A-Za-z0-9_-]{22}; Path=\/; Max-Age=43200; HttpOnly; SameSite=Strict$/);
+    expect(signIn(fixture)).not.toBe(cookie);
+    expect(cookie).not.toContain("api");
+  });
+  test("is for https only when it was made over https, as a trusted proxy tells", () => {
+    const fixture = create({ apiKeys: ["api"] });
+    expect(signIn(fixture, {}, "https://server.test/")).toEndWith("; Secure");
+    const told = request({ "x-forwarded-proto": "https" });
+    expect(fixture.auth.signIn(told, from("10.0.0.1"), "api")).toEndWith("; Secure");
+    expect(fixture.auth.signIn(told, stranger, "api")).not.toContain("Secure");
+  });
+  test("opens the State API and nothing else", () => {
+    const fixture = create({ apiKeys: ["api"] });
+    const cookie = request({ cookie: `a=b; ${tokenOf(signIn(fixture))}; c=d` });
+    expect(fixture.auth.requireState(cookie, stranger).isCurrent()).toBe(true);
+    expect(() => fixture.auth.requireApi(cookie, stranger)).toThrow();
+    expect(() => fixture.auth.requireTransfer(cookie, stranger)).toThrow();
+  });
+  test("ends after twelve hours, also for whoever is still looking", () => {
+    const fixture = create({ apiKeys: ["api"] });
+    const cookie = request({ cookie: tokenOf(signIn(fixture)) });
+    const access = fixture.auth.requireState(cookie, stranger);
+    fixture.clock.at += 12 * 3600 * 1000 - 1;
+    expect(access.isCurrent()).toBe(true);
+    fixture.clock.at += 1;
+    expect(access.isCurrent()).toBe(false);
+    expect(faultOf(() => fixture.auth.requireState(cookie, stranger)).status).toBe(401);
+  });
+  test("ends with the sign-out", () => {
+    const fixture = create({ apiKeys: ["api"] });
+    const cookie = request({ cookie: tokenOf(signIn(fixture)) });
+    expect(fixture.auth.signOut(cookie, stranger)).toContain("moorage_session=; Path=/; Max-Age=0");
+    expect(() => fixture.auth.requireState(cookie, stranger)).toThrow();
+  });
+  test("with a wrong key is a guess that counts", () => {
+    const fixture = create({ apiKeys: ["api"] });
+    for (let i = 0; i < 3; i += 1) expect(faultOf(() => signIn(fixture, {}, undefined, "no")).status).toBe(401);
+    expect(faultOf(() => signIn(fixture)).status).toBe(429);
+    expect(fixture.failed).toEqual(["state", "state", "state", "state"]);
+  });
+  test("outlives its address being shut out: a token is not guessed", () => {
+    const fixture = create({ apiKeys: ["api"] });
+    const cookie = request({ cookie: tokenOf(signIn(fixture)) });
+    for (let i = 0; i < 4; i += 1) faultOf(() => signIn(fixture, {}, undefined, "no"));
+    expect(fixture.auth.requireState(cookie, stranger).isCurrent()).toBe(true);
+  });
+  test("beyond a thousand ends the oldest", () => {
+    const fixture = create({ apiKeys: ["api"] });
+    const first = request({ cookie: tokenOf(signIn(fixture)) });
+    let last = "";
+    for (let i = 0; i < 1000; i += 1) last = signIn(fixture);
+    expect(() => fixture.auth.requireState(first, stranger)).toThrow();
+    expect(fixture.auth.requireState(request({ cookie: tokenOf(last) }), stranger).isCurrent()).toBe(true);
+  });
+  test.each(
+    [
+      { "sec-fetch-site": "cross-site" },
+      { "sec-fetch-site": "same-site" },
+      { origin: "http://evil.test", host: "server.test" },
+      { origin: "null", host: "server.test" },
+      { origin: "http://server.test:81", host: "server.test" },
+      { origin: "http://evil.test", host: "server.test", "x-forwarded-host": "evil.test" },
+    ].map(named),
+  )("cannot be begun or ended by another site: %s", (_name, headers) => {
+    const fixture = create({ apiKeys: ["api"] });
+    expect(faultOf(() => signIn(fixture, headers)).code).toBe("origin_not_allowed");
+    expect(faultOf(() => fixture.auth.signOut(request(headers), stranger)).code).toBe("origin_not_allowed");
+  });
+  test.each(
+    [
+      { "sec-fetch-site": "same-origin", origin: "https://elsewhere.test" },
+      { origin: "https://server.test", host: "Server.test" },
+      {},
+    ].map(named),
+  )("is begun by this site and by programs: %s", (_name, headers) => {
+    expect(signIn(create({ apiKeys: ["api"] }), headers)).toContain("moorage_session=");
+  });
+});

@@ -1,0 +1,170 @@
+import { describe, expect, test } from "bun:test";
+import { judgeCancel } from "../../../src/doctor/cancel.ts";
+import { judgeClock, judgeVersion } from "../../../src/doctor/http.ts";
+import { judgeLongStream, judgeSlowAnswer } from "../../../src/doctor/idle.ts";
+import { judgeRefusal } from "../../../src/doctor/link-checks.ts";
+import { judgeReached } from "../../../src/doctor/reach.ts";
+import { moorageCode, speakerName } from "../../../src/doctor/speaker.ts";
+import { judgeStream } from "../../../src/doctor/streaming.ts";
+import { judgeTls } from "../../../src/doctor/tls.ts";
+
+const DAY_MS = 24 * 60 * 60_000;
+
+describe("a certificate", () => {
+  const facts = { distrust: undefined, protocol: "TLSv1.3", endsAt: 20 * DAY_MS, issuer: "Let's Encrypt" };
+
+  test("is good from 14 days on, and a warning below", () => {
+    expect(judgeTls(facts, "h", 0)).toEqual({
+      verdict: "good",
+      measured: "TLSv1.3, certificate of Let's Encrypt, for 20 more days",
+    });
+    expect(judgeTls(facts, "h", 6 * DAY_MS).verdict).toBe("good");
+    expect(judgeTls(facts, "h", 6 * DAY_MS + 1).verdict).toBe("warning");
+    expect(judgeTls(facts, "h", 19 * DAY_MS).measured).toEndWith("for 1 more day");
+  });
+
+  test.each([
+    ["CERT_HAS_EXPIRED", "Renew"],
+    ["CERT_NOT_YET_VALID", "clock"],
+    ["ERR_TLS_CERT_ALTNAME_INVALID", "hub.example"],
+    ["UNABLE_TO_VERIFY_LEAF_SIGNATURE", "fullchain.pem"],
+    ["SOMETHING_NEW", "believes"],
+  ])("that is not believed for %s comes with what mends it", (distrust, advice) => {
+    const finding = judgeTls({ ...facts, distrust }, "hub.example", 0);
+    expect(finding.verdict).toBe("bad");
+    expect(finding.measured).toContain(distrust);
+    expect(finding.advice).toContain(advice);
+  });
+});
+
+describe("addresses", () => {
+  const four = { address: "192.0.2.1", family: 4, elapsedMs: 12 } as const;
+  const six = { address: "2001:db8::1", family: 6, code: "ETIMEDOUT" } as const;
+  const direct = { port: 443, proxyVariable: undefined };
+
+  test("of a family that never answers are a warning that names the record", () => {
+    const finding = judgeReached([four, six], direct);
+    expect(finding).toMatchObject({ verdict: "warning" });
+    expect(finding.advice).toContain("AAAA");
+  });
+
+  test("of a family that this machine does not have are no matter", () => {
+    expect(judgeReached([four, { ...six, code: "ENETUNREACH" }], direct).verdict).toBe("good");
+    expect(judgeReached([{ ...six, code: "ENETUNREACH" }], direct).verdict).toBe("bad");
+  });
+
+  test("that all fail are bad, by how they fail", () => {
+    expect(judgeReached([six], direct).advice).toContain("firewall");
+    expect(judgeReached([{ ...six, code: "ECONNREFUSED" }], direct).advice).toContain("nothing listens");
+    expect(judgeReached([six], { port: 443, proxyVariable: "HTTPS_PROXY" }).advice).toContain("HTTPS_PROXY");
+  });
+
+  test("that answer are a warning where HTTP takes another way", () => {
+    expect(judgeReached([four], direct).verdict).toBe("good");
+    expect(judgeReached([four], { port: 443, proxyVariable: "HTTPS_PROXY" }).verdict).toBe("warning");
+  });
+});
+
+test("a clock may be 30 s off, either way", () => {
+  expect(judgeClock(900).measured).toContain("agree");
+  expect(judgeClock(-30_000)).toMatchObject({ verdict: "good" });
+  expect(judgeClock(30_501)).toMatchObject({ verdict: "warning", measured: expect.stringContaining("31 s ahead") });
+  expect(judgeClock(-45_000)).toMatchObject({ verdict: "warning", measured: expect.stringContaining("45 s behind") });
+});
+
+test("versions of one line go together; others, and none, are a warning", () => {
+  expect(judgeVersion("0.1.9", "0.1.0").verdict).toBe("good");
+  expect(judgeVersion("1.9.0", "1.2.0").verdict).toBe("good");
+  expect(judgeVersion("0.2.0", "0.1.0").verdict).toBe("warning");
+  expect(judgeVersion("2.0.0", "1.0.0").verdict).toBe("warning");
+  expect(judgeVersion(undefined, "1.0.0").verdict).toBe("warning");
+});
+
+describe("a stream", () => {
+  const sentAt = [0, 300, 600, 900, 1200, 1500];
+
+  test("that comes as it was sent is good, however far away", () => {
+    expect(
+      judgeStream(
+        sentAt,
+        sentAt.map((at) => at + 700),
+      ).verdict,
+    ).toBe("good");
+  });
+
+  test("that comes at once is bad, in larger parts a warning, and in part bad", () => {
+    expect(judgeStream(sentAt, [1510, 1511, 1511, 1512, 1512, 1512]).verdict).toBe("bad");
+    expect(judgeStream(sentAt, [10, 700, 701, 1300, 1301, 1510]).verdict).toBe("warning");
+    expect(judgeStream(sentAt, [10, 310]).verdict).toBe("bad");
+  });
+
+  test("that is compressed on the way says so", () => {
+    expect(judgeStream(sentAt, sentAt, "gzip").measured).toContain("compressed on the way (gzip)");
+  });
+});
+
+test("a cancel is good within 5 s, later a warning, and bad when it never comes", () => {
+  expect(judgeCancel(5000).verdict).toBe("good");
+  expect(judgeCancel(5001).verdict).toBe("warning");
+  expect(judgeCancel(undefined).verdict).toBe("bad");
+});
+
+test("a long stream is judged by how it ended, and one without an event is bad", () => {
+  const seen = { status: 200, chunks: 3, longestMs: 9000, heldMs: 75_000, end: undefined };
+  expect(judgeLongStream(seen)).toMatchObject({ verdict: "good", measured: expect.stringContaining("75.0 s") });
+  expect(judgeLongStream({ ...seen, chunks: 0 }).verdict).toBe("bad");
+  expect(judgeLongStream({ ...seen, end: "ECONNRESET" }).measured).toContain("cut after 75.0 s: ECONNRESET");
+  expect(judgeLongStream({ ...seen, status: 404 }).verdict).toBe("bad");
+});
+
+describe("a slow answer", () => {
+  const base = "https://hub.example";
+  const reply = (status: number, text = "") =>
+    ({ kind: "reply", status, headers: new Headers({ server: "nginx/1.22" }), text, elapsedMs: 60_000 }) as const;
+  const own = (code: string): string => JSON.stringify({ error: { code } });
+
+  test("that a proxy gives up is told from one that the server gives up", () => {
+    expect(judgeSlowAnswer(reply(200), 75_000, base).verdict).toBe("good");
+    expect(judgeSlowAnswer(reply(504), 75_000, base).measured).toBe("nginx gave an answer up after 60.0 s, with 504");
+    expect(judgeSlowAnswer(reply(504, own("upstream_timeout")), 75_000, base).advice).toContain("REQUEST_TIMEOUT on");
+  });
+
+  test("whose connection breaks is bad", () => {
+    const cut = { kind: "none", code: "ECONNRESET", elapsedMs: 60_000 } as const;
+    expect(judgeSlowAnswer(cut, 75_000, base).measured).toContain("cut after 60.0 s: ECONNRESET");
+  });
+});
+
+describe("whoever answers", () => {
+  const spoken = (status: number, text: string, server?: string) => ({
+    status,
+    text,
+    headers: new Headers(server === undefined ? {} : { server }),
+  });
+
+  test("is the server only for a code of its own under that code's status", () => {
+    const text = JSON.stringify({ error: { code: "draining" } });
+    expect(moorageCode(spoken(503, text))).toBe("draining");
+    expect(moorageCode(spoken(200, text))).toBeUndefined();
+    expect(moorageCode(spoken(503, JSON.stringify({ error: { code: "toString" } })))).toBeUndefined();
+    expect(moorageCode(spoken(503, "<html>"))).toBeUndefined();
+  });
+
+  test("is named by its header or its page, and by nothing that could be more than a name", () => {
+    expect(speakerName(spoken(502, "", "nginx/1.22.1"))).toBe("nginx");
+    expect(speakerName(spoken(502, "<center>nginx</center>"))).toBe("nginx");
+    expect(speakerName(spoken(502, "", "<script>"))).toBe("something that does not say its name");
+  });
+});
+
+test("a refused worker is told what the close reason means for its key", () => {
+  const end = (reason: string, code = 1008) => ({ code, reason, registeredMs: undefined, retryAfterMs: undefined });
+  const advice = (reason: string, clientKey?: string, code?: number) =>
+    judgeRefusal(end(reason, code), { clientKey }, false).advice;
+  expect(advice("unauthorized")).toBe("Set CLIENT_KEY to what the server has there.");
+  expect(advice("unauthorized", "k")).toContain("Compare CLIENT_KEY");
+  expect(judgeRefusal(end("unauthorized"), { clientKey: "k" }, true).measured).toContain("429");
+  expect(advice("unexpected client key", "k")).toContain("leave it out");
+  expect(advice("draining", "k", 1013)).toContain("Start one");
+  expect(advice("invalid register: models is missing")).toContain("compare the versions");
+});

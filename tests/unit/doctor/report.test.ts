@@ -1,0 +1,65 @@
+import { expect, test } from "bun:test";
+import type { Result } from "../../../src/doctor/check.ts";
+import { heading, jsonReport, resultText, summary } from "../../../src/doctor/report.ts";
+
+const result = (given: Partial<Result>): Result => ({
+  id: "tls",
+  title: "TLS",
+  verdict: "good",
+  measured: "TLSv1.3",
+  elapsedMs: 12,
+  ...given,
+});
+
+test("a check is a line with its verdict, its title and what was measured, in columns", () => {
+  expect(resultText(result({}))).toBe("good     TLS                TLSv1.3");
+  expect(resultText(result({ verdict: "skipped", title: "Quiet socket", measured: "not tried" }))).toBe(
+    "skipped  Quiet socket       not tried",
+  );
+});
+
+test("what to do stands below, and no line is longer than 120 characters or breaks a word", () => {
+  const text = resultText(result({ verdict: "bad", measured: "m".repeat(20), advice: "mend this ".repeat(20).trim() }));
+  const lines = text.split("\n");
+  expect(lines[0]).toBe(`bad      TLS                ${"m".repeat(20)}`);
+  expect(lines[1]).toStartWith(`${" ".repeat(28)}→ mend this`);
+  expect(lines.length).toBeGreaterThan(3);
+  expect(lines.every((line) => line.length <= 120 && !/ (?:me|men|th|thi)$/.test(line))).toBe(true);
+});
+
+test("a word longer than the line is left whole", () => {
+  const url = `https://${"a".repeat(200)}.example`;
+  expect(resultText(result({ measured: url }))).toContain(url);
+});
+
+test("what a server says of itself cannot move the cursor", () => {
+  const text = resultText(result({ measured: "from \u001b[2Jnginx\r\u202e\u2028x", advice: "a\u0007b" }));
+  expect(text).toBe("good     TLS                from [2Jnginxx\n                            → ab");
+});
+
+test("the heading names the server, and the summary counts what there was, and nothing that was not", () => {
+  expect(heading({ server: "https://hub.example", version: "1.2.3" })).toBe(
+    "moorage doctor 1.2.3: https://hub.example\n",
+  );
+  const results = [result({}), result({ verdict: "bad" }), result({}), result({ verdict: "skipped" })];
+  expect(summary(results, 81_260)).toBe("\n2 good, 1 bad, 1 skipped, in 81.3 s");
+});
+
+test("the report for programs has every check, and the worst verdict but for what was skipped", () => {
+  const facts = { server: "https://hub.example", version: "1.2.3", elapsedMs: 99.6 };
+  const verdictOf = (results: readonly Result[]): string => JSON.parse(jsonReport(facts, results)).verdict;
+  expect(
+    JSON.parse(jsonReport(facts, [result({ verdict: "warning", advice: "renew" }), result({ id: "dns" })])),
+  ).toEqual({
+    server: "https://hub.example",
+    version: "1.2.3",
+    verdict: "warning",
+    elapsed_ms: 100,
+    checks: [
+      { id: "tls", title: "TLS", verdict: "warning", measured: "TLSv1.3", advice: "renew", elapsed_ms: 12 },
+      { id: "dns", title: "TLS", verdict: "good", measured: "TLSv1.3", advice: null, elapsed_ms: 12 },
+    ],
+  });
+  expect(verdictOf([result({ verdict: "skipped" })])).toBe("good");
+  expect(verdictOf([result({ verdict: "warning" }), result({ verdict: "bad" })])).toBe("bad");
+});

@@ -1,0 +1,221 @@
+import { describe, expect, test } from "bun:test";
+import { defaultConfig } from "../../../src/config.ts";
+import { Fault } from "../../../src/errors.ts";
+import { createMetrics } from "../../../src/figures/metrics.ts";
+import { ModelArea } from "../../../src/models/model-area.ts";
+import { statusOf } from "../../../src/models/model-state.ts";
+import { Job, type JobEnd, type JobReport } from "../../../src/pool/job.ts";
+import { Pool } from "../../../src/pool/pool.ts";
+import { relay } from "../../../src/reply/answer.ts";
+import { dataEvent } from "../../../src/reply/sse.ts";
+import { systemIds } from "../../../src/system/ids.ts";
+import { silentLog } from "../../../src/system/log.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
+import { ScriptedSession } from "../../support/scripted-session.ts";
+
+function setUp() {
+  const clock = new FakeClock();
+  const pool = new Pool({ clock, queueSize: 10, queueTimeoutMs: 60_000, modelGraceMs: 60_000, name: "llm" });
+  const join = (workerId: string, slots = 1): ScriptedSession => {
+    const session = new ScriptedSession(workerId, ["m"], slots);
+    session.host = pool;
+    pool.onOpened(session);
+    return session;
+  };
+  const reports: JobReport[] = [];
+  const ask = (isStream = false): Promise<Response> =>
+    relay(
+      { pool, clock, earlyHeadersMs: 5000, keepaliveMs: 15_000 },
+      {
+        requestId: "r",
+        signal: new AbortController().signal,
+        isStream,
+        spec: {
+          requestId: "r",
+          kind: "chat.completions",
+          model: "m",
+          exact: false,
+          silenceMs: 60_000,
+          stallMs: 60_000,
+          request: () => ({
+            head: { method: "POST", path: "/chat/completions", headers: [], timeout_ms: 60_000, stream: isStream },
+            body: new Uint8Array(0),
+          }),
+        },
+        errorEvent: (fault) => dataEvent(fault.body()),
+        observe: () => {},
+        onReport: (report) => reports.push(report),
+      },
+    );
+  const ids = (): readonly string[] => Array.from(pool.jobs.all(), (job) => job.facts().id);
+  return { clock, pool, join, ask, ids, reports };
+}
+
+/** A plugin's pool as its plugin has it, with one worker. */
+function setUpPlugin() {
+  const clock = new FakeClock();
+  const metrics = createMetrics("1");
+  const deps = { clock, ids: systemIds, log: silentLog };
+  const area = new ModelArea({ pluginId: "llm", config: defaultConfig(), deps, metrics, version: "1" });
+  const join = (workerId: string): ScriptedSession => {
+    const session = new ScriptedSession(workerId, ["m"], 1);
+    session.host = area.pool;
+    area.pool.onOpened(session);
+    return session;
+  };
+  const ends: JobEnd[] = [];
+  const begin = (): void => {
+    const spec = {
+      requestId: "r",
+      kind: "chat.completions",
+      model: "m",
+      exact: false,
+      silenceMs: 60_000,
+      stallMs: 60_000,
+      request: () => ({
+        head: { method: "POST", path: "/", headers: [], timeout_ms: 60_000, stream: false },
+        body: new Uint8Array(0),
+      }),
+    };
+    const sink = { onHead: () => {}, onData: () => {}, onEnd: (end: JobEnd) => ends.push(end) };
+    const ended = (report: JobReport): void =>
+      area.ended({ requestId: "r", model: "m", report, usage: undefined, bytesIn: 0 });
+    area.began();
+    new Job(area.pool, clock, spec, sink, ended).start();
+  };
+  return { area, join, begin, ends };
+}
+
+const codeOf = (answer: Promise<Response>): Promise<string> =>
+  answer.then(
+    () => "an answer",
+    (error) => (error instanceof Fault ? error.code : "no fault"),
+  );
+
+describe("a job that an operator cancels", () => {
+  test("is over for its worker and its client, who is told why", async () => {
+    const { pool, join, ask, ids, reports } = setUp();
+    const worker = join("w");
+    const answer = ask();
+    const [id = ""] = ids();
+    expect(pool.jobs.cancel(id)).toBe(true);
+    expect(worker.exchanges[0]?.cancelled).toEqual(["canceled"]);
+    expect(await codeOf(answer)).toBe("canceled_by_operator");
+    expect(reports).toHaveLength(1);
+    expect(pool.jobs.size).toBe(0);
+    expect(pool.jobs.cancel(id)).toBe(false);
+  });
+
+  test("leaves the queue", async () => {
+    const { pool, join, ask, ids } = setUp();
+    join("w");
+    const first = ask();
+    const second = ask();
+    expect(pool.queueLength).toBe(1);
+    expect(pool.jobs.cancel(ids()[1] ?? "")).toBe(true);
+    expect(await codeOf(second)).toBe("canceled_by_operator");
+    expect(pool.queueLength).toBe(0);
+    expect(ids()).toHaveLength(1);
+    void first;
+  });
+
+  test("tells a client whose stream has begun in the stream", async () => {
+    const { pool, join, ask, ids } = setUp();
+    const worker = join("w");
+    const answer = ask(true);
+    const sink = worker.exchanges[0]?.sink;
+    sink?.onHead({ status: 200, headers: [["content-type", "text/event-stream"]] });
+    sink?.onData(new TextEncoder().encode("data: 1\n\n"));
+    const response = await answer;
+    pool.jobs.cancel(ids()[0] ?? "");
+    const text = await response.text();
+    expect(text).toStartWith("data: 1\n\n");
+    expect(text).toContain('"code":"canceled_by_operator"');
+    expect(text).not.toContain("[DONE]");
+  });
+
+  test("is named by an id that no other pool and no other start of the server uses", () => {
+    const { clock, join, ask, ids } = setUp();
+    join("w", 3);
+    void ask();
+    void ask();
+    const other = new Pool({ clock, queueSize: 1, queueTimeoutMs: 1, modelGraceMs: 1, name: "asr" });
+    clock.advance(1);
+    const later = new Pool({ clock, queueSize: 1, queueTimeoutMs: 1, modelGraceMs: 1, name: "llm" });
+    const nothing = { isWaiting: false, model: "m", bytesOut: 0, cancel: () => {}, facts: () => ({}) as never }; // Only its id is looked at.
+    const all = [...ids(), other.jobs.add(nothing), later.jobs.add(nothing)];
+    expect(new Set(all).size).toBe(4);
+    for (const id of all) expect(encodeURIComponent(id)).toBe(id);
+  });
+});
+
+test("a job that an operator cancels is a failure of nobody", () => {
+  const { area, join, begin, ends } = setUpPlugin();
+  join("w");
+  begin();
+  const [job] = area.state().jobs;
+  expect(area.cancelJob(job?.id ?? "")).toBe(true);
+  expect(ends).toMatchObject([{ kind: "failed", fault: { code: "canceled_by_operator" } }]);
+  const { server, workers } = area.state();
+  expect(server).toMatchObject({ jobs_inflight_total: 0, jobs_failed_total: 0 });
+  expect(workers[0]).toMatchObject({ failures_total: 0, last_error: null });
+  expect(area.pulse()).toMatchObject({ requests: 1, failures: 0 });
+  expect(area.cancelJob("llm-none-1")).toBe(false);
+});
+
+test("a worker that an operator disconnects is told to come back, and its place is free", () => {
+  const { area, join } = setUpPlugin();
+  const worker = join("w");
+  expect(area.drainWorker("w", true)).toBe(true);
+  expect(area.state().workers[0]).toMatchObject({ operator_drained: true, status: "draining" });
+  expect(area.disconnectWorker("w")).toBe(true);
+  expect(worker.closes).toEqual([{ code: 1012, reason: "disconnected by an operator" }]);
+  expect(area.state().workers).toEqual([]);
+  expect(area.disconnectWorker("w")).toBe(false);
+  expect(area.drainWorker("w", false)).toBe(false);
+});
+
+describe("a worker that an operator drains", () => {
+  test("gets no more jobs, keeps those it has, and serves again when it is put back", () => {
+    const { pool, join, ask } = setUp();
+    const worker = join("w", 2);
+    void ask();
+    const before = pool.revision;
+    expect(pool.setDrained("w", true)).toBe(true);
+    expect(pool.revision).toBeGreaterThan(before);
+    const seat = pool.seatOf("w");
+    expect(seat && statusOf(seat)).toBe("draining");
+    void ask();
+    expect(worker.exchanges).toHaveLength(1);
+    expect(worker.exchanges[0]?.cancelled).toEqual([]);
+    expect(pool.queueLength).toBe(1);
+    expect(pool.setDrained("w", false)).toBe(true);
+    expect(worker.exchanges).toHaveLength(2);
+    expect(pool.queueLength).toBe(0);
+    expect(seat && statusOf(seat)).toBe("working");
+  });
+
+  test("leaves its jobs to the others", () => {
+    const { pool, join, ask } = setUp();
+    const [one, two] = [join("one", 5), join("two", 5)];
+    pool.setDrained("one", true);
+    for (let job = 0; job < 4; job += 1) void ask();
+    expect(one.exchanges).toHaveLength(0);
+    expect(two.exchanges).toHaveLength(4);
+  });
+
+  test("stays drained whatever it says of itself, until it comes back with a new session", () => {
+    const { pool, join } = setUp();
+    const worker = join("w");
+    pool.setDrained("w", true);
+    worker.offer = { ...worker.offer, maxConcurrency: 7 };
+    pool.onOfferChange(worker);
+    expect(pool.seatOf("w")).toMatchObject({ isDrained: true, capacity: 0 });
+    join("w", 3);
+    expect(pool.seatOf("w")).toMatchObject({ isDrained: false, capacity: 3 });
+  });
+
+  test("must be here", () => {
+    expect(setUp().pool.setDrained("nobody", true)).toBe(false);
+  });
+});

@@ -1,0 +1,104 @@
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import { readUsage } from "../../../src/plugins/llm/usage.ts";
+import { AnswerEnds } from "../../../src/reply/answer-ends.ts";
+
+function usageOf(...pieces: readonly string[]) {
+  const tail = new AnswerEnds();
+  for (const piece of pieces) tail.push(new TextEncoder().encode(piece));
+  return readUsage(tail);
+}
+
+test.each([
+  [
+    "chat",
+    '{"choices":[],"usage":{"prompt_tokens":5,"completion_tokens":7,"total_tokens":12}}',
+    { inputTokens: 5, outputTokens: 7 },
+  ],
+  ["embeddings", '{"data":[],"usage":{"prompt_tokens":5,"total_tokens":5}}', { inputTokens: 5, outputTokens: 0 }],
+  [
+    "responses",
+    'event: response.completed\ndata: {"response":{"usage":{"input_tokens":3,"input_tokens_details":{"cached_tokens":1},"output_tokens":4}}}\n\n',
+    { inputTokens: 3, outputTokens: 4 },
+  ],
+  [
+    "an earlier one before a null",
+    'data: {"usage":{"prompt_tokens":1,"completion_tokens":2}}\n\ndata: {"usage":null}\n\ndata: [DONE]\n\n',
+    { inputTokens: 1, outputTokens: 2 },
+  ],
+])("usage is read from %s", (_name, text, usage) => {
+  expect(usageOf(text)).toEqual(usage);
+});
+
+test("the Messages API counts its input in the first event and its output in the last", () => {
+  const first = 'event: message_start\ndata: {"message":{"usage":{"input_tokens":25,"output_tokens":1}}}\n\n';
+  const middle = `data: {"delta":"${"x".repeat(40_000)}"}\n\n`;
+  const last = 'event: message_delta\ndata: {"usage":{"output_tokens":15}}\n\n';
+  expect(usageOf(first, middle, last)).toEqual({ inputTokens: 25, outputTokens: 15 });
+});
+
+test("an input that is counted at the start of a long stream is found wherever its event is cut in two", () => {
+  const first = 'event: message_start\ndata: {"message":{"usage":{"input_tokens":25,"output_tokens":1}}}\n\n';
+  const middle = `data: {"delta":"${"x".repeat(40_000)}"}\n\n`;
+  const last = 'event: message_delta\ndata: {"usage":{"output_tokens":15}}\n\n';
+  for (let cut = 0; cut <= first.length; cut += 1)
+    expect(usageOf(first.slice(0, cut), first.slice(cut), middle, last)).toEqual({ inputTokens: 25, outputTokens: 15 });
+});
+
+test("a stream cut anywhere gives the same usage", () => {
+  const text =
+    'data: {"choices":[{"delta":{"content":"äöü"}}],"usage":null}\n\ndata: {"choices":[],"usage":{"prompt_tokens":11,"completion_tokens":22}}\n\ndata: [DONE]\n\n';
+  const bytes = new TextEncoder().encode(text);
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 0, max: bytes.length })), (cuts) => {
+      const at = [0, ...cuts.sort((a, b) => a - b), bytes.length];
+      const tail = new AnswerEnds();
+      for (let index = 1; index < at.length; index += 1) tail.push(bytes.subarray(at[index - 1], at[index]));
+      expect(readUsage(tail)).toEqual({ inputTokens: 11, outputTokens: 22 });
+    }),
+  );
+});
+
+test("the word in a text is not taken for the count", () => {
+  expect(usageOf('{"choices":[{"message":{"content":"\\"usage\\":{\\"prompt_tokens\\":9}"}}]}')).toBeUndefined();
+  expect(
+    usageOf('{"content":"\\"usage\\": {\\"prompt_tokens\\": 9}","usage":{"prompt_tokens":1,"completion_tokens":1}}'),
+  ).toEqual({ inputTokens: 1, outputTokens: 1 });
+});
+
+test.each([
+  "",
+  "{",
+  '"usage"',
+  '{"usage":{',
+  '{"usage":{"prompt_tokens":-1}}',
+  '{"usage":{"prompt_tokens":1.5}}',
+  '{"usage":{"prompt_tokens":1e300}}',
+  '{"usage":"lots"}',
+])("%j states nothing that can be believed", (text) => {
+  expect(usageOf(text)).toBeUndefined();
+});
+
+test("an answer of many megabytes is held by its last 16 KiB", () => {
+  const tail = new AnswerEnds();
+  const piece = new Uint8Array(1000).fill(0x20);
+  for (let count = 0; count < 10_000; count += 1) tail.push(piece);
+  tail.push(new TextEncoder().encode('"usage":{"prompt_tokens":1,"completion_tokens":2}'));
+  expect(readUsage(tail)).toEqual({ inputTokens: 1, outputTokens: 2 });
+});
+
+test("a tail made of what looks like counts is given up after a few", () => {
+  const text = '"usage":{"a":1,}'.repeat(1000);
+  const parse = JSON.parse;
+  let parsed = 0;
+  JSON.parse = ((...args: Parameters<typeof parse>) => {
+    parsed += 1;
+    return parse(...args);
+  }) as typeof parse;
+  try {
+    expect(usageOf(text)).toBeUndefined();
+  } finally {
+    JSON.parse = parse;
+  }
+  expect(parsed).toBeLessThan(200);
+});

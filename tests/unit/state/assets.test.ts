@@ -1,0 +1,66 @@
+import { describe, expect, test } from "bun:test";
+import { brotliDecompressSync, gunzipSync } from "node:zlib";
+import { Fault } from "../../../src/errors.ts";
+import { createAssets } from "../../../src/state/assets.ts";
+
+const assets = createAssets();
+const hash = assets.page.script.split("/")[3] ?? "";
+
+function get(name: string, encoding = ""): Response {
+  return assets.serve(new Request("http://h/", { headers: { "accept-encoding": encoding } }), hash, name);
+}
+
+describe("an asset", () => {
+  test("is told to be kept for ever, under a path that changes with the files", () => {
+    expect(assets.page.script).toMatch(/^\/state\/assets\/[0-9a-f]{16}\/app\.ts$/);
+    const { headers } = get("app.ts");
+    expect(headers.get("cache-control")).toBe("public, max-age=31536000, immutable");
+    expect(headers.get("vary")).toBe("accept-encoding");
+    expect(headers.get("x-content-type-options")).toBe("nosniff");
+  });
+
+  test.each([
+    ["app.ts", "text/javascript; charset=utf-8"],
+    ["alpine.js", "text/javascript; charset=utf-8"],
+    ["app.css", "text/css; charset=utf-8"],
+  ])("%s is of the type %s, for browsers that run no other", (name, type) => {
+    expect(get(name).headers.get("content-type")).toBe(type);
+  });
+
+  test("comes as the client takes it, and is the same however it comes", async () => {
+    const plain = Buffer.from(await get("app.ts").arrayBuffer());
+    const asBrotli = get("app.ts", "gzip, deflate, br");
+    expect(asBrotli.headers.get("content-encoding")).toBe("br");
+    expect(brotliDecompressSync(Buffer.from(await asBrotli.arrayBuffer())).equals(plain)).toBe(true);
+    const asGzip = get("app.ts", "gzip, br;q=0");
+    expect(asGzip.headers.get("content-encoding")).toBe("gzip");
+    expect(gunzipSync(Buffer.from(await asGzip.arrayBuffer())).equals(plain)).toBe(true);
+    expect(get("app.ts").headers.get("content-encoding")).toBeNull();
+  });
+
+  test.each([
+    [hash, "none.ts"],
+    [hash, "../layout.tsx"],
+    [hash, "__proto__"],
+    ["0123456789abcdef", "app.ts"],
+  ])("that is none is not found: %s/%s", (asked, name) => {
+    expect(() => assets.serve(new Request("http://h/"), asked, name)).toThrow(Fault);
+  });
+});
+
+test("scripts hold no types, and import only each other", async () => {
+  for (const name of assets.names.filter((each) => each.endsWith(".ts"))) {
+    const text = await get(name).text();
+    const imported = [...text.matchAll(/\bfrom\s*"([^"]+)"/g)].map(([, from = ""]) => from);
+    for (const from of imported) expect(assets.names).toContain(from.replace("./", ""));
+    expect(() => new Bun.Transpiler({ loader: "js" }).transformSync(text)).not.toThrow();
+  }
+});
+
+test("all of them, packed, are less than what a first look at the dashboard may cost", async () => {
+  let bytes = 0;
+  for (const name of assets.names) bytes += (await get(name, "br").arrayBuffer()).byteLength;
+  expect(bytes).toBeGreaterThan(10_000);
+  // The page itself takes a tenth of the hundred.
+  expect(bytes).toBeLessThan(90 * 1024);
+});

@@ -1,0 +1,303 @@
+import { describe, expect, test } from "bun:test";
+import { findInPool } from "../../../src/models/problems.ts";
+import type { Pulse } from "../../../src/plugin/contract.ts";
+import { Pool } from "../../../src/pool/pool.ts";
+import { type Found, type Problem, Problems } from "../../../src/state/problems.ts";
+import { findCommon, type PluginFacts, type ServerFacts } from "../../../src/state/problems-found.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
+import { ScriptedSession } from "../../support/scripted-session.ts";
+
+const pulse = (more: Partial<Pulse> = {}): Pulse => ({
+  workers: { idle: 1, working: 0, notReady: 0, draining: 0 },
+  slotsUsed: 0,
+  slotsTotal: 1,
+  waiting: 0,
+  waitingCapacity: 100,
+  requests: 0,
+  failures: 0,
+  tokens: 0,
+  bytes: 0,
+  ...more,
+});
+
+const NOBODY = { idle: 0, working: 0, notReady: 0, draining: 0 };
+
+const plugin = (id: string, more: Partial<Pulse> = {}, hadWorkers = true): PluginFacts => ({
+  id,
+  pulse: pulse(more),
+  hadWorkers,
+});
+
+const facts = (more: Partial<ServerFacts> = {}): ServerFacts => ({
+  isDraining: false,
+  isApiOpen: false,
+  isClientOpen: false,
+  isLoopback: false,
+  plugins: [plugin("llm")],
+  requests: 0,
+  failures: 0,
+  authFailures: 0,
+  ...more,
+});
+
+const brief = (found: readonly Found[]): readonly string[] =>
+  found.map(({ code, severity, plugin: where }) => `${where ?? "server"} ${code} ${severity}`);
+
+describe("what any server may have", () => {
+  test("a server with keys, workers and no failures has no problem", () => {
+    expect(findCommon(facts())).toEqual([]);
+  });
+
+  test("a draining server has that one problem only", () => {
+    const found = findCommon(
+      facts({ isDraining: true, isApiOpen: true, plugins: [plugin("llm", { workers: NOBODY })] }),
+    );
+    expect(brief(found)).toEqual(["server draining info"]);
+  });
+
+  test("a plugin without workers is critical, unless it never had one and another has", () => {
+    const empty = { workers: NOBODY };
+    expect(brief(findCommon(facts({ plugins: [plugin("llm", empty, false), plugin("asr", empty, false)] })))).toEqual([
+      "llm no_workers critical",
+      "asr no_workers critical",
+    ]);
+    expect(brief(findCommon(facts({ plugins: [plugin("llm"), plugin("asr", empty, false)] })))).toEqual([
+      "asr no_workers info",
+    ]);
+    expect(brief(findCommon(facts({ plugins: [plugin("llm"), plugin("asr", empty, true)] })))).toEqual([
+      "asr no_workers critical",
+    ]);
+    const leftByAll = [plugin("llm", empty, true), plugin("asr", empty, false)];
+    expect(brief(findCommon(facts({ plugins: leftByAll })))).toEqual([
+      "llm no_workers critical",
+      "asr no_workers info",
+    ]);
+  });
+
+  test("a plugin that nobody dials into misses no workers", () => {
+    expect(findCommon(facts({ plugins: [plugin("transfer", { workers: undefined })] }))).toEqual([]);
+  });
+
+  test("workers of which none takes requests are named as such", () => {
+    const workers = { idle: 0, working: 0, notReady: 2, draining: 1 };
+    const [found] = findCommon(facts({ plugins: [plugin("llm", { workers })] }));
+    expect(found).toMatchObject({ code: "no_ready_workers", severity: "critical" });
+    expect(found?.title).toContain("2 not ready, 1 draining");
+    expect(found?.advice).toContain("model server");
+  });
+
+  test("workers that are all drained are not blamed on their model servers", () => {
+    const workers = { idle: 0, working: 0, notReady: 0, draining: 2 };
+    const [found] = findCommon(facts({ plugins: [plugin("llm", { workers })] }));
+    expect(found?.code).toBe("no_ready_workers");
+    expect(found?.advice).not.toContain("model server");
+  });
+
+  test.each([
+    [0, 0, []],
+    [5, 0, []],
+    [50, 100, []],
+    [51, 100, ["llm queue_filling warning"]],
+    [90, 100, ["llm queue_filling warning"]],
+    [91, 100, ["llm queue_filling critical"]],
+  ])("a queue with %p of %p waiting gives %p", (waiting, waitingCapacity, expected) => {
+    expect(brief(findCommon(facts({ plugins: [plugin("llm", { waiting, waitingCapacity })] })))).toEqual(expected);
+  });
+
+  test.each([
+    [19, 19, []],
+    [20, 1, []],
+    [20, 2, ["server error_rate warning"]],
+    [100, 25, ["server error_rate warning"]],
+    [100, 26, ["server error_rate critical"]],
+  ])("of %p requests %p failures give %p", (requests, failures, expected) => {
+    expect(brief(findCommon(facts({ requests, failures })))).toEqual(expected);
+  });
+
+  test("open doors are told apart, and are less of a problem on the loopback", () => {
+    const open = { isApiOpen: true, isClientOpen: true };
+    const found = findCommon(facts(open));
+    expect(found.map(({ about }) => about)).toEqual(["api", "client"]);
+    expect(brief(found)).toEqual(["server keys_not_set warning", "server keys_not_set warning"]);
+    expect(brief(findCommon(facts({ isApiOpen: true, isLoopback: true })))).toEqual(["server keys_not_set info"]);
+  });
+
+  test("many wrong keys in a minute are a problem, a few are not", () => {
+    expect(findCommon(facts({ authFailures: 19 }))).toEqual([]);
+    expect(brief(findCommon(facts({ authFailures: 20 })))).toEqual(["server too_many_auth_failures warning"]);
+  });
+});
+
+describe("the list of problems", () => {
+  const found = (code: string, more: Partial<Found> = {}): Found => ({
+    code,
+    severity: "warning",
+    plugin: null,
+    title: `${code}.`,
+    advice: "Mend it.",
+    ...more,
+  });
+  const at = (ms: number): { at: number; elapsed: number } => ({ at: 1_700_000_000_000 + ms, elapsed: ms });
+  const codes = (list: readonly Problem[]): readonly string[] => list.map(({ code }) => code);
+
+  test("says since when each has held, anew after a break", () => {
+    const problems = new Problems();
+    problems.update([found("a")], at(0));
+    problems.update([found("a")], at(5000));
+    expect(problems.list).toEqual([
+      {
+        code: "a",
+        severity: "warning",
+        plugin: null,
+        title: "a.",
+        advice: "Mend it.",
+        since: "2023-11-14T22:13:20.000Z",
+      },
+    ]);
+    problems.update([], at(6000));
+    expect(problems.list).toEqual([]);
+    problems.update([found("a")], at(7000));
+    expect(problems.list[0]?.since).toBe("2023-11-14T22:13:27.000Z");
+  });
+
+  test("tells of a condition when it has lasted long enough, with its true beginning", () => {
+    const problems = new Problems();
+    problems.update([found("a", { afterMs: 60_000 })], at(0));
+    problems.update([found("a", { afterMs: 60_000 })], at(59_999));
+    expect(problems.list).toEqual([]);
+    problems.update([found("a", { afterMs: 60_000 })], at(60_000));
+    expect(problems.list[0]?.since).toBe("2023-11-14T22:13:20.000Z");
+  });
+
+  test("lets what comes and goes linger, and still knows when it began", () => {
+    const problems = new Problems();
+    const flickering = found("a", { afterMs: 4000, lingerMs: 2000 });
+    problems.update([flickering], at(0));
+    problems.update([], at(1999));
+    problems.update([flickering], at(3000));
+    problems.update([], at(4000));
+    expect(problems.list[0]?.since).toBe("2023-11-14T22:13:20.000Z");
+    problems.update([], at(5000));
+    expect(problems.list).toEqual([]);
+    problems.update([flickering], at(6000));
+    problems.update([flickering], at(9999));
+    expect(problems.list).toEqual([]);
+  });
+
+  test("keeps conditions of one code apart by plugin and by what they are about", () => {
+    const problems = new Problems();
+    problems.update([found("a", { plugin: "llm", about: "m" })], at(0));
+    problems.update(
+      [
+        found("a", { plugin: "asr", about: "m" }),
+        found("a", { plugin: "llm", about: "m" }),
+        found("a", { plugin: "llm", about: "n" }),
+      ],
+      at(1000),
+    );
+    expect(problems.list.map(({ since }) => since.slice(17, 19))).toEqual(["20", "21", "21"]);
+  });
+
+  test("begins with the worst, then with the oldest, and ends after fifty", () => {
+    const problems = new Problems();
+    problems.update([found("new info", { severity: "info" }), found("old")], at(0));
+    problems.update(
+      [found("new info", { severity: "info" }), found("new"), found("old"), found("worst", { severity: "critical" })],
+      at(1000),
+    );
+    expect(codes(problems.list)).toEqual(["worst", "old", "new", "new info"]);
+    problems.update(
+      Array.from({ length: 60 }, (_, n) => found(`p${n}`)),
+      at(2000),
+    );
+    expect(problems.list).toHaveLength(50);
+  });
+
+  test("has a new revision when it says something else, and only then", () => {
+    const problems = new Problems();
+    const before = problems.revision;
+    problems.update([found("a")], at(0));
+    const after = problems.revision;
+    expect(after).toBeGreaterThan(before);
+    problems.update([found("a")], at(1000));
+    expect(problems.revision).toBe(after);
+    problems.update([found("a", { severity: "critical" })], at(2000));
+    expect(problems.revision).toBeGreaterThan(after);
+  });
+});
+
+describe("what a pool may have", () => {
+  const PING_MS = 15_000;
+
+  function setUp() {
+    const clock = new FakeClock();
+    const pool = new Pool({ clock, queueSize: 10, queueTimeoutMs: 600_000, modelGraceMs: 60_000 });
+    const join = (workerId: string): ScriptedSession => {
+      const session = new ScriptedSession(workerId, ["m"], 1);
+      session.host = pool;
+      session.lastHeardAt = clock.elapsed();
+      pool.onOpened(session);
+      return session;
+    };
+    const find = () => findInPool(pool, PING_MS, clock.elapsed());
+    const fail = (workerId: string, hasFailed: boolean): void => {
+      const totals = pool.seatOf(workerId)?.totals;
+      totals?.recent.add(hasFailed);
+      if (totals && hasFailed) {
+        totals.lastFailedAt = clock.elapsed();
+        totals.lastError = "upstream_error";
+      }
+    };
+    return { clock, pool, join, find, fail };
+  }
+
+  test("a worker that is silent for more than two ping intervals is stale", () => {
+    const { clock, join, find } = setUp();
+    const one = join("one");
+    clock.advance(2 * PING_MS);
+    expect(find()).toEqual([]);
+    clock.advance(1);
+    expect(find()).toMatchObject([{ code: "worker_stale", severity: "warning" }]);
+    expect(find()[0]?.title).toStartWith("'one' is silent");
+    one.lastHeardAt = clock.elapsed();
+    expect(find()).toEqual([]);
+  });
+
+  test("a worker is failing while more than a fifth of its last jobs failed, the last of them lately", () => {
+    const { clock, join, find, fail } = setUp();
+    join("one");
+    fail("one", true);
+    expect(find()).toEqual([]);
+    fail("one", true);
+    expect(find()).toMatchObject([{ code: "worker_failing" }]);
+    expect(find()[0]?.advice).toContain("upstream_error");
+    for (let job = 0; job < 8; job += 1) fail("one", false);
+    expect(find()).toEqual([]);
+    fail("one", true);
+    expect(find()).toMatchObject([{ code: "worker_failing" }]);
+    clock.advance(5 * 60_000 - 1);
+    expect(find().map(({ code }) => code)).toContain("worker_failing");
+    clock.advance(2);
+    expect(find().map(({ code }) => code)).not.toContain("worker_failing");
+  });
+
+  test("only the last twenty jobs of a worker count", () => {
+    const { join, find, fail } = setUp();
+    join("one");
+    for (let job = 0; job < 20; job += 1) fail("one", true);
+    for (let job = 0; job < 16; job += 1) fail("one", false);
+    expect(find()).toEqual([]);
+    for (let job = 0; job < 100; job += 1) fail("one", job % 2 === 0);
+    expect(find()).toHaveLength(1);
+  });
+
+  test("many workers with one trouble are one problem, which names the first of them, shortened", () => {
+    const { clock, join, find } = setUp();
+    for (let n = 0; n < 5; n += 1) join(`worker ${n} ${"x".repeat(100)}`);
+    clock.advance(3 * PING_MS);
+    const [found, more] = find();
+    expect(more).toBeUndefined();
+    expect(found?.title).toContain("and 2 more are silent");
+    expect(found?.title.length).toBeLessThan(400);
+  });
+});

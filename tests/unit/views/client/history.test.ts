@@ -1,0 +1,64 @@
+import { expect, test } from "bun:test";
+import { History, perSecond } from "../../../../views/client/history.ts";
+import type { HistoryAnswer, Sample } from "../../../../views/client/state-types.ts";
+
+function sample(at: number, more: Partial<Sample> = {}): Sample {
+  return {
+    at,
+    workers_idle: 1,
+    workers_working: 0,
+    workers_not_ready: 0,
+    workers_draining: 0,
+    slots_used: 0,
+    slots_total: 4,
+    waiting: 0,
+    requests: 2,
+    failures: 0,
+    tokens: 0,
+    bytes: 0,
+    first_byte_p50_ms: null,
+    first_byte_p95_ms: null,
+    ...more,
+  };
+}
+
+test("seconds in which the server sent nothing were as the one before, without events", () => {
+  const history = new History();
+  history.add(sample(1000, { slots_used: 3 }));
+  history.add(sample(4000));
+  history.add(sample(4000));
+  expect(history.samples.map(({ at, slots_used, requests }) => [at, slots_used, requests])).toEqual([
+    [1000, 3, 2],
+    [2000, 3, 0],
+    [3000, 3, 0],
+    [4000, 0, 2],
+  ]);
+});
+
+test("what the server has kept comes before what was seen here, and only so much is kept", () => {
+  const history = new History(3);
+  history.add(sample(4000));
+  const columns = Object.fromEntries(
+    Object.keys(sample(0)).map((name) => [name, [1000, 2000, 3000].map((at) => (name === "at" ? at : 7))]),
+  );
+  // The columns are those of a sample by construction.
+  history.load({ interval_ms: 1000, capacity: 900, samples: columns as unknown as HistoryAnswer["samples"] });
+  expect(history.samples.map(({ at, requests }) => [at, requests])).toEqual([
+    [2000, 7],
+    [3000, 7],
+    [4000, 2],
+  ]);
+});
+
+test("a gap longer than what is kept costs no more than what is kept", () => {
+  const history = new History(10);
+  history.add(sample(0));
+  history.add(sample(86_400_000));
+  expect(history.samples).toHaveLength(10);
+});
+
+test("a rate is the mean over the last seconds", () => {
+  const samples = [sample(1000, { requests: 100 }), sample(2000), sample(3000)];
+  expect(perSecond(samples, "requests", 2)).toBe(2);
+  expect(perSecond([], "requests", 10)).toBe(0);
+});

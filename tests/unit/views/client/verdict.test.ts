@@ -1,0 +1,77 @@
+import { expect, test } from "bun:test";
+import type { Problem, Sample, ServerState } from "../../../../views/client/state-types.ts";
+import { verdictOf } from "../../../../views/client/verdict.ts";
+
+const QUIET = {
+  slots_used: 0,
+  slots_total: 0,
+  waiting: 0,
+  workers_idle: 0,
+  workers_working: 0,
+  workers_not_ready: 0,
+  workers_draining: 0,
+};
+
+function server(sample: Partial<Sample>, problems: readonly Problem[] = [], state: ServerState["state"] = "ready") {
+  return {
+    state,
+    version: "1",
+    started_at: "",
+    uptime_s: 1,
+    now: "",
+    viewers: 1,
+    problems,
+    sample: { ...QUIET, ...sample } as Sample, // the fields that a verdict looks at
+  };
+}
+
+function problem(severity: Problem["severity"]): Problem {
+  return { code: "x", severity, plugin: null, title: `${severity}!`, advice: "do this", since: "" };
+}
+
+test.each([
+  ["room and nobody waiting", server({ slots_used: 1, slots_total: 4 }), "good", "The pool is well."],
+  ["nearly no room", server({ slots_used: 9, slots_total: 10 }), "busy", "The pool is nearly full."],
+  [
+    "all slots used and jobs waiting",
+    server({ slots_used: 4, slots_total: 4, waiting: 2 }),
+    "busy",
+    "The workers are the bottleneck.",
+  ],
+  [
+    "jobs waiting beside free slots",
+    server({ slots_used: 1, slots_total: 4, waiting: 2 }),
+    "busy",
+    "Some jobs wait for a model whose workers are busy.",
+  ],
+  ["nobody there", server({}), "good", "The server is up."],
+  [
+    "jobs waiting, and not a worker",
+    server({ waiting: 2 }),
+    "busy",
+    "Some jobs wait for a model whose workers are busy.",
+  ],
+  ["only one worker, and that drained", server({ workers_draining: 1 }), "busy", "The one worker takes no jobs."],
+  [
+    "workers of which none takes jobs",
+    server({ workers_not_ready: 1, workers_draining: 2, waiting: 3 }),
+    "busy",
+    "None of the workers takes jobs.",
+  ],
+  ["a warning", server({ slots_total: 4 }, [problem("warning")]), "busy", "warning!"],
+  ["something to know", server({ slots_total: 4 }, [problem("info")]), "good", "The pool is well."],
+  [
+    "something critical, whatever else there is",
+    server({ waiting: 3 }, [problem("critical"), problem("warning")]),
+    "bad",
+    "critical!",
+  ],
+  [
+    "a server that goes",
+    server({ waiting: 3 }, [problem("critical")], "draining"),
+    "busy",
+    "The server is shutting down.",
+  ],
+] as const)("with %s the verdict says so", (_what, state, tone, title) => {
+  expect(verdictOf(state)).toMatchObject({ tone, title });
+});

@@ -1,0 +1,71 @@
+/** @jsxImportSource @kitajs/html */
+import { expect, test } from "bun:test";
+import { renderLlmView } from "../../../src/plugins/llm/view.tsx";
+import { renderMcpView } from "../../../src/plugins/mcp/view.tsx";
+import { renderTransferView } from "../../../src/plugins/transfer/view.tsx";
+import { Layout, type PageAssets } from "../../../views/layout.tsx";
+import { SignInPage } from "../../../views/signin.tsx";
+import { StatePage } from "../../../views/state.tsx";
+
+const EVIL = `"><script>alert(1)</script>`;
+const ASSETS: PageAssets = { theme: "/theme.ts", script: "/app.ts", preloads: ["/a.ts"], styles: ["/app.css"] };
+
+test("a version that is a script is shown as text on the state page", () => {
+  const html = StatePage({ version: EVIL, canSignOut: true, hasKeys: true, assets: ASSETS, boot: "{}", sections: [] });
+  expect(html).not.toContain("<script>");
+  expect(html).toContain("&lt;script&gt;alert(1)");
+});
+
+test("the state page holds each plugin's fragment as it is, under a tab of its own", () => {
+  const html = StatePage({
+    version: "1.2.3",
+    canSignOut: false,
+    hasKeys: false,
+    assets: ASSETS,
+    boot: '{"version":"1.2.3"}',
+    sections: [
+      { id: "llm", html: "<p>three workers</p>" },
+      { id: "mcp", html: "<p>two relays</p>" },
+    ],
+  });
+  expect(html).toStartWith("<!doctype html><html");
+  expect(html.match(/<p>(three workers|two relays)<\/p>/g)).toHaveLength(2);
+  expect(html.match(/href="#(overview|llm|mcp)"/g)).toHaveLength(3);
+  expect(html).toContain('<script type="application/json" id="boot">{"version":"1.2.3"}</script>');
+  expect(html).toContain('data-keys="none"');
+  expect(html).not.toContain("/state/sign-out");
+});
+
+test("the sign-in page posts the key to this server and says what was wrong", () => {
+  const html = SignInPage({ assets: ASSETS, problem: EVIL, hasKey: true });
+  expect(html).toContain('<form method="post" action="/state/sign-in">');
+  expect(html).toContain('type="password"');
+  expect(html).toContain("&lt;script&gt;");
+  expect(html).not.toContain("/app.ts");
+  expect(SignInPage({ assets: ASSETS, problem: undefined, hasKey: true })).not.toContain('role="alert"');
+});
+
+test("where no key would do the sign-in page has no form", () => {
+  expect(SignInPage({ assets: ASSETS, problem: undefined, hasKey: false })).not.toContain("<form");
+});
+
+test("a title is text, and a page needs no inline script, style or handler", () => {
+  const html = (
+    <Layout title={EVIL} assets={ASSETS} isLive>
+      <p>x</p>
+    </Layout>
+  ) as string;
+  expect(html).toContain("<title>&quot;&gt;&lt;script&gt;");
+  expect(html).toContain('<link rel="modulepreload" href="/a.ts"/>');
+  expect(html).not.toMatch(/<script>|<style|style=|\son[a-z]+=/);
+});
+
+test.each([
+  ["models", renderLlmView],
+  ["relays", renderMcpView],
+  ["transfers", renderTransferView],
+])("the section on %s is markup with bindings alone: its policy lets no script or style in it run", (_what, render) => {
+  const html = render();
+  expect(html).toContain("x-text=");
+  expect(html).not.toMatch(/<script|<style|\sstyle=|\son[a-z]+=|x-html/);
+});

@@ -1,0 +1,295 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { parseJson } from "../../../src/json/parse.ts";
+import { batchSizeOf, mergeHostInfo, parseControl, parseRegister } from "../../../src/wire/worker-messages.ts";
+import { times } from "../../support/times.ts";
+
+/** Longest close reason of RFC 6455 §5.5. */
+const REASON_BYTES = 123;
+
+const register = (fields: object): ReturnType<typeof parseRegister> =>
+  parseRegister(JSON.stringify({ type: "register", ...fields }));
+
+/** The registration's value, or a failed test. */
+function accepted(fields: object) {
+  const parsed = register(fields);
+  if (!parsed.ok) throw new Error(parsed.reason);
+  return parsed.value;
+}
+
+describe("a register", () => {
+  test("needs nothing but its type", () => {
+    expect(accepted({})).toEqual({ type: "register" });
+  });
+
+  test("may say null for whatever it does not know, as a Go program does", () => {
+    const nothing = { client_key: null, worker_id: null, worker_name: null, models: null, max_concurrency: null };
+    expect(register({ ...nothing, embedding_batch_size: null, version: null, agent_config: null }).ok).toBe(true);
+  });
+
+  test("with every field keeps every field, and nothing that is not known", () => {
+    const fields = {
+      client_key: "k",
+      worker_id: "w-1",
+      worker_name: "my box",
+      models: ["a:7b", "org/b"],
+      max_concurrency: 3,
+      embedding_batch_size: 16,
+      version: "1.0",
+      build_sha: "abc",
+      build_date: "today",
+      agent_config: { hostname: "h", os_name: "linux" },
+    };
+    expect(accepted({ ...fields, unknown: "x" })).toEqual({ type: "register", ...fields });
+  });
+
+  test.each([
+    ["no JSON", "hello"],
+    ["nothing", ""],
+    ["an array", "[]"],
+    ["null", "null"],
+    ["no type", "{}"],
+    ["another type", '{"type":"heartbeat"}'],
+    ["a type in another case", '{"type":"Register"}'],
+  ])("that is %s is refused as expected register", (_name, text) => {
+    expect(parseRegister(text)).toEqual({ ok: false, reason: "expected register" });
+  });
+
+  test.each([
+    ["client_key", 5],
+    ["client_key", "k".repeat(4097)],
+    ["worker_id", 5],
+    ["worker_id", "has space"],
+    ["worker_id", "has/slash"],
+    ["worker_id", "<script>"],
+    ["worker_id", "naïve"],
+    ["worker_id", "line\n"],
+    ["worker_id", "w".repeat(129)],
+    ["worker_name", {}],
+    ["worker_name", "n".repeat(513)],
+    ["models", "a"],
+    ["models", { 0: "a" }],
+    ["models", [1]],
+    ["models", [null]],
+    ["models", [""]],
+    ["models", ["m".repeat(513)]],
+    ["models", ["ok", "bad\u0000"]],
+    ["models", ["bad\nline"]],
+    ["models", ["bad\u0085line"]],
+    ["models", ["evil\u202egnp"]],
+    ["models", ["evil\u200fmark"]],
+    ["models", Array.from({ length: 2049 }, (_, at) => `m${at}`)],
+    ["max_concurrency", -1],
+    ["max_concurrency", 1.5],
+    ["max_concurrency", "2"],
+    ["max_concurrency", 100_001],
+    ["embedding_batch_size", -1],
+    ["embedding_batch_size", 2049],
+    ["embedding_batch_size", "64"],
+    ["version", 1],
+    ["version", "v".repeat(513)],
+    ["build_sha", []],
+    ["build_date", 20261123],
+    ["agent_config", "x"],
+  ])("with a wrong %s is refused, the field named (%#)", (field, value) => {
+    const parsed = register({ [field]: value });
+    expect(parsed.ok).toBe(false);
+    if (parsed.ok) return;
+    expect(parsed.reason).toStartWith(`invalid register: ${field}`);
+    expect(Buffer.byteLength(parsed.reason)).toBeLessThanOrEqual(REASON_BYTES);
+  });
+
+  test.each([
+    ["client_key", "S3CRET".repeat(1000)],
+    ["worker_id", "S3CRET S3CRET"],
+    ["worker_name", "S3CRET".repeat(100)],
+    ["models", ["S3CRET\n"]],
+    ["max_concurrency", "S3CRET"],
+  ])("is refused without repeating the %s it had", (field, value) => {
+    const parsed = register({ [field]: value });
+    expect(parsed.ok === false && parsed.reason).not.toContain("S3CRET");
+  });
+
+  test("at its limits is taken", () => {
+    const models = Array.from({ length: 2048 }, (_, at) => `m${at}`);
+    const parsed = accepted({
+      worker_id: "w".repeat(128),
+      worker_name: "n".repeat(512),
+      models: [...models.slice(1), "m".repeat(512)],
+      max_concurrency: 100_000,
+      embedding_batch_size: 2048,
+    });
+    expect(parsed.models?.length).toBe(2048);
+  });
+
+  test("that names a model twice offers it once, in the order of first naming", () => {
+    expect(accepted({ models: ["b", "a", "b", "a", "c"] }).models).toEqual(["b", "a", "c"]);
+  });
+
+  test("may hold any script in names and models", () => {
+    const named = accepted({ worker_name: "工作站 – Büro 👩‍🔬", models: ["模型:7b"] });
+    expect(named).toMatchObject({ worker_name: "工作站 – Büro 👩‍🔬", models: ["模型:7b"] });
+  });
+
+  test("loses control characters, line breaks and marks of direction from text for people", () => {
+    const hostile = "a\u0000b\nc\rd\u001b[31me\u007ff\u0085g\u202eh\u2066i\u200ej\u200fk\u061cl\u2028m\u2029n";
+    const parsed = accepted({ worker_name: hostile, version: hostile, agent_config: { hostname: hostile } });
+    const clean = "abcd[31mefghijklmn";
+    expect(parsed).toMatchObject({ worker_name: clean, version: clean, agent_config: { hostname: clean } });
+  });
+
+  test("never lets a character through that moves, hides or breaks what a person reads", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary", maxLength: 100 }), (name) => {
+        const shown = accepted({ worker_name: name }).worker_name;
+        expect(shown).not.toMatch(/[\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}]/u);
+      }),
+    );
+  });
+
+  test("has no half characters in what people read, and offers no model that is named with one", () => {
+    const name = `a\ud800b${"x".repeat(507)}😀`;
+    const parsed = accepted({ worker_name: name, agent_config: { hostname: `${"x".repeat(511)}😀` } });
+    expect(parsed.worker_name).toBe(`a\ufffdb${"x".repeat(507)}😀`);
+    expect(parsed.agent_config).toEqual({ hostname: `${"x".repeat(511)}\ufffd` });
+    for (const half of ["\ud800", "\udc00", "m\udbff"]) expect(register({ models: [half] }).ok).toBe(false);
+    expect(register({ models: ["😀"] }).ok).toBe(true);
+  });
+
+  test("offers a model exactly when its name holds no such character", () => {
+    const codes = [
+      ...Array(0x100).keys(),
+      0x61b,
+      0x61c,
+      0x61d,
+      ...Array.from({ length: 0x80 }, (_, at) => 0x2000 + at),
+    ];
+    for (const code of codes) {
+      const char = String.fromCharCode(code);
+      expect(register({ models: [char] }).ok).toBe(!/[\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}]/u.test(char));
+    }
+  });
+
+  test("whose agent_config holds the strings that legacy agents send keeps them", () => {
+    const agent_config = {
+      embedding_batch_size: "32",
+      hostname: "box",
+      os_name: "linux",
+      os_version: "12",
+      worker_version: "0.9.6",
+      backend_version: "0.5",
+      backend_family: "ollama",
+    };
+    const parsed = accepted({ agent_config });
+    expect(parsed.agent_config).toEqual(agent_config);
+    expect(batchSizeOf(parsed)).toBe(32);
+  });
+
+  test("keeps at most 32 facts of the host, of named form, as bounded text; what is no text is left out", () => {
+    const many = Object.fromEntries(Array.from({ length: 100 }, (_, at) => [`fact_${at}`, "x"]));
+    expect(Object.keys(accepted({ agent_config: many }).agent_config ?? {}).length).toBe(32);
+    const odd = { "Bad-Key": "x", "": "x", number: 5, object: {}, ["k".repeat(65)]: "x", long: "y".repeat(1000) };
+    expect(accepted({ agent_config: odd }).agent_config).toEqual({ long: "y".repeat(512) });
+  });
+
+  test("cannot reach an object's ancestry", () => {
+    const text = '{"type":"register","__proto__":{"worker_id":"x"},"agent_config":{"__proto__":"x","constructor":"y"}}';
+    const parsed = parseRegister(text);
+    expect(parsed.ok && parsed.value.worker_id).toBeUndefined();
+    expect(parsed.ok && Object.getPrototypeOf(parsed.value.agent_config)).toBe(Object.prototype);
+  });
+
+  test("of any JSON at all is taken or refused with a short reason, and never throws", () => {
+    const fields = fc.constantFrom(
+      "client_key",
+      "worker_id",
+      "worker_name",
+      "models",
+      "max_concurrency",
+      "agent_config",
+    );
+    fc.assert(
+      fc.property(fc.dictionary(fields, fc.jsonValue()), (json) => {
+        const parsed = register(json);
+        if (!parsed.ok) expect(Buffer.byteLength(parsed.reason)).toBeLessThanOrEqual(REASON_BYTES);
+      }),
+      { numRuns: times(2000) },
+    );
+  });
+});
+
+describe("a control message", () => {
+  test.each([
+    ["a heartbeat", { type: "heartbeat" }],
+    ["a heartbeat with a load", { type: "heartbeat", host_cpu_percent: 0, host_ram_used_percent: 100 }],
+    ["a status_update of one field", { type: "status_update", max_concurrency: 0 }],
+    [
+      "a status_update of everything",
+      { type: "status_update", max_concurrency: 1, models: ["a"], status: "idle", reason: "x" },
+    ],
+    ["a models_update", { type: "models_update", models: [] }],
+  ])("that is %s is taken as it is", (_name, message) => {
+    expect(parseControl(message)).toEqual(message as ReturnType<typeof parseControl>);
+  });
+
+  test.each(["pong", "", "constructor", "__proto__", "toString", "Heartbeat"])(
+    "of type %p is unknown, not bad",
+    (type) => {
+      expect(parseControl({ type, models: 5 })).toEqual({ type: "unknown" });
+    },
+  );
+
+  test.each([[undefined], [null], [5], ["x"], [[]], [{}], [{ type: 5 }], [{ type: null }]])(
+    "that is %j has no type and is bad",
+    (message) => {
+      expect(parseControl(message)).toEqual({ type: "bad", reason: "a message without a type" });
+    },
+  );
+
+  test.each([
+    [{ type: "heartbeat", host_cpu_percent: "5" }, "host_cpu_percent"],
+    [{ type: "heartbeat", host_cpu_percent: 101 }, "host_cpu_percent"],
+    [{ type: "heartbeat", host_ram_used_percent: -1 }, "host_ram_used_percent"],
+    [{ type: "status_update", max_concurrency: -1 }, "max_concurrency"],
+    [{ type: "status_update", status: "asleep" }, "status"],
+    [{ type: "status_update", models: "a" }, "models"],
+    [{ type: "status_update", reason: "r".repeat(513) }, "reason"],
+    [{ type: "models_update" }, "models"],
+    [{ type: "models_update", models: [{}] }, "models.0"],
+  ])("with a wrong field is bad and names it (%#)", (message, field) => {
+    const parsed = parseControl(message);
+    expect(parsed.type === "bad" && parsed.reason).toStartWith(`invalid ${message.type}: ${field} `);
+    expect(parsed.type === "bad" && Buffer.byteLength(parsed.reason)).toBeLessThanOrEqual(REASON_BYTES);
+  });
+
+  test("that names a model twice offers it once", () => {
+    expect(parseControl({ type: "models_update", models: ["a", "a"] })).toEqual({
+      type: "models_update",
+      models: ["a"],
+    });
+  });
+});
+
+test.each([
+  [{}, undefined],
+  [{ embedding_batch_size: 0 }, undefined],
+  [{ embedding_batch_size: 16, agent_config: { embedding_batch_size: "8" } }, 16],
+  [{ agent_config: { embedding_batch_size: "8" } }, 8],
+  [{ agent_config: { embedding_batch_size: "99999" } }, 2048],
+  [{ agent_config: { embedding_batch_size: "-3" } }, undefined],
+  [{ agent_config: { embedding_batch_size: "1.5" } }, undefined],
+  [{ agent_config: { embedding_batch_size: "many" } }, undefined],
+  [{ agent_config: { embedding_batch_size: "" } }, undefined],
+] as const)("of %j the batch size is %p", (message, expected) => {
+  expect(batchSizeOf(message)).toBe(expected);
+});
+
+test("newer facts of a host replace older ones, up to the limit", () => {
+  expect(mergeHostInfo({ a: "1", b: "1" }, { b: "2", c: "2" })).toEqual({ a: "1", b: "2", c: "2" });
+});
+
+test("text that is no JSON parses to nothing, and not to an error", () => {
+  expect(parseJson("{")).toBeUndefined();
+  expect(parseJson("")).toBeUndefined();
+  expect(parseJson("null")).toBeNull();
+});

@@ -1,0 +1,256 @@
+import { describe, expect, test } from "bun:test";
+import { CONFIG_FILE } from "../../../src/settings/read-settings.ts";
+import { markdownTable } from "../../../src/settings/render.ts";
+import { loadWorkerSettings, type WorkerSettings, type WorkerSources } from "../../../src/worker/args.ts";
+import { connectUrl, httpUrl, parseBackendUrl, parseServerUrl } from "../../../src/worker/server-url.ts";
+import { workerTable } from "../../../src/worker/worker-table.ts";
+
+const knownKinds = ["llm", "asr", "mcp"];
+const table = workerTable("box");
+const docs = await Bun.file(new URL("../../../docs/configuration.md", import.meta.url)).text();
+
+function load(given: Partial<WorkerSources> = {}) {
+  const shared = { env: {}, readFile: () => "", version: "9.8.7", hostname: "box", isTerminal: false };
+  return loadWorkerSettings({ argv: ["llm"], knownKinds, ...shared, ...given });
+}
+
+function settingsOf(given: Partial<WorkerSources> = {}): WorkerSettings {
+  const loaded = load(given);
+  if (loaded.kind !== "ready") throw new Error(JSON.stringify(loaded));
+  return loaded.config;
+}
+
+function faultsOf(given: Partial<WorkerSources>): readonly string[] {
+  const loaded = load(given);
+  return loaded.kind === "faults" ? loaded.faults : [];
+}
+
+/** For each key: its variable, its flag, a text, and what that text means. */
+const CASES: readonly (readonly [keyof WorkerSettings, string, string, string, unknown])[] = [
+  ["server", "SERVER_URL", "server", "ws://hub.example:81/api/llm/connect", "ws://hub.example:81"],
+  ["clientKey", "CLIENT_KEY", "client-key", "k-1", "k-1"],
+  ["name", "CLIENT_NAME", "name", "Attic, left", "Attic, left"],
+  ["id", "CLIENT_ID", "id", "gpu-1", "gpu-1"],
+  ["backend", "COMPLETION_BASE_URL", "backend", "http://127.0.0.1:11434/v1/", "http://127.0.0.1:11434/v1"],
+  ["backendKey", "COMPLETION_API_KEY", "backend-key", "k-2", "k-2"],
+  ["maxConcurrency", "MAX_CONCURRENCY", "max-concurrency", "10000", 10_000],
+  ["embeddingBatchSize", "EMBEDDING_BATCH_SIZE", "embedding-batch-size", "8", 8],
+  ["models", "MODELS", "models", "llama3:8b, org/model", ["llama3:8b", "org/model"]],
+  ["mcpUrl", "MCP_URL", "url", "http://127.0.0.1:7777/mcp/", "http://127.0.0.1:7777/mcp"],
+  ["mcpTransport", "MCP_TRANSPORT", "transport", "sse", "sse"],
+  ["mcpCommand", "MCP_COMMAND", "stdio", "npx -y some-server --flag", "npx -y some-server --flag"],
+  ["mcpServers", "MCP_SERVERS", "servers", "mcp.yaml", "mcp.yaml"],
+  ["mcpOauth", "MCP_OAUTH", "oauth", "true", "true"],
+  ["authToken", "AUTH_TOKEN", "auth-token", "t-1", "t-1"],
+  ["watchIntervalMs", "MODEL_POLL_INTERVAL", "watch-interval", "1m", 60_000],
+  ["drainTimeoutMs", "DRAIN_TIMEOUT", "drain-timeout", "0", 0],
+  ["requestTimeoutMs", "REQUEST_TIMEOUT", "request-timeout", "90", 90_000],
+  ["logLevel", "LOG_LEVEL", "log-level", "warn", "warn"],
+  ["logFormat", "LOG_FORMAT", "log-format", "pretty", "pretty"],
+];
+
+describe("every setting", () => {
+  test("the cases below name every setting", () => {
+    expect(CASES.map(([key]) => key)).toEqual(Object.keys(table) as (keyof WorkerSettings)[]); // the table's keys are the settings'
+  });
+
+  test.each(CASES)("%s comes from %s, --%s and its YAML key", (key, variable, flag, text, value) => {
+    expect<unknown>(settingsOf()[key]).not.toEqual(value);
+    expect<unknown>(settingsOf({ env: { [variable]: text } })[key]).toEqual(value);
+    expect<unknown>(settingsOf({ argv: ["llm", `--${flag}`, text] })[key]).toEqual(value);
+    expect<unknown>(settingsOf({ argv: [`--${flag}=${text}`, "llm"] })[key]).toEqual(value);
+    const readFile = () => `${variable.toLowerCase()}: ${JSON.stringify(text)}`;
+    expect<unknown>(settingsOf({ env: { CONFIG_FILE: "/w.yaml" }, readFile })[key]).toEqual(value);
+  });
+
+  test("the defaults are those of the reference", () => {
+    expect(settingsOf()).toEqual({
+      kinds: ["llm"],
+      relays: [],
+      server: "http://127.0.0.1:8080",
+      clientKey: undefined,
+      name: "box",
+      id: undefined,
+      backend: undefined,
+      backendKey: undefined,
+      maxConcurrency: 2,
+      embeddingBatchSize: 64,
+      models: undefined,
+      mcpUrl: undefined,
+      mcpTransport: "auto",
+      mcpServers: undefined,
+      mcpOauth: "false",
+      mcpCommand: undefined,
+      authToken: undefined,
+      watchIntervalMs: 30_000,
+      drainTimeoutMs: 60_000,
+      requestTimeoutMs: undefined,
+      logLevel: "info",
+      logFormat: "json",
+    });
+  });
+
+  test("the result is frozen in its depth", () => {
+    const settings = settingsOf({ env: { MODELS: "a" } });
+    expect([settings, settings.kinds, settings.models].every((each) => Object.isFrozen(each))).toBe(true);
+  });
+
+  test("values out of bounds are told", () => {
+    const env = {
+      MAX_CONCURRENCY: "0",
+      EMBEDDING_BATCH_SIZE: "2049",
+      CLIENT_ID: "a b",
+      COMPLETION_BASE_URL: "localhost:11434",
+    };
+    expect(faultsOf({ env }).map((fault) => fault.split(" ", 4).join(" "))).toEqual([
+      "client_id: environment variable CLIENT_ID",
+      "completion_base_url: environment variable COMPLETION_BASE_URL",
+      "max_concurrency: environment variable MAX_CONCURRENCY",
+      "embedding_batch_size: environment variable EMBEDDING_BATCH_SIZE",
+    ]);
+  });
+
+  test("an allow-list that allows nothing is refused", () => {
+    expect(faultsOf({ argv: ["llm", "--config=/w.yaml"], readFile: () => "models: []" })).toHaveLength(1);
+  });
+});
+
+describe("kinds", () => {
+  test.each([
+    [["llm"], ["llm"]],
+    [
+      ["llm", "asr"],
+      ["llm", "asr"],
+    ],
+    [["mcp,llm"], ["mcp", "llm"]],
+    [
+      ["llm,", "asr", "llm"],
+      ["llm", "asr"],
+    ],
+    [["--max-concurrency", "4", "asr", "--name=x"], ["asr"]],
+  ])("%j names %j", (argv, kinds) => {
+    expect(settingsOf({ argv, env: { MCP_URL: "http://127.0.0.1:7777/mcp" } }).kinds).toEqual(kinds);
+  });
+
+  test("mcp needs one MCP server", () => {
+    expect(faultsOf({ argv: ["mcp"] })).toEqual([expect.stringContaining("needs an MCP server")]);
+    expect(faultsOf({ argv: ["mcp", "--url=http://127.0.0.1:1/mcp", "--stdio=x"] })).toEqual([
+      "url: it and stdio both name MCP servers; give one of them",
+    ]);
+    expect(settingsOf({ argv: ["mcp", "--stdio=x"] }).mcpCommand).toBe("x");
+  });
+
+  test("none at all is told with what there is", () => {
+    expect(faultsOf({ argv: [] })).toEqual([
+      "kind: the command line names none; it takes llm, asr, mcp, one or several",
+    ]);
+  });
+
+  test("an unknown one is told by its place, not its text, and with a near one", () => {
+    expect(faultsOf({ argv: ["lm", "--client-key", "ab,", "Hush9"] })).toEqual([
+      "client_key: flag --client-key is not usable; it takes one key of visible ASCII characters without blanks or commas",
+      "kind: argument 1 is not one; it takes llm, asr, mcp; did you mean llm?",
+      "kind: argument 4 is not one; it takes llm, asr, mcp",
+    ]);
+  });
+
+  test("one that follows an unknown flag still counts", () => {
+    expect(faultsOf({ argv: ["--reconnect", "llm"] })).toEqual(["--reconnect: unknown flag"]);
+  });
+
+  test("only the kinds that the program knows are taken", () => {
+    expect(faultsOf({ argv: ["asr"], knownKinds: ["llm"] })).toEqual(["kind: argument 1 is not one; it takes llm"]);
+  });
+});
+
+describe("server URL", () => {
+  test.each([
+    ["http://127.0.0.1:8080", "http://127.0.0.1:8080", "ws://127.0.0.1:8080/api/llm/connect"],
+    ["https://hub.example/", "https://hub.example", "wss://hub.example/api/llm/connect"],
+    ["HTTPS://Hub.example:443", "https://hub.example", "wss://hub.example/api/llm/connect"],
+    ["wss://hub.example/base/", "wss://hub.example/base", "wss://hub.example/base/api/llm/connect"],
+    ["ws://hub.example/api/llm/connect", "ws://hub.example", "ws://hub.example/api/llm/connect"],
+    ["wss://hub.example/base/api/workers/connect/", "wss://hub.example/base", "wss://hub.example/base/api/llm/connect"],
+    ["hub.example", "wss://hub.example", "wss://hub.example/api/llm/connect"],
+    ["hub.example:8443/base", "wss://hub.example:8443/base", "wss://hub.example:8443/base/api/llm/connect"],
+    ["localhost:8080", "ws://localhost:8080", "ws://localhost:8080/api/llm/connect"],
+    ["127.0.0.1", "ws://127.0.0.1", "ws://127.0.0.1/api/llm/connect"],
+    ["[::1]:8080", "ws://[::1]:8080", "ws://[::1]:8080/api/llm/connect"],
+    ["localhost.example", "wss://localhost.example", "wss://localhost.example/api/llm/connect"],
+  ])("%p is %p and is dialled at %p", (text, base, dialled) => {
+    expect(parseServerUrl(text)).toBe(base);
+    expect(connectUrl(base, "llm")).toBe(dialled);
+  });
+
+  test("the same server has an address for HTTP clients", () => {
+    expect(httpUrl("wss://hub.example/base")).toBe("https://hub.example/base");
+    expect(httpUrl("ws://localhost:8080")).toBe("http://localhost:8080");
+    expect(httpUrl("https://hub.example")).toBe("https://hub.example");
+  });
+
+  test.each([
+    "",
+    "http://",
+    "http:///x",
+    "ftp://hub.example",
+    "wss://u:p@hub.example",
+    "https://hub.example/?key=1",
+    "https://hub.example/#a",
+    "a b",
+  ])("%p is refused", (text) => {
+    expect(parseServerUrl(text)).toBeUndefined();
+  });
+
+  test.each(["127.0.0.1:11434", "ws://127.0.0.1:11434", "http://u:p@box/v1", "file:///etc/passwd", "http:box"])(
+    "%p is no backend",
+    (text) => {
+      expect(parseBackendUrl(text)).toBeUndefined();
+    },
+  );
+
+  test("an unusable URL with a password in it is not repeated", () => {
+    const faults = faultsOf({
+      env: { SERVER_URL: "wss://u:hush@hub.example", COMPLETION_BASE_URL: "http://box/?key=hush" },
+    });
+    expect(faults).toHaveLength(2);
+    expect(faults.join("\n")).not.toContain("hush");
+  });
+});
+
+describe("texts", () => {
+  test("--help names every flag and kind, without a kind being given", () => {
+    const help = load({ argv: ["--help"] });
+    const text = help.kind === "say" ? help.text : "";
+    for (const each of [CONFIG_FILE, ...Object.values(table)]) expect(text).toContain(`\n  --${each.flag} <`);
+    expect(text).toContain("moorage worker llm|asr|mcp");
+    expect(load({ argv: ["--version"] })).toEqual({ kind: "say", text: "moorage worker 9.8.7" });
+  });
+
+  test("--print-config shows what is in effect and no key", () => {
+    const env = { CLIENT_KEY: "hush1", COMPLETION_API_KEY: "hush2", SERVER_URL: "hub.example" };
+    const loaded = load({ argv: ["--print-config"], env });
+    const text = loaded.kind === "say" ? loaded.text : "";
+    expect(Bun.YAML.parse(text)).toMatchObject({
+      server_url: "wss://hub.example",
+      client_name: "box",
+      client_key: "********",
+      completion_api_key: "********",
+      max_concurrency: 2,
+    });
+    expect(text).not.toContain("hush");
+  });
+
+  test("flags named like the predecessor's variables lead to ours", () => {
+    expect(faultsOf({ argv: ["llm", "--server-url=x", "--completion-base-url=x", "--client-id=x"] })).toEqual([
+      "--server-url: unknown flag; did you mean --server?",
+      "--completion-base-url: unknown flag; did you mean --backend?",
+      "--client-id: unknown flag; did you mean --id?",
+    ]);
+  });
+
+  test("docs/configuration.md lists every setting of the worker as the code has it", () => {
+    expect(docs).toContain(
+      `\n${markdownTable({ configFile: CONFIG_FILE, ...table })}\n\n<!-- end of worker settings -->`,
+    );
+  });
+});

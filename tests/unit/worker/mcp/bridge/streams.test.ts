@@ -1,0 +1,92 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { boundedStream } from "../../../../../src/worker/mcp/bridge/bounded-stream.ts";
+import { withLineLimit } from "../../../../../src/worker/mcp/bridge/line-limit.ts";
+import { LineReader } from "../../../../../src/worker/mcp/bridge/line-reader.ts";
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+describe("lines", () => {
+  test("are the same whichever way they are cut into pieces, and characters are not torn", () => {
+    fc.assert(
+      fc.property(fc.array(fc.string({ unit: "grapheme" })), fc.integer({ min: 1, max: 9 }), (texts, size) => {
+        const lines = texts.map((text) => text.replaceAll("\n", ""));
+        const all = bytes(lines.map((line) => `${line}\n`).join(""));
+        const reader = new LineReader(10_000);
+        const read: string[] = [];
+        for (let at = 0; at < all.length; at += size) read.push(...(reader.push(all.subarray(at, at + size)) ?? []));
+        expect(read).toEqual(lines);
+      }),
+    );
+  });
+
+  test("that are too long are refused, in one piece or in many, and as long as may be are not", () => {
+    expect(new LineReader(4).push(bytes("12345\n"))).toBeUndefined();
+    const reader = new LineReader(4);
+    expect(reader.push(bytes("1234"))).toEqual([]);
+    expect(reader.push(bytes("\n1234\n12"))).toEqual(["1234", "1234"]);
+    expect(reader.push(bytes("345"))).toBeUndefined();
+  });
+
+  test("of a stream that end are passed on, and one that does not breaks it", async () => {
+    const of = (...pieces: string[]): ReadableStream<Uint8Array> =>
+      new ReadableStream({
+        start(controller) {
+          for (const piece of pieces) controller.enqueue(bytes(piece));
+          controller.close();
+        },
+      });
+    expect(await new Response(withLineLimit(of("123\n12", "34\r123"), 4)).text()).toBe("123\n1234\r123");
+    await expect(new Response(withLineLimit(of("123\n12", "345"), 4)).text()).rejects.toThrow("has no end");
+  });
+});
+
+describe("a stream whose reader is slow", () => {
+  function source(): {
+    readonly stream: ReadableStream<Uint8Array>;
+    readonly controller: ReadableStreamDefaultController<Uint8Array>;
+    readonly isCanceled: () => boolean;
+  } {
+    let isCanceled = false;
+    const got = Promise.withResolvers<ReadableStreamDefaultController<Uint8Array>>();
+    let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
+    const stream = new ReadableStream<Uint8Array>({
+      start: (each) => {
+        controller = each;
+        got.resolve(each);
+      },
+      cancel: () => {
+        isCanceled = true;
+      },
+    });
+    return { stream, controller: controller ?? expect.unreachable(), isCanceled: () => isCanceled };
+  }
+
+  test("is broken off when too much waits, not cleanly ended, and its source is let go", async () => {
+    const { stream, controller, isCanceled } = source();
+    let ended = 0;
+    const bounded = boundedStream(stream, 8, () => (ended += 1));
+    controller.enqueue(bytes("1234"));
+    controller.enqueue(bytes("12345"));
+    await Bun.sleep(0);
+    expect([ended, isCanceled()]).toEqual([1, true]);
+    await expect(new Response(bounded).text()).rejects.toThrow("too slow");
+  });
+
+  test("gets all when it is not that slow, and its end is told once", async () => {
+    const { stream, controller } = source();
+    let ended = 0;
+    const bounded = boundedStream(stream, 8, () => (ended += 1));
+    controller.enqueue(bytes("1234"));
+    controller.close();
+    expect(await new Response(bounded).text()).toBe("1234");
+    expect(ended).toBe(1);
+  });
+
+  test("is let go at its source when its reader leaves", async () => {
+    const { stream, isCanceled } = source();
+    let ended = 0;
+    await boundedStream(stream, 8, () => (ended += 1)).cancel();
+    expect([ended, isCanceled()]).toEqual([1, true]);
+  });
+});

@@ -1,0 +1,133 @@
+import { describe, expect, test } from "bun:test";
+import { readMcpServers } from "../../../../src/worker/mcp/mcp-servers.ts";
+import { readServersFile } from "../../../../src/worker/mcp/servers-file.ts";
+import { workerSettings } from "../../../support/test-worker.ts";
+
+function read(text: string, env: Record<string, string> = {}) {
+  return readServersFile("mcp.yaml", { env, readFile: () => text });
+}
+
+describe("a file with MCP servers", () => {
+  test("is the one that MCP clients keep, as it is", () => {
+    const { servers, faults } = read(`{
+      "globalShortcut": "Ctrl+Space",
+      "mcpServers": {
+        "files": { "command": "npx", "args": ["-y", "server-filesystem", "/srv/my files", 3], "env": { "DEBUG": 1 }, "alwaysAllow": [] },
+        "tickets": { "type": "http", "url": "http://127.0.0.1:7777/mcp/" },
+        "old": { "type": "sse", "url": "http://127.0.0.1:7778/sse" },
+        "off": { "command": "x", "disabled": true }
+      }
+    }`);
+    expect(faults).toEqual([]);
+    expect(servers).toEqual([
+      {
+        name: "files",
+        id: undefined,
+        source: {
+          kind: "command",
+          command: "npx",
+          args: ["-y", "server-filesystem", "/srv/my files", "3"],
+          env: { DEBUG: "1" },
+          directory: undefined,
+        },
+        access: { kind: "none" },
+      },
+      {
+        name: "tickets",
+        id: undefined,
+        source: { kind: "url", url: "http://127.0.0.1:7777/mcp", transport: "http" },
+        access: { kind: "none" },
+      },
+      {
+        name: "old",
+        id: undefined,
+        source: { kind: "url", url: "http://127.0.0.1:7778/sse", transport: "sse" },
+        access: { kind: "none" },
+      },
+    ]);
+  });
+
+  test("is YAML as well, with ids and who may call", () => {
+    const { servers, faults } = read(
+      `servers:
+  one: { url: "http://127.0.0.1:1/mcp", id: one-1, name: The first, auth_token_env: ONE_TOKEN }
+  two: { url: "http://127.0.0.1:2/mcp", oauth: true }
+  three: { command: serve, cwd: /srv, auth_token: t-3 }
+`,
+      { ONE_TOKEN: "t-1" },
+    );
+    expect(faults).toEqual([]);
+    expect(servers.map(({ name, id, access }) => [name, id, access])).toEqual([
+      ["The first", "one-1", { kind: "token", token: "t-1" }],
+      ["two", undefined, { kind: "oauth" }],
+      ["three", undefined, { kind: "token", token: "t-3" }],
+    ]);
+  });
+
+  test.each([
+    ["[]", "servers: file mcp.yaml has no map `mcpServers` with a server under each name"],
+    ["mcpServers: [", "servers: file mcp.yaml is neither YAML nor JSON"],
+    ["mcpServers: {}", "servers: file mcp.yaml names no server that is not disabled"],
+    ["mcpServers: { a: 7 }", "servers: a is no map"],
+    ["mcpServers: { a: {} }", "servers: a: it takes either a command or a url"],
+    ["mcpServers: { a: { command: x, url: 'http://h' } }", "servers: a: it takes either a command or a url"],
+    ["mcpServers: { a: { command: x, type: sse } }", "servers: a: a command is of the type stdio"],
+    ["mcpServers: { a: { command: x, comand: y } }", "servers: a.comand is not known; did you mean command?"],
+    ["mcpServers: { a: { command: x, args: y } }", "servers: a.args is not usable; it takes a list of words"],
+    [
+      "mcpServers: { a: { url: 'ftp://h' } }",
+      "servers: a: the url must be http or https, without user name, password and query",
+    ],
+    [
+      "mcpServers: { a: { url: 'http://h', headers: {} } }",
+      "servers: a.headers is not supported: what a relay sends is what its callers send",
+    ],
+    ["mcpServers: { a: { command: x, oauth: true } }", "servers: a: only a server with a url can ask for oauth"],
+    [
+      "mcpServers: { a: { command: x, auth_token_env: NONE } }",
+      "servers: a: auth_token_env names the variable NONE, which is not set",
+    ],
+    [
+      "mcpServers: { a: { command: x, auth_token: t, auth_token_env: T } }",
+      "servers: a: auth_token, auth_token_env and oauth exclude each other",
+    ],
+    [
+      "mcpServers: { a: { command: x, id: i }, b: { command: y, id: i } }",
+      "servers: b.id is that of another server of the file",
+    ],
+    [
+      "mcpServers: { a: { command: x, id: 'a/b' } }",
+      "servers: a.id is not usable; it takes 1 to 128 letters, digits and . _ ~ -",
+    ],
+  ])("%s is refused in words", (text, fault) => {
+    expect(read(text).faults).toEqual([fault]);
+  });
+
+  test("never has a token repeated in what is wrong with it", () => {
+    const { faults } = read("mcpServers: { a: { command: x, auth_token: [secret-1] }, b: { auth_token: secret-2 } }");
+    expect(faults).toHaveLength(2);
+    expect(faults.join()).not.toContain("secret");
+  });
+
+  test("that cannot be read is named", () => {
+    const readFile = (): string => {
+      throw Object.assign(new Error("no"), { code: "ENOENT" });
+    };
+    expect(readServersFile("gone.yaml", { env: {}, readFile }).faults).toEqual([
+      "servers: file gone.yaml cannot be read (ENOENT)",
+    ]);
+  });
+});
+
+test.each([
+  [{ mcpUrl: "http://h", mcpOauth: "true", authToken: "t" }, "oauth: with it callers sign in"],
+  [{ mcpCommand: "x", mcpOauth: "true" }, "oauth: only an MCP server that speaks HTTP"],
+  [{ mcpServers: "f", id: "i" }, "id: the servers of a file have ids of their own"],
+  [{ mcpServers: "f", authToken: "t" }, "servers: who may call the servers of a file"],
+  [{ mcpServers: "f", mcpUrl: "http://h" }, "url: it and servers both name MCP servers"],
+] as const)("settings that contradict each other are told: %p", (given, fault) => {
+  const settings = { ...workerSettings({ server: "http://h" }), ...given };
+  const { servers, faults } = readMcpServers(settings, { env: {}, readFile: () => "" });
+  expect(servers).toEqual([]);
+  expect(faults).toEqual([expect.stringContaining(fault) as unknown as string]); // An asymmetric matcher stands for one string.
+});

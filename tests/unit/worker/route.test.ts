@@ -1,0 +1,49 @@
+import { describe, expect, test } from "bun:test";
+import { type PathMap, routeJob } from "../../../src/worker/route.ts";
+
+const base = "http://127.0.0.1:8080/v1";
+const paths: PathMap = {
+  urls: new Map([["/audio/transcriptions", "http://127.0.0.1:8080/inference"]]),
+  otherwise: "transcriptions only",
+};
+
+test("without paths of its own a backend is asked at the job's path under its base", () => {
+  expect(routeJob(base, undefined, "/audio/translations?x=1")).toEqual({
+    kind: "ask",
+    url: "http://127.0.0.1:8080/v1/audio/translations?x=1",
+  });
+});
+
+describe("a backend with paths of its own", () => {
+  test("is asked there, with the job's query", () => {
+    const ask = (path: string) => routeJob(base, paths, path);
+    expect(ask("/audio/transcriptions")).toEqual({ kind: "ask", url: "http://127.0.0.1:8080/inference" });
+    expect(ask("/audio/transcriptions?a=b")).toEqual({ kind: "ask", url: "http://127.0.0.1:8080/inference?a=b" });
+  });
+
+  test.each(["/audio/translations", "/load", "/inference", "/audio/transcriptions/", "/__proto__", "/"])(
+    "is not asked for %s: the client is told instead",
+    (path) => {
+      expect(routeJob(base, paths, path)).toEqual({
+        kind: "answer",
+        status: 400,
+        body: {
+          error: {
+            message: "transcriptions only",
+            type: "invalid_request_error",
+            param: null,
+            code: "unsupported_path",
+          },
+        },
+      });
+    },
+  );
+});
+
+test.each(["/../load", "//other.host/x", "/a/%2e%2e/%2e%2e/load", "no-slash"])(
+  "%s leads nowhere, mapped or not",
+  (path) => {
+    expect(routeJob(base, undefined, path)).toEqual({ kind: "outside" });
+    expect(routeJob(base, paths, path)).toEqual({ kind: "outside" });
+  },
+);

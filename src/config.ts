@@ -87,7 +87,7 @@ export function serverText(version: string): ProgramText {
     name: "moorage",
     version,
     about: "private models and tools behind one public server.",
-    usage: "moorage [flags]",
+    usage: "moorage serve [flags]",
   };
 }
 

@@ -42,7 +42,7 @@ describe("commands", () => {
   const commands = Object.keys(scripts).filter((name) => !name.startsWith("pre"));
 
   test.each(commands)("'%s' installs what is missing before it runs", (name) => {
-    const isProgram = ["start", "worker", "doctor", "demo"].includes(name);
+    const isProgram = ["moorage", "start", "worker", "doctor", "demo"].includes(name);
     expect(scripts[`pre${name}`]).toBe(`bun scripts/install.ts${isProgram ? " --production" : ""}`);
   });
 

@@ -1,0 +1,178 @@
+import { randomBytes } from "node:crypto";
+import { createApp } from "../app.ts";
+import { type Config, defaultConfig } from "../config.ts";
+import { type Listening, listen } from "../listen.ts";
+import { KNOWN_PLUGINS } from "../plugins.ts";
+import { shutDown } from "../shutdown.ts";
+import { systemClock } from "../system/clock.ts";
+import type { Deps } from "../system/deps.ts";
+import { systemIds } from "../system/ids.ts";
+import { createLog } from "../system/log.ts";
+import { loadWorkerSettings } from "../worker/args.ts";
+import { chooseBackend, findBackends, withoutServer } from "../worker/find-backends.ts";
+import { KIND_NAMES } from "../worker/kinds.ts";
+import { llmKind } from "../worker/llm.ts";
+import { startWorker, type Worker } from "../worker/worker.ts";
+import { guide, type ShownBackend } from "./guide.ts";
+import {
+  SAMPLE_CHAT_MODEL,
+  SAMPLE_EMBED_MODEL,
+  SAMPLE_TRANSCRIBE_MODEL,
+  type SampleBackend,
+  startSampleBackend,
+} from "./sample-backend.ts";
+import { startSampleMcp } from "./sample-mcp.ts";
+
+/** The port of the README's lines; another free one when it is taken. */
+const USUAL_PORT = 8080;
+
+/**
+ * Server, workers and a model server on this machine, joined by real sockets on the loopback. Language models are those of
+ * a real model server if one answers on its usual port; the built-in sample stands in for whatever is not there.
+ */
+export async function runDemo(): Promise<void> {
+  const deps: Deps = {
+    clock: systemClock,
+    ids: systemIds,
+    log: createLog({
+      level: "warn",
+      format: "pretty",
+      write: (line) => process.stderr.write(`${line}\n`),
+      now: Date.now,
+    }),
+  };
+  const { listening, config, stopServer } = startServer(deps);
+  const sample = startSampleBackend();
+  const backend = await findBackend(listening.url, sample);
+  const hasAudio = config.plugins.includes("asr");
+  const start = (kind: string, backendUrl: string, models: readonly string[]): Worker =>
+    startDemoWorker({ kind, config, serverUrl: listening.url, backendUrl, models }, deps);
+  const hasMcp = config.plugins.includes("mcp");
+  const mcp = startSampleMcp();
+  const workers = [
+    start("llm", backend.url, backend.models),
+    ...(hasAudio ? [start("asr", sample.url, [SAMPLE_TRANSCRIBE_MODEL])] : []),
+    ...(hasMcp ? [startDemoRelay(config, listening.url, mcp.url, deps)] : []),
+  ];
+  await Promise.all(workers.map((worker) => worker.registered));
+  process.stdout.write(
+    guide({
+      url: listening.url,
+      apiKey: config.apiKeys[0] ?? "",
+      clientKey: config.clientKeys[0] ?? "",
+      backend,
+      transcribeModel: hasAudio ? SAMPLE_TRANSCRIBE_MODEL : undefined,
+      relayId: hasMcp ? DEMO_RELAY : undefined,
+    }),
+  );
+
+  let stopping = false;
+  const stop = (): void => {
+    if (stopping) process.exit(1);
+    stopping = true;
+    process.stdout.write("\nStopping.\n");
+    void Promise.all(workers.map((worker) => worker.stop()))
+      .then(stopServer)
+      .then(() => Promise.all([sample.stop(), mcp.stop()]))
+      .then(() => process.exit(0));
+  };
+  process.on("SIGINT", stop);
+  process.on("SIGTERM", stop);
+}
+
+function startServer(deps: Deps): { listening: Listening; config: Config; stopServer: () => Promise<void> } {
+  const key = (prefix: string): string => `${prefix}-${randomBytes(9).toString("base64url")}`;
+  const keys = {
+    apiKeys: [key("demo-api")],
+    clientKeys: [key("demo-worker")],
+    plugins: KNOWN_PLUGINS,
+    host: "127.0.0.1",
+    drainTimeoutMs: 2000,
+  };
+  const open = (port: number): { listening: Listening; config: Config; stopServer: () => Promise<void> } => {
+    const config = defaultConfig({ ...keys, port });
+    const app = createApp(config, deps);
+    const listening = listen(app, config);
+    return { listening, config, stopServer: () => shutDown(app, listening, config, deps) };
+  };
+  try {
+    return open(Number(process.env["PORT"] ?? USUAL_PORT));
+  } catch {
+    return open(0); // The usual port is taken, most likely by llama.cpp, which shares it.
+  }
+}
+
+interface DemoBackend extends ShownBackend {
+  readonly url: string;
+  /** The only ones to offer; none: all that it has. */
+  readonly models: readonly string[];
+}
+
+async function findBackend(serverUrl: string, sample: SampleBackend): Promise<DemoBackend> {
+  const usual = { places: withoutServer(llmKind.places, serverUrl), probe: llmKind.probe };
+  const found = chooseBackend(await findBackends(usual, undefined, new AbortController().signal));
+  const model = found?.models[0];
+  if (found && model !== undefined) {
+    return {
+      url: found.base,
+      name: `${found.family ?? "model server"} at ${found.base}`,
+      chatModel: model,
+      embedModel: undefined,
+      models: [],
+    };
+  }
+  return {
+    url: sample.url,
+    name: "the built-in sample (no language model: it answers with what it was asked)",
+    chatModel: SAMPLE_CHAT_MODEL,
+    embedModel: SAMPLE_EMBED_MODEL,
+    models: [SAMPLE_CHAT_MODEL, SAMPLE_EMBED_MODEL],
+  };
+}
+
+interface DemoWorker {
+  readonly kind: string;
+  readonly config: Config;
+  readonly serverUrl: string;
+  readonly backendUrl: string;
+  readonly models: readonly string[];
+}
+
+function startDemoWorker({ kind, config, serverUrl, backendUrl, models }: DemoWorker, deps: Deps): Worker {
+  const only = models.length === 0 ? [] : ["--models", models.join(",")];
+  return startProgram(
+    [kind, "--backend", backendUrl, ...only, "--name", "demo-worker", "--max-concurrency", "4"],
+    { config, serverUrl },
+    deps,
+  );
+}
+
+/** The id of the demo's relay, which is in its URL. */
+const DEMO_RELAY = "demo";
+
+function startDemoRelay(config: Config, serverUrl: string, mcpUrl: string, deps: Deps): Worker {
+  return startProgram(
+    ["mcp", "--url", mcpUrl, "--id", DEMO_RELAY, "--name", "demo-relay"],
+    { config, serverUrl },
+    deps,
+  );
+}
+
+/** The worker program as it would run by itself, but in this process. */
+function startProgram(
+  argv: readonly string[],
+  { config, serverUrl }: Pick<DemoWorker, "config" | "serverUrl">,
+  deps: Deps,
+): Worker {
+  const settings = loadWorkerSettings({
+    argv: [...argv, "--server", serverUrl, "--client-key", config.clientKeys[0] ?? ""],
+    env: {},
+    readFile: () => "",
+    version: "",
+    knownKinds: KIND_NAMES,
+    hostname: "demo",
+    isTerminal: false,
+  });
+  if (settings.kind !== "ready") throw new Error("the demo's worker settings are not valid");
+  return startWorker(settings.config, deps);
+}

@@ -1,0 +1,93 @@
+import { readFileSync } from "node:fs";
+import { createApp } from "./app.ts";
+import { type Config, loadConfig } from "./config.ts";
+import { type Listening, listen } from "./listen.ts";
+import { KNOWN_PLUGINS } from "./plugins.ts";
+import { EXIT_CONFIG } from "./settings/read-settings.ts";
+import { shutDown } from "./shutdown.ts";
+import { systemClock } from "./system/clock.ts";
+import type { Deps, Log } from "./system/deps.ts";
+import { systemIds } from "./system/ids.ts";
+import { createLog } from "./system/log.ts";
+import { createLogWriter, toStdout } from "./system/log-writer.ts";
+import { VERSION } from "./system/version.ts";
+
+/**
+ * Runs the server in this process: reads the configuration, starts listening and stops in order on SIGTERM or SIGINT.
+ * `argv` begins after the program's name. Settings that are not valid end the process with `EXIT_CONFIG`.
+ */
+export function runServer(argv: readonly string[]): void {
+  const loaded = loadConfig({
+    argv,
+    env: process.env,
+    readFile: (path) => readFileSync(path, "utf8"),
+    version: VERSION,
+    knownPlugins: KNOWN_PLUGINS,
+    isTerminal: process.stdout.isTTY === true,
+  });
+  if (loaded.kind === "say") {
+    process.stdout.write(`${loaded.text}\n`);
+    process.exit(0);
+  }
+  if (loaded.kind === "faults") {
+    process.stderr.write(`The settings are not valid:\n${loaded.faults.map((fault) => `  - ${fault}\n`).join("")}`);
+    process.exit(EXIT_CONFIG);
+  }
+  start(loaded.config);
+}
+
+function start(config: Config): void {
+  const lines = createLogWriter(systemClock, toStdout);
+  process.on("exit", () => lines.flush());
+  const log = createLog({ level: config.logLevel, format: config.logFormat, write: lines.write, now: Date.now });
+  const deps: Deps = { clock: systemClock, log, ids: systemIds };
+  const app = createApp(config, deps);
+  let listening: Listening;
+  try {
+    listening = listen(app, config);
+  } catch (error) {
+    log.error("server.listen_failed", {
+      host: config.host,
+      port: config.port,
+      reason: error instanceof Error ? error.message : String(error),
+    });
+    process.exit(1);
+  }
+  log.info("server.started", {
+    version: VERSION,
+    url: listening.url,
+    metrics: listening.metricsUrl,
+    plugins: app.plugins.map((plugin) => plugin.id).join(","),
+  });
+  warnIfOpen(config, log);
+
+  let stopping = false;
+  const stop = (signal: string): void => {
+    // A second signal means that the operator does not want to wait for running jobs.
+    if (stopping) process.exit(1);
+    stopping = true;
+    log.info("server.signal", { signal });
+    shutDown(app, listening, config, deps).then(
+      () => process.exit(0),
+      (error) => {
+        log.error("server.shutdown_failed", { reason: error instanceof Error ? error.message : String(error) });
+        process.exit(1);
+      },
+    );
+  };
+  process.on("SIGTERM", () => stop("SIGTERM"));
+  process.on("SIGINT", () => stop("SIGINT"));
+}
+
+function warnIfOpen(config: Config, log: Log): void {
+  const open: string[] = [];
+  if (config.apiKeys.length === 0 && config.apiRoles.length === 0) open.push("clients (set API_KEY)");
+  if (config.clientKeys.length === 0 && config.clientRoles.length === 0) open.push("workers (set CLIENT_KEY)");
+  if (open.length === 0) return;
+  log.warn("server.open", {
+    open_to: `any ${open.join(" and any of the ")}`,
+    reach: config.hostGiven
+      ? `everyone who reaches ${config.host}`
+      : "this machine only, until keys are set or HOST is given",
+  });
+}

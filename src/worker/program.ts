@@ -1,0 +1,100 @@
+import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { EXIT_CONFIG } from "../settings/read-settings.ts";
+import { systemClock } from "../system/clock.ts";
+import type { Log } from "../system/deps.ts";
+import { systemIds } from "../system/ids.ts";
+import { createLog } from "../system/log.ts";
+import { createLogWriter, toStdout } from "../system/log-writer.ts";
+import { VERSION } from "../system/version.ts";
+import { loadWorkerSettings, type WorkerSettings } from "./args.ts";
+import { KIND_NAMES } from "./kinds.ts";
+import { startWorker } from "./worker.ts";
+
+/**
+ * Runs a worker in this process: reads the settings, connects to the server and stops in order on SIGTERM or SIGINT.
+ * `argv` begins after the program's name. With `doctor` as its first word it runs the doctor instead. Settings that are
+ * not valid end the process with `EXIT_CONFIG`.
+ */
+export function runWorker(argv: readonly string[]): void {
+  if (argv[0] === "doctor") return void doctor(argv.slice(1));
+  const loaded = loadWorkerSettings({
+    argv,
+    env: process.env,
+    readFile: (path) => readFileSync(path, "utf8"),
+    version: VERSION,
+    knownKinds: KIND_NAMES,
+    hostname: hostname(),
+    isTerminal: process.stdout.isTTY === true,
+  });
+  if (loaded.kind === "say") {
+    process.stdout.write(`${loaded.text}\n`);
+    process.exit(0);
+  }
+  if (loaded.kind === "faults") {
+    process.stderr.write(`The settings are not valid:\n${loaded.faults.map((fault) => `  - ${fault}\n`).join("")}`);
+    process.exit(EXIT_CONFIG);
+  }
+  serve(loaded.config);
+}
+
+async function doctor(argv: readonly string[]): Promise<void> {
+  // Loaded only on demand: a worker that serves jobs does not need it.
+  const { runDoctor } = await import("../doctor/program.ts");
+  const code = await runDoctor(
+    { argv, env: process.env, readFile: (path) => readFileSync(path, "utf8") },
+    { out: (text) => process.stdout.write(text), err: (text) => process.stderr.write(text) },
+  );
+  process.exit(code);
+}
+
+function serve(settings: WorkerSettings): void {
+  const writer = createLogWriter(systemClock, toStdout);
+  process.on("exit", () => writer.flush());
+  const log = createLog({
+    level: settings.logLevel,
+    format: settings.logFormat,
+    write: writer.write,
+    now: Date.now,
+  });
+  log.info("worker.started", {
+    version: VERSION,
+    kinds: settings.kinds.join(","),
+    server: settings.server,
+    name: settings.name,
+  });
+  warnAboutFetchLimit(settings.maxConcurrency, log);
+  // Tables and curl lines go to stderr: programs that read the log from stdout expect one JSON value per line.
+  const print = (text: string): boolean => process.stderr.write(`\n${text}\n\n`);
+  const worker = startWorker(settings, { clock: systemClock, log, ids: systemIds }, { print, env: process.env });
+
+  let stopping = false;
+  const stop = (signal: string): void => {
+    // A second signal means that the operator does not want to wait for running jobs.
+    if (stopping) process.exit(1);
+    stopping = true;
+    log.info("worker.signal", { signal });
+    worker.stop().then(
+      () => {
+        log.info("worker.stopped");
+        process.exit(0);
+      },
+      (error) => {
+        log.error("worker.stop_failed", { reason: error instanceof Error ? error.message : String(error) });
+        process.exit(1);
+      },
+    );
+  };
+  process.on("SIGTERM", () => stop("SIGTERM"));
+  process.on("SIGINT", () => stop("SIGINT"));
+}
+
+/** Warns that Bun runs at most 256 fetches at once and silently queues the rest, unless its variable is set at start. */
+function warnAboutFetchLimit(maxConcurrency: number, log: Log): void {
+  // The limit is below 256 because health checks of the backend need connections too.
+  if (maxConcurrency <= 200 || process.env["BUN_CONFIG_MAX_HTTP_REQUESTS"] !== undefined) return;
+  log.warn("worker.limited", {
+    jobs: 256,
+    hint: "set BUN_CONFIG_MAX_HTTP_REQUESTS=65336 in the environment, or start with `bun run worker`",
+  });
+}

@@ -1,0 +1,40 @@
+import { expect, test } from "bun:test";
+import { join } from "node:path";
+import manifest from "../../../package.json" with { type: "json" };
+
+const ROOT = join(import.meta.dir, "../../..");
+
+async function moorage(...args: string[]) {
+  const child = Bun.spawn([process.execPath, "src/cli/main.ts", ...args], {
+    cwd: ROOT,
+    env: { NO_COLOR: "1" },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [out, err, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+  return { out, err, code };
+}
+
+test.each([
+  ["serve", "moorage"],
+  ["worker", "moorage worker"],
+  ["doctor", "moorage doctor"],
+])("moorage %s is the program that its help describes", async (command, name) => {
+  const { out, err, code } = await moorage(command, "--help");
+  expect(out).toStartWith(`${name} ${manifest.version}: `);
+  expect(out).toContain(`Usage: moorage ${command}`);
+  expect({ err, code }).toEqual({ err: "", code: 0 });
+});
+
+test("moorage help lists the programs", async () => {
+  const { out, code } = await moorage("help");
+  expect(out.match(/^ {2}\w+/gm)?.map((name) => name.trim())).toEqual(["serve", "worker", "doctor", "demo"]);
+  expect(code).toBe(0);
+});
+
+test("an unknown command exits with the code of invalid settings and says what there is", async () => {
+  const { out, err, code } = await moorage("srve");
+  expect(err).toContain("Did you mean serve?");
+  expect({ out, code }).toEqual({ out: "", code: 78 });
+});

@@ -1,0 +1,34 @@
+import ts from "typescript";
+
+/**
+ * The names of the tests in a file's source: each test and each `describe` block under its own title, and each under the
+ * titles of the blocks around it, joined with " > " as `bun test` prints them. Titles are as the source has them: `%s` stays
+ * unfilled, and `…` stands for an expression in a template.
+ */
+export function testNames(source: string): ReadonlySet<string> {
+  const names = new Set<string>();
+  const visit = (node: ts.Node, blocks: readonly string[]): void => {
+    const title = titleOf(node);
+    const path = title === undefined ? blocks : [...blocks, title];
+    if (title !== undefined) for (const start of path.keys()) names.add(path.slice(start).join(" > "));
+    ts.forEachChild(node, (child) => visit(child, path));
+  };
+  visit(ts.createSourceFile("file.test.tsx", source, ts.ScriptTarget.Latest), []);
+  return names;
+}
+
+/** The title, where `node` is a call that defines a test or a block: `test("…", …)`, `describe.skipIf(…)("…", …)`. */
+function titleOf(node: ts.Node): string | undefined {
+  if (!ts.isCallExpression(node) || !["describe", "test"].includes(calledName(node.expression))) return undefined;
+  const [title, body] = node.arguments;
+  if (!title || !body) return undefined;
+  if (ts.isStringLiteralLike(title)) return title.text;
+  if (!ts.isTemplateExpression(title)) return undefined;
+  return title.head.text + title.templateSpans.map(({ literal }) => `…${literal.text}`).join("");
+}
+
+/** `test` for `test`, `test.only` and `test.each(rows)`. */
+function calledName(called: ts.Expression): string {
+  if (ts.isIdentifier(called)) return called.text;
+  return ts.isCallExpression(called) || ts.isPropertyAccessExpression(called) ? calledName(called.expression) : "";
+}

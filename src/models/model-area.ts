@@ -4,6 +4,7 @@ import type { Metrics } from "../figures/metrics.ts";
 import type { Condition, ModelCard, Pulse } from "../plugin/contract.ts";
 import { Pool } from "../pool/pool.ts";
 import type { Deps } from "../system/deps.ts";
+import { Idle } from "../system/idle.ts";
 import { WorkerEndpoint } from "../tunnel/endpoint.ts";
 import { Drift } from "./drift.ts";
 import { registerGauges } from "./gauges.ts";
@@ -31,7 +32,7 @@ export class ModelArea {
   #running = 0;
   readonly #drift: Drift;
   readonly #draining = new AbortController();
-  #idleWaiters: (() => void)[] = [];
+  readonly #idle = new Idle(() => this.#running === 0);
 
   constructor(options: ModelAreaOptions) {
     const { config, deps } = options;
@@ -103,7 +104,7 @@ export class ModelArea {
       output_tokens: usage?.outputTokens,
       audio_s: usage?.audioSeconds,
     });
-    if (this.#running === 0) for (const wake of this.#idleWaiters.splice(0)) wake();
+    this.#idle.check();
   }
 
   /** For an operator: the worker gets no more jobs, or gets them again. False for one that is not here. */
@@ -208,7 +209,7 @@ export class ModelArea {
     this.endpoint.drain("the server is shutting down");
     // Workers that are told to go take nothing new, so nothing that waits could be served.
     this.pool.refuseWaiting(() => new Fault("draining", { retryAfterS: 5 }));
-    while (this.#running > 0) await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
+    await this.#idle.wait();
     await this.pool.idle();
   }
 

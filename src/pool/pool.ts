@@ -1,5 +1,6 @@
 import { Fault } from "../errors.ts";
 import type { Clock } from "../system/deps.ts";
+import { Idle } from "../system/idle.ts";
 import type { Session, SessionHost } from "../tunnel/session.ts";
 import { type Demand, Directory } from "./directory.ts";
 import { JobsRegistry } from "./jobs-registry.ts";
@@ -50,8 +51,8 @@ export class Pool implements SessionHost {
   #ticketNumber = 0;
   #refusal: (() => Fault) | undefined;
   #revision = 0;
-  #idleWaiters: (() => void)[] = [];
   #busyTotal = 0;
+  readonly #idle = new Idle(() => this.#busyTotal === 0 && this.#queue.length === 0);
   readonly #startedAt: number;
 
   constructor(options: PoolOptions) {
@@ -176,6 +177,7 @@ export class Pool implements SessionHost {
       grant: granted,
       expire: () => {
         this.#revision += 1;
+        this.#idle.check();
         expired(this.#timeoutFault(demand));
       },
       refuse: () => expired(this.#refusal?.() ?? this.#timeoutFault(demand)),
@@ -187,6 +189,7 @@ export class Pool implements SessionHost {
       leave: () => {
         this.#revision += 1;
         leave();
+        this.#idle.check();
       },
     };
   }
@@ -195,7 +198,9 @@ export class Pool implements SessionHost {
   refuseWaiting(fault: () => Fault): void {
     this.#refusal = fault;
     this.#revision += 1;
-    for (const ticket of this.#queue.clear()) ticket.refuse();
+    const refused = this.#queue.clear();
+    this.#idle.check();
+    for (const ticket of refused) ticket.refuse();
   }
 
   /** Whether any worker but the excluded ones might still take this job, now or later. */
@@ -213,11 +218,9 @@ export class Pool implements SessionHost {
     this.#revision += 1;
   }
 
-  /** Resolves when no slot is held and nobody waits. */
-  async idle(): Promise<void> {
-    if (this.#busyTotal === 0 && this.#queue.length === 0) return;
-    await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
-    return this.idle();
+  /** Resolves when no slot is held and no job waits. */
+  idle(): Promise<void> {
+    return this.#idle.wait();
   }
 
   #hold(seat: Seat, model: string): Claim {
@@ -239,7 +242,7 @@ export class Pool implements SessionHost {
           this.#directory.rank(seat);
           this.#serve(seat);
         }
-        if (this.#busyTotal === 0 && this.#queue.length === 0) for (const wake of this.#idleWaiters.splice(0)) wake();
+        this.#idle.check();
       },
     };
   }

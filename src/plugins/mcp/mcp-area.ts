@@ -2,6 +2,7 @@ import type { Config } from "../../config.ts";
 import { Fault } from "../../errors.ts";
 import type { Metrics } from "../../figures/metrics.ts";
 import type { Deps } from "../../system/deps.ts";
+import { Idle } from "../../system/idle.ts";
 import { WorkerEndpoint } from "../../tunnel/endpoint.ts";
 import type { CallReport } from "./call.ts";
 import { relayGreeting } from "./greeting.ts";
@@ -37,7 +38,7 @@ export class McpArea {
   #running = 0;
   #changes = 0;
   #isDraining = false;
-  #idle: (() => void)[] = [];
+  readonly #idle = new Idle(() => this.#running === 0);
 
   constructor(options: McpAreaOptions) {
     const { config, deps, metrics } = options;
@@ -105,7 +106,7 @@ export class McpArea {
       relay[kind] -= 1;
       this.#running -= 1;
       this.#changes += 1;
-      if (this.#running === 0) for (const wake of this.#idle.splice(0)) wake();
+      this.#idle.check();
     };
   }
 
@@ -170,7 +171,7 @@ export class McpArea {
     this.#isDraining = true;
     this.relays.giveUpWaiting();
     this.endpoint.drain("the server is shutting down");
-    while (this.#running > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+    await this.#idle.wait();
   }
 
   close(): void {

@@ -6,6 +6,7 @@ import { ClientGone, declaredLength } from "../../http/body.ts";
 import type { Listener } from "../../http/listener.ts";
 import type { Pulse } from "../../plugin/contract.ts";
 import type { Deps } from "../../system/deps.ts";
+import { Idle } from "../../system/idle.ts";
 import type { Joined } from "./channel.ts";
 import { Channels, type Side } from "./channels.ts";
 import { toReaderHeaders } from "./headers.ts";
@@ -57,7 +58,7 @@ export class Transfers {
   #endedTotal = 0;
   #changes = 0;
   #isDraining = false;
-  #idle: (() => void)[] = [];
+  readonly #idle = new Idle(() => this.#running.size === 0);
 
   constructor(options: TransfersOptions) {
     this.#options = options;
@@ -142,7 +143,7 @@ export class Transfers {
   async drain(): Promise<void> {
     this.#isDraining = true;
     this.#channels.refuseWaiting(() => new Fault("draining", { retryAfterS: 5 }));
-    while (this.#running.size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+    await this.#idle.wait();
   }
 
   /** Breaks off what still passes. */
@@ -225,7 +226,7 @@ export class Transfers {
           listener.restoreIdleTimeout(request);
         }
         tell(writer, outcome, passage.bytes);
-        if (this.#running.size === 0) for (const wake of this.#idle.splice(0)) wake();
+        this.#idle.check();
       },
     });
     const shownId = id.slice(0, SHOWN_ID_CHARS);

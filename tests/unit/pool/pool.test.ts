@@ -415,6 +415,29 @@ test("idle resolves when the last slot is given back and nobody waits", async ()
   expect(isIdle).toBe(true);
 });
 
+test.each(["expires", "leaves"])("idle resolves when the last waiting job %s while no slot is held", async (how) => {
+  const { clock, pool, join } = setUp();
+  const session = join("a", ["m"], 1);
+  pool.claim(demand("m"))?.release();
+  pool.onClosed(session);
+  const wait = pool.wait(
+    demand("m"),
+    pool.nextTicketNumber(),
+    () => {},
+    () => {},
+  );
+  let isIdle = false;
+  void pool.idle().then(() => {
+    isIdle = true;
+  });
+  await Promise.resolve();
+  expect(isIdle).toBe(false);
+  if (how === "expires") clock.advance(1000);
+  else wait.leave();
+  for (let turn = 0; turn < 5; turn += 1) await Promise.resolve();
+  expect(isIdle).toBe(true);
+});
+
 test("a model or worker that a server which has just started does not know may be on its way back: 503, later 404", () => {
   const { clock, pool } = setUp({ startGraceMs: 15_000 });
   expect(codeOf(() => pool.claim(demand("m")))).toBe("no_worker_available");

@@ -4,6 +4,7 @@ import type { AuthSurface } from "../auth/caller.ts";
 import { BucketHistogram } from "./bucket-histogram.ts";
 import { CellCounter } from "./cell-counter.ts";
 import type { RecentTimes } from "./recent-times.ts";
+import { UNIT_RULES, type Unit } from "./units.ts";
 
 /** Seconds. From an embedding of one word to half an hour of audio; a job in the last bucket is one to look at. */
 const JOB_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800];
@@ -45,9 +46,8 @@ export interface ModelMetrics {
   firstByte(seconds: number): void;
   /** Accepted to dispatched. */
   queueWait(seconds: number): void;
-  tokens(input: number, output: number): void;
-  /** Audio that was heard. */
-  audio(seconds: number): void;
+  /** Adds usage that an answer stated. Amounts that are not above 0 are ignored. */
+  used(unit: Unit, amount: number): void;
   /** Dispatches after the first one. `reason` is one of a few words of ours, never a worker's text. */
   retries(count: number, reason?: string): void;
   /** Bytes of requests. */
@@ -120,15 +120,7 @@ export function createMetrics(version: string, firstBytes?: RecentTimes): Metric
   const memoryHelp = "Bytes of memory that the process may use: its container's limit, or the machine's.";
   new Gauge({ name: "moorage_memory_limit_bytes", help: memoryHelp, registers }).set(memoryLimitBytes());
   const jobs = counter("moorage_jobs_total", "Jobs ended, by outcome.", ["plugin", "model", "outcome"]);
-  const tokens = counter("moorage_tokens_total", "Tokens as the answers stated them.", [
-    "plugin",
-    "model",
-    "direction",
-  ]);
-  const audio = counter("moorage_audio_seconds_total", "Seconds of audio as the answers stated them.", [
-    "plugin",
-    "model",
-  ]);
+  const usage = createUsageCounters(counter);
   const duration = histogram(
     "moorage_job_duration_seconds",
     "Job accepted to job ended.",
@@ -172,8 +164,7 @@ export function createMetrics(version: string, firstBytes?: RecentTimes): Metric
       failed: jobs.cell({ ...labels, outcome: "failed" }),
       canceled: jobs.cell({ ...labels, outcome: "canceled" }),
     };
-    const input = tokens.cell({ ...labels, direction: "input" });
-    const output = tokens.cell({ ...labels, direction: "output" });
+    const used = usage.cells(labels);
     const outbound = bytes.cell({ plugin, direction: "out" });
     const observeFirstByte = firstByte.observer(labels);
     const totals = totalsOf(plugin);
@@ -189,12 +180,10 @@ export function createMetrics(version: string, firstBytes?: RecentTimes): Metric
         firstBytes?.observe(seconds * 1000);
       },
       queueWait: queueWait.observer(labels),
-      tokens(inputTokens, outputTokens) {
-        // The numbers are a backend's own words, and a counter refuses to go down.
-        if (inputTokens > 0) input(inputTokens);
-        if (outputTokens > 0) output(outputTokens);
+      used(unit, amount) {
+        // Backends choose these numbers, and a counter never goes down.
+        if (amount > 0) used.get(unit)?.(amount);
       },
-      audio: audio.cell(labels),
       retries: (count, reason = "worker_failed") => retries.add({ plugin, reason }, count),
       bytesIn: bytes.cell({ plugin, direction: "in" }),
       bytesOut(count) {
@@ -228,8 +217,7 @@ export function createMetrics(version: string, firstBytes?: RecentTimes): Metric
       latest = undefined;
       if (model === OTHER || !byModel.delete(`${plugin} ${model}`)) return;
       for (const outcome of ["completed", "failed", "canceled"]) jobs.drop({ plugin, model, outcome });
-      for (const direction of ["input", "output"]) tokens.drop({ plugin, model, direction });
-      audio.drop({ plugin, model });
+      usage.drop({ plugin, model });
       for (const each of [duration, firstByte, queueWait]) each.drop({ plugin, model });
     },
     totals: (plugin) => ({ ...totalsOf(plugin) }),
@@ -265,7 +253,29 @@ export function createMetrics(version: string, firstBytes?: RecentTimes): Metric
   };
 }
 
-/** Bytes that this process may use at most: what its container is given, or else the whole machine has. */
+/** The counters that the table of units names. */
+function createUsageCounters(counter: (name: string, help: string, labelNames: readonly string[]) => CellCounter) {
+  type Labels = Readonly<Record<string, string>>;
+  const counters = new Map<string, CellCounter>();
+  const series: { readonly unit: Unit; readonly owner: CellCounter; readonly labels: Labels }[] = [];
+  for (const [unit, rule] of UNIT_RULES) {
+    if (!rule.counter) continue;
+    const { name, help, labels } = rule.counter;
+    const owner = counters.get(name) ?? counter(name, help, ["plugin", "model", ...Object.keys(labels)]);
+    counters.set(name, owner);
+    series.push({ unit, owner, labels });
+  }
+  return {
+    /** What adds to each unit's series of one model. */
+    cells: (model: Labels): ReadonlyMap<Unit, (by: number) => void> =>
+      new Map(series.map(({ unit, owner, labels }) => [unit, owner.cell({ ...model, ...labels })])),
+    drop(model: Labels): void {
+      for (const { owner, labels } of series) owner.drop({ ...model, ...labels });
+    },
+  };
+}
+
+/** Bytes that this process may use at most: its container's limit, or else the memory of the machine. */
 export function memoryLimitBytes(): number {
   // Bun reads the control group's limit on Linux and gives undefined elsewhere; some kernels say 0 or more than there is.
   return Math.min(process.constrainedMemory() || Number.POSITIVE_INFINITY, totalmem());

@@ -1,19 +1,19 @@
 import { WINDOW_MS } from "../figures/sliding-sum.ts";
 import type { Clock } from "../system/deps.ts";
 
-/** How often what changes by itself counts as a change: each makes the whole state travel to everybody who looks. */
+/** How often values that change by themselves count as a change. Each change sends the whole state to every viewer. */
 const STEP_MS = 5000;
 
 /**
- * Counts the changes that nobody announces: what workers say of their load with each heartbeat, and rates that fall
- * because nothing is added to them.
+ * Counts the changes that no event announces: the load that workers report in heartbeats, and rates that fall because
+ * nothing is added to them.
  */
 export class Drift {
   readonly #clock: Clock;
   #revision = 0;
   #steppedAt = 0;
   #seenHeartbeatAt = 0;
-  #tokensAt = Number.NEGATIVE_INFINITY;
+  #outputAt = Number.NEGATIVE_INFINITY;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -23,17 +23,17 @@ export class Drift {
     return this.#revision;
   }
 
-  /** Tokens were counted. `now` is `Clock.elapsed`. */
-  tokens(now: number): void {
-    this.#tokensAt = now;
+  /** Notes that output was counted, so that rates move. `now` is `Clock.elapsed`. */
+  output(now: number): void {
+    this.#outputAt = now;
   }
 
-  /** To be called once a second, with the time of the newest heartbeat of any worker. */
+  /** Looks for changes. MUST be called once a second, with the time of the newest heartbeat of any worker. */
   look(lastHeartbeatAt: number): void {
     const now = this.#clock.elapsed();
     if (now - this.#steppedAt < STEP_MS) return;
-    // One step more than the window: the last of them shows the rate at zero.
-    const isRateMoving = now - this.#tokensAt <= WINDOW_MS + 2 * STEP_MS;
+    // One step more than the window, so that the last one shows the rate at zero.
+    const isRateMoving = now - this.#outputAt <= WINDOW_MS + 2 * STEP_MS;
     if (lastHeartbeatAt === this.#seenHeartbeatAt && !isRateMoving) return;
     this.#steppedAt = now;
     this.#seenHeartbeatAt = lastHeartbeatAt;

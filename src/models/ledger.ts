@@ -1,15 +1,8 @@
 import type { Metrics } from "../figures/metrics.ts";
+import { SPEED_UNIT, type Usage } from "../figures/units.ts";
 import type { JobReport } from "../pool/job.ts";
 import type { Clock } from "../system/deps.ts";
 import { ModelFigures } from "./model-figures.ts";
-
-/** Tokens or other usage that an answer stated. */
-export interface Usage {
-  readonly inputTokens: number;
-  readonly outputTokens: number;
-  /** Seconds of audio. */
-  readonly audioSeconds?: number;
-}
 
 /** A job that has ended, for the counts. */
 export interface EndedJob {
@@ -40,9 +33,10 @@ export interface Counts {
   readonly ended: number;
   readonly completed: number;
   readonly failed: number;
-  /** Of them those that failed, and not by a mistake of the client's. */
+  /** Failures that were not the client's fault. */
   readonly broken: number;
-  readonly outputTokens: number;
+  /** Output of all answers, in the unit of speed. */
+  readonly output: number;
   readonly bytesOut: number;
 }
 
@@ -52,7 +46,7 @@ export class Ledger {
   readonly #options: LedgerOptions;
   /** Models that have series in the metrics. */
   readonly #measured = new Set<string>();
-  readonly #counts = { ended: 0, completed: 0, failed: 0, broken: 0, outputTokens: 0, bytesOut: 0 };
+  readonly #counts = { ended: 0, completed: 0, failed: 0, broken: 0, output: 0, bytesOut: 0 };
 
   constructor(options: LedgerOptions) {
     this.#options = options;
@@ -66,15 +60,15 @@ export class Ledger {
   /** Counts a job that has ended, and says how it did. */
   add({ report, usage, bytesIn }: EndedJob): Outcome {
     const outcome = outcomeOf(report);
-    const outputTokens = usage?.outputTokens ?? 0;
+    const output = usage?.get(SPEED_UNIT) ?? 0;
     const counts = this.#counts;
     counts.ended += 1;
     if (outcome === "completed") counts.completed += 1;
     else if (outcome === "failed") counts.failed += 1;
     if (outcome === "failed" && !isClientsFault(report)) counts.broken += 1;
-    counts.outputTokens += outputTokens;
+    counts.output += output;
     counts.bytesOut += report.bytesOut;
-    if (report.claim) this.models.count(report.claim.model, outputTokens, this.#options.clock.elapsed());
+    if (report.claim) this.models.count(report.claim.model, output, this.#options.clock.elapsed());
     this.#addToSeat(report, outcome, usage);
     this.#measure(report, outcome, usage, bytesIn);
     return outcome;
@@ -94,10 +88,10 @@ export class Ledger {
       totals.recent.add(true);
       totals.lastError = report.end.kind === "failed" ? report.end.fault.code : `status ${report.status}`;
     }
-    totals.inputTokens += usage?.inputTokens ?? 0;
-    totals.outputTokens += usage?.outputTokens ?? 0;
-    if (usage && usage.outputTokens > 0) totals.tokens.add(usage.outputTokens, now);
-    totals.audioSeconds += usage?.audioSeconds ?? 0;
+    if (!usage) return;
+    for (const [unit, amount] of usage) totals.usage.set(unit, (totals.usage.get(unit) ?? 0) + amount);
+    const output = usage.get(SPEED_UNIT) ?? 0;
+    if (output > 0) totals.output.add(output, now);
   }
 
   #measure(report: JobReport, outcome: Outcome, usage: Usage | undefined, bytesIn: number): void {
@@ -111,8 +105,7 @@ export class Ledger {
     if (report.claim) measured.queueWait(report.queuedMs / 1000);
     if (report.attempts > 1) measured.retries(report.attempts - 1, report.retryReason);
     if (report.end.kind === "failed" && !report.claim) metrics.rejection(pluginId, report.end.fault.code);
-    if (usage) measured.tokens(usage.inputTokens, usage.outputTokens);
-    if (usage?.audioSeconds) measured.audio(usage.audioSeconds);
+    if (usage) for (const [unit, amount] of usage) measured.used(unit, amount);
     measured.bytesIn(bytesIn);
     measured.bytesOut(report.bytesOut);
     if (report.claim) this.#remember(report.claim.model);

@@ -1,6 +1,7 @@
 import type { Config } from "../config.ts";
 import { Fault } from "../errors.ts";
 import type { Metrics } from "../figures/metrics.ts";
+import { SPEED_UNIT, UNITS, type Usage } from "../figures/units.ts";
 import type { Condition, ModelCard, Pulse } from "../plugin/contract.ts";
 import { Pool } from "../pool/pool.ts";
 import type { Deps } from "../system/deps.ts";
@@ -83,7 +84,7 @@ export class ModelArea {
   ended(ended: EndedJob): void {
     const outcome = this.#ledger.add(ended);
     this.#running -= 1;
-    if (ended.usage && ended.usage.outputTokens > 0) this.#drift.tokens(this.#options.deps.clock.elapsed());
+    if ((ended.usage?.get(SPEED_UNIT) ?? 0) > 0) this.#drift.output(this.#options.deps.clock.elapsed());
     this.pool.touch();
     const { requestId, model, usage, report } = ended;
     const { claim, end } = report;
@@ -100,9 +101,7 @@ export class ModelArea {
       first_byte_ms: report.firstByteMs === undefined ? undefined : Math.round(report.firstByteMs),
       duration_ms: Math.round(report.durationMs),
       bytes_out: report.bytesOut,
-      input_tokens: usage?.inputTokens,
-      output_tokens: usage?.outputTokens,
-      audio_s: usage?.audioSeconds,
+      ...toLogFields(usage),
     });
     this.#idle.check();
   }
@@ -149,7 +148,7 @@ export class ModelArea {
       slotsTotal += seat.capacity;
       lastHeartbeatAt = Math.max(lastHeartbeatAt, seat.session.lastHeartbeatAt);
     }
-    const { ended, broken, outputTokens, bytesOut } = this.#ledger.counts;
+    const { ended, broken, output, bytesOut } = this.#ledger.counts;
     let bytes = bytesOut;
     for (const job of this.pool.jobs.all()) bytes += job.bytesOut;
     this.#drift.look(lastHeartbeatAt);
@@ -161,7 +160,7 @@ export class ModelArea {
       waitingCapacity: this.pool.queueCapacity,
       requests: ended,
       failures: broken,
-      tokens: outputTokens,
+      tokens: output,
       bytes,
     };
   }
@@ -216,6 +215,12 @@ export class ModelArea {
   close(): void {
     this.endpoint.close(1012, "server restart");
   }
+}
+
+function toLogFields(usage: Usage | undefined): Record<string, number> {
+  const fields: Record<string, number> = {};
+  if (usage) for (const [unit, amount] of usage) fields[UNITS[unit].logField] = amount;
+  return fields;
 }
 
 const COUNTED_AS = { idle: "idle", working: "working", not_ready: "notReady", draining: "draining" } as const;

@@ -2,7 +2,7 @@ import { SlidingSum } from "../figures/sliding-sum.ts";
 
 interface Figures {
   requests: number;
-  readonly tokens: SlidingSum;
+  readonly output: SlidingSum;
 }
 
 /** Models that are counted at once, before those long gone are looked for. */
@@ -18,25 +18,25 @@ export class ModelFigures {
     this.#known = known;
   }
 
-  /** Counts a job that ended, and the tokens of its answer. `now` is `Clock.elapsed`. */
-  count(model: string, outputTokens: number, now: number): void {
+  /** Counts a job that ended, and its answer's output in the unit of speed. `now` is `Clock.elapsed`. */
+  count(model: string, output: number, now: number): void {
     const figures = this.#figures.get(model) ?? this.#add(model);
     figures.requests += 1;
-    if (outputTokens > 0) figures.tokens.add(outputTokens, now);
+    if (output > 0) figures.output.add(output, now);
   }
 
   requests(model: string): number {
     return this.#figures.get(model)?.requests ?? 0;
   }
 
-  /** Output tokens a second, over the last minute. */
-  tokensPerS(model: string, now: number): number {
-    return this.#figures.get(model)?.tokens.rate(now) ?? 0;
+  /** Output per second over the last minute, in the unit of speed. */
+  speed(model: string, now: number): number {
+    return this.#figures.get(model)?.output.rate(now) ?? 0;
   }
 
   #add(model: string): Figures {
     if (this.#figures.size >= MAX_MODELS) this.#forget();
-    const figures = { requests: 0, tokens: new SlidingSum() };
+    const figures = { requests: 0, output: new SlidingSum() };
     this.#figures.set(model, figures);
     return figures;
   }

@@ -1,3 +1,4 @@
+import { SPEED_UNIT, UNIT_RULES, type Unit } from "../figures/units.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Seat } from "../pool/seat.ts";
 import type { JobState, ModelJobs } from "./job-state.ts";
@@ -43,12 +44,15 @@ export interface ModelState {
   readonly waiting: number;
   /** Jobs for it that have ended. */
   readonly requests_total: number;
-  /** Output tokens a second, over the last minute. */
+  /** Output tokens per second over the last minute. */
   readonly tokens_per_s: number;
 }
 
+/** What a worker has used in each unit since it connected: `output_tokens_total`. */
+export type UnitTotals = Readonly<Record<`${Unit}_total`, number>>;
+
 /** One worker in the State API. Times are RFC 3339; text is the worker's own word. */
-export interface WorkerState {
+export interface WorkerState extends UnitTotals {
   readonly id: string;
   readonly name: string;
   readonly status: WorkerStatus;
@@ -67,10 +71,7 @@ export interface WorkerState {
   readonly processed_total: number;
   readonly failures_total: number;
   readonly avg_processing_ms: number;
-  readonly input_tokens_total: number;
-  readonly output_tokens_total: number;
-  readonly audio_seconds_total: number;
-  /** Output tokens a second, over the last minute; null for a worker that has not stated any yet. */
+  /** Output tokens per second over the last minute; null for a worker that has not stated any yet. */
   readonly tokens_per_s: number | null;
   readonly last_error: string | null;
 }
@@ -101,10 +102,8 @@ export function toWorkerState(seat: Seat, now: number): WorkerState {
     processed_total: totals.processed,
     failures_total: totals.failures,
     avg_processing_ms: totals.processed === 0 ? 0 : Math.round(totals.processingMs / totals.processed),
-    input_tokens_total: totals.inputTokens,
-    output_tokens_total: totals.outputTokens,
-    audio_seconds_total: Math.round(totals.audioSeconds * 1000) / 1000,
-    tokens_per_s: totals.outputTokens === 0 ? null : tenths(totals.tokens.rate(now)),
+    ...toUnitTotals(totals.usage),
+    tokens_per_s: (totals.usage.get(SPEED_UNIT) ?? 0) > 0 ? tenths(totals.output.rate(now)) : null,
     last_error: totals.lastError ?? null,
   };
 }
@@ -133,8 +132,17 @@ export function toModelStates(
     inflight: jobs.get(name)?.inflight ?? 0,
     waiting: jobs.get(name)?.waiting ?? 0,
     requests_total: figures.requests(name),
-    tokens_per_s: tenths(figures.tokensPerS(name, now)),
+    tokens_per_s: tenths(figures.speed(name, now)),
   }));
+}
+
+const TOTALS = UNIT_RULES.map(([unit]) => [unit, `${unit}_total`] as const);
+
+function toUnitTotals(usage: ReadonlyMap<string, number>): UnitTotals {
+  const totals: Record<string, number> = {};
+  // Sums of fractions, such as seconds, would show their rounding errors.
+  for (const [unit, field] of TOTALS) totals[field] = Math.round((usage.get(unit) ?? 0) * 1000) / 1000;
+  return totals as UnitTotals; // has a field for every unit of the table
 }
 
 function tenths(value: number): number {

@@ -1,17 +1,25 @@
-import type { Usage } from "./ledger.ts";
+import type { Unit, Usage } from "../figures/units.ts";
+import { isRecord } from "../json/parse.ts";
 
 const MAX_TOKENS = 2 ** 31;
 
-/** A `usage` object of OpenAI's or Anthropic's APIs; undefined when it counts no tokens. */
+/** The tokens of a `usage` object of OpenAI's or Anthropic's APIs; undefined when it counts none. */
 export function toTokenUsage(usage: Readonly<Record<string, unknown>>): Usage | undefined {
   const input = toCount(usage["prompt_tokens"]) ?? toCount(usage["input_tokens"]);
   const output = toCount(usage["completion_tokens"]) ?? toCount(usage["output_tokens"]);
-  return input === undefined && output === undefined
-    ? undefined
-    : { inputTokens: input ?? 0, outputTokens: output ?? 0 };
+  if (input === undefined && output === undefined) return undefined;
+  const tokens = new Map<Unit, number>([
+    ["input_tokens", input ?? 0],
+    ["output_tokens", output ?? 0],
+  ]);
+  const details = usage["prompt_tokens_details"] ?? usage["input_tokens_details"];
+  const cached = isRecord(details) ? toCount(details["cached_tokens"]) : undefined;
+  // In OpenAI's form these are part of the input, so there are never more of them.
+  if (cached !== undefined) tokens.set("cached_tokens", Math.min(cached, input ?? 0));
+  return tokens;
 }
 
-/** A count as backends state it; what a hostile one makes up is not added to anything. */
+/** A count as a backend states it; undefined for numbers that only a hostile backend would send. */
 function toCount(value: unknown): number | undefined {
   return typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= MAX_TOKENS ? value : undefined;
 }

@@ -9,16 +9,15 @@ export interface SeatTotals {
   processed: number;
   failures: number;
   processingMs: number;
-  inputTokens: number;
-  outputTokens: number;
-  audioSeconds: number;
   /** The last failure in our words; undefined while there was none. */
   lastError: string | undefined;
   /** `Clock.elapsed` of it. */
   lastFailedAt: number | undefined;
   readonly recent: RecentOutcomes;
-  /** Output tokens of late. */
-  readonly tokens: SlidingSum;
+  /** What its answers stated that they used, by unit. */
+  readonly usage: Map<string, number>;
+  /** Output of the last minute, in the unit of speed. */
+  readonly output: SlidingSum;
 }
 
 /** A session in a pool, with its busy count: the counter that decides who gets a job. Only the pool changes it. */
@@ -28,13 +27,11 @@ export class Seat {
     processed: 0,
     failures: 0,
     processingMs: 0,
-    inputTokens: 0,
-    outputTokens: 0,
-    audioSeconds: 0,
     lastError: undefined,
     lastFailedAt: undefined,
     recent: new RecentOutcomes(),
-    tokens: new SlidingSum(),
+    usage: new Map(),
+    output: new SlidingSum(),
   };
   busy = 0;
   /** An operator wants it to take no more jobs. */

@@ -1,27 +1,26 @@
+import type { Usage } from "../../figures/units.ts";
 import { findLastObject } from "../../json/find-member.ts";
-import type { Usage } from "../../models/ledger.ts";
 import { toTokenUsage } from "../../models/token-usage.ts";
 import type { AnswerEnds } from "../../reply/answer-ends.ts";
 
-/** A day: what a hostile backend makes up beyond is not added to anything. */
+/** A day. Longer audio is a number that a hostile backend made up, and is not counted. */
 const MAX_SECONDS = 24 * 60 * 60;
 
 /**
- * What a transcription's answer stated: `usage` of seconds or of tokens at its end, and the `duration` that stands at the
- * start of verbose forms. Undefined when it stated nothing that can be believed.
+ * The usage that a transcription's answer stated: `usage` in seconds or tokens at its end, and the `duration` at the start
+ * of verbose forms. Undefined when it stated none, or none that is credible.
  */
 export function readAudioUsage(ends: AnswerEnds): Usage | undefined {
   const usage = findLastObject(ends.last, "usage", toAudioUsage);
-  const audioSeconds = usage?.audioSeconds ?? durationIn(ends.first);
-  if (audioSeconds === undefined) return usage;
-  return { inputTokens: usage?.inputTokens ?? 0, outputTokens: usage?.outputTokens ?? 0, audioSeconds };
+  if (usage?.has("audio_seconds")) return usage;
+  const seconds = durationIn(ends.first);
+  return seconds === undefined ? usage : new Map([...(usage ?? []), ["audio_seconds", seconds]]);
 }
 
 function toAudioUsage(usage: Readonly<Record<string, unknown>>): Usage | undefined {
-  const audioSeconds = toSeconds(usage["seconds"]);
+  const seconds = toSeconds(usage["seconds"]);
   const tokens = toTokenUsage(usage);
-  if (audioSeconds === undefined) return tokens;
-  return { ...(tokens ?? { inputTokens: 0, outputTokens: 0 }), audioSeconds };
+  return seconds === undefined ? tokens : new Map([...(tokens ?? []), ["audio_seconds", seconds]]);
 }
 
 /** Backends write it as a number, early OpenAI answers as text. Quotes inside a text value are escaped. */

@@ -16,7 +16,10 @@ test("a job that ended is counted under its plugin, model and outcome", async ()
   model.duration(42);
   model.firstByte(0.2);
   model.queueWait(0);
-  model.tokens(10, 200);
+  model.used("input_tokens", 10);
+  model.used("cached_tokens", 4);
+  model.used("output_tokens", 200);
+  model.used("audio_seconds", 1.5);
   model.retries(2);
   model.bytesOut(1000);
   expect(await lines(metrics, "moorage_jobs_total")).toEqual([
@@ -29,6 +32,9 @@ test("a job that ended is counted under its plugin, model and outcome", async ()
   expect(await lines(metrics, "moorage_tokens_total")).toEqual([
     'moorage_tokens_total{plugin="llm",model="llama3",direction="input"} 10',
     'moorage_tokens_total{plugin="llm",model="llama3",direction="output"} 200',
+  ]);
+  expect(await lines(metrics, "moorage_audio_seconds_total")).toEqual([
+    'moorage_audio_seconds_total{plugin="llm",model="llama3"} 1.5',
   ]);
   expect(await lines(metrics, "moorage_retries_total")).toEqual([
     'moorage_retries_total{plugin="llm",reason="worker_failed"} 2',
@@ -72,7 +78,8 @@ test("a model that was removed has no series left and makes room for another", a
 
 test("a token count that makes no sense is left out instead of ending the job in an error", async () => {
   const metrics = createMetrics("1");
-  metrics.forModel("llm", "m").tokens(-5, Number.NaN);
+  metrics.forModel("llm", "m").used("input_tokens", -5);
+  metrics.forModel("llm", "m").used("output_tokens", Number.NaN);
   expect(await lines(metrics, "moorage_tokens_total")).toEqual([]);
 });
 

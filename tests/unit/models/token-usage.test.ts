@@ -1,30 +1,35 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
+import type { Usage } from "../../../src/figures/units.ts";
 import { readUsage } from "../../../src/plugins/llm/usage.ts";
 import { AnswerEnds } from "../../../src/reply/answer-ends.ts";
 
 function usageOf(...pieces: readonly string[]) {
   const tail = new AnswerEnds();
   for (const piece of pieces) tail.push(new TextEncoder().encode(piece));
-  return readUsage(tail);
+  return toObject(readUsage(tail));
+}
+
+function toObject(usage: Usage | undefined): Record<string, number> | undefined {
+  return usage && Object.fromEntries(usage);
 }
 
 test.each([
   [
     "chat",
     '{"choices":[],"usage":{"prompt_tokens":5,"completion_tokens":7,"total_tokens":12}}',
-    { inputTokens: 5, outputTokens: 7 },
+    { input_tokens: 5, output_tokens: 7 },
   ],
-  ["embeddings", '{"data":[],"usage":{"prompt_tokens":5,"total_tokens":5}}', { inputTokens: 5, outputTokens: 0 }],
+  ["embeddings", '{"data":[],"usage":{"prompt_tokens":5,"total_tokens":5}}', { input_tokens: 5, output_tokens: 0 }],
   [
     "responses",
     'event: response.completed\ndata: {"response":{"usage":{"input_tokens":3,"input_tokens_details":{"cached_tokens":1},"output_tokens":4}}}\n\n',
-    { inputTokens: 3, outputTokens: 4 },
+    { input_tokens: 3, cached_tokens: 1, output_tokens: 4 },
   ],
   [
     "an earlier one before a null",
     'data: {"usage":{"prompt_tokens":1,"completion_tokens":2}}\n\ndata: {"usage":null}\n\ndata: [DONE]\n\n',
-    { inputTokens: 1, outputTokens: 2 },
+    { input_tokens: 1, output_tokens: 2 },
   ],
 ])("usage is read from %s", (_name, text, usage) => {
   expect(usageOf(text)).toEqual(usage);
@@ -34,7 +39,7 @@ test("the Messages API counts its input in the first event and its output in the
   const first = 'event: message_start\ndata: {"message":{"usage":{"input_tokens":25,"output_tokens":1}}}\n\n';
   const middle = `data: {"delta":"${"x".repeat(40_000)}"}\n\n`;
   const last = 'event: message_delta\ndata: {"usage":{"output_tokens":15}}\n\n';
-  expect(usageOf(first, middle, last)).toEqual({ inputTokens: 25, outputTokens: 15 });
+  expect(usageOf(first, middle, last)).toEqual({ input_tokens: 25, output_tokens: 15 });
 });
 
 test("an input that is counted at the start of a long stream is found wherever its event is cut in two", () => {
@@ -42,7 +47,10 @@ test("an input that is counted at the start of a long stream is found wherever i
   const middle = `data: {"delta":"${"x".repeat(40_000)}"}\n\n`;
   const last = 'event: message_delta\ndata: {"usage":{"output_tokens":15}}\n\n';
   for (let cut = 0; cut <= first.length; cut += 1)
-    expect(usageOf(first.slice(0, cut), first.slice(cut), middle, last)).toEqual({ inputTokens: 25, outputTokens: 15 });
+    expect(usageOf(first.slice(0, cut), first.slice(cut), middle, last)).toEqual({
+      input_tokens: 25,
+      output_tokens: 15,
+    });
 });
 
 test("a stream cut anywhere gives the same usage", () => {
@@ -54,7 +62,7 @@ test("a stream cut anywhere gives the same usage", () => {
       const at = [0, ...cuts.sort((a, b) => a - b), bytes.length];
       const tail = new AnswerEnds();
       for (let index = 1; index < at.length; index += 1) tail.push(bytes.subarray(at[index - 1], at[index]));
-      expect(readUsage(tail)).toEqual({ inputTokens: 11, outputTokens: 22 });
+      expect(toObject(readUsage(tail))).toEqual({ input_tokens: 11, output_tokens: 22 });
     }),
   );
 });
@@ -63,7 +71,7 @@ test("the word in a text is not taken for the count", () => {
   expect(usageOf('{"choices":[{"message":{"content":"\\"usage\\":{\\"prompt_tokens\\":9}"}}]}')).toBeUndefined();
   expect(
     usageOf('{"content":"\\"usage\\": {\\"prompt_tokens\\": 9}","usage":{"prompt_tokens":1,"completion_tokens":1}}'),
-  ).toEqual({ inputTokens: 1, outputTokens: 1 });
+  ).toEqual({ input_tokens: 1, output_tokens: 1 });
 });
 
 test.each([
@@ -84,7 +92,7 @@ test("an answer of many megabytes is held by its last 16 KiB", () => {
   const piece = new Uint8Array(1000).fill(0x20);
   for (let count = 0; count < 10_000; count += 1) tail.push(piece);
   tail.push(new TextEncoder().encode('"usage":{"prompt_tokens":1,"completion_tokens":2}'));
-  expect(readUsage(tail)).toEqual({ inputTokens: 1, outputTokens: 2 });
+  expect(toObject(readUsage(tail))).toEqual({ input_tokens: 1, output_tokens: 2 });
 });
 
 test("a tail made of what looks like counts is given up after a few", () => {

@@ -31,7 +31,7 @@ describe("the drift of a pool", () => {
   test("goes on after tokens until their rate is zero again, and then stops", () => {
     const clock = new FakeClock();
     const drift = new Drift(clock);
-    drift.tokens(clock.elapsed());
+    drift.output(clock.elapsed());
     let last = 0;
     for (let second = 1; second <= 200; second += 1) {
       clock.advance(1000);

@@ -1,0 +1,45 @@
+/** How a unit of usage is shown. */
+interface UnitRule {
+  /** Its field in the log line `job.ended`. */
+  readonly logField: string;
+  /** The Prometheus counter that adds it up, with the labels that tell it apart there. Several units may share one. */
+  readonly counter?: {
+    readonly name: string;
+    readonly help: string;
+    readonly labels: Readonly<Record<string, string>>;
+  };
+}
+
+const tokens = (direction: string): UnitRule["counter"] => ({
+  name: "moorage_tokens_total",
+  help: "Tokens as the answers stated them.",
+  labels: { direction },
+});
+
+/** Every unit that the server counts. A plugin whose answers state another one adds its row here. */
+export const UNITS = {
+  /** Tokens of the request, cached ones included. */
+  input_tokens: { logField: "input_tokens", counter: tokens("input") },
+  /** Input tokens that the backend took from its cache. They have no counter: adding them to the others would count them twice. */
+  cached_tokens: { logField: "cached_tokens" },
+  output_tokens: { logField: "output_tokens", counter: tokens("output") },
+  audio_seconds: {
+    logField: "audio_s",
+    counter: {
+      name: "moorage_audio_seconds_total",
+      help: "Seconds of audio as the answers stated them.",
+      labels: {},
+    },
+  },
+} as const satisfies Readonly<Record<string, UnitRule>>;
+
+export type Unit = keyof typeof UNITS;
+
+/** The units with their rules, in the order in which they are shown. */
+export const UNIT_RULES: readonly (readonly [Unit, UnitRule])[] = Object.entries(UNITS) as [Unit, UnitRule][]; // the keys of a literal, which Object.entries types as strings
+
+/** What an answer stated that its job used. A unit that it did not state is missing. */
+export type Usage = ReadonlyMap<Unit, number>;
+
+/** The unit whose amount per second is the speed of a model or worker. */
+export const SPEED_UNIT: Unit = "output_tokens";

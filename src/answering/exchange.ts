@@ -1,4 +1,5 @@
 import type { CancelTimer, Clock } from "../system/deps.ts";
+import { type Progress, watchSilence } from "../system/silence.ts";
 import { SendCredit } from "../wire/credit.ts";
 import {
   bodyRoom,
@@ -51,7 +52,7 @@ const SLICE_BYTES = 128 * 1024;
 const EMPTY = new Uint8Array(0);
 
 /** One request from the server and the backend's answer to it, as the worker sees them. Starts when it is made. */
-export class WorkerExchange {
+export class WorkerExchange implements Progress {
   readonly #options: WorkerExchangeOptions;
   readonly #credit: SendCredit;
   readonly #abort = new AbortController();
@@ -62,14 +63,14 @@ export class WorkerExchange {
   #head: ResponseHead | undefined;
   #headSent = false;
   #ended = false;
-  #lastProgressAt: number;
-  #cancelTimer: CancelTimer | undefined;
+  #stopWatch: CancelTimer | undefined;
+  lastProgressAt: number;
 
   constructor(options: WorkerExchangeOptions) {
     this.#options = options;
     this.#credit = new SendCredit(options.window);
     this.#startedAt = options.clock.elapsed();
-    this.#lastProgressAt = this.#startedAt;
+    this.lastProgressAt = this.#startedAt;
   }
 
   /** Sends the request to the backend; `end` says that `body` is all of it. Called once. */
@@ -151,7 +152,7 @@ export class WorkerExchange {
     const response = await ask(body, this.#abort.signal);
     this.#progress();
     if (this.#ended) return;
-    if (mayFallSilent) this.#cancelTimer?.();
+    if (mayFallSilent) this.#stopWatch?.();
     const answer: ResponseHead = { status: response.status, headers: toHeaderPairs(response.headers) };
     if (answer.status < 200 || answer.status > 599 || bodyRoom(answer) < SLICE_BYTES) {
       return this.breakOff("upstream_error", "the model server's answer has a head that cannot be passed on");
@@ -197,22 +198,18 @@ export class WorkerExchange {
   }
 
   #progress(): void {
-    this.#lastProgressAt = this.#options.clock.elapsed();
+    this.lastProgressAt = this.#options.clock.elapsed();
   }
 
-  /** One timer an exchange, set anew only when it fires: progress itself costs no timer. */
-  #watchSilence(limitMs: number): void {
-    const check = (): void => {
-      if (this.#isServersTurn()) this.#progress();
-      const silentMs = this.#options.clock.elapsed() - this.#lastProgressAt;
-      if (silentMs >= limitMs) return this.breakOff("timeout", `the model server was silent for ${limitMs} ms`);
-      this.#cancelTimer = this.#options.clock.after(limitMs - silentMs, check);
-    };
-    this.#cancelTimer = this.#options.clock.after(limitMs, check);
+  #watchSilence(silenceMs: number): void {
+    const limits = { silenceMs, stallMs: Number.POSITIVE_INFINITY };
+    this.#stopWatch = watchSilence(this.#options.clock, this, limits, () =>
+      this.breakOff("timeout", `the model server was silent for ${silenceMs} ms`),
+    );
   }
 
-  /** The backend is not the one that keeps this exchange waiting. */
-  #isServersTurn(): boolean {
+  /** The backend is held back: the server takes no more of its answer, or still owes it a part of the request. */
+  get isWaitingForUs(): boolean {
     if (this.#head) return this.#credit.left <= 0 || !this.#options.wire.hasRoom();
     return this.#upload?.isStarved === true;
   }
@@ -225,7 +222,7 @@ export class WorkerExchange {
 
   #end(kind: ExchangeOutcome["kind"], code?: ResetCode, message?: string): void {
     this.#ended = true;
-    this.#cancelTimer?.();
+    this.#stopWatch?.();
     this.#options.onEnded({
       kind,
       status: this.#head?.status,

@@ -1,5 +1,6 @@
 import { Fault } from "../errors.ts";
 import type { CancelTimer, Clock } from "../system/deps.ts";
+import { watchSilence } from "../system/silence.ts";
 import type { Exchange, ExchangeEnd, ExchangeRequest } from "../tunnel/exchange.ts";
 import type { Session } from "../tunnel/session.ts";
 import type { ResponseHead } from "../wire/frame.ts";
@@ -228,7 +229,7 @@ export class Job implements RegisteredJob {
       onSettled: () => claim.release(),
     });
     this.#exchange = exchange;
-    this.#watch();
+    this.#watch(exchange);
   }
 
   #begin(head: ResponseHead): void {
@@ -275,18 +276,12 @@ export class Job implements RegisteredJob {
     this.#acquire();
   }
 
-  /** One lazily re-armed timer: progress only moves the time that the timer will look at. */
-  #watch(leftMs = Number.POSITIVE_INFINITY): void {
-    const { silenceMs, stallMs } = this.#spec;
-    this.#stopWatch = this.#clock.after(Math.min(leftMs, silenceMs, stallMs), () => {
-      const exchange = this.#exchange;
-      if (!exchange) return;
-      const limitMs = exchange.isWaitingForUs ? stallMs : silenceMs;
-      const stillMs = exchange.lastProgressAt + limitMs - this.#clock.elapsed();
-      if (stillMs > 0) return this.#watch(stillMs);
+  #watch(exchange: Exchange): void {
+    this.#stopWatch = watchSilence(this.#clock, exchange, this.#spec, (isStall) => {
+      if (this.#exchange !== exchange) return;
       // A client that takes nothing has left in all but name; a worker that sends nothing is told to stop.
-      if (!exchange.isWaitingForUs) this.#stopped = new Fault("upstream_timeout");
-      exchange.cancel(exchange.isWaitingForUs ? "canceled" : "timeout");
+      if (!isStall) this.#stopped = new Fault("upstream_timeout");
+      exchange.cancel(isStall ? "canceled" : "timeout");
     });
   }
 

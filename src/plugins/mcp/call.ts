@@ -3,6 +3,7 @@ import { ClientGone } from "../../http/body.ts";
 import { CreditedStream } from "../../reply/credited-stream.ts";
 import { type LineState, lineStateAfter } from "../../reply/sse.ts";
 import type { CancelTimer, Clock } from "../../system/deps.ts";
+import { type SilenceLimits, watchSilence } from "../../system/silence.ts";
 import type { Exchange, ExchangeEnd, ExchangeRequest, ExchangeSink } from "../../tunnel/exchange.ts";
 import type { Session } from "../../tunnel/session.ts";
 import type { ResponseHead } from "../../wire/frame.ts";
@@ -57,7 +58,7 @@ export function callRelay(options: CallOptions): Promise<Response> {
   });
 }
 
-class Call implements ExchangeSink {
+class Call implements ExchangeSink, SilenceLimits {
   readonly #options: CallOptions;
   readonly #resolve: (response: Response) => void;
   readonly #reject: (error: unknown) => void;
@@ -89,7 +90,8 @@ class Call implements ExchangeSink {
     const { session, request, signal } = this.#options;
     signal.addEventListener("abort", this.#leave);
     this.#exchange = session.open(request, this);
-    this.#watch();
+    // A request that its session cannot carry has ended by now.
+    if (!this.#end) this.#watch(this.#exchange);
     // Gone already: there will be no event for it.
     if (signal.aborted) this.#leave();
   }
@@ -197,19 +199,20 @@ class Call implements ExchangeSink {
     });
   }
 
-  /** One lazily re-armed timer: progress only moves the time that the timer will look at. */
-  #watch(leftMs = Number.POSITIVE_INFINITY): void {
-    const { clock, silenceMs, stallMs } = this.#options;
-    this.#stopWatch = clock.after(Math.min(leftMs, silenceMs, stallMs), () => {
-      const exchange = this.#exchange;
-      if (!exchange || this.#end) return;
-      const isOurs = exchange.isWaitingForUs;
-      const limitMs = isOurs ? stallMs : silenceMs;
-      // A stream of events may be silent for as long as it likes.
-      const stillMs = this.#isEventStream && !isOurs ? limitMs : exchange.lastProgressAt + limitMs - clock.elapsed();
-      if (stillMs > 0) return this.#watch(stillMs);
-      if (!isOurs) this.#fault = new Fault("upstream_timeout");
-      exchange.cancel(isOurs ? "canceled" : "timeout");
+  /** An event stream may be silent for as long as it likes. */
+  get silenceMs(): number {
+    return this.#isEventStream ? Number.POSITIVE_INFINITY : this.#options.silenceMs;
+  }
+
+  get stallMs(): number {
+    return this.#options.stallMs;
+  }
+
+  #watch(exchange: Exchange): void {
+    this.#stopWatch = watchSilence(this.#options.clock, exchange, this, (isStall) => {
+      if (this.#end) return;
+      if (!isStall) this.#fault = new Fault("upstream_timeout");
+      exchange.cancel(isStall ? "canceled" : "timeout");
     });
   }
 

@@ -76,6 +76,14 @@ module.exports = {
     ]),
     reaches("wire-reach", "The wire is read by both programs and knows neither.", "^src/wire/", SHARED),
     reaches("tunnel-reach", "The tunnel knows the wire.", "^src/tunnel/", [...SHARED, "^src/wire/"]),
+    {
+      name: "sockets-behind-the-source",
+      comment:
+        "Areas take sessions from a SessionSource; only the composition root decides that they come from sockets.",
+      severity: "error",
+      from: { path: "^src/", pathNot: "^src/(app\\.ts$|tunnel/)" },
+      to: { path: "^src/tunnel/(endpoint|local-sessions|sockets)\\.ts$" },
+    },
     reaches("answering-reach", "The answering end knows the wire.", "^src/answering/", [
       ...SHARED,
       "^src/wire/",

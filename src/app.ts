@@ -21,7 +21,8 @@ import { Overview } from "./state/overview.ts";
 import { stateRoutes } from "./state/routes.ts";
 import type { Deps } from "./system/deps.ts";
 import { VERSION } from "./system/version.ts";
-import { websocketOptions } from "./tunnel/endpoint.ts";
+import { LocalSessions } from "./tunnel/local-sessions.ts";
+import { websocketOptions } from "./tunnel/sockets.ts";
 
 /** The server without its listener. */
 export interface App {
@@ -47,7 +48,8 @@ export function createApp(config: Config, deps: Deps): App {
     authFailures.add(1, deps.clock.elapsed());
   });
   const listener = createListener(() => elysia.server);
-  const plugins = createPlugins({ config, deps, auth, metrics, listener, version: VERSION });
+  const sessions = new LocalSessions(deps, config);
+  const plugins = createPlugins({ config, deps, auth, metrics, listener, sessions, version: VERSION });
   const cors = createCors(config);
   let isDraining = false;
   const overview = new Overview({

@@ -6,7 +6,7 @@ import type { Condition, ModelCard, Pulse } from "../plugin/contract.ts";
 import { Pool } from "../pool/pool.ts";
 import type { Deps } from "../system/deps.ts";
 import { Idle } from "../system/idle.ts";
-import { WorkerEndpoint } from "../tunnel/endpoint.ts";
+import type { Intake, SessionSource } from "../tunnel/session-source.ts";
 import { Drift } from "./drift.ts";
 import { registerGauges } from "./gauges.ts";
 import { createModelGreeting } from "./greeting.ts";
@@ -20,13 +20,14 @@ export interface ModelAreaOptions {
   readonly config: Config;
   readonly deps: Deps;
   readonly metrics: Metrics;
+  readonly sessions: SessionSource;
   readonly version: string;
 }
 
-/** What a plugin whose workers serve models is built on: its pool, the endpoint they connect to, and the count of its jobs. */
+/** The ground of a plugin whose workers serve models: its pool, the intake of their sessions, and the count of its jobs. */
 export class ModelArea {
   readonly pool: Pool;
-  readonly endpoint: WorkerEndpoint;
+  readonly intake: Intake;
   readonly #options: ModelAreaOptions;
   readonly #startedAt: number;
   readonly #ledger: Ledger;
@@ -48,14 +49,10 @@ export class ModelArea {
       startGraceMs: config.startGraceMs,
       name: options.pluginId,
     });
-    this.endpoint = new WorkerEndpoint({
-      deps: { ...deps, log: deps.log.with({ plugin: options.pluginId }) },
+    this.intake = options.sessions.createIntake({
+      pluginId: options.pluginId,
       greeting: createModelGreeting(config.legacyHoldBytes),
       pool: this.pool,
-      registerTimeoutMs: config.registerTimeoutMs,
-      windowBytes: config.windowBytes,
-      pingIntervalMs: config.pingIntervalMs,
-      confirmTimeoutMs: config.confirmTimeoutMs,
     });
     this.#ledger = new Ledger({
       pluginId: options.pluginId,
@@ -205,7 +202,7 @@ export class ModelArea {
   /** Takes no more workers, tells those that are here, and resolves when the last job has ended. */
   async drain(): Promise<void> {
     this.#draining.abort();
-    this.endpoint.drain("the server is shutting down");
+    this.intake.drain("the server is shutting down");
     // Workers that are told to go take nothing new, so nothing that waits could be served.
     this.pool.refuseWaiting(() => new Fault("draining", { retryAfterS: 5 }));
     await this.#idle.wait();
@@ -213,7 +210,7 @@ export class ModelArea {
   }
 
   close(): void {
-    this.endpoint.close(1012, "server restart");
+    this.intake.close(1012, "server restart");
   }
 }
 

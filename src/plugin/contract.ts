@@ -4,6 +4,7 @@ import type { Config } from "../config.ts";
 import type { Metrics } from "../figures/metrics.ts";
 import type { Listener } from "../http/listener.ts";
 import type { Deps } from "../system/deps.ts";
+import type { SessionSource } from "../tunnel/session-source.ts";
 
 /** What the server gives each plugin; nothing here belongs to one plugin. */
 export interface PluginContext {
@@ -12,6 +13,8 @@ export interface PluginContext {
   readonly auth: Auth;
   readonly metrics: Metrics;
   readonly listener: Listener;
+  /** Supplies the sessions of the plugin's workers. */
+  readonly sessions: SessionSource;
   readonly version: string;
 }
 

@@ -1,20 +1,20 @@
 import type { AnyElysia } from "elysia";
 import { errorResponses, rawAnswer } from "../openapi/schema.ts";
-import type { WorkerEndpoint } from "../tunnel/endpoint.ts";
+import type { Intake } from "../tunnel/session-source.ts";
 import type { PluginContext } from "./contract.ts";
 import { createRoutes } from "./route-context.ts";
 
-/** `GET /api/{plugin}/connect`: where the workers of a plugin dial in. */
+/** Serves `GET /api/{plugin}/connect`, where a plugin's workers connect. */
 export function workerRoutes(
   pluginId: string,
-  area: { readonly endpoint: WorkerEndpoint },
+  area: { readonly intake: Intake },
   { auth, listener }: Pick<PluginContext, "auth" | "listener">,
 ): AnyElysia {
   return createRoutes().get(
     `/api/${pluginId}/connect`,
     ({ request }) => {
       const credentials = auth.readWorkerCredentials(request, () => listener.addressOf(request));
-      return area.endpoint.upgrade(request, listener, (clientKey) => auth.admitWorker(credentials, clientKey));
+      return area.intake.upgrade(request, listener, (clientKey) => auth.admitWorker(credentials, clientKey));
     },
     {
       detail: {

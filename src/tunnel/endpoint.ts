@@ -1,84 +1,51 @@
-import type { ServerWebSocket } from "bun";
 import { Fault } from "../errors.ts";
 import type { CancelTimer, Deps, Log } from "../system/deps.ts";
 import { MAX_FRAME_BYTES } from "../wire/frame.ts";
 import { NATIVE_PROTOCOL } from "../wire/protocol.ts";
 import type { Registered } from "../wire/worker-messages.ts";
 import { AcceptPace } from "./accept-pace.ts";
-import type { Dialect, Socket } from "./dialect.ts";
-import type { Greeting, Hello } from "./greeting.ts";
+import type { Dialect } from "./dialect.ts";
+import type { Hello } from "./greeting.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { createFrameMemory, createNativeDialect } from "./native.ts";
-import { Outbox } from "./outbox.ts";
 import { IdOwners } from "./owners.ts";
-import { type Session, type SessionHost, WorkerSession } from "./session.ts";
+import { WorkerSession } from "./session.ts";
+import type { Admission, Intake, IntakeOptions } from "./session-source.ts";
+import {
+  closeSocket,
+  createSocket,
+  hasDrained,
+  MAX_MESSAGE_BYTES,
+  type SocketHandlers,
+  type Upgrader,
+  type WorkerSocket,
+} from "./sockets.ts";
 import { TurnShare } from "./turn-share.ts";
 
-/** The answer to a client key: who registers, or why not. */
-export type Admission = { readonly ok: true; readonly owner: string } | { readonly ok: false; readonly reason: string };
-
-/** What turns a request into a socket: the listener. */
-export interface Upgrader {
-  /** False for a request that cannot be upgraded. */
-  upgrade(request: Request, options: { readonly data: unknown; readonly headers?: Record<string, string> }): boolean;
-}
-
-/** A pool that takes new sessions in. */
-export interface SessionPool extends SessionHost {
-  onOpened(session: Session): void;
-}
-
-export interface EndpointOptions {
+export interface EndpointOptions extends Omit<IntakeOptions, "pluginId"> {
   readonly deps: Deps;
-  readonly greeting: Greeting;
-  readonly pool: SessionPool;
+  readonly limits: LinkLimits;
+}
+
+/** Limits that apply to the links of all plugins. */
+export interface LinkLimits {
+  /** How long a new socket may take to register. */
   readonly registerTimeoutMs: number;
+  /** Body bytes that each direction of each exchange starts with. */
   readonly windowBytes: number;
   readonly pingIntervalMs: number;
+  /** How long a slot is held for a worker that does not confirm a cancel. */
   readonly confirmTimeoutMs: number;
-  /** The largest message of a legacy worker that has registered; the frame limit decides unless given. */
-  readonly maxLegacyBytes?: number;
 }
 
-/** A message of up to twice the frame limit is read, so that one over it can be refused with a reason. */
-const MAX_MESSAGE_BYTES = 2 * MAX_FRAME_BYTES;
-
-/**
- * How Bun must hold the sockets: liveness is ours to judge, so its own pings and idle timeout are off. The send queue may
- * hold a legacy request, which travels in one message, beside what was already there. `largestBytes` is the longest
- * message of any plugin's workers: Bun has one limit for all sockets, and each endpoint keeps its own below it. What a peer
- * only announces reserves address space and no memory (Bun 1.4.5).
- */
-export function websocketOptions(largestBytes: number) {
-  return {
-    idleTimeout: 0,
-    sendPings: false,
-    maxPayloadLength: Math.max(MAX_MESSAGE_BYTES, largestBytes),
-    backpressureLimit: 128 * 1024 * 1024,
-  } as const;
-}
-
-/** Below this the socket counts as drained: enough left to keep the line busy until the sources have refilled it. */
-const DRAINED_BYTES = 64 * 1024;
-
-/** Sockets that have connected but not registered; beyond it upgrades are refused, so that they cannot fill memory. */
+/** Sockets that are open but not registered. Past this, upgrades are refused, so that such sockets cannot fill memory. */
 const MAX_UNREGISTERED = 10_000;
 
-/** When a worker that is told to go should come back, at the earliest: a restart takes about so long. */
+/** The earliest time at which a worker told to leave should come back: about what a restart takes. */
 const DRAIN_RETRY_AFTER_MS = 2000;
 
-/** What Bun's handlers find in `ws.data`. */
-interface SocketHandlers {
-  open(ws: WorkerSocket): void;
-  message(ws: WorkerSocket, message: string | Buffer): void;
-  drain(ws: WorkerSocket): void;
-  pong(): void;
-  close(ws: WorkerSocket, code: number, reason: string): void;
-}
-type WorkerSocket = ServerWebSocket<SocketHandlers>;
-
-/** Where a plugin's workers connect: sockets to sessions. The only file of the server that knows WebSockets. */
-export class WorkerEndpoint {
+/** Makes sessions of the sockets on which a plugin's workers connect to this server. */
+export class WorkerEndpoint implements Intake {
   readonly #options: EndpointOptions;
   readonly #log: Log;
   readonly #heartbeat: Heartbeat;
@@ -93,16 +60,12 @@ export class WorkerEndpoint {
   constructor(options: EndpointOptions) {
     this.#options = options;
     this.#log = options.deps.log;
-    this.#heartbeat = new Heartbeat(options.deps.clock, options.pingIntervalMs);
+    this.#heartbeat = new Heartbeat(options.deps.clock, options.limits.pingIntervalMs);
     this.#owners = new IdOwners(options.deps.clock);
     this.#pace = new AcceptPace(options.deps.clock);
     this.#closings = new TurnShare(options.deps.clock);
   }
 
-  /**
-   * Upgrades a worker's request, when many come at once a moment later. Throws or rejects with a `Fault` for one that is no
-   * upgrade; gives undefined once the socket is taken.
-   */
   upgrade(
     request: Request,
     upgrader: Upgrader,
@@ -135,14 +98,13 @@ export class WorkerEndpoint {
     return turn === undefined ? take() : turn.then(take);
   }
 
-  /** Takes no more workers and tells those that are here. */
   drain(reason: string): void {
     this.#isDraining = true;
     for (const session of this.#sessions) session.sendDrain(reason, DRAIN_RETRY_AFTER_MS);
   }
 
-  /** Ends every session. */
   close(code: number, reason: string): void {
+    this.#isDraining = true;
     for (const session of [...this.#sessions]) session.close(code, reason);
     this.#heartbeat.stop();
   }
@@ -160,25 +122,25 @@ export class WorkerEndpoint {
     return {
       open: (ws) => {
         this.#unregistered += 1;
-        cancelTimer = this.#options.deps.clock.after(this.#options.registerTimeoutMs, () => {
+        cancelTimer = this.#options.deps.clock.after(this.#options.limits.registerTimeoutMs, () => {
           settle();
           this.#refuse(ws, 1008, "expected register");
         });
       },
       message: (ws, message) => {
-        // Characters of text are at most as many as its bytes.
+        // Text has at most as many characters as bytes.
         if (message.length > (session ? maxSessionBytes : MAX_MESSAGE_BYTES)) {
           settle();
           return session ? session.close(1009, "message too large") : void this.#refuse(ws, 1009, "message too large");
         }
         if (session) return session.handleMessage(message);
-        // A refused socket may have more under way; it is closing and says nothing to us any more.
+        // A refused socket is closing: whatever it still sends is ignored.
         if (!cancelTimer) return;
         settle();
         session = this.#register(ws, message, dialect, admit);
       },
       drain: (ws) => {
-        if (ws.getBufferedAmount() <= DRAINED_BYTES) session?.handleDrain();
+        if (hasDrained(ws)) session?.handleDrain();
       },
       pong: () => session?.handlePong(),
       close: (_ws, code, reason) => {
@@ -212,7 +174,7 @@ export class WorkerEndpoint {
   }
 
   #createSession(ws: WorkerSocket, workerId: string, hello: Hello, dialect: Dialect["name"]): WorkerSession {
-    const { deps, greeting, pool, windowBytes, confirmTimeoutMs } = this.#options;
+    const { deps, greeting, pool, limits } = this.#options;
     const id = deps.ids.secret();
     const log = this.#log.with({ session: id, worker: workerId });
     let stopBeating = (): void => {};
@@ -226,7 +188,9 @@ export class WorkerEndpoint {
       },
       offer: hello.offer,
       dialect:
-        dialect === "native" ? createNativeDialect(windowBytes, this.#frameMemory) : greeting.createLegacyDialect(),
+        dialect === "native"
+          ? createNativeDialect(limits.windowBytes, this.#frameMemory)
+          : greeting.createLegacyDialect(),
       socket: createSocket(ws, (result) => session.handleSendResult(result)),
       host: {
         onOfferChange: (changed) => pool.onOfferChange(changed),
@@ -239,7 +203,7 @@ export class WorkerEndpoint {
       },
       clock: deps.clock,
       log,
-      confirmTimeoutMs,
+      confirmTimeoutMs: limits.confirmTimeoutMs,
     });
     stopBeating = this.#heartbeat.add(session);
     this.#sessions.add(session);
@@ -248,13 +212,14 @@ export class WorkerEndpoint {
   }
 
   #registered(session: WorkerSession): Registered {
+    const { windowBytes, pingIntervalMs } = this.#options.limits;
     return {
       type: "registered",
       worker_id: session.worker.id,
       session_id: session.id,
-      window: this.#options.windowBytes,
+      window: windowBytes,
       max_frame: MAX_FRAME_BYTES,
-      ping_interval_ms: this.#options.pingIntervalMs,
+      ping_interval_ms: pingIntervalMs,
     };
   }
 
@@ -264,39 +229,3 @@ export class WorkerEndpoint {
     return undefined;
   }
 }
-
-function createSocket(ws: WorkerSocket, onResult: (result: "queued" | "lost") => void): Socket {
-  const outbox = new Outbox({ send: (data) => ws.send(data), cork: (write) => ws.cork(write) }, onResult);
-  return {
-    send(data) {
-      outbox.send(data);
-      return "sent";
-    },
-    sendNow(data) {
-      outbox.sendNow(data);
-      return "sent";
-    },
-    ping: () => ws.ping(),
-    close(code, reason) {
-      // What was said before goodbye arrives before it.
-      outbox.flush();
-      closeSocket(ws, code, reason);
-    },
-  };
-}
-
-/** A close frame's reason takes 123 bytes (RFC 6455 §5.5); a peer that is gone gets none, for none would arrive. */
-function closeSocket(ws: WorkerSocket, code: number, reason: string): void {
-  if (code === NO_SIGN_OF_LIFE) ws.terminate();
-  else
-    ws.close(
-      code,
-      Buffer.from(reason)
-        .subarray(0, 123)
-        .toString()
-        .replace(/\ufffd+$/, ""),
-    );
-}
-
-/** The heartbeat's close code. */
-const NO_SIGN_OF_LIFE = 4000;

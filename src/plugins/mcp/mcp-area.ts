@@ -3,7 +3,7 @@ import { Fault } from "../../errors.ts";
 import type { Metrics } from "../../figures/metrics.ts";
 import type { Deps } from "../../system/deps.ts";
 import { Idle } from "../../system/idle.ts";
-import { WorkerEndpoint } from "../../tunnel/endpoint.ts";
+import type { Intake, SessionSource } from "../../tunnel/session-source.ts";
 import type { CallReport } from "./call.ts";
 import { relayGreeting } from "./greeting.ts";
 import type { SessionUse } from "./held-sessions.ts";
@@ -15,6 +15,7 @@ export interface McpAreaOptions {
   readonly config: Config;
   readonly deps: Deps;
   readonly metrics: Metrics;
+  readonly sessions: SessionSource;
 }
 
 /** A call that has ended, for the counts. */
@@ -27,10 +28,10 @@ export interface EndedCall {
   readonly report: CallReport;
 }
 
-/** The relays, the endpoint they connect to, and the count of their calls. */
+/** The relays, the intake of their sessions, and the count of their calls. */
 export class McpArea {
   readonly relays: Relays;
-  readonly endpoint: WorkerEndpoint;
+  readonly intake: Intake;
   readonly #options: McpAreaOptions;
   readonly #count: (labels: Readonly<Record<string, string>>, by?: number) => void;
   readonly #countOpened: (labels: Readonly<Record<string, string>>) => void;
@@ -41,7 +42,7 @@ export class McpArea {
   readonly #idle = new Idle(() => this.#running === 0);
 
   constructor(options: McpAreaOptions) {
-    const { config, deps, metrics } = options;
+    const { config, deps, metrics, sessions } = options;
     this.#options = options;
     this.relays = new Relays({
       clock: deps.clock,
@@ -51,14 +52,10 @@ export class McpArea {
         this.#changes += 1;
       },
     });
-    this.endpoint = new WorkerEndpoint({
-      deps: { ...deps, log: deps.log.with({ plugin: "mcp" }) },
+    this.intake = sessions.createIntake({
+      pluginId: "mcp",
       greeting: relayGreeting,
       pool: this.relays,
-      registerTimeoutMs: config.registerTimeoutMs,
-      windowBytes: config.windowBytes,
-      pingIntervalMs: config.pingIntervalMs,
-      confirmTimeoutMs: config.confirmTimeoutMs,
       maxLegacyBytes: legacyMessageBytes(config.mcpMaxAnswerBytes),
     });
     this.#count = metrics.counter("moorage_mcp_calls_total", "MCP requests ended, by method and outcome.", [
@@ -170,14 +167,14 @@ export class McpArea {
   async drain(): Promise<void> {
     this.#isDraining = true;
     this.relays.giveUpWaiting();
-    this.endpoint.drain("the server is shutting down");
+    this.intake.drain("the server is shutting down");
     await this.#idle.wait();
   }
 
   close(): void {
     this.#isDraining = true;
     this.relays.giveUpWaiting();
-    this.endpoint.close(1012, "server restart");
+    this.intake.close(1012, "server restart");
   }
 
   #tally(method: string, outcome: string): void {

@@ -1,7 +1,7 @@
 import { Fault } from "../../errors.ts";
 import type { CancelTimer, Clock } from "../../system/deps.ts";
-import type { SessionPool } from "../../tunnel/endpoint.ts";
 import type { Session } from "../../tunnel/session.ts";
+import type { SessionPool } from "../../tunnel/session-source.ts";
 import { FunctionCounts } from "./function-counts.ts";
 import { HeldSessions } from "./held-sessions.ts";
 

@@ -12,6 +12,7 @@ import { systemIds } from "../../../src/system/ids.ts";
 import { silentLog } from "../../../src/system/log.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { ScriptedSession } from "../../support/scripted-session.ts";
+import { ScriptedSource } from "../../support/scripted-source.ts";
 
 function setUp() {
   const clock = new FakeClock();
@@ -51,17 +52,17 @@ function setUp() {
   return { clock, pool, join, ask, ids, reports };
 }
 
-/** A plugin's pool as its plugin has it, with one worker. */
+/** A plugin's area on a source of scripted sessions. */
 function setUpPlugin() {
   const clock = new FakeClock();
   const metrics = createMetrics("1");
   const deps = { clock, ids: systemIds, log: silentLog };
-  const area = new ModelArea({ pluginId: "llm", config: defaultConfig(), deps, metrics, version: "1" });
+  const sessions = new ScriptedSource();
+  const area = new ModelArea({ pluginId: "llm", config: defaultConfig(), deps, metrics, sessions, version: "1" });
   const join = (workerId: string): ScriptedSession => {
-    const session = new ScriptedSession(workerId, ["m"], 1);
-    session.host = area.pool;
-    area.pool.onOpened(session);
-    return session;
+    const [intake] = sessions.intakes;
+    if (!intake) throw new Error("the area asked for no intake");
+    return intake.join(workerId, ["m"], 1);
   };
   const ends: JobEnd[] = [];
   const begin = (): void => {

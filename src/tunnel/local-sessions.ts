@@ -1,0 +1,19 @@
+import type { Deps } from "../system/deps.ts";
+import { type LinkLimits, WorkerEndpoint } from "./endpoint.ts";
+import type { Intake, IntakeOptions, SessionSource } from "./session-source.ts";
+
+/** The sessions of workers that are connected to this server: a WebSocket endpoint for each plugin. */
+export class LocalSessions implements SessionSource {
+  readonly #deps: Deps;
+  readonly #limits: LinkLimits;
+
+  constructor(deps: Deps, limits: LinkLimits) {
+    this.#deps = deps;
+    this.#limits = limits;
+  }
+
+  createIntake({ pluginId, ...options }: IntakeOptions): Intake {
+    const deps = { ...this.#deps, log: this.#deps.log.with({ plugin: pluginId }) };
+    return new WorkerEndpoint({ deps, limits: this.#limits, ...options });
+  }
+}

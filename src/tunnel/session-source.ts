@@ -1,0 +1,51 @@
+import type { Greeting } from "./greeting.ts";
+import type { Session, SessionHost } from "./session.ts";
+import type { Upgrader } from "./sockets.ts";
+
+/** The server's verdict on a client key: the owner that it stands for, or the reason for a refusal. */
+export type Admission = { readonly ok: true; readonly owner: string } | { readonly ok: false; readonly reason: string };
+
+/** The owner of a plugin's sessions, which hears of each from its beginning to its end. */
+export interface SessionPool extends SessionHost {
+  /** Called once for each session, before any other call about it. */
+  onOpened(session: Session): void;
+}
+
+export interface IntakeOptions {
+  /** The plugin whose workers these are: `llm`. */
+  readonly pluginId: string;
+  /** How the plugin's workers introduce themselves. */
+  readonly greeting: Greeting;
+  readonly pool: SessionPool;
+  /** The largest message, in bytes, of a legacy worker that has registered. The frame limit applies unless given. */
+  readonly maxLegacyBytes?: number;
+}
+
+/** Supplies plugins with sessions of their workers: from sockets of this server, or from anywhere else. */
+export interface SessionSource {
+  /** Starts to supply one plugin. Called once for each plugin. */
+  createIntake(options: IntakeOptions): Intake;
+}
+
+/**
+ * One plugin's supply of sessions.
+ *
+ * Duties: it MUST tell the pool of a session's opening exactly once, before anything else about that session, and of its
+ * end exactly once, after which it MUST NOT mention the session again. It MUST NOT supply a session after `close`.
+ */
+export interface Intake {
+  /**
+   * Turns a worker's HTTP request into a socket, after a short wait when very many arrive at once. Returns, or resolves to,
+   * undefined once the socket is open; throws, or rejects with, a `Fault` when there will be none. `admit` is asked for
+   * the key that the worker names in its first message.
+   */
+  upgrade(
+    request: Request,
+    upgrader: Upgrader,
+    admit: (clientKey: string | undefined) => Admission,
+  ): undefined | Promise<undefined>;
+  /** Refuses new workers and tells those connected that the server is going away. Their exchanges go on. */
+  drain(reason: string): void;
+  /** Ends every session. */
+  close(code: number, reason: string): void;
+}

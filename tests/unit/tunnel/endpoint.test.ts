@@ -1,0 +1,56 @@
+import { expect, test } from "bun:test";
+import { createModelGreeting } from "../../../src/models/greeting.ts";
+import { systemIds } from "../../../src/system/ids.ts";
+import { silentLog } from "../../../src/system/log.ts";
+import { WorkerEndpoint } from "../../../src/tunnel/endpoint.ts";
+import type { Session } from "../../../src/tunnel/session.ts";
+import type { SocketHandlers, WorkerSocket } from "../../../src/tunnel/sockets.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
+
+/** An endpoint whose sockets only record what is sent and how they are closed. */
+function setUp() {
+  const opened: Session[] = [];
+  const endpoint = new WorkerEndpoint({
+    deps: { clock: new FakeClock(), ids: systemIds, log: silentLog },
+    greeting: createModelGreeting(1000),
+    pool: { onOpened: (session) => opened.push(session), onOfferChange: () => {}, onClosed: () => {} },
+    limits: { registerTimeoutMs: 1000, windowBytes: 1000, pingIntervalMs: 1000, confirmTimeoutMs: 1000 },
+  });
+  const connect = () => {
+    const closes: string[] = [];
+    const socket = { send: () => 1, close: (code: number, reason: string) => closes.push(`${code} ${reason}`) };
+    const ws = socket as unknown as WorkerSocket; // The endpoint calls nothing else of it here.
+    let handlers: SocketHandlers | undefined;
+    void endpoint.upgrade(
+      new Request("http://localhost/", { headers: { upgrade: "websocket", "sec-websocket-protocol": "moorage.v1" } }),
+      {
+        upgrade: (_request, { data }) => {
+          handlers = data as SocketHandlers; // What an endpoint puts there.
+          return true;
+        },
+      },
+      () => ({ ok: true, owner: "o" }),
+    );
+    handlers?.open(ws);
+    return { closes, register: () => handlers?.message(ws, JSON.stringify({ type: "register", worker_id: "w" })) };
+  };
+  return { endpoint, opened, connect };
+}
+
+test("an endpoint supplies a session for each worker that registers", () => {
+  const { opened, connect } = setUp();
+  connect().register();
+  expect(opened.map(({ worker }) => worker.id)).toEqual(["w"]);
+});
+
+test.each([
+  ["drains", (endpoint: WorkerEndpoint) => endpoint.drain("restart")],
+  ["is closed", (endpoint: WorkerEndpoint) => endpoint.close(1012, "restart")],
+])("a socket that was open when its endpoint %s can no longer register", (_what, stop) => {
+  const { endpoint, opened, connect } = setUp();
+  const { register, closes } = connect();
+  stop(endpoint);
+  register();
+  expect(opened).toEqual([]);
+  expect(closes).toEqual(["1013 draining"]);
+});

@@ -40,7 +40,7 @@ export class Exchanges {
     this.#isDraining = true;
   }
 
-  /** Undefined, or what the server did that it must not: a reason for close code 1002. */
+  /** Handles one frame. Returns what the server did against the protocol, for the close reason; undefined where all is well. */
   handle(frame: Frame): string | undefined {
     if (frame.type === "request") {
       // Ids only grow and are never used twice: that is how late frames are told from invented ones.

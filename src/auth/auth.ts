@@ -78,7 +78,7 @@ export interface WorkerCredentials {
 /** `owner` tells two holders of different keys or roles apart, and reveals neither. */
 export type WorkerAdmission =
   | { readonly ok: true; readonly owner: string }
-  | { readonly ok: false; readonly reason: "unauthorized" | "unexpected client key" };
+  | { readonly ok: false; readonly refusal: "unauthorized" | "unexpected_client_key" };
 
 const OPEN: StateAccess = { isCurrent: () => true };
 
@@ -190,14 +190,14 @@ export function createAuth(config: Config, deps: Deps, onFailure: (surface: Auth
       };
     },
     admitWorker({ key, role, address }, registerKey) {
-      const turnAway = (reason: "unauthorized" | "unexpected client key"): WorkerAdmission => {
+      const turnAway = (refusal: "unauthorized" | "unexpected_client_key"): WorkerAdmission => {
         onFailure("worker");
-        return { ok: false, reason };
+        return { ok: false, refusal };
       };
-      if (client.keys.isEmpty && registerKey !== undefined) return turnAway("unexpected client key");
+      if (client.keys.isEmpty && registerKey !== undefined) return turnAway("unexpected_client_key");
       // A proxy that vouches for a role may have put its own Bearer token beside it.
       if (role !== undefined) return { ok: true, owner: `role:${role}` };
-      if (client.keys.isEmpty && key !== undefined) return turnAway("unexpected client key");
+      if (client.keys.isEmpty && key !== undefined) return turnAway("unexpected_client_key");
       if (client.isOpen) return { ok: true, owner: "open" };
       if (failures.retryAfterS(address) !== undefined) return turnAway("unauthorized");
       const given = [registerKey, key].filter((each) => each !== undefined);

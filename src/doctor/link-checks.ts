@@ -1,5 +1,6 @@
+import { closeName } from "../wire/closes.ts";
 import { NATIVE_PROTOCOL } from "../wire/protocol.ts";
-import { type LinkEnd, refusalHint } from "../worker/retry.ts";
+import { closeHint, type LinkEnd } from "../worker/retry.ts";
 import { bad, type Check, type Finding, good, warning } from "./check.ts";
 import { probe } from "./http-probe.ts";
 import { moorageCode, speakerName, strangeAnswer } from "./speaker.ts";
@@ -44,7 +45,7 @@ export function linkChecks(visit: Visit): readonly Check[] {
         const worker = await visit.worker();
         if (worker instanceof TemporaryWorker) return admitted(target);
         const isBlocked =
-          worker.reason === "unauthorized" &&
+          closeName(worker) === "unauthorized" &&
           target.clientKey !== undefined &&
           (await isAddressBlocked(target, signal));
         return judgeRefusal(worker, target, isBlocked);
@@ -103,37 +104,40 @@ function admitted({ clientKey, isLoopback }: Target): Finding {
   return warning("a worker without a key is taken in: anybody's", "Set CLIENT_KEY on the server and for its workers.");
 }
 
-/** `isBlocked`: the server looks at no key of this address now. */
-export function judgeRefusal(
-  { code, reason }: LinkEnd,
-  { clientKey }: Pick<Target, "clientKey">,
-  isBlocked: boolean,
-): Finding {
-  if (reason === "unauthorized") {
-    if (isBlocked)
+/** What the end of a link that was never registered means. `isBlocked`: the server rejects every key from this address now. */
+export function judgeRefusal(end: LinkEnd, { clientKey }: Pick<Target, "clientKey">, isBlocked: boolean): Finding {
+  switch (closeName(end)) {
+    case "unauthorized":
+      return unauthorized(clientKey, isBlocked);
+    case "unexpected_client_key":
       return bad(
-        "refused: too many wrong keys came from this address (429)",
-        "Wait a minute, find the program here that has the wrong key, and try again.",
+        "refused: a key is given, and the server has none",
+        "Set CLIENT_KEY on the server, or leave it out here: a server without a key accepts no worker that sends one.",
       );
-    if (clientKey === undefined)
-      return bad(
-        "refused: the server asks for a key, and none is given",
-        "Set CLIENT_KEY to what the server has there.",
-      );
-    return bad(
-      "refused: the key is not one of the server's",
-      "Compare CLIENT_KEY here and on the server; API_KEY is another.",
-    );
+    case "draining":
+      return bad("refused: the server is shutting down", "Start another server in its place.");
+    default: {
+      const hint = closeHint(end) ?? "See the server's log, and that of the proxy";
+      return bad(`the link ended before it was registered: ${end.reason.slice(0, 120)} (${end.code})`, `${hint}.`);
+    }
   }
-  if (reason === "unexpected client key")
+}
+
+function unauthorized(clientKey: string | undefined, isBlocked: boolean): Finding {
+  if (isBlocked)
     return bad(
-      "refused: a key is given, and the server has none",
-      "Set CLIENT_KEY on the server, or leave it out here; nothing else lets a worker with a key in.",
+      "refused: too many wrong keys came from this address (429)",
+      "Wait a minute, find the program here that has the wrong key, and try again.",
     );
-  if (code === 1013 || reason === "draining")
-    return bad("refused: the server is shutting down", "Start one in its place.");
-  const hint = refusalHint(code, reason) ?? "See the server's log, and that of the proxy.";
-  return bad(`the link ended before it was taken: ${reason.slice(0, 120)} (${code})`, `${hint.replace(/\.$/, "")}.`);
+  if (clientKey === undefined)
+    return bad(
+      "refused: the server asks for a key, and none is given",
+      "Set CLIENT_KEY to the same value as on the server.",
+    );
+  return bad(
+    "refused: the key is not one of the server's",
+    "Compare CLIENT_KEY here and on the server; API_KEY is another.",
+  );
 }
 
 /** A wrong client key and a blocked address are refused alike; a request without any key tells them apart. */

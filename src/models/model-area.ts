@@ -7,6 +7,7 @@ import { Pool } from "../pool/pool.ts";
 import type { Deps } from "../system/deps.ts";
 import { Idle } from "../system/idle.ts";
 import type { Intake, SessionSource } from "../tunnel/session-source.ts";
+import { CLOSES } from "../wire/closes.ts";
 import { Drift } from "./drift.ts";
 import { registerGauges } from "./gauges.ts";
 import { createModelGreeting } from "./greeting.ts";
@@ -111,8 +112,7 @@ export class ModelArea {
   /** For an operator: ends the worker's session; its jobs are lost, and it comes back. False for one that is not here. */
   disconnectWorker(workerId: string): boolean {
     const seat = this.pool.seatOf(workerId);
-    // 1012: workers dial again after it, soon and spread out.
-    seat?.session.close(1012, "disconnected by an operator");
+    seat?.session.close(CLOSES.disconnected_by_operator);
     return seat !== undefined;
   }
 
@@ -210,7 +210,7 @@ export class ModelArea {
   }
 
   close(): void {
-    this.intake.close(1012, "server restart");
+    this.intake.close(CLOSES.server_restart);
   }
 }
 

@@ -2,6 +2,7 @@ import { Fault } from "../errors.ts";
 import type { Clock } from "../system/deps.ts";
 import { Idle } from "../system/idle.ts";
 import type { Session, SessionHost } from "../tunnel/session.ts";
+import { CLOSES } from "../wire/closes.ts";
 import { type Demand, Directory } from "./directory.ts";
 import { JobsRegistry } from "./jobs-registry.ts";
 import { laneOf, lanesOf } from "./lines.ts";
@@ -108,7 +109,7 @@ export class Pool implements SessionHost {
     const before = this.#directory.seatOf(session.worker.id);
     const seat = this.#directory.add(session);
     this.#revision += 1;
-    before?.session.close(4001, "replaced");
+    before?.session.close(CLOSES.replaced);
     this.#serve(seat);
   }
 

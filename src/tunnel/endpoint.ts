@@ -1,5 +1,6 @@
 import { Fault } from "../errors.ts";
 import type { CancelTimer, Deps, Log } from "../system/deps.ts";
+import { CLOSES, type Close } from "../wire/closes.ts";
 import { MAX_FRAME_BYTES } from "../wire/frame.ts";
 import { NATIVE_PROTOCOL } from "../wire/protocol.ts";
 import type { Registered } from "../wire/worker-messages.ts";
@@ -103,9 +104,9 @@ export class WorkerEndpoint implements Intake {
     for (const session of this.#sessions) session.sendDrain(reason, DRAIN_RETRY_AFTER_MS);
   }
 
-  close(code: number, reason: string): void {
+  close(close: Close): void {
     this.#isDraining = true;
-    for (const session of [...this.#sessions]) session.close(code, reason);
+    for (const session of [...this.#sessions]) session.close(close);
     this.#heartbeat.stop();
   }
 
@@ -124,14 +125,15 @@ export class WorkerEndpoint implements Intake {
         this.#unregistered += 1;
         cancelTimer = this.#options.deps.clock.after(this.#options.limits.registerTimeoutMs, () => {
           settle();
-          this.#refuse(ws, 1008, "expected register");
+          this.#refuse(ws, CLOSES.expected_register);
         });
       },
       message: (ws, message) => {
         // Text has at most as many characters as bytes.
         if (message.length > (session ? maxSessionBytes : MAX_MESSAGE_BYTES)) {
           settle();
-          return session ? session.close(1009, "message too large") : void this.#refuse(ws, 1009, "message too large");
+          const close = CLOSES.message_too_large;
+          return session ? session.close(close) : void this.#refuse(ws, close);
         }
         if (session) return session.handleMessage(message);
         // A refused socket is closing: whatever it still sends is ignored.
@@ -156,16 +158,16 @@ export class WorkerEndpoint implements Intake {
     dialect: Dialect["name"],
     admit: (clientKey: string | undefined) => Admission,
   ): WorkerSession | undefined {
-    if (this.#isDraining) return this.#refuse(ws, 1013, "draining");
+    if (this.#isDraining) return this.#refuse(ws, CLOSES.draining);
     const { deps, greeting, pool } = this.#options;
     const parsed =
-      typeof message === "string" ? greeting.parse(message) : { ok: false as const, reason: "expected register" };
-    if (!parsed.ok) return this.#refuse(ws, 1008, parsed.reason);
+      typeof message === "string" ? greeting.parse(message) : { ok: false as const, close: CLOSES.expected_register };
+    if (!parsed.ok) return this.#refuse(ws, parsed.close);
     const hello = parsed.value;
     const admission = admit(hello.clientKey);
-    if (!admission.ok) return this.#refuse(ws, 1008, admission.reason);
+    if (!admission.ok) return this.#refuse(ws, CLOSES[admission.refusal]);
     const workerId = hello.workerId ?? deps.ids.secret();
-    if (!this.#owners.claim(workerId, admission.owner)) return this.#refuse(ws, 1008, "id in use");
+    if (!this.#owners.claim(workerId, admission.owner)) return this.#refuse(ws, CLOSES.id_in_use);
     const session = this.#createSession(ws, workerId, hello, dialect);
     const answer = greeting.answer(dialect, this.#registered(session));
     if (answer) ws.send(JSON.stringify(answer));
@@ -223,9 +225,9 @@ export class WorkerEndpoint implements Intake {
     };
   }
 
-  #refuse(ws: WorkerSocket, code: number, reason: string): undefined {
-    this.#log.warn("session.refused", { reason });
-    closeSocket(ws, code, reason);
+  #refuse(ws: WorkerSocket, close: Close): undefined {
+    this.#log.warn("session.refused", { reason: close.reason });
+    closeSocket(ws, close);
     return undefined;
   }
 }

@@ -1,11 +1,12 @@
 import type { CancelTimer, Clock } from "../system/deps.ts";
+import { CLOSES, type Close } from "../wire/closes.ts";
 
 /** What can be kept alive. */
 export interface Beating {
   /** `Clock.elapsed` of the last sign of life. */
   readonly lastHeardAt: number;
   ping(): void;
-  close(code: number, reason: string): void;
+  close(close: Close): void;
 }
 
 /** Missed intervals after which a peer counts as gone: 45 s at the default of 15 s (docs/protocol.md). */
@@ -49,7 +50,7 @@ export class Heartbeat {
     // interval late. A set leaves out members that are deleted while it is walked.
     for (const share of this.#shares) {
       for (const member of share) {
-        if (member.lastHeardAt <= silentSince) member.close(4000, "no sign of life");
+        if (member.lastHeardAt <= silentSince) member.close(CLOSES.no_sign_of_life);
         else if (share === due) member.ping();
       }
     }

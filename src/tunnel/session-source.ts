@@ -1,9 +1,12 @@
+import type { Close } from "../wire/closes.ts";
 import type { Greeting } from "./greeting.ts";
 import type { Session, SessionHost } from "./session.ts";
 import type { Upgrader } from "./sockets.ts";
 
 /** The server's verdict on a client key: the owner that it stands for, or the reason for a refusal. */
-export type Admission = { readonly ok: true; readonly owner: string } | { readonly ok: false; readonly reason: string };
+export type Admission =
+  | { readonly ok: true; readonly owner: string }
+  | { readonly ok: false; readonly refusal: "unauthorized" | "unexpected_client_key" };
 
 /** The owner of a plugin's sessions, which hears of each from its beginning to its end. */
 export interface SessionPool extends SessionHost {
@@ -47,5 +50,5 @@ export interface Intake {
   /** Refuses new workers and tells those connected that the server is going away. Their exchanges go on. */
   drain(reason: string): void;
   /** Ends every session. */
-  close(code: number, reason: string): void;
+  close(close: Close): void;
 }

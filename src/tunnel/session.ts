@@ -1,4 +1,5 @@
 import type { Clock, Log } from "../system/deps.ts";
+import { CLOSES, type Close, closeWith } from "../wire/closes.ts";
 import { MAX_EXCHANGE_ID } from "../wire/frame.ts";
 import {
   batchSizeOf,
@@ -54,7 +55,7 @@ export interface Session {
   /** Tells the worker that the server is going away. */
   sendDrain(reason: string, retryAfterMs: number): void;
   /** Ends the session; exchanges that still run are lost. */
-  close(code: number, reason: string): void;
+  close(close: Close): void;
 }
 
 export interface Telemetry {
@@ -144,7 +145,7 @@ export class WorkerSession implements Session, Wire {
     this.#exchanges.set(id, exchange);
     exchange.resume();
     // Ids are never used twice on one connection, so one that runs out of them must go; its worker comes back at once.
-    if (this.#nextId > MAX_EXCHANGE_ID) queueMicrotask(() => this.close(1012, "exchange ids used up"));
+    if (this.#nextId > MAX_EXCHANGE_ID) queueMicrotask(() => this.close(CLOSES.exchange_ids_used_up));
     return exchange;
   }
 
@@ -166,7 +167,7 @@ export class WorkerSession implements Session, Wire {
   handleSendResult(result: "sent" | "queued" | "lost"): void {
     if (result === "queued") this.#congested = true;
     // Not here and now: whoever sends is in the middle of its own bookkeeping.
-    else if (result === "lost") queueMicrotask(() => this.close(1011, "send failed"));
+    else if (result === "lost") queueMicrotask(() => this.close(CLOSES.send_failed));
   }
 
   /** The socket takes more again. */
@@ -207,7 +208,7 @@ export class WorkerSession implements Session, Wire {
         this.#ignoredCount += 1;
         return;
       case "bad":
-        return this.close(1002, incoming.reason);
+        return this.close(closeWith("protocol_error", incoming.reason));
       default:
         return incoming satisfies never;
     }
@@ -222,7 +223,7 @@ export class WorkerSession implements Session, Wire {
     if (message !== undefined) this.send(message);
   }
 
-  close(code: number, reason: string): void {
+  close({ code, reason }: Close): void {
     if (this.#closed) return;
     this.#options.socket.close(code, reason);
     this.handleClosed(reason);
@@ -243,7 +244,8 @@ export class WorkerSession implements Session, Wire {
   #exchange(id: number): ServerExchange | undefined {
     const exchange = this.#exchanges.get(id);
     if (exchange) return exchange;
-    if (id >= this.#nextId || id === 0) this.close(1002, `frame for exchange ${id}, which was never opened`);
+    if (id >= this.#nextId || id === 0)
+      this.close(closeWith("protocol_error", `frame for exchange ${id}, which was never opened`));
     // Else it has just ended, and the frame was under way.
     else this.#ignoredCount += 1;
     return undefined;

@@ -1,4 +1,5 @@
 import type { ServerWebSocket } from "bun";
+import { CLOSES, type Close } from "../wire/closes.ts";
 import { MAX_FRAME_BYTES } from "../wire/frame.ts";
 import type { Socket } from "./dialect.ts";
 import { Outbox } from "./outbox.ts";
@@ -62,7 +63,7 @@ export function createSocket(ws: WorkerSocket, onResult: (result: "queued" | "lo
     close(code, reason) {
       // What was sent before the goodbye must arrive before it.
       outbox.flush();
-      closeSocket(ws, code, reason);
+      closeSocket(ws, { code, reason });
     },
   };
 }
@@ -71,8 +72,8 @@ export function createSocket(ws: WorkerSocket, onResult: (result: "queued" | "lo
  * Closes a socket. The reason is cut at 123 bytes, the most that a close frame takes (RFC 6455 §5.5). A peer that gave no
  * sign of life gets no close frame: it would not arrive.
  */
-export function closeSocket(ws: WorkerSocket, code: number, reason: string): void {
-  if (code === NO_SIGN_OF_LIFE) ws.terminate();
+export function closeSocket(ws: WorkerSocket, { code, reason }: Close): void {
+  if (code === CLOSES.no_sign_of_life.code) ws.terminate();
   else
     ws.close(
       code,
@@ -82,6 +83,3 @@ export function closeSocket(ws: WorkerSocket, code: number, reason: string): voi
         .replace(/\ufffd+$/, ""),
     );
 }
-
-/** The heartbeat's close code. */
-const NO_SIGN_OF_LIFE = 4000;

@@ -13,7 +13,7 @@ const FLAG_END = 0x01;
 /** What stands before a frame's payload. */
 export const HEADER_BYTES = 6;
 
-/** The largest frame either side may send, header included. Bigger ones end the session with close code 1002. */
+/** The largest frame either side may send, header included. A bigger one is a protocol error and ends the session. */
 export const MAX_FRAME_BYTES = 1024 * 1024;
 
 /** The largest exchange id; a session that has used it up must be opened anew. */

@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { isRecord, parseJson } from "../json/parse.ts";
 import { cleanText } from "./clean-text.ts";
+import { CLOSES, type Close, closeWith } from "./closes.ts";
 
 /**
  * What workers say in JSON text: the first message, and control messages after it. Both dialects share them.
@@ -76,16 +77,17 @@ const controlSchema = v.variant("type", [
 ]);
 export type Control = v.InferOutput<typeof controlSchema>;
 
-export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly reason: string };
+/** A first message that was read, or the close that refuses it. */
+export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly close: Close };
 
 /** The first message of a worker. The reason of a refusal names the field and never repeats a value. */
 export function parseRegister(text: string): Parsed<Register> {
   const json = parseJson(text);
-  if (!isRecord(json) || json["type"] !== "register") return { ok: false, reason: "expected register" };
+  if (!isRecord(json) || json["type"] !== "register") return { ok: false, close: CLOSES.expected_register };
   const result = v.safeParse(registerSchema, json);
   return result.success
     ? { ok: true, value: result.output }
-    : { ok: false, reason: `invalid register: ${issueText(result.issues)}` };
+    : { ok: false, close: closeWith("invalid_register", issueText(result.issues)) };
 }
 
 /** A later JSON message. An unknown type is not an error: versions may differ. */

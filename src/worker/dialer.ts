@@ -1,9 +1,10 @@
 import type { Backend } from "../answering/opening.ts";
 import type { CancelTimer, Deps } from "../system/deps.ts";
+import { closeName } from "../wire/closes.ts";
 import type { WorkerSettings } from "./args.ts";
 import type { HostLoad } from "./host.ts";
 import { WorkerLink } from "./link.ts";
-import { type LinkEnd, planRetry, type RetryLimits, refusalHint } from "./retry.ts";
+import { closeHint, type LinkEnd, planRetry, type RetryLimits } from "./retry.ts";
 import { connectUrl } from "./server-url.ts";
 
 /** What a worker says of itself on a link. */
@@ -110,12 +111,12 @@ export class Dialer {
     if (this.#stopped !== undefined) return this.#onStopped?.();
     const { delayMs, failures } = planRetry(end, this.#failures, random, retry);
     this.#failures = failures;
-    const hint = refusalHint(end.code, end.reason);
+    const hint = closeHint(end);
     const fields = { code: end.code, reason: end.reason.slice(0, 200), hint, retry_in_ms: delayMs };
     if (end.retryAfterMs !== undefined) deps.log.info("link.closed", fields);
     else deps.log.warn(hint === undefined ? "link.closed" : "link.refused", fields);
     // An id that the server once made may have gone to someone else since: another one serves as well.
-    if (end.reason === "id in use") this.#workerId = settings.id;
+    if (closeName(end) === "id_in_use") this.#workerId = settings.id;
     this.#cancelRetry = deps.clock.after(delayMs, () => this.#dial());
   }
 }

@@ -1,5 +1,6 @@
 import { Exchanges, type ExchangesOptions } from "../answering/exchanges.ts";
 import type { CancelTimer, Clock, Log } from "../system/deps.ts";
+import { CLOSES, type Close, closeWith } from "../wire/closes.ts";
 import { decodeFrame } from "../wire/frame.ts";
 import { NATIVE_PROTOCOL } from "../wire/protocol.ts";
 import { parseServerMessage } from "../wire/server-messages.ts";
@@ -29,8 +30,6 @@ const MISSED = 3;
 const HEARTBEAT_MS = { least: 5000, most: 10_000 } as const;
 /** How long the last bytes get to leave before the socket is closed under them. */
 const FLUSH_MS = 2000;
-/** Ours to give where no close frame was heard. */
-const NO_CLOSE_FRAME = 1006;
 
 /** One WebSocket to the server, dial to close: registration, liveness, and the exchanges that travel on it. */
 export class WorkerLink {
@@ -62,7 +61,8 @@ export class WorkerLink {
       // Bun puts the URL before what went wrong, and the log has that already.
       if ("message" in event) this.#lastError = String(event.message).replace(/^.* failed: /, "");
     };
-    socket.onclose = ({ code, reason }) => this.#end(code, reason || this.#lastError || "the connection broke");
+    socket.onclose = ({ code, reason }) =>
+      this.#end({ code, reason: reason || this.#lastError || "the connection broke" });
     const heard = (): void => {
       this.#lastHeardAt = options.clock.elapsed();
     };
@@ -88,34 +88,34 @@ export class WorkerLink {
   drain(): void {
     if (this.#isDraining) return;
     this.#isDraining = true;
-    if (!this.#exchanges) return this.close(1000, "drained");
+    if (!this.#exchanges) return this.close(CLOSES.drained);
     this.#exchanges.drain();
-    if (this.#exchanges.running === 0) this.close(1000, "drained");
+    if (this.#exchanges.running === 0) this.close(CLOSES.drained);
   }
 
   /** Gives up what still runs and closes. */
   breakOff(message: string): void {
     this.#exchanges?.breakOff(message);
-    this.close(1000, message);
+    this.close(closeWith("goodbye", message));
   }
 
   /** Closes when what was sent has left, or could not in time. */
-  close(code: number, reason: string): void {
+  close(close: Close): void {
     if (this.#ended || this.#isClosing) return;
     this.#isClosing = true;
-    if (this.#socket.readyState !== WebSocket.OPEN) return this.#terminate(code, reason);
+    if (this.#socket.readyState !== WebSocket.OPEN) return this.#terminate(close);
     // The peer may be gone and never answer the close frame.
-    this.#after(FLUSH_MS, () => this.#terminate(code, reason));
-    if (this.#outbox.queuedBytes === 0) return this.#socket.close(code, reason);
+    this.#after(FLUSH_MS, () => this.#terminate(close));
+    if (this.#outbox.queuedBytes === 0) return this.#socket.close(close.code, close.reason);
     this.#every(10, () => {
-      if (this.#outbox.queuedBytes === 0) this.#socket.close(code, reason);
+      if (this.#outbox.queuedBytes === 0) this.#socket.close(close.code, close.reason);
     });
   }
 
   #handleOpen(): void {
     this.#cancelDeadline();
     if (this.#socket.protocol !== NATIVE_PROTOCOL) {
-      return this.close(1002, `the server does not speak ${NATIVE_PROTOCOL}: is this a Moorage server?`);
+      return this.#reject(`the server does not speak ${NATIVE_PROTOCOL}: is this a Moorage server?`);
     }
     this.#cancelDeadline = this.#expect("the server did not answer the registration");
     this.#lastHeardAt = this.#options.clock.elapsed();
@@ -127,10 +127,15 @@ export class WorkerLink {
     if (this.#ended || this.#isClosing) return;
     this.#lastHeardAt = this.#options.clock.elapsed();
     if (typeof data === "string") return this.#handleText(data);
-    if (!this.#exchanges) return this.close(1002, "a frame before the registration was answered");
+    if (!this.#exchanges) return this.#reject("a frame before the registration was answered");
     const frame = decodeFrame(data);
     const wrong = frame.type === "bad" ? frame.reason : this.#exchanges.handle(frame);
-    if (wrong !== undefined) this.close(1002, wrong);
+    if (wrong !== undefined) this.#reject(wrong);
+  }
+
+  /** Ends the link because the server broke the protocol. */
+  #reject(why: string): void {
+    this.close(closeWith("protocol_error", why));
   }
 
   #handleText(text: string): void {
@@ -144,7 +149,7 @@ export class WorkerLink {
         this.#retryAfterMs = message.retry_after_ms;
         return this.drain();
       case "bad":
-        return this.close(1002, message.reason);
+        return this.#reject(message.reason);
       case "unknown":
         return;
     }
@@ -161,7 +166,7 @@ export class WorkerLink {
       clock,
       log,
       onIdle: () => {
-        if (this.#isDraining) this.close(1000, "drained");
+        if (this.#isDraining) this.close(CLOSES.drained);
       },
     });
     this.#every(registered.ping_interval_ms, () => this.#checkLife(registered.ping_interval_ms));
@@ -185,18 +190,18 @@ export class WorkerLink {
   #checkLife(intervalMs: number): void {
     const silentMs = this.#options.clock.elapsed() - this.#lastHeardAt;
     if (silentMs > MISSED * intervalMs)
-      this.#terminate(NO_CLOSE_FRAME, `the server was silent for ${Math.round(silentMs)} ms`);
+      this.#terminate(closeWith("no_close_frame", `the server was silent for ${Math.round(silentMs)} ms`));
     else this.#socket.ping();
   }
 
   #expect(what: string): CancelTimer {
     const ms = this.#options.registerTimeoutMs;
-    return this.#after(ms, () => this.#terminate(NO_CLOSE_FRAME, `${what} within ${ms} ms`));
+    return this.#after(ms, () => this.#terminate(closeWith("no_close_frame", `${what} within ${ms} ms`)));
   }
 
-  #terminate(code: number, reason: string): void {
+  #terminate(close: Close): void {
     this.#socket.terminate();
-    this.#end(code, reason);
+    this.#end(close);
   }
 
   #after(ms: number, callback: () => void): CancelTimer {
@@ -209,7 +214,7 @@ export class WorkerLink {
     this.#timers.add(this.#options.clock.every(ms, callback));
   }
 
-  #end(code: number, reason: string): void {
+  #end({ code, reason }: Close): void {
     if (this.#ended) return;
     this.#ended = true;
     for (const cancel of this.#timers) cancel();

@@ -1,8 +1,7 @@
-/** How a link ended, as far as it decides when to dial again. */
-export interface LinkEnd {
-  /** WebSocket close code; 1006 for a link that never opened or broke. */
-  readonly code: number;
-  readonly reason: string;
+import { type Close, closeRule } from "../wire/closes.ts";
+
+/** How a link ended, as far as it decides when to dial again. A link that never opened or broke has no close frame. */
+export interface LinkEnd extends Close {
   /** How long the link was registered; undefined when it never was. */
   readonly registeredMs: number | undefined;
   /** What a server that went away in good order asked for. */
@@ -31,11 +30,6 @@ export const RETRY_LIMITS: RetryLimits = {
   lastedMs: 10_000,
 };
 
-/** Close code of a session whose id was taken over (docs/protocol.md, "Registration"). */
-const REPLACED = 4001;
-/** Close codes after which dialling again changes nothing by itself: refused, or not understood. */
-const REFUSALS = new Set([1002, 1003, 1008, 1010, REPLACED]);
-
 export interface RetryPlan {
   readonly delayMs: number;
   /** Failures in a row, to be handed in next time. */
@@ -63,8 +57,9 @@ export function planRetry(
 }
 
 function delayAfter(end: LinkEnd, failures: number, random: () => number, limits: RetryLimits): number {
-  if (end.code === REPLACED) return limits.replacedMs * (1 + random());
-  if (!REFUSALS.has(end.code)) return random() * doubled(limits.baseMs, failures, limits.capMs);
+  const redial = closeRule(end)?.redial ?? "soon";
+  if (redial === "much_later") return limits.replacedMs * (1 + random());
+  if (redial === "soon") return random() * doubled(limits.baseMs, failures, limits.capMs);
   // Half of it is certain: an unlucky draw must not make a refused worker knock at once.
   return (0.5 + random() / 2) * doubled(limits.refusedBaseMs, failures, limits.refusedCapMs);
 }
@@ -73,14 +68,7 @@ function doubled(base: number, times: number, cap: number): number {
   return Math.min(cap, base * 2 ** Math.min(times, 30));
 }
 
-/** What the operator can do about a refusal; undefined where the link simply broke. */
-export function refusalHint(code: number, reason: string): string | undefined {
-  if (code === REPLACED) return "another worker registered with this id: give each worker its own --id, or none";
-  if (code !== 1008)
-    return REFUSALS.has(code) ? "server and worker do not understand each other: compare their versions" : undefined;
-  if (reason === "unauthorized") return "set --client-key (CLIENT_KEY) to the key that the server takes from workers";
-  if (reason === "unexpected client key")
-    return "the server has no client key: set one there, or leave --client-key out";
-  if (reason === "id in use") return "this id belongs to a worker with another key: choose another --id";
-  return "the server refused the registration: compare the versions of server and worker";
+/** What the operator can do about the end of a link; undefined where the link simply broke. */
+export function closeHint(end: Close): string | undefined {
+  return closeRule(end)?.hint;
 }

@@ -55,7 +55,7 @@ function expectFacts(facts: Readonly<Record<string, string>>): void {
 }
 
 function holdHello(parsed: Parsed<Hello>, maxConcurrency: number): void {
-  if (!parsed.ok) return expectRefusal(parsed.reason);
+  if (!parsed.ok) return expectRefusal(parsed.close.reason);
   const { workerId, name, version, hostInfo, offer, clientKey } = parsed.value;
   if (workerId !== undefined) expect(workerId).toMatch(/^(?!\.{1,2}$)[A-Za-z0-9._:@~-]{1,128}$/);
   expectClean(name, 512);

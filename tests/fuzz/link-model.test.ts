@@ -149,7 +149,7 @@ describe("whatever happens to jobs on a link, in whatever order,", () => {
           }
           expect(rig.worker.running).toBe(0);
           expect(rig.clock.pending).toBe(0);
-          if (!isLost) rig.session.close(1000, "bye");
+          if (!isLost) rig.session.close({ code: 1000, reason: "bye" });
           expect(isLost || rig.runningAtEnd === 0).toBe(true);
         }),
         { numRuns: times(150) },

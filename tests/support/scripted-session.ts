@@ -1,5 +1,6 @@
 import type { Exchange, ExchangeRequest, ExchangeSink } from "../../src/tunnel/exchange.ts";
 import type { Offer, Session, SessionHost } from "../../src/tunnel/session.ts";
+import type { Close } from "../../src/wire/closes.ts";
 
 /** An exchange that a test plays the worker of. */
 export interface ScriptedExchange extends Exchange {
@@ -21,7 +22,7 @@ export class ScriptedSession implements Session {
   lastHeardAt = 0;
   readonly telemetry = { cpuPercent: undefined, ramUsedPercent: undefined };
   readonly exchanges: ScriptedExchange[] = [];
-  readonly closes: { readonly code: number; readonly reason: string }[] = [];
+  readonly closes: Close[] = [];
   offer: Offer;
   /** Told of this session's end, as its endpoint would. */
   host: SessionHost | undefined;
@@ -52,7 +53,7 @@ export class ScriptedSession implements Session {
 
   sendDrain(): void {}
 
-  close(code: number, reason: string): void {
+  close({ code, reason }: Close): void {
     this.closes.push({ code, reason });
     this.host?.onClosed(this, reason);
   }

@@ -1,4 +1,5 @@
 import type { Intake, IntakeOptions, SessionSource } from "../../src/tunnel/session-source.ts";
+import type { Close } from "../../src/wire/closes.ts";
 import { ScriptedSession } from "./scripted-session.ts";
 
 /** A source without sockets: a test decides which sessions there are. Every intake records what its area asks of it. */
@@ -15,7 +16,7 @@ export class ScriptedSource implements SessionSource {
 export class ScriptedIntake implements Intake {
   readonly options: IntakeOptions;
   readonly drains: string[] = [];
-  readonly closes: { readonly code: number; readonly reason: string }[] = [];
+  readonly closes: Close[] = [];
   readonly #sessions: ScriptedSession[] = [];
 
   constructor(options: IntakeOptions) {
@@ -39,8 +40,8 @@ export class ScriptedIntake implements Intake {
     this.drains.push(reason);
   }
 
-  close(code: number, reason: string): void {
+  close({ code, reason }: Close): void {
     this.closes.push({ code, reason });
-    for (const session of this.#sessions) session.close(code, reason);
+    for (const session of this.#sessions) session.close({ code, reason });
   }
 }

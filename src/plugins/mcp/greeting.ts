@@ -2,6 +2,7 @@ import * as v from "valibot";
 import { parseJson } from "../../json/parse.ts";
 import type { Greeting, Hello } from "../../tunnel/greeting.ts";
 import { cleanText } from "../../wire/clean-text.ts";
+import { CLOSES, closeWith } from "../../wire/closes.ts";
 import type { Parsed, Registered } from "../../wire/worker-messages.ts";
 import { createLegacyRelayDialect } from "./legacy-relay.ts";
 
@@ -30,7 +31,7 @@ export const relayGreeting: Greeting = {
     const result = v.safeParse(helloSchema, parseJson(said));
     if (!result.success) {
       const field = result.issues[0].path?.map(({ key }) => String(key)).join(".") ?? "";
-      return { ok: false, reason: `invalid hello${field === "" ? "" : `: ${field}`}` };
+      return { ok: false, close: field === "" ? CLOSES.invalid_hello : closeWith("invalid_hello", field) };
     }
     const { id, client_name, client_key, info } = result.output;
     return {

@@ -4,6 +4,7 @@ import type { Metrics } from "../../figures/metrics.ts";
 import type { Deps } from "../../system/deps.ts";
 import { Idle } from "../../system/idle.ts";
 import type { Intake, SessionSource } from "../../tunnel/session-source.ts";
+import { CLOSES } from "../../wire/closes.ts";
 import type { CallReport } from "./call.ts";
 import { relayGreeting } from "./greeting.ts";
 import type { SessionUse } from "./held-sessions.ts";
@@ -174,7 +175,7 @@ export class McpArea {
   close(): void {
     this.#isDraining = true;
     this.relays.giveUpWaiting();
-    this.intake.close(1012, "server restart");
+    this.intake.close(CLOSES.server_restart);
   }
 
   #tally(method: string, outcome: string): void {

@@ -2,6 +2,7 @@ import { Fault } from "../../errors.ts";
 import type { CancelTimer, Clock } from "../../system/deps.ts";
 import type { Session } from "../../tunnel/session.ts";
 import type { SessionPool } from "../../tunnel/session-source.ts";
+import { CLOSES } from "../../wire/closes.ts";
 import { FunctionCounts } from "./function-counts.ts";
 import { HeldSessions } from "./held-sessions.ts";
 
@@ -86,7 +87,7 @@ export class Relays implements SessionPool {
     const before = this.#connected.get(id);
     this.#connected.set(id, relay);
     this.#left.delete(id);
-    before?.session.close(4001, "replaced");
+    before?.session.close(CLOSES.replaced);
     this.#wake(id, relay);
     this.#options.onChange();
   }
@@ -128,8 +129,7 @@ export class Relays implements SessionPool {
   /** For an operator: closes its connection, after which it comes back. False for a relay that is not here. */
   disconnectWorker(id: string): boolean {
     const relay = this.#connected.get(id);
-    // 1012: relays dial again after it.
-    relay?.session.close(1012, "disconnected by an operator");
+    relay?.session.close(CLOSES.disconnected_by_operator);
     return relay !== undefined;
   }
 

@@ -210,13 +210,13 @@ describe("a worker", () => {
   });
   test("with a wrong key, or none, is unauthorized", () => {
     const fixture = create({ clientKeys: ["alpha"], apiKeys: ["api"] });
-    expect(admit(fixture, {})).toEqual({ ok: false, reason: "unauthorized" });
-    expect(admit(fixture, {}, "api")).toEqual({ ok: false, reason: "unauthorized" });
-    expect(admit(fixture, {}, "")).toEqual({ ok: false, reason: "unauthorized" });
+    expect(admit(fixture, {})).toEqual({ ok: false, refusal: "unauthorized" });
+    expect(admit(fixture, {}, "api")).toEqual({ ok: false, refusal: "unauthorized" });
+    expect(admit(fixture, {}, "")).toEqual({ ok: false, refusal: "unauthorized" });
     expect(fixture.failed).toEqual(["worker", "worker", "worker"]);
   });
   test("that gives a key to a server without any is refused by name", () => {
-    const refused = { ok: false, reason: "unexpected client key" } as const;
+    const refused = { ok: false, refusal: "unexpected_client_key" } as const;
     expect(admit(create({}), {}, "alpha")).toEqual(refused);
     expect(admit(create({}), { authorization: "Bearer alpha" })).toEqual(refused);
     expect(admit(create({ clientRoles: ["gpu"] }), {}, "alpha")).toEqual(refused);
@@ -228,12 +228,12 @@ describe("a worker", () => {
       ok: true,
       owner: "role:gpu",
     });
-    expect(admit(fixture, { "x-user-roles": "gpu" })).toEqual({ ok: false, reason: "unauthorized" });
+    expect(admit(fixture, { "x-user-roles": "gpu" })).toEqual({ ok: false, refusal: "unauthorized" });
   });
   test("guessing keys is stopped like a client", () => {
     const fixture = create({ clientKeys: ["alpha"] });
     for (let i = 0; i < 3; i += 1) admit(fixture, {}, "wrong");
-    expect(admit(fixture, {}, "alpha")).toEqual({ ok: false, reason: "unauthorized" });
+    expect(admit(fixture, {}, "alpha")).toEqual({ ok: false, refusal: "unauthorized" });
     fixture.clock.at += 60_000;
     expect(admit(fixture, {}, "alpha")).toMatchObject({ ok: true });
   });

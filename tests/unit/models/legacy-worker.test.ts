@@ -448,7 +448,7 @@ test("any JSON in any order ends each exchange at most once, and the session at 
       const sinks = [open().sink, open().sink];
       hear(...messages);
       expect(closes.length).toBeLessThanOrEqual(1);
-      session.close(1001, "bye");
+      session.close({ code: 1001, reason: "bye" });
       clock.advance(10_000);
       for (const { heard, ends } of sinks) {
         expect(ends.length).toBe(1);

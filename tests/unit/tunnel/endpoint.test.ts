@@ -45,7 +45,7 @@ test("an endpoint supplies a session for each worker that registers", () => {
 
 test.each([
   ["drains", (endpoint: WorkerEndpoint) => endpoint.drain("restart")],
-  ["is closed", (endpoint: WorkerEndpoint) => endpoint.close(1012, "restart")],
+  ["is closed", (endpoint: WorkerEndpoint) => endpoint.close({ code: 1012, reason: "restart" })],
 ])("a socket that was open when its endpoint %s can no longer register", (_what, stop) => {
   const { endpoint, opened, connect } = setUp();
   const { register, closes } = connect();

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { type Beating, Heartbeat } from "../../../src/tunnel/heartbeat.ts";
+import type { Close } from "../../../src/wire/closes.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 
 const INTERVAL = 15_000;
@@ -24,7 +25,7 @@ class Member implements Beating {
     if (this.answers) this.lastHeardAt = this.#clock.elapsed();
   }
 
-  close(code: number, reason: string): void {
+  close({ code, reason }: Close): void {
     this.closes.push(`${code} ${reason}`);
     this.leave();
   }

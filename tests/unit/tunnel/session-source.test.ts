@@ -74,7 +74,7 @@ describe("an area of model workers on a source without sockets", () => {
     session.offer = { ...session.offer, models: ["n"] };
     intake.options.pool.onOfferChange(session);
     expect(area.state().workers).toMatchObject([{ id: "w", models: ["n"] }]);
-    session.close(1000, "bye");
+    session.close({ code: 1000, reason: "bye" });
     expect(area.state().workers).toEqual([]);
   });
 

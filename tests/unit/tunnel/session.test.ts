@@ -119,7 +119,7 @@ test.each([
   session.handleMessage(frame);
   expect(sink.heard).toEqual(before);
   expect(closes).toEqual([]);
-  session.close(1001, "bye");
+  session.close({ code: 1001, reason: "bye" });
   expect(logged).toEqual([{ event: "session.closed", reason: "bye", running: 0, ignored: 1 }]);
 });
 
@@ -171,7 +171,7 @@ test("an unknown control type is ignored and counted", () => {
   session.handleMessage(control({ type: "__proto__" }));
   expect(closes).toEqual([]);
   expect(told).toEqual([]);
-  session.close(1001, "bye");
+  session.close({ code: 1001, reason: "bye" });
   expect(logged[0]).toMatchObject({ ignored: 2 });
 });
 
@@ -336,16 +336,16 @@ test("the end of a session is told to the pool first, then to every exchange", (
     const { sink } = open();
     sink.onEnd = (end) => order.push(`${name} ${end.kind}`);
   }
-  session.close(4001, "replaced");
+  session.close({ code: 4001, reason: "replaced" });
   expect(order).toEqual(["closed replaced", "first lost", "second lost"]);
 });
 
 test("a late or second close changes nothing, and no message is heard after the first", () => {
   const { session, open, closes, told, logged, sent } = start();
   const { sink, exchange } = open();
-  session.close(1000, "bye");
+  session.close({ code: 1000, reason: "bye" });
   session.handleClosed("late");
-  session.close(1002, "later");
+  session.close({ code: 1002, reason: "later" });
   session.handleMessage(encodeResponse(1, HEAD, new Uint8Array(1), true));
   session.handleMessage("garbage");
   session.handleDrain();
@@ -384,7 +384,7 @@ test("a sink that closes the session from within hears no more data", () => {
   const onData = sink.onData;
   sink.onData = (bytes) => {
     onData(bytes);
-    session.close(1011, "enough");
+    session.close({ code: 1011, reason: "enough" });
   };
   session.handleMessage(encodeResponse(1, HEAD, new Uint8Array(1), true));
   expect(sink.heard).toEqual(["head", "data 1", "lost", "settled"]);
@@ -412,7 +412,7 @@ test("what the dialect holds for an exchange is forgotten when it settles, not b
   expect(forgotten).toEqual([]);
   session.handleMessage(encodeResponse(2, HEAD, NOTHING, true));
   expect(forgotten).toEqual([2]);
-  session.close(1001, "bye");
+  session.close({ code: 1001, reason: "bye" });
   expect(forgotten).toEqual([2, 1]);
 });
 

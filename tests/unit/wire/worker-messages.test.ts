@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { parseJson } from "../../../src/json/parse.ts";
+import { CLOSES } from "../../../src/wire/closes.ts";
 import { batchSizeOf, mergeHostInfo, parseControl, parseRegister } from "../../../src/wire/worker-messages.ts";
 import { times } from "../../support/times.ts";
 
@@ -13,7 +14,7 @@ const register = (fields: object): ReturnType<typeof parseRegister> =>
 /** The registration's value, or a failed test. */
 function accepted(fields: object) {
   const parsed = register(fields);
-  if (!parsed.ok) throw new Error(parsed.reason);
+  if (!parsed.ok) throw new Error(parsed.close.reason);
   return parsed.value;
 }
 
@@ -52,7 +53,7 @@ describe("a register", () => {
     ["another type", '{"type":"heartbeat"}'],
     ["a type in another case", '{"type":"Register"}'],
   ])("that is %s is refused as expected register", (_name, text) => {
-    expect(parseRegister(text)).toEqual({ ok: false, reason: "expected register" });
+    expect(parseRegister(text)).toEqual({ ok: false, close: CLOSES.expected_register });
   });
 
   test.each([
@@ -95,8 +96,8 @@ describe("a register", () => {
     const parsed = register({ [field]: value });
     expect(parsed.ok).toBe(false);
     if (parsed.ok) return;
-    expect(parsed.reason).toStartWith(`invalid register: ${field}`);
-    expect(Buffer.byteLength(parsed.reason)).toBeLessThanOrEqual(REASON_BYTES);
+    expect(parsed.close.reason).toStartWith(`invalid register: ${field}`);
+    expect(Buffer.byteLength(parsed.close.reason)).toBeLessThanOrEqual(REASON_BYTES);
   });
 
   test.each([
@@ -107,7 +108,7 @@ describe("a register", () => {
     ["max_concurrency", "S3CRET"],
   ])("is refused without repeating the %s it had", (field, value) => {
     const parsed = register({ [field]: value });
-    expect(parsed.ok === false && parsed.reason).not.toContain("S3CRET");
+    expect(parsed.ok === false && parsed.close.reason).not.toContain("S3CRET");
   });
 
   test("at its limits is taken", () => {
@@ -211,7 +212,7 @@ describe("a register", () => {
     fc.assert(
       fc.property(fc.dictionary(fields, fc.jsonValue()), (json) => {
         const parsed = register(json);
-        if (!parsed.ok) expect(Buffer.byteLength(parsed.reason)).toBeLessThanOrEqual(REASON_BYTES);
+        if (!parsed.ok) expect(Buffer.byteLength(parsed.close.reason)).toBeLessThanOrEqual(REASON_BYTES);
       }),
       { numRuns: times(2000) },
     );

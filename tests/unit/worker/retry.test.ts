@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { type LinkEnd, planRetry, RETRY_LIMITS, refusalHint } from "../../../src/worker/retry.ts";
+import { closeHint, type LinkEnd, planRetry, RETRY_LIMITS } from "../../../src/worker/retry.ts";
 
 const broke: LinkEnd = { code: 1006, reason: "broke", registeredMs: undefined, retryAfterMs: undefined };
 const most = (): number => 0.999_999;
@@ -47,11 +47,11 @@ test("a server that drained is given the time it asked for, and workers come bac
 });
 
 test("a refusal says what can be done, a broken line does not", () => {
-  expect(refusalHint(1008, "unauthorized")).toContain("--client-key");
-  expect(refusalHint(1008, "unexpected client key")).toContain("no client key");
-  expect(refusalHint(1008, "id in use")).toContain("--id");
-  expect(refusalHint(4001, "replaced")).toContain("--id");
-  expect(refusalHint(1002, "unknown frame type 9")).toContain("versions");
-  expect(refusalHint(1006, "")).toBeUndefined();
-  expect(refusalHint(1012, "restart")).toBeUndefined();
+  expect(closeHint({ code: 1008, reason: "unauthorized" })).toContain("--client-key");
+  expect(closeHint({ code: 1008, reason: "unexpected client key" })).toContain("no client key");
+  expect(closeHint({ code: 1008, reason: "id in use" })).toContain("--id");
+  expect(closeHint({ code: 4001, reason: "replaced" })).toContain("--id");
+  expect(closeHint({ code: 1002, reason: "unknown frame type 9" })).toContain("versions");
+  expect(closeHint({ code: 1006, reason: "" })).toBeUndefined();
+  expect(closeHint({ code: 1012, reason: "restart" })).toBeUndefined();
 });

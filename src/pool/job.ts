@@ -66,7 +66,13 @@ export interface JobReport {
 const MAX_ATTEMPTS = 3;
 
 /** Why a job may go to another worker: nobody has begun to answer it. */
-const RETRY_REASONS: ReadonlySet<string> = new Set(["lost", "draining", "upstream_unreachable", "too_large"]);
+const RETRY_REASONS: ReadonlySet<string> = new Set([
+  "lost",
+  "refused",
+  "draining",
+  "upstream_unreachable",
+  "too_large",
+]);
 /** Those of them that time does not mend. */
 const NOT_WAITED_FOR: ReadonlySet<string> = new Set(["upstream_unreachable", "too_large"]);
 
@@ -253,6 +259,8 @@ export class Job implements RegisteredJob {
         return this.#retryOr(claim, "too_large", tooLargeForWorker(end.maxBytes));
       case "lost":
         return this.#retryOr(claim, "lost", new Fault("worker_lost"));
+      case "refused":
+        return this.#retryOr(claim, "refused", new Fault("no_worker_available", { retryAfterS: 2 }));
       case "broken":
         return this.#retryOr(claim, end.code, toFault(end.code));
       default:

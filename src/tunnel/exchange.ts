@@ -14,8 +14,10 @@ export type ExchangeEnd =
   | { readonly kind: "complete" }
   /** The worker broke it off, or broke the protocol on it. */
   | { readonly kind: "broken"; readonly code: ResetCode; readonly message: string }
-  /** The session went away under it. */
+  /** The session ended while it ran. */
   | { readonly kind: "lost"; readonly reason: string }
+  /** The worker had no slot free. Nobody has worked on the request, so it may be sent again, to this worker or another. */
+  | { readonly kind: "refused"; readonly message: string }
   /** The request is larger than this worker's dialect can carry. The worker has seen nothing of it. */
   | { readonly kind: "too_large"; readonly maxBytes: number }
   /** This side gave it up; `cause` is why the request's body could not be had to its end, if that was the reason. */
@@ -170,7 +172,10 @@ export class ServerExchange implements Exchange {
   }
 
   handleReset(code: ResetCode, message: string): void {
-    this.#end({ kind: "broken", code, message });
+    if (code !== "busy") this.#end({ kind: "broken", code, message });
+    else if (!this.#headSeen) this.#end({ kind: "refused", message });
+    // A worker that has begun to answer had a slot: sending the request elsewhere would repeat its work.
+    else this.#end({ kind: "broken", code: "protocol_error", message: "busy after the response had begun" });
     this.#settle();
   }
 

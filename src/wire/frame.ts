@@ -49,6 +49,7 @@ export const RESET_CODES = [
   "flow_control",
   "protocol_error",
   "internal",
+  "busy",
 ] as const;
 export type ResetCode = (typeof RESET_CODES)[number];
 

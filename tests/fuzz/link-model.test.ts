@@ -10,7 +10,7 @@ const way = fc.constantFrom("down" as const, "up" as const);
 const job = fc.nat({ max: 3 });
 const manner = fc.oneof(
   { weight: 8, arbitrary: fc.constant<Manner>("answers") },
-  { weight: 1, arbitrary: fc.constantFrom<Manner>("refuses", "cannot be reached", "is not asked") },
+  { weight: 1, arbitrary: fc.constantFrom<Manner>("refuses", "is busy", "cannot be reached", "is not asked") },
 );
 /** Frames' worth of bytes, and more than a window. */
 const bytes = fc.oneof(fc.nat({ max: 20 }), fc.nat({ max: 700 }), fc.constantFrom(999, 1000, 1001, 3500));
@@ -155,7 +155,7 @@ describe("whatever happens to jobs on a link, in whatever order,", () => {
         { numRuns: times(150) },
       );
       // All ends that there are have come about.
-      expect(seen).toEqual(new Set(["complete", "broken", "canceled", ...(isLost ? ["lost"] : [])]));
+      expect(seen).toEqual(new Set(["complete", "broken", "refused", "canceled", ...(isLost ? ["lost"] : [])]));
     },
   );
 });

@@ -64,7 +64,7 @@ export class Source {
 }
 
 /** How a job's backend takes it. */
-export type Manner = "answers" | "refuses" | "cannot be reached" | "is not asked";
+export type Manner = "answers" | "refuses" | "is busy" | "cannot be reached" | "is not asked";
 
 /** One job, from its client at one end to its backend at the other. */
 export class LinkJob {
@@ -104,6 +104,7 @@ export class LinkJob {
 
   /** What the worker's backend makes of the job. */
   open(): Opening {
+    if (this.manner === "is busy") return { kind: "refuse", code: "busy", message: "no slot is free" };
     if (this.manner === "refuses") return { kind: "refuse", code: "protocol_error", message: "no" };
     if (this.manner === "is not asked") return { kind: "answer", status: 400, body: {} };
     return {

@@ -245,6 +245,8 @@ function faultOf(end: ExchangeEnd): Fault | undefined {
       return end.cause instanceof Fault ? end.cause : undefined;
     case "lost":
       return new Fault("worker_lost", { message: "The relay was lost while it served this request." });
+    case "refused":
+      return new Fault("too_many_calls", { retryAfterS: 1 });
     case "too_large":
       return new Fault("request_too_large");
     case "broken":

@@ -74,7 +74,7 @@ const STEP = fc.oneof(
   fc.record({ do: fc.constant("head" as const), bytes: fc.nat(700), end: fc.boolean() }),
   fc.record({ do: fc.constant("data" as const), bytes: fc.nat(700), end: fc.boolean() }),
   fc.record({ do: fc.constant("credit" as const), bytes: fc.nat(400) }),
-  fc.record({ do: fc.constant("reset" as const) }),
+  fc.record({ do: fc.constant("reset" as const), code: fc.constantFrom("internal" as const, "busy" as const) }),
   fc.record({ do: fc.constant("lost" as const) }),
   fc.record({ do: fc.constantFrom("canceled" as const, "timeout" as const) }),
   fc.record({ do: fc.constant("take" as const) }),
@@ -154,8 +154,8 @@ test("under any order of frames, cancels, losses and waits an exchange is where 
             exchange.handleCredit(step.bytes);
             break;
           case "reset":
-            exchange.handleReset("internal", "");
-            model.gone("broken");
+            exchange.handleReset(step.code, "");
+            model.gone(step.code === "busy" && !model.headSeen ? "refused" : "broken");
             break;
           case "lost":
             exchange.handleLost("gone");
@@ -257,6 +257,31 @@ test.each([
     expect(heard.slice(-3)).toEqual(["end", "forgotten", "settled"]);
   },
 );
+
+test("a worker without a free slot refuses the request: its upload stops and its slot is not held", async () => {
+  let cancelledBecause: unknown;
+  const body = new ReadableStream<Uint8Array>({
+    cancel: (reason) => {
+      cancelledBecause = reason;
+    },
+  });
+  const { exchange, ends, heard, sent, clock } = open({ body });
+  exchange.handleReset("busy", "8 of 8 slots taken");
+  await settle();
+  expect(ends).toEqual([{ kind: "refused", message: "8 of 8 slots taken" }]);
+  expect(heard).toEqual(["end", "forgotten", "settled"]);
+  expect(cancelledBecause).toBe("refused");
+  expect(sent).toEqual(["request 0"]);
+  expect(clock.pending).toBe(0);
+});
+
+test("a worker that has begun to answer cannot refuse the request any more", () => {
+  const { exchange, ends, heard } = open();
+  exchange.handleHead(HEAD, NOTHING, false);
+  exchange.handleReset("busy", "");
+  expect(ends).toMatchObject([{ kind: "broken", code: "protocol_error" }]);
+  expect(heard).toEqual(["head", "end", "forgotten", "settled"]);
+});
 
 test("what overspends is not handed on", () => {
   const { exchange, state, ends, sent } = open();

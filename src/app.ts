@@ -93,7 +93,7 @@ export function createApp(config: Config, deps: Deps): App {
   const notFound = createNotFound(elysia);
   elysia.use(healthRoutes(() => isDraining));
   if (config.metricsListener === undefined) elysia.use(metricsRoutes(metrics));
-  elysia.use(openapiRoutes({ version: VERSION }));
+  elysia.use(openapiRoutes({ version: VERSION, tags: plugins.flatMap(({ tags }) => tags ?? []) }));
   elysia.use(state.routes);
   for (const plugin of plugins) elysia.use(plugin.routes);
   elysia.use(
@@ -113,21 +113,21 @@ export function createApp(config: Config, deps: Deps): App {
     async drain() {
       isDraining = true;
       state.close();
-      await Promise.all(plugins.map((plugin) => plugin.drain()));
+      await Promise.all(plugins.map(({ lifecycle }) => lifecycle?.drain()));
     },
     close() {
       overview.stop();
       state.close();
-      for (const plugin of plugins) plugin.close();
+      for (const { lifecycle } of plugins) lifecycle?.close();
     },
   };
 }
 
-/** Of all plugins, each id once: one model may be served by the workers of several. */
+/** The models of all plugins, each id once: workers of several plugins may serve one model. */
 function allModels(plugins: readonly Plugin[]): readonly ModelCard[] {
   const cards = new Map<string, ModelCard>();
   for (const plugin of plugins)
-    for (const card of plugin.models?.() ?? []) if (!cards.has(card.id)) cards.set(card.id, card);
+    for (const card of plugin.catalog?.models() ?? []) if (!cards.has(card.id)) cards.set(card.id, card);
   return [...cards.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 

@@ -2,10 +2,11 @@
 import { Layout, type PageAssets } from "./layout.tsx";
 import { Overview } from "./overview.tsx";
 
-/** One plugin's part of the page. */
+/** One tab of the page, and what is shown under it. */
 export interface StateSection {
   readonly id: string;
-  /** The plugin's own fragment, which it has escaped itself. */
+  readonly label: string;
+  /** Markup of the section's owner, which has escaped it. */
   readonly html: string;
 }
 
@@ -21,13 +22,13 @@ export interface StateProps {
 
 /** The dashboard: an overview and a section of each plugin, which the page's module fills and keeps fresh. */
 export function StatePage({ version, canSignOut, hasKeys, assets, boot, sections }: StateProps): string {
-  const tabs = ["overview", ...sections.map(({ id }) => id)];
+  const tabs = [OVERVIEW, ...sections];
   return (
     <Layout title="Moorage" assets={assets} isLive hasKeys={hasKeys}>
       <script type="application/json" id="boot">
         {boot as "safe"}
       </script>
-      <div class="shell" x-data={`tabs('${tabs.join(" ")}')`}>
+      <div class="shell" x-data={`tabs('${tabs.map(({ id }) => id).join(" ")}')`}>
         <Header version={version} canSignOut={canSignOut} tabs={tabs} />
         <p class="cut-off" role="alert" x-data="" x-cloak x-show="$store.pool.lastSeen !== ''">
           <b x-text="$store.pool.link === 'signed_out' ? 'You are signed out, as after a restart of the server.' : 'The server cannot be reached. Trying again…'"></b>{" "}
@@ -53,10 +54,13 @@ export function StatePage({ version, canSignOut, hasKeys, assets, boot, sections
   ) as string;
 }
 
+/** The tab that is always there. */
+const OVERVIEW = { id: "overview", label: "Overview" } as const;
+
 interface HeaderProps {
   readonly version: string;
   readonly canSignOut: boolean;
-  readonly tabs: readonly string[];
+  readonly tabs: readonly Pick<StateSection, "id" | "label">[];
 }
 
 function Header({ version, canSignOut, tabs }: HeaderProps): string {
@@ -70,9 +74,9 @@ function Header({ version, canSignOut, tabs }: HeaderProps): string {
         {version}
       </span>
       <nav aria-label="Sections">
-        {tabs.map((tab) => (
-          <a href={`#${tab}`} x-bind:aria-current={`current('${tab}')`} safe>
-            {LABELS[tab] ?? tab}
+        {tabs.map(({ id, label }) => (
+          <a href={`#${id}`} x-bind:aria-current={`current('${id}')`} safe>
+            {label}
           </a>
         ))}
       </nav>
@@ -103,14 +107,6 @@ function Header({ version, canSignOut, tabs }: HeaderProps): string {
     </header>
   ) as string;
 }
-
-const LABELS: Readonly<Record<string, string>> = {
-  overview: "Overview",
-  llm: "Models",
-  asr: "Speech",
-  mcp: "MCP",
-  transfer: "Transfers",
-};
 
 function OperatorDialog(): string {
   return (

@@ -2,7 +2,9 @@ import type { Config } from "../config.ts";
 import { Fault } from "../errors.ts";
 import type { Metrics } from "../figures/metrics.ts";
 import { SPEED_UNIT, UNITS, type Usage } from "../figures/units.ts";
-import type { Condition, ModelCard, Pulse } from "../plugin/contract.ts";
+import type { Lifecycle, ModelCard, ModelCatalog } from "../plugin/contract.ts";
+import type { JobOperator, WorkerOperator } from "../plugin/operator.ts";
+import type { Condition, Pulse, Reports } from "../plugin/reports.ts";
 import { Pool } from "../pool/pool.ts";
 import type { Deps } from "../system/deps.ts";
 import { Idle } from "../system/idle.ts";
@@ -25,8 +27,8 @@ export interface ModelAreaOptions {
   readonly version: string;
 }
 
-/** The ground of a plugin whose workers serve models: its pool, the intake of their sessions, and the count of its jobs. */
-export class ModelArea {
+/** The core of a plugin whose workers serve models: the pool, the intake of the workers' sessions, and the count of the jobs. */
+export class ModelArea implements Reports, ModelCatalog, WorkerOperator, JobOperator, Lifecycle {
   readonly pool: Pool;
   readonly intake: Intake;
   readonly #options: ModelAreaOptions;
@@ -104,19 +106,16 @@ export class ModelArea {
     this.#idle.check();
   }
 
-  /** For an operator: the worker gets no more jobs, or gets them again. False for one that is not here. */
   drainWorker(workerId: string, on: boolean): boolean {
     return this.pool.setDrained(workerId, on);
   }
 
-  /** For an operator: ends the worker's session; its jobs are lost, and it comes back. False for one that is not here. */
   disconnectWorker(workerId: string): boolean {
     const seat = this.pool.seatOf(workerId);
     seat?.session.close(CLOSES.disconnected_by_operator);
     return seat !== undefined;
   }
 
-  /** For an operator: ends a job, whose client is told `canceled_by_operator`. False for one that is not here. */
   cancelJob(jobId: string): boolean {
     return this.pool.jobs.cancel(jobId);
   }
@@ -151,10 +150,8 @@ export class ModelArea {
     this.#drift.look(lastHeartbeatAt);
     return {
       workers,
-      slotsUsed: this.pool.busyTotal,
-      slotsTotal,
-      waiting: this.pool.queueLength,
-      waitingCapacity: this.pool.queueCapacity,
+      slots: { used: this.pool.busyTotal, total: slotsTotal },
+      queue: { waiting: this.pool.queueLength, capacity: this.pool.queueCapacity },
       requests: ended,
       failures: broken,
       tokens: output,

@@ -1,4 +1,4 @@
-import type { Condition } from "../plugin/contract.ts";
+import type { Condition } from "../plugin/reports.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Seat } from "../pool/seat.ts";
 import type { Session } from "../tunnel/session.ts";

@@ -20,20 +20,25 @@ export function shownAs<D extends object>(path: string, detail: D): D {
   return { ...detail, [SHOWN_PATH]: path };
 }
 
-/** The sections of the API and what each is for. Only those that some route uses are shown. */
-const TAGS: readonly { readonly name: string; readonly description: string }[] = [
+/** A heading of the document, and what stands under it. */
+export interface Tag {
+  readonly name: string;
+  readonly description: string;
+}
+
+/** The headings of the server's own routes. Plugins' headings stand between the two lists. */
+const FIRST_TAGS: readonly Tag[] = [
   { name: "System", description: "Health, metrics and this description." },
   { name: "State", description: "What the server and its workers are doing, for dashboards." },
   { name: "Models", description: "The models of all plugins, under the base URL that every OpenAI client fits." },
-  {
-    name: "Inference",
-    description: "Chat, completions, responses, messages, embeddings: OpenAI's API, served by workers.",
-  },
-  { name: "Audio", description: "Transcription and translation of audio: OpenAI's API, served by workers." },
-  { name: "MCP", description: "MCP servers behind relays." },
-  { name: "Transfer", description: "Bytes piped from one client to another." },
-  { name: "Workers", description: "Where workers connect, with a WebSocket." },
 ];
+const LAST_TAGS: readonly Tag[] = [{ name: "Workers", description: "Where workers connect, with a WebSocket." }];
+
+export interface DocumentOptions {
+  readonly version: string;
+  /** The plugins' headings, in their order. Headings that no route uses are left out. */
+  readonly tags: readonly Tag[];
+}
 
 const SECURITY_SCHEMES = {
   ApiKey: { type: "http", scheme: "bearer", description: "An API key of this server." },
@@ -65,7 +70,10 @@ const SECURITY_SCHEMES = {
  * The OpenAPI document of these routes. The swagger plugin writes it from a stand-in app that has the same paths and
  * only what documents them: it reads `parse: "none"` as a media type and spreads schemas over answers otherwise.
  */
-export async function buildDocument(mounted: readonly MountedRoute[], version: string): Promise<object> {
+export async function buildDocument(
+  mounted: readonly MountedRoute[],
+  { version, tags }: DocumentOptions,
+): Promise<object> {
   const standIn = new Elysia();
   const renamed: Record<string, Record<string, Detail>> = {};
   const usedTags = new Set<unknown>();
@@ -96,7 +104,7 @@ export async function buildDocument(mounted: readonly MountedRoute[], version: s
       documentation: {
         info: INFO(version),
         servers: [{ url: "/", description: "This server." }],
-        tags: TAGS.filter((tag) => usedTags.has(tag.name)),
+        tags: [...FIRST_TAGS, ...tags, ...LAST_TAGS].filter((tag) => usedTags.has(tag.name)),
         paths: renamed,
         components: {
           securitySchemes: Object.fromEntries(

@@ -1,17 +1,13 @@
 import { type AnyElysia, Elysia } from "elysia";
 import { clientFiles, packageFile } from "../system/browser-files.ts";
-import { buildDocument } from "./document.ts";
+import { buildDocument, type DocumentOptions } from "./document.ts";
 import { errorResponses, rawAnswer } from "./schema.ts";
-
-export interface OpenapiOptions {
-  readonly version: string;
-}
 
 /**
  * The API's description at `/api/client/openapi.json`, and Swagger UI around it at `/api/client/`. Everything the page
  * loads comes from here, none of it from another host. Describes all routes of the app it is mounted on.
  */
-export function openapiRoutes({ version }: OpenapiOptions): AnyElysia {
+export function openapiRoutes(options: DocumentOptions): AnyElysia {
   // Written at the first request, when every route is mounted; they do not change after that.
   let document: Promise<string> | undefined;
   const routes = new Elysia();
@@ -20,7 +16,7 @@ export function openapiRoutes({ version }: OpenapiOptions): AnyElysia {
       "/api/client/openapi.json",
       async () => {
         // The routes of the app this is mounted on: protected in Elysia's types, which brackets look past.
-        document ??= buildDocument(routes["getGlobalRoutes"](), version).then((json) => JSON.stringify(json));
+        document ??= buildDocument(routes["getGlobalRoutes"](), options).then((json) => JSON.stringify(json));
         return new Response(await document, {
           headers: { "content-type": "application/json", "cache-control": "no-cache" },
         });

@@ -4,7 +4,7 @@ import type { Auth } from "../auth/auth.ts";
 import { type ErrorCode, Fault } from "../errors.ts";
 import type { Listener } from "../http/listener.ts";
 import { API_KEY_SECURITY, errorResponses, jsonAnswer } from "../openapi/schema.ts";
-import type { Operator, Plugin } from "../plugin/contract.ts";
+import type { Plugin } from "../plugin/contract.ts";
 import { createRoutes, type RouteContext } from "../plugin/route-context.ts";
 import type { Log } from "../system/deps.ts";
 
@@ -22,7 +22,8 @@ interface Action {
   readonly target: Target;
   readonly summary: string;
   readonly description: string;
-  readonly act: (operator: Operator, id: string) => boolean;
+  /** False for an id that the plugin does not know, or for a plugin that has no such thing. */
+  readonly act: (plugin: Plugin, id: string) => boolean;
 }
 
 const ACTIONS: readonly Action[] = [
@@ -31,28 +32,28 @@ const ACTIONS: readonly Action[] = [
     target: "worker",
     summary: "Give a worker no more jobs",
     description: "What runs on it goes on. It lasts until it is undrained or connects anew.",
-    act: (operator, id) => operator.drainWorker(id, true),
+    act: ({ workers }, id) => workers?.drainWorker(id, true) ?? false,
   },
   {
     name: "undrain",
     target: "worker",
     summary: "Give a worker jobs again",
     description: "Takes a drain back. A worker that was not drained is left as it is.",
-    act: (operator, id) => operator.drainWorker(id, false),
+    act: ({ workers }, id) => workers?.drainWorker(id, false) ?? false,
   },
   {
     name: "disconnect",
     target: "worker",
     summary: "Close a worker's connection",
     description: "What runs on it is lost, or done again by another worker. It may come back by itself.",
-    act: (operator, id) => operator.disconnectWorker(id),
+    act: ({ workers }, id) => workers?.disconnectWorker(id) ?? false,
   },
   {
     name: "cancel",
     target: "job",
     summary: "Cancel a job",
     description: "Its client gets the error `canceled_by_operator`, and its worker is told to stop.",
-    act: (operator, id) => operator.cancelJob(id),
+    act: ({ jobs }, id) => jobs?.cancelJob(id) ?? false,
   },
 ];
 
@@ -88,7 +89,7 @@ export function actionRoutes({ auth, listener, log, plugins }: ActionOptions): A
       auth.requireOperator(request, () => listener.addressOf(request));
       const id = params?.["id"] ?? "";
       // One worker may serve several plugins under one id.
-      const done = plugins.filter(({ operator }) => operator && action.act(operator, id)).map((plugin) => plugin.id);
+      const done = plugins.filter((plugin) => action.act(plugin, id)).map((plugin) => plugin.id);
       log.info("operator.action", {
         request: requestId,
         action: action.name,

@@ -1,5 +1,5 @@
 import type { RecentTimes } from "../figures/recent-times.ts";
-import type { Pulse, WorkerCounts } from "../plugin/contract.ts";
+import type { Pulse, WorkerCounts } from "../plugin/reports.ts";
 import { COLUMNS, type Sample } from "./history.ts";
 
 /** The pulses of all plugins as one. */
@@ -42,13 +42,13 @@ export function added(sum: Totals, pulse: Pulse): Totals {
     working: sum.working + (workers?.working ?? 0),
     notReady: sum.notReady + (workers?.notReady ?? 0),
     draining: sum.draining + (workers?.draining ?? 0),
-    slotsUsed: sum.slotsUsed + pulse.slotsUsed,
-    slotsTotal: sum.slotsTotal + pulse.slotsTotal,
-    waiting: sum.waiting + pulse.waiting,
+    slotsUsed: sum.slotsUsed + (pulse.slots?.used ?? 0),
+    slotsTotal: sum.slotsTotal + (pulse.slots?.total ?? 0),
+    waiting: sum.waiting + (pulse.queue?.waiting ?? 0),
     requests: sum.requests + pulse.requests,
-    failures: sum.failures + pulse.failures,
-    tokens: sum.tokens + pulse.tokens,
-    bytes: sum.bytes + pulse.bytes,
+    failures: sum.failures + (pulse.failures ?? 0),
+    tokens: sum.tokens + (pulse.tokens ?? 0),
+    bytes: sum.bytes + (pulse.bytes ?? 0),
   };
 }
 
@@ -57,7 +57,7 @@ export function sumOf(workers: WorkerCounts): number {
   return workers.idle + workers.working + workers.notReady + workers.draining;
 }
 
-/** What came in the second between two readings of the totals, with the gauges of the later one. */
+/** The difference between two readings of the totals a second apart, with the gauges of the later one. */
 export function toSample(at: number, before: Totals, now: Totals, firstBytes: RecentTimes): Sample {
   return {
     at,
@@ -77,7 +77,7 @@ export function toSample(at: number, before: Totals, now: Totals, firstBytes: Re
   };
 }
 
-/** Whether two seconds say the same, the time aside. */
+/** Whether two samples are equal but for their time. */
 export function isAlike(one: Sample, other: Sample): boolean {
   return COLUMNS.every((column) => column === "at" || one[column] === other[column]);
 }

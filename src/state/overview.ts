@@ -1,7 +1,8 @@
 import type { Config } from "../config.ts";
 import type { RecentTimes } from "../figures/recent-times.ts";
 import type { SlidingSum } from "../figures/sliding-sum.ts";
-import type { Plugin, Pulse } from "../plugin/contract.ts";
+import type { Plugin } from "../plugin/contract.ts";
+import type { Pulse } from "../plugin/reports.ts";
 import type { CancelTimer, Clock, Log } from "../system/deps.ts";
 import { History, type HistoryState, INTERVAL_MS, type Sample } from "./history.ts";
 import { added, isAlike, sumOf, type Totals, toSample, ZERO } from "./overview-totals.ts";
@@ -121,7 +122,7 @@ export class Overview {
   #take(viewers: number): void {
     const { clock, plugins, firstBytes } = this.#options;
     const pulses = plugins.flatMap((plugin) => {
-      const pulse = plugin.pulse?.();
+      const pulse = plugin.reports?.pulse?.();
       return pulse ? [{ id: plugin.id, pulse }] : [];
     });
     const totals = pulses.reduce<Totals>((sum, { pulse }) => added(sum, pulse), ZERO);
@@ -150,7 +151,7 @@ export class Overview {
       authFailures: authFailures.sum(clock.elapsed()),
     });
     const own = plugins.flatMap((plugin) =>
-      (plugin.problems?.() ?? []).map((condition) => ({ ...condition, plugin: plugin.id })),
+      (plugin.reports?.problems?.() ?? []).map((condition) => ({ ...condition, plugin: plugin.id })),
     );
     this.#problems.update([...common, ...own], { at: clock.now(), elapsed: clock.elapsed() });
   }

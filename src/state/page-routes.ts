@@ -50,7 +50,9 @@ export function pageRoutes(options: PageOptions): AnyElysia {
         hasKeys: !auth.isApiOpen,
         assets: assets().page,
         boot: insideScript(JSON.stringify(server())),
-        sections: plugins.flatMap(({ id, view }) => (view ? [{ id, html: view() }] : [])),
+        sections: plugins.flatMap(({ id, section }) =>
+          section ? [{ id, label: section.label, html: section.render() }] : [],
+        ),
       }),
     );
   const showSignIn = (request: Request, status: number, problem?: string): Response =>

@@ -1,4 +1,4 @@
-import type { Pulse } from "../plugin/contract.ts";
+import type { Pulse } from "../plugin/reports.ts";
 import { sumOf } from "./overview-totals.ts";
 import type { Found } from "./problems.ts";
 
@@ -62,7 +62,7 @@ export function findCommon(facts: ServerFacts): readonly Found[] {
 
 function findInPlugin({ id, pulse, hadWorkers }: PluginFacts, isAnyUsed: boolean): readonly Found[] {
   const found: Found[] = [];
-  const { workers, waiting, waitingCapacity } = pulse;
+  const { workers, queue } = pulse;
   if (workers && workersOf(pulse) === 0) {
     found.push({
       plugin: id,
@@ -88,7 +88,7 @@ function findInPlugin({ id, pulse, hadWorkers }: PluginFacts, isAnyUsed: boolean
       afterMs: UNREADY_MS,
     });
   }
-  const share = waitingCapacity > 0 ? waiting / waitingCapacity : 0;
+  const share = queue && queue.capacity > 0 ? queue.waiting / queue.capacity : 0;
   if (share > QUEUE_SHARE.warning) {
     found.push({
       plugin: id,

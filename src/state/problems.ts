@@ -1,4 +1,4 @@
-import type { Condition, Severity } from "../plugin/contract.ts";
+import type { Condition, Severity } from "../plugin/reports.ts";
 
 /** A condition, and the plugin it was found in; null for one of the whole server. */
 export interface Found extends Condition {

@@ -54,12 +54,12 @@ export function stateRoutes(options: StateOptions): StateApi {
   const envelope = (): string =>
     JSON.stringify({
       server: overview.state(broadcast.viewers),
-      plugins: Object.fromEntries(plugins.map((plugin) => [plugin.id, plugin.state()])),
+      plugins: Object.fromEntries(plugins.flatMap(({ id, reports }) => (reports ? [[id, reports.state()]] : []))),
     });
   const broadcast = new Broadcast({
     clock: deps.clock,
     log: deps.log,
-    revision: () => [overview.revision, ...plugins.map((plugin) => plugin.revision())].join(" "),
+    revision: () => [overview.revision, ...plugins.map(({ reports }) => reports?.revision)].join(" "),
     write: envelope,
     keepaliveMs: config.keepaliveIntervalMs,
     stallMs: config.clientStallTimeoutMs,
@@ -138,7 +138,7 @@ export function stateRoutes(options: StateOptions): StateApi {
       ({ request, params }) => {
         auth.requireState(request, () => listener.addressOf(request));
         const plugin = plugins.find(({ id }) => `${id}.html` === params.file);
-        const html = plugin?.view?.();
+        const html = plugin?.section?.render();
         if (html === undefined)
           throw new Fault("unknown_url", { message: "No plugin of this server has such a view." });
         return new Response(html, { headers: FRAGMENT_HEADERS });

@@ -1,7 +1,12 @@
 import * as v from "valibot";
 import { type AnswerDoc, API_KEY_SECURITY, errorResponses, type SchemaObject, schemaOf } from "../../openapi/schema.ts";
 
-/** How the API description shows the plugin's routes. None of it runs for a request. */
+// How the API's description shows the plugin's routes. None of it runs for a request.
+
+export const AUDIO = {
+  name: "Audio",
+  description: "Transcription and translation of audio: OpenAI's API, served by workers.",
+};
 
 const text = (description: string) => v.optional(v.pipe(v.string(), v.description(description)));
 
@@ -77,7 +82,7 @@ export function audioDetail(base: string, path: AudioPath) {
   const { name, summary } = ROUTES[path];
   const isAlias = base === "/v1";
   return {
-    tags: ["Audio"],
+    tags: [AUDIO.name],
     operationId: `${isAlias ? "alias" : "asr"}${name}`,
     summary: isAlias ? `${summary} (alias)` : summary,
     description:

@@ -1,13 +1,13 @@
-import { ModelArea } from "../../models/model-area.ts";
+import { createModelPlugin } from "../../models/model-plugin.ts";
 import type { Plugin, PluginContext } from "../../plugin/contract.ts";
 import { SpoolSpace } from "../../upload/spool-space.ts";
+import { AUDIO } from "./openapi.ts";
 import { asrRoutes } from "./routes.ts";
 import { renderAsrView } from "./view.tsx";
 
 /** Transcription and translation of audio, served by workers that dial in. */
 export function createAsrPlugin(context: PluginContext): Plugin {
   const { config, metrics } = context;
-  const area = new ModelArea({ pluginId: "asr", ...context });
   const spoolSpace = new SpoolSpace(config.spoolDirectory, config.spoolBytes);
   metrics.gauge("moorage_spool_bytes", "Bytes of uploads that are held on disk.", [], () => [
     { labels: {}, value: spoolSpace.used },
@@ -15,17 +15,10 @@ export function createAsrPlugin(context: PluginContext): Plugin {
   metrics.gauge("moorage_spool_limit_bytes", "Bytes of uploads that may be held on disk.", [], () => [
     { labels: {}, value: config.spoolBytes },
   ]);
-  return {
+  return createModelPlugin(context, {
     id: "asr",
-    routes: asrRoutes(area, spoolSpace, context),
-    state: () => area.state(),
-    revision: () => area.revision,
-    pulse: () => area.pulse(),
-    problems: () => area.problems(),
-    view: renderAsrView,
-    operator: area,
-    models: () => area.models(),
-    drain: () => area.drain(),
-    close: () => area.close(),
-  };
+    tag: AUDIO,
+    section: { label: "Speech", render: renderAsrView },
+    routes: (area) => asrRoutes(area, spoolSpace, context),
+  });
 }

@@ -1,9 +1,7 @@
 import type { AnyElysia } from "elysia";
-import { modelRoutes } from "../../models/listing.ts";
 import type { ModelArea } from "../../models/model-area.ts";
 import type { PluginContext } from "../../plugin/contract.ts";
 import { createRoutes, type RouteContext } from "../../plugin/route-context.ts";
-import { workerRoutes } from "../../plugin/worker-routes.ts";
 import type { SpoolSpace } from "../../upload/spool-space.ts";
 import { AUDIO_PATHS, type AudioPath, audioDetail } from "./openapi.ts";
 import { serveAsr } from "./serve.ts";
@@ -11,10 +9,9 @@ import { serveAsr } from "./serve.ts";
 /** Where OpenAI's API begins; the second is what most clients make of a bare host. */
 const BASES = ["/api/asr/v1", "/v1"];
 
-/** The plugin's routes: where workers connect, and what clients call. */
+/** The routes that clients call. */
 export function asrRoutes(area: ModelArea, spoolSpace: SpoolSpace, context: PluginContext): AnyElysia {
   const { auth, config, deps, listener } = context;
-  const guard = ({ request }: RouteContext): void => auth.requireApi(request, () => listener.addressOf(request));
   const serve = (ctx: RouteContext, path: AudioPath): Promise<Response> => {
     const { request, requestId } = ctx;
     const leave = auth.enterApi(request, () => listener.addressOf(request));
@@ -24,7 +21,7 @@ export function asrRoutes(area: ModelArea, spoolSpace: SpoolSpace, context: Plug
     );
   };
 
-  const routes = createRoutes().use(workerRoutes("asr", area, context));
+  const routes = createRoutes();
   for (const base of BASES) {
     for (const path of AUDIO_PATHS) {
       routes.post(`${base}${path}`, ({ request, requestId }) => serve({ request, requestId }, path), {
@@ -33,7 +30,7 @@ export function asrRoutes(area: ModelArea, spoolSpace: SpoolSpace, context: Plug
       });
     }
   }
-  return routes.use(modelRoutes({ prefix: "/api/asr/v1", tag: "Audio", cards: () => area.models(), guard }));
+  return routes;
 }
 
 function withSearch(path: string, request: Request): string {

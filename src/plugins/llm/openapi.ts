@@ -1,7 +1,12 @@
 import * as v from "valibot";
 import { type AnswerDoc, API_KEY_SECURITY, doc, errorResponses } from "../../openapi/schema.ts";
 
-/** How the API description shows the plugin's routes. None of it runs for a request. */
+// How the API's description shows the plugin's routes. None of it runs for a request.
+
+export const INFERENCE = {
+  name: "Inference",
+  description: "Chat, completions, responses, messages, embeddings: OpenAI's API, served by workers.",
+};
 
 const model = v.pipe(
   v.string(),
@@ -91,7 +96,7 @@ export function postDocs(base: string, path: DocumentedPath) {
   return {
     body: doc(route.body),
     detail: {
-      tags: ["Inference"],
+      tags: [INFERENCE.name],
       operationId: `${isOneWorkers ? "worker" : base === "/v1" ? "alias" : "llm"}${path.replaceAll(/\/(\w)/g, (_, letter: string) => letter.toUpperCase())}`,
       summary: isOneWorkers
         ? `${route.summary}, on one worker`

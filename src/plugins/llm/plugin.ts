@@ -1,22 +1,15 @@
-import { ModelArea } from "../../models/model-area.ts";
+import { createModelPlugin } from "../../models/model-plugin.ts";
 import type { Plugin, PluginContext } from "../../plugin/contract.ts";
+import { INFERENCE } from "./openapi.ts";
 import { llmRoutes } from "./routes.ts";
 import { renderLlmView } from "./view.tsx";
 
-/** Chat, completions, responses, messages, embeddings and their kin, served by workers that dial in. */
+/** Chat, completions, responses, messages, embeddings and related routes, served by workers that dial in. */
 export function createLlmPlugin(context: PluginContext): Plugin {
-  const area = new ModelArea({ pluginId: "llm", ...context });
-  return {
+  return createModelPlugin(context, {
     id: "llm",
-    routes: llmRoutes(area, context),
-    state: () => area.state(),
-    revision: () => area.revision,
-    pulse: () => area.pulse(),
-    problems: () => area.problems(),
-    view: renderLlmView,
-    operator: area,
-    models: () => area.models(),
-    drain: () => area.drain(),
-    close: () => area.close(),
-  };
+    tag: INFERENCE,
+    section: { label: "Models", render: renderLlmView },
+    routes: (area) => llmRoutes(area, context),
+  });
 }

@@ -5,14 +5,13 @@ import { modelRoutes } from "../../models/listing.ts";
 import type { ModelArea } from "../../models/model-area.ts";
 import type { ModelCard, PluginContext } from "../../plugin/contract.ts";
 import { createRoutes, type RouteContext } from "../../plugin/route-context.ts";
-import { workerRoutes } from "../../plugin/worker-routes.ts";
-import { DOCUMENTED_PATHS, postDocs } from "./openapi.ts";
+import { DOCUMENTED_PATHS, INFERENCE, postDocs } from "./openapi.ts";
 import { serveLlm } from "./serve.ts";
 
 /** Where OpenAI's API begins; the second is what most clients make of a bare host, the third is one worker's. */
 const BASES = ["/api/llm/v1", "/v1", "/api/llm/id/:worker_id/v1"];
 
-/** The plugin's routes: where workers connect, and what clients call. */
+/** The routes that clients call. */
 export function llmRoutes(area: ModelArea, context: PluginContext): AnyElysia {
   const { auth, config, deps, metrics, listener } = context;
   const guard = ({ request }: RouteContext): void => auth.requireApi(request, () => listener.addressOf(request));
@@ -26,7 +25,7 @@ export function llmRoutes(area: ModelArea, context: PluginContext): AnyElysia {
     );
   };
 
-  const routes = createRoutes().use(workerRoutes("llm", area, context));
+  const routes = createRoutes();
   for (const base of BASES) {
     for (const path of DOCUMENTED_PATHS) {
       routes.post(`${base}${path}`, ({ request, requestId, params }) => serve({ request, requestId, params }, path), {
@@ -50,11 +49,10 @@ export function llmRoutes(area: ModelArea, context: PluginContext): AnyElysia {
       { parse: "none", detail: { hide: true } },
     );
   }
-  routes.use(modelRoutes({ prefix: "/api/llm/v1", tag: "Inference", cards: () => area.models(), guard }));
   return routes.use(
     modelRoutes({
       prefix: "/api/llm/id/:worker_id/v1",
-      tag: "Inference",
+      tag: INFERENCE.name,
       cards: (ctx) => workerModels(area, ctx),
       guard,
     }),

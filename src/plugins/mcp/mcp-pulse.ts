@@ -1,12 +1,9 @@
 import type { Metrics } from "../../figures/metrics.ts";
 import { findStale } from "../../models/problems.ts";
-import type { Condition, Pulse } from "../../plugin/contract.ts";
+import type { Condition, Pulse } from "../../plugin/reports.ts";
 import type { McpArea } from "./mcp-area.ts";
 
-/**
- * The figures of the relays. They declare no slots, since a limit that only guards is no capacity, and calls wait for
- * nothing but a relay that has just left.
- */
+/** The figures of the relays. Relays declare no slots, and calls wait in no queue. */
 export function toMcpPulse(area: McpArea, metrics: Metrics): Pulse {
   let [idle, working, draining] = [0, 0, 0];
   for (const relay of area.relays.all()) {
@@ -17,18 +14,13 @@ export function toMcpPulse(area: McpArea, metrics: Metrics): Pulse {
   const { ended, failed, bytesOut } = metrics.totals("mcp");
   return {
     workers: { idle, working, notReady: 0, draining },
-    slotsUsed: 0,
-    slotsTotal: 0,
-    waiting: 0,
-    waitingCapacity: 0,
     requests: ended,
     failures: failed,
-    tokens: 0,
     bytes: bytesOut,
   };
 }
 
-/** What is wrong with relays, beyond what any plugin may have. `now` is `Clock.elapsed`. */
+/** The problems that only relays have. `now` is `Clock.elapsed`. */
 export function findMcpProblems(area: McpArea, pingIntervalMs: number, now: number): readonly Condition[] {
   return findStale(
     Array.from(area.relays.all(), ({ session }) => session),

@@ -1,6 +1,11 @@
 import { type AnswerDoc, errorResponses, type SchemaObject } from "../../openapi/schema.ts";
 
-/** How the API description shows the plugin's routes. None of it runs for a request. */
+// How the API's description shows the plugin's routes. None of it runs for a request.
+
+export const MCP = {
+  name: "MCP",
+  description: "MCP servers behind relays.",
+};
 
 const MESSAGE: SchemaObject = {
   type: "object",
@@ -43,7 +48,7 @@ const ERRORS = errorResponses(
 
 /** The documentation of the OAuth metadata of a relay's MCP server. */
 export const METADATA_DETAIL = {
-  tags: ["MCP"],
+  tags: [MCP.name],
   operationId: "mcpMetadata",
   summary: "OAuth metadata of an MCP server",
   description:
@@ -81,7 +86,7 @@ const BEARER: Record<string, string[]>[] = [{}, { RelayToken: [] }];
 export function callDetail(verb: keyof typeof SUMMARIES) {
   const body: Record<string, { schema: SchemaObject }> = { "application/json": { schema: MESSAGE } };
   return {
-    tags: ["MCP"],
+    tags: [MCP.name],
     operationId: `mcp${verb.charAt(0).toUpperCase()}${verb.slice(1)}`,
     summary: SUMMARIES[verb],
     description:

@@ -1,4 +1,5 @@
 import { Fault } from "../../errors.ts";
+import type { WorkerOperator } from "../../plugin/operator.ts";
 import type { CancelTimer, Clock } from "../../system/deps.ts";
 import type { Session } from "../../tunnel/session.ts";
 import type { SessionPool } from "../../tunnel/session-source.ts";
@@ -48,7 +49,7 @@ interface Waiter {
 }
 
 /** The relays by their ids: who is here, who has just left, and who waits for whom. */
-export class Relays implements SessionPool {
+export class Relays implements SessionPool, WorkerOperator {
   readonly #options: RelaysOptions;
   readonly #connected = new Map<string, Relay>();
   /** `Clock.elapsed` of leaving, in that order. */
@@ -117,7 +118,6 @@ export class Relays implements SessionPool {
     return relay;
   }
 
-  /** For an operator: no new calls, or calls again. False for a relay that is not here. */
   drainWorker(id: string, on: boolean): boolean {
     const relay = this.#connected.get(id);
     if (!relay) return false;
@@ -126,16 +126,10 @@ export class Relays implements SessionPool {
     return true;
   }
 
-  /** For an operator: closes its connection, after which it comes back. False for a relay that is not here. */
   disconnectWorker(id: string): boolean {
     const relay = this.#connected.get(id);
     relay?.session.close(CLOSES.disconnected_by_operator);
     return relay !== undefined;
-  }
-
-  /** Calls are HTTP requests of their own, which end with their clients: there are no jobs to cancel. */
-  cancelJob(_id: string): boolean {
-    return false;
   }
 
   /** Nobody comes back any more. */

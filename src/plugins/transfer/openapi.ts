@@ -8,7 +8,12 @@ import {
   type SchemaObject,
 } from "../../openapi/schema.ts";
 
-/** How the API description shows the plugin's routes. None of it runs for a request. */
+// How the API's description shows the plugin's routes. None of it runs for a request.
+
+export const TRANSFER = {
+  name: "Transfer",
+  description: "Bytes piped from one client to another.",
+};
 
 const security: Record<string, string[]>[] = [...API_KEY_SECURITY, { ClientKey: [] }];
 const BYTES: Record<string, { schema: SchemaObject }> = {
@@ -36,7 +41,7 @@ const REFUSALS = [
 ] as const;
 
 export const createDetail = {
-  tags: ["Transfer"],
+  tags: [TRANSFER.name],
   operationId: "transferCreate",
   summary: "Open a channel",
   description: "A channel carries one transfer, from one writer to one reader, which may come in either order.",
@@ -56,7 +61,7 @@ export const createDetail = {
 };
 
 export const readDetail = {
-  tags: ["Transfer"],
+  tags: [TRANSFER.name],
   operationId: "transferRead",
   summary: "Read from a channel",
   description:
@@ -71,7 +76,7 @@ export const readDetail = {
 /** `verb` tells two routes of one handler apart. */
 export function writeDetail(verb: "post" | "put") {
   return {
-    tags: ["Transfer"],
+    tags: [TRANSFER.name],
     operationId: verb === "post" ? "transferWrite" : "transferPut",
     summary: verb === "post" ? "Write to a channel" : "Write to a channel (as curl -T does)",
     description:

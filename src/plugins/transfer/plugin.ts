@@ -1,4 +1,5 @@
 import type { Plugin, PluginContext } from "../../plugin/contract.ts";
+import { TRANSFER } from "./openapi.ts";
 import { transferRoutes } from "./routes.ts";
 import { Transfers } from "./transfers.ts";
 import { renderTransferView } from "./view.tsx";
@@ -9,11 +10,9 @@ export function createTransferPlugin(context: PluginContext): Plugin {
   return {
     id: "transfer",
     routes: transferRoutes(transfers, context),
-    state: () => transfers.state(),
-    revision: () => transfers.revision,
-    pulse: () => transfers.pulse(),
-    view: renderTransferView,
-    drain: () => transfers.drain(),
-    close: () => transfers.close(),
+    tags: [TRANSFER],
+    section: { label: "Transfers", render: renderTransferView },
+    reports: transfers,
+    lifecycle: transfers,
   };
 }

@@ -4,7 +4,8 @@ import { Fault } from "../../errors.ts";
 import type { Metrics } from "../../figures/metrics.ts";
 import { ClientGone, declaredLength } from "../../http/body.ts";
 import type { Listener } from "../../http/listener.ts";
-import type { Pulse } from "../../plugin/contract.ts";
+import type { Lifecycle } from "../../plugin/contract.ts";
+import type { Pulse, Reports } from "../../plugin/reports.ts";
 import type { Deps } from "../../system/deps.ts";
 import { Idle } from "../../system/idle.ts";
 import type { Joined } from "./channel.ts";
@@ -37,8 +38,8 @@ export interface TransfersOptions {
   readonly metrics: Metrics;
 }
 
-/** Joins readers to writers, and keeps count. */
-export class Transfers {
+/** Joins readers to writers, and counts what became of each channel. */
+export class Transfers implements Reports, Lifecycle {
   readonly #options: TransfersOptions;
   readonly #channels: Channels<End, End>;
   readonly #running = new Map<string, Running>();
@@ -116,37 +117,26 @@ export class Transfers {
     });
   }
 
-  /** The figures of now; also looks how fast each transfer is. To be asked once a second. */
+  /** The figures of this moment. Measures the rate of each transfer as well, so it MUST be called once a second. */
   pulse(): Pulse {
     const now = this.#options.deps.clock.elapsed();
     for (const { passage, rate } of this.#running.values()) rate.look(passage.bytes, now);
-    return {
-      workers: undefined,
-      slotsUsed: 0,
-      slotsTotal: 0,
-      waiting: 0,
-      waitingCapacity: 0,
-      requests: this.#endedTotal,
-      // Whoever leaves, stalls or sends too little is one of the clients.
-      failures: 0,
-      tokens: 0,
-      bytes: this.#bytes,
-    };
+    // There are no failures: a side that leaves, stalls or sends too little is a client.
+    return { requests: this.#endedTotal, bytes: this.#bytes };
   }
 
-  /** Grows with every change that `state` would show. */
   get revision(): number {
     return this.#changes + this.#bytes;
   }
 
-  /** Takes nothing new, sends those away who wait, and resolves when what passes has passed. */
+  /** Opens no channel, refuses the sides that wait, and resolves when the last passage has ended. */
   async drain(): Promise<void> {
     this.#isDraining = true;
     this.#channels.refuseWaiting(() => new Fault("draining", { retryAfterS: 5 }));
     await this.#idle.wait();
   }
 
-  /** Breaks off what still passes. */
+  /** Breaks off the passages that are left. */
   close(): void {
     this.#isDraining = true;
     this.#channels.refuseWaiting(() => new Fault("draining", { retryAfterS: 5 }));

@@ -20,11 +20,8 @@ function plugin(id: string, view?: () => string): Plugin {
   return {
     id,
     routes: new Elysia(),
-    state: () => ({ workers: [{ name: EVIL }] }),
-    revision: () => 1,
-    ...(view ? { view } : {}),
-    drain: async () => {},
-    close: () => {},
+    reports: { state: () => ({ workers: [{ name: EVIL }] }), revision: 1 },
+    ...(view ? { section: { label: id, render: view } } : {}),
   };
 }
 

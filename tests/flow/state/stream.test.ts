@@ -5,7 +5,8 @@ import { type Config, defaultConfig } from "../../../src/config.ts";
 import { Fault } from "../../../src/errors.ts";
 import { errorResponse } from "../../../src/http/error-response.ts";
 import { createListener } from "../../../src/http/listener.ts";
-import type { Plugin, Pulse } from "../../../src/plugin/contract.ts";
+import type { Plugin } from "../../../src/plugin/contract.ts";
+import type { Pulse } from "../../../src/plugin/reports.ts";
 import type { Overview } from "../../../src/state/overview.ts";
 import { type StateApi, stateRoutes } from "../../../src/state/routes.ts";
 import type { CancelTimer, Clock } from "../../../src/system/deps.ts";
@@ -51,10 +52,8 @@ const KEY = "state-key";
 
 const QUIET: Pulse = {
   workers: { idle: 1, working: 0, notReady: 0, draining: 0 },
-  slotsUsed: 0,
-  slotsTotal: 4,
-  waiting: 0,
-  waitingCapacity: 100,
+  slots: { used: 0, total: 4 },
+  queue: { waiting: 0, capacity: 100 },
   requests: 0,
   failures: 0,
   tokens: 0,
@@ -82,18 +81,21 @@ class StateServer {
       ...overrides,
     });
     const deps = { clock: this.clock, ids: systemIds, log: silentLog };
+    const revision = (): number => this.revision;
     const plugin: Plugin = {
       id: "test",
       routes: new Elysia(),
-      state: () => {
-        if (this.breaks) throw new Error("broken");
-        this.written += 1;
-        return { revision: this.revision, padding: this.padding };
+      reports: {
+        state: () => {
+          if (this.breaks) throw new Error("broken");
+          this.written += 1;
+          return { revision: this.revision, padding: this.padding };
+        },
+        get revision() {
+          return revision();
+        },
+        pulse: () => this.pulse,
       },
-      revision: () => this.revision,
-      pulse: () => this.pulse,
-      drain: async () => {},
-      close: () => {},
     };
     this.overview = stillOverview([plugin], deps, config);
     const listener = createListener(() => this.#elysia.server);

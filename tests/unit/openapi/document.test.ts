@@ -23,9 +23,14 @@ function at(json: unknown, ...place: readonly string[]): unknown {
 
 const keysAt = (json: unknown, ...place: readonly string[]): readonly string[] => Object.keys(at(json, ...place) ?? {});
 
+const TAGS = [
+  { name: "Inference", description: "A plugin's heading." },
+  { name: "Audio", description: "Another plugin's heading, which no route uses." },
+];
+
 function createRoutes() {
   return new Elysia()
-    .use(openapiRoutes({ version: "1.2.3" }))
+    .use(openapiRoutes({ version: "1.2.3", tags: TAGS }))
     .post("/v1/chat/completions", ({ request }) => new Response(`body used: ${request.bodyUsed}`), {
       parse: "none",
       body: doc(chatSchema),

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { findInPool } from "../../../src/models/problems.ts";
-import type { Pulse } from "../../../src/plugin/contract.ts";
+import type { Pulse } from "../../../src/plugin/reports.ts";
 import { Pool } from "../../../src/pool/pool.ts";
 import { type Found, type Problem, Problems } from "../../../src/state/problems.ts";
 import { findCommon, type PluginFacts, type ServerFacts } from "../../../src/state/problems-found.ts";
@@ -9,14 +9,9 @@ import { ScriptedSession } from "../../support/scripted-session.ts";
 
 const pulse = (more: Partial<Pulse> = {}): Pulse => ({
   workers: { idle: 1, working: 0, notReady: 0, draining: 0 },
-  slotsUsed: 0,
-  slotsTotal: 1,
-  waiting: 0,
-  waitingCapacity: 100,
+  slots: { used: 0, total: 1 },
+  queue: { waiting: 0, capacity: 100 },
   requests: 0,
-  failures: 0,
-  tokens: 0,
-  bytes: 0,
   ...more,
 });
 
@@ -100,8 +95,8 @@ describe("what any server may have", () => {
     [51, 100, ["llm queue_filling warning"]],
     [90, 100, ["llm queue_filling warning"]],
     [91, 100, ["llm queue_filling critical"]],
-  ])("a queue with %p of %p waiting gives %p", (waiting, waitingCapacity, expected) => {
-    expect(brief(findCommon(facts({ plugins: [plugin("llm", { waiting, waitingCapacity })] })))).toEqual(expected);
+  ])("a queue with %p of %p waiting gives %p", (waiting, capacity, expected) => {
+    expect(brief(findCommon(facts({ plugins: [plugin("llm", { queue: { waiting, capacity } })] })))).toEqual(expected);
   });
 
   test.each([

@@ -24,8 +24,8 @@ test("the state page holds each plugin's fragment as it is, under a tab of its o
     assets: ASSETS,
     boot: '{"version":"1.2.3"}',
     sections: [
-      { id: "llm", html: "<p>three workers</p>" },
-      { id: "mcp", html: "<p>two relays</p>" },
+      { id: "llm", label: "Models", html: "<p>three workers</p>" },
+      { id: "mcp", label: "MCP", html: "<p>two relays</p>" },
     ],
   });
   expect(html).toStartWith("<!doctype html><html");

@@ -1,0 +1,46 @@
+import type { AnyElysia } from "elysia";
+import type { ApiTag, Plugin, PluginContext, Section } from "../plugin/contract.ts";
+import { createRoutes } from "../plugin/route-context.ts";
+import { workerRoutes } from "../plugin/worker-routes.ts";
+import { modelRoutes } from "./listing.ts";
+import { ModelArea } from "./model-area.ts";
+
+export interface ModelPluginOptions {
+  readonly id: string;
+  /** The heading of the plugin's routes in the API's description. */
+  readonly tag: ApiTag;
+  readonly section: Section;
+  /** What clients call, with full paths. The workers' door and the list of models are added to it. */
+  readonly routes: (area: ModelArea) => AnyElysia;
+}
+
+/**
+ * A plugin whose workers serve models: they connect at `/api/{id}/connect`, and `/api/{id}/v1/models` lists what they
+ * serve. Its pool, queue, counts and metrics are those of a `ModelArea`.
+ */
+export function createModelPlugin(context: PluginContext, options: ModelPluginOptions): Plugin {
+  const { id, tag, section, routes } = options;
+  const { auth, listener } = context;
+  const area = new ModelArea({ pluginId: id, ...context });
+  return {
+    id,
+    tags: [tag],
+    section,
+    routes: createRoutes()
+      .use(workerRoutes(id, area, context))
+      .use(routes(area))
+      .use(
+        modelRoutes({
+          prefix: `/api/${id}/v1`,
+          tag: tag.name,
+          cards: () => area.models(),
+          guard: ({ request }) => auth.requireApi(request, () => listener.addressOf(request)),
+        }),
+      ),
+    reports: area,
+    catalog: area,
+    workers: area,
+    jobs: area,
+    lifecycle: area,
+  };
+}

@@ -1,0 +1,57 @@
+/** A plugin's account of itself to operators: the State API, the overview and the list of problems are made of it. */
+export interface Reports {
+  /** A plain copy of the plugin's state for the State API. MUST be JSON, with names in snake_case. */
+  state(): object;
+  /** MUST grow whenever `state()` would answer something else, clocks aside: viewers are sent changes only. */
+  readonly revision: number;
+  /** The plugin's figures. It is called once a second, so it must be cheap. */
+  pulse?(): Pulse;
+  /** The conditions that are wrong now; called once a second. What every plugin may have is found from the pulses. */
+  problems?(): readonly Condition[];
+}
+
+/**
+ * A plugin's figures: gauges of this moment, and counters that only grow from the plugin's start on. A plugin leaves out
+ * what it does not have.
+ */
+export interface Pulse {
+  /** Workers by status; missing where no worker dials in. */
+  readonly workers?: WorkerCounts;
+  readonly slots?: { readonly used: number; readonly total: number };
+  /** Requests that wait for a slot, and how many may. */
+  readonly queue?: { readonly waiting: number; readonly capacity: number };
+  /** Requests that have ended, in whatever way. */
+  readonly requests: number;
+  /** Failed requests, without those that failed by a client's mistake. */
+  readonly failures?: number;
+  /** Tokens of answers. */
+  readonly tokens?: number;
+  /** Bytes of answers, including those still under way. */
+  readonly bytes?: number;
+}
+
+export interface WorkerCounts {
+  readonly idle: number;
+  readonly working: number;
+  readonly notReady: number;
+  readonly draining: number;
+}
+
+export type Severity = "critical" | "warning" | "info";
+
+/** Something that is wrong for as long as it is reported. */
+export interface Condition {
+  /** For programs: snake_case, and its meaning never changes. */
+  readonly code: string;
+  /** Tells conditions of one code apart, such as by a model's name. */
+  readonly about?: string;
+  readonly severity: Severity;
+  /** A short sentence for people. It may quote names that workers chose. */
+  readonly title: string;
+  /** What to do about it. */
+  readonly advice: string;
+  /** How long the condition must last before it is shown; it is shown at once unless given. */
+  readonly afterMs?: number;
+  /** How long the condition stays on the list after its last report, for conditions that come and go. */
+  readonly lingerMs?: number;
+}

@@ -1,51 +1,53 @@
-export interface CreditedStreamOptions {
-  /** The reader has taken so many more of the source's bytes: the source may send as many again. */
-  readonly onTaken: (bytes: number) => void;
-  /** The reader is gone. */
-  readonly onCancel: () => void;
+/** The producer of a stream's bytes. It sends only as many as it has credit for. */
+export interface StreamSource {
+  /** The reader has taken `bytes` more; the source may send as many again. */
+  consumed(bytes: number): void;
+  /** The reader is gone; the source should stop. */
+  cancel(): void;
 }
 
 /**
- * A body for a response, fed by a source that pushes and is paced by credit: what the reader has taken is told, and until
- * then it counts as held here.
+ * The body of a response, fed by a source that pushes and that credit holds back. Bytes count as held here until the
+ * reader has taken them; only then is the source told, through `consumed`.
  */
 export class CreditedStream {
   readonly stream: ReadableStream<Uint8Array>;
-  readonly #onTaken: (bytes: number) => void;
+  readonly #source: StreamSource;
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
-  /** Bytes put in, and those of them that were told to be taken, or were never the source's. */
+  /** Bytes written, by the source and by us. */
   #received = 0;
+  /** Bytes that the source has no credit to get back for: reported as consumed, or ours. */
   #returned = 0;
   /** Ends the pending pull, so that the stream pulls again once its queue is empty. */
   #allowPull: (() => void) | undefined;
 
-  constructor({ onTaken, onCancel }: CreditedStreamOptions) {
-    this.#onTaken = onTaken;
+  constructor(source: StreamSource) {
+    this.#source = source;
     this.stream = new ReadableStream<Uint8Array>(
       {
         start: (controller) => {
           this.#controller = controller;
         },
         pull: () => this.#pull(),
-        cancel: onCancel,
+        cancel: () => source.cancel(),
       },
       { highWaterMark: 0, size: byteLength },
     );
   }
 
-  /** A reader that does not read: it needs no more to read. */
+  /** True while bytes wait for the reader. */
   get isCongested(): boolean {
     return (this.#controller?.desiredSize ?? 0) < 0;
   }
 
-  /** The source's bytes. */
+  /** Writes bytes of the source. */
   write(bytes: Uint8Array): void {
     this.#received += bytes.length;
     this.#controller?.enqueue(bytes);
     this.#returnCredit();
   }
 
-  /** Bytes of our own: they cost the source nothing, and earn it nothing. */
+  /** Writes bytes of our own, which use none of the source's credit. */
   writeOwn(bytes: Uint8Array): void {
     this.#received += bytes.length;
     this.#returned += bytes.length;
@@ -56,14 +58,14 @@ export class CreditedStream {
     this.#controller?.close();
   }
 
-  /** Cuts the connection. Does nothing to a stream that its reader has cancelled. */
+  /** Cuts the connection, so that the body cannot look complete. Does nothing if the reader has cancelled the stream. */
   error(reason: unknown): void {
     this.#controller?.error(reason);
   }
 
   /**
-   * The reader has taken everything. While it keeps up, that is known at each write, and a pull per chunk would cost
-   * more than the write: so this one stays pending, which holds off the next, until bytes pile up.
+   * Called when the queue is empty. While the reader keeps up, every write finds that out by itself, and a pull for each
+   * chunk would cost more than the write. So this promise stays pending, which holds off further pulls, until bytes pile up.
    */
   #pull(): Promise<void> | undefined {
     this.#returnCredit();
@@ -73,7 +75,7 @@ export class CreditedStream {
     });
   }
 
-  /** All that was received and no longer stands in the stream's queue has been taken. */
+  /** Reports everything that was received and has left the stream's queue. */
   #returnCredit(): void {
     const queued = -(this.#controller?.desiredSize ?? 0);
     if (queued > 0 && this.#allowPull) {
@@ -83,7 +85,7 @@ export class CreditedStream {
     const taken = this.#received - queued - this.#returned;
     if (taken <= 0) return;
     this.#returned += taken;
-    this.#onTaken(taken);
+    this.#source.consumed(taken);
   }
 }
 

@@ -19,6 +19,8 @@ const OF_REQUEST = new Set([
 /** What an MCP client needs to know of an answer; cookies, redirects and CORS are the public server's to decide. */
 const OF_ANSWER = new Set([
   "content-type",
+  // A body is passed on as it is encoded, also one that its server compressed without being asked to.
+  "content-encoding",
   "cache-control",
   "www-authenticate",
   "retry-after",

@@ -22,11 +22,11 @@ export class McpServer extends TestServer {
   }
 
   /** A request without any key of this server. */
-  call(method: string, init: RequestInit = {}, path = "/api/mcp/id/tools"): Promise<Response> {
+  call(method: string, init: BunFetchRequestInit = {}, path = "/api/mcp/id/tools"): Promise<Response> {
     return fetch(`${this.url}${path}`, { method, ...init });
   }
 
-  rpc(message: unknown, init: RequestInit = {}, path?: string): Promise<Response> {
+  rpc(message: unknown, init: BunFetchRequestInit = {}, path?: string): Promise<Response> {
     return this.call(
       "POST",
       {

@@ -5,7 +5,7 @@ import { declaredLength } from "../../http/body.ts";
 import { toWorkerHeaders } from "../../http/headers.ts";
 import type { Listener } from "../../http/listener.ts";
 import type { ModelArea } from "../../models/model-area.ts";
-import { relay } from "../../reply/answer.ts";
+import { answerWithJob } from "../../reply/answer.ts";
 import { AnswerEnds } from "../../reply/answer-ends.ts";
 import { dataEvent } from "../../reply/sse.ts";
 import type { Deps } from "../../system/deps.ts";
@@ -89,7 +89,7 @@ function transcribe(ports: AsrPorts, call: AsrCall, recording: Recording, model:
   const { request, requestId } = call;
   const ends = new AnswerEnds();
   area.began();
-  return relay(
+  return answerWithJob(
     {
       pool: area.pool,
       clock: deps.clock,

@@ -4,6 +4,7 @@ import { toClientHeaders } from "../../http/headers.ts";
 import type { Claim } from "../../pool/pool.ts";
 import { AnswerEnds } from "../../reply/answer-ends.ts";
 import { collect, type WholeAnswer } from "../../reply/collect.ts";
+import { wholeResponse } from "../../reply/whole-response.ts";
 import type { Session } from "../../tunnel/session.ts";
 import { type LlmCall, type LlmPorts, toExchangeRequest } from "./call.ts";
 import { type EmbeddingInput, type Part, PartCutter, parseEmbeddingInput } from "./embedding-input.ts";
@@ -219,37 +220,9 @@ const RETRIED: ReadonlySet<string> = new Set([
   "upstream_timeout",
 ]);
 
-/** Answers up to this size go out in one piece, with a length. */
-const ONE_PIECE_BYTES = 1024 * 1024;
-
 function respond(call: LlmCall, whole: WholeAnswer, pieces: readonly Uint8Array[]): Response {
-  const headers = toClientHeaders(whole.headers, call.requestId);
-  const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
-  const body = bytes <= ONE_PIECE_BYTES ? Buffer.concat(pieces) : streamOf(pieces);
-  return new Response(body, { status: whole.status, headers });
+  return wholeResponse(whole.status, toClientHeaders(whole.headers, call.requestId), pieces);
 }
-
-/** The pieces in chunks worth a write, made as the client takes them: joining all of them at once would be a long stretch. */
-function streamOf(pieces: readonly Uint8Array[]): ReadableStream<Uint8Array> {
-  let next = 0;
-  return new ReadableStream({
-    async pull(controller) {
-      // A client that reads fast would have the whole answer written in one go, while everybody else waits.
-      await nextTurn();
-      const chunk: Uint8Array[] = [];
-      for (let bytes = 0; next < pieces.length && bytes < CHUNK_BYTES; next += 1) {
-        const piece = pieces[next] ?? EMPTY;
-        chunk.push(piece);
-        bytes += piece.length;
-      }
-      if (chunk.length > 0) controller.enqueue(Buffer.concat(chunk));
-      if (next === pieces.length) controller.close();
-    },
-  });
-}
-
-const CHUNK_BYTES = 256 * 1024;
-const EMPTY = new Uint8Array(0);
 
 /** After everything that is waiting has had its turn. */
 function nextTurn(): Promise<void> {

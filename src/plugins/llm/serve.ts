@@ -1,7 +1,7 @@
 import { Fault } from "../../errors.ts";
 import { readBody } from "../../http/body.ts";
 import type { Claim } from "../../pool/pool.ts";
-import { relay } from "../../reply/answer.ts";
+import { answerWithJob } from "../../reply/answer.ts";
 import { AnswerEnds } from "../../reply/answer-ends.ts";
 import { type LlmCall, type LlmPorts, toExchangeRequest } from "./call.ts";
 import { relayEmbeddings } from "./embeddings.ts";
@@ -42,7 +42,7 @@ async function answer(ports: LlmPorts, call: LlmCall): Promise<Response> {
   const gap = stream ? ports.metrics.chunkGap("llm") : undefined;
   let lastChunkAt = 0;
   area.began();
-  return relay(
+  return answerWithJob(
     {
       pool: area.pool,
       clock: deps.clock,

@@ -1,7 +1,7 @@
 import { Fault } from "../../errors.ts";
 import { ClientGone } from "../../http/body.ts";
-import { CreditedStream } from "../../reply/credited-stream.ts";
-import { type LineState, lineStateAfter } from "../../reply/sse.ts";
+import { addStreamHeaders, Reply, type ReplySource } from "../../reply/reply.ts";
+import type { LineState } from "../../reply/sse.ts";
 import type { CancelTimer, Clock } from "../../system/deps.ts";
 import { type SilenceLimits, watchSilence } from "../../system/silence.ts";
 import type { Exchange, ExchangeEnd, ExchangeRequest, ExchangeSink } from "../../tunnel/exchange.ts";
@@ -49,8 +49,8 @@ export interface CallReport {
 const KEEP_ALIVE = new TextEncoder().encode(":\n\n");
 
 /**
- * Sends one HTTP request to a relay and answers with what it answers, status for status and byte for byte. Rejects with a
- * `Fault` when there is no answer, or `ClientGone`.
+ * Sends one HTTP request to a relay and answers with what the MCP server behind it answers, status for status and byte for
+ * byte. Rejects with a `Fault` when there is no answer, or with `ClientGone`.
  */
 export function callRelay(options: CallOptions): Promise<Response> {
   return new Promise((resolve, reject) => {
@@ -58,32 +58,25 @@ export function callRelay(options: CallOptions): Promise<Response> {
   });
 }
 
-class Call implements ExchangeSink, SilenceLimits {
+/** A call's way through its relay: one exchange, and one reply to the client. */
+class Call implements ExchangeSink, ReplySource, SilenceLimits {
   readonly #options: CallOptions;
-  readonly #resolve: (response: Response) => void;
-  readonly #reject: (error: unknown) => void;
+  readonly #reply: Reply;
   readonly #startedAt: number;
-  readonly #leave = (): void => this.#exchange?.cancel("canceled");
+  readonly #leave = (): void => this.cancel();
   #exchange: Exchange | undefined;
-  #head: ResponseHead | undefined;
-  #isEventStream = false;
-  #stream: CreditedStream | undefined;
-  /** Bytes that came before there was a stream to put them in. */
-  #held: Uint8Array[] = [];
-  #end: ExchangeEnd | undefined;
+  #status: number | undefined;
+  #hasEnded = false;
   #fault: Fault | undefined;
   #firstByteMs: number | undefined;
   #bytesOut = 0;
-  #lineState: LineState = "boundary";
-  #wroteAt = 0;
-  #stopWatch: CancelTimer = () => {};
-  #stopTicking: CancelTimer = () => {};
+  #stopWatch: CancelTimer | undefined;
 
-  constructor(options: CallOptions, resolve: (response: Response) => void, reject: (error: unknown) => void) {
+  constructor(options: CallOptions, resolve: (response: Response) => void, reject: (reason: unknown) => void) {
+    const { clock, keepaliveMs } = options;
     this.#options = options;
-    this.#resolve = resolve;
-    this.#reject = reject;
-    this.#startedAt = options.clock.elapsed();
+    this.#reply = new Reply(this, { clock, keepaliveMs, resolve, reject });
+    this.#startedAt = clock.elapsed();
   }
 
   start(): void {
@@ -91,135 +84,81 @@ class Call implements ExchangeSink, SilenceLimits {
     signal.addEventListener("abort", this.#leave);
     this.#exchange = session.open(request, this);
     // A request that its session cannot carry has ended by now.
-    if (!this.#end) this.#watch(this.#exchange);
-    // Gone already: there will be no event for it.
-    if (signal.aborted) this.#leave();
+    if (!this.#hasEnded) this.#watch(this.#exchange);
+    // A signal that is aborted already fires no event.
+    if (signal.aborted) this.cancel();
   }
 
-  onHead(head: ResponseHead): void {
-    this.#head = head;
-    this.#firstByteMs = this.#options.clock.elapsed() - this.#startedAt;
-    this.#isEventStream = isEventStream(head);
-    this.#options.onBegun(head);
-    // An event stream is opened at once. Anything else a turn later: a small answer is whole by then and needs no stream.
-    if (this.#isEventStream) this.#openEvents(head);
-    else queueMicrotask(() => this.#answer(head));
-  }
-
-  onData(bytes: Uint8Array): void {
-    this.#bytesOut += bytes.length;
-    if (!this.#isEventStream && this.#bytesOut > this.#options.maxAnswerBytes) {
-      this.#fault = new Fault("response_too_large");
-      return this.#exchange?.cancel("canceled");
-    }
-    if (!this.#stream) this.#held.push(bytes);
-    else this.#write(this.#stream, bytes);
-  }
-
-  onEnd(end: ExchangeEnd): void {
-    this.#end = end;
-    this.#stopWatch();
-    this.#stopTicking();
-    this.#options.signal.removeEventListener("abort", this.#leave);
-    this.#fault ??= faultOf(end);
-    this.#report(end);
-    if (this.#stream) return this.#finish(this.#stream, end);
-    // With a head there is an answer under way, which looks at the end by itself.
-    if (this.#head && end.kind === "complete") return;
-    this.#head = undefined;
-    this.#reject(this.#fault ?? new ClientGone("the client left before there was an answer"));
-  }
-
-  onSettled(): void {
-    this.#options.onSettled();
-  }
-
-  #openEvents(head: ResponseHead): void {
-    const headers = toClientHeaders(head.headers, this.#options.requestId);
-    // Proxies on the way must neither hold events back nor change them.
-    if (!headers.has("cache-control")) headers.set("cache-control", "no-cache, no-transform");
-    headers.set("x-accel-buffering", "no");
-    this.#resolve(new Response(this.#open(), { status: head.status, headers }));
-    // Bun keeps the head back until the first byte, and a stream may have nothing to say for hours.
-    if (this.#stream) this.#keepAlive(this.#stream);
-    this.#tick();
-  }
-
-  #answer(head: ResponseHead): void {
-    // A failure between the head and this turn was told as an error of ours.
-    if (this.#head === undefined) return;
-    const headers = toClientHeaders(head.headers, this.#options.requestId);
-    if (this.#end?.kind === "complete") {
-      // Never a view on shared memory, which is all that the wider type allows beside this one.
-      const body = (this.#held.length === 1 ? this.#held[0] : Buffer.concat(this.#held)) as Uint8Array<ArrayBuffer>;
-      const isBodyless = head.status === 204 || head.status === 205 || head.status === 304;
-      return this.#resolve(new Response(isBodyless ? null : body, { status: head.status, headers }));
-    }
-    this.#resolve(new Response(this.#open(), { status: head.status, headers }));
-  }
-
-  #open(): ReadableStream<Uint8Array> {
-    const opened = new CreditedStream({
-      onTaken: (bytes) => this.#exchange?.consumed(bytes),
-      onCancel: this.#leave,
-    });
-    this.#stream = opened;
-    for (const bytes of this.#held.splice(0)) this.#write(opened, bytes);
-    return opened.stream;
-  }
-
-  #write(stream: CreditedStream, bytes: Uint8Array): void {
-    stream.write(bytes);
-    if (!this.#isEventStream) return;
-    this.#lineState = lineStateAfter(bytes, this.#lineState);
-    this.#wroteAt = this.#options.clock.elapsed();
-  }
-
-  #keepAlive(stream: CreditedStream): void {
-    stream.writeOwn(KEEP_ALIVE);
-    this.#wroteAt = this.#options.clock.elapsed();
-  }
-
-  /** What is cut must not look whole: only a complete answer ends in order. */
-  #finish(stream: CreditedStream, end: ExchangeEnd): void {
-    if (end.kind === "complete") stream.close();
-    else stream.error(this.#fault ?? new ClientGone("the client left"));
-  }
-
-  #tick(): void {
-    const { clock, keepaliveMs } = this.#options;
-    const leftMs = this.#wroteAt + keepaliveMs - clock.elapsed();
-    this.#stopTicking = clock.after(Math.max(1, leftMs), () => {
-      const stream = this.#stream;
-      const isQuiet = clock.elapsed() - this.#wroteAt >= keepaliveMs;
-      // Between two events only, and not to a client that does not read.
-      if (stream && isQuiet && this.#lineState === "boundary" && !stream.isCongested) this.#keepAlive(stream);
-      else if (isQuiet) this.#wroteAt = clock.elapsed();
-      this.#tick();
+  #watch(exchange: Exchange): void {
+    this.#stopWatch = watchSilence(this.#options.clock, exchange, this, (isStall) => {
+      if (!isStall) this.#fault = new Fault("upstream_timeout");
+      exchange.cancel(isStall ? "canceled" : "timeout");
     });
   }
 
   /** An event stream may be silent for as long as it likes. */
   get silenceMs(): number {
-    return this.#isEventStream ? Number.POSITIVE_INFINITY : this.#options.silenceMs;
+    return this.#reply.isEventStream ? Number.POSITIVE_INFINITY : this.#options.silenceMs;
   }
 
   get stallMs(): number {
     return this.#options.stallMs;
   }
 
-  #watch(exchange: Exchange): void {
-    this.#stopWatch = watchSilence(this.#options.clock, exchange, this, (isStall) => {
-      if (this.#end) return;
-      if (!isStall) this.#fault = new Fault("upstream_timeout");
-      exchange.cancel(isStall ? "canceled" : "timeout");
-    });
+  onHead(head: ResponseHead): void {
+    this.#status = head.status;
+    this.#firstByteMs = this.#options.clock.elapsed() - this.#startedAt;
+    this.#options.onBegun(head);
+    this.#reply.begin(head);
   }
 
-  /** Looked for only in what came whole and in one piece. */
+  onData(bytes: Uint8Array): void {
+    this.#bytesOut += bytes.length;
+    if (this.#bytesOut > this.#options.maxAnswerBytes && !this.#reply.isEventStream) {
+      this.#fault = new Fault("response_too_large");
+      return this.#exchange?.cancel("canceled");
+    }
+    this.#reply.write(bytes);
+  }
+
+  onEnd(end: ExchangeEnd): void {
+    this.#hasEnded = true;
+    this.#stopWatch?.();
+    this.#options.signal.removeEventListener("abort", this.#leave);
+    this.#fault ??= faultOf(end);
+    this.#report(end);
+    if (end.kind === "complete") this.#reply.complete();
+    else this.#reply.cut(this.#fault ?? new ClientGone("the client left"));
+  }
+
+  onSettled(): void {
+    this.#options.onSettled();
+  }
+
+  consumed(bytes: number): void {
+    this.#exchange?.consumed(bytes);
+  }
+
+  cancel(): void {
+    this.#exchange?.cancel("canceled");
+  }
+
+  /** The MCP server's own Cache-Control is kept. */
+  toHeaders(head: ResponseHead, isEventStream: boolean): Headers {
+    const headers = toClientHeaders(head.headers, this.#options.requestId);
+    if (isEventStream) addStreamHeaders(headers, headers.get("cache-control") ?? undefined);
+    return headers;
+  }
+
+  /** Stands between two events only: its blank line would end an event that is under way. */
+  toComment(lineState: LineState): Uint8Array | undefined {
+    return lineState === "boundary" ? KEEP_ALIVE : undefined;
+  }
+
+  /** Looks only at an answer that came whole and in one piece. */
   #isRpcFailure(): boolean {
-    const [body] = this.#held;
-    return !this.#isEventStream && body !== undefined && this.#held.length === 1 && isRpcFailure(body);
+    const body = this.#reply.onlyPiece;
+    return body !== undefined && !this.#reply.isEventStream && isRpcFailure(body);
   }
 
   #report(end: ExchangeEnd): void {
@@ -227,11 +166,11 @@ class Call implements ExchangeSink, SilenceLimits {
     this.#options.onEnded({
       outcome,
       fault: this.#fault,
-      status: this.#head?.status,
+      status: this.#status,
       firstByteMs: this.#firstByteMs,
       durationMs: this.#options.clock.elapsed() - this.#startedAt,
       bytesOut: this.#bytesOut,
-      isError: (this.#head?.status ?? 0) >= 400 || this.#isRpcFailure(),
+      isError: (this.#status ?? 0) >= 400 || this.#isRpcFailure(),
     });
   }
 }
@@ -265,9 +204,4 @@ function brokenFault(code: "upstream_unreachable" | "upstream_error" | "worker_l
 function toCode(code: string): "upstream_unreachable" | "upstream_error" | "worker_lost" {
   if (code === "upstream_unreachable") return code;
   return code === "draining" ? "worker_lost" : "upstream_error";
-}
-
-function isEventStream(head: ResponseHead): boolean {
-  const type = head.headers.find(([name]) => name.toLowerCase() === "content-type")?.[1];
-  return type?.toLowerCase().startsWith("text/event-stream") === true;
 }

@@ -113,7 +113,8 @@ describe("notifications, sessions and methods", () => {
       held.answer(status === 200 ? events("data: hello\n\n") : new Response(null, { status }));
       const response = await asked;
       expect(response.status).toBe(status);
-      expect(await response.text()).toBe(status === 200 ? ":\n\ndata: hello\n\n" : "");
+      // An empty comment stands first if the head came without a byte of the body.
+      expect((await response.text()).replace(/^:\n\n/, "")).toBe(status === 200 ? "data: hello\n\n" : "");
     }
   });
 });

@@ -1,4 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { gzipSync } from "node:zlib";
+import type { Config } from "../../../src/config.ts";
 import { eventually } from "../../support/eventually.ts";
 import { McpServer } from "../../support/mcp-server.ts";
 import { startTestWorker } from "../../support/test-worker.ts";
@@ -12,8 +14,9 @@ afterEach(async () => {
 async function connect(
   handle: (request: Request) => Response | Promise<Response>,
   settings: { readonly authToken?: string } = {},
+  config: Partial<Config> = {},
 ): Promise<McpServer> {
-  const server = new McpServer();
+  const server = new McpServer(config);
   running.push(server);
   const upstream = Bun.serve({ hostname: "127.0.0.1", port: 0, idleTimeout: 0, fetch: handle });
   running.push({ stop: () => upstream.stop(true) });
@@ -117,6 +120,45 @@ describe("a relay in front of an MCP server", () => {
       expect((await server.call("POST", { body: "{}" }, `/api/mcp/id/tools${path}`)).status).not.toBe(202);
     }
     expect(paths).toHaveLength(3);
+  });
+});
+
+describe("an MCP server that compresses without being asked to", () => {
+  const RESULT = '{"jsonrpc":"2.0","id":1,"result":{"tools":[]}}';
+
+  test("is read by clients as any other: its encoding goes with its answer", async () => {
+    const packed = gzipSync(RESULT);
+    const server = await connect(
+      () => new Response(packed, { headers: { "content-type": "application/json", "content-encoding": "gzip" } }),
+    );
+    expect(await (await server.rpc(LIST)).text()).toBe(RESULT);
+    const raw = await server.rpc(LIST, { decompress: false });
+    expect(raw.headers.get("content-encoding")).toBe("gzip");
+    expect(Buffer.from(await raw.bytes())).toEqual(packed);
+  });
+
+  test("has nothing put into its event stream, however long that is quiet", async () => {
+    const event = `data: ${RESULT}\n\n`;
+    const packed = gzipSync(event);
+    const server = await connect(
+      () => {
+        const stream = new ReadableStream({
+          async start(controller) {
+            controller.enqueue(packed.subarray(0, 10));
+            await Bun.sleep(150);
+            controller.enqueue(packed.subarray(10));
+            controller.close();
+          },
+        });
+        return new Response(stream, { headers: { "content-type": "text/event-stream", "content-encoding": "gzip" } });
+      },
+      {},
+      { keepaliveIntervalMs: 30 },
+    );
+    const raw = await server.rpc(LIST, { decompress: false });
+    expect(raw.headers.get("content-encoding")).toBe("gzip");
+    expect(Buffer.from(await raw.bytes())).toEqual(packed);
+    expect(await (await server.rpc(LIST)).text()).toBe(event);
   });
 });
 

@@ -6,7 +6,7 @@ import { ModelArea } from "../../../src/models/model-area.ts";
 import { statusOf } from "../../../src/models/model-state.ts";
 import { Job, type JobEnd, type JobReport } from "../../../src/pool/job.ts";
 import { Pool } from "../../../src/pool/pool.ts";
-import { relay } from "../../../src/reply/answer.ts";
+import { answerWithJob } from "../../../src/reply/answer.ts";
 import { dataEvent } from "../../../src/reply/sse.ts";
 import { systemIds } from "../../../src/system/ids.ts";
 import { silentLog } from "../../../src/system/log.ts";
@@ -25,7 +25,7 @@ function setUp() {
   };
   const reports: JobReport[] = [];
   const ask = (isStream = false): Promise<Response> =>
-    relay(
+    answerWithJob(
       { pool, clock, earlyHeadersMs: 5000, keepaliveMs: 15_000 },
       {
         requestId: "r",

@@ -1,22 +1,22 @@
-# Not built by CI, which has no container engine; the steps are those of docs/deploy.md. Keep the version in step with
-# .ci/run (tests/project/project.test.ts holds the two together).
+# CI does not build this image, because it has no container engine. tests/project/project.test.ts checks that Bun's version is
+# the one in .ci/run.
 FROM oven/bun:1.4.5-slim AS packages
 WORKDIR /app
 COPY package.json bun.lock bunfig.toml ./
 RUN bun install --frozen-lockfile --production
 
 FROM oven/bun:1.4.5-slim
-# Bun reads tsconfig.json (JSX) and bunfig.toml from the directory it is started in.
+# Bun reads tsconfig.json (for JSX) and bunfig.toml from the directory in which it starts.
 WORKDIR /app
 ENV NODE_ENV=production \
-    # For the worker program: Bun's fetch serves 256 requests at once by default, and reads this before it starts.
+    # For the worker: Bun's fetch is limited to 256 requests at once by default, and reads this before the program starts.
     BUN_CONFIG_MAX_HTTP_REQUESTS=65336
 COPY --from=packages /app/node_modules ./node_modules
 COPY package.json bunfig.toml tsconfig.json LICENSE ./
 COPY src ./src
 COPY views ./views
-# Owned by root and read-only to the program. The image's user `bun`, by number: Kubernetes cannot tell otherwise that
-# it is not root.
+# The files belong to root and are read-only to the program. The image's user `bun` is given by number, because Kubernetes
+# cannot tell from a name that it is not root.
 USER 1000:1000
 EXPOSE 8080
 STOPSIGNAL SIGTERM

@@ -4,9 +4,9 @@ import { parseArgs } from "node:util";
 import { buildBinary, hostTarget, PROGRAMS, type Program, TARGETS, type Target } from "./binaries/build-binary.ts";
 import { measureStartUp } from "./binaries/start-up.ts";
 
-// `bun run binaries [target …] [--out folder]`: server and worker as programs that need neither Bun nor packages.
-// Without a target all of them; `host` is this machine's. Prints a table; fails, having built what it could, where a
-// target was not to be had.
+// `bun run binaries [target …] [--out folder]` builds server and worker as programs that need neither Bun nor packages.
+// Without a target it builds all of them; `host` is this machine's. It prints a table, builds as many targets as it can,
+// and fails if one of them could not be built.
 
 const ROOT = join(import.meta.dir, "..");
 const MIB = 1024 * 1024;
@@ -25,7 +25,7 @@ function chosen(): readonly Target[] {
 function targetNamed(word: string): Target {
   const target = word === "host" ? hostTarget() : TARGETS.find((each) => each === word);
   if (target) return target;
-  console.error(`'${word}' is no target; there are host, ${TARGETS.join(", ")}.`);
+  console.error(`'${word}' is not a target. Targets: host, ${TARGETS.join(", ")}.`);
   process.exit(2);
 }
 

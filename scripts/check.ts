@@ -1,7 +1,7 @@
 import { closingLine, runTests } from "./run-tests.ts";
 
-// `bun run check`: everything CI does, in one command. Each step runs even where an earlier one failed, so that one run
-// tells all that is wrong. Tools run in this Bun, never in whatever `node` the machine has.
+// `bun run check` does everything that CI does. Each step runs even if an earlier one failed, so that one run reports
+// everything that is wrong. The tools run in this Bun, never in the `node` that the machine happens to have.
 
 interface Step {
   readonly name: string;
@@ -34,7 +34,7 @@ const STEPS: readonly Step[] = [
   { name: "OpenAPI document", script: "scripts/openapi.ts", args: [] },
 ];
 
-/** Milliseconds. The slowest step takes a few seconds; what takes minutes hangs. */
+/** Milliseconds. The slowest step takes a few seconds; a step that takes minutes hangs. */
 const STEP_TIMEOUT_MS = 5 * 60_000;
 
 async function passes(step: Step): Promise<boolean> {
@@ -59,6 +59,6 @@ for (const step of STEPS) {
   if (!(await passes(step))) failed.push(step.name);
 }
 const tally = await runTests([]);
-if (failed.length > 0) console.log(`Failed besides the tests: ${failed.join(", ")}`);
+if (failed.length > 0) console.log(`Failed steps other than the tests: ${failed.join(", ")}`);
 console.log(closingLine(tally));
 process.exitCode = failed.length > 0 || tally.failed > 0 ? 1 : 0;

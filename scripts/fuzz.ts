@@ -2,8 +2,8 @@ import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
 import { closingLine, runTests } from "./run-tests.ts";
 
-// `bun run fuzz [--times 20] [--seed N] [path …]`: the random tests, many times longer than a check runs them and from
-// another seed each time. A failure prints its seed and the smallest case that was found; the same `--seed` finds it again.
+// `bun run fuzz [--times 20] [--seed N] [path …]` runs the random tests many times longer than a check does, each time
+// from another seed. A failure prints its seed and the smallest failing case; the same `--seed` finds it again.
 
 const { values, positionals } = parseArgs({
   args: process.argv.slice(2),
@@ -17,7 +17,7 @@ if (!Number.isInteger(times) || times < 1 || !Number.isInteger(seed)) {
   process.exit(2);
 }
 
-/** A property that is looked at so much longer takes so much longer. */
+/** The timeout grows with the number of cases. */
 const TEST_TIMEOUT_MS = 30_000 * times;
 
 const random = [...new Bun.Glob("tests/{unit,fuzz}/**/*.test.ts").scanSync()].sort();

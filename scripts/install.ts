@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import manifest from "../package.json" with { type: "json" };
 
-// Runs before every script of package.json, so that a clean clone needs no step of its own. Silent when nothing is
-// missing (a few milliseconds, no network). Imports nothing that it would have to install first.
-// `--production`: only what the programs themselves need. What is there already stays.
+// Runs before every script of package.json, so that a clean clone needs no separate step. It is silent if nothing is
+// missing (a few milliseconds, no network), and imports nothing that it would have to install first.
+// `--production` installs only what the programs themselves need, and removes nothing.
 
 const wanted = manifest.engines.bun;
 if (!Bun.semver.satisfies(Bun.version, wanted)) {
@@ -12,7 +12,7 @@ if (!Bun.semver.satisfies(Bun.version, wanted)) {
 }
 
 const isFirst = !existsSync(`${import.meta.dir}/../node_modules`);
-if (isFirst) console.error("Installing the packages that bun.lock names, once…");
+if (isFirst) console.error("Installing the packages in bun.lock (only needed once)…");
 
 const install = Bun.spawnSync([process.execPath, "install", "--frozen-lockfile", ...process.argv.slice(2)], {
   cwd: `${import.meta.dir}/..`,

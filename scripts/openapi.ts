@@ -7,7 +7,7 @@ import { systemClock } from "../src/system/clock.ts";
 import { systemIds } from "../src/system/ids.ts";
 import { silentLog } from "../src/system/log.ts";
 
-// Lints the OpenAPI document as the server answers it, by the rules of redocly.yaml. `--print` writes it out instead.
+// Lints the OpenAPI document that the server serves, by the rules in redocly.yaml. `--print` prints the document instead.
 
 const ROUTE = "http://localhost:8080/api/client/openapi.json";
 
@@ -20,7 +20,7 @@ const response = await app.handle(new Request(ROUTE));
 const text = await response.text();
 app.close();
 if (!response.ok) {
-  console.error(`The server answers ${response.status} where its OpenAPI document should be: ${text.slice(0, 500)}`);
+  console.error(`The server responded with ${response.status} instead of its OpenAPI document: ${text.slice(0, 500)}`);
   process.exit(1);
 }
 if (process.argv.includes("--print")) {

@@ -1,19 +1,19 @@
-/** What a test run came to. */
+/** The counts of a test run. */
 export interface Tally {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: number;
 }
 
-/** Milliseconds one test may take before it counts as failed. Flow tests open real sockets on busy machines. */
+/** Milliseconds that one test may take before it fails. Flow tests open real sockets on busy machines. */
 const TEST_TIMEOUT_MS = 30_000;
 
-/** Milliseconds the whole run may take: a hang between tests, where no timeout of a test applies, ends here. */
+/** Milliseconds that the whole run may take. This ends a hang between tests, to which no test's timeout applies. */
 const RUN_TIMEOUT_MS = 20 * 60_000;
 
 /**
- * Runs `bun test`, showing its output as it comes. A run that ends badly, or early, has a failure. `env` is added to this
- * process's own.
+ * Runs `bun test` and shows its output as it arrives. A run that ends early or with an error has at least one failure. `env`
+ * is added to this process's own environment.
  */
 export async function runTests(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Tally> {
   const run = Bun.spawn([process.execPath, "test", "--timeout", String(TEST_TIMEOUT_MS), ...args], {
@@ -23,7 +23,7 @@ export async function runTests(args: readonly string[], env: Readonly<Record<str
     stderr: "pipe",
     timeout: RUN_TIMEOUT_MS,
   });
-  // Results come on stderr, what tests print themselves on stdout: only the former are read for the tally.
+  // Bun writes results to stderr, and tests print to stdout. Only stderr is read for the counts.
   const decoder = new TextDecoder();
   let text = "";
   for await (const chunk of run.stderr) {
@@ -33,11 +33,11 @@ export async function runTests(args: readonly string[], env: Readonly<Record<str
   const exitCode = await run.exited;
   const tally = readTally(text);
   if (tally && (exitCode === 0 || tally.failed > 0)) return tally;
-  console.log(`The test run ended early or badly: ${run.signalCode ?? `exit code ${exitCode}`}.`);
+  console.log(`The test run ended early or with an error: ${run.signalCode ?? `exit code ${exitCode}`}.`);
   return { passed: 0, skipped: 0, ...tally, failed: 1 };
 }
 
-/** Reads the counts that end the output of `bun test`; undefined where it stopped before giving them. */
+/** Reads the counts at the end of `bun test`'s output. Undefined if the run stopped before printing them. */
 export function readTally(output: string): Tally | undefined {
   const plain = Bun.stripANSI(output);
   if (!/^Ran \d+ tests? /m.test(plain)) return undefined;
@@ -47,13 +47,13 @@ export function readTally(output: string): Tally | undefined {
   };
   return {
     passed: last("pass"),
-    // A file that cannot be loaded is counted by Bun as a failed test and as an error.
+    // Bun counts a file that cannot be loaded both as a failed test and as an error.
     failed: Math.max(last("fail"), last("errors?")),
     skipped: last("skip") + last("todo"),
   };
 }
 
-/** The line that closes a run. */
+/** The last line of a run. */
 export function closingLine({ passed, failed, skipped }: Tally): string {
   return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
 }

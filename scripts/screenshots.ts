@@ -3,10 +3,10 @@ import { FakeClock } from "../tests/support/fake-clock.ts";
 import { NativeWorker } from "../tests/support/native-worker.ts";
 import { CLIENT_KEY, TestServer } from "../tests/support/test-server.ts";
 
-// `bun scripts/screenshots.ts`: the pictures in docs/img, of a real server and a real browser. The pool in them is made up:
+// `bun scripts/screenshots.ts` takes the pictures in docs/img with a real server and a real browser. The pool is made up:
 // scripted workers with invented names and loads, and a quarter of an hour that passes in seconds.
 
-/** Seconds that pass before the pictures are taken. */
+/** Seconds of simulated time before the pictures are taken. */
 const SECONDS = 900;
 
 interface Machine {
@@ -27,7 +27,7 @@ const MACHINES: readonly Machine[] = [
   { name: "lab-workstation-11", models: ["phi4:14b"], slots: 2, cpu: 15, ram: 41 },
 ];
 
-/** A clock that can be made to pass quickly and then ends up at the time of day. */
+/** A clock that can run fast and ends up at the time of day. */
 class PastClock extends FakeClock {
   readonly #from = super.elapsed();
 
@@ -75,7 +75,7 @@ await server.stop();
 await fill;
 process.exit(0);
 
-/** Answers each request after a while, with words counted. */
+/** Answers each request after a while, with a token count. */
 async function startMachine({ name, models, slots, cpu, ram }: Machine): Promise<NativeWorker> {
   const worker = await server.worker({
     worker_id: name,
@@ -100,7 +100,7 @@ async function startOther(path: string): Promise<void> {
   });
 }
 
-/** A quarter of an hour of ups and downs. */
+/** Plays a quarter of an hour of changing load. */
 async function live(): Promise<void> {
   const held: { worker: NativeWorker; id: number; until: number }[] = [];
   const models = [...new Set(MACHINES.flatMap((machine) => machine.models))];
@@ -121,7 +121,7 @@ async function live(): Promise<void> {
       server
         .chat(models[(second + each) % models.length] ?? "")
         .then((response) => response.text())
-        .catch(() => {}); // What is still under way when the server stops.
+        .catch(() => {}); // Requests that are still running when the server stops.
     }
     await Bun.sleep(3);
     takeRequests();
@@ -136,7 +136,7 @@ async function live(): Promise<void> {
   }
 }
 
-/** What runs and waits in the pictures. */
+/** Starts the jobs that run and wait in the pictures. */
 async function fillUp(): Promise<void> {
   const asked = ["qwen3:32b", "mistral-small:24b", "phi4:14b", "llama3.3:70b"];
   const running = Array.from({ length: 18 }, (_, at) =>

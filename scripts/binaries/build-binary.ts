@@ -25,7 +25,7 @@ export interface Binary {
   readonly bytes: number;
 }
 
-/** What this machine runs; undefined where no target is for it. */
+/** The target of this machine, or undefined if there is none. */
 export function hostTarget(): Target | undefined {
   const system = process.platform === "win32" ? "windows" : process.platform;
   return TARGETS.find((target) => target === `${system}-${process.arch}`);
@@ -34,8 +34,8 @@ export function hostTarget(): Target | undefined {
 const ROOT = join(import.meta.dir, "../..");
 
 /**
- * Compiles one program for one target into `directory`. For other targets than this machine's Bun fetches a build of
- * itself, of its own version, from the npm registry and keeps it in its cache. Throws with everything Bun said.
+ * Compiles one program for one target into `directory`. For a target other than this machine's, Bun downloads a build of its
+ * own version from the npm registry and keeps it in its cache. Throws with all of Bun's messages.
  */
 export async function buildBinary(program: Program, target: Target, directory: string): Promise<Binary> {
   const { entry, servesBrowsers } = PROGRAMS[program];
@@ -45,7 +45,7 @@ export async function buildBinary(program: Program, target: Target, directory: s
     entrypoints: [join(ROOT, entry)],
     target: "bun",
     throw: false,
-    // Bytecode beside the code halves the start-up and costs 5 MB; with the map, stack traces in logs name the sources.
+    // Bytecode halves the start-up time and costs 5 MB. The map makes stack traces in logs name the sources.
     format: "esm",
     bytecode: true,
     sourcemap: "linked",
@@ -53,12 +53,12 @@ export async function buildBinary(program: Program, target: Target, directory: s
       ...(target === hostTarget() ? {} : { target: `bun-${target}` }),
       outfile: path,
       assets: servesBrowsers ? [join(ROOT, CLIENT_FOLDER), ...packages] : [],
-      // A program's settings are those it was given, not whatever lies where it happens to be started.
+      // Settings must come from the command line and the environment, never from files in the current directory.
       autoloadDotenv: false,
       autoloadBunfig: false,
     },
   });
-  // The map is inside as well.
+  // The binary contains the map as well.
   rmSync(path.replace(/(\.exe)?$/, ".map"), { force: true });
   if (!success) throw new Error(logs.map(String).join("\n"));
   return { path, bytes: statSync(path).size };

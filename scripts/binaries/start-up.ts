@@ -4,14 +4,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Program } from "./build-binary.ts";
 
-/** Enough that one slow start does not show in the median. */
+/** Enough starts that one slow one does not affect the median. */
 const ROUNDS = 7;
-/** Milliseconds after which a program counts as one that does not start. */
+/** Milliseconds after which a program is considered unable to start. */
 const GIVE_UP_MS = 10_000;
 
 /**
- * Milliseconds from the start of the process until it is of use, the median of several: for the server until `/healthz`
- * answers 200, for the worker until it has said that it started. In an empty directory unless `cwd` names another.
+ * The median of several start-up times in milliseconds. The server has started when `/healthz` responds with 200, and the
+ * worker when it has logged that it started. Runs in an empty directory unless `cwd` names another.
  */
 export async function measureStartUp(program: Program, command: readonly string[], cwd?: string): Promise<number> {
   const empty = mkdtempSync(join(tmpdir(), "moorage-start-"));
@@ -37,7 +37,7 @@ async function serverStart(command: readonly string[], cwd: string): Promise<num
     while (!(await isHealthy(port))) {
       if (child.exitCode !== null) throw new Error(`${command.join(" ")} ended with ${child.exitCode}`);
       if (performance.now() - startedAt > GIVE_UP_MS) throw new Error(`${command.join(" ")} does not answer`);
-      // Looking costs time of the very core that the program starts on.
+      // Each look takes time from the core on which the program starts.
       await Bun.sleep(4);
     }
     return performance.now() - startedAt;
@@ -49,7 +49,7 @@ async function serverStart(command: readonly string[], cwd: string): Promise<num
 
 async function workerStart(command: readonly string[], cwd: string): Promise<number> {
   const startedAt = performance.now();
-  // Nobody is there to be dialled, which it survives.
+  // Nothing listens at this address, which the worker tolerates.
   const child = Bun.spawn([...command, "llm", "--server", "http://127.0.0.1:9", "--log-format", "json"], {
     cwd,
     stdio: ["ignore", "pipe", "ignore"],

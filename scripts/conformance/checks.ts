@@ -1,15 +1,15 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** How one check ended; `absent` when the suite did not come to it. */
+/** The result of one check; `absent` if the suite did not run it. */
 export type Verdict = "SUCCESS" | "SKIPPED" | "WARNING" | "FAILURE" | "absent";
 
-/** The checks of one scenario: worst verdict of each, by its id. */
+/** The checks of one scenario by id, each with its worst verdict. */
 export type Checks = ReadonlyMap<string, Verdict>;
 
 const RANK: Readonly<Record<Verdict, number>> = { absent: 0, SUCCESS: 1, SKIPPED: 2, WARNING: 3, FAILURE: 4 };
 
-/** What the suite wrote into its output directory, by scenario: `server-{scenario}-{time}/checks.json`. */
+/** Reads what the suite wrote to its output directory, by scenario: `server-{scenario}-{time}/checks.json`. */
 export function readChecks(directory: string): ReadonlyMap<string, Checks> {
   const scenarios = new Map<string, Checks>();
   for (const entry of readdirSync(directory)) {
@@ -24,7 +24,7 @@ export function readChecks(directory: string): ReadonlyMap<string, Checks> {
 function toChecks(written: readonly { readonly id: string; readonly status: string }[]): Checks {
   const checks = new Map<string, Verdict>();
   for (const { id, status } of written) {
-    // Other words are remarks on the traffic, not verdicts.
+    // Other values are remarks on the traffic, not verdicts.
     if (!isVerdict(status)) continue;
     const before = checks.get(id) ?? "absent";
     if (RANK[status] > RANK[before]) checks.set(id, status);
@@ -36,7 +36,7 @@ function isVerdict(status: string): status is Verdict {
   return status in RANK;
 }
 
-/** `5/6`: passed of those that passed or failed. */
+/** `5/6`: the number of passed checks, out of those that passed or failed. */
 export function score(checks: Checks | undefined): string {
   if (!checks) return "not run";
   const verdicts = [...checks.values()];
@@ -44,7 +44,7 @@ export function score(checks: Checks | undefined): string {
   return `${good}/${good + verdicts.filter((verdict) => verdict === "FAILURE").length}`;
 }
 
-/** The checks that are worse through the relay than directly. */
+/** Returns the checks with a worse verdict through the relay than directly. */
 export function lost(direct: Checks | undefined, relayed: Checks | undefined): readonly string[] {
   const ids = new Set([...(direct?.keys() ?? []), ...(relayed?.keys() ?? [])]);
   return [...ids].filter((id) => {

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { randomUUID } from "node:crypto";
-// An MCP server for tests, of both eras of the specification. It is nobody's example: it answers what the official suite asks.
+// An MCP server for tests, in both eras of the specification. It is not an example to follow: it does what the official suite tests.
 //   2025-era: sessions (Mcp-Session-Id), GET stream, DELETE, Last-Event-ID replay, server->client requests
 //   2026-era: stateless, server/discover, subscriptions/listen, input_required (MRTR), Mcp-* header checks
 // Offers the diagnostic tools that @modelcontextprotocol/conformance asks for, plus smoke_* tools.

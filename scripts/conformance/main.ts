@@ -12,9 +12,9 @@ import { KIND_NAMES } from "../../src/worker/kinds.ts";
 import { startWorker } from "../../src/worker/worker.ts";
 import { type Checks, lost, readChecks, score } from "./checks.ts";
 
-// `bun run conformance`: the official MCP suite against a server directly, against the same server through a relay, and
-// against the same server where it speaks only stdio, through a relay that bridges it. Prints all three, scenario by
-// scenario. Exits with 1 when a check is lost on the way that the way could carry.
+// `bun run conformance` runs the official MCP suite three times: against a server directly, against the same server through
+// a relay, and, with the server on stdio, through a relay that bridges it. It prints all three results, scenario by scenario,
+// and exits with 1 if a check does worse through a relay that could carry it.
 
 /** Both eras of the specification; the suite has a frozen list of scenarios for each. */
 const REVISIONS = ["2025-11-25", "2026-07-28"] as const;
@@ -24,9 +24,9 @@ const FIXTURE = "scripts/conformance/fixture-server.mjs";
 /** Milliseconds. One run of the suite takes a few seconds. */
 const SUITE_TIMEOUT_MS = 3 * 60_000;
 
-/** What a server on stdio cannot do whatever is in front of it; none of it is in the suite's required scenarios. */
+/** Checks that a server on stdio cannot pass, whatever is in front of it. None is in the suite's required scenarios. */
 const BEYOND_STDIO: ReadonlyMap<string, string> = new Map([
-  ["server-sse-disconnect-resume", "over stdio a server has no stream that it could drop"],
+  ["server-sse-disconnect-resume", "over stdio, a server has no stream that it could drop"],
 ]);
 
 const directory = mkdtempSync(join(tmpdir(), "moorage-conformance-"));
@@ -47,7 +47,7 @@ try {
   rmSync(directory, { recursive: true });
 }
 
-/** The MCP server with all that the suite asks for, as a process of its own. */
+/** Starts the MCP server with everything that the suite tests, in its own process. */
 async function startFixture(): Promise<{ readonly url: string; stop(): void }> {
   const child = Bun.spawn([process.execPath, FIXTURE, "--port", "0"], {
     stdin: "ignore",
@@ -65,7 +65,7 @@ async function startFixture(): Promise<{ readonly url: string; stop(): void }> {
   }
 }
 
-/** A server and a worker program's relay in front of the MCP server that `option` names, joined by real sockets. */
+/** Starts a server and a relay in front of the MCP server that `option` names, connected by real sockets. */
 async function startRelay(
   option: "--url" | "--stdio",
   upstream: string,
@@ -96,13 +96,13 @@ async function startRelay(
   };
 }
 
-/** A way to the same MCP server. */
+/** A path to the same MCP server. */
 interface Way {
   readonly name: string;
-  /** For the table's head. */
+  /** The heading of its column. */
   readonly told: string;
   readonly url: string;
-  /** Checks that the way cannot carry, and why. */
+  /** Checks that cannot pass on this path, and why. */
   readonly beyond: ReadonlyMap<string, string>;
 }
 
@@ -130,7 +130,7 @@ async function compare(direct: string, ways: readonly Way[]): Promise<boolean> {
     for (const [at, { told }] of ways.entries()) {
       console.log(`${revision}, ${told}: ${same[at]} of ${scenarios.length} scenarios as directly`);
     }
-    // A suite that ran nothing has shown nothing.
+    // A suite that ran nothing proves nothing.
     if (before.size === 0) isWhole = false;
   }
   return isWhole;
@@ -145,7 +145,7 @@ async function run(url: string, revision: string, name: string): Promise<Readonl
     env: { ...process.env, NO_COLOR: "1" },
     timeout: SUITE_TIMEOUT_MS,
   });
-  // Its exit code tells of failed checks, which are told here; that it came to its end is told by its summary.
+  // The exit code reports failed checks, which are printed here. The summary shows that the suite ran to its end.
   const [said, complained] = await Promise.all([suite.stdout.text(), suite.stderr.text(), suite.exited]);
   if (!said.includes("=== SUMMARY ==="))
     throw new Error(`the suite did not finish: ${said.slice(-500)}${complained.slice(-500)}`);

@@ -8,18 +8,18 @@ interface Variable {
   readonly name: string;
   readonly label: string;
   readonly query: string;
-  /** What All stands for; without it, for each of the values. */
+  /** The pattern that All stands for. Without it, All stands for each of the values. */
   readonly allValue?: string;
 }
 
-/** What is chosen at the dashboard's top. */
+/** The choices at the top of the dashboard. */
 export const VARIABLES: readonly Variable[] = [
-  // All is only those that are Moorage's: process_… and nodejs_… are other programs' as well.
+  // All must mean Moorage's instances only, because other programs have process_… and nodejs_… as well.
   { name: "instance", label: "Server", query: "label_values(moorage_build_info, instance)" },
   {
     name: "plugin",
     label: "Plugin",
-    // The former from the start on, the latter of plugins without a pool.
+    // moorage_workers exists from the start; moorage_jobs_total adds plugins without a pool.
     query: 'label_values({__name__=~"moorage_workers|moorage_jobs_total",instance=~"$instance"}, plugin)',
     allValue: ".*",
   },
@@ -36,7 +36,7 @@ const SIZE = { stat: { w: 6, h: 4 }, graph: { w: 12, h: 8 } } as const;
 // biome-ignore lint/suspicious/noTemplateCurlyInString: Grafana's own placeholder
 const SOURCE = { type: "prometheus", uid: "${datasource}" };
 
-/** The dashboard as Grafana 10 and newer import it. */
+/** The dashboard in the form that Grafana 10 and newer import. */
 export function grafanaDashboard(): object {
   const panels: object[] = [];
   let y = 0;
@@ -69,7 +69,7 @@ export function grafanaDashboard(): object {
     uid: "moorage",
     tags: ["moorage"],
     editable: true,
-    // Grafana 10.0's; newer ones bring it up to theirs.
+    // The version of Grafana 10.0; newer ones migrate it.
     schemaVersion: 38,
     refresh: "30s",
     time: { from: "now-3h", to: "now" },
@@ -83,7 +83,7 @@ export function grafanaDashboard(): object {
   };
 }
 
-/** Every query that the dashboard asks, with its legend. */
+/** Every query of the dashboard, with its legend. */
 export function grafanaQueries(): Row["panels"][number]["queries"] {
   return ROWS.flatMap(({ panels }) => panels.flatMap(({ queries }) => queries));
 }

@@ -7,13 +7,14 @@ export const MCP: Row = {
   panels: [
     {
       title: "Calls",
-      about: "Ended a second, by method and outcome. `error` was answered, with an error; `refused` met no relay.",
+      about:
+        "Calls ended per second, by method and outcome. `error` is a response with an error; `refused` reached no relay.",
       unit: "reqps",
       queries: [["{{method}} {{outcome}}", `sum by (method, outcome) (${rate(`moorage_mcp_calls_total{${SERVER}}`)})`]],
     },
     {
       title: "Relays, sessions, calls",
-      about: "Relays connected, sessions that clients hold, and calls and streams under way.",
+      about: "Connected relays, sessions that clients hold, and calls and streams in progress.",
       unit: "short",
       queries: [
         ["relays", `sum(moorage_mcp_relays{${SERVER}})`],
@@ -22,20 +23,21 @@ export const MCP: Row = {
       ],
     },
     {
-      title: "Time to the first byte",
-      about: "Call accepted to its answer's first byte, through the relay and the MCP server.",
+      title: "Time to first byte",
+      about: "From acceptance of a call to the first byte of its response, through the relay and the MCP server.",
       unit: "s",
       queries: quantiles("moorage_first_byte_seconds", MCP_ONLY),
     },
     {
       title: "Duration",
-      about: "Call accepted to its end. Streams that listen last as long as their clients like.",
+      about: "From acceptance of a call to its end. Streams that listen last as long as their clients keep them open.",
       unit: "s",
       queries: quantiles("moorage_job_duration_seconds", MCP_ONLY),
     },
     {
       title: "Sessions opened",
-      about: "Begun a second by answers. Many beside few sessions held: a client that begins anew each time.",
+      about:
+        "Sessions opened per second. Many of these beside few sessions held mean that a client opens a new one each time.",
       unit: "ops",
       queries: [["opened", `sum(${rate(`moorage_mcp_sessions_opened_total{${SERVER}}`)})`]],
     },
@@ -47,19 +49,19 @@ export const TRANSFERS: Row = {
   panels: [
     {
       title: "Channels ended",
-      about: "A second, by outcome. `expired` never had both sides.",
+      about: "Channels ended per second, by outcome. `expired` channels were never joined by both sides.",
       unit: "ops",
       queries: [["{{outcome}}", `sum by (outcome) (${rate(`moorage_transfers_total{${SERVER}}`)})`]],
     },
     {
       title: "Bytes passed",
-      about: "From writers to readers, a second, as they pass.",
+      about: "Bytes per second from writers to readers, counted as they pass.",
       unit: "Bps",
       queries: [["bytes", `sum(${rate(`moorage_transfer_bytes_total{${SERVER}}`)})`]],
     },
     {
       title: "Open channels",
-      about: "Waiting for a side, or active.",
+      about: "Channels that wait for a side, and active ones.",
       unit: "short",
       queries: [["{{state}}", `sum by (state) (moorage_transfer_channels{${SERVER}})`]],
     },
@@ -71,13 +73,13 @@ export const PROCESS: Row = {
   panels: [
     {
       title: "CPU",
-      about: "Cores in use. All events share one thread: near 1 the server is full.",
+      about: "Cores in use. One thread handles all events, so the server is saturated near 1.",
       unit: "short",
       queries: [["{{instance}}", rate(`process_cpu_seconds_total{${SERVER}}`)]],
     },
     {
       title: "Memory",
-      about: "Resident, and what the container or the machine allows.",
+      about: "Resident memory, and the limit of the container or the machine.",
       unit: "bytes",
       queries: [
         ["{{instance}}", `process_resident_memory_bytes{${SERVER}}`],
@@ -86,7 +88,7 @@ export const PROCESS: Row = {
     },
     {
       title: "Event loop lag",
-      about: "How late the server is for its events. Beyond 0.1 s streams stutter.",
+      about: "How late the server handles its events. Above 0.1 s, streams stutter.",
       unit: "s",
       queries: [
         ["p50 {{instance}}", `nodejs_eventloop_lag_p50_seconds{${SERVER}}`],
@@ -95,7 +97,7 @@ export const PROCESS: Row = {
     },
     {
       title: "Open files",
-      about: "A worker, a client and a spooled upload are one each. At the limit nobody can connect.",
+      about: "Each worker, client and spooled upload is one. At the limit, nobody can connect.",
       unit: "short",
       queries: [
         ["open {{instance}}", `process_open_fds{${SERVER}}`],
@@ -104,13 +106,13 @@ export const PROCESS: Row = {
     },
     {
       title: "Wrong keys",
-      about: "Requests and workers turned away a second for their credentials, by where they knocked.",
+      about: "Requests and workers refused per second for their keys, by surface.",
       unit: "reqps",
       queries: [["{{surface}}", `sum by (surface) (${rate(`moorage_auth_failures_total{${SERVER}}`)})`]],
     },
     {
       title: "Version",
-      about: "What runs; a change of line is a deploy.",
+      about: "The running version. A new line is a deploy.",
       unit: "short",
       queries: [["{{version}} on Bun {{bun}}", `moorage_build_info{${SERVER}}`]],
     },

@@ -1,9 +1,9 @@
-/** What a panel of the dashboard is made of. */
+/** One panel of the dashboard. */
 export interface Panel {
   readonly title: string;
-  /** What is seen, and what to make of it. */
+  /** What the panel shows, and how to read it. */
   readonly about: string;
-  /** Of Grafana's: https://grafana.com/docs/grafana/latest/panels-visualizations/configure-standard-options/#unit */
+  /** One of Grafana's units: https://grafana.com/docs/grafana/latest/panels-visualizations/configure-standard-options/#unit */
   readonly unit: string;
   /** An empty legend leaves the naming to Grafana. */
   readonly queries: readonly (readonly [legend: string, expr: string])[];
@@ -16,18 +16,18 @@ export interface Row {
   readonly panels: readonly Panel[];
 }
 
-/** The filter of what a server has but once. */
+/** The filter for series that each server has once. */
 export const SERVER = 'instance=~"$instance"';
-/** The filter of what each plugin has, as chosen at the dashboard's top. */
+/** The filter for series per plugin, by the choice at the top of the dashboard. */
 export const CHOSEN = `${SERVER},plugin=~"$plugin"`;
 
-/** The filter of one plugin's models. */
+/** The filter for the models of one plugin. */
 export const modelsOf = (plugin: string): string => `${SERVER},plugin="${plugin}",model=~"$model"`;
 
-/** Growth a second, over the scrapes that Grafana thinks enough. */
+/** The growth of a counter per second, over the interval that Grafana considers long enough. */
 export const rate = (series: string): string => `rate(${series}[$__rate_interval])`;
 
-/** Half, 19 of 20, and 99 of 100 are below. */
+/** The queries for p50, p95 and p99 of a histogram. */
 export function quantiles(metric: string, filter: string): Panel["queries"] {
   return [0.5, 0.95, 0.99].map((at) => [
     `p${at * 100}`,

@@ -1,8 +1,8 @@
 import { CHOSEN, modelsOf, type Panel, quantiles, type Row, rate, SERVER } from "./panel.ts";
 
 /**
- * Jobs that a worker had, by `more`: those that none had are counted as `other`, and so is everything of MCP's. What a
- * client asks for that nobody has is no failure of ours.
+ * The query for ended jobs that reached a worker, filtered by `more`. Jobs that reached none are counted as `other`, and so
+ * are all MCP calls. A request for a model that nobody serves is not a failure of the server.
  */
 function served(more: string): string {
   const ended = (filter: string): string => `rate(moorage_jobs_total{${CHOSEN},${filter}${more}}[5m])`;
@@ -14,47 +14,47 @@ export const OVERVIEW: Row = {
   panels: [
     {
       title: "Workers",
-      about: "Connected, of the chosen plugins, whatever their status.",
+      about: "Connected workers of the chosen plugins, in any status.",
       unit: "short",
       isStat: true,
       queries: [["", `sum(moorage_workers{${CHOSEN}})`]],
     },
     {
       title: "Slots in use",
-      about: "Share of the jobs that the connected workers take at once. At 100 % new jobs wait.",
+      about: "Busy slots as a share of all slots of the connected workers. At 100 %, new jobs wait.",
       unit: "percentunit",
       isStat: true,
       queries: [["", `sum(moorage_slots_busy{${CHOSEN}}) / sum(moorage_slots{${CHOSEN}})`]],
     },
     {
       title: "Queue",
-      about: "Share of the places to wait that are taken. At 100 % new jobs are turned away.",
+      about: "Waiting jobs as a share of QUEUE_SIZE. At 100 %, new jobs are refused.",
       unit: "percentunit",
       isStat: true,
       queries: [["", `sum(moorage_queue_length{${CHOSEN}}) / sum(moorage_queue_capacity{${CHOSEN}})`]],
     },
     {
       title: "Failures",
-      about: "Share of the jobs that a worker had, over 5 minutes. Empty while there are none.",
+      about: "Failed jobs as a share of the jobs that reached a worker, over 5 minutes. Empty while there are none.",
       unit: "percentunit",
       isStat: true,
       queries: [["", `${served(',outcome="failed"')} / (${served("")} > 0)`]],
     },
     {
       title: "Jobs",
-      about: "Ended a second, by outcome. Those count as failed too that met no worker.",
+      about: "Jobs ended per second, by outcome. Jobs that reached no worker count as failed.",
       unit: "reqps",
       queries: [["{{outcome}}", `sum by (outcome) (${rate(`moorage_jobs_total{${CHOSEN}}`)})`]],
     },
     {
       title: "Workers by status",
-      about: "Those that are not ready or draining get no jobs; the server's own dashboard says why.",
+      about: "Workers that are not ready or draining get no jobs; the server's own dashboard says why.",
       unit: "short",
       queries: [["{{plugin}} {{status}}", `sum by (plugin, status) (moorage_workers{${CHOSEN}})`]],
     },
     {
       title: "Slots and queue",
-      about: "Jobs that wait while slots are free want a model whose workers are busy.",
+      about: "If jobs wait while slots are free, they wait for a model whose workers are busy.",
       unit: "short",
       queries: [
         ["slots", `sum(moorage_slots{${CHOSEN}})`],
@@ -64,52 +64,53 @@ export const OVERVIEW: Row = {
       ],
     },
     {
-      title: "Turned away",
-      about: "Requests a second that no worker had, by the code that docs/errors.md explains.",
+      title: "Refused",
+      about: "Requests per second that reached no worker, by the code that docs/errors.md explains.",
       unit: "reqps",
       queries: [["{{plugin}} {{reason}}", `sum by (plugin, reason) (${rate(`moorage_rejections_total{${CHOSEN}}`)})`]],
     },
     {
-      title: "Sent to another worker",
-      about: "Jobs a second whose worker was lost or could not, by reason. Their clients notice nothing.",
+      title: "Retried on another worker",
+      about: "Jobs per second whose worker was lost or could not serve them, by reason. Their clients notice nothing.",
       unit: "reqps",
       queries: [["{{plugin}} {{reason}}", `sum by (plugin, reason) (${rate(`moorage_retries_total{${CHOSEN}}`)})`]],
     },
     {
       title: "Bytes",
-      about: "Of requests (in) and answers (out), a second; a job's are counted when it ends.",
+      about: "Bytes per second of requests (in) and responses (out); those of a job are counted when it ends.",
       unit: "Bps",
       queries: [["{{plugin}} {{direction}}", `sum by (plugin, direction) (${rate(`moorage_bytes_total{${CHOSEN}}`)})`]],
     },
   ],
 };
 
-/** What any plugin has whose workers serve models. */
+/** The panels of a plugin whose workers serve models. */
 function ofModels(plugin: string): readonly Panel[] {
   const filter = modelsOf(plugin);
   return [
     {
       title: "Jobs by model",
-      about: "Ended a second. Names that no worker has are `other`.",
+      about: "Jobs ended per second. Names that no worker serves are `other`.",
       unit: "reqps",
       queries: [["{{model}}", `sum by (model) (${rate(`moorage_jobs_total{${filter}}`)})`]],
     },
     {
-      title: "Time to the first byte",
+      title: "Time to first byte",
       about:
-        "Acceptance to the answer's first byte, of jobs that did not fail. Unstreamed answers begin when they are done.",
+        "From acceptance to the first byte of the response, for jobs that did not fail. Responses that are not streamed begin when they are done.",
       unit: "s",
       queries: quantiles("moorage_first_byte_seconds", filter),
     },
     {
       title: "Time in the queue",
-      about: "Acceptance to a worker. What the first byte takes beyond it is the model and its server.",
+      about:
+        "From acceptance to dispatch to a worker. The rest of the time to first byte is spent in the model and its server.",
       unit: "s",
       queries: quantiles("moorage_queue_wait_seconds", filter),
     },
     {
       title: "Duration",
-      about: "Acceptance to the end.",
+      about: "From acceptance to the end of the job.",
       unit: "s",
       queries: quantiles("moorage_job_duration_seconds", filter),
     },
@@ -122,7 +123,7 @@ export const LLM: Row = {
     ...ofModels("llm"),
     {
       title: "Tokens",
-      about: "As the answers state them, a second; a job's are counted when it ends.",
+      about: "Tokens per second, as the responses state them; those of a job are counted when it ends.",
       unit: "suffix: tokens/s",
       queries: [
         ["{{model}} {{direction}}", `sum by (model, direction) (${rate(`moorage_tokens_total{${modelsOf("llm")}}`)})`],
@@ -130,7 +131,7 @@ export const LLM: Row = {
     },
     {
       title: "Gap between chunks",
-      about: "Of streams of all models. Long ones are seen as stutter.",
+      about: "Time between two chunks, over streams of all models. Long gaps are visible as stutter.",
       unit: "s",
       queries: quantiles("moorage_chunk_gap_seconds", `${SERVER},plugin="llm"`),
     },
@@ -142,14 +143,14 @@ export const SPEECH: Row = {
   panels: [
     ...ofModels("asr"),
     {
-      title: "Sound heard",
-      about: "Seconds of sound a second, where the answers state them: 10 is ten times as fast as it was spoken.",
+      title: "Audio transcribed",
+      about: "Seconds of audio per second, if the responses state them: 10 is ten times as fast as it was spoken.",
       unit: "suffix: × real time",
       queries: [["{{model}}", `sum by (model) (${rate(`moorage_audio_seconds_total{${modelsOf("asr")}}`)})`]],
     },
     {
       title: "Spool",
-      about: "Uploads on disk. At the limit those that name their model last are refused.",
+      about: "Uploads on disk. At the limit, uploads that name their model last are refused.",
       unit: "bytes",
       queries: [
         ["uploads", `sum(moorage_spool_bytes{${SERVER}})`],

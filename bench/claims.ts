@@ -41,7 +41,14 @@ function timeClaims(pool: Pool, claims: number): number {
 }
 
 function createPool(sessions: number): Pool {
-  const pool = new Pool({ clock: systemClock, queueSize: 100, queueTimeoutMs: 60_000, modelGraceMs: 60_000 });
+  const pool = new Pool({
+    clock: systemClock,
+    queueSize: 100,
+    queueTimeoutMs: 60_000,
+    modelGraceMs: 60_000,
+    serverId: "bench",
+    name: "llm",
+  });
   for (let at = 1; at <= sessions; at += 1) pool.onOpened(createSession(at));
   return pool;
 }

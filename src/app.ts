@@ -48,7 +48,7 @@ export function createApp(config: Config, deps: Deps): App {
     authFailures.add(1, deps.clock.elapsed());
   });
   const listener = createListener(() => elysia.server);
-  const sessions = new LocalSessions(deps, config);
+  const sessions = new LocalSessions(deps, config.serverId, config);
   const plugins = createPlugins({ config, deps, auth, metrics, listener, sessions, version: VERSION });
   const cors = createCors(config);
   let isDraining = false;

@@ -11,6 +11,8 @@ export interface Config {
   readonly host: string;
   /** Somebody chose `host`, so an open surface is meant to be reachable. */
   readonly hostGiven: boolean;
+  /** Tells this server from all others; matches `SERVER_ID` of `system/server-id.ts`. */
+  readonly serverId: string;
   /** Undefined: `/metrics` is served by the public listener. */
   readonly metricsListener: { readonly host: string; readonly port: number } | undefined;
   readonly apiKeys: readonly string[];
@@ -103,13 +105,19 @@ export function loadConfig(sources: ConfigSources): Loaded<Config> {
   if (faults.length > 0 || !read.values) return { kind: "faults", faults };
   const config = toConfig(read.values, sources.isTerminal);
   if (!read.print) return { kind: "ready", config };
-  const { host: address, logFormat, plugins, metricsListener: metrics } = config;
+  const { host: address, logFormat, plugins, serverId, metricsListener: metrics } = config;
   const metricsAddress = metrics
     ? `${metrics.host.includes(":") ? `[${metrics.host}]` : metrics.host}:${metrics.port}`
     : "";
   return {
     kind: "say",
-    text: read.print({ host: address, logFormat, plugins: plugins.join(","), metricsListener: metricsAddress }),
+    text: read.print({
+      host: address,
+      serverId,
+      logFormat,
+      plugins: plugins.join(","),
+      metricsListener: metricsAddress,
+    }),
   };
 }
 

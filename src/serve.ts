@@ -55,6 +55,7 @@ function start(config: Config): void {
   }
   log.info("server.started", {
     version: VERSION,
+    server: config.serverId,
     url: listening.url,
     metrics: listening.metricsUrl,
     plugins: app.plugins.map((plugin) => plugin.id).join(","),

@@ -50,6 +50,7 @@ export class ModelArea implements Reports, ModelCatalog, WorkerOperator, JobOper
       queueTimeoutMs: config.queueTimeoutMs,
       modelGraceMs: config.modelGraceMs,
       startGraceMs: config.startGraceMs,
+      serverId: config.serverId,
       name: options.pluginId,
     });
     this.intake = options.sessions.createIntake({

@@ -158,7 +158,7 @@ export class Job implements RegisteredJob {
   }
 
   start(): void {
-    this.#id = this.#pool.jobs.add(this);
+    this.#id = this.#pool.jobs.register(this);
     this.#acquire();
   }
 
@@ -300,7 +300,7 @@ export class Job implements RegisteredJob {
   #end(end: JobEnd): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#pool.jobs.delete(this.#id);
+    this.#pool.jobs.unregister(this.#id);
     this.#stopWatch?.();
     this.#wait?.leave();
     if (this.#queuedAt !== undefined) this.#leaveQueue();

@@ -1,5 +1,6 @@
 import { Fault } from "../errors.ts";
 import type { Clock } from "../system/deps.ts";
+import { onServer } from "../system/server-id.ts";
 
 /** What is known of a job under way: for operators, never what is asked or answered. */
 export interface JobFacts {
@@ -42,9 +43,9 @@ export class JobsRegistry {
   #count = 0;
 
   /** `name` tells the pools of one server apart. */
-  constructor(name: string, clock: Clock) {
-    // The time of start is in it, so that the ids on an old page mean nothing to a server that has restarted.
-    this.#prefix = `${name}-${clock.now().toString(36)}-`;
+  constructor(serverId: string, name: string, clock: Clock) {
+    // With the time of the start in it, an id on an old page means nothing to a server that has restarted.
+    this.#prefix = onServer(serverId, `${name}-${clock.now().toString(36)}-`);
   }
 
   get size(): number {
@@ -56,19 +57,19 @@ export class JobsRegistry {
     return this.#jobs.values();
   }
 
-  /** Takes a job in, and gives the id under which it can be cancelled: URL-safe, never used twice. */
-  add(job: RegisteredJob): string {
+  /** Takes a job in and returns the id under which it can be cancelled: URL-safe, never used twice on any server. */
+  register(job: RegisteredJob): string {
     this.#count += 1;
     const id = this.#prefix + this.#count.toString(36);
     this.#jobs.set(id, job);
     return id;
   }
 
-  delete(id: string): void {
+  unregister(id: string): void {
     this.#jobs.delete(id);
   }
 
-  /** Ends a job for an operator. False for one that is not here, or no more. */
+  /** Ends a job for an operator. Returns false for an id that is not registered, or not any more. */
   cancel(id: string): boolean {
     const job = this.#jobs.get(id);
     job?.cancel(new Fault("canceled_by_operator"));

@@ -25,8 +25,10 @@ export interface PoolOptions {
   readonly modelGraceMs: number;
   /** For so long after its making an unknown model may be one whose workers are on their way back; 0 unless given. */
   readonly startGraceMs?: number;
-  /** Tells the pools of one server apart; "pool" unless given. */
-  readonly name?: string;
+  /** Tells this server from others, as the beginning of its job ids. */
+  readonly serverId: string;
+  /** Tells the pools of one server apart. */
+  readonly name: string;
 }
 
 /** A wait for a slot, as its job holds it. */
@@ -59,7 +61,7 @@ export class Pool implements SessionHost {
   constructor(options: PoolOptions) {
     this.#options = options;
     this.#startedAt = options.clock.elapsed();
-    this.jobs = new JobsRegistry(options.name ?? "pool", options.clock);
+    this.jobs = new JobsRegistry(options.serverId, options.name, options.clock);
     this.#directory = new Directory(options.clock, options.modelGraceMs);
     this.#queue = new Queue(options.queueSize, (expire) => options.clock.after(options.queueTimeoutMs, expire));
   }

@@ -3,7 +3,7 @@ import { type Positional, readFlags } from "./flags.ts";
 import { line } from "./kinds.ts";
 import { configText, helpText, type ProgramText } from "./render.ts";
 import { type Setting, type Table, unset, type Values } from "./setting.ts";
-import { type Given, readEnvironment, readYaml, type SourceReading } from "./sources.ts";
+import { type Given, readEnvironment, readPlatform, readYaml, type SourceReading } from "./sources.ts";
 
 /** Where settings come from. The caller brings all of it: nothing here looks at the process. */
 export interface Sources {
@@ -44,7 +44,7 @@ export const CONFIG_FILE: Setting<string | undefined> = unset(
   },
 );
 
-/** Later sources win: defaults, file, environment, flags. Reports everything that is wrong, not just the first. */
+/** Later sources win: defaults, the platform's defaults, file, environment, flags. Reports everything that is wrong, not just the first. */
 export function readSettings<S extends Table>(
   table: S,
   sources: Sources,
@@ -57,7 +57,12 @@ export function readSettings<S extends Table>(
 
   const environment = readEnvironment(everything, sources.env);
   const file = readFileSource(table, flags.given.get("configFile") ?? environment.given.get("configFile"), sources);
-  const given = new Map([...file.given, ...environment.given, ...flags.given]);
+  const given = new Map([
+    ...readPlatform(table, sources.env).given,
+    ...file.given,
+    ...environment.given,
+    ...flags.given,
+  ]);
   const results = Object.entries<Setting<unknown>>(table).map(
     ([key, each]) => [key, toValue(each, given.get(key))] as const,
   );

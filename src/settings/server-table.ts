@@ -1,5 +1,6 @@
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import * as v from "valibot";
+import { SERVER_ID, toServerId } from "../system/server-id.ts";
 import { atLeastOne, duration, host, integer, isLine, KEY, line, list, parsed, size, word } from "./kinds.ts";
 import { addressRanges, hostNames, listener, origin, origins, port } from "./network.ts";
 import { type Kind, setting, unset } from "./setting.ts";
@@ -13,6 +14,12 @@ const roles: Kind<readonly string[]> = list(
   parsed((text) => (isLine(text, 256) ? text : undefined)),
   { placeholder: "role,…", accepts: "role names, comma separated" },
 );
+
+const serverId: Kind<string> = {
+  schema: parsed((text) => (SERVER_ID.test(text) ? text : undefined)),
+  placeholder: "id",
+  accepts: "1 to 32 letters, digits and hyphens",
+};
 
 /** `*` stands for all. The result keeps the order of `known`, which is the order of mounting. */
 function pluginList(known: readonly string[]): Kind<readonly string[]> {
@@ -40,6 +47,13 @@ export function serverTable(knownPlugins: readonly string[]) {
       absent: undefined,
       says: "127.0.0.1 while clients or workers need no key, else 0.0.0.0",
       help: "Address of the public listener. Giving it is the way to serve without keys beyond this machine.",
+    }),
+    serverId: unset(serverId, {
+      variable: "SERVER_ID",
+      platformVariable: "FLY_MACHINE_ID",
+      absent: toServerId(hostname()),
+      says: "FLY_MACHINE_ID, else the host name with hyphens for all other characters",
+      help: "Name of this server, different for each server. The ids of its jobs, worker sessions and transfer channels begin with it or a digest of it.",
     }),
     metricsListener: unset(listener, {
       variable: "METRICS_PORT",

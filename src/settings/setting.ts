@@ -24,6 +24,8 @@ export interface Kind<T> {
 export interface Setting<T> {
   readonly kind: Kind<T>;
   readonly variable: string;
+  /** A variable of the hosting platform that holds the default. */
+  readonly platformVariable: string | undefined;
   /** Without the leading dashes. */
   readonly flag: string;
   readonly yamlKey: string;
@@ -46,6 +48,7 @@ export type Values<S extends Table> = { readonly [K in keyof S]: S[K] extends Se
 
 interface Naming {
   readonly variable: string;
+  readonly platformVariable?: string;
   /** Without it: the variable in kebab-case. */
   readonly flag?: string;
   readonly help: string;
@@ -69,6 +72,7 @@ function toNames(naming: Naming): Omit<Setting<unknown>, "kind" | "fallback"> {
   const lower = naming.variable.toLowerCase();
   return {
     variable: naming.variable,
+    platformVariable: naming.platformVariable,
     flag: naming.flag ?? lower.replaceAll("_", "-"),
     yamlKey: lower,
     help: naming.help,

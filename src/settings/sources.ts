@@ -13,12 +13,22 @@ export interface SourceReading {
   readonly faults: readonly string[];
 }
 
-/** A variable that is empty or blank counts as unset; one that no setting names belongs to somebody else. */
+/** Reads the variables that settings name and ignores all others. A variable that is empty or blank counts as unset. */
 export function readEnvironment(table: Table, env: Readonly<Record<string, string | undefined>>): SourceReading {
   const given = new Map<string, Given>();
   for (const [key, setting] of Object.entries(table)) {
     const written = env[setting.variable];
     if (written?.trim()) given.set(key, { written, source: `environment variable ${setting.variable}` });
+  }
+  return { given, faults: [] };
+}
+
+/** Reads the defaults that the hosting platform brings in variables of its own. */
+export function readPlatform(table: Table, env: Readonly<Record<string, string | undefined>>): SourceReading {
+  const given = new Map<string, Given>();
+  for (const [key, { platformVariable }] of Object.entries(table)) {
+    const written = platformVariable === undefined ? undefined : env[platformVariable];
+    if (written?.trim()) given.set(key, { written, source: `environment variable ${platformVariable}` });
   }
   return { given, faults: [] };
 }

@@ -71,7 +71,7 @@ const tokenSchema = v.object({
 
 const ID: Readonly<Record<Target, string>> = {
   worker: "As the state lists it among a plugin's workers or relays.",
-  job: "As the state lists it among a plugin's jobs; not its request id.",
+  job: "As the state lists it among a plugin's jobs, `<server>~<plugin>-…`; not the id of its request.",
 };
 const NOT_FOUND: Readonly<Record<Target, ErrorCode>> = { worker: "worker_not_found", job: "job_not_found" };
 /** For a server that asks for no key; the page asks again as it would anywhere. */

@@ -38,6 +38,7 @@ const problemSchema = v.object({
 export const serverStateSchema = v.pipe(
   v.object({
     state: v.picklist(["ready", "not_ready", "draining"]),
+    id: v.pipe(v.string(), v.description("Name of this server, from SERVER_ID.")),
     version: v.string(),
     started_at: v.pipe(v.string(), v.description("RFC 3339.")),
     uptime_s: v.number(),

@@ -13,6 +13,8 @@ import { findCommon } from "./problems-found.ts";
 export interface ServerState {
   /** `ready` while any worker takes requests. */
   readonly state: "ready" | "not_ready" | "draining";
+  /** `SERVER_ID`. */
+  readonly id: string;
   readonly version: string;
   readonly started_at: string;
   readonly uptime_s: number;
@@ -83,9 +85,10 @@ export class Overview {
   }
 
   state(viewers: number): ServerState {
-    const { clock, version } = this.#options;
+    const { clock, config, version } = this.#options;
     return {
       state: this.#status(),
+      id: config.serverId,
       version,
       started_at: new Date(this.#startedAt).toISOString(),
       uptime_s: Math.floor((clock.elapsed() - this.#startedElapsed) / 1000),

@@ -1,5 +1,6 @@
 import { Fault } from "../errors.ts";
 import type { CancelTimer, Deps, Log } from "../system/deps.ts";
+import { onServer } from "../system/server-id.ts";
 import { CLOSES, type Close } from "../wire/closes.ts";
 import { MAX_FRAME_BYTES } from "../wire/frame.ts";
 import { NATIVE_PROTOCOL } from "../wire/protocol.ts";
@@ -25,6 +26,8 @@ import { TurnShare } from "./turn-share.ts";
 
 export interface EndpointOptions extends Omit<IntakeOptions, "pluginId"> {
   readonly deps: Deps;
+  /** The beginning of session ids, by which their server is found. */
+  readonly serverId: string;
   readonly limits: LinkLimits;
 }
 
@@ -176,8 +179,8 @@ export class WorkerEndpoint implements Intake {
   }
 
   #createSession(ws: WorkerSocket, workerId: string, hello: Hello, dialect: Dialect["name"]): WorkerSession {
-    const { deps, greeting, pool, limits } = this.#options;
-    const id = deps.ids.secret();
+    const { deps, greeting, pool, serverId, limits } = this.#options;
+    const id = onServer(serverId, deps.ids.secret());
     const log = this.#log.with({ session: id, worker: workerId });
     let stopBeating = (): void => {};
     const session: WorkerSession = new WorkerSession({

@@ -22,7 +22,7 @@ test("a native worker is answered with its id, its session and the limits it mus
     ping_interval_ms: 15_000,
   });
   expect(registered["worker_id"]).toMatch(/^[\w-]{22}$/);
-  expect(registered["session_id"]).toMatch(/^[\w-]{22}$/);
+  expect(registered["session_id"]).toMatch(/^[A-Za-z0-9-]{1,32}~[\w-]{22}$/);
 });
 
 test.each([

@@ -122,6 +122,7 @@ test("whatever id is asked for, it is the channel's own, or there is no such cha
   const channels = new Channels({
     clock,
     ids: { request: () => "r", secret: () => `secret-${++made}` },
+    idPrefix: "s1",
     ttlMs: 1000,
     maxChannels: 10,
     onJoined: () => {},

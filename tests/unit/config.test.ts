@@ -1,9 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import { type Config, type ConfigSources, defaultConfig, loadConfig } from "../../src/config.ts";
 import { CONFIG_FILE } from "../../src/settings/read-settings.ts";
 import { markdownTable } from "../../src/settings/render.ts";
 import { serverTable } from "../../src/settings/server-table.ts";
+import { toServerId } from "../../src/system/server-id.ts";
 
 const knownPlugins = ["llm", "asr", "mcp", "transfer"];
 const table = serverTable(knownPlugins);
@@ -38,6 +39,7 @@ function faultsOf(given: Parameters<typeof load>[0]): readonly string[] {
 const CASES: readonly (readonly [keyof Config, string, string, unknown])[] = [
   ["port", "PORT", "0", 0],
   ["host", "HOST", "::1", "::1"],
+  ["serverId", "SERVER_ID", "eu-1", "eu-1"],
   ["metricsListener", "METRICS_PORT", "10.0.0.1:9091", { host: "10.0.0.1", port: 9091 }],
   ["apiKeys", "API_KEY", "alpha,beta", ["alpha", "beta"]],
   ["clientKeys", "CLIENT_KEY", "gamma", ["gamma"]],
@@ -118,6 +120,7 @@ describe("every setting", () => {
       port: 8080,
       host: "127.0.0.1",
       hostGiven: false,
+      serverId: toServerId(hostname()),
       metricsListener: undefined,
       apiKeys: [],
       clientKeys: [],
@@ -230,6 +233,21 @@ describe("host", () => {
       port: 8080,
     });
     expect(configOf({ env: { METRICS_PORT: "0", PORT: "0" } }).metricsListener).toEqual({ host: "127.0.0.1", port: 0 });
+  });
+});
+
+describe("the server's id", () => {
+  test("is the platform's machine id unless the file, the environment or a flag gives one", () => {
+    const env = { FLY_MACHINE_ID: "148ed193b95068" };
+    expect(configOf({ env }).serverId).toBe("148ed193b95068");
+    expect(configOf({ env, yaml: "server_id: eu-1" }).serverId).toBe("eu-1");
+    expect(configOf({ env: { ...env, SERVER_ID: "eu-2" } }).serverId).toBe("eu-2");
+    expect(configOf({ env, argv: ["--server-id=eu-3"] }).serverId).toBe("eu-3");
+  });
+
+  test.each(["a~b", "a b", "a.b", "a".repeat(33), "ä"])("is not %p", (text) => {
+    expect(faultsOf({ env: { SERVER_ID: text } })).toHaveLength(1);
+    expect(faultsOf({ env: { FLY_MACHINE_ID: text } })).toHaveLength(1);
   });
 });
 

@@ -27,6 +27,7 @@ export interface Problem {
 }
 
 export interface ServerState {
+  readonly id: string;
   readonly state: "ready" | "not_ready" | "draining";
   readonly version: string;
   readonly started_at: string;

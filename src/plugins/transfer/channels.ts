@@ -12,6 +12,8 @@ export interface Side {
 export interface ChannelsOptions<R, W> {
   readonly clock: Clock;
   readonly ids: Ids;
+  /** The beginning of every id, by which its server is found. */
+  readonly idPrefix: string;
   /** Life of a channel that is not joined. */
   readonly ttlMs: number;
   readonly maxChannels: number;
@@ -47,11 +49,14 @@ export class Channels<R extends Side, W extends Side> {
     return this.#open.size;
   }
 
-  /** A new channel's id, which is all that lets anybody in, and when it expires unless it is joined. */
+  /**
+   * Opens a channel. Whoever knows its id is let in: 128 random bits after the prefix of this server. `expiresAt` is the
+   * wall time in milliseconds at which it ends unless both sides have come.
+   */
   create(): { readonly id: string; readonly expiresAt: number } {
-    const { ids, clock, ttlMs, maxChannels } = this.#options;
+    const { ids, idPrefix, clock, ttlMs, maxChannels } = this.#options;
     if (this.#open.size >= maxChannels) throw new Fault("too_many_channels", { retryAfterS: 10 });
-    const id = ids.secret();
+    const id = idPrefix + ids.secret();
     this.#open.set(id, { channel: OPEN, stopTimer: clock.after(ttlMs, () => this.#expire(id)) });
     this.#options.onChange();
     return { id, expiresAt: clock.now() + ttlMs };

@@ -8,6 +8,7 @@ import type { Lifecycle } from "../../plugin/contract.ts";
 import type { Pulse, Reports } from "../../plugin/reports.ts";
 import type { Deps } from "../../system/deps.ts";
 import { Idle } from "../../system/idle.ts";
+import { CHANNEL_PREFIX_CHARS, channelPrefix } from "../../system/server-id.ts";
 import type { Joined } from "./channel.ts";
 import { Channels, type Side } from "./channels.ts";
 import { toReaderHeaders } from "./headers.ts";
@@ -28,8 +29,8 @@ interface End extends Side, TransferCall {
   readonly answer: (response: Response) => void;
 }
 
-/** Enough to tell two transfers apart, and of 22 characters few enough to leave the rest beyond guessing. */
-const SHOWN_ID_CHARS = 6;
+/** Six random characters tell two transfers of a server apart and leave the other sixteen beyond guessing. */
+const SHOWN_ID_CHARS = CHANNEL_PREFIX_CHARS + 6;
 
 export interface TransfersOptions {
   readonly config: Config;
@@ -67,6 +68,7 @@ export class Transfers implements Reports, Lifecycle {
     this.#channels = new Channels({
       clock: deps.clock,
       ids: deps.ids,
+      idPrefix: channelPrefix(config.serverId),
       ttlMs: config.transferTtlMs,
       maxChannels: config.transferMaxChannels,
       onJoined: (channel, id) => this.#join(channel, id),

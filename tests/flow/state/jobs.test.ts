@@ -45,7 +45,7 @@ test("a job is listed from its acceptance to its end: waiting, running, streamin
   const [running, waiting, none] = await jobs();
   expect(none).toBeUndefined();
   expect(running).toEqual({
-    id: expect.stringMatching(/^llm-[a-z0-9-]+$/),
+    id: expect.stringMatching(/^[A-Za-z0-9-]{1,32}~llm-[a-z0-9-]+$/),
     request_id: "first-job",
     kind: "chat.completions",
     model: "m",

@@ -196,7 +196,7 @@ test("a new channel has an id beyond guessing and says when it expires", async (
   const server = start({ transferTtlMs: 60_000 });
   const response = await server.fetch("/api/transfer", { method: "POST" });
   const { channel_id, expires_at } = (await response.json()) as Record<string, string>; // checked right here
-  expect(channel_id).toMatch(/^[\w-]{22}$/);
+  expect(channel_id).toMatch(/^[\w-]{26}$/);
   const inMs = Date.parse(expires_at ?? "") - Date.now();
   expect(inMs).toBeGreaterThan(50_000);
   expect(inMs).toBeLessThanOrEqual(60_000);
@@ -329,7 +329,7 @@ test("an id is in no log line, no metric and no state, but for its first charact
   const state = await server.transfers();
   expect(state.active).toEqual([
     {
-      channel: id.slice(0, 6),
+      channel: id.slice(0, 10),
       bytes: 1,
       length: 2,
       // Null until its speed has been looked at.

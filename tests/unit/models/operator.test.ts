@@ -16,7 +16,14 @@ import { ScriptedSource } from "../../support/scripted-source.ts";
 
 function setUp() {
   const clock = new FakeClock();
-  const pool = new Pool({ clock, queueSize: 10, queueTimeoutMs: 60_000, modelGraceMs: 60_000, name: "llm" });
+  const pool = new Pool({
+    clock,
+    queueSize: 10,
+    queueTimeoutMs: 60_000,
+    modelGraceMs: 60_000,
+    serverId: "s1",
+    name: "llm",
+  });
   const join = (workerId: string, slots = 1): ScriptedSession => {
     const session = new ScriptedSession(workerId, ["m"], slots);
     session.host = pool;
@@ -135,18 +142,32 @@ describe("a job that an operator cancels", () => {
     expect(text).not.toContain("[DONE]");
   });
 
-  test("is named by an id that no other pool and no other start of the server uses", () => {
+  test("is named by an id that no other pool, no other start of the server and no other server uses", () => {
     const { clock, join, ask, ids } = setUp();
     join("w", 3);
     void ask();
     void ask();
-    const other = new Pool({ clock, queueSize: 1, queueTimeoutMs: 1, modelGraceMs: 1, name: "asr" });
+    const other = new Pool({ clock, queueSize: 1, queueTimeoutMs: 1, modelGraceMs: 1, serverId: "s1", name: "asr" });
     clock.advance(1);
-    const later = new Pool({ clock, queueSize: 1, queueTimeoutMs: 1, modelGraceMs: 1, name: "llm" });
+    const later = new Pool({ clock, queueSize: 1, queueTimeoutMs: 1, modelGraceMs: 1, serverId: "s1", name: "llm" });
     const nothing = { isWaiting: false, model: "m", bytesOut: 0, cancel: () => {}, facts: () => ({}) as never }; // Only its id is looked at.
-    const all = [...ids(), other.jobs.add(nothing), later.jobs.add(nothing)];
-    expect(new Set(all).size).toBe(4);
+    const elsewhere = new Pool({
+      clock,
+      queueSize: 1,
+      queueTimeoutMs: 1,
+      modelGraceMs: 1,
+      serverId: "s2",
+      name: "llm",
+    });
+    const all = [
+      ...ids(),
+      elsewhere.jobs.register(nothing),
+      other.jobs.register(nothing),
+      later.jobs.register(nothing),
+    ];
+    expect(new Set(all).size).toBe(5);
     for (const id of all) expect(encodeURIComponent(id)).toBe(id);
+    expect(all[0]).toMatch(/^s1~llm-[0-9a-z]+-1$/);
   });
 });
 

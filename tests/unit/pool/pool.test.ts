@@ -11,7 +11,15 @@ import { times } from "../../support/times.ts";
 
 function setUp(options: { queueSize?: number; queueTimeoutMs?: number; startGraceMs?: number } = {}) {
   const clock = new FakeClock();
-  const pool = new Pool({ clock, queueSize: 10, queueTimeoutMs: 1000, modelGraceMs: 60_000, ...options });
+  const pool = new Pool({
+    clock,
+    queueSize: 10,
+    queueTimeoutMs: 1000,
+    modelGraceMs: 60_000,
+    serverId: "s1",
+    name: "llm",
+    ...options,
+  });
   const join = (workerId: string, models: readonly string[], slots: number): ScriptedSession => {
     const session = new ScriptedSession(workerId, models, slots);
     session.host = pool;

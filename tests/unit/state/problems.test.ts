@@ -226,7 +226,14 @@ describe("what a pool may have", () => {
 
   function setUp() {
     const clock = new FakeClock();
-    const pool = new Pool({ clock, queueSize: 10, queueTimeoutMs: 600_000, modelGraceMs: 60_000 });
+    const pool = new Pool({
+      clock,
+      queueSize: 10,
+      queueTimeoutMs: 600_000,
+      modelGraceMs: 60_000,
+      serverId: "s1",
+      name: "llm",
+    });
     const join = (workerId: string): ScriptedSession => {
       const session = new ScriptedSession(workerId, ["m"], 1);
       session.host = pool;

@@ -14,6 +14,7 @@ function setUp() {
     deps: { clock: new FakeClock(), ids: systemIds, log: silentLog },
     greeting: createModelGreeting(1000),
     pool: { onOpened: (session) => opened.push(session), onOfferChange: () => {}, onClosed: () => {} },
+    serverId: "s1",
     limits: { registerTimeoutMs: 1000, windowBytes: 1000, pingIntervalMs: 1000, confirmTimeoutMs: 1000 },
   });
   const connect = () => {

@@ -62,6 +62,7 @@ function start() {
         return `c${ids}`;
       },
     },
+    idPrefix: "",
     ttlMs: TTL,
     maxChannels: MAX,
     onJoined: (_channel, id) => joined.push(id),

@@ -14,6 +14,7 @@ const QUIET = {
 
 function server(sample: Partial<Sample>, problems: readonly Problem[] = [], state: ServerState["state"] = "ready") {
   return {
+    id: "s1",
     state,
     version: "1",
     started_at: "",

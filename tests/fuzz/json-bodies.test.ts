@@ -7,7 +7,7 @@ import { PartCutter, parseEmbeddingInput } from "../../src/plugins/llm/embedding
 import { parseLlmRequest, withModel } from "../../src/plugins/llm/request.ts";
 import { planLegacyCall } from "../../src/plugins/mcp/legacy-plan.ts";
 import { rpcError } from "../../src/plugins/mcp/rpc-error.ts";
-import { readRpcFacts } from "../../src/plugins/mcp/rpc-facts.ts";
+import { readFacts } from "../../src/plugins/mcp/rpc-facts.ts";
 import { hostileText, mutated } from "../support/hostile.ts";
 import { jsonDocument, jsonObject, writtenKey } from "../support/json-document.ts";
 import { times } from "../support/times.ts";
@@ -178,7 +178,7 @@ describe("of a call to an MCP server", () => {
   test("an error names the id as it was written, and is JSON whatever the body was", async () => {
     await fc.assert(
       fc.asyncProperty(fc.oneof(call, call.chain(mutated), anyDocument), async (body) => {
-        const { id } = readRpcFacts(body);
+        const { id } = readFacts({ method: "POST", headers: new Headers() }, body);
         const answer = rpcError(new Fault("relay_unavailable"), "r", id);
         const said = (await answer.json()) as { id?: unknown };
         const value = strictParse(body);

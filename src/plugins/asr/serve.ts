@@ -1,43 +1,15 @@
-import type { Leave } from "../../auth/auth.ts";
-import type { Config } from "../../config.ts";
 import { Fault } from "../../errors.ts";
 import { declaredLength } from "../../http/body.ts";
-import { toWorkerHeaders } from "../../http/headers.ts";
-import type { Listener } from "../../http/listener.ts";
-import type { ModelArea } from "../../models/model-area.ts";
 import { answerWithJob } from "../../reply/answer.ts";
 import { AnswerEnds } from "../../reply/answer-ends.ts";
 import { dataEvent } from "../../reply/sse.ts";
-import type { Deps } from "../../system/deps.ts";
-import type { ExchangeRequest } from "../../tunnel/exchange.ts";
 import { FormReader } from "../../upload/form.ts";
 import { Recording, tooLarge } from "../../upload/recording.ts";
 import { Spool } from "../../upload/spool.ts";
-import type { SpoolSpace } from "../../upload/spool-space.ts";
 import { readAudioUsage } from "./audio-usage.ts";
+import { type AsrCall, type AsrPorts, toExchangeRequest } from "./call.ts";
 
-/** What the plugin's requests are served with. */
-export interface AsrPorts {
-  readonly area: ModelArea;
-  readonly config: Config;
-  readonly deps: Deps;
-  readonly listener: Listener;
-  readonly spoolSpace: SpoolSpace;
-}
-
-/** One request of a client that was let in. */
-export interface AsrCall {
-  readonly request: Request;
-  readonly requestId: string;
-  /** Relative to the backend's base, with its query: `/audio/transcriptions`. */
-  readonly path: string;
-  /** What is asked, as operators see it: `audio.transcriptions`. */
-  readonly kind: string;
-  /** To be called when nothing of it is left: it no longer counts among its caller's. */
-  readonly leave: Leave;
-}
-
-/** Sends the upload to a worker, and answers with what it answers. Throws `Fault` or `ClientGone`. */
+/** Sends an upload to a worker and answers with what the worker answers. Rejects with a `Fault` or `ClientGone`. */
 export async function serveAsr(ports: AsrPorts, call: AsrCall): Promise<Response> {
   let recording: Recording | undefined;
   try {
@@ -52,7 +24,7 @@ export async function serveAsr(ports: AsrPorts, call: AsrCall): Promise<Response
   }
 }
 
-/** The upload, before its first byte. Throws for one that is refused unseen. */
+/** Prepares to read the upload. Throws a `Fault` for one that is refused by its headers. */
 function openRecording(
   { area, config, deps, listener, spoolSpace }: AsrPorts,
   { request, requestId }: AsrCall,
@@ -63,7 +35,7 @@ function openRecording(
   if ((declaredLength(headers) ?? 0) > maxBytes) throw tooLarge(maxBytes);
   const form = new FormReader(headers.get("content-type"));
   if (!body) throw new Fault("invalid_request", { message: "The request has no body.", param: "file" });
-  // Long uploads on slow lines, and then a wait for as long as the audio takes.
+  // The upload may be long and its line slow; then the client waits for as long as the audio takes.
   listener.liftIdleTimeout(request);
   return new Recording({
     source: body.getReader(),
@@ -104,7 +76,7 @@ function transcribe(ports: AsrPorts, call: AsrCall, recording: Recording, model:
         requestId,
         kind: call.kind,
         model,
-        // The form's bytes stay as they are, and the model's name is among them.
+        // The form's bytes, which contain the model's name, are passed on unchanged.
         exact: true,
         silenceMs: config.asrRequestTimeoutMs,
         stallMs: config.clientStallTimeoutMs,
@@ -123,30 +95,6 @@ function transcribe(ports: AsrPorts, call: AsrCall, recording: Recording, model:
       },
     },
   );
-}
-
-function toExchangeRequest(
-  { config }: AsrPorts,
-  { request, requestId, path }: AsrCall,
-  recording: Recording,
-): ExchangeRequest {
-  if (!recording.canBeSentAgain && recording.bytes > 0) throw new Fault("worker_lost");
-  const length = declaredLength(request.headers);
-  const headers = toWorkerHeaders(request.headers, requestId);
-  return {
-    head: {
-      method: "POST",
-      path,
-      // Not every transcription server takes a body whose length it is not told.
-      headers: length === undefined ? headers : [...headers, ["content-length", String(length)]],
-      timeout_ms: config.asrRequestTimeoutMs,
-      // Asked for when the head is written, which for a worker without flow control is after the whole body.
-      get stream() {
-        return recording.isStreamSoFar;
-      },
-    },
-    body: recording.body(),
-  };
 }
 
 function assertPlain(headers: Headers): void {

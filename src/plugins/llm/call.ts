@@ -22,14 +22,15 @@ export interface LlmCall {
   readonly requestId: string;
   /** Relative to the backend's base, with a leading slash: `/chat/completions`. */
   readonly path: string;
-  /** The query with its question mark, or nothing. */
+  /** The query with its question mark, or an empty string. */
   readonly search: string;
+  /** Set by a client that wants one worker only. */
   readonly workerId: string | undefined;
-  /** To be called when nothing of it is left: it no longer counts among its caller's. */
+  /** MUST be called when the request has ended: it then no longer counts among its caller's. */
   readonly leave: Leave;
 }
 
-/** The call as a worker gets it, with this body. */
+/** The call as a worker gets it. `body` is the client's, or a part of it. */
 export function toExchangeRequest(ports: LlmPorts, call: LlmCall, stream: boolean, body: Uint8Array): ExchangeRequest {
   const headers = toWorkerHeaders(call.request.headers, call.requestId);
   return {

@@ -9,7 +9,7 @@ import { errorEvent } from "./error-event.ts";
 import { parseLlmRequest, withModel } from "./request.ts";
 import { readUsage } from "./usage.ts";
 
-/** Reads the request, and answers it from a worker. Throws `Fault` or `ClientGone`. */
+/** Reads a request and answers it with what a worker answers. Rejects with a `Fault` or `ClientGone`. */
 export async function serveLlm(ports: LlmPorts, call: LlmCall): Promise<Response> {
   try {
     return await answer(ports, call);
@@ -34,7 +34,7 @@ async function answer(ports: LlmPorts, call: LlmCall): Promise<Response> {
   const parsed = parseLlmRequest(body);
   // From here on the client only waits, for as long as its job takes.
   ports.listener.liftIdleTimeout(call.request);
-  // Vectors of another quantization are other vectors: embeddings are served by the exact model only.
+  // Another quantization of a model makes other vectors, so only the exact model serves embeddings.
   if (call.path === "/embeddings") return relayEmbeddings(ports, call, body, parsed).finally(call.leave);
 
   const { model, stream } = parsed;
@@ -80,15 +80,15 @@ async function answer(ports: LlmPorts, call: LlmCall): Promise<Response> {
   );
 }
 
-/** The client's own bytes, except that a stand-in is asked under the name it knows. */
+/** The client's own bytes, except that a stand-in gets the name by which it knows the model. */
 function bodyFor(claim: Claim, model: string, body: Uint8Array): Uint8Array {
   return claim.model === model ? body : withModel(body, claim.model);
 }
 
-/** Characters of a path that operators see; clients choose it freely. */
+/** Longest kind that operators see. Clients can send any path. */
 const MAX_KIND_CHARS = 64;
 
-/** `/chat/completions` as operators see it: `chat.completions`. */
+/** Turns a path into the operation's name for operators: `/chat/completions` into `chat.completions`. */
 function kindOf(path: string): string {
   return path.slice(1, 1 + MAX_KIND_CHARS).replaceAll("/", ".");
 }

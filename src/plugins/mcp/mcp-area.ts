@@ -5,7 +5,7 @@ import type { Deps } from "../../system/deps.ts";
 import { Idle } from "../../system/idle.ts";
 import type { Intake, SessionSource } from "../../tunnel/session-source.ts";
 import { CLOSES } from "../../wire/closes.ts";
-import type { CallReport } from "./call.ts";
+import type { CallReport } from "./call-relay.ts";
 import { relayGreeting } from "./greeting.ts";
 import type { SessionUse } from "./held-sessions.ts";
 import { legacyMessageBytes } from "./legacy-relay.ts";

@@ -1,4 +1,4 @@
-import type { McpPorts } from "./ports.ts";
+import type { McpPorts } from "./call.ts";
 import type { Relay } from "./relays.ts";
 
 /**

@@ -1,26 +1,46 @@
 import { membersOf } from "../../json/scan.ts";
 
-/** What is read of a call in passing: for errors and counts, never to decide what happens to it. */
+/** What the server notes of a request for errors and counts. None of it decides where the request goes. */
 export interface RpcFacts {
-  /** The request's id as it was written; undefined where there is none that JSON-RPC knows. */
+  /** The JSON-RPC id exactly as the client wrote it; undefined if there is none, or none that JSON-RPC allows. */
   readonly id: string | undefined;
-  readonly method: string | undefined;
-  /** The function that is called; undefined for any other method. */
+  /** What the call is counted by. It has few values: a method of the specification, `GET`, `DELETE` or `other`. */
+  readonly label: string;
+  /** The function that the call names; undefined for every method but `tools/call`. */
   readonly functionName: string | undefined;
+  /** Whether the answer stays open until the client leaves. */
+  readonly isStream: boolean;
 }
 
-export const NO_FACTS: RpcFacts = { id: undefined, method: undefined, functionName: undefined };
+/** A JSON-RPC message, as far as it is looked at. */
+type Message = Pick<RpcFacts, "id" | "functionName"> & { readonly method: string | undefined };
+
+const NOTHING: Message = { id: undefined, method: undefined, functionName: undefined };
 
 const MAX_ID_CHARS = 256;
 const MAX_METHOD_CHARS = 128;
-/** As it is written, with escapes. */
+/** Longest name of a function as it is written, with escapes. */
 const MAX_NAME_CHARS = 1024;
 const decoder = new TextDecoder();
 
-/** Reads a whole body. Anything that is no single JSON-RPC message has no facts, which is nobody's error here. */
-export function readRpcFacts(body: Uint8Array): RpcFacts {
+/**
+ * Reads what a request says of itself: its body, or its headers when the body is not at hand. Never throws: a body that is
+ * no single JSON-RPC message has no id and no method, and the MCP server will say what is wrong with it.
+ */
+export function readFacts(request: Pick<Request, "method" | "headers">, body: Uint8Array | undefined): RpcFacts {
+  const headerMethod = request.headers.get("mcp-method") ?? undefined;
+  const { id, method, functionName } = body ? readMessage(body) : readHeaders(request.headers, headerMethod);
+  return {
+    id,
+    functionName,
+    label: toLabel(request.method, method),
+    isStream: request.method === "GET" || (headerMethod ?? method) === LISTEN,
+  };
+}
+
+function readMessage(body: Uint8Array): Message {
   const members = membersOf(body);
-  if (!members) return NO_FACTS;
+  if (!members) return NOTHING;
   const textOf = (name: string): string | undefined => {
     const range = members.get(name);
     return range && decoder.decode(body.subarray(range.start, range.end));
@@ -39,11 +59,13 @@ export function readRpcFacts(body: Uint8Array): RpcFacts {
 /** The method that calls a function. */
 const CALL = "tools/call";
 
-/** Clients of the stateless era say in headers what is in a body that is too large to be looked at. */
-export function readHeaderFacts(headers: Headers): RpcFacts {
-  const method = headers.get("mcp-method") ?? undefined;
+/** The method whose answer stays open: a POST of the stateless era. */
+const LISTEN = "subscriptions/listen";
+
+/** Clients of the stateless era repeat in headers what the body says, which serves for a body that is too large to read. */
+function readHeaders(headers: Headers, method: string | undefined): Message {
   const name = method === CALL ? headers.get("mcp-name") : null;
-  return { ...NO_FACTS, method, functionName: name === null ? undefined : decodeHeader(name) };
+  return { ...NOTHING, method, functionName: name === null ? undefined : decodeHeader(name) };
 }
 
 function readName(body: Uint8Array, at: number): string | undefined {
@@ -52,15 +74,15 @@ function readName(body: Uint8Array, at: number): string | undefined {
   return parseString(decoder.decode(body.subarray(range.start, range.end)));
 }
 
-/** Text beyond ASCII stands in headers as `=?base64?…?=`. */
+/** Decodes a header's value, in which text beyond ASCII is written as `=?base64?…?=`. */
 function decodeHeader(value: string): string {
   const encoded = /^=\?base64\?([A-Za-z0-9+/=]*)\?=$/.exec(value)?.[1];
   return encoded === undefined ? value : Buffer.from(encoded, "base64").toString();
 }
 
 /**
- * A number or a string: null is what JSON-RPC has for an id that could not be read, and MCP knows no other kinds. Exactly
- * JSON's own (RFC 8259 §6): the id is put into an answer as it was written, in a body that nobody has parsed.
+ * Whether a text is a number or a string of JSON, the only ids of MCP. JSON-RPC keeps null for an id that could not be read.
+ * The check is strict (RFC 8259 §6), because the text goes into an answer as it was written, from a body that nobody parsed.
  */
 function isId(text: string): boolean {
   return /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/.test(text) || parseString(text) !== undefined;
@@ -71,11 +93,11 @@ function parseString(text: string): string | undefined {
     const value: unknown = JSON.parse(text);
     return typeof value === "string" ? value : undefined;
   } catch {
-    return undefined; // Not JSON: whoever serves the call will say so.
+    return undefined; // Not JSON: the MCP server will say so.
   }
 }
 
-/** The methods of both eras, by which calls are counted; clients choose names freely, so that others share one place. */
+/** The methods of both eras. Clients can send any name, so all others are counted together. */
 const METHODS: ReadonlySet<string> = new Set([
   "initialize",
   "ping",
@@ -103,8 +125,7 @@ const METHODS: ReadonlySet<string> = new Set([
   "notifications/roots/list_changed",
 ]);
 
-/** A label with few values: a method of the specification, `GET` or `DELETE`, or `other`. */
-export function methodLabel(httpMethod: string, rpcMethod: string | undefined): string {
+function toLabel(httpMethod: string, rpcMethod: string | undefined): string {
   if (httpMethod !== "POST") return httpMethod;
   return rpcMethod !== undefined && METHODS.has(rpcMethod) ? rpcMethod : "other";
 }

@@ -1,8 +1,8 @@
 import { Fault } from "../../errors.ts";
 import { ClientGone } from "../../http/body.ts";
 import { METADATA_PATH } from "../../wire/mcp-metadata.ts";
-import { callRelay } from "./call.ts";
-import type { McpPorts } from "./ports.ts";
+import type { McpPorts } from "./call.ts";
+import { callRelay } from "./call-relay.ts";
 import { resourceOf } from "./resource.ts";
 
 /** A client's question how to sign in with the MCP server behind a relay. */

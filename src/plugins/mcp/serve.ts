@@ -2,43 +2,33 @@ import type { Leave } from "../../auth/auth.ts";
 import { Fault } from "../../errors.ts";
 import { ClientGone, declaredLength, readBody } from "../../http/body.ts";
 import type { Body } from "../../wire/pump.ts";
-import { callRelay } from "./call.ts";
-import { toRelayHeaders } from "./headers.ts";
-import type { McpPorts } from "./ports.ts";
+import { type McpCall, type McpPorts, toExchangeRequest } from "./call.ts";
+import { callRelay } from "./call-relay.ts";
 import { type RelayPath, toRelayPath } from "./relay-path.ts";
 import type { Relay } from "./relays.ts";
 import { resourceOf } from "./resource.ts";
 import { rpcError } from "./rpc-error.ts";
-import { methodLabel, type RpcFacts, readHeaderFacts, readRpcFacts } from "./rpc-facts.ts";
+import { type RpcFacts, readFacts } from "./rpc-facts.ts";
 
-/** One request of a client. Whether it may call is the relay's to say. */
-export interface McpCall {
-  readonly request: Request;
-  readonly requestId: string;
-  readonly relayId: string;
-  /** What stands behind the relay's URL, without the query, as it was sent. */
-  readonly rest: string;
-}
-
-/** A body up to this size is read whole, and its method looked at; a larger one streams through unread. */
+/** Largest body that is read whole and looked into. A larger one streams through unread. */
 const WHOLE_BODY_BYTES = 64 * 1024;
 
-/** Sends the request to its relay and answers with what that answers. Throws `ClientGone` only. */
+/** Sends a request to its relay and answers with what the MCP server answers. Rejects with `ClientGone` only. */
 export async function serveMcp(ports: McpPorts, call: McpCall): Promise<Response> {
-  let facts = readHeaderFacts(call.request.headers);
+  const { request, requestId, relayId, rest } = call;
+  let facts: RpcFacts | undefined;
   let isCounted = false;
   let leave: Leave | undefined;
   try {
-    leave = ports.auth.enterOpen(call.request, () => ports.listener.addressOf(call.request));
-    ports.names.assertAllowed(call.request);
+    leave = ports.auth.enterOpen(request, () => ports.listener.addressOf(request));
+    ports.names.assertAllowed(request);
     if (ports.area.isDraining) throw new Fault("draining", { retryAfterS: 5 });
-    const { request, relayId } = call;
-    const path = toRelayPath(call.rest, request.url);
+    const path = toRelayPath(rest, request.url);
     if (!path) throw new Fault("path_not_allowed");
-    // Quiet streams, long calls and relays that are waited for: none of them is idle.
+    // A quiet stream, a long call and a wait for a relay are not idle connections.
     ports.listener.liftIdleTimeout(request);
-    const { body, facts: found } = await readRequest(ports, call);
-    facts = found ?? facts;
+    const body = await readRequest(ports, request);
+    facts = readFacts(request, body instanceof Uint8Array ? body : undefined);
     const relay = await ports.area.relays.find(relayId, request.signal);
     return await send(ports, call, relay, {
       path,
@@ -51,49 +41,39 @@ export async function serveMcp(ports: McpPorts, call: McpCall): Promise<Response
     });
   } catch (error) {
     leave?.();
-    ports.listener.restoreIdleTimeout(call.request);
-    if (call.request.signal.aborted) throw new ClientGone("the client left");
+    ports.listener.restoreIdleTimeout(request);
+    if (request.signal.aborted) throw new ClientGone("the client left");
     if (!(error instanceof Fault)) throw error;
-    if (!isCounted) ports.area.refused(error, methodLabel(call.request.method, facts.method));
-    return rpcError(error, call.requestId, facts.id);
+    facts ??= readFacts(request, undefined);
+    if (!isCounted) ports.area.refused(error, facts.label);
+    return rpcError(error, requestId, facts.id);
   }
 }
 
-/** What was found in a request. */
-interface Found {
+/** A request that was let in and read. */
+interface Admitted {
   readonly path: RelayPath;
   readonly body: Body;
   readonly facts: RpcFacts;
-  /** Called when the relay's own counts have the call. */
+  /** Called once the call is in its relay's counts, where a failure is counted, too. */
   readonly onCounted: () => void;
   readonly leave: Leave;
 }
 
 function send(
   ports: McpPorts,
-  { request, requestId }: McpCall,
+  call: McpCall,
   relay: Relay,
-  { path: { path, alias }, body, facts, onCounted, leave }: Found,
+  { path: { path, alias }, body, facts, onCounted, leave }: Admitted,
 ): Promise<Response> {
   const { area, config, deps, listener } = ports;
-  const method = methodLabel(request.method, facts.method);
-  const isStream = request.method === "GET" || (request.headers.get("mcp-method") ?? facts.method) === LISTEN;
-  const release = area.enter(relay, isStream);
+  const { request, requestId } = call;
+  const release = area.enter(relay, facts.isStream);
   const session = area.use(relay, request.method, request.headers.get(SESSION) ?? undefined);
-  const resource = resourceOf(ports, relay, request, alias);
   return callRelay({
     session: relay.session,
     clock: deps.clock,
-    request: {
-      head: {
-        method: request.method,
-        path: path === "" ? "/" : path,
-        headers: toRelayHeaders(request.headers, requestId),
-        timeout_ms: config.requestTimeoutMs,
-        ...(resource === undefined ? {} : { resource }),
-      },
-      body,
-    },
+    request: toExchangeRequest(ports, call, path, body, resourceOf(ports, relay, request, alias)),
     requestId,
     signal: request.signal,
     silenceMs: config.requestTimeoutMs,
@@ -107,7 +87,7 @@ function send(
       session.ended();
       onCounted();
       leave();
-      area.ended(relay, { requestId, method, functionName: facts.functionName, report });
+      area.ended(relay, { requestId, method: facts.label, functionName: facts.functionName, report });
       listener.restoreIdleTimeout(request);
     },
     onSettled: release,
@@ -116,28 +96,22 @@ function send(
 
 const SESSION = "mcp-session-id";
 
-/** A POST whose answer stays open until the client leaves. */
-const LISTEN = "subscriptions/listen";
-
-async function readRequest(
-  { config, deps, listener }: McpPorts,
-  { request }: McpCall,
-): Promise<{ readonly body: Body; readonly facts: RpcFacts | undefined }> {
+/** The request's body: whole if it is small enough to be looked into, else a stream that is only counted. */
+async function readRequest({ config, deps, listener }: McpPorts, request: Request): Promise<Body> {
   const { mcpMaxBodyBytes: maxBytes, clientStallTimeoutMs: timeoutMs } = config;
   const length = declaredLength(request.headers);
   if ((length ?? 0) > maxBytes) throw new Fault("request_too_large");
-  if (length === undefined ? !request.body : length <= WHOLE_BODY_BYTES) {
-    const body = await readBody(request, {
-      maxBytes,
-      timeoutMs,
-      clock: deps.clock,
-      liftIdleTimeout: () => listener.liftIdleTimeout(request),
-    });
-    return { body, facts: readRpcFacts(body) };
-  }
-  return { body: bounded(request.body, maxBytes), facts: undefined };
+  const isSmall = length === undefined ? !request.body : length <= WHOLE_BODY_BYTES;
+  if (!isSmall) return bounded(request.body, maxBytes);
+  return readBody(request, {
+    maxBytes,
+    timeoutMs,
+    clock: deps.clock,
+    liftIdleTimeout: () => listener.liftIdleTimeout(request),
+  });
 }
 
+/** A body that fails with `request_too_large` when it turns out to be larger than `maxBytes`. */
 function bounded(body: ReadableStream<Uint8Array> | null, maxBytes: number): Body {
   let bytes = 0;
   const counting = new TransformStream<Uint8Array, Uint8Array>({

@@ -1,9 +1,12 @@
 import { describe, expect, test } from "bun:test";
-import { readHeaderFacts, readRpcFacts } from "../../../../src/plugins/mcp/rpc-facts.ts";
+import { type RpcFacts, readFacts } from "../../../../src/plugins/mcp/rpc-facts.ts";
 import { isRpcFailure } from "../../../../src/plugins/mcp/rpc-verdict.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
-const nameIn = (text: string): string | undefined => readRpcFacts(bytes(text)).functionName;
+const post = (text: string, headers: Record<string, string> = {}): RpcFacts =>
+  readFacts({ method: "POST", headers: new Headers(headers) }, bytes(text));
+const unread = (headers: Record<string, string>, method = "POST"): RpcFacts =>
+  readFacts({ method, headers: new Headers(headers) }, undefined);
 
 describe("the function that is called", () => {
   test.each([
@@ -16,18 +19,19 @@ describe("the function that is called", () => {
     [`{"method":"tools/call","params":{"name":"${"x".repeat(1100)}"}}`, undefined],
     ['{"method":"tools/call","params":{"name":"cut', undefined],
   ])("in %p is %p", (text, name) => {
-    expect(nameIn(text)).toBe(name as string | undefined); // the table mixes both
+    expect(post(text).functionName).toBe(name as string | undefined); // the table mixes both
   });
 
   test("is taken from headers for a body that is not looked at", () => {
-    const facts = (headers: Record<string, string>) => readHeaderFacts(new Headers(headers));
-    expect(facts({ "mcp-method": "tools/call", "mcp-name": "search" })).toMatchObject({
-      method: "tools/call",
+    expect(unread({ "mcp-method": "tools/call", "mcp-name": "search" })).toMatchObject({
+      label: "tools/call",
       functionName: "search",
     });
-    expect(facts({ "mcp-method": "tools/call", "mcp-name": "=?base64?c8Op?=" }).functionName).toBe("sé");
-    expect(facts({ "mcp-method": "prompts/get", "mcp-name": "search" }).functionName).toBeUndefined();
-    expect(facts({ "mcp-name": "search" }).functionName).toBeUndefined();
+    expect(unread({ "mcp-method": "tools/call", "mcp-name": "=?base64?c8Op?=" }).functionName).toBe("sé");
+    expect(unread({ "mcp-method": "prompts/get", "mcp-name": "search" }).functionName).toBeUndefined();
+    expect(unread({ "mcp-name": "search" }).functionName).toBeUndefined();
+    const said = { "mcp-method": "tools/call", "mcp-name": "of the headers" };
+    expect(post('{"method":"tools/call","params":{"name":"of the body"}}', said).functionName).toBe("of the body");
   });
 });
 
@@ -43,7 +47,30 @@ test.each([
   ["null", false],
   ['"a\\x"', false],
 ])("an id of %s is one, to be put into an answer as it is: %p", (id, isOne) => {
-  expect(readRpcFacts(bytes(`{"id":${id}}`)).id).toBe(isOne ? id : undefined);
+  expect(post(`{"id":${id}}`).id).toBe(isOne ? id : undefined);
+});
+
+test.each([
+  ['{"method":"tools/list"}', "tools/list"],
+  ['{"method":"made/up"}', "other"],
+  [`{"method":"${"x".repeat(200)}"}`, "other"],
+  ["[]", "other"],
+  ["", "other"],
+])("a POST of %p is counted as %s", (text, label) => {
+  expect(post(text).label).toBe(label);
+});
+
+test("other HTTP methods are counted by their own names", () => {
+  expect(["GET", "DELETE"].map((method) => unread({}, method).label)).toEqual(["GET", "DELETE"]);
+});
+
+test("an answer stays open for a GET, and for a call that listens, by its headers or its body", () => {
+  expect(unread({}, "GET").isStream).toBe(true);
+  expect(unread({}, "DELETE").isStream).toBe(false);
+  expect(unread({ "mcp-method": "subscriptions/listen" }).isStream).toBe(true);
+  expect(post('{"method":"subscriptions/listen"}').isStream).toBe(true);
+  expect(post('{"method":"tools/call"}').isStream).toBe(false);
+  expect(post('{"method":"subscriptions/listen"}', { "mcp-method": "tools/call" }).isStream).toBe(false);
 });
 
 test.each([

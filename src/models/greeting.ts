@@ -1,15 +1,19 @@
+import { parseJson } from "../json/parse.ts";
 import type { Greeting, Hello } from "../tunnel/greeting.ts";
-import { batchSizeOf, type Parsed, parseRegister, type Register } from "../wire/worker-messages.ts";
+import { withLegacyId } from "../tunnel/legacy-id.ts";
+import type { Parsed } from "../wire/fields.ts";
+import { batchSizeOf, parseRegister, type Register } from "../wire/worker-messages.ts";
 import { createLegacyDialect } from "./legacy-worker.ts";
 
-/** How workers that serve models introduce themselves. `legacyHoldBytes` bounds what is held for a slow client of one. */
+/** The introduction of workers that serve models. `legacyHoldBytes` bounds what is held for a slow client of a legacy one. */
 export function createModelGreeting(legacyHoldBytes: number): Greeting {
   return {
-    parse(text): Parsed<Hello> {
-      const parsed = parseRegister(text);
+    parse(text, dialect): Parsed<Hello> {
+      const json = parseJson(text);
+      const parsed = parseRegister(dialect === "legacy" ? withLegacyId(json, "worker_id", "worker_name") : json);
       return parsed.ok ? { ok: true, value: toHello(parsed.value) } : parsed;
     },
-    // The predecessor's agents wait for none.
+    // The predecessor's agents expect no answer.
     answer: (dialect, registered) => (dialect === "native" ? registered : undefined),
     createLegacyDialect: () => createLegacyDialect(legacyHoldBytes),
   };

@@ -4,7 +4,7 @@ import { onServer } from "../system/server-id.ts";
 import { CLOSES, type Close } from "../wire/closes.ts";
 import { MAX_FRAME_BYTES } from "../wire/frame.ts";
 import { NATIVE_PROTOCOL } from "../wire/protocol.ts";
-import type { Registered } from "../wire/worker-messages.ts";
+import type { Registered } from "../wire/server-messages.ts";
 import { AcceptPace } from "./accept-pace.ts";
 import type { Dialect } from "./dialect.ts";
 import type { Hello } from "./greeting.ts";
@@ -164,7 +164,9 @@ export class WorkerEndpoint implements Intake {
     if (this.#isDraining) return this.#refuse(ws, CLOSES.draining);
     const { deps, greeting, pool } = this.#options;
     const parsed =
-      typeof message === "string" ? greeting.parse(message) : { ok: false as const, close: CLOSES.expected_register };
+      typeof message === "string"
+        ? greeting.parse(message, dialect)
+        : { ok: false as const, close: CLOSES.expected_register };
     if (!parsed.ok) return this.#refuse(ws, parsed.close);
     const hello = parsed.value;
     const admission = admit(hello.clientKey);

@@ -1,8 +1,10 @@
-import type { HostInfo, Parsed, Registered } from "../wire/worker-messages.ts";
+import type { Parsed } from "../wire/fields.ts";
+import type { Registered } from "../wire/server-messages.ts";
+import type { HostInfo } from "../wire/worker-messages.ts";
 import type { Dialect } from "./dialect.ts";
 import type { Offer } from "./session.ts";
 
-/** Who connects, and what for, as its first message says: all of it untrusted, none of it beyond its bounds. */
+/** Who connects, and what for, as the first message says. Nothing in it is trusted, and all of it is bounded. */
 export interface Hello {
   readonly clientKey: string | undefined;
   /** Undefined: the server makes one. */
@@ -13,11 +15,11 @@ export interface Hello {
   readonly offer: Offer;
 }
 
-/** How peers of one kind introduce themselves: the little in which their links differ. */
+/** The introduction of one kind of peer: all that differs between the links of workers and of relays. */
 export interface Greeting {
-  /** Reads the first message. The reason of a refusal never repeats a value. */
-  parse(text: string): Parsed<Hello>;
-  /** The answer to it in one dialect; undefined where that dialect expects none. */
+  /** Reads the first message. MUST NOT repeat a value of it in the reason of a refusal. */
+  parse(text: string, dialect: Dialect["name"]): Parsed<Hello>;
+  /** Returns the answer to it in one dialect; undefined where that dialect expects none. */
   answer(dialect: Dialect["name"], registered: Registered): object | undefined;
   createLegacyDialect(): Dialect;
 }

@@ -12,7 +12,8 @@ import {
   type ResetCode,
 } from "../wire/frame.ts";
 import { SLICE_BYTES } from "../wire/pump.ts";
-import { type Drain, parseControl } from "../wire/worker-messages.ts";
+import type { Drain } from "../wire/server-messages.ts";
+import { parseControl } from "../wire/worker-messages.ts";
 import type { Dialect, Incoming, Wire } from "./dialect.ts";
 import type { Lane } from "./exchange.ts";
 

@@ -1,18 +1,37 @@
 import * as v from "valibot";
 import { parseJson } from "../json/parse.ts";
-import type { Drain, Registered } from "./worker-messages.ts";
+import { isId } from "./names.ts";
 
-/** The least that one frame must take: a slice of the body pump with its head. */
+/** The server's answer to a native worker's registration. */
+export interface Registered {
+  readonly type: "registered";
+  readonly worker_id: string;
+  readonly session_id: string;
+  /** Body bytes that each direction of each exchange starts with. */
+  readonly window: number;
+  /** The largest frame that the server reads, in bytes. */
+  readonly max_frame: number;
+  readonly ping_interval_ms: number;
+}
+
+/** Tells native workers that the server is going away. */
+export interface Drain {
+  readonly type: "drain";
+  readonly reason: string;
+  readonly retry_after_ms: number;
+}
+
+/** The smallest acceptable frame limit: it must fit a slice of the body pump together with a head. */
 const MIN_FRAME_BYTES = 256 * 1024;
-/** No server has a reason to ask for a longer pause; one that does is asked again after this. */
+/** The longest pause that is observed; no server has a reason to ask for more. */
 const MAX_RETRY_AFTER_MS = 10 * 60_000;
 
-/** A timer of more than 24.8 days would fire at once; an hour is already more than any server wants. */
+/** An hour is more than any server wants, and far below the 24.8 days past which a timer fires at once. */
 const MAX_PING_INTERVAL_MS = 60 * 60_000;
 
 const registeredSchema = v.object({
   type: v.literal("registered"),
-  worker_id: v.pipe(v.string(), v.regex(/^[A-Za-z0-9._:@-]{1,128}$/)),
+  worker_id: v.pipe(v.string(), v.check(isId)),
   session_id: v.pipe(v.string(), v.maxLength(128)),
   window: v.pipe(v.number(), v.integer(), v.minValue(1)),
   max_frame: v.pipe(v.number(), v.integer(), v.minValue(MIN_FRAME_BYTES)),
@@ -27,13 +46,14 @@ const drainSchema = v.object({
   ),
 });
 
-/** What a server says in JSON text; `unknown` is for versions to come. */
+/** A message that a server sends as JSON text. A later version may send types that are `unknown` here. */
 export type ServerMessage =
   | Registered
   | Drain
   | { readonly type: "unknown" }
   | { readonly type: "bad"; readonly reason: string };
 
+/** Reads a JSON text message of the server. */
 export function parseServerMessage(text: string): ServerMessage {
   const json = parseJson(text);
   const type = typeof json === "object" && json !== null && "type" in json ? json.type : undefined;

@@ -1,96 +1,95 @@
 import * as v from "valibot";
-import { isRecord, parseJson } from "../json/parse.ts";
+import { isRecord } from "../json/parse.ts";
 import { cleanText } from "./clean-text.ts";
-import { CLOSES, type Close, closeWith } from "./closes.ts";
+import { CLOSES } from "./closes.ts";
+import {
+  countField,
+  idField,
+  issueText,
+  keyField,
+  modelsField,
+  type Parsed,
+  percentField,
+  refusal,
+  type Sent,
+  textField,
+} from "./fields.ts";
+import { MAX_TEXT_CHARS } from "./names.ts";
 
 /**
- * What workers say in JSON text: the first message, and control messages after it. Both dialects share them.
- * Every length is bounded, and text that people will read loses its control characters: all of it is untrusted.
+ * What workers say in JSON text: the first message, and control messages after it. Both dialects share them. The server
+ * trusts none of it: every length is bounded, and text for people loses its control characters.
  */
 
-/** Longest model id taken; the dashboard shows ids of 300 characters, OpenAI's fine-tune ids stay below 100. */
-const MAX_MODEL_CHARS = 512;
-const MAX_MODELS = 2048;
 const MAX_CONCURRENCY = 100_000;
-/** Largest batch a worker may ask for: OpenAI takes 2,048 inputs in one request. */
+/** The largest batch that a worker may ask for: OpenAI accepts 2,048 inputs in one request. */
 const MAX_EMBEDDING_BATCH = 2048;
 
-const shortText = v.pipe(v.string(), v.maxLength(512), v.transform(cleanText));
-const modelId = v.pipe(
-  v.string(),
-  v.minLength(1),
-  v.maxLength(MAX_MODEL_CHARS),
-  v.check(isClean, "holds control characters"),
-);
-const models = v.pipe(
-  v.array(modelId),
-  v.maxLength(MAX_MODELS),
-  v.transform((ids) => [...new Set(ids)]),
-);
-/** Not `.` and `..`, which URLs take for something else. */
-const workerId = v.pipe(
-  v.string(),
-  v.regex(/^(?!\.{1,2}$)[A-Za-z0-9._:@-]{1,128}$/, "takes 1 to 128 of A-Z a-z 0-9 . _ : @ -"),
-);
-const count = (max: number) => v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(max));
-const percent = v.pipe(v.number(), v.minValue(0), v.maxValue(100));
 const agentConfig = v.pipe(
-  v.record(v.string(), v.unknown()),
-  // Facts about the host, as text; anything else in it is not ours to judge.
+  v.record(v.string(), v.unknown(), "an object"),
+  // Only facts about the host that are text are kept; other members are ignored.
   v.transform((entries) => toHostInfo(entries)),
 );
 
 const registerSchema = v.object({
   type: v.literal("register"),
-  client_key: v.nullish(v.pipe(v.string(), v.maxLength(4096))),
-  worker_id: v.nullish(v.union([v.literal(""), workerId])),
-  worker_name: v.nullish(shortText),
-  models: v.nullish(models),
-  max_concurrency: v.nullish(count(MAX_CONCURRENCY)),
-  embedding_batch_size: v.nullish(count(MAX_EMBEDDING_BATCH)),
-  version: v.nullish(shortText),
-  build_sha: v.nullish(shortText),
-  build_date: v.nullish(shortText),
+  client_key: v.nullish(keyField),
+  worker_id: v.nullish(idField),
+  worker_name: v.nullish(textField),
+  models: v.nullish(modelsField),
+  max_concurrency: v.nullish(countField(MAX_CONCURRENCY)),
+  embedding_batch_size: v.nullish(countField(MAX_EMBEDDING_BATCH)),
+  version: v.nullish(textField),
+  build_sha: v.nullish(textField),
+  build_date: v.nullish(textField),
   agent_config: v.nullish(agentConfig),
 });
+/** The first message of a worker that serves models, as the server has read it. */
 export type Register = v.InferOutput<typeof registerSchema>;
+/** The first message of a worker that serves models, as the worker writes it. */
+export type RegisterMessage = Sent<v.InferInput<typeof registerSchema>>;
 
-const statusSchema = v.picklist(["idle", "working", "draining", "not_ready"]);
+const statusSchema = v.picklist(["idle", "working", "draining", "not_ready"], "idle, working, draining or not_ready");
 export type ReportedStatus = v.InferOutput<typeof statusSchema>;
 
 const controlSchema = v.variant("type", [
   v.object({
     type: v.literal("heartbeat"),
-    host_cpu_percent: v.nullish(percent),
-    host_ram_used_percent: v.nullish(percent),
+    host_cpu_percent: v.nullish(percentField),
+    host_ram_used_percent: v.nullish(percentField),
   }),
   v.object({
     type: v.literal("status_update"),
-    max_concurrency: v.nullish(count(MAX_CONCURRENCY)),
-    models: v.nullish(models),
+    max_concurrency: v.nullish(countField(MAX_CONCURRENCY)),
+    models: v.nullish(modelsField),
     status: v.nullish(statusSchema),
-    reason: v.nullish(shortText),
-    embedding_batch_size: v.nullish(count(MAX_EMBEDDING_BATCH)),
+    reason: v.nullish(textField),
+    embedding_batch_size: v.nullish(countField(MAX_EMBEDDING_BATCH)),
     agent_config: v.nullish(agentConfig),
   }),
-  v.object({ type: v.literal("models_update"), models }),
+  v.object({ type: v.literal("models_update"), models: modelsField }),
 ]);
+/** A control message as the server has read it. */
 export type Control = v.InferOutput<typeof controlSchema>;
+/** A control message as a worker writes it. */
+export type ControlMessage = Sent<v.InferInput<typeof controlSchema>>;
 
-/** A first message that was read, or the close that refuses it. */
-export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly close: Close };
+/** Bytes of no meaning, by which the doctor tests how large a message may be. Servers ignore this type, as any unknown one. */
+export interface PaddingMessage {
+  readonly type: "doctor_padding";
+  readonly padding: string;
+}
 
-/** The first message of a worker. The reason of a refusal names the field and never repeats a value. */
-export function parseRegister(text: string): Parsed<Register> {
-  const json = parseJson(text);
+/** Reads the first message of a worker that serves models. A refusal names the field and never repeats a value. */
+export function parseRegister(json: unknown): Parsed<Register> {
   if (!isRecord(json) || json["type"] !== "register") return { ok: false, close: CLOSES.expected_register };
   const result = v.safeParse(registerSchema, json);
   return result.success
     ? { ok: true, value: result.output }
-    : { ok: false, close: closeWith("invalid_register", issueText(result.issues)) };
+    : { ok: false, close: refusal("invalid_register", "worker_id", result.issues) };
 }
 
-/** A later JSON message. An unknown type is not an error: versions may differ. */
+/** Reads a later JSON message. An unknown type is not an error: versions may differ. */
 export function parseControl(
   json: unknown,
 ): Control | { readonly type: "unknown" } | { readonly type: "bad"; readonly reason: string } {
@@ -102,35 +101,17 @@ export function parseControl(
     : { type: "bad", reason: `invalid ${json["type"]}: ${issueText(result.issues)}` };
 }
 
-/** The server's answer to a native worker's registration. */
-export interface Registered {
-  readonly type: "registered";
-  readonly worker_id: string;
-  readonly session_id: string;
-  /** Body bytes each direction of each exchange starts with. */
-  readonly window: number;
-  readonly max_frame: number;
-  readonly ping_interval_ms: number;
-}
-
-/** Sent to native workers before the server goes away. */
-export interface Drain {
-  readonly type: "drain";
-  readonly reason: string;
-  readonly retry_after_ms: number;
-}
-
 export type HostInfo = Readonly<Record<string, string>>;
 
-/** Facts about one host that are kept; the predecessor's agents send seven. */
+/** The most facts that are kept about one host; the predecessor's agents send seven. */
 const MAX_HOST_FACTS = 32;
 
-/** What is known of a host after it said more: newer words replace older ones, and new names have room up to the limit. */
+/** Adds newly reported facts about a host: they replace older ones of the same name, and new names are added up to the limit. */
 export function mergeHostInfo(was: HostInfo, said: HostInfo): HostInfo {
   return Object.fromEntries(Object.entries({ ...was, ...said }).slice(0, MAX_HOST_FACTS));
 }
 
-/** Inputs per embeddings request, which legacy agents say in `agent_config`; zero, nonsense and absence mean not said. */
+/** Returns the inputs per embeddings request. Legacy agents put it in `agent_config`. Zero, nonsense and absence give undefined. */
 export function batchSizeOf(message: {
   readonly embedding_batch_size?: number | null | undefined;
   readonly agent_config?: HostInfo | null | undefined;
@@ -144,19 +125,7 @@ function toHostInfo(entries: Record<string, unknown>): HostInfo {
   for (const [key, value] of Object.entries(entries)) {
     if (known.length >= MAX_HOST_FACTS) break;
     if (typeof value === "string" && /^[a-z][a-z0-9_]{0,63}$/.test(key))
-      known.push([key, cleanText(value.slice(0, 512))]);
+      known.push([key, cleanText(value.slice(0, MAX_TEXT_CHARS))]);
   }
   return Object.fromEntries(known);
-}
-
-function isClean(text: string): boolean {
-  return cleanText(text) === text;
-}
-
-function issueText(issues: readonly v.BaseIssue<unknown>[]): string {
-  const issue = issues[0];
-  const path = issue?.path?.map((item) => String(item.key)).join(".") ?? "message";
-  // Valibot's "expected" of a field that is not there is the field's own name.
-  if (issue?.received === "undefined") return `${path} is missing`;
-  return `${path} ${issue?.expected ? `takes ${issue.expected}` : "is not valid"}`;
 }

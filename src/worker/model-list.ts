@@ -1,5 +1,5 @@
 import { isRecord } from "../json/parse.ts";
-import { cleanText } from "../wire/clean-text.ts";
+import { isModelId, MAX_MODELS } from "../wire/names.ts";
 
 /** What a model server's list says. */
 export interface ModelList {
@@ -8,10 +8,6 @@ export interface ModelList {
   /** Who owns the first one: the servers sign with it. */
   readonly ownedBy: string | undefined;
 }
-
-/** What the server takes from one worker (its own limits are the same; past them it would end the link). */
-const MAX_MODELS = 2048;
-const MAX_MODEL_CHARS = 512;
 
 /**
  * Reads the forms in use: OpenAI's `{data: [{id}]}`, with which llama.cpp sends a second list called `models`; Ollama's
@@ -55,6 +51,5 @@ function isFor(entry: unknown, task: string | undefined): boolean {
 
 function toId(entry: unknown): string | undefined {
   const value = isRecord(entry) ? (entry["id"] ?? entry["name"] ?? entry["model"]) : entry;
-  if (typeof value !== "string" || value === "" || value.length > MAX_MODEL_CHARS) return undefined;
-  return cleanText(value) === value ? value : undefined;
+  return typeof value === "string" && isModelId(value) ? value : undefined;
 }

@@ -1,5 +1,6 @@
-import { atLeastOne, duration, integer, isLine, line, list, parsed, secretKey, word } from "../settings/kinds.ts";
+import { atLeastOne, duration, integer, line, list, parsed, secretKey, word } from "../settings/kinds.ts";
 import { setting, unset } from "../settings/setting.ts";
+import { ID_FORM, isId, isModelId, MAX_TEXT_CHARS } from "../wire/names.ts";
 import { parseBackendUrl, parseServerUrl } from "./server-url.ts";
 
 /** Every setting of the worker program, in the order of the reference. Variables are named as in existing deployments. */
@@ -25,7 +26,7 @@ export function workerTable(hostname: string) {
       isSecret: true,
       help: "Key that the server asks of workers.",
     }),
-    name: unset(line(512), {
+    name: unset(line(MAX_TEXT_CHARS), {
       variable: "CLIENT_NAME",
       flag: "name",
       absent: hostname,
@@ -34,12 +35,17 @@ export function workerTable(hostname: string) {
     }),
     id: unset(
       {
-        // The server takes no other ids.
-        schema: parsed((text) => (/^[A-Za-z0-9._:@-]{1,128}$/.test(text) ? text : undefined)),
+        schema: parsed((text) => (isId(text) ? text : undefined)),
         placeholder: "id",
-        accepts: "1 to 128 letters, digits and . _ : @ -",
+        accepts: ID_FORM,
       },
-      { variable: "CLIENT_ID", flag: "id", absent: undefined, says: "made anew", help: "Id that clients may address." },
+      {
+        variable: "CLIENT_ID",
+        flag: "id",
+        absent: undefined,
+        says: "made anew",
+        help: "Id under which clients may address this worker.",
+      },
     ),
     backend: unset(
       {
@@ -76,7 +82,7 @@ export function workerTable(hostname: string) {
     models: unset(
       atLeastOne(
         list(
-          parsed((text) => (isLine(text, 512) ? text : undefined)),
+          parsed((text) => (isModelId(text) ? text : undefined)),
           { placeholder: "id,…", accepts: "model ids, comma separated" },
         ),
       ),

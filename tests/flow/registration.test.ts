@@ -34,13 +34,13 @@ test.each([
     "a negative count",
     { type: "register", client_key: CLIENT_KEY, max_concurrency: -1 },
     1008,
-    "invalid register: max_concurrency",
+    "invalid register: max_concurrency must be a whole number",
   ],
   [
     "an id with a slash",
     { type: "register", client_key: CLIENT_KEY, worker_id: "a/b" },
     1008,
-    "invalid register: worker_id",
+    "invalid id: it must be 1 to 128 letters",
   ],
 ])("%s is refused with a close that says why", async (_name, message, code, reason) => {
   const worker = new NativeWorker({ url: server.url });
@@ -72,6 +72,21 @@ test("the key may come as Bearer on the upgrade, as the predecessor's agents sen
   });
   await eventually(async () => (await server.state()).workers.length === 1, "it is there");
   worker.kill();
+});
+
+test("a legacy agent with an id that is none here gets one, and is reached by it and by its own words", async () => {
+  const agent = new LegacyWorker({
+    url: server.url,
+    headers: { authorization: `Bearer ${CLIENT_KEY}` },
+    register: { worker_id: "GPU box 1", models: ["m"] },
+  });
+  await eventually(async () => (await server.state()).workers.length === 1, "it is there");
+  expect((await server.state()).workers[0]).toMatchObject({ id: "GPU_20box_201", name: "GPU box 1" });
+  for (const id of ["GPU_20box_201", "GPU%20box%201"]) {
+    expect((await server.fetch(`/api/llm/id/${id}/v1/models`)).status).toBe(200);
+  }
+  expect((await server.fetch("/api/llm/id/GPU%20box%202/v1/models")).status).toBe(404);
+  agent.kill();
 });
 
 test("a key given to a server that has none is refused at once", async () => {

@@ -4,8 +4,10 @@ import { parseJson } from "../../src/json/parse.ts";
 import { createModelGreeting } from "../../src/models/greeting.ts";
 import { relayGreeting } from "../../src/plugins/mcp/greeting.ts";
 import type { Hello } from "../../src/tunnel/greeting.ts";
+import type { Parsed } from "../../src/wire/fields.ts";
+import { isId } from "../../src/wire/names.ts";
 import { parseServerMessage } from "../../src/wire/server-messages.ts";
-import { type Parsed, parseControl } from "../../src/wire/worker-messages.ts";
+import { parseControl } from "../../src/wire/worker-messages.ts";
 import { parseModelList } from "../../src/worker/model-list.ts";
 import { expectCleanPrototype, hostileJsonText, hostileText, mutatedText, nearly } from "../support/hostile.ts";
 import { times } from "../support/times.ts";
@@ -14,6 +16,7 @@ import { times } from "../support/times.ts";
 
 const SECRET = "kept-to-itself-5b1c";
 const models = createModelGreeting(1000);
+const DIALECTS = ["native", "legacy"] as const;
 
 /** No half characters, nothing that moves, hides or breaks what a person reads. */
 function expectClean(text: string | undefined, maxChars: number): void {
@@ -57,7 +60,7 @@ function expectFacts(facts: Readonly<Record<string, string>>): void {
 function holdHello(parsed: Parsed<Hello>, maxConcurrency: number): void {
   if (!parsed.ok) return expectRefusal(parsed.close.reason);
   const { workerId, name, version, hostInfo, offer, clientKey } = parsed.value;
-  if (workerId !== undefined) expect(workerId).toMatch(/^(?!\.{1,2}$)[A-Za-z0-9._:@~-]{1,128}$/);
+  if (workerId !== undefined) expect(isId(workerId)).toBe(true);
   expectClean(name, 512);
   expectClean(version, 512);
   expect(clientKey?.length ?? 0).toBeLessThanOrEqual(4096);
@@ -119,7 +122,7 @@ describe("whatever is said first,", () => {
   test("a worker is taken with clean and bounded fields, or refused without a value being repeated", () => {
     fc.assert(
       fc.property(like(REGISTER), (text) => {
-        holdHello(models.parse(text), 100_000);
+        for (const dialect of DIALECTS) holdHello(models.parse(text, dialect), 100_000);
         expectCleanPrototype();
       }),
       { numRuns: times(4000) },
@@ -129,7 +132,7 @@ describe("whatever is said first,", () => {
   test("a relay is taken with clean and bounded fields, or refused without a value being repeated", () => {
     fc.assert(
       fc.property(like(HELLO), (text) => {
-        holdHello(relayGreeting.parse(text), Number.MAX_SAFE_INTEGER);
+        for (const dialect of DIALECTS) holdHello(relayGreeting.parse(text, dialect), Number.MAX_SAFE_INTEGER);
         expectCleanPrototype();
       }),
       { numRuns: times(4000) },
@@ -137,8 +140,24 @@ describe("whatever is said first,", () => {
   });
 
   test("a worker that says all of it right is taken", () => {
-    expect(models.parse(JSON.stringify(REGISTER)).ok).toBe(true);
-    expect(relayGreeting.parse(JSON.stringify(HELLO)).ok).toBe(true);
+    for (const dialect of DIALECTS) {
+      expect(models.parse(JSON.stringify(REGISTER), dialect).ok).toBe(true);
+      expect(relayGreeting.parse(JSON.stringify(HELLO), dialect).ok).toBe(true);
+    }
+  });
+
+  test("a legacy agent is taken with any id, under one that the rule allows", () => {
+    fc.assert(
+      fc.property(fc.oneof(hostileText, fc.string({ unit: "binary", maxLength: 300 })), (id) => {
+        const worker = models.parse(JSON.stringify({ ...REGISTER, worker_id: id }), "legacy");
+        const relay = relayGreeting.parse(JSON.stringify({ ...HELLO, id }), "legacy");
+        for (const parsed of [worker, relay]) {
+          expect(parsed.ok).toBe(true);
+          if (parsed.ok && id !== "") expect(isId(parsed.value.workerId ?? "")).toBe(true);
+        }
+      }),
+      { numRuns: times(2000) },
+    );
   });
 });
 
@@ -147,7 +166,7 @@ test("whatever a backend lists, what a worker offers of it is taken", () => {
   fc.assert(
     fc.property(fc.array(name, { maxLength: 4 }), (ids) => {
       const offered = parseModelList({ data: ids.map((id) => ({ id })) })?.models;
-      expect(models.parse(JSON.stringify({ type: "register", models: offered }))).toMatchObject({ ok: true });
+      expect(models.parse(JSON.stringify({ type: "register", models: offered }), "native")).toMatchObject({ ok: true });
     }),
     { numRuns: times(1000) },
   );
@@ -189,7 +208,7 @@ test("whatever a server says, a worker takes numbers that it can keep to, or ref
         expect(said.retry_after_ms).toBeWithin(0, 600_001);
       }
       if (said.type === "registered") {
-        expect(said.worker_id).toMatch(/^[A-Za-z0-9._:@-]{1,128}$/);
+        expect(isId(said.worker_id)).toBe(true);
         expect(said.window > 0 && Number.isInteger(said.window)).toBe(true);
         expect(said.ping_interval_ms).toBeWithin(1, 3_600_001);
       }

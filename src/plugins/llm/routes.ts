@@ -5,6 +5,7 @@ import { modelRoutes } from "../../models/listing.ts";
 import type { ModelArea } from "../../models/model-area.ts";
 import type { ModelCard, PluginContext } from "../../plugin/contract.ts";
 import { createRoutes, type RouteContext } from "../../plugin/route-context.ts";
+import { toLegacyId } from "../../tunnel/legacy-id.ts";
 import { DOCUMENTED_PATHS, INFERENCE, postDocs } from "./openapi.ts";
 import { serveLlm } from "./serve.ts";
 
@@ -68,7 +69,8 @@ function workerModels(area: ModelArea, ctx: RouteContext): readonly ModelCard[] 
 
 function workerIdOf(ctx: RouteContext): string | undefined {
   const id = ctx.params?.["worker_id"];
-  return id;
+  // A client may know a legacy agent by the id that the agent has told everybody.
+  return id === undefined ? undefined : toLegacyId(id);
 }
 
 const NO_FORM_ROUTE =

@@ -3,6 +3,7 @@ import { Fault } from "../../errors.ts";
 import type { PluginContext } from "../../plugin/contract.ts";
 import { createRoutes, type RouteContext } from "../../plugin/route-context.ts";
 import { workerRoutes } from "../../plugin/worker-routes.ts";
+import { toLegacyId } from "../../tunnel/legacy-id.ts";
 import { METADATA_PATH } from "../../wire/mcp-metadata.ts";
 import type { McpPorts } from "./call.ts";
 import { callDetail, METADATA_DETAIL } from "./openapi.ts";
@@ -20,11 +21,11 @@ export function mcpRoutes(ports: McpPorts, context: PluginContext): AnyElysia {
     serveMcp(ports, {
       request,
       requestId,
-      relayId: params?.["relay_id"] ?? "",
+      relayId: relayIdOf(params),
       rest: params?.["*"] ?? "",
     });
   const describe = ({ request, requestId, params }: RouteContext, alias: "" | "/mcp"): Promise<Response> =>
-    serveMetadata(ports, { request, requestId, relayId: params?.["relay_id"] ?? "", alias });
+    serveMetadata(ports, { request, requestId, relayId: relayIdOf(params), alias });
   const routes = createRoutes().use(workerRoutes("mcp", ports.area, context));
   for (const path of PATHS) {
     const isHidden = path !== BASE;
@@ -53,6 +54,11 @@ export function mcpRoutes(ports: McpPorts, context: PluginContext): AnyElysia {
       ({ request, requestId, params }) => describe({ request, requestId, params }, "/mcp"),
       { detail: HIDDEN },
     );
+}
+
+/** The id of the relay. A client may know a legacy agent by the id that the agent has told everybody. */
+function relayIdOf(params: RouteContext["params"]): string {
+  return toLegacyId(params?.["relay_id"] ?? "");
 }
 
 const HIDDEN = { hide: true };

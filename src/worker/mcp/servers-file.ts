@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { nearest } from "../../settings/nearest.ts";
+import { ID_FORM, isId, MAX_TEXT_CHARS } from "../../wire/names.ts";
 import { parseBackendUrl } from "../server-url.ts";
 import { Expansion } from "./expansion.ts";
 import type { Access, FileSources, McpServer, McpServersReading, McpSource } from "./mcp-server.ts";
@@ -19,8 +20,8 @@ const entrySchema = v.object({
   env: v.optional(v.record(v.string(), plain)),
   cwd: v.optional(text),
   url: v.optional(text),
-  id: v.optional(v.pipe(v.string(), v.regex(/^(?!\.{1,2}$)[A-Za-z0-9._~-]{1,128}$/))),
-  name: v.optional(v.pipe(v.string(), v.nonEmpty(), v.maxLength(512))),
+  id: v.optional(v.pipe(v.string(), v.check(isId))),
+  name: v.optional(v.pipe(v.string(), v.nonEmpty(), v.maxLength(MAX_TEXT_CHARS))),
   auth_token: v.optional(text),
   auth_token_env: v.optional(text),
   oauth: v.optional(v.boolean()),
@@ -36,7 +37,7 @@ const TAKES: Readonly<Record<string, string>> = {
   type: "it takes stdio, http or sse",
   args: "it takes a list of words",
   env: "it takes a map of names to texts",
-  id: "it takes 1 to 128 letters, digits and . _ ~ -",
+  id: `it takes ${ID_FORM}`,
   oauth: "it takes true or false",
   disabled: "it takes true or false",
 };

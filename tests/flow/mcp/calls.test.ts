@@ -439,8 +439,12 @@ describe("a relay registers", () => {
   test.each([
     ["no key", { client_key: undefined }, "unauthorized"],
     ["a wrong key", { client_key: "wrong" }, "unauthorized"],
-    ["an id that no URL holds", { id: "a/b" }, "invalid hello: id"],
-    ["an info that is none", { info: "x" }, "invalid hello: info"],
+    [
+      "an id that no URL holds",
+      { id: "a/b" },
+      "invalid id: it must be 1 to 128 letters, digits and . _ : @ - (but not . or .. alone)",
+    ],
+    ["an info that is none", { info: "x" }, "invalid hello: info must be an object"],
   ])("not with %s: 1008", async (_what, hello, reason) => {
     const server = start();
     const relay = await server.relay({ id: "first" });

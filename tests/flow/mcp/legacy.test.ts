@@ -29,6 +29,26 @@ async function connect(server: McpServer): Promise<LegacyWorker> {
   return agent;
 }
 
+test("an agent with an id that is none here is told the one it gets, and clients reach it by its own words", async () => {
+  const server = start();
+  const agent = new LegacyWorker({
+    url: server.url,
+    path: "/api/mcp/connect",
+    headers: { authorization: `Bearer ${CLIENT_KEY}` },
+  });
+  await agent.opened;
+  agent.send({ id: "team/tools" });
+  expect(await agent.messages.take("its id")).toEqual({ id: "team_2Ftools" });
+  const answer = server.fetch("/api/mcp/id/team%2Ftools", {
+    method: "POST",
+    headers: { "content-type": "application/json", accept: "application/json, text/event-stream" },
+    body: JSON.stringify(CALL),
+  });
+  expect((await takeOpen(agent))["hint"]).toBe("tools/call");
+  agent.kill();
+  await answer;
+});
+
 async function takeOpen(agent: LegacyWorker): Promise<Record<string, string>> {
   return (await agent.messages.takeUntil(({ t }) => t === "open", "open")) as Record<string, string>; // texts only
 }

@@ -85,6 +85,7 @@ describe("registration", () => {
     [1008, "unauthorized", "--client-key"],
     [1008, "unexpected client key", "no client key"],
     [1008, "id in use", "--id"],
+    [1008, "invalid id: it must be 1 to 128 letters", "choose another --id"],
     [4001, "replaced", "--id"],
   ])("refused with %d %s is logged with what to do, and tried again slowly", async (code, reason, hint) => {
     const { log, lines } = inboxLog();

@@ -1,15 +1,15 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { parseJson } from "../../../src/json/parse.ts";
-import { CLOSES } from "../../../src/wire/closes.ts";
+import { CLOSES, closeWith } from "../../../src/wire/closes.ts";
+import { ID_FORM } from "../../../src/wire/names.ts";
 import { batchSizeOf, mergeHostInfo, parseControl, parseRegister } from "../../../src/wire/worker-messages.ts";
 import { times } from "../../support/times.ts";
 
 /** Longest close reason of RFC 6455 §5.5. */
 const REASON_BYTES = 123;
 
-const register = (fields: object): ReturnType<typeof parseRegister> =>
-  parseRegister(JSON.stringify({ type: "register", ...fields }));
+const register = (fields: object): ReturnType<typeof parseRegister> => parseRegister({ type: "register", ...fields });
 
 /** The registration's value, or a failed test. */
 function accepted(fields: object) {
@@ -53,19 +53,12 @@ describe("a register", () => {
     ["another type", '{"type":"heartbeat"}'],
     ["a type in another case", '{"type":"Register"}'],
   ])("that is %s is refused as expected register", (_name, text) => {
-    expect(parseRegister(text)).toEqual({ ok: false, close: CLOSES.expected_register });
+    expect(parseRegister(parseJson(text))).toEqual({ ok: false, close: CLOSES.expected_register });
   });
 
   test.each([
     ["client_key", 5],
     ["client_key", "k".repeat(4097)],
-    ["worker_id", 5],
-    ["worker_id", "has space"],
-    ["worker_id", "has/slash"],
-    ["worker_id", "<script>"],
-    ["worker_id", "naïve"],
-    ["worker_id", "line\n"],
-    ["worker_id", "w".repeat(129)],
     ["worker_name", {}],
     ["worker_name", "n".repeat(513)],
     ["models", "a"],
@@ -98,6 +91,24 @@ describe("a register", () => {
     if (parsed.ok) return;
     expect(parsed.close.reason).toStartWith(`invalid register: ${field}`);
     expect(Buffer.byteLength(parsed.close.reason)).toBeLessThanOrEqual(REASON_BYTES);
+  });
+
+  test.each([5, {}, "has space", "has/slash", "<script>", "naïve", "line\n", "w".repeat(129)])(
+    "with the id %j is refused, and told what an id must be",
+    (worker_id) => {
+      const parsed = register({ worker_id });
+      expect(parsed).toEqual({ ok: false, close: closeWith("invalid_id", `it must be ${ID_FORM}`) });
+      if (!parsed.ok) expect(Buffer.byteLength(parsed.close.reason)).toBeLessThanOrEqual(REASON_BYTES);
+    },
+  );
+
+  test.each([
+    ["models", ["ok", ""], "models.1 must be a model id of 1 to 512 characters without control characters"],
+    ["max_concurrency", 1.5, "max_concurrency must be a whole number from 0 to 100000"],
+    ["worker_name", 5, "worker_name must be text of at most 512 characters"],
+    ["agent_config", "x", "agent_config must be an object"],
+  ])("with a wrong %s is told in words what the field must be", (field, value, why) => {
+    expect(register({ [field]: value })).toEqual({ ok: false, close: closeWith("invalid_register", why) });
   });
 
   test.each([
@@ -195,7 +206,8 @@ describe("a register", () => {
 
   test("cannot reach an object's ancestry", () => {
     const text = '{"type":"register","__proto__":{"worker_id":"x"},"agent_config":{"__proto__":"x","constructor":"y"}}';
-    const parsed = parseRegister(text);
+    const parsed = parseRegister(parseJson(text));
+    expect(parsed).toMatchObject({ ok: true });
     expect(parsed.ok && parsed.value.worker_id).toBeUndefined();
     expect(parsed.ok && Object.getPrototypeOf(parsed.value.agent_config)).toBe(Object.prototype);
   });

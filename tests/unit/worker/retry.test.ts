@@ -50,6 +50,7 @@ test("a refusal says what can be done, a broken line does not", () => {
   expect(closeHint({ code: 1008, reason: "unauthorized" })).toContain("--client-key");
   expect(closeHint({ code: 1008, reason: "unexpected client key" })).toContain("no client key");
   expect(closeHint({ code: 1008, reason: "id in use" })).toContain("--id");
+  expect(closeHint({ code: 1008, reason: "invalid id: it must be short" })).toStartWith("choose another --id");
   expect(closeHint({ code: 4001, reason: "replaced" })).toContain("--id");
   expect(closeHint({ code: 1002, reason: "unknown frame type 9" })).toContain("versions");
   expect(closeHint({ code: 1006, reason: "" })).toBeUndefined();

@@ -97,7 +97,7 @@ describe("a file with MCP servers", () => {
     ],
     [
       "mcpServers: { a: { command: x, id: 'a/b' } }",
-      "servers: a.id is not usable; it takes 1 to 128 letters, digits and . _ ~ -",
+      "servers: a.id is not usable; it takes 1 to 128 letters, digits and . _ : @ - (but not . or .. alone)",
     ],
   ])("%s is refused in words", (text, fault) => {
     expect(read(text).faults).toEqual([fault]);

@@ -1,0 +1,31 @@
+import { cleanText } from "./clean-text.ts";
+
+// The rules for names that cross the wire. Server and worker check them alike, so that neither refuses what the other accepted.
+
+/** The most characters of a worker's or relay's id. */
+export const MAX_ID_CHARS = 128;
+/**
+ * What an id is made of. URLs resolve `.` and `..`, so neither can be one. `~` is reserved for `<server>~<id>`, which names a
+ * worker of another server.
+ */
+const ID = /^(?!\.{1,2}$)[A-Za-z0-9._:@-]{1,128}$/;
+/** The rule in words, to follow "must be" or "takes". */
+export const ID_FORM = "1 to 128 letters, digits and . _ : @ - (but not . or .. alone)";
+
+/** Returns whether a worker or a relay may have this id. */
+export function isId(text: string): boolean {
+  return ID.test(text);
+}
+
+/** The most characters of a model's id: the dashboard shows ids of 300, and OpenAI's fine-tunes stay below 100. */
+export const MAX_MODEL_CHARS = 512;
+/** The most models that one worker may offer. */
+export const MAX_MODELS = 2048;
+
+/** Returns whether a model may be offered under this id: any script, but nothing that moves, hides or breaks text. */
+export function isModelId(text: string): boolean {
+  return text !== "" && text.length <= MAX_MODEL_CHARS && cleanText(text) === text;
+}
+
+/** The most characters of a name, a version and other short text for people. */
+export const MAX_TEXT_CHARS = 512;

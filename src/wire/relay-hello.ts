@@ -1,0 +1,34 @@
+import * as v from "valibot";
+import { idField, keyField, type Parsed, refusal, type Sent, textField } from "./fields.ts";
+
+const helloSchema = v.object(
+  {
+    /** `{id}` of the public URL. */
+    id: v.nullish(idField),
+    client_name: v.nullish(textField),
+    client_key: v.nullish(keyField),
+    info: v.nullish(
+      v.object(
+        {
+          version: v.nullish(textField),
+          upstream: v.nullish(v.picklist(["http", "sse", "stdio"], "http, sse or stdio")),
+          auth: v.nullish(v.picklist(["none", "token", "oauth"], "none, token or oauth")),
+        },
+        "an object",
+      ),
+    ),
+  },
+  "a JSON object",
+);
+/** The first message of an MCP relay as the server has read it. */
+export type RelayHello = v.InferOutput<typeof helloSchema>;
+/** The first message of an MCP relay as the relay writes it. */
+export type RelayHelloMessage = Sent<v.InferInput<typeof helloSchema>>;
+
+/** Reads the first message of an MCP relay. A refusal names the field and never repeats a value. */
+export function parseRelayHello(json: unknown): Parsed<RelayHello> {
+  const result = v.safeParse(helloSchema, json);
+  return result.success
+    ? { ok: true, value: result.output }
+    : { ok: false, close: refusal("invalid_hello", "id", result.issues) };
+}

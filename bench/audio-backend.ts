@@ -1,4 +1,4 @@
-/** A transcriber for measuring: reads an upload, drops it, and says how many bytes it was. */
+/** A transcriber for benchmarks: it reads an upload, discards it, and returns the number of bytes. */
 const server = Bun.serve({
   hostname: "127.0.0.1",
   port: 0,

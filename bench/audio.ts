@@ -22,13 +22,13 @@ import { interleave } from "./rounds.ts";
 const MOST_OF_BARE = 2;
 const MOST_MEMORY_MIB = 48;
 const PATH = "/v1/audio/transcriptions";
-/** Programs that have started still compile and collect for a moment. */
+/** Programs that have just started go on compiling and collecting garbage for a moment. */
 const SETTLE_MS = 1000;
 
 interface Subject {
   readonly name: string;
   readonly pid: number;
-  /** Moves the bytes once. `secondsBefore` is what the subject before it took. */
+  /** Moves the bytes once. `secondsBefore` is the time that the previous subject took. */
   run(secondsBefore: number): Promise<void>;
 }
 
@@ -38,7 +38,7 @@ interface Form {
   readonly order: "model, then file" | "file, then model";
 }
 
-/** Large audio uploads: through the bare relay, and through Moorage with the model before and after the file. */
+/** Measures large audio uploads through the bare relay, and through Moorage with the model before and after the file. */
 export async function measureAudio(children: Children, isQuick: boolean): Promise<PartResult> {
   const rounds = isQuick ? 2 : 3;
   const bytes = isQuick ? GIB / 4 : GIB;
@@ -61,7 +61,7 @@ export async function measureAudio(children: Children, isQuick: boolean): Promis
     return { name: what, pid, run: () => send(children, what, target, form) };
   };
   const bareReceiver: Receiver = { pid: bare.pid, target: { url: `${bare.greeting.url}${PATH}` } };
-  // Those that write to the disk are kept apart: one would find the memory of the other's file at hand.
+  // Subjects that write to the disk do not follow each other: the second would reuse the memory of the first one's file.
   const subjects: readonly Subject[] = [
     upload("bare relay", bareReceiver, modelFirst),
     upload("Moorage", usual, modelFirst),
@@ -94,7 +94,7 @@ export async function measureAudio(children: Children, isQuick: boolean): Promis
   return {
     goals: [
       cpuGoal(modelFirst.order, modelFirstOnes),
-      // The bare relay never writes the upload to a disk, which one that names its model last makes necessary.
+      // The bare relay never writes an upload to disk, which is necessary when the model comes last.
       { ...cpuGoal(`${fileFirst.order} (waits on disk)`, fileFirstOnes), wanted: undefined },
       { ...cpuGoal("without a spool", unspooledOnes), wanted: undefined },
       aboveIdle(modelFirst, modelFirstOnes),
@@ -103,10 +103,10 @@ export async function measureAudio(children: Children, isQuick: boolean): Promis
     report: {
       title: "Audio",
       method:
-        `A form with a sparse file of ${bytes / GIB} GiB, sent by curl, through one worker program to a backend that drops it. ${rounds} interleaved rounds after one to warm up. ` +
-        "The bare relay looks at nothing and keeps nothing; Moorage reads the form in passing. It spools the first 256 MiB of an upload that streams through, to send it again should a worker be lost, and all of one that names its model last, which can go nowhere before that; `SPOOL_BYTES=0` keeps it from the former. " +
-        "The last line is a program that only writes as many bytes to a file in the same directory, over the time of the upload before it: what a file costs on this machine whoever writes it, much more where memory has to be had from a host first. " +
-        `Idle is ${SETTLE_MS / 1000} s after the start, before the first upload.`,
+        `A form with a sparse file of ${bytes / GIB} GiB, sent by curl through one worker to a backend that discards it. ${rounds} interleaved rounds, after one warm-up round. ` +
+        "The bare relay reads and keeps nothing; Moorage reads the form as it passes. It spools the first 256 MiB of an upload that streams through, so that it can be sent again if a worker is lost, and the whole of an upload that names its model last, which cannot be sent anywhere before; `SPOOL_BYTES=0` switches off the former. " +
+        "The last row is a program that only writes as many bytes to a file in the same directory, over the time of the upload before it. It shows what writing a file costs on this machine; the cost is much higher where memory must first be obtained from a host. " +
+        `Idle means ${SETTLE_MS / 1000} s after the start, before the first upload.`,
       tables: [
         {
           head: ["upload", ...PASSAGE_HEAD],

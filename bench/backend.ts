@@ -1,6 +1,6 @@
 /**
- * A model server for measuring: small chat answers, event streams of `chunks` events every `gap_ms`, embeddings of
- * `dimensions` floats. It does as little as it can per request, so that what is measured is the way to it.
+ * A model server for benchmarks: small chat responses, event streams of `chunks` events every `gap_ms`, embeddings of
+ * `dimensions` floats. It does as little as possible per request, so that the path to it is measured.
  */
 const MODELS = ["bench-chat", "bench-embed"];
 const JSON_HEADERS = { "content-type": "application/json" };
@@ -44,18 +44,18 @@ const server = Bun.serve({
     "/v1/models": () => Response.json({ object: "list", data: MODELS.map((id) => ({ id, object: "model" })) }),
     "/v1/chat/completions": {
       POST: async (request) => {
-        const asked = (await request.json()) as ChatRequest; // From our own load generator.
+        const asked = (await request.json()) as ChatRequest; // Sent by our own load generator.
         return asked.stream ? eventStream(asked) : new Response(chatAnswer, { headers: JSON_HEADERS });
       },
     },
     "/v1/embeddings": { POST: embeddings },
-    // The same bytes on a path that the server knows nothing about, and so passes on as they are.
+    // The same bytes on a path that the server does not know, and therefore passes on unchanged.
     "/v1/plain": { POST: embeddings },
   },
 });
 
 async function embeddings(request: Request): Promise<Response> {
-  const { input, dimensions } = (await request.json()) as EmbeddingRequest; // From our own load generator, or a split of it.
+  const { input, dimensions } = (await request.json()) as EmbeddingRequest; // Sent by our own load generator, or a part of such a request.
   return new Response(embeddingAnswer(input.length, dimensions), { headers: JSON_HEADERS });
 }
 
@@ -89,7 +89,7 @@ function chunkEvent(at: number): Uint8Array {
 
 const answers = new Map<string, Uint8Array<ArrayBuffer>>();
 
-/** Made once per shape: a backend that is busy writing numbers would only hide what the server does. */
+/** Built once per shape, because a backend that is busy writing numbers would hide the cost of the server. */
 function embeddingAnswer(count: number, dimensions: number): Uint8Array<ArrayBuffer> {
   const key = `${count} ${dimensions}`;
   const known = answers.get(key);
@@ -97,7 +97,7 @@ function embeddingAnswer(count: number, dimensions: number): Uint8Array<ArrayBuf
   const data = Array.from({ length: count }, (_, index) => ({
     object: "embedding",
     index,
-    // Single precision written in full, as model servers do: some 20 characters a number.
+    // Single precision written in full, as model servers do: about 20 characters per number.
     embedding: Array.from({ length: dimensions }, (_, at) => Math.fround(Math.sin(index * 31 + at) / 37)),
   }));
   const body = encoder.encode(

@@ -1,16 +1,16 @@
 /**
  * The yardstick: the simplest program that does the job. HTTP in, one binary WebSocket frame to the worker, chunks back
- * as binary frames, a streamed response out. It leaves out all that makes a server: no keys, queue, choice of workers,
- * metrics, logs, errors, cancel, backpressure, limits. Its counterpart is bare-worker.ts.
+ * as binary frames, a streamed response out. It has no keys, queue, choice of workers, metrics, logs, errors, cancelling,
+ * backpressure or limits. Its counterpart is bare-worker.ts.
  *
  * Frames: u32 id, u8 flags (1: starts with a head, 2: the last one), then the head (u16 length, JSON), then bytes.
  *
- * A form may be larger than memory, so it goes as it comes, a frame per chunk, unread and unkept. For it alone there is
- * flow control: a frame from the worker with flag 4 and a u32 says how many bytes more its backend has taken.
+ * A form may be larger than memory, so it is passed on as it arrives, one frame per chunk, neither read nor kept. Only forms
+ * have flow control: a frame from the worker with flag 4 and a u32 says how many more bytes its backend has taken.
  */
 type Take = (frame: Buffer) => void;
 
-/** What the worker's backend may not have taken yet of one form. */
+/** The most bytes of one form that the worker's backend may not have taken yet. */
 const AHEAD_BYTES = 1024 * 1024;
 
 const exchanges = new Map<number, Take>();

@@ -1,7 +1,7 @@
 /**
- * The yardstick for transfers: a request body handed over to the response of whoever waits for it, and counted. It leaves
- * out all that makes a channel: no ids, keys, expiry, second comers, headers, metrics, log; an end that comes too early looks
- * like any other. One transfer at a time, either side first.
+ * The yardstick for transfers: it counts a request body and hands it to the response of the waiting reader. It has no ids,
+ * keys, expiry, headers, metrics or log, refuses no second reader, and a premature end looks like any other. It does one
+ * transfer at a time, with either side first.
  */
 let reader = Promise.withResolvers<(answer: Response) => void>();
 

@@ -1,12 +1,13 @@
 /**
- * The worker of bare-relay.ts, as plain: per request one fetch to the backend, each chunk of the answer back as one frame.
- * No backpressure but for forms, no cancel, no reconnecting, no errors. Arguments: the relay's URL, the backend's.
+ * The worker of bare-relay.ts, equally simple: one fetch to the backend per request, and one frame per chunk of the response.
+ * It has no backpressure except for forms, no cancelling, no reconnecting and no errors. Arguments: the relay's URL, the
+ * backend's URL.
  */
 const [relay = "", backend = ""] = process.argv.slice(2);
 const socket = new WebSocket(`${relay.replace(/^http/, "ws")}/connect`);
 socket.binaryType = "nodebuffer";
 
-/** Bytes that the backend takes of a form before the relay is told: often enough for what it may be ahead. */
+/** The relay is told after every so many bytes that the backend takes, often enough for its window. */
 const TELL_EVERY_BYTES = 256 * 1024;
 const uploads = new Map<number, (frame: Buffer) => void>();
 
@@ -26,7 +27,7 @@ async function serve(frame: Buffer): Promise<void> {
   const body = isWhole ? new Uint8Array(frame.subarray(end)) : upload(id);
   const response = await fetch(`${backend}${path}`, { method, headers, body });
   const head = Buffer.from(JSON.stringify({ status: response.status, type: response.headers.get("content-type") }));
-  if (!response.body) throw new Error("an answer without a body");
+  if (!response.body) throw new Error("a response without a body");
   const reader = response.body.getReader();
   for (let isFirst = true; ; isFirst = false) {
     const { done, value } = await reader.read();
@@ -44,7 +45,7 @@ async function serve(frame: Buffer): Promise<void> {
   }
 }
 
-/** The frames that follow, as a stream. The relay hears of what was taken from it, so it never holds much. */
+/** The following frames as a stream. The relay is told how much was taken, so it never holds much. */
 function upload(id: number): ReadableStream<Uint8Array> {
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
   const writer = writable.getWriter();

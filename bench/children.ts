@@ -2,15 +2,15 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** A program of ours as a process of its own. */
+/** One of our programs in its own process. */
 export interface Child {
   readonly pid: number;
   stop(): Promise<void>;
 }
 
-/** A child that answers the harness over Bun's IPC, one question at a time. */
+/** A child that answers questions of the harness over Bun's IPC, one at a time. */
 export interface Helper extends Child {
-  /** What the child said when it was ready. */
+  /** The child's message when it was ready. */
   readonly greeting: Greeting;
   ask<Answer>(question: object, timeoutMs?: number): Promise<Answer>;
 }
@@ -19,26 +19,26 @@ export interface Greeting {
   readonly url?: string;
 }
 
-/** How a command ended, and what it said on its way. */
+/** The result of a command and its output. */
 export interface Ended {
   readonly exitCode: number;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** Nothing here waits longer for a child than this, unless it is told so. */
+/** The longest wait for a child, unless a caller gives another. */
 const USUAL_TIMEOUT_MS = 60_000;
-/** How long a child may take to end by itself. */
+/** The time that a child has to end by itself. */
 const STOP_TIMEOUT_MS = 3000;
 
-/** The processes of one run. Each is ended by its handle; `stopAll` leaves none. */
+/** The processes of one run. Each can be stopped by its handle; `stopAll` stops all of them. */
 export class Children {
-  /** For files of this run; removed by `stopAll`. */
+  /** The directory for the files of this run; `stopAll` removes it. */
   readonly directory = mkdtempSync(join(tmpdir(), "moorage-bench-"));
   readonly #running = new Set<Child>();
   #count = 0;
 
-  /** Starts a program of bench/ and resolves when it has greeted. */
+  /** Starts a program of bench/ and resolves with its first message. */
   async helper(script: string, args: readonly string[] = []): Promise<Helper> {
     const inbox: unknown[] = [];
     let wake = (): void => {};
@@ -62,18 +62,18 @@ export class Children {
       return inbox.shift();
     };
     const stoppable = this.#track(child);
-    const greeting = (await next("its greeting", USUAL_TIMEOUT_MS)) as Greeting; // Our own programs greet so.
+    const greeting = (await next("its greeting", USUAL_TIMEOUT_MS)) as Greeting; // Our own programs send this message first.
     return {
       ...stoppable,
       greeting,
       async ask<Answer>(question: object, timeoutMs = USUAL_TIMEOUT_MS): Promise<Answer> {
         child.send(question);
-        return (await next("its answer", timeoutMs)) as Answer; // Question and answer are typed beside the program.
+        return (await next("its answer", timeoutMs)) as Answer; // The types of question and answer are declared beside the program.
       },
     };
   }
 
-  /** Starts a program of src/ and resolves when its log has `event`, with that line. The log goes to a file. */
+  /** Starts a program of src/ and resolves with the log line that has `event`. The log goes to a file. */
   async program(
     args: readonly string[],
     env: Readonly<Record<string, string>>,
@@ -83,17 +83,17 @@ export class Children {
     return { ...child, line: JSON.parse(line) };
   }
 
-  /** Starts somebody else's program and resolves when its output has `text`. The output goes to a file. */
+  /** Starts a program of another project and resolves when its output contains `text`. The output goes to a file. */
   async other(command: readonly string[], text: string): Promise<Child> {
     return (await this.#logged(command, {}, text)).child;
   }
 
-  /** Runs a command to its end, however that is; `stopAll` ends it with all that it started. */
+  /** Runs a command to its end. `stopAll` kills it with all its children. */
   async run(command: readonly string[]): Promise<Ended> {
     const child = Bun.spawn([...command], {
       env: childEnv({}),
       stdio: ["ignore", "pipe", "pipe"],
-      // In a process group of its own, so that a pipeline ends as a whole.
+      // In its own process group, so that a pipeline is killed as a whole.
       detached: true,
     });
     const tracked = this.#track(child, (signal) => process.kill(-child.pid, signal));
@@ -115,7 +115,7 @@ export class Children {
       env: childEnv(env),
       stdio: ["ignore", log, log],
     });
-    closeSync(log); // The child has its own.
+    closeSync(log); // The child has its own descriptor.
     const tracked = this.#track(child);
     const deadline = performance.now() + USUAL_TIMEOUT_MS;
     for (;;) {
@@ -158,9 +158,9 @@ function howEnded(child: Bun.Subprocess): string {
   return `${child.signalCode ?? `exit code ${child.exitCode}`}`;
 }
 
-/** What a child needs of the environment; settings of Moorage that happen to be set here must not steer it. */
+/** The environment of a child. Settings of Moorage in this process's environment must not reach it. */
 function childEnv(more: Readonly<Record<string, string>>): Record<string, string> {
   const { PATH = "", HOME = "", TMPDIR } = process.env;
-  // Bun runs 256 fetches at once unless told otherwise before it starts.
+  // Bun runs 256 fetches at once unless this is set before it starts.
   return { PATH, HOME, BUN_CONFIG_MAX_HTTP_REQUESTS: "65336", ...(TMPDIR ? { TMPDIR } : {}), ...more };
 }

@@ -3,16 +3,16 @@ import { Pool } from "../src/pool/pool.ts";
 import { systemClock } from "../src/system/clock.ts";
 import type { Session } from "../src/tunnel/session.ts";
 
-/** Claims held at once while measuring, so that the choice is among unequally loaded workers. */
+/** Claims held during the measurement, so that workers have different loads. */
 const HELD = 32;
 
-/** Nanoseconds that choosing a worker and giving its slot back cost, per round, among few and among many. */
+/** Nanoseconds per claim and release, one value per round, among few and among many sessions. */
 export interface ClaimCosts {
   readonly few: readonly number[];
   readonly many: readonly number[];
 }
 
-/** Measures `Pool.claim` and `release` in this process, without sockets: few and many sessions take turns. */
+/** Measures `Pool.claim` and `release` in this process, without sockets. Few and many sessions take turns. */
 export function measureClaims(few: number, many: number, rounds: number, claims: number): ClaimCosts {
   const pools = { few: createPool(few), many: createPool(many) };
   const costs = { few: [] as number[], many: [] as number[] };

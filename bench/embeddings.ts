@@ -9,9 +9,9 @@ const INPUTS = 2048;
 const DIMENSIONS = 1536;
 const BATCH = 64;
 const WORKERS = 4;
-/** What the worker program takes at once by default. */
+/** The worker's default for concurrent jobs. */
 const SLOTS = 2;
-/** How much longer the other stream may wait because of the merge. */
+/** The most that the merge may add to a gap of the other stream. */
 const MOST_EXTRA_MS = 25;
 
 interface Sample {
@@ -21,7 +21,7 @@ interface Sample {
   readonly lagMs: number;
 }
 
-/** How long another stream waits while a large embeddings request is split, served and merged. */
+/** Measures the gaps in another stream while a large embeddings request is split, served and merged. */
 export async function measureEmbeddings(children: Children, isQuick: boolean): Promise<PartResult> {
   const rounds = isQuick ? 2 : 9;
   const backend = await children.helper("backend.ts");
@@ -47,11 +47,11 @@ export async function measureEmbeddings(children: Children, isQuick: boolean): P
   };
   const cases: readonly Case[] = [
     { name: "nothing else", run: () => during(quiet) },
-    { name: "the same answers, relayed one by one", run: () => run(plainQuestion(server)) },
+    { name: "the same responses, one by one", run: () => run(plainQuestion(server)) },
     { name: "one request, merged", run: () => run(mergeQuestion(server, "float")) },
     { name: "one request, merged into base64", run: () => run(mergeQuestion(server, "base64")) },
   ];
-  // Correct before it is fast; and everything is compiled and made once before it is measured.
+  // Checks that the result is correct, and lets everything compile before it is measured.
   await run({ ...mergeQuestion(server, "float"), check: "embeddings" });
   const samples = new Map<Case, Sample[]>(cases.map((each) => [each, []]));
   for (let round = 0; round <= rounds; round += 1) {
@@ -63,7 +63,7 @@ export async function measureEmbeddings(children: Children, isQuick: boolean): P
   const gaps = (at: number): number[] => (samples.get(cases[at] ?? NOTHING) ?? []).map((each) => each.probe.longestGap);
   const extra = (at: number): number[] => gaps(at).map((gap, round) => gap - (gaps(0)[round] ?? Number.NaN));
   const goal = (what: string, at: number) => ({
-    what: `longest wait of another stream for its next chunk, ms more than undisturbed: ${what}`,
+    what: `longest gap in another stream, beyond that without load: ${what}`,
     measured: `${spread(extra(at), 1)} ms`,
     wanted: `at most ${MOST_EXTRA_MS} ms`,
     isMet: median(extra(at)) <= MOST_EXTRA_MS,
@@ -73,10 +73,10 @@ export async function measureEmbeddings(children: Children, isQuick: boolean): P
     report: {
       title: "Embeddings",
       method:
-        `${INPUTS.toLocaleString("en")} inputs in one request, ${DIMENSIONS.toLocaleString("en")} floats each, over ${WORKERS} worker programs with ${SLOTS} slots and batches of ${BATCH}, ` +
-        `while another stream on the same server gets a chunk every 5 ms. ${rounds} interleaved rounds after one to warm up. The stream's ` +
-        "sender and reader are one process, apart from server, workers, backend and load; `way` is worker to client through the server. " +
-        "The second line moves as many bytes over the same workers without a merge; in the last one the backend answers floats to a client that asked for base64.",
+        `${INPUTS.toLocaleString("en")} inputs in one request, ${DIMENSIONS.toLocaleString("en")} floats each, served by ${WORKERS} workers with ${SLOTS} slots and batches of ${BATCH}, ` +
+        `while another stream on the same server receives a chunk every 5 ms. ${rounds} interleaved rounds, after one warm-up round. The stream's ` +
+        "sender and reader share a process of their own; `transit` is the time from worker to client through the server. " +
+        "The second row moves as many bytes over the same workers without a merge. In the last row the backend returns floats to a client that asked for base64.",
       tables: [
         {
           head: [
@@ -84,9 +84,9 @@ export async function measureEmbeddings(children: Children, isQuick: boolean): P
             "seconds",
             "MiB",
             "longest gap ms",
-            "longest way ms",
-            "way p99 ms",
-            "event loop lag, longest ms",
+            "longest transit ms",
+            "transit p99 ms",
+            "longest event loop lag ms",
           ],
           rows: cases.map((each) => {
             const own = samples.get(each) ?? [];
@@ -141,7 +141,7 @@ function requestFor(count: number): object {
   return { model: "bench-embed", dimensions: DIMENSIONS, input };
 }
 
-/** The longest delay of the server's event loop since the last scrape, as the server's own metrics state it. */
+/** The longest delay of the server's event loop since the last scrape, from the server's own metrics. */
 async function lagSinceLastAsked(server: MoorageServer): Promise<number> {
   const found = /^nodejs_eventloop_lag_max_seconds (\S+)$/m.exec(await server.get("/metrics"));
   return found ? Number(found[1]) * 1000 : Number.NaN;

@@ -6,15 +6,15 @@ import { memoryKib } from "./process-reading.ts";
 import type { PartResult } from "./report.ts";
 
 const MOST_KIB = 20;
-/** Of one core. */
+/** Per cent of one core. */
 const MOST_PERCENT = 3;
 const BACK_WITHIN_S = 30;
-/** Streams that run while the fleet comes and goes, each with a chunk every 50 ms. */
+/** The number of streams that run while the fleet disconnects and returns, each with a chunk every 50 ms. */
 const STREAMS = 50;
 const MOST_GAP_MS = 250;
 const SETTLE_MS = 5000;
 
-/** What 10,000 idle workers cost, and what happens when all of them lose their connections at once. */
+/** Measures what 10,000 idle workers cost, and what happens when all of them lose their connections at once. */
 export async function measureFleet(children: Children, isQuick: boolean): Promise<PartResult> {
   const sessions = isQuick ? 2000 : 10_000;
   const watchMs = isQuick ? 15_000 : 60_000;
@@ -52,13 +52,13 @@ export async function measureFleet(children: Children, isQuick: boolean): Promis
         isMet: beating <= MOST_PERCENT,
       },
       {
-        what: `${many} workers dropped at once: until the last is back`,
+        what: `${many} workers dropped at once: time until the last is back`,
         measured: `${(dropped.allMs / 1000).toFixed(1)} s`,
         wanted: `at most ${BACK_WITHIN_S} s`,
         isMet: dropped.allMs <= BACK_WITHIN_S * 1000,
       },
       {
-        what: "longest gap in any of 50 streams meanwhile, chunks sent every 50 ms",
+        what: "longest gap in any of 50 streams meanwhile, with a chunk every 50 ms",
         measured: `${stormy.longestGap.toFixed(0)} ms (${calm.longestGap.toFixed(0)} ms before)`,
         wanted: `at most ${MOST_GAP_MS} ms`,
         isMet: stormy.longestGap <= MOST_GAP_MS,
@@ -67,8 +67,8 @@ export async function measureFleet(children: Children, isQuick: boolean): Promis
     report: {
       title: "Fleet",
       method:
-        `${many} native sessions from one other process, as under Sessions; the server pings each every 15 s. Memory ${SETTLE_MS / 1000} s after the last had come; CPU over ${watchMs / 1000} s, less that with 50 sessions. ` +
-        `Then all connections are broken at once without a goodbye, and each dials again by the worker program's own rule, while ${STREAMS} streams run from another process.`,
+        `${many} native sessions from one other process, as under Sessions. The server pings each every 15 s. Memory is read ${SETTLE_MS / 1000} s after the last has connected, CPU over ${watchMs / 1000} s, minus that with 50 sessions. ` +
+        `Then all connections break at once without a close frame, and each worker dials again by the usual rule, while ${STREAMS} streams run from another process.`,
       tables: [
         {
           head: ["all dropped at once", "half are back", "all are back", "dialled"],
@@ -85,7 +85,7 @@ export async function measureFleet(children: Children, isQuick: boolean): Promis
           head: ["50 streams", "chunks", "gap p50 ms", "p99 ms", "longest ms"],
           rows: [
             ["before", ...gapCells(calm)],
-            ["while the fleet comes back", ...gapCells(stormy)],
+            ["while the fleet returns", ...gapCells(stormy)],
           ],
         },
       ],

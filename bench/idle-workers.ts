@@ -1,33 +1,33 @@
 /**
- * Many workers in one process: sockets that register and then stay idle, answering what they are asked with a fixed small
- * chat. Arguments: the server's URL, the client key.
+ * Many workers in one process: sockets that register, stay idle, and answer every request with a fixed small chat response.
+ * Arguments: the server's URL, the client key.
  */
 
 import { decodeFrame, encodeResponse } from "../src/wire/frame.ts";
 import { NATIVE_PROTOCOL } from "../src/wire/protocol.ts";
 import { planRetry } from "../src/worker/retry.ts";
 
-/** Opens sessions until there are so many; answered when all have registered. */
+/** Opens sessions until there are this many, and answers when all have registered. */
 export interface IdleQuestion {
   readonly sessions: number;
-  /** How often each of them tells another number of slots; undefined: never. */
+  /** The interval at which each session reports another number of slots; undefined means never. */
   readonly changeEveryMs?: number;
 }
 
-/** Breaks every connection at once; answered when each has registered again, dialling as the worker program does. */
+/** Breaks every connection at once, and answers when each has registered again. Sessions dial as the worker does. */
 export interface DropQuestion {
   readonly drop: true;
 }
 
 export interface DropAnswer {
-  /** Milliseconds from the drop until so many of all were back. */
+  /** Milliseconds from the drop until half of the sessions, and all of them, were back. */
   readonly halfMs: number;
   readonly allMs: number;
-  /** How often was dialled, for all of them together. */
+  /** The number of attempts to connect, of all sessions together. */
   readonly dialled: number;
 }
 
-/** Sockets that are dialling at a time; more would only wait in the listener's backlog. */
+/** Sockets that connect at the same time; more would only wait in the listener's backlog. */
 const DIALLING = 64;
 const HEAD = { status: 200, headers: [["content-type", "application/json"]] } as const;
 const ANSWER = new TextEncoder().encode(
@@ -43,19 +43,19 @@ const ANSWER = new TextEncoder().encode(
 
 const [url = "", clientKey = ""] = process.argv.slice(2);
 let opened = 0;
-/** In the order in which they were opened first. */
+/** The sockets, in the order in which they were first opened. */
 const sockets: WebSocket[] = [];
 
-/** Resolves once registered; rejects with the close code of a connection that ends before. */
+/** Resolves once the session has registered. Rejects with the close code if the connection ends before. */
 function open(at: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    // Bun's client takes its protocols in an options object that the DOM's type does not know.
+    // Bun's client accepts protocols in an options object that the DOM's type does not know.
     const options = { protocols: [NATIVE_PROTOCOL], perMessageDeflate: false } as unknown as string[];
     const socket = new WebSocket(`${url.replace(/^http/, "ws")}/api/llm/connect`, options);
     socket.binaryType = "nodebuffer";
     sockets[at - 1] = socket;
     socket.onopen = () => {
-      // All serve one model, as a fleet does, and two of forty others.
+      // All serve one common model, as in a real fleet, and two of forty others.
       const models = ["bench-chat", `model-${at % 40}:8b-q4`, `model-${(at + 7) % 40}:70b-q8`];
       const worker = { worker_id: `idle-${at}`, worker_name: `idle worker ${at}`, version: "0.1.0" };
       socket.send(JSON.stringify({ type: "register", client_key: clientKey, ...worker, models, max_concurrency: 4 }));
@@ -64,7 +64,7 @@ function open(at: number): Promise<void> {
       if (typeof data === "string") return resolve();
       const frame = decodeFrame(data);
       if (frame.type !== "request") return;
-      // Frames are made in plain memory, which is what the DOM's type asks for.
+      // Frames are in plain memory, as the DOM's type requires.
       socket.send(encodeResponse(frame.id, HEAD, ANSWER, true) as Uint8Array<ArrayBuffer>);
     };
     socket.onclose = ({ code, reason }) => reject(new Closed(code, `session ${at} closed: ${code} ${reason}`));
@@ -114,13 +114,13 @@ async function dropAll(): Promise<DropAnswer> {
       }
     }
   };
-  // No close frame: as when a line breaks.
+  // No close frame, as when a network connection breaks.
   for (const socket of sockets) socket.terminate();
   await Promise.all(sockets.map((_, place) => comeBack(place + 1)));
   return { halfMs, allMs: performance.now() - startedAt, dialled };
 }
 
-/** Spread over the time, as a fleet's changes are. */
+/** Changes are spread over the interval, as in a real fleet. */
 function keepChanging(everyMs: number): void {
   const parts = 20;
   let tick = 0;
@@ -134,7 +134,7 @@ function keepChanging(everyMs: number): void {
 
 process.on("disconnect", () => process.exit(0));
 process.on("message", (message) => {
-  const question = message as IdleQuestion | DropQuestion; // From the harness, which sends nothing else.
+  const question = message as IdleQuestion | DropQuestion; // The harness sends nothing else.
   const answer = async (): Promise<object> => {
     if ("drop" in question) return dropAll();
     await openUntil(question.sessions);

@@ -1,4 +1,4 @@
-/** The client side, as a process of its own: sends what the harness asks for and says how it went. */
+/** The clients, in their own process: sends the requests that the harness asks for and reports the result. */
 
 import { quantile } from "./numbers.ts";
 
@@ -11,7 +11,7 @@ export type LoadQuestion =
       readonly count: number;
       readonly concurrency: number;
     }
-  /** Small requests, so many a second, each sent at its time whatever became of those before it. */
+  /** Small requests at a fixed rate. Each is sent on time, whether earlier ones have finished or not. */
   | {
       readonly kind: "paced";
       readonly target: Target;
@@ -21,7 +21,7 @@ export type LoadQuestion =
     }
   /** Event streams, all at once. */
   | { readonly kind: "streams"; readonly target: Target; readonly body: string; readonly count: number }
-  /** Large requests, `concurrency` at a time; the answers are read and dropped, or parsed when `check` says so. */
+  /** Large requests, `concurrency` at a time. The responses are read and discarded, or parsed if `check` is set. */
   | {
       readonly kind: "bodies";
       readonly target: Target;
@@ -37,14 +37,14 @@ export interface Target {
 
 export interface LoadAnswer {
   readonly seconds: number;
-  /** Milliseconds to the first byte of each answer, sorted out by the load process: medians and tails only. */
+  /** Milliseconds to the first byte of a response, as percentiles that the load process has computed. */
   readonly firstByte: { readonly p50: number; readonly p99: number };
   readonly failures: number;
   readonly bytes: number;
-  /** Events of all streams, and the reads in which they came. */
+  /** The number of events of all streams, and of the reads that delivered them. */
   readonly events: number;
   readonly reads: number;
-  /** The first thing that went wrong, if anything did. */
+  /** The first failure, if there was one. */
   readonly wrong?: string;
 }
 
@@ -52,7 +52,7 @@ class Tally {
   readonly #startedAt = performance.now();
   readonly firstBytes: number[] = [];
   failures = 0;
-  /** The first thing that went wrong. */
+  /** The first failure. */
   wrong: string | undefined;
   bytes = 0;
   events = 0;
@@ -94,7 +94,7 @@ async function run(question: LoadQuestion): Promise<LoadAnswer> {
   return tally.answer();
 }
 
-/** Runs `work` for 0 … count-1 with so many under way; one that fails does not stop the others. */
+/** Runs `work` for 0 … count-1 with this many in progress. A failure does not stop the others. */
 async function inParallel(count: number, concurrency: number, work: (at: number) => Promise<void>): Promise<void> {
   let next = 0;
   const lane = async (): Promise<void> => {
@@ -106,7 +106,7 @@ async function inParallel(count: number, concurrency: number, work: (at: number)
   await Promise.all(Array.from({ length: Math.min(count, concurrency) }, lane));
 }
 
-/** Starts `work` so many times a second; a late tick starts what it missed, and nothing waits for what runs. */
+/** Starts `work` at a fixed rate. A late tick starts what it missed, and nothing waits for work in progress. */
 async function paced(perSecond: number, seconds: number, work: () => Promise<void>): Promise<void> {
   const startedAt = performance.now();
   const running: Promise<void>[] = [];
@@ -128,7 +128,7 @@ async function small(tally: Tally, target: Target, body: string): Promise<void> 
   const startedAt = performance.now();
   try {
     const response = await post(target, body);
-    // Servers send a head with the first bytes of the body, so this is when those came.
+    // Servers send a head with the first bytes of the body, so this is when those arrived.
     tally.firstBytes.push(performance.now() - startedAt);
     tally.bytes += (await response.arrayBuffer()).byteLength;
     if (response.status !== 200) tally.fail(`status ${response.status}`);
@@ -186,7 +186,7 @@ async function large(tally: Tally, target: Target, body: string, check: "embeddi
 }
 
 function wrongInEmbeddings(text: string, count: number): string | undefined {
-  const { data } = JSON.parse(text) as { data: { index: number }[] }; // What is no such list throws below.
+  const { data } = JSON.parse(text) as { data: { index: number }[] }; // Anything else throws below.
   if (data.length !== count) return `${data.length} embeddings for ${count} inputs`;
   const at = data.findIndex((item, place) => item.index !== place);
   return at < 0 ? undefined : `index ${data[at]?.index} at place ${at}`;
@@ -194,7 +194,7 @@ function wrongInEmbeddings(text: string, count: number): string | undefined {
 
 process.on("disconnect", () => process.exit(0));
 process.on("message", (message) => {
-  const question = message as LoadQuestion; // From the harness, which sends nothing else.
+  const question = message as LoadQuestion; // The harness sends nothing else.
   run(question).then(
     (answer) => process.send?.(answer),
     (error: unknown) => {

@@ -30,18 +30,21 @@ const PARTS: ReadonlyMap<string, Part> = new Map<string, Part>([
   ["start", measureStart],
 ]);
 
-/** Run only when they are named: they take long. */
+/** Parts that run only when they are named, because they take long. */
 const LONG_PARTS: ReadonlyMap<string, Part> = new Map<string, Part>([["soak", measureSoak]]);
 const ALL_PARTS: ReadonlyMap<string, Part> = new Map([...PARTS, ...LONG_PARTS]);
 
-/** A run that takes longer than this is broken; it is ended with what it started. */
+/** A run that takes longer than this is broken, and is stopped with everything it started. */
 const LIMIT_MS = 40 * 60_000;
 
 async function main(args: readonly string[]): Promise<number> {
   const names = args.filter((arg) => arg !== "--quick");
   const unknown = names.filter((name) => !ALL_PARTS.has(name));
   if (unknown.length > 0 || process.platform !== "linux") {
-    const what = unknown.length > 0 ? `There is no ${unknown.join(", ")}.` : "This reads /proc and runs on Linux.";
+    const what =
+      unknown.length > 0
+        ? `There is no ${unknown.join(", ")}.`
+        : "The benchmarks read /proc, so they run on Linux only.";
     console.error(`${what}\nusage: bun run bench [--quick] [${[...ALL_PARTS.keys()].join("|")} …]`);
     return 2;
   }
@@ -68,13 +71,13 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 const stop = new AbortController();
-/** Rejects when the run should end: its time is up, or someone asked. */
+/** Rejects when the run should end, because its time is up or a signal came. */
 const overtime = new Promise<never>((_resolve, reject) => {
   stop.signal.addEventListener("abort", () => reject(stop.signal.reason));
 });
-overtime.catch(() => {}); // Heard by the race above, or by nobody once all is done.
-setTimeout(() => stop.abort(new Error(`not done after ${LIMIT_MS / 60_000} minutes`)), LIMIT_MS).unref();
+overtime.catch(() => {}); // The race above handles it; after the run nobody needs to.
+setTimeout(() => stop.abort(new Error(`not finished after ${LIMIT_MS / 60_000} minutes`)), LIMIT_MS).unref();
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => stop.abort(new Error(signal)));
 
-// Not left to the event loop: nothing that a broken part still waits for should hold the run up.
+// Exits explicitly, so that nothing that a broken part still waits for can delay the end.
 process.exit(await main(process.argv.slice(2)));

@@ -1,28 +1,27 @@
 /**
- * Many event streams at once: in one process a scripted worker that sends each of them a chunk every 50 ms, the streams
- * spread evenly over that time, and the clients that read them. Arguments: the server's URL, client key, API key, how
- * many streams.
+ * Many event streams at once. One process contains the clients that read them and a scripted worker that sends each stream
+ * a chunk every 50 ms, spread evenly over that time. Arguments: the server's URL, client key, API key, number of streams.
  */
 
 import { decodeFrame, encodeResponse, encodeResponseData } from "../src/wire/frame.ts";
 import { NATIVE_PROTOCOL } from "../src/wire/protocol.ts";
 import { quantile } from "./numbers.ts";
 
-/** Asked about the time since the last such question. */
+/** Asks about the time since the last such question. */
 export interface ManyStreamsAnswer {
   readonly chunks: number;
-  /** Milliseconds between two reads of a stream, of all streams. */
+  /** Milliseconds between two reads of a stream, over all streams. */
   readonly p50Gap: number;
   readonly p99Gap: number;
   readonly longestGap: number;
-  /** Milliseconds between two chunks of a stream as they were sent: what this process itself was late. */
+  /** Milliseconds between two chunks of a stream when they were sent, which shows this process's own delays. */
   readonly longestSentGap: number;
 }
 
-/** 20 chunks a second in each stream, as a model writes that is in a hurry. */
+/** 20 chunks per second in each stream: the rate of a fast model. */
 const EVERY_MS = 50;
 const MODEL = "bench-many";
-/** As long as what a chat model sends for one token. */
+/** As long as one token's chunk from a chat model. */
 const CHUNK = new TextEncoder().encode(
   `data: ${JSON.stringify({
     id: "chatcmpl-bench",
@@ -42,7 +41,7 @@ let chunks = 0;
 let longestSentGap = 0;
 const sentAt: number[] = [];
 
-// Bun's client takes its protocols in an options object that the DOM's type does not know.
+// Bun's client accepts protocols in an options object that the DOM's type does not know.
 const socket = new WebSocket(`${url.replace(/^http/, "ws")}/api/llm/connect`, {
   protocols: [NATIVE_PROTOCOL],
   perMessageDeflate: false,
@@ -67,14 +66,14 @@ socket.onmessage = ({ data }: MessageEvent<string | Buffer>) => {
 };
 socket.onclose = ({ reason }) => fail(`closed: ${reason}`);
 
-/** What the server lets a worker send ahead, unless it was told otherwise. */
+/** The server's default for the bytes that a worker may send ahead. */
 const WINDOW = 256 * 1024;
 
 function open(): void {
   for (let each = 0; each < streams; each += 1) read().catch(fail);
 }
 
-/** Each millisecond its share of the streams; a late tick makes up for what it missed. */
+/** Each millisecond sends to its share of the streams. A late tick catches up. */
 function keepSending(): void {
   process.send?.({});
   const startedAt = performance.now();
@@ -94,7 +93,7 @@ function keepSending(): void {
   }, 1);
 }
 
-/** Frames are made in plain memory, which is what the DOM's type asks for. */
+/** Frames are in plain memory, as the DOM's type requires. */
 function plain(frame: Uint8Array): Uint8Array<ArrayBuffer> {
   return frame as Uint8Array<ArrayBuffer>;
 }
@@ -125,7 +124,7 @@ process.on("message", () => {
     chunks,
     p50Gap: quantile(gaps, 0.5),
     p99Gap: quantile(gaps, 0.99),
-    // Not Math.max(…): a minute of a thousand streams is more than a call takes arguments.
+    // Math.max(…) cannot take this many arguments: a minute of a thousand streams.
     longestGap: gaps.reduce((longest, gap) => Math.max(longest, gap), 0),
     longestSentGap,
   };

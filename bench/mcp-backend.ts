@@ -1,6 +1,6 @@
 /**
- * An MCP server and a model server for measuring, in one: small answers of one size to tool calls and to chats, tool calls that are
- * held until all are released together, and a large result. It does as little as it can per request.
+ * An MCP server and a model server for benchmarks in one process: small responses of one size to tool calls and chats, tool
+ * calls that are held until all are released together, and a large result. It does as little as possible per request.
  */
 import { LARGE_BYTES, SMALL_CHARS } from "./mcp-calls.ts";
 
@@ -24,7 +24,7 @@ const large = encoder.encode(
   JSON.stringify({ jsonrpc: "2.0", id: 1, result: { content: [{ type: "text", text: "x".repeat(LARGE_BYTES) }] } }),
 );
 
-/** JSON of SMALL_CHARS characters, filled up in its text. */
+/** JSON of SMALL_CHARS characters, padded in its text. */
 function padded(toAnswer: (text: string) => object): Uint8Array<ArrayBuffer> {
   const bare = JSON.stringify(toAnswer("")).length;
   return encoder.encode(JSON.stringify(toAnswer("x".repeat(SMALL_CHARS - bare))));
@@ -47,7 +47,7 @@ const server = Bun.serve({
     },
     "/mcp": {
       POST: async (request) => {
-        const { params } = (await request.json()) as Call; // From our own load generator.
+        const { params } = (await request.json()) as Call; // Sent by our own load generator.
         if (params.name === "large") return new Response(large, { headers: HEADERS });
         if (params.name === "held") {
           await new Promise<void>((resolve) => {
@@ -58,7 +58,7 @@ const server = Bun.serve({
         return new Response(small, { headers: HEADERS });
       },
     },
-    /** Answers when so many calls are held, all at once. */
+    /** Responds when this many calls are held at once. */
     "/held/:count": async ({ params }) => {
       while (held.length < Number(params.count)) await new Promise<void>((resolve) => (onHeld = resolve));
       return new Response(String(held.length));

@@ -1,9 +1,9 @@
-/** Length of a small answer in characters, the same for a tool call and a chat. */
+/** The length of a small response in characters, the same for a tool call and a chat. */
 export const SMALL_CHARS = 400;
-/** Of text in the large result. */
+/** The bytes of text in the large result. */
 export const LARGE_BYTES = 10 * 2 ** 20;
 
-/** Where calls go, as a client would send them. */
+/** The URL and headers of calls, as a client sends them. */
 export interface CallTarget {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
@@ -12,7 +12,7 @@ export interface CallTarget {
 export type CallQuestion =
   /** Small calls, one after the other. */
   | { readonly kind: "small"; readonly target: CallTarget; readonly body: string; readonly count: number }
-  /** Calls that `upstream` holds until all are there; then `meanwhile` small ones, one after the other; then the release. */
+  /** Calls that `upstream` holds until all have arrived; then `meanwhile` small calls, one after the other; then the release. */
   | {
       readonly kind: "held";
       readonly target: CallTarget;
@@ -24,15 +24,15 @@ export type CallQuestion =
   | { readonly kind: "large"; readonly target: CallTarget };
 
 export interface SmallAnswer {
-  /** Milliseconds from the request to the whole answer. */
+  /** Milliseconds from the request to the complete response. */
   readonly p50: number;
   readonly p99: number;
 }
 
 export interface HeldAnswer {
-  /** Of the calls made meanwhile. */
+  /** The durations of the calls made meanwhile. */
   readonly meanwhile: SmallAnswer;
-  /** Milliseconds from the release to the last answer. */
+  /** Milliseconds from the release to the last response. */
   readonly slowest: number;
 }
 

@@ -1,4 +1,4 @@
-/** The MCP client side, as a process of its own: makes the calls that the harness asks for and says how long they took. */
+/** The MCP clients, in their own process: makes the calls that the harness asks for and reports how long they took. */
 import {
   type CallQuestion,
   type CallTarget,
@@ -44,7 +44,7 @@ async function holdCalls({
 }: Extract<CallQuestion, { kind: "held" }>): Promise<HeldAnswer> {
   const body = toolCall("held");
   const held = Promise.all(Array.from({ length: count }, () => callOnce(target, body)));
-  // One that is refused is told at once, not when the harness has waited long enough.
+  // A refused call is reported at once, not when the harness times out.
   await Promise.race([fetch(`${upstream}/held/${count}`), held]);
   const small = await callInTurn(target, toolCall("small"), meanwhile);
   const releasedAt = performance.now();
@@ -55,7 +55,7 @@ async function holdCalls({
 
 process.on("disconnect", () => process.exit(0));
 process.on("message", (message) => {
-  // From the harness, which sends nothing else.
+  // The harness sends nothing else.
   run(message as CallQuestion).then(
     (answer) => process.send?.(answer),
     (error: unknown) => {

@@ -3,27 +3,27 @@ import { median, ratios, spread } from "./numbers.ts";
 import { MIB } from "./passage.ts";
 import type { Goal, Table } from "./report.ts";
 
-/** How much more than a chat a tool call may gain on its way. */
+/** The most latency that may be added to a tool call, relative to a chat. */
 const MOST_OF_CHAT = 1.5;
-/** How much longer another call may take beside so many. One that had to wait for them would never end. */
+/** The most by which held calls may slow down another call. A call that waited for them would never end. */
 const MOST_OF_CROWD = 1.5;
 
-/** A way to one of the two upstreams; each that goes through the server comes right after the direct one. */
+/** A path to one of the two upstreams. Each path through the server follows the direct one. */
 export interface Way {
   readonly name: string;
   readonly target: CallTarget;
   readonly body: string;
-  /** Of the server; none where the upstream is called directly. */
+  /** The server's process id; undefined for direct calls. */
   readonly pid: number | undefined;
 }
 
-/** Small calls of one round. */
+/** The small calls of one round. */
 export interface SmallSample extends SmallAnswer {
   /** Microseconds of the server's CPU per call. */
   readonly cpu: number;
 }
 
-/** Calls that are held at once, and how they get there. */
+/** A number of calls that are held at once, and their path. */
 export interface Crowd {
   readonly name: string;
   readonly target: CallTarget;
@@ -38,7 +38,7 @@ function less(a: readonly number[], b: readonly number[]): number[] {
   return a.map((value, at) => value - (b[at] ?? Number.NaN));
 }
 
-/** Samples come in the order of the ways that `smallTable` shows: each direct one before the other. */
+/** The samples are in the order of `smallTable`: each direct path before the other. */
 export function smallGoals(samples: readonly (readonly SmallSample[])[]): readonly Goal[] {
   const [directChat, chat, directTool, tool] = samples.map((own) => pick(own, ({ p50 }) => p50));
   const each = ratios(less(tool ?? [], directTool ?? []), less(chat ?? [], directChat ?? []));
@@ -48,7 +48,7 @@ export function smallGoals(samples: readonly (readonly SmallSample[])[]): readon
   );
   return [
     {
-      what: "time added to a call: tool call through a relay / chat through a worker",
+      what: "added latency: tool call through a relay / chat through a worker",
       measured: `${spread(each, 2)} ×`,
       wanted: `at most ${MOST_OF_CHAT} ×`,
       isMet: median(each) <= MOST_OF_CHAT,
@@ -59,7 +59,7 @@ export function smallGoals(samples: readonly (readonly SmallSample[])[]): readon
 
 export function smallTable(ways: readonly Way[], samples: readonly (readonly SmallSample[])[]): Table {
   return {
-    head: ["small answers", "p50 ms", "p99 ms", "added ms", "server CPU µs/call"],
+    head: ["small responses", "p50 ms", "p99 ms", "added ms", "server CPU µs/call"],
     rows: ways.map(({ name, pid }, at) => {
       const p50 = pick(samples[at], (sample) => sample.p50);
       const directly = pick(samples[at - 1], (sample) => sample.p50);
@@ -80,13 +80,13 @@ export function smallTable(ways: readonly Way[], samples: readonly (readonly Sma
   };
 }
 
-/** Samples: one and many directly, then one and many through the relay. */
+/** The samples are: one and many direct, then one and many through the relay. */
 export function heldGoals(held: number, samples: readonly (readonly HeldAnswer[])[]): readonly Goal[] {
   const [, , one, many] = samples.map((own) => pick(own, ({ meanwhile }) => meanwhile.p50));
   const each = ratios(many ?? [], one ?? []);
   return [
     {
-      what: `a call on a relay while ${held} others wait on it / while 1 does`,
+      what: `a call on a relay while ${held} others wait on it / while 1 waits`,
       measured: `${spread(each, 2)} ×`,
       wanted: `at most ${MOST_OF_CROWD} ×`,
       isMet: median(each) <= MOST_OF_CROWD,
@@ -96,13 +96,7 @@ export function heldGoals(held: number, samples: readonly (readonly HeldAnswer[]
 
 export function heldTable(crowds: readonly Crowd[], samples: readonly (readonly HeldAnswer[])[]): Table {
   return {
-    head: [
-      "calls held at once",
-      "",
-      "another call meanwhile, p50 ms",
-      "p99 ms",
-      "from the release to the last answer, ms",
-    ],
+    head: ["calls held at once", "", "other calls meanwhile, p50 ms", "p99 ms", "from release to last response, ms"],
     rows: crowds.map(({ name, count }, at) => [
       String(count),
       name,
@@ -119,7 +113,7 @@ export function heldTable(crowds: readonly Crowd[], samples: readonly (readonly 
   };
 }
 
-/** Milliseconds: directly, then through the relay. */
+/** The samples are milliseconds: direct, then through the relay. */
 export function largeGoal([direct = [], relayed = []]: readonly (readonly number[])[]): Goal {
   const each = ratios(relayed, direct);
   return {
@@ -132,6 +126,6 @@ export function largeGoal([direct = [], relayed = []]: readonly (readonly number
 export function largeTable(samples: readonly (readonly number[])[]): Table {
   return {
     head: [`a result of ${LARGE_BYTES / MIB} MiB`, "ms"],
-    rows: ["directly", "through the relay"].map((name, at) => [name, spread(samples[at] ?? [], 0)]),
+    rows: ["direct", "through the relay"].map((name, at) => [name, spread(samples[at] ?? [], 0)]),
   };
 }

@@ -24,10 +24,10 @@ import { MIB } from "./passage.ts";
 import type { PartResult } from "./report.ts";
 import { interleave } from "./rounds.ts";
 
-/** Calls in flight on one relay at once. */
+/** Calls in progress on one relay at once. */
 const HELD = 200;
 const JSON_TYPE = { "content-type": "application/json" };
-/** As a client of the 2025 era sends them within a session. */
+/** The headers of a client of the 2025 era within a session. */
 const MCP_HEADERS = {
   ...JSON_TYPE,
   accept: "application/json, text/event-stream",
@@ -35,7 +35,7 @@ const MCP_HEADERS = {
   "mcp-session-id": "5f0c1c3e-8f0b-4d43-9a4e-0f1a2b3c4d5e",
 };
 
-/** What a relay adds to a tool call, beside what a worker adds to a chat of the same size; many calls at once; a large result. */
+/** Measures what a relay adds to a tool call, compared with what a worker adds to a chat; many calls at once; a large result. */
 export async function measureMcp(children: Children, isQuick: boolean): Promise<PartResult> {
   const rounds = isQuick ? 3 : 9;
   const calls = isQuick ? 500 : 2000;
@@ -58,8 +58,8 @@ export async function measureMcp(children: Children, isQuick: boolean): Promise<
     return { ...value, cpu: cpu / calls };
   });
   const crowds: readonly Crowd[] = [
-    { name: "directly", target: direct, count: 1 },
-    { name: "directly", target: direct, count: HELD },
+    { name: "direct", target: direct, count: 1 },
+    { name: "direct", target: direct, count: HELD },
     { name: "through the relay", target: relayed, count: 1 },
     { name: "through the relay", target: relayed, count: HELD },
   ];
@@ -68,7 +68,7 @@ export async function measureMcp(children: Children, isQuick: boolean): Promise<
   );
   const large = await interleave([direct, relayed], rounds, async (target) => {
     const answer = await ask<LargeAnswer>({ kind: "large", target });
-    if (answer.bytes < LARGE_BYTES) throw new Error(`${answer.bytes} bytes of the large result came`);
+    if (answer.bytes < LARGE_BYTES) throw new Error(`${answer.bytes} bytes of the large result arrived`);
     return answer.milliseconds;
   });
   return {
@@ -76,10 +76,10 @@ export async function measureMcp(children: Children, isQuick: boolean): Promise<
     report: {
       title: "MCP",
       method:
-        `${rounds} interleaved rounds after one to warm up, one call after the other over kept connections, ${calls} a round. A chat and a tool call have answers of ${SMALL_CHARS} ` +
-        "characters from the same plain upstream (`bench/mcp-backend.ts`) and go through the same server, over a worker and over a relay. What is added is the median through " +
-        `the server less that of calling directly, in the same round. Then an upstream holds 1 call and ${HELD} calls, all on one relay, ` +
-        `while ${meanwhile} other calls are made one after the other, and lets all go at once. Last, one result of ${LARGE_BYTES / MIB} MiB.`,
+        `${rounds} interleaved rounds, after one warm-up round, one call after the other over kept-alive connections, ${calls} per round. A chat and a tool call have responses of ${SMALL_CHARS} ` +
+        "characters from the same plain upstream (`bench/mcp-backend.ts`) and go through the same server, over a worker and over a relay. Added latency is the median through " +
+        `the server minus that of direct calls, in the same round. Then an upstream holds 1 call and ${HELD} calls, all on one relay, ` +
+        `while ${meanwhile} other calls are made one after the other, and then releases all at once. The last table is one result of ${LARGE_BYTES / MIB} MiB.`,
       tables: [smallTable(ways, small), heldTable(crowds, held), largeTable(large)],
     },
   };
@@ -94,19 +94,19 @@ function waysOf(server: MoorageServer, upstream: string, direct: CallTarget, rel
   const path = "/v1/chat/completions";
   const keyed = { ...JSON_TYPE, authorization: `Bearer ${API_KEY}` };
   return [
-    { name: "chat, directly", target: { url: `${upstream}${path}`, headers: JSON_TYPE }, body: chat, pid: undefined },
+    { name: "chat, direct", target: { url: `${upstream}${path}`, headers: JSON_TYPE }, body: chat, pid: undefined },
     {
       name: "chat, through a worker",
       target: { url: `${server.url}${path}`, headers: keyed },
       body: chat,
       pid: server.pid,
     },
-    { name: "tool call, directly", target: direct, body: tool, pid: undefined },
+    { name: "tool call, direct", target: direct, body: tool, pid: undefined },
     { name: "tool call, through a relay", target: relayed, body: tool, pid: server.pid },
   ];
 }
 
-/** A relay as its users start it. Resolves when the server knows it. */
+/** Starts a relay as its users do. Resolves when the server knows it. */
 function startRelay(children: Children, server: MoorageServer, backend: Helper): Promise<Child> {
   const args = ["src/worker/main.ts", "mcp", "--server", server.url, "--url", `${backend.greeting.url}/mcp`];
   return children.program([...args, "--id", "bench"], { CLIENT_KEY, LOG_FORMAT: "json" }, "link.opened");

@@ -5,14 +5,14 @@ import { memoryKib } from "./process-reading.ts";
 import type { PartResult } from "./report.ts";
 
 const CONCURRENCY = 16;
-/** Flat: the last reading is within a tenth of the one after the first step, by which time the code is compiled. */
+/** Memory is flat if the last reading is within a tenth of the first. By then the code is compiled. */
 const FLAT = 1.1;
 const BODY = JSON.stringify({
   model: "bench-chat",
   messages: [{ role: "user", content: "What floats in a harbour?" }],
 });
 
-/** The server's memory over many small requests. */
+/** Measures the server's memory over many small requests. */
 export async function measureMemory(children: Children, isQuick: boolean): Promise<PartResult> {
   const steps = 8;
   const perStep = isQuick ? 2500 : 25_000;
@@ -49,8 +49,8 @@ export async function measureMemory(children: Children, isQuick: boolean): Promi
     ],
     report: {
       title: "Memory",
-      method: `${total} small chat requests through one server and one worker program, ${CONCURRENCY} at a time; resident memory after each ${perStep.toLocaleString("en")}.`,
-      tables: [{ head: ["requests so far", "server MiB", "worker program MiB"], rows }],
+      method: `${total} small chat requests through one server and one worker, ${CONCURRENCY} at a time. Resident memory is read after each ${perStep.toLocaleString("en")}.`,
+      tables: [{ head: ["requests so far", "server MiB", "worker MiB"], rows }],
     },
   };
 }

@@ -5,7 +5,7 @@ import { cpuMicros } from "./process-reading.ts";
 export const API_KEY = "bench-api-key";
 export const CLIENT_KEY = "bench-client-key";
 
-/** A Moorage server with keys set and everything else at its default. */
+/** A Moorage server with keys and otherwise default settings. */
 export interface MoorageServer extends Child {
   readonly url: string;
   target(path: string): Target;
@@ -33,7 +33,7 @@ export async function startServer(
   };
 }
 
-/** A worker program as its users start it. Resolves when the server knows it and what its backend serves. */
+/** Starts a worker as its users do. Resolves when the server knows the worker and its models. */
 export function startWorker(
   children: Children,
   kind: "llm" | "asr",
@@ -46,7 +46,7 @@ export function startWorker(
   return children.program([...args, "--id", id, ...flags], { CLIENT_KEY, LOG_FORMAT: "json" }, "link.opened");
 }
 
-/** CPU time of a process while `work` runs, in microseconds, with what the work gave. */
+/** Runs `work` and returns its result with the CPU time that a process used meanwhile, in microseconds. */
 export async function withCpu<T>(
   pid: number,
   work: () => Promise<T>,

@@ -1,4 +1,4 @@
-/** The value below which the share `at` (0 to 1) of the values lies. NaN for none. */
+/** The quantile `at` (0 to 1) of the values. NaN if there are none. */
 export function quantile(values: readonly number[], at: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * at))] ?? Number.NaN;
@@ -17,7 +17,7 @@ export function spread(values: readonly number[], digits: number): string {
   return `${median(values).toFixed(digits)} (${low.toFixed(digits)}–${high.toFixed(digits)})`;
 }
 
-/** `a[i] / b[i]`, round by round: what disturbs one round disturbs both sides of its ratio. */
+/** `a[i] / b[i]` for each round, because a disturbance affects both sides of the ratio in its round. */
 export function ratios(a: readonly number[], b: readonly number[]): number[] {
   return a.map((value, at) => value / (b[at] ?? Number.NaN));
 }

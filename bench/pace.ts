@@ -11,16 +11,16 @@ const BODY = JSON.stringify({
   model: "bench-chat",
   messages: [{ role: "user", content: "What floats in a harbour?" }],
 });
-/** Requests at a time when it is found out how many a second there can be. */
+/** Concurrent requests while the highest rate is being found. */
 const CONCURRENCY = 16;
 const STREAMS = 1000;
 const MOST_ADDED_MS = 3;
 const MOST_GAP_MS = 100;
-/** Between two chunks of a stream, as `bench/many-streams.ts` sends them. */
+/** Milliseconds between two chunks of a stream, as `bench/many-streams.ts` sends them. */
 const EVERY_MS = 50;
 const WARM_UP_MS = 5000;
 
-/** Waiting: the first byte at half load beside the direct way, and the gaps in a thousand streams at once. */
+/** Measures the time to first byte at half load against direct calls, and the gaps in a thousand streams at once. */
 export async function measurePace(children: Children, isQuick: boolean): Promise<PartResult> {
   const rounds = isQuick ? 2 : 7;
   const seconds = isQuick ? 3 : 10;
@@ -61,33 +61,33 @@ export async function measurePace(children: Children, isQuick: boolean): Promise
   return {
     goals: [
       {
-        what: "first byte p99 at half load, through Moorage less directly",
+        what: "time to first byte, p99 at half load: through Moorage minus direct",
         measured: `${spread(added(relayed_), 1)} ms`,
         wanted: `at most ${MOST_ADDED_MS} ms`,
         isMet: median(added(relayed_)) <= MOST_ADDED_MS,
       },
       {
-        what: "the same, through the bare relay less directly",
+        what: "the same, through the bare relay minus direct",
         measured: `${spread(added(bare_), 1)} ms`,
         wanted: undefined,
       },
       {
-        what: `longest gap in any of ${STREAMS.toLocaleString("en")} streams of 20 chunks/s, on ${percent.toFixed(0)} % of one core`,
+        what: `longest gap in any of ${STREAMS.toLocaleString("en")} streams of 20 chunks/s, at ${percent.toFixed(0)} % of one core`,
         measured: `${gaps.longestGap.toFixed(0)} ms, the sender up to ${lateMs.toFixed(0)} ms late`,
-        wanted: `at most ${MOST_GAP_MS} ms beside that`,
+        wanted: `at most ${MOST_GAP_MS} ms beyond the sender's own delay`,
         isMet: gaps.longestGap - lateMs <= MOST_GAP_MS,
       },
     ],
     report: {
       title: "Pace",
       method:
-        `Half load is half of the small chats a second that ${CONCURRENCY} at a time came to just before, ${perSecond} here; they are sent at that pace whatever becomes of those before, for ${seconds} s a round; ${rounds} interleaved rounds after one to warm up. ` +
-        `Then ${STREAMS.toLocaleString("en")} streams from one scripted worker, a chunk each every 50 ms, spread evenly; worker and readers are one process (\`bench/many-streams.ts\`), whose own pauses are in the gaps. ${watchMs / 1000} s of them, after ${WARM_UP_MS / 1000} s.`,
+        `Half load is half of the rate of small chats that ${CONCURRENCY} at a time reached just before, ${perSecond} per second here. Requests are sent at that rate whether earlier ones have finished or not, for ${seconds} s per round; ${rounds} interleaved rounds, after one warm-up round. ` +
+        `Then ${STREAMS.toLocaleString("en")} streams from one scripted worker, each with a chunk every 50 ms, spread evenly. Worker and readers are one process (\`bench/many-streams.ts\`), whose own pauses are part of the gaps. They run for ${watchMs / 1000} s, after ${WARM_UP_MS / 1000} s.`,
       tables: [
         {
           head: ["small chat at half load", "first byte p50 ms", "p99 ms"],
           rows: [
-            ["backend, called directly", spread(p50(direct_), 1), spread(p99(direct_), 1)],
+            ["backend, direct", spread(p50(direct_), 1), spread(p99(direct_), 1)],
             ["through the bare relay", spread(p50(bare_), 1), spread(p99(bare_), 1)],
             ["through Moorage", spread(p50(relayed_), 1), spread(p99(relayed_), 1)],
           ],
@@ -99,7 +99,7 @@ export async function measurePace(children: Children, isQuick: boolean): Promise
             "gap p50 ms",
             "p99 ms",
             "longest ms",
-            "longest between two sent",
+            "longest pause of the sender",
             "server CPU % of one core",
           ],
           rows: [[STREAMS.toLocaleString("en"), ...gapCells(gaps), gaps.longestSentGap.toFixed(0), percent.toFixed(0)]],

@@ -5,17 +5,17 @@ import type { Goal } from "./report.ts";
 export const MIB = 2 ** 20;
 export const GIB = 2 ** 30;
 
-/** Memory that is held for less than this may be missed. */
+/** The interval of memory readings. Shorter peaks may be missed. */
 const LOOK_EVERY_MS = 20;
 
-/** What it cost a server to pass many bytes on. */
+/** The cost of passing many bytes on. */
 export interface Passage {
   readonly mibPerSecond: number;
   /** Seconds of the server's CPU per GiB. */
   readonly cpu: number;
-  /** The server's resident memory in KiB at its highest. */
+  /** The server's peak resident memory in KiB. */
   readonly highestKib: number;
-  /** MiB that this was above what it was just before. */
+  /** MiB by which the peak exceeds the memory just before. */
   readonly growth: number;
 }
 
@@ -41,8 +41,8 @@ export async function measurePassage(pid: number, bytes: number, work: () => Pro
   };
 }
 
-/** Heads of the columns that `passageCells` fills. */
-export const PASSAGE_HEAD = ["MiB/s", "server CPU s/GiB", "memory above that before the round, highest MiB"];
+/** The headings of the columns that `passageCells` fills. */
+export const PASSAGE_HEAD = ["MiB/s", "server CPU s/GiB", "peak memory above that before the round, MiB"];
 
 export function passageCells(passages: readonly Passage[]): string[] {
   return [
@@ -52,7 +52,7 @@ export function passageCells(passages: readonly Passage[]): string[] {
   ];
 }
 
-/** `ours / theirs`, round by round, at most (or, for what is better when larger, at least) so much. */
+/** A goal for `ours / theirs`, round by round. */
 export function ratioGoal(
   what: string,
   [ours, theirs]: readonly [readonly Passage[], readonly Passage[]],
@@ -63,7 +63,7 @@ export function ratioGoal(
   return { what, measured: `${spread(each, 2)} ×`, wanted: limit.says, isMet: limit.isMet(median(each)) };
 }
 
-/** MiB of memory above idle, at most so many. */
+/** A goal for memory above idle, in MiB. */
 export function memoryGoal(what: string, mib: number, mostMib: number): Goal {
   return { what, measured: `${mib.toFixed(1)} MiB`, wanted: `at most ${mostMib} MiB`, isMet: mib <= mostMib };
 }

@@ -1,5 +1,5 @@
 /**
- * What a file costs by itself: asked, this writes so many bytes to one without a name, evenly over the time given, and
+ * The cost of a file by itself: on request, this writes a number of bytes to an unnamed file, evenly over the given time, and
  * does nothing else. Argument: the directory.
  */
 import { closeSync, openSync, unlinkSync, writeSync } from "node:fs";
@@ -10,7 +10,7 @@ export interface WriteQuestion {
   readonly seconds: number;
 }
 
-/** As the server's spool writes. */
+/** The size of a write of the server's spool. */
 const BLOCK = new Uint8Array(512 * 1024);
 
 const [directory = ""] = process.argv.slice(2);
@@ -30,7 +30,7 @@ async function write({ bytes, seconds }: WriteQuestion): Promise<void> {
 
 process.on("disconnect", () => process.exit(0));
 process.on("message", (message) => {
-  // From the harness, which sends nothing else.
+  // The harness sends nothing else.
   write(message as WriteQuestion).then(
     () => process.send?.({}),
     (error: unknown) => {

@@ -1,17 +1,17 @@
 /**
- * A stream to be disturbed: in one process a scripted worker that sends a chunk every 5 ms, and the client that reads them
- * through the server. One clock sees both ends, so a chunk's way can be told from a late timer. Arguments: the
- * server's URL, client key, API key.
+ * A stream that other load disturbs. One process contains a scripted worker that sends a chunk every 5 ms and the client
+ * that reads the chunks through the server. Both ends use one clock, so transit time can be told from a late timer.
+ * Arguments: the server's URL, client key, API key.
  */
 
 import { decodeFrame, encodeResponse, encodeResponseData } from "../src/wire/frame.ts";
 import { NATIVE_PROTOCOL } from "../src/wire/protocol.ts";
 import { quantile } from "./numbers.ts";
 
-/** Asked about the time since the last such question. */
+/** Asks about the time since the last such question. */
 export interface ProbeAnswer {
   readonly chunks: number;
-  /** Milliseconds between two chunks at the client, at the longest. */
+  /** The longest time between two chunks at the client, in milliseconds. */
   readonly longestGap: number;
   /** Milliseconds from worker to client through the server. */
   readonly longestWay: number;
@@ -19,7 +19,7 @@ export interface ProbeAnswer {
 }
 
 const EVERY_MS = 5;
-/** A chunk is a comment line of fixed length that holds its number, so reads that hold several can be told apart. */
+/** A chunk is a comment line of fixed length with its number, so that a read with several chunks can be split. */
 const CHUNK_CHARS = 12;
 const MODEL = "bench-probe";
 
@@ -30,7 +30,7 @@ let ways: number[] = [];
 let longestGap = 0;
 let lastAt = performance.now();
 
-// Bun's client takes its protocols in an options object that the DOM's type does not know.
+// Bun's client accepts protocols in an options object that the DOM's type does not know.
 const socket = new WebSocket(`${url.replace(/^http/, "ws")}/api/llm/connect`, {
   protocols: [NATIVE_PROTOCOL],
 } as unknown as string[]);
@@ -44,7 +44,7 @@ socket.onmessage = ({ data }: MessageEvent<string | Buffer>) => {
     return;
   }
   const frame = decodeFrame(data);
-  // Credit is not counted: a minute of these chunks fits into the first window.
+  // Credit is not counted, because a minute of these chunks fits into the first window.
   if (frame.type === "request") answer(frame.id);
 };
 socket.onclose = ({ reason }) => fail(`closed: ${reason}`);
@@ -59,7 +59,7 @@ function answer(id: number): void {
   }, EVERY_MS);
 }
 
-/** Frames are made in plain memory, which is what the DOM's type asks for. */
+/** Frames are in plain memory, as the DOM's type requires. */
 function plain(frame: Uint8Array): Uint8Array<ArrayBuffer> {
   return frame as Uint8Array<ArrayBuffer>;
 }

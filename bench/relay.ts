@@ -6,9 +6,9 @@ import { memoryKib } from "./process-reading.ts";
 import type { Goal, PartResult, Table } from "./report.ts";
 import { interleave } from "./rounds.ts";
 
-/** Requests under way at once. */
+/** Requests in progress at once. */
 const CONCURRENCY = 16;
-/** 50 streams with an event every 10 ms leave two cores time to spare, so that no side sees events in heaps. */
+/** 50 streams with an event every 10 ms leave two cores idle time, so that events do not pile up. */
 const STREAMS = 50;
 const GAP_MS = 10;
 const MOST = 1.5;
@@ -19,7 +19,7 @@ const chat = { model: "bench-chat", messages: [{ role: "user", content: "What fl
 interface Subject {
   readonly name: string;
   readonly target: Target;
-  /** The process between client and worker; none where the backend is called directly. */
+  /** The process between client and worker; undefined if the backend is called directly. */
   readonly pid: number | undefined;
 }
 
@@ -29,7 +29,7 @@ interface Sample {
   readonly cpu: number;
 }
 
-/** Small chats and streams: the backend called directly, through the bare relay, and through Moorage. */
+/** Measures small chats and streams: direct, through the bare relay, and through Moorage. */
 export async function measureRelay(children: Children, isQuick: boolean): Promise<PartResult> {
   const rounds = isQuick ? 2 : 7;
   const requests = isQuick ? 2000 : 8000;
@@ -42,7 +42,7 @@ export async function measureRelay(children: Children, isQuick: boolean): Promis
   await startWorker(children, "llm", server, backend, "bench-worker", ["--max-concurrency", "256"]);
 
   const subjects: readonly Subject[] = [
-    { name: "backend, called directly", target: { url: `${backend.greeting.url}${PATH}` }, pid: undefined },
+    { name: "backend, direct", target: { url: `${backend.greeting.url}${PATH}` }, pid: undefined },
     { name: "bare relay", target: { url: `${bare.greeting.url}${PATH}` }, pid: bare.pid },
     { name: "Moorage", target: server.target(PATH), pid: server.pid },
   ];
@@ -77,8 +77,8 @@ export async function measureRelay(children: Children, isQuick: boolean): Promis
     report: {
       title: "Relay",
       method:
-        `${rounds} interleaved rounds after one to warm up. A round is ${requests} small chat requests, ${CONCURRENCY} at a time, and ` +
-        `${STREAMS} event streams of ${chunks} chunks ${GAP_MS} ms apart. Medians over the rounds; ranges in parentheses.`,
+        `${rounds} interleaved rounds, after one warm-up round. A round is ${requests} small chat requests, ${CONCURRENCY} at a time, and ` +
+        `${STREAMS} event streams of ${chunks} chunks ${GAP_MS} ms apart. The figures are medians over the rounds, with ranges in parentheses.`,
       tables: [smallTable(subjects, small), streamTable(subjects, streamed)],
     },
   };

@@ -1,7 +1,7 @@
-/** A part of the report: what was measured, as tables. */
+/** A part of the report: its measurements as tables. */
 export interface Report {
   readonly title: string;
-  /** Sentences before the tables: how it was measured, in numbers. */
+  /** The sentences before the tables: how the part was measured, with numbers. */
   readonly method: string;
   readonly tables: readonly Table[];
 }
@@ -11,13 +11,13 @@ export interface Table {
   readonly rows: readonly (readonly string[])[];
 }
 
-/** One comparison, mostly with a number that Moorage means to reach. */
+/** One comparison, usually with a goal for Moorage. */
 export type Goal = {
   readonly what: string;
   readonly measured: string;
 } & ({ readonly wanted: string; readonly isMet: boolean } | { readonly wanted: undefined });
 
-/** What a part hands back. */
+/** The result of a part. */
 export interface PartResult {
   readonly goals: readonly Goal[];
   readonly report: Report;
@@ -27,7 +27,7 @@ export function renderGoals(goals: readonly Goal[]): string {
   const verdict = (goal: Goal): string[] =>
     goal.wanted === undefined ? ["–", "–"] : [goal.wanted, goal.isMet ? "yes" : "**no**"];
   const rows = goals.map((goal) => [goal.what, goal.measured, ...verdict(goal)]);
-  return renderTable({ head: ["what", "measured", "wanted", "reached"], rows });
+  return renderTable({ head: ["what", "measured", "goal", "reached"], rows });
 }
 
 export function renderReport(report: Report): string {

@@ -1,4 +1,4 @@
-/** One round to warm up, then `rounds`, the subjects taking turns. One list of samples per subject. */
+/** Runs one warm-up round and then `rounds`, in which the subjects take turns. Returns a list of samples per subject. */
 export async function interleave<Subject, Sample>(
   subjects: readonly Subject[],
   rounds: number,

@@ -11,7 +11,7 @@ const FEW = 50;
 const MANY = 5000;
 const MOST_KIB = 20;
 const MOST_RATIO = 2;
-/** Long enough for garbage of the connecting to be collected, or to show that it is not. */
+/** Long enough for the garbage from connecting to be collected, or to show that it is not. */
 const SETTLE_MS = 3000;
 const CONCURRENCY = 16;
 const BODY = JSON.stringify({
@@ -24,7 +24,7 @@ interface Fleet {
   readonly workers: Helper;
 }
 
-/** What 5,000 connected workers cost: memory each, the choice among them, a request. */
+/** Measures what 5,000 connected workers cost: memory per worker, the choice among them, a request. */
 export async function measureSessions(children: Children, isQuick: boolean): Promise<PartResult> {
   const rounds = isQuick ? 3 : 7;
   const requests = isQuick ? 2000 : 5000;
@@ -61,7 +61,7 @@ export async function measureSessions(children: Children, isQuick: boolean): Pro
         isMet: kibEach <= MOST_KIB,
       },
       {
-        what: `choosing a worker and giving it back, among ${many5} / among ${FEW}`,
+        what: `claim and release of a slot, among ${many5} / among ${FEW}`,
         measured: `${spread(claimRatios, 2)} ×`,
         wanted: `at most ${MOST_RATIO.toFixed(1)} ×`,
         isMet: median(claimRatios) <= MOST_RATIO,
@@ -75,8 +75,8 @@ export async function measureSessions(children: Children, isQuick: boolean): Pro
     report: {
       title: "Sessions",
       method:
-        `Native sessions of three models each, opened by raw sockets from another process; resident memory of the server with ${FEW} and ${SETTLE_MS / 1000} s after ${many5} were there. ` +
-        `Claims are timed in one process without sockets; requests go to a model that all sessions serve, over all sessions in turn, ${requests} a round. ${rounds} interleaved rounds after one to warm up.`,
+        `Native sessions with three models each, opened by another process. The server's resident memory is read with ${FEW} and ${SETTLE_MS / 1000} s after ${many5} were connected. ` +
+        `Claims are timed in one process without sockets. Requests go to a model that all sessions serve, to each session in turn, ${requests} a round. ${rounds} interleaved rounds, after one warm-up round.`,
       tables: [
         {
           head: ["sessions", "server memory MiB", "claim and release ns", "server CPU µs/request"],

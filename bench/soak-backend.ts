@@ -1,6 +1,6 @@
 /**
- * What the soak's workers stand before: chats plain and streamed, embeddings, transcriptions, and MCP calls answered as
- * a stateless server would. Answers say how long they are, so that one that was cut off can be told.
+ * The backend of the soak's workers: chats, streamed or not, embeddings, transcriptions, and MCP calls as a stateless server
+ * handles them. Responses state their length, so that a cut one can be recognised.
  */
 const MODELS = ["soak-chat", "soak-embed", "soak-speech"];
 
@@ -19,14 +19,14 @@ const server = Bun.serve({
     "/v1/models": () => Response.json({ object: "list", data: MODELS.map((id) => ({ id, object: "model" })) }),
     "/v1/chat/completions": {
       POST: async (request) => {
-        const { stream, chunks = 5 } = (await request.json()) as Asked; // From our own load.
+        const { stream, chunks = 5 } = (await request.json()) as Asked; // Sent by our own load generator.
         if (stream) return eventStream(chunks);
         return Response.json({ choices: [{ message: { content: "ahoy" } }], usage: { completion_tokens: 1 } });
       },
     },
     "/v1/embeddings": {
       POST: async (request) => {
-        const { input = [] } = (await request.json()) as Asked; // From our own load, or a part of it.
+        const { input = [] } = (await request.json()) as Asked; // Sent by our own load generator, or a part of such a request.
         return Response.json({ data: input.map((_, index) => ({ index, embedding: [index, 0.5] })), usage: {} });
       },
     },
@@ -39,7 +39,7 @@ const server = Bun.serve({
     },
     "/mcp": {
       POST: async (request) => {
-        const { id = 0 } = (await request.json()) as Asked; // From our own load.
+        const { id = 0 } = (await request.json()) as Asked; // Sent by our own load generator.
         return Response.json({ jsonrpc: "2.0", id, result: { content: [{ type: "text", text: `call ${id}` }] } });
       },
     },

@@ -1,4 +1,4 @@
-/** The clients of the soak, as a process of their own: all kinds of requests, each of whose answers is looked at. */
+/** The clients of the soak, in their own process: requests of all kinds, with every response checked. */
 import type { Target } from "./load.ts";
 
 export interface SoakQuestion {
@@ -8,19 +8,19 @@ export interface SoakQuestion {
 }
 
 export interface SoakAnswer {
-  /** Requests by kind and what became of them. */
+  /** The number of requests by kind and result. */
   readonly counts: Readonly<Record<string, number>>;
-  /** The first answer that should not have been, if there was one. */
+  /** The first wrong response, if there was one. */
   readonly wrong?: string;
 }
 
 const CONCURRENCY = 64;
-/** What a worker that is lost may leave its clients with. */
+/** The errors that clients of a lost worker may see. */
 const LOST = /worker_lost|no_worker_available|queue_timeout/;
 
 type Kind = (target: Target, at: number) => Promise<"whole" | "cut off" | "left">;
 
-/** In a hundred requests; together they are all. */
+/** The number of each kind in a hundred requests. */
 const SHARES: readonly (readonly [string, number, Kind])[] = [
   ["chat", 49, chat],
   ["stream", 20, (target, at) => stream(target, at, "reads")],
@@ -35,7 +35,7 @@ const SHARES: readonly (readonly [string, number, Kind])[] = [
 ];
 
 function kindFor(at: number): readonly [string, Kind] {
-  // Far apart in each hundred, so that kinds mix.
+  // Spread over each hundred, so that kinds mix.
   let place = (at * 37) % 100;
   for (const [name, share, kind] of SHARES) {
     if (place < share) return [name, kind];
@@ -51,7 +51,7 @@ function ask({ url, key }: Target, path: string, init: RequestInit): Promise<Res
   return fetch(url + path, { method: "POST", ...init, headers });
 }
 
-/** The text of an answer; of one from a lost worker, undefined. Throws for any other that is no 200. */
+/** The text of a response, or undefined if its worker was lost. Throws for any other status than 200. */
 async function textOf(response: Response): Promise<string | undefined> {
   const text = await response.text();
   if (response.status === 200) return text;
@@ -114,12 +114,12 @@ async function embeddings(target: Target, at: number): ReturnType<Kind> {
     await ask(target, "/v1/embeddings", { body: JSON.stringify({ model: "soak-embed", input }) }),
   );
   if (text === undefined) return "cut off";
-  const { data } = JSON.parse(text) as { data: { index: number }[] }; // What is no such list throws below.
+  const { data } = JSON.parse(text) as { data: { index: number }[] }; // Anything else throws below.
   hold(data.length === count && data.every(({ index }, place) => index === place), `${count} inputs`, text);
   return "whole";
 }
 
-/** Below and above what is kept in memory, with the model first and last. */
+/** Sizes below and above the part that is kept in memory, with the model first and last. */
 async function transcription(target: Target, at: number): ReturnType<Kind> {
   const size = at % 3 === 0 ? 1_500_000 : 20_000;
   const form = new FormData();
@@ -184,7 +184,7 @@ async function run({ target, count }: SoakQuestion): Promise<SoakAnswer> {
 
 process.on("disconnect", () => process.exit(0));
 process.on("message", (asked) => {
-  // From the harness, which sends nothing else.
+  // The harness sends nothing else.
   run(asked as SoakQuestion).then(
     (answer) => process.send?.(answer),
     (error: unknown) => {

@@ -8,14 +8,14 @@ import type { SoakAnswer, SoakQuestion } from "./soak-load.ts";
 const TOTAL = 1_000_000;
 const STEPS = 10;
 const FLAT = 1.1;
-/** Until the code is compiled, the history is nearly full, and the allocator has what the load needs at its peaks. */
+/** By then the code is compiled, the history is nearly full, and the allocator has what the peaks of the load need. */
 const WARM_STEPS = 2;
-/** A worker is killed and another started as often as this while requests run. */
+/** The interval at which a worker is killed and another started while requests run. */
 const LOSS_EVERY_MS = 5000;
-/** For what is under way to end, and for slots to be confirmed free. */
+/** Time for requests in progress to end, and for cancelled slots to be confirmed free. */
 const SETTLE_MS = 15_000;
 
-/** A million requests of all kinds, with clients that leave, workers that are lost, and readers that are slow. */
+/** Sends a million requests of all kinds, with clients that leave, workers that are lost, and slow readers. */
 export async function measureSoak(children: Children, isQuick: boolean): Promise<PartResult> {
   const total = isQuick ? TOTAL / 20 : TOTAL;
   const server = await startServer(children, { MODEL_GRACE: "1h", START_GRACE: "0s" });
@@ -50,7 +50,7 @@ export async function measureSoak(children: Children, isQuick: boolean): Promise
     if (answer.wrong) throw new Error(answer.wrong);
     for (const [kind, count] of Object.entries(answer.counts)) counts.set(kind, (counts.get(kind) ?? 0) + count);
     const underWay = mibOf(server.pid);
-    // What is compared is read at rest: under way there is more by what happens to be under way.
+    // Memory is compared at rest, because requests in progress add to it by chance.
     await Bun.sleep(SETTLE_MS);
     atRest.push(memoryKib(server.pid, "now"));
     rows.push([
@@ -69,13 +69,13 @@ export async function measureSoak(children: Children, isQuick: boolean): Promise
   return {
     goals: [
       {
-        what: `server memory after ${millions} requests of all kinds / after the first fifth, at rest`,
+        what: `server memory after ${millions} requests of all kinds / after the first fifth, both at rest`,
         measured: `${growth.toFixed(2)} ×`,
         wanted: `at most ${FLAT} ×`,
         isMet: growth <= FLAT,
       },
       {
-        what: "left in the server after them: jobs, slots in use, sessions' calls, channels, spooled bytes",
+        what: "left in the server afterwards: jobs, busy slots, waiting jobs, MCP calls, channels, spooled bytes",
         measured: left.map(([name, value]) => `${name} ${value}`).join(", "),
         wanted: "0 of each",
         isMet: left.every(([, value]) => value === 0),
@@ -84,8 +84,8 @@ export async function measureSoak(children: Children, isQuick: boolean): Promise
     report: {
       title: "Soak",
       method:
-        `${millions} requests, 64 at a time, the kinds in the proportions of the second table, over worker programs for language models, speech and MCP; a second worker for the models is killed every ${LOSS_EVERY_MS / 1000} s, ${losses} times in all. ` +
-        "Each answer is held to what it should be; an answer that was cut off may be short, but must not look whole.",
+        `${millions} requests, 64 at a time, of all kinds in the proportions of the second table, over workers for language models, speech and MCP. A second worker for the language models is killed every ${LOSS_EVERY_MS / 1000} s, ${losses} times in total. ` +
+        "Each response is checked; a response that was cut off may be short, but must not look complete.",
       tables: [
         { head: ["requests so far", "server MiB", `${SETTLE_MS / 1000} s later, at rest`, "open files"], rows },
         {
@@ -101,7 +101,7 @@ function mibOf(pid: number): string {
   return (memoryKib(pid, "now") / 1024).toFixed(1);
 }
 
-/** What must be gone when nothing is under way, from the metrics. */
+/** The gauges that must be 0 when nothing is in progress, from the metrics. */
 async function leftOf(server: MoorageServer): Promise<readonly (readonly [string, number])[]> {
   const metrics = await server.get("/metrics");
   const sum = (name: string): number =>

@@ -7,7 +7,7 @@ import type { PartResult } from "./report.ts";
 const ROOT = join(import.meta.dir, "..");
 const MOST_MS = 300;
 
-/** How long the programs take to be of use, from their sources. */
+/** Measures the start-up time of the programs, run from source. */
 export async function measureStart(_children: Children, _isQuick: boolean): Promise<PartResult> {
   const times = new Map<Program, number>();
   // Object.keys gives strings; these are the keys of PROGRAMS.
@@ -17,7 +17,7 @@ export async function measureStart(_children: Children, _isQuick: boolean): Prom
   return {
     goals: [
       {
-        what: "start of the server, from its sources, until /healthz answers",
+        what: "start of the server from source, until /healthz responds",
         measured: `${server.toFixed(0)} ms`,
         wanted: `at most ${MOST_MS} ms`,
         isMet: server <= MOST_MS,
@@ -26,10 +26,10 @@ export async function measureStart(_children: Children, _isQuick: boolean): Prom
     report: {
       title: "Start",
       method:
-        "From the start of the process to the first 200 of `/healthz`, or to the worker's first log line; the median of seven starts. `bun run binaries host` measures the compiled programs in the same way.",
+        "The time from the start of the process to the first 200 of `/healthz`, or to the worker's first log line: the median of seven starts. `bun run binaries host` measures the compiled programs in the same way.",
       tables: [
         {
-          head: ["program", "until it is of use, ms"],
+          head: ["program", "start-up time, ms"],
           rows: [...times].map(([program, ms]) => [`bun ${PROGRAMS[program].entry}`, ms.toFixed(0)]),
         },
       ],

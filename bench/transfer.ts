@@ -11,20 +11,20 @@ import { interleave } from "./rounds.ts";
 
 const MOST_OF_BARE = 1.25;
 const MOST_MEMORY_MIB = 32;
-/** A server that has started still compiles and collects for a moment. */
+/** A server that has just started goes on compiling and collecting garbage for a moment. */
 const SETTLE_MS = 1000;
 
 interface Subject {
   readonly name: string;
   readonly pid: number;
-  /** Where one transfer can take place: written with POST, read with GET. */
+  /** The target of one transfer: the writer sends POST, and the reader GET. */
   open(): Promise<Target>;
 }
 
 type Way = "chunked" | "sized";
 const WAYS: readonly Way[] = ["chunked", "sized"];
 
-/** Bytes from curl to curl: handed over barely, through Moorage, and through piping-server. */
+/** Measures bytes from curl to curl: through the bare hand-over, Moorage and piping-server. */
 export async function measureTransfer(children: Children, isQuick: boolean): Promise<PartResult> {
   const rounds = isQuick ? 2 : 5;
   const bytes = isQuick ? GIB / 4 : GIB;
@@ -56,9 +56,9 @@ export async function measureTransfer(children: Children, isQuick: boolean): Pro
     report: {
       title: "Transfer",
       method:
-        `${bytes / GIB} GiB from curl to curl, the reader first: \`head -c … /dev/zero | curl -X POST -T -\` (chunked), and a sparse file with its length declared (sized). ` +
-        `${rounds} interleaved rounds after one to warm up. The bare hand-over is \`bench/bare-transfer.ts\`: a request body through a counting TransformStream into ` +
-        `the response. piping-server is the npm package, on Node. The ${longBytes / GIB} GiB went chunked through a server that had just started; idle is ${SETTLE_MS / 1000} s after its start.`,
+        `${bytes / GIB} GiB from curl to curl, with the reader first: \`head -c … /dev/zero | curl -X POST -T -\` (chunked), and a sparse file with a declared length (sized). ` +
+        `${rounds} interleaved rounds, after one warm-up round. The bare hand-over is \`bench/bare-transfer.ts\`: a request body through a counting TransformStream into ` +
+        `the response. piping-server is the npm package, on Node. The ${longBytes / GIB} GiB are sent chunked through a server that has just started; idle means ${SETTLE_MS / 1000} s after its start.`,
       tables: WAYS.map((way) => table(way, subjects, samples.get(way) ?? [], piping !== undefined)),
     },
   };
@@ -102,11 +102,11 @@ async function createChannel(server: MoorageServer): Promise<Target> {
   const headers = { authorization: `Bearer ${API_KEY}` };
   const response = await fetch(`${server.url}/api/transfer`, { method: "POST", headers });
   if (!response.ok) throw new Error(`no channel: status ${response.status}`);
-  const { channel_id } = (await response.json()) as { channel_id: string }; // What has none fails in curl.
+  const { channel_id } = (await response.json()) as { channel_id: string }; // A response without one makes curl fail.
   return server.target(`/api/transfer/${channel_id}`);
 }
 
-/** None where there is no Node to run it. */
+/** Undefined if there is no Node to run it. */
 async function startPiping(children: Children): Promise<Subject | undefined> {
   const node = Bun.which("node");
   if (!node) return undefined;
@@ -125,7 +125,7 @@ async function startPiping(children: Children): Promise<Subject | undefined> {
   };
 }
 
-/** It does not say which port it got, so it must be given one. */
+/** piping-server does not report its port, so it must be given one. */
 async function freePort(): Promise<number> {
   const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => {} } });
   const { port } = listener;
@@ -147,11 +147,11 @@ async function transfer(
     const isWhole = reader.exitCode === 0 && writer.exitCode === 0 && Number(reader.stdout) === bytes;
     if (isWhole) return;
     const said = `writer ${writer.exitCode} ${writer.stderr}, reader ${reader.exitCode} ${reader.stderr}`;
-    throw new Error(`${subject.name}: ${reader.stdout} of ${bytes} bytes came through; ${said}`);
+    throw new Error(`${subject.name}: ${reader.stdout} of ${bytes} bytes arrived; ${said}`);
   });
 }
 
-/** Long enough for a curl to connect, so that what is timed is bytes. */
+/** Long enough for curl to connect, so that only the transfer is timed. */
 const READER_FIRST_MS = 100;
 
 function writeZeros(children: Children, target: Target, bytes: number): Promise<Ended> {

@@ -1,9 +1,9 @@
 /**
- * Viewers of the state: raw sockets that ask for its stream and throw away what comes. Arguments: the server's URL, the API
- * key. Bytes are counted as they come off the socket, and events by the chunks they are sent in.
+ * Viewers of the state: raw sockets that request its stream and discard it. Bytes are counted as they come off the socket,
+ * and events by the chunks in which they are sent. Arguments: the server's URL, the API key.
  */
 
-/** Opens so many streams for so long. */
+/** Opens this many streams for this long. */
 export interface ViewersQuestion {
   readonly viewers: number;
   readonly ms: number;
@@ -11,13 +11,13 @@ export interface ViewersQuestion {
 
 export interface ViewersAnswer {
   readonly bytes: number;
-  /** As many as there were seconds in which something came, over all viewers. */
+  /** The number of events, over all viewers. */
   readonly events: number;
 }
 
 const [url = "", key = ""] = process.argv.slice(2);
 const { hostname, port, host } = new URL(url);
-/** Bytes that come with no longer pause than this are of one event. */
+/** Bytes that arrive without a longer pause than this belong to one event. */
 const PAUSE_MS = 300;
 
 async function view(ms: number): Promise<ViewersAnswer> {
@@ -44,7 +44,7 @@ async function view(ms: number): Promise<ViewersAnswer> {
 
 process.on("disconnect", () => process.exit(0));
 process.on("message", async (message) => {
-  const { viewers, ms } = message as ViewersQuestion; // From the harness, which sends nothing else.
+  const { viewers, ms } = message as ViewersQuestion; // The harness sends nothing else.
   const [seen] = await Promise.all([Promise.all(Array.from({ length: viewers }, () => view(ms))), Bun.sleep(ms)]);
   const sum = (of: (each: ViewersAnswer) => number): number => seen.reduce((total, each) => total + of(each), 0);
   process.send?.({ bytes: sum(({ bytes }) => bytes), events: sum(({ events }) => events) });

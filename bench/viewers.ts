@@ -7,16 +7,16 @@ import type { ViewersAnswer, ViewersQuestion } from "./viewers-load.ts";
 
 const WORKERS = 1000;
 const VIEWERS = 100;
-/** Of one core. */
+/** Per cent of one core. */
 const MOST_PERCENT = 10;
 const SETTLE_MS = 3000;
 
 interface Sample extends ViewersAnswer {
-  /** Of one core. */
+  /** Per cent of one core. */
   readonly percent: number;
 }
 
-/** What people cost who keep the dashboard open while every worker changes every second. */
+/** Measures what open dashboards cost while every worker changes every second. */
 export async function measureViewers(children: Children, isQuick: boolean): Promise<PartResult> {
   const rounds = isQuick ? 2 : 5;
   const ms = isQuick ? 3000 : 6000;
@@ -35,7 +35,7 @@ export async function measureViewers(children: Children, isQuick: boolean): Prom
     for (const [viewers, of] of samples) {
       const watch: ViewersQuestion = { viewers, ms };
       const { cpu, value } = await withCpu(server.pid, () => audience.ask<ViewersAnswer>(watch));
-      if (value.events < (viewers * ms) / 1000 / 2) throw new Error(`only ${value.events} events came`);
+      if (value.events < (viewers * ms) / 1000 / 2) throw new Error(`only ${value.events} events arrived`);
       if (round > 0) of.push({ ...value, percent: (cpu / (ms * 1000)) * 100 });
     }
   }
@@ -54,11 +54,11 @@ export async function measureViewers(children: Children, isQuick: boolean): Prom
     report: {
       title: "Viewers",
       method:
-        `${WORKERS.toLocaleString("en")} sessions, each of which tells another number of slots every second; streams of the state read by another process over loopback sockets, as browsers read them (gzip accepted), for ${ms / 1000} s a round; ` +
-        `${rounds} interleaved rounds after one to warm up. The changes themselves cost what the row without viewers says.`,
+        `${WORKERS.toLocaleString("en")} sessions, each of which reports another number of slots every second. Another process reads streams of the state over loopback sockets, as browsers do (gzip accepted), for ${ms / 1000} s per round; ` +
+        `${rounds} interleaved rounds, after one warm-up round. The row without viewers shows what the changes themselves cost.`,
       tables: [
         {
-          head: ["viewers", "server CPU % of one core", "KiB an event", "MiB/s sent"],
+          head: ["viewers", "server CPU % of one core", "KiB per event", "MiB/s sent"],
           rows: [
             ["0", spread(none, 1), "–", "–"],
             [

@@ -120,7 +120,7 @@ describe("speech", () => {
     const panel = '[x-data="transcribe"]';
     await page.locator(`${panel} button`, { hasText: "Record" }).click();
     await page.locator(`${panel} button`, { hasText: "End recording" }).waitFor();
-    await Bun.sleep(500);
+    await Bun.sleep(500); // Real time: a recording is as long as it takes.
     await page.locator(`${panel} button`, { hasText: "End recording" }).click();
     await page.locator(`${panel} [role=status]`, { hasText: "recording." }).waitFor();
     await page.click(`${panel} button.main`);

@@ -19,10 +19,11 @@ function keep<T extends { stop(): unknown }>(each: T): T {
 test("a frozen worker program: its jobs end with an error, others are served, and it is taken back when it thaws", async () => {
   const server = keep(new TestServer({ pingIntervalMs: 300, queueTimeoutMs: 20_000 }));
   let asked = 0;
+  const isFrozen = Promise.withResolvers<void>();
   const backend = keep(
     startBackend(async () => {
       asked += 1;
-      await Bun.sleep(500);
+      await isFrozen.promise;
       return Response.json({ done: true });
     }),
   );
@@ -39,6 +40,7 @@ test("a frozen worker program: its jobs end with an error, others are served, an
   const lost = server.chat("m");
   await eventually(() => asked === 1, "it works");
   frozen.signal("SIGSTOP");
+  isFrozen.resolve();
   keep({ stop: () => frozen.signal("SIGCONT") });
   const worker = keep(
     startTestWorker({

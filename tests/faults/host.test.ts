@@ -2,9 +2,8 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { systemClock } from "../../src/system/clock.ts";
-import type { Clock } from "../../src/system/deps.ts";
 import { eventually } from "../support/eventually.ts";
+import { FakeClock } from "../support/fake-clock.ts";
 import { API_KEY, TestServer } from "../support/test-server.ts";
 import { startBackend, startTestWorker } from "../support/test-worker.ts";
 
@@ -77,15 +76,12 @@ describe.skipIf(!mayMount)("a disk that fills up while an upload is spooled", ()
   }, 30_000);
 });
 
-/** The machine's time of day, which somebody sets. */
-class SetClock implements Clock {
+/** A clock whose time of day can be set, which leaves its elapsed time alone. */
+class SetClock extends FakeClock {
   offsetMs = 0;
-  elapsed = systemClock.elapsed;
-  after = systemClock.after;
-  every = systemClock.every;
 
-  now(): number {
-    return Date.now() + this.offsetMs;
+  override now(): number {
+    return super.now() + this.offsetMs;
   }
 }
 
@@ -103,6 +99,13 @@ test.each([
       ),
     );
     const worker = await server.worker({ models: ["m"] });
+    // Slowly enough that the worker answers each ping in time.
+    const pass = async (ms: number): Promise<void> => {
+      for (let passed = 0; passed < ms; passed += 50) {
+        clock.advance(50);
+        await worker.roundTrip();
+      }
+    };
     const made = await server.fetch("/api/transfer", { method: "POST" });
     const { channel_id } = (await made.json()) as { channel_id: string }; // As the API has it.
     const stream = server.chat("m", { stream: true });
@@ -112,7 +115,7 @@ test.each([
     const waiting = server.chat("m");
     await eventually(async () => (await server.state()).server["scheduler_queue_len"] === 1, "one waits");
     clock.offsetMs = byMs;
-    await Bun.sleep(500);
+    await pass(500);
     expect((await server.state()).workers).toHaveLength(1);
     expect((await server.state()).server["scheduler_queue_len"]).toBe(1);
     worker.data(id, "data: [DONE]\n\n", true);
@@ -121,17 +124,24 @@ test.each([
     expect((await waiting).status).toBe(200);
     // A deadline is kept too: the queue's.
     const busy = server.chat("m");
-    await worker.request();
-    expect((await server.chat("m")).status).toBe(503);
+    const last = await worker.request();
+    const late = server.chat("m");
+    await eventually(async () => (await server.state()).server["scheduler_queue_len"] === 1, "one waits");
+    await pass(1500);
+    expect((await late).status).toBe(503);
     const url = `${server.url}/api/transfer/${channel_id}`;
     const headers = { authorization: `Bearer ${API_KEY}` };
-    const [read] = await Promise.all([
-      fetch(url, { headers }).then((answer) => answer.text()),
-      fetch(url, { method: "PUT", headers, body: "ahoy" }),
-    ]);
-    expect(read).toBe("ahoy");
+    const writing = fetch(url, { method: "PUT", headers, body: "ahoy" });
+    expect(await (await fetch(url, { headers })).text()).toBe("ahoy");
+    // The server looks by its clock whether the reader's connection is done.
+    await eventually(() => {
+      clock.advance(10);
+      return Bun.peek.status(writing) !== "pending";
+    }, "the writer is answered");
+    expect((await writing).status).toBe(200);
+    worker.answerJson(last.id, { done: true });
+    expect((await busy).status).toBe(200);
     worker.close();
-    await busy.catch(() => {});
   },
   30_000,
 );

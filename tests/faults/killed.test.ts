@@ -13,6 +13,10 @@ let port = 0;
 let url = "";
 let server: ProgramRun;
 let backendUrl = "";
+/** Answers that have brought their client something. */
+let begun = 0;
+/** What answers wait for when they are half done. */
+let secondHalf = Promise.resolve();
 
 function keep<T extends { stop(): unknown }>(each: T): T {
   running.push(each);
@@ -43,14 +47,14 @@ afterEach(async () => {
   for (const each of running.splice(0).reverse()) await each.stop();
 });
 
-/** A stream of 40 chunks within a second, or as large a plain answer in pieces. */
+/** A stream of 40 chunks, or a plain answer in as many pieces. */
 async function answer(request: Request): Promise<Response> {
   const { stream } = (await request.json()) as { stream?: boolean }; // From the clients below.
   const encoder = new TextEncoder();
   let sent = 0;
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
-      await Bun.sleep(25);
+      if (sent === CHUNKS / 2) await secondHalf;
       sent += 1;
       controller.enqueue(encoder.encode(stream ? `data: ${sent}\n\n` : `${sent},`.padEnd(5000)));
       if (sent < CHUNKS) return;
@@ -62,35 +66,43 @@ async function answer(request: Request): Promise<Response> {
   return new Response(body, { headers });
 }
 
-/** What a client makes of its answer: whole only if it has everything. */
+/** How an answer looks to its client; one that looks whole must hold everything. */
 async function ask(stream: boolean): Promise<"whole" | "error"> {
-  try {
-    const response = await fetch(`${url}/v1/chat/completions`, {
-      method: "POST",
-      headers: { authorization: `Bearer ${KEYS.API_KEY}`, "content-type": "application/json" },
-      body: JSON.stringify({ model: "m", stream, messages: [] }),
-    });
-    const text = await response.text();
-    if (response.status !== 200) return "error";
-    if (stream && !text.endsWith("data: [DONE]\n\n")) {
-      expect(text).toContain('"error"');
-      return "error";
-    }
-    // It looks whole: then it must be.
-    if (stream) expect(text.match(/^data: \d+$/gm)).toHaveLength(CHUNKS);
-    else expect(text).toHaveLength(5000 * CHUNKS);
-    return "whole";
-  } catch (error) {
-    if (error instanceof Error && /expect/.test(error.message)) throw error;
+  const answer = await read(stream).catch(() => undefined);
+  if (answer?.status !== 200) return "error";
+  if (stream && !answer.text.endsWith("data: [DONE]\n\n")) {
+    expect(answer.text).toContain('"error"');
     return "error";
   }
+  if (stream) expect(answer.text.match(/^data: \d+$/gm)).toHaveLength(CHUNKS);
+  else expect(answer.text).toHaveLength(5000 * CHUNKS);
+  return "whole";
 }
 
-/** Twenty clients, half of them streaming, that have just begun to read. */
-async function load(): Promise<readonly Promise<"whole" | "error">[]> {
+/** Rejects where the connection breaks off. */
+async function read(stream: boolean): Promise<{ readonly status: number; readonly text: string }> {
+  const response = await fetch(`${url}/v1/chat/completions`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${KEYS.API_KEY}`, "content-type": "application/json" },
+    body: JSON.stringify({ model: "m", stream, messages: [] }),
+  });
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const piece of response.body ?? []) {
+    if (text === "") begun += 1;
+    text += decoder.decode(piece, { stream: true });
+  }
+  return { status: response.status, text };
+}
+
+/** Twenty requests, half of them for streams, whose answers have all begun and go no further than half until `goOn`. */
+async function load(): Promise<{ readonly seen: Promise<readonly ("whole" | "error")[]>; goOn(): void }> {
+  const gate = Promise.withResolvers<void>();
+  secondHalf = gate.promise;
+  begun = 0;
   const asked = Array.from({ length: 20 }, (_, each) => ask(each % 2 === 0));
-  await Bun.sleep(400);
-  return asked;
+  await eventually(() => begun === asked.length, "every answer has begun", 20_000);
+  return { seen: Promise.all(asked), goOn: gate.resolve };
 }
 
 const isServed = async (): Promise<boolean> => (await ask(true)) === "whole";
@@ -99,11 +111,10 @@ describe("kill -9 under load", () => {
   test("of the server: clients see errors, nothing looks whole that is not, and the workers come back by themselves", async () => {
     await startWorker("stays");
     expect(await isServed()).toBe(true);
-    const asked = await load();
+    const { seen, goOn } = await load();
     server.kill();
-    // A stream that is cut off without a word is no answer that ends in an event either; fetch tells it.
-    const seen = await Promise.all(asked.map((each) => each.catch((error: unknown) => String(error))));
-    expect(seen.filter((what) => what === "whole")).toEqual([]);
+    goOn();
+    expect((await seen).filter((what) => what === "whole")).toEqual([]);
     await server.exited;
     await startServer();
     await eventually(isServed, "the worker has come back", 40_000);
@@ -112,11 +123,11 @@ describe("kill -9 under load", () => {
   test("of a worker: clients see errors or the other worker's answers, and nothing looks whole that is not", async () => {
     const victim = await startWorker("victim");
     await startWorker("stays");
-    const asked = await load();
+    const { seen, goOn } = await load();
     victim.kill();
-    const seen = await Promise.all(asked);
-    expect(seen.filter((what) => what === "error").length).toBeGreaterThan(0);
-    expect(seen.filter((what) => what === "whole").length).toBeGreaterThan(0);
+    goOn();
+    expect((await seen).filter((what) => what === "error").length).toBeGreaterThan(0);
+    expect((await seen).filter((what) => what === "whole").length).toBeGreaterThan(0);
     expect(await isServed()).toBe(true);
   }, 60_000);
 });

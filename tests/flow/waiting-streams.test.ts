@@ -1,13 +1,31 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { eventually } from "../support/eventually.ts";
+import { FakeClock } from "../support/fake-clock.ts";
 import { TestServer } from "../support/test-server.ts";
 
+const EARLY_MS = 50;
+const KEEPALIVE_MS = 60;
 let server: TestServer;
+let clock: FakeClock;
 
 beforeEach(() => {
-  server = new TestServer({ earlyHeadersMs: 50, keepaliveIntervalMs: 60, queueTimeoutMs: 1000, queueSize: 2 });
+  clock = new FakeClock();
+  server = new TestServer(
+    {
+      earlyHeadersMs: EARLY_MS,
+      keepaliveIntervalMs: KEEPALIVE_MS,
+      queueTimeoutMs: 1000,
+      queueSize: 2,
+      pingIntervalMs: 3_600_000,
+    },
+    { clock },
+  );
 });
 afterEach(() => server.stop());
+
+async function queued(jobs: number): Promise<void> {
+  await eventually(async () => (await server.state()).server["scheduler_queue_len"] === jobs, `${jobs} jobs wait`);
+}
 
 /** Reads a stream until its text satisfies `enough`. */
 async function readUntil(response: Response, enough: (text: string) => boolean): Promise<string> {
@@ -28,6 +46,8 @@ test("a stream that waits gets its headers early and its place in comments of on
   const first = server.chat("m");
   const running = await worker.request();
   const [second, third] = [server.chat("m", { stream: true }), server.chat("m", { stream: true })];
+  await queued(2);
+  clock.advance(EARLY_MS);
   const waiting = await Promise.all([second, third]);
   const texts = await Promise.all(waiting.map((response) => readUntil(response, (text) => text.includes("position="))));
   expect(texts.sort()).toEqual([": queued position=1\n", ": queued position=2\n"]);
@@ -40,8 +60,9 @@ test("nothing but comments stands before the worker's own bytes: no id, no event
   const worker = await server.worker();
   const answer = server.chat("m", { stream: true });
   const { id } = await worker.request();
+  clock.advance(EARLY_MS);
   const response = await answer;
-  await Bun.sleep(150);
+  clock.advance(3 * KEEPALIVE_MS);
   worker.head(id, 200, undefined, "data: 1\n\ndata: [DONE]\n\n", true);
   const text = await response.text();
   expect(text.replaceAll(/^: [a-z-]+( position=\d+)?\n/gm, "")).toBe("data: 1\n\ndata: [DONE]\n\n");
@@ -55,9 +76,10 @@ test("keep-alives stand between lines, never inside one", async () => {
   const { id } = await worker.request();
   worker.head(id, 200, undefined, "data: one ");
   const response = await answer;
-  await Bun.sleep(200);
+  clock.advance(3 * KEEPALIVE_MS);
   worker.data(id, "line\n");
-  await Bun.sleep(200);
+  await worker.roundTrip();
+  clock.advance(3 * KEEPALIVE_MS);
   worker.data(id, "\ndata: 2\n\n", true);
   const text = await response.text();
   expect(text).toStartWith("data: one line\n: keep-alive\n");
@@ -66,8 +88,12 @@ test("keep-alives stand between lines, never inside one", async () => {
 
 test("a fault after the early headers is an error event, and no [DONE] follows", async () => {
   const worker = await server.worker({ max_concurrency: 0 });
-  const response = await server.chat("m", { stream: true });
+  const answer = server.chat("m", { stream: true });
+  await queued(1);
+  clock.advance(EARLY_MS);
+  const response = await answer;
   expect(response.status).toBe(200);
+  clock.advance(1000);
   const text = await response.text();
   expect(text).toContain('data: {"error":{');
   expect(text).toContain('"code":"no_worker_available"');
@@ -79,6 +105,7 @@ test("a backend's 400 after the early headers is told in the stream", async () =
   const worker = await server.worker();
   const answer = server.chat("m", { stream: true });
   const { id } = await worker.request();
+  clock.advance(EARLY_MS);
   const response = await answer;
   worker.answerJson(id, { error: { message: "context too long" } }, 400);
   const text = await response.text();
@@ -97,19 +124,20 @@ test("a backend's 400 before the early headers is the client's 400", async () =>
 test("a full queue is answered 503 queue_full with Retry-After; a waiting request in time queue_timeout", async () => {
   const worker = await server.worker();
   const running = server.chat("m");
-  await worker.request();
+  const { id } = await worker.request();
   const waiting = [server.chat("m"), server.chat("m")];
-  await eventually(async () => (await server.state()).server["scheduler_queue_len"] === 2, "both wait");
+  await queued(2);
   const full = await server.chat("m");
   expect(full.status).toBe(503);
   expect(full.headers.get("retry-after")).toMatch(/^\d+$/);
   expect(await full.json()).toMatchObject({ error: { code: "queue_full" } });
+  clock.advance(1000);
   for (const response of await Promise.all(waiting)) {
     expect(response.status).toBe(503);
     expect(await response.json()).toMatchObject({ error: { code: "queue_timeout" } });
   }
-  worker.close();
-  await running.catch(() => {});
+  worker.answerJson(id, {});
+  expect((await running).status).toBe(200);
 });
 
 test("a job of another model is not held up by a queue", async () => {
@@ -118,7 +146,7 @@ test("a job of another model is not held up by a queue", async () => {
   const running = server.chat("busy");
   const { id } = await busy.request();
   const waiting = server.chat("busy");
-  await eventually(async () => (await server.state()).server["scheduler_queue_len"] === 1, "it waits");
+  await queued(1);
   const answer = server.chat("free");
   free.answerJson((await free.request()).id, {});
   expect((await answer).status).toBe(200);

@@ -169,7 +169,10 @@ describe("whatever a client sends", () => {
   });
 });
 
-/** Sends the bytes, says that there are no more, and gives what comes back within a moment. */
+/**
+ * Sends the bytes, ends the request side, and gives what comes back until the connection ends or is silent for 300 ms of real
+ * time: a server that waits for the rest of a broken request announces it by nothing.
+ */
 function exchange(bytes: Uint8Array): Promise<string> {
   return new Promise((resolve) => {
     let said = "";

@@ -11,7 +11,10 @@ beforeAll(() => {
 });
 afterAll(() => server.stop());
 
-/** Sends the bytes on one connection and gives the status of every answer that comes back within a moment. */
+/**
+ * Sends the bytes on one connection and gives the status of every answer, until the connection ends or is silent for 400 ms
+ * of real time: that no second answer follows has no event.
+ */
 function statuses(bytes: string): Promise<readonly string[]> {
   return new Promise((resolve) => {
     let said = "";

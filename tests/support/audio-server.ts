@@ -1,4 +1,5 @@
 import type { Config } from "../../src/config.ts";
+import type { Deps } from "../../src/system/deps.ts";
 import { FORM_TYPE, type FormField, formBytes } from "./audio-form.ts";
 import { NativeWorker, type RequestFrame } from "./native-worker.ts";
 import { CLIENT_KEY, TestServer } from "./test-server.ts";
@@ -11,8 +12,8 @@ export interface Received {
 
 /** A server with the audio plugin, and what its tests do all the time. */
 export class AudioServer extends TestServer {
-  constructor(overrides: Partial<Config> = {}) {
-    super({ plugins: ["llm", "asr"], ...overrides });
+  constructor(overrides: Partial<Config> = {}, deps: Partial<Deps> = {}) {
+    super({ plugins: ["llm", "asr"], ...overrides }, deps);
   }
 
   /** Posts a form; `init.body` may hold other bytes. */

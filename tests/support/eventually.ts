@@ -1,14 +1,33 @@
-/** Waits until `check` gives something, polling: for what has no event to wait for. */
+/** Waits until `check` returns a value, asking again every 5 ms: for conditions that no event announces. */
 export async function eventually<T>(
   check: () => T | undefined | false | Promise<T | undefined | false>,
-  what = "it",
+  what = "the condition holds",
   timeoutMs = 5000,
 ): Promise<T> {
-  const deadline = Date.now() + timeoutMs;
+  const deadline = performance.now() + timeoutMs;
   for (;;) {
     const result = await check();
     if (result !== undefined && result !== false) return result;
-    if (Date.now() > deadline) throw new Error(`waited ${timeoutMs} ms until ${what}`);
+    if (performance.now() > deadline) throw new Error(`waited ${timeoutMs} ms until ${what}`);
     await Bun.sleep(5);
   }
+}
+
+/**
+ * Waits until a count above zero has not changed for 100 ms of real time: for a sender whose peer has stopped reading. How
+ * much the sockets between them hold is the system's choice, and nothing announces that they are full.
+ */
+export async function untilStill(count: () => number, what: string, timeoutMs = 10_000): Promise<void> {
+  let last = 0;
+  let changedAt = performance.now();
+  await eventually(
+    () => {
+      const current = count();
+      if (current !== last) changedAt = performance.now();
+      last = current;
+      return current > 0 && performance.now() - changedAt >= 100;
+    },
+    what,
+    timeoutMs,
+  );
 }

@@ -73,6 +73,13 @@ export class NativeWorker {
     this.socket.send(frame);
   }
 
+  /** Resolves when the server has read everything sent before. */
+  async roundTrip(): Promise<void> {
+    const answered = new Promise((resolve) => this.socket.addEventListener("pong", resolve, { once: true }));
+    this.socket.ping();
+    await answered;
+  }
+
   async request(): Promise<RequestFrame> {
     const frame = await this.frames.takeUntil((candidate) => candidate.type === "request", "a request");
     return frame as RequestFrame; // The filter above lets nothing else through.

@@ -66,7 +66,7 @@ ${temporary.map((name) => `  ${name}_temp_path ${folder}/${name};`).join("\n")}
     writeFileSync(join(folder, "moorage.conf"), site(toPort));
     // `nginx -s reload`: new connections go by the new file, those that stand are left alone.
     child.kill("SIGHUP");
-    // As the guide has it: for a moment the processes of the old file still take requests.
+    // Real time, as the guide has operators wait: for a moment nginx's processes with the old file still take requests.
     await Bun.sleep(1000);
   });
 }

@@ -8,6 +8,8 @@ export class RawClient {
   readonly closed: Promise<boolean>;
   readonly #socket: Promise<Socket>;
   #bytes = 0;
+  #sent = 0;
+  #drained = Promise.withResolvers<void>();
 
   constructor(url: string) {
     const { hostname, port } = new URL(url);
@@ -22,10 +24,14 @@ export class RawClient {
           this.#bytes += data.length;
           this.received.put(data);
         },
+        drain: () => this.#drained.resolve(),
         end: () => {
           endedInOrder = true;
         },
-        close: () => closed.resolve(endedInOrder),
+        close: () => {
+          this.#drained.resolve();
+          closed.resolve(endedInOrder);
+        },
         error: () => closed.resolve(false),
       },
     });
@@ -36,14 +42,23 @@ export class RawClient {
     return this.#bytes;
   }
 
+  /** Bytes that the system has taken from this client. */
+  get sent(): number {
+    return this.#sent;
+  }
+
+  /** Resolves when the system has taken all of the data, or the connection is over. */
   async write(data: string | Uint8Array): Promise<void> {
     const socket = await this.#socket;
     let rest = typeof data === "string" ? Buffer.from(data) : Buffer.from(data);
-    while (rest.length > 0) {
+    for (;;) {
+      this.#drained = Promise.withResolvers();
       const written = socket.write(rest);
       if (written < 0) return;
+      this.#sent += written;
       rest = rest.subarray(written);
-      if (rest.length > 0) await Bun.sleep(1);
+      if (rest.length === 0) return;
+      await this.#drained.promise;
     }
   }
 

@@ -16,15 +16,15 @@ export interface SseMcpServer {
   stop(): Promise<void>;
 }
 
-/** `helloAfterMs`: how long an event stream waits for its first event. */
-export async function startSseMcpServer({ helloAfterMs = 0 } = {}): Promise<SseMcpServer> {
+/** Starts it; an event stream sends its first event when `hello` has resolved. */
+export async function startSseMcpServer({ hello = Promise.resolve() } = {}): Promise<SseMcpServer> {
   const open = new Map<string, { readonly transport: SSEServerTransport; readonly response: ServerResponse }>();
   const headerNames = new Set<string>();
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     for (const name of Object.keys(request.headers)) headerNames.add(name);
     const url = new URL(request.url ?? "/", "http://localhost");
     if (request.method === "GET" && url.pathname === "/sse") {
-      if (helloAfterMs > 0) await Bun.sleep(helloAfterMs);
+      await hello;
       const transport = new SSEServerTransport("/messages", response);
       open.set(transport.sessionId, { transport, response });
       response.on("close", () => open.delete(transport.sessionId));

@@ -1,7 +1,7 @@
 import type { Socket } from "bun";
 import type { WorkerSettings } from "../../src/worker/args.ts";
 import { ScriptedServer, type ServerLink } from "./scripted-server.ts";
-import { startBackend, startRawBackend, startTestWorker } from "./test-worker.ts";
+import { startBackend, startRawBackend, startTestWorker, type TestWorkerOptions } from "./test-worker.ts";
 
 /** A scripted server, one worker and one model server, for tests of what passes between them. */
 export class WorkerRig {
@@ -12,8 +12,9 @@ export class WorkerRig {
   serve(
     handler: (request: Request) => Response | Promise<Response>,
     settings: Partial<WorkerSettings> = {},
+    options: TestWorkerOptions = {},
   ): Promise<ServerLink> {
-    return this.#connect(startBackend(handler), settings);
+    return this.#connect(startBackend(handler), settings, options);
   }
 
   /** The same with a backend that writes HTTP by hand. */
@@ -35,9 +36,11 @@ export class WorkerRig {
   async #connect(
     backend: { readonly url: string; stop(): Promise<void> },
     settings: Partial<WorkerSettings>,
+    options: TestWorkerOptions = {},
   ): Promise<ServerLink> {
     this.use(backend);
-    this.use(startTestWorker({ server: this.server.url, backend: backend.url, drainTimeoutMs: 0, ...settings }));
+    const all = { server: this.server.url, backend: backend.url, drainTimeoutMs: 0, ...settings };
+    this.use(startTestWorker(all, options));
     return this.server.worker();
   }
 }

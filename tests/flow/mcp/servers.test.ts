@@ -135,12 +135,14 @@ test("a server that refuses a request is asked once what it speaks, and its own 
 test("a client that leaves while its server is asked what it speaks decides nothing for those after it", async () => {
   const server = new McpServer();
   running.push(server);
-  const upstream = await startSseMcpServer({ helloAfterMs: 300 });
+  const hello = Promise.withResolvers<void>();
+  const upstream = await startSseMcpServer({ hello: hello.promise });
   running.push(upstream);
   const { worker } = serve(server, { mcpServers: { a: { url: upstream.url, id: "a" } } });
   await worker.registered;
   const impatient = initialized(server, "a", { signal: AbortSignal.timeout(100) });
   await expect(impatient).rejects.toThrow();
+  hello.resolve();
   expect(await initialized(server, "a")).toStartWith("200 ");
 });
 

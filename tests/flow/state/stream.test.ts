@@ -12,7 +12,9 @@ import { type StateApi, stateRoutes } from "../../../src/state/routes.ts";
 import type { CancelTimer, Clock } from "../../../src/system/deps.ts";
 import { systemIds } from "../../../src/system/ids.ts";
 import { silentLog } from "../../../src/system/log.ts";
+import { eventually } from "../../support/eventually.ts";
 import { stillOverview } from "../../support/still-overview.ts";
+import { turn } from "../../support/turn.ts";
 
 /** Time that moves when told, and runs what is due then. */
 class ManualClock implements Clock {
@@ -291,7 +293,8 @@ describe("the state stream", () => {
     await viewer.next();
     expect(server.clock.timers).toBe(2);
     await viewer.leave();
-    while (server.clock.timers > 0) await Bun.sleep(1); // the socket's end has no event here
+    const { clock } = server;
+    await eventually(() => clock.timers === 0, "the viewer is gone");
     const before = server.written;
     server.revision = 2;
     server.clock.advance(60_000);
@@ -306,7 +309,7 @@ describe("the state stream", () => {
     for (let i = 0; i < 40; i += 1) {
       server.revision += 1;
       server.clock.advance(1000);
-      await Bun.sleep(2); // lets the socket take what it will
+      await turn(); // Lets the socket take what it has room for.
     }
     const last = server.revision;
     const seen: (number | undefined)[] = [];
@@ -323,7 +326,7 @@ describe("the state stream", () => {
     for (let i = 0; i < 120 && server.clock.timers > 0; i += 1) {
       server.revision += 1;
       server.clock.advance(1000);
-      await Bun.sleep(2); // as above
+      await turn(); // As above.
     }
     expect(server.clock.timers).toBe(0);
   }, 20_000);

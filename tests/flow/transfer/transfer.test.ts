@@ -3,7 +3,7 @@ import type { Config } from "../../../src/config.ts";
 import type { Deps } from "../../../src/system/deps.ts";
 import { createLog } from "../../../src/system/log.ts";
 import { sound } from "../../support/audio-form.ts";
-import { eventually } from "../../support/eventually.ts";
+import { eventually, untilStill } from "../../support/eventually.ts";
 import { API_KEY, CLIENT_KEY } from "../../support/test-server.ts";
 import { TransferServer } from "../../support/transfer-server.ts";
 
@@ -122,13 +122,7 @@ describe("bytes pass", () => {
       { highWaterMark: 0 },
     );
     const writer = server.write(id, body);
-    let before = -1;
-    await eventually(async () => {
-      const isStill = before === sent && sent > 0;
-      before = sent;
-      await Bun.sleep(100);
-      return isStill;
-    }, "the writer waits");
+    await untilStill(() => sent, "the writer waits");
     // The sockets of both sides hold a few megabytes; of 64 MiB that is a small part.
     expect(sent).toBeLessThan(total / 2);
     expect((await server.transfers()).channels.active).toBe(1);

@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { Fault } from "../../../src/errors.ts";
 import { ClientGone, readBody } from "../../../src/http/body.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
+import { turn } from "../../support/turn.ts";
 
 const SMALL = 64 * 1024;
 
@@ -98,13 +99,13 @@ test("a body that stands still is given up at the timeout, and its source with i
   const { request, source } = streamed([new Uint8Array(5)], { ends: false });
   const { clock, limits: given } = limits(1000);
   const read = failure(readBody(request, given));
-  await Bun.sleep(0);
+  await turn();
   expect(clock.pending).toBe(1);
   clock.advance(59_999);
   expect(await Promise.race([read, Promise.resolve("waits")])).toBe("waits");
   clock.advance(1);
   expect(await read).toBe("request_timeout");
-  await Bun.sleep(0);
+  await turn();
   expect(source.cancelled).toBe(true);
 });
 

@@ -12,6 +12,7 @@ import { WorkerSession } from "../../../src/tunnel/session.ts";
 import type { RequestHead, ResponseHead } from "../../../src/wire/frame.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { times } from "../../support/times.ts";
+import { turn } from "../../support/turn.ts";
 
 const HOLD = 1000;
 const POST: RequestHead = {
@@ -158,10 +159,10 @@ describe("a request to a legacy worker", () => {
     );
     feed?.enqueue(Buffer.alloc(200 * 1024, "a"));
     feed?.enqueue(Buffer.alloc(200 * 1024, "b"));
-    await Bun.sleep(0);
+    await turn();
     expect(sent).toEqual([]);
     feed?.close();
-    await Bun.sleep(0);
+    await turn();
     expect(sent.length).toBe(1);
     const { body } = sent[0] as { body: string };
     expect(Buffer.from(body, "base64").toString()).toBe("a".repeat(200 * 1024) + "b".repeat(200 * 1024));

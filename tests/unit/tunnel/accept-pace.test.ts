@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { AcceptPace } from "../../../src/tunnel/accept-pace.ts";
 import { TurnShare } from "../../../src/tunnel/turn-share.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
+import { turn } from "../../support/turn.ts";
 
 /** Its timers run late. */
 class LateClock extends FakeClock {
@@ -11,9 +12,6 @@ class LateClock extends FakeClock {
     return super.elapsed() + this.lateMs;
   }
 }
-
-/** Resolves what has been woken. */
-const settle = (): Promise<void> => Bun.sleep(0);
 
 describe("workers that come all at once", () => {
   test("are taken in without a wait while they are few", () => {
@@ -37,7 +35,7 @@ describe("workers that come all at once", () => {
       const before = taken.length;
       clock.advance(10);
       passedMs += 10;
-      await settle();
+      await turn();
       longestTurn = Math.max(longestTurn, taken.length - before);
     }
     expect(taken).toEqual(Array.from({ length: 10_000 }, (_, each) => each));
@@ -53,7 +51,7 @@ describe("workers that come all at once", () => {
     for (let each = 0; each < 1000; each += 1) void pace.turn();
     clock.lateMs = 1000;
     clock.advance(10);
-    await settle();
+    await turn();
     expect(pace.waiting).toBeGreaterThanOrEqual(1000 - 100 - 30);
   });
 });

@@ -10,6 +10,7 @@ import { Recording } from "../../../src/upload/recording.ts";
 import { Spool } from "../../../src/upload/spool.ts";
 import { SpoolSpace } from "../../../src/upload/spool-space.ts";
 import { FORM_TYPE, formBytes, MODEL, sound } from "../../support/audio-form.ts";
+import { eventually } from "../../support/eventually.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { times } from "../../support/times.ts";
 
@@ -227,7 +228,7 @@ describe("an upload fails", () => {
   test("when its client falls silent before the model", async () => {
     const recording = record(new Client(LARGE.subarray(0, 500_000), 50_000).ending("stall"));
     const failed = thrownBy(recording.readModel());
-    while (clock.pending === 0 || recording.bytes < 500_000) await Bun.sleep(1);
+    await eventually(() => clock.pending > 0 && recording.bytes >= 500_000, "the upload stands still");
     clock.advance(1000);
     expect(await failed).toMatchObject({ code: "request_timeout" });
   });
@@ -235,7 +236,7 @@ describe("an upload fails", () => {
   test("when the server drains before its model is there", async () => {
     const recording = record(new Client(LARGE.subarray(0, 500_000), 50_000).ending("stall"));
     const failed = thrownBy(recording.readModel());
-    while (recording.bytes < 500_000) await Bun.sleep(1);
+    await eventually(() => recording.bytes >= 500_000, "the upload stands still");
     draining.abort();
     expect(await failed).toMatchObject({ code: "draining" });
   });

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { boundedStream } from "../../../../../src/worker/mcp/bridge/bounded-stream.ts";
 import { withLineLimit } from "../../../../../src/worker/mcp/bridge/line-limit.ts";
 import { LineReader } from "../../../../../src/worker/mcp/bridge/line-reader.ts";
+import { turn } from "../../../../support/turn.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
@@ -68,7 +69,7 @@ describe("a stream whose reader is slow", () => {
     const bounded = boundedStream(stream, 8, () => (ended += 1));
     controller.enqueue(bytes("1234"));
     controller.enqueue(bytes("12345"));
-    await Bun.sleep(0);
+    await turn();
     expect([ended, isCanceled()]).toEqual([1, true]);
     await expect(new Response(bounded).text()).rejects.toThrow("too slow");
   });

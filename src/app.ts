@@ -12,7 +12,7 @@ import { saneRequestId } from "./http/headers.ts";
 import { healthRoutes } from "./http/health.ts";
 import { createListener } from "./http/listener.ts";
 import { metricsRoutes } from "./http/metrics-routes.ts";
-import { createNotFound, OtherPath } from "./http/not-found.ts";
+import { createNotFound, UnnormalizedPath } from "./http/not-found.ts";
 import { modelRoutes } from "./models/listing.ts";
 import { openapiRoutes } from "./openapi/routes.ts";
 import type { ModelCard, Plugin } from "./plugin/contract.ts";
@@ -144,7 +144,7 @@ async function answerError(
   if (error instanceof Fault) return errorResponse(error, requestId);
   // Nobody is there to read it; the status is what proxies log for a client that closed its request.
   if (error instanceof ClientGone) return new Response(null, { status: 499 });
-  if (code !== "NOT_FOUND" && !(error instanceof OtherPath)) {
+  if (code !== "NOT_FOUND" && !(error instanceof UnnormalizedPath)) {
     const kind = error instanceof Error ? error.name : typeof error;
     deps.log.error("request.failed", {
       request: requestId,

@@ -1,22 +1,22 @@
 import { Fault } from "../errors.ts";
 import type { Clock } from "../system/deps.ts";
 
-/** How a body could not be had, besides the faults: the client is gone and nobody waits for an answer. */
+/** Thrown when the client has gone away, so that nobody waits for an answer. */
 export class ClientGone extends Error {
   override readonly name = "ClientGone";
 }
 
 /**
- * A body that is declared no larger is read under the listener's own idle timeout, without a timer of ours: at its 60 s
- * even a modem is done with it.
+ * Largest declared body that is read without a timer of its own. The listener's idle timeout of 60 s is enough for it, even
+ * over a modem.
  */
 const SMALL_BODY_BYTES = 64 * 1024;
 
 export interface BodyLimits {
   readonly maxBytes: number;
-  /** The variable that raises `maxBytes`, for whoever is refused; left out where none does. */
+  /** The setting that raises `maxBytes`, which the refusal names; omitted if there is none. */
   readonly setting?: string;
-  /** Longest time for a body that is not small. */
+  /** Longest time for reading a body that is not small. */
   readonly timeoutMs: number;
   readonly clock: Clock;
   /** Called before a body that may take longer than the listener's idle timeout. */
@@ -24,21 +24,20 @@ export interface BodyLimits {
 }
 
 /**
- * The whole request body, at most `maxBytes` of it. A declared length over the limit is refused before a byte is read;
- * an undeclared one as soon as it passes the limit. Throws `request_too_large`, `request_timeout` or `ClientGone`.
+ * Reads the whole request body, up to `maxBytes`. A body declared larger is refused before a byte is read, one without a
+ * length as soon as it passes the limit. Rejects with `request_too_large`, `request_timeout` or `ClientGone`.
  */
 export async function readBody(request: Request, limits: BodyLimits): Promise<Uint8Array> {
   const length = declaredLength(request.headers);
   if (length !== undefined && length > limits.maxBytes) throw tooLarge(limits);
   try {
-    // With a declared length Bun gathers the body natively, without ever making a stream of it; without one it must be
-    // counted on the way.
+    // Bun gathers a body of declared length natively, without a stream. One without a length must be counted as it comes.
     if (length !== undefined && length <= SMALL_BODY_BYTES) return await request.bytes();
     limits.liftIdleTimeout();
     if (length !== undefined) return await inTime(request.bytes(), limits);
     const reader = request.body?.getReader();
     if (!reader) return new Uint8Array(0);
-    // Not awaited, here and below: the answer must not wait for a client that goes on sending.
+    // Not awaited, here and below: the answer must not wait for a client that keeps sending.
     return await inTime(readCounted(reader, limits), limits, () => void reader.cancel("late").catch(() => {}));
   } catch (error) {
     if (error instanceof Fault) throw error;
@@ -46,7 +45,10 @@ export async function readBody(request: Request, limits: BodyLimits): Promise<Ui
   }
 }
 
-/** The body's length as declared. Undefined without a plain number: Bun lets two equal headers through, joined. Such a body is counted. */
+/**
+ * Returns the body's declared length, or undefined if Content-Length is missing or not a plain number. Bun joins repeated
+ * headers with a comma; a body with such a length must be counted.
+ */
 export function declaredLength(headers: Headers): number | undefined {
   const declared = headers.get("content-length");
   return declared !== null && /^[0-9]+$/.test(declared) ? Number(declared) : undefined;
@@ -62,7 +64,7 @@ function inTime(read: Promise<Uint8Array>, { timeoutMs, clock }: BodyLimits, giv
   });
 }
 
-/** The part of a stream's reader that is needed here; the library types of readers differ between runtimes. */
+/** The part of a stream reader that is used here. The library's types for readers differ between runtimes. */
 interface Reader {
   read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array | undefined }>;
   cancel(reason: string): Promise<void>;
@@ -91,10 +93,10 @@ function tooLarge({ maxBytes, setting }: BodyLimits): Fault {
 }
 
 /**
- * Gives a chunk's memory back now. Left to the garbage collector, the chunks of a large upload pile up to 60 to 100 MiB
- * before it runs (resident memory of the server while 1 GiB passed, with and without this).
+ * Frees a chunk's memory at once; the chunk must not be used afterwards. Without this the chunks of a large upload pile up
+ * to 60 to 100 MiB before the garbage collector runs (resident memory of the server while 1 GiB passed, with and without).
  */
-export function freeNow(bytes: Uint8Array): void {
-  // What shares its memory with others is not this chunk's to free; there is no copying to a length of nothing.
+export function freeMemory(bytes: Uint8Array): void {
+  // A chunk that shares its memory must leave it to the others. A transfer to length 0 copies nothing.
   if (bytes.buffer instanceof ArrayBuffer && bytes.byteLength === bytes.buffer.byteLength) bytes.buffer.transfer(0);
 }

@@ -1,13 +1,13 @@
-/** Headers a browser's script may send: those of the OpenAI and MCP clients, and whatever else the preflight names. */
+/** Methods that a browser's script may use. */
 const ALLOWED_METHODS = "GET, HEAD, POST, PUT, DELETE, OPTIONS";
-/** Headers a browser's script may read. */
+/** Headers that a browser's script may read. */
 const EXPOSED =
   "x-request-id, retry-after, retry-after-ms, x-should-retry, mcp-session-id, mcp-protocol-version, last-event-id, " +
   "www-authenticate, content-disposition, x-transfer-length";
-/** A day: what browsers accept at most is less, and the answer never changes while the server runs. */
+/** How long a browser may remember a preflight: a day, which is more than any does. The answer never changes at run time. */
 const MAX_AGE_S = "86400";
 
-/** What the rules are made of, as in the configuration. */
+/** The settings that the cross-origin rules are made from. */
 export interface CorsSettings {
   /** Origins as browsers send them; `*` stands for any. */
   readonly allowedOrigins: readonly string[];
@@ -18,14 +18,14 @@ export interface CorsSettings {
 }
 
 /**
- * Cross-origin rules: which origins' pages may use this server. Those that are configured, and on a server that listens on
- * this machine only, this machine's own. Never compared with a request's own Host, which such a page chooses.
+ * Cross-origin rules: the origins whose pages may use this server. These are the configured ones and, if the server listens
+ * on loopback only, this machine's own. An origin is never compared with the request's Host, which the page itself chooses.
  */
 export interface Cors {
   allows(origin: string): boolean;
-  /** The answer to a preflight request. */
+  /** Answers a preflight request. */
   preflight(request: Request): Response;
-  /** The headers that an answer to this origin needs; empty for an origin that is not allowed. */
+  /** Returns the headers that an answer to this origin needs; none for an origin that is not allowed. */
   headersFor(origin: string): readonly (readonly [string, string])[];
 }
 
@@ -37,7 +37,7 @@ export function createCors({ allowedOrigins, publicUrl, host = "" }: CorsSetting
     any || allowed.has(origin) || (isLocal && isLoopback(URL.parse(origin)?.hostname ?? ""));
   const headersFor = (origin: string): readonly (readonly [string, string])[] => {
     if (!allows(origin)) return [];
-    // Never with credentials: keys travel in headers, so a wildcard gives a page nothing that it does not hold itself.
+    // Credentials are never allowed. Keys travel in headers, so under a wildcard a page can use only keys that it was given.
     return [
       ["access-control-allow-origin", any ? "*" : origin],
       ["access-control-expose-headers", EXPOSED],
@@ -63,7 +63,7 @@ export function createCors({ allowedOrigins, publicUrl, host = "" }: CorsSetting
   };
 }
 
-/** Whether a listener's address or a URL's host name stands for this machine alone. */
+/** Whether a listener's address or a URL's host name is a loopback one, which no other machine can reach. */
 export function isLoopback(name: string): boolean {
   return LOOPBACK.test(name);
 }

@@ -1,6 +1,6 @@
 import { ERRORS, type ErrorRule, type Fault } from "../errors.ts";
 
-/** A fault as this server answers it over HTTP: OpenAI's error object, and the headers the official SDKs act on. */
+/** Turns a fault into an HTTP response: OpenAI's error object, with the headers that the official SDKs act on. */
 export function errorResponse(fault: Fault, requestId: string): Response {
   const headers = new Headers({
     "content-type": "application/json",

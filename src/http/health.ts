@@ -5,7 +5,7 @@ import { errorResponses, jsonAnswer } from "../openapi/schema.ts";
 const okSchema = v.object({ status: v.literal("ok") });
 const drainingSchema = v.object({ status: v.literal("draining") });
 
-/** `GET /healthz` for load balancers: 200 while the server takes work, 503 once it drains. */
+/** `GET /healthz` for load balancers: 200 while the server accepts work, 503 once it drains. */
 export function healthRoutes(isDraining: () => boolean): AnyElysia {
   return new Elysia().get(
     "/healthz",
@@ -22,7 +22,7 @@ export function healthRoutes(isDraining: () => boolean): AnyElysia {
         summary: "Health check",
         security: [],
         responses: {
-          200: jsonAnswer(okSchema, "The server takes work."),
+          200: jsonAnswer(okSchema, "The server accepts work."),
           503: jsonAnswer(drainingSchema, "The server is shutting down."),
           ...errorResponses("method_not_allowed"),
         },

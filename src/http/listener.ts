@@ -1,22 +1,22 @@
 import type { Server } from "bun";
 import { originalOf } from "./original.ts";
 
-/** What only the listening server can do for a request; without one, as in `handle`, nothing of it. */
+/** What only a listening server can do for a request. Without one, as in a test that calls `handle`, nothing happens. */
 export interface Listener {
-  /** Lifts the idle timeout for one request: it would cut quiet streams, slow uploads and long thinking alike. */
+  /** Lifts the idle timeout for one request: it would cut quiet streams, slow uploads and long computations. */
   liftIdleTimeout(request: Request): void;
-  /** Takes the lift back once an answer is complete: the rest is sending it, and then the connection is idle. */
+  /** Restores an idle timeout. To be called once an answer is complete: it only has to be sent, then the connection is idle. */
   restoreIdleTimeout(request: Request): void;
-  /** The address at the other end of the connection. */
+  /** Returns the address at the other end of the connection; undefined if the connection is gone. */
   addressOf(request: Request): string | undefined;
-  /** Turns the request into a WebSocket; false when it cannot be. */
+  /** Turns the request into a WebSocket. Returns false if it is no upgrade request. */
   upgrade(request: Request, options: { readonly data: unknown; readonly headers?: Record<string, string> }): boolean;
 }
 
-/** The longest that Bun knows: a client that reads its answer slowly has more time than one that says nothing at all. */
+/** The longest idle timeout that Bun knows: a client that reads its answer slowly gets more time than one that is silent. */
 const RESTORED_IDLE_S = 255;
 
-/** `server` gives Bun's server once it listens. */
+/** Creates the port for a server that may not listen yet; `server` returns null until it does. */
 export function createListener(server: () => Server<unknown> | null): Listener {
   return {
     liftIdleTimeout: (request) => server()?.timeout(originalOf(request), 0),

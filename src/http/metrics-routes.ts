@@ -1,20 +1,20 @@
 import { type AnyElysia, Elysia } from "elysia";
 import { errorResponses, rawAnswer } from "../openapi/schema.ts";
 
-/** What can be read as Prometheus text. */
+/** A source of metrics in Prometheus' text format. */
 export interface MetricsText {
   text(): Promise<string>;
   readonly contentType: string;
 }
 
-/** `/metrics` as an answer, for whichever listener serves it. */
+/** Answers a request for the metrics, on the main listener or on one of their own. */
 export async function metricsResponse(metrics: MetricsText): Promise<Response> {
   return new Response(await metrics.text(), {
     headers: { "content-type": metrics.contentType, "cache-control": "no-store" },
   });
 }
 
-/** `GET /metrics`. */
+/** Creates the route `GET /metrics`. */
 export function metricsRoutes(metrics: MetricsText): AnyElysia {
   return new Elysia().get("/metrics", () => metricsResponse(metrics), {
     detail: {

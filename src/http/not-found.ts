@@ -2,32 +2,32 @@ import type { AnyElysia } from "elysia";
 import { Fault } from "../errors.ts";
 import { rewriteUrl } from "./original.ts";
 
-/** A route's way of saying that the path, once its slashes are put right, may be another one's. */
-export class OtherPath extends Error {
-  override readonly name = "OtherPath";
-  /** Elysia writes an error's status over that of the answer which is found in the end; this one it leaves alone. */
+/** Thrown by a wildcard route for a path with surplus slashes: without them the path may belong to another route. */
+export class UnnormalizedPath extends Error {
+  override readonly name = "UnnormalizedPath";
+  /** Elysia copies an error's status to the answer that is found in the end, unless it is 200. */
   readonly status = 200;
 }
 
-/** Elysia looks for the path from the 12th character of the URL on: a shorter `http://host` hides every wildcard route. */
+/** Elysia looks for the path from the 12th character of the URL on, so a shorter `http://host` hides every wildcard route. */
 const SHORTEST_ORIGIN = 11;
 
 /**
- * The second look at a request that no route took: the same path with single slashes, then the question whether
- * another method would do (`method_not_allowed`), else `unknown_url`. It costs nothing to requests found at once.
+ * Creates the handler of requests that no route took. It tries the same path with single slashes. If there is none it throws
+ * `method_not_allowed` for a path that another method serves, else `unknown_url`. Requests that a route took pay nothing.
  */
 export function createNotFound(app: AnyElysia): (request: Request) => Promise<Response> | Response {
   let routes: readonly Route[] | undefined;
   return (request) => {
-    // A broken Host header makes a URL that is none.
+    // A broken Host header makes an invalid URL.
     const url = URL.parse(request.url);
     if (!url) throw new Fault("unknown_url");
     const path = normalizePath(url.pathname);
     if (path !== url.pathname || url.origin.length < SHORTEST_ORIGIN) {
-      // The host is only routed on by Elysia's arithmetic; no handler reads it from the URL.
+      // No handler reads the host from the URL, so any that is long enough for Elysia will do.
       return app.handle(rewriteUrl(request, `http://rewritten.invalid${path}${url.search}`));
     }
-    // All routes are mounted by the time that the first request is not found.
+    // All routes are mounted before the first request comes.
     routes ??= app.routes.map(({ method, path: pattern }) => ({ method, pattern: toPattern(pattern) }));
     const methods = new Set(routes.filter((route) => route.pattern.test(path)).map((route) => route.method));
     if (methods.size === 0) throw new Fault("unknown_url");
@@ -41,7 +41,7 @@ interface Route {
   readonly pattern: RegExp;
 }
 
-/** A route's path as a pattern: `:name` is one segment, `*` the rest. */
+/** Turns a route's path into a pattern: `:name` matches one segment, `*` the rest. */
 function toPattern(path: string): RegExp {
   const source = path
     .split("/")

@@ -1,17 +1,17 @@
 /**
- * Requests that were rewritten (a doubled slash, a short host) and the ones that Bun knows: only those can be
- * upgraded, timed out, or asked for their peer.
+ * Maps requests that were rewritten (a doubled slash, a short host) to those that Bun created. Only the latter can be
+ * upgraded, given a timeout, or asked for their peer.
  */
 const originals = new WeakMap<Request, Request>();
 
-/** A copy of `request` for another URL; method, headers, body and abort signal stay. */
+/** Returns a copy of `request` for another URL. Method, headers, body and abort signal stay. */
 export function rewriteUrl(request: Request, url: string): Request {
   const rewritten = new Request(url, request);
   originals.set(rewritten, originalOf(request));
   return rewritten;
 }
 
-/** The request as it came in. */
+/** Returns the request that Bun created. */
 export function originalOf(request: Request): Request {
   return originals.get(request) ?? request;
 }

@@ -1,11 +1,11 @@
-/** The start of an answer that is kept. Anthropic's `message_start` and the `duration` of a transcription stand in it. */
+/** How much of an answer's start is kept: enough for Anthropic's `message_start` and a transcription's `duration`. */
 const FIRST_BYTES = 4 * 1024;
-/** The end that is kept: a final `usage` with the fields around it is well below 2 KiB in all that is known. */
+/** How much of an answer's end is kept. A final `usage` and the fields around it take less than 2 KiB in every known API. */
 const LAST_BYTES = 16 * 1024;
 
 /**
- * The first and the last bytes of an answer that is only passed by, the same however it is cut into pieces. Taking a piece
- * costs no search, and no copy but of a large piece's ends.
+ * The first and last bytes of an answer that passes by, independent of how it is cut into pieces. A piece is not searched,
+ * and only the ends of a large one are copied.
  */
 export class AnswerEnds {
   readonly #start: Uint8Array[] = [];
@@ -14,14 +14,14 @@ export class AnswerEnds {
   #bytes = 0;
 
   push(piece: Uint8Array): void {
-    // Empty ones cost no bytes of the limits, and would pile up.
+    // Empty pieces count nothing against the limits, so they would pile up.
     if (piece.length === 0) return;
     if (this.#startBytes < FIRST_BYTES) {
       const room = FIRST_BYTES - this.#startBytes;
       this.#start.push(piece.length <= room ? piece : piece.slice(0, room));
       this.#startBytes += Math.min(piece.length, room);
     }
-    // A large piece would be pinned whole for its last bytes.
+    // A view would keep the whole of a large piece in memory.
     const kept = piece.length > LAST_BYTES ? piece.slice(-LAST_BYTES) : piece;
     this.#pieces.push(kept);
     this.#bytes += kept.length;
@@ -44,7 +44,7 @@ function join(pieces: readonly Uint8Array[]): Uint8Array {
   return only && !second ? only : Buffer.concat(pieces);
 }
 
-/** Bytes that were cut anywhere: what is not a whole character becomes a mark, which no number contains. */
+/** Decodes bytes that may be cut inside a character. Such a character becomes a mark, which no number contains. */
 function decode(bytes: Uint8Array): string {
   return decoder.decode(bytes);
 }

@@ -5,7 +5,7 @@ import type { Pool } from "../pool/pool.ts";
 import type { Clock } from "../system/deps.ts";
 import type { HeaderPairs } from "../wire/frame.ts";
 
-/** A worker's answer, whole. */
+/** A worker's whole answer. */
 export interface WholeAnswer {
   readonly status: number;
   readonly headers: HeaderPairs;
@@ -16,16 +16,19 @@ export interface CollectOptions {
   readonly pool: Pool;
   readonly clock: Clock;
   readonly spec: JobSpec;
-  /** Asked for room for so many more bytes; where there is none the job is cancelled and `response_too_large` thrown. */
+  /** Reserves room for more bytes. If it returns false, the job is cancelled and `collect` rejects with `response_too_large`. */
   readonly takeRoom: (bytes: number) => boolean;
   /** Aborting it cancels the job. */
   readonly signal: AbortSignal;
-  /** Sees every byte of the answer on its way. */
+  /** Sees every byte of the answer on its way. MUST be quick: it runs for every chunk. */
   readonly observe: (bytes: Uint8Array) => void;
   readonly onReport: (report: JobReport) => void;
 }
 
-/** Runs a job and gathers its answer. Undefined when the job found nothing left to do. Throws `Fault` or `ClientGone`. */
+/**
+ * Runs a job and gathers its whole answer. Resolves to undefined if the job found nothing left to do. Rejects with a `Fault`
+ * or `ClientGone`.
+ */
 export function collect({
   pool,
   clock,
@@ -71,11 +74,11 @@ export function collect({
   });
 }
 
-/** Pieces below this are copied together: a worker that sends single bytes must not cost an object for each. */
+/** Smaller pieces are copied into blocks, so that a worker which sends single bytes does not cost an object for each. */
 const SMALL_PIECE_BYTES = 4096;
 const BLOCK_BYTES = 64 * 1024;
 
-/** Bytes in the order they came. */
+/** Collects bytes in the order in which they come. */
 class Gathered {
   readonly #pieces: Uint8Array[] = [];
   #block = new Uint8Array(0);

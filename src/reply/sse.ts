@@ -1,10 +1,13 @@
-/** Where an event stream stands after the bytes sent so far; decides what may be put between them. */
+/** Where an event stream stands after the bytes sent so far. It decides what may follow them. */
 export type LineState = "boundary" | "line" | "inside";
 
 const LF = 0x0a;
 const CR = 0x0d;
 
-/** After `bytes`: between two events, between two lines of one, or inside a line. Looks at the last bytes only. */
+/**
+ * Returns where the stream stands after `bytes`: between two events (`boundary`), between two lines of one (`line`), or inside a
+ * line. Looks at the last three bytes only.
+ */
 export function lineStateAfter(bytes: Uint8Array, before: LineState): LineState {
   const length = bytes.length;
   if (length === 0) return before;
@@ -18,22 +21,24 @@ export function lineStateAfter(bytes: Uint8Array, before: LineState): LineState 
 }
 
 /**
- * A comment that keeps the connection alive. One newline only: some clients dispatch an empty event on a blank line
- * (openai-python issue 2722), while a comment line between events or between lines of one is ignored by all.
+ * Writes a comment that keeps the connection alive. It ends with a single newline: some clients dispatch an empty event on a
+ * blank line (openai-python issue 2722), while all ignore a comment line between events or between the lines of one.
  */
 export function comment(text: string): string {
   return `: ${text}\n`;
 }
 
-/** What must come before an event of our own so that it stands alone. */
+/** Returns what must precede an event of our own, so that it does not become part of an open line or event. */
 export function separator(state: LineState): string {
   return state === "boundary" ? "" : state === "line" ? "\n" : "\n\n";
 }
 
+/** Writes an event without a name. */
 export function dataEvent(json: object): string {
   return `data: ${JSON.stringify(json)}\n\n`;
 }
 
+/** Writes an event with a name. */
 export function namedEvent(name: string, json: object): string {
   return `event: ${name}\ndata: ${JSON.stringify(json)}\n\n`;
 }

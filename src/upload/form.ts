@@ -1,20 +1,20 @@
 import { Busboy, type BusboyInstance } from "@fastify/busboy";
 import { Fault } from "../errors.ts";
 
-/** Workers cannot register a longer model; the rest is room for white space. */
+/** Longest value that is read. Models have 512 characters at most; the rest is room for white space. */
 const MAX_FIELD_BYTES = 1024;
-/** Fields of a transcription request: OpenAI's has a dozen, some of them repeated. */
+/** Most parts of a form. A transcription request has about a dozen fields, some of them repeated. */
 const MAX_PARTS = 1000;
-/** RFC 2046 §5.1.1 allows 70 characters; clients have gone a little further. */
+/** RFC 2046 §5.1.1 allows 70 characters; some clients use a few more. */
 const MAX_BOUNDARY_CHARS = 200;
-/** What clients write for true: Python's and JavaScript's words, and the forms that FastAPI backends take. */
+/** What clients write for true: the words of Python and JavaScript, and the forms that FastAPI backends accept. */
 const TRUE = /^(?:true|1|on|yes|t|y)$/i;
-/** What a part is that says nothing of its own type (RFC 7578 §4.4). */
+/** The type of a part that states none (RFC 7578 §4.4). */
 const PLAIN_TEXT = "text/plain";
 
 /**
- * Looks into a multipart form that passes by, for the fields `model` and `stream`, and whether there is a `file`.
- * Everything else in it is skipped as it comes: nothing of it is held.
+ * Reads a multipart form that passes by, for its fields `model` and `stream` and for whether it has a `file`. Everything else
+ * is skipped as it comes, and nothing of it is kept.
  */
 export class FormReader {
   readonly #parser: BusboyInstance;
@@ -25,15 +25,15 @@ export class FormReader {
   #fault: Fault | undefined;
   #stopWaiting = (): void => {};
 
-  /** Throws `unsupported_media_type` for another type, `invalid_request` for one without a usable boundary. */
+  /** Throws `unsupported_media_type` for another content type, `invalid_request` for a form without a usable boundary. */
   constructor(contentType: string | null) {
     this.#parser = new Busboy({
       headers: { "content-type": checkedType(contentType) },
-      // A file's bytes are done with when `write` is: nothing waits for a later turn.
+      // A file's bytes are skipped within `write`: none waits for a later turn.
       fileHwm: 1,
       limits: { fieldSize: MAX_FIELD_BYTES, parts: MAX_PARTS },
       isPartAFile: (name, type, filename) => {
-        // A file needs no name (RFC 7578 §4.2), but what has neither that nor a type is text to every backend.
+        // A file needs no name (RFC 7578 §4.2), but backends take a part with neither a name nor a type for text.
         if (name === "file" && filename === undefined && type === PLAIN_TEXT) this.#refuseText();
         return name !== "model" && name !== "stream";
       },
@@ -42,7 +42,7 @@ export class FormReader {
       .on("field", (name, value, isNameCut, isValueCut) => this.#onField(name, value, isNameCut || isValueCut))
       .on("file", (name, part) => {
         if (name === "file") this.#hasFile = true;
-        // The form's own `error` follows and tells the same.
+        // The form's own `error` follows and says the same.
         part.on("error", () => {}).resume();
       })
       .on("partsLimit", () => this.#fail(`it has more than ${MAX_PARTS} parts`))
@@ -50,29 +50,32 @@ export class FormReader {
       .on("finish", () => this.#finished.resolve());
   }
 
-  /** Undefined until the field has passed. */
+  /** The value of `model`; undefined until that field has passed. */
   get model(): string | undefined {
     return this.#model;
   }
 
-  /** Final only after `end`. */
+  /** Whether the form asks for an event stream. Final only after `end`. */
   get isStream(): boolean {
     return this.#isStream;
   }
 
-  /** Takes the next bytes, in order, and holds none of them when it is done. Throws `invalid_request` as soon as they cannot be such a form. */
+  /**
+   * Takes the form's next bytes and keeps none of them once it is done. Rejects with `invalid_request` as soon as they cannot be
+   * part of such a form.
+   */
   async write(bytes: Uint8Array): Promise<void> {
     await new Promise<void>((resolve) => {
-      // A parser that gave up may never ask for more.
+      // A parser that has given up may never call back.
       this.#stopWaiting = resolve;
       this.#parser.write(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), () => resolve());
     });
-    // The fields of what was written are told a turn later.
+    // The parser reports fields one turn later.
     if (this.#model === undefined) await new Promise<void>((resolve) => setImmediate(resolve));
     if (this.#fault) throw this.#fault;
   }
 
-  /** The body is over. Throws `invalid_request` that names what it lacks. */
+  /** Ends the form. Rejects with an `invalid_request` that names what is missing. */
   async end(): Promise<void> {
     this.#parser.end();
     await this.#finished.promise;
@@ -88,7 +91,7 @@ export class FormReader {
     }
     if (name !== "model") return;
     if (isCut || value === "") return this.#fail("its field 'model' is empty or too long", "model");
-    // A request that was sent to one model's worker must not turn out to be for another's.
+    // The request may already be with a worker of the first model.
     if (this.#model !== undefined && this.#model !== value) return this.#fail("it names two models", "model");
     this.#model = value;
   }

@@ -1,12 +1,12 @@
 import { Fault } from "../errors.ts";
-import { ClientGone, freeNow } from "../http/body.ts";
+import { ClientGone, freeMemory } from "../http/body.ts";
 import type { Clock } from "../system/deps.ts";
 import type { FormReader } from "./form.ts";
 import { READ_BYTES, type Spool } from "./spool.ts";
 
 /**
- * The part of a stream's reader that is needed here; the library types of readers differ between runtimes. What it reads
- * belongs to whoever reads it.
+ * The part of a stream reader that is used here. The library's types for readers differ between runtimes. A chunk's memory
+ * belongs to the caller of `read`.
  */
 export interface ByteReader {
   read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array | undefined }>;
@@ -18,40 +18,40 @@ export interface RecordingOptions {
   readonly form: FormReader;
   readonly spool: Spool;
   readonly maxBytes: number;
-  /** An upload that streams through is kept up to this size; past it, it cannot be sent again. */
+  /** Bytes of an upload that are kept while it streams to a worker. A larger one cannot be sent again. */
   readonly replayBytes: number;
-  /** Longest time without a byte while the model is looked for; a job watches over what comes after. */
+  /** Longest time without a byte before the form has named its model. After that the job watches for silence. */
   readonly stallMs: number;
   readonly clock: Clock;
-  /** Aborted when the server takes no more work: an upload that has not named its model is no job yet. */
+  /** Aborted when the server drains. It ends an upload that has not named its model, and so is no job yet. */
   readonly drainSignal: AbortSignal;
-  /** The spool failed, and the upload goes on without: it cannot be sent a second time. Called once at most. */
+  /** Called at most once, when the spool has failed. The upload continues without it and cannot be sent again. */
   readonly onUnspooled: (error: unknown) => void;
 }
 
-/** A chunk, and where in the body it begins. */
+/** A chunk and its offset in the body. */
 interface Chunk {
   readonly at: number;
   readonly bytes: Uint8Array;
 }
 
-/** Whether bytes that cannot be kept may be passed on all the same: not while nobody is there to take them. */
+/** Whether bytes may be passed on if they cannot be kept. They must be kept while no worker is there to take them. */
 type Keeping = "must keep" | "may lose";
 
 /**
- * A client's upload on its way to a worker. It is read only as fast as somebody takes it, and what was read is kept until
- * the answer begins, so that it can be sent again from its first byte when a worker is lost.
+ * A client's upload on its way to a worker. It is read only as fast as the worker takes it. Until the answer begins it is
+ * kept, so that it can be sent again from its first byte if a worker is lost.
  */
 export class Recording {
   readonly #options: RecordingOptions;
   readonly #isStream = Promise.withResolvers<boolean>();
   #read = 0;
   #isWhole = false;
-  /** What the spool has is the whole of what was read. */
+  /** The spool has every byte that was read. */
   #isKept = true;
-  /** The chunk that was read last, unless the spool holds on to it. */
+  /** The chunk that was read last, unless the spool keeps its memory. */
   #consumed: Uint8Array | undefined;
-  /** The one read of the source that is under way, whoever waits for it. */
+  /** The read of the source that is under way. All callers share it. */
   #reading: Promise<Chunk | undefined> | undefined;
 
   constructor(options: RecordingOptions) {
@@ -63,12 +63,12 @@ export class Recording {
     return this.#read;
   }
 
-  /** Whether the form asks for an event stream: known once the body is whole, false when it never is. */
+  /** Whether the form asks for an event stream. Resolves when the body is whole, or to false at `close`. */
   get isStream(): Promise<boolean> {
     return this.#isStream.promise;
   }
 
-  /** What the form has said of it so far. */
+  /** Whether the form has asked for an event stream so far. */
   get isStreamSoFar(): boolean {
     return this.#options.form.isStream;
   }
@@ -90,14 +90,14 @@ export class Recording {
     return form.model;
   }
 
-  /** False once some of what was sent can no longer be sent again. */
+  /** False once the bytes that were sent are no longer kept. */
   get canBeSentAgain(): boolean {
     return this.#isKept;
   }
 
   /**
-   * The body from its first byte. One stream at a time; the one before must have been cancelled. A chunk of it is good
-   * until the next one is asked for.
+   * Returns the body from its first byte. There may be one stream at a time; the one before must have been cancelled. A chunk
+   * is valid until the next one is requested.
    */
   body(): ReadableStream<Uint8Array> {
     let at = 0;
@@ -111,23 +111,23 @@ export class Recording {
           controller.enqueue(bytes);
         },
       },
-      // Nothing is read ahead: the client's upload goes as fast as the worker takes it.
+      // Nothing is read ahead: the upload goes as fast as the worker takes it.
       { highWaterMark: 0 },
     );
   }
 
-  /** The answer has begun, so nothing will be sent again. */
-  keepNoMore(): void {
+  /** Drops what was kept. To be called when the answer has begun: nothing will be sent again. */
+  stopKeeping(): void {
     if (!this.#isKept) return;
     this.#isKept = false;
     this.#options.spool.close();
   }
 
-  /** Over, however it ended. What the client still sends is discarded. */
+  /** Ends the recording. Whatever the client still sends is discarded. */
   close(): void {
-    this.keepNoMore();
+    this.stopKeeping();
     this.#isStream.resolve(false);
-    // A source that fails while it is being given up has nobody left to tell.
+    // Nobody needs to know that a source failed while it was given up.
     this.#options.source.cancel("over").catch(() => {});
   }
 
@@ -138,7 +138,7 @@ export class Recording {
         return this.#readSpool(at, memory);
       }
       if (this.#isWhole) return undefined;
-      // At the tip, where the bytes are passed on: losing them for a second time is no reason to stop.
+      // New bytes go straight to the worker, so the upload can continue without keeping them.
       const chunk = await this.#next("may lose");
       if (chunk?.at === at && chunk.bytes.length > 0) return chunk.bytes;
     }
@@ -152,7 +152,7 @@ export class Recording {
     }
   }
 
-  /** The next chunk of the source, spooled and looked into; undefined at the end. Callers at the same time share it. */
+  /** Returns the source's next chunk after it was parsed and spooled; undefined at the end. Concurrent callers share it. */
   #next(keeping: Keeping): Promise<Chunk | undefined> {
     this.#reading ??= this.#advance(keeping).finally(() => {
       this.#reading = undefined;
@@ -162,7 +162,7 @@ export class Recording {
 
   async #advance(keeping: Keeping): Promise<Chunk | undefined> {
     const { form, spool, maxBytes } = this.#options;
-    if (this.#consumed) freeNow(this.#consumed);
+    if (this.#consumed) freeMemory(this.#consumed);
     this.#consumed = undefined;
     const bytes = await this.#readSource();
     if (!bytes) {
@@ -192,13 +192,13 @@ export class Recording {
   async #keep(bytes: Uint8Array, keeping: Keeping): Promise<void> {
     const { spool, replayBytes, onUnspooled } = this.#options;
     if (!this.#isKept) return;
-    if (keeping === "may lose" && this.#read + bytes.length > replayBytes) return this.keepNoMore();
+    if (keeping === "may lose" && this.#read + bytes.length > replayBytes) return this.stopKeeping();
     try {
       await spool.append(bytes);
     } catch (error) {
       if (keeping === "must keep") throw new Fault("spool_unavailable", { cause: error });
       if (!this.#isKept) return;
-      this.keepNoMore();
+      this.stopKeeping();
       onUnspooled(error);
     }
   }
@@ -212,7 +212,7 @@ export class Recording {
   }
 }
 
-/** The 413 of an upload over its limit. */
+/** Creates the 413 for an upload over its limit. */
 export function tooLarge(maxBytes: number): Fault {
   return new Fault("request_too_large", {
     message: `The upload is larger than the ${maxBytes} bytes this route takes. The server's setting MAX_AUDIO_BODY_BYTES raises that.`,

@@ -2,10 +2,10 @@ import { readdirSync, unlinkSync } from "node:fs";
 import { type FileHandle, open, unlink } from "node:fs/promises";
 import { join } from "node:path";
 
-/** A file's name tells whose it is: `moorage-spool-{process id}-{number}`. */
+/** Name of a spool's file, with its owner: `moorage-spool-{process id}-{number}`. */
 const FILE_NAME = /^moorage-spool-(\d+)-\d+$/;
 
-/** The disk that all spools share: a directory, and how many bytes they may occupy in it together. */
+/** The disk space that all spools share: a directory, and how many bytes they may use in it together. */
 export class SpoolSpace {
   readonly #directory: string;
   readonly #capacity: number;
@@ -17,12 +17,12 @@ export class SpoolSpace {
     this.#capacity = capacityBytes;
   }
 
-  /** Bytes that spools hold on disk now. */
+  /** Bytes that all spools have reserved. */
   get used(): number {
     return this.#used;
   }
 
-  /** False when there is no room for so many bytes more. */
+  /** Reserves room for `bytes` more. Returns false if there is not enough. */
   reserve(bytes: number): boolean {
     if (this.#used + bytes > this.#capacity) return false;
     this.#used += bytes;
@@ -34,8 +34,8 @@ export class SpoolSpace {
   }
 
   /**
-   * A new file, readable by this process alone. Where the system allows it the file loses its name at once, so that it
-   * is gone with the process however that ends; elsewhere `remove` removes it.
+   * Creates a file that only this user can read. Where the system allows it the file loses its name at once, so that it is
+   * gone with the process, however that ends. Elsewhere `remove` deletes it.
    */
   async create(): Promise<{ readonly handle: FileHandle; remove(): Promise<void> }> {
     if (this.#files === 0) this.#sweep();
@@ -50,13 +50,13 @@ export class SpoolSpace {
       handle,
       async remove() {
         await handle.close();
-        // Gone already is as good.
+        // A file that is gone already is as good as deleted.
         if (!isNameless) await unlink(path).catch(() => {});
       },
     };
   }
 
-  /** Removes what processes that are no more have left behind. */
+  /** Deletes files that processes left behind which have ended since. */
   #sweep(): void {
     for (const name of readdirSync(this.#directory)) {
       const pid = Number(FILE_NAME.exec(name)?.[1] ?? process.pid);
@@ -64,7 +64,7 @@ export class SpoolSpace {
       try {
         unlinkSync(join(this.#directory, name));
       } catch {
-        // Another user's, or removed by another server that looks at the same moment.
+        // It belongs to another user, or another server deletes it at the same moment.
       }
     }
   }
@@ -75,7 +75,7 @@ function isRunning(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    // EPERM: somebody else's process.
+    // EPERM: the process exists and belongs to another user.
     return error instanceof Error && "code" in error && error.code === "EPERM";
   }
 }

@@ -1,17 +1,17 @@
 import type { SpoolSpace } from "./spool-space.ts";
 
-/** What of a body stays in memory: most recordings of a sentence or two. */
+/** How much of a body stays in memory. Most recordings of a sentence or two are smaller. */
 export const MEMORY_BYTES = 1024 * 1024;
-/** The rest is written in blocks of this size: a write costs by the call, and waits for another thread. */
+/** Block size for writing the rest. A write costs by the call, and waits for another thread. */
 const BLOCK_BYTES = 512 * 1024;
-/** A read is worth its call, and what it gives fits in one frame. */
+/** Size of a read: large enough to be worth its call, small enough for one frame. */
 export const READ_BYTES = 128 * 1024;
 
 type File = Awaited<ReturnType<SpoolSpace["create"]>>;
 
 /**
- * The bytes of one body from its first to its latest, to be read again: 1 MiB in memory, the rest in a temporary file.
- * Appends follow each other, and so do reads; a read may run beside an append, and `close` may come at any time.
+ * Keeps the bytes of one body so that they can be read again: 1 MiB in memory, the rest in a temporary file. There may be one
+ * append and one read at a time, also side by side. `close` may come at any time.
  */
 export class Spool {
   readonly #space: SpoolSpace;
@@ -19,7 +19,7 @@ export class Spool {
   /** The first bytes, up to `MEMORY_BYTES`. */
   #pieces: Uint8Array[] = [];
   #inMemory = 0;
-  /** Of the rest: what is on disk, and the block that is being filled. */
+  /** The file with the rest, the bytes written to it, and the block that is being filled. */
   #file: File | undefined;
   #written = 0;
   #block: Uint8Array | undefined;
@@ -36,12 +36,12 @@ export class Spool {
     return this.#length;
   }
 
-  /** Whether the very memory that was appended at `at` is kept, and not a copy. */
+  /** Whether the memory that was appended at `at` is itself kept, and not a copy of it. */
   holds(at: number): boolean {
     return !this.#isClosed && at < this.#inMemory;
   }
 
-  /** Rejects when there is no room on the disk, or it cannot be written: the spool is of no more use then. */
+  /** Appends `bytes`. Rejects if the disk has no room or cannot be written; the spool is unusable then. */
   async append(bytes: Uint8Array): Promise<void> {
     const isFirst = this.#reserved === 0 && this.#inMemory + bytes.length <= MEMORY_BYTES;
     if (isFirst) {
@@ -59,14 +59,14 @@ export class Spool {
   }
 
   /**
-   * Some bytes from `at` on, at least one; `at` must be below `length`. They may stand in `memory`, which is the caller's:
-   * new memory for every read would cost more than the read. Rejects when the disk cannot be read.
+   * Reads at least one byte from `at` on, which must be below `length`. The result may be a view on `memory`, which the caller
+   * provides, because new memory for every read would cost more than the read. Rejects if the disk cannot be read.
    */
   async read(at: number, memory: Uint8Array): Promise<Uint8Array> {
     if (at < this.#inMemory) return this.#piece(at);
     const offset = at - this.#inMemory;
     if (offset >= this.#written && this.#block) {
-      // A copy: the block may be written and filled anew while somebody still holds what was read.
+      // A copy, because the block may be written and filled again while the caller still holds the result.
       const from = offset - this.#written;
       const piece = this.#block.subarray(from, Math.min(this.#filled, from + memory.length));
       memory.set(piece);
@@ -80,14 +80,14 @@ export class Spool {
     return memory.subarray(0, bytesRead);
   }
 
-  /** Gives memory, file and room back. */
+  /** Releases memory, file and disk space. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#pieces = [];
     this.#block = undefined;
     this.#space.release(this.#reserved);
-    // After what runs, whether that succeeds or not; a file that cannot be closed is nobody's to mend.
+    // After the work under way, whether or not that succeeds. Nothing can be done about a file that cannot be closed.
     void this.#busy.then(() => this.#file?.remove().catch(() => {}));
   }
 
@@ -100,7 +100,7 @@ export class Spool {
     throw new RangeError(`byte ${at} is not in the spool`);
   }
 
-  /** Copies what fits into the block; returns how much that was. */
+  /** Copies as much as fits into the block; returns the number of bytes copied. */
   #fill(bytes: Uint8Array): number {
     this.#block ??= new Uint8Array(BLOCK_BYTES);
     const fitting = bytes.subarray(0, BLOCK_BYTES - this.#filled);
@@ -115,7 +115,7 @@ export class Spool {
     await writing;
   }
 
-  /** `close` waits for it. */
+  /** Makes `close` wait for this work. */
   #keepBusy(work: Promise<unknown>): void {
     this.#busy = Promise.allSettled([this.#busy, work]);
   }
@@ -125,7 +125,7 @@ export class Spool {
     const { handle } = this.#opened();
     const block = this.#block ?? new Uint8Array(0);
     for (let done = 0; done < this.#filled; ) {
-      // Systems may write less than asked for, most of all when the disk fills up.
+      // A system may write less than it was given, above all when the disk fills up.
       const { bytesWritten } = await handle.write(block, done, this.#filled - done, this.#written + done);
       done += bytesWritten;
     }

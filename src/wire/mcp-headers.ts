@@ -1,13 +1,13 @@
-/** The transport's own headers; some are named by a server's tools, so that they cannot be listed. */
-const OF_TRANSPORT = "mcp-";
+/** Prefix of the transport's own headers. A server's tools name some of them, so they cannot be listed. */
+const TRANSPORT_PREFIX = "mcp-";
 
-/** What an MCP server needs to know of a request. Anything else is about the way to it, or is the client's business elsewhere. */
-const OF_REQUEST = new Set([
+/** The other headers of a request that an MCP server needs. The rest describe the hops to it, or are meant for other servers. */
+const REQUEST_HEADERS = new Set([
   "accept",
   "accept-language",
   "content-type",
   "last-event-id",
-  // The relay's business, which compares it with its own token, or its server's, which it was issued for.
+  // The relay compares it with its own token, or passes it on to the MCP server that it was issued for.
   "authorization",
   "user-agent",
   "traceparent",
@@ -16,8 +16,8 @@ const OF_REQUEST = new Set([
   "x-request-id",
 ]);
 
-/** What an MCP client needs to know of an answer; cookies, redirects and CORS are the public server's to decide. */
-const OF_ANSWER = new Set([
+/** The other headers of an answer that an MCP client needs. Cookies, redirects and CORS are up to the public server. */
+const ANSWER_HEADERS = new Set([
   "content-type",
   // A body is passed on as it is encoded, also one that its server compressed without being asked to.
   "content-encoding",
@@ -30,14 +30,14 @@ const OF_ANSWER = new Set([
   "x-accel-buffering",
 ]);
 
-// Both ends of the tunnel ask: neither trusts the other to have kept to the lists.
+// Both ends of the tunnel filter: neither trusts the other to have kept to the lists.
 
-/** Whether a request's header travels to the MCP server. Takes the name in lower case. */
+/** Whether a request's header is passed on to the MCP server. `name` must be in lower case. */
 export function isMcpRequestHeader(name: string): boolean {
-  return OF_REQUEST.has(name) || name.startsWith(OF_TRANSPORT);
+  return REQUEST_HEADERS.has(name) || name.startsWith(TRANSPORT_PREFIX);
 }
 
-/** Whether an answer's header travels to the client. Takes the name in lower case. */
+/** Whether an answer's header is passed on to the client. `name` must be in lower case. */
 export function isMcpAnswerHeader(name: string): boolean {
-  return OF_ANSWER.has(name) || name.startsWith(OF_TRANSPORT);
+  return ANSWER_HEADERS.has(name) || name.startsWith(TRANSPORT_PREFIX);
 }

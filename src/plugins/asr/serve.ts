@@ -84,7 +84,7 @@ function transcribe(ports: AsrPorts, call: AsrCall, recording: Recording, model:
       },
       errorEvent: (fault) => dataEvent(fault.body()),
       observe: (bytes) => {
-        recording.keepNoMore();
+        recording.stopKeeping();
         ends.push(bytes);
       },
       onReport: (report) => {

@@ -1,6 +1,6 @@
 import type { AnyElysia } from "elysia";
 import { Fault } from "../../errors.ts";
-import { OtherPath } from "../../http/not-found.ts";
+import { UnnormalizedPath } from "../../http/not-found.ts";
 import { modelRoutes } from "../../models/listing.ts";
 import type { ModelArea } from "../../models/model-area.ts";
 import type { ModelCard, PluginContext } from "../../plugin/contract.ts";
@@ -37,8 +37,8 @@ export function llmRoutes(area: ModelArea, context: PluginContext): AnyElysia {
     routes.post(
       `${base}/*`,
       ({ request, requestId, params }) => {
-        // With its slashes put right the path may be another plugin's: the second look at what was not found does that.
-        if (/^\/|\/\/|\/$/.test(params["*"])) throw new OtherPath();
+        // Without its surplus slashes the path may belong to another plugin; the not-found handler will try that.
+        if (/^\/|\/\/|\/$/.test(params["*"])) throw new UnnormalizedPath();
         const path = cleanPath(params["*"]);
         // Backends have JSON routes of their own, which is why any path passes; a form is meant for a route that is not here.
         if (isForm(request)) {

@@ -1,5 +1,5 @@
 import { Fault } from "../../errors.ts";
-import { freeNow } from "../../http/body.ts";
+import { freeMemory } from "../../http/body.ts";
 import type { CancelTimer, Clock } from "../../system/deps.ts";
 
 /** How a passage ended. */
@@ -68,7 +68,7 @@ export class Passage {
       },
       transform: (chunk, controller) => {
         // The stream holds nothing back, so whoever asks for this chunk has written the one before.
-        if (this.#passed) freeNow(this.#passed);
+        if (this.#passed) freeMemory(this.#passed);
         this.#passed = this.#current;
         this.#current = chunk;
         this.#bytes += chunk.length;

@@ -192,7 +192,7 @@ describe("a recording", () => {
     const reader = recording.body().getReader();
     for (let reads = 0; reads < 40; reads += 1) await reader.read();
     expect(space.used).toBeGreaterThan(0);
-    recording.keepNoMore();
+    recording.stopKeeping();
     expect(space.used).toBe(0);
     expect(recording.canBeSentAgain).toBe(false);
     while (!(await reader.read()).done) expect(space.used).toBe(0);

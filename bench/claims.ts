@@ -70,10 +70,9 @@ function createSession(at: number): Session {
     },
     connectedAt: 0,
     lastHeartbeatAt: 0,
-    lastHeardAt: 0,
+    silentMs: 0,
     telemetry: { cpuPercent: undefined, ramUsedPercent: undefined },
     open: never,
-    sendDrain: never,
     close: never,
   };
 }

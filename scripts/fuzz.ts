@@ -20,7 +20,7 @@ if (!Number.isInteger(times) || times < 1 || !Number.isInteger(seed)) {
 /** The timeout grows with the number of cases. */
 const TEST_TIMEOUT_MS = 30_000 * times;
 
-const random = [...new Bun.Glob("tests/{unit,fuzz}/**/*.test.ts").scanSync()].sort();
+const random = [...new Bun.Glob("tests/{unit,contract,fuzz}/**/*.test.ts").scanSync()].sort();
 const withCases = await Promise.all(
   random.map(async (path) => ((await Bun.file(path).text()).includes('from "fast-check"') ? [path] : [])),
 );

@@ -31,7 +31,7 @@ export function findInPool(pool: Pool, pingIntervalMs: number, now: number): rea
 function findInSeats(pool: Pool, pingIntervalMs: number, now: number): readonly Condition[] {
   const failing = Array.from(pool.seats()).filter((seat) => isFailing(seat, now));
   const sessions = Array.from(pool.seats(), (seat) => seat.session);
-  const stale = findStale(sessions, pingIntervalMs, now);
+  const stale = findStale(sessions, pingIntervalMs);
   const lastError = failing[0]?.totals.lastError;
   if (lastError === undefined) return stale;
   return [
@@ -45,9 +45,9 @@ function findInSeats(pool: Pool, pingIntervalMs: number, now: number): readonly 
   ];
 }
 
-/** Those of whom nothing was heard for too long, as one condition. `now` is `Clock.elapsed`. */
-export function findStale(sessions: readonly Session[], pingIntervalMs: number, now: number): readonly Condition[] {
-  const stale = sessions.filter(({ lastHeardAt }) => now - lastHeardAt > STALE_INTERVALS * pingIntervalMs);
+/** Reports the sessions whose workers have been silent for too long, as one condition. */
+export function findStale(sessions: readonly Session[], pingIntervalMs: number): readonly Condition[] {
+  const stale = sessions.filter(({ silentMs }) => silentMs > STALE_INTERVALS * pingIntervalMs);
   if (stale.length === 0) return [];
   return [
     {

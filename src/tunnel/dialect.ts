@@ -3,47 +3,50 @@ import type { BadFrame, Frame } from "../wire/frame.ts";
 import type { Control } from "../wire/worker-messages.ts";
 import type { Lane } from "./exchange.ts";
 
-/** The socket under a session: the little of it that a session needs. */
+/**
+ * The part of a socket that a session needs. What became of sent bytes is reported to `WorkerSession.handleSendResult`,
+ * during the call or later: `queued` when sending should pause until `handleDrain`, `lost` when the socket is of no more use.
+ */
 export interface Socket {
-  /** `queued`: taken, but pause until `WorkerSession.handleDrain`. `lost`: not taken, the socket is of no more use. */
-  send(data: string | Uint8Array): "sent" | "queued" | "lost";
-  /** The same, but when it returns the memory is the caller's again. */
-  sendNow(data: Uint8Array): "sent" | "queued" | "lost";
+  send(data: string | Uint8Array): void;
+  /** Like `send`, but the caller may reuse the memory as soon as it returns. */
+  sendNow(data: Uint8Array): void;
   ping(): void;
   close(code: number, reason: string): void;
 }
 
-/** What a worker's message means, whatever its dialect. */
+/** The meaning of a worker's message, the same for all dialects. */
 export type Incoming =
   | Exclude<Frame, { readonly type: "request" | "request_data" }>
   | BadFrame
   | { readonly type: "control"; readonly control: Control }
-  /** To be said in return, at once. */
+  /** The worker is owed this answer at once. */
   | { readonly type: "reply"; readonly text: string }
   | { readonly type: "ignored" };
 
-/** A wire form: decodes what comes, and makes the lanes that exchanges speak through. */
+/** A wire form: decodes messages, and creates the lanes through which exchanges send. */
 export interface Dialect {
   readonly name: "native" | "legacy";
-  /** `isOpen` tells whether an exchange is running: nothing may be held for one that is not. */
+  /** Decodes one message. `isOpen` tells whether an exchange runs; nothing may be kept for one that does not. */
   decode(message: string | Uint8Array, isOpen: (id: number) => boolean): Incoming;
   createLane(id: number, wire: Wire): Lane;
-  /** Body bytes that the worker takes before its first grant. */
+  /** Body bytes that may be sent to the worker before its first grant. */
   readonly sendWindow: number;
-  /** The largest request body that it can carry. */
+  /** The largest request body that the dialect can carry. */
   readonly maxRequestBytes: number;
   createReceiveCredit(): ReceiveCredit;
+  /** Returns the message that announces a drain; undefined for a dialect that has none. */
   drainMessage(reason: string, retryAfterMs: number): string | undefined;
-  /** Forgets what it held for an exchange. */
+  /** Drops what is kept for an exchange. */
   forget(id: number): void;
 }
 
-/** What lanes write to. */
+/** The part of a session to which lanes write. */
 export interface Wire {
   hasRoom(): boolean;
   send(data: string | Uint8Array): void;
-  /** The same, but when it returns the memory is the caller's again. */
+  /** Like `send`, but the caller may reuse the memory as soon as it returns. */
   sendNow(data: Uint8Array): void;
-  /** What a lane answers in its peer's place. Not from within `Lane.request`: the exchange is not known yet. */
+  /** Takes an answer that a lane gives in the worker's place. MUST NOT be called during `Lane.request`: the exchange is not known yet. */
   receive(incoming: Incoming): void;
 }

@@ -3,45 +3,55 @@ import { type ReceiveCredit, SendCredit } from "../wire/credit.ts";
 import type { RequestHead, ResetCode, ResponseHead } from "../wire/frame.ts";
 import { type Body, BodyPump } from "../wire/pump.ts";
 
-/** A job's request as a session sends it: the head, and the body from its first byte. */
+/** A request to be sent over a session: the head, and the body from its first byte. */
 export interface ExchangeRequest {
   readonly head: RequestHead;
   readonly body: Body;
 }
 
-/** How an exchange ended, seen from the job. */
+/** How an exchange ended, as the job sees it. */
 export type ExchangeEnd =
   | { readonly kind: "complete" }
-  /** The worker broke it off, or broke the protocol on it. */
+  /** The worker ended it with an error, or broke the protocol on it. */
   | { readonly kind: "broken"; readonly code: ResetCode; readonly message: string }
   /** The session ended while it ran. */
   | { readonly kind: "lost"; readonly reason: string }
   /** The worker had no slot free. Nobody has worked on the request, so it may be sent again, to this worker or another. */
   | { readonly kind: "refused"; readonly message: string }
-  /** The request is larger than this worker's dialect can carry. The worker has seen nothing of it. */
+  /** The request's body has more than `maxBytes`, the most that the session can carry. The worker has not seen a complete request. */
   | { readonly kind: "too_large"; readonly maxBytes: number }
-  /** This side gave it up; `cause` is why the request's body could not be had to its end, if that was the reason. */
+  /** This side gave it up. `cause` is the error of the request's body, if its failure was the reason. */
   | { readonly kind: "canceled"; readonly cause?: unknown };
 
-/** Who takes the answer. Calls come in this order: `onHead` at most once, `onData` any number, `onEnd` once, `onSettled` once. */
+/**
+ * The receiver of an answer. The session MUST call `onHead` at most once and before any `onData`, and MUST then call
+ * `onEnd` exactly once and, after it, `onSettled` exactly once. It MUST NOT call `onHead` or `onData` after `onEnd`. A sink
+ * may cancel its exchange, close the session or open other exchanges during any call.
+ */
 export interface ExchangeSink {
   onHead(head: ResponseHead): void;
-  /** Every byte counts against the worker's credit until `Exchange.consumed` gives it back. */
+  /** Takes bytes of the body, never none. They use up the worker's credit until `Exchange.consumed` gives it back. */
   onData(bytes: Uint8Array): void;
   onEnd(end: ExchangeEnd): void;
-  /** The worker has nothing more to do here: its slot is free. At the latest `confirmTimeoutMs` after a cancel. */
+  /** The worker has nothing more to do for the exchange, or had its time to say so: its slot is free. */
   onSettled(): void;
 }
 
-/** A job's lane in a session, as the job holds it. */
+/**
+ * An exchange as its job holds it. When it ends, however it ends, a stream that is its request's body MUST be cancelled
+ * unless it was read to its end. A stream that fails MUST end the exchange as `canceled`, with its error as the cause.
+ */
 export interface Exchange {
-  /** The consumer has taken so many body bytes; the worker may send as many more. */
+  /** Reports that the consumer has taken so many body bytes; the worker may send as many more. MUST do nothing after the end. */
   consumed(bytes: number): void;
-  /** Gives the job up: the worker is told, `onEnd` follows at once, `onSettled` when the worker has confirmed. */
+  /**
+   * Gives the exchange up and tells the worker. MUST call `onEnd` before it returns, and MUST call `onSettled` when the
+   * worker has confirmed, at the latest when the confirm timeout is over. MUST do nothing after the end.
+   */
   cancel(code: "canceled" | "timeout"): void;
-  /** `Clock.elapsed` of the last sign of progress, from either side. */
+  /** `Clock.elapsed` of the last progress: the opening, the answer's head, and every body byte in either direction. */
   readonly lastProgressAt: number;
-  /** The worker's silence is this side's doing: it has no credit left, or still waits for our request body. */
+  /** The worker is silent because of this side: it has no credit left, or waits for more of the request's body. */
   readonly isWaitingForUs: boolean;
 }
 

@@ -1,6 +1,5 @@
 import type { Clock, Log } from "../system/deps.ts";
 import { CLOSES, type Close, closeWith } from "../wire/closes.ts";
-import { MAX_EXCHANGE_ID } from "../wire/frame.ts";
 import {
   batchSizeOf,
   type Control,
@@ -9,7 +8,15 @@ import {
   type ReportedStatus,
 } from "../wire/worker-messages.ts";
 import type { Dialect, Incoming, Socket, Wire } from "./dialect.ts";
-import { type Exchange, type ExchangeRequest, type ExchangeSink, ServerExchange } from "./exchange.ts";
+import {
+  type Exchange,
+  type ExchangeEnd,
+  type ExchangeRequest,
+  type ExchangeSink,
+  ServerExchange,
+} from "./exchange.ts";
+import { ExchangeIds } from "./exchange-ids.ts";
+import { openUnsent } from "./unsent-exchange.ts";
 
 /** What a worker offers right now. */
 export interface Offer {
@@ -37,24 +44,35 @@ export function capacityOf(offer: Offer): number {
 }
 
 /**
- * A worker's live link as the pool and the plugins see it: what it serves, its room, its fetch-like call.
- * They never see its socket, so that a session may as well live on another server.
+ * A worker's live link, as the pool and the plugins see it: what the worker offers, and a way to send it requests.
+ *
+ * The port hides what carries the requests, so a session need not stand on a socket of this server. It does not hide who
+ * counts the worker's slots: a pool counts only what it claimed itself, so a worker that another server also uses can be
+ * full while it seems free here, and answers with the ending `refused`.
+ *
+ * `tests/contract/session.ts` holds implementations to the duties below and to those of `Exchange` and `ExchangeSink`.
  */
 export interface Session {
   readonly id: string;
   readonly worker: WorkerInfo;
   readonly dialect: "native" | "legacy";
   readonly offer: Offer;
+  /** Milliseconds since 1970. */
   readonly connectedAt: number;
+  /** Milliseconds since 1970 of the last heartbeat message. */
   readonly lastHeartbeatAt: number;
-  /** `Clock.elapsed` of the last sign of life of any kind. */
-  readonly lastHeardAt: number;
+  /** Milliseconds since the last sign of life of any kind. */
+  readonly silentMs: number;
   readonly telemetry: Telemetry;
-  /** Starts an exchange; the sink hears everything about it, never before this call has returned. */
+  /**
+   * Sends a request. MUST NOT call the sink before it has returned, whatever becomes of the request. An exchange on a
+   * session that has ended MUST end as `lost`; one whose whole body is larger than the session can carry, as `too_large`.
+   */
   open(request: ExchangeRequest, sink: ExchangeSink): Exchange;
-  /** Tells the worker that the server is going away. */
-  sendDrain(reason: string, retryAfterMs: number): void;
-  /** Ends the session; exchanges that still run are lost. */
+  /**
+   * Ends the session. MUST call the host's `onClosed` first and then end each exchange that still runs as `lost`. MUST do
+   * nothing on a session that has ended.
+   */
   close(close: Close): void;
 }
 
@@ -63,9 +81,11 @@ export interface Telemetry {
   readonly ramUsedPercent: number | undefined;
 }
 
-/** Who hears of a session's changes: the owner of the pool. */
+/** The owner of a session, which hears of its changes. */
 export interface SessionHost {
+  /** Called when `Session.offer` has changed. MUST NOT be called after `onClosed`. */
   onOfferChange(session: Session): void;
+  /** MUST be called exactly once, when the session has ended for any reason, before its exchanges end. */
   onClosed(session: Session, reason: string): void;
 }
 
@@ -78,10 +98,13 @@ export interface SessionOptions {
   readonly host: SessionHost;
   readonly clock: Clock;
   readonly log: Log;
+  /** How long a slot is held for a worker that does not confirm a cancel. */
   readonly confirmTimeoutMs: number;
+  /** New ones from 1 on unless given. */
+  readonly ids?: ExchangeIds;
 }
 
-/** A worker's session on this server, hello to goodbye: routes frames to exchanges and keeps what the worker offers. */
+/** The session of a worker whose socket is on this server. Routes frames to exchanges and keeps what the worker offers. */
 export class WorkerSession implements Session, Wire {
   readonly id: string;
   readonly connectedAt: number;
@@ -91,17 +114,18 @@ export class WorkerSession implements Session, Wire {
   #worker: WorkerInfo;
   #offer: Offer;
   #telemetry: Telemetry = { cpuPercent: undefined, ramUsedPercent: undefined };
-  #nextId = 1;
+  readonly #ids: ExchangeIds;
   #congested = false;
   #closed = false;
   #ignoredCount = 0;
-  /** `Clock.elapsed` of the last message of any kind. */
+  /** `Clock.elapsed` of the last sign of life of any kind. */
   lastHeardAt: number;
   lastHeartbeatAt: number;
 
   constructor(options: SessionOptions) {
     this.#options = options;
     this.id = options.id;
+    this.#ids = options.ids ?? new ExchangeIds();
     this.#worker = options.worker;
     this.#offer = options.offer;
     this.connectedAt = options.clock.now();
@@ -125,10 +149,15 @@ export class WorkerSession implements Session, Wire {
     return this.#telemetry;
   }
 
+  get silentMs(): number {
+    return this.#options.clock.elapsed() - this.lastHeardAt;
+  }
+
   open(request: ExchangeRequest, sink: ExchangeSink): Exchange {
     const { dialect, clock, confirmTimeoutMs } = this.#options;
-    const id = this.#nextId;
-    this.#nextId += 1;
+    const obstacle = this.#obstacleTo(request);
+    if (obstacle) return openUnsent(request, sink, obstacle, clock);
+    const id = this.#ids.give();
     const exchange = new ServerExchange(request, sink, {
       lane: dialect.createLane(id, this),
       clock,
@@ -138,14 +167,10 @@ export class WorkerSession implements Session, Wire {
       confirmTimeoutMs,
       onSettled: () => this.#forget(id),
     });
-    if (this.#closed) {
-      queueMicrotask(() => exchange.handleLost("the session had closed"));
-      return exchange;
-    }
     this.#exchanges.set(id, exchange);
     exchange.resume();
-    // Ids are never used twice on one connection, so one that runs out of them must go; its worker comes back at once.
-    if (this.#nextId > MAX_EXCHANGE_ID) queueMicrotask(() => this.close(CLOSES.exchange_ids_used_up));
+    // Ids are never reused on a link, so a link without any left must end; its worker reconnects at once.
+    if (this.#ids.areUsedUp) queueMicrotask(() => this.close(CLOSES.exchange_ids_used_up));
     return exchange;
   }
 
@@ -154,23 +179,21 @@ export class WorkerSession implements Session, Wire {
   }
 
   send(data: string | Uint8Array): void {
-    if (this.#closed) return;
-    this.handleSendResult(this.#options.socket.send(data));
+    if (!this.#closed) this.#options.socket.send(data);
   }
 
   sendNow(data: Uint8Array): void {
-    if (this.#closed) return;
-    this.handleSendResult(this.#options.socket.sendNow(data));
+    if (!this.#closed) this.#options.socket.sendNow(data);
   }
 
-  /** What became of bytes that the socket had taken to send. */
-  handleSendResult(result: "sent" | "queued" | "lost"): void {
+  /** The socket reports what became of bytes given to `send` or `sendNow`. It does not report bytes that have left. */
+  handleSendResult(result: "queued" | "lost"): void {
     if (result === "queued") this.#congested = true;
-    // Not here and now: whoever sends is in the middle of its own bookkeeping.
-    else if (result === "lost") queueMicrotask(() => this.close(CLOSES.send_failed));
+    // A turn later: the caller of `send` may be in the middle of its own bookkeeping.
+    else queueMicrotask(() => this.close(CLOSES.send_failed));
   }
 
-  /** The socket takes more again. */
+  /** The socket has room again. */
   handleDrain(): void {
     this.#congested = false;
     for (const exchange of [...this.#exchanges.values()]) {
@@ -218,6 +241,7 @@ export class WorkerSession implements Session, Wire {
     this.#options.socket.ping();
   }
 
+  /** Tells the worker that the server is going away, if its dialect has a message for it. */
   sendDrain(reason: string, retryAfterMs: number): void {
     const message = this.#options.dialect.drainMessage(reason, retryAfterMs);
     if (message !== undefined) this.send(message);
@@ -229,13 +253,13 @@ export class WorkerSession implements Session, Wire {
     this.handleClosed(reason);
   }
 
-  /** The socket is gone, whoever closed it. */
+  /** The socket has closed, at the will of either side. */
   handleClosed(reason: string): void {
     if (this.#closed) return;
     this.#closed = true;
     const running = [...this.#exchanges.values()];
     this.#options.log.info("session.closed", { reason, running: running.length, ignored: this.#ignoredCount });
-    // The pool first: jobs that are sent elsewhere must not meet this session again.
+    // The pool hears of it first: jobs that it sends elsewhere must not meet this session again.
     this.#options.host.onClosed(this, reason);
     for (const exchange of running) exchange.handleLost(reason);
     this.#exchanges.clear();
@@ -244,10 +268,18 @@ export class WorkerSession implements Session, Wire {
   #exchange(id: number): ServerExchange | undefined {
     const exchange = this.#exchanges.get(id);
     if (exchange) return exchange;
-    if (id >= this.#nextId || id === 0)
+    if (!this.#ids.wasGiven(id))
       this.close(closeWith("protocol_error", `frame for exchange ${id}, which was never opened`));
-    // Else it has just ended, and the frame was under way.
+    // The exchange has just ended, and the frame was under way.
     else this.#ignoredCount += 1;
+    return undefined;
+  }
+
+  /** Why a request cannot be sent at all; undefined for nearly all. */
+  #obstacleTo({ body }: ExchangeRequest): ExchangeEnd | undefined {
+    if (this.#closed || this.#ids.areUsedUp) return { kind: "lost", reason: "the session had ended" };
+    const maxBytes = this.#options.dialect.maxRequestBytes;
+    if (body instanceof Uint8Array && body.length > maxBytes) return { kind: "too_large", maxBytes };
     return undefined;
   }
 
@@ -276,7 +308,7 @@ export class WorkerSession implements Session, Wire {
         status: control.status ? toOfferStatus(control.status) : was.status,
         reason: control.reason ?? undefined,
       };
-      // An agent learns some of it late: its backend's version only when the backend is up.
+      // An agent learns some facts late: its backend's version only when the backend is up.
       if (control.agent_config)
         this.#worker = { ...this.#worker, hostInfo: mergeHostInfo(this.#worker.hostInfo, control.agent_config) };
     }
@@ -284,7 +316,7 @@ export class WorkerSession implements Session, Wire {
   }
 }
 
-/** A worker says idle or working; the server counts its jobs itself, so both are just ready. */
+/** Maps what a worker reports. The server counts jobs itself, so `idle` and `working` are both just ready. */
 function toOfferStatus(reported: ReportedStatus): Offer["status"] {
   return reported === "draining" || reported === "not_ready" ? reported : "ready";
 }

@@ -51,14 +51,8 @@ export function hasDrained(ws: WorkerSocket): boolean {
 export function createSocket(ws: WorkerSocket, onResult: (result: "queued" | "lost") => void): Socket {
   const outbox = new Outbox({ send: (data) => ws.send(data), cork: (write) => ws.cork(write) }, onResult);
   return {
-    send(data) {
-      outbox.send(data);
-      return "sent";
-    },
-    sendNow(data) {
-      outbox.sendNow(data);
-      return "sent";
-    },
+    send: (data) => outbox.send(data),
+    sendNow: (data) => outbox.sendNow(data),
     ping: () => ws.ping(),
     close(code, reason) {
       // What was sent before the goodbye must arrive before it.

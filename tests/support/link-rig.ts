@@ -196,8 +196,8 @@ export class LinkRig {
       offer: { models: ["m"], maxConcurrency: 99, embeddingBatchSize: undefined, status: "ready", reason: undefined },
       dialect: createNativeDialect(LINK_WINDOW),
       socket: {
-        send: (data) => this.#send(this.#down, data, this.#hasRoomDown),
-        sendNow: (data) => this.#send(this.#down, data, this.#hasRoomDown),
+        send: (data) => this.#sendDown(data),
+        sendNow: (data) => this.#sendDown(data),
         ping: () => {},
         close: (_code, reason) => {
           this.closes.push(reason);
@@ -215,7 +215,7 @@ export class LinkRig {
       confirmTimeoutMs: 5000,
     });
     this.worker = new Exchanges({
-      wire: { hasRoom: () => this.#hasRoomUp, send: (frame) => void this.#send(this.#up, frame, true) },
+      wire: { hasRoom: () => this.#hasRoomUp, send: (frame) => this.#send(this.#up, frame) },
       window: LINK_WINDOW,
       backend: { open: ({ path }) => this.jobs.get(Number(path.slice(1)))?.open() ?? this.#stray() },
       clock: this.clock,
@@ -317,8 +317,13 @@ export class LinkRig {
     if (sink.body.length - taken > LINK_WINDOW) wrong("more is held for the client than a window");
   }
 
-  #send(queue: Uint8Array[], data: string | Uint8Array, hasRoom: boolean): "sent" | "queued" {
-    if (typeof data === "string" || this.isLost) return "sent";
+  #sendDown(data: string | Uint8Array): void {
+    this.#send(this.#down, data);
+    if (!this.#hasRoomDown && !this.isLost) this.session.handleSendResult("queued");
+  }
+
+  #send(queue: Uint8Array[], data: string | Uint8Array): void {
+    if (typeof data === "string" || this.isLost) return;
     const copy = data.slice();
     const frame = decodeFrame(copy);
     const isUp = queue === this.#up;
@@ -331,7 +336,6 @@ export class LinkRig {
       ledger.note(frame);
     }
     queue.push(copy);
-    return hasRoom ? "sent" : "queued";
   }
 
   #stray(): Opening {

@@ -1,60 +1,191 @@
-import type { Exchange, ExchangeRequest, ExchangeSink } from "../../src/tunnel/exchange.ts";
+import type { CancelTimer } from "../../src/system/deps.ts";
+import type { Exchange, ExchangeEnd, ExchangeRequest, ExchangeSink } from "../../src/tunnel/exchange.ts";
 import type { Offer, Session, SessionHost } from "../../src/tunnel/session.ts";
 import type { Close } from "../../src/wire/closes.ts";
+import { ReceiveCredit } from "../../src/wire/credit.ts";
+import type { ResetCode, ResponseHead } from "../../src/wire/frame.ts";
+import { FakeClock } from "./fake-clock.ts";
 
-/** An exchange that a test plays the worker of. */
-export interface ScriptedExchange extends Exchange {
+/** Body bytes that a scripted worker may send before its job has taken any. */
+export const WINDOW_BYTES = 256 * 1024;
+/** The largest request body that a scripted session carries. */
+export const MAX_REQUEST_BYTES = 1024 * 1024;
+/** How long a slot is held for a scripted worker that does not confirm a cancel. */
+export const CONFIRM_TIMEOUT_MS = 5000;
+
+/** An exchange whose worker is played by the test. What it does after its end goes unheard, as on a real link. */
+export class ScriptedExchange implements Exchange {
   readonly request: ExchangeRequest;
-  readonly sink: ExchangeSink;
-  readonly cancelled: string[];
-  readonly taken: number[];
+  /** The codes with which the job gave the exchange up: one at most. */
+  readonly cancelled: string[] = [];
   lastProgressAt: number;
-  isWaitingForUs: boolean;
+  readonly #sink: ExchangeSink;
+  readonly #clock: FakeClock;
+  readonly #credit = new ReceiveCredit(WINDOW_BYTES);
+  readonly #stopReading = new AbortController();
+  #hasHead = false;
+  #hasEnded = false;
+  #hasSettled = false;
+  #stopWaiting: CancelTimer = () => {};
+
+  constructor(request: ExchangeRequest, sink: ExchangeSink, clock: FakeClock) {
+    this.request = request;
+    this.#sink = sink;
+    this.#clock = clock;
+    this.lastProgressAt = clock.elapsed();
+    if (request.body instanceof ReadableStream) this.#read(request.body);
+  }
+
+  get isWaitingForUs(): boolean {
+    return this.#credit.isSpent;
+  }
+
+  consumed(bytes: number): void {
+    if (!this.#hasEnded) this.#credit.consume(bytes);
+  }
+
+  cancel(code: "canceled" | "timeout"): void {
+    if (this.#hasEnded) return;
+    this.cancelled.push(code);
+    this.#awaitConfirmation();
+    this.#end({ kind: "canceled" });
+  }
+
+  /** The worker begins its answer. */
+  head(head: ResponseHead): void {
+    if (this.#hasEnded) return;
+    if (this.#hasHead) return this.#violate("protocol_error");
+    this.#hasHead = true;
+    this.lastProgressAt = this.#clock.elapsed();
+    this.#sink.onHead(head);
+  }
+
+  /** The worker sends a part of its answer. */
+  data(bytes: Uint8Array): void {
+    if (this.#hasEnded || bytes.length === 0) return;
+    if (!this.#hasHead) return this.#violate("protocol_error");
+    if (!this.#credit.receive(bytes.length)) return this.#violate("flow_control");
+    this.lastProgressAt = this.#clock.elapsed();
+    this.#sink.onData(bytes);
+  }
+
+  /** The worker ends its answer. */
+  end(): void {
+    if (!this.#hasEnded && !this.#hasHead) this.#violate("protocol_error");
+    this.finish({ kind: "complete" });
+  }
+
+  /** The worker ends the exchange with an error. */
+  breakOff(code: ResetCode, message = ""): void {
+    this.finish(code === "busy" && !this.#hasHead ? { kind: "refused", message } : { kind: "broken", code, message });
+  }
+
+  /** The worker confirms that it has stopped the work on an exchange which ended without it. */
+  confirm(): void {
+    this.finish({ kind: "broken", code: "canceled", message: "canceled" });
+  }
+
+  /** Ends the exchange, if it still runs, and settles it: the worker has nothing more to do for it. */
+  finish(end: ExchangeEnd): void {
+    this.#end(end);
+    if (this.#hasSettled) return;
+    this.#hasSettled = true;
+    this.#stopWaiting();
+    this.#sink.onSettled();
+  }
+
+  #violate(code: ResetCode): void {
+    this.#awaitConfirmation();
+    this.#end({ kind: "broken", code, message: "the script breaks the protocol" });
+  }
+
+  #awaitConfirmation(): void {
+    this.#stopWaiting = this.#clock.after(CONFIRM_TIMEOUT_MS, () => this.confirm());
+  }
+
+  #end(end: ExchangeEnd): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#stopReading.abort();
+    this.#sink.onEnd(end);
+  }
+
+  /** Takes the request's body as a worker would, and gives the exchange up when the body fails. */
+  #read(body: ReadableStream<Uint8Array>): void {
+    const nowhere = new WritableStream<Uint8Array>();
+    body.pipeTo(nowhere, { signal: this.#stopReading.signal }).catch((cause: unknown) => {
+      if (this.#hasEnded) return;
+      this.#awaitConfirmation();
+      this.#end({ kind: "canceled", cause });
+    });
+  }
 }
 
-/** A session without a socket: records what is opened, and lets a test answer. */
+/** A session without a link: a test plays its worker. It is held to the same contract as the real one. */
 export class ScriptedSession implements Session {
   readonly id: string;
   readonly worker: Session["worker"];
   readonly dialect = "native";
   readonly connectedAt = 0;
   readonly lastHeartbeatAt = 0;
-  lastHeardAt = 0;
   readonly telemetry = { cpuPercent: undefined, ramUsedPercent: undefined };
+  /** Every exchange that reached the worker. */
   readonly exchanges: ScriptedExchange[] = [];
   readonly closes: Close[] = [];
   offer: Offer;
-  /** Told of this session's end, as its endpoint would. */
+  /** Is told of changed offers and of the session's end, as by an endpoint. */
   host: SessionHost | undefined;
+  readonly #clock: FakeClock;
+  #lastHeardAt: number;
+  #hasEnded = false;
 
-  constructor(workerId: string, models: readonly string[], maxConcurrency: number) {
+  constructor(workerId: string, models: readonly string[], maxConcurrency: number, clock = new FakeClock()) {
     this.id = `session of ${workerId}`;
     this.worker = { id: workerId, name: workerId, version: undefined, hostInfo: {} };
     this.offer = { models, maxConcurrency, embeddingBatchSize: undefined, status: "ready", reason: undefined };
+    this.#clock = clock;
+    this.#lastHeardAt = clock.elapsed();
+  }
+
+  get silentMs(): number {
+    return this.#clock.elapsed() - this.#lastHeardAt;
   }
 
   open(request: ExchangeRequest, sink: ExchangeSink): Exchange {
-    const exchange: ScriptedExchange = {
-      request,
-      sink,
-      cancelled: [],
-      taken: [],
-      lastProgressAt: 0,
-      isWaitingForUs: false,
-      consumed: (bytes) => exchange.taken.push(bytes),
-      cancel: (code) => {
-        exchange.cancelled.push(code);
-        sink.onEnd({ kind: "canceled" });
-      },
-    };
-    this.exchanges.push(exchange);
+    const exchange = new ScriptedExchange(request, sink, this.#clock);
+    const { body } = request;
+    const isTooLarge = body instanceof Uint8Array && body.length > MAX_REQUEST_BYTES;
+    if (this.#hasEnded) queueMicrotask(() => exchange.finish({ kind: "lost", reason: "the session had ended" }));
+    else if (isTooLarge) queueMicrotask(() => exchange.finish({ kind: "too_large", maxBytes: MAX_REQUEST_BYTES }));
+    else this.exchanges.push(exchange);
     return exchange;
   }
 
-  sendDrain(): void {}
-
-  close({ code, reason }: Close): void {
+  close(close: Close): void {
+    if (this.#hasEnded) return;
+    const { code, reason } = close;
     this.closes.push({ code, reason });
+    this.vanish(reason);
+  }
+
+  /** The link breaks. */
+  vanish(reason = "gone"): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
     this.host?.onClosed(this, reason);
+    for (const exchange of this.exchanges) exchange.finish({ kind: "lost", reason });
+  }
+
+  /** The worker gives a sign of life. */
+  beat(): void {
+    if (!this.#hasEnded) this.#lastHeardAt = this.#clock.elapsed();
+  }
+
+  /** The worker offers something else from now on. */
+  changeOffer(changes: Partial<Offer>): void {
+    if (this.#hasEnded) return;
+    this.beat();
+    this.offer = { ...this.offer, ...changes };
+    this.host?.onOfferChange(this);
   }
 }

@@ -1,13 +1,19 @@
 import type { Intake, IntakeOptions, SessionSource } from "../../src/tunnel/session-source.ts";
 import type { Close } from "../../src/wire/closes.ts";
+import type { FakeClock } from "./fake-clock.ts";
 import { ScriptedSession } from "./scripted-session.ts";
 
 /** A source without sockets: a test decides which sessions there are. Every intake records what its area asks of it. */
 export class ScriptedSource implements SessionSource {
   readonly intakes: ScriptedIntake[] = [];
+  readonly #clock: FakeClock;
+
+  constructor(clock: FakeClock) {
+    this.#clock = clock;
+  }
 
   createIntake(options: IntakeOptions): ScriptedIntake {
-    const intake = new ScriptedIntake(options);
+    const intake = new ScriptedIntake(options, this.#clock);
     this.intakes.push(intake);
     return intake;
   }
@@ -17,15 +23,17 @@ export class ScriptedIntake implements Intake {
   readonly options: IntakeOptions;
   readonly drains: string[] = [];
   readonly closes: Close[] = [];
+  readonly #clock: FakeClock;
   readonly #sessions: ScriptedSession[] = [];
 
-  constructor(options: IntakeOptions) {
+  constructor(options: IntakeOptions, clock: FakeClock) {
     this.options = options;
+    this.#clock = clock;
   }
 
   /** Supplies a session of this worker. */
   join(workerId: string, models: readonly string[], slots: number): ScriptedSession {
-    const session = new ScriptedSession(workerId, models, slots);
+    const session = new ScriptedSession(workerId, models, slots, this.#clock);
     session.host = this.options.pool;
     this.#sessions.push(session);
     this.options.pool.onOpened(session);

@@ -39,14 +39,17 @@ export class StrictSink implements ExchangeSink {
   }
 }
 
-/** A session on a socket that only writes down what it is given. */
+const CONFIRM_TIMEOUT_MS = 5000;
+
+/** A session on a socket that only records what it is given. */
 export function startSession(dialect: Dialect, clock = new FakeClock()) {
   const sent: (string | Uint8Array)[] = [];
   const closes: string[] = [];
+  const told: string[] = [];
   const state = { result: "sent" as "sent" | "queued" | "lost" };
-  const keep = (data: string | Uint8Array): "sent" | "queued" | "lost" => {
+  const keep = (data: string | Uint8Array): void => {
     if (state.result !== "lost") sent.push(typeof data === "string" ? data : data.slice());
-    return state.result;
+    if (state.result !== "sent") session.handleSendResult(state.result);
   };
   const session: WorkerSession = new WorkerSession({
     id: "s",
@@ -62,10 +65,13 @@ export function startSession(dialect: Dialect, clock = new FakeClock()) {
         session.handleClosed(reason);
       },
     },
-    host: { onOfferChange: () => {}, onClosed: () => {} },
+    host: {
+      onOfferChange: () => told.push("offer"),
+      onClosed: (_session, reason) => told.push(`closed ${reason}`),
+    },
     clock,
     log: silentLog,
-    confirmTimeoutMs: 5000,
+    confirmTimeoutMs: CONFIRM_TIMEOUT_MS,
   });
-  return { session, sent, closes, clock, state };
+  return { session, sent, closes, told, clock, state, confirmTimeoutMs: CONFIRM_TIMEOUT_MS };
 }

@@ -20,11 +20,10 @@ export function toMcpPulse(area: McpArea, metrics: Metrics): Pulse {
   };
 }
 
-/** The problems that only relays have. `now` is `Clock.elapsed`. */
-export function findMcpProblems(area: McpArea, pingIntervalMs: number, now: number): readonly Condition[] {
+/** The problems that only relays have. */
+export function findMcpProblems(area: McpArea, pingIntervalMs: number): readonly Condition[] {
   return findStale(
     Array.from(area.relays.all(), ({ session }) => session),
     pingIntervalMs,
-    now,
   );
 }

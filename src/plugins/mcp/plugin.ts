@@ -23,7 +23,7 @@ export function createMcpPlugin(context: PluginContext): Plugin {
         return area.revision;
       },
       pulse: () => toMcpPulse(area, metrics),
-      problems: () => findMcpProblems(area, config.pingIntervalMs, deps.clock.elapsed()),
+      problems: () => findMcpProblems(area, config.pingIntervalMs),
     },
     // Calls are HTTP requests that end with their clients, so there are no jobs to cancel.
     workers: area.relays,

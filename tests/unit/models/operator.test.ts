@@ -25,7 +25,7 @@ function setUp() {
     name: "llm",
   });
   const join = (workerId: string, slots = 1): ScriptedSession => {
-    const session = new ScriptedSession(workerId, ["m"], slots);
+    const session = new ScriptedSession(workerId, ["m"], slots, clock);
     session.host = pool;
     pool.onOpened(session);
     return session;
@@ -64,7 +64,7 @@ function setUpPlugin() {
   const clock = new FakeClock();
   const metrics = createMetrics("1");
   const deps = { clock, ids: systemIds, log: silentLog };
-  const sessions = new ScriptedSource();
+  const sessions = new ScriptedSource(clock);
   const area = new ModelArea({ pluginId: "llm", config: defaultConfig(), deps, metrics, sessions, version: "1" });
   const join = (workerId: string): ScriptedSession => {
     const [intake] = sessions.intakes;
@@ -108,6 +108,10 @@ describe("a job that an operator cancels", () => {
     const [id = ""] = ids();
     expect(pool.jobs.cancel(id)).toBe(true);
     expect(worker.exchanges[0]?.cancelled).toEqual(["canceled"]);
+    // The worker may still be generating: its slot is free when it has confirmed.
+    expect(pool.busyTotal).toBe(1);
+    worker.exchanges[0]?.confirm();
+    expect(pool.busyTotal).toBe(0);
     expect(await codeOf(answer)).toBe("canceled_by_operator");
     expect(reports).toHaveLength(1);
     expect(pool.jobs.size).toBe(0);
@@ -131,9 +135,9 @@ describe("a job that an operator cancels", () => {
     const { pool, join, ask, ids } = setUp();
     const worker = join("w");
     const answer = ask(true);
-    const sink = worker.exchanges[0]?.sink;
-    sink?.onHead({ status: 200, headers: [["content-type", "text/event-stream"]] });
-    sink?.onData(new TextEncoder().encode("data: 1\n\n"));
+    const exchange = worker.exchanges[0];
+    exchange?.head({ status: 200, headers: [["content-type", "text/event-stream"]] });
+    exchange?.data(new TextEncoder().encode("data: 1\n\n"));
     const response = await answer;
     pool.jobs.cancel(ids()[0] ?? "");
     const text = await response.text();

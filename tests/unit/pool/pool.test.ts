@@ -21,7 +21,7 @@ function setUp(options: { queueSize?: number; queueTimeoutMs?: number; startGrac
     ...options,
   });
   const join = (workerId: string, models: readonly string[], slots: number): ScriptedSession => {
-    const session = new ScriptedSession(workerId, models, slots);
+    const session = new ScriptedSession(workerId, models, slots, clock);
     session.host = pool;
     pool.onOpened(session);
     return session;

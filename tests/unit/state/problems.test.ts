@@ -235,9 +235,8 @@ describe("what a pool may have", () => {
       name: "llm",
     });
     const join = (workerId: string): ScriptedSession => {
-      const session = new ScriptedSession(workerId, ["m"], 1);
+      const session = new ScriptedSession(workerId, ["m"], 1, clock);
       session.host = pool;
-      session.lastHeardAt = clock.elapsed();
       pool.onOpened(session);
       return session;
     };
@@ -261,7 +260,7 @@ describe("what a pool may have", () => {
     clock.advance(1);
     expect(find()).toMatchObject([{ code: "worker_stale", severity: "warning" }]);
     expect(find()[0]?.title).toStartWith("'one' is silent");
-    one.lastHeardAt = clock.elapsed();
+    one.beat();
     expect(find()).toEqual([]);
   });
 

@@ -11,7 +11,7 @@ import { ScriptedSource } from "../../support/scripted-source.ts";
 
 function setUp() {
   const clock = new FakeClock();
-  const sessions = new ScriptedSource();
+  const sessions = new ScriptedSource(clock);
   const context = {
     config: defaultConfig(),
     deps: { clock, ids: systemIds, log: silentLog },
@@ -60,10 +60,9 @@ describe("an area of model workers on a source without sockets", () => {
     const { area, intake, start, ends } = setUpModels();
     const session = intake.join("w", ["m"], 1);
     start("m");
-    const sink = session.exchanges[0]?.sink;
-    sink?.onHead({ status: 200, headers: [] });
-    sink?.onEnd({ kind: "complete" });
-    sink?.onSettled();
+    const exchange = session.exchanges[0];
+    exchange?.head({ status: 200, headers: [] });
+    exchange?.end();
     expect(ends).toEqual([{ kind: "complete" }]);
     expect(area.state().workers).toMatchObject([{ id: "w", status: "idle", processed_total: 1 }]);
   });
@@ -71,8 +70,7 @@ describe("an area of model workers on a source without sockets", () => {
   test("hears of changed offers and of sessions that end", () => {
     const { area, intake } = setUpModels();
     const session = intake.join("w", ["m"], 1);
-    session.offer = { ...session.offer, models: ["n"] };
-    intake.options.pool.onOfferChange(session);
+    session.changeOffer({ models: ["n"] });
     expect(area.state().workers).toMatchObject([{ id: "w", models: ["n"] }]);
     session.close({ code: 1000, reason: "bye" });
     expect(area.state().workers).toEqual([]);

@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { silentLog } from "../../../src/system/log.ts";
 import type { ExchangeEnd, ExchangeSink } from "../../../src/tunnel/exchange.ts";
+import { ExchangeIds } from "../../../src/tunnel/exchange-ids.ts";
 import { createNativeDialect } from "../../../src/tunnel/native.ts";
 import { capacityOf, type Offer, WorkerSession } from "../../../src/tunnel/session.ts";
 import {
@@ -11,6 +12,7 @@ import {
   encodeReset,
   encodeResponse,
   encodeResponseData,
+  MAX_EXCHANGE_ID,
 } from "../../../src/wire/frame.ts";
 import type { Body } from "../../../src/wire/pump.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
@@ -33,7 +35,7 @@ class Witness implements ExchangeSink {
   };
 }
 
-function start() {
+function start(ids = new ExchangeIds()) {
   const clock = new FakeClock();
   const sent: (string | Uint8Array)[] = [];
   const closes: string[] = [];
@@ -49,11 +51,11 @@ function start() {
     socket: {
       send(data) {
         sent.push(data);
-        return state.result;
+        if (state.result !== "sent") session.handleSendResult(state.result);
       },
       sendNow(data) {
         sent.push(data.slice());
-        return state.result;
+        if (state.result !== "sent") session.handleSendResult(state.result);
       },
       ping: () => {
         state.pings += 1;
@@ -71,6 +73,7 @@ function start() {
     clock,
     log: { ...silentLog, info: (event, fields) => logged.push({ event, ...fields }) },
     confirmTimeoutMs: 5000,
+    ids,
   });
   const open = (body: Body = new Uint8Array(10)) => {
     const sink = new Witness();
@@ -104,6 +107,19 @@ test("an id is never used twice, also after its exchange has ended", () => {
   session.handleMessage(encodeResponse(1, HEAD, NOTHING, true));
   open();
   expect(frames()).toEqual(["request 1", "request 2"]);
+});
+
+test("a session that has used up its ids closes so that its worker reconnects, and opens nothing meanwhile", async () => {
+  const { open, frames, closes } = start(new ExchangeIds(MAX_EXCHANGE_ID));
+  const [last, none] = [open(), open()];
+  expect(frames()).toEqual([`request ${MAX_EXCHANGE_ID}`]);
+  await Promise.resolve();
+  expect(closes).toEqual(["1012 exchange ids used up"]);
+  await Promise.resolve();
+  expect([last, none].map(({ sink }) => sink.heard)).toEqual([
+    ["lost", "settled"],
+    ["lost", "settled"],
+  ]);
 });
 
 test.each([

@@ -1,0 +1,24 @@
+import type { Clock } from "../system/deps.ts";
+import type { Exchange, ExchangeEnd, ExchangeRequest, ExchangeSink } from "./exchange.ts";
+
+/**
+ * Opens an exchange of which the worker will see nothing: it ends as `end` says, once the call that opened it has returned.
+ */
+export function openUnsent(request: ExchangeRequest, sink: ExchangeSink, end: ExchangeEnd, clock: Clock): Exchange {
+  let hasEnded = false;
+  const finish = (how: ExchangeEnd): void => {
+    if (hasEnded) return;
+    hasEnded = true;
+    // A source that fails while it is given up has nobody left to tell.
+    if (request.body instanceof ReadableStream) request.body.cancel(how.kind).catch(() => {});
+    sink.onEnd(how);
+    sink.onSettled();
+  };
+  queueMicrotask(() => finish(end));
+  return {
+    consumed: () => {},
+    cancel: () => finish({ kind: "canceled" }),
+    lastProgressAt: clock.elapsed(),
+    isWaitingForUs: false,
+  };
+}

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { fileURLToPath } from "node:url";
 import type { Browser, Page } from "playwright-core";
-import { launchBrowser, openPage, signIn, type Watched } from "../support/browser.ts";
+import { launchBrowser, openPage, painted, signIn, type Watched } from "../support/browser.ts";
 import { TestServer } from "../support/test-server.ts";
 
 setDefaultTimeout(60_000);
@@ -72,7 +72,8 @@ describe("nothing keeps anybody out", () => {
     await signIn(page, server.url);
     for (const tab of TABS) {
       await page.click(`header a[href="#${tab}"]`);
-      await Bun.sleep(200);
+      await page.locator(`header a[href="#${tab}"][aria-current="page"]`).waitFor();
+      await painted(page);
       expect([tab, await page.evaluate("document.scrollingElement.scrollWidth - innerWidth")]).toEqual([tab, 0]);
     }
   });
@@ -113,10 +114,13 @@ test("nothing jumps while the page is kept up to date", async () => {
       for (const entry of entries.getEntries()) if (!entry.hadRecentInput) window.shift += entry.value;
     }).observe({ type: "layout-shift", buffered: true });
   `);
+  const workers = page.locator(".tile", { hasText: "Workers" }).locator("b").first();
+  await workers.filter({ hasText: /^2$/ }).waitFor();
   const worker = await server.worker({ worker_name: "comes and goes", max_concurrency: 1 });
-  await Bun.sleep(2200);
+  await workers.filter({ hasText: /^3$/ }).waitFor();
   worker.close();
-  await Bun.sleep(2200);
+  await workers.filter({ hasText: /^2$/ }).waitFor();
+  await painted(page);
   // A tenth is what counts as a good page.
   expect(await page.evaluate("window.shift")).toBeLessThan(0.05);
 });

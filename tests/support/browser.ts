@@ -60,6 +60,12 @@ export async function signIn(page: Page, url: string, tab = "overview"): Promise
   if (tab !== "overview") await page.click(`header a[href="#${tab}"]`);
 }
 
+/** Resolves when the browser has painted what the page has become. */
+export async function painted(page: Page): Promise<void> {
+  // The second frame begins once the first is on the screen.
+  await page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))");
+}
+
 /** Shows a part of the tab that is open: Workers, Models, Jobs, Try it. */
 export async function showPart(page: Page, tab: string, part: string): Promise<void> {
   await page.locator(`#tab-${tab} .parts button`, { hasText: part }).click();

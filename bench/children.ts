@@ -73,13 +73,17 @@ export class Children {
     };
   }
 
-  /** Starts a program of src/ and resolves with the log line that has `event`. The log goes to a file. */
+  /**
+   * Starts a program of src/ and resolves with the log line that has `event`. The log goes to a file. `directory` is the
+   * checkout to start it from; this one unless given.
+   */
   async program(
     args: readonly string[],
     env: Readonly<Record<string, string>>,
     event: string,
+    directory?: string,
   ): Promise<Child & { readonly line: Readonly<Record<string, unknown>> }> {
-    const { child, line } = await this.#logged([process.execPath, ...args], env, `"event":"${event}"`);
+    const { child, line } = await this.#logged([process.execPath, ...args], env, `"event":"${event}"`, directory);
     return { ...child, line: JSON.parse(line) };
   }
 
@@ -106,12 +110,13 @@ export class Children {
     command: readonly string[],
     env: Readonly<Record<string, string>>,
     text: string,
+    directory = join(import.meta.dir, ".."),
   ): Promise<{ readonly child: Child; readonly line: string }> {
     this.#count += 1;
     const path = join(this.directory, `${this.#count}.log`);
     const log = openSync(path, "a");
     const child = Bun.spawn([...command], {
-      cwd: join(import.meta.dir, ".."),
+      cwd: directory,
       env: childEnv(env),
       stdio: ["ignore", log, log],
     });

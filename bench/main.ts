@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import { measureAudio } from "./audio.ts";
 import { Children } from "./children.ts";
+import { measureAgainst } from "./compare.ts";
 import { measureEmbeddings } from "./embeddings.ts";
 import { measureFleet } from "./fleet.ts";
 import { measureMcp } from "./mcp.ts";
@@ -38,19 +39,24 @@ const ALL_PARTS: ReadonlyMap<string, Part> = new Map([...PARTS, ...LONG_PARTS]);
 const LIMIT_MS = 40 * 60_000;
 
 async function main(args: readonly string[]): Promise<number> {
-  const names = args.filter((arg) => arg !== "--quick");
-  const unknown = names.filter((name) => !ALL_PARTS.has(name));
+  const { names, other } = parseArgs(args);
+  if (other !== undefined) names.push(COMPARISON);
+  const unknown = names.filter((name) => !ALL_PARTS.has(name) && name !== COMPARISON);
   if (unknown.length > 0 || process.platform !== "linux") {
     const what =
       unknown.length > 0
         ? `There is no ${unknown.join(", ")}.`
         : "The benchmarks read /proc, so they run on Linux only.";
-    console.error(`${what}\nusage: bun run bench [--quick] [${[...ALL_PARTS.keys()].join("|")} …]`);
+    console.error(
+      `${what}\nusage: bun run bench [--quick] [${[...ALL_PARTS.keys()].join("|")} …]\n` +
+        "       bun run bench [--quick] --against <directory of another checkout>",
+    );
     return 2;
   }
   const results: PartResult[] = [];
   let failed = 0;
-  for (const [name, part] of names.length === 0 ? PARTS : ALL_PARTS) {
+  const compare: Part = (children, isQuick) => measureAgainst(children, isQuick, other ?? "");
+  for (const [name, part] of names.length === 0 ? PARTS : [...ALL_PARTS, [COMPARISON, compare] as const]) {
     if (stop.signal.aborted || (names.length > 0 && !names.includes(name))) continue;
     console.error(`${name} …`);
     const children = new Children();
@@ -65,9 +71,21 @@ async function main(args: readonly string[]): Promise<number> {
   }
   if (results.length === 0) return 1;
   console.log(`Bun ${Bun.version}, ${availableParallelism()} cores.\n`);
-  console.log(`${renderGoals(results.flatMap((result) => result.goals))}\n`);
+  const goals = results.flatMap((result) => result.goals);
+  if (goals.length > 0) console.log(`${renderGoals(goals)}\n`);
   for (const { report } of results) console.log(`${renderReport(report)}\n`);
   return failed > 0 ? 1 : 0;
+}
+
+/** The name of the part that `--against` asks for. */
+const COMPARISON = "comparison";
+
+function parseArgs(args: readonly string[]): { readonly names: string[]; readonly other: string | undefined } {
+  const at = args.indexOf("--against");
+  const other = at < 0 ? undefined : args[at + 1];
+  const names = args.filter((arg, index) => arg !== "--quick" && (at < 0 || (index !== at && index !== at + 1)));
+  if (at >= 0 && other === undefined) names.push("--against");
+  return { names, other };
 }
 
 const stop = new AbortController();

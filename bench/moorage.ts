@@ -15,11 +15,13 @@ export interface MoorageServer extends Child {
 export async function startServer(
   children: Children,
   env: Readonly<Record<string, string>> = {},
+  directory?: string,
 ): Promise<MoorageServer> {
   const started = await children.program(
     ["src/main.ts"],
     { PORT: "0", HOST: "127.0.0.1", API_KEY, CLIENT_KEY, LOG_FORMAT: "json", ...env },
     "server.started",
+    directory,
   );
   const url = String(started.line["url"]);
   return {
@@ -41,9 +43,15 @@ export function startWorker(
   backend: Helper,
   id: string,
   flags: readonly string[] = [],
+  directory?: string,
 ): Promise<Child> {
   const args = ["src/worker/main.ts", kind, "--server", server.url, "--backend", `${backend.greeting.url}/v1`];
-  return children.program([...args, "--id", id, ...flags], { CLIENT_KEY, LOG_FORMAT: "json" }, "link.opened");
+  return children.program(
+    [...args, "--id", id, ...flags],
+    { CLIENT_KEY, LOG_FORMAT: "json" },
+    "link.opened",
+    directory,
+  );
 }
 
 /** Runs `work` and returns its result with the CPU time that a process used meanwhile, in microseconds. */

@@ -84,10 +84,9 @@ module.exports = {
       from: { path: "^src/", pathNot: "^src/(app\\.ts$|tunnel/)" },
       to: { path: "^src/tunnel/(endpoint|local-sessions|sockets)\\.ts$" },
     },
-    reaches("answering-reach", "The answering end knows the wire.", "^src/answering/", [
+    reaches("answering-reach", "The answering end knows the wire, and no worker.", "^src/answering/", [
       ...SHARED,
       "^src/wire/",
-      "^src/worker/backend\\.ts$",
     ]),
     reaches("pool-reach", "The pool knows sessions, and no HTTP, endpoint, configuration or metrics.", "^src/pool/", [
       ...SHARED,

@@ -96,7 +96,7 @@ export function serverText(version: string): ProgramText {
 /** Reads, checks and freezes everything, or says all that is wrong. Pure but for `readFile`. */
 export function loadConfig(sources: ConfigSources): Loaded<Config> {
   const read = readSettings(serverTable(sources.knownPlugins), sources, serverText(sources.version));
-  if (read.kind === "say") return read;
+  if (read.kind === "print") return read;
   const strays = read.positionals.filter((each) => !each.isDoubtful);
   const faults = [
     ...read.faults,
@@ -110,7 +110,7 @@ export function loadConfig(sources: ConfigSources): Loaded<Config> {
     ? `${metrics.host.includes(":") ? `[${metrics.host}]` : metrics.host}:${metrics.port}`
     : "";
   return {
-    kind: "say",
+    kind: "print",
     text: read.print({
       host: address,
       serverId,

@@ -25,7 +25,7 @@ export function runServer(argv: readonly string[]): void {
     knownPlugins: KNOWN_PLUGINS,
     isTerminal: process.stdout.isTTY === true,
   });
-  if (loaded.kind === "say") {
+  if (loaded.kind === "print") {
     process.stdout.write(`${loaded.text}\n`);
     process.exit(0);
   }

@@ -1,29 +1,31 @@
 import type { Clock, Log } from "../system/deps.ts";
 import { encodeReset, type Frame, type RequestHead } from "../wire/frame.ts";
-import { type ExchangeOutcome, type Wire, WorkerExchange } from "./exchange.ts";
-import type { Backend } from "./opening.ts";
+import { AnsweringExchange, type ExchangeOutcome, type FrameOutlet } from "./answering-exchange.ts";
+import type { Backend, Failure } from "./opening.ts";
 
 export interface ExchangesOptions {
-  readonly wire: Wire;
+  readonly outlet: FrameOutlet;
   readonly window: number;
   readonly backend: Backend;
+  /** Says what an error of `Opening.ask`, or of an answer's body, means on the wire. */
+  readonly toFailure: (error: unknown) => Failure;
   readonly clock: Clock;
   readonly log: Log;
   readonly maxConcurrency: number;
   readonly requestTimeoutMs: number;
-  /** A job failed because the backend cannot be reached. */
+  /** Called when a job failed because the backend cannot be reached. */
   readonly onUnreachable: () => void;
-  /** The last running exchange has ended. */
+  /** Called when the last running exchange has ended. */
   readonly onIdle: () => void;
 }
 
-/** The server counts the slots; this many times over, it has lost count and would bring the backend down. */
+/** The server counts the slots. At this many times the declared number it has lost count and would bring the backend down. */
 const SAFETY_FACTOR = 4;
 
-/** The exchanges of one link, by id: routes frames to them. */
+/** The exchanges of one link by their ids: routes frames to them. */
 export class Exchanges {
   readonly #options: ExchangesOptions;
-  readonly #running = new Map<number, WorkerExchange>();
+  readonly #running = new Map<number, AnsweringExchange>();
   #highestId = 0;
   #isDraining = false;
 
@@ -35,7 +37,7 @@ export class Exchanges {
     return this.#running.size;
   }
 
-  /** From now on new exchanges are refused; what runs goes on. */
+  /** Refuses new exchanges from now on; those that run continue. */
   drain(): void {
     this.#isDraining = true;
   }
@@ -43,7 +45,7 @@ export class Exchanges {
   /** Handles one frame. Returns what the server did against the protocol, for the close reason; undefined where all is well. */
   handle(frame: Frame): string | undefined {
     if (frame.type === "request") {
-      // Ids only grow and are never used twice: that is how late frames are told from invented ones.
+      // Ids only grow and are never reused, which tells late frames from invented ones.
       if (frame.id <= this.#highestId) return `request with id ${frame.id}, which is not new`;
       this.#highestId = frame.id;
       this.#open(frame.id, frame.head, frame.body, frame.end);
@@ -51,7 +53,7 @@ export class Exchanges {
     }
     if (frame.type === "response" || frame.type === "response_data") return `a server sent ${frame.type}`;
     if (frame.id > this.#highestId || frame.id === 0) return `frame for exchange ${frame.id}, which was never opened`;
-    // Undefined when it has just ended and the frame was under way.
+    // Undefined when the exchange has just ended and the frame was already on its way.
     const exchange = this.#running.get(frame.id);
     if (frame.type === "request_data") exchange?.handleData(frame.body, frame.end);
     else if (frame.type === "credit") exchange?.handleCredit(frame.bytes);
@@ -59,35 +61,36 @@ export class Exchanges {
     return undefined;
   }
 
-  /** The socket takes more again. */
+  /** Continues the answers that waited for the socket to drain. */
   resume(): void {
     for (const exchange of [...this.#running.values()]) {
-      if (!this.#options.wire.hasRoom()) return;
+      if (!this.#options.outlet.hasRoom()) return;
       exchange.resume();
     }
   }
 
-  /** The link is gone. */
+  /** Ends every exchange because the link is gone. */
   handleLost(): void {
     for (const exchange of [...this.#running.values()]) exchange.handleLost();
   }
 
-  /** The worker stops without waiting any longer. */
+  /** Ends every exchange because this end stops without waiting any longer. */
   breakOff(message: string): void {
-    for (const exchange of [...this.#running.values()]) exchange.breakOff("draining", message);
+    for (const exchange of [...this.#running.values()]) exchange.breakOff({ code: "draining", message });
   }
 
   #open(id: number, head: RequestHead, body: Uint8Array, end: boolean): void {
-    const { wire, window, backend, clock, maxConcurrency, requestTimeoutMs } = this.#options;
-    if (this.#isDraining) return wire.send(encodeReset(id, "draining", "the worker takes no more jobs"));
+    const { outlet, window, backend, toFailure, clock, maxConcurrency, requestTimeoutMs } = this.#options;
+    if (this.#isDraining) return outlet.send(encodeReset(id, "draining", "the worker takes no more jobs"));
     if (this.#running.size >= SAFETY_FACTOR * maxConcurrency) {
-      return wire.send(encodeReset(id, "internal", `more than ${SAFETY_FACTOR} times the declared jobs at once`));
+      return outlet.send(encodeReset(id, "internal", `more than ${SAFETY_FACTOR} times the declared jobs at once`));
     }
-    const exchange = new WorkerExchange({
+    const exchange = new AnsweringExchange({
       id,
-      wire,
+      outlet,
       window,
       backend,
+      toFailure,
       clock,
       requestTimeoutMs,
       onEnded: (outcome) => this.#handleEnded(id, head, outcome),
@@ -107,7 +110,7 @@ export class Exchanges {
       reason: message,
       elapsed_ms: Math.round(elapsedMs),
     };
-    // A path may hold what a client wrote, so it is not logged; the request id names the job on both sides.
+    // The path may contain what a client wrote, so it is not logged. The request id names the job on both sides.
     if (kind === "broken") this.#options.log.warn("job.ended", fields);
     else this.#options.log.debug("job.ended", fields);
     if (code === "upstream_unreachable") this.#options.onUnreachable();
@@ -115,7 +118,7 @@ export class Exchanges {
   }
 }
 
-/** The id that the server gave the job, as long as it looks like one. */
+/** Returns the id that the server gave the job; undefined for anything that does not look like one. */
 function requestId(head: RequestHead): string | undefined {
   const value = head.headers.find(([name]) => name.toLowerCase() === "x-request-id")?.[1];
   return value !== undefined && /^[\w.-]{1,128}$/.test(value) ? value : undefined;

@@ -1,18 +1,40 @@
 import type { HeaderPairs, RequestHead, ResetCode } from "../wire/frame.ts";
 
+/** A body that has not arrived yet. It is taken at most once, as a whole or as a stream. A fetch `Response` is one. */
+export interface ArrivingBody {
+  /** Reads all of it. Cheaper than the stream for a body that is known to be small. */
+  bytes(): Promise<Uint8Array>;
+  /** The body as a stream; null for none. */
+  readonly body: ReadableStream<Uint8Array> | null;
+}
+
+/** A backend's answer, as it will travel on the wire. */
+export interface Answer {
+  readonly status: number;
+  /** MUST be pairs that a frame can carry (`isHeaderPairs`), without headers that belong to one hop. */
+  readonly headers: HeaderPairs;
+  readonly body: Uint8Array | ArrivingBody;
+}
+
+/** Why a job failed. The message is for people and MUST NOT name an address, a key or a header. */
+export interface Failure {
+  readonly code: ResetCode;
+  readonly message: string;
+}
+
 /** What becomes of a job, decided from its head alone. */
 export type Opening =
   | {
       readonly kind: "ask";
-      /** Asks the backend. `body` is undefined for none; a stream is read as fast as the backend takes it. */
-      readonly ask: (
-        body: Uint8Array | ReadableStream<Uint8Array> | undefined,
-        signal: AbortSignal,
-      ) => Promise<Response>;
-      /** Its answer may be silent for as long as it likes once it has begun: an event stream that listens. */
+      /**
+       * Asks the backend. `body` is undefined for none; a stream is read as fast as the backend takes it. Rejects when
+       * there is no answer; `ExchangesOptions.toFailure` says what the error means.
+       */
+      readonly ask: (body: Uint8Array | ReadableStream<Uint8Array> | undefined, signal: AbortSignal) => Promise<Answer>;
+      /** Whether the answer, once begun, may be silent for any time: an event stream that only listens. */
       readonly mayFallSilent: boolean;
     }
-  /** The worker answers in the backend's place, with JSON. */
+  /** The answer is given in the backend's place, as JSON. */
   | {
       readonly kind: "answer";
       readonly status: number;
@@ -20,9 +42,9 @@ export type Opening =
       readonly body: object;
     }
   /** The exchange is broken off. */
-  | { readonly kind: "refuse"; readonly code: ResetCode; readonly message: string };
+  | ({ readonly kind: "refuse" } & Failure);
 
-/** Whatever serves a worker's jobs. */
+/** The program that serves an answering end's jobs. */
 export interface Backend {
   open(head: RequestHead): Opening;
 }

@@ -1,15 +1,15 @@
 import { ReceiveCredit } from "../wire/credit.ts";
 
 export interface UploadOptions {
-  /** Bytes that the server may send before its first grant: also the most that is held here. */
+  /** Bytes that the server may send before the first grant, which is also the most that is held here. */
   readonly window: number;
-  /** Allows the server `bytes` more. */
+  /** Allows the server to send `bytes` more. */
   readonly grant: (bytes: number) => void;
-  /** The backend has taken something. */
+  /** Called when the backend has taken a piece. */
   readonly onTaken: () => void;
 }
 
-/** A request body on its way from the server to the backend: frames in, a stream out, no more held than one window. */
+/** A request body on its way from the server to the backend: frames in, a stream out, at most one window held. */
 export class Upload {
   readonly stream: ReadableStream<Uint8Array>;
   readonly #options: UploadOptions;
@@ -27,25 +27,25 @@ export class Upload {
     this.stream = new ReadableStream<Uint8Array>(
       {
         pull: (controller) => this.#pull(controller),
-        // The backend answered or broke off without reading on: what still comes has no taker, and earns no credit.
+        // The backend answered or broke off early: later bytes have no reader and earn no credit.
         cancel: () => this.drop(),
       },
-      // Nothing is read ahead: only what the backend has really taken earns credit.
+      // Nothing is read ahead: only what the backend has actually taken earns credit.
       { highWaterMark: 0 },
     );
   }
 
-  /** Every byte has come. */
+  /** Whether every byte has arrived. */
   get isWhole(): boolean {
     return this.#isWhole;
   }
 
-  /** The backend waits for bytes that the server has not sent yet: silence is not the backend's doing. */
+  /** Whether the backend waits for bytes that the server has not sent yet; its silence is then not its own. */
   get isStarved(): boolean {
     return !this.#isWhole && !this.#isDropped && this.#pieces.length === 0;
   }
 
-  /** False when the server sent more than it was granted, or anything after the end. */
+  /** Takes bytes from the server. Returns false for more than was granted, and for anything after the end. */
   push(bytes: Uint8Array, end: boolean): boolean {
     if (this.#isWhole || !this.#credit.receive(bytes.length)) return false;
     if (bytes.length > 0 && !this.#isDropped) this.#pieces.push(bytes);
@@ -54,12 +54,13 @@ export class Upload {
     return true;
   }
 
-  /** The body will never be whole: the backend's request must not look complete. */
+  /** Breaks the stream: the body will never be whole, and the backend's request must not look complete. */
   fail(reason: string): void {
     this.#error = new Error(reason);
     this.drop();
   }
 
+  /** Discards what is held and whatever still arrives. */
   drop(): void {
     this.#isDropped = true;
     this.#pieces = [];
@@ -80,7 +81,7 @@ export class Upload {
     controller.enqueue(piece);
     this.#options.onTaken();
     const bytes = this.#credit.consume(piece.length);
-    // Credit for bytes that will not come would only cost a frame.
+    // Credit for bytes that will never arrive would only cost a frame.
     if (bytes > 0 && !this.#isWhole) this.#options.grant(bytes);
   }
 }

@@ -30,13 +30,13 @@ export function doctorText(version: string): ProgramText {
 /** Reads, checks and freezes everything, or says all that is wrong. `argv` begins after the word `doctor`. */
 export function loadDoctorSettings(sources: DoctorSources): Loaded<DoctorSettings> {
   const read = readSettings(doctorTable(), sources, doctorText(sources.version));
-  if (read.kind === "say") return read;
+  if (read.kind === "print") return read;
   // Told by its place: it may be the stray half of a key.
   const stray = read.positionals
     .filter(({ isDoubtful }) => !isDoubtful)
     .map(({ place }) => `argument ${place}: the doctor takes flags only, such as --server https://moorage.example.com`);
   const faults = [...read.faults, ...stray];
   if (faults.length > 0 || !read.values) return { kind: "faults", faults };
-  if (read.print) return { kind: "say", text: read.print({}) };
+  if (read.print) return { kind: "print", text: read.print({}) };
   return { kind: "ready", config: deepFreeze({ ...read.values }) };
 }

@@ -21,7 +21,7 @@ const EXIT_TO_MEND = 1;
 /** The doctor as a program: `sources.argv` begins after its name. Resolves to the exit code. */
 export async function runDoctor(sources: Omit<DoctorSources, "version">, { out, err }: Streams): Promise<number> {
   const loaded = loadDoctorSettings({ ...sources, version: VERSION });
-  if (loaded.kind === "say") {
+  if (loaded.kind === "print") {
     out(`${loaded.text}\n`);
     return EXIT_SOUND;
   }

@@ -1,5 +1,6 @@
 import type { Backend } from "../answering/opening.ts";
 import type { Clock, Log } from "../system/deps.ts";
+import { toAnswer } from "../worker/backend.ts";
 import { createLoadSampler } from "../worker/host.ts";
 import { WorkerLink } from "../worker/link.ts";
 import type { LinkEnd } from "../worker/retry.ts";
@@ -107,7 +108,8 @@ export class TemporaryWorker {
           const bytes = await toBytes(body);
           const token = /^\{"user":"([\w-]{1,64})"/.exec(Buffer.from(bytes.subarray(0, 100)).toString())?.[1];
           const job = this.#jobs.get(token ?? "");
-          return job ? job(bytes, signal) : Response.json({ error: { message: "Only for checks." } }, { status: 404 });
+          const strange = (): Response => Response.json({ error: { message: "Only for checks." } }, { status: 404 });
+          return toAnswer(await (job ?? strange)(bytes, signal));
         },
         mayFallSilent: false,
       }),

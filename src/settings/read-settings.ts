@@ -14,10 +14,10 @@ export interface Sources {
   readonly readFile: (path: string) => string;
 }
 
-/** How loading settings ends. `say` is printed and the process exits 0; with `faults` it exits 78. */
+/** How loading settings ends. With `print` the text is printed and the process exits 0; with `faults` it exits 78. */
 export type Loaded<T> =
   | { readonly kind: "ready"; readonly config: T }
-  | { readonly kind: "say"; readonly text: string }
+  | { readonly kind: "print"; readonly text: string }
   | { readonly kind: "faults"; readonly faults: readonly string[] };
 
 /** EX_CONFIG of sysexits.h: the process was not started because its configuration is wrong. */
@@ -49,11 +49,11 @@ export function readSettings<S extends Table>(
   table: S,
   sources: Sources,
   program: ProgramText,
-): Read<S> | { readonly kind: "say"; readonly text: string } {
+): Read<S> | { readonly kind: "print"; readonly text: string } {
   const everything: Table = { configFile: CONFIG_FILE, ...table };
   const flags = readFlags(everything, sources.argv);
-  if (flags.requests.has("help")) return { kind: "say", text: helpText(program, everything) };
-  if (flags.requests.has("version")) return { kind: "say", text: `${program.name} ${program.version}` };
+  if (flags.requests.has("help")) return { kind: "print", text: helpText(program, everything) };
+  if (flags.requests.has("version")) return { kind: "print", text: `${program.name} ${program.version}` };
 
   const environment = readEnvironment(everything, sources.env);
   const file = readFileSource(table, flags.given.get("configFile") ?? environment.given.get("configFile"), sources);

@@ -68,7 +68,7 @@ export function workerText(version: string, knownKinds: readonly string[]): Prog
 export function loadWorkerSettings(sources: WorkerSources): Loaded<WorkerSettings> {
   const text = workerText(sources.version, sources.knownKinds);
   const read = readSettings(workerTable(sources.hostname), sources, text);
-  if (read.kind === "say") return read;
+  if (read.kind === "print") return read;
   const named = readKinds(read.positionals, sources.knownKinds);
   // A command line with a mistake in it may hold a kind that could not be recognised.
   const isMissing = named.kinds.length === 0 && named.faults.length === 0 && !read.print;
@@ -84,7 +84,7 @@ export function loadWorkerSettings(sources: WorkerSources): Loaded<WorkerSetting
   const logFormat = read.values.logFormat ?? (sources.isTerminal ? "pretty" : "json");
   const config = deepFreeze({ ...read.values, kinds: named.kinds, relays: relays.servers, logFormat });
   if (!read.print) return { kind: "ready", config };
-  return { kind: "say", text: read.print({ server: config.server, name: config.name, logFormat }) };
+  return { kind: "print", text: read.print({ server: config.server, name: config.name, logFormat }) };
 }
 
 interface KindReading {

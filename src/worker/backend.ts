@@ -1,4 +1,5 @@
-import { type HeaderPairs, isHeaderPairs, type RequestHead, type ResetCode } from "../wire/frame.ts";
+import type { Answer, Failure } from "../answering/opening.ts";
+import { type HeaderPairs, isHeaderPairs, type RequestHead } from "../wire/frame.ts";
 import { connectionNames, connectionNamesIn, HOP_BY_HOP } from "../wire/hop-by-hop.ts";
 import type { PathMap } from "./route.ts";
 
@@ -77,6 +78,16 @@ function statedLength(pairs: HeaderPairs): string | undefined {
   return values.length === 1 && /^\d{1,15}$/.test(values[0] ?? "") ? values[0] : undefined;
 }
 
+/** Returns a fetched answer in the wire's words. Its body is left unread. */
+export function toAnswer(response: Response): Answer {
+  return { status: response.status, headers: toHeaderPairs(response.headers), body: response };
+}
+
+/** Ends an answer whose body nobody wants. */
+export async function discardAnswer({ body }: Answer): Promise<void> {
+  if (!(body instanceof Uint8Array)) await body.body?.cancel();
+}
+
 /** The backend's headers as the server gets them. One that no frame may carry is left out: it must not cost the link. */
 export function toHeaderPairs(headers: Headers): HeaderPairs {
   const pairs: [string, string][] = [];
@@ -94,7 +105,7 @@ const NO_CONNECTION =
   /^(?:ConnectionRefused|FailedToOpenSocket|ECONNREFUSED|ENOTFOUND|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|EAI_\w+|ENOENT|DNS\w*|ERR_TLS\w*|ERR_SSL\w*|\w*CERT\w*|UNABLE_TO_\w+)$/;
 
 /** Why a call failed, for RESET and for the log: a code of the system, never an address or a header. */
-export function toFailure(error: unknown): { readonly code: ResetCode; readonly message: string } {
+export function toFailure(error: unknown): Failure {
   const cause = errorCode(error);
   // Without a code of the system there was no network in it: a body on a GET, for one.
   if (/^(?:TypeError|ERR_INVALID_\w+)$/.test(cause))

@@ -4,15 +4,16 @@ import { CLOSES, type Close, closeWith } from "../wire/closes.ts";
 import { decodeFrame } from "../wire/frame.ts";
 import { NATIVE_PROTOCOL } from "../wire/protocol.ts";
 import { parseServerMessage, type Registered } from "../wire/server-messages.ts";
+import { toFailure } from "./backend.ts";
 import type { HostLoad } from "./host.ts";
-import { Outbox } from "./outbox.ts";
 import type { LinkEnd } from "./retry.ts";
+import { SendQueue } from "./send-queue.ts";
 
 export interface LinkOptions {
   readonly url: string;
   /** The first message. Made when the socket is open, so that it says what is true then. */
   readonly register: () => object;
-  readonly jobs: Omit<ExchangesOptions, "wire" | "window" | "onIdle" | "clock" | "log">;
+  readonly jobs: Pick<ExchangesOptions, "backend" | "maxConcurrency" | "requestTimeoutMs" | "onUnreachable">;
   readonly load: () => HostLoad;
   readonly clock: Clock;
   readonly log: Log;
@@ -34,7 +35,7 @@ const FLUSH_MS = 2000;
 export class WorkerLink {
   readonly #options: LinkOptions;
   readonly #socket: WebSocket;
-  readonly #outbox: Outbox;
+  readonly #queue: SendQueue;
   readonly #timers = new Set<CancelTimer>();
   #exchanges: Exchanges | undefined;
   #cancelDeadline: CancelTimer;
@@ -52,7 +53,7 @@ export class WorkerLink {
     const init = { protocols: [NATIVE_PROTOCOL], perMessageDeflate: false } as unknown as string[];
     const socket = new WebSocket(options.url, init);
     this.#socket = socket;
-    this.#outbox = new Outbox(socket, options.clock, () => this.#exchanges?.resume());
+    this.#queue = new SendQueue(socket, options.clock, () => this.#exchanges?.resume());
     this.#cancelDeadline = this.#expect("the server did not answer");
     socket.onopen = () => this.#handleOpen();
     socket.onmessage = ({ data }: MessageEvent<string | Buffer>) => this.#handleMessage(data);
@@ -80,7 +81,7 @@ export class WorkerLink {
 
   /** A control message; dropped while the link is not registered. */
   sendControl(message: object): void {
-    if (this.isRegistered) this.#outbox.send(JSON.stringify(message));
+    if (this.isRegistered) this.#queue.send(JSON.stringify(message));
   }
 
   /** Takes no more jobs, and closes with 1000 `drained` when those that run have ended. */
@@ -105,9 +106,9 @@ export class WorkerLink {
     if (this.#socket.readyState !== WebSocket.OPEN) return this.#terminate(close);
     // The peer may be gone and never answer the close frame.
     this.#after(FLUSH_MS, () => this.#terminate(close));
-    if (this.#outbox.queuedBytes === 0) return this.#socket.close(close.code, close.reason);
+    if (this.#queue.queuedBytes === 0) return this.#socket.close(close.code, close.reason);
     this.#every(10, () => {
-      if (this.#outbox.queuedBytes === 0) this.#socket.close(close.code, close.reason);
+      if (this.#queue.queuedBytes === 0) this.#socket.close(close.code, close.reason);
     });
   }
 
@@ -118,7 +119,7 @@ export class WorkerLink {
     }
     this.#cancelDeadline = this.#expect("the server did not answer the registration");
     this.#lastHeardAt = this.#options.clock.elapsed();
-    this.#outbox.send(JSON.stringify(this.#options.register()));
+    this.#queue.send(JSON.stringify(this.#options.register()));
   }
 
   #handleMessage(data: string | Buffer): void {
@@ -160,7 +161,8 @@ export class WorkerLink {
     this.#registeredAt = clock.elapsed();
     this.#exchanges = new Exchanges({
       ...jobs,
-      wire: { hasRoom: () => this.#outbox.hasRoom, send: (frame) => this.#send(frame) },
+      outlet: { hasRoom: () => this.#queue.hasRoom, send: (frame) => this.#send(frame) },
+      toFailure,
       window: registered.window,
       clock,
       log,
@@ -183,7 +185,7 @@ export class WorkerLink {
   }
 
   #send(frame: Uint8Array): void {
-    if (!this.#ended) this.#outbox.send(frame);
+    if (!this.#ended) this.#queue.send(frame);
   }
 
   #checkLife(intervalMs: number): void {
@@ -217,7 +219,7 @@ export class WorkerLink {
     if (this.#ended) return;
     this.#ended = true;
     for (const cancel of this.#timers) cancel();
-    this.#outbox.close();
+    this.#queue.close();
     this.#exchanges?.handleLost();
     const registeredMs =
       this.#registeredAt === undefined ? undefined : this.#options.clock.elapsed() - this.#registeredAt;

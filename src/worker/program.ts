@@ -27,7 +27,7 @@ export function runWorker(argv: readonly string[]): void {
     hostname: hostname(),
     isTerminal: process.stdout.isTTY === true,
   });
-  if (loaded.kind === "say") {
+  if (loaded.kind === "print") {
     process.stdout.write(`${loaded.text}\n`);
     process.exit(0);
   }

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Answer } from "../../src/answering/opening.ts";
 import { systemClock } from "../../src/system/clock.ts";
 import type { Clock } from "../../src/system/deps.ts";
 import { systemIds } from "../../src/system/ids.ts";
@@ -65,7 +66,15 @@ export async function ask(
   });
   if (opening.kind !== "ask") throw new Error("the bridge did not take the request");
   const body = typeof message === "string" ? message : JSON.stringify(message);
-  return opening.ask(message === undefined ? undefined : new TextEncoder().encode(body), signal);
+  const answer = await opening.ask(message === undefined ? undefined : new TextEncoder().encode(body), signal);
+  return toResponse(answer);
+}
+
+/** The answer as a client's fetch would give it. */
+function toResponse({ status, headers, body }: Answer): Response {
+  const init = { status, headers: headers.map(([name, value]): [string, string] => [name, value]) };
+  // A view on plain memory, which is what the bridge makes.
+  return new Response(body instanceof Uint8Array ? (body as Uint8Array<ArrayBuffer>) : body.body, init);
 }
 
 /** A message of the era of sessions, within `session`. */

@@ -1,10 +1,11 @@
 import { Exchanges } from "../../src/answering/exchanges.ts";
-import type { Opening } from "../../src/answering/opening.ts";
+import type { Answer, Opening } from "../../src/answering/opening.ts";
 import { silentLog } from "../../src/system/log.ts";
 import type { Exchange, ExchangeRequest } from "../../src/tunnel/exchange.ts";
 import { createNativeDialect } from "../../src/tunnel/native.ts";
 import { WorkerSession } from "../../src/tunnel/session.ts";
 import { decodeFrame, type Frame } from "../../src/wire/frame.ts";
+import { toFailure } from "../../src/worker/backend.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { StrictSink } from "./session-rig.ts";
 
@@ -84,7 +85,7 @@ export class LinkJob {
   hasReadAll = false;
   signal: AbortSignal | undefined;
   #hasResponded = false;
-  readonly #respond = Promise.withResolvers<Response>();
+  readonly #respond = Promise.withResolvers<Answer>();
   #reader: { read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array | undefined }> } | undefined;
 
   constructor(id: number, manner: Manner, wholeBytes: number | undefined) {
@@ -132,7 +133,7 @@ export class LinkJob {
     this.#hasResponded = true;
     if (this.manner === "cannot be reached") {
       this.#respond.reject(Object.assign(new Error("refused"), { code: "ECONNREFUSED" }));
-    } else this.#respond.resolve(new Response(this.answer.stream));
+    } else this.#respond.resolve({ status: 200, headers: [], body: new Response(this.answer.stream) });
   }
 
   /** The backend reads one piece of the request, when there is one. */
@@ -215,9 +216,10 @@ export class LinkRig {
       confirmTimeoutMs: 5000,
     });
     this.worker = new Exchanges({
-      wire: { hasRoom: () => this.#hasRoomUp, send: (frame) => this.#send(this.#up, frame) },
+      outlet: { hasRoom: () => this.#hasRoomUp, send: (frame) => this.#send(this.#up, frame) },
       window: LINK_WINDOW,
       backend: { open: ({ path }) => this.jobs.get(Number(path.slice(1)))?.open() ?? this.#stray() },
+      toFailure,
       clock: this.clock,
       log: silentLog,
       maxConcurrency: 99,

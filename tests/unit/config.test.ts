@@ -321,15 +321,15 @@ describe("loading", () => {
 
   test("--help names every flag, and --version the version", () => {
     const help = load({ argv: ["--help"] });
-    const text = help.kind === "say" ? help.text : "";
+    const text = help.kind === "print" ? help.text : "";
     for (const each of [CONFIG_FILE, ...Object.values(table)]) expect(text).toContain(`\n  --${each.flag} <`);
-    expect(load({ argv: ["--version"] })).toEqual({ kind: "say", text: "moorage 9.8.7" });
+    expect(load({ argv: ["--version"] })).toEqual({ kind: "print", text: "moorage 9.8.7" });
   });
 
   test("--print-config shows what is in effect, also what was worked out, and no key", () => {
     const env = { API_KEY: "hush1,hush2", CLIENT_KEY: "hush3", METRICS_PORT: "9090", PLUGINS: "*" };
     const loaded = load({ argv: ["--print-config"], env, isTerminal: true });
-    const text = loaded.kind === "say" ? loaded.text : "";
+    const text = loaded.kind === "print" ? loaded.text : "";
     expect(Bun.YAML.parse(text)).toMatchObject({
       port: 8080,
       host: "0.0.0.0",

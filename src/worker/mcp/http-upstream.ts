@@ -1,8 +1,8 @@
-import type { Backend } from "../../answering/opening.ts";
+import type { Answer, Backend } from "../../answering/opening.ts";
 import type { RequestHead } from "../../wire/frame.ts";
 import { isMcpAnswerHeader, isMcpRequestHeader } from "../../wire/mcp-headers.ts";
 import { METADATA_PATH } from "../../wire/mcp-metadata.ts";
-import { callBackend } from "../backend.ts";
+import { callBackend, toAnswer } from "../backend.ts";
 import { toBackendUrl } from "../backend-url.ts";
 import { toPublicChallenge } from "./oauth-challenge.ts";
 import { fetchMetadata } from "./oauth-metadata.ts";
@@ -21,7 +21,11 @@ export function createHttpUpstream(url: string, { oauth = false }: HttpUpstreamO
     open(head) {
       const { resource } = head;
       if (oauth && resource !== undefined && head.method === "GET" && head.path === METADATA_PATH) {
-        return { kind: "ask", ask: (_body, signal) => fetchMetadata(url, resource, signal), mayFallSilent: false };
+        return {
+          kind: "ask",
+          ask: async (_body, signal) => toAnswer(await fetchMetadata(url, resource, signal)),
+          mayFallSilent: false,
+        };
       }
       const target = toUrl(url, head.path);
       if (target === undefined || !METHODS.has(head.method)) {
@@ -51,7 +55,7 @@ async function ask(
   { url, head, isOauth }: Target,
   body: Uint8Array | ReadableStream<Uint8Array> | undefined,
   signal: AbortSignal,
-): Promise<Response> {
+): Promise<Answer> {
   const passed: RequestHead = { ...head, headers: head.headers.filter(([name]) => isPassed(name)) };
   // The caller's bearer stays with the relay, unless it was issued for the MCP server.
   const key = isOauth ? bearerOf(head) : undefined;
@@ -59,9 +63,9 @@ async function ask(
   const response = await callBackend({ url, head: passed, key, body, signal });
   const moved = toMoved(url, response);
   // Some servers answer /mcp with a redirect to /mcp/. A body that streamed is spent; its client may follow by itself.
-  if (moved === undefined || body instanceof ReadableStream) return toAnswer(response, resource);
+  if (moved === undefined || body instanceof ReadableStream) return toClientAnswer(response, resource);
   await response.body?.cancel();
-  return toAnswer(await callBackend({ url: moved, head: passed, key, body, signal }), resource);
+  return toClientAnswer(await callBackend({ url: moved, head: passed, key, body, signal }), resource);
 }
 
 function isPassed(name: string): boolean {
@@ -82,14 +86,15 @@ function toMoved(url: string, response: Response): string | undefined {
   return moved && moved.origin === new URL(url).origin ? moved.href : undefined;
 }
 
-/** `resource`: the public URL that a challenge's metadata belong to. */
-function toAnswer(response: Response, resource: string | undefined): Response {
+/** Keeps the headers that clients need. `resource` is the public URL that the metadata of a challenge belong to. */
+function toClientAnswer(response: Response, resource: string | undefined): Answer {
+  const { status, headers, body } = toAnswer(response);
   const pairs: [string, string][] = [];
-  for (const [name, value] of response.headers) {
-    // The length is for this side: it tells small answers, which travel in one frame.
+  for (const [name, value] of headers) {
+    // The length stays on this side of the link: it marks small answers, which travel in one frame.
     if (!isMcpAnswerHeader(name) && name !== "content-length") continue;
     const isChallenge = resource !== undefined && name === "www-authenticate";
     pairs.push([name, isChallenge ? toPublicChallenge(value, resource) : value]);
   }
-  return new Response(response.body, { status: response.status, headers: pairs });
+  return { status, headers: pairs, body };
 }

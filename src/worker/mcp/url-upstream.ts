@@ -1,6 +1,7 @@
 import type { Backend, Opening } from "../../answering/opening.ts";
 import type { Deps } from "../../system/deps.ts";
 import type { RequestHead } from "../../wire/frame.ts";
+import { discardAnswer } from "../backend.ts";
 import { createSseBridge } from "./bridge/sse-bridge.ts";
 import { createHttpUpstream } from "./http-upstream.ts";
 import type { McpTransport } from "./mcp-server.ts";
@@ -54,17 +55,17 @@ class GuessedUpstream implements Upstream {
     return {
       ...opening,
       ask: async (body, signal) => {
-        const response = await opening.ask(body, signal);
-        if (response.ok) this.#guess = "http";
-        // A body that streamed is spent; the next request will be asked about.
-        if (!UNKNOWN_STATUSES.has(response.status) || body instanceof ReadableStream) return response;
+        const answer = await opening.ask(body, signal);
+        if (answer.status >= 200 && answer.status < 300) this.#guess = "http";
+        // A body that streamed is spent, so the next request will decide.
+        if (!UNKNOWN_STATUSES.has(answer.status) || body instanceof ReadableStream) return answer;
         const isSse = await this.#speaksSse();
-        // Who gave no answer is asked again with the next request.
+        // A server that gave no answer is asked again with the next request.
         if (isSse !== undefined) this.#guess = isSse ? "sse" : "http";
-        if (!isSse) return response;
-        await response.body?.cancel();
+        if (!isSse) return answer;
+        await discardAnswer(answer);
         const again = this.#bridge.open(head);
-        return again.kind === "ask" ? again.ask(body, signal) : response;
+        return again.kind === "ask" ? again.ask(body, signal) : answer;
       },
     };
   }

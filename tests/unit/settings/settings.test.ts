@@ -51,7 +51,7 @@ function valuesOf(argv: readonly string[], env: Sources["env"] = {}, yaml = "") 
 
 function textOf(argv: readonly string[], env: Sources["env"] = {}, yaml = ""): string {
   const result = read(argv, env, yaml);
-  return result.kind === "say" ? result.text : (result.print?.({}) ?? "");
+  return result.kind === "print" ? result.text : (result.print?.({}) ?? "");
 }
 
 describe("units", () => {
@@ -335,10 +335,10 @@ describe("texts", () => {
     };
     const sources = { env: { CONFIG_FILE: "/s.yaml" }, readFile };
     expect(readSettings(table, { argv: ["--version"], ...sources }, program)).toEqual({
-      kind: "say",
+      kind: "print",
       text: "sample 1.2.3",
     });
-    expect(readSettings(table, { argv: ["--help"], ...sources }, program).kind).toBe("say");
+    expect(readSettings(table, { argv: ["--help"], ...sources }, program).kind).toBe("print");
   });
 
   test("a request that is given a value is told", () => {

@@ -220,16 +220,16 @@ describe("server URL", () => {
 describe("texts", () => {
   test("--help names every flag and kind, without a kind being given", () => {
     const help = load({ argv: ["--help"] });
-    const text = help.kind === "say" ? help.text : "";
+    const text = help.kind === "print" ? help.text : "";
     for (const each of [CONFIG_FILE, ...Object.values(table)]) expect(text).toContain(`\n  --${each.flag} <`);
     expect(text).toContain("moorage worker llm|asr|mcp");
-    expect(load({ argv: ["--version"] })).toEqual({ kind: "say", text: "moorage worker 9.8.7" });
+    expect(load({ argv: ["--version"] })).toEqual({ kind: "print", text: "moorage worker 9.8.7" });
   });
 
   test("--print-config shows what is in effect and no key", () => {
     const env = { CLIENT_KEY: "hush1", COMPLETION_API_KEY: "hush2", SERVER_URL: "hub.example" };
     const loaded = load({ argv: ["--print-config"], env });
-    const text = loaded.kind === "say" ? loaded.text : "";
+    const text = loaded.kind === "print" ? loaded.text : "";
     expect(Bun.YAML.parse(text)).toMatchObject({
       server_url: "wss://hub.example",
       client_name: "box",

@@ -3,6 +3,7 @@ import type { Backend } from "../../../answering/opening.ts";
 import type { Deps } from "../../../system/deps.ts";
 import type { RequestHead } from "../../../wire/frame.ts";
 import { isMcpRequestHeader } from "../../../wire/mcp-headers.ts";
+import { toAnswer } from "../../backend.ts";
 import { isTooDeep } from "./depth.ts";
 import { MAX_MESSAGE_BYTES, type OpenPeer } from "./peer.ts";
 import { errorResponse, RPC } from "./rpc-error.ts";
@@ -46,7 +47,7 @@ export function createBridge({ openPeer, maybeStateless, deps }: BridgeOptions):
     },
     open: (head) => ({
       kind: "ask",
-      ask: (body, signal) => handle(toRequest(head, body, signal)),
+      ask: async (body, signal) => toAnswer(await handle(toRequest(head, body, signal))),
       mayFallSilent: true,
     }),
     async close() {

@@ -1,7 +1,7 @@
 import type { CancelTimer, Clock } from "../system/deps.ts";
 
-/** The part of a WebSocket that an outbox needs. */
-export interface OutboxSocket {
+/** The part of a WebSocket that a queue needs. */
+export interface QueueSocket {
   readonly bufferedAmount: number;
   send(data: string | Uint8Array<ArrayBuffer>): void;
 }
@@ -14,13 +14,13 @@ const DRAINED_BYTES = 256 * 1024;
 const POLL_MS = 5;
 
 /** What goes out on a link: takes everything, and says when it has enough. */
-export class Outbox {
-  readonly #socket: OutboxSocket;
+export class SendQueue {
+  readonly #socket: QueueSocket;
   readonly #clock: Clock;
   readonly #onDrained: () => void;
   #cancelPoll: CancelTimer | undefined;
 
-  constructor(socket: OutboxSocket, clock: Clock, onDrained: () => void) {
+  constructor(socket: QueueSocket, clock: Clock, onDrained: () => void) {
     this.#socket = socket;
     this.#clock = clock;
     this.#onDrained = onDrained;

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import type { CancelTimer, Clock } from "../../../src/system/deps.ts";
-import { Outbox } from "../../../src/worker/outbox.ts";
+import { SendQueue } from "../../../src/worker/send-queue.ts";
 
 class FakeSocket {
   bufferedAmount = 0;
@@ -28,27 +28,27 @@ test("a link has room until a mebibyte waits, and again when most of that has le
   const socket = new FakeSocket();
   const clock = new Ticker();
   let drained = 0;
-  const outbox = new Outbox(socket, clock, () => {
+  const queue = new SendQueue(socket, clock, () => {
     drained += 1;
   });
-  outbox.send(new Uint8Array(1024 * 1024));
-  expect(outbox.hasRoom).toBe(true);
+  queue.send(new Uint8Array(1024 * 1024));
+  expect(queue.hasRoom).toBe(true);
   expect(clock.running.size).toBe(0);
-  outbox.send(new Uint8Array(1));
-  expect(outbox.hasRoom).toBe(false);
+  queue.send(new Uint8Array(1));
+  expect(queue.hasRoom).toBe(false);
   socket.bufferedAmount = 300 * 1024;
   clock.tick();
-  expect([outbox.hasRoom, drained]).toEqual([false, 0]);
+  expect([queue.hasRoom, drained]).toEqual([false, 0]);
   socket.bufferedAmount = 256 * 1024;
   clock.tick();
-  expect([outbox.hasRoom, drained]).toEqual([true, 1]);
+  expect([queue.hasRoom, drained]).toEqual([true, 1]);
   expect(clock.running.size).toBe(0);
 });
 
 test("a link that is closed while congested asks no more", () => {
   const clock = new Ticker();
-  const outbox = new Outbox(new FakeSocket(), clock, () => {});
-  outbox.send(new Uint8Array(2 * 1024 * 1024));
-  outbox.close();
+  const queue = new SendQueue(new FakeSocket(), clock, () => {});
+  queue.send(new Uint8Array(2 * 1024 * 1024));
+  queue.close();
   expect(clock.running.size).toBe(0);
 });

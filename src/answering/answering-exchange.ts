@@ -1,0 +1,252 @@
+import type { CancelTimer, Clock } from "../system/deps.ts";
+import { type Progress, watchSilence } from "../system/silence.ts";
+import { SendCredit } from "../wire/credit.ts";
+import {
+  bodyRoom,
+  encodeCredit,
+  encodeReset,
+  encodeResponse,
+  encodeResponseData,
+  type RequestHead,
+  type ResetCode,
+  type ResponseHead,
+} from "../wire/frame.ts";
+import { type Body, BodyPump, SLICE_BYTES } from "../wire/pump.ts";
+import type { Answer, Backend, Failure, Opening } from "./opening.ts";
+import { Upload } from "./upload.ts";
+
+/** The link under an exchange. */
+export interface FrameOutlet {
+  /** False while the socket is congested; `AnsweringExchange.resume` is called when it has drained. */
+  hasRoom(): boolean;
+  send(frame: Uint8Array): void;
+}
+
+/** How an exchange ended, seen from the answering end. `status` is the backend's, if it answered. */
+export interface ExchangeOutcome {
+  readonly kind: "complete" | "canceled" | "lost" | "broken";
+  readonly status: number | undefined;
+  readonly code: ResetCode | undefined;
+  readonly message: string | undefined;
+  readonly elapsedMs: number;
+}
+
+export interface AnsweringExchangeOptions {
+  readonly id: number;
+  readonly outlet: FrameOutlet;
+  /** Body bytes that each direction starts with. */
+  readonly window: number;
+  readonly backend: Backend;
+  /** Says what an error of `Opening.ask`, or of an answer's body, means on the wire. */
+  readonly toFailure: (error: unknown) => Failure;
+  readonly clock: Clock;
+  /** Longest silence of the backend; the asking end's own limit applies when it names a shorter one. */
+  readonly requestTimeoutMs: number;
+  /** Called once; the id may then be forgotten. */
+  readonly onEnded: (outcome: ExchangeOutcome) => void;
+}
+
+/** An answer whose length is known and not above this travels in one frame: head, body and end. */
+const SMALL_ANSWER_BYTES = 64 * 1024;
+const EMPTY = new Uint8Array(0);
+
+/** One request from the asking end and the backend's answer to it. */
+export class AnsweringExchange implements Progress {
+  readonly #options: AnsweringExchangeOptions;
+  readonly #credit: SendCredit;
+  readonly #abort = new AbortController();
+  readonly #startedAt: number;
+  #upload: Upload | undefined;
+  #pump: BodyPump | undefined;
+  /** Set once the backend has answered. */
+  #head: ResponseHead | undefined;
+  #headSent = false;
+  #ended = false;
+  #cancelWatch: CancelTimer | undefined;
+  lastProgressAt: number;
+
+  constructor(options: AnsweringExchangeOptions) {
+    this.#options = options;
+    this.#credit = new SendCredit(options.window);
+    this.#startedAt = options.clock.elapsed();
+    this.lastProgressAt = this.#startedAt;
+  }
+
+  /** Sends the request to the backend; `end` tells that `body` is all of it. Called once. */
+  start(head: RequestHead, body: Uint8Array, end: boolean): void {
+    const { backend, clock, requestTimeoutMs, toFailure } = this.#options;
+    const opening = backend.open(head);
+    if (opening.kind === "refuse") return this.breakOff(opening);
+    if (!end) this.#upload = this.#createUpload();
+    if (opening.kind === "answer") {
+      // The rest of the request has no reader.
+      this.#upload?.drop();
+      const headers = [...(opening.headers ?? []), ["content-type", "application/json"] as const];
+      return this.#respond({ status: opening.status, headers }, Buffer.from(JSON.stringify(opening.body)));
+    }
+    if (!end) this.handleData(body, false);
+    if (this.#ended) return;
+    // The asking end names its own limit, so that no backend works on an answer that nobody waits for.
+    const silenceMs = Math.min(head.timeout_ms || requestTimeoutMs, requestTimeoutMs);
+    const limits = { silenceMs, stallMs: Number.POSITIVE_INFINITY };
+    this.#cancelWatch = watchSilence(clock, this, limits, () =>
+      this.breakOff({ code: "timeout", message: `the backend was silent for ${silenceMs} ms` }),
+    );
+    const whole = body.length > 0 ? body : undefined;
+    this.#serve(opening, this.#upload?.stream ?? whole).catch((error: unknown) => this.breakOff(toFailure(error)));
+  }
+
+  #createUpload(): Upload {
+    const { id, window, outlet } = this.#options;
+    return new Upload({
+      window,
+      grant: (bytes) => outlet.send(encodeCredit(id, bytes)),
+      onTaken: () => this.#progress(),
+    });
+  }
+
+  /** Takes more of the request's body. */
+  handleData(body: Uint8Array, end: boolean): void {
+    if (!this.#upload || this.#upload.isWhole)
+      this.breakOff({ code: "protocol_error", message: "request data after the end of the request" });
+    else if (!this.#upload.push(body, end))
+      this.breakOff({ code: "flow_control", message: "more request bytes than were granted" });
+  }
+
+  handleCredit(bytes: number): void {
+    this.#credit.grant(bytes);
+    this.resume();
+  }
+
+  /** Gives up because the asking end did, and confirms it: the slot counts as taken until then. */
+  handleReset(): void {
+    if (this.#ended) return;
+    this.#giveUp("canceled by the server");
+    this.#options.outlet.send(encodeReset(this.#options.id, "canceled", "canceled"));
+    this.#end("canceled");
+  }
+
+  /** Gives up because the link is gone; nothing more is sent. */
+  handleLost(): void {
+    if (this.#ended) return;
+    this.#giveUp("the link was lost");
+    this.#end("lost");
+  }
+
+  /** Ends the exchange from this side, before its answer is complete. */
+  breakOff({ code, message }: Failure): void {
+    if (this.#ended) return;
+    this.#giveUp(message);
+    this.#options.outlet.send(encodeReset(this.#options.id, code, message));
+    this.#end("broken", { code, message });
+  }
+
+  /** Sends as much of the answer as credit and socket allow. */
+  resume(): void {
+    if (!this.#ended) this.#pump?.resume();
+  }
+
+  /** Whether this end, and not the backend, keeps the exchange waiting. */
+  get isWaitingForUs(): boolean {
+    if (this.#head) return this.#credit.left <= 0 || !this.#options.outlet.hasRoom();
+    return this.#upload?.isStarved === true;
+  }
+
+  async #serve(
+    { ask, mayFallSilent }: Extract<Opening, { readonly kind: "ask" }>,
+    body: Uint8Array | ReadableStream<Uint8Array> | undefined,
+  ): Promise<void> {
+    const answer = await ask(body, this.#abort.signal);
+    this.#progress();
+    if (this.#ended) return;
+    if (mayFallSilent) this.#cancelWatch?.();
+    const head: ResponseHead = { status: answer.status, headers: answer.headers };
+    if (head.status < 200 || head.status > 599 || bodyRoom(head) < SLICE_BYTES) {
+      return this.breakOff({
+        code: "upstream_error",
+        message: "the backend's answer has a head that no frame can carry",
+      });
+    }
+    this.#head = head;
+    const arriving = wholeBody(answer, this.#options.window);
+    const whole = arriving instanceof Promise ? await arriving : arriving;
+    if (this.#ended) return;
+    this.#respond(head, whole ?? streamOf(answer));
+    // A first chunk that is there already travels with the head; one that is not must not hold the head back.
+    if (!this.#headSent && whole === undefined) setImmediate(() => this.#sendHead());
+  }
+
+  #respond(head: ResponseHead, body: Body): void {
+    this.#head = head;
+    this.#pump = new BodyPump(body, this.#credit, {
+      hasRoom: () => this.#options.outlet.hasRoom(),
+      send: (piece, end) => this.#send(piece, end),
+      fail: (error) => {
+        const { code, message } = this.#options.toFailure(error);
+        // The backend had answered, so it was reached, whatever the socket's error is called.
+        this.breakOff({ code: code === "upstream_unreachable" ? "upstream_error" : code, message });
+      },
+    });
+    this.#pump.resume();
+  }
+
+  #sendHead(): void {
+    if (!this.#headSent && !this.#ended) this.#send(EMPTY, false);
+  }
+
+  #send(piece: Uint8Array, end: boolean): void {
+    const { id, outlet } = this.#options;
+    this.#progress();
+    if (this.#headSent || !this.#head) outlet.send(encodeResponseData(id, piece, end));
+    else {
+      this.#headSent = true;
+      outlet.send(encodeResponse(id, this.#head, piece, end));
+    }
+    if (!end) return;
+    // The backend answered without reading the whole upload, so its connection cannot be used again.
+    if (this.#upload && !this.#upload.isWhole) this.#giveUp("the answer is complete");
+    this.#end("complete");
+  }
+
+  #progress(): void {
+    this.lastProgressAt = this.#options.clock.elapsed();
+  }
+
+  #giveUp(reason: string): void {
+    this.#pump?.stop(reason);
+    this.#upload?.fail(reason);
+    this.#abort.abort();
+  }
+
+  #end(kind: ExchangeOutcome["kind"], failure?: Failure): void {
+    this.#ended = true;
+    this.#cancelWatch?.();
+    this.#options.onEnded({
+      kind,
+      status: this.#head?.status,
+      code: failure?.code,
+      message: failure?.message,
+      elapsedMs: this.#options.clock.elapsed() - this.#startedAt,
+    });
+  }
+}
+
+/** Returns the whole body where it is here already or known to be small; undefined for one to be streamed. */
+function wholeBody({ headers, body }: Answer, window: number): Uint8Array | Promise<Uint8Array> | undefined {
+  if (body instanceof Uint8Array) return body;
+  return isSmall(headers, window) ? body.bytes() : undefined;
+}
+
+function isSmall(headers: Answer["headers"], window: number): boolean {
+  let length: string | undefined;
+  for (const [name, value] of headers) {
+    const lower = name.toLowerCase();
+    if (lower === "content-length") length = value;
+    else if (lower === "content-type" && value.toLowerCase().startsWith("text/event-stream")) return false;
+  }
+  return length !== undefined && /^\d{1,6}$/.test(length) && Number(length) <= Math.min(SMALL_ANSWER_BYTES, window);
+}
+
+function streamOf({ body }: Answer): Body {
+  return body instanceof Uint8Array ? body : (body.body ?? EMPTY);
+}

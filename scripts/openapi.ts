@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createApp } from "../src/app.ts";
-import { defaultConfig } from "../src/config.ts";
 import { systemClock } from "../src/system/clock.ts";
 import { systemIds } from "../src/system/ids.ts";
 import { silentLog } from "../src/system/log.ts";
+import { defaultConfig } from "../tests/support/default-config.ts";
 
 // Lints the OpenAPI document that the server serves, by the rules in redocly.yaml. `--print` prints the document instead.
 

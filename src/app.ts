@@ -16,7 +16,8 @@ import { createNotFound, UnnormalizedPath } from "./http/not-found.ts";
 import { modelRoutes } from "./models/listing.ts";
 import { openapiRoutes } from "./openapi/routes.ts";
 import type { ModelCard, Plugin } from "./plugin/contract.ts";
-import { createPlugins } from "./plugins.ts";
+import type { PluginDefinition } from "./plugin/definition.ts";
+import { createPlugins, KNOWN_PLUGINS } from "./plugins.ts";
 import { Overview } from "./state/overview.ts";
 import { stateRoutes } from "./state/routes.ts";
 import type { Deps } from "./system/deps.ts";
@@ -38,8 +39,11 @@ export interface App {
   close(): void;
 }
 
-/** Builds the whole server from its configuration and ports. It never listens and reads nothing from its surroundings. */
-export function createApp(config: Config, deps: Deps): App {
+/**
+ * Builds the whole server from its configuration and ports. It never listens and reads nothing from its surroundings.
+ * `known` are the plugins that the configuration was loaded with.
+ */
+export function createApp(config: Config, deps: Deps, known: readonly PluginDefinition[] = KNOWN_PLUGINS): App {
   const firstBytes = new RecentTimes();
   const authFailures = new SlidingSum();
   const metrics = createMetrics(VERSION, firstBytes);
@@ -49,7 +53,7 @@ export function createApp(config: Config, deps: Deps): App {
   });
   const listener = createListener(() => elysia.server);
   const sessions = new LocalSessions(deps, config.serverId, config);
-  const plugins = createPlugins({ config, deps, auth, metrics, listener, sessions, version: VERSION });
+  const plugins = createPlugins(known, { config, deps, auth, metrics, listener, sessions, version: VERSION });
   const cors = createCors(config);
   let isDraining = false;
   const overview = new Overview({

@@ -1,10 +1,13 @@
 import { deepFreeze, type Loaded, readSettings, type Sources } from "./settings/read-settings.ts";
 import type { ProgramText } from "./settings/render.ts";
-import { serverTable } from "./settings/server-table.ts";
+import { type SettingsOwner, serverTable } from "./settings/server-table.ts";
 import type { Values } from "./settings/setting.ts";
 import type { LogFormat, LogLevel } from "./system/log.ts";
 
-/** The server's whole configuration: validated, deeply frozen, read once. `docs/configuration.md` says what each key means. */
+/**
+ * The server's configuration: validated, deeply frozen, read once. `docs/configuration.md` says what each key means. The
+ * value also holds the settings of all known plugins; only the plugin that brings a setting sees it, by its own type.
+ */
 export interface Config {
   /** 0 takes any free port. */
   readonly port: number;
@@ -30,7 +33,6 @@ export interface Config {
   /** Ids of the plugins to mount, in the server's order. */
   readonly plugins: readonly string[];
   readonly requestTimeoutMs: number;
-  readonly asrRequestTimeoutMs: number;
   /** 0: nothing waits. */
   readonly queueSize: number;
   /** 0: nothing waits. */
@@ -39,25 +41,11 @@ export interface Config {
   readonly startGraceMs: number;
   readonly keepaliveIntervalMs: number;
   readonly maxJsonBodyBytes: number;
-  readonly maxAudioBodyBytes: number;
-  readonly asrReplayBytes: number;
-  readonly transferTtlMs: number;
-  readonly transferMaxChannels: number;
-  readonly mcpMaxBodyBytes: number;
-  /** Of an answer that is no event stream. */
-  readonly mcpMaxAnswerBytes: number;
-  /** At once on one relay. */
-  readonly mcpMaxCalls: number;
-  /** At once on one relay, beside the calls. */
-  readonly mcpMaxStreams: number;
-  /** 0: nobody waits. */
-  readonly mcpRejoinTimeoutMs: number;
   /** Where uploads are held that do not fit in memory. */
   readonly spoolDirectory: string;
   /** Of all uploads together. */
   readonly spoolBytes: number;
   readonly drainTimeoutMs: number;
-  readonly llmMaxParallelEmbeddings: number;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
   readonly registerTimeoutMs: number;
@@ -77,8 +65,8 @@ export interface Config {
 
 export interface ConfigSources extends Sources {
   readonly version: string;
-  /** The ids that `PLUGINS` may name, in the order in which they are mounted. */
-  readonly knownPlugins: readonly string[];
+  /** The plugins that `PLUGINS` may name, in the order of mounting, with the settings that they bring. */
+  readonly knownPlugins: readonly SettingsOwner[];
   /** Whether the log goes to a terminal, which decides the log's default format. */
   readonly isTerminal: boolean;
 }
@@ -137,21 +125,4 @@ function toConfig(values: Values<ReturnType<typeof serverTable>>, isTerminal: bo
     metricsListener: isSame ? undefined : metrics,
     logFormat: values.logFormat ?? (isTerminal ? "pretty" : "json"),
   });
-}
-
-/** What `plugins` holds in `defaultConfig`. A running server takes the ids from its own list instead. */
-const USUAL_PLUGINS = ["llm", "asr", "mcp", "transfer"] as const;
-
-/** Every default, changed as told, frozen: for tests and the demo. Overrides are taken as they are, without limits. */
-export function defaultConfig(overrides: Partial<Config> = {}): Config {
-  const loaded = loadConfig({
-    argv: [],
-    env: {},
-    readFile: () => "",
-    version: "",
-    knownPlugins: USUAL_PLUGINS,
-    isTerminal: false,
-  });
-  if (loaded.kind !== "ready") throw new Error("the defaults are not a valid configuration");
-  return deepFreeze({ ...loaded.config, ...overrides });
 }

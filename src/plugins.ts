@@ -1,22 +1,17 @@
 import type { Plugin, PluginContext } from "./plugin/contract.ts";
-import { createAsrPlugin } from "./plugins/asr/plugin.ts";
-import { createLlmPlugin } from "./plugins/llm/plugin.ts";
-import { createMcpPlugin } from "./plugins/mcp/plugin.ts";
-import { createTransferPlugin } from "./plugins/transfer/plugin.ts";
+import type { PluginDefinition } from "./plugin/definition.ts";
+import { asrPlugin } from "./plugins/asr/plugin.ts";
+import { llmPlugin } from "./plugins/llm/plugin.ts";
+import { mcpPlugin } from "./plugins/mcp/plugin.ts";
+import { transferPlugin } from "./plugins/transfer/plugin.ts";
 
-/** Every plugin, in the order in which operators see them. The only place that names them. */
-const FACTORIES: Readonly<Record<string, (context: PluginContext) => Plugin>> = {
-  llm: createLlmPlugin,
-  asr: createAsrPlugin,
-  mcp: createMcpPlugin,
-  transfer: createTransferPlugin,
-};
+/** Every plugin, in the order in which operators see them. The only place in the core that names them. */
+export const KNOWN_PLUGINS = [llmPlugin, asrPlugin, mcpPlugin, transferPlugin] as const;
 
-export const KNOWN_PLUGINS: readonly string[] = Object.keys(FACTORIES);
-
-/** The plugins that the configuration asks for. */
-export function createPlugins(context: PluginContext): readonly Plugin[] {
-  return Object.entries(FACTORIES)
-    .filter(([id]) => context.config.plugins.includes(id))
-    .map(([, create]) => create(context));
+/** The known plugins that the configuration asks for. */
+export function createPlugins(
+  known: readonly PluginDefinition[],
+  context: Omit<PluginContext, "id">,
+): readonly Plugin[] {
+  return known.filter(({ id }) => context.config.plugins.includes(id)).map((definition) => definition.create(context));
 }

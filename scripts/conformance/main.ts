@@ -2,7 +2,6 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createApp } from "../../src/app.ts";
-import { defaultConfig } from "../../src/config.ts";
 import { listen } from "../../src/listen.ts";
 import { systemClock } from "../../src/system/clock.ts";
 import { systemIds } from "../../src/system/ids.ts";
@@ -10,6 +9,7 @@ import { silentLog } from "../../src/system/log.ts";
 import { loadWorkerSettings } from "../../src/worker/args.ts";
 import { KIND_NAMES } from "../../src/worker/kinds.ts";
 import { startWorker } from "../../src/worker/worker.ts";
+import { defaultConfig } from "../../tests/support/default-config.ts";
 import { type Checks, lost, readChecks, score } from "./checks.ts";
 
 // `bun run conformance` runs the official MCP suite three times: against a server directly, against the same server through

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { createApp } from "../app.ts";
-import { type Config, defaultConfig } from "../config.ts";
+import { type Config, loadConfig } from "../config.ts";
 import { type Listening, listen } from "../listen.ts";
 import { KNOWN_PLUGINS } from "../plugins.ts";
 import { shutDown } from "../shutdown.ts";
@@ -24,7 +24,7 @@ import {
 import { startSampleMcp } from "./sample-mcp.ts";
 
 /** The port of the README's lines; another free one when it is taken. */
-const USUAL_PORT = 8080;
+const USUAL_PORT = "8080";
 
 /**
  * Server, workers and a model server on this machine, joined by real sockets on the loopback. Language models are those of
@@ -82,24 +82,37 @@ export async function runDemo(): Promise<void> {
 
 function startServer(deps: Deps): { listening: Listening; config: Config; stopServer: () => Promise<void> } {
   const key = (prefix: string): string => `${prefix}-${randomBytes(9).toString("base64url")}`;
-  const keys = {
-    apiKeys: [key("demo-api")],
-    clientKeys: [key("demo-worker")],
-    plugins: KNOWN_PLUGINS,
-    host: "127.0.0.1",
-    drainTimeoutMs: 2000,
+  const env = {
+    API_KEY: key("demo-api"),
+    CLIENT_KEY: key("demo-worker"),
+    HOST: "127.0.0.1",
+    DRAIN_TIMEOUT: "2s",
   };
-  const open = (port: number): { listening: Listening; config: Config; stopServer: () => Promise<void> } => {
-    const config = defaultConfig({ ...keys, port });
+  const open = (port: string): { listening: Listening; config: Config; stopServer: () => Promise<void> } => {
+    const config = configOf({ ...env, PORT: port });
     const app = createApp(config, deps);
     const listening = listen(app, config);
     return { listening, config, stopServer: () => shutDown(app, listening, config, deps) };
   };
   try {
-    return open(Number(process.env["PORT"] ?? USUAL_PORT));
+    return open(process.env["PORT"] ?? USUAL_PORT);
   } catch {
-    return open(0); // The usual port is taken, most likely by llama.cpp, which shares it.
+    return open("0"); // The usual port is taken, most likely by llama.cpp, which shares it.
   }
+}
+
+/** The server's configuration, as these variables alone make it. */
+function configOf(env: Readonly<Record<string, string>>): Config {
+  const loaded = loadConfig({
+    argv: [],
+    env,
+    readFile: () => "",
+    version: "",
+    knownPlugins: KNOWN_PLUGINS,
+    isTerminal: false,
+  });
+  if (loaded.kind !== "ready") throw new Error("the demo's settings are not valid");
+  return loaded.config;
 }
 
 interface DemoBackend extends ShownBackend {

@@ -6,7 +6,6 @@ import { modelRoutes } from "./listing.ts";
 import { ModelArea } from "./model-area.ts";
 
 export interface ModelPluginOptions {
-  readonly id: string;
   /** The heading of the plugin's routes in the API's description. */
   readonly tag: ApiTag;
   readonly section: Section;
@@ -18,12 +17,11 @@ export interface ModelPluginOptions {
  * A plugin whose workers serve models: they connect at `/api/{id}/connect`, and `/api/{id}/v1/models` lists what they
  * serve. Its pool, queue, counts and metrics are those of a `ModelArea`.
  */
-export function createModelPlugin(context: PluginContext, options: ModelPluginOptions): Plugin {
-  const { id, tag, section, routes } = options;
-  const { auth, listener } = context;
+export function createModelPlugin(context: PluginContext, options: ModelPluginOptions): Omit<Plugin, "id"> {
+  const { tag, section, routes } = options;
+  const { id, auth, listener } = context;
   const area = new ModelArea({ pluginId: id, ...context });
   return {
-    id,
     tags: [tag],
     section,
     routes: createRoutes()

@@ -3,14 +3,21 @@ import type { Auth } from "../auth/auth.ts";
 import type { Config } from "../config.ts";
 import type { Metrics } from "../figures/metrics.ts";
 import type { Listener } from "../http/listener.ts";
+import type { Table, Values } from "../settings/setting.ts";
 import type { Deps } from "../system/deps.ts";
 import type { SessionSource } from "../tunnel/session-source.ts";
 import type { JobOperator, WorkerOperator } from "./operator.ts";
 import type { Reports } from "./reports.ts";
 
-/** What the server gives each plugin; nothing here belongs to one plugin. */
-export interface PluginContext {
-  readonly config: Config;
+/** The settings of a plugin that has none of its own. */
+export type NoSettings = Readonly<Record<never, never>>;
+
+/** What the server gives each plugin. Nothing here belongs to one plugin but its id and its own settings. */
+export interface PluginContext<S extends Table = NoSettings> {
+  /** The plugin's own id. */
+  readonly id: string;
+  /** The server's configuration, with the plugin's own settings. */
+  readonly config: Config & Values<S>;
   readonly deps: Deps;
   readonly auth: Auth;
   readonly metrics: Metrics;

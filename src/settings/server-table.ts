@@ -2,8 +2,9 @@ import { hostname, tmpdir } from "node:os";
 import * as v from "valibot";
 import { SERVER_ID, toServerId } from "../system/server-id.ts";
 import { atLeastOne, duration, host, integer, isLine, KEY, line, list, parsed, size, word } from "./kinds.ts";
+import { mergeTables } from "./merge-tables.ts";
 import { addressRanges, hostNames, listener, origin, origins, port } from "./network.ts";
-import { type Kind, setting, unset } from "./setting.ts";
+import { type Kind, setting, type Table, unset } from "./setting.ts";
 
 const keys: Kind<readonly string[]> = list(
   parsed((text) => (KEY.test(text) ? text : undefined)),
@@ -21,7 +22,7 @@ const serverId: Kind<string> = {
   accepts: "1 to 32 letters, digits and hyphens",
 };
 
-/** `*` stands for all. The result keeps the order of `known`, which is the order of mounting. */
+/** Ids of plugins, or `*` for all of them. The value is in the order of `known`, which is the order of mounting. */
 function pluginList(known: readonly string[]): Kind<readonly string[]> {
   const each = atLeastOne(
     list(
@@ -38,8 +39,22 @@ function pluginList(known: readonly string[]): Kind<readonly string[]> {
   };
 }
 
-/** Every setting of the server, in the order of the reference. */
-export function serverTable(knownPlugins: readonly string[]) {
+/** A part of the server that brings settings of its own: a plugin. */
+export interface SettingsOwner {
+  /** As `PLUGINS` names it. */
+  readonly id: string;
+  readonly settings: Table;
+}
+
+/** Every setting of the server and of its plugins, in the order of the reference. `plugins` are in the order of mounting. */
+export function serverTable(plugins: readonly SettingsOwner[]) {
+  return mergeTables(
+    ownTable(plugins.map(({ id }) => id)),
+    plugins.map(({ settings }) => settings),
+  );
+}
+
+function ownTable(knownPlugins: readonly string[]) {
   return {
     port: setting(port, { variable: "PORT", default: "8080", help: "Port of the public listener." }),
     host: unset(host, {
@@ -107,12 +122,6 @@ export function serverTable(knownPlugins: readonly string[]) {
       default: "120s",
       help: "Longest silence of a worker on one job, before its first byte and between bytes.",
     }),
-    asrRequestTimeoutMs: setting(duration("1s", "24h"), {
-      variable: "ASR_REQUEST_TIMEOUT",
-      // A transcription says nothing until it is done, and an hour of audio takes minutes.
-      default: "30m",
-      help: "The same for audio jobs.",
-    }),
     queueSize: setting(integer(0, 100_000), {
       variable: "QUEUE_SIZE",
       default: "100",
@@ -139,59 +148,11 @@ export function serverTable(knownPlugins: readonly string[]) {
       default: "32MiB",
       help: "Largest JSON request body; more is answered 413. Audio uploads have their own limit.",
     }),
-    maxAudioBodyBytes: setting(size("1KiB", "1TiB"), {
-      variable: "MAX_AUDIO_BODY_BYTES",
-      default: "2GiB",
-      help: "Largest audio upload; more is answered 413.",
-    }),
-    asrReplayBytes: setting(size("0B", "1TiB"), {
-      variable: "ASR_REPLAY_BYTES",
-      // Two hours of uncompressed speech. Writing more costs the processor as much again as passing it on.
-      default: "256MiB",
-      help: "Audio upload that is kept, while it streams to a worker, to be sent to another one if that is lost.",
-    }),
-    transferTtlMs: setting(duration("1s", "24h"), {
-      variable: "TRANSFER_TTL",
-      default: "60s",
-      help: "Life of a transfer channel that is not yet joined.",
-    }),
-    transferMaxChannels: setting(integer(1, 1_000_000), {
-      variable: "TRANSFER_MAX_CHANNELS",
-      // A writer that waits for its reader has some 1.7 MB of its upload in this process's memory.
-      default: "1000",
-      help: "Transfer channels that may be open at once.",
-    }),
-    mcpMaxBodyBytes: setting(size("1KiB", "1GiB"), {
-      variable: "MCP_MAX_BODY_BYTES",
-      default: "10MiB",
-      help: "Largest MCP request; more is answered 413.",
-    }),
-    mcpMaxAnswerBytes: setting(size("1KiB", "1TiB"), {
-      variable: "MCP_MAX_ANSWER_BYTES",
-      default: "32MiB",
-      help: "Largest MCP answer that is not an event stream; one that is larger is cut off.",
-    }),
-    mcpMaxCalls: setting(integer(1, 100_000), {
-      variable: "MCP_MAX_CALLS",
-      default: "256",
-      help: "MCP calls that one relay may have under way; more are answered 429.",
-    }),
-    mcpMaxStreams: setting(integer(1, 100_000), {
-      variable: "MCP_MAX_STREAMS",
-      // They stay open for as long as a client listens, so that they are counted apart from calls.
-      default: "1024",
-      help: "MCP event streams without an end that one relay may have open; more are answered 429.",
-    }),
     startGraceMs: setting(duration("0s", "5m"), {
       variable: "START_GRACE",
       // A worker's wait after the goodbye of a server that restarts is 2 to 4 s, and after a broken line mostly less than 15.
       default: "15s",
       help: "After a start: how long a model or relay that is not there yet may be one that is coming back; 503 then, not 404.",
-    }),
-    mcpRejoinTimeoutMs: setting(duration("0s", "5m"), {
-      variable: "MCP_REJOIN_TIMEOUT",
-      default: "10s",
-      help: "How long a call waits for a relay that has just left; 0 turns the waiting off.",
     }),
     spoolDirectory: unset(line(4096), {
       variable: "SPOOL_DIR",
@@ -208,11 +169,6 @@ export function serverTable(knownPlugins: readonly string[]) {
       variable: "DRAIN_TIMEOUT",
       default: "5m",
       help: "Time that running jobs get to finish at shutdown.",
-    }),
-    llmMaxParallelEmbeddings: setting(integer(1, 1024), {
-      variable: "LLM_MAX_PARALLEL_EMBEDDINGS",
-      default: "8",
-      help: "Workers that one embeddings request may occupy at once.",
     }),
     logLevel: setting(word(["debug", "info", "warn", "error"]), {
       variable: "LOG_LEVEL",

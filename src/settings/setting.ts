@@ -34,7 +34,12 @@ export interface Setting<T> {
   /** Never shown, wherever it came from and whatever is wrong with it. */
   readonly isSecret: boolean;
   readonly fallback: Fallback<T>;
+  /** Where the setting stands in the reference, for one that another part of the program brings. */
+  readonly place?: Place;
 }
+
+/** Beside which setting of the program, by its variable. */
+export type Place = { readonly after: string } | { readonly before: string };
 
 /** What holds when nobody wrote anything: a text like any other, or a value that `says` describes. */
 export type Fallback<T> =
@@ -53,6 +58,7 @@ interface Naming {
   readonly flag?: string;
   readonly help: string;
   readonly isSecret?: boolean;
+  readonly place?: Place;
 }
 
 /** A setting whose default is written like any other value of it. */
@@ -77,5 +83,6 @@ function toNames(naming: Naming): Omit<Setting<unknown>, "kind" | "fallback"> {
     yamlKey: lower,
     help: naming.help,
     isSecret: naming.isSecret ?? false,
+    ...(naming.place && { place: naming.place }),
   };
 }

@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Browser, Page } from "playwright-core";
-import type { Config } from "../../src/config.ts";
 import type { Deps } from "../../src/system/deps.ts";
 import { launchBrowser, openPage, painted, showPart, signIn, type Watched } from "../support/browser.ts";
+import type { Config } from "../support/default-config.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { API_KEY, TestServer } from "../support/test-server.ts";
 

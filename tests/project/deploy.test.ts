@@ -2,12 +2,12 @@ import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import manifest from "../../package.json" with { type: "json" };
 import { PROGRAMS, TARGETS } from "../../scripts/binaries/build-binary.ts";
-import { defaultConfig } from "../../src/config.ts";
 import { KNOWN_PLUGINS } from "../../src/plugins.ts";
 import { EXIT_CONFIG } from "../../src/settings/read-settings.ts";
 import { serverTable } from "../../src/settings/server-table.ts";
 import { parseDuration, parseSize } from "../../src/settings/units.ts";
 import { workerTable } from "../../src/worker/worker-table.ts";
+import { defaultConfig } from "../support/default-config.ts";
 import {
   type Compose,
   environmentOf,

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import type { Config } from "../../src/config.ts";
+import type { Config } from "../support/default-config.ts";
 import { NativeWorker } from "../support/native-worker.ts";
 import { API_KEY, CLIENT_KEY, TestServer } from "../support/test-server.ts";
 

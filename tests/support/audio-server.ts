@@ -1,6 +1,6 @@
-import type { Config } from "../../src/config.ts";
 import type { Deps } from "../../src/system/deps.ts";
 import { FORM_TYPE, type FormField, formBytes } from "./audio-form.ts";
+import type { Config } from "./default-config.ts";
 import { NativeWorker, type RequestFrame } from "./native-worker.ts";
 import { CLIENT_KEY, TestServer } from "./test-server.ts";
 

@@ -1,6 +1,6 @@
-import type { Config } from "../../src/config.ts";
 import type { McpState } from "../../src/plugins/mcp/mcp-state.ts";
 import type { HeaderPairs } from "../../src/wire/frame.ts";
+import type { Config } from "./default-config.ts";
 import { NativeWorker } from "./native-worker.ts";
 import { CLIENT_KEY, TestServer } from "./test-server.ts";
 

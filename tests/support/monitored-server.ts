@@ -30,7 +30,7 @@ export class MonitoredServer {
   }
 
   static async start(): Promise<MonitoredServer> {
-    const server = new TestServer({ plugins: KNOWN_PLUGINS, mcpRejoinTimeoutMs: 0 });
+    const server = new TestServer({ plugins: KNOWN_PLUGINS.map(({ id }) => id), mcpRejoinTimeoutMs: 0 });
     const sample = startSampleBackend({ delayMs: 1 });
     const broken = startBackend(() => new Response("{}", { status: 500 }), { models: [BROKEN_MODEL] });
     const well = startBackend(() => Response.json({ usage: { prompt_tokens: 1, completion_tokens: 1 } }), {

@@ -1,9 +1,9 @@
-import { type Config, defaultConfig } from "../../src/config.ts";
 import { RecentTimes } from "../../src/figures/recent-times.ts";
 import { SlidingSum } from "../../src/figures/sliding-sum.ts";
 import type { Plugin } from "../../src/plugin/contract.ts";
 import { Overview } from "../../src/state/overview.ts";
 import type { Deps } from "../../src/system/deps.ts";
+import { type Config, defaultConfig } from "./default-config.ts";
 
 /** An overview that takes no samples until a test starts it. */
 export function stillOverview(plugins: readonly Plugin[], deps: Deps, config: Config = defaultConfig()): Overview {

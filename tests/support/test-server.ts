@@ -1,10 +1,10 @@
 import { type App, createApp } from "../../src/app.ts";
-import { type Config, defaultConfig } from "../../src/config.ts";
 import { type Listening, listen } from "../../src/listen.ts";
 import { systemClock } from "../../src/system/clock.ts";
 import type { Deps } from "../../src/system/deps.ts";
 import { systemIds } from "../../src/system/ids.ts";
 import { silentLog } from "../../src/system/log.ts";
+import { type Config, defaultConfig } from "./default-config.ts";
 import { NativeWorker } from "./native-worker.ts";
 
 export const API_KEY = "test-api-key";

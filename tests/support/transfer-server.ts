@@ -1,6 +1,6 @@
-import type { Config } from "../../src/config.ts";
 import type { TransferState } from "../../src/plugins/transfer/transfer-state.ts";
 import type { Deps } from "../../src/system/deps.ts";
+import type { Config } from "./default-config.ts";
 import { RawClient } from "./raw-client.ts";
 import { API_KEY, TestServer } from "./test-server.ts";
 

@@ -1,12 +1,15 @@
 import { describe, expect, test } from "bun:test";
 import { hostname, tmpdir } from "node:os";
-import { type Config, type ConfigSources, defaultConfig, loadConfig } from "../../src/config.ts";
+import { type ConfigSources, loadConfig } from "../../src/config.ts";
+import { KNOWN_PLUGINS } from "../../src/plugins.ts";
 import { CONFIG_FILE } from "../../src/settings/read-settings.ts";
 import { markdownTable } from "../../src/settings/render.ts";
 import { serverTable } from "../../src/settings/server-table.ts";
 import { toServerId } from "../../src/system/server-id.ts";
+import { type Config, defaultConfig, withPluginSettings } from "../support/default-config.ts";
 
-const knownPlugins = ["llm", "asr", "mcp", "transfer"];
+const knownPlugins = KNOWN_PLUGINS;
+const ids = ["llm", "asr", "mcp", "transfer"];
 const table = serverTable(knownPlugins);
 const docs = await Bun.file(new URL("../../docs/configuration.md", import.meta.url)).text();
 
@@ -27,7 +30,7 @@ function load(given: Partial<ConfigSources> & { readonly yaml?: string } = {}) {
 function configOf(given: Parameters<typeof load>[0] = {}): Config {
   const loaded = load(given);
   if (loaded.kind !== "ready") throw new Error(JSON.stringify(loaded));
-  return loaded.config;
+  return withPluginSettings(loaded.config);
 }
 
 function faultsOf(given: Parameters<typeof load>[0]): readonly string[] {
@@ -139,7 +142,7 @@ describe("every setting", () => {
       allowedOrigins: [],
       publicUrl: undefined,
       allowedHosts: [],
-      plugins: knownPlugins,
+      plugins: ids,
       requestTimeoutMs: 120_000,
       asrRequestTimeoutMs: 1_800_000,
       queueSize: 100,
@@ -266,8 +269,8 @@ describe("public names", () => {
 
 describe("plugins", () => {
   test("a star is all of them, whatever stands beside it", () => {
-    expect(configOf({ env: { PLUGINS: "*" } }).plugins).toEqual(knownPlugins);
-    expect(configOf({ env: { PLUGINS: "llm,*" } }).plugins).toEqual(knownPlugins);
+    expect(configOf({ env: { PLUGINS: "*" } }).plugins).toEqual(ids);
+    expect(configOf({ env: { PLUGINS: "llm,*" } }).plugins).toEqual(ids);
   });
 
   test("an unknown one is told with the known ones", () => {

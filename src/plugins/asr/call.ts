@@ -1,5 +1,4 @@
 import type { Leave } from "../../auth/auth.ts";
-import type { Config } from "../../config.ts";
 import { Fault } from "../../errors.ts";
 import { declaredLength } from "../../http/body.ts";
 import { toWorkerHeaders } from "../../http/headers.ts";
@@ -9,11 +8,12 @@ import type { Deps } from "../../system/deps.ts";
 import type { ExchangeRequest } from "../../tunnel/exchange.ts";
 import type { Recording } from "../../upload/recording.ts";
 import type { SpoolSpace } from "../../upload/spool-space.ts";
+import type { AsrConfig } from "./settings.ts";
 
 /** What the plugin's requests are served with. */
 export interface AsrPorts {
   readonly area: ModelArea;
-  readonly config: Config;
+  readonly config: AsrConfig;
   readonly deps: Deps;
   readonly listener: Listener;
   readonly spoolSpace: SpoolSpace;

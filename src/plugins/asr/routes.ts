@@ -5,12 +5,17 @@ import { createRoutes, type RouteContext } from "../../plugin/route-context.ts";
 import type { SpoolSpace } from "../../upload/spool-space.ts";
 import { AUDIO_PATHS, type AudioPath, audioDetail } from "./openapi.ts";
 import { serveAsr } from "./serve.ts";
+import type { asrSettings } from "./settings.ts";
 
 /** Where OpenAI's API begins; the second is what most clients make of a bare host. */
 const BASES = ["/api/asr/v1", "/v1"];
 
 /** The routes that clients call. */
-export function asrRoutes(area: ModelArea, spoolSpace: SpoolSpace, context: PluginContext): AnyElysia {
+export function asrRoutes(
+  area: ModelArea,
+  spoolSpace: SpoolSpace,
+  context: PluginContext<typeof asrSettings>,
+): AnyElysia {
   const { auth, config, deps, listener } = context;
   const serve = (ctx: RouteContext, path: AudioPath): Promise<Response> => {
     const { request, requestId } = ctx;

@@ -1,16 +1,16 @@
 import type { Leave } from "../../auth/auth.ts";
-import type { Config } from "../../config.ts";
 import type { Metrics } from "../../figures/metrics.ts";
 import { toWorkerHeaders } from "../../http/headers.ts";
 import type { Listener } from "../../http/listener.ts";
 import type { ModelArea } from "../../models/model-area.ts";
 import type { Deps } from "../../system/deps.ts";
 import type { ExchangeRequest } from "../../tunnel/exchange.ts";
+import type { LlmConfig } from "./settings.ts";
 
 /** What the plugin's requests are served with. */
 export interface LlmPorts {
   readonly area: ModelArea;
-  readonly config: Config;
+  readonly config: LlmConfig;
   readonly deps: Deps;
   readonly metrics: Metrics;
   readonly listener: Listener;

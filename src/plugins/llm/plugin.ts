@@ -1,15 +1,18 @@
 import { createModelPlugin } from "../../models/model-plugin.ts";
-import type { Plugin, PluginContext } from "../../plugin/contract.ts";
+import { definePlugin } from "../../plugin/definition.ts";
 import { INFERENCE } from "./openapi.ts";
 import { llmRoutes } from "./routes.ts";
+import { llmSettings } from "./settings.ts";
 import { renderLlmView } from "./view.tsx";
 
 /** Chat, completions, responses, messages, embeddings and related routes, served by workers that dial in. */
-export function createLlmPlugin(context: PluginContext): Plugin {
-  return createModelPlugin(context, {
-    id: "llm",
-    tag: INFERENCE,
-    section: { label: "Models", render: renderLlmView },
-    routes: (area) => llmRoutes(area, context),
-  });
-}
+export const llmPlugin = definePlugin({
+  id: "llm",
+  settings: llmSettings,
+  create: (context) =>
+    createModelPlugin(context, {
+      tag: INFERENCE,
+      section: { label: "Models", render: renderLlmView },
+      routes: (area) => llmRoutes(area, context),
+    }),
+});

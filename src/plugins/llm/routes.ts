@@ -8,12 +8,13 @@ import { createRoutes, type RouteContext } from "../../plugin/route-context.ts";
 import { toLegacyId } from "../../tunnel/legacy-id.ts";
 import { DOCUMENTED_PATHS, INFERENCE, postDocs } from "./openapi.ts";
 import { serveLlm } from "./serve.ts";
+import type { llmSettings } from "./settings.ts";
 
 /** Where OpenAI's API begins; the second is what most clients make of a bare host, the third is one worker's. */
 const BASES = ["/api/llm/v1", "/v1", "/api/llm/id/:worker_id/v1"];
 
 /** The routes that clients call. */
-export function llmRoutes(area: ModelArea, context: PluginContext): AnyElysia {
+export function llmRoutes(area: ModelArea, context: PluginContext<typeof llmSettings>): AnyElysia {
   const { auth, config, deps, metrics, listener } = context;
   const guard = ({ request }: RouteContext): void => auth.requireApi(request, () => listener.addressOf(request));
 

@@ -1,5 +1,4 @@
 import type { Auth } from "../../auth/auth.ts";
-import type { Config } from "../../config.ts";
 import type { Listener } from "../../http/listener.ts";
 import type { Deps } from "../../system/deps.ts";
 import type { ExchangeRequest } from "../../tunnel/exchange.ts";
@@ -7,12 +6,13 @@ import type { Body } from "../../wire/pump.ts";
 import { toRelayHeaders } from "./headers.ts";
 import type { McpArea } from "./mcp-area.ts";
 import type { PublicNames } from "./public-names.ts";
+import type { McpConfig } from "./settings.ts";
 
 /** What the plugin's requests are served with. */
 export interface McpPorts {
   readonly area: McpArea;
   readonly auth: Auth;
-  readonly config: Config;
+  readonly config: McpConfig;
   readonly deps: Deps;
   readonly listener: Listener;
   readonly names: PublicNames;

@@ -1,4 +1,3 @@
-import type { Config } from "../../config.ts";
 import { Fault } from "../../errors.ts";
 import type { Metrics } from "../../figures/metrics.ts";
 import type { Deps } from "../../system/deps.ts";
@@ -11,9 +10,10 @@ import type { SessionUse } from "./held-sessions.ts";
 import { legacyMessageBytes } from "./legacy-relay.ts";
 import { type McpState, toMcpState } from "./mcp-state.ts";
 import { type Relay, Relays } from "./relays.ts";
+import type { McpConfig } from "./settings.ts";
 
 export interface McpAreaOptions {
-  readonly config: Config;
+  readonly config: McpConfig;
   readonly deps: Deps;
   readonly metrics: Metrics;
   readonly sessions: SessionSource;

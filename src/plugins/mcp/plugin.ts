@@ -1,32 +1,36 @@
-import type { Plugin, PluginContext } from "../../plugin/contract.ts";
+import { definePlugin } from "../../plugin/definition.ts";
 import { legacyMessageBytes } from "./legacy-relay.ts";
 import { McpArea } from "./mcp-area.ts";
 import { findMcpProblems, toMcpPulse } from "./mcp-pulse.ts";
 import { MCP } from "./openapi.ts";
 import { createPublicNames } from "./public-names.ts";
 import { mcpRoutes } from "./routes.ts";
+import { mcpSettings } from "./settings.ts";
 import { renderMcpView } from "./view.tsx";
 
 /** MCP servers behind relays that dial in, reached as if they ran on this server. */
-export function createMcpPlugin(context: PluginContext): Plugin {
-  const { auth, config, deps, listener, metrics } = context;
-  const area = new McpArea(context);
-  return {
-    id: "mcp",
-    routes: mcpRoutes({ area, auth, config, deps, listener, names: createPublicNames(config) }, context),
-    tags: [MCP],
-    maxMessageBytes: legacyMessageBytes(config.mcpMaxAnswerBytes),
-    section: { label: "MCP", render: renderMcpView },
-    reports: {
-      state: () => area.state(),
-      get revision() {
-        return area.revision;
+export const mcpPlugin = definePlugin({
+  id: "mcp",
+  settings: mcpSettings,
+  create(context) {
+    const { auth, config, deps, listener, metrics } = context;
+    const area = new McpArea(context);
+    return {
+      routes: mcpRoutes({ area, auth, config, deps, listener, names: createPublicNames(config) }, context),
+      tags: [MCP],
+      maxMessageBytes: legacyMessageBytes(config.mcpMaxAnswerBytes),
+      section: { label: "MCP", render: renderMcpView },
+      reports: {
+        state: () => area.state(),
+        get revision() {
+          return area.revision;
+        },
+        pulse: () => toMcpPulse(area, metrics),
+        problems: () => findMcpProblems(area, config.pingIntervalMs),
       },
-      pulse: () => toMcpPulse(area, metrics),
-      problems: () => findMcpProblems(area, config.pingIntervalMs),
-    },
-    // Calls are HTTP requests that end with their clients, so there are no jobs to cancel.
-    workers: area.relays,
-    lifecycle: area,
-  };
-}
+      // Calls are HTTP requests that end with their clients, so there are no jobs to cancel.
+      workers: area.relays,
+      lifecycle: area,
+    };
+  },
+});

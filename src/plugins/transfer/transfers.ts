@@ -1,5 +1,4 @@
 import type { Leave } from "../../auth/auth.ts";
-import type { Config } from "../../config.ts";
 import { Fault } from "../../errors.ts";
 import type { Metrics } from "../../figures/metrics.ts";
 import { ClientGone, declaredLength } from "../../http/body.ts";
@@ -13,6 +12,7 @@ import type { Joined } from "./channel.ts";
 import { Channels, type Side } from "./channels.ts";
 import { toReaderHeaders } from "./headers.ts";
 import { type Outcome, Passage } from "./passage.ts";
+import type { TransferConfig } from "./settings.ts";
 import { TransferRate } from "./transfer-rate.ts";
 import { type Running, type TransferState, toTransferState } from "./transfer-state.ts";
 
@@ -33,7 +33,7 @@ interface End extends Side, TransferCall {
 const SHOWN_ID_CHARS = CHANNEL_PREFIX_CHARS + 6;
 
 export interface TransfersOptions {
-  readonly config: Config;
+  readonly config: TransferConfig;
   readonly deps: Deps;
   readonly listener: Listener;
   readonly metrics: Metrics;

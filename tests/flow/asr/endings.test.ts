@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import type { Config } from "../../../src/config.ts";
 import { FORM_TYPE, formBytes, MODEL, sound } from "../../support/audio-form.ts";
 import { AudioServer, receive, receiveRest } from "../../support/audio-server.ts";
+import type { Config } from "../../support/default-config.ts";
 import { eventually } from "../../support/eventually.ts";
 import { LegacyWorker } from "../../support/legacy-worker.ts";
 import type { NativeWorker, RequestFrame } from "../../support/native-worker.ts";

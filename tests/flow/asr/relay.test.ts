@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import type { Config } from "../../../src/config.ts";
 import type { Deps } from "../../../src/system/deps.ts";
 import { FORM_TYPE, formBytes, MODEL, sound } from "../../support/audio-form.ts";
 import { AudioServer, receive } from "../../support/audio-server.ts";
+import type { Config } from "../../support/default-config.ts";
 import { eventually, untilStill } from "../../support/eventually.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { API_KEY } from "../../support/test-server.ts";

@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from "bun:test";
-import type { Config } from "../../../src/config.ts";
+import type { Config } from "../../support/default-config.ts";
 import { eventually } from "../../support/eventually.ts";
 import { MCP_JSON, McpServer } from "../../support/mcp-server.ts";
 import type { NativeWorker } from "../../support/native-worker.ts";

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import type { Config } from "../../../src/config.ts";
+import type { Config } from "../../support/default-config.ts";
 import { MCP_JSON, McpServer } from "../../support/mcp-server.ts";
 import { RawClient } from "../../support/raw-client.ts";
 

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import type { Config } from "../../../src/config.ts";
 import { METADATA_PATH } from "../../../src/wire/mcp-metadata.ts";
+import type { Config } from "../../support/default-config.ts";
 import { McpServer } from "../../support/mcp-server.ts";
 import { startOauthRelay } from "../../support/oauth-relay.ts";
 import { CLIENT_KEY } from "../../support/test-server.ts";

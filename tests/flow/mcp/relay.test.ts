@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { gzipSync } from "node:zlib";
-import type { Config } from "../../../src/config.ts";
+import type { Config } from "../../support/default-config.ts";
 import { eventually } from "../../support/eventually.ts";
 import { McpServer } from "../../support/mcp-server.ts";
 import { startTestWorker } from "../../support/test-worker.ts";

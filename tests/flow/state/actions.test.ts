@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import type { Config } from "../../../src/config.ts";
 import { createLog } from "../../../src/system/log.ts";
+import type { Config } from "../../support/default-config.ts";
 import { eventually } from "../../support/eventually.ts";
 import { NativeWorker } from "../../support/native-worker.ts";
 import { API_KEY, CLIENT_KEY, TestServer } from "../../support/test-server.ts";

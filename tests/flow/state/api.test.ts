@@ -1,7 +1,6 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { type AnyElysia, Elysia } from "elysia";
 import { createAuth } from "../../../src/auth/auth.ts";
-import { type Config, defaultConfig } from "../../../src/config.ts";
 import { Fault } from "../../../src/errors.ts";
 import { errorResponse } from "../../../src/http/error-response.ts";
 import { healthRoutes } from "../../../src/http/health.ts";
@@ -11,6 +10,7 @@ import { stateRoutes } from "../../../src/state/routes.ts";
 import { systemClock } from "../../../src/system/clock.ts";
 import { systemIds } from "../../../src/system/ids.ts";
 import { silentLog } from "../../../src/system/log.ts";
+import { type Config, defaultConfig } from "../../support/default-config.ts";
 import { stillOverview } from "../../support/still-overview.ts";
 
 const KEY = "state-key";

@@ -1,7 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { Elysia } from "elysia";
 import { createAuth } from "../../../src/auth/auth.ts";
-import { type Config, defaultConfig } from "../../../src/config.ts";
 import { Fault } from "../../../src/errors.ts";
 import { errorResponse } from "../../../src/http/error-response.ts";
 import { createListener } from "../../../src/http/listener.ts";
@@ -12,6 +11,7 @@ import { type StateApi, stateRoutes } from "../../../src/state/routes.ts";
 import type { CancelTimer, Clock } from "../../../src/system/deps.ts";
 import { systemIds } from "../../../src/system/ids.ts";
 import { silentLog } from "../../../src/system/log.ts";
+import { type Config, defaultConfig } from "../../support/default-config.ts";
 import { eventually } from "../../support/eventually.ts";
 import { stillOverview } from "../../support/still-overview.ts";
 import { turn } from "../../support/turn.ts";

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import type { Config } from "../../../src/config.ts";
+import type { Config } from "../../support/default-config.ts";
 import { eventually, untilStill } from "../../support/eventually.ts";
 import type { RawClient } from "../../support/raw-client.ts";
 import { API_KEY } from "../../support/test-server.ts";

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import type { Config } from "../../../src/config.ts";
 import type { Deps } from "../../../src/system/deps.ts";
 import { createLog } from "../../../src/system/log.ts";
 import { sound } from "../../support/audio-form.ts";
+import type { Config } from "../../support/default-config.ts";
 import { eventually, untilStill } from "../../support/eventually.ts";
 import { API_KEY, CLIENT_KEY } from "../../support/test-server.ts";
 import { TransferServer } from "../../support/transfer-server.ts";

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { type Auth, createAuth } from "../../../src/auth/auth.ts";
 import type { AuthSurface } from "../../../src/auth/caller.ts";
-import { type Config, defaultConfig } from "../../../src/config.ts";
 import { Fault } from "../../../src/errors.ts";
 import type { Clock } from "../../../src/system/deps.ts";
 import { systemIds } from "../../../src/system/ids.ts";
 import { silentLog } from "../../../src/system/log.ts";
+import { type Config, defaultConfig } from "../../support/default-config.ts";
 
 /** Time that stands still until told. Auth asks the time and sets no timers. */
 class StillClock implements Clock {

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { type Auth, createAuth } from "../../../src/auth/auth.ts";
-import { type Config, defaultConfig } from "../../../src/config.ts";
 import { Fault } from "../../../src/errors.ts";
 import { systemIds } from "../../../src/system/ids.ts";
 import { silentLog } from "../../../src/system/log.ts";
+import { type Config, defaultConfig } from "../../support/default-config.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 
 const CROSS_SITE = { "sec-fetch-site": "cross-site", origin: "https://evil.test" };

@@ -1,5 +1,4 @@
 import { describe, expect, test } from "bun:test";
-import { defaultConfig } from "../../../src/config.ts";
 import { Fault } from "../../../src/errors.ts";
 import { createMetrics } from "../../../src/figures/metrics.ts";
 import { ModelArea } from "../../../src/models/model-area.ts";
@@ -10,6 +9,7 @@ import { answerWithJob } from "../../../src/reply/answer.ts";
 import { dataEvent } from "../../../src/reply/sse.ts";
 import { systemIds } from "../../../src/system/ids.ts";
 import { silentLog } from "../../../src/system/log.ts";
+import { defaultConfig } from "../../support/default-config.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { ScriptedSession } from "../../support/scripted-session.ts";
 import { ScriptedSource } from "../../support/scripted-source.ts";

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import { defaultConfig } from "../../../src/config.ts";
 import { createMetrics } from "../../../src/figures/metrics.ts";
 import { ModelArea } from "../../../src/models/model-area.ts";
 import { McpArea } from "../../../src/plugins/mcp/mcp-area.ts";
 import { Job, type JobEnd } from "../../../src/pool/job.ts";
 import { systemIds } from "../../../src/system/ids.ts";
 import { silentLog } from "../../../src/system/log.ts";
+import { defaultConfig } from "../../support/default-config.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { ScriptedSource } from "../../support/scripted-source.ts";
 

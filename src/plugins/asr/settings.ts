@@ -1,0 +1,28 @@
+import type { Config } from "../../config.ts";
+import { duration, size } from "../../settings/kinds.ts";
+import { setting, type Values } from "../../settings/setting.ts";
+
+/** The settings that only this plugin has. */
+export const asrSettings = {
+  asrRequestTimeoutMs: setting(duration("1s", "24h"), {
+    variable: "ASR_REQUEST_TIMEOUT",
+    place: { after: "REQUEST_TIMEOUT" },
+    // A transcription says nothing until it is done, and an hour of audio takes minutes.
+    default: "30m",
+    help: "The same for audio jobs.",
+  }),
+  maxAudioBodyBytes: setting(size("1KiB", "1TiB"), {
+    variable: "MAX_AUDIO_BODY_BYTES",
+    place: { after: "MAX_BODY_BYTES" },
+    default: "2GiB",
+    help: "Largest audio upload; more is answered 413.",
+  }),
+  asrReplayBytes: setting(size("0B", "1TiB"), {
+    variable: "ASR_REPLAY_BYTES",
+    // Two hours of uncompressed speech. Writing more costs the processor as much again as passing it on.
+    default: "256MiB",
+    help: "Audio upload that is kept, while it streams to a worker, to be sent to another one if that is lost.",
+  }),
+};
+
+export type AsrConfig = Config & Values<typeof asrSettings>;

@@ -1,0 +1,39 @@
+import type { Config } from "../../config.ts";
+import { duration, integer, size } from "../../settings/kinds.ts";
+import { setting, type Values } from "../../settings/setting.ts";
+
+/** The settings that only this plugin has. */
+export const mcpSettings = {
+  mcpMaxBodyBytes: setting(size("1KiB", "1GiB"), {
+    variable: "MCP_MAX_BODY_BYTES",
+    place: { before: "START_GRACE" },
+    default: "10MiB",
+    help: "Largest MCP request; more is answered 413.",
+  }),
+  /** The limit of an answer that is no event stream. */
+  mcpMaxAnswerBytes: setting(size("1KiB", "1TiB"), {
+    variable: "MCP_MAX_ANSWER_BYTES",
+    default: "32MiB",
+    help: "Largest MCP answer that is not an event stream; one that is larger is cut off.",
+  }),
+  mcpMaxCalls: setting(integer(1, 100_000), {
+    variable: "MCP_MAX_CALLS",
+    default: "256",
+    help: "MCP calls that one relay may have under way; more are answered 429.",
+  }),
+  mcpMaxStreams: setting(integer(1, 100_000), {
+    variable: "MCP_MAX_STREAMS",
+    // They stay open for as long as a client listens, so they are counted apart from calls.
+    default: "1024",
+    help: "MCP event streams without an end that one relay may have open; more are answered 429.",
+  }),
+  /** 0: no call waits. */
+  mcpRejoinTimeoutMs: setting(duration("0s", "5m"), {
+    variable: "MCP_REJOIN_TIMEOUT",
+    place: { after: "START_GRACE" },
+    default: "10s",
+    help: "How long a call waits for a relay that has just left; 0 turns the waiting off.",
+  }),
+};
+
+export type McpConfig = Config & Values<typeof mcpSettings>;

@@ -1,0 +1,28 @@
+import { loadConfig, type Config as ServerConfig } from "../../src/config.ts";
+import { KNOWN_PLUGINS } from "../../src/plugins.ts";
+import { deepFreeze } from "../../src/settings/read-settings.ts";
+import type { Values } from "../../src/settings/setting.ts";
+
+type Intersection<U> = (U extends unknown ? (each: U) => void : never) extends (all: infer I) => void ? I : never;
+
+/** The configuration with the settings of all known plugins. */
+export type Config = ServerConfig & Intersection<Values<(typeof KNOWN_PLUGINS)[number]["settings"]>>;
+
+/** Every default, with these overrides, frozen. Overrides are taken as they are, without limits. */
+export function defaultConfig(overrides: Partial<Config> = {}): Config {
+  const loaded = loadConfig({
+    argv: [],
+    env: {},
+    readFile: () => "",
+    version: "",
+    knownPlugins: KNOWN_PLUGINS,
+    isTerminal: false,
+  });
+  if (loaded.kind !== "ready") throw new Error("the defaults are not a valid configuration");
+  return deepFreeze({ ...withPluginSettings(loaded.config), ...overrides });
+}
+
+/** A configuration that was loaded with the known plugins, by the type that shows their settings. */
+export function withPluginSettings(config: ServerConfig): Config {
+  return config as Config; // loadConfig reads the settings of every plugin that it is given
+}

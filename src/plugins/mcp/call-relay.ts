@@ -17,35 +17,35 @@ export interface CallOptions {
   readonly requestId: string;
   /** Aborted when the client goes away. */
   readonly signal: AbortSignal;
-  /** Longest wait for the answer to begin, and longest silence of one that is no event stream. */
+  /** Longest wait for the answer to begin, and longest silence within one that is no event stream. */
   readonly silenceMs: number;
-  /** Longest time the client may take nothing while the relay is held back for it. */
+  /** Longest time for which the client may take nothing while the relay has to wait for it. */
   readonly stallMs: number;
   readonly keepaliveMs: number;
   /** Largest answer that is no event stream. */
   readonly maxAnswerBytes: number;
-  /** Called once, if an answer begins. */
+  /** Called once when an answer begins, and never without one. */
   readonly onBegun: (head: ResponseHead) => void;
-  /** Called once, when everything about the call is over. */
+  /** Called once, when the call has ended for the client. */
   readonly onEnded: (report: CallReport) => void;
-  /** Called once, when the relay has nothing more to do for it. */
+  /** Called once, when the relay has nothing more to do for the call. */
   readonly onSettled: () => void;
 }
 
-/** What is known of a call at its end. */
+/** How a call ended, and its figures. */
 export interface CallReport {
   readonly outcome: "completed" | "canceled" | "failed";
-  /** Why it failed. */
+  /** Why it failed; undefined for any other outcome. */
   readonly fault: Fault | undefined;
   readonly status: number | undefined;
   readonly firstByteMs: number | undefined;
   readonly durationMs: number;
   readonly bytesOut: number;
-  /** The MCP server answered with an error, as far as a look at a small answer shows. */
+  /** Whether the MCP server answered with an error, as far as its status or a small answer shows. */
   readonly isError: boolean;
 }
 
-/** An empty comment with the blank line that ends it: no client makes an event of that. */
+/** An empty comment and a blank line, which no client takes for an event. */
 const KEEP_ALIVE = new TextEncoder().encode(":\n\n");
 
 /**
@@ -175,7 +175,7 @@ class Call implements ExchangeSink, ReplySource, SilenceLimits {
   }
 }
 
-/** Undefined for what is nobody's failure. */
+/** Returns why a call failed; undefined if it completed, or if its client left. */
 function faultOf(end: ExchangeEnd): Fault | undefined {
   switch (end.kind) {
     case "complete":
@@ -195,7 +195,7 @@ function faultOf(end: ExchangeEnd): Fault | undefined {
   }
 }
 
-/** The usual words are about model servers. */
+/** Creates the fault with words that fit a relay: the usual ones are about model servers. */
 function brokenFault(code: "upstream_unreachable" | "upstream_error" | "worker_lost"): Fault {
   if (code !== "upstream_unreachable") return new Fault(code);
   return new Fault(code, { message: "The relay cannot reach its MCP server. Its owner sees why in the relay's log." });

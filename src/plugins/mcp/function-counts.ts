@@ -1,30 +1,31 @@
-/** Per relay; callers choose the names. */
+/** Names counted for one relay. There is a limit, because callers choose the names. */
 const MAX_NAMES = 64;
 const MAX_NAME_CHARS = 128;
-/** Of which the median is taken: enough to tell a slow function from a slow call. */
+/** Calls that the median is taken of: enough to tell a slow function from a slow call. */
 const RECENT_CALLS = 32;
-/** Stands for every function without a place of its own. */
+/** The name under which all further functions are counted together. */
 const OTHER = "other";
 
-/** What is known of one function. Times are in milliseconds, from the call to the end of its answer. */
+/** The counts of one function. Times are in milliseconds, from the call to the end of its answer. */
 export interface FunctionCount {
   readonly name: string;
   calls: number;
   failures: number;
   lastMs: number | undefined;
-  /** Of the calls that ended by themselves. */
+  /** Sum of the times of the calls in `timed`. */
   totalMs: number;
+  /** Calls that ended by themselves. */
   timed: number;
   readonly recentMs: number[];
 }
 
-/** How a call of a function ended. `canceled` ones took as long as their client liked. */
+/** How a call of a function ended. The time of a canceled call says nothing of the function. */
 export interface FunctionCall {
   readonly outcome: "completed" | "failed" | "canceled";
   readonly durationMs: number;
 }
 
-/** The functions that were called on one relay, by name. */
+/** Counts the calls of one relay's functions, by name. */
 export class FunctionCounts {
   readonly #counts = new Map<string, FunctionCount>();
 
@@ -53,12 +54,12 @@ export class FunctionCounts {
   }
 }
 
-/** The middle of the last calls' durations; undefined before the first. */
+/** Returns the median duration of the last calls; undefined before the first. */
 export function medianMs({ recentMs }: FunctionCount): number | undefined {
   return recentMs.toSorted((a, b) => a - b)[Math.floor(recentMs.length / 2)];
 }
 
-/** Text that people read: nothing in it may command a terminal or turn the line around. */
+/** Makes a name safe to show: without characters that control a terminal or reverse the line's direction. */
 function toShown(name: string): string {
   const shown = name.slice(0, MAX_NAME_CHARS).replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, "");
   return shown === "" ? OTHER : shown;

@@ -5,10 +5,10 @@ import type { Parsed } from "../../wire/fields.ts";
 import { parseRelayHello, type RelayHello } from "../../wire/relay-hello.ts";
 import { createLegacyRelayDialect } from "./legacy-relay.ts";
 
-/** Relays declare no number of calls; the server's own limits are lower than this. */
+/** The slots of a relay. Relays declare none, and the server's own limits on calls are lower. */
 const UNBOUNDED = Number.MAX_SAFE_INTEGER;
 
-/** The introduction of relays: `{id?, client_name?, client_key?, info?}`, answered with their id. */
+/** How relays introduce themselves: `{id?, client_name?, client_key?, info?}`, which is answered with their id. */
 export const relayGreeting: Greeting = {
   parse(text, dialect): Parsed<Hello> {
     const json = parseJson(text);

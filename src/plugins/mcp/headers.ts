@@ -1,17 +1,17 @@
 import { type HeaderPairs, isHeaderValue } from "../../wire/frame.ts";
 import { isMcpAnswerHeader, isMcpRequestHeader } from "../../wire/mcp-headers.ts";
 
-/** The request's headers as the relay gets them. `x-request-id` is the one this server settled on. */
+/** Returns the request headers that the relay gets. `x-request-id` is the id that this server uses for the request. */
 export function toRelayHeaders(headers: Headers, requestId: string): HeaderPairs {
   const pairs: [string, string][] = [["x-request-id", requestId]];
   for (const [name, value] of headers) {
-    // Bun lets a DEL through, and a relay ends its link over a head that cannot be sent.
+    // Bun accepts a DEL in a value. A relay that got a head with one would close its link.
     if (isMcpRequestHeader(name) && name !== "x-request-id" && isHeaderValue(value)) pairs.push([name, value]);
   }
   return pairs;
 }
 
-/** The answer's headers as the client gets them. */
+/** Returns the answer's headers that the client gets. */
 export function toClientHeaders(pairs: HeaderPairs, requestId: string): Headers {
   const headers = new Headers();
   for (const [name, value] of pairs) {
@@ -20,7 +20,7 @@ export function toClientHeaders(pairs: HeaderPairs, requestId: string): Headers 
   }
   headers.set("x-request-id", requestId);
   headers.set("x-content-type-options", "nosniff");
-  // Whatever it says it is, a browser must not make a page of this origin out of it.
+  // A browser must not turn an answer into a page of this origin, whatever type it claims.
   headers.set("content-security-policy", "sandbox");
   return headers;
 }

@@ -1,53 +1,54 @@
 import { createHash } from "node:crypto";
 import type { Clock } from "../../system/deps.ts";
 
-/** A session that nothing was heard of for so long has likely been left without a goodbye. */
+/** A session without a request for this long was most likely left without being ended. */
 const FORGET_AFTER_MS = 30 * 60_000;
-/** Per relay. The one that is unused for longest is forgotten first. */
+/** Sessions counted for one relay. The one that is unused for longest is forgotten first. */
 const MAX_SESSIONS = 10_000;
 
-/** A request with its session, from its first byte to the end of its answer. */
+/** One request of a session, from its first byte to the end of its answer. */
 export interface SessionUse {
-  /** The answer has begun: what it says of the session. `minted` is the id that the answer gives. */
+  /** To be called when the answer begins. `minted` is the session id that it assigns, if any. */
   answered(status: number, minted: string | undefined): void;
+  /** To be called when the answer has ended. */
   ended(): void;
 }
 
 interface Held {
-  /** `Clock.elapsed`. */
+  /** `Clock.elapsed` of the last use. */
   usedAt: number;
-  /** Requests with it that are under way: a stream may listen for hours. */
+  /** Requests of the session that are under way. A stream may listen for hours. */
   open: number;
 }
 
 /**
- * The sessions that clients hold with one MCP server, as far as their requests and answers show. For counting only: the
- * sessions are the MCP server's. Their ids are secrets, so that only digests are kept.
+ * Counts the sessions that clients hold with one MCP server, as far as their requests and answers show. The sessions
+ * themselves belong to the MCP server. Their ids are secrets, so only digests are kept.
  */
 export class HeldSessions {
   readonly #clock: Clock;
   /** In the order of their last use. */
   readonly #held = new Map<string, Held>();
-  /** Ids that answers have given. */
+  /** Session ids that answers have assigned so far. */
   opened = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** How many are held now. */
+  /** Returns how many sessions are held now. */
   count(): number {
     const now = this.#clock.elapsed();
     for (const [key, held] of this.#held) {
       if (now - held.usedAt <= FORGET_AFTER_MS) break;
       this.#held.delete(key);
-      // Back to the end of the line, which is where the loop stops.
+      // A session in use moves to the end, where the loop stops.
       if (held.open > 0) this.#held.set(key, Object.assign(held, { usedAt: now }));
     }
     return this.#held.size;
   }
 
-  /** A request begins; `id` is the session that it names. */
+  /** To be called when a request begins. `id` is the session that it names. */
   use(httpMethod: string, id: string | undefined): SessionUse {
     const key = id === undefined ? undefined : toKey(id);
     let held = key === undefined ? undefined : this.#touch(key);
@@ -93,7 +94,7 @@ export class HeldSessions {
   }
 }
 
-/** 96 bits tell any number of sessions apart. */
+/** Returns a digest of 96 bits, which tells any number of sessions apart. */
 function toKey(id: string): string {
   return createHash("sha256").update(id).digest("base64").slice(0, 16);
 }

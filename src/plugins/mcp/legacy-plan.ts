@@ -2,11 +2,11 @@ import { isRecord, parseJson } from "../../json/parse.ts";
 import { membersOf } from "../../json/scan.ts";
 import type { HeaderPairs } from "../../wire/frame.ts";
 
-/** What is made of an HTTP request for a relay that knows single JSON-RPC calls only. */
+/** What to do with an HTTP request for a relay whose dialect knows single JSON-RPC calls only. */
 export type LegacyPlan =
-  /** Its dialect has nothing for it: answered here. */
+  /** The dialect cannot express the request, so the server answers it. */
   | { readonly kind: "answer"; readonly status: number; readonly headers: HeaderPairs; readonly body: string }
-  /** Sent to the agent. `isAnswered`: a client waits for what comes back. */
+  /** The request goes to the agent. `isAnswered`: the agent's answer is the client's. */
   | {
       readonly kind: "send";
       readonly payload: string;
@@ -16,13 +16,13 @@ export type LegacyPlan =
     };
 
 const JSON_HEADERS: HeaderPairs = [["content-type", "application/json"]];
-// A byte order mark is no JSON (RFC 8259 §8.1); dropping it here would hide it from who looks for places in the bytes.
+// A byte order mark is no JSON (RFC 8259 §8.1). Without `ignoreBOM` text and bytes would differ in their offsets.
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Pure: decides by the request alone. */
+/** Decides by the request alone. Never throws. */
 export function planLegacyCall(httpMethod: string, body: Uint8Array): LegacyPlan {
   if (httpMethod !== "POST") {
-    // What a server without streams and sessions says.
+    // The answer of an MCP server without streams and sessions.
     return { kind: "answer", status: 405, headers: [["allow", "POST"]], body: "" };
   }
   const text = decode(body);
@@ -30,7 +30,7 @@ export function planLegacyCall(httpMethod: string, body: Uint8Array): LegacyPlan
   if (text === undefined || message === undefined) return rejected(-32_700, "The body is not JSON.");
   if (!isRecord(message)) return rejected(-32_600, "This relay takes one message at a time.");
   const { method } = message;
-  // A response to a question that this dialect cannot carry, or a notification: sent for what it is worth.
+  // A notification, or the response to a question that this dialect cannot carry. The agent may ignore it.
   if (typeof method !== "string" || message["id"] === undefined) {
     return { kind: "send", payload: text, id: undefined, method: hintOf(method), isAnswered: false };
   }
@@ -41,29 +41,29 @@ export function planLegacyCall(httpMethod: string, body: Uint8Array): LegacyPlan
   return { kind: "send", payload, id: idAsWritten(body), method: hintOf(method), isAnswered: true };
 }
 
-/** For the agent's own log. */
+/** Shortens a method for the agent's log. */
 function hintOf(method: unknown): string {
   return typeof method === "string" ? method.slice(0, MAX_HINT_CHARS) : "";
 }
 
 const MAX_HINT_CHARS = 128;
 
-/** A number may be beyond JavaScript's, so it is never read as one. */
+/** Returns the id as it was written: a number may be larger than JavaScript can represent. */
 function idAsWritten(body: Uint8Array): string | undefined {
   const range = membersOf(body)?.get("id");
   return range && decoder.decode(body.subarray(range.start, range.end));
 }
 
 /**
- * The agent takes the first event of a stream for the answer: a call that is to be told of its progress would lose its
- * result. Undefined for a message without such a token.
+ * Removes the token that asks for progress. The agent takes the first event of a stream for the answer, so a progress event
+ * would take the place of the result. Returns undefined for a message without such a token.
  */
 function withoutProgressToken(body: Uint8Array): string | undefined {
   const params = membersOf(body)?.get("params");
   const meta = params && membersOf(body, params.start)?.get("_meta");
   const members = meta && membersOf(body, meta.start);
   if (!meta || !members?.has("progressToken")) return undefined;
-  // Values stay as they were written: numbers may be beyond JavaScript's.
+  // Values stay as they were written: a number may be larger than JavaScript can represent.
   const rest = [...members]
     .filter(([name]) => name !== "progressToken")
     .map(([name, { start, end }]) => `${JSON.stringify(name)}:${decoder.decode(body.subarray(start, end))}`);

@@ -6,29 +6,29 @@ import { ReceiveCredit } from "../../wire/credit.ts";
 import type { HeaderPairs, RequestHead } from "../../wire/frame.ts";
 import { type LegacyPlan, planLegacyCall } from "./legacy-plan.ts";
 
-/** The predecessor's agents never lift their library's limit for a message they read; a larger one ends their link. */
+/** Largest message that the predecessor's agents read. A larger one ends their link. */
 const AGENT_READ_BYTES = 32 * 1024;
-/** What stands around a payload in its message, generously. */
+/** Generous size of everything around a payload in its message. */
 const ENVELOPE_BYTES = 256;
-/** Larger answers than this travel in no one message, whatever the server would take. */
+/** Largest answer that is read from one message, whatever the server's own limit. */
 const MAX_ANSWER_BYTES = 128 * 1024 * 1024;
 const JSON_HEADERS: HeaderPairs = [["content-type", "application/json"]];
-/** Of an agent's own words. */
+/** Longest text of an agent's own that is read. */
 const MAX_TEXT_BYTES = 64 * 1024;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** A call that was opened at the agent. */
+/** A call that was opened with the agent. */
 interface Opened {
   readonly wire: Wire;
   readonly payload: string;
-  /** As it was written; undefined for what has none. */
+  /** The JSON-RPC id as it was written; undefined for a message without one. */
   readonly id: string | undefined;
 }
 
 /**
- * The largest message of such an agent that is read, when answers of up to `maxAnswerBytes` are taken. Twice as much, so
- * that one over that limit costs its own call, and not the link and every other call on it.
+ * Returns the largest message that is read from an agent, if answers may have `maxAnswerBytes`. It is twice as large, so that
+ * an answer over the limit fails its own call, instead of ending the link with every other call on it.
  */
 export function legacyMessageBytes(maxAnswerBytes: number): number {
   return 2 * Math.min(maxAnswerBytes, MAX_ANSWER_BYTES) + ENVELOPE_BYTES;
@@ -36,7 +36,7 @@ export function legacyMessageBytes(maxAnswerBytes: number): number {
 
 /**
  * The predecessor's dialect for MCP relays (its public source, v0.9.6): JSON text, one JSON-RPC request and one answer per
- * `sid`. Streams, sessions and the transport's headers are beyond it; `legacy-plan.ts` says what is made of each request.
+ * `sid`. It has no streams, sessions or transport headers; `legacy-plan.ts` decides what to do with each request.
  */
 export function createLegacyRelayDialect(): Dialect {
   const opened = new Map<number, Opened>();
@@ -48,7 +48,7 @@ export function createLegacyRelayDialect(): Dialect {
     const sid = textOf("sid");
     const id = /^\d{1,10}$/.test(sid) ? Number(sid) : 0;
     const call = opened.get(id);
-    // What was answered or given up already is no news, and what was never opened is nobody's.
+    // The call was answered or given up already, or was never opened.
     if (!call) return { type: "ignored" };
     switch (t) {
       case "open.ok":
@@ -69,17 +69,17 @@ export function createLegacyRelayDialect(): Dialect {
     name: "legacy",
     sendWindow: Number.POSITIVE_INFINITY,
     maxRequestBytes: AGENT_READ_BYTES - ENVELOPE_BYTES,
-    // An answer is one message, so there is nothing that credit could hold back; the call knows its own limit.
+    // An answer is one message, so credit cannot hold anything back. The call has a limit of its own.
     createReceiveCredit: () => new ReceiveCredit(Number.POSITIVE_INFINITY, 1),
     decode(message) {
       if (typeof message !== "string") return { type: "bad", reason: "binary frames need the subprotocol moorage.v1" };
-      // An answer may be many megabytes, and is nobody's business here: only where it stands is looked for.
+      // An answer may have many megabytes and is not parsed: only its place in the message is looked for.
       const bytes = encoder.encode(message);
       const members = membersOf(bytes);
       return members ? toIncoming(bytes, members) : { type: "bad", reason: "a message that is no JSON object" };
     },
     createLane: (id, wire) => createLane(id, wire, opened),
-    // These agents know no drain message: they see the close and come back.
+    // These agents have no drain message. They see the close and come back.
     drainMessage: () => undefined,
     forget: (id) => opened.delete(id),
   };
@@ -89,7 +89,7 @@ function createLane(id: number, wire: Wire, opened: Map<number, Opened>): Lane {
   let head: RequestHead | undefined;
   const pieces: Uint8Array[] = [];
   const gather = (body: Uint8Array, end: boolean): void => {
-    // The memory of a body that comes in pieces is used again for the next one.
+    // The caller reuses the memory of a body's piece for the next one.
     if (body.length > 0) pieces.push(body.slice());
     if (!end || !head) return;
     const plan = planLegacyCall(head.method, Buffer.concat(pieces));
@@ -104,7 +104,7 @@ function createLane(id: number, wire: Wire, opened: Map<number, Opened>): Lane {
         auth: bearerOf(head),
       }),
     );
-    // Nothing comes back for it that a client could use.
+    // The agent sends nothing back that a client could use.
     if (!plan.isAnswered) answerHere(id, wire, { kind: "answer", status: 202, headers: [], body: "" });
   };
   return {
@@ -117,13 +117,13 @@ function createLane(id: number, wire: Wire, opened: Map<number, Opened>): Lane {
     credit: () => {},
     reset(_code, message) {
       if (opened.has(id)) wire.send(JSON.stringify({ t: "close", sid: String(id), msg: message }));
-      // The agent confirms nothing: its slot is free when it has been told.
+      // The agent confirms nothing, so its slot is free as soon as it has been told.
       return false;
     },
   };
 }
 
-/** An answer that this side gives in the agent's place; a turn later, when the exchange is known. */
+/** Answers in the agent's place, one microtask later, when the session knows the exchange. */
 function answerHere(
   id: number,
   wire: Wire,
@@ -149,7 +149,7 @@ function refused(id: number, rpcId: string | undefined, code: string, message: s
   return { type: "response", id, end: true, head, body: encoder.encode(body) };
 }
 
-/** What stands around a payload is short. Empty for anything but text. */
+/** Returns a member's text; empty if it is missing, too long or no string. */
 function toText(message: Uint8Array, range: Range | undefined): string {
   if (!range || range.end - range.start > MAX_TEXT_BYTES) return "";
   const value = parseJson(decoder.decode(message.subarray(range.start, range.end)));
@@ -158,7 +158,7 @@ function toText(message: Uint8Array, range: Range | undefined): string {
 
 function answered(id: number, call: Opened, bytes: Uint8Array, range: Range | undefined): Incoming {
   const members = range && membersOf(bytes, range.start);
-  // A message with a method is the first of a stream: the agent read no further, and the result is lost.
+  // A message with a method is the first event of a stream. The agent reads no further, so the result is lost.
   if (!range || !members || members.has("method")) {
     return { type: "reset", id, code: "upstream_error", message: "the agent's answer holds no result" };
   }
@@ -181,7 +181,7 @@ function requestIdOf(head: RequestHead): string {
   return head.headers.find(([name]) => name === "x-request-id")?.[1] ?? "";
 }
 
-/** The caller's bearer, which the agent compares with its own. */
+/** Returns the caller's bearer token, which the agent compares with its own. */
 function bearerOf(head: RequestHead): string | undefined {
   const value = head.headers.find(([name]) => name === "authorization")?.[1];
   return value === undefined ? undefined : /^Bearer +(\S+) *$/i.exec(value)?.[1];

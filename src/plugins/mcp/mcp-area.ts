@@ -19,17 +19,17 @@ export interface McpAreaOptions {
   readonly sessions: SessionSource;
 }
 
-/** A call that has ended, for the counts. */
+/** A call that has ended, as it is counted. */
 export interface EndedCall {
   readonly requestId: string;
-  /** As it is counted: one of a few words. */
+  /** The label of `RpcFacts`. */
   readonly method: string;
-  /** The function that was called, in the caller's words. */
+  /** The function that was called, as the caller named it. */
   readonly functionName: string | undefined;
   readonly report: CallReport;
 }
 
-/** The relays, the intake of their sessions, and the count of their calls. */
+/** The relays, the intake of their sessions, and the counts of their calls. */
 export class McpArea {
   readonly relays: Relays;
   readonly intake: Intake;
@@ -92,7 +92,7 @@ export class McpArea {
     return this.#changes;
   }
 
-  /** Takes a place on the relay; the returned function gives it back. Throws `too_many_calls`. */
+  /** Counts a call among those that run on the relay. The returned function ends that. Throws `too_many_calls`. */
   enter(relay: Relay, isStream: boolean): () => void {
     const { mcpMaxCalls, mcpMaxStreams } = this.#options.config;
     const kind = isStream ? "streams" : "calls";
@@ -108,17 +108,17 @@ export class McpArea {
     };
   }
 
-  /** Counts a call that a relay had: totals, metrics, and its one log line. */
+  /** Counts a call that reached its relay, in totals and metrics, and writes its one log line. */
   ended(relay: Relay, { requestId, method, functionName, report }: EndedCall): void {
     const { outcome, fault, status, firstByteMs, durationMs, bytesOut, isError } = report;
     if (outcome === "failed") {
       relay.failed += 1;
       relay.lastError = fault?.code;
     } else relay.served += 1;
-    // An answer that is an error was served all the same; only the counts tell it apart.
+    // The relay served an answer that is an error, too. Only the count by method and outcome tells it apart.
     this.#tally(method, outcome === "completed" && isError ? "error" : outcome);
     relay.methods.set(method, (relay.methods.get(method) ?? 0) + 1);
-    // Whoever is not let in names functions that nobody has.
+    // A caller without access can name functions that do not exist.
     if (functionName !== undefined && status !== 401 && status !== 403)
       relay.functions.add(functionName, { outcome: isError ? "failed" : outcome, durationMs });
     const measured = this.#options.metrics.forModel("mcp", undefined);
@@ -140,7 +140,7 @@ export class McpArea {
     });
   }
 
-  /** What a call's session is counted by. */
+  /** Begins to count a request to its MCP session, if it names one. */
   use(relay: Relay, httpMethod: string, sessionId: string | undefined): SessionUse {
     const use = relay.held.use(httpMethod, sessionId);
     return {
@@ -154,7 +154,7 @@ export class McpArea {
     };
   }
 
-  /** Counts a call that no relay had. */
+  /** Counts a call that reached no relay. */
   refused(fault: Fault, method: string): void {
     this.#options.metrics.rejection("mcp", fault.code);
     this.#tally(method, "refused");
@@ -164,7 +164,7 @@ export class McpArea {
     return toMcpState(this.relays.all(), this.#calls, this.#isDraining);
   }
 
-  /** Takes no more relays and calls, tells those that are here, and resolves when the last call has ended. */
+  /** Refuses new relays and calls, tells the connected relays, and resolves when the last call has ended. */
   async drain(): Promise<void> {
     this.#isDraining = true;
     this.relays.giveUpWaiting();

@@ -1,7 +1,7 @@
 import { type FunctionCount, medianMs } from "./function-counts.ts";
 import type { Relay } from "./relays.ts";
 
-// What the State API says of MCP: names in snake_case, plain copies.
+// The part of the State API about MCP: plain copies, with names in snake_case.
 
 export interface McpState {
   readonly server: { readonly state: "ready" | "not_ready" | "draining" };
@@ -15,7 +15,7 @@ export interface McpState {
   /** Requests ended or refused since the server started, by method. */
   readonly methods: Readonly<Record<string, number>>;
   readonly relays: readonly RelayState[];
-  /** Functions that were called on the relays above: at most 1000, those called most. */
+  /** Functions that were called on these relays: at most 1000, the most called ones. */
   readonly functions: readonly FunctionState[];
 }
 
@@ -23,10 +23,10 @@ export interface McpState {
 export interface FunctionState {
   /** The relay's id. */
   readonly relay: string;
-  /** The callers' word for it, or `other` for those beyond the 64 of a relay. */
+  /** The name that callers use, or `other` for functions past a relay's first 64. */
   readonly name: string;
   readonly calls: number;
-  /** Calls that ended with an error, as far as that shows from outside. */
+  /** Calls that ended with an error, as far as the answers show. */
   readonly failures: number;
   readonly last_ms: number | null;
   readonly avg_ms: number | null;
@@ -34,10 +34,10 @@ export interface FunctionState {
   readonly p50_ms: number | null;
 }
 
-/** Rows of `functions`: a page can show no more, and the state is sent again and again. */
+/** Rows of `functions`. A page cannot show more, and the state is sent every second. */
 const MAX_FUNCTIONS = 1000;
 
-/** One relay in the State API. Times are RFC 3339; text is the relay's own word. */
+/** One relay in the State API. Times are RFC 3339; the relay chose its name and the texts. */
 export interface RelayState {
   readonly id: string;
   readonly name: string;

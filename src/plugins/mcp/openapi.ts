@@ -1,6 +1,6 @@
 import { type AnswerDoc, errorResponses, type SchemaObject } from "../../openapi/schema.ts";
 
-// How the API's description shows the plugin's routes. None of it runs for a request.
+// The plugin's routes in the API's description. Nothing here runs for a request.
 
 export const MCP = {
   name: "MCP",
@@ -9,7 +9,7 @@ export const MCP = {
 
 const MESSAGE: SchemaObject = {
   type: "object",
-  description: "One JSON-RPC 2.0 message, passed on as it is.",
+  description: "One JSON-RPC 2.0 message, which is passed on unchanged.",
   properties: {
     jsonrpc: { type: "string", enum: ["2.0"] },
     id: { oneOf: [{ type: "string" }, { type: "number" }] },
@@ -21,14 +21,15 @@ const MESSAGE: SchemaObject = {
 };
 
 const ANSWER: AnswerDoc = {
-  description: "What the MCP server answers, as it is: status, headers and body. Errors of its own come this way too.",
+  description:
+    "The MCP server's answer, passed on unchanged: status, headers and body. The MCP server's own errors come this way, too.",
   content: {
     "application/json": { schema: { type: "object" } },
     "text/event-stream": { schema: { type: "string" } },
   },
 };
 
-const ACCEPTED: AnswerDoc = { description: "The MCP server has taken a notification or a response." };
+const ACCEPTED: AnswerDoc = { description: "The MCP server has accepted a notification or a response." };
 
 const ERRORS = errorResponses(
   "origin_not_allowed",
@@ -52,7 +53,7 @@ export const METADATA_DETAIL = {
   operationId: "mcpMetadata",
   summary: "OAuth metadata of an MCP server",
   description:
-    "Protected resource metadata (RFC 9728) of the MCP server behind the relay of this id, for relays that leave signing in to it. Any other relay has none: 404.",
+    "Protected resource metadata (RFC 9728) of the MCP server behind the relay of this id, for relays whose clients sign in with it. For any other relay the answer is 404.",
   security: [],
   responses: {
     200: {
@@ -90,7 +91,7 @@ export function callDetail(verb: keyof typeof SUMMARIES) {
     operationId: `mcp${verb.charAt(0).toUpperCase()}${verb.slice(1)}`,
     summary: SUMMARIES[verb],
     description:
-      "Streamable HTTP, tunnelled to the relay of this id: what a client sees of the MCP server directly, it sees here. This server's own failures are JSON-RPC errors with code -32000, and never 400, 404 or 405.",
+      "Streamable HTTP, tunnelled to the relay with this id. A client sees the same as on a direct connection to the MCP server. This server's own failures are JSON-RPC errors with code -32000; their status is never 400, 404 or 405.",
     security: BEARER,
     ...(verb === "post" ? { requestBody: { required: true, content: body } } : {}),
     responses: { 200: ANSWER, ...(verb === "post" ? { 202: ACCEPTED } : {}), ...ERRORS },

@@ -3,22 +3,22 @@ import type { Config } from "../../config.ts";
 import { Fault } from "../../errors.ts";
 import { createCors, isLoopback } from "../../http/cors.ts";
 
-/** The names of this server, and who may use them. */
+/** The names under which this server is known, and the pages that may call it. */
 export interface PublicNames {
   /**
-   * Lets no page call, or by a name that it made point here read what is called, that is not meant to. Throws
+   * Refuses requests of pages that may not call this server, also if the page made its own name point here. Throws
    * `host_not_allowed` or `origin_not_allowed`.
    */
   assertAllowed(request: Request): void;
-  /** The origin by which the client knows this server: configured, else as the request has it. Undefined for a broken one. */
+  /** Returns the origin by which the client knows this server: the configured one, else the request's, if that is valid. */
   originOf(request: Request, address: AddressSource): string | undefined;
 }
 
 type NamesConfig = Pick<Config, "publicUrl" | "allowedHosts" | "allowedOrigins" | "host" | "trustedProxies">;
 
 /**
- * Names are compared with what is configured and never with each other alone: a page that rebinds its name sends that
- * as Host and as Origin. A server that was told none of its names takes any Host, and has the origins to go by.
+ * Compares names with the configured ones, and never Host and Origin with each other alone: a page that rebinds its name
+ * sends it as both. A server without a configured name accepts any Host and decides by the Origin.
  */
 export function createPublicNames(config: NamesConfig): PublicNames {
   const { publicUrl, allowedHosts } = config;
@@ -35,11 +35,11 @@ export function createPublicNames(config: NamesConfig): PublicNames {
   return {
     assertAllowed({ headers }) {
       const host = headers.get("host") ?? "";
-      // Not X-Forwarded-Host: a page can send that one itself, to a server whose neighbours are trusted.
+      // X-Forwarded-Host does not count: a page can send it itself to a server that trusts its neighbours.
       if (!isAnyHost && !isConfigured(host)) throw new Fault("host_not_allowed");
       const origin = headers.get("origin");
       if (origin === null || cors.allows(origin)) return;
-      // A page of this server, under a name that is known to be its own.
+      // This server's own page, under one of its configured names.
       if (!isAnyHost && URL.parse(origin)?.host === host.toLowerCase()) return;
       throw new Fault("origin_not_allowed");
     },
@@ -57,7 +57,7 @@ export function createPublicNames(config: NamesConfig): PublicNames {
   };
 }
 
-/** The name in a Host header, as the configuration has names; undefined for what is none. */
+/** Returns the name in a Host header, in the form that the configuration uses; undefined for an invalid one. */
 function nameOf(host: string): string | undefined {
   return /^(?:\[([\da-f:.]+)\]|([\w.-]+?)\.?)(?::\d{1,5})?$/i
     .exec(host)

@@ -1,17 +1,17 @@
-/** Where below its relay's URL a request goes. */
+/** The place below its relay's URL that a request goes to. */
 export interface RelayPath {
-  /** For the relay, with the query: empty or with a leading slash. */
+  /** The path for the relay, with the query: empty, or with a leading slash. */
   readonly path: string;
-  /** What the client's name for the relay has behind the id: nothing, or `/mcp`. */
+  /** What follows the id in the URL by which the client knows the relay: nothing, or `/mcp`. */
   readonly alias: "" | "/mcp";
 }
 
-/** Segments of a path that is passed on: what URLs hold, and no way up or out. */
+/** Characters of a segment that is passed on. They are those of URLs, without any that lead up or out. */
 const SEGMENT = /^[A-Za-z0-9._~:@!$&'()*+,;=%-]+$/;
 
 /**
- * `rest` is what stands behind the relay's URL. `/mcp` is a name for the URL itself, by which some clients know what it
- * is. Undefined for a path that could lead anywhere else.
+ * Finds the place that a request goes to; `rest` is its path below the relay's URL. `/mcp` stands for that URL itself, since
+ * some clients recognize an MCP server by it. Returns undefined for a path that could lead anywhere else.
  */
 export function toRelayPath(rest: string, url: string): RelayPath | undefined {
   const segments = rest.split("/").filter((segment) => segment !== "");

@@ -7,38 +7,38 @@ import { CLOSES } from "../../wire/closes.ts";
 import { FunctionCounts } from "./function-counts.ts";
 import { HeldSessions } from "./held-sessions.ts";
 
-/** A relay that is connected, with the count of what runs on it. */
+/** A connected relay, with the counts of its calls. */
 export interface Relay {
   readonly session: Session;
-  /** Calls that will end by themselves. */
+  /** Running calls that end by themselves. */
   calls: number;
-  /** Answers that stay open until somebody leaves: they must not take the calls' room. */
+  /** Open answers that end only when a side leaves. They have a limit of their own, apart from the calls'. */
   streams: number;
   served: number;
   failed: number;
-  /** Takes no new calls, by an operator's will; until undone, or until it connects anew. */
+  /** An operator keeps new calls from it, until that is undone or the relay reconnects. */
   isDrained: boolean;
-  /** The last failure in our words; undefined while there was none. */
+  /** Error code of the last call that failed; undefined before the first. */
   lastError: string | undefined;
-  /** Sessions of MCP, which clients have with its server. */
+  /** The MCP sessions that clients hold with its MCP server. */
   readonly held: HeldSessions;
   readonly functions: FunctionCounts;
-  /** Requests ended, by method: one of a few words. */
+  /** Requests ended, by the label of `RpcFacts`. */
   readonly methods: Map<string, number>;
 }
 
-/** A relay that left so lately is likely on its way back: it restarts, or its line broke. */
+/** A relay that left less than this ago is likely to come back: it restarts, or its connection broke. */
 const JUST_LEFT_MS = 30_000;
-/** Remembered at once; the oldest are forgotten first. */
+/** Relays remembered after they left. The oldest are forgotten first. */
 const MAX_LEFT = 10_000;
-/** Requests that wait for relays to come back; beyond it they are told at once. */
+/** Requests that may wait for relays to come back. Further ones are refused at once. */
 const MAX_WAITING = 10_000;
 
 export interface RelaysOptions {
   readonly clock: Clock;
   /** How long a request waits for a relay that has just left. */
   readonly rejoinMs: number;
-  /** For so long after the start any relay may be one that is on its way back. */
+  /** How long after the server's start a request waits for any relay, which may be on its way back. */
   readonly startGraceMs: number;
   readonly onChange: () => void;
 }
@@ -48,11 +48,11 @@ interface Waiter {
   readonly cancelTimer: CancelTimer;
 }
 
-/** The relays by their ids: who is here, who has just left, and who waits for whom. */
+/** The relays by their ids: the connected ones, those that have just left, and the requests that wait for one. */
 export class Relays implements SessionPool, WorkerOperator {
   readonly #options: RelaysOptions;
   readonly #connected = new Map<string, Relay>();
-  /** `Clock.elapsed` of leaving, in that order. */
+  /** When each relay left (`Clock.elapsed`), in that order. */
   readonly #left = new Map<string, number>();
   readonly #waiting = new Map<string, Set<Waiter>>();
   readonly #startedAt: number;
@@ -93,7 +93,7 @@ export class Relays implements SessionPool, WorkerOperator {
     this.#options.onChange();
   }
 
-  /** One that says goodbye takes no new calls, and is likely to come back. */
+  /** Removes a relay that announces its leaving: it takes no new calls, and is likely to come back. */
   onOfferChange(session: Session): void {
     if (session.offer.status === "draining") this.#remove(session);
   }
@@ -103,8 +103,8 @@ export class Relays implements SessionPool, WorkerOperator {
   }
 
   /**
-   * The relay of this id, which is waited for when it has just left. Rejects with `relay_unavailable`; with the signal's
-   * reason when that is aborted.
+   * Finds the relay of this id, and waits for one that has just left. Rejects with `relay_unavailable`, also when `signal` is
+   * aborted while it waits.
    */
   async find(id: string, signal: AbortSignal): Promise<Relay> {
     const relay = this.#connected.get(id) ?? (await this.#waitFor(id, signal));
@@ -132,14 +132,14 @@ export class Relays implements SessionPool, WorkerOperator {
     return relay !== undefined;
   }
 
-  /** Nobody comes back any more. */
+  /** Ends every wait: no relay can come back any more. */
   giveUpWaiting(): void {
     for (const id of [...this.#waiting.keys()]) this.#wake(id, undefined);
   }
 
   #remove(session: Session): void {
     const { id } = session.worker;
-    // The late close of one that was replaced must not remove its successor.
+    // The late close of a relay that was replaced must not remove its successor.
     if (this.#connected.get(id)?.session !== session) return;
     this.#connected.delete(id);
     this.#left.delete(id);

@@ -2,8 +2,8 @@ import type { McpPorts } from "./call.ts";
 import type { Relay } from "./relays.ts";
 
 /**
- * The URL by which this client knows the MCP server: what OAuth issues tokens for. Undefined unless the relay leaves
- * signing in to its MCP server.
+ * Returns the URL by which this client knows the MCP server, for which OAuth issues its tokens. Undefined unless clients sign
+ * in with the MCP server itself.
  */
 export function resourceOf(
   { names, listener }: Pick<McpPorts, "names" | "listener">,

@@ -11,11 +11,12 @@ import { rpcError } from "./rpc-error.ts";
 import { serveMcp } from "./serve.ts";
 import { serveMetadata } from "./serve-metadata.ts";
 
-/** A relay's public URL, and the form of it whose end tells clients what it is. */
+/** A relay's public URL. */
 const BASE = "/api/mcp/id/:relay_id";
+/** That URL, and everything below it. */
 const PATHS = [BASE, `${BASE}/*`];
 
-/** The plugin's routes: where relays connect, and what MCP clients call. No key is asked for: the bearer is the relay's. */
+/** Creates the plugin's routes: where relays connect, and what MCP clients call. They need no key: the bearer is for the relay. */
 export function mcpRoutes(ports: McpPorts, context: PluginContext): AnyElysia {
   const serve = ({ request, requestId, params }: RouteContext): Promise<Response> =>
     serveMcp(ports, {
@@ -41,7 +42,7 @@ export function mcpRoutes(ports: McpPorts, context: PluginContext): AnyElysia {
         parse: "none",
         detail: isHidden ? HIDDEN : callDetail("delete"),
       })
-      // A HEAD is no MCP; answered by the route for GET it would open a stream that nobody reads.
+      // MCP has no HEAD. The route for GET would open a stream that nobody reads.
       .head(path, ({ requestId }) => notAllowed(requestId), { detail: HIDDEN })
       .all(path, ({ requestId }) => notAllowed(requestId), { parse: "none", detail: HIDDEN });
   }
@@ -63,7 +64,7 @@ function relayIdOf(params: RouteContext["params"]): string {
 
 const HIDDEN = { hide: true };
 
-/** The one 405 of this server's own here: no MCP client sends other methods, whatever it looks for. */
+/** Answers 405, the only one that this server sends under a relay's URL: no MCP client sends such a method. */
 function notAllowed(requestId: string): Response {
   const fault = new Fault("method_not_allowed", { headers: { allow: "GET, POST, DELETE, OPTIONS" } });
   return rpcError(fault, requestId, undefined);

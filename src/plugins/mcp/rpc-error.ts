@@ -1,6 +1,6 @@
 import type { ErrorCode, Fault } from "../../errors.ts";
 
-/** The predecessor's words for what goes wrong at a relay, which its users' programs look for. */
+/** The predecessor's names of failures, which its users' programs look for. */
 const NAMES: Partial<Record<ErrorCode, string>> = {
   relay_unavailable: "MCP_PROVIDER_UNAVAILABLE",
   draining: "MCP_PROVIDER_UNAVAILABLE",
@@ -11,12 +11,12 @@ const NAMES: Partial<Record<ErrorCode, string>> = {
   response_too_large: "MCP_LIMIT_EXCEEDED",
 };
 
-/** A code for servers' own errors; the ones from -32020 on are the specification's to give. */
+/** A JSON-RPC code for a server's own errors. MCP's specification assigns those from -32020 on. */
 const SERVER_ERROR = -32_000;
 
 /**
- * A fault of this server as an MCP client reads it. Its status is never 400, 404 or 405, by which a client would learn
- * something of the MCP server. `id` is the request's, as it was written; left out when it is not known.
+ * Turns a fault of this server into a response for MCP clients. Its status is never 400, 404 or 405, which a client would take
+ * for a statement of the MCP server. `id` is the request's, as it was written; it is left out if unknown.
  */
 export function rpcError(fault: Fault, requestId: string, id: string | undefined): Response {
   const error = {
@@ -24,7 +24,7 @@ export function rpcError(fault: Fault, requestId: string, id: string | undefined
     message: fault.message,
     data: { mcp: NAMES[fault.code] ?? "MCP_UPSTREAM_ERROR", code: fault.code, req_id: requestId },
   };
-  // The id is spliced in as it came: a number may be larger than JavaScript's.
+  // The id is inserted as it was written: a number may be larger than JavaScript can represent.
   const body = `{"jsonrpc":"2.0",${id === undefined ? "" : `"id":${id},`}"error":${JSON.stringify(error)}}`;
   const headers = new Headers({
     "content-type": "application/json",

@@ -1,9 +1,9 @@
 import { membersOf } from "../../json/scan.ts";
 
-/** Errors are short: what is larger is taken for a result without a look. */
+/** Largest answer that is looked into. Errors are short, so a larger answer is taken for a result. */
 const MAX_LOOKED_AT_BYTES = 4096;
 
-/** Whether a whole JSON answer is a JSON-RPC error, or a tool's result that says that it failed. For counting only. */
+/** Whether a whole JSON answer is a JSON-RPC error, or the result of a tool that failed. Used for counting only. */
 export function isRpcFailure(body: Uint8Array): boolean {
   if (body.length === 0 || body.length > MAX_LOOKED_AT_BYTES) return false;
   // The native search settles nearly every answer.

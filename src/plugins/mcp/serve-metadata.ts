@@ -5,21 +5,21 @@ import type { McpPorts } from "./call.ts";
 import { callRelay } from "./call-relay.ts";
 import { resourceOf } from "./resource.ts";
 
-/** A client's question how to sign in with the MCP server behind a relay. */
+/** One request for the OAuth metadata of the MCP server behind a relay. */
 export interface MetadataCall {
   readonly request: Request;
   readonly requestId: string;
   readonly relayId: string;
-  /** What the client's name for the relay has behind the id. */
+  /** What follows the id in the URL by which the client knows the relay. */
   readonly alias: "" | "/mcp";
 }
 
-/** A small document from a server nearby: whoever asks is not made to wait as long as for a call. */
+/** Longest wait for the metadata: a small document, for which a client need not wait as long as for a call. */
 const MAX_WAIT_MS = 30_000;
 
 /**
- * OAuth's description of the MCP server (RFC 9728), as its relay has it. A relay that guards itself has none: throws
- * `unknown_url`, which tells clients to go without. Where that cannot be known, `relay_unavailable` says so.
+ * Answers with the MCP server's OAuth metadata (RFC 9728), which its relay fetches. Rejects with `unknown_url` for a relay that
+ * checks a token of its own, so that clients go on without metadata, and with `relay_unavailable` if no relay can tell.
  */
 export async function serveMetadata(ports: McpPorts, call: MetadataCall): Promise<Response> {
   const { area, config, deps, listener, names } = ports;
@@ -60,7 +60,7 @@ export async function serveMetadata(ports: McpPorts, call: MetadataCall): Promis
       },
       onSettled: release,
     });
-    // It names the URL that was asked for, which the next client may know by another name.
+    // The document names the URL of this request, and the next client may use another one.
     answer.headers.set("cache-control", "no-store");
     return answer;
   } catch (error) {

@@ -94,6 +94,7 @@ function send(
   });
 }
 
+/** The header that names an MCP session. */
 const SESSION = "mcp-session-id";
 
 /** The request's body: whole if it is small enough to be looked into, else a stream that is only counted. */

@@ -1,4 +1,6 @@
+import type { Claim } from "../src/pool/claim.ts";
 import type { Demand } from "../src/pool/directory.ts";
+import { NOBODY } from "../src/pool/excluded.ts";
 import { Pool } from "../src/pool/pool.ts";
 import { systemClock } from "../src/system/clock.ts";
 import type { Session } from "../src/tunnel/session.ts";
@@ -26,17 +28,17 @@ export function measureClaims(few: number, many: number, rounds: number, claims:
 }
 
 function timeClaims(pool: Pool, claims: number): number {
-  const demand: Demand = { model: "bench-chat", exact: false, excluded: new Set() };
-  const releases: (() => void)[] = new Array(HELD).fill(() => {});
+  const demand: Demand = { model: "bench-chat", exact: false, excluded: NOBODY };
+  const held: (Claim | undefined)[] = new Array(HELD).fill(undefined);
   const startedAt = Bun.nanoseconds();
   for (let at = 0; at < claims; at += 1) {
-    const claim = pool.claim(demand);
+    const claim = pool.claim(pool.issueTicket({ caller: undefined, demand }, 0));
     if (!claim) throw new Error("a pool with free slots gave no claim");
-    releases[at % HELD]?.();
-    releases[at % HELD] = claim.release;
+    held[at % HELD]?.release();
+    held[at % HELD] = claim;
   }
   const cost = (Bun.nanoseconds() - startedAt) / claims;
-  for (const release of releases) release();
+  for (const claim of held) claim?.release();
   return cost;
 }
 

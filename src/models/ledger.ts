@@ -57,8 +57,8 @@ export class Ledger {
     return this.#counts;
   }
 
-  /** Counts a job that has ended, and says how it did. */
-  add({ report, usage, bytesIn }: EndedJob): Outcome {
+  /** Counts an ended job everywhere, and returns its outcome. */
+  count({ report, usage, bytesIn }: EndedJob): Outcome {
     const outcome = outcomeOf(report);
     const output = usage?.get(SPEED_UNIT) ?? 0;
     const counts = this.#counts;
@@ -69,29 +69,15 @@ export class Ledger {
     counts.output += output;
     counts.bytesOut += report.bytesOut;
     if (report.claim) this.models.count(report.claim.model, output, this.#options.clock.elapsed());
-    this.#addToSeat(report, outcome, usage);
+    report.claim?.count({
+      outcome,
+      error: outcome === "failed" && !isClientsFault(report) ? errorOf(report) : undefined,
+      runningMs: report.durationMs - report.queuedMs,
+      usage,
+      output,
+    });
     this.#measure(report, outcome, usage, bytesIn);
     return outcome;
-  }
-
-  #addToSeat(report: JobReport, outcome: Outcome, usage: Usage | undefined): void {
-    const totals = report.claim?.seat.totals;
-    if (!totals) return;
-    const now = this.#options.clock.elapsed();
-    if (outcome === "completed") {
-      totals.recent.add(false);
-      totals.processed += 1;
-      totals.processingMs += report.durationMs - report.queuedMs;
-    } else if (outcome === "failed" && !isClientsFault(report)) {
-      totals.failures += 1;
-      totals.lastFailedAt = now;
-      totals.recent.add(true);
-      totals.lastError = report.end.kind === "failed" ? report.end.fault.code : `status ${report.status}`;
-    }
-    if (!usage) return;
-    for (const [unit, amount] of usage) totals.usage.set(unit, (totals.usage.get(unit) ?? 0) + amount);
-    const output = usage.get(SPEED_UNIT) ?? 0;
-    if (output > 0) totals.output.add(output, now);
   }
 
   #measure(report: JobReport, outcome: Outcome, usage: Usage | undefined, bytesIn: number): void {
@@ -127,6 +113,10 @@ export class Ledger {
 /** Found only while a worker had it already: a form that lacks its file, for one. */
 function isClientsFault({ end }: JobReport): boolean {
   return end.kind === "failed" && end.fault.status < 500;
+}
+
+function errorOf({ end, status }: JobReport): string {
+  return end.kind === "failed" ? end.fault.code : `status ${status}`;
 }
 
 /** A backend's own 5xx is a failure of that worker although its answer passed through whole. */

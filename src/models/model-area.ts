@@ -83,7 +83,7 @@ export class ModelArea implements Reports, ModelCatalog, WorkerOperator, JobOper
 
   /** Counts a job out: totals, metrics, and its one log line. */
   ended(ended: EndedJob): void {
-    const outcome = this.#ledger.add(ended);
+    const outcome = this.#ledger.count(ended);
     this.#running -= 1;
     if ((ended.usage?.get(SPEED_UNIT) ?? 0) > 0) this.#drift.output(this.#options.deps.clock.elapsed());
     this.pool.touch();
@@ -93,7 +93,7 @@ export class ModelArea implements Reports, ModelCatalog, WorkerOperator, JobOper
       plugin: this.#options.pluginId,
       request: requestId,
       model: model.slice(0, 128),
-      worker: claim?.seat.session.worker.id,
+      worker: claim?.worker.id,
       outcome,
       reason: end.kind === "failed" ? end.fault.code : undefined,
       status: report.status,

@@ -1,4 +1,5 @@
 import type { Condition } from "../plugin/reports.ts";
+import { NOBODY } from "../pool/excluded.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Seat } from "../pool/seat.ts";
 import type { Session } from "../tunnel/session.ts";
@@ -79,10 +80,8 @@ function findInQueue(pool: Pool): readonly Condition[] {
 
 /** Whether a worker takes requests for it, busy or not. */
 function isReady(pool: Pool, model: string): boolean {
-  return pool.isServed({ model, exact: false, excluded: NONE });
+  return pool.isServed({ model, exact: false, excluded: NOBODY });
 }
-
-const NONE: ReadonlySet<never> = new Set();
 
 function saturated(model: string): Condition {
   return {

@@ -1,30 +1,32 @@
 import type { Clock } from "../system/deps.ts";
 import type { Session } from "../tunnel/session.ts";
 import { aliasKey } from "./alias.ts";
+import { type Excluded, isExcluded, NOBODY } from "./excluded.ts";
 import { Known } from "./known.ts";
 import { Ranking } from "./ranking.ts";
 import { Seat } from "./seat.ts";
 
-/** What a job needs. */
+/** What a job needs of a worker. */
 export interface Demand {
   readonly model: string;
-  /** Only this worker will do. */
+  /** The only worker that may serve it; undefined where any may. */
   readonly workerId?: string | undefined;
-  /** Another quantization of the model will not do. */
+  /** Whether another quantization of the model is of no use. */
   readonly exact: boolean;
-  /** Sessions that have failed this job. */
-  readonly excluded: ReadonlySet<Session>;
+  /** Whoever has failed the job already. */
+  readonly excluded: Excluded;
 }
 
-/** A seat, and the model it would serve a demand with. */
+/** A seat, and the model that it would serve a demand with. */
 export interface Choice {
   readonly seat: Seat;
   readonly model: string;
 }
 
-/** Who is here and who serves what: the seats of a pool, found by worker and ranked by load for every model. */
+/** The seats of a pool, found by session and by worker, and ranked by load for every model. */
 export class Directory {
-  readonly #seats = new Map<Session, Seat>();
+  /** By the ids of their sessions. */
+  readonly #seats = new Map<string, Seat>();
   readonly #byWorker = new Map<string, Seat>();
   readonly #byModel = new Map<string, ModelSeats>();
   readonly #byAlias = new Map<string, StandIns>();
@@ -38,12 +40,16 @@ export class Directory {
     this.#workers = new Known(clock, graceMs);
   }
 
+  get size(): number {
+    return this.#seats.size;
+  }
+
   seats(): Iterable<Seat> {
     return this.#seats.values();
   }
 
   seatFor(session: Session): Seat | undefined {
-    return this.#seats.get(session);
+    return this.#seats.get(session.id);
   }
 
   seatOf(workerId: string): Seat | undefined {
@@ -73,10 +79,10 @@ export class Directory {
     return alias !== undefined && this.#aliases.has(alias);
   }
 
-  /** Gives a session a seat, and the seat its places. */
-  add(session: Session): Seat {
+  /** Gives a session a seat, and ranks the seat for all that it serves. */
+  seat(session: Session): Seat {
     const seat = new Seat(session);
-    this.#seats.set(session, seat);
+    this.#seats.set(session.id, seat);
     this.#byWorker.set(session.worker.id, seat);
     this.#workers.arrived(session.worker.id);
     this.#enter(seat);
@@ -89,10 +95,10 @@ export class Directory {
     this.#enter(seat);
   }
 
-  remove(seat: Seat): void {
+  unseat(seat: Seat): void {
     const { session } = seat;
-    this.#seats.delete(session);
-    // A newcomer with the same worker id may have taken the name over: then it is not this seat's to clear.
+    this.#seats.delete(session.id);
+    // A newcomer with the same worker id may have taken the id over: then it stays.
     if (this.#byWorker.get(session.worker.id) === seat) {
       this.#byWorker.delete(session.worker.id);
       this.#workers.left(session.worker.id);
@@ -100,7 +106,7 @@ export class Directory {
     this.#leave(seat);
   }
 
-  /** The least loaded seat that serves the demand, and the model it would serve it with. */
+  /** Finds the least loaded seat with room that serves the demand, and the model it would serve it with. */
   choose(demand: Demand): Choice | undefined {
     const seat = this.#chooseSeat(demand);
     const model = seat && this.modelOn(seat, demand);
@@ -108,7 +114,8 @@ export class Directory {
   }
 
   #chooseSeat(demand: Demand): Seat | undefined {
-    const accepts = demand.excluded.size === 0 ? undefined : (seat: Seat) => !demand.excluded.has(seat.session);
+    const { excluded } = demand;
+    const accepts = excluded === NOBODY ? undefined : ({ session }: Seat): boolean => !isExcluded(excluded, session);
     if (demand.workerId !== undefined) {
       const seat = this.#byWorker.get(demand.workerId);
       return seat?.hasRoom && (accepts?.(seat) ?? true) ? seat : undefined;
@@ -119,23 +126,34 @@ export class Directory {
     return alias === undefined ? undefined : this.#byAlias.get(alias)?.ranking.first(accepts);
   }
 
-  /** The seats with room that could stand in for this model. Looks at all seats: for the rare moment when exact ones go. */
+  /** Finds the seats with room that could stand in for a model. It looks at all seats, which is rare: when exact ones go. */
   standInsFor(model: string): readonly Seat[] {
     const alias = aliasKey(model);
     if (alias === undefined || !this.#byAlias.has(alias)) return [];
     return [...this.#seats.values()].filter((seat) => seat.hasRoom && seat.byAlias.has(alias));
   }
 
-  /** Whether any session but the excluded ones serves the demand; `ready`: and takes jobs, busy or not. */
+  /** Whether any seat that is not excluded serves the demand; with `ready`, only seats that take jobs, busy or not. */
   isServed(demand: Demand, ready: boolean): boolean {
     for (const seat of this.#seats.values()) {
       if (ready && seat.capacity === 0) continue;
-      if (!demand.excluded.has(seat.session) && this.modelOn(seat, demand) !== undefined) return true;
+      if (!isExcluded(demand.excluded, seat.session) && this.modelOn(seat, demand) !== undefined) return true;
     }
     return false;
   }
 
-  /** Which of its models a seat would serve a demand with. */
+  /** Counts the slots of all seats that serve the demand, and how many are held. Looks at every seat. */
+  loadOf(demand: Demand): { readonly busy: number; readonly slots: number } {
+    let [busy, slots] = [0, 0];
+    for (const seat of this.#seats.values()) {
+      if (isExcluded(demand.excluded, seat.session) || this.modelOn(seat, demand) === undefined) continue;
+      busy += seat.busy;
+      slots += seat.capacity;
+    }
+    return { busy, slots };
+  }
+
+  /** The model that a seat would serve a demand with; undefined where it serves it with none. */
   modelOn(seat: Seat, demand: Demand): string | undefined {
     if (seat.byModel.has(demand.model)) return demand.model;
     const alias =
@@ -143,7 +161,7 @@ export class Directory {
     return alias === undefined ? undefined : seat.byAlias.get(alias)?.model;
   }
 
-  /** The alias under which stand-ins are sought: only while no worker that serves the model exactly is ready. */
+  /** The alias of the stand-ins, which are looked for only while no worker that serves the model exactly is ready. */
   #standInKey(demand: Demand): string | undefined {
     if (demand.exact || this.#hasExact(demand)) return undefined;
     return aliasKey(demand.model);
@@ -151,12 +169,12 @@ export class Directory {
 
   #hasExact({ model, excluded }: Demand): boolean {
     const ready = this.#byModel.get(model)?.ready ?? 0;
-    if (ready === 0 || excluded.size === 0) return ready > 0;
+    if (ready === 0 || excluded === NOBODY) return ready > 0;
+    const out = new Set<Seat | undefined>();
+    for (const id of excluded.sessions) out.add(this.#seats.get(id));
+    for (const id of excluded.workers) out.add(this.#byWorker.get(id));
     let failed = 0;
-    for (const session of excluded) {
-      const seat = this.#seats.get(session);
-      if (seat && seat.capacity > 0 && seat.byModel.has(model)) failed += 1;
-    }
+    for (const seat of out) if (seat && seat.capacity > 0 && seat.byModel.has(model)) failed += 1;
     return ready > failed;
   }
 
@@ -200,7 +218,7 @@ export class Directory {
     }
   }
 
-  /** Puts a seat where its load belongs in every ranking it is part of; a full one is in none. */
+  /** Moves a seat to where its load belongs in each of its rankings. A full seat is in none. */
   rank(seat: Seat): void {
     for (const [model, place] of seat.byModel) {
       const ranking = this.#byModel.get(model)?.ranking;
@@ -217,8 +235,9 @@ export class Directory {
 
 interface ModelSeats {
   readonly ranking: Ranking<Seat>;
+  /** How many seats serve the model. */
   seats: number;
-  /** Of them with any capacity, busy or not. */
+  /** How many of these have any capacity, busy or not. */
   ready: number;
 }
 

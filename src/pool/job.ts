@@ -2,34 +2,43 @@ import { Fault } from "../errors.ts";
 import type { CancelTimer, Clock } from "../system/deps.ts";
 import { watchSilence } from "../system/silence.ts";
 import type { Exchange, ExchangeEnd, ExchangeRequest } from "../tunnel/exchange.ts";
-import type { Session } from "../tunnel/session.ts";
 import type { ResponseHead } from "../wire/frame.ts";
+import type { Claim } from "./claim.ts";
 import type { Demand } from "./directory.ts";
+import { type Excluded, NOBODY } from "./excluded.ts";
 import { toFault, tooLargeForWorker } from "./job-faults.ts";
 import type { JobFacts, RegisteredJob } from "./jobs-registry.ts";
-import type { Claim, Pool, Wait } from "./pool.ts";
+import type { Pool } from "./pool.ts";
+import type { JobTicket, TicketCaller } from "./ticket.ts";
+import type { Wait } from "./waits.ts";
 
-/** One client's request, as the pool needs to know it. */
+/**
+ * Makes the request for one attempt, its body from the first byte; `claim.model` is what the worker calls the model.
+ * Undefined when other jobs have done the work meanwhile: the job then ends complete, without an answer. May throw a
+ * `Fault`, which ends the job.
+ */
+export type RequestForAttempt = (claim: Claim) => ExchangeRequest | undefined;
+
+/** One client's request, as far as the pool needs to know it. */
 export interface JobSpec {
   readonly requestId: string;
   /** What is asked, as operators see it: `chat.completions`. */
   readonly kind: string;
   readonly model: string;
-  /** Only this worker will do. */
+  readonly caller?: TicketCaller;
+  /** The only worker that may serve it; undefined where any may. */
   readonly workerId?: string | undefined;
-  /** Sessions that will not do. */
-  readonly excluded?: Iterable<Session>;
-  /** Another quantization of the model will not do. */
+  /** Who must not serve it. */
+  readonly excluded?: Excluded;
+  /** Whether another job of the same request has had a slot: then a full queue does not turn this one away. */
+  readonly wasAccepted?: boolean;
+  /** Whether another quantization of the model is of no use. */
   readonly exact: boolean;
-  /** Longest silence of the worker, before its first byte and between bytes. */
+  /** Longest silence of the worker, in milliseconds, before its first byte and between bytes. */
   readonly silenceMs: number;
-  /** Longest time the client may take nothing while the worker is held back for it. */
+  /** Longest time in milliseconds for which the client may take nothing while the worker is held back for it. */
   readonly stallMs: number;
-  /**
-   * The request for one attempt, its body from the first byte; `claim.model` is what the worker calls the model.
-   * Undefined when others have done the work meanwhile: the job then ends complete, without an answer.
-   */
-  readonly request: (claim: Claim) => ExchangeRequest | undefined;
+  readonly request: RequestForAttempt;
 }
 
 /** How a job ended. Every job ends exactly once. */
@@ -62,10 +71,10 @@ export interface JobReport {
   readonly status: number | undefined;
 }
 
-/** One try and two more: a request that ends three workers is more likely their bane than their victim. */
+/** One try and two more: a request on which three workers end is more likely to be the cause. */
 const MAX_ATTEMPTS = 3;
 
-/** Why a job may go to another worker: nobody has begun to answer it. */
+/** The reasons for which a job may go to another worker. With each of them no worker has begun to answer it. */
 const RETRY_REASONS: ReadonlySet<string> = new Set([
   "lost",
   "refused",
@@ -73,7 +82,7 @@ const RETRY_REASONS: ReadonlySet<string> = new Set([
   "upstream_unreachable",
   "too_large",
 ]);
-/** Those of them that time does not mend. */
+/** The reasons that waiting for the same worker does not mend. */
 const NOT_WAITED_FOR: ReadonlySet<string> = new Set(["upstream_unreachable", "too_large"]);
 
 /**
@@ -86,8 +95,7 @@ export class Job implements RegisteredJob {
   readonly #spec: JobSpec;
   readonly #sink: JobSink;
   readonly #onReport: (report: JobReport) => void;
-  readonly #excluded = new Set<Session>();
-  readonly #ticketNumber: number;
+  readonly #ticket: JobTicket;
   readonly #startedAt: number;
   #queuedAt: number | undefined;
   #queuedMs = 0;
@@ -113,9 +121,10 @@ export class Job implements RegisteredJob {
     this.#spec = spec;
     this.#sink = sink;
     this.#onReport = onReport;
-    for (const session of spec.excluded ?? []) this.#excluded.add(session);
-    this.#ticketNumber = pool.nextTicketNumber();
+    const { model, workerId, exact, excluded = NOBODY, caller, wasAccepted } = spec;
+    const demand: Demand = { model, workerId, exact, excluded };
     this.#startedAt = clock.elapsed();
+    this.#ticket = pool.issueTicket({ demand, caller }, this.#startedAt, wasAccepted);
   }
 
   /** Its place in the queue, 1 is next; 0 while it does not wait. */
@@ -136,7 +145,7 @@ export class Job implements RegisteredJob {
       requestId: this.#spec.requestId,
       kind: this.#spec.kind,
       model: this.model,
-      workerId: this.isWaiting ? undefined : this.#claim?.seat.session.worker.id,
+      workerId: this.isWaiting ? undefined : this.#claim?.worker.id,
       status: this.isWaiting ? "waiting" : this.#status === undefined ? "running" : "streaming",
       position: this.position,
       ageMs: now - this.#startedAt,
@@ -177,15 +186,12 @@ export class Job implements RegisteredJob {
   }
 
   #acquire(): void {
-    const { model, workerId, exact } = this.#spec;
-    const demand: Demand = { model, workerId, exact, excluded: this.#excluded };
     try {
-      const claim = this.#pool.claim(demand);
+      const claim = this.#pool.claim(this.#ticket);
       if (claim) return this.#dispatch(claim);
       this.#queuedAt = this.#clock.elapsed();
       this.#wait = this.#pool.wait(
-        demand,
-        this.#ticketNumber,
+        this.#ticket,
         (granted) => {
           this.#leaveQueue();
           this.#dispatch(granted);
@@ -222,7 +228,7 @@ export class Job implements RegisteredJob {
     }
     this.#attempts += 1;
     this.#claim = claim;
-    const exchange = claim.seat.session.open(request, {
+    const exchange = claim.open(request, {
       onHead: (head) => {
         this.#heldHead = head;
       },
@@ -274,12 +280,12 @@ export class Job implements RegisteredJob {
     if (this.#ended || this.#status !== undefined || !mayRetry || this.#attempts >= MAX_ATTEMPTS)
       return this.#fail(fault);
     this.#heldHead = undefined;
-    this.#excluded.add(claim.seat.session);
-    const { model, workerId, exact } = this.#spec;
-    const others = this.#pool.hasOther({ model, workerId, exact, excluded: this.#excluded });
+    const { demand } = this.#ticket;
+    this.#ticket.demand = { ...demand, excluded: claim.exclude(demand.excluded) };
     // A lost worker is likely to come back in moments and is waited for; a backend that is down is not.
-    if (NOT_WAITED_FOR.has(reason) && !others) return this.#fail(fault);
+    if (NOT_WAITED_FOR.has(reason) && !this.#pool.hasOther(this.#ticket.demand)) return this.#fail(fault);
     this.#retryReason = reason;
+    this.#ticket.expiresAt = undefined;
     claim.release();
     this.#acquire();
   }

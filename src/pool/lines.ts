@@ -2,22 +2,22 @@ import { aliasKey } from "./alias.ts";
 import type { Demand } from "./directory.ts";
 import type { Seat } from "./seat.ts";
 
-/** Where a demand waits: for one worker, for one model, or for all that may stand in for each other. */
-export function laneOf(demand: Demand): string {
-  if (demand.workerId !== undefined) return workerLane(demand.workerId);
+/** Names the line in which a demand waits: for one worker, for one model, or for all models that stand in for each other. */
+export function lineOf(demand: Demand): string {
+  if (demand.workerId !== undefined) return workerLine(demand.workerId);
   const alias = demand.exact ? undefined : aliasKey(demand.model);
-  return alias === undefined ? modelLane(demand.model) : aliasLane(alias);
+  return alias === undefined ? modelLine(demand.model) : aliasLine(alias);
 }
 
-/** Every lane whose tickets a seat might serve. */
-export function lanesOf(seat: Seat): string[] {
+/** Names every line whose tickets a seat might serve. */
+export function linesOf(seat: Seat): string[] {
   return [
-    workerLane(seat.session.worker.id),
-    ...seat.models.map(modelLane),
-    ...[...seat.byAlias.keys()].map(aliasLane),
+    workerLine(seat.session.worker.id),
+    ...seat.models.map(modelLine),
+    ...[...seat.byAlias.keys()].map(aliasLine),
   ];
 }
 
-const workerLane = (workerId: string): string => `worker ${workerId}`;
-const modelLane = (model: string): string => `model ${model}`;
-const aliasLane = (alias: string): string => `alias ${alias}`;
+const workerLine = (workerId: string): string => `worker ${workerId}`;
+const modelLine = (model: string): string => `model ${model}`;
+const aliasLine = (alias: string): string => `alias ${alias}`;

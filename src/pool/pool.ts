@@ -3,67 +3,76 @@ import type { Clock } from "../system/deps.ts";
 import { Idle } from "../system/idle.ts";
 import type { Session, SessionHost } from "../tunnel/session.ts";
 import { CLOSES } from "../wire/closes.ts";
+import { type Claim, type ClaimOwner, SeatClaim } from "./claim.ts";
 import { type Demand, Directory } from "./directory.ts";
+import { isExcluded } from "./excluded.ts";
 import { JobsRegistry } from "./jobs-registry.ts";
-import { laneOf, lanesOf } from "./lines.ts";
-import { Queue, type Ticket } from "./queue.ts";
-import type { Seat } from "./seat.ts";
-
-/** One slot of a worker, held. */
-export interface Claim {
-  readonly seat: Seat;
-  /** The id under which the worker serves the model: the asked one, or its stand-in. */
-  readonly model: string;
-  /** Gives the slot back. Every call after the first does nothing. */
-  release(): void;
-}
+import { linesOf } from "./lines.ts";
+import { FirstCome } from "./policies/first-come.ts";
+import { justStartedFault, modelNotFoundFault, notReadyFault, RETRY_AFTER_S } from "./pool-faults.ts";
+import type { Candidate, CreateQueuePolicy, OpenSeat, QueuePolicy } from "./queue-policy.ts";
+import type { Seat, Work } from "./seat.ts";
+import type { JobTicket, Ticket } from "./ticket.ts";
+import { type Wait, Waits } from "./waits.ts";
 
 export interface PoolOptions {
   readonly clock: Clock;
+  /** How many jobs may wait, apart from those that have had a slot before. */
   readonly queueSize: number;
   readonly queueTimeoutMs: number;
   readonly modelGraceMs: number;
-  /** For so long after its making an unknown model may be one whose workers are on their way back; 0 unless given. */
+  /** For how long after its start the pool takes an unknown model for one whose workers are on their way back; 0 unless given. */
   readonly startGraceMs?: number;
   /** Tells this server from others, as the beginning of its job ids. */
   readonly serverId: string;
   /** Tells the pools of one server apart. */
   readonly name: string;
+  /** First come, first served, unless given. */
+  readonly createPolicy?: CreateQueuePolicy;
 }
-
-/** A wait for a slot, as its job holds it. */
-export interface Wait {
-  /** 1 is next. */
-  position(): number;
-  leave(): void;
-}
-
-/** Seconds after which a refused client should come back: soon, since slots free at any moment. */
-const RETRY_AFTER_S = 2;
 
 /**
- * The sessions of one plugin and the jobs that wait for them. Claims are synchronous: between choosing a worker and
- * counting its slot nothing else can run, so a worker never holds more than it declared.
+ * The sessions of one plugin and the jobs that wait for them. Claims are synchronous: nothing else runs between choosing
+ * a worker and counting its slot, so a worker never holds more jobs than it declared. Which job waits, and which of those
+ * that wait is next, is up to the queue policy; deadlines are the pool's.
  */
 export class Pool implements SessionHost {
-  /** Those under way. */
+  /** The jobs under way. */
   readonly jobs: JobsRegistry;
   readonly #options: PoolOptions;
   readonly #directory: Directory;
-  readonly #queue: Queue<Demand, Claim>;
+  readonly #policy: QueuePolicy;
+  readonly #waits: Waits;
   #ticketNumber = 0;
   #refusal: (() => Fault) | undefined;
   #revision = 0;
   #busyTotal = 0;
-  readonly #idle = new Idle(() => this.#busyTotal === 0 && this.#queue.length === 0);
+  readonly #idle = new Idle(() => this.#busyTotal === 0 && this.#waits.size === 0);
   readonly #startedAt: number;
+  readonly #claimOwner: ClaimOwner = {
+    onReleased: (seat, ticket, work) => this.#onReleased(seat, ticket, work),
+    onCounted: (seat, work) => seat.count(work, this.#options.clock.elapsed()),
+  };
 
   constructor(options: PoolOptions) {
     this.#options = options;
     this.#startedAt = options.clock.elapsed();
     this.jobs = new JobsRegistry(options.serverId, options.name, options.clock);
     this.#directory = new Directory(options.clock, options.modelGraceMs);
-    this.#queue = new Queue(options.queueSize, (expire) => options.clock.after(options.queueTimeoutMs, expire));
+    const createPolicy = options.createPolicy ?? (() => new FirstCome(options.queueSize));
+    this.#policy = createPolicy({
+      wake: (ticket) => this.#wake(ticket),
+      loadOf: (demand) => this.#directory.loadOf(demand),
+    });
+    this.#waits = new Waits({
+      clock: options.clock,
+      policy: this.#policy,
+      timeoutMs: options.queueTimeoutMs,
+      onChange: () => {
+        this.#revision += 1;
+        this.#idle.check();
+      },
+    });
   }
 
   /** Grows with every change that a snapshot would show. */
@@ -72,7 +81,7 @@ export class Pool implements SessionHost {
   }
 
   get queueLength(): number {
-    return this.#queue.length;
+    return this.#waits.size;
   }
 
   get queueCapacity(): number {
@@ -106,10 +115,10 @@ export class Pool implements SessionHost {
     return this.#directory.workersOf(model);
   }
 
-  /** Takes a new session in. One of the same worker that is still here gives way. */
+  /** Takes in a new session. An older session of the same worker is closed. */
   onOpened(session: Session): void {
     const before = this.#directory.seatOf(session.worker.id);
-    const seat = this.#directory.add(session);
+    const seat = this.#directory.seat(session);
     this.#revision += 1;
     before?.session.close(CLOSES.replaced);
     this.#serve(seat);
@@ -128,14 +137,14 @@ export class Pool implements SessionHost {
   onClosed(session: Session): void {
     const seat = this.#directory.seatFor(session);
     if (!seat) return;
-    this.#directory.remove(seat);
+    this.#directory.unseat(seat);
     this.#revision += 1;
     this.#serveStandIns(seat.models);
   }
 
   /**
-   * Takes a worker out of service, or puts it back: a drained one gets no more jobs, and those it has go on. It lasts as
-   * long as the worker's session. False for a worker that is not here.
+   * Takes a worker out of service, or puts it back: a drained worker gets no more jobs and finishes those it has. This
+   * lasts as long as the worker's session. Returns false for a worker that is not connected.
    */
   setDrained(workerId: string, isDrained: boolean): boolean {
     const seat = this.#directory.seatOf(workerId);
@@ -146,77 +155,72 @@ export class Pool implements SessionHost {
     return true;
   }
 
-  /** A slot at once, or undefined. Throws a fault for a model or worker that is not known at all. */
-  claim(demand: Demand): Claim | undefined {
-    const choice = this.#directory.choose(demand);
-    if (choice) return this.#hold(choice.seat, choice.model);
-    // Whoever got a slot named something known; only the others are asked.
-    this.#assertKnown(demand);
-    return undefined;
-  }
-
-  /** Whether `claim` would give a slot now. */
-  hasRoomFor(demand: Demand): boolean {
-    return this.#directory.choose(demand) !== undefined;
-  }
-
-  /** A number for a job's ticket, kept for all its waits. */
-  nextTicketNumber(): number {
+  /**
+   * Issues the ticket of a job that arrives now; `arrivedAt` is `Clock.elapsed`. With `wasAccepted`, another job of the
+   * same request has had a slot.
+   */
+  issueTicket({ demand, caller }: Candidate, arrivedAt: number, wasAccepted = false): JobTicket {
     this.#ticketNumber += 1;
-    return this.#ticketNumber;
+    return { number: this.#ticketNumber, caller, arrivedAt, demand, wasAccepted, expiresAt: undefined };
   }
 
   /**
-   * Waits for a slot. Throws `queue_full` when the queue takes no more; `expired` gets the fault of the deadline.
-   * A job that lost its worker was accepted long ago and is never turned away: jobs in flight bound how many those are.
+   * Returns a slot if there is one at once, else undefined. Throws `model_not_found`, `worker_not_found` or
+   * `no_worker_available` for a model or worker that is not known at all.
    */
-  wait(demand: Demand, ticketNumber: number, granted: (claim: Claim) => void, expired: (fault: Fault) => void): Wait {
-    if (this.#refusal) throw this.#refusal();
-    if (this.#queue.isFull && demand.excluded.size === 0) throw this.#fullFault(demand);
-    const lane = laneOf(demand);
-    const ticket: Ticket<Demand, Claim> = {
-      number: ticketNumber,
-      demand,
-      grant: granted,
-      expire: () => {
-        this.#revision += 1;
-        this.#idle.check();
-        expired(this.#timeoutFault(demand));
-      },
-      refuse: () => expired(this.#refusal?.() ?? this.#timeoutFault(demand)),
-    };
-    const leave = this.#queue.join(lane, ticket);
-    this.#revision += 1;
-    return {
-      position: () => this.#queue.position(lane, ticket),
-      leave: () => {
-        this.#revision += 1;
-        leave();
-        this.#idle.check();
-      },
-    };
+  claim(ticket: JobTicket): Claim | undefined {
+    const choice = this.#directory.choose(ticket.demand);
+    if (!choice) {
+      // Whatever can be chosen is known, so only the others are checked.
+      this.#assertKnown(ticket.demand);
+      return undefined;
+    }
+    const now = this.#options.clock.elapsed();
+    return this.#policy.mayBegin(ticket, now) ? this.#hold(choice.seat, choice.model, ticket, now) : undefined;
   }
 
-  /** From now on nobody waits: those who do, and those who would, get this fault. */
+  /** Whether `claim` would give a slot now. */
+  hasRoomFor(candidate: Candidate): boolean {
+    return (
+      this.#directory.choose(candidate.demand) !== undefined &&
+      this.#policy.mayBegin(candidate, this.#options.clock.elapsed())
+    );
+  }
+
+  /**
+   * Waits for a slot, until the deadline of the ticket: `queueTimeoutMs` after its first wait. Throws `queue_full`, or the
+   * policy's fault, when the ticket may not wait. Otherwise calls either `onGranted` or `onFailed` once, or neither after
+   * `leave`. A ticket that was accepted before is never turned away: jobs in flight bound how many of them wait.
+   */
+  wait(ticket: JobTicket, onGranted: (claim: Claim) => void, onFailed: (fault: Fault) => void): Wait {
+    if (this.#refusal) throw this.#refusal();
+    const now = this.#options.clock.elapsed();
+    const eviction = ticket.wasAccepted ? undefined : this.#policy.evict(ticket, now);
+    if (eviction?.ticket === ticket) throw eviction.fault ?? this.#fullFault(ticket.demand);
+    const evicted = eviction && this.#waits.take(eviction.ticket);
+    const wait = this.#waits.add({ ticket, onGranted, onFailed }, () => onFailed(this.#timeoutFault(ticket.demand)));
+    evicted?.onFailed(eviction?.fault ?? this.#fullFault(evicted.ticket.demand));
+    return wait;
+  }
+
+  /** Lets no job wait from now on. Those that wait, and those that would, get this fault. */
   refuseWaiting(fault: () => Fault): void {
     this.#refusal = fault;
     this.#revision += 1;
-    const refused = this.#queue.clear();
-    this.#idle.check();
-    for (const ticket of refused) ticket.refuse();
+    for (const { onFailed } of this.#waits.clear()) onFailed(fault());
   }
 
-  /** Whether any worker but the excluded ones might still take this job, now or later. */
+  /** Whether any worker that is not excluded might take this job, now or later. */
   hasOther(demand: Demand): boolean {
     return this.#directory.isServed(demand, false);
   }
 
-  /** Whether a worker takes such jobs, busy or not. */
+  /** Whether a worker that is ready, busy or not, serves the demand. */
   isServed(demand: Demand): boolean {
     return this.#directory.isServed(demand, true);
   }
 
-  /** Says that a seat's totals changed. */
+  /** Notes a change of something that is counted elsewhere and shown with the pool. */
   touch(): void {
     this.#revision += 1;
   }
@@ -226,56 +230,61 @@ export class Pool implements SessionHost {
     return this.#idle.wait();
   }
 
-  #hold(seat: Seat, model: string): Claim {
+  #hold(seat: Seat, model: string, ticket: JobTicket, now: number): Claim {
     seat.busy += 1;
     this.#busyTotal += 1;
     this.#directory.rank(seat);
     this.#revision += 1;
-    let held = true; // The end of the job, a lost session and the confirm timer may all release.
-    return {
-      seat,
-      model,
-      release: () => {
-        if (!held) return;
-        held = false;
-        seat.busy -= 1;
-        this.#busyTotal -= 1;
-        this.#revision += 1;
-        if (this.#directory.seatFor(seat.session) === seat) {
-          this.#directory.rank(seat);
-          this.#serve(seat);
-        }
-        this.#idle.check();
+    ticket.wasAccepted = true;
+    this.#policy.begin(ticket, now);
+    return new SeatClaim(seat, model, ticket, this.#claimOwner);
+  }
+
+  #onReleased(seat: Seat, ticket: Ticket, work: Work | undefined): void {
+    seat.busy -= 1;
+    this.#busyTotal -= 1;
+    this.#revision += 1;
+    const isHere = this.#directory.seatFor(seat.session) === seat;
+    if (isHere) this.#directory.rank(seat);
+    this.#policy.end(ticket, work, this.#options.clock.elapsed());
+    if (isHere) this.#serve(seat);
+    this.#idle.check();
+  }
+
+  /** Gives a seat's free slots to jobs that wait, as the policy orders them. Returns how many it gave. */
+  #serve(seat: Seat): number {
+    let given = 0;
+    if (this.#waits.size === 0) return given;
+    const open: OpenSeat = {
+      get lines() {
+        return linesOf(seat);
       },
+      serves: ({ demand }) =>
+        !isExcluded(demand.excluded, seat.session) && this.#directory.modelOn(seat, demand) !== undefined,
     };
+    while (this.#waits.size > 0 && seat.hasRoom) {
+      const now = this.#options.clock.elapsed();
+      const ticket = this.#policy.next(open, now);
+      const model = ticket && this.#directory.modelOn(seat, ticket.demand);
+      const waiting = ticket && model !== undefined ? this.#waits.take(ticket) : undefined;
+      if (!waiting || model === undefined) return given;
+      given += 1;
+      waiting.onGranted(this.#hold(seat, model, waiting.ticket, now));
+    }
+    return given;
   }
 
-  /** Hands a seat's free slots to those who wait for one of its models, oldest first. */
-  #serve(seat: Seat): void {
-    while (this.#queue.length > 0 && seat.hasRoom) {
-      const next = this.#nextFor(seat);
-      if (!next) return;
-      this.#queue.take(laneOf(next.ticket.demand), next.ticket);
-      next.ticket.grant(this.#hold(seat, next.model));
+  #wake(ticket: Ticket): void {
+    while (this.#waits.has(ticket)) {
+      const choice = this.#directory.choose(ticket.demand);
+      if (!choice || this.#serve(choice.seat) === 0) return;
     }
   }
 
-  #nextFor(seat: Seat): { readonly ticket: Ticket<Demand, Claim>; readonly model: string } | undefined {
-    const fits = (demand: Demand): boolean =>
-      !demand.excluded.has(seat.session) && this.#directory.modelOn(seat, demand) !== undefined;
-    let oldest: Ticket<Demand, Claim> | undefined;
-    for (const lane of lanesOf(seat)) {
-      const ticket = this.#queue.first(lane, fits);
-      if (ticket && (!oldest || ticket.number < oldest.number)) oldest = ticket;
-    }
-    const model = oldest && this.#directory.modelOn(seat, oldest.demand);
-    return oldest && model !== undefined ? { ticket: oldest, model } : undefined;
-  }
-
-  /** Exact workers have gone: those who waited for them may now have a stand-in. */
+  /** Serves jobs that waited for exact workers: these have gone, so stand-ins may take them. */
   #serveStandIns(models: readonly string[]): void {
     for (const model of models) {
-      if (this.#queue.length === 0) return;
+      if (this.#waits.size === 0) return;
       for (const seat of this.#directory.standInsFor(model)) this.#serve(seat);
     }
   }
@@ -284,63 +293,18 @@ export class Pool implements SessionHost {
     const { model, workerId } = demand;
     const isWorkerMissing = workerId !== undefined && !this.#directory.isKnownWorker(workerId);
     if (!isWorkerMissing && this.#directory.isKnownModel(demand)) return;
-    if (this.#options.clock.elapsed() - this.#startedAt < (this.#options.startGraceMs ?? 0)) throw justStarted(demand);
+    const isJustStarted = this.#options.clock.elapsed() - this.#startedAt < (this.#options.startGraceMs ?? 0);
+    if (isJustStarted) throw justStartedFault(demand);
     if (isWorkerMissing) throw new Fault("worker_not_found", { param: "worker_id" });
-    const message = notFoundText(model, this.knownModels(), [...this.#directory.seats()].length);
-    throw new Fault("model_not_found", { message, param: "model" });
+    throw modelNotFoundFault(model, this.knownModels(), this.#directory.size);
   }
 
   #fullFault(demand: Demand): Fault {
-    if (this.#options.queueSize === 0 && !this.#directory.isServed(demand, true)) return this.#unavailableFault(demand);
+    if (this.#options.queueSize === 0 && !this.isServed(demand)) return notReadyFault(demand);
     return new Fault("queue_full", { retryAfterS: RETRY_AFTER_S });
   }
 
   #timeoutFault(demand: Demand): Fault {
-    return this.#directory.isServed(demand, true)
-      ? new Fault("queue_timeout", { retryAfterS: RETRY_AFTER_S })
-      : this.#unavailableFault(demand);
+    return this.isServed(demand) ? new Fault("queue_timeout", { retryAfterS: RETRY_AFTER_S }) : notReadyFault(demand);
   }
-
-  #unavailableFault(demand: Demand): Fault {
-    const who =
-      demand.workerId === undefined
-        ? "no worker for it is ready now"
-        : `worker ${quote(demand.workerId)} is not ready for it now`;
-    return new Fault("no_worker_available", {
-      message: `The model ${quote(demand.model)} is known, but ${who}. Try again shortly.`,
-      retryAfterS: 5,
-    });
-  }
-}
-
-/** A 404 would make clients give up on a model whose workers are only dialling again. */
-function justStarted({ model, workerId }: Demand): Fault {
-  const what = workerId === undefined ? `the model ${quote(model)}` : `worker ${quote(workerId)}`;
-  return new Fault("no_worker_available", {
-    message: `This server has just started, and ${what} is not connected yet. Try again shortly.`,
-    retryAfterS: RETRY_AFTER_S,
-  });
-}
-
-/** Model ids named in a message at most: enough to see a typing error, not a catalogue. */
-const LISTED_MODELS = 20;
-
-/** A pool is one of several, and its models are not all that the server lists: another route may serve this one. */
-function notFoundText(model: string, known: readonly string[], workers: number): string {
-  const start = `The model ${quote(model)} is not served on this route`;
-  if (workers === 0 && known.length === 0) return `${start}: no worker for it is connected.`;
-  if (known.length === 0) {
-    const offer =
-      workers === 1
-        ? "the one worker connected for it offers no model now"
-        : `none of the ${workers} workers connected for it offers a model now`;
-    return `${start}: ${offer}. The state page, /state, has the reason.`;
-  }
-  const listed = known.slice(0, LISTED_MODELS).map(quote).join(", ");
-  const more = known.length > LISTED_MODELS ? ` and ${known.length - LISTED_MODELS} more` : "";
-  return `${start}. Models that are: ${listed}${more}.`;
-}
-
-function quote(text: string): string {
-  return `'${text.slice(0, 128)}'`;
 }

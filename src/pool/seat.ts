@@ -4,37 +4,50 @@ import { aliasKey } from "./alias.ts";
 import { createRanked, type Ranked } from "./ranking.ts";
 import { RecentOutcomes } from "./recent-outcomes.ts";
 
-/** What a worker has done since it took its seat. */
-export interface SeatTotals {
-  processed: number;
-  failures: number;
-  processingMs: number;
-  /** The last failure in our words; undefined while there was none. */
-  lastError: string | undefined;
-  /** `Clock.elapsed` of it. */
-  lastFailedAt: number | undefined;
-  readonly recent: RecentOutcomes;
-  /** What its answers stated that they used, by unit. */
-  readonly usage: Map<string, number>;
-  /** Output of the last minute, in the unit of speed. */
-  readonly output: SlidingSum;
+/** What one ended job adds to the totals of its worker. */
+export interface Work {
+  readonly outcome: "completed" | "failed" | "canceled";
+  /** Why the worker failed. Undefined where it did not: a mistake of the client is no failure of the worker. */
+  readonly error: string | undefined;
+  /** Milliseconds that the job spent with workers. */
+  readonly runningMs: number;
+  /** What the answer stated that it used, by unit. */
+  readonly usage: ReadonlyMap<string, number> | undefined;
+  /** Output of the answer, in the unit of speed. */
+  readonly output: number;
 }
 
-/** A session in a pool, with its busy count: the counter that decides who gets a job. Only the pool changes it. */
+/** The sum of a worker's work since it took its seat. */
+export interface SeatTotals {
+  readonly processed: number;
+  readonly failures: number;
+  readonly processingMs: number;
+  /** The last failure in our words; undefined while there was none. */
+  readonly lastError: string | undefined;
+  /** `Clock.elapsed` at the last failure. */
+  readonly lastFailedAt: number | undefined;
+  readonly recent: Pick<RecentOutcomes, "size" | "failures">;
+  /** Sums of what answers stated that they used, by unit. */
+  readonly usage: ReadonlyMap<string, number>;
+  /** Output of the last minute, in the unit of speed. */
+  readonly output: Pick<SlidingSum, "rate">;
+}
+
+/** A session in a pool, with its busy count, which decides where jobs go. Only the pool changes it. */
 export class Seat {
   readonly session: Session;
-  readonly totals: SeatTotals = {
+  readonly #totals = {
     processed: 0,
     failures: 0,
     processingMs: 0,
-    lastError: undefined,
-    lastFailedAt: undefined,
+    lastError: undefined as string | undefined, // Their first values say nothing of those to come.
+    lastFailedAt: undefined as number | undefined,
     recent: new RecentOutcomes(),
-    usage: new Map(),
+    usage: new Map<string, number>(),
     output: new SlidingSum(),
   };
   busy = 0;
-  /** An operator wants it to take no more jobs. */
+  /** Whether an operator has taken it out of service. */
   isDrained = false;
   /** What the session offered when the pool last looked, so that a change can be compared. */
   models: readonly string[] = [];
@@ -46,6 +59,27 @@ export class Seat {
 
   constructor(session: Session) {
     this.session = session;
+  }
+
+  get totals(): SeatTotals {
+    return this.#totals;
+  }
+
+  /** Adds an ended job to the totals. `now` is `Clock.elapsed`. */
+  count({ outcome, error, runningMs, usage, output }: Work, now: number): void {
+    const totals = this.#totals;
+    if (outcome === "completed") {
+      totals.recent.add(false);
+      totals.processed += 1;
+      totals.processingMs += runningMs;
+    } else if (error !== undefined) {
+      totals.recent.add(true);
+      totals.failures += 1;
+      totals.lastFailedAt = now;
+      totals.lastError = error;
+    }
+    if (usage) for (const [unit, amount] of usage) totals.usage.set(unit, (totals.usage.get(unit) ?? 0) + amount);
+    if (output > 0) totals.output.add(output, now);
   }
 
   get load(): number {

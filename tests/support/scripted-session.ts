@@ -140,7 +140,7 @@ export class ScriptedSession implements Session {
   #hasEnded = false;
 
   constructor(workerId: string, models: readonly string[], maxConcurrency: number, clock = new FakeClock()) {
-    this.id = `session of ${workerId}`;
+    this.id = `session of ${workerId}, ${crypto.randomUUID()}`;
     this.worker = { id: workerId, name: workerId, version: undefined, hostInfo: {} };
     this.offer = { models, maxConcurrency, embeddingBatchSize: undefined, status: "ready", reason: undefined };
     this.#clock = clock;

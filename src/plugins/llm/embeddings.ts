@@ -1,11 +1,12 @@
 import { Fault } from "../../errors.ts";
 import { ClientGone } from "../../http/body.ts";
 import { toClientHeaders } from "../../http/headers.ts";
-import type { Claim } from "../../pool/pool.ts";
+import type { Claim } from "../../pool/claim.ts";
+import type { Demand } from "../../pool/directory.ts";
+import { type Excluded, NOBODY } from "../../pool/excluded.ts";
 import { AnswerEnds } from "../../reply/answer-ends.ts";
 import { collect, type WholeAnswer } from "../../reply/collect.ts";
 import { wholeResponse } from "../../reply/whole-response.ts";
-import type { Session } from "../../tunnel/session.ts";
 import { type LlmCall, type LlmPorts, toExchangeRequest } from "./call.ts";
 import { type EmbeddingInput, type Part, PartCutter, parseEmbeddingInput } from "./embedding-input.ts";
 import { mergeEmbeddings, type PartAnswer } from "./embedding-merge.ts";
@@ -32,7 +33,7 @@ export async function relayEmbeddings(
   const input = parseEmbeddingInput(request.value);
   const run = new EmbeddingRun(ports, call, body, request.model, input);
   const { answers, refused } = await run.finish();
-  // What a backend answers but a success is the client's answer, untouched.
+  // An answer that is no success goes to the client unchanged.
   if (refused) return respond(call, refused, [refused.body]);
   const first = answers[0];
   if (!first) throw new Fault("upstream_error");
@@ -64,11 +65,14 @@ class EmbeddingRun {
   /** Aborts every part's job: the client left, or the request has failed. */
   readonly #stop = new AbortController();
   #wholeTaken = false;
-  #lanes = 0;
+  /** Loops that pull parts now. */
+  #runners = 0;
+  /** Whether a part has had a slot: from then on the request is under way, and a full queue does not end it. */
+  #wasAccepted = false;
   /** How often the part that begins at an input has failed. */
   readonly #failures = new Map<number, number>();
-  /** Sessions that failed a part: this request goes to others. */
-  readonly #failed = new Set<Session>();
+  /** Who has failed a part: the rest of the request goes to others. */
+  #failed: Excluded = NOBODY;
   /** Bytes of answers held, of all parts. */
   #held = 0;
   #refused: WholeAnswer | undefined;
@@ -88,7 +92,7 @@ class EmbeddingRun {
     const leave = (): void => this.#stop.abort();
     signal.addEventListener("abort", leave);
     if (signal.aborted) leave();
-    await this.#lane();
+    await this.#run();
     signal.removeEventListener("abort", leave);
     if (this.#error !== undefined) throw this.#error;
     if (signal.aborted) throw new ClientGone("the client left");
@@ -96,19 +100,19 @@ class EmbeddingRun {
     return { answers: this.#answers, refused: this.#refused };
   }
 
-  /** Pulls parts until none is left, and has another lane opened for every slot that is free meanwhile. Never rejects. */
-  async #lane(): Promise<void> {
-    this.#lanes += 1;
+  /** Pulls parts until none is left, and starts another runner for each slot that is free meanwhile. Never rejects. */
+  async #run(): Promise<void> {
+    this.#runners += 1;
     const others: Promise<void>[] = [];
     while (this.#hasMore && !this.#stop.signal.aborted) {
       const pulled = this.#pull();
-      if (this.#lanes < this.#ports.config.llmMaxParallelEmbeddings && this.#hasMore && this.#hasRoom)
-        others.push(this.#lane());
+      if (this.#runners < this.#ports.config.llmMaxParallelEmbeddings && this.#hasMore && this.#hasRoom)
+        others.push(this.#run());
       await pulled;
-      // Only the last lane waits for a slot: one request takes one place in the queue.
-      if (this.#lanes > 1 && !this.#hasRoom) break;
+      // Only the last runner waits for a slot: one request takes one place in the queue.
+      if (this.#runners > 1 && !this.#hasRoom) break;
     }
-    this.#lanes -= 1;
+    this.#runners -= 1;
     await Promise.all(others);
   }
 
@@ -116,13 +120,12 @@ class EmbeddingRun {
     return this.#cutter ? !this.#cutter.isEmpty : !this.#wholeTaken;
   }
 
+  get #demand(): Demand {
+    return { model: this.#model, exact: true, excluded: this.#failed, workerId: this.#call.workerId };
+  }
+
   get #hasRoom(): boolean {
-    return this.#ports.area.pool.hasRoomFor({
-      model: this.#model,
-      exact: true,
-      excluded: this.#failed,
-      workerId: this.#call.workerId,
-    });
+    return this.#ports.area.pool.hasRoomFor({ caller: undefined, demand: this.#demand });
   }
 
   /** Runs one job for one part, or less: what another worker takes may be smaller. Never rejects. */
@@ -130,7 +133,7 @@ class EmbeddingRun {
     const { area, config, deps } = this.#ports;
     const ends = new AnswerEnds();
     let part: Part | undefined;
-    let worker: Session | undefined;
+    let served: Claim | undefined;
     area.began();
     try {
       const whole = await collect({
@@ -139,15 +142,14 @@ class EmbeddingRun {
         spec: {
           requestId: this.#call.requestId,
           kind: "embeddings",
-          model: this.#model,
-          workerId: this.#call.workerId,
-          excluded: this.#failed,
-          exact: true,
+          ...this.#demand,
+          wasAccepted: this.#wasAccepted,
           silenceMs: config.requestTimeoutMs,
           stallMs: config.clientStallTimeoutMs,
           request: (claim) => {
             if (part) this.#putBack(part);
-            worker = claim.seat.session;
+            served = claim;
+            this.#wasAccepted = true;
             part = this.#take(claim);
             return part && toExchangeRequest(this.#ports, this.#call, false, part.body);
           },
@@ -167,17 +169,17 @@ class EmbeddingRun {
             bytesIn: part?.body.length ?? 0,
           }),
       });
-      if (whole && part) this.#accept(part, whole, worker);
+      if (whole && part) this.#accept(part, whole, served);
     } catch (error) {
       if (this.#stop.signal.aborted) return;
-      if (part && error instanceof Fault && RETRIED.has(error.code) && this.#mayRetry(part, worker)) return;
+      if (part && error instanceof Fault && RETRIED.has(error.code) && this.#mayRetry(part, served)) return;
       this.#error = error;
       this.#stop.abort();
     }
   }
 
   #take(claim: Claim): Part | undefined {
-    if (this.#cutter) return this.#cutter.next(claim.seat.session.offer.embeddingBatchSize ?? USUAL_BATCH);
+    if (this.#cutter) return this.#cutter.next(claim.embeddingBatchSize ?? USUAL_BATCH);
     if (this.#wholeTaken) return undefined;
     this.#wholeTaken = true;
     return this.#whole;
@@ -188,25 +190,24 @@ class EmbeddingRun {
     else this.#wholeTaken = false;
   }
 
-  #accept(part: Part, whole: WholeAnswer, worker: Session | undefined): void {
+  #accept(part: Part, whole: WholeAnswer, served: Claim | undefined): void {
     if (whole.status >= 200 && whole.status < 300) {
       this.#answers.push({ offset: part.offset, count: part.count, body: whole.body, whole });
       return;
     }
     // A backend that is broken or busy may not be the only one; a request that it calls wrong is wrong everywhere.
-    if (this.#cutter && (whole.status >= 500 || whole.status === 429) && this.#mayRetry(part, worker)) return;
+    if (this.#cutter && (whole.status >= 500 || whole.status === 429) && this.#mayRetry(part, served)) return;
     this.#refused ??= whole;
     this.#stop.abort();
   }
 
-  /** Opens a failed part for other workers. False when it has failed often enough, or nobody else could take it. */
-  #mayRetry(part: Part, worker: Session | undefined): boolean {
+  /** Puts a failed part back for other workers. Returns false if it has failed too often, or no other worker serves it. */
+  #mayRetry(part: Part, served: Claim | undefined): boolean {
     const failures = (this.#failures.get(part.offset) ?? 0) + 1;
     this.#failures.set(part.offset, failures);
-    if (worker) this.#failed.add(worker);
+    if (served) this.#failed = served.exclude(this.#failed);
     const { pool } = this.#ports.area;
-    const demand = { model: this.#model, workerId: this.#call.workerId, exact: true, excluded: this.#failed };
-    if (failures >= MAX_FAILURES || !pool.hasOther(demand)) return false;
+    if (failures >= MAX_FAILURES || !pool.hasOther(this.#demand)) return false;
     this.#putBack(part);
     return true;
   }

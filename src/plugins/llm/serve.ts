@@ -1,6 +1,6 @@
 import { Fault } from "../../errors.ts";
 import { readBody } from "../../http/body.ts";
-import type { Claim } from "../../pool/pool.ts";
+import type { Claim } from "../../pool/claim.ts";
 import { answerWithJob } from "../../reply/answer.ts";
 import { AnswerEnds } from "../../reply/answer-ends.ts";
 import { type LlmCall, type LlmPorts, toExchangeRequest } from "./call.ts";

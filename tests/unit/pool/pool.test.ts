@@ -2,9 +2,13 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { Fault } from "../../../src/errors.ts";
 import { aliasKey } from "../../../src/pool/alias.ts";
+import type { Claim } from "../../../src/pool/claim.ts";
 import type { Demand } from "../../../src/pool/directory.ts";
-import { type Claim, Pool } from "../../../src/pool/pool.ts";
+import { NOBODY, withSession } from "../../../src/pool/excluded.ts";
+import { Pool } from "../../../src/pool/pool.ts";
 import { createRanked, Ranking } from "../../../src/pool/ranking.ts";
+import type { JobTicket } from "../../../src/pool/ticket.ts";
+import type { Wait } from "../../../src/pool/waits.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { ScriptedSession } from "../../support/scripted-session.ts";
 import { times } from "../../support/times.ts";
@@ -26,13 +30,21 @@ function setUp(options: { queueSize?: number; queueTimeoutMs?: number; startGrac
     pool.onOpened(session);
     return session;
   };
-  return { clock, pool, join };
+  const ticket = (model: string, more: Partial<Demand> = {}): JobTicket =>
+    pool.issueTicket({ caller: undefined, demand: demand(model, more) }, clock.elapsed());
+  const claim = (model: string, more: Partial<Demand> = {}): Claim | undefined => pool.claim(ticket(model, more));
+  const wait = (
+    what: JobTicket | string,
+    granted: (claim: Claim) => void = () => {},
+    failed: (fault: Fault) => void = () => {},
+  ): Wait => pool.wait(typeof what === "string" ? ticket(what) : what, granted, failed);
+  return { clock, pool, join, ticket, claim, wait };
 }
 
 const demand = (model: string, more: Partial<Demand> = {}): Demand => ({
   model,
   exact: false,
-  excluded: new Set(),
+  excluded: NOBODY,
   ...more,
 });
 
@@ -46,7 +58,7 @@ function codeOf(run: () => unknown): string {
   return "no fault";
 }
 
-const workerOf = (claim: Claim | undefined): string | undefined => claim?.seat.session.worker.id;
+const workerOf = (claim: Claim | undefined): string | undefined => claim?.worker.id;
 
 test("under any order of events no worker holds more than it declared, nobody is served twice, and nothing is left over", () => {
   const models = ["a", "b", "llama:8b", "llama:8b-q4"];
@@ -71,17 +83,18 @@ test("under any order of events no worker holds more than it declared, nobody is
   );
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-      const { clock, pool, join } = setUp();
+      const { clock, pool, join, ticket } = setUp();
       const here = new Map<number, ScriptedSession>();
       const held: Claim[] = [];
-      const waiting = new Map<number, { readonly asked: Demand; readonly leave: () => void }>();
-      let ticket = 0;
+      const waiting = new Map<JobTicket, Wait>();
+      const heldOf = (seat: { readonly session: { readonly worker: { readonly id: string } } }): number =>
+        held.filter((claim) => claim.worker === seat.session.worker).length;
       const check = (): void => {
-        for (const seat of pool.seats()) expect(seat.busy).toBe(held.filter((claim) => claim.seat === seat).length);
+        for (const seat of pool.seats()) expect(seat.busy).toBe(heldOf(seat));
         expect(pool.busyTotal).toBe(held.length);
         expect(pool.queueLength).toBe(waiting.size);
         // Whoever waits has nobody free: a slot and a taker never pass each other by.
-        for (const { asked } of waiting.values()) expect(pool.hasRoomFor(asked)).toBe(false);
+        for (const each of waiting.keys()) expect(pool.hasRoomFor(each)).toBe(false);
       };
       for (const each of steps) {
         switch (each.kind) {
@@ -99,31 +112,28 @@ test("under any order of events no worker holds more than it declared, nobody is
           case "offer": {
             const session = here.get(each.worker);
             if (!session) break;
-            const were = held.filter((claim) => claim.seat.session === session).length;
+            const were = held.filter((claim) => claim.worker === session.worker).length;
             session.offer = { ...session.offer, models: each.models, maxConcurrency: Math.max(each.slots, were) };
             pool.onOfferChange(session);
             break;
           }
           case "ask": {
-            const asked = demand(each.model, { exact: each.exact });
+            const asked = ticket(each.model, { exact: each.exact });
             try {
               const claim = pool.claim(asked);
               if (claim) {
                 held.push(claim);
                 break;
               }
-              const number = pool.nextTicketNumber();
-              ticket = number;
               const wait = pool.wait(
                 asked,
-                number,
                 (granted) => {
-                  expect(waiting.delete(number)).toBe(true);
+                  expect(waiting.delete(asked)).toBe(true);
                   held.push(granted);
                 },
-                () => expect(waiting.delete(number)).toBe(true),
+                () => expect(waiting.delete(asked)).toBe(true),
               );
-              waiting.set(number, { asked, leave: wait.leave });
+              waiting.set(asked, wait);
             } catch (error) {
               if (!(error instanceof Fault)) throw error;
             }
@@ -136,9 +146,9 @@ test("under any order of events no worker holds more than it declared, nobody is
             break;
           }
           case "abandon": {
-            const [number, wait] = [...waiting][each.at % Math.max(1, waiting.size)] ?? [];
-            if (number !== undefined && wait) {
-              waiting.delete(number);
+            const [ticket, wait] = [...waiting][each.at % Math.max(1, waiting.size)] ?? [];
+            if (ticket && wait) {
+              waiting.delete(ticket);
               wait.leave();
             }
             break;
@@ -146,14 +156,9 @@ test("under any order of events no worker holds more than it declared, nobody is
           default:
             clock.advance(each.ms);
         }
-        for (const claim of held) {
-          expect(claim.seat.busy).toBeLessThanOrEqual(
-            Math.max(claim.seat.capacity, held.filter((other) => other.seat === claim.seat).length),
-          );
-        }
+        for (const seat of pool.seats()) expect(seat.busy).toBeLessThanOrEqual(Math.max(seat.capacity, heldOf(seat)));
         check();
       }
-      expect(ticket).toBeGreaterThanOrEqual(0);
       for (const session of here.values()) pool.onClosed(session);
       for (const claim of held.splice(0)) claim.release();
       clock.advance(10_000);
@@ -165,22 +170,22 @@ test("under any order of events no worker holds more than it declared, nobody is
 });
 
 test("the least loaded worker is chosen by busy over capacity, ties go to the one idle longest", () => {
-  const { pool, join } = setUp();
+  const { join, claim } = setUp();
   join("big", ["m"], 4);
   join("small", ["m"], 2);
-  const order = Array.from({ length: 6 }, () => workerOf(pool.claim(demand("m"))));
+  const order = Array.from({ length: 6 }, () => workerOf(claim("m")));
   expect(order).toEqual(["big", "small", "big", "small", "big", "big"]);
-  expect(pool.claim(demand("m"))).toBeUndefined();
+  expect(claim("m")).toBeUndefined();
 });
 
 test("of idle workers the one idle longest is next", () => {
-  const { pool, join } = setUp();
+  const { join, claim } = setUp();
   join("a", ["m"], 1);
   join("b", ["m"], 1);
-  const first = pool.claim(demand("m"));
+  const first = claim("m");
   first?.release();
   expect(workerOf(first)).toBe("a");
-  expect(workerOf(pool.claim(demand("m")))).toBe("b");
+  expect(workerOf(claim("m"))).toBe("b");
 });
 
 test("choosing among 5,000 sessions looks at one", () => {
@@ -234,111 +239,72 @@ test.each([
 });
 
 test("a stand-in serves only while no exact worker is ready, and only where the job allows it", () => {
-  const { pool, join } = setUp();
+  const { join, claim } = setUp();
   join("q4", ["llama:8b-q4"], 1);
-  expect(pool.claim(demand("llama:8b"))).toMatchObject({ model: "llama:8b-q4" });
-  expect(codeOf(() => pool.claim(demand("llama:8b", { exact: true })))).toBe("model_not_found");
+  expect(claim("llama:8b")).toMatchObject({ model: "llama:8b-q4" });
+  expect(codeOf(() => claim("llama:8b", { exact: true }))).toBe("model_not_found");
   join("exact", ["llama:8b"], 1);
-  expect(workerOf(pool.claim(demand("llama:8b")))).toBe("exact");
+  expect(workerOf(claim("llama:8b"))).toBe("exact");
   // The exact one is busy, not gone: the job waits for it although the stand-in may be free.
-  expect(pool.claim(demand("llama:8b"))).toBeUndefined();
+  expect(claim("llama:8b")).toBeUndefined();
 });
 
 test("who waits for an exact worker is given a stand-in when that worker leaves", () => {
-  const { pool, join } = setUp();
+  const { pool, join, claim, wait } = setUp();
   const exact = join("exact", ["llama:8b"], 1);
   join("q4", ["llama:8b-q4"], 1);
-  pool.claim(demand("llama:8b"));
+  claim("llama:8b");
   const granted: Claim[] = [];
-  pool.wait(
-    demand("llama:8b"),
-    pool.nextTicketNumber(),
-    (claim) => granted.push(claim),
-    () => {},
-  );
+  wait("llama:8b", (claim) => granted.push(claim));
   expect(granted).toEqual([]);
   pool.onClosed(exact);
   expect(granted.map(workerOf)).toEqual(["q4"]);
 });
 
 test("tickets of one model are served in order of arrival; another model's is not held up", () => {
-  const { pool, join } = setUp();
+  const { join, claim, wait } = setUp();
   join("a", ["a"], 1);
-  const busy = pool.claim(demand("a"));
+  const busy = claim("a");
   const served: string[] = [];
-  for (const name of ["first", "second"])
-    pool.wait(
-      demand("a"),
-      pool.nextTicketNumber(),
-      () => served.push(name),
-      () => {},
-    );
+  for (const name of ["first", "second"]) wait("a", () => served.push(name));
   join("b", ["b"], 1);
-  expect(workerOf(pool.claim(demand("b")))).toBe("b");
+  expect(workerOf(claim("b"))).toBe("b");
   busy?.release();
   expect(served).toEqual(["first"]);
 });
 
 test("a job that lost its worker has its old place again, and a full queue takes it back", () => {
-  const { pool, join } = setUp({ queueSize: 1 });
+  const { join, ticket, claim, wait } = setUp({ queueSize: 1 });
   const session = join("a", ["m"], 1);
-  const busy = pool.claim(demand("m"));
+  const busy = claim("m");
   const served: string[] = [];
-  const early = pool.nextTicketNumber();
-  pool.wait(
-    demand("m"),
-    pool.nextTicketNumber(),
-    () => served.push("late"),
-    () => {},
-  );
-  expect(
-    codeOf(() =>
-      pool.wait(
-        demand("m"),
-        pool.nextTicketNumber(),
-        () => {},
-        () => {},
-      ),
-    ),
-  ).toBe("queue_full");
-  const lost = new ScriptedSession("lost", ["m"], 1);
-  pool.wait(
-    demand("m", { excluded: new Set([lost]) }),
-    early,
-    () => served.push("early"),
-    () => {},
-  );
+  const early = ticket("m");
+  wait("m", () => served.push("late"));
+  expect(codeOf(() => wait("m"))).toBe("queue_full");
+  early.wasAccepted = true;
+  early.demand = demand("m", { excluded: withSession(NOBODY, "lost") });
+  wait(early, () => served.push("early"));
   busy?.release();
   expect(served).toEqual(["early"]);
   expect(session.closes).toEqual([]);
 });
 
 test("waiting ends at its deadline: queue_timeout while workers are busy, no_worker_available while there are none", () => {
-  const { clock, pool, join } = setUp();
+  const { clock, pool, join, claim, wait } = setUp();
   const session = join("a", ["m"], 1);
-  pool.claim(demand("m"));
+  claim("m");
   const faults: string[] = [];
-  pool.wait(
-    demand("m"),
-    pool.nextTicketNumber(),
-    () => {},
-    (fault) => faults.push(fault.code),
-  );
+  wait("m", undefined, (fault) => faults.push(fault.code));
   clock.advance(1000);
   pool.onClosed(session);
-  expect(pool.claim(demand("m"))).toBeUndefined();
-  pool.wait(
-    demand("m"),
-    pool.nextTicketNumber(),
-    () => {},
-    (fault) => faults.push(`${fault.code} ${fault.retryAfterS}`),
-  );
+  expect(claim("m")).toBeUndefined();
+  wait("m", undefined, (fault) => faults.push(`${fault.code} ${fault.retryAfterS}`));
   clock.advance(1000);
   expect(faults).toEqual(["queue_timeout", "no_worker_available 5"]);
 });
 
 test("a model is known for its grace period after its last worker left, and keeps its first sight", () => {
-  const { clock, pool, join } = setUp();
+  const { clock, pool, join, claim } = setUp();
   const session = join("a", ["m"], 1);
   const seen = pool.firstSeenAt("m");
   pool.onClosed(session);
@@ -346,94 +312,82 @@ test("a model is known for its grace period after its last worker left, and keep
   expect(pool.knownModels()).toEqual(["m"]);
   clock.advance(1);
   expect(pool.knownModels()).toEqual([]);
-  expect(codeOf(() => pool.claim(demand("m")))).toBe("model_not_found");
+  expect(codeOf(() => claim("m"))).toBe("model_not_found");
   join("a", ["m"], 1);
   expect(pool.firstSeenAt("m")).toBe(seen);
 });
 
 test("a model that is not served is told by how many workers there are, and what they offer", () => {
-  const { pool, join } = setUp();
+  const { join, claim } = setUp();
   const messageOf = (): string => {
     try {
-      pool.claim(demand("m"));
+      claim("m");
     } catch (error) {
       if (error instanceof Fault && error.code === "model_not_found") return error.message;
       throw error;
     }
     return "no fault";
   };
-  expect(messageOf()).toBe("The model 'm' is not served on this route: no worker for it is connected.");
+  expect(messageOf()).toBe("The model 'm' is not served on this route: no worker is connected.");
   join("a", [], 0);
-  expect(messageOf()).toContain("the one worker connected for it offers no model now. The state page, /state,");
+  expect(messageOf()).toContain("1 worker is connected, but it serves no model right now. The dashboard at /state");
   join("b", [], 0);
-  expect(messageOf()).toContain("none of the 2 workers connected for it offers a model now");
+  expect(messageOf()).toContain("2 workers are connected, but none serves a model right now");
   join("c", ["x", "y"], 1);
-  expect(messageOf()).toBe("The model 'm' is not served on this route. Models that are: 'x', 'y'.");
+  expect(messageOf()).toBe("The model 'm' is not served on this route. Available models: 'x', 'y'.");
 });
 
 test("a newcomer of the same worker takes over, and the old session's late end does not remove it", () => {
-  const { pool, join } = setUp();
+  const { pool, join, claim } = setUp();
   const old = join("a", ["m"], 1);
-  const held = pool.claim(demand("m"));
+  const held = claim("m");
   const fresh = join("a", ["m"], 1);
   expect(old.closes).toEqual([{ code: 4001, reason: "replaced" }]);
   pool.onClosed(old);
   held?.release();
   expect(pool.seatOf("a")?.session).toBe(fresh);
-  expect(workerOf(pool.claim(demand("m")))).toBe("a");
+  expect(workerOf(claim("m"))).toBe("a");
 });
 
 test("a demand for one worker is served by it alone", () => {
-  const { pool, join } = setUp();
+  const { join, claim } = setUp();
   join("a", ["m"], 1);
   join("b", ["m"], 1);
-  expect(workerOf(pool.claim(demand("m", { workerId: "b" })))).toBe("b");
-  expect(pool.claim(demand("m", { workerId: "b" }))).toBeUndefined();
-  expect(codeOf(() => pool.claim(demand("m", { workerId: "c" })))).toBe("worker_not_found");
+  expect(workerOf(claim("m", { workerId: "b" }))).toBe("b");
+  expect(claim("m", { workerId: "b" })).toBeUndefined();
+  expect(codeOf(() => claim("m", { workerId: "c" }))).toBe("worker_not_found");
 });
 
 test("with the queue off a known model without a worker is no_worker_available, with busy ones queue_full", () => {
-  const { pool, join } = setUp({ queueSize: 0 });
+  const { pool, join, claim, wait } = setUp({ queueSize: 0 });
   const session = join("a", ["m"], 1);
-  pool.claim(demand("m"));
-  const wait = (): unknown =>
-    pool.wait(
-      demand("m"),
-      pool.nextTicketNumber(),
-      () => {},
-      () => {},
-    );
-  expect(codeOf(wait)).toBe("queue_full");
+  claim("m");
+  expect(codeOf(() => wait("m"))).toBe("queue_full");
   pool.onClosed(session);
-  expect(codeOf(wait)).toBe("no_worker_available");
+  expect(codeOf(() => wait("m"))).toBe("no_worker_available");
 });
 
 test("idle resolves when the last slot is given back and nobody waits", async () => {
-  const { pool, join } = setUp();
+  const { pool, join, claim } = setUp();
   join("a", ["m"], 1);
-  const claim = pool.claim(demand("m"));
+  const held = claim("m");
   let isIdle = false;
   const idle = pool.idle().then(() => {
     isIdle = true;
   });
   await Promise.resolve();
   expect(isIdle).toBe(false);
-  claim?.release();
+  held?.release();
   await idle;
   expect(isIdle).toBe(true);
 });
 
 test.each(["expires", "leaves"])("idle resolves when the last waiting job %s while no slot is held", async (how) => {
-  const { clock, pool, join } = setUp();
+  const { clock, pool, join, claim, wait } = setUp();
   const session = join("a", ["m"], 1);
-  pool.claim(demand("m"))?.release();
+  claim("m")?.release();
   pool.onClosed(session);
-  const wait = pool.wait(
-    demand("m"),
-    pool.nextTicketNumber(),
-    () => {},
-    () => {},
-  );
+  const waiting = wait("m");
   let isIdle = false;
   void pool.idle().then(() => {
     isIdle = true;
@@ -441,16 +395,16 @@ test.each(["expires", "leaves"])("idle resolves when the last waiting job %s whi
   await Promise.resolve();
   expect(isIdle).toBe(false);
   if (how === "expires") clock.advance(1000);
-  else wait.leave();
+  else waiting.leave();
   for (let turn = 0; turn < 5; turn += 1) await Promise.resolve();
   expect(isIdle).toBe(true);
 });
 
 test("a model or worker that a server which has just started does not know may be on its way back: 503, later 404", () => {
-  const { clock, pool } = setUp({ startGraceMs: 15_000 });
-  expect(codeOf(() => pool.claim(demand("m")))).toBe("no_worker_available");
-  expect(codeOf(() => pool.claim(demand("m", { workerId: "w" })))).toBe("no_worker_available");
+  const { clock, claim } = setUp({ startGraceMs: 15_000 });
+  expect(codeOf(() => claim("m"))).toBe("no_worker_available");
+  expect(codeOf(() => claim("m", { workerId: "w" }))).toBe("no_worker_available");
   clock.advance(15_000);
-  expect(codeOf(() => pool.claim(demand("m")))).toBe("model_not_found");
-  expect(codeOf(() => pool.claim(demand("m", { workerId: "w" })))).toBe("worker_not_found");
+  expect(codeOf(() => claim("m"))).toBe("model_not_found");
+  expect(codeOf(() => claim("m", { workerId: "w" }))).toBe("worker_not_found");
 });

@@ -242,12 +242,9 @@ describe("what a pool may have", () => {
     };
     const find = () => findInPool(pool, PING_MS, clock.elapsed());
     const fail = (workerId: string, hasFailed: boolean): void => {
-      const totals = pool.seatOf(workerId)?.totals;
-      totals?.recent.add(hasFailed);
-      if (totals && hasFailed) {
-        totals.lastFailedAt = clock.elapsed();
-        totals.lastError = "upstream_error";
-      }
+      const outcome = hasFailed ? "failed" : "completed";
+      const error = hasFailed ? "upstream_error" : undefined;
+      pool.seatOf(workerId)?.count({ outcome, error, runningMs: 0, usage: undefined, output: 0 }, clock.elapsed());
     };
     return { clock, pool, join, find, fail };
   }

@@ -1,0 +1,76 @@
+import type { Exchange, ExchangeRequest, ExchangeSink } from "../tunnel/exchange.ts";
+import { type Excluded, withSession } from "./excluded.ts";
+import type { Seat, Work } from "./seat.ts";
+import type { Ticket } from "./ticket.ts";
+
+/** One slot of a worker, held for one job. Nothing behind it is visible, so the worker may be connected anywhere. */
+export interface Claim {
+  readonly worker: { readonly id: string; readonly name: string };
+  /** The id under which the worker serves the model: the one that was asked for, or that of a stand-in. */
+  readonly model: string;
+  /** Inputs that the worker takes in one embeddings request; undefined if it has not said. */
+  readonly embeddingBatchSize: number | undefined;
+  /** Starts an exchange with the worker. The sink hears everything about it, never before this call has returned. */
+  open(request: ExchangeRequest, sink: ExchangeSink): Exchange;
+  /** Returns the exclusions with the holder of this slot added, for a job that must not come back here. */
+  exclude(from: Excluded): Excluded;
+  /**
+   * Adds an ended job to the totals of its worker. Called at most once. The queue policy hears of it only if it comes
+   * before `release`.
+   */
+  count(work: Work): void;
+  /** Gives the slot back. Every call after the first does nothing. */
+  release(): void;
+}
+
+/** The owner of the counts that a claim changes. */
+export interface ClaimOwner {
+  /** Called once for each claim. */
+  onReleased(seat: Seat, ticket: Ticket, work: Work | undefined): void;
+  onCounted(seat: Seat, work: Work): void;
+}
+
+/** A slot of a worker in this pool. */
+export class SeatClaim implements Claim {
+  readonly model: string;
+  readonly #seat: Seat;
+  readonly #ticket: Ticket;
+  readonly #owner: ClaimOwner;
+  /** The end of a job, the end of its session and the confirm timeout may all release. */
+  #isHeld = true;
+  #work: Work | undefined;
+
+  constructor(seat: Seat, model: string, ticket: Ticket, owner: ClaimOwner) {
+    this.#seat = seat;
+    this.#ticket = ticket;
+    this.model = model;
+    this.#owner = owner;
+  }
+
+  get worker(): Claim["worker"] {
+    return this.#seat.session.worker;
+  }
+
+  get embeddingBatchSize(): number | undefined {
+    return this.#seat.session.offer.embeddingBatchSize;
+  }
+
+  open(request: ExchangeRequest, sink: ExchangeSink): Exchange {
+    return this.#seat.session.open(request, sink);
+  }
+
+  exclude(from: Excluded): Excluded {
+    return withSession(from, this.#seat.session.id);
+  }
+
+  count(work: Work): void {
+    this.#work = work;
+    this.#owner.onCounted(this.#seat, work);
+  }
+
+  release(): void {
+    if (!this.#isHeld) return;
+    this.#isHeld = false;
+    this.#owner.onReleased(this.#seat, this.#ticket, this.#work);
+  }
+}

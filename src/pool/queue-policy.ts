@@ -1,0 +1,81 @@
+import type { Fault } from "../errors.ts";
+import type { Demand } from "./directory.ts";
+import type { Work } from "./seat.ts";
+import type { Ticket } from "./ticket.ts";
+
+/**
+ * Decides which job of a pool gets a slot next, and which one is turned away when too many wait.
+ *
+ * The pool calls it, for each ticket, in these orders:
+ * - a slot is free at once: `mayBegin`, `begin`, `end`;
+ * - else: `evict`, `join`, then either `leave` (deadline, client gone, evicted) or, when `next` has named the ticket,
+ *   `leave`, `begin`, `end`;
+ * - a job that is sent elsewhere: all of this again with the same ticket, after `end` without work.
+ *
+ * The order among waiting tickets may change while they wait: the pool keeps no copy of it and asks each time. Times are
+ * `Clock.elapsed`. All calls are synchronous, and every method but `join`, `leave`, `begin` and `end` MUST leave the
+ * policy's state as it is.
+ */
+export interface QueuePolicy {
+  /**
+   * Whether a job may take a free slot that no waiting ticket can use, without waiting itself. False makes it wait, for
+   * instance because its caller is at a limit. Asked for nearly every job, so it MUST be cheap while nothing waits.
+   */
+  mayBegin(candidate: Candidate, now: number): boolean;
+  /**
+   * Names the ticket that must go so that a newcomer can wait: one that waits, or the newcomer. Undefined while there is
+   * room. It MUST NOT name a ticket that was accepted before. Not asked about such newcomers.
+   */
+  evict(newcomer: Ticket, now: number): Eviction | undefined;
+  /** Takes a ticket into the queue. A ticket that comes back MUST get the place that its number gives it. */
+  join(ticket: Ticket, now: number): void;
+  /** Takes a ticket out of the queue. It MUST do nothing for a ticket that does not wait. */
+  leave(ticket: Ticket): void;
+  /**
+   * Names the waiting ticket that gets a free slot of this seat; undefined if none may have it. It MUST name only a ticket
+   * that waits and that the seat serves. A ticket that is held back, by its caller's limit for instance, MUST NOT hold up
+   * others. The pool asks again while the seat has room.
+   */
+  next(seat: OpenSeat, now: number): Ticket | undefined;
+  /** Tells that a ticket has got a slot. Each call is followed by one `end`. */
+  begin(ticket: Ticket, now: number): void;
+  /**
+   * Tells that a ticket has given its slot back. `work` is what the job came to; undefined if the worker did not serve it:
+   * the job was sent elsewhere or had nothing to send, and is not to be charged.
+   */
+  end(ticket: Ticket, work: Work | undefined, now: number): void;
+  /** An estimate of how many slots must free before the ticket gets one: 1 is next, 0 means that it does not wait. */
+  position(ticket: Ticket, now: number): number;
+}
+
+/** A job that asks for a slot, with or without a ticket. */
+export type Candidate = Pick<Ticket, "caller" | "demand">;
+
+export interface Eviction {
+  readonly ticket: Ticket;
+  /** The error for the job that is turned away; `queue_full` unless given. */
+  readonly fault?: Fault;
+}
+
+/** A seat with a free slot. */
+export interface OpenSeat {
+  /** Names the lines (`lineOf`) whose tickets the seat may serve. It serves no ticket of any other line. */
+  readonly lines: readonly string[];
+  /** Whether the seat would serve this ticket. Within a line it may not: the job may exclude it, or have a better choice. */
+  serves(ticket: Ticket): boolean;
+}
+
+/** The pool, as its policy sees it. */
+export interface QueueHost {
+  /**
+   * Serves free slots to waiting tickets, starting with those for which this one waits. A policy that held a ticket back
+   * MUST call it when the ticket may go for a reason that the pool cannot see: its caller's limit has risen, a rate window
+   * has ended, another job of its caller has ended. It calls `next` before it returns, so the policy's state MUST be
+   * complete by then.
+   */
+  wake(ticket: Ticket): void;
+  /** Counts the slots of all ready seats that serve a demand, and how many of them are held. It looks at every seat. */
+  loadOf(demand: Demand): { readonly busy: number; readonly slots: number };
+}
+
+export type CreateQueuePolicy = (host: QueueHost) => QueuePolicy;

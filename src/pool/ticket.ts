@@ -1,0 +1,31 @@
+import type { Demand } from "./directory.ts";
+
+/** The caller of a job, as far as a queue policy looks at it. */
+export interface TicketCaller {
+  readonly name: string;
+  readonly tenant: string;
+  readonly class: "interactive" | "normal" | "background";
+  /** Its share beside other callers of its class, above 0. */
+  readonly weight: number;
+}
+
+/** A job's place in line for a slot. It is one and the same from the job's start to its end, however often the job waits. */
+export interface Ticket {
+  /** The order in which tickets were issued; no two of a pool have the same. */
+  readonly number: number;
+  readonly caller: TicketCaller | undefined;
+  /** `Clock.elapsed` at the job's start. */
+  readonly arrivedAt: number;
+  /** What the job needs now. After a worker has failed the job, that worker is among the exclusions. */
+  readonly demand: Demand;
+  /** Whether the request has had a slot before. Such a ticket is never turned away by a full queue. */
+  readonly wasAccepted: boolean;
+}
+
+/** The ticket as its pool and its job write it. */
+export interface JobTicket extends Ticket {
+  demand: Demand;
+  wasAccepted: boolean;
+  /** `Clock.elapsed` at which the job stops waiting; undefined until it waits. */
+  expiresAt: number | undefined;
+}

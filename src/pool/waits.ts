@@ -1,0 +1,86 @@
+import type { Fault } from "../errors.ts";
+import type { CancelTimer, Clock } from "../system/deps.ts";
+import type { Claim } from "./claim.ts";
+import type { QueuePolicy } from "./queue-policy.ts";
+import type { JobTicket, Ticket } from "./ticket.ts";
+
+/** A job that waits for a slot. Of its two callbacks one is called, once; neither after it has left. */
+export interface Waiting {
+  readonly ticket: JobTicket;
+  /** Takes over a claim, which is now the job's to release. */
+  readonly onGranted: (claim: Claim) => void;
+  readonly onFailed: (fault: Fault) => void;
+}
+
+/** A wait for a slot, as its job holds it. */
+export interface Wait {
+  /** An estimate of how many slots must free first: 1 is next. */
+  position(): number;
+  leave(): void;
+}
+
+export interface WaitsOptions {
+  readonly clock: Clock;
+  readonly policy: QueuePolicy;
+  /** How long a ticket may wait, counted from its first wait. */
+  readonly timeoutMs: number;
+  /** Called after each coming and going. */
+  readonly onChange: () => void;
+}
+
+/** The jobs that wait, and their deadlines. The order among them is kept by the queue policy. */
+export class Waits {
+  readonly #options: WaitsOptions;
+  readonly #waiting = new Map<Ticket, { readonly waiting: Waiting; readonly cancelTimer: CancelTimer }>();
+
+  constructor(options: WaitsOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#waiting.size;
+  }
+
+  has(ticket: Ticket): boolean {
+    return this.#waiting.has(ticket);
+  }
+
+  /** Adds a job. `onExpired` is called when the deadline of its ticket passes, after it has been taken out. */
+  add(waiting: Waiting, onExpired: () => void): Wait {
+    const { clock, policy, timeoutMs, onChange } = this.#options;
+    const { ticket } = waiting;
+    const now = clock.elapsed();
+    ticket.expiresAt ??= now + timeoutMs;
+    const cancelTimer = clock.after(Math.max(0, ticket.expiresAt - now), () => {
+      this.take(ticket);
+      onExpired();
+    });
+    this.#waiting.set(ticket, { waiting, cancelTimer });
+    policy.join(ticket, now);
+    onChange();
+    return {
+      position: () => policy.position(ticket, clock.elapsed()),
+      leave: () => {
+        if (this.#waiting.get(ticket)?.waiting === waiting) this.take(ticket);
+      },
+    };
+  }
+
+  /** Takes a job out; undefined for a ticket that does not wait. */
+  take(ticket: Ticket): Waiting | undefined {
+    const found = this.#waiting.get(ticket);
+    if (!found) return undefined;
+    found.cancelTimer();
+    this.#waiting.delete(ticket);
+    this.#options.policy.leave(ticket);
+    this.#options.onChange();
+    return found.waiting;
+  }
+
+  /** Takes all jobs out, in the order in which their tickets were issued. */
+  clear(): readonly Waiting[] {
+    const all = Array.from(this.#waiting.values(), ({ waiting }) => waiting);
+    for (const { ticket } of all) this.take(ticket);
+    return all.sort((a, b) => a.ticket.number - b.ticket.number);
+  }
+}

@@ -88,7 +88,7 @@ export class TemporaryWorker {
     this.#jobs.set(token, job);
   }
 
-  /** One message of so many bytes, of a type that servers ignore. */
+  /** Sends one message of so many bytes, of a type that servers ignore. */
   sendPadding(bytes: number): void {
     this.#link.sendControl({ type: "doctor_padding", padding: "x".repeat(bytes) });
   }

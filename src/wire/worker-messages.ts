@@ -72,7 +72,11 @@ const controlSchema = v.variant("type", [
 /** A control message as the server has read it. */
 export type Control = v.InferOutput<typeof controlSchema>;
 /** A control message as a worker writes it. */
-export type ControlMessage = Sent<v.InferInput<typeof controlSchema>>;
+export type ControlMessage = Exclude<SentControl, SentHeartbeat> | HeartbeatMessage;
+type SentControl = Sent<v.InferInput<typeof controlSchema>>;
+type SentHeartbeat = Extract<SentControl, { readonly type: "heartbeat" }>;
+/** A heartbeat also carries the worker's time in seconds since 1970, as the predecessor's do; servers do not read it. */
+type HeartbeatMessage = SentHeartbeat & { readonly ts: number };
 
 /** Bytes of no meaning, by which the doctor tests how large a message may be. Servers ignore this type, as any unknown one. */
 export interface PaddingMessage {

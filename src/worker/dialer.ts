@@ -1,29 +1,30 @@
 import type { Backend } from "../answering/opening.ts";
 import type { CancelTimer, Deps } from "../system/deps.ts";
 import { closeName } from "../wire/closes.ts";
+import type { ControlMessage } from "../wire/worker-messages.ts";
 import type { WorkerSettings } from "./args.ts";
 import type { HostLoad } from "./host.ts";
-import { WorkerLink } from "./link.ts";
+import { type FirstMessage, WorkerLink } from "./link.ts";
 import { closeHint, type LinkEnd, planRetry, type RetryLimits } from "./retry.ts";
 import { connectUrl } from "./server-url.ts";
 
-/** What a worker says of itself on a link. */
+/** What a worker tells the server about itself. */
 export interface Introduction {
-  /** The first message. `workerId` is the operator's, else the one that the server made; undefined before that. */
-  first(workerId: string | undefined): object;
-  /** What has changed since the server was told last; undefined for nothing. */
-  update(): object | undefined;
+  /** Makes the first message. `workerId` is the operator's, or the one that the server made; undefined before that. */
+  first(workerId: string | undefined): FirstMessage;
+  /** Makes a message of what has changed since the last one; undefined for nothing. */
+  update(): ControlMessage | undefined;
 }
 
 export interface DialerOptions {
-  /** Where its links go: `llm`, as in `/api/llm/connect`. */
+  /** The word in the path of its links: `llm` for `/api/llm/connect`. */
   readonly kind: string;
   readonly settings: Pick<WorkerSettings, "server" | "id" | "maxConcurrency" | "drainTimeoutMs">;
   readonly introduction: Introduction;
   readonly backend: Backend;
   /** Longest silence of the backend on one job. */
   readonly requestTimeoutMs: number;
-  /** A job failed because the backend cannot be reached. */
+  /** Called when a job failed because the backend cannot be reached. */
   readonly onUnreachable: () => void;
   readonly load: () => HostLoad;
   readonly deps: Deps;
@@ -33,7 +34,7 @@ export interface DialerOptions {
   readonly onRegistered: (workerId: string) => void;
 }
 
-/** Keeps one kind connected: dials, says what there is, and dials again whenever the link has ended. */
+/** Keeps one kind connected: dials, introduces the worker, and dials again whenever a link has ended. */
 export class Dialer {
   readonly #options: DialerOptions;
   #link: WorkerLink | undefined;
@@ -52,15 +53,15 @@ export class Dialer {
     if (this.#stopped === undefined) this.#dial();
   }
 
-  /** Tells the server what has changed. */
+  /** Tells the server what has changed, if anything. */
   announce(): void {
-    // While draining there is nothing to offer; the message would take the drain back.
+    // A draining worker offers nothing; the message would revoke the drain.
     if (this.#stopped !== undefined || !this.#link?.isRegistered) return;
     const message = this.#options.introduction.update();
     if (message) this.#link.sendControl(message);
   }
 
-  /** Finishes what runs, for at most the drain timeout, says goodbye, and resolves when the link is closed. */
+  /** Lets running jobs finish, for at most the drain timeout, and resolves when the link is closed. */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
     return this.#stopped;
@@ -115,7 +116,7 @@ export class Dialer {
     const fields = { code: end.code, reason: end.reason.slice(0, 200), hint, retry_in_ms: delayMs };
     if (end.retryAfterMs !== undefined) deps.log.info("link.closed", fields);
     else deps.log.warn(hint === undefined ? "link.closed" : "link.refused", fields);
-    // An id that the server once made may have gone to someone else since: another one serves as well.
+    // An id that the server once made may belong to another worker by now; a new one serves as well.
     if (closeName(end) === "id_in_use") this.#workerId = settings.id;
     this.#cancelRetry = deps.clock.after(delayMs, () => this.#dial());
   }

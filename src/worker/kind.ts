@@ -1,35 +1,36 @@
+import type { ControlMessage, RegisterMessage } from "../wire/worker-messages.ts";
 import type { WorkerSettings } from "./args.ts";
 import type { Prober } from "./discover.ts";
 import type { UsualPlace } from "./find-backends.ts";
 import type { HostFacts } from "./host.ts";
 import type { BackendState } from "./watch.ts";
 
-/** One kind of job that a worker can serve. Everything else in the worker program is the same for all kinds. */
+/** One kind of job that a worker can serve: all that differs between kinds in the worker program. */
 export interface Kind {
-  /** As on the command line and in the path of its worker route. */
+  /** The word on the command line and in the path of its worker route. */
   readonly name: string;
-  /** Where its backends usually listen, in order of preference. */
+  /** Places where its backends usually listen, in order of preference. */
   readonly places: readonly UsualPlace[];
-  /** Longest silence of its backend on one job when the operator names none; the server's own limit, when shorter, comes first. */
+  /** Longest silence of its backend on one job unless the operator names another; a shorter limit of the server applies first. */
   readonly silenceMs: number;
-  /** The first message on a link. */
-  register(facts: RegisterFacts): object;
+  /** Makes the first message on a link. */
+  register(facts: RegisterFacts): RegisterMessage;
   readonly probe: Prober;
-  /** A line to paste that tries `model` through the server at this HTTP base URL. */
+  /** Makes a command line that tries `model` through the server at this HTTP base URL. */
   curlLine(server: string, model: string): string;
 }
 
 export interface RegisterFacts {
   readonly settings: WorkerSettings;
-  /** The operator's, else the one that the server made; undefined before the first registration. */
+  /** The operator's id, or the one that the server made; undefined before the first registration. */
   readonly workerId: string | undefined;
   readonly version: string;
   readonly host: HostFacts;
   readonly backend: BackendState;
 }
 
-/** The first message of a worker that serves models. One whose backend is down comes with no room. */
-export function modelRegister({ settings, workerId, version, host, backend }: RegisterFacts): object {
+/** Makes the first message of a worker that serves models. While its backend is down it offers no slots. */
+export function modelRegister({ settings, workerId, version, host, backend }: RegisterFacts): RegisterMessage {
   return {
     type: "register",
     client_key: settings.clientKey,
@@ -43,13 +44,13 @@ export function modelRegister({ settings, workerId, version, host, backend }: Re
   };
 }
 
-/** What has changed since `was`, as a control message. */
+/** Makes a control message of what has changed since `was`. */
 export function statusMessage(
   settings: WorkerSettings,
   host: HostFacts,
   backend: BackendState,
   was?: BackendState,
-): object {
+): ControlMessage {
   const onlyModels = was?.isUp && backend.isUp && was.base === backend.base && was.version === backend.version;
   if (onlyModels) return { type: "models_update", models: backend.models };
   return {

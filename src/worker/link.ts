@@ -3,32 +3,37 @@ import type { CancelTimer, Clock, Log } from "../system/deps.ts";
 import { CLOSES, type Close, closeWith } from "../wire/closes.ts";
 import { decodeFrame } from "../wire/frame.ts";
 import { NATIVE_PROTOCOL } from "../wire/protocol.ts";
+import type { RelayHelloMessage } from "../wire/relay-hello.ts";
 import { parseServerMessage, type Registered } from "../wire/server-messages.ts";
+import type { ControlMessage, PaddingMessage, RegisterMessage } from "../wire/worker-messages.ts";
 import { toFailure } from "./backend.ts";
 import type { HostLoad } from "./host.ts";
 import type { LinkEnd } from "./retry.ts";
 import { SendQueue } from "./send-queue.ts";
 
+/** The first message on a link: of a worker that serves models, or of an MCP relay. */
+export type FirstMessage = RegisterMessage | RelayHelloMessage;
+
 export interface LinkOptions {
   readonly url: string;
-  /** The first message. Made when the socket is open, so that it says what is true then. */
-  readonly register: () => object;
+  /** Makes the first message. Called when the socket is open, so that the message is true at that moment. */
+  readonly register: () => FirstMessage;
   readonly jobs: Pick<ExchangesOptions, "backend" | "maxConcurrency" | "requestTimeoutMs" | "onUnreachable">;
   readonly load: () => HostLoad;
   readonly clock: Clock;
   readonly log: Log;
   readonly random: () => number;
-  /** How long dialling may take, and then again the server's answer to the registration. */
+  /** How long dialling may take, and after that the server's answer to the registration. */
   readonly registerTimeoutMs: number;
   readonly onRegistered: (registered: Registered) => void;
-  /** Called once, whatever happens, never before the constructor has returned. */
+  /** Called once, however the link ends, and never before the constructor has returned. */
   readonly onClosed: (end: LinkEnd) => void;
 }
 
-/** Missed ping intervals after which the server counts as gone, as it does the other way round (docs/protocol.md). */
+/** Missed ping intervals after which the server counts as gone; the server judges workers alike (docs/protocol.md). */
 const MISSED = 3;
 const HEARTBEAT_MS = { least: 5000, most: 10_000 } as const;
-/** How long the last bytes get to leave before the socket is closed under them. */
+/** How long the last bytes may take to leave before the socket is cut. */
 const FLUSH_MS = 2000;
 
 /** One WebSocket to the server, dial to close: registration, liveness, and the exchanges that travel on it. */
@@ -49,7 +54,7 @@ export class WorkerLink {
 
   constructor(options: LinkOptions) {
     this.#options = options;
-    // Bun's own form: the DOM's type knows neither the options object nor these options.
+    // Bun takes an options object that the DOM's type does not know.
     const init = { protocols: [NATIVE_PROTOCOL], perMessageDeflate: false } as unknown as string[];
     const socket = new WebSocket(options.url, init);
     this.#socket = socket;
@@ -58,7 +63,7 @@ export class WorkerLink {
     socket.onopen = () => this.#handleOpen();
     socket.onmessage = ({ data }: MessageEvent<string | Buffer>) => this.#handleMessage(data);
     socket.onerror = (event) => {
-      // Bun puts the URL before what went wrong, and the log has that already.
+      // Bun puts the URL in front of the error, and the log has it already.
       if ("message" in event) this.#lastError = String(event.message).replace(/^.* failed: /, "");
     };
     socket.onclose = ({ code, reason }) =>
@@ -74,17 +79,17 @@ export class WorkerLink {
     return this.#exchanges?.running ?? 0;
   }
 
-  /** The server has answered the registration, and the link stands. */
+  /** Whether the server has answered the registration and the link is still open. */
   get isRegistered(): boolean {
     return this.#registeredAt !== undefined && !this.#ended;
   }
 
-  /** A control message; dropped while the link is not registered. */
-  sendControl(message: object): void {
+  /** Sends a control message; drops it while the link is not registered. */
+  sendControl(message: ControlMessage | PaddingMessage): void {
     if (this.isRegistered) this.#queue.send(JSON.stringify(message));
   }
 
-  /** Takes no more jobs, and closes with 1000 `drained` when those that run have ended. */
+  /** Takes no more jobs, and closes as `drained` when the running ones have ended. */
   drain(): void {
     if (this.#isDraining) return;
     this.#isDraining = true;
@@ -93,13 +98,13 @@ export class WorkerLink {
     if (this.#exchanges.running === 0) this.close(CLOSES.drained);
   }
 
-  /** Gives up what still runs and closes. */
+  /** Gives up the running jobs and closes. */
   breakOff(message: string): void {
     this.#exchanges?.breakOff(message);
     this.close(closeWith("goodbye", message));
   }
 
-  /** Closes when what was sent has left, or could not in time. */
+  /** Closes once all that was sent has left, or has had its time. */
   close(close: Close): void {
     if (this.#ended || this.#isClosing) return;
     this.#isClosing = true;
@@ -123,7 +128,7 @@ export class WorkerLink {
   }
 
   #handleMessage(data: string | Buffer): void {
-    // What was under way when this side had already said goodbye.
+    // Messages that were on their way when this end had already closed.
     if (this.#ended || this.#isClosing) return;
     this.#lastHeardAt = this.#options.clock.elapsed();
     if (typeof data === "string") return this.#handleText(data);

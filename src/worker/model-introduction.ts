@@ -1,3 +1,4 @@
+import type { ControlMessage, RegisterMessage } from "../wire/worker-messages.ts";
 import type { WorkerSettings } from "./args.ts";
 import type { Introduction } from "./dialer.ts";
 import type { HostFacts } from "./host.ts";
@@ -9,36 +10,36 @@ export interface ModelIntroductionOptions {
   readonly settings: WorkerSettings;
   readonly host: HostFacts;
   readonly version: string;
-  /** What is known of the backend now. */
+  /** Returns what is known about the backend now. */
   readonly state: () => BackendState;
 }
 
-/** What a worker that serves models says of itself: its models, its room, and why it has none. */
+/** The introduction of a worker that serves models: its models, its slots, and why it has none. */
 export class ModelIntroduction implements Introduction {
   readonly #options: ModelIntroductionOptions;
-  /** What the server was told last. */
-  #told: BackendState | undefined;
-  /** A registration has no room for why a worker is not ready. */
+  /** The state that the server knows. */
+  #announced: BackendState | undefined;
+  /** Whether the server must still be told why this worker is not ready: a registration cannot say it. */
   #owesReason = false;
 
   constructor(options: ModelIntroductionOptions) {
     this.#options = options;
   }
 
-  first(workerId: string | undefined): object {
+  first(workerId: string | undefined): RegisterMessage {
     const { kind, settings, host, version, state } = this.#options;
     const backend = state();
-    this.#told = backend;
+    this.#announced = backend;
     this.#owesReason = !backend.isUp;
     return kind.register({ settings, workerId, version, host, backend });
   }
 
-  update(): object | undefined {
+  update(): ControlMessage | undefined {
     const { settings, host, state } = this.#options;
     const now = state();
-    const was = this.#told;
+    const was = this.#announced;
     if (!this.#owesReason && now === was) return undefined;
-    this.#told = now;
+    this.#announced = now;
     const isWhole = this.#owesReason;
     this.#owesReason = false;
     return statusMessage(settings, host, now, isWhole ? undefined : was);

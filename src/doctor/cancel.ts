@@ -1,7 +1,7 @@
 import { bad, type Check, type Finding, good, warning } from "./check.ts";
+import type { Checkup } from "./checkup.ts";
 import { brokenJob } from "./jobs.ts";
 import { type Job, TemporaryWorker } from "./temporary-worker.ts";
-import type { Visit } from "./visit.ts";
 
 /** What a model may work on for nobody; past the wait it will not hear of it at all. */
 const CANCEL_LIMIT_MS = 5000;
@@ -13,34 +13,34 @@ const BEFORE_MS = 500;
 const LIMIT_MS = 30_000;
 
 /** A client that leaves: how long the worker takes to hear of it. */
-export function cancelCheck(visit: Visit): Check {
+export function cancelCheck(checkup: Checkup): Check {
   return {
     id: "cancel",
     title: "Cancelling",
     needs: ["job"],
     limitMs: LIMIT_MS,
     async run(signal) {
-      const worker = await visit.worker();
+      const worker = await checkup.worker();
       const client = new AbortController();
       const began = Promise.withResolvers<"began">();
       const heard = Promise.withResolvers<number>();
       const job: Job = (_body, given) => {
-        given.addEventListener("abort", () => heard.resolve(visit.elapsed()));
+        given.addEventListener("abort", () => heard.resolve(checkup.elapsed()));
         began.resolve("began");
-        return endless(visit, given);
+        return endless(checkup, given);
       };
       const either = AbortSignal.any([signal, client.signal]);
       // Read to its end, which only the client's leaving brings about: one that stops reading has not left.
-      const reply = visit.askWhole(job, { signal: either, stream: true, timeoutMs: LIMIT_MS });
+      const reply = checkup.askWhole(job, { signal: either, stream: true, timeoutMs: LIMIT_MS });
       const first = await Promise.race([began.promise, reply]);
-      if (first !== "began") return brokenJob(first, visit.target.base);
-      await visit.pause(BEFORE_MS, signal);
-      const leftAt = visit.elapsed();
+      if (first !== "began") return brokenJob(first, checkup.target.base);
+      await checkup.pause(BEFORE_MS, signal);
+      const leftAt = checkup.elapsed();
       client.abort();
-      const heardAt = await Promise.race([heard.promise, visit.pause(CANCEL_WAIT_MS, signal)]);
+      const heardAt = await Promise.race([heard.promise, checkup.pause(CANCEL_WAIT_MS, signal)]);
       // A worker that was cut off hears of no client any more; its jobs end for that reason.
       const isCut = worker instanceof TemporaryWorker && !worker.isRegistered;
-      if (isCut) return brokenJob({ kind: "none", code: "no link: cut", elapsedMs: 0 }, visit.target.base);
+      if (isCut) return brokenJob({ kind: "none", code: "no link: cut", elapsedMs: 0 }, checkup.target.base);
       return judgeCancel(heardAt === undefined ? undefined : heardAt - leftAt);
     },
   };
@@ -55,11 +55,11 @@ export function judgeCancel(elapsedMs: number | undefined): Finding {
   return elapsedMs <= CANCEL_LIMIT_MS ? good(measured) : warning(measured, advice);
 }
 
-function endless(visit: Visit, signal: AbortSignal): Response {
+function endless(checkup: Checkup, signal: AbortSignal): Response {
   const events = new ReadableStream<Uint8Array>({
     async pull(controller) {
       controller.enqueue(Buffer.from("data: {}\n\n"));
-      await visit.pause(ENDLESS_EVERY_MS, signal);
+      await checkup.pause(ENDLESS_EVERY_MS, signal);
       if (signal.aborted) controller.close();
     },
   });

@@ -1,9 +1,9 @@
 import type { Deps } from "../system/deps.ts";
 import type { Result } from "./check.ts";
+import { Checkup } from "./checkup.ts";
 import { createPlan } from "./plan.ts";
 import { runChecks } from "./run.ts";
 import type { Target } from "./target.ts";
-import { Visit } from "./visit.ts";
 
 /** Looks at a deployment, and leaves nothing behind there. Results also go to `onResult` as they come. */
 export async function examine(
@@ -12,10 +12,10 @@ export async function examine(
   deps: Deps,
   onResult?: (result: Result) => void,
 ): Promise<readonly Result[]> {
-  const visit = new Visit(target, version, deps);
+  const checkup = new Checkup(target, version, deps);
   try {
-    return await runChecks(createPlan(visit, version), deps.clock, onResult);
+    return await runChecks(createPlan(checkup, version), deps.clock, onResult);
   } finally {
-    await visit.close();
+    await checkup.close();
   }
 }

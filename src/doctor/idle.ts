@@ -1,17 +1,17 @@
 import { errorCode } from "../worker/backend.ts";
 import { bad, type Check, type Finding, good, skipped } from "./check.ts";
+import type { Checkup } from "./checkup.ts";
 import { type NoReply, type Reply, send } from "./http-probe.ts";
 import { brokenJob } from "./jobs.ts";
 import { moorageCode, speakerName } from "./speaker.ts";
 import { TemporaryWorker } from "./temporary-worker.ts";
-import type { Visit } from "./visit.ts";
 
 /** What a check gets beside the time that it holds a connection. */
 const ROOM_MS = 20_000;
 
 /** Whether connections stand while little or nothing passes. They are held at the same time. */
-export function idleChecks(visit: Visit): readonly Check[] {
-  const { idleMs } = visit.target;
+export function idleChecks(checkup: Checkup): readonly Check[] {
+  const { idleMs } = checkup.target;
   const limitMs = idleMs + ROOM_MS;
   const unlessOff =
     (run: (signal: AbortSignal) => Promise<Finding>) =>
@@ -23,32 +23,32 @@ export function idleChecks(visit: Visit): readonly Check[] {
       title: "Quiet socket",
       needs: ["client_key"],
       limitMs,
-      run: unlessOff((signal) => holdSocket(visit, signal)),
+      run: unlessOff((signal) => holdSocket(checkup, signal)),
     },
     {
       id: "long_stream",
       title: "Long stream",
       needs: ["api_key"],
       limitMs,
-      run: unlessOff((signal) => holdStream(visit, signal)),
+      run: unlessOff((signal) => holdStream(checkup, signal)),
     },
     {
       id: "slow_answer",
       title: "Slow answer",
       needs: ["job"],
       limitMs,
-      run: unlessOff((signal) => holdAnswer(visit, signal)),
+      run: unlessOff((signal) => holdAnswer(checkup, signal)),
     },
   ];
 }
 
-async function holdSocket(visit: Visit, signal: AbortSignal): Promise<Finding> {
-  const worker = await visit.worker();
+async function holdSocket(checkup: Checkup, signal: AbortSignal): Promise<Finding> {
+  const worker = await checkup.worker();
   if (!(worker instanceof TemporaryWorker))
-    return brokenJob({ kind: "none", code: `no link: ${worker.reason}`, elapsedMs: 0 }, visit.target.base);
-  const startedAt = visit.elapsed();
-  const end = await Promise.race([worker.ended, visit.pause(visit.target.idleMs, signal)]);
-  const seconds = toS(visit.elapsed() - startedAt);
+    return brokenJob({ kind: "none", code: `no link: ${worker.reason}`, elapsedMs: 0 }, checkup.target.base);
+  const startedAt = checkup.elapsed();
+  const end = await Promise.race([worker.ended, checkup.pause(checkup.target.idleMs, signal)]);
+  const seconds = toS(checkup.elapsed() - startedAt);
   if (end === undefined) return good(`a worker's socket stood for ${seconds} s with no more than its signs of life`);
   if (end.retryAfterMs !== undefined)
     return bad(`the server ended it after ${seconds} s: it is shutting down`, "Try again when it has been replaced.");
@@ -58,15 +58,15 @@ async function holdSocket(visit: Visit, signal: AbortSignal): Promise<Finding> {
   );
 }
 
-async function holdStream(visit: Visit, signal: AbortSignal): Promise<Finding> {
-  const { base, apiKey, idleMs } = visit.target;
-  const startedAt = visit.elapsed();
+async function holdStream(checkup: Checkup, signal: AbortSignal): Promise<Finding> {
+  const { base, apiKey, idleMs } = checkup.target;
+  const startedAt = checkup.elapsed();
   const hold = new AbortController();
-  void visit.pause(idleMs, signal).then(() => hold.abort());
+  void checkup.pause(idleMs, signal).then(() => hold.abort());
   const seen: StreamSeen = { status: undefined, chunks: 0, longestMs: 0, heldMs: 0, end: "it ended" };
   let lastAt = startedAt;
   const look = (): void => {
-    const now = visit.elapsed();
+    const now = checkup.elapsed();
     seen.longestMs = Math.max(seen.longestMs, now - lastAt);
     seen.heldMs = now - startedAt;
     lastAt = now;
@@ -112,11 +112,11 @@ export function judgeLongStream({ status, chunks, longestMs, heldMs, end }: Stre
 const STREAM_ADVICE =
   "Let the proxy neither buffer nor end event streams: something passes on them at least every 15 s (KEEPALIVE_INTERVAL).";
 
-async function holdAnswer(visit: Visit, signal: AbortSignal): Promise<Finding> {
-  const { idleMs, base } = visit.target;
-  const reply = await visit.askWhole(
+async function holdAnswer(checkup: Checkup, signal: AbortSignal): Promise<Finding> {
+  const { idleMs, base } = checkup.target;
+  const reply = await checkup.askWhole(
     async (_body, given) => {
-      await visit.pause(idleMs, given);
+      await checkup.pause(idleMs, given);
       return Response.json({ object: "chat.completion", choices: [] });
     },
     { signal, timeoutMs: idleMs + ROOM_MS },

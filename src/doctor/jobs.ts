@@ -1,8 +1,8 @@
 import { bad, type Check, type Finding, good } from "./check.ts";
+import type { Checkup } from "./checkup.ts";
 import type { NoReply, Reply } from "./http-probe.ts";
 import { moorageCode, strangeAnswer } from "./speaker.ts";
 import type { Job } from "./temporary-worker.ts";
-import type { Visit } from "./visit.ts";
 
 /** Each over a connection of its own: with several servers behind one address, some of them reach the wrong one. */
 const TRIES = 4;
@@ -10,18 +10,18 @@ const LIMIT_MS = 30_000;
 const ANSWER: Job = () => Response.json({ object: "chat.completion", choices: [] });
 
 /** Whether a client's job reaches the worker and its answer the client. */
-export function jobCheck(visit: Visit): Check {
+export function jobCheck(checkup: Checkup): Check {
   return {
     id: "job",
     title: "Job",
     needs: ["client_key", "api_key"],
     limitMs: LIMIT_MS,
     async run(signal) {
-      if (visit.kind !== "llm") return { verdict: "skipped", measured: "needs the llm plugin" };
+      if (checkup.kind !== "llm") return { verdict: "skipped", measured: "needs the llm plugin" };
       const replies: (Reply | NoReply)[] = [];
-      for (let at = 0; at < TRIES; at += 1) replies.push(await visit.askWhole(ANSWER, { signal, timeoutMs: 20_000 }));
-      const finding = judgeJobs(replies, visit.target.base);
-      visit.canAsk = finding.verdict === "good";
+      for (let at = 0; at < TRIES; at += 1) replies.push(await checkup.askWhole(ANSWER, { signal, timeoutMs: 20_000 }));
+      const finding = judgeJobs(replies, checkup.target.base);
+      checkup.canAsk = finding.verdict === "good";
       return finding;
     },
   };

@@ -2,20 +2,20 @@ import { closeName } from "../wire/closes.ts";
 import { NATIVE_PROTOCOL } from "../wire/protocol.ts";
 import { closeHint, type LinkEnd } from "../worker/retry.ts";
 import { bad, type Check, type Finding, good, warning } from "./check.ts";
+import type { Checkup } from "./checkup.ts";
 import { probe } from "./http-probe.ts";
 import { moorageCode, speakerName, strangeAnswer } from "./speaker.ts";
 import type { Target } from "./target.ts";
 import { TemporaryWorker } from "./temporary-worker.ts";
 import { askUpgrade, type UpgradeReply } from "./upgrade.ts";
-import type { Visit } from "./visit.ts";
 
 const LIMIT_MS = 30_000;
 /** Kinds of worker that register alike. */
 const KINDS = ["llm", "asr"] as const;
 
 /** Whether a WebSocket comes through, and whether the server takes a worker with this key on it. */
-export function linkChecks(visit: Visit): readonly Check[] {
-  const { target } = visit;
+export function linkChecks(checkup: Checkup): readonly Check[] {
+  const { target } = checkup;
   return [
     {
       id: "websocket",
@@ -27,7 +27,7 @@ export function linkChecks(visit: Visit): readonly Check[] {
           const reply = await askUpgrade(target, kind, signal);
           if (reply.kind === "none") return noUpgrade(reply.code);
           if (moorageCode(reply) === "unknown_url") continue;
-          visit.kind = kind;
+          checkup.kind = kind;
           return judgeUpgrade(reply, kind, target.base);
         }
         return bad(
@@ -42,7 +42,7 @@ export function linkChecks(visit: Visit): readonly Check[] {
       needs: ["websocket"],
       limitMs: LIMIT_MS,
       async run(signal) {
-        const worker = await visit.worker();
+        const worker = await checkup.worker();
         if (worker instanceof TemporaryWorker) return admitted(target);
         const isBlocked =
           closeName(worker) === "unauthorized" &&

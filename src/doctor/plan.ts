@@ -1,5 +1,6 @@
 import { apiKeyCheck } from "./api-key.ts";
 import { cancelCheck } from "./cancel.ts";
+import type { Checkup } from "./checkup.ts";
 import { httpChecks } from "./http.ts";
 import { idleChecks } from "./idle.ts";
 import { jobCheck } from "./jobs.ts";
@@ -10,23 +11,22 @@ import { bodySizeCheck, messageSizeCheck } from "./sizes.ts";
 import { streamingCheck } from "./streaming.ts";
 import { tlsCheck } from "./tls.ts";
 import { uploadCheck } from "./uploads.ts";
-import type { Visit } from "./visit.ts";
 
 /** Every check, each after those that it needs, the longest last. */
-export function createPlan(visit: Visit, version: string): Plan {
-  const { target } = visit;
+export function createPlan(checkup: Checkup, version: string): Plan {
+  const { target } = checkup;
   const inOrder = [
     ...reachChecks(target),
     tlsCheck(target),
     ...httpChecks(target, version),
-    ...linkChecks(visit),
+    ...linkChecks(checkup),
     apiKeyCheck(target),
-    jobCheck(visit),
-    streamingCheck(visit),
-    cancelCheck(visit),
-    bodySizeCheck(visit),
-    messageSizeCheck(visit),
-    uploadCheck(visit),
+    jobCheck(checkup),
+    streamingCheck(checkup),
+    cancelCheck(checkup),
+    bodySizeCheck(checkup),
+    messageSizeCheck(checkup),
+    uploadCheck(checkup),
   ];
-  return [...inOrder.map((check) => [check]), idleChecks(visit)];
+  return [...inOrder.map((check) => [check]), idleChecks(checkup)];
 }

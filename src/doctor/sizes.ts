@@ -1,9 +1,9 @@
 import { bad, type Check, type Finding, good, warning } from "./check.ts";
+import type { Checkup } from "./checkup.ts";
 import type { NoReply, Reply } from "./http-probe.ts";
 import { brokenJob } from "./jobs.ts";
 import { moorageCode, speakerName } from "./speaker.ts";
 import { type Job, TemporaryWorker } from "./temporary-worker.ts";
-import type { Visit } from "./visit.ts";
 
 const MIB = 1024 * 1024;
 /** A photo or two in a prompt; far over the 1 MiB that nginx takes by itself. Then less, to learn where the limit is. */
@@ -17,7 +17,7 @@ const LIMIT_MS = 120_000;
 const SETTLE_MS = 2000;
 
 /** Whether large requests and answers pass. */
-export function bodySizeCheck(visit: Visit): Check {
+export function bodySizeCheck(checkup: Checkup): Check {
   return {
     id: "body_size",
     title: "Large bodies",
@@ -26,11 +26,11 @@ export function bodySizeCheck(visit: Visit): Check {
     async run(signal) {
       const tried: SizeTried[] = [];
       for (const bytes of REQUEST_BYTES) {
-        const outcome = await tryBytes(visit, bytes, signal);
+        const outcome = await tryBytes(checkup, bytes, signal);
         tried.push(outcome);
         if (outcome.reply.kind !== "reply" || outcome.reply.status !== 413) break;
       }
-      return judgeSizes(tried, visit.target.base);
+      return judgeSizes(tried, checkup.target.base);
     },
   };
 }
@@ -43,13 +43,13 @@ export interface SizeTried {
   readonly answerBytes: number;
 }
 
-async function tryBytes(visit: Visit, bytes: number, signal: AbortSignal): Promise<SizeTried> {
+async function tryBytes(checkup: Checkup, bytes: number, signal: AbortSignal): Promise<SizeTried> {
   let arrived = 0;
   const job: Job = (body) => {
     arrived = body.length;
     return new Response(Buffer.alloc(ANSWER_BYTES, 32), { headers: { "content-type": "application/json" } });
   };
-  const reply = await visit.askWhole(job, { signal, bytes, timeoutMs: LIMIT_MS });
+  const reply = await checkup.askWhole(job, { signal, bytes, timeoutMs: LIMIT_MS });
   const isWhole = arrived >= bytes;
   return { bytes, reply, answerBytes: reply.kind === "reply" && isWhole ? reply.text.length : 0 };
 }
@@ -84,20 +84,20 @@ export function judgeSizes(tried: readonly SizeTried[], base: string): Finding {
 }
 
 /** Whether the largest message that a worker may send comes through its WebSocket. */
-export function messageSizeCheck(visit: Visit): Check {
+export function messageSizeCheck(checkup: Checkup): Check {
   return {
     id: "message_size",
     title: "Large messages",
     needs: ["client_key"],
     limitMs: 60_000,
     async run(signal) {
-      const worker = await visit.worker();
-      if (!(worker instanceof TemporaryWorker)) return brokenJob(noLink(worker.reason), visit.target.base);
+      const worker = await checkup.worker();
+      if (!(worker instanceof TemporaryWorker)) return brokenJob(noLink(worker.reason), checkup.target.base);
       worker.sendPadding(MESSAGE_BYTES);
       // Nothing overtakes on a socket: a job that is answered after it shows that it has passed.
-      const passed = visit.canAsk
-        ? visit.askWhole(() => Response.json({}), { signal, timeoutMs: LIMIT_MS })
-        : visit.pause(SETTLE_MS, signal);
+      const passed = checkup.canAsk
+        ? checkup.askWhole(() => Response.json({}), { signal, timeoutMs: LIMIT_MS })
+        : checkup.pause(SETTLE_MS, signal);
       const end = await Promise.race([worker.ended, passed.then(() => undefined)]);
       if (end === undefined && worker.isRegistered)
         return good(`a message of ${toMib(MESSAGE_BYTES)} passes, and the socket stands`);

@@ -1,6 +1,6 @@
 import { bad, type Check, type Finding, good, warning } from "./check.ts";
+import type { Checkup } from "./checkup.ts";
 import { brokenJob } from "./jobs.ts";
-import type { Visit } from "./visit.ts";
 
 const PIECES = 6;
 const EVERY_MS = 300;
@@ -9,7 +9,7 @@ const LIMIT_MS = 30_000;
 const TOGETHER_MS = 60;
 
 /** Whether an answer that is made piece by piece arrives so. */
-export function streamingCheck(visit: Visit): Check {
+export function streamingCheck(checkup: Checkup): Check {
   return {
     id: "streaming",
     title: "Streaming",
@@ -17,21 +17,21 @@ export function streamingCheck(visit: Visit): Check {
     limitMs: LIMIT_MS,
     async run(signal) {
       const sentAt: number[] = [];
-      const asked = await visit.ask((_body, given) => pieces(visit, sentAt, given), {
+      const asked = await checkup.ask((_body, given) => pieces(checkup, sentAt, given), {
         signal,
         stream: true,
         timeoutMs: LIMIT_MS,
       });
-      if (asked.kind === "none") return brokenJob(asked, visit.target.base);
+      if (asked.kind === "none") return brokenJob(asked, checkup.target.base);
       const { response } = asked;
       const arrivedAt: number[] = [];
       for await (const piece of response.body ?? []) {
         // Several events may come in one chunk; each has arrived now.
         const events = Buffer.from(piece).toString().split("data: {").length - 1;
-        arrivedAt.push(...Array.from({ length: events }, () => visit.elapsed()));
+        arrivedAt.push(...Array.from({ length: events }, () => checkup.elapsed()));
       }
       const finding = judgeStream(sentAt, arrivedAt, response.headers.get("content-encoding"));
-      visit.holdsAnswers = finding.verdict === "bad";
+      checkup.holdsAnswers = finding.verdict === "bad";
       return finding;
     },
   };
@@ -63,11 +63,11 @@ function toS(ms: number): string {
   return (ms / 1000).toFixed(1);
 }
 
-function pieces(visit: Visit, sentAt: number[], signal: AbortSignal): Response {
+function pieces(checkup: Checkup, sentAt: number[], signal: AbortSignal): Response {
   const events = new ReadableStream<Uint8Array>({
     async pull(controller) {
-      if (sentAt.length > 0) await visit.pause(EVERY_MS, signal);
-      sentAt.push(visit.elapsed());
+      if (sentAt.length > 0) await checkup.pause(EVERY_MS, signal);
+      sentAt.push(checkup.elapsed());
       controller.enqueue(Buffer.from('data: {"choices":[]}\n\n'));
       if (sentAt.length < PIECES && !signal.aborted) return;
       controller.enqueue(Buffer.from("data: [DONE]\n\n"));

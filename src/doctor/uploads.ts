@@ -1,9 +1,9 @@
 import { isRecord, parseJson } from "../json/parse.ts";
 import { errorCode } from "../worker/backend.ts";
 import { bad, type Check, type Finding, good, skipped, warning } from "./check.ts";
+import type { Checkup } from "./checkup.ts";
 import { type NoReply, probe, type Reply } from "./http-probe.ts";
 import { moorageCode, strangeAnswer } from "./speaker.ts";
-import type { Visit } from "./visit.ts";
 
 /** More than the buffers of sockets and proxies that pass bodies on, less than a minute on a slow line. */
 const FIRST_BYTES = 256 * 1024;
@@ -19,20 +19,20 @@ export interface TransferSeen {
 }
 
 /** Whether an upload passes as it is sent: a transfer through a channel of its own, with one side of it each. */
-export function uploadCheck(visit: Visit): Check {
+export function uploadCheck(checkup: Checkup): Check {
   return {
     id: "upload",
     title: "Uploads",
     needs: ["health"],
     limitMs: LIMIT_MS,
     async run(signal) {
-      if (visit.holdsAnswers) return skipped('cannot be told while answers are held back, see "Streaming"');
-      const { base, apiKey, clientKey } = visit.target;
+      if (checkup.holdsAnswers) return skipped('cannot be told while answers are held back, see "Streaming"');
+      const { base, apiKey, clientKey } = checkup.target;
       const key = apiKey ?? clientKey;
       const made = await probe(`${base}/api/transfer`, { signal, key, method: "POST" });
       const id = channelId(made);
       if (id === undefined) return noChannel(made, base);
-      const seen = await transfer(visit, `${base}/api/transfer/${id}`, key, signal);
+      const seen = await transfer(checkup, `${base}/api/transfer/${id}`, key, signal);
       return typeof seen === "string" ? brokenTransfer(seen) : judgeTransfer(seen);
     },
   };
@@ -49,7 +49,7 @@ export function judgeTransfer({ seenAfterMs, isWhole }: TransferSeen): Finding {
 }
 
 async function transfer(
-  visit: Visit,
+  checkup: Checkup,
   url: string,
   key: string | undefined,
   signal: AbortSignal,
@@ -57,7 +57,7 @@ async function transfer(
   const headers: Record<string, string> = key === undefined ? {} : { authorization: `Bearer ${key}` };
   const shared = { headers, signal, keepalive: false, redirect: "manual" } as const;
   const seen = Promise.withResolvers<number>();
-  let startedAt = visit.elapsed();
+  let startedAt = checkup.elapsed();
   let seenAfterMs: number | undefined;
   const part = new Uint8Array(FIRST_BYTES);
   let parts = 0;
@@ -65,10 +65,10 @@ async function transfer(
     async pull(controller) {
       parts += 1;
       if (parts === 1) {
-        startedAt = visit.elapsed();
+        startedAt = checkup.elapsed();
         return controller.enqueue(part);
       }
-      const at = await Promise.race([seen.promise, visit.pause(WAIT_MS, signal)]);
+      const at = await Promise.race([seen.promise, checkup.pause(WAIT_MS, signal)]);
       if (typeof at === "number") seenAfterMs = Math.round(at - startedAt);
       controller.enqueue(part);
       controller.close();
@@ -79,7 +79,7 @@ async function transfer(
   });
   const reading = fetch(url, shared).then(async (reader) => {
     if (!reader.ok) throw new Refused(`the reader was answered ${reader.status}`);
-    return receive(reader, () => seen.resolve(visit.elapsed()));
+    return receive(reader, () => seen.resolve(checkup.elapsed()));
   });
   try {
     const [received] = await Promise.all([reading, writing]);

@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Result, Verdict } from "../../src/doctor/check.ts";
+import { Checkup } from "../../src/doctor/checkup.ts";
 import { examine } from "../../src/doctor/doctor.ts";
 import { createPlan } from "../../src/doctor/plan.ts";
 import { runChecks } from "../../src/doctor/run.ts";
 import { type Target, toTarget } from "../../src/doctor/target.ts";
-import { Visit } from "../../src/doctor/visit.ts";
 import { systemClock } from "../../src/system/clock.ts";
 import { systemIds } from "../../src/system/ids.ts";
 import { silentLog } from "../../src/system/log.ts";
@@ -52,8 +52,8 @@ async function examined(server: string, given: Given = {}, id?: string): Promise
 }
 
 async function examineOne(target: Target, id: string): Promise<readonly Result[]> {
-  const visit = new Visit(target, VERSION, deps);
-  const plan = createPlan(visit, VERSION);
+  const checkup = new Checkup(target, VERSION, deps);
+  const plan = createPlan(checkup, VERSION);
   const withNeeds = (wanted: string): readonly string[] => {
     const check = plan.flat().find((each) => each.id === wanted);
     return [wanted, ...(check?.needs ?? []).flatMap(withNeeds)];
@@ -63,7 +63,7 @@ async function examineOne(target: Target, id: string): Promise<readonly Result[]
     plan.map((group) => group.filter((check) => ids.has(check.id))),
     deps.clock,
   );
-  await visit.close();
+  await checkup.close();
   return results;
 }
 

@@ -20,7 +20,7 @@ export interface AskOptions {
  * One run of the doctor: owns the temporary worker, and remembers what one check learns and others need. Whoever made it
  * closes it.
  */
-export class Visit {
+export class Checkup {
   readonly target: Target;
   /** The kind of worker that the server takes; known when the WebSocket check is over. */
   kind = "llm";
@@ -53,7 +53,7 @@ export class Visit {
 
   async #dial(): Promise<TemporaryWorker | LinkEnd> {
     if (this.#worker?.isRegistered) return this.#worker;
-    if (this.#isClosed) throw new Error("the visit is over");
+    if (this.#isClosed) throw new Error("the checkup is over");
     const { target, kind } = this;
     const { clock, log } = this.#deps;
     const { server, clientKey } = target;

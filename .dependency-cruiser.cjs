@@ -90,6 +90,7 @@ module.exports = {
     ]),
     reaches("pool-reach", "The pool knows sessions, and no HTTP, endpoint, configuration or metrics.", "^src/pool/", [
       ...SHARED,
+      "^src/auth/caller\\.ts$",
       "^src/wire/",
       "^src/tunnel/(session|exchange)\\.ts$",
       "^src/figures/(sliding-sum|recent-times)\\.ts$",
@@ -118,6 +119,7 @@ module.exports = {
       ...SHARED,
       "^src/config\\.ts$",
       "^src/http/",
+      "^src/wire/bearer\\.ts$",
     ]),
     reaches("cli-reach", "The command line knows each program by its door.", "^src/cli/", [
       ...SHARED,

@@ -1,5 +1,6 @@
 import { type AnyElysia, Elysia } from "elysia";
 import { createAuth } from "./auth/auth.ts";
+import type { KeySources } from "./auth/keys.ts";
 import type { Config } from "./config.ts";
 import { Fault } from "./errors.ts";
 import { createMetrics, type Metrics } from "./figures/metrics.ts";
@@ -13,10 +14,12 @@ import { healthRoutes } from "./http/health.ts";
 import { createListener } from "./http/listener.ts";
 import { metricsRoutes } from "./http/metrics-routes.ts";
 import { createNotFound, UnnormalizedPath } from "./http/not-found.ts";
+import { createVisit, type Visit } from "./http/visit.ts";
 import { modelRoutes } from "./models/listing.ts";
 import { openapiRoutes } from "./openapi/routes.ts";
 import type { ModelCard, Plugin } from "./plugin/contract.ts";
 import type { PluginDefinition } from "./plugin/definition.ts";
+import { NO_VISIT } from "./plugin/route-context.ts";
 import { createPlugins, KNOWN_PLUGINS } from "./plugins.ts";
 import { Overview } from "./state/overview.ts";
 import { stateRoutes } from "./state/routes.ts";
@@ -41,17 +44,26 @@ export interface App {
 
 /**
  * Builds the whole server from its configuration and ports. It never listens and reads nothing from its surroundings.
- * `known` are the plugins that the configuration was loaded with.
+ * `known` are the plugins that the configuration was loaded with; `keys` are looked up in place of those that it lists.
  */
-export function createApp(config: Config, deps: Deps, known: readonly PluginDefinition[] = KNOWN_PLUGINS): App {
+export function createApp(
+  config: Config,
+  deps: Deps,
+  known: readonly PluginDefinition[] = KNOWN_PLUGINS,
+  keys?: KeySources,
+): App {
   const firstBytes = new RecentTimes();
   const authFailures = new SlidingSum();
   const metrics = createMetrics(VERSION, firstBytes);
-  const auth = createAuth(config, deps, (surface) => {
-    metrics.authFailure(surface);
-    authFailures.add(1, deps.clock.elapsed());
-  });
   const listener = createListener(() => elysia.server);
+  const auth = createAuth(config, deps, {
+    idleTimeouts: listener,
+    keys,
+    onFailure: (surface) => {
+      metrics.authFailure(surface);
+      authFailures.add(1, deps.clock.elapsed());
+    },
+  });
   const sessions = new LocalSessions(deps, config.serverId, config);
   const plugins = createPlugins(known, { config, deps, auth, metrics, listener, sessions, version: VERSION });
   const cors = createCors(config);
@@ -78,19 +90,20 @@ export function createApp(config: Config, deps: Deps, known: readonly PluginDefi
     },
     websocket: websocketOptions(Math.max(0, ...plugins.map((plugin) => plugin.maxMessageBytes ?? 0))),
   })
-    .decorate("requestId", "")
+    .decorate("visit", NO_VISIT)
     .onRequest((context) => {
-      context.requestId = saneRequestId(context.request.headers) ?? deps.ids.request();
-      return context.request.method === "OPTIONS" ? cors.preflight(context.request) : undefined;
+      const { request } = context;
+      context.visit = createVisit(request, saneRequestId(request.headers) ?? deps.ids.request(), listener);
+      return request.method === "OPTIONS" ? cors.preflight(request) : undefined;
     })
-    .mapResponse(({ responseValue, request, requestId }) => {
+    .mapResponse(({ responseValue, visit }) => {
       // Every handler answers with a Response; what an upgrade leaves is undefined and has no headers.
-      if (responseValue instanceof Response) stamp(responseValue, request, requestId, cors);
+      if (responseValue instanceof Response) stamp(responseValue, visit, cors);
       return responseValue as Response;
     })
-    .onError(async ({ error, code, request, requestId }) => {
-      const response = await answerError(() => notFound(request), error, code, requestId, deps);
-      stamp(response, request, requestId, cors);
+    .onError(async ({ error, code, visit }) => {
+      const response = await answerError(() => notFound(visit.request), error, code, visit.requestId, deps);
+      stamp(response, visit, cors);
       return response;
     });
 
@@ -105,7 +118,7 @@ export function createApp(config: Config, deps: Deps, known: readonly PluginDefi
       prefix: "/v1",
       tag: "Models",
       cards: () => allModels(plugins),
-      guard: ({ request }) => auth.requireApi(request, () => listener.addressOf(request)),
+      ask: (visit) => auth.ask(visit, "api"),
     }),
   );
 
@@ -164,8 +177,8 @@ async function answerError(
   }
 }
 
-/** What every answer carries. */
-function stamp(response: Response, request: Request, requestId: string, cors: Cors): void {
+/** Gives an answer the headers that every answer carries. */
+function stamp(response: Response, { request, requestId }: Visit, cors: Cors): void {
   if (!response.headers.has("x-request-id")) response.headers.set("x-request-id", requestId);
   const origin = request.headers.get("origin");
   if (origin === null || response.headers.has("access-control-allow-origin")) return;

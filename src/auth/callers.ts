@@ -1,15 +1,19 @@
 import { Fault } from "../errors.ts";
+import type { Visit } from "../http/visit.ts";
+import type { ActiveCaller, Caller, CallerClass, CallerLimits } from "./caller.ts";
 
-/** What one caller may have under way at once; 0 sets no limit. */
-export interface CallerLimits {
-  readonly perKey: number;
-  readonly perAddress: number;
+/** The listener's part in a caller's stay: the idle timeout of a request's connection. */
+export interface IdleTimeouts {
+  liftIdleTimeout(request: Request): void;
+  restoreIdleTimeout(request: Request): void;
 }
 
-interface Visit {
-  /** Costs a look-up, so it is asked only once it can matter. */
-  readonly address: () => string;
-  bucket: string | undefined;
+export interface CallersOptions {
+  readonly idleTimeouts: IdleTimeouts;
+  /** Requests that one address may have under way; 0 sets no limit. */
+  readonly maxPerAddress: number;
+  /** The address that a visit is counted under. It costs a look-up, so it is asked for only once it can matter. */
+  readonly bucketOf: (visit: Visit) => string;
 }
 
 /**
@@ -18,60 +22,114 @@ interface Visit {
  * then nobody can have too many.
  */
 export class Callers {
-  readonly #limits: CallerLimits;
-  readonly #byKey = new Map<string, number>();
+  readonly #options: CallersOptions;
+  readonly #byName = new Map<string, number>();
   readonly #byAddress = new Map<string, number>();
-  /** Those whose address nobody has asked for yet. */
-  readonly #unasked = new Set<Visit>();
+  /** Requests whose address has not been asked for yet. */
+  readonly #unasked = new Set<Stay>();
   #underWay = 0;
 
-  constructor(limits: CallerLimits) {
-    this.#limits = limits;
+  constructor(options: CallersOptions) {
+    this.#options = options;
   }
 
-  /**
-   * Counts a request in. What is returned counts it out, and may be called more than once. Throws `too_many_requests`.
-   * `key` is a name, never the key itself; undefined where none is asked for, which then counts by address alone.
-   */
-  enter(key: string | undefined, address: () => string): () => void {
-    const visit: Visit = { address, bucket: undefined };
-    const { perKey, perAddress } = this.#limits;
-    if (key !== undefined && perKey > 0 && countOf(this.#byKey, key) >= perKey) throw refusal("key", perKey);
-    if (perAddress > 0 && this.#underWay >= perAddress) {
+  /** Counts a request in, until its caller leaves. Throws `too_many_requests`. */
+  enter(who: Caller, visit: Visit): ActiveCaller {
+    const { maxPerAddress, idleTimeouts, bucketOf } = this.#options;
+    const { maxRequests } = who.limits;
+    const isNameCounted = maxRequests > 0;
+    if (isNameCounted && countOf(this.#byName, who.name) >= maxRequests) throw refusal("key", maxRequests);
+    const stay = new Stay(who, visit, idleTimeouts, this.#left);
+    if (maxPerAddress > 0 && this.#underWay >= maxPerAddress) {
       for (const each of this.#unasked) this.#ask(each);
-      const bucket = address();
-      if (countOf(this.#byAddress, bucket) >= perAddress) throw refusal("address", perAddress);
-      visit.bucket = bucket;
+      const bucket = bucketOf(visit);
+      if (countOf(this.#byAddress, bucket) >= maxPerAddress) throw refusal("address", maxPerAddress);
+      stay.bucket = bucket;
       add(this.#byAddress, bucket, 1);
-    } else if (perAddress > 0) {
-      this.#unasked.add(visit);
+    } else if (maxPerAddress > 0) {
+      this.#unasked.add(stay);
     }
-    if (key !== undefined) add(this.#byKey, key, 1);
+    if (isNameCounted) add(this.#byName, who.name, 1);
     this.#underWay += 1;
-    let isIn = true;
-    return () => {
-      if (!isIn) return;
-      isIn = false;
-      this.#underWay -= 1;
-      if (key !== undefined) add(this.#byKey, key, -1);
-      if (visit.bucket === undefined) this.#unasked.delete(visit);
-      else add(this.#byAddress, visit.bucket, -1);
-    };
+    return stay;
   }
 
-  /** Requests under way, of everybody. */
+  /** How many requests are under way, whoever makes them. */
   get underWay(): number {
     return this.#underWay;
   }
 
-  #ask(visit: Visit): void {
-    this.#unasked.delete(visit);
-    visit.bucket = visit.address();
-    add(this.#byAddress, visit.bucket, 1);
+  #ask(stay: Stay): void {
+    this.#unasked.delete(stay);
+    stay.bucket = this.#options.bucketOf(stay.visit);
+    add(this.#byAddress, stay.bucket, 1);
+  }
+
+  readonly #left = (stay: Stay): void => {
+    this.#underWay -= 1;
+    if (stay.limits.maxRequests > 0) add(this.#byName, stay.name, -1);
+    if (stay.bucket === undefined) this.#unasked.delete(stay);
+    else add(this.#byAddress, stay.bucket, -1);
+  };
+}
+
+/** One caller for the length of one request. */
+class Stay implements ActiveCaller {
+  readonly visit: Visit;
+  /** The address that the request is counted under, once it was asked for. */
+  bucket: string | undefined;
+  readonly #who: Caller;
+  readonly #idleTimeouts: IdleTimeouts;
+  readonly #onLeft: (stay: Stay) => void;
+  #isLingering = false;
+  #hasLeft = false;
+
+  constructor(who: Caller, visit: Visit, idleTimeouts: IdleTimeouts, onLeft: (stay: Stay) => void) {
+    this.#who = who;
+    this.visit = visit;
+    this.#idleTimeouts = idleTimeouts;
+    this.#onLeft = onLeft;
+  }
+
+  get name(): string {
+    return this.#who.name;
+  }
+
+  get tenant(): string {
+    return this.#who.tenant;
+  }
+
+  get class(): CallerClass {
+    return this.#who.class;
+  }
+
+  get weight(): number {
+    return this.#who.weight;
+  }
+
+  get limits(): CallerLimits {
+    return this.#who.limits;
+  }
+
+  may(model: string): boolean {
+    return this.#who.may(model);
+  }
+
+  linger(): void {
+    if (this.#hasLeft) return;
+    this.#isLingering = true;
+    this.#idleTimeouts.liftIdleTimeout(this.visit.request);
+  }
+
+  leave(): void {
+    if (this.#hasLeft) return;
+    this.#hasLeft = true;
+    this.#onLeft(this);
+    if (this.#isLingering) this.#idleTimeouts.restoreIdleTimeout(this.visit.request);
   }
 }
 
-/** When another try makes sense: what is under way ends at any time. */
+/** When another try makes sense: a request under way may end at any time. */
 const RETRY_AFTER_S = 2;
 
 function refusal(what: "key" | "address", limit: number): Fault {
@@ -85,7 +143,7 @@ function countOf(counts: ReadonlyMap<string, number>, name: string): number {
   return counts.get(name) ?? 0;
 }
 
-/** Nobody who has nothing under way is remembered. */
+/** Counts up or down, and forgets a name that is down to nothing. */
 function add(counts: Map<string, number>, name: string, by: 1 | -1): void {
   const count = countOf(counts, name) + by;
   if (count === 0) counts.delete(name);

@@ -1,57 +1,69 @@
-import { randomBytes, timingSafeEqual } from "node:crypto";
+import type { Config } from "../config.ts";
+import { bearerIn } from "../wire/bearer.ts";
+import { type Caller, createCaller } from "./caller.ts";
+import { ownerName } from "./owner-name.ts";
 
-/** Configured keys, as their hashes. */
-export interface KeySet {
-  readonly isEmpty: boolean;
-  /** The place of the key that equals `given`, or -1. Takes as long for any text of one length, right or wrong. */
-  find(given: string): number;
+/** A key's holder: the caller it makes of a client, and the owner it makes of a worker. */
+export interface KeyRecord extends Caller {
+  /** Recognises the holder as the owner of a worker id, on every server and after every restart. See `ownerName`. */
+  readonly owner: string;
 }
 
-/** Hashing both sides makes lengths equal, as the comparison needs, and hides the true ones. */
-export function createKeySet(keys: readonly string[]): KeySet {
-  const hashes = keys.map(sha256);
+/** Keys of one kind, found by their hashes: a key itself is never kept. */
+export interface KeySource {
+  /**
+   * No key has been set up, so a door without roles either lets everybody in. Read once, at the start: a source whose
+   * keys come and go MUST answer false, or removing the last key would open the door.
+   */
+  readonly isEmpty: boolean;
+  /**
+   * The record of the key with this SHA-256 hash, in lower-case hex. A look-up in a map is as safe as comparing every key
+   * in constant time: its duration depends on the hash, and nobody can choose a guess whose hash comes closer to that of
+   * a key.
+   */
+  find(hash: string): KeyRecord | undefined;
+}
+
+/** The keys of a server, by what they open. */
+export interface KeySources {
+  /** Keys for the API and for transfers. */
+  readonly api: KeySource;
+  /** Keys for workers and for transfers. */
+  readonly client: KeySource;
+}
+
+/** The keys that the configuration lists. */
+export function configuredKeys({ apiKeys, clientKeys, maxRequestsPerKey }: Config): KeySources {
   return {
-    isEmpty: hashes.length === 0,
-    find(given) {
-      const hash = sha256(given);
-      let found = -1;
-      // Every key is compared, so that the time says nothing about which one was right.
-      for (const [place, known] of hashes.entries()) if (timingSafeEqual(hash, known)) found = place;
-      return found;
-    },
+    api: listedKeys("api-key", apiKeys, maxRequestsPerKey),
+    client: listedKeys("client-key", clientKeys, maxRequestsPerKey),
   };
 }
 
-/** Names for keys that reveal nothing about them: salted per process, so they mean nothing outside of it either. */
-export function nameKeys(keys: readonly string[]): readonly string[] {
-  const salt = randomBytes(32).toString("hex");
-  return keys.map(
-    (key) =>
-      `key:${sha256(salt + key)
-        .toHex()
-        .slice(0, 16)}`,
-  );
+/** Keys by their place in a list: the second is called `<kind>:2`. */
+function listedKeys(kind: string, keys: readonly string[], maxRequests: number): KeySource {
+  const records = new Map<string, KeyRecord>();
+  for (const [index, key] of keys.entries()) {
+    const hash = sha256(key);
+    const caller = createCaller(`${kind}:${index + 1}`, { maxRequests });
+    if (!records.has(hash)) records.set(hash, { ...caller, owner: ownerName(key) });
+  }
+  return { isEmpty: records.size === 0, find: (hash) => records.get(hash) };
 }
 
-export function sha256(text: string): Uint8Array {
-  return Bun.CryptoHasher.hash("sha256", text);
+/** The SHA-256 hash of a text, in lower-case hex. */
+export function sha256(text: string): string {
+  return Bun.CryptoHasher.hash("sha256", text, "hex");
 }
 
 /** The keys that a request carries: as Bearer token, `x-api-key` or `api-key`. */
 export function keysOf(headers: Headers): readonly string[] {
   const keys: string[] = [];
-  const bearer = bearerOf(headers);
+  const bearer = bearerIn(headers.get("authorization"));
   if (bearer !== undefined) keys.push(bearer);
   const named = headers.get("x-api-key");
   if (named) keys.push(named);
   const short = headers.get("api-key");
   if (short) keys.push(short);
   return keys;
-}
-
-/** The Bearer token of a request; the scheme's name in any case. */
-export function bearerOf(headers: Headers): string | undefined {
-  const value = headers.get("authorization");
-  if (value === null || value.length < 8 || value.slice(0, 7).toLowerCase() !== "bearer ") return undefined;
-  return value.slice(7).trim() || undefined;
 }

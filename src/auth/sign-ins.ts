@@ -29,7 +29,7 @@ export class SignIns {
       const first = this.#endsAt.keys().next();
       if (!first.done) this.#endsAt.delete(first.value);
     }
-    this.#endsAt.set(sha256(token).toHex(), this.#clock.elapsed() + LIFE_MS);
+    this.#endsAt.set(sha256(token), this.#clock.elapsed() + LIFE_MS);
     return cookie(token, LIFE_MS / 1000, isSecure);
   }
 
@@ -59,7 +59,7 @@ export class SignIns {
 function idOf(request: Request): string | undefined {
   const header = request.headers.get("cookie");
   const token = header === null ? undefined : COOKIE_VALUE.exec(header)?.[1];
-  return token === undefined ? undefined : sha256(token).toHex();
+  return token === undefined ? undefined : sha256(token);
 }
 
 function cookie(value: string, maxAgeS: number, isSecure: boolean): string {

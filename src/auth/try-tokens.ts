@@ -60,5 +60,5 @@ export class TryTokens {
 }
 
 function hashOf(token: string): string {
-  return sha256(token).toHex();
+  return sha256(token);
 }

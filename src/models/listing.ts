@@ -1,6 +1,8 @@
 import type { AnyElysia } from "elysia";
 import * as v from "valibot";
+import type { Caller } from "../auth/caller.ts";
 import { Fault } from "../errors.ts";
+import type { Visit } from "../http/visit.ts";
 import { API_KEY_SECURITY, doc, errorResponses } from "../openapi/schema.ts";
 import type { ModelCard } from "../plugin/contract.ts";
 import { createRoutes, type RouteContext } from "../plugin/route-context.ts";
@@ -16,7 +18,7 @@ const modelSchema = v.pipe(
 );
 const listSchema = v.pipe(
   v.object({ object: v.literal("list"), data: v.array(modelSchema) }),
-  v.description("Every known model, sorted by id."),
+  v.description("Every known model that the caller may use, sorted by id."),
 );
 
 export interface ModelRoutesOptions {
@@ -24,19 +26,23 @@ export interface ModelRoutesOptions {
   readonly prefix: string;
   readonly tag: string;
   readonly cards: (ctx: RouteContext) => readonly ModelCard[];
-  /** Throws a `Fault` for a request that is not let in. */
-  readonly guard: (ctx: RouteContext) => void;
+  /** The caller of a request; throws a `Fault` for one that is not let in. */
+  readonly ask: (visit: Visit) => Caller;
 }
 
-/** `GET …/models` and `GET …/models/{id}`, answered from memory. Ids may hold `/` and `:`, raw or percent-encoded. */
-export function modelRoutes({ prefix, tag, cards, guard }: ModelRoutesOptions): AnyElysia {
-  const list = (ctx: RouteContext): Response => {
-    guard(ctx);
-    return Response.json({ object: "list", data: cards(ctx) }, { headers: NO_CACHE });
+/**
+ * `GET …/models` and `GET …/models/{id}`, answered from memory. Ids may hold `/` and `:`, raw or percent-encoded. A caller
+ * sees the models that it may use; others do not exist for it.
+ */
+export function modelRoutes({ prefix, tag, cards, ask }: ModelRoutesOptions): AnyElysia {
+  const visible = (ctx: RouteContext): readonly ModelCard[] => {
+    const caller = ask(ctx.visit);
+    return cards(ctx).filter(({ id }) => caller.may(id));
   };
+  const list = (ctx: RouteContext): Response =>
+    Response.json({ object: "list", data: visible(ctx) }, { headers: NO_CACHE });
   const one = (ctx: RouteContext, id: string): Response => {
-    guard(ctx);
-    const card = cards(ctx).find((candidate) => candidate.id === id);
+    const card = visible(ctx).find((candidate) => candidate.id === id);
     if (!card)
       throw new Fault("model_not_found", {
         message: `The model '${id.slice(0, 128)}' does not exist here.`,
@@ -46,21 +52,17 @@ export function modelRoutes({ prefix, tag, cards, guard }: ModelRoutesOptions): 
   };
   const detail = { tags: [tag], security: API_KEY_SECURITY };
   return createRoutes()
-    .get(`${prefix}/models`, ({ request, requestId, params }) => list({ request, requestId, params }), {
+    .get(`${prefix}/models`, ({ visit, params }) => list({ visit, params }), {
       response: { 200: doc(listSchema, "output") },
       detail: { ...detail, summary: "List models", responses: errorResponses("invalid_api_key") },
     })
-    .get(`${prefix}/models/:id`, ({ request, requestId, params }) => one({ request, requestId, params }, params.id), {
+    .get(`${prefix}/models/:id`, ({ visit, params }) => one({ visit, params }, params.id), {
       response: { 200: doc(modelSchema, "output") },
       detail: { ...detail, summary: "Get a model", responses: errorResponses("invalid_api_key", "model_not_found") },
     })
-    .get(
-      `${prefix}/models/*`,
-      ({ request, requestId, params }) => one({ request, requestId, params }, decodeOnce(params["*"])),
-      {
-        detail: { hide: true },
-      },
-    );
+    .get(`${prefix}/models/*`, ({ visit, params }) => one({ visit, params }, decodeOnce(params["*"])), {
+      detail: { hide: true },
+    });
 }
 
 const NO_CACHE = { "cache-control": "no-cache" };

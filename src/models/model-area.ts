@@ -92,6 +92,7 @@ export class ModelArea implements Reports, ModelCatalog, WorkerOperator, JobOper
     this.#options.deps.log.info("job.ended", {
       plugin: this.#options.pluginId,
       request: requestId,
+      caller: report.caller.name,
       model: model.slice(0, 128),
       worker: claim?.worker.id,
       outcome,

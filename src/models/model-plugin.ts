@@ -19,7 +19,7 @@ export interface ModelPluginOptions {
  */
 export function createModelPlugin(context: PluginContext, options: ModelPluginOptions): Omit<Plugin, "id"> {
   const { tag, section, routes } = options;
-  const { id, auth, listener } = context;
+  const { id, auth } = context;
   const area = new ModelArea({ pluginId: id, ...context });
   return {
     tags: [tag],
@@ -32,7 +32,7 @@ export function createModelPlugin(context: PluginContext, options: ModelPluginOp
           prefix: `/api/${id}/v1`,
           tag: tag.name,
           cards: () => area.models(),
-          guard: ({ request }) => auth.requireApi(request, () => listener.addressOf(request)),
+          ask: (visit) => auth.ask(visit, "api"),
         }),
       ),
     reports: area,

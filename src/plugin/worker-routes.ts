@@ -12,9 +12,9 @@ export function workerRoutes(
 ): AnyElysia {
   return createRoutes().get(
     `/api/${pluginId}/connect`,
-    ({ request }) => {
-      const credentials = auth.readWorkerCredentials(request, () => listener.addressOf(request));
-      return area.intake.upgrade(request, listener, (clientKey) => auth.admitWorker(credentials, clientKey));
+    ({ visit }) => {
+      const credentials = auth.workers.readCredentials(visit);
+      return area.intake.upgrade(visit.request, listener, (clientKey) => auth.workers.admit(credentials, clientKey));
     },
     {
       detail: {

@@ -1,3 +1,4 @@
+import type { Caller } from "../auth/caller.ts";
 import { Fault } from "../errors.ts";
 import type { CancelTimer, Clock } from "../system/deps.ts";
 import { watchSilence } from "../system/silence.ts";
@@ -9,7 +10,7 @@ import { type Excluded, NOBODY } from "./excluded.ts";
 import { toFault, tooLargeForWorker } from "./job-faults.ts";
 import type { JobFacts, RegisteredJob } from "./jobs-registry.ts";
 import type { Pool } from "./pool.ts";
-import type { JobTicket, TicketCaller } from "./ticket.ts";
+import type { JobTicket } from "./ticket.ts";
 import type { Wait } from "./waits.ts";
 
 /**
@@ -22,10 +23,11 @@ export type RequestForAttempt = (claim: Claim) => ExchangeRequest | undefined;
 /** One client's request, as far as the pool needs to know it. */
 export interface JobSpec {
   readonly requestId: string;
-  /** What is asked, as operators see it: `chat.completions`. */
+  /** The client behind the request. */
+  readonly caller: Caller;
+  /** The kind of request, as operators see it: `chat.completions`. */
   readonly kind: string;
   readonly model: string;
-  readonly caller?: TicketCaller;
   /** The only worker that may serve it; undefined where any may. */
   readonly workerId?: string | undefined;
   /** Who must not serve it. */
@@ -57,6 +59,7 @@ export interface JobSink {
 
 /** What is known of a job at its end: for metrics, totals and its one log line. */
 export interface JobReport {
+  readonly caller: Caller;
   readonly end: JobEnd;
   /** The worker of the last attempt; undefined when the job never had one. */
   readonly claim: Claim | undefined;
@@ -311,6 +314,7 @@ export class Job implements RegisteredJob {
     this.#wait?.leave();
     if (this.#queuedAt !== undefined) this.#leaveQueue();
     this.#onReport({
+      caller: this.#spec.caller,
       end,
       claim: this.#claim,
       attempts: this.#attempts,

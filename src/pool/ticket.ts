@@ -1,13 +1,8 @@
+import type { Caller } from "../auth/caller.ts";
 import type { Demand } from "./directory.ts";
 
 /** The caller of a job, as far as a queue policy looks at it. */
-export interface TicketCaller {
-  readonly name: string;
-  readonly tenant: string;
-  readonly class: "interactive" | "normal" | "background";
-  /** Its share beside other callers of its class, above 0. */
-  readonly weight: number;
-}
+export type TicketCaller = Pick<Caller, "name" | "tenant" | "class" | "weight">;
 
 /** A job's place in line for a slot. It is one and the same from the job's start to its end, however often the job waits. */
 export interface Ticket {

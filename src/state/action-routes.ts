@@ -2,7 +2,6 @@ import type { AnyElysia } from "elysia";
 import * as v from "valibot";
 import type { Auth } from "../auth/auth.ts";
 import { type ErrorCode, Fault } from "../errors.ts";
-import type { Listener } from "../http/listener.ts";
 import { API_KEY_SECURITY, errorResponses, jsonAnswer } from "../openapi/schema.ts";
 import type { Plugin } from "../plugin/contract.ts";
 import { createRoutes, type RouteContext } from "../plugin/route-context.ts";
@@ -10,7 +9,6 @@ import type { Log } from "../system/deps.ts";
 
 export interface ActionOptions {
   readonly auth: Auth;
-  readonly listener: Listener;
   readonly log: Log;
   readonly plugins: readonly Plugin[];
 }
@@ -81,17 +79,18 @@ const MAX_LOGGED_ID_CHARS = 128;
 const NO_STORE = { headers: { "cache-control": "no-store" } };
 
 /** What operators do, and the token with which the dashboard tries the public API. */
-export function actionRoutes({ auth, listener, log, plugins }: ActionOptions): AnyElysia {
+export function actionRoutes({ auth, log, plugins }: ActionOptions): AnyElysia {
   const routes = createRoutes();
   const security = [...API_KEY_SECURITY, { Session: [] }];
   for (const action of ACTIONS) {
-    const serve = ({ request, requestId, params }: RouteContext): Response => {
-      auth.requireOperator(request, () => listener.addressOf(request));
+    const serve = ({ visit, params }: RouteContext): Response => {
+      const caller = auth.operators.act(visit);
       const id = params?.["id"] ?? "";
       // One worker may serve several plugins under one id.
       const done = plugins.filter((plugin) => action.act(plugin, id)).map((plugin) => plugin.id);
       log.info("operator.action", {
-        request: requestId,
+        request: visit.requestId,
+        caller: caller.name,
         action: action.name,
         target: `${action.target} ${id.slice(0, MAX_LOGGED_ID_CHARS)}`,
         plugins: done.join(","),
@@ -100,36 +99,32 @@ export function actionRoutes({ auth, listener, log, plugins }: ActionOptions): A
       if (done.length === 0) throw new Fault(NOT_FOUND[action.target]);
       return Response.json({ id, action: action.name, status: "ok", plugins: done }, NO_STORE);
     };
-    routes.post(
-      `/api/state/${action.target}s/:id/${action.name}`,
-      ({ request, requestId, params }) => serve({ request, requestId, params }),
-      {
-        parse: "none",
-        detail: {
-          tags: ["State"],
-          security,
-          summary: action.summary,
-          description: action.description,
-          parameters: [
-            { name: "id", in: "path", required: true, schema: { type: "string" }, description: ID[action.target] },
-          ],
-          responses: {
-            200: jsonAnswer(answerSchema),
-            ...errorResponses(
-              "invalid_api_key",
-              "origin_not_allowed",
-              NOT_FOUND[action.target],
-              "too_many_auth_failures",
-            ),
-          },
+    routes.post(`/api/state/${action.target}s/:id/${action.name}`, ({ visit, params }) => serve({ visit, params }), {
+      parse: "none",
+      detail: {
+        tags: ["State"],
+        security,
+        summary: action.summary,
+        description: action.description,
+        parameters: [
+          { name: "id", in: "path", required: true, schema: { type: "string" }, description: ID[action.target] },
+        ],
+        responses: {
+          200: jsonAnswer(answerSchema),
+          ...errorResponses(
+            "invalid_api_key",
+            "origin_not_allowed",
+            NOT_FOUND[action.target],
+            "too_many_auth_failures",
+          ),
         },
       },
-    );
+    });
   }
   return routes.post(
     "/api/state/token",
-    ({ request }) => {
-      const issued = auth.issueTryToken(request, () => listener.addressOf(request));
+    ({ visit }) => {
+      const issued = auth.operators.issueTryToken(visit);
       return Response.json(
         { token: issued?.token ?? null, expires_in: issued?.expiresInS ?? OPEN_EXPIRES_IN_S },
         NO_STORE,

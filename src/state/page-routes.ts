@@ -1,14 +1,13 @@
-import { type AnyElysia, Elysia } from "elysia";
+import type { AnyElysia } from "elysia";
 import { SignInPage } from "../../views/signin.tsx";
 import { StatePage } from "../../views/state.tsx";
-import type { AddressSource } from "../auth/addresses.ts";
 import type { Auth } from "../auth/auth.ts";
 import type { Config } from "../config.ts";
 import { Fault } from "../errors.ts";
 import { readBody } from "../http/body.ts";
-import type { Listener } from "../http/listener.ts";
 import { errorResponses, rawAnswer } from "../openapi/schema.ts";
 import type { Plugin } from "../plugin/contract.ts";
+import { createRoutes } from "../plugin/route-context.ts";
 import type { Deps } from "../system/deps.ts";
 import { type Assets, accepts, createAssets } from "./assets.ts";
 
@@ -16,7 +15,6 @@ export interface PageOptions {
   readonly config: Config;
   readonly deps: Deps;
   readonly auth: Auth;
-  readonly listener: Listener;
   readonly plugins: readonly Plugin[];
   readonly version: string;
   /** What the State API says of the whole server. */
@@ -34,7 +32,7 @@ const SIGN_IN_TIMEOUT_MS = 10_000;
  * type, without the HTML plugin: that one hooks into every route and takes any text that begins with `<` for a page.
  */
 export function pageRoutes(options: PageOptions): AnyElysia {
-  const { deps, auth, listener, plugins, version, server } = options;
+  const { deps, auth, plugins, version, server } = options;
   let made: Assets | undefined;
   const assets = (): Assets => {
     made ??= createAssets();
@@ -46,8 +44,8 @@ export function pageRoutes(options: PageOptions): AnyElysia {
       request,
       StatePage({
         version,
-        canSignOut: auth.hasApiKey,
-        hasKeys: !auth.isApiOpen,
+        canSignOut: auth.signIns.takesKeys,
+        hasKeys: !auth.isOpen("api"),
         assets: assets().page,
         boot: insideScript(JSON.stringify(server())),
         sections: plugins.flatMap(({ id, section }) =>
@@ -56,17 +54,17 @@ export function pageRoutes(options: PageOptions): AnyElysia {
       }),
     );
   const showSignIn = (request: Request, status: number, problem?: string): Response =>
-    page(request, SignInPage({ assets: assets().page, problem, hasKey: auth.hasApiKey }), status);
+    page(request, SignInPage({ assets: assets().page, problem, hasKey: auth.signIns.takesKeys }), status);
 
-  return new Elysia()
+  return createRoutes()
     .get(
       "/state",
-      ({ request }) => {
-        const address: AddressSource = () => listener.addressOf(request);
+      ({ visit }) => {
+        const { request } = visit;
         try {
-          auth.requireState(request, address);
+          auth.operators.read(visit);
         } catch (error) {
-          // Whoever is not let in is a person who has not signed in yet.
+          // A person who is not let in has not signed in yet.
           if (error instanceof Fault) return showSignIn(request, 200);
           throw error;
         }
@@ -87,8 +85,8 @@ export function pageRoutes(options: PageOptions): AnyElysia {
     )
     .post(
       "/state/sign-in",
-      async ({ request }) => {
-        const address: AddressSource = () => listener.addressOf(request);
+      async ({ visit }) => {
+        const { request } = visit;
         try {
           // All of this route is before the door, so it reads little, and not for long.
           const body = await readBody(request, {
@@ -98,7 +96,7 @@ export function pageRoutes(options: PageOptions): AnyElysia {
             liftIdleTimeout: () => {},
           });
           const key = new URLSearchParams(new TextDecoder().decode(body)).get("key") ?? "";
-          return redirect(auth.signIn(request, address, key.trim()));
+          return redirect(auth.signIns.begin(visit, key.trim()));
         } catch (error) {
           if (!(error instanceof Fault) || !SIGN_IN_PROBLEMS.has(error.code)) throw error;
           const answer = showSignIn(request, error.status, SIGN_IN_PROBLEMS.get(error.code));
@@ -108,11 +106,11 @@ export function pageRoutes(options: PageOptions): AnyElysia {
       },
       { parse: "none", detail: { hide: true } },
     )
-    .post("/state/sign-out", ({ request }) => redirect(auth.signOut(request, () => listener.addressOf(request))), {
+    .post("/state/sign-out", ({ visit }) => redirect(auth.signIns.end(visit)), {
       parse: "none",
       detail: { hide: true },
     })
-    .get("/state/assets/:hash/:name", ({ request, params }) => assets().serve(request, params.hash, params.name), {
+    .get("/state/assets/:hash/:name", ({ visit, params }) => assets().serve(visit.request, params.hash, params.name), {
       detail: { hide: true },
     });
 }

@@ -1,4 +1,4 @@
-import { type AnyElysia, Elysia } from "elysia";
+import type { AnyElysia } from "elysia";
 import * as v from "valibot";
 import type { Auth } from "../auth/auth.ts";
 import type { Config } from "../config.ts";
@@ -8,6 +8,7 @@ import { originalOf } from "../http/original.ts";
 import { shownAs } from "../openapi/document.ts";
 import { API_KEY_SECURITY, errorResponses, jsonAnswer, rawAnswer } from "../openapi/schema.ts";
 import type { Plugin } from "../plugin/contract.ts";
+import { createRoutes } from "../plugin/route-context.ts";
 import type { Deps } from "../system/deps.ts";
 import { actionRoutes } from "./action-routes.ts";
 import { Broadcast } from "./broadcast.ts";
@@ -67,11 +68,11 @@ export function stateRoutes(options: StateOptions): StateApi {
   });
   const detail = { tags: ["State"], security: [...API_KEY_SECURITY, { Session: [] }] };
 
-  const routes = new Elysia()
+  const routes = createRoutes()
     .get(
       "/api/state",
-      ({ request }) => {
-        auth.requireState(request, () => listener.addressOf(request));
+      ({ visit }) => {
+        auth.operators.read(visit);
         return new Response(envelope(), {
           headers: { "content-type": "application/json", "cache-control": "no-store" },
         });
@@ -89,8 +90,8 @@ export function stateRoutes(options: StateOptions): StateApi {
     )
     .get(
       "/api/state/history",
-      ({ request }) => {
-        auth.requireState(request, () => listener.addressOf(request));
+      ({ visit }) => {
+        auth.operators.read(visit);
         return Response.json(overview.history(), { headers: { "cache-control": "no-store" } });
       },
       {
@@ -107,13 +108,13 @@ export function stateRoutes(options: StateOptions): StateApi {
     )
     .get(
       "/api/state/stream",
-      ({ request }) => {
-        const access = auth.requireState(request, () => listener.addressOf(request));
+      ({ visit }) => {
+        const access = auth.operators.read(visit);
         if (broadcast.isClosed) throw new Fault("draining", { retryAfterS: 5 });
         if (broadcast.isFull) throw new Fault("too_many_connections", { retryAfterS: 30 });
         // A body that nobody will read would stay a viewer.
-        if (originalOf(request).method === "HEAD") return new Response(null, { headers: STREAM_HEADERS });
-        listener.liftIdleTimeout(request);
+        if (originalOf(visit.request).method === "HEAD") return new Response(null, { headers: STREAM_HEADERS });
+        listener.liftIdleTimeout(visit.request);
         return new Response(broadcast.open(access.isCurrent), { headers: STREAM_HEADERS });
       },
       {
@@ -135,8 +136,8 @@ export function stateRoutes(options: StateOptions): StateApi {
     )
     .get(
       "/api/state/view/:file",
-      ({ request, params }) => {
-        auth.requireState(request, () => listener.addressOf(request));
+      ({ visit, params }) => {
+        auth.operators.read(visit);
         const plugin = plugins.find(({ id }) => `${id}.html` === params.file);
         const html = plugin?.section?.render();
         if (html === undefined)
@@ -155,7 +156,7 @@ export function stateRoutes(options: StateOptions): StateApi {
         }),
       },
     )
-    .use(actionRoutes({ auth, listener, log: deps.log, plugins }))
+    .use(actionRoutes({ auth, log: deps.log, plugins }))
     .use(pageRoutes({ ...options, server: () => overview.state(broadcast.viewers) }));
   return {
     routes,

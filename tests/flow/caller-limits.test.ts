@@ -1,4 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { METADATA_PATH } from "../../src/wire/mcp-metadata.ts";
+import { McpServer } from "../support/mcp-server.ts";
 import { API_KEY, TestServer } from "../support/test-server.ts";
 
 let server: TestServer;
@@ -52,6 +54,22 @@ describe("a caller that has as many requests under way as it may", () => {
     worker.answerJson(request.id, {});
     for (const answer of answers) expect((await answer).status).toBe(200);
   });
+
+  test("is refused when it asks how to sign in with a relay, as when it calls the relay", async () => {
+    const mcp = new McpServer({ maxRequestsPerAddress: 1 });
+    server = mcp;
+    const relay = await mcp.relay({ info: { auth: "oauth" } });
+    const ask = (): Promise<Response> => mcp.call("GET", {}, `${METADATA_PATH}/api/mcp/id/tools`);
+    const first = ask();
+    const request = await relay.request();
+    expect(await told(await ask())).toEqual([429, "too_many_requests", "2"]);
+    expect((await mcp.rpc({ jsonrpc: "2.0", id: 1, method: "ping" })).status).toBe(429);
+    relay.answerJson(request.id, {});
+    expect((await first).status).toBe(200);
+    const second = ask();
+    relay.answerJson((await relay.request()).id, {});
+    expect((await second).status).toBe(200);
+  });
 });
 
 /** Each way in which a request can end; none may leave its caller counted. */
@@ -101,6 +119,9 @@ const ENDINGS: Readonly<Record<string, () => Promise<void>>> = {
   },
   "to a relay that is not there": async () => {
     expect((await fetch(`${server.url}/api/mcp/id/nobody`, { method: "POST", body: "{}" })).status).toBe(503);
+  },
+  "for the metadata of a relay that is not there": async () => {
+    expect((await fetch(`${server.url}${METADATA_PATH}/api/mcp/id/nobody`)).status).toBe(503);
   },
   "of a reader whose channel is unknown": async () => {
     expect((await fetch(`${server.url}/api/transfer/unknown`, { headers: bearer })).status).toBe(404);

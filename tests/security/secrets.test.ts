@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from "bun:test";
+import { ownerName } from "../../src/auth/owner-name.ts";
 import { createLog } from "../../src/system/log.ts";
 import { eventually } from "../support/eventually.ts";
 import { API_KEY, CLIENT_KEY, TestServer } from "../support/test-server.ts";
@@ -19,6 +20,9 @@ const ANSWER = "the-answer-is-mine";
 const BACKEND_KEY = "backend-key-is-mine";
 const WRONG = "wrong-key-is-somebodys";
 const RELAY_TOKEN = "relay-token-is-mine";
+const KEYS = [API_KEY, CLIENT_KEY];
+/** With one of these a short key could be guessed offline. */
+const OWNERS = KEYS.map((key) => ownerName(key).replace("key:", ""));
 
 test.each(["json", "pretty"] as const)(
   "keys, prompts, answers and channels are in no %s log line, metric, state or error",
@@ -76,7 +80,7 @@ test.each(["json", "pretty"] as const)(
     expect(seen.log.length).toBeGreaterThan(500);
     expect(told.length).toBeGreaterThan(2);
     for (const [where, text] of Object.entries(seen))
-      for (const secret of [API_KEY, CLIENT_KEY, BACKEND_KEY, WRONG, RELAY_TOKEN, PROMPT, ANSWER, channel_id])
+      for (const secret of [...KEYS, ...OWNERS, BACKEND_KEY, WRONG, RELAY_TOKEN, PROMPT, ANSWER, channel_id])
         expect(`${where} ${text.includes(secret) ? secret : "clean"}`).toBe(`${where} clean`);
   },
 );

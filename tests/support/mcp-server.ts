@@ -1,4 +1,5 @@
 import type { McpState } from "../../src/plugins/mcp/mcp-state.ts";
+import type { Deps } from "../../src/system/deps.ts";
 import type { HeaderPairs } from "../../src/wire/frame.ts";
 import type { Config } from "./default-config.ts";
 import { NativeWorker } from "./native-worker.ts";
@@ -8,8 +9,8 @@ export const MCP_JSON: HeaderPairs = [["content-type", "application/json"]];
 
 /** A server for MCP, and what its tests do all the time. */
 export class McpServer extends TestServer {
-  constructor(overrides: Partial<Config> = {}) {
-    super({ plugins: ["mcp"], mcpRejoinTimeoutMs: 300, ...overrides });
+  constructor(overrides: Partial<Config> = {}, deps: Partial<Deps> = {}) {
+    super({ plugins: ["mcp"], mcpRejoinTimeoutMs: 300, ...overrides }, deps);
   }
 
   /** A scripted relay of the native dialect. */

@@ -1,7 +1,8 @@
 import type { AnyElysia } from "elysia";
+import type { Visit } from "../../http/visit.ts";
 import type { ModelArea } from "../../models/model-area.ts";
 import type { PluginContext } from "../../plugin/contract.ts";
-import { createRoutes, type RouteContext } from "../../plugin/route-context.ts";
+import { createRoutes } from "../../plugin/route-context.ts";
 import type { SpoolSpace } from "../../upload/spool-space.ts";
 import { AUDIO_PATHS, type AudioPath, audioDetail } from "./openapi.ts";
 import { serveAsr } from "./serve.ts";
@@ -16,20 +17,19 @@ export function asrRoutes(
   spoolSpace: SpoolSpace,
   context: PluginContext<typeof asrSettings>,
 ): AnyElysia {
-  const { auth, config, deps, listener } = context;
-  const serve = (ctx: RouteContext, path: AudioPath): Promise<Response> => {
-    const { request, requestId } = ctx;
-    const leave = auth.enterApi(request, () => listener.addressOf(request));
+  const { auth, config, deps } = context;
+  const serve = (visit: Visit, path: AudioPath): Promise<Response> => {
+    const caller = auth.enter(visit, "api");
     return serveAsr(
-      { area, config, deps, listener, spoolSpace },
-      { request, requestId, path: withSearch(path, request), kind: path.slice(1).replace("/", "."), leave },
+      { area, config, deps, spoolSpace },
+      { visit, caller, path: withSearch(path, visit.request), kind: path.slice(1).replace("/", ".") },
     );
   };
 
   const routes = createRoutes();
   for (const base of BASES) {
     for (const path of AUDIO_PATHS) {
-      routes.post(`${base}${path}`, ({ request, requestId }) => serve({ request, requestId }, path), {
+      routes.post(`${base}${path}`, ({ visit }) => serve(visit, path), {
         parse: "none",
         detail: audioDetail(base, path),
       });

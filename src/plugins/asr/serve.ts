@@ -18,16 +18,15 @@ export async function serveAsr(ports: AsrPorts, call: AsrCall): Promise<Response
     return await transcribe(ports, call, recording, await recording.readModel());
   } catch (error) {
     recording?.close();
-    call.leave();
-    ports.listener.restoreIdleTimeout(call.request);
+    call.caller.leave();
     throw error;
   }
 }
 
 /** Prepares to read the upload. Throws a `Fault` for one that is refused by its headers. */
 function openRecording(
-  { area, config, deps, listener, spoolSpace }: AsrPorts,
-  { request, requestId }: AsrCall,
+  { area, config, deps, spoolSpace }: AsrPorts,
+  { visit: { request, requestId }, caller }: AsrCall,
 ): Recording {
   const { headers, body } = request;
   assertPlain(headers);
@@ -36,7 +35,7 @@ function openRecording(
   const form = new FormReader(headers.get("content-type"));
   if (!body) throw new Fault("invalid_request", { message: "The request has no body.", param: "file" });
   // The upload may be long and its line slow; then the client waits for as long as the audio takes.
-  listener.liftIdleTimeout(request);
+  caller.linger();
   return new Recording({
     source: body.getReader(),
     form,
@@ -57,8 +56,9 @@ function openRecording(
 }
 
 function transcribe(ports: AsrPorts, call: AsrCall, recording: Recording, model: string): Promise<Response> {
-  const { area, config, deps, listener } = ports;
-  const { request, requestId } = call;
+  const { area, config, deps } = ports;
+  const { caller } = call;
+  const { request, requestId } = call.visit;
   const ends = new AnswerEnds();
   area.began();
   return answerWithJob(
@@ -74,6 +74,7 @@ function transcribe(ports: AsrPorts, call: AsrCall, recording: Recording, model:
       isStream: recording.isStream,
       spec: {
         requestId,
+        caller,
         kind: call.kind,
         model,
         // The form's bytes, which contain the model's name, are passed on unchanged.
@@ -90,8 +91,7 @@ function transcribe(ports: AsrPorts, call: AsrCall, recording: Recording, model:
       onReport: (report) => {
         area.ended({ requestId, model, report, usage: readAudioUsage(ends), bytesIn: recording.bytes });
         recording.close();
-        call.leave();
-        listener.restoreIdleTimeout(request);
+        caller.leave();
       },
     },
   );

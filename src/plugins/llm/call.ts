@@ -1,7 +1,7 @@
-import type { Leave } from "../../auth/auth.ts";
+import type { ActiveCaller } from "../../auth/caller.ts";
 import type { Metrics } from "../../figures/metrics.ts";
 import { toWorkerHeaders } from "../../http/headers.ts";
-import type { Listener } from "../../http/listener.ts";
+import type { Visit } from "../../http/visit.ts";
 import type { ModelArea } from "../../models/model-area.ts";
 import type { Deps } from "../../system/deps.ts";
 import type { ExchangeRequest } from "../../tunnel/exchange.ts";
@@ -13,26 +13,24 @@ export interface LlmPorts {
   readonly config: LlmConfig;
   readonly deps: Deps;
   readonly metrics: Metrics;
-  readonly listener: Listener;
 }
 
 /** One request of a client that was let in. */
 export interface LlmCall {
-  readonly request: Request;
-  readonly requestId: string;
+  readonly visit: Visit;
+  /** MUST leave when the request has ended. */
+  readonly caller: ActiveCaller;
   /** Relative to the backend's base, with a leading slash: `/chat/completions`. */
   readonly path: string;
   /** The query with its question mark, or an empty string. */
   readonly search: string;
   /** Set by a client that wants one worker only. */
   readonly workerId: string | undefined;
-  /** MUST be called when the request has ended: it then no longer counts among its caller's. */
-  readonly leave: Leave;
 }
 
 /** The call as a worker gets it. `body` is the client's, or a part of it. */
 export function toExchangeRequest(ports: LlmPorts, call: LlmCall, stream: boolean, body: Uint8Array): ExchangeRequest {
-  const headers = toWorkerHeaders(call.request.headers, call.requestId);
+  const headers = toWorkerHeaders(call.visit.request.headers, call.visit.requestId);
   return {
     head: { method: "POST", path: call.path + call.search, headers, timeout_ms: ports.config.requestTimeoutMs, stream },
     body,

@@ -38,7 +38,6 @@ export async function relayEmbeddings(
   const first = answers[0];
   if (!first) throw new Fault("upstream_error");
   const { deps } = ports;
-  ports.listener.restoreIdleTimeout(call.request);
   const merged = await mergeEmbeddings(answers, input.count, input.encoding, {
     elapsed: () => deps.clock.elapsed(),
     pause: nextTurn,
@@ -88,7 +87,7 @@ class EmbeddingRun {
 
   /** Runs until every part is answered, one was refused, or the request failed. Throws `Fault` or `ClientGone`. */
   async finish(): Promise<Outcome> {
-    const { signal } = this.#call.request;
+    const { signal } = this.#call.visit.request;
     const leave = (): void => this.#stop.abort();
     signal.addEventListener("abort", leave);
     if (signal.aborted) leave();
@@ -125,7 +124,7 @@ class EmbeddingRun {
   }
 
   get #hasRoom(): boolean {
-    return this.#ports.area.pool.hasRoomFor({ caller: undefined, demand: this.#demand });
+    return this.#ports.area.pool.hasRoomFor({ caller: this.#call.caller, demand: this.#demand });
   }
 
   /** Runs one job for one part, or less: what another worker takes may be smaller. Never rejects. */
@@ -140,7 +139,8 @@ class EmbeddingRun {
         pool: area.pool,
         clock: deps.clock,
         spec: {
-          requestId: this.#call.requestId,
+          requestId: this.#call.visit.requestId,
+          caller: this.#call.caller,
           kind: "embeddings",
           ...this.#demand,
           wasAccepted: this.#wasAccepted,
@@ -162,7 +162,7 @@ class EmbeddingRun {
         observe: (bytes) => ends.push(bytes),
         onReport: (report) =>
           area.ended({
-            requestId: this.#call.requestId,
+            requestId: this.#call.visit.requestId,
             model: this.#model,
             report,
             usage: readUsage(ends),
@@ -222,7 +222,7 @@ const RETRIED: ReadonlySet<string> = new Set([
 ]);
 
 function respond(call: LlmCall, whole: WholeAnswer, pieces: readonly Uint8Array[]): Response {
-  return wholeResponse(whole.status, toClientHeaders(whole.headers, call.requestId), pieces);
+  return wholeResponse(whole.status, toClientHeaders(whole.headers, call.visit.requestId), pieces);
 }
 
 /** After everything that is waiting has had its turn. */

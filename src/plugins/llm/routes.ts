@@ -1,6 +1,8 @@
 import type { AnyElysia } from "elysia";
+import type { Caller } from "../../auth/caller.ts";
 import { Fault } from "../../errors.ts";
 import { UnnormalizedPath } from "../../http/not-found.ts";
+import type { Visit } from "../../http/visit.ts";
 import { modelRoutes } from "../../models/listing.ts";
 import type { ModelArea } from "../../models/model-area.ts";
 import type { ModelCard, PluginContext } from "../../plugin/contract.ts";
@@ -15,38 +17,38 @@ const BASES = ["/api/llm/v1", "/v1", "/api/llm/id/:worker_id/v1"];
 
 /** The routes that clients call. */
 export function llmRoutes(area: ModelArea, context: PluginContext<typeof llmSettings>): AnyElysia {
-  const { auth, config, deps, metrics, listener } = context;
-  const guard = ({ request }: RouteContext): void => auth.requireApi(request, () => listener.addressOf(request));
+  const { auth, config, deps, metrics } = context;
+  const ask = (visit: Visit): Caller => auth.ask(visit, "api");
 
   const serve = (ctx: RouteContext, path: string): Promise<Response> => {
-    const { request, requestId } = ctx;
-    const leave = auth.enterApi(request, () => listener.addressOf(request));
+    const { visit } = ctx;
+    const caller = auth.enter(visit, "api");
     return serveLlm(
-      { area, config, deps, metrics, listener },
-      { request, requestId, path, search: searchOf(request.url), workerId: workerIdOf(ctx), leave },
+      { area, config, deps, metrics },
+      { visit, caller, path, search: searchOf(visit.request.url), workerId: workerIdOf(ctx) },
     );
   };
 
   const routes = createRoutes();
   for (const base of BASES) {
     for (const path of DOCUMENTED_PATHS) {
-      routes.post(`${base}${path}`, ({ request, requestId, params }) => serve({ request, requestId, params }, path), {
+      routes.post(`${base}${path}`, ({ visit, params }) => serve({ visit, params }, path), {
         parse: "none",
         ...postDocs(base, path),
       });
     }
     routes.post(
       `${base}/*`,
-      ({ request, requestId, params }) => {
+      ({ visit, params }) => {
         // Without its surplus slashes the path may belong to another plugin; the not-found handler will try that.
         if (/^\/|\/\/|\/$/.test(params["*"])) throw new UnnormalizedPath();
         const path = cleanPath(params["*"]);
         // Backends have JSON routes of their own, which is why any path passes; a form is meant for a route that is not here.
-        if (isForm(request)) {
-          guard({ request, requestId, params });
+        if (isForm(visit.request)) {
+          ask(visit);
           throw new Fault("unknown_url", { message: NO_FORM_ROUTE });
         }
-        return serve({ request, requestId, params }, path);
+        return serve({ visit, params }, path);
       },
       { parse: "none", detail: { hide: true } },
     );
@@ -56,7 +58,7 @@ export function llmRoutes(area: ModelArea, context: PluginContext<typeof llmSett
       prefix: "/api/llm/id/:worker_id/v1",
       tag: INFERENCE.name,
       cards: (ctx) => workerModels(area, ctx),
-      guard,
+      ask,
     }),
   );
 }

@@ -14,28 +14,29 @@ export async function serveLlm(ports: LlmPorts, call: LlmCall): Promise<Response
   try {
     return await answer(ports, call);
   } catch (error) {
-    call.leave();
-    ports.listener.restoreIdleTimeout(call.request);
+    call.caller.leave();
     throw error;
   }
 }
 
 async function answer(ports: LlmPorts, call: LlmCall): Promise<Response> {
   const { area, config, deps } = ports;
+  const { visit, caller } = call;
+  const { request, requestId } = visit;
   if (area.isDraining) throw new Fault("draining", { retryAfterS: 5 });
-  assertJson(call.request.headers);
-  const body = await readBody(call.request, {
+  assertJson(request.headers);
+  const body = await readBody(request, {
     maxBytes: config.maxJsonBodyBytes,
     setting: "MAX_BODY_BYTES",
     timeoutMs: config.clientStallTimeoutMs,
     clock: deps.clock,
-    liftIdleTimeout: () => ports.listener.liftIdleTimeout(call.request),
+    liftIdleTimeout: () => caller.linger(),
   });
   const parsed = parseLlmRequest(body);
   // From here on the client only waits, for as long as its job takes.
-  ports.listener.liftIdleTimeout(call.request);
+  caller.linger();
   // Another quantization of a model makes other vectors, so only the exact model serves embeddings.
-  if (call.path === "/embeddings") return relayEmbeddings(ports, call, body, parsed).finally(call.leave);
+  if (call.path === "/embeddings") return relayEmbeddings(ports, call, body, parsed).finally(() => caller.leave());
 
   const { model, stream } = parsed;
   const ends = new AnswerEnds();
@@ -50,11 +51,12 @@ async function answer(ports: LlmPorts, call: LlmCall): Promise<Response> {
       keepaliveMs: config.keepaliveIntervalMs,
     },
     {
-      requestId: call.requestId,
-      signal: call.request.signal,
+      requestId,
+      signal: request.signal,
       isStream: stream,
       spec: {
-        requestId: call.requestId,
+        requestId,
+        caller,
         kind: kindOf(call.path),
         model,
         workerId: call.workerId,
@@ -72,9 +74,8 @@ async function answer(ports: LlmPorts, call: LlmCall): Promise<Response> {
         lastChunkAt = now;
       },
       onReport: (report) => {
-        area.ended({ requestId: call.requestId, model, report, usage: readUsage(ends), bytesIn: body.length });
-        call.leave();
-        ports.listener.restoreIdleTimeout(call.request);
+        area.ended({ requestId, model, report, usage: readUsage(ends), bytesIn: body.length });
+        caller.leave();
       },
     },
   );

@@ -1,5 +1,5 @@
-import type { Auth } from "../../auth/auth.ts";
-import type { Listener } from "../../http/listener.ts";
+import type { ClientDoor } from "../../auth/auth.ts";
+import type { Visit } from "../../http/visit.ts";
 import type { Deps } from "../../system/deps.ts";
 import type { ExchangeRequest } from "../../tunnel/exchange.ts";
 import type { Body } from "../../wire/pump.ts";
@@ -11,17 +11,15 @@ import type { McpConfig } from "./settings.ts";
 /** What the plugin's requests are served with. */
 export interface McpPorts {
   readonly area: McpArea;
-  readonly auth: Auth;
+  readonly auth: ClientDoor;
   readonly config: McpConfig;
   readonly deps: Deps;
-  readonly listener: Listener;
   readonly names: PublicNames;
 }
 
 /** One request of a client. The server asks for no key: the relay decides who may call. */
 export interface McpCall {
-  readonly request: Request;
-  readonly requestId: string;
+  readonly visit: Visit;
   readonly relayId: string;
   /** The path below the relay's URL as the client sent it, without the query. */
   readonly rest: string;
@@ -30,7 +28,7 @@ export interface McpCall {
 /** The call as its relay gets it. `resource` is the URL that a client's OAuth token is for, if its MCP server takes those. */
 export function toExchangeRequest(
   { config }: McpPorts,
-  { request, requestId }: McpCall,
+  { visit: { request, requestId } }: McpCall,
   path: string,
   body: Body,
   resource: string | undefined,

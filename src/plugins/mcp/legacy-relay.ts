@@ -2,6 +2,7 @@ import { parseJson } from "../../json/parse.ts";
 import { membersOf, type Range } from "../../json/scan.ts";
 import type { Dialect, Incoming, Wire } from "../../tunnel/dialect.ts";
 import type { Lane } from "../../tunnel/exchange.ts";
+import { bearerIn } from "../../wire/bearer.ts";
 import { ReceiveCredit } from "../../wire/credit.ts";
 import type { HeaderPairs, RequestHead } from "../../wire/frame.ts";
 import { type LegacyPlan, planLegacyCall } from "./legacy-plan.ts";
@@ -183,6 +184,5 @@ function requestIdOf(head: RequestHead): string {
 
 /** Returns the caller's bearer token, which the agent compares with its own. */
 function bearerOf(head: RequestHead): string | undefined {
-  const value = head.headers.find(([name]) => name === "authorization")?.[1];
-  return value === undefined ? undefined : /^Bearer +(\S+) *$/i.exec(value)?.[1];
+  return bearerIn(head.headers.find(([name]) => name === "authorization")?.[1]);
 }

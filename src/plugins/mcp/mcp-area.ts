@@ -1,3 +1,4 @@
+import type { Caller } from "../../auth/caller.ts";
 import { Fault } from "../../errors.ts";
 import type { Metrics } from "../../figures/metrics.ts";
 import type { Deps } from "../../system/deps.ts";
@@ -22,6 +23,7 @@ export interface McpAreaOptions {
 /** A call that has ended, as it is counted. */
 export interface EndedCall {
   readonly requestId: string;
+  readonly caller: Caller;
   /** The label of `RpcFacts`. */
   readonly method: string;
   /** The function that was called, as the caller named it. */
@@ -109,7 +111,7 @@ export class McpArea {
   }
 
   /** Counts a call that reached its relay, in totals and metrics, and writes its one log line. */
-  ended(relay: Relay, { requestId, method, functionName, report }: EndedCall): void {
+  ended(relay: Relay, { requestId, caller, method, functionName, report }: EndedCall): void {
     const { outcome, fault, status, firstByteMs, durationMs, bytesOut, isError } = report;
     if (outcome === "failed") {
       relay.failed += 1;
@@ -129,6 +131,7 @@ export class McpArea {
     this.#options.deps.log.info("call.ended", {
       plugin: "mcp",
       request: requestId,
+      caller: caller.name,
       relay: relay.session.worker.id,
       method,
       outcome,

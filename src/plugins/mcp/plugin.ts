@@ -13,10 +13,10 @@ export const mcpPlugin = definePlugin({
   id: "mcp",
   settings: mcpSettings,
   create(context) {
-    const { auth, config, deps, listener, metrics } = context;
+    const { auth, config, deps, metrics } = context;
     const area = new McpArea(context);
     return {
-      routes: mcpRoutes({ area, auth, config, deps, listener, names: createPublicNames(config) }, context),
+      routes: mcpRoutes({ area, auth, config, deps, names: createPublicNames(config) }, context),
       tags: [MCP],
       maxMessageBytes: legacyMessageBytes(config.mcpMaxAnswerBytes),
       section: { label: "MCP", render: renderMcpView },

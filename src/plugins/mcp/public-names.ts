@@ -1,7 +1,8 @@
-import { type AddressSource, createProxies } from "../../auth/addresses.ts";
+import { createProxies } from "../../auth/addresses.ts";
 import type { Config } from "../../config.ts";
 import { Fault } from "../../errors.ts";
 import { createCors, isLoopback } from "../../http/cors.ts";
+import type { Visit } from "../../http/visit.ts";
 
 /** The names under which this server is known, and the pages that may call it. */
 export interface PublicNames {
@@ -11,7 +12,7 @@ export interface PublicNames {
    */
   assertAllowed(request: Request): void;
   /** Returns the origin by which the client knows this server: the configured one, else the request's, if that is valid. */
-  originOf(request: Request, address: AddressSource): string | undefined;
+  originOf(visit: Visit): string | undefined;
 }
 
 type NamesConfig = Pick<Config, "publicUrl" | "allowedHosts" | "allowedOrigins" | "host" | "trustedProxies">;
@@ -43,10 +44,11 @@ export function createPublicNames(config: NamesConfig): PublicNames {
       if (!isAnyHost && URL.parse(origin)?.host === host.toLowerCase()) return;
       throw new Fault("origin_not_allowed");
     },
-    originOf({ headers, url }, address) {
+    originOf(visit) {
       if (publicUrl !== undefined) return publicUrl;
+      const { headers, url } = visit.request;
       const isTrusted =
-        (headers.has("x-forwarded-host") || headers.has("x-forwarded-proto")) && proxies.isTrusted(address());
+        (headers.has("x-forwarded-host") || headers.has("x-forwarded-proto")) && proxies.isTrusted(visit.address());
       const told = (name: string): string | undefined =>
         isTrusted ? headers.get(name)?.split(",")[0]?.trim() || undefined : undefined;
       const scheme = told("x-forwarded-proto") ?? (url.startsWith("https:") ? "https" : "http");

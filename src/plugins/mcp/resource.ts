@@ -1,4 +1,5 @@
-import type { McpPorts } from "./call.ts";
+import type { Visit } from "../../http/visit.ts";
+import type { PublicNames } from "./public-names.ts";
 import type { Relay } from "./relays.ts";
 
 /**
@@ -6,12 +7,12 @@ import type { Relay } from "./relays.ts";
  * in with the MCP server itself.
  */
 export function resourceOf(
-  { names, listener }: Pick<McpPorts, "names" | "listener">,
+  names: PublicNames,
   { session }: Relay,
-  request: Request,
+  visit: Visit,
   alias: "" | "/mcp",
 ): string | undefined {
   if (session.worker.hostInfo["auth"] !== "oauth" || session.dialect !== "native") return undefined;
-  const origin = names.originOf(request, () => listener.addressOf(request));
+  const origin = names.originOf(visit);
   return origin === undefined ? undefined : `${origin}/api/mcp/id/${session.worker.id}${alias}`;
 }

@@ -18,43 +18,34 @@ const PATHS = [BASE, `${BASE}/*`];
 
 /** Creates the plugin's routes: where relays connect, and what MCP clients call. They need no key: the bearer is for the relay. */
 export function mcpRoutes(ports: McpPorts, context: PluginContext): AnyElysia {
-  const serve = ({ request, requestId, params }: RouteContext): Promise<Response> =>
-    serveMcp(ports, {
-      request,
-      requestId,
-      relayId: relayIdOf(params),
-      rest: params?.["*"] ?? "",
-    });
-  const describe = ({ request, requestId, params }: RouteContext, alias: "" | "/mcp"): Promise<Response> =>
-    serveMetadata(ports, { request, requestId, relayId: relayIdOf(params), alias });
+  const serve = ({ visit, params }: RouteContext): Promise<Response> =>
+    serveMcp(ports, { visit, relayId: relayIdOf(params), rest: params?.["*"] ?? "" });
+  const describe = ({ visit, params }: RouteContext, alias: "" | "/mcp"): Promise<Response> =>
+    serveMetadata(ports, { visit, relayId: relayIdOf(params), alias });
   const routes = createRoutes().use(workerRoutes("mcp", ports.area, context));
   for (const path of PATHS) {
     const isHidden = path !== BASE;
     routes
-      .post(path, ({ request, requestId, params }) => serve({ request, requestId, params }), {
+      .post(path, ({ visit, params }) => serve({ visit, params }), {
         parse: "none",
         detail: isHidden ? HIDDEN : callDetail("post"),
       })
-      .get(path, ({ request, requestId, params }) => serve({ request, requestId, params }), {
+      .get(path, ({ visit, params }) => serve({ visit, params }), {
         detail: isHidden ? HIDDEN : callDetail("get"),
       })
-      .delete(path, ({ request, requestId, params }) => serve({ request, requestId, params }), {
+      .delete(path, ({ visit, params }) => serve({ visit, params }), {
         parse: "none",
         detail: isHidden ? HIDDEN : callDetail("delete"),
       })
       // MCP has no HEAD. The route for GET would open a stream that nobody reads.
-      .head(path, ({ requestId }) => notAllowed(requestId), { detail: HIDDEN })
-      .all(path, ({ requestId }) => notAllowed(requestId), { parse: "none", detail: HIDDEN });
+      .head(path, ({ visit }) => notAllowed(visit.requestId), { detail: HIDDEN })
+      .all(path, ({ visit }) => notAllowed(visit.requestId), { parse: "none", detail: HIDDEN });
   }
   return routes
-    .get(`${METADATA_PATH}${BASE}`, ({ request, requestId, params }) => describe({ request, requestId, params }, ""), {
+    .get(`${METADATA_PATH}${BASE}`, ({ visit, params }) => describe({ visit, params }, ""), {
       detail: METADATA_DETAIL,
     })
-    .get(
-      `${METADATA_PATH}${BASE}/mcp`,
-      ({ request, requestId, params }) => describe({ request, requestId, params }, "/mcp"),
-      { detail: HIDDEN },
-    );
+    .get(`${METADATA_PATH}${BASE}/mcp`, ({ visit, params }) => describe({ visit, params }, "/mcp"), { detail: HIDDEN });
 }
 
 /** The id of the relay. A client may know a legacy agent by the id that the agent has told everybody. */

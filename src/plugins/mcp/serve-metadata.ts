@@ -1,5 +1,7 @@
+import type { ActiveCaller } from "../../auth/caller.ts";
 import { Fault } from "../../errors.ts";
 import { ClientGone } from "../../http/body.ts";
+import type { Visit } from "../../http/visit.ts";
 import { METADATA_PATH } from "../../wire/mcp-metadata.ts";
 import type { McpPorts } from "./call.ts";
 import { callRelay } from "./call-relay.ts";
@@ -7,8 +9,7 @@ import { resourceOf } from "./resource.ts";
 
 /** One request for the OAuth metadata of the MCP server behind a relay. */
 export interface MetadataCall {
-  readonly request: Request;
-  readonly requestId: string;
+  readonly visit: Visit;
   readonly relayId: string;
   /** What follows the id in the URL by which the client knows the relay. */
   readonly alias: "" | "/mcp";
@@ -22,15 +23,19 @@ const MAX_WAIT_MS = 30_000;
  * checks a token of its own, so that clients go on without metadata, and with `relay_unavailable` if no relay can tell.
  */
 export async function serveMetadata(ports: McpPorts, call: MetadataCall): Promise<Response> {
-  const { area, config, deps, listener, names } = ports;
-  const { request, requestId, relayId } = call;
+  const { area, auth, config, deps, names } = ports;
+  const { visit, relayId } = call;
+  const { request, requestId } = visit;
   let isCounted = false;
+  let caller: ActiveCaller | undefined;
   try {
+    const active = auth.enter(visit, "open");
+    caller = active;
     names.assertAllowed(request);
     if (area.isDraining) throw new Fault("draining", { retryAfterS: 5 });
-    listener.liftIdleTimeout(request);
+    active.linger();
     const relay = await area.relays.find(relayId, request.signal);
-    const resource = resourceOf(ports, relay, request, call.alias);
+    const resource = resourceOf(names, relay, visit, call.alias);
     if (resource === undefined) throw new Fault("unknown_url", { message: "This relay has no OAuth metadata." });
     const release = area.enter(relay, false);
     const answer = await callRelay({
@@ -55,8 +60,8 @@ export async function serveMetadata(ports: McpPorts, call: MetadataCall): Promis
       onBegun: () => {},
       onEnded: (report) => {
         isCounted = true;
-        area.ended(relay, { requestId, method: "metadata", functionName: undefined, report });
-        listener.restoreIdleTimeout(request);
+        active.leave();
+        area.ended(relay, { requestId, caller: active, method: "metadata", functionName: undefined, report });
       },
       onSettled: release,
     });
@@ -64,7 +69,7 @@ export async function serveMetadata(ports: McpPorts, call: MetadataCall): Promis
     answer.headers.set("cache-control", "no-store");
     return answer;
   } catch (error) {
-    listener.restoreIdleTimeout(request);
+    caller?.leave();
     if (request.signal.aborted) throw new ClientGone("the client left");
     if (error instanceof Fault && !isCounted) area.refused(error, "metadata");
     throw error;

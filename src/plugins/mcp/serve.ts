@@ -1,4 +1,4 @@
-import type { Leave } from "../../auth/auth.ts";
+import type { ActiveCaller } from "../../auth/caller.ts";
 import { Fault } from "../../errors.ts";
 import { ClientGone, declaredLength, readBody } from "../../http/body.ts";
 import type { Body } from "../../wire/pump.ts";
@@ -15,18 +15,19 @@ const WHOLE_BODY_BYTES = 64 * 1024;
 
 /** Sends a request to its relay and answers with what the MCP server answers. Rejects with `ClientGone` only. */
 export async function serveMcp(ports: McpPorts, call: McpCall): Promise<Response> {
-  const { request, requestId, relayId, rest } = call;
+  const { visit, relayId, rest } = call;
+  const { request, requestId } = visit;
   let facts: RpcFacts | undefined;
   let isCounted = false;
-  let leave: Leave | undefined;
+  let caller: ActiveCaller | undefined;
   try {
-    leave = ports.auth.enterOpen(request, () => ports.listener.addressOf(request));
+    caller = ports.auth.enter(visit, "open");
     ports.names.assertAllowed(request);
     if (ports.area.isDraining) throw new Fault("draining", { retryAfterS: 5 });
     const path = toRelayPath(rest, request.url);
     if (!path) throw new Fault("path_not_allowed");
     // A quiet stream, a long call and a wait for a relay are not idle connections.
-    ports.listener.liftIdleTimeout(request);
+    caller.linger();
     const body = await readRequest(ports, request);
     facts = readFacts(request, body instanceof Uint8Array ? body : undefined);
     const relay = await ports.area.relays.find(relayId, request.signal);
@@ -37,11 +38,10 @@ export async function serveMcp(ports: McpPorts, call: McpCall): Promise<Response
       onCounted: () => {
         isCounted = true;
       },
-      leave,
+      caller,
     });
   } catch (error) {
-    leave?.();
-    ports.listener.restoreIdleTimeout(request);
+    caller?.leave();
     if (request.signal.aborted) throw new ClientGone("the client left");
     if (!(error instanceof Fault)) throw error;
     facts ??= readFacts(request, undefined);
@@ -57,23 +57,23 @@ interface Admitted {
   readonly facts: RpcFacts;
   /** Called once the call is in its relay's counts, where a failure is counted, too. */
   readonly onCounted: () => void;
-  readonly leave: Leave;
+  readonly caller: ActiveCaller;
 }
 
 function send(
   ports: McpPorts,
   call: McpCall,
   relay: Relay,
-  { path: { path, alias }, body, facts, onCounted, leave }: Admitted,
+  { path: { path, alias }, body, facts, onCounted, caller }: Admitted,
 ): Promise<Response> {
-  const { area, config, deps, listener } = ports;
-  const { request, requestId } = call;
+  const { area, config, deps, names } = ports;
+  const { request, requestId } = call.visit;
   const release = area.enter(relay, facts.isStream);
   const session = area.use(relay, request.method, request.headers.get(SESSION) ?? undefined);
   return callRelay({
     session: relay.session,
     clock: deps.clock,
-    request: toExchangeRequest(ports, call, path, body, resourceOf(ports, relay, request, alias)),
+    request: toExchangeRequest(ports, call, path, body, resourceOf(names, relay, call.visit, alias)),
     requestId,
     signal: request.signal,
     silenceMs: config.requestTimeoutMs,
@@ -86,9 +86,8 @@ function send(
     onEnded: (report) => {
       session.ended();
       onCounted();
-      leave();
-      area.ended(relay, { requestId, method: facts.label, functionName: facts.functionName, report });
-      listener.restoreIdleTimeout(request);
+      caller.leave();
+      area.ended(relay, { requestId, caller, method: facts.label, functionName: facts.functionName, report });
     },
     onSettled: release,
   });
@@ -98,7 +97,7 @@ function send(
 const SESSION = "mcp-session-id";
 
 /** The request's body: whole if it is small enough to be looked into, else a stream that is only counted. */
-async function readRequest({ config, deps, listener }: McpPorts, request: Request): Promise<Body> {
+async function readRequest({ config, deps }: McpPorts, request: Request): Promise<Body> {
   const { mcpMaxBodyBytes: maxBytes, clientStallTimeoutMs: timeoutMs } = config;
   const length = declaredLength(request.headers);
   if ((length ?? 0) > maxBytes) throw new Fault("request_too_large");
@@ -108,7 +107,8 @@ async function readRequest({ config, deps, listener }: McpPorts, request: Reques
     maxBytes,
     timeoutMs,
     clock: deps.clock,
-    liftIdleTimeout: () => listener.liftIdleTimeout(request),
+    // The caller lingers already.
+    liftIdleTimeout: () => {},
   });
 }
 

@@ -1,8 +1,9 @@
-import type { Leave } from "../../auth/auth.ts";
+import type { ActiveCaller } from "../../auth/caller.ts";
 import { Fault } from "../../errors.ts";
 import type { Metrics } from "../../figures/metrics.ts";
 import { ClientGone, declaredLength } from "../../http/body.ts";
 import type { Listener } from "../../http/listener.ts";
+import type { Visit } from "../../http/visit.ts";
 import type { Lifecycle } from "../../plugin/contract.ts";
 import type { Pulse, Reports } from "../../plugin/reports.ts";
 import type { Deps } from "../../system/deps.ts";
@@ -18,10 +19,9 @@ import { type Running, type TransferState, toTransferState } from "./transfer-st
 
 /** One request of a client that was let in. */
 export interface TransferCall {
-  readonly request: Request;
-  readonly requestId: string;
-  /** Called when nothing of it is left: it no longer counts among its caller's. */
-  readonly leave: Leave;
+  readonly visit: Visit;
+  /** Leaves when nothing of the request is left. */
+  readonly caller: ActiveCaller;
 }
 
 /** A client at one end, with the answer it waits for. */
@@ -150,9 +150,9 @@ export class Transfers implements Reports, Lifecycle {
   }
 
   #attach(id: string, call: TransferCall, enter: (end: End) => void): Promise<Response> {
-    const { request } = call;
+    const { caller, visit } = call;
+    const { request } = visit;
     return new Promise((resolve, reject) => {
-      const { listener } = this.#options;
       const settled = (): void => request.signal.removeEventListener("abort", leave);
       const end: End = {
         ...call,
@@ -162,26 +162,24 @@ export class Transfers implements Reports, Lifecycle {
         },
         refuse(reason) {
           settled();
-          call.leave();
-          listener.restoreIdleTimeout(request);
+          caller.leave();
           reject(reason);
         },
       };
       const leave = (): void => {
         this.#channels.leave(id, end);
-        call.leave();
+        caller.leave();
         reject(new ClientGone("it left while it waited for the other side"));
       };
       // Slow sides and long waits are what channels are for; the passage watches over both.
-      listener.liftIdleTimeout(request);
+      caller.linger();
       request.signal.addEventListener("abort", leave);
       try {
         this.#assertTaking();
         enter(end);
       } catch (error) {
         settled();
-        call.leave();
-        listener.restoreIdleTimeout(request);
+        caller.leave();
         throw error;
       }
       // Gone already: there will be no event for it.
@@ -192,18 +190,20 @@ export class Transfers implements Reports, Lifecycle {
   #join({ reader, writer }: Joined<End, End>, id: string): void {
     const { config, deps, listener } = this.#options;
     const { clock } = deps;
-    const length = declaredLength(writer.request.headers);
+    const { request: writing } = writer.visit;
+    const { request: reading } = reader.visit;
+    const length = declaredLength(writing.headers);
     const startedAt = clock.elapsed();
     const passage = new Passage({
       clock,
-      source: writer.request.body,
+      source: writing.body,
       length,
-      writerSignal: writer.request.signal,
-      readerSignal: reader.request.signal,
+      writerSignal: writing.signal,
+      readerSignal: reading.signal,
       // Bun knows the address of a request for as long as its answer is being sent.
-      isReaderBusy: () => listener.addressOf(reader.request) !== undefined,
+      isReaderBusy: () => listener.addressOf(reading) !== undefined,
       stallMs: config.clientStallTimeoutMs,
-      limitReader: () => listener.restoreIdleTimeout(reader.request),
+      limitReader: () => listener.restoreIdleTimeout(reading),
       onBytes: (bytes) => {
         this.#bytes += bytes;
         this.#countBytes({}, bytes);
@@ -213,17 +213,14 @@ export class Transfers implements Reports, Lifecycle {
         this.#channels.finish(id);
         this.#tally(outcome);
         this.#log(outcome, passage, clock.elapsed() - startedAt, reader, writer);
-        for (const { request, leave } of [reader, writer]) {
-          leave();
-          listener.restoreIdleTimeout(request);
-        }
+        for (const { caller } of [reader, writer]) caller.leave();
         tell(writer, outcome, passage.bytes);
         this.#idle.check();
       },
     });
     const shownId = id.slice(0, SHOWN_ID_CHARS);
     this.#running.set(id, { passage, length, startedAt: clock.now(), shownId, rate: new TransferRate(startedAt) });
-    const headers = toReaderHeaders(writer.request.headers, length, reader.requestId);
+    const headers = toReaderHeaders(writing.headers, length, reader.visit.requestId);
     reader.answer(new Response(passage.stream, { headers }));
     passage.start();
   }
@@ -240,8 +237,10 @@ export class Transfers implements Reports, Lifecycle {
       outcome,
       bytes,
       duration_ms: Math.round(durationMs),
-      reader: reader.requestId,
-      writer: writer.requestId,
+      reader: reader.visit.requestId,
+      reader_caller: reader.caller.name,
+      writer: writer.visit.requestId,
+      writer_caller: writer.caller.name,
     });
   }
 }

@@ -1,13 +1,14 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Backend } from "../../answering/opening.ts";
+import { bearerIn } from "../../wire/bearer.ts";
 
-/** Lets nobody through to the backend who does not send this token. The token itself goes no further. */
+/** A backend for callers who send this token as a bearer; others get 401. The token itself goes no further. */
 export function guarded(backend: Backend, token: string): Backend {
   const wanted = digest(token);
   return {
     open(head) {
       const given = head.headers.find(([name]) => name.toLowerCase() === "authorization")?.[1];
-      const bearer = given === undefined ? undefined : /^Bearer +(\S+) *$/i.exec(given)?.[1];
+      const bearer = bearerIn(given);
       // Digests are of one length, and comparing them takes as long whatever was given.
       if (bearer !== undefined && timingSafeEqual(digest(bearer), wanted)) return backend.open(head);
       const challenge = bearer === undefined ? "Bearer" : 'Bearer error="invalid_token"';

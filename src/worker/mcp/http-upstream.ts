@@ -1,4 +1,5 @@
 import type { Answer, Backend } from "../../answering/opening.ts";
+import { bearerIn } from "../../wire/bearer.ts";
 import type { RequestHead } from "../../wire/frame.ts";
 import { isMcpAnswerHeader, isMcpRequestHeader } from "../../wire/mcp-headers.ts";
 import { METADATA_PATH } from "../../wire/mcp-metadata.ts";
@@ -74,8 +75,7 @@ function isPassed(name: string): boolean {
 }
 
 function bearerOf(head: RequestHead): string | undefined {
-  const given = head.headers.find(([name]) => name.toLowerCase() === "authorization")?.[1];
-  return given === undefined ? undefined : /^Bearer +(\S+) *$/i.exec(given)?.[1];
+  return bearerIn(head.headers.find(([name]) => name.toLowerCase() === "authorization")?.[1]);
 }
 
 /** Where a redirect that keeps method and body leads, if that is the same server. */

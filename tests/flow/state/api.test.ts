@@ -5,7 +5,9 @@ import { Fault } from "../../../src/errors.ts";
 import { errorResponse } from "../../../src/http/error-response.ts";
 import { healthRoutes } from "../../../src/http/health.ts";
 import { createListener } from "../../../src/http/listener.ts";
+import { createVisit } from "../../../src/http/visit.ts";
 import type { Plugin } from "../../../src/plugin/contract.ts";
+import { NO_VISIT } from "../../../src/plugin/route-context.ts";
 import { stateRoutes } from "../../../src/state/routes.ts";
 import { systemClock } from "../../../src/system/clock.ts";
 import { systemIds } from "../../../src/system/ids.ts";
@@ -33,13 +35,17 @@ function serve(overrides: Partial<Config>) {
   const api = stateRoutes({
     config,
     deps,
-    auth: createAuth(config, deps),
+    auth: createAuth(config, deps, { idleTimeouts: listener }),
     listener,
     plugins,
     version: "1.2.3",
     overview: stillOverview(plugins, deps, config),
   });
   const elysia: AnyElysia = new Elysia({ serve: { reusePort: false, development: false } })
+    .decorate("visit", NO_VISIT)
+    .onRequest((context) => {
+      context.visit = createVisit(context.request, "r", listener);
+    })
     .onError(({ error }) =>
       error instanceof Fault ? errorResponse(error, "r") : new Response("none", { status: 404 }),
     )

@@ -4,8 +4,10 @@ import { createAuth } from "../../../src/auth/auth.ts";
 import { Fault } from "../../../src/errors.ts";
 import { errorResponse } from "../../../src/http/error-response.ts";
 import { createListener } from "../../../src/http/listener.ts";
+import { createVisit } from "../../../src/http/visit.ts";
 import type { Plugin } from "../../../src/plugin/contract.ts";
 import type { Pulse } from "../../../src/plugin/reports.ts";
+import { NO_VISIT } from "../../../src/plugin/route-context.ts";
 import type { Overview } from "../../../src/state/overview.ts";
 import { type StateApi, stateRoutes } from "../../../src/state/routes.ts";
 import type { CancelTimer, Clock } from "../../../src/system/deps.ts";
@@ -104,19 +106,28 @@ class StateServer {
     this.api = stateRoutes({
       config,
       deps,
-      auth: createAuth(config, deps),
+      auth: createAuth(config, deps, { idleTimeouts: listener }),
       listener,
       plugins: [plugin],
       version: "1.2.3",
       overview: this.overview,
     });
     this.#elysia = new Elysia({ serve: { reusePort: false, development: false } })
+      .decorate("visit", NO_VISIT)
+      .onRequest((context) => {
+        context.visit = createVisit(context.request, "r", listener);
+      })
       .onError(({ error }) =>
         error instanceof Fault ? errorResponse(error, "r") : new Response("bug", { status: 500 }),
       )
       .use(this.api.routes)
       .listen({ port: 0, hostname: "127.0.0.1" });
     this.url = `http://127.0.0.1:${this.#elysia.server?.port}`;
+  }
+
+  /** Answers a request without a connection. */
+  handle(path: string): Promise<Response> {
+    return this.#elysia.handle(new Request(`http://localhost${path}`, { headers: { "x-api-key": KEY } }));
   }
 
   get(path: string, init: RequestInit = {}): Promise<Response> {
@@ -367,10 +378,7 @@ describe("the state stream", () => {
 
   test("is for at most a thousand viewers", async () => {
     server = new StateServer();
-    const open = server.api.routes;
-    const ask = (): Promise<Response> =>
-      open.handle(new Request("http://localhost/api/state/stream", { headers: { "x-api-key": KEY } }));
-    const responses = await Promise.all(Array.from({ length: 1000 }, ask));
+    const responses = await Promise.all(Array.from({ length: 1000 }, () => server.handle("/api/state/stream")));
     expect(responses.every((response) => response.status === 200)).toBe(true);
     const refused = await server.get("/api/state/stream");
     expect(refused.status).toBe(503);

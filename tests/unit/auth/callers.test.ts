@@ -1,8 +1,38 @@
 import { describe, expect, test } from "bun:test";
+import { type ActiveCaller, ANONYMOUS, createCaller } from "../../../src/auth/caller.ts";
 import { Callers } from "../../../src/auth/callers.ts";
 import { Fault } from "../../../src/errors.ts";
+import type { Visit } from "../../../src/http/visit.ts";
 
-const at = (address: string) => (): string => address;
+interface Limits {
+  readonly perKey: number;
+  readonly perAddress: number;
+}
+
+/** Callers, and the order in which their connections' idle timeouts were lifted and restored. */
+function create({ perKey, perAddress }: Limits) {
+  const timeouts: string[] = [];
+  const callers = new Callers({
+    idleTimeouts: {
+      liftIdleTimeout: ({ url }) => void timeouts.push(`lift ${url}`),
+      restoreIdleTimeout: ({ url }) => void timeouts.push(`restore ${url}`),
+    },
+    maxPerAddress: perAddress,
+    bucketOf: (visit) => visit.address() ?? "unknown",
+  });
+  return {
+    callers,
+    timeouts,
+    enter: (key: string | undefined, visit: Visit): ActiveCaller =>
+      callers.enter(key === undefined ? ANONYMOUS : createCaller(key, { maxRequests: perKey }), visit),
+  };
+}
+
+const at = (address: string): Visit => ({
+  request: new Request(`http://server.test/${address}`),
+  requestId: "r",
+  address: () => address,
+});
 
 function codeOf(work: () => unknown): string {
   try {
@@ -15,67 +45,112 @@ function codeOf(work: () => unknown): string {
 
 describe("requests under way", () => {
   test("of one key are as many as it may have, whatever their addresses", () => {
-    const callers = new Callers({ perKey: 2, perAddress: 0 });
-    const leave = callers.enter("one", at("a"));
-    callers.enter("one", at("b"));
-    expect(codeOf(() => callers.enter("one", at("c")))).toBe("too_many_requests");
-    expect(codeOf(() => callers.enter("two", at("a")))).toBe("let in");
-    leave();
-    expect(codeOf(() => callers.enter("one", at("c")))).toBe("let in");
+    const { enter } = create({ perKey: 2, perAddress: 0 });
+    const first = enter("one", at("a"));
+    enter("one", at("b"));
+    expect(codeOf(() => enter("one", at("c")))).toBe("too_many_requests");
+    expect(codeOf(() => enter("two", at("a")))).toBe("let in");
+    first.leave();
+    expect(codeOf(() => enter("one", at("c")))).toBe("let in");
   });
 
   test("of one address are as many as it may have, whatever their keys", () => {
-    const callers = new Callers({ perKey: 0, perAddress: 2 });
-    const leaves = [callers.enter("one", at("a")), callers.enter(undefined, at("a"))];
-    expect(codeOf(() => callers.enter("two", at("a")))).toBe("too_many_requests");
-    expect(codeOf(() => callers.enter("two", at("b")))).toBe("let in");
-    leaves[0]?.();
-    expect(codeOf(() => callers.enter("three", at("a")))).toBe("let in");
-    expect(codeOf(() => callers.enter("four", at("a")))).toBe("too_many_requests");
+    const { enter } = create({ perKey: 0, perAddress: 2 });
+    const first = enter("one", at("a"));
+    enter(undefined, at("a"));
+    expect(codeOf(() => enter("two", at("a")))).toBe("too_many_requests");
+    expect(codeOf(() => enter("two", at("b")))).toBe("let in");
+    first.leave();
+    expect(codeOf(() => enter("three", at("a")))).toBe("let in");
+    expect(codeOf(() => enter("four", at("a")))).toBe("too_many_requests");
   });
 
-  test("are counted out once, however often that is said", () => {
-    const callers = new Callers({ perKey: 1, perAddress: 2 });
-    const leave = callers.enter("one", at("a"));
-    callers.enter("two", at("a"));
-    leave();
-    leave();
+  test("are counted out once, however often their callers leave", () => {
+    const { callers, enter } = create({ perKey: 1, perAddress: 2 });
+    const first = enter("one", at("a"));
+    enter("two", at("a"));
+    first.leave();
+    first.leave();
     expect(callers.underWay).toBe(1);
-    callers.enter("one", at("a"));
-    expect(codeOf(() => callers.enter("one", at("b")))).toBe("too_many_requests");
-    expect(codeOf(() => callers.enter("three", at("a")))).toBe("too_many_requests");
+    enter("one", at("a"));
+    expect(codeOf(() => enter("one", at("b")))).toBe("too_many_requests");
+    expect(codeOf(() => enter("three", at("a")))).toBe("too_many_requests");
   });
 
   test("have no limit where it is 0", () => {
-    const callers = new Callers({ perKey: 0, perAddress: 0 });
-    for (let each = 0; each < 5000; each += 1) callers.enter("one", at("a"));
+    const { callers, enter } = create({ perKey: 0, perAddress: 0 });
+    for (let each = 0; each < 5000; each += 1) enter("one", at("a"));
     expect(callers.underWay).toBe(5000);
   });
 
   test("are not asked for their addresses while they are few, and once each when they are many", () => {
-    const callers = new Callers({ perKey: 0, perAddress: 3 });
+    const { enter } = create({ perKey: 0, perAddress: 3 });
     let asked = 0;
-    const address = (): string => {
-      asked += 1;
-      return `address ${asked}`;
+    const visit: Visit = {
+      ...at("a"),
+      address: () => {
+        asked += 1;
+        return `address ${asked}`;
+      },
     };
-    const leaves = Array.from({ length: 3 }, () => callers.enter("k", address));
-    leaves[0]?.();
-    leaves.push(callers.enter("k", address));
+    const first = enter("k", visit);
+    enter("k", visit);
+    enter("k", visit);
+    first.leave();
+    enter("k", visit);
     expect(asked).toBe(0);
-    for (let each = 0; each < 10; each += 1) callers.enter("k", address);
+    for (let each = 0; each < 10; each += 1) enter("k", visit);
     expect(asked).toBe(13);
   });
 
   test("of a flood are refused, and nothing of it is remembered once it is over", () => {
-    const callers = new Callers({ perKey: 0, perAddress: 10 });
-    const quiet = callers.enter("other", at("elsewhere"));
-    const leaves = Array.from({ length: 10 }, () => callers.enter("k", at("flood")));
-    for (let each = 0; each < 100; each += 1)
-      expect(codeOf(() => callers.enter("k", at("flood")))).toBe("too_many_requests");
-    expect(codeOf(() => callers.enter("k", at("elsewhere")))).toBe("let in");
-    quiet();
-    for (const leave of leaves) leave();
+    const { callers, enter } = create({ perKey: 0, perAddress: 10 });
+    const quiet = enter("other", at("elsewhere"));
+    const flood = Array.from({ length: 10 }, () => enter("k", at("flood")));
+    for (let each = 0; each < 100; each += 1) expect(codeOf(() => enter("k", at("flood")))).toBe("too_many_requests");
+    expect(codeOf(() => enter("k", at("elsewhere")))).toBe("let in");
+    quiet.leave();
+    for (const caller of flood) caller.leave();
     expect(callers.underWay).toBe(1);
+  });
+});
+
+describe("a caller", () => {
+  test("that lingers has its connection's idle timeout lifted, and restored once when it leaves", () => {
+    const { enter, timeouts } = create({ perKey: 0, perAddress: 0 });
+    const caller = enter("one", at("a"));
+    caller.linger();
+    caller.leave();
+    caller.leave();
+    expect(timeouts).toEqual(["lift http://server.test/a", "restore http://server.test/a"]);
+  });
+
+  test("that never lingered leaves the connection's idle timeout as it was", () => {
+    const { enter, timeouts } = create({ perKey: 0, perAddress: 0 });
+    enter("one", at("a")).leave();
+    expect(timeouts).toEqual([]);
+  });
+
+  test("that has left lingers no more", () => {
+    const { enter, timeouts } = create({ perKey: 0, perAddress: 0 });
+    const caller = enter("one", at("a"));
+    caller.leave();
+    caller.linger();
+    expect(timeouts).toEqual([]);
+  });
+
+  test("is what its key makes of it", () => {
+    const { callers } = create({ perKey: 0, perAddress: 0 });
+    const who = { ...createCaller("ci"), tenant: "build", weight: 3, may: (model: string) => model === "m" };
+    const caller = callers.enter(who, at("a"));
+    const { name, tenant, weight, class: urgency, limits } = caller;
+    expect({ name, tenant, weight, urgency, limits }).toEqual({
+      name: "ci",
+      tenant: "build",
+      weight: 3,
+      urgency: "normal",
+      limits: { maxRequests: 0 },
+    });
+    expect([caller.may("m"), caller.may("other")]).toEqual([true, false]);
   });
 });

@@ -1,12 +1,33 @@
 import { expect, test } from "bun:test";
-import { createKeySet } from "../../../src/auth/keys.ts";
+import { configuredKeys, sha256 } from "../../../src/auth/keys.ts";
+import { ownerName } from "../../../src/auth/owner-name.ts";
+import { defaultConfig } from "../../support/default-config.ts";
 
-test("a key set compares every key with the given one, also after a match", () => {
-  // With an early exit the first of the equal keys would be found.
-  expect(createKeySet(["one", "two", "one", "three"]).find("one")).toBe(2);
+const { api, client } = configuredKeys(
+  defaultConfig({ apiKeys: ["one", "two", "one"], clientKeys: ["three"], maxRequestsPerKey: 7 }),
+);
+
+test("a key is found by its hash, under a name that has its place in the list and nothing of its text", () => {
+  expect(api.find(sha256("one"))).toMatchObject({ name: "api-key:1", limits: { maxRequests: 7 } });
+  expect(api.find(sha256("two"))).toMatchObject({ name: "api-key:2" });
+  expect(client.find(sha256("three"))).toMatchObject({ name: "client-key:1" });
 });
 
-test("a key set finds no key for a text of any other length or content", () => {
-  const keys = createKeySet(["one", "two"]);
-  for (const text of ["", "on", "onetwo", "One", "one "]) expect(keys.find(text)).toBe(-1);
+test("a text of any other length, content or kind is no key", () => {
+  for (const text of ["", "on", "onetwo", "One", "one ", "three", sha256("one")])
+    expect(api.find(sha256(text))).toBeUndefined();
+  expect(api.find("one")).toBeUndefined();
+});
+
+test("a listed key restricts nothing", () => {
+  const record = api.find(sha256("one"));
+  expect(record).toMatchObject({ tenant: "default", class: "normal", weight: 1 });
+  expect(record?.may("any model")).toBe(true);
+});
+
+test("an owner's name is the same in every process, and another for another key or cluster", () => {
+  // The value itself: servers of other versions must come to the same.
+  expect(ownerName("alpha")).toBe("key:3300ab838b41c037");
+  expect(ownerName("alpha", "moorage")).toBe(ownerName("alpha"));
+  expect(new Set([ownerName("alpha"), ownerName("beta"), ownerName("alpha", "elsewhere"), ownerName("")]).size).toBe(4);
 });

@@ -1,9 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { type Auth, createAuth } from "../../../src/auth/auth.ts";
+import type { Auth } from "../../../src/auth/auth.ts";
 import { Fault } from "../../../src/errors.ts";
-import { systemIds } from "../../../src/system/ids.ts";
-import { silentLog } from "../../../src/system/log.ts";
-import { type Config, defaultConfig } from "../../support/default-config.ts";
+import type { Config } from "../../support/default-config.ts";
+import { act, admit, askApi, askTransfer, doorsOf, issueTryToken, readState, signIn } from "../../support/doors.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 
 const CROSS_SITE = { "sec-fetch-site": "cross-site", origin: "https://evil.test" };
@@ -12,8 +11,7 @@ const stranger = (): string => "203.0.113.9";
 
 function create(overrides: Partial<Config>): { readonly auth: Auth; readonly clock: FakeClock } {
   const clock = new FakeClock();
-  const config = defaultConfig({ trustedProxies: ["10.0.0.0/8"], authFailuresPerMinute: 3, ...overrides });
-  return { auth: createAuth(config, { clock, ids: systemIds, log: silentLog }), clock };
+  return { auth: doorsOf(overrides, clock), clock };
 }
 
 function request(headers: Record<string, string> = {}): Request {
@@ -21,7 +19,7 @@ function request(headers: Record<string, string> = {}): Request {
 }
 
 function signInTo(auth: Auth): { readonly cookie: string } {
-  return { cookie: auth.signIn(request(), stranger, "api").split(";")[0] ?? "" };
+  return { cookie: signIn(auth, request(), stranger, "api").split(";")[0] ?? "" };
 }
 
 function codeOf(run: () => unknown): string {
@@ -37,17 +35,17 @@ function codeOf(run: () => unknown): string {
 describe("what an operator does", () => {
   test("is let in by a key, by a role and by a sign-in", () => {
     const { auth } = create({ apiKeys: ["api"], apiRoles: ["admin"] });
-    expect(codeOf(() => auth.requireOperator(request({ "x-api-key": "api" }), stranger))).toBe("let in");
-    expect(codeOf(() => auth.requireOperator(request({ "x-user-roles": "admin" }), proxy))).toBe("let in");
-    expect(codeOf(() => auth.requireOperator(request(signInTo(auth)), stranger))).toBe("let in");
-    expect(codeOf(() => auth.requireOperator(request(), stranger))).toBe("invalid_api_key");
-    expect(codeOf(() => auth.requireOperator(request({ "x-api-key": "no" }), stranger))).toBe("invalid_api_key");
+    expect(codeOf(() => act(auth, request({ "x-api-key": "api" }), stranger))).toBe("let in");
+    expect(codeOf(() => act(auth, request({ "x-user-roles": "admin" }), proxy))).toBe("let in");
+    expect(codeOf(() => act(auth, request(signInTo(auth)), stranger))).toBe("let in");
+    expect(codeOf(() => act(auth, request(), stranger))).toBe("invalid_api_key");
+    expect(codeOf(() => act(auth, request({ "x-api-key": "no" }), stranger))).toBe("invalid_api_key");
   });
 
   test("by a key is let in from any page: none can make a browser send it", () => {
     const { auth } = create({ apiKeys: ["api"] });
     const fromPage = request({ ...CROSS_SITE, authorization: "Bearer api" });
-    expect(codeOf(() => auth.requireOperator(fromPage, stranger))).toBe("let in");
+    expect(codeOf(() => act(auth, fromPage, stranger))).toBe("let in");
   });
 
   test.each([
@@ -58,23 +56,23 @@ describe("what an operator does", () => {
     "is refused from another site's page that lives on what the browser brings, with a key that is %s",
     (_key, key) => {
       const open = create({}).auth;
-      expect(codeOf(() => open.requireOperator(request({ ...CROSS_SITE, ...key }), stranger))).toBe(
+      expect(codeOf(() => act(open, request({ ...CROSS_SITE, ...key }), stranger))).toBe("origin_not_allowed");
+      expect(codeOf(() => issueTryToken(open, request({ ...CROSS_SITE, ...key }), stranger))).toBe(
         "origin_not_allowed",
       );
-      expect(codeOf(() => open.issueTryToken(request({ ...CROSS_SITE, ...key }), stranger))).toBe("origin_not_allowed");
 
       const { auth } = create({ apiKeys: ["api"], apiRoles: ["admin"] });
       const behindProxy = request({ ...CROSS_SITE, ...key, "x-user-roles": "admin" });
-      expect(codeOf(() => auth.requireOperator(behindProxy, proxy))).toBe("origin_not_allowed");
+      expect(codeOf(() => act(auth, behindProxy, proxy))).toBe("origin_not_allowed");
       const signedIn = request({ ...CROSS_SITE, ...key, ...signInTo(auth) });
-      expect(codeOf(() => auth.requireOperator(signedIn, stranger))).toBe("origin_not_allowed");
+      expect(codeOf(() => act(auth, signedIn, stranger))).toBe("origin_not_allowed");
     },
   );
 
   test("tells a guesser who is shut out nothing, from whatever page", () => {
     const { auth } = create({ apiKeys: ["api"] });
     const guess = (key: string): string =>
-      codeOf(() => auth.requireOperator(request({ ...CROSS_SITE, authorization: `Bearer ${key}` }), stranger));
+      codeOf(() => act(auth, request({ ...CROSS_SITE, authorization: `Bearer ${key}` }), stranger));
     expect(["no", "no", "no"].map(guess)).toEqual(["invalid_api_key", "invalid_api_key", "invalid_api_key"]);
     expect([guess("no"), guess("api")]).toEqual(["too_many_auth_failures", "too_many_auth_failures"]);
   });
@@ -82,24 +80,24 @@ describe("what an operator does", () => {
 
 describe("a token to try the API with", () => {
   const tokenOf = (auth: Auth, headers: Record<string, string>, address = stranger): string =>
-    auth.issueTryToken(request(headers), address)?.token ?? "none";
+    issueTryToken(auth, request(headers), address) ?? "none";
 
   test("ends when its sign-in does, however long it had to live", () => {
     const { auth, clock } = create({ apiKeys: ["api"] });
     const cookie = signInTo(auth);
     clock.advance(12 * 3_600_000 - 1000);
     const bearer = request({ authorization: `Bearer ${tokenOf(auth, cookie)}` });
-    expect(codeOf(() => auth.requireApi(bearer, stranger))).toBe("let in");
+    expect(codeOf(() => askApi(auth, bearer, stranger))).toBe("let in");
     clock.advance(1000);
-    expect(codeOf(() => auth.requireApi(bearer, stranger))).toBe("invalid_api_key");
+    expect(codeOf(() => askApi(auth, bearer, stranger))).toBe("invalid_api_key");
   });
 
   test("is given to holders of a key or a role, and is taken wherever their key would be", () => {
     const { auth } = create({ apiKeys: ["api"], apiRoles: ["admin"] });
     const tokens = [tokenOf(auth, { "api-key": "api" }), tokenOf(auth, { "x-user-roles": "admin" }, proxy)];
     for (const token of tokens) {
-      expect(codeOf(() => auth.requireApi(request({ authorization: `Bearer ${token}` }), stranger))).toBe("let in");
-      expect(codeOf(() => auth.requireTransfer(request({ "x-api-key": token }), stranger))).toBe("let in");
+      expect(codeOf(() => askApi(auth, request({ authorization: `Bearer ${token}` }), stranger))).toBe("let in");
+      expect(codeOf(() => askTransfer(auth, request({ "x-api-key": token }), stranger))).toBe("let in");
     }
   });
 
@@ -107,10 +105,10 @@ describe("a token to try the API with", () => {
     const { auth } = create({ apiKeys: ["api"], clientKeys: ["client"], authFailuresPerMinute: 0 });
     const token = tokenOf(auth, signInTo(auth));
     const bearer = request({ authorization: `Bearer ${token}` });
-    expect(codeOf(() => auth.requireState(bearer, stranger))).toBe("invalid_api_key");
-    expect(codeOf(() => auth.requireOperator(bearer, stranger))).toBe("invalid_api_key");
-    expect(codeOf(() => auth.issueTryToken(bearer, stranger))).toBe("invalid_api_key");
-    expect(codeOf(() => auth.signIn(request(), stranger, token))).toBe("invalid_api_key");
-    expect(auth.admitWorker(auth.readWorkerCredentials(bearer, stranger), token).ok).toBe(false);
+    expect(codeOf(() => readState(auth, bearer, stranger))).toBe("invalid_api_key");
+    expect(codeOf(() => act(auth, bearer, stranger))).toBe("invalid_api_key");
+    expect(codeOf(() => issueTryToken(auth, bearer, stranger))).toBe("invalid_api_key");
+    expect(codeOf(() => signIn(auth, request(), stranger, token))).toBe("invalid_api_key");
+    expect(admit(auth, bearer, stranger, token).ok).toBe(false);
   });
 });

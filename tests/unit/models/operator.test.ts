@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { ANONYMOUS } from "../../../src/auth/caller.ts";
 import { Fault } from "../../../src/errors.ts";
 import { createMetrics } from "../../../src/figures/metrics.ts";
 import { ModelArea } from "../../../src/models/model-area.ts";
@@ -40,6 +41,7 @@ function setUp() {
         isStream,
         spec: {
           requestId: "r",
+          caller: ANONYMOUS,
           kind: "chat.completions",
           model: "m",
           exact: false,
@@ -75,6 +77,7 @@ function setUpPlugin() {
   const begin = (): void => {
     const spec = {
       requestId: "r",
+      caller: ANONYMOUS,
       kind: "chat.completions",
       model: "m",
       exact: false,

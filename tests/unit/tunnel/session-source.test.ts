@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { ANONYMOUS } from "../../../src/auth/caller.ts";
 import { createMetrics } from "../../../src/figures/metrics.ts";
 import { ModelArea } from "../../../src/models/model-area.ts";
 import { McpArea } from "../../../src/plugins/mcp/mcp-area.ts";
@@ -32,6 +33,7 @@ describe("an area of model workers on a source without sockets", () => {
     const start = (model: string): void => {
       const spec = {
         requestId: "r",
+        caller: ANONYMOUS,
         kind: "chat.completions",
         model,
         exact: false,

@@ -32,6 +32,12 @@ export async function runTests(args: readonly string[], env: Readonly<Record<str
   }
   const exitCode = await run.exited;
   const tally = readTally(text);
+  const reasons = readSkips(text);
+  for (const reason of reasons) console.log(reason);
+  if (tally && tally.skipped > 0 && reasons.length === 0 && process.env["CI"]) {
+    console.log("Tests were skipped without a reason; tests/support/lacks.ts gives one.");
+    return { ...tally, failed: tally.failed + 1 };
+  }
   if (tally && (exitCode === 0 || tally.failed > 0)) return tally;
   console.log(`The test run ended early or with an error: ${run.signalCode ?? `exit code ${exitCode}`}.`);
   return { passed: 0, skipped: 0, ...tally, failed: 1 };
@@ -51,6 +57,11 @@ export function readTally(output: string): Tally | undefined {
     failed: Math.max(last("fail"), last("errors?")),
     skipped: last("skip") + last("todo"),
   };
+}
+
+/** The lines in which tests say that a group of them is skipped, and why. */
+export function readSkips(output: string): readonly string[] {
+  return [...new Set(Bun.stripANSI(output).match(/^Skipped: .*$/gm) ?? [])];
 }
 
 /** The last line of a run. */

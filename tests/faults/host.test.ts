@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { eventually } from "../support/eventually.ts";
 import { FakeClock } from "../support/fake-clock.ts";
+import { lacks, type Need } from "../support/lacks.ts";
 import { API_KEY, TestServer } from "../support/test-server.ts";
 import { startBackend, startTestWorker } from "../support/test-worker.ts";
 
@@ -34,14 +35,17 @@ function smallDisk(): string | undefined {
   return directory;
 }
 
-const mayMount = (() => {
-  const disk = Bun.which("mount") ? smallDisk() : undefined;
-  for (const each of running.splice(0)) each.stop();
-  return disk !== undefined;
-})();
-if (!mayMount) console.log("A full disk is not tested: this user may not mount a file system.");
+const rightToMount: Need = {
+  name: "right to mount a file system",
+  isThere() {
+    const disk = Bun.which("mount") ? smallDisk() : undefined;
+    for (const each of running.splice(0)) each.stop();
+    return disk !== undefined;
+  },
+  mayLack: "most containers, and users other than root, have none",
+};
 
-describe.skipIf(!mayMount)("a disk that fills up while an upload is spooled", () => {
+describe.skipIf(lacks("a full disk", rightToMount))("a disk that fills up while an upload is spooled", () => {
   const SOUND = new Uint8Array(5 * 1024 * 1024);
 
   function form(order: "model first" | "file first"): FormData {

@@ -6,14 +6,12 @@ import { systemIds } from "../../src/system/ids.ts";
 import { silentLog } from "../../src/system/log.ts";
 import type { Worker } from "../../src/worker/worker.ts";
 import { eventually } from "../support/eventually.ts";
+import { lacks, PROGRAMS } from "../support/lacks.ts";
 import { freePort, type ProxyKind, type ReverseProxy, startProxy } from "../support/proxy.ts";
 import { API_KEY, CLIENT_KEY, TestServer } from "../support/test-server.ts";
 import { startBackend, startTestWorker } from "../support/test-worker.ts";
 
 const KINDS: readonly ProxyKind[] = ["nginx", "caddy"];
-const missing = KINDS.filter((kind) => Bun.which(kind) === null);
-if (missing.length > 0)
-  console.log(`Not tested behind ${missing.join(" and ")}. On Debian: apt-get install ${missing.join(" ")}`);
 
 const bearer = { authorization: `Bearer ${API_KEY}` };
 const FAILURES = 5;
@@ -67,7 +65,7 @@ class Scripted {
 }
 
 for (const kind of KINDS) {
-  describe.skipIf(missing.includes(kind))(`behind ${kind}, as deploy/ configures it,`, () => {
+  describe.skipIf(lacks(`requests behind ${kind}`, PROGRAMS[kind]))(`behind ${kind}, as deploy/ configures it,`, () => {
     let server: TestServer;
     let proxy: ReverseProxy;
     let backend: Scripted;

@@ -7,162 +7,175 @@ import { buildBinary, hostTarget } from "../../scripts/binaries/build-binary.ts"
 import { createAssets } from "../../src/state/assets.ts";
 import { packageFile } from "../../src/system/browser-files.ts";
 import { VERSION } from "../../src/system/version.ts";
+import { lacks, type Need } from "../support/lacks.ts";
 import { ProgramRun } from "../support/program-run.ts";
 import { startBackend } from "../support/test-worker.ts";
 
 const target = hostTarget();
-if (!target) console.log(`Binaries are not tested here: there is none for ${process.platform}-${process.arch}.`);
+const supportedTarget: Need = {
+  name: `binary for ${process.platform}-${process.arch}`,
+  isThere: () => target !== undefined,
+  mayLack: "binaries are built for other machines only",
+};
 
 const KEYS = { API_KEY: "binary-api-key", CLIENT_KEY: "binary-client-key" };
 const bearer = { authorization: `Bearer ${KEYS.API_KEY}` };
 const STDIO_SERVER = join(import.meta.dir, "../support/stdio-mcp-server.ts");
 
-describe.skipIf(!target)("binaries of server and worker, alone in a directory with somebody else's .env:", () => {
-  let folder = "";
-  /** Where the programs run. Nothing is there but a file that would keep them from starting, were it read. */
-  let empty = "";
-  let serverPath = "";
-  let workerPath = "";
-  let server: ProgramRun;
-  let url = "";
-  const running: { stop(): unknown }[] = [];
+describe.skipIf(lacks("binaries", supportedTarget))(
+  "binaries of server and worker, alone in a directory with somebody else's .env:",
+  () => {
+    let folder = "";
+    /** Where the programs run. Nothing is there but a file that would keep them from starting, were it read. */
+    let empty = "";
+    let serverPath = "";
+    let workerPath = "";
+    let server: ProgramRun;
+    let url = "";
+    const running: { stop(): unknown }[] = [];
 
-  beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), "moorage-binary-"));
-    empty = join(folder, "empty");
-    await mkdir(empty);
-    await Bun.write(join(empty, ".env"), "QUEUE_SIZE=many\nMAX_CONCURRENCY=none\n");
-    const host = target ?? expect.unreachable();
-    serverPath = (await buildBinary("moorage-server", host, folder)).path;
-    workerPath = (await buildBinary("moorage-worker", host, folder)).path;
-    server = new ProgramRun([serverPath], { ...KEYS, PORT: "0", HOST: "127.0.0.1" }, empty);
-    running.push(server);
-    url = await server.url();
-  });
-  afterAll(async () => {
-    for (const each of running.reverse()) await each.stop();
-    await rm(folder, { recursive: true, force: true });
-  });
+    beforeAll(async () => {
+      folder = await mkdtemp(join(tmpdir(), "moorage-binary-"));
+      empty = join(folder, "empty");
+      await mkdir(empty);
+      await Bun.write(join(empty, ".env"), "QUEUE_SIZE=many\nMAX_CONCURRENCY=none\n");
+      const host = target ?? expect.unreachable();
+      serverPath = (await buildBinary("moorage-server", host, folder)).path;
+      workerPath = (await buildBinary("moorage-worker", host, folder)).path;
+      server = new ProgramRun([serverPath], { ...KEYS, PORT: "0", HOST: "127.0.0.1" }, empty);
+      running.push(server);
+      url = await server.url();
+    });
+    afterAll(async () => {
+      for (const each of running.reverse()) await each.stop();
+      await rm(folder, { recursive: true, force: true });
+    });
 
-  const get = (path: string): Promise<Response> => fetch(url + path, { headers: bearer });
+    const get = (path: string): Promise<Response> => fetch(url + path, { headers: bearer });
 
-  async function worker(args: readonly string[], more: Record<string, string> = {}): Promise<ProgramRun> {
-    const run = new ProgramRun([workerPath, ...args, "--server", url], { CLIENT_KEY: KEYS.CLIENT_KEY, ...more }, empty);
-    running.push(run);
-    await run.event("link.opened");
-    return run;
-  }
-
-  test("both programs say their version, and leave nothing but themselves in the folder", async () => {
-    for (const [path, name] of [
-      [serverPath, "moorage"],
-      [workerPath, "moorage worker"],
-    ] as const) {
-      const run = new ProgramRun([path, "--version"], {}, empty);
-      expect(await run.exited).toBe(0);
-      expect(await run.output).toBe(`${name} ${VERSION}\n`);
+    async function worker(args: readonly string[], more: Record<string, string> = {}): Promise<ProgramRun> {
+      const run = new ProgramRun(
+        [workerPath, ...args, "--server", url],
+        { CLIENT_KEY: KEYS.CLIENT_KEY, ...more },
+        empty,
+      );
+      running.push(run);
+      await run.event("link.opened");
+      return run;
     }
-    const files = [...new Bun.Glob("*").scanSync(folder)].map((name) => join(folder, name));
-    expect(files.toSorted()).toEqual([serverPath, workerPath].toSorted());
-  });
 
-  test("the server shows the dashboard, with the very files that the sources have", async () => {
-    const page = await get("/state");
-    expect(page.status).toBe(200);
-    const html = await page.text();
-    const { page: named, names, path } = createAssets();
-    for (const each of [named.theme, named.script, ...named.preloads, ...named.styles]) expect(html).toContain(each);
-    // The paths hold a hash of all files: that they are the same says that the files are. They are there as well.
-    for (const name of names) expect((await get(path(name))).status).toBe(200);
-  });
-
-  test("the server describes its API, and Swagger UI shows it with files of its own", async () => {
-    const document = (await (await get("/api/client/openapi.json")).json()) as { info: object; paths: object }; // As OpenAPI has it.
-    expect(document.info).toMatchObject({ version: VERSION });
-    expect(Object.keys(document.paths)).toContain("/v1/chat/completions");
-    const html = await (await get("/api/client/")).text();
-    const paths = [...html.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, path = ""]) => path);
-    expect(paths).toHaveLength(4);
-    for (const path of paths) {
-      const answer = await get(path);
-      expect(answer.status).toBe(200);
-      expect((await answer.bytes()).length).toBeGreaterThan(100);
-    }
-    const script = await (await get("/api/client/swagger-ui-bundle.js")).text();
-    expect(script).toBe(readFileSync(packageFile("swagger-ui-bundle.js"), "utf8"));
-  });
-
-  test("the server counts, and answers what is not there as ever", async () => {
-    expect(await (await get("/metrics")).text()).toContain("moorage_");
-    expect((await fetch(`${url}/v1/models`)).status).toBe(401);
-    expect(await (await get("/nowhere")).json()).toMatchObject({ error: { code: "unknown_url" } });
-  });
-
-  test("a streamed chat goes through both programs, chunk by chunk", async () => {
-    const more = Promise.withResolvers<void>();
-    const encode = new TextEncoder();
-    const backend = startBackend(() => {
-      async function* chunks(): AsyncGenerator<Uint8Array> {
-        yield encode.encode('data: {"choices":[{"delta":{"content":"one"}}]}\n\n');
-        await more.promise;
-        yield encode.encode("data: [DONE]\n\n");
+    test("both programs say their version, and leave nothing but themselves in the folder", async () => {
+      for (const [path, name] of [
+        [serverPath, "moorage"],
+        [workerPath, "moorage worker"],
+      ] as const) {
+        const run = new ProgramRun([path, "--version"], {}, empty);
+        expect(await run.exited).toBe(0);
+        expect(await run.output).toBe(`${name} ${VERSION}\n`);
       }
-      return new Response(chunks(), { headers: { "content-type": "text/event-stream" } });
+      const files = [...new Bun.Glob("*").scanSync(folder)].map((name) => join(folder, name));
+      expect(files.toSorted()).toEqual([serverPath, workerPath].toSorted());
     });
-    running.push(backend);
-    await worker(["llm", "--backend", backend.url]);
-    const answer = await fetch(`${url}/v1/chat/completions`, {
-      method: "POST",
-      headers: { ...bearer, "content-type": "application/json" },
-      body: JSON.stringify({ model: "m", stream: true, messages: [{ role: "user", content: "?" }] }),
-    });
-    let text = "";
-    for await (const bytes of answer.body ?? expect.unreachable()) {
-      text += Buffer.from(bytes).toString();
-      // The backend says no more before its first word has come through.
-      if (text.includes("one")) more.resolve();
-    }
-    expect(text).toEndWith("data: [DONE]\n\n");
-  });
 
-  test("a recording goes through both programs", async () => {
-    const backend = startBackend(async (request) => {
-      const file = (await request.formData()).get("file");
-      return Response.json({ text: `${file instanceof Blob ? file.size : "no"} bytes` });
+    test("the server shows the dashboard, with the very files that the sources have", async () => {
+      const page = await get("/state");
+      expect(page.status).toBe(200);
+      const html = await page.text();
+      const { page: named, names, path } = createAssets();
+      for (const each of [named.theme, named.script, ...named.preloads, ...named.styles]) expect(html).toContain(each);
+      // The paths hold a hash of all files: that they are the same says that the files are. They are there as well.
+      for (const name of names) expect((await get(path(name))).status).toBe(200);
     });
-    running.push(backend);
-    await worker(["asr", "--backend", backend.url]);
-    const form = new FormData();
-    form.set("file", new Blob([new Uint8Array(3_000_000)]), "a.wav");
-    form.set("model", "m");
-    const answer = await fetch(`${url}/v1/audio/transcriptions`, { method: "POST", headers: bearer, body: form });
-    expect(await answer.json()).toEqual({ text: "3000000 bytes" });
-  });
 
-  test("an MCP server that the worker starts is called through both programs", async () => {
-    const command = `${process.execPath} ${STDIO_SERVER} moorage-binary-test-${process.pid}`;
-    await worker(["mcp", "--id", "tools", "--stdio", command], { PATH: process.env["PATH"] ?? "" });
-    const answer = await fetch(`${url}/api/mcp/id/tools`, {
-      method: "POST",
-      headers: { "content-type": "application/json", accept: "application/json, text/event-stream" },
-      body: JSON.stringify({
-        jsonrpc: "2.0",
-        id: 0,
-        method: "initialize",
-        params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "c", version: "1" } },
-      }),
+    test("the server describes its API, and Swagger UI shows it with files of its own", async () => {
+      const document = (await (await get("/api/client/openapi.json")).json()) as { info: object; paths: object }; // As OpenAPI has it.
+      expect(document.info).toMatchObject({ version: VERSION });
+      expect(Object.keys(document.paths)).toContain("/v1/chat/completions");
+      const html = await (await get("/api/client/")).text();
+      const paths = [...html.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, path = ""]) => path);
+      expect(paths).toHaveLength(4);
+      for (const path of paths) {
+        const answer = await get(path);
+        expect(answer.status).toBe(200);
+        expect((await answer.bytes()).length).toBeGreaterThan(100);
+      }
+      const script = await (await get("/api/client/swagger-ui-bundle.js")).text();
+      expect(script).toBe(readFileSync(packageFile("swagger-ui-bundle.js"), "utf8"));
     });
-    expect(answer.status).toBe(200);
-    expect(await answer.text()).toContain('"serverInfo":{"name":"t"');
-  });
 
-  test("settings that are not valid end both programs with 78, and SIGTERM ends them with 0", async () => {
-    for (const [path, args] of [
-      [serverPath, ["--port", "70000"]],
-      [workerPath, ["llm", "--server", "ftp://x"]],
-    ] as const) {
-      expect(await new ProgramRun([path, ...args], {}, empty).exited).toBe(78);
-    }
-    for (const each of running.filter((run) => run instanceof ProgramRun).reverse()) expect(await each.stop()).toBe(0);
-  });
-});
+    test("the server counts, and answers what is not there as ever", async () => {
+      expect(await (await get("/metrics")).text()).toContain("moorage_");
+      expect((await fetch(`${url}/v1/models`)).status).toBe(401);
+      expect(await (await get("/nowhere")).json()).toMatchObject({ error: { code: "unknown_url" } });
+    });
+
+    test("a streamed chat goes through both programs, chunk by chunk", async () => {
+      const more = Promise.withResolvers<void>();
+      const encode = new TextEncoder();
+      const backend = startBackend(() => {
+        async function* chunks(): AsyncGenerator<Uint8Array> {
+          yield encode.encode('data: {"choices":[{"delta":{"content":"one"}}]}\n\n');
+          await more.promise;
+          yield encode.encode("data: [DONE]\n\n");
+        }
+        return new Response(chunks(), { headers: { "content-type": "text/event-stream" } });
+      });
+      running.push(backend);
+      await worker(["llm", "--backend", backend.url]);
+      const answer = await fetch(`${url}/v1/chat/completions`, {
+        method: "POST",
+        headers: { ...bearer, "content-type": "application/json" },
+        body: JSON.stringify({ model: "m", stream: true, messages: [{ role: "user", content: "?" }] }),
+      });
+      let text = "";
+      for await (const bytes of answer.body ?? expect.unreachable()) {
+        text += Buffer.from(bytes).toString();
+        // The backend says no more before its first word has come through.
+        if (text.includes("one")) more.resolve();
+      }
+      expect(text).toEndWith("data: [DONE]\n\n");
+    });
+
+    test("a recording goes through both programs", async () => {
+      const backend = startBackend(async (request) => {
+        const file = (await request.formData()).get("file");
+        return Response.json({ text: `${file instanceof Blob ? file.size : "no"} bytes` });
+      });
+      running.push(backend);
+      await worker(["asr", "--backend", backend.url]);
+      const form = new FormData();
+      form.set("file", new Blob([new Uint8Array(3_000_000)]), "a.wav");
+      form.set("model", "m");
+      const answer = await fetch(`${url}/v1/audio/transcriptions`, { method: "POST", headers: bearer, body: form });
+      expect(await answer.json()).toEqual({ text: "3000000 bytes" });
+    });
+
+    test("an MCP server that the worker starts is called through both programs", async () => {
+      const command = `${process.execPath} ${STDIO_SERVER} moorage-binary-test-${process.pid}`;
+      await worker(["mcp", "--id", "tools", "--stdio", command], { PATH: process.env["PATH"] ?? "" });
+      const answer = await fetch(`${url}/api/mcp/id/tools`, {
+        method: "POST",
+        headers: { "content-type": "application/json", accept: "application/json, text/event-stream" },
+        body: JSON.stringify({
+          jsonrpc: "2.0",
+          id: 0,
+          method: "initialize",
+          params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "c", version: "1" } },
+        }),
+      });
+      expect(answer.status).toBe(200);
+      expect(await answer.text()).toContain('"serverInfo":{"name":"t"');
+    });
+
+    test("settings that are not valid end both programs with 78, and SIGTERM ends them with 0", async () => {
+      for (const [path, args] of [
+        [serverPath, ["--port", "70000"]],
+        [workerPath, ["llm", "--server", "ftp://x"]],
+      ] as const) {
+        expect(await new ProgramRun([path, ...args], {}, empty).exited).toBe(78);
+      }
+      for (const each of running.filter((run) => run instanceof ProgramRun).reverse())
+        expect(await each.stop()).toBe(0);
+    });
+  },
+);

@@ -10,9 +10,10 @@ import { systemIds } from "../../src/system/ids.ts";
 import { silentLog } from "../../src/system/log.ts";
 import { VERSION } from "../../src/system/version.ts";
 import { eventually } from "../support/eventually.ts";
+import { lacks, PROGRAMS } from "../support/lacks.ts";
 import { type Meddling, startMeddlingProxy } from "../support/meddling-proxy.ts";
 import { startProxy } from "../support/proxy.ts";
-import { createSelfSigned, hasOpenssl } from "../support/self-signed.ts";
+import { createSelfSigned } from "../support/self-signed.ts";
 import { API_KEY, CLIENT_KEY, TestServer } from "../support/test-server.ts";
 
 // A whole run streams for 1.5 s and lets a client leave after half a second.
@@ -269,7 +270,7 @@ describe("a proxy", () => {
 
 describe("a proxy with the file in deploy/", () => {
   for (const kind of ["nginx", "caddy"] as const)
-    test.skipIf(Bun.which(kind) === null)(`passes every check: ${kind}`, async () => {
+    test.skipIf(lacks(`the doctor behind ${kind}`, PROGRAMS[kind]))(`passes every check: ${kind}`, async () => {
       const server = start();
       const proxy = await startProxy(kind, server.listening.port, server.listening.port);
       cleanups.push(() => proxy.stop());
@@ -278,7 +279,7 @@ describe("a proxy with the file in deploy/", () => {
     });
 });
 
-describe.skipIf(!hasOpenssl)("TLS", () => {
+describe.skipIf(lacks("the doctor over TLS", PROGRAMS.openssl))("TLS", () => {
   test("with a certificate that vouches for itself is bad, and nothing is sent over it", async () => {
     const own = createSelfSigned(90);
     cleanups.push(own.remove);

@@ -2,14 +2,12 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { grafanaDashboard, grafanaQueries, VARIABLES } from "../../scripts/grafana/dashboard.ts";
 import { eventually } from "../support/eventually.ts";
+import { lacks, PROGRAMS } from "../support/lacks.ts";
 import { MonitoredServer } from "../support/monitored-server.ts";
 import { Prometheus } from "../support/prometheus.ts";
 import { askedBy, baseName, parseScrape, type ScrapedMetric } from "../support/scrape.ts";
 
 const FOLDER = join(import.meta.dir, "../../deploy/monitoring");
-const missing = ["promtool", "prometheus"].filter((name) => Bun.which(name) === null);
-if (missing.length > 0)
-  console.log(`Rules and queries are not tried with ${missing.join(" and ")}. On Debian: apt-get install prometheus`);
 
 interface Rule {
   readonly alert: string;
@@ -120,7 +118,7 @@ async function promtool(args: readonly string[], input = ""): Promise<readonly [
   return [await tool.exited, said];
 }
 
-describe.skipIf(missing.includes("promtool"))("with promtool", () => {
+describe.skipIf(lacks("rules and configuration in promtool", PROGRAMS.promtool))("with promtool", () => {
   test.each([
     ["check", "rules", "alerts.yaml"],
     ["test", "rules", "alerts.test.yaml"],
@@ -150,7 +148,7 @@ const QUIET = [
   "MoorageSpoolFull",
 ];
 
-describe.skipIf(missing.includes("prometheus"))("with Prometheus itself", () => {
+describe.skipIf(lacks("queries and alerts in Prometheus", PROGRAMS.prometheus))("with Prometheus itself", () => {
   let prometheus: Prometheus;
   const ask = (expr: string): ReturnType<Prometheus["query"]> =>
     prometheus.query(expr.replaceAll(/"\$(?:instance|plugin|model)"/g, '".*"').replaceAll("$__rate_interval", "1m"));

@@ -1,17 +1,6 @@
-import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-
-/** What this needs from the machine, by the Debian package that has it. */
-const NEEDED: readonly (readonly [name: string, isThere: () => boolean])[] = [
-  ["flite", () => Bun.which("flite") !== null],
-  ["pocketsphinx", () => Bun.which("pocketsphinx_continuous") !== null],
-  ["pocketsphinx-en-us", () => existsSync("/usr/share/pocketsphinx/model/en-us/en-us")],
-];
-
-/** Packages that are not installed; none: speech can be tested here. */
-export const MISSING: readonly string[] = NEEDED.filter(([, isThere]) => !isThere()).map(([name]) => name);
 
 export const SPHINX_MODEL = "pocketsphinx-en-us";
 /** Hearing a few words takes a second or two, and a busy machine ten times as long. */

@@ -2,9 +2,6 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** Whether this machine can make a certificate. */
-export const hasOpenssl = Bun.which("openssl") !== null;
-
 /** A certificate of its own for 127.0.0.1 and for `localhost`, and its file until `remove`. */
 export function createSelfSigned(days: number): {
   readonly key: string;

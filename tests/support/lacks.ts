@@ -1,0 +1,62 @@
+import { test } from "bun:test";
+import { existsSync } from "node:fs";
+
+/** What a group of tests needs from the machine. */
+export interface Need {
+  readonly name: string;
+  readonly isThere: () => boolean;
+  /** The Debian package that brings it; `.ci/run` installs it. */
+  readonly package?: string;
+  /** Why a CI machine may be without it. */
+  readonly mayLack?: string;
+}
+
+const program = (name: string, from = name): Need => ({
+  name,
+  isThere: () => Bun.which(name) !== null,
+  package: from,
+});
+
+/** The programs that tests start. */
+export const PROGRAMS = {
+  caddy: program("caddy"),
+  flite: program("flite"),
+  nginx: program("nginx"),
+  openssl: program("openssl"),
+  pocketsphinx: program("pocketsphinx_continuous", "pocketsphinx"),
+  pocketsphinxModel: {
+    name: "PocketSphinx's model of English",
+    isThere: () => existsSync("/usr/share/pocketsphinx/model/en-us/en-us"),
+    package: "pocketsphinx-en-us",
+  },
+  prometheus: program("prometheus"),
+  promtool: program("promtool", "prometheus"),
+} as const satisfies Readonly<Record<string, Need>>;
+
+/**
+ * Whether the machine lacks what a group of tests needs, for `describe.skipIf` and `test.skipIf`. If so, a line that
+ * begins with "Skipped: " says which group and why; `scripts/run-tests.ts` repeats it at the end of the run. Under `CI` the
+ * group then also has a failing test, unless the need may be lacked or `TESTS_MAY_LACK` names its package: that variable
+ * holds a line "package: reason" for each package that `.ci/run` could not install.
+ */
+export function lacks(group: string, ...needs: readonly Need[]): boolean {
+  const missing = needs.filter(({ isThere }) => !isThere());
+  for (const need of missing) {
+    const hint = need.package === undefined ? "" : `; on Debian: apt-get install ${need.package}`;
+    const excuse = need.mayLack ?? listedExcuse(need.package);
+    const reason = excuse === undefined ? hint : ` (${excuse})`;
+    process.stderr.write(`Skipped: ${group}: no ${need.name} here${reason}\n`);
+    if (!process.env["CI"] || excuse !== undefined) continue;
+    test(`${group}: this CI machine has ${need.name}`, () => {
+      throw new Error(`no ${need.name} here${hint}; or give the reason in TESTS_MAY_LACK`);
+    });
+  }
+  return missing.length > 0;
+}
+
+/** The reason that `TESTS_MAY_LACK` gives for a package. */
+function listedExcuse(name: string | undefined): string | undefined {
+  const lines = (process.env["TESTS_MAY_LACK"] ?? "").split("\n").map((line) => line.split(": "));
+  const reason = lines.find(([listed]) => name !== undefined && listed?.trim() === name)?.slice(1);
+  return reason?.join(": ").trim() || undefined;
+}

@@ -12,14 +12,14 @@ export function doctorTable() {
       variable: "API_KEY",
       absent: undefined,
       isSecret: true,
-      says: "not set; what only clients can see is then skipped",
-      help: "Key that the server asks of clients, for the checks that send jobs.",
+      says: "not set: checks that need it are skipped",
+      help: "Key that the server requires from clients, for the checks that send jobs.",
     }),
     idleMs: setting(duration("0s", "1h"), {
       variable: "DOCTOR_IDLE",
       flag: "idle",
       default: "75s",
-      help: "How long quiet connections are held, to see whether something cuts them; 0 leaves that out.",
+      help: "Time for which quiet connections are held, to see whether something cuts them; 0 skips this.",
     }),
     json: setting(
       { ...word(["true", "false"]), isSwitch: true },

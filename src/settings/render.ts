@@ -28,9 +28,10 @@ export function helpText(program: ProgramText, table: Table): string {
   return [
     `${program.name} ${program.version}: ${program.about}`,
     `Usage: ${program.usage}`,
-    "Later wins: defaults, YAML file, environment variables, flags. A duration is written 250ms, 90s, 5m or 1h30m\n" +
-      "(a bare number is seconds), a size 64KiB, 10MB or 2GiB (a bare number is bytes), a list with commas.\n" +
-      "When anything is wrong, all of it is reported and the exit code is 78.",
+    "If a setting is given more than once, the later source wins: default, YAML file, environment variable, flag.\n" +
+      "Durations look like 250ms, 90s, 5m or 1h30m (a bare number is seconds), sizes like 64KiB, 10MB or 2GiB\n" +
+      "(a bare number is bytes); lists are separated by commas.\n" +
+      "If settings are wrong, all errors are reported and the exit code is 78.",
     "Settings, each with its environment variable:",
     ...settings,
     "Other flags:",

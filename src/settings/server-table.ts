@@ -60,82 +60,82 @@ function ownTable(knownPlugins: readonly string[]) {
     host: unset(host, {
       variable: "HOST",
       absent: undefined,
-      says: "127.0.0.1 while clients or workers need no key, else 0.0.0.0",
-      help: "Address of the public listener. Giving it is the way to serve without keys beyond this machine.",
+      says: "127.0.0.1 if clients or workers need no key, else 0.0.0.0",
+      help: "Address of the public listener. Without keys, it must be set for other machines to connect.",
     }),
     serverId: unset(serverId, {
       variable: "SERVER_ID",
       platformVariable: "FLY_MACHINE_ID",
       absent: toServerId(hostname()),
-      says: "FLY_MACHINE_ID, else the host name with hyphens for all other characters",
-      help: "Name of this server, different for each server. The ids of its jobs, worker sessions and transfer channels begin with it or a digest of it.",
+      says: "FLY_MACHINE_ID, else the host name, with hyphens for other characters",
+      help: "Name of this server, which no other server may have. The ids of its jobs, worker sessions and transfer channels begin with it or with a digest of it.",
     }),
     metricsListener: unset(listener, {
       variable: "METRICS_PORT",
       absent: undefined,
       says: "the public listener",
-      help: "Separate address for /metrics, which the public listener then does not serve. A bare port uses HOST.",
+      help: "Separate address for /metrics, which the public listener then no longer serves. A bare port uses HOST.",
     }),
     apiKeys: unset(keys, { variable: "API_KEY", absent: [], isSecret: true, help: "Keys that clients may use." }),
     clientKeys: unset(keys, { variable: "CLIENT_KEY", absent: [], isSecret: true, help: "Keys that workers may use." }),
     apiRoles: unset(roles, {
       variable: "API_HTTP_ROLES",
       absent: [],
-      help: "Roles that admit a client when a trusted proxy sends them in X-User-Roles.",
+      help: "Roles that admit a client if a trusted proxy sends them in X-User-Roles.",
     }),
     clientRoles: unset(roles, {
       variable: "CLIENT_HTTP_ROLES",
       absent: [],
-      help: "Roles that admit a worker when a trusted proxy sends them in X-User-Roles.",
+      help: "Roles that admit a worker if a trusted proxy sends them in X-User-Roles.",
     }),
     trustedProxies: setting(addressRanges, {
       variable: "TRUSTED_PROXIES",
       // Loopback, private and link-local ranges: where a reverse proxy in front of the server usually is.
       default: "127.0.0.0/8,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,169.254.0.0/16,::1/128,fc00::/7,fe80::/10",
-      help: "Who may send X-User-Roles, X-Forwarded-* and Fly-Client-IP; from anyone else they are ignored.",
+      help: "Addresses that may send X-User-Roles, X-Forwarded-* and Fly-Client-IP; from other addresses, these are ignored.",
     }),
     allowedOrigins: unset(origins, {
       variable: "ALLOWED_ORIGINS",
       absent: [],
       says: "none",
-      help: "Origins of web pages that may call the server (CORS, and MCP's Origin check). A server on a loopback address serves this machine's pages besides.",
+      help: "Origins of web pages that may call the server (CORS, and MCP's Origin check). A server on a loopback address also accepts this machine's pages.",
     }),
     publicUrl: unset(origin, {
       variable: "PUBLIC_URL",
       absent: undefined,
-      says: "as each request's Host has it",
-      help: "Where clients reach the server. MCP's OAuth metadata name it, its pages may call MCP, and MCP checks Host against it.",
+      says: "the Host of each request",
+      help: "URL under which clients reach the server. MCP's OAuth metadata contain it, its pages may call MCP, and MCP checks Host against it.",
     }),
     allowedHosts: unset(hostNames, {
       variable: "ALLOWED_HOSTS",
       absent: [],
-      says: "the name in PUBLIC_URL; without that any",
-      help: "Names by which MCP may be called, beside that in PUBLIC_URL and, on a loopback address, this machine's own.",
+      says: "the name in PUBLIC_URL; without PUBLIC_URL, any",
+      help: "Host names under which MCP may be called, in addition to the one in PUBLIC_URL and, on a loopback address, this machine's own.",
     }),
     plugins: setting(pluginList(knownPlugins), {
       variable: "PLUGINS",
       default: "*",
-      help: "Which parts of the server are on.",
+      help: "Parts of the server that are switched on.",
     }),
     requestTimeoutMs: setting(duration("1s", "24h"), {
       variable: "REQUEST_TIMEOUT",
       default: "120s",
-      help: "Longest silence of a worker on one job, before its first byte and between bytes.",
+      help: "Longest time that a worker may stay silent on one job, before its first byte and between bytes.",
     }),
     queueSize: setting(integer(0, 100_000), {
       variable: "QUEUE_SIZE",
       default: "100",
-      help: "Jobs of one plugin that may wait for a free slot; 0 turns the queue off.",
+      help: "Jobs of one plugin that may wait for a free slot; 0 switches the queue off.",
     }),
     queueTimeoutMs: setting(duration("0s", "24h"), {
       variable: "QUEUE_TIMEOUT",
       default: "60s",
-      help: "How long a job may wait for a free slot; 0 turns the queue off.",
+      help: "Longest time that a job may wait for a free slot; 0 switches the queue off.",
     }),
     modelGraceMs: setting(duration("0s", "7d"), {
       variable: "MODEL_GRACE",
       default: "60s",
-      help: "How long a model stays known after its last worker left.",
+      help: "Time for which a model stays known after its last worker has left.",
     }),
     keepaliveIntervalMs: setting(duration("1s", "5m"), {
       variable: "KEEPALIVE_INTERVAL",
@@ -146,94 +146,94 @@ function ownTable(knownPlugins: readonly string[]) {
     maxJsonBodyBytes: setting(size("1KiB", "1GiB"), {
       variable: "MAX_BODY_BYTES",
       default: "32MiB",
-      help: "Largest JSON request body; more is answered 413. Audio uploads have their own limit.",
+      help: "Largest JSON request body; a larger one gets 413. Audio uploads have their own limit.",
     }),
     startGraceMs: setting(duration("0s", "5m"), {
       variable: "START_GRACE",
       // A worker's wait after the goodbye of a server that restarts is 2 to 4 s, and after a broken line mostly less than 15.
       default: "15s",
-      help: "After a start: how long a model or relay that is not there yet may be one that is coming back; 503 then, not 404.",
+      help: "Time after the start in which a missing model or relay is expected to come back, and requests for it get 503 instead of 404.",
     }),
     spoolDirectory: unset(line(4096), {
       variable: "SPOOL_DIR",
       absent: tmpdir(),
       says: "the system's directory for temporary files",
-      help: "Directory for uploads that are larger than 1 MiB, which are kept until their answer begins.",
+      help: "Directory for uploads larger than 1 MiB, which are kept until their response begins.",
     }),
     spoolBytes: setting(size("0B", "64TiB"), {
       variable: "SPOOL_BYTES",
       default: "8GiB",
-      help: "Bytes that all uploads together may occupy there; 0 keeps none.",
+      help: "Disk space that all uploads together may use there; with 0, none are kept.",
     }),
     drainTimeoutMs: setting(duration("0s", "24h"), {
       variable: "DRAIN_TIMEOUT",
       default: "5m",
-      help: "Time that running jobs get to finish at shutdown.",
+      help: "Time for running jobs to finish at shutdown.",
     }),
     logLevel: setting(word(["debug", "info", "warn", "error"]), {
       variable: "LOG_LEVEL",
       default: "info",
-      help: "Least important log lines that are written.",
+      help: "Lowest level of log lines that are written.",
     }),
     logFormat: unset(word(["json", "pretty"]), {
       variable: "LOG_FORMAT",
       absent: undefined,
       says: "pretty on a terminal, else json",
-      help: "Form of the log lines.",
+      help: "Format of the log lines.",
     }),
     registerTimeoutMs: setting(duration("100ms", "5m"), {
       variable: "REGISTER_TIMEOUT",
       default: "10s",
-      help: "How long a new worker connection may take to register.",
+      help: "Time in which a new worker connection must register.",
     }),
     authFailuresPerMinute: setting(integer(0, 1_000_000), {
       variable: "AUTH_FAILURES_PER_MINUTE",
       default: "20",
-      help: "Failed sign-ins of one address within a minute before it is answered 429; 0 turns the limit off.",
+      help: "Failed authentication attempts of one address within a minute before it gets 429; 0 switches the limit off.",
     }),
     maxRequestsPerKey: setting(integer(0, 1_000_000), {
       variable: "MAX_REQUESTS_PER_KEY",
       default: "2000",
-      help: "Requests of one API key or role that may be under way at once, waiting ones included; more are answered 429. 0 turns the limit off.",
+      help: "Requests of one API key or role that may be in progress at once, including those that wait; further requests get 429. 0 switches the limit off.",
     }),
     maxRequestsPerAddress: setting(integer(0, 1_000_000), {
       variable: "MAX_REQUESTS_PER_ADDRESS",
       // An office behind one address fits; a request that waits may hold a body of MAX_BODY_BYTES.
       default: "1000",
-      help: "The same of one client address (IPv6: of one /64), whatever its keys.",
+      help: "The same for one client address (IPv6: one /64), whatever its keys.",
     }),
     windowBytes: setting(size("16KiB", "16MiB"), {
       variable: "WINDOW_BYTES",
       // With 50 ms from there and back this carries 5 MB/s per job, far beyond what a model writes.
       default: "256KiB",
-      help: "Bytes a native worker may send ahead of the client, per job and direction.",
+      help: "Bytes that a native worker may send ahead of the client, per job and direction.",
     }),
     legacyHoldBytes: setting(size("64KiB", "1GiB"), {
       variable: "LEGACY_HOLD_BYTES",
       // Those workers know no flow control: past this the job is cancelled.
       default: "8MiB",
-      help: "Bytes held for a slow client of a worker without flow control, per job.",
+      help: "Bytes that are held for a slow client of a worker without flow control, per job.",
     }),
     pingIntervalMs: setting(duration("1s", "5m"), {
       variable: "PING_INTERVAL",
       default: "15s",
-      help: "Time between the pings that show whether a worker is still there.",
+      help: "Time between the pings that check whether a worker is still connected.",
     }),
     earlyHeadersMs: setting(duration("0s", "5m"), {
       variable: "EARLY_HEADERS_AFTER",
       // Most answers begin sooner, and so still get the backend's own status.
       default: "8s",
-      help: "A streaming request that has waited this long gets its headers before the worker answers.",
+      help: "Time after which a waiting streaming request gets its headers, before the worker responds.",
     }),
     clientStallTimeoutMs: setting(duration("1s", "24h"), {
       variable: "CLIENT_STALL_TIMEOUT",
       default: "10m",
-      help: "A client that takes no byte of its answer for this long is given up.",
+      help: "Time after which a client that reads nothing of its response is disconnected.",
     }),
     confirmTimeoutMs: setting(duration("100ms", "5m"), {
       variable: "CONFIRM_TIMEOUT",
       default: "5s",
-      help: "How long a slot is held for a worker to confirm that it cancelled the job.",
+      help: "Longest time that a slot stays occupied until a worker confirms a cancelled job.",
     }),
   };
 }

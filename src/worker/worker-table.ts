@@ -17,21 +17,21 @@ export function workerTable(hostname: string) {
         variable: "SERVER_URL",
         flag: "server",
         default: "http://127.0.0.1:8080",
-        help: "The server to dial. A path that ends in /api/…/connect is cut.",
+        help: "The server to connect to. A path that ends in /api/…/connect is removed.",
       },
     ),
     clientKey: unset(secretKey, {
       variable: "CLIENT_KEY",
       absent: undefined,
       isSecret: true,
-      help: "Key that the server asks of workers.",
+      help: "Key that the server requires from workers.",
     }),
     name: unset(line(MAX_TEXT_CHARS), {
       variable: "CLIENT_NAME",
       flag: "name",
       absent: hostname,
       says: "the machine's name",
-      help: "Name that people see in the server's state.",
+      help: "Name that the server's state shows.",
     }),
     id: unset(
       {
@@ -43,7 +43,7 @@ export function workerTable(hostname: string) {
         variable: "CLIENT_ID",
         flag: "id",
         absent: undefined,
-        says: "made anew",
+        says: "assigned by the server",
         help: "Id under which clients may address this worker.",
       },
     ),
@@ -58,8 +58,8 @@ export function workerTable(hostname: string) {
         variable: "COMPLETION_BASE_URL",
         flag: "backend",
         absent: undefined,
-        says: "whatever is found on this machine",
-        help: "The model server to serve jobs with.",
+        says: "found on this machine",
+        help: "The model server that does the work.",
       },
     ),
     backendKey: unset(secretKey, {
@@ -67,7 +67,7 @@ export function workerTable(hostname: string) {
       flag: "backend-key",
       absent: undefined,
       isSecret: true,
-      help: "Key that the model server asks for, sent to it as a bearer token.",
+      help: "Key that the model server requires; it is sent as a bearer token.",
     }),
     maxConcurrency: setting(integer(1, 10_000), {
       variable: "MAX_CONCURRENCY",
@@ -77,7 +77,7 @@ export function workerTable(hostname: string) {
     embeddingBatchSize: setting(integer(1, 2048), {
       variable: "EMBEDDING_BATCH_SIZE",
       default: "64",
-      help: "Inputs that one embeddings job should hold; larger requests are split.",
+      help: "Inputs per embeddings job; larger requests are split.",
     }),
     models: unset(
       atLeastOne(
@@ -86,7 +86,7 @@ export function workerTable(hostname: string) {
           { placeholder: "id,…", accepts: "model ids, comma separated" },
         ),
       ),
-      { variable: "MODELS", absent: undefined, says: "all of the backend", help: "The only models to offer." },
+      { variable: "MODELS", absent: undefined, says: "all models of the backend", help: "The only models to offer." },
     ),
     mcpUrl: unset(
       {
@@ -95,66 +95,66 @@ export function workerTable(hostname: string) {
         accepts: "an http or https URL without user name, password and query",
         hint: "such as http://127.0.0.1:7777/mcp",
       },
-      { variable: "MCP_URL", flag: "url", absent: undefined, help: "The MCP server that the kind mcp serves." },
+      { variable: "MCP_URL", flag: "url", absent: undefined, help: "The MCP server, for the kind mcp." },
     ),
     mcpTransport: setting(word(["auto", "http", "sse"]), {
       variable: "MCP_TRANSPORT",
       flag: "transport",
       default: "auto",
-      help: "What the MCP server at that URL speaks: Streamable HTTP, or the older HTTP with SSE.",
+      help: "Transport of the MCP server at that URL: Streamable HTTP, or the older HTTP with SSE.",
     }),
     mcpCommand: unset(line(4096), {
       variable: "MCP_COMMAND",
       flag: "stdio",
       absent: undefined,
-      help: "Command that starts the MCP server for the kind mcp, where it speaks stdio; one process a session.",
+      help: "Command that starts an MCP server on stdio, for the kind mcp; one process per session.",
     }),
     mcpServers: unset(line(4096), {
       variable: "MCP_SERVERS",
       flag: "servers",
       absent: undefined,
-      help: "YAML or JSON file with several MCP servers for the kind mcp, each behind a relay of its own.",
+      help: "YAML or JSON file with several MCP servers, for the kind mcp; each gets its own relay.",
     }),
     mcpOauth: setting(word(["true", "false"]), {
       variable: "MCP_OAUTH",
       flag: "oauth",
       default: "false",
-      help: "Whether callers sign in with the MCP server itself by OAuth: it then gets their bearers.",
+      help: "Whether callers authenticate with the MCP server itself by OAuth, which then receives their bearer tokens.",
     }),
     authToken: unset(secretKey, {
       variable: "AUTH_TOKEN",
       absent: undefined,
       isSecret: true,
-      says: "not set; anybody who knows the URL may call",
-      help: "Token that callers of the MCP server must send as a bearer.",
+      says: "not set: anyone who knows the URL may call",
+      help: "Bearer token that callers of the MCP server must send.",
     }),
     watchIntervalMs: setting(duration("1s", "24h"), {
       variable: "MODEL_POLL_INTERVAL",
       flag: "watch-interval",
       default: "30s",
-      help: "How often the backend is asked for its models.",
+      help: "Interval at which the backend is asked for its models.",
     }),
     drainTimeoutMs: setting(duration("0s", "24h"), {
       variable: "DRAIN_TIMEOUT",
       default: "1m",
-      help: "Time that running jobs get to finish at shutdown.",
+      help: "Time for running jobs to finish at shutdown.",
     }),
     requestTimeoutMs: unset(duration("1s", "24h"), {
       variable: "REQUEST_TIMEOUT",
       absent: undefined,
-      says: "5m; what the server allows for audio",
-      help: "Longest silence of the backend on one job.",
+      says: "5m; for audio, the server's limit",
+      help: "Longest time that the backend may stay silent on one job.",
     }),
     logLevel: setting(word(["debug", "info", "warn", "error"]), {
       variable: "LOG_LEVEL",
       default: "info",
-      help: "Least important log lines that are written.",
+      help: "Lowest level of log lines that are written.",
     }),
     logFormat: unset(word(["json", "pretty"]), {
       variable: "LOG_FORMAT",
       absent: undefined,
       says: "pretty on a terminal, else json",
-      help: "Form of the log lines.",
+      help: "Format of the log lines.",
     }),
   };
 }

@@ -15,13 +15,13 @@ export const asrSettings = {
     variable: "MAX_AUDIO_BODY_BYTES",
     place: { after: "MAX_BODY_BYTES" },
     default: "2GiB",
-    help: "Largest audio upload; more is answered 413.",
+    help: "Largest audio upload; a larger one gets 413.",
   }),
   asrReplayBytes: setting(size("0B", "1TiB"), {
     variable: "ASR_REPLAY_BYTES",
     // Two hours of uncompressed speech. Writing more costs the processor as much again as passing it on.
     default: "256MiB",
-    help: "Audio upload that is kept, while it streams to a worker, to be sent to another one if that is lost.",
+    help: "Part of a streaming audio upload that is kept, so that it can be sent to another worker if the first one is lost.",
   }),
 };
 

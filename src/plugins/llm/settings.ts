@@ -8,7 +8,7 @@ export const llmSettings = {
     variable: "LLM_MAX_PARALLEL_EMBEDDINGS",
     place: { after: "DRAIN_TIMEOUT" },
     default: "8",
-    help: "Workers that one embeddings request may occupy at once.",
+    help: "Workers that one embeddings request may use at once.",
   }),
 };
 

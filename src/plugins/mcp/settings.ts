@@ -8,31 +8,31 @@ export const mcpSettings = {
     variable: "MCP_MAX_BODY_BYTES",
     place: { before: "START_GRACE" },
     default: "10MiB",
-    help: "Largest MCP request; more is answered 413.",
+    help: "Largest MCP request; a larger one gets 413.",
   }),
   /** The limit of an answer that is no event stream. */
   mcpMaxAnswerBytes: setting(size("1KiB", "1TiB"), {
     variable: "MCP_MAX_ANSWER_BYTES",
     default: "32MiB",
-    help: "Largest MCP answer that is not an event stream; one that is larger is cut off.",
+    help: "Largest MCP response that is not an event stream; a larger one is cut off.",
   }),
   mcpMaxCalls: setting(integer(1, 100_000), {
     variable: "MCP_MAX_CALLS",
     default: "256",
-    help: "MCP calls that one relay may have under way; more are answered 429.",
+    help: "MCP calls that one relay may have in progress; further calls get 429.",
   }),
   mcpMaxStreams: setting(integer(1, 100_000), {
     variable: "MCP_MAX_STREAMS",
     // They stay open for as long as a client listens, so they are counted apart from calls.
     default: "1024",
-    help: "MCP event streams without an end that one relay may have open; more are answered 429.",
+    help: "Endless MCP event streams that one relay may have open; further streams get 429.",
   }),
   /** 0: no call waits. */
   mcpRejoinTimeoutMs: setting(duration("0s", "5m"), {
     variable: "MCP_REJOIN_TIMEOUT",
     place: { after: "START_GRACE" },
     default: "10s",
-    help: "How long a call waits for a relay that has just left; 0 turns the waiting off.",
+    help: "Time for which a call waits for a relay that has just left; 0 switches the waiting off.",
   }),
 };
 

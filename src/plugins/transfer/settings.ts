@@ -8,7 +8,7 @@ export const transferSettings = {
     variable: "TRANSFER_TTL",
     place: { after: "MAX_BODY_BYTES" },
     default: "60s",
-    help: "Life of a transfer channel that is not yet joined.",
+    help: "Lifetime of a transfer channel that both sides have not joined yet.",
   }),
   transferMaxChannels: setting(integer(1, 1_000_000), {
     variable: "TRANSFER_MAX_CHANNELS",

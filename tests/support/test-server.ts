@@ -1,5 +1,7 @@
 import { type App, createApp } from "../../src/app.ts";
 import { type Listening, listen } from "../../src/listen.ts";
+import type { PluginDefinition } from "../../src/plugin/definition.ts";
+import { KNOWN_PLUGINS } from "../../src/plugins.ts";
 import { systemClock } from "../../src/system/clock.ts";
 import type { Deps } from "../../src/system/deps.ts";
 import { systemIds } from "../../src/system/ids.ts";
@@ -17,7 +19,11 @@ export class TestServer {
   readonly listening: Listening;
   readonly url: string;
 
-  constructor(overrides: Partial<Config> = {}, deps: Partial<Deps> = {}) {
+  constructor(
+    overrides: Partial<Config> = {},
+    deps: Partial<Deps> = {},
+    known: readonly PluginDefinition[] = KNOWN_PLUGINS,
+  ) {
     this.config = defaultConfig({
       port: 0,
       host: "127.0.0.1",
@@ -27,7 +33,7 @@ export class TestServer {
       startGraceMs: 0,
       ...overrides,
     });
-    this.app = createApp(this.config, { clock: systemClock, ids: systemIds, log: silentLog, ...deps });
+    this.app = createApp(this.config, { clock: systemClock, ids: systemIds, log: silentLog, ...deps }, known);
     this.listening = listen(this.app, this.config);
     this.url = this.listening.url;
   }

@@ -116,7 +116,11 @@ function WorkerTable({ plugin, hasAudio }: { readonly plugin: string; readonly h
         <span class="clip models" x-text="row.models.join(', ') || 'none'" x-bind:title="row.models.join(', ')"></span>
       </Cell>
       <Cell label="Host">
-        <span class="clip host" x-text="row.host_info.os || row.host_info.hostname || '–'"></span>
+        <span
+          class="clip host"
+          x-text="$format.system(row.host_info)"
+          x-bind:title="row.host_info.hostname || ''"
+        ></span>
         <span
           class="sub line"
           x-show="row.host_info.cpu_percent !== null"
@@ -135,7 +139,7 @@ function WorkerTable({ plugin, hasAudio }: { readonly plugin: string; readonly h
       )}
       <Cell label="Done" isNumber>
         <span x-text="$format.count(row.processed_total)"></span>
-        <span class="sub" x-text="'ø ' + $format.duration(row.avg_processing_ms)"></span>
+        <span class="sub" x-text="'avg ' + $format.duration(row.avg_processing_ms)"></span>
       </Cell>
       <Cell label="Failed" isNumber>
         <span x-text="$format.count(row.failures_total)" x-bind:class="row.failures_total > 0 ? 'alarm' : ''"></span>

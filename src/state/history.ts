@@ -1,4 +1,4 @@
-/** One second of the server, over all plugins, as the State API says it. */
+/** One second of the server, over all plugins, in the State API. */
 export interface Sample {
   /** Milliseconds since 1970: the end of the second. */
   readonly at: number;
@@ -12,13 +12,13 @@ export interface Sample {
   readonly waiting: number;
   /** Requests that ended within the second. */
   readonly requests: number;
-  /** Of them those that failed, and not by a mistake of the client's. */
+  /** Failures within the second that were not the client's fault. */
   readonly failures: number;
   /** Tokens of answers, counted when the answer ends. */
   readonly tokens: number;
   /** Bytes of answers that passed within the second. */
   readonly bytes: number;
-  /** From the acceptance of a request to its answer's first byte, over the last minute; null while there was none. */
+  /** Time from a request's acceptance to its answer's first byte, over the last minute; null where no answer began. */
   readonly first_byte_p50_ms: number | null;
   readonly first_byte_p95_ms: number | null;
 }
@@ -49,11 +49,11 @@ export const INTERVAL_MS = 1000;
 /** Samples kept: a quarter of an hour, which is 100 KiB. */
 export const CAPACITY = 900;
 
-/** The history as the State API says it: a column for each name in `Sample`, of the same length, oldest first. */
+/** The history in the State API: a column for each field of `Sample`, all of the same length, oldest first. */
 export interface HistoryState {
   readonly interval_ms: number;
   readonly capacity: number;
-  readonly samples: Readonly<Record<string, readonly (number | null)[]>>;
+  readonly samples: Readonly<Record<Column, readonly (number | null)[]>>;
 }
 
 /** The last samples: a ring for each column, written in place. */
@@ -84,11 +84,11 @@ export class History {
   }
 
   snapshot(): HistoryState {
-    return {
-      interval_ms: INTERVAL_MS,
-      capacity: CAPACITY,
-      samples: Object.fromEntries(COLUMNS.map((column) => [column, this.#column(column)])),
-    };
+    const samples: Record<string, readonly (number | null)[]> = Object.fromEntries(
+      COLUMNS.map((column) => [column, this.#column(column)]),
+    );
+    // COLUMNS has every column, which is what the type says.
+    return { interval_ms: INTERVAL_MS, capacity: CAPACITY, samples: samples as HistoryState["samples"] };
   }
 
   #column(column: Column): (number | null)[] {

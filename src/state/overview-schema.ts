@@ -1,11 +1,11 @@
 import * as v from "valibot";
 import { CAPACITY, type Column, INTERVAL_MS } from "./history.ts";
 
-// The shapes of what the State API says of the whole server, for its description.
+// The schemas by which the API's description shows the State API's account of the whole server.
 
 const count = v.number();
 const wait = v.nullable(
-  v.pipe(v.number(), v.description("Milliseconds, over the last minute; null while there was none.")),
+  v.pipe(v.number(), v.description("Milliseconds, over the last minute; null where no answer began.")),
 );
 
 const sampleEntries = {
@@ -18,7 +18,7 @@ const sampleEntries = {
   slots_total: count,
   waiting: v.pipe(v.number(), v.description("Requests that wait for a slot.")),
   requests: v.pipe(v.number(), v.description("Ended within the second.")),
-  failures: v.pipe(v.number(), v.description("Of them those that failed, and not by a mistake of the client's.")),
+  failures: v.pipe(v.number(), v.description("Failed within the second, and not by the client's fault.")),
   tokens: v.pipe(v.number(), v.description("Tokens of answers, counted when the answer ends.")),
   bytes: v.pipe(v.number(), v.description("Bytes of answers within the second.")),
   first_byte_p50_ms: wait,
@@ -44,7 +44,6 @@ export const serverStateSchema = v.pipe(
     uptime_s: v.number(),
     now: v.pipe(v.string(), v.description("RFC 3339: the server's clock.")),
     viewers: v.pipe(v.number(), v.description("Open streams of the state.")),
-    can_act: v.pipe(v.boolean(), v.description("Whether you may drain workers and cancel jobs.")),
     sample: v.pipe(v.object(sampleEntries), v.description("The last whole second, over all plugins.")),
     problems: v.pipe(v.array(problemSchema), v.description("What is wrong now, worst first.")),
   }),

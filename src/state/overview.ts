@@ -22,8 +22,6 @@ export interface ServerState {
   readonly now: string;
   /** Open streams of the state. */
   readonly viewers: number;
-  /** Whether the reader may drain workers and cancel jobs. */
-  readonly can_act: boolean;
   /** The last whole second. */
   readonly sample: Sample;
   /** Worst first. */
@@ -94,7 +92,6 @@ export class Overview {
       uptime_s: Math.floor((clock.elapsed() - this.#startedElapsed) / 1000),
       now: new Date(clock.now()).toISOString(),
       viewers,
-      can_act: true,
       sample: this.#sample,
       problems: this.#problems.list,
     };

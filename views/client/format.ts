@@ -47,6 +47,13 @@ export function age(then: string, now: number): string {
   return duration(Math.max(0, Math.round((now - Date.parse(then)) / 1000) * 1000));
 }
 
+/** A worker's operating system with its version, as the worker has named them; else the name of its machine. */
+export function system(host: Readonly<Record<string, string | number | null>>): string {
+  const { os_name: name, os_version: version, hostname } = host;
+  if (name) return version ? `${name} ${version}` : String(name);
+  return hostname ? String(hostname) : "–";
+}
+
 /** A part of a whole as a percentage without decimals; of nothing it is 0. */
 export function percent(part: number, whole: number): number {
   return whole === 0 ? 0 : Math.min(100, Math.round((part / whole) * 100));

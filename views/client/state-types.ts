@@ -1,4 +1,4 @@
-// What the State API says, as far as the page reads it. The server's own types are held to these by a test.
+// The types of the State API, copied from src/state: these modules cannot import the server's. A test compares the two.
 
 export interface Sample {
   readonly at: number;

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { readHostFacts } from "../../../../src/worker/host.ts";
 import { curlLine, quoted } from "../../../../views/client/curl.ts";
-import { age, bytes, count, duration, percent, plural, rate } from "../../../../views/client/format.ts";
+import { age, bytes, count, duration, percent, plural, rate, system } from "../../../../views/client/format.ts";
 import { cosine } from "../../../../views/client/vectors.ts";
 
 describe("the page writes", () => {
@@ -52,6 +53,14 @@ describe("the page writes", () => {
       "2 jobs wait",
     ]);
   });
+});
+
+test("a worker's machine is shown by what the worker program says of it", () => {
+  const said = readHostFacts();
+  expect(system({ ...said, cpu_percent: null })).toBe(`${said.os_name} ${said.os_version}`);
+  expect(system({ hostname: "box", os_name: "linux" })).toBe("linux");
+  expect(system({ hostname: "box" })).toBe("box");
+  expect(system({ cpu_percent: null })).toBe("–");
 });
 
 describe("a curl line", () => {

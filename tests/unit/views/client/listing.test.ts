@@ -4,7 +4,7 @@ import { type Listing, list, type Row, valuesOf } from "../../../../views/client
 const ROWS: readonly Row[] = [
   { id: "1", name: "gpu-10", models: ["llama", "phi"], load: 2, since: null },
   { id: "2", name: "gpu-9", models: ["llama"], load: 0, since: "2026" },
-  { id: "3", name: "mac", models: [], load: 1, since: null, host_info: { os: "Darwin" } },
+  { id: "3", name: "mac", models: [], load: 1, since: null, host_info: { os_name: "Darwin" } },
 ];
 
 function names(options: Partial<Listing>): readonly unknown[] {

@@ -18,8 +18,8 @@ const MAX_MODELS = 200;
 /** Stands for every model that has no series of its own. */
 const OTHER = "other";
 
-/** What prom-client's standard set gets wrong or leaves empty on Bun 1.4.5. */
-const WRONG_ON_BUN = [
+/** Metrics of prom-client's standard set that are wrong or empty on Bun 1.4.5. */
+const UNRELIABLE_ON_BUN = [
   "nodejs_gc_duration_seconds",
   "nodejs_active_handles",
   "nodejs_active_handles_total",
@@ -102,7 +102,7 @@ export interface Metrics {
 export function createMetrics(version: string, firstBytes?: RecentTimes): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  for (const name of WRONG_ON_BUN) registry.removeSingleMetric(name);
+  for (const name of UNRELIABLE_ON_BUN) registry.removeSingleMetric(name);
   const registers = [registry];
   const counter = (name: string, help: string, labelNames: readonly string[]): CellCounter =>
     new CellCounter({ name, help, labelNames, registry });

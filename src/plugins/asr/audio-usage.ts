@@ -23,7 +23,7 @@ function toAudioUsage(usage: Readonly<Record<string, unknown>>): Usage | undefin
   return seconds === undefined ? tokens : new Map([...(tokens ?? []), ["audio_seconds", seconds]]);
 }
 
-/** Backends write it as a number, early OpenAI answers as text. Quotes inside a text value are escaped. */
+/** Reads `duration`, which backends write as a number and early OpenAI answers as a string. Quotes inside strings are escaped. */
 function durationIn(start: string): number | undefined {
   return toSeconds(Number(/(?<!\\)"duration"\s*:\s*"?(\d+(?:\.\d+)?)/.exec(start)?.[1]));
 }

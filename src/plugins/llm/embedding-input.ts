@@ -3,18 +3,18 @@ import { itemsOf, membersOf, type Range } from "../../json/scan.ts";
 
 export type Encoding = "float" | "base64";
 
-/** OpenAI takes 2,048 inputs in one request; more could not be asked of a backend in one part either. */
+/** Most inputs of a request, as in OpenAI's API. */
 const MAX_INPUTS = 2048;
 
-/** What a client wants embedded. */
+/** The inputs of a request for embeddings. */
 export interface EmbeddingInput {
   readonly count: number;
-  /** Whether the inputs are separate ones: a string or one token array is a single input and never split. */
+  /** Whether the input is a list of inputs. A string or one list of tokens is a single input and is never split. */
   readonly isPlural: boolean;
   readonly encoding: Encoding;
 }
 
-/** Throws `invalid_request` naming `input` or `encoding_format`. */
+/** Reads the inputs of a request. Throws an `invalid_request` that names `input` or `encoding_format`. */
 export function parseEmbeddingInput(value: Readonly<Record<string, unknown>>): EmbeddingInput {
   const { input, encoding_format } = value;
   if (
@@ -64,21 +64,21 @@ export interface Part {
 }
 
 /**
- * Cuts a request with many inputs into parts, each as large as the worker that pulls it wants. Inputs are moved as the
- * bytes they came as: numbers, escapes and unknown fields stay what they were.
+ * Cuts a request with many inputs into parts, each as large as the worker that pulls it wants. Inputs are copied as bytes, so
+ * numbers, escapes and unknown fields stay unchanged.
  */
 export class PartCutter {
   readonly #body: Uint8Array;
   readonly #input: Range;
   readonly #items: readonly Range[];
-  /** Stretches of inputs that nobody has taken, in order. */
+  /** Ranges of inputs that no worker has taken, in order. */
   readonly #open: { from: number; to: number }[];
 
   constructor(body: Uint8Array) {
     const input = membersOf(body)?.get("input");
     const items: Range[] = [];
     for (const item of input ? itemsOf(body, input.start) : []) if (item) items.push(item);
-    // The body was parsed before: only a difference between two parsers could bring this.
+    // The body was parsed before, so this happens only if two parsers differ.
     if (!input || items.length === 0) throw new Fault("invalid_request", { param: "input" });
     this.#body = body;
     this.#input = input;
@@ -90,7 +90,7 @@ export class PartCutter {
     return this.#open.length === 0;
   }
 
-  /** The next inputs that nobody has taken, at most so many. */
+  /** Takes the next inputs, at most `maxItems`; undefined if none is left. */
   next(maxItems: number): Part | undefined {
     const stretch = this.#open[0];
     if (!stretch) return undefined;
@@ -101,7 +101,7 @@ export class PartCutter {
     return { offset, count: to - offset, body: this.#cut(offset, to) };
   }
 
-  /** A part that failed: its inputs are open again, first of all. */
+  /** Opens the inputs of a failed part again, ahead of all others. */
   putBack(part: Part): void {
     this.#open.unshift({ from: part.offset, to: part.offset + part.count });
   }

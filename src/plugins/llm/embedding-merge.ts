@@ -13,7 +13,7 @@ export interface PartAnswer {
 export interface MergePorts {
   /** Milliseconds that only go forward. */
   readonly elapsed: () => number;
-  /** Lets everything else that is waiting have its turn. */
+  /** Resolves after everything that is waiting has had its turn. */
   readonly pause: () => Promise<void>;
 }
 
@@ -22,19 +22,19 @@ export type Merged =
   /** What is wrong with a backend's answer, for the log and the client. */
   | { readonly ok: false; readonly reason: string };
 
-/** Work at a stretch. Other streams wait no longer than this and one item, which takes a fraction of a millisecond. */
+/** Longest work without a pause. Other streams wait no longer than this and one item, which takes a fraction of a millisecond. */
 const STRETCH_MS = 4;
 
-/** A vector as it will be answered: bytes of one item of `data`. */
+/** One item of the answer's `data`, as bytes. */
 interface Item {
   readonly pieces: readonly Uint8Array[];
   readonly dimensions: number;
 }
 
 /**
- * One answer of many: items in the order of the inputs with `index` counted through, one encoding (the one the client
- * asked for, converting what a backend did not comply with), equal dimensions, usage summed. Bytes of vectors are moved,
- * not written anew. Exactly `count` items, or a reason; it pauses every few milliseconds.
+ * Merges many answers into one: items in the order of the inputs with a continuous `index`, in the encoding that the client
+ * asked for (converted where a backend used another), with equal dimensions and the sum of usage. The bytes of vectors are
+ * copied, not written anew. Results in exactly `count` items, or in a reason. Pauses every few milliseconds.
  */
 export async function mergeEmbeddings(
   parts: readonly PartAnswer[],
@@ -46,7 +46,7 @@ export async function mergeEmbeddings(
   const usage = new Map<string, number>();
   let model: Uint8Array | undefined;
   let dimensions: number | undefined;
-  /** One answer that is right as it came is passed on as it came, with whatever else it says. */
+  /** A single answer that is right is passed on unchanged, with everything else that it contains. */
   let isUntouched = true;
   let stretchEndsAt = ports.elapsed() + STRETCH_MS;
   const breathe = async (): Promise<void> => {
@@ -96,7 +96,7 @@ export async function mergeEmbeddings(
 
 const COMMA = text(",");
 
-/** One item with its index counted through. Undefined for anything that is no embedding. */
+/** Reads one item and gives it its index in the request. Returns undefined for anything that is no embedding. */
 function readItem(
   body: Uint8Array,
   range: Range,
@@ -112,7 +112,7 @@ function readItem(
   const index = members.get("index");
   const local = index ? toIndex(body, index) : arrival;
   if (local === undefined) return undefined;
-  // What stands before, between and after the two values that may change is moved as it is.
+  // Everything around the two values that may change is copied unchanged.
   const changes = [{ range: embedding, bytes: vector.bytes }];
   if (index) changes.push({ range: index, bytes: text(String(offset + local)) });
   changes.sort((a, b) => a.range.start - b.range.start);
@@ -131,7 +131,7 @@ function readItem(
   return { local, item: { pieces, dimensions: vector.dimensions }, isUntouched };
 }
 
-/** The vector in the wanted encoding: the bytes it came as, if they are in it and hold what they should. */
+/** Reads a vector in the wanted encoding: its own bytes if they are in that encoding and valid. */
 function readVector(
   body: Uint8Array,
   range: Range,
@@ -168,7 +168,7 @@ function decodeBase64(value: string): Buffer | undefined {
   return value.length % 4 === 0 && BASE64.test(value) ? Buffer.from(value, "base64") : undefined;
 }
 
-/** Little-endian, as the SDKs read it; every machine that Bun runs on stores floats that way round. */
+/** Reads little-endian floats, as the SDKs do. Every machine that Bun runs on stores floats in that order. */
 function toFloats(bytes: Buffer): Float32Array {
   return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
 }

@@ -5,6 +5,7 @@ import type { Claim } from "../../pool/claim.ts";
 import type { Demand } from "../../pool/directory.ts";
 import { type Excluded, NOBODY } from "../../pool/excluded.ts";
 import { AnswerEnds } from "../../reply/answer-ends.ts";
+import { isCoded } from "../../reply/body-kind.ts";
 import { collect, type WholeAnswer } from "../../reply/collect.ts";
 import { wholeResponse } from "../../reply/whole-response.ts";
 import { type LlmCall, type LlmPorts, toExchangeRequest } from "./call.ts";
@@ -13,16 +14,17 @@ import { mergeEmbeddings, type PartAnswer } from "./embedding-merge.ts";
 import type { LlmRequest } from "./request.ts";
 import { readUsage } from "./usage.ts";
 
-/** Inputs per part for a worker that did not say; small enough that several workers share a large request. */
+/** Inputs per part for a worker that names no batch size. It is small enough for several workers to share a large request. */
 const USUAL_BATCH = 64;
-/** Answers of one request held until they are merged. 2,048 vectors of 4,096 floats written as JSON take about 160 MiB. */
+/** Bytes of answers that one request holds until they are merged. 2,048 vectors of 4,096 floats take about 160 MiB as JSON. */
 const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
-/** A part that has failed at three workers fails the request. */
+/** Failures of one part after which the request fails. */
 const MAX_FAILURES = 3;
 
 /**
- * Embeddings: many inputs are cut into parts that free workers pull one after the other, and the answers are merged.
- * A part that fails is pulled again by another worker; when the request fails for good, its other parts are cancelled.
+ * Answers a request for embeddings. Many inputs are cut into parts, which free workers pull one after the other, and the
+ * answers are merged. A part that fails goes to another worker. When the request fails for good, its other parts are
+ * cancelled. Rejects with a `Fault` or `ClientGone`.
  */
 export async function relayEmbeddings(
   ports: LlmPorts,
@@ -37,6 +39,10 @@ export async function relayEmbeddings(
   if (refused) return respond(call, refused, [refused.body]);
   const first = answers[0];
   if (!first) throw new Fault("upstream_error");
+  if (answers.some(({ whole }) => isCoded(whole.headers))) {
+    if (answers.length === 1) return respond(call, first.whole, [first.body]);
+    throw new Fault("upstream_error", { message: "The model server's answers cannot be merged: one is compressed." });
+  }
   const { deps } = ports;
   const merged = await mergeEmbeddings(answers, input.count, input.encoding, {
     elapsed: () => deps.clock.elapsed(),
@@ -47,17 +53,18 @@ export async function relayEmbeddings(
   return respond(call, first.whole, merged.pieces);
 }
 
+/** How a run ended: with an answer to every part, or with one that was refused. */
 interface Outcome {
   readonly answers: readonly (PartAnswer & { readonly whole: WholeAnswer })[];
   readonly refused: WholeAnswer | undefined;
 }
 
-/** One request's parts on their way. Each part is a job: it has a worker, a slot and an end. */
+/** The parts of one request on their way. Each is a job, with a worker, a slot and an end. */
 class EmbeddingRun {
   readonly #ports: LlmPorts;
   readonly #call: LlmCall;
   readonly #model: string;
-  /** Undefined for a single input, which goes out as it came. */
+  /** Undefined for a single input, whose request is passed on unchanged. */
   readonly #cutter: PartCutter | undefined;
   readonly #whole: Part;
   readonly #answers: (PartAnswer & { readonly whole: WholeAnswer })[] = [];
@@ -68,11 +75,11 @@ class EmbeddingRun {
   #runners = 0;
   /** Whether a part has had a slot: from then on the request is under way, and a full queue does not end it. */
   #wasAccepted = false;
-  /** How often the part that begins at an input has failed. */
+  /** Failures of each part, by the offset of its first input. */
   readonly #failures = new Map<number, number>();
-  /** Who has failed a part: the rest of the request goes to others. */
+  /** Workers that failed a part, and get no more of this request. */
   #failed: Excluded = NOBODY;
-  /** Bytes of answers held, of all parts. */
+  /** Bytes of all answers that are held. */
   #held = 0;
   #refused: WholeAnswer | undefined;
   #error: unknown;
@@ -85,7 +92,7 @@ class EmbeddingRun {
     this.#whole = { offset: 0, count: input.count, body };
   }
 
-  /** Runs until every part is answered, one was refused, or the request failed. Throws `Fault` or `ClientGone`. */
+  /** Runs until every part is answered, one was refused, or the request failed. Rejects with a `Fault` or `ClientGone`. */
   async finish(): Promise<Outcome> {
     const { signal } = this.#call.visit.request;
     const leave = (): void => this.#stop.abort();
@@ -127,7 +134,7 @@ class EmbeddingRun {
     return this.#ports.area.pool.hasRoomFor({ caller: this.#call.caller, demand: this.#demand });
   }
 
-  /** Runs one job for one part, or less: what another worker takes may be smaller. Never rejects. */
+  /** Runs one job for one part, or for less if a retry's worker takes smaller parts. Never rejects. */
   async #pull(): Promise<void> {
     const { area, config, deps } = this.#ports;
     const ends = new AnswerEnds();
@@ -195,7 +202,7 @@ class EmbeddingRun {
       this.#answers.push({ offset: part.offset, count: part.count, body: whole.body, whole });
       return;
     }
-    // A backend that is broken or busy may not be the only one; a request that it calls wrong is wrong everywhere.
+    // Another backend may not be broken or busy, but a request that one calls wrong is wrong everywhere.
     if (this.#cutter && (whole.status >= 500 || whole.status === 429) && this.#mayRetry(part, served)) return;
     this.#refused ??= whole;
     this.#stop.abort();
@@ -213,7 +220,7 @@ class EmbeddingRun {
   }
 }
 
-/** Faults of one worker, which another need not share. */
+/** Faults of one worker that another may not have. */
 const RETRIED: ReadonlySet<string> = new Set([
   "worker_lost",
   "upstream_error",
@@ -225,7 +232,7 @@ function respond(call: LlmCall, whole: WholeAnswer, pieces: readonly Uint8Array[
   return wholeResponse(whole.status, toClientHeaders(whole.headers, call.visit.requestId), pieces);
 }
 
-/** After everything that is waiting has had its turn. */
+/** Resolves after everything that is waiting has had its turn. */
 function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

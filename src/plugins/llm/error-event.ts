@@ -2,8 +2,8 @@ import type { Fault } from "../../errors.ts";
 import { dataEvent, namedEvent } from "../../reply/sse.ts";
 
 /**
- * An error as an event of the API that was called, so that its SDK raises it: chat and completions read `data: {"error"}`,
- * the Responses API an `error` event, Anthropic's Messages API one of its own shape. None is followed by `[DONE]`.
+ * Writes an error as an event of the API that was called, so that its SDK raises it. Chat and completions expect
+ * `data: {"error"}`, the Responses API an `error` event, and Anthropic's Messages API one of its own form. No `[DONE]` follows.
  */
 export function errorEvent(path: string, fault: Fault): string {
   const { message, code, param } = fault.body().error;

@@ -2,20 +2,20 @@ import { Fault } from "../../errors.ts";
 import { isRecord } from "../../json/parse.ts";
 import { membersOf } from "../../json/scan.ts";
 
-/** What the server looks at in a request; everything else in it is only passed on. */
+/** The parts of a request that the server looks at. Everything else in it is only passed on. */
 export interface LlmRequest {
   readonly model: string;
   readonly stream: boolean;
   readonly value: Readonly<Record<string, unknown>>;
 }
 
-/** Workers cannot register a longer one. */
+/** Longest name of a model. Workers cannot register a longer one. */
 const MAX_MODEL_CHARS = 512;
 
-// A byte order mark is no JSON (RFC 8259 §8.1); dropping it here would leave it in the bytes that are passed on.
+// A byte order mark is no JSON (RFC 8259 §8.1). If the decoder dropped it, it would stay in the bytes that are passed on.
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Throws `invalid_json`, or `invalid_request` with the field that is wrong. */
+/** Reads a request's body. Throws `invalid_json`, or an `invalid_request` that names the wrong field. */
 export function parseLlmRequest(body: Uint8Array): LlmRequest {
   const value = parse(body);
   if (!isRecord(value)) throw new Fault("invalid_request", { message: "The request body must be a JSON object." });
@@ -32,7 +32,7 @@ export function parseLlmRequest(body: Uint8Array): LlmRequest {
   return { model, stream: stream === true, value };
 }
 
-/** The same bytes with another model's name in them: for a stand-in, which knows the model by its own. */
+/** Returns the body with another model's name in it, for a stand-in, which knows the model by that name. */
 export function withModel(body: Uint8Array, model: string): Uint8Array {
   const range = membersOf(body)?.get("model");
   if (!range) throw new Fault("invalid_request", { param: "model" });

@@ -312,3 +312,27 @@ test("2,048 vectors of 1,536 floats come back whole", async () => {
   expect(data.length).toBe(2048);
   expect(data.every(({ index, embedding }) => embedding.length === 1536 && embedding[0] === index)).toBe(true);
 }, 20_000);
+
+test("a compressed answer is passed on as it is, with its encoding; several are told not to be mergeable", async () => {
+  const worker = await server.worker({ embedding_batch_size: 2 });
+  const body = JSON.stringify({ object: "list", data: [{ object: "embedding", index: 0, embedding: [1, 2] }] });
+  const packed = Bun.gzipSync(body);
+  const answerPacked = async (): Promise<void> => {
+    const { id } = await worker.request();
+    const headers = [
+      ["content-type", "application/json"],
+      ["content-encoding", "gzip"],
+    ] as const;
+    worker.head(id, 200, headers, packed, true);
+  };
+  const one = server.post("/v1/embeddings", { model: "m", input: "t0" });
+  await answerPacked();
+  const response = await one;
+  expect([response.status, await response.text()]).toEqual([200, body]);
+  const many = server.post("/v1/embeddings", { model: "m", input: texts(4) });
+  await answerPacked();
+  await answerPacked();
+  const failed = await many;
+  expect(failed.status).toBe(502);
+  expect(await failed.json()).toMatchObject({ error: { message: expect.stringContaining("compressed") } });
+});

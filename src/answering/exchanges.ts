@@ -1,5 +1,6 @@
 import type { Clock, Log } from "../system/deps.ts";
 import { encodeReset, type Frame, type RequestHead } from "../wire/frame.ts";
+import { HTTP_KIND } from "../wire/names.ts";
 import { AnsweringExchange, type ExchangeOutcome, type FrameOutlet } from "./answering-exchange.ts";
 import type { Backend, Failure } from "./opening.ts";
 
@@ -21,6 +22,9 @@ export interface ExchangesOptions {
 
 /** The server counts the slots. At this many times the declared number it has lost count and would bring the backend down. */
 const SAFETY_FACTOR = 4;
+
+/** The kinds of exchange that this end answers: what a worker announces when it registers. */
+export const ANSWERED_KINDS: readonly string[] = [HTTP_KIND];
 
 /** The exchanges of one link by their ids: routes frames to them. */
 export class Exchanges {
@@ -81,6 +85,8 @@ export class Exchanges {
 
   #open(id: number, head: RequestHead, body: Uint8Array, end: boolean): void {
     const { outlet, window, backend, toFailure, clock, maxConcurrency, requestTimeoutMs } = this.#options;
+    if (!ANSWERED_KINDS.includes(head.kind ?? HTTP_KIND))
+      return outlet.send(encodeReset(id, "protocol_error", `no exchange of kind ${head.kind} is answered here`));
     if (this.#isDraining) return outlet.send(encodeReset(id, "draining", "the worker takes no more jobs"));
     if (this.#running.size >= SAFETY_FACTOR * maxConcurrency) {
       return outlet.send(encodeReset(id, "internal", `more than ${SAFETY_FACTOR} times the declared jobs at once`));

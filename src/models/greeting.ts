@@ -30,6 +30,7 @@ function toHello(register: Register): Hello {
       models: register.models ?? [],
       maxConcurrency: register.max_concurrency ?? 1,
       embeddingBatchSize: batchSizeOf(register),
+      ...(register.exchange_kinds ? { exchangeKinds: register.exchange_kinds } : {}),
       status: "ready",
       reason: undefined,
     },

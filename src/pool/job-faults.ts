@@ -7,6 +7,14 @@ export function tooLargeForWorker(maxBytes: number): Fault {
   });
 }
 
+/** No worker that is left takes a request of this kind. */
+export function unsupportedByWorker(kind: string): Fault {
+  return new Fault("no_worker_available", {
+    message: `No worker that serves this model now takes exchanges of kind '${kind}'. Try again shortly.`,
+    retryAfterS: 5,
+  });
+}
+
 /** What a client is told of the code with which a worker broke off. */
 export function toFault(code: string): Fault {
   switch (code) {

@@ -7,7 +7,7 @@ import type { ResponseHead } from "../wire/frame.ts";
 import type { Claim } from "./claim.ts";
 import type { Demand } from "./directory.ts";
 import { type Excluded, NOBODY } from "./excluded.ts";
-import { toFault, tooLargeForWorker } from "./job-faults.ts";
+import { toFault, tooLargeForWorker, unsupportedByWorker } from "./job-faults.ts";
 import type { JobFacts, RegisteredJob } from "./jobs-registry.ts";
 import type { Pool } from "./pool.ts";
 import type { JobTicket } from "./ticket.ts";
@@ -84,9 +84,10 @@ const RETRY_REASONS: ReadonlySet<string> = new Set([
   "draining",
   "upstream_unreachable",
   "too_large",
+  "unsupported",
 ]);
 /** The reasons that waiting for the same worker does not mend. */
-const NOT_WAITED_FOR: ReadonlySet<string> = new Set(["upstream_unreachable", "too_large"]);
+const NOT_WAITED_FOR: ReadonlySet<string> = new Set(["upstream_unreachable", "too_large", "unsupported"]);
 
 /**
  * A job from acceptance to its one end: claim now, else wait, else say why; send; and when the worker is lost before
@@ -266,6 +267,8 @@ export class Job implements RegisteredJob {
         return end.cause instanceof Fault ? this.#fail(end.cause) : this.#end({ kind: "canceled" });
       case "too_large":
         return this.#retryOr(claim, "too_large", tooLargeForWorker(end.maxBytes));
+      case "unsupported":
+        return this.#retryOr(claim, "unsupported", unsupportedByWorker(end.exchangeKind));
       case "lost":
         return this.#retryOr(claim, "lost", new Fault("worker_lost"));
       case "refused":

@@ -18,6 +18,8 @@ export type ExchangeEnd =
   | { readonly kind: "lost"; readonly reason: string }
   /** The worker had no slot free. Nobody has worked on the request, so it may be sent again, to this worker or another. */
   | { readonly kind: "refused"; readonly message: string }
+  /** The worker takes no exchanges of this kind, or the dialect carries none. The worker has seen nothing of it. */
+  | { readonly kind: "unsupported"; readonly exchangeKind: string }
   /** The request's body has more than `maxBytes`, the most that the session can carry. The worker has not seen a complete request. */
   | { readonly kind: "too_large"; readonly maxBytes: number }
   /** This side gave it up. `cause` is the error of the request's body, if its failure was the reason. */

@@ -1,5 +1,6 @@
 import type { Clock, Log } from "../system/deps.ts";
 import { CLOSES, type Close, closeWith } from "../wire/closes.ts";
+import { HTTP_KIND } from "../wire/names.ts";
 import {
   batchSizeOf,
   type Control,
@@ -25,6 +26,8 @@ export interface Offer {
   readonly maxConcurrency: number;
   /** Inputs per embeddings request, if it said. */
   readonly embeddingBatchSize: number | undefined;
+  /** The kinds of exchange that it announced: names of the worker's choice. Absent when it announced none. */
+  readonly exchangeKinds?: readonly string[];
   readonly status: "ready" | "not_ready" | "draining";
   /** Why it is not ready, in the worker's words: untrusted text. */
   readonly reason: string | undefined;
@@ -41,6 +44,13 @@ export interface WorkerInfo {
 /** Jobs that a worker takes at once right now. */
 export function capacityOf(offer: Offer): number {
   return offer.status === "ready" ? offer.maxConcurrency : 0;
+}
+
+const HTTP_ALONE: readonly string[] = [HTTP_KIND];
+
+/** Returns whether a worker takes exchanges of this kind. One that announced no kinds takes HTTP alone. */
+export function takesKind(offer: Offer, kind: string): boolean {
+  return (offer.exchangeKinds ?? HTTP_ALONE).includes(kind);
 }
 
 /**
@@ -66,7 +76,8 @@ export interface Session {
   readonly telemetry: Telemetry;
   /**
    * Sends a request. MUST NOT call the sink before it has returned, whatever becomes of the request. An exchange on a
-   * session that has ended MUST end as `lost`; one whose whole body is larger than the session can carry, as `too_large`.
+   * session that has ended MUST end as `lost`; one of a kind that the worker did not announce, as `unsupported`; one whose
+   * whole body is larger than the session can carry, as `too_large`. Of these the worker MUST NOT see anything.
    */
   open(request: ExchangeRequest, sink: ExchangeSink): Exchange;
   /**
@@ -127,7 +138,8 @@ export class WorkerSession implements Session, Wire {
     this.id = options.id;
     this.#ids = options.ids ?? new ExchangeIds();
     this.#worker = options.worker;
-    this.#offer = options.offer;
+    // The legacy dialect has no word for kinds, whatever its agent announces.
+    this.#offer = this.dialect === "legacy" ? { ...options.offer, exchangeKinds: HTTP_ALONE } : options.offer;
     this.connectedAt = options.clock.now();
     this.lastHeartbeatAt = this.connectedAt;
     this.lastHeardAt = options.clock.elapsed();
@@ -276,8 +288,10 @@ export class WorkerSession implements Session, Wire {
   }
 
   /** Why a request cannot be sent at all; undefined for nearly all. */
-  #obstacleTo({ body }: ExchangeRequest): ExchangeEnd | undefined {
+  #obstacleTo({ head, body }: ExchangeRequest): ExchangeEnd | undefined {
     if (this.#closed || this.#ids.areUsedUp) return { kind: "lost", reason: "the session had ended" };
+    const exchangeKind = head.kind ?? HTTP_KIND;
+    if (!takesKind(this.#offer, exchangeKind)) return { kind: "unsupported", exchangeKind };
     const maxBytes = this.#options.dialect.maxRequestBytes;
     if (body instanceof Uint8Array && body.length > maxBytes) return { kind: "too_large", maxBytes };
     return undefined;
@@ -302,6 +316,7 @@ export class WorkerSession implements Session, Wire {
       this.#offer = { ...was, models: control.models };
     } else {
       this.#offer = {
+        ...was,
         models: control.models ?? was.models,
         maxConcurrency: control.max_concurrency ?? was.maxConcurrency,
         embeddingBatchSize: batchSizeOf(control) ?? was.embeddingBatchSize,

@@ -1,7 +1,17 @@
 import * as v from "valibot";
 import { cleanText } from "./clean-text.ts";
 import { type Close, type CloseName, closeWith } from "./closes.ts";
-import { ID_FORM, isId, isModelId, MAX_MODEL_CHARS, MAX_MODELS, MAX_TEXT_CHARS } from "./names.ts";
+import {
+  ID_FORM,
+  isExchangeKind,
+  isId,
+  isModelId,
+  KIND_FORM,
+  MAX_KINDS,
+  MAX_MODEL_CHARS,
+  MAX_MODELS,
+  MAX_TEXT_CHARS,
+} from "./names.ts";
 
 // Fields that several messages of workers share. A schema's message says what the field must be, and never repeats a value.
 
@@ -21,6 +31,13 @@ export const modelsField = v.pipe(
   v.array(v.pipe(v.string(MODEL_FORM), v.check(isModelId, MODEL_FORM)), "a list of model ids"),
   v.maxLength(MAX_MODELS, `at most ${MAX_MODELS} model ids`),
   v.transform((ids) => [...new Set(ids)]),
+);
+
+/** Kinds of exchange without repeats. Kinds that this version does not know are kept: a plugin may ask for them. */
+export const kindsField = v.pipe(
+  v.array(v.pipe(v.string(KIND_FORM), v.check(isExchangeKind, KIND_FORM)), "a list of kinds"),
+  v.maxLength(MAX_KINDS, `at most ${MAX_KINDS} kinds`),
+  v.transform((kinds) => [...new Set(kinds)]),
 );
 
 /** A whole number from 0 to `max`. */

@@ -1,4 +1,5 @@
 import { isRecord } from "../json/parse.ts";
+import { isExchangeKind } from "./names.ts";
 
 /**
  * Native frames, both directions: `u8 type · u8 flags · u32 exchange id (big endian) · payload`.
@@ -22,13 +23,15 @@ export const MAX_EXCHANGE_ID = 0xffff_ffff;
 export type HeaderPairs = readonly (readonly [name: string, value: string])[];
 
 export interface RequestHead {
+  /** What the exchange carries. Absent on the wire for `http`, so that workers which know no other kind see no change. */
+  readonly kind?: string;
   readonly method: string;
   /** Relative to the backend's base URL, with a leading slash: `/chat/completions`. */
   readonly path: string;
   readonly headers: HeaderPairs;
-  /** How long the server waits for bytes before it cancels: for the worker's own deadline. */
+  /** How many milliseconds the server waits for bytes before it cancels. The worker's own deadline follows it. */
   readonly timeout_ms?: number;
-  /** The public URL of an MCP server whose clients sign in with OAuth: what their tokens are for. */
+  /** The public URL of what the client asked, where clients sign in with OAuth: their tokens are issued for it (RFC 9728). */
   readonly resource?: string;
   /** The client asked for a stream: the legacy dialect says so beside the body. */
   readonly stream?: boolean;
@@ -223,7 +226,8 @@ function toResponseHead(value: unknown): ResponseHead | undefined {
 
 function toRequestHead(value: unknown): RequestHead | undefined {
   if (!isRecord(value)) return undefined;
-  const { method, path, headers, timeout_ms, resource, stream } = value;
+  const { kind, method, path, headers, timeout_ms, resource, stream } = value;
+  if (kind !== undefined && (typeof kind !== "string" || !isExchangeKind(kind))) return undefined;
   if (typeof method !== "string" || !TOKEN.test(method)) return undefined;
   if (typeof path !== "string" || !path.startsWith("/")) return undefined;
   if (!isHeaderPairs(headers)) return undefined;
@@ -231,6 +235,7 @@ function toRequestHead(value: unknown): RequestHead | undefined {
   if (resource !== undefined && (typeof resource !== "string" || BAD_VALUE.test(resource))) return undefined;
   if (stream !== undefined && typeof stream !== "boolean") return undefined;
   return {
+    ...(kind === undefined ? {} : { kind }),
     method,
     path,
     headers,

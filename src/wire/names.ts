@@ -27,5 +27,17 @@ export function isModelId(text: string): boolean {
   return text !== "" && text.length <= MAX_MODEL_CHARS && cleanText(text) === text;
 }
 
+/** The kind of an exchange that names none: one HTTP request and its response. */
+export const HTTP_KIND = "http";
+/** The most kinds of exchange that one worker may announce. */
+export const MAX_KINDS = 16;
+/** The rule for the name of a kind in words, to follow "must be". */
+export const KIND_FORM = "1 to 32 lower-case letters, digits and _, the first of them a letter";
+
+/** Returns whether a kind of exchange may have this name. */
+export function isExchangeKind(text: string): boolean {
+  return /^[a-z][a-z0-9_]{0,31}$/.test(text);
+}
+
 /** The most characters of a name, a version and other short text for people. */
 export const MAX_TEXT_CHARS = 512;

@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { idField, keyField, type Parsed, refusal, type Sent, textField } from "./fields.ts";
+import { idField, keyField, kindsField, type Parsed, refusal, type Sent, textField } from "./fields.ts";
 
 const helloSchema = v.object(
   {
@@ -7,6 +7,7 @@ const helloSchema = v.object(
     id: v.nullish(idField),
     client_name: v.nullish(textField),
     client_key: v.nullish(keyField),
+    exchange_kinds: v.nullish(kindsField),
     info: v.nullish(
       v.object(
         {

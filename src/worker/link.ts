@@ -1,4 +1,4 @@
-import { Exchanges, type ExchangesOptions } from "../answering/exchanges.ts";
+import { ANSWERED_KINDS, Exchanges, type ExchangesOptions } from "../answering/exchanges.ts";
 import type { CancelTimer, Clock, Log } from "../system/deps.ts";
 import { CLOSES, type Close, closeWith } from "../wire/closes.ts";
 import { decodeFrame } from "../wire/frame.ts";
@@ -16,7 +16,10 @@ export type FirstMessage = RegisterMessage | RelayHelloMessage;
 
 export interface LinkOptions {
   readonly url: string;
-  /** Makes the first message. Called when the socket is open, so that the message is true at that moment. */
+  /**
+   * Makes the first message. Called when the socket is open, so that the message is true at that moment. The link
+   * adds the kinds of exchange that it answers.
+   */
   readonly register: () => FirstMessage;
   readonly jobs: Pick<ExchangesOptions, "backend" | "maxConcurrency" | "requestTimeoutMs" | "onUnreachable">;
   readonly load: () => HostLoad;
@@ -124,7 +127,7 @@ export class WorkerLink {
     }
     this.#cancelDeadline = this.#expect("the server did not answer the registration");
     this.#lastHeardAt = this.#options.clock.elapsed();
-    this.#queue.send(JSON.stringify(this.#options.register()));
+    this.#queue.send(JSON.stringify({ ...this.#options.register(), exchange_kinds: ANSWERED_KINDS }));
   }
 
   #handleMessage(data: string | Buffer): void {

@@ -1,13 +1,15 @@
 import { createLegacyDialect } from "../../src/models/legacy-worker.ts";
+import { FakeClock } from "../support/fake-clock.ts";
 import { startSession } from "../support/session-rig.ts";
 import { describeSession, type SessionRig } from "./session.ts";
 
 const HOLD_BYTES = 1000;
 const MAX_REQUEST_BYTES = 5000;
 
-function make(): SessionRig {
+function make(announced?: readonly string[]): SessionRig {
   const dialect = { ...createLegacyDialect(HOLD_BYTES), maxRequestBytes: MAX_REQUEST_BYTES };
-  const { session, clock, told, confirmTimeoutMs } = startSession(dialect);
+  const offered = announced ? { exchangeKinds: announced } : {};
+  const { session, clock, sent, told, confirmTimeoutMs } = startSession(dialect, new FakeClock(), offered);
   const say = (type: string, nth: number | undefined, more: object = {}): void =>
     session.handleMessage(JSON.stringify({ type, ...(nth === undefined ? {} : { request_id: String(nth) }), ...more }));
   const end = (nth: number, code: string): void =>
@@ -17,9 +19,11 @@ function make(): SessionRig {
     clock,
     told,
     windowBytes: HOLD_BYTES,
+    carriesKinds: false,
     maxRequestBytes: MAX_REQUEST_BYTES,
     confirmTimeoutMs,
     worker: {
+      received: () => sent.length,
       head: (nth) => say("http_proxy_response_headers", nth, { status: 200, headers: {} }),
       data: (nth, bytes) => say("http_proxy_response_chunk", nth, { data: Buffer.from(bytes).toString("base64") }),
       end: (nth) => say("http_proxy_response_end", nth),

@@ -17,6 +17,8 @@ export interface SessionRig {
   readonly worker: ScriptedPeer;
   /** Body bytes that the worker may send before the job has taken any. */
   readonly windowBytes: number;
+  /** Whether the session can carry other kinds of exchange than HTTP, to a worker that announced them. */
+  readonly carriesKinds: boolean;
   /** The largest request body that the session carries. */
   readonly maxRequestBytes: number;
   readonly confirmTimeoutMs: number;
@@ -24,6 +26,8 @@ export interface SessionRig {
 
 /** The worker's part, played by the test. `nth` counts the exchanges that reached the worker, from 1. */
 export interface ScriptedPeer {
+  /** The number of messages that have reached it. */
+  received(): number;
   head(nth: number): void;
   data(nth: number, bytes: Uint8Array): void;
   end(nth: number): void;
@@ -37,6 +41,8 @@ export interface ScriptedPeer {
   /** The link breaks. */
   vanish(): void;
 }
+
+const HEAD = { method: "POST", path: "/x", headers: [] } as const;
 
 class Witness implements ExchangeSink {
   readonly heard: string[] = [];
@@ -64,7 +70,7 @@ class Witness implements ExchangeSink {
   /** Undefined for an exchange that has kept the order of calls, ended once and settled once; else what is wrong. */
   get fault(): string | undefined {
     const told = this.heard.map((event) => event.split(" ")[0]).join(" ");
-    const inOrder = /^(head (data )*)?(complete|broken|lost|refused|too_large|canceled) settled$/;
+    const inOrder = /^(head (data )*)?(complete|broken|lost|refused|unsupported|too_large|canceled) settled$/;
     return inOrder.test(told) ? undefined : told;
   }
 
@@ -78,14 +84,14 @@ async function settle(): Promise<void> {
   for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
 }
 
-function openOn({ session }: SessionRig, body: Body = new Uint8Array(10)) {
+function openOn({ session }: SessionRig, body: Body = new Uint8Array(10), kind?: string) {
   const sink = new Witness();
   let hasReturned = false;
   let isEarly = false;
   sink.on = () => {
     isEarly ||= !hasReturned;
   };
-  const exchange = session.open({ head: { method: "POST", path: "/x", headers: [] }, body }, sink);
+  const exchange = session.open({ head: { ...HEAD, ...(kind === undefined ? {} : { kind }) }, body }, sink);
   hasReturned = true;
   return { sink, exchange, wasCalledEarly: () => isEarly };
 }
@@ -150,8 +156,11 @@ const ENDINGS: readonly (readonly [string, ExchangeEnd["kind"], (rig: SessionRig
   ["the link's loss", "lost", ({ worker }) => worker.vanish()],
 ];
 
-/** Holds an implementation of `Session` to the duties that the port states. `make` gives a fresh session that is ready. */
-export function describeSession(name: string, make: () => SessionRig): void {
+/**
+ * Holds an implementation of `Session` to the duties that the port states. `make` gives a fresh session that is ready, of a
+ * worker that announced these kinds of exchange, or none.
+ */
+export function describeSession(name: string, make: (announced?: readonly string[]) => SessionRig): void {
   describe(`${name}: an exchange`, () => {
     test("hears of the answer in order: head, data, end, settled", async () => {
       const rig = make();
@@ -173,15 +182,48 @@ export function describeSession(name: string, make: () => SessionRig): void {
         openOn(tooLarge, new Uint8Array(tooLarge.maxRequestBytes + 1)),
         openOn(closed),
         openOn(closed, endlessBody().stream),
+        openOn(plain, new Uint8Array(10), "made_up"),
       ];
-      expect(opened.map(({ wasCalledEarly }) => wasCalledEarly())).toEqual([false, false, false, false]);
+      expect(opened.map(({ wasCalledEarly }) => wasCalledEarly())).toEqual(opened.map(() => false));
       await settle();
       expect(opened.map(({ sink }) => sink.heard)).toEqual([
         [],
         ["too_large", "settled"],
         ["lost", "settled"],
         ["lost", "settled"],
+        ["unsupported", "settled"],
       ]);
+    });
+
+    test("of a kind that the worker did not announce ends as unsupported, and the worker sees nothing of it", async () => {
+      for (const announced of [undefined, [], ["http"], ["made_up_too"]]) {
+        const rig = make(announced);
+        const { stream, state } = endlessBody();
+        const { sink } = openOn(rig, stream, "made_up");
+        await settle();
+        expect(sink.ends).toEqual([{ kind: "unsupported", exchangeKind: "made_up" }]);
+        expect(sink.fault).toBeUndefined();
+        expect(state.canceled).toBe(true);
+        expect(rig.worker.received()).toBe(0);
+      }
+    });
+
+    test("of a kind that the worker announced reaches it, if the session carries kinds at all", async () => {
+      const rig = make(["http", "made_up"]);
+      const { sink } = openOn(rig, new Uint8Array(10), "made_up");
+      await settle();
+      expect(sink.heard).toEqual(rig.carriesKinds ? [] : ["unsupported", "settled"]);
+      expect(rig.worker.received()).toBe(rig.carriesKinds ? 1 : 0);
+    });
+
+    test("that names no kind is HTTP", async () => {
+      for (const announced of [undefined, ["http"]]) {
+        const rig = make(announced);
+        openOn(rig);
+        openOn(rig, new Uint8Array(10), "http");
+        await settle();
+        expect(rig.worker.received()).toBe(2);
+      }
     });
 
     test.each(ENDINGS)("that ends by %s (%s) ends once, settles once, and hears nothing after that", async (...row) => {
@@ -209,6 +251,7 @@ export function describeSession(name: string, make: () => SessionRig): void {
       const { sink } = openOn(rig, new Uint8Array(rig.maxRequestBytes + 1));
       await settle();
       expect(sink.ends).toEqual([{ kind: "too_large", maxBytes: rig.maxRequestBytes }]);
+      expect(rig.worker.received()).toBe(0);
       expect(sink.fault).toBeUndefined();
     });
 

@@ -33,6 +33,7 @@ const headers = fc.array(fc.tuple(token, fieldText), { maxLength: 5 });
 const responseHead = fc.record({ status: fc.integer({ min: 200, max: 599 }), headers });
 const requestHead = fc.record(
   {
+    kind: fc.stringMatching(/^[a-z][a-z0-9_]{0,31}$/),
     method: token,
     path: hostileText.map((text) => `/${text.toWellFormed()}`),
     headers,

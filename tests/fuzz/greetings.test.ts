@@ -5,7 +5,7 @@ import { createModelGreeting } from "../../src/models/greeting.ts";
 import { relayGreeting } from "../../src/plugins/mcp/greeting.ts";
 import type { Hello } from "../../src/tunnel/greeting.ts";
 import type { Parsed } from "../../src/wire/fields.ts";
-import { isId } from "../../src/wire/names.ts";
+import { isExchangeKind, isId } from "../../src/wire/names.ts";
 import { parseServerMessage } from "../../src/wire/server-messages.ts";
 import { parseControl } from "../../src/wire/worker-messages.ts";
 import { parseModelList } from "../../src/worker/model-list.ts";
@@ -68,6 +68,8 @@ function holdHello(parsed: Parsed<Hello>, maxConcurrency: number): void {
   expectModels(offer.models);
   expectCount(offer.maxConcurrency, maxConcurrency);
   expectCount(offer.embeddingBatchSize, 2048);
+  expect(offer.exchangeKinds?.length ?? 0).toBeLessThanOrEqual(16);
+  for (const kind of offer.exchangeKinds ?? []) expect(isExchangeKind(kind)).toBe(true);
 }
 
 const REGISTER = {
@@ -78,6 +80,7 @@ const REGISTER = {
   models: ["m", "n/o:p", "m"],
   max_concurrency: 2,
   embedding_batch_size: 16,
+  exchange_kinds: ["http", "made_up"],
   version: "1",
   build_sha: "abc",
   agent_config: { os: "linux", embedding_batch_size: "8", worker_version: "2", __proto__: null },
@@ -86,6 +89,7 @@ const HELLO = {
   id: "relay",
   client_name: "a relay",
   client_key: SECRET,
+  exchange_kinds: ["http"],
   info: { version: "1", upstream: "http", auth: "none" },
 };
 const STATUS = {

@@ -1,9 +1,10 @@
 import type { CancelTimer } from "../../src/system/deps.ts";
 import type { Exchange, ExchangeEnd, ExchangeRequest, ExchangeSink } from "../../src/tunnel/exchange.ts";
-import type { Offer, Session, SessionHost } from "../../src/tunnel/session.ts";
+import { type Offer, type Session, type SessionHost, takesKind } from "../../src/tunnel/session.ts";
 import type { Close } from "../../src/wire/closes.ts";
 import { ReceiveCredit } from "../../src/wire/credit.ts";
 import type { ResetCode, ResponseHead } from "../../src/wire/frame.ts";
+import { HTTP_KIND } from "../../src/wire/names.ts";
 import { FakeClock } from "./fake-clock.ts";
 
 /** Body bytes that a scripted worker may send before its job has taken any. */
@@ -153,9 +154,12 @@ export class ScriptedSession implements Session {
 
   open(request: ExchangeRequest, sink: ExchangeSink): Exchange {
     const exchange = new ScriptedExchange(request, sink, this.#clock);
-    const { body } = request;
+    const { body, head } = request;
+    const exchangeKind = head.kind ?? HTTP_KIND;
     const isTooLarge = body instanceof Uint8Array && body.length > MAX_REQUEST_BYTES;
     if (this.#hasEnded) queueMicrotask(() => exchange.finish({ kind: "lost", reason: "the session had ended" }));
+    else if (!takesKind(this.offer, exchangeKind))
+      queueMicrotask(() => exchange.finish({ kind: "unsupported", exchangeKind }));
     else if (isTooLarge) queueMicrotask(() => exchange.finish({ kind: "too_large", maxBytes: MAX_REQUEST_BYTES }));
     else this.exchanges.push(exchange);
     return exchange;

@@ -1,7 +1,7 @@
 import { silentLog } from "../../src/system/log.ts";
 import type { Dialect } from "../../src/tunnel/dialect.ts";
 import type { ExchangeEnd, ExchangeSink } from "../../src/tunnel/exchange.ts";
-import { WorkerSession } from "../../src/tunnel/session.ts";
+import { type Offer, WorkerSession } from "../../src/tunnel/session.ts";
 import type { ResponseHead } from "../../src/wire/frame.ts";
 import { FakeClock } from "./fake-clock.ts";
 
@@ -42,7 +42,7 @@ export class StrictSink implements ExchangeSink {
 const CONFIRM_TIMEOUT_MS = 5000;
 
 /** A session on a socket that only records what it is given. */
-export function startSession(dialect: Dialect, clock = new FakeClock()) {
+export function startSession(dialect: Dialect, clock = new FakeClock(), offered: Partial<Offer> = {}) {
   const sent: (string | Uint8Array)[] = [];
   const closes: string[] = [];
   const told: string[] = [];
@@ -54,7 +54,14 @@ export function startSession(dialect: Dialect, clock = new FakeClock()) {
   const session: WorkerSession = new WorkerSession({
     id: "s",
     worker: { id: "w", name: "w", version: undefined, hostInfo: {} },
-    offer: { models: ["m"], maxConcurrency: 9, embeddingBatchSize: undefined, status: "ready", reason: undefined },
+    offer: {
+      models: ["m"],
+      maxConcurrency: 9,
+      embeddingBatchSize: undefined,
+      status: "ready",
+      reason: undefined,
+      ...offered,
+    },
     dialect,
     socket: {
       send: keep,

@@ -186,6 +186,8 @@ function faultOf(end: ExchangeEnd): Fault | undefined {
       return new Fault("worker_lost", { message: "The relay was lost while it served this request." });
     case "refused":
       return new Fault("too_many_calls", { retryAfterS: 1 });
+    case "unsupported":
+      return new Fault("relay_unavailable", { message: "The relay does not support requests of this kind." });
     case "too_large":
       return new Fault("request_too_large");
     case "broken":

@@ -20,7 +20,7 @@ export const relayGreeting: Greeting = {
   createLegacyDialect: createLegacyRelayDialect,
 };
 
-function toHello({ id, client_name, client_key, info }: RelayHello): Hello {
+function toHello({ id, client_name, client_key, exchange_kinds, info }: RelayHello): Hello {
   return {
     clientKey: client_key || undefined,
     workerId: id || undefined,
@@ -34,6 +34,7 @@ function toHello({ id, client_name, client_key, info }: RelayHello): Hello {
       models: [],
       maxConcurrency: UNBOUNDED,
       embeddingBatchSize: undefined,
+      ...(exchange_kinds ? { exchangeKinds: exchange_kinds } : {}),
       status: "ready",
       reason: undefined,
     },

@@ -52,6 +52,7 @@ describe("registration", () => {
       models: ["b", "a"],
       max_concurrency: 3,
       embedding_batch_size: 16,
+      exchange_kinds: ["http"],
       version: VERSION,
     });
     expect(agent_config).toEqual({ hostname: hostname(), os_name: process.platform, os_version: expect.any(String) });

@@ -35,7 +35,7 @@ class Witness implements ExchangeSink {
   };
 }
 
-function start(ids = new ExchangeIds()) {
+function start(ids = new ExchangeIds(), offer = OFFER) {
   const clock = new FakeClock();
   const sent: (string | Uint8Array)[] = [];
   const closes: string[] = [];
@@ -46,7 +46,7 @@ function start(ids = new ExchangeIds()) {
   const session: WorkerSession = new WorkerSession({
     id: "s",
     worker: { id: "w", name: "w", version: undefined, hostInfo: {} },
-    offer: OFFER,
+    offer,
     dialect: { ...createNativeDialect(WINDOW), forget: (id) => forgotten.push(id) },
     socket: {
       send(data) {
@@ -249,6 +249,13 @@ test("a worker that keeps saying new things of its host fills no memory: 32 fact
   for (let count = 0; count < 100; count += 1)
     session.handleMessage(control({ type: "status_update", agent_config: { [`fact_${count}`]: "x" } }));
   expect(Object.keys(session.worker.hostInfo).length).toBe(32);
+});
+
+test("the kinds of exchange that a worker announced stay announced, whatever else it reports", () => {
+  const { session } = start(undefined, { ...OFFER, exchangeKinds: ["http", "made_up"] });
+  session.handleMessage(control({ type: "status_update", max_concurrency: 5 }));
+  session.handleMessage(control({ type: "models_update", models: ["b"] }));
+  expect(session.offer.exchangeKinds).toEqual(["http", "made_up"]);
 });
 
 test("a models_update changes the models alone", () => {

@@ -26,7 +26,7 @@ export interface Caller {
   /** Its share of a busy pool beside callers of its class, above 0. */
   readonly weight: number;
   readonly limits: CallerLimits;
-  /** Whether the caller may use the model of this name. */
+  /** Whether the caller may use the model of this name; another quantization that stands in for it counts as the model. */
   may(model: string): boolean;
 }
 

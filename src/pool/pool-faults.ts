@@ -33,8 +33,17 @@ export function modelNotFoundFault(model: string, known: readonly string[], work
   return new Fault("model_not_found", { message: notFoundText(model, known, workers), param: "model" });
 }
 
+/** A model is not served, to a caller that may use none of those that are: their names and number are kept from it. */
+export function modelNotVisibleFault(model: string): Fault {
+  return new Fault("model_not_found", { message: `${notServedText(model)}.`, param: "model" });
+}
+
+function notServedText(model: string): string {
+  return `The model ${quote(model)} is not served on this route`;
+}
+
 function notFoundText(model: string, known: readonly string[], workers: number): string {
-  const start = `The model ${quote(model)} is not served on this route`;
+  const start = notServedText(model);
   if (workers === 0 && known.length === 0) return `${start}: no worker is connected.`;
   if (known.length === 0) {
     const offer =

@@ -9,7 +9,13 @@ import { isExcluded } from "./excluded.ts";
 import { JobsRegistry } from "./jobs-registry.ts";
 import { linesOf } from "./lines.ts";
 import { FirstCome } from "./policies/first-come.ts";
-import { justStartedFault, modelNotFoundFault, notReadyFault, RETRY_AFTER_S } from "./pool-faults.ts";
+import {
+  justStartedFault,
+  modelNotFoundFault,
+  modelNotVisibleFault,
+  notReadyFault,
+  RETRY_AFTER_S,
+} from "./pool-faults.ts";
 import type { Candidate, CreateQueuePolicy, OpenSeat, QueuePolicy } from "./queue-policy.ts";
 import type { Seat, Work } from "./seat.ts";
 import type { JobTicket, Ticket } from "./ticket.ts";
@@ -166,13 +172,15 @@ export class Pool implements SessionHost {
 
   /**
    * Returns a slot if there is one at once, else undefined. Throws `model_not_found`, `worker_not_found` or
-   * `no_worker_available` for a model or worker that is not known at all.
+   * `no_worker_available` for a model or worker that is not known at all. A model that the caller may not use is unknown
+   * to it in every respect.
    */
   claim(ticket: JobTicket): Claim | undefined {
-    const choice = this.#directory.choose(ticket.demand);
+    const isAllowed = ticket.caller?.may(ticket.demand.model) ?? true;
+    const choice = isAllowed ? this.#directory.choose(ticket.demand) : undefined;
     if (!choice) {
       // Whatever can be chosen is known, so only the others are checked.
-      this.#assertKnown(ticket.demand);
+      this.#assertKnown(ticket, isAllowed);
       return undefined;
     }
     const now = this.#options.clock.elapsed();
@@ -289,14 +297,17 @@ export class Pool implements SessionHost {
     }
   }
 
-  #assertKnown(demand: Demand): void {
+  #assertKnown({ demand, caller }: Candidate, isAllowed: boolean): void {
     const { model, workerId } = demand;
     const isWorkerMissing = workerId !== undefined && !this.#directory.isKnownWorker(workerId);
-    if (!isWorkerMissing && this.#directory.isKnownModel(demand)) return;
+    if (isAllowed && !isWorkerMissing && this.#directory.isKnownModel(demand)) return;
     const isJustStarted = this.#options.clock.elapsed() - this.#startedAt < (this.#options.startGraceMs ?? 0);
     if (isJustStarted) throw justStartedFault(demand);
     if (isWorkerMissing) throw new Fault("worker_not_found", { param: "worker_id" });
-    throw modelNotFoundFault(model, this.knownModels(), this.#directory.size);
+    const known = this.knownModels();
+    const visible = caller ? known.filter((each) => caller.may(each)) : known;
+    if (known.length > 0 && visible.length === 0) throw modelNotVisibleFault(model);
+    throw modelNotFoundFault(model, visible, this.#directory.size);
   }
 
   #fullFault(demand: Demand): Fault {

@@ -1,8 +1,8 @@
 import type { Caller } from "../auth/caller.ts";
 import type { Demand } from "./directory.ts";
 
-/** The caller of a job, as far as a queue policy looks at it. */
-export type TicketCaller = Pick<Caller, "name" | "tenant" | "class" | "weight">;
+/** The caller of a job, as far as the pool and its queue policy look at it. */
+export type TicketCaller = Pick<Caller, "name" | "tenant" | "class" | "weight" | "may">;
 
 /** A job's place in line for a slot. It is one and the same from the job's start to its end, however often the job waits. */
 export interface Ticket {

@@ -1,4 +1,5 @@
 import { type App, createApp } from "../../src/app.ts";
+import { configuredKeys, type KeySources } from "../../src/auth/keys.ts";
 import { type Listening, listen } from "../../src/listen.ts";
 import type { PluginDefinition } from "../../src/plugin/definition.ts";
 import { KNOWN_PLUGINS } from "../../src/plugins.ts";
@@ -19,10 +20,12 @@ export class TestServer {
   readonly listening: Listening;
   readonly url: string;
 
+  /** `keys` gives sources of keys in place of those that the configuration lists. */
   constructor(
     overrides: Partial<Config> = {},
     deps: Partial<Deps> = {},
     known: readonly PluginDefinition[] = KNOWN_PLUGINS,
+    keys: (config: Config) => KeySources = configuredKeys,
   ) {
     this.config = defaultConfig({
       port: 0,
@@ -33,7 +36,8 @@ export class TestServer {
       startGraceMs: 0,
       ...overrides,
     });
-    this.app = createApp(this.config, { clock: systemClock, ids: systemIds, log: silentLog, ...deps }, known);
+    const systemDeps = { clock: systemClock, ids: systemIds, log: silentLog };
+    this.app = createApp(this.config, { ...systemDeps, ...deps }, known, keys(this.config));
     this.listening = listen(this.app, this.config);
     this.url = this.listening.url;
   }

@@ -104,3 +104,8 @@ export class Fault extends Error {
     return { error: { message: this.message, type: ERRORS[this.code].type, param: this.param, code: this.code } };
   }
 }
+
+/** The error of a server that is shutting down. Its clients should try again once another one is there. */
+export function drainingFault(): Fault {
+  return new Fault("draining", { retryAfterS: 5 });
+}

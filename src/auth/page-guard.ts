@@ -1,6 +1,7 @@
 import type { Config } from "../config.ts";
 import { Fault } from "../errors.ts";
-import { createCors, isLoopback } from "../http/cors.ts";
+import { createCors } from "../http/cors.ts";
+import { isLoopback } from "../system/loopback.ts";
 
 type GuardConfig = Pick<Config, "publicUrl" | "allowedHosts" | "allowedOrigins" | "host">;
 

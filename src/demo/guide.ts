@@ -1,4 +1,4 @@
-import { formCurl } from "../worker/curl.ts";
+import { formCurl, shellWord } from "../worker/curl.ts";
 
 /** The model server behind the demo's worker. */
 export interface ShownBackend {
@@ -49,12 +49,12 @@ export function guide({ url, apiKey, clientKey, backend, transcribeModel, relayI
     "",
     `  export API_KEY=${apiKey}`,
     `  curl -H "Authorization: Bearer $API_KEY" ${url}/v1/models`,
-    `  curl -H "Authorization: Bearer $API_KEY" -H 'Content-Type: application/json' ${url}/v1/chat/completions -d ${quote(chat(false))}`,
-    `  curl -N -H "Authorization: Bearer $API_KEY" -H 'Content-Type: application/json' ${url}/v1/chat/completions -d ${quote(chat(true))}`,
+    `  curl -H "Authorization: Bearer $API_KEY" -H 'Content-Type: application/json' ${url}/v1/chat/completions -d ${shellWord(chat(false))}`,
+    `  curl -N -H "Authorization: Bearer $API_KEY" -H 'Content-Type: application/json' ${url}/v1/chat/completions -d ${shellWord(chat(true))}`,
     ...(embedModel === undefined
       ? []
       : [
-          `  curl -H "Authorization: Bearer $API_KEY" -H 'Content-Type: application/json' ${url}/v1/embeddings -d ${quote(JSON.stringify({ model: embedModel, input: ["a rope ties a boat", "a line holds a ship"], dimensions: 8 }))}`,
+          `  curl -H "Authorization: Bearer $API_KEY" -H 'Content-Type: application/json' ${url}/v1/embeddings -d ${shellWord(JSON.stringify({ model: embedModel, input: ["a rope ties a boat", "a line holds a ship"], dimensions: 8 }))}`,
         ]),
     ...(transcribeModel === undefined ? [] : [`  ${transcribeLine(url, transcribeModel)}`]),
     ...(relayId === undefined ? [] : [`  ${toolLine(mcpUrl(url, relayId))}`]),
@@ -85,10 +85,5 @@ function mcpUrl(url: string, relayId: string): string {
 /** Without a session: the sample needs none. */
 function toolLine(url: string): string {
   const call = { jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "add", arguments: { a: 2, b: 3 } } };
-  return `curl -H 'Accept: application/json, text/event-stream' -H 'Content-Type: application/json' ${url} -d ${quote(JSON.stringify(call))}`;
-}
-
-/** For a shell: a model's name is its server's word. */
-function quote(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
+  return `curl -H 'Accept: application/json, text/event-stream' -H 'Content-Type: application/json' ${url} -d ${shellWord(JSON.stringify(call))}`;
 }

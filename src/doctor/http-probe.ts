@@ -1,4 +1,5 @@
 import { errorCode } from "../worker/backend.ts";
+import { readAtMost } from "../worker/read-at-most.ts";
 
 /** A whole answer, as much of it as matters. */
 export interface Reply {
@@ -40,8 +41,9 @@ export async function probe(url: string, options: ProbeOptions): Promise<Reply |
   const elapsed = (): number => Math.round(performance.now() - startedAt);
   try {
     const response = await send(url, options);
-    const text = await readText(response, maxBytes);
-    return { kind: "reply", status: response.status, headers: response.headers, text, elapsedMs: elapsed() };
+    const { status, headers } = response;
+    const { bytes } = await readAtMost(response.body, maxBytes);
+    return { kind: "reply", status, headers, text: bytes.toString(), elapsedMs: elapsed() };
   } catch (error) {
     return { kind: "none", code: errorCode(error), elapsedMs: elapsed() };
   }
@@ -65,15 +67,4 @@ export function send(
     timeout: false,
     signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
   });
-}
-
-async function readText(response: Response, maxBytes: number): Promise<string> {
-  const pieces: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const piece of response.body ?? []) {
-    pieces.push(piece);
-    bytes += piece.length;
-    if (bytes >= maxBytes) break;
-  }
-  return Buffer.concat(pieces).subarray(0, maxBytes).toString();
 }

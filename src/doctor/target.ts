@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import { isLoopback } from "../system/loopback.ts";
 import { httpUrl } from "../worker/server-url.ts";
 import type { DoctorSettings } from "./args.ts";
 
@@ -35,7 +36,7 @@ export function toTarget(settings: DoctorSettings, env: Readonly<Record<string, 
     isAddress: isIP(host) !== 0,
     port: Number(url.port) || (isTls ? 443 : 80),
     isTls,
-    isLoopback: host === "localhost" || host === "::1" || /^127(\.\d+){3}$/.test(host),
+    isLoopback: isLoopback(host),
     clientKey,
     apiKey,
     idleMs,

@@ -3,6 +3,7 @@ import type { Clock, Log } from "../system/deps.ts";
 import { toAnswer } from "../worker/backend.ts";
 import { createLoadSampler } from "../worker/host.ts";
 import { WorkerLink } from "../worker/link.ts";
+import { readAtMost } from "../worker/read-at-most.ts";
 import type { LinkEnd } from "../worker/retry.ts";
 import { connectUrl } from "../worker/server-url.ts";
 
@@ -119,12 +120,5 @@ export class TemporaryWorker {
 
 async function toBytes(body: Uint8Array | ReadableStream<Uint8Array> | undefined): Promise<Uint8Array> {
   if (!(body instanceof ReadableStream)) return body ?? new Uint8Array(0);
-  const pieces: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const piece of body) {
-    bytes += piece.length;
-    if (bytes > MAX_JOB_BYTES) break;
-    pieces.push(piece);
-  }
-  return Buffer.concat(pieces);
+  return (await readAtMost(body, MAX_JOB_BYTES)).bytes;
 }

@@ -1,3 +1,5 @@
+import { isLoopback } from "../system/loopback.ts";
+
 /** Methods that a browser's script may use. */
 const ALLOWED_METHODS = "GET, HEAD, POST, PUT, DELETE, OPTIONS";
 /** Headers that a browser's script may read. */
@@ -62,10 +64,3 @@ export function createCors({ allowedOrigins, publicUrl, host = "" }: CorsSetting
     },
   };
 }
-
-/** Whether a listener's address or a URL's host name is a loopback one, which no other machine can reach. */
-export function isLoopback(name: string): boolean {
-  return LOOPBACK.test(name);
-}
-
-const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[?::1\]?)$/;

@@ -1,5 +1,5 @@
 import type { Config } from "../config.ts";
-import { Fault } from "../errors.ts";
+import { drainingFault } from "../errors.ts";
 import type { Metrics } from "../figures/metrics.ts";
 import { SPEED_UNIT, UNITS, type Usage } from "../figures/units.ts";
 import type { Lifecycle, ModelCard, ModelCatalog } from "../plugin/contract.ts";
@@ -203,7 +203,7 @@ export class ModelArea implements Reports, ModelCatalog, WorkerOperator, JobOper
     this.#draining.abort();
     this.intake.drain("the server is shutting down");
     // Workers that are told to go take nothing new, so nothing that waits could be served.
-    this.pool.refuseWaiting(() => new Fault("draining", { retryAfterS: 5 }));
+    this.pool.refuseWaiting(drainingFault);
     await this.#idle.wait();
     await this.pool.idle();
   }

@@ -4,6 +4,7 @@ import type { SlidingSum } from "../figures/sliding-sum.ts";
 import type { Plugin } from "../plugin/contract.ts";
 import type { Pulse } from "../plugin/reports.ts";
 import type { CancelTimer, Clock, Log } from "../system/deps.ts";
+import { isLoopback } from "../system/loopback.ts";
 import { History, type HistoryState, INTERVAL_MS, type Sample } from "./history.ts";
 import { added, isAlike, sumOf, type Totals, toSample, ZERO } from "./overview-totals.ts";
 import { type Problem, Problems } from "./problems.ts";
@@ -144,7 +145,7 @@ export class Overview {
       isDraining: isDraining(),
       isApiOpen: config.apiKeys.length === 0 && config.apiRoles.length === 0,
       isClientOpen: config.clientKeys.length === 0 && config.clientRoles.length === 0,
-      isLoopback: LOOPBACK.test(config.host),
+      isLoopback: isLoopback(config.host),
       plugins: pulses.map((each) => ({ ...each, hadWorkers: this.#hadWorkers.has(each.id) })),
       requests: this.#history.sum("requests", MINUTE),
       failures: this.#history.sum("failures", MINUTE),
@@ -156,5 +157,3 @@ export class Overview {
     this.#problems.update([...common, ...own], { at: clock.now(), elapsed: clock.elapsed() });
   }
 }
-
-const LOOPBACK = /^(?:127\.|::1$|\[::1\]$|localhost$)/;

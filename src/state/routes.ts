@@ -2,7 +2,7 @@ import type { AnyElysia } from "elysia";
 import * as v from "valibot";
 import type { Auth } from "../auth/auth.ts";
 import type { Config } from "../config.ts";
-import { Fault } from "../errors.ts";
+import { drainingFault, Fault } from "../errors.ts";
 import type { Listener } from "../http/listener.ts";
 import { originalOf } from "../http/original.ts";
 import { shownAs } from "../openapi/document.ts";
@@ -110,7 +110,7 @@ export function stateRoutes(options: StateOptions): StateApi {
       "/api/state/stream",
       ({ visit }) => {
         const access = auth.operators.read(visit);
-        if (broadcast.isClosed) throw new Fault("draining", { retryAfterS: 5 });
+        if (broadcast.isClosed) throw drainingFault();
         if (broadcast.isFull) throw new Fault("too_many_connections", { retryAfterS: 30 });
         // A body that nobody will read would stay a viewer.
         if (originalOf(visit.request).method === "HEAD") return new Response(null, { headers: STREAM_HEADERS });

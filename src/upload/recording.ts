@@ -1,4 +1,4 @@
-import { Fault } from "../errors.ts";
+import { drainingFault, Fault } from "../errors.ts";
 import { ClientGone, freeMemory } from "../http/body.ts";
 import type { Clock } from "../system/deps.ts";
 import type { FormReader } from "./form.ts";
@@ -77,7 +77,7 @@ export class Recording {
   async readModel(): Promise<string> {
     const { form, drainSignal } = this.#options;
     const drained = Promise.withResolvers<never>();
-    const refuse = (): void => drained.reject(new Fault("draining", { retryAfterS: 5 }));
+    const refuse = (): void => drained.reject(drainingFault());
     drainSignal.addEventListener("abort", refuse);
     try {
       while (form.model === undefined) {

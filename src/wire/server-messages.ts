@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { parseJson } from "../json/parse.ts";
+import { isRecord, parseJson } from "../json/parse.ts";
 import { isId } from "./names.ts";
 
 /** The server's answer to a native worker's registration. */
@@ -56,7 +56,7 @@ export type ServerMessage =
 /** Reads a JSON text message of the server. */
 export function parseServerMessage(text: string): ServerMessage {
   const json = parseJson(text);
-  const type = typeof json === "object" && json !== null && "type" in json ? json.type : undefined;
+  const type = isRecord(json) ? json["type"] : undefined;
   if (type !== "registered" && type !== "drain") return { type: "unknown" };
   const result = v.safeParse(type === "registered" ? registeredSchema : drainSchema, json);
   return result.success ? result.output : { type: "bad", reason: `invalid ${type}` };

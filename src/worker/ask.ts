@@ -1,5 +1,6 @@
 import { parseJson } from "../json/parse.ts";
 import { errorCode } from "./backend.ts";
+import { readAtMost } from "./read-at-most.ts";
 
 export interface AskOptions {
   /** Sent as a bearer token. */
@@ -34,24 +35,13 @@ export async function ask(url: string, options: AskOptions, method = "GET"): Pro
       signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
     });
     const { status } = response;
-    const text = await readText(response);
+    // More than that is no JSON any more once it is cut, which is all that matters here.
+    const { bytes } = await readAtMost(response.body, MAX_ANSWER_BYTES);
     const server = response.headers.get("server") ?? "";
-    return { kind: "answered", status, json: status === 200 ? parseJson(text) : undefined, server };
+    return { kind: "answered", status, json: status === 200 ? parseJson(bytes.toString()) : undefined, server };
   } catch (error) {
     const code = errorCode(error);
     const isBusy = code === "TimeoutError";
     return { kind: "silent", reason: isBusy ? `no answer within ${timeoutMs} ms` : code, isBusy };
   }
-}
-
-/** At most `MAX_ANSWER_BYTES` of it; more than that is not JSON any more when cut, which is all that matters here. */
-async function readText(response: Response): Promise<string> {
-  const pieces: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const piece of response.body ?? []) {
-    pieces.push(piece);
-    bytes += piece.length;
-    if (bytes > MAX_ANSWER_BYTES) break;
-  }
-  return Buffer.concat(pieces).subarray(0, MAX_ANSWER_BYTES).toString();
 }

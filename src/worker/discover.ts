@@ -1,3 +1,4 @@
+import { isRecord } from "../json/parse.ts";
 import { type Answer, type AskOptions, ask, type Silence } from "./ask.ts";
 import { type ModelList, parseModelList } from "./model-list.ts";
 import type { PathMap } from "./route.ts";
@@ -109,7 +110,6 @@ async function identify(origin: string, list: ModelList, server: string, options
 }
 
 function toFact(json: unknown, field: string): string | undefined {
-  if (typeof json !== "object" || json === null) return undefined;
-  const value = Object.entries(json).find(([name]) => name === field)?.[1];
+  const value = isRecord(json) && Object.hasOwn(json, field) ? json[field] : undefined;
   return typeof value === "string" ? value.slice(0, MAX_FACT_CHARS) : undefined;
 }

@@ -1,3 +1,4 @@
+import { isLoopback } from "../system/loopback.ts";
 import type { FoundBackend, Prober } from "./discover.ts";
 
 /** Where a kind of model server listens when nobody has changed it. */
@@ -23,10 +24,13 @@ export async function findBackends(
   return probes.flatMap((probe) => (probe.kind === "found" ? [probe.backend] : []));
 }
 
+/** Addresses that stand for every one of this machine. */
+const ANY_ADDRESS: ReadonlySet<string> = new Set(["0.0.0.0", "[::]"]);
+
 /** Without the server itself: 8080 is its usual port as well as llama.cpp's, and it must not become its own backend. */
 export function withoutServer(places: readonly UsualPlace[], server: string): readonly UsualPlace[] {
   const url = new URL(server);
-  if (!/^(?:localhost|127(?:\.\d+){3}|\[::1\]|0\.0\.0\.0|\[::\])$/.test(url.hostname)) return places;
+  if (!isLoopback(url.hostname) && !ANY_ADDRESS.has(url.hostname)) return places;
   const port = url.port || (/^(?:https|wss):$/.test(url.protocol) ? "443" : "80");
   return places.filter(({ base }) => new URL(base).port !== port);
 }

@@ -1,3 +1,5 @@
+import { isLoopback } from "../system/loopback.ts";
+
 /** Paths of the predecessor's and our own worker routes, which a server URL may end in. */
 const WORKER_ROUTE = /\/api\/[a-z]+\/connect$/;
 const SCHEMES = new Set(["ws:", "wss:", "http:", "https:"]);
@@ -8,7 +10,8 @@ const SCHEMES = new Set(["ws:", "wss:", "http:", "https:"]);
  */
 export function parseServerUrl(text: string): string | undefined {
   const hasScheme = /^[a-z][a-z0-9+.-]*:\/\//i.test(text);
-  const isLocal = /^(localhost|127(\.\d+){3}|\[::1\])(:\d+)?(\/|$)/i.test(text);
+  const host = /^(?:\[[^\]]*\]|[^:/]*)/.exec(text)?.[0] ?? "";
+  const isLocal = isLoopback(host.toLowerCase());
   return parsePlainUrl(hasScheme ? text : `${isLocal ? "ws" : "wss"}://${text}`, SCHEMES)?.replace(WORKER_ROUTE, "");
 }
 

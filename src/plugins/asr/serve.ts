@@ -1,4 +1,4 @@
-import { Fault } from "../../errors.ts";
+import { drainingFault, Fault } from "../../errors.ts";
 import { declaredLength } from "../../http/body.ts";
 import { answerWithJob } from "../../reply/answer.ts";
 import { AnswerEnds } from "../../reply/answer-ends.ts";
@@ -13,7 +13,7 @@ import { type AsrCall, type AsrPorts, toExchangeRequest } from "./call.ts";
 export async function serveAsr(ports: AsrPorts, call: AsrCall): Promise<Response> {
   let recording: Recording | undefined;
   try {
-    if (ports.area.isDraining) throw new Fault("draining", { retryAfterS: 5 });
+    if (ports.area.isDraining) throw drainingFault();
     recording = openRecording(ports, call);
     return await transcribe(ports, call, recording, await recording.readModel());
   } catch (error) {

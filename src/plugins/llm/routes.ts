@@ -2,6 +2,7 @@ import type { AnyElysia } from "elysia";
 import type { Caller } from "../../auth/caller.ts";
 import { Fault } from "../../errors.ts";
 import { UnnormalizedPath } from "../../http/not-found.ts";
+import { isPathSegment } from "../../http/path-segment.ts";
 import type { Visit } from "../../http/visit.ts";
 import { modelRoutes } from "../../models/listing.ts";
 import type { ModelArea } from "../../models/model-area.ts";
@@ -88,9 +89,6 @@ function searchOf(url: string): string {
   return at < 0 ? "" : url.slice(at);
 }
 
-/** Segments of a backend path that is passed on: what URLs of APIs hold, and no way up or out. */
-const SEGMENT = /^[A-Za-z0-9._~:@!$&'()*+,;=%-]+$/;
-
 /**
  * Percent-encoded letters, digits and marks that need none (RFC 3986 §2.3), slashes and zero bytes: such a path is
  * another one to whoever decodes it, and would slip past what is decided by path.
@@ -100,9 +98,7 @@ const NEEDLESS_ENCODING = /%(?:2[def5]|3[0-9]|4[1-9a-f]|5[0-9acf]|6[1-9a-f]|7[0-
 /** The backend path that a wildcard matched: single slashes, no trailing one, nothing that could leave the backend's base. */
 function cleanPath(rest: string): string {
   const segments = rest.split("/").filter((segment) => segment !== "");
-  const isSafe = segments.every(
-    (segment) => SEGMENT.test(segment) && !/^\.{1,2}$/.test(segment) && !NEEDLESS_ENCODING.test(segment),
-  );
+  const isSafe = segments.every((segment) => isPathSegment(segment) && !NEEDLESS_ENCODING.test(segment));
   if (segments.length === 0 || !isSafe) throw new Fault("unknown_url");
   return `/${segments.join("/")}`;
 }

@@ -1,4 +1,4 @@
-import { Fault } from "../../errors.ts";
+import { drainingFault, Fault } from "../../errors.ts";
 import { readBody } from "../../http/body.ts";
 import type { Claim } from "../../pool/claim.ts";
 import { answerWithJob } from "../../reply/answer.ts";
@@ -23,7 +23,7 @@ async function answer(ports: LlmPorts, call: LlmCall): Promise<Response> {
   const { area, config, deps } = ports;
   const { visit, caller } = call;
   const { request, requestId } = visit;
-  if (area.isDraining) throw new Fault("draining", { retryAfterS: 5 });
+  if (area.isDraining) throw drainingFault();
   assertJson(request.headers);
   const body = await readBody(request, {
     maxBytes: config.maxJsonBodyBytes,

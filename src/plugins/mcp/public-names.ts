@@ -1,8 +1,9 @@
 import { createProxies } from "../../auth/addresses.ts";
 import type { Config } from "../../config.ts";
 import { Fault } from "../../errors.ts";
-import { createCors, isLoopback } from "../../http/cors.ts";
+import { createCors } from "../../http/cors.ts";
 import type { Visit } from "../../http/visit.ts";
+import { isLoopback } from "../../system/loopback.ts";
 
 /** The names under which this server is known, and the pages that may call it. */
 export interface PublicNames {

@@ -1,3 +1,5 @@
+import { isPathSegment } from "../../http/path-segment.ts";
+
 /** The place below its relay's URL that a request goes to. */
 export interface RelayPath {
   /** The path for the relay, with the query: empty, or with a leading slash. */
@@ -6,18 +8,13 @@ export interface RelayPath {
   readonly alias: "" | "/mcp";
 }
 
-/** Characters of a segment that is passed on. They are those of URLs, without any that lead up or out. */
-const SEGMENT = /^[A-Za-z0-9._~:@!$&'()*+,;=%-]+$/;
-
 /**
  * Finds the place that a request goes to; `rest` is its path below the relay's URL. `/mcp` stands for that URL itself, since
  * some clients recognize an MCP server by it. Returns undefined for a path that could lead anywhere else.
  */
 export function toRelayPath(rest: string, url: string): RelayPath | undefined {
   const segments = rest.split("/").filter((segment) => segment !== "");
-  const isSafe = segments.every(
-    (segment) => SEGMENT.test(segment) && !/^\.{1,2}$/.test(segment) && !/%(?:2[ef5]|5c|00)/i.test(segment),
-  );
+  const isSafe = segments.every((segment) => isPathSegment(segment) && !/%(?:2[ef5]|5c|00)/i.test(segment));
   if (!isSafe) return undefined;
   const isAlias = segments.length === 1 && segments[0] === "mcp";
   const path = segments.length === 0 || isAlias ? "" : `/${segments.join("/")}`;

@@ -1,5 +1,5 @@
 import type { ActiveCaller } from "../../auth/caller.ts";
-import { Fault } from "../../errors.ts";
+import { drainingFault, Fault } from "../../errors.ts";
 import { ClientGone } from "../../http/body.ts";
 import type { Visit } from "../../http/visit.ts";
 import { METADATA_PATH } from "../../wire/mcp-metadata.ts";
@@ -32,7 +32,7 @@ export async function serveMetadata(ports: McpPorts, call: MetadataCall): Promis
     const active = auth.enter(visit, "open");
     caller = active;
     names.assertAllowed(request);
-    if (area.isDraining) throw new Fault("draining", { retryAfterS: 5 });
+    if (area.isDraining) throw drainingFault();
     active.linger();
     const relay = await area.relays.find(relayId, request.signal);
     const resource = resourceOf(names, relay, visit, call.alias);

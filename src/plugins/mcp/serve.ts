@@ -1,5 +1,5 @@
 import type { ActiveCaller } from "../../auth/caller.ts";
-import { Fault } from "../../errors.ts";
+import { drainingFault, Fault } from "../../errors.ts";
 import { ClientGone, declaredLength, readBody } from "../../http/body.ts";
 import type { Body } from "../../wire/pump.ts";
 import { type McpCall, type McpPorts, toExchangeRequest } from "./call.ts";
@@ -23,7 +23,7 @@ export async function serveMcp(ports: McpPorts, call: McpCall): Promise<Response
   try {
     caller = ports.auth.enter(visit, "open");
     ports.names.assertAllowed(request);
-    if (ports.area.isDraining) throw new Fault("draining", { retryAfterS: 5 });
+    if (ports.area.isDraining) throw drainingFault();
     const path = toRelayPath(rest, request.url);
     if (!path) throw new Fault("path_not_allowed");
     // A quiet stream, a long call and a wait for a relay are not idle connections.

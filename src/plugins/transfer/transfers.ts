@@ -1,5 +1,5 @@
 import type { ActiveCaller } from "../../auth/caller.ts";
-import { Fault } from "../../errors.ts";
+import { drainingFault, Fault } from "../../errors.ts";
 import type { Metrics } from "../../figures/metrics.ts";
 import { ClientGone, declaredLength } from "../../http/body.ts";
 import type { Listener } from "../../http/listener.ts";
@@ -134,19 +134,19 @@ export class Transfers implements Reports, Lifecycle {
   /** Opens no channel, refuses the sides that wait, and resolves when the last passage has ended. */
   async drain(): Promise<void> {
     this.#isDraining = true;
-    this.#channels.refuseWaiting(() => new Fault("draining", { retryAfterS: 5 }));
+    this.#channels.refuseWaiting(drainingFault);
     await this.#idle.wait();
   }
 
   /** Breaks off the passages that are left. */
   close(): void {
     this.#isDraining = true;
-    this.#channels.refuseWaiting(() => new Fault("draining", { retryAfterS: 5 }));
+    this.#channels.refuseWaiting(drainingFault);
     for (const { passage } of [...this.#running.values()]) passage.close();
   }
 
   #assertTaking(): void {
-    if (this.#isDraining) throw new Fault("draining", { retryAfterS: 5 });
+    if (this.#isDraining) throw drainingFault();
   }
 
   #attach(id: string, call: TransferCall, enter: (end: End) => void): Promise<Response> {
@@ -253,7 +253,7 @@ function tell(writer: End, outcome: Outcome, bytes = 0): void {
     case "writer_gone":
       return writer.refuse(new ClientGone("it left while it sent"));
     case "closed":
-      return writer.refuse(new Fault("draining", { retryAfterS: 5 }));
+      return writer.refuse(drainingFault());
     case "wrong_length":
       return writer.refuse(
         new Fault("invalid_request", { message: `${bytes} bytes came, which is not the length that was declared.` }),

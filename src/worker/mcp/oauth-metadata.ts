@@ -1,5 +1,6 @@
 import { isRecord, parseJson } from "../../json/parse.ts";
 import { METADATA_PATH, metadataUrl } from "../../wire/mcp-metadata.ts";
+import { readAtMost } from "../read-at-most.ts";
 
 /** Far more than such a document needs; it is gathered, so there must be a limit. */
 const MAX_DOCUMENT_BYTES = 256 * 1024;
@@ -29,19 +30,7 @@ async function fetchDocument(url: string, signal: AbortSignal): Promise<Readonly
     await response.body?.cancel();
     return undefined;
   }
-  const text = await readText(response);
-  const document = text === undefined ? undefined : parseJson(text);
+  const { bytes, isWhole } = await readAtMost(response.body, MAX_DOCUMENT_BYTES);
+  const document = isWhole ? parseJson(bytes.toString()) : undefined;
   return isRecord(document) ? document : undefined;
-}
-
-/** Undefined for one that is too large. */
-async function readText(response: Response): Promise<string | undefined> {
-  const pieces: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const piece of response.body ?? []) {
-    bytes += piece.length;
-    if (bytes > MAX_DOCUMENT_BYTES) return undefined; // Leaving the loop cancels the rest.
-    pieces.push(piece);
-  }
-  return Buffer.concat(pieces).toString();
 }

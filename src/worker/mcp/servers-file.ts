@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { isRecord } from "../../json/parse.ts";
 import { nearest } from "../../settings/nearest.ts";
 import { ID_FORM, isId, MAX_TEXT_CHARS } from "../../wire/names.ts";
 import { parseBackendUrl } from "../server-url.ts";
@@ -73,9 +74,9 @@ export function readServersFile(path: string, { env, readFile }: FileSources): M
 
 /** `mcpServers` is what most clients call it, and `servers` what some do. */
 function entriesOf(document: unknown): readonly [string, unknown][] | undefined {
-  if (!isMap(document)) return undefined;
+  if (!isRecord(document)) return undefined;
   const servers = document["mcpServers"] ?? document["servers"];
-  return isMap(servers) ? Object.entries(servers) : undefined;
+  return isRecord(servers) ? Object.entries(servers) : undefined;
 }
 
 interface EntryReading {
@@ -171,8 +172,4 @@ function doubledIds(servers: readonly McpServer[]): readonly string[] {
 
 function toTexts(map: Readonly<Record<string, string | number | boolean>>): Record<string, string> {
   return Object.fromEntries(Object.entries(map).map(([name, value]) => [name, String(value)]));
-}
-
-function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,5 +1,6 @@
 import { readRequestBody } from "@modelcontextprotocol/server";
 import type { Backend } from "../../../answering/opening.ts";
+import { parseJson } from "../../../json/parse.ts";
 import type { Deps } from "../../../system/deps.ts";
 import type { RequestHead } from "../../../wire/frame.ts";
 import { isMcpRequestHeader } from "../../../wire/mcp-headers.ts";
@@ -70,13 +71,4 @@ function toRequest(head: RequestHead, body: Body, signal: AbortSignal): Request 
     ...(body === undefined ? {} : { body: body as Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> }),
     signal,
   });
-}
-
-/** Undefined for what is no JSON; `null` is. */
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -54,11 +54,6 @@ export class Callers {
     return stay;
   }
 
-  /** How many requests are under way, whoever makes them. */
-  get underWay(): number {
-    return this.#underWay;
-  }
-
   #ask(stay: Stay): void {
     this.#unasked.delete(stay);
     stay.bucket = this.#options.bucketOf(stay.visit);

@@ -48,10 +48,6 @@ export class JobsRegistry {
     this.#prefix = onServer(serverId, `${name}-${clock.now().toString(36)}-`);
   }
 
-  get size(): number {
-    return this.#jobs.size;
-  }
-
   /** Oldest first. */
   all(): IterableIterator<RegisteredJob> {
     return this.#jobs.values();

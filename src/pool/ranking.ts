@@ -26,11 +26,6 @@ export function createRanked<T>(value: T): Ranked<T> {
 export class Ranking<T> {
   /** Lowest load first; no level is empty. */
   readonly #levels: Level<T>[] = [];
-  #size = 0;
-
-  get size(): number {
-    return this.#size;
-  }
 
   /** Puts a member behind all others of its load. */
   place(member: Ranked<T>, load: number): void {
@@ -42,7 +37,6 @@ export class Ranking<T> {
     if (level.last) level.last.next = member;
     else level.first = member;
     level.last = member;
-    this.#size += 1;
   }
 
   remove(member: Ranked<T>): void {
@@ -55,7 +49,6 @@ export class Ranking<T> {
     member.level = undefined;
     member.prev = undefined;
     member.next = undefined;
-    this.#size -= 1;
     if (!level.first) this.#levels.splice(this.#indexOf(level.load), 1);
   }
 

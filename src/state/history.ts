@@ -62,10 +62,6 @@ export class History {
   #next = 0;
   #size = 0;
 
-  get size(): number {
-    return this.#size;
-  }
-
   add(sample: Sample): void {
     // NaN stands for null: the rings hold numbers only.
     for (const [column, ring] of this.#rings) ring[this.#next] = sample[column] ?? Number.NaN;

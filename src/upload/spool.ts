@@ -15,7 +15,6 @@ type File = Awaited<ReturnType<SpoolSpace["create"]>>;
  */
 export class Spool {
   readonly #space: SpoolSpace;
-  #length = 0;
   /** The first bytes, up to `MEMORY_BYTES`. */
   #pieces: Uint8Array[] = [];
   #inMemory = 0;
@@ -30,10 +29,6 @@ export class Spool {
 
   constructor(space: SpoolSpace) {
     this.#space = space;
-  }
-
-  get length(): number {
-    return this.#length;
   }
 
   /** Whether the memory that was appended at `at` is itself kept, and not a copy of it. */
@@ -55,11 +50,10 @@ export class Spool {
         if (this.#filled === BLOCK_BYTES) await this.#flush();
       }
     }
-    this.#length += bytes.length;
   }
 
   /**
-   * Reads at least one byte from `at` on, which must be below `length`. The result may be a view on `memory`, which the caller
+   * Reads at least one byte from `at` on, which must be below the number of bytes appended. The result may be a view on `memory`, which the caller
    * provides, because new memory for every read would cost more than the read. Rejects if the disk cannot be read.
    */
   async read(at: number, memory: Uint8Array): Promise<Uint8Array> {

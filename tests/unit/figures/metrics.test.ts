@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { createMetrics } from "../../../src/figures/metrics.ts";
+import { RecentTimes } from "../../../src/figures/recent-times.ts";
 import { metricsRoutes } from "../../../src/http/metrics-routes.ts";
 
 async function lines(metrics: ReturnType<typeof createMetrics>, name: string): Promise<readonly string[]> {
@@ -120,4 +121,23 @@ test("GET /metrics answers Prometheus' text with build, process and event loop, 
   for (const wrong of ["nodejs_gc", "nodejs_active", "heap_space", "process_heap_bytes", "nodejs_version_info"]) {
     expect(text).not.toContain(wrong);
   }
+});
+
+test("the totals of a plugin are those of all its models", () => {
+  const metrics = createMetrics("1");
+  metrics.forModel("mcp", undefined).ended("completed");
+  metrics.forModel("mcp", "a").ended("failed");
+  metrics.forModel("mcp", "a").bytesOut(10);
+  metrics.forModel("mcp", "b").bytesOut(5);
+  metrics.forModel("llm", "a").ended("completed");
+  expect(metrics.totals("mcp")).toEqual({ ended: 2, failed: 1, bytesOut: 15 });
+  expect(metrics.totals("none")).toEqual({ ended: 0, failed: 0, bytesOut: 0 });
+});
+
+test("times to the first byte are passed on in milliseconds", () => {
+  const times = new RecentTimes();
+  const metrics = createMetrics("1", times);
+  metrics.forModel("llm", "a").firstByte(0.25);
+  expect(times.quantile(1)).toBeGreaterThan(240);
+  expect(times.quantile(1)).toBeLessThan(260);
 });

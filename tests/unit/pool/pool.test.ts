@@ -218,8 +218,12 @@ test("a ranking keeps order of load, then of arrival, through any moves", () => 
           }
           const expected = [...placed].sort((a, b) => a.load - b.load)[0]?.value;
           expect(ranking.first()).toBe(expected);
-          expect(ranking.size).toBe(placed.length);
         }
+        for (const { value } of placed.toSorted((a, b) => a.load - b.load)) {
+          expect(ranking.first()).toBe(value);
+          ranking.remove(members[value] ?? expect.unreachable());
+        }
+        expect(ranking.first()).toBeUndefined();
       },
     ),
   );

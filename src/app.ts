@@ -20,6 +20,7 @@ import { openapiRoutes } from "./openapi/routes.ts";
 import type { ModelCard, Plugin } from "./plugin/contract.ts";
 import type { PluginDefinition } from "./plugin/definition.ts";
 import { NO_VISIT } from "./plugin/route-context.ts";
+import { createSharedSpool } from "./plugin/shared-spool.ts";
 import { createPlugins, KNOWN_PLUGINS } from "./plugins.ts";
 import { Overview } from "./state/overview.ts";
 import { stateRoutes } from "./state/routes.ts";
@@ -65,7 +66,16 @@ export function createApp(
     },
   });
   const sessions = new LocalSessions(deps, config.serverId, config);
-  const plugins = createPlugins(known, { config, deps, auth, metrics, listener, sessions, version: VERSION });
+  const plugins = createPlugins(known, {
+    config,
+    deps,
+    auth,
+    metrics,
+    listener,
+    sessions,
+    version: VERSION,
+    spoolSpace: createSharedSpool(config, metrics),
+  });
   const cors = createCors(config);
   let isDraining = false;
   const overview = new Overview({

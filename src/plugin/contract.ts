@@ -6,6 +6,7 @@ import type { Listener } from "../http/listener.ts";
 import type { Table, Values } from "../settings/setting.ts";
 import type { Deps } from "../system/deps.ts";
 import type { SessionSource } from "../tunnel/session-source.ts";
+import type { SpoolSpace } from "../upload/spool-space.ts";
 import type { JobOperator, WorkerOperator } from "./operator.ts";
 import type { Reports } from "./reports.ts";
 
@@ -25,6 +26,8 @@ export interface PluginContext<S extends Table = NoSettings> {
   /** Supplies the sessions of the plugin's workers. */
   readonly sessions: SessionSource;
   readonly version: string;
+  /** Returns the disk space that uploads of all plugins share. */
+  readonly spoolSpace: () => SpoolSpace;
 }
 
 /**

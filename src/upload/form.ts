@@ -1,7 +1,7 @@
 import { Busboy, type BusboyInstance } from "@fastify/busboy";
 import { Fault } from "../errors.ts";
 
-/** Longest value that is read. Models have 512 characters at most; the rest is room for white space. */
+/** Longest value of a text field that is read. Models' names have 512 characters at most; the rest is room for white space. */
 const MAX_FIELD_BYTES = 1024;
 /** Most parts of a form. A transcription request has about a dozen fields, some of them repeated. */
 const MAX_PARTS = 1000;
@@ -12,30 +12,44 @@ const TRUE = /^(?:true|1|on|yes|t|y)$/i;
 /** The type of a part that states none (RFC 7578 §4.4). */
 const PLAIN_TEXT = "text/plain";
 
+/** The fields that the form of an upload must have, and the words for them in errors. */
+export interface FormSpec {
+  /** The text field that decides where the upload goes: `model`. */
+  readonly awaited: string;
+  /** Completes "The form has no field 'model', which …": "names the model". */
+  readonly awaitedUse: string;
+  /** The content of the field `file`: "the audio". */
+  readonly content: string;
+  /** A file name for the hint on how curl sends a file: "speech.wav". */
+  readonly sampleFile: string;
+}
+
 /**
- * Reads a multipart form that passes by, for its fields `model` and `stream` and for whether it has a `file`. Everything else
+ * Reads a multipart form that passes by, for its awaited field, for `stream`, and for whether it has a `file`. Everything else
  * is skipped as it comes, and nothing of it is kept.
  */
 export class FormReader {
+  readonly #spec: FormSpec;
   readonly #parser: BusboyInstance;
   readonly #finished = Promise.withResolvers<void>();
-  #model: string | undefined;
+  #awaited: string | undefined;
   #isStream = false;
   #hasFile = false;
   #fault: Fault | undefined;
   #stopWaiting = (): void => {};
 
   /** Throws `unsupported_media_type` for another content type, `invalid_request` for a form without a usable boundary. */
-  constructor(contentType: string | null) {
+  constructor(contentType: string | null, spec: FormSpec) {
+    this.#spec = spec;
     this.#parser = new Busboy({
-      headers: { "content-type": checkedType(contentType) },
+      headers: { "content-type": checkedType(contentType, spec) },
       // A file's bytes are skipped within `write`: none waits for a later turn.
       fileHwm: 1,
       limits: { fieldSize: MAX_FIELD_BYTES, parts: MAX_PARTS },
       isPartAFile: (name, type, filename) => {
         // A file needs no name (RFC 7578 §4.2), but backends take a part with neither a name nor a type for text.
         if (name === "file" && filename === undefined && type === PLAIN_TEXT) this.#refuseText();
-        return name !== "model" && name !== "stream";
+        return name !== spec.awaited && name !== "stream";
       },
     });
     this.#parser
@@ -50,9 +64,9 @@ export class FormReader {
       .on("finish", () => this.#finished.resolve());
   }
 
-  /** The value of `model`; undefined until that field has passed. */
-  get model(): string | undefined {
-    return this.#model;
+  /** The value of the awaited field; undefined until that field has passed. */
+  get awaited(): string | undefined {
+    return this.#awaited;
   }
 
   /** Whether the form asks for an event stream. Final only after `end`. */
@@ -71,7 +85,7 @@ export class FormReader {
       this.#parser.write(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), () => resolve());
     });
     // The parser reports fields one turn later.
-    if (this.#model === undefined) await new Promise<void>((resolve) => setImmediate(resolve));
+    if (this.#awaited === undefined) await new Promise<void>((resolve) => setImmediate(resolve));
     if (this.#fault) throw this.#fault;
   }
 
@@ -80,8 +94,9 @@ export class FormReader {
     this.#parser.end();
     await this.#finished.promise;
     if (this.#fault) throw this.#fault;
-    if (this.#model === undefined) throw missing("model", "names the model; GET /v1/models lists them");
-    if (!this.#hasFile) throw missing("file", "holds the audio");
+    const { awaited, awaitedUse, content } = this.#spec;
+    if (this.#awaited === undefined) throw missing(awaited, awaitedUse);
+    if (!this.#hasFile) throw missing("file", `holds ${content}`);
   }
 
   #onField(name: string, value: string, isCut: boolean): void {
@@ -89,15 +104,18 @@ export class FormReader {
       this.#isStream = TRUE.test(value.trim());
       return;
     }
-    if (name !== "model") return;
-    if (isCut || value === "") return this.#fail("its field 'model' is empty or too long", "model");
-    // The request may already be with a worker of the first model.
-    if (this.#model !== undefined && this.#model !== value) return this.#fail("it names two models", "model");
-    this.#model = value;
+    const { awaited } = this.#spec;
+    if (name !== awaited) return;
+    if (isCut || value === "") return this.#fail(`its field '${awaited}' is empty or too long`, awaited);
+    // The upload may already be on its way to where the first value has sent it.
+    if (this.#awaited !== undefined && this.#awaited !== value)
+      return this.#fail(`its field '${awaited}' has two values`, awaited);
+    this.#awaited = value;
   }
 
   #refuseText(): void {
-    this.#fail("its field 'file' is text and not a file (with curl: -F file=@speech.wav, with the @)", "file");
+    const hint = `with curl: -F file=@${this.#spec.sampleFile}, with the @`;
+    this.#fail(`its field 'file' is text and not a file (${hint})`, "file");
   }
 
   #fail(why: string, param?: string): void {
@@ -110,10 +128,10 @@ export class FormReader {
   }
 }
 
-function checkedType(contentType: string | null): string {
+function checkedType(contentType: string | null, { content }: FormSpec): string {
   if (contentType === null || !/^multipart\/form-data\s*(?:;|$)/i.test(contentType)) {
     throw new Fault("unsupported_media_type", {
-      message: "Send the audio as a form, with 'Content-Type: multipart/form-data' (curl does that with -F).",
+      message: `Send ${content} as a form, with 'Content-Type: multipart/form-data' (curl does that with -F).`,
       param: "content-type",
     });
   }

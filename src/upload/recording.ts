@@ -17,16 +17,23 @@ export interface RecordingOptions {
   readonly source: ByteReader;
   readonly form: FormReader;
   readonly spool: Spool;
-  readonly maxBytes: number;
+  readonly limit: UploadLimit;
   /** Bytes of an upload that are kept while it streams to a worker. A larger one cannot be sent again. */
   readonly replayBytes: number;
-  /** Longest time without a byte before the form has named its model. After that the job watches for silence. */
+  /** Longest time without a byte before the awaited field. After that the job watches for silence. */
   readonly stallMs: number;
   readonly clock: Clock;
-  /** Aborted when the server drains. It ends an upload that has not named its model, and so is no job yet. */
+  /** Aborted when the server drains. It ends an upload whose awaited field has not come, and which so is no job yet. */
   readonly drainSignal: AbortSignal;
   /** Called at most once, when the spool has failed. The upload continues without it and cannot be sent again. */
   readonly onUnspooled: (error: unknown) => void;
+}
+
+/** The largest upload that a route takes, and the setting that says so. */
+export interface UploadLimit {
+  readonly bytes: number;
+  /** Its environment variable, for the error. */
+  readonly setting: string;
 }
 
 /** A chunk and its offset in the body. */
@@ -73,21 +80,21 @@ export class Recording {
     return this.#options.form.isStream;
   }
 
-  /** Reads until the form has named its model. Rejects with a `Fault`, or `ClientGone`. */
-  async readModel(): Promise<string> {
+  /** Reads until the awaited field has passed, and resolves to its value. Rejects with a `Fault`, or `ClientGone`. */
+  async readAwaited(): Promise<string> {
     const { form, drainSignal } = this.#options;
     const drained = Promise.withResolvers<never>();
     const refuse = (): void => drained.reject(drainingFault());
     drainSignal.addEventListener("abort", refuse);
     try {
-      while (form.model === undefined) {
-        // The end of a form without a model is a fault, so there is always more.
+      while (form.awaited === undefined) {
+        // The end of a form without the field is a fault, so there is always more.
         await Promise.race([this.#inTime(this.#next("must keep")), drained.promise]);
       }
     } finally {
       drainSignal.removeEventListener("abort", refuse);
     }
-    return form.model;
+    return form.awaited;
   }
 
   /** False once the bytes that were sent are no longer kept. */
@@ -161,7 +168,7 @@ export class Recording {
   }
 
   async #advance(keeping: Keeping): Promise<Chunk | undefined> {
-    const { form, spool, maxBytes } = this.#options;
+    const { form, spool, limit } = this.#options;
     if (this.#consumed) freeMemory(this.#consumed);
     this.#consumed = undefined;
     const bytes = await this.#readSource();
@@ -172,7 +179,7 @@ export class Recording {
       return undefined;
     }
     const at = this.#read;
-    if (at + bytes.length > maxBytes) throw tooLarge(maxBytes);
+    if (at + bytes.length > limit.bytes) throw tooLarge(limit);
     await form.write(bytes);
     await this.#keep(bytes, keeping);
     this.#read += bytes.length;
@@ -213,8 +220,8 @@ export class Recording {
 }
 
 /** Creates the 413 for an upload over its limit. */
-export function tooLarge(maxBytes: number): Fault {
+export function tooLarge({ bytes, setting }: UploadLimit): Fault {
   return new Fault("request_too_large", {
-    message: `The upload is larger than the ${maxBytes} bytes this route takes. The server's setting MAX_AUDIO_BODY_BYTES raises that.`,
+    message: `The upload is larger than the ${bytes} bytes this route takes. The server's setting ${setting} raises that.`,
   });
 }

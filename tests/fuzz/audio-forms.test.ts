@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { Fault } from "../../src/errors.ts";
+import { AUDIO_FORM } from "../../src/plugins/asr/audio-form.ts";
 import { FormReader } from "../../src/upload/form.ts";
 import { BOUNDARY, FORM_TYPE, type FormField, formBytes, MODEL, sound } from "../support/audio-form.ts";
 import { expectCleanPrototype, hostileText, mutated } from "../support/hostile.ts";
@@ -15,14 +16,14 @@ const STUCK_MS = 2000;
 async function read(body: Uint8Array, cuts: readonly number[], type: string): Promise<string> {
   const run = async (): Promise<string> => {
     try {
-      const form = new FormReader(type);
+      const form = new FormReader(type, AUDIO_FORM);
       let at = 0;
       for (const cut of [...cuts.filter((each) => each < body.length).toSorted((a, b) => a - b), body.length]) {
         await form.write(body.subarray(at, cut));
         at = cut;
       }
       await form.end();
-      return JSON.stringify({ model: form.model, isStream: form.isStream });
+      return JSON.stringify({ model: form.awaited, isStream: form.isStream });
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       if (error.status >= 500) throw error;

@@ -1,6 +1,5 @@
 import { createModelPlugin } from "../../models/model-plugin.ts";
 import { definePlugin } from "../../plugin/definition.ts";
-import { SpoolSpace } from "../../upload/spool-space.ts";
 import { AUDIO } from "./openapi.ts";
 import { asrRoutes } from "./routes.ts";
 import { asrSettings } from "./settings.ts";
@@ -10,19 +9,10 @@ import { renderAsrView } from "./view.tsx";
 export const asrPlugin = definePlugin({
   id: "asr",
   settings: asrSettings,
-  create(context) {
-    const { config, metrics } = context;
-    const spoolSpace = new SpoolSpace(config.spoolDirectory, config.spoolBytes);
-    metrics.gauge("moorage_spool_bytes", "Bytes of uploads that are held on disk.", [], () => [
-      { labels: {}, value: spoolSpace.used },
-    ]);
-    metrics.gauge("moorage_spool_limit_bytes", "Bytes of uploads that may be held on disk.", [], () => [
-      { labels: {}, value: config.spoolBytes },
-    ]);
-    return createModelPlugin(context, {
+  create: (context) =>
+    createModelPlugin(context, {
       tag: AUDIO,
       section: { label: "Speech", render: renderAsrView },
-      routes: (area) => asrRoutes(area, spoolSpace, context),
-    });
-  },
+      routes: (area) => asrRoutes(area, context),
+    }),
 });

@@ -3,21 +3,17 @@ import type { Visit } from "../../http/visit.ts";
 import type { ModelArea } from "../../models/model-area.ts";
 import type { PluginContext } from "../../plugin/contract.ts";
 import { createRoutes } from "../../plugin/route-context.ts";
-import type { SpoolSpace } from "../../upload/spool-space.ts";
 import { AUDIO_PATHS, type AudioPath, audioDetail } from "./openapi.ts";
 import { serveAsr } from "./serve.ts";
 import type { asrSettings } from "./settings.ts";
 
-/** Where OpenAI's API begins; the second is what most clients make of a bare host. */
+/** The base URLs of OpenAI's API; most clients add the second to a host that is given alone. */
 const BASES = ["/api/asr/v1", "/v1"];
 
 /** The routes that clients call. */
-export function asrRoutes(
-  area: ModelArea,
-  spoolSpace: SpoolSpace,
-  context: PluginContext<typeof asrSettings>,
-): AnyElysia {
+export function asrRoutes(area: ModelArea, context: PluginContext<typeof asrSettings>): AnyElysia {
   const { auth, config, deps } = context;
+  const spoolSpace = context.spoolSpace();
   const serve = (visit: Visit, path: AudioPath): Promise<Response> => {
     const caller = auth.enter(visit, "api");
     return serveAsr(

@@ -6,8 +6,10 @@ import { dataEvent } from "../../reply/sse.ts";
 import { FormReader } from "../../upload/form.ts";
 import { Recording, tooLarge } from "../../upload/recording.ts";
 import { Spool } from "../../upload/spool.ts";
+import { AUDIO_FORM } from "./audio-form.ts";
 import { readAudioUsage } from "./audio-usage.ts";
 import { type AsrCall, type AsrPorts, toExchangeRequest } from "./call.ts";
+import { asrSettings } from "./settings.ts";
 
 /** Sends an upload to a worker and answers with what the worker answers. Rejects with a `Fault` or `ClientGone`. */
 export async function serveAsr(ports: AsrPorts, call: AsrCall): Promise<Response> {
@@ -15,7 +17,7 @@ export async function serveAsr(ports: AsrPorts, call: AsrCall): Promise<Response
   try {
     if (ports.area.isDraining) throw drainingFault();
     recording = openRecording(ports, call);
-    return await transcribe(ports, call, recording, await recording.readModel());
+    return await transcribe(ports, call, recording, await recording.readAwaited());
   } catch (error) {
     recording?.close();
     call.caller.leave();
@@ -30,9 +32,9 @@ function openRecording(
 ): Recording {
   const { headers, body } = request;
   assertPlain(headers);
-  const maxBytes = config.maxAudioBodyBytes;
-  if ((declaredLength(headers) ?? 0) > maxBytes) throw tooLarge(maxBytes);
-  const form = new FormReader(headers.get("content-type"));
+  const limit = { bytes: config.maxAudioBodyBytes, setting: asrSettings.maxAudioBodyBytes.variable };
+  if ((declaredLength(headers) ?? 0) > limit.bytes) throw tooLarge(limit);
+  const form = new FormReader(headers.get("content-type"), AUDIO_FORM);
   if (!body) throw new Fault("invalid_request", { message: "The request has no body.", param: "file" });
   // The upload may be long and its line slow; then the client waits for as long as the audio takes.
   caller.linger();
@@ -40,7 +42,7 @@ function openRecording(
     source: body.getReader(),
     form,
     spool: new Spool(spoolSpace),
-    maxBytes,
+    limit,
     replayBytes: config.asrReplayBytes,
     stallMs: config.clientStallTimeoutMs,
     clock: deps.clock,

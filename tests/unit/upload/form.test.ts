@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { Fault } from "../../../src/errors.ts";
-import { FormReader } from "../../../src/upload/form.ts";
+import { AUDIO_FORM } from "../../../src/plugins/asr/audio-form.ts";
+import { FormReader, type FormSpec } from "../../../src/upload/form.ts";
 import { BOUNDARY, FORM_TYPE, type FormField, formBytes, MODEL, sound } from "../../support/audio-form.ts";
 import { times } from "../../support/times.ts";
 
@@ -12,14 +13,14 @@ interface Reading {
 
 /** Reads a body cut at these places. */
 async function read(body: Uint8Array, cuts: readonly number[] = [], type = FORM_TYPE): Promise<Reading> {
-  const form = new FormReader(type);
+  const form = new FormReader(type, AUDIO_FORM);
   let at = 0;
   for (const cut of [...cuts, body.length]) {
     await form.write(body.subarray(at, cut));
     at = cut;
   }
   await form.end();
-  return { model: form.model, isStream: form.isStream };
+  return { model: form.awaited, isStream: form.isStream };
 }
 
 async function faultOf(reading: Promise<unknown>): Promise<Fault> {
@@ -73,10 +74,10 @@ describe("a form", () => {
   });
 
   test("tells its model as soon as the field is over", async () => {
-    const form = new FormReader(FORM_TYPE);
+    const form = new FormReader(FORM_TYPE, AUDIO_FORM);
     const body = formBytes([MODEL, TRICKY]);
     await form.write(body.subarray(0, body.indexOf("RIFF")));
-    expect(form.model).toBe("m");
+    expect(form.awaited).toBe("m");
   });
 
   test("may have a preamble, an epilogue, and a boundary in quotes", async () => {
@@ -146,12 +147,48 @@ describe("what is no such form is told by what it lacks:", () => {
     ["an empty boundary", "multipart/form-data; boundary=", "invalid_request", "boundary"],
     ["an endless boundary", `multipart/form-data; boundary=${"x".repeat(300)}`, "invalid_request", "boundary"],
   ])("a type: %s", async (_what, type, code, param) => {
-    const fault = await faultOf((async () => new FormReader(type))());
+    const fault = await faultOf((async () => new FormReader(type, AUDIO_FORM))());
     expect({ code: fault.code as string, param: fault.param }).toEqual({ code, param });
   });
 
   test("fewer parts than a server should read", async () => {
     const body = formBytes([MODEL, ...Array.from({ length: 1100 }, () => WORDS), TRICKY]);
     expect((await faultOf(read(body))).message).toContain("1000 parts");
+  });
+});
+
+describe("a form of another plugin", () => {
+  const SPEC: FormSpec = {
+    awaited: "collection",
+    awaitedUse: "names the collection",
+    content: "the document",
+    sampleFile: "report.pdf",
+  };
+  const COLLECTION: FormField = { name: "collection", value: "letters" };
+
+  test("waits for its own field, and takes 'model' for any other", async () => {
+    const form = new FormReader(FORM_TYPE, SPEC);
+    await form.write(formBytes([MODEL, { name: "model", value: "two" }, COLLECTION, TRICKY]));
+    expect(form.awaited).toBe("letters");
+    await form.end();
+  });
+
+  test.each([
+    [[TRICKY], "collection", "The form has no field 'collection', which names the collection."],
+    [[COLLECTION], "file", "The form has no field 'file', which holds the document."],
+    [
+      [COLLECTION, { ...COLLECTION, value: "other" }, TRICKY],
+      "collection",
+      "The multipart form cannot be used: its field 'collection' has two values.",
+    ],
+    [
+      [COLLECTION, { name: "file", value: "@report.pdf" }],
+      "file",
+      "The multipart form cannot be used: its field 'file' is text and not a file (with curl: -F file=@report.pdf, with the @).",
+    ],
+  ])("that is wrong is refused in its own words", async (fields, param, message) => {
+    const form = new FormReader(FORM_TYPE, SPEC);
+    const fault = await faultOf(form.write(formBytes(fields)).then(() => form.end()));
+    expect(fault.body().error).toMatchObject({ code: "invalid_request", param, message });
   });
 });

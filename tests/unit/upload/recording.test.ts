@@ -5,6 +5,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { Fault } from "../../../src/errors.ts";
 import { ClientGone } from "../../../src/http/body.ts";
+import { AUDIO_FORM } from "../../../src/plugins/asr/audio-form.ts";
 import { FormReader } from "../../../src/upload/form.ts";
 import { Recording } from "../../../src/upload/recording.ts";
 import { Spool } from "../../../src/upload/spool.ts";
@@ -70,9 +71,9 @@ afterEach(() => {
 function record(source: Client, options: { maxBytes?: number; replayBytes?: number; in?: SpoolSpace } = {}): Recording {
   const recording = new Recording({
     source,
-    form: new FormReader(FORM_TYPE),
+    form: new FormReader(FORM_TYPE, AUDIO_FORM),
     spool: new Spool(options.in ?? space),
-    maxBytes: options.maxBytes ?? 1e9,
+    limit: { bytes: options.maxBytes ?? 1e9, setting: "MAX_AUDIO_BODY_BYTES" },
     replayBytes: options.replayBytes ?? 1e9,
     stallMs: 1000,
     clock,
@@ -112,14 +113,14 @@ describe("a recording", () => {
   test("reads no further than its model while nobody takes it", async () => {
     const client = new Client(MODEL_FIRST, 50_000);
     const recording = record(client);
-    expect(await recording.readModel()).toBe("m");
+    expect(await recording.readAwaited()).toBe("m");
     expect(client.taken).toBe(50_000);
   });
 
   test("reads as fast as it is taken, and no faster", async () => {
     const client = new Client(MODEL_FIRST, 50_000);
     const recording = record(client);
-    await recording.readModel();
+    await recording.readAwaited();
     const reader = recording.body().getReader();
     for (let reads = 1; reads <= 20; reads += 1) {
       await reader.read();
@@ -135,7 +136,7 @@ describe("a recording", () => {
         fc.array(fc.integer({ min: 1, max: LARGE.length }), { maxLength: 4 }),
         async (body, piece, attempts) => {
           const recording = record(new Client(body, piece));
-          await recording.readModel();
+          await recording.readAwaited();
           for (const bytes of attempts) {
             const taken = await take(recording.body(), bytes);
             expect(taken.equals(body.subarray(0, taken.length))).toBe(true);
@@ -163,7 +164,7 @@ describe("a recording", () => {
       },
       async cancel() {},
     } as unknown as Client); // the two methods that a recording uses
-    await recording.readModel();
+    await recording.readAwaited();
     const first = recording.body().getReader();
     await first.read();
     const pending = first.read();
@@ -176,19 +177,19 @@ describe("a recording", () => {
 
   test("tells whether a stream is asked for once it is whole", async () => {
     const asked = record(new Client(formBytes([MODEL, sound(10), { name: "stream", value: "true" }]), 100));
-    await asked.readModel();
+    await asked.readAwaited();
     expect(Bun.peek.status(asked.isStream)).toBe("pending");
     await take(asked.body());
     expect(await asked.isStream).toBe(true);
     const closed = record(new Client(MODEL_FIRST, 50_000));
-    await closed.readModel();
+    await closed.readAwaited();
     closed.close();
     expect(await closed.isStream).toBe(false);
   });
 
   test("keeps no more once its answer has begun, and goes on", async () => {
     const recording = record(new Client(MODEL_FIRST, 50_000));
-    await recording.readModel();
+    await recording.readAwaited();
     const reader = recording.body().getReader();
     for (let reads = 0; reads < 40; reads += 1) await reader.read();
     expect(space.used).toBeGreaterThan(0);
@@ -201,7 +202,7 @@ describe("a recording", () => {
   test("gives the client up when it is closed", async () => {
     const client = new Client(LARGE, 50_000);
     const recording = record(client);
-    await recording.readModel();
+    await recording.readAwaited();
     recording.close();
     expect(client.canceled).toBe(true);
     expect(space.used).toBe(0);
@@ -212,22 +213,22 @@ describe("an upload fails", () => {
   test("when it is larger than may be, as soon as it is", async () => {
     const client = new Client(MODEL_FIRST, 50_000);
     const recording = record(client, { maxBytes: 1_000_000 });
-    await recording.readModel();
+    await recording.readAwaited();
     expect(await thrownBy(take(recording.body()))).toMatchObject({ code: "request_too_large" });
     expect(client.taken).toBe(1_050_000);
   });
 
   test("when its client leaves, before the model and after it", async () => {
     const early = record(new Client(LARGE.subarray(0, 500_000), 50_000).ending("break"));
-    expect(await thrownBy(early.readModel())).toBeInstanceOf(ClientGone);
+    expect(await thrownBy(early.readAwaited())).toBeInstanceOf(ClientGone);
     const late = record(new Client(MODEL_FIRST.subarray(0, 500_000), 50_000).ending("break"));
-    await late.readModel();
+    await late.readAwaited();
     expect(await thrownBy(take(late.body()))).toBeInstanceOf(ClientGone);
   });
 
   test("when its client falls silent before the model", async () => {
     const recording = record(new Client(LARGE.subarray(0, 500_000), 50_000).ending("stall"));
-    const failed = thrownBy(recording.readModel());
+    const failed = thrownBy(recording.readAwaited());
     await eventually(() => clock.pending > 0 && recording.bytes >= 500_000, "the upload stands still");
     clock.advance(1000);
     expect(await failed).toMatchObject({ code: "request_timeout" });
@@ -235,7 +236,7 @@ describe("an upload fails", () => {
 
   test("when the server drains before its model is there", async () => {
     const recording = record(new Client(LARGE.subarray(0, 500_000), 50_000).ending("stall"));
-    const failed = thrownBy(recording.readModel());
+    const failed = thrownBy(recording.readAwaited());
     await eventually(() => recording.bytes >= 500_000, "the upload stands still");
     draining.abort();
     expect(await failed).toMatchObject({ code: "draining" });
@@ -243,7 +244,7 @@ describe("an upload fails", () => {
 
   test("when it turns out to hold no file, before its last byte is passed on", async () => {
     const recording = record(new Client(formBytes([MODEL]), 1000));
-    await recording.readModel();
+    await recording.readAwaited();
     const error = await thrownBy(take(recording.body()));
     expect(error).toBeInstanceOf(Fault);
     expect(error).toMatchObject({ code: "invalid_request", param: "file" });
@@ -251,13 +252,13 @@ describe("an upload fails", () => {
 
   test("when it needs the disk to wait for its model, and there is no room", async () => {
     const recording = record(new Client(LARGE, 50_000), { in: new SpoolSpace(directory, 1_000_000) });
-    expect(await thrownBy(recording.readModel())).toMatchObject({ code: "spool_unavailable" });
+    expect(await thrownBy(recording.readAwaited())).toMatchObject({ code: "spool_unavailable" });
   });
 });
 
 test("past the size that is kept, an upload goes on but cannot be sent again; one that waited for its model can", async () => {
   const live = record(new Client(MODEL_FIRST, 50_000), { replayBytes: 2_000_000 });
-  await live.readModel();
+  await live.readAwaited();
   const reader = live.body().getReader();
   for (let reads = 0; reads < 40; reads += 1) await reader.read();
   expect(live.canBeSentAgain).toBe(true);
@@ -267,7 +268,7 @@ test("past the size that is kept, an upload goes on but cannot be sent again; on
   while (!(await reader.read()).done);
   expect(unspooled).toEqual([]);
   const waited = record(new Client(LARGE, 50_000), { replayBytes: 2_000_000 });
-  await waited.readModel();
+  await waited.readAwaited();
   await take(waited.body());
   expect((await take(waited.body())).equals(LARGE)).toBe(true);
 });
@@ -275,7 +276,7 @@ test("past the size that is kept, an upload goes on but cannot be sent again; on
 describe("without room on the disk", () => {
   test("an upload whose model is known goes through once, and says so", async () => {
     const recording = record(new Client(MODEL_FIRST, 50_000), { in: new SpoolSpace(directory, 0) });
-    await recording.readModel();
+    await recording.readAwaited();
     expect((await take(recording.body())).equals(MODEL_FIRST)).toBe(true);
     expect(unspooled).toHaveLength(1);
     expect(recording.canBeSentAgain).toBe(false);
@@ -285,7 +286,7 @@ describe("without room on the disk", () => {
   test("an upload that fits in memory can be sent again", async () => {
     const body = formBytes([sound(900_000), MODEL]);
     const recording = record(new Client(body, 50_000), { in: new SpoolSpace(directory, 0) });
-    await recording.readModel();
+    await recording.readAwaited();
     await take(recording.body());
     expect((await take(recording.body())).equals(body)).toBe(true);
     expect(unspooled).toEqual([]);

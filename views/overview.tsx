@@ -22,13 +22,17 @@ export function Overview(): string {
           note="jobs in the queue"
         />
         <Tile label="Requests/s" text="$format.rate(perSecond('requests'))" note="over 10 s" />
-        <Tile label="Tokens/s" text="$format.rate(perSecond('tokens'))" note="over 10 s, as jobs end" />
+        <Tile label="Tokens/s" text="$format.rate(perSecond('tokens'))" note="over 10 s, counted as jobs end" />
         <Tile label="Errors" text="errorPercent() + ' %'" note="of the last minute" />
-        <Tile label="First byte" text="$format.duration(sample('first_byte_p50_ms'))" note="p50 of the last minute" />
         <Tile
-          label="First byte, slowest"
+          label="First byte"
+          text="$format.duration(sample('first_byte_p50_ms'))"
+          note="median of the last minute"
+        />
+        <Tile
+          label="First byte, p95"
           text="$format.duration(sample('first_byte_p95_ms'))"
-          note="p95 of the last minute"
+          note="the slowest 5 % of the last minute"
         />
       </div>
       <Problems />
@@ -97,7 +101,7 @@ function SlotsTile(): string {
       </b>
       <meter
         min="0"
-        aria-label="Part of the slots in use"
+        aria-label="Share of slots in use"
         x-bind:max="sample('slots_total') || 1"
         x-bind:value="sample('slots_used') || 0"
       ></meter>
@@ -111,9 +115,9 @@ function SlotsTile(): string {
 function Problems(): string {
   return (
     <div class="problems card">
-      <h3>Problems, and what to do</h3>
+      <h3>Problems</h3>
       <p class="none" x-show="$store.pool.problems().length === 0">
-        None that the server or this page can see.
+        No problems detected.
       </p>
       <ul>
         <template x-for="each in $store.pool.problems()" x-bind:key="each.code + each.plugin + each.title">

@@ -31,7 +31,7 @@ export function SignInPage({ assets, problem, hasKey }: SignInProps): string {
             </button>
           </form>
         ) : (
-          <p>This server takes roles from its proxy and has no key to sign in with. Sign in to the proxy first.</p>
+          <p>This server accepts roles from its proxy and has no key to sign in with. Sign in to the proxy first.</p>
         )}
       </main>
     </Layout>

@@ -31,8 +31,8 @@ export function StatePage({ version, canSignOut, hasKeys, assets, boot, sections
       <div class="shell" x-data={`tabs('${tabs.map(({ id }) => id).join(" ")}')`}>
         <Header version={version} canSignOut={canSignOut} tabs={tabs} />
         <p class="cut-off" role="alert" x-data="" x-cloak x-show="$store.pool.lastSeen !== ''">
-          <b x-text="$store.pool.link === 'signed_out' ? 'You are signed out, as after a restart of the server.' : 'The server cannot be reached. Trying again…'"></b>{" "}
-          <span x-text="'What is shown is from ' + $store.pool.lastSeen + '.'"></span>{" "}
+          <b x-text="$store.pool.link === 'signed_out' ? 'You are signed out. A restart of the server ends all sign-ins.' : 'The server cannot be reached. Trying again…'"></b>{" "}
+          <span x-text="'This page shows the state at ' + $store.pool.lastSeen + '.'"></span>{" "}
           <a class="onward" href="/state" x-show="$store.pool.link === 'signed_out'">
             Sign in
           </a>
@@ -48,7 +48,7 @@ export function StatePage({ version, canSignOut, hasKeys, assets, boot, sections
         <OperatorDialog />
       </div>
       <noscript>
-        <p class="problem">This page is filled by a script. The same state is at /api/state.</p>
+        <p class="problem">This page needs JavaScript. The same state is at /api/state.</p>
       </noscript>
     </Layout>
   ) as string;
@@ -67,7 +67,7 @@ function Header({ version, canSignOut, tabs }: HeaderProps): string {
   return (
     <header>
       <a class="skip" href="#main">
-        Skip to the content
+        Skip to content
       </a>
       <h1>Moorage</h1>
       <span class="soft version" safe>
@@ -120,7 +120,7 @@ function OperatorDialog(): string {
         <p class="problem" role="alert" x-show="$store.operator.problem !== ''" x-text="$store.operator.problem"></p>
         <div class="buttons">
           <button type="button" x-on:click="$store.operator.close()">
-            Leave it
+            Cancel
           </button>
           <button
             type="button"

@@ -40,8 +40,8 @@ function findInSeats(pool: Pool, pingIntervalMs: number, now: number): readonly 
     {
       code: "worker_failing",
       severity: "warning",
-      title: `${named(failing.map(({ session }) => session))} failing more than one in five of the last requests.`,
-      advice: `The last error was ${lastError}. Look at the model server there; drain the worker to keep requests off it.`,
+      title: `${named(failing.map(({ session }) => session))} failing more than one in five recent requests.`,
+      advice: `The last error was ${lastError}. Check its model server, or drain the worker to keep requests off it.`,
     },
   ];
 }
@@ -56,7 +56,7 @@ export function findStale(sessions: readonly Session[], pingIntervalMs: number):
       severity: "warning",
       title: `${named(stale)} silent: no sign of life for more than ${STALE_INTERVALS} ping intervals.`,
       advice:
-        "Its machine sleeps or its line is broken. If it stays silent it is disconnected, and its requests go elsewhere.",
+        "Its machine is asleep or its connection is broken. If it stays silent, it is disconnected, and its requests go elsewhere.",
     },
   ];
 }
@@ -88,8 +88,8 @@ function saturated(model: string): Condition {
     code: "model_saturated",
     about: model,
     severity: "warning",
-    title: `Requests for ${quote(model)} have waited for a minute: all its workers are busy.`,
-    advice: "Add workers that serve it, or let each take more at once (--max-concurrency).",
+    title: `Requests for ${quote(model)} have been waiting for a minute: all its workers are busy.`,
+    advice: "Add workers that serve it, or let each take more requests at once (--max-concurrency).",
     afterMs: SATURATED_MS,
     lingerMs: LINGER_MS,
   };
@@ -100,8 +100,8 @@ function unserved(model: string): Condition {
     code: "model_not_served",
     about: model,
     severity: "critical",
-    title: `Requests wait for ${quote(model)}, and no worker that serves it is ready.`,
-    advice: "Look after the workers that served it; the reason is beside each that is connected.",
+    title: `Requests are waiting for ${quote(model)}, and no worker that serves it is ready.`,
+    advice: "Check the workers that serve it. The reason is shown beside each one that is connected.",
     afterMs: UNSERVED_MS,
   };
 }

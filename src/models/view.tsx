@@ -42,7 +42,7 @@ export function PoolView({ id, title, hasAudio = false, children }: PropsWithChi
 }
 
 /** Answers state their tokens at their ends. */
-const TOKENS_NOTE = "Of the last minute; a job's tokens count when it ends";
+const TOKENS_NOTE = "Over the last minute; a job's tokens are counted when it ends";
 
 function PoolSummary({ state }: { readonly state: string }): string {
   const of = (path: string): string => `${state} ? ${state}.${path} : '–'`;
@@ -83,7 +83,7 @@ function WorkerTable({ plugin, hasAudio }: { readonly plugin: string; readonly h
       columns={columns}
       sortKey="name"
       facet={{ field: "models", label: "All models" }}
-      empty="No worker is connected. The overview says how to start one."
+      empty="No worker is connected. The overview shows how to start one."
     >
       <Cell label="Worker">
         <b class="name" x-text="row.name" x-bind:title="row.id"></b>
@@ -134,7 +134,7 @@ function WorkerTable({ plugin, hasAudio }: { readonly plugin: string; readonly h
       ) : (
         <Cell label="Tokens/s" isNumber>
           <span x-text="$format.rate(row.tokens_per_s)" title={TOKENS_NOTE}></span>
-          <span class="sub" x-text="$format.count(row.output_tokens_total) + ' in all'"></span>
+          <span class="sub" x-text="$format.count(row.output_tokens_total) + ' total'"></span>
         </Cell>
       )}
       <Cell label="Done" isNumber>
@@ -249,7 +249,7 @@ function JobTable({ plugin }: { readonly plugin: string }): string {
         { sortBy: "bytes_out", label: "Sent", isNumber: true },
         { sortBy: "", label: "Actions" },
       ]}
-      empty="Nothing runs and nobody waits."
+      empty="No jobs are running or waiting."
     >
       <Cell label="Job">
         <b class="name" x-text="row.kind"></b>

@@ -48,7 +48,7 @@ export function findCommon(facts: ServerFacts): readonly Found[] {
         code: "draining",
         severity: "info",
         title: "The server is shutting down.",
-        advice: "Running requests end by themselves; new ones belong on another server, or the restarted one.",
+        advice: "Running requests finish; send new ones to another server, or to this one after its restart.",
       },
     ];
   }
@@ -69,10 +69,10 @@ function findInPlugin({ id, pulse, hadWorkers }: PluginFacts, isAnyUsed: boolean
       code: "no_workers",
       // A pool that never had a worker, beside one that has, is most likely one that nobody needs.
       severity: hadWorkers || !isAnyUsed ? "critical" : "info",
-      title: `No worker is connected for ${id}.`,
+      title: `No ${id} worker is connected.`,
       advice: hadWorkers
-        ? "Look at the worker programs: are they running, and can they reach this server? Their log says why they were turned away."
-        : `Start one: \`bun run worker ${id} --server <this server's URL>\`. Or leave ${id} out of PLUGINS.`,
+        ? "Check that the worker programs are running and can reach this server. Their log says why they were refused."
+        : `Start one with \`bun run moorage worker ${id} --server <this server's URL>\`, or leave ${id} out of PLUGINS.`,
       afterMs: WORKERLESS_MS,
     });
   } else if (workers && workers.idle + workers.working === 0) {
@@ -80,11 +80,11 @@ function findInPlugin({ id, pulse, hadWorkers }: PluginFacts, isAnyUsed: boolean
       plugin: id,
       code: "no_ready_workers",
       severity: "critical",
-      title: `No worker of ${id} takes requests: ${workers.notReady} not ready, ${workers.draining} draining.`,
+      title: `No ${id} worker accepts requests: ${workers.notReady} not ready, ${workers.draining} draining.`,
       advice:
         workers.notReady === 0
-          ? "All were drained, here or by their owners: undrain those that should work."
-          : "The reason is beside each worker: mostly a model server that is down. Undrain those that were drained here.",
+          ? "All were drained, here or by their owners. Undrain those that should take requests."
+          : "The reason is shown beside each worker; usually its model server is down. Undrain workers that were drained here.",
       afterMs: UNREADY_MS,
     });
   }
@@ -94,8 +94,9 @@ function findInPlugin({ id, pulse, hadWorkers }: PluginFacts, isAnyUsed: boolean
       plugin: id,
       code: "queue_filling",
       severity: share > QUEUE_SHARE.critical ? "critical" : "warning",
-      title: `The queue of ${id} is more than ${share > QUEUE_SHARE.critical ? "nine tenths" : "half"} full.`,
-      advice: "Add workers, or let each take more at once (--max-concurrency). Requests beyond QUEUE_SIZE are refused.",
+      title: `The ${id} queue is more than ${share > QUEUE_SHARE.critical ? "nine tenths" : "half"} full.`,
+      advice:
+        "Add workers, or let each take more requests at once (--max-concurrency). Requests beyond QUEUE_SIZE are refused.",
       lingerMs: LINGER_MS,
     });
   }
@@ -112,7 +113,7 @@ function findFailures({ requests, failures, authFailures }: ServerFacts): readon
       code: "error_rate",
       severity: isCritical ? "critical" : "warning",
       title: `More than ${isCritical ? "a quarter" : "one in twenty"} of the last minute's requests failed.`,
-      advice: "Look for workers with many failures and for their last error; the log names the reason of each request.",
+      advice: "Look for workers with many failures and at their last error. The log gives the reason for each request.",
     });
   }
   if (authFailures >= MANY_AUTH_FAILURES) {
@@ -120,9 +121,9 @@ function findFailures({ requests, failures, authFailures }: ServerFacts): readon
       plugin: null,
       code: "too_many_auth_failures",
       severity: "warning",
-      title: "Many requests or workers were turned away for their keys within the last minute.",
+      title: "Many requests or workers were refused for their keys within the last minute.",
       advice:
-        "A program has no key or an old one, or somebody tries keys; moorage_auth_failures_total says at which door.",
+        "A program has no key or an outdated one, or somebody is guessing keys. moorage_auth_failures_total shows where.",
     });
   }
   return found;
@@ -137,8 +138,8 @@ function findOpenDoors({ isApiOpen, isClientOpen, isLoopback }: ServerFacts): re
       code: "keys_not_set",
       about: "api",
       severity,
-      title: "Anybody who reaches this server may use it and see this page.",
-      advice: "Set API_KEY, or API_HTTP_ROLES behind a proxy that signs people in.",
+      title: "Anyone who can reach this server may use it and see this page.",
+      advice: "Set API_KEY, or API_HTTP_ROLES behind a proxy that authenticates users.",
     });
   }
   if (isClientOpen) {
@@ -147,9 +148,9 @@ function findOpenDoors({ isApiOpen, isClientOpen, isLoopback }: ServerFacts): re
       code: "keys_not_set",
       about: "client",
       severity,
-      title: "Anybody who reaches this server may connect workers, and so read the requests they get.",
+      title: "Anyone who can reach this server may connect workers, and so read the requests they get.",
       advice:
-        "Set CLIENT_KEY on the server and on its workers, or CLIENT_HTTP_ROLES behind a proxy that vouches for them.",
+        "Set CLIENT_KEY on the server and on its workers, or CLIENT_HTTP_ROLES behind a proxy that authenticates them.",
     });
   }
   return found;

@@ -79,7 +79,7 @@ describe("the page is live", () => {
     await page.waitForSelector("#tab-llm >> text=seen-job");
     worker.answerJson(id, {});
     await answer;
-    await page.waitForSelector("#tab-llm >> text=Nothing runs and nobody waits");
+    await page.waitForSelector("#tab-llm >> text=No jobs are running or waiting");
     await showPart(page, "llm", "Models");
     await page.locator("#tab-llm tbody tr b", { hasText: /^m$/ }).first().waitFor();
     await worker.close();
@@ -91,7 +91,7 @@ describe("the page is live", () => {
     const server = start({ plugins: ["llm"] });
     const page = await open(server);
     await server.worker({ max_concurrency: 4 });
-    await page.waitForSelector(".verdict.good >> text=The pool is well.");
+    await page.waitForSelector(".verdict.good >> text=All systems normal.");
     await page.waitForSelector(".verdict >> text=0 of 4 slots in use");
     expect(await page.locator(".tile", { hasText: "Workers" }).locator("b").first().textContent()).toBe("1");
   });
@@ -202,7 +202,7 @@ describe("an action", () => {
     await page.locator("#tab-llm tbody button", { hasText: "Cancel" }).click();
     await page.click("dialog button.main");
     expect((await answer).status).toBe(503);
-    await page.waitForSelector("#tab-llm >> text=Nothing runs and nobody waits");
+    await page.waitForSelector("#tab-llm >> text=No jobs are running or waiting");
   });
 
   test("that cannot be done is told in its dialog", async () => {

@@ -101,7 +101,7 @@ test("two texts are compared by an embedding", async () => {
   const embed = '[x-data="embed"]';
   expect(await page.inputValue("#embed-model")).toBe("moorage-sample-embed");
   await page.click(`${embed} button.main`);
-  await page.locator(`${embed} output`, { hasText: /\d+ % alike/ }).waitFor();
+  await page.locator(`${embed} output`, { hasText: /\d+ % similar/ }).waitFor();
   expect(JSON.parse(await runLine(embed)).data).toHaveLength(2);
 });
 
@@ -119,9 +119,9 @@ describe("speech", () => {
     await openPanel("asr");
     const panel = '[x-data="transcribe"]';
     await page.locator(`${panel} button`, { hasText: "Record" }).click();
-    await page.locator(`${panel} button`, { hasText: "End recording" }).waitFor();
+    await page.locator(`${panel} button`, { hasText: "Stop recording" }).waitFor();
     await Bun.sleep(500); // Real time: a recording is as long as it takes.
-    await page.locator(`${panel} button`, { hasText: "End recording" }).click();
+    await page.locator(`${panel} button`, { hasText: "Stop recording" }).click();
     await page.locator(`${panel} [role=status]`, { hasText: "recording." }).waitFor();
     await page.click(`${panel} button.main`);
     await page.locator(`${panel} .result`, { hasText: "sample" }).waitFor();
@@ -138,8 +138,8 @@ test("an MCP tool is listed and called by its form", async () => {
   await page.fill("#mcp-token", "relay-token");
   await page.locator(`${panel} button`, { hasText: "List tools" }).click();
   await page.selectOption("#mcp-tool", "add");
-  await page.locator(`${panel} .field`, { hasText: "a needed" }).locator("input").fill("2");
-  await page.locator(`${panel} .field`, { hasText: "b needed" }).locator("input").fill("40");
+  await page.locator(`${panel} .field`, { hasText: "a required" }).locator("input").fill("2");
+  await page.locator(`${panel} .field`, { hasText: "b required" }).locator("input").fill("40");
   await page.locator(`${panel} button`, { hasText: /^Call$/ }).click();
   await page.locator(`${panel} .result`, { hasText: "42" }).waitFor();
   expect(await runLine(panel)).toContain('"text":"42"');
@@ -160,7 +160,7 @@ test("a file is sent to whoever runs the line", async () => {
   try {
     await runLine(panel, directory);
     expect(await Bun.file(`${directory}/notes.txt`).text()).toBe("ahoy");
-    await page.locator(`${panel} [role=status]`, { hasText: "Everything has arrived." }).waitFor();
+    await page.locator(`${panel} [role=status]`, { hasText: "The transfer is complete." }).waitFor();
   } finally {
     await Bun.$`rm -r ${directory}`;
   }

@@ -24,13 +24,13 @@ export function refusalOf(body: string, status: number): Refusal {
   } catch {
     // Not JSON: a proxy's page.
   }
-  return new Refusal(`The server answered ${status}.`, String(status));
+  return new Refusal(`The server responded with ${status}.`, String(status));
 }
 
 /** What went wrong, for people. Empty for what they stopped themselves. */
 export function messageOf(error: unknown): string {
   if (error instanceof DOMException && error.name === "AbortError") return "";
   if (error instanceof Refusal) return error.message;
-  if (error instanceof TypeError) return "The server could not be reached, or the answer broke off.";
+  if (error instanceof TypeError) return "The server could not be reached, or its response broke off.";
   return error instanceof Error ? error.message : String(error);
 }

@@ -98,7 +98,7 @@ export class McpClient {
       if (message.error) throw new Refusal(message.error.message, String(message.error.code));
       return message.result ?? {};
     }
-    throw new Refusal("The server ended its answer without a result.", "no_result");
+    throw new Refusal("The response ended without a result.", "no_result");
   }
 
   async #send(message: RpcCall, signal?: AbortSignal): Promise<Response> {
@@ -106,7 +106,7 @@ export class McpClient {
     const headers = this.#headers(message.method, typeof name === "string" ? name : undefined);
     const init = { method: "POST", headers, body: JSON.stringify(message), ...(signal ? { signal } : {}) };
     const response = await fetch(this.#url, init);
-    if (response.status === 401) throw new Refusal("This relay asks for its token.", "unauthorized");
+    if (response.status === 401) throw new Refusal("This relay requires its token.", "unauthorized");
     await assertOk(response);
     this.#session = response.headers.get("mcp-session-id") ?? this.#session;
     return response;

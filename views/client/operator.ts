@@ -5,16 +5,20 @@ type Action = "drain" | "undrain" | "disconnect" | "cancel";
 const QUESTIONS: Readonly<Record<Action, { readonly title: string; readonly text: string; readonly verb: string }>> = {
   drain: {
     title: "Drain this worker?",
-    text: "It gets no more jobs, and those that run on it go on. Undrain gives it jobs again.",
+    text: "It gets no more jobs; running jobs continue. Undrain reverses this.",
     verb: "Drain",
   },
-  undrain: { title: "Give this worker jobs again?", text: "It takes its part of the load at once.", verb: "Undrain" },
+  undrain: { title: "Undrain this worker?", text: "It gets jobs again at once.", verb: "Undrain" },
   disconnect: {
     title: "Disconnect this worker?",
-    text: "Its connection is closed, and what runs on it is lost or done again elsewhere. It may come back by itself.",
+    text: "Its connection is closed. Running jobs are lost, or repeated by another worker. The worker may reconnect by itself.",
     verb: "Disconnect",
   },
-  cancel: { title: "Cancel this job?", text: "Its client is told, and its worker stops.", verb: "Cancel the job" },
+  cancel: {
+    title: "Cancel this job?",
+    text: "Its client gets an error, and its worker is told to stop.",
+    verb: "Cancel the job",
+  },
 };
 
 /** How long it is told that an action is done. */

@@ -65,8 +65,8 @@ export function follow(store: PoolStore, history: History): void {
       say(
         "clock_skew",
         Math.abs(offsetMs) > SKEW_MS,
-        "The clocks of this computer and of the server differ.",
-        `They are ${Math.round(Math.abs(offsetMs) / 1000)} s apart. Set both by a time server (NTP).`,
+        "The clocks of this computer and the server differ.",
+        `They are ${Math.round(Math.abs(offsetMs) / 1000)} s apart. Synchronise both with a time server (NTP).`,
       );
     },
     onChange: (state) => {
@@ -78,8 +78,8 @@ export function follow(store: PoolStore, history: History): void {
       say(
         "stream_held_back",
         isHeldBack,
-        "Something between here and the server holds events back.",
-        "A proxy buffers answers; streamed chats will stall as well. Switch its buffering off for this server.",
+        "Something between this browser and the server holds events back.",
+        "A proxy buffers responses, so streamed chats will stall as well. Switch off its buffering for this server.",
       ),
   });
   link.open();

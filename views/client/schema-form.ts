@@ -35,7 +35,7 @@ export function argumentsOf(
   for (const field of fields) {
     const text = texts[field.name] ?? "";
     if (text === "" && !field.isRequired) continue;
-    if (text === "" && field.kind !== "text") throw new Error(`“${field.name}” is needed.`);
+    if (text === "" && field.kind !== "text") throw new Error(`“${field.name}” is required.`);
     args.push([field.name, parsed(field, text)]);
   }
   return Object.fromEntries(args);
@@ -72,7 +72,7 @@ function parsed({ name, kind }: Field, text: string): unknown {
       return text === "true";
     case "number": {
       const value = Number(text);
-      if (!Number.isFinite(value)) throw new Error(`“${name}” takes a number.`);
+      if (!Number.isFinite(value)) throw new Error(`“${name}” must be a number.`);
       return value;
     }
     case "json":

@@ -94,5 +94,7 @@ function shown(result: Readonly<Record<string, unknown>> | undefined): string {
     part?.type === "text" && typeof part.text === "string" ? part.text : JSON.stringify(part, null, 2),
   );
   const text = texts.length > 0 ? texts.join("\n") : JSON.stringify(result, null, 2);
-  return text.length > MAX_SHOWN_CHARS ? `${text.slice(0, MAX_SHOWN_CHARS)}\n… ${text.length} characters in all` : text;
+  return text.length > MAX_SHOWN_CHARS
+    ? `${text.slice(0, MAX_SHOWN_CHARS)}\n… ${text.length} characters in total`
+    : text;
 }

@@ -65,7 +65,7 @@ export function createTranscribe() {
         this.isRecording = true;
         this.problem = "";
       } catch {
-        this.problem = "The microphone cannot be used: the browser or the system does not allow it here.";
+        this.problem = "The microphone is not available: the browser or the system does not allow it here.";
       }
     },
     async send(): Promise<void> {

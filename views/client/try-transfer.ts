@@ -36,9 +36,9 @@ export function createTransfer() {
         const headers = await apiHeaders();
         const created = await assertOk(await fetch("/api/transfer", { method: "POST", headers }));
         this.channel = ((await created.json()) as { channel_id: string }).channel_id; // what the API promises
-        this.status = "Waiting for the reader: run the line below on the other machine.";
+        this.status = "Waiting for the reader. Run this command on the other machine:";
         await this.put(`/api/transfer/${this.channel}`, headers, file);
-        this.status = "Everything has arrived.";
+        this.status = "The transfer is complete.";
       } catch (error) {
         this.problem = messageOf(error);
         if (this.problem !== "") this.status = "";
@@ -67,7 +67,7 @@ export function createTransfer() {
     stop(): void {
       upload?.abort();
       // Its line would wait for a writer that is gone.
-      Object.assign(this, { isRunning: false, channel: "", status: "Stopped; the channel closes by itself." });
+      Object.assign(this, { isRunning: false, channel: "", status: "Stopped. The channel closes by itself." });
     },
   };
 }

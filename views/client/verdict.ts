@@ -17,7 +17,7 @@ export function verdictOf({ state, sample, problems }: ServerState): Verdict {
     return {
       tone: "busy",
       title: "The server is shutting down.",
-      detail: `${plural(sample.slots_used, "job")} still running; nothing new is taken.`,
+      detail: `${plural(sample.slots_used, "job")} still running; new jobs are refused.`,
     };
   }
   const critical = problems.find(({ severity }) => severity === "critical");
@@ -28,23 +28,23 @@ export function verdictOf({ state, sample, problems }: ServerState): Verdict {
   if (total === 0 && workers > 0) {
     return {
       tone: "busy",
-      title: workers === 1 ? "The one worker takes no jobs." : "None of the workers takes jobs.",
-      detail: `${plural(waiting, "job waits", "jobs wait")}; drained or not ready: see which under each plugin.`,
+      title: workers === 1 ? "The only worker accepts no jobs." : "No worker accepts jobs.",
+      detail: `${plural(waiting, "job waiting", "jobs waiting")}; each plugin's page shows which workers are drained or not ready.`,
     };
   }
   if (waiting > 0) {
     const isFull = used >= total && total > 0;
     return {
       tone: "busy",
-      title: isFull ? "The workers are the bottleneck." : "Some jobs wait for a model whose workers are busy.",
-      detail: `${plural(waiting, "job waits", "jobs wait")}; ${load}. ${isFull ? "More workers or slots would help." : "See which under Models."}`,
+      title: isFull ? "The workers are the bottleneck." : "Some jobs are waiting for a model whose workers are busy.",
+      detail: `${plural(waiting, "job waiting", "jobs waiting")}; ${load}. ${isFull ? "More workers or slots would help." : "The Models page shows which."}`,
     };
   }
   const warning = problems.find(({ severity }) => severity === "warning");
   if (warning) return { tone: "busy", title: warning.title, detail: warning.advice };
-  if (total === 0) return { tone: "good", title: "The server is up.", detail: "Nothing runs, and nobody waits." };
+  if (total === 0) return { tone: "good", title: "The server is up.", detail: "No jobs are running or waiting." };
   if (percent(used, total) >= NEARLY_FULL_PERCENT) {
-    return { tone: "busy", title: "The pool is nearly full.", detail: `${load}; nobody waits yet.` };
+    return { tone: "busy", title: "The pool is nearly full.", detail: `${load}; no jobs waiting yet.` };
   }
-  return { tone: "good", title: "The pool is well.", detail: `${load}; nobody waits.` };
+  return { tone: "good", title: "All systems normal.", detail: `${load}; no jobs waiting.` };
 }

@@ -45,7 +45,7 @@ export function PluginSection({
   ) as string;
 }
 
-/** What one of the section's buttons shows. */
+/** The content of one part of a section. */
 export function Part({ id, children }: PropsWithChildren<{ readonly id: string }>): string {
   return (
     <div class="part" x-show={`isShown('${id}')`}>
@@ -74,12 +74,18 @@ export function Figure({
   ) as string;
 }
 
-/** The line for the shell that does what a panel does; `text` is an expression. */
-export function CurlLine({ text }: { readonly text: string }): string {
+/** A shell command under a label; `text` is an expression. Unless labelled, it does what its panel does. */
+export function CurlLine({
+  text,
+  label = "The same with curl",
+}: {
+  readonly text: string;
+  readonly label?: string;
+}): string {
   return (
     <div class="curl" x-data="copy">
       <div class="curl-head">
-        <span>The same with curl</span>
+        <span safe>{label}</span>
         <button type="button" class="small" x-on:click={`copyText(${text})`} x-text="isCopied ? 'Copied' : 'Copy'">
           Copy
         </button>
@@ -89,7 +95,7 @@ export function CurlLine({ text }: { readonly text: string }): string {
   ) as string;
 }
 
-/** Where a panel says what went wrong. */
+/** The line in which a panel reports an error. */
 export function ProblemLine(): string {
   return (<p class="problem" role="alert" x-show="problem !== ''" x-text="problem"></p>) as string;
 }

@@ -65,7 +65,7 @@ export function LiveTable(props: PropsWithChildren<LiveTableProps>): string {
           {empty}
         </p>
         <p class="empty" x-show="total() > 0 && matching() === 0">
-          Nothing here matches the filter.
+          No rows match the filter.
         </p>
       </section>
       <div class="pager" x-show="pages() > 1">

@@ -39,7 +39,7 @@ export function TryChat({ plugin }: { readonly plugin: string }): string {
         </template>
       </div>
       <form {...bind("x-on:submit.prevent", "send()")}>
-        <label for="chat-draft">Message (Ctrl+Enter sends it)</label>
+        <label for="chat-draft">Message (Ctrl+Enter to send)</label>
         <textarea
           id="chat-draft"
           rows="3"
@@ -56,7 +56,7 @@ export function TryChat({ plugin }: { readonly plugin: string }): string {
           <button type="button" x-on:click="clear()" x-show="messages.length > 0">
             Clear
           </button>
-          <span class="soft" role="status" x-text="isRunning ? 'The model answers…' : figures"></span>
+          <span class="soft" role="status" x-text="isRunning ? 'The model is responding…' : figures"></span>
         </div>
       </form>
       <ProblemLine />
@@ -81,7 +81,7 @@ export function TryEmbed({ plugin }: { readonly plugin: string }): string {
             Compare
           </button>
           <output class="soft" for="embed-first embed-second" x-show="similarity !== null">
-            <b x-text="percent()"></b> alike, <span x-text="dimensions"></span> dimensions
+            <b x-text="percent()"></b> similar, <span x-text="dimensions"></span> dimensions
           </output>
         </div>
       </form>
@@ -101,7 +101,7 @@ export function TryTranscribe({ plugin }: { readonly plugin: string }): string {
         <label for="transcribe-file">Audio file</label>
         <input id="transcribe-file" type="file" accept="audio/*,video/*" x-on:change="choose($event)" />
         <div class="buttons">
-          <button type="button" x-on:click="record()" x-text="isRecording ? 'End recording' : 'Record'">
+          <button type="button" x-on:click="record()" x-text="isRecording ? 'Stop recording' : 'Record'">
             Record
           </button>
           <button type="submit" class="main" x-bind:disabled="!canSend()">
@@ -110,7 +110,7 @@ export function TryTranscribe({ plugin }: { readonly plugin: string }): string {
           <button type="button" x-on:click="stop()" x-bind:disabled="!isRunning">
             Stop
           </button>
-          <span class="soft" role="status" x-text="isRunning ? 'The worker listens…' : fileText"></span>
+          <span class="soft" role="status" x-text="isRunning ? 'Transcribing…' : fileText"></span>
         </div>
       </form>
       <p class="result" x-show="text !== ''" x-text="text"></p>

@@ -63,7 +63,7 @@ function RelayTable(): string {
         { sortBy: "connected_at", label: "Since" },
         { sortBy: "", label: "Actions" },
       ]}
-      empty="No relay is connected. `moorage worker mcp` starts one."
+      empty="No relay is connected. Start one with: bun run moorage worker mcp"
     >
       <Cell label="Relay">
         <b class="name" x-text="row.name" x-bind:title="row.id"></b>
@@ -71,7 +71,11 @@ function RelayTable(): string {
       </Cell>
       <Cell label="Server">
         <span x-text="row.upstream || row.dialect"></span>
-        <span class="sub" x-show="row.auth" x-text="'access: ' + row.auth"></span>
+        <span
+          class="sub"
+          x-show="row.auth"
+          x-text="(row.auth === 'none' ? 'no token required' : 'access: ' + row.auth)"
+        ></span>
         <span class="badge draining" x-show="row.operator_drained">
           drained
         </span>
@@ -111,7 +115,7 @@ function FunctionTable(): string {
     <LiveTable
       plugin="mcp"
       list="functions"
-      caption="Functions that were called"
+      caption="Called functions"
       sortKey="name"
       facet={{ field: "relay", label: "All relays" }}
       columns={[
@@ -122,7 +126,7 @@ function FunctionTable(): string {
         { sortBy: "avg_ms", label: "Mean", isNumber: true },
         { sortBy: "last_ms", label: "Last", isNumber: true },
       ]}
-      empty="No function was called yet."
+      empty="No function has been called yet."
     >
       <Cell label="Function">
         <b class="name" x-text="row.name" x-bind:title="row.name"></b>
@@ -167,7 +171,7 @@ function TryMcp(): string {
           </select>
         </label>
         <label for="mcp-token">
-          Token of the relay, if it asks for one
+          Token of the relay, if it requires one
           <input id="mcp-token" type="password" autocomplete="off" x-model="token" />
         </label>
         <button type="submit" class="main" x-bind:disabled="relay === '' || isRunning">
@@ -217,7 +221,7 @@ function ToolField(): string {
     <label class="field">
       <span>
         <b x-text="field.name"></b>
-        <span class="soft" x-text="field.isRequired ? ' needed' : ''"></span>
+        <span class="soft" x-text="field.isRequired ? ' required' : ''"></span>
       </span>
       <template x-if="field.kind === 'choice'">
         <select x-model="texts[field.name]">

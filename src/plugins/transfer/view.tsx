@@ -49,7 +49,7 @@ function ActiveTable(): string {
     <LiveTable
       plugin="transfer"
       list="active"
-      caption="Channels that pass bytes now"
+      caption="Active channels"
       sortKey=""
       columns={[
         { sortBy: "channel", label: "Channel" },
@@ -58,13 +58,13 @@ function ActiveTable(): string {
         { sortBy: "bytes_per_s", label: "Rate", isNumber: true },
         { sortBy: "started_at", label: "Since" },
       ]}
-      empty="Nothing passes now."
+      empty="No active transfers."
     >
       <Cell label="Channel">
         <b class="name" x-text="row.channel + '…'"></b>
       </Cell>
       <Cell label="Passed" isNumber>
-        <span x-text="row.bytes === null ? 'on its way' : $format.bytes(row.bytes)"></span>
+        <span x-text="row.bytes === null ? 'in progress' : $format.bytes(row.bytes)"></span>
       </Cell>
       <Cell label="Of" isNumber>
         <span x-text="row.length === null ? 'not declared' : $format.bytes(row.length)"></span>
@@ -79,7 +79,7 @@ function ActiveTable(): string {
   ) as string;
 }
 
-/** A file sent from this browser, and the line that takes it elsewhere. */
+/** A file to send from this browser, and the command that receives it on another machine. */
 function TryTransfer(): string {
   return (
     <div class="try card wide" x-data="transfer">
@@ -102,7 +102,7 @@ function TryTransfer(): string {
         <span class="soft" x-text="$format.bytes(sent) + ' of ' + $format.bytes(size)"></span>
       </div>
       <ProblemLine />
-      <CurlLine text="curl()" />
+      <CurlLine text="curl()" label="Receive it with curl on the other machine" />
     </div>
   ) as string;
 }

@@ -47,10 +47,10 @@ describe("the page writes", () => {
     expect(age("2026-01-01T00:00:00Z", Date.parse("2026-01-01T00:01:30Z"))).toBe("1 min 30 s");
     expect(age("2026-01-01T00:00:00Z", 0)).toBe("0 ms");
     expect([percent(1, 3), percent(5, 0), percent(9, 3)]).toEqual([33, 0, 100]);
-    expect([plural(1, "job"), plural(2, "job"), plural(2, "job waits", "jobs wait")]).toEqual([
+    expect([plural(1, "job"), plural(2, "job"), plural(2, "job waiting", "jobs waiting")]).toEqual([
       "1 job",
       "2 jobs",
-      "2 jobs wait",
+      "2 jobs waiting",
     ]);
   });
 });

@@ -35,8 +35,8 @@ describe("a form made from a tool's schema", () => {
   });
 
   test.each([
-    [{ times: "three" }, "“times” takes a number."],
-    [{ times: "" }, "“times” is needed."],
+    [{ times: "three" }, "“times” must be a number."],
+    [{ times: "" }, "“times” is required."],
     [{ times: "1", options: "{" }, "“options” takes JSON."],
   ])("names the field of %p that is wrong", (texts, message) => {
     expect(() => argumentsOf(fieldsOf(SCHEMA), texts)).toThrow(message);

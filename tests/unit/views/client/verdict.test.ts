@@ -31,7 +31,7 @@ function problem(severity: Problem["severity"]): Problem {
 }
 
 test.each([
-  ["room and nobody waiting", server({ slots_used: 1, slots_total: 4 }), "good", "The pool is well."],
+  ["room and nobody waiting", server({ slots_used: 1, slots_total: 4 }), "good", "All systems normal."],
   ["nearly no room", server({ slots_used: 9, slots_total: 10 }), "busy", "The pool is nearly full."],
   [
     "all slots used and jobs waiting",
@@ -43,24 +43,24 @@ test.each([
     "jobs waiting beside free slots",
     server({ slots_used: 1, slots_total: 4, waiting: 2 }),
     "busy",
-    "Some jobs wait for a model whose workers are busy.",
+    "Some jobs are waiting for a model whose workers are busy.",
   ],
   ["nobody there", server({}), "good", "The server is up."],
   [
     "jobs waiting, and not a worker",
     server({ waiting: 2 }),
     "busy",
-    "Some jobs wait for a model whose workers are busy.",
+    "Some jobs are waiting for a model whose workers are busy.",
   ],
-  ["only one worker, and that drained", server({ workers_draining: 1 }), "busy", "The one worker takes no jobs."],
+  ["only one worker, and that drained", server({ workers_draining: 1 }), "busy", "The only worker accepts no jobs."],
   [
     "workers of which none takes jobs",
     server({ workers_not_ready: 1, workers_draining: 2, waiting: 3 }),
     "busy",
-    "None of the workers takes jobs.",
+    "No worker accepts jobs.",
   ],
   ["a warning", server({ slots_total: 4 }, [problem("warning")]), "busy", "warning!"],
-  ["something to know", server({ slots_total: 4 }, [problem("info")]), "good", "The pool is well."],
+  ["something to know", server({ slots_total: 4 }, [problem("info")]), "good", "All systems normal."],
   [
     "something critical, whatever else there is",
     server({ waiting: 3 }, [problem("critical"), problem("warning")]),

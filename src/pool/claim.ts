@@ -21,12 +21,15 @@ export interface Claim {
   count(work: Work): void;
   /** Gives the slot back. Every call after the first does nothing. */
   release(): void;
+  /** Gives the slot back because the worker had none: its count here was out of date. The worker is left alone for a moment. */
+  refuse(): void;
 }
 
 /** The owner of the counts that a claim changes. */
 export interface ClaimOwner {
-  /** Called once for each claim. */
+  /** Either this or `onRefused` is called, once for each claim. */
   onReleased(seat: Seat, ticket: Ticket, work: Work | undefined): void;
+  onRefused(seat: Seat, ticket: Ticket): void;
   onCounted(seat: Seat, work: Work): void;
 }
 
@@ -72,5 +75,11 @@ export class SeatClaim implements Claim {
     if (!this.#isHeld) return;
     this.#isHeld = false;
     this.#owner.onReleased(this.#seat, this.#ticket, this.#work);
+  }
+
+  refuse(): void {
+    if (!this.#isHeld) return;
+    this.#isHeld = false;
+    this.#owner.onRefused(this.#seat, this.#ticket);
   }
 }

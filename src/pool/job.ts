@@ -64,6 +64,8 @@ export interface JobReport {
   /** The worker of the last attempt; undefined when the job never had one. */
   readonly claim: Claim | undefined;
   readonly attempts: number;
+  /** How often a worker turned it down for want of a slot; no attempt. */
+  readonly refusals: number;
   /** Why it was last sent elsewhere; undefined when it was not. */
   readonly retryReason: string | undefined;
   readonly queuedMs: number;
@@ -77,10 +79,12 @@ export interface JobReport {
 /** One try and two more: a request on which three workers end is more likely to be the cause. */
 const MAX_ATTEMPTS = 3;
 
+/** How often a job is sent elsewhere at once because a worker had no slot; after that it waits before each further try. */
+const MAX_REFUSALS = 3;
+
 /** The reasons for which a job may go to another worker. With each of them no worker has begun to answer it. */
 const RETRY_REASONS: ReadonlySet<string> = new Set([
   "lost",
-  "refused",
   "draining",
   "upstream_unreachable",
   "too_large",
@@ -109,6 +113,7 @@ export class Job implements RegisteredJob {
   /** The answer's head while no byte has followed it: until then the job can still go elsewhere. */
   #heldHead: ResponseHead | undefined;
   #attempts = 0;
+  #refusals = 0;
   #retryReason: string | undefined;
   #firstByteMs: number | undefined;
   #status: number | undefined;
@@ -191,7 +196,7 @@ export class Job implements RegisteredJob {
 
   #acquire(): void {
     try {
-      const claim = this.#pool.claim(this.#ticket);
+      const claim = this.#refusals >= MAX_REFUSALS ? undefined : this.#pool.claim(this.#ticket);
       if (claim) return this.#dispatch(claim);
       this.#queuedAt = this.#clock.elapsed();
       this.#wait = this.#pool.wait(
@@ -272,7 +277,7 @@ export class Job implements RegisteredJob {
       case "lost":
         return this.#retryOr(claim, "lost", new Fault("worker_lost"));
       case "refused":
-        return this.#retryOr(claim, "refused", new Fault("no_worker_available", { retryAfterS: 2 }));
+        return this.#onRefused(claim);
       case "broken":
         return this.#retryOr(claim, end.code, toFault(end.code));
       default:
@@ -293,6 +298,19 @@ export class Job implements RegisteredJob {
     this.#retryReason = reason;
     this.#ticket.expiresAt = undefined;
     claim.release();
+    this.#acquire();
+  }
+
+  /**
+   * The worker had no slot, so nobody has worked on the job: it keeps its attempts, its place in line and the deadline of
+   * its wait. The worker is not excluded either; the pool lets it rest for a moment.
+   */
+  #onRefused(claim: Claim): void {
+    if (this.#ended) return;
+    this.#attempts -= 1;
+    this.#refusals += 1;
+    this.#claim = undefined;
+    claim.refuse();
     this.#acquire();
   }
 
@@ -321,6 +339,7 @@ export class Job implements RegisteredJob {
       end,
       claim: this.#claim,
       attempts: this.#attempts,
+      refusals: this.#refusals,
       retryReason: this.#retryReason,
       queuedMs: this.#queuedMs,
       firstByteMs: this.#firstByteMs,

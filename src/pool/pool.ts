@@ -38,6 +38,12 @@ export interface PoolOptions {
 }
 
 /**
+ * How long a worker that has refused a job gets no other one, unless one of its jobs ends or its offer changes before. Its
+ * count of free slots is out of date by about as much as the news from another server takes.
+ */
+const REST_MS = 250;
+
+/**
  * The sessions of one plugin and the jobs that wait for them. Claims are synchronous: nothing else runs between choosing
  * a worker and counting its slot, so a worker never holds more jobs than it declared. Which job waits, and which of those
  * that wait is next, is up to the queue policy; deadlines are the pool's.
@@ -57,6 +63,7 @@ export class Pool implements SessionHost {
   readonly #startedAt: number;
   readonly #claimOwner: ClaimOwner = {
     onReleased: (seat, ticket, work) => this.#onReleased(seat, ticket, work),
+    onRefused: (seat, ticket) => this.#onRefused(seat, ticket),
     onCounted: (seat, work) => seat.count(work, this.#options.clock.elapsed()),
   };
 
@@ -134,6 +141,7 @@ export class Pool implements SessionHost {
     const seat = this.#directory.seatFor(session);
     if (!seat) return;
     const before = seat.models;
+    this.#endRest(seat);
     this.#directory.update(seat);
     this.#revision += 1;
     this.#serve(seat);
@@ -143,6 +151,7 @@ export class Pool implements SessionHost {
   onClosed(session: Session): void {
     const seat = this.#directory.seatFor(session);
     if (!seat) return;
+    this.#endRest(seat);
     this.#directory.unseat(seat);
     this.#revision += 1;
     this.#serveStandIns(seat.models);
@@ -199,15 +208,20 @@ export class Pool implements SessionHost {
    * Waits for a slot, until the deadline of the ticket: `queueTimeoutMs` after its first wait. Throws `queue_full`, or the
    * policy's fault, when the ticket may not wait. Otherwise calls either `onGranted` or `onFailed` once, or neither after
    * `leave`. A ticket that was accepted before is never turned away: jobs in flight bound how many of them wait.
+   *
+   * Unlike a job that `claim` gave nothing, one that has been refused too often may wait although a slot is free. It gets
+   * that slot a moment later.
    */
   wait(ticket: JobTicket, onGranted: (claim: Claim) => void, onFailed: (fault: Fault) => void): Wait {
     if (this.#refusal) throw this.#refusal();
-    const now = this.#options.clock.elapsed();
+    const { clock } = this.#options;
+    const now = clock.elapsed();
     const eviction = ticket.wasAccepted ? undefined : this.#policy.evict(ticket, now);
     if (eviction?.ticket === ticket) throw eviction.fault ?? this.#fullFault(ticket.demand);
     const evicted = eviction && this.#waits.take(eviction.ticket);
     const wait = this.#waits.add({ ticket, onGranted, onFailed }, () => onFailed(this.#timeoutFault(ticket.demand)));
     evicted?.onFailed(eviction?.fault ?? this.#fullFault(evicted.ticket.demand));
+    if (this.hasRoomFor(ticket)) clock.after(REST_MS, () => this.#wake(ticket));
     return wait;
   }
 
@@ -252,11 +266,36 @@ export class Pool implements SessionHost {
     seat.busy -= 1;
     this.#busyTotal -= 1;
     this.#revision += 1;
+    this.#endRest(seat);
     const isHere = this.#directory.seatFor(seat.session) === seat;
     if (isHere) this.#directory.rank(seat);
     this.#policy.end(ticket, work, this.#options.clock.elapsed());
     if (isHere) this.#serve(seat);
     this.#idle.check();
+  }
+
+  /** The worker of a seat had no slot after all. The seat rests, so that it is not asked again for each job that waits. */
+  #onRefused(seat: Seat, ticket: Ticket): void {
+    const { clock } = this.#options;
+    seat.busy -= 1;
+    this.#busyTotal -= 1;
+    this.#revision += 1;
+    if (this.#directory.seatFor(seat.session) === seat) {
+      this.#endRest(seat);
+      seat.stopRest = clock.after(REST_MS, () => {
+        this.#endRest(seat);
+        this.#directory.rank(seat);
+        this.#serve(seat);
+      });
+      this.#directory.rank(seat);
+    }
+    this.#policy.end(ticket, undefined, clock.elapsed());
+    this.#idle.check();
+  }
+
+  #endRest(seat: Seat): void {
+    seat.stopRest?.();
+    seat.stopRest = undefined;
   }
 
   /** Gives a seat's free slots to jobs that wait, as the policy orders them. Returns how many it gave. */

@@ -1,4 +1,5 @@
 import { SlidingSum } from "../figures/sliding-sum.ts";
+import type { CancelTimer } from "../system/deps.ts";
 import { capacityOf, type Session } from "../tunnel/session.ts";
 import { aliasKey } from "./alias.ts";
 import { createRanked, type Ranked } from "./ranking.ts";
@@ -47,6 +48,8 @@ export class Seat {
     output: new SlidingSum(),
   };
   busy = 0;
+  /** Ends the rest of a seat whose worker has refused a job; undefined while it does not rest. */
+  stopRest: CancelTimer | undefined;
   /** Whether an operator has taken it out of service. */
   isDrained = false;
   /** What the session offered when the pool last looked, so that a change can be compared. */
@@ -86,8 +89,9 @@ export class Seat {
     return this.capacity === 0 ? 1 : this.busy / this.capacity;
   }
 
+  /** Whether it takes a job now. A resting seat takes none, whatever its count of busy slots. */
   get hasRoom(): boolean {
-    return this.busy < this.capacity;
+    return this.busy < this.capacity && this.stopRest === undefined;
   }
 
   /** Takes over what the session offers now. */

@@ -78,8 +78,9 @@ test("under any order of events no worker holds more than it declared, nobody is
     }),
     fc.record({ kind: fc.constant("ask" as const), model: fc.constantFrom(...models), exact: fc.boolean() }),
     fc.record({ kind: fc.constant("release" as const), at: fc.nat() }),
+    fc.record({ kind: fc.constant("refuse" as const), at: fc.nat() }),
     fc.record({ kind: fc.constant("abandon" as const), at: fc.nat() }),
-    fc.record({ kind: fc.constant("pass" as const), ms: fc.constantFrom(1, 500, 1000) }),
+    fc.record({ kind: fc.constant("pass" as const), ms: fc.constantFrom(1, 250, 500, 1000) }),
   );
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
@@ -142,6 +143,12 @@ test("under any order of events no worker holds more than it declared, nobody is
           case "release": {
             const claim = held.splice(each.at % Math.max(1, held.length), 1)[0];
             claim?.release();
+            claim?.release();
+            break;
+          }
+          case "refuse": {
+            const claim = held.splice(each.at % Math.max(1, held.length), 1)[0];
+            claim?.refuse();
             claim?.release();
             break;
           }

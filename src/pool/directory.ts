@@ -1,5 +1,5 @@
 import type { Clock } from "../system/deps.ts";
-import type { Session } from "../tunnel/session.ts";
+import { type Session, takesKind } from "../tunnel/session.ts";
 import { aliasKey } from "./alias.ts";
 import { type Excluded, isExcluded, NOBODY } from "./excluded.ts";
 import { Known } from "./known.ts";
@@ -13,6 +13,8 @@ export interface Demand {
   readonly workerId?: string | undefined;
   /** Whether another quantization of the model is of no use. */
   readonly exact: boolean;
+  /** The kind of exchange that the worker must have announced; undefined for HTTP, which needs no announcement. */
+  readonly exchangeKind?: string | undefined;
   /** Whoever has failed the job already. */
   readonly excluded: Excluded;
 }
@@ -114,8 +116,9 @@ export class Directory {
   }
 
   #chooseSeat(demand: Demand): Seat | undefined {
-    const { excluded } = demand;
-    const accepts = excluded === NOBODY ? undefined : ({ session }: Seat): boolean => !isExcluded(excluded, session);
+    const { excluded, exchangeKind } = demand;
+    const acceptsAll = excluded === NOBODY && exchangeKind === undefined;
+    const accepts = acceptsAll ? undefined : (seat: Seat): boolean => isAble(seat, demand);
     if (demand.workerId !== undefined) {
       const seat = this.#byWorker.get(demand.workerId);
       return seat?.hasRoom && (accepts?.(seat) ?? true) ? seat : undefined;
@@ -137,7 +140,7 @@ export class Directory {
   isServed(demand: Demand, ready: boolean): boolean {
     for (const seat of this.#seats.values()) {
       if (ready && seat.capacity === 0) continue;
-      if (!isExcluded(demand.excluded, seat.session) && this.modelOn(seat, demand) !== undefined) return true;
+      if (isAble(seat, demand) && this.modelOn(seat, demand) !== undefined) return true;
     }
     return false;
   }
@@ -146,7 +149,7 @@ export class Directory {
   loadOf(demand: Demand): { readonly busy: number; readonly slots: number } {
     let [busy, slots] = [0, 0];
     for (const seat of this.#seats.values()) {
-      if (isExcluded(demand.excluded, seat.session) || this.modelOn(seat, demand) === undefined) continue;
+      if (!isAble(seat, demand) || this.modelOn(seat, demand) === undefined) continue;
       busy += seat.busy;
       slots += seat.capacity;
     }
@@ -167,9 +170,16 @@ export class Directory {
     return aliasKey(demand.model);
   }
 
-  #hasExact({ model, excluded }: Demand): boolean {
+  #hasExact(demand: Demand): boolean {
+    const { model, excluded, exchangeKind } = demand;
     const ready = this.#byModel.get(model)?.ready ?? 0;
-    if (ready === 0 || excluded === NOBODY) return ready > 0;
+    if (ready === 0 || (excluded === NOBODY && exchangeKind === undefined)) return ready > 0;
+    if (exchangeKind !== undefined) {
+      // Rare kinds need no count of their own: all seats are looked at.
+      for (const seat of this.#seats.values())
+        if (seat.capacity > 0 && seat.byModel.has(model) && isAble(seat, demand)) return true;
+      return false;
+    }
     const out = new Set<Seat | undefined>();
     for (const id of excluded.sessions) out.add(this.#seats.get(id));
     for (const id of excluded.workers) out.add(this.#byWorker.get(id));
@@ -231,6 +241,12 @@ export class Directory {
       else ranking?.remove(place);
     }
   }
+}
+
+/** Returns whether a seat may get a demand, whatever it serves: it is not excluded and announced the kind of exchange. */
+export function isAble({ session }: Seat, { excluded, exchangeKind }: Demand): boolean {
+  if (exchangeKind !== undefined && !takesKind(session.offer, exchangeKind)) return false;
+  return !isExcluded(excluded, session);
 }
 
 interface ModelSeats {

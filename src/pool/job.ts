@@ -36,6 +36,8 @@ export interface JobSpec {
   readonly wasAccepted?: boolean;
   /** Whether another quantization of the model is of no use. */
   readonly exact: boolean;
+  /** The kind of exchange that the heads of its requests name; undefined for HTTP. */
+  readonly exchangeKind?: string | undefined;
   /** Longest silence of the worker, in milliseconds, before its first byte and between bytes. */
   readonly silenceMs: number;
   /** Longest time in milliseconds for which the client may take nothing while the worker is held back for it. */
@@ -130,8 +132,8 @@ export class Job implements RegisteredJob {
     this.#spec = spec;
     this.#sink = sink;
     this.#onReport = onReport;
-    const { model, workerId, exact, excluded = NOBODY, caller, wasAccepted } = spec;
-    const demand: Demand = { model, workerId, exact, excluded };
+    const { model, workerId, exact, exchangeKind, excluded = NOBODY, caller, wasAccepted } = spec;
+    const demand: Demand = { model, workerId, exact, exchangeKind, excluded };
     this.#startedAt = clock.elapsed();
     this.#ticket = pool.issueTicket({ demand, caller }, this.#startedAt, wasAccepted);
   }

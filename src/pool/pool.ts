@@ -4,8 +4,9 @@ import { Idle } from "../system/idle.ts";
 import type { Session, SessionHost } from "../tunnel/session.ts";
 import { CLOSES } from "../wire/closes.ts";
 import { type Claim, type ClaimOwner, SeatClaim } from "./claim.ts";
-import { type Demand, Directory } from "./directory.ts";
-import { isExcluded } from "./excluded.ts";
+import { type Demand, Directory, isAble } from "./directory.ts";
+import { NOBODY } from "./excluded.ts";
+import { unsupportedByWorker } from "./job-faults.ts";
 import { JobsRegistry } from "./jobs-registry.ts";
 import { linesOf } from "./lines.ts";
 import { FirstCome } from "./policies/first-come.ts";
@@ -306,8 +307,7 @@ export class Pool implements SessionHost {
       get lines() {
         return linesOf(seat);
       },
-      serves: ({ demand }) =>
-        !isExcluded(demand.excluded, seat.session) && this.#directory.modelOn(seat, demand) !== undefined,
+      serves: ({ demand }) => isAble(seat, demand) && this.#directory.modelOn(seat, demand) !== undefined,
     };
     while (this.#waits.size > 0 && seat.hasRoom) {
       const now = this.#options.clock.elapsed();
@@ -339,7 +339,7 @@ export class Pool implements SessionHost {
   #assertKnown({ demand, caller }: Candidate, isAllowed: boolean): void {
     const { model, workerId } = demand;
     const isWorkerMissing = workerId !== undefined && !this.#directory.isKnownWorker(workerId);
-    if (isAllowed && !isWorkerMissing && this.#directory.isKnownModel(demand)) return;
+    if (isAllowed && !isWorkerMissing && this.#directory.isKnownModel(demand)) return this.#assertKindTaken(demand);
     const isJustStarted = this.#options.clock.elapsed() - this.#startedAt < (this.#options.startGraceMs ?? 0);
     if (isJustStarted) throw justStartedFault(demand);
     if (isWorkerMissing) throw new Fault("worker_not_found", { param: "worker_id" });
@@ -347,6 +347,16 @@ export class Pool implements SessionHost {
     const visible = caller ? known.filter((each) => caller.may(each)) : known;
     if (known.length > 0 && visible.length === 0) throw modelNotVisibleFault(model);
     throw modelNotFoundFault(model, visible, this.#directory.size);
+  }
+
+  /**
+   * Throws where workers serve the model and none of them takes the kind of exchange: waiting would change nothing. A job
+   * that has lost such a worker waits for its return.
+   */
+  #assertKindTaken(demand: Demand): void {
+    const { exchangeKind, excluded } = demand;
+    if (exchangeKind === undefined || excluded !== NOBODY || this.hasOther(demand)) return;
+    if (this.hasOther({ ...demand, exchangeKind: undefined })) throw unsupportedByWorker(exchangeKind);
   }
 
   #fullFault(demand: Demand): Fault {

@@ -36,8 +36,8 @@ async function open(server: TestServer, tab = "overview", options = {}): Promise
   return watched.page;
 }
 
-describe("signing in", () => {
-  test("takes the key, tells a wrong one, and ends with the sign-out", async () => {
+describe("the sign-in page", () => {
+  test("accepts the key, rejects a wrong key, and the sign-out ends the session", async () => {
     const server = start();
     watched = await openPage(browser);
     const { page } = watched;
@@ -55,7 +55,7 @@ describe("signing in", () => {
     await page.waitForSelector("#key");
   });
 
-  test("is not asked for where the server asks for no key", async () => {
+  test("is not shown by a server without keys", async () => {
     const server = start({ apiKeys: [] });
     watched = await openPage(browser);
     await watched.page.goto(`${server.url}/state`);
@@ -63,8 +63,8 @@ describe("signing in", () => {
   });
 });
 
-describe("the page is live", () => {
-  test("a worker is there when it connects, works when it works, and is gone when it leaves", async () => {
+describe("the live page", () => {
+  test("shows a worker when it connects, when it works, and no more when it has left", async () => {
     const server = start();
     const page = await open(server, "llm");
     await page.waitForSelector("#tab-llm >> text=No worker is connected");
@@ -87,7 +87,7 @@ describe("the page is live", () => {
     await row.waitFor({ state: "detached" });
   });
 
-  test("the overview says what is wrong and what to do, and that all is well when it is", async () => {
+  test("shows problems with what to do about them, and says so when there are none", async () => {
     const server = start({ plugins: ["llm"] });
     const page = await open(server);
     await server.worker({ max_concurrency: 4 });
@@ -96,7 +96,7 @@ describe("the page is live", () => {
     expect(await page.locator(".tile", { hasText: "Workers" }).locator("b").first().textContent()).toBe("1");
   });
 
-  test("a server that is away is said to be, and is followed again when it is back", async () => {
+  test("says that the server cannot be reached, and reconnects when the server is back", async () => {
     const server = start({ apiKeys: [] });
     watched = await openPage(browser);
     const { page, complaints } = watched;
@@ -117,7 +117,7 @@ describe("the page is live", () => {
     complaints.splice(0);
   });
 
-  test("a sign-in that has ended is said to have, with a way to sign in again", async () => {
+  test("says that the sign-in has ended and offers to sign in again", async () => {
     const server = start();
     const page = await open(server);
     const cookies = await page.context().cookies();
@@ -131,7 +131,7 @@ describe("the page is live", () => {
     watched?.complaints.splice(0);
   });
 
-  test("plots are drawn, and what was before is there at once for a new viewer", async () => {
+  test("draws plots, with the history from before the viewer came", async () => {
     const clock = new FakeClock();
     const server = start({}, { clock });
     await server.worker();
@@ -149,7 +149,7 @@ describe("the page is live", () => {
   });
 });
 
-test("what a worker calls itself is text, whatever it is", async () => {
+test("a worker's name is shown as text, whatever it contains", async () => {
   const server = start();
   const page = await open(server, "llm");
   const long = `model-${"x".repeat(290)}`;
@@ -168,8 +168,8 @@ test("what a worker calls itself is text, whatever it is", async () => {
   expect(overflow).toBeLessThanOrEqual(0);
 });
 
-describe("an action", () => {
-  test("is asked about first, and done only then", async () => {
+describe("an operator's action", () => {
+  test("is carried out only after it has been confirmed", async () => {
     const server = start();
     const page = await open(server, "llm");
     const worker = await server.worker({ worker_name: "attic gpu", worker_id: "attic" });
@@ -192,7 +192,7 @@ describe("an action", () => {
     await row.waitFor({ state: "detached" });
   });
 
-  test("on a job ends it", async () => {
+  test("on a job cancels the job", async () => {
     const server = start();
     const page = await open(server, "llm");
     const worker = await server.worker();
@@ -205,7 +205,7 @@ describe("an action", () => {
     await page.waitForSelector("#tab-llm >> text=No jobs are running or waiting");
   });
 
-  test("that cannot be done is told in its dialog", async () => {
+  test("that fails shows the error in its dialog", async () => {
     const server = start();
     const page = await open(server, "llm");
     const worker = await server.worker({ worker_name: "going" });
@@ -218,8 +218,8 @@ describe("an action", () => {
   });
 });
 
-describe("five hundred workers", () => {
-  test("are filtered, sorted and paged, and an update holds the page up for no longer than a blink", async () => {
+describe("a table of five hundred workers", () => {
+  test("can be filtered and paged, and no update blocks the page for longer than a blink", async () => {
     const server = start();
     const workers = await Promise.all(
       Array.from({ length: 500 }, (_, at) =>

@@ -42,7 +42,7 @@ interface Violation {
   readonly nodes: readonly { readonly target: readonly string[] }[];
 }
 
-describe("nothing keeps anybody out", () => {
+describe("the dashboard is accessible", () => {
   test.each([
     ["light", undefined],
     ["dark", undefined],
@@ -67,7 +67,7 @@ describe("nothing keeps anybody out", () => {
     }
   });
 
-  test("on a phone nothing is wider than the screen", async () => {
+  test("on a phone, where nothing is wider than the screen", async () => {
     const page = await open({ viewport: PHONE });
     await signIn(page, server.url);
     for (const tab of TABS) {
@@ -78,7 +78,7 @@ describe("nothing keeps anybody out", () => {
     }
   });
 
-  test("by keyboard alone: a tab is opened, a column sorted, a dialog opened and left", async () => {
+  test("by keyboard alone, for opening a tab, sorting a column, and opening and closing a dialog", async () => {
     const page = await open();
     await signIn(page, server.url);
     await page.focus('header a[href="#llm"]');
@@ -105,7 +105,7 @@ describe("nothing keeps anybody out", () => {
   });
 });
 
-test("nothing jumps while the page is kept up to date", async () => {
+test("updates do not shift the layout of the page", async () => {
   const page = await open();
   await signIn(page, server.url);
   await page.evaluate(`
@@ -125,7 +125,7 @@ test("nothing jumps while the page is kept up to date", async () => {
   expect(await page.evaluate("window.shift")).toBeLessThan(0.05);
 });
 
-test("the first look costs less than 100 KiB, and loads nothing from elsewhere", async () => {
+test("the first visit loads less than 100 KiB, and nothing from other hosts", async () => {
   const page = await open();
   await signIn(page, server.url);
   const fresh = await open();

@@ -68,7 +68,7 @@ async function runLine(panel: string, directory = "."): Promise<string> {
   return said;
 }
 
-test("chat streams an answer, which a button stops", async () => {
+test("the chat panel streams an answer, and a button stops it", async () => {
   await openPanel("llm");
   const chat = '[x-data="chat"]';
   await page.fill("#chat-draft", "What floats?");
@@ -96,7 +96,7 @@ test("chat streams an answer, which a button stops", async () => {
   expect(await toGo()).toBeLessThan(40);
 });
 
-test("two texts are compared by an embedding", async () => {
+test("the embedding panel compares two texts", async () => {
   await openPanel("llm");
   const embed = '[x-data="embed"]';
   expect(await page.inputValue("#embed-model")).toBe("moorage-sample-embed");
@@ -105,8 +105,8 @@ test("two texts are compared by an embedding", async () => {
   expect(JSON.parse(await runLine(embed)).data).toHaveLength(2);
 });
 
-describe("speech", () => {
-  test("from a file comes back as text", async () => {
+describe("the transcription panel", () => {
+  test("transcribes a file", async () => {
     await openPanel("asr");
     const panel = '[x-data="transcribe"]';
     await page.setInputFiles("#transcribe-file", "docs/sample.wav");
@@ -115,7 +115,7 @@ describe("speech", () => {
     expect(await runLine(panel, "docs")).toContain("transcript.text.done");
   });
 
-  test("from the microphone is recorded and sent", async () => {
+  test("records from the microphone and transcribes the recording", async () => {
     await openPanel("asr");
     const panel = '[x-data="transcribe"]';
     await page.locator(`${panel} button`, { hasText: "Record" }).click();
@@ -128,7 +128,7 @@ describe("speech", () => {
   });
 });
 
-test("an MCP tool is listed and called by its form", async () => {
+test("the MCP panel lists a tool and calls it through a form", async () => {
   await openPanel("mcp");
   const panel = '[x-data="mcp"]';
   await page.selectOption("#mcp-relay", "tools");
@@ -145,7 +145,7 @@ test("an MCP tool is listed and called by its form", async () => {
   expect(await runLine(panel)).toContain('"text":"42"');
 });
 
-test("a file is sent to whoever runs the line", async () => {
+test("the transfer panel sends a file to the reader that runs the command line", async () => {
   await openPanel("transfer");
   const panel = '[x-data="transfer"]';
   await page.setInputFiles("#transfer-file", {
@@ -166,7 +166,7 @@ test("a file is sent to whoever runs the line", async () => {
   }
 });
 
-test("a file that nobody has asked for yet is taken back by a button", async () => {
+test("the transfer panel takes back a file that nobody has read yet", async () => {
   await openPanel("transfer");
   const panel = '[x-data="transfer"]';
   await page.setInputFiles("#transfer-file", { name: "a.txt", mimeType: "text/plain", buffer: Buffer.from("ahoy") });

@@ -16,7 +16,7 @@ function keep<T extends { stop(): unknown }>(each: T): T {
   return each;
 }
 
-test("a frozen worker program: its jobs end with an error, others are served, and it is taken back when it thaws", async () => {
+test("a frozen worker program loses its jobs to other workers, and is accepted again when it thaws", async () => {
   const server = keep(new TestServer({ pingIntervalMs: 300, queueTimeoutMs: 20_000 }));
   let asked = 0;
   const isFrozen = Promise.withResolvers<void>();
@@ -67,7 +67,7 @@ test("a frozen worker program: its jobs end with an error, others are served, an
   expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
 }, 60_000);
 
-test("a backend that accepts and never answers: 504 that may be tried again, and its connection is closed", async () => {
+test("a backend that accepts a request and never answers costs a retryable 504, and its connection is closed", async () => {
   const server = keep(new TestServer({ requestTimeoutMs: 1000 }));
   let left = 0;
   const backend = keep(

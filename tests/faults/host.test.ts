@@ -45,7 +45,7 @@ const rightToMount: Need = {
   mayLack: "most containers, and users other than root, have none",
 };
 
-describe.skipIf(lacks("a full disk", rightToMount))("a disk that fills up while an upload is spooled", () => {
+describe.skipIf(lacks("a full disk", rightToMount))("a server whose disk fills up while it spools an upload", () => {
   const SOUND = new Uint8Array(5 * 1024 * 1024);
 
   function form(order: "model first" | "file first"): FormData {
@@ -56,7 +56,7 @@ describe.skipIf(lacks("a full disk", rightToMount))("a disk that fills up while 
     return upload;
   }
 
-  test("refuses what has to wait there, with a code, passes on what has not, and leaves no file", async () => {
+  test("refuses uploads that need the disk with a code, forwards all others, and leaves no file", async () => {
     const disk = smallDisk() ?? expect.unreachable();
     const server = keep(new TestServer({ plugins: ["asr"], spoolDirectory: disk }));
     const backend = keep(
@@ -93,7 +93,7 @@ test.each([
   ["forward", 3_600_000],
   ["back", -3_600_000],
 ])(
-  "a clock that is set %s by an hour: nothing expires early, and nothing hangs",
+  "a clock that is set %s by an hour makes nothing expire early and nothing hang",
   async (_direction, byMs) => {
     const clock = new SetClock();
     const server = keep(

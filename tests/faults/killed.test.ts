@@ -108,7 +108,7 @@ async function load(): Promise<{ readonly seen: Promise<readonly ("whole" | "err
 const isServed = async (): Promise<boolean> => (await ask(true)) === "whole";
 
 describe("kill -9 under load", () => {
-  test("of the server: clients see errors, nothing looks whole that is not, and the workers come back by themselves", async () => {
+  test("of the server gives clients errors and no cut answer that looks whole, and the workers reconnect by themselves", async () => {
     await startWorker("stays");
     expect(await isServed()).toBe(true);
     const { seen, goOn } = await load();
@@ -120,7 +120,7 @@ describe("kill -9 under load", () => {
     await eventually(isServed, "the worker has come back", 40_000);
   }, 90_000);
 
-  test("of a worker: clients see errors or the other worker's answers, and nothing looks whole that is not", async () => {
+  test("of a worker gives clients errors or the other worker's answers, and no cut answer that looks whole", async () => {
     const victim = await startWorker("victim");
     await startWorker("stays");
     const { seen, goOn } = await load();

@@ -59,7 +59,7 @@ function slowModel() {
 }
 
 describe("half-open connections", () => {
-  test("a worker's line that swallows everything: its stream ends with an error, and it dials again", async () => {
+  test("of a worker ends its stream with an error, and the worker dials again", async () => {
     const server = keep(new TestServer({ pingIntervalMs: PING_MS, queueTimeoutMs: 20_000 }));
     const line = keep(await TcpProxy.start(server.url));
     const model = slowModel();
@@ -93,7 +93,7 @@ describe("half-open connections", () => {
     expect(await (await next).text()).toEndWith("data: [DONE]\n\n");
   }, 60_000);
 
-  test("a client's line that swallows everything: its job ends when the client has taken nothing for too long", async () => {
+  test("of a client cancels its job after the client has read nothing for too long", async () => {
     const server = keep(new TestServer({ clientStallTimeoutMs: 1000, windowBytes: WINDOW }));
     const line = keep(await TcpProxy.start(server.url));
     const worker = await server.worker({ models: ["m"] });
@@ -123,7 +123,7 @@ describe("half-open connections", () => {
 describe("a proxy that closes idle connections", () => {
   const IDLE_MS = 900;
 
-  test("cuts neither a worker's socket nor a stream that waits for its model", async () => {
+  test("closes neither a worker's socket nor a stream that waits for its model", async () => {
     const server = keep(new TestServer({ pingIntervalMs: 300, keepaliveIntervalMs: 300, earlyHeadersMs: 100 }));
     const line = keep(await TcpProxy.start(server.url, IDLE_MS));
     const model = slowModel();
@@ -150,7 +150,7 @@ describe("a proxy that closes idle connections", () => {
     expect((await server.state()).workers[0]?.["connected_at"]).toBe(before);
   }, 30_000);
 
-  test("does cut what is silent, or the test above would show nothing", async () => {
+  test("does close a silent connection, or the test above would prove nothing", async () => {
     const server = keep(new TestServer({ pingIntervalMs: 60_000, keepaliveIntervalMs: 60_000, earlyHeadersMs: 100 }));
     const line = keep(await TcpProxy.start(server.url, IDLE_MS));
     const worker = await server.worker({ models: ["m"] });

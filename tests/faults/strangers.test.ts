@@ -43,7 +43,7 @@ describe("10,000 connections that never register", () => {
   // As many as fit under the usual limit of open files, with both ends in one process.
   const COUNT = 4000;
 
-  test("do not keep others waiting, are closed after the time to register, and leave nothing", async () => {
+  test("do not delay others, are closed after the registration timeout, and leave nothing behind", async () => {
     server = new TestServer({ registerTimeoutMs: 2000 });
     const worker = await server.worker({ models: ["m"] });
     const strangers: Stranger[] = [];
@@ -61,7 +61,7 @@ describe("10,000 connections that never register", () => {
   }, 60_000);
 });
 
-describe("a request that comes byte by byte", () => {
+describe("a request that arrives byte by byte", () => {
   const auth = `Host: x\r\nAuthorization: Bearer ${API_KEY}\r\nContent-Type: application/json\r\n`;
   const POST = "POST /v1/chat/completions HTTP/1.1\r\n";
 
@@ -78,7 +78,7 @@ describe("a request that comes byte by byte", () => {
     ["in its body, without a key", `${POST}Host: x\r\nContent-Length: 5000\r\n\r\n`, "{"],
     ["in its body", `${POST}${auth}Content-Length: 5000\r\n\r\n`, "{"],
   ])(
-    "%s is ended within a minute and a half, and holds nobody up meanwhile",
+    "%s is ended within a minute and a half and delays nobody until then",
     async (_what, first, rest) => {
       server = new TestServer();
       const stranger = await dial(first);

@@ -60,7 +60,7 @@ const cuts = fc.oneof(
 const right = formBytes([MODEL, { name: "stream", value: "1" }, sound(50)]);
 
 describe("an audio form", () => {
-  test("is read the same however its bytes are cut, whatever is in it", async () => {
+  test("gives the same result however its bytes are split", async () => {
     const seen = new Set<string>();
     await fc.assert(
       fc.asyncProperty(form, cuts, async (body, places) => {
@@ -73,7 +73,7 @@ describe("an audio form", () => {
     expect(seen).toEqual(new Set(['{"model"', "refused:"]));
   });
 
-  test("that was changed on the way is read or refused, the same however it is cut, and never holds anybody up", async () => {
+  test("with changed bytes is read or refused, the same however it is split, and never hangs", async () => {
     const changed = fc.oneof(mutated(right), form.chain(mutated));
     await fc.assert(
       fc.asyncProperty(changed, cuts, async (body, places) => {
@@ -85,7 +85,7 @@ describe("an audio form", () => {
     );
   });
 
-  test("of any type and boundary is read or refused", async () => {
+  test("of any content type and boundary is read or refused", async () => {
     const type = fc.oneof(
       fc.constantFrom(BOUNDARY, `"${BOUNDARY}"`, `${BOUNDARY}; x="\\"`, `x; boundary=${BOUNDARY}`, '"', "a\tb", "%"),
       hostileText,
@@ -108,7 +108,7 @@ describe("an audio form", () => {
     );
   });
 
-  test("whose parts say odd things of themselves is read or refused, the same however it is cut", async () => {
+  test("whose parts have odd headers is read or refused, the same however it is split", async () => {
     const name = fc.constantFrom(
       "Content-Disposition",
       "content-disposition",

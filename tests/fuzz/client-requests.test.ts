@@ -62,8 +62,8 @@ const PATHS = [
   "/api/llm/v1/chat/completions",
 ];
 
-describe("whatever a client sends", () => {
-  test("as JSON is answered, or refused with a code", async () => {
+describe("any request of a client", () => {
+  test("with any JSON body is answered or refused with a code", async () => {
     const body = nearly({
       model: "m",
       stream: false,
@@ -80,7 +80,7 @@ describe("whatever a client sends", () => {
     );
   }, 600_000);
 
-  test("as bytes that were JSON is answered, or refused with a code", async () => {
+  test("with a damaged JSON body is answered or refused with a code", async () => {
     const right = Buffer.from(JSON.stringify({ model: "m", input: ["ä", "b\\u0000"], messages: [{ role: "user" }] }));
     await fc.assert(
       fc.asyncProperty(fc.constantFrom(...PATHS), mutated(right), async (path, body) => {
@@ -92,7 +92,7 @@ describe("whatever a client sends", () => {
     );
   }, 600_000);
 
-  test("as a form is answered, or refused with a code", async () => {
+  test("with any form is answered or refused with a code", async () => {
     const right = Buffer.from(
       '--b\r\nContent-Disposition: form-data; name="model"\r\n\r\nnobody\r\n--b\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\nContent-Type: audio/wav\r\n\r\nRIFF\r\n--b--\r\n',
     );
@@ -107,7 +107,7 @@ describe("whatever a client sends", () => {
     );
   }, 600_000);
 
-  test("as path, query or id is answered, or refused with a code", async () => {
+  test("with any path, query or id is answered or refused with a code", async () => {
     const bases = [
       "/v1/models/",
       "/api/llm/id/",
@@ -137,7 +137,7 @@ describe("whatever a client sends", () => {
     );
   }, 600_000);
 
-  test("as HTTP, byte for byte, ends in an answer or a closed connection, and others are served meanwhile", async () => {
+  test("as any bytes ends in an answer or a closed connection, while others are served", async () => {
     const body = JSON.stringify({ model: "m", messages: [] });
     const right = Buffer.from(
       `POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${API_KEY}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nX-Request-Id: abc\r\nConnection: close\r\n\r\n${body}`,

@@ -101,7 +101,7 @@ function hold(bytes: Uint8Array): void {
 }
 
 describe("a native frame", () => {
-  test("is heard as it was said", () => {
+  test("decodes to what was encoded", () => {
     fc.assert(
       fc.property(frame, (given) => {
         const heard = decodeFrame(encode(given));
@@ -112,7 +112,7 @@ describe("a native frame", () => {
     );
   });
 
-  test("that was changed on the way, or never was one, is another one or bad, and costs nothing beyond its bytes", () => {
+  test("with changed or random bytes decodes to another frame or is bad, at no cost beyond its bytes", () => {
     const like = frame.chain((given) => mutated(encode(given)));
     fc.assert(
       fc.property(fc.oneof(like, fc.uint8Array({ maxLength: 80 })), (bytes) => hold(bytes)),
@@ -120,7 +120,7 @@ describe("a native frame", () => {
     );
   });
 
-  test("that declares a longer head than it has is bad, however long", () => {
+  test("that declares a longer head than it has is bad", () => {
     const type = fc.constantFrom(1, 3);
     fc.assert(
       fc.property(type, fc.uint8Array({ maxLength: 60 }), fc.nat({ max: 0xffff_ffff }), (first, rest, declared) => {
@@ -136,7 +136,7 @@ describe("a native frame", () => {
     );
   });
 
-  test("above the limit is bad, whatever it says", () => {
+  test("above the size limit is bad, whatever it contains", () => {
     const memory = new Uint8Array(MAX_FRAME_BYTES + 10);
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 6, maxLength: 10 }), fc.integer({ min: 1, max: 10 }), (start, over) => {

@@ -122,8 +122,8 @@ function like(...right: readonly Readonly<Record<string, unknown>>[]): fc.Arbitr
   );
 }
 
-describe("whatever is said first,", () => {
-  test("a worker is taken with clean and bounded fields, or refused without a value being repeated", () => {
+describe("with any first message,", () => {
+  test("a worker is accepted with clean and bounded fields, or refused without repeating a value", () => {
     fc.assert(
       fc.property(like(REGISTER), (text) => {
         for (const dialect of DIALECTS) holdHello(models.parse(text, dialect), 100_000);
@@ -133,7 +133,7 @@ describe("whatever is said first,", () => {
     );
   });
 
-  test("a relay is taken with clean and bounded fields, or refused without a value being repeated", () => {
+  test("a relay is accepted with clean and bounded fields, or refused without repeating a value", () => {
     fc.assert(
       fc.property(like(HELLO), (text) => {
         for (const dialect of DIALECTS) holdHello(relayGreeting.parse(text, dialect), Number.MAX_SAFE_INTEGER);
@@ -143,14 +143,14 @@ describe("whatever is said first,", () => {
     );
   });
 
-  test("a worker that says all of it right is taken", () => {
+  test("a worker whose message is valid is accepted", () => {
     for (const dialect of DIALECTS) {
       expect(models.parse(JSON.stringify(REGISTER), dialect).ok).toBe(true);
       expect(relayGreeting.parse(JSON.stringify(HELLO), dialect).ok).toBe(true);
     }
   });
 
-  test("a legacy agent is taken with any id, under one that the rule allows", () => {
+  test("a legacy agent is accepted with any id, under one that the id rule allows", () => {
     fc.assert(
       fc.property(fc.oneof(hostileText, fc.string({ unit: "binary", maxLength: 300 })), (id) => {
         const worker = models.parse(JSON.stringify({ ...REGISTER, worker_id: id }), "legacy");
@@ -165,7 +165,7 @@ describe("whatever is said first,", () => {
   });
 });
 
-test("whatever a backend lists, what a worker offers of it is taken", () => {
+test("whatever models a backend lists, the server accepts those that the worker offers", () => {
   const name = fc.oneof(hostileText, fc.string({ unit: "binary", minLength: 1, maxLength: 3 }));
   fc.assert(
     fc.property(fc.array(name, { maxLength: 4 }), (ids) => {
@@ -176,7 +176,7 @@ test("whatever a backend lists, what a worker offers of it is taken", () => {
   );
 });
 
-test("whatever is said later, it is a message with clean and bounded fields, unknown, or refused", () => {
+test("any later message has clean and bounded fields, is unknown, or is refused", () => {
   let known = 0;
   fc.assert(
     fc.property(like(STATUS, HEARTBEAT, UPDATE), (text) => {
@@ -202,7 +202,7 @@ test("whatever is said later, it is a message with clean and bounded fields, unk
   expect(known).toBeGreaterThan(100);
 });
 
-test("whatever a server says, a worker takes numbers that it can keep to, or refuses it", () => {
+test("a worker accepts usable numbers from any server, or refuses its message", () => {
   fc.assert(
     fc.property(like(REGISTERED, DRAIN), (text) => {
       const said = parseServerMessage(text);

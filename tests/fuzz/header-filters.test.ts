@@ -102,7 +102,7 @@ function toHeaders(given: HeaderPairs): Headers {
   return headers;
 }
 
-/** The names that these say belong to the hop alone. */
+/** The header names that the `Connection` headers list. */
 function namedIn(given: Iterable<readonly [string, string]>): string[] {
   return [...given]
     .filter(([key]) => key.toLowerCase() === "connection")
@@ -123,11 +123,11 @@ function hold(what: string, given: fc.Arbitrary<HeaderPairs>, check: (given: Hea
   });
 }
 
-/** What a peer can have sent: its frame would have been refused otherwise. */
+/** Headers that a peer can have sent: a frame with others is refused. */
 const fromPeer = pairs.map((given) => given.filter((pair) => isHeaderPairs([pair])));
 
-describe("whatever headers come,", () => {
-  hold("a model's worker gets none of a hop, no credential, and the server's own id once", pairs, (given) => {
+describe("with any headers,", () => {
+  hold("a model worker gets no hop-by-hop header, no credential, and the server's request id once", pairs, (given) => {
     const headers = toHeaders(given);
     const said = toWorkerHeaders(headers, "ours");
     const named = namedIn(headers).filter((each) => each !== "x-request-id");
@@ -135,33 +135,41 @@ describe("whatever headers come,", () => {
     expect(said.filter(([key]) => key === "x-request-id")).toEqual([["x-request-id", "ours"]]);
   });
 
-  hold("a relay gets none of a hop, no cookie or key of this server, and the server's own id once", pairs, (given) => {
-    const said = toRelayHeaders(toHeaders(given), "ours");
-    // Authorization is the relay's to judge.
-    expectNone(said, OF_A_HOP, CREDENTIALS.slice(1), OF_THE_WAY);
-    expect(said.filter(([key]) => key === "x-request-id")).toEqual([["x-request-id", "ours"]]);
-  });
+  hold(
+    "an MCP relay gets no hop-by-hop header, no cookie or key of this server, and the server's request id once",
+    pairs,
+    (given) => {
+      const said = toRelayHeaders(toHeaders(given), "ours");
+      // Authorization is the relay's to judge.
+      expectNone(said, OF_A_HOP, CREDENTIALS.slice(1), OF_THE_WAY);
+      expect(said.filter(([key]) => key === "x-request-id")).toEqual([["x-request-id", "ours"]]);
+    },
+  );
 
-  hold("a model's client gets none of a hop, nothing that rules this origin, and no page", fromPeer, (given) => {
-    const said = toClientHeaders(given, "ours");
-    expectNone(
-      said,
-      OF_A_HOP,
-      OF_THIS_ORIGIN,
-      namedIn(given).filter((each) => each !== "x-request-id"),
-    );
-    expect([said.get("x-request-id"), said.get("x-content-type-options")]).toEqual(["ours", "nosniff"]);
-    const type = said.get("content-type") ?? "";
-    if (type === "" || type.includes("html")) expect(said.get("content-security-policy")).toBe("sandbox");
-  });
+  hold(
+    "a client of a model gets no hop-by-hop header, none that governs this origin, and no page",
+    fromPeer,
+    (given) => {
+      const said = toClientHeaders(given, "ours");
+      expectNone(
+        said,
+        OF_A_HOP,
+        OF_THIS_ORIGIN,
+        namedIn(given).filter((each) => each !== "x-request-id"),
+      );
+      expect([said.get("x-request-id"), said.get("x-content-type-options")]).toEqual(["ours", "nosniff"]);
+      const type = said.get("content-type") ?? "";
+      if (type === "" || type.includes("html")) expect(said.get("content-security-policy")).toBe("sandbox");
+    },
+  );
 
-  hold("an MCP client gets none of a hop, nothing that rules this origin, and no page", fromPeer, (given) => {
+  hold("an MCP client gets no hop-by-hop header, none that governs this origin, and no page", fromPeer, (given) => {
     const said = toMcpClientHeaders(given, "ours");
     expectNone(said, OF_A_HOP, OF_THIS_ORIGIN);
     expect([said.get("x-request-id"), said.get("content-security-policy")]).toEqual(["ours", "sandbox"]);
   });
 
-  hold("a backend gets none of a hop, and no credential but the worker's own", fromPeer, (given) => {
+  hold("a backend gets no hop-by-hop header, and no credential but the worker's", fromPeer, (given) => {
     const said = toBackendHeaders(given, "key");
     expect(said.get("authorization")).toBe("Bearer key");
     said.delete("authorization");
@@ -175,19 +183,19 @@ describe("whatever headers come,", () => {
     expect(bare.has("authorization")).toBe(false);
   });
 
-  hold("a server gets none of a backend's hop, and no frame that it would refuse", pairs, (given) => {
+  hold("a server gets no hop-by-hop header of a backend, and no frame that it would refuse", pairs, (given) => {
     const headers = toHeaders(given);
     expectNone(toHeaderPairs(headers), OF_A_HOP, namedIn(headers));
   });
 
-  hold("a transfer's reader gets a file and no page, of bounded words", pairs, (given) => {
+  hold("a reader of a transfer gets a file and no page, with bounded headers", pairs, (given) => {
     const said = toReaderHeaders(toHeaders(given), 5, "ours");
     expectNone(said, OF_A_HOP, OF_THIS_ORIGIN, CREDENTIALS);
     expect(said.get("content-security-policy")).toBe("sandbox");
     for (const [, text] of said) expect(text.length).toBeLessThanOrEqual(1024);
   });
 
-  hold("a request's id is taken only as plain short text", pairs, (given) => {
+  hold("a request id is accepted only as short plain text", pairs, (given) => {
     const id = saneRequestId(toHeaders([...given, ["x-request-id", given[0]?.[1] ?? ""]]));
     if (id !== undefined) expect(id).toMatch(/^[A-Za-z0-9._-]{1,128}$/);
   });

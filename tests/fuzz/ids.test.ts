@@ -74,8 +74,8 @@ function decode(text: string): string {
   return text.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
 }
 
-describe("whatever path a client asks for,", () => {
-  test("a worker asks its backend below its base, in however many layers it is encoded", () => {
+describe("for any path of a client,", () => {
+  test("a worker stays below its backend's base, however often the path is encoded", () => {
     let taken = 0;
     fc.assert(
       fc.property(path, fc.constantFrom(BASE, "http://127.0.0.1:8080", "http://[::1]/x"), (asked, base) => {
@@ -92,7 +92,7 @@ describe("whatever path a client asks for,", () => {
     expect(taken).toBeGreaterThan(200);
   });
 
-  test("a relay is asked for what lies below its server's URL, and a worker's own look agrees", () => {
+  test("an MCP request stays below its server's URL, and the worker's own check agrees", () => {
     let taken = 0;
     fc.assert(
       fc.property(path, fc.option(hostileText), (rest, query) => {
@@ -115,7 +115,7 @@ describe("whatever path a client asks for,", () => {
   });
 });
 
-test("whatever id is asked for, it is the channel's own, or there is no such channel", () => {
+test("any id is that of one channel or of none", () => {
   const guess = fc.oneof(hostileText, fc.base64String(), fc.constantFrom("size", "get", "0"));
   const clock = new FakeClock();
   let made = 0;

@@ -38,8 +38,8 @@ const anyDocument = fc.oneof(
   hostileText.map(bytesOf),
 );
 
-describe("of any JSON", () => {
-  test("the members and items that are found are those of JSON.parse, bytes and all", () => {
+describe("in any JSON", () => {
+  test("the members and items found are those of JSON.parse, byte for byte", () => {
     fc.assert(
       fc.property(jsonDocument, (text) => {
         const bytes = bytesOf(text);
@@ -63,7 +63,7 @@ describe("of any JSON", () => {
     );
   });
 
-  test("a request is refused as invalid JSON exactly where JSON.parse refuses it", () => {
+  test("a request is refused as invalid JSON exactly if JSON.parse refuses it", () => {
     const seen = new Set<string>();
     fc.assert(
       fc.property(anyDocument, (bytes) => {
@@ -106,8 +106,8 @@ function objectWith(key: string, value: fc.Arbitrary<string>): fc.Arbitrary<Buff
 
 const name = fc.string({ minLength: 1, maxLength: 20 }).map((text) => JSON.stringify(text));
 
-describe("of a request", () => {
-  test("another model's name is all that is changed, however it is written", () => {
+describe("in any request", () => {
+  test("renaming the model changes nothing but its name", () => {
     fc.assert(
       fc.property(objectWith("model", name), hostileText, (body, model) => {
         const range = membersOf(body)?.get("model");
@@ -125,7 +125,7 @@ describe("of a request", () => {
     );
   });
 
-  test("the inputs of its parts are its inputs, in order and as they were written", () => {
+  test("the parts of an embeddings request hold its inputs, in order and as written", () => {
     const tokens = fc
       .array(fc.constantFrom("0", "1.0", "17e0", "9007199254740993"), { minLength: 1, maxLength: 3 })
       .map((each) => `[${each.join(" , ")}]`);
@@ -169,13 +169,13 @@ describe("of a request", () => {
   });
 });
 
-describe("of a call to an MCP server", () => {
+describe("in any call to an MCP server", () => {
   const call = objectWith(
     "id",
     fc.oneof(jsonDocument, fc.constantFrom("007", "-01", "1e5", '"a\\u0000"', "12345678901234567890")),
   );
 
-  test("an error names the id as it was written, and is JSON whatever the body was", async () => {
+  test("an error repeats the id as written, and is JSON whatever the body was", async () => {
     await fc.assert(
       fc.asyncProperty(fc.oneof(call, call.chain(mutated), anyDocument), async (body) => {
         const { id } = readFacts({ method: "POST", headers: new Headers() }, body);
@@ -189,7 +189,7 @@ describe("of a call to an MCP server", () => {
     );
   });
 
-  test("a relay of the predecessor's gets an object that is JSON, and the answer's id is the one that was asked with", () => {
+  test("a legacy relay gets a JSON object, and the answer has the id of the call", () => {
     const seen = new Set<string>();
     fc.assert(
       fc.property(fc.oneof(call, call.chain(mutated), anyDocument), (body) => {
@@ -206,7 +206,7 @@ describe("of a call to an MCP server", () => {
     expect(seen.size).toBe(2);
   });
 
-  test("a relay of the predecessor's gets it as it was written, but for the token of its progress", () => {
+  test("a legacy relay gets the call as written, except for its progress token", () => {
     const params = objectWith("_meta", objectWith("progressToken", jsonDocument).map(String)).map(String);
     const message = fc
       .tuple(fc.oneof(params, jsonDocument), fc.constantFrom('"a"', "12345678901234567890", "-0.0"))

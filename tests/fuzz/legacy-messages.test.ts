@@ -34,8 +34,8 @@ function like(words: readonly Readonly<Record<string, unknown>>[]): fc.Arbitrary
   );
 }
 
-describe("whatever a legacy worker says,", () => {
-  test("an answer that is understood can be passed on, and what is not is refused", () => {
+describe("with any messages of a legacy worker,", () => {
+  test("an answer that is understood can be forwarded, and anything else is refused", () => {
     fc.assert(
       fc.property(like(WORKER_WORDS.slice(0, 3)), (text) => {
         const said = decodeLegacy(parseJson(text));
@@ -51,7 +51,7 @@ describe("whatever a legacy worker says,", () => {
     );
   });
 
-  test("each job ends at most once and the session closes at most once, with 1002", () => {
+  test("each job ends at most once, and the session closes at most once, with 1002", () => {
     fc.assert(
       fc.property(fc.array(like(WORKER_WORDS), { maxLength: 8 }), (messages) => {
         const { session, closes, clock } = startSession(createLegacyDialect(WINDOW));
@@ -118,7 +118,7 @@ function expected(words: readonly Word[]) {
   return { status, body: Buffer.concat(pieces), end };
 }
 
-test("whatever order an answer's messages come in, a client gets its beginning, and a whole answer only for all of it", () => {
+test("in any order of an answer's messages a client gets its beginning, and a whole answer only from all of them", () => {
   const seen = new Set<string | undefined>();
   fc.assert(
     fc.property(fc.array(word, { maxLength: 8 }), fc.array(word, { maxLength: 4 }), (words, others) => {
@@ -147,10 +147,10 @@ test("whatever order an answer's messages come in, a client gets its beginning, 
   expect(seen).toEqual(new Set([undefined, "complete", "broken"]));
 });
 
-describe("whatever a legacy relay says,", () => {
+describe("with any messages of a legacy relay,", () => {
   const body = (id: unknown) => Buffer.from(JSON.stringify({ jsonrpc: "2.0", id, method: "tools/list" }));
 
-  test("each call ends at most once, errors are JSON, and the session closes for what is no JSON object only", () => {
+  test("each call ends at most once, errors are JSON, and only what is no JSON object closes the session", () => {
     const callId = fc.oneof(fc.string(), fc.integer());
     fc.assert(
       fc.property(fc.array(like(AGENT_WORDS), { maxLength: 6 }), callId, (messages, id) => {
@@ -170,7 +170,7 @@ describe("whatever a legacy relay says,", () => {
     );
   });
 
-  test("an answer is heard by the call it is for, as it was written", () => {
+  test("an answer reaches its call as it was written", () => {
     const json = fc.json();
     fc.assert(
       fc.property(json, fc.nat({ max: 3 }), fc.nat({ max: MAX_EXCHANGE_ID }), (result, called, stray) => {

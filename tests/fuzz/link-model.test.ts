@@ -119,12 +119,12 @@ async function finish(rig: LinkRig, rounds: number): Promise<void> {
   }
 }
 
-describe("whatever happens to jobs on a link, in whatever order,", () => {
+describe("in any sequence of events on a link,", () => {
   test.each([
     ["and then everybody goes on", false],
     ["and then the link is lost", true],
   ])(
-    "each ends once, in order, with the bytes that were sent, within its credit, and nothing is left: %s",
+    "each job ends once, in order, with the bytes sent, within its credit, and leaves nothing behind: %s",
     async (_end, isLost) => {
       const seen = new Set<string>();
       await fc.assert(

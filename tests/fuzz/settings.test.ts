@@ -97,7 +97,7 @@ describe.each(PROGRAMS)("a %s", (_name, table, load) => {
     maxKeys: 4,
   });
 
-  test("takes whatever is set, or refuses it and says why", () => {
+  test("accepts any settings, or refuses them with the reason", () => {
     const seen = new Set<string>();
     fc.assert(
       fc.property(env, fc.array(argument, { maxLength: 3 }), file, fc.boolean(), (given, argv, text, hasFile) => {
@@ -138,7 +138,7 @@ describe.each(PROGRAMS)("a %s", (_name, table, load) => {
     expect(wrong).toBeGreaterThan(200);
   });
 
-  test("never tells a secret, wherever it stands and whatever is wrong with it", () => {
+  test("never reveals a secret, wherever it stands and whatever is wrong with it", () => {
     const spoiled = fc
       .tuple(
         fc.constantFrom("", " ", ",", "bad key ", "é", "\u0001", `${SECRET},`, '"', "x".repeat(5000)),

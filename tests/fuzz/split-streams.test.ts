@@ -77,11 +77,11 @@ const stream = fc
   );
 const split = stream.chain((bytes) => cutsOf(bytes.length).map((cuts) => ({ bytes, cuts })));
 
-describe("of an answer in pieces", () => {
+describe("of an answer that arrives in pieces", () => {
   test.each([
     ["tokens", readUsage],
     ["audio", readAudioUsage],
-  ])("the usage in %s is the one of the whole answer", (_what, read) => {
+  ])("the usage in %s is that of the whole answer", (_what, read) => {
     let stated = 0;
     fc.assert(
       fc.property(split, ({ bytes, cuts }) => {
@@ -94,7 +94,7 @@ describe("of an answer in pieces", () => {
     expect(stated).toBeGreaterThan(100);
   });
 
-  test("what is kept is bounded, whatever pieces it comes in", () => {
+  test("what is kept is bounded, however it is split", () => {
     fc.assert(
       fc.property(split, ({ bytes, cuts }) => {
         const parts = pieces(bytes, cuts);
@@ -111,7 +111,7 @@ describe("of an answer in pieces", () => {
   });
 });
 
-test("the lines of an MCP server are the same whichever pieces they come in, and too long ones are found as surely", () => {
+test("the lines of an MCP server are the same however they are split, and too long ones are always detected", () => {
   const text = fc.array(
     fc.oneof(
       hostileText.map((each) => each.slice(0, 60).toWellFormed()),

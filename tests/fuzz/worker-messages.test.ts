@@ -95,8 +95,8 @@ async function pay({ path, isNative, first, messages }: Visit): Promise<void> {
   await Promise.all([...asked, closed]);
 }
 
-describe("whatever a worker says", () => {
-  test("the server answers others, makes no mistake of its own, and keeps nothing of it", async () => {
+describe("with any message of one worker", () => {
+  test("the server goes on serving others, reports no internal error, and keeps nothing of the message", async () => {
     await fc.assert(
       fc.asyncProperty(visit, async (each) => {
         await pay(each);

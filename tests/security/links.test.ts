@@ -18,21 +18,18 @@ const post = (path: string, headers: string): string =>
 test.each([
   ["llm", "/v1/chat/completions", "x-odd"],
   ["mcp", "/api/mcp/id/r", "accept-language"],
-])(
-  "a header with a DEL in it, which Bun lets through, is left out of what a worker of %s gets",
-  async (kind, path, name) => {
-    // Either greeting takes no notice of the other's fields.
-    const register = { client_key: CLIENT_KEY, id: "r", models: ["m"] };
-    const worker = await NativeWorker.connect({ url: server.url, path: `/api/${kind}/connect`, register });
-    const client = new RawClient(server.url);
-    await client.write(post(path, `${name}: a\x7fb\r\nAccept: x/y\r\n`));
-    const { head, id } = await worker.request();
-    const names = head.headers.map(([each]) => each);
-    expect(names).toContain("accept");
-    expect(names).not.toContain(name);
-    worker.answerJson(id, {});
-    expect(await client.readUntil("{}")).toStartWith("HTTP/1.1 200");
-    await client.kill();
-    worker.close();
-  },
-);
+])("a header with a DEL character, which Bun accepts, is not sent to a worker of %s", async (kind, path, name) => {
+  // Either greeting takes no notice of the other's fields.
+  const register = { client_key: CLIENT_KEY, id: "r", models: ["m"] };
+  const worker = await NativeWorker.connect({ url: server.url, path: `/api/${kind}/connect`, register });
+  const client = new RawClient(server.url);
+  await client.write(post(path, `${name}: a\x7fb\r\nAccept: x/y\r\n`));
+  const { head, id } = await worker.request();
+  const names = head.headers.map(([each]) => each);
+  expect(names).toContain("accept");
+  expect(names).not.toContain(name);
+  worker.answerJson(id, {});
+  expect(await client.readUntil("{}")).toStartWith("HTTP/1.1 200");
+  await client.kill();
+  worker.close();
+});

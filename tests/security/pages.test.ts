@@ -28,14 +28,14 @@ const PATHS = [
   ["POST", "/api/state/workers/w/drain"],
 ] as const;
 
-describe("a server without keys, for this machine only", () => {
-  test.each(PATHS)("%s %s is refused to a page of another site", async (method, path) => {
+describe("a server without keys, which serves this machine only,", () => {
+  test.each(PATHS)("refuses %s %s to a page of another site", async (method, path) => {
     server = new TestServer(OPEN);
     expect(await codeOf(path, { origin: EVIL }, method)).toBe("origin_not_allowed");
   });
 
   test.each(PATHS.filter(([, path]) => !path.includes("mcp") && !path.includes("drain")))(
-    "%s %s is refused to a page whose name was made to lead here",
+    "refuses %s %s to a page whose host name was pointed at this machine",
     async (method, path) => {
       server = new TestServer(OPEN);
       const host = "rebound.evil.example:8080";
@@ -44,7 +44,7 @@ describe("a server without keys, for this machine only", () => {
     },
   );
 
-  test("takes no worker from a page", async () => {
+  test("accepts no worker from a web page", async () => {
     server = new TestServer(OPEN);
     const headers = { upgrade: "websocket", connection: "upgrade", origin: EVIL };
     expect(await codeOf("/api/llm/connect", headers)).toBe("origin_not_allowed");
@@ -61,12 +61,12 @@ describe("a server without keys, for this machine only", () => {
     "box.local",
     "host.docker.internal:8080",
     "10.0.0.5",
-  ])("is served under the name %s, which nobody else can own", async (host) => {
+  ])("answers under the name %s, which nobody else can own", async (host) => {
     server = new TestServer(OPEN);
     expect(await codeOf("/v1/models", { host })).toBe("let in");
   });
 
-  test("is served under the names and to the pages that it was told", async () => {
+  test("answers under its configured names and to its allowed pages", async () => {
     server = new TestServer({
       ...OPEN,
       publicUrl: "https://models.example.com",
@@ -80,7 +80,7 @@ describe("a server without keys, for this machine only", () => {
 });
 
 describe("a server with keys", () => {
-  test("is not opened by what a browser sends by itself", async () => {
+  test("is not opened by anything that a browser sends by itself", async () => {
     server = new TestServer();
     const signedIn = await fetch(`${server.url}/state/sign-in`, {
       method: "POST",
@@ -102,7 +102,7 @@ describe("a server with keys", () => {
     expect(asked.headers.get("access-control-allow-origin")).toBeNull();
   });
 
-  test("takes a worker's key from nobody's page either: a page has none", async () => {
+  test("accepts no worker from a web page, which has no key", async () => {
     server = new TestServer();
     const worker = new NativeWorker({ url: server.url, register: { models: ["m"] }, headers: { origin: EVIL } });
     expect(await worker.closed).toMatchObject({ code: 1008 });

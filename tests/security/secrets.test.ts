@@ -25,7 +25,7 @@ const KEYS = [API_KEY, CLIENT_KEY];
 const OWNERS = KEYS.map((key) => ownerName(key).replace("key:", ""));
 
 test.each(["json", "pretty"] as const)(
-  "keys, prompts, answers and channels are in no %s log line, metric, state or error",
+  "keys, prompts, answers and channel ids appear in no %s log line, metric, state or error",
   async (format) => {
     const lines: string[] = [];
     const log = createLog({ level: "debug", format, now: Date.now, write: (line) => void lines.push(line) });

@@ -36,7 +36,7 @@ const HEAD = `Host: x\r\nAuthorization: Bearer ${API_KEY}\r\n`;
 /** What would be smuggled: were it read as a request, it would be answered 200 beside the first. */
 const SECOND = `GET /healthz HTTP/1.1\r\n${HEAD}\r\n`;
 
-test("two requests on one connection are two, so that a second answer would be seen", async () => {
+test("two requests on one connection get two answers, so a smuggled request would be seen", async () => {
   expect(await statuses(SECOND + SECOND)).toEqual(["200", "200"]);
 });
 
@@ -53,13 +53,13 @@ test.each([
   ["a chunk of enormous size", "Transfer-Encoding: chunked\r\n", `fffffffffffffffff\r\n${SECOND}`],
   ["a header without a name", ": x\r\n", SECOND],
   ["a zero byte in a header", "X-A: a\0b\r\n", SECOND],
-])("a request with %s never lets a second one through beside an answer of its own", async (_what, headers, rest) => {
+])("a request with %s never smuggles in a second one", async (_what, headers, rest) => {
   const seen = await statuses(`POST /v1/chat/completions HTTP/1.1\r\n${HEAD}${headers}\r\n${rest}`);
   // One refusal and the end, or the bytes are the first one's body: never an answer to the second.
   expect(seen.filter((status) => status === "200")).toEqual([]);
 });
 
-test("a line break in a path, a query or an id comes out as no header", async () => {
+test("a line break in a path, a query or an id never becomes a header", async () => {
   for (const path of [
     "/v1/models/a%0d%0aX-Injected:%201",
     "/api/mcp/id/a%0d%0aX-Injected:%201",

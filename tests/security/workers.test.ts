@@ -14,8 +14,8 @@ afterEach(async () => {
 const NASTY =
   'x"\n{"level":"error","event":"forged"}\r\n\u001b[2J\u009b31m\u2028} 1\n# HELP forged 1\n<img src=x onerror=alert(1)>';
 
-describe("what a worker calls itself", () => {
-  test.each(["json", "pretty"] as const)("makes no second line and no terminal code in a %s log", async (format) => {
+describe("a worker's name", () => {
+  test.each(["json", "pretty"] as const)("adds no second line and no terminal code to a %s log", async (format) => {
     const lines: string[] = [];
     const log = createLog({ level: "debug", format, now: Date.now, write: (line) => void lines.push(line) });
     server = new TestServer({}, { log });
@@ -30,7 +30,7 @@ describe("what a worker calls itself", () => {
     for (const line of lines) expect(line).not.toMatch(/[\n\r\u009b\u2028]|\u001b\[2J/);
   });
 
-  test("makes no metric and no label of its own", async () => {
+  test("adds no metric and no label", async () => {
     server = new TestServer();
     const model = 'm"} 1 \\ {a="b';
     const worker = await server.worker({ worker_name: NASTY, models: [model] });
@@ -45,8 +45,8 @@ describe("what a worker calls itself", () => {
   });
 });
 
-describe("what a worker answers", () => {
-  test("sets no cookie, and no header that the server's own pages go by", async () => {
+describe("a worker's answer", () => {
+  test("sets no cookie, and no header that governs the server's own pages", async () => {
     server = new TestServer();
     const worker = await server.worker({ models: ["m"] });
     const asked = server.chat("m");
@@ -69,7 +69,7 @@ describe("what a worker answers", () => {
   test.each([
     ["x-evil\r\nset-cookie", "a=b"],
     ["x-split", "a\r\nset-cookie: a=b"],
-  ])("cannot split the answer's head by a line break in a header", async (name, value) => {
+  ])("cannot split the response head by a line break in a header", async (name, value) => {
     server = new TestServer({ queueTimeoutMs: 100 });
     const worker = await server.worker({ models: ["m"] });
     const asked = server.chat("m");
@@ -81,7 +81,7 @@ describe("what a worker answers", () => {
     expect(await answer.text()).not.toContain("set-cookie");
   });
 
-  test("answers nobody's job but its own: ids of another session mean nothing", async () => {
+  test("reaches only jobs of its own session, whatever ids it names", async () => {
     server = new TestServer();
     const victim = await server.worker({ worker_id: "victim", models: ["m"] });
     const thief = await server.worker({ worker_id: "thief", models: ["other"] });
@@ -96,7 +96,7 @@ describe("what a worker answers", () => {
 });
 
 describe("compression", () => {
-  test("is not spoken on worker sockets, so that a small frame cannot be a large one", async () => {
+  test("is not negotiated on worker sockets, so a small frame cannot become a large one", async () => {
     server = new TestServer();
     const client = new RawClient(server.url);
     await client.write(
@@ -109,7 +109,7 @@ describe("compression", () => {
   });
 
   test.each(["/v1/chat/completions", "/v1/embeddings", "/v1/audio/transcriptions"])(
-    "is refused in a body for %s before anything is unpacked",
+    "is refused in a body for %s before anything is decompressed",
     async (path) => {
       server = new TestServer({ plugins: ["llm", "asr"] });
       const body = Bun.gzipSync(new Uint8Array(1_000_000));
@@ -120,7 +120,7 @@ describe("compression", () => {
   );
 });
 
-test("the server dials nobody: no worker or client can make it reach into its own network", async () => {
+test("the server opens no connection, so nobody can make it reach into its own network", async () => {
   const folder = join(import.meta.dir, "../../src");
   const own = [...new Bun.Glob("**/*.ts").scanSync(folder)].filter((path) => !/^(?:worker|demo|doctor)\//.test(path));
   expect(own.length).toBeGreaterThan(100);

@@ -9,7 +9,7 @@ import { SPHINX_MODEL, speak, startSphinx } from "./programs.ts";
 const NEEDED = [PROGRAMS.flite, PROGRAMS.pocketsphinx, PROGRAMS.pocketsphinxModel];
 
 describe.skipIf(lacks("speech", ...NEEDED))(
-  "what is spoken to a server comes back as words from a recogniser behind a worker",
+  "speech sent to a server comes back as words from a recogniser behind a worker",
   () => {
     let server: TestServer;
     let backend: ReturnType<typeof startSphinx>;
@@ -34,7 +34,7 @@ describe.skipIf(lacks("speech", ...NEEDED))(
       return text;
     }
 
-    test("several at once, each to the one who spoke", async () => {
+    test("for several recordings at once, each with its own words", async () => {
       const sentences = ["the water is cold and the wind is strong", "one two three four five six seven"];
       const heard = await Promise.all(sentences.map(async (sentence) => transcribe(await speak(sentence))));
       for (const [index, sentence] of sentences.entries()) {
@@ -45,7 +45,7 @@ describe.skipIf(lacks("speech", ...NEEDED))(
       expect(backend.heard).toBe(2);
     });
 
-    test("the recording of the guide", async () => {
+    test("for the recording in the guide", async () => {
       const wav = await Bun.file(new URL("../../docs/sample.wav", import.meta.url)).arrayBuffer();
       const text = await transcribe(new File([wav], "sample.wav"));
       expect(shareOf("old ship harbor", text)).toBeGreaterThanOrEqual(2 / 3);

@@ -37,7 +37,7 @@ async function signIn(server: TestServer): Promise<string> {
 }
 
 describe("an operator", () => {
-  test("drains a worker, which gets no more jobs until it is undrained", async () => {
+  test("can drain a worker, which gets no more jobs until the drain is cancelled", async () => {
     const server = start();
     const drained = await server.worker({ worker_id: "drained" });
     const other = await server.worker({ worker_id: "other" });
@@ -57,7 +57,7 @@ describe("an operator", () => {
     expect((await third).status).toBe(200);
   });
 
-  test("disconnects a worker", async () => {
+  test("can disconnect a worker", async () => {
     const server = start();
     const worker = await server.worker({ worker_id: "w" });
     expect((await act(server, "workers/w/disconnect")).status).toBe(200);
@@ -65,7 +65,7 @@ describe("an operator", () => {
     await eventually(async () => (await server.state()).workers.length === 0);
   });
 
-  test("cancels a job, whose client is told by whom", async () => {
+  test("can cancel a job, whose client learns that an operator did it", async () => {
     const server = start();
     const worker = await server.worker();
     const answer = server.chat("m");
@@ -82,13 +82,13 @@ describe("an operator", () => {
     ["workers/none/drain", "worker_not_found"],
     ["workers/none/disconnect", "worker_not_found"],
     ["jobs/llm-none-1/cancel", "job_not_found"],
-  ])("is told that there is nothing for %s", async (path, code) => {
+  ])("gets 404 for %s", async (path, code) => {
     const response = await act(start(), path);
     expect(response.status).toBe(404);
     expect(await response.json()).toMatchObject({ error: { code } });
   });
 
-  test("acts on a worker of every plugin that knows the id", async () => {
+  test("acts on a worker in every plugin that knows its id", async () => {
     const server = start();
     await server.worker({ worker_id: "w" });
     await NativeWorker.connect({
@@ -99,7 +99,7 @@ describe("an operator", () => {
     expect(await (await act(server, "workers/w/drain")).json()).toMatchObject({ plugins: ["llm", "asr"] });
   });
 
-  test("leaves a line for each action in the log, without a key", async () => {
+  test("leaves one log line per action, without any key", async () => {
     const server = start();
     await server.worker({ worker_id: "w" });
     await act(server, "workers/w/drain", { headers: { "x-request-id": "who-drained" } });
@@ -112,14 +112,14 @@ describe("an operator", () => {
     expect(lines.join("\n")).not.toContain(API_KEY);
   });
 
-  test("fills no log with an id that is longer than any", async () => {
+  test("cannot fill the log with an overlong id", async () => {
     await act(start(), `workers/${"x".repeat(5000)}/drain`);
     expect(lines.find((line) => line.includes("operator.action"))?.length).toBeLessThan(500);
   });
 });
 
-describe("an action is refused", () => {
-  test("without a key, and by GET", async () => {
+describe("an operator's action is refused", () => {
+  test("without a key, and when sent by GET", async () => {
     const server = start();
     expect((await fetch(`${server.url}/api/state/workers/w/drain`, { method: "POST" })).status).toBe(401);
     expect((await server.fetch("/api/state/workers/w/drain")).status).toBe(405);
@@ -128,7 +128,7 @@ describe("an action is refused", () => {
   test.each([
     ["with somebody's sign-in", {}],
     ["on a server that asks for no key", { apiKeys: [] }],
-  ])("from another site's page %s", async (_what, overrides) => {
+  ])("from a page of another site %s", async (_what, overrides) => {
     const server = start(overrides);
     await server.worker({ worker_id: "w" });
     const cookie = "apiKeys" in overrides ? "" : await signIn(server);
@@ -142,7 +142,7 @@ describe("an action is refused", () => {
   });
 });
 
-describe("a token to try the API with", () => {
+describe("a token for trying the API", () => {
   async function tokenOf(server: TestServer, headers: Record<string, string>): Promise<string | null> {
     const response = await fetch(`${server.url}/api/state/token`, { method: "POST", headers });
     const { token } = (await response.json()) as { token: string | null }; // held by the assertions on it
@@ -151,7 +151,7 @@ describe("a token to try the API with", () => {
   const statusOf = async (server: TestServer, path: string, token: string | null, method = "GET"): Promise<number> =>
     (await fetch(server.url + path, { method, headers: { authorization: `Bearer ${token}` } })).status;
 
-  test("stands in for the key on the public API and for transfers, and opens neither the state nor its actions", async () => {
+  test("replaces the key on the public API and for transfers, and opens neither the state nor operator actions", async () => {
     const server = start({ plugins: ["llm", "transfer"] });
     await server.worker({ worker_id: "w" });
     const token = await tokenOf(server, { cookie: await signIn(server) });
@@ -164,7 +164,7 @@ describe("a token to try the API with", () => {
     expect(lines.join("\n")).not.toContain(token ?? "none");
   });
 
-  test("stays between the client and the server: no worker sees it", async () => {
+  test("never reaches a worker", async () => {
     const server = start();
     const worker = await server.worker();
     const token = await tokenOf(server, { cookie: await signIn(server) });
@@ -176,7 +176,7 @@ describe("a token to try the API with", () => {
     expect(lines.join("\n")).not.toContain(token ?? "");
   });
 
-  test("ends with the sign-in", async () => {
+  test("expires with the sign-in", async () => {
     const server = start();
     const cookie = await signIn(server);
     const token = await tokenOf(server, { cookie });
@@ -185,7 +185,7 @@ describe("a token to try the API with", () => {
     expect(await statusOf(server, "/v1/models", token)).toBe(401);
   });
 
-  test("is none where the API asks for no key, and is not given to strangers or to other sites", async () => {
+  test("is not issued by a server without keys, to strangers, or to other sites", async () => {
     expect(await tokenOf(start({ apiKeys: [] }), {})).toBeNull();
     const server = start();
     const post = (headers: Record<string, string>): Promise<Response> =>
@@ -202,7 +202,7 @@ describe("a token to try the API with", () => {
   });
 });
 
-test("an MCP relay that is drained gets no new calls, and a disconnected one is closed", async () => {
+test("an MCP relay that is drained gets no new calls, and one that is disconnected has its link closed", async () => {
   const server = start({ mcpRejoinTimeoutMs: 0 });
   const relay = await NativeWorker.connect({
     url: server.url,

@@ -68,7 +68,7 @@ const server = serve({});
 afterAll(() => server.stop());
 
 describe("the State API", () => {
-  test("answers one envelope with every plugin's state under its id", async () => {
+  test("answers with one envelope that holds each plugin's state under the plugin's id", async () => {
     const response = await server.get("/api/state", withKey);
     expect(response.headers.get("content-type")).toBe("application/json");
     const state = { workers: [{ name: EVIL }] };
@@ -80,12 +80,12 @@ describe("the State API", () => {
     "/api/state/stream",
     "/api/state/view/llm.html",
     "/api/state/view/none.html",
-  ])("tells a stranger nothing at %s", async (path) => {
+  ])("reveals nothing to a stranger at %s", async (path) => {
     const response = await server.get(path);
     expect(response.status).toBe(401);
     expect(response.headers.get("www-authenticate")).toBe("Bearer");
   });
-  test("answers a plugin's fragment as HTML that runs nothing", async () => {
+  test("answers with a plugin's fragment as HTML without scripts", async () => {
     const response = await server.get("/api/state/view/llm.html", withKey);
     expect(await response.text()).toBe("<p>two workers</p>");
     expect(response.headers.get("content-type")).toBe("text/html; charset=utf-8");
@@ -108,7 +108,7 @@ describe("the state page", () => {
     expect(html).not.toContain("workers");
   });
 
-  test("is shown after the sign-in, until the sign-out", async () => {
+  test("is shown from the sign-in to the sign-out", async () => {
     const signedIn = await server.post("/state/sign-in", { key: KEY });
     expect(signedIn.status).toBe(303);
     expect(signedIn.headers.get("location")).toBe("/state");
@@ -129,31 +129,31 @@ describe("the state page", () => {
     expect((await server.get("/api/state", cookie)).status).toBe(401);
   });
 
-  test("allows no script but its own, and no frame around it", async () => {
+  test("allows only its own scripts, and cannot be framed", async () => {
     const policy = (await server.get("/state")).headers.get("content-security-policy") ?? "";
     expect(policy).toContain("default-src 'none'; script-src 'self'; style-src 'self';");
     expect(policy).toContain("frame-ancestors 'none'");
     expect(policy).not.toContain("unsafe");
   });
 
-  test("loads its script and style from this server, for everyone", async () => {
+  test("loads its scripts and styles from this server, also for strangers", async () => {
     const html = await (await server.get("/state")).text();
     const paths = [...html.matchAll(/(?:src|href)="(\/[^"]+)"/g)].map(([, path = ""]) => path);
     expect(paths.length).toBeGreaterThan(1);
     for (const path of paths) expect((await server.get(path)).status).toBe(200);
   });
 
-  test("refuses a form that another site sent", async () => {
+  test("refuses a form sent from another site", async () => {
     const response = await server.post("/state/sign-in", { key: KEY }, { "sec-fetch-site": "cross-site" });
     expect(response.status).toBe(403);
     expect(response.headers.get("set-cookie")).toBeNull();
   });
 
-  test("refuses a form that is no form but a flood", async () => {
+  test("refuses an overlong form", async () => {
     expect((await server.post("/state/sign-in", { key: "x".repeat(5000) })).status).toBe(413);
   });
 
-  test("says so when the key is wrong, and after too many of them for how long to wait", async () => {
+  test("reports a wrong key, and after too many of them how long to wait", async () => {
     const guarded = serve({});
     for (let i = 0; i < 3; i += 1) {
       const response = await guarded.post("/state/sign-in", { key: "wrong" });
@@ -176,7 +176,7 @@ describe("the state page", () => {
   });
 });
 
-test("health is ok until the server drains", async () => {
+test("the health check answers ok until the server drains", async () => {
   let isDraining = false;
   const app = healthRoutes(() => isDraining);
   const ask = (): Promise<Response> => app.handle(new Request("http://localhost/healthz"));

@@ -24,8 +24,8 @@ const UNPACK: Readonly<Record<string, (bytes: Uint8Array) => Uint8Array>> = {
   gzip: gunzipSync,
 };
 
-describe("every file that the dashboard names", () => {
-  test("is there, of its type, to be kept for ever, and packed as the client takes it", async () => {
+describe("each file that the dashboard loads", () => {
+  test("exists with its type, may be cached forever, and is compressed as the client accepts", async () => {
     const paths = assetsOf(await pageOf(server));
     expect(paths.map((path) => path.split("/")[4])).toEqual(
       expect.arrayContaining(["app.ts", "alpine.js", "uplot.js", "uplot.css", "app.css", "theme.ts"]),
@@ -48,7 +48,7 @@ describe("every file that the dashboard names", () => {
   });
 
   test.each(["br", "gzip"])(
-    "costs, with the page itself and packed by %s, less than 100 KiB in all",
+    "adds up, with the page itself and compressed by %s, to less than 100 KiB",
     async (encoding) => {
       const bytes = [];
       for (const path of ["/state", ...assetsOf(await pageOf(server))]) {
@@ -60,7 +60,7 @@ describe("every file that the dashboard names", () => {
   );
 });
 
-describe("what is no file of the dashboard's", () => {
+describe("a path that is no file of the dashboard", () => {
   const hash = async (): Promise<string> => assetsOf(await pageOf(server))[0]?.split("/")[3] ?? "";
 
   test.each(["none.ts", "..%2flayout.tsx", "%2e%2e%2f%2e%2e%2fpackage.json", "constructor", "state-types.ts", "%00"])(
@@ -80,7 +80,7 @@ describe("what is no file of the dashboard's", () => {
     expect(answer.headers.get("cache-control")).not.toContain("immutable");
   });
 
-  test("cannot be put there", async () => {
+  test("cannot be written", async () => {
     const answer = await fetch(`${server.url}/state/assets/${await hash()}/app.ts`, { method: "POST" });
     expect(answer.status).toBe(405);
     expect(answer.headers.get("allow")).toBe("GET, HEAD, OPTIONS");
@@ -88,7 +88,7 @@ describe("what is no file of the dashboard's", () => {
 });
 
 describe("the dashboard's page", () => {
-  test("runs nothing but its own files, and may ask for the microphone alone", async () => {
+  test("runs only its own files, and may ask for no device but the microphone", async () => {
     const { headers } = await fetch(`${server.url}/state`);
     expect(headers.get("content-security-policy")?.split("; ")).toEqual([
       "default-src 'none'",
@@ -105,7 +105,7 @@ describe("the dashboard's page", () => {
     expect(headers.get("cache-control")).toBe("no-store");
   });
 
-  test("comes packed to clients that take it", async () => {
+  test("is compressed for clients that accept compression", async () => {
     const packed = await fetchPacked("/state", "gzip");
     expect(packed.headers.get("content-encoding")).toBe("gzip");
     expect(packed.headers.get("vary")).toContain("accept-encoding");
@@ -115,7 +115,7 @@ describe("the dashboard's page", () => {
     expect(await plain.text()).toStartWith("<!doctype html>");
   });
 
-  test("holds the server's state as data that no worker's name can break out of", async () => {
+  test("embeds the server's state as data that no worker's name can break out of", async () => {
     const clock = new FakeClock();
     const hostile = new TestServer({ apiKeys: [], pingIntervalMs: 3_600_000 }, { clock });
     const worker = await hostile.worker({ worker_name: "</script><script>alert(1)</script>" });

@@ -33,7 +33,7 @@ function start(): void {
   server = new TestServer({ pingIntervalMs: 3_600_000, queueTimeoutMs: 600_000 }, { clock });
 }
 
-test("a job is listed from its acceptance to its end: waiting, running, streaming, and never with what it says", async () => {
+test("a job is listed from its acceptance to its end as waiting, running and streaming, and never with its contents", async () => {
   start();
   const worker = await server.worker({ worker_id: "w" });
   const first = server.chat("m", { stream: true }, { headers: { "x-request-id": "first-job" } });
@@ -83,7 +83,7 @@ test("a job is listed from its acceptance to its end: waiting, running, streamin
   expect(await jobs()).toEqual([]);
 });
 
-test("a model says how many slots its workers have, what runs, what waits, and how fast it writes", async () => {
+test("a model reports its slots, its running and waiting jobs, and its output speed", async () => {
   start();
   const worker = await server.worker({ worker_id: "w", max_concurrency: 2 });
   await server.worker({ worker_id: "other", models: ["n"], max_concurrency: 3 });
@@ -131,7 +131,7 @@ test("a model says how many slots its workers have, what runs, what waits, and h
   expect((await envelope()).plugins.llm.workers[0]?.tokens_per_s).toBe(0);
 });
 
-test("the history has a sample for each second, and the envelope the newest of them", async () => {
+test("the history has one sample per second, and the envelope holds the newest one", async () => {
   start();
   const history = async (): Promise<Record<keyof Sample, readonly (number | null)[]>> => {
     const answer = (await (await server.fetch("/api/state/history")).json()) as {
@@ -173,7 +173,7 @@ test("the history has a sample for each second, and the envelope the newest of t
   expect((await history()).first_byte_p95_ms.at(-1)).toBeNull();
 });
 
-test("bytes of an answer under way are in the second in which they pass", async () => {
+test("bytes of an unfinished answer count in the second in which they pass", async () => {
   start();
   const worker = await server.worker();
   const answer = server.chat("m", { stream: true });
@@ -190,7 +190,7 @@ test("bytes of an answer under way are in the second in which they pass", async 
   expect((await envelope()).server.sample.bytes).toBe(0);
 });
 
-test("a server without workers, whose model is full, or that drains says so in words", async () => {
+test("a server without workers, with a full model, or in a drain says so in words", async () => {
   start();
   const codes = async (): Promise<readonly string[]> => (await envelope()).server.problems.map(({ code }) => code);
   clock.advance(11_000);
@@ -219,7 +219,7 @@ test("a server without workers, whose model is full, or that drains says so in w
   expect(await codes()).toEqual(["draining"]);
 });
 
-test("a refusal, however quick, makes no pool look fast", async () => {
+test("a refusal does not count as a fast answer of the pool", async () => {
   start();
   const worker = await server.worker();
   const refused = server.chat("m");

@@ -19,7 +19,7 @@ async function overview(): Promise<ServerState> {
   return envelope.server;
 }
 
-test("relays count as workers, and their calls as requests", async () => {
+test("MCP relays count as workers, and their calls as requests", async () => {
   start(["mcp"]);
   const relay = await NativeWorker.connect({
     url: server.url,
@@ -44,7 +44,7 @@ test("relays count as workers, and their calls as requests", async () => {
   expect(sample.bytes).toBeGreaterThan(20);
 });
 
-test("a relay that falls silent is named", async () => {
+test("a silent relay is reported as a problem", async () => {
   start(["mcp"]);
   const relay = await NativeWorker.connect({
     url: server.url,
@@ -57,7 +57,7 @@ test("a relay that falls silent is named", async () => {
   relay.close();
 });
 
-test("transfers miss no workers, and their bytes count", async () => {
+test("the transfer plugin needs no workers, and its bytes are counted", async () => {
   start(["transfer"]);
   clock.advance(60_000);
   expect(await overview()).toMatchObject({ state: "ready", problems: [] });
@@ -75,7 +75,7 @@ test("transfers miss no workers, and their bytes count", async () => {
   expect(history.samples.bytes.reduce((sum, bytes) => sum + bytes, 0)).toBe(5);
 });
 
-test("keys that are guessed, or were never set, are told of", async () => {
+test("guessed keys and missing keys are reported as problems", async () => {
   start(["llm"]);
   await server.worker();
   for (let n = 0; n < 20; n += 1) await fetch(`${server.url}/v1/models`);

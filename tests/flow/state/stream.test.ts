@@ -193,7 +193,7 @@ let server: StateServer;
 afterEach(() => server.stop());
 
 describe("the state stream", () => {
-  test("begins with an envelope at once, unbuffered by proxies", async () => {
+  test("begins with an envelope at once, and proxies do not buffer it", async () => {
     server = new StateServer();
     const viewer = await server.view();
     const event = await viewer.next();
@@ -204,7 +204,7 @@ describe("the state stream", () => {
     expect(viewer.response.headers.get("x-accel-buffering")).toBe("no");
   });
 
-  test("goes on once a second at most, and only after a change", async () => {
+  test("sends at most one envelope per second, and only after a change", async () => {
     server = new StateServer();
     const viewer = await server.view();
     expect(await viewer.revision()).toBe(1);
@@ -220,7 +220,7 @@ describe("the state stream", () => {
     expect(await viewer.revision()).toBe(4);
   });
 
-  test("goes on when a second was another than the one before, and not when it was the same", async () => {
+  test("sends an envelope after a second whose figures changed, and none after one whose figures did not", async () => {
     server = new StateServer();
     server.overview.start(() => server.api.viewers);
     const viewer = await server.view();
@@ -238,7 +238,7 @@ describe("the state stream", () => {
     expect(await viewer.bytes()).toBe(7);
   });
 
-  test("says how many look, a second after somebody came", async () => {
+  test("reports the number of viewers one second after a viewer joined", async () => {
     server = new StateServer();
     server.overview.start(() => server.api.viewers);
     const early = await server.view();
@@ -251,7 +251,7 @@ describe("the state stream", () => {
     expect(await early.next()).toContain('"viewers":2,');
   });
 
-  test("goes on after a plugin could not say how it does", async () => {
+  test("continues after a plugin failed to give its pulse", async () => {
     server = new StateServer();
     server.overview.start(() => server.api.viewers);
     Object.defineProperty(server, "pulse", {
@@ -267,7 +267,7 @@ describe("the state stream", () => {
     expect(state).toMatchObject({ server: { sample: { workers_idle: 1 } } });
   });
 
-  test("is written once for all viewers", async () => {
+  test("is serialized once for all viewers", async () => {
     server = new StateServer();
     const viewers = await Promise.all(Array.from({ length: 20 }, () => server.view()));
     for (const viewer of viewers) expect(await viewer.revision()).toBe(1);
@@ -278,7 +278,7 @@ describe("the state stream", () => {
     expect(server.written).toBe(2);
   });
 
-  test("shows a newcomer what is true now, and tells the others at the next second", async () => {
+  test("gives a new viewer the current state, and the others at the next second", async () => {
     server = new StateServer();
     const early = await server.view();
     expect(await early.revision()).toBe(1);
@@ -297,7 +297,7 @@ describe("the state stream", () => {
     expect(await viewer.next()).toBe(": keep-alive");
   });
 
-  test("costs nothing while nobody looks", async () => {
+  test("does no work without viewers", async () => {
     server = new StateServer();
     expect(server.clock.timers).toBe(0);
     const viewer = await server.view();
@@ -312,7 +312,7 @@ describe("the state stream", () => {
     expect(server.written).toBe(before);
   });
 
-  test("skips a viewer that does not read, and gives it the newest envelope when it does", async () => {
+  test("skips a viewer that does not read, and gives it the newest envelope when it reads again", async () => {
     server = new StateServer();
     server.padding = "x".repeat(1 << 20);
     const slow = await server.view();
@@ -330,7 +330,7 @@ describe("the state stream", () => {
     expect(seen.length).toBeLessThan(40);
   }, 20_000);
 
-  test("is cut off for a viewer that reads nothing for too long", async () => {
+  test("is closed for a viewer that reads nothing for too long", async () => {
     server = new StateServer({ clientStallTimeoutMs: 30_000 });
     server.padding = "x".repeat(1 << 20);
     await server.view();
@@ -342,7 +342,7 @@ describe("the state stream", () => {
     expect(server.clock.timers).toBe(0);
   }, 20_000);
 
-  test("goes on after a plugin could not say how it is", async () => {
+  test("continues after a plugin failed to give its state", async () => {
     server = new StateServer();
     const viewer = await server.view();
     await viewer.next();
@@ -357,7 +357,7 @@ describe("the state stream", () => {
     expect((await server.get("/api/state/stream")).status).toBe(500);
   });
 
-  test("ends properly when the server drains, and is refused after that", async () => {
+  test("ends in order when the server drains, and is refused after that", async () => {
     server = new StateServer();
     const viewer = await server.view();
     await viewer.next();
@@ -369,14 +369,14 @@ describe("the state stream", () => {
     expect(server.clock.timers).toBe(0);
   });
 
-  test("asked for by HEAD holds no viewer", async () => {
+  test("answers HEAD without counting a viewer", async () => {
     server = new StateServer();
     const response = await server.get("/api/state/stream", { method: "HEAD" });
     expect(response.headers.get("content-type")).toStartWith("text/event-stream");
     expect(server.clock.timers).toBe(0);
   });
 
-  test("is for at most a thousand viewers", async () => {
+  test("accepts at most a thousand viewers", async () => {
     server = new StateServer();
     const responses = await Promise.all(Array.from({ length: 1000 }, () => server.handle("/api/state/stream")));
     expect(responses.every((response) => response.status === 200)).toBe(true);

@@ -49,8 +49,8 @@ async function restOf(client: RawClient): Promise<string> {
   return text;
 }
 
-describe("a writer killed", () => {
-  test("mid-transfer cuts the reader's connection, at once and without the end of a body", async () => {
+describe("a killed writer", () => {
+  test("cuts the reader's connection at once, without the end of a body", async () => {
     const server = start();
     const { reader, writer } = await joined(server);
     await writer.kill();
@@ -58,7 +58,7 @@ describe("a writer killed", () => {
     expect(await outcomes(server)).toEqual({ writer_gone: 1 });
   });
 
-  test("short of the length it declared does the same", async () => {
+  test("cuts the reader's connection also short of its declared length", async () => {
     const server = start();
     const { reader, writer } = await joined(server, "Content-Length: 1000\r\n");
     await writer.write("bcd");
@@ -67,7 +67,7 @@ describe("a writer killed", () => {
     expect(await outcomes(server)).toEqual({ writer_gone: 1 });
   });
 
-  test("while fetch reads makes fetch fail, not end", async () => {
+  test("makes a reading fetch fail instead of end", async () => {
     const server = start();
     const id = await server.channel();
     const writer = await server.raw("POST", id, "Transfer-Encoding: chunked\r\n");
@@ -78,7 +78,7 @@ describe("a writer killed", () => {
     await expect(text).rejects.toThrow();
   });
 
-  test("while it waits frees its place", async () => {
+  test("frees its place while it waits", async () => {
     const server = start();
     const id = await server.channel();
     const writer = await server.raw("POST", id, "Transfer-Encoding: chunked\r\n");
@@ -108,7 +108,7 @@ const WRITER = `
   await fetch(url, { method: "POST", body: body(), headers: { authorization: "Bearer " + key } });
 `;
 
-test("a writer killed with more on its way than anybody reads is missed when its reader comes, who gets a break and no whole file", async () => {
+test("a writer killed with unread bytes on their way gives a later reader a cut connection, never a whole file", async () => {
   const server = start();
   const id = await server.channel();
   const writer = Bun.spawn([process.execPath, "-e", WRITER, `${server.url}/api/transfer/${id}`, API_KEY]);
@@ -120,8 +120,8 @@ test("a writer killed with more on its way than anybody reads is missed when its
   expect(await outcomes(server)).toEqual({ writer_gone: 1 });
 });
 
-describe("a reader killed", () => {
-  test("mid-transfer is told to the writer at once, as 502 and not as success", async () => {
+describe("a killed reader", () => {
+  test("is reported to the writer at once, as 502 and not as success", async () => {
     const server = start();
     const { reader, writer } = await joined(server);
     await reader.kill();
@@ -130,7 +130,7 @@ describe("a reader killed", () => {
     expect(await outcomes(server)).toEqual({ reader_gone: 1 });
   });
 
-  test("while much of what the writer sent is still on its way is reported to the writer as well", async () => {
+  test("is reported to the writer also while sent bytes are still on their way", async () => {
     const server = start();
     const id = await server.channel();
     const reader = await server.raw("GET", id);
@@ -148,7 +148,7 @@ describe("a reader killed", () => {
     expect(await outcomes(server)).toEqual({ reader_gone: 1 });
   });
 
-  test("at any moment of a large transfer is never told to the writer as success", async () => {
+  test("is never reported as success, at any moment of a large transfer", async () => {
     const server = start();
     const rounds = 40;
     const body = new Uint8Array(48 * 1024 * 1024);
@@ -165,7 +165,7 @@ describe("a reader killed", () => {
   });
 });
 
-test("a transfer that stands still is broken off on both sides", async () => {
+test("a transfer that stands still is cut on both sides", async () => {
   const server = start({ clientStallTimeoutMs: 150 });
   const { reader, writer } = await joined(server);
   const answer = await writer.readUntil('"code":"transfer_broken"');
@@ -174,8 +174,8 @@ test("a transfer that stands still is broken off on both sides", async () => {
   expect(await outcomes(server)).toEqual({ stalled: 1 });
 });
 
-describe("a drain", () => {
-  test("sends those away who wait, takes nothing new, and lets what passes pass", async () => {
+describe("a draining server", () => {
+  test("refuses waiting sides and new channels, and lets running transfers finish", async () => {
     const server = start();
     const { reader, writer } = await joined(server);
     const lonely = server.read(await server.channel());
@@ -191,7 +191,7 @@ describe("a drain", () => {
     await drained;
   });
 
-  test("that takes too long ends with both sides told: the reader is cut, the writer gets 503", async () => {
+  test("cuts the reader and gives the writer 503 when the drain takes too long", async () => {
     const server = start();
     const { reader, writer } = await joined(server);
     server.app.close();
@@ -201,7 +201,7 @@ describe("a drain", () => {
   });
 });
 
-test("Expect: 100-continue is answered before the body is sent, and the transfer goes on", async () => {
+test("a writer that expects 100-continue gets it before it sends the body", async () => {
   const server = start();
   const id = await server.channel();
   const reader = server.read(id);

@@ -30,8 +30,8 @@ async function readerIsThere(server: TransferServer, id: string): Promise<void> 
   await eventually(async () => (await server.read(id, { method: "HEAD" })).status === 409, "the reader waits");
 }
 
-describe("bytes pass", () => {
-  test("when the reader comes first, and the writer is told once they have", async () => {
+describe("a transfer", () => {
+  test("works if the reader comes first, and the writer is answered once all bytes have passed", async () => {
     const server = start();
     const id = await server.channel();
     const reader = server.read(id);
@@ -45,7 +45,7 @@ describe("bytes pass", () => {
     expect(await answer.json()).toEqual({ status: "ok", bytes: sent.length });
   });
 
-  test("when the writer comes first, of unknown length, in chunks of any size", async () => {
+  test("works if the writer comes first, with a body of unknown length in chunks of any size", async () => {
     const server = start();
     const id = await server.channel();
     const sent = bytesOf(500_000);
@@ -66,7 +66,7 @@ describe("bytes pass", () => {
     expect(await (await writer).json()).toEqual({ status: "ok", bytes: sent.length });
   });
 
-  test("when there are none", async () => {
+  test("works for an empty body", async () => {
     const server = start();
     const id = await server.channel();
     const reader = server.read(id);
@@ -74,7 +74,7 @@ describe("bytes pass", () => {
     expect((await (await reader).arrayBuffer()).byteLength).toBe(0);
   });
 
-  test("by PUT as well, which is what curl -T does", async () => {
+  test("works by PUT, which curl -T uses", async () => {
     const server = start();
     const id = await server.channel();
     const reader = server.read(id);
@@ -82,7 +82,7 @@ describe("bytes pass", () => {
     expect(await (await reader).text()).toBe("hello");
   });
 
-  test("through two hundred channels at once, each to its own reader", async () => {
+  test("works through two hundred channels at once, each with its own reader", async () => {
     const server = start();
     await Promise.all(
       Array.from({ length: 200 }, async (_, seed) => {
@@ -102,7 +102,7 @@ describe("bytes pass", () => {
     expect(totals.completed).toBe(200);
   });
 
-  test("to a reader that pauses, unharmed, while the writer waits and the server holds little", async () => {
+  test("survives a paused reader, while the writer waits and the server buffers little", async () => {
     const server = start();
     const id = await server.channel();
     const reader = await server.raw("GET", id);
@@ -144,7 +144,7 @@ describe("bytes pass", () => {
     expect(hash.digest("hex")).toBe(wanted.digest("hex"));
   });
 
-  test("from a writer that sends a byte now and then, as they come", async () => {
+  test("passes single bytes on as they arrive", async () => {
     const server = start();
     const id = await server.channel();
     const reader = await server.raw("GET", id);
@@ -158,8 +158,8 @@ describe("bytes pass", () => {
   });
 });
 
-describe("the reader is told", () => {
-  test("what the writer says it sends, and a browser is kept from running it", async () => {
+describe("the reader's response headers", () => {
+  test("repeat the writer's content type and name, and keep a browser from running the content", async () => {
     const server = start();
     const id = await server.channel();
     const reader = server.read(id);
@@ -175,7 +175,7 @@ describe("the reader is told", () => {
     expect(headers.get("cache-control")).toContain("no-store");
   });
 
-  test("something harmless where the writer says nothing, or nonsense", async () => {
+  test("are harmless if the writer's headers are missing or invalid", async () => {
     const server = start();
     const id = await server.channel();
     const reader = server.read(id);
@@ -186,7 +186,7 @@ describe("the reader is told", () => {
   });
 });
 
-test("a new channel has an id beyond guessing and says when it expires", async () => {
+test("a new channel has an unguessable id and says when it expires", async () => {
   const server = start({ transferTtlMs: 60_000 });
   const response = await server.fetch("/api/transfer", { method: "POST" });
   const { channel_id, expires_at } = (await response.json()) as Record<string, string>; // checked right here
@@ -196,8 +196,8 @@ test("a new channel has an id beyond guessing and says when it expires", async (
   expect(inMs).toBeLessThanOrEqual(60_000);
 });
 
-describe("a side is refused", () => {
-  test("at a channel that never was: 404, whatever it does", async () => {
+describe("a reader or writer is refused", () => {
+  test("with 404 at a channel that never existed", async () => {
     const server = start();
     for (const method of ["GET", "HEAD", "POST", "PUT"]) {
       const response = await server.read("never-was", { method, ...(method.startsWith("P") ? { body: "x" } : {}) });
@@ -205,7 +205,7 @@ describe("a side is refused", () => {
     }
   });
 
-  test("at a place that is taken: 409, which is not to be tried again", async () => {
+  test("with a final 409 at a place that is taken", async () => {
     const server = start();
     const id = await server.channel();
     const reader = server.read(id);
@@ -221,7 +221,7 @@ describe("a side is refused", () => {
     expect((await server.read(id, { method: "HEAD" })).status).toBe(409);
   });
 
-  test("when its time is over: 410 at once, and 410 to whoever comes later", async () => {
+  test("with 410 when the channel expires, and also later", async () => {
     const server = start({ transferTtlMs: 150 });
     for (const act of [(id: string) => server.read(id), (id: string) => server.write(id, bytesOf(100_000))]) {
       const id = await server.channel();
@@ -234,7 +234,7 @@ describe("a side is refused", () => {
     expect((await server.transfers()).totals.expired).toBe(2);
   });
 
-  test("when as many channels are open as may be: 503 with Retry-After", async () => {
+  test("with 503 and Retry-After when too many channels are open", async () => {
     const server = start({ transferMaxChannels: 2 });
     await server.channel();
     await server.channel();
@@ -244,7 +244,7 @@ describe("a side is refused", () => {
   });
 
   test.each(["/api/transfer/ID", "/api/transfer/ID/", "/api//transfer/ID", "//api/transfer/ID"])(
-    "nowhere by a HEAD, which takes nobody's place at %s",
+    "never because of a HEAD, which takes no place at %s",
     async (path) => {
       const server = start();
       const id = await server.channel();
@@ -256,7 +256,7 @@ describe("a side is refused", () => {
     },
   );
 
-  test("but a reader that left before the writer came may come again, and HEAD takes nobody's place", async () => {
+  test("but not after it left before the other side came", async () => {
     const server = start();
     const id = await server.channel();
     expect((await server.read(id, { method: "HEAD" })).status).toBe(200);
@@ -272,7 +272,7 @@ describe("a side is refused", () => {
   });
 });
 
-describe("whoever may take part", () => {
+describe("who may use a channel", () => {
   const ask = (server: TransferServer, headers: Record<string, string>): Promise<Response> =>
     fetch(`${server.url}/api/transfer`, { method: "POST", headers });
 
@@ -286,19 +286,19 @@ describe("whoever may take part", () => {
     ["another role", { "x-user-roles": "guests" }, 401],
     ["a wrong key", { authorization: "Bearer wrong" }, 401],
     ["nothing", {}, 401],
-  ])("with %s", async (_what, headers, status) => {
+  ])("a caller with %s", async (_what, headers, status) => {
     const server = start({ apiRoles: ["users"], clientRoles: ["machines"] });
     const response = await ask(server, headers as Record<string, string>); // a union of such records
     expect(response.status).toBe(status);
     if (status === 401) expect(response.headers.get("www-authenticate")).toBe("Bearer");
   });
 
-  test("anybody, where no key and no role is configured", async () => {
+  test("anybody, if neither keys nor roles are configured", async () => {
     const server = start({ apiKeys: [], clientKeys: [] });
     expect((await ask(server, {})).status).toBe(200);
   });
 
-  test("nobody by an id alone: reading, writing and looking ask for the key as well", async () => {
+  test("nobody with the id alone: reading, writing and HEAD need a key as well", async () => {
     const server = start();
     const id = await server.channel();
     for (const method of ["GET", "HEAD", "POST", "PUT"]) {
@@ -311,7 +311,7 @@ describe("whoever may take part", () => {
   });
 });
 
-test("an id is in no log line, no metric and no state, but for its first characters", async () => {
+test("a channel id appears in no log line, metric or state except for its first characters", async () => {
   const lines: string[] = [];
   const log = createLog({ level: "debug", format: "json", write: (line) => lines.push(line), now: Date.now });
   const server = start({}, { log });

@@ -71,7 +71,7 @@ class Answer implements JobSink, ReplySource {
   ) {
     this.#ports = ports;
     this.#request = request;
-    this.#reply = new Reply(this, { clock: ports.clock, keepaliveMs: ports.keepaliveMs, resolve, reject });
+    this.#reply = new Reply(this, ports, resolve, reject);
     this.#job = new Job(ports.pool, ports.clock, request.spec, this, request.onReport);
   }
 

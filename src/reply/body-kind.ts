@@ -17,14 +17,17 @@ export function bodyKind({ headers }: ResponseHead): BodyKind {
 
 /** Whether a body is compressed, or under any other content coding. The server never decodes one. */
 export function isCoded(headers: HeaderPairs): boolean {
-  return headers.some(
-    ([name, value]) => name.toLowerCase() === "content-encoding" && !PLAIN.has(value.trim().toLowerCase()),
-  );
+  return headers.some(([name, value]) => isNamed(name, "content-encoding") && !PLAIN.has(value.trim().toLowerCase()));
 }
 
 const PLAIN: ReadonlySet<string> = new Set(["", "identity"]);
 
 /** A header's first value, in lower case. */
 function headerValue(headers: HeaderPairs, wanted: string): string | undefined {
-  return headers.find(([name]) => name.toLowerCase() === wanted)?.[1].toLowerCase();
+  return headers.find(([name]) => isNamed(name, wanted))?.[1].toLowerCase();
+}
+
+/** Compares lengths first: every answer's head is looked at, and most of its headers are others. */
+function isNamed(name: string, wanted: string): boolean {
+  return name.length === wanted.length && name.toLowerCase() === wanted;
 }

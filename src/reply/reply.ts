@@ -16,14 +16,10 @@ export interface ReplySource extends StreamSource {
   toComment(lineState: LineState): Uint8Array | undefined;
 }
 
-export interface ReplyOptions {
+export interface ReplyPorts {
   readonly clock: Clock;
   /** Longest time that a plain event stream stays quiet before it gets a comment. */
   readonly keepaliveMs: number;
-  /** Called with the response, unless `reject` is. */
-  readonly resolve: (response: Response) => void;
-  /** Called with the reason when the reply fails before there is a response. */
-  readonly reject: (reason: unknown) => void;
 }
 
 const encoder = new TextEncoder();
@@ -37,7 +33,9 @@ const encoder = new TextEncoder();
  */
 export class Reply {
   readonly #source: ReplySource;
-  readonly #options: ReplyOptions;
+  readonly #ports: ReplyPorts;
+  readonly #resolve: (response: Response) => void;
+  readonly #reject: (reason: unknown) => void;
   #head: ResponseHead | undefined;
   #isEventStream = false;
   /** The body is a plain event stream, so comments and events of our own may be put into it. */
@@ -51,9 +49,17 @@ export class Reply {
   #wroteAt = 0;
   #stopTicking: CancelTimer | undefined;
 
-  constructor(source: ReplySource, options: ReplyOptions) {
+  /** `resolve` is called with the response; `reject` instead, if the answer fails before there is one. */
+  constructor(
+    source: ReplySource,
+    ports: ReplyPorts,
+    resolve: (response: Response) => void,
+    reject: (reason: unknown) => void,
+  ) {
     this.#source = source;
-    this.#options = options;
+    this.#ports = ports;
+    this.#resolve = resolve;
+    this.#reject = reject;
   }
 
   /** True for an answer that is an event stream by its type, plain or compressed. */
@@ -111,14 +117,14 @@ export class Reply {
     this.#stopTicking?.();
     if (this.#stream) return this.#stream.error(reason);
     this.#head = undefined;
-    this.#options.reject(reason);
+    this.#reject(reason);
   }
 
   #respond(head: ResponseHead): void {
     // It was cut in the meantime, and `reject` has been called.
     if (this.#head === undefined) return;
     const headers = this.#source.toHeaders(head, this.#isEventStream);
-    if (this.#isComplete) this.#options.resolve(wholeResponse(head.status, headers, this.#held));
+    if (this.#isComplete) this.#resolve(wholeResponse(head.status, headers, this.#held));
     else this.#open(head.status, headers);
   }
 
@@ -128,17 +134,17 @@ export class Reply {
     const held = this.#held;
     this.#held = [];
     for (const bytes of held) this.#write(stream, bytes);
-    this.#options.resolve(new Response(stream.stream, { status, headers }));
+    this.#resolve(new Response(stream.stream, { status, headers }));
     if (!this.#takesText) return;
     // Bun sends the head with the first bytes of the body, and a stream may have nothing to say for hours.
     if (held.length === 0) this.#comment(stream);
-    this.#tickAfter(this.#options.keepaliveMs);
+    this.#tickAfter(this.#ports.keepaliveMs);
   }
 
   #write(stream: CreditedStream, bytes: Uint8Array): void {
     stream.write(bytes);
     if (!this.#takesText) return;
-    this.#wroteAt = this.#options.clock.elapsed();
+    this.#wroteAt = this.#ports.clock.elapsed();
     this.#lineState = lineStateAfter(bytes, this.#lineState);
   }
 
@@ -146,15 +152,15 @@ export class Reply {
     const comment = this.#source.toComment(this.#lineState);
     if (comment) stream.writeOwn(comment);
     // With or without one, the next is due a whole interval later.
-    this.#wroteAt = this.#options.clock.elapsed();
+    this.#wroteAt = this.#ports.clock.elapsed();
   }
 
   #tickAfter(ms: number): void {
-    this.#stopTicking = this.#options.clock.after(ms, () => this.#tick());
+    this.#stopTicking = this.#ports.clock.after(ms, () => this.#tick());
   }
 
   #tick(): void {
-    const { clock, keepaliveMs } = this.#options;
+    const { clock, keepaliveMs } = this.#ports;
     const stream = this.#stream;
     if (!stream) return;
     if (clock.elapsed() - this.#wroteAt >= keepaliveMs) {

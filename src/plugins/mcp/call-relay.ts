@@ -73,10 +73,9 @@ class Call implements ExchangeSink, ReplySource, SilenceLimits {
   #stopWatch: CancelTimer | undefined;
 
   constructor(options: CallOptions, resolve: (response: Response) => void, reject: (reason: unknown) => void) {
-    const { clock, keepaliveMs } = options;
     this.#options = options;
-    this.#reply = new Reply(this, { clock, keepaliveMs, resolve, reject });
-    this.#startedAt = clock.elapsed();
+    this.#reply = new Reply(this, options, resolve, reject);
+    this.#startedAt = options.clock.elapsed();
   }
 
   start(): void {

@@ -40,7 +40,7 @@ function start() {
   const clock = new FakeClock();
   const source = new Source();
   const { promise, resolve, reject } = Promise.withResolvers<Response>();
-  const reply = new Reply(source, { clock, keepaliveMs: KEEPALIVE_MS, resolve, reject });
+  const reply = new Reply(source, { clock, keepaliveMs: KEEPALIVE_MS }, resolve, reject);
   return { clock, source, reply, response: promise };
 }
 

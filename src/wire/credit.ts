@@ -1,4 +1,4 @@
-/** Body bytes that this side may still send on one exchange. */
+/** The body bytes that this side may still send on one exchange. */
 export class SendCredit {
   #left: number;
 
@@ -14,15 +14,15 @@ export class SendCredit {
     this.#left -= bytes;
   }
 
-  /** What the peer granted. Capped, so that a hostile peer cannot make the count lose precision. */
+  /** Adds what the peer granted. The sum is capped, so that a hostile peer cannot make it lose precision. */
   grant(bytes: number): void {
     this.#left = Math.min(this.#left + bytes, Number.MAX_SAFE_INTEGER);
   }
 }
 
 /**
- * Body bytes that the peer may still send to this side. Grants go out in steps of at least a quarter of the window,
- * so that a stream of small chunks costs one credit frame per quarter window and not one per chunk.
+ * The body bytes that the peer may still send to this side. Grants go out in steps of at least a quarter of the window, so a
+ * stream of small chunks costs one credit frame per quarter window instead of one per chunk.
  */
 export class ReceiveCredit {
   readonly #step: number;
@@ -34,18 +34,18 @@ export class ReceiveCredit {
     this.#step = step;
   }
 
-  /** False when the peer sent more than it was granted. */
+  /** Counts bytes that arrived. Returns false when the peer sent more than it was granted. */
   receive(bytes: number): boolean {
     this.#left -= bytes;
     return this.#left >= 0;
   }
 
-  /** The peer has no credit left: its silence is this side's doing. */
+  /** Whether the peer has no credit left; its silence is then caused by this side. */
   get isSpent(): boolean {
     return this.#left <= 0;
   }
 
-  /** The consumer has taken `bytes`; returns how many to grant now, 0 for not yet. */
+  /** Counts bytes that the consumer has taken. Returns how many to grant now; 0 for none yet. */
   consume(bytes: number): number {
     this.#owed += bytes;
     if (this.#owed < this.#step) return 0;

@@ -3,21 +3,21 @@ import { isExchangeKind } from "./names.ts";
 
 /**
  * Native frames, both directions: `u8 type · u8 flags · u32 exchange id (big endian) · payload`.
- * Pure: bytes in, a frame or a reason out; nothing here throws on what a peer sent.
+ * Pure: bytes in, a frame or a reason out. Nothing here throws because of what a peer sent.
  */
 
-/** Frame types by their number on the wire. */
+/** The number of each frame type on the wire. */
 const TYPE = { request: 1, requestData: 2, response: 3, responseData: 4, credit: 5, reset: 6 } as const;
 
-/** Nothing more comes from this side of the exchange. */
+/** The flag that says: nothing more comes from this side of the exchange. */
 const FLAG_END = 0x01;
-/** What stands before a frame's payload. */
+/** The size of a frame's header, which precedes its payload. */
 export const HEADER_BYTES = 6;
 
 /** The largest frame either side may send, header included. A bigger one is a protocol error and ends the session. */
 export const MAX_FRAME_BYTES = 1024 * 1024;
 
-/** The largest exchange id; a session that has used it up must be opened anew. */
+/** The largest exchange id. A session that has used it must be replaced by a new one. */
 export const MAX_EXCHANGE_ID = 0xffff_ffff;
 
 export type HeaderPairs = readonly (readonly [name: string, value: string])[];
@@ -33,7 +33,7 @@ export interface RequestHead {
   readonly timeout_ms?: number;
   /** The public URL of what the client asked, where clients sign in with OAuth: their tokens are issued for it (RFC 9728). */
   readonly resource?: string;
-  /** The client asked for a stream: the legacy dialect says so beside the body. */
+  /** Whether the client asked for a stream; the legacy dialect repeats it beside the body. */
   readonly stream?: boolean;
 }
 
@@ -76,7 +76,7 @@ export type Frame =
   | { readonly type: "credit"; readonly id: number; readonly bytes: number }
   | { readonly type: "reset"; readonly id: number; readonly code: ResetCode; readonly message: string };
 
-/** What a peer sent that is no frame; `reason` fits a WebSocket close reason. */
+/** A message that is not a valid frame. `reason` fits into a WebSocket close reason. */
 export interface BadFrame {
   readonly type: "bad";
   readonly reason: string;
@@ -85,7 +85,7 @@ export interface BadFrame {
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
-/** Decodes one binary message. Bodies are views on `bytes`, not copies. */
+/** Decodes one binary message. Bodies are views of `bytes`, not copies. */
 export function decodeFrame(bytes: Uint8Array): Frame | BadFrame {
   if (bytes.length > MAX_FRAME_BYTES) return bad(`frame larger than ${MAX_FRAME_BYTES} bytes`);
   if (bytes.length < HEADER_BYTES) return bad("frame shorter than its header");
@@ -130,7 +130,7 @@ export function encodeRequestData(id: number, body: Uint8Array, end: boolean): U
   return encodeData(TYPE.requestData, id, body, end);
 }
 
-/** The same, written to the start of `memory`, which must have `HEADER_BYTES` more than the body: a view on it. */
+/** Does the same in the caller's memory, which must be `HEADER_BYTES` larger than the body, and returns a view of it. */
 export function encodeRequestDataInto(memory: Buffer, id: number, body: Uint8Array, end: boolean): Uint8Array {
   const frame = memory.subarray(0, HEADER_BYTES + body.length);
   writeHeader(frame, TYPE.requestData, end ? FLAG_END : 0, id);
@@ -142,14 +142,14 @@ export function encodeResponseData(id: number, body: Uint8Array, end: boolean): 
   return encodeData(TYPE.responseData, id, body, end);
 }
 
-/** Allows the peer `bytes` more body bytes on this exchange. */
+/** Encodes a grant of `bytes` more body bytes on an exchange. */
 export function encodeCredit(id: number, bytes: number): Uint8Array {
   const frame = allocate(TYPE.credit, 0, id, 4);
   writeU32(frame, HEADER_BYTES, bytes);
   return frame;
 }
 
-/** Breaks an exchange off in both directions. The message is cut at 500 characters: it is for people. */
+/** Encodes the end of an exchange in both directions. The message is for people and cut at 500 characters. */
 export function encodeReset(id: number, code: ResetCode, message: string): Uint8Array {
   const payload = encoder.encode(JSON.stringify({ code, message: message.slice(0, 500) }));
   const frame = allocate(TYPE.reset, FLAG_END, id, payload.length);
@@ -157,12 +157,12 @@ export function encodeReset(id: number, code: ResetCode, message: string): Uint8
   return frame;
 }
 
-/** How many body bytes fit beside this head in one frame; negative when the head alone is too large. */
+/** Returns how many body bytes fit into one frame with this head; negative when the head alone is too large. */
 export function bodyRoom(head: RequestHead | ResponseHead): number {
   return MAX_FRAME_BYTES - HEADER_BYTES - 4 - Buffer.byteLength(JSON.stringify(head));
 }
 
-/** The most body bytes that one data frame takes. */
+/** The most body bytes that fit into one data frame. */
 export const MAX_DATA_BYTES = MAX_FRAME_BYTES - HEADER_BYTES;
 
 function encodeWithHead(
@@ -210,7 +210,7 @@ function splitHead(payload: Uint8Array): { head: unknown; body: Uint8Array } | u
 function decodeReset(id: number, payload: Uint8Array): Frame | BadFrame {
   const value = parseJson(payload);
   if (!isRecord(value)) return bad("bad reset");
-  // A code of a newer version ends the exchange all the same.
+  // A code of a newer version also ends the exchange.
   const code = RESET_CODES.find((known) => known === value["code"]) ?? "internal";
   const message = typeof value["message"] === "string" ? value["message"].slice(0, 500) : "";
   return { type: "reset", id, code, message };
@@ -219,7 +219,7 @@ function decodeReset(id: number, payload: Uint8Array): Frame | BadFrame {
 function toResponseHead(value: unknown): ResponseHead | undefined {
   if (!isRecord(value)) return undefined;
   const { status, headers } = value;
-  // 1xx answers have no place here: the final status is what an exchange carries.
+  // An exchange carries only the final status, never 1xx.
   if (typeof status !== "number" || !Number.isInteger(status) || status < 200 || status > 599) return undefined;
   return isHeaderPairs(headers) ? { status, headers } : undefined;
 }
@@ -245,17 +245,17 @@ function toRequestHead(value: unknown): RequestHead | undefined {
   };
 }
 
-/** Token of RFC 9110 §5.6.2: what a method or a header name may hold. */
+/** A token of RFC 9110 §5.6.2: the characters of methods and header names. */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-/** Control characters of RFC 9110 §5.5 (tab allowed) and anything past one byte: splitting and smuggling start there. */
+/** Control characters of RFC 9110 §5.5 (except tab) and anything past one byte, by which messages are split or smuggled. */
 const BAD_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
 
-/** Whether a header's value can be sent over HTTP as it is. */
+/** Returns whether a header's value can be sent over HTTP unchanged. */
 export function isHeaderValue(text: string): boolean {
   return !BAD_VALUE.test(text);
 }
 
-/** Whether these are header pairs that can be sent over HTTP as they are. */
+/** Returns whether a value is header pairs that can be sent over HTTP unchanged. */
 export function isHeaderPairs(value: unknown): value is HeaderPairs {
   if (!Array.isArray(value)) return false;
   for (const pair of value) {
@@ -271,7 +271,7 @@ function parseJson(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(decoder.decode(bytes));
   } catch {
-    return undefined; // Not UTF-8 or not JSON: the caller names the frame as bad.
+    return undefined; // Not UTF-8 or not JSON; the caller rejects the frame.
   }
 }
 

@@ -1,8 +1,8 @@
 import type { HeaderPairs } from "./frame.ts";
 
 /**
- * Headers of one connection, not of the message (RFC 9110 §7.6.1, and those that proxies have always kept to
- * themselves): neither end of the tunnel passes them on, in either direction.
+ * Headers that belong to one connection and not to the message: those of RFC 9110 §7.6.1, and a few that proxies by custom
+ * do not forward. Neither end of the tunnel forwards them, in either direction.
  */
 export const HOP_BY_HOP: readonly string[] = [
   "connection",
@@ -17,13 +17,13 @@ export const HOP_BY_HOP: readonly string[] = [
   "http2-settings",
 ];
 
-/** Lower-case header names that a Connection header declares hop-by-hop besides. */
+/** Returns the lower-case header names that a Connection header declares hop-by-hop in addition. */
 export function connectionNames(value: string | null): ReadonlySet<string> | undefined {
   if (value === null || value === "keep-alive" || value === "close") return undefined;
   return new Set(value.split(",").map((name) => name.trim().toLowerCase()));
 }
 
-/** The same of pairs, in which that header may stand several times. */
+/** Does the same for header pairs, among which Connection may appear several times. */
 export function connectionNamesIn(pairs: HeaderPairs): ReadonlySet<string> | undefined {
   let connection: string | undefined;
   for (const [name, value] of pairs)

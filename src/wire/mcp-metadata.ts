@@ -1,7 +1,7 @@
-/** Where OAuth's protected resources describe themselves (RFC 9728 §3): stands before the resource's own path. */
+/** The well-known path of OAuth's protected-resource metadata (RFC 9728 §3); it precedes the resource's own path. */
 export const METADATA_PATH = "/.well-known/oauth-protected-resource";
 
-/** Where the resource at this URL is described; undefined for what is no URL. */
+/** Returns the metadata URL of the resource at this URL; undefined for text that is not a URL. */
 export function metadataUrl(resource: string): string | undefined {
   const url = URL.parse(resource);
   if (!url) return undefined;

@@ -4,27 +4,27 @@ import { MAX_DATA_BYTES } from "./frame.ts";
 /** A whole body, or one that arrives in pieces. */
 export type Body = Uint8Array | ReadableStream<Uint8Array>;
 
-/** Where the pump puts its bytes. */
+/** The receiver of a pump's bytes. */
 export interface PumpOutlet {
-  /** False while the socket is congested; `resume` is called when it has drained. */
+  /** False while the socket is congested. The owner MUST call `resume` when it has drained. */
   hasRoom(): boolean;
   send(bytes: Uint8Array, end: boolean): void;
-  /** The source failed or broke off: the body can never be completed. */
+  /** Called when the source failed: the body can never be completed. */
   fail(error: unknown): void;
 }
 
-/** The part of a stream's reader that a pump needs; the library types of readers differ between runtimes. */
+/** The part of a stream's reader that a pump needs. Runtimes type their readers differently. */
 interface Reader {
   read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array | undefined }>;
   cancel(reason: string): Promise<void>;
 }
 
-/** 128 KiB a frame: large enough that frames cost nothing, small enough that exchanges take turns on one socket. */
+/** Bytes per frame: enough that frames cost little, few enough that exchanges take turns on one socket. */
 export const SLICE_BYTES = Math.min(128 * 1024, MAX_DATA_BYTES);
 
 /**
- * Sends one body as far as credit and socket allow, in order, with `end` on its last piece.
- * It stops reading its source when it may not send: nothing piles up here but the one piece in hand.
+ * Sends one body in order, as far as credit and socket allow, with `end` on its last piece. It stops reading its source while
+ * it may not send, so it never holds more than one piece.
  */
 export class BodyPump {
   readonly #credit: SendCredit;
@@ -47,12 +47,12 @@ export class BodyPump {
     }
   }
 
-  /** The body is sent or given up. */
+  /** Whether the body has been sent or given up. */
   get hasEnded(): boolean {
     return this.#ended;
   }
 
-  /** Sends what may be sent now. Call it to start, after a grant, and when the socket has drained. */
+  /** Sends as much as is allowed now. Call it to start, after a grant, and when the socket has drained. */
   resume(): void {
     while (!this.#ended) {
       if (this.#piece === undefined) {
@@ -70,12 +70,12 @@ export class BodyPump {
     }
   }
 
-  /** Gives the body up; a streaming source is cancelled with `reason`. */
+  /** Gives up the body; cancels a streaming source with `reason`. */
   stop(reason: string): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#piece = undefined;
-    // A source that fails while it is being given up has nobody left to tell.
+    // Nobody is left to hear of a source that fails while it is given up.
     this.#reader?.cancel(reason).catch(() => {});
   }
 

@@ -7,38 +7,38 @@ import type { McpServer, McpTransport } from "./mcp/mcp-server.ts";
 import { readMcpServers } from "./mcp/mcp-servers.ts";
 import { workerTable } from "./worker-table.ts";
 
-/** What the worker program was told: validated and deeply frozen. `docs/configuration.md` says what each key means. */
+/** The worker program's settings, validated and deeply frozen. `docs/configuration.md` explains each key. */
 export interface WorkerSettings {
-  /** What to serve, in the order given; at least one. */
+  /** The kinds of job to serve, in the order given; at least one. */
   readonly kinds: readonly string[];
-  /** The MCP servers to serve, from the file or from the settings below; none without the kind `mcp`. */
+  /** The MCP servers to serve, from the servers file or from the settings below; empty without the kind `mcp`. */
   readonly relays: readonly McpServer[];
   /** Base URL without a trailing slash; see `connectUrl` and `httpUrl`. */
   readonly server: string;
   readonly clientKey: string | undefined;
   readonly name: string;
-  /** Undefined: the worker makes or keeps one itself. */
+  /** Undefined: the server makes one, which the worker keeps. */
   readonly id: string | undefined;
-  /** Base URL without a trailing slash. Undefined: look for one on this machine. */
+  /** Base URL without a trailing slash. Undefined: the worker looks for a model server on this machine. */
   readonly backend: string | undefined;
   readonly backendKey: string | undefined;
   readonly maxConcurrency: number;
   readonly embeddingBatchSize: number;
-  /** Ids that may be offered; undefined: all that the backend has. */
+  /** The only model ids to offer; undefined: all that the backend has. */
   readonly models: readonly string[] | undefined;
-  /** URL of the MCP server to serve; the kind `mcp` needs this or a command. */
+  /** URL of the MCP server to serve. The kind `mcp` needs this, a command or a servers file. */
   readonly mcpUrl: string | undefined;
-  /** A line for the shell that starts an MCP server which speaks stdio; used where no URL is given. */
+  /** A shell command that starts an MCP server speaking stdio, for use without a URL. */
   readonly mcpCommand: string | undefined;
   readonly mcpTransport: McpTransport;
-  /** File with several MCP servers, in place of the URL and the command. */
+  /** A file with several MCP servers, instead of the URL or the command. */
   readonly mcpServers: string | undefined;
   readonly mcpOauth: "true" | "false";
-  /** What callers of the relay must send as a bearer; undefined: anybody may call. */
+  /** The bearer token that callers of the relay must send; undefined: anybody may call. */
   readonly authToken: string | undefined;
   readonly watchIntervalMs: number;
   readonly drainTimeoutMs: number;
-  /** Undefined: as long as the kind of job may take. */
+  /** Undefined: the kind's own limit. */
   readonly requestTimeoutMs: number | undefined;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
@@ -46,7 +46,7 @@ export interface WorkerSettings {
 
 export interface WorkerSources extends Sources {
   readonly version: string;
-  /** The kinds that this program can serve. */
+  /** Every kind that this program can serve. */
   readonly knownKinds: readonly string[];
   /** The machine's name, which is the default of `name`. */
   readonly hostname: string;
@@ -54,27 +54,25 @@ export interface WorkerSources extends Sources {
   readonly isTerminal: boolean;
 }
 
-/** What the worker program says about itself in `--help`. */
+/** The texts of the worker program's `--help`. */
 export function workerText(version: string, knownKinds: readonly string[]): ProgramText {
   return {
     name: "moorage worker",
     version,
-    about: "serves a public server's jobs with a model server on this machine.",
-    usage: `moorage worker ${knownKinds.join("|")} [more of them] [flags]\n       moorage worker doctor [flags] tests the server and the way to it`,
+    about: "serves jobs of a public server with a model server on this machine.",
+    usage: `moorage worker ${knownKinds.join("|")} [more of them] [flags]\n       moorage worker doctor [flags] tests the server and the connection to it`,
   };
 }
 
-/** Reads, checks and freezes everything, or says all that is wrong. `argv` begins after the word `worker`. */
+/** Reads, checks and freezes the settings, or lists everything that is wrong. `argv` begins after the word `worker`. */
 export function loadWorkerSettings(sources: WorkerSources): Loaded<WorkerSettings> {
   const text = workerText(sources.version, sources.knownKinds);
   const read = readSettings(workerTable(sources.hostname), sources, text);
   if (read.kind === "print") return read;
   const named = readKinds(read.positionals, sources.knownKinds);
-  // A command line with a mistake in it may hold a kind that could not be recognised.
+  // A command line with a mistake in it may contain a kind that was not recognised.
   const isMissing = named.kinds.length === 0 && named.faults.length === 0 && !read.print;
-  const missing = isMissing
-    ? [`kind: the command line names none; it takes ${sources.knownKinds.join(", ")}, one or several`]
-    : [];
+  const missing = isMissing ? [`kind: none is given; name one or several of ${sources.knownKinds.join(", ")}`] : [];
   const relays =
     read.values && !read.print && named.kinds.includes("mcp")
       ? readMcpServers(read.values, sources)
@@ -92,7 +90,7 @@ interface KindReading {
   readonly faults: readonly string[];
 }
 
-/** `llm asr`, `llm,asr` or both. A wrong word is told by its place: it may be the stray half of a key. */
+/** Reads `llm asr`, `llm,asr` or both. A wrong word is reported by its position, since it may be a piece of a key. */
 function readKinds(positionals: readonly Positional[], known: readonly string[]): KindReading {
   const kinds = new Set<string>();
   const faults: string[] = [];
@@ -102,7 +100,7 @@ function readKinds(positionals: readonly Positional[], known: readonly string[])
       else if (!isDoubtful) {
         const near = nearest(word, known);
         faults.push(
-          `kind: argument ${place} is not one; it takes ${known.join(", ")}${near ? `; did you mean ${near}?` : ""}`,
+          `kind: argument ${place} is not a kind; use ${known.join(", ")}${near ? `; did you mean ${near}?` : ""}`,
         );
       }
     }

@@ -3,28 +3,28 @@ import { errorCode } from "./backend.ts";
 import { readAtMost } from "./read-at-most.ts";
 
 export interface AskOptions {
-  /** Sent as a bearer token. */
+  /** The bearer token to send; undefined for none. */
   readonly key: string | undefined;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
 
-/** What a server said to a question of the worker's own. */
+/** A server's reply to a question that the worker itself asked. */
 export type Answer =
-  /** `json` is there only with status 200; `server` is the header of that name. */
+  /** `json` is set only with status 200; `server` is the header of that name, or empty. */
   { readonly kind: "answered"; readonly status: number; readonly json: unknown; readonly server: string } | Silence;
 
 export interface Silence {
   readonly kind: "silent";
   readonly reason: string;
-  /** There was a connection but no answer in time, which a server that computes may do. */
+  /** Whether there was a connection but no answer in time, as with a server that is computing. */
   readonly isBusy: boolean;
 }
 
-/** The largest answer that is read: thousands of models fit, a runaway file does not. */
+/** The largest answer that is read: enough for thousands of models, too little for a runaway file. */
 const MAX_ANSWER_BYTES = 1024 * 1024;
 
-/** Asks a server something that costs it nothing. Never throws; what it says is untrusted. */
+/** Asks a server something that costs it nothing. Never rejects. The reply is untrusted. */
 export async function ask(url: string, options: AskOptions, method = "GET"): Promise<Answer> {
   const { key, timeoutMs, signal } = options;
   try {
@@ -35,7 +35,7 @@ export async function ask(url: string, options: AskOptions, method = "GET"): Pro
       signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
     });
     const { status } = response;
-    // More than that is no JSON any more once it is cut, which is all that matters here.
+    // A longer answer is cut, and then is not JSON any more.
     const { bytes } = await readAtMost(response.body, MAX_ANSWER_BYTES);
     const server = response.headers.get("server") ?? "";
     return { kind: "answered", status, json: status === 200 ? parseJson(bytes.toString()) : undefined, server };

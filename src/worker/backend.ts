@@ -3,27 +3,27 @@ import { type HeaderPairs, isHeaderPairs, type RequestHead } from "../wire/frame
 import { connectionNames, connectionNamesIn, HOP_BY_HOP } from "../wire/hop-by-hop.ts";
 import type { PathMap } from "./route.ts";
 
-/** Where jobs are sent now. */
+/** The place where jobs are sent at present. */
 export interface BackendTarget {
   /** Base URL without a trailing slash: `http://127.0.0.1:11434/v1`. */
   readonly base: string;
-  /** Sent as a bearer token. */
+  /** The bearer token to send; undefined for none. */
   readonly key: string | undefined;
-  /** Where jobs go on a server whose paths are its own; undefined: to their paths under `base`. */
+  /** URLs of jobs on a server with paths of its own; undefined: jobs go to their paths under `base`. */
   readonly paths: PathMap | undefined;
 }
 
 export interface BackendRequest {
-  /** Made by `routeJob`: nothing here looks at it again. */
+  /** The URL to call. MUST come from `routeJob` or `toBackendUrl`: it is not checked again. */
   readonly url: string;
   readonly head: RequestHead;
   readonly key: string | undefined;
-  /** Undefined: none. */
+  /** Undefined for none. */
   readonly body: Uint8Array | ReadableStream<Uint8Array> | undefined;
   readonly signal: AbortSignal;
 }
 
-/** What this hop sets itself, and credentials: whoever asks the server has no business with the backend's own. */
+/** Headers that this hop sets itself, and the client's credentials, which are not meant for the backend. */
 const NOT_TO_BACKEND = new Set([
   ...HOP_BY_HOP,
   "host",
@@ -38,18 +38,18 @@ const NOT_TO_BACKEND = new Set([
 const NOT_TO_SERVER = new Set(HOP_BY_HOP);
 
 /**
- * Asks the backend, over connections that are kept for the next job. Redirects are answers, bodies stay as encoded, and
- * Bun's own timeout is off: the exchange judges silence.
+ * Sends a job to the backend, over a connection that is kept for later jobs. Redirects are returned as answers, bodies keep
+ * their encoding, and Bun's own timeout is off because the exchange watches over silence.
  */
 export function callBackend({ url, head, key, body, signal }: BackendRequest): Promise<Response> {
   const headers = toBackendHeaders(head.headers, key);
-  // Bun measures a body that it has; of one that streams it sends this length, and breaks off when it is not kept.
+  // Bun measures a body that it has. For a streamed one it sends this length, and breaks off when the body differs.
   const length = body instanceof ReadableStream ? statedLength(head.headers) : undefined;
   if (length !== undefined) headers.set("content-length", length);
   return fetch(url, {
     method: head.method,
     headers,
-    // A view on any kind of buffer is a body; the type asks for one on plain memory, which a message's is.
+    // The type asks for a view of plain memory, and a frame's body is one.
     ...(body === undefined ? {} : { body: body as Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> }),
     redirect: "manual",
     signal,
@@ -58,7 +58,7 @@ export function callBackend({ url, head, key, body, signal }: BackendRequest): P
   });
 }
 
-/** The client's headers as the backend gets them. */
+/** Returns the client's headers as the backend receives them. */
 export function toBackendHeaders(pairs: HeaderPairs, key: string | undefined): Headers {
   const headers = new Headers();
   const named = connectionNamesIn(pairs);
@@ -71,10 +71,10 @@ export function toBackendHeaders(pairs: HeaderPairs, key: string | undefined): H
   return headers;
 }
 
-/** The length of the body as the client gave it, when it is one plain number. */
+/** Returns the body's length as the client declared it, if that is one plain number. */
 function statedLength(pairs: HeaderPairs): string | undefined {
   const values = pairs.filter(([name]) => name.toLowerCase() === "content-length").map(([, value]) => value);
-  // 15 digits are a number that JavaScript counts exactly, and more than any upload.
+  // JavaScript counts 15 digits exactly, and no upload is that large.
   return values.length === 1 && /^\d{1,15}$/.test(values[0] ?? "") ? values[0] : undefined;
 }
 
@@ -88,7 +88,10 @@ export async function discardAnswer({ body }: Answer): Promise<void> {
   if (!(body instanceof Uint8Array)) await body.body?.cancel();
 }
 
-/** The backend's headers as the server gets them. One that no frame may carry is left out: it must not cost the link. */
+/**
+ * Returns the backend's headers as the server receives them. A header that no frame can carry is left out, so that it does
+ * not end the link.
+ */
 export function toHeaderPairs(headers: Headers): HeaderPairs {
   const pairs: [string, string][] = [];
   const named = connectionNames(headers.get("connection"));
@@ -100,24 +103,24 @@ export function toHeaderPairs(headers: Headers): HeaderPairs {
   return pairs;
 }
 
-/** Codes of Bun and of the system that mean: no connection, so the backend has seen nothing of this job. */
+/** Error codes of Bun and the system for a connection that failed, so that the backend has seen nothing of the job. */
 const NO_CONNECTION =
   /^(?:ConnectionRefused|FailedToOpenSocket|ECONNREFUSED|ENOTFOUND|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|EAI_\w+|ENOENT|DNS\w*|ERR_TLS\w*|ERR_SSL\w*|\w*CERT\w*|UNABLE_TO_\w+)$/;
 
-/** Why a call failed, for RESET and for the log: a code of the system, never an address or a header. */
+/** Says why a call failed, for RESET and the log: by the system's error code, never by an address or a header. */
 export function toFailure(error: unknown): Failure {
   const cause = errorCode(error);
-  // Without a code of the system there was no network in it: a body on a GET, for one.
+  // Without an error code of the system the network was not involved: a GET with a body, for example.
   if (/^(?:TypeError|ERR_INVALID_\w+)$/.test(cause))
-    return { code: "internal", message: "the request cannot be sent as it is" };
+    return { code: "internal", message: "the request cannot be sent in this form" };
   if (cause === "ERR_HTTP_CONTENT_LENGTH_MISMATCH")
-    return { code: "protocol_error", message: "the request's body is not as long as its head says" };
+    return { code: "protocol_error", message: "the request's body does not have its declared length" };
   if (NO_CONNECTION.test(cause))
     return { code: "upstream_unreachable", message: `the server behind this worker does not answer: ${cause}` };
-  return { code: "upstream_error", message: `the model server broke off: ${cause}` };
+  return { code: "upstream_error", message: `the model server broke off its answer: ${cause}` };
 }
 
-/** The system's code of a failed fetch: `ECONNREFUSED`. */
+/** Returns the system's error code of a failed call: `ECONNREFUSED`. */
 export function errorCode(error: unknown): string {
   if (!(error instanceof Error)) return "unknown";
   return "code" in error && typeof error.code === "string" ? error.code : error.name;

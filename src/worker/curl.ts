@@ -11,7 +11,7 @@ export function formCurl(url: string, fields: readonly (readonly [name: string, 
 }
 
 function formField(name: string, value: string): string {
-  // To curl's -F a leading @ or < is a file to read and a semicolon begins a type: nothing but our own file may be one.
+  // curl's -F reads a file after a leading @ or <, and a type after a semicolon; only our own file may mean that.
   const isPlain = /^@?[\w./:-]+$/.test(value) && (name === "file" || !value.startsWith("@"));
   return isPlain ? `-F ${name}=${value}` : `--form-string ${shellWord(`${name}=${value}`)}`;
 }

@@ -3,17 +3,17 @@ import { type Answer, type AskOptions, ask, type Silence } from "./ask.ts";
 import { type ModelList, parseModelList } from "./model-list.ts";
 import type { PathMap } from "./route.ts";
 
-/** A model server that can serve jobs. */
+/** A model server that was found and can serve jobs. */
 export interface FoundBackend {
   /** Base URL without a trailing slash, under which `/chat/completions` lives. */
   readonly base: string;
-  /** `ollama`, `llamacpp`, `vllm`, `lmstudio`, `whispercpp`, or what signs the models; undefined when nothing tells. */
+  /** `ollama`, `llamacpp`, `vllm`, `lmstudio`, `whispercpp`, or the owner of its models; undefined when unknown. */
   readonly family: string | undefined;
   readonly version: string | undefined;
   readonly models: readonly string[];
-  /** False: it has no list, and is called what stands in `models` unless the operator names it. */
+  /** False for a server without a list: `models` is then a default name, which the operator may replace. */
   readonly listsModels: boolean;
-  /** Where jobs go on a server whose paths are its own; undefined: to their paths under `base`. */
+  /** URLs of jobs on a server with paths of its own; undefined: jobs go to their paths under `base`. */
   readonly paths: PathMap | undefined;
 }
 
@@ -22,28 +22,28 @@ export type Probe =
   | NoList
   | (Silence & { readonly base: string });
 
-/** It answered, but not with a list of models. */
+/** A server that answered, but not with a list of models. */
 export interface NoList {
   readonly kind: "no_list";
   readonly base: string;
   readonly reason: string;
-  /** What it calls itself in the header `server`. */
+  /** Its header `server`, or empty. */
   readonly server: string;
 }
 
 export interface ProbeOptions extends AskOptions {
-  /** Nobody has named this address: whoever answers there has to show that it serves such jobs. */
+  /** Whether the address is a guess, so that the server must show that it serves such jobs. */
   readonly isGuess: boolean;
 }
 
-/** Asks the server at `base` whether it serves the jobs of a kind, and with which models. Never throws. */
+/** Asks the server at `base` whether it serves the jobs of a kind, and with which models. Never rejects. */
 export type Prober = (base: string, options: ProbeOptions) => Promise<Probe>;
 
 const MAX_FACT_CHARS = 64;
 
 /**
- * Asks the server at `base` for its models, and who it is. With `task`, models that are said to be for another one are
- * left out. Never throws; what the server says is untrusted.
+ * Asks the server at `base` for its models and its identity. With `task`, models listed for another task are left out. Never
+ * rejects. The server's answers are untrusted.
  */
 export async function probeBackend(base: string, options: AskOptions, task?: string): Promise<Probe> {
   const origin = new URL(base).origin;
@@ -55,18 +55,17 @@ export async function probeBackend(base: string, options: AskOptions, task?: str
     const list = parseModelList(answer.json, task);
     if (list) return found(candidate, origin, list, answer.server, options);
   }
-  // Old Ollama servers have no list in OpenAI's form.
+  // Old Ollama servers have no list in OpenAI's format.
   const tags = await ask(`${origin}/api/tags`, options);
   if (tags.kind === "answered") {
     const list = parseModelList(tags.json, task);
     if (list) return found(base === origin ? `${origin}/v1` : base, origin, list, tags.server, options);
   }
-  const said =
-    first && first.status !== 200 ? `answers ${first.status}` : "answers with something that is no list of models";
+  const said = first && first.status !== 200 ? `answers ${first.status}` : "does not answer with a list of models";
   return { kind: "no_list", base, reason: `${said} at ${base}/models`, server: first?.server ?? "" };
 }
 
-/** People leave `/v1` out; llama.cpp does not mind, the others serve nothing without it. */
+/** Returns the bases to try: people leave out `/v1`, without which only llama.cpp serves anything. */
 function toCandidates(base: string): readonly string[] {
   return new URL(base).pathname === "/" ? [`${base}/v1`, base] : [base];
 }
@@ -87,7 +86,7 @@ interface Identity {
   readonly version: string | undefined;
 }
 
-/** Who signs the list decides what else is asked, so that at most one more request is made. */
+/** Identifies a server. The owner in its list decides what else to ask, so at most one more request is made. */
 async function identify(origin: string, list: ModelList, server: string, options: AskOptions): Promise<Identity> {
   const askJson = async (path: string): Promise<unknown> => {
     const answer = await ask(origin + path, options);
@@ -103,7 +102,7 @@ async function identify(origin: string, list: ModelList, server: string, options
     const native = parseModelList(await askJson("/api/v0/models"));
     return { family: native ? "lmstudio" : undefined, version: undefined };
   }
-  // Ollama signs with the namespace of a model, mostly "library", so it has to be asked.
+  // Ollama names a model's namespace as its owner, mostly "library", so the server must be asked.
   const version = await askFact("/api/version", "version");
   if (version !== undefined) return { family: "ollama", version };
   return { family: list.ownedBy?.slice(0, MAX_FACT_CHARS), version: undefined };

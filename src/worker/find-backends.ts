@@ -1,18 +1,18 @@
 import { isLoopback } from "../system/loopback.ts";
 import type { FoundBackend, Prober } from "./discover.ts";
 
-/** Where a kind of model server listens when nobody has changed it. */
+/** The default address of one kind of model server. */
 export interface UsualPlace {
-  /** For people. */
+  /** The name shown to people. */
   readonly label: string;
   /** `http://127.0.0.1:11434/v1` */
   readonly base: string;
 }
 
-/** A server on this machine accepts a connection in microseconds; one that computes may need a moment to answer. */
+/** A server on this machine accepts connections in microseconds, but may need a moment to answer while it computes. */
 const PROBE_TIMEOUT_MS = 1000;
 
-/** The places where something answers that serves such jobs, in the order given. Asked all at once. */
+/** Asks all places at once and returns the servers that can serve the jobs of a kind, in the order given. */
 export async function findBackends(
   { places, probe }: { readonly places: readonly UsualPlace[]; readonly probe: Prober },
   key: string | undefined,
@@ -24,10 +24,13 @@ export async function findBackends(
   return probes.flatMap((probe) => (probe.kind === "found" ? [probe.backend] : []));
 }
 
-/** Addresses that stand for every one of this machine. */
+/** Addresses that mean every address of this machine. */
 const ANY_ADDRESS: ReadonlySet<string> = new Set(["0.0.0.0", "[::]"]);
 
-/** Without the server itself: 8080 is its usual port as well as llama.cpp's, and it must not become its own backend. */
+/**
+ * Removes the place of the Moorage server itself: its default port, 8080, is also llama.cpp's, and it must not become its own
+ * backend.
+ */
 export function withoutServer(places: readonly UsualPlace[], server: string): readonly UsualPlace[] {
   const url = new URL(server);
   if (!isLoopback(url.hostname) && !ANY_ADDRESS.has(url.hostname)) return places;
@@ -35,7 +38,7 @@ export function withoutServer(places: readonly UsualPlace[], server: string): re
   return places.filter(({ base }) => new URL(base).port !== port);
 }
 
-/** One to work with: the first that has models, else the first. */
+/** Chooses the backend to use: the first that has models, else the first. */
 export function chooseBackend(found: readonly FoundBackend[]): FoundBackend | undefined {
   return found.find((backend) => backend.models.length > 0) ?? found[0];
 }

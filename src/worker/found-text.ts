@@ -1,9 +1,9 @@
 import type { FoundBackend } from "./discover.ts";
 
-/** Ids shown of one model server; more of them would push the table off the screen. */
+/** The most ids shown per model server; more would push the table off the screen. */
 const SHOWN_MODELS = 6;
 
-/** A table of the model servers that were found, for a terminal. */
+/** Formats the model servers that were found as a table for a terminal. */
 export function foundTable(found: readonly FoundBackend[], chosen: FoundBackend): string {
   const rows = found.map((backend) => [
     backend === chosen ? "*" : " ",

@@ -1,13 +1,13 @@
 import { cpus, freemem, hostname, platform, release, totalmem } from "node:os";
 
-/** What a worker says about its machine, as strings. */
+/** Facts that a worker reports about its machine. */
 export interface HostFacts {
   readonly hostname: string;
   readonly os_name: string;
   readonly os_version: string;
 }
 
-/** Whole percents; undefined where the system does not say. */
+/** The machine's load in whole percent; undefined where the system does not tell. */
 export interface HostLoad {
   readonly cpuPercent: number | undefined;
   readonly ramUsedPercent: number | undefined;
@@ -17,13 +17,13 @@ export function readHostFacts(): HostFacts {
   return { hostname: hostname(), os_name: platform(), os_version: release() };
 }
 
-/** Busy and total processor time so far, over all cores. */
+/** Busy and total processor time so far, summed over all cores. */
 export interface CpuTimes {
   readonly busy: number;
   readonly total: number;
 }
 
-/** Each call gives the processor's load since the one before; the first, since this function was called. */
+/** Returns a function that measures the load since its previous call, at first since it was created. */
 export function createLoadSampler(readTimes: () => CpuTimes = readCpuTimes): () => HostLoad {
   let last = readTimes();
   return () => {

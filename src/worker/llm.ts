@@ -2,7 +2,7 @@ import { jsonCurl } from "./curl.ts";
 import { probeBackend } from "./discover.ts";
 import { type Kind, modelRegister } from "./kind.ts";
 
-/** Language models behind an OpenAI-style API. */
+/** Language models behind an API in OpenAI's style. */
 export const llmKind: Kind = {
   name: "llm",
   places: [

@@ -1,18 +1,18 @@
 import { isRecord } from "../json/parse.ts";
 import { isModelId, MAX_MODELS } from "../wire/names.ts";
 
-/** What a model server's list says. */
+/** The contents of a model server's list. */
 export interface ModelList {
   /** In the server's order, without repeats. */
   readonly models: readonly string[];
-  /** Who owns the first one: the servers sign with it. */
+  /** The owner of the first model, by which servers can be told apart. */
   readonly ownedBy: string | undefined;
 }
 
 /**
- * Reads the forms in use: OpenAI's `{data: [{id}]}`, with which llama.cpp sends a second list called `models`; Ollama's
- * `{models: [{name}]}`; and a bare array. Entries that are no model are left out, and with `task` those that state another
- * one; undefined for what is no list at all.
+ * Reads a list of models in any format in use: OpenAI's `{data: [{id}]}`, to which llama.cpp adds a second list called
+ * `models`; Ollama's `{models: [{name}]}`; and a bare array. Leaves out entries that are not models and, with `task`, those
+ * that state another task. Returns undefined for anything that is not a list.
  */
 export function parseModelList(json: unknown, task?: string): ModelList | undefined {
   const entries = toEntries(json);
@@ -26,7 +26,7 @@ export function parseModelList(json: unknown, task?: string): ModelList | undefi
   return { models: [...ids], ownedBy: typeof owner === "string" ? owner : undefined };
 }
 
-/** Those of `models` that may be offered. */
+/** Returns the models that may be offered. */
 export function allowedModels(models: readonly string[], allowed: readonly string[] | undefined): readonly string[] {
   if (!allowed) return models;
   const names = new Set(allowed);
@@ -38,12 +38,12 @@ function toEntries(json: unknown): readonly unknown[] | undefined {
   if (!isRecord(json)) return undefined;
   const { data, models } = json;
   if (Array.isArray(data)) return data;
-  // An empty Go slice is `null` in JSON: a server without models.
+  // Go writes an empty slice as `null`: a server without models.
   if (data === null && json["object"] === "list") return [];
   return Array.isArray(models) ? models : undefined;
 }
 
-/** Most servers state no task, and have one for all their models. */
+/** Returns whether a model is for the task. Most servers state none: all their models are for one task. */
 function isFor(entry: unknown, task: string | undefined): boolean {
   const stated = isRecord(entry) ? entry["task"] : undefined;
   return task === undefined || typeof stated !== "string" || stated === task;

@@ -4,20 +4,20 @@ import { type Close, closeRule } from "../wire/closes.ts";
 export interface LinkEnd extends Close {
   /** How long the link was registered; undefined when it never was. */
   readonly registeredMs: number | undefined;
-  /** What a server that went away in good order asked for. */
+  /** The pause that a draining server asked for. */
   readonly retryAfterMs: number | undefined;
 }
 
 export interface RetryLimits {
-  /** First step of the ordinary backoff, which doubles up to `capMs`. */
+  /** The first step of the ordinary backoff, which doubles up to `capMs`. */
   readonly baseMs: number;
   readonly capMs: number;
-  /** The same for a server that refuses this worker: someone has to change something first. */
+  /** The same after a refusal, where somebody has to change something first. */
   readonly refusedBaseMs: number;
   readonly refusedCapMs: number;
-  /** The least wait after another worker took over the id: two that share one must not take turns in a tight loop. */
+  /** The shortest wait after another worker took over the id: two that share one must not replace each other all the time. */
   readonly replacedMs: number;
-  /** A registration that lasted this long counts as success: the backoff starts over. */
+  /** How long a registration must last to count as a success, after which the backoff starts over. */
   readonly lastedMs: number;
 }
 
@@ -32,13 +32,13 @@ export const RETRY_LIMITS: RetryLimits = {
 
 export interface RetryPlan {
   readonly delayMs: number;
-  /** Failures in a row, to be handed in next time. */
+  /** Failures in a row, to be passed in next time. */
   readonly failures: number;
 }
 
 /**
- * When to dial again: exponential backoff with full jitter, so that workers which lost the same server at the same
- * moment come back spread out. `random` gives [0, 1).
+ * Decides when to dial again: exponential backoff with full jitter, so that workers that lost the same server at the same
+ * moment come back spread out. `random` returns a number in [0, 1).
  */
 export function planRetry(
   end: LinkEnd,
@@ -60,7 +60,7 @@ function delayAfter(end: LinkEnd, failures: number, random: () => number, limits
   const redial = closeRule(end)?.redial ?? "soon";
   if (redial === "much_later") return limits.replacedMs * (1 + random());
   if (redial === "soon") return random() * doubled(limits.baseMs, failures, limits.capMs);
-  // Half of it is certain: an unlucky draw must not make a refused worker knock at once.
+  // Half of the wait is fixed, so that a refused worker never dials again at once.
   return (0.5 + random() / 2) * doubled(limits.refusedBaseMs, failures, limits.refusedCapMs);
 }
 
@@ -68,7 +68,7 @@ function doubled(base: number, times: number, cap: number): number {
   return Math.min(cap, base * 2 ** Math.min(times, 30));
 }
 
-/** What the operator can do about the end of a link; undefined where the link simply broke. */
+/** Returns what the operator can do about the end of a link; undefined where the link simply broke. */
 export function closeHint(end: Close): string | undefined {
   return closeRule(end)?.hint;
 }

@@ -1,22 +1,22 @@
 import { toBackendUrl } from "./backend-url.ts";
 
-/** Where jobs go on a server whose paths are not those of OpenAI's API. */
+/** The URLs of jobs on a server whose paths are not those of OpenAI's API. */
 export interface PathMap {
-  /** By a job's path without its query: the whole URL. */
+  /** The whole URL by a job's path without its query. */
   readonly urls: ReadonlyMap<string, string>;
-  /** What a client is told that asks for any other path. */
+  /** The error message for any other path. */
   readonly otherwise: string;
 }
 
-/** What becomes of a job. */
+/** What happens to a job. */
 export type Route =
   | { readonly kind: "ask"; readonly url: string }
-  /** The worker answers in the backend's place, with JSON in the form of OpenAI's errors. */
+  /** The worker itself answers, with JSON in the form of OpenAI's errors. */
   | { readonly kind: "answer"; readonly status: number; readonly body: object }
-  /** The path leads outside of the backend's base URL. */
+  /** The path leads outside the backend's base URL. */
   | { readonly kind: "outside" };
 
-/** Decides where a job's path leads. Nothing is reached but what lies under `base`, or what `paths` names. */
+/** Decides where a job's path leads. It reaches nothing but what is under `base` or named by `paths`. */
 export function routeJob(base: string, paths: PathMap | undefined, path: string): Route {
   const url = toBackendUrl(base, path);
   if (url === undefined) return { kind: "outside" };

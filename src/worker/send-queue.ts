@@ -1,19 +1,19 @@
 import type { CancelTimer, Clock } from "../system/deps.ts";
 
-/** The part of a WebSocket that a queue needs. */
+/** The part of a WebSocket that a send queue needs. */
 export interface QueueSocket {
   readonly bufferedAmount: number;
   send(data: string | Uint8Array<ArrayBuffer>): void;
 }
 
-/** Above this sources pause: enough to keep a line busy, little enough that a cancelled stream is not far behind. */
+/** Above this, sources pause: enough to keep the line busy, little enough that a cancel takes effect soon. */
 const FULL_BYTES = 1024 * 1024;
-/** Below this they go on. */
+/** Below this, sources continue. */
 const DRAINED_BYTES = 256 * 1024;
-/** Bun's client has no drain event; while congested, and only then, it is asked this often. */
+/** How often a congested socket is polled: Bun's client has no drain event. */
 const POLL_MS = 5;
 
-/** What goes out on a link: takes everything, and says when it has enough. */
+/** The outgoing side of a link: accepts everything, and tells when it has enough. */
 export class SendQueue {
   readonly #socket: QueueSocket;
   readonly #clock: Clock;
@@ -35,7 +35,7 @@ export class SendQueue {
   }
 
   send(data: string | Uint8Array): void {
-    // Frames are made in plain memory, which is what the DOM's type asks for.
+    // Frames are made in plain memory, as the DOM's type demands.
     this.#socket.send(data as string | Uint8Array<ArrayBuffer>);
     if (this.#cancelPoll || this.#socket.bufferedAmount <= FULL_BYTES) return;
     this.#cancelPoll = this.#clock.every(POLL_MS, () => this.#poll());

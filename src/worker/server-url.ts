@@ -1,12 +1,12 @@
 import { isLoopback } from "../system/loopback.ts";
 
-/** Paths of the predecessor's and our own worker routes, which a server URL may end in. */
+/** The path of a worker route, the predecessor's or ours, in which a server URL may end. */
 const WORKER_ROUTE = /\/api\/[a-z]+\/connect$/;
 const SCHEMES = new Set(["ws:", "wss:", "http:", "https:"]);
 
 /**
- * A server's base URL, without a trailing slash and without the path of a worker route. Without a scheme it is `wss://`, or
- * `ws://` on this machine. Undefined for what cannot be such a URL; one with a user name or password is refused too.
+ * Reads a server's base URL and removes a trailing slash and the path of a worker route. The scheme defaults to `wss://`, on
+ * this machine to `ws://`. Returns undefined for anything else, including a URL with a user name or password.
  */
 export function parseServerUrl(text: string): string | undefined {
   const hasScheme = /^[a-z][a-z0-9+.-]*:\/\//i.test(text);
@@ -15,17 +15,17 @@ export function parseServerUrl(text: string): string | undefined {
   return parsePlainUrl(hasScheme ? text : `${isLocal ? "ws" : "wss"}://${text}`, SCHEMES)?.replace(WORKER_ROUTE, "");
 }
 
-/** An `http(s)` URL without a trailing slash, user name, password, query and fragment; undefined for anything else. */
+/** Reads an `http(s)` URL without credentials, query and fragment, and removes trailing slashes; undefined for anything else. */
 export function parseBackendUrl(text: string): string | undefined {
   return parsePlainUrl(text, new Set(["http:", "https:"]));
 }
 
-/** Where a worker of this kind dials: `wss://host/api/llm/connect`. Takes what `parseServerUrl` returned. */
+/** Returns the URL that a worker of this kind dials: `wss://host/api/llm/connect`. Takes the result of `parseServerUrl`. */
 export function connectUrl(server: string, kind: string): string {
   return `${server.replace(/^http/, "ws")}/api/${kind}/connect`;
 }
 
-/** The same server for HTTP clients. Takes what `parseServerUrl` returned. */
+/** Returns the server's URL for HTTP clients. Takes the result of `parseServerUrl`. */
 export function httpUrl(server: string): string {
   return server.replace(/^ws/, "http");
 }

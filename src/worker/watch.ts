@@ -5,45 +5,45 @@ import { chooseBackend, findBackends, type UsualPlace } from "./find-backends.ts
 import { allowedModels } from "./model-list.ts";
 import type { PathMap } from "./route.ts";
 
-/** What is known of the backend right now. */
+/** What is known about the backend at present. */
 export interface BackendState {
   readonly isUp: boolean;
   /** Undefined until one has been found. */
   readonly base: string | undefined;
   readonly family: string | undefined;
   readonly version: string | undefined;
-  /** What may be offered; the last known ones while it is down. */
+  /** The models that may be offered; while the backend is down, the last known ones. */
   readonly models: readonly string[];
-  /** Where jobs go on a server whose paths are its own. */
+  /** URLs of jobs on a server with paths of its own. */
   readonly paths: PathMap | undefined;
-  /** Why it is not up, for people. */
+  /** Why the backend is not up, in words. */
   readonly reason: string | undefined;
 }
 
 export interface WatchOptions {
-  /** Base URL as the operator gave it; undefined: look at `places`. */
+  /** The base URL that the operator gave; undefined: look in `places`. */
   readonly base: string | undefined;
   readonly key: string | undefined;
   readonly places: readonly UsualPlace[];
   readonly probe: Prober;
-  /** Ids that may be offered; undefined: all. */
+  /** The only model ids to offer; undefined: all. */
   readonly allowed: readonly string[] | undefined;
   readonly intervalMs: number;
-  /** How long the backend has to answer. */
+  /** How long the backend may take to answer. */
   readonly probeTimeoutMs: number;
   readonly clock: Clock;
   readonly log: Log;
   readonly onChange: (state: BackendState) => void;
-  /** Servers were found in the usual places; `chosen` is one of them. */
+  /** Called when servers were found in the usual places; `chosen` is one of them. */
   readonly onFound: (found: readonly FoundBackend[], chosen: FoundBackend) => void;
 }
 
-/** A backend that is down is looked at more often: it is on this machine or near, and jobs wait for it. */
+/** How often a backend that is down is asked: more often, since it is near and jobs wait for it. */
 const DOWN_INTERVAL_MS = 5000;
-/** Unanswered probes in a row before a server that takes connections counts as down: one may just be computing. */
+/** Unanswered probes in a row before a server that accepts connections counts as down: it may just be computing. */
 const BUSY_PROBES = 2;
 
-/** Keeps an eye on the backend: which models it has, and whether it is there at all. The only owner of that knowledge. */
+/** Watches the backend: whether it is up, and which models it has. The only owner of that knowledge. */
 export class BackendWatch {
   readonly #options: WatchOptions;
   readonly #abort = new AbortController();
@@ -69,13 +69,13 @@ export class BackendWatch {
     return this.#state;
   }
 
-  /** Where jobs go: also while it counts as down, since it may be back before the next look. */
+  /** The place where jobs are sent, also while the backend counts as down: it may be back before the next probe. */
   get target(): BackendTarget | undefined {
     const { base, paths } = this.#state;
     return base === undefined ? undefined : { base, paths, key: this.#options.key };
   }
 
-  /** Looks now, and from then on at every interval until `stop`. Resolves when the first look is over. */
+  /** Probes now, and then at every interval until `stop`. Resolves when this probe is over. */
   look(): Promise<void> {
     this.#cancelTimer?.();
     this.#probing ??= this.#probe().finally(() => {
@@ -123,7 +123,7 @@ export class BackendWatch {
     this.#unanswered = probe.kind === "silent" && probe.isBusy ? this.#unanswered + 1 : 0;
     if (probe.kind === "found") return this.#upState(probe.backend);
     if (this.#state.isUp && this.#unanswered > 0 && this.#unanswered < BUSY_PROBES) return this.#state;
-    // Some servers have no list; whoever runs one can name its models.
+    // Some servers have no list; their operator can name the models.
     if (probe.kind === "no_list" && allowed && /^answers 40[45]/.test(probe.reason)) {
       const unknown = { family: undefined, version: undefined, paths: undefined };
       return this.#upState({ base, models: allowed, listsModels: false, ...unknown });
@@ -163,10 +163,10 @@ function downText(probe: Exclude<Probe, { kind: "found" }>): string {
   return `model server at ${new URL(probe.base).origin} ${text}`.slice(0, 512);
 }
 
-/** What the operator can do about a model server that wants another key than it got; undefined where it is not that. */
+/** Returns what the operator can do about a model server that rejects the key; undefined for any other reason. */
 function keyHint(reason: string | undefined): string | undefined {
   return wantsAnotherKey(reason ?? "")
-    ? "set --backend-key (COMPLETION_API_KEY) to a key that the model server takes"
+    ? "set --backend-key (COMPLETION_API_KEY) to a key that the model server accepts"
     : undefined;
 }
 
@@ -174,7 +174,7 @@ function wantsAnotherKey(reason: string): boolean {
   return /\banswers 40[13] at /.test(reason);
 }
 
-/** `refusals`: what places said where another key may help. */
+/** Says where no server was found; `refusals` are the answers of places that rejected the key. */
 function notFoundText(places: readonly UsualPlace[], refusals: readonly string[]): string {
   const looked = places.map(({ label, base }) => `${label} at ${new URL(base).origin}`).join(", ");
   return [`no model server found on this machine; looked for ${looked || "none"}`, ...refusals]

@@ -1,17 +1,17 @@
 import { type AskOptions, ask } from "./ask.ts";
 import type { Probe } from "./discover.ts";
 
-/** It has one model, which it gives no name; OpenAI's first one for this is what clients send when nobody tells them. */
+/** The id of its one model, which has no name of its own: OpenAI's first model for this task, and the default of clients. */
 const MODEL = "whisper-1";
 
-/** Whether the header `server` is that of whisper.cpp's `whisper-server`, which signs every answer with it. */
+/** Returns whether the header `server` is that of whisper.cpp's `whisper-server`, which every answer of it has. */
 export function isWhisperCpp(server: string): boolean {
   return /^whisper\.cpp\b/i.test(server);
 }
 
 /**
- * Finds the path at which a `whisper-server` takes audio: `/inference` unless its operator chose another one. It answers
- * OPTIONS at that path and nowhere else. Never throws.
+ * Finds the path at which a `whisper-server` accepts audio: `/inference`, unless its operator chose another one. It answers
+ * OPTIONS at that path and nowhere else. Never rejects.
  */
 export async function probeWhisperCpp(base: string, options: AskOptions): Promise<Probe> {
   for (const url of toCandidates(base)) {
@@ -19,7 +19,7 @@ export async function probeWhisperCpp(base: string, options: AskOptions): Promis
     if (answer.kind === "silent") return { ...answer, base };
     if (answer.status >= 200 && answer.status < 300 && isWhisperCpp(answer.server)) return found(base, url);
   }
-  const reason = "is whisper.cpp, but takes audio at none of the usual paths: name its path with --backend";
+  const reason = "is whisper.cpp, but accepts audio at none of the usual paths: give its full path with --backend";
   return { kind: "no_list", base, reason, server: "whisper.cpp" };
 }
 
@@ -27,14 +27,14 @@ function found(base: string, url: string): Probe {
   const paths = {
     urls: new Map([["/audio/transcriptions", url]]),
     otherwise:
-      "The model server of this worker, whisper.cpp, takes audio for transcriptions only. It translates to English there " +
-      "too: send the file to /v1/audio/transcriptions with the form field translate=true.",
+      "This worker's model server, whisper.cpp, accepts audio only at /v1/audio/transcriptions. To translate it to English, " +
+      "send it there with the form field translate=true.",
   };
   const backend = { base, family: "whispercpp", version: undefined, models: [MODEL], listsModels: false, paths };
   return { kind: "found", backend };
 }
 
-/** Under the base first, as for every other server; then where it stands by itself, and last what the operator wrote. */
+/** Returns the URLs to try: first under the base as for any server, then its default paths, then the operator's URL itself. */
 function toCandidates(base: string): readonly string[] {
   const { origin, pathname } = new URL(base);
   const urls = [base, `${origin}/v1`, origin].flatMap((root) => [`${root}/audio/transcriptions`, `${root}/inference`]);

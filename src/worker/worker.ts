@@ -15,32 +15,32 @@ import { httpUrl } from "./server-url.ts";
 import { BackendWatch } from "./watch.ts";
 
 export interface WorkerOptions {
-  /** Takes text for people: what was found on this machine, and a line to try. Without it nothing is printed. */
+  /** Receives text for people: the model servers that were found, and a command to try. Nothing is printed without it. */
   readonly print?: (text: string) => void;
   readonly kinds?: ReadonlyMap<string, Kind>;
   readonly retry?: RetryLimits;
   readonly registerTimeoutMs?: number;
   readonly probeTimeoutMs?: number;
-  /** The environment that programs are started in; without it they get none. */
+  /** The environment of the programs that the worker starts; empty unless given. */
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** Gives [0, 1). */
+  /** Returns a number in [0, 1). */
   readonly random?: () => number;
 }
 
 /** A running worker. */
 export interface Worker {
-  /** Resolves with the ids when every kind and relay has been registered once; never rejects, for it may yet succeed. */
+  /** Resolves with the ids once every kind and relay has been registered. Never rejects, since a later attempt may succeed. */
   readonly registered: Promise<readonly string[]>;
   /** Drains every link and resolves when all are closed, at the latest shortly after the drain timeout. */
   stop(): Promise<void>;
 }
 
-/** A server that has not answered a registration by then will not. */
+/** How long a server may take to answer a registration. */
 const REGISTER_TIMEOUT_MS = 10_000;
-/** A backend that loads a model may need a while to list its models. */
+/** How long a backend may take to list its models: one that is loading a model needs a while. */
 const PROBE_TIMEOUT_MS = 10_000;
 
-/** Serves every kind of the settings until stopped. Nothing about the process is touched: several may run in one. */
+/** Serves every kind in the settings until stopped. It changes nothing about the process, so several may run in one. */
 export function startWorker(settings: WorkerSettings, deps: Deps, options: WorkerOptions = {}): Worker {
   const kinds = options.kinds ?? KINDS;
   const running = settings.kinds.flatMap((name): readonly RunningKind[] => {
@@ -117,7 +117,7 @@ function serveKind(kind: Kind, settings: WorkerSettings, deps: Deps, options: Wo
     registerTimeoutMs: options.registerTimeoutMs ?? REGISTER_TIMEOUT_MS,
     onRegistered: (workerId) => registered.resolve(workerId),
   });
-  // The first look before the first registration, so that it can say what there is; one look cannot take long.
+  // The first probe comes before the registration, which tells its result. One probe cannot take long.
   void watch.look().then(() => dialer.start());
   return {
     registered: registered.promise,

@@ -1,7 +1,7 @@
-/** `${NAME}`, `${env:NAME}` and `${NAME:-what else}`, as the files of MCP clients have them. */
+/** `${NAME}`, `${env:NAME}` and `${NAME:-default}`, as in the files of MCP clients. */
 const VARIABLE = /\$\{(?:env:)?([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}/g;
 
-/** Puts variables of the environment into texts of a file, and gathers what is wrong with them. */
+/** Expands environment variables in the texts of a file, and collects the faults. */
 export class Expansion {
   readonly #env: Readonly<Record<string, string | undefined>>;
   readonly #faults = new Set<string>();
@@ -10,11 +10,12 @@ export class Expansion {
     this.#env = env;
   }
 
-  /** Each names what it is about; none repeats a value. */
+  /** The faults found so far. Each names its variable; none repeats a value. */
   get faults(): readonly string[] {
     return [...this.#faults];
   }
 
+  /** Returns the text with its variables expanded. */
   fill(text: string): string {
     const filled = text.replace(VARIABLE, (_written, name: string, instead: string | undefined) => {
       const value = this.#env[name] ?? instead;

@@ -9,7 +9,7 @@ export function guarded(backend: Backend, token: string): Backend {
     open(head) {
       const given = head.headers.find(([name]) => name.toLowerCase() === "authorization")?.[1];
       const bearer = bearerIn(given);
-      // Digests are of one length, and comparing them takes as long whatever was given.
+      // Digests have one length, so comparing them takes the same time for any input.
       if (bearer !== undefined && timingSafeEqual(digest(bearer), wanted)) return backend.open(head);
       const challenge = bearer === undefined ? "Bearer" : 'Bearer error="invalid_token"';
       const message =

@@ -8,15 +8,15 @@ import { toBackendUrl } from "../backend-url.ts";
 import { toPublicChallenge } from "./oauth-challenge.ts";
 import { fetchMetadata } from "./oauth-metadata.ts";
 
-/** Verbs of the transport; no others reach the MCP server. */
+/** The methods of the transport; no others reach the MCP server. */
 const METHODS: ReadonlySet<string> = new Set(["POST", "GET", "DELETE"]);
 
 export interface HttpUpstreamOptions {
-  /** Callers sign in with the MCP server itself: it gets their bearers, and clients get its OAuth metadata. */
+  /** Whether callers sign in to the MCP server itself: it then receives their bearer tokens, and they its OAuth metadata. */
   readonly oauth?: boolean;
 }
 
-/** An MCP server that speaks Streamable HTTP at one URL. Requests reach it, and answers come back, as they are. */
+/** An MCP server that speaks Streamable HTTP at one URL. Requests and answers pass unchanged, but for filtered headers. */
 export function createHttpUpstream(url: string, { oauth = false }: HttpUpstreamOptions = {}): Backend {
   return {
     open(head) {
@@ -30,7 +30,7 @@ export function createHttpUpstream(url: string, { oauth = false }: HttpUpstreamO
       }
       const target = toUrl(url, head.path);
       if (target === undefined || !METHODS.has(head.method)) {
-        return { kind: "refuse", code: "protocol_error", message: "no request for this MCP server" };
+        return { kind: "refuse", code: "protocol_error", message: "this is not a request for an MCP server" };
       }
       return {
         kind: "ask",
@@ -58,12 +58,12 @@ async function ask(
   signal: AbortSignal,
 ): Promise<Answer> {
   const passed: RequestHead = { ...head, headers: head.headers.filter(([name]) => isPassed(name)) };
-  // The caller's bearer stays with the relay, unless it was issued for the MCP server.
+  // The caller's bearer token is not forwarded, unless it was issued for the MCP server.
   const key = isOauth ? bearerOf(head) : undefined;
   const resource = isOauth ? head.resource : undefined;
   const response = await callBackend({ url, head: passed, key, body, signal });
   const moved = toMoved(url, response);
-  // Some servers answer /mcp with a redirect to /mcp/. A body that streamed is spent; its client may follow by itself.
+  // Some servers redirect /mcp to /mcp/. A streamed body is spent, so its client has to follow the redirect.
   if (moved === undefined || body instanceof ReadableStream) return toClientAnswer(response, resource);
   await response.body?.cancel();
   return toClientAnswer(await callBackend({ url: moved, head: passed, key, body, signal }), resource);
@@ -78,7 +78,7 @@ function bearerOf(head: RequestHead): string | undefined {
   return bearerIn(head.headers.find(([name]) => name.toLowerCase() === "authorization")?.[1]);
 }
 
-/** Where a redirect that keeps method and body leads, if that is the same server. */
+/** Returns the target of a redirect that keeps method and body, if it is on the same server. */
 function toMoved(url: string, response: Response): string | undefined {
   const location = response.headers.get("location");
   if ((response.status !== 307 && response.status !== 308) || location === null) return undefined;

@@ -1,22 +1,22 @@
 export type McpTransport = "auto" | "http" | "sse";
 
-/** Where an MCP server is, or how it is started. */
+/** The address of an MCP server, or the way to start it. */
 export type McpSource =
   | { readonly kind: "url"; readonly url: string; readonly transport: McpTransport }
   | {
       readonly kind: "command";
       readonly command: string;
-      /** Without them the command is a line for the shell. */
+      /** The program's arguments; undefined: `command` is a line for the shell. */
       readonly args: readonly string[] | undefined;
-      /** What is added to the worker's own environment. */
+      /** Variables added to the worker's own environment. */
       readonly env: Readonly<Record<string, string>>;
-      /** Undefined: where the worker was started. */
+      /** The working directory; undefined: the worker's own. */
       readonly directory: string | undefined;
     };
 
-/** One MCP server to serve, with who may call it. */
+/** One MCP server to serve, and who may call it. */
 export interface McpServer {
-  /** What people see in the server's state. */
+  /** The name shown on the server's dashboard. */
   readonly name: string;
   /** The relay's id in its public URL; undefined: the server makes one. */
   readonly id: string | undefined;
@@ -24,17 +24,17 @@ export interface McpServer {
   readonly access: Access;
 }
 
-/** `oauth`: callers sign in with the MCP server itself. */
+/** Who may call. With `oauth` callers sign in to the MCP server itself. */
 export type Access = { readonly kind: "none" | "oauth" } | { readonly kind: "token"; readonly token: string };
 
 export interface McpServersReading {
   readonly servers: readonly McpServer[];
-  /** Each names its key. */
+  /** The faults found. Each names its key. */
   readonly faults: readonly string[];
 }
 
 export interface FileSources {
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** The text of a file; throws when it cannot be read. */
+  /** Returns the text of a file; throws when it cannot be read. */
   readonly readFile: (path: string) => string;
 }

@@ -1,7 +1,7 @@
 import type { Access, FileSources, McpServersReading, McpSource, McpTransport } from "./mcp-server.ts";
 import { readServersFile } from "./servers-file.ts";
 
-/** What the settings say of MCP servers; see the settings themselves. */
+/** The settings about MCP servers; `WorkerSettings` explains them. */
 interface Given {
   readonly name: string;
   readonly id: string | undefined;
@@ -13,7 +13,7 @@ interface Given {
   readonly authToken: string | undefined;
 }
 
-/** The MCP servers that the settings name: those of a file, or one by its URL or command. */
+/** Returns the MCP servers that the settings name: those of a file, or one by its URL or command. */
 export function readMcpServers(given: Given, sources: FileSources): McpServersReading {
   const faults = conflictsIn(given);
   if (faults.length > 0) return { servers: [], faults };
@@ -44,7 +44,7 @@ function conflictsIn({ mcpUrl, mcpCommand, mcpServers, mcpOauth, authToken, id }
       "url: the kind mcp needs an MCP server: --url names one that speaks HTTP, --stdio a command for one that does not, --servers a file with several",
     ];
   }
-  if (named.length > 1) return [`${named[0]}: it and ${named[1]} both name MCP servers; give one of them`];
+  if (named.length > 1) return [`${named[0]}: this and ${named[1]} both name MCP servers; give only one of them`];
   if (mcpServers !== undefined && id !== undefined)
     return ["id: the servers of a file have ids of their own, in the file"];
   if (mcpServers !== undefined && (authToken !== undefined || mcpOauth === "true")) {

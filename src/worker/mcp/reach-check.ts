@@ -1,9 +1,9 @@
 import type { Log } from "../../system/deps.ts";
 
-/** A server on this machine or its network takes a connection at once, or not at all. */
+/** How long a connection may take: a server on this machine or its network accepts it at once, or never. */
 const TIMEOUT_MS = 5000;
 
-/** Warns the relay's owner at the start, and not only with the first call, when nothing listens where its MCP server should. */
+/** Warns at the start, and not only with the first call, when nothing listens at the MCP server's address. */
 export async function warnIfAway(url: string, log: Log): Promise<void> {
   const { hostname, port, protocol } = new URL(url);
   const opened = Promise.withResolvers<string | undefined>();

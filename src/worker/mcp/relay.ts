@@ -17,18 +17,18 @@ import { createUrlUpstream, type Upstream } from "./url-upstream.ts";
 export interface RelayOptions {
   readonly print: (text: string) => void;
   readonly random: () => number;
-  /** What children are started with, but for the worker's secrets. */
+  /** The environment of child processes, before the worker's secrets are removed. */
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly retry?: RetryLimits | undefined;
   readonly registerTimeoutMs: number;
 }
 
-/** The server counts the calls; this is far above what it allows one relay. */
+/** The limit of calls at once: far above the server's own limit per relay. */
 const MAX_CALLS = 10_000;
-/** How long a call may stay without an answer, when the server names no time of its own. */
+/** How long a call may remain unanswered unless the server names a limit. */
 const SILENCE_MS = 30 * 60_000;
 
-/** Serves one MCP server through the public one until stopped. */
+/** Serves one MCP server through the public server until stopped. */
 export function serveRelay(
   server: McpServer,
   settings: WorkerSettings,

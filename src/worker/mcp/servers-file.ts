@@ -6,9 +6,9 @@ import { parseBackendUrl } from "../server-url.ts";
 import { Expansion } from "./expansion.ts";
 import type { Access, FileSources, McpServer, McpServersReading, McpSource } from "./mcp-server.ts";
 
-// A file with several MCP servers, in the form that MCP clients keep theirs in: a client's own file serves as it is.
+// A file with several MCP servers, in the format of MCP clients: a client's own file can be used unchanged.
 
-/** More relays than that are for more workers. */
+/** The most servers in one file; more relays need more workers. */
 const MAX_SERVERS = 100;
 
 const text = v.pipe(v.string(), v.nonEmpty(), v.maxLength(4096));
@@ -31,19 +31,19 @@ const entrySchema = v.object({
 
 type Entry = v.InferOutput<typeof entrySchema>;
 
-/** What other programs keep there for themselves. */
+/** Keys of other programs, which are ignored. */
 const IGNORED: ReadonlySet<string> = new Set(["timeout", "autoApprove", "alwaysAllow", "description", "icon", "tools"]);
 
 const TAKES: Readonly<Record<string, string>> = {
   type: "it takes stdio, http or sse",
-  args: "it takes a list of words",
-  env: "it takes a map of names to texts",
+  args: "it takes a list of strings",
+  env: "it takes a map of names to strings",
   id: `it takes ${ID_FORM}`,
   oauth: "it takes true or false",
   disabled: "it takes true or false",
 };
 
-/** Reads the servers, or says all that is wrong, by server and key. No value of the file is repeated. */
+/** Reads the servers, or lists everything that is wrong by server and key. No value of the file is repeated. */
 export function readServersFile(path: string, { env, readFile }: FileSources): McpServersReading {
   const fault = (why: string): McpServersReading => ({ servers: [], faults: [`servers: file ${path} ${why}`] });
   let written: string;
@@ -56,7 +56,7 @@ export function readServersFile(path: string, { env, readFile }: FileSources): M
   }
   let document: unknown;
   try {
-    // JSON is YAML.
+    // JSON is a subset of YAML.
     document = Bun.YAML.parse(written);
   } catch {
     return fault("is neither YAML nor JSON");
@@ -72,7 +72,7 @@ export function readServersFile(path: string, { env, readFile }: FileSources): M
   return { servers, faults: [...faults, ...doubledIds(servers)].map((each) => `servers: ${each}`) };
 }
 
-/** `mcpServers` is what most clients call it, and `servers` what some do. */
+/** Returns the entries. Most clients call the map `mcpServers`, some `servers`. */
 function entriesOf(document: unknown): readonly [string, unknown][] | undefined {
   if (!isRecord(document)) return undefined;
   const servers = document["mcpServers"] ?? document["servers"];
@@ -90,7 +90,7 @@ function readEntry(name: string, written: unknown, env: FileSources["env"]): Ent
     const faults = result.issues.map((issue) => {
       const key = issue.path?.[0]?.key;
       return key === undefined
-        ? `${name} is no map`
+        ? `${name} is not a map`
         : `${name}.${String(key)} is not usable; ${TAKES[String(key)] ?? "it takes a text"}`;
     });
     return { faults: [...new Set(faults)] };
@@ -98,7 +98,7 @@ function readEntry(name: string, written: unknown, env: FileSources["env"]): Ent
   if (result.output.disabled) return { faults: [] };
   const expansion = new Expansion(env);
   const entry = expanded(result.output, expansion);
-  const unknown = Object.keys(written as object) // a map, says the schema
+  const unknown = Object.keys(written as object) // The schema has checked that it is a map.
     .filter((key) => !(key in entrySchema.entries) && !IGNORED.has(key))
     .map((key) => unknownKey(name, key));
   const source = sourceOf(entry);
@@ -113,12 +113,12 @@ function readEntry(name: string, written: unknown, env: FileSources["env"]): Ent
 }
 
 function unknownKey(name: string, key: string): string {
-  if (key === "headers") return `${name}.headers is not supported: what a relay sends is what its callers send`;
+  if (key === "headers") return `${name}.headers is not supported: a relay sends the headers of its callers`;
   const near = nearest(key, Object.keys(entrySchema.entries));
   return `${name}.${key} is not known${near ? `; did you mean ${near}?` : ""}`;
 }
 
-/** With the variables of the worker's environment in it; a command line for the shell has the shell's own. */
+/** Expands environment variables in an entry, but not in a shell command, where the shell does it. */
 function expanded(entry: Entry, expansion: Expansion): Entry {
   const fill = <T>(value: T): T | string => (typeof value === "string" ? expansion.fill(value) : value);
   const env = Object.entries(entry.env ?? {}).map(([name, value]) => [name, fill(value)]);
@@ -133,7 +133,7 @@ function expanded(entry: Entry, expansion: Expansion): Entry {
   };
 }
 
-/** Or what is wrong. */
+/** Returns the server's source, or what is wrong. */
 function sourceOf({ type, command, args, env, cwd, url }: Entry): McpSource | string {
   if ((command === undefined) === (url === undefined)) return "it takes either a command or a url";
   if (command !== undefined) {
@@ -146,7 +146,7 @@ function sourceOf({ type, command, args, env, cwd, url }: Entry): McpSource | st
   return { kind: "url", url: parsed, transport: type === undefined ? "auto" : type === "sse" ? "sse" : "http" };
 }
 
-/** Or what is wrong. */
+/** Returns who may call, or what is wrong. */
 function accessOf({ auth_token, auth_token_env, oauth, url }: Entry, env: FileSources["env"]): Access | string {
   if ([auth_token, auth_token_env, oauth || undefined].filter((each) => each !== undefined).length > 1) {
     return "auth_token, auth_token_env and oauth exclude each other";
@@ -154,7 +154,7 @@ function accessOf({ auth_token, auth_token_env, oauth, url }: Entry, env: FileSo
   if (oauth) return url === undefined ? "only a server with a url can ask for oauth" : { kind: "oauth" };
   if (auth_token_env !== undefined) {
     const token = env[auth_token_env];
-    // Without it the relay would be open to everybody.
+    // Ignoring the missing variable would open the relay to everybody.
     return token ? { kind: "token", token } : `auth_token_env names the variable ${auth_token_env}, which is not set`;
   }
   return auth_token === undefined ? { kind: "none" } : { kind: "token", token: auth_token };
@@ -164,7 +164,7 @@ function doubledIds(servers: readonly McpServer[]): readonly string[] {
   const seen = new Set<string>();
   return servers.flatMap(({ name, id }) => {
     if (id === undefined) return [];
-    if (seen.has(id)) return [`${name}.id is that of another server of the file`];
+    if (seen.has(id)) return [`${name}.id is also the id of another server in the file`];
     seen.add(id);
     return [];
   });

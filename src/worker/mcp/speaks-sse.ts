@@ -1,11 +1,11 @@
-/** A server of the older transport says at once where messages go. */
+/** How long to wait for the first event: a server of the older transport sends it at once. */
 const TIMEOUT_MS = 5000;
-/** The event is the first one, and short. */
+/** The most bytes to read: the event is the first one, and short. */
 const MAX_BYTES = 64 * 1024;
 
 /**
- * Whether the server at the URL speaks HTTP with SSE: a GET is answered with a stream whose first event is `endpoint`.
- * Undefined when it gave no answer to tell by within 5 s: it may be starting.
+ * Finds out whether the server at the URL speaks HTTP with SSE: it answers a GET with a stream whose first event is
+ * `endpoint`. Undefined when there was no conclusive answer within 5 s, since the server may be starting.
  */
 export async function speaksSse(url: string): Promise<boolean | undefined> {
   const signal = AbortSignal.timeout(TIMEOUT_MS);
@@ -14,12 +14,12 @@ export async function speaksSse(url: string): Promise<boolean | undefined> {
     const isStream = response.headers.get("content-type")?.startsWith("text/event-stream") === true;
     if (!response.ok || !isStream || !response.body) {
       await response.body?.cancel();
-      // A gateway's word about a server that is not up yet says nothing of the server.
+      // A gateway's error about a server that is not up yet says nothing about the server.
       return response.status >= 500 ? undefined : false;
     }
     return await beginsWithEndpoint(response.body);
   } catch {
-    return undefined; // Not there, or silent.
+    return undefined; // Not reachable, or silent.
   }
 }
 

@@ -7,7 +7,7 @@ import { createHttpUpstream } from "./http-upstream.ts";
 import type { McpTransport } from "./mcp-server.ts";
 import { speaksSse } from "./speaks-sse.ts";
 
-/** An MCP server behind a URL, and what it takes to leave it. */
+/** An MCP server behind a URL, whose connections are closed in the end. */
 export interface Upstream extends Backend {
   close(): Promise<void>;
 }
@@ -20,8 +20,8 @@ export interface UrlUpstreamOptions {
 }
 
 /**
- * With `auto` requests go by Streamable HTTP, until the server answers a POST as one that does not know it: then it is
- * asked whether it speaks HTTP with SSE, by the rule that the specification gives to clients.
+ * Serves the MCP server at a URL. With the transport `auto` it uses Streamable HTTP until a POST is answered as by a server
+ * that does not know it; then it finds out whether the server speaks HTTP with SSE, as the specification tells clients to.
  */
 export function createUrlUpstream({ url, transport, isOauth, deps }: UrlUpstreamOptions): Upstream {
   const http = createHttpUpstream(url, { oauth: isOauth });
@@ -31,7 +31,7 @@ export function createUrlUpstream({ url, transport, isOauth, deps }: UrlUpstream
   return new GuessedUpstream(url, http, bridge);
 }
 
-/** What a server that has never heard of Streamable HTTP answers to a POST at its stream's URL. */
+/** Statuses with which a server that does not know Streamable HTTP answers a POST to its stream's URL. */
 const UNKNOWN_STATUSES: ReadonlySet<number> = new Set([400, 404, 405]);
 
 class GuessedUpstream implements Upstream {
@@ -39,8 +39,8 @@ class GuessedUpstream implements Upstream {
   readonly #http: Backend;
   readonly #bridge: Upstream;
   #guess: "http" | "sse" | undefined;
-  /** The look that is under way: one for all who wait for it, whoever of them leaves. */
-  #look: Promise<boolean | undefined> | undefined;
+  /** The probe that is under way, shared by all requests that wait for it, even if some are cancelled. */
+  #probe: Promise<boolean | undefined> | undefined;
 
   constructor(url: string, http: Backend, bridge: Upstream) {
     this.#url = url;
@@ -71,10 +71,10 @@ class GuessedUpstream implements Upstream {
   }
 
   #speaksSse(): Promise<boolean | undefined> {
-    this.#look ??= speaksSse(this.#url).finally(() => {
-      this.#look = undefined;
+    this.#probe ??= speaksSse(this.#url).finally(() => {
+      this.#probe = undefined;
     });
-    return this.#look;
+    return this.#probe;
   }
 
   close(): Promise<void> {

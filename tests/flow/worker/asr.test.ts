@@ -185,7 +185,7 @@ describe("whisper.cpp's server", () => {
     const link = await start({ backend: whisper.origin, models: ["large-v3"] });
     const status = await link.status("not_ready");
     expect(status["reason"]).toBe(
-      `model server at ${whisper.origin} is whisper.cpp, but takes audio at none of the usual paths: name its path with --backend`,
+      `model server at ${whisper.origin} is whisper.cpp, but accepts audio at none of the usual paths: give its full path with --backend`,
     );
   });
 
@@ -276,7 +276,7 @@ describe("an upload whose length the server knows", () => {
     expect(await link.frames.takeUntil(({ type }) => type === "reset")).toMatchObject({
       id,
       code: "protocol_error",
-      message: "the request's body is not as long as its head says",
+      message: "the request's body does not have its declared length",
     });
     expect(backend.got()).not.toContain("beginning the end\r\n0");
     const body = backend.got().split("\r\n\r\n")[1] ?? "";

@@ -279,6 +279,6 @@ describe("the family and version are read from", () => {
     running.push({ stop: () => backend.stop(true) });
     start({ backend: `http://127.0.0.1:${backend.port}/v1` });
     const status = await (await server.worker()).status("not_ready");
-    expect(String(status["reason"])).toContain("no list of models");
+    expect(String(status["reason"])).toContain("does not answer with a list of models");
   });
 });

@@ -135,22 +135,20 @@ describe("kinds", () => {
   test("mcp needs one MCP server", () => {
     expect(faultsOf({ argv: ["mcp"] })).toEqual([expect.stringContaining("needs an MCP server")]);
     expect(faultsOf({ argv: ["mcp", "--url=http://127.0.0.1:1/mcp", "--stdio=x"] })).toEqual([
-      "url: it and stdio both name MCP servers; give one of them",
+      "url: this and stdio both name MCP servers; give only one of them",
     ]);
     expect(settingsOf({ argv: ["mcp", "--stdio=x"] }).mcpCommand).toBe("x");
   });
 
   test("none at all is told with what there is", () => {
-    expect(faultsOf({ argv: [] })).toEqual([
-      "kind: the command line names none; it takes llm, asr, mcp, one or several",
-    ]);
+    expect(faultsOf({ argv: [] })).toEqual(["kind: none is given; name one or several of llm, asr, mcp"]);
   });
 
   test("an unknown one is told by its place, not its text, and with a near one", () => {
     expect(faultsOf({ argv: ["lm", "--client-key", "ab,", "Hush9"] })).toEqual([
       "client_key: flag --client-key is not usable; it takes one key of visible ASCII characters without blanks or commas",
-      "kind: argument 1 is not one; it takes llm, asr, mcp; did you mean llm?",
-      "kind: argument 4 is not one; it takes llm, asr, mcp",
+      "kind: argument 1 is not a kind; use llm, asr, mcp; did you mean llm?",
+      "kind: argument 4 is not a kind; use llm, asr, mcp",
     ]);
   });
 
@@ -159,7 +157,7 @@ describe("kinds", () => {
   });
 
   test("only the kinds that the program knows are taken", () => {
-    expect(faultsOf({ argv: ["asr"], knownKinds: ["llm"] })).toEqual(["kind: argument 1 is not one; it takes llm"]);
+    expect(faultsOf({ argv: ["asr"], knownKinds: ["llm"] })).toEqual(["kind: argument 1 is not a kind; use llm"]);
   });
 });
 

@@ -1,6 +1,6 @@
 /**
- * `source`, read as fast as it comes: what its reader leaves unread is counted here, and above `maxBytes` the stream is
- * broken off. The sources in question write without asking whether there is room. `onEnded` is called once.
+ * Reads `source` as fast as it comes, and breaks the stream off once its reader has left more than `maxBytes` unread. It is
+ * for sources that write without checking for room. `onEnded` is called once.
  */
 export function boundedStream(
   source: ReadableStream<Uint8Array>,

@@ -13,14 +13,14 @@ import { Stateless } from "./stateless.ts";
 
 export interface BridgeOptions {
   readonly openPeer: OpenPeer;
-  /** Whether the peers may speak a revision without sessions. */
+  /** Whether the peers may speak a revision of MCP without sessions. */
   readonly maybeStateless: boolean;
   readonly deps: Deps;
 }
 
-/** An MCP server that does not speak Streamable HTTP, behind it. */
+/** Streamable HTTP in front of an MCP server that does not speak it. */
 export interface Bridge extends Backend {
-  /** Sessions that are open. */
+  /** The number of open sessions. */
   readonly sessions: number;
   /** Ends every peer. Resolves when the last one has ended. */
   close(): Promise<void>;
@@ -57,7 +57,7 @@ export function createBridge({ openPeer, maybeStateless, deps }: BridgeOptions):
   };
 }
 
-/** Nothing of the caller's authorization goes further than this. */
+/** Makes a request for the bridge. The caller's authorization is not forwarded. */
 function toRequest(head: RequestHead, body: Body, signal: AbortSignal): Request {
   const headers = new Headers();
   for (const [name, value] of head.headers) {
@@ -67,7 +67,7 @@ function toRequest(head: RequestHead, body: Body, signal: AbortSignal): Request 
   return new Request("http://bridge.invalid/mcp", {
     method: head.method,
     headers,
-    // A view on any kind of buffer is a body; the type asks for one on plain memory, which a message's is.
+    // The type asks for a view of plain memory, and a frame's body is one.
     ...(body === undefined ? {} : { body: body as Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> }),
     signal,
   });

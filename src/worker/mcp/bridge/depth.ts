@@ -1,9 +1,9 @@
-/** Levels of nesting that a message may have: no MCP server needs a tenth of it. */
+/** The most levels of nesting in a message; no MCP server needs a tenth of it. */
 const MAX_DEPTH = 1000;
 
 /**
- * Whether parsed JSON is nested deeper than can be written again: Bun's `JSON.parse` takes 200,000 levels, and its
- * `JSON.stringify` throws at 100,000. Walks without recursion, for the same reason.
+ * Returns whether parsed JSON is nested too deeply to be written again: Bun's `JSON.parse` accepts 200,000 levels, while its
+ * `JSON.stringify` throws at 100,000. It walks without recursion for the same reason.
  */
 export function isTooDeep(value: unknown): boolean {
   let level: object[] = isObject(value) ? [value] : [];

@@ -14,9 +14,9 @@ import { RPC } from "./rpc-error.ts";
 
 /** The first revision without sessions; revisions are dates, which sort as text. */
 const FIRST_STATELESS = "2026-07-28";
-/** For a server to start and to answer. One that takes longer is asked again later. */
+/** How long a server may take to start and to answer. A slower one is asked again later. */
 const PROBE_MS = 20_000;
-/** After no clear answer: long enough not to start a broken program for each request. */
+/** The pause after an unclear answer: long enough not to start a broken program for each request. */
 const ASK_AGAIN_MS = 60_000;
 
 const DISCOVER: JSONRPCRequest = {
@@ -33,14 +33,14 @@ const DISCOVER: JSONRPCRequest = {
 };
 
 /**
- * Which stateless revisions an MCP server speaks. It is asked once, as a peer of its own: a server of the era of sessions
- * may end when it is asked such things.
+ * Finds out which stateless revisions an MCP server speaks. The server is asked once, through a peer of its own: a server
+ * that knows only sessions may exit because of the question.
  */
 export class EraProbe {
   readonly #openPeer: OpenPeer;
   readonly #clock: Clock;
   #known: Promise<readonly string[]> | undefined;
-  /** `Clock.elapsed` from which on what is known counts no more. */
+  /** `Clock.elapsed` at which the known answer expires. */
   #knownUntil = Number.POSITIVE_INFINITY;
   #closing: Promise<void> | undefined;
   #giveUp: () => void = () => {};
@@ -50,7 +50,7 @@ export class EraProbe {
     this.#clock = clock;
   }
 
-  /** None for a server that knows only sessions, or that did not say. */
+  /** Resolves with the revisions; with none for a server that knows only sessions or did not tell. */
   versions(): Promise<readonly string[]> {
     if (this.#clock.elapsed() >= this.#knownUntil) this.#known = undefined;
     this.#known ??= this.#ask();
@@ -83,7 +83,7 @@ export class EraProbe {
   }
 }
 
-/** What an answer to `server/discover` says of the versions without sessions. */
+/** Reads the stateless versions in an answer to `server/discover`. */
 export function statelessVersions(answer: unknown): readonly string[] {
   const versions = isJSONRPCErrorResponse(answer)
     ? answer.error.code === RPC.unsupportedVersion && field(answer.error.data, "supported")

@@ -1,7 +1,7 @@
 const NEWLINE = 10;
 const RETURN = 13;
 
-/** Passes `source` on as it is, and breaks off when a line of it is longer than `maxBytes`. */
+/** Passes `source` on unchanged, and breaks off at a line longer than `maxBytes`. */
 export function withLineLimit(source: ReadableStream<Uint8Array>, maxBytes: number): ReadableStream<Uint8Array> {
   let bytes = 0;
   return source.pipeThrough(

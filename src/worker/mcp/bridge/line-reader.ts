@@ -1,9 +1,9 @@
 const NEWLINE = 10;
 
-/** Cuts a stream of bytes into lines, of which none may be longer than `maxBytes`. */
+/** Cuts a stream of bytes into lines of at most `maxBytes`. */
 export class LineReader {
   readonly #maxBytes: number;
-  /** The beginning of a line, in the pieces it came in: joining them at each piece would cost the square of its length. */
+  /** The pieces of an unfinished line: joining them at each piece would take quadratic time. */
   #pieces: Uint8Array[] = [];
   #bytes = 0;
 
@@ -11,7 +11,10 @@ export class LineReader {
     this.#maxBytes = maxBytes;
   }
 
-  /** The lines that end in `chunk`, without their ends; undefined for a line that is too long, after which all is lost. */
+  /**
+   * Returns the lines that end in `chunk`, without their newlines. Undefined for a line that is too long, after which the
+   * reader cannot be used any more.
+   */
   push(chunk: Uint8Array): readonly string[] | undefined {
     const lines: string[] = [];
     let from = 0;

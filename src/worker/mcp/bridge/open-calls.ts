@@ -8,9 +8,9 @@ import {
   type RequestId,
 } from "@modelcontextprotocol/server";
 
-/** One client's calls that its peer has not answered yet, and which of them a message of the peer belongs to. */
+/** One client's calls that its peer has not answered yet. It tells which of them a message of the peer belongs to. */
 export class OpenCalls {
-  /** In order of coming; the value is the call's progress token. */
+  /** Progress tokens by the ids of their calls, in order of arrival. */
   readonly #open = new Map<RequestId, ProgressToken | undefined>();
   readonly #byToken = new Map<ProgressToken, RequestId>();
 
@@ -28,14 +28,14 @@ export class OpenCalls {
     if (token !== undefined) this.#byToken.set(token, id);
   }
 
-  /** A cancelled call gets no answer, and one that is answered is over. */
+  /** Removes a call that was cancelled or answered. */
   delete(id: RequestId): void {
     const token = this.#open.get(id);
     this.#open.delete(id);
     if (token !== undefined && this.#byToken.get(token) === id) this.#byToken.delete(token);
   }
 
-  /** The call on whose stream a message belongs; undefined for the stream that belongs to none. */
+  /** Returns the call to whose stream a message belongs; undefined for the stream that belongs to no call. */
   relatedTo(message: JSONRPCMessage): RequestId | undefined {
     if (isJSONRPCResponse(message)) return message.id;
     if (isJSONRPCRequest(message)) return this.#newest();
@@ -47,7 +47,7 @@ export class OpenCalls {
     return message.method === "notifications/message" ? this.#newest() : undefined;
   }
 
-  /** A peer says nothing of why it asks or logs: most likely for the call that came last and is still open. */
+  /** A peer does not tell for which call it asks or logs: most likely for the newest open one. */
   #newest(): RequestId | undefined {
     return this.ids.at(-1);
   }

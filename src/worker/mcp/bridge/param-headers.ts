@@ -1,26 +1,26 @@
 import type { JSONRPCRequest } from "@modelcontextprotocol/server";
 import { decodeHeader } from "./standard-headers.ts";
 
-/** An argument that a tool wants to see in a header as well. */
+/** A tool's argument that must be repeated in a header. */
 interface Mirrored {
   readonly path: readonly string[];
   readonly header: string;
 }
 
-/** Tools that are remembered, and how deep their schemas are looked into: hostile ones have no end. */
+/** Limits of tools remembered and of the depth of their schemas: a hostile server's have no end. */
 const MAX_TOOLS = 10_000;
 const MAX_DEPTH = 16;
 const TOKEN = /^[\w!#$%&'*+\-.^`|~]+$/;
 const NUMBER = /^-?\d+(\.\d+)?$/;
 
 /**
- * The tools that want arguments repeated in headers, as far as the lists of tools that passed here told. A client can only
- * know of such a wish from a list as well.
+ * The tools whose arguments must be repeated in headers, learned from the lists of tools that passed through. Clients learn
+ * it from the same lists.
  */
 export class ParamHeaders {
   readonly #byTool = new Map<string, readonly Mirrored[]>();
 
-  /** Takes the result of `tools/list`, or anything. */
+  /** Learns from a result of `tools/list`; ignores anything else. */
   learn(result: unknown): void {
     const tools = fieldOf(result, "tools");
     if (!Array.isArray(tools)) return;
@@ -33,7 +33,7 @@ export class ParamHeaders {
     }
   }
 
-  /** What is wrong with the headers of a tool's call; undefined for nothing, and for everything that is no such call. */
+  /** Returns what is wrong with the headers of a tool's call; undefined for nothing, and for any other request. */
   fault(headers: Headers, { method, params }: JSONRPCRequest): string | undefined {
     const name = params?.["name"];
     if (method !== "tools/call" || typeof name !== "string") return undefined;
@@ -51,11 +51,11 @@ export class ParamHeaders {
 }
 
 function isSame(value: string | number | boolean, text: string): boolean {
-  // `42.0` and `42` are one number.
+  // `42.0` and `42` are the same number.
   return typeof value === "number" && NUMBER.test(text) ? Number(text) === value : String(value) === text;
 }
 
-/** Only what is reached by properties alone may be mirrored. */
+/** Returns the mirrored arguments of a schema. Only those reached through properties alone may be mirrored. */
 function mirroredIn(schema: unknown, path: readonly string[]): readonly Mirrored[] {
   const header = fieldOf(schema, "x-mcp-header");
   const own = path.length > 0 && typeof header === "string" && TOKEN.test(header) ? [{ path, header }] : [];
@@ -65,7 +65,7 @@ function mirroredIn(schema: unknown, path: readonly string[]): readonly Mirrored
 }
 
 function fieldOf(value: unknown, name: string): unknown {
-  // An object that has this key of its own.
+  // Object.hasOwn has found the key.
   return typeof value === "object" && value !== null && Object.hasOwn(value, name)
     ? (value as Record<string, unknown>)[name]
     : undefined;

@@ -1,23 +1,23 @@
 import type { JSONRPCMessage } from "@modelcontextprotocol/server";
 
-/** An MCP server that speaks in single messages, not HTTP: a process, or a connection. */
+/** An MCP server that exchanges single messages instead of HTTP: a process or a connection. */
 export interface Peer {
-  /** False when it does not take any more: it is over, or reads too slowly. */
+  /** Sends a message. Returns false when the peer accepts no more: it has ended, or reads too slowly. */
   send(message: JSONRPCMessage): boolean;
-  /** It reads more slowly than it is sent to: what can be refused should be. */
+  /** Whether the peer reads too slowly. Requests that can be refused should be. */
   readonly isFull: boolean;
-  /** Makes it end. Resolves when it has, within a few seconds at most. */
+  /** Ends the peer. Resolves when it has ended, after a few seconds at most. */
   close(): Promise<void>;
 }
 
 export interface PeerEvents {
   readonly onMessage: (message: JSONRPCMessage) => void;
-  /** Called once, however it ended: also when it could not be started. No message follows. */
+  /** Called once, however the peer ended, also when it could not be started. No message follows. */
   readonly onExit: (reason: string) => void;
 }
 
-/** Starts a peer. Never throws and calls nothing before it has returned: what goes wrong is told by `onExit`. */
+/** Starts a peer. Never throws, reports failures by `onExit`, and MUST NOT call an event before it has returned. */
 export type OpenPeer = (events: PeerEvents) => Peer;
 
-/** The largest message, and the most that may wait for a peer to read it. Three times what the public server lets through. */
+/** The largest message, and the most that may wait for a peer to read. Three times what the public server lets through. */
 export const MAX_MESSAGE_BYTES = 32 * 1024 * 1024;

@@ -7,14 +7,14 @@ interface Stored {
   readonly chars: number;
 }
 
-/** Events that a session keeps for a client whose stream broke; the oldest are forgotten first. */
+/** The most events, and characters, that a session keeps for a client whose stream broke. The oldest are dropped first. */
 const MAX_EVENTS = 1000;
 const MAX_CHARS = 4 * 1024 * 1024;
 
-/** Characters that all sessions of one MCP server may keep together. */
+/** The most characters that all sessions of one MCP server may keep together. */
 const MAX_SHARED_CHARS = 128 * 1024 * 1024;
 
-/** The room that the sessions of one MCP server share for what they keep. */
+/** The space for kept events that the sessions of one MCP server share. */
 export class ReplayRoom {
   #chars = 0;
 
@@ -31,7 +31,7 @@ export class ReplayRoom {
   }
 }
 
-/** The last events of one session's streams, to be sent again to a client that missed them. */
+/** The last events of one session's streams, to be replayed to a client that missed them. */
 export class RecentEvents implements EventStore {
   readonly #room: ReplayRoom;
   #events: Stored[] = [];
@@ -43,7 +43,7 @@ export class RecentEvents implements EventStore {
     this.#room = room;
   }
 
-  /** Keeps nothing from now on: the session is over. */
+  /** Drops everything and keeps nothing from now on, because the session is over. */
   forget(): void {
     this.#isForgotten = true;
     while (this.#events.length > 0) this.#drop();
@@ -58,7 +58,7 @@ export class RecentEvents implements EventStore {
     this.#chars += chars;
     this.#room.take(chars);
     while (this.#events.length > 1 && (this.#events.length > MAX_EVENTS || this.#chars > MAX_CHARS)) this.#drop();
-    // What others keep is not this session's to drop; its own goes, to the last, until there is room for it.
+    // Other sessions' events are not dropped; this session's own are, to the last one if need be, until there is space.
     while (this.#events.length > 0 && this.#room.isFull) this.#drop();
     return id;
   }
@@ -73,14 +73,14 @@ export class RecentEvents implements EventStore {
     return this.#events.find(({ id }) => id === eventId)?.streamId;
   }
 
-  /** Sends what came after that event on its stream, in order. Rejects for an event that is not known any more. */
+  /** Replays the events after that one on its stream, in order. Rejects for an event that is not kept any more. */
   async replayEventsAfter(
     lastEventId: string,
     { send }: { send: (eventId: string, message: JSONRPCMessage) => Promise<void> },
   ): Promise<string> {
     const at = this.#events.findIndex(({ id }) => id === lastEventId);
     const last = this.#events[at];
-    if (!last) throw new Error("the event is not known any more");
+    if (!last) throw new Error("the event is not kept any more");
     for (const { id, streamId, message } of this.#events.slice(at + 1)) {
       if (streamId === last.streamId) await send(id, message);
     }

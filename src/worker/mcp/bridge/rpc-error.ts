@@ -1,6 +1,6 @@
 import type { JSONRPCErrorResponse, RequestId } from "@modelcontextprotocol/server";
 
-/** An error message of the bridge's own. Without an id where none is known: `null` is no id in the newer revisions. */
+/** Makes an error message of the bridge itself. It has no id where none is known: newer revisions do not allow `null`. */
 export function rpcError(code: number, message: string, id?: RequestId, data?: unknown): JSONRPCErrorResponse {
   return {
     jsonrpc: "2.0",
@@ -9,12 +9,12 @@ export function rpcError(code: number, message: string, id?: RequestId, data?: u
   };
 }
 
-/** The same as a whole answer. */
+/** Makes a whole answer of such an error. */
 export function errorResponse(status: number, code: number, message: string, id?: RequestId, data?: unknown): Response {
   return Response.json(rpcError(code, message, id, data), { status });
 }
 
-/** JSON-RPC's own codes, and the one that MCP leaves to implementations. */
+/** Codes of JSON-RPC and MCP, and the one for implementations. */
 export const RPC = {
   parse: -32_700,
   invalidRequest: -32_600,

@@ -16,20 +16,20 @@ export interface SessionOptions {
   readonly id: string;
   readonly openPeer: OpenPeer;
   readonly replayRoom: ReplayRoom;
-  /** Its client has ended it, or its peer has ended. Called once. */
+  /** Called once, when the client has ended the session or the peer has ended. */
   readonly onEnded: () => void;
 }
 
-/** When a client whose stream broke should ask for the rest. */
+/** How long a client whose stream broke should wait before it asks for the rest. */
 const RETRY_MS = 1000;
-/** Calls that may be open at once: far more than a client makes, and not enough to fill a memory. */
+/** The most calls open at once: far more than a client makes, too few to fill the memory. */
 const MAX_OPEN = 10_000;
-/** What a client may leave unread of one stream: the largest message, and as much again. */
+/** The most bytes of one stream that a client may leave unread: twice the largest message. */
 const MAX_UNREAD_BYTES = 2 * MAX_MESSAGE_BYTES;
 
 /**
- * One client's session with a peer of its own, in the era of sessions: the SDK's transport speaks HTTP to the client, and
- * what passes between the two is put on the stream it belongs to. The peer is opened by the first message for it.
+ * One client's session with a peer of its own. The SDK's transport speaks HTTP to the client, and each message between the two
+ * goes to the stream it belongs to. The first message opens the peer.
  */
 export class Session {
   readonly #options: SessionOptions;
@@ -40,7 +40,7 @@ export class Session {
   #requests = 0;
   #ended: Promise<void> | undefined;
   /** Resolves once the calls that were open at the end have been answered. */
-  #told = Promise.resolve();
+  #answered = Promise.resolve();
   /** `Clock.elapsed` of the last request; kept by the owner. */
   lastUsedAt = 0;
 
@@ -51,28 +51,28 @@ export class Session {
       sessionIdGenerator: () => options.id,
       eventStore: this.#events,
       retryInterval: RETRY_MS,
-      // The public server sees to streams that are quiet.
+      // The public server keeps quiet streams alive.
       keepAliveMs: 0,
       onsessionclosed: () => {
         void this.end("its client has ended the session");
-        // The transport closes its streams next.
-        return this.#told;
+        // The transport closes its streams afterwards.
+        return this.#answered;
       },
     });
     this.#http.onmessage = (message) => this.#toPeer(message);
   }
 
-  /** Whether a client has opened it. */
+  /** Whether a client has opened the session and it has not ended. */
   get isOpen(): boolean {
     return this.#http.sessionId !== undefined && this.#ended === undefined;
   }
 
-  /** Requests are being served: streams as well. */
+  /** Whether requests are being served, streams included. */
   get isBusy(): boolean {
     return this.#requests > 0;
   }
 
-  /** `message` is the request's body, if it has one. */
+  /** Serves a request; `message` is its body, if it has one. */
   async handle(request: Request, message: unknown): Promise<Response> {
     this.#requests += 1;
     let isOver = false;
@@ -84,7 +84,7 @@ export class Session {
     if (request.signal.aborted) over();
     const response = await this.#http.handleRequest(request, message === undefined ? {} : { parsedBody: message });
     if (response.body && response.headers.get("content-type")?.startsWith("text/event-stream") === true) {
-      // Open for as long as client or peer like: the end of the stream is the end of the request.
+      // The stream is open for as long as client or peer want; the request ends with it.
       const body = boundedStream(response.body, MAX_UNREAD_BYTES, over);
       return new Response(body, { status: response.status, headers: response.headers });
     }
@@ -92,12 +92,12 @@ export class Session {
     return response;
   }
 
-  /** Ends the peer, and with it the session. Calls that are open are answered with an error. */
+  /** Ends the peer and the session. Open calls are answered with an error. */
   end(reason: string): Promise<void> {
     if (this.#ended !== undefined) return this.#ended;
     const peerEnded = this.#peer?.close();
-    this.#told = this.#failAll(reason);
-    this.#ended = this.#told
+    this.#answered = this.#failAll(reason);
+    this.#ended = this.#answered
       .then(() => this.#http.close())
       .then(() => {
         this.#events.forget();
@@ -126,10 +126,10 @@ export class Session {
       onMessage: (answer) => this.#toClient(answer),
       onExit: (reason) => void this.end(reason),
     });
-    if (!this.#peer.send(message)) void this.end("it takes no more messages");
+    if (!this.#peer.send(message)) void this.end("it accepts no more messages");
   }
 
-  /** A call that was cancelled is not asked about any more; the peer may still answer it, or not. */
+  /** Removes a call that was cancelled; the peer may or may not still answer it. */
   #noteCancelled(id: unknown): void {
     if (typeof id === "string" || typeof id === "number") this.#calls.delete(id);
   }
@@ -137,7 +137,7 @@ export class Session {
   #toClient(message: JSONRPCMessage): void {
     const relatedRequestId = this.#calls.relatedTo(message);
     if (isJSONRPCResponse(message) && relatedRequestId !== undefined) this.#calls.delete(relatedRequestId);
-    // A stream that its client has left has no place for it.
+    // Fails when the client has left the stream, and then nobody wants the message.
     this.#http.send(message, relatedRequestId === undefined ? {} : { relatedRequestId }).catch(() => {});
   }
 

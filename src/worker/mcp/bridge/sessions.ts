@@ -10,18 +10,18 @@ export interface SessionsOptions {
   readonly deps: Pick<Deps, "clock" | "ids">;
 }
 
-/** A session that nobody has used for so long is over: clients leave without a word. */
+/** How long a session may be unused before it ends: clients leave without saying so. */
 export const IDLE_MS = 30 * 60_000;
 const SWEEP_MS = 60_000;
-/** Sessions at once, each with a process or a connection of its own. */
+/** The most sessions at once; each has a process or a connection of its own. */
 const MAX_SESSIONS = 1000;
 
-/** All sessions of one MCP server. Sole owner of each: it opens them, finds them and ends them. */
+/** All sessions of one MCP server. The only owner of each: it opens, finds and ends them. */
 export class Sessions {
   readonly #options: SessionsOptions;
   readonly #sessions = new Map<string, Session>();
   readonly #replayRoom = new ReplayRoom();
-  /** Those whose peers have yet to end. */
+  /** The ends of peers that are still under way. */
   readonly #ending = new Set<Promise<void>>();
   readonly #stopSweep: () => void;
 
@@ -34,12 +34,12 @@ export class Sessions {
     return this.#sessions.size;
   }
 
-  /** Answers a request of the era of sessions. `message` is its body, if it has one. */
+  /** Answers a request of a revision with sessions. `message` is its body, if it has one. */
   async handle(request: Request, message: unknown): Promise<Response> {
     const id = request.headers.get("mcp-session-id");
     if (id !== null) {
       const session = this.#sessions.get(id);
-      // The status that makes a client begin anew.
+      // This status makes a client start a new session.
       if (!session) return errorResponse(404, RPC.noSession, "There is no such session.");
       session.lastUsedAt = this.#options.deps.clock.elapsed();
       return session.handle(request, message);
@@ -52,7 +52,7 @@ export class Sessions {
     return response;
   }
 
-  /** Ends them all; resolves when the last peer has ended. */
+  /** Ends all sessions; resolves when the last peer has ended. */
   async close(): Promise<void> {
     this.#stopSweep();
     for (const session of this.#sessions.values()) this.#end(session, "the worker stops");

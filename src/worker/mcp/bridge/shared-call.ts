@@ -2,7 +2,7 @@ import { isJSONRPCErrorResponse, type JSONRPCMessage, type JSONRPCResponse } fro
 import { MAX_MESSAGE_BYTES } from "./peer.ts";
 import { RPC } from "./rpc-error.ts";
 
-/** What a client may leave unread: the largest message, and as much again. */
+/** The most bytes that a client may leave unread: twice the largest message. */
 const MAX_UNREAD_BYTES = 2 * MAX_MESSAGE_BYTES;
 const EVENTS = {
   "content-type": "text/event-stream",
@@ -11,29 +11,29 @@ const EVENTS = {
 };
 const encoder = new TextEncoder();
 
-/** One stateless request's answer: JSON when the result is all there is to say, events when something comes before it. */
+/** The answer to one stateless request: JSON if there is only a result, an event stream if messages precede it. */
 export class SharedCall {
   readonly #answer = Promise.withResolvers<Response>();
   readonly #onLeft: () => void;
   #events: ReadableStreamDefaultController<Uint8Array> | undefined;
 
-  /** `onLeft` is called when the client has left an answer that had begun, or reads it too slowly. */
+  /** `onLeft` is called when the client has left a started answer, or reads it too slowly. */
   constructor(onLeft: () => void) {
     this.#onLeft = onLeft;
   }
 
-  /** Rejects when the client left before there was one. */
+  /** Rejects when the client left before there was an answer. */
   get answer(): Promise<Response> {
     return this.#answer.promise;
   }
 
-  /** Something on the way to the result. */
+  /** Sends a message that precedes the result. */
   tell(message: JSONRPCMessage): void {
     this.#events ??= this.#begin();
     this.#write(message);
   }
 
-  /** The result, and the end. `failedStatus` is for an answer that has not begun and is no word of the MCP server. */
+  /** Sends the result and ends the answer. `failedStatus` is the status of an error that the MCP server did not send. */
   finish(message: JSONRPCResponse, failedStatus?: number): void {
     if (!this.#events) {
       return this.#answer.resolve(Response.json(message, { status: failedStatus ?? statusOf(message) }));
@@ -41,7 +41,7 @@ export class SharedCall {
     if (this.#write(message)) this.#events.close();
   }
 
-  /** Nobody waits for it any more. */
+  /** Gives up the answer because nobody waits for it. */
   drop(): void {
     this.#answer.reject(new Error("the client has left"));
   }
@@ -62,7 +62,7 @@ export class SharedCall {
     return opened.controller as ReadableStreamDefaultController<Uint8Array>;
   }
 
-  /** False when the client reads too slowly for what it was told, which ends the call. */
+  /** Returns false when the client reads too slowly, which ends the call. */
   #write(message: JSONRPCMessage): boolean {
     const events = this.#events;
     if (!events) return false;
@@ -74,7 +74,7 @@ export class SharedCall {
   }
 }
 
-/** What the stateless era says with a status as well. */
+/** Returns the HTTP status that stateless revisions give to some errors. */
 function statusOf(message: JSONRPCResponse): number {
   if (!isJSONRPCErrorResponse(message)) return 200;
   const { code } = message.error;

@@ -8,7 +8,7 @@ import {
   SUBSCRIPTION_ID_META_KEY,
 } from "@modelcontextprotocol/server";
 
-/** What a client calls its own request by; other clients may use the same names at the same time. */
+/** The names that a client gave its request; other clients may use the same ones at the same time. */
 export interface OwnNames {
   readonly id: RequestId;
   readonly token: ProgressToken | undefined;
@@ -18,14 +18,14 @@ export function namesOf({ id, params }: JSONRPCRequest): OwnNames {
   return { id, token: params?._meta?.progressToken };
 }
 
-/** The request under a name that is unique among all clients; its progress token, if it has one, becomes the same. */
+/** Renames a request so that its name is unique among all clients; its progress token, if any, becomes the same. */
 export function toShared(request: JSONRPCRequest, id: number): JSONRPCRequest {
   if (request.params?._meta?.progressToken === undefined) return { ...request, id };
   const _meta = { ...request.params._meta, progressToken: id };
   return { ...request, id, params: { ...request.params, _meta } };
 }
 
-/** The unique name of the request that a message is about; undefined for one about none, or about none that was asked. */
+/** Returns the unique name of the request that a message is about; undefined where it is about no request. */
 export function sharedIdOf(message: JSONRPCMessage): number | undefined {
   const name = nameIn(message);
   return typeof name === "number" ? name : undefined;
@@ -38,7 +38,7 @@ function nameIn(message: JSONRPCMessage): unknown {
   return message.params?._meta?.[SUBSCRIPTION_ID_META_KEY];
 }
 
-/** The message with the client's own names put back. A subscription is called by the request that opened it. */
+/** Restores the client's own names in a message. A subscription is named after the request that opened it. */
 export function toOwn(message: JSONRPCMessage, { id, token }: OwnNames): JSONRPCMessage {
   if (isJSONRPCNotification(message)) {
     if (message.method === "notifications/progress") {

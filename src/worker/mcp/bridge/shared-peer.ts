@@ -16,7 +16,7 @@ import { namesOf, type OwnNames, sharedIdOf, toOwn, toShared } from "./shared-id
 export interface SharedPeerOptions {
   readonly openPeer: OpenPeer;
   readonly clock: Clock;
-  /** Sees the result of every request with that method on its way to the client. */
+  /** Called with every result on its way to a client, and the method of its request. */
   readonly onResult: (method: string, result: unknown) => void;
 }
 
@@ -28,18 +28,18 @@ interface Open {
 }
 
 const SWEEP_MS = 60_000;
-/** Requests at once, of all clients: what the public server lets through to one relay is far below. */
+/** The most requests at once of all clients: far above what the public server lets through to one relay. */
 const MAX_OPEN = 10_000;
 
 /**
- * The one peer for all requests of the stateless era. It is opened when it is needed, anew when it has ended, and ended
- * when nobody needed it for a while.
+ * The one peer that serves all requests of stateless revisions. It is opened on demand, again after it has ended, and ended
+ * when it has been idle for a while.
  */
 export class SharedPeer {
   readonly #options: SharedPeerOptions;
   readonly #stopSweep: () => void;
   readonly #open = new Map<number, Open>();
-  /** Requests that asked for log messages, which do not say whose they are. */
+  /** Requests that asked for log messages, which do not tell whose they are. */
   readonly #logging = new Set<number>();
   #peer: Peer | undefined;
   readonly #closing = new Set<Promise<void>>();
@@ -52,10 +52,10 @@ export class SharedPeer {
     this.#stopSweep = options.clock.every(SWEEP_MS, () => this.#sweep());
   }
 
-  /** The client's leaving, by `signal` or by its answer's stream, cancels the request. */
+  /** Sends a request to the peer. It is cancelled when the client leaves, by `signal` or by its answer's stream. */
   async ask(request: JSONRPCRequest, signal: AbortSignal): Promise<Response> {
     if (this.#isClosed || this.#open.size >= MAX_OPEN || this.#peer?.isFull) {
-      return errorResponse(503, RPC.server, "The MCP server takes no more requests.", request.id);
+      return errorResponse(503, RPC.server, "The MCP server accepts no more requests.", request.id);
     }
     this.#count += 1;
     const id = this.#count;
@@ -70,12 +70,12 @@ export class SharedPeer {
     return call.answer;
   }
 
-  /** Passes a message on; a notification of nobody's is fine. */
+  /** Forwards a message, which need not belong to an open request. */
   tell(message: JSONRPCRequest | JSONRPCNotification): void {
     if (this.#isClosed) return;
     this.#lastUsedAt = this.#options.clock.elapsed();
     this.#peer ??= this.#start();
-    if (!this.#peer.send(message)) this.#lose(this.#peer, "it takes no more messages");
+    if (!this.#peer.send(message)) this.#lose(this.#peer, "it accepts no more messages");
   }
 
   async close(): Promise<void> {
@@ -96,7 +96,7 @@ export class SharedPeer {
   #receive(peer: Peer, message: JSONRPCMessage): void {
     if (peer !== this.#peer) return;
     if (isJSONRPCRequest(message)) {
-      // In this era no server asks; one that does must not wait for ever.
+      // Servers of these revisions send no requests; one that does must not wait for ever.
       peer.send(rpcError(RPC.methodNotFound, "There is no session in which to ask.", message.id));
       return;
     }
@@ -110,7 +110,7 @@ export class SharedPeer {
     open.call.finish(own);
   }
 
-  /** Only one client may have been meant, or none is told what may be another's. */
+  /** Returns the request that a log message belongs to, if only one asked for them: no client may see another's. */
   #loggingFor(message: JSONRPCMessage): number | undefined {
     if (!("method" in message) || message.method !== "notifications/message" || this.#logging.size !== 1)
       return undefined;
@@ -133,7 +133,7 @@ export class SharedPeer {
     this.#lastUsedAt = this.#options.clock.elapsed();
   }
 
-  /** Ends `peer`, if it has not ended by itself, and everything that waits for it. */
+  /** Ends `peer`, unless it has ended by itself, and fails every request that waits for it. */
   #lose(peer: Peer, reason: string): void {
     if (peer !== this.#peer) return;
     this.#peer = undefined;

@@ -3,12 +3,12 @@ import { type Bridge, createBridge } from "./bridge.ts";
 import { SsePeer } from "./sse-peer.ts";
 
 export interface SseBridgeOptions {
-  /** Where the event stream is; where messages go, the stream says. */
+  /** The URL of the event stream, which tells where messages go. */
   readonly url: string;
   readonly deps: Deps;
 }
 
-/** An MCP server that speaks HTTP+SSE, the transport of 2024-11-05: one connection to it for each session. */
+/** Bridges to an MCP server that speaks HTTP+SSE, the transport of 2024-11-05, with one connection per session. */
 export function createSseBridge({ url, deps }: SseBridgeOptions): Bridge {
   const { clock, log } = deps;
   return createBridge({

@@ -12,16 +12,16 @@ export interface SsePeerOptions extends PeerEvents {
   readonly log: Log;
 }
 
-/** For the event stream to open and to name where messages go: a server that is up does both at once. */
+/** How long the event stream may take to open and to name where messages go: a server that is up does both at once. */
 const CONNECT_MS = 30_000;
-/** Messages that the server has not yet said to have taken. */
+/** The most messages that the server has not confirmed yet. */
 const MAX_UNTAKEN = 1000;
 
-/** An MCP server that speaks HTTP+SSE, the transport of 2024-11-05: one event stream, and a POST for each message to it. */
+/** An MCP server that speaks HTTP+SSE, the transport of 2024-11-05: one event stream, and a POST per message to it. */
 export class SsePeer implements Peer {
   readonly #options: SsePeerOptions;
   readonly #transport: SSEClientTransport;
-  /** Resolves once messages can be sent, and later once the last notification was taken. */
+  /** Resolves once messages can be sent, and later once the last notification was accepted. */
   #before: Promise<void>;
   #untaken = 0;
   #hasEnded = false;
@@ -33,11 +33,11 @@ export class SsePeer implements Peer {
     this.#transport = transport;
     transport.onmessage = (message) => {
       if (this.#hasEnded) return;
-      if (isTooDeep(message)) this.#end("a message of its is nested too deeply");
+      if (isTooDeep(message)) this.#end("it sent a message that is nested too deeply");
       else options.onMessage(message);
     };
-    // The library would connect anew, to a server that then knows nothing of this session. Its other errors are about
-    // single messages, of which `send` learns by itself.
+    // The library would reconnect, to a server that no longer knows this session. Its other errors concern single messages,
+    // and `send` reports those itself.
     transport.onerror = (error) => {
       if (error instanceof SseError) this.#end("its event stream has ended");
     };
@@ -57,7 +57,7 @@ export class SsePeer implements Peer {
     if (this.#hasEnded || this.isFull) return false;
     this.#untaken += 1;
     const sent = this.#before.then(() => this.#post(message)).finally(() => (this.#untaken -= 1));
-    // What follows a notification must not overtake it. A request may be taken only with its answer, by some.
+    // Nothing may overtake a notification. Some servers accept a request only together with its answer, so it is not awaited.
     if ("method" in message && !isJSONRPCRequest(message)) this.#before = sent;
     return true;
   }
@@ -73,7 +73,7 @@ export class SsePeer implements Peer {
     } catch {
       this.#options.log.debug("upstream.refused");
       if (this.#hasEnded || !isJSONRPCRequest(message)) return;
-      this.#options.onMessage(rpcError(RPC.internal, "The MCP server did not take the message.", message.id));
+      this.#options.onMessage(rpcError(RPC.internal, "The MCP server did not accept the message.", message.id));
     }
   }
 
@@ -83,12 +83,12 @@ export class SsePeer implements Peer {
     this.#cancelTimer();
     void this.#transport.close();
     this.#options.log.info("upstream.ended", { reason });
-    // Never before `openPeer` has returned.
+    // MUST NOT happen before `openPeer` has returned.
     queueMicrotask(() => this.#options.onExit(reason));
   }
 }
 
-/** Bun would give up on a stream that says nothing for five minutes, and would gather an event that never ends. */
+/** Fetches without Bun's timeout of five silent minutes, and with a limit on the length of an event. */
 async function fetchEvents(url: string | URL, init?: RequestInit): Promise<Response> {
   const response = await fetch(url, { ...init, timeout: false });
   if (!response.body || init?.method === "POST") return response;

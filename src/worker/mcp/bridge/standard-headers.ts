@@ -1,6 +1,6 @@
 import type { JSONRPCRequest } from "@modelcontextprotocol/server";
 
-/** The methods whose subject a header repeats, and where the body has it. */
+/** The methods whose subject is repeated in a header, and the parameter that holds it. */
 const NAMED_BY: Readonly<Record<string, string>> = {
   "tools/call": "name",
   "prompts/get": "name",
@@ -11,8 +11,8 @@ const NAMED_BY: Readonly<Record<string, string>> = {
 };
 
 /**
- * What is wrong with the headers that a stateless request repeats its body in; undefined for nothing. A peer sees no
- * headers, so that nobody else can tell. That what is there of version and method agrees has been looked at before.
+ * Returns what is wrong with the headers in which a stateless request repeats its body; undefined for nothing. The peer sees
+ * no headers, so nobody else can tell. Version and method, where present, have been compared before.
  */
 export function headerFault(headers: Headers, { method, params }: JSONRPCRequest): string | undefined {
   if (!headers.has("mcp-protocol-version")) return "the MCP-Protocol-Version header is missing";
@@ -27,12 +27,12 @@ export function headerFault(headers: Headers, { method, params }: JSONRPCRequest
   return typeof inBody === "string" && inBody !== inHeader ? `the Mcp-Name header is not params.${named}` : undefined;
 }
 
-/** Values that are no plain ASCII travel as `=?base64?…?=`. Undefined for one that is not what it says. */
+/** Decodes a header's value; one that is not plain ASCII travels as `=?base64?…?=`. Undefined for malformed ones. */
 export function decodeHeader(value: string): string | undefined {
   const encoded = /^=\?base64\?(.*)\?=$/s.exec(value)?.[1];
   if (encoded === undefined) return value;
   const bytes = Buffer.from(encoded, "base64");
-  // Node's decoder passes over what is not base64.
+  // Node's decoder ignores characters that are not base64.
   if (bytes.toString("base64") !== encoded) return undefined;
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);

@@ -14,7 +14,7 @@ import { errorResponse, RPC } from "./rpc-error.ts";
 import { SharedPeer } from "./shared-peer.ts";
 import { headerFault } from "./standard-headers.ts";
 
-/** The era without sessions, for servers that know it. */
+/** The revisions of MCP without sessions, for servers that know them. */
 export class Stateless {
   readonly #era: EraProbe;
   readonly #shared: SharedPeer;
@@ -32,8 +32,8 @@ export class Stateless {
   }
 
   /**
-   * Answers a request of this era. Undefined for one that is of the other: also when the server knows only that, whose
-   * refusal makes a client begin a session.
+   * Answers a request of a stateless revision. Returns undefined for any other request, and when the server knows only
+   * sessions: its refusal then makes the client begin one.
    */
   async handle(request: Request, body: unknown): Promise<Response | undefined> {
     const { headers } = request;
@@ -67,7 +67,7 @@ export class Stateless {
 
   async #pass(request: Request, message: JSONRPCRequest | JSONRPCNotification): Promise<Response> {
     if (!isJSONRPCRequest(message)) {
-      // Whose request a cancellation means is not known here, and leaving is how this era cancels.
+      // A cancellation does not tell whose request it means; in these revisions clients cancel by leaving.
       if (message.method !== "notifications/cancelled") this.#shared.tell(message);
       return new Response(null, { status: 202 });
     }

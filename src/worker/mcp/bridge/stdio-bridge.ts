@@ -3,16 +3,16 @@ import { type Bridge, createBridge } from "./bridge.ts";
 import { StdioChild } from "./stdio-child.ts";
 
 export interface StdioBridgeOptions {
-  /** A program where there are arguments; else a line for the shell. */
+  /** A program if there are arguments, else a line for the shell. */
   readonly command: string;
   readonly args?: readonly string[] | undefined;
-  /** Undefined: where this program was started. */
+  /** The working directory; undefined: this program's own. */
   readonly directory?: string | undefined;
   readonly env: Readonly<Record<string, string>>;
   readonly deps: Deps;
 }
 
-/** An MCP server that speaks stdio: one process for each session, ended with it, and one for all requests without any. */
+/** Bridges to an MCP server that speaks stdio: one process per session, and one for all requests without a session. */
 export function createStdioBridge({ command, args, directory, env, deps }: StdioBridgeOptions): Bridge {
   const { clock, log } = deps;
   return createBridge({

@@ -6,7 +6,7 @@ import { LineReader } from "./line-reader.ts";
 import { MAX_MESSAGE_BYTES, type Peer, type PeerEvents } from "./peer.ts";
 
 export interface ChildOptions extends PeerEvents {
-  /** A program where there are arguments; else a line for the shell. */
+  /** A program if there are arguments, else a line for the shell. */
   readonly command: string;
   readonly args?: readonly string[] | undefined;
   readonly directory?: string | undefined;
@@ -15,35 +15,35 @@ export interface ChildOptions extends PeerEvents {
   readonly log: Log;
 }
 
-/** What a child gets to end by itself once its input has ended, and again after it was asked to. */
+/** How long a child may take to end after its input has ended, and again after SIGTERM. */
 const PATIENCE_MS = 2000;
-/** How long a child that is full may read nothing at all. */
+/** How long a child whose buffer is full may read nothing at all. */
 const STALL_MS = 30_000;
-/** What the last of its output may take once it has ended: only who left its process group can still hold that open. */
+/** How long the rest of its output may take once a child has exited: only a process that left its group can hold it open. */
 const LAST_WORDS_MS = 500;
-/** Of what a child said on its standard error, this much is passed on, and told at its end; it is for whoever runs the worker. */
+/** The most characters of a child's standard error that are logged, for the worker's operator. */
 const MAX_LOG_CHARS = 500;
 
 /**
- * An MCP server that speaks on its standard input and output: one message a line. It runs in a process group of its own,
- * so that what it starts ends with it.
+ * An MCP server that speaks on its standard input and output, one message per line. It runs in a process group of its own, so
+ * that the processes it starts end with it.
  */
 export class StdioChild implements Peer {
   readonly #options: ChildOptions;
-  /** Undefined when there could be none: too many processes or open files, for one. */
+  /** Undefined when it could not be started, for example because of too many processes or open files. */
   readonly #process: ChildProcess | undefined;
   readonly #lines = new LineReader(MAX_MESSAGE_BYTES);
   readonly #ended = Promise.withResolvers<void>();
-  /** Written and not taken. Counted here: Bun's own `writableLength` says 0 whatever waits. */
+  /** Bytes written that the child has not read. Counted here, since Bun's own `writableLength` is always 0. */
   #unreadBytes = 0;
   #readBytes = 0;
   #stopStallWatch: CancelTimer | undefined;
   #isClosing = false;
-  /** Why it was killed, where it was. */
+  /** Why the child was killed, if it was. */
   #killedFor: string | undefined;
-  /** The end of what it said on its standard error. */
-  #lastSaid = "";
-  /** The whole group has been asked to end, and has time for it: a shell does not wait for what it has started. */
+  /** The end of its standard error. */
+  #errorTail = "";
+  /** Whether the group has been sent SIGTERM and still has time: a shell does not wait for the processes it started. */
   #isTerminating = false;
   #hasExited = false;
   #hasEnded = false;
@@ -65,7 +65,7 @@ export class StdioChild implements Peer {
   send(message: JSONRPCMessage): boolean {
     if (this.#hasEnded || this.#isClosing) return false;
     const stdin = this.#process?.stdin;
-    // Its exit is about to be told, and says why.
+    // Its exit will be reported at once, with the reason.
     if (!stdin || this.#hasExited) return true;
     if (this.#unreadBytes > 2 * MAX_MESSAGE_BYTES) {
       this.#kill("it does not read");
@@ -92,7 +92,7 @@ export class StdioChild implements Peer {
     });
   }
 
-  /** Ends its input, asks it to end, and makes it end. */
+  /** Ends its input, then sends SIGTERM, then SIGKILL. */
   async close(): Promise<void> {
     if (!this.#isClosing && !this.#hasExited && this.#process) {
       this.#isClosing = true;
@@ -114,11 +114,11 @@ export class StdioChild implements Peer {
     child.stdout.on("data", (chunk: Buffer) => this.#read(chunk));
     child.stderr.on("data", (chunk: Buffer) => {
       log.debug("child.said", { text: chunk.toString("utf8", 0, MAX_LOG_CHARS) });
-      this.#lastSaid = (this.#lastSaid + chunk.toString("utf8", Math.max(0, chunk.length - MAX_LOG_CHARS))).slice(
+      this.#errorTail = (this.#errorTail + chunk.toString("utf8", Math.max(0, chunk.length - MAX_LOG_CHARS))).slice(
         -MAX_LOG_CHARS,
       );
     });
-    // A child that is gone does not read; its exit tells the rest.
+    // A child that is gone does not read; its exit is reported separately.
     child.stdin.on("error", () => {});
     child.on("error", (error) => this.#end(`it could not be started: ${error.message}`));
     child.on("exit", (code, signal) => {
@@ -133,12 +133,12 @@ export class StdioChild implements Peer {
   #read(chunk: Buffer): void {
     if (this.#hasEnded) return;
     const lines = this.#lines.push(chunk);
-    if (!lines) return this.#kill(`a message of its is larger than ${MAX_MESSAGE_BYTES / 1024 ** 2} MiB`);
+    if (!lines) return this.#kill(`it sent a message larger than ${MAX_MESSAGE_BYTES / 1024 ** 2} MiB`);
     for (const line of lines) {
       const message = toMessage(line);
-      if (message === "too deep") return this.#kill("a message of its is nested too deeply");
+      if (message === "too deep") return this.#kill("it sent a message that is nested too deeply");
       if (message) this.#options.onMessage(message);
-      // Some servers print greetings where only messages belong.
+      // Some servers print greetings among the messages.
       else this.#options.log.debug("child.rubbish");
     }
   }
@@ -155,18 +155,18 @@ export class StdioChild implements Peer {
     this.#cancelTimer = this.#options.clock.after(PATIENCE_MS, () => this.#finish("it had to be killed"));
   }
 
-  /** Kills what is left, who may hold its output open as well; waits for the rest of that, but not for ever. */
+  /** Kills the rest of the group, which may hold the output open, and waits a limited time for the rest of the output. */
   #finish(reason: string): void {
     this.#signal("SIGKILL");
     this.#cancelTimer();
     this.#cancelTimer = this.#options.clock.after(LAST_WORDS_MS, () => {
-      // Somebody who is not of the group holds them open still.
+      // A process outside the group still holds them open.
       for (const stream of [this.#process?.stdout, this.#process?.stderr]) stream?.destroy();
       this.#end(reason);
     });
   }
 
-  /** To the whole group: shells and package runners do not pass signals on. */
+  /** Sends a signal to the whole group: shells and package runners do not forward signals. */
   #signal(signal: NodeJS.Signals): void {
     const pid = this.#process?.pid;
     if (pid === undefined) return;
@@ -174,7 +174,7 @@ export class StdioChild implements Peer {
       if (process.platform === "win32") this.#process?.kill(signal);
       else process.kill(-pid, signal);
     } catch {
-      // Gone already.
+      // The group has ended already.
     }
   }
 
@@ -183,17 +183,17 @@ export class StdioChild implements Peer {
     this.#hasEnded = true;
     this.#cancelTimer();
     this.#stopStallWatch?.();
-    // Who is left of the group, though not of those with its output.
+    // Kills the rest of the group, which did not hold the output open.
     if (this.#hasExited) this.#signal("SIGKILL");
-    // What nobody wanted is for its owner to look at: most often a command or a key that is missing.
+    // An unwanted end is for the operator to look at: most often a command or a key is missing.
     if (this.#isClosing) this.#options.log.info("child.ended", { reason });
-    else this.#options.log.warn("child.ended", { reason, said: this.#lastSaid });
+    else this.#options.log.warn("child.ended", { reason, said: this.#errorTail });
     this.#ended.resolve();
     this.#options.onExit(reason);
   }
 }
 
-/** Undefined for what is no message. */
+/** Reads one line; undefined for anything that is not a message. */
 function toMessage(line: string): JSONRPCMessage | "too deep" | undefined {
   try {
     const value: unknown = JSON.parse(line);

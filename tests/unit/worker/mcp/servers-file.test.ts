@@ -68,19 +68,19 @@ describe("a file with MCP servers", () => {
     ["[]", "servers: file mcp.yaml has no map `mcpServers` with a server under each name"],
     ["mcpServers: [", "servers: file mcp.yaml is neither YAML nor JSON"],
     ["mcpServers: {}", "servers: file mcp.yaml names no server that is not disabled"],
-    ["mcpServers: { a: 7 }", "servers: a is no map"],
+    ["mcpServers: { a: 7 }", "servers: a is not a map"],
     ["mcpServers: { a: {} }", "servers: a: it takes either a command or a url"],
     ["mcpServers: { a: { command: x, url: 'http://h' } }", "servers: a: it takes either a command or a url"],
     ["mcpServers: { a: { command: x, type: sse } }", "servers: a: a command is of the type stdio"],
     ["mcpServers: { a: { command: x, comand: y } }", "servers: a.comand is not known; did you mean command?"],
-    ["mcpServers: { a: { command: x, args: y } }", "servers: a.args is not usable; it takes a list of words"],
+    ["mcpServers: { a: { command: x, args: y } }", "servers: a.args is not usable; it takes a list of strings"],
     [
       "mcpServers: { a: { url: 'ftp://h' } }",
       "servers: a: the url must be http or https, without user name, password and query",
     ],
     [
       "mcpServers: { a: { url: 'http://h', headers: {} } }",
-      "servers: a.headers is not supported: what a relay sends is what its callers send",
+      "servers: a.headers is not supported: a relay sends the headers of its callers",
     ],
     ["mcpServers: { a: { command: x, oauth: true } }", "servers: a: only a server with a url can ask for oauth"],
     [
@@ -93,7 +93,7 @@ describe("a file with MCP servers", () => {
     ],
     [
       "mcpServers: { a: { command: x, id: i }, b: { command: y, id: i } }",
-      "servers: b.id is that of another server of the file",
+      "servers: b.id is also the id of another server in the file",
     ],
     [
       "mcpServers: { a: { command: x, id: 'a/b' } }",
@@ -124,7 +124,7 @@ test.each([
   [{ mcpCommand: "x", mcpOauth: "true" }, "oauth: only an MCP server that speaks HTTP"],
   [{ mcpServers: "f", id: "i" }, "id: the servers of a file have ids of their own"],
   [{ mcpServers: "f", authToken: "t" }, "servers: who may call the servers of a file"],
-  [{ mcpServers: "f", mcpUrl: "http://h" }, "url: it and servers both name MCP servers"],
+  [{ mcpServers: "f", mcpUrl: "http://h" }, "url: this and servers both name MCP servers"],
 ] as const)("settings that contradict each other are told: %p", (given, fault) => {
   const settings = { ...workerSettings({ server: "http://h" }), ...given };
   const { servers, faults } = readMcpServers(settings, { env: {}, readFile: () => "" });

@@ -25,7 +25,7 @@ test("the oldest are forgotten first, by number and by size, and what is forgott
   for (let id = 0; id < 1500; id += 1) ids.push(await many.storeEvent("a", message(id)));
   expect(await many.getStreamIdForEventId(ids[499] ?? "")).toBeUndefined();
   expect(await replay(many, ids[1497] ?? "")).toEqual([1498, 1499]);
-  await expect(replay(many, ids[0] ?? "")).rejects.toThrow("not known any more");
+  await expect(replay(many, ids[0] ?? "")).rejects.toThrow("not kept any more");
   const large = new RecentEvents(new ReplayRoom());
   const early = await large.storeEvent("a", message(1));
   for (let id = 2; id < 8; id += 1) await large.storeEvent("a", message(id, "x".repeat(1024 * 1024)));

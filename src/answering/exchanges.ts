@@ -89,7 +89,7 @@ export class Exchanges {
       return outlet.send(encodeReset(id, "protocol_error", `no exchange of kind ${head.kind} is answered here`));
     if (this.#isDraining) return outlet.send(encodeReset(id, "draining", "the worker takes no more jobs"));
     if (this.#running.size >= SAFETY_FACTOR * maxConcurrency) {
-      return outlet.send(encodeReset(id, "internal", `more than ${SAFETY_FACTOR} times the declared jobs at once`));
+      return outlet.send(encodeReset(id, "busy", `more than ${SAFETY_FACTOR} times the declared jobs at once`));
     }
     const exchange = new AnsweringExchange({
       id,

@@ -7,8 +7,8 @@ import { type HeaderPairs, isHeaderPairs, type RequestHead, type ResetCode, type
 import { parseControl } from "../wire/worker-messages.ts";
 
 /**
- * The predecessor's dialect for model workers (its public source, v0.9.6): JSON text, bodies in standard base64, the
- * whole request in one message, no flow control.
+ * A message of an agent about one exchange. The predecessor's dialect for model workers (its public source, v0.9.6) is JSON
+ * text with bodies in standard base64. A request is one message, and there is no flow control.
  */
 export type LegacyMessage =
   | { readonly type: "headers"; readonly id: number; readonly head: ResponseHead }
@@ -30,15 +30,15 @@ const endSchema = v.object({
   error: v.nullish(v.object({ code: v.nullish(v.string()), message: v.nullish(v.string()) })),
 });
 
-/** Agents send up to 32 KiB in a chunk; this leaves room for others that speak their dialect. */
+/** The longest base64 text of a chunk. Agents send up to 32 KiB in one; other programs that speak the dialect may send more. */
 const MAX_CHUNK_CHARS = 1024 * 1024;
 
-/** Standard base64, whole and padded. White space, which the decoder skips, shows in the length. */
+/** Decodes standard base64 that is complete and padded. White space, which the decoder skips, is found by the length. */
 function decodeBase64(text: string): Uint8Array | undefined {
   if (text.length > MAX_CHUNK_CHARS) return undefined;
   const padding = text.endsWith("==") ? 2 : text.endsWith("=") ? 1 : 0;
   try {
-    // Buffer's decoder would also take the alphabet for URLs, and characters past one byte.
+    // Buffer's decoder would also accept the URL alphabet and characters above one byte.
     const bytes = Uint8Array.fromBase64(text, { lastChunkHandling: "strict" });
     return bytes.length === (text.length / 4) * 3 - padding ? bytes : undefined;
   } catch (error) {
@@ -47,7 +47,7 @@ function decodeBase64(text: string): Uint8Array | undefined {
   }
 }
 
-/** Decodes one message; undefined when it is no `http_proxy_*` answer, and so is for the control decoder. Pure. */
+/** Decodes one message. Undefined for one that is no `http_proxy_*` answer: it is for the control decoder. */
 export function decodeLegacy(
   json: unknown,
 ): LegacyMessage | { readonly type: "bad"; readonly reason: string } | undefined {
@@ -58,7 +58,7 @@ export function decodeLegacy(
       if (!parsed.success) return bad("invalid http_proxy_response_headers");
       const id = toId(parsed.output.request_id);
       const { status } = parsed.output;
-      // Its backend's fault and not the agent's: one odd answer ends one exchange, and an odd header is left out.
+      // The fault is the backend's and not the agent's, so an invalid status ends one exchange, and an invalid header is dropped.
       if (!Number.isInteger(status) || status < 200 || status > 599) {
         return { type: "end", id, error: { code: "bad_status", message: "no HTTP status" } };
       }
@@ -102,15 +102,18 @@ export function encodeLegacyCancel(id: number): string {
   return JSON.stringify({ type: "http_proxy_cancel", request_id: String(id) });
 }
 
-/** An agent's own failure comes as an answer with one of these, and the reason only in its end message. */
+/** The statuses with which an agent reports its own failures. The reason comes later, in its end message. */
 const AGENT_FAILURE_STATUS = [502, 503];
-/** What such an answer may hold before it counts as the backend's own: an agent's failure text is one line. */
+/** Above this size an answer with such a status is the backend's own: an agent's text is one line. */
 const HELD_ANSWER_BYTES = 64 * 1024;
 
-/** The legacy dialect, server side. Stateful only in the answers it holds back until it knows whose they are. */
+/**
+ * Creates the legacy dialect as the server speaks it. Its only state are answers that it holds back until it knows whether
+ * they are the agent's or the backend's.
+ */
 export function createLegacyDialect(holdBytes: number): Dialect {
   const held = new Map<number, { readonly head: ResponseHead; readonly pieces: Uint8Array[]; bytes: number }>();
-  /** Open exchanges whose head was passed on. */
+  /** The open exchanges whose head was passed on. */
   const begun = new Set<number>();
 
   const toIncoming = (message: LegacyMessage, isOpen: boolean): Incoming => {
@@ -119,7 +122,7 @@ export function createLegacyDialect(holdBytes: number): Dialect {
     if (message.type === "headers") {
       if (answer) {
         held.delete(id);
-        // No answer has two heads. Data without one is how an exchange, which has heard of neither, learns of it.
+        // An answer with two heads is a violation. The exchange has seen neither, and learns of it as data without a head.
         return { type: "response_data", id, end: false, body: EMPTY };
       }
       if (!isOpen || begun.has(id) || !AGENT_FAILURE_STATUS.includes(message.head.status)) {
@@ -131,7 +134,7 @@ export function createLegacyDialect(holdBytes: number): Dialect {
     }
     if (message.type === "chunk") {
       if (!answer) return { ...message, type: "response_data", end: false };
-      // Empty ones cost no bytes of the limit, and would pile up.
+      // Empty chunks do not count against the limit, so they must not pile up.
       if (message.body.length > 0) answer.pieces.push(message.body);
       answer.bytes += message.body.length;
       if (answer.bytes <= HELD_ANSWER_BYTES) return { type: "ignored" };
@@ -155,7 +158,7 @@ export function createLegacyDialect(holdBytes: number): Dialect {
     name: "legacy",
     sendWindow: Number.POSITIVE_INFINITY,
     maxRequestBytes: MAX_REQUEST_BYTES,
-    // Nothing tells the agent to wait: the credit is only a count of what is held, given back byte by byte.
+    // Nothing can tell the agent to wait: the credit only counts what is held, and comes back byte by byte.
     createReceiveCredit: () => new ReceiveCredit(holdBytes, 1),
     decode(message, isOpen) {
       if (typeof message !== "string") return { type: "bad", reason: "binary frames need the subprotocol moorage.v1" };
@@ -168,7 +171,7 @@ export function createLegacyDialect(holdBytes: number): Dialect {
       return control.type === "bad" ? control : { type: "control", control };
     },
     createLane: (id, wire) => createLegacyLane(id, wire),
-    // The predecessor's agents know no drain message: they see the close and come back.
+    // The agents know no drain message. They see the close and reconnect.
     drainMessage: () => undefined,
     forget: (id) => {
       held.delete(id);
@@ -180,18 +183,18 @@ export function createLegacyDialect(holdBytes: number): Dialect {
 const EMPTY = new Uint8Array(0);
 
 /**
- * The largest request body for such a worker. It travels whole, in one message of base64 text, and both sides hold it
- * several times over; larger ones, long audio that is, need a worker with flow control.
+ * The largest request body for such a worker. It is sent in one message of base64 text, of which both sides hold several
+ * copies. Larger bodies, such as long audio, need a worker with flow control.
  */
 const MAX_REQUEST_BYTES = 64 * 1024 * 1024;
 
-/** Gathers the request, since it must travel in one message. */
+/** Creates a lane that collects the request: it must be sent in one message. */
 function createLegacyLane(id: number, wire: Wire): Lane {
   let head: RequestHead | undefined;
   let pieces: Uint8Array[] = [];
   let isSent = false;
   const gather = (body: Uint8Array, end: boolean): void => {
-    // The memory of a body that comes in pieces is used again for the next one.
+    // A body that comes in pieces reuses its memory for the next piece.
     if (body.length > 0) pieces.push(end && pieces.length === 0 ? body : body.slice());
     if (!end || !head) return;
     const whole = pieces.length === 1 ? (pieces[0] ?? EMPTY) : Buffer.concat(pieces);
@@ -216,8 +219,8 @@ function createLegacyLane(id: number, wire: Wire): Lane {
 }
 
 /**
- * `upstream_error` before any answer means that the agent could not reach its backend: another worker may.
- * After an answer has begun it means that the backend broke off.
+ * Maps an agent's error code. Before any answer, `upstream_error` means that the agent could not reach its backend, and
+ * another worker may. After an answer has begun, it means that the backend broke off.
  */
 function toResetCode(code: string, beforeAnswer: boolean): ResetCode {
   if (code === "worker_draining") return "draining";
@@ -228,12 +231,12 @@ function toResetCode(code: string, beforeAnswer: boolean): ResetCode {
 
 function toRecord(headers: HeaderPairs): Record<string, string> {
   const record: Record<string, string> = Object.create(null);
-  // Its form has one value a name; RFC 9110 §5.3 lets repeated ones be joined.
+  // The form has one value for each name. RFC 9110 §5.3 allows joining repeated headers.
   for (const [name, value] of headers) record[name] = name in record ? `${record[name]}, ${value}` : value;
   return record;
 }
 
-/** The server's ids are numbers in text; anything else was never opened. */
+/** Reads an exchange id. The server writes ids as decimal numbers; any other text becomes 0, which was never opened. */
 function toId(requestId: string): number {
   return /^[0-9]{1,10}$/.test(requestId) ? Number(requestId) : 0;
 }

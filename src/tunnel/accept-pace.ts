@@ -1,17 +1,17 @@
 import type { Clock } from "../system/deps.ts";
 
 /**
- * Taking a worker in costs some 0.2 ms of a core, most of it the upgrade itself (Bun 1.4.5). At this rate a fleet that has
- * lost its connections all at once leaves most of the core to the streams that run, and 10,000 are back in 7 s; the
- * workers' own patience is 10 s.
+ * Upgrades per second. Accepting a worker costs about 0.2 ms of a core, most of it the upgrade itself (Bun 1.4.5). When a
+ * fleet reconnects all at once, this rate leaves most of the core to running streams and brings 10,000 workers back in 7 s;
+ * workers give up after 10 s.
  */
 const PER_SECOND = 1500;
-/** Taken without a wait after a quiet time. */
+/** Upgrades that need not wait after a quiet time. */
 const BURST = 100;
-/** A turn of the event loop takes no more than its share. */
+/** The time between two batches of upgrades. */
 const TURN_MS = 10;
 
-/** Lets callers through at a bounded rate, in the order in which they came. The caller bounds how many wait. */
+/** Admits callers at a bounded rate, in order of arrival. It does not bound how many wait: its user must. */
 export class AcceptPace {
   readonly #clock: Clock;
   readonly #waiting: (() => void)[] = [];
@@ -24,12 +24,12 @@ export class AcceptPace {
     this.#filledAt = clock.elapsed();
   }
 
-  /** How many wait for their turn. */
+  /** The number of callers that wait. */
   get waiting(): number {
     return this.#waiting.length;
   }
 
-  /** Undefined where there is no need to wait; else resolves when it is the caller's turn. */
+  /** Returns undefined if the caller need not wait, else a promise that resolves at its turn. */
   turn(): Promise<void> | undefined {
     this.#fill();
     if (this.#tokens >= 1 && this.#waiting.length === 0) {
@@ -44,7 +44,7 @@ export class AcceptPace {
     this.#isTicking = true;
     this.#clock.after(TURN_MS, () => {
       this.#fill();
-      // However late this comes: a turn that makes up for all that was missed would hold the others up.
+      // The batch stays small even when the timer is late: catching up at once would delay running streams.
       const most = Math.min(Math.floor(this.#tokens), Math.ceil((2 * PER_SECOND * TURN_MS) / 1000));
       const next = this.#waiting.splice(0, most);
       this.#tokens -= next.length;

@@ -58,8 +58,8 @@ export interface Exchange {
 }
 
 /**
- * What an exchange can say to its worker; one implementation per dialect. When a call returns, the body's memory is the
- * caller's again, unless it was the whole body.
+ * The way from one exchange to its worker; each dialect has its own. The caller may reuse the memory of a body as soon as a
+ * call returns, unless it was the whole body.
  */
 export interface Lane {
   /** False while the socket is congested. */
@@ -67,38 +67,38 @@ export interface Lane {
   request(head: RequestHead, body: Uint8Array, end: boolean): void;
   data(body: Uint8Array, end: boolean): void;
   credit(bytes: number): void;
-  /** False when the worker has seen nothing of the exchange: then there is nothing to take back, and nothing to confirm. */
+  /** Tells the worker to stop. Returns false if the worker has seen nothing of the exchange and so has nothing to confirm. */
   reset(code: ResetCode, message: string): boolean;
 }
 
 export interface ExchangeOptions {
   readonly lane: Lane;
   readonly clock: Clock;
-  /** Body bytes the worker takes before its first grant. */
+  /** Body bytes that may be sent before the worker's first grant. */
   readonly sendWindow: number;
   readonly receive: ReceiveCredit;
   /** The largest request body that the dialect carries. */
   readonly maxRequestBytes: number;
   readonly confirmTimeoutMs: number;
-  /** Called when the exchange has settled and its id may be forgotten. */
+  /** Called once, when the exchange has settled and its id may be forgotten. */
   readonly onSettled: () => void;
 }
 
 const EMPTY = new Uint8Array(0);
 
-/** A request up to this size travels in one frame, if the window allows: with its head it stays far below the frame limit. */
+/** The largest request that is sent in one frame, if the window allows it. With its head it is far below the frame limit. */
 const WHOLE_REQUEST_BYTES = 128 * 1024;
 
 /**
- * One request and one response over a session, as the server sees it: ordered bytes, credit both ways, and exactly
- * one end. Two things end apart: the job (`onEnd`), and the worker's work on it (`onSettled`).
+ * One request and its response over a session, as the server sees them: ordered bytes, credit in both directions, and
+ * exactly one end. The job ends with `onEnd`, the worker's work on it with `onSettled`, and these two can be apart.
  */
 export class ServerExchange implements Exchange {
   readonly #options: ExchangeOptions;
   readonly #sink: ExchangeSink;
   readonly #credit: SendCredit;
   readonly #head: RequestHead;
-  /** Undefined when the whole request went out at once, as nearly all do. */
+  /** Undefined when the whole request was sent at once, as nearly all are. */
   readonly #pump: BodyPump | undefined;
   #headSent = false;
   #sentBytes = 0;
@@ -125,11 +125,11 @@ export class ServerExchange implements Exchange {
     this.#pump = new BodyPump(body, this.#credit, {
       hasRoom: () => options.lane.hasRoom(),
       send: (bytes, end) => this.#sendBody(bytes, end),
-      // The client's upload broke off, or is not what it has to be: there is no request to answer any more.
+      // The client's upload broke off or turned out to be invalid: there is no request to answer any more.
       fail: (error) => this.#giveUp("canceled", error),
     });
-    // Heads leave in the order of their ids, whatever the socket says: a worker ends its link over an id that is not new.
-    // Nor may a body that is still on its way hold its head back: the worker may refuse it, or answer early.
+    // A head leaves at once even on a congested socket: heads must leave in the order of their ids, or the worker ends the
+    // link. It does not wait for its body either: the worker may refuse the request, or answer early.
     if (!hasRoom || !(body instanceof Uint8Array)) this.#sendBody(EMPTY, false);
   }
 
@@ -165,7 +165,7 @@ export class ServerExchange implements Exchange {
     this.#headSeen = true;
     this.lastProgressAt = this.#options.clock.elapsed();
     this.#sink.onHead(head);
-    // The sink may have cancelled; #handleBody looks again.
+    // The sink may have cancelled the exchange; #handleBody checks that.
     this.#handleBody(body, end);
   }
 
@@ -177,7 +177,7 @@ export class ServerExchange implements Exchange {
   }
 
   handleCredit(bytes: number): void {
-    // Only credit that lets a request go on is progress: a worker must not live on credit frames.
+    // Credit is progress only if it lets the request go on: a worker must not stay alive by credit frames alone.
     if (bytes > 0 && this.#isSending) this.lastProgressAt = this.#options.clock.elapsed();
     this.#credit.grant(bytes);
     this.resume();
@@ -209,7 +209,7 @@ export class ServerExchange implements Exchange {
     if (!end || this.#ended) return this.#afterEnd(end);
     const requestUnsent = this.#isSending;
     this.#end({ kind: "complete" });
-    // The backend answered without reading it all: the rest of the upload has no taker.
+    // The backend answered without reading the whole upload: nobody takes the rest.
     if (requestUnsent) this.#options.lane.reset("canceled", "the answer is complete");
     this.#settle();
   }
@@ -243,7 +243,7 @@ export class ServerExchange implements Exchange {
     this.#options.lane.request(this.#head, bytes, end);
   }
 
-  /** Tells the worker, and holds the slot until it has confirmed or has had its time. */
+  /** Tells the worker to stop, and holds the slot until it confirms or the confirm timeout is over. */
   #breakOff(code: ResetCode, message: string): void {
     // A request that was never sent needs no confirmation.
     if (!this.#headSent || !this.#options.lane.reset(code, message)) return queueMicrotask(() => this.#settle());

@@ -1,7 +1,7 @@
 import type { CancelTimer, Clock } from "../system/deps.ts";
 import { CLOSES, type Close } from "../wire/closes.ts";
 
-/** What can be kept alive. */
+/** A link that can be pinged and closed. */
 export interface Beating {
   /** `Clock.elapsed` of the last sign of life. */
   readonly lastHeardAt: number;
@@ -9,12 +9,12 @@ export interface Beating {
   close(close: Close): void;
 }
 
-/** Missed intervals after which a peer counts as gone: 45 s at the default of 15 s (docs/protocol.md). */
+/** Silent intervals after which a peer counts as gone: 45 s at the default of 15 s (docs/protocol.md). */
 const MISSED = 3;
-/** Steps of one interval. Each pings its share of the sessions, so that thousands of pings never leave in one burst. */
+/** Steps in one interval. Each step pings its share of the sessions, so that thousands of pings never leave in one burst. */
 const STEPS = 15;
 
-/** Pings every member once an interval and closes those silent for three, a step late at most. One timer for all of them. */
+/** Pings every member once per interval and closes a member that was silent for three, at most one step late. One timer serves all. */
 export class Heartbeat {
   readonly #clock: Clock;
   readonly #intervalMs: number;
@@ -46,8 +46,8 @@ export class Heartbeat {
     const due = this.#shares[this.#step % STEPS];
     this.#step += 1;
     const silentSince = this.#clock.elapsed() - MISSED * this.#intervalMs;
-    // All are looked at every step, which costs microseconds: with its share alone, a peer would be found silent up to an
-    // interval late. A set leaves out members that are deleted while it is walked.
+    // Every step checks all members, which costs microseconds; checking only its share would notice silence up to one
+    // interval late. Members that are deleted during the loop are skipped by the set's iterator.
     for (const share of this.#shares) {
       for (const member of share) {
         if (member.lastHeardAt <= silentSince) member.close(CLOSES.no_sign_of_life);

@@ -18,17 +18,17 @@ import type { Dialect, Incoming, Wire } from "./dialect.ts";
 import type { Lane } from "./exchange.ts";
 
 /**
- * A data frame from this size on is written to memory that is used again and again, and leaves at once: for new memory
- * per frame the system would map and clear its pages, which costs more than copying the bytes.
+ * From this size on, data frames are written to shared memory and sent at once. New memory for each frame would cost more
+ * than the copy: the system has to map and clear its pages.
  */
 const LARGE_BODY_BYTES = 16 * 1024;
 
-/** Memory in which all sessions of a server write their large frames, one after the other. */
+/** Creates the memory in which all sessions of an endpoint write their large frames, one after the other. */
 export function createFrameMemory(): Buffer {
   return Buffer.allocUnsafe(HEADER_BYTES + SLICE_BYTES);
 }
 
-/** The native dialect, server side: binary frames with credit, JSON text for control. */
+/** Creates the native dialect as the server speaks it: binary frames with credit, and JSON text for control messages. */
 export function createNativeDialect(windowBytes: number, frameMemory = createFrameMemory()): Dialect {
   return {
     name: "native",
@@ -82,13 +82,13 @@ class NativeLane implements Lane {
 
 function decodeBinary(message: Uint8Array): Incoming {
   const frame = decodeFrame(message);
-  // Requests are the server's to send.
+  // Only the server may send requests.
   if (frame.type === "request" || frame.type === "request_data")
     return { type: "bad", reason: `a worker sent ${frame.type}` };
   return frame;
 }
 
-/** JSON text after the first message, in either dialect. */
+/** Decodes the JSON text that follows the first message. */
 export function decodeText(message: string): Incoming {
   const control = parseControl(parseJson(message));
   switch (control.type) {

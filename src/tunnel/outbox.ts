@@ -1,17 +1,17 @@
-/** A socket that takes messages one by one, or many in one write. */
+/** The part of Bun's socket that an outbox needs. */
 export interface BatchSocket {
-  /** Bytes taken, -1 when they were copied to be sent later and sending should pause, 0 when they were not taken. */
+  /** Returns the number of bytes sent, -1 if they were copied for later and sending should pause, 0 if they were dropped. */
   send(data: string | Uint8Array): number;
-  /** What is sent within `write` leaves in one system call. */
+  /** Runs `write` and passes all that it sends to the system in one call. */
   cork(write: () => void): void;
 }
 
-/** Bytes that wait for the end of a turn at most. Past it they leave at once: the write is worth its system call already. */
+/** The most bytes that wait for the end of a turn. From here on a write is worth a system call of its own. */
 const FULL_BYTES = 64 * 1024;
 
 /**
- * Gathers what a session sends within one turn of the event loop and writes it at its end: when many requests arrive
- * together, their frames leave in one system call and not in one each. Order is kept; nothing waits for a later turn.
+ * Collects what a session sends during one turn of the event loop and writes it at the end of the turn. When many requests
+ * arrive together, their frames leave in one system call. Order is kept, and nothing waits for a later turn.
  */
 export class Outbox {
   readonly #socket: BatchSocket;
@@ -31,14 +31,14 @@ export class Outbox {
     else if (this.#waiting.length === 1) setImmediate(() => this.flush());
   }
 
-  /** Writes at once, after what waits; the memory is not looked at again. */
+  /** Writes at once, after the data that waits. The caller may then reuse the memory. */
   sendNow(data: Uint8Array): void {
     this.flush();
     const result = this.#socket.send(data);
     if (result <= 0) this.#onResult(result === 0 ? "lost" : "queued");
   }
 
-  /** Writes what waits, now. */
+  /** Writes at once all data that waits. */
   flush(): void {
     if (this.#waiting.length === 0) return;
     const batch = this.#waiting;
@@ -54,7 +54,7 @@ export class Outbox {
     };
     if (batch.length === 1) write();
     else this.#socket.cork(write);
-    // The assignments happen in a callback, which control flow analysis does not follow.
+    // TypeScript does not follow the assignments in the callback and would narrow the type to "sent".
     const result = worst as "sent" | "queued" | "lost";
     if (result !== "sent") this.#onResult(result);
   }

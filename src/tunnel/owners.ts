@@ -1,22 +1,22 @@
 import type { Clock } from "../system/deps.ts";
 
-/** How long an id stays its owner's after the last session left (docs/protocol.md, "Registration"). */
+/** How long an id still belongs to its owner after its last session ended (docs/protocol.md, "Registration"). */
 const REMEMBER_MS = 10 * 60_000;
-/** Remembered ids of workers that are away; the oldest go first. Keys are needed to register, so this bounds memory, not trust. */
+/** The most ids of absent workers that are remembered; the oldest are forgotten first. Registering needs a key, so this bounds memory, not trust. */
 const MAX_AWAY = 50_000;
 
-/** Which key or role a worker id belongs to, while it is connected and for ten minutes after. */
+/** Remembers which key or role each worker id belongs to, while its worker is connected and for ten minutes after. */
 export class IdOwners {
   readonly #clock: Clock;
   readonly #connected = new Map<string, { readonly owner: string; sessions: number }>();
-  /** In order of leaving, so that what has expired is at the front. */
+  /** In the order of leaving, so that expired entries are at the front. */
   readonly #away = new Map<string, { readonly owner: string; readonly until: number }>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** False when the id belongs to another owner. Every true needs one `release`. */
+  /** Returns whether the owner may use the id. Each true must be followed by one `release`. */
   claim(id: string, owner: string): boolean {
     const connected = this.#connected.get(id);
     if (connected) {

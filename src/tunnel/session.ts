@@ -19,21 +19,21 @@ import {
 import { ExchangeIds } from "./exchange-ids.ts";
 import { openUnsent } from "./unsent-exchange.ts";
 
-/** What a worker offers right now. */
+/** What a worker offers at the moment. */
 export interface Offer {
   readonly models: readonly string[];
-  /** Jobs it takes at once, as it declared. */
+  /** Jobs that it declared to take at once. */
   readonly maxConcurrency: number;
-  /** Inputs per embeddings request, if it said. */
+  /** Inputs that it takes in one embeddings request; undefined if it has not said. */
   readonly embeddingBatchSize: number | undefined;
   /** The kinds of exchange that it announced: names of the worker's choice. Absent when it announced none. */
   readonly exchangeKinds?: readonly string[];
   readonly status: "ready" | "not_ready" | "draining";
-  /** Why it is not ready, in the worker's words: untrusted text. */
+  /** Why the worker is not ready, in its own words: untrusted text. */
   readonly reason: string | undefined;
 }
 
-/** Who a worker is; all of it is the worker's own word except the ids. */
+/** Who a worker is. Everything but the id is the worker's own statement. */
 export interface WorkerInfo {
   readonly id: string;
   readonly name: string;
@@ -41,7 +41,7 @@ export interface WorkerInfo {
   readonly hostInfo: HostInfo;
 }
 
-/** Jobs that a worker takes at once right now. */
+/** Returns how many jobs a worker takes at once at the moment. */
 export function capacityOf(offer: Offer): number {
   return offer.status === "ready" ? offer.maxConcurrency : 0;
 }
@@ -287,7 +287,7 @@ export class WorkerSession implements Session, Wire {
     return undefined;
   }
 
-  /** Why a request cannot be sent at all; undefined for nearly all. */
+  /** Returns why a request cannot be sent at all; undefined for nearly every request. */
   #obstacleTo({ head, body }: ExchangeRequest): ExchangeEnd | undefined {
     if (this.#closed || this.#ids.areUsedUp) return { kind: "lost", reason: "the session had ended" };
     const exchangeKind = head.kind ?? HTTP_KIND;

@@ -1,13 +1,13 @@
 import type { Clock } from "../system/deps.ts";
 
-/** At some 0.06 ms each, what a turn of the event loop can do beside its streams. */
+/** Pieces of work per turn: at about 0.06 ms each, they leave time for the streams that run. */
 const PER_TURN = 64;
-/** The least that a timer waits: other events have their turn meanwhile. */
+/** The shortest wait of a timer. Other events are handled in the meantime. */
 const TURN_MS = 1;
 
 /**
- * Does small work at once, but no more than a share of each turn: when ten thousand connections break in the same moment,
- * what is left waits in its order for turns to come.
+ * Does small pieces of work at once, up to a limit for each turn of the event loop. When ten thousand connections break in
+ * the same moment, the rest of the work waits, in order, for later turns.
  */
 export class TurnShare {
   readonly #clock: Clock;

@@ -103,7 +103,7 @@ test("jobs beyond four times the declared number are refused, for the server has
   const link = await rig.serve(() => new Promise<Response>(() => {}), { maxConcurrency: 2 });
   for (let index = 0; index < 8; index += 1) link.open({ path: "/x" });
   const ninth = link.open({ path: "/x" });
-  expect(await link.frame()).toMatchObject({ type: "reset", id: ninth, code: "internal" });
+  expect(await link.frame()).toMatchObject({ type: "reset", id: ninth, code: "busy" });
 });
 
 test("a link that is lost takes its jobs at the backend with it", async () => {

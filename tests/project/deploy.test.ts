@@ -51,7 +51,7 @@ const seconds = (text: string | undefined): number => Number(text) * 1000;
 describe("compose.yaml", () => {
   const { server, worker, ollama } = compose.services;
 
-  test("gives both programs settings that they know and take", () => {
+  test("gives both programs only settings that they know and accept", () => {
     expect(Object.keys(server.environment).filter((name) => !knownToServer.includes(name))).toEqual([]);
     expect(Object.keys(worker.environment).filter((name) => !knownToWorker.includes(name))).toEqual([]);
     expect(serverOf(filledIn(server.environment, keys)).apiKeys).toEqual([keys.API_KEY]);
@@ -61,29 +61,32 @@ describe("compose.yaml", () => {
     expect(new URL(settings.server).host).toBe(`server:${defaults.port}`);
   });
 
-  test("runs them from the image, as files that are in it", () => {
+  test("runs both from files that are in the image", () => {
     expect(server.image).toBe(worker.image);
     const entry = worker.command?.[0] ?? "";
     expect(entry).toBe(PROGRAMS["moorage-worker"].entry);
     expect(existsSync(pathOf(entry))).toBe(true);
   });
 
-  test.each(["server", "worker"] as const)("confines the %s: no rights, nothing to write to but /tmp", (name) => {
-    const service = compose.services[name];
-    expect(service.read_only).toBe(true);
-    expect(service.cap_drop).toEqual(["ALL"]);
-    expect(service.security_opt).toEqual(["no-new-privileges:true"]);
-    expect(service.tmpfs?.map((each) => each.split(":")[0])).toEqual(["/tmp"]);
-  });
+  test.each(["server", "worker"] as const)(
+    "confines the %s, which has no capabilities and can write to /tmp only",
+    (name) => {
+      const service = compose.services[name];
+      expect(service.read_only).toBe(true);
+      expect(service.cap_drop).toEqual(["ALL"]);
+      expect(service.security_opt).toEqual(["no-new-privileges:true"]);
+      expect(service.tmpfs?.map((each) => each.split(":")[0])).toEqual(["/tmp"]);
+    },
+  );
 
-  test("spools no more than fits into /tmp, which fits into the memory that the server has", () => {
+  test("spools no more than fits into /tmp, which fits into the server's memory", () => {
     const config = serverOf(filledIn(server.environment, keys));
     const room = parseSize(/size=(\w+)/.exec(server.tmpfs?.[0] ?? "")?.[1] ?? "") ?? 0;
     expect(config.spoolBytes).toBeLessThan(room);
     expect(room).toBeLessThan(parseSize(server.mem_limit ?? "") ?? 0);
   });
 
-  test("lets nobody but this machine reach the server, and nobody but the worker Ollama", () => {
+  test("opens the server to this machine only, and Ollama to the worker only", () => {
     expect(server.ports).toEqual([`127.0.0.1:${defaults.port}:${defaults.port}`]);
     expect(worker.ports).toBeUndefined();
     expect(ollama.ports).toBeUndefined();
@@ -92,20 +95,20 @@ describe("compose.yaml", () => {
     expect(Object.keys(compose.networks).toSorted()).toEqual(worker.networks.toSorted());
   });
 
-  test("keeps metrics off the port that is published", () => {
+  test("keeps metrics off the published port", () => {
     const { metricsListener } = serverOf(filledIn(server.environment, keys));
     expect(metricsListener?.port).toBeGreaterThan(0);
     expect(metricsListener?.port).not.toBe(defaults.port);
   });
 
-  test("waits longer than each drain takes", () => {
+  test("waits longer than each drain takes before it kills", () => {
     expect(parseDuration(server.stop_grace_period ?? "")).toBeGreaterThan(defaults.drainTimeoutMs + CLOSING_MS);
     expect(parseDuration(worker.stop_grace_period ?? "")).toBeGreaterThan(workerDrainMs + CLOSING_MS);
   });
 });
 
 describe("fly.toml", () => {
-  test("gives the server settings that it knows and takes, and the address that the name makes", () => {
+  test("gives the server only settings that it knows and accepts, and the address that follows from the app's name", () => {
     expect(Object.keys(fly.env).filter((name) => !knownToServer.includes(name))).toEqual([]);
     const config = serverOf({ ...fly.env, ...keys });
     expect(config.port).toBe(fly.http_service.internal_port);
@@ -115,13 +118,13 @@ describe("fly.toml", () => {
     expect(serverOf(fly.env).host).toBe("127.0.0.1");
   });
 
-  test("scrapes metrics where they are, off the public address", () => {
+  test("scrapes metrics at their own port, off the public address", () => {
     expect(serverOf({ ...fly.env, ...keys }).metricsListener?.port).toBe(fly.metrics.port);
     expect(fly.metrics.port).not.toBe(fly.http_service.internal_port);
     expect(fly.metrics.path).toBe("/metrics");
   });
 
-  test("keeps one machine awake, counts connections, checks health, and drains before the kill", () => {
+  test("keeps one machine running, counts connections, checks health, and drains before the kill", () => {
     const { http_service: service } = fly;
     expect(service.auto_stop_machines).toBe("off");
     expect(service.min_machines_running).toBe(1);
@@ -137,7 +140,7 @@ describe("fly.toml", () => {
 });
 
 describe("systemd units", () => {
-  test("give the programs settings that they know and take, on ports of their own", () => {
+  test("give the programs only settings that they know and accept, on ports of their own", () => {
     const env = environmentOf(serverUnit);
     expect(Object.keys(env).filter((name) => !knownToServer.includes(name))).toEqual([]);
     for (const port of [8080, 8081]) {
@@ -165,7 +168,7 @@ describe("systemd units", () => {
   test.each([
     ["server", serverUnit, defaults.drainTimeoutMs],
     ["worker", workerUnit, workerDrainMs],
-  ] as const)("let the %s drain, start it again, but not with a wrong configuration", (_, unit, drainMs) => {
+  ] as const)("let the %s drain, and restart it unless its configuration is wrong", (_, unit, drainMs) => {
     expect(seconds(unit.get("TimeoutStopSec")?.[0])).toBeGreaterThan(drainMs + CLOSING_MS);
     expect(unit.get("Restart")).toEqual(["always"]);
     expect(unit.get("RestartPreventExitStatus")).toEqual([String(EXIT_CONFIG)]);
@@ -194,18 +197,18 @@ describe("systemd units", () => {
 });
 
 describe("the proxies' files", () => {
-  test("name the server's port, and Caddy's also the one of its successor", () => {
+  test("name the server's port, and for Caddy also that of its successor", () => {
     expect(nginx).toContain(`server 127.0.0.1:${defaults.port};`);
     expect(caddy).toContain(`reverse_proxy 127.0.0.1:${defaults.port} 127.0.0.1:${defaults.port + 1} {`);
     expect(caddy).toContain("health_uri /healthz");
   });
 
-  test.each(["X-User-Roles", "Fly-Client-IP"])("drop %s, which the server would believe from a proxy", (header) => {
+  test.each(["X-User-Roles", "Fly-Client-IP"])("drop %s, which the server would trust from a proxy", (header) => {
     expect(nginx).toContain(`proxy_set_header ${header} "";`);
     expect(caddy).toContain(`header_up -${header}\n`);
   });
 
-  test("nginx waits as long as the server may be silent, and as long as it bears slow clients", () => {
+  test("make nginx wait as long as the server may be silent, and as long as it tolerates slow clients", () => {
     const waits = [...nginx.matchAll(/^ +(\w+) (\d+h);$/gm)].map(([, name, time = ""]) => [name, parseDuration(time)]);
     expect(waits.map(([name]) => name)).toEqual([
       "client_body_timeout",
@@ -218,7 +221,7 @@ describe("the proxies' files", () => {
       expect(ms).toBeGreaterThanOrEqual(Math.max(asrRequestTimeoutMs, requestTimeoutMs, clientStallTimeoutMs));
   });
 
-  test("neither waits, holds back or limits where the other would not", () => {
+  test("give both proxies the same waits, buffers and limits", () => {
     for (const line of ["proxy_buffering off;", "proxy_request_buffering off;", "client_max_body_size 0;"])
       expect(nginx).toContain(line);
     // It would let a request run on whose client has left.
@@ -229,13 +232,13 @@ describe("the proxies' files", () => {
 describe("the image", () => {
   const copied = [...dockerfile.matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(([, names = ""]) => names.split(" "));
 
-  test("is built from files that exist and that .dockerignore lets through, which are no others", async () => {
+  test("is built only from files that exist, which are those that .dockerignore lets through", async () => {
     expect(copied.filter((name) => !existsSync(pathOf(name)))).toEqual([]);
     const through = [...(await read(".dockerignore")).matchAll(/^!(.+)$/gm)].map(([, name]) => name);
     expect(through.toSorted()).toEqual([...new Set(copied)].toSorted());
   });
 
-  test("runs the server as a user without rights that has a number, on the port that it says", () => {
+  test("runs the server as a numbered user without rights, on the port that it exposes", () => {
     expect(dockerfile).toMatch(/^USER [1-9]\d*:[1-9]\d*$/m);
     expect(dockerfile).toContain(`CMD ["${PROGRAMS["moorage-server"].entry}"]`);
     expect(dockerfile).toContain(`EXPOSE ${defaults.port}\n`);
@@ -252,7 +255,7 @@ describe("monitoring/compose.yaml", () => {
   };
 
   test.each(Object.entries(added.services))(
-    "puts %s beside the server, open to this machine only",
+    "runs %s beside the server, open to this machine only",
     (_name, service) => {
       expect(service.networks.filter((name) => !compose.services.server.networks.includes(name))).toEqual([]);
       expect(service.ports.filter((port) => !port.startsWith("127.0.0.1:"))).toEqual([]);
@@ -260,7 +263,7 @@ describe("monitoring/compose.yaml", () => {
     },
   );
 
-  test("has files that are there, and the server's own port for metrics", () => {
+  test("mounts files that exist, and scrapes the server's port for metrics", () => {
     const files = Object.values(added.configs).flatMap(({ file }) => file ?? []);
     expect(files.length).toBeGreaterThan(0);
     expect(files.filter((file) => !existsSync(pathOf(`deploy/${file}`)))).toEqual([]);
@@ -270,7 +273,7 @@ describe("monitoring/compose.yaml", () => {
 });
 
 describe("docs/deploy.md", () => {
-  test("leads to every file in deploy/, and to none that is not there", () => {
+  test("links to every file in deploy/, and to no file that is missing", () => {
     const links = [...guide.matchAll(/\]\(\.\.\/(deploy\/[^)]+)\)/g)].map(([, path = ""]) => path);
     expect(links.filter((path) => !existsSync(pathOf(path)))).toEqual([]);
     const ours = ["compose.yaml", "nginx.conf", "Caddyfile"].map((name) => `deploy/${name}`);
@@ -285,7 +288,7 @@ describe("docs/deploy.md", () => {
   });
 });
 
-test("binaries are made for three systems on two architectures, into a folder that is not kept", async () => {
+test("binaries are built for three systems on two architectures, into a folder that git ignores", async () => {
   const wanted = ["linux", "darwin", "windows"].flatMap((system) => [`${system}-x64`, `${system}-arm64`]);
   expect([...TARGETS]).toEqual(wanted as (typeof TARGETS)[number][]); // The same names, as text.
   expect(await read(".gitignore")).toContain("\ndist/\n");

@@ -65,22 +65,22 @@ describe("the closing line of a test run", () => {
   const summary = (lines: string): string =>
     `tests/a.test.ts:\n(pass) it has 3 pass\n\n${lines}\n 7 expect() calls\nRan 3 tests across 1 file. [3.00ms]\n`;
 
-  test("sums what passed, failed and was left out", () => {
+  test("counts passed, failed and skipped tests", () => {
     expect(readTally(summary(" 12 pass\n 2 skip\n 1 todo\n 3 fail"))).toEqual({ passed: 12, failed: 3, skipped: 3 });
     expect(closingLine({ passed: 12, failed: 3, skipped: 3 })).toBe("12 passed, 3 failed, 3 skipped");
     expect(closingLine({ passed: 1, failed: 0, skipped: 0 })).toBe("1 passed, 0 failed");
   });
 
-  test("counts a file that cannot be loaded once, though Bun says 1 fail and 1 error", () => {
+  test("counts a file that cannot be loaded once, although Bun reports it as 1 fail and 1 error", () => {
     expect(readTally(summary(" 4 pass\n 1 fail\n 1 error"))).toEqual({ passed: 4, failed: 1, skipped: 0 });
     expect(readTally(summary(" 4 pass\n 0 fail\n 2 errors"))).toEqual({ passed: 4, failed: 2, skipped: 0 });
   });
 
-  test("is not read from a run that broke off before its summary", () => {
+  test("is undefined for a run that stopped before its summary", () => {
     expect(readTally("tests/a.test.ts:\n(pass) one\n 3 pass\n")).toBeUndefined();
   });
 
-  test("reads through colours, and takes the last count where a test printed one of its own", () => {
+  test("is read despite colours, from the last count if a test printed one too", () => {
     expect(readTally(` 9 pass\n${summary("\u001b[0m\u001b[32m 5 pass\u001b[0m\n\u001b[31m 1 fail\u001b[0m")}`)).toEqual(
       { passed: 5, failed: 1, skipped: 0 },
     );

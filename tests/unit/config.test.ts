@@ -89,7 +89,7 @@ const CASES: readonly (readonly [keyof Config, string, string, unknown])[] = [
 ];
 
 describe("every setting", () => {
-  test("the cases below name every setting, and every key but hostGiven", () => {
+  test("the cases below name every setting, and every key except hostGiven", () => {
     expect(CASES.map(([key]) => key)).toEqual(Object.keys(table) as (keyof Config)[]); // the table's keys are Config's
     expect(Object.keys(defaultConfig()).toSorted()).toEqual([...CASES.map(([key]) => key), "hostGiven"].toSorted());
   });
@@ -103,7 +103,7 @@ describe("every setting", () => {
     expect<unknown>(configOf({ yaml: `${name}: ${JSON.stringify(text)}` })[key]).toEqual(value);
   });
 
-  test.each(CASES)("%s takes the flag before %s, and that before the file", (key, variable, text, value) => {
+  test.each(CASES)("%s prefers the flag to %s, and that to the file", (key, variable, text, value) => {
     const name = variable.toLowerCase();
     const flag = `--${name.replaceAll("_", "-")}=${text}`;
     const wrong = "not\tusable"; // a fault wherever it is in effect
@@ -118,7 +118,7 @@ describe("every setting", () => {
     expect(faultsOf({ argv, readFile: wrongFile })).toHaveLength(1);
   });
 
-  test("the defaults are those of the reference", () => {
+  test("the defaults are those of docs/configuration.md", () => {
     expect(configOf()).toEqual({
       port: 8080,
       host: "127.0.0.1",
@@ -179,7 +179,7 @@ describe("every setting", () => {
     });
   });
 
-  test("YAML numbers and lists need no quotes where they are numbers and lists", () => {
+  test("numbers and lists need no quotes in YAML", () => {
     const yaml =
       "port: 81\nmetrics_port: 9090\nrequest_timeout: 90\nmax_body_bytes: 4096\napi_key: [a, b]\ntrusted_proxies: []";
     expect(configOf({ yaml })).toMatchObject({
@@ -193,7 +193,7 @@ describe("every setting", () => {
   });
 });
 
-describe("host", () => {
+describe("the host", () => {
   const keys = { API_KEY: "a", CLIENT_KEY: "b" };
 
   test.each<[string, Record<string, string>, string]>([
@@ -205,22 +205,22 @@ describe("host", () => {
     ["both need a key", keys, "0.0.0.0"],
     ["both need a role", { API_HTTP_ROLES: "user", CLIENT_HTTP_ROLES: "worker" }, "0.0.0.0"],
     ["one needs a key and the other a role", { API_KEY: "a", CLIENT_HTTP_ROLES: "worker" }, "0.0.0.0"],
-  ])("when %s, it is chosen so that nobody is let in by accident", (_name, env, host) => {
+  ])("when %s, is chosen so that nobody gets in by accident", (_name, env, host) => {
     expect(configOf({ env })).toMatchObject({ host, hostGiven: false });
   });
 
-  test("given, it holds, with and without keys", () => {
+  test("is the one that is set, with and without keys", () => {
     expect(configOf({ env: { HOST: "0.0.0.0" } })).toMatchObject({ host: "0.0.0.0", hostGiven: true });
     expect(configOf({ env: { ...keys, HOST: "127.0.0.1" } })).toMatchObject({ host: "127.0.0.1", hostGiven: true });
     expect(configOf({ env: { HOST: "" } })).toMatchObject({ host: "127.0.0.1", hostGiven: false });
   });
 
-  test("keys that came out empty do not open the server: they are refused", () => {
+  test("is not opened by keys that turn out empty, which are refused", () => {
     expect(faultsOf({ env: { API_KEY: "," } })[0]).toStartWith("api_key: environment variable API_KEY is not usable");
     expect(faultsOf({ argv: ["--api-key="] })[0]).toStartWith("api_key: flag --api-key has no value");
   });
 
-  test("a bare metrics port listens where the server does", () => {
+  test("is also that of a metrics port without a host", () => {
     expect(configOf({ env: { METRICS_PORT: "9090" } }).metricsListener).toEqual({ host: "127.0.0.1", port: 9090 });
     expect(configOf({ env: { METRICS_PORT: "9090", ...keys } }).metricsListener).toEqual({
       host: "0.0.0.0",
@@ -228,7 +228,7 @@ describe("host", () => {
     });
   });
 
-  test("metrics on the public address are no second listener", () => {
+  test("needs no second listener for metrics on the public address", () => {
     expect(configOf({ env: { METRICS_PORT: "8080" } }).metricsListener).toBeUndefined();
     expect(configOf({ env: { METRICS_PORT: "127.0.0.1:8080" } }).metricsListener).toBeUndefined();
     expect(configOf({ env: { METRICS_PORT: "127.0.0.2:8080" } }).metricsListener).toEqual({
@@ -240,7 +240,7 @@ describe("host", () => {
 });
 
 describe("the server's id", () => {
-  test("is the platform's machine id unless the file, the environment or a flag gives one", () => {
+  test("is the platform's machine id unless the file, the environment or a flag sets one", () => {
     const env = { FLY_MACHINE_ID: "148ed193b95068" };
     expect(configOf({ env }).serverId).toBe("148ed193b95068");
     expect(configOf({ env, yaml: "server_id: eu-1" }).serverId).toBe("eu-1");
@@ -248,7 +248,7 @@ describe("the server's id", () => {
     expect(configOf({ env, argv: ["--server-id=eu-3"] }).serverId).toBe("eu-3");
   });
 
-  test.each(["a~b", "a b", "a.b", "a".repeat(33), "ä"])("is not %p", (text) => {
+  test.each(["a~b", "a b", "a.b", "a".repeat(33), "ä"])("cannot be %p", (text) => {
     expect(faultsOf({ env: { SERVER_ID: text } })).toHaveLength(1);
     expect(faultsOf({ env: { FLY_MACHINE_ID: text } })).toHaveLength(1);
   });
@@ -256,43 +256,43 @@ describe("the server's id", () => {
 
 describe("public names", () => {
   test.each(["ftp://a.example", "https://a.example/path", "a.example", "https://u:p@a.example", "*"])(
-    "%p is no public URL",
+    "cannot have %p as a URL",
     (text) => {
       expect(faultsOf({ env: { PUBLIC_URL: text } })).toHaveLength(1);
     },
   );
 
-  test.each(["a.example:443", "https://a.example", "1.2.3"])("%p is no host name", (text) => {
+  test.each(["a.example:443", "https://a.example", "1.2.3"])("cannot have %p as a host name", (text) => {
     expect(faultsOf({ env: { ALLOWED_HOSTS: text } })).toHaveLength(1);
   });
 });
 
 describe("plugins", () => {
-  test("a star is all of them, whatever stands beside it", () => {
+  test("are all selected by a star, whatever stands beside it", () => {
     expect(configOf({ env: { PLUGINS: "*" } }).plugins).toEqual(ids);
     expect(configOf({ env: { PLUGINS: "llm,*" } }).plugins).toEqual(ids);
   });
 
-  test("an unknown one is told with the known ones", () => {
+  test("are refused with the list of known ones if one is unknown", () => {
     expect(faultsOf({ env: { PLUGINS: "llm,vision" } })).toEqual([
       'plugins: environment variable PLUGINS item 2 is "vision"; it takes * or at least one of llm, asr, mcp, transfer, comma separated',
     ]);
   });
 
-  test("none at all is refused", () => {
+  test("are refused if there are none", () => {
     expect(faultsOf({ yaml: "plugins: []" })).toHaveLength(1);
   });
 });
 
-describe("loading", () => {
-  test("the result is frozen in its depth", () => {
+describe("loading the configuration", () => {
+  test("freezes the result deeply", () => {
     const config = configOf({ env: { API_KEY: "a", METRICS_PORT: "9090" } });
     const values = [config, ...Object.values(config)].filter((each) => typeof each === "object");
     expect(values.length).toBeGreaterThan(7);
     expect(values.every((each) => Object.isFrozen(each))).toBe(true);
   });
 
-  test("everything wrong is told at once, from all sources", () => {
+  test("reports all faults of all sources at once", () => {
     const faults = faultsOf({
       argv: ["--config=/m.yaml", "--prot", "1", "stray"],
       env: { PORT: "x", WINDOW_BYTES: "1KiB" },
@@ -308,7 +308,7 @@ describe("loading", () => {
     ]);
   });
 
-  test("every limit of every setting is kept", () => {
+  test("enforces the limits of every setting", () => {
     for (const each of Object.values(table)) {
       const faults = faultsOf({ env: { [each.variable]: "-1 \t" } });
       if (!each.kind.isNumeric) continue;
@@ -317,19 +317,19 @@ describe("loading", () => {
     }
   });
 
-  test("the log is pretty on a terminal unless told otherwise", () => {
+  test("makes the log readable on a terminal unless a format is set", () => {
     expect(configOf({ isTerminal: true }).logFormat).toBe("pretty");
     expect(configOf({ isTerminal: true, env: { LOG_FORMAT: "json" } }).logFormat).toBe("json");
   });
 
-  test("--help names every flag, and --version the version", () => {
+  test("prints every flag for --help, and the version for --version", () => {
     const help = load({ argv: ["--help"] });
     const text = help.kind === "print" ? help.text : "";
     for (const each of [CONFIG_FILE, ...Object.values(table)]) expect(text).toContain(`\n  --${each.flag} <`);
     expect(load({ argv: ["--version"] })).toEqual({ kind: "print", text: "moorage 9.8.7" });
   });
 
-  test("--print-config shows what is in effect, also what was worked out, and no key", () => {
+  test("prints effective values, derived ones too, and no key for --print-config", () => {
     const env = { API_KEY: "hush1,hush2", CLIENT_KEY: "hush3", METRICS_PORT: "9090", PLUGINS: "*" };
     const loaded = load({ argv: ["--print-config"], env, isTerminal: true });
     const text = loaded.kind === "print" ? loaded.text : "";
@@ -346,11 +346,11 @@ describe("loading", () => {
     expect(text).not.toContain("hush");
   });
 
-  test("--print-config of a wrong configuration tells the faults", () => {
+  test("reports faults instead of values for --print-config of a wrong configuration", () => {
     expect(load({ argv: ["--print-config", "--port=x"] }).kind).toBe("faults");
   });
 
-  test("defaultConfig is the defaults, changed as told, and frozen", () => {
+  test("gives tests the frozen defaults with their changes", () => {
     const config = defaultConfig({ port: 0, apiKeys: ["k"], queueTimeoutMs: 5 });
     expect(config).toEqual({ ...configOf(), port: 0, apiKeys: ["k"], queueTimeoutMs: 5 });
     expect(Object.isFrozen(config) && Object.isFrozen(config.apiKeys)).toBe(true);
@@ -358,7 +358,7 @@ describe("loading", () => {
 });
 
 describe("docs/configuration.md", () => {
-  test("lists every setting of the server as the code has it", () => {
+  test("lists every setting of the server exactly as in the code", () => {
     expect(docs).toContain(
       `\n${markdownTable({ configFile: CONFIG_FILE, ...table })}\n\n<!-- end of server settings -->`,
     );
@@ -369,7 +369,7 @@ describe("docs/configuration.md", () => {
     expect(configOf({ yaml })).toMatchObject({ queueSize: 200, plugins: ["llm", "asr"] });
   });
 
-  test("quotes faults as they are", () => {
+  test("quotes faults word for word", () => {
     const faults = faultsOf({
       argv: ["--config=/etc/moorage.yaml"],
       env: { PORT: "80a" },

@@ -11,7 +11,7 @@ const rows = DOC.split("\n")
       .map((cell) => cell.trim().replace(/^`|`$/g, "")),
   );
 
-test("docs/errors.md lists every code of the table once, and no other", () => {
+test("docs/errors.md lists every error code once, and no other", () => {
   expect(rows.map(([code]) => code).sort()).toEqual(Object.keys(ERRORS).sort());
 });
 
@@ -28,14 +28,14 @@ for (const [code = "", status, type, retryable, meaning, advice] of rows) {
   });
 }
 
-test("a code that the SDKs retry by its status is one that can be retried, or says otherwise", () => {
+test("an error whose status makes the SDKs retry is retryable, or says otherwise", () => {
   for (const rule of Object.values(ERRORS)) {
     // 408, 409, 429 and 5xx are retried by the official SDKs; anything else is not.
     if (rule.retryable) expect([408, 409, 429, 500, 502, 503, 504]).toContain(rule.status);
   }
 });
 
-test("a fault's body is OpenAI's error object, with the case's own message and field", () => {
+test("a fault's body is OpenAI's error object, with its own message and field", () => {
   const fault = new Fault("model_not_found", { message: "The model 'x' does not exist here.", param: "model" });
   expect(fault.status).toBe(404);
   expect(fault.body()).toEqual({

@@ -8,7 +8,7 @@ const facts = {
   backend: { name: "a model server", chatModel: "m", embedModel: undefined },
 };
 
-test("the guide has a line that posts the recording of the checkout, and owns up to a sample", () => {
+test("the guide has a command that posts the checkout's recording, and says that the server is a sample", () => {
   const text = guide({ ...facts, transcribeModel: "sample", relayId: "demo" });
   expect(text).toContain(
     '  curl -H "Authorization: Bearer $API_KEY" http://127.0.0.1:8080/v1/audio/transcriptions -F file=@docs/sample.wav -F model=sample\n',
@@ -17,6 +17,6 @@ test("the guide has a line that posts the recording of the checkout, and owns up
   expect(text).toContain("http://127.0.0.1:8080/api/mcp/id/demo/mcp -d '{");
 });
 
-test("the guide of a server that takes no audio says nothing of it", () => {
+test("the guide for a server without audio does not mention it", () => {
   expect(guide({ ...facts, transcribeModel: undefined, relayId: undefined })).not.toContain("audio");
 });

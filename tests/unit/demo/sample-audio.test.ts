@@ -25,8 +25,8 @@ async function post(fields: Readonly<Record<string, string | File>>, path = "tra
   return fetch(`${backend.url}/audio/${path}`, { method: "POST", body: form });
 }
 
-describe("an answer says what was sent, and that nothing was heard", () => {
-  test("as JSON, which is the default, with the seconds used", async () => {
+describe("a transcript describes the upload and says that nothing was heard", () => {
+  test("as JSON, the default, with the seconds used", async () => {
     const answer = await client.audio.transcriptions.create({ model: SAMPLE_TRANSCRIBE_MODEL, file: await speech() });
     expect<unknown>(answer).toEqual({ text: TEXT, usage: { type: "duration", seconds: SECONDS } });
   });
@@ -38,7 +38,7 @@ describe("an answer says what was sent, and that nothing was heard", () => {
     expect(await response.text()).toBe(`${TEXT}\n`);
   });
 
-  test("as subtitles and as WebVTT, from the start of the recording to its end", async () => {
+  test("as subtitles and as WebVTT, from the recording's start to its end", async () => {
     const fields = { file: await speech(), model: SAMPLE_TRANSCRIBE_MODEL };
     const srt = await (await post({ ...fields, response_format: "srt" })).text();
     expect(srt).toStartWith("1\n00:00:00,000 --> 00:00:01,065\nThis is");
@@ -47,7 +47,7 @@ describe("an answer says what was sent, and that nothing was heard", () => {
     expect(vtt).toStartWith("WEBVTT\n\n00:00:00.000 --> 00:00:01.065\nThis is");
   });
 
-  test("as verbose JSON, with segments that make up the text", async () => {
+  test("as verbose JSON, with segments that add up to the text", async () => {
     const answer = await client.audio.transcriptions.create({
       model: SAMPLE_TRANSCRIBE_MODEL,
       file: await speech(),
@@ -75,7 +75,7 @@ describe("an answer says what was sent, and that nothing was heard", () => {
     });
   });
 
-  test("as a stream, word by word, then whole with the seconds used, then [DONE]", async () => {
+  test("as a stream of words, then the whole text with the seconds used, then [DONE]", async () => {
     const file = await speech();
     const stream = await client.audio.transcriptions.create({ model: SAMPLE_TRANSCRIBE_MODEL, file, stream: true });
     const deltas: string[] = [];
@@ -96,14 +96,14 @@ describe("an answer says what was sent, and that nothing was heard", () => {
     expect(await raw.text()).toEndWith("data: [DONE]\n\n");
   });
 
-  test("for a translation too", async () => {
+  test("for a translation as well", async () => {
     const answer = await client.audio.translations.create({ model: SAMPLE_TRANSCRIBE_MODEL, file: await speech() });
     expect(answer.text).toBe(TEXT);
     const verbose = { file: await speech(), model: SAMPLE_TRANSCRIBE_MODEL, response_format: "verbose_json" };
     expect(await (await post(verbose, "translations")).json()).toMatchObject({ task: "translate" });
   });
 
-  test("for a file whose length only a decoder could tell, without a length", async () => {
+  test("for a file whose length only a decoder could determine, without a length", async () => {
     const file = new File(["not a recording"], "song.mp3", { type: "audio/mpeg" });
     const response = await post({ file, model: SAMPLE_TRANSCRIBE_MODEL });
     expect(await response.json()).toEqual({
@@ -112,7 +112,7 @@ describe("an answer says what was sent, and that nothing was heard", () => {
   });
 });
 
-describe("a form that cannot be served is refused in OpenAI's shape", () => {
+describe("a form that cannot be served is refused with OpenAI's error object", () => {
   const file = new File(["x"], "x.wav");
   const model = SAMPLE_TRANSCRIBE_MODEL;
 
@@ -129,7 +129,7 @@ describe("a form that cannot be served is refused in OpenAI's shape", () => {
     expect(await response.json()).toMatchObject({ error: { type: "invalid_request_error", param } });
   });
 
-  test("when it is no form at all", async () => {
+  test("if it is no form at all", async () => {
     const response = await fetch(`${backend.url}/audio/transcriptions`, { method: "POST", body: "{}" });
     expect(response.status).toBe(400);
     expect(await response.json()).toMatchObject({ error: { code: "invalid_request" } });

@@ -21,7 +21,7 @@ afterAll(() => backend.stop());
 
 const messages = [{ role: "user" as const, content: "What is a mooring?" }];
 
-test("its models are listed, and every answer says that it is the sample", async () => {
+test("the sample backend lists its models, and every answer says that it is a sample", async () => {
   const response = await fetch(`${backend.url}/models`);
   expect(response.headers.get("x-moorage-sample")).toBe("true");
   const { data } = await client.models.list();
@@ -32,8 +32,8 @@ test("its models are listed, and every answer says that it is the sample", async
   ]);
 });
 
-describe("chat", () => {
-  test("an answer owns up to being a sample, repeats the question and counts its words", async () => {
+describe("the sample chat", () => {
+  test("says that it is a sample, repeats the question and counts its words", async () => {
     const answer = await client.chat.completions.create({ model: SAMPLE_CHAT_MODEL, messages });
     const text = answer.choices[0]?.message.content ?? "";
     expect(text).toContain("not a language model");
@@ -42,7 +42,7 @@ describe("chat", () => {
     expect(answer.usage?.total_tokens).toBe(4 + (answer.usage?.completion_tokens ?? 0));
   });
 
-  test("a stream gives the same text word by word, then a reason, the usage if asked for, and [DONE]", async () => {
+  test("streams the same text word by word, then the finish reason, the usage if requested, and [DONE]", async () => {
     const whole = await client.chat.completions.create({ model: SAMPLE_CHAT_MODEL, messages });
     const stream = await client.chat.completions.create({
       model: SAMPLE_CHAT_MODEL,
@@ -70,7 +70,7 @@ describe("chat", () => {
     expect(await raw.text()).toEndWith("data: [DONE]\n\n");
   });
 
-  test("a limit on tokens is kept and named as the reason", async () => {
+  test("keeps to a token limit and gives it as the finish reason", async () => {
     const answer = await client.chat.completions.create({
       model: SAMPLE_CHAT_MODEL,
       messages,
@@ -80,7 +80,7 @@ describe("chat", () => {
     expect(answer.choices[0]?.finish_reason).toBe("length");
   });
 
-  test("content in parts is read", async () => {
+  test("reads content in parts", async () => {
     const content = [
       { type: "text" as const, text: "part one" },
       { type: "text" as const, text: "part two" },
@@ -92,7 +92,7 @@ describe("chat", () => {
     expect(answer.choices[0]?.message.content).toEndWith("part one part two");
   });
 
-  test("a client that leaves stops the stream", async () => {
+  test("stops the stream when the client leaves", async () => {
     const slow = startSampleBackend({ delayMs: 20 });
     const abort = new AbortController();
     const response = await fetch(`${slow.url}/chat/completions`, {
@@ -108,7 +108,7 @@ describe("chat", () => {
   });
 });
 
-test("the older completions answer and stream", async () => {
+test("the sample answers and streams legacy completions", async () => {
   const whole = await client.completions.create({ model: SAMPLE_CHAT_MODEL, prompt: "Once" });
   const stream = await client.completions.create({ model: SAMPLE_CHAT_MODEL, prompt: "Once", stream: true });
   let text = "";
@@ -117,7 +117,7 @@ test("the older completions answer and stream", async () => {
   expect(text).toBe(whole.choices[0]?.text ?? "");
 });
 
-test("the Responses API answers and streams the same text", async () => {
+test("the sample answers and streams the same text through the Responses API", async () => {
   const whole = await client.responses.create({ model: SAMPLE_CHAT_MODEL, input: "Ahoy" });
   expect(whole.output_text).toEndWith("Ahoy");
   const types: string[] = [];
@@ -137,11 +137,11 @@ test("the Responses API answers and streams the same text", async () => {
   expect(types.at(-1)).toBe("response.completed");
 });
 
-describe("embeddings", () => {
+describe("the sample embeddings", () => {
   const similarity = (a: readonly number[], b: readonly number[]): number =>
     a.reduce((sum, value, index) => sum + value * (b[index] ?? 0), 0);
 
-  test("are of length one, the same every time, and alike for texts that share words", async () => {
+  test("have length one, are the same every time, and are similar for texts that share words", async () => {
     const input = ["the red boat in the harbour", "a red boat near the harbour", "quarterly tax report"];
     const { data } = await client.embeddings.create({ model: SAMPLE_EMBED_MODEL, input, encoding_format: "float" });
     const [boat, otherBoat, tax] = data.map(({ embedding }) => embedding);
@@ -161,7 +161,7 @@ describe("embeddings", () => {
     expect(encoded.data[0]?.embedding).toEqual(plain.data[0]?.embedding ?? []);
   });
 
-  test("take one text, texts, one token array and token arrays, and the dimensions asked for", async () => {
+  test("accept one text, several texts, one token array or several, and the requested dimensions", async () => {
     const count = async (input: string | string[] | number[] | number[][]): Promise<number> =>
       (await client.embeddings.create({ model: SAMPLE_EMBED_MODEL, input, dimensions: 32 })).data.length;
     expect(await count("a")).toBe(1);
@@ -172,7 +172,7 @@ describe("embeddings", () => {
     expect(data[0]?.embedding).toHaveLength(32);
   });
 
-  test("are refused for nothing, for no text and for other types", async () => {
+  test("are refused for no input, for empty text and for other types", async () => {
     for (const input of [[], "", [""], 5, null, [[]]]) {
       const response = await fetch(`${backend.url}/embeddings`, {
         method: "POST",
@@ -182,12 +182,12 @@ describe("embeddings", () => {
     }
   });
 
-  test("exist for a text without a single letter", () => {
+  test("exist for a text without letters", () => {
     expect(Math.hypot(...toVector("!?"))).toBe(1);
   });
 });
 
-test("an unknown model is a 404, broken JSON a 400, both in OpenAI's form", async () => {
+test("the sample answers 404 for an unknown model and 400 for broken JSON, with OpenAI's error object", async () => {
   const missing = client.chat.completions.create({ model: "gpt-9", messages }).catch((error: unknown) => error);
   expect(await missing).toBeInstanceOf(OpenAI.NotFoundError);
   expect(await missing).toMatchObject({ code: "model_not_found", param: "model" });

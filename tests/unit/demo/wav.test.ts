@@ -35,26 +35,26 @@ function format({ code = 1, channels = 1, rate = 16_000, bits = 16, extra = Buff
 
 const second = new Uint8Array(32_000);
 
-test("the recording of the guide is two seconds of speech quality", async () => {
+test("the recording in the guide is two seconds long and of speech quality", async () => {
   const file = Bun.file(new URL("../../../docs/sample.wav", import.meta.url));
   expect(file.size).toBeLessThanOrEqual(80 * 1024);
   expect(readWav(await file.bytes())).toEqual({ channels: 1, sampleRate: 16_000, seconds: 2.13 });
 });
 
 describe("a PCM recording", () => {
-  test("is measured by the bytes of its sound and its format", () => {
+  test("has the duration given by its sound bytes and its format", () => {
     expect(readWav(riff([format(), ["data", second]]))).toEqual({ channels: 1, sampleRate: 16_000, seconds: 1 });
     const stereo = format({ channels: 2, rate: 44_100, bits: 24 });
     expect(readWav(riff([stereo, ["data", new Uint8Array(6 * 22_050)]]))?.seconds).toBe(0.5);
     expect(readWav(riff([format({ code: 3, bits: 32, rate: 8000 }), ["data", second]]))?.seconds).toBe(1);
   });
 
-  test("may hold other chunks before its sound, of odd sizes too", () => {
+  test("may have other chunks before its sound, even of odd size", () => {
     const notes: Chunk = ["LIST", Buffer.from("INFO!")];
     expect(readWav(riff([notes, format(), ["fact", u32(1)], notes, ["data", second]]))?.seconds).toBe(1);
   });
 
-  test("of the extensible kind says in its extension what it is", () => {
+  test("of the extensible kind is read by its extension", () => {
     const extra = (code: number): Buffer<ArrayBuffer> =>
       Buffer.concat([Buffer.alloc(8), Buffer.from([code]), Buffer.alloc(15)]);
     const wav = (code: number): Uint8Array => riff([format({ code: 0xfffe, extra: extra(code) }), ["data", second]]);
@@ -66,13 +66,13 @@ describe("a PCM recording", () => {
     expect(readWav(riff([format(), ["data", second, size]]))?.seconds).toBe(1);
   });
 
-  test("is read from the middle of a larger buffer too", () => {
+  test("is read from the middle of a larger buffer", () => {
     const padded = Buffer.concat([Buffer.alloc(7), riff([format(), ["data", second]])]);
     expect(readWav(padded.subarray(7))?.seconds).toBe(1);
   });
 });
 
-test("what is no PCM recording, or not all there, is not taken for one", () => {
+test("a file that is no PCM recording, or is incomplete, has no duration", () => {
   const whole = riff([format(), ["data", second]]);
   const odd: readonly Uint8Array[] = [
     new Uint8Array(0),

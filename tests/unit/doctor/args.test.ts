@@ -18,7 +18,7 @@ function settingsOf(given: Partial<DoctorSources> = {}) {
 }
 
 describe("the doctor's settings", () => {
-  test("are the worker's where it has them too, and come from variables, flags and a file", () => {
+  test("are named like the worker's, and come from variables, flags and a file", () => {
     const env = { SERVER_URL: "hub.example", CLIENT_KEY: "c-1", API_KEY: "a-1", AUTH_TOKEN: "t-1", DOCTOR_IDLE: "2m" };
     expect(settingsOf({ env })).toEqual({
       server: "wss://hub.example",
@@ -35,21 +35,21 @@ describe("the doctor's settings", () => {
     expect(settingsOf(file).server).toBe("https://filed.example");
   });
 
-  test("take --json alone, without swallowing what follows, and with a value in the = form", () => {
+  test("take --json without a value, leaving the next argument alone, or with one after =", () => {
     expect(settingsOf({ argv: ["--json"] }).json).toBe("true");
     expect(settingsOf({ argv: ["--json", "--idle", "5"] })).toMatchObject({ json: "true", idleMs: 5000 });
     expect(settingsOf({ argv: ["--json=false"] }).json).toBe("false");
     expect(load({ argv: ["--json=maybe"] })).toMatchObject({ kind: "faults" });
   });
 
-  test("that are wrong are all told, and no key is repeated", () => {
+  test("are all reported if wrong, without repeating a key", () => {
     const loaded = load({ argv: ["--idle", "soon", "stray", "--api-key", "a,b"], env: { CLIENT_KEY: "two words" } });
     const faults = loaded.kind === "faults" ? loaded.faults : [];
     expect(faults.map((fault) => fault.split(":")[0])).toEqual(["client_key", "api_key", "doctor_idle", "argument 3"]);
     expect(faults.join()).not.toMatch(/two words|a,b|stray/);
   });
 
-  test("stand in docs/configuration.md as the code has them", () => {
+  test("are listed in docs/configuration.md exactly as in the code", () => {
     const from = docs.indexOf("<!-- doctor settings");
     const to = docs.indexOf("<!-- end of doctor settings");
     expect(from).toBeGreaterThan(0);
@@ -59,11 +59,11 @@ describe("the doctor's settings", () => {
   });
 });
 
-describe("the target", () => {
+describe("the doctor's target", () => {
   const targetOf = (server: string, env: Record<string, string> = {}) =>
     toTarget(settingsOf({ argv: ["--server", server] }), env);
 
-  test("is a host, a port and a scheme, whatever the form of the URL", () => {
+  test("is a host, a port and a scheme for any form of the URL", () => {
     expect(targetOf("hub.example")).toMatchObject({ base: "https://hub.example", host: "hub.example", port: 443 });
     expect(targetOf("ws://10.1.2.3:81")).toMatchObject({ port: 81, isTls: false, isAddress: true, isLoopback: false });
     expect(targetOf("http://[::1]:8080")).toMatchObject({ host: "::1", isAddress: true, isLoopback: true });
@@ -74,7 +74,7 @@ describe("the target", () => {
     });
   });
 
-  test("knows the variable of a proxy that HTTP from here goes through, unless the host is spared", () => {
+  test("names the variable of the proxy that this machine's HTTP uses, unless the host is exempt", () => {
     const env = { HTTPS_PROXY: "http://proxy.example:3128" };
     expect(targetOf("hub.example", env).proxyVariable).toBe("HTTPS_PROXY");
     expect(targetOf("ws://hub.example", env).proxyVariable).toBeUndefined();

@@ -10,10 +10,10 @@ import { judgeTls } from "../../../src/doctor/tls.ts";
 
 const DAY_MS = 24 * 60 * 60_000;
 
-describe("a certificate", () => {
+describe("the verdict on a certificate", () => {
   const facts = { distrust: undefined, protocol: "TLSv1.3", endsAt: 20 * DAY_MS, issuer: "Let's Encrypt" };
 
-  test("is good from 14 days on, and a warning below", () => {
+  test("is good from 14 days before its end, and a warning after that", () => {
     expect(judgeTls(facts, "h", 0)).toEqual({
       verdict: "good",
       measured: "TLSv1.3, certificate of Let's Encrypt, for 20 more days",
@@ -29,7 +29,7 @@ describe("a certificate", () => {
     ["ERR_TLS_CERT_ALTNAME_INVALID", "hub.example"],
     ["UNABLE_TO_VERIFY_LEAF_SIGNATURE", "fullchain.pem"],
     ["SOMETHING_NEW", "believes"],
-  ])("that is not believed for %s comes with what mends it", (distrust, advice) => {
+  ])("comes with advice if it is not trusted because of %s", (distrust, advice) => {
     const finding = judgeTls({ ...facts, distrust }, "hub.example", 0);
     expect(finding.verdict).toBe("bad");
     expect(finding.measured).toContain(distrust);
@@ -37,42 +37,42 @@ describe("a certificate", () => {
   });
 });
 
-describe("addresses", () => {
+describe("the verdict on addresses", () => {
   const four = { address: "192.0.2.1", family: 4, elapsedMs: 12 } as const;
   const six = { address: "2001:db8::1", family: 6, code: "ETIMEDOUT" } as const;
   const direct = { port: 443, proxyVariable: undefined };
 
-  test("of a family that never answers are a warning that names the record", () => {
+  test("is a warning that names the DNS record if one family never answers", () => {
     const finding = judgeReached([four, six], direct);
     expect(finding).toMatchObject({ verdict: "warning" });
     expect(finding.advice).toContain("AAAA");
   });
 
-  test("of a family that this machine does not have are no matter", () => {
+  test("ignores a family that this machine does not have", () => {
     expect(judgeReached([four, { ...six, code: "ENETUNREACH" }], direct).verdict).toBe("good");
     expect(judgeReached([{ ...six, code: "ENETUNREACH" }], direct).verdict).toBe("bad");
   });
 
-  test("that all fail are bad, by how they fail", () => {
+  test("is bad if all fail, with their kind of failure", () => {
     expect(judgeReached([six], direct).advice).toContain("firewall");
     expect(judgeReached([{ ...six, code: "ECONNREFUSED" }], direct).advice).toContain("nothing listens");
     expect(judgeReached([six], { port: 443, proxyVariable: "HTTPS_PROXY" }).advice).toContain("HTTPS_PROXY");
   });
 
-  test("that answer are a warning where HTTP takes another way", () => {
+  test("is a warning if they answer but HTTP uses a proxy", () => {
     expect(judgeReached([four], direct).verdict).toBe("good");
     expect(judgeReached([four], { port: 443, proxyVariable: "HTTPS_PROXY" }).verdict).toBe("warning");
   });
 });
 
-test("a clock may be 30 s off, either way", () => {
+test("a clock may be 30 s off in either direction", () => {
   expect(judgeClock(900).measured).toContain("agree");
   expect(judgeClock(-30_000)).toMatchObject({ verdict: "good" });
   expect(judgeClock(30_501)).toMatchObject({ verdict: "warning", measured: expect.stringContaining("31 s ahead") });
   expect(judgeClock(-45_000)).toMatchObject({ verdict: "warning", measured: expect.stringContaining("45 s behind") });
 });
 
-test("versions of one line go together; others, and none, are a warning", () => {
+test("versions match within a release line; other versions, and a missing one, are a warning", () => {
   expect(judgeVersion("0.1.9", "0.1.0").verdict).toBe("good");
   expect(judgeVersion("1.9.0", "1.2.0").verdict).toBe("good");
   expect(judgeVersion("0.2.0", "0.1.0").verdict).toBe("warning");
@@ -80,10 +80,10 @@ test("versions of one line go together; others, and none, are a warning", () => 
   expect(judgeVersion(undefined, "1.0.0").verdict).toBe("warning");
 });
 
-describe("a stream", () => {
+describe("the verdict on a stream", () => {
   const sentAt = [0, 300, 600, 900, 1200, 1500];
 
-  test("that comes as it was sent is good, however far away", () => {
+  test("is good if it arrives as it was sent, at any distance", () => {
     expect(
       judgeStream(
         sentAt,
@@ -92,24 +92,24 @@ describe("a stream", () => {
     ).toBe("good");
   });
 
-  test("that comes at once is bad, in larger parts a warning, and in part bad", () => {
+  test("is bad if it arrives all at once or incomplete, and a warning if it arrives in larger parts", () => {
     expect(judgeStream(sentAt, [1510, 1511, 1511, 1512, 1512, 1512]).verdict).toBe("bad");
     expect(judgeStream(sentAt, [10, 700, 701, 1300, 1301, 1510]).verdict).toBe("warning");
     expect(judgeStream(sentAt, [10, 310]).verdict).toBe("bad");
   });
 
-  test("that is compressed on the way says so", () => {
+  test("mentions compression on the way", () => {
     expect(judgeStream(sentAt, sentAt, "gzip").measured).toContain("compressed on the way (gzip)");
   });
 });
 
-test("a cancel is good within 5 s, later a warning, and bad when it never comes", () => {
+test("a cancel is good within 5 s, a warning later, and bad if it never arrives", () => {
   expect(judgeCancel(5000).verdict).toBe("good");
   expect(judgeCancel(5001).verdict).toBe("warning");
   expect(judgeCancel(undefined).verdict).toBe("bad");
 });
 
-test("a long stream is judged by how it ended, and one without an event is bad", () => {
+test("a long stream is judged by its end, and is bad without any event", () => {
   const seen = { status: 200, chunks: 3, longestMs: 9000, heldMs: 75_000, end: undefined };
   expect(judgeLongStream(seen)).toMatchObject({ verdict: "good", measured: expect.stringContaining("75.0 s") });
   expect(judgeLongStream({ ...seen, chunks: 0 }).verdict).toBe("bad");
@@ -117,32 +117,32 @@ test("a long stream is judged by how it ended, and one without an event is bad",
   expect(judgeLongStream({ ...seen, status: 404 }).verdict).toBe("bad");
 });
 
-describe("a slow answer", () => {
+describe("the verdict on a slow answer", () => {
   const base = "https://hub.example";
   const reply = (status: number, text = "") =>
     ({ kind: "reply", status, headers: new Headers({ server: "nginx/1.22" }), text, elapsedMs: 60_000 }) as const;
   const own = (code: string): string => JSON.stringify({ error: { code } });
 
-  test("that a proxy gives up is told from one that the server gives up", () => {
+  test("distinguishes a timeout of a proxy from one of the server", () => {
     expect(judgeSlowAnswer(reply(200), 75_000, base).verdict).toBe("good");
     expect(judgeSlowAnswer(reply(504), 75_000, base).measured).toBe("nginx gave an answer up after 60.0 s, with 504");
     expect(judgeSlowAnswer(reply(504, own("upstream_timeout")), 75_000, base).advice).toContain("REQUEST_TIMEOUT on");
   });
 
-  test("whose connection breaks is bad", () => {
+  test("is bad if the connection breaks", () => {
     const cut = { kind: "none", code: "ECONNRESET", elapsedMs: 60_000 } as const;
     expect(judgeSlowAnswer(cut, 75_000, base).measured).toContain("cut after 60.0 s: ECONNRESET");
   });
 });
 
-describe("whoever answers", () => {
+describe("the program that answered", () => {
   const spoken = (status: number, text: string, server?: string) => ({
     status,
     text,
     headers: new Headers(server === undefined ? {} : { server }),
   });
 
-  test("is the server only for a code of its own under that code's status", () => {
+  test("is the server only if the error code and its status match", () => {
     const text = JSON.stringify({ error: { code: "draining" } });
     expect(moorageCode(spoken(503, text))).toBe("draining");
     expect(moorageCode(spoken(200, text))).toBeUndefined();
@@ -150,14 +150,14 @@ describe("whoever answers", () => {
     expect(moorageCode(spoken(503, "<html>"))).toBeUndefined();
   });
 
-  test("is named by its header or its page, and by nothing that could be more than a name", () => {
+  test("is named by its header or its error page, if that can only be a name", () => {
     expect(speakerName(spoken(502, "", "nginx/1.22.1"))).toBe("nginx");
     expect(speakerName(spoken(502, "<center>nginx</center>"))).toBe("nginx");
     expect(speakerName(spoken(502, "", "<script>"))).toBe("something that does not say its name");
   });
 });
 
-test("a refused worker is told what the close reason means for its key", () => {
+test("a refused worker gets the meaning of the close reason for its key", () => {
   const end = (reason: string, code = 1008) => ({ code, reason, registeredMs: undefined, retryAfterMs: undefined });
   const advice = (reason: string, clientKey?: string, code?: number) =>
     judgeRefusal(end(reason, code), { clientKey }, false).advice;

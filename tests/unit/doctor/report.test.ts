@@ -11,14 +11,14 @@ const result = (given: Partial<Result>): Result => ({
   ...given,
 });
 
-test("a check is a line with its verdict, its title and what was measured, in columns", () => {
+test("the report has a line per check, with verdict, title and measurement in columns", () => {
   expect(resultText(result({}))).toBe("good     TLS                TLSv1.3");
   expect(resultText(result({ verdict: "skipped", title: "Quiet socket", measured: "not tried" }))).toBe(
     "skipped  Quiet socket       not tried",
   );
 });
 
-test("what to do stands below, and no line is longer than 120 characters or breaks a word", () => {
+test("advice stands below its check, in lines of at most 120 characters that break no word", () => {
   const text = resultText(result({ verdict: "bad", measured: "m".repeat(20), advice: "mend this ".repeat(20).trim() }));
   const lines = text.split("\n");
   expect(lines[0]).toBe(`bad      TLS                ${"m".repeat(20)}`);
@@ -27,17 +27,17 @@ test("what to do stands below, and no line is longer than 120 characters or brea
   expect(lines.every((line) => line.length <= 120 && !/ (?:me|men|th|thi)$/.test(line))).toBe(true);
 });
 
-test("a word longer than the line is left whole", () => {
+test("a word longer than a line stays whole", () => {
   const url = `https://${"a".repeat(200)}.example`;
   expect(resultText(result({ measured: url }))).toContain(url);
 });
 
-test("what a server says of itself cannot move the cursor", () => {
+test("text from a server cannot move the cursor", () => {
   const text = resultText(result({ measured: "from \u001b[2Jnginx\r\u202e\u2028x", advice: "a\u0007b" }));
   expect(text).toBe("good     TLS                from [2Jnginxx\n                            → ab");
 });
 
-test("the heading names the server, and the summary counts what there was, and nothing that was not", () => {
+test("the heading names the server, and the summary counts each verdict that occurred", () => {
   expect(heading({ server: "https://hub.example", version: "1.2.3" })).toBe(
     "moorage doctor 1.2.3: https://hub.example\n",
   );
@@ -45,7 +45,7 @@ test("the heading names the server, and the summary counts what there was, and n
   expect(summary(results, 81_260)).toBe("\n2 good, 1 bad, 1 skipped, in 81.3 s");
 });
 
-test("the report for programs has every check, and the worst verdict but for what was skipped", () => {
+test("the JSON report has every check, and the worst verdict apart from skipped ones", () => {
   const facts = { server: "https://hub.example", version: "1.2.3", elapsedMs: 99.6 };
   const verdictOf = (results: readonly Result[]): string => JSON.parse(jsonReport(facts, results)).verdict;
   expect(

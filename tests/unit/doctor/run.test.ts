@@ -9,7 +9,7 @@ function check(id: string, needs: readonly string[], run: Check["run"] | Finding
 
 const never = (): Promise<Finding> => new Promise(() => {});
 
-test("a check whose foundation is bad is skipped for it, and so is what needs that one in turn", async () => {
+test("a check is skipped if one that it depends on is bad, and so are those that depend on it", async () => {
   const plan = [
     [check("a", [], bad("no", "mend"))],
     [check("b", ["a"], good("never seen"))],
@@ -22,7 +22,7 @@ test("a check whose foundation is bad is skipped for it, and so is what needs th
   expect(isSound(results)).toBe(false);
 });
 
-test("a warning is foundation enough, and no reason to call a deployment unsound", async () => {
+test("a warning skips no dependent check, and does not make the deployment bad", async () => {
   const results = await runChecks(
     [[check("a", [], warning("soon", "renew"))], [check("b", ["a"], good(""))]],
     new FakeClock(),
@@ -31,7 +31,7 @@ test("a warning is foundation enough, and no reason to call a deployment unsound
   expect(isSound(results)).toBe(true);
 });
 
-test("a check that takes longer than it may is bad, and is told to stop", async () => {
+test("a check that exceeds its time limit is bad and is aborted", async () => {
   const clock = new FakeClock();
   let isStopped = false;
   const slow = check("a", [], (signal) => {
@@ -46,13 +46,13 @@ test("a check that takes longer than it may is bad, and is told to stop", async 
   expect(isStopped).toBe(true);
 });
 
-test("a check that throws is bad with the system's code, and the next one runs", async () => {
+test("a check that throws is bad, with the system's error code, and the next one runs", async () => {
   const broken = check("a", [], () => Promise.reject(Object.assign(new Error("to 10.0.0.1"), { code: "EPIPE" })));
   const results = await runChecks([[broken], [check("b", [], good(""))]], new FakeClock());
   expect(results).toMatchObject([{ verdict: "bad", measured: "broke off: EPIPE" }, { verdict: "good" }]);
 });
 
-test("checks of one group run at the same time and are told in their order", async () => {
+test("checks of one group run at the same time and are reported in order", async () => {
   const first = Promise.withResolvers<Finding>();
   const told: string[] = [];
   const plan = [

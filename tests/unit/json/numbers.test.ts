@@ -8,7 +8,7 @@ const count = (text: string): number | undefined => {
   return countNumbers(bytes, 0, bytes.length);
 };
 
-test("arrays of numbers are counted, with white space wherever it may stand", () => {
+test("numbers in arrays are counted, with white space in any legal place", () => {
   const number = fc.oneof(fc.double({ min: -1e90, max: 1e90, noNaN: true }), fc.integer());
   fc.assert(
     fc.property(fc.array(number, { minLength: 1 }), fc.constantFrom("", " ", "\n\t"), (numbers, space) => {
@@ -21,7 +21,7 @@ test("arrays of numbers are counted, with white space wherever it may stand", ()
   );
 });
 
-test("whatever is counted is JSON, with that many finite numbers", () => {
+test("text whose numbers are counted is JSON with that many finite numbers", () => {
   const junk = fc.array(fc.constantFrom("[", "]", "1", "0", "-", "+", ".", "e", "E", ",", " ", "null", '"'), {
     maxLength: 12,
   });
@@ -55,6 +55,6 @@ test.each([
   "[1",
   "1]",
   "",
-])("%j is not counted", (text) => {
+])("the numbers of %j are not counted", (text) => {
   expect(count(text)).toBeUndefined();
 });

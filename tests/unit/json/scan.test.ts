@@ -22,7 +22,7 @@ function byName(object: Readonly<Record<string, unknown>>): readonly (readonly [
   return Object.entries(object).toSorted(([a], [b]) => Number(a > b) - Number(a < b));
 }
 
-test("the members of any object are found where JSON.parse finds them", () => {
+test("members of an object are found where JSON.parse finds them", () => {
   fc.assert(
     fc.property(fc.dictionary(fc.string(), fc.jsonValue()), fc.constantFrom("", " ", "\n\t "), (object, space) => {
       const bytes = bytesOf(spaced(object, space));
@@ -35,7 +35,7 @@ test("the members of any object are found where JSON.parse finds them", () => {
   );
 });
 
-test("the items of any array are found in order", () => {
+test("items of an array are found in order", () => {
   fc.assert(
     fc.property(fc.array(fc.jsonValue()), fc.constantFrom("", " \n"), (array, space) => {
       const bytes = bytesOf(spaced(array, space));
@@ -45,20 +45,20 @@ test("the items of any array are found in order", () => {
   );
 });
 
-test("of equal keys the last one counts, and a key may be written with escapes", () => {
+test("the last of several equal keys counts, and a key may contain escapes", () => {
   const bytes = bytesOf('{"a":1,"\\u0061":[2,3],"b":"x\\"}"}');
   const members = membersOf(bytes);
   expect(textOf(bytes, members?.get("a") ?? { start: 0, end: 0 })).toBe("[2,3]");
   expect(textOf(bytes, members?.get("b") ?? { start: 0, end: 0 })).toBe('"x\\"}"');
 });
 
-test("JSON that is cut anywhere is no object, and never an endless loop or a throw", () => {
+test("JSON that is cut off anywhere is no object, and never causes a loop or an exception", () => {
   const text = '{"data":[{"embedding":[1.5,-2e3],"s":"a\\\\\\"b"},[[]],{}],"n":null,"t":true}';
   for (let end = 0; end < text.length; end += 1) expect(membersOf(bytesOf(text.slice(0, end)))).toBeUndefined();
   expect(membersOf(bytesOf(text))?.size).toBe(3);
 });
 
-test("garbage bytes are answered with undefined or with ranges inside of them", () => {
+test("random bytes give undefined or ranges within them", () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
       const open = Uint8Array.from([0x7b, ...bytes]);
@@ -70,12 +70,12 @@ test("garbage bytes are answered with undefined or with ranges inside of them", 
   );
 });
 
-test("depth costs no stack", () => {
+test("nesting uses no stack", () => {
   const deep = `{"a":${"[".repeat(200_000)}${"]".repeat(200_000)}}`;
   expect(membersOf(bytesOf(deep))?.get("a")).toEqual({ start: 5, end: 400_005 });
 });
 
-test("brackets nested around numbers cost each byte a few looks, however deep", () => {
+test("each byte is looked at only a few times, however deeply numbers are nested", () => {
   const looks = (depth: number): number => {
     const bytes = bytesOf(`{"a":${"[1,".repeat(depth)}1${"]".repeat(depth)}}`);
     let count = 0;

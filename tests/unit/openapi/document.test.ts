@@ -66,7 +66,7 @@ describe("the OpenAPI document", async () => {
   const document = await documentOf(createRoutes());
   const chat = at(document, "paths", "/v1/chat/completions", "post");
 
-  test("shows the routes of the app around it, without hidden ones and wildcards", () => {
+  test("shows the routes of its app, without hidden ones and wildcards", () => {
     expect(at(document, "openapi")).toStartWith("3.0");
     expect(at(document, "info", "version")).toBe("1.2.3");
     expect([...keysAt(document, "paths")].sort()).toEqual([
@@ -76,7 +76,7 @@ describe("the OpenAPI document", async () => {
       "/v1/chat/completions",
     ]);
   });
-  test("shows a body that the route reads itself as JSON, by its schema", () => {
+  test("shows a body that its route reads itself as JSON, by its schema", () => {
     expect(at(chat, "requestBody")).toEqual({
       required: true,
       content: {
@@ -100,7 +100,7 @@ describe("the OpenAPI document", async () => {
       },
     });
   });
-  test("shows answers and errors side by side, codes of one status together", () => {
+  test("shows answers and errors side by side, with the codes of one status together", () => {
     expect(keysAt(chat, "responses")).toEqual(["200", "401", "503"]);
     expect(at(chat, "responses", "200", "description")).toBe("The completion.");
     expect(at(chat, "responses", "200", "content", "application/json", "schema", "properties")).toEqual({
@@ -112,13 +112,13 @@ describe("the OpenAPI document", async () => {
     expect(at(busy, "headers", "Retry-After", "schema", "type")).toBe("integer");
     expect(at(document, "components", "schemas", "Error")).toBeDefined();
   });
-  test("names parameters of paths, also of one that the router writes differently", () => {
+  test("names the parameters of paths, also in the router's other notation", () => {
     expect(at(document, "paths", "/api/things/{id}", "get", "parameters")).toEqual([
       { in: "path", name: "id", required: true, schema: { type: "string" } },
     ]);
     expect(JSON.stringify(document)).not.toContain("x-shown-path");
   });
-  test("gives each operation an id of its own that is a name in any language", () => {
+  test("gives each operation a unique id that is a valid identifier in any language", () => {
     const ids = keysAt(document, "paths").flatMap((path) =>
       keysAt(document, "paths", path).map((method) => at(document, "paths", path, method, "operationId")),
     );
@@ -126,7 +126,7 @@ describe("the OpenAPI document", async () => {
     for (const id of ids) expect(id).toMatch(/^[a-z][A-Za-z0-9]+$/);
     expect(at(chat, "operationId")).toBe("postV1ChatCompletions");
   });
-  test("lists the tags and security schemes that are used, and no other", () => {
+  test("lists exactly the tags and security schemes that are used", () => {
     expect(keysAt(document, "tags").map((place) => at(document, "tags", place, "name"))).toEqual([
       "System",
       "State",
@@ -136,7 +136,7 @@ describe("the OpenAPI document", async () => {
   });
 });
 
-test("a route with a documented body and answer neither reads, validates nor changes them", async () => {
+test("a route with a documented body and answer does not read, validate or change them", async () => {
   const request = new Request("http://localhost/v1/chat/completions", {
     method: "POST",
     body: "{not json",
@@ -147,7 +147,7 @@ test("a route with a documented body and answer neither reads, validates nor cha
   expect(await response.text()).toBe("body used: false");
 });
 
-test("a schema that is documented still validates where Elysia is asked to", async () => {
+test("a documented schema still validates if Elysia is asked to", async () => {
   const app = new Elysia().post("/x", ({ body }) => Response.json(body), { body: doc(chatSchema) });
   const post = (body: object): Promise<Response> =>
     app.handle(
@@ -170,7 +170,7 @@ test("a nullable enum has a type", () => {
 describe("the Swagger UI page", () => {
   const get = (path: string): Promise<Response> => createRoutes().handle(new Request(`http://localhost${path}`));
 
-  test.each(["/api/client", "/api/client/"])("is at %s and loads everything from this origin", async (path) => {
+  test.each(["/api/client", "/api/client/"])("stands at %s and loads everything from this origin", async (path) => {
     const page = await get(path);
     expect(page.headers.get("content-type")).toBe("text/html; charset=utf-8");
     expect(page.headers.get("content-security-policy")).toContain("default-src 'none'; script-src 'self';");
@@ -186,7 +186,7 @@ describe("the Swagger UI page", () => {
     // The policy would stop one.
     expect(html).not.toMatch(/<script>|<style|\son\w+=/);
   });
-  test("is started with the document's absolute address", async () => {
+  test("gets the document's absolute address", async () => {
     expect(await (await get("/api/client/start.js")).text()).toContain('url: "/api/client/openapi.json"');
   });
 });

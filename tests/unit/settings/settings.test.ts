@@ -54,7 +54,7 @@ function textOf(argv: readonly string[], env: Sources["env"] = {}, yaml = ""): s
   return result.kind === "print" ? result.text : (result.print?.({}) ?? "");
 }
 
-describe("units", () => {
+describe("parsers of units", () => {
   test.each([
     ["250ms", 250],
     ["5s", 5000],
@@ -69,7 +69,7 @@ describe("units", () => {
     ["1m500ms", 60_500],
     ["2d", 172_800_000],
     ["1d1h1m1s1ms", 90_061_001],
-  ])("the duration %p is %p ms", (text, ms) => {
+  ])("read the duration %p as %p ms", (text, ms) => {
     expect(parseDuration(text)).toBe(ms);
   });
 
@@ -88,7 +88,7 @@ describe("units", () => {
     "NaN",
     "Infinity",
     "9".repeat(20),
-  ])("%p is not a duration", (text) => {
+  ])("refuse %p as a duration", (text) => {
     expect(parseDuration(text)).toBeUndefined();
   });
 
@@ -106,19 +106,19 @@ describe("units", () => {
     ["1.5GiB", 1_610_612_736],
     ["2G", 2_147_483_648],
     ["1TB", 1_000_000_000_000],
-  ])("the size %p is %p bytes", (text, bytes) => {
+  ])("read the size %p as %p bytes", (text, bytes) => {
     expect(parseSize(text)).toBe(bytes);
   });
 
   test.each(["", "MiB", "-1", "5iB", "5i", "1PiB", "64MiBs", "1e3", "0x10", "1,5k", "9".repeat(20)])(
-    "%p is not a size",
+    "refuse %p as a size",
     (text) => {
       expect(parseSize(text)).toBeUndefined();
     },
   );
 });
 
-describe("kinds", () => {
+describe("kinds of settings", () => {
   test.each<[string, Kind<unknown>, unknown, unknown]>([
     ["integer", integer(1, 10), " 7 ", 7],
     ["duration at its lower bound", duration("1s", "1m"), "1000ms", 1000],
@@ -139,7 +139,7 @@ describe("kinds", () => {
     ["origin with a slash and its default port", origins, "https://App.example.com:443/", ["https://app.example.com"]],
     ["origin of a desktop app", origins, "tauri://localhost", ["tauri://localhost"]],
     ["any origin", origins, "*", ["*"]],
-  ])("%s is taken", (_name, kind, written, value) => {
+  ])("accept %s", (_name, kind, written, value) => {
     expect(v.parse(kind.schema, written)).toEqual(value);
   });
 
@@ -176,13 +176,13 @@ describe("kinds", () => {
     ["key with a newline inside", secretKey, "a\nb"],
     ["key beyond ASCII", secretKey, "schlüssel"],
     ["list where one value belongs", integer(1, 10), ["1"]],
-  ])("%s is refused", (_name, kind, written) => {
+  ])("refuse %s", (_name, kind, written) => {
     expect(v.is(kind.schema, written)).toBe(false);
   });
 });
 
-describe("sources", () => {
-  test("flags win over the environment, that over the file, that over the default", () => {
+describe("sources of settings", () => {
+  test("rank flags over the environment, over the file, over the default", () => {
     expect(valuesOf([]).port).toBe(8080);
     expect(valuesOf([], {}, "port: 1").port).toBe(1);
     expect(valuesOf([], { PORT: "2" }, "port: 1").port).toBe(2);
@@ -190,7 +190,7 @@ describe("sources", () => {
     expect(valuesOf(["--port=3"], { PORT: "2" }, "port: 1").port).toBe(3);
   });
 
-  test("the file named by the flag is read, not the one of the variable", () => {
+  test("read the file named by the flag, not the one named by the variable", () => {
     const readFile = (path: string) => (path === "/flag.yaml" ? "port: 1" : "port: 2");
     const result = readSettings(
       table,
@@ -200,33 +200,33 @@ describe("sources", () => {
     expect(result).toMatchObject({ kind: "read", values: { port: 1 } });
   });
 
-  test("an empty or blank variable counts as unset, and so does a YAML key without a value", () => {
+  test("take an empty or blank variable as unset, and a YAML key without a value too", () => {
     expect(valuesOf([], { PORT: "", WAIT_TIME: "  " }, "port: 7")).toMatchObject({ port: 7, waitMs: 5000 });
     expect(valuesOf([], {}, "port:\ntags: ''\n")).toMatchObject({ port: 8080, tags: [] });
   });
 
-  test("a variable that no setting names is nobody's fault", () => {
+  test("ignore a variable that no setting names", () => {
     expect(faultsOf([], { PROT: "1", HOME: "/root" })).toEqual([]);
   });
 
-  test("an empty YAML file and one of comments say nothing", () => {
+  test("accept a YAML file that is empty or has only comments", () => {
     expect(faultsOf(["--config=/s.yaml"])).toEqual([]);
     expect(faultsOf([], {}, "# nothing\n")).toEqual([]);
   });
 
-  test("the last of a repeated flag holds, and the flags of a list add up", () => {
+  test("take the last of a repeated flag, and all flags of a list", () => {
     expect(valuesOf(["--port", "1", "--tags", "a,b", "--port", "2", "--tags=c"])).toMatchObject({
       port: 2,
       tags: ["a", "b", "c"],
     });
   });
 
-  test("a value may begin with one dash", () => {
+  test("accept a value that begins with one dash", () => {
     expect(valuesOf(["--token", "-abc"]).token).toBe("-abc");
     expect(valuesOf(["--token=--abc"]).token).toBe("--abc");
   });
 
-  test("a flag without a value is told, and does not swallow the next flag", () => {
+  test("report a flag without a value, and do not take the next flag for its value", () => {
     expect(faultsOf(["--port", "--tags", "B", "--wait-time="])).toEqual([
       "port: flag --port has no value; it takes a whole number from 0 to 65535",
       "wait_time: flag --wait-time has no value; it takes a duration from 0s to 1h",
@@ -235,14 +235,14 @@ describe("sources", () => {
     expect(faultsOf(["--token"])[0]).toStartWith("token: flag --token has no value");
   });
 
-  test("a YAML list and comma text give the same list", () => {
+  test("read a YAML list and comma-separated text as the same list", () => {
     expect(valuesOf([], {}, "tags: [a, b]").tags).toEqual(["a", "b"]);
     expect(valuesOf([], {}, "tags: a, b").tags).toEqual(["a", "b"]);
   });
 });
 
-describe("faults", () => {
-  test("all of them come at once, each with its key, its source and what is taken", () => {
+describe("faults in settings", () => {
+  test("are reported all at once, each with its key, its source and the accepted values", () => {
     const yaml = "prot: 1\nwait_time: {a: 1}\nport: [1]\ntags: [a, 5]\nsecret_words: 12\n";
     expect(faultsOf(["--prt=1", "--what"], { TOKEN: "a b", PORT: "x" }, yaml)).toEqual([
       "--prt: unknown flag; did you mean --port?",
@@ -257,11 +257,11 @@ describe("faults", () => {
     ]);
   });
 
-  test("a value that a later source replaces is not judged", () => {
+  test("do not include a value that another source replaces", () => {
     expect(valuesOf(["--port=1"], { PORT: "tcp://10.0.0.1:80" }).port).toBe(1);
   });
 
-  test("a file that cannot be read is told with its path, who named it, and the reason", () => {
+  test("name a file that cannot be read, who named it, and the reason", () => {
     const readFile = () => {
       throw Object.assign(new Error("no such file"), { code: "ENOENT" });
     };
@@ -282,11 +282,11 @@ describe("faults", () => {
     ["port: true", "port: file /s.yaml key port is true or false; it takes a whole number from 0 to 65535"],
     ["config_file: x", "config_file: unknown key in file /s.yaml"],
     ["__proto__: x", "__proto__: unknown key in file /s.yaml"],
-  ])("the YAML %p is told", (yaml, fault) => {
+  ])("include the YAML %p", (yaml, fault) => {
     expect(faultsOf([], {}, yaml)).toEqual([fault]);
   });
 
-  test("secrets are repeated nowhere, whatever is wrong with them", () => {
+  test("never repeat a secret, whatever is wrong with it", () => {
     const key = "Hush-9f2c";
     const told = [
       ...faultsOf([`--secret-words=${key}`]),
@@ -306,18 +306,18 @@ describe("faults", () => {
     expect(told.join("\n")).not.toContain("9f2c");
   });
 
-  test("a long wrong value is cut", () => {
+  test("cut a long wrong value", () => {
     expect(faultsOf([], { PORT: "9".repeat(5000) })[0]?.length).toBeLessThan(200);
   });
 
-  test("letters behind one dash are one fault", () => {
+  test("count letters behind one dash as one fault", () => {
     expect(faultsOf(["-port=1"])).toEqual(["-port: unknown flag; did you mean --port?"]);
     expect(faultsOf(["-xyz"])).toEqual(["argument 1: unknown flag"]);
   });
 });
 
-describe("texts", () => {
-  test("--help names every flag, variable, default and meaning, whatever else is wrong", () => {
+describe("texts for the operator", () => {
+  test("list every flag, variable, default and meaning for --help, whatever else is wrong", () => {
     for (const argv of [["--help"], ["-h"], ["--nope", "--port=x", "--help"]]) {
       const text = textOf(argv);
       for (const each of Object.values(table)) {
@@ -329,7 +329,7 @@ describe("texts", () => {
     }
   });
 
-  test("--help and --version read no file", () => {
+  test("need no file for --help and --version", () => {
     const readFile = () => {
       throw new Error("was read");
     };
@@ -341,11 +341,11 @@ describe("texts", () => {
     expect(readSettings(table, { argv: ["--help"], ...sources }, program).kind).toBe("print");
   });
 
-  test("a request that is given a value is told", () => {
+  test("report a value given to --help or --version", () => {
     expect(faultsOf(["--version=2"])).toEqual(["version: flag --version takes no value"]);
   });
 
-  test("--print-config shows each value with its source, as YAML, and masks secrets", () => {
+  test("show each value with its source as YAML for --print-config, with masked secrets", () => {
     const text = textOf(
       ["--print-config", "--tags=a, b"],
       { SECRET_WORDS: "hush,quiet", WAIT_TIME: "1m" },
@@ -363,7 +363,7 @@ describe("texts", () => {
   });
 });
 
-describe("small parts", () => {
+describe("helpers of settings", () => {
   test.each([
     ["prot", "port"],
     ["queueSize", "queue-size"],
@@ -372,11 +372,11 @@ describe("small parts", () => {
     ["zzzz", undefined],
     ["x", undefined],
     ["", undefined],
-  ])("the name nearest to %p is %p", (name, near) => {
+  ])("find the name nearest to %p, which is %p", (name, near) => {
     expect(nearest(name, ["port", "queue-size", "request-timeout", "id"])).toBe(near);
   });
 
-  test("a frozen value is frozen in its depth", () => {
+  test("freeze a value deeply", () => {
     const frozen = deepFreeze({ list: ["a"], inner: { deep: { n: 1 } } });
     expect([frozen, frozen.list, frozen.inner, frozen.inner.deep].every((each) => Object.isFrozen(each))).toBe(true);
   });

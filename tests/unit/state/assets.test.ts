@@ -10,8 +10,8 @@ function get(name: string, encoding = ""): Response {
   return assets.serve(new Request("http://h/", { headers: { "accept-encoding": encoding } }), hash, name);
 }
 
-describe("an asset", () => {
-  test("is told to be kept for ever, under a path that changes with the files", () => {
+describe("an asset of the dashboard", () => {
+  test("may be cached forever, under a path that changes with the files", () => {
     expect(assets.page.script).toMatch(/^\/state\/assets\/[0-9a-f]{16}\/app\.ts$/);
     const { headers } = get("app.ts");
     expect(headers.get("cache-control")).toBe("public, max-age=31536000, immutable");
@@ -23,11 +23,11 @@ describe("an asset", () => {
     ["app.ts", "text/javascript; charset=utf-8"],
     ["alpine.js", "text/javascript; charset=utf-8"],
     ["app.css", "text/css; charset=utf-8"],
-  ])("%s is of the type %s, for browsers that run no other", (name, type) => {
+  ])("named %s has the type %s, which browsers require", (name, type) => {
     expect(get(name).headers.get("content-type")).toBe(type);
   });
 
-  test("comes as the client takes it, and is the same however it comes", async () => {
+  test("is sent in the encoding that the client accepts, with the same content in each", async () => {
     const plain = Buffer.from(await get("app.ts").arrayBuffer());
     const asBrotli = get("app.ts", "gzip, deflate, br");
     expect(asBrotli.headers.get("content-encoding")).toBe("br");
@@ -43,12 +43,12 @@ describe("an asset", () => {
     [hash, "../layout.tsx"],
     [hash, "__proto__"],
     ["0123456789abcdef", "app.ts"],
-  ])("that is none is not found: %s/%s", (asked, name) => {
+  ])("is not found at %s/%s", (asked, name) => {
     expect(() => assets.serve(new Request("http://h/"), asked, name)).toThrow(Fault);
   });
 });
 
-test("scripts hold no types, and import only each other", async () => {
+test("browser scripts contain no types and import only each other", async () => {
   for (const name of assets.names.filter((each) => each.endsWith(".ts"))) {
     const text = await get(name).text();
     const imported = [...text.matchAll(/\bfrom\s*"([^"]+)"/g)].map(([, from = ""]) => from);
@@ -57,7 +57,7 @@ test("scripts hold no types, and import only each other", async () => {
   }
 });
 
-test("all of them, packed, are less than what a first look at the dashboard may cost", async () => {
+test("all assets together, compressed, are smaller than the first visit may cost", async () => {
   let bytes = 0;
   for (const name of assets.names) bytes += (await get(name, "br").arrayBuffer()).byteLength;
   expect(bytes).toBeGreaterThan(10_000);

@@ -22,12 +22,12 @@ const sample = (at: number, more: Partial<Sample> = {}): Sample => ({
   ...more,
 });
 
-describe("the history", () => {
+describe("the history of samples", () => {
   test("names every figure of a sample once", () => {
     expect([...COLUMNS].toSorted()).toEqual(Object.keys(sample(0)).toSorted() as (typeof COLUMNS)[number][]); // Keys of a Sample.
   });
 
-  test("is columns of one length, oldest first, with null for what was not there", () => {
+  test("has columns of one length, oldest first, with null for missing values", () => {
     const history = new History();
     expect(history.snapshot()).toMatchObject({ interval_ms: 1000, capacity: 900, samples: { at: [], tokens: [] } });
     history.add(sample(1000, { tokens: 7 }));
@@ -48,7 +48,7 @@ describe("the history", () => {
     expect(samples["at"]?.at(-1)).toBe(905);
   });
 
-  test("sums what is there of the newest samples", () => {
+  test("sums the newest samples, or as many as there are", () => {
     const history = new History();
     expect(history.sum("requests", 60)).toBe(0);
     for (let at = 1; at <= CAPACITY + 5; at += 1) history.add(sample(at, { requests: at }));
@@ -58,7 +58,7 @@ describe("the history", () => {
 });
 
 describe("recent times", () => {
-  test("have no quantile while there are none", () => {
+  test("have no quantile while they are empty", () => {
     const times = new RecentTimes();
     expect(times.quantile(0.5)).toBeNull();
     times.observe(Number.NaN);
@@ -80,7 +80,7 @@ describe("recent times", () => {
     );
   });
 
-  test("take what is out of any bounds into the first or the last bucket", () => {
+  test("count values out of bounds in the first or the last bucket", () => {
     const times = new RecentTimes();
     times.observe(0);
     expect(times.quantile(1)).toBeLessThan(0.2);
@@ -88,7 +88,7 @@ describe("recent times", () => {
     expect(times.quantile(1)).toBeGreaterThan(86_400_000);
   });
 
-  test("are those of the last sixty seconds", () => {
+  test("cover the last sixty seconds", () => {
     const times = new RecentTimes();
     times.observe(10);
     for (let second = 0; second < 30; second += 1) times.advance();
@@ -103,7 +103,7 @@ describe("recent times", () => {
   });
 });
 
-test("a sliding sum is what was added within the last minute, to five seconds", () => {
+test("a sliding sum covers the last minute, to five seconds", () => {
   const times = fc.array(fc.record({ afterMs: fc.nat(30_000), amount: fc.nat(1000) }), { maxLength: 50 });
   fc.assert(
     fc.property(times, (steps) => {

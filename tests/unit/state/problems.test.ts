@@ -38,19 +38,19 @@ const facts = (more: Partial<ServerFacts> = {}): ServerFacts => ({
 const brief = (found: readonly Found[]): readonly string[] =>
   found.map(({ code, severity, plugin: where }) => `${where ?? "server"} ${code} ${severity}`);
 
-describe("what any server may have", () => {
-  test("a server with keys, workers and no failures has no problem", () => {
+describe("problems of any server", () => {
+  test("are none with keys, workers and no failures", () => {
     expect(findCommon(facts())).toEqual([]);
   });
 
-  test("a draining server has that one problem only", () => {
+  test("are nothing but the drain while the server drains", () => {
     const found = findCommon(
       facts({ isDraining: true, isApiOpen: true, plugins: [plugin("llm", { workers: NOBODY })] }),
     );
     expect(brief(found)).toEqual(["server draining info"]);
   });
 
-  test("a plugin without workers is critical, unless it never had one and another has", () => {
+  test("include a plugin without workers as critical, unless it never had one and another plugin has", () => {
     const empty = { workers: NOBODY };
     expect(brief(findCommon(facts({ plugins: [plugin("llm", empty, false), plugin("asr", empty, false)] })))).toEqual([
       "llm no_workers critical",
@@ -69,11 +69,11 @@ describe("what any server may have", () => {
     ]);
   });
 
-  test("a plugin that nobody dials into misses no workers", () => {
+  test("do not include missing workers of a plugin without workers", () => {
     expect(findCommon(facts({ plugins: [plugin("transfer", { workers: undefined })] }))).toEqual([]);
   });
 
-  test("workers of which none takes requests are named as such", () => {
+  test("include workers of which none accepts requests", () => {
     const workers = { idle: 0, working: 0, notReady: 2, draining: 1 };
     const [found] = findCommon(facts({ plugins: [plugin("llm", { workers })] }));
     expect(found).toMatchObject({ code: "no_ready_workers", severity: "critical" });
@@ -81,7 +81,7 @@ describe("what any server may have", () => {
     expect(found?.advice).toContain("model server");
   });
 
-  test("workers that are all drained are not blamed on their model servers", () => {
+  test("do not blame model servers if all workers are drained", () => {
     const workers = { idle: 0, working: 0, notReady: 0, draining: 2 };
     const [found] = findCommon(facts({ plugins: [plugin("llm", { workers })] }));
     expect(found?.code).toBe("no_ready_workers");
@@ -95,7 +95,7 @@ describe("what any server may have", () => {
     [51, 100, ["llm queue_filling warning"]],
     [90, 100, ["llm queue_filling warning"]],
     [91, 100, ["llm queue_filling critical"]],
-  ])("a queue with %p of %p waiting gives %p", (waiting, capacity, expected) => {
+  ])("for a queue with %p of %p waiting are %p", (waiting, capacity, expected) => {
     expect(brief(findCommon(facts({ plugins: [plugin("llm", { queue: { waiting, capacity } })] })))).toEqual(expected);
   });
 
@@ -105,11 +105,11 @@ describe("what any server may have", () => {
     [20, 2, ["server error_rate warning"]],
     [100, 25, ["server error_rate warning"]],
     [100, 26, ["server error_rate critical"]],
-  ])("of %p requests %p failures give %p", (requests, failures, expected) => {
+  ])("for %p requests and %p failures are %p", (requests, failures, expected) => {
     expect(brief(findCommon(facts({ requests, failures })))).toEqual(expected);
   });
 
-  test("open doors are told apart, and are less of a problem on the loopback", () => {
+  test("tell missing API keys from missing client keys, and are less severe on the loopback", () => {
     const open = { isApiOpen: true, isClientOpen: true };
     const found = findCommon(facts(open));
     expect(found.map(({ about }) => about)).toEqual(["api", "client"]);
@@ -117,7 +117,7 @@ describe("what any server may have", () => {
     expect(brief(findCommon(facts({ isApiOpen: true, isLoopback: true })))).toEqual(["server keys_not_set info"]);
   });
 
-  test("many wrong keys in a minute are a problem, a few are not", () => {
+  test("include many wrong keys in a minute, and not a few", () => {
     expect(findCommon(facts({ authFailures: 19 }))).toEqual([]);
     expect(brief(findCommon(facts({ authFailures: 20 })))).toEqual(["server too_many_auth_failures warning"]);
   });
@@ -135,7 +135,7 @@ describe("the list of problems", () => {
   const at = (ms: number): { at: number; elapsed: number } => ({ at: 1_700_000_000_000 + ms, elapsed: ms });
   const codes = (list: readonly Problem[]): readonly string[] => list.map(({ code }) => code);
 
-  test("says since when each has held, anew after a break", () => {
+  test("says since when each problem exists, and starts anew after a break", () => {
     const problems = new Problems();
     problems.update([found("a")], at(0));
     problems.update([found("a")], at(5000));
@@ -155,7 +155,7 @@ describe("the list of problems", () => {
     expect(problems.list[0]?.since).toBe("2023-11-14T22:13:27.000Z");
   });
 
-  test("tells of a condition when it has lasted long enough, with its true beginning", () => {
+  test("shows a condition once it has lasted long enough, with its true beginning", () => {
     const problems = new Problems();
     problems.update([found("a", { afterMs: 60_000 })], at(0));
     problems.update([found("a", { afterMs: 60_000 })], at(59_999));
@@ -164,7 +164,7 @@ describe("the list of problems", () => {
     expect(problems.list[0]?.since).toBe("2023-11-14T22:13:20.000Z");
   });
 
-  test("lets what comes and goes linger, and still knows when it began", () => {
+  test("keeps an intermittent problem, with its first beginning", () => {
     const problems = new Problems();
     const flickering = found("a", { afterMs: 4000, lingerMs: 2000 });
     problems.update([flickering], at(0));
@@ -179,7 +179,7 @@ describe("the list of problems", () => {
     expect(problems.list).toEqual([]);
   });
 
-  test("keeps conditions of one code apart by plugin and by what they are about", () => {
+  test("keeps problems of one code apart by plugin and subject", () => {
     const problems = new Problems();
     problems.update([found("a", { plugin: "llm", about: "m" })], at(0));
     problems.update(
@@ -193,7 +193,7 @@ describe("the list of problems", () => {
     expect(problems.list.map(({ since }) => since.slice(17, 19))).toEqual(["20", "21", "21"]);
   });
 
-  test("begins with the worst, then with the oldest, and ends after fifty", () => {
+  test("is sorted by severity, then age, and ends after fifty", () => {
     const problems = new Problems();
     problems.update([found("new info", { severity: "info" }), found("old")], at(0));
     problems.update(
@@ -208,7 +208,7 @@ describe("the list of problems", () => {
     expect(problems.list).toHaveLength(50);
   });
 
-  test("has a new revision when it says something else, and only then", () => {
+  test("has a new revision exactly when its content changes", () => {
     const problems = new Problems();
     const before = problems.revision;
     problems.update([found("a")], at(0));
@@ -221,7 +221,7 @@ describe("the list of problems", () => {
   });
 });
 
-describe("what a pool may have", () => {
+describe("problems of a pool", () => {
   const PING_MS = 15_000;
 
   function setUp() {
@@ -249,7 +249,7 @@ describe("what a pool may have", () => {
     return { clock, pool, join, find, fail };
   }
 
-  test("a worker that is silent for more than two ping intervals is stale", () => {
+  test("include a worker that is silent for more than two ping intervals as stale", () => {
     const { clock, join, find } = setUp();
     const one = join("one");
     clock.advance(2 * PING_MS);
@@ -261,7 +261,7 @@ describe("what a pool may have", () => {
     expect(find()).toEqual([]);
   });
 
-  test("a worker is failing while more than a fifth of its last jobs failed, the last of them lately", () => {
+  test("include a worker as failing while more than a fifth of its last jobs failed, one of them recently", () => {
     const { clock, join, find, fail } = setUp();
     join("one");
     fail("one", true);
@@ -279,7 +279,7 @@ describe("what a pool may have", () => {
     expect(find().map(({ code }) => code)).not.toContain("worker_failing");
   });
 
-  test("only the last twenty jobs of a worker count", () => {
+  test("count only the last twenty jobs of a worker", () => {
     const { join, find, fail } = setUp();
     join("one");
     for (let job = 0; job < 20; job += 1) fail("one", true);
@@ -289,7 +289,7 @@ describe("what a pool may have", () => {
     expect(find()).toHaveLength(1);
   });
 
-  test("many workers with one trouble are one problem, which names the first of them, shortened", () => {
+  test("group many workers with one problem, which names the first of them", () => {
     const { clock, join, find } = setUp();
     for (let n = 0; n < 5; n += 1) join(`worker ${n} ${"x".repeat(100)}`);
     clock.advance(3 * PING_MS);

@@ -16,7 +16,7 @@ function reader() {
   return { state, write, text: () => taken.join("") };
 }
 
-test("lines of one moment leave in one write, in order", () => {
+test("lines logged in one turn are written at once, in order", () => {
   const clock = new FakeClock();
   const { write, state, text } = reader();
   const log = createLogWriter(clock, write);
@@ -27,7 +27,7 @@ test("lines of one moment leave in one write, in order", () => {
   expect(clock.pending).toBe(0);
 });
 
-test("a reader that has stopped holds nobody up, and gets every line when it goes on", () => {
+test("a stalled reader delays nobody, and gets every line when it continues", () => {
   const clock = new FakeClock();
   const { write, state, text } = reader();
   const log = createLogWriter(clock, write);
@@ -40,7 +40,7 @@ test("a reader that has stopped holds nobody up, and gets every line when it goe
   expect(text()).toBe(Array.from({ length: 100 }, (_, count) => `line ${count}\n`).join(""));
 });
 
-test("what nobody reads is dropped past its bound, and how much is said when someone reads again", () => {
+test("lines beyond the bound are dropped, and their number is logged when the reader continues", () => {
   const clock = new FakeClock();
   const { write, state, text } = reader();
   const log = createLogWriter(clock, write);

@@ -10,13 +10,13 @@ import { StatePage } from "../../../views/state.tsx";
 const EVIL = `"><script>alert(1)</script>`;
 const ASSETS: PageAssets = { theme: "/theme.ts", script: "/app.ts", preloads: ["/a.ts"], styles: ["/app.css"] };
 
-test("a version that is a script is shown as text on the state page", () => {
+test("a version that is a script appears as text on the state page", () => {
   const html = StatePage({ version: EVIL, canSignOut: true, hasKeys: true, assets: ASSETS, boot: "{}", sections: [] });
   expect(html).not.toContain("<script>");
   expect(html).toContain("&lt;script&gt;alert(1)");
 });
 
-test("the state page holds each plugin's fragment as it is, under a tab of its own", () => {
+test("the state page holds each plugin's fragment unchanged, under its own tab", () => {
   const html = StatePage({
     version: "1.2.3",
     canSignOut: false,
@@ -45,11 +45,11 @@ test("the sign-in page posts the key to this server and says what was wrong", ()
   expect(SignInPage({ assets: ASSETS, problem: undefined, hasKey: true })).not.toContain('role="alert"');
 });
 
-test("where no key would do the sign-in page has no form", () => {
+test("the sign-in page has no form if no key would open the dashboard", () => {
   expect(SignInPage({ assets: ASSETS, problem: undefined, hasKey: false })).not.toContain("<form");
 });
 
-test("a title is text, and a page needs no inline script, style or handler", () => {
+test("a page's title is text, and the page needs no inline script, style or handler", () => {
   const html = (
     <Layout title={EVIL} assets={ASSETS} isLive>
       <p>x</p>
@@ -64,7 +64,7 @@ test.each([
   ["models", renderLlmView],
   ["relays", renderMcpView],
   ["transfers", renderTransferView],
-])("the section on %s is markup with bindings alone: its policy lets no script or style in it run", (_what, render) => {
+])("the section on %s has only markup and bindings, as the content security policy requires", (_what, render) => {
   const html = render();
   expect(html).toContain("x-text=");
   expect(html).not.toMatch(/<script|<style|\sstyle=|\son[a-z]+=|x-html/);

@@ -42,7 +42,7 @@ describe("the page writes", () => {
     expect(duration(value)).toBe(text);
   });
 
-  test("rates, ages, parts and plurals", () => {
+  test("rates, ages, shares and plurals", () => {
     expect([rate(0.25), rate(99.96), rate(1234), rate(null)]).toEqual(["0.3", "100", "1234", "–"]);
     expect(age("2026-01-01T00:00:00Z", Date.parse("2026-01-01T00:01:30Z"))).toBe("1 min 30 s");
     expect(age("2026-01-01T00:00:00Z", 0)).toBe("0 ms");
@@ -64,7 +64,7 @@ test("a worker's machine is shown by what the worker program says of it", () => 
 });
 
 describe("a curl line", () => {
-  test("is pasted into a shell and gives back what went in, whatever that is", async () => {
+  test("survives the shell with any text in it", async () => {
     const texts = fc.sample(fc.string({ unit: "grapheme" }), 40).filter((text) => !text.includes("\0"));
     texts.push("it's", `$(id) "x" \\`, "a\nb", "");
     const script = `for a in ${texts.map(quoted).join(" ")}; do printf '%s\\0' "$a"; done`;
@@ -72,7 +72,7 @@ describe("a curl line", () => {
     expect(run.stdout.toString().split("\0").slice(0, -1)).toEqual(texts);
   });
 
-  test("takes the key from the environment and posts by its body", () => {
+  test("takes the key from the environment, and posts if it has a body", () => {
     const line = curlLine({
       url: "http://h/v1/x",
       method: "POST",
@@ -90,7 +90,7 @@ describe("a curl line", () => {
   });
 });
 
-test("the likeness of two vectors is the cosine between them", () => {
+test("the similarity of two vectors is their cosine", () => {
   expect(cosine([1, 0], [2, 0])).toBe(1);
   expect(cosine([1, 0], [0, 3])).toBe(0);
   expect(cosine([1, 1], [-1, -1])).toBeCloseTo(-1);

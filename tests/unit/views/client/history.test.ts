@@ -22,7 +22,7 @@ function sample(at: number, more: Partial<Sample> = {}): Sample {
   };
 }
 
-test("seconds in which the server sent nothing were as the one before, without events", () => {
+test("seconds without an envelope repeat the one before, without its events", () => {
   const history = new History();
   history.add(sample(1000, { slots_used: 3 }));
   history.add(sample(4000));
@@ -35,7 +35,7 @@ test("seconds in which the server sent nothing were as the one before, without e
   ]);
 });
 
-test("what the server has kept comes before what was seen here, and only so much is kept", () => {
+test("the server's history comes before what the page saw, up to a bound", () => {
   const history = new History(3);
   history.add(sample(4000));
   const columns = Object.fromEntries(
@@ -50,14 +50,14 @@ test("what the server has kept comes before what was seen here, and only so much
   ]);
 });
 
-test("a gap longer than what is kept costs no more than what is kept", () => {
+test("a gap longer than the kept history costs no more than that", () => {
   const history = new History(10);
   history.add(sample(0));
   history.add(sample(86_400_000));
   expect(history.samples).toHaveLength(10);
 });
 
-test("a rate is the mean over the last seconds", () => {
+test("a rate is the average over the last seconds", () => {
   const samples = [sample(1000, { requests: 100 }), sample(2000), sample(3000)];
   expect(perSecond(samples, "requests", 2)).toBe(2);
   expect(perSecond([], "requests", 10)).toBe(0);

@@ -21,14 +21,14 @@ function names(options: Partial<Listing>): readonly unknown[] {
   return list(ROWS, all).rows.map(({ name }) => name);
 }
 
-test("rows keep the server's order until one is asked for; numbers in names count as numbers, and what is missing comes last", () => {
+test("rows keep the server's order until one is sorted by, which compares numbers in names as numbers and puts missing values last", () => {
   expect(names({})).toEqual(["gpu-10", "gpu-9", "mac"]);
   expect(names({ sortKey: "name" })).toEqual(["gpu-9", "gpu-10", "mac"]);
   expect(names({ sortKey: "load", isDescending: true })).toEqual(["gpu-10", "mac", "gpu-9"]);
   expect(names({ sortKey: "since" })).toEqual(["gpu-9", "gpu-10", "mac"]);
 });
 
-test("a filter finds rows that hold all of its words anywhere, and a facet those that hold a value", () => {
+test("a filter finds rows that contain all of its words, and a facet those that have a value", () => {
   expect(names({ filter: "GPU phi" })).toEqual(["gpu-10"]);
   expect(names({ filter: "darwin" })).toEqual(["mac"]);
   expect(names({ filter: "nothing" })).toEqual([]);
@@ -36,7 +36,7 @@ test("a filter finds rows that hold all of its words anywhere, and a facet those
   expect(valuesOf(ROWS, "models")).toEqual(["llama", "phi"]);
 });
 
-test("pages hold so many rows, and one beyond the last is the last", () => {
+test("pages have a fixed number of rows, and one past the last is the last", () => {
   const listed = list(ROWS, {
     filter: "",
     facet: "",

@@ -14,7 +14,7 @@ const SCHEMA = {
 };
 
 describe("a form made from a tool's schema", () => {
-  test("has a field for each argument, of the kind that its type wants", () => {
+  test("has a field for each argument, according to its type", () => {
     expect(fieldsOf(SCHEMA).map(({ name, kind, isRequired, initial }) => [name, kind, isRequired, initial])).toEqual([
       ["text", "text", true, ""],
       ["times", "number", true, "2"],
@@ -24,7 +24,7 @@ describe("a form made from a tool's schema", () => {
     ]);
   });
 
-  test("gives the arguments in their types, without those left empty", () => {
+  test("gives the arguments by their types, without empty ones", () => {
     const fields = fieldsOf(SCHEMA);
     expect(argumentsOf(fields, { text: "", times: "3", loud: "true", options: '{"a":[1]}' })).toEqual({
       text: "",
@@ -38,7 +38,7 @@ describe("a form made from a tool's schema", () => {
     [{ times: "three" }, "“times” must be a number."],
     [{ times: "" }, "“times” is required."],
     [{ times: "1", options: "{" }, "“options” takes JSON."],
-  ])("names the field of %p that is wrong", (texts, message) => {
+  ])("names the wrong field of %p", (texts, message) => {
     expect(() => argumentsOf(fieldsOf(SCHEMA), texts)).toThrow(message);
   });
 
@@ -49,7 +49,7 @@ describe("a form made from a tool's schema", () => {
     },
   );
 
-  test("takes names that mean something to JavaScript as names", () => {
+  test("accepts names that are special in JavaScript", () => {
     const fields = fieldsOf(
       JSON.parse('{"properties":{"__proto__":{"type":"string"},"constructor":{"type":"string"}}}'),
     );

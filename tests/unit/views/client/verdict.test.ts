@@ -73,6 +73,6 @@ test.each([
     "busy",
     "The server is shutting down.",
   ],
-] as const)("with %s the verdict says so", (_what, state, tone, title) => {
+] as const)("the verdict describes %s", (_what, state, tone, title) => {
   expect(verdictOf(state)).toMatchObject({ tone, title });
 });

@@ -1,3 +1,4 @@
+import { ANONYMOUS } from "../src/auth/caller.ts";
 import type { Claim } from "../src/pool/claim.ts";
 import type { Demand } from "../src/pool/directory.ts";
 import { NOBODY } from "../src/pool/excluded.ts";
@@ -32,7 +33,7 @@ function timeClaims(pool: Pool, claims: number): number {
   const held: (Claim | undefined)[] = new Array(HELD).fill(undefined);
   const startedAt = Bun.nanoseconds();
   for (let at = 0; at < claims; at += 1) {
-    const claim = pool.claim(pool.issueTicket({ caller: undefined, demand }, 0));
+    const claim = pool.claim(pool.issueTicket({ caller: ANONYMOUS, demand }, 0));
     if (!claim) throw new Error("a pool with free slots gave no claim");
     held[at % HELD]?.release();
     held[at % HELD] = claim;

@@ -37,7 +37,8 @@ export class FailureLimit {
     return leftMs <= 0 ? undefined : Math.max(1, Math.ceil(leftMs / 1000));
   }
 
-  add(address: string): void {
+  /** Counts a wrong key of this address. */
+  count(address: string): void {
     if (this.#limit === 0) return;
     this.#forgetOld();
     const failures = this.#byAddress.get(address);

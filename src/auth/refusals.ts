@@ -45,7 +45,7 @@ export class Refusals {
   /** Counts a request that gave a wrong key, or none; returns the fault to throw. */
   refuse(visit: Visit, surface: AuthSurface, hadKey: boolean): Fault {
     this.#onFailure(surface);
-    if (hadKey) this.#failures.add(this.#bucketOf(visit));
+    if (hadKey) this.#failures.count(this.#bucketOf(visit));
     return new Fault("invalid_api_key", { headers: { "www-authenticate": "Bearer" } });
   }
 
@@ -57,6 +57,6 @@ export class Refusals {
   /** Counts a worker that is turned away; `guessedFrom` is its address where it gave a wrong key. */
   refuseWorker(guessedFrom?: string): void {
     this.#onFailure("worker");
-    if (guessedFrom !== undefined) this.#failures.add(guessedFrom);
+    if (guessedFrom !== undefined) this.#failures.count(guessedFrom);
   }
 }

@@ -1,14 +1,11 @@
 import type { Caller } from "../auth/caller.ts";
 import type { Demand } from "./directory.ts";
 
-/** The caller of a job, as far as the pool and its queue policy look at it. */
-export type TicketCaller = Pick<Caller, "name" | "tenant" | "class" | "weight" | "may">;
-
 /** A job's place in line for a slot. It is one and the same from the job's start to its end, however often the job waits. */
 export interface Ticket {
   /** The order in which tickets were issued; no two of a pool have the same. */
   readonly number: number;
-  readonly caller: TicketCaller | undefined;
+  readonly caller: Caller;
   /** `Clock.elapsed` at the job's start. */
   readonly arrivedAt: number;
   /** What the job needs now. After a worker has failed the job, that worker is among the exclusions. */

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
+import { ANONYMOUS } from "../../../src/auth/caller.ts";
 import { Fault } from "../../../src/errors.ts";
 import { aliasKey } from "../../../src/pool/alias.ts";
 import type { Claim } from "../../../src/pool/claim.ts";
@@ -31,7 +32,7 @@ function setUp(options: { queueSize?: number; queueTimeoutMs?: number; startGrac
     return session;
   };
   const ticket = (model: string, more: Partial<Demand> = {}): JobTicket =>
-    pool.issueTicket({ caller: undefined, demand: demand(model, more) }, clock.elapsed());
+    pool.issueTicket({ caller: ANONYMOUS, demand: demand(model, more) }, clock.elapsed());
   const claim = (model: string, more: Partial<Demand> = {}): Claim | undefined => pool.claim(ticket(model, more));
   const wait = (
     what: JobTicket | string,

@@ -1,0 +1,66 @@
+import type { Candidate, Eviction, OpenSeat, QueuePolicy } from "../../src/pool/queue-policy.ts";
+import type { Work } from "../../src/pool/seat.ts";
+import type { Ticket } from "../../src/pool/ticket.ts";
+
+/** Passes every call on to a policy, and notes the calls that the pool makes out of order. */
+export class PolicyWitness implements QueuePolicy {
+  readonly wrongs: string[] = [];
+  readonly #policy: QueuePolicy;
+  readonly #states = new Map<Ticket, "waits" | "runs">();
+
+  constructor(policy: QueuePolicy) {
+    this.#policy = policy;
+  }
+
+  /** Tickets that wait or run. */
+  get open(): number {
+    return this.#states.size;
+  }
+
+  mayBegin(candidate: Candidate, now: number): boolean {
+    return this.#policy.mayBegin(candidate, now);
+  }
+
+  evict(newcomer: Ticket, now: number): Eviction | undefined {
+    this.#expect("evict", newcomer, undefined);
+    if (newcomer.wasAccepted) this.wrongs.push("evict for a ticket that was accepted");
+    return this.#policy.evict(newcomer, now);
+  }
+
+  join(ticket: Ticket, now: number): void {
+    this.#expect("join", ticket, undefined);
+    this.#states.set(ticket, "waits");
+    this.#policy.join(ticket, now);
+  }
+
+  leave(ticket: Ticket): void {
+    this.#expect("leave", ticket, "waits");
+    this.#states.delete(ticket);
+    this.#policy.leave(ticket);
+  }
+
+  next(seat: OpenSeat, now: number): Ticket | undefined {
+    return this.#policy.next(seat, now);
+  }
+
+  begin(ticket: Ticket, now: number): void {
+    this.#expect("begin", ticket, undefined);
+    this.#states.set(ticket, "runs");
+    this.#policy.begin(ticket, now);
+  }
+
+  end(ticket: Ticket, work: Work | undefined, now: number): void {
+    this.#expect("end", ticket, "runs");
+    this.#states.delete(ticket);
+    this.#policy.end(ticket, work, now);
+  }
+
+  position(ticket: Ticket, now: number): number {
+    return this.#policy.position(ticket, now);
+  }
+
+  #expect(call: string, ticket: Ticket, state: "waits" | "runs" | undefined): void {
+    const is = this.#states.get(ticket);
+    if (is !== state) this.wrongs.push(`${call} for a ticket that ${is ?? "is not here"}`);
+  }
+}

@@ -20,8 +20,11 @@ export interface Config {
   readonly metricsListener: { readonly host: string; readonly port: number } | undefined;
   readonly apiKeys: readonly string[];
   readonly clientKeys: readonly string[];
+  /** Keys of operators, for the dashboard and the State API. */
+  readonly adminKeys: readonly string[];
   readonly apiRoles: readonly string[];
   readonly clientRoles: readonly string[];
+  readonly adminRoles: readonly string[];
   /** IP addresses and CIDR ranges. */
   readonly trustedProxies: readonly string[];
   /** Origins as browsers send them; `*` stands for any. */

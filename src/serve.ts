@@ -61,6 +61,7 @@ function start(config: Config): void {
     plugins: app.plugins.map((plugin) => plugin.id).join(","),
   });
   warnIfOpen(config, log);
+  warnIfClientsOperate(config, log);
 
   let stopping = false;
   const stop = (signal: string): void => {
@@ -90,5 +91,14 @@ function warnIfOpen(config: Config, log: Log): void {
     reach: config.hostGiven
       ? `everyone who reaches ${config.host}`
       : "this machine only, until keys are set or HOST is given",
+  });
+}
+
+function warnIfClientsOperate(config: Config, log: Log): void {
+  const isApiOpen = config.apiKeys.length === 0 && config.apiRoles.length === 0;
+  if (isApiOpen || config.adminKeys.length > 0 || config.adminRoles.length > 0) return;
+  log.warn("server.admin_key_not_set", {
+    effect: "every client with an API key or role may see the dashboard, drain workers and cancel jobs",
+    hint: "set ADMIN_KEY, or ADMIN_HTTP_ROLES behind a proxy that authenticates users",
   });
 }

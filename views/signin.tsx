@@ -5,19 +5,21 @@ export interface SignInProps {
   readonly assets: PageAssets;
   /** What was wrong with the last try. */
   readonly problem: string | undefined;
-  /** Whether any key would do. */
-  readonly hasKey: boolean;
+  /** The kind of key to sign in with; undefined where there are none. */
+  readonly keyKind: "admin" | "API" | undefined;
 }
 
-/** The form that asks for the API key. */
-export function SignInPage({ assets, problem, hasKey }: SignInProps): string {
+/** The form that asks an operator for a key. */
+export function SignInPage({ assets, problem, keyKind }: SignInProps): string {
   return (
     <Layout title="Sign in · Moorage" assets={assets}>
       <main class="sign-in card">
         <h1>Moorage</h1>
-        {hasKey ? (
+        {keyKind !== undefined ? (
           <form method="post" action="/state/sign-in">
-            <label for="key">API key</label>
+            <label for="key" safe>
+              {keyKind === "admin" ? "Admin key" : "API key"}
+            </label>
             <input id="key" name="key" type="password" autocomplete="current-password" required autofocus />
             {problem === undefined ? (
               ""

@@ -41,6 +41,9 @@ export interface Auth extends ClientDoor {
   readonly signIns: SignInDoor;
 }
 
+const ADMINS_ONLY =
+  "No valid admin key was given; an API key is not enough here. Send it as 'Authorization: Bearer <key>'.";
+
 export interface AuthOptions {
   readonly idleTimeouts: IdleTimeouts;
   /** Where keys are looked up; the configuration's lists unless given. */
@@ -65,17 +68,30 @@ export function createAuth(config: Config, { clock, ids }: Deps, options: AuthOp
   const standIn = (token: string): Caller | undefined => (tryTokens.isCurrent(token) ? dashboard : undefined);
   const parts = { proxies, refusals, roleLimits: limits };
   const gates: Readonly<Record<Exclude<ClientSurface, "open">, Gate>> = {
-    api: new Gate(parts, { surface: "api", sources: [keys.api], roles: config.apiRoles, standIn }),
+    api: new Gate(parts, {
+      surface: "api",
+      sources: [keys.api],
+      roles: config.apiRoles,
+      standIn,
+      elsewhere: keys.admin,
+    }),
     transfer: new Gate(parts, {
       surface: "transfer",
       sources: [keys.api, keys.client],
       roles: [...config.apiRoles, ...config.clientRoles],
       standIn,
+      elsewhere: keys.admin,
     }),
   };
   const workers = new Gate(parts, { surface: "worker", sources: [keys.client], roles: config.clientRoles });
+  const hasAdmins = !keys.admin.isEmpty || config.adminRoles.length > 0;
   // A try token is no stand-in here: it must neither show the state nor act on it.
-  const operators = new Gate(parts, { surface: "state", sources: [keys.api], roles: config.apiRoles });
+  const operators = new Gate(
+    parts,
+    hasAdmins
+      ? { surface: "state", sources: [keys.admin], roles: config.adminRoles, refusal: ADMINS_ONLY, elsewhere: keys.api }
+      : { surface: "state", sources: [keys.api], roles: config.apiRoles },
+  );
 
   const ask = (visit: Visit, surface: ClientSurface): Caller => {
     if (surface === "open") return ANONYMOUS;
@@ -85,7 +101,16 @@ export function createAuth(config: Config, { clock, ids }: Deps, options: AuthOp
     return ANONYMOUS;
   };
   const isApiOpen = gates.api.isOpen;
-  const operatorParts = { gate: operators, isApiOpen, proxies, signIns, tryTokens, bucketOf, assertNoStrangersPage };
+  const operatorParts = {
+    gate: operators,
+    hasAdmins,
+    isApiOpen,
+    proxies,
+    signIns,
+    tryTokens,
+    bucketOf,
+    assertNoStrangersPage,
+  };
   return {
     enter: (visit, surface) => callers.enter(ask(visit, surface), visit),
     ask,

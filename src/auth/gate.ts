@@ -17,6 +17,10 @@ export interface GateOptions {
   readonly surface: AuthSurface;
   readonly sources: readonly KeySource[];
   readonly roles: readonly string[];
+  /** Keys of another door. Giving one of them here is a mistake and no guess, so it does not count as a wrong key. */
+  readonly elsewhere?: KeySource;
+  /** The message for a request without a right key; that of `invalid_api_key` unless given. */
+  readonly refusal?: string;
   /** The caller of a token that is taken in place of a key. */
   readonly standIn?: (token: string) => Caller | undefined;
 }
@@ -67,13 +71,14 @@ export class Gate {
 
   /** The caller of the first right one of these keys. Throws `invalid_api_key` or `too_many_auth_failures`. */
   admitKeys(visit: Visit, keys: readonly string[]): Caller {
-    const { surface, standIn } = this.#options;
+    const { surface, standIn, refusal, elsewhere } = this.#options;
     const { refusals } = this.#parts;
     refusals.assertMayTry(visit, surface);
     for (const key of keys) {
       const caller = this.find(key) ?? standIn?.(key);
       if (caller) return caller;
     }
-    throw refusals.refuse(visit, surface, keys.length > 0);
+    const isGuess = keys.some((key) => elsewhere?.find(sha256(key)) === undefined);
+    throw refusals.refuse(visit, surface, { isGuess, message: refusal });
   }
 }

@@ -30,11 +30,14 @@ export interface KeySources {
   readonly api: KeySource;
   /** Keys for workers and for transfers. */
   readonly client: KeySource;
+  /** Keys of operators, for the dashboard, the State API and its actions. */
+  readonly admin: KeySource;
 }
 
 /** The keys that the configuration lists. */
-export function configuredKeys({ apiKeys, clientKeys, maxRequestsPerKey }: Config): KeySources {
+export function configuredKeys({ apiKeys, clientKeys, adminKeys, maxRequestsPerKey }: Config): KeySources {
   return {
+    admin: listedKeys("admin-key", adminKeys, maxRequestsPerKey),
     api: listedKeys("api-key", apiKeys, maxRequestsPerKey),
     client: listedKeys("client-key", clientKeys, maxRequestsPerKey),
   };

@@ -7,7 +7,10 @@ import { assertSameOrigin } from "./same-origin.ts";
 import type { SignIns } from "./sign-ins.ts";
 import type { TryTokens } from "./try-tokens.ts";
 
-/** The door to the state and to what operators do. All of it throws `invalid_api_key` or `too_many_auth_failures`. */
+/**
+ * The door to the state and to what operators do. It takes admin keys and roles where any are set up, else those of
+ * clients. All of it throws `invalid_api_key` or `too_many_auth_failures`.
+ */
 export interface OperatorDoor {
   /** Lets in a key, a role or a sign-in to read the state. */
   read(visit: Visit): StateAccess;
@@ -22,8 +25,8 @@ export interface OperatorDoor {
 
 /** Sign-ins to the dashboard: a cookie in place of a key. Each method gives a `Set-Cookie` value. */
 export interface SignInDoor {
-  /** Whether there is a key to sign in with; roles alone come from the proxy. */
-  readonly takesKeys: boolean;
+  /** The kind of key that one signs in with; undefined where there are none, since roles come from the proxy. */
+  readonly keyKind: "admin" | "API" | undefined;
   /** Trades a key for a sign-in. Throws `origin_not_allowed`, `invalid_api_key` or `too_many_auth_failures`. */
   begin(visit: Visit, key: string): string;
   /** Ends the request's sign-in. Throws `origin_not_allowed`. */
@@ -38,6 +41,8 @@ export interface StateAccess {
 
 export interface OperatorDoorParts {
   readonly gate: Gate;
+  /** Whether keys or roles have been set up that are for operators only. */
+  readonly hasAdmins: boolean;
   /** Whether clients need no key for the API. */
   readonly isApiOpen: boolean;
   readonly proxies: Proxies;
@@ -86,7 +91,7 @@ export function createOperatorDoor(parts: OperatorDoorParts): OperatorDoor {
   };
 }
 
-export function createSignInDoor({ gate, proxies, signIns }: OperatorDoorParts): SignInDoor {
+export function createSignInDoor({ gate, hasAdmins, proxies, signIns }: OperatorDoorParts): SignInDoor {
   const isSecure = (visit: Visit): boolean => {
     const { headers, url } = visit.request;
     if (url.startsWith("https:")) return true;
@@ -94,7 +99,7 @@ export function createSignInDoor({ gate, proxies, signIns }: OperatorDoorParts):
     return scheme === "https" && proxies.isTrusted(visit.address());
   };
   return {
-    takesKeys: gate.hasKeys,
+    keyKind: !gate.hasKeys ? undefined : hasAdmins ? "admin" : "API",
     begin(visit, key) {
       assertSameOrigin(visit.request.headers, proxies.isTrusted(visit.address()));
       gate.admitKeys(visit, key === "" ? [] : [key]);

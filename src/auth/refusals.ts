@@ -42,11 +42,16 @@ export class Refusals {
     throw new Fault("too_many_auth_failures", { retryAfterS });
   }
 
-  /** Counts a request that gave a wrong key, or none; returns the fault to throw. */
-  refuse(visit: Visit, surface: AuthSurface, hadKey: boolean): Fault {
+  /** Counts a request that is turned away, and its wrong key where it gave one; returns the fault to throw. */
+  refuse(
+    visit: Visit,
+    surface: AuthSurface,
+    { isGuess, message }: { readonly isGuess: boolean; readonly message?: string | undefined },
+  ): Fault {
     this.#onFailure(surface);
-    if (hadKey) this.#failures.count(this.#bucketOf(visit));
-    return new Fault("invalid_api_key", { headers: { "www-authenticate": "Bearer" } });
+    if (isGuess) this.#failures.count(this.#bucketOf(visit));
+    const words = message === undefined ? {} : { message };
+    return new Fault("invalid_api_key", { ...words, headers: { "www-authenticate": "Bearer" } });
   }
 
   /** Whether this address has used up its wrong keys. */

@@ -8,6 +8,7 @@ export interface DoctorSettings {
   readonly server: string;
   readonly clientKey: string | undefined;
   readonly apiKey: string | undefined;
+  readonly adminKey: string | undefined;
   /** 0: nothing is held. */
   readonly idleMs: number;
   readonly json: "true" | "false";

@@ -15,6 +15,13 @@ export function doctorTable() {
       says: "not set: checks that need it are skipped",
       help: "Key that the server requires from clients, for the checks that send jobs.",
     }),
+    adminKey: unset(secretKey, {
+      variable: "ADMIN_KEY",
+      absent: undefined,
+      isSecret: true,
+      says: "the value of API_KEY",
+      help: "Key that the server requires from operators, for the check that watches its state.",
+    }),
     idleMs: setting(duration("0s", "1h"), {
       variable: "DOCTOR_IDLE",
       flag: "idle",

@@ -59,7 +59,7 @@ async function holdSocket(checkup: Checkup, signal: AbortSignal): Promise<Findin
 }
 
 async function holdStream(checkup: Checkup, signal: AbortSignal): Promise<Finding> {
-  const { base, apiKey, idleMs } = checkup.target;
+  const { base, stateKey, idleMs } = checkup.target;
   const startedAt = checkup.elapsed();
   const hold = new AbortController();
   void checkup.pause(idleMs, signal).then(() => hold.abort());
@@ -74,7 +74,7 @@ async function holdStream(checkup: Checkup, signal: AbortSignal): Promise<Findin
   try {
     const response = await send(`${base}/api/state/stream`, {
       signal: AbortSignal.any([signal, hold.signal]),
-      key: apiKey,
+      key: stateKey,
       timeoutMs: idleMs + ROOM_MS,
     });
     seen.status = response.status;
@@ -103,6 +103,7 @@ export interface StreamSeen {
 
 export function judgeLongStream({ status, chunks, longestMs, heldMs, end }: StreamSeen): Finding {
   const held = `${toS(heldMs)} s`;
+  if (status === 401) return skipped("needs a valid ADMIN_KEY: the server shows its state to operators only");
   if (status !== undefined && status !== 200) return bad(`an event stream is answered ${status}`, STREAM_ADVICE);
   if (end !== undefined) return bad(`an event stream was cut after ${held}: ${end}`, STREAM_ADVICE);
   if (chunks === 0) return bad(`no event of a stream arrived within ${held}`, STREAM_ADVICE);

@@ -18,13 +18,15 @@ export interface Target {
   readonly isLoopback: boolean;
   readonly clientKey: string | undefined;
   readonly apiKey: string | undefined;
+  /** The key for the server's state: an operator's, else the API key. */
+  readonly stateKey: string | undefined;
   readonly idleMs: number;
   /** The variable that sends HTTP through a proxy from here. A WebSocket of Bun's goes straight all the same (1.4.5). */
   readonly proxyVariable: string | undefined;
 }
 
 export function toTarget(settings: DoctorSettings, env: Readonly<Record<string, string | undefined>>): Target {
-  const { server, clientKey, apiKey, idleMs } = settings;
+  const { server, clientKey, apiKey, adminKey, idleMs } = settings;
   const base = httpUrl(server);
   const url = new URL(base);
   const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
@@ -39,6 +41,7 @@ export function toTarget(settings: DoctorSettings, env: Readonly<Record<string, 
     isLoopback: isLoopback(host),
     clientKey,
     apiKey,
+    stateKey: adminKey ?? apiKey,
     idleMs,
     proxyVariable: proxyVariableOf(isTls, host, env),
   };

@@ -48,6 +48,17 @@ const SECURITY_SCHEMES = {
     name: "x-api-key",
     description: "The same key in a header of its own; `api-key` works too.",
   },
+  AdminKey: {
+    type: "http",
+    scheme: "bearer",
+    description: "An operator's key. Where the server has none, an API key does.",
+  },
+  AdminKeyHeader: {
+    type: "apiKey",
+    in: "header",
+    name: "x-api-key",
+    description: "The same key in a header of its own; `api-key` works too.",
+  },
   ClientKey: {
     type: "http",
     scheme: "bearer",

@@ -15,6 +15,9 @@ export interface SchemaObject {
 /** For `detail.security` of routes that take an API key; none of the `security` schemes for public ones is `[]`. */
 export const API_KEY_SECURITY: Record<string, string[]>[] = [{ ApiKey: [] }, { ApiKeyHeader: [] }];
 
+/** The same for the State API and its actions: an operator's key, or a sign-in to the dashboard. */
+export const STATE_SECURITY: Record<string, string[]>[] = [{ AdminKey: [] }, { AdminKeyHeader: [] }, { Session: [] }];
+
 /** One answer in a route's `detail.responses`. */
 export interface AnswerDoc {
   description: string;

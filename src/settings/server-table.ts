@@ -78,6 +78,13 @@ function ownTable(knownPlugins: readonly string[]) {
     }),
     apiKeys: unset(keys, { variable: "API_KEY", absent: [], isSecret: true, help: "Keys that clients may use." }),
     clientKeys: unset(keys, { variable: "CLIENT_KEY", absent: [], isSecret: true, help: "Keys that workers may use." }),
+    adminKeys: unset(keys, {
+      variable: "ADMIN_KEY",
+      absent: [],
+      isSecret: true,
+      says: "not set: API keys open these, unless ADMIN_HTTP_ROLES is set",
+      help: "Keys that open the dashboard, the State API and its actions. API keys and roles then do not.",
+    }),
     apiRoles: unset(roles, {
       variable: "API_HTTP_ROLES",
       absent: [],
@@ -87,6 +94,12 @@ function ownTable(knownPlugins: readonly string[]) {
       variable: "CLIENT_HTTP_ROLES",
       absent: [],
       help: "Roles that admit a worker if a trusted proxy sends them in X-User-Roles.",
+    }),
+    adminRoles: unset(roles, {
+      variable: "ADMIN_HTTP_ROLES",
+      absent: [],
+      says: "not set: API roles open these, unless ADMIN_KEY is set",
+      help: "Roles that open the same as ADMIN_KEY if a trusted proxy sends them in X-User-Roles. API keys and roles then do not.",
     }),
     trustedProxies: setting(addressRanges, {
       variable: "TRUSTED_PROXIES",

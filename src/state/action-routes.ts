@@ -2,7 +2,7 @@ import type { AnyElysia } from "elysia";
 import * as v from "valibot";
 import type { Auth } from "../auth/auth.ts";
 import { type ErrorCode, Fault } from "../errors.ts";
-import { API_KEY_SECURITY, errorResponses, jsonAnswer } from "../openapi/schema.ts";
+import { errorResponses, jsonAnswer, STATE_SECURITY } from "../openapi/schema.ts";
 import type { Plugin } from "../plugin/contract.ts";
 import { createRoutes, type RouteContext } from "../plugin/route-context.ts";
 import type { Log } from "../system/deps.ts";
@@ -81,7 +81,6 @@ const NO_STORE = { headers: { "cache-control": "no-store" } };
 /** What operators do, and the token with which the dashboard tries the public API. */
 export function actionRoutes({ auth, log, plugins }: ActionOptions): AnyElysia {
   const routes = createRoutes();
-  const security = [...API_KEY_SECURITY, { Session: [] }];
   for (const action of ACTIONS) {
     const serve = ({ visit, params }: RouteContext): Response => {
       const caller = auth.operators.act(visit);
@@ -103,7 +102,7 @@ export function actionRoutes({ auth, log, plugins }: ActionOptions): AnyElysia {
       parse: "none",
       detail: {
         tags: ["State"],
-        security,
+        security: STATE_SECURITY,
         summary: action.summary,
         description: action.description,
         parameters: [
@@ -134,7 +133,7 @@ export function actionRoutes({ auth, log, plugins }: ActionOptions): AnyElysia {
       parse: "none",
       detail: {
         tags: ["State"],
-        security,
+        security: STATE_SECURITY,
         summary: "Short-lived token for the public API",
         description:
           "Stands in for an API key for a few minutes, and ends with the sign-in: the dashboard's panels use it. It opens neither the state nor its actions.",

@@ -144,6 +144,7 @@ export class Overview {
     const common = findCommon({
       isDraining: isDraining(),
       isApiOpen: config.apiKeys.length === 0 && config.apiRoles.length === 0,
+      hasAdmins: config.adminKeys.length > 0 || config.adminRoles.length > 0,
       isClientOpen: config.clientKeys.length === 0 && config.clientRoles.length === 0,
       isLoopback: isLoopback(config.host),
       plugins: pulses.map((each) => ({ ...each, hadWorkers: this.#hadWorkers.has(each.id) })),

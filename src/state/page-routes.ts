@@ -44,7 +44,7 @@ export function pageRoutes(options: PageOptions): AnyElysia {
       request,
       StatePage({
         version,
-        canSignOut: auth.signIns.takesKeys,
+        canSignOut: auth.signIns.keyKind !== undefined,
         hasKeys: !auth.isOpen("api"),
         assets: assets().page,
         boot: insideScript(JSON.stringify(server())),
@@ -54,7 +54,14 @@ export function pageRoutes(options: PageOptions): AnyElysia {
       }),
     );
   const showSignIn = (request: Request, status: number, problem?: string): Response =>
-    page(request, SignInPage({ assets: assets().page, problem, hasKey: auth.signIns.takesKeys }), status);
+    page(request, SignInPage({ assets: assets().page, problem, keyKind: auth.signIns.keyKind }), status);
+
+  /** What the form says of a failed sign-in; undefined for an error that is not the form's to tell. */
+  const problemText = (code: string): string | undefined => {
+    if (code === "invalid_api_key") return `This is not a valid ${auth.signIns.keyKind ?? "API"} key.`;
+    if (code !== "too_many_auth_failures") return undefined;
+    return "Too many wrong keys came from this address. Wait a minute and try again.";
+  };
 
   return createRoutes()
     .get(
@@ -74,7 +81,8 @@ export function pageRoutes(options: PageOptions): AnyElysia {
         detail: {
           tags: ["State"],
           summary: "Page that shows the state",
-          description: "Asks for the API key in a form, unless the browser is signed in.",
+          description:
+            "Asks for a key in a form, unless the browser is signed in: an admin key, or an API key where the server has no admin keys.",
           security: [],
           responses: {
             200: rawAnswer("text/html", "The state, or the sign-in form."),
@@ -98,8 +106,8 @@ export function pageRoutes(options: PageOptions): AnyElysia {
           const key = new URLSearchParams(new TextDecoder().decode(body)).get("key") ?? "";
           return redirect(auth.signIns.begin(visit, key.trim()));
         } catch (error) {
-          if (!(error instanceof Fault) || !SIGN_IN_PROBLEMS.has(error.code)) throw error;
-          const answer = showSignIn(request, error.status, SIGN_IN_PROBLEMS.get(error.code));
+          if (!(error instanceof Fault) || problemText(error.code) === undefined) throw error;
+          const answer = showSignIn(request, error.status, problemText(error.code));
           if (error.retryAfterS !== undefined) answer.headers.set("retry-after", String(error.retryAfterS));
           return answer;
         }
@@ -114,11 +122,6 @@ export function pageRoutes(options: PageOptions): AnyElysia {
       detail: { hide: true },
     });
 }
-
-const SIGN_IN_PROBLEMS: ReadonlyMap<string, string> = new Map([
-  ["invalid_api_key", "This is not a valid API key."],
-  ["too_many_auth_failures", "Too many wrong keys came from this address. Wait a minute and try again."],
-]);
 
 /** Nothing but this origin's own files, and no script in the page itself: names that workers choose are shown here. */
 const PAGE_POLICY =

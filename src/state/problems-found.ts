@@ -7,6 +7,8 @@ export interface ServerFacts {
   readonly isDraining: boolean;
   /** Anybody may call the API. */
   readonly isApiOpen: boolean;
+  /** Keys or roles have been set up that are for operators only. */
+  readonly hasAdmins: boolean;
   /** Anybody may connect workers. */
   readonly isClientOpen: boolean;
   /** Only programs of this machine reach the server, unless a proxy passes others on. */
@@ -129,7 +131,7 @@ function findFailures({ requests, failures, authFailures }: ServerFacts): readon
   return found;
 }
 
-function findOpenDoors({ isApiOpen, isClientOpen, isLoopback }: ServerFacts): readonly Found[] {
+function findOpenDoors({ isApiOpen, hasAdmins, isClientOpen, isLoopback }: ServerFacts): readonly Found[] {
   const severity = isLoopback ? "info" : "warning";
   const found: Found[] = [];
   if (isApiOpen) {
@@ -138,8 +140,17 @@ function findOpenDoors({ isApiOpen, isClientOpen, isLoopback }: ServerFacts): re
       code: "keys_not_set",
       about: "api",
       severity,
-      title: "Anyone who can reach this server may use it and see this page.",
+      title: `Anyone who can reach this server may use it${hasAdmins ? "" : " and see this page"}.`,
       advice: "Set API_KEY, or API_HTTP_ROLES behind a proxy that authenticates users.",
+    });
+  } else if (!hasAdmins) {
+    found.push({
+      plugin: null,
+      code: "admin_key_not_set",
+      severity: "info",
+      title: "Every client may see this page, drain workers and cancel jobs.",
+      advice:
+        "Set ADMIN_KEY, or ADMIN_HTTP_ROLES behind a proxy that authenticates users: API keys then open the API only.",
     });
   }
   if (isClientOpen) {

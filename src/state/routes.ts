@@ -6,7 +6,7 @@ import { drainingFault, Fault } from "../errors.ts";
 import type { Listener } from "../http/listener.ts";
 import { originalOf } from "../http/original.ts";
 import { shownAs } from "../openapi/document.ts";
-import { API_KEY_SECURITY, errorResponses, jsonAnswer, rawAnswer } from "../openapi/schema.ts";
+import { errorResponses, jsonAnswer, rawAnswer, STATE_SECURITY } from "../openapi/schema.ts";
 import type { Plugin } from "../plugin/contract.ts";
 import { createRoutes } from "../plugin/route-context.ts";
 import type { Deps } from "../system/deps.ts";
@@ -66,7 +66,7 @@ export function stateRoutes(options: StateOptions): StateApi {
     stallMs: config.clientStallTimeoutMs,
     maxViewers: MAX_VIEWERS,
   });
-  const detail = { tags: ["State"], security: [...API_KEY_SECURITY, { Session: [] }] };
+  const detail = { tags: ["State"], security: STATE_SECURITY };
 
   const routes = createRoutes()
     .get(

@@ -40,13 +40,22 @@ async function behind(server: TestServer, meddling: Meddling): Promise<string> {
 interface Given {
   readonly clientKey?: string | undefined;
   readonly apiKey?: string | undefined;
+  readonly adminKey?: string | undefined;
   /** 0 unless given: nothing is held. */
   readonly idleMs?: number;
 }
 
 /** The results by their ids: of all checks, or of one and those that it needs. */
 async function examined(server: string, given: Given = {}, id?: string): Promise<Record<string, Result>> {
-  const settings = { server, clientKey: CLIENT_KEY, apiKey: API_KEY, idleMs: 0, json: "false" as const, ...given };
+  const settings = {
+    server,
+    clientKey: CLIENT_KEY,
+    apiKey: API_KEY,
+    adminKey: undefined,
+    idleMs: 0,
+    json: "false" as const,
+    ...given,
+  };
   const target = toTarget(settings, {});
   const results = id === undefined ? await examine(target, VERSION, deps) : await examineOne(target, id);
   return Object.fromEntries(results.map((result) => [result.id, result]));

@@ -100,6 +100,24 @@ test("a port that is taken is said plainly, and nothing starts", async () => {
   await server.stop();
 });
 
+test("a server whose API keys open its dashboard says so once, and one with an admin key does not", async () => {
+  for (const [env, times] of [
+    [{}, 1],
+    [{ ADMIN_KEY: "for-operators" }, 0],
+  ] as const) {
+    const child = run({ PORT: "0", LOG_FORMAT: "json", API_KEY: "for-clients", CLIENT_KEY: "for-workers", ...env });
+    let text = "";
+    const decoder = new TextDecoder();
+    for await (const bytes of child.stdout) {
+      text += decoder.decode(bytes);
+      if (text.includes("server.started")) child.kill("SIGTERM");
+    }
+    expect(await child.exited).toBe(0);
+    expect(text.match(/server\.admin_key_not_set/g)?.length ?? 0).toBe(times);
+    expect(text).not.toMatch(/for-clients|for-operators/);
+  }
+});
+
 test("a server without keys listens on this machine only and says so once", async () => {
   const child = run({ PORT: "0", LOG_FORMAT: "json", API_KEY: "", CLIENT_KEY: "" });
   const reader = child.stdout.getReader();

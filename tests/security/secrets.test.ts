@@ -20,7 +20,8 @@ const ANSWER = "the-answer-is-mine";
 const BACKEND_KEY = "backend-key-is-mine";
 const WRONG = "wrong-key-is-somebodys";
 const RELAY_TOKEN = "relay-token-is-mine";
-const KEYS = [API_KEY, CLIENT_KEY];
+const ADMIN_KEY = "test-admin-key";
+const KEYS = [API_KEY, CLIENT_KEY, ADMIN_KEY];
 /** With one of these a short key could be guessed offline. */
 const OWNERS = KEYS.map((key) => ownerName(key).replace("key:", ""));
 
@@ -29,7 +30,13 @@ test.each(["json", "pretty"] as const)(
   async (format) => {
     const lines: string[] = [];
     const log = createLog({ level: "debug", format, now: Date.now, write: (line) => void lines.push(line) });
-    const server = keep(new TestServer({ plugins: ["llm", "asr", "mcp", "transfer"], mcpRejoinTimeoutMs: 0 }, { log }));
+    const server = keep(
+      new TestServer(
+        // The API key is an operator's as well, for the state that the helpers of the test ask for.
+        { plugins: ["llm", "asr", "mcp", "transfer"], mcpRejoinTimeoutMs: 0, adminKeys: [ADMIN_KEY, API_KEY] },
+        { log },
+      ),
+    );
     const backend = keep(
       startBackend(async (request) => {
         const text = await request.text();
@@ -65,6 +72,9 @@ test.each(["json", "pretty"] as const)(
     await ask(server.chat("nobody's", message(PROMPT)));
     await ask(server.chat("m", {}, { headers: { authorization: `Bearer ${WRONG}` } }));
     await ask(server.fetch("/v1/chat/completions", { method: "POST", body: `{"model": "${PROMPT}` }));
+    const byAdmin = { authorization: `Bearer ${ADMIN_KEY}` };
+    await ask(server.chat("m", {}, { headers: byAdmin }));
+    await ask(server.fetch("/api/state/workers/nobody/drain", { method: "POST", headers: byAdmin }));
     await ask(server.fetch(`/api/mcp/id/tools?token=${RELAY_TOKEN}`, { method: "POST", body: PROMPT }));
     const made = await server.fetch("/api/transfer", { method: "POST" });
     const { channel_id } = (await made.json()) as { channel_id: string }; // As the API has it.

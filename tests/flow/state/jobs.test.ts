@@ -5,7 +5,7 @@ import type { Sample } from "../../../src/state/history.ts";
 import type { ServerState } from "../../../src/state/overview.ts";
 import { eventually } from "../../support/eventually.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
-import { TestServer } from "../../support/test-server.ts";
+import { API_KEY, TestServer } from "../../support/test-server.ts";
 
 interface Envelope {
   readonly server: ServerState;
@@ -30,7 +30,7 @@ const jobs = async (): Promise<readonly JobState[]> => (await envelope()).plugin
 function start(): void {
   clock = new FakeClock();
   // No worker falls silent only because an hour passes at once.
-  server = new TestServer({ pingIntervalMs: 3_600_000, queueTimeoutMs: 600_000 }, { clock });
+  server = new TestServer({ adminKeys: [API_KEY], pingIntervalMs: 3_600_000, queueTimeoutMs: 600_000 }, { clock });
 }
 
 test("a job is listed from its acceptance to its end as waiting, running and streaming, and never with its contents", async () => {

@@ -3,7 +3,7 @@ import type { ServerState } from "../../../src/state/overview.ts";
 import { eventually } from "../../support/eventually.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { NativeWorker } from "../../support/native-worker.ts";
-import { CLIENT_KEY, TestServer } from "../../support/test-server.ts";
+import { API_KEY, CLIENT_KEY, TestServer } from "../../support/test-server.ts";
 
 let server: TestServer;
 let clock: FakeClock;
@@ -11,7 +11,7 @@ afterEach(() => server.stop());
 
 function start(plugins: readonly string[]): void {
   clock = new FakeClock();
-  server = new TestServer({ plugins, pingIntervalMs: 3_600_000 }, { clock });
+  server = new TestServer({ plugins, adminKeys: [API_KEY], pingIntervalMs: 3_600_000 }, { clock });
 }
 
 async function overview(): Promise<ServerState> {

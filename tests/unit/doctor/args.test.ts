@@ -19,11 +19,19 @@ function settingsOf(given: Partial<DoctorSources> = {}) {
 
 describe("the doctor's settings", () => {
   test("are named like the worker's, and come from variables, flags and a file", () => {
-    const env = { SERVER_URL: "hub.example", CLIENT_KEY: "c-1", API_KEY: "a-1", AUTH_TOKEN: "t-1", DOCTOR_IDLE: "2m" };
+    const env = {
+      SERVER_URL: "hub.example",
+      CLIENT_KEY: "c-1",
+      API_KEY: "a-1",
+      ADMIN_KEY: "o-1",
+      AUTH_TOKEN: "t-1",
+      DOCTOR_IDLE: "2m",
+    };
     expect(settingsOf({ env })).toEqual({
       server: "wss://hub.example",
       clientKey: "c-1",
       apiKey: "a-1",
+      adminKey: "o-1",
       idleMs: 120_000,
       json: "false",
     });

@@ -115,6 +115,10 @@ test("a long stream is judged by its end, and is bad without any event", () => {
   expect(judgeLongStream({ ...seen, chunks: 0 }).verdict).toBe("bad");
   expect(judgeLongStream({ ...seen, end: "ECONNRESET" }).measured).toContain("cut after 75.0 s: ECONNRESET");
   expect(judgeLongStream({ ...seen, status: 404 }).verdict).toBe("bad");
+  expect(judgeLongStream({ ...seen, status: 401 })).toMatchObject({
+    verdict: "skipped",
+    measured: expect.stringContaining("ADMIN_KEY"),
+  });
 });
 
 describe("the verdict on a slow answer", () => {

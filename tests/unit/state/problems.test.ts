@@ -26,6 +26,7 @@ const plugin = (id: string, more: Partial<Pulse> = {}, hadWorkers = true): Plugi
 const facts = (more: Partial<ServerFacts> = {}): ServerFacts => ({
   isDraining: false,
   isApiOpen: false,
+  hasAdmins: true,
   isClientOpen: false,
   isLoopback: false,
   plugins: [plugin("llm")],
@@ -115,6 +116,18 @@ describe("problems of any server", () => {
     expect(found.map(({ about }) => about)).toEqual(["api", "client"]);
     expect(brief(found)).toEqual(["server keys_not_set warning", "server keys_not_set warning"]);
     expect(brief(findCommon(facts({ isApiOpen: true, isLoopback: true })))).toEqual(["server keys_not_set info"]);
+  });
+
+  test("include API keys that open the dashboard, until operators have keys of their own", () => {
+    expect(brief(findCommon(facts({ hasAdmins: false })))).toEqual(["server admin_key_not_set info"]);
+    // Where anybody may do anything, that says it all.
+    expect(brief(findCommon(facts({ hasAdmins: false, isApiOpen: true })))).toEqual(["server keys_not_set warning"]);
+  });
+
+  test("include an open API, and the dashboard only if it is open as well", () => {
+    const titleOf = (hasAdmins: boolean) => findCommon(facts({ hasAdmins, isApiOpen: true }))[0]?.title;
+    expect(titleOf(false)).toBe("Anyone who can reach this server may use it and see this page.");
+    expect(titleOf(true)).toBe("Anyone who can reach this server may use it.");
   });
 
   test("include many wrong keys in a minute, and not a few", () => {

@@ -37,16 +37,21 @@ test("the state page holds each plugin's fragment unchanged, under its own tab",
 });
 
 test("the sign-in page posts the key to this server and says what was wrong", () => {
-  const html = SignInPage({ assets: ASSETS, problem: EVIL, hasKey: true });
+  const html = SignInPage({ assets: ASSETS, problem: EVIL, keyKind: "API" });
   expect(html).toContain('<form method="post" action="/state/sign-in">');
   expect(html).toContain('type="password"');
   expect(html).toContain("&lt;script&gt;");
   expect(html).not.toContain("/app.ts");
-  expect(SignInPage({ assets: ASSETS, problem: undefined, hasKey: true })).not.toContain('role="alert"');
+  expect(SignInPage({ assets: ASSETS, problem: undefined, keyKind: "API" })).not.toContain('role="alert"');
+});
+
+test("the sign-in page asks for the kind of key that opens the dashboard", () => {
+  expect(SignInPage({ assets: ASSETS, problem: undefined, keyKind: "API" })).toContain(">API key</label>");
+  expect(SignInPage({ assets: ASSETS, problem: undefined, keyKind: "admin" })).toContain(">Admin key</label>");
 });
 
 test("the sign-in page has no form if no key would open the dashboard", () => {
-  expect(SignInPage({ assets: ASSETS, problem: undefined, hasKey: false })).not.toContain("<form");
+  expect(SignInPage({ assets: ASSETS, problem: undefined, keyKind: undefined })).not.toContain("<form");
 });
 
 test("a page's title is text, and the page needs no inline script, style or handler", () => {

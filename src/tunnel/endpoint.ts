@@ -11,7 +11,6 @@ import type { Hello } from "./greeting.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { createFrameMemory, createNativeDialect } from "./native.ts";
 import { IdOwners } from "./owners.ts";
-import { WorkerSession } from "./session.ts";
 import type { Admission, Intake, IntakeOptions } from "./session-source.ts";
 import {
   closeSocket,
@@ -23,6 +22,7 @@ import {
   type WorkerSocket,
 } from "./sockets.ts";
 import { TurnShare } from "./turn-share.ts";
+import { WorkerSession } from "./worker-session.ts";
 
 export interface EndpointOptions extends Omit<IntakeOptions, "pluginId"> {
   readonly deps: Deps;

@@ -3,7 +3,7 @@ import type { Answer, Opening } from "../../src/answering/opening.ts";
 import { silentLog } from "../../src/system/log.ts";
 import type { Exchange, ExchangeRequest } from "../../src/tunnel/exchange.ts";
 import { createNativeDialect } from "../../src/tunnel/native.ts";
-import { WorkerSession } from "../../src/tunnel/session.ts";
+import { WorkerSession } from "../../src/tunnel/worker-session.ts";
 import { decodeFrame, type Frame } from "../../src/wire/frame.ts";
 import { toFailure } from "../../src/worker/backend.ts";
 import { FakeClock } from "./fake-clock.ts";

@@ -1,7 +1,8 @@
 import { silentLog } from "../../src/system/log.ts";
 import type { Dialect } from "../../src/tunnel/dialect.ts";
 import type { ExchangeEnd, ExchangeSink } from "../../src/tunnel/exchange.ts";
-import { type Offer, WorkerSession } from "../../src/tunnel/session.ts";
+import type { Offer } from "../../src/tunnel/session.ts";
+import { WorkerSession } from "../../src/tunnel/worker-session.ts";
 import type { ResponseHead } from "../../src/wire/frame.ts";
 import { FakeClock } from "./fake-clock.ts";
 

@@ -8,7 +8,7 @@ import {
 } from "../../../src/models/legacy-worker.ts";
 import { silentLog } from "../../../src/system/log.ts";
 import type { ExchangeEnd, ExchangeSink } from "../../../src/tunnel/exchange.ts";
-import { WorkerSession } from "../../../src/tunnel/session.ts";
+import { WorkerSession } from "../../../src/tunnel/worker-session.ts";
 import type { RequestHead, ResponseHead } from "../../../src/wire/frame.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { times } from "../../support/times.ts";

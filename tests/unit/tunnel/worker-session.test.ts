@@ -4,7 +4,8 @@ import { silentLog } from "../../../src/system/log.ts";
 import type { ExchangeEnd, ExchangeSink } from "../../../src/tunnel/exchange.ts";
 import { ExchangeIds } from "../../../src/tunnel/exchange-ids.ts";
 import { createNativeDialect } from "../../../src/tunnel/native.ts";
-import { capacityOf, type Offer, WorkerSession } from "../../../src/tunnel/session.ts";
+import { capacityOf, type Offer } from "../../../src/tunnel/session.ts";
+import { WorkerSession } from "../../../src/tunnel/worker-session.ts";
 import {
   decodeFrame,
   encodeCredit,

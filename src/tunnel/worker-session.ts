@@ -1,0 +1,259 @@
+import type { Clock, Log } from "../system/deps.ts";
+import { CLOSES, type Close, closeWith } from "../wire/closes.ts";
+import { HTTP_KIND } from "../wire/names.ts";
+import { batchSizeOf, type Control, mergeHostInfo, type ReportedStatus } from "../wire/worker-messages.ts";
+import type { Dialect, Incoming, Socket, Wire } from "./dialect.ts";
+import {
+  type Exchange,
+  type ExchangeEnd,
+  type ExchangeRequest,
+  type ExchangeSink,
+  ServerExchange,
+} from "./exchange.ts";
+import { ExchangeIds } from "./exchange-ids.ts";
+import {
+  HTTP_ALONE,
+  type Offer,
+  type Session,
+  type SessionHost,
+  type Telemetry,
+  takesKind,
+  type WorkerInfo,
+} from "./session.ts";
+import { openUnsent } from "./unsent-exchange.ts";
+
+export interface SessionOptions {
+  readonly id: string;
+  readonly worker: WorkerInfo;
+  readonly offer: Offer;
+  readonly dialect: Dialect;
+  readonly socket: Socket;
+  readonly host: SessionHost;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** How long a slot is held for a worker that does not confirm a cancel. */
+  readonly confirmTimeoutMs: number;
+  /** New ones from 1 on unless given. */
+  readonly ids?: ExchangeIds;
+}
+
+/** The session of a worker whose socket is on this server. Routes frames to exchanges and keeps what the worker offers. */
+export class WorkerSession implements Session, Wire {
+  readonly id: string;
+  readonly connectedAt: number;
+  readonly #options: SessionOptions;
+  readonly #exchanges = new Map<number, ServerExchange>();
+  readonly #isOpen = (id: number): boolean => this.#exchanges.has(id);
+  #worker: WorkerInfo;
+  #offer: Offer;
+  #telemetry: Telemetry = { cpuPercent: undefined, ramUsedPercent: undefined };
+  readonly #ids: ExchangeIds;
+  #congested = false;
+  #closed = false;
+  #ignoredCount = 0;
+  /** `Clock.elapsed` of the last sign of life of any kind. */
+  lastHeardAt: number;
+  lastHeartbeatAt: number;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    this.id = options.id;
+    this.#ids = options.ids ?? new ExchangeIds();
+    this.#worker = options.worker;
+    // The legacy dialect has no word for kinds, whatever its agent announces.
+    this.#offer = this.dialect === "legacy" ? { ...options.offer, exchangeKinds: HTTP_ALONE } : options.offer;
+    this.connectedAt = options.clock.now();
+    this.lastHeartbeatAt = this.connectedAt;
+    this.lastHeardAt = options.clock.elapsed();
+  }
+
+  get dialect(): "native" | "legacy" {
+    return this.#options.dialect.name;
+  }
+
+  get worker(): WorkerInfo {
+    return this.#worker;
+  }
+
+  get offer(): Offer {
+    return this.#offer;
+  }
+
+  get telemetry(): Telemetry {
+    return this.#telemetry;
+  }
+
+  get silentMs(): number {
+    return this.#options.clock.elapsed() - this.lastHeardAt;
+  }
+
+  open(request: ExchangeRequest, sink: ExchangeSink): Exchange {
+    const { dialect, clock, confirmTimeoutMs } = this.#options;
+    const obstacle = this.#obstacleTo(request);
+    if (obstacle) return openUnsent(request, sink, obstacle, clock);
+    const id = this.#ids.give();
+    const exchange = new ServerExchange(request, sink, {
+      lane: dialect.createLane(id, this),
+      clock,
+      sendWindow: dialect.sendWindow,
+      maxRequestBytes: dialect.maxRequestBytes,
+      receive: dialect.createReceiveCredit(),
+      confirmTimeoutMs,
+      onSettled: () => this.#forget(id),
+    });
+    this.#exchanges.set(id, exchange);
+    exchange.resume();
+    // Ids are never reused on a link, so a link without any left must end; its worker reconnects at once.
+    if (this.#ids.areUsedUp) queueMicrotask(() => this.close(CLOSES.exchange_ids_used_up));
+    return exchange;
+  }
+
+  hasRoom(): boolean {
+    return !this.#congested;
+  }
+
+  send(data: string | Uint8Array): void {
+    if (!this.#closed) this.#options.socket.send(data);
+  }
+
+  sendNow(data: Uint8Array): void {
+    if (!this.#closed) this.#options.socket.sendNow(data);
+  }
+
+  /** The socket reports what became of bytes given to `send` or `sendNow`. It does not report bytes that have left. */
+  handleSendResult(result: "queued" | "lost"): void {
+    if (result === "queued") this.#congested = true;
+    // A turn later: the caller of `send` may be in the middle of its own bookkeeping.
+    else queueMicrotask(() => this.close(CLOSES.send_failed));
+  }
+
+  /** The socket has room again. */
+  handleDrain(): void {
+    this.#congested = false;
+    for (const exchange of [...this.#exchanges.values()]) {
+      if (this.#congested) return;
+      exchange.resume();
+    }
+  }
+
+  handlePong(): void {
+    this.lastHeardAt = this.#options.clock.elapsed();
+  }
+
+  handleMessage(message: string | Uint8Array): void {
+    if (this.#closed) return;
+    this.lastHeardAt = this.#options.clock.elapsed();
+    this.receive(this.#options.dialect.decode(message, this.#isOpen));
+  }
+
+  receive(incoming: Incoming): void {
+    if (this.#closed) return;
+    switch (incoming.type) {
+      case "response_data":
+        return this.#exchange(incoming.id)?.handleData(incoming.body, incoming.end);
+      case "response":
+        return this.#exchange(incoming.id)?.handleHead(incoming.head, incoming.body, incoming.end);
+      case "credit":
+        return this.#exchange(incoming.id)?.handleCredit(incoming.bytes);
+      case "reset":
+        return this.#exchange(incoming.id)?.handleReset(incoming.code, incoming.message);
+      case "control":
+        return this.#handleControl(incoming.control);
+      case "reply":
+        return this.send(incoming.text);
+      case "ignored":
+        this.#ignoredCount += 1;
+        return;
+      case "bad":
+        return this.close(closeWith("protocol_error", incoming.reason));
+      default:
+        return incoming satisfies never;
+    }
+  }
+
+  ping(): void {
+    this.#options.socket.ping();
+  }
+
+  /** Tells the worker that the server is going away, if its dialect has a message for it. */
+  sendDrain(reason: string, retryAfterMs: number): void {
+    const message = this.#options.dialect.drainMessage(reason, retryAfterMs);
+    if (message !== undefined) this.send(message);
+  }
+
+  close({ code, reason }: Close): void {
+    if (this.#closed) return;
+    this.#options.socket.close(code, reason);
+    this.handleClosed(reason);
+  }
+
+  /** The socket has closed, at the will of either side. */
+  handleClosed(reason: string): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    const running = [...this.#exchanges.values()];
+    this.#options.log.info("session.closed", { reason, running: running.length, ignored: this.#ignoredCount });
+    // The pool hears of it first: jobs that it sends elsewhere must not meet this session again.
+    this.#options.host.onClosed(this, reason);
+    for (const exchange of running) exchange.handleLost(reason);
+    this.#exchanges.clear();
+  }
+
+  #exchange(id: number): ServerExchange | undefined {
+    const exchange = this.#exchanges.get(id);
+    if (exchange) return exchange;
+    if (!this.#ids.wasGiven(id))
+      this.close(closeWith("protocol_error", `frame for exchange ${id}, which was never opened`));
+    // The exchange has just ended, and the frame was under way.
+    else this.#ignoredCount += 1;
+    return undefined;
+  }
+
+  /** Returns why a request cannot be sent at all; undefined for nearly every request. */
+  #obstacleTo({ head, body }: ExchangeRequest): ExchangeEnd | undefined {
+    if (this.#closed || this.#ids.areUsedUp) return { kind: "lost", reason: "the session had ended" };
+    const exchangeKind = head.kind ?? HTTP_KIND;
+    if (!takesKind(this.#offer, exchangeKind)) return { kind: "unsupported", exchangeKind };
+    const maxBytes = this.#options.dialect.maxRequestBytes;
+    if (body instanceof Uint8Array && body.length > maxBytes) return { kind: "too_large", maxBytes };
+    return undefined;
+  }
+
+  #forget(id: number): void {
+    this.#exchanges.delete(id);
+    this.#options.dialect.forget(id);
+  }
+
+  #handleControl(control: Control): void {
+    if (control.type === "heartbeat") {
+      this.lastHeartbeatAt = this.#options.clock.now();
+      this.#telemetry = {
+        cpuPercent: control.host_cpu_percent ?? undefined,
+        ramUsedPercent: control.host_ram_used_percent ?? undefined,
+      };
+      return;
+    }
+    const was = this.#offer;
+    if (control.type === "models_update") {
+      this.#offer = { ...was, models: control.models };
+    } else {
+      this.#offer = {
+        ...was,
+        models: control.models ?? was.models,
+        maxConcurrency: control.max_concurrency ?? was.maxConcurrency,
+        embeddingBatchSize: batchSizeOf(control) ?? was.embeddingBatchSize,
+        status: control.status ? toOfferStatus(control.status) : was.status,
+        reason: control.reason ?? undefined,
+      };
+      // An agent learns some facts late: its backend's version only when the backend is up.
+      if (control.agent_config)
+        this.#worker = { ...this.#worker, hostInfo: mergeHostInfo(this.#worker.hostInfo, control.agent_config) };
+    }
+    this.#options.host.onOfferChange(this);
+  }
+}
+
+/** Maps what a worker reports. The server counts jobs itself, so `idle` and `working` are both just ready. */
+function toOfferStatus(reported: ReportedStatus): Offer["status"] {
+  return reported === "draining" || reported === "not_ready" ? reported : "ready";
+}

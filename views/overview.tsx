@@ -3,7 +3,7 @@
 /** The pool at a glance: a verdict, the figures behind it, what is wrong, and the last minutes. */
 export function Overview(): string {
   return (
-    <section class="overview" x-show="isOpen('overview')" x-data="overview" aria-labelledby="verdict">
+    <section class="overview" x-data="overview" aria-labelledby="verdict">
       <div class="verdict" x-bind:class="verdict().tone">
         <span class="lamp" aria-hidden="true"></span>
         <div>

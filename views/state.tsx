@@ -1,14 +1,6 @@
 /** @jsxImportSource @kitajs/html */
 import { Layout, type PageAssets } from "./layout.tsx";
-import { Overview } from "./overview.tsx";
-
-/** One tab of the page, and what is shown under it. */
-export interface StateSection {
-  readonly id: string;
-  readonly label: string;
-  /** Markup of the section's owner, which has escaped it. */
-  readonly html: string;
-}
+import { frameSections, type StateSection } from "./sections.tsx";
 
 export interface StateProps {
   readonly version: string;
@@ -17,12 +9,13 @@ export interface StateProps {
   readonly assets: PageAssets;
   /** The server's part of the state as JSON, safe inside a script element. */
   readonly boot: string;
+  /** The plugins' sections, in their order. */
   readonly sections: readonly StateSection[];
 }
 
-/** The dashboard: an overview and a section of each plugin, which the page's module fills and keeps fresh. */
+/** The dashboard: the frame's own sections and those of the plugins, which the page's module fills and keeps fresh. */
 export function StatePage({ version, canSignOut, hasKeys, assets, boot, sections }: StateProps): string {
-  const tabs = [OVERVIEW, ...sections];
+  const tabs = [...frameSections(), ...sections];
   return (
     <Layout title="Moorage" assets={assets} isLive hasKeys={hasKeys}>
       <script type="application/json" id="boot">
@@ -38,9 +31,8 @@ export function StatePage({ version, canSignOut, hasKeys, assets, boot, sections
           </a>
         </p>
         <main id="main" tabindex="-1" x-bind:class="$store.pool.lastSeen === '' ? '' : 'stale'">
-          <Overview />
-          {sections.map(({ id, html }) => (
-            <div class="tab" id={`tab-${id}`} x-cloak x-show={`isOpen('${id}')`}>
+          {tabs.map(({ id, html }, index) => (
+            <div class="tab" id={`tab-${id}`} x-cloak={index > 0} x-show={`isOpen('${id}')`}>
               {html as "safe"}
             </div>
           ))}
@@ -53,9 +45,6 @@ export function StatePage({ version, canSignOut, hasKeys, assets, boot, sections
     </Layout>
   ) as string;
 }
-
-/** The tab that is always there. */
-const OVERVIEW = { id: "overview", label: "Overview" } as const;
 
 interface HeaderProps {
   readonly version: string;
@@ -113,7 +102,7 @@ function OperatorDialog(): string {
     <>
       <dialog id="ask" class="ask" aria-labelledby="ask-title" x-data="">
         <h2 id="ask-title" x-text="$store.operator.title()">
-          Sure?
+          Are you sure?
         </h2>
         <p class="name" x-text="$store.operator.name"></p>
         <p x-text="$store.operator.text()"></p>

@@ -6,12 +6,25 @@ import { Cell, type Column, LiveTable, LoadBar } from "../../views/parts/table.t
 export interface PoolViewProps {
   readonly id: string;
   readonly title: string;
-  /** What this plugin counts of its work, as columns of its workers. */
-  readonly hasAudio?: boolean;
+  /** The column of the workers' table that shows their work; their tokens per second unless given. */
+  readonly work?: WorkColumn;
 }
 
-/** Workers, models and jobs of a plugin with a pool, and the plugin's own panels to try it: markup that the page's script fills. */
-export function PoolView({ id, title, hasAudio = false, children }: PropsWithChildren<PoolViewProps>): string {
+/** A column of numbers. Its expressions read `row`, a worker in the State API. */
+export interface WorkColumn {
+  readonly label: string;
+  /** The field of a worker that the column sorts by. */
+  readonly sortBy: string;
+  /** The expression for the number. */
+  readonly text: string;
+  /** The expression for a line under the number. */
+  readonly subText?: string;
+  /** An explanation, shown when the pointer rests on the number. */
+  readonly note?: string;
+}
+
+/** A plugin's workers, models and jobs, and its own panels for trying it: markup that the page's script fills. */
+export function PoolView({ id, title, work = SPEED, children }: PropsWithChildren<PoolViewProps>): string {
   const state = `$store.pool.plugins.${id}`;
   return (
     <PluginSection
@@ -22,11 +35,11 @@ export function PoolView({ id, title, hasAudio = false, children }: PropsWithChi
         { id: "workers", label: "Workers" },
         { id: "models", label: "Models" },
         { id: "jobs", label: "Jobs" },
-        { id: "try", label: "Try it" },
+        ...(children === undefined ? [] : [{ id: "try", label: "Try it" }]),
       ]}
     >
       <Part id="workers">
-        <WorkerTable plugin={id} hasAudio={hasAudio} />
+        <WorkerTable plugin={id} work={work} />
       </Part>
       <Part id="models">
         <ModelTable plugin={id} />
@@ -34,15 +47,26 @@ export function PoolView({ id, title, hasAudio = false, children }: PropsWithChi
       <Part id="jobs">
         <JobTable plugin={id} />
       </Part>
-      <Part id="try">
-        <div class="tries">{children as "safe"}</div>
-      </Part>
+      {children === undefined ? (
+        ""
+      ) : (
+        <Part id="try">
+          <div class="tries">{children as "safe"}</div>
+        </Part>
+      )}
     </PluginSection>
   ) as string;
 }
 
-/** Answers state their tokens at their ends. */
 const TOKENS_NOTE = "Over the last minute; a job's tokens are counted when it ends";
+
+const SPEED: WorkColumn = {
+  label: "Tokens/s",
+  sortBy: "tokens_per_s",
+  text: "$format.rate(row.tokens_per_s)",
+  subText: "$format.count(row.output_tokens_total) + ' total'",
+  note: TOKENS_NOTE,
+};
 
 function PoolSummary({ state }: { readonly state: string }): string {
   const of = (path: string): string => `${state} ? ${state}.${path} : '–'`;
@@ -60,16 +84,14 @@ function PoolSummary({ state }: { readonly state: string }): string {
   ) as string;
 }
 
-function WorkerTable({ plugin, hasAudio }: { readonly plugin: string; readonly hasAudio: boolean }): string {
+function WorkerTable({ plugin, work }: { readonly plugin: string; readonly work: WorkColumn }): string {
   const columns: readonly Column[] = [
     { sortBy: "name", label: "Worker" },
     { sortBy: "status", label: "Status" },
     { sortBy: "inflight", label: "Load" },
     { sortBy: "models", label: "Models" },
     { sortBy: "", label: "Host" },
-    hasAudio
-      ? { sortBy: "audio_seconds_total", label: "Audio", isNumber: true }
-      : { sortBy: "tokens_per_s", label: "Tokens/s", isNumber: true },
+    { sortBy: work.sortBy, label: work.label, isNumber: true },
     { sortBy: "processed_total", label: "Done", isNumber: true },
     { sortBy: "failures_total", label: "Failed", isNumber: true },
     { sortBy: "connected_at", label: "Since" },
@@ -127,16 +149,10 @@ function WorkerTable({ plugin, hasAudio }: { readonly plugin: string; readonly h
           x-text="'CPU ' + row.host_info.cpu_percent + ' % · RAM ' + row.host_info.ram_used_percent + ' %'"
         ></span>
       </Cell>
-      {hasAudio ? (
-        <Cell label="Audio" isNumber>
-          <span x-text="$format.duration(row.audio_seconds_total * 1000)"></span>
-        </Cell>
-      ) : (
-        <Cell label="Tokens/s" isNumber>
-          <span x-text="$format.rate(row.tokens_per_s)" title={TOKENS_NOTE}></span>
-          <span class="sub" x-text="$format.count(row.output_tokens_total) + ' total'"></span>
-        </Cell>
-      )}
+      <Cell label={work.label} isNumber>
+        <span x-text={work.text} title={work.note}></span>
+        {work.subText === undefined ? "" : <span class="sub" x-text={work.subText}></span>}
+      </Cell>
       <Cell label="Done" isNumber>
         <span x-text="$format.count(row.processed_total)"></span>
         <span class="sub" x-text="'avg ' + $format.duration(row.avg_processing_ms)"></span>

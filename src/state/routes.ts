@@ -66,6 +66,7 @@ export function stateRoutes(options: StateOptions): StateApi {
     stallMs: config.clientStallTimeoutMs,
     maxViewers: MAX_VIEWERS,
   });
+  const idSchema = { type: "string" as const, example: plugins[0]?.id };
   const detail = { tags: ["State"], security: STATE_SECURITY };
 
   const routes = createRoutes()
@@ -148,7 +149,15 @@ export function stateRoutes(options: StateOptions): StateApi {
         detail: shownAs("/api/state/view/{id}.html", {
           ...detail,
           summary: "A plugin's fragment of the dashboard",
-          parameters: [{ name: "id", in: "path", required: true, schema: schemaOfId, description: "The plugin's id." }],
+          parameters: [
+            {
+              name: "id",
+              in: "path",
+              required: true,
+              schema: idSchema,
+              description: "The plugin's id.",
+            },
+          ],
           responses: {
             200: rawAnswer("text/html", "HTML that the dashboard fills from the envelope."),
             ...errorResponses("invalid_api_key", "unknown_url", "too_many_auth_failures"),
@@ -166,8 +175,6 @@ export function stateRoutes(options: StateOptions): StateApi {
     close: () => broadcast.close(),
   };
 }
-
-const schemaOfId = { type: "string", example: "llm" } as const;
 
 const STREAM_HEADERS = {
   "content-type": "text/event-stream; charset=utf-8",

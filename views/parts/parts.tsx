@@ -6,7 +6,7 @@ export interface PartName {
   readonly label: string;
 }
 
-/** The section of one plugin: a heading, the plugin's own summary, and parts of which one is shown. */
+/** The section of one plugin: a heading, the plugin's summary, and parts of which one is shown at a time. */
 export function PluginSection({
   id,
   title,
@@ -27,21 +27,27 @@ export function PluginSection({
           {title}
         </h2>
         {summary as "safe"}
-        <nav class="parts" aria-label={`Parts of ${title}`}>
-          {parts.map((part) => (
-            <button
-              type="button"
-              x-on:click={`show('${part.id}')`}
-              x-bind:aria-pressed={`isShown('${part.id}') ? 'true' : 'false'`}
-              safe
-            >
-              {part.label}
-            </button>
-          ))}
-        </nav>
+        {parts.length === 0 ? "" : <PartButtons title={title} parts={parts} />}
       </div>
       {children as "safe"}
     </section>
+  ) as string;
+}
+
+function PartButtons({ title, parts }: { readonly title: string; readonly parts: readonly PartName[] }): string {
+  return (
+    <nav class="parts" aria-label={`Parts of ${title}`}>
+      {parts.map((part) => (
+        <button
+          type="button"
+          x-on:click={`show('${part.id}')`}
+          x-bind:aria-pressed={`isShown('${part.id}') ? 'true' : 'false'`}
+          safe
+        >
+          {part.label}
+        </button>
+      ))}
+    </nav>
   ) as string;
 }
 

@@ -1,4 +1,5 @@
 import { loadConfig, type Config as ServerConfig } from "../../src/config.ts";
+import type { PluginDefinition } from "../../src/plugin/definition.ts";
 import { KNOWN_PLUGINS } from "../../src/plugins.ts";
 import { deepFreeze } from "../../src/settings/read-settings.ts";
 import type { Values } from "../../src/settings/setting.ts";
@@ -8,14 +9,17 @@ type Intersection<U> = (U extends unknown ? (each: U) => void : never) extends (
 /** The configuration with the settings of all known plugins. */
 export type Config = ServerConfig & Intersection<Values<(typeof KNOWN_PLUGINS)[number]["settings"]>>;
 
-/** Every default, with these overrides, frozen. Overrides are taken as they are, without limits. */
-export function defaultConfig(overrides: Partial<Config> = {}): Config {
+/** Every default of the server and of these plugins, with these overrides, frozen. Overrides are taken as they are, without limits. */
+export function defaultConfig(
+  overrides: Partial<Config> = {},
+  known: readonly PluginDefinition[] = KNOWN_PLUGINS,
+): Config {
   const loaded = loadConfig({
     argv: [],
     env: {},
     readFile: () => "",
     version: "",
-    knownPlugins: KNOWN_PLUGINS,
+    knownPlugins: known,
     isTerminal: false,
   });
   if (loaded.kind !== "ready") throw new Error("the defaults are not a valid configuration");

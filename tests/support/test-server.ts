@@ -27,15 +27,18 @@ export class TestServer {
     known: readonly PluginDefinition[] = KNOWN_PLUGINS,
     keys: (config: Config) => KeySources = configuredKeys,
   ) {
-    this.config = defaultConfig({
-      port: 0,
-      host: "127.0.0.1",
-      apiKeys: [API_KEY],
-      clientKeys: [CLIENT_KEY],
-      plugins: ["llm"],
-      startGraceMs: 0,
-      ...overrides,
-    });
+    this.config = defaultConfig(
+      {
+        port: 0,
+        host: "127.0.0.1",
+        apiKeys: [API_KEY],
+        clientKeys: [CLIENT_KEY],
+        plugins: ["llm"],
+        startGraceMs: 0,
+        ...overrides,
+      },
+      known,
+    );
     const systemDeps = { clock: systemClock, ids: systemIds, log: silentLog };
     this.app = createApp(this.config, { ...systemDeps, ...deps }, known, keys(this.config));
     this.listening = listen(this.app, this.config);

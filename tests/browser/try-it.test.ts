@@ -133,7 +133,7 @@ test("the MCP panel lists a tool and calls it through a form", async () => {
   const panel = '[x-data="mcp"]';
   await page.selectOption("#mcp-relay", "tools");
   await page.locator(`${panel} button`, { hasText: "List tools" }).click();
-  await page.locator(`${panel} [role=alert]`, { hasText: "asks for its token" }).waitFor();
+  await page.locator(`${panel} [role=alert]`, { hasText: "requires its token" }).waitFor();
   watched.complaints.splice(0); // The browser's word on the 401.
   await page.fill("#mcp-token", "relay-token");
   await page.locator(`${panel} button`, { hasText: "List tools" }).click();

@@ -31,18 +31,21 @@ export function judgeApiKey(
   if (without.kind === "none") return noAnswer(without.code);
   if (isList(without)) {
     if (isLoopback) return good("clients need no key");
-    return warning("clients need no key: anybody may use the models", "Set API_KEY on the server and for its clients.");
+    return warning("clients need no key: anyone may use the models", "Set API_KEY on the server and for its clients.");
   }
   if (!isAsked(without)) return strangeAnswer(without, base);
   if (withKey === undefined)
     return skipped(
-      "the server asks for one, and none is given here",
-      "Set API_KEY to look at streaming, cancelling, sizes and long answers too.",
+      "the server requires one, and none is given here",
+      "Set API_KEY to check streaming, cancelling, sizes and long responses as well.",
     );
   if (withKey.kind === "none") return noAnswer(withKey.code);
   if (isList(withKey)) return good("the key is right, and requests without one are refused");
   if (moorageCode(withKey) === "invalid_api_key")
-    return bad("the key is not one of the server's", "Compare API_KEY here and on the server; CLIENT_KEY is another.");
+    return bad(
+      "the key is not one of the server's",
+      "Compare API_KEY here and on the server. It is not the same as CLIENT_KEY.",
+    );
   return strangeAnswer(withKey, base);
 }
 
@@ -59,5 +62,8 @@ function isList(reply: Reply): boolean {
 }
 
 function noAnswer(code: string): Finding {
-  return bad(`/v1/models gives no answer: ${code}`, "See the log of the proxy, or of the server if there is none.");
+  return bad(
+    `/v1/models does not respond: ${code}`,
+    "Check the log of the proxy, or of the server if there is no proxy.",
+  );
 }

@@ -23,7 +23,7 @@ export function doctorText(version: string): ProgramText {
   return {
     name: "moorage doctor",
     version,
-    about: "tests a server and all that stands before it, from where a worker would dial it, and says what to mend.",
+    about: "tests a server and everything in front of it, from a worker's side, and says what to fix.",
     usage: "moorage doctor --server URL [flags]",
   };
 }
@@ -35,7 +35,9 @@ export function loadDoctorSettings(sources: DoctorSources): Loaded<DoctorSetting
   // Told by its place: it may be the stray half of a key.
   const stray = read.positionals
     .filter(({ isDoubtful }) => !isDoubtful)
-    .map(({ place }) => `argument ${place}: the doctor takes flags only, such as --server https://moorage.example.com`);
+    .map(
+      ({ place }) => `argument ${place}: the doctor accepts flags only, such as --server https://moorage.example.com`,
+    );
   const faults = [...read.faults, ...stray];
   if (faults.length > 0 || !read.values) return { kind: "faults", faults };
   if (read.print) return { kind: "print", text: read.print({}) };

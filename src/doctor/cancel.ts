@@ -48,10 +48,10 @@ export function cancelCheck(checkup: Checkup): Check {
 
 export function judgeCancel(elapsedMs: number | undefined): Finding {
   const advice =
-    "Let the proxy end its request to the server when the client leaves (nginx: proxy_ignore_client_abort off), or models work on for nobody.";
+    "Make the proxy end its request to the server when the client leaves (nginx: proxy_ignore_client_abort off). Otherwise models go on working for nobody.";
   if (elapsedMs === undefined)
     return bad(`a client that left was not noticed within ${CANCEL_WAIT_MS / 1000} s`, advice);
-  const measured = `the worker heard that a client had left after ${Math.round(elapsedMs)} ms`;
+  const measured = `the worker learned after ${Math.round(elapsedMs)} ms that a client had left`;
   return elapsedMs <= CANCEL_LIMIT_MS ? good(measured) : warning(measured, advice);
 }
 

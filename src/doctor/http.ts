@@ -44,7 +44,7 @@ export function httpChecks(target: Target, ownVersion: string): readonly Check[]
         const startedAt = Date.now();
         const reply = await probe(`${target.base}/healthz`, { signal });
         const date = reply.kind === "reply" ? Date.parse(reply.headers.get("date") ?? "") : Number.NaN;
-        if (Number.isNaN(date)) return skipped("answers carry no Date header");
+        if (Number.isNaN(date)) return skipped("responses have no Date header");
         // The header counts whole seconds: on average it is half of one behind.
         return judgeClock(date + 500 - (startedAt + Date.now()) / 2);
       },
@@ -55,11 +55,11 @@ export function httpChecks(target: Target, ownVersion: string): readonly Check[]
 export function judgeHealth(reply: Pick<Reply, "status" | "headers" | "text" | "elapsedMs">, base: string): Finding {
   const json = parseJson(reply.text);
   const status = isRecord(json) ? json["status"] : undefined;
-  if (reply.status === 200 && status === "ok") return good(`up, and takes work (${reply.elapsedMs} ms)`);
+  if (reply.status === 200 && status === "ok") return good(`up, and accepting work (${reply.elapsedMs} ms)`);
   if (reply.status === 503 && status === "draining")
     return bad(
       "the server is shutting down (draining)",
-      "It takes no new work. If none takes its place in a few minutes, start one.",
+      "It accepts no new work. If no other takes its place within a few minutes, start one.",
     );
   return strangeAnswer(reply, base);
 }
@@ -67,30 +67,30 @@ export function judgeHealth(reply: Pick<Reply, "status" | "headers" | "text" | "
 export function judgeVersion(server: string | undefined, own: string): Finding {
   if (server === undefined)
     return warning(
-      "the server's version cannot be learned",
-      "GET /api/client/openapi.json should say it: see that the proxy passes all paths to the server.",
+      "the server's version is unknown",
+      "GET /api/client/openapi.json should contain it. Check that the proxy passes all paths to the server.",
     );
   const measured = server === own ? `server and worker are ${own}` : `server ${server}, worker ${own}`;
   if (isSameLine(server, own)) return good(measured);
-  return warning(measured, "Bring both to the same version; take the newer one.");
+  return warning(measured, "Bring both to the same version, the newer one.");
 }
 
 /** `skewMs`: how far the server's clock is ahead of this machine's. */
 export function judgeClock(skewMs: number): Finding {
   const seconds = Math.round(Math.abs(skewMs) / 1000);
-  if (seconds <= 1) return good("the server's and this machine's agree to the second");
+  if (seconds <= 1) return good("the server's and this machine's clocks agree to the second");
   const measured = `the server's is ${seconds} s ${skewMs > 0 ? "ahead of" : "behind"} this machine's`;
   if (Math.abs(skewMs) <= CLOCK_LIMIT_MS) return good(measured);
-  return warning(measured, "Set both by NTP (timedatectl, chrony): certificates and logs depend on the time.");
+  return warning(measured, "Synchronise both by NTP (timedatectl, chrony): certificates and logs depend on the time.");
 }
 
 function silent(code: string): Finding {
   if (code === "TimeoutError")
     return bad(
-      "no answer in time",
-      "Connections are taken and nothing answers: see whether the server hangs or is overloaded.",
+      "no response in time",
+      "Connections are accepted, but nothing responds. Check whether the server hangs or is overloaded.",
     );
-  return bad(`the connection broke off: ${code}`, "See the log of the proxy, or of the server if there is none.");
+  return bad(`the connection broke off: ${code}`, "Check the log of the proxy, or of the server if there is no proxy.");
 }
 
 function versionIn(text: string): string | undefined {

@@ -49,12 +49,15 @@ async function holdSocket(checkup: Checkup, signal: AbortSignal): Promise<Findin
   const startedAt = checkup.elapsed();
   const end = await Promise.race([worker.ended, checkup.pause(checkup.target.idleMs, signal)]);
   const seconds = toS(checkup.elapsed() - startedAt);
-  if (end === undefined) return good(`a worker's socket stood for ${seconds} s with no more than its signs of life`);
+  if (end === undefined) return good(`a worker's socket stayed open for ${seconds} s with nothing but pings`);
   if (end.retryAfterMs !== undefined)
-    return bad(`the server ended it after ${seconds} s: it is shutting down`, "Try again when it has been replaced.");
+    return bad(
+      `the server closed it after ${seconds} s: it is shutting down`,
+      "Try again once another server has taken its place.",
+    );
   return bad(
     `a worker's socket was cut after ${seconds} s: ${end.reason.slice(0, 120)} (${end.code})`,
-    "Let the proxy or firewall leave WebSockets alone for longer than PING_INTERVAL (15 s): better an hour (nginx: proxy_read_timeout 1h).",
+    "Allow WebSockets to be quiet for longer than PING_INTERVAL (15 s) in the proxy or firewall; an hour is better (nginx: proxy_read_timeout 1h).",
   );
 }
 
@@ -104,14 +107,14 @@ export interface StreamSeen {
 export function judgeLongStream({ status, chunks, longestMs, heldMs, end }: StreamSeen): Finding {
   const held = `${toS(heldMs)} s`;
   if (status === 401) return skipped("needs a valid ADMIN_KEY: the server shows its state to operators only");
-  if (status !== undefined && status !== 200) return bad(`an event stream is answered ${status}`, STREAM_ADVICE);
+  if (status !== undefined && status !== 200) return bad(`an event stream got status ${status}`, STREAM_ADVICE);
   if (end !== undefined) return bad(`an event stream was cut after ${held}: ${end}`, STREAM_ADVICE);
   if (chunks === 0) return bad(`no event of a stream arrived within ${held}`, STREAM_ADVICE);
-  return good(`an event stream stood for ${held}, silent for ${toS(longestMs)} s at most`);
+  return good(`an event stream stayed open for ${held}, silent for at most ${toS(longestMs)} s`);
 }
 
 const STREAM_ADVICE =
-  "Let the proxy neither buffer nor end event streams: something passes on them at least every 15 s (KEEPALIVE_INTERVAL).";
+  "Make the proxy neither buffer nor end event streams. They carry something at least every 15 s (KEEPALIVE_INTERVAL).";
 
 async function holdAnswer(checkup: Checkup, signal: AbortSignal): Promise<Finding> {
   const { idleMs, base } = checkup.target;
@@ -129,20 +132,23 @@ export function judgeSlowAnswer(reply: Reply | NoReply, idleMs: number, base: st
   const seconds = toS(reply.elapsedMs);
   if (reply.kind === "none") {
     if (reply.code.startsWith("no link")) return brokenJob(reply, base);
-    return bad(`an answer that took ${toS(idleMs)} s was cut after ${seconds} s: ${reply.code}`, SLOW_ADVICE);
+    return bad(`a response that takes ${toS(idleMs)} s was cut after ${seconds} s: ${reply.code}`, SLOW_ADVICE);
   }
-  if (reply.status === 200) return good(`an answer that was silent for ${toS(idleMs)} s arrived`);
+  if (reply.status === 200) return good(`a response that was silent for ${toS(idleMs)} s arrived`);
   if (moorageCode(reply) === "upstream_timeout")
     return bad(
-      `the server gave a job up that was silent for ${seconds} s`,
-      "Raise REQUEST_TIMEOUT on the server, unless that is meant.",
+      `the server gave up a job that was silent for ${seconds} s`,
+      "Raise REQUEST_TIMEOUT on the server, unless this is intended.",
     );
   if (moorageCode(reply) !== undefined) return brokenJob(reply, base);
-  return bad(`${speakerName(reply)} gave an answer up after ${seconds} s, with ${reply.status}`, SLOW_ADVICE);
+  return bad(
+    `${speakerName(reply)} gave up waiting for a response after ${seconds} s, with ${reply.status}`,
+    SLOW_ADVICE,
+  );
 }
 
 const SLOW_ADVICE =
-  "A plain answer says nothing until the model is done: let the proxy wait for REQUEST_TIMEOUT or longer (nginx: proxy_read_timeout 1h). Where it cannot, clients should ask for streams.";
+  "An ordinary response is silent until the model is done. Make the proxy wait for REQUEST_TIMEOUT or longer (nginx: proxy_read_timeout 1h). If it cannot, clients should ask for streams.";
 
 function toS(ms: number): string {
   return (ms / 1000).toFixed(1);

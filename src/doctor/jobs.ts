@@ -32,12 +32,14 @@ export function judgeJobs(replies: readonly (Reply | NoReply)[], base: string): 
   if (lost.length > 0)
     return bad(
       `${lost.length} of ${replies.length} jobs did not find the worker`,
-      "Several servers share this address, and each knows its own workers only: run exactly one (fly scale count 1).",
+      "Several servers share this address, and each knows only its own workers. Run exactly one (fly scale count 1).",
     );
   const failed = replies.find((reply) => reply.kind === "none" || reply.status !== 200);
   if (failed) return brokenJob(failed, base);
   const took = replies.map(({ elapsedMs }) => elapsedMs);
-  return good(`${replies.length} went to a worker here and back, in ${Math.min(...took)} to ${Math.max(...took)} ms`);
+  return good(
+    `${replies.length} reached a worker here and came back, in ${Math.min(...took)} to ${Math.max(...took)} ms`,
+  );
 }
 
 /** What a job's failure means, whatever the check it was for. */
@@ -46,17 +48,17 @@ export function brokenJob(reply: Reply | NoReply, base: string): Finding {
     if (moorageCode(reply) === "worker_lost" || moorageCode(reply) === "no_worker_available")
       return bad(
         `${reply.status} ${moorageCode(reply)}`,
-        "The worker's WebSocket was cut: see what ends connections on the way, and the results below.",
+        "The worker's WebSocket was cut. Find out what ends connections in between, and see the results below.",
       );
     return strangeAnswer(reply, base);
   }
   if (reply.code.startsWith("no link"))
     return bad(
       reply.code,
-      "The worker's WebSocket was cut and could not be had again: see what ends connections on the way.",
+      "The worker's WebSocket was cut and could not be reopened. Find out what ends connections in between.",
     );
   return bad(
     `broke off after ${(reply.elapsedMs / 1000).toFixed(1)} s: ${reply.code}`,
-    "See the log of the proxy, or of the server if there is none.",
+    "Check the log of the proxy, or of the server if there is no proxy.",
   );
 }

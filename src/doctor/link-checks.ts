@@ -31,8 +31,8 @@ export function linkChecks(checkup: Checkup): readonly Check[] {
           return judgeUpgrade(reply, kind, target.base);
         }
         return bad(
-          "the server takes neither llm nor asr workers: 404 unknown_url",
-          "Switch the plugin on: PLUGINS on the server should name it, or be * or unset.",
+          "the server accepts neither llm nor asr workers: 404 unknown_url",
+          "Switch the plugin on: PLUGINS on the server must name it, or be * or unset.",
         );
       },
     },
@@ -58,16 +58,16 @@ export function judgeUpgrade(reply: UpgradeReply, kind: string, base: string): F
   const { status, isAccepted, protocol, elapsedMs } = reply;
   if (status === 101) {
     if (!isAccepted)
-      return bad("answers 101 without the right key", "Something on the way answers upgrades itself: take it out.");
+      return bad("responds with 101 without the right key", "Something in between answers upgrades itself. Remove it.");
     if (protocol !== NATIVE_PROTOCOL)
       return bad(
         "a WebSocket opens, but without the subprotocol",
-        "Let the proxy pass Sec-WebSocket-Protocol both ways; and see that it is a Moorage server that answers.",
+        "Make the proxy pass Sec-WebSocket-Protocol in both directions, and check that a Moorage server responds.",
       );
     if (kind === "llm") return good(`upgrades pass (${elapsedMs} ms)`);
     return warning(
-      `upgrades pass for ${kind}; the server takes no llm workers`,
-      "If language models shall be served, let PLUGINS name llm as well. What jobs would show is skipped.",
+      `upgrades pass for ${kind}; the server accepts no llm workers`,
+      "To serve language models, add llm to PLUGINS. The checks that need jobs are skipped.",
     );
   }
   const code = moorageCode(reply);
@@ -77,11 +77,11 @@ export function judgeUpgrade(reply: UpgradeReply, kind: string, base: string): F
       'Let it pass Upgrade and Connection on with HTTP/1.1. nginx: proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade".',
     );
   if (code === "invalid_request")
-    return bad("the subprotocol was changed on the way (400)", "Let the proxy pass Sec-WebSocket-Protocol as it is.");
+    return bad("the subprotocol was changed in transit (400)", "Make the proxy pass Sec-WebSocket-Protocol unchanged.");
   if (code === undefined && (status === 200 || status === 400 || status === 404 || status === 426))
     return bad(
       `no WebSocket: ${status} from ${speakerName(reply)}`,
-      `Something before the server answers /api/${kind}/connect itself: let it pass this path and WebSocket upgrades on.`,
+      `Something in front of the server answers /api/${kind}/connect itself. Make it pass on this path and WebSocket upgrades.`,
     );
   return strangeAnswer(reply, base);
 }
@@ -89,19 +89,22 @@ export function judgeUpgrade(reply: UpgradeReply, kind: string, base: string): F
 function noUpgrade(code: string): Finding {
   if (code === "TimeoutError")
     return bad(
-      "no answer to an upgrade, though plain requests are answered",
-      "Something on the way holds WebSockets back: switch them on in the proxy, or let the firewall pass them.",
+      "no response to an upgrade, although ordinary requests get one",
+      "Something in between holds WebSockets back. Enable them in the proxy, or allow them in the firewall.",
     );
   return bad(
     `the connection broke off at an upgrade: ${code}`,
-    "Something on the way cuts WebSockets: switch them on in the proxy, or let the firewall pass them.",
+    "Something in between cuts WebSockets. Enable them in the proxy, or allow them in the firewall.",
   );
 }
 
 function admitted({ clientKey, isLoopback }: Target): Finding {
-  if (clientKey !== undefined) return good("a worker with this key is taken in");
-  if (isLoopback) return good("a worker without a key is taken in");
-  return warning("a worker without a key is taken in: anybody's", "Set CLIENT_KEY on the server and for its workers.");
+  if (clientKey !== undefined) return good("a worker with this key is accepted");
+  if (isLoopback) return good("a worker without a key is accepted");
+  return warning(
+    "a worker without a key is accepted: anyone may connect one",
+    "Set CLIENT_KEY on the server and for its workers.",
+  );
 }
 
 /** What the end of a link that was never registered means. `isBlocked`: the server rejects every key from this address now. */
@@ -117,7 +120,7 @@ export function judgeRefusal(end: LinkEnd, { clientKey }: Pick<Target, "clientKe
     case "draining":
       return bad("refused: the server is shutting down", "Start another server in its place.");
     default: {
-      const hint = closeHint(end) ?? "See the server's log, and that of the proxy";
+      const hint = closeHint(end) ?? "Check the logs of the server and the proxy";
       return bad(`the link ended before it was registered: ${end.reason.slice(0, 120)} (${end.code})`, `${hint}.`);
     }
   }
@@ -131,12 +134,12 @@ function unauthorized(clientKey: string | undefined, isBlocked: boolean): Findin
     );
   if (clientKey === undefined)
     return bad(
-      "refused: the server asks for a key, and none is given",
+      "refused: the server requires a key, and none is given",
       "Set CLIENT_KEY to the same value as on the server.",
     );
   return bad(
     "refused: the key is not one of the server's",
-    "Compare CLIENT_KEY here and on the server; API_KEY is another.",
+    "Compare CLIENT_KEY here and on the server. It is not the same as API_KEY.",
   );
 }
 

@@ -76,7 +76,7 @@ export function judgeReached(
   if (proxyVariable !== undefined)
     return warning(
       measured,
-      `${proxyVariable} is set here: the checks that use HTTP go through that proxy, a worker's WebSocket goes past it.`,
+      `${proxyVariable} is set here. The checks that use HTTP go through that proxy; a worker's WebSocket does not.`,
     );
   const lost = missed.filter(({ code }) => !NO_SUCH_FAMILY.has(code ?? ""));
   const family = ([6, 4] as const).find((each) => {
@@ -86,10 +86,10 @@ export function judgeReached(
   if (family !== undefined)
     return warning(
       measured,
-      `The name has IPv${family} addresses (${family === 6 ? "AAAA" : "A"}) that do not answer from here: remove them from DNS, or mend IPv${family} on this machine or the server. Whoever tries them first waits.`,
+      `The name has IPv${family} addresses (${family === 6 ? "AAAA" : "A"}) that do not respond from here. Remove them from DNS, or fix IPv${family} on this machine or the server. Programs that try them first have to wait.`,
     );
   if (lost.length > 0)
-    return warning(measured, "The name also leads to addresses where nothing answers: take them out of DNS.");
+    return warning(measured, "The name also resolves to addresses that do not respond. Remove them from DNS.");
   return good(measured);
 }
 
@@ -104,18 +104,18 @@ async function resolve({ host, isAddress }: Target): Promise<readonly Address[]>
 }
 
 function unresolved(host: string, code: string): Finding {
-  const measured = `${host} leads nowhere: ${code}`;
+  const measured = `${host} cannot be resolved: ${code}`;
   if (code === "ENOTFOUND" || code === "ENODATA")
-    return bad(measured, "There is no such name: look for a slip in it, or make its A or AAAA record.");
-  return bad(measured, "The name server could not be asked: see this machine's DNS and network.");
+    return bad(measured, "The name does not exist. Check its spelling, or create its A or AAAA record.");
+  return bad(measured, "The name server could not be reached. Check this machine's DNS and network.");
 }
 
 function unreachable(code: string | undefined, proxyVariable: string | undefined): string {
   if (proxyVariable !== undefined)
-    return `A worker connects without the proxy of ${proxyVariable}: let this machine out to that port.`;
+    return `A worker connects without the proxy in ${proxyVariable}. Allow connections from this machine to that port.`;
   if (code === "ECONNREFUSED")
-    return "The machine is there, and nothing listens on that port: start the proxy or server, or name its port.";
-  return "Nothing answers: see that the machine is up, that the address is its own, and that no firewall drops this.";
+    return "The machine responds, but nothing listens on that port. Start the proxy or server, or give the right port.";
+  return "Nothing responds. Check that the machine is up, that the address is right, and that no firewall drops the connection.";
 }
 
 function reach({ address, family }: Address, port: number, signal: AbortSignal): Promise<Reached> {

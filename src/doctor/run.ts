@@ -23,7 +23,7 @@ export async function runChecks(
       if (missing === undefined) return runOne(check, clock);
       const root = roots.get(missing) ?? results.get(missing)?.title ?? missing;
       roots.set(check.id, root);
-      const finding = skipped(`not tried, for want of "${root}"`);
+      const finding = skipped(`skipped because "${root}" failed`);
       return Promise.resolve({ ...finding, id: check.id, title: check.title, elapsedMs: 0 });
     });
     for (const each of running) {
@@ -50,14 +50,14 @@ async function runOne(check: Check, clock: Clock): Promise<Result> {
   const abort = new AbortController();
   const late = new Promise<Finding>((resolve) => {
     const cancel = clock.after(limitMs, () => {
-      resolve(bad(`no result within ${limitMs / 1000} s`, "Something on the way holds this back without an answer."));
+      resolve(bad(`no result within ${limitMs / 1000} s`, "Something in between holds this back without a response."));
       abort.abort();
     });
     abort.signal.addEventListener("abort", cancel);
   });
   const found = check
     .run(abort.signal)
-    .catch((error: unknown) => bad(`broke off: ${errorCode(error)}`, "Try again; the server's log may say more."));
+    .catch((error: unknown) => bad(`broke off: ${errorCode(error)}`, "Try again; the server's log may have details."));
   const finding = await Promise.race([found, late]);
   // Whatever the check has left open ends with it.
   abort.abort();

@@ -58,7 +58,7 @@ async function tryBytes(checkup: Checkup, bytes: number, signal: AbortSignal): P
 export function judgeSizes(tried: readonly SizeTried[], base: string): Finding {
   const refused = tried.filter(({ reply }) => reply.kind === "reply" && reply.status === 413);
   const last = tried.at(-1);
-  if (!last) return bad("nothing was tried", "This is a mistake in the doctor: report it.");
+  if (!last) return bad("nothing was tried", "This is a bug in the doctor. Please report it.");
   const passed = refused.includes(last) ? undefined : last;
   const first = refused[0]?.reply;
   if (first?.kind === "reply") {
@@ -66,19 +66,19 @@ export function judgeSizes(tried: readonly SizeTried[], base: string): Finding {
     const measured = `a request of ${toMib(tried[0]?.bytes ?? 0)} is refused (413), ${upTo} ${toMib(last.bytes)} passes`;
     if (moorageCode(first) === "request_too_large")
       return warning(
-        `${measured}; it is the server's own limit`,
-        "Raise MAX_BODY_BYTES on the server if prompts with images or files shall pass.",
+        `${measured}: the server's own limit`,
+        "Raise MAX_BODY_BYTES on the server if prompts contain images or files.",
       );
     return bad(
-      `${measured}; it is a limit of ${speakerName(first)}`,
+      `${measured}: a limit of ${speakerName(first)}`,
       "Raise the proxy's limit on request bodies (nginx: client_max_body_size 0); the server has its own.",
     );
   }
   if (last.reply.kind === "none" || last.reply.status !== 200) return brokenJob(last.reply, base);
   if (last.answerBytes !== ANSWER_BYTES)
     return bad(
-      `${toMib(last.answerBytes)} of an answer of ${toMib(ANSWER_BYTES)} arrived`,
-      "Something on the way cuts large answers: see the proxy's log, and the room on its disk.",
+      `${toMib(last.answerBytes)} of a response of ${toMib(ANSWER_BYTES)} arrived`,
+      "Something in between cuts large responses. Check the proxy's log and its free disk space.",
     );
   return good(`${toMib(last.bytes)} to the worker and ${toMib(ANSWER_BYTES)} back, in ${last.reply.elapsedMs} ms`);
 }
@@ -100,11 +100,11 @@ export function messageSizeCheck(checkup: Checkup): Check {
         : checkup.pause(SETTLE_MS, signal);
       const end = await Promise.race([worker.ended, passed.then(() => undefined)]);
       if (end === undefined && worker.isRegistered)
-        return good(`a message of ${toMib(MESSAGE_BYTES)} passes, and the socket stands`);
+        return good(`a message of ${toMib(MESSAGE_BYTES)} passes, and the socket stays open`);
       const { code, reason } = end ?? (await worker.ended);
       return bad(
         `a message of ${toMib(MESSAGE_BYTES)} ended the socket: ${reason.slice(0, 120)} (${code})`,
-        "Raise the limit on WebSocket messages of what stands before the server to 1 MiB or more.",
+        "Raise the limit on WebSocket messages in front of the server to at least 1 MiB.",
       );
     },
   };

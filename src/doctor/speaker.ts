@@ -24,7 +24,7 @@ export function speakerName({ headers, text }: Spoken): string {
   const named = headers.get("server")?.split(/[\s/(]/)[0] ?? "";
   if (/^[\w.-]{1,40}$/.test(named)) return named;
   const known = /\b(nginx|cloudflare|caddy|haproxy|traefik|apache|envoy|openresty)\b/i.exec(text)?.[1];
-  return known === undefined ? "something that does not say its name" : known.toLowerCase();
+  return known === undefined ? "an unnamed program" : known.toLowerCase();
 }
 
 /** What an answer means that a working Moorage server would not have given. */
@@ -32,7 +32,7 @@ export function strangeAnswer(spoken: Spoken, base: string): Finding {
   const { status } = spoken;
   const code = moorageCode(spoken);
   if (code !== undefined) return ownError(status, code);
-  const measured = `answers ${status}, from ${speakerName(spoken)}`;
+  const measured = `responds with ${status}, from ${speakerName(spoken)}`;
   if (status >= 300 && status < 400) return redirected(spoken, base);
   switch (status) {
     case 502:
@@ -40,55 +40,58 @@ export function strangeAnswer(spoken: Spoken, base: string): Finding {
     case 504:
       return bad(
         measured,
-        "A proxy answers that does not reach the server: see that the server runs, and that the proxy names its address and port.",
+        "A proxy responds, but does not reach the server. Check that the server runs, and that the proxy has its address and port.",
       );
     case 404:
       return bad(
         measured,
-        "Something else answers under this address: compare its name, port and path with what the proxy passes to the server.",
+        "Another program responds at this address. Compare name, port and path with what the proxy passes to the server.",
       );
     case 401:
     case 403:
     case 407:
       return bad(
         measured,
-        "Something before the server turns requests away: let workers and clients past its sign-in or filter.",
+        "Something in front of the server refuses requests. Let workers and clients past its sign-in or filter.",
       );
     case 429:
-      return bad(measured, "Something before the server limits requests: wait, or raise its limit.");
+      return bad(measured, "Something in front of the server limits requests. Wait, or raise its limit.");
     default:
-      return bad(measured, "This is not how a Moorage server answers: see what stands at this address.");
+      return bad(measured, "A Moorage server does not respond like this. Check what is at this address.");
   }
 }
 
 function ownError(status: number, code: string): Finding {
-  const measured = `answers ${status} ${code}`;
+  const measured = `responds with ${status} ${code}`;
   if (code === "draining")
-    return bad(measured, "The server is shutting down. If none takes its place in a few minutes, start one.");
+    return bad(measured, "The server is shutting down. If no other takes its place within a few minutes, start one.");
   if (code === "too_many_auth_failures")
     return bad(
       measured,
-      "Too many wrong keys came from this address: wait a minute, and find the program that has the wrong key.",
+      "Too many wrong keys came from this address. Wait a minute, and find the program that has the wrong key.",
     );
   if (code === "too_many_requests")
     return bad(
       measured,
-      "This key or address has as many requests under way as it may: see MAX_REQUESTS_PER_KEY and MAX_REQUESTS_PER_ADDRESS.",
+      "This key or address has its maximum number of requests in progress. See MAX_REQUESTS_PER_KEY and MAX_REQUESTS_PER_ADDRESS.",
     );
   if (code === "unknown_url")
-    return bad(measured, "The server has no such route: see that the proxy keeps paths as they are, and PLUGINS.");
-  return bad(measured, "docs/errors.md says what this code means.");
+    return bad(
+      measured,
+      "The server has no such route. Check that the proxy does not change paths, and check PLUGINS.",
+    );
+  return bad(measured, "docs/errors.md explains this code.");
 }
 
 function redirected({ status, headers }: Spoken, base: string): Finding {
   const to = headers.get("location") ?? "";
   const url = URL.canParse(to, base) ? new URL(to, base) : undefined;
-  const measured = `answers ${status}, which redirects${url ? ` to ${url.origin}` : ""}`;
+  const measured = `responds with ${status}, which redirects${url ? ` to ${url.origin}` : ""}`;
   const from = new URL(base);
   if (url?.protocol === "https:" && from.protocol === "http:" && url.hostname === from.hostname)
     return bad(
       measured,
-      `Workers follow no redirect: give them --server ${url.origin}${from.pathname.replace(/\/$/, "")}.`,
+      `Workers do not follow redirects. Give them --server ${url.origin}${from.pathname.replace(/\/$/, "")}.`,
     );
-  return bad(measured, "Workers follow no redirect: give them the address that answers by itself.");
+  return bad(measured, "Workers do not follow redirects. Give them the final address.");
 }

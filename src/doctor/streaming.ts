@@ -46,15 +46,15 @@ export function judgeStream(
   if (arrivedAt.length !== sentAt.length)
     return bad(
       `${arrivedAt.length} of ${sentAt.length} pieces of a stream arrived`,
-      "Something on the way cuts or rewrites event streams: see the proxy's log.",
+      "Something in between cuts or rewrites event streams. Check the proxy's log.",
     );
   const spread = (times: readonly number[]): number => (times.at(-1) ?? 0) - (times[0] ?? 0);
   const bursts = arrivedAt.filter((time, at) => at === 0 || time - (arrivedAt[at - 1] ?? 0) > TOGETHER_MS).length;
   const latest = Math.max(...arrivedAt.map((time, at) => time - (sentAt[at] ?? 0)));
-  const zipped = encoding === null ? "" : `, compressed on the way (${encoding})`;
+  const zipped = encoding === null ? "" : `, compressed in transit (${encoding})`;
   const measured = `${sentAt.length} pieces sent over ${toS(spread(sentAt))} s arrived in ${bursts} over ${toS(spread(arrivedAt))} s, ${Math.round(latest)} ms late at most${zipped}`;
   const advice =
-    "Let the proxy pass answers on as they come (nginx: proxy_buffering off; Caddy: flush_interval -1), and compress no text/event-stream.";
+    "Make the proxy pass on responses as they arrive (nginx: proxy_buffering off; Caddy: flush_interval -1), and not compress text/event-stream.";
   if (spread(arrivedAt) < spread(sentAt) / 2) return bad(measured, advice);
   return bursts < sentAt.length - 1 ? warning(measured, advice) : good(measured);
 }

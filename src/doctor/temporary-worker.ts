@@ -97,7 +97,7 @@ export class TemporaryWorker {
   /** Says goodbye as a worker does, and resolves when the link is closed. */
   async close(): Promise<void> {
     this.#link.sendControl({ type: "status_update", status: "draining", models: [], max_concurrency: SLOTS });
-    this.#link.breakOff("the doctor leaves");
+    this.#link.breakOff("the doctor is done");
     await this.ended;
   }
 

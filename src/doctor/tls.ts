@@ -43,40 +43,40 @@ export function judgeTls({ distrust, protocol, endsAt, issuer }: TlsFacts, host:
     days === undefined
       ? ""
       : days < 0
-        ? `, ended ${-days} days ago`
-        : `, for ${days} more ${days === 1 ? "day" : "days"}`;
+        ? `, expired ${-days} days ago`
+        : `, valid for ${days} more ${days === 1 ? "day" : "days"}`;
   const measured = `${protocol}, certificate of ${issuer}${lasts}`;
   if (distrust !== undefined) return bad(`${measured}: ${distrust}`, distrustAdvice(distrust, host));
   if (days !== undefined && days < SOON_DAYS)
-    return warning(measured, "The certificate ends soon: see why its renewal has not happened yet.");
+    return warning(measured, "The certificate expires soon. Check why it has not been renewed yet.");
   return good(measured);
 }
 
 function judgePlain({ isLoopback, host, port }: Target): Finding {
   if (isLoopback) return good("plain HTTP, within this machine");
   return warning(
-    "plain HTTP: keys and prompts can be read on the way",
-    `Put TLS before the server, and give workers https://${host.includes(":") ? `[${host}]` : host}${port === 80 ? "" : " and the port it has then"}.`,
+    "plain HTTP: keys and prompts can be read in transit",
+    `Put TLS in front of the server, and give workers https://${host.includes(":") ? `[${host}]` : host}${port === 80 ? "" : " and its port"}.`,
   );
 }
 
 function distrustAdvice(code: string, host: string): string {
   switch (code) {
     case "CERT_HAS_EXPIRED":
-      return "Renew the certificate, and see why its renewal stopped.";
+      return "Renew the certificate, and check why automatic renewal stopped.";
     case "CERT_NOT_YET_VALID":
-      return "See this machine's clock, or the certificate's first day.";
+      return "Check this machine's clock, and the first day of the certificate.";
     case "ERR_TLS_CERT_ALTNAME_INVALID":
-      return `The certificate is for other names: get one for ${host}, or use a name that it has.`;
+      return `The certificate is for other names. Get one for ${host}, or use one of its names.`;
     case "DEPTH_ZERO_SELF_SIGNED_CERT":
     case "SELF_SIGNED_CERT_IN_CHAIN":
-      return "The certificate vouches for itself: get one that machines believe (Caddy does it alone), or start workers and clients with NODE_EXTRA_CA_CERTS naming a file that holds its issuer's.";
+      return "The certificate is self-signed. Get one from a public authority (Caddy does this by itself), or start workers and clients with NODE_EXTRA_CA_CERTS set to a file with the issuer's certificate.";
     case "UNABLE_TO_VERIFY_LEAF_SIGNATURE":
     case "UNABLE_TO_GET_ISSUER_CERT":
     case "UNABLE_TO_GET_ISSUER_CERT_LOCALLY":
-      return "The chain is not whole: give the proxy the file with the intermediate certificates (fullchain.pem).";
+      return "The chain is incomplete. Give the proxy the file with the intermediate certificates (fullchain.pem).";
     default:
-      return "Get a certificate that this machine believes.";
+      return "Get a certificate that this machine trusts.";
   }
 }
 
@@ -84,11 +84,11 @@ function noHandshake(code: string, { port }: Target): Finding {
   if (/WRONG_VERSION_NUMBER|EPROTO|PACKET_LENGTH/.test(code))
     return bad(
       `port ${port} does not speak TLS (${code})`,
-      "Name the port that does, or write http:// if none is meant to.",
+      "Give the port that does, or write http:// if TLS is not intended.",
     );
   return bad(
     `no handshake: ${code}`,
-    "See the proxy's certificate and its log: it closes before the handshake is done.",
+    "Check the proxy's certificate and its log: it closes the connection before the handshake is complete.",
   );
 }
 
@@ -129,5 +129,5 @@ function shakeHands({ host, port, isAddress }: Target, signal: AbortSignal): Pro
 
 function codeOf(error: unknown): string {
   const code = error instanceof Error ? errorCode(error) : String(error);
-  return /^[A-Z_]{3,60}$/.test(code) ? code : "not believed";
+  return /^[A-Z_]{3,60}$/.test(code) ? code : "not trusted";
 }

@@ -43,8 +43,8 @@ export function judgeTransfer({ seenAfterMs, isWhole }: TransferSeen): Finding {
   if (seenAfterMs !== undefined)
     return good(`the first bytes of an upload arrive while it is sent (${seenAfterMs} ms)`);
   return warning(
-    "an upload arrives only when all of it has been sent",
-    "Let the proxy pass request bodies on as they come (nginx: proxy_request_buffering off). Until then a transfer's writer is told of success too early.",
+    "an upload arrives only after all of it has been sent",
+    "Make the proxy pass on request bodies as they arrive (nginx: proxy_request_buffering off). Until then, a transfer's writer is told of success too early.",
   );
 }
 
@@ -114,13 +114,13 @@ function noChannel(reply: Reply | NoReply, base: string): Finding {
   if (reply.kind === "none") return brokenTransfer(reply.code);
   const code = moorageCode(reply);
   if (code === "unknown_url") return skipped("the server's transfer plugin is off");
-  if (code === "invalid_api_key") return skipped("needs API_KEY or CLIENT_KEY, whichever the server takes");
+  if (code === "invalid_api_key") return skipped("needs API_KEY or CLIENT_KEY, whichever the server accepts");
   return strangeAnswer(reply, base);
 }
 
 function brokenTransfer(reason: string): Finding {
   return bad(
     `an upload of 512 KiB broke off: ${reason}`,
-    "See the log of the proxy, and its limits on request bodies.",
+    "Check the log of the proxy, and its limits on request bodies.",
   );
 }

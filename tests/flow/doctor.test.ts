@@ -107,7 +107,7 @@ describe("a server without a proxy", () => {
     const results = await examined(server.url);
     expect(those(results, "bad")).toEqual(["health"]);
     expect(results["health"]?.measured).toContain("draining");
-    expect(results["job"]).toMatchObject({ verdict: "skipped", measured: 'not tried, for want of "Health"' });
+    expect(results["job"]).toMatchObject({ verdict: "skipped", measured: 'skipped because "Health" failed' });
   });
 
   test("that takes no llm workers is said to lack the plugin", async () => {
@@ -207,8 +207,8 @@ describe("a proxy", () => {
     const results = await examined(await behind(start(), meddling));
     expect(those(results, "bad")).toEqual(["websocket"]);
     expect(results["websocket"]?.measured).toContain("drops the upgrade");
-    expect(results["client_key"]?.measured).toBe('not tried, for want of "WebSocket"');
-    expect(results["streaming"]?.measured).toBe('not tried, for want of "WebSocket"');
+    expect(results["client_key"]?.measured).toBe('skipped because "WebSocket" failed');
+    expect(results["streaming"]?.measured).toBe('skipped because "WebSocket" failed');
   });
 
   test.each([200, 400, 404, 426])("that answers %d to an upgrade itself is named", async (status) => {
@@ -222,7 +222,7 @@ describe("a proxy", () => {
 
   test.each([502, 503, 404, 403])("that answers %d to everything is told from the server", async (status) => {
     const { health } = await examined(await behind(start(), { onRequest: () => ({ answer: html(status) }) }));
-    expect(health).toMatchObject({ verdict: "bad", measured: `answers ${status}, from nginx` });
+    expect(health).toMatchObject({ verdict: "bad", measured: `responds with ${status}, from nginx` });
   });
 
   test("that sends everybody to https is answered with the URL to use", async () => {
@@ -295,7 +295,7 @@ describe.skipIf(lacks("the doctor over TLS", PROGRAMS.openssl))("TLS", () => {
     const results = await examined(await behind(start(), { tls: own }));
     expect(those(results, "bad")).toEqual(["tls"]);
     expect(results["tls"]?.measured).toContain("DEPTH_ZERO_SELF_SIGNED_CERT");
-    expect(results["health"]).toMatchObject({ verdict: "skipped", measured: 'not tried, for want of "TLS"' });
+    expect(results["health"]).toMatchObject({ verdict: "skipped", measured: 'skipped because "TLS" failed' });
   });
 
   test("with a certificate that is believed and ends soon is a warning, and the rest is tested through it", async () => {

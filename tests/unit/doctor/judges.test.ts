@@ -16,7 +16,7 @@ describe("the verdict on a certificate", () => {
   test("is good from 14 days before its end, and a warning after that", () => {
     expect(judgeTls(facts, "h", 0)).toEqual({
       verdict: "good",
-      measured: "TLSv1.3, certificate of Let's Encrypt, for 20 more days",
+      measured: "TLSv1.3, certificate of Let's Encrypt, valid for 20 more days",
     });
     expect(judgeTls(facts, "h", 6 * DAY_MS).verdict).toBe("good");
     expect(judgeTls(facts, "h", 6 * DAY_MS + 1).verdict).toBe("warning");
@@ -28,7 +28,7 @@ describe("the verdict on a certificate", () => {
     ["CERT_NOT_YET_VALID", "clock"],
     ["ERR_TLS_CERT_ALTNAME_INVALID", "hub.example"],
     ["UNABLE_TO_VERIFY_LEAF_SIGNATURE", "fullchain.pem"],
-    ["SOMETHING_NEW", "believes"],
+    ["SOMETHING_NEW", "trusts"],
   ])("comes with advice if it is not trusted because of %s", (distrust, advice) => {
     const finding = judgeTls({ ...facts, distrust }, "hub.example", 0);
     expect(finding.verdict).toBe("bad");
@@ -99,7 +99,7 @@ describe("the verdict on a stream", () => {
   });
 
   test("mentions compression on the way", () => {
-    expect(judgeStream(sentAt, sentAt, "gzip").measured).toContain("compressed on the way (gzip)");
+    expect(judgeStream(sentAt, sentAt, "gzip").measured).toContain("compressed in transit (gzip)");
   });
 });
 
@@ -129,7 +129,9 @@ describe("the verdict on a slow answer", () => {
 
   test("distinguishes a timeout of a proxy from one of the server", () => {
     expect(judgeSlowAnswer(reply(200), 75_000, base).verdict).toBe("good");
-    expect(judgeSlowAnswer(reply(504), 75_000, base).measured).toBe("nginx gave an answer up after 60.0 s, with 504");
+    expect(judgeSlowAnswer(reply(504), 75_000, base).measured).toBe(
+      "nginx gave up waiting for a response after 60.0 s, with 504",
+    );
     expect(judgeSlowAnswer(reply(504, own("upstream_timeout")), 75_000, base).advice).toContain("REQUEST_TIMEOUT on");
   });
 
@@ -157,7 +159,7 @@ describe("the program that answered", () => {
   test("is named by its header or its error page, if that can only be a name", () => {
     expect(speakerName(spoken(502, "", "nginx/1.22.1"))).toBe("nginx");
     expect(speakerName(spoken(502, "<center>nginx</center>"))).toBe("nginx");
-    expect(speakerName(spoken(502, "", "<script>"))).toBe("something that does not say its name");
+    expect(speakerName(spoken(502, "", "<script>"))).toBe("an unnamed program");
   });
 });
 

@@ -18,7 +18,7 @@ test("a check is skipped if one that it depends on is bad, and so are those that
   ];
   const results = await runChecks(plan, new FakeClock());
   expect(results.map(({ verdict }) => verdict)).toEqual(["bad", "skipped", "skipped", "good"]);
-  expect(results[2]?.measured).toBe('not tried, for want of "A"');
+  expect(results[2]?.measured).toBe('skipped because "A" failed');
   expect(isSound(results)).toBe(false);
 });
 

@@ -37,14 +37,14 @@ export interface App {
   readonly elysia: AnyElysia;
   readonly plugins: readonly Plugin[];
   readonly metrics: Metrics;
-  /** Stops taking jobs and workers; resolves when the last job has ended. */
+  /** Stops accepting jobs and workers; resolves when the last job has ended. */
   drain(): Promise<void>;
-  /** Ends what is left: sessions, streams, timers. */
+  /** Ends the remaining sessions, streams and timers. */
   close(): void;
 }
 
 /**
- * Builds the whole server from its configuration and ports. It never listens and reads nothing from its surroundings.
+ * Builds the whole server from its configuration and ports. It does not listen, and reads nothing from its environment.
  * `known` are the plugins that the configuration was loaded with; `keys` are looked up in place of those that it lists.
  */
 export function createApp(
@@ -107,7 +107,7 @@ export function createApp(
       return request.method === "OPTIONS" ? cors.preflight(request) : undefined;
     })
     .mapResponse(({ responseValue, visit }) => {
-      // Every handler answers with a Response; what an upgrade leaves is undefined and has no headers.
+      // Every handler returns a Response, except after an upgrade, which leaves undefined.
       if (responseValue instanceof Response) stamp(responseValue, visit, cors);
       return responseValue as Response;
     })
@@ -158,7 +158,10 @@ function allModels(plugins: readonly Plugin[]): readonly ModelCard[] {
   return [...cards.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
-/** For ordinary routes; long-lived ones lift it. Ends connections that send their request a byte at a time. */
+/**
+ * Idle timeout of ordinary routes in seconds; long-lived ones lift it. It ends connections that send a request byte by
+ * byte.
+ */
 const IDLE_TIMEOUT_S = 60;
 
 async function answerError(
@@ -169,7 +172,7 @@ async function answerError(
   deps: Deps,
 ): Promise<Response> {
   if (error instanceof Fault) return errorResponse(error, requestId);
-  // Nobody is there to read it; the status is what proxies log for a client that closed its request.
+  // Nobody reads this answer; 499 is the status that proxies log for a client that closed its request.
   if (error instanceof ClientGone) return new Response(null, { status: 499 });
   if (code !== "NOT_FOUND" && !(error instanceof UnnormalizedPath)) {
     const kind = error instanceof Error ? error.name : typeof error;
@@ -187,7 +190,7 @@ async function answerError(
   }
 }
 
-/** Gives an answer the headers that every answer carries. */
+/** Adds the headers that every answer carries. */
 function stamp(response: Response, { request, requestId }: Visit, cors: Cors): void {
   if (!response.headers.has("x-request-id")) response.headers.set("x-request-id", requestId);
   const origin = request.headers.get("origin");

@@ -12,11 +12,11 @@ export interface Config {
   /** 0 takes any free port. */
   readonly port: number;
   readonly host: string;
-  /** Somebody chose `host`, so an open surface is meant to be reachable. */
+  /** The operator set `host`, so a server without keys is meant to be reachable. */
   readonly hostGiven: boolean;
-  /** Tells this server from all others; matches `SERVER_ID` of `system/server-id.ts`. */
+  /** Identifies this server among others; matches `SERVER_ID` in `system/server-id.ts`. */
   readonly serverId: string;
-  /** Undefined: `/metrics` is served by the public listener. */
+  /** The listener of `/metrics`; undefined if the public listener serves it. */
   readonly metricsListener: { readonly host: string; readonly port: number } | undefined;
   readonly apiKeys: readonly string[];
   readonly clientKeys: readonly string[];
@@ -27,11 +27,11 @@ export interface Config {
   readonly adminRoles: readonly string[];
   /** IP addresses and CIDR ranges. */
   readonly trustedProxies: readonly string[];
-  /** Origins as browsers send them; `*` stands for any. */
+  /** Origins in the form in which browsers send them; `*` stands for any. */
   readonly allowedOrigins: readonly string[];
-  /** The origin by which clients know this server; undefined where each request's `Host` has to do. */
+  /** The origin by which clients know this server; undefined if it is taken from each request's `Host`. */
   readonly publicUrl: string | undefined;
-  /** Names in lower case, without ports, beside that of `publicUrl`; `*` stands for any. */
+  /** Host names in lower case without ports, in addition to that of `publicUrl`; `*` stands for any. */
   readonly allowedHosts: readonly string[];
   /** Ids of the plugins to mount, in the server's order. */
   readonly plugins: readonly string[];
@@ -44,19 +44,19 @@ export interface Config {
   readonly startGraceMs: number;
   readonly keepaliveIntervalMs: number;
   readonly maxJsonBodyBytes: number;
-  /** Where uploads are held that do not fit in memory. */
+  /** Directory for uploads that do not fit in memory. */
   readonly spoolDirectory: string;
-  /** Of all uploads together. */
+  /** Limit for all uploads together. */
   readonly spoolBytes: number;
   readonly drainTimeoutMs: number;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
   readonly registerTimeoutMs: number;
-  /** 0: failures are not counted. */
+  /** Wrong keys per address and minute; 0 counts none. */
   readonly authFailuresPerMinute: number;
-  /** Of one key, at once; 0: no limit. */
+  /** Concurrent requests of one key; 0: no limit. */
   readonly maxRequestsPerKey: number;
-  /** Of one address, at once; 0: no limit. */
+  /** Concurrent requests of one address; 0: no limit. */
   readonly maxRequestsPerAddress: number;
   readonly windowBytes: number;
   readonly legacyHoldBytes: number;
@@ -74,7 +74,7 @@ export interface ConfigSources extends Sources {
   readonly isTerminal: boolean;
 }
 
-/** What the server says about itself in `--help`. */
+/** The server's description in `--help`. */
 export function serverText(version: string): ProgramText {
   return {
     name: "moorage",
@@ -84,7 +84,7 @@ export function serverText(version: string): ProgramText {
   };
 }
 
-/** Reads, checks and freezes everything, or says all that is wrong. Pure but for `readFile`. */
+/** Reads, checks and freezes the configuration, or returns all faults. Pure except for `readFile`. */
 export function loadConfig(sources: ConfigSources): Loaded<Config> {
   const read = readSettings(serverTable(sources.knownPlugins), sources, serverText(sources.version));
   if (read.kind === "print") return read;
@@ -119,7 +119,7 @@ function toConfig(values: Values<ReturnType<typeof serverTable>>, isTerminal: bo
   const address = values.host ?? (isOpen ? "127.0.0.1" : "0.0.0.0");
   const separate = values.metricsListener;
   const metrics = separate && { host: separate.host ?? address, port: separate.port };
-  // The same address twice means one listener: two could not bind it.
+  // The same address twice means one listener, because two could not bind it.
   const isSame = metrics?.host === address && metrics.port === values.port && metrics.port !== 0;
   return deepFreeze({
     ...values,

@@ -7,15 +7,15 @@ export interface Listening {
   /** `http://host:port` as this machine reaches it. */
   readonly url: string;
   readonly port: number;
-  /** Where `/metrics` is, when it has a listener of its own. */
+  /** URL of `/metrics` if it has its own listener. */
   readonly metricsUrl: string | undefined;
-  /** Takes no new connections; resolves when the requests that run have ended. */
+  /** Accepts no new connections; resolves when running requests have ended. */
   stopAccepting(): Promise<void>;
-  /** Closes everything now. */
+  /** Closes all connections now. */
   stop(): Promise<void>;
 }
 
-/** Opens the listeners. Throws where the port is taken: with sessions in memory a second process must not share it. */
+/** Opens the listeners. Throws if the port is taken: sessions are in memory, so a second process must not share it. */
 export function listen(app: App, config: Config): Listening {
   app.elysia.listen({ port: config.port, hostname: config.host });
   const { server } = app.elysia;
@@ -49,7 +49,7 @@ function listenForMetrics(
   });
 }
 
-/** An address that means "every interface" is reached as loopback. */
+/** The address at which this machine reaches a listener; for "every interface" that is the loopback. */
 function reachable(host: string): string {
   if (host === "0.0.0.0" || host === "::") return "127.0.0.1";
   return host.includes(":") ? `[${host}]` : host;

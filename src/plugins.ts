@@ -5,10 +5,10 @@ import { llmPlugin } from "./plugins/llm/plugin.ts";
 import { mcpPlugin } from "./plugins/mcp/plugin.ts";
 import { transferPlugin } from "./plugins/transfer/plugin.ts";
 
-/** Every plugin, in the order in which operators see them. The only place in the core that names them. */
+/** All plugins, in the order in which operators see them. No other place in the core names a plugin. */
 export const KNOWN_PLUGINS = [llmPlugin, asrPlugin, mcpPlugin, transferPlugin] as const;
 
-/** The known plugins that the configuration asks for. */
+/** The known plugins that the configuration enables. */
 export function createPlugins(
   known: readonly PluginDefinition[],
   context: Omit<PluginContext, "id">,

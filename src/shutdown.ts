@@ -3,12 +3,12 @@ import type { Config } from "./config.ts";
 import type { Listening } from "./listen.ts";
 import type { Deps } from "./system/deps.ts";
 
-/** Closing after the work is done is a matter of frames on the wire; whoever has not taken them by then is cut. */
+/** How long peers have to take their last frames before their connections are cut. */
 const CLOSE_MS = 2000;
 
 /**
- * An orderly end: no new jobs and workers, workers told, running jobs finished for up to `drainTimeoutMs`, sessions
- * closed, listeners stopped. Health answers 503 meanwhile, so the listener stays open until the jobs are done.
+ * Shuts down in order: refuses new jobs and workers, tells workers, lets running jobs finish for up to `drainTimeoutMs`,
+ * closes sessions and stops listeners. Health answers 503 meanwhile, so the listener stays open until the jobs are done.
  */
 export async function shutDown(app: App, listening: Listening, config: Config, { clock, log }: Deps): Promise<void> {
   log.info("server.draining", { timeout_ms: config.drainTimeoutMs });
@@ -20,7 +20,7 @@ export async function shutDown(app: App, listening: Listening, config: Config, {
   log.info("server.stopped", { finished });
 }
 
-/** Whether `work` was done in time; it is not stopped otherwise. */
+/** Whether `work` ended in time. It continues otherwise. */
 async function within(clock: Deps["clock"], ms: number, work: Promise<void>): Promise<boolean> {
   let cancel = (): void => {};
   const late = new Promise<false>((resolve) => {

@@ -2,10 +2,10 @@ import { formCurl, shellWord } from "../worker/curl.ts";
 
 /** The model server behind the demo's worker. */
 export interface ShownBackend {
-  /** What it is, for people. */
+  /** Description for people. */
   readonly name: string;
   readonly chatModel: string;
-  /** Undefined for a real model server: which of its models embeds is not known. */
+  /** Undefined for a real model server, since it is not known which of its models embeds. */
   readonly embedModel: string | undefined;
 }
 
@@ -14,13 +14,13 @@ export interface GuideFacts {
   readonly apiKey: string;
   readonly clientKey: string;
   readonly backend: ShownBackend;
-  /** Undefined: the server takes no audio. */
+  /** Undefined if the server accepts no audio. */
   readonly transcribeModel: string | undefined;
-  /** Undefined: the server takes no MCP. */
+  /** Undefined if the server accepts no MCP. */
   readonly relayId: string | undefined;
 }
 
-/** What the demo prints: where everything is, and lines that work when pasted. */
+/** The text that the demo prints: the addresses, and commands to paste. */
 export function guide({ url, apiKey, clientKey, backend, transcribeModel, relayId }: GuideFacts): string {
   const { name, chatModel, embedModel } = backend;
   const chat = (stream: boolean): string =>
@@ -33,9 +33,7 @@ export function guide({ url, apiKey, clientKey, backend, transcribeModel, relayI
     "",
     "Moorage is running: a server, workers that dialled out to it, and behind them",
     `  ${name}`,
-    ...(transcribeModel === undefined
-      ? []
-      : ["  a sample for audio (it hears nothing: it answers with what it was sent)"]),
+    ...(transcribeModel === undefined ? [] : ["  a sample for audio (it ignores the sound and describes the upload)"]),
     ...(relayId === undefined ? [] : ["  a sample MCP server with three small tools"]),
     "",
     `  base URL for OpenAI clients   ${url}/v1`,
@@ -70,7 +68,7 @@ export function guide({ url, apiKey, clientKey, backend, transcribeModel, relayI
   return `${lines.join("\n")}\n`;
 }
 
-/** From the checkout, where the recording is. */
+/** Works in the checkout, where the recording is. */
 function transcribeLine(url: string, model: string): string {
   return formCurl(`${url}/v1/audio/transcriptions`, [
     ["file", "@docs/sample.wav"],
@@ -82,7 +80,7 @@ function mcpUrl(url: string, relayId: string): string {
   return `${url}/api/mcp/id/${relayId}/mcp`;
 }
 
-/** Without a session: the sample needs none. */
+/** A call without a session, since the sample needs none. */
 function toolLine(url: string): string {
   const call = { jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "add", arguments: { a: 2, b: 3 } } };
   return `curl -H 'Accept: application/json, text/event-stream' -H 'Content-Type: application/json' ${url} -d ${shellWord(JSON.stringify(call))}`;

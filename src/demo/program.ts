@@ -23,12 +23,12 @@ import {
 } from "./sample-backend.ts";
 import { startSampleMcp } from "./sample-mcp.ts";
 
-/** The port of the README's lines; another free one when it is taken. */
+/** The port in the README; another free one is used if it is taken. */
 const USUAL_PORT = "8080";
 
 /**
- * Server, workers and a model server on this machine, joined by real sockets on the loopback. Language models are those of
- * a real model server if one answers on its usual port; the built-in sample stands in for whatever is not there.
+ * Runs server, workers and a model server on this machine, connected by real sockets on the loopback. It uses the language
+ * models of a real model server if one answers on its usual port; the built-in sample replaces whatever is missing.
  */
 export async function runDemo(): Promise<void> {
   const deps: Deps = {
@@ -97,11 +97,11 @@ function startServer(deps: Deps): { listening: Listening; config: Config; stopSe
   try {
     return open(process.env["PORT"] ?? USUAL_PORT);
   } catch {
-    return open("0"); // The usual port is taken, most likely by llama.cpp, which shares it.
+    return open("0"); // The usual port is taken, most likely by llama.cpp, whose default is the same.
   }
 }
 
-/** The server's configuration, as these variables alone make it. */
+/** The server's configuration from these variables alone. */
 function configOf(env: Readonly<Record<string, string>>): Config {
   const loaded = loadConfig({
     argv: [],
@@ -117,7 +117,7 @@ function configOf(env: Readonly<Record<string, string>>): Config {
 
 interface DemoBackend extends ShownBackend {
   readonly url: string;
-  /** The only ones to offer; none: all that it has. */
+  /** The only models to offer; if empty, all of them. */
   readonly models: readonly string[];
 }
 
@@ -136,7 +136,7 @@ async function findBackend(serverUrl: string, sample: SampleBackend): Promise<De
   }
   return {
     url: sample.url,
-    name: "the built-in sample (no language model: it answers with what it was asked)",
+    name: "the built-in sample (no language model: it repeats the question)",
     chatModel: SAMPLE_CHAT_MODEL,
     embedModel: SAMPLE_EMBED_MODEL,
     models: [SAMPLE_CHAT_MODEL, SAMPLE_EMBED_MODEL],
@@ -171,7 +171,7 @@ function startDemoRelay(config: Config, serverUrl: string, mcpUrl: string, deps:
   );
 }
 
-/** The worker program as it would run by itself, but in this process. */
+/** Starts a worker program in this process, configured as if it ran by itself. */
 function startProgram(
   argv: readonly string[],
   { config, serverUrl }: Pick<DemoWorker, "config" | "serverUrl">,

@@ -2,7 +2,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { Busboy } from "@fastify/busboy";
 
-/** What is known of a file that was read past: its start, and how long it was. */
+/** A file that was skipped: its start and its length. */
 export interface PassedFile {
   readonly name: string;
   readonly type: string;
@@ -16,10 +16,10 @@ export interface PassedForm {
   readonly file: PassedFile | undefined;
 }
 
-/** What of a file is kept: a recording's header, with the notes that may stand in it. */
+/** How much of a file is kept: a recording's header with the notes that it may contain. */
 const START_BYTES = 64 * 1024;
 
-/** Reads a form of any size, holding its fields and the start of its file. Rejects for what is no whole form. */
+/** Reads a form of any size and keeps its fields and the start of its file. Rejects an incomplete or invalid form. */
 export async function readForm(request: Request): Promise<PassedForm> {
   const fields = new Map<string, string>();
   let file: PassedFile | undefined;
@@ -35,11 +35,11 @@ export async function readForm(request: Request): Promise<PassedForm> {
     part.on("end", () => {
       if (field === "file") file = { name, type, size, start: Buffer.concat(pieces) };
     });
-    // The parser fails with the same error.
+    // The parser reports the same error.
     part.on("error", () => {});
   });
   if (!request.body) throw new Error("no body");
-  // Bun's stream is the one that node:stream takes; only their types were written apart.
+  // Bun's stream is what node:stream accepts; only their types differ.
   await pipeline(Readable.fromWeb(request.body as Parameters<typeof Readable.fromWeb>[0]), parser);
   return { fields, file };
 }

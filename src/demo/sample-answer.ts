@@ -1,4 +1,4 @@
-/** What the sample says, and in how many pieces. */
+/** The sample's answer and its pieces. */
 export interface SampleAnswer {
   readonly words: readonly string[];
   readonly text: string;
@@ -6,10 +6,10 @@ export interface SampleAnswer {
   readonly usage: { readonly input: number; readonly output: number };
 }
 
-/** More of a question than this is not repeated. */
+/** The longest part of a question that is repeated. */
 const MAX_ECHO_CHARS = 2000;
 
-/** Says what it is and repeats the question: nobody should take it for a language model. */
+/** States that it is a sample and repeats the question, so that nobody takes it for a language model. */
 export function toAnswer(prompt: string, maxTokens: number | undefined): SampleAnswer {
   const echo = prompt.length > MAX_ECHO_CHARS ? `${prompt.slice(0, MAX_ECHO_CHARS)}…` : prompt;
   const text = `This is the sample that is built into Moorage, not a language model: it only repeats what it is asked. You asked: ${echo}`;
@@ -23,13 +23,13 @@ export function toAnswer(prompt: string, maxTokens: number | undefined): SampleA
   };
 }
 
-/** The last message of a user, whatever form its content has; an empty string when there is none. */
+/** The text of the user's last message, in any form of content; an empty string if there is none. */
 export function lastQuestion(messages: readonly unknown[]): string {
   const questions = messages.filter((message) => field(message, "role") === "user");
   return textOf(field(questions.at(-1) ?? messages.at(-1), "content"));
 }
 
-/** Text, or a list of parts of which those with text count. */
+/** The text of content that is a string or a list of parts; other parts are ignored. */
 export function textOf(content: unknown): string {
   if (typeof content === "string") return content;
   if (!Array.isArray(content)) return "";

@@ -5,25 +5,25 @@ import { readWav } from "./wav.ts";
 const FORMATS = ["json", "text", "srt", "vtt", "verbose_json", "diarized_json"] as const;
 export type AudioFormat = (typeof FORMATS)[number];
 
-/** What a client asks of the transcriber. */
+/** A client's request to the transcriber. */
 export interface AudioRequest {
   readonly file: PassedFile;
   readonly format: AudioFormat;
   readonly isStream: boolean;
 }
 
-/** What the transcriber says instead of what was spoken. */
+/** The transcriber's text, which replaces what was spoken. */
 export interface Transcript {
   readonly sentences: readonly string[];
   readonly text: string;
-  /** Undefined where the file does not tell without being decoded. */
+  /** Undefined if only a decoder could determine it. */
   readonly seconds: number | undefined;
 }
 
-/** A file's name and type are the client's word; more of them than this is not repeated. */
+/** The longest part of a file's name or type that is repeated, since clients choose them. */
 const MAX_ECHO_CHARS = 100;
 
-/** Reads the form. Throws `Refusal` for one that cannot be served, naming the field. */
+/** Reads the form. Throws `Refusal` with the field's name if it cannot be served. */
 export async function readAudioRequest(request: Request, model: string): Promise<AudioRequest> {
   const { fields, file } = await readForm(request).catch(() => {
     throw new Refusal(400, "invalid_request", "The request body is not a multipart form.");
@@ -35,13 +35,13 @@ export async function readAudioRequest(request: Request, model: string): Promise
   const wanted = fields.get("response_format") ?? "json";
   const format = FORMATS.find((each) => each === wanted);
   if (!format) {
-    const message = `The sample has no such response_format; it has ${FORMATS.join(", ")}.`;
+    const message = `The sample does not support this response_format; it supports ${FORMATS.join(", ")}.`;
     throw new Refusal(400, "invalid_value", message, "response_format");
   }
   return { file, format, isStream: fields.get("stream") === "true" };
 }
 
-/** Says what the transcriber is and what it was sent: nobody should take it for one that hears. */
+/** States that it is a sample and describes the upload, so that nobody takes it for a real transcriber. */
 export function toTranscript(file: PassedFile): Transcript {
   const wav = readWav(file.start, file.size);
   const name = file.name.slice(0, MAX_ECHO_CHARS);

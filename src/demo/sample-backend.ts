@@ -8,16 +8,16 @@ import { responseEvents, responseObject } from "./sample-responses.ts";
 import { type AudioTask, renderTranscript, transcriptEvents } from "./sample-transcript.ts";
 
 export interface SampleBackendOptions {
-  /** 0, which is the default: any free one. */
+  /** The default, 0, takes any free port. */
   readonly port?: number;
-  /** Pause before each event of a stream but the first: 40 reads like typing. */
+  /** Milliseconds before each event of a stream except the first; 40 looks like typing. */
   readonly delayMs?: number;
 }
 
 export interface SampleBackend {
-  /** Base URL as a worker's `--backend` takes it: `http://127.0.0.1:49152/v1`. */
+  /** Base URL for a worker's `--backend`, such as `http://127.0.0.1:49152/v1`. */
   readonly url: string;
-  /** Streams whose client still reads. */
+  /** Number of streams whose client still reads. */
   readonly openStreams: number;
   stop(): Promise<void>;
 }
@@ -52,16 +52,16 @@ const embeddingSchema = v.object({
   dimensions: v.nullish(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_DIMENSIONS))),
 });
 
-/** Starts an OpenAI-style model server on 127.0.0.1 without any model: for the demo, for tests, for trying things out. */
+/** Starts an OpenAI-style model server on 127.0.0.1 without a model, for the demo and for tests. */
 export function startSampleBackend(options: SampleBackendOptions = {}): SampleBackend {
   const streams = new Streams(options.delayMs ?? 40);
   const server = Bun.serve({
     hostname: "127.0.0.1",
     port: options.port ?? 0,
     reusePort: false,
-    // A stream may be slower than any timeout.
+    // A stream may be slower than any idle timeout.
     idleTimeout: 0,
-    // The server in front has limits of its own, and audio is read past without being held.
+    // The server in front has its own limits, and audio is skipped without being kept.
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     development: false,
     fetch: (request) => answer(request, streams),
@@ -131,7 +131,7 @@ async function hear(request: Request, task: AudioTask, streams: Streams): Promis
 
 function embed({ model, input, encoding_format, dimensions }: v.InferOutput<typeof embeddingSchema>): object {
   const isOne = typeof input === "string" || typeof input[0] === "number";
-  // What the schema let through is one of the two plural forms, or one input.
+  // The schema lets through one of the two plural forms, or a single input.
   const inputs = (isOne ? [input] : input) as readonly (string | number[])[];
   const data = inputs.map((each, index) => ({
     object: "embedding",
@@ -160,7 +160,7 @@ async function read<S extends v.BaseSchema<unknown, { model: string }, v.BaseIss
   throw unknownModel(asked, model);
 }
 
-/** Event streams under way, paced, and stopped as soon as their reader has gone. */
+/** Sends event streams at a fixed pace, and stops each as soon as its reader has gone. */
 class Streams {
   readonly #delayMs: number;
   #open = 0;

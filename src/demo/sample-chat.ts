@@ -1,6 +1,6 @@
 import type { SampleAnswer } from "./sample-answer.ts";
 
-/** What every chunk of one answer repeats. */
+/** Fields that every chunk of an answer repeats. */
 export interface AnswerHead {
   readonly id: string;
   readonly created: number;
@@ -14,7 +14,7 @@ export function chatCompletion(head: AnswerHead, answer: SampleAnswer): object {
   return { ...head, object: "chat.completion", choices, usage: toUsage(answer) };
 }
 
-/** The same answer as the events of a stream, one a word. */
+/** The same answer as the events of a stream, one per word. */
 export function* chatEvents(head: AnswerHead, answer: SampleAnswer, withUsage: boolean): Generator<string> {
   const chunk = (choices: readonly object[], usage: object | null = null): string =>
     event({ ...head, object: "chat.completion.chunk", choices, ...(withUsage ? { usage } : {}) });
@@ -28,7 +28,7 @@ export function* chatEvents(head: AnswerHead, answer: SampleAnswer, withUsage: b
   yield "data: [DONE]\n\n";
 }
 
-/** The whole answer of the older `completions`. */
+/** The whole answer of the legacy `completions`. */
 export function textCompletion(head: AnswerHead, answer: SampleAnswer): object {
   const choices = [{ index: 0, text: answer.text, logprobs: null, finish_reason: answer.finish }];
   return { ...head, object: "text_completion", choices, usage: toUsage(answer) };

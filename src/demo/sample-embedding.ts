@@ -1,29 +1,29 @@
-/** Dimensions of a vector unless the request names others. */
+/** Dimensions of a vector unless the request sets them. */
 const DIMENSIONS = 256;
 export const MAX_DIMENSIONS = 4096;
 
-/** One input of an embeddings request: text, or the tokens that some clients send in its place. */
+/** One input of an embeddings request: text, or the tokens that some clients send instead. */
 export type EmbeddingInput = string | readonly number[];
 
 /**
- * A vector of length 1 that depends on nothing but its input: words and three-letter pieces of them, hashed into
- * `dimensions` buckets. Texts that share words point the same way; of meaning it knows nothing.
+ * Computes a vector of length 1 from the input alone: its words and their three-letter pieces are hashed into `dimensions`
+ * buckets. Texts that share words get similar vectors; their meaning has no influence.
  */
 export function toVector(input: EmbeddingInput, dimensions = DIMENSIONS): Float32Array {
   const sums = new Float64Array(dimensions);
   for (const [feature, weight] of featuresOf(input)) {
     const hash = hashOf(feature);
     const bucket = (hash >>> 1) % dimensions;
-    // The sign lets features that meet in a bucket cancel out instead of making unlike texts alike.
+    // With the sign, features in one bucket cancel out instead of making different texts similar.
     sums[bucket] = (sums[bucket] ?? 0) + (hash & 1 ? weight : -weight);
   }
   const length = Math.hypot(...sums);
-  // Text without a single letter, or features that cancelled out: still a direction, always the same.
+  // Text without letters, or with features that cancel out, gets a fixed direction.
   if (length === 0) return Float32Array.from(sums, (_, index) => (index === 0 ? 1 : 0));
   return Float32Array.from(sums, (sum) => sum / length);
 }
 
-/** As in the OpenAI API: little-endian 32-bit floats, in base64 when the client asks for that. */
+/** Encodes a vector as the OpenAI API does: numbers, or base64 of little-endian 32-bit floats on request. */
 export function encodeVector(vector: Float32Array, format: "float" | "base64"): string | number[] {
   if (format === "float") return [...vector];
   const bytes = Buffer.alloc(vector.length * 4);
@@ -31,7 +31,7 @@ export function encodeVector(vector: Float32Array, format: "float" | "base64"): 
   return bytes.toString("base64");
 }
 
-/** Words, which stand in for tokens in what the sample counts. */
+/** Splits text into words, which the sample counts as tokens. */
 export function countTokens(input: EmbeddingInput): number {
   return typeof input === "string" ? wordsOf(input).length : input.length;
 }

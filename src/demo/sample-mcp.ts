@@ -1,13 +1,13 @@
 import { createMcpHandler, fromJsonSchema, McpServer } from "@modelcontextprotocol/server";
 import { VERSION } from "../system/version.ts";
 
-/** A small MCP server on the loopback, of both eras, built with the official SDK: a sample, and it says so. */
+/** Starts a small MCP server on the loopback, for stateful and stateless clients, built with the official SDK. */
 export interface SampleMcp {
   readonly url: string;
   stop(): Promise<void>;
 }
 
-/** Most steps of `count_slowly`, and the pause between two. Milliseconds. */
+/** The most steps of `count_slowly`, and the pause between two in milliseconds. */
 const MAX_STEPS = 20;
 const STEP_MS = 300;
 
@@ -30,7 +30,7 @@ function build(): McpServer {
   server.registerTool(
     "echo",
     {
-      description: "Says again what it is told.",
+      description: "Repeats a text.",
       inputSchema: fromJsonSchema<{ text: string }>({
         type: "object",
         properties: { text: { type: "string", description: "What to say." } },
@@ -54,7 +54,7 @@ function build(): McpServer {
   server.registerTool(
     "count_slowly",
     {
-      description: "Counts, with a pause before each number, and tells how far it is.",
+      description: "Counts with a pause before each number, and reports its progress.",
       inputSchema: fromJsonSchema<{ steps: number }>({
         type: "object",
         properties: { steps: { type: "integer", minimum: 1, maximum: MAX_STEPS, default: 5 } },

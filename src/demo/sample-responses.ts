@@ -11,7 +11,7 @@ export function responseObject(head: AnswerHead, answer: SampleAnswer): object {
   };
 }
 
-/** The same as the events of a stream: named, numbered, one delta a word. */
+/** The same answer as the events of a stream: named, numbered, one delta per word. */
 export function* responseEvents(head: AnswerHead, answer: SampleAnswer): Generator<string> {
   let sequence_number = 0;
   const event = (type: string, fields: object): string => {
@@ -37,7 +37,7 @@ export function* responseEvents(head: AnswerHead, answer: SampleAnswer): Generat
   yield event(last, { response: responseObject(head, answer) });
 }
 
-/** What the official clients expect to find, although the sample has no use for it. */
+/** Fields that the official clients expect, although the sample does not use them. */
 function shell({ id, created, model }: AnswerHead): object {
   return {
     id,

@@ -2,7 +2,7 @@ import type { AudioFormat, Transcript } from "./sample-audio.ts";
 
 export type AudioTask = "transcribe" | "translate";
 
-/** A transcript as the body of an answer, and its type. */
+/** A transcript as the body of an answer, with its content type. */
 export function renderTranscript(
   transcript: Transcript,
   format: AudioFormat,
@@ -26,7 +26,7 @@ export function renderTranscript(
     case "json":
       return toJson({ text, ...toUsage(transcript) });
     case "verbose_json": {
-      // What a decoder would know of itself; this one has nothing to know.
+      // A real decoder would report these about itself; the sample has no values for them.
       const decoder = { seek: 0, tokens: [], temperature: 0, avg_logprob: 0, compression_ratio: 1, no_speech_prob: 1 };
       const segments = cues.map((cue, id) => ({ id, ...cue, ...decoder }));
       return toJson({ task, language: "english", duration: seconds, text, segments, ...toUsage(transcript) });
@@ -43,7 +43,7 @@ export function renderTranscript(
   }
 }
 
-/** The transcript as the events of a stream, one a word. */
+/** The transcript as the events of a stream, one per word. */
 export function* transcriptEvents(transcript: Transcript): Generator<string> {
   const { text } = transcript;
   for (const delta of text.match(/\s*\S+/g) ?? []) yield event({ type: "transcript.text.delta", delta });
@@ -57,7 +57,7 @@ interface Cue {
   readonly text: string;
 }
 
-/** The sentences, spread evenly over the recording. */
+/** Spreads the sentences evenly over the recording. */
 function toCues({ sentences, seconds = 0 }: Transcript): readonly Cue[] {
   const at = (index: number): number => (seconds * index) / sentences.length;
   return sentences.map((text, index) => ({ start: at(index), end: at(index + 1), text }));
@@ -67,7 +67,7 @@ function toUsage({ seconds }: Transcript): object {
   return seconds === undefined ? {} : { usage: { type: "duration", seconds } };
 }
 
-/** `00:00:02,100`: subtitles have a comma before the milliseconds, WebVTT a point. */
+/** Formats a time as `00:00:02,100`: subtitles have a comma before the milliseconds, WebVTT a point. */
 function stamp(seconds: number, mark: "," | "."): string {
   return new Date(Math.round(seconds * 1000)).toISOString().slice(11, 23).replace(".", mark);
 }

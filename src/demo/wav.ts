@@ -1,17 +1,17 @@
-/** What the header of a PCM recording says. */
+/** The header of a PCM recording. */
 export interface WavFacts {
   readonly channels: number;
-  /** Per second and channel. */
+  /** Samples per second and channel. */
   readonly sampleRate: number;
   readonly seconds: number;
 }
 
-/** Whole numbers of samples; 3 is for floating point, which is as uncompressed. */
+/** Format codes of uncompressed samples: 1 for integers, 3 for floating point. */
 const PCM = 1;
 const FLOAT = 3;
-/** The real format follows in the chunk's extension. */
+/** Format code that refers to the chunk's extension for the real format. */
 const EXTENSIBLE = 0xfffe;
-/** Chunks that may stand before the sound: notes, cue points, padding. More of them is no recording. */
+/** The most chunks that may stand before the sound, such as notes, cue points and padding. */
 const MAX_CHUNKS = 64;
 
 /**
@@ -28,7 +28,7 @@ export function readWav(bytes: Uint8Array, size = bytes.length): WavFacts | unde
     const length = view.getUint32(at + 4, true);
     const from = at + 8;
     if (name === "fmt ") format = readFormat(view, from, length);
-    // A recorder that streams cannot know the size and writes the largest one, or 0: the file's end decides then.
+    // A recorder that streams cannot know the size and writes the largest value, or 0; then the file's end decides.
     if (name === "data")
       return format && toFacts(format, isOpenEnded(length) ? size - from : Math.min(length, size - from));
     // Chunks begin at even offsets.
@@ -40,7 +40,7 @@ export function readWav(bytes: Uint8Array, size = bytes.length): WavFacts | unde
 interface Format {
   readonly channels: number;
   readonly sampleRate: number;
-  /** One sample of every channel. */
+  /** Bytes of one sample in every channel. */
   readonly frameBytes: number;
 }
 

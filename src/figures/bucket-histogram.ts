@@ -9,20 +9,20 @@ export interface BucketHistogramOptions {
   readonly registry: Registry;
 }
 
-/** A histogram as prom-client writes it out. */
+/** A histogram in the form that prom-client prints. */
 type Scraped = Awaited<ReturnType<Histogram<string>["get"]>>;
 
 interface Series {
   readonly labels: Readonly<Record<string, string>>;
-  /** How many fell into each bucket itself; the last is what fell beyond all of them. */
+  /** The number of values in each bucket; the last entry counts values beyond all buckets. */
   readonly counts: Float64Array;
   sum: number;
 }
 
 /**
- * A prom-client histogram for what happens on every chunk: observing adds to two numbers, and the series are written
- * out when they are scraped. prom-client's own hashes its labels anew at each observation, which costs a chunk a tenth
- * of its way through the server.
+ * A prom-client histogram for events on every chunk. An observation adds to two numbers, and the series are written out
+ * when they are scraped. prom-client's own class hashes the labels at each observation, which would take a tenth of the
+ * time that a chunk spends in the server.
  */
 export class BucketHistogram extends Histogram {
   readonly #bounds: readonly number[];
@@ -36,7 +36,7 @@ export class BucketHistogram extends Histogram {
     this.#bounds = buckets;
   }
 
-  /** Takes values of one series. Resolve it once, not per value. */
+  /** Returns the observer of one series. Resolve it once, not per value. */
   observer(labels: Readonly<Record<string, string>>): (value: number) => void {
     const bounds = this.#bounds;
     const key = this.#keyOf(labels);
@@ -50,7 +50,7 @@ export class BucketHistogram extends Histogram {
     };
   }
 
-  /** Forgets a series; its observer counts for nobody from then on. */
+  /** Removes a series; its observer has no effect from then on. */
   drop(labels: Readonly<Record<string, string>>): void {
     this.#series.delete(this.#keyOf(labels));
   }
@@ -59,7 +59,7 @@ export class BucketHistogram extends Histogram {
     return Promise.resolve(this.#scrape());
   }
 
-  /** What the registry asks for its text; the parent's would write the parent's empty series. */
+  /** Called by the registry for its text; the inherited method would write the parent's empty series. */
   getForPromString(): Promise<Scraped> {
     return Promise.resolve(this.#scrape());
   }
@@ -80,7 +80,7 @@ export class BucketHistogram extends Histogram {
       values.push({ metricName: `${name}_sum`, labels, value: sum });
       values.push({ metricName: `${name}_count`, labels, value: total });
     }
-    // The library's types call the kind by an enum and want the parent's collector; its registry reads the word, and neither of the rest.
+    // The library's types demand an enum and the parent's collector; its registry reads only the word.
     return { name, help, type: "histogram", aggregator: "sum", values } as unknown as Scraped;
   }
 

@@ -7,7 +7,7 @@ export interface CellCounterOptions {
   readonly registry: Registry;
 }
 
-/** A counter as prom-client writes it out. */
+/** A counter in the form that prom-client prints. */
 type Scraped = Awaited<ReturnType<Counter<string>["get"]>>;
 
 interface Cell {
@@ -16,9 +16,9 @@ interface Cell {
 }
 
 /**
- * A prom-client counter for what happens on every request: counting is an addition, and the series are written out when
- * they are scraped. prom-client's own hashes its labels anew at each count; for the counts of one small job that was a
- * fourteenth of the time that the server had for it.
+ * A prom-client counter for events on every request. Counting is an addition, and the series are written out when they are
+ * scraped. prom-client's own class hashes the labels at each count; for one small job those counts took a fourteenth of the
+ * server's time for it.
  */
 export class CellCounter extends Counter {
   readonly #options: CellCounterOptions;
@@ -30,7 +30,10 @@ export class CellCounter extends Counter {
     this.#options = options;
   }
 
-  /** Counts one series, which is shown from its first count on. Resolve it once; `by` is never negative. */
+  /**
+   * Returns the function that counts one series, which appears with its first count. Resolve it once. `by` MUST NOT be
+   * negative.
+   */
   cell(labels: Readonly<Record<string, string>>): (by: number) => void {
     const cell = this.#cellOf(labels);
     return (by) => {
@@ -38,12 +41,12 @@ export class CellCounter extends Counter {
     };
   }
 
-  /** Counts a series that is looked up each time. */
+  /** Adds to a series that is looked up on each call. */
   add(labels: Readonly<Record<string, string>>, by: number): void {
     this.#cellOf(labels).value += by;
   }
 
-  /** Forgets a series; who counts it still counts for nobody. */
+  /** Removes a series; functions that count it have no effect from then on. */
   drop(labels: Readonly<Record<string, string>>): void {
     this.#cells.delete(this.#keyOf(labels));
   }
@@ -51,7 +54,7 @@ export class CellCounter extends Counter {
   override get(): Promise<Scraped> {
     const { name, help } = this.#options;
     const values = [...this.#cells.values()].filter(({ value }) => value > 0);
-    // The library's types call the kind by an enum and want the parent's collector; its registry reads the word, and neither of the rest.
+    // The library's types demand an enum and the parent's collector; its registry reads only the word.
     return Promise.resolve({ name, help, type: "counter", aggregator: "sum", values } as unknown as Scraped);
   }
 

@@ -6,16 +6,16 @@ import { CellCounter } from "./cell-counter.ts";
 import type { RecentTimes } from "./recent-times.ts";
 import { UNIT_RULES, type Unit } from "./units.ts";
 
-/** Seconds. From an embedding of one word to half an hour of audio; a job in the last bucket is one to look at. */
+/** Seconds, from an embedding of one word to half an hour of audio. A job beyond the last bound deserves a look. */
 const JOB_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800];
 
 /** Seconds between two chunks of a stream. A fast model writes every few milliseconds; a minute is nearly the timeout. */
 const GAP_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
-/** Models with series of their own. A scrape costs 26 µs per histogram and blocks; 200 models have 600 of them. */
+/** How many models have their own series. A scrape blocks for 26 µs per histogram, and 200 models have 600 histograms. */
 const MAX_MODELS = 200;
 
-/** Stands for every model that has no series of its own. */
+/** The label of all models without their own series. */
 const OTHER = "other";
 
 /** Metrics of prom-client's standard set that are wrong or empty on Bun 1.4.5. */
@@ -37,26 +37,26 @@ const UNRELIABLE_ON_BUN = [
 
 export type JobOutcome = "completed" | "failed" | "canceled";
 
-/** The counts of one model's jobs. Times in seconds. Cheap to call: its series are looked up once. */
+/** The counts of one model's jobs, with times in seconds. Calls are cheap, because the series are looked up once. */
 export interface ModelMetrics {
   ended(outcome: JobOutcome): void;
-  /** Accepted to ended. */
+  /** Time from a job's acceptance to its end. */
   duration(seconds: number): void;
-  /** Accepted to the answer's first byte. */
+  /** Time from a job's acceptance to its answer's first byte. */
   firstByte(seconds: number): void;
-  /** Accepted to dispatched. */
+  /** Time from a job's acceptance to its dispatch. */
   queueWait(seconds: number): void;
   /** Adds usage that an answer stated. Amounts that are not above 0 are ignored. */
   used(unit: Unit, amount: number): void;
-  /** Dispatches after the first one. `reason` is one of a few words of ours, never a worker's text. */
+  /** Counts dispatches after the first one. `reason` is one of our own few words, never a worker's text. */
   retries(count: number, reason?: string): void;
-  /** Bytes of requests. */
+  /** Adds bytes of requests. */
   bytesIn(bytes: number): void;
   /** Bytes of answers. */
   bytesOut(bytes: number): void;
 }
 
-/** What a plugin's jobs have come to since the server started. */
+/** Totals of a plugin's jobs since the server started. */
 export interface PluginTotals {
   readonly ended: number;
   readonly failed: number;
@@ -69,35 +69,38 @@ export interface GaugeReading {
   readonly value: number;
 }
 
-/** What the server counts. Every label has few values: models only as far as the caller has seen a worker serve them. */
+/** The server's counts. Every label has few values: a model is a label only if the caller has seen a worker serve it. */
 export interface Metrics {
-  /** `model` must be one that a worker has registered; undefined for a job that met none. Beyond 200 models: `other`. */
+  /**
+   * Returns the counts of one model. `model` MUST be a name that a worker has registered, or undefined for jobs that met no
+   * model. Models beyond 200 count as `other`.
+   */
   forModel(plugin: string, model: string | undefined): ModelMetrics;
-  /** Drops the series of a model that is long gone, and makes room for another. */
+  /** Drops the series of a model that left long ago, and makes room for another. */
   removeModel(plugin: string, model: string): void;
-  /** Takes seconds between two chunks of one stream. Resolve it once per job, not per chunk. */
+  /** Returns the observer of the seconds between two chunks of a stream. Resolve it once per job, not per chunk. */
   chunkGap(plugin: string): (seconds: number) => void;
-  /** The counts of all its models together. */
+  /** The counts of all models of a plugin together. */
   totals(plugin: string): PluginTotals;
-  /** A job that was turned away before any worker had it. `reason` is the fault's code. */
+  /** Counts a job that was refused before a worker had it. `reason` is the fault's code. */
   rejection(plugin: string, reason: string): void;
   authFailure(surface: AuthSurface): void;
-  /** A counter of one owner's; the returned function adds `by`, which is 1 unless given and never negative. */
+  /** Creates a counter of one owner. The returned function adds `by`, which defaults to 1 and MUST NOT be negative. */
   counter(
     name: string,
     help: string,
     labelNames: readonly string[],
   ): (labels: Readonly<Record<string, string>>, by?: number) => void;
-  /** A gauge whose owner is asked when it is scraped. A name may be given by several owners, with the same labels. */
+  /** Creates a gauge whose owner is asked at each scrape. Several owners may share a name, with the same labels. */
   gauge(name: string, help: string, labelNames: readonly string[], read: () => Iterable<GaugeReading>): void;
-  /** Everything, as Prometheus reads it. */
+  /** All metrics in the text format of Prometheus. */
   text(): Promise<string>;
   readonly contentType: string;
 }
 
 /**
- * Metrics in a registry of their own, with the process's and the event loop's beside them. Times to the first byte go to
- * `firstBytes` as well, whatever their plugin and model.
+ * Creates metrics in their own registry, together with those of the process and the event loop. Times to the first byte are
+ * also passed to `firstBytes`, for all plugins and models.
  */
 export function createMetrics(version: string, firstBytes?: RecentTimes): Metrics {
   const registry = new Registry();
@@ -111,7 +114,7 @@ export function createMetrics(version: string, firstBytes?: RecentTimes): Metric
 
   new Gauge({
     name: "moorage_build_info",
-    help: "1, labelled with versions.",
+    help: "Always 1; the labels hold the versions.",
     labelNames: ["version", "bun"],
     registers,
   })
@@ -123,30 +126,30 @@ export function createMetrics(version: string, firstBytes?: RecentTimes): Metric
   const usage = createUsageCounters(counter);
   const duration = histogram(
     "moorage_job_duration_seconds",
-    "Job accepted to job ended.",
+    "Time from a job's acceptance to its end.",
     ["plugin", "model"],
     JOB_BUCKETS,
   );
   const firstByte = histogram(
     "moorage_first_byte_seconds",
-    "Job accepted to the answer's first byte, of jobs that did not fail.",
+    "Time from a job's acceptance to its answer's first byte, for jobs that did not fail.",
     ["plugin", "model"],
     JOB_BUCKETS,
   );
   const queueWait = histogram(
     "moorage_queue_wait_seconds",
-    "Job accepted to job dispatched.",
+    "Time from a job's acceptance to its dispatch.",
     ["plugin", "model"],
     JOB_BUCKETS,
   );
   const gap = histogram("moorage_chunk_gap_seconds", "Time between two chunks of a stream.", ["plugin"], GAP_BUCKETS);
   const retries = counter("moorage_retries_total", "Jobs sent to another worker.", ["plugin", "reason"]);
-  const rejections = counter("moorage_rejections_total", "Jobs turned away before a worker had them.", [
+  const rejections = counter("moorage_rejections_total", "Jobs refused before a worker had them.", [
     "plugin",
     "reason",
   ]);
   const bytes = counter("moorage_bytes_total", "Bytes of requests (in) and answers (out).", ["plugin", "direction"]);
-  const authFailures = counter("moorage_auth_failures_total", "Requests turned away for their credentials.", [
+  const authFailures = counter("moorage_auth_failures_total", "Requests refused because of their credentials.", [
     "surface",
   ]);
 
@@ -181,7 +184,7 @@ export function createMetrics(version: string, firstBytes?: RecentTimes): Metric
       },
       queueWait: queueWait.observer(labels),
       used(unit, amount) {
-        // Backends choose these numbers, and a counter never goes down.
+        // Backends choose these numbers, and a counter must not decrease.
         if (amount > 0) used.get(unit)?.(amount);
       },
       retries: (count, reason = "worker_failed") => retries.add({ plugin, reason }, count),
@@ -192,7 +195,7 @@ export function createMetrics(version: string, firstBytes?: RecentTimes): Metric
       },
     };
   };
-  // Asked with every job, and mostly for the same as before.
+  // Called for every job, mostly with the same values as before.
   let latest: { readonly plugin: string; readonly model: string; readonly metrics: ModelMetrics } | undefined;
   const forModel = (plugin: string, model: string): ModelMetrics => {
     if (latest?.model === model && latest.plugin === plugin) return latest.metrics;
@@ -242,7 +245,7 @@ export function createMetrics(version: string, firstBytes?: RecentTimes): Metric
         labelNames: [...labelNames],
         registers,
         collect() {
-          // What an owner no longer reports must not stay at its last value.
+          // A series that its owner no longer reports must not keep its last value.
           this.reset();
           for (const each of readers) for (const { labels, value } of each()) this.set({ ...labels }, value);
         },
@@ -266,7 +269,7 @@ function createUsageCounters(counter: (name: string, help: string, labelNames: r
     series.push({ unit, owner, labels });
   }
   return {
-    /** What adds to each unit's series of one model. */
+    /** The functions that add to each unit's series of one model. */
     cells: (model: Labels): ReadonlyMap<Unit, (by: number) => void> =>
       new Map(series.map(({ unit, owner, labels }) => [unit, owner.cell({ ...model, ...labels })])),
     drop(model: Labels): void {
@@ -275,8 +278,9 @@ function createUsageCounters(counter: (name: string, help: string, labelNames: r
   };
 }
 
-/** Bytes that this process may use at most: its container's limit, or else the memory of the machine. */
+/** The most memory that this process may use, in bytes: its container's limit, or else the machine's memory. */
 export function memoryLimitBytes(): number {
-  // Bun reads the control group's limit on Linux and gives undefined elsewhere; some kernels say 0 or more than there is.
+  // Bun reads the control group's limit on Linux and returns undefined elsewhere; some kernels report 0, or more than
+  // exists.
   return Math.min(process.constrainedMemory() || Number.POSITIVE_INFINITY, totalmem());
 }

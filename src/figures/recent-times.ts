@@ -1,27 +1,27 @@
-/** Seconds that are looked at. */
+/** Length of the window in seconds. */
 const WINDOW = 60;
 
-/** Buckets for a factor of ten: each is 7.5 % wide, so a quantile is within 4 % of the exact one. */
+/** Buckets per factor of ten. Each is 7.5 % wide, so a quantile is within 4 % of the exact one. */
 const PER_DECADE = 32;
 
-/** Milliseconds: what is shorter falls into the first bucket. */
+/** Shortest time in milliseconds; shorter ones count in the first bucket. */
 const SHORTEST = 0.1;
 
-/** From a tenth of a millisecond to a day in nine decades; what is longer falls into the last bucket. */
+/** Nine decades, from a tenth of a millisecond to a day; longer times count in the last bucket. */
 const BUCKETS = 9 * PER_DECADE;
 
 /**
- * Times of the last minute, as counts in buckets of growing width: an observation costs a logarithm and two additions,
- * and the memory is the same for one a minute and for a million a second (70 KiB).
+ * Times of the last minute, as counts in buckets of growing width. An observation costs a logarithm and two additions, and
+ * the memory (70 KiB) is the same for one observation a minute and for a million a second.
  */
 export class RecentTimes {
-  /** Counts second by second, one after the other. */
+  /** The counts of each second, one after the other. */
   readonly #seconds = new Uint32Array(WINDOW * BUCKETS);
   readonly #total = new Uint32Array(BUCKETS);
   #second = 0;
   #count = 0;
 
-  /** Counts a time; anything but a number from 0 on is left out. */
+  /** Counts a time in milliseconds. Negative numbers and NaN are ignored. */
   observe(ms: number): void {
     if (!(ms >= 0)) return;
     const bucket = bucketOf(ms);
@@ -31,7 +31,7 @@ export class RecentTimes {
     this.#count += 1;
   }
 
-  /** Begins the next second: to be called once a second. Forgets the one that is now too old. */
+  /** Begins the next second and drops the oldest one. The owner MUST call it once a second. */
   advance(): void {
     this.#second = (this.#second + 1) % WINDOW;
     const start = this.#second * BUCKETS;
@@ -44,7 +44,7 @@ export class RecentTimes {
     }
   }
 
-  /** Milliseconds that this share (0 to 1) of the times did not exceed; null while there are none. */
+  /** The time in milliseconds that a share (0 to 1) of the times did not exceed; null without times. */
   quantile(share: number): number | null {
     if (this.#count === 0) return null;
     const wanted = Math.max(1, Math.ceil(share * this.#count));
@@ -62,7 +62,7 @@ function bucketOf(ms: number): number {
   return Math.min(BUCKETS - 1, Math.floor(Math.log10(ms / SHORTEST) * PER_DECADE));
 }
 
-/** Three digits: more would be made up. */
+/** Rounds to three digits; the buckets support no more. */
 function rounded(ms: number): number {
   return Number(ms.toPrecision(3));
 }

@@ -1,14 +1,14 @@
-/** Parts of the window. What is a part too old goes all at once. */
+/** Number of parts of the window. The sum expires one whole part at a time. */
 const PARTS = 12;
 
-/** A sum over the last minute, to five seconds: an addition costs the same whatever was added before. */
+/** A sum over the last minute, accurate to five seconds. An addition has a constant cost. */
 export class SlidingSum {
-  /** Made with the first amount: there are many sums, and most stay empty. */
+  /** Allocated with the first amount, because there are many sums and most stay empty. */
   #parts: Float64Array | undefined;
   #part = 0;
   #sum = 0;
 
-  /** `now` is `Clock.elapsed`. */
+  /** Adds an amount; `now` is `Clock.elapsed`. */
   add(amount: number, now: number): void {
     this.#advance(now);
     this.#parts ??= new Float64Array(PARTS);
@@ -22,7 +22,7 @@ export class SlidingSum {
     return this.#sum;
   }
 
-  /** Per second of the window. */
+  /** The sum per second of the window. */
   rate(now: number): number {
     return this.sum(now) / (WINDOW_MS / 1000);
   }

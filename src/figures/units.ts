@@ -2,7 +2,7 @@
 interface UnitRule {
   /** Its field in the log line `job.ended`. */
   readonly logField: string;
-  /** The Prometheus counter that adds it up, with the labels that tell it apart there. Several units may share one. */
+  /** The Prometheus counter that adds it up, with the labels that distinguish it. Several units may share a counter. */
   readonly counter?: {
     readonly name: string;
     readonly help: string;
@@ -12,7 +12,7 @@ interface UnitRule {
 
 const tokens = (direction: string): UnitRule["counter"] => ({
   name: "moorage_tokens_total",
-  help: "Tokens as the answers stated them.",
+  help: "Tokens as reported in answers.",
   labels: { direction },
 });
 
@@ -20,14 +20,17 @@ const tokens = (direction: string): UnitRule["counter"] => ({
 export const UNITS = {
   /** Tokens of the request, cached ones included. */
   input_tokens: { logField: "input_tokens", counter: tokens("input") },
-  /** Input tokens that the backend took from its cache. They have no counter: adding them to the others would count them twice. */
+  /**
+   * Input tokens that the backend took from its cache. They have no counter: adding them to the others would count them
+   * twice.
+   */
   cached_tokens: { logField: "cached_tokens" },
   output_tokens: { logField: "output_tokens", counter: tokens("output") },
   audio_seconds: {
     logField: "audio_s",
     counter: {
       name: "moorage_audio_seconds_total",
-      help: "Seconds of audio as the answers stated them.",
+      help: "Seconds of audio as reported in answers.",
       labels: {},
     },
   },
@@ -38,7 +41,7 @@ export type Unit = keyof typeof UNITS;
 /** The units with their rules, in the order in which they are shown. */
 export const UNIT_RULES: readonly (readonly [Unit, UnitRule])[] = Object.entries(UNITS) as [Unit, UnitRule][]; // the keys of a literal, which Object.entries types as strings
 
-/** What an answer stated that its job used. A unit that it did not state is missing. */
+/** The usage that an answer reported for its job. A unit that it did not report is missing. */
 export type Usage = ReadonlyMap<Unit, number>;
 
 /** The unit whose amount per second is the speed of a model or worker. */

@@ -1,14 +1,17 @@
 import { isRecord, parseJson } from "./parse.ts";
 
-/** Objects of the name that are looked into, and closing braces tried for each: real ones hold two details at most. */
+/**
+ * How many objects of the name are looked into, and how many closing braces are tried for each: real ones nest two objects
+ * at most.
+ */
 const MAX_TRIES = 4;
 const MAX_BRACES = 8;
-/** The longest such object that is parsed. */
+/** The longest object that is parsed. */
 const MAX_CHARS = 4096;
 
 /**
- * What `read` makes of the last member called `name` that is an object, in text which may begin and end anywhere in a
- * JSON document or in events that hold several. Undefined when it makes nothing of the last few.
+ * Finds the last member called `name` that is an object, and returns what `read` makes of it. The text may begin and end
+ * anywhere in a JSON document, or in events that hold several documents. Undefined if `read` accepts none of the last few.
  */
 export function findLastObject<T>(
   text: string,
@@ -19,7 +22,7 @@ export function findLastObject<T>(
   let tries = 0;
   for (let at = text.lastIndexOf(quoted); at >= 0; at = at === 0 ? -1 : text.lastIndexOf(quoted, at - 1)) {
     const start = objectAfter(text, at + quoted.length);
-    // Inside a string its quotes are escaped, so this is a member, or the name as somebody's plain text value.
+    // Quotes inside a string are escaped, so this is a member's name, or a value that equals the name.
     if (start === undefined || text[at - 1] === "\\") continue;
     tries += 1;
     if (tries > MAX_TRIES) return undefined;
@@ -30,7 +33,7 @@ export function findLastObject<T>(
   return undefined;
 }
 
-/** Where the object begins that follows a name, past its colon and the blanks that JSON allows around that. */
+/** The position of the object that follows a name, its colon and the white space around the colon. */
 function objectAfter(text: string, at: number): number | undefined {
   const colon = skipBlanks(text, at);
   if (text.charCodeAt(colon) !== COLON) return undefined;
@@ -40,7 +43,7 @@ function objectAfter(text: string, at: number): number | undefined {
 
 const COLON = 0x3a;
 const OPEN_BRACE = 0x7b;
-/** Enough for any formatting. */
+/** How much white space is skipped: enough for any formatting. */
 const MAX_BLANKS = 64;
 
 function skipBlanks(text: string, at: number): number {

@@ -10,9 +10,9 @@ const CLOSE = 0x5d;
 const LONG_EXPONENT_DIGITS = 3;
 
 /**
- * How many numbers the JSON array in `bytes[start, end)` holds; undefined when it is empty, holds anything but JSON
- * numbers (RFC 8259 §6), or one so large that it may not be finite. Makes no garbage: parsing megabytes of vectors only to
- * count them costs everyone on the server the pauses of the collector.
+ * Counts the numbers in the JSON array in `bytes[start, end)`. Undefined if the array is empty, holds anything but JSON
+ * numbers (RFC 8259 §6), or one so large that it may not be finite. It allocates nothing: parsing megabytes of vectors only
+ * to count them would cost every request the pauses of the garbage collector.
  */
 export function countNumbers(bytes: Uint8Array, start: number, end: number): number | undefined {
   if (bytes[start] !== OPEN || bytes[end - 1] !== CLOSE) return undefined;
@@ -28,7 +28,7 @@ export function countNumbers(bytes: Uint8Array, start: number, end: number): num
   }
 }
 
-/** Where the number that begins at `at` ends; -1 when there is none. */
+/** The end of the number that begins at `from`; -1 if there is none. */
 function endOfNumber(bytes: Uint8Array, from: number): number {
   let at = bytes[from] === MINUS ? from + 1 : from;
   const whole = endOfDigits(bytes, at);

@@ -1,4 +1,4 @@
-/** Where a value stands in JSON bytes: `start` is its first byte, `end` the one after its last. */
+/** The place of a value in JSON bytes: `start` is its first byte, `end` the one after its last. */
 export interface Range {
   readonly start: number;
   readonly end: number;
@@ -15,9 +15,9 @@ const CLOSE_OBJECT = 0x7d;
 const MINUS = 0x2d;
 
 /**
- * The members of the object that begins at `at` (white space before it is skipped): decoded key to range of its value,
- * the last of equal keys, as `JSON.parse` has it. Undefined when the bytes are no object.
- * The scan finds where values end and does not check what is in them: that is for `JSON.parse` of a range.
+ * The members of the object that begins at `at`, after any white space: each decoded key with the range of its value. The
+ * last of several equal keys counts, as in `JSON.parse`. Undefined if the bytes are no object.
+ * The scan finds the ends of values and does not check their contents; use `JSON.parse` on a range for that.
  */
 export function membersOf(bytes: Uint8Array, at = 0): ReadonlyMap<string, Range> | undefined {
   const ahead = new Ahead(bytes);
@@ -44,7 +44,10 @@ export function membersOf(bytes: Uint8Array, at = 0): ReadonlyMap<string, Range>
   }
 }
 
-/** The items of the array that begins at `at`, one after the other. Ends early, with a last item of undefined, where the bytes are no array. */
+/**
+ * The items of the array that begins at `at`, in order. Ends early, with a last item of undefined, if the bytes are no
+ * array.
+ */
 export function* itemsOf(bytes: Uint8Array, at: number): Generator<Range | undefined, void> {
   if (bytes[at] !== OPEN_ARRAY) return yield undefined;
   const ahead = new Ahead(bytes);
@@ -61,13 +64,13 @@ export function* itemsOf(bytes: Uint8Array, at: number): Generator<Range | undef
   }
 }
 
-/** Where the value that begins at `at` ends; -1 when it does not. Never recurses: depth costs nothing. */
+/** The end of the value that begins at `at`; -1 if it has none. Does not recurse, so nesting costs no stack. */
 function endOfValue(bytes: Uint8Array, at: number, ahead: Ahead): number {
   const first = bytes[at];
   if (first === QUOTE) return endOfString(bytes, at);
   if (first === OPEN_ARRAY || first === OPEN_OBJECT) return endOfContainer(bytes, at, ahead);
   let end = at;
-  // A number or a word ends where something structural or white space begins.
+  // A number or a literal ends at white space or at a structural character.
   while (end < bytes.length && isScalarByte(bytes[end] ?? 0)) end += 1;
   return end > at ? end : -1;
 }
@@ -100,8 +103,8 @@ function endOfContainer(bytes: Uint8Array, at: number, ahead: Ahead): number {
 }
 
 /**
- * Where an array of nothing but numbers ends; -1 when it is something else. Tens of thousands of bytes at the speed of
- * a native search: this is what makes scanning megabytes of vectors cheap.
+ * The end of an array that holds only numbers; -1 for any other array. It covers tens of thousands of bytes at the speed of
+ * a native search, which makes it cheap to scan megabytes of vectors.
  */
 function endOfNumbers(bytes: Uint8Array, at: number, ahead: Ahead): number {
   const first = bytes[skipSpace(bytes, at + 1)] ?? 0;
@@ -116,8 +119,8 @@ function endOfNumbers(bytes: Uint8Array, at: number, ahead: Ahead): number {
 }
 
 /**
- * Where the next byte of a kind is. Each answer holds until the scan has passed it, so that all searches of a scan
- * together read the bytes once per kind, however the brackets are nested.
+ * Finds the next position of a byte. Each result is valid until the scan has passed it, so all searches of one scan
+ * together read the bytes once per searched byte, however the brackets are nested.
  */
 class Ahead {
   readonly #bytes: Uint8Array;
@@ -127,7 +130,7 @@ class Ahead {
     this.#bytes = bytes;
   }
 
-  /** The first position of `byte` at or behind `from`; Infinity for none. A scan asks with rising `from`. */
+  /** The first position of `byte` at or after `from`; Infinity if there is none. `from` MUST NOT decrease during a scan. */
   next(byte: number, from: number): number {
     const known = this.#found.get(byte);
     if (known !== undefined && known >= from) return known;
@@ -142,7 +145,7 @@ function endOfString(bytes: Uint8Array, at: number): number {
   for (let quote = bytes.indexOf(QUOTE, at + 1); quote >= 0; quote = bytes.indexOf(QUOTE, quote + 1)) {
     let before = quote - 1;
     while (bytes[before] === BACKSLASH && before > at) before -= 1;
-    // An even number of backslashes escape each other and not the quote.
+    // An even number of backslashes escape each other, not the quote.
     if ((quote - 1 - before) % 2 === 0) return quote + 1;
   }
   return -1;
@@ -153,7 +156,7 @@ function decodeKey(bytes: Uint8Array, start: number, end: number): string | unde
     const key: unknown = JSON.parse(new TextDecoder().decode(bytes.subarray(start, end)));
     return typeof key === "string" ? key : undefined;
   } catch {
-    return undefined; // An escape that is none: the caller says that the bytes are no object.
+    return undefined; // An invalid escape: the caller then reports that the bytes are no object.
   }
 }
 

@@ -29,21 +29,21 @@ const ACTIONS: readonly Action[] = [
     name: "drain",
     target: "worker",
     summary: "Give a worker no more jobs",
-    description: "What runs on it goes on. It lasts until it is undrained or connects anew.",
+    description: "Running jobs continue. The drain lasts until it is cancelled or the worker reconnects.",
     act: ({ workers }, id) => workers?.drainWorker(id, true) ?? false,
   },
   {
     name: "undrain",
     target: "worker",
     summary: "Give a worker jobs again",
-    description: "Takes a drain back. A worker that was not drained is left as it is.",
+    description: "Cancels a drain. A worker that was not drained does not change.",
     act: ({ workers }, id) => workers?.drainWorker(id, false) ?? false,
   },
   {
     name: "disconnect",
     target: "worker",
     summary: "Close a worker's connection",
-    description: "What runs on it is lost, or done again by another worker. It may come back by itself.",
+    description: "Its running jobs are lost, or repeated by another worker. The worker may reconnect by itself.",
     act: ({ workers }, id) => workers?.disconnectWorker(id) ?? false,
   },
   {
@@ -63,22 +63,22 @@ const answerSchema = v.object({
 });
 
 const tokenSchema = v.object({
-  token: v.pipe(v.nullable(v.string()), v.description("Null where the API asks for no key.")),
+  token: v.pipe(v.nullable(v.string()), v.description("Null if the API asks for no key.")),
   expires_in: v.pipe(v.number(), v.description("Seconds.")),
 });
 
 const ID: Readonly<Record<Target, string>> = {
-  worker: "As the state lists it among a plugin's workers or relays.",
+  worker: "The id of a worker or relay in the state.",
   job: "As the state lists it among a plugin's jobs, `<server>~<plugin>-…`; not the id of its request.",
 };
 const NOT_FOUND: Readonly<Record<Target, ErrorCode>> = { worker: "worker_not_found", job: "job_not_found" };
-/** For a server that asks for no key; the page asks again as it would anywhere. */
+/** The token of a server that asks for no key; the page renews it as it would any other. */
 const OPEN_EXPIRES_IN_S = 300;
-/** As long as ids are; an unknown one in a path may be of any length. */
+/** The longest id that is logged. Ids are no longer, but an unknown one in a path may have any length. */
 const MAX_LOGGED_ID_CHARS = 128;
 const NO_STORE = { headers: { "cache-control": "no-store" } };
 
-/** What operators do, and the token with which the dashboard tries the public API. */
+/** Routes for operators' actions, and for the token with which the dashboard calls the public API. */
 export function actionRoutes({ auth, log, plugins }: ActionOptions): AnyElysia {
   const routes = createRoutes();
   for (const action of ACTIONS) {
@@ -136,7 +136,7 @@ export function actionRoutes({ auth, log, plugins }: ActionOptions): AnyElysia {
         security: STATE_SECURITY,
         summary: "Short-lived token for the public API",
         description:
-          "Stands in for an API key for a few minutes, and ends with the sign-in: the dashboard's panels use it. It opens neither the state nor its actions.",
+          "Replaces an API key for a few minutes at most, until the sign-in ends. The dashboard's panels use it. It opens neither the state nor operators' actions.",
         responses: {
           200: jsonAnswer(tokenSchema),
           ...errorResponses("invalid_api_key", "origin_not_allowed", "too_many_auth_failures"),

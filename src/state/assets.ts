@@ -7,34 +7,34 @@ import { clientFiles, type PackageFile, packageFile } from "../system/browser-fi
 
 /** The files that the pages load, all from this origin. */
 export interface Assets {
-  /** As the pages name them. */
+  /** The names by which pages load them. */
   readonly page: PageAssets;
   readonly names: readonly string[];
-  /** Where a file is served: the path changes when any of the files does. Throws for a name that is none. */
+  /** The path of a file, which changes if any of the files changes. Throws for an unknown name. */
   path(name: string): string;
-  /** Answers for `/state/assets/{hash}/{name}`. Throws `unknown_url` for what is not one of the files as they are now. */
+  /** Answers `/state/assets/{hash}/{name}`. Throws `unknown_url` for an unknown file, and for one of another version. */
   serve(request: Request, hash: string, name: string): Response;
 }
 
 interface Asset {
   readonly type: string;
   readonly content: Buffer;
-  /** By encoding; made when first asked for. */
+  /** The compressed forms by encoding, each made when first requested. */
   readonly packed: Map<Encoding, Buffer>;
 }
 
 export type Encoding = "br" | "gzip";
 
-/** What packages bring, under the names that the page's modules import. */
+/** Files of packages, by the names that the page's modules import. */
 const VENDORED: readonly PackageFile[] = ["alpine.js", "uplot.js", "uplot.css"];
 const SCRIPT = "text/javascript; charset=utf-8";
 const STYLE = "text/css; charset=utf-8";
-/** Characters of the hash in the path: enough that two versions never share one. */
+/** Length of the hash in the path: enough that two versions never share one. */
 const HASH_CHARS = 16;
 
 /**
- * Reads and transpiles the files: 15 to 30 ms, so only a server that somebody looks at does it. Modules keep their
- * names and import each other by relative paths, so that the hash in the path of the first is in that of all.
+ * Reads and transpiles the files. It takes 15 to 30 ms, so a server does it only once somebody opens a page. Modules keep
+ * their names and import each other by relative paths, so the hash in the first path is in all of them.
  */
 export function createAssets(): Assets {
   const transpiler = new Bun.Transpiler({ loader: "ts", target: "browser", minifyWhitespace: true });
@@ -47,7 +47,7 @@ export function createAssets(): Assets {
     if (name.endsWith(".css")) add(name, STYLE, read());
     else if (name.endsWith(".ts") && !name.endsWith(".d.ts")) {
       const script = transpiler.transformSync(read());
-      // Types alone leave nothing to load.
+      // A file with types alone leaves nothing to load.
       if (script.trim() !== "") add(name, SCRIPT, script);
     }
   }
@@ -113,15 +113,15 @@ function packed({ content, packed }: Asset, encoding: Encoding): Buffer {
   return made;
 }
 
-/** The best quality takes ten times as long for 2 % less. */
+/** The best quality would take ten times as long to save 2 %. */
 const BROTLI_QUALITY = 9;
 
-/** The best that the client takes; undefined for none. */
+/** The best encoding that the client accepts; undefined if it accepts none. */
 function encodingFor(request: Request): Encoding | undefined {
   return (["br", "gzip"] as const).find((encoding) => accepts(request, encoding));
 }
 
-/** Whether the client takes this encoding. One that it names with `q=0` is refused. */
+/** Whether the client accepts an encoding. `q=0` refuses it. */
 export function accepts(request: Request, encoding: Encoding): boolean {
   for (const part of (request.headers.get("accept-encoding") ?? "").toLowerCase().split(",")) {
     const [name, ...parameters] = part.split(";").map((each) => each.trim());

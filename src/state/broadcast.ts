@@ -1,6 +1,6 @@
 import type { CancelTimer, Clock, Log } from "../system/deps.ts";
 
-/** How often viewers are told at most. */
+/** The shortest time between two envelopes. */
 const TICK_MS = 1000;
 
 export interface BroadcastOptions {
@@ -11,18 +11,18 @@ export interface BroadcastOptions {
   /** The envelope as JSON. */
   readonly write: () => string;
   readonly keepaliveMs: number;
-  /** How long a viewer may take nothing before it is cut off. */
+  /** How long a viewer may read nothing before its stream is cut, in milliseconds. */
   readonly stallMs: number;
   readonly maxViewers: number;
 }
 
 interface Viewer {
   readonly controller: ReadableStreamDefaultController<Uint8Array>;
-  /** Asked at each keep-alive: a sign-in may have ended. */
+  /** Called at each keep-alive, because a sign-in may have ended. */
   readonly isAllowed: () => boolean;
-  /** The number of the envelope it has. */
+  /** The number of the last envelope sent to it. */
   seen: number;
-  /** `Clock.elapsed` of the last time it had room. */
+  /** `Clock.elapsed` when its stream last had room. */
   roomAt: number;
 }
 
@@ -37,9 +37,9 @@ const encoder = new TextEncoder();
 const KEEPALIVE = encoder.encode(": keep-alive\n\n");
 
 /**
- * Sends the envelope to all viewers: written once for all of them, at most once a second, only when something changed.
- * A viewer that does not read is skipped and gets the newest envelope later: at most one waits in its stream. Nothing
- * runs while nobody looks.
+ * Sends the envelope to all viewers. It is serialized once for all of them, at most once a second, and only after a change.
+ * A viewer that does not read is skipped and gets the newest envelope later, so at most one waits in its stream. Nothing
+ * runs without viewers.
  */
 export class Broadcast {
   readonly #options: BroadcastOptions;
@@ -64,13 +64,16 @@ export class Broadcast {
     return this.#viewers.size;
   }
 
-  /** A new viewer's event stream, the envelope of now first. Not for a broadcast that is full or closed. */
+  /**
+   * Opens the event stream of a new viewer, with the current envelope first. MUST NOT be called on a full or closed
+   * broadcast.
+   */
   open(isAllowed: () => boolean): ReadableStream<Uint8Array> {
     let viewer: Viewer | undefined;
     return new ReadableStream<Uint8Array>(
       {
         start: (controller) => {
-          // First, since it may throw: a viewer that never began must not be held.
+          // Comes first because it may throw: a viewer that never began must not be kept.
           const envelope = this.#newest(TICK_MS);
           viewer = { controller, isAllowed, seen: 0, roomAt: this.#options.clock.elapsed() };
           this.#viewers.add(viewer);
@@ -80,19 +83,19 @@ export class Broadcast {
         pull: () => {
           if (!viewer || !this.#viewers.has(viewer)) return;
           viewer.roomAt = this.#options.clock.elapsed();
-          // It was skipped while it had no room.
+          // The viewer was skipped while it had no room.
           if (this.#latest && viewer.seen !== this.#latest.number) this.#send(viewer, this.#latest);
         },
         cancel: () => {
           if (viewer) this.#remove(viewer);
         },
       },
-      // One envelope may wait; while one does there is no room.
+      // One envelope may wait; while it waits the stream has no room.
       new CountQueuingStrategy({ highWaterMark: 1 }),
     );
   }
 
-  /** Ends every stream, and takes no more viewers. */
+  /** Ends all streams and accepts no more viewers. */
   close(): void {
     this.#isClosed = true;
     for (const viewer of [...this.#viewers]) this.#end(viewer);
@@ -119,7 +122,7 @@ export class Broadcast {
     }
   }
 
-  /** A throw in a timer would end the process, over a plugin that could not say how it is. */
+  /** Catches errors: one in a timer would end the process because a plugin failed to give its state. */
   #tryNewest(): Envelope | undefined {
     try {
       return this.#newest(Number.POSITIVE_INFINITY);
@@ -129,7 +132,7 @@ export class Broadcast {
     }
   }
 
-  /** Also cuts off a viewer that has had no room for too long: Bun would hold it forever. */
+  /** Also cuts a viewer that has had no room for too long, which Bun would keep forever. */
   #hasRoom(viewer: Viewer): boolean {
     const now = this.#options.clock.elapsed();
     if ((viewer.controller.desiredSize ?? 0) > 0) {
@@ -143,7 +146,7 @@ export class Broadcast {
     return false;
   }
 
-  /** The envelope, written anew if anything has changed or its clocks are older than that. Only a change gives it a new number. */
+  /** The envelope, serialized again if anything has changed or its clocks are older. Only a change gives it a new number. */
   #newest(maxAgeMs: number): Envelope {
     const { clock, revision, write } = this.#options;
     const current = revision();

@@ -46,7 +46,7 @@ export const COLUMNS = [
 /** How often a sample is taken. */
 export const INTERVAL_MS = 1000;
 
-/** Samples kept: a quarter of an hour, which is 100 KiB. */
+/** Number of samples kept: a quarter of an hour, in 100 KiB. */
 export const CAPACITY = 900;
 
 /** The history in the State API: a column for each field of `Sample`, all of the same length, oldest first. */
@@ -56,7 +56,7 @@ export interface HistoryState {
   readonly samples: Readonly<Record<Column, readonly (number | null)[]>>;
 }
 
-/** The last samples: a ring for each column, written in place. */
+/** The last samples, in a ring buffer for each column. */
 export class History {
   readonly #rings = new Map<Column, Float64Array>(COLUMNS.map((column) => [column, new Float64Array(CAPACITY)]));
   #next = 0;
@@ -83,7 +83,7 @@ export class History {
     const samples: Record<string, readonly (number | null)[]> = Object.fromEntries(
       COLUMNS.map((column) => [column, this.#column(column)]),
     );
-    // COLUMNS has every column, which is what the type says.
+    // COLUMNS has every column, as the type says.
     return { interval_ms: INTERVAL_MS, capacity: CAPACITY, samples: samples as HistoryState["samples"] };
   }
 

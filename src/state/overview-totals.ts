@@ -2,7 +2,7 @@ import type { RecentTimes } from "../figures/recent-times.ts";
 import type { Pulse, WorkerCounts } from "../plugin/reports.ts";
 import { COLUMNS, type Sample } from "./history.ts";
 
-/** The pulses of all plugins as one. */
+/** The sum of all plugins' pulses. */
 export interface Totals {
   readonly needsWorkers: boolean;
   readonly idle: number;

@@ -12,14 +12,14 @@ import { findCommon } from "./problems-found.ts";
 
 /** The server as a whole, in the State API. Times are RFC 3339. */
 export interface ServerState {
-  /** `ready` while any worker takes requests. */
+  /** `ready` while at least one worker accepts requests. */
   readonly state: "ready" | "not_ready" | "draining";
   /** `SERVER_ID`. */
   readonly id: string;
   readonly version: string;
   readonly started_at: string;
   readonly uptime_s: number;
-  /** This server's clock when it wrote this. */
+  /** The time by this server's clock. */
   readonly now: string;
   /** Open streams of the state. */
   readonly viewers: number;
@@ -35,9 +35,9 @@ export interface OverviewOptions {
   readonly log: Log;
   readonly plugins: readonly Plugin[];
   readonly version: string;
-  /** Times to the first byte of answers, over all plugins. The overview turns its seconds. */
+  /** Times to the first byte of answers, over all plugins. The overview begins its seconds. */
   readonly firstBytes: RecentTimes;
-  /** Requests turned away for their credentials. */
+  /** Requests refused because of their credentials. */
   readonly authFailures: SlidingSum;
   readonly isDraining: () => boolean;
 }
@@ -45,7 +45,7 @@ export interface OverviewOptions {
 /** Samples in a minute. */
 const MINUTE = 60_000 / INTERVAL_MS;
 
-/** Takes the server's pulse once a second, whether anybody looks or not: the history, the problems, and what moved. */
+/** Takes a sample of the server once a second, with or without viewers, and keeps the history and the problems. */
 export class Overview {
   readonly #options: OverviewOptions;
   readonly #history = new History();
@@ -68,7 +68,7 @@ export class Overview {
     this.#sample = toSample(this.#startedAt, ZERO, ZERO, options.firstBytes);
   }
 
-  /** Begins to take samples; `viewers` says how many look. */
+  /** Begins to take samples; `viewers` returns the number of open streams. */
   start(viewers: () => number): void {
     this.#stop ??= this.#options.clock.every(INTERVAL_MS, () => this.#tick(viewers()));
   }
@@ -78,7 +78,7 @@ export class Overview {
     this.#stop = undefined;
   }
 
-  /** Grows with what `state` says, clocks aside: a second like the one before is no change. */
+  /** Grows with every change of `state` apart from clocks: a second whose figures repeat the last ones is no change. */
   get revision(): number {
     return this.#changes + this.#problems.revision;
   }
@@ -106,7 +106,7 @@ export class Overview {
     if (this.#options.isDraining()) return "draining";
     const { workers_idle, workers_working } = this.#sample;
     if (workers_idle + workers_working > 0) return "ready";
-    // Without a plugin that needs workers, none are missed.
+    // If no plugin needs workers, none are missing.
     return this.#hasStarted && !this.#totals.needsWorkers ? "ready" : "not_ready";
   }
 

@@ -21,15 +21,15 @@ export interface PageOptions {
   readonly server: () => object;
 }
 
-/** A key and the form around it; keys are far shorter. */
+/** The longest sign-in form. Keys are far shorter. */
 const MAX_FORM_BYTES = 4096;
 
-/** For a form sent without its length: a key takes one packet. */
+/** How long a form without a declared length may take. A key fits in one packet. */
 const SIGN_IN_TIMEOUT_MS = 10_000;
 
 /**
- * `/state` for people: a form for the key, or the state. Pages are answered as whole Responses with their own content
- * type, without the HTML plugin: that one hooks into every route and takes any text that begins with `<` for a page.
+ * Routes of `/state` for people: the sign-in form, or the state. Pages are whole Responses with their own content type,
+ * without Elysia's HTML plugin, which hooks into every route and takes any text that begins with `<` for a page.
  */
 export function pageRoutes(options: PageOptions): AnyElysia {
   const { deps, auth, plugins, version, server } = options;
@@ -71,7 +71,7 @@ export function pageRoutes(options: PageOptions): AnyElysia {
         try {
           auth.operators.read(visit);
         } catch (error) {
-          // A person who is not let in has not signed in yet.
+          // A browser that is refused has not signed in yet.
           if (error instanceof Fault) return showSignIn(request, 200);
           throw error;
         }
@@ -96,7 +96,7 @@ export function pageRoutes(options: PageOptions): AnyElysia {
       async ({ visit }) => {
         const { request } = visit;
         try {
-          // All of this route is before the door, so it reads little, and not for long.
+          // Anybody may call this route, so it reads little, and not for long.
           const body = await readBody(request, {
             maxBytes: MAX_FORM_BYTES,
             timeoutMs: SIGN_IN_TIMEOUT_MS,
@@ -123,12 +123,12 @@ export function pageRoutes(options: PageOptions): AnyElysia {
     });
 }
 
-/** Nothing but this origin's own files, and no script in the page itself: names that workers choose are shown here. */
+/** Allows only this origin's files, and no script in the page itself, because pages show names that workers choose. */
 const PAGE_POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
   "media-src 'self' blob:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/** Below this a page is not worth packing. */
+/** The size below which a page is not worth compressing. */
 const MIN_PACKED_CHARS = 1024;
 
 function page(request: Request, html: string, status = 200): Response {
@@ -142,19 +142,19 @@ function page(request: Request, html: string, status = 200): Response {
       "content-security-policy": PAGE_POLICY,
       "permissions-policy": "microphone=(self), camera=(), geolocation=()",
       "x-content-type-options": "nosniff",
-      // `no-referrer` would make browsers send `Origin: null` with our own forms.
+      // With `no-referrer` browsers would send `Origin: null` with our own forms.
       "referrer-policy": "same-origin",
       ...(isPacked ? { "content-encoding": "gzip" } : {}),
     },
   });
 }
 
-/** JSON that cannot end the script element it stands in, whatever workers call themselves. */
+/** Escapes JSON so that it cannot end the script element around it, whatever names workers choose. */
 function insideScript(json: string): string {
   return json.replace(/[<\u2028\u2029]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
-/** 303: the browser goes on with GET, and a reload does not send the key again. */
+/** Answers 303, so that the browser continues with GET and a reload does not send the key again. */
 function redirect(cookie: string): Response {
   return new Response(null, {
     status: 303,

@@ -2,7 +2,7 @@ import type { Pulse } from "../plugin/reports.ts";
 import { sumOf } from "./overview-totals.ts";
 import type { Found } from "./problems.ts";
 
-/** What the common problems are found from. */
+/** The figures from which common problems are found. */
 export interface ServerFacts {
   readonly isDraining: boolean;
   /** Anybody may call the API. */
@@ -11,13 +11,13 @@ export interface ServerFacts {
   readonly hasAdmins: boolean;
   /** Anybody may connect workers. */
   readonly isClientOpen: boolean;
-  /** Only programs of this machine reach the server, unless a proxy passes others on. */
+  /** Only programs on this machine reach the server, unless a proxy forwards others. */
   readonly isLoopback: boolean;
   readonly plugins: readonly PluginFacts[];
-  /** Of the last minute, over all plugins. */
+  /** Requests of the last minute, over all plugins. */
   readonly requests: number;
   readonly failures: number;
-  /** Requests turned away for their credentials within the last minute. */
+  /** Requests refused because of their credentials within the last minute. */
   readonly authFailures: number;
 }
 
@@ -28,20 +28,20 @@ export interface PluginFacts {
   readonly hadWorkers: boolean;
 }
 
-/** A worker dials again within half a minute: a gap as short as a restart is none to speak of. */
+/** How long workers may be missing. A worker dials again within half a minute, so a restart is no problem. */
 const WORKERLESS_MS = 10_000;
-/** Long enough for a worker that restarts its backend, or that loads another model. */
+/** How long workers may be unready: enough to restart a backend or to load another model. */
 const UNREADY_MS = 10_000;
-/** Fewer requests than this say nothing about their rate of failure. */
+/** The fewest requests for which a failure rate means anything. */
 const MIN_REQUESTS = 20;
 const FAILURE_SHARE = { warning: 0.05, critical: 0.25 } as const;
 const QUEUE_SHARE = { warning: 0.5, critical: 0.9 } as const;
-/** A queue near its mark is above it now and below it then. */
+/** How long a queue problem lingers, because a queue near its mark crosses it often. */
 const LINGER_MS = 5000;
-/** In a minute: a forgotten key makes a few, somebody who tries keys makes many. */
+/** Wrong keys per minute: a forgotten key causes a few, somebody who guesses causes many. */
 const MANY_AUTH_FAILURES = 20;
 
-/** What is wrong that any server or plugin may have, whatever the plugin does. Pure. */
+/** Finds the problems that any server or plugin may have, whatever the plugin does. Pure. */
 export function findCommon(facts: ServerFacts): readonly Found[] {
   if (facts.isDraining) {
     return [
@@ -69,7 +69,7 @@ function findInPlugin({ id, pulse, hadWorkers }: PluginFacts, isAnyUsed: boolean
     found.push({
       plugin: id,
       code: "no_workers",
-      // A pool that never had a worker, beside one that has, is most likely one that nobody needs.
+      // If another pool has workers, a pool that never had one is most likely not needed.
       severity: hadWorkers || !isAnyUsed ? "critical" : "info",
       title: `No ${id} worker is connected.`,
       advice: hadWorkers

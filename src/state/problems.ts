@@ -1,11 +1,11 @@
 import type { Condition, Severity } from "../plugin/reports.ts";
 
-/** A condition, and the plugin it was found in; null for one of the whole server. */
+/** A condition and the plugin that has it; null if the whole server has it. */
 export interface Found extends Condition {
   readonly plugin: string | null;
 }
 
-/** Something that is wrong, as the State API says it. Titles may quote what workers call themselves. */
+/** A problem in the State API. Titles may contain workers' names. */
 export interface Problem {
   /** For programs; never changes its meaning. */
   readonly code: string;
@@ -17,12 +17,12 @@ export interface Problem {
   readonly since: string;
 }
 
-/** Told at once: who has more to mend begins with the worst. */
+/** How many problems are listed, worst first. */
 const MAX_PROBLEMS = 50;
 
 const RANKS: Readonly<Record<Severity, number>> = { critical: 0, warning: 1, info: 2 };
 
-/** A moment on both clocks. */
+/** A time by both clocks. */
 interface Moment {
   /** Milliseconds since 1970. */
   readonly at: number;
@@ -37,7 +37,7 @@ interface Held {
   readonly foundAt: number;
 }
 
-/** Knows since when each condition has held, and so which of them are problems by now. */
+/** Keeps since when each condition has held, and so which conditions are problems by now. */
 export class Problems {
   #held: ReadonlyMap<string, Held> = new Map();
   #list: readonly Problem[] = [];
@@ -54,7 +54,7 @@ export class Problems {
     return this.#revision;
   }
 
-  /** Takes over what is found now. What is not found any more is over, and begins anew when it comes back. */
+  /** Replaces the conditions found before. A condition that is missing now is over, and starts anew if it returns. */
   update(found: readonly Found[], now: Moment): void {
     const held = new Map<string, Held>();
     for (const each of found) {

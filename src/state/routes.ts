@@ -23,7 +23,7 @@ export interface StateOptions {
   readonly listener: Listener;
   readonly plugins: readonly Plugin[];
   readonly version: string;
-  /** Started and stopped by whoever made it. */
+  /** The caller that created it starts and stops it. */
   readonly overview: Overview;
 }
 
@@ -31,11 +31,11 @@ export interface StateApi {
   readonly routes: AnyElysia;
   /** Open streams. */
   readonly viewers: number;
-  /** Ends the streams, and opens no more. */
+  /** Ends all streams and opens no more. */
   close(): void;
 }
 
-/** Streams open at once. Each holds a connection and at most one envelope that waits to be read. */
+/** How many streams may be open. Each holds a connection and at most one unread envelope. */
 const MAX_VIEWERS = 1000;
 
 const envelopeSchema = v.pipe(
@@ -98,8 +98,8 @@ export function stateRoutes(options: StateOptions): StateApi {
       {
         detail: {
           ...detail,
-          summary: "The last quarter of an hour",
-          description: "For plots; the stream's envelopes go on where it ends.",
+          summary: "History of the last quarter of an hour",
+          description: "Data for plots; the stream's envelopes continue where the history ends.",
           responses: {
             200: jsonAnswer(historySchema),
             ...errorResponses("invalid_api_key", "too_many_auth_failures"),
@@ -113,7 +113,7 @@ export function stateRoutes(options: StateOptions): StateApi {
         const access = auth.operators.read(visit);
         if (broadcast.isClosed) throw drainingFault();
         if (broadcast.isFull) throw new Fault("too_many_connections", { retryAfterS: 30 });
-        // A body that nobody will read would stay a viewer.
+        // The body of an answer to HEAD is never read, and its viewer would stay.
         if (originalOf(visit.request).method === "HEAD") return new Response(null, { headers: STREAM_HEADERS });
         listener.liftIdleTimeout(visit.request);
         return new Response(broadcast.open(access.isCurrent), { headers: STREAM_HEADERS });
@@ -123,7 +123,7 @@ export function stateRoutes(options: StateOptions): StateApi {
           ...detail,
           summary: "Stream of the server's state",
           description:
-            "An envelope at once, then one at most each second, when something has changed. Comments keep it alive.",
+            "Sends an envelope at once, then at most one per second, only after changes. Comments keep it alive.",
           responses: {
             200: rawAnswer(
               "text/event-stream",
@@ -178,7 +178,7 @@ export function stateRoutes(options: StateOptions): StateApi {
 
 const STREAM_HEADERS = {
   "content-type": "text/event-stream; charset=utf-8",
-  // nginx would hold events back until its buffer is full, and compressing proxies likewise.
+  // Otherwise nginx and compressing proxies would hold events back until a buffer is full.
   "cache-control": "no-cache, no-transform",
   "x-accel-buffering": "no",
 };
@@ -186,7 +186,7 @@ const STREAM_HEADERS = {
 const FRAGMENT_HEADERS = {
   "content-type": "text/html; charset=utf-8",
   "cache-control": "no-store",
-  // A fragment is made to be put into the dashboard; opened on its own it loads and runs nothing.
+  // A fragment is meant for the dashboard; opened by itself it loads and runs nothing.
   "content-security-policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
   "x-content-type-options": "nosniff",
 };

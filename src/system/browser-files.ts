@@ -2,10 +2,10 @@ import { readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** Where the product's own files for browsers are, seen from the top folder. */
+/** The folder of the product's own browser files, relative to the top folder. */
 export const CLIENT_FOLDER = "views/client";
 
-/** Files of packages that browsers load as they are, by the name that they are served under. */
+/** Files of packages that browsers load unchanged, by the name under which they are served. */
 export const PACKAGE_FILES = {
   "alpine.js": "@alpinejs/csp/dist/module.esm.min.js",
   "uplot.js": "uplot/dist/uPlot.esm.js",
@@ -16,10 +16,10 @@ export const PACKAGE_FILES = {
 } as const;
 export type PackageFile = keyof typeof PACKAGE_FILES;
 
-// A binary made by scripts/binaries.ts carries all of them inside itself, beside its code and under their last names.
-// Nothing else of the product looks for a file of its own at run time.
+// A binary built by scripts/binaries.ts contains all of these files, next to its code and under their base names.
+// No other part of the product looks for its own files at run time.
 
-/** Paths of everything in the folder, by file name and in its order. */
+/** The paths of all files in the folder, in order of their names. */
 export function clientFiles(): ReadonlyMap<string, string> {
   const folder = Bun.isStandaloneExecutable
     ? join(import.meta.dir, basename(CLIENT_FOLDER))
@@ -28,7 +28,7 @@ export function clientFiles(): ReadonlyMap<string, string> {
   return new Map(names.map((name) => [name, join(folder, name)]));
 }
 
-/** The path of one of them. Throws where its package is not installed. */
+/** The path of a package's file. Throws if the package is not installed. */
 export function packageFile(name: PackageFile): string {
   const file = PACKAGE_FILES[name];
   if (Bun.isStandaloneExecutable) return join(import.meta.dir, basename(file));

@@ -1,6 +1,6 @@
 import type { Clock } from "./deps.ts";
 
-/** Bun's own clock and timers. */
+/** The system's clock, with Bun's timers. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   elapsed: () => performance.now(),

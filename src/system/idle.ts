@@ -1,6 +1,6 @@
 /**
- * A wait for some owner's work to come to rest. The owner keeps the counts; `Idle` keeps whoever waits for them to
- * reach zero.
+ * Lets callers wait until an owner's work has come to rest. The owner keeps the counts; `Idle` keeps the waiters until the
+ * counts reach zero.
  */
 export class Idle {
   readonly #isIdle: () => boolean;

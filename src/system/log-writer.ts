@@ -1,25 +1,28 @@
 import { writeSync } from "node:fs";
 import type { Clock } from "./deps.ts";
 
-/** Lines that are gathered at most; past it they are written at once. */
+/** How much text is gathered at most before it is written at once. */
 const GATHERED_CHARS = 64 * 1024;
-/** How long a line waits for company. One write a line would cost a busy server more than making the line. */
+/** How long a line waits for others. One write per line would cost a busy server more than making the line. */
 const GATHER_MS = 20;
-/** What waits for a log reader that has stopped reading. Past it lines are dropped and counted: the server goes on. */
+/**
+ * How much text waits for a log reader that has stopped reading. Beyond it lines are dropped and counted, so that the
+ * server continues.
+ */
 const MAX_WAITING_BYTES = 4 * 1024 * 1024;
-/** How often a stopped reader is tried again. */
+/** How often a write to a stopped reader is tried again. */
 const RETRY_MS = 100;
 
 export interface LogWriter {
   write(line: string): void;
-  /** Writes what can be written, now: before the process exits. */
+  /** Writes as much as possible now, before the process exits. */
   flush(): void;
 }
 
-/** Gives how many bytes were taken; throws `EAGAIN` when none can be, anything else when none ever will. */
+/** Returns the number of bytes written. Throws `EAGAIN` if none can be written now, and another error if none ever can. */
 export type Write = (bytes: Uint8Array) => number;
 
-/** Writes log lines to a file descriptor, gathered for a moment, in order. Never waits for whoever reads them. */
+/** Writes log lines to a file descriptor in order, gathered for a moment. Never waits for the reader. */
 export function createLogWriter(clock: Clock, write: Write): LogWriter {
   let gathered = "";
   let waiting = Buffer.alloc(0);
@@ -54,7 +57,7 @@ export function createLogWriter(clock: Clock, write: Write): LogWriter {
   };
 }
 
-/** Writes as much as is taken and gives back the rest. */
+/** Writes as much as the descriptor accepts and returns the rest. */
 function writeSome(write: Write, bytes: Buffer<ArrayBuffer>): Buffer<ArrayBuffer> {
   let rest = bytes;
   while (rest.length > 0) {
@@ -62,7 +65,7 @@ function writeSome(write: Write, bytes: Buffer<ArrayBuffer>): Buffer<ArrayBuffer
       rest = rest.subarray(write(rest));
     } catch (error) {
       const isFull = error instanceof Error && "code" in error && error.code === "EAGAIN";
-      // Nobody reads the log any more: the server goes on without it.
+      // The log has no reader any more; the server continues without it.
       return isFull ? rest : Buffer.alloc(0);
     }
   }

@@ -13,7 +13,7 @@ export interface LogOptions {
   readonly now: () => number;
 }
 
-/** One line per fact. JSON escapes control characters, so no worker or client can forge a line. */
+/** Creates a log with one line per fact. JSON escapes control characters, so no worker or client can forge a line. */
 export function createLog(options: LogOptions, bound: LogFields = {}): Log {
   const boundText = fieldsText(bound);
   const timeText = createTimeText();
@@ -35,7 +35,10 @@ export function createLog(options: LogOptions, bound: LogFields = {}): Log {
   };
 }
 
-/** ISO 8601 of a time in milliseconds; the one of the last line is kept, since busy servers write many in one. */
+/**
+ * Formats a time in milliseconds as ISO 8601. The last result is kept, because a busy server writes many lines in one
+ * millisecond.
+ */
 function createTimeText(): (ms: number) => string {
   let last = Number.NaN;
   let text = "";
@@ -46,7 +49,7 @@ function createTimeText(): (ms: number) => string {
   };
 }
 
-/** `,"key":value` for each field: bound ones are made once, and a line's own need no merged object, nor text put together here. */
+/** Writes `,"key":value` for each field. Bound fields are written once, and a line's own fields need no merged object. */
 function fieldsText(fields: LogFields): string {
   const text = JSON.stringify(fields);
   return text === "{}" ? "" : `,${text.slice(1, -1)}`;
@@ -59,7 +62,7 @@ function prettyLine(time: string, level: LogLevel, event: string, fields: LogFie
   return `${time.slice(11, 19)} ${level.toUpperCase().padEnd(5)} ${event} ${parts.join(" ")}`.trimEnd();
 }
 
-/** A log that says nothing: for tests and one-shot commands. */
+/** A log that writes nothing, for tests and one-shot commands. */
 export const silentLog: Log = {
   debug: () => {},
   info: () => {},

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 
-/** What `SERVER_ID` may be. It holds no `~`, which ends the server's part of an id. */
+/** The form of `SERVER_ID`. It contains no `~`, which ends the server's part of an id. */
 export const SERVER_ID = /^[A-Za-z0-9-]{1,32}$/;
 
 const MAX_CHARS = 32;
@@ -22,10 +22,10 @@ export function onServer(serverId: string, id: string): string {
   return `${serverId}~${id}`;
 }
 
-/** How many characters `channelPrefix` has. */
+/** Number of characters in `channelPrefix`. */
 export const CHANNEL_PREFIX_CHARS = 4;
 
-/** Makes the beginning of a server's channel ids: it finds the server again and does not tell strangers its name. */
+/** Makes the beginning of a server's channel ids. It identifies the server without revealing its name to strangers. */
 export function channelPrefix(serverId: string): string {
   return digest(serverId, "base64url").slice(0, CHANNEL_PREFIX_CHARS);
 }

@@ -1,6 +1,6 @@
 import type { CancelTimer, Clock } from "./deps.ts";
 
-/** Work that somebody else does for us and that can come to a halt: an exchange. */
+/** Work that a peer does for us and that can come to a halt, such as an exchange. */
 export interface Progress {
   /** `Clock.elapsed` of the last sign of progress. */
   readonly lastProgressAt: number;
@@ -16,7 +16,7 @@ export interface SilenceLimits {
   readonly stallMs: number;
 }
 
-/** The longest delay that a JavaScript timer keeps; a longer one fires at once. */
+/** The longest delay that a JavaScript timer supports; a longer one fires at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**

@@ -13,7 +13,7 @@ test("the guide has a command that posts the checkout's recording, and says that
   expect(text).toContain(
     '  curl -H "Authorization: Bearer $API_KEY" http://127.0.0.1:8080/v1/audio/transcriptions -F file=@docs/sample.wav -F model=sample\n',
   );
-  expect(text).toContain("it hears nothing");
+  expect(text).toContain("it ignores the sound");
   expect(text).toContain("http://127.0.0.1:8080/api/mcp/id/demo/mcp -d '{");
 });
 

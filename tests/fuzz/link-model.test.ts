@@ -10,7 +10,8 @@ const way = fc.constantFrom("down" as const, "up" as const);
 const job = fc.nat({ max: 3 });
 const manner = fc.oneof(
   { weight: 8, arbitrary: fc.constant<Manner>("answers") },
-  { weight: 1, arbitrary: fc.constantFrom<Manner>("refuses", "is busy", "cannot be reached", "is not asked") },
+  { weight: 2, arbitrary: fc.constant<Manner>("is busy") },
+  { weight: 1, arbitrary: fc.constantFrom<Manner>("refuses", "cannot be reached", "is not asked") },
 );
 /** Frames' worth of bytes, and more than a window. */
 const bytes = fc.oneof(fc.nat({ max: 20 }), fc.nat({ max: 700 }), fc.constantFrom(999, 1000, 1001, 3500));

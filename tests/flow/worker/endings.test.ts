@@ -57,8 +57,13 @@ describe("giving up", () => {
     const uploading = Promise.withResolvers<void>();
     const handler = async (request: Request): Promise<Response> => {
       if (!request.url.endsWith("/up")) return new Response(new Uint8Array(2 * WINDOW), EVENTS);
-      uploading.resolve();
-      return Response.json({ bytes: (await request.bytes()).length });
+      let bytes = 0;
+      for await (const piece of request.body ?? []) {
+        bytes += piece.length;
+        // From now on the backend waits for what the server has not sent yet.
+        uploading.resolve();
+      }
+      return Response.json({ bytes });
     };
     const link = await rig.serve(handler, {}, { clock });
     const stream = link.open({ path: "/down", timeout_ms: 40 }, "{}");

@@ -153,8 +153,13 @@ export function createApp(
 /** The models of all plugins, each id once: workers of several plugins may serve one model. */
 function allModels(plugins: readonly Plugin[]): readonly ModelCard[] {
   const cards = new Map<string, ModelCard>();
-  for (const plugin of plugins)
-    for (const card of plugin.catalog?.models() ?? []) if (!cards.has(card.id)) cards.set(card.id, card);
+  for (const plugin of plugins) {
+    for (const card of plugin.catalog?.models() ?? []) {
+      const earlier = cards.get(card.id);
+      // The first sight of a model by any plugin, so that `created` does not depend on which of them are on.
+      if (!earlier || card.created < earlier.created) cards.set(card.id, card);
+    }
+  }
   return [...cards.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 

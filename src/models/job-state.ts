@@ -1,44 +1,44 @@
 import type { JobFacts, JobsRegistry } from "../pool/jobs-registry.ts";
 
-/** A job in the State API: never what was asked or answered. */
+/** A job in the State API. Nothing of the request or the answer is in it. */
 export interface JobState {
-  /** For `POST /api/state/jobs/{id}/cancel`. */
+  /** The id for `POST /api/state/jobs/{id}/cancel`: `<server>~<plugin>-…`. */
   readonly id: string;
   readonly request_id: string;
-  /** `chat.completions`, `embeddings`, …: the path that was called. */
+  /** The path that was called, as `chat.completions` or `embeddings`. */
   readonly kind: string;
   readonly model: string;
   /** Null while it waits. */
   readonly worker: string | null;
   /** `streaming`: its answer has begun. */
   readonly status: JobFacts["status"];
-  /** Its place in the queue, 1 is next; null while it does not wait. */
+  /** Its place in the queue: 1 is next, null means that it does not wait. */
   readonly position: number | null;
-  /** RFC 3339: when it was accepted. */
+  /** The time at which it was accepted, as in RFC 3339. */
   readonly started_at: string;
   readonly waiting_ms: number;
-  /** Since a worker has had it, with the tries at workers that were lost. */
+  /** Time since a worker got it, attempts at workers that were lost included. */
   readonly running_ms: number;
-  /** Of its answer so far. */
+  /** Bytes of its answer so far. */
   readonly bytes_out: number;
 }
 
-/** Jobs shown; the counts of each model are of all. */
+/** How many jobs are shown. The counts of each model are of all jobs. */
 const MAX_SHOWN = 200;
 
-/** A model's jobs of now. */
+/** The jobs of one model that are under way. */
 export interface ModelJobs {
   inflight: number;
   waiting: number;
 }
 
 export interface JobsState {
-  /** Running ones first, oldest first. */
+  /** Running jobs before waiting ones, each from the oldest on. */
   readonly shown: readonly JobState[];
   readonly byModel: ReadonlyMap<string, ModelJobs>;
 }
 
-/** Looks once at every job under way. `now` is the wall clock. */
+/** Describes the jobs under way; looks at each of them once. `now` is the wall time. */
 export function toJobsState(jobs: JobsRegistry, now: number): JobsState {
   const running: JobFacts[] = [];
   const waiting: JobFacts[] = [];
@@ -53,7 +53,7 @@ export function toJobsState(jobs: JobsRegistry, now: number): JobsState {
   return { shown: [...running, ...waiting].slice(0, MAX_SHOWN).map((facts) => toJobState(facts, now)), byModel };
 }
 
-/** Of a model's name: registered ones are shorter, and a client may append to one what it likes. */
+/** How much of a model's name is shown. Names that workers register are shorter; clients may send longer ones. */
 const MAX_MODEL_CHARS = 512;
 
 function toJobState(facts: JobFacts, now: number): JobState {

@@ -1,21 +1,21 @@
 import type { Metrics } from "../figures/metrics.ts";
 import { SPEED_UNIT, type Usage } from "../figures/units.ts";
-import type { JobReport } from "../pool/job.ts";
+import type { JobReport } from "../pool/job-spec.ts";
 import type { Clock } from "../system/deps.ts";
 import { ModelFigures } from "./model-figures.ts";
 
-/** A job that has ended, for the counts. */
+/** A job that has ended, with what the counts need. */
 export interface EndedJob {
   readonly requestId: string;
-  /** As the client named it. */
+  /** The model under the client's name for it. */
   readonly model: string;
   readonly report: JobReport;
   readonly usage: Usage | undefined;
-  /** Bytes of the request's body. */
+  /** Size of the request's body. */
   readonly bytesIn: number;
 }
 
-/** Models measured before those long gone are looked for; metrics take 200. */
+/** How many models have series before those that are gone give theirs up. Metrics take 200. */
 const MAX_MEASURED = 150;
 
 export type Outcome = "completed" | "failed" | "canceled";
@@ -27,9 +27,9 @@ export interface LedgerOptions {
   readonly knownModels: () => readonly string[];
 }
 
-/** Since the server started; they only grow. */
+/** Counts since the server started. They only grow. */
 export interface Counts {
-  /** Jobs ended, those canceled included. */
+  /** All ended jobs, canceled ones included. */
   readonly ended: number;
   readonly completed: number;
   readonly failed: number;
@@ -40,7 +40,7 @@ export interface Counts {
   readonly bytesOut: number;
 }
 
-/** What became of a plugin's jobs: its own counts, those of workers and models, and the metrics. */
+/** Counts the ended jobs of a plugin: for itself, its workers, its models and the metrics. */
 export class Ledger {
   readonly models: ModelFigures;
   readonly #options: LedgerOptions;
@@ -86,7 +86,7 @@ export class Ledger {
     const measured = metrics.forModel(pluginId, report.claim?.model);
     measured.ended(outcome);
     measured.duration(report.durationMs / 1000);
-    // A refusal is quick: it would make a pool that fails look fast.
+    // Refusals are quick, so a pool that fails would look fast.
     if (report.firstByteMs !== undefined && outcome !== "failed") measured.firstByte(report.firstByteMs / 1000);
     if (report.claim) measured.queueWait(report.queuedMs / 1000);
     if (report.attempts > 1) measured.retries(report.attempts - 1, report.retryReason);
@@ -97,7 +97,7 @@ export class Ledger {
     if (report.claim) this.#remember(report.claim.model);
   }
 
-  /** Keeps room for models to come: those that are long gone give up their series. */
+  /** Makes room for new models: those that are no longer known give up their series. */
   #remember(model: string): void {
     this.#measured.add(model);
     if (this.#measured.size <= MAX_MEASURED) return;
@@ -110,7 +110,7 @@ export class Ledger {
   }
 }
 
-/** Found only while a worker had it already: a form that lacks its file, for one. */
+/** Whether the client was wrong although a worker had the job already: a form without its file, for instance. */
 function isClientsFault({ end }: JobReport): boolean {
   return end.kind === "failed" && end.fault.status < 500;
 }
@@ -119,7 +119,7 @@ function errorOf({ end, status }: JobReport): string {
   return end.kind === "failed" ? end.fault.code : `status ${status}`;
 }
 
-/** A backend's own 5xx is a failure of that worker although its answer passed through whole. */
+/** A backend's own 5xx counts as a failure of the worker, although its answer was passed on whole. */
 function outcomeOf(report: JobReport): Outcome {
   if (report.end.kind === "failed") return report.end.fault.code === "canceled_by_operator" ? "canceled" : "failed";
   if (report.end.kind === "canceled") return "canceled";

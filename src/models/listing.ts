@@ -11,7 +11,7 @@ const modelSchema = v.pipe(
   v.object({
     id: v.string(),
     object: v.literal("model"),
-    created: v.pipe(v.number(), v.description("Seconds since 1970 at which this server first saw the model.")),
+    created: v.pipe(v.number(), v.description("When this server first saw the model, in seconds since 1970.")),
     owned_by: v.string(),
   }),
   v.description("The model."),

@@ -76,7 +76,7 @@ export class ModelArea implements Reports, ModelCatalog, WorkerOperator, JobOper
     return this.#draining.signal;
   }
 
-  /** Counts a job in. Every call needs one `ended`. */
+  /** Counts a job in. Each call MUST be followed by one `ended`. */
   began(): void {
     this.#running += 1;
   }
@@ -132,12 +132,12 @@ export class ModelArea implements Reports, ModelCatalog, WorkerOperator, JobOper
     }));
   }
 
-  /** Grows with every change that `state` would show; with what changes by itself, every few seconds. */
+  /** Grows with every change that `state` would show. Values that change all the time count every few seconds. */
   get revision(): number {
     return this.pool.revision + this.#drift.revision;
   }
 
-  /** The figures of now. To be asked once a second. */
+  /** Returns the figures of this moment. MUST be called once a second. */
   pulse(): Pulse {
     const workers = { idle: 0, working: 0, notReady: 0, draining: 0 };
     let slotsTotal = 0;
@@ -162,13 +162,13 @@ export class ModelArea implements Reports, ModelCatalog, WorkerOperator, JobOper
     };
   }
 
-  /** What is wrong here, beyond what any plugin may have. */
+  /** Returns the problems that only a plugin with a pool can have. */
   problems(): readonly Condition[] {
     const { config, deps } = this.#options;
     return findInPool(this.pool, config.pingIntervalMs, deps.clock.elapsed());
   }
 
-  /** What the State API shows of this plugin: a plain copy. */
+  /** Returns what the State API shows of this plugin: a plain copy. */
   state(): ModelAreaState {
     const { deps, version } = this.#options;
     const now = deps.clock.elapsed();
@@ -199,11 +199,11 @@ export class ModelArea implements Reports, ModelCatalog, WorkerOperator, JobOper
     };
   }
 
-  /** Takes no more workers, tells those that are here, and resolves when the last job has ended. */
+  /** Refuses new workers, tells the connected ones to leave, and resolves when the last job has ended. */
   async drain(): Promise<void> {
     this.#draining.abort();
     this.intake.drain("the server is shutting down");
-    // Workers that are told to go take nothing new, so nothing that waits could be served.
+    // Workers that were told to leave take no new jobs, so no waiting job could be served.
     this.pool.refuseWaiting(drainingFault);
     await this.#idle.wait();
     await this.pool.idle();

@@ -5,13 +5,13 @@ interface Figures {
   readonly output: SlidingSum;
 }
 
-/** Models that are counted at once, before those long gone are looked for. */
+/** How many models are counted before those that are no longer known are dropped. */
 const MAX_MODELS = 1000;
 
-/** What each model has done, by its workers' name for it: clients' names would be without end. */
+/** The work of each model, under its workers' name for it. Names that clients choose would be without end. */
 export class ModelFigures {
   readonly #figures = new Map<string, Figures>();
-  /** Models that may be named now. */
+  /** Lists the models that a request may name now. */
   readonly #known: () => readonly string[];
 
   constructor(known: () => readonly string[]) {

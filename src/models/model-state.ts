@@ -4,7 +4,7 @@ import type { Seat } from "../pool/seat.ts";
 import type { JobState, ModelJobs } from "./job-state.ts";
 import type { ModelFigures } from "./model-figures.ts";
 
-// What the State API says of a pool: names in snake_case, plain copies.
+// A pool in the State API: plain copies, with names in snake_case.
 
 export type WorkerStatus = "idle" | "working" | "not_ready" | "draining";
 
@@ -29,20 +29,20 @@ export interface ModelAreaState {
   readonly workers_summary: Readonly<Record<WorkerStatus | "connected", number>>;
   readonly models: readonly ModelState[];
   readonly workers: readonly WorkerState[];
-  /** The first 200 of those under way: running ones first, oldest first. */
+  /** The first 200 jobs under way: running ones before waiting ones, each from the oldest on. */
   readonly jobs: readonly JobState[];
 }
 
-/** One model in the State API, as its workers call it. */
+/** One model in the State API, under its workers' name for it. */
 export interface ModelState {
   readonly name: string;
   readonly workers: number;
-  /** Of the workers that serve it, whatever they use them for. */
+  /** Free slots of the workers that serve it, which may use them for other models too. */
   readonly slots_free: number;
   readonly slots_total: number;
   readonly inflight: number;
   readonly waiting: number;
-  /** Jobs for it that have ended. */
+  /** Ended jobs for the model. */
   readonly requests_total: number;
   /** Output tokens per second over the last minute. */
   readonly tokens_per_s: number;
@@ -57,7 +57,7 @@ export interface WorkerState extends UnitTotals {
   readonly name: string;
   readonly status: WorkerStatus;
   readonly status_reason: string | null;
-  /** An operator took it out of service. */
+  /** Whether an operator has taken it out of service. */
   readonly operator_drained: boolean;
   readonly dialect: "native" | "legacy";
   readonly version: string | null;
@@ -76,7 +76,7 @@ export interface WorkerState extends UnitTotals {
   readonly last_error: string | null;
 }
 
-/** `now` is `Clock.elapsed`. */
+/** Describes a worker. `now` is `Clock.elapsed`. */
 export function toWorkerState(seat: Seat, now: number): WorkerState {
   const { session, totals } = seat;
   const { worker, offer, telemetry } = session;
@@ -108,7 +108,7 @@ export function toWorkerState(seat: Seat, now: number): WorkerState {
   };
 }
 
-/** Every model that may be named now. `now` is `Clock.elapsed`. */
+/** Describes every model that a request may name now. `now` is `Clock.elapsed`. */
 export function toModelStates(
   pool: Pool,
   figures: ModelFigures,

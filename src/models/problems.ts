@@ -4,27 +4,27 @@ import type { Pool } from "../pool/pool.ts";
 import type { Seat } from "../pool/seat.ts";
 import type { Session } from "../tunnel/session.ts";
 
-/** Ping intervals of silence after which a worker is worth a look; after three it counts as gone. */
+/** Ping intervals of silence after which a worker is reported. After three intervals its session ends. */
 const STALE_INTERVALS = 2;
 
-/** A worker that failed this share of its last jobs, two at least and the last of them lately, has something wrong. */
+/** A worker is reported if it failed more than this share of its last jobs, at least two, and one of them recently. */
 const FAILING_SHARE = 0.2;
 const MIN_FAILURES = 2;
 const LATELY_MS = 5 * 60_000;
 
-/** A full model is nothing to speak of until it has been full for so long. */
+/** How long a model must have been full before it is reported. */
 const SATURATED_MS = 60_000;
 const UNSERVED_MS = 10_000;
-/** At the edge of what a pool can do, its queue is empty now and then. */
+/** How long the report stays without cause: the queue of a pool at its limit is empty now and then. */
 const LINGER_MS = 5000;
 
-/** Models that are told apart; beyond it the queue is what is wrong. */
+/** How many models are reported apart. With more, the problem is the whole queue. */
 const MAX_MODELS = 20;
 
-/** Workers that a title names. */
+/** How many workers a title names. */
 const MAX_NAMED = 3;
 
-/** What is wrong in a pool, beyond what any plugin may have. Costs a look at each seat, and at each job while any waits. */
+/** Finds the problems that only a pool can have. Looks at each seat, and, while any job waits, at each job. */
 export function findInPool(pool: Pool, pingIntervalMs: number, now: number): readonly Condition[] {
   return [...findInSeats(pool, pingIntervalMs, now), ...findInQueue(pool)];
 }
@@ -78,7 +78,7 @@ function findInQueue(pool: Pool): readonly Condition[] {
   return [...models].map((model) => (isReady(pool, model) ? saturated(model) : unserved(model)));
 }
 
-/** Whether a worker takes requests for it, busy or not. */
+/** Whether a worker, busy or not, takes requests for a model. */
 function isReady(pool: Pool, model: string): boolean {
   return pool.isServed({ model, exact: false, excluded: NOBODY });
 }
@@ -112,7 +112,7 @@ function named(sessions: readonly Session[]): string {
   return `${names.join(", ")}${more} ${sessions.length === 1 ? "is" : "are"}`;
 }
 
-/** Names are what others chose, at any length. */
+/** Quotes a name that somebody else chose, at any length. */
 function quote(text: string): string {
   return `'${text.length > 64 ? `${text.slice(0, 63)}…` : text}'`;
 }

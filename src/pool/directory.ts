@@ -15,7 +15,7 @@ export interface Demand {
   readonly exact: boolean;
   /** The kind of exchange that the worker must have announced; undefined for HTTP, which needs no announcement. */
   readonly exchangeKind?: string | undefined;
-  /** Whoever has failed the job already. */
+  /** The sessions and workers that must not serve it: they have failed the job. */
   readonly excluded: Excluded;
 }
 
@@ -74,7 +74,7 @@ export class Directory {
     return this.#workers.has(workerId);
   }
 
-  /** Whether the model, or one that may stand in for it, is served now or was a grace period ago. */
+  /** Whether the model, or a stand-in for it, is served now or was served within the grace period. */
   isKnownModel(demand: Demand): boolean {
     if (this.#models.has(demand.model)) return true;
     const alias = demand.exact ? undefined : aliasKey(demand.model);
@@ -91,7 +91,7 @@ export class Directory {
     return seat;
   }
 
-  /** Takes over what the session of a seat offers now. */
+  /** Ranks a seat anew for what its session offers now. */
   update(seat: Seat): void {
     this.#leave(seat);
     this.#enter(seat);
@@ -175,7 +175,7 @@ export class Directory {
     const ready = this.#byModel.get(model)?.ready ?? 0;
     if (ready === 0 || (excluded === NOBODY && exchangeKind === undefined)) return ready > 0;
     if (exchangeKind !== undefined) {
-      // Rare kinds need no count of their own: all seats are looked at.
+      // Jobs of other kinds are rare, so they have no counts of their own: all seats are looked at.
       for (const seat of this.#seats.values())
         if (seat.capacity > 0 && seat.byModel.has(model) && isAble(seat, demand)) return true;
       return false;

@@ -1,30 +1,62 @@
 import { Fault } from "../errors.ts";
+import type { ExchangeEnd } from "../tunnel/exchange.ts";
+import type { ResetCode } from "../wire/frame.ts";
 
-/** No worker that is left takes a request of this size. */
-export function tooLargeForWorker(maxBytes: number): Fault {
+/** What the failed exchange of a job means for the job. */
+export interface Failure {
+  /** For metrics and the log line. */
+  readonly reason: string;
+  /** What the client is told, unless the job goes on elsewhere. */
+  readonly fault: Fault;
+  /**
+   * `try others`: waiting would not mend this worker, but another one may do. `wait`: this worker, or another, is likely to
+   * be back in moments. Both only before the answer has begun. `fail`: a worker may have worked on the request already.
+   */
+  readonly otherwise: "fail" | "try others" | "wait";
+}
+
+/** Judges the end of an exchange that has not brought an answer. */
+export function failureOf(
+  end: Extract<ExchangeEnd, { kind: "broken" | "lost" | "too_large" | "unsupported" }>,
+): Failure {
+  switch (end.kind) {
+    case "lost":
+      return { reason: "lost", fault: new Fault("worker_lost"), otherwise: "wait" };
+    case "too_large":
+      return { reason: "too_large", fault: tooLargeForWorker(end.maxBytes), otherwise: "try others" };
+    case "unsupported":
+      return { reason: "unsupported", fault: unsupportedByWorker(end.exchangeKind), otherwise: "try others" };
+    case "broken":
+      return failureOfCode(end.code);
+    default:
+      return end satisfies never;
+  }
+}
+
+/** Judges the code with which a worker broke an exchange off. */
+function failureOfCode(reason: ResetCode): Failure {
+  switch (reason) {
+    case "draining":
+      return { reason, fault: new Fault("worker_lost"), otherwise: "wait" };
+    case "upstream_unreachable":
+      return { reason, fault: new Fault("upstream_unreachable"), otherwise: "try others" };
+    case "timeout":
+      return { reason, fault: new Fault("upstream_timeout"), otherwise: "fail" };
+    default:
+      return { reason, fault: new Fault("upstream_error"), otherwise: "fail" };
+  }
+}
+
+function tooLargeForWorker(maxBytes: number): Fault {
   return new Fault("request_too_large", {
-    message: `The workers that serve this model now take no request larger than ${maxBytes} bytes.`,
+    message: `The workers that serve this model right now take no request larger than ${maxBytes} bytes.`,
   });
 }
 
-/** No worker that is left takes a request of this kind. */
+/** The fault for a kind of exchange that no worker of the model takes. */
 export function unsupportedByWorker(kind: string): Fault {
   return new Fault("no_worker_available", {
-    message: `No worker that serves this model now takes exchanges of kind '${kind}'. Try again shortly.`,
+    message: `No worker that serves this model right now takes exchanges of kind '${kind}'. Try again shortly.`,
     retryAfterS: 5,
   });
-}
-
-/** What a client is told of the code with which a worker broke off. */
-export function toFault(code: string): Fault {
-  switch (code) {
-    case "upstream_unreachable":
-      return new Fault("upstream_unreachable");
-    case "timeout":
-      return new Fault("upstream_timeout");
-    case "draining":
-      return new Fault("worker_lost");
-    default:
-      return new Fault("upstream_error");
-  }
 }

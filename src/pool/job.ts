@@ -1,4 +1,3 @@
-import type { Caller } from "../auth/caller.ts";
 import { Fault } from "../errors.ts";
 import type { CancelTimer, Clock } from "../system/deps.ts";
 import { watchSilence } from "../system/silence.ts";
@@ -6,77 +5,13 @@ import type { Exchange, ExchangeEnd, ExchangeRequest } from "../tunnel/exchange.
 import type { ResponseHead } from "../wire/frame.ts";
 import type { Claim } from "./claim.ts";
 import type { Demand } from "./directory.ts";
-import { type Excluded, NOBODY } from "./excluded.ts";
-import { toFault, tooLargeForWorker, unsupportedByWorker } from "./job-faults.ts";
+import { NOBODY } from "./excluded.ts";
+import { type Failure, failureOf } from "./job-faults.ts";
+import type { JobEnd, JobReport, JobSink, JobSpec } from "./job-spec.ts";
 import type { JobFacts, RegisteredJob } from "./jobs-registry.ts";
 import type { Pool } from "./pool.ts";
 import type { JobTicket } from "./ticket.ts";
 import type { Wait } from "./waits.ts";
-
-/**
- * Makes the request for one attempt, its body from the first byte; `claim.model` is what the worker calls the model.
- * Undefined when other jobs have done the work meanwhile: the job then ends complete, without an answer. May throw a
- * `Fault`, which ends the job.
- */
-export type RequestForAttempt = (claim: Claim) => ExchangeRequest | undefined;
-
-/** One client's request, as far as the pool needs to know it. */
-export interface JobSpec {
-  readonly requestId: string;
-  /** The client behind the request. */
-  readonly caller: Caller;
-  /** The kind of request, as operators see it: `chat.completions`. */
-  readonly kind: string;
-  readonly model: string;
-  /** The only worker that may serve it; undefined where any may. */
-  readonly workerId?: string | undefined;
-  /** Who must not serve it. */
-  readonly excluded?: Excluded;
-  /** Whether another job of the same request has had a slot: then a full queue does not turn this one away. */
-  readonly wasAccepted?: boolean;
-  /** Whether another quantization of the model is of no use. */
-  readonly exact: boolean;
-  /** The kind of exchange that the heads of its requests name; undefined for HTTP. */
-  readonly exchangeKind?: string | undefined;
-  /** Longest silence of the worker, in milliseconds, before its first byte and between bytes. */
-  readonly silenceMs: number;
-  /** Longest time in milliseconds for which the client may take nothing while the worker is held back for it. */
-  readonly stallMs: number;
-  readonly request: RequestForAttempt;
-}
-
-/** How a job ended. Every job ends exactly once. */
-export type JobEnd =
-  | { readonly kind: "complete" }
-  | { readonly kind: "canceled" }
-  /** `begun`: the answer's head was already handed on, so the client must be told in its stream. */
-  | { readonly kind: "failed"; readonly fault: Fault; readonly begun: boolean };
-
-/** Who takes a job's answer; the head comes with its first byte, or with the end of an empty body. Never called before `start` has returned, except `onEnd` with a fault of the pool. */
-export interface JobSink {
-  onHead(head: ResponseHead): void;
-  onData(bytes: Uint8Array): void;
-  onEnd(end: JobEnd): void;
-}
-
-/** What is known of a job at its end: for metrics, totals and its one log line. */
-export interface JobReport {
-  readonly caller: Caller;
-  readonly end: JobEnd;
-  /** The worker of the last attempt; undefined when the job never had one. */
-  readonly claim: Claim | undefined;
-  readonly attempts: number;
-  /** How often a worker turned it down for want of a slot; no attempt. */
-  readonly refusals: number;
-  /** Why it was last sent elsewhere; undefined when it was not. */
-  readonly retryReason: string | undefined;
-  readonly queuedMs: number;
-  /** From the job's start to the answer's first byte; undefined without one. */
-  readonly firstByteMs: number | undefined;
-  readonly durationMs: number;
-  readonly bytesOut: number;
-  readonly status: number | undefined;
-}
 
 /** One try and two more: a request on which three workers end is more likely to be the cause. */
 const MAX_ATTEMPTS = 3;
@@ -84,20 +19,9 @@ const MAX_ATTEMPTS = 3;
 /** How often a job is sent elsewhere at once because a worker had no slot; after that it waits before each further try. */
 const MAX_REFUSALS = 3;
 
-/** The reasons for which a job may go to another worker. With each of them no worker has begun to answer it. */
-const RETRY_REASONS: ReadonlySet<string> = new Set([
-  "lost",
-  "draining",
-  "upstream_unreachable",
-  "too_large",
-  "unsupported",
-]);
-/** The reasons that waiting for the same worker does not mend. */
-const NOT_WAITED_FOR: ReadonlySet<string> = new Set(["upstream_unreachable", "too_large", "unsupported"]);
-
 /**
- * A job from acceptance to its one end: claim now, else wait, else say why; send; and when the worker is lost before
- * its first byte, claim elsewhere and send again.
+ * A job from its acceptance to its one end: it claims a slot, or waits for one, or fails with the reason; sends the request;
+ * and when the worker is lost before its first byte, claims another slot and sends the request again.
  */
 export class Job implements RegisteredJob {
   readonly #pool: Pool;
@@ -120,7 +44,7 @@ export class Job implements RegisteredJob {
   #firstByteMs: number | undefined;
   #status: number | undefined;
   #bytesOut = 0;
-  /** Why we had the worker stop, where that was not the client's wish. */
+  /** Why the server told the worker to stop; undefined where the client wished it. */
   #stopped: Fault | undefined;
   #stopWatch: CancelTimer | undefined;
   #ended = false;
@@ -138,12 +62,12 @@ export class Job implements RegisteredJob {
     this.#ticket = pool.issueTicket({ demand, caller }, this.#startedAt, wasAccepted);
   }
 
-  /** Its place in the queue, 1 is next; 0 while it does not wait. */
+  /** Its place in the queue: 1 is next, 0 means that it does not wait. */
   get position(): number {
     return this.#wait?.position() ?? 0;
   }
 
-  /** The worker it is with; undefined while it waits. */
+  /** The slot that it has or had last; undefined before its first. */
   get claim(): Claim | undefined {
     return this.#claim;
   }
@@ -182,7 +106,7 @@ export class Job implements RegisteredJob {
     this.#acquire();
   }
 
-  /** Leaves the queue, or tells the worker to stop: the client is gone, or is told this fault. */
+  /** Ends the job: it leaves the queue, or its worker is told to stop. The client is told the fault, or has gone. */
   cancel(fault?: Fault): void {
     if (this.#ended) return;
     this.#stopped ??= fault;
@@ -191,7 +115,7 @@ export class Job implements RegisteredJob {
     else this.#end({ kind: "canceled" });
   }
 
-  /** The client has taken so many bytes. */
+  /** Says that the client has taken this many more bytes. */
   consumed(bytes: number): void {
     this.#exchange?.consumed(bytes);
   }
@@ -229,7 +153,7 @@ export class Job implements RegisteredJob {
     try {
       request = this.#spec.request(claim);
     } catch (error) {
-      // A slot must not be lost to a request that cannot be made, nor whoever freed it be disturbed.
+      // A request that cannot be made must cost neither the slot nor whoever has just freed it.
       claim.release();
       return this.#fail(error instanceof Fault ? error : new Fault("internal_error", { cause: error }));
     }
@@ -272,31 +196,21 @@ export class Job implements RegisteredJob {
       case "canceled":
         if (this.#stopped) return this.#fail(this.#stopped);
         return end.cause instanceof Fault ? this.#fail(end.cause) : this.#end({ kind: "canceled" });
-      case "too_large":
-        return this.#retryOr(claim, "too_large", tooLargeForWorker(end.maxBytes));
-      case "unsupported":
-        return this.#retryOr(claim, "unsupported", unsupportedByWorker(end.exchangeKind));
-      case "lost":
-        return this.#retryOr(claim, "lost", new Fault("worker_lost"));
       case "refused":
         return this.#onRefused(claim);
-      case "broken":
-        return this.#retryOr(claim, end.code, toFault(end.code));
       default:
-        return end satisfies never;
+        return this.#retryOrFail(claim, failureOf(end));
     }
   }
 
-  /** Sends the job elsewhere if nothing of an answer was handed on yet and the request cannot have been worked on in vain. */
-  #retryOr(claim: Claim, reason: string, fault: Fault): void {
-    const mayRetry = RETRY_REASONS.has(reason);
-    if (this.#ended || this.#status !== undefined || !mayRetry || this.#attempts >= MAX_ATTEMPTS)
-      return this.#fail(fault);
+  /** Sends the job elsewhere if no byte of an answer has been passed on and another worker may do better. */
+  #retryOrFail(claim: Claim, { reason, fault, otherwise }: Failure): void {
+    const mayRetry = otherwise !== "fail" && this.#status === undefined && this.#attempts < MAX_ATTEMPTS;
+    if (this.#ended || !mayRetry) return this.#fail(fault);
     this.#heldHead = undefined;
     const { demand } = this.#ticket;
     this.#ticket.demand = { ...demand, excluded: claim.exclude(demand.excluded) };
-    // A lost worker is likely to come back in moments and is waited for; a backend that is down is not.
-    if (NOT_WAITED_FOR.has(reason) && !this.#pool.hasOther(this.#ticket.demand)) return this.#fail(fault);
+    if (otherwise === "try others" && !this.#pool.hasOther(this.#ticket.demand)) return this.#fail(fault);
     this.#retryReason = reason;
     this.#ticket.expiresAt = undefined;
     claim.release();
@@ -319,7 +233,7 @@ export class Job implements RegisteredJob {
   #watch(exchange: Exchange): void {
     this.#stopWatch = watchSilence(this.#clock, exchange, this.#spec, (isStall) => {
       if (this.#exchange !== exchange) return;
-      // A client that takes nothing has left in all but name; a worker that sends nothing is told to stop.
+      // A client that takes nothing counts as gone. A worker that sends nothing is told to stop.
       if (!isStall) this.#stopped = new Fault("upstream_timeout");
       exchange.cancel(isStall ? "canceled" : "timeout");
     });

@@ -2,9 +2,9 @@ import { Fault } from "../errors.ts";
 import type { Clock } from "../system/deps.ts";
 import { onServer } from "../system/server-id.ts";
 
-/** What is known of a job under way: for operators, never what is asked or answered. */
+/** What operators see of a job under way. Never holds anything of the request or the answer. */
 export interface JobFacts {
-  /** For `JobsRegistry.cancel`. */
+  /** The id for `JobsRegistry.cancel`. */
   readonly id: string;
   readonly requestId: string;
   readonly kind: string;
@@ -12,24 +12,24 @@ export interface JobFacts {
   readonly workerId: string | undefined;
   /** `streaming`: its answer has begun. */
   readonly status: "waiting" | "running" | "streaming";
-  /** Its place in the queue, 1 is next; 0 while it does not wait. */
+  /** Its place in the queue: 1 is next, 0 means that it does not wait. */
   readonly position: number;
   readonly ageMs: number;
-  /** Spent in the queue so far. */
+  /** Time spent in the queue so far. */
   readonly waitingMs: number;
   readonly bytesOut: number;
 }
 
-/** A job as operators, and whoever counts for them, may ask it. */
+/** A job as seen from outside the pool: what it is doing, and how to end it. */
 export interface RegisteredJob {
-  /** It stands in the queue. */
+  /** Whether it is in the queue. */
   readonly isWaiting: boolean;
-  /** As its worker calls it, or while it waits, as its client does. */
+  /** The model under its worker's name, or, while it waits, under its client's. */
   readonly model: string;
   /** Bytes of its answer so far. */
   readonly bytesOut: number;
   facts(): JobFacts;
-  /** Ends the job: who asked is told this fault, and the worker to stop. */
+  /** Ends the job: its client is told this fault, and its worker is told to stop. */
   cancel(fault: Fault): void;
 }
 

@@ -1,15 +1,15 @@
 import type { Clock } from "../system/deps.ts";
 
-/** Models whose first sight is remembered, so that `created` stays put; the longest unseen are forgotten first. */
+/** Names whose first sight is remembered, so that a model's `created` does not change. Past it the longest unseen is forgotten. */
 const MAX_REMEMBERED = 10_000;
 
 interface Memory {
   readonly firstSeenAt: number;
-  /** `Clock.elapsed` of when its last worker left; undefined while one is here. */
+  /** `Clock.elapsed` at which its last worker left; undefined while a worker is here. */
   leftAt: number | undefined;
 }
 
-/** Which names (models, workers) are known: those here now, and those that left less than the grace period ago. */
+/** The names (of models, of workers) that are known: present now, or gone for less than the grace period. */
 export class Known {
   readonly #clock: Clock;
   readonly #graceMs: number;
@@ -22,7 +22,7 @@ export class Known {
 
   arrived(name: string): void {
     const firstSeenAt = this.#memories.get(name)?.firstSeenAt ?? this.#clock.now();
-    this.#memories.delete(name); // Set anew, so that the map's order is the order of being seen.
+    this.#memories.delete(name); // Set anew, so that the map is in the order in which names were last seen.
     this.#memories.set(name, { firstSeenAt, leftAt: undefined });
     this.#bound();
   }
@@ -37,7 +37,7 @@ export class Known {
     return memory !== undefined && this.#isKnown(memory);
   }
 
-  /** Milliseconds since 1970 at which a known name was first seen. */
+  /** The time, in milliseconds since 1970, at which this server first saw a name; undefined for one that is not known. */
   firstSeenAt(name: string): number | undefined {
     const memory = this.#memories.get(name);
     return memory && this.#isKnown(memory) ? memory.firstSeenAt : undefined;

@@ -1,35 +1,21 @@
-import { Fault } from "../errors.ts";
-import type { Clock } from "../system/deps.ts";
+import type { Fault } from "../errors.ts";
 import { Idle } from "../system/idle.ts";
 import type { Session, SessionHost } from "../tunnel/session.ts";
 import { CLOSES } from "../wire/closes.ts";
 import { type Claim, type ClaimOwner, SeatClaim } from "./claim.ts";
 import { type Demand, Directory, isAble } from "./directory.ts";
-import { NOBODY } from "./excluded.ts";
-import { unsupportedByWorker } from "./job-faults.ts";
 import { JobsRegistry } from "./jobs-registry.ts";
 import { linesOf } from "./lines.ts";
 import { FirstCome } from "./policies/first-come.ts";
-import {
-  justStartedFault,
-  modelNotFoundFault,
-  modelNotVisibleFault,
-  notReadyFault,
-  RETRY_AFTER_S,
-} from "./pool-faults.ts";
 import type { Candidate, CreateQueuePolicy, OpenSeat, QueuePolicy } from "./queue-policy.ts";
+import { Reasons, type ReasonsOptions } from "./reasons.ts";
 import type { Seat, Work } from "./seat.ts";
 import type { JobTicket, Ticket } from "./ticket.ts";
 import { type Wait, Waits } from "./waits.ts";
 
-export interface PoolOptions {
-  readonly clock: Clock;
-  /** How many jobs may wait, apart from those that have had a slot before. */
-  readonly queueSize: number;
+export interface PoolOptions extends ReasonsOptions {
   readonly queueTimeoutMs: number;
   readonly modelGraceMs: number;
-  /** For how long after its start the pool takes an unknown model for one whose workers are on their way back; 0 unless given. */
-  readonly startGraceMs?: number;
   /** Tells this server from others, as the beginning of its job ids. */
   readonly serverId: string;
   /** Tells the pools of one server apart. */
@@ -55,13 +41,13 @@ export class Pool implements SessionHost {
   readonly #options: PoolOptions;
   readonly #directory: Directory;
   readonly #policy: QueuePolicy;
+  readonly #reasons: Reasons;
   readonly #waits: Waits;
   #ticketNumber = 0;
   #refusal: (() => Fault) | undefined;
   #revision = 0;
   #busyTotal = 0;
   readonly #idle = new Idle(() => this.#busyTotal === 0 && this.#waits.size === 0);
-  readonly #startedAt: number;
   readonly #claimOwner: ClaimOwner = {
     onReleased: (seat, ticket, work) => this.#onReleased(seat, ticket, work),
     onRefused: (seat, ticket) => this.#onRefused(seat, ticket),
@@ -70,9 +56,9 @@ export class Pool implements SessionHost {
 
   constructor(options: PoolOptions) {
     this.#options = options;
-    this.#startedAt = options.clock.elapsed();
     this.jobs = new JobsRegistry(options.serverId, options.name, options.clock);
     this.#directory = new Directory(options.clock, options.modelGraceMs);
+    this.#reasons = new Reasons(this.#directory, options);
     const createPolicy = options.createPolicy ?? (() => new FirstCome(options.queueSize));
     this.#policy = createPolicy({
       wake: (ticket) => this.#wake(ticket),
@@ -115,12 +101,12 @@ export class Pool implements SessionHost {
     return this.#directory.seatOf(workerId);
   }
 
-  /** Models that a request may name: served now, or until a grace period ago. Sorted. */
+  /** Lists the models that a request may name, sorted: those served now or within the grace period. */
   knownModels(): string[] {
     return this.#directory.knownModels();
   }
 
-  /** Milliseconds since 1970; undefined for a model that is not known. */
+  /** The time, in milliseconds since 1970, at which a model was first seen; undefined for one that is not known. */
   firstSeenAt(model: string): number | undefined {
     return this.#directory.firstSeenAt(model);
   }
@@ -186,11 +172,11 @@ export class Pool implements SessionHost {
    * to it in every respect.
    */
   claim(ticket: JobTicket): Claim | undefined {
-    const isAllowed = ticket.caller?.may(ticket.demand.model) ?? true;
+    const isAllowed = ticket.caller.may(ticket.demand.model);
     const choice = isAllowed ? this.#directory.choose(ticket.demand) : undefined;
     if (!choice) {
-      // Whatever can be chosen is known, so only the others are checked.
-      this.#assertKnown(ticket, isAllowed);
+      // A model that a seat serves is known, so nothing is looked up for most jobs.
+      this.#reasons.assertKnown(ticket, isAllowed);
       return undefined;
     }
     const now = this.#options.clock.elapsed();
@@ -218,10 +204,10 @@ export class Pool implements SessionHost {
     const { clock } = this.#options;
     const now = clock.elapsed();
     const eviction = ticket.wasAccepted ? undefined : this.#policy.evict(ticket, now);
-    if (eviction?.ticket === ticket) throw eviction.fault ?? this.#fullFault(ticket.demand);
+    if (eviction?.ticket === ticket) throw eviction.fault ?? this.#reasons.full(ticket.demand);
     const evicted = eviction && this.#waits.take(eviction.ticket);
-    const wait = this.#waits.add({ ticket, onGranted, onFailed }, () => onFailed(this.#timeoutFault(ticket.demand)));
-    evicted?.onFailed(eviction?.fault ?? this.#fullFault(evicted.ticket.demand));
+    const wait = this.#waits.add({ ticket, onGranted, onFailed }, () => onFailed(this.#reasons.timeout(ticket.demand)));
+    evicted?.onFailed(eviction?.fault ?? this.#reasons.full(evicted.ticket.demand));
     if (this.hasRoomFor(ticket)) clock.after(REST_MS, () => this.#wake(ticket));
     return wait;
   }
@@ -334,37 +320,5 @@ export class Pool implements SessionHost {
       if (this.#waits.size === 0) return;
       for (const seat of this.#directory.standInsFor(model)) this.#serve(seat);
     }
-  }
-
-  #assertKnown({ demand, caller }: Candidate, isAllowed: boolean): void {
-    const { model, workerId } = demand;
-    const isWorkerMissing = workerId !== undefined && !this.#directory.isKnownWorker(workerId);
-    if (isAllowed && !isWorkerMissing && this.#directory.isKnownModel(demand)) return this.#assertKindTaken(demand);
-    const isJustStarted = this.#options.clock.elapsed() - this.#startedAt < (this.#options.startGraceMs ?? 0);
-    if (isJustStarted) throw justStartedFault(demand);
-    if (isWorkerMissing) throw new Fault("worker_not_found", { param: "worker_id" });
-    const known = this.knownModels();
-    const visible = caller ? known.filter((each) => caller.may(each)) : known;
-    if (known.length > 0 && visible.length === 0) throw modelNotVisibleFault(model);
-    throw modelNotFoundFault(model, visible, this.#directory.size);
-  }
-
-  /**
-   * Throws where workers serve the model and none of them takes the kind of exchange: waiting would change nothing. A job
-   * that has lost such a worker waits for its return.
-   */
-  #assertKindTaken(demand: Demand): void {
-    const { exchangeKind, excluded } = demand;
-    if (exchangeKind === undefined || excluded !== NOBODY || this.hasOther(demand)) return;
-    if (this.hasOther({ ...demand, exchangeKind: undefined })) throw unsupportedByWorker(exchangeKind);
-  }
-
-  #fullFault(demand: Demand): Fault {
-    if (this.#options.queueSize === 0 && !this.isServed(demand)) return notReadyFault(demand);
-    return new Fault("queue_full", { retryAfterS: RETRY_AFTER_S });
-  }
-
-  #timeoutFault(demand: Demand): Fault {
-    return this.isServed(demand) ? new Fault("queue_timeout", { retryAfterS: RETRY_AFTER_S }) : notReadyFault(demand);
   }
 }

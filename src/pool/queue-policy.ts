@@ -70,8 +70,8 @@ export interface QueueHost {
   /**
    * Serves free slots to waiting tickets, starting with those for which this one waits. A policy that held a ticket back
    * MUST call it when the ticket may go for a reason that the pool cannot see: its caller's limit has risen, a rate window
-   * has ended, another job of its caller has ended. It calls `next` before it returns, so the policy's state MUST be
-   * complete by then.
+   * has ended, another job of its caller has ended. It calls `next` before it returns: the policy MUST have its state in
+   * order before, and MUST NOT call it from within any method but `end`.
    */
   wake(ticket: Ticket): void;
   /** Counts the slots of all ready seats that serve a demand, and how many of them are held. It looks at every seat. */

@@ -7,7 +7,7 @@ export interface Ranked<T> {
   level: Level<T> | undefined;
 }
 
-/** Members of equal load, longest unchanged first. */
+/** The members of one load. The one that has had this load for longest is first. */
 interface Level<T> {
   readonly load: number;
   first: Ranked<T> | undefined;
@@ -52,7 +52,7 @@ export class Ranking<T> {
     if (!level.first) this.#levels.splice(this.#indexOf(level.load), 1);
   }
 
-  /** The least loaded member that `accepts`; without a filter this looks at one member. */
+  /** Finds the least loaded member that `accepts` takes. Without it, only one member is looked at. */
   first(accepts?: (value: T) => boolean): T | undefined {
     for (const level of this.#levels) {
       for (let member = level.first; member; member = member.next) {
@@ -71,7 +71,7 @@ export class Ranking<T> {
     return level;
   }
 
-  /** Where the level of this load is, or belongs. */
+  /** Finds the index at which the level of this load is, or would have to be inserted. */
   #indexOf(load: number): number {
     let low = 0;
     let high = this.#levels.length;

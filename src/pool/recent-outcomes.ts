@@ -1,13 +1,13 @@
-/** Jobs that are looked back at: enough to tell a bad day from bad luck, and they fit in one number. */
+/** How many jobs are remembered: enough to tell a fault from bad luck, and few enough to fit in one number. */
 const KEPT = 20;
 
-/** How a worker's last jobs ended. */
+/** The outcomes of a worker's last jobs. */
 export class RecentOutcomes {
-  /** A bit for each job, the newest lowest; set for a failure. */
+  /** One bit for each job, set for a failure; the newest job has the lowest. */
   #bits = 0;
   #size = 0;
 
-  /** Jobs that are remembered, at most twenty. */
+  /** How many jobs are remembered, at most twenty. */
   get size(): number {
     return this.#size;
   }

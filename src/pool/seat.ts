@@ -41,7 +41,7 @@ export class Seat {
     processed: 0,
     failures: 0,
     processingMs: 0,
-    lastError: undefined as string | undefined, // Their first values say nothing of those to come.
+    lastError: undefined as string | undefined, // The type of later values, as in the next line.
     lastFailedAt: undefined as number | undefined,
     recent: new RecentOutcomes(),
     usage: new Map<string, number>(),
@@ -57,7 +57,7 @@ export class Seat {
   capacity = 0;
   /** This seat's place in the ranking of each model it serves. */
   readonly byModel = new Map<string, Ranked<Seat>>();
-  /** Its place in the rankings of what its models can stand in for, with the model it would use. */
+  /** Its place in the ranking of each alias that it can stand in for, with the model that it would use. */
   readonly byAlias = new Map<string, { readonly place: Ranked<Seat>; readonly model: string }>();
 
   constructor(session: Session) {

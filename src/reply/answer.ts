@@ -1,7 +1,8 @@
 import type { Fault } from "../errors.ts";
 import { ClientGone } from "../http/body.ts";
 import { toClientHeaders } from "../http/headers.ts";
-import { Job, type JobEnd, type JobReport, type JobSink, type JobSpec } from "../pool/job.ts";
+import { Job } from "../pool/job.ts";
+import type { JobEnd, JobReport, JobSink, JobSpec } from "../pool/job-spec.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { CancelTimer, Clock } from "../system/deps.ts";
 import type { ResponseHead } from "../wire/frame.ts";

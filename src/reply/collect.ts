@@ -1,6 +1,7 @@
 import { Fault } from "../errors.ts";
 import { ClientGone } from "../http/body.ts";
-import { Job, type JobReport, type JobSpec } from "../pool/job.ts";
+import { Job } from "../pool/job.ts";
+import type { JobReport, JobSpec } from "../pool/job-spec.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Clock } from "../system/deps.ts";
 import type { HeaderPairs } from "../wire/frame.ts";

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { systemClock } from "../../../src/system/clock.ts";
 import type { Deps } from "../../../src/system/deps.ts";
 import { FORM_TYPE, formBytes, MODEL, sound } from "../../support/audio-form.ts";
 import { AudioServer, receive } from "../../support/audio-server.ts";
@@ -315,6 +316,20 @@ test("models are listed under both base URLs, each once, beside those of other p
   expect(await ids("/v1/models")).toEqual(["chat", "shared", "whisper/large:v3"]);
   expect((await server.fetch("/api/asr/v1/models/whisper/large:v3")).status).toBe(200);
   expect((await server.fetch("/api/asr/v1/models/chat")).status).toBe(404);
+});
+
+test("a model that several plugins serve was created when the first of them saw it", async () => {
+  let aheadMs = 0;
+  const server = start({}, { clock: { ...systemClock, now: () => Date.now() + aheadMs } });
+  const createdOf = async (path: string): Promise<number> => {
+    const card = (await (await server.fetch(path)).json()) as { created: number }; // held by the models' own tests
+    return card.created;
+  };
+  await server.listener({ models: ["shared"] });
+  const first = await createdOf("/v1/models/shared");
+  aheadMs = 3_600_000;
+  await server.worker({ models: ["shared"] });
+  expect(await createdOf("/v1/models/shared")).toBe(first);
 });
 
 test("the state and the page show the plugin, its workers and what they have heard", async () => {

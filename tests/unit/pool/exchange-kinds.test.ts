@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { ANONYMOUS } from "../../../src/auth/caller.ts";
-import { Job, type JobEnd } from "../../../src/pool/job.ts";
+import { Job } from "../../../src/pool/job.ts";
+import type { JobEnd } from "../../../src/pool/job-spec.ts";
 import { Pool } from "../../../src/pool/pool.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { ScriptedSession } from "../../support/scripted-session.ts";

@@ -1,0 +1,75 @@
+import type { Caller } from "../auth/caller.ts";
+import type { Fault } from "../errors.ts";
+import type { ExchangeRequest } from "../tunnel/exchange.ts";
+import type { ResponseHead } from "../wire/frame.ts";
+import type { Claim } from "./claim.ts";
+import type { Excluded } from "./excluded.ts";
+
+/**
+ * Makes the request for one attempt, its body from the first byte; `claim.model` is what the worker calls the model.
+ * Undefined when other jobs have done the work meanwhile: the job then ends complete, without an answer. May throw a
+ * `Fault`, which ends the job.
+ */
+export type RequestForAttempt = (claim: Claim) => ExchangeRequest | undefined;
+
+/** One client's request, as far as the pool needs to know it. */
+export interface JobSpec {
+  readonly requestId: string;
+  /** The client behind the request. */
+  readonly caller: Caller;
+  /** The kind of request, as operators see it: `chat.completions`. */
+  readonly kind: string;
+  readonly model: string;
+  /** The only worker that may serve it; undefined where any may. */
+  readonly workerId?: string | undefined;
+  /** Who must not serve it. */
+  readonly excluded?: Excluded;
+  /** Whether another job of the same request has had a slot: then a full queue does not turn this one away. */
+  readonly wasAccepted?: boolean;
+  /** Whether another quantization of the model is of no use. */
+  readonly exact: boolean;
+  /** The kind of exchange that the heads of its requests name; undefined for HTTP. */
+  readonly exchangeKind?: string | undefined;
+  /** Longest silence of the worker, in milliseconds, before its first byte and between bytes. */
+  readonly silenceMs: number;
+  /** Longest time in milliseconds for which the client may take nothing while the worker is held back for it. */
+  readonly stallMs: number;
+  readonly request: RequestForAttempt;
+}
+
+/** How a job ended. Every job ends exactly once. */
+export type JobEnd =
+  | { readonly kind: "complete" }
+  | { readonly kind: "canceled" }
+  /** `begun`: the answer's head was passed on before, so the client must be told in its stream. */
+  | { readonly kind: "failed"; readonly fault: Fault; readonly begun: boolean };
+
+/**
+ * The taker of a job's answer. Nothing is called before `start` has returned, except `onEnd` with a fault of the pool.
+ */
+export interface JobSink {
+  /** Called at most once, with the answer's first byte or the end of an empty body. */
+  onHead(head: ResponseHead): void;
+  onData(bytes: Uint8Array): void;
+  /** Called exactly once, as the last. */
+  onEnd(end: JobEnd): void;
+}
+
+/** All that is known of a job at its end: for metrics, totals and its one log line. */
+export interface JobReport {
+  readonly caller: Caller;
+  readonly end: JobEnd;
+  /** The worker of the last attempt; undefined when the job never had one. */
+  readonly claim: Claim | undefined;
+  readonly attempts: number;
+  /** How often a worker turned it down because no slot was free. These are not attempts. */
+  readonly refusals: number;
+  /** Why it was last sent elsewhere; undefined when it was not. */
+  readonly retryReason: string | undefined;
+  readonly queuedMs: number;
+  /** Milliseconds from the job's start to the answer's first byte; undefined without one. */
+  readonly firstByteMs: number | undefined;
+  readonly durationMs: number;
+  readonly bytesOut: number;
+  readonly status: number | undefined;
+}

@@ -4,7 +4,7 @@ import { type NoReply, probe, type Reply } from "./http-probe.ts";
 import { moorageCode, strangeAnswer } from "./speaker.ts";
 import type { Target } from "./target.ts";
 
-/** Whether clients are asked for a key, and whether this one is right. Later checks send jobs if one may. */
+/** Checks whether clients need a key, and whether this one is right. Later checks send jobs only if so. */
 export function apiKeyCheck(target: Target): Check {
   return {
     id: "api_key",
@@ -13,7 +13,7 @@ export function apiKeyCheck(target: Target): Check {
     limitMs: 25_000,
     async run(signal) {
       const url = `${target.base}/v1/models`;
-      // First without: it shows whether a key is needed, and a missing one counts against nobody.
+      // First without a key: it shows whether one is needed, and a missing key counts against nobody.
       const without = await probe(url, { signal });
       const { apiKey } = target;
       const withKey = apiKey !== undefined && isAsked(without) ? await probe(url, { signal, key: apiKey }) : undefined;
@@ -22,7 +22,7 @@ export function apiKeyCheck(target: Target): Check {
   };
 }
 
-/** `withKey` is there where a key was needed and given. */
+/** Judges the answers. `withKey` is set if a key was needed and given. */
 export function judgeApiKey(
   without: Reply | NoReply,
   withKey: Reply | NoReply | undefined,
@@ -55,7 +55,7 @@ function isAsked(reply: Reply | NoReply): boolean {
 
 function isList(reply: Reply): boolean {
   const json = parseJson(reply.text);
-  // A long list is cut, and no JSON any more.
+  // A long list is cut, and then is not JSON any more.
   return (
     reply.status === 200 && (isRecord(json) ? json["object"] === "list" : reply.text.startsWith('{"object":"list"'))
   );

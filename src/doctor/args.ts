@@ -2,14 +2,14 @@ import { deepFreeze, type Loaded, readSettings, type Sources } from "../settings
 import type { ProgramText } from "../settings/render.ts";
 import { doctorTable } from "./doctor-table.ts";
 
-/** What the doctor was told: validated and deeply frozen. `docs/configuration.md` says what each key means. */
+/** The doctor's settings, validated and deeply frozen. `docs/configuration.md` explains each key. */
 export interface DoctorSettings {
   /** Base URL without a trailing slash; see `connectUrl` and `httpUrl`. */
   readonly server: string;
   readonly clientKey: string | undefined;
   readonly apiKey: string | undefined;
   readonly adminKey: string | undefined;
-  /** 0: nothing is held. */
+  /** How long quiet connections are held; 0 skips these checks. */
   readonly idleMs: number;
   readonly json: "true" | "false";
 }
@@ -18,7 +18,7 @@ export interface DoctorSources extends Sources {
   readonly version: string;
 }
 
-/** What the doctor says about itself in `--help`. */
+/** The texts of the doctor's `--help`. */
 export function doctorText(version: string): ProgramText {
   return {
     name: "moorage doctor",
@@ -28,11 +28,11 @@ export function doctorText(version: string): ProgramText {
   };
 }
 
-/** Reads, checks and freezes everything, or says all that is wrong. `argv` begins after the word `doctor`. */
+/** Reads, checks and freezes the settings, or lists everything that is wrong. `argv` begins after the word `doctor`. */
 export function loadDoctorSettings(sources: DoctorSources): Loaded<DoctorSettings> {
   const read = readSettings(doctorTable(), sources, doctorText(sources.version));
   if (read.kind === "print") return read;
-  // Told by its place: it may be the stray half of a key.
+  // Reported by its position, since it may be a piece of a key.
   const stray = read.positionals
     .filter(({ isDoubtful }) => !isDoubtful)
     .map(

@@ -3,16 +3,16 @@ import type { Checkup } from "./checkup.ts";
 import { brokenJob } from "./jobs.ts";
 import { type Job, TemporaryWorker } from "./temporary-worker.ts";
 
-/** What a model may work on for nobody; past the wait it will not hear of it at all. */
+/** How long a model may work for nobody. After the wait the cancel counts as lost. */
 const CANCEL_LIMIT_MS = 5000;
 const CANCEL_WAIT_MS = 8000;
-/** Between two pieces of a stream that nobody reads any more: a proxy may notice only when it writes. */
+/** The pause between pieces of the stream: a proxy may notice only when it writes that the client has left. */
 const ENDLESS_EVERY_MS = 200;
-/** What the stream's beginning gets to reach the client in, so that it leaves an answer and not a question. */
+/** How long the start of the stream may take to reach the client, so that it leaves during the answer. */
 const BEFORE_MS = 500;
 const LIMIT_MS = 30_000;
 
-/** A client that leaves: how long the worker takes to hear of it. */
+/** Measures how long the worker takes to hear that a client has left. */
 export function cancelCheck(checkup: Checkup): Check {
   return {
     id: "cancel",
@@ -30,7 +30,7 @@ export function cancelCheck(checkup: Checkup): Check {
         return endless(checkup, given);
       };
       const either = AbortSignal.any([signal, client.signal]);
-      // Read to its end, which only the client's leaving brings about: one that stops reading has not left.
+      // The answer is read until the client leaves: a client that only stops reading has not left.
       const reply = checkup.askWhole(job, { signal: either, stream: true, timeoutMs: LIMIT_MS });
       const first = await Promise.race([began.promise, reply]);
       if (first !== "began") return brokenJob(first, checkup.target.base);
@@ -38,7 +38,7 @@ export function cancelCheck(checkup: Checkup): Check {
       const leftAt = checkup.elapsed();
       client.abort();
       const heardAt = await Promise.race([heard.promise, checkup.pause(CANCEL_WAIT_MS, signal)]);
-      // A worker that was cut off hears of no client any more; its jobs end for that reason.
+      // A worker whose link was cut hears of no client any more; its jobs end because of the cut.
       const isCut = worker instanceof TemporaryWorker && !worker.isRegistered;
       if (isCut) return brokenJob({ kind: "none", code: "no link: cut", elapsedMs: 0 }, checkup.target.base);
       return judgeCancel(heardAt === undefined ? undefined : heardAt - leftAt);

@@ -1,28 +1,28 @@
-/** What a check says in one word. `skipped`: not measured, and the finding says why. */
+/** The result of a check in one word. `skipped`: not measured, and the finding says why. */
 export type Verdict = "good" | "warning" | "bad" | "skipped";
 
-/** What a check found. Holds no key and nothing of an answer's body but the name of who sent it. */
+/** The result of a check. MUST NOT contain a key, nor anything of an answer's body but the name of its sender. */
 export interface Finding {
   readonly verdict: Verdict;
-  /** What was measured, as a line to read. */
+  /** What was measured, as one line of text. */
   readonly measured: string;
-  /** What to do about it; there whenever something is wrong. */
+  /** What to do about it; set whenever something is wrong. */
   readonly advice?: string;
 }
 
 /** One question about a deployment. */
 export interface Check {
-  /** For programs: kept from version to version. */
+  /** The name for programs, which does not change between versions. */
   readonly id: string;
   readonly title: string;
-  /** Ids of the checks without which this one could not succeed; it is skipped unless all were good or a warning. */
+  /** Ids of checks that this one depends on; it is skipped unless all of them were good or a warning. */
   readonly needs: readonly string[];
-  /** How long it may take. Past it the signal is aborted and the check is bad. */
+  /** How long the check may take. After that the signal is aborted and the check is bad. */
   readonly limitMs: number;
   run(signal: AbortSignal): Promise<Finding>;
 }
 
-/** A check that is over. */
+/** A finished check. */
 export interface Result extends Finding {
   readonly id: string;
   readonly title: string;

@@ -5,28 +5,28 @@ import { type NoReply, type Reply, send } from "./http-probe.ts";
 import type { Target } from "./target.ts";
 import { type Job, TemporaryWorker } from "./temporary-worker.ts";
 
-/** How a job of the doctor's began: the head of its answer, or none. */
+/** The start of the answer to one of the doctor's jobs, or none. */
 export type Asked = { readonly kind: "answered"; readonly response: Response } | NoReply;
 
 export interface AskOptions {
   readonly signal: AbortSignal;
   readonly stream?: boolean;
-  /** Fills the request up to so many bytes. */
+  /** The number of bytes to fill the request with. */
   readonly bytes?: number;
   readonly timeoutMs: number;
 }
 
 /**
- * One run of the doctor: owns the temporary worker, and remembers what one check learns and others need. Whoever made it
- * closes it.
+ * One run of the doctor. It owns the temporary worker, and remembers what one check learns and others need. Its creator MUST
+ * close it.
  */
 export class Checkup {
   readonly target: Target;
-  /** The kind of worker that the server takes; known when the WebSocket check is over. */
+  /** The kind of worker that the server accepts; set by the WebSocket check. */
   kind = "llm";
-  /** Jobs have reached the worker and come back; known when the job check is over. */
+  /** Whether jobs reach the worker and are answered; set by the job check. */
   canAsk = false;
-  /** Answers arrive late and together; known when the streaming check is over. */
+  /** Whether answers arrive late and all at once; set by the streaming check. */
   holdsAnswers = false;
   readonly #deps: Deps;
   readonly #version: string;
@@ -42,9 +42,9 @@ export class Checkup {
     this.#model = `moorage-doctor-${deps.ids.secret()}`;
   }
 
-  /** The worker, dialled anew where its link has ended; how that went wrong where it did. */
+  /** Returns the worker, redialled if its link has ended, or the end of the link if that failed. */
   worker(): Promise<TemporaryWorker | LinkEnd> {
-    // Checks that run at the same time share one: a second of this name would be left behind.
+    // Checks that run at the same time share one worker: a second one would be left behind.
     this.#dialling ??= this.#dial().finally(() => {
       this.#dialling = undefined;
     });
@@ -70,7 +70,7 @@ export class Checkup {
     return (await worker.opened()) ?? worker;
   }
 
-  /** Sends a chat request that `job` answers at the other end. Throws where there is no worker to answer it. */
+  /** Sends a chat request that `job` answers at the worker's end. */
   async ask(job: Job, options: AskOptions): Promise<Asked> {
     const worker = await this.worker();
     if (!(worker instanceof TemporaryWorker)) return { kind: "none", code: `no link: ${worker.reason}`, elapsedMs: 0 };
@@ -82,7 +82,7 @@ export class Checkup {
       const response = await send(`${this.target.base}/v1/chat/completions`, {
         method: "POST",
         key: this.target.apiKey,
-        // The token comes first: the worker looks for it there.
+        // The token comes first, where the worker looks for it.
         json: { user: token, model: worker.model, stream, messages: [message] },
         signal,
         timeoutMs,
@@ -93,7 +93,7 @@ export class Checkup {
     }
   }
 
-  /** The same, and all of its answer. */
+  /** Does the same and reads the whole answer. */
   async askWhole(job: Job, options: AskOptions): Promise<Reply | NoReply> {
     const { clock } = this.#deps;
     const startedAt = clock.elapsed();
@@ -123,12 +123,12 @@ export class Checkup {
     });
   }
 
-  /** Milliseconds that only go forward. */
+  /** Returns the milliseconds of a clock that only goes forward. */
   elapsed(): number {
     return this.#deps.clock.elapsed();
   }
 
-  /** Takes the worker away from the server. */
+  /** Disconnects the worker from the server. */
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.#worker?.close();

@@ -2,7 +2,7 @@ import { duration, secretKey, word } from "../settings/kinds.ts";
 import { setting, unset } from "../settings/setting.ts";
 import { workerTable } from "../worker/worker-table.ts";
 
-/** Every setting of the doctor, in the order of the reference. What the worker has too is the worker's own. */
+/** Every setting of the doctor, in the order of the reference. Settings that it shares with the worker are the worker's. */
 export function doctorTable() {
   const { server, clientKey } = workerTable("");
   return {

@@ -1,17 +1,17 @@
 import { errorCode } from "../worker/backend.ts";
 import { readAtMost } from "../worker/read-at-most.ts";
 
-/** A whole answer, as much of it as matters. */
+/** An answer that arrived, with as much of its body as was asked for. */
 export interface Reply {
   readonly kind: "reply";
   readonly status: number;
   readonly headers: Headers;
-  /** At most `maxBytes` of it. */
+  /** At most `maxBytes` of the body. */
   readonly text: string;
   readonly elapsedMs: number;
 }
 
-/** No answer: a code of the system, `TimeoutError`, or `cut` for a connection that broke off. */
+/** No answer. `code` is the system's error code, or `TimeoutError`. */
 export interface NoReply {
   readonly kind: "none";
   readonly code: string;
@@ -20,21 +20,21 @@ export interface NoReply {
 
 export interface ProbeOptions {
   readonly signal: AbortSignal;
-  /** Sent as a bearer token. */
+  /** The bearer token to send; undefined for none. */
   readonly key?: string | undefined;
   readonly method?: string;
   readonly json?: object | undefined;
   /** How long the whole answer may take. */
   readonly timeoutMs?: number;
-  /** How much of the answer is read; more is left. */
+  /** How much of the body is read; the rest is cancelled. */
   readonly maxBytes?: number;
 }
 
-/** A server that has not answered something small by then will not. */
+/** How long a small request may take. */
 const TIMEOUT_MS = 10_000;
 const MAX_BYTES = 64 * 1024;
 
-/** Asks over a connection of its own, follows no redirect, and never throws. What comes is untrusted. */
+/** Sends a request over a new connection and follows no redirect. Never rejects. The answer is untrusted. */
 export async function probe(url: string, options: ProbeOptions): Promise<Reply | NoReply> {
   const { maxBytes = MAX_BYTES } = options;
   const startedAt = performance.now();
@@ -49,7 +49,7 @@ export async function probe(url: string, options: ProbeOptions): Promise<Reply |
   }
 }
 
-/** The answer as soon as its head is there; throws where there is none. */
+/** Sends a request and resolves once the head of the answer has arrived; rejects when there is none. */
 export function send(
   url: string,
   { signal, key, method = "GET", json, timeoutMs = TIMEOUT_MS }: ProbeOptions,
@@ -62,7 +62,7 @@ export function send(
     },
     ...(json === undefined ? {} : { body: JSON.stringify(json) }),
     redirect: "manual",
-    // Each finds a server of its own, where there are several behind one address.
+    // Each request may reach another server, if there are several behind one address.
     keepalive: false,
     timeout: false,
     signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),

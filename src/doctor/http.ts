@@ -4,13 +4,13 @@ import { probe, type Reply } from "./http-probe.ts";
 import { strangeAnswer } from "./speaker.ts";
 import type { Target } from "./target.ts";
 
-/** Past this, what a clock is compared for goes wrong: sign-ins that expire, certificates, times in logs. */
+/** The largest harmless clock skew; beyond it sign-ins, certificates and times in logs go wrong. */
 const CLOCK_LIMIT_MS = 30_000;
 const LIMIT_MS = 15_000;
-/** The API's description is some hundred kilobytes. */
+/** Room for the API description, which has some hundred kilobytes. */
 const MAX_DESCRIPTION_BYTES = 8 * 1024 * 1024;
 
-/** Whether it is a Moorage server that answers, one that takes work, of which version, and what time it is there. */
+/** Checks whether a Moorage server answers, accepts work, has a matching version and the right time. */
 export function httpChecks(target: Target, ownVersion: string): readonly Check[] {
   return [
     {
@@ -45,7 +45,7 @@ export function httpChecks(target: Target, ownVersion: string): readonly Check[]
         const reply = await probe(`${target.base}/healthz`, { signal });
         const date = reply.kind === "reply" ? Date.parse(reply.headers.get("date") ?? "") : Number.NaN;
         if (Number.isNaN(date)) return skipped("responses have no Date header");
-        // The header counts whole seconds: on average it is half of one behind.
+        // The header has whole seconds, so it is half a second behind on average.
         return judgeClock(date + 500 - (startedAt + Date.now()) / 2);
       },
     },
@@ -75,7 +75,7 @@ export function judgeVersion(server: string | undefined, own: string): Finding {
   return warning(measured, "Bring both to the same version, the newer one.");
 }
 
-/** `skewMs`: how far the server's clock is ahead of this machine's. */
+/** Judges by how many milliseconds the server's clock is ahead of this machine's. */
 export function judgeClock(skewMs: number): Finding {
   const seconds = Math.round(Math.abs(skewMs) / 1000);
   if (seconds <= 1) return good("the server's and this machine's clocks agree to the second");
@@ -100,7 +100,7 @@ function versionIn(text: string): string | undefined {
   return typeof version === "string" && /^\d+\.\d+\.\d+[\w.+-]{0,40}$/.test(version) ? version : undefined;
 }
 
-/** Below 1.0 the second number is what may break things (semver.org §4). */
+/** Returns whether two versions are compatible. Below 1.0 the second number marks breaking changes (semver.org §4). */
 function isSameLine(one: string, other: string): boolean {
   const line = (version: string): string => {
     const [major, minor] = version.split(".");

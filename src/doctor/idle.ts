@@ -6,10 +6,10 @@ import { brokenJob } from "./jobs.ts";
 import { moorageCode, speakerName } from "./speaker.ts";
 import { TemporaryWorker } from "./temporary-worker.ts";
 
-/** What a check gets beside the time that it holds a connection. */
+/** The time that a check has in addition to holding its connection. */
 const ROOM_MS = 20_000;
 
-/** Whether connections stand while little or nothing passes. They are held at the same time. */
+/** Checks whether connections survive while little or nothing passes. All are held at the same time. */
 export function idleChecks(checkup: Checkup): readonly Check[] {
   const { idleMs } = checkup.target;
   const limitMs = idleMs + ROOM_MS;
@@ -92,15 +92,15 @@ async function holdStream(checkup: Checkup, signal: AbortSignal): Promise<Findin
   return judgeLongStream(seen);
 }
 
-/** What became of an event stream. */
+/** Observations of an event stream. */
 export interface StreamSeen {
-  /** Undefined where not even a head arrived. */
+  /** Undefined if not even a head arrived. */
   status: number | undefined;
   chunks: number;
   /** The longest time without a chunk. */
   longestMs: number;
   heldMs: number;
-  /** Why it ended; undefined where the doctor ended it. */
+  /** Why the stream ended; undefined if the doctor ended it. */
   end: string | undefined;
 }
 

@@ -4,12 +4,12 @@ import type { NoReply, Reply } from "./http-probe.ts";
 import { moorageCode, strangeAnswer } from "./speaker.ts";
 import type { Job } from "./temporary-worker.ts";
 
-/** Each over a connection of its own: with several servers behind one address, some of them reach the wrong one. */
+/** The number of jobs, each over a new connection: with several servers behind one address, some reach the wrong one. */
 const TRIES = 4;
 const LIMIT_MS = 30_000;
 const ANSWER: Job = () => Response.json({ object: "chat.completion", choices: [] });
 
-/** Whether a client's job reaches the worker and its answer the client. */
+/** Checks whether a client's job reaches the worker, and the answer the client. */
 export function jobCheck(checkup: Checkup): Check {
   return {
     id: "job",
@@ -42,7 +42,7 @@ export function judgeJobs(replies: readonly (Reply | NoReply)[], base: string): 
   );
 }
 
-/** What a job's failure means, whatever the check it was for. */
+/** Says what a job's failure means, in any check. */
 export function brokenJob(reply: Reply | NoReply, base: string): Finding {
   if (reply.kind === "reply") {
     if (moorageCode(reply) === "worker_lost" || moorageCode(reply) === "no_worker_available")

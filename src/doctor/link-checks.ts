@@ -10,10 +10,10 @@ import { TemporaryWorker } from "./temporary-worker.ts";
 import { askUpgrade, type UpgradeReply } from "./upgrade.ts";
 
 const LIMIT_MS = 30_000;
-/** Kinds of worker that register alike. */
+/** Kinds of worker that register in the same way. */
 const KINDS = ["llm", "asr"] as const;
 
-/** Whether a WebSocket comes through, and whether the server takes a worker with this key on it. */
+/** Checks whether a WebSocket can be opened, and whether the server accepts a worker with this key on it. */
 export function linkChecks(checkup: Checkup): readonly Check[] {
   const { target } = checkup;
   return [
@@ -143,7 +143,7 @@ function unauthorized(clientKey: string | undefined, isBlocked: boolean): Findin
   );
 }
 
-/** A wrong client key and a blocked address are refused alike; a request without any key tells them apart. */
+/** Returns whether the server rejects every key from this address: a request without a key tells this from a wrong key. */
 async function isAddressBlocked({ base }: Target, signal: AbortSignal): Promise<boolean> {
   const reply = await probe(`${base}/v1/models`, { signal });
   return reply.kind === "reply" && moorageCode(reply) === "too_many_auth_failures";

@@ -12,7 +12,7 @@ import { streamingCheck } from "./streaming.ts";
 import { tlsCheck } from "./tls.ts";
 import { uploadCheck } from "./uploads.ts";
 
-/** Every check, each after those that it needs, the longest last. */
+/** Returns every check, each after those that it depends on, the longest last. */
 export function createPlan(checkup: Checkup, version: string): Plan {
   const { target } = checkup;
   const inOrder = [

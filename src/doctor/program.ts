@@ -9,7 +9,7 @@ import { heading, jsonReport, resultText, summary } from "./report.ts";
 import { isSound } from "./run.ts";
 import { toTarget } from "./target.ts";
 
-/** Where the program's words go. */
+/** The program's outputs. */
 export interface Streams {
   out(text: string): void;
   err(text: string): void;
@@ -18,7 +18,7 @@ export interface Streams {
 const EXIT_SOUND = 0;
 const EXIT_TO_MEND = 1;
 
-/** The doctor as a program: `sources.argv` begins after its name. Resolves to the exit code. */
+/** Runs the doctor as a program. `sources.argv` begins after its name. Resolves to the exit code. */
 export async function runDoctor(sources: Omit<DoctorSources, "version">, { out, err }: Streams): Promise<number> {
   const loaded = loadDoctorSettings({ ...sources, version: VERSION });
   if (loaded.kind === "print") {

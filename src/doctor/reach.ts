@@ -4,11 +4,11 @@ import { errorCode } from "../worker/backend.ts";
 import { bad, type Check, type Finding, good, warning } from "./check.ts";
 import type { Target } from "./target.ts";
 
-/** One address of the server, and how long a connection to it took. */
+/** One address of the server, and the attempt to connect to it. */
 export interface Reached {
   readonly address: string;
   readonly family: 4 | 6;
-  /** Undefined where none came about; `code` then says why. */
+  /** How long connecting took; undefined if it failed, and `code` then says why. */
   readonly elapsedMs?: number;
   readonly code?: string;
 }
@@ -18,17 +18,17 @@ interface Address {
   readonly family: 4 | 6;
 }
 
-/** Names that lead to more addresses than these are tried by the first ones. */
+/** The most addresses of a name that are tried. */
 const MAX_ADDRESSES = 6;
-/** A line that takes longer to connect is of no use. */
+/** How long connecting may take. */
 const CONNECT_MS = 5000;
-/** The longest that a resolver of the system usually tries. */
+/** How long resolving a name may take: the system's resolvers usually give up before. */
 const LOOKUP_MS = 15_000;
 
-/** This machine has no network of that family at all, which programs notice at once and which costs them nothing. */
+/** Codes that mean that this machine has no network of that address family; programs notice that at once. */
 const NO_SUCH_FAMILY = new Set(["ENETUNREACH", "EADDRNOTAVAIL", "EAFNOSUPPORT"]);
 
-/** Whether the name leads somewhere, and whether somebody takes connections there. */
+/** Checks whether the name resolves, and whether connections to its addresses are accepted. */
 export function reachChecks(target: Target): readonly Check[] {
   let addresses: readonly Address[] = [];
   return [
@@ -62,7 +62,7 @@ export function reachChecks(target: Target): readonly Check[] {
   ];
 }
 
-/** What the attempts to connect, one an address, say about the way to the server. */
+/** Judges the way to the server by one attempt to connect per address. */
 export function judgeReached(
   reached: readonly Reached[],
   { port, proxyVariable }: Pick<Target, "port" | "proxyVariable">,

@@ -1,25 +1,25 @@
 import type { Result, Verdict } from "./check.ts";
 
-/** What the report is about. */
+/** Facts about the report as a whole. */
 export interface ReportFacts {
-  /** As the operator gave it. */
+  /** The server's URL as the operator gave it. */
   readonly server: string;
   readonly version: string;
   readonly elapsedMs: number;
 }
 
 const VERDICTS: readonly Verdict[] = ["good", "warning", "bad", "skipped"];
-/** Room for the longest verdict and the longest title. */
+/** Column widths that fit the longest verdict and the longest title. */
 const VERDICT_CHARS = 9;
 const TITLE_CHARS = 19;
 const LINE_CHARS = 120;
 
-/** The first lines, written before anything is measured. */
+/** Returns the first lines, to be written before anything is measured. */
 export function heading({ server, version }: Pick<ReportFacts, "server" | "version">): string {
   return `moorage doctor ${version}: ${server}\n`;
 }
 
-/** One check as people read it: a line, wrapped, and what to do below it. */
+/** Formats one check for people: a wrapped line, with the advice below it. */
 export function resultText({ verdict, title, measured, advice }: Result): string {
   const indent = " ".repeat(VERDICT_CHARS + TITLE_CHARS);
   const room = LINE_CHARS - indent.length;
@@ -30,7 +30,7 @@ export function resultText({ verdict, title, measured, advice }: Result): string
   return lines.map((line, at) => `${at === 0 ? head : indent}${line}`).join("\n");
 }
 
-/** The last line. */
+/** Returns the last line. */
 export function summary(results: readonly Result[], elapsedMs: number): string {
   const counts = VERDICTS.map(
     (verdict) => [verdict, results.filter((each) => each.verdict === verdict).length] as const,
@@ -39,7 +39,7 @@ export function summary(results: readonly Result[], elapsedMs: number): string {
   return `\n${told.join(", ")}, in ${(elapsedMs / 1000).toFixed(1)} s`;
 }
 
-/** The whole report for programs. */
+/** Returns the whole report for programs. */
 export function jsonReport({ server, version, elapsedMs }: ReportFacts, results: readonly Result[]): string {
   const worst = results.some(({ verdict }) => verdict === "bad")
     ? "bad"
@@ -67,7 +67,7 @@ function wrapped(text: string, room: number): readonly string[] {
   return lines;
 }
 
-/** Names of servers and certificates come from outside: none of them may move the terminal's cursor. */
+/** Removes control characters: names of servers and certificates come from outside and MUST NOT move the terminal's cursor. */
 function printable(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, "");
 }

@@ -2,12 +2,12 @@ import type { Clock } from "../system/deps.ts";
 import { errorCode } from "../worker/backend.ts";
 import { bad, type Check, type Finding, type Result, skipped } from "./check.ts";
 
-/** Checks in their order. Those of one group run at the same time; their results still come in order. */
+/** Checks in their order. The checks of one group run at the same time; their results still come in order. */
 export type Plan = readonly (readonly Check[])[];
 
 /**
- * Runs all of a plan and gives every check's result, each also to `onResult` as soon as those before it are told. Never
- * rejects: a check that throws is bad, one that takes too long is bad, and one whose foundation failed is skipped.
+ * Runs a plan and resolves to every check's result. Each also goes to `onResult`, in order, as soon as it is known. Never
+ * rejects: a check that throws or takes too long is bad, and one whose dependency failed is skipped.
  */
 export async function runChecks(
   plan: Plan,
@@ -15,7 +15,7 @@ export async function runChecks(
   onResult: (result: Result) => void = () => {},
 ): Promise<readonly Result[]> {
   const results = new Map<string, Result>();
-  /** The check that failed first, by the id of each check that was skipped for it. */
+  /** The title of the check that failed first, by the id of each check that was skipped because of it. */
   const roots = new Map<string, string>();
   for (const group of plan) {
     const running = group.map((check) => {
@@ -35,7 +35,7 @@ export async function runChecks(
   return [...results.values()];
 }
 
-/** Whether something is to be mended before this deployment can be relied on. */
+/** Returns whether nothing has to be fixed before this deployment can be relied on. */
 export function isSound(results: readonly Result[]): boolean {
   return results.every(({ verdict }) => verdict !== "bad");
 }
@@ -59,7 +59,7 @@ async function runOne(check: Check, clock: Clock): Promise<Result> {
     .run(abort.signal)
     .catch((error: unknown) => bad(`broke off: ${errorCode(error)}`, "Try again; the server's log may have details."));
   const finding = await Promise.race([found, late]);
-  // Whatever the check has left open ends with it.
+  // Ends whatever the check has left open.
   abort.abort();
   return { ...finding, id, title, elapsedMs: Math.round(clock.elapsed() - startedAt) };
 }

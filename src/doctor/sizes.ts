@@ -6,17 +6,17 @@ import { moorageCode, speakerName } from "./speaker.ts";
 import { type Job, TemporaryWorker } from "./temporary-worker.ts";
 
 const MIB = 1024 * 1024;
-/** A photo or two in a prompt; far over the 1 MiB that nginx takes by itself. Then less, to learn where the limit is. */
+/** Sizes of requests: first a photo or two, far over nginx's default limit of 1 MiB; then less, to find the limit. */
 const REQUEST_BYTES = [8 * MIB, 2 * MIB, 900 * 1024] as const;
 const ANSWER_BYTES = 8 * MIB;
-/** Just below what one message of a worker may hold (docs/protocol.md: 1 MiB). */
+/** Just below the largest message of a worker (docs/protocol.md: 1 MiB). */
 const MESSAGE_BYTES = MIB - 1024;
 /** 8 MiB both ways need 40 s on a line of 4 Mbit/s. */
 const LIMIT_MS = 120_000;
-/** What a cut needs to be noticed where no job can show it. */
+/** How long a cut may take to be noticed when no job can show it. */
 const SETTLE_MS = 2000;
 
-/** Whether large requests and answers pass. */
+/** Checks whether large requests and answers pass. */
 export function bodySizeCheck(checkup: Checkup): Check {
   return {
     id: "body_size",
@@ -35,11 +35,11 @@ export function bodySizeCheck(checkup: Checkup): Check {
   };
 }
 
-/** One request, and what its worker saw of it. */
+/** One request and its result. */
 export interface SizeTried {
   readonly bytes: number;
   readonly reply: Reply | NoReply;
-  /** Bytes that came back; `ANSWER_BYTES` when all is well. */
+  /** The bytes that came back: `ANSWER_BYTES` if all is well. */
   readonly answerBytes: number;
 }
 
@@ -54,7 +54,7 @@ async function tryBytes(checkup: Checkup, bytes: number, signal: AbortSignal): P
   return { bytes, reply, answerBytes: reply.kind === "reply" && isWhole ? reply.text.length : 0 };
 }
 
-/** From the largest to the smallest; the last is the one that was not answered 413. */
+/** Judges requests from the largest to the smallest. Only the last was not answered 413. */
 export function judgeSizes(tried: readonly SizeTried[], base: string): Finding {
   const refused = tried.filter(({ reply }) => reply.kind === "reply" && reply.status === 413);
   const last = tried.at(-1);
@@ -83,7 +83,7 @@ export function judgeSizes(tried: readonly SizeTried[], base: string): Finding {
   return good(`${toMib(last.bytes)} to the worker and ${toMib(ANSWER_BYTES)} back, in ${last.reply.elapsedMs} ms`);
 }
 
-/** Whether the largest message that a worker may send comes through its WebSocket. */
+/** Checks whether the largest message that a worker may send passes its WebSocket. */
 export function messageSizeCheck(checkup: Checkup): Check {
   return {
     id: "message_size",
@@ -94,7 +94,7 @@ export function messageSizeCheck(checkup: Checkup): Check {
       const worker = await checkup.worker();
       if (!(worker instanceof TemporaryWorker)) return brokenJob(noLink(worker.reason), checkup.target.base);
       worker.sendPadding(MESSAGE_BYTES);
-      // Nothing overtakes on a socket: a job that is answered after it shows that it has passed.
+      // Messages on a socket keep their order, so a job that is answered afterwards shows that the message has passed.
       const passed = checkup.canAsk
         ? checkup.askWhole(() => Response.json({}), { signal, timeoutMs: LIMIT_MS })
         : checkup.pause(SETTLE_MS, signal);

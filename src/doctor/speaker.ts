@@ -2,24 +2,24 @@ import { ERRORS } from "../errors.ts";
 import { isRecord, parseJson } from "../json/parse.ts";
 import { bad, type Finding } from "./check.ts";
 
-/** What an answer shows of whoever gave it. */
+/** The parts of an answer that show who sent it. */
 export interface Spoken {
   readonly status: number;
   readonly headers: Headers;
   readonly text: string;
 }
 
-/** The code of one of Moorage's own errors; undefined for any other answer. */
+/** Returns the code of one of Moorage's own errors; undefined for any other answer. */
 export function moorageCode({ status, text }: Spoken): string | undefined {
   const json = parseJson(text);
   const error = isRecord(json) ? json["error"] : undefined;
   const code = isRecord(error) ? error["code"] : undefined;
   if (typeof code !== "string" || !Object.hasOwn(ERRORS, code)) return undefined;
-  // The check above makes it a key of the table.
+  // The check above has found it in the table.
   return ERRORS[code as keyof typeof ERRORS].status === status ? code : undefined;
 }
 
-/** Who gave an answer that is not Moorage's, by the name it gives itself: `nginx`. */
+/** Returns the name that the sender of an answer gives itself: `nginx`. */
 export function speakerName({ headers, text }: Spoken): string {
   const named = headers.get("server")?.split(/[\s/(]/)[0] ?? "";
   if (/^[\w.-]{1,40}$/.test(named)) return named;
@@ -27,7 +27,7 @@ export function speakerName({ headers, text }: Spoken): string {
   return known === undefined ? "an unnamed program" : known.toLowerCase();
 }
 
-/** What an answer means that a working Moorage server would not have given. */
+/** Says what an answer means that a working Moorage server would not have sent. */
 export function strangeAnswer(spoken: Spoken, base: string): Finding {
   const { status } = spoken;
   const code = moorageCode(spoken);

@@ -5,10 +5,10 @@ import { brokenJob } from "./jobs.ts";
 const PIECES = 6;
 const EVERY_MS = 300;
 const LIMIT_MS = 30_000;
-/** Pieces that come closer together than this came as one. */
+/** Pieces that arrive closer together than this count as one burst. */
 const TOGETHER_MS = 60;
 
-/** Whether an answer that is made piece by piece arrives so. */
+/** Checks whether an answer that is produced piece by piece arrives piece by piece. */
 export function streamingCheck(checkup: Checkup): Check {
   return {
     id: "streaming",
@@ -26,7 +26,7 @@ export function streamingCheck(checkup: Checkup): Check {
       const { response } = asked;
       const arrivedAt: number[] = [];
       for await (const piece of response.body ?? []) {
-        // Several events may come in one chunk; each has arrived now.
+        // One chunk may hold several events; all of them have arrived now.
         const events = Buffer.from(piece).toString().split("data: {").length - 1;
         arrivedAt.push(...Array.from({ length: events }, () => checkup.elapsed()));
       }
@@ -37,7 +37,7 @@ export function streamingCheck(checkup: Checkup): Check {
   };
 }
 
-/** Both in milliseconds of one clock, an entry a piece. */
+/** Judges the times at which pieces were sent and arrived, in milliseconds of one clock. */
 export function judgeStream(
   sentAt: readonly number[],
   arrivedAt: readonly number[],

@@ -7,21 +7,21 @@ import type { DoctorSettings } from "./args.ts";
 export interface Target {
   /** The server's base URL for HTTP, without a trailing slash. */
   readonly base: string;
-  /** As the worker dials it. */
+  /** The URL that a worker dials. */
   readonly server: string;
-  /** A name, or an address without brackets. */
+  /** The host name, or an IP address without brackets. */
   readonly host: string;
   readonly isAddress: boolean;
   readonly port: number;
   readonly isTls: boolean;
-  /** This machine itself: nothing to overhear on the way. */
+  /** Whether the server is on this machine, where nobody can eavesdrop on the way. */
   readonly isLoopback: boolean;
   readonly clientKey: string | undefined;
   readonly apiKey: string | undefined;
   /** The key for the server's state: an operator's, else the API key. */
   readonly stateKey: string | undefined;
   readonly idleMs: number;
-  /** The variable that sends HTTP through a proxy from here. A WebSocket of Bun's goes straight all the same (1.4.5). */
+  /** The variable that makes HTTP use a proxy here. Bun's WebSockets ignore it (1.4.5). */
   readonly proxyVariable: string | undefined;
 }
 

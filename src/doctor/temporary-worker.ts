@@ -7,7 +7,7 @@ import { readAtMost } from "../worker/read-at-most.ts";
 import type { LinkEnd } from "../worker/retry.ts";
 import { connectUrl } from "../worker/server-url.ts";
 
-/** Serves one job of the doctor's own. The signal is aborted when the server has given the job up. */
+/** Serves one of the doctor's jobs. The signal is aborted when the server has given up the job. */
 export type Job = (body: Uint8Array, signal: AbortSignal) => Response | Promise<Response>;
 
 export interface TemporaryWorkerOptions {
@@ -15,24 +15,24 @@ export interface TemporaryWorkerOptions {
   /** `llm` or `asr`. */
   readonly kind: string;
   readonly clientKey: string | undefined;
-  /** Made from random bits, so that nobody asks for it by chance. */
+  /** The model to offer. Made of random bits, so that nobody requests it by chance. */
   readonly model: string;
   readonly version: string;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-/** Jobs at once: the checks need three. */
+/** Jobs at the same time; the checks need three. */
 const SLOTS = 8;
 const REGISTER_MS = 10_000;
-/** Longer than any job of the doctor's is silent; the server has a limit of its own. */
+/** Longer than any of the doctor's jobs is silent; the server has a limit of its own. */
 const SILENCE_MS = 2 * 60 * 60_000;
-/** Jobs of the doctor's are smaller. */
+/** More than the size of any of the doctor's jobs. */
 const MAX_JOB_BYTES = 16 * 1024 * 1024;
 
 /**
- * A worker for as long as the doctor is here: a real link, with a backend that is the doctor itself. It answers the jobs
- * that the doctor has announced, by their token, and refuses all others.
+ * A worker that lives as long as the doctor's visit: a real link, with the doctor itself as its backend. It answers jobs that
+ * the doctor has announced, by their tokens, and refuses all others.
  */
 export class TemporaryWorker {
   readonly model: string;
@@ -79,12 +79,12 @@ export class TemporaryWorker {
     return this.#link.isRegistered;
   }
 
-  /** Undefined once the server has taken the registration; how the link ended where it did not. */
+  /** Resolves to undefined once the server has accepted the registration, or to the end of the link if it did not. */
   opened(): Promise<LinkEnd | undefined> {
     return Promise.race([this.#registered.then(() => undefined), this.ended]);
   }
 
-  /** Announces the job whose body begins with this token's `user` field. A run of the doctor has some twenty of them. */
+  /** Announces the job whose body begins with this token in its `user` field. One run has about twenty of them. */
   serve(token: string, job: Job): void {
     this.#jobs.set(token, job);
   }
@@ -94,7 +94,7 @@ export class TemporaryWorker {
     this.#link.sendControl({ type: "doctor_padding", padding: "x".repeat(bytes) });
   }
 
-  /** Says goodbye as a worker does, and resolves when the link is closed. */
+  /** Leaves as a worker does, and resolves when the link is closed. */
   async close(): Promise<void> {
     this.#link.sendControl({ type: "status_update", status: "draining", models: [], max_concurrency: SLOTS });
     this.#link.breakOff("the doctor is done");
@@ -109,8 +109,9 @@ export class TemporaryWorker {
           const bytes = await toBytes(body);
           const token = /^\{"user":"([\w-]{1,64})"/.exec(Buffer.from(bytes.subarray(0, 100)).toString())?.[1];
           const job = this.#jobs.get(token ?? "");
-          const strange = (): Response => Response.json({ error: { message: "Only for checks." } }, { status: 404 });
-          return toAnswer(await (job ?? strange)(bytes, signal));
+          const unannounced = (): Response =>
+            Response.json({ error: { message: "Only for checks." } }, { status: 404 });
+          return toAnswer(await (job ?? unannounced)(bytes, signal));
         },
         mayFallSilent: false,
       }),

@@ -3,22 +3,22 @@ import { errorCode } from "../worker/backend.ts";
 import { bad, type Check, type Finding, good, warning } from "./check.ts";
 import type { Target } from "./target.ts";
 
-/** What a handshake showed. */
+/** The results of a TLS handshake. */
 export interface TlsFacts {
-  /** Why this machine does not believe the certificate; undefined where it does. */
+  /** Why this machine does not trust the certificate; undefined if it does. */
   readonly distrust: string | undefined;
   readonly protocol: string;
-  /** End of the certificate's time, in milliseconds since 1970; undefined where it could not be read. */
+  /** The end of the certificate's validity, in milliseconds since 1970; undefined if it could not be read. */
   readonly endsAt: number | undefined;
   readonly issuer: string;
 }
 
 const HANDSHAKE_MS = 10_000;
 const DAY_MS = 24 * 60 * 60_000;
-/** Time enough to mend a renewal that has stopped working; Let's Encrypt's own renewals begin 30 days before. */
+/** Time enough to fix a renewal that has stopped working; Let's Encrypt's renewals begin 30 days before the end. */
 const SOON_DAYS = 14;
 
-/** Whether the way to the server is encrypted, and whether this machine believes who it leads to. */
+/** Checks whether the connection is encrypted, and whether this machine trusts the server's certificate. */
 export function tlsCheck(target: Target): Check {
   return {
     id: "tls",
@@ -36,7 +36,7 @@ export function tlsCheck(target: Target): Check {
   };
 }
 
-/** `now` is in milliseconds since 1970. */
+/** Judges a handshake; `now` is in milliseconds since 1970. */
 export function judgeTls({ distrust, protocol, endsAt, issuer }: TlsFacts, host: string, now: number): Finding {
   const days = endsAt === undefined ? undefined : Math.floor((endsAt - now) / DAY_MS);
   const lasts =
@@ -97,10 +97,10 @@ function shakeHands({ host, port, isAddress }: Target, signal: AbortSignal): Pro
     const socket = connect({
       host,
       port,
-      // An address is no server name (RFC 6066 §3).
+      // An IP address is not a valid server name (RFC 6066 §3).
       ...(isAddress ? {} : { servername: host }),
       ALPNProtocols: ["http/1.1"],
-      // A certificate that is not believed is what this is here to describe; nothing is sent over this connection.
+      // An untrusted certificate is to be described, not to fail the check; nothing is sent over this connection.
       rejectUnauthorized: false,
     });
     const stop = (): void => {

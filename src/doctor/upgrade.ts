@@ -9,21 +9,21 @@ import type { Target } from "./target.ts";
 
 /** An answer to an upgrade, and whether the socket could be used. */
 export interface UpgradeReply extends Reply {
-  /** The key was answered rightly (RFC 6455 §4.2.2): something that knows WebSocket is at the other end. */
+  /** Whether the key was answered correctly (RFC 6455 §4.2.2), by something that knows WebSocket. */
   readonly isAccepted: boolean;
   /** The subprotocol that was chosen. */
   readonly protocol: string | undefined;
 }
 
 const TIMEOUT_MS = 10_000;
-/** Room for any head of ours and of proxies, and for the first lines of an error page. */
+/** Enough for any head of ours and of proxies, and for the first lines of an error page. */
 const MAX_BYTES = 64 * 1024;
-/** What a page's body gets to arrive in, behind its head. */
+/** How long a body may take to arrive after its head. */
 const BODY_MS = 300;
 
 /**
- * Asks for a WebSocket by hand, since Bun's own tells only that it did not get one, and leaves as soon as the answer is
- * there. Never throws.
+ * Requests a WebSocket by hand, since Bun's own reports only that it failed, and disconnects as soon as the answer is there.
+ * Never rejects.
  */
 export function askUpgrade(target: Target, kind: string, signal: AbortSignal): Promise<UpgradeReply | NoReply> {
   const startedAt = performance.now();
@@ -77,7 +77,7 @@ function requestText({ server }: Target, kind: string, key: string): string {
   ].join("\r\n");
 }
 
-/** Undefined for what is no HTTP. */
+/** Reads an answer; undefined for anything that is not HTTP. */
 function parseReply(text: string, key: string): Omit<UpgradeReply, "elapsedMs"> | undefined {
   const headEnd = text.indexOf("\r\n\r\n");
   const [first = "", ...lines] = text.slice(0, Math.max(0, headEnd)).split("\r\n");
@@ -98,13 +98,13 @@ function parseReply(text: string, key: string): Omit<UpgradeReply, "elapsedMs"> 
   };
 }
 
-/** Chunked or not: the error bodies that are looked at come in one chunk. */
+/** Returns the body's text, chunked or not: the error bodies of interest come in one chunk. */
 function bodyText(raw: string, headers: Headers): string {
   if (headers.get("transfer-encoding")?.toLowerCase() !== "chunked") return raw;
   return raw.replace(/^[\da-f]+\r\n/i, "").replace(/\r\n0\r\n.*$/s, "");
 }
 
-/** RFC 6455 §4.2.2. */
+/** Returns the right answer to a key (RFC 6455 §4.2.2). */
 function acceptOf(key: string): string {
   return createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
 }

@@ -5,20 +5,20 @@ import type { Checkup } from "./checkup.ts";
 import { type NoReply, probe, type Reply } from "./http-probe.ts";
 import { moorageCode, strangeAnswer } from "./speaker.ts";
 
-/** More than the buffers of sockets and proxies that pass bodies on, less than a minute on a slow line. */
+/** More than the buffers of sockets and streaming proxies, less than a minute on a slow line. */
 const FIRST_BYTES = 256 * 1024;
-/** How long the writer waits for its first part to be seen before it sends the rest. */
+/** How long the writer waits for its first part to arrive before it sends the rest. */
 const WAIT_MS = 5000;
 const LIMIT_MS = 30_000;
 
-/** What became of a transfer whose writer paused in the middle. */
+/** The result of a transfer whose writer paused in the middle. */
 export interface TransferSeen {
-  /** Milliseconds until the reader had something; undefined if not before the writer went on. */
+  /** Milliseconds until the reader had something; undefined if that was not before the writer continued. */
   readonly seenAfterMs: number | undefined;
   readonly isWhole: boolean;
 }
 
-/** Whether an upload passes as it is sent: a transfer through a channel of its own, with one side of it each. */
+/** Checks whether an upload is forwarded while it is sent, by a transfer of which the doctor is writer and reader. */
 export function uploadCheck(checkup: Checkup): Check {
   return {
     id: "upload",
@@ -89,7 +89,7 @@ async function transfer(
   }
 }
 
-/** One side of a transfer was turned away: the other will wait in vain. */
+/** One side of a transfer was refused, so the other would wait in vain. */
 class Refused extends Error {
   override readonly name = "Refused";
 }
@@ -103,7 +103,7 @@ async function receive(response: Response, onFirst: () => void): Promise<number>
   return bytes;
 }
 
-/** Made by the server; anything else must not become part of a path. */
+/** Returns the channel's id; anything that is not an id MUST NOT become part of a path. */
 function channelId(reply: Reply | NoReply): string | undefined {
   const json = reply.kind === "reply" && reply.status === 200 ? parseJson(reply.text) : undefined;
   const id = isRecord(json) ? json["channel_id"] : undefined;

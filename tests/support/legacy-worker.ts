@@ -1,3 +1,4 @@
+import { CLOSES } from "../../src/wire/closes.ts";
 import { Inbox } from "./inbox.ts";
 
 export interface LegacyRequest {
@@ -79,7 +80,7 @@ export class LegacyWorker {
   }
 
   close(): void {
-    this.socket.close(1000, "drained");
+    this.socket.close(CLOSES.drained.code, CLOSES.drained.reason);
   }
 
   kill(): void {

@@ -1,8 +1,8 @@
-// The import rules of this project; CONTRIBUTING.md says them in words. `bun run check` holds the tree to them.
+// The import rules of this project. CONTRIBUTING.md states them in words, and `bun run check` enforces them.
 
 /**
- * What a folder may import. Type imports count, so the rule holds for what a file needs to be read as well as for what it
- * needs to run.
+ * A rule for what a folder may import. Type imports count, so the rule covers what a file needs to be understood as well as
+ * what it needs to run.
  */
 const reaches = (name, comment, from, allowed) => ({
   name,
@@ -12,7 +12,7 @@ const reaches = (name, comment, from, allowed) => ({
   to: { path: "^(src|views|tests|bench|scripts)/", pathNot: [from, ...allowed] },
 });
 
-/** Ports, error codes and JSON: what every folder may use. */
+/** Ports, error codes and JSON, which every folder may import. */
 const SHARED = ["^src/errors\\.ts$", "^src/system/", "^src/json/"];
 
 /** @type {import("dependency-cruiser").IConfiguration} */
@@ -21,21 +21,21 @@ module.exports = {
     { name: "no-cycles", severity: "error", from: {}, to: { circular: true } },
     {
       name: "resolvable",
-      comment: "A subpath of a package that only its exports field names is not found by this tool; Bun finds it.",
+      comment: "This tool does not find a subpath that only a package's exports field names. Bun finds it.",
       severity: "error",
       from: {},
       to: { couldNotResolve: true, pathNot: "^(@modelcontextprotocol/(server|client|sdk)/|@sparticuz/chromium$)" },
     },
     {
       name: "nothing-imports-a-main",
-      comment: "A main.ts is a process: importing it would start one.",
+      comment: "A main.ts is a process; importing it would start one.",
       severity: "error",
       from: {},
       to: { path: "(^|/)main\\.ts$" },
     },
     {
       name: "product-without-tools",
-      comment: "What runs in production must not need tests, benchmarks, scripts or development packages.",
+      comment: "Production code must not need tests, benchmarks, scripts or development packages.",
       severity: "error",
       from: { path: "^(src|views)/" },
       to: {
@@ -66,20 +66,20 @@ module.exports = {
     },
     {
       name: "views-take-types",
-      comment: "A view is a function of a snapshot; it runs nothing of src.",
+      comment: "A view is a function of a snapshot; it runs no code of src.",
       severity: "error",
       from: { path: "^views/" },
       to: { path: "^src/", dependencyTypesNot: ["type-only"] },
     },
-    reaches("system-reach", "The system folder stands on nothing of the product.", "^src/(system|json)/", [
+    reaches("system-reach", "The system folder depends on nothing else of the product.", "^src/(system|json)/", [
       "^package\\.json$",
     ]),
-    reaches("wire-reach", "The wire is read by both programs and knows neither.", "^src/wire/", SHARED),
+    reaches("wire-reach", "Both programs read the wire, which knows neither.", "^src/wire/", SHARED),
     reaches("tunnel-reach", "The tunnel knows the wire.", "^src/tunnel/", [...SHARED, "^src/wire/"]),
     {
       name: "sockets-behind-the-source",
       comment:
-        "Areas take sessions from a SessionSource; only the composition root decides that they come from sockets.",
+        "Areas get sessions from a SessionSource; only the composition root decides that they come from sockets.",
       severity: "error",
       from: { path: "^src/", pathNot: "^src/(app\\.ts$|tunnel/)" },
       to: { path: "^src/tunnel/(endpoint|local-sessions|sockets)\\.ts$" },
@@ -100,11 +100,11 @@ module.exports = {
       "^src/wire/",
       "^src/openapi/",
     ]),
-    reaches("figures-reach", "Figures know nobody who is counted.", "^src/figures/", [
+    reaches("figures-reach", "Figures do not know what they count.", "^src/figures/", [
       ...SHARED,
       "^src/auth/caller\\.ts$",
     ]),
-    reaches("settings-reach", "Settings know nobody who is set.", "^src/settings/", [...SHARED]),
+    reaches("settings-reach", "Settings do not know what they configure.", "^src/settings/", [...SHARED]),
     reaches("upload-reach", "An upload knows HTTP bodies and no plugin.", "^src/upload/", [
       ...SHARED,
       "^src/(http|wire)/",
@@ -115,7 +115,7 @@ module.exports = {
       "^src/(http|pool|wire)/",
       "^src/tunnel/(session|exchange)\\.ts$",
     ]),
-    reaches("auth-reach", "The door knows the configuration and HTTP.", "^src/auth/", [
+    reaches("auth-reach", "Authentication knows the configuration and HTTP.", "^src/auth/", [
       ...SHARED,
       "^src/config\\.ts$",
       "^src/http/",
@@ -132,27 +132,27 @@ module.exports = {
       "^src/(answering|wire|settings)/",
       "^src/doctor/program\\.ts$",
     ]),
-    reaches("doctor-reach", "The doctor is made of the worker's parts.", "^src/doctor/", [
+    reaches("doctor-reach", "The doctor is built from the worker's parts.", "^src/doctor/", [
       ...SHARED,
       "^src/(answering|wire|settings|worker)/",
     ]),
     {
       name: "doctor-is-an-end",
-      comment: "The doctor uses the worker's parts; of the worker only its process knows the doctor.",
+      comment: "The doctor uses the worker's parts; only the worker's program and the command line know the doctor.",
       severity: "error",
       from: { path: "^(src|views)/", pathNot: "^src/(cli|doctor)/|^src/worker/program\\.ts$" },
       to: { path: "^src/doctor/" },
     },
     {
       name: "cli-is-an-end",
-      comment: "The command line starts programs; nothing of the product uses it.",
+      comment: "The command line starts programs; nothing else uses it.",
       severity: "error",
       from: { path: "^(src|views)/", pathNot: "^src/cli/" },
       to: { path: "^src/cli/" },
     },
     {
       name: "demo-is-an-end",
-      comment: "The demo uses the product; nothing of the product uses the demo.",
+      comment: "The demo uses the product; only the command line knows the demo.",
       severity: "error",
       from: { path: "^(src|views)/", pathNot: "^src/(cli|demo)/" },
       to: { path: "^src/demo/" },

@@ -31,7 +31,7 @@ export function guide({ url, apiKey, clientKey, backend, transcribeModel, relayI
     });
   const lines = [
     "",
-    "Moorage is running: a server, workers that dialled out to it, and behind them",
+    "Moorage is running: a server, workers that have dialled out to it, and behind them",
     `  ${name}`,
     ...(transcribeModel === undefined ? [] : ["  a sample for audio (it ignores the sound and describes the upload)"]),
     ...(relayId === undefined ? [] : ["  a sample MCP server with three small tools"]),
@@ -58,9 +58,9 @@ export function guide({ url, apiKey, clientKey, backend, transcribeModel, relayI
     ...(relayId === undefined ? [] : [`  ${toolLine(mcpUrl(url, relayId))}`]),
     `  curl -H "Authorization: Bearer $API_KEY" ${url}/api/state`,
     "",
-    "Another worker, for instance in front of your Ollama:",
+    "To connect another worker, for example in front of your Ollama:",
     "",
-    `  bun run worker llm --server ${url} --client-key ${clientKey} --backend http://127.0.0.1:11434/v1`,
+    `  bun run moorage worker llm --server ${url} --client-key ${clientKey} --backend http://127.0.0.1:11434/v1`,
     "",
     "Ctrl-C stops everything.",
     "",

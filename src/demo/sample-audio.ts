@@ -47,9 +47,9 @@ export function toTranscript(file: PassedFile): Transcript {
   const name = file.name.slice(0, MAX_ECHO_CHARS);
   const type = file.type.slice(0, MAX_ECHO_CHARS) || "unknown type";
   const held = wav
-    ? `holds ${wav.seconds.toFixed(1)} seconds of sound at ${wav.sampleRate} Hz in ${wav.channels} ${wav.channels === 1 ? "channel" : "channels"}.`
-    : `has ${file.size} bytes of ${type} and is no uncompressed WAV file, so its length is not known here.`;
-  const sentences = ["This is Moorage's sample transcriber; it hears nothing.", `The file ${name} ${held}`];
+    ? `contains ${wav.seconds.toFixed(1)} seconds of audio at ${wav.sampleRate} Hz in ${wav.channels} ${wav.channels === 1 ? "channel" : "channels"}.`
+    : `has ${file.size} bytes of ${type} and is not an uncompressed WAV file, so its duration is unknown.`;
+  const sentences = ["This is Moorage's sample transcriber; it ignores the audio.", `The file ${name} ${held}`];
   return { sentences, text: sentences.join(" "), seconds: wav?.seconds };
 }
 

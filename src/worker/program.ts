@@ -95,6 +95,6 @@ function warnAboutFetchLimit(maxConcurrency: number, log: Log): void {
   if (maxConcurrency <= 200 || process.env["BUN_CONFIG_MAX_HTTP_REQUESTS"] !== undefined) return;
   log.warn("worker.limited", {
     jobs: 256,
-    hint: "set BUN_CONFIG_MAX_HTTP_REQUESTS=65336 in the environment, or start with `bun run worker`",
+    hint: "set BUN_CONFIG_MAX_HTTP_REQUESTS=65336 in the environment, or start with `bun run moorage worker`",
   });
 }

@@ -7,7 +7,7 @@ let client: OpenAI;
 const wav = Bun.file(new URL("../../../docs/sample.wav", import.meta.url));
 const SECONDS = 2.13;
 const TEXT =
-  "This is Moorage's sample transcriber; it hears nothing. The file speech.wav holds 2.1 seconds of sound at 16000 Hz in 1 channel.";
+  "This is Moorage's sample transcriber; it ignores the audio. The file speech.wav contains 2.1 seconds of audio at 16000 Hz in 1 channel.";
 
 beforeAll(() => {
   backend = startSampleBackend({ delayMs: 0 });
@@ -107,7 +107,7 @@ describe("a transcript describes the upload and says that nothing was heard", ()
     const file = new File(["not a recording"], "song.mp3", { type: "audio/mpeg" });
     const response = await post({ file, model: SAMPLE_TRANSCRIBE_MODEL });
     expect(await response.json()).toEqual({
-      text: "This is Moorage's sample transcriber; it hears nothing. The file song.mp3 has 15 bytes of audio/mpeg and is no uncompressed WAV file, so its length is not known here.",
+      text: "This is Moorage's sample transcriber; it ignores the audio. The file song.mp3 has 15 bytes of audio/mpeg and is not an uncompressed WAV file, so its duration is unknown.",
     });
   });
 });

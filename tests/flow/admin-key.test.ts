@@ -29,7 +29,7 @@ function signIn(key: string): Promise<Response> {
 }
 
 describe("a server with an admin key", () => {
-  test("shows and does for it alone what is an operator's", async () => {
+  test("shows its state and takes actions only with that key", async () => {
     server = new TestServer({ adminKeys: [ADMIN_KEY] });
     await server.worker({ worker_id: "gpu" });
     for (const path of ["/api/state", "/api/state/stream", "/api/state/history", "/api/state/view/llm.html"])
@@ -43,7 +43,7 @@ describe("a server with an admin key", () => {
     expect([await statusOf("/v1/models", API_KEY), await statusOf("/v1/models", ADMIN_KEY)]).toEqual([200, 401]);
   });
 
-  test("asks for it on its page, and signs nobody in with an API key", async () => {
+  test("asks for that key on its sign-in page and accepts no API key there", async () => {
     server = new TestServer({ adminKeys: [ADMIN_KEY] });
     expect(await (await fetch(`${server.url}/state`)).text()).toContain(">Admin key</label>");
     const refused = await signIn(API_KEY);

@@ -61,20 +61,20 @@ describe("a caller that may use some models", () => {
     },
   );
 
-  test("uses them", async () => {
+  test("can use them", async () => {
     const answer = chat("open");
     worker.answerJson((await worker.request()).id, {});
     expect((await answer).status).toBe(200);
   });
 
-  test("gets for another one exactly what it gets for a model that does not exist", async () => {
+  test("gets the same answer for a forbidden model as for one that does not exist", async () => {
     const [forbidden, unknown] = await Promise.all([refusalOf(chat("secret")), refusalOf(chat("nobody"))]);
     expect(forbidden.status).toBe(404);
     expect(forbidden.message).toBe(unknown.message.replace("nobody", "secret"));
     expect(forbidden.message).toEndWith("Available models: 'open'.");
   });
 
-  test("gets the same for embeddings, for one worker, and for audio", async () => {
+  test("gets that answer also for embeddings, for one worker, and for audio", async () => {
     const register = { client_key: CLIENT_KEY, models: ["secret", "heard"], max_concurrency: 1 };
     await NativeWorker.connect({ url: server.url, path: "/api/asr/connect", register });
     const embeddings = server.post("/v1/embeddings", { model: "secret", input: ["a", "b"] }, by(LIMITED));
@@ -89,7 +89,7 @@ describe("a caller that may use some models", () => {
     expect(audio.message).toEndWith("Available models: 'heard'.");
   });
 
-  test("takes no place in the queue with a model that it may not use, when no slot is free", async () => {
+  test("takes no place in the queue for a forbidden model", async () => {
     const answers = Array.from({ length: 4 }, () => chat("open"));
     const requests = [];
     for (const _ of answers) requests.push(await worker.request());
@@ -105,13 +105,13 @@ test("a caller that may use no model learns nothing about those that are served"
   expect(message).toBe("The model 'secret' is not served on this route.");
 });
 
-test("during the start's grace a forbidden model is one that may still come, like any unknown one", async () => {
+test("during the grace period after the start a forbidden model is treated like an unknown one", async () => {
   await server.stop();
   server = new TestServer({ startGraceMs: 60_000 }, {}, undefined, limitedKeys);
   worker = await server.worker({ models: ["secret"], client_key: CLIENT_KEY });
   expect([(await chat("secret")).status, (await chat("nobody")).status]).toEqual([503, 503]);
 });
 
-test("keys that the configuration lists may use every model", async () => {
+test("keys in the configuration may use every model", async () => {
   expect(await listed("/v1/models", "test-api-key")).toEqual(["open", "secret"]);
 });

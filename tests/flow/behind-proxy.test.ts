@@ -132,7 +132,7 @@ for (const kind of KINDS) {
       return `${proxy.url}/api/transfer/${channel_id}`;
     }
 
-    test("a stream arrives chunk by chunk: none is said before the client has the one before it", async () => {
+    test("a stream arrives chunk by chunk, each before the next one is sent", async () => {
       const asked = backend.asked;
       const stream = openStream();
       await eventually(() => backend.asked > asked, "it is asked");
@@ -146,7 +146,7 @@ for (const kind of KINDS) {
       expect(seen).toEqual([..."0123456789"]);
     });
 
-    test("a plain answer too is passed on as it comes", async () => {
+    test("a plain answer is passed on as it arrives", async () => {
       const asked = backend.asked;
       backend.type = "application/json";
       const answer = fetch(`${proxy.url}/v1/chat/completions`, {
@@ -163,7 +163,7 @@ for (const kind of KINDS) {
       backend.type = "text/event-stream";
     });
 
-    test("a client that leaves stops the model", async () => {
+    test("a client that disconnects stops the model", async () => {
       const asked = backend.asked;
       const before = backend.left;
       const stream = openStream();
@@ -174,7 +174,7 @@ for (const kind of KINDS) {
       backend.end();
     });
 
-    test("a worker's socket stands: pings pass, and it is the one that it was", async () => {
+    test("a worker's socket stays open, because pings pass", async () => {
       const before = (await server.state()).workers[0];
       // Five pings; a worker that missed three is gone. Real time, since the proxy has timers of its own.
       await Bun.sleep(1000);
@@ -185,7 +185,7 @@ for (const kind of KINDS) {
     });
 
     test.each(["of unknown length", "of a length that is said"])(
-      "a transfer %s is passed on as it comes, and may be large",
+      "a large transfer %s is passed on as it arrives",
       async (how) => {
         const url = await channel();
         const reader = fetch(url, { headers: bearer });
@@ -221,13 +221,13 @@ for (const kind of KINDS) {
       },
     );
 
-    test("a role that a client gives itself is dropped", async () => {
+    test("a role that a client claims for itself is dropped", async () => {
       const staff = { "x-user-roles": "staff" };
       expect((await fetch(`${server.url}/v1/models`, { headers: staff })).status).toBe(200);
       expect((await fetch(`${proxy.url}/v1/models`, { headers: staff })).status).toBe(401);
     });
 
-    test("rolling restart: streams on the old server end whole, nobody meets a closed door, and a new stream waits for its worker", async () => {
+    test("a rolling restart lets streams on the old server finish, refuses no connection, and lets a new stream wait for its worker", async () => {
       const asked = backend.asked;
       const texts = Array.from({ length: 5 }, async () => {
         let text = "";
@@ -267,7 +267,7 @@ for (const kind of KINDS) {
       server = next;
     }, 40_000);
 
-    test("an address that a client makes up does not save it from the limit on wrong keys", async () => {
+    test("a made-up client address does not evade the limit on wrong keys", async () => {
       const statuses = [];
       for (let each = 0; each <= FAILURES; each += 1) {
         const address = `203.0.113.${each}`;

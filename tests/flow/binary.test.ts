@@ -23,7 +23,7 @@ const bearer = { authorization: `Bearer ${KEYS.API_KEY}` };
 const STDIO_SERVER = join(import.meta.dir, "../support/stdio-mcp-server.ts");
 
 describe.skipIf(lacks("binaries", supportedTarget))(
-  "binaries of server and worker, alone in a directory with somebody else's .env:",
+  "with the binaries of server and worker alone in a directory with a foreign .env,",
   () => {
     let folder = "";
     /** Where the programs run. Nothing is there but a file that would keep them from starting, were it read. */
@@ -64,7 +64,7 @@ describe.skipIf(lacks("binaries", supportedTarget))(
       return run;
     }
 
-    test("both programs say their version, and leave nothing but themselves in the folder", async () => {
+    test("both programs print their version and leave no other file in the folder", async () => {
       for (const [path, name] of [
         [serverPath, "moorage"],
         [workerPath, "moorage worker"],
@@ -77,7 +77,7 @@ describe.skipIf(lacks("binaries", supportedTarget))(
       expect(files.toSorted()).toEqual([serverPath, workerPath].toSorted());
     });
 
-    test("the server shows the dashboard, with the very files that the sources have", async () => {
+    test("the server serves the dashboard with the same files as the sources", async () => {
       const page = await get("/state");
       expect(page.status).toBe(200);
       const html = await page.text();
@@ -87,7 +87,7 @@ describe.skipIf(lacks("binaries", supportedTarget))(
       for (const name of names) expect((await get(path(name))).status).toBe(200);
     });
 
-    test("the server describes its API, and Swagger UI shows it with files of its own", async () => {
+    test("the server describes its API, and Swagger UI loads from the binary", async () => {
       const document = (await (await get("/api/client/openapi.json")).json()) as { info: object; paths: object }; // As OpenAPI has it.
       expect(document.info).toMatchObject({ version: VERSION });
       expect(Object.keys(document.paths)).toContain("/v1/chat/completions");
@@ -103,13 +103,13 @@ describe.skipIf(lacks("binaries", supportedTarget))(
       expect(script).toBe(readFileSync(packageFile("swagger-ui-bundle.js"), "utf8"));
     });
 
-    test("the server counts, and answers what is not there as ever", async () => {
+    test("the server serves metrics, and 404 for unknown paths", async () => {
       expect(await (await get("/metrics")).text()).toContain("moorage_");
       expect((await fetch(`${url}/v1/models`)).status).toBe(401);
       expect(await (await get("/nowhere")).json()).toMatchObject({ error: { code: "unknown_url" } });
     });
 
-    test("a streamed chat goes through both programs, chunk by chunk", async () => {
+    test("a streamed chat passes through both programs, chunk by chunk", async () => {
       const more = Promise.withResolvers<void>();
       const encode = new TextEncoder();
       const backend = startBackend(() => {
@@ -136,7 +136,7 @@ describe.skipIf(lacks("binaries", supportedTarget))(
       expect(text).toEndWith("data: [DONE]\n\n");
     });
 
-    test("a recording goes through both programs", async () => {
+    test("a recording passes through both programs", async () => {
       const backend = startBackend(async (request) => {
         const file = (await request.formData()).get("file");
         return Response.json({ text: `${file instanceof Blob ? file.size : "no"} bytes` });
@@ -167,7 +167,7 @@ describe.skipIf(lacks("binaries", supportedTarget))(
       expect(await answer.text()).toContain('"serverInfo":{"name":"t"');
     });
 
-    test("settings that are not valid end both programs with 78, and SIGTERM ends them with 0", async () => {
+    test("invalid settings end both programs with 78, and SIGTERM ends them with 0", async () => {
       for (const [path, args] of [
         [serverPath, ["--port", "70000"]],
         [workerPath, ["llm", "--server", "ftp://x"]],

@@ -19,8 +19,8 @@ async function told(answer: Response): Promise<readonly [number, string, string 
   return [answer.status, error.code, answer.headers.get("retry-after")];
 }
 
-describe("a caller that has as many requests under way as it may", () => {
-  test("by its key is refused with 429 until one ends, and so is its other route", async () => {
+describe("a caller at its limit of concurrent requests", () => {
+  test("by key is refused with 429 on all routes until a request ends", async () => {
     server = new TestServer({ plugins: ["llm", "asr"], maxRequestsPerKey: 1 });
     const worker = await server.worker({ models: ["m"], max_concurrency: 4 });
     const first = chat("m");
@@ -42,7 +42,7 @@ describe("a caller that has as many requests under way as it may", () => {
     expect((await second).status).toBe(200);
   });
 
-  test("by its address is told from one that comes from elsewhere", async () => {
+  test("by address is distinguished from a caller at another address", async () => {
     server = new TestServer({ maxRequestsPerAddress: 1 });
     const worker = await server.worker({ models: ["m"], max_concurrency: 4 });
     const from = (address: string): RequestInit => ({ headers: { ...JSON_HEADERS, "x-forwarded-for": address } });
@@ -55,7 +55,7 @@ describe("a caller that has as many requests under way as it may", () => {
     for (const answer of answers) expect((await answer).status).toBe(200);
   });
 
-  test("is refused when it asks how to sign in with a relay, as when it calls the relay", async () => {
+  test("is refused for an MCP server's OAuth metadata as for a call", async () => {
     const mcp = new McpServer({ maxRequestsPerAddress: 1 });
     server = mcp;
     const relay = await mcp.relay({ info: { auth: "oauth" } });
@@ -137,7 +137,7 @@ const ENDINGS: Readonly<Record<string, () => Promise<void>>> = {
   },
 };
 
-test.each(Object.entries(ENDINGS))("a request %s is counted out", async (_what, end) => {
+test.each(Object.entries(ENDINGS))("a request %s is no longer counted", async (_what, end) => {
   server = new TestServer({
     plugins: ["llm", "asr", "mcp", "transfer"],
     // Two: a transfer has two sides. More than two endings in a row show one that is not counted out.

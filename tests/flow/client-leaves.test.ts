@@ -13,7 +13,7 @@ afterEach(() => server.stop());
 const slots = async (): Promise<number | undefined> => (await server.state()).workers[0]?.inflight;
 const gone = (promise: Promise<unknown>): Promise<unknown> => promise.catch((error: Error) => error.name);
 
-test("a client that leaves the queue frees its place at once", async () => {
+test("a client that disconnects while queued frees its place at once", async () => {
   const worker = await server.worker();
   const running = server.chat("m");
   const { id } = await worker.request();
@@ -29,7 +29,7 @@ test("a client that leaves the queue frees its place at once", async () => {
 });
 
 test.each([false, true])(
-  "a client that leaves before the answer (stream: %p) cancels at the worker, and its slot waits for the confirmation",
+  "a client that disconnects before the answer (stream: %p) cancels at the worker, and the slot waits for the confirmation",
   async (stream) => {
     const worker = await server.worker();
     const leaver = new AbortController();
@@ -44,7 +44,7 @@ test.each([false, true])(
   },
 );
 
-test("a client that leaves mid-stream cancels at the worker at once", async () => {
+test("a client that disconnects mid-stream cancels at the worker at once", async () => {
   const worker = await server.worker();
   const leaver = new AbortController();
   const answer = await (async () => {
@@ -61,7 +61,7 @@ test("a client that leaves mid-stream cancels at the worker at once", async () =
   await eventually(async () => (await slots()) === 0, "the slot is free");
 });
 
-test("a worker that never confirms has its slot back after the confirm timeout", async () => {
+test("a worker that never confirms gets its slot back after the confirm timeout", async () => {
   const worker = await server.worker();
   const leaver = new AbortController();
   const answer = gone(server.chat("m", {}, { signal: leaver.signal }));
@@ -73,7 +73,7 @@ test("a worker that never confirms has its slot back after the confirm timeout",
   await eventually(async () => (await slots()) === 0, "the slot is free");
 });
 
-test("a legacy worker is told with http_proxy_cancel", async () => {
+test("a legacy worker is cancelled with http_proxy_cancel", async () => {
   const worker = new LegacyWorker({ url: server.url, register: { client_key: CLIENT_KEY, models: ["m"] } });
   await eventually(async () => (await server.state()).workers.length === 1, "it is there");
   const leaver = new AbortController();
@@ -87,7 +87,7 @@ test("a legacy worker is told with http_proxy_cancel", async () => {
   await eventually(async () => (await slots()) === 0, "the slot is free");
 });
 
-test("frames for a job that ended are ignored, and the session goes on", async () => {
+test("frames for an ended job are ignored, and the session continues", async () => {
   const worker = await server.worker({ max_concurrency: 2 });
   const first = server.chat("m");
   const { id } = await worker.request();

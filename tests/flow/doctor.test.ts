@@ -82,8 +82,8 @@ function those(results: Record<string, Result>, verdict: Verdict): readonly stri
   return Object.values(results).flatMap((result) => (result.verdict === verdict ? [result.id] : []));
 }
 
-describe("a server without a proxy", () => {
-  test("that is well passes every check, and is left as it was", async () => {
+describe("the doctor, at a server without a proxy,", () => {
+  test("passes every check for a healthy server, and leaves it as it was", async () => {
     const server = start();
     const results = await examined(server.url, { idleMs: 1500 });
     expect(those(results, "good")).toEqual(Object.keys(results));
@@ -92,7 +92,7 @@ describe("a server without a proxy", () => {
     expect((await server.state()).models.filter(({ workers }) => workers > 0)).toEqual([]);
   });
 
-  test("whose worker of the doctor's is asked by somebody else refuses the job, and goes on", async () => {
+  test("refuses a stranger's job at its own worker, and continues", async () => {
     const server = start();
     const running = examined(server.url, { idleMs: 2000 });
     const model = await eventually(async () => (await server.state()).models[0]?.name, "the worker is there");
@@ -101,7 +101,7 @@ describe("a server without a proxy", () => {
     expect(those(await running, "bad")).toEqual([]);
   });
 
-  test("that drains is said to, and nothing that needs it is tried", async () => {
+  test("reports a drain, and tries nothing that needs the server", async () => {
     const server = start();
     await server.app.drain();
     const results = await examined(server.url);
@@ -110,14 +110,14 @@ describe("a server without a proxy", () => {
     expect(results["job"]).toMatchObject({ verdict: "skipped", measured: 'skipped because "Health" failed' });
   });
 
-  test("that takes no llm workers is said to lack the plugin", async () => {
+  test("reports a missing llm plugin", async () => {
     const server = start({ plugins: ["transfer"] });
     const { websocket } = await examined(server.url);
     expect(websocket).toMatchObject({ verdict: "bad" });
     expect(websocket?.advice).toContain("PLUGINS");
   });
 
-  test("that takes asr workers only is tested with one, and jobs are left out", async () => {
+  test("tests a server for asr alone with an asr worker, without jobs", async () => {
     const server = start({ plugins: ["asr"] });
     const results = await examined(server.url, { idleMs: 200 });
     expect(those(results, "warning")).toEqual(["websocket"]);
@@ -126,7 +126,7 @@ describe("a server without a proxy", () => {
     expect(results["job"]?.verdict).toBe("skipped");
   });
 
-  test("that refuses large bodies itself is told from a proxy that does", async () => {
+  test("distinguishes a body limit of the server from one of a proxy", async () => {
     const server = start({ maxJsonBodyBytes: 1024 * 1024 });
     const { body_size } = await examined(server.url, {}, "body_size");
     expect(body_size?.verdict).toBe("warning");
@@ -134,7 +134,7 @@ describe("a server without a proxy", () => {
     expect(body_size?.measured).toContain("900 KiB passes");
   });
 
-  test("that has gone, and a name that leads nowhere, are told apart", async () => {
+  test("distinguishes a stopped server from an unknown host name", async () => {
     const server = start();
     const { url } = server;
     await server.stop();
@@ -148,8 +148,8 @@ describe("a server without a proxy", () => {
   });
 });
 
-describe("keys", () => {
-  test("that are wrong are told from missing ones", async () => {
+describe("the doctor, on keys,", () => {
+  test("distinguishes wrong keys from missing ones", async () => {
     const server = start();
     const wrong = await examined(server.url, { clientKey: "wrong-1", apiKey: "wrong-2" });
     expect(wrong["client_key"]?.measured).toContain("not one of the server's");
@@ -161,7 +161,7 @@ describe("keys", () => {
     expect(JSON.stringify([wrong, missing])).not.toMatch(/wrong-\d/);
   });
 
-  test("that the server does not ask for are said to be too much, or not to be needed", async () => {
+  test("reports keys that the server does not ask for", async () => {
     const server = start({ apiKeys: [], clientKeys: [] });
     const given = await examined(server.url);
     expect(given["client_key"]?.measured).toContain("the server has none");
@@ -170,7 +170,7 @@ describe("keys", () => {
     expect(none["job"]?.verdict).toBe("good");
   });
 
-  test("of an address with too many wrong ones are said not to be looked at", async () => {
+  test("reports that the server refuses its address after too many wrong keys", async () => {
     const server = start({ authFailuresPerMinute: 1 });
     await server.fetch("/v1/models", { headers: { authorization: "Bearer wrong" } });
     const results = await examined(server.url);
@@ -179,13 +179,13 @@ describe("keys", () => {
   });
 });
 
-describe("a proxy", () => {
-  test("that passes everything on changes nothing", async () => {
+describe("the doctor, behind a proxy,", () => {
+  test("passes every check if the proxy forwards everything", async () => {
     const results = await examined(await behind(start(), {}), { idleMs: 500 });
     expect(those(results, "good")).toEqual(Object.keys(results));
   });
 
-  test("that holds answers back until they are whole is found by the stream, and by nothing that comes whole", async () => {
+  test("detects buffered answers by the stream alone", async () => {
     const results = await examined(await behind(start(), { holdsAnswers: true }), { idleMs: 1500 });
     expect(those(results, "bad")).toEqual(["streaming", "long_stream"]);
     expect(results["streaming"]?.measured).toContain("6 pieces sent over 1.5 s arrived in 1 over 0.0 s");
@@ -193,14 +193,14 @@ describe("a proxy", () => {
     expect(results["upload"]).toMatchObject({ verdict: "skipped" });
   });
 
-  test("that holds uploads back is found by a transfer", async () => {
+  test("detects buffered uploads by a transfer", async () => {
     const results = await examined(await behind(start(), { holdsRequests: true }), {}, "upload");
     expect(those(results, "warning")).toEqual(["upload"]);
     expect(results["upload"]?.advice).toContain("proxy_request_buffering off");
     expect(those(results, "bad")).toEqual([]);
   });
 
-  test("that drops upgrades is found by the server's 426", async () => {
+  test("detects dropped upgrades by the server's 426", async () => {
     const meddling: Meddling = {
       onRequest: (head) => ({ head: head.replace(/^(upgrade|connection): .*\r\n/gim, "") }),
     };
@@ -211,7 +211,7 @@ describe("a proxy", () => {
     expect(results["streaming"]?.measured).toBe('skipped because "WebSocket" failed');
   });
 
-  test.each([200, 400, 404, 426])("that answers %d to an upgrade itself is named", async (status) => {
+  test.each([200, 400, 404, 426])("names a proxy that answers %d to an upgrade itself", async (status) => {
     const answer = html(status);
     const meddling: Meddling = {
       onRequest: (head) => (/^upgrade: websocket/im.test(head) ? { answer } : { head }),
@@ -220,19 +220,22 @@ describe("a proxy", () => {
     expect(websocket).toMatchObject({ verdict: "bad", measured: `no WebSocket: ${status} from nginx` });
   });
 
-  test.each([502, 503, 404, 403])("that answers %d to everything is told from the server", async (status) => {
-    const { health } = await examined(await behind(start(), { onRequest: () => ({ answer: html(status) }) }));
-    expect(health).toMatchObject({ verdict: "bad", measured: `responds with ${status}, from nginx` });
-  });
+  test.each([502, 503, 404, 403])(
+    "distinguishes a proxy that answers %d to everything from the server",
+    async (status) => {
+      const { health } = await examined(await behind(start(), { onRequest: () => ({ answer: html(status) }) }));
+      expect(health).toMatchObject({ verdict: "bad", measured: `responds with ${status}, from nginx` });
+    },
+  );
 
-  test("that sends everybody to https is answered with the URL to use", async () => {
+  test("gives the URL to use if the proxy redirects to https", async () => {
     const answer = "HTTP/1.1 301 Moved\r\nLocation: https://127.0.0.1/healthz\r\nContent-Length: 0\r\n\r\n";
     const { health } = await examined(await behind(start(), { onRequest: () => ({ answer }) }));
     expect(health?.verdict).toBe("bad");
     expect(health?.advice).toContain("--server https://127.0.0.1.");
   });
 
-  test("that takes bodies of 1 MiB only is told from the server, by its page", async () => {
+  test("attributes a body limit of 1 MiB to the proxy, by its error page", async () => {
     const meddling: Meddling = {
       onRequest: (head) =>
         Number(/^content-length: (\d+)/im.exec(head)?.[1] ?? 0) > 1024 * 1024 ? { answer: html(413) } : { head },
@@ -243,26 +246,26 @@ describe("a proxy", () => {
     expect(results["body_size"]?.measured).toContain("900 KiB passes");
   });
 
-  test("that lets no large message of a worker pass is found, and only by that", async () => {
+  test("detects a limit on large messages of workers, and nothing else", async () => {
     const results = await examined(await behind(start(), { maxSocketBytes: 512 * 1024 }), {}, "message_size");
     expect(those(results, "bad")).toEqual(["message_size"]);
     expect(results["message_size"]?.measured).toContain("a message of 1 MiB ended the socket");
   });
 
-  test("that asks on for a client that has left is found by the worker, which never hears of it", async () => {
+  test("detects a proxy that hides a client's disconnect from the worker", async () => {
     const { cancel } = await examined(await behind(start(), { ignoresLeaving: true }), {}, "cancel");
     expect(cancel).toMatchObject({ verdict: "bad" });
     expect(cancel?.advice).toContain("proxy_ignore_client_abort off");
   });
 
-  test("that cuts idle connections after a second is found by what is silent for longer", async () => {
+  test("detects an idle timeout of one second", async () => {
     const results = await examined(await behind(start(), { idleMs: 1000 }), { idleMs: 4000 });
     expect(those(results, "bad").filter((id) => id !== "long_stream")).toEqual(["quiet_socket", "slow_answer"]);
     expect(results["quiet_socket"]?.measured).toMatch(/cut after [12]\.\d s/);
     expect(results["slow_answer"]?.measured).toMatch(/after [12]\.\d s/);
   });
 
-  test("whose clock, or the server's, is off is a warning", async () => {
+  test("warns if the clock is off", async () => {
     const date = new Date(Date.now() - 90_000).toUTCString();
     const meddling: Meddling = { onAnswer: (head) => head.replace(/^date: .*$/im, `Date: ${date}`) };
     const results = await examined(await behind(start(), meddling), {}, "clock");
@@ -270,14 +273,14 @@ describe("a proxy", () => {
     expect(results["clock"]?.measured).toMatch(/^the server's is (89|9[01]) s behind/);
   });
 
-  test("before two servers is found by the jobs that miss their worker", async () => {
+  test("detects two servers behind one address by jobs that miss their worker", async () => {
     const { job } = await examined(await behind(start(), { otherServers: [start().url] }), {}, "job");
     expect(job?.verdict).toBe("bad");
     expect(job?.advice).toContain("exactly one");
   });
 });
 
-describe("a proxy with the file in deploy/", () => {
+describe("the doctor, behind a proxy with the file in deploy/,", () => {
   for (const kind of ["nginx", "caddy"] as const)
     test.skipIf(lacks(`the doctor behind ${kind}`, PROGRAMS[kind]))(`passes every check: ${kind}`, async () => {
       const server = start();
@@ -288,8 +291,8 @@ describe("a proxy with the file in deploy/", () => {
     });
 });
 
-describe.skipIf(lacks("the doctor over TLS", PROGRAMS.openssl))("TLS", () => {
-  test("with a certificate that vouches for itself is bad, and nothing is sent over it", async () => {
+describe.skipIf(lacks("the doctor over TLS", PROGRAMS.openssl))("the doctor, on TLS,", () => {
+  test("rejects a self-signed certificate, and sends nothing over it", async () => {
     const own = createSelfSigned(90);
     cleanups.push(own.remove);
     const results = await examined(await behind(start(), { tls: own }));
@@ -298,7 +301,7 @@ describe.skipIf(lacks("the doctor over TLS", PROGRAMS.openssl))("TLS", () => {
     expect(results["health"]).toMatchObject({ verdict: "skipped", measured: 'skipped because "TLS" failed' });
   });
 
-  test("with a certificate that is believed and ends soon is a warning, and the rest is tested through it", async () => {
+  test("warns of a trusted certificate that expires soon, and tests the rest over it", async () => {
     const own = createSelfSigned(5);
     cleanups.push(own.remove);
     const url = await behind(start(), { tls: own });
@@ -315,14 +318,14 @@ describe.skipIf(lacks("the doctor over TLS", PROGRAMS.openssl))("TLS", () => {
     expect(code).toBe(0);
   });
 
-  test("asked of a port that has none is said to be missing there", async () => {
+  test("reports a port without TLS", async () => {
     const { tls } = await examined(start().url.replace("http:", "https:"));
     expect(tls?.measured).toContain("does not speak TLS");
   });
 });
 
-describe("the program", () => {
-  test("exits with 1 and says what to mend, without any key, also as the worker's subcommand", async () => {
+describe("the doctor's program", () => {
+  test("exits with 1 and advice, without any key, also as the worker's subcommand", async () => {
     const server = start();
     const env = { API_KEY: "secret-of-mine", CLIENT_KEY: "secret-of-ours" };
     const { code, out, err } = await program(["doctor", "--server", server.url, "--idle=0"], env, "src/worker/main.ts");
@@ -332,7 +335,7 @@ describe("the program", () => {
     expect(out + err).not.toContain("secret");
   });
 
-  test("exits with 78 for settings that are wrong, and with 0 for its help", async () => {
+  test("exits with 78 for invalid settings, and with 0 for its help", async () => {
     const wrong = await program(["--idle", "soon", "left-over"], {});
     expect(wrong.code).toBe(78);
     expect(wrong.err).toContain("doctor_idle");

@@ -9,7 +9,7 @@ import { CLIENT_KEY, TestServer } from "../support/test-server.ts";
 
 const deps = { clock: systemClock, ids: systemIds, log: silentLog };
 
-test("while the server drains: health 503, new jobs 503 draining, new workers 1013, workers told, running jobs finish", async () => {
+test("a draining server answers 503 to health checks and new jobs, closes new workers with 1013, tells its workers, and finishes running jobs", async () => {
   const server = new TestServer({ drainTimeoutMs: 5000 });
   const worker = await server.worker();
   const answer = server.chat("m", { stream: true });
@@ -37,7 +37,7 @@ test("while the server drains: health 503, new jobs 503 draining, new workers 10
   await expect(fetch(`${server.url}/healthz`)).rejects.toThrow();
 });
 
-test("jobs that wait when the server drains are told so at once, and hold nothing up", async () => {
+test("jobs that wait when the server drains fail at once, and do not delay the drain", async () => {
   const server = new TestServer({ drainTimeoutMs: 5000, queueTimeoutMs: 60_000 });
   const worker = await server.worker();
   const running = server.chat("m");
@@ -51,7 +51,7 @@ test("jobs that wait when the server drains are told so at once, and hold nothin
   await stopped;
 });
 
-test("a job that outlives the drain timeout is told so in its stream, and the server stops", async () => {
+test("a job that outlives the drain timeout gets an error event, and the server stops", async () => {
   const server = new TestServer({ drainTimeoutMs: 50 });
   const worker = await server.worker();
   const answer = server.chat("m", { stream: true });
@@ -70,7 +70,7 @@ const run = (env: Record<string, string>, ...args: string[]) =>
     stderr: "pipe",
   });
 
-test("the process exits 78 for a bad configuration and names every problem", async () => {
+test("the process exits with 78 for an invalid configuration and names every fault", async () => {
   const child = run({ PORT: "70000", QUEUE_SIZE: "many" });
   expect(await child.exited).toBe(78);
   const text = await new Response(child.stderr).text();
@@ -79,7 +79,7 @@ test("the process exits 78 for a bad configuration and names every problem", asy
   expect(text).toContain("QUEUE_SIZE");
 });
 
-test("the process exits 0 after SIGTERM", async () => {
+test("the process exits with 0 after SIGTERM", async () => {
   const child = run({ PORT: "0", LOG_FORMAT: "json" });
   const reader = child.stdout.getReader();
   const decoder = new TextDecoder();
@@ -92,7 +92,7 @@ test("the process exits 0 after SIGTERM", async () => {
   expect(await child.exited).toBe(0);
 });
 
-test("a port that is taken is said plainly, and nothing starts", async () => {
+test("a port that is taken gives a plain message, and nothing starts", async () => {
   const server = new TestServer();
   const child = run({ PORT: String(server.listening.port), LOG_FORMAT: "json" });
   expect(await child.exited).toBe(1);
@@ -118,7 +118,7 @@ test("a server whose API keys open its dashboard says so once, and one with an a
   }
 });
 
-test("a server without keys listens on this machine only and says so once", async () => {
+test("a server without keys listens on this machine only, and says so once", async () => {
   const child = run({ PORT: "0", LOG_FORMAT: "json", API_KEY: "", CLIENT_KEY: "" });
   const reader = child.stdout.getReader();
   const decoder = new TextDecoder();

@@ -65,7 +65,7 @@ test("a client that does not read stops its own job by credit, and no other job 
   expect(await worker.reset()).toMatchObject({ id, code: "canceled" });
 });
 
-test("a worker that overspends its credit is reset, and the client sees an error", async () => {
+test("a worker that exceeds its credit is reset, and the client gets an error", async () => {
   const worker = await server.worker({ max_concurrency: 2 });
   const stuck = await stuckClient("m");
   const { id } = await worker.request();
@@ -80,7 +80,7 @@ test("a worker that overspends its credit is reset, and the client sees an error
   expect((await answer).status).toBe(200);
 });
 
-test("a large request is sent in frames, and waits for the worker's credit", async () => {
+test("a large request is sent in several frames and waits for the worker's credit", async () => {
   const worker = await server.worker();
   const text = "x".repeat(300_000);
   const answer = server.post("/v1/chat/completions", { model: "m", text });
@@ -106,7 +106,7 @@ test("a large request is sent in frames, and waits for the worker's credit", asy
   expect((await answer).status).toBe(200);
 });
 
-test("a legacy worker that floods a stuck client loses that job alone", async () => {
+test("a legacy worker that floods a stalled client loses only that job", async () => {
   const legacy = new LegacyWorker({
     url: server.url,
     register: { client_key: CLIENT_KEY, models: ["old"], max_concurrency: 2 },

@@ -28,7 +28,7 @@ async function isRestored(last: Map<string, number>, requests: readonly string[]
   await eventually(() => requests.every((name) => (last.get(name) ?? 0) > 0), "every idle timeout is back");
 }
 
-test("both sides of a transfer have no idle timeout while it lasts, and one again when it has ended", async () => {
+test("both sides of a transfer have no idle timeout until it ends", async () => {
   const transfers = new TransferServer();
   server = transfers;
   const last = watchTimeouts(transfers);
@@ -43,7 +43,7 @@ test("both sides of a transfer have no idle timeout while it lasts, and one agai
   await isRestored(last, ["GET late"]);
 });
 
-test("an upload has none while it is served, and one again when it has ended, well or not", async () => {
+test("an upload has no idle timeout until it ends, with success or not", async () => {
   const audio = new AudioServer();
   server = audio;
   const last = watchTimeouts(audio);
@@ -57,7 +57,7 @@ test("an upload has none while it is served, and one again when it has ended, we
   await isRestored(last, ["POST good", "POST bad"]);
 });
 
-test("a call to an MCP server has none while it lasts, and one again when it has ended", async () => {
+test("a call to an MCP server has no idle timeout until it ends", async () => {
   const mcp = new McpServer();
   server = mcp;
   const last = watchTimeouts(mcp);

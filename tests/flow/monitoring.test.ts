@@ -44,12 +44,12 @@ describe("dashboard and alerts", () => {
     expect(await Bun.file(join(FOLDER, "grafana.json")).json()).toEqual(grafanaDashboard());
   });
 
-  test("all of the server's own metrics have series after some work, so that nothing below is held to nothing", () => {
+  test("all of the server's own metrics have series after some work, so that the tests below have something to check", () => {
     const empty = [...metrics].filter(([name, { series }]) => name.startsWith("moorage_") && series === 0);
     expect(empty.map(([name]) => name)).toEqual([]);
   });
 
-  test.each(queries)("%s asks for metrics that the server has, by labels that they have", (query) => {
+  test.each(queries)("%s uses only metrics and labels that the server has", (query) => {
     const { names, labels } = askedBy(query);
     const asked = names.map((name) => baseName(name, metrics));
     expect(asked.filter((name) => !metrics.has(name))).toEqual([]);
@@ -64,14 +64,14 @@ describe("dashboard and alerts", () => {
     expect(labels.filter((label) => !known.has(label))).toEqual([]);
   });
 
-  test("the dashboard shows every metric of the server's own", () => {
+  test("the dashboard shows every metric of the server itself", () => {
     const shown = new Set(
       grafanaQueries().flatMap(([, expr]) => askedBy(expr).names.map((name) => baseName(name, metrics))),
     );
     expect([...metrics.keys()].filter((name) => name.startsWith("moorage_") && !shown.has(name))).toEqual([]);
   });
 
-  test("every alert says how bad it is and what to do, and is tried where it fires and where it must not", () => {
+  test("every alert states its severity and what to do, and is tested where it fires and where it must not", () => {
     expect(new Set(rules.map(({ alert }) => alert)).size).toBe(rules.length);
     for (const rule of rules)
       expect(rule).toMatchObject({
@@ -87,7 +87,7 @@ describe("dashboard and alerts", () => {
 });
 
 describe("docs/monitoring.md", () => {
-  test("has every metric of the server's own with its type and labels, and no other", () => {
+  test("lists every metric of the server itself with type and labels, and no other", () => {
     const rows = [...guide.matchAll(/^\| `(moorage_\w+)` \| (\w+) \|([^|]*)\|/gm)];
     const told = rows.map(([, name = "", type = "", labels = ""]) => {
       // A label's values stand behind a colon.
@@ -100,7 +100,7 @@ describe("docs/monitoring.md", () => {
     expect(told.toSorted()).toEqual(there.toSorted());
   });
 
-  test("has every alert, and no other", () => {
+  test("lists every alert, and no other", () => {
     const told = [...guide.matchAll(/^\| `(Moorage\w+)` \|/gm)].map(([, name]) => name);
     expect(told).toEqual(rules.map(({ alert }) => alert));
   });
@@ -123,12 +123,12 @@ describe.skipIf(lacks("rules and configuration in promtool", PROGRAMS.promtool))
     ["check", "rules", "alerts.yaml"],
     ["test", "rules", "alerts.test.yaml"],
     ["check", "config", "prometheus.yaml"],
-  ])("promtool %s %s %s finds nothing wrong", async (what, kind, file) => {
+  ])("promtool %s %s %s finds no fault", async (what, kind, file) => {
     const [code, said] = await promtool([what, kind, file]);
     expect([code, said]).toEqual([0, said]);
   });
 
-  test("promtool has nothing against the names of the server's own metrics", async () => {
+  test("promtool accepts the names of the server's own metrics", async () => {
     const [, said] = await promtool(["check", "metrics"], scrape);
     // What prom-client measures of the process has the names that all of its users know.
     expect(said.split("\n").filter((line) => line.startsWith("moorage_"))).toEqual([]);
@@ -162,7 +162,7 @@ describe.skipIf(lacks("queries and alerts in Prometheus", PROGRAMS.prometheus))(
   afterAll(() => prometheus?.stop());
 
   test.each(grafanaQueries().map(([legend, expr]) => [expr, legend] as const))(
-    "%s has a number, and what its legend names",
+    "%s returns a number, with the labels that its legend names",
     async (expr, legend) => {
       const samples = await ask(expr);
       expect(samples.filter(({ value }) => Number.isFinite(Number(value[1])))).not.toEqual([]);
@@ -178,12 +178,12 @@ describe.skipIf(lacks("queries and alerts in Prometheus", PROGRAMS.prometheus))(
     expect(await prometheus.rules()).toEqual(wanted);
   });
 
-  test.each(QUIET)("%s has nothing against a server that is well", async (name) => {
+  test.each(QUIET)("%s is silent for a healthy server", async (name) => {
     const rule = rules.find(({ alert }) => alert === name);
     expect(await ask(rule?.expr ?? "")).toEqual([]);
   });
 
-  test("the dashboard's variables have the values to choose from", async () => {
+  test("the dashboard's variables have values to choose from", async () => {
     const chosen = VARIABLES.map(({ query }) => /^label_values\((.*), (\w+)\)$/.exec(query)?.slice(1) ?? []);
     for (const [series = "", label = ""] of chosen) {
       const values = (await ask(`count by (${label}) (${series})`)).map(({ metric }) => metric[label]);

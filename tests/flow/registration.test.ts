@@ -11,7 +11,7 @@ beforeEach(() => {
 });
 afterEach(() => server.stop());
 
-test("a native worker is answered with its id, its session and the limits it must keep", async () => {
+test("a native worker gets its id, its session and its limits", async () => {
   const worker = new NativeWorker({ url: server.url, register: { client_key: CLIENT_KEY, models: [] } });
   const registered = await worker.registered();
   expect(worker.socket.protocol).toBe("moorage.v1");
@@ -42,7 +42,7 @@ test.each([
     1008,
     "invalid id: it must be 1 to 128 letters",
   ],
-])("%s is refused with a close that says why", async (_name, message, code, reason) => {
+])("%s is refused with a close reason", async (_name, message, code, reason) => {
   const worker = new NativeWorker({ url: server.url });
   worker.socket.onopen = () => worker.sendText(message);
   const closed = await worker.closed;
@@ -51,7 +51,7 @@ test.each([
   expect(Buffer.byteLength(closed.reason)).toBeLessThanOrEqual(123);
 });
 
-test("a register that is no JSON, or binary, is refused", async () => {
+test("a register message that is not JSON, or is binary, is refused", async () => {
   for (const garbage of ["{", "\u0000", new Uint8Array([1, 2, 3])]) {
     const worker = new NativeWorker({ url: server.url });
     worker.socket.onopen = () => worker.socket.send(garbage);
@@ -59,12 +59,12 @@ test("a register that is no JSON, or binary, is refused", async () => {
   }
 });
 
-test("a register that never comes ends the connection", async () => {
+test("a missing register message ends the connection", async () => {
   const worker = new NativeWorker({ url: server.url });
   expect(await worker.closed).toEqual({ code: 1008, reason: "expected register" });
 });
 
-test("the key may come as Bearer on the upgrade, as the predecessor's agents send it", async () => {
+test("the key may come as a bearer token on the upgrade, as legacy agents send it", async () => {
   const worker = new LegacyWorker({
     url: server.url,
     headers: { authorization: `bearer ${CLIENT_KEY}` },
@@ -74,7 +74,7 @@ test("the key may come as Bearer on the upgrade, as the predecessor's agents sen
   worker.kill();
 });
 
-test("a legacy agent with an id that is none here gets one, and is reached by it and by its own words", async () => {
+test("a legacy agent whose id is invalid gets another, and is reachable by both", async () => {
   const agent = new LegacyWorker({
     url: server.url,
     headers: { authorization: `Bearer ${CLIENT_KEY}` },
@@ -89,7 +89,7 @@ test("a legacy agent with an id that is none here gets one, and is reached by it
   agent.kill();
 });
 
-test("a key given to a server that has none is refused at once", async () => {
+test("a key for a server without keys is refused at once", async () => {
   const open = new TestServer({ clientKeys: [], apiKeys: [] });
   const withKey = new NativeWorker({ url: open.url, register: { client_key: "some" } });
   expect(await withKey.closed).toEqual({ code: 1008, reason: "unexpected client key" });
@@ -98,7 +98,7 @@ test("a key given to a server that has none is refused at once", async () => {
   await open.stop();
 });
 
-test("the same id with the same key takes over; the old session's late end does not remove the newcomer", async () => {
+test("a second session with the same id and key takes over, and the late end of the first does not remove it", async () => {
   const first = await server.worker({ worker_id: "w" });
   const second = await server.worker({ worker_id: "w" });
   expect(await first.closed).toEqual({ code: 4001, reason: "replaced" });
@@ -108,7 +108,7 @@ test("the same id with the same key takes over; the old session's late end does 
   expect((await server.state()).workers.map(({ id }) => id)).toEqual(["w"]);
 });
 
-test("a takeover sends the jobs of the old session to the newcomer", async () => {
+test("a takeover moves the old session's jobs to the new one", async () => {
   const first = await server.worker({ worker_id: "w" });
   const answer = server.chat("m");
   await first.request();
@@ -117,7 +117,7 @@ test("a takeover sends the jobs of the old session to the newcomer", async () =>
   expect(await (await answer).json()).toEqual({ from: "second" });
 });
 
-test("the same id with another key is refused, also just after its owner left", async () => {
+test("the same id with another key is refused, also shortly after its owner has left", async () => {
   const owner = await server.worker({ worker_id: "w" });
   const thief = new NativeWorker({ url: server.url, register: { client_key: "other-key", worker_id: "w" } });
   expect(await thief.closed).toEqual({ code: 1008, reason: "id in use" });
@@ -128,7 +128,7 @@ test("the same id with another key is refused, also just after its owner left", 
   await server.worker({ worker_id: "w" });
 });
 
-test("max_concurrency 0 means connected but not ready, until a status_update says otherwise", async () => {
+test("a worker with max_concurrency 0 is connected but not ready, until a status_update changes it", async () => {
   const worker = await server.worker({ max_concurrency: 0 });
   expect((await server.state()).workers[0]).toMatchObject({ status: "not_ready" });
   const answer = server.chat("m");
@@ -174,7 +174,7 @@ test("a draining legacy agent gets no more jobs and may leave with 1000", async 
   expect((await worker.closed).code).toBe(1000);
 });
 
-test("a model that a worker gives up is not routed to it any more", async () => {
+test("a model that a worker has dropped is no longer routed to it", async () => {
   const worker = await server.worker({ models: ["a", "b"], max_concurrency: 2 });
   worker.sendText({ type: "models_update", models: ["b"] });
   await eventually(async () => (await server.state()).workers[0]?.models.join() === "b", "the list has changed");
@@ -189,7 +189,7 @@ test("a frame for an exchange that was never opened closes with 1002", async () 
   expect((await worker.closed).code).toBe(1002);
 });
 
-test("garbage frames and a frame over the limit close with 1002", async () => {
+test("invalid frames and a frame over the limit close with 1002", async () => {
   for (const garbage of [new Uint8Array([9, 0, 0, 0, 0, 1]), new Uint8Array(3), new Uint8Array(1024 * 1024 + 1)]) {
     const worker = await server.worker();
     worker.send(garbage);
@@ -205,7 +205,7 @@ test("an unknown control message is ignored", async () => {
   expect((await answer).status).toBe(200);
 });
 
-test("a plain GET, and a foreign subprotocol, are refused with a status", async () => {
+test("a plain GET, and a foreign subprotocol, are refused with an HTTP status", async () => {
   const plain = await fetch(`${server.url}/api/llm/connect`);
   expect(plain.status).toBe(426);
   expect(await plain.json()).toMatchObject({ error: { code: "upgrade_required" } });

@@ -130,7 +130,7 @@ test.each([
   expect(text).not.toContain("wrong");
 });
 
-test("who is not let in is turned away before the body is read", async () => {
+test("an unauthorized request is refused before its body is read", async () => {
   const text = await raw(
     "POST /v1/chat/completions HTTP/1.1\r\nhost: x.example\r\ncontent-type: application/json\r\ncontent-length: 60000\r\nconnection: close\r\n\r\n{",
   );
@@ -194,7 +194,7 @@ test("a preflight needs no key; an allowed origin may read the answer, another m
   expect(refused.headers.get("access-control-allow-origin")).toBe("https://app.example");
 });
 
-test.each(["gw", "a.b", "ab:80", "x"])("the short host name %p finds every route", async (host) => {
+test.each(["gw", "a.b", "ab:80", "x"])("all routes work under the short host name %p", async (host) => {
   const ask = (path: string, more = ""): Promise<string> =>
     raw(
       `GET ${path} HTTP/1.1\r\nhost: ${host}\r\nauthorization: Bearer ${API_KEY}\r\n${more}connection: close\r\n\r\n`,
@@ -226,14 +226,14 @@ test.each(["m", "org/m", "qwen3:8b", "hf.co/u/m:Q4_K_M", "a b", "ü", "50%"])(
   },
 );
 
-test("an empty fleet lists no models as an empty array", async () => {
+test("without workers the list of models is an empty array", async () => {
   const empty = new TestServer();
   const response = await empty.fetch("/v1/models");
   expect(await response.text()).toBe('{"object":"list","data":[]}');
   await empty.stop();
 });
 
-test("models are listed sorted, with the second of their first sight", async () => {
+test("models are listed in order, with the second in which each was first seen", async () => {
   const response = await server.fetch("/api/llm/v1/models");
   const { data } = (await response.json()) as {
     data: { id: string; created: number; object: string; owned_by: string }[];

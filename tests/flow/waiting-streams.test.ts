@@ -41,7 +41,7 @@ async function readUntil(response: Response, enough: (text: string) => boolean):
   return text;
 }
 
-test("a stream that waits gets its headers early and its place in comments of one line", async () => {
+test("a waiting stream gets its headers early, and its queue position in one-line comments", async () => {
   const worker = await server.worker();
   const first = server.chat("m");
   const running = await worker.request();
@@ -56,7 +56,7 @@ test("a stream that waits gets its headers early and its place in comments of on
   await first;
 });
 
-test("nothing but comments stands before the worker's own bytes: no id, no event, no data", async () => {
+test("only comments precede the worker's own bytes", async () => {
   const worker = await server.worker();
   const answer = server.chat("m", { stream: true });
   const { id } = await worker.request();
@@ -86,7 +86,7 @@ test("keep-alives stand between lines, never inside one", async () => {
   expect(text.replaceAll(": keep-alive\n", "")).toBe("data: one line\n\ndata: 2\n\n");
 });
 
-test("a fault after the early headers is an error event, and no [DONE] follows", async () => {
+test("a fault after the early headers is an error event without [DONE]", async () => {
   const worker = await server.worker({ max_concurrency: 0 });
   const answer = server.chat("m", { stream: true });
   await queued(1);
@@ -101,7 +101,7 @@ test("a fault after the early headers is an error event, and no [DONE] follows",
   worker.close();
 });
 
-test("a backend's 400 after the early headers is told in the stream", async () => {
+test("a backend's 400 after the early headers becomes an error event", async () => {
   const worker = await server.worker();
   const answer = server.chat("m", { stream: true });
   const { id } = await worker.request();
@@ -121,7 +121,7 @@ test("a backend's 400 before the early headers is the client's 400", async () =>
   expect((await answer).status).toBe(400);
 });
 
-test("a full queue is answered 503 queue_full with Retry-After; a waiting request in time queue_timeout", async () => {
+test("a full queue gives 503 queue_full with Retry-After, and a request that waits too long gets queue_timeout", async () => {
   const worker = await server.worker();
   const running = server.chat("m");
   const { id } = await worker.request();
@@ -140,7 +140,7 @@ test("a full queue is answered 503 queue_full with Retry-After; a waiting reques
   expect((await running).status).toBe(200);
 });
 
-test("a job of another model is not held up by a queue", async () => {
+test("a queue does not delay jobs of another model", async () => {
   const busy = await server.worker({ models: ["busy"] });
   const free = await server.worker({ models: ["free"] });
   const running = server.chat("busy");

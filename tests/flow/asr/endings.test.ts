@@ -48,10 +48,10 @@ async function connectLegacy(server: AudioServer): Promise<LegacyWorker> {
   return worker;
 }
 
-describe.each(ORDERS)("a worker lost, %s:", (_order, fields) => {
+describe.each(ORDERS)("after the loss of a worker, %s:", (_order, fields) => {
   const whole = formBytes(fields);
 
-  test("mid-upload, another one gets the upload from its first byte", async () => {
+  test("mid-upload, another worker gets the upload from its first byte", async () => {
     const server = start();
     const [first, second] = [await server.listener(), await server.listener()];
     const answer = server.transcribe(fields);
@@ -63,7 +63,7 @@ describe.each(ORDERS)("a worker lost, %s:", (_order, fields) => {
     expect(await (await answer).json()).toEqual(ANSWER);
   });
 
-  test("after the upload, before the answer, another one gets it as well", async () => {
+  test("after the upload and before the answer, another worker gets the upload too", async () => {
     const server = start();
     const [first, second] = [await server.listener(), await server.listener()];
     const answer = server.transcribe(fields);
@@ -75,7 +75,7 @@ describe.each(ORDERS)("a worker lost, %s:", (_order, fields) => {
     expect((await answer).status).toBe(200);
   });
 
-  test("mid-answer, the client's connection is cut: half a text must not look whole", async () => {
+  test("mid-answer, the client's connection is cut, so that half a text does not look whole", async () => {
     const server = start();
     const worker = await server.listener();
     const answer = server.transcribe(fields);
@@ -101,7 +101,7 @@ describe.each(ORDERS)("a worker lost, %s:", (_order, fields) => {
     expect(text).not.toContain("[DONE]");
   });
 
-  test("and no other there: it is waited for, then 503 says to try again", async () => {
+  test("without another one, the job waits and then gets a retryable 503", async () => {
     const server = start({ queueTimeoutMs: 100 });
     const worker = await server.listener();
     const answer = server.transcribe(fields);
@@ -113,7 +113,7 @@ describe.each(ORDERS)("a worker lost, %s:", (_order, fields) => {
   });
 });
 
-test("a replay that is slow gets its own bytes, while the client goes on sending", async () => {
+test("a slow replay gets its own bytes while the client continues to send", async () => {
   const server = start();
   const first = await server.listener();
   const whole = formBytes([MODEL, sound(3_000_000)]);
@@ -162,7 +162,7 @@ test("a replay that is slow gets its own bytes, while the client goes on sending
   await client.readUntil("ships in the harbour");
 });
 
-test("what was kept is given up with the answer's first byte", async () => {
+test("the kept upload is released with the answer's first byte", async () => {
   const server = start();
   const worker = await server.listener();
   const answer = server.transcribe([sound(3_000_000), MODEL]);
@@ -175,14 +175,14 @@ test("what was kept is given up with the answer's first byte", async () => {
   expect(await response.text()).toBe("ab");
 });
 
-test("a model of another quantization does not stand in: the form names the one that was asked for", async () => {
+test("another quantization is never substituted, because the form names the requested model", async () => {
   const server = start({ queueTimeoutMs: 100 });
   await server.listener({ models: ["whisper:small-q4"] });
   const response = await server.transcribe([{ name: "model", value: "whisper:small" }, sound(10)]);
   expect(response.status).toBe(404);
 });
 
-test("without room to keep it, an upload is lost with its worker: 502, which may be tried again", async () => {
+test("without room to keep it, an upload is lost with its worker, which gives a retryable 502", async () => {
   const server = start({ spoolBytes: 0 });
   const [first] = [await server.listener(), await server.listener()];
   const answer = server.transcribe([MODEL, sound(3_000_000)]);
@@ -194,7 +194,7 @@ test("without room to keep it, an upload is lost with its worker: 502, which may
   expect(await response.json()).toMatchObject({ error: { code: "worker_lost" } });
 });
 
-test("without room, an upload whose model comes last cannot be taken: 503 that says why", async () => {
+test("without room, an upload whose model comes last is refused with a 503 that says why", async () => {
   const server = start({ spoolBytes: 1_000_000 });
   await server.listener();
   const response = await server.transcribe([sound(3_000_000), MODEL]);
@@ -202,7 +202,7 @@ test("without room, an upload whose model comes last cannot be taken: 503 that s
   expect(await response.json()).toMatchObject({ error: { code: "spool_unavailable" } });
 });
 
-test("a worker that answers before it has everything is heard at once", async () => {
+test("a worker that answers before the upload ends is passed on at once", async () => {
   const server = start();
   const worker = await server.listener();
   const answer = server.transcribe([MODEL, sound(3_000_000)]);
@@ -214,7 +214,7 @@ test("a worker that answers before it has everything is heard at once", async ()
   await eventually(async () => (await server.asrState()).workers[0]?.inflight === 0, "its slot is free");
 });
 
-describe("a client that leaves", () => {
+describe("a client that disconnects", () => {
   test.each(ORDERS)("mid-upload (%s) frees its worker", async (_order, fields) => {
     const server = start();
     const worker = await server.listener();
@@ -261,7 +261,7 @@ describe("a client that leaves", () => {
     expect((await busy).status).toBe(200);
   });
 
-  test("while the worker listens stops the worker", async () => {
+  test("while the worker transcribes stops the worker", async () => {
     const server = start();
     const worker = await server.listener();
     const abort = new AbortController();
@@ -273,7 +273,7 @@ describe("a client that leaves", () => {
   });
 });
 
-test("uploads wait for their turn, and a waiting one is read no further than its model", async () => {
+test("uploads wait for a slot, and a waiting upload is read no further than its model", async () => {
   const server = start();
   const worker = await server.listener();
   const answers = [1, 2, 3].map((seed) => server.transcribe([MODEL, sound(2_000_000, seed)]));
@@ -288,8 +288,8 @@ test("uploads wait for their turn, and a waiting one is read no further than its
   expect(seen.sort()).toEqual(sent.sort());
 });
 
-describe("a worker of the predecessor", () => {
-  test("gets the upload in one message, and what it answers passes through", async () => {
+describe("a legacy worker", () => {
+  test("gets the upload in one message, and its answer is passed on", async () => {
     const server = start();
     const worker = await connectLegacy(server);
     const fields = [MODEL, sound(2_000_000), STREAM];
@@ -301,7 +301,7 @@ describe("a worker of the predecessor", () => {
     expect(await (await answer).json()).toEqual(ANSWER);
   });
 
-  test("that never saw the upload of a client that left is free at once, and told nothing", async () => {
+  test("that has not seen the upload of a disconnected client is free at once and gets no message", async () => {
     const server = start({ confirmTimeoutMs: 60_000 });
     const worker = await connectLegacy(server);
     const abort = new AbortController();
@@ -315,7 +315,7 @@ describe("a worker of the predecessor", () => {
     expect(worker.messages.waiting).toBe(0);
   });
 
-  test("takes no upload that is too large for one message: 413, or a worker with flow control takes it", async () => {
+  test("does not get an upload that is too large for one message: a native worker gets it, or the client gets 413", async () => {
     const server = start();
     await connectLegacy(server);
     const large = [MODEL, sound(65 * 1024 * 1024)];
@@ -331,7 +331,7 @@ describe("a worker of the predecessor", () => {
   });
 });
 
-test("a drain waits for the upload that runs, and for its answer", async () => {
+test("a drain waits for a running upload and its answer", async () => {
   const server = start();
   const worker = await server.listener();
   const answer = server.transcribe([MODEL, sound(2_000_000)]);

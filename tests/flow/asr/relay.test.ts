@@ -47,7 +47,7 @@ describe("an upload reaches its worker byte for byte", () => {
     expect(await server.gauge("moorage_spool_bytes")).toBe(0);
   });
 
-  test("when it comes in chunks of unknown number", async () => {
+  test("if it arrives in chunks without a declared length", async () => {
     const server = start();
     const worker = await server.listener();
     const whole = formBytes([sound(200_000), MODEL]);
@@ -67,7 +67,7 @@ describe("an upload reaches its worker byte for byte", () => {
     expect((await answer).status).toBe(200);
   });
 
-  test("for translations as well, under the long base URL, with the query", async () => {
+  test("for translations too, under the long base URL, with the query", async () => {
     const server = start();
     const worker = await server.listener();
     const answer = server.fetch("/api/asr/v1/audio/translations?x=1", {
@@ -82,8 +82,8 @@ describe("an upload reaches its worker byte for byte", () => {
   });
 });
 
-describe("flow control joins the client's socket to the worker's backend:", () => {
-  test("a worker that takes nothing stops the client", async () => {
+describe("with flow control from the client's socket to the worker's backend,", () => {
+  test("a worker that reads nothing stops the client", async () => {
     const server = start({ windowBytes: 65_536 });
     const worker = await server.listener();
     const whole = formBytes([MODEL, sound(64 * 1024)]);
@@ -107,7 +107,7 @@ describe("flow control joins the client's socket to the worker's backend:", () =
     await worker.reset();
   });
 
-  test("a slow client's bytes reach the worker as they come", async () => {
+  test("a slow client's bytes reach the worker as they arrive", async () => {
     const server = start();
     const worker = await server.listener();
     const whole = formBytes([MODEL, sound(1000)]);
@@ -140,7 +140,7 @@ describe("flow control joins the client's socket to the worker's backend:", () =
   });
 });
 
-describe("silence", () => {
+describe("silence of a backend", () => {
   test("is allowed for ASR_REQUEST_TIMEOUT, whatever REQUEST_TIMEOUT is", async () => {
     const clock = new FakeClock();
     const server = start({ requestTimeoutMs: 100, asrRequestTimeoutMs: 60_000, pingIntervalMs: 3_600_000 }, { clock });
@@ -153,7 +153,7 @@ describe("silence", () => {
     expect((await answer).status).toBe(200);
   });
 
-  test("beyond that is 504, and the worker is told", async () => {
+  test("beyond that gives 504, and the worker is reset", async () => {
     const clock = new FakeClock();
     const server = start({ asrRequestTimeoutMs: 60_000, pingIntervalMs: 3_600_000 }, { clock });
     const worker = await server.listener();
@@ -165,8 +165,8 @@ describe("silence", () => {
   });
 });
 
-describe("a streaming request", () => {
-  test("whose stream field comes last is kept alive while it waits, and passes events through", async () => {
+describe("a transcription request", () => {
+  test("whose stream field comes last is kept alive while it waits, and its events are passed on", async () => {
     const server = start({ earlyHeadersMs: 30, keepaliveIntervalMs: 1000 });
     const worker = await server.listener();
     const answer = server.transcribe([MODEL, sound(2_000_000), STREAM]);
@@ -178,7 +178,7 @@ describe("a streaming request", () => {
     expect(await response.text()).toBe(`: keep-alive\n${events}`);
   });
 
-  test("that does not stream gets nothing ahead of its answer", async () => {
+  test("that does not stream gets nothing before its answer", async () => {
     const clock = new FakeClock();
     const server = start({ earlyHeadersMs: 20, keepaliveIntervalMs: 100 }, { clock });
     const worker = await server.listener();
@@ -197,7 +197,7 @@ test.each([
   ["text/plain", "just text", undefined],
   ["application/x-subrip", "1\n00:00:00,000 --> 00:00:02,000\nx\n", undefined],
   ["text/vtt", "WEBVTT\n\n00:00.000 --> 00:02.000\nx\n", undefined],
-])("an answer of type %s passes through untouched", async (type, text, seconds) => {
+])("an answer of type %s is passed on unchanged", async (type, text, seconds) => {
   const server = start();
   const worker = await server.listener();
   const answer = server.transcribe([MODEL, sound(10)]);
@@ -231,7 +231,7 @@ describe("an upload is refused", () => {
     expect((await server.asrState()).workers[0]).toMatchObject({ failures_total: 0 });
   });
 
-  test("with 413 when it says that it is too large, and as soon as it turns out to be", async () => {
+  test("with 413 if it declares too large a size, and as soon as it exceeds the limit", async () => {
     const server = start({ maxAudioBodyBytes: 100_000 });
     const worker = await server.listener();
     const declared = await server.transcribe([MODEL, sound(200_000)]);
@@ -250,7 +250,7 @@ describe("an upload is refused", () => {
     expect(await counted.json()).toMatchObject({ error: { code: "request_too_large" } });
   });
 
-  test("without a key before a byte of it is read, with any form of a key it is taken", async () => {
+  test("without a key before a byte of it is read, and accepted with any form of a key", async () => {
     const server = start();
     const worker = await server.listener();
     const ask = (headers: Record<string, string>): Promise<Response> =>
@@ -304,7 +304,7 @@ test.each(["/v1//audio/transcriptions", "/v1/audio/transcriptions/", "//v1/audio
   },
 );
 
-test("models are listed under both base URLs, each once, beside those of other plugins", async () => {
+test("models are listed under both base URLs, each once, together with those of other plugins", async () => {
   const server = start();
   await server.listener({ models: ["whisper/large:v3", "shared"] });
   await server.worker({ models: ["chat", "shared"] });
@@ -332,7 +332,7 @@ test("a model that several plugins serve was created when the first of them saw 
   expect(await createdOf("/v1/models/shared")).toBe(first);
 });
 
-test("the state and the page show the plugin, its workers and what they have heard", async () => {
+test("the state and the page show the plugin, its workers and the transcribed seconds", async () => {
   const server = start();
   const worker = await server.listener({ worker_name: "ear <1>" });
   const answer = server.transcribe([MODEL, sound(10)]);

@@ -40,7 +40,7 @@ const model = SAMPLE_TRANSCRIBE_MODEL;
 const file = () => Bun.file(WAV) as unknown as File; // what the client asks of a file, Bun's has
 
 describe("the official client transcribes", () => {
-  test("to JSON, and the seconds it was told are counted", async () => {
+  test("to JSON, and the reported seconds are counted", async () => {
     const answer = await client.audio.transcriptions.create({ file: file(), model });
     expect(answer.text).toContain("16000 Hz");
     expect(answer.usage).toMatchObject({ type: "duration" });
@@ -80,13 +80,13 @@ describe("the official client transcribes", () => {
     expect(deltas).toBe(whole ?? "");
   });
 
-  test("by translation as well", async () => {
+  test("by translation too", async () => {
     const answer = await client.audio.translations.create({ file: file(), model });
     expect(answer.text).toContain("16000 Hz");
   });
 });
 
-test("the official client's errors are those of the API", async () => {
+test("errors reach the official client as those of the API", async () => {
   const unknown = client.audio.transcriptions.create({ file: file(), model: "nobody-has-it" });
   expect(await errorOf(unknown)).toBeInstanceOf(OpenAI.NotFoundError);
   // The sample's own answer: its type knows the formats there are.
@@ -94,7 +94,7 @@ test("the official client's errors are those of the API", async () => {
   expect(await errorOf(sonnet)).toBeInstanceOf(OpenAI.BadRequestError);
 });
 
-test("an abort mid-upload reaches the backend, and frees the slot", async () => {
+test("an abort during the upload reaches the backend and frees the slot", async () => {
   const aborted = Promise.withResolvers<void>();
   const begun = Promise.withResolvers<void>();
   const slow = startBackend(

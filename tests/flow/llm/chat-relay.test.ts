@@ -52,7 +52,7 @@ test("the request reaches the worker byte for byte, at its path under the backen
   await (await answer).body?.cancel();
 });
 
-test("the client's credentials and the headers of its way here never travel to a worker", async () => {
+test("the client's credentials and forwarding headers never reach a worker", async () => {
   const answer = server.chat(
     "m",
     {},
@@ -90,7 +90,7 @@ test("the client's credentials and the headers of its way here never travel to a
   await answer;
 });
 
-test("a stream is passed on chunk by chunk, cut anywhere, unchanged", async () => {
+test("a stream is passed on chunk by chunk and unchanged, wherever it is split", async () => {
   const events = 'data: {"choices":[{"delta":{"content":"Grüße 🌊"}}]}\n\ndata: [DONE]\n\n';
   const bytes = Buffer.from(events);
   const answer = server.chat("m", { stream: true });
@@ -122,7 +122,7 @@ test("the first chunk reaches the client while the worker is still writing", asy
   expect((await reader?.read())?.done).toBe(true);
 });
 
-test("a binary body survives", async () => {
+test("a binary body is passed on unchanged", async () => {
   const bytes = new Uint8Array(100_000).map((_, index) => (index * 7) % 256);
   const answer = server.post("/v1/audio/speech", { model: "m", input: "x" });
   const { id } = await worker.request();
@@ -141,7 +141,7 @@ test("a binary body survives", async () => {
   expect(response.headers.get("content-security-policy")).toBe("sandbox");
 });
 
-test.each([400, 404, 422, 429, 500, 503])("a backend's own %i passes through, body and all", async (status) => {
+test.each([400, 404, 422, 429, 500, 503])("a backend's own %i is passed on with its body", async (status) => {
   const answer = server.chat("m");
   const { id } = await worker.request();
   worker.answerJson(id, { error: { message: "from the backend", type: "x", code: "y" } }, status);
@@ -150,7 +150,7 @@ test.each([400, 404, 422, 429, 500, 503])("a backend's own %i passes through, bo
   expect(await response.json()).toEqual({ error: { message: "from the backend", type: "x", code: "y" } });
 });
 
-test("a worker's set-cookie, CORS and hop-by-hop headers stay where they are", async () => {
+test("a worker's set-cookie, CORS and hop-by-hop headers are not passed on", async () => {
   const answer = server.chat("m");
   const { id } = await worker.request();
   worker.head(
@@ -172,7 +172,7 @@ test("a worker's set-cookie, CORS and hop-by-hop headers stay where they are", a
   expect(headers.get("x-content-type-options")).toBe("nosniff");
 });
 
-test("a sane x-request-id is kept, sent to the worker, and answered; another is replaced", async () => {
+test("a valid x-request-id is kept, sent to the worker and returned; an invalid one is replaced", async () => {
   const answer = server.chat("m", {}, { headers: { "x-request-id": "my-id_1.2" } });
   const { id, head } = await worker.request();
   expect(Object.fromEntries(head.headers)["x-request-id"]).toBe("my-id_1.2");
@@ -226,7 +226,7 @@ test("a request to one worker reaches that worker only", async () => {
   await eventually(async () => (await server.state()).workers.length === 1, "the second worker is gone");
 });
 
-test("a stand-in of another quantization is asked under the name it knows, all other bytes unchanged", async () => {
+test("a substitute of another quantization gets the request under its own model name, otherwise unchanged", async () => {
   const body = '{"messages":[{"role":"user","content":"model"}], "model" : "org/model:8b" ,"x":1}';
   const answer = server.fetch("/v1/chat/completions", {
     method: "POST",
@@ -239,7 +239,7 @@ test("a stand-in of another quantization is asked under the name it knows, all o
   expect((await answer).status).toBe(200);
 });
 
-test("a job beyond every worker's slots waits and is served when one frees", async () => {
+test("a job without a free slot waits, and is served when one is free", async () => {
   const single = await server.worker({ worker_id: "w-single", models: ["single"], max_concurrency: 1 });
   const first = server.chat("single");
   const running = await single.request();

@@ -52,7 +52,7 @@ async function embed(input: unknown, more: object = {}): Promise<Answer> {
   return (await response.json()) as Answer; // The assertions look at the shape.
 }
 
-test("ten texts over three workers: indexes 0 to 9 in order, usage summed, each vector that of its text", async () => {
+test("ten texts on three workers give indexes 0 to 9 in order, summed usage, and each text's own vector", async () => {
   const sizes: number[] = [];
   for (let count = 0; count < 3; count += 1)
     void serve(await server.worker({ embedding_batch_size: 2 }), "float", sizes);
@@ -66,7 +66,7 @@ test("ten texts over three workers: indexes 0 to 9 in order, usage summed, each 
 });
 
 test.each(["float", "base64"] as const)(
-  "backends that answer in different encodings come out in the asked one: %s",
+  "answers of backends in different encodings are converted to the requested one: %s",
   async (encoding) => {
     void serve(await server.worker({ embedding_batch_size: 1 }), "float");
     void serve(await server.worker({ embedding_batch_size: 1 }), "base64");
@@ -87,7 +87,7 @@ test.each(["float", "base64"] as const)(
 test.each([
   ["one token array", [1, 2, 3]],
   ["one text", "t7"],
-])("%s is one input and goes out as it came", async (_name, input) => {
+])("%s is one input and is forwarded unchanged", async (_name, input) => {
   const worker = await server.worker({ embedding_batch_size: 1 });
   const answer = server.post("/v1/embeddings", { model: "m", input });
   const frame = await worker.request();
@@ -101,7 +101,7 @@ test.each([
   expect(((await (await answer).json()) as Answer).data.length).toBe(1);
 });
 
-test("token arrays are split like texts, number for number", async () => {
+test("token arrays are split like texts, number by number", async () => {
   const worker = await server.worker({ embedding_batch_size: 1, max_concurrency: 1 });
   const body = '{"model":"m","input":[[1,20],[3]],"dimensions":2}';
   const answer = server.fetch("/v1/embeddings", {
@@ -120,7 +120,7 @@ test("token arrays are split like texts, number for number", async () => {
   expect((await answer).status).toBe(200);
 });
 
-test("a part whose worker is lost is pulled by another, and nothing is missing", async () => {
+test("a part whose worker is lost is computed by another worker, and nothing is missing", async () => {
   const doomed = await server.worker({ embedding_batch_size: 4 });
   void serve(await server.worker({ embedding_batch_size: 3 }));
   const answer = embed(texts(12));
@@ -129,7 +129,7 @@ test("a part whose worker is lost is pulled by another, and nothing is missing",
   expect((await answer).data.map(({ embedding }) => embedding)).toEqual(texts(12).map(vectorOf));
 });
 
-test("a part that one backend fails is tried elsewhere, and that backend is not asked again", async () => {
+test("a part that fails at one backend is tried elsewhere, and that backend gets no further part", async () => {
   const failing = await server.worker({ embedding_batch_size: 2 });
   const good = await server.worker({ embedding_batch_size: 2 });
   void serve(good);
@@ -146,7 +146,7 @@ test("a part that one backend fails is tried elsewhere, and that backend is not 
   expect(asked).toBe(1);
 });
 
-test("a worker lost in the middle of its part's answer is made up for: nothing had gone to the client", async () => {
+test("a worker lost in the middle of its part's answer is replaced, because the client has got nothing yet", async () => {
   const doomed = await server.worker({ embedding_batch_size: 4 });
   void serve(await server.worker({ embedding_batch_size: 4 }));
   const answer = embed(texts(8));
@@ -157,7 +157,7 @@ test("a worker lost in the middle of its part's answer is made up for: nothing h
   expect((await answer).data.length).toBe(8);
 });
 
-test("what a backend calls wrong is the client's answer", async () => {
+test("a backend's 400 is the client's answer", async () => {
   const refused = await server.worker({ models: ["strict"], embedding_batch_size: 4 });
   const bad = server.post("/v1/embeddings", { model: "strict", input: texts(8) });
   refused.answerJson((await refused.request()).id, { error: { message: "too long" } }, 400);
@@ -166,7 +166,7 @@ test("what a backend calls wrong is the client's answer", async () => {
   expect(await response.json()).toEqual({ error: { message: "too long" } });
 });
 
-test("an answer that is right as it came is passed on byte for byte, with whatever else it says", async () => {
+test("an answer that needs no merge is passed on byte for byte", async () => {
   const worker = await server.worker();
   const answer = server.post("/v1/embeddings", { model: "m", input: "t1" });
   const { id } = await worker.request();
@@ -176,7 +176,7 @@ test("an answer that is right as it came is passed on byte for byte, with whatev
   expect(await (await answer).text()).toBe(body);
 });
 
-test("when the request fails for good its other parts are cancelled", async () => {
+test("a request that fails finally cancels its other parts", async () => {
   const first = await server.worker({ embedding_batch_size: 2 });
   const second = await server.worker({ embedding_batch_size: 2 });
   const answer = server.post("/v1/embeddings", { model: "m", input: texts(4) });
@@ -226,7 +226,7 @@ test.each([
     },
   ],
   ["no data", { object: "list" }],
-])("an answer with %s is an error and never a shorter or stranger list", async (_name, json) => {
+])("an answer with %s is an error, never a shorter or different list", async (_name, json) => {
   const worker = await server.worker();
   const answer = server.post("/v1/embeddings", { model: "m", input: ["a", "b"] });
   worker.answerJson((await worker.request()).id, json);
@@ -256,13 +256,13 @@ test.each([
   expect(await response.json()).toMatchObject({ error: { code: "invalid_request", param } });
 });
 
-test("another quantization never embeds: its vectors are other vectors", async () => {
+test("another quantization never embeds, because its vectors differ", async () => {
   await server.worker({ models: ["nomic:v1-q4"] });
   const response = await server.post("/v1/embeddings", { model: "nomic:v1", input: "a" });
   expect(response.status).toBe(404);
 });
 
-test("a client that leaves cancels every part", async () => {
+test("a client that disconnects cancels every part", async () => {
   const first = await server.worker({ embedding_batch_size: 2 });
   const second = await server.worker({ embedding_batch_size: 2 });
   const leaver = new AbortController();

@@ -126,7 +126,7 @@ test("errors come as the official client's own classes, with code and type", asy
   expect(noKey).toMatchObject({ status: 401, code: "invalid_api_key" });
 });
 
-test("breaking off a stream in the official client stops the backend", async () => {
+test("an aborted stream in the official client stops the backend", async () => {
   const slow = startSampleBackend({ delayMs: 50 });
   const slowWorker = startRealWorker(slow.url);
   await slowWorker.registered;
@@ -141,7 +141,7 @@ test("breaking off a stream in the official client stops the backend", async () 
   await slow.stop();
 });
 
-test("a worker killed mid-stream: the official client raises an APIError with the code", async () => {
+test("a worker killed mid-stream makes the official client throw an APIError with the code", async () => {
   const scripted = await server.worker({ models: ["doomed"] });
   const answer = client.chat.completions.create({ model: "doomed", messages, stream: true });
   const { id } = await scripted.request();
@@ -163,7 +163,7 @@ test("a worker killed mid-stream: the official client raises an APIError with th
   expect(error.code).toBe("worker_lost");
 });
 
-test("the official client retries what a retry can help, and only that", async () => {
+test("the official client retries exactly the retryable errors", async () => {
   const scripted = await server.worker({ models: ["flaky"] });
   const retrying = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: API_KEY, maxRetries: 1 });
   const answer = retrying.chat.completions.create({ model: "flaky", messages });
@@ -177,7 +177,7 @@ test("the official client retries what a retry can help, and only that", async (
   expect(scripted.frames.waiting).toBe(0);
 });
 
-test("tokens are counted per worker from what the answers state", async () => {
+test("tokens are counted per worker as answers report them", async () => {
   const scripted = await server.worker({ worker_id: "counting", models: ["counted"] });
   const answer = client.chat.completions.create({ model: "counted", messages });
   scripted.answerJson((await scripted.request()).id, {

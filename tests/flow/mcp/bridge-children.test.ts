@@ -36,7 +36,7 @@ async function failureOf(response: Response): Promise<unknown> {
 }
 
 describe("a call whose process", () => {
-  test("crashes is answered with an error, its session is over, and another session goes on", async () => {
+  test("crashes gets an error and loses its session, while another session continues", async () => {
     const bridge = start();
     const [first, second] = [await open(bridge), await open(bridge)];
     const hanging = callTool(bridge, first.id, "hang", "h");
@@ -48,13 +48,13 @@ describe("a call whose process", () => {
     expect(await failureOf(await callTool(bridge, second.id, "x"))).toMatchObject({ result: { name: "x" } });
   });
 
-  test("says its last words and ends is answered with them", async () => {
+  test("answers and then exits gets that answer", async () => {
     const bridge = start();
     const { id } = await open(bridge);
     expect(await failureOf(await callTool(bridge, id, "last-words"))).toMatchObject({ result: { last: "words" } });
   });
 
-  test("does not answer ends for its client when that leaves or cancels, and the session goes on", async () => {
+  test("does not answer ends when its client disconnects or cancels, and the session continues", async () => {
     const bridge = start();
     const { id } = await open(bridge);
     const hanging = await callTool(bridge, id, "hang", "h");
@@ -64,14 +64,14 @@ describe("a call whose process", () => {
     expect(await failureOf(await callTool(bridge, id, "cancelled"))).toMatchObject({ result: { cancelled: ["h"] } });
   });
 
-  test("writes a line without end is answered with an error, and the process is killed", async () => {
+  test("writes an endless line gets an error, and the process is killed", async () => {
     const bridge = start();
     const { id } = await open(bridge);
     expect(await failureOf(await callTool(bridge, id, "endless"))).toMatchObject({ error: { code: -32_603 } });
     if (process.platform === "linux") await eventually(() => processesOf(mark) === 0, "it is killed");
   });
 
-  test("nests an answer too deeply to be written again is killed, its calls are answered, another session goes on", async () => {
+  test("nests an answer too deeply gets an error, and the process is killed, while another session continues", async () => {
     const bridge = start();
     const { id: other } = await open(bridge);
     const { id } = await open(bridge);
@@ -79,7 +79,7 @@ describe("a call whose process", () => {
     expect(await failureOf(await callTool(bridge, other, "x"))).toMatchObject({ result: { name: "x" } });
   });
 
-  test("reads nothing more gets what it can hold, and is killed when it has read nothing for half a minute", async () => {
+  test("reads nothing more is bounded, and the process is killed after it has read nothing for half a minute", async () => {
     const clock = new FakeClock();
     const bridge = start(smallServer(mark), clock);
     const { id } = await open(bridge);
@@ -96,11 +96,11 @@ describe("a call whose process", () => {
   });
 });
 
-describe("a process that cannot be had", () => {
+describe("a process that cannot be started", () => {
   test.each([
     ["ends at once", "exit 3", "code 3"],
     ["is no program", "/no/such/program", "code 127"],
-  ])("because it %s fails the opening with an error, and leaves no session", async (_why, command, told) => {
+  ])("because it %s fails the opening request and leaves no session", async (_why, command, told) => {
     const bridge = start(command);
     const { id, opening } = await open(bridge);
     expect(opening?.error).toMatchObject({ code: -32_603 });
@@ -109,7 +109,7 @@ describe("a process that cannot be had", () => {
     expect(bridge.sessions).toBe(0);
   });
 
-  test("because the system has no room for it fails in the same way", async () => {
+  test("because the system is out of processes fails in the same way", async () => {
     // Longer than any command line may be.
     const bridge = start(`: ${"x".repeat(4 * 1024 * 1024)}`);
     const { opening } = await open(bridge);
@@ -117,7 +117,7 @@ describe("a process that cannot be had", () => {
     expect(bridge.sessions).toBe(0);
   });
 
-  test("is not started for a request that opens no session", async () => {
+  test("is not even tried for a request that opens no session", async () => {
     const bridge = start();
     expect((await ask(bridge, "POST", { jsonrpc: "2.0", id: 1, method: "tools/list" })).status).toBe(400);
     expect((await ask(bridge, "POST", "no json")).status).toBe(400);
@@ -130,8 +130,8 @@ describe("a process that cannot be had", () => {
   });
 });
 
-describe("a session ends", () => {
-  test("when nobody has used it for half an hour, and not while its client listens", async () => {
+describe("a stdio session ends", () => {
+  test("when it is unused for half an hour, but not while its client listens", async () => {
     const clock = new FakeClock();
     const bridge = start(smallServer(mark), clock);
     const { id } = await open(bridge);
@@ -148,7 +148,7 @@ describe("a session ends", () => {
     if (process.platform === "linux") await eventually(() => processesOf(mark) === 0, "its process has ended");
   });
 
-  test("though its process minds neither the end of its input nor being asked to end: it is killed", async () => {
+  test("even if its process ignores the end of its input and SIGTERM, since it is killed", async () => {
     const clock = new FakeClock();
     const bridge = start(smallServer(mark), clock);
     const { id } = await open(bridge);
@@ -166,7 +166,7 @@ describe("a session ends", () => {
     await eventually(() => processesOf(mark) === 0, "it is killed, with what it had started");
   });
 
-  test("and its open calls are told so", async () => {
+  test("with an error for its open calls", async () => {
     const bridge = start();
     const { id } = await open(bridge);
     const hanging = await callTool(bridge, id, "hang");
@@ -175,7 +175,7 @@ describe("a session ends", () => {
   });
 });
 
-test("a client whose stream broke in the middle of a call gets the rest by the last event that it saw", async () => {
+test("a client whose stream broke during a call resumes it with the last event id that it saw", async () => {
   const bridge = start();
   const { id } = await open(bridge);
   const broken = reading(await callTool(bridge, id, "ask", "a"));

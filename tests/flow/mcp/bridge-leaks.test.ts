@@ -32,7 +32,7 @@ async function vanish(bridge: Bridge): Promise<void> {
   leaving.abort();
 }
 
-test("1,000 sessions that were opened and dropped leave no process, no open file, no session and no memory", async () => {
+test("1,000 opened and dropped sessions leave no process, open file, session or memory behind", async () => {
   const clock = new FakeClock();
   const bridge = stdioBridge(COMMAND, clock);
   const timers = clock.pending;

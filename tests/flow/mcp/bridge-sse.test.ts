@@ -28,7 +28,7 @@ async function start(): Promise<{ readonly bridge: Bridge; readonly server: SseM
 }
 
 describe("an MCP server that speaks HTTP+SSE, behind Streamable HTTP,", () => {
-  test("serves each session by a connection of its own, which ends with it", async () => {
+  test("serves each session over its own connection, which ends with the session", async () => {
     const { bridge, server } = await start();
     const [first, second] = [await open(bridge), await open(bridge)];
     expect(first.opening?.result).toMatchObject({ serverInfo: { name: "sse" } });
@@ -40,7 +40,7 @@ describe("an MCP server that speaks HTTP+SSE, behind Streamable HTTP,", () => {
     expect((await callTool(bridge, first.id, "x")).status).toBe(404);
   });
 
-  test("tells progress before the result, and asks its client in the middle of a call", async () => {
+  test("sends progress before the result, and can ask its client during a call", async () => {
     const { bridge } = await start();
     const { id } = await open(bridge);
     await say(bridge, id, { method: "notifications/initialized" });
@@ -54,7 +54,7 @@ describe("an MCP server that speaks HTTP+SSE, behind Streamable HTTP,", () => {
     expect(await asking.until('"result"')).toContain('"text":"ask"');
   });
 
-  test("sees nothing of who calls", async () => {
+  test("learns nothing about its callers", async () => {
     const { bridge, server } = await start();
     const headers = { authorization: "Bearer x", "mcp-secret": "x", traceparent: "x" };
     const params = { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "c", version: "1" } };
@@ -64,7 +64,7 @@ describe("an MCP server that speaks HTTP+SSE, behind Streamable HTTP,", () => {
     for (const name of Object.keys(headers)) expect([...server.headerNames]).not.toContain(name);
   });
 
-  test("knows no other era: what needs none of its sessions is refused so that clients begin one", async () => {
+  test("supports sessions only: a stateless request is refused in such a way that clients open a session", async () => {
     const { bridge } = await start();
     const response = await askStateless(bridge, { method: "server/discover" });
     expect(response.status).toBe(400);
@@ -72,8 +72,8 @@ describe("an MCP server that speaks HTTP+SSE, behind Streamable HTTP,", () => {
   });
 });
 
-describe("a connection", () => {
-  test("that is lost ends the session: its open calls are answered with an error, and clients begin anew", async () => {
+describe("an HTTP+SSE connection", () => {
+  test("that is lost ends the session, with errors for open calls, and clients open a new one", async () => {
     const { bridge, server } = await start();
     const { id } = await open(bridge);
     const hanging = await callTool(bridge, id, "hang", "h");
@@ -85,7 +85,7 @@ describe("a connection", () => {
     expect(server.streams).toBe(1);
   });
 
-  test("that cannot be had fails the opening, and leaves no session", async () => {
+  test("that cannot be opened fails the opening request and leaves no session", async () => {
     const gone = await startSseMcpServer();
     await gone.stop();
     const bridge = bridgeTo(gone.url);
@@ -93,7 +93,7 @@ describe("a connection", () => {
     expect(bridge.sessions).toBe(0);
   });
 
-  test("that says nothing is given up after half a minute", async () => {
+  test("that stays silent is given up after half a minute", async () => {
     const clock = new FakeClock();
     const silent = Bun.serve({
       hostname: "127.0.0.1",

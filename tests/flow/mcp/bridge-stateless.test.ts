@@ -35,8 +35,8 @@ async function pidOf(bridge: Bridge): Promise<unknown> {
   return message?.result?.["pid"];
 }
 
-describe("requests of the era without sessions", () => {
-  test("are served by one process together, whoever asks, and sessions still by their own", async () => {
+describe("stateless MCP requests", () => {
+  test("share one process among all clients, while sessions have their own", async () => {
     const bridge = start();
     const pids = await Promise.all([pidOf(bridge), pidOf(bridge), pidOf(bridge)]);
     expect(new Set(pids).size).toBe(1);
@@ -46,7 +46,7 @@ describe("requests of the era without sessions", () => {
     expect(bridge.sessions).toBe(1);
   });
 
-  test("with the same id and token at once get each its own answer, under the names that each gave", async () => {
+  test("with equal ids and tokens at one time each get their own answer, under their own id and token", async () => {
     const bridge = start();
     const asked = call("names", { _meta: { progressToken: "t" } });
     const answers = await Promise.all(
@@ -60,7 +60,7 @@ describe("requests of the era without sessions", () => {
     expect(new Set(answers.map((answer) => answer?.result?.["id"])).size).toBe(3);
   });
 
-  test("are answered with JSON, and with events when progress comes before the result", async () => {
+  test("are answered with JSON, or with events if progress comes before the result", async () => {
     const bridge = start();
     const plain = await askStateless(bridge, call("x"));
     expect(plain.headers.get("content-type")).toContain("application/json");
@@ -71,7 +71,7 @@ describe("requests of the era without sessions", () => {
     expect(result).toMatchObject({ id: 7, result: { done: true } });
   });
 
-  test("hear log messages only where they asked for them, and never what may be another's", async () => {
+  test("get log messages only on request, and never those of another client", async () => {
     const bridge = start();
     const wanting = call("progress", { _meta: { "io.modelcontextprotocol/logLevel": "info" } });
     const said = await messagesOf(await askStateless(bridge, wanting));
@@ -86,7 +86,7 @@ describe("requests of the era without sessions", () => {
     expect(await other).toBe("left");
   });
 
-  test("subscribe under their own id, and what is announced reaches each subscriber under its own", async () => {
+  test("subscribe under their own id, and each subscriber is notified under its own", async () => {
     const bridge = start();
     const listen = { id: "sub", method: "subscriptions/listen", params: { notifications: { toolsListChanged: true } } };
     const streams = [await askStateless(bridge, listen), await askStateless(bridge, listen)].map(reading);
@@ -99,7 +99,7 @@ describe("requests of the era without sessions", () => {
     }
   });
 
-  test("are cancelled at the process when their client leaves, before the answer began or after", async () => {
+  test("are cancelled at the process when their client disconnects, before or during the answer", async () => {
     const bridge = start();
     const leaving = new AbortController();
     const hanging = askStateless(bridge, call("hang"), { signal: leaving.signal }).catch(() => "left");
@@ -112,7 +112,7 @@ describe("requests of the era without sessions", () => {
     expect(answer?.result?.["cancelled"]).toEqual([1, 3]);
   });
 
-  test("are refused in the era's own words: unknown methods 404, headers or versions that disagree 400", async () => {
+  test("are refused with 404 for unknown methods, and with 400 for contradicting headers or versions", async () => {
     const bridge = start();
     expect((await askStateless(bridge, { method: "no/such/method" })).status).toBe(404);
     const wrong: readonly [Record<string, string>, number][] = [
@@ -134,7 +134,7 @@ describe("requests of the era without sessions", () => {
     expect(await later.json()).toMatchObject({ error: { code: -32_022, data: { supported: ["2026-07-28"] } } });
   });
 
-  test("notify without an answer: 202", async () => {
+  test("that are notifications get 202", async () => {
     const bridge = start();
     const headers = { "mcp-protocol-version": "2026-07-28", "mcp-method": "notifications/x" };
     const response = await ask(bridge, "POST", { jsonrpc: "2.0", method: "notifications/x" }, { headers });
@@ -143,8 +143,8 @@ describe("requests of the era without sessions", () => {
   });
 });
 
-describe("the process that all share", () => {
-  test("crashes: what was open is answered with an error, and the next request starts another", async () => {
+describe("the shared process", () => {
+  test("gives open requests an error when it crashes, and the next request starts a new one", async () => {
     const bridge = start();
     const before = await pidOf(bridge);
     const stream = reading(await askStateless(bridge, { id: "s", method: "subscriptions/listen" }));
@@ -157,7 +157,7 @@ describe("the process that all share", () => {
     expect(after).not.toBe(before);
   });
 
-  test("ends when nobody has asked for half an hour, and not while somebody listens", async () => {
+  test("ends after half an hour without requests, but not while somebody listens", async () => {
     const clock = new FakeClock();
     const bridge = start(smallServer(mark, "stateless"), clock);
     const before = await pidOf(bridge);
@@ -171,7 +171,7 @@ describe("the process that all share", () => {
   });
 });
 
-test("a client that sends more than the process reads is refused, and ends no call of another", async () => {
+test("a client that sends more than the process reads is refused without harm to other clients' calls", async () => {
   const bridge = start();
   const hanging = await askStateless(bridge, { method: "subscriptions/listen" });
   await messagesOf(await askStateless(bridge, call("deaf")));
@@ -193,7 +193,7 @@ test("a client that sends more than the process reads is refused, and ends no ca
   await stream.leave();
 });
 
-test("an answer that is nested too deeply is an error for who asked, and the worker lives on", async () => {
+test("an answer that is nested too deeply is an error for its client, and the worker survives", async () => {
   const bridge = start();
   const response = await askStateless(bridge, call("deep"));
   expect(response.status).toBe(502);
@@ -206,8 +206,8 @@ test("a request that is nested too deeply is refused", async () => {
   expect((await ask(start(), "POST", nested)).status).toBe(400);
 });
 
-describe("a server that knows only sessions", () => {
-  test("refuses a request without one so that clients begin one: 400, in no words of the other era", async () => {
+describe("an MCP server that supports only sessions", () => {
+  test("refuses a stateless request with a 400 that makes clients open a session", async () => {
     const bridge = start(smallServer(mark));
     const response = await askStateless(bridge, { method: "server/discover" });
     expect(response.status).toBe(400);
@@ -216,7 +216,7 @@ describe("a server that knows only sessions", () => {
     expect(opening?.result).toMatchObject({ protocolVersion: "2025-11-25" });
   });
 
-  test("may end when it is asked: it is asked on a process of its own, and not again for a minute", async () => {
+  test("may exit when it is probed, so the probe has its own process and is not repeated for a minute", async () => {
     const clock = new FakeClock();
     const started = `/tmp/${mark}.started`;
     const bridge = start(`echo >> ${started}; exit 1`, clock);

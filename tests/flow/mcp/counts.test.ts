@@ -31,7 +31,7 @@ async function exchange(
   await (await answer).text();
 }
 
-test("the state shows a relay's sessions: opened by answers, closed by DELETE and by 404", async () => {
+test("the state shows a relay's sessions, opened by answers and closed by DELETE or 404", async () => {
   const server = start();
   const relay = await server.relay();
   const sessions = async (): Promise<unknown> => {
@@ -84,7 +84,7 @@ test("a thousand sessions opened and closed leave nothing behind", async () => {
   });
 });
 
-test("functions are shown by name and relay, with what failed, as far as that can be seen", async () => {
+test("functions are shown by name and relay, with visible failures", async () => {
   const server = start({ requestTimeoutMs: 100 });
   const relay = await server.relay();
   await exchange(relay, server.rpc(callOf("search")));
@@ -112,7 +112,7 @@ test("functions are shown by name and relay, with what failed, as far as that ca
   expect(metrics).not.toContain("search");
 });
 
-test("a function in a body that is not looked at is counted by its headers", async () => {
+test("a function in a body that is not parsed is counted by its headers", async () => {
   const server = start();
   const relay = await server.relay();
   const body = JSON.stringify({ ...callOf("big"), filler: "x".repeat(100_000) });

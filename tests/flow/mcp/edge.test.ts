@@ -32,11 +32,11 @@ async function statusOf(
   return Number(head.split(" ")[1]);
 }
 
-describe("by its Host", () => {
+describe("a request is judged by its Host header:", () => {
   const config = { host: "0.0.0.0", publicUrl: "https://moorage.example", allowedHosts: ["tools.example", "::1"] };
 
   test.each(["moorage.example", "Moorage.Example:443", "moorage.example.", "tools.example:8080", "[::1]:8080"])(
-    "%p is one of the names that a server was told",
+    "%p is an accepted name",
     async (host) => {
       expect(await statusOf(start(config), { Host: host })).toBe(PASSED);
     },
@@ -50,23 +50,23 @@ describe("by its Host", () => {
     "localhost",
     "127.0.0.1",
     "",
-  ])("%p is none, and is 403", async (host) => {
+  ])("%p is not accepted and gets 403", async (host) => {
     expect(await statusOf(start(config), { Host: host, "X-Forwarded-Host": "moorage.example" })).toBe(403);
   });
 
-  test("a server on this machine only is this machine, too", async () => {
+  test("a server on this machine only accepts the machine's names", async () => {
     for (const host of ["localhost:8080", "127.0.0.1", "[::1]"]) {
       expect(await statusOf(start({ ...config, host: "127.0.0.1" }), { Host: host })).toBe(PASSED);
     }
   });
 
-  test("a server that was told no name, or any, takes every name", async () => {
+  test("a server without configured names, or with a star, accepts every name", async () => {
     for (const allowedHosts of [[], ["*"]]) {
       expect(await statusOf(start({ allowedHosts }), { Host: "whatever.example" })).toBe(PASSED);
     }
   });
 
-  test("OAuth's metadata are guarded alike", async () => {
+  test("OAuth metadata are protected in the same way", async () => {
     const server = start(config);
     const path = "/.well-known/oauth-protected-resource/api/mcp/id/tools";
     const response = await fetch(`${server.url}${path}`, { headers: { host: "evil.example" } });
@@ -74,8 +74,8 @@ describe("by its Host", () => {
   });
 });
 
-describe("by its Origin", () => {
-  test("a page of this server is known by a configured name, and never by what the request says alone", async () => {
+describe("a request is judged by its Origin header:", () => {
+  test("a page of this server is recognised by a configured name, never by the request alone", async () => {
     const named = { host: "0.0.0.0", publicUrl: "https://moorage.example", allowedHosts: ["tools.example"] };
     for (const [config, host, origin, status] of [
       [named, "moorage.example", "https://moorage.example", PASSED],
@@ -95,8 +95,8 @@ describe("by its Origin", () => {
   });
 });
 
-describe("a script of an allowed page", () => {
-  test("may send what it asks for, and read what the transport needs", async () => {
+describe("a script on an allowed page", () => {
+  test("may send the headers that it asks for and read those that the transport needs", async () => {
     const server = start();
     const relay = await server.relay();
     const origin = "http://localhost:6274";
@@ -126,16 +126,16 @@ describe("a script of an allowed page", () => {
     }
   });
 
-  test("reads errors of this server as well", async () => {
+  test("can read errors of this server", async () => {
     const response = await start().rpc(LIST, { headers: { origin: "http://localhost:6274" } });
     expect(response.status).toBe(503);
     expect(response.headers.get("access-control-allow-origin")).toBe("http://localhost:6274");
   });
 });
 
-describe("nothing that this server refuses looks like the MCP server's word:", () => {
+describe("a refusal of this server never looks like the MCP server's:", () => {
   test.each(["/..%2fadmin", "/a%5cb", "/%2e%2e%2fadmin", "/a%00b", "/a|b", "/x/%2E%2E%2F"])(
-    "a path of %p is 403, in JSON-RPC",
+    "a path of %p gets 403 with a JSON-RPC error",
     async (path) => {
       const server = start();
       const relay = await server.relay();
@@ -150,7 +150,7 @@ describe("nothing that this server refuses looks like the MCP server's word:", (
   );
 
   test.each(["/..", "/../tools2", "/%2e%2e/tools2", "//mcp", "/./x"])(
-    "a path of %p never leads out of the relays' URLs, and is no 400, 404 or 405",
+    "a path of %p never leaves the relays' URLs, and gets no 400, 404 or 405",
     async (path) => {
       const status = await statusOf(start(), { Host: "relay.example.com" }, `/api/mcp/id/tools${path}`);
       // What the HTTP library resolves before anybody looks names another relay, or none.
@@ -159,13 +159,13 @@ describe("nothing that this server refuses looks like the MCP server's word:", (
   );
 
   test.each(["%2e%2e", "%ff", "%E0%A4%A", "a%2fb", "%00", "x".repeat(5000)])(
-    "a relay's id of %p is 503",
+    "a relay id of %p gets 503",
     async (id) => {
       expect(await statusOf(start(), { Host: "relay.example.com" }, `/api/mcp/id/${id}`)).toBe(PASSED);
     },
   );
 
-  test("a method of no transport is 405 with those there are, whatever its path", async () => {
+  test("a method that no transport uses gets 405 with the allowed ones, at any path", async () => {
     const server = start();
     const relay = await server.relay();
     for (const method of ["PUT", "PATCH", "PROPFIND"]) {
@@ -179,14 +179,14 @@ describe("nothing that this server refuses looks like the MCP server's word:", (
     expect(relay.frames.waiting).toBe(0);
   });
 
-  test("headers too large, or too many, are 431", async () => {
+  test("too large or too many headers get 431", async () => {
     const server = start();
     expect(await statusOf(server, { Host: "a", "Mcp-Param-X": "x".repeat(20_000) })).toBe(431);
     const many = Object.fromEntries(Array.from({ length: 300 }, (_, at) => [`Mcp-Param-${at}`, "1"]));
     expect(await statusOf(server, { Host: "a", ...many })).toBe(431);
   });
 
-  test("as many headers as a server takes reach the relay", async () => {
+  test("as many headers as the server accepts reach the relay", async () => {
     const server = start();
     const relay = await server.relay();
     const headers = Object.fromEntries(Array.from({ length: 60 }, (_, at) => [`mcp-param-${at}`, "x".repeat(200)]));

@@ -29,7 +29,7 @@ async function connect(server: McpServer): Promise<LegacyWorker> {
   return agent;
 }
 
-test("an agent with an id that is none here is told the one it gets, and clients reach it by its own words", async () => {
+test("a legacy agent whose id is invalid is told its new id, and clients can use both", async () => {
   const server = start();
   const agent = new LegacyWorker({
     url: server.url,
@@ -63,8 +63,8 @@ async function letIn(agent: LegacyWorker): Promise<{ sid: string; payload: Recor
 
 const CALL = { jsonrpc: "2.0", id: 7, method: "tools/call", params: { name: "x" } };
 
-describe("a relay of the predecessor", () => {
-  test("is asked in its own words, and its answer is the client's", async () => {
+describe("a legacy relay", () => {
+  test("is called in its own dialect, and the client gets its answer", async () => {
     const server = start();
     const agent = await connect(server);
     const answer = server.rpc(CALL, { headers: { authorization: "Bearer of-the-relay", "x-request-id": "req-1" } });
@@ -85,7 +85,7 @@ describe("a relay of the predecessor", () => {
     expect(await response.json()).toEqual({ jsonrpc: "2.0", id: 7, result: { ok: true } });
   });
 
-  test("passes ids on as they were written, whatever their size, and gets a lost one back", async () => {
+  test("returns ids as they were written, whatever their size, and a lost id is restored", async () => {
     const server = start();
     const agent = await connect(server);
     const answer = server.rpc('{"jsonrpc":"2.0","id":90071992547409931,"method":"ping"}');
@@ -100,7 +100,7 @@ describe("a relay of the predecessor", () => {
     expect(await (await answer).text()).toContain('"id":90071992547409931,');
   });
 
-  test("is waited for whatever the length of an id or of a method's name", async () => {
+  test("is waited for with an id or a method name of any length", async () => {
     const server = start();
     const agent = await connect(server);
     const id = "i".repeat(400);
@@ -132,7 +132,7 @@ describe("a relay of the predecessor", () => {
     for (const [index, call] of calls.entries()) expect(await (await call).json()).toMatchObject({ result: index + 1 });
   });
 
-  test("is not told of progress tokens, by which it would lose the result", async () => {
+  test("gets no progress tokens, with which it would lose the result", async () => {
     const server = start();
     const agent = await connect(server);
     const answer = server.rpc({ ...CALL, params: { name: "x", _meta: { progressToken: 1, trace: "a" } } });
@@ -142,7 +142,7 @@ describe("a relay of the predecessor", () => {
     expect((await answer).status).toBe(200);
   });
 
-  test("gets notifications and responses, which are answered 202 without waiting for it", async () => {
+  test("gets notifications and responses, which are answered with 202 at once", async () => {
     const server = start();
     const agent = await connect(server);
     for (const message of [
@@ -156,7 +156,7 @@ describe("a relay of the predecessor", () => {
     }
   });
 
-  test("is pinged back", async () => {
+  test("gets a pong for its ping", async () => {
     const server = start();
     const agent = await connect(server);
     agent.send({ t: "ping" });
@@ -164,11 +164,11 @@ describe("a relay of the predecessor", () => {
   });
 });
 
-describe("an answer in one message", () => {
+describe("a legacy answer in one message", () => {
   const answerOf = (sid: string, chars: number): string =>
     `{"t":"rpc","sid":"${sid}","payload":{"jsonrpc":"2.0","id":7,"result":"${"é".repeat(chars)}"}}`;
 
-  test("may be as large as any, byte for byte", async () => {
+  test("may be as large as any other, byte for byte", async () => {
     const server = start();
     const agent = await connect(server);
     const answer = server.rpc(CALL);
@@ -182,7 +182,7 @@ describe("an answer in one message", () => {
     expect(text.endsWith('éé"}')).toBe(true);
   });
 
-  test("over the limit is 502 and costs no other call", async () => {
+  test("over the limit gives 502 and harms no other call", async () => {
     const server = start({ mcpMaxAnswerBytes: 3 * 1024 * 1024 });
     const agent = await connect(server);
     const other = server.rpc({ ...CALL, id: 8 });
@@ -200,7 +200,7 @@ describe("an answer in one message", () => {
     expect((await other).status).toBe(200);
   });
 
-  test("is all that may be so large: a first message is not, and no message of another dialect", async () => {
+  test("alone may be that large, unlike a first message or a message of another dialect", async () => {
     const server = start();
     const stranger = new LegacyWorker({ url: server.url, path: "/api/mcp/connect" });
     await stranger.opened;
@@ -212,8 +212,8 @@ describe("an answer in one message", () => {
   });
 });
 
-describe("what its dialect cannot do is refused:", () => {
-  test.each(["GET", "DELETE"])("%s with 405, as by a server without streams and sessions", async (method) => {
+describe("a legacy relay's limits give errors:", () => {
+  test.each(["GET", "DELETE"])("%s gets 405, as from a server without streams and sessions", async (method) => {
     const server = start();
     await connect(server);
     const response = await server.call(method);
@@ -221,7 +221,7 @@ describe("what its dialect cannot do is refused:", () => {
     expect(response.headers.get("allow")).toBe("POST");
   });
 
-  test("a batch, or what is no JSON, with 400", async () => {
+  test("a batch, or invalid JSON, gets 400", async () => {
     const server = start();
     await connect(server);
     expect((await server.rpc([CALL])).status).toBe(400);
@@ -229,7 +229,7 @@ describe("what its dialect cannot do is refused:", () => {
     expect((await server.rpc({ ...CALL, id: null })).status).toBe(400);
   });
 
-  test("a call larger than its agents can read with 413, and the agent lives on", async () => {
+  test("a call larger than agents can read gets 413, and the agent survives", async () => {
     const server = start();
     const agent = await connect(server);
     const response = await server.rpc({ ...CALL, params: { text: "x".repeat(40_000) } });
@@ -240,7 +240,7 @@ describe("what its dialect cannot do is refused:", () => {
     expect((await answer).status).toBe(200);
   });
 
-  test("an answer that is the first of a stream with 502", async () => {
+  test("an answer that begins a stream gives 502", async () => {
     const server = start();
     const agent = await connect(server);
     const answer = server.rpc(CALL);
@@ -250,12 +250,12 @@ describe("what its dialect cannot do is refused:", () => {
   });
 });
 
-describe("what goes wrong at the agent is told:", () => {
+describe("a failure of a legacy agent is reported:", () => {
   test.each([
     ["MCP_UNAUTHORIZED", 401],
     ["MCP_PROVIDER_UNAVAILABLE", 503],
     ["MCP_LIMIT_EXCEEDED", 503],
-  ])("%s with %d", async (code, status) => {
+  ])("%s gives %d", async (code, status) => {
     const server = start();
     const agent = await connect(server);
     const answer = server.rpc(CALL);
@@ -267,7 +267,7 @@ describe("what goes wrong at the agent is told:", () => {
     expect(await response.json()).toMatchObject({ id: 7, error: { code: -32000, message: "no", data: { mcp: code } } });
   });
 
-  test("a call closed without an answer with 502, one that is never answered with 504", async () => {
+  test("a call closed without an answer gives 502, and one never answered gives 504", async () => {
     const server = start({ requestTimeoutMs: 150 });
     const agent = await connect(server);
     const closed = server.rpc(CALL);
@@ -280,7 +280,7 @@ describe("what goes wrong at the agent is told:", () => {
     expect(await agent.messages.takeUntil(({ t }) => t === "close")).toMatchObject({ sid: second.sid });
   });
 
-  test("a client that leaves is told to the agent, and what comes late disturbs nobody", async () => {
+  test("a client's disconnect reaches the agent, and late messages are ignored", async () => {
     const server = start();
     const agent = await connect(server);
     const abort = new AbortController();

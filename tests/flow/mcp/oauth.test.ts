@@ -67,8 +67,8 @@ const CALL = { jsonrpc: "2.0", id: 1, method: "tools/list" };
 const metadataOf = (server: McpServer, path: string, headers: Record<string, string> = {}): Promise<Response> =>
   server.call("GET", { headers }, `${METADATA_PATH}${path}`);
 
-describe("the metadata of a relay that leaves signing in to its MCP server", () => {
-  test.each(["", "/mcp"])("are its MCP server's, for the URL that the client calls (with %p)", async (alias) => {
+describe("the OAuth metadata of a relay whose MCP server does the sign-in", () => {
+  test.each(["", "/mcp"])("are those of the MCP server, for the URL that the client calls (with %p)", async (alias) => {
     const { server, seen } = await connect({ documents: { [`${METADATA_PATH}/mcp`]: DOCUMENT } });
     const response = await metadataOf(server, `/api/mcp/id/tools${alias}`, { authorization: "Bearer of-somebody" });
     expect(response.status).toBe(200);
@@ -79,7 +79,7 @@ describe("the metadata of a relay that leaves signing in to its MCP server", () 
     expect(seen).toEqual([{ path: `${METADATA_PATH}/mcp`, authorization: null }]);
   });
 
-  test("are taken from its root where its path has none, or what is none", async () => {
+  test("are taken from the MCP server's root if its path has none or invalid ones", async () => {
     for (const wrong of [undefined, "<html>a page for every path</html>", [1]]) {
       const documents = { [METADATA_PATH]: DOCUMENT, ...(wrong ? { [`${METADATA_PATH}/mcp`]: wrong } : {}) };
       const { server, seen } = await connect({ documents });
@@ -89,7 +89,7 @@ describe("the metadata of a relay that leaves signing in to its MCP server", () 
     }
   });
 
-  test("are 404 in JSON where it has none, or endless ones", async () => {
+  test("are a JSON 404 if the MCP server has none, or endless ones", async () => {
     for (const documents of [{}, { [METADATA_PATH]: { resource: "x".repeat(300_000) } }]) {
       const { server } = await connect({ documents });
       const response = await metadataOf(server, "/api/mcp/id/tools");
@@ -98,7 +98,7 @@ describe("the metadata of a relay that leaves signing in to its MCP server", () 
     }
   });
 
-  test("name the public URL that is configured, whatever the request calls the server", async () => {
+  test("name the configured public URL, whatever the request's Host is", async () => {
     const { server } = await connect({
       config: { publicUrl: "https://moorage.example" },
       documents: { [METADATA_PATH]: DOCUMENT },
@@ -109,7 +109,7 @@ describe("the metadata of a relay that leaves signing in to its MCP server", () 
     });
   });
 
-  test("name the URL that a trusted proxy was called by, and nobody else's", async () => {
+  test("name the URL that a trusted proxy reports, and no other", async () => {
     const headers = { "x-forwarded-host": "tools.example", "x-forwarded-proto": "https" };
     for (const [trustedProxies, origin] of [
       [["127.0.0.1"], "https://tools.example"],
@@ -123,8 +123,8 @@ describe("the metadata of a relay that leaves signing in to its MCP server", () 
   });
 });
 
-describe("a challenge of such an MCP server", () => {
-  test("names its metadata where the client finds them, and keeps everything else", async () => {
+describe("a challenge of an MCP server that does the sign-in", () => {
+  test("points to metadata that the client can reach, and is otherwise unchanged", async () => {
     const { server } = await connect({
       challenge: (origin) =>
         `Bearer error="invalid_token", error_description="see resource_metadata=\\"here\\"", resource_metadata="${origin}${METADATA_PATH}/mcp", scope="mcp:tools"`,
@@ -136,7 +136,7 @@ describe("a challenge of such an MCP server", () => {
     );
   });
 
-  test("leads through the metadata to a call with a token, as a client goes", async () => {
+  test("leads a client through the metadata to a call with a token", async () => {
     const { server } = await connect({
       documents: { [`${METADATA_PATH}/mcp`]: DOCUMENT },
       challenge: (origin) => `Bearer resource_metadata="${origin}${METADATA_PATH}/mcp"`,
@@ -153,21 +153,21 @@ describe("a challenge of such an MCP server", () => {
   });
 });
 
-describe("the caller's bearer", () => {
-  test("reaches an MCP server that issues its own, as it is", async () => {
+describe("a caller's bearer token", () => {
+  test("reaches an MCP server that issues its own tokens, unchanged", async () => {
     const { server, seen } = await connect({});
     expect((await server.rpc(CALL, { headers: { authorization: "bearer ey.J0.x-_~+/=" } })).status).toBe(200);
     expect(seen).toEqual([{ path: "/mcp", authorization: "Bearer ey.J0.x-_~+/=" }]);
   });
 
-  test("reaches no other one", async () => {
+  test("reaches no other MCP server", async () => {
     const { server, seen } = await connect({ auth: "none" });
     expect((await server.rpc(CALL, { headers: { authorization: "Bearer of-somebody" } })).status).toBe(401);
     expect(seen).toEqual([{ path: "/mcp", authorization: null }]);
   });
 });
 
-describe("without OAuth", () => {
+describe("without OAuth,", () => {
   test("a relay has no metadata, and its MCP server is not asked", async () => {
     const { server, seen } = await connect({ auth: "none", documents: { [METADATA_PATH]: DOCUMENT } });
     const response = await metadataOf(server, "/api/mcp/id/tools");
@@ -176,7 +176,7 @@ describe("without OAuth", () => {
     expect(seen).toEqual([]);
   });
 
-  test("what clients look for next is 404 in JSON as well, and never a page", async () => {
+  test("the other metadata paths of clients get a JSON 404, never a page", async () => {
     const { server } = await connect({ auth: "none" });
     for (const path of [
       METADATA_PATH,
@@ -198,7 +198,7 @@ describe("without OAuth", () => {
     }
   });
 
-  test("a relay that is not there is 503: what it would say is not known", async () => {
+  test("a missing relay gets 503, because its answer is unknown", async () => {
     const { server } = await connect({});
     const response = await metadataOf(server, "/api/mcp/id/nobody");
     expect(response.status).toBe(503);

@@ -94,7 +94,7 @@ describe("notifications, sessions and methods", () => {
     expect(await response.text()).toBe("");
   });
 
-  test("a session's id goes out with the answer and comes back with the requests, GET and DELETE among them", async () => {
+  test("a session id is returned with the answer and passed on with requests, including GET and DELETE", async () => {
     const { server, requests } = await connect();
     const opening = server.rpc({ jsonrpc: "2.0", id: 0, method: "initialize", params: {} });
     const { request: first, answer } = await requests.take();
@@ -120,7 +120,7 @@ describe("notifications, sessions and methods", () => {
 });
 
 describe("events", () => {
-  test("all reach the client, not the first one alone, in their order, progress before the result", async () => {
+  test("all reach the client in order, with progress before the result", async () => {
     const { server, requests } = await connect();
     const answer = server.rpc(call(1));
     const held = await requests.take();
@@ -132,7 +132,7 @@ describe("events", () => {
     expect(eventsIn(await (await answer).text())).toEqual(sent);
   });
 
-  test("of many streams at once are lost on none, however many more come than one may hold", async () => {
+  test("are never lost, even on more concurrent streams than one link holds", async () => {
     const { server, requests } = await connect();
     const streams = Array.from({ length: 50 }, (_, id) => server.rpc(call(id)));
     const held: Held[] = [];
@@ -152,7 +152,7 @@ describe("events", () => {
 });
 
 describe("callers", () => {
-  test("without the relay's token get 401 with a challenge, and its MCP server hears nothing of them", async () => {
+  test("without the relay's token get 401 with a challenge, and do not reach its MCP server", async () => {
     const { server, requests } = await connect({ authToken: "open-sesame" });
     for (const method of ["POST", "GET", "DELETE"]) {
       for (const authorization of [undefined, "Bearer wrong", "Bearer open-sesame2", "Bearer "]) {
@@ -164,7 +164,7 @@ describe("callers", () => {
     expect(requests.waiting).toBe(0);
   });
 
-  test("of an id that nobody has are told 503, and when to ask again", async () => {
+  test("of an unknown id get 503 with Retry-After", async () => {
     const { server } = await connect();
     const response = await server.call("POST", { body: "{}" }, "/api/mcp/id/nobody");
     expect(response.status).toBe(503);
@@ -172,8 +172,8 @@ describe("callers", () => {
   });
 });
 
-describe("calls at once", () => {
-  test("are all with the MCP server before one is answered: two hundred on one relay", async () => {
+describe("concurrent calls", () => {
+  test("reach the MCP server all at once, two hundred on one relay", async () => {
     const { server, requests } = await connect();
     // Sockets of their own: one process has 256 of Bun's `fetch` at once, and the relay's are in this one, too.
     const clients = Array.from({ length: 200 }, () => new RawClient(server.url));
@@ -198,7 +198,7 @@ describe("calls at once", () => {
     }
   });
 
-  test("answered all in one burst are lost on none: a thousand answers, a hundred at a time", async () => {
+  test("lose none of a thousand answers in bursts of a hundred", async () => {
     const { server, requests } = await connect();
     for (let round = 0; round < 10; round += 1) {
       const calls = Array.from({ length: 100 }, (_, id) => server.rpc(call(id, { round })));
@@ -211,7 +211,7 @@ describe("calls at once", () => {
     }
   });
 
-  test("leave a large result whole: ten megabytes, beside small ones that do not wait for it", async () => {
+  test("leave a result of ten megabytes whole, and small ones do not wait for it", async () => {
     const { server, requests } = await connect();
     const large = server.rpc(call(1));
     const text = "ü".repeat(5 * 1024 * 1024);
@@ -244,8 +244,8 @@ describe("a client that leaves", () => {
   });
 });
 
-describe("a relay that is lost in the middle of a call", () => {
-  test("fails that call at once, comes back with its id, and serves the next", async () => {
+describe("a relay that is lost during a call", () => {
+  test("fails that call at once, returns with its id, and serves the next one", async () => {
     const { server, requests, relay } = rig({ mcpRejoinTimeoutMs: 5000 });
     const first = await relay();
     const cut = server.rpc(call(1));
@@ -272,7 +272,7 @@ describe("a relay that is lost in the middle of a call", () => {
     expect((await server.mcpState()).relays.map(({ id }) => id)).toEqual(["tools"]);
   });
 
-  test("by its line alone comes back by itself, and what its MCP server was doing is stopped", async () => {
+  test("because its connection broke reconnects by itself, and its MCP server's work is stopped", async () => {
     const { server, requests, relay } = rig({ mcpRejoinTimeoutMs: 5000 });
     await relay();
     const cut = server.rpc(call(1));

@@ -58,7 +58,7 @@ describe("in front of an MCP server on HTTP", () => {
   });
 
   test(
-    "the Inspector's command line lists and calls, in both eras",
+    "the Inspector's command line lists and calls tools, stateful and stateless",
     async () => {
       const call = ["--method", "tools/call", "--tool-name", "smoke_echo", "--tool-arg", "text=ahoy ⚓"];
       const [listed, ...called] = await Promise.all([
@@ -105,7 +105,7 @@ describe("in front of an MCP server on HTTP", () => {
   );
 });
 
-describe("a stdio server from npm that the worker program started, at the URL that it printed,", () => {
+describe("a stdio server from npm, started by the worker program, at the printed URL,", () => {
   let url: URL;
   beforeAll(async () => {
     const server = new McpServer();

@@ -38,7 +38,7 @@ async function connect(
 const LIST = { jsonrpc: "2.0", id: 1, method: "tools/list" };
 
 describe("a relay in front of an MCP server", () => {
-  test("passes requests and answers on as they are, but for what is not its business", async () => {
+  test("passes requests and answers on unchanged, except for hop-by-hop and credential headers", async () => {
     let seen: { readonly url: string; readonly headers: Headers; readonly body: string } | undefined;
     const server = await connect(async (request) => {
       seen = { url: request.url, headers: request.headers, body: await request.text() };
@@ -60,7 +60,7 @@ describe("a relay in front of an MCP server", () => {
     expect(response.headers.get("x-powered-by")).toBeNull();
   });
 
-  test("streams events as they come, and tells the MCP server when the client leaves", async () => {
+  test("streams events as they arrive, and the MCP server notices a client's disconnect", async () => {
     const gone = Promise.withResolvers<void>();
     const server = await connect((request) => {
       request.signal.addEventListener("abort", () => gone.resolve());
@@ -77,7 +77,7 @@ describe("a relay in front of an MCP server", () => {
     await eventually(async () => (await server.mcpState()).relays_summary.streams_open === 0, "the stream is closed");
   });
 
-  test("follows a redirect on the same server, and no other", async () => {
+  test("follows redirects on the same server only", async () => {
     const server = await connect(async (request) => {
       const { pathname } = new URL(request.url);
       if (pathname === "/mcp") return new Response(null, { status: 307, headers: { location: "/mcp/" } });
@@ -90,7 +90,7 @@ describe("a relay in front of an MCP server", () => {
     expect(response.headers.get("location")).toBeNull();
   });
 
-  test("that is not there is 502", async () => {
+  test("gives 502 if that server is down", async () => {
     const server = new McpServer();
     running.push(server);
     const relay = startTestWorker({
@@ -106,7 +106,7 @@ describe("a relay in front of an MCP server", () => {
     expect(await response.json()).toMatchObject({ id: 1, error: { data: { code: "upstream_unreachable" } } });
   });
 
-  test("is used from paths below its URL only", async () => {
+  test("is called at paths below its URL only", async () => {
     const paths: string[] = [];
     const server = await connect((request) => {
       paths.push(new URL(request.url).pathname + new URL(request.url).search);
@@ -163,7 +163,7 @@ describe("an MCP server that compresses without being asked to", () => {
 });
 
 describe("a relay with a token", () => {
-  test("lets in who sends it, and keeps it to itself", async () => {
+  test("accepts callers with it, and does not pass it on", async () => {
     let authorization: string | null | undefined;
     const server = await connect(
       (request) => {

@@ -70,7 +70,7 @@ async function stats(client: Client): Promise<Readonly<Record<"started" | "finis
 }
 
 describe("through a relay the SDK's client", () => {
-  test("is initialized, told what there is, and calls it", async () => {
+  test("initializes, lists and calls", async () => {
     const { client, transport } = await connect();
     expect(transport.sessionId).toBeString();
     expect(transport.protocolVersion).toBe("2025-11-25");
@@ -85,7 +85,7 @@ describe("through a relay the SDK's client", () => {
     await expect(client.readResource({ uri: "test://nothing" })).rejects.toMatchObject({ code: expect.any(Number) });
   });
 
-  test("gets back what it sent, whatever the script, and up to 300 KB of it", async () => {
+  test("gets back what it sent, in any script and up to 300 KB", async () => {
     const { client } = await connect();
     for (const text of ['Größe 船 🚢‍🌊 \u0000\u2028"\\', "é".repeat(150_000)]) {
       expect(await call(client, "smoke_echo", { text })).toBe(text);
@@ -97,13 +97,13 @@ describe("through a relay the SDK's client", () => {
     expect(await call(client, "smoke_big", { bytes: 4_000_000 })).toHaveLength(4_000_000);
   });
 
-  test("gets 20 answers at once, each its own", async () => {
+  test("gets 20 concurrent answers, each for its own call", async () => {
     const { client } = await connect();
     const texts = Array.from({ length: 20 }, (_, at) => `call ${at}`);
     expect(await Promise.all(texts.map((text) => call(client, "smoke_echo", { text })))).toEqual(texts);
   });
 
-  test("hears of progress in order, all of it before the result", async () => {
+  test("gets all progress in order and before the result", async () => {
     const { client } = await connect();
     const heard: (number | string)[] = [];
     const onprogress = ({ progress }: { progress: number }): unknown => heard.push(progress);
@@ -111,7 +111,7 @@ describe("through a relay the SDK's client", () => {
     expect(heard).toEqual([1, 2, 3, 4, 5, "finished 5"]);
   });
 
-  test("hears of progress while the call goes on, and cancels the call by a notification", async () => {
+  test("gets progress during the call, and cancels it by a notification", async () => {
     const { client } = await connect();
     const before = await stats(client);
     const abort = new AbortController();
@@ -166,7 +166,7 @@ describe("through a relay the SDK's client", () => {
     expect(completion.values).toEqual(["paris", "park", "party"]);
   });
 
-  test("hears the log messages of its call", async () => {
+  test("gets the log messages of its call", async () => {
     const heard: unknown[] = [];
     const { client } = await connect({}, (each) => {
       each.setNotificationHandler(LoggingMessageNotificationSchema, ({ params }) => void heard.push(params.data));
@@ -178,7 +178,7 @@ describe("through a relay the SDK's client", () => {
 });
 
 describe("through a relay an MCP server", () => {
-  test("asks its client's model, its user and for its roots in the middle of a call", async () => {
+  test("can ask its client's model and user and for its roots during a call", async () => {
     const { client } = await connect({}, (each) => {
       each.setRequestHandler(CreateMessageRequestSchema, ({ params }) => ({
         model: "m",
@@ -212,7 +212,7 @@ describe("through a relay an MCP server", () => {
     expect(await Promise.all(asked)).toEqual(said);
   });
 
-  test("tells what belongs to no call on the stream that the client listens to", async () => {
+  test("sends messages outside of calls on the client's listening stream", async () => {
     const heard = new Set<string>();
     const { client } = await connect({}, (each) => {
       each.setNotificationHandler(ToolListChangedNotificationSchema, () => void heard.add("tools"));
@@ -228,7 +228,7 @@ describe("through a relay an MCP server", () => {
     expect([...heard].sort()).toEqual(["test://watched-resource", "tools"]);
   });
 
-  test("forgets a session that its client ends: 404 from then on", async () => {
+  test("forgets a session that its client has ended, which then gets 404", async () => {
     const { client, transport } = await connect();
     const sessionId = transport.sessionId ?? expect.unreachable();
     await transport.terminateSession();
@@ -239,13 +239,13 @@ describe("through a relay an MCP server", () => {
   });
 });
 
-describe("a call whose stream breaks off", () => {
-  test("because the MCP server closed it goes on where it was", async () => {
+describe("a call whose stream breaks", () => {
+  test("because the MCP server closed it is resumed where it was", async () => {
     const { client } = await connect();
     expect(await call(client, "test_reconnection")).toBe("Reconnection test completed successfully");
   });
 
-  test("because the tunnel was cut finishes with all of its progress once the relay is back", async () => {
+  test("because the tunnel was cut finishes with all of its progress once the relay has reconnected", async () => {
     const resumed: string[] = [];
     const { client } = await connect({
       fetch: (url, init) => {
@@ -282,7 +282,7 @@ describe("a call whose stream breaks off", () => {
 });
 
 describe("a relay with a token", () => {
-  test("is closed to clients without it and open to those whose headers have it", async () => {
+  test("refuses clients without it, and accepts those with it", async () => {
     const guarded = await McpRig.start({ authToken: "open-sesame" });
     try {
       await expect(connect({}, undefined, guarded)).rejects.toMatchObject({ code: 401 });

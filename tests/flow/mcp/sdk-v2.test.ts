@@ -82,7 +82,7 @@ async function stats(client: Client): Promise<Readonly<Record<"started" | "finis
 }
 
 describe.each(ERAS)("through a relay in the %s the SDK's client", (_name, mode, version) => {
-  test("lists and calls, one by one and 20 at once, with small and with large texts", async () => {
+  test("lists and calls, one by one and 20 at once, with small and large texts", async () => {
     const client = await connect({ mode });
     expect(client.getNegotiatedProtocolVersion()).toBe(version);
     expect((await client.listTools()).tools.map(({ name }) => name)).toContain("smoke_echo");
@@ -109,7 +109,7 @@ describe.each(ERAS)("through a relay in the %s the SDK's client", (_name, mode, 
     expect(completion.values).toEqual(["paris", "park", "party"]);
   });
 
-  test("hears of progress in order, all of it before the result", async () => {
+  test("gets all progress in order and before the result", async () => {
     const client = await connect({ mode });
     const heard: (number | string)[] = [];
     const onprogress = ({ progress }: { progress: number }): unknown => heard.push(progress);
@@ -117,7 +117,7 @@ describe.each(ERAS)("through a relay in the %s the SDK's client", (_name, mode, 
     expect(heard).toEqual([1, 2, 3, 4, 5, "finished 5"]);
   });
 
-  test("hears of progress while the call goes on, and cancels the call in the way of its era", async () => {
+  test("gets progress during the call, and cancels it in its era's way", async () => {
     const client = await connect({ mode });
     const before = await stats(client);
     const abort = new AbortController();
@@ -139,7 +139,7 @@ describe.each(ERAS)("through a relay in the %s the SDK's client", (_name, mode, 
     await eventually(async () => (await stats(client)).cancelled === before.cancelled + 1, "the tool has stopped");
   });
 
-  test("answers what the server asks for: a model's text, a user's answer, its roots, all at once and round by round", async () => {
+  test("answers the server's requests for model text, user input and roots, at once and round by round", async () => {
     const client = await connect({ mode });
     expect(await call(client, "test_input_required_result_elicitation")).toBe("Hello, Ann!");
     expect(await call(client, "test_input_required_result_sampling")).toContain("capital of France");
@@ -151,7 +151,7 @@ describe.each(ERAS)("through a relay in the %s the SDK's client", (_name, mode, 
 });
 
 describe("through a relay in the 2026 era", () => {
-  test("a client that goes away in the middle of a call has cancelled it", async () => {
+  test("a client that disconnects during a call has cancelled it", async () => {
     const client = await connect();
     const before = await stats(client);
     const leaver = await connect();
@@ -163,7 +163,7 @@ describe("through a relay in the 2026 era", () => {
     await eventually(async () => (await stats(client)).cancelled === before.cancelled + 1, "the tool has stopped");
   });
 
-  test("a call that has not said a word is cancelled as well", async () => {
+  test("a call without any output yet is cancelled too", async () => {
     const client = await connect();
     const before = await stats(client);
     const abort = new AbortController();
@@ -176,7 +176,7 @@ describe("through a relay in the 2026 era", () => {
     await eventually(async () => (await stats(client)).cancelled === before.cancelled + 1, "the tool has stopped");
   });
 
-  test("a subscription hears of what changes, and nothing more once it is closed", async () => {
+  test("a subscription gets changes until it is closed", async () => {
     const client = await connect();
     const heard = new Set<string>();
     client.setNotificationHandler("notifications/tools/list_changed", () => void heard.add("tools"));
@@ -197,7 +197,7 @@ describe("through a relay in the 2026 era", () => {
     );
   });
 
-  test("a parameter goes in its header as well, and a call without that header is refused with the server's own error", async () => {
+  test("a parameter is repeated in its header, and a call without that header is refused with the server's own error", async () => {
     const sent: (string | null)[] = [];
     let isHeaderKept = true;
     const client = await connect({
@@ -222,7 +222,7 @@ describe("through a relay in the 2026 era", () => {
     });
   });
 
-  test("the server's errors keep their codes and their statuses", async () => {
+  test("the server's errors keep their codes and statuses", async () => {
     const statuses: number[] = [];
     const client = await connect({
       capabilities: {},
@@ -252,7 +252,7 @@ describe("through a relay in the 2026 era", () => {
   });
 });
 
-test("a relay with a token is closed to clients without it and open to those that have it", async () => {
+test("a relay with a token refuses clients without it and accepts those with it", async () => {
   const guarded = await McpRig.start({ authToken: "open-sesame" });
   const withToken = (token: string): Wish => ({
     to: guarded,

@@ -38,7 +38,7 @@ async function initialized(server: McpServer, id: string, init: RequestInit = {}
   return `${response.status} ${await response.text()}`;
 }
 
-test("one worker serves several MCP servers, each behind a relay of its own, and says where", async () => {
+test("one worker serves several MCP servers, each behind its own relay, and prints their URLs", async () => {
   const server = new McpServer();
   running.push(server);
   const old = await startSseMcpServer();
@@ -80,7 +80,7 @@ test("one worker serves several MCP servers, each behind a relay of its own, and
   expect(said).not.toContain("t-1");
 });
 
-test("one that cannot be had harms none of the others, nor does an id that is taken", async () => {
+test("an MCP server that cannot start, or whose id is taken, does not affect the others", async () => {
   const server = new McpServer();
   running.push(server);
   const lines: string[] = [];
@@ -102,7 +102,7 @@ test("one that cannot be had harms none of the others, nor does an id that is ta
   expect(lines.some((line) => line.includes('"relay":"gone"'))).toBe(true);
 });
 
-test("a relay keeps the id that the server made for it when its connection is lost", async () => {
+test("a relay keeps its generated id after a lost connection", async () => {
   const server = new McpServer();
   running.push(server);
   const { worker } = serve(server, { mcpServers: { a: { command: process.execPath, args: [STDIO, "third mark"] } } });
@@ -112,7 +112,7 @@ test("a relay keeps the id that the server made for it when its connection is lo
   await eventually(async () => (await server.mcpState()).relays[0]?.id === id);
 });
 
-test("a server that refuses a request is asked once what it speaks, and its own answer is passed on", async () => {
+test("an MCP server that refuses a request is probed once for its transport, and its own answer is passed on", async () => {
   const server = new McpServer();
   running.push(server);
   const methods: string[] = [];
@@ -132,7 +132,7 @@ test("a server that refuses a request is asked once what it speaks, and its own 
   expect(methods).toEqual(["POST", "GET", "POST", "POST"]);
 });
 
-test("a client that leaves while its server is asked what it speaks decides nothing for those after it", async () => {
+test("a client that disconnects during the probe of the transport does not affect later clients", async () => {
   const server = new McpServer();
   running.push(server);
   const hello = Promise.withResolvers<void>();
@@ -146,7 +146,7 @@ test("a client that leaves while its server is asked what it speaks decides noth
   expect(await initialized(server, "a")).toStartWith("200 ");
 });
 
-test("the relay's owner is told at once when nothing listens at the URL, and of a process that ended what it said last", async () => {
+test("the log tells the relay's owner at once if nothing listens at the URL, and the last output of a process that ended", async () => {
   const server = new McpServer();
   running.push(server);
   const lines: string[] = [];

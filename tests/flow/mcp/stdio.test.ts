@@ -78,8 +78,8 @@ async function resultOf(response: Response): Promise<unknown> {
   return (await messagesOf(response)).at(-1)?.["result"];
 }
 
-describe("an MCP server that speaks stdio, behind a URL,", () => {
-  test("serves each session with a process of its own", async () => {
+describe("an MCP server on stdio, behind a URL,", () => {
+  test("serves each session with its own process", async () => {
     const server = await connect();
     const [first, second] = [await initialize(server), await initialize(server)];
     const pidOf = async (session: string): Promise<unknown> =>
@@ -89,7 +89,7 @@ describe("an MCP server that speaks stdio, behind a URL,", () => {
     if (process.platform === "linux") expect(children()).toBeGreaterThanOrEqual(2);
   });
 
-  test("tells progress and log messages on the stream of their call, before its result", async () => {
+  test("sends progress and log messages on the stream of their call, before its result", async () => {
     const server = await connect();
     const session = await initialize(server);
     const messages = await messagesOf(await call(server, session, "progress", { _meta: { progressToken: "t" } }));
@@ -101,7 +101,7 @@ describe("an MCP server that speaks stdio, behind a URL,", () => {
     expect(messages.at(-1)?.["result"]).toEqual({ done: true });
   });
 
-  test("asks its client in the middle of a call, and hears the answer", async () => {
+  test("can ask its client during a call and gets the answer", async () => {
     const server = await connect();
     const session = await initialize(server);
     const response = await call(server, session, "ask");
@@ -115,7 +115,7 @@ describe("an MCP server that speaks stdio, behind a URL,", () => {
     await readUntil('"heard":true');
   });
 
-  test("says what belongs to no call on the stream that a client listens to", async () => {
+  test("sends messages outside of calls on the client's listening stream", async () => {
     const server = await connect();
     const session = await initialize(server);
     const abort = new AbortController();
@@ -131,7 +131,7 @@ describe("an MCP server that speaks stdio, behind a URL,", () => {
     abort.abort();
   });
 
-  test("lives through rubbish on its output", async () => {
+  test("survives garbage on its output", async () => {
     const server = await connect();
     const session = await initialize(server);
     expect(await resultOf(await call(server, session, "rubbish"))).toEqual({ after: "rubbish" });
@@ -146,8 +146,8 @@ describe("an MCP server that speaks stdio, behind a URL,", () => {
   });
 });
 
-describe("a session ends", () => {
-  test("when its client ends it: the process goes with all that it had started, and the id is unknown: 404", async () => {
+describe("a stdio session ends", () => {
+  test("when its client ends it: the process ends with all its children, and the id gets 404", async () => {
     const server = await connect();
     const session = await initialize(server);
     const headers = { "mcp-session-id": session, "mcp-protocol-version": VERSION };
@@ -156,7 +156,7 @@ describe("a session ends", () => {
     expect((await call(server, session, "x")).status).toBe(404);
   });
 
-  test("when its process crashes: the call fails, and the next one is told to begin anew", async () => {
+  test("when its process crashes: the call fails, and the next one is told to open a new session", async () => {
     const server = await connect();
     const session = await initialize(server);
     const response = await call(server, session, "crash");
@@ -166,7 +166,7 @@ describe("a session ends", () => {
     expect(await resultOf(await call(server, await initialize(server), "x"))).toMatchObject({ name: "x" });
   });
 
-  test("when the worker stops, in the middle of a call or not", async () => {
+  test("when the worker stops, during a call or not", async () => {
     const server = await connect();
     const session = await initialize(server);
     const hanging = call(server, session, "hang")
@@ -179,8 +179,8 @@ describe("a session ends", () => {
   });
 });
 
-describe("what is no session is refused:", () => {
-  test("an id that nobody has with 404, a request without one that opens none with 400, and no process is left", async () => {
+describe("a request without a valid session is refused:", () => {
+  test("an unknown id gets 404, a missing id 400, and no process is left", async () => {
     const server = await connect();
     expect((await call(server, "nobody-has-it", "x")).status).toBe(404);
     expect((await server.call("GET", { headers: { accept: "text/event-stream" } })).status).toBe(400);
@@ -189,7 +189,7 @@ describe("what is no session is refused:", () => {
     await eventually(() => children() === 0, "no process is left");
   });
 
-  test("a command that is none fails the opening, and nothing else", async () => {
+  test("an unknown command fails the opening request, and nothing else", async () => {
     const server = await connect("exit 3");
     const params = { protocolVersion: VERSION, capabilities: {}, clientInfo: { name: "c", version: "1" } };
     const response = await server.rpc({ jsonrpc: "2.0", id: 0, method: "initialize", params });

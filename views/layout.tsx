@@ -1,13 +1,13 @@
 /** @jsxImportSource @kitajs/html */
 import type { PropsWithChildren } from "@kitajs/html";
 
-/** Paths of this origin; the page's security policy lets nothing else be loaded. */
+/** The paths of the page's files. The security policy allows files of this origin only. */
 export interface PageAssets {
-  /** Sets the theme, before anything is drawn. */
+  /** The script that sets the theme before the page is drawn. */
   readonly theme: string;
   /** The module that fills the page. */
   readonly script: string;
-  /** What the module imports, so that the browser asks for all of it at once. */
+  /** The modules that the page's module imports, so that the browser requests all of them at once. */
   readonly preloads: readonly string[];
   readonly styles: readonly string[];
 }
@@ -15,13 +15,13 @@ export interface PageAssets {
 export interface LayoutProps {
   readonly title: string;
   readonly assets: PageAssets;
-  /** Whether the page's module is loaded: a page without live parts needs none. */
+  /** Whether the page loads its module. A page without live parts does not. */
   readonly isLive?: boolean;
   /** Whether the public API asks for keys. */
   readonly hasKeys?: boolean;
 }
 
-/** A whole page: what every page of this server has around its content. Children must be escaped already. */
+/** The frame of every page of this server. Children MUST be escaped. */
 export function Layout(props: PropsWithChildren<LayoutProps>): string {
   const { title, assets, isLive = false, hasKeys = true, children } = props;
   const html = (
@@ -42,7 +42,7 @@ export function Layout(props: PropsWithChildren<LayoutProps>): string {
       <body data-keys={hasKeys ? "some" : "none"}>{children as "safe"}</body>
     </html>
   );
-  // A string, for nothing in these pages is rendered later.
+  // The value is a string, because no component in these pages is asynchronous.
   return `<!doctype html>${html as string}`;
 }
 

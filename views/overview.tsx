@@ -1,6 +1,6 @@
 /** @jsxImportSource @kitajs/html */
 
-/** The pool at a glance: a verdict, the figures behind it, what is wrong, and the last minutes. */
+/** The overview: a verdict, the figures behind it, the problems, and plots of the last minutes. */
 export function Overview(): string {
   return (
     <section class="overview" x-data="overview" aria-labelledby="verdict">

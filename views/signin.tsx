@@ -3,7 +3,7 @@ import { Layout, type PageAssets } from "./layout.tsx";
 
 export interface SignInProps {
   readonly assets: PageAssets;
-  /** What was wrong with the last try. */
+  /** The reason why the last attempt failed. */
   readonly problem: string | undefined;
   /** The kind of key to sign in with; undefined where there are none. */
   readonly keyKind: "admin" | "API" | undefined;

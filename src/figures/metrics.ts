@@ -9,7 +9,7 @@ import { UNIT_RULES, type Unit } from "./units.ts";
 /** Seconds, from an embedding of one word to half an hour of audio. A job beyond the last bound deserves a look. */
 const JOB_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800];
 
-/** Seconds between two chunks of a stream. A fast model writes every few milliseconds; a minute is nearly the timeout. */
+/** Upper bounds in seconds for the time between two chunks. A fast model writes every few milliseconds; a minute is near the timeout. */
 const GAP_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
 /** How many models have their own series. A scrape blocks for 26 µs per histogram, and 200 models have 600 histograms. */
@@ -256,7 +256,7 @@ export function createMetrics(version: string, firstBytes?: RecentTimes): Metric
   };
 }
 
-/** The counters that the table of units names. */
+/** Creates the counters that the table of units names. */
 function createUsageCounters(counter: (name: string, help: string, labelNames: readonly string[]) => CellCounter) {
   type Labels = Readonly<Record<string, string>>;
   const counters = new Map<string, CellCounter>();

@@ -2,7 +2,7 @@ import type { Metrics } from "../figures/metrics.ts";
 import type { Pool } from "../pool/pool.ts";
 import { statusOf, type WorkerStatus } from "./model-state.ts";
 
-/** Shows a pool to Prometheus, which asks when it scrapes. */
+/** Registers a pool's gauges, which are read at each scrape. */
 export function registerGauges(metrics: Metrics, plugin: string, pool: Pool, running: () => number): void {
   const labels = { plugin };
   metrics.gauge("moorage_workers", "Workers connected, by status.", ["plugin", "status"], () => {

@@ -8,9 +8,9 @@ export interface JobState {
   /** The path that was called, as `chat.completions` or `embeddings`. */
   readonly kind: string;
   readonly model: string;
-  /** Null while it waits. */
+  /** Null while the job waits. */
   readonly worker: string | null;
-  /** `streaming`: its answer has begun. */
+  /** `streaming` once the answer has begun. */
   readonly status: JobFacts["status"];
   /** Its place in the queue: 1 is next, null means that it does not wait. */
   readonly position: number | null;

@@ -44,7 +44,7 @@ export interface Counts {
 export class Ledger {
   readonly models: ModelFigures;
   readonly #options: LedgerOptions;
-  /** Models that have series in the metrics. */
+  /** The models that have series in the metrics. */
   readonly #measured = new Set<string>();
   readonly #counts = { ended: 0, completed: 0, failed: 0, broken: 0, output: 0, bytesOut: 0 };
 
@@ -82,7 +82,7 @@ export class Ledger {
 
   #measure(report: JobReport, outcome: Outcome, usage: Usage | undefined, bytesIn: number): void {
     const { metrics, pluginId } = this.#options;
-    // The worker's name for the model, never the client's: clients choose names freely, and stand-ins answer to many.
+    // The name is the worker's and never the client's: clients choose names freely, and a stand-in has many.
     const measured = metrics.forModel(pluginId, report.claim?.model);
     measured.ended(outcome);
     measured.duration(report.durationMs / 1000);

@@ -71,6 +71,6 @@ function decodeOnce(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    return text; // Not percent-encoded after all: then it is the id as it stands.
+    return text; // The text is not percent-encoded, so it is the id itself.
   }
 }

@@ -71,7 +71,7 @@ export class ModelArea implements Reports, ModelCatalog, WorkerOperator, JobOper
     return this.#draining.signal.aborted;
   }
 
-  /** Aborted when the draining begins. */
+  /** Aborted when draining begins. */
   get drainSignal(): AbortSignal {
     return this.#draining.signal;
   }

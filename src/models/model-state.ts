@@ -51,7 +51,7 @@ export interface ModelState {
 /** What a worker has used in each unit since it connected: `output_tokens_total`. */
 export type UnitTotals = Readonly<Record<`${Unit}_total`, number>>;
 
-/** One worker in the State API. Times are RFC 3339; text is the worker's own word. */
+/** One worker in the State API. Times are RFC 3339; the worker chose its name and the texts. */
 export interface WorkerState extends UnitTotals {
   readonly id: string;
   readonly name: string;

@@ -174,7 +174,7 @@ function WorkerTable({ plugin, work }: { readonly plugin: string; readonly work:
   ) as string;
 }
 
-/** What an operator can do with a worker; each asks first. */
+/** The buttons for what an operator can do with a worker. Each asks for confirmation. */
 export function WorkerActions(): string {
   return (
     <span class="actions">

@@ -1,11 +1,11 @@
 import { Elysia } from "elysia";
 import { SHARED_SCHEMAS } from "./schema.ts";
 
-/** What the document takes from a mounted route. */
+/** The parts of a mounted route that the document is made of. */
 export interface MountedRoute {
   readonly method: string;
   readonly path: string;
-  /** Elysia's hooks: `detail`, schemas, and what only matters when a request runs. */
+  /** Elysia's hooks: `detail`, schemas, and others that matter only when a request runs. */
   readonly hooks: Readonly<Record<string, unknown>>;
 }
 
@@ -15,12 +15,12 @@ const DOCUMENT_PATH = "/-/document";
 
 const SHOWN_PATH = "x-shown-path";
 
-/** A route's `detail` with the path that the document shows for it, where the router's pattern cannot say it. */
+/** Adds to a route's `detail` the path that the document shows, for routes whose pattern cannot express it. */
 export function shownAs<D extends object>(path: string, detail: D): D {
   return { ...detail, [SHOWN_PATH]: path };
 }
 
-/** A heading of the document, and what stands under it. */
+/** A heading of the document, with its description. */
 export interface Tag {
   readonly name: string;
   readonly description: string;
@@ -46,7 +46,7 @@ const SECURITY_SCHEMES = {
     type: "apiKey",
     in: "header",
     name: "x-api-key",
-    description: "The same key in a header of its own; `api-key` works too.",
+    description: "The same key in a header of its own. `api-key` works too.",
   },
   AdminKey: {
     type: "http",
@@ -57,7 +57,7 @@ const SECURITY_SCHEMES = {
     type: "apiKey",
     in: "header",
     name: "x-api-key",
-    description: "The same key in a header of its own; `api-key` works too.",
+    description: "The same key in a header of its own. `api-key` works too.",
   },
   ClientKey: {
     type: "http",
@@ -67,7 +67,7 @@ const SECURITY_SCHEMES = {
   RelayToken: {
     type: "http",
     scheme: "bearer",
-    description: "What the relay asks for, if it asks for anything. This server neither needs it nor looks at it.",
+    description: "The token that the relay asks for, if any. This server passes it on unread.",
   },
   Session: {
     type: "apiKey",
@@ -78,8 +78,8 @@ const SECURITY_SCHEMES = {
 } as const;
 
 /**
- * The OpenAPI document of these routes. The swagger plugin writes it from a stand-in app that has the same paths and
- * only what documents them: it reads `parse: "none"` as a media type and spreads schemas over answers otherwise.
+ * Builds the OpenAPI document of these routes. The swagger plugin writes it from a stand-in app that has the same paths and only
+ * their documentation, because with the real app it reads `parse: "none"` as a media type and puts schemas in the wrong place.
  */
 export async function buildDocument(
   mounted: readonly MountedRoute[],
@@ -103,7 +103,7 @@ export async function buildDocument(
     const { params, query, headers } = hooks;
     standIn.route(method, path, () => "", { detail, params, query, headers } as object);
   }
-  // Loaded when somebody asks: a sixth of what the server would otherwise take to start.
+  // Loaded on the first request, because loading it takes a sixth of the server's start.
   const { swagger } = await import("@elysiajs/swagger");
   standIn.use(
     swagger({
@@ -111,7 +111,7 @@ export async function buildDocument(
       path: "/-/page",
       specPath: DOCUMENT_PATH,
       excludeStaticFile: false,
-      // The plugin's types ask for its own, stricter reading of OpenAPI 3; this is plain JSON to it.
+      // The plugin's types demand a stricter reading of OpenAPI 3, but it treats this as plain JSON.
       documentation: {
         info: INFO(version),
         servers: [{ url: "/", description: "This server." }],
@@ -146,7 +146,7 @@ const INFO = (version: string) => ({
   license: { name: "MIT", url: "https://opensource.org/license/mit" },
 });
 
-/** A route's `detail`, completed from its schemas: body, answers, and an id. */
+/** Completes a route's `detail` with its body, answers and id. */
 function describe(method: string, path: string, hooks: MountedRoute["hooks"], detail: Detail): Detail {
   const { body, response } = hooks;
   return {
@@ -159,7 +159,7 @@ function describe(method: string, path: string, hooks: MountedRoute["hooks"], de
   };
 }
 
-/** `response: { 200: schema }` as the document writes it. */
+/** Turns `response: { 200: schema }` into the document's form. */
 function toAnswers(response: unknown): Record<string, object> {
   if (typeof response !== "object" || response === null) return {};
   const entries = Object.entries(response).filter(([status]) => /^[1-5]\d\d$/.test(status));
@@ -171,7 +171,7 @@ function toAnswers(response: unknown): Record<string, object> {
   );
 }
 
-/** `POST /v1/chat/completions` is `postV1ChatCompletions`: one per route, safe in URLs and as a function's name. */
+/** Makes the id of a route, such as `postV1ChatCompletions`: unique, and valid in URLs and as a function's name. */
 function operationId(method: string, path: string): string {
   const words = path.split(/[^A-Za-z0-9]+/).filter((word) => word !== "");
   return method.toLowerCase() + words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join("");

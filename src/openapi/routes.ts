@@ -8,14 +8,14 @@ import { errorResponses, rawAnswer } from "./schema.ts";
  * loads comes from here, none of it from another host. Describes all routes of the app it is mounted on.
  */
 export function openapiRoutes(options: DocumentOptions): AnyElysia {
-  // Written at the first request, when every route is mounted; they do not change after that.
+  // Written on the first request, when every route is mounted. Routes do not change after that.
   let document: Promise<string> | undefined;
   const routes = new Elysia();
   return routes
     .get(
       "/api/client/openapi.json",
       async () => {
-        // The routes of the app this is mounted on: protected in Elysia's types, which brackets look past.
+        // The routes of the whole app. The method is protected in Elysia's types, which brackets circumvent.
         document ??= buildDocument(routes["getGlobalRoutes"](), options).then((json) => JSON.stringify(json));
         return new Response(await document, {
           headers: { "content-type": "application/json", "cache-control": "no-cache" },
@@ -54,7 +54,7 @@ function ownScript(): string {
   return path;
 }
 
-/** An hour: the names carry no version, and an upgraded server should not be met with last month's script. */
+/** Caches for an hour: the names have no version, and an upgraded server must not get last month's script. */
 function asset(path: string, type: string): Response {
   return new Response(Bun.file(path), {
     headers: {
@@ -85,7 +85,7 @@ const PAGE = `<!doctype html>
 const PAGE_HEADERS = {
   "content-type": "text/html; charset=utf-8",
   "cache-control": "no-cache",
-  // Swagger UI sets styles on its elements and draws icons from data: URLs; its scripts run without eval.
+  // Swagger UI sets inline styles and uses icons from data: URLs. Its scripts need no eval.
   "content-security-policy":
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; " +
     "connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",

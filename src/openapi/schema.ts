@@ -2,17 +2,17 @@ import { toJsonSchema } from "@valibot/to-json-schema";
 import * as v from "valibot";
 import { ERRORS, type ErrorCode, Fault } from "../errors.ts";
 
-// What routes describe themselves with. All of it lands in the OpenAPI document; none of it runs for a request, except
-// a schema that Elysia is given to validate with.
+// The parts with which routes describe themselves in the OpenAPI document. None of it runs for a request, except a schema that
+// Elysia validates with.
 
 type AnySchema = v.GenericSchema<unknown, unknown>;
 
-/** A JSON Schema as OpenAPI 3.0 writes it. */
+/** A JSON Schema in the form of OpenAPI 3.0. */
 export interface SchemaObject {
   readonly [keyword: string]: unknown;
 }
 
-/** For `detail.security` of routes that take an API key; none of the `security` schemes for public ones is `[]`. */
+/** The `detail.security` of routes that take an API key. Public routes have `[]`. */
 export const API_KEY_SECURITY: Record<string, string[]>[] = [{ ApiKey: [] }, { ApiKeyHeader: [] }];
 
 /** The same for the State API and its actions: an operator's key, or a sign-in to the dashboard. */
@@ -49,15 +49,15 @@ export const SHARED_SCHEMAS: Readonly<Record<string, SchemaObject>> = {
  */
 export function doc<S extends AnySchema>(schema: S, mode: "input" | "output" = "input"): S {
   const json = { ...schemaOf(schema, mode) };
-  // Elysia validates by this property alone; not enumerable, so that it stays out of the document.
+  // Elysia validates with this property. It is not enumerable, so the document does not contain it.
   Object.defineProperty(json, "~standard", { value: schema["~standard"], enumerable: false });
-  // It is no longer S, but it keeps the only part of S that Elysia's types and validation use: `~standard`.
+  // The value is no longer S, but it has the only part of S that Elysia's types and validation use: `~standard`.
   return json as unknown as S;
 }
 
-/** A schema as the document writes it. */
+/** Converts a schema to the document's form. */
 export function schemaOf(schema: AnySchema, mode: "input" | "output" = "output"): SchemaObject {
-  // Checks that JSON Schema cannot say are left out rather than refused.
+  // Checks that JSON Schema cannot express are left out instead of refused.
   const { $schema: _, ...json } = toJsonSchema(schema as v.GenericSchema, {
     typeMode: mode,
     errorMode: "ignore",
@@ -66,7 +66,7 @@ export function schemaOf(schema: AnySchema, mode: "input" | "output" = "output")
   return tidy(json) as SchemaObject; // an object goes in, so one comes out
 }
 
-/** An answer with a JSON body. The description is the schema's own unless given. */
+/** Documents an answer with a JSON body. The description is the schema's unless given. */
 export function jsonAnswer(schema: AnySchema, description?: string): AnswerDoc {
   const json = schemaOf(schema, "output");
   return {
@@ -75,14 +75,14 @@ export function jsonAnswer(schema: AnySchema, description?: string): AnswerDoc {
   };
 }
 
-/** An answer that is text or bytes of some media type, an event stream for one. */
+/** Documents an answer that is text or bytes of a media type, such as an event stream. */
 export function rawAnswer(mediaType: string, description: string, example?: string): AnswerDoc {
   const isText = /^text\/|[/+](?:json|xml)$/.test(mediaType);
   const schema = isText ? { type: "string" } : { type: "string", format: "binary" };
   return { description, content: { [mediaType]: { schema, ...(example === undefined ? {} : { example }) } } };
 }
 
-/** The answers for these codes, by status, for a route's `detail.responses`. Several codes of one status become one answer. */
+/** Documents the answers for these codes, by status, for a route's `detail.responses`. Codes with one status share an answer. */
 export function errorResponses(...codes: readonly ErrorCode[]): Record<string, AnswerDoc> {
   const answers: Record<string, AnswerDoc> = {};
   for (const [status, group] of Map.groupBy(codes, (code) => ERRORS[code].status)) {
@@ -104,7 +104,7 @@ const RETRY_AFTER = {
   schema: { type: "integer", minimum: 1, maximum: 60 },
 };
 
-/** What the converter leaves short of OpenAPI 3.0: one `example` per schema, and a `type` beside every `enum` and `nullable`. */
+/** Adds what the converter omits and OpenAPI 3.0 needs: one `example` per schema, and a `type` beside every `enum` and `nullable`. */
 function tidy(node: unknown): unknown {
   if (Array.isArray(node)) return node.map(tidy);
   if (typeof node !== "object" || node === null) return node;

@@ -14,9 +14,9 @@ export type Request = keyof typeof REQUESTS;
 /** An argument without dashes before it. */
 export interface Positional {
   readonly text: string;
-  /** Its place among the arguments, from 1: what faults say instead of a text that may be a mistyped secret. */
+  /** The argument's place, from 1. Faults name it instead of the text, which may be a mistyped secret. */
   readonly place: number;
-  /** Follows an unknown flag, so it may be that flag's value. */
+  /** Whether it follows an unknown flag, whose value it may be. */
   readonly isDoubtful: boolean;
 }
 
@@ -47,14 +47,14 @@ export function readFlags(table: Table, argv: readonly string[]): FlagReading {
       if (key !== undefined && setting) {
         const value = token.value === undefined && setting.kind.isSwitch ? "true" : token.value?.trim();
         const source = `flag --${setting.flag}`;
-        // Not "unset": `--api-key=$KEY` with an empty KEY must not open the server.
+        // An empty value is not "unset": `--api-key=$KEY` with an empty KEY must not open the server.
         if (!value) faults.push(`${setting.yamlKey}: ${source} has no value; it takes ${setting.kind.accepts}`);
         else given.set(key, { written: setting.kind.isList ? append(given.get(key), value) : value, source });
       } else if (isRequest(token.name)) {
         if (token.value === undefined) requests.add(token.name);
         else faults.push(`${token.name}: flag --${token.name} takes no value`);
       } else if (token.index !== unknownAt) {
-        // Letters behind one dash are one mistake; parseArgs makes a token of each.
+        // Several letters after one dash are one mistake, although parseArgs makes a token of each.
         unknownAt = token.index;
         faults.push(unknownFlag(argv[token.index] ?? "", place, table));
       }

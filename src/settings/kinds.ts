@@ -3,11 +3,11 @@ import * as v from "valibot";
 import type { Kind, Written } from "./setting.ts";
 import { parseDuration, parseSize } from "./units.ts";
 
-/** The general kinds of value. Texts lose blanks at both ends; no schema's message is ever shown, so none repeats a value. */
+/** The general kinds of value. Blanks at both ends of a text are dropped. No schema has a message, so none can repeat a secret. */
 
 const text = v.pipe(v.string(), v.trim());
 
-/** A text that `parse` turns into a value, or refuses with undefined. */
+/** A schema for text that `parse` turns into a value; `parse` returns undefined for text that is not valid. */
 export function parsed<T>(parse: (text: string) => T | undefined): v.GenericSchema<string, T> {
   return v.pipe(
     text,
@@ -30,7 +30,7 @@ export function integer(min: number, max: number): Kind<number> {
   };
 }
 
-/** Bounds are written like the value: `duration("1s", "24h")`. The value is in milliseconds. */
+/** A duration in milliseconds. The bounds are written as values are: `duration("1s", "24h")`. */
 export function duration(min: string, max: string): Kind<number> {
   const [low, high] = [parseDuration(min) ?? Number.NaN, parseDuration(max) ?? Number.NaN];
   return {
@@ -42,7 +42,7 @@ export function duration(min: string, max: string): Kind<number> {
   };
 }
 
-/** Bounds are written like the value: `size("16KiB", "16MiB")`. The value is in bytes. */
+/** A size in bytes. The bounds are written as values are: `size("16KiB", "16MiB")`. */
 export function size(min: string, max: string): Kind<number> {
   const [low, high] = [parseSize(min) ?? Number.NaN, parseSize(max) ?? Number.NaN];
   return {
@@ -54,7 +54,7 @@ export function size(min: string, max: string): Kind<number> {
   };
 }
 
-/** One of a few words, in any case. */
+/** One of these words, in upper or lower case. */
 export function word<const W extends string>(words: readonly W[]): Kind<W> {
   const parse = (written: string) => words.find((candidate) => candidate === written.toLowerCase());
   return {
@@ -71,7 +71,7 @@ export function line(maxChars: number): Kind<string> {
 }
 
 /**
- * A secret that travels in a header: visible ASCII without blanks and commas. Longest taken 4096, as in a worker's
+ * Matches a secret that is sent in a header: visible ASCII without blanks and commas, at most 4096 characters as in a worker's
  * registration.
  */
 export const KEY = /^[\x21-\x2b\x2d-\x7e]{1,4096}$/;
@@ -82,7 +82,7 @@ export const secretKey: Kind<string> = {
   accepts: "one key of visible ASCII characters without blanks or commas",
 };
 
-/** An address or a name to listen on. An IPv6 address may stand in brackets, and loses them. */
+/** An address or name to listen on. The brackets of an IPv6 address are removed. */
 export const host: Kind<string> = {
   schema: parsed(parseHost),
   placeholder: "host",
@@ -90,8 +90,8 @@ export const host: Kind<string> = {
 };
 
 /**
- * Comma separated text or a YAML list, without blanks, empty items and repetitions. Only an empty YAML list means no item:
- * a text of commas alone is refused, so that `API_KEY=$A,$B` with both empty does not open the server.
+ * A list as comma separated text or as a YAML list. Blanks, empty items and repetitions are dropped. Only an empty YAML list
+ * means no items: a text of commas alone is refused, so that `API_KEY=$A,$B` with both empty does not open the server.
  */
 export function list<T>(
   item: v.GenericSchema<string, T>,
@@ -114,12 +114,12 @@ export function list<T>(
   };
 }
 
-/** A list that even YAML cannot empty. */
+/** A list that needs at least one item, in YAML too. */
 export function atLeastOne<T>(kind: Kind<readonly T[]>): Kind<readonly T[]> {
   return { ...kind, schema: v.pipe(kind.schema, v.minLength(1)) };
 }
 
-/** A kind with one word that stands for no item at all, so that a default can be emptied from a variable. */
+/** A list for which the word `none` means no items, so that a variable can empty a default. */
 export function listOrNone<T>(kind: Kind<readonly T[]>): Kind<readonly T[]> {
   const none = v.pipe(
     v.custom<Written>((written) => String(written).trim().toLowerCase() === "none"),
@@ -136,7 +136,7 @@ export function parseHost(written: string): string | undefined {
   const bare = /^\[(.*)\]$/.exec(written)?.[1];
   if (bare !== undefined) return isIP(bare) === 6 ? bare : undefined;
   if (isIP(written) !== 0) return written;
-  // Digits and dots alone are a mistyped address, not a name.
+  // A text of digits and dots alone is a mistyped address, not a name.
   const isName = /^(?!-)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?$/.test(written) && !/^[\d.]+$/.test(written);
   return isName && written.length <= 253 ? written : undefined;
 }

@@ -1,4 +1,4 @@
-/** The known name that a mistyped one most likely means: at most two slips away, or a third of its length. */
+/** Returns the known name that a mistyped one most likely means: at most two edits away, or a third of its length. */
 export function nearest(name: string, known: readonly string[]): string | undefined {
   const wanted = toPlain(name);
   let best: { readonly name: string; readonly slips: number } | undefined;
@@ -15,12 +15,12 @@ export function nearest(name: string, known: readonly string[]): string | undefi
   return best?.name;
 }
 
-/** `queueSize`, `queue_size` and `queue-size` are the same attempt. */
+/** Brings spellings together: `queueSize`, `queue_size` and `queue-size` mean the same name. */
 function toPlain(name: string): string {
   return name.toLowerCase().replace(/[-_.]/g, "");
 }
 
-/** Edits (insert, drop, replace) between two short texts; what is longer than any name of ours is cut. */
+/** Counts the edits (insert, delete, replace) between two texts, which are cut at the length of the longest name. */
 function distance(from: string, to: string): number {
   const source = from.slice(0, 64);
   let row = Array.from({ length: to.length + 1 }, (_, at) => at);

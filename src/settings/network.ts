@@ -2,7 +2,7 @@ import { BlockList, isIP } from "node:net";
 import { list, listOrNone, parsed, parseHost } from "./kinds.ts";
 import type { Kind } from "./setting.ts";
 
-/** A listening address. Without a host, the public listener's host is meant. */
+/** A listening address; undefined for the host means the host of the public listener. */
 export interface Listener {
   readonly host: string | undefined;
   readonly port: number;
@@ -39,7 +39,7 @@ export const origins: Kind<readonly string[]> = list(parsed(parseOrigin), {
   hint: "such as https://app.example.com,http://localhost:3000, without a path",
 });
 
-/** One origin of a web server: what stands before the path in its URLs. */
+/** One origin of a web server: the part of its URLs before the path. */
 export const origin: Kind<string> = {
   schema: parsed((text) => {
     const found = parseOrigin(text);
@@ -69,7 +69,7 @@ function parseListener(text: string): Listener | undefined {
   if (number === undefined) return undefined;
   if (cut <= 0) return { host: undefined, port: number };
   const written = text.slice(0, cut);
-  // An IPv6 address must stand in brackets here, or its last group would pass for the port.
+  // An IPv6 address needs brackets, or its last group could be read as the port.
   const name = written.includes(":") && !written.startsWith("[") ? undefined : parseHost(written);
   return name === undefined ? undefined : { host: name, port: number };
 }
@@ -85,7 +85,7 @@ function parseRange(text: string): string | undefined {
     new BlockList().addSubnet(address, Number(prefix), family === 4 ? "ipv4" : "ipv6");
     return text;
   } catch {
-    return undefined; // what BlockList would refuse later is refused now
+    return undefined; // refused here, because BlockList would refuse it later
   }
 }
 

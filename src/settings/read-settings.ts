@@ -5,16 +5,16 @@ import { configText, helpText, type ProgramText } from "./render.ts";
 import { type Setting, type Table, unset, type Values } from "./setting.ts";
 import { type Given, readEnvironment, readPlatform, readYaml, type SourceReading } from "./sources.ts";
 
-/** Where settings come from. The caller brings all of it: nothing here looks at the process. */
+/** The sources of settings. The caller supplies all of them; nothing here reads from the process. */
 export interface Sources {
-  /** Arguments after the program's name. */
+  /** The arguments after the program's name. */
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** The text of a file; throws when it cannot be read. */
+  /** Returns the text of a file; throws when it cannot be read. */
   readonly readFile: (path: string) => string;
 }
 
-/** How loading settings ends. With `print` the text is printed and the process exits 0; with `faults` it exits 78. */
+/** The outcome of loading settings. With `print` the text is printed and the process exits 0; with `faults` it exits 78. */
 export type Loaded<T> =
   | { readonly kind: "ready"; readonly config: T }
   | { readonly kind: "print"; readonly text: string }
@@ -25,15 +25,15 @@ export const EXIT_CONFIG = 78;
 
 export interface Read<S extends Table> {
   readonly kind: "read";
-  /** Undefined when any value is missing because it is wrong; `faults` then says so. */
+  /** Undefined when any value is wrong; `faults` then says which. */
   readonly values: Values<S> | undefined;
   readonly faults: readonly string[];
   readonly positionals: readonly Positional[];
-  /** Set when the settings are to be printed: makes the text, with computed values in place of "not set". */
+  /** Returns the settings as text, with computed values in place of "not set". Undefined unless printing was requested. */
   readonly print: ((computed: Readonly<Record<string, string>>) => string) | undefined;
 }
 
-/** Present for every program: it decides where the file is, so it cannot stand in the file. */
+/** The setting that names the file. Every program has it, and the file cannot contain it. */
 export const CONFIG_FILE: Setting<string | undefined> = unset(
   { ...line(4096), placeholder: "path", accepts: "a path" },
   {
@@ -71,7 +71,7 @@ export function readSettings<S extends Table>(
   const values = Object.fromEntries(results.map(([key, result]) => [key, result.value]));
   return {
     kind: "read",
-    // Each value came out of the schema of its own key, which is what Values<S> says.
+    // Each value was read by the schema of its own key, so the result is Values<S>.
     values: isWhole ? (values as Values<S>) : undefined,
     faults,
     positionals: flags.positionals,
@@ -106,7 +106,7 @@ function toValue(
   return { value: undefined, faults: [...new Set(faults)] };
 }
 
-/** Says which text is wrong, unless it is secret or may be a URL that holds one. */
+/** Quotes the text that is wrong, unless it is secret or may be a URL with a secret in it. */
 function wrongPart(setting: Setting<unknown>, written: unknown, issue: v.BaseIssue<unknown>): string {
   const item = issue.path?.[0];
   const wrong = item ? item.value : written;
@@ -117,7 +117,7 @@ function wrongPart(setting: Setting<unknown>, written: unknown, issue: v.BaseIss
     : `${place} is not usable`;
 }
 
-/** Freezes a plain value and all it holds; returns the same value. */
+/** Freezes a plain value and everything in it, and returns it. */
 export function deepFreeze<T>(value: T): T {
   if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
     Object.freeze(value);

@@ -2,7 +2,7 @@ import { REQUESTS } from "./flags.ts";
 import type { Setting, Table, Written } from "./setting.ts";
 import type { Given } from "./sources.ts";
 
-/** What the texts say about the program itself. */
+/** The program's description of itself for `--help`. */
 export interface ProgramText {
   readonly name: string;
   readonly version: string;
@@ -14,7 +14,7 @@ export interface ProgramText {
 
 const MASK = "********";
 
-/** Every flag with its variable, default and meaning. */
+/** Lists every flag with its variable, default and meaning. */
 export function helpText(program: ProgramText, table: Table): string {
   const settings = Object.values(table).map(
     (setting) =>
@@ -39,7 +39,7 @@ export function helpText(program: ProgramText, table: Table): string {
   ].join("\n\n");
 }
 
-/** The effective settings as YAML, each with its source in a comment. Secrets are masked, item by item. */
+/** Writes the effective settings as YAML, each with its source in a comment. Secrets are masked, item by item. */
 export function configText(
   table: Table,
   given: ReadonlyMap<string, Given>,
@@ -56,7 +56,7 @@ export function configText(
   return lines.join("\n");
 }
 
-/** The reference table of `docs/configuration.md`. */
+/** Writes the reference table of `docs/configuration.md`. */
 export function markdownTable(table: Table): string {
   const rows = Object.values(table).map((setting) => [
     `\`${setting.variable}\``,
@@ -75,7 +75,7 @@ function toText(setting: Setting<unknown>, written: Written): string {
   return items.map((item) => (setting.isSecret ? MASK : item.trim())).join(",");
 }
 
-/** Text as YAML reads it back: quoted unless it is plainly a word, a number, an address or a list of them. */
+/** Writes a text as YAML, in quotes unless it is plainly a word, a number, an address or a list of them. */
 function toYaml(text: string): string {
   return text === "" || /^[A-Za-z0-9/][\w./:,+-]*$/.test(text) ? text : JSON.stringify(text);
 }

@@ -41,7 +41,7 @@ function pluginList(known: readonly string[]): Kind<readonly string[]> {
 
 /** A part of the server that brings settings of its own: a plugin. */
 export interface SettingsOwner {
-  /** As `PLUGINS` names it. */
+  /** Its name in `PLUGINS`. */
   readonly id: string;
   readonly settings: Table;
 }
@@ -163,7 +163,7 @@ function ownTable(knownPlugins: readonly string[]) {
     }),
     startGraceMs: setting(duration("0s", "5m"), {
       variable: "START_GRACE",
-      // A worker's wait after the goodbye of a server that restarts is 2 to 4 s, and after a broken line mostly less than 15.
+      // A worker waits 2 to 4 s before it reconnects to a server that restarts, and mostly less than 15 s after a broken connection.
       default: "15s",
       help: "Time after the start in which a missing model or relay is expected to come back, and requests for it get 503 instead of 404.",
     }),
@@ -217,13 +217,13 @@ function ownTable(knownPlugins: readonly string[]) {
     }),
     windowBytes: setting(size("16KiB", "16MiB"), {
       variable: "WINDOW_BYTES",
-      // With 50 ms from there and back this carries 5 MB/s per job, far beyond what a model writes.
+      // With a round trip of 50 ms this allows 5 MB/s per job, far more than a model writes.
       default: "256KiB",
       help: "Bytes that a native worker may send ahead of the client, per job and direction.",
     }),
     legacyHoldBytes: setting(size("64KiB", "1GiB"), {
       variable: "LEGACY_HOLD_BYTES",
-      // Those workers know no flow control: past this the job is cancelled.
+      // These workers have no flow control, so a job that exceeds this is cancelled.
       default: "8MiB",
       help: "Bytes that are held for a slow client of a worker without flow control, per job.",
     }),
@@ -234,7 +234,7 @@ function ownTable(knownPlugins: readonly string[]) {
     }),
     earlyHeadersMs: setting(duration("0s", "5m"), {
       variable: "EARLY_HEADERS_AFTER",
-      // Most answers begin sooner, and so still get the backend's own status.
+      // Most answers begin sooner, so they still have the backend's own status.
       default: "8s",
       help: "Time after which a waiting streaming request gets its headers, before the worker responds.",
     }),

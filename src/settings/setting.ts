@@ -1,26 +1,26 @@
 import type * as v from "valibot";
 
-/** A value as somebody wrote it, before it means anything. Only a YAML list is written as several texts. */
+/** A value as it was written, before it is read. Only a YAML list consists of several texts. */
 export type Written = string | readonly string[];
 
-/** What a setting takes: how its text becomes a value, and how that is told to people. */
+/** A kind of value: how text becomes a value, and how messages describe it. */
 export interface Kind<T> {
   readonly schema: v.GenericSchema<unknown, T>;
   /** Stands for the value in `--help`: `<duration>`. */
   readonly placeholder: string;
-  /** Ends the sentence "it takes …". */
+  /** Completes the sentence "it takes …". */
   readonly accepts: string;
   /** Examples that follow `accepts` when a value is wrong. */
   readonly hint?: string;
-  /** A number without quotes is fine in YAML. Not so for text: YAML turns a key written `0123` into 123. */
+  /** Whether a YAML number needs no quotes. Text does: YAML turns a key written `0123` into 123. */
   readonly isNumeric?: boolean;
-  /** A repeated flag adds to the value instead of replacing it. */
+  /** Whether a repeated flag adds to the value instead of replacing it. */
   readonly isList?: boolean;
-  /** The flag alone means `true`. */
+  /** Whether the flag alone means `true`. */
   readonly isSwitch?: boolean;
 }
 
-/** One setting. Its key in the code, its variable, flag and YAML key all name the same thing. */
+/** One setting. Its key in the code, its variable, its flag and its YAML key are names for the same value. */
 export interface Setting<T> {
   readonly kind: Kind<T>;
   readonly variable: string;
@@ -29,44 +29,44 @@ export interface Setting<T> {
   /** Without the leading dashes. */
   readonly flag: string;
   readonly yamlKey: string;
-  /** One line: what it decides. */
+  /** One line that says what the setting decides. */
   readonly help: string;
-  /** Never shown, wherever it came from and whatever is wrong with it. */
+  /** Whether the value is never shown, whatever its source and whatever is wrong with it. */
   readonly isSecret: boolean;
   readonly fallback: Fallback<T>;
   /** Where the setting stands in the reference, for one that another part of the program brings. */
   readonly place?: Place;
 }
 
-/** Beside which setting of the program, by its variable. */
+/** The setting of the program, by its variable, beside which another one stands. */
 export type Place = { readonly after: string } | { readonly before: string };
 
-/** What holds when nobody wrote anything: a text like any other, or a value that `says` describes. */
+/** The default: a text like any written one, or a value that `says` describes. */
 export type Fallback<T> =
   | { readonly written: string; readonly says: string }
   | { readonly written?: undefined; readonly absent: T; readonly says: string };
 
 export type Table = Readonly<Record<string, Setting<unknown>>>;
 
-/** The values of a table, by its keys. */
+/** The values of a table's settings, by their keys. */
 export type Values<S extends Table> = { readonly [K in keyof S]: S[K] extends Setting<infer T> ? T : never };
 
 interface Naming {
   readonly variable: string;
   readonly platformVariable?: string;
-  /** Without it: the variable in kebab-case. */
+  /** The variable in kebab-case unless given. */
   readonly flag?: string;
   readonly help: string;
   readonly isSecret?: boolean;
   readonly place?: Place;
 }
 
-/** A setting whose default is written like any other value of it. */
+/** Defines a setting whose default is written as any other value is. */
 export function setting<T>(kind: Kind<T>, naming: Naming & { readonly default: string }): Setting<T> {
   return { ...toNames(naming), kind, fallback: { written: naming.default, says: naming.default } };
 }
 
-/** A setting that is `absent` until somebody gives it; `says` describes that, "not set" unless told otherwise. */
+/** Defines a setting that is `absent` until it is given. `says` describes that state: "not set" unless given. */
 export function unset<T, U>(
   kind: Kind<T>,
   naming: Naming & { readonly absent: U; readonly says?: string },

@@ -1,13 +1,13 @@
 import { nearest } from "./nearest.ts";
 import type { Setting, Table, Written } from "./setting.ts";
 
-/** A written value and where it stands, in words: "environment variable PORT". */
+/** A written value and its source in words: "environment variable PORT". */
 export interface Given {
   readonly written: Written;
   readonly source: string;
 }
 
-/** What one source says, by the table's keys, and what is wrong with the source itself. */
+/** The values of one source, by the table's keys, and the faults of the source itself. */
 export interface SourceReading {
   readonly given: ReadonlyMap<string, Given>;
   readonly faults: readonly string[];
@@ -64,7 +64,7 @@ export function readYaml(table: Table, path: string, text: string): SourceReadin
   return { given, faults };
 }
 
-/** "; did you mean …?" when a setting's flag or key is near the unknown name, else nothing. */
+/** Returns "; did you mean …?" when a setting's flag or key is close to the unknown name, else an empty text. */
 export function suggestion(name: string, table: Table, toName: (setting: Setting<unknown>) => string): string {
   const settings = Object.values(table);
   const near = nearest(name, [...settings.map((each) => each.flag), ...settings.map((each) => each.yamlKey)]);
@@ -76,7 +76,7 @@ type WrittenOrFound =
   | { readonly ok: true; readonly text: Written | undefined }
   | { readonly ok: false; readonly found: string };
 
-/** Never repeats the value: it may be a secret under a wrong type. */
+/** Reads a YAML value as text. The value is never repeated in a fault, because it may be a secret of a wrong type. */
 function toWritten(value: unknown, { kind }: Setting<unknown>): WrittenOrFound {
   if (value === null || value === undefined) return { ok: true, text: undefined };
   if (typeof value === "string") return { ok: true, text: value.trim() === "" ? undefined : value };
@@ -101,7 +101,7 @@ function parseYaml(text: string): Parsed {
     return { ok: true, value: Bun.YAML.parse(text) };
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    // Bun's messages name what went wrong and never hold text of the file.
+    // Bun's messages say what went wrong and never contain text of the file.
     return { ok: false, reason: error.message.replace(/^YAML Parse error: /, "") };
   }
 }

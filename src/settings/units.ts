@@ -5,8 +5,8 @@ const SIZE = /^(\d+(?:\.\d+)?)\s?([kmgt]?i?b?)$/i;
 const BARE_NUMBER = /^\d+(?:\.\d+)?$/;
 
 /**
- * Milliseconds of a written duration: `250ms`, `90s`, `5m`, `1h30m`, `2d`, largest unit first. A bare number is seconds.
- * Undefined for anything else; rounded to whole milliseconds.
+ * Returns the milliseconds of a written duration: `250ms`, `90s`, `5m`, `1h30m`, `2d`, largest unit first. A bare number is seconds.
+ * Returns undefined for anything else. Rounds to whole milliseconds.
  */
 export function parseDuration(text: string): number | undefined {
   if (BARE_NUMBER.test(text)) return toSafe(Number(text) * 1000);
@@ -17,7 +17,7 @@ export function parseDuration(text: string): number | undefined {
 }
 
 /**
- * Bytes of a written size. `KiB`, `MiB`, `GiB`, `TiB`, also without `B` or `iB`, count in 1024s, `kB`, `MB`,
+ * Returns the bytes of a written size. `KiB`, `MiB`, `GiB`, `TiB`, also without `B` or `iB`, count in 1024s, `kB`, `MB`,
  * `GB`, `TB` in 1000s, in any case; a bare number is bytes. Undefined for anything else; rounded to whole bytes.
  */
 export function parseSize(text: string): number | undefined {

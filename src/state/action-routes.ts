@@ -20,7 +20,7 @@ interface Action {
   readonly target: Target;
   readonly summary: string;
   readonly description: string;
-  /** False for an id that the plugin does not know, or for a plugin that has no such thing. */
+  /** Acts on the plugin. Returns false for an id that the plugin does not know, or a plugin that has no such target. */
   readonly act: (plugin: Plugin, id: string) => boolean;
 }
 
@@ -50,7 +50,7 @@ const ACTIONS: readonly Action[] = [
     name: "cancel",
     target: "job",
     summary: "Cancel a job",
-    description: "Its client gets the error `canceled_by_operator`, and its worker is told to stop.",
+    description: "The client gets the error `canceled_by_operator`, and the worker is told to stop.",
     act: ({ jobs }, id) => jobs?.cancelJob(id) ?? false,
   },
 ];
@@ -59,7 +59,7 @@ const answerSchema = v.object({
   id: v.string(),
   action: v.picklist(ACTIONS.map(({ name }) => name)),
   status: v.literal("ok"),
-  plugins: v.pipe(v.array(v.string()), v.description("Those that knew the id.")),
+  plugins: v.pipe(v.array(v.string()), v.description("The plugins that knew the id.")),
 });
 
 const tokenSchema = v.object({

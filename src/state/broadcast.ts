@@ -6,7 +6,7 @@ const TICK_MS = 1000;
 export interface BroadcastOptions {
   readonly clock: Clock;
   readonly log: Log;
-  /** Grows with every change that `write` would show. */
+  /** Returns a text that changes whenever `write` would show something else. */
   readonly revision: () => string;
   /** The envelope as JSON. */
   readonly write: () => string;

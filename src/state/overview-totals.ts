@@ -33,7 +33,7 @@ export const ZERO: Totals = {
   bytes: 0,
 };
 
-/** The sum with one more plugin's pulse. */
+/** Adds one more plugin's pulse to a sum. */
 export function added(sum: Totals, pulse: Pulse): Totals {
   const { workers } = pulse;
   return {
@@ -52,7 +52,7 @@ export function added(sum: Totals, pulse: Pulse): Totals {
   };
 }
 
-/** Workers of any status. */
+/** Counts the workers of any status. */
 export function sumOf(workers: WorkerCounts): number {
   return workers.idle + workers.working + workers.notReady + workers.draining;
 }

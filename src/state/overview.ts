@@ -110,7 +110,7 @@ export class Overview {
     return this.#hasStarted && !this.#totals.needsWorkers ? "ready" : "not_ready";
   }
 
-  /** A throw in a timer would end the process, over a plugin that could not say how it is. */
+  /** Catches what a plugin throws, because an error in a timer would end the process. */
   #tick(viewers: number): void {
     try {
       this.#take(viewers);

@@ -5,11 +5,11 @@ import type { Found } from "./problems.ts";
 /** The figures from which common problems are found. */
 export interface ServerFacts {
   readonly isDraining: boolean;
-  /** Anybody may call the API. */
+  /** Whether the API asks for no key. */
   readonly isApiOpen: boolean;
   /** Keys or roles have been set up that are for operators only. */
   readonly hasAdmins: boolean;
-  /** Anybody may connect workers. */
+  /** Whether workers need no key. */
   readonly isClientOpen: boolean;
   /** Only programs on this machine reach the server, unless a proxy forwards others. */
   readonly isLoopback: boolean;
@@ -24,7 +24,7 @@ export interface ServerFacts {
 export interface PluginFacts {
   readonly id: string;
   readonly pulse: Pulse;
-  /** A worker has been here since the server started. */
+  /** Whether a worker has connected since the server started. */
   readonly hadWorkers: boolean;
 }
 

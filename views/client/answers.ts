@@ -1,6 +1,6 @@
-// Answers of the server as the page tells them.
+// The server's answers in the words of the page.
 
-/** An error that the server has told, or that the network has. */
+/** An error that the server or the network has reported. */
 export class Refusal extends Error {
   readonly code: string;
 
@@ -10,13 +10,13 @@ export class Refusal extends Error {
   }
 }
 
-/** Throws a `Refusal` for anything but success. */
+/** Returns a successful response; throws a `Refusal` for any other. */
 export async function assertOk(response: Response): Promise<Response> {
   if (response.ok) return response;
   throw refusalOf(await response.text(), response.status);
 }
 
-/** The error of a body in the API's form or in that of JSON-RPC; else the status. */
+/** Reads the error of a body in the API's form or in JSON-RPC's; else it is made of the status. */
 export function refusalOf(body: string, status: number): Refusal {
   try {
     const { error } = JSON.parse(body) as { error?: { message?: string; code?: string | number } }; // checked below
@@ -27,7 +27,7 @@ export function refusalOf(body: string, status: number): Refusal {
   return new Refusal(`The server responded with ${status}.`, String(status));
 }
 
-/** What went wrong, for people. Empty for what they stopped themselves. */
+/** Describes an error for people. Empty for a request that they stopped themselves. */
 export function messageOf(error: unknown): string {
   if (error instanceof DOMException && error.name === "AbortError") return "";
   if (error instanceof Refusal) return error.message;

@@ -40,7 +40,7 @@ Alpine.data("overview", () => ({
     const { server } = pool();
     return server === null ? { tone: "busy", title: "Connecting…", detail: "" } : verdictOf(server);
   },
-  /** Over the last ten seconds; asks for the tick so that it is worked out anew. */
+  /** Averages over the last ten seconds. Reading the tick makes Alpine compute it again. */
   perSecond: (field: "requests" | "tokens" | "failures" | "bytes") =>
     pool().tick >= 0 ? perSecond(history.samples, field, 10) : 0,
   errorPercent: () => {

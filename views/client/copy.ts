@@ -1,7 +1,7 @@
-/** How long a button says that it has copied. */
+/** How long the button says "Copied". */
 const SAID_MS = 1500;
 
-/** `x-data="copy"` around a text: `copyText(text)` puts it into the clipboard. */
+/** `x-data="copy"` around a button whose `copyText(text)` copies a text to the clipboard. */
 export function createCopy() {
   return {
     isCopied: false,

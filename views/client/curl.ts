@@ -1,20 +1,20 @@
-// The curl line that does what a panel does: copied into a shell it works there, with the key from the environment.
+// The curl command that does what a panel does. It works in a shell, with the key from the environment.
 
 export interface CurlLine {
   readonly url: string;
   readonly method?: "GET" | "POST" | "DELETE";
   readonly headers?: readonly (readonly [name: string, value: string])[];
-  /** Name of the environment variable that holds the bearer; left out where none is needed. */
+  /** The environment variable with the bearer token; undefined where none is needed. */
   readonly bearerVariable?: string | undefined;
   readonly json?: unknown;
   /** `name=value` or `name=@file` for a form. */
   readonly form?: readonly string[];
   readonly file?: string;
-  /** More flags, as they are written. */
+  /** Further flags, as they are written. */
   readonly flags?: string;
 }
 
-/** A line for a POSIX shell. Everything that is not ours is quoted. */
+/** Writes a command for a POSIX shell. Every text from elsewhere is quoted. */
 export function curlLine({
   url,
   method = "GET",
@@ -30,7 +30,7 @@ export function curlLine({
     flags === undefined ? "curl" : `curl ${flags}`,
     method === "GET" || (method === "POST" && isPost) || file !== undefined ? "" : `-X ${method}`,
     quoted(url),
-    // Double quotes: the shell shall put the key in.
+    // In double quotes, so that the shell inserts the key.
     bearerVariable === undefined ? "" : `-H "Authorization: Bearer $${bearerVariable}"`,
     ...headers.map(([name, value]) => `-H ${quoted(`${name}: ${value}`)}`),
     json === undefined ? "" : `-H 'content-type: application/json' -d ${quoted(JSON.stringify(json))}`,
@@ -41,7 +41,7 @@ export function curlLine({
     .join(" ");
 }
 
-/** Single quotes, in which a shell leaves everything as it is. */
+/** Puts a text into single quotes, in which a shell changes nothing. */
 export function quoted(text: string): string {
   return /^[A-Za-z0-9_./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

@@ -1,9 +1,9 @@
-// Server-sent events of a `fetch` answer, which EventSource cannot give: it knows neither POST nor headers.
+// Server-sent events of a `fetch` response. EventSource supports neither POST nor headers.
 
-/** A line without an end is not let grow beyond this. */
+/** Longest line that is read. */
 const MAX_LINE_CHARS = 32 * 1024 * 1024;
 
-/** The data of each event, as it comes. Ends with the body; throws when that breaks off. */
+/** Yields the data of each event as it arrives. Ends with the body; throws when the body breaks off. */
 export async function* eventsOf(response: Response): AsyncGenerator<string> {
   if (!response.body) return;
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();

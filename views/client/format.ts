@@ -1,8 +1,8 @@
-// Numbers, sizes and times as people read them. Pure, so that they are tested without a browser.
+// Numbers, sizes and times for people. Pure, so that tests need no browser.
 
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"] as const;
 
-/** `950`, `12.3 k`, `4.5 M`: three figures are what a glance takes in. */
+/** A number with about three digits: `950`, `12.3 k`, `4.5 M`. */
 export function count(value: number): string {
   const size = Math.abs(value);
   if (size < 10_000) return String(Math.round(value));
@@ -11,7 +11,7 @@ export function count(value: number): string {
   return `${trimmed(value / 1_000_000_000)} G`;
 }
 
-/** A number a second: with one decimal where it is small. */
+/** A number per second, with one decimal where it is small. */
 export function rate(value: number | null | undefined): string {
   if (value === null || value === undefined) return "–";
   return value < 100 ? trimmed(value) : count(value);
@@ -28,7 +28,7 @@ export function bytes(value: number | null | undefined): string {
   return `${unit === 0 ? Math.round(size) : trimmed(size)} ${UNITS[unit]}`;
 }
 
-/** A length of time in its two largest units. `value` is in milliseconds. */
+/** A duration in its two largest units. `value` is in milliseconds. */
 export function duration(value: number | null | undefined): string {
   if (value === null || value === undefined) return "–";
   if (value < 1000) return `${Math.round(value)} ms`;
@@ -42,7 +42,7 @@ export function duration(value: number | null | undefined): string {
   return pair(Math.floor(hours / 24), "d", hours % 24, "h");
 }
 
-/** How long ago that was. `then` is RFC 3339, `now` milliseconds since 1970; a time to come is now. */
+/** The time since `then`, which is RFC 3339; `now` is in milliseconds since 1970. Future times count as now. */
 export function age(then: string, now: number): string {
   return duration(Math.max(0, Math.round((now - Date.parse(then)) / 1000) * 1000));
 }
@@ -54,7 +54,7 @@ export function system(host: Readonly<Record<string, string | number | null>>): 
   return hostname ? String(hostname) : "–";
 }
 
-/** A part of a whole as a percentage without decimals; of nothing it is 0. */
+/** A part of a whole in whole per cent; 0 where the whole is 0. */
 export function percent(part: number, whole: number): number {
   return whole === 0 ? 0 : Math.min(100, Math.round((part / whole) * 100));
 }

@@ -1,6 +1,6 @@
 import type { HistoryAnswer, Sample } from "./state-types.ts";
 
-/** The last minutes, a sample a second: what the plots are drawn from. */
+/** The samples of the last minutes, one per second. The plots are drawn from them. */
 export class History {
   readonly #capacity: number;
   #samples: Sample[] = [];
@@ -14,14 +14,14 @@ export class History {
     return this.#samples;
   }
 
-  /** Takes what the server has kept. */
+  /** Takes the samples that the server has kept. */
   load({ samples }: HistoryAnswer): void {
     const newest = this.#samples;
     this.#samples = samples.at.map((_, index) => sampleAt(samples, index));
     for (const sample of newest) this.add(sample);
   }
 
-  /** Takes a newer sample; of one that is known nothing changes. Seconds in which nothing was sent were as the last, without events. */
+  /** Adds a newer sample and ignores a known one. Seconds without a sample were like the one before, without events. */
   add(sample: Sample): void {
     const last = this.#samples.at(-1);
     if (last && sample.at <= last.at) return;
@@ -39,7 +39,7 @@ function sampleAt(columns: HistoryAnswer["samples"], index: number): Sample {
   return Object.fromEntries(entries) as unknown as Sample; // columns are named as a sample's fields
 }
 
-/** The sum of a field over the last `seconds`, as a number a second. */
+/** Averages a field over the last `seconds`, per second. */
 export function perSecond(
   samples: readonly Sample[],
   field: "requests" | "tokens" | "failures" | "bytes",

@@ -1,22 +1,22 @@
 import type { Envelope } from "./state-types.ts";
 
-/** How the page and the server stand with each other. */
+/** The state of the page's connection to the server. */
 export type LinkState = "connecting" | "live" | "reconnecting" | "signed_out";
 
 export interface LinkOptions {
   readonly onEnvelope: (envelope: Envelope) => void;
   readonly onChange: (state: LinkState) => void;
-  /** Whether answers come through but events do not: something between holds them back. */
+  /** Called when it becomes known whether answers arrive but events do not, because a proxy holds them back. */
   readonly onHeldBack: (isHeldBack: boolean) => void;
 }
 
-/** Pauses between tries to connect again. Milliseconds. */
+/** The first and the longest pause between attempts to reconnect, in milliseconds. */
 const FIRST_PAUSE_MS = 1000;
 const LAST_PAUSE_MS = 15_000;
-/** The server sends its state at once; what has not come after this is held back. */
+/** How long to wait for the first event, which the server sends at once, before it counts as held back. */
 const FIRST_EVENT_MS = 8000;
 
-/** Follows the state's stream for as long as the page is open, whatever happens to the connection. */
+/** Follows the state's stream for as long as the page is open, and reconnects when it breaks. */
 export class Link {
   readonly #options: LinkOptions;
   #source: EventSource | undefined;
@@ -40,7 +40,7 @@ export class Link {
     });
     source.addEventListener("error", () => {
       this.#options.onChange("reconnecting");
-      // The browser tries again by itself, but gives up for good on any answer that is no event stream.
+      // The browser retries by itself, but gives up on any answer that is no event stream.
       if (source.readyState === EventSource.CLOSED) void this.#retry();
     });
   }
@@ -63,7 +63,7 @@ export class Link {
   }
 }
 
-/** 0 where nobody answers. */
+/** Returns the status of an answer; 0 if there is none. */
 async function statusOf(path: string): Promise<number> {
   try {
     const response = await fetch(path, { cache: "no-store" });

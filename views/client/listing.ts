@@ -1,11 +1,11 @@
-// Sorting, filtering and paging of a table's rows. Pure: the component around it is in tables.ts.
+// Sorting, filtering and paging of a table's rows. Pure; tables.ts has the component.
 
 export type Row = Readonly<Record<string, unknown>>;
 
 export interface Listing {
-  /** Words that must all be somewhere in a row's text. */
+  /** Words, all of which must occur in a row's text. */
   readonly filter: string;
-  /** Exact value of the field `facet`; empty takes all. */
+  /** The exact value of the field `facet`; empty for any value. */
   readonly facetValue: string;
   readonly facet: string;
   readonly sortKey: string;
@@ -16,13 +16,13 @@ export interface Listing {
 
 export interface Listed {
   readonly rows: readonly Row[];
-  /** After filtering. */
+  /** The number of rows that match. */
   readonly total: number;
   readonly page: number;
   readonly pages: number;
 }
 
-/** One page of the rows that match, in order. A page beyond the last one is the last one. */
+/** Returns one page of the matching rows, in order. A page past the last one is the last one. */
 export function list(rows: readonly Row[], listing: Listing): Listed {
   const words = listing.filter
     .toLowerCase()
@@ -34,7 +34,7 @@ export function list(rows: readonly Row[], listing: Listing): Listed {
   );
   if (listing.sortKey !== "") {
     const sign = listing.isDescending ? -1 : 1;
-    // Stable, and rows of equal value keep the server's order.
+    // The sort is stable, so rows of equal value keep the server's order.
     matching.sort((a, b) => sign * compare(a[listing.sortKey], b[listing.sortKey]));
   }
   const pages = Math.max(1, Math.ceil(matching.length / listing.pageSize));
@@ -43,7 +43,7 @@ export function list(rows: readonly Row[], listing: Listing): Listed {
   return { rows: matching.slice(first, first + listing.pageSize), total: matching.length, page, pages };
 }
 
-/** The values that a field has, each once, sorted; of lists their items. */
+/** Returns the distinct values of a field, sorted. The values of a list are its items. */
 export function valuesOf(rows: readonly Row[], field: string): readonly string[] {
   const values = new Set<string>();
   for (const row of rows) {
@@ -68,7 +68,7 @@ function textOf(value: unknown): string {
   return Object.values(value).map(textOf).join("\n");
 }
 
-/** Numbers by size, text by letters, and what is not there last. */
+/** Compares numbers by size and texts by letters. Missing values come last. */
 function compare(a: unknown, b: unknown): number {
   if (a === b) return 0;
   if (a === null || a === undefined) return 1;

@@ -1,7 +1,7 @@
 import { assertOk, Refusal } from "./answers.ts";
 import { eventsOf } from "./events.ts";
 
-/** One tool of an MCP server, as it says of itself. */
+/** One tool of an MCP server, in the server's words. */
 export interface Tool {
   readonly name: string;
   readonly title?: string;
@@ -26,10 +26,10 @@ interface RpcCall {
 const SESSION_VERSION = "2025-11-25";
 const STATELESS_VERSION = "2026-07-28";
 const CLIENT = { name: "moorage-dashboard", version: "1" } as const;
-/** Pages of a list of tools that are read. */
+/** Most pages of a list of tools that are read. */
 const MAX_PAGES = 20;
 
-/** As much of an MCP client as listing and calling tools takes, in both eras: sessions, and none. */
+/** An MCP client that can list and call tools, for servers with sessions and for stateless ones. */
 export class McpClient {
   readonly #url: string;
   readonly #token: string;
@@ -37,20 +37,20 @@ export class McpClient {
   #isStateless = false;
   #lastId = 0;
 
-  /** `token` is the relay's own; empty where it asks for none. */
+  /** `token` is the relay's; empty if it needs none. */
   constructor(url: string, token: string) {
     this.#url = url;
     this.#token = token;
   }
 
-  /** Opens a session, or finds that the server has none. */
+  /** Opens a session, or finds out that the server is stateless. */
   async open(): Promise<void> {
     try {
       const params = { protocolVersion: SESSION_VERSION, capabilities: {}, clientInfo: CLIENT };
       await this.#request("initialize", params);
       await this.#send({ jsonrpc: "2.0", method: "notifications/initialized" });
     } catch (error) {
-      // A server of the newer era knows no `initialize`: it refuses the version or the method.
+      // A server of the newer era has no `initialize`, and refuses the version or the method.
       if (!(error instanceof Refusal) || !["-32022", "-32020", "-32601", "-32600"].includes(error.code)) throw error;
       this.#isStateless = true;
     }
@@ -72,7 +72,7 @@ export class McpClient {
     return this.#request("tools/call", { name, arguments: args }, signal);
   }
 
-  /** Ends the session, where there is one. */
+  /** Ends the session, if there is one. */
   async close(): Promise<void> {
     if (this.#session === undefined) return;
     await fetch(this.#url, { method: "DELETE", headers: this.#headers(undefined, undefined) }).catch(() => {});

@@ -21,10 +21,10 @@ const QUESTIONS: Readonly<Record<Action, { readonly title: string; readonly text
   },
 };
 
-/** How long it is told that an action is done. */
+/** How long the message about a finished action is shown. */
 const SAID_MS = 6000;
 
-/** The dialog that asks before an operator's action, does it, and says what came of it. */
+/** The dialog that asks for confirmation of an operator's action, performs it and reports the result. */
 export function createOperator() {
   return {
     action: "drain" as Action,

@@ -15,13 +15,13 @@ interface Line {
 }
 
 interface Plot {
-  /** The values come in whole numbers. */
+  /** Whether the values are whole numbers. */
   readonly isWhole?: boolean;
   readonly lines: readonly Line[];
   readonly format: (value: number | null | undefined) => string;
 }
 
-/** Samples that a rate is smoothed over: one second alone jumps too much to be read. */
+/** Samples over which a rate is smoothed, since single seconds vary too much to be readable. */
 const SMOOTHING = 5;
 const WINDOW_S = 15 * 60;
 
@@ -69,21 +69,21 @@ const PLOTS: Readonly<Record<string, Plot>> = {
   },
 };
 
-/** `x-plot="requests"`: draws that plot into the element, and again with every state. */
+/** Adds the directive `x-plot="requests"`, which draws that plot into its element and redraws it with every state. */
 export function registerPlots(alpine: AlpineApi, pool: () => PoolStore, history: History): void {
   alpine.directive("plot", (element, { expression }, { effect, cleanup }) => {
     const plot = PLOTS[expression];
     if (!plot) throw new Error(`there is no plot ${expression}`);
     let drawn: UPlot | undefined;
     const draw = (): void => {
-      // Hidden parts of the page have no size to draw in.
+      // Hidden parts of the page have no size.
       if (element.clientWidth === 0) return;
       const size = { width: element.clientWidth, height: element.clientHeight };
       const columns = columnsOf(plot, history.samples);
       drawn ??= new UPlot({ ...optionsOf(plot), ...size }, columns, element);
       if (drawn.width !== size.width || drawn.height !== size.height) drawn.setSize(size);
       drawn.setData(columns);
-      // Where nobody points at a time, the legend tells the newest values.
+      // Unless the pointer is at a time, the legend shows the newest values.
       if ((drawn.cursor.left ?? -1) < 0) drawn.setLegend({ idx: Math.max(0, history.samples.length - 1) });
     };
     const redraw = (): void => {
@@ -116,7 +116,7 @@ function columnsOf({ lines }: Plot, samples: readonly Sample[]): UPlot.AlignedDa
   return [at, ...columns];
 }
 
-/** 1, 2, 5, 10 … a million million: steps between an axis's lines, so that no label stands twice. */
+/** Steps between the lines of an axis with whole numbers: 1, 2, 5, 10 … up to 5 × 10¹², so that no label appears twice. */
 const WHOLE_STEPS = Array.from({ length: 13 }, (_, power) => [1, 2, 5].map((each) => each * 10 ** power)).flat();
 
 function optionsOf({ lines, format, isWhole = false }: Plot): Omit<UPlot.Options, "width" | "height"> {
@@ -160,12 +160,12 @@ function optionsOf({ lines, format, isWhole = false }: Plot): Omit<UPlot.Options
   };
 }
 
-/** A registered colour is told as `rgb(…)`. */
+/** Makes a colour translucent. Registered colours are read as `rgb(…)`. */
 function faint(color: string): string {
   return color.replace(/\)$/, ", 0.14)");
 }
 
-/** Seconds since 1970 as the viewer's time of day. */
+/** Turns seconds since 1970 into the viewer's time of day. */
 function clock(seconds: number, hasSeconds = false): string {
   return new Date(seconds * 1000).toLocaleTimeString([], {
     hour: "2-digit",

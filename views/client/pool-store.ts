@@ -2,24 +2,24 @@ import type { History } from "./history.ts";
 import { Link, type LinkState } from "./link.ts";
 import type { Envelope, HistoryAnswer, PluginState, Problem, ServerState } from "./state-types.ts";
 
-/** A clock that is further off than this makes the page's times wrong, and tokens and logs hard to match. */
+/** Largest difference of the clocks. Past it the page's times are wrong, and logs are hard to match. */
 const SKEW_MS = 5000;
 
 /** Worst first. */
 const SEVERITIES: readonly Problem["severity"][] = ["critical", "warning", "info"];
 
-/** The newest state, for every binding of the page. What the server sent is frozen, so that nothing watches its inside. */
+/** The newest state, for every binding of the page. The server's data is frozen, so that Alpine does not watch it. */
 export interface PoolStore {
   server: ServerState | null;
   plugins: Readonly<Record<string, PluginState>>;
   link: LinkState;
-  /** Grows with every state: what is drawn by hand looks at it. */
+  /** Grows with every state. Code that draws by itself depends on it. */
   tick: number;
-  /** Milliseconds since 1970, by the server's clock, as of now. */
+  /** The current time by the server's clock, in milliseconds since 1970. */
   now: number;
-  /** The viewer's time of day when the last state came, once the connection is lost; else nothing. */
+  /** The viewer's time of day at the last state, if the connection is lost; else empty. */
   lastSeen: string;
-  /** What only the browser can see. */
+  /** Problems that only the browser can see. */
   seenHere: readonly Problem[];
   problems(): readonly Problem[];
 }
@@ -40,7 +40,7 @@ export function createPoolStore(boot: ServerState | null): PoolStore {
   };
 }
 
-/** Keeps the store and the history fresh. `store` is the reactive one. */
+/** Keeps the store and the history up to date. `store` MUST be the reactive one. */
 export function follow(store: PoolStore, history: History): void {
   let offsetMs = store.server === null ? 0 : Date.parse(store.server.now) - Date.now();
   const seen = new Map<string, Problem>();
@@ -83,7 +83,7 @@ export function follow(store: PoolStore, history: History): void {
       ),
   });
   link.open();
-  // Ages go on while nothing is sent, and stand still with everything else once nothing can be.
+  // Ages advance while the server sends nothing, and stop when the connection is lost.
   window.setInterval(() => {
     if (store.lastSeen === "") store.now = Date.now() + offsetMs;
   }, 1000);
@@ -96,7 +96,7 @@ async function loadHistory(store: PoolStore, history: History): Promise<void> {
   store.tick += 1;
 }
 
-/** Alpine makes everything reactive that is not frozen, down to the last worker's last field. */
+/** Freezes a value, because Alpine makes everything else reactive, down to every field of every worker. */
 function freeze<T extends object>(value: T): Readonly<T> {
   for (const inner of Object.values(value)) if (typeof inner === "object" && inner !== null) Object.freeze(inner);
   return Object.freeze(value);

@@ -1,5 +1,4 @@
-// A form for a tool's arguments, from the schema that the tool declares. Pure: schemas are a relay's word, so everything
-// is checked before it is believed.
+// A form for a tool's arguments, made from the tool's schema. Pure. A relay can send any schema, so every part of it is checked.
 
 export type FieldKind = "text" | "number" | "switch" | "choice" | "json";
 
@@ -8,16 +7,16 @@ export interface Field {
   readonly kind: FieldKind;
   readonly description: string;
   readonly isRequired: boolean;
-  /** Of a choice. */
+  /** The options of a choice. */
   readonly options: readonly string[];
-  /** As it is first shown. */
+  /** The initial text. */
   readonly initial: string;
 }
 
-/** More fields than a person fills in are not shown one by one. */
+/** Most fields that are shown. */
 const MAX_FIELDS = 50;
 
-/** The fields of an object schema; for any other schema none. */
+/** Returns the fields of an object schema; none for any other schema. */
 export function fieldsOf(schema: unknown): readonly Field[] {
   if (!isRecord(schema) || !isRecord(schema["properties"])) return [];
   const required = Array.isArray(schema["required"]) ? schema["required"] : [];
@@ -26,7 +25,7 @@ export function fieldsOf(schema: unknown): readonly Field[] {
     .map(([name, property]) => fieldOf(name, isRecord(property) ? property : {}, required.includes(name)));
 }
 
-/** The arguments that the form's texts stand for. Empty fields that may be left out are. Throws an `Error` that names the field. */
+/** Returns the arguments for the form's texts, without optional fields that are empty. Throws an `Error` that names the wrong field. */
 export function argumentsOf(
   fields: readonly Field[],
   texts: Readonly<Record<string, string>>,

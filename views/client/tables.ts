@@ -1,7 +1,7 @@
 import { type Listed, type Listing, list, type Row, valuesOf } from "./listing.ts";
 import type { PoolStore } from "./pool-store.ts";
 
-/** Rows shown at once: more than a screen, and few enough to be filled anew every second. */
+/** Rows per page: more than a screen, and few enough to be updated every second. */
 const PAGE_SIZE = 50;
 
 /** A table over one list of a plugin's state: `x-data="table('llm', 'workers', 'name')"`. */
@@ -19,7 +19,7 @@ export function createTable(pool: () => PoolStore) {
       sortKey,
       isDescending: false,
       page: 0,
-      /** The rows of this page. Asked for several times for one state, worked out once. */
+      /** The rows of this page. They are computed once for each state, although they are read several times. */
       listed(): Listed {
         const { filter, facetValue, isDescending, page } = this;
         const listing: Listing = {

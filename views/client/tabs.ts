@@ -1,4 +1,4 @@
-/** Which part of the page is shown: the address says so, so that it can be linked to and survives a reload. */
+/** The section that is shown. It is in the page's address, so that it can be linked to and survives a reload. */
 export function createTabs(first: string) {
   return (known: string) => ({
     tab: first,

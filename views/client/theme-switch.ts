@@ -1,4 +1,4 @@
-/** The theme, which is the system's until somebody chooses. Remembered in this browser. */
+/** The theme: the system's until the viewer chooses one, which this browser remembers. */
 export function createThemeSwitch() {
   return {
     isDark: isDarkNow(),

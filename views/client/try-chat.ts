@@ -14,7 +14,7 @@ interface Delta {
   readonly error?: { readonly message?: string };
 }
 
-/** A conversation with a model, streamed, that can be stopped. */
+/** A streamed conversation with a model, which can be stopped. */
 export function createChat() {
   let stopper: AbortController | undefined;
   return {
@@ -27,7 +27,7 @@ export function createChat() {
     suggested(models: readonly { readonly name: string }[]): string {
       return models[0]?.name ?? "";
     },
-    /** What has been said up to the last word of the user, who may be about to say more. */
+    /** The request for the next answer: the conversation with the user's draft, or up to the user's last message. */
     request() {
       const said = this.messages.map(({ role, content }) => ({ role, content }));
       const draft = this.draft.trim();
@@ -53,7 +53,7 @@ export function createChat() {
       this.messages.push({ role: "user", content: this.draft.trim() }, { role: "assistant", content: "" });
       this.draft = "";
       toTheEnd();
-      // Read back from the list: that one is watched.
+      // Read back from the list, because Alpine watches only the list's own object.
       const answer = this.messages.at(-1);
       if (!answer) return;
       Object.assign(this, { isRunning: true, problem: "", figures: "" });
@@ -96,16 +96,16 @@ export function createChat() {
   };
 }
 
-/** Pixels from the end that still count as being there. */
+/** Distance in pixels from the end that still counts as the end. */
 const NEAR_PX = 40;
 
-/** Whether the reader follows the newest text, and has not scrolled up to read what came before. */
+/** Whether the reader is at the newest text, and has not scrolled up. */
 function isAtEnd(): boolean {
   const log = conversation();
   return log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_PX;
 }
 
-/** Once the new text stands in the page. */
+/** Scrolls to the end once the new text is in the page. */
 function toTheEnd(): void {
   requestAnimationFrame(() => {
     const log = conversation();

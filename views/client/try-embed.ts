@@ -7,7 +7,7 @@ interface Embeddings {
   readonly data: readonly { readonly index: number; readonly embedding: readonly number[] }[];
 }
 
-/** Two texts, and how near they are by a model. */
+/** Two texts and their similarity by a model. */
 export function createEmbed() {
   return {
     model: "",
@@ -17,7 +17,7 @@ export function createEmbed() {
     dimensions: 0,
     isRunning: false,
     problem: "",
-    /** Of the models that are served, one that looks as if it were made for this. */
+    /** Picks a model that looks like an embedding model by its name. */
     suggested(models: readonly { readonly name: string }[]): string {
       const likely = models.find(({ name }) => /embed|bge|gte|minilm|\be5/i.test(name));
       return (likely ?? models[0])?.name ?? "";

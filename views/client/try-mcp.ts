@@ -3,7 +3,7 @@ import { curlLine } from "./curl.ts";
 import { McpClient, type Tool } from "./mcp-client.ts";
 import { argumentsOf, type Field, fieldsOf } from "./schema-form.ts";
 
-/** Longest result that is shown whole. */
+/** Longest result that is shown in full. */
 const MAX_SHOWN_CHARS = 20_000;
 
 /** The tools of a relay's MCP server, each with a form. */
@@ -65,13 +65,13 @@ export function createMcpTry() {
     stop(): void {
       stopper?.abort();
     },
-    /** Without a session, as servers of the newer era and stateless ones take it. */
+    /** The request without a session, which stateless servers accept. */
     curl(): string {
       let args: unknown = {};
       try {
         args = argumentsOf(this.fields, this.texts);
       } catch {
-        // Not filled in yet.
+        // The form is not filled in yet.
       }
       const params = this.tool === "" ? undefined : { name: this.tool, arguments: args };
       return curlLine({
@@ -85,7 +85,7 @@ export function createMcpTry() {
   };
 }
 
-/** The texts of a result as they are, and whatever else it holds as JSON. */
+/** Shows the texts of a result as they are, and everything else as JSON. */
 function shown(result: Readonly<Record<string, unknown>> | undefined): string {
   const content = Array.isArray(result?.["content"])
     ? (result["content"] as readonly { type?: unknown; text?: unknown }[])

@@ -1,12 +1,12 @@
 import { assertOk } from "./answers.ts";
 
-/** A token is not used in its last seconds: it would end on the way. */
+/** A token is not used in its last seconds, in which it could expire on the way. */
 const MARGIN_MS = 30_000;
 
 let token: string | null = null;
 let endsAt = 0;
 
-/** Headers for a request to the public API: a short-lived token of this sign-in, so that no key is kept in the page. */
+/** Returns headers for a request to the public API. They have a short-lived token, so that the page keeps no key. */
 export async function apiHeaders(): Promise<Record<string, string>> {
   if (Date.now() > endsAt - MARGIN_MS) {
     const response = await assertOk(await fetch("/api/state/token", { method: "POST" }));
@@ -17,7 +17,7 @@ export async function apiHeaders(): Promise<Record<string, string>> {
   return token === null ? {} : { authorization: `Bearer ${token}` };
 }
 
-/** The variable that a curl line takes the key from; undefined where the server asks for none. */
+/** The environment variable with the key for curl commands; undefined if the server asks for none. */
 export function keyVariable(): string | undefined {
   return document.body.dataset["keys"] === "none" ? undefined : "API_KEY";
 }

@@ -11,7 +11,7 @@ interface TranscriptEvent {
   readonly error?: { readonly message?: string };
 }
 
-/** A file or the microphone, as text. */
+/** Transcribes a file or a recording. */
 export function createTranscribe() {
   let recorder: MediaRecorder | undefined;
   let stopper: AbortController | undefined;
@@ -74,7 +74,7 @@ export function createTranscribe() {
       stopper = new AbortController();
       try {
         const form = new FormData();
-        // The model first: the server can then choose a worker before the file has come.
+        // The model comes first, so that the server can choose a worker before the file has arrived.
         form.append("model", this.model);
         form.append("stream", "true");
         form.append("file", audio);

@@ -3,7 +3,7 @@ import { curlLine, quoted } from "./curl.ts";
 import { bytes, percent } from "./format.ts";
 import { apiHeaders, keyVariable } from "./try-token.ts";
 
-/** A file sent through a channel, for whoever runs the line that is shown. */
+/** Sends a file through a channel to the person who runs the command that is shown. */
 export function createTransfer() {
   let file: File | undefined;
   let upload: XMLHttpRequest | undefined;
@@ -21,7 +21,7 @@ export function createTransfer() {
       this.fileName = file?.name ?? "";
       this.fileText = file ? `${file.name}, ${bytes(file.size)}` : "";
     },
-    /** What the other side runs. */
+    /** The command for the other side. */
     curl(): string {
       const url = `${location.origin}/api/transfer/${this.channel === "" ? "CHANNEL" : this.channel}`;
       return curlLine({ url, flags: `-f -o ${quoted(this.fileName || "file")}`, bearerVariable: keyVariable() });
@@ -46,7 +46,7 @@ export function createTransfer() {
         this.isRunning = false;
       }
     },
-    /** By XMLHttpRequest: `fetch` does not tell how far an upload is. */
+    /** Uploads with XMLHttpRequest, because `fetch` reports no progress. */
     put(url: string, headers: Record<string, string>, body: File): Promise<void> {
       return new Promise((resolve, reject) => {
         upload = new XMLHttpRequest();
@@ -66,7 +66,7 @@ export function createTransfer() {
     },
     stop(): void {
       upload?.abort();
-      // Its line would wait for a writer that is gone.
+      // The command would wait for a writer that is gone.
       Object.assign(this, { isRunning: false, channel: "", status: "Stopped. The channel closes by itself." });
     },
   };

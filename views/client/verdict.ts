@@ -1,17 +1,17 @@
 import { percent, plural } from "./format.ts";
 import type { ServerState } from "./state-types.ts";
 
-/** The pool in one sentence, and what holds it back in another. */
+/** The pool's condition in one sentence, and its cause in another. */
 export interface Verdict {
   readonly tone: "good" | "busy" | "bad";
   readonly title: string;
   readonly detail: string;
 }
 
-/** From this part of the slots on a pool is nearly full: one more burst makes jobs wait. */
+/** The share of used slots from which a pool counts as nearly full. */
 const NEARLY_FULL_PERCENT = 85;
 
-/** What somebody wants to know who has ten seconds. The worst comes first: problems, then waiting jobs, then little room. */
+/** Sums up the server's condition. The worst comes first: problems, then waiting jobs, then few free slots. */
 export function verdictOf({ state, sample, problems }: ServerState): Verdict {
   if (state === "draining") {
     return {

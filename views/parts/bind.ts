@@ -1,4 +1,4 @@
-/** An attribute whose name JSX cannot spell: `{...bind("x-on:submit.prevent", "send()")}`. */
+/** Makes an attribute whose name JSX does not allow: `{...bind("x-on:submit.prevent", "send()")}`. */
 export function bind(name: string, expression: string): Readonly<Record<string, string>> {
   return { [name]: expression };
 }

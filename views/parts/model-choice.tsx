@@ -1,6 +1,6 @@
 /** @jsxImportSource @kitajs/html */
 
-/** A choice among the models that a plugin's workers serve now; a likely one is chosen. */
+/** A choice among the models that a plugin's workers serve now, with a likely one selected. */
 export function ModelChoice({ plugin, id }: { readonly plugin: string; readonly id: string }): string {
   const models = `$store.pool.plugins.${plugin} ? $store.pool.plugins.${plugin}.models : []`;
   return (

@@ -60,7 +60,7 @@ export function Part({ id, children }: PropsWithChildren<{ readonly id: string }
   ) as string;
 }
 
-/** A figure with its name, in a plugin's summary; `text` is an expression. `one` is the name for a single one. */
+/** A figure with its name, in a plugin's summary. `text` is an expression; `one` is the singular of the name. */
 export function Figure({
   label,
   one = label,

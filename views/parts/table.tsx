@@ -2,22 +2,22 @@
 import type { PropsWithChildren } from "@kitajs/html";
 
 export interface Column {
-  /** Field of a row that this column sorts by; empty where it sorts by none. */
+  /** The field of a row that the column sorts by; empty for a column that cannot be sorted by. */
   readonly sortBy: string;
   readonly label: string;
   readonly isNumber?: boolean;
 }
 
 export interface LiveTableProps {
-  /** Id of the plugin and name of the list in its state, as `table(…)` of the page's script takes them. */
+  /** The plugin's id and the name of the list in its state. */
   readonly plugin: string;
   readonly list: string;
   readonly caption: string;
   readonly columns: readonly Column[];
   readonly sortKey: string;
-  /** A field whose values can be chosen from, and what to call it. */
+  /** A field by whose values the rows can be filtered, and the label of that choice. */
   readonly facet?: { readonly field: string; readonly label: string };
-  /** What to say where there are no rows at all. */
+  /** The text for a list without rows. */
   readonly empty: string;
 }
 
@@ -116,7 +116,7 @@ function Head({ sortBy, label, isNumber }: Column): string {
   ) as string;
 }
 
-/** A cell; its label is shown where a table becomes cards, on a phone. */
+/** A cell. Its label is shown on phones, where a table becomes cards. */
 export function Cell({
   label,
   isNumber,
@@ -129,7 +129,7 @@ export function Cell({
   ) as string;
 }
 
-/** A bar of how much of a whole is used, with the figures beside it. Both are expressions over `row`. */
+/** A bar that shows the used part of a whole, with both figures. Both are expressions over `row`. */
 export function LoadBar({ used, total }: { readonly used: string; readonly total: string }): string {
   return (
     <span class="load">

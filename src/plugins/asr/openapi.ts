@@ -10,7 +10,7 @@ export const AUDIO = {
 
 const text = (description: string) => v.optional(v.pipe(v.string(), v.description(description)));
 
-/** The fields of OpenAI's form. Others pass through as well: only `model` and `stream` are looked at here. */
+/** The fields of OpenAI's form. The server reads only `model` and `stream`, and passes on any other field as well. */
 const fields = v.object({
   model: v.pipe(v.string(), v.description("A model that some worker serves."), v.examples(["whisper-1"])),
   language: text("ISO 639-1 code of the language spoken."),

@@ -7,7 +7,7 @@ export const asrSettings = {
   asrRequestTimeoutMs: setting(duration("1s", "24h"), {
     variable: "ASR_REQUEST_TIMEOUT",
     place: { after: "REQUEST_TIMEOUT" },
-    // A transcription says nothing until it is done, and an hour of audio takes minutes.
+    // A backend may be silent until the transcription is done, and an hour of audio takes minutes.
     default: "30m",
     help: "The same for audio jobs.",
   }),
@@ -19,7 +19,7 @@ export const asrSettings = {
   }),
   asrReplayBytes: setting(size("0B", "1TiB"), {
     variable: "ASR_REPLAY_BYTES",
-    // Two hours of uncompressed speech. Writing more costs the processor as much again as passing it on.
+    // Two hours of uncompressed speech. Writing more to disk costs as much processor time again as passing it on.
     default: "256MiB",
     help: "Part of a streaming audio upload that is kept, so that it can be sent to another worker if the first one is lost.",
   }),

@@ -19,7 +19,7 @@ export function renderAsrView(): string {
   ) as string; // no component here is asynchronous, so the element is text
 }
 
-/** A file or the microphone as text. */
+/** The panel that transcribes a file or a recording. */
 function TryTranscribe(): string {
   return (
     <div class="try card" x-data="transcribe">

@@ -39,7 +39,7 @@ const ROUTES = {
       input: v.pipe(
         v.union([v.string(), v.array(v.string()), v.array(v.number()), v.array(v.array(v.number()))]),
         v.description(
-          "One text, texts, one token array, or token arrays. Many are split over the workers that serve the model.",
+          "One text, texts, one token array, or token arrays. Many inputs are split among the workers that serve the model.",
         ),
         v.examples([["A rope ties a boat.", "A line holds a ship."]]),
       ),
@@ -55,7 +55,7 @@ const ROUTES = {
 
 export type DocumentedPath = keyof typeof ROUTES;
 
-/** The paths that are described one by one; every other path is routed just the same. */
+/** The paths that are documented one by one. All other paths are routed in the same way. */
 export const DOCUMENTED_PATHS = Object.keys(ROUTES) as DocumentedPath[]; // the keys of a literal, which Object.keys types as strings
 
 const POST_ERRORS = errorResponses(
@@ -89,7 +89,7 @@ const ANSWER: AnswerDoc = {
   },
 };
 
-/** The documentation of one route; `base` decides under which heading it stands. */
+/** The documentation of one route under one base URL. */
 export function postDocs(base: string, path: DocumentedPath) {
   const route = ROUTES[path];
   const isOneWorkers = base.includes(":worker_id");

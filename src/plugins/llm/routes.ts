@@ -13,7 +13,7 @@ import { DOCUMENTED_PATHS, INFERENCE, postDocs } from "./openapi.ts";
 import { serveLlm } from "./serve.ts";
 import type { llmSettings } from "./settings.ts";
 
-/** Where OpenAI's API begins; the second is what most clients make of a bare host, the third is one worker's. */
+/** The base URLs of OpenAI's API. Most clients add the second to a host that is given alone; the third is for one worker. */
 const BASES = ["/api/llm/v1", "/v1", "/api/llm/id/:worker_id/v1"];
 
 /** The routes that clients call. */
@@ -44,7 +44,7 @@ export function llmRoutes(area: ModelArea, context: PluginContext<typeof llmSett
         // Without its surplus slashes the path may belong to another plugin; the not-found handler will try that.
         if (/^\/|\/\/|\/$/.test(params["*"])) throw new UnnormalizedPath();
         const path = cleanPath(params["*"]);
-        // Backends have JSON routes of their own, which is why any path passes; a form is meant for a route that is not here.
+        // Any path passes, because backends have JSON routes of their own. A form is meant for a route that is not mounted.
         if (isForm(visit.request)) {
           ask(visit);
           throw new Fault("unknown_url", { message: NO_FORM_ROUTE });
@@ -90,12 +90,12 @@ function searchOf(url: string): string {
 }
 
 /**
- * Percent-encoded letters, digits and marks that need none (RFC 3986 §2.3), slashes and zero bytes: such a path is
- * another one to whoever decodes it, and would slip past what is decided by path.
+ * Percent-encoded letters, digits and marks that need no encoding (RFC 3986 §2.3), slashes and zero bytes. A backend that
+ * decodes them would see another path than the one that the server has checked.
  */
 const NEEDLESS_ENCODING = /%(?:2[def5]|3[0-9]|4[1-9a-f]|5[0-9acf]|6[1-9a-f]|7[0-9ae]|00)/i;
 
-/** The backend path that a wildcard matched: single slashes, no trailing one, nothing that could leave the backend's base. */
+/** Returns the backend path that a wildcard matched: single slashes, none at the end, and nothing that could leave the backend's base. */
 function cleanPath(rest: string): string {
   const segments = rest.split("/").filter((segment) => segment !== "");
   const isSafe = segments.every((segment) => isPathSegment(segment) && !NEEDLESS_ENCODING.test(segment));

@@ -1,9 +1,9 @@
 /**
- * A channel's life, as one value after the other: pure, and without a clock. `R` and `W` are whatever stands for a side.
- * A waiting channel and a joined one are different types, so that nothing can be asked of a side that is not there.
+ * The states of a channel, as plain values. The functions are pure and have no clock. `R` and `W` are the types of the two
+ * sides. A waiting channel and a joined one have different types, so that a missing side cannot be used.
  */
 export type Channel<R, W> =
-  /** Nobody is there yet, or again. */
+  /** Neither side is there, or one that left has made room again. */
   | { readonly kind: "open" }
   | { readonly kind: "reader_waits"; readonly reader: R }
   | { readonly kind: "writer_waits"; readonly writer: W }
@@ -17,17 +17,17 @@ export interface Joined<R, W> {
   readonly writer: W;
 }
 
-/** What is remembered of a channel that carries nothing any more. */
+/** A channel that has ended, as it is remembered. */
 export interface Gone {
   readonly kind: "used" | "expired";
 }
 
-/** Why a side cannot have its place. */
+/** The reason for which a side cannot have its place. */
 export type Refusal = "in_use" | "expired";
 
 export const OPEN: Channel<never, never> = { kind: "open" };
 
-/** The channel with this reader, or why it takes none. */
+/** Returns the channel with this reader, or the reason why it accepts none. */
 export function withReader<R, W>(channel: Channel<R, W>, reader: R): Channel<R, W> | Refusal {
   switch (channel.kind) {
     case "open":
@@ -45,7 +45,7 @@ export function withReader<R, W>(channel: Channel<R, W>, reader: R): Channel<R, 
   }
 }
 
-/** The channel with this writer, or why it takes none. */
+/** Returns the channel with this writer, or the reason why it accepts none. */
 export function withWriter<R, W>(channel: Channel<R, W>, writer: W): Channel<R, W> | Refusal {
   switch (channel.kind) {
     case "open":
@@ -63,7 +63,7 @@ export function withWriter<R, W>(channel: Channel<R, W>, writer: W): Channel<R, 
   }
 }
 
-/** The channel after a side that waited has left: its place is free again. A side that does not wait changes nothing. */
+/** Returns the channel after a waiting side has left, whose place is then free. A side that is not waiting changes nothing. */
 export function without<R, W>(channel: Channel<R, W>, side: R | W): Channel<R, W> {
   const isWaiting =
     (channel.kind === "reader_waits" && channel.reader === side) ||

@@ -5,20 +5,20 @@ import { type Channel, type Joined, OPEN, type Refusal, without, withReader, wit
 
 /** One end of a channel while it waits. */
 export interface Side {
-  /** The channel expired, or the server goes away. */
+  /** Refuses the side: the channel has expired, or the server is shutting down. */
   refuse(reason: Fault | ClientGone): void;
 }
 
 export interface ChannelsOptions<R, W> {
   readonly clock: Clock;
   readonly ids: Ids;
-  /** The beginning of every id, by which its server is found. */
+  /** The beginning of every id, which names its server. */
   readonly idPrefix: string;
-  /** Life of a channel that is not joined. */
+  /** How long a channel lives that is not joined. */
   readonly ttlMs: number;
   readonly maxChannels: number;
   readonly onJoined: (channel: Joined<R, W>, id: string) => void;
-  /** A channel came, went or changed. */
+  /** Called when a channel was opened, has changed or has ended. */
   readonly onChange: () => void;
   readonly onExpired: () => void;
 }
@@ -28,12 +28,12 @@ interface Entry<R, W> {
   stopTimer: CancelTimer;
 }
 
-/** For so long a channel that is over is told from one that never was. */
+/** How long an ended channel is distinguished from one that never existed. */
 const REMEMBERED_MS = 10 * 60_000;
-/** Channels remembered at once, a hundred bytes each; the oldest are forgotten first. */
+/** Most ended channels that are remembered, at a hundred bytes each. The oldest are forgotten first. */
 const MAX_REMEMBERED = 100_000;
 
-/** Every channel there is: their only owner. */
+/** The owner of all channels. */
 export class Channels<R extends Side, W extends Side> {
   readonly #options: ChannelsOptions<R, W>;
   readonly #open = new Map<string, Entry<R, W>>();
@@ -44,14 +44,14 @@ export class Channels<R extends Side, W extends Side> {
     this.#options = options;
   }
 
-  /** Channels that are neither used nor expired. */
+  /** The number of channels that are neither used nor expired. */
   get size(): number {
     return this.#open.size;
   }
 
   /**
-   * Opens a channel. Whoever knows its id is let in: 128 random bits after the prefix of this server. `expiresAt` is the
-   * wall time in milliseconds at which it ends unless both sides have come.
+   * Opens a channel. Its id gives access to it: 128 random bits after the prefix of this server. `expiresAt` is the wall time
+   * in milliseconds at which the channel ends unless both sides have come.
    */
   create(): { readonly id: string; readonly expiresAt: number } {
     const { ids, idPrefix, clock, ttlMs, maxChannels } = this.#options;
@@ -62,10 +62,10 @@ export class Channels<R extends Side, W extends Side> {
     return { id, expiresAt: clock.now() + ttlMs };
   }
 
-  /** What a reader would meet now, without being one. Throws what `read` would. */
+  /** Checks whether a reader could attach now. Throws what `read` would throw. */
   look(id: string): void {
     const side: Side = { refuse: () => {} };
-    // Nothing comes of it: the state machine is pure, and its answer is dropped.
+    // The state machine is pure, so dropping its answer leaves the channel unchanged.
     assertTaken(withReader(this.#find(id).channel, side as R));
   }
 
@@ -81,7 +81,7 @@ export class Channels<R extends Side, W extends Side> {
     this.#enter(id, entry, withWriter(entry.channel, writer));
   }
 
-  /** A side that waited has left. */
+  /** Frees the place of a waiting side that has left. */
   leave(id: string, side: R | W): void {
     const entry = this.#open.get(id);
     if (!entry) return;
@@ -89,12 +89,12 @@ export class Channels<R extends Side, W extends Side> {
     this.#options.onChange();
   }
 
-  /** What was joined has ended. */
+  /** Ends a joined channel. */
   finish(id: string): void {
     this.#retire(id, "used");
   }
 
-  /** Ends every channel that waits: no other side will come. */
+  /** Ends every waiting channel, because no other side will come. */
   refuseWaiting(fault: () => Fault): void {
     for (const [id, { channel }] of [...this.#open]) {
       if (channel.kind === "joined") continue;

@@ -1,12 +1,12 @@
-/** Longest values that are passed on; a file's name is at most 255 bytes on common systems, percent-encoded three times that. */
+/** Longest value that is passed on. A file name has at most 255 bytes on common systems, and three times that when percent-encoded. */
 const MAX_TYPE_CHARS = 256;
 const MAX_DISPOSITION_CHARS = 1024;
-/** Visible characters and blanks, and bytes above ASCII, in which some clients write names. */
+/** Visible characters, blanks, and bytes above ASCII, which some clients use in names. */
 const SANE = /^[\x20-\x7e\x80-\xff]+$/;
 
 /**
- * What the reader is told of what the writer sends. The writer's words are untrusted: a browser gets the content as a
- * file, whatever it is said to be, and never as a page of this origin.
+ * Returns the headers of the reader's answer, made of the writer's. The writer is not trusted: a browser gets the content as a
+ * file, whatever type the writer claims, and never as a page of this origin.
  */
 export function toReaderHeaders(writer: Headers, length: number | undefined, requestId: string): Headers {
   const headers = new Headers({

@@ -24,7 +24,7 @@ const BYTES_ANSWER: AnswerDoc = {
   ...rawAnswer("application/octet-stream", "The writer's bytes, with its Content-Type and Content-Disposition."),
   headers: {
     "X-Transfer-Length": {
-      description: "How many bytes will come, where the writer declared it.",
+      description: "The number of bytes, if the writer has declared it.",
       schema: { type: "integer" },
     },
   },
@@ -50,8 +50,15 @@ export const createDetail = {
     200: jsonAnswer(
       v.pipe(
         v.object({
-          channel_id: v.pipe(v.string(), v.description("Lets its holders in, so keep it between the two sides.")),
-          expires_at: v.pipe(v.string(), v.isoTimestamp(), v.description("Unless both sides are there by then.")),
+          channel_id: v.pipe(
+            v.string(),
+            v.description("Gives access to the channel, so share it only with the other side."),
+          ),
+          expires_at: v.pipe(
+            v.string(),
+            v.isoTimestamp(),
+            v.description("The channel ends then unless both sides have come."),
+          ),
         }),
         v.description("The channel."),
       ),
@@ -85,7 +92,10 @@ export function writeDetail(verb: "post" | "put") {
     requestBody: { required: true, content: BYTES },
     responses: {
       200: jsonAnswer(
-        v.pipe(v.object({ status: v.literal("ok"), bytes: v.number() }), v.description("Everything has passed.")),
+        v.pipe(
+          v.object({ status: v.literal("ok"), bytes: v.number() }),
+          v.description("The reader has received everything."),
+        ),
       ),
       ...errorResponses("invalid_request", ...REFUSALS, "transfer_broken"),
     },

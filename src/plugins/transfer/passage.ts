@@ -7,45 +7,45 @@ export type Outcome = "completed" | "writer_gone" | "reader_gone" | "wrong_lengt
 
 export interface PassageOptions {
   readonly clock: Clock;
-  /** What the writer sends; null where it sends nothing. */
+  /** The writer's body; null where it has none. */
   readonly source: ReadableStream<Uint8Array> | null;
-  /** Bytes that the writer has declared. */
+  /** The length that the writer has declared. */
   readonly length: number | undefined;
   readonly writerSignal: AbortSignal;
   readonly readerSignal: AbortSignal;
-  /** Whether the reader's connection still has something to send, or is waited for. */
+  /** Whether the reader's connection still has something to send, or waits for something. */
   readonly isReaderBusy: () => boolean;
-  /** Longest time without a byte, where they are seen. */
+  /** Longest time without a byte, for passages whose bytes are seen. */
   readonly stallMs: number;
-  /** Gives the reader's connection an idle timeout of the runtime's, which every byte sent puts off: where they are not. */
+  /** Gives the reader's connection the runtime's idle timeout, for passages whose bytes are not seen. */
   readonly limitReader: () => void;
   readonly onBytes: (bytes: number) => void;
   /** Called once. */
   readonly onEnded: (outcome: Outcome) => void;
 }
 
-/** The first and the longest pause between two looks at whether the reader's connection is done. */
+/** The first and the longest pause between two checks whether the reader's connection is done. */
 const FIRST_LOOK_MS = 2;
 const LAST_LOOK_MS = 100;
 
 /**
- * How long the news that a reader is lost may lag behind its connection being done. Measured with readers killed at random
- * and every core taken: one turn of the event loop, at most 4 ms.
+ * How long after a reader's connection is done the event of its loss may come. Measured with readers killed at random while
+ * every core was busy: one turn of the event loop, at most 4 ms.
  */
 const SETTLE_MS = 10;
 
 /**
- * From this length on a body whose length is known is handed to the runtime whole: it then moves the bytes without a turn
- * of this program for each chunk, at half the cost (0.7 s of CPU a GiB instead of 1.1 to 1.3). They are not seen then.
+ * The length from which a body of declared length is handed to the runtime whole. The runtime then moves the bytes unseen,
+ * without a turn of this program for each chunk, and takes 0.7 s of CPU per GiB instead of 1.1 to 1.3.
  */
 const HAND_OVER_BYTES = 16 * 1024 * 1024;
 
 /**
- * Bytes on their way from a writer to a reader. The runtime moves them, a chunk at a time and no faster than the reader
- * takes; here they are only counted, and watched to their end.
+ * The bytes on their way from a writer to a reader. The runtime moves them, one chunk at a time and no faster than the reader
+ * reads. A passage only counts them and watches for the end.
  */
 export class Passage {
-  /** The reader's answer: errors, and so cuts the connection, unless everything has passed. */
+  /** The reader's answer. Unless everything has passed it ends with an error, which cuts the connection. */
   readonly stream: ReadableStream<Uint8Array>;
   readonly #options: PassageOptions;
   #controller: TransformStreamDefaultController<Uint8Array> | undefined;
@@ -67,7 +67,7 @@ export class Passage {
         this.#controller = controller;
       },
       transform: (chunk, controller) => {
-        // The stream holds nothing back, so whoever asks for this chunk has written the one before.
+        // The stream buffers nothing, so a request for this chunk means that the one before was written.
         if (this.#passed) freeMemory(this.#passed);
         this.#passed = this.#current;
         this.#current = chunk;
@@ -83,12 +83,12 @@ export class Passage {
     this.stream = this.#isHandedOver ? source : source.pipeThrough(counting);
   }
 
-  /** Bytes that the reader's connection was given so far; undefined while they pass unseen. */
+  /** Bytes given to the reader's connection so far; undefined while they are not seen. */
   get bytes(): number | undefined {
     return this.#isUnseen ? undefined : this.#bytes;
   }
 
-  /** Begins to watch. */
+  /** Begins to watch the passage. */
   start(): void {
     const { writerSignal, readerSignal } = this.#options;
     writerSignal.addEventListener("abort", this.#writerLeft);
@@ -97,27 +97,27 @@ export class Passage {
       this.#options.limitReader();
       this.#look(FIRST_LOOK_MS);
     } else this.#watch();
-    // Gone already: there will be no event for it.
+    // A signal that is aborted already fires no event.
     if (writerSignal.aborted) this.#writerLeft();
     else if (readerSignal.aborted) this.#readerLeft();
   }
 
-  /** The server goes away under it. */
+  /** Ends the passage, because the server is shutting down. */
   close(): void {
     this.#end("closed");
   }
 
-  /** The writer has sent everything, and the reader's connection has it or is about to. */
+  /** Handles the end of the writer's body, when the reader's connection has all of it or is about to. */
   #flushed(): void {
     const { length } = this.#options;
     if (length !== undefined && length !== this.#bytes) {
       this.#end("wrong_length");
-      // The stream must not close: this makes it fail instead.
+      // This makes the stream fail, because it must not close.
       throw brokenFault("the writer sent another number of bytes than it had declared");
     }
-    // A writer that leaves now has sent everything; the reader shall have it.
+    // A writer that leaves now has sent everything, so the reader still gets it.
     this.#options.writerSignal.removeEventListener("abort", this.#writerLeft);
-    // It is over for the writer only when the last byte has left: until then the reader may yet be lost.
+    // The writer waits until the last byte has left, because the reader may still be lost until then.
     this.#look(FIRST_LOOK_MS);
   }
 
@@ -129,7 +129,7 @@ export class Passage {
     });
   }
 
-  /** A reader that is lost is done as well, and the event that says so comes a turn of the event loop later. */
+  /** Waits for the event of a lost reader, which comes one turn of the event loop after its connection is done. */
   #settle(): void {
     this.#stopLooking = this.#options.clock.after(SETTLE_MS, () => this.#complete());
   }
@@ -137,7 +137,7 @@ export class Passage {
   #complete(): void {
     const { length = 0, onBytes } = this.#options;
     if (this.#isHandedOver) {
-      // The runtime lets no body pass that is not as long as was declared.
+      // The runtime fails a body whose length differs from the declared one.
       this.#bytes = length;
       this.#isUnseen = false;
       onBytes(length);
@@ -145,7 +145,7 @@ export class Passage {
     this.#end("completed");
   }
 
-  /** One timer for the whole passage: a chunk costs none. So a stall is seen after one to two times `stallMs`. */
+  /** Uses one timer for the whole passage, so that chunks cost none. A stall is noticed after one to two times `stallMs`. */
   #watch(): void {
     const before = this.#bytes;
     this.#stopWatch = this.#options.clock.after(this.#options.stallMs, () => {
@@ -162,7 +162,7 @@ export class Passage {
     const { writerSignal, readerSignal, onEnded } = this.#options;
     writerSignal.removeEventListener("abort", this.#writerLeft);
     readerSignal.removeEventListener("abort", this.#readerLeft);
-    // Both ends of the stream fail: the reader's connection is cut, and what the writer still sends is discarded.
+    // Both ends of the stream fail: the reader's connection is cut, and the rest of the writer's body is discarded.
     if (outcome !== "completed") this.#controller?.error(brokenFault(outcome));
     onEnded(outcome);
   }

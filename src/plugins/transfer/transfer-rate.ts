@@ -1,10 +1,10 @@
-/** How fast a count grows, as seen from one look at it to the next. */
+/** The rate at which a count grows, measured from one look to the next. */
 export class TransferRate {
   #at: number;
   #bytes = 0;
   #bytesPerS: number | null = null;
 
-  /** `now` is `Clock.elapsed` of its beginning. */
+  /** `now` is `Clock.elapsed` at the beginning. */
   constructor(now: number) {
     this.#at = now;
   }
@@ -14,7 +14,7 @@ export class TransferRate {
     return this.#bytesPerS;
   }
 
-  /** To be called about once a second. `bytes` is undefined while they are not seen. */
+  /** Measures the rate; to be called about once a second. `bytes` is undefined while the bytes are not seen. */
   look(bytes: number | undefined, now: number): void {
     if (bytes === undefined || now <= this.#at) return;
     this.#bytesPerS = Math.round(((bytes - this.#bytes) * 1000) / (now - this.#at));

@@ -1,15 +1,15 @@
 import type { Outcome, Passage } from "./passage.ts";
 import type { TransferRate } from "./transfer-rate.ts";
 
-// What the State API says of transfers: names in snake_case, plain copies.
+// The part of the State API about transfers: plain copies, with names in snake_case.
 
-/** What passes now. */
+/** A transfer that is passing bytes now. */
 export interface Running {
   readonly passage: Passage;
-  /** Undefined where the writer has not declared it. */
+  /** Undefined if the writer has not declared it. */
   readonly length: number | undefined;
   readonly startedAt: number;
-  /** The first characters of the channel's id: the whole of it would let anybody in. */
+  /** The first characters of the channel's id. The whole id would give access to the channel. */
   readonly shownId: string;
   readonly rate: TransferRate;
 }
@@ -17,13 +17,13 @@ export interface Running {
 export interface TransferState {
   readonly server: { readonly state: "ready" | "draining" };
   readonly channels: {
-    /** Open, with one side or none. */
+    /** Open channels with one side or none. */
     readonly waiting: number;
     readonly active: number;
     readonly capacity: number;
   };
   readonly totals: Readonly<Record<Outcome | "expired", number>> & { readonly bytes: number };
-  /** The first hundred of those that pass bytes now. */
+  /** The first hundred transfers that pass bytes now. */
   readonly active: readonly ActiveTransfer[];
 }
 
@@ -31,11 +31,11 @@ export interface TransferState {
 export interface ActiveTransfer {
   /** The first characters of the channel's id. */
   readonly channel: string;
-  /** Null for a large one of declared length: the runtime moves it without being asked how far it is. */
+  /** Null for a large transfer of declared length, which the runtime moves without reporting progress. */
   readonly bytes: number | null;
-  /** Null where the writer has not declared it. */
+  /** Null if the writer has not declared it. */
   readonly length: number | null;
-  /** Over the last second or two; null where they are not seen. */
+  /** Measured over the last second or two; null where the bytes are not seen. */
   readonly bytes_per_s: number | null;
   /** RFC 3339. */
   readonly started_at: string;

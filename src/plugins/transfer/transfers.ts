@@ -24,7 +24,7 @@ export interface TransferCall {
   readonly caller: ActiveCaller;
 }
 
-/** A client at one end, with the answer it waits for. */
+/** The client at one end, with the answer that it waits for. */
 interface End extends Side, TransferCall {
   readonly answer: (response: Response) => void;
 }
@@ -56,7 +56,7 @@ export class Transfers implements Reports, Lifecycle {
   readonly #count: (labels: Readonly<Record<string, string>>, by?: number) => void;
   readonly #countBytes: (labels: Readonly<Record<string, string>>, by?: number) => void;
   #bytes = 0;
-  /** Passages, whatever became of them. */
+  /** Passages that have ended, in whatever way. */
   #endedTotal = 0;
   #changes = 0;
   #isDraining = false;
@@ -90,13 +90,13 @@ export class Transfers implements Reports, Lifecycle {
     return this.#channels.create();
   }
 
-  /** What a reader would be answered, without being one. Throws a `Fault`. */
+  /** Checks whether a reader could attach now. Throws the `Fault` that it would get. */
   look(id: string): void {
     this.#assertTaking();
     this.#channels.look(id);
   }
 
-  /** Answers once the writer is there, with what it sends. Rejects with a `Fault`, or `ClientGone`. */
+  /** Answers with the writer's bytes once the writer is there. Rejects with a `Fault`, or `ClientGone`. */
   read(id: string, call: TransferCall): Promise<Response> {
     return this.#attach(id, call, (end) => this.#channels.read(id, end));
   }
@@ -171,7 +171,7 @@ export class Transfers implements Reports, Lifecycle {
         caller.leave();
         reject(new ClientGone("it left while it waited for the other side"));
       };
-      // Slow sides and long waits are what channels are for; the passage watches over both.
+      // Channels are made for slow sides and long waits; the passage watches for stalls.
       caller.linger();
       request.signal.addEventListener("abort", leave);
       try {
@@ -182,7 +182,7 @@ export class Transfers implements Reports, Lifecycle {
         caller.leave();
         throw error;
       }
-      // Gone already: there will be no event for it.
+      // A signal that is aborted already fires no event.
       if (request.signal.aborted) leave();
     });
   }
@@ -245,7 +245,7 @@ export class Transfers implements Reports, Lifecycle {
   }
 }
 
-/** The writer's answer. The reader's is its bytes: all of them, or a connection that is cut. */
+/** Answers the writer. The reader's answer is the bytes: all of them, or a connection that is cut. */
 function tell(writer: End, outcome: Outcome, bytes = 0): void {
   switch (outcome) {
     case "completed":

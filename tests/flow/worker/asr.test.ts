@@ -73,7 +73,7 @@ class WhisperCpp {
 }
 
 describe("a worker of kind asr", () => {
-  test("dials the plugin's route, registers with the backend's models, and passes a form on byte for byte", async () => {
+  test("dials the plugin's route, registers the backend's models, and forwards a form byte for byte", async () => {
     let got: Uint8Array | undefined;
     const backend = startBackend(
       async (request) => {
@@ -106,7 +106,7 @@ describe("a worker of kind asr", () => {
         : new Response("no", { status: 404 }),
   });
 
-  test("offers no models that are said to be for another task; one of kind llm offers whatever there is", async () => {
+  test("offers no models that are marked for another task, whereas one of kind llm offers all", async () => {
     const backend = listing();
     running.push({ stop: () => backend.stop(true) });
     const url = `http://127.0.0.1:${backend.port}/v1`;
@@ -116,7 +116,7 @@ describe("a worker of kind asr", () => {
     });
   });
 
-  test("takes a server in a usual place only if it has the path for audio", async () => {
+  test("uses a server at a usual address only if it has the audio path", async () => {
     const chat = use(startBackend(() => new Response("no", { status: 404 }), { models: ["chat"] }));
     const speech = use(startBackend(() => new Response("POST only", { status: 405 }), { models: ["whisper"] }));
     const link = await start({}, { kinds: looking(chat.url, speech.url) });
@@ -125,14 +125,14 @@ describe("a worker of kind asr", () => {
     expect(await (await start({ backend: chat.url })).register()).toMatchObject({ models: ["chat"] });
   });
 
-  test("says what it looked for when only a server for language models is there", async () => {
+  test("says what it looked for if it finds only a server for language models", async () => {
     const chat = use(startBackend(() => new Response("no", { status: 404 }), { models: ["chat"] }));
     const link = await start({}, { kinds: looking(chat.url) });
     const status = await link.status("not_ready");
     expect(status["reason"]).toStartWith("no model server found on this machine; looked for Test server at");
   });
 
-  test("prints a line that posts a file", async () => {
+  test("prints a command that posts a file", async () => {
     const printed: string[] = [];
     const whisper = use(new WhisperCpp());
     await start({}, { kinds: looking(whisper.origin), print: (text) => printed.push(text) });
@@ -144,7 +144,7 @@ describe("a worker of kind asr", () => {
 });
 
 describe("whisper.cpp's server", () => {
-  test("is known by its name, called whisper-1, and asked at its own path", async () => {
+  test("is recognised by its name, offered as whisper-1, and called at its own path", async () => {
     const whisper = use(new WhisperCpp());
     const link = await start({ backend: `${whisper.origin}/v1` });
     expect(await link.register()).toMatchObject({
@@ -165,7 +165,7 @@ describe("whisper.cpp's server", () => {
     ["/inference", ""],
     ["/whisper/inference", "/whisper"],
     ["/my/own/path", "/my/own/path"],
-  ])("that takes audio at %s is found from the base '%s'", async (path, base) => {
+  ])("that accepts audio at %s is found from the base '%s'", async (path, base) => {
     const whisper = use(new WhisperCpp(path));
     const link = await start({ backend: whisper.origin + base });
     expect(await link.register()).toMatchObject({ models: ["whisper-1"], max_concurrency: 4 });
@@ -174,13 +174,13 @@ describe("whisper.cpp's server", () => {
     expect(whisper.heard).toEqual([path]);
   });
 
-  test("is called what the operator calls it", async () => {
+  test("is offered under the operator's name for it", async () => {
     const whisper = use(new WhisperCpp());
     const link = await start({ backend: whisper.origin, models: ["large-v3"] });
     expect(await link.register()).toMatchObject({ models: ["large-v3"] });
   });
 
-  test("whose path cannot be guessed leaves the worker not ready, and saying what to do", async () => {
+  test("whose path cannot be guessed leaves the worker not ready, with advice", async () => {
     const whisper = use(new WhisperCpp("/my/own/path"));
     const link = await start({ backend: whisper.origin, models: ["large-v3"] });
     const status = await link.status("not_ready");
@@ -189,7 +189,7 @@ describe("whisper.cpp's server", () => {
     );
   });
 
-  test("is not asked for what it has no path for: the client is told, also while its upload is under way", async () => {
+  test("gives the client an error for a request without a path, also during the upload", async () => {
     const whisper = use(new WhisperCpp());
     const link = await start({ backend: whisper.origin });
     for (const end of [true, false]) {
@@ -206,14 +206,14 @@ describe("whisper.cpp's server", () => {
     expect(whisper.heard).toEqual([]);
   });
 
-  test("is not what a worker of kind llm works with", async () => {
+  test("is not used by a worker of kind llm", async () => {
     const whisper = use(new WhisperCpp());
     const link = await start({ kinds: ["llm"], backend: whisper.origin });
     expect(String((await link.status("not_ready"))["reason"])).toContain("answers 404");
   });
 });
 
-describe("an upload whose length the server knows", () => {
+describe("an upload of known length", () => {
   /** A model server that shows what really arrives on its socket, and answers once it has seen `until`. */
   function startSocket(until: string): { readonly url: string; readonly got: () => string; stop(): Promise<void> } {
     let got = "";
@@ -241,7 +241,7 @@ describe("an upload whose length the server knows", () => {
   const sized = (...lengths: string[]) => [...HEADERS, ...lengths.map((length) => ["content-length", length] as const)];
   const path = "/audio/transcriptions";
 
-  test("reaches the backend with that length, and not in chunks", async () => {
+  test("reaches the backend with that length and not in chunks", async () => {
     const backend = startSocket("the end");
     const link = await start({ backend: backend.url });
     const id = link.open({ path, headers: sized("17") }, "beginning ", false);
@@ -253,7 +253,7 @@ describe("an upload whose length the server knows", () => {
   });
 
   test.each([[[]], [["17", "18"]], [["0x11"]], [["-17"]], [["17, 17"]], [["9".repeat(16)]]])(
-    "is one plain number: with %j it is sent in chunks",
+    "is sent in chunks if its length is %j, which is no plain number",
     async (lengths) => {
       const backend = startSocket("\r\n0\r\n\r\n");
       const link = await start({ backend: backend.url });
@@ -268,7 +268,7 @@ describe("an upload whose length the server knows", () => {
   test.each([
     ["fewer", "18"],
     ["more", "12"],
-  ])("and that has %s bytes in the end looks complete to nobody", async (_, length) => {
+  ])("that turns out to have %s bytes never looks complete", async (_, length) => {
     const backend = startSocket("nothing ever");
     const link = await start({ backend: backend.url });
     const id = link.open({ path, headers: sized(length) }, "beginning ", false);
@@ -284,7 +284,7 @@ describe("an upload whose length the server knows", () => {
   });
 });
 
-describe("the silence of a backend", () => {
+describe("a backend's silence", () => {
   /** How long the worker gives a job that says nothing, by the waits that it asks of the clock. */
   async function patienceFor(settings: Partial<WorkerSettings>, timeout_ms?: number): Promise<number | undefined> {
     const waits: number[] = [];
@@ -309,18 +309,18 @@ describe("the silence of a backend", () => {
   const MINUTE = 60_000;
   const unset = { requestTimeoutMs: undefined };
 
-  test("may last as long as the server says for audio, and at most five minutes for language models", async () => {
+  test("may last as long as the server allows for audio, and at most five minutes for language models", async () => {
     expect(await patienceFor({ ...unset, kinds: ["asr"] }, 30 * MINUTE)).toBe(30 * MINUTE);
     expect(await patienceFor({ ...unset, kinds: ["llm"] }, 30 * MINUTE)).toBe(5 * MINUTE);
     expect(await patienceFor({ ...unset, kinds: ["llm"] }, 2 * MINUTE)).toBe(2 * MINUTE);
   });
 
-  test("has an end where the server names none", async () => {
+  test("has a limit even if the server sets none", async () => {
     expect(await patienceFor({ ...unset, kinds: ["asr"] })).toBe(asrKind.silenceMs);
     expect(await patienceFor({ ...unset, kinds: ["llm"] })).toBe(llmKind.silenceMs);
   });
 
-  test("ends when the operator says, for both, unless the server says sooner", async () => {
+  test("ends at the operator's limit for both kinds, or at the server's if that is shorter", async () => {
     const set = { requestTimeoutMs: 7 * MINUTE };
     expect(await patienceFor({ ...set, kinds: ["asr"] }, 30 * MINUTE)).toBe(7 * MINUTE);
     expect(await patienceFor({ ...set, kinds: ["llm"] }, 30 * MINUTE)).toBe(7 * MINUTE);
@@ -328,7 +328,7 @@ describe("the silence of a backend", () => {
   });
 });
 
-test("one worker of both kinds serves both with one backend, over a link each", async () => {
+test("one worker of both kinds serves both with one backend, over one link per kind", async () => {
   const backend = use(startBackend((request) => new Response(new URL(request.url).pathname)));
   running.push(startTestWorker({ kinds: ["llm", "asr"], server: server.url, drainTimeoutMs: 0, backend: backend.url }));
   const routes: string[] = [];

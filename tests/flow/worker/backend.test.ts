@@ -63,7 +63,7 @@ class Switchable {
 }
 
 describe("a backend that is down", () => {
-  test("at the start leaves the worker connected without room, and saying why", async () => {
+  test("at the start leaves the worker connected without slots, with the reason", async () => {
     const backend = new Switchable();
     await backend.stop();
     start({ backend: backend.url });
@@ -74,7 +74,7 @@ describe("a backend that is down", () => {
     expect(status["reason"]).toBe(`model server at http://127.0.0.1:${backend.port} does not answer: ECONNREFUSED`);
   });
 
-  test("is noticed by a job at once: upstream_unreachable, then not_ready with the models kept; and it recovers by itself", async () => {
+  test("is noticed by a job at once, which makes the worker not ready with its models kept, until the backend recovers", async () => {
     const backend = new Switchable();
     running.push(backend);
     // Only a job can notice soon enough: the next look is a minute away.
@@ -100,7 +100,7 @@ describe("a backend that is down", () => {
     expect((await link.response()).head.status).toBe(200);
   });
 
-  test("when the worker reconnects is told to the new link too", async () => {
+  test("is reported on a new link too", async () => {
     const backend = new Switchable();
     await backend.stop();
     start({ backend: backend.url });
@@ -110,7 +110,7 @@ describe("a backend that is down", () => {
     await (await server.worker()).status("not_ready");
   });
 
-  test("is one that took connections but answered two looks in a row with silence, not only one", async () => {
+  test("is one that accepted connections but did not answer two checks in a row", async () => {
     let looks = 0;
     let isBack = false;
     const backend = Bun.serve({
@@ -134,7 +134,7 @@ describe("a backend that is down", () => {
     await link.status("idle");
   });
 
-  test("or refuses the worker's key is named as such", async () => {
+  test("or refuses the worker's key is reported as such", async () => {
     const backend = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response("no", { status: 401 }) });
     running.push({ stop: () => backend.stop(true) });
     const { log, lines } = inboxLog();
@@ -147,8 +147,8 @@ describe("a backend that is down", () => {
   });
 });
 
-describe("the models", () => {
-  test("are watched, and only they are sent when only they have changed", async () => {
+describe("a worker's models", () => {
+  test("are watched, and a change of models alone sends only the models", async () => {
     const backend = new Switchable();
     running.push(backend);
     start({ backend: backend.url, models: ["m", "n"] });
@@ -159,14 +159,14 @@ describe("the models", () => {
     expect(await link.texts.take("an update")).toEqual({ type: "models_update", models: [] });
   });
 
-  test("of a server without a list are those that the operator names", async () => {
+  test("are those named by the operator if the backend has no list", async () => {
     const backend = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response("no", { status: 404 }) });
     running.push({ stop: () => backend.stop(true) });
     start({ backend: `http://127.0.0.1:${backend.port}/v1`, models: ["mine"] });
     expect(await (await server.worker()).register()).toMatchObject({ models: ["mine"], max_concurrency: 3 });
   });
 
-  test("come from Ollama's tags where there is no other list, by the names given there", async () => {
+  test("come from Ollama's tags, under their names there, if there is no other list", async () => {
     const backend = Bun.serve({
       hostname: "127.0.0.1",
       port: 0,
@@ -186,11 +186,11 @@ describe("the models", () => {
   });
 });
 
-describe("without a backend named, the worker", () => {
+describe("without a configured backend, the worker", () => {
   const kindWith = (...urls: string[]) =>
     new Map([["llm", { ...llmKind, places: urls.map((base) => ({ label: "Test server", base })) }]]);
 
-  test("uses what it finds in the usual places, prints it as a table, and a line to try", async () => {
+  test("uses what it finds at the usual addresses, and prints a table and a command to try", async () => {
     const empty = startBackend(() => new Response("empty"), { models: [] });
     const full = startBackend(() => new Response("full"), { models: ["m:8b"] });
     const notOne = startBackend(() => new Response("x"));
@@ -209,7 +209,7 @@ describe("without a backend named, the worker", () => {
     expect(text).toContain(`curl ${server.url}/v1/chat/completions`);
   });
 
-  test("says what it looked for when there is nothing, keeps looking, and begins when something appears", async () => {
+  test("says what it looked for if it finds nothing, keeps looking, and begins once a backend appears", async () => {
     const backend = new Switchable();
     await backend.stop();
     start({}, { kinds: kindWith(backend.url) });
@@ -225,7 +225,7 @@ describe("without a backend named, the worker", () => {
     expect(await link.status("idle")).toMatchObject({ models: ["m"], max_concurrency: 3 });
   });
 
-  test("says of one in a usual place that refuses it that it does, and what may help", async () => {
+  test("reports a backend at a usual address that refuses it, with advice", async () => {
     const backend = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response("no", { status: 403 }) });
     running.push({ stop: () => backend.stop(true) });
     const { log, lines } = inboxLog();
@@ -267,7 +267,7 @@ describe("the family and version are read from", () => {
     expect(agent_config).toMatchObject({ backend_family: family, ...(version ? { backend_version: version } : {}) });
   });
 
-  test("an endless answer is cut off, not collected", async () => {
+  test("an endless answer, which is cut off and not collected", async () => {
     const backend = Bun.serve({
       hostname: "127.0.0.1",
       port: 0,

@@ -11,8 +11,8 @@ beforeEach(() => {
 });
 afterEach(() => rig.stop());
 
-describe("giving up", () => {
-  test("a reset before the answer aborts the backend's request and is answered", async () => {
+describe("ending an exchange", () => {
+  test("a reset before the answer aborts the backend's request and is confirmed", async () => {
     const started = Promise.withResolvers<void>();
     const aborted = Promise.withResolvers<void>();
     const link = await rig.serve((request) => {
@@ -27,7 +27,7 @@ describe("giving up", () => {
     await aborted.promise;
   });
 
-  test("a reset in the middle of a stream stops the backend, and nothing follows its answer", async () => {
+  test("a reset during a stream stops the backend, and nothing follows its confirmation", async () => {
     const answer = pieces();
     const link = await rig.serve((request) =>
       request.url.endsWith("/x") ? new Response(answer.stream, EVENTS) : new Response("next"),
@@ -46,13 +46,13 @@ describe("giving up", () => {
     expect(await link.response()).toMatchObject({ id: next, end: true });
   });
 
-  test("a silent backend is given up after the shorter of both limits", async () => {
+  test("a silent backend is abandoned after the shorter of both limits", async () => {
     const link = await rig.serve(() => new Promise<Response>(() => {}), { requestTimeoutMs: 60_000 });
     const id = link.open({ path: "/x", timeout_ms: 30 }, "{}");
     expect(await link.frame()).toMatchObject({ type: "reset", id, code: "timeout" });
   });
 
-  test("a backend that only waits for the server's grants or for the rest of an upload is not silent", async () => {
+  test("a backend that waits for the server's credit or for the rest of an upload is not silent", async () => {
     const clock = new FakeClock();
     const uploading = Promise.withResolvers<void>();
     const handler = async (request: Request): Promise<Response> => {
@@ -86,7 +86,7 @@ describe("giving up", () => {
   });
 });
 
-test("two exchanges take turns on one link, and one that is stuck does not hold up the other", async () => {
+test("two exchanges share one link, and a stuck one does not delay the other", async () => {
   const sample = startSampleBackend({ delayMs: 0 });
   const link = await rig.serve((request) => {
     if (request.url.endsWith("/stuck")) return new Response(new Uint8Array(4 * WINDOW), EVENTS);
@@ -104,14 +104,14 @@ test("two exchanges take turns on one link, and one that is stuck does not hold 
   expect(text).toEndWith("data: [DONE]\n\n");
 });
 
-test("jobs beyond four times the declared number are refused, for the server has lost count", async () => {
+test("jobs beyond four times the declared number are refused, because the server has lost count", async () => {
   const link = await rig.serve(() => new Promise<Response>(() => {}), { maxConcurrency: 2 });
   for (let index = 0; index < 8; index += 1) link.open({ path: "/x" });
   const ninth = link.open({ path: "/x" });
   expect(await link.frame()).toMatchObject({ type: "reset", id: ninth, code: "busy" });
 });
 
-test("a link that is lost takes its jobs at the backend with it", async () => {
+test("a lost link aborts its jobs at the backend", async () => {
   const aborted = Promise.withResolvers<void>();
   const started = Promise.withResolvers<void>();
   const link = await rig.serve((request) => {
@@ -125,7 +125,7 @@ test("a link that is lost takes its jobs at the backend with it", async () => {
   await aborted.promise;
 });
 
-describe("a server that breaks the protocol is left with 1002 and a reason:", () => {
+describe("a worker closes with 1002 and a reason if the server breaks the protocol:", () => {
   const header = (type: number, id: number): Uint8Array => Uint8Array.of(type, 0, 0, 0, 0, id);
   test.each([
     ["a frame that is no frame", Uint8Array.of(1, 2), "header"],

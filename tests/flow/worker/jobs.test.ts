@@ -12,8 +12,8 @@ beforeEach(() => {
 });
 afterEach(() => rig.stop());
 
-describe("an answer", () => {
-  test("that is small travels in one frame, head, body and end, byte for byte", async () => {
+describe("a backend's answer", () => {
+  test("that is small travels in one frame, byte for byte", async () => {
     const body = '{ "id":"x",\n "n": 12345678901234567890}';
     const link = await rig.serve(
       () => new Response(body, { status: 418, headers: { "content-type": "application/json", "x-backend": "a" } }),
@@ -25,14 +25,14 @@ describe("an answer", () => {
     expect(frame.head.headers).toContainEqual(["x-backend", "a"]);
   });
 
-  test("without a body is one frame too", async () => {
+  test("without a body travels in one frame too", async () => {
     const link = await rig.serve(() => new Response(null, { status: 204 }));
     link.open({ path: "/x" });
     const frame = await link.response();
     expect([frame.head.status, frame.body.length, frame.end]).toEqual([204, 0, true]);
   });
 
-  test("that streams arrives chunk by chunk, its head before its first chunk", async () => {
+  test("that streams arrives chunk by chunk, with its head before its first chunk", async () => {
     const answer = pieces();
     const link = await rig.serve(() => new Response(answer.stream, EVENTS));
     const id = link.open({ path: "/chat/completions" }, "{}");
@@ -51,7 +51,7 @@ describe("an answer", () => {
     expect(await link.frame()).toMatchObject({ type: "response_data", id, end: true });
   });
 
-  test("whose head comes before any byte of its body is passed on at once", async () => {
+  test("whose head comes before its body is forwarded at once", async () => {
     const sockets: Socket[] = [];
     const link = await rig.serveRaw((socket) => {
       sockets.push(socket);
@@ -65,7 +65,7 @@ describe("an answer", () => {
     expect(data.type === "response_data" && Buffer.from(data.body).toString()).toBe("abc");
   });
 
-  test("stops after one window when the server grants nothing, goes on with what is granted, and is whole in the end", async () => {
+  test("stops after one window without credit, continues with each grant, and is whole in the end", async () => {
     const size = 3 * WINDOW + 5;
     const link = await rig.serve((request) =>
       request.url.endsWith("/big") ? new Response(new Uint8Array(size), EVENTS) : new Response("between"),
@@ -99,7 +99,7 @@ describe("an answer", () => {
     ["in chunks", "transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n"],
     ["of a known length", "content-length: 100000\r\n\r\nabc"],
     ["that is small", "content-length: 10\r\n\r\nabc"],
-  ])("%s that breaks off is reset, never ended, so that it cannot look complete", async (_name, rest) => {
+  ])("%s that breaks off is reset, so that it cannot look complete", async (_name, rest) => {
     const link = await rig.serveRaw((socket) => {
       socket.write(`HTTP/1.1 200 OK\r\n${rest}`);
       // The end comes apart from the bytes before it.
@@ -113,13 +113,13 @@ describe("an answer", () => {
     }
   });
 
-  test("that is no HTTP is reset", async () => {
+  test("that is not HTTP is reset", async () => {
     const link = await rig.serveRaw((socket) => void socket.end("garbage\r\n\r\n"));
     const id = link.open({ path: "/x" }, "{}");
     expect(await link.frame()).toMatchObject({ type: "reset", id, code: "upstream_error" });
   });
 
-  test("that redirects is passed on and not followed", async () => {
+  test("that redirects is forwarded and not followed", async () => {
     let asked = 0;
     const other = startBackend(() => {
       asked += 1;
@@ -134,7 +134,7 @@ describe("an answer", () => {
     expect(asked).toBe(0);
   });
 
-  test("that is compressed stays so", async () => {
+  test("that is compressed stays compressed", async () => {
     const packed = Bun.gzipSync("hello hello hello");
     const link = await rig.serve(() => new Response(packed, { headers: { "content-encoding": "gzip" } }));
     link.open({ path: "/x" }, "{}");
@@ -144,7 +144,7 @@ describe("an answer", () => {
   });
 });
 
-describe("a request", () => {
+describe("a request to the worker", () => {
   test("reaches the backend at its path under the base, with the backend's key and without the client's", async () => {
     const seen = Promise.withResolvers<{ url: string; headers: Headers; method: string; text: string }>();
     const link = await rig.serve(
@@ -181,7 +181,7 @@ describe("a request", () => {
     expect(headers.get("connection")).not.toBe("close");
   });
 
-  test("that comes in pieces is streamed to the backend, and credit follows what the backend takes", async () => {
+  test("that arrives in pieces is streamed to the backend, and credit follows what the backend reads", async () => {
     const total = 4 * WINDOW;
     const release = Promise.withResolvers<void>();
     let taken = 0;
@@ -218,7 +218,7 @@ describe("a request", () => {
     expect(answer.type === "response" && JSON.parse(Buffer.from(answer.body).toString())).toEqual({ taken: total });
   });
 
-  test("of more bytes than were granted is reset with flow_control, and the link lives on", async () => {
+  test("with more bytes than were granted is reset with flow_control, and the link stays open", async () => {
     const link = await rig.serve(async (request) =>
       request.url.endsWith("/next") ? new Response("next") : new Promise<Response>(() => {}),
     );
@@ -230,7 +230,7 @@ describe("a request", () => {
   });
 
   test.each(["/../admin", "/a/%2e%2e/%2e%2e/admin", "//other.host/x", "/%2e%2e%2fadmin", "/..;/admin"])(
-    "for %s is refused, and the backend never hears of it",
+    "for %s is refused without asking the backend",
     async (path) => {
       const heard: string[] = [];
       const link = await rig.serve((request) => {
@@ -249,7 +249,7 @@ describe("a request", () => {
     expect(await link.frame()).toMatchObject({ type: "reset", code: "internal" });
   });
 
-  test("that the backend answers early, without reading it, gets that answer and no more credit", async () => {
+  test("that the backend answers before reading it gets that answer and no more credit", async () => {
     const link = await rig.serve(() => new Response("too large", { status: 413 }));
     const id = link.open({ path: "/upload" }, new Uint8Array(1000), false);
     const { head, end } = await link.response();

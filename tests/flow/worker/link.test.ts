@@ -36,7 +36,7 @@ function serve(
   return worker;
 }
 
-describe("registration", () => {
+describe("a worker's registration", () => {
   test("says who the worker is and what it offers, over the native subprotocol", async () => {
     serve({ name: "box one", id: "box-1", maxConcurrency: 3, embeddingBatchSize: 16 });
     const link = await server.worker();
@@ -58,19 +58,19 @@ describe("registration", () => {
     expect(agent_config).toEqual({ hostname: hostname(), os_name: process.platform, os_version: expect.any(String) });
   });
 
-  test("offers only the models of the allow-list", async () => {
+  test("offers only the models on the allow-list", async () => {
     serve({ models: ["a", "z"] });
     expect(await (await server.worker()).register()).toMatchObject({ models: ["a"] });
   });
 
-  test("that is not answered in time is tried again", async () => {
+  test("is repeated if it is not answered in time", async () => {
     await restart({ registered: false });
     serve({}, { registerTimeoutMs: 30 });
     await server.worker();
     await server.worker();
   });
 
-  test("resolves with the id that the server made, which every later link keeps", async () => {
+  test("returns the id that the server made, which all later links keep", async () => {
     const worker = serve();
     const first = await server.worker();
     expect((await first.register())["worker_id"]).toBeUndefined();
@@ -88,7 +88,7 @@ describe("registration", () => {
     [1008, "id in use", "--id"],
     [1008, "invalid id: it must be 1 to 128 letters", "choose another --id"],
     [4001, "replaced", "--id"],
-  ])("refused with %d %s is logged with what to do, and tried again slowly", async (code, reason, hint) => {
+  ])("refused with %d %s is logged with advice and repeated slowly", async (code, reason, hint) => {
     const { log, lines } = inboxLog();
     serve({}, { log });
     (await server.worker()).close(code, reason);
@@ -99,7 +99,7 @@ describe("registration", () => {
     await server.worker();
   });
 
-  test("with a server of another kind ends with a clear reason", async () => {
+  test("at a server of another kind fails with a clear reason", async () => {
     await restart({ protocol: "something.else" });
     const { log, lines } = inboxLog();
     serve({}, { log });
@@ -107,7 +107,7 @@ describe("registration", () => {
     expect(line).toMatchObject({ event: "link.closed", reason: "Mismatch client protocol" });
   });
 
-  test("waits for a server that is not there yet", async () => {
+  test("waits for a server that is not up yet", async () => {
     const address = server.url;
     await server.stop();
     const { log, lines } = inboxLog();
@@ -119,8 +119,8 @@ describe("registration", () => {
   });
 });
 
-describe("liveness", () => {
-  test("a worker pings the server, and leaves one that is silent for three intervals", async () => {
+describe("a worker's link", () => {
+  test("pings the server, and closes after three silent intervals", async () => {
     await restart({ registered: { ping_interval_ms: 40 } });
     const { log, lines } = inboxLog();
     serve({}, { log });
@@ -133,7 +133,7 @@ describe("liveness", () => {
     await server.worker();
   });
 
-  test("a server that only pings, or only answers pings, is alive", async () => {
+  test("stays open if the server only pings, or only answers pings", async () => {
     await restart({ registered: { ping_interval_ms: 20 } });
     serve();
     const link = await server.worker();
@@ -142,7 +142,7 @@ describe("liveness", () => {
     expect((await link.response()).head.status).toBe(200);
   });
 
-  test("a heartbeat tells the load of the machine every five to ten seconds", async () => {
+  test("carries a heartbeat with the machine's load every five to ten seconds", async () => {
     const intervals: number[] = [];
     const clock: Clock = {
       ...systemClock,
@@ -163,8 +163,8 @@ describe("liveness", () => {
   });
 });
 
-describe("draining", () => {
-  test("a worker that is stopped says so, refuses new jobs, finishes what runs and closes with 1000 drained", async () => {
+describe("a worker's drain", () => {
+  test("announces itself, refuses new jobs, finishes running ones and closes with 1000 drained", async () => {
     const answer = Promise.withResolvers<Response>();
     const started = Promise.withResolvers<void>();
     const worker = serve({ drainTimeoutMs: 5000, maxConcurrency: 3 }, {}, () => {
@@ -184,7 +184,7 @@ describe("draining", () => {
     await stopped;
   });
 
-  test("a large answer has left before the link is closed", async () => {
+  test("sends a large answer completely before the link closes", async () => {
     const worker = serve({ drainTimeoutMs: 5000 }, {}, () => new Response(new Uint8Array(8 * 1024 * 1024)));
     const link = await server.worker();
     const id = link.open({ path: "/x" });
@@ -203,7 +203,7 @@ describe("draining", () => {
     await stopped;
   });
 
-  test("what has not ended by the drain timeout is reset, and the worker goes", async () => {
+  test("resets jobs that have not ended by the drain timeout", async () => {
     const started = Promise.withResolvers<void>();
     const worker = serve({ drainTimeoutMs: 30 }, {}, () => {
       started.resolve();
@@ -217,7 +217,7 @@ describe("draining", () => {
     expect((await link.closed).code).toBe(1000);
   });
 
-  test("a server that drains gets its running jobs finished and no new ones, and is dialled again when it said", async () => {
+  test("of the server finishes running jobs, and the worker dials again when the server asked it to", async () => {
     const answer = Promise.withResolvers<Response>();
     const started = Promise.withResolvers<void>();
     const { log, lines } = inboxLog();
@@ -241,7 +241,7 @@ describe("draining", () => {
     await server.worker();
   });
 
-  test("a worker that is stopped while it waits to dial again just ends", async () => {
+  test("ends at once while the worker waits to dial again", async () => {
     const { log, lines } = inboxLog();
     const worker = serve({}, { log });
     (await server.worker()).kill();
@@ -251,7 +251,7 @@ describe("draining", () => {
   });
 });
 
-test("unknown messages are ignored, so that versions may differ", async () => {
+test("a worker ignores unknown messages, so that versions may differ", async () => {
   serve();
   const link = await server.worker();
   link.sendText({ type: "something_new", x: 1 });

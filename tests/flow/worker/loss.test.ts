@@ -10,7 +10,7 @@ beforeEach(() => {
 });
 afterEach(() => server.stop());
 
-test("a worker killed before its first byte: another one answers, and the client sees nothing of it", async () => {
+test("a worker killed before its first byte is replaced by another, unnoticed by the client", async () => {
   const [first, second] = [await server.worker(), await server.worker()];
   const answer = server.chat("m");
   // Both idle: the one that has waited longest is chosen.
@@ -23,7 +23,7 @@ test("a worker killed before its first byte: another one answers, and the client
   expect(await response.json()).toEqual({ from: "other" });
 });
 
-test("a head without a byte is not an answer yet: the job goes elsewhere", async () => {
+test("a response head without a byte is no answer yet, and the job moves to another worker", async () => {
   const first = await server.worker();
   const answer = server.chat("m", { stream: true });
   const { id } = await first.request();
@@ -35,7 +35,7 @@ test("a head without a byte is not an answer yet: the job goes elsewhere", async
   expect(await (await answer).text()).toBe("data: [DONE]\n\n");
 });
 
-test("three workers lost in a row end in 502 worker_lost, which may be tried again", async () => {
+test("three lost workers in a row give a retryable 502 worker_lost", async () => {
   const workers = [await server.worker(), await server.worker(), await server.worker(), await server.worker()];
   const answer = server.chat("m");
   for (const worker of workers.slice(0, 3)) {
@@ -63,7 +63,7 @@ test("a worker lost mid-stream ends the stream with an error event and without [
   expect(text).toEndWith("\n\n");
 });
 
-test("a stream cut inside a line still tells the error in an event of its own", async () => {
+test("a stream cut inside a line still ends with a separate error event", async () => {
   const worker = await server.worker();
   const answer = server.chat("m", { stream: true });
   const { id } = await worker.request();
@@ -76,7 +76,7 @@ test("a stream cut inside a line still tells the error in an event of its own", 
 test.each([
   ["/v1/responses", 'event: error\ndata: {"type":"error","code":"worker_lost"'],
   ["/v1/messages", 'event: error\ndata: {"type":"error","error":{'],
-])("%s is told in the error event of its own API", async (path, event) => {
+])("%s gets the error event of its own API", async (path, event) => {
   const worker = await server.worker();
   const answer = server.post(path, { model: "m", stream: true });
   const { id } = await worker.request();
@@ -86,7 +86,7 @@ test.each([
   expect(await response.text()).toContain(event);
 });
 
-test("a plain body that breaks off is cut, never ended cleanly", async () => {
+test("a plain body that breaks off is cut, never ended in order", async () => {
   const worker = await server.worker();
   const answer = server.chat("m");
   const { id } = await worker.request();
@@ -96,7 +96,7 @@ test("a plain body that breaks off is cut, never ended cleanly", async () => {
   await expect(response.text()).rejects.toThrow();
 });
 
-test("the last worker of a known model gone: requests wait, then 503 with Retry-After, never 404", async () => {
+test("requests for a known model whose last worker left wait, then get 503 with Retry-After, never 404", async () => {
   const worker = await server.worker();
   worker.kill();
   await eventually(async () => (await server.state()).workers.length === 0, "the worker is gone");
@@ -108,7 +108,7 @@ test("the last worker of a known model gone: requests wait, then 503 with Retry-
   expect(retryAfter).toBeLessThanOrEqual(60);
 });
 
-test("a request that waits for a known model is served by the worker that comes", async () => {
+test("a request that waits for a known model is served by the next worker", async () => {
   const worker = await server.worker();
   worker.kill();
   await eventually(async () => (await server.state()).workers.length === 0, "the worker is gone");
@@ -119,7 +119,7 @@ test("a request that waits for a known model is served by the worker that comes"
   expect(await (await answer).json()).toEqual({ ok: true });
 });
 
-test("a worker that is silent beyond the timeout: 504, the worker is told, and its slot is held until it confirms", async () => {
+test("a worker that is silent beyond the timeout gives 504, is reset, and keeps its slot taken until it confirms", async () => {
   const worker = await server.worker();
   const response = await server.chat("m");
   expect(response.status).toBe(504);
@@ -131,7 +131,7 @@ test("a worker that is silent beyond the timeout: 504, the worker is told, and i
   await eventually(async () => (await server.state()).workers[0]?.inflight === 0, "the slot is free");
 });
 
-test("a worker that stops mid-answer while it still beats: the stream ends with upstream_timeout", async () => {
+test("a worker that stops mid-answer but still sends heartbeats ends the stream with upstream_timeout", async () => {
   const worker = await server.worker();
   const answer = server.chat("m", { stream: true });
   const { id } = await worker.request();
@@ -142,7 +142,7 @@ test("a worker that stops mid-answer while it still beats: the stream ends with 
   expect(text).toContain('"code":"upstream_timeout"');
 });
 
-test("a backend that cannot be reached is left for another worker, and named when there is none", async () => {
+test("an unreachable backend moves the job to another worker, and is reported if there is none", async () => {
   const [first, second] = [await server.worker(), await server.worker()];
   const answer = server.chat("m");
   first.breakOff((await first.request()).id, "upstream_unreachable", "ECONNREFUSED");
@@ -159,7 +159,7 @@ test("a backend that cannot be reached is left for another worker, and named whe
   expect(await response.json()).toMatchObject({ error: { code: "upstream_unreachable" } });
 });
 
-test("a legacy agent's own failure is told apart from its backend's 502", async () => {
+test("a legacy agent's own failure is distinguished from its backend's 502", async () => {
   const legacy = new LegacyWorker({
     url: server.url,
     register: { client_key: CLIENT_KEY, models: ["old"], max_concurrency: 4 },
@@ -196,7 +196,7 @@ test("a job refused by a draining legacy agent goes to another worker", async ()
   expect((await answer).status).toBe(200);
 });
 
-test("a request that cannot be made for a stand-in costs no slot", async () => {
+test("a request that cannot be made for a substitute model takes no slot", async () => {
   const worker = await server.worker({ models: ["llama:8b-q4"] });
   for (let round = 0; round < 3; round += 1) {
     const body = `\ufeff${JSON.stringify({ model: "llama:8b" })}`;
@@ -213,7 +213,7 @@ test("a request that cannot be made for a stand-in costs no slot", async () => {
   expect((await answer).status).toBe(200);
 });
 
-test("a stand-in takes the job that the exact worker could not", async () => {
+test("a substitute model takes a job that the exact worker could not", async () => {
   const exact = await server.worker({ models: ["llama:8b"] });
   const standIn = await server.worker({ models: ["llama:8b-q4"] });
   const answer = server.chat("llama:8b");
@@ -222,7 +222,7 @@ test("a stand-in takes the job that the exact worker could not", async () => {
   expect((await answer).status).toBe(200);
 });
 
-test("a worker that sends only credit and empty frames is silent all the same", async () => {
+test("a worker that sends only credit and empty frames counts as silent", async () => {
   const worker = await server.worker();
   const answer = server.chat("m");
   const { id } = await worker.request();
@@ -232,7 +232,7 @@ test("a worker that sends only credit and empty frames is silent all the same", 
   expect(response.status).toBe(504);
 });
 
-test("an odd header of a legacy backend is left out, and an impossible status ends one job alone", async () => {
+test("an invalid header of a legacy backend is dropped, and an invalid status ends only its job", async () => {
   const legacy = new LegacyWorker({
     url: server.url,
     register: { client_key: CLIENT_KEY, models: ["old"], max_concurrency: 4 },
@@ -253,7 +253,7 @@ test("an odd header of a legacy backend is left out, and an impossible status en
   expect((await server.state()).workers.length).toBe(1);
 });
 
-test("a legacy answer to a job that was never given closes the session instead of being held", async () => {
+test("a legacy answer to an unknown job closes the session and is not kept", async () => {
   const legacy = new LegacyWorker({ url: server.url, register: { client_key: CLIENT_KEY, models: ["old"] } });
   await eventually(async () => (await server.state()).workers.length === 1, "the worker is there");
   legacy.head("77", 502);

@@ -19,7 +19,7 @@ function spawn(args: readonly string[], env: Record<string, string> = {}) {
   return child;
 }
 
-test("the worker program serves a job and, told to end, finishes what runs, says goodbye and exits with 0", async () => {
+test("the worker program serves a job and, on SIGTERM, finishes running jobs, says goodbye and exits with 0", async () => {
   const server = new ScriptedServer();
   const answer = Promise.withResolvers<Response>();
   const started = Promise.withResolvers<void>();
@@ -76,7 +76,7 @@ test("a second signal ends the worker program at once", async () => {
   expect(await child.exited).toBe(1);
 });
 
-test("settings that are not valid are all named, and the exit code is 78", async () => {
+test("invalid settings are all named, with exit code 78", async () => {
   const child = spawn(["llm", "--server", "ftp://x", "--max-concurrency", "0"]);
   expect(await child.exited).toBe(78);
   const text = await child.stderr.text();
@@ -86,7 +86,7 @@ test("settings that are not valid are all named, and the exit code is 78", async
   expect(text.toLowerCase()).toMatch(/max.?concurrency/);
 });
 
-test("more jobs than Bun fetches at once are warned about, unless Bun was told to", async () => {
+test("more jobs than Bun's limit of requests cause a warning, unless the limit was raised", async () => {
   const server = new ScriptedServer();
   cleanup.push(() => server.stop());
   const args = ["llm", "--server", server.url, "--backend", "http://127.0.0.1:9/v1", "--max-concurrency", "300"];

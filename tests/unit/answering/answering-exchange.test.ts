@@ -39,14 +39,14 @@ const types = (frames: readonly Frame[]): readonly string[] => frames.map(({ typ
 const textOf = (frames: readonly Frame[]): string =>
   Buffer.concat(frames.flatMap((frame) => ("body" in frame ? [frame.body] : []))).toString();
 
-test("an answer that is bytes already travels in one frame", async () => {
+test("an answer that is already in memory travels in one frame", async () => {
   const { frames, ended } = await exchange(answers({ status: 201, headers: [["a", "b"]], body: Buffer.from("hello") }));
   expect(await ended).toMatchObject({ kind: "complete", status: 201 });
   expect(frames).toMatchObject([{ type: "response", end: true, head: { status: 201, headers: [["a", "b"]] } }]);
   expect(textOf(frames)).toBe("hello");
 });
 
-test("a fetched answer that is known to be small is read whole and travels in one frame", async () => {
+test("a fetched answer of small known size is read whole and travels in one frame", async () => {
   const response = new Response("hello", { headers: { "content-length": "5", "content-type": "text/plain" } });
   const { frames, ended } = await exchange(answers(toAnswer(response)));
   await ended;
@@ -80,14 +80,14 @@ test("an answer without a body is complete with its head", async () => {
   expect(textOf(frames)).toBe("");
 });
 
-test("an ask that rejects ends as its error means", async () => {
+test("a failed request to the backend ends as its error means", async () => {
   const refused = Object.assign(new Error("no"), { code: "ECONNREFUSED" });
   const { frames, ended } = await exchange({ kind: "ask", mayFallSilent: false, ask: () => Promise.reject(refused) });
   expect(await ended).toMatchObject({ kind: "broken", code: "upstream_unreachable" });
   expect(frames).toMatchObject([{ type: "reset", code: "upstream_unreachable" }]);
 });
 
-test("a body that breaks off is never said to come from a backend that was not reached", async () => {
+test("a body that breaks off is not reported as an unreachable backend", async () => {
   const broken = new ReadableStream<Uint8Array>({
     pull: (controller) => controller.error(Object.assign(new Error("no"), { code: "ECONNREFUSED" })),
   });
@@ -98,12 +98,12 @@ test("a body that breaks off is never said to come from a backend that was not r
 test.each([
   ["status", { status: 101, headers: [] }],
   ["head", { status: 200, headers: [["a", "b".repeat(1024 * 1024)] as const] }],
-])("an answer whose %s no frame can carry breaks the exchange off", async (_what, head) => {
+])("an answer whose %s no frame can carry aborts the exchange", async (_what, head) => {
   const { ended } = await exchange(answers({ ...head, body: EMPTY }));
   expect(await ended).toMatchObject({ kind: "broken", code: "upstream_error" });
 });
 
-test("a backend that is silent for too long is given up and told so", async () => {
+test("a backend that is silent for too long is aborted", async () => {
   let signal: AbortSignal | undefined;
   const never: Opening = {
     kind: "ask",

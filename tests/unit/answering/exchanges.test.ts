@@ -41,7 +41,7 @@ function setUp() {
   return { exchanges, request, sent, asked };
 }
 
-test("an exchange of an unknown kind is refused, and the link goes on", () => {
+test("an exchange of an unknown kind is refused, and the link stays open", () => {
   const { exchanges, request, sent, asked } = setUp();
   expect(request(1, "made_up")).toBeUndefined();
   expect(exchanges.handle({ type: "request_data", id: 1, body: new Uint8Array(5), end: true })).toBeUndefined();
@@ -52,7 +52,7 @@ test("an exchange of an unknown kind is refused, and the link goes on", () => {
   expect(exchanges.running).toBe(0);
 });
 
-test("an exchange that says it is HTTP is one like any that says nothing", () => {
+test("an exchange of the kind HTTP is like one without a kind", () => {
   const { request, sent } = setUp();
   expect(request(1, "http")).toBeUndefined();
   expect(sent).toEqual(["response 1"]);

@@ -8,7 +8,7 @@ function createUpload(window: number): { upload: Upload; grants: number[] } {
   return { upload: new Upload({ window, grant: (count) => grants.push(count), onTaken: () => {} }), grants };
 }
 
-test("credit is granted for what the backend has taken, in steps of a quarter window", async () => {
+test("credit is granted for what the backend has read, in steps of a quarter window", async () => {
   const { upload, grants } = createUpload(100);
   for (let index = 0; index < 4; index += 1) expect(upload.push(bytes(10), false)).toBe(true);
   const reader = upload.stream.getReader();
@@ -19,14 +19,14 @@ test("credit is granted for what the backend has taken, in steps of a quarter wi
   expect(grants).toEqual([30]);
 });
 
-test("nothing is granted while the backend takes nothing", async () => {
+test("nothing is granted while the backend reads nothing", async () => {
   const { upload, grants } = createUpload(100);
   upload.push(bytes(100), false);
   await Promise.resolve();
   expect(grants).toEqual([]);
 });
 
-test("more than was granted is refused, and so is anything after the end", () => {
+test("more data than was granted is refused, and so is data after the end", () => {
   const first = createUpload(100).upload;
   expect(first.push(bytes(101), false)).toBe(false);
   const second = createUpload(100).upload;
@@ -34,7 +34,7 @@ test("more than was granted is refused, and so is anything after the end", () =>
   expect(second.push(bytes(1), false)).toBe(false);
 });
 
-test("a read that found nothing goes on when bytes come, and ends with the upload", async () => {
+test("a read without data continues when bytes arrive, and ends with the upload", async () => {
   const { upload } = createUpload(100);
   const reader = upload.stream.getReader();
   const read = reader.read();
@@ -56,7 +56,7 @@ test("a request body that broke off never looks complete", async () => {
   await expect(read).rejects.toThrow("canceled by the server");
 });
 
-test("what nobody reads any more is dropped and earns no credit", async () => {
+test("data that nobody reads any more is dropped and grants no credit", async () => {
   const { upload, grants } = createUpload(100);
   await upload.stream.cancel();
   expect(upload.push(bytes(100), false)).toBe(true);

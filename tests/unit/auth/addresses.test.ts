@@ -11,7 +11,7 @@ describe("trusted proxies", () => {
   test.each(["11.0.0.1", "192.0.2.8", "2001:db8::1", "::ffff:11.0.0.1", "nonsense", ""])("%s is not", (address) =>
     expect(proxies.isTrusted(address)).toBe(false),
   );
-  test("nobody without an address is trusted", () => expect(proxies.isTrusted(undefined)).toBe(false));
+  test("a request without an address is not trusted", () => expect(proxies.isTrusted(undefined)).toBe(false));
 });
 
 describe("the client's address", () => {
@@ -21,22 +21,22 @@ describe("the client's address", () => {
   test("is the peer's, whatever an untrusted peer claims", () => {
     expect(of({ "x-forwarded-for": "1.2.3.4", "fly-client-ip": "1.2.3.4" }, "203.0.113.9")).toBe("203.0.113.9");
   });
-  test("is the right-most one that is no proxy of ours", () => {
+  test("is the right-most one that is not a trusted proxy", () => {
     expect(of({ "x-forwarded-for": "6.6.6.6, 203.0.113.9, 10.0.0.5" }, "10.0.0.1")).toBe("203.0.113.9");
   });
-  test("is Fly's word for it where Fly's proxy says so", () => {
+  test("is the one that Fly's proxy reports", () => {
     expect(of({ "fly-client-ip": "203.0.113.9", "x-forwarded-for": "203.0.113.9, 66.241.1.1" }, "10.0.0.1")).toBe(
       "203.0.113.9",
     );
   });
-  test("is the peer's where the list holds nonsense or proxies only", () => {
+  test("is the peer's if the list holds only invalid entries or proxies", () => {
     expect(of({ "x-forwarded-for": "unknown" }, "10.0.0.1")).toBe("10.0.0.1");
     expect(of({ "x-forwarded-for": "10.0.0.7, 10.0.0.8" }, "10.0.0.1")).toBe("10.0.0.1");
     expect(of({ "fly-client-ip": "<script>" }, "10.0.0.1")).toBe("10.0.0.1");
   });
 });
 
-describe("one spelling of an address", () => {
+describe("the normal form of an address", () => {
   test.each([
     ["1.2.3.4", "1.2.3.4"],
     ["1.2.3.4:5678", "1.2.3.4"],
@@ -44,13 +44,13 @@ describe("one spelling of an address", () => {
     ["::ffff:1.2.3.4", "1.2.3.4"],
     ["::ffff:102:304", "1.2.3.4"],
     ["fe80::1%eth0", "fe80::1"],
-  ])("%s is %s", (text, plain) => expect(plainAddress(text)).toBe(plain));
-  test.each(["", "1.2.3", "example.com", "[::1", "1.2.3.4, 5.6.7.8"])("%p is none", (text) =>
+  ])("of %s is %s", (text, plain) => expect(plainAddress(text)).toBe(plain));
+  test.each(["", "1.2.3", "example.com", "[::1", "1.2.3.4, 5.6.7.8"])("does not exist for %p", (text) =>
     expect(plainAddress(text)).toBeUndefined(),
   );
 });
 
-test("failures of one IPv6 client count together however it changes the lower half of its address", () => {
+test("failures of one IPv6 client count together, whichever lower half its address has", () => {
   expect(addressBucket("2001:db8:1:2:aaaa::1")).toBe(addressBucket("2001:db8:1:2::ffff"));
   expect(addressBucket("2001:db8:1:2::1")).not.toBe(addressBucket("2001:db8:1:3::1"));
   expect(addressBucket("::ffff:1.2.3.4")).toBe("1.2.3.4");

@@ -50,7 +50,7 @@ const OPERATORS_DOORS = ["state", "action", "token"];
 const CLIENTS_DOORS = ["api", "transfer"];
 
 describe("without admin keys and roles", () => {
-  test("an API key and an API role open the operator's door as well", () => {
+  test("API keys and API roles give operator access", () => {
     const auth = create({ apiKeys: ["api"], apiRoles: ["user"] });
     expect(doorsFor(auth, withKey("api"))).toEqual([...OPERATORS_DOORS, ...CLIENTS_DOORS]);
     expect(doorsFor(auth, withRole("user"), proxy)).toEqual([...OPERATORS_DOORS, ...CLIENTS_DOORS]);
@@ -61,7 +61,7 @@ describe("without admin keys and roles", () => {
 describe("with an admin key", () => {
   const settings = { apiKeys: ["api"], apiRoles: ["user"], clientKeys: ["worker"], adminKeys: ["one", "two"] };
 
-  test("only admin keys open the operator's door, and no other one", () => {
+  test("only admin keys give operator access, and nothing else", () => {
     const auth = create(settings);
     for (const key of ["one", "two"]) expect(doorsFor(auth, withKey(key))).toEqual(OPERATORS_DOORS);
     expect(doorsFor(auth, withKey("api"))).toEqual(CLIENTS_DOORS);
@@ -71,12 +71,12 @@ describe("with an admin key", () => {
     expect(admit(auth, withKey("one"), stranger).ok).toBe(false);
   });
 
-  test("an admin key is taken from any header that a key may stand in", () => {
+  test("an admin key is accepted in any header that may hold a key", () => {
     const auth = create(settings);
     expect(doorsFor(auth, request({ "x-api-key": "one" }))).toEqual(OPERATORS_DOORS);
   });
 
-  test("a refusal says which key is asked for, and repeats none", () => {
+  test("a refusal says which key is required, and repeats none", () => {
     const auth = create(settings);
     let message = "";
     try {
@@ -88,13 +88,13 @@ describe("with an admin key", () => {
     expect(message).not.toMatch(/one|two|"api"/);
   });
 
-  test("an operator's name is the place of the key in the list", () => {
+  test("an operator is named by the place of the key in the list", () => {
     const auth = create(settings);
     expect(act(auth, withKey("two"), stranger).name).toBe("admin-key:2");
     expect(readState(auth, withKey("one"), stranger).caller.name).toBe("admin-key:1");
   });
 
-  test("one signs in with an admin key, never with an API key, and the sign-in opens the operator's door", () => {
+  test("a sign-in takes an admin key, never an API key, and gives operator access", () => {
     const auth = create(settings);
     expect(auth.signIns.keyKind).toBe("admin");
     expect(codeOf(() => signIn(auth, request(), stranger, "api"))).toBe("invalid_api_key");
@@ -102,7 +102,7 @@ describe("with an admin key", () => {
     expect(doorsFor(auth, request({ cookie }))).toEqual(OPERATORS_DOORS);
   });
 
-  test("wrong keys at the operator's door count, as at every other one", () => {
+  test("wrong admin keys count as failures like all others", () => {
     const auth = create({ ...settings, authFailuresPerMinute: 3 });
     for (let each = 0; each < 3; each += 1)
       expect(codeOf(() => readState(auth, withKey("wrong"), stranger))).toBe("invalid_api_key");
@@ -110,7 +110,7 @@ describe("with an admin key", () => {
     expect(codeOf(() => askApi(auth, withKey("api"), stranger))).toBe("too_many_auth_failures");
   });
 
-  test("a right key at the other door is refused and is no guess: it shuts nobody out", () => {
+  test("a valid key of another kind is refused, and does not count as a failure", () => {
     const auth = create({ ...settings, authFailuresPerMinute: 1 });
     for (let each = 0; each < 5; each += 1) {
       expect(codeOf(() => readState(auth, withKey("api"), stranger))).toBe("invalid_api_key");
@@ -120,13 +120,13 @@ describe("with an admin key", () => {
     expect(codeOf(() => readState(auth, withKey("one"), stranger))).toBe("let in");
   });
 
-  test("a try token stands for API access given to an operator", () => {
+  test("a try token gives an operator API access", () => {
     const auth = create(settings);
     const token = issueTryToken(auth, withKey("one"), stranger) ?? "";
     expect(doorsFor(auth, withKey(token))).toEqual(CLIENTS_DOORS);
   });
 
-  test("an API that asks for no key stays open, and the operator's door stays closed", () => {
+  test("an API without keys stays open, and operator access stays closed", () => {
     const auth = create({ adminKeys: ["one"] });
     expect(doorsFor(auth, request())).toEqual(CLIENTS_DOORS);
     expect(doorsFor(auth, withKey("one"))).toEqual([...OPERATORS_DOORS, ...CLIENTS_DOORS]);
@@ -137,7 +137,7 @@ describe("with an admin key", () => {
 });
 
 describe("with an admin role", () => {
-  test("only that role from a trusted proxy opens the operator's door, and there is no key to sign in with", () => {
+  test("only that role from a trusted proxy gives operator access, and no key can sign in", () => {
     const auth = create({ apiKeys: ["api"], adminRoles: ["admin"] });
     expect(doorsFor(auth, withRole("user, admin"), proxy)).toEqual(OPERATORS_DOORS);
     expect(doorsFor(auth, withRole("admin"))).toEqual([]);
@@ -145,7 +145,7 @@ describe("with an admin role", () => {
     expect(auth.signIns.keyKind).toBeUndefined();
   });
 
-  test("a page of another site is refused what the proxy's role would let it do", () => {
+  test("a page of another site gets no access by the proxy's role", () => {
     const auth = create({ apiKeys: ["api"], adminRoles: ["admin"] });
     const crossSite = request({ "x-user-roles": "admin", "sec-fetch-site": "cross-site" });
     expect(codeOf(() => act(auth, crossSite, proxy))).toBe("origin_not_allowed");

@@ -74,7 +74,7 @@ describe("an API key", () => {
       { "api-key": "one" },
       { authorization: "Basic abc", "x-api-key": "one" },
     ].map(named),
-  )("is taken from %s", (_name, headers) => {
+  )("is read from %s", (_name, headers) => {
     expect(() => askApi(auth, request(headers), stranger)).not.toThrow();
   });
 
@@ -100,14 +100,14 @@ describe("an API key", () => {
     expect(JSON.stringify(fault.body())).not.toContain("hunter2");
   });
 
-  test("that is right costs no look-up of the address", () => {
+  test("that is right needs no look-up of the address", () => {
     const fresh = create({ apiKeys: ["one"] }).auth;
     askApi(fresh, request({ authorization: "Bearer one" }), () => {
       throw new Error("looked up");
     });
   });
 
-  test("is not needed where neither key nor role is configured", () => {
+  test("is not needed if neither keys nor roles are configured", () => {
     const open = create({}).auth;
     expect(open.isOpen("api")).toBe(true);
     expect(() => askApi(open, request(), stranger)).not.toThrow();
@@ -118,31 +118,31 @@ describe("a role", () => {
   const { auth } = create({ apiRoles: ["reader", "admin"] });
   const roles = (value: string): Request => request({ "x-user-roles": value });
 
-  test("lets in when a trusted proxy gives it", () => {
+  test("gives access if a trusted proxy sends it", () => {
     expect(() => askApi(auth, roles("guest, admin"), from("10.0.0.1"))).not.toThrow();
     expect(() => askApi(auth, roles("reader"), from("::ffff:10.0.0.1"))).not.toThrow();
   });
-  test("from anyone else is worth nothing", () => {
+  test("from anyone else gives no access", () => {
     expect(faultOf(() => askApi(auth, roles("admin"), stranger)).code).toBe("invalid_api_key");
     expect(faultOf(() => askApi(auth, roles("admin"), () => undefined)).code).toBe("invalid_api_key");
   });
-  test("must be one of those configured, in full", () => {
+  test("must match a configured role exactly", () => {
     for (const value of ["guest", "admins", "", "read"]) {
       expect(faultOf(() => askApi(auth, roles(value), from("10.0.0.1"))).code).toBe("invalid_api_key");
     }
   });
-  test("of workers opens nothing for clients", () => {
+  test("of workers gives clients no access", () => {
     const both = create({ apiRoles: ["reader"], clientRoles: ["gpu"] }).auth;
     expect(() => askApi(both, roles("gpu"), from("10.0.0.1"))).toThrow();
     expect(() => askTransfer(both, roles("gpu"), from("10.0.0.1"))).not.toThrow();
   });
 });
 
-describe("guessing", () => {
+describe("guessing keys", () => {
   const wrong = request({ authorization: "Bearer wrong" });
   const right = request({ authorization: "Bearer right" });
 
-  test("is refused after the limit, even when the guess is right, until the minute is over", () => {
+  test("is refused after the limit, even with a right guess, until the minute is over", () => {
     const { auth, clock } = create({ apiKeys: ["right"] });
     for (let i = 0; i < 3; i += 1) expect(faultOf(() => askApi(auth, wrong, stranger)).code).toBe("invalid_api_key");
     clock.at += 20_500;
@@ -155,13 +155,13 @@ describe("guessing", () => {
     expect(() => askApi(auth, right, stranger)).not.toThrow();
   });
 
-  test("of one address does not shut out another", () => {
+  test("at one address does not block another", () => {
     const { auth } = create({ apiKeys: ["right"] });
     for (let i = 0; i < 5; i += 1) faultOf(() => askApi(auth, wrong, stranger));
     expect(() => askApi(auth, right, from("203.0.113.10"))).not.toThrow();
   });
 
-  test("is counted per client behind a trusted proxy, and per peer where the list of hops is invented", () => {
+  test("is counted per client behind a trusted proxy, and per peer if the list of hops is made up", () => {
     const { auth } = create({ apiKeys: ["right"] });
     const via = (client: string, key: string): Request =>
       request({ authorization: `Bearer ${key}`, "x-forwarded-for": client });
@@ -172,20 +172,20 @@ describe("guessing", () => {
     expect(faultOf(() => askApi(auth, via("198.51.100.77", "right"), stranger)).status).toBe(429);
   });
 
-  test("is not what a client without any key does", () => {
+  test("does not include requests without any key", () => {
     const { auth, failed } = create({ apiKeys: ["right"] });
     for (let i = 0; i < 10; i += 1) expect(faultOf(() => askApi(auth, request(), stranger)).status).toBe(401);
     expect(() => askApi(auth, right, stranger)).not.toThrow();
     expect(failed).toEqual(Array(10).fill("api"));
   });
 
-  test("is not counted where the limit is 0", () => {
+  test("is not counted if the limit is 0", () => {
     const { auth } = create({ apiKeys: ["right"], authFailuresPerMinute: 0 });
     for (let i = 0; i < 50; i += 1) faultOf(() => askApi(auth, wrong, stranger));
     expect(() => askApi(auth, right, stranger)).not.toThrow();
   });
 
-  test("from ever new addresses fills no memory: the oldest is forgotten", () => {
+  test("from ever new addresses does not fill the memory, because the oldest one is forgotten", () => {
     const { auth } = create({ apiKeys: ["right"], authFailuresPerMinute: 1 });
     faultOf(() => askApi(auth, wrong, stranger));
     expect(faultOf(() => askApi(auth, right, stranger)).status).toBe(429);
@@ -198,7 +198,7 @@ describe("a worker", () => {
   const admit = ({ auth }: Fixture, headers: Record<string, string>, key?: string, address = stranger) =>
     admitWorker(auth, request(headers), address, key);
 
-  test("is admitted by its key, in the register message or on the upgrade", () => {
+  test("is accepted with its key in the register message or on the upgrade", () => {
     const fixture = create({ clientKeys: ["alpha", "beta"] });
     const first = admit(fixture, {}, "alpha");
     const second = admit(fixture, { authorization: "Bearer alpha" });
@@ -208,7 +208,7 @@ describe("a worker", () => {
     expect(other).toMatchObject({ ok: true });
     expect(other).not.toEqual(first);
   });
-  test("has the same owner at every server that has its key, wherever that key stands in the list", () => {
+  test("has the same owner at every server with its key, whatever the key's place in the list", () => {
     const first = admit(create({ clientKeys: ["alpha"] }), {}, "alpha");
     const second = admit(create({ clientKeys: ["beta", "alpha"] }), {}, "alpha");
     expect(first.ok && first.owner).toMatch(/^key:[0-9a-f]{16}$/);
@@ -221,14 +221,14 @@ describe("a worker", () => {
     expect(admit(fixture, {}, "")).toEqual({ ok: false, refusal: "unauthorized" });
     expect(fixture.failed).toEqual(["worker", "worker", "worker"]);
   });
-  test("that gives a key to a server without any is refused by name", () => {
+  test("that sends a key to a server without keys is refused with that reason", () => {
     const refused = { ok: false, refusal: "unexpected_client_key" } as const;
     expect(admit(create({}), {}, "alpha")).toEqual(refused);
     expect(admit(create({}), { authorization: "Bearer alpha" })).toEqual(refused);
     expect(admit(create({ clientRoles: ["gpu"] }), {}, "alpha")).toEqual(refused);
     expect(admit(create({ apiKeys: ["api"] }), {})).toEqual({ ok: true, owner: "open" });
   });
-  test("is admitted by a role of a trusted proxy only", () => {
+  test("is accepted by a role of a trusted proxy only", () => {
     const fixture = create({ clientRoles: ["gpu"] });
     expect(admit(fixture, { "x-user-roles": "gpu" }, undefined, from("10.0.0.1"))).toEqual({
       ok: true,
@@ -236,7 +236,7 @@ describe("a worker", () => {
     });
     expect(admit(fixture, { "x-user-roles": "gpu" })).toEqual({ ok: false, refusal: "unauthorized" });
   });
-  test("guessing keys is stopped like a client", () => {
+  test("is blocked for guessing keys like a client", () => {
     const fixture = create({ clientKeys: ["alpha"] });
     for (let i = 0; i < 3; i += 1) admit(fixture, {}, "wrong");
     expect(admit(fixture, {}, "alpha")).toEqual({ ok: false, refusal: "unauthorized" });
@@ -246,7 +246,7 @@ describe("a worker", () => {
 });
 
 describe("transfer", () => {
-  test("takes keys and roles of clients and workers", () => {
+  test("accepts keys and roles of clients and workers", () => {
     const { auth } = create({ apiKeys: ["api"], clientKeys: ["worker"], authFailuresPerMinute: 0 });
     for (const key of ["api", "worker"]) {
       expect(() => askTransfer(auth, request({ authorization: `Bearer ${key}` }), stranger)).not.toThrow();
@@ -254,7 +254,7 @@ describe("transfer", () => {
     expect(() => askTransfer(auth, request({ authorization: "Bearer other" }), stranger)).toThrow();
     expect(() => askTransfer(auth, request(), stranger)).toThrow();
   });
-  test("is closed as soon as either kind of key is configured", () => {
+  test("needs a key as soon as either kind is configured", () => {
     expect(() => askTransfer(create({ clientKeys: ["worker"] }).auth, request(), stranger)).toThrow();
     expect(() => askTransfer(create({}).auth, request(), stranger)).not.toThrow();
   });
@@ -265,28 +265,28 @@ describe("a sign-in to the dashboard", () => {
     signInAs(auth, request(headers, url), stranger, key);
   const tokenOf = (cookie: string): string => cookie.split(";")[0] ?? "";
 
-  test("is a random token in a cookie that scripts and other sites never see", () => {
+  test("is a random token in a cookie that is hidden from scripts and other sites", () => {
     const fixture = create({ apiKeys: ["api"] });
     const cookie = signIn(fixture);
     expect(cookie).toMatch(/^moorage_session=[A-Za-z0-9_-]{22}; Path=\/; Max-Age=43200; HttpOnly; SameSite=Strict$/);
     expect(signIn(fixture)).not.toBe(cookie);
     expect(cookie).not.toContain("api");
   });
-  test("is for https only when it was made over https, as a trusted proxy tells", () => {
+  test("is restricted to https if it was made over https, as a trusted proxy reports", () => {
     const fixture = create({ apiKeys: ["api"] });
     expect(signIn(fixture, {}, "https://server.test/")).toEndWith("; Secure");
     const told = request({ "x-forwarded-proto": "https" });
     expect(signInAs(fixture.auth, told, from("10.0.0.1"), "api")).toEndWith("; Secure");
     expect(signInAs(fixture.auth, told, stranger, "api")).not.toContain("Secure");
   });
-  test("opens the State API and nothing else", () => {
+  test("gives access to the State API only", () => {
     const fixture = create({ apiKeys: ["api"] });
     const cookie = request({ cookie: `a=b; ${tokenOf(signIn(fixture))}; c=d` });
     expect(readState(fixture.auth, cookie, stranger).isCurrent()).toBe(true);
     expect(() => askApi(fixture.auth, cookie, stranger)).toThrow();
     expect(() => askTransfer(fixture.auth, cookie, stranger)).toThrow();
   });
-  test("ends after twelve hours, also for whoever is still looking", () => {
+  test("ends after twelve hours, also for an active viewer", () => {
     const fixture = create({ apiKeys: ["api"] });
     const cookie = request({ cookie: tokenOf(signIn(fixture)) });
     const access = readState(fixture.auth, cookie, stranger);
@@ -302,19 +302,19 @@ describe("a sign-in to the dashboard", () => {
     expect(signOut(fixture.auth, cookie, stranger)).toContain("moorage_session=; Path=/; Max-Age=0");
     expect(() => readState(fixture.auth, cookie, stranger)).toThrow();
   });
-  test("with a wrong key is a guess that counts", () => {
+  test("with a wrong key counts as a failure", () => {
     const fixture = create({ apiKeys: ["api"] });
     for (let i = 0; i < 3; i += 1) expect(faultOf(() => signIn(fixture, {}, undefined, "no")).status).toBe(401);
     expect(faultOf(() => signIn(fixture)).status).toBe(429);
     expect(fixture.failed).toEqual(["state", "state", "state", "state"]);
   });
-  test("outlives its address being shut out: a token is not guessed", () => {
+  test("outlives a block of its address", () => {
     const fixture = create({ apiKeys: ["api"] });
     const cookie = request({ cookie: tokenOf(signIn(fixture)) });
     for (let i = 0; i < 4; i += 1) faultOf(() => signIn(fixture, {}, undefined, "no"));
     expect(readState(fixture.auth, cookie, stranger).isCurrent()).toBe(true);
   });
-  test("beyond a thousand ends the oldest", () => {
+  test("replaces the oldest one beyond a thousand", () => {
     const fixture = create({ apiKeys: ["api"] });
     const first = request({ cookie: tokenOf(signIn(fixture)) });
     let last = "";
@@ -331,7 +331,7 @@ describe("a sign-in to the dashboard", () => {
       { origin: "http://server.test:81", host: "server.test" },
       { origin: "http://evil.test", host: "server.test", "x-forwarded-host": "evil.test" },
     ].map(named),
-  )("cannot be begun or ended by another site: %s", (_name, headers) => {
+  )("cannot be started or ended by another site: %s", (_name, headers) => {
     const fixture = create({ apiKeys: ["api"] });
     expect(faultOf(() => signIn(fixture, headers)).code).toBe("origin_not_allowed");
     expect(faultOf(() => signOut(fixture.auth, request(headers), stranger)).code).toBe("origin_not_allowed");
@@ -342,7 +342,7 @@ describe("a sign-in to the dashboard", () => {
       { origin: "https://server.test", host: "Server.test" },
       {},
     ].map(named),
-  )("is begun by this site and by programs: %s", (_name, headers) => {
+  )("can be started by this site and by programs: %s", (_name, headers) => {
     expect(signIn(create({ apiKeys: ["api"] }), headers)).toContain("moorage_session=");
   });
 });

@@ -44,7 +44,7 @@ function codeOf(work: () => unknown): string {
 }
 
 describe("requests under way", () => {
-  test("of one key are as many as it may have, whatever their addresses", () => {
+  test("of one key are limited, whatever their addresses", () => {
     const { enter } = create({ perKey: 2, perAddress: 0 });
     const first = enter("one", at("a"));
     enter("one", at("b"));
@@ -54,7 +54,7 @@ describe("requests under way", () => {
     expect(codeOf(() => enter("one", at("c")))).toBe("let in");
   });
 
-  test("of one address are as many as it may have, whatever their keys", () => {
+  test("of one address are limited, whatever their keys", () => {
     const { enter } = create({ perKey: 0, perAddress: 2 });
     const first = enter("one", at("a"));
     enter(undefined, at("a"));
@@ -65,7 +65,7 @@ describe("requests under way", () => {
     expect(codeOf(() => enter("four", at("a")))).toBe("too_many_requests");
   });
 
-  test("are counted out once, however often their callers leave", () => {
+  test("are counted down once, however often their callers leave", () => {
     const { enter } = create({ perKey: 1, perAddress: 2 });
     const first = enter("one", at("a"));
     enter("two", at("a"));
@@ -76,12 +76,12 @@ describe("requests under way", () => {
     expect(codeOf(() => enter("three", at("a")))).toBe("too_many_requests");
   });
 
-  test("have no limit where it is 0", () => {
+  test("are not limited if the limit is 0", () => {
     const { enter } = create({ perKey: 0, perAddress: 0 });
     for (let each = 0; each < 5000; each += 1) expect(codeOf(() => enter("one", at("a")))).toBe("let in");
   });
 
-  test("are not asked for their addresses while they are few, and once each when they are many", () => {
+  test("have their addresses looked up only when they are many, and once each", () => {
     const { enter } = create({ perKey: 0, perAddress: 3 });
     let asked = 0;
     const visit: Visit = {
@@ -101,7 +101,7 @@ describe("requests under way", () => {
     expect(asked).toBe(13);
   });
 
-  test("of a flood are refused, and nothing of it is remembered once it is over", () => {
+  test("of a flood are refused, and leave nothing behind", () => {
     const { enter } = create({ perKey: 0, perAddress: 10 });
     const quiet = enter("other", at("elsewhere"));
     const flood = Array.from({ length: 10 }, () => enter("k", at("flood")));
@@ -130,7 +130,7 @@ describe("a caller", () => {
     expect(timeouts).toEqual([]);
   });
 
-  test("that has left lingers no more", () => {
+  test("that has left does not lift the idle timeout", () => {
     const { enter, timeouts } = create({ perKey: 0, perAddress: 0 });
     const caller = enter("one", at("a"));
     caller.leave();
@@ -138,7 +138,7 @@ describe("a caller", () => {
     expect(timeouts).toEqual([]);
   });
 
-  test("is what its key makes of it", () => {
+  test("has the rights of its key", () => {
     const { callers } = create({ perKey: 0, perAddress: 0 });
     const who = { ...createCaller("ci"), tenant: "build", weight: 3, may: (model: string) => model === "m" };
     const caller = callers.enter(who, at("a"));

@@ -7,13 +7,13 @@ const { api, client } = configuredKeys(
   defaultConfig({ apiKeys: ["one", "two", "one"], clientKeys: ["three"], maxRequestsPerKey: 7 }),
 );
 
-test("a key is found by its hash, under a name that has its place in the list and nothing of its text", () => {
+test("a key is found by its hash, under a name with its place in the list and nothing of its text", () => {
   expect(api.find(sha256("one"))).toMatchObject({ name: "api-key:1", limits: { maxRequests: 7 } });
   expect(api.find(sha256("two"))).toMatchObject({ name: "api-key:2" });
   expect(client.find(sha256("three"))).toMatchObject({ name: "client-key:1" });
 });
 
-test("a text of any other length, content or kind is no key", () => {
+test("a text of any other length, content or kind is not a key", () => {
   for (const text of ["", "on", "onetwo", "One", "one ", "three", sha256("one")])
     expect(api.find(sha256(text))).toBeUndefined();
   expect(api.find("one")).toBeUndefined();

@@ -32,8 +32,8 @@ function codeOf(run: () => unknown): string {
   return "let in";
 }
 
-describe("what an operator does", () => {
-  test("is let in by a key, by a role and by a sign-in", () => {
+describe("an operator's request", () => {
+  test("is accepted with a key, a role or a sign-in", () => {
     const { auth } = create({ apiKeys: ["api"], apiRoles: ["admin"] });
     expect(codeOf(() => act(auth, request({ "x-api-key": "api" }), stranger))).toBe("let in");
     expect(codeOf(() => act(auth, request({ "x-user-roles": "admin" }), proxy))).toBe("let in");
@@ -42,7 +42,7 @@ describe("what an operator does", () => {
     expect(codeOf(() => act(auth, request({ "x-api-key": "no" }), stranger))).toBe("invalid_api_key");
   });
 
-  test("by a key is let in from any page: none can make a browser send it", () => {
+  test("with a key is accepted from any page, since no page can make a browser send one", () => {
     const { auth } = create({ apiKeys: ["api"] });
     const fromPage = request({ ...CROSS_SITE, authorization: "Bearer api" });
     expect(codeOf(() => act(auth, fromPage, stranger))).toBe("let in");
@@ -52,24 +52,19 @@ describe("what an operator does", () => {
     ["none", {}],
     ["a made-up one", { authorization: "Bearer made-up" }],
     ["a made-up one in a header of its own", { "x-api-key": "made-up" }],
-  ])(
-    "is refused from another site's page that lives on what the browser brings, with a key that is %s",
-    (_key, key) => {
-      const open = create({}).auth;
-      expect(codeOf(() => act(open, request({ ...CROSS_SITE, ...key }), stranger))).toBe("origin_not_allowed");
-      expect(codeOf(() => issueTryToken(open, request({ ...CROSS_SITE, ...key }), stranger))).toBe(
-        "origin_not_allowed",
-      );
+  ])("is refused from a page of another site without a key of its own, with a key that is %s", (_key, key) => {
+    const open = create({}).auth;
+    expect(codeOf(() => act(open, request({ ...CROSS_SITE, ...key }), stranger))).toBe("origin_not_allowed");
+    expect(codeOf(() => issueTryToken(open, request({ ...CROSS_SITE, ...key }), stranger))).toBe("origin_not_allowed");
 
-      const { auth } = create({ apiKeys: ["api"], apiRoles: ["admin"] });
-      const behindProxy = request({ ...CROSS_SITE, ...key, "x-user-roles": "admin" });
-      expect(codeOf(() => act(auth, behindProxy, proxy))).toBe("origin_not_allowed");
-      const signedIn = request({ ...CROSS_SITE, ...key, ...signInTo(auth) });
-      expect(codeOf(() => act(auth, signedIn, stranger))).toBe("origin_not_allowed");
-    },
-  );
+    const { auth } = create({ apiKeys: ["api"], apiRoles: ["admin"] });
+    const behindProxy = request({ ...CROSS_SITE, ...key, "x-user-roles": "admin" });
+    expect(codeOf(() => act(auth, behindProxy, proxy))).toBe("origin_not_allowed");
+    const signedIn = request({ ...CROSS_SITE, ...key, ...signInTo(auth) });
+    expect(codeOf(() => act(auth, signedIn, stranger))).toBe("origin_not_allowed");
+  });
 
-  test("tells a guesser who is shut out nothing, from whatever page", () => {
+  test("tells a blocked guesser nothing, from any page", () => {
     const { auth } = create({ apiKeys: ["api"] });
     const guess = (key: string): string =>
       codeOf(() => act(auth, request({ ...CROSS_SITE, authorization: `Bearer ${key}` }), stranger));
@@ -82,7 +77,7 @@ describe("a token to try the API with", () => {
   const tokenOf = (auth: Auth, headers: Record<string, string>, address = stranger): string =>
     issueTryToken(auth, request(headers), address) ?? "none";
 
-  test("ends when its sign-in does, however long it had to live", () => {
+  test("expires with its sign-in", () => {
     const { auth, clock } = create({ apiKeys: ["api"] });
     const cookie = signInTo(auth);
     clock.advance(12 * 3_600_000 - 1000);
@@ -92,7 +87,7 @@ describe("a token to try the API with", () => {
     expect(codeOf(() => askApi(auth, bearer, stranger))).toBe("invalid_api_key");
   });
 
-  test("is given to holders of a key or a role, and is taken wherever their key would be", () => {
+  test("is issued to holders of a key or a role, and accepted wherever their key would be", () => {
     const { auth } = create({ apiKeys: ["api"], apiRoles: ["admin"] });
     const tokens = [tokenOf(auth, { "api-key": "api" }), tokenOf(auth, { "x-user-roles": "admin" }, proxy)];
     for (const token of tokens) {
@@ -101,7 +96,7 @@ describe("a token to try the API with", () => {
     }
   });
 
-  test("opens no state, no action, no second token, no sign-in and no place for a worker", () => {
+  test("gives no access to state, actions, tokens, sign-ins or worker routes", () => {
     const { auth } = create({ apiKeys: ["api"], clientKeys: ["client"], authFailuresPerMinute: 0 });
     const token = tokenOf(auth, signInTo(auth));
     const bearer = request({ authorization: `Bearer ${token}` });

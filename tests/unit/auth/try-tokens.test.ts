@@ -16,7 +16,7 @@ test("a token ends after five minutes", () => {
   expect(tokens.isCurrent(token)).toBe(false);
 });
 
-test("a holder has ten at once, and the oldest ends with the eleventh; another's goes on", () => {
+test("a holder has at most ten tokens, and the eleventh ends the oldest one of that holder", () => {
   const tokens = new TryTokens(clock, systemIds);
   const other = tokens.issue(holder("b")).token;
   const issued = Array.from({ length: 11 }, () => tokens.issue(holder("a")).token);
@@ -24,7 +24,7 @@ test("a holder has ten at once, and the oldest ends with the eleventh; another's
   expect(tokens.isCurrent(other)).toBe(true);
 });
 
-test("a thousand are kept in all", () => {
+test("at most a thousand tokens exist", () => {
   const tokens = new TryTokens(clock, systemIds);
   const issued = Array.from({ length: 1001 }, (_, at) => tokens.issue(holder(`h${at}`)).token);
   expect(issued.filter((token) => tokens.isCurrent(token))).toHaveLength(1000);

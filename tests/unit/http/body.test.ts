@@ -61,7 +61,7 @@ test("no body is an empty body", async () => {
   expect((await readBody(streamed([]).request, limits(10).limits)).length).toBe(0);
 });
 
-test("a declared length over the limit is refused before a byte is read", async () => {
+test("a body whose declared length exceeds the limit is refused before a byte is read", async () => {
   const { request, source } = streamed([new Uint8Array(5)], { length: "11" });
   const { limits: given, state } = limits(10);
   expect(await failure(readBody(request, given))).toBe("request_too_large");
@@ -69,33 +69,33 @@ test("a declared length over the limit is refused before a byte is read", async 
   expect(state.lifted).toBe(0);
 });
 
-test("the refusal names the limit", async () => {
+test("the refusal of a large body names the limit", async () => {
   const { request } = streamed([], { length: "11" });
   const error = await readBody(request, limits(10).limits).catch((fault: unknown) => fault);
   expect(error instanceof Fault && error.message).toContain("10 bytes");
 });
 
-test("an undeclared body is cut as soon as it passes the limit, and its source is given up", async () => {
+test("a body of unknown length is cut as soon as it exceeds the limit, and its source is cancelled", async () => {
   const { request, source } = streamed([new Uint8Array(10), new Uint8Array(1), new Uint8Array(1000)], { ends: false });
   expect(await failure(readBody(request, limits(10).limits))).toBe("request_too_large");
   expect(source.pulls).toBe(2);
   expect(source.cancelled).toBe(true);
 });
 
-test("an undeclared body of exactly the limit is taken", async () => {
+test("a body of unknown length is accepted up to exactly the limit", async () => {
   const { request } = streamed([new Uint8Array(6), new Uint8Array(4)]);
   expect((await readBody(request, limits(10).limits)).length).toBe(10);
 });
 
 test.each(["abc", "-1", "1e3", "0x10", "5, 5", "1.5"])(
-  "a declared length of %p is none: the body is counted, and cut at the limit",
+  "a declared length of %p is ignored, and the body is counted and cut at the limit",
   async (length) => {
     const { request } = streamed([new Uint8Array(2000)], { length });
     expect(await failure(readBody(request, limits(1000).limits))).toBe("request_too_large");
   },
 );
 
-test("a body that stands still is given up at the timeout, and its source with it", async () => {
+test("a stalled body fails at the timeout, and its source is cancelled", async () => {
   const { request, source } = streamed([new Uint8Array(5)], { ends: false });
   const { clock, limits: given } = limits(1000);
   const read = failure(readBody(request, given));
@@ -109,14 +109,14 @@ test("a body that stands still is given up at the timeout, and its source with i
   expect(source.cancelled).toBe(true);
 });
 
-test("a body that came in time leaves no timer behind", async () => {
+test("a body that arrives in time leaves no timer behind", async () => {
   const { request } = streamed([new Uint8Array(5)]);
   const { clock, limits: given } = limits(1000);
   await readBody(request, given);
   expect(clock.pending).toBe(0);
 });
 
-test("a client that leaves while it sends is no fault of the request", async () => {
+test("a client that disconnects during its upload causes no fault", async () => {
   const body = new ReadableStream<Uint8Array>({
     pull(controller) {
       controller.error(new Error("connection reset"));

@@ -7,7 +7,7 @@ const preflight = (allowed: readonly string[], headers: Record<string, string>):
   createCors(allowed).preflight(new Request("http://x/v1/chat/completions", { method: "OPTIONS", headers }));
 
 describe("an origin", () => {
-  test("that is configured may read answers, and is named as itself", () => {
+  test("that is configured may read answers, and is echoed", () => {
     const headers = new Map(createCors(["https://a.example", "https://b.example"]).headersFor("https://b.example"));
     expect(headers.get("access-control-allow-origin")).toBe("https://b.example");
     expect(headers.get("access-control-expose-headers")).toContain("x-request-id");
@@ -23,7 +23,7 @@ describe("an origin", () => {
     "null",
     "*",
     "",
-  ])("of %p is not that of https://a.example, and gets no header", (origin) => {
+  ])("%p is not https://a.example, and gets no header", (origin) => {
     expect(createCors(["https://a.example"]).headersFor(origin)).toEqual([]);
   });
 
@@ -31,12 +31,12 @@ describe("an origin", () => {
     expect(createCors([]).headersFor("https://a.example")).toEqual([]);
   });
 
-  test("of any kind is allowed by *, without ever being echoed", () => {
+  test("is allowed by a star without being echoed", () => {
     const headers = new Map(createCors(["*"]).headersFor("https://anything.example"));
     expect(headers.get("access-control-allow-origin")).toBe("*");
   });
 
-  test("never gets leave to send the browser's credentials", () => {
+  test("is never allowed to send the browser's credentials", () => {
     for (const allowed of [["*"], ["https://a.example"]]) {
       const names = createCors(allowed)
         .headersFor("https://a.example")
@@ -50,7 +50,7 @@ describe("an origin", () => {
 
 describe("this machine's pages", () => {
   test.each(["http://localhost:6274", "http://127.0.0.1:5173", "http://[::1]:3000"])(
-    "%p may use a server on this machine only, and no other",
+    "at %p may use a server that serves this machine only, and no other",
     (origin) => {
       for (const host of ["127.0.0.1", "::1", "localhost"]) {
         const headers = new Map(createCorsOf({ allowedOrigins: [], host }).headersFor(origin));
@@ -61,21 +61,21 @@ describe("this machine's pages", () => {
   );
 
   test.each(["http://localhost.evil.example", "http://127.0.0.1.evil.example", "null", ""])(
-    "%p is none of them",
+    "do not include %p",
     (origin) => {
       expect(createCorsOf({ allowedOrigins: [], host: "127.0.0.1" }).allows(origin)).toBe(false);
     },
   );
 });
 
-test("the server's own pages are allowed by its public URL", () => {
+test("pages of the server itself are allowed by its public URL", () => {
   const cors = createCorsOf({ allowedOrigins: [], publicUrl: "https://moorage.example", host: "0.0.0.0" });
   expect(cors.allows("https://moorage.example")).toBe(true);
   expect(cors.allows("http://moorage.example")).toBe(false);
 });
 
 describe("a preflight", () => {
-  test("of an allowed origin may use every method and the headers it asked for", () => {
+  test("of an allowed origin permits every method and the requested headers", () => {
     const answer = preflight(["https://a.example"], {
       origin: "https://a.example",
       "access-control-request-method": "POST",
@@ -89,7 +89,7 @@ describe("a preflight", () => {
     expect(answer.headers.get("vary")).toBe("origin, access-control-request-headers");
   });
 
-  test("of another origin, or of none, is answered without leave to anything", () => {
+  test("of another origin, or of none, permits nothing", () => {
     for (const headers of [{ origin: "https://b.example" }, {}] as Record<string, string>[]) {
       const answer = preflight(["https://a.example"], {
         ...headers,
@@ -101,7 +101,7 @@ describe("a preflight", () => {
     }
   });
 
-  test("that asks for endless headers gets none of them back", () => {
+  test("with too many requested headers permits none of them", () => {
     const answer = preflight(["*"], {
       origin: "https://a.example",
       "access-control-request-headers": "x".repeat(4097),
@@ -109,7 +109,7 @@ describe("a preflight", () => {
     expect(answer.headers.has("access-control-allow-headers")).toBe(false);
   });
 
-  test("without a list of headers gets none", () => {
+  test("without requested headers permits none", () => {
     expect(preflight(["*"], { origin: "https://a.example" }).headers.has("access-control-allow-headers")).toBe(false);
   });
 });

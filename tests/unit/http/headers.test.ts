@@ -21,8 +21,8 @@ const sent = (headers: ConstructorParameters<typeof Headers>[0], id = "r1"): Hea
 const names = (pairs: HeaderPairs): string[] => pairs.map(([name]) => name);
 const answered = (...pairs: [string, string][]): Headers => toClientHeaders(pairs, "r1");
 
-describe("of a client's request headers", () => {
-  test("those that describe the message reach the worker as they are, after the request id", () => {
+describe("of a client's request headers,", () => {
+  test("those that describe the message reach the worker unchanged, after the request id", () => {
     const given = {
       "content-type": "application/json",
       accept: "text/event-stream",
@@ -46,12 +46,12 @@ describe("of a client's request headers", () => {
     "x-forwarded-email",
     "x-auth-request-access-token",
     "cf-access-jwt-assertion",
-  ])("the credential %s never reaches a worker, in any case of its name", (name) => {
+  ])("the credential %s never reaches a worker, in upper or lower case", (name) => {
     for (const form of [name, name.toUpperCase()])
       expect(names(sent({ [form]: "secret", accept: "*/*" }))).not.toContain(name);
   });
 
-  test.each(HOP_BY_HOP)("%s stays on this hop", (name) => {
+  test.each(HOP_BY_HOP)("the hop-by-hop header %s never reaches a worker", (name) => {
     expect(names(sent({ [name]: "x" }))).not.toContain(name);
   });
 
@@ -71,33 +71,33 @@ describe("of a client's request headers", () => {
     "fly-client-ip",
     "sec-fetch-mode",
     "access-control-request-headers",
-  ])("%s, about the way here, stays here", (name) => {
+  ])("the forwarding header %s never reaches a worker", (name) => {
     expect(names(sent({ [name]: "x" }))).not.toContain(name);
   });
 
-  test("what Connection names is dropped, however it is written", () => {
+  test("those that Connection lists are dropped, in any notation", () => {
     const pairs = sent({ connection: "close, X-Secret ,x-other", "x-secret": "1", "x-other": "2", "x-kept": "3" });
     expect(names(pairs)).toEqual(["x-request-id", "x-kept"]);
   });
 
-  test("Connection: keep-alive and close name nothing that is dropped", () => {
+  test("Connection with keep-alive or close drops nothing", () => {
     for (const connection of ["keep-alive", "close"])
       expect(names(sent({ connection, "x-kept": "1" }))).toEqual(["x-request-id", "x-kept"]);
   });
 
-  test("the request id is the server's, whatever the client sent or named", () => {
+  test("the request id is the server's, whatever the client sent or listed", () => {
     const pairs = sent({ "x-request-id": "theirs", connection: "x-request-id" }, "ours");
     expect(pairs).toEqual([["x-request-id", "ours"]]);
   });
 
-  test("repeated ones arrive, joined as HTTP joins them", () => {
+  test("repeated ones arrive joined by commas", () => {
     const headers = new Headers();
     headers.append("x-own", "1");
     headers.append("x-own", "2");
     expect(toWorkerHeaders(headers, "r1")).toContainEqual(["x-own", "1, 2"]);
   });
 
-  test("all that is sent can be sent over HTTP", () => {
+  test("all that reach the worker are valid in HTTP", () => {
     fc.assert(
       fc.property(
         fc.dictionary(fc.stringMatching(/^[a-z][a-z0-9-]{0,9}$/), fc.stringMatching(/^[\x21-\x7e]{1,9}$/)),
@@ -109,7 +109,7 @@ describe("of a client's request headers", () => {
   });
 });
 
-describe("of a worker's answer headers", () => {
+describe("of a worker's response headers,", () => {
   test("the backend's own reach the client, repeated ones too", () => {
     const headers = answered(
       ["Content-Type", "application/json"],
@@ -143,14 +143,14 @@ describe("of a worker's answer headers", () => {
     "x-sendfile",
     "date",
     "server",
-  ])("%s does not reach the client, in any case of its name", (name) => {
+  ])("%s does not reach the client, in upper or lower case", (name) => {
     for (const form of [name, name.toUpperCase()]) {
       const headers = answered([form, "x"], ["content-type", "application/json"]);
       expect(headers.has(name)).toBe(false);
     }
   });
 
-  test("what Connection names is dropped, also by several Connection headers", () => {
+  test("those that Connection lists are dropped, also with several Connection headers", () => {
     const headers = answered(
       ["x-a", "1"],
       ["Connection", "X-A"],
@@ -162,7 +162,7 @@ describe("of a worker's answer headers", () => {
     expect(answered(["connection", "x-a"], ["connection", "keep-alive"], ["x-a", "1"]).has("x-a")).toBe(false);
   });
 
-  test("x-request-id and nosniff are the server's, once, whatever the worker said", () => {
+  test("x-request-id and nosniff are set once by the server, whatever the worker sent", () => {
     const headers = answered(["x-request-id", "theirs"], ["X-Content-Type-Options", "sniff"]);
     expect(headers.get("x-request-id")).toBe("r1");
     expect(headers.get("x-content-type-options")).toBe("nosniff");
@@ -181,7 +181,7 @@ describe("of a worker's answer headers", () => {
     [["application/json", "text/html"]],
     [["text/plain", "text/html"]],
     [[]],
-  ])("a body of type %j is put in a sandbox, so that it is no page of this origin", (types) => {
+  ])("a body of type %j gets a sandbox, so that it is no page of this origin", (types) => {
     const headers = answered(...types.map((type): [string, string] => ["content-type", type]));
     expect(headers.get("content-security-policy")).toBe("sandbox");
   });
@@ -191,7 +191,7 @@ describe("of a worker's answer headers", () => {
     "application/problem+json; charset=utf-8",
     "Text/Event-Stream",
     "text/plain;charset=utf-8",
-  ])("a body of type %s needs none, and gets none from the worker", (type) => {
+  ])("a body of type %s gets no sandbox, not even from the worker", (type) => {
     const headers = answered(["content-type", type], ["content-security-policy", "default-src *"]);
     expect(headers.has("content-security-policy")).toBe(false);
   });
@@ -201,7 +201,7 @@ describe("of a worker's answer headers", () => {
     expect(headers.get("content-security-policy")).toBe("sandbox");
   });
 
-  test("any pairs that the wire takes become headers, and never an error", () => {
+  test("any pairs that a frame accepts become headers without an error", () => {
     const latin1 = fc.integer({ min: 0x20, max: 0xff }).map((code) => String.fromCharCode(code));
     const pair = fc.tuple(
       fc.oneof(
@@ -230,10 +230,10 @@ test.each([
   ["semi;colon", undefined],
   ["é", undefined],
   ["a, b", undefined],
-])("the client's request id %p is taken as %p", (given, expected) => {
+])("the client's request id %p becomes %p", (given, expected) => {
   expect(saneRequestId(new Headers({ "x-request-id": given }))).toBe(expected);
 });
 
-test("without a request id there is none", () => {
+test("a request without an id has none", () => {
   expect(saneRequestId(new Headers())).toBeUndefined();
 });

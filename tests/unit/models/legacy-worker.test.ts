@@ -89,7 +89,7 @@ function start() {
 }
 
 describe("a request to a legacy worker", () => {
-  test("is one message of exactly the predecessor's fields", () => {
+  test("is one message with exactly the dialect's fields", () => {
     const head: RequestHead = { ...POST, headers: [["a", "1"]], stream: true, timeout_ms: 5 };
     expect(JSON.parse(encodeLegacyRequest(12, head, Buffer.from("body")))).toEqual({
       type: "http_proxy_request",
@@ -111,7 +111,7 @@ describe("a request to a legacy worker", () => {
     expect(Object.keys(JSON.parse(text))).toEqual(["type", "request_id", "method", "path", "headers"]);
   });
 
-  test("carries any bytes, also those that are a view in a larger buffer", () => {
+  test("carries any bytes, also those that are a view of a larger buffer", () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 1, maxLength: 200 }), fc.nat(10), (bytes, offset) => {
         const view = Buffer.concat([Buffer.alloc(offset), bytes, Buffer.alloc(5)]).subarray(
@@ -125,7 +125,7 @@ describe("a request to a legacy worker", () => {
     );
   });
 
-  test("joins repeated headers, for its form has one value a name", () => {
+  test("joins repeated headers, because the dialect has one value per name", () => {
     const text = encodeLegacyRequest(
       1,
       {
@@ -141,13 +141,13 @@ describe("a request to a legacy worker", () => {
     expect(JSON.parse(text).headers).toEqual({ a: "1, 3", b: "2" });
   });
 
-  test("sends headers named like an object's own parts as they are", () => {
+  test("sends headers named like properties of an object unchanged", () => {
     const names = ["constructor", "__proto__", "toString", "hasownproperty"];
     const text = encodeLegacyRequest(1, { ...POST, headers: names.map((name) => [name, "x"]) }, Buffer.alloc(0));
     expect(Object.entries(JSON.parse(text).headers)).toEqual(names.map((name) => [name, "x"]));
   });
 
-  test("of many pieces is gathered whole and sent in one message, with no flow control", async () => {
+  test("of many pieces is collected and sent in one message, without flow control", async () => {
     const { sent, open } = start();
     let feed: ReadableStreamDefaultController<Uint8Array> | undefined;
     open(
@@ -174,7 +174,7 @@ describe("a request to a legacy worker", () => {
     expect(sent.length).toBe(1);
   });
 
-  test("that is cancelled is told with http_proxy_cancel, and settles with the worker's end or after five seconds", () => {
+  test("is cancelled with http_proxy_cancel, and settles with the worker's end or after five seconds", () => {
     expect(JSON.parse(encodeLegacyCancel(3))).toEqual({ type: "http_proxy_cancel", request_id: "3" });
     const { sent, open, hear, clock } = start();
     const [told, silent] = [open(), open()];
@@ -200,7 +200,7 @@ describe("a legacy worker's answer", () => {
     expect(sink.head).toEqual({ status: 201, headers: [["x-a", "b"]] });
   });
 
-  test("may leave out headers and data, as a Go program does with what is empty", () => {
+  test("may omit empty headers and data, as Go programs do", () => {
     const { open, session } = start();
     const { sink } = open();
     session.handleMessage('{"type":"http_proxy_response_headers","request_id":"1","status":204}');
@@ -209,7 +209,7 @@ describe("a legacy worker's answer", () => {
     expect(sink.heard).toEqual(["head 204", "complete", "settled"]);
   });
 
-  test("loses single headers that no HTTP message can carry, and nothing else is lost for it", () => {
+  test("loses only headers that are invalid in HTTP", () => {
     const { open, hear, closes } = start();
     const { sink } = open();
     hear(headers("1", 200, { good: "yes", split: "a\r\nset-cookie: x", "na me": "x", wide: "\u65e5\u672c" }), end("1"));
@@ -263,7 +263,7 @@ describe("a legacy worker's answer", () => {
     expect(closes).toEqual(["1002 binary frames need the subprotocol moorage.v1"]);
   });
 
-  test("has its base64 taken exactly when it is standard base64", () => {
+  test("is accepted only with standard base64", () => {
     const letters = fc.string({
       unit: fc.constantFrom("A", "z", "9", "+", "/", "=", "-", "_", " ", "\n", "é", "\u0141"),
       maxLength: 12,
@@ -290,7 +290,7 @@ describe("a legacy worker's answer", () => {
     expect(closes).toEqual([]);
   });
 
-  test("beyond what the server holds ends that exchange alone, with a cancel", () => {
+  test("beyond the server's buffer ends only its exchange, with a cancel", () => {
     const { open, hear, closes, sent } = start();
     const [flooded, good] = [open(), open()];
     hear(headers("1", 200), chunk("1", "x".repeat(HOLD)));
@@ -308,7 +308,7 @@ describe("a legacy worker's answer", () => {
 });
 
 describe("a legacy answer of 502 or 503", () => {
-  test.each([502, 503])("is held, and with a plain end it was the backend's own %d, whole and in order", (status) => {
+  test.each([502, 503])("is held, and a plain end shows that it was the backend's own %d", (status) => {
     const { open, hear } = start();
     const { sink } = open();
     hear(headers("1", status, { "x-a": "b" }), chunk("1", "bad "), chunk("1", "gateway"));
@@ -318,18 +318,15 @@ describe("a legacy answer of 502 or 503", () => {
     expect(sink.head?.headers).toEqual([["x-a", "b"]]);
   });
 
-  test.each([200, 503])(
-    "that is followed by another head, of %d, is broken off, and no part of it is taken for a whole answer",
-    (status) => {
-      const { open, hear, sent } = start();
-      const { sink } = open();
-      hear(headers("1", 503), chunk("1", "one"), headers("1", status), chunk("1", "two"), end("1"));
-      expect(sink.heard).toEqual(["broken protocol_error", "settled"]);
-      expect(sent.at(-1)).toEqual({ type: "http_proxy_cancel", request_id: "1" });
-    },
-  );
+  test.each([200, 503])("that is followed by another head, of %d, is cut and never looks whole", (status) => {
+    const { open, hear, sent } = start();
+    const { sink } = open();
+    hear(headers("1", 503), chunk("1", "one"), headers("1", status), chunk("1", "two"), end("1"));
+    expect(sink.heard).toEqual(["broken protocol_error", "settled"]);
+    expect(sent.at(-1)).toEqual({ type: "http_proxy_cancel", request_id: "1" });
+  });
 
-  test("with upstream_error at its end was the agent's: its backend could not be reached", () => {
+  test("that ends with upstream_error means that the agent could not reach its backend", () => {
     const { open, hear } = start();
     const { sink } = open();
     hear(headers("1", 502), chunk("1", "connection refused"), end("1", "upstream_error"));
@@ -337,14 +334,14 @@ describe("a legacy answer of 502 or 503", () => {
     expect(sink.heard).toEqual(["broken upstream_unreachable", "settled"]);
   });
 
-  test("with worker_draining at its end is a refusal before any work", () => {
+  test("that ends with worker_draining is a refusal before any work", () => {
     const { open, hear } = start();
     const { sink } = open();
     hear(headers("1", 503), end("1", "worker_draining"));
     expect(sink.heard).toEqual(["broken draining", "settled"]);
   });
 
-  test("of more than an agent's one line is the backend's, and is passed on at once", () => {
+  test("longer than an agent's one line is the backend's, and is passed on at once", () => {
     const sink = new Witness();
     const { session } = start();
     const large = new WorkerSession({
@@ -377,7 +374,7 @@ describe("a legacy answer of 502 or 503", () => {
     expect(sink.heard).toEqual(["head 200", "x", "broken protocol_error"]);
   });
 
-  test("is forgotten with its exchange: nothing of it shows in what comes later", () => {
+  test("is forgotten with its exchange", () => {
     const dialect = createLegacyDialect(HOLD);
     const decode = (message: object) => dialect.decode(JSON.stringify(message), () => true);
     decode(headers("1", 502));
@@ -398,14 +395,14 @@ describe("an end with an error", () => {
     ["", "upstream_error"],
     ["something_else", "upstream_error"],
     ["flow_control", "upstream_error"],
-  ])("%p in the middle of an answer breaks it off as %s", (code, expected) => {
+  ])("of %p during an answer cuts it as %s", (code, expected) => {
     const { open, hear } = start();
     const { sink } = open();
     hear(headers("1", 200), chunk("1", "x"), end("1", code));
     expect(sink.heard).toEqual(["head 200", "x", `broken ${expected}`, "settled"]);
   });
 
-  test("upstream_error before any head means that the backend could not be reached", () => {
+  test("of upstream_error before any head means that the backend could not be reached", () => {
     const { open, hear } = start();
     const { sink } = open();
     hear(end("1", "upstream_error"));
@@ -413,14 +410,14 @@ describe("an end with an error", () => {
   });
 });
 
-test("an end before any head is against the protocol, and frees the slot", () => {
+test("an end before any head breaks the protocol, and frees the slot", () => {
   const { open, hear } = start();
   const { sink } = open();
   hear(end("1"));
   expect(sink.heard).toEqual(["broken protocol_error", "settled"]);
 });
 
-test("control messages mean the same as in the native dialect, and unknown ones are ignored", () => {
+test("legacy control messages mean the same as native ones, and unknown ones are ignored", () => {
   const { session, hear, closes } = start();
   hear({ type: "status_update", status: "draining", max_concurrency: 0 }, { type: "http_proxy_something" });
   expect(session.offer).toMatchObject({ status: "draining", maxConcurrency: 0 });
@@ -429,13 +426,13 @@ test("control messages mean the same as in the native dialect, and unknown ones 
   expect(closes).toEqual(["1002 invalid models_update: models is missing"]);
 });
 
-test("a legacy worker is not told of a drain: its dialect has no word for it", () => {
+test("a legacy worker gets no drain message, because its dialect has none", () => {
   const { session, sent } = start();
   session.sendDrain("restart", 1000);
   expect(sent).toEqual([]);
 });
 
-test("any JSON in any order ends each exchange at most once, and the session at most once", () => {
+test("any JSON messages end each exchange at most once, and the session at most once", () => {
   const id = fc.constantFrom("1", "2", "3", "x");
   const message = fc.oneof(
     fc.tuple(id, fc.constantFrom(200, 502, 503, 999)).map(([at, status]) => headers(at, status)),

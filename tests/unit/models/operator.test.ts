@@ -105,7 +105,7 @@ const codeOf = (answer: Promise<Response>): Promise<string> =>
   );
 
 describe("a job that an operator cancels", () => {
-  test("is over for its worker and its client, who is told why", async () => {
+  test("ends for its worker and its client, who learns the reason", async () => {
     const { pool, join, ask, ids, reports } = setUp();
     const worker = join("w");
     const answer = ask();
@@ -135,7 +135,7 @@ describe("a job that an operator cancels", () => {
     void first;
   });
 
-  test("tells a client whose stream has begun in the stream", async () => {
+  test("sends an error event to a client whose stream has begun", async () => {
     const { pool, join, ask, ids } = setUp();
     const worker = join("w");
     const answer = ask(true);
@@ -150,7 +150,7 @@ describe("a job that an operator cancels", () => {
     expect(text).not.toContain("[DONE]");
   });
 
-  test("is named by an id that no other pool, no other start of the server and no other server uses", () => {
+  test("has an id that no other pool, start or server uses", () => {
     const { clock, join, ask, ids } = setUp();
     join("w", 3);
     void ask();
@@ -179,7 +179,7 @@ describe("a job that an operator cancels", () => {
   });
 });
 
-test("a job that an operator cancels is a failure of nobody", () => {
+test("a job that an operator cancels counts as nobody's failure", () => {
   const { area, join, begin, ends } = setUpPlugin();
   join("w");
   begin();
@@ -193,7 +193,7 @@ test("a job that an operator cancels is a failure of nobody", () => {
   expect(area.cancelJob("llm-none-1")).toBe(false);
 });
 
-test("a worker that an operator disconnects is told to come back, and its place is free", () => {
+test("a worker that an operator disconnects is asked to reconnect, and its id is free", () => {
   const { area, join } = setUpPlugin();
   const worker = join("w");
   expect(area.drainWorker("w", true)).toBe(true);
@@ -206,7 +206,7 @@ test("a worker that an operator disconnects is told to come back, and its place 
 });
 
 describe("a worker that an operator drains", () => {
-  test("gets no more jobs, keeps those it has, and serves again when it is put back", () => {
+  test("gets no more jobs, keeps running ones, and serves again when the drain is cancelled", () => {
     const { pool, join, ask } = setUp();
     const worker = join("w", 2);
     void ask();
@@ -225,7 +225,7 @@ describe("a worker that an operator drains", () => {
     expect(seat && statusOf(seat)).toBe("working");
   });
 
-  test("leaves its jobs to the others", () => {
+  test("leaves new jobs to the others", () => {
     const { pool, join, ask } = setUp();
     const [one, two] = [join("one", 5), join("two", 5)];
     pool.setDrained("one", true);
@@ -234,7 +234,7 @@ describe("a worker that an operator drains", () => {
     expect(two.exchanges).toHaveLength(4);
   });
 
-  test("stays drained whatever it says of itself, until it comes back with a new session", () => {
+  test("stays drained whatever it reports, until it reconnects with a new session", () => {
     const { pool, join } = setUp();
     const worker = join("w");
     pool.setDrained("w", true);
@@ -245,7 +245,7 @@ describe("a worker that an operator drains", () => {
     expect(pool.seatOf("w")).toMatchObject({ isDrained: false, capacity: 3 });
   });
 
-  test("must be here", () => {
+  test("must be connected", () => {
     expect(setUp().pool.setDrained("nobody", true)).toBe(false);
   });
 });

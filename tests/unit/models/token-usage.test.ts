@@ -42,7 +42,7 @@ test("the Messages API counts its input in the first event and its output in the
   expect(usageOf(first, middle, last)).toEqual({ input_tokens: 25, output_tokens: 15 });
 });
 
-test("an input that is counted at the start of a long stream is found wherever its event is cut in two", () => {
+test("input tokens reported at the start of a long stream are found, wherever the event is split", () => {
   const first = 'event: message_start\ndata: {"message":{"usage":{"input_tokens":25,"output_tokens":1}}}\n\n';
   const middle = `data: {"delta":"${"x".repeat(40_000)}"}\n\n`;
   const last = 'event: message_delta\ndata: {"usage":{"output_tokens":15}}\n\n';
@@ -53,7 +53,7 @@ test("an input that is counted at the start of a long stream is found wherever i
     });
 });
 
-test("a stream cut anywhere gives the same usage", () => {
+test("a stream gives the same usage wherever it is split", () => {
   const text =
     'data: {"choices":[{"delta":{"content":"äöü"}}],"usage":null}\n\ndata: {"choices":[],"usage":{"prompt_tokens":11,"completion_tokens":22}}\n\ndata: [DONE]\n\n';
   const bytes = new TextEncoder().encode(text);
@@ -67,7 +67,7 @@ test("a stream cut anywhere gives the same usage", () => {
   );
 });
 
-test("the word in a text is not taken for the count", () => {
+test('the word "usage" inside a text is not taken for the count', () => {
   expect(usageOf('{"choices":[{"message":{"content":"\\"usage\\":{\\"prompt_tokens\\":9}"}}]}')).toBeUndefined();
   expect(
     usageOf('{"content":"\\"usage\\": {\\"prompt_tokens\\": 9}","usage":{"prompt_tokens":1,"completion_tokens":1}}'),
@@ -83,11 +83,11 @@ test.each([
   '{"usage":{"prompt_tokens":1.5}}',
   '{"usage":{"prompt_tokens":1e300}}',
   '{"usage":"lots"}',
-])("%j states nothing that can be believed", (text) => {
+])("%j gives no usable count", (text) => {
   expect(usageOf(text)).toBeUndefined();
 });
 
-test("an answer of many megabytes is held by its last 16 KiB", () => {
+test("only the last 16 KiB of a large answer are kept", () => {
   const tail = new AnswerEnds();
   const piece = new Uint8Array(1000).fill(0x20);
   for (let count = 0; count < 10_000; count += 1) tail.push(piece);
@@ -95,7 +95,7 @@ test("an answer of many megabytes is held by its last 16 KiB", () => {
   expect(toObject(readUsage(tail))).toEqual({ input_tokens: 1, output_tokens: 2 });
 });
 
-test("a tail made of what looks like counts is given up after a few", () => {
+test("a tail full of apparent counts is abandoned after a few tries", () => {
   const text = '"usage":{"a":1,}'.repeat(1000);
   const parse = JSON.parse;
   let parsed = 0;

@@ -61,7 +61,7 @@ function codeOf(run: () => unknown): string {
 
 const workerOf = (claim: Claim | undefined): string | undefined => claim?.worker.id;
 
-test("under any order of events no worker holds more than it declared, nobody is served twice, and nothing is left over", () => {
+test("in any order of events no worker exceeds its slots, no job is served twice, and nothing is left over", () => {
   const models = ["a", "b", "llama:8b", "llama:8b-q4"];
   const step = fc.oneof(
     fc.record({
@@ -177,7 +177,7 @@ test("under any order of events no worker holds more than it declared, nobody is
   );
 });
 
-test("the least loaded worker is chosen by busy over capacity, ties go to the one idle longest", () => {
+test("the worker with the lowest share of busy slots is chosen, and among equals the one idle longest", () => {
   const { join, claim } = setUp();
   join("big", ["m"], 4);
   join("small", ["m"], 2);
@@ -186,7 +186,7 @@ test("the least loaded worker is chosen by busy over capacity, ties go to the on
   expect(claim("m")).toBeUndefined();
 });
 
-test("of idle workers the one idle longest is next", () => {
+test("among idle workers the one idle longest is chosen", () => {
   const { join, claim } = setUp();
   join("a", ["m"], 1);
   join("b", ["m"], 1);
@@ -196,7 +196,7 @@ test("of idle workers the one idle longest is next", () => {
   expect(workerOf(claim("m"))).toBe("b");
 });
 
-test("choosing among 5,000 sessions looks at one", () => {
+test("choosing among 5,000 sessions looks at one of them", () => {
   const ranking = new Ranking<number>();
   for (let index = 0; index < 5000; index += 1) ranking.place(createRanked(index), 0);
   let looks = 0;
@@ -207,7 +207,7 @@ test("choosing among 5,000 sessions looks at one", () => {
   expect(looks).toBe(1);
 });
 
-test("a ranking keeps order of load, then of arrival, through any moves", () => {
+test("a ranking keeps the order of load, then of arrival, through any moves", () => {
   fc.assert(
     fc.property(
       fc.array(fc.tuple(fc.integer({ min: 0, max: 9 }), fc.integer({ min: -1, max: 4 })), { maxLength: 80 }),
@@ -246,11 +246,11 @@ test.each([
   ["org/model:70b-awq", "org/model:70b"],
   ["gpt-4o", undefined],
   ["model:", undefined],
-])("what stands in for %s shares %p", (model, key) => {
+])("substitutes for %s share %p", (model, key) => {
   expect(aliasKey(model)).toBe(key);
 });
 
-test("a stand-in serves only while no exact worker is ready, and only where the job allows it", () => {
+test("a substitute serves only while no exact worker is ready, and only if the job allows it", () => {
   const { join, claim } = setUp();
   join("q4", ["llama:8b-q4"], 1);
   expect(claim("llama:8b")).toMatchObject({ model: "llama:8b-q4" });
@@ -261,7 +261,7 @@ test("a stand-in serves only while no exact worker is ready, and only where the 
   expect(claim("llama:8b")).toBeUndefined();
 });
 
-test("who waits for an exact worker is given a stand-in when that worker leaves", () => {
+test("a job that waits for an exact worker gets a substitute when that worker leaves", () => {
   const { pool, join, claim, wait } = setUp();
   const exact = join("exact", ["llama:8b"], 1);
   join("q4", ["llama:8b-q4"], 1);
@@ -273,7 +273,7 @@ test("who waits for an exact worker is given a stand-in when that worker leaves"
   expect(granted.map(workerOf)).toEqual(["q4"]);
 });
 
-test("tickets of one model are served in order of arrival; another model's is not held up", () => {
+test("tickets of one model are served in order of arrival, without delaying another model's", () => {
   const { join, claim, wait } = setUp();
   join("a", ["a"], 1);
   const busy = claim("a");
@@ -285,7 +285,7 @@ test("tickets of one model are served in order of arrival; another model's is no
   expect(served).toEqual(["first"]);
 });
 
-test("a job that lost its worker has its old place again, and a full queue takes it back", () => {
+test("a job that lost its worker gets its old place back, even in a full queue", () => {
   const { join, ticket, claim, wait } = setUp({ queueSize: 1 });
   const session = join("a", ["m"], 1);
   const busy = claim("m");
@@ -301,7 +301,7 @@ test("a job that lost its worker has its old place again, and a full queue takes
   expect(session.closes).toEqual([]);
 });
 
-test("waiting ends at its deadline: queue_timeout while workers are busy, no_worker_available while there are none", () => {
+test("a wait ends at its deadline with queue_timeout if workers are busy, and with no_worker_available if there are none", () => {
   const { clock, pool, join, claim, wait } = setUp();
   const session = join("a", ["m"], 1);
   claim("m");
@@ -315,7 +315,7 @@ test("waiting ends at its deadline: queue_timeout while workers are busy, no_wor
   expect(faults).toEqual(["queue_timeout", "no_worker_available 5"]);
 });
 
-test("a model is known for its grace period after its last worker left, and keeps its first sight", () => {
+test("a model stays known for a grace period after its last worker left, with the time it was first seen", () => {
   const { clock, pool, join, claim } = setUp();
   const session = join("a", ["m"], 1);
   const seen = pool.firstSeenAt("m");
@@ -329,7 +329,7 @@ test("a model is known for its grace period after its last worker left, and keep
   expect(pool.firstSeenAt("m")).toBe(seen);
 });
 
-test("a model that is not served is told by how many workers there are, and what they offer", () => {
+test("the error for an unserved model says how many workers are connected and what they offer", () => {
   const { join, claim } = setUp();
   const messageOf = (): string => {
     try {
@@ -349,7 +349,7 @@ test("a model that is not served is told by how many workers there are, and what
   expect(messageOf()).toBe("The model 'm' is not served on this route. Available models: 'x', 'y'.");
 });
 
-test("a newcomer of the same worker takes over, and the old session's late end does not remove it", () => {
+test("a worker's new session takes over, and the old session's late end does not remove it", () => {
   const { pool, join, claim } = setUp();
   const old = join("a", ["m"], 1);
   const held = claim("m");
@@ -361,7 +361,7 @@ test("a newcomer of the same worker takes over, and the old session's late end d
   expect(workerOf(claim("m"))).toBe("a");
 });
 
-test("a demand for one worker is served by it alone", () => {
+test("a job for one worker is served by that worker alone", () => {
   const { join, claim } = setUp();
   join("a", ["m"], 1);
   join("b", ["m"], 1);
@@ -370,7 +370,7 @@ test("a demand for one worker is served by it alone", () => {
   expect(codeOf(() => claim("m", { workerId: "c" }))).toBe("worker_not_found");
 });
 
-test("with the queue off a known model without a worker is no_worker_available, with busy ones queue_full", () => {
+test("without a queue, a known model without workers gives no_worker_available, and one with busy workers queue_full", () => {
   const { pool, join, claim, wait } = setUp({ queueSize: 0 });
   const session = join("a", ["m"], 1);
   claim("m");
@@ -379,7 +379,7 @@ test("with the queue off a known model without a worker is no_worker_available, 
   expect(codeOf(() => wait("m"))).toBe("no_worker_available");
 });
 
-test("idle resolves when the last slot is given back and nobody waits", async () => {
+test("idle resolves when the last slot is released and nothing waits", async () => {
   const { pool, join, claim } = setUp();
   join("a", ["m"], 1);
   const held = claim("m");
@@ -412,7 +412,7 @@ test.each(["expires", "leaves"])("idle resolves when the last waiting job %s whi
   expect(isIdle).toBe(true);
 });
 
-test("a model or worker that a server which has just started does not know may be on its way back: 503, later 404", () => {
+test("shortly after the start an unknown model or worker gives 503 because it may reconnect, and later 404", () => {
   const { clock, claim } = setUp({ startGraceMs: 15_000 });
   expect(codeOf(() => claim("m"))).toBe("no_worker_available");
   expect(codeOf(() => claim("m", { workerId: "w" }))).toBe("no_worker_available");

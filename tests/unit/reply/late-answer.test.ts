@@ -7,7 +7,7 @@ function messageOf(headers: [string, string][], ...pieces: (string | Uint8Array)
   return answer.toFault().message;
 }
 
-test("an error of OpenAI's form is quoted by its message, however it is cut into pieces", () => {
+test("an OpenAI error is quoted by its message, however it is split", () => {
   const message = messageOf([], '{"error":{"mess', 'age":"context too long"}}');
   expect(message).toBe("The model server answered 400: context too long");
 });

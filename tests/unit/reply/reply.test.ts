@@ -67,7 +67,7 @@ async function read(response: Response): Promise<{ text: string; isDone: boolean
 /** Lets everything that is waiting for a promise go on. */
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-describe("an answer that is whole one microtask after its head", () => {
+describe("an answer that is complete one microtask after its head", () => {
   test("is a response without a stream, with its length, and earns no credit", async () => {
     const { reply, response, clock, source } = start();
     reply.begin({ status: 201, headers: JSON_TYPE });
@@ -81,7 +81,7 @@ describe("an answer that is whole one microtask after its head", () => {
     expect([clock.pending, source.taken]).toEqual([0, 0]);
   });
 
-  test("is that for an event stream as well, byte for byte", async () => {
+  test("is one also for an event stream, byte for byte", async () => {
     const { reply, response, clock } = start();
     reply.begin({ status: 200, headers: EVENTS });
     reply.write(Buffer.from("data: 1\n\n"));
@@ -100,7 +100,7 @@ describe("an answer that is whole one microtask after its head", () => {
     expect((await response).body).toBeNull();
   });
 
-  test("that is cut in the same turn is an error and never a response", async () => {
+  test("that is cut in the same turn is an error, never a response", async () => {
     const { reply, response } = start();
     reply.begin({ status: 200, headers: JSON_TYPE });
     reply.write(Buffer.from("{"));
@@ -111,7 +111,7 @@ describe("an answer that is whole one microtask after its head", () => {
 });
 
 describe("an answer that takes longer", () => {
-  test("is a stream, whose bytes are reported when the client has taken them", async () => {
+  test("is a stream whose bytes are reported once the client has read them", async () => {
     const { reply, response, source } = start();
     reply.begin({ status: 200, headers: JSON_TYPE });
     reply.write(Buffer.from("held "));
@@ -123,7 +123,7 @@ describe("an answer that takes longer", () => {
     expect(source.taken).toBeGreaterThanOrEqual("held ".length);
   });
 
-  test("is cut when it fails, so that it cannot look complete", async () => {
+  test("is cut if it fails, so that it cannot look complete", async () => {
     const { reply, response } = start();
     reply.begin({ status: 200, headers: JSON_TYPE });
     reply.write(Buffer.from("{"));
@@ -143,7 +143,7 @@ describe("an answer that takes longer", () => {
     expect(source.cancelled).toBe(1);
   });
 
-  test("gets no comment unless it is an event stream, and arms no timer", async () => {
+  test("gets no comments and no timer unless it is an event stream", async () => {
     const { reply, response, clock, source } = start();
     reply.begin({ status: 200, headers: JSON_TYPE });
     const seen = await read(await response);
@@ -155,13 +155,13 @@ describe("an answer that takes longer", () => {
 });
 
 describe("an event stream", () => {
-  test("without a byte yet begins with a comment, which brings its head to the client", async () => {
+  test("without a byte yet begins with a comment, which carries its head to the client", async () => {
     const { reply, response } = start();
     reply.begin({ status: 200, headers: EVENTS });
     expect((await read(await response)).text).toBe(": quiet\n");
   });
 
-  test("gets a comment each time it has been quiet for the interval, and none otherwise", async () => {
+  test("gets a comment after each quiet interval, and no others", async () => {
     const { reply, response, clock } = start();
     reply.begin({ status: 200, headers: EVENTS });
     reply.write(Buffer.from("data: 1\n\n"));
@@ -180,7 +180,7 @@ describe("an event stream", () => {
     expect(clock.pending).toBe(0);
   });
 
-  test("that is quiet where no comment may stand is looked at once an interval", async () => {
+  test("that is quiet inside a line is checked once per interval", async () => {
     const { reply, response, clock, source } = start();
     reply.begin({ status: 200, headers: EVENTS });
     reply.write(Buffer.from("data: half"));
@@ -193,7 +193,7 @@ describe("an event stream", () => {
     expect(seen.text).toBe("data: half");
   });
 
-  test("gets no comment while its client does not read what it has", async () => {
+  test("gets no comment while its client does not read", async () => {
     const { reply, response, clock, source } = start();
     reply.begin({ status: 200, headers: EVENTS });
     reply.write(Buffer.from("data: 1\n\n"));
@@ -202,7 +202,7 @@ describe("an event stream", () => {
     expect(source.asked).toEqual([]);
   });
 
-  test("ends in order with an event of our own, which stands apart from a line that is open", async () => {
+  test("ends in order with a separate event of the server, also after an unfinished line", async () => {
     const { reply, response, clock } = start();
     reply.begin({ status: 200, headers: EVENTS });
     reply.write(Buffer.from("data: ha"));
@@ -231,7 +231,7 @@ describe("an event stream", () => {
 describe("a compressed event stream", () => {
   const packed = gzipSync("data: 1\n\n");
 
-  test("is passed on byte for byte: no comment is put into it, however long it is quiet", async () => {
+  test("is passed on byte for byte without comments, however long it is quiet", async () => {
     const { reply, response, clock, source } = start();
     reply.begin({ status: 200, headers: GZIP_EVENTS });
     const answer = await response;
@@ -247,7 +247,7 @@ describe("a compressed event stream", () => {
     expect([source.asked, clock.pending]).toEqual([[], 0]);
   });
 
-  test("takes no error event, and is cut", async () => {
+  test("gets no error event and is cut", async () => {
     const { reply, response } = start();
     reply.begin({ status: 200, headers: GZIP_EVENTS });
     const seen = await read(await response);

@@ -39,7 +39,7 @@ function dispatched(text: string): string[] {
 
 const line = fc.constantFrom("", "data: x", "data: y", "event: z", ": note", "id");
 
-test("of a stream with LF the state is exact after every prefix, however it is cut", () => {
+test("the state of a stream with LF is exact after every prefix, however it is split", () => {
   fc.assert(
     fc.property(fc.array(line, { maxLength: 6 }), fc.boolean(), (lines, isWhole) => {
       const text = lines.join("\n") + (isWhole ? "\n" : "");
@@ -51,7 +51,7 @@ test("of a stream with LF the state is exact after every prefix, however it is c
   );
 });
 
-test("of a stream with CRLF the state is exact after every whole line, when lines are not cut", () => {
+test("the state of a stream with CRLF is exact after every whole line, if lines are not split", () => {
   fc.assert(
     fc.property(fc.array(line, { maxLength: 8 }), (lines) => {
       const chunks = lines.map((text) => `${text}\r\n`);
@@ -61,7 +61,7 @@ test("of a stream with CRLF the state is exact after every whole line, when line
   );
 });
 
-test("of a stream of any line ends, cut anywhere, the state never claims more of an end than there is", () => {
+test("the state of a stream with any line ends never claims more of an end than there is, however it is split", () => {
   const rank: Readonly<Record<LineState, number>> = { inside: 0, line: 1, boundary: 2 };
   const piece = fc.constantFrom("data: x", "\n", "\r", "\r\n", "\n\n", "\r\n\r\n", "");
   fc.assert(
@@ -74,7 +74,7 @@ test("of a stream of any line ends, cut anywhere, the state never claims more of
   );
 });
 
-test("an error event after any stream, cut off anywhere, is dispatched as an event of its own", () => {
+test("an error event after any stream, cut off anywhere, is parsed as a separate event", () => {
   const ending = fc.constantFrom("\n", "\r\n", "\r");
   fc.assert(
     fc.property(fc.array(line, { maxLength: 6 }), ending, fc.nat(60), (lines, end, cut) => {
@@ -92,7 +92,7 @@ test("an error event after any stream, cut off anywhere, is dispatched as an eve
   );
 });
 
-test("a comment wherever no line is open changes no event", () => {
+test("a comment between lines changes no event", () => {
   fc.assert(
     fc.property(fc.array(line, { maxLength: 6 }), fc.constantFrom("\n", "\r\n"), (lines, end) => {
       const text = lines.map((each) => each + end).join("");
@@ -105,16 +105,16 @@ test("a comment wherever no line is open changes no event", () => {
   );
 });
 
-test("nothing sent leaves the state as it was", () => {
+test("an empty piece leaves the state unchanged", () => {
   for (const state of ["boundary", "line", "inside"] as const)
     expect(lineStateAfter(new Uint8Array(0), state)).toBe(state);
 });
 
-test("only what is needed is put before an event", () => {
+test("only the needed line ends precede an event", () => {
   expect([separator("boundary"), separator("line"), separator("inside")]).toEqual(["", "\n", "\n\n"]);
 });
 
-test("a comment is one line, and an event ends with a blank one", () => {
+test("a comment is one line, and an event ends with an empty line", () => {
   expect(comment("queued position=3")).toBe(": queued position=3\n");
   expect(dataEvent({ a: "line\nbreak" })).toBe('data: {"a":"line\\nbreak"}\n\n');
   expect(namedEvent("error", { a: 1 })).toBe('event: error\ndata: {"a":1}\n\n');

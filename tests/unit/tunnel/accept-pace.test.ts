@@ -13,14 +13,14 @@ class LateClock extends FakeClock {
   }
 }
 
-describe("workers that come all at once", () => {
-  test("are taken in without a wait while they are few", () => {
+describe("workers that connect all at once", () => {
+  test("are accepted without a wait while they are few", () => {
     const pace = new AcceptPace(new FakeClock());
     for (let each = 0; each < 100; each += 1) expect(pace.turn()).toBeUndefined();
     expect(pace.turn()).toBeInstanceOf(Promise);
   });
 
-  test("are taken in at a bounded rate, in their order, until the last is in", async () => {
+  test("are accepted at a bounded rate, in order, up to the last one", async () => {
     const clock = new FakeClock();
     const pace = new AcceptPace(clock);
     const taken: number[] = [];
@@ -45,7 +45,7 @@ describe("workers that come all at once", () => {
     expect(longestTurn).toBeLessThanOrEqual(30);
   });
 
-  test("do not come in a heap after a turn that was late", async () => {
+  test("are not accepted in a burst after a late timer", async () => {
     const clock = new LateClock();
     const pace = new AcceptPace(clock);
     for (let each = 0; each < 1000; each += 1) void pace.turn();
@@ -56,8 +56,8 @@ describe("workers that come all at once", () => {
   });
 });
 
-describe("small work of which much comes at once", () => {
-  test("is done at once while it is little, and in its order when it is not", () => {
+describe("much small work at once", () => {
+  test("is done at once while it is little, and otherwise spread over turns in order", () => {
     const clock = new FakeClock();
     const share = new TurnShare(clock);
     const done: number[] = [];

@@ -135,7 +135,7 @@ class Model {
   }
 }
 
-test("under any order of frames, cancels, losses and waits an exchange is where the rules say, after every step", () => {
+test("in any order of frames, cancels, losses and waits an exchange follows the model after every step", () => {
   fc.assert(
     fc.property(fc.array(STEP, { maxLength: 25 }), fc.integer({ min: 0, max: 3000 }), (steps, bodyBytes) => {
       const { clock, exchange, heard, sent, ends, state } = open({ body: new Uint8Array(bodyBytes) });
@@ -210,7 +210,7 @@ test("a sink that cancels from inside any call hears its one end and one settlin
   }
 });
 
-test("a cancelled job gets no byte that was still under way", () => {
+test("a cancelled job gets no bytes that were still in transit", () => {
   const { exchange, state } = open();
   exchange.handleHead(HEAD, new Uint8Array(5), false);
   exchange.cancel("canceled");
@@ -234,7 +234,7 @@ test.each([
   expect(heard).toEqual(["end", "forgotten", "settled"]);
 });
 
-test("a cancel says which it is: the client that left, or the worker's silence", () => {
+test("a cancel says whether the client left or the worker was silent", () => {
   for (const code of ["canceled", "timeout"] as const) {
     const { exchange, sent } = open();
     exchange.cancel(code);
@@ -248,7 +248,7 @@ test.each([
   ["data before the head", false, (e: ServerExchange) => e.handleData(NOTHING, true)],
   ["a byte over the window", true, (e: ServerExchange) => e.handleData(new Uint8Array(WINDOW + 1), true)],
 ])(
-  "%s that is also the worker's END frees its slot at once: nothing more will come to confirm",
+  "%s that is also the worker's END frees its slot at once, because no confirmation will follow",
   (_name, begun, violate) => {
     const { exchange, heard, ends } = open();
     if (begun) exchange.handleHead(HEAD, NOTHING, false);
@@ -283,7 +283,7 @@ test("a worker that has begun to answer cannot refuse the request any more", () 
   expect(heard).toEqual(["head", "end", "forgotten", "settled"]);
 });
 
-test("what overspends is not handed on", () => {
+test("data beyond the credit is not passed on", () => {
   const { exchange, state, ends, sent } = open();
   exchange.handleHead(HEAD, new Uint8Array(WINDOW), false);
   exchange.handleData(new Uint8Array(1), false);
@@ -292,7 +292,7 @@ test("what overspends is not handed on", () => {
   expect(sent.at(-1)).toBe("reset flow_control");
 });
 
-test("an answer that is complete before its upload stops the upload, and the worker is told after the sink", async () => {
+test("an answer that is complete before its upload stops the upload, and the worker is reset after the sink's end", async () => {
   let cancelledBecause: unknown;
   const order: string[] = [];
   const body = new ReadableStream<Uint8Array>({
@@ -327,7 +327,7 @@ test("an upload that breaks off cancels the exchange at its worker", async () =>
   expect(sent).toEqual(["request 0", "reset canceled"]);
 });
 
-test("a request that found no room has its head out at once, is taken back like any other, and sends no body after that", () => {
+test("a request without room sends its head at once, can be cancelled like any other, and sends no body after that", () => {
   const { exchange, sent, heard, clock, state } = open({ room: false });
   expect(sent).toEqual(["request 0"]);
   exchange.cancel("canceled");
@@ -340,7 +340,7 @@ test("a request that found no room has its head out at once, is taken back like 
   expect(clock.pending).toBe(0);
 });
 
-test("a body that found no room goes out when the socket has drained", () => {
+test("a body without room is sent when the socket has drained", () => {
   const { exchange, sent, state } = open({ room: false });
   state.room = true;
   exchange.resume();
@@ -351,14 +351,14 @@ test("an empty request body is one frame", () => {
   expect(open({ body: NOTHING }).sent).toEqual(["request 0 end"]);
 });
 
-test("bytes taken after the end grant nothing", () => {
+test("bytes read after the end grant no credit", () => {
   const { exchange, sent } = open();
   exchange.handleHead(HEAD, new Uint8Array(WINDOW), true);
   exchange.consumed(WINDOW);
   expect(sent).toEqual(["request 10 end"]);
 });
 
-test("credit alone, empty data and grants of nothing are no progress; bytes are", () => {
+test("only bytes count as progress, not credit or empty data", () => {
   const { exchange, clock } = open();
   const begun = exchange.lastProgressAt;
   clock.advance(10);
@@ -374,19 +374,19 @@ test("credit alone, empty data and grants of nothing are no progress; bytes are"
   expect(exchange.lastProgressAt).toBe(begun + 20);
 });
 
-test("credit that lets a waiting upload go on is progress", () => {
+test("credit that lets a waiting upload continue counts as progress", () => {
   const { exchange, clock } = open({ body: new Uint8Array(1500) });
   clock.advance(10);
   exchange.handleCredit(1);
   expect(exchange.lastProgressAt).toBe(clock.elapsed());
 });
 
-test("a worker that took all its credit of the upload is not excused: its silence is its own", () => {
+test("a worker that has read all of its credit counts as silent", () => {
   const { exchange } = open({ body: new Uint8Array(1500) });
   expect(exchange.isWaitingForUs).toBe(false);
 });
 
-test("a worker that waits for an upload whose socket has no room waits for its own line, not for us", () => {
+test("a worker that waits for an upload on a full socket counts as silent", () => {
   const { exchange, state } = open({ body: new ReadableStream<Uint8Array>() });
   expect(exchange.isWaitingForUs).toBe(true);
   state.room = false;

@@ -42,7 +42,7 @@ function start(count: number) {
   return { clock, heartbeat, members };
 }
 
-test("every member is pinged once an interval", () => {
+test("every member is pinged once per interval", () => {
   const { clock, members } = start(40);
   clock.advance(INTERVAL * 4);
   for (const { pingedAt, closes } of members) {
@@ -63,13 +63,13 @@ test("pings are spread over the interval and never leave in one burst", () => {
   expect(bursts).toEqual(Array.from({ length: 15 }, () => 10));
 });
 
-test("one timer serves any number of members, and none runs before the first", () => {
+test("one timer serves any number of members, and does not run before the first", () => {
   expect(start(0).clock.pending).toBe(0);
   expect(start(1).clock.pending).toBe(1);
   expect(start(1000).clock.pending).toBe(1);
 });
 
-test("a member that is silent for three intervals is closed then, once, and pinged no more", () => {
+test("a member that is silent for three intervals is closed once and not pinged again", () => {
   const { clock, members } = start(30);
   const silent = members.filter((_, at) => at % 2 === 0);
   for (const member of silent) member.answers = false;
@@ -84,7 +84,7 @@ test("a member that is silent for three intervals is closed then, once, and ping
   expect(members.filter(({ closes }) => closes.length > 0).length).toBe(silent.length);
 });
 
-test("a member that fell silent is closed within a step after three intervals of silence, whatever its share", () => {
+test("a silent member is closed at most one step after three intervals, whatever its place in the round", () => {
   for (const offset of [0, 1, STEP, INTERVAL / 2, INTERVAL - 1]) {
     const { clock, members } = start(15);
     clock.advance(INTERVAL + offset);
@@ -99,7 +99,7 @@ test("a member that fell silent is closed within a step after three intervals of
   }
 });
 
-test("any sign of life counts, not only a pong", () => {
+test("any message counts as a sign of life, not only a pong", () => {
   const { clock, members } = start(1);
   const [member] = members;
   if (!member) throw new Error("no member");
@@ -111,7 +111,7 @@ test("any sign of life counts, not only a pong", () => {
   expect(member.closes).toEqual([]);
 });
 
-test("a member that left is neither pinged nor closed, and leaving twice harms nobody", () => {
+test("a member that left is neither pinged nor closed, and may leave twice", () => {
   const { clock, members } = start(2);
   const [gone, stays] = members;
   gone?.leave();
@@ -122,7 +122,7 @@ test("a member that left is neither pinged nor closed, and leaving twice harms n
   expect(stays?.pingedAt.length).toBe(5);
 });
 
-test("a member whose end takes another along: the other is neither pinged nor closed after it left", () => {
+test("a member that leaves because another is closed is neither pinged nor closed", () => {
   const { clock, heartbeat } = start(0);
   // Members 0 and 15 share a step.
   const members = Array.from({ length: 16 }, () => new Member(clock));
@@ -140,7 +140,7 @@ test("a member whose end takes another along: the other is neither pinged nor cl
   expect(last.closes).toEqual([]);
 });
 
-test("stopped, it does nothing more", () => {
+test("a stopped heartbeat does nothing more", () => {
   const { clock, heartbeat, members } = start(3);
   heartbeat.stop();
   heartbeat.stop();

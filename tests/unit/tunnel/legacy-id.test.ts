@@ -23,14 +23,14 @@ describe("a legacy agent's id", () => {
     expect(toLegacyId(said)).toBe(said);
   });
 
-  test("that is too long, or a path of its own, ends in a digest", () => {
+  test("that is too long, or a path segment of dots, ends in a digest", () => {
     for (const said of ["w".repeat(129), "w".repeat(100_000), "ü".repeat(40), ".", ".."]) {
       expect(toLegacyId(said)).toMatch(/_[0-9a-f]{16}$/);
       expect(isId(toLegacyId(said))).toBe(true);
     }
   });
 
-  test("is mapped to one that the rule allows, and two of them to two", () => {
+  test("is mapped to a valid id, and two ids to two", () => {
     const said = fc.oneof(
       fc.string({ unit: "binary", minLength: 1, maxLength: 200 }),
       fc.constantFrom("a/b", "a_2Fb/"),
@@ -46,7 +46,7 @@ describe("a legacy agent's id", () => {
   });
 });
 
-test("a legacy agent without a name keeps its own words as its name, one with a name keeps that", () => {
+test("a legacy agent without a name uses its original id as its name, and one with a name keeps it", () => {
   const parse = (fields: object) =>
     createModelGreeting(0).parse(JSON.stringify({ type: "register", worker_id: "GPU box\n1", ...fields }), "legacy");
   expect(parse({})).toMatchObject({ ok: true, value: { workerId: "GPU_20box_0A1", name: "GPU box1" } });
@@ -55,7 +55,7 @@ test("a legacy agent without a name keeps its own words as its name, one with a 
   expect(relay).toMatchObject({ ok: true, value: { workerId: "clock_20server", name: "clock server" } });
 });
 
-test("a native worker with the same id is refused, and told what an id must be", () => {
+test("a native worker with such an id is refused with the rule for ids", () => {
   const native = createModelGreeting(0).parse(JSON.stringify({ type: "register", worker_id: "GPU box 1" }), "native");
   expect(native).toEqual({
     ok: false,

@@ -10,7 +10,7 @@ test("the subprotocol is moorage.v1", () => {
   expect(NATIVE_PROTOCOL).toBe("moorage.v1");
 });
 
-test("both directions start with the same window, and grants come in quarters of it", () => {
+test("both directions start with the same window and are granted credit in quarters of it", () => {
   expect(dialect.sendWindow).toBe(1000);
   const receive = dialect.createReceiveCredit();
   expect(receive.receive(1000)).toBe(true);
@@ -21,7 +21,7 @@ test("both directions start with the same window, and grants come in quarters of
 test.each([
   ["request", encodeRequest(1, { method: "GET", path: "/", headers: [] }, new Uint8Array(0), true)],
   ["request_data", encodeRequestData(1, new Uint8Array(0), true)],
-])("a worker that sends %s is wrong: requests are the server's", (type, frame) => {
+])("a worker must not send %s, because only the server sends requests", (type, frame) => {
   expect(decode(frame)).toEqual({ type: "bad", reason: `a worker sent ${type}` });
 });
 
@@ -33,7 +33,7 @@ test("binary is a frame and text is control, never the other way round", () => {
   expect(decode('{"type":"models_update"}')).toMatchObject({ type: "bad" });
 });
 
-test("a lane writes frames of its own id, and asks the session for room", () => {
+test("a lane writes frames with its own id, and asks the session for room", () => {
   const sent: Uint8Array[] = [];
   let room = true;
   const lane = dialect.createLane(7, {
@@ -58,7 +58,7 @@ test("a lane writes frames of its own id, and asks the session for room", () => 
   expect(lane.hasRoom()).toBe(false);
 });
 
-test("a large frame leaves before its memory is written again", () => {
+test("a large frame is sent before its memory is reused", () => {
   const sent: Buffer[] = [];
   const lane = dialect.createLane(7, {
     hasRoom: () => true,
@@ -73,7 +73,7 @@ test("a large frame leaves before its memory is written again", () => {
   );
 });
 
-test("the drain message says why and for how long", () => {
+test("the drain message has a reason and a duration", () => {
   expect(JSON.parse(dialect.drainMessage("restart", 1500) ?? "")).toEqual({
     type: "drain",
     reason: "restart",

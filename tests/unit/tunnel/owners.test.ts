@@ -11,7 +11,7 @@ function start() {
   return { clock, owners: new IdOwners(clock) };
 }
 
-test("an id belongs to who claims it first; the same owner may take over, another may not", () => {
+test("an id belongs to its first claimant, who alone may take it over", () => {
   const { owners } = start();
   expect(owners.claim("w", "key A")).toBe(true);
   expect(owners.claim("w", "key A")).toBe(true);
@@ -19,7 +19,7 @@ test("an id belongs to who claims it first; the same owner may take over, anothe
   expect(owners.claim("v", "key B")).toBe(true);
 });
 
-test("a refused claim leaves the owner as it was, and needs no release", () => {
+test("a refused claim does not change the owner and needs no release", () => {
   const { owners, clock } = start();
   owners.claim("w", "A");
   owners.claim("w", "B");
@@ -30,7 +30,7 @@ test("a refused claim leaves the owner as it was, and needs no release", () => {
   expect(owners.claim("w", "B")).toBe(true);
 });
 
-test("after a takeover the old session's late release leaves the newcomer's claim", () => {
+test("after a takeover the old session's late release does not affect the new claim", () => {
   const { owners, clock } = start();
   owners.claim("w", "A");
   owners.claim("w", "A");
@@ -39,7 +39,7 @@ test("after a takeover the old session's late release leaves the newcomer's clai
   expect(owners.claim("w", "B")).toBe(false);
 });
 
-test("an id is remembered for ten minutes after its last session left, then it is anyone's", () => {
+test("an id stays reserved for ten minutes after its last session, then it is free", () => {
   const { owners, clock } = start();
   owners.claim("w", "A");
   clock.advance(TEN_MINUTES * 5);
@@ -55,7 +55,7 @@ test("an id is remembered for ten minutes after its last session left, then it i
   expect(owners.claim("w", "A")).toBe(false);
 });
 
-test("a release too many, and one of an unknown id, change nothing", () => {
+test("an extra release, and one of an unknown id, change nothing", () => {
   const { owners } = start();
   owners.release("w");
   expect(owners.claim("w", "A")).toBe(true);
@@ -64,7 +64,7 @@ test("a release too many, and one of an unknown id, change nothing", () => {
   expect(owners.claim("w", "B")).toBe(false);
 });
 
-test("of those that left 50,000 are remembered, the newest; those connected are never forgotten", () => {
+test("the newest 50,000 ids without a session are remembered, and connected ones always", () => {
   const { owners } = start();
   owners.claim("stays", "A");
   for (let count = 0; count < 50_001; count += 1) {
@@ -77,7 +77,7 @@ test("of those that left 50,000 are remembered, the newest; those connected are 
   expect(owners.claim("w50000", "B")).toBe(false);
 });
 
-test("whatever comes and goes, an id is granted exactly to those the rules say", () => {
+test("in any order of sessions an id is granted exactly as the model says", () => {
   const step = fc.record({
     id: fc.constantFrom("x", "y"),
     owner: fc.constantFrom("A", "B"),

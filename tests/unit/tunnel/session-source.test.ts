@@ -59,7 +59,7 @@ describe("an area of model workers on a source without sockets", () => {
     expect(intake.options).toMatchObject({ pluginId: "llm", pool: area.pool });
   });
 
-  test("serves jobs by the sessions it is given", () => {
+  test("serves jobs through the sessions that it gets", () => {
     const { area, intake, start, ends } = setUpModels();
     const session = intake.join("w", ["m"], 1);
     start("m");
@@ -70,7 +70,7 @@ describe("an area of model workers on a source without sockets", () => {
     expect(area.state().workers).toMatchObject([{ id: "w", status: "idle", processed_total: 1 }]);
   });
 
-  test("hears of changed offers and of sessions that end", () => {
+  test("is notified of changed offers and ended sessions", () => {
     const { area, intake } = setUpModels();
     const session = intake.join("w", ["m"], 1);
     session.changeOffer({ models: ["n"] });
@@ -91,7 +91,7 @@ describe("an area of model workers on a source without sockets", () => {
   });
 });
 
-test("the area of MCP relays runs on a source without sockets: it finds the relays it is given, drains and closes", async () => {
+test("the area of MCP relays works on a source without sockets: it finds its relays, drains and closes", async () => {
   const { sessions, context } = setUp();
   const area = new McpArea(context);
   const [intake] = sessions.intakes;

@@ -91,7 +91,7 @@ function start(ids = new ExchangeIds(), offer = OFFER) {
 
 const control = (message: object): string => JSON.stringify(message);
 
-test("exchanges on one session have ids of their own, from 1 up, and hear only their own frames", () => {
+test("exchanges on one session have unique ids from 1 up, and get only their own frames", () => {
   const { session, open, frames } = start();
   const [first, second] = [open(), open()];
   expect(frames()).toEqual(["request 1", "request 2"]);
@@ -102,7 +102,7 @@ test("exchanges on one session have ids of their own, from 1 up, and hear only t
   expect(second.sink.heard).toEqual(["head", "data 3", "data 4", "complete", "settled"]);
 });
 
-test("an id is never used twice, also after its exchange has ended", () => {
+test("an exchange id is never reused, not even after its exchange has ended", () => {
   const { session, open, frames } = start();
   open();
   session.handleMessage(encodeResponse(1, HEAD, NOTHING, true));
@@ -110,7 +110,7 @@ test("an id is never used twice, also after its exchange has ended", () => {
   expect(frames()).toEqual(["request 1", "request 2"]);
 });
 
-test("a session that has used up its ids closes so that its worker reconnects, and opens nothing meanwhile", async () => {
+test("a session that has used up its ids closes so that its worker reconnects, and opens no more exchanges", async () => {
   const { open, frames, closes } = start(new ExchangeIds(MAX_EXCHANGE_ID));
   const [last, none] = [open(), open()];
   expect(frames()).toEqual([`request ${MAX_EXCHANGE_ID}`]);
@@ -128,7 +128,7 @@ test.each([
   ["data", encodeResponseData(1, new Uint8Array(1), true)],
   ["credit", encodeCredit(1, 5)],
   ["a reset", encodeReset(1, "canceled", "")],
-])("%s for an exchange that has ended is ignored and counted, and the session goes on", (_name, frame) => {
+])("%s for an ended exchange is ignored and counted, and the session continues", (_name, frame) => {
   const { session, open, closes, logged } = start();
   const { sink } = open();
   session.handleMessage(encodeResponse(1, HEAD, NOTHING, true));
@@ -165,7 +165,7 @@ test.each([
   expect(told.length).toBe(1);
 });
 
-test("whatever bytes or text come, the session lives on or closes with 1002 once, and every exchange ends at most once", () => {
+test("with any bytes or text the session continues or closes once with 1002, and each exchange ends at most once", () => {
   fc.assert(
     fc.property(
       fc.array(fc.oneof(fc.uint8Array({ maxLength: 40 }), fc.json(), fc.string()), { maxLength: 8 }),
@@ -192,7 +192,7 @@ test("an unknown control type is ignored and counted", () => {
   expect(logged[0]).toMatchObject({ ignored: 2 });
 });
 
-test("a status_update changes what it names and keeps the rest", () => {
+test("a status_update changes the fields that it has and keeps the others", () => {
   const { session, told } = start();
   session.handleMessage(control({ type: "status_update", max_concurrency: 5 }));
   expect(session.offer).toEqual({ ...OFFER, maxConcurrency: 5 });
@@ -213,7 +213,7 @@ test.each([
   expect(capacityOf(session.offer)).toBe(capacity);
 });
 
-test("a status_update without a reason takes the old reason away", () => {
+test("a status_update without a reason removes the old one", () => {
   const { session } = start();
   session.handleMessage(control({ type: "status_update", status: "not_ready", reason: "backend down" }));
   session.handleMessage(control({ type: "status_update", status: "idle" }));
@@ -227,14 +227,14 @@ test("a draining worker that only updates its slots is still draining", () => {
   expect(capacityOf(session.offer)).toBe(0);
 });
 
-test("an embedding_batch_size of 0 says nothing, and what was said before stays", () => {
+test("an embedding_batch_size of 0 is ignored", () => {
   const { session } = start();
   session.handleMessage(control({ type: "status_update", embedding_batch_size: 0 }));
   session.handleMessage(control({ type: "status_update", agent_config: { embedding_batch_size: "many" } }));
   expect(session.offer.embeddingBatchSize).toBe(8);
 });
 
-test("what a status_update says of the host is known from then on", () => {
+test("a status_update adds facts about the host", () => {
   const { session } = start();
   session.handleMessage(
     control({ type: "status_update", agent_config: { backend_version: "0.9", embedding_batch_size: "32" } }),
@@ -245,14 +245,14 @@ test("what a status_update says of the host is known from then on", () => {
   expect(session.worker.hostInfo).toMatchObject({ backend_version: "1.0", os_name: "linux" });
 });
 
-test("a worker that keeps saying new things of its host fills no memory: 32 facts are kept", () => {
+test("at most 32 facts about a host are kept, however many a worker sends", () => {
   const { session } = start();
   for (let count = 0; count < 100; count += 1)
     session.handleMessage(control({ type: "status_update", agent_config: { [`fact_${count}`]: "x" } }));
   expect(Object.keys(session.worker.hostInfo).length).toBe(32);
 });
 
-test("the kinds of exchange that a worker announced stay announced, whatever else it reports", () => {
+test("a worker's announced kinds of exchange stay announced, whatever else it reports", () => {
   const { session } = start(undefined, { ...OFFER, exchangeKinds: ["http", "made_up"] });
   session.handleMessage(control({ type: "status_update", max_concurrency: 5 }));
   session.handleMessage(control({ type: "models_update", models: ["b"] }));
@@ -266,7 +266,7 @@ test("a models_update changes the models alone", () => {
   expect(told).toEqual(["offer"]);
 });
 
-test("a heartbeat is a sign of life with the machine's load, and no change of the offer", () => {
+test("a heartbeat is a sign of life with the machine's load, and does not change the offer", () => {
   const { session, clock, told } = start();
   expect(session.lastHeartbeatAt).toBe(clock.now());
   clock.advance(5000);
@@ -276,7 +276,7 @@ test("a heartbeat is a sign of life with the machine's load, and no change of th
   expect(told).toEqual([]);
 });
 
-test("every message and every pong is a sign of life, an ignored one too", () => {
+test("every message and every pong is a sign of life, even an ignored one", () => {
   const { session, clock } = start();
   for (const hear of [() => session.handlePong(), () => session.handleMessage(control({ type: "new" }))]) {
     clock.advance(1000);
@@ -285,7 +285,7 @@ test("every message and every pong is a sign of life, an ignored one too", () =>
   }
 });
 
-test("a congested socket pauses every upload, also those that begin meanwhile, until it has drained", () => {
+test("a congested socket pauses all uploads, also new ones, until it has drained", () => {
   const { session, open, frames, state } = start();
   const large = open(new Uint8Array(1500));
   expect(frames()).toEqual(["request 1"]);
@@ -313,7 +313,7 @@ test("a socket that congests again while it is being refilled leaves the rest wa
   expect(frames()).toEqual([...heads, "request_data 1", "request_data 2"]);
 });
 
-test("requests begin in the order of their ids, whole or streamed, whatever the socket says", () => {
+test("requests begin in the order of their ids, whole or streamed, in any state of the socket", () => {
   const { session, open, frames } = start();
   session.handleSendResult("queued");
   open(new Uint8Array(10));
@@ -323,7 +323,7 @@ test("requests begin in the order of their ids, whole or streamed, whatever the 
   expect(frames().filter((frame) => frame.startsWith("request "))).toEqual([1, 2, 3, 4].map((id) => `request ${id}`));
 });
 
-test("congestion does not hold back what must be said: grants, resets and the farewell", () => {
+test("congestion does not delay grants, resets and the close", () => {
   const { session, open, frames } = start();
   const { exchange } = open();
   session.handleMessage(encodeResponse(1, HEAD, new Uint8Array(500), false));
@@ -352,7 +352,7 @@ test("a send that is lost ends the session, but not in the middle of the send", 
   expect(closes.length).toBe(1);
 });
 
-test("the end of a session is told to the pool first, then to every exchange", () => {
+test("the end of a session is reported to the pool first, then to each exchange", () => {
   const order: string[] = [];
   const { session, open, told } = start();
   told.push = (what) => order.push(what);
@@ -364,7 +364,7 @@ test("the end of a session is told to the pool first, then to every exchange", (
   expect(order).toEqual(["closed replaced", "first lost", "second lost"]);
 });
 
-test("a late or second close changes nothing, and no message is heard after the first", () => {
+test("a late or second close changes nothing, and messages after the first are ignored", () => {
   const { session, open, closes, told, logged, sent } = start();
   const { sink, exchange } = open();
   session.close({ code: 1000, reason: "bye" });
@@ -383,7 +383,7 @@ test("a late or second close changes nothing, and no message is heard after the 
   expect(sent.length).toBe(1);
 });
 
-test("an exchange that ends as its session closes, cancelling a neighbour, does not end the neighbour twice", () => {
+test("an exchange that cancels a neighbour while the session closes does not end the neighbour twice", () => {
   const { session, open } = start();
   const first = open();
   const second = open();
@@ -402,7 +402,7 @@ test("an exchange opened on a closed session is lost, after the call, and nothin
   expect(sent).toEqual([]);
 });
 
-test("a sink that closes the session from within hears no more data", () => {
+test("a sink that closes the session during a call gets no more data", () => {
   const { session, open } = start();
   const { sink } = open();
   const onData = sink.onData;
@@ -414,7 +414,7 @@ test("a sink that closes the session from within hears no more data", () => {
   expect(sink.heard).toEqual(["head", "data 1", "lost", "settled"]);
 });
 
-test("a cancelled exchange is remembered until its worker confirms: what is still under way closes nothing", () => {
+test("a cancelled exchange is remembered until its worker confirms, so late frames do not close the session", () => {
   const { session, open, closes, clock } = start();
   const { sink, exchange } = open();
   exchange.cancel("canceled");
@@ -428,7 +428,7 @@ test("a cancelled exchange is remembered until its worker confirms: what is stil
   expect(clock.pending).toBe(0);
 });
 
-test("what the dialect holds for an exchange is forgotten when it settles, not before", () => {
+test("a dialect keeps an exchange's state until the exchange has settled", () => {
   const { session, open, forgotten } = start();
   open();
   const { exchange } = open();
@@ -440,7 +440,7 @@ test("what the dialect holds for an exchange is forgotten when it settles, not b
   expect(forgotten).toEqual([2, 1]);
 });
 
-test("one exchange's overspending ends that exchange alone", () => {
+test("an exchange that exceeds its credit ends alone", () => {
   const { session, open, closes, frames } = start();
   const [greedy, good] = [open(), open()];
   session.handleMessage(encodeResponse(1, HEAD, new Uint8Array(WINDOW + 1), false));

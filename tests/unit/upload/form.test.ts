@@ -45,23 +45,23 @@ const TRICKY: FormField = {
   filename: "speech.wav",
 };
 
-describe("a form", () => {
+describe("an upload form", () => {
   test.each([
     ["before the file", [MODEL, TRICKY]],
     ["after the file", [TRICKY, MODEL]],
     ["between fields with brackets in their names", [WORDS, MODEL, SEGMENTS, TRICKY]],
-  ])("tells its model when it stands %s", async (_where, fields) => {
+  ])("gives its model if the field stands %s", async (_where, fields) => {
     expect(await read(formBytes(fields))).toEqual({ model: "m", isStream: false });
   });
 
-  test("is read the same wherever its bytes are cut in two", async () => {
+  test("gives the same result wherever its bytes are split in two", async () => {
     const body = formBytes([TRICKY, WORDS, MODEL, STREAM, SEGMENTS]);
     for (let cut = 0; cut <= body.length; cut += 1) {
       expect(await read(body, [cut])).toEqual({ model: "m", isStream: true });
     }
   });
 
-  test("is read the same byte by byte, and in pieces of any size", async () => {
+  test("gives the same result byte by byte and in pieces of any size", async () => {
     const body = formBytes([STREAM, TRICKY, WORDS, MODEL]);
     expect(await read(body, [...body.keys()])).toEqual({ model: "m", isStream: true });
     await fc.assert(
@@ -73,7 +73,7 @@ describe("a form", () => {
     );
   });
 
-  test("tells its model as soon as the field is over", async () => {
+  test("gives its model as soon as the field has ended", async () => {
     const form = new FormReader(FORM_TYPE, AUDIO_FORM);
     const body = formBytes([MODEL, TRICKY]);
     await form.write(body.subarray(0, body.indexOf("RIFF")));
@@ -103,13 +103,13 @@ describe("a form", () => {
     expect((await read(Buffer.concat([Buffer.from(file), formBytes([MODEL])]))).model).toBe("m");
   });
 
-  test("may hold long fields besides: only two of them are kept", async () => {
+  test("may have long other fields, of which only two are kept", async () => {
     const prompt: FormField = { name: "prompt", value: "x".repeat(3_000_000) };
     expect((await read(formBytes([prompt, MODEL, TRICKY]))).model).toBe("m");
   });
 });
 
-describe("what is no such form is told by what it lacks:", () => {
+describe("an invalid form is refused by what it lacks:", () => {
   test.each([
     ["a model", formBytes([TRICKY]), "model"],
     ["a file", formBytes([MODEL]), "file"],
@@ -166,7 +166,7 @@ describe("a form of another plugin", () => {
   };
   const COLLECTION: FormField = { name: "collection", value: "letters" };
 
-  test("waits for its own field, and takes 'model' for any other", async () => {
+  test("waits for its own field, and treats 'model' like any other", async () => {
     const form = new FormReader(FORM_TYPE, SPEC);
     await form.write(formBytes([MODEL, { name: "model", value: "two" }, COLLECTION, TRICKY]));
     expect(form.awaited).toBe("letters");
@@ -186,7 +186,7 @@ describe("a form of another plugin", () => {
       "file",
       "The multipart form cannot be used: its field 'file' is text and not a file (with curl: -F file=@report.pdf, with the @).",
     ],
-  ])("that is wrong is refused in its own words", async (fields, param, message) => {
+  ])("that is wrong is refused with its plugin's text", async (fields, param, message) => {
     const form = new FormReader(FORM_TYPE, SPEC);
     const fault = await faultOf(form.write(formBytes(fields)).then(() => form.end()));
     expect(fault.body().error).toMatchObject({ code: "invalid_request", param, message });

@@ -110,14 +110,14 @@ const LARGE = formBytes([sound(3_000_000), MODEL]);
 const MODEL_FIRST = formBytes([MODEL, sound(3_000_000)]);
 
 describe("a recording", () => {
-  test("reads no further than its model while nobody takes it", async () => {
+  test("reads no further than its model while nobody reads it", async () => {
     const client = new Client(MODEL_FIRST, 50_000);
     const recording = record(client);
     expect(await recording.readAwaited()).toBe("m");
     expect(client.taken).toBe(50_000);
   });
 
-  test("reads as fast as it is taken, and no faster", async () => {
+  test("reads as fast as it is consumed", async () => {
     const client = new Client(MODEL_FIRST, 50_000);
     const recording = record(client);
     await recording.readAwaited();
@@ -128,7 +128,7 @@ describe("a recording", () => {
     }
   });
 
-  test("sends the same bytes again after any number of attempts that were given up anywhere", async () => {
+  test("sends the same bytes again after any number of aborted attempts", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.constantFrom(LARGE, MODEL_FIRST),
@@ -151,7 +151,7 @@ describe("a recording", () => {
     );
   });
 
-  test("an attempt given up while it waits for the client leaves no gap for the next one", async () => {
+  test("leaves no gap for the next attempt if one is aborted while it waits for the client", async () => {
     const parts = [MODEL_FIRST.subarray(0, 400_000), MODEL_FIRST.subarray(400_000)];
     const gate = Promise.withResolvers<void>();
     let reads = 0;
@@ -175,7 +175,7 @@ describe("a recording", () => {
     expect((await again).equals(MODEL_FIRST)).toBe(true);
   });
 
-  test("tells whether a stream is asked for once it is whole", async () => {
+  test("says whether a stream is requested once it is whole", async () => {
     const asked = record(new Client(formBytes([MODEL, sound(10), { name: "stream", value: "true" }]), 100));
     await asked.readAwaited();
     expect(Bun.peek.status(asked.isStream)).toBe("pending");
@@ -187,7 +187,7 @@ describe("a recording", () => {
     expect(await closed.isStream).toBe(false);
   });
 
-  test("keeps no more once its answer has begun, and goes on", async () => {
+  test("stops keeping bytes once its answer has begun, and continues", async () => {
     const recording = record(new Client(MODEL_FIRST, 50_000));
     await recording.readAwaited();
     const reader = recording.body().getReader();
@@ -199,7 +199,7 @@ describe("a recording", () => {
     while (!(await reader.read()).done) expect(space.used).toBe(0);
   });
 
-  test("gives the client up when it is closed", async () => {
+  test("cancels the client's upload when it is closed", async () => {
     const client = new Client(LARGE, 50_000);
     const recording = record(client);
     await recording.readAwaited();
@@ -210,7 +210,7 @@ describe("a recording", () => {
 });
 
 describe("an upload fails", () => {
-  test("when it is larger than may be, as soon as it is", async () => {
+  test("as soon as it exceeds the limit", async () => {
     const client = new Client(MODEL_FIRST, 50_000);
     const recording = record(client, { maxBytes: 1_000_000 });
     await recording.readAwaited();
@@ -218,7 +218,7 @@ describe("an upload fails", () => {
     expect(client.taken).toBe(1_050_000);
   });
 
-  test("when its client leaves, before the model and after it", async () => {
+  test("when its client disconnects, before the model and after it", async () => {
     const early = record(new Client(LARGE.subarray(0, 500_000), 50_000).ending("break"));
     expect(await thrownBy(early.readAwaited())).toBeInstanceOf(ClientGone);
     const late = record(new Client(MODEL_FIRST.subarray(0, 500_000), 50_000).ending("break"));
@@ -226,7 +226,7 @@ describe("an upload fails", () => {
     expect(await thrownBy(take(late.body()))).toBeInstanceOf(ClientGone);
   });
 
-  test("when its client falls silent before the model", async () => {
+  test("when its client goes silent before the model", async () => {
     const recording = record(new Client(LARGE.subarray(0, 500_000), 50_000).ending("stall"));
     const failed = thrownBy(recording.readAwaited());
     await eventually(() => clock.pending > 0 && recording.bytes >= 500_000, "the upload stands still");
@@ -234,7 +234,7 @@ describe("an upload fails", () => {
     expect(await failed).toMatchObject({ code: "request_timeout" });
   });
 
-  test("when the server drains before its model is there", async () => {
+  test("when the server drains before its model has arrived", async () => {
     const recording = record(new Client(LARGE.subarray(0, 500_000), 50_000).ending("stall"));
     const failed = thrownBy(recording.readAwaited());
     await eventually(() => recording.bytes >= 500_000, "the upload stands still");
@@ -242,7 +242,7 @@ describe("an upload fails", () => {
     expect(await failed).toMatchObject({ code: "draining" });
   });
 
-  test("when it turns out to hold no file, before its last byte is passed on", async () => {
+  test("when it has no file, before its last byte is passed on", async () => {
     const recording = record(new Client(formBytes([MODEL]), 1000));
     await recording.readAwaited();
     const error = await thrownBy(take(recording.body()));
@@ -250,13 +250,13 @@ describe("an upload fails", () => {
     expect(error).toMatchObject({ code: "invalid_request", param: "file" });
   });
 
-  test("when it needs the disk to wait for its model, and there is no room", async () => {
+  test("when it needs disk space until its model arrives, and there is none", async () => {
     const recording = record(new Client(LARGE, 50_000), { in: new SpoolSpace(directory, 1_000_000) });
     expect(await thrownBy(recording.readAwaited())).toMatchObject({ code: "spool_unavailable" });
   });
 });
 
-test("past the size that is kept, an upload goes on but cannot be sent again; one that waited for its model can", async () => {
+test("an upload beyond the kept size continues but cannot be sent again, unless it waited for its model", async () => {
   const live = record(new Client(MODEL_FIRST, 50_000), { replayBytes: 2_000_000 });
   await live.readAwaited();
   const reader = live.body().getReader();
@@ -273,8 +273,8 @@ test("past the size that is kept, an upload goes on but cannot be sent again; on
   expect((await take(waited.body())).equals(LARGE)).toBe(true);
 });
 
-describe("without room on the disk", () => {
-  test("an upload whose model is known goes through once, and says so", async () => {
+describe("without disk space,", () => {
+  test("an upload whose model is known can be sent once, and says so", async () => {
     const recording = record(new Client(MODEL_FIRST, 50_000), { in: new SpoolSpace(directory, 0) });
     await recording.readAwaited();
     expect((await take(recording.body())).equals(MODEL_FIRST)).toBe(true);

@@ -41,7 +41,7 @@ test("a small body stays in memory", async () => {
   spool.close();
 });
 
-test("a large one reads as it was written, from any byte on, and while more is appended", async () => {
+test("a large body reads as it was written, from any byte on, and while more is appended", async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.integer({ min: MEMORY_BYTES - 5, max: SOUND.length }),
@@ -64,7 +64,7 @@ test("a large one reads as it was written, from any byte on, and while more is a
   );
 });
 
-test("what was read stays as it is while more is appended, wherever it stood", async () => {
+test("bytes that were read do not change while more are appended", async () => {
   const spool = new Spool(new SpoolSpace(directory, 1e9));
   const half = MEMORY_BYTES + 300_000;
   await fill(spool, SOUND.subarray(0, half), 50_000);
@@ -78,7 +78,7 @@ test("what was read stays as it is while more is appended, wherever it stood", a
   spool.close();
 });
 
-test("its file has no name, so that nothing is left however the process ends", async () => {
+test("a spool's file has no name, so that nothing is left however the process ends", async () => {
   const spool = new Spool(new SpoolSpace(directory, 1e9));
   await fill(spool, SOUND, 300_000);
   expect(readdirSync(directory)).toEqual([]);
@@ -86,7 +86,7 @@ test("its file has no name, so that nothing is left however the process ends", a
   spool.close();
 });
 
-test("spools share their room, and give it back", async () => {
+test("spools share their space and release it", async () => {
   const space = new SpoolSpace(directory, 1_000_000);
   const [first, second] = [new Spool(space), new Spool(space)];
   await fill(first, SOUND.subarray(0, MEMORY_BYTES + 800_000), 100_000);
@@ -96,12 +96,12 @@ test("spools share their room, and give it back", async () => {
   expect(space.used).toBe(0);
 });
 
-test("a directory that cannot be written is told", async () => {
+test("a directory that cannot be written is reported", async () => {
   const spool = new Spool(new SpoolSpace(join(directory, "missing"), 1e9));
   await expect(fill(spool, SOUND, 600_000)).rejects.toThrow("ENOENT");
 });
 
-test("files that a dead process left are removed with the first one made, those of a living one are not", async () => {
+test("the first file removes those of dead processes, and keeps those of living ones", async () => {
   // Process ids end far below this on Linux, macOS and Windows.
   const dead = "moorage-spool-999999999-1";
   const alive = `moorage-spool-${process.ppid}-1`;

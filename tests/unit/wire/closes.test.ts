@@ -40,7 +40,7 @@ test("a close is recognised by its code and reason, with a detail and without", 
   }
 });
 
-test("a reason alone names nothing: the code must be its own", () => {
+test("a close reason identifies nothing without its code", () => {
   expect(closeName({ code: 1012, reason: "unauthorized" })).toBeUndefined();
   expect(closeName({ code: 1008, reason: "unauthorized by a proxy" })).toBe("refused");
   expect(closeName({ code: 4002, reason: "replaced" })).toBeUndefined();
@@ -50,7 +50,7 @@ test("a refusal with a reason that this version does not know still has a hint",
   expect(closeRule({ code: 1008, reason: "from the future" })?.hint).toContain("versions");
 });
 
-test("whatever makes a worker dial slowly tells its operator what to do, and nothing else does", () => {
+test("exactly the closes that make a worker dial slowly have advice for its operator", () => {
   for (const name of names) {
     const { redial, hint }: CloseRule = CLOSES[name];
     expect([name, hint !== undefined]).toEqual([name, redial !== "soon"]);
@@ -62,7 +62,7 @@ test("no two closes look the same on the wire", () => {
   expect(new Set(frames).size).toBe(frames.length);
 });
 
-test("close codes stand in one file of src", async () => {
+test("close codes are written in one file of src", async () => {
   const found: string[] = [];
   for await (const path of new Bun.Glob("src/**/*.{ts,tsx}").scan(".")) {
     if (/\b(?:100[2-9]|101[0-3]|400[01])\b/.test(await Bun.file(path).text())) found.push(path);

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { ReceiveCredit, SendCredit } from "../../../src/wire/credit.ts";
 import { times } from "../../support/times.ts";
 
-test("whatever is sent and taken: grants come in quarters at least, never exceed what was taken, and never stall a sender", () => {
+test("with any sends and reads, grants are at least a quarter window, never exceed what was read, and never stall a sender", () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 1, max: 5000 }),
@@ -50,14 +50,14 @@ test("a whole window is allowed and one byte more is not, before and after a gra
   expect(credit.receive(1)).toBe(false);
 });
 
-test("a peer that overspent is not forgiven by its next empty frame", () => {
+test("a peer that exceeded its credit is not excused by an empty frame", () => {
   const credit = new ReceiveCredit(10);
   expect(credit.receive(11)).toBe(false);
   expect(credit.receive(0)).toBe(false);
   expect(credit.isSpent).toBe(true);
 });
 
-test("what is taken in single bytes is granted once a quarter has come together", () => {
+test("bytes read one by one are granted once they make up a quarter", () => {
   const credit = new ReceiveCredit(100);
   credit.receive(100);
   const grants: number[] = [];
@@ -72,7 +72,7 @@ test("a step of one gives every byte back at once, for a peer that knows no gran
   expect(credit.receive(4)).toBe(false);
 });
 
-test("an endless window is never spent", () => {
+test("an infinite window is never used up", () => {
   const credit = new SendCredit(Number.POSITIVE_INFINITY);
   credit.spend(Number.MAX_SAFE_INTEGER);
   expect(credit.left).toBe(Number.POSITIVE_INFINITY);

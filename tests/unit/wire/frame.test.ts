@@ -50,13 +50,13 @@ test.each([
 test.each([
   ["a credit", encodeCredit(9, 1234)],
   ["a reset", encodeReset(9, "timeout", "too late")],
-])("%s is bad at every length but its own", (_name, frame) => {
+])("%s is bad at every length except its own", (_name, frame) => {
   for (let length = 0; length < frame.length; length += 1)
     expect(decodeFrame(frame.subarray(0, length)).type).toBe("bad");
   expect(decodeFrame(Buffer.concat([frame, Buffer.from("x")])).type).toBe("bad");
 });
 
-test("100,000 messages of random bytes, every type's number among them: none throws, every refusal fits a close reason", () => {
+test("none of 100,000 random messages makes the decoder throw, and every refusal fits in a close reason", () => {
   let seed = 0x5eed;
   const random = (): number => {
     // xorshift32: the same bytes on every run.
@@ -102,7 +102,7 @@ test.each([0, 7, 8, 255])("type %d is unknown and bad", (type) => {
   });
 });
 
-test("flags other than END change nothing", () => {
+test("unknown flags change nothing", () => {
   const frame = encodeResponseData(3, Buffer.from("x"), false);
   frame[1] = 0xfe;
   expect(decodeFrame(frame)).toMatchObject({ type: "response_data", end: false });
@@ -118,7 +118,7 @@ test("the largest id and the largest credit stay positive numbers", () => {
   });
 });
 
-test("a body beside the largest head it fits fills the frame exactly, and one byte more is over", () => {
+test("a body next to the largest head fills the frame exactly, and one byte more exceeds it", () => {
   const room = bodyRoom(REQUEST);
   expect(decodeFrame(encodeRequest(1, REQUEST, new Uint8Array(room), true))).toMatchObject({ type: "request" });
   expect(decodeFrame(encodeRequest(1, REQUEST, new Uint8Array(room + 1), true))).toMatchObject({ type: "bad" });
@@ -172,7 +172,7 @@ test("a head that is not UTF-8 is bad", () => {
   expect(decodeFrame(frame)).toEqual({ type: "bad", reason: "bad response head" });
 });
 
-test("fields that a newer version adds to a head are left out, and what is known is kept", () => {
+test("unknown fields of a head are dropped, and known ones are kept", () => {
   const head = { ...RESPONSE, trailers: [["x", "y"]], __proto__: { status: 500 } };
   expect(decodeFrame(withHead(3, head))).toMatchObject({
     type: "response",
@@ -180,7 +180,7 @@ test("fields that a newer version adds to a head are left out, and what is known
   });
 });
 
-test("whatever pair is taken, the runtime's own Headers takes it too and gives it back as it was", () => {
+test("every accepted header pair is accepted and returned unchanged by the runtime's Headers", () => {
   const name = fc.oneof(fc.stringMatching(/^[a-z-]{1,8}$/), fc.string({ unit: latin1, maxLength: 3 }));
   let taken = 0;
   fc.assert(
@@ -206,7 +206,7 @@ test.each([
   expect(decodeFrame(frame)).toEqual({ type: "reset", id: 7, ...expected } as ReturnType<typeof decodeFrame>);
 });
 
-test("a reset's message is cut at 500 characters, on both ends", () => {
+test("a reset's message is cut at 500 characters, by both ends", () => {
   const sent = decodeFrame(encodeReset(7, "internal", "x".repeat(10_000)));
   expect(sent).toMatchObject({ message: "x".repeat(500) });
   const text = Buffer.from(JSON.stringify({ code: "internal", message: "y".repeat(10_000) }));
@@ -214,7 +214,7 @@ test("a reset's message is cut at 500 characters, on both ends", () => {
   expect(received).toMatchObject({ message: "y".repeat(500) });
 });
 
-test("a decoded body is a view: a frame of a mebibyte is not copied", () => {
+test("a decoded body is a view, so a frame of a mebibyte is not copied", () => {
   const frame = encodeResponseData(1, new Uint8Array(1000), false);
   const decoded = decodeFrame(frame);
   expect(decoded.type === "response_data" && decoded.body.buffer).toBe(frame.buffer);

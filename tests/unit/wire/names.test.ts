@@ -95,7 +95,7 @@ describe.each(Object.entries(PLACES))("%s", (_place, takes) => {
   });
 });
 
-test("the rule in words names every mark that an id may hold", () => {
+test("the rule's text names every punctuation mark that an id may contain", () => {
   const marks = ID_FORM.split(" (")[0] ?? "";
   for (let code = 0x21; code < 0x7f; code += 1) {
     const mark = String.fromCharCode(code);
@@ -103,7 +103,7 @@ test("the rule in words names every mark that an id may hold", () => {
   }
 });
 
-test("the rule stands in one file of src", async () => {
+test("the rule is written in one file of src", async () => {
   const found: string[] = [];
   for await (const path of new Bun.Glob("{src,views}/**/*.{ts,tsx}").scan(".")) {
     if (/A-Za-z0-9._[:@~][^\]]*\]\{1,/.test(await Bun.file(path).text())) found.push(path);

@@ -48,13 +48,13 @@ function countedSource(pieces: readonly string[]) {
   return { source, stream };
 }
 
-test("a body that fits goes out in one piece that is also its end", () => {
+test("a body that fits is sent in one piece that is also its end", () => {
   const { sent, pump } = start(Buffer.from("hello"), 100);
   expect(sent).toEqual([{ text: "hello", end: true }]);
   expect(pump.hasEnded).toBe(true);
 });
 
-test("an empty body is one empty end, with no credit and no room", () => {
+test("an empty body is one empty end, which needs no credit and no room", () => {
   const none = start(new Uint8Array(0), 0);
   none.state.room = false;
   expect(none.sent).toEqual([{ text: "", end: true }]);
@@ -80,7 +80,7 @@ test("without credit nothing is sent until a grant, and then no more than the gr
   ]);
 });
 
-test("a large body leaves in slices, so that exchanges take turns on one socket", () => {
+test("a large body is sent in slices, so that exchanges share one socket", () => {
   const { sent } = start(new Uint8Array(300 * 1024), 1024 * 1024);
   expect(sent.map(({ text, end }) => [text.length, end])).toEqual([
     [128 * 1024, false],
@@ -89,7 +89,7 @@ test("a large body leaves in slices, so that exchanges take turns on one socket"
   ]);
 });
 
-test("a socket that congests in the middle stops the pump there, and draining goes on at the same byte", () => {
+test("a socket that congests stops the pump, which continues at the same byte after the drain", () => {
   const body = Buffer.from(Uint8Array.from({ length: 300 * 1024 }, (_, at) => at % 251));
   const sent: Uint8Array[] = [];
   let room = true;
@@ -111,7 +111,7 @@ test("a socket that congests in the middle stops the pump there, and draining go
   expect(Buffer.concat(sent).equals(body)).toBe(true);
 });
 
-test("a source is read one piece ahead and no further while there is no credit", async () => {
+test("a source is read only one piece ahead without credit", async () => {
   const { source, stream } = countedSource(["aaaa", "bbbb", "cccc"]);
   const { pump, credit, sent } = start(stream, 2);
   await settle();
@@ -142,7 +142,7 @@ test("a source is not read further while the socket has no room", async () => {
   expect(pumped.sent.map(({ text }) => text).join("")).toBe("abc");
 });
 
-test("resumed again and again while it waits for its source, it reads one piece at a time and loses none", async () => {
+test("a pump that is resumed again and again while it waits for its source reads one piece at a time and loses none", async () => {
   let feed: ReadableStreamDefaultController<Uint8Array> | undefined;
   const stream = new ReadableStream<Uint8Array>({
     start: (controller) => {
@@ -161,7 +161,7 @@ test("resumed again and again while it waits for its source, it reads one piece 
   expect(sent.at(-1)?.end).toBe(true);
 });
 
-test("any pieces, empty ones among them, under any grants arrive whole, with one end on the last", async () => {
+test("any pieces, even empty ones, arrive whole under any grants, with one end on the last", async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.string({ unit: "binary-ascii", maxLength: 20 }), { maxLength: 12 }),
@@ -186,7 +186,7 @@ test("any pieces, empty ones among them, under any grants arrive whole, with one
   );
 });
 
-test("a source that fails is told once, and no end is sent for it", async () => {
+test("a failed source is reported once, and no end is sent", async () => {
   const broken = new Error("the upload broke off");
   let pulls = 0;
   const stream = new ReadableStream<Uint8Array>({
@@ -204,7 +204,7 @@ test("a source that fails is told once, and no end is sent for it", async () => 
   expect(pump.hasEnded).toBe(true);
 });
 
-test("stopped, it cancels its source with the reason and says nothing more, whatever the source still does", async () => {
+test("a stopped pump cancels its source with the reason and sends nothing more, whatever the source does", async () => {
   const { source, stream } = countedSource(["a", "b"]);
   const { pump, sent, failures } = start(stream, 100);
   pump.stop("lost");
@@ -217,7 +217,7 @@ test("stopped, it cancels its source with the reason and says nothing more, what
   expect(failures).toEqual([]);
 });
 
-test("stopped after its end, it leaves its source alone", async () => {
+test("a pump that is stopped after its end leaves its source alone", async () => {
   const { source, stream } = countedSource(["a"]);
   const { pump } = start(stream, 100);
   await settle();
@@ -227,7 +227,7 @@ test("stopped after its end, it leaves its source alone", async () => {
   expect(source.cancelled).toEqual([]);
 });
 
-test("a source that fails while it is being given up harms nobody", async () => {
+test("a source that fails while it is being cancelled causes no error", async () => {
   const stream = new ReadableStream<Uint8Array>({
     cancel: () => Promise.reject(new Error("cannot cancel")),
   });

@@ -18,17 +18,17 @@ function accepted(fields: object) {
   return parsed.value;
 }
 
-describe("a register", () => {
+describe("a register message", () => {
   test("needs nothing but its type", () => {
     expect(accepted({})).toEqual({ type: "register" });
   });
 
-  test("may say null for whatever it does not know, as a Go program does", () => {
+  test("may have null for unknown fields, as Go programs send", () => {
     const nothing = { client_key: null, worker_id: null, worker_name: null, models: null, max_concurrency: null };
     expect(register({ ...nothing, embedding_batch_size: null, version: null, agent_config: null }).ok).toBe(true);
   });
 
-  test("with every field keeps every field, and nothing that is not known", () => {
+  test("with every field keeps all of them, and drops unknown ones", () => {
     const fields = {
       client_key: "k",
       worker_id: "w-1",
@@ -94,7 +94,7 @@ describe("a register", () => {
     ["build_sha", []],
     ["build_date", 20261123],
     ["agent_config", "x"],
-  ])("with a wrong %s is refused, the field named (%#)", (field, value) => {
+  ])("with a wrong %s is refused with the field's name (%#)", (field, value) => {
     const parsed = register({ [field]: value });
     expect(parsed.ok).toBe(false);
     if (parsed.ok) return;
@@ -103,7 +103,7 @@ describe("a register", () => {
   });
 
   test.each([5, {}, "has space", "has/slash", "<script>", "naïve", "line\n", "w".repeat(129)])(
-    "with the id %j is refused, and told what an id must be",
+    "with the id %j is refused with the rule for ids",
     (worker_id) => {
       const parsed = register({ worker_id });
       expect(parsed).toEqual({ ok: false, close: closeWith("invalid_id", `it must be ${ID_FORM}`) });
@@ -116,7 +116,7 @@ describe("a register", () => {
     ["max_concurrency", 1.5, "max_concurrency must be a whole number from 0 to 100000"],
     ["worker_name", 5, "worker_name must be text of at most 512 characters"],
     ["agent_config", "x", "agent_config must be an object"],
-  ])("with a wrong %s is told in words what the field must be", (field, value, why) => {
+  ])("with a wrong %s is refused with a sentence about the field", (field, value, why) => {
     expect(register({ [field]: value })).toEqual({ ok: false, close: closeWith("invalid_register", why) });
   });
 
@@ -131,7 +131,7 @@ describe("a register", () => {
     expect(parsed.ok === false && parsed.close.reason).not.toContain("S3CRET");
   });
 
-  test("at its limits is taken", () => {
+  test("at its limits is accepted", () => {
     const models = Array.from({ length: 2048 }, (_, at) => `m${at}`);
     const parsed = accepted({
       worker_id: "w".repeat(128),
@@ -147,19 +147,19 @@ describe("a register", () => {
     expect(accepted({ models: ["b", "a", "b", "a", "c"] }).models).toEqual(["b", "a", "c"]);
   });
 
-  test("may hold any script in names and models", () => {
+  test("may use any script in names and models", () => {
     const named = accepted({ worker_name: "工作站 – Büro 👩‍🔬", models: ["模型:7b"] });
     expect(named).toMatchObject({ worker_name: "工作站 – Büro 👩‍🔬", models: ["模型:7b"] });
   });
 
-  test("loses control characters, line breaks and marks of direction from text for people", () => {
+  test("loses control characters, line breaks and direction marks in text for people", () => {
     const hostile = "a\u0000b\nc\rd\u001b[31me\u007ff\u0085g\u202eh\u2066i\u200ej\u200fk\u061cl\u2028m\u2029n";
     const parsed = accepted({ worker_name: hostile, version: hostile, agent_config: { hostname: hostile } });
     const clean = "abcd[31mefghijklmn";
     expect(parsed).toMatchObject({ worker_name: clean, version: clean, agent_config: { hostname: clean } });
   });
 
-  test("never lets a character through that moves, hides or breaks what a person reads", () => {
+  test("loses every character that moves, hides or breaks text", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary", maxLength: 100 }), (name) => {
         const shown = accepted({ worker_name: name }).worker_name;
@@ -168,7 +168,7 @@ describe("a register", () => {
     );
   });
 
-  test("has no half characters in what people read, and offers no model that is named with one", () => {
+  test("has no lone surrogates in text for people, and offers no model whose name has one", () => {
     const name = `a\ud800b${"x".repeat(507)}😀`;
     const parsed = accepted({ worker_name: name, agent_config: { hostname: `${"x".repeat(511)}😀` } });
     expect(parsed.worker_name).toBe(`a\ufffdb${"x".repeat(507)}😀`);
@@ -177,7 +177,7 @@ describe("a register", () => {
     expect(register({ models: ["😀"] }).ok).toBe(true);
   });
 
-  test("offers a model exactly when its name holds no such character", () => {
+  test("offers a model exactly if its name has no such character", () => {
     const codes = [
       ...Array(0x100).keys(),
       0x61b,
@@ -206,14 +206,14 @@ describe("a register", () => {
     expect(batchSizeOf(parsed)).toBe(32);
   });
 
-  test("keeps at most 32 facts of the host, of named form, as bounded text; what is no text is left out", () => {
+  test("keeps at most 32 facts about the host, as bounded text under valid names", () => {
     const many = Object.fromEntries(Array.from({ length: 100 }, (_, at) => [`fact_${at}`, "x"]));
     expect(Object.keys(accepted({ agent_config: many }).agent_config ?? {}).length).toBe(32);
     const odd = { "Bad-Key": "x", "": "x", number: 5, object: {}, ["k".repeat(65)]: "x", long: "y".repeat(1000) };
     expect(accepted({ agent_config: odd }).agent_config).toEqual({ long: "y".repeat(512) });
   });
 
-  test("cannot reach an object's ancestry", () => {
+  test("cannot change an object's prototype", () => {
     const text = '{"type":"register","__proto__":{"worker_id":"x"},"agent_config":{"__proto__":"x","constructor":"y"}}';
     const parsed = parseRegister(parseJson(text));
     expect(parsed).toMatchObject({ ok: true });
@@ -221,7 +221,7 @@ describe("a register", () => {
     expect(parsed.ok && Object.getPrototypeOf(parsed.value.agent_config)).toBe(Object.prototype);
   });
 
-  test("of any JSON at all is taken or refused with a short reason, and never throws", () => {
+  test("of any JSON is accepted or refused with a short reason, and never throws", () => {
     const fields = fc.constantFrom(
       "client_key",
       "worker_id",
@@ -250,7 +250,7 @@ describe("a control message", () => {
       { type: "status_update", max_concurrency: 1, models: ["a"], status: "idle", reason: "x" },
     ],
     ["a models_update", { type: "models_update", models: [] }],
-  ])("that is %s is taken as it is", (_name, message) => {
+  ])("that is %s is accepted unchanged", (_name, message) => {
     expect(parseControl(message)).toEqual(message as ReturnType<typeof parseControl>);
   });
 
@@ -302,7 +302,7 @@ test.each([
   [{ agent_config: { embedding_batch_size: "1.5" } }, undefined],
   [{ agent_config: { embedding_batch_size: "many" } }, undefined],
   [{ agent_config: { embedding_batch_size: "" } }, undefined],
-] as const)("of %j the batch size is %p", (message, expected) => {
+] as const)("the batch size in %j is %p", (message, expected) => {
   expect(batchSizeOf(message)).toBe(expected);
 });
 
@@ -310,7 +310,7 @@ test("newer facts of a host replace older ones, up to the limit", () => {
   expect(mergeHostInfo({ a: "1", b: "1" }, { b: "2", c: "2" })).toEqual({ a: "1", b: "2", c: "2" });
 });
 
-test("text that is no JSON parses to nothing, and not to an error", () => {
+test("text that is no JSON gives undefined, not an error", () => {
   expect(parseJson("{")).toBeUndefined();
   expect(parseJson("")).toBeUndefined();
   expect(parseJson("null")).toBeNull();

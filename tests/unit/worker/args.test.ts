@@ -90,12 +90,12 @@ describe("every setting", () => {
     });
   });
 
-  test("the result is frozen in its depth", () => {
+  test("the worker's settings are frozen deeply", () => {
     const settings = settingsOf({ env: { MODELS: "a" } });
     expect([settings, settings.kinds, settings.models].every((each) => Object.isFrozen(each))).toBe(true);
   });
 
-  test("values out of bounds are told", () => {
+  test("values out of bounds are reported", () => {
     const env = {
       MAX_CONCURRENCY: "0",
       EMBEDDING_BATCH_SIZE: "2049",
@@ -110,12 +110,12 @@ describe("every setting", () => {
     ]);
   });
 
-  test("an allow-list that allows nothing is refused", () => {
+  test("an empty allow-list is refused", () => {
     expect(faultsOf({ argv: ["llm", "--config=/w.yaml"], readFile: () => "models: []" })).toHaveLength(1);
   });
 });
 
-describe("kinds", () => {
+describe("the worker's kinds", () => {
   test.each([
     [["llm"], ["llm"]],
     [
@@ -128,11 +128,11 @@ describe("kinds", () => {
       ["llm", "asr"],
     ],
     [["--max-concurrency", "4", "asr", "--name=x"], ["asr"]],
-  ])("%j names %j", (argv, kinds) => {
+  ])("given as %j are %j", (argv, kinds) => {
     expect(settingsOf({ argv, env: { MCP_URL: "http://127.0.0.1:7777/mcp" } }).kinds).toEqual(kinds);
   });
 
-  test("mcp needs one MCP server", () => {
+  test("include mcp only with one MCP server", () => {
     expect(faultsOf({ argv: ["mcp"] })).toEqual([expect.stringContaining("needs an MCP server")]);
     expect(faultsOf({ argv: ["mcp", "--url=http://127.0.0.1:1/mcp", "--stdio=x"] })).toEqual([
       "url: this and stdio both name MCP servers; give only one of them",
@@ -140,11 +140,11 @@ describe("kinds", () => {
     expect(settingsOf({ argv: ["mcp", "--stdio=x"] }).mcpCommand).toBe("x");
   });
 
-  test("none at all is told with what there is", () => {
+  test("are refused with the known ones if there are none", () => {
     expect(faultsOf({ argv: [] })).toEqual(["kind: none is given; name one or several of llm, asr, mcp"]);
   });
 
-  test("an unknown one is told by its place, not its text, and with a near one", () => {
+  test("are refused by place and not by text if one is unknown, with a similar one", () => {
     expect(faultsOf({ argv: ["lm", "--client-key", "ab,", "Hush9"] })).toEqual([
       "client_key: flag --client-key is not usable; it takes one key of visible ASCII characters without blanks or commas",
       "kind: argument 1 is not a kind; use llm, asr, mcp; did you mean llm?",
@@ -152,16 +152,16 @@ describe("kinds", () => {
     ]);
   });
 
-  test("one that follows an unknown flag still counts", () => {
+  test("include one that follows an unknown flag", () => {
     expect(faultsOf({ argv: ["--reconnect", "llm"] })).toEqual(["--reconnect: unknown flag"]);
   });
 
-  test("only the kinds that the program knows are taken", () => {
+  test("are only those that the program knows", () => {
     expect(faultsOf({ argv: ["asr"], knownKinds: ["llm"] })).toEqual(["kind: argument 1 is not a kind; use llm"]);
   });
 });
 
-describe("server URL", () => {
+describe("the server's URL", () => {
   test.each([
     ["http://127.0.0.1:8080", "http://127.0.0.1:8080", "ws://127.0.0.1:8080/api/llm/connect"],
     ["https://hub.example/", "https://hub.example", "wss://hub.example/api/llm/connect"],
@@ -175,12 +175,12 @@ describe("server URL", () => {
     ["127.0.0.1", "ws://127.0.0.1", "ws://127.0.0.1/api/llm/connect"],
     ["[::1]:8080", "ws://[::1]:8080", "ws://[::1]:8080/api/llm/connect"],
     ["localhost.example", "wss://localhost.example", "wss://localhost.example/api/llm/connect"],
-  ])("%p is %p and is dialled at %p", (text, base, dialled) => {
+  ])("given as %p is %p, and the worker dials %p", (text, base, dialled) => {
     expect(parseServerUrl(text)).toBe(base);
     expect(connectUrl(base, "llm")).toBe(dialled);
   });
 
-  test("the same server has an address for HTTP clients", () => {
+  test("gives the address for HTTP clients", () => {
     expect(httpUrl("wss://hub.example/base")).toBe("https://hub.example/base");
     expect(httpUrl("ws://localhost:8080")).toBe("http://localhost:8080");
     expect(httpUrl("https://hub.example")).toBe("https://hub.example");
@@ -195,18 +195,18 @@ describe("server URL", () => {
     "https://hub.example/?key=1",
     "https://hub.example/#a",
     "a b",
-  ])("%p is refused", (text) => {
+  ])("cannot be %p", (text) => {
     expect(parseServerUrl(text)).toBeUndefined();
   });
 
   test.each(["127.0.0.1:11434", "ws://127.0.0.1:11434", "http://u:p@box/v1", "file:///etc/passwd", "http:box"])(
-    "%p is no backend",
+    "cannot be %p for a backend",
     (text) => {
       expect(parseBackendUrl(text)).toBeUndefined();
     },
   );
 
-  test("an unusable URL with a password in it is not repeated", () => {
+  test("is not repeated if it is invalid and contains a password", () => {
     const faults = faultsOf({
       env: { SERVER_URL: "wss://u:hush@hub.example", COMPLETION_BASE_URL: "http://box/?key=hush" },
     });
@@ -215,8 +215,8 @@ describe("server URL", () => {
   });
 });
 
-describe("texts", () => {
-  test("--help names every flag and kind, without a kind being given", () => {
+describe("the worker's texts", () => {
+  test("list every flag and kind for --help, without any kind given", () => {
     const help = load({ argv: ["--help"] });
     const text = help.kind === "print" ? help.text : "";
     for (const each of [CONFIG_FILE, ...Object.values(table)]) expect(text).toContain(`\n  --${each.flag} <`);
@@ -224,7 +224,7 @@ describe("texts", () => {
     expect(load({ argv: ["--version"] })).toEqual({ kind: "print", text: "moorage worker 9.8.7" });
   });
 
-  test("--print-config shows what is in effect and no key", () => {
+  test("show effective values and no key for --print-config", () => {
     const env = { CLIENT_KEY: "hush1", COMPLETION_API_KEY: "hush2", SERVER_URL: "hub.example" };
     const loaded = load({ argv: ["--print-config"], env });
     const text = loaded.kind === "print" ? loaded.text : "";
@@ -238,7 +238,7 @@ describe("texts", () => {
     expect(text).not.toContain("hush");
   });
 
-  test("flags named like the predecessor's variables lead to ours", () => {
+  test("refer flags named like legacy variables to ours", () => {
     expect(faultsOf({ argv: ["llm", "--server-url=x", "--completion-base-url=x", "--client-id=x"] })).toEqual([
       "--server-url: unknown flag; did you mean --server?",
       "--completion-base-url: unknown flag; did you mean --backend?",
@@ -246,7 +246,7 @@ describe("texts", () => {
     ]);
   });
 
-  test("docs/configuration.md lists every setting of the worker as the code has it", () => {
+  test("agree with docs/configuration.md on every setting", () => {
     expect(docs).toContain(
       `\n${markdownTable({ configFile: CONFIG_FILE, ...table })}\n\n<!-- end of worker settings -->`,
     );

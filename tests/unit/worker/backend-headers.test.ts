@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { isHeaderPairs } from "../../../src/wire/frame.ts";
 import { errorCode, toBackendHeaders, toFailure, toHeaderPairs } from "../../../src/worker/backend.ts";
 
-test("what describes the message reaches the backend, what belongs to a hop or admits a client does not", () => {
+test("headers about the message reach the backend, and hop-by-hop and credential headers do not", () => {
   const headers = toBackendHeaders(
     [
       ["Content-Type", "application/json"],
@@ -31,12 +31,12 @@ test("what describes the message reaches the backend, what belongs to a hop or a
   });
 });
 
-test("the backend's own key takes the place of the client's", () => {
+test("the backend's key replaces the client's", () => {
   const headers = toBackendHeaders([["authorization", "Bearer of-the-client"]], "of-the-backend");
   expect(headers.get("authorization")).toBe("Bearer of-the-backend");
 });
 
-test("an answer's headers travel whole, repeated ones too, without those of its connection", () => {
+test("a backend's response headers are forwarded, repeated ones too, except hop-by-hop ones", () => {
   const headers = new Headers({
     "content-type": "text/plain",
     connection: "close, x-hop",
@@ -52,7 +52,7 @@ test("an answer's headers travel whole, repeated ones too, without those of its 
   ]);
 });
 
-test("every header that is passed on is one that a frame may carry", () => {
+test("every forwarded header is one that a frame may carry", () => {
   const headers = new Headers({ "x-good": "caf\u00e9" });
   // A server may write what it likes; these are the values that a response can really hold.
   for (const [index, code] of [0x01, 0x08, 0x0b, 0x1f, 0x7f, 0x9f].entries()) {
@@ -66,7 +66,7 @@ test("every header that is passed on is one that a frame may carry", () => {
   expect(toHeaderPairs(headers)).toContainEqual(["x-good", "caf\u00e9"]);
 });
 
-test("a backend that was not reached is told from one that broke off", () => {
+test("an unreachable backend is distinguished from one that broke off", () => {
   const refused = Object.assign(new TypeError("x"), { code: "ECONNREFUSED" });
   const reset = Object.assign(new TypeError("x"), { code: "ECONNRESET" });
   expect(toFailure(refused)).toEqual({

@@ -3,14 +3,14 @@ import { toBackendUrl } from "../../../src/worker/backend-url.ts";
 
 const BASE = "http://127.0.0.1:11434/v1";
 
-test("a path and its query are put under the base as they are", () => {
+test("a path and its query are appended to the base unchanged", () => {
   expect(toBackendUrl(BASE, "/chat/completions?a=b%20c&d=../x")).toBe(`${BASE}/chat/completions?a=b%20c&d=../x`);
   expect(toBackendUrl(BASE, "/models/org%2Fmodel:8b")).toBe(`${BASE}/models/org%2Fmodel:8b`);
   expect(toBackendUrl(BASE, "/a..b/...c/x.y")).toBe(`${BASE}/a..b/...c/x.y`);
   expect(toBackendUrl("https://host", "/chat")).toBe("https://host/chat");
 });
 
-describe("nothing but what lies under the base is reached by", () => {
+describe("nothing outside the base is reached by", () => {
   test.each([
     "",
     "chat/completions",
@@ -47,7 +47,7 @@ describe("nothing but what lies under the base is reached by", () => {
   });
 });
 
-test("whatever the path, a URL that comes out lies under the base", () => {
+test("every URL that results from any path lies under the base", () => {
   const parts = ["/", "..", ".", "%2e", "%2f", "%5c", "%25", ";", "a", "?", "@", ":", "\\", "#", "//"];
   let seed = 7;
   let accepted = 0;

@@ -36,14 +36,14 @@ test("a server with models is preferred to one without", () => {
   expect(chooseBackend([])).toBeUndefined();
 });
 
-test("the line to paste survives a shell, whatever the model is called", async () => {
+test("the command to paste survives a shell, whatever the model's name is", async () => {
   const printed = await argumentsOf(llmKind.curlLine("https://moorage.example.com", "it's $HOME `x`"));
   expect(printed[0]).toBe("https://moorage.example.com/v1/chat/completions");
   expect(printed[2]).toBe("Authorization: Bearer k");
   expect(JSON.parse(printed.at(-1) ?? "").model).toBe("it's $HOME `x`");
 });
 
-test("the line to paste for audio posts a form with a file", async () => {
+test("the command to paste for audio posts a form with a file", async () => {
   const line = asrKind.curlLine("https://moorage.example.com", "Systran/faster-whisper-small");
   expect(line).toBe(
     'curl -H "Authorization: Bearer $API_KEY" https://moorage.example.com/v1/audio/transcriptions -F file=@speech.wav -F model=Systran/faster-whisper-small',
@@ -52,14 +52,14 @@ test("the line to paste for audio posts a form with a file", async () => {
 });
 
 test.each(["@/etc/passwd", "</etc/passwd", "a;type=text/html", "it's $HOME `x`"])(
-  "a model called %s is text to curl's form, not a file to read or a type to set",
+  "a model called %s is text in curl's form, not a file to read or a type to set",
   async (model) => {
     const printed = await argumentsOf(asrKind.curlLine("https://moorage.example.com", model));
     expect(printed.slice(-2)).toEqual(["--form-string", `model=${model}`]);
   },
 );
 
-test("the server's own port is not taken for a model server's", () => {
+test("the server's own port is not taken for that of a model server", () => {
   const ports = (server: string): string[] =>
     withoutServer(llmKind.places, server).map(({ base }) => new URL(base).port);
   expect(ports("http://127.0.0.1:8080")).toEqual(["11434", "8000", "1234"]);
@@ -68,7 +68,7 @@ test("the server's own port is not taken for a model server's", () => {
   expect(ports("wss://moorage.example.com:8080")).toEqual(["11434", "8080", "8000", "1234"]);
 });
 
-test("load is measured from one call to the next, in whole percents", () => {
+test("the load is measured between two calls, in whole per cent", () => {
   const times = [
     { busy: 100, total: 1000 },
     { busy: 133, total: 1100 },

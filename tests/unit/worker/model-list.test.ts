@@ -1,12 +1,12 @@
 import { expect, test } from "bun:test";
 import { allowedModels, parseModelList } from "../../../src/worker/model-list.ts";
 
-test("the list of the OpenAI API is read in its order, without repeats", () => {
+test("OpenAI's list of models is read in order, without repeats", () => {
   const list = parseModelList({ object: "list", data: [{ id: "b", owned_by: "library" }, { id: "a" }, { id: "b" }] });
   expect(list).toEqual({ models: ["b", "a"], ownedBy: "library" });
 });
 
-test("llama.cpp's answer, which holds two lists, counts once", () => {
+test("llama.cpp's answer, which contains two lists, counts once", () => {
   const list = parseModelList({
     models: [{ name: "/models/x.gguf", model: "/models/x.gguf" }],
     object: "list",
@@ -15,25 +15,25 @@ test("llama.cpp's answer, which holds two lists, counts once", () => {
   expect(list).toEqual({ models: ["x"], ownedBy: "llamacpp" });
 });
 
-test("Ollama's tags give the names as they are", () => {
+test("Ollama's tags give the names unchanged", () => {
   expect(parseModelList({ models: [{ name: "llama3:8b-q4", model: "llama3:8b-q4" }] })?.models).toEqual([
     "llama3:8b-q4",
   ]);
 });
 
-test("no models is a list too", () => {
+test("an empty list of models is valid", () => {
   expect(parseModelList({ object: "list", data: [] })?.models).toEqual([]);
   expect(parseModelList({ object: "list", data: null })?.models).toEqual([]);
   expect(parseModelList([])?.models).toEqual([]);
 });
 
-test("what is no list is not taken for one", () => {
+test("anything but a list of models is refused", () => {
   for (const json of [undefined, null, "models", 5, {}, { data: {} }, { error: { message: "no" } }, { data: null }]) {
     expect(parseModelList(json)).toBeUndefined();
   }
 });
 
-test("entries that the server would refuse are left out, and the rest is bounded", () => {
+test("models that the server would refuse are dropped, and the rest is bounded", () => {
   const data = [
     { id: 5 },
     {},
@@ -52,12 +52,12 @@ test("entries that the server would refuse are left out, and the rest is bounded
   expect(parseModelList({ data: many })?.models).toHaveLength(2048);
 });
 
-test("an allow-list keeps what the backend has and adds nothing", () => {
+test("an allow-list keeps models of the backend and adds none", () => {
   expect(allowedModels(["a", "b", "c"], ["c", "a", "z"])).toEqual(["a", "c"]);
   expect(allowedModels(["a"], undefined)).toEqual(["a"]);
 });
 
-test("for one task, models that are said to be for another are left out, and those that say nothing are not", () => {
+test("for one task, models marked for another are dropped, and unmarked ones are kept", () => {
   const data = [
     { id: "whisper", task: "automatic-speech-recognition", owned_by: "a" },
     { id: "kokoro", task: "text-to-speech" },

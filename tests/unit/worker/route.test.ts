@@ -7,22 +7,22 @@ const paths: PathMap = {
   otherwise: "transcriptions only",
 };
 
-test("without paths of its own a backend is asked at the job's path under its base", () => {
+test("a backend without own paths is called at the job's path under its base", () => {
   expect(routeJob(base, undefined, "/audio/translations?x=1")).toEqual({
     kind: "ask",
     url: "http://127.0.0.1:8080/v1/audio/translations?x=1",
   });
 });
 
-describe("a backend with paths of its own", () => {
-  test("is asked there, with the job's query", () => {
+describe("a backend with own paths", () => {
+  test("is called there, with the job's query", () => {
     const ask = (path: string) => routeJob(base, paths, path);
     expect(ask("/audio/transcriptions")).toEqual({ kind: "ask", url: "http://127.0.0.1:8080/inference" });
     expect(ask("/audio/transcriptions?a=b")).toEqual({ kind: "ask", url: "http://127.0.0.1:8080/inference?a=b" });
   });
 
   test.each(["/audio/translations", "/load", "/inference", "/audio/transcriptions/", "/__proto__", "/"])(
-    "is not asked for %s: the client is told instead",
+    "is not called for %s, and the client gets an error",
     (path) => {
       expect(routeJob(base, paths, path)).toEqual({
         kind: "answer",
@@ -41,7 +41,7 @@ describe("a backend with paths of its own", () => {
 });
 
 test.each(["/../load", "//other.host/x", "/a/%2e%2e/%2e%2e/load", "no-slash"])(
-  "%s leads nowhere, mapped or not",
+  "%s has no route, mapped or not",
   (path) => {
     expect(routeJob(base, undefined, path)).toEqual({ kind: "outside" });
     expect(routeJob(base, paths, path)).toEqual({ kind: "outside" });

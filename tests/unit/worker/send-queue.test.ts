@@ -24,7 +24,7 @@ class Ticker implements Clock {
   }
 }
 
-test("a link has room until a mebibyte waits, and again when most of that has left", () => {
+test("a link has room until a mebibyte waits, and again when most of it has left", () => {
   const socket = new FakeSocket();
   const clock = new Ticker();
   let drained = 0;
@@ -45,7 +45,7 @@ test("a link has room until a mebibyte waits, and again when most of that has le
   expect(clock.running.size).toBe(0);
 });
 
-test("a link that is closed while congested asks no more", () => {
+test("a link that is closed while congested does not poll any more", () => {
   const clock = new Ticker();
   const queue = new SendQueue(new FakeSocket(), clock, () => {});
   queue.send(new Uint8Array(2 * 1024 * 1024));

@@ -17,11 +17,11 @@ function faultOf(run: () => unknown): Fault {
   throw new Error("no fault");
 }
 
-test("bytes that are not UTF-8 are invalid_json", () => {
+test("a body that is not UTF-8 is invalid_json", () => {
   expect(faultOf(() => parseLlmRequest(Uint8Array.from([0x7b, 0xff, 0x7d]))).code).toBe("invalid_json");
 });
 
-test("JSON nested beyond reason is a fault and no crash", () => {
+test("deeply nested JSON gives a fault and no crash", () => {
   const deep = `{"model":"m","x":${"[".repeat(1_000_000)}${"]".repeat(1_000_000)}}`;
   try {
     expect(parseLlmRequest(bytesOf(deep)).model).toBe("m");
@@ -30,7 +30,7 @@ test("JSON nested beyond reason is a fault and no crash", () => {
   }
 });
 
-test("another model's name is the only change to the bytes, whatever stands around it", () => {
+test("renaming the model changes no other byte", () => {
   fc.assert(
     fc.property(
       fc.dictionary(fc.string(), fc.jsonValue()),
@@ -48,7 +48,7 @@ test("another model's name is the only change to the bytes, whatever stands arou
   );
 });
 
-test("the parts of a request are its inputs in order, each once, in bytes as they came", () => {
+test("the parts of an embeddings request are its inputs in order, each once, byte for byte", () => {
   fc.assert(
     fc.property(
       fc.array(fc.string({ minLength: 1 }), { minLength: 1, maxLength: 40 }),
@@ -78,7 +78,7 @@ test("the parts of a request are its inputs in order, each once, in bytes as the
   );
 });
 
-test("what is one input and what are many", () => {
+test("an embeddings request may have one input or several", () => {
   expect(parseEmbeddingInput({ input: "a" })).toMatchObject({ count: 1, isPlural: false, encoding: "float" });
   expect(parseEmbeddingInput({ input: [1, 2, 3] })).toMatchObject({ count: 1, isPlural: false });
   expect(parseEmbeddingInput({ input: ["a", "b"], encoding_format: "base64" })).toMatchObject({
@@ -96,7 +96,7 @@ test.each([
   [{ input: { text: "a" } }, "input"],
   [{ input: new Array(2049).fill("a") }, "input"],
   [{ input: "a", encoding_format: "hex" }, "encoding_format"],
-])("%j is refused with the field that is wrong", (value, param) => {
+])("%j is refused with the name of the wrong field", (value, param) => {
   const fault = faultOf(() => parseEmbeddingInput(value));
   expect(fault.code).toBe("invalid_request");
   expect(fault.param).toBe(param);

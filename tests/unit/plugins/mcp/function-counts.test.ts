@@ -6,7 +6,7 @@ const took = (durationMs: number, outcome: "completed" | "failed" | "canceled" =
   durationMs,
 });
 
-test("calls, failures and times are counted by name", () => {
+test("calls, failures and times are counted per function", () => {
   const counts = new FunctionCounts();
   for (const ms of [10, 30, 20]) counts.add("search", took(ms));
   counts.add("search", took(100, "failed"));
@@ -26,7 +26,7 @@ test("the median is of the last 32 calls", () => {
   expect(f && medianMs(f)).toBe(5);
 });
 
-test("a function that was only cancelled has no times", () => {
+test("a function whose calls were all cancelled has no times", () => {
   const counts = new FunctionCounts();
   counts.add("f", took(5, "canceled"));
   const [f] = [...counts.all()];
@@ -34,7 +34,7 @@ test("a function that was only cancelled has no times", () => {
   expect(f && medianMs(f)).toBeUndefined();
 });
 
-test("64 names have a place, and the rest share one", () => {
+test("64 functions are counted by name, and the rest together", () => {
   const counts = new FunctionCounts();
   for (let name = 0; name < 1000; name += 1) counts.add(`f${name}`, took(1));
   const all = [...counts.all()];
@@ -44,7 +44,7 @@ test("64 names have a place, and the rest share one", () => {
   expect(all[3]).toMatchObject({ name: "f3", calls: 2 });
 });
 
-test("a name is shown without what could command whoever reads it, and cut short", () => {
+test("a function's name is shown without control characters and shortened", () => {
   const counts = new FunctionCounts();
   counts.add("\u001b[2Jse\u202earch\n\ud800", took(1));
   counts.add("x".repeat(5000), took(1));

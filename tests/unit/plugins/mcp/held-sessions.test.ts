@@ -21,7 +21,7 @@ function request(sessions: HeldSessions, method: string, id: string, status: num
   use.ended();
 }
 
-test("a session is held from the answer that gives its id to the DELETE that is taken", () => {
+test("an MCP session is kept from the answer with its id to the successful DELETE", () => {
   const { sessions, open } = start();
   open("a");
   open("b");
@@ -32,21 +32,21 @@ test("a session is held from the answer that gives its id to the DELETE that is 
   expect([sessions.count(), sessions.opened]).toEqual([1, 2]);
 });
 
-test("a session ends with the 404 that its id is answered with", () => {
+test("an MCP session ends with a 404 for its id", () => {
   const { sessions, open } = start();
   open("a");
   request(sessions, "POST", "a", 404);
   expect(sessions.count()).toBe(0);
 });
 
-test("an id that answers repeat is opened once", () => {
+test("a session id repeated in answers is opened once", () => {
   const { sessions, open } = start();
   open("a");
   request(sessions, "POST", "a", 200, "a");
   expect([sessions.count(), sessions.opened]).toEqual([1, 1]);
 });
 
-test("an id that is new here counts once it is answered well, and is opened by nobody", () => {
+test("an unknown session id counts once it is answered with success, and was opened by nobody", () => {
   const { sessions } = start();
   for (const status of [400, 401, 405, 500]) request(sessions, "POST", "old", status);
   expect(sessions.count()).toBe(0);
@@ -54,13 +54,13 @@ test("an id that is new here counts once it is answered well, and is opened by n
   expect([sessions.count(), sessions.opened]).toEqual([1, 0]);
 });
 
-test("an id in an answer that refuses is none", () => {
+test("a session id in a refusal does not count", () => {
   const { sessions } = start();
   sessions.use("POST", undefined).answered(400, "a");
   expect([sessions.count(), sessions.opened]).toEqual([0, 0]);
 });
 
-test("a session unused for more than half an hour is forgotten, one in use is not", () => {
+test("an MCP session unused for half an hour is forgotten, unless it is in use", () => {
   const { clock, sessions, open } = start();
   for (const id of ["unused", "used", "listening"]) open(id);
   const stream = sessions.use("GET", "listening");
@@ -78,7 +78,7 @@ test("a session unused for more than half an hour is forgotten, one in use is no
   expect(sessions.count()).toBe(0);
 });
 
-test("a request that outlives its session leaves nothing behind", () => {
+test("a request that outlives its MCP session leaves nothing behind", () => {
   const { sessions, open } = start();
   open("a");
   const stream = sessions.use("GET", "a");
@@ -88,7 +88,7 @@ test("a request that outlives its session leaves nothing behind", () => {
   expect(sessions.count()).toBe(0);
 });
 
-test("ten thousand are kept, and the one unused for longest makes room", () => {
+test("ten thousand MCP sessions are kept, and the least recently used one makes room", () => {
   const { sessions, open } = start();
   for (let id = 0; id < 10_000; id += 1) open(`s${id}`);
   request(sessions, "POST", "s0", 200);

@@ -3,8 +3,8 @@ import { planLegacyCall } from "../../../../src/plugins/mcp/legacy-plan.ts";
 
 const plan = (text: string) => planLegacyCall("POST", Buffer.from(text));
 
-describe("a call for a relay of the predecessor's", () => {
-  test("loses the token of its progress, and every number beyond JavaScript's stays as it was written", () => {
+describe("a call for a legacy relay", () => {
+  test("loses its progress token, and keeps numbers beyond JavaScript's range as written", () => {
     const call = (meta: string): string =>
       `{"id":12345678901234567890,"method":"tools/call","params":{"arguments":{"user":98765432109876543210},"_meta":${meta},"x":1.0}}`;
     expect(plan(call('{"progressToken":1,"trace":11111111111111111111,"b":"\\u00e4"}'))).toMatchObject({
@@ -15,14 +15,14 @@ describe("a call for a relay of the predecessor's", () => {
   });
 
   test.each(['{"trace":1}', "null", "[]", '"progressToken"', '{"x":{"progressToken":1}}'])(
-    "with %s for its _meta is sent as it came",
+    "with %s for its _meta is forwarded unchanged",
     (meta) => {
       const text = `{"id":1, "method":"m","params":{"_meta": ${meta}}}`;
       expect(plan(text)).toMatchObject({ payload: text });
     },
   );
 
-  test("that begins with a byte order mark is no JSON", () => {
+  test("that begins with a byte order mark is invalid JSON", () => {
     expect(plan('\ufeff{"id":1,"method":"ping"}')).toMatchObject({ kind: "answer", status: 400 });
   });
 });

@@ -8,7 +8,7 @@ const post = (text: string, headers: Record<string, string> = {}): RpcFacts =>
 const unread = (headers: Record<string, string>, method = "POST"): RpcFacts =>
   readFacts({ method, headers: new Headers(headers) }, undefined);
 
-describe("the function that is called", () => {
+describe("the called function", () => {
   test.each([
     ['{"method":"tools/call","params":{"name":"search","arguments":{"name":"not this"}}}', "search"],
     ['{"params":{"arguments":{"name":"nor this"},"name":"s\\u00e9"},"method":"tools/call"}', "sé"],
@@ -22,7 +22,7 @@ describe("the function that is called", () => {
     expect(post(text).functionName).toBe(name as string | undefined); // the table mixes both
   });
 
-  test("is taken from headers for a body that is not looked at", () => {
+  test("is taken from headers if the body is not parsed", () => {
     expect(unread({ "mcp-method": "tools/call", "mcp-name": "search" })).toMatchObject({
       label: "tools/call",
       functionName: "search",
@@ -46,7 +46,7 @@ test.each([
   ["+1", false],
   ["null", false],
   ['"a\\x"', false],
-])("an id of %s is one, to be put into an answer as it is: %p", (id, isOne) => {
+])("a request id of %s is repeated in an answer as %p", (id, isOne) => {
   expect(post(`{"id":${id}}`).id).toBe(isOne ? id : undefined);
 });
 
@@ -60,11 +60,11 @@ test.each([
   expect(post(text).label).toBe(label);
 });
 
-test("other HTTP methods are counted by their own names", () => {
+test("other HTTP methods are counted under their own names", () => {
   expect(["GET", "DELETE"].map((method) => unread({}, method).label)).toEqual(["GET", "DELETE"]);
 });
 
-test("an answer stays open for a GET, and for a call that listens, by its headers or its body", () => {
+test("an answer stays open for a GET, and for a listening call by its headers or its body", () => {
   expect(unread({}, "GET").isStream).toBe(true);
   expect(unread({}, "DELETE").isStream).toBe(false);
   expect(unread({ "mcp-method": "subscriptions/listen" }).isStream).toBe(true);
@@ -83,6 +83,6 @@ test.each([
   ["", false],
   ['"error"', false],
   [`{"error":"${"x".repeat(5000)}"}`, false],
-])("whether %p is a failure is seen at once: %p", (text, isFailure) => {
+])("an answer of %p is a failure: %p", (text, isFailure) => {
   expect(isRpcFailure(bytes(text))).toBe(isFailure);
 });

@@ -29,7 +29,7 @@ test("a second side of the same kind is refused, and any side of a channel that 
   }
 });
 
-test("a side that leaves while it waits frees its place; nobody leaves a joined channel that way", () => {
+test("a side that leaves while it waits frees its place, and a joined side does not", () => {
   expect(without<string, string>({ kind: "reader_waits", reader: "r" }, "r")).toEqual({ kind: "open" });
   expect(without<string, string>({ kind: "writer_waits", writer: "w" }, "w")).toEqual({ kind: "open" });
   const joined: Channel<string, string> = { kind: "joined", reader: "r", writer: "w" };
@@ -83,7 +83,7 @@ function codeOf(act: () => unknown): string {
   }
 }
 
-test("a channel's time counts from its making until it is joined, also across a side that came and left", () => {
+test("a channel's time runs from its creation until it is joined, also if a side came and left", () => {
   const { clock, channels, joined, expired } = start();
   const { id, expiresAt } = channels.create();
   expect(expiresAt).toBe(clock.now() + TTL);
@@ -107,7 +107,7 @@ test("a channel's time counts from its making until it is joined, also across a 
   expect(codeOf(() => channels.read(second, new Party()))).toBe("transfer_in_use");
 });
 
-test("a channel that is over is remembered for ten minutes, then unknown, and leaves no timer", () => {
+test("a finished channel is remembered for ten minutes, then unknown, and leaves no timer", () => {
   const { clock, channels } = start();
   const { id } = channels.create();
   clock.advance(TTL);
@@ -118,7 +118,7 @@ test("a channel that is over is remembered for ten minutes, then unknown, and le
   expect(clock.pending).toBe(0);
 });
 
-test("no more than so many channels are open, and each that ends makes room", () => {
+test("the number of open channels is limited, and each one that ends makes room", () => {
   const { clock, channels } = start();
   const ids = Array.from({ length: MAX }, () => channels.create().id);
   expect(codeOf(() => channels.create())).toBe("too_many_channels");
@@ -131,7 +131,7 @@ test("no more than so many channels are open, and each that ends makes room", ()
   expect(channels.size).toBe(0);
 });
 
-test("looking changes nothing", () => {
+test("a look at a channel changes nothing", () => {
   const { channels } = start();
   const { id } = channels.create();
   channels.look(id);
@@ -140,7 +140,7 @@ test("looking changes nothing", () => {
   expect(codeOf(() => channels.look("nobody"))).toBe("transfer_not_found");
 });
 
-test("whatever order things happen in, every side is joined once, refused once, or has left", () => {
+test("in any order of events each side is joined once, refused once, or has left", () => {
   type Step =
     | { readonly do: "create" }
     | { readonly do: "wait" }

@@ -47,8 +47,8 @@ function start(chunks: readonly string[], more: Partial<PassageOptions> = {}): P
 
 const text = (passage: Passage): Promise<string> => new Response(passage.stream).text();
 
-describe("when everything has been read from it", () => {
-  test("a passage is over only when the reader's connection has sent it", async () => {
+describe("when a passage has been read to its end,", () => {
+  test("it is over only when the reader's connection has sent everything", async () => {
     isReaderBusy = true;
     const passage = start(["ab", "c"]);
     expect(await text(passage)).toBe("abc");
@@ -61,7 +61,7 @@ describe("when everything has been read from it", () => {
     expect(clock.pending).toBe(0);
   });
 
-  test("a reader that is lost before that is told to the writer, a writer that leaves changes nothing", async () => {
+  test("the loss of the reader is reported to the writer, and the loss of the writer changes nothing", async () => {
     isReaderBusy = true;
     const lost = start(["abc"]);
     await text(lost);
@@ -76,7 +76,7 @@ describe("when everything has been read from it", () => {
     expect(outcomes).toEqual(["reader_gone", "completed"]);
   });
 
-  test("a reader whose connection is done is not taken for one that has it all before the news of its loss can be in", async () => {
+  test("a reader whose connection is done counts as complete only after news of its loss would have arrived", async () => {
     await text(start(["abc"]));
     clock.advance(5);
     expect(outcomes).toEqual([]);
@@ -86,7 +86,7 @@ describe("when everything has been read from it", () => {
     expect(clock.pending).toBe(0);
   });
 
-  test("a reader that takes no more is not waited for without an end", async () => {
+  test("a reader that reads no more is waited for only so long", async () => {
     isReaderBusy = true;
     await text(start(["abc"]));
     clock.advance(2 * STALL_MS);
@@ -95,7 +95,7 @@ describe("when everything has been read from it", () => {
   });
 });
 
-test("a large body of known length is handed over as it is, limited by the runtime, and counted when it is over", async () => {
+test("a large body of known length is handed to the runtime, and counted when it is over", async () => {
   isReaderBusy = true;
   const length = 16 * 1024 * 1024;
   const source = new ReadableStream<Uint8Array>();
@@ -120,14 +120,14 @@ test("a large body of known length is handed over as it is, limited by the runti
   expect(clock.pending).toBe(0);
 });
 
-test("another number of bytes than was declared fails the stream", async () => {
+test("a body of another length than declared fails the stream", async () => {
   for (const length of [2, 4]) {
     await expect(text(start(["abc"], { length }))).rejects.toThrow("The transfer broke");
   }
   expect(outcomes).toEqual(["wrong_length", "wrong_length"]);
 });
 
-test("the declared number of bytes completes it", async () => {
+test("a body of the declared length completes the stream", async () => {
   expect(await text(start(["abc"], { length: 3 }))).toBe("abc");
   clock.advance(100);
   expect(outcomes).toEqual(["completed"]);
@@ -148,7 +148,7 @@ test.each([
   expect(clock.pending).toBe(0);
 });
 
-test("a passage between two who have left already ends at once", () => {
+test("a passage whose sides have both left ends at once", () => {
   writer.abort();
   reader.abort();
   start(["abc"]);

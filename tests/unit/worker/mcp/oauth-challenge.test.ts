@@ -25,14 +25,14 @@ test.each([
   expect(toPublicChallenge(challenge, RESOURCE)).toBe(expected);
 });
 
-describe("a resource's metadata stand", () => {
+describe("the metadata of a resource", () => {
   test.each([
     ["http://127.0.0.1:7777", "http://127.0.0.1:7777/.well-known/oauth-protected-resource"],
     ["http://127.0.0.1:7777/", "http://127.0.0.1:7777/.well-known/oauth-protected-resource"],
     ["https://a.example/mcp", "https://a.example/.well-known/oauth-protected-resource/mcp"],
     ["https://a.example/x/y?z=1", "https://a.example/.well-known/oauth-protected-resource/x/y?z=1"],
     ["nonsense", undefined],
-  ])("of %p at %p", (resource, expected) => {
+  ])("at %p are at %p", (resource, expected) => {
     expect(metadataUrl(resource)).toBe(expected as string | undefined); // the table mixes both
   });
 });

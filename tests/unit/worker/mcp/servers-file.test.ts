@@ -8,7 +8,7 @@ function read(text: string, env: Record<string, string> = {}) {
 }
 
 describe("a file with MCP servers", () => {
-  test("is the one that MCP clients keep, as it is", () => {
+  test("may be the one that MCP clients use, unchanged", () => {
     const { servers, faults } = read(`{
       "globalShortcut": "Ctrl+Space",
       "mcpServers": {
@@ -47,7 +47,7 @@ describe("a file with MCP servers", () => {
     ]);
   });
 
-  test("is YAML as well, with ids and who may call", () => {
+  test("may be YAML, with ids and access", () => {
     const { servers, faults } = read(
       `servers:
   one: { url: "http://127.0.0.1:1/mcp", id: one-1, name: The first, auth_token_env: ONE_TOKEN }
@@ -99,11 +99,11 @@ describe("a file with MCP servers", () => {
       "mcpServers: { a: { command: x, id: 'a/b' } }",
       "servers: a.id is not usable; it takes 1 to 128 letters, digits and . _ : @ - (but not . or .. alone)",
     ],
-  ])("%s is refused in words", (text, fault) => {
+  ])("with %s is refused with a sentence", (text, fault) => {
     expect(read(text).faults).toEqual([fault]);
   });
 
-  test("never has a token repeated in what is wrong with it", () => {
+  test("has no token repeated in its faults", () => {
     const { faults } = read("mcpServers: { a: { command: x, auth_token: [secret-1] }, b: { auth_token: secret-2 } }");
     expect(faults).toHaveLength(2);
     expect(faults.join()).not.toContain("secret");
@@ -125,7 +125,7 @@ test.each([
   [{ mcpServers: "f", id: "i" }, "id: the servers of a file have ids of their own"],
   [{ mcpServers: "f", authToken: "t" }, "servers: who may call the servers of a file"],
   [{ mcpServers: "f", mcpUrl: "http://h" }, "url: this and servers both name MCP servers"],
-] as const)("settings that contradict each other are told: %p", (given, fault) => {
+] as const)("contradicting settings are reported: %p", (given, fault) => {
   const settings = { ...workerSettings({ server: "http://h" }), ...given };
   const { servers, faults } = readMcpServers(settings, { env: {}, readFile: () => "" });
   expect(servers).toEqual([]);

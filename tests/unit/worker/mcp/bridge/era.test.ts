@@ -18,11 +18,11 @@ test.each([
   [answer({ result: {} }), []],
   [refused(undefined), []],
   [undefined, []],
-])("%j tells of the stateless versions %j", (said, versions) => {
+])("the answer %j lists the stateless versions %j", (said, versions) => {
   expect(statelessVersions(said)).toEqual(versions);
 });
 
-describe("a server that is asked for its era", () => {
+describe("an MCP server that is asked for its stateless versions", () => {
   function probe(): { readonly probe: EraProbe; readonly clock: FakeClock; readonly peers: Asked[] } {
     const clock = new FakeClock();
     const peers: Asked[] = [];
@@ -45,7 +45,7 @@ describe("a server that is asked for its era", () => {
     isClosed: boolean;
   }
 
-  test("is asked once, by all who want to know, and let go when it has answered", async () => {
+  test("is asked once for all requests, and stopped when it has answered", async () => {
     const { probe: era, clock, peers } = probe();
     const both = [era.versions(), era.versions()];
     expect(peers).toHaveLength(1);
@@ -59,7 +59,7 @@ describe("a server that is asked for its era", () => {
     expect([peers.length, clock.pending]).toEqual([1, 0]);
   });
 
-  test("and does not answer in time, or ends, knows none for a minute, and is asked again then", async () => {
+  test("and does not answer in time, or exits, counts as having none for a minute, and is then asked again", async () => {
     const { probe: era, clock, peers } = probe();
     const late = era.versions();
     clock.advance(20_000);
@@ -75,7 +75,7 @@ describe("a server that is asked for its era", () => {
     expect(peers).toHaveLength(2);
   });
 
-  test("and is stopped meanwhile is let go", async () => {
+  test("and is stopped meanwhile is released", async () => {
     const { probe: era, peers } = probe();
     const waiting = era.versions();
     await era.close();

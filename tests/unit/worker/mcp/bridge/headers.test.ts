@@ -9,7 +9,7 @@ function call(args: unknown, name = "tool"): JSONRPCRequest {
   return { jsonrpc: "2.0", id: 1, method: "tools/call", params: { name, arguments: args as object } }; // or what is none
 }
 
-describe("the standard headers", () => {
+describe("the standard MCP headers", () => {
   const all = { "mcp-protocol-version": "2026-07-28", "mcp-method": "tools/call" };
   test.each([
     [{ ...all, "mcp-name": "tool" }, undefined],
@@ -19,18 +19,18 @@ describe("the standard headers", () => {
     [all, "Mcp-Name header is missing"],
     [{ "mcp-protocol-version": "2026-07-28", "mcp-name": "tool" }, "Mcp-Method header is missing"],
     [{ "mcp-method": "tools/call", "mcp-name": "tool" }, "MCP-Protocol-Version header is missing"],
-  ])("%j of a tool's call: %j", (headers, told) => {
+  ])("%j of a tool call give %j", (headers, told) => {
     const fault = headerFault(new Headers(headers), call({}));
     if (told === undefined) expect(fault).toBeUndefined();
     else expect(fault).toContain(told);
   });
 
-  test("need no name where the body has none", () => {
+  test("need no name if the body has none", () => {
     expect(headerFault(new Headers(all), { jsonrpc: "2.0", id: 1, method: "tools/list" })).toBeUndefined();
     expect(headerFault(new Headers(all), { jsonrpc: "2.0", id: 1, method: "constructor" })).toBeUndefined();
   });
 
-  test("are decoded when they say that they are encoded, and only then", () => {
+  test("are decoded exactly if they are marked as encoded", () => {
     expect(decodeHeader(encoded("schöner Name"))).toBe("schöner Name");
     expect(decodeHeader("=?base64?")).toBe("=?base64?");
     for (const bad of ["=?base64?Zg?=", "=?base64?Z!==?=", "=?base64?/w==?="])
@@ -60,13 +60,13 @@ describe("headers that repeat a tool's arguments", () => {
     [{ where: { floor: 2 } }, { "mcp-param-floor": "3" }, "is not the argument"],
     [{ region: null, list: ["x"] }, {}, undefined],
     [undefined, {}, undefined],
-  ])("of %j given as %j: %j", (args, given, told) => {
+  ])("for %j given as %j: %j", (args, given, told) => {
     const fault = headers.fault(new Headers(given as Record<string, string>), call(args)); // of strings, all of them
     if (told === undefined) expect(fault).toBeUndefined();
     else expect(fault).toContain(told);
   });
 
-  test("are not asked for by a tool that is not known, or does not want them any more", () => {
+  test("are not required by an unknown tool, or by one that no longer declares them", () => {
     expect(headers.fault(new Headers(), call({ region: "eu" }, "other"))).toBeUndefined();
     const changed = new ParamHeaders();
     changed.learn({ tools: [{ name: "tool", inputSchema }] });

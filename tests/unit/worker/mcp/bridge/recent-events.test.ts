@@ -9,7 +9,7 @@ async function replay(events: RecentEvents, after: string): Promise<unknown[]> {
   return sent;
 }
 
-test("a client gets what it missed on its own stream, in order, and nothing of another", async () => {
+test("a client gets the events that it missed on its own stream, in order, and no others", async () => {
   const events = new RecentEvents(new ReplayRoom());
   const first = await events.storeEvent("a", message(1));
   await events.storeEvent("b", message(2));
@@ -19,7 +19,7 @@ test("a client gets what it missed on its own stream, in order, and nothing of a
   expect(await events.getStreamIdForEventId(first)).toBe("a");
 });
 
-test("the oldest are forgotten first, by number and by size, and what is forgotten is said to be", async () => {
+test("the oldest events are dropped first, by number and by size, and the gap is reported", async () => {
   const many = new RecentEvents(new ReplayRoom());
   const ids = [];
   for (let id = 0; id < 1500; id += 1) ids.push(await many.storeEvent("a", message(id)));
@@ -32,7 +32,7 @@ test("the oldest are forgotten first, by number and by size, and what is forgott
   expect(await large.getStreamIdForEventId(early)).toBeUndefined();
 });
 
-test("sessions share room: one that finds it full keeps nothing more, until others have ended", async () => {
+test("sessions share the room for events, and one that finds it full keeps no more until others have ended", async () => {
   const room = new ReplayRoom();
   const large = message(1, "x".repeat(30 * 1024 * 1024));
   const others = Array.from({ length: 4 }, () => new RecentEvents(room));

@@ -12,7 +12,7 @@ function request(id: string | number, token?: string | number): JSONRPCRequest {
   return { jsonrpc: "2.0", id, method: "tools/call", params: { name: "x", _meta } };
 }
 
-test("a request goes under one unique number, for its id and its token, and nothing else of it is changed", () => {
+test("a request gets one unique number for its id and its progress token, and is otherwise unchanged", () => {
   fc.assert(
     fc.property(name, name, shared, (id, token, number) => {
       const own = request(id, token);
@@ -24,7 +24,7 @@ test("a request goes under one unique number, for its id and its token, and noth
   );
 });
 
-test("whatever is said about a request is found by that number, and told under the client's own names", () => {
+test("messages about a request are matched by that number, and passed on with the client's id and token", () => {
   fc.assert(
     fc.property(name, name, shared, (id, token, number) => {
       const names = namesOf(request(id, token));
@@ -44,7 +44,7 @@ test("whatever is said about a request is found by that number, and told under t
   );
 });
 
-test("what is about no request, or calls one by a name that was never given, is nobody's", () => {
+test("messages about no request, or about an unknown one, go to nobody", () => {
   expect(sharedIdOf({ jsonrpc: "2.0", method: "notifications/tools/list_changed" })).toBeUndefined();
   expect(sharedIdOf({ jsonrpc: "2.0", id: 1, method: "ping" })).toBeUndefined();
   expect(sharedIdOf({ jsonrpc: "2.0", id: "1", result: {} })).toBeUndefined();

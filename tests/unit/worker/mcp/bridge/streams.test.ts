@@ -7,8 +7,8 @@ import { turn } from "../../../../support/turn.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
-describe("lines", () => {
-  test("are the same whichever way they are cut into pieces, and characters are not torn", () => {
+describe("lines of an MCP server", () => {
+  test("are the same however they are split, without torn characters", () => {
     fc.assert(
       fc.property(fc.array(fc.string({ unit: "grapheme" })), fc.integer({ min: 1, max: 9 }), (texts, size) => {
         const lines = texts.map((text) => text.replaceAll("\n", ""));
@@ -21,7 +21,7 @@ describe("lines", () => {
     );
   });
 
-  test("that are too long are refused, in one piece or in many, and as long as may be are not", () => {
+  test("that are too long are refused, in one piece or many, and those at the limit are not", () => {
     expect(new LineReader(4).push(bytes("12345\n"))).toBeUndefined();
     const reader = new LineReader(4);
     expect(reader.push(bytes("1234"))).toEqual([]);
@@ -29,7 +29,7 @@ describe("lines", () => {
     expect(reader.push(bytes("345"))).toBeUndefined();
   });
 
-  test("of a stream that end are passed on, and one that does not breaks it", async () => {
+  test("that end are passed on, and an unfinished one breaks the stream", async () => {
     const of = (...pieces: string[]): ReadableStream<Uint8Array> =>
       new ReadableStream({
         start(controller) {
@@ -63,7 +63,7 @@ describe("a stream whose reader is slow", () => {
     return { stream, controller: controller ?? expect.unreachable(), isCanceled: () => isCanceled };
   }
 
-  test("is broken off when too much waits, not cleanly ended, and its source is let go", async () => {
+  test("is cut and not ended in order if too much waits, and its source is cancelled", async () => {
     const { stream, controller, isCanceled } = source();
     let ended = 0;
     const bounded = boundedStream(stream, 8, () => (ended += 1));
@@ -74,7 +74,7 @@ describe("a stream whose reader is slow", () => {
     await expect(new Response(bounded).text()).rejects.toThrow("too slow");
   });
 
-  test("gets all when it is not that slow, and its end is told once", async () => {
+  test("gets everything if it is not too slow, and its end is reported once", async () => {
     const { stream, controller } = source();
     let ended = 0;
     const bounded = boundedStream(stream, 8, () => (ended += 1));
@@ -84,7 +84,7 @@ describe("a stream whose reader is slow", () => {
     expect(ended).toBe(1);
   });
 
-  test("is let go at its source when its reader leaves", async () => {
+  test("is cancelled at its source when its reader leaves", async () => {
     const { stream, isCanceled } = source();
     let ended = 0;
     await boundedStream(stream, 8, () => (ended += 1)).cancel();

@@ -1,7 +1,7 @@
 /** @jsxImportSource @kitajs/html */
 import { Overview } from "./overview.tsx";
 
-/** One tab of the dashboard, and what is shown under it. */
+/** A tab of the dashboard and its content. */
 export interface StateSection {
   readonly id: string;
   readonly label: string;
@@ -9,7 +9,7 @@ export interface StateSection {
   readonly html: string;
 }
 
-/** The sections that belong to no plugin. They stand before the plugins' sections, and the first one is shown at the start. */
+/** The sections that belong to no plugin. They precede the plugins' sections, and the first of them is shown at the start. */
 export function frameSections(): readonly StateSection[] {
   return [{ id: "overview", label: "Overview", html: (<Overview />) as string }];
 }

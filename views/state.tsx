@@ -13,7 +13,7 @@ export interface StateProps {
   readonly sections: readonly StateSection[];
 }
 
-/** The dashboard: the frame's own sections and those of the plugins, which the page's module fills and keeps fresh. */
+/** The dashboard: the frame's sections and those of the plugins. The page's module fills them and keeps them up to date. */
 export function StatePage({ version, canSignOut, hasKeys, assets, boot, sections }: StateProps): string {
   const tabs = [...frameSections(), ...sections];
   return (
@@ -121,7 +121,13 @@ function OperatorDialog(): string {
           ></button>
         </div>
       </dialog>
-      <p class="said" role="status" x-cloak x-show="$store.operator.said !== ''" x-text="$store.operator.said"></p>
+      <p
+        class="notice"
+        role="status"
+        x-cloak
+        x-show="$store.operator.notice !== ''"
+        x-text="$store.operator.notice"
+      ></p>
     </>
   ) as string;
 }

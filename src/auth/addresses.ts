@@ -1,16 +1,16 @@
 import { BlockList, isIP } from "node:net";
 
-/** Looks up the address at the other end of the connection; called only where the answer matters, for it costs. */
+/** Looks up the address at the other end of the connection. The look-up costs time, so it is made only when needed. */
 export type AddressSource = () => string | undefined;
 
-/** Whom this server believes about where a request comes from. */
+/** The proxies that this server trusts to state a client's address. */
 export interface Proxies {
   isTrusted(peer: string | undefined): boolean;
-  /** The client's own address: what a trusted proxy says it is, else the peer's. */
+  /** Returns the client's address: the one that a trusted proxy states, else the peer's. */
   clientAddress(headers: Headers, peer: string | undefined): string | undefined;
 }
 
-/** `ranges` are IP addresses and CIDR ranges, valid ones: the configuration has checked them. */
+/** Creates the proxies from IP addresses and CIDR ranges. All MUST be valid; the configuration has checked them. */
 export function createProxies(ranges: readonly string[]): Proxies {
   const trusted = new BlockList();
   for (const range of ranges) {
@@ -27,10 +27,10 @@ export function createProxies(ranges: readonly string[]): Proxies {
     isTrusted,
     clientAddress(headers, peer) {
       if (!isTrusted(peer)) return peer;
-      // Fly's proxy sets this one itself and adds its own address to X-Forwarded-For. Any other proxy in front must drop it.
+      // Fly's proxy sets this header itself and adds its own address to X-Forwarded-For. Any other proxy must drop it.
       const fly = plainAddress(headers.get("fly-client-ip") ?? "");
       if (fly !== undefined) return fly;
-      // Each proxy adds to the right, so what stands left of the first stranger may be that stranger's invention.
+      // Each proxy adds its peer to the right, so an untrusted address may have made up everything to its left.
       for (const hop of (headers.get("x-forwarded-for") ?? "").split(",").reverse()) {
         const address = plainAddress(hop.trim());
         if (address === undefined) return peer;
@@ -41,14 +41,14 @@ export function createProxies(ranges: readonly string[]): Proxies {
   };
 }
 
-/** What failures are counted under: an IPv4 address, or the /64 that one IPv6 client commonly has all of. */
+/** Returns the name under which failures are counted: an IPv4 address, or an IPv6 /64, which often belongs to one client. */
 export function addressBucket(address: string | undefined): string {
   const plain = address === undefined ? undefined : plainAddress(address);
   if (plain === undefined) return "unknown";
   return isIP(plain) === 4 ? plain : ipv6Groups(plain).slice(0, 4).join(":");
 }
 
-/** An address in one spelling: no port, no zone, IPv4 out of its IPv6 mapping. Undefined for anything else. */
+/** Normalizes an address: no port, no zone, mapped IPv4 as plain IPv4. Undefined for anything else. */
 export function plainAddress(text: string): string | undefined {
   const bare = text.match(/^\[(.+)\](?::\d+)?$/)?.[1] ?? text.match(/^(\d+\.\d+\.\d+\.\d+):\d+$/)?.[1] ?? text;
   const address = bare.split("%")[0] ?? "";
@@ -62,9 +62,9 @@ export function plainAddress(text: string): string | undefined {
   return [high >> 8, high & 255, low >> 8, low & 255].join(".");
 }
 
-/** The eight groups of a valid IPv6 address, without leading zeros. */
+/** Returns the eight groups of a valid IPv6 address, without leading zeros. */
 function ipv6Groups(address: string): readonly string[] {
-  // The URL parser turns every spelling, a dotted tail included, into the one of RFC 5952.
+  // The URL parser turns every spelling, including a dotted tail, into that of RFC 5952.
   const [head = "", tail] = new URL(`http://[${address}]`).hostname.slice(1, -1).split("::");
   const left = head === "" ? [] : head.split(":");
   const right = tail === undefined || tail === "" ? [] : tail.split(":");

@@ -21,20 +21,20 @@ import { TryTokens } from "./try-tokens.ts";
 import { createWorkerDoor, type WorkerDoor } from "./worker-door.ts";
 
 /**
- * The door for clients. It never touches a request's body. Where keys are asked for, it throws `invalid_api_key` or
- * `too_many_auth_failures`; where none are, it still turns away pages of other sites, with `origin_not_allowed` or
- * `host_not_allowed`. The surface `open` asks nobody for anything: its routes have rules of their own.
+ * The door for clients. It never touches a request's body. If the surface requires keys, it throws `invalid_api_key` or
+ * `too_many_auth_failures`. If it requires none, pages of other sites are still refused, with `origin_not_allowed` or
+ * `host_not_allowed`. The surface `open` lets every request in, because its routes have their own rules.
  */
 export interface ClientDoor {
-  /** Lets a request in and counts it as under way until its caller leaves. Also throws `too_many_requests`. */
+  /** Lets a request in and counts it as running until its caller leaves. Also throws `too_many_requests`. */
   enter(visit: Visit, surface: ClientSurface): ActiveCaller;
-  /** Lets in a request that is answered at once, and so is not counted. */
+  /** Lets in a request that is not counted, because it is answered at once. */
   ask(visit: Visit, surface: ClientSurface): Caller;
-  /** Whether nobody is asked for a key here. */
+  /** Returns whether the surface requires no key. */
   isOpen(surface: ClientSurface): boolean;
 }
 
-/** Who may do what, and how much of it at once. */
+/** Authentication and authorization: the doors of the server, and the limits on concurrent requests. */
 export interface Auth extends ClientDoor {
   readonly workers: WorkerDoor;
   readonly operators: OperatorDoor;
@@ -46,9 +46,9 @@ const ADMINS_ONLY =
 
 export interface AuthOptions {
   readonly idleTimeouts: IdleTimeouts;
-  /** Where keys are looked up; the configuration's lists unless given. */
+  /** The source of keys; the configuration's lists unless given. */
   readonly keys?: KeySources | undefined;
-  /** Hears of every request and worker that is turned away, for metrics. */
+  /** Called for every request and worker that is refused, for metrics. */
   readonly onFailure?: (surface: AuthSurface) => void;
 }
 
@@ -59,7 +59,7 @@ export function createAuth(config: Config, { clock, ids }: Deps, options: AuthOp
     addressBucket(proxies.clientAddress(visit.request.headers, visit.address()));
   const refusals = new Refusals({ clock, maxPerMinute: config.authFailuresPerMinute, bucketOf, onFailure });
   const callers = new Callers({ idleTimeouts, maxPerAddress: config.maxRequestsPerAddress, bucketOf });
-  const assertNoStrangersPage = createPageGuard(config);
+  const assertNoForeignPage = createPageGuard(config);
   const signIns = new SignIns(clock, ids);
   const tryTokens = new TryTokens(clock, ids);
 
@@ -85,7 +85,7 @@ export function createAuth(config: Config, { clock, ids }: Deps, options: AuthOp
   };
   const workers = new Gate(parts, { surface: "worker", sources: [keys.client], roles: config.clientRoles });
   const hasAdmins = !keys.admin.isEmpty || config.adminRoles.length > 0;
-  // A try token is no stand-in here: it must neither show the state nor act on it.
+  // Try tokens do not count here, because they must give no access to the state or to its actions.
   const operators = new Gate(
     parts,
     hasAdmins
@@ -97,7 +97,7 @@ export function createAuth(config: Config, { clock, ids }: Deps, options: AuthOp
     if (surface === "open") return ANONYMOUS;
     const gate = gates[surface];
     if (!gate.isOpen) return gate.admit(visit);
-    assertNoStrangersPage(visit.request.headers);
+    assertNoForeignPage(visit.request.headers);
     return ANONYMOUS;
   };
   const isApiOpen = gates.api.isOpen;
@@ -109,13 +109,13 @@ export function createAuth(config: Config, { clock, ids }: Deps, options: AuthOp
     signIns,
     tryTokens,
     bucketOf,
-    assertNoStrangersPage,
+    assertNoForeignPage,
   };
   return {
     enter: (visit, surface) => callers.enter(ask(visit, surface), visit),
     ask,
     isOpen: (surface) => surface === "open" || gates[surface].isOpen,
-    workers: createWorkerDoor({ gate: workers, refusals, bucketOf, assertNoStrangersPage }),
+    workers: createWorkerDoor({ gate: workers, refusals, bucketOf, assertNoForeignPage }),
     operators: createOperatorDoor(operatorParts),
     signIns: createSignInDoor(operatorParts),
   };

@@ -1,47 +1,47 @@
-/** The part of the server at whose door a request was turned away. */
+/** The part of the server that refused a request. */
 export type AuthSurface = "api" | "state" | "transfer" | "worker";
 
-/** A door that clients come through: the model API, transfers, or a route that asks for no key. */
+/** A part of the server that clients use: the model API, transfers, or a route that requires no key. */
 export type ClientSurface = "api" | "transfer" | "open";
 
-/** How urgent a caller's jobs are beside those of other callers. */
+/** The urgency of a caller's jobs, compared with those of other callers. */
 export type CallerClass = "interactive" | "normal" | "background";
 
-/** What one caller may use at once. */
+/** The limits on one caller's concurrent use. */
 export interface CallerLimits {
-  /** Requests under way, waiting ones included; 0 sets no limit. */
+  /** Concurrent requests, including those that wait; 0 sets no limit. */
   readonly maxRequests: number;
 }
 
-/** The client behind a request, as the server knows it after its door. */
+/** The client behind a request, after its credentials were checked. */
 export interface Caller {
   /**
-   * Tells callers apart in logs and counts, and stays the same over restarts. It is never a key, and never computed from
-   * one: `api-key:2`, `role:reader`, `anonymous`.
+   * Identifies the caller in logs and counts, and stays the same over restarts. It is never a key or computed from a key:
+   * `api-key:2`, `role:reader`, `anonymous`.
    */
   readonly name: string;
   /** The group whose members share one place in the queue. */
   readonly tenant: string;
   readonly class: CallerClass;
-  /** Its share of a busy pool beside callers of its class, above 0. */
+  /** The caller's share of a busy pool, relative to other callers of its class. Above 0. */
   readonly weight: number;
   readonly limits: CallerLimits;
-  /** Whether the caller may use the model of this name; another quantization that stands in for it counts as the model. */
+  /** Returns whether the caller may use the model of this name. A stand-in of another quantization counts as the model. */
   may(model: string): boolean;
 }
 
-/** A caller whose request is under way. It ends with that request: whoever serves the request MUST call `leave`. */
+/** A caller whose request is running. The code that serves the request MUST call `leave` when the request ends. */
 export interface ActiveCaller extends Caller {
-  /** Lets the connection be idle for as long as the request takes, until `leave`. */
+  /** Lifts the connection's idle timeout until `leave`, for a request that takes long. */
   linger(): void;
-  /** Counts the request out and gives the connection its idle timeout back. Every call but the first does nothing. */
+  /** Stops counting the request and restores the connection's idle timeout. Later calls do nothing. */
   leave(): void;
 }
 
-/** A caller by this name without any restriction. */
+/** Creates a caller that may use every model. */
 export function createCaller(name: string, limits: CallerLimits = { maxRequests: 0 }): Caller {
   return { name, tenant: "default", class: "normal", weight: 1, limits, may: () => true };
 }
 
-/** The caller of a request that nobody was asked for a key for. */
+/** The caller of a request that needed no key. */
 export const ANONYMOUS: Caller = createCaller("anonymous");

@@ -2,7 +2,7 @@ import { Fault } from "../errors.ts";
 import type { Visit } from "../http/visit.ts";
 import type { ActiveCaller, Caller, CallerClass, CallerLimits } from "./caller.ts";
 
-/** The listener's part in a caller's stay: the idle timeout of a request's connection. */
+/** The part of the listener that callers need: the idle timeout of a request's connection. */
 export interface IdleTimeouts {
   liftIdleTimeout(request: Request): void;
   restoreIdleTimeout(request: Request): void;
@@ -10,68 +10,68 @@ export interface IdleTimeouts {
 
 export interface CallersOptions {
   readonly idleTimeouts: IdleTimeouts;
-  /** Requests that one address may have under way; 0 sets no limit. */
+  /** Concurrent requests of one address; 0 sets no limit. */
   readonly maxPerAddress: number;
-  /** The address that a visit is counted under. It costs a look-up, so it is asked for only once it can matter. */
+  /** Returns the address under which a visit is counted. Called only when needed, because the look-up costs time. */
   readonly bucketOf: (visit: Visit) => string;
 }
 
 /**
- * Requests under way, by who makes them, so that one key or one address cannot take every place in the queue, nor fill the
- * memory with bodies. Addresses are not looked at while fewer requests are under way than one of them may have: until
- * then nobody can have too many.
+ * Counts running requests by caller and by address, so that one key or address can neither take every place in the queue
+ * nor fill the memory with bodies. Addresses are looked up only once as many requests are running as one address may have.
+ * Before that, no address can have too many.
  */
 export class Callers {
   readonly #options: CallersOptions;
   readonly #byName = new Map<string, number>();
   readonly #byAddress = new Map<string, number>();
-  /** Requests whose address has not been asked for yet. */
-  readonly #unasked = new Set<Stay>();
-  #underWay = 0;
+  /** Requests whose address has not been looked up yet. */
+  readonly #notLookedUp = new Set<Stay>();
+  #running = 0;
 
   constructor(options: CallersOptions) {
     this.#options = options;
   }
 
-  /** Counts a request in, until its caller leaves. Throws `too_many_requests`. */
+  /** Counts a request until its caller leaves. Throws `too_many_requests`. */
   enter(who: Caller, visit: Visit): ActiveCaller {
     const { maxPerAddress, idleTimeouts, bucketOf } = this.#options;
     const { maxRequests } = who.limits;
     const isNameCounted = maxRequests > 0;
     if (isNameCounted && countOf(this.#byName, who.name) >= maxRequests) throw refusal("key", maxRequests);
     const stay = new Stay(who, visit, idleTimeouts, this.#left);
-    if (maxPerAddress > 0 && this.#underWay >= maxPerAddress) {
-      for (const each of this.#unasked) this.#ask(each);
+    if (maxPerAddress > 0 && this.#running >= maxPerAddress) {
+      for (const each of this.#notLookedUp) this.#ask(each);
       const bucket = bucketOf(visit);
       if (countOf(this.#byAddress, bucket) >= maxPerAddress) throw refusal("address", maxPerAddress);
       stay.bucket = bucket;
       add(this.#byAddress, bucket, 1);
     } else if (maxPerAddress > 0) {
-      this.#unasked.add(stay);
+      this.#notLookedUp.add(stay);
     }
     if (isNameCounted) add(this.#byName, who.name, 1);
-    this.#underWay += 1;
+    this.#running += 1;
     return stay;
   }
 
   #ask(stay: Stay): void {
-    this.#unasked.delete(stay);
+    this.#notLookedUp.delete(stay);
     stay.bucket = this.#options.bucketOf(stay.visit);
     add(this.#byAddress, stay.bucket, 1);
   }
 
   readonly #left = (stay: Stay): void => {
-    this.#underWay -= 1;
+    this.#running -= 1;
     if (stay.limits.maxRequests > 0) add(this.#byName, stay.name, -1);
-    if (stay.bucket === undefined) this.#unasked.delete(stay);
+    if (stay.bucket === undefined) this.#notLookedUp.delete(stay);
     else add(this.#byAddress, stay.bucket, -1);
   };
 }
 
-/** One caller for the length of one request. */
+/** The caller of one running request. */
 class Stay implements ActiveCaller {
   readonly visit: Visit;
-  /** The address that the request is counted under, once it was asked for. */
+  /** The address under which the request is counted, once it has been looked up. */
   bucket: string | undefined;
   readonly #who: Caller;
   readonly #idleTimeouts: IdleTimeouts;
@@ -124,12 +124,12 @@ class Stay implements ActiveCaller {
   }
 }
 
-/** When another try makes sense: a request under way may end at any time. */
+/** Seconds until a retry makes sense. A running request may end at any time. */
 const RETRY_AFTER_S = 2;
 
 function refusal(what: "key" | "address", limit: number): Fault {
   return new Fault("too_many_requests", {
-    message: `This ${what} has ${limit} requests under way, which is as many as it may. Try again when some have ended.`,
+    message: `This ${what} already has ${limit} requests in progress, which is the limit. Try again when some have ended.`,
     retryAfterS: RETRY_AFTER_S,
   });
 }
@@ -138,7 +138,7 @@ function countOf(counts: ReadonlyMap<string, number>, name: string): number {
   return counts.get(name) ?? 0;
 }
 
-/** Counts up or down, and forgets a name that is down to nothing. */
+/** Counts up or down, and removes a name whose count is 0. */
 function add(counts: Map<string, number>, name: string, by: 1 | -1): void {
   const count = countOf(counts, name) + by;
   if (count === 0) counts.delete(name);

@@ -2,7 +2,7 @@ import type { Clock } from "../system/deps.ts";
 
 const WINDOW_MS = 60_000;
 
-/** Addresses remembered at once, about 2 MB. Beyond it the oldest is forgotten: a flood must not fill the memory. */
+/** The most addresses that are remembered, in about 2 MB. Beyond it the oldest is forgotten, so a flood cannot fill memory. */
 const MAX_ADDRESSES = 10_000;
 
 interface Failures {
@@ -10,26 +10,26 @@ interface Failures {
   count: number;
 }
 
-/** Counts wrong keys per address. The minute begins with the first one; who uses it up is refused until it is over. */
+/** Counts wrong keys per address. A minute begins with the first one; an address at its limit is refused until it is over. */
 export class FailureLimit {
   readonly #limit: number;
   readonly #clock: Clock;
   /** In the order of `since`. */
   readonly #byAddress = new Map<string, Failures>();
 
-  /** `limit` 0 counts nothing. */
+  /** `limit` is a number of wrong keys per minute; 0 counts nothing. */
   constructor(limit: number, clock: Clock) {
     this.#limit = limit;
     this.#clock = clock;
   }
 
-  /** Whether any address has failed within the last minute: while none has, nobody's address need be looked up. */
+  /** Returns whether any address has failed within the last minute. If none has, no address needs to be looked up. */
   hasFailures(): boolean {
     if (this.#byAddress.size > 0) this.#forgetOld();
     return this.#byAddress.size > 0;
   }
 
-  /** Whole seconds until `address` may try again, 1 to 60; undefined when it may now. */
+  /** Returns the whole seconds until `address` may try again, 1 to 60; undefined if it may try now. */
   retryAfterS(address: string): number | undefined {
     const failures = this.#byAddress.get(address);
     if (!failures || failures.count < this.#limit) return undefined;

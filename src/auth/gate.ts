@@ -4,30 +4,30 @@ import { type AuthSurface, type Caller, type CallerLimits, createCaller } from "
 import { type KeyRecord, type KeySource, keysOf, sha256 } from "./keys.ts";
 import type { Refusals } from "./refusals.ts";
 
-/** What all gates of a server share. */
+/** The parts that all gates of a server share. */
 export interface GateParts {
   readonly proxies: Proxies;
   readonly refusals: Refusals;
-  /** Limits of a caller by role. */
+  /** The limits of callers who come with a role. */
   readonly roleLimits: CallerLimits;
 }
 
 export interface GateOptions {
-  /** What its refusals are counted under. */
+  /** The surface under which refusals are counted. */
   readonly surface: AuthSurface;
   readonly sources: readonly KeySource[];
   readonly roles: readonly string[];
-  /** Keys of another door. Giving one of them here is a mistake and no guess, so it does not count as a wrong key. */
+  /** Keys for another gate. A client that sends one here has made a mistake, not a guess, so it does not count as a wrong key. */
   readonly elsewhere?: KeySource;
-  /** The message for a request without a right key; that of `invalid_api_key` unless given. */
+  /** The message for a request without a valid key; that of `invalid_api_key` unless given. */
   readonly refusal?: string;
-  /** The caller of a token that is taken in place of a key. */
+  /** Returns the caller of a token that is accepted in place of a key. */
   readonly standIn?: (token: string) => Caller | undefined;
 }
 
-/** Keys and roles that open the same doors, and the check that a request has one of them. */
+/** Checks that a request has one of a set of keys or roles that give the same access. */
 export class Gate {
-  /** Neither a key nor a role has been set up, so nobody is asked for one. */
+  /** Whether neither a key nor a role is configured, so that none is required. */
   readonly isOpen: boolean;
   readonly hasKeys: boolean;
   readonly #parts: GateParts;
@@ -42,7 +42,7 @@ export class Gate {
     this.isOpen = !this.hasKeys && this.#roles.size === 0;
   }
 
-  /** The caller of a role that a trusted proxy gives; undefined without one. */
+  /** Returns the caller of a role that a trusted proxy states; undefined if there is none. */
   roleOf(visit: Visit): Caller | undefined {
     if (this.#roles.size === 0) return undefined;
     const given = visit.request.headers.get("x-user-roles");
@@ -54,7 +54,7 @@ export class Gate {
     return undefined;
   }
 
-  /** The record of a key; undefined for a wrong one. Does not count wrong keys. */
+  /** Returns the record of a key; undefined for a wrong key, which is not counted. */
   find(key: string): KeyRecord | undefined {
     const hash = sha256(key);
     for (const source of this.#options.sources) {
@@ -64,12 +64,12 @@ export class Gate {
     return undefined;
   }
 
-  /** The caller of a visit by role or by key. Throws `invalid_api_key` or `too_many_auth_failures`. */
+  /** Returns the caller of a visit by role or by key. Throws `invalid_api_key` or `too_many_auth_failures`. */
   admit(visit: Visit): Caller {
     return this.roleOf(visit) ?? this.admitKeys(visit, keysOf(visit.request.headers));
   }
 
-  /** The caller of the first right one of these keys. Throws `invalid_api_key` or `too_many_auth_failures`. */
+  /** Returns the caller of the first valid key. Throws `invalid_api_key` or `too_many_auth_failures`. */
   admitKeys(visit: Visit, keys: readonly string[]): Caller {
     const { surface, standIn, refusal, elsewhere } = this.#options;
     const { refusals } = this.#parts;

@@ -3,28 +3,28 @@ import { bearerIn } from "../wire/bearer.ts";
 import { type Caller, createCaller } from "./caller.ts";
 import { ownerName } from "./owner-name.ts";
 
-/** A key's holder: the caller it makes of a client, and the owner it makes of a worker. */
+/** The identity behind a key: the caller for a client, and the owner for a worker. */
 export interface KeyRecord extends Caller {
-  /** Recognises the holder as the owner of a worker id, on every server and after every restart. See `ownerName`. */
+  /** Identifies the owner of a worker id, on every server and after every restart. See `ownerName`. */
   readonly owner: string;
 }
 
-/** Keys of one kind, found by their hashes: a key itself is never kept. */
+/** Keys of one kind, found by their hashes. A key itself is never kept. */
 export interface KeySource {
   /**
-   * No key has been set up, so a door without roles either lets everybody in. Read once, at the start: a source whose
-   * keys come and go MUST answer false, or removing the last key would open the door.
+   * Whether no key is configured, so that a gate without roles lets everybody in. Read once, at the start. A source whose
+   * keys come and go MUST be false, because otherwise removing the last key would open the gate.
    */
   readonly isEmpty: boolean;
   /**
-   * The record of the key with this SHA-256 hash, in lower-case hex. A look-up in a map is as safe as comparing every key
-   * in constant time: its duration depends on the hash, and nobody can choose a guess whose hash comes closer to that of
-   * a key.
+   * Returns the record of the key with this SHA-256 hash, in lower-case hex. A look-up in a map is as safe as comparing
+   * every key in constant time, because its duration depends on the hash, and nobody can choose a guess whose hash is
+   * closer to that of a key.
    */
   find(hash: string): KeyRecord | undefined;
 }
 
-/** The keys of a server, by what they open. */
+/** The keys of a server, by the access that they give. */
 export interface KeySources {
   /** Keys for the API and for transfers. */
   readonly api: KeySource;
@@ -34,7 +34,7 @@ export interface KeySources {
   readonly admin: KeySource;
 }
 
-/** The keys that the configuration lists. */
+/** Creates the sources of the keys that the configuration lists. */
 export function configuredKeys({ apiKeys, clientKeys, adminKeys, maxRequestsPerKey }: Config): KeySources {
   return {
     admin: listedKeys("admin-key", adminKeys, maxRequestsPerKey),
@@ -43,7 +43,7 @@ export function configuredKeys({ apiKeys, clientKeys, adminKeys, maxRequestsPerK
   };
 }
 
-/** Keys by their place in a list: the second is called `<kind>:2`. */
+/** Creates a source of keys that are named by their place in a list: the second is `<kind>:2`. */
 function listedKeys(kind: string, keys: readonly string[], maxRequests: number): KeySource {
   const records = new Map<string, KeyRecord>();
   for (const [index, key] of keys.entries()) {
@@ -54,12 +54,12 @@ function listedKeys(kind: string, keys: readonly string[], maxRequests: number):
   return { isEmpty: records.size === 0, find: (hash) => records.get(hash) };
 }
 
-/** The SHA-256 hash of a text, in lower-case hex. */
+/** Returns the SHA-256 hash of a text, in lower-case hex. */
 export function sha256(text: string): string {
   return Bun.CryptoHasher.hash("sha256", text, "hex");
 }
 
-/** The keys that a request carries: as Bearer token, `x-api-key` or `api-key`. */
+/** Returns the keys in a request: the bearer token, `x-api-key` and `api-key`. */
 export function keysOf(headers: Headers): readonly string[] {
   const keys: string[] = [];
   const bearer = bearerIn(headers.get("authorization"));

@@ -8,32 +8,32 @@ import type { SignIns } from "./sign-ins.ts";
 import type { TryTokens } from "./try-tokens.ts";
 
 /**
- * The door to the state and to what operators do. It takes admin keys and roles where any are set up, else those of
- * clients. All of it throws `invalid_api_key` or `too_many_auth_failures`.
+ * The door to the state and to operators' actions. It accepts admin keys and roles if any are configured, else those of
+ * clients. All methods throw `invalid_api_key` or `too_many_auth_failures`.
  */
 export interface OperatorDoor {
-  /** Lets in a key, a role or a sign-in to read the state. */
+  /** Lets a visit with a key, a role or a sign-in read the state. */
   read(visit: Visit): StateAccess;
-  /** Lets in the same to change something, unless another site's page has sent it. Also throws `origin_not_allowed`. */
+  /** Lets the same visits act, unless a page of another site sent the request. Also throws `origin_not_allowed`. */
   act(visit: Visit): Caller;
   /**
-   * A short-lived stand-in for an API key, for an operator whom `act` would let in; it ends with the operator's sign-in.
-   * Undefined where the API asks for no key.
+   * Issues a short-lived substitute for an API key to an operator whom `act` would let in. It ends with the operator's
+   * sign-in. Undefined if the API requires no key.
    */
   issueTryToken(visit: Visit): { readonly token: string; readonly expiresInS: number } | undefined;
 }
 
-/** Sign-ins to the dashboard: a cookie in place of a key. Each method gives a `Set-Cookie` value. */
+/** Sign-ins to the dashboard, which replace a key by a cookie. Each method returns a `Set-Cookie` value. */
 export interface SignInDoor {
-  /** The kind of key that one signs in with; undefined where there are none, since roles come from the proxy. */
+  /** The kind of key to sign in with; undefined if there are no keys, because roles come from the proxy. */
   readonly keyKind: "admin" | "API" | undefined;
-  /** Trades a key for a sign-in. Throws `origin_not_allowed`, `invalid_api_key` or `too_many_auth_failures`. */
+  /** Begins a sign-in with a key. Throws `origin_not_allowed`, `invalid_api_key` or `too_many_auth_failures`. */
   begin(visit: Visit, key: string): string;
   /** Ends the request's sign-in. Throws `origin_not_allowed`. */
   end(visit: Visit): string;
 }
 
-/** Permission to read the state. That of a sign-in ends with it: streams that last ask again. */
+/** Permission to read the state. It may end with a sign-in, so a long stream MUST check `isCurrent` repeatedly. */
 export interface StateAccess {
   readonly caller: Caller;
   isCurrent(): boolean;
@@ -41,7 +41,7 @@ export interface StateAccess {
 
 export interface OperatorDoorParts {
   readonly gate: Gate;
-  /** Whether keys or roles have been set up that are for operators only. */
+  /** Whether keys or roles for operators alone are configured. */
   readonly hasAdmins: boolean;
   /** Whether clients need no key for the API. */
   readonly isApiOpen: boolean;
@@ -49,24 +49,24 @@ export interface OperatorDoorParts {
   readonly signIns: SignIns;
   readonly tryTokens: TryTokens;
   readonly bucketOf: (visit: Visit) => string;
-  /** Throws for a page of another site. */
-  readonly assertNoStrangersPage: (headers: Headers) => void;
+  /** Throws for a request from a page of another site. */
+  readonly assertNoForeignPage: (headers: Headers) => void;
 }
 
 const SIGNED_IN: Caller = createCaller("sign-in");
 
 export function createOperatorDoor(parts: OperatorDoorParts): OperatorDoor {
-  const { gate, isApiOpen, proxies, signIns, tryTokens, bucketOf, assertNoStrangersPage } = parts;
+  const { gate, isApiOpen, proxies, signIns, tryTokens, bucketOf, assertNoForeignPage } = parts;
   const signInOf = (visit: Visit): string | undefined => (gate.isOpen ? undefined : signIns.find(visit.request));
   const openOr = (visit: Visit): Caller => {
     if (!gate.isOpen) return gate.admit(visit);
-    assertNoStrangersPage(visit.request.headers);
+    assertNoForeignPage(visit.request.headers);
     return ANONYMOUS;
   };
   const act = (visit: Visit): Caller => {
     const byItself = gate.isOpen ? ANONYMOUS : signInOf(visit) === undefined ? gate.roleOf(visit) : SIGNED_IN;
     if (!byItself) return gate.admitKeys(visit, keysOf(visit.request.headers));
-    // A cookie, a proxy's role and an open door work for any site's page; a key beside them is not looked at.
+    // A browser would send a cookie or a proxy's role for any site's page as well. A key beside them is not checked.
     assertSameOrigin(visit.request.headers, proxies.isTrusted(visit.address()));
     return byItself;
   };
@@ -81,7 +81,7 @@ export function createOperatorDoor(parts: OperatorDoorParts): OperatorDoor {
       act(visit);
       if (isApiOpen) return undefined;
       const signIn = signInOf(visit);
-      // An operator who came with a key or a role could have used that: the token is theirs as long as it lives.
+      // An operator with a key or a role could use that instead, so the token lasts for its full life.
       const holder =
         signIn === undefined
           ? { id: bucketOf(visit), isCurrent: () => true }

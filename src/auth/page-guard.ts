@@ -6,16 +6,16 @@ import { isLoopback } from "../system/loopback.ts";
 type GuardConfig = Pick<Config, "publicUrl" | "allowedHosts" | "allowedOrigins" | "host">;
 
 /**
- * Names that nobody can register, and so cannot have lead here: addresses, single words, and suffixes that are reserved
- * (RFC 6761, RFC 6762, RFC 8375, and ICANN's `internal`).
+ * Names that nobody can register, so that no attacker can point them at this server: addresses, single words, and reserved
+ * suffixes (RFC 6761, RFC 6762, RFC 8375, and ICANN's `internal`).
  */
 const UNREGISTRABLE = /^(?:\[.*\]|[\d.]+|[^.]+|.*\.(?:localhost|local|internal|test|home\.arpa))\.?(?::\d+)?$/i;
 
 /**
- * Where no key is asked for, whoever reaches the server is let in, and a browser on the same machine reaches it for
- * whatever page it has open. What is returned throws for such a page: `origin_not_allowed` for one of another site, and
- * `host_not_allowed` for one whose own name was made to lead here, on a server that listens for this machine only. A
- * server that listens further has no names to go by unless it is told some.
+ * Creates a check of requests that need no key. Without a key, any page that is open in a browser on the same machine could
+ * use the server. The check throws `origin_not_allowed` for a page of another site, and `host_not_allowed` for a page whose
+ * own name was pointed at this server (DNS rebinding). Names are checked only if the server listens on loopback, because
+ * elsewhere it cannot know by which names it is reached.
  */
 export function createPageGuard(config: GuardConfig): (headers: Headers) => void {
   const cors = createCors(config);

@@ -6,17 +6,17 @@ import { FailureLimit } from "./failure-limit.ts";
 
 export interface RefusalsOptions {
   readonly clock: Clock;
-  /** Wrong keys that one address may give within a minute; 0 sets no limit. */
+  /** Wrong keys that one address may send within a minute; 0 sets no limit. */
   readonly maxPerMinute: number;
-  /** The address that a visit is counted under. */
+  /** Returns the address under which a visit is counted. */
   readonly bucketOf: (visit: Visit) => string;
-  /** Hears of every request that is turned away, for metrics. */
+  /** Called for every request that is refused, for metrics. */
   readonly onFailure: (surface: AuthSurface) => void;
 }
 
 /**
- * Requests that are turned away for their credentials. Wrong keys count against their address; a missing key does not,
- * since nothing can be guessed by giving none, and one forgetful client must not shut out everybody behind its router.
+ * Counts requests that are refused because of their credentials. Wrong keys count against their address. A missing key does
+ * not, since it is no guess, and one misconfigured client must not block everybody behind its router.
  */
 export class Refusals {
   readonly #failures: FailureLimit;
@@ -30,11 +30,11 @@ export class Refusals {
   }
 
   /**
-   * Throws `too_many_auth_failures` while the visit's address has used up its wrong keys. It MUST be called before a key is
-   * looked at: guessing is slow only as long as a right guess cannot be told from a wrong one.
+   * Throws `too_many_auth_failures` while the visit's address is at its limit of wrong keys. It MUST be called before a key
+   * is checked: the limit slows guessing only if a right guess is refused like a wrong one.
    */
   assertMayTry(visit: Visit, surface: AuthSurface): void {
-    // While nobody has failed, no address need be looked up.
+    // Without failures, no address needs to be looked up.
     if (!this.#failures.hasFailures()) return;
     const retryAfterS = this.#failures.retryAfterS(this.#bucketOf(visit));
     if (retryAfterS === undefined) return;
@@ -42,7 +42,7 @@ export class Refusals {
     throw new Fault("too_many_auth_failures", { retryAfterS });
   }
 
-  /** Counts a request that is turned away, and its wrong key where it gave one; returns the fault to throw. */
+  /** Counts a refused request and, if it was a guess, its wrong key. Returns the fault to throw. */
   refuse(
     visit: Visit,
     surface: AuthSurface,
@@ -54,12 +54,12 @@ export class Refusals {
     return new Fault("invalid_api_key", { ...words, headers: { "www-authenticate": "Bearer" } });
   }
 
-  /** Whether this address has used up its wrong keys. */
+  /** Returns whether this address is at its limit of wrong keys. */
   isBlocked(bucket: string): boolean {
     return this.#failures.retryAfterS(bucket) !== undefined;
   }
 
-  /** Counts a worker that is turned away; `guessedFrom` is its address where it gave a wrong key. */
+  /** Counts a refused worker. `guessedFrom` is its address if it sent a wrong key. */
   refuseWorker(guessedFrom?: string): void {
     this.#onFailure("worker");
     if (guessedFrom !== undefined) this.#failures.count(guessedFrom);

@@ -1,17 +1,17 @@
 import { Fault } from "../errors.ts";
 
 /**
- * Refuses a form that another site's page sent. Browsers say where a POST comes from and scripts cannot change that;
- * a request that says nothing comes from no browser and carries nobody's cookies but its sender's own.
+ * Throws `origin_not_allowed` for a request that a page of another site sent. Browsers state the origin of a POST, and
+ * scripts cannot change it. A request without one comes from another program, which has only its own user's cookies.
  */
 export function assertSameOrigin(headers: Headers, isBehindTrustedProxy: boolean): void {
   const site = headers.get("sec-fetch-site");
   if (site !== null) {
-    // `none` is a person's own doing, such as a reload of the form's answer.
+    // `none` means that the user caused the request, for example by reloading the form's answer.
     if (site === "same-origin" || site === "none") return;
     throw new Fault("origin_not_allowed");
   }
-  // Without TLS browsers leave that header out, and say the origin only.
+  // Without TLS, browsers omit that header and state only the origin.
   const origin = headers.get("origin");
   if (origin === null) return;
   const here = (isBehindTrustedProxy ? headers.get("x-forwarded-host") : null) ?? headers.get("host");

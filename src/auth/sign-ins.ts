@@ -1,20 +1,20 @@
 import type { Clock, Ids } from "../system/deps.ts";
 import { sha256 } from "./keys.ts";
 
-/** Half a day: one working day without a second sign-in, and a browser left open overnight is signed out. */
+/** Half a day. It covers one working day, and signs out a browser that is left open overnight. */
 const LIFE_MS = 12 * 60 * 60 * 1000;
 
-/** Far more people than look at one dashboard; beyond it the oldest sign-in ends. */
+/** The most sign-ins at once, far more than one dashboard has viewers. Beyond it the oldest sign-in ends. */
 const MAX_SIGN_INS = 1000;
 
 const COOKIE = "moorage_session";
 const COOKIE_VALUE = new RegExp(`(?:^|;\\s*)${COOKIE}=([A-Za-z0-9_-]{16,64})(?:;|$)`);
 
-/** Who is signed in to the dashboard. Holds hashes of random tokens, never a key or a token, and forgets all on restart. */
+/** The current sign-ins to the dashboard. Only hashes of random tokens are kept, and a restart ends all sign-ins. */
 export class SignIns {
   readonly #clock: Clock;
   readonly #ids: Ids;
-  /** Hash of the token to when it ends, in `Clock.elapsed`; in order of beginning. */
+  /** The `Clock.elapsed` at which each sign-in ends, by the hash of its token. The oldest comes first. */
   readonly #endsAt = new Map<string, number>();
 
   constructor(clock: Clock, ids: Ids) {
@@ -22,7 +22,7 @@ export class SignIns {
     this.#ids = ids;
   }
 
-  /** Begins a sign-in; gives the value for `Set-Cookie`. */
+  /** Begins a sign-in and returns the value of `Set-Cookie`. */
   begin(isSecure: boolean): string {
     const token = this.#ids.secret();
     if (this.#endsAt.size >= MAX_SIGN_INS) {
@@ -33,13 +33,13 @@ export class SignIns {
     return cookie(token, LIFE_MS / 1000, isSecure);
   }
 
-  /** The request's sign-in by an id that is no secret; undefined where it has none, or none any more. */
+  /** Returns the id of the request's sign-in, which is not secret; undefined if it has none or if it has ended. */
   find(request: Request): string | undefined {
     const id = idOf(request);
     return id !== undefined && this.isCurrent(id) ? id : undefined;
   }
 
-  /** Whether the sign-in that `find` gave goes on. */
+  /** Returns whether a sign-in still lasts. `id` is a result of `find`. */
   isCurrent(id: string): boolean {
     const endsAt = this.#endsAt.get(id);
     if (endsAt === undefined) return false;
@@ -48,7 +48,7 @@ export class SignIns {
     return false;
   }
 
-  /** Ends the request's sign-in, if it has one; gives the value for `Set-Cookie`. */
+  /** Ends the request's sign-in, if it has one, and returns the value of `Set-Cookie`. */
   end(request: Request, isSecure: boolean): string {
     const id = idOf(request);
     if (id !== undefined) this.#endsAt.delete(id);

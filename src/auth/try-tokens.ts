@@ -1,17 +1,17 @@
 import type { Clock, Ids } from "../system/deps.ts";
 import { sha256 } from "./keys.ts";
 
-/** What every token begins with, by which it is told from a key. */
+/** The beginning of every token, which distinguishes it from a key. */
 const PREFIX = "try-";
 
-/** Long enough for a try; the page asks for the next one by itself. */
+/** The life of a token. The page requests the next one by itself. */
 const LIFE_MS = 5 * 60_000;
 
-/** Of one holder, and in all; beyond it the oldest end. */
+/** Limits per holder and in total. Past them the oldest token ends. */
 const MAX_PER_HOLDER = 10;
 const MAX_TOKENS = 1000;
 
-/** Whom a token was given to: it ends with that. */
+/** The operator to whom a token was issued. The token ends when the holder is no longer current. */
 export interface Holder {
   readonly id: string;
   isCurrent(): boolean;
@@ -19,18 +19,18 @@ export interface Holder {
 
 interface Issued {
   readonly holder: Holder;
-  /** `Clock.elapsed`. */
+  /** `Clock.elapsed` at the end of its life. */
   readonly endsAt: number;
 }
 
 /**
- * Short-lived stand-ins for an API key, for the dashboard's own requests to the public API: a page that holds one holds
- * nothing that is worth much. Only their hashes are kept.
+ * Short-lived substitutes for an API key, for the dashboard's own requests to the public API. A stolen token is worth
+ * little. Only hashes of tokens are kept.
  */
 export class TryTokens {
   readonly #clock: Clock;
   readonly #ids: Ids;
-  /** By hash, in order of issue. */
+  /** The tokens by their hashes, oldest first. */
   readonly #issued = new Map<string, Issued>();
 
   constructor(clock: Clock, ids: Ids) {
@@ -38,6 +38,7 @@ export class TryTokens {
     this.#ids = ids;
   }
 
+  /** Issues a token. Ends the oldest one if the holder, or the server, has too many. */
   issue(holder: Holder): { readonly token: string; readonly expiresInS: number } {
     const own = [...this.#issued].filter(([, issued]) => issued.holder.id === holder.id).map(([hash]) => hash);
     const tooMany = own.length >= MAX_PER_HOLDER ? own[0] : undefined;
@@ -48,6 +49,7 @@ export class TryTokens {
     return { token, expiresInS: LIFE_MS / 1000 };
   }
 
+  /** Returns whether a token is valid now. */
   isCurrent(token: string): boolean {
     if (!token.startsWith(PREFIX)) return false;
     const hash = hashOf(token);

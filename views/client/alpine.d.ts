@@ -1,4 +1,4 @@
-// As much of Alpine's interface as the page uses. The package has no types of its own.
+// The part of Alpine's interface that the page uses. The package has no types of its own.
 
 export interface AlpineApi {
   store<T extends object>(name: string, value: T): void;

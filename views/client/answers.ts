@@ -1,4 +1,4 @@
-// The server's answers in the words of the page.
+// Errors of the server and the network, as the page shows them.
 
 /** An error that the server or the network has reported. */
 export class Refusal extends Error {
@@ -16,18 +16,18 @@ export async function assertOk(response: Response): Promise<Response> {
   throw refusalOf(await response.text(), response.status);
 }
 
-/** Reads the error of a body in the API's form or in JSON-RPC's; else it is made of the status. */
+/** Reads the error of a body in the API's form or in JSON-RPC's. A body without one becomes an error with the status. */
 export function refusalOf(body: string, status: number): Refusal {
   try {
     const { error } = JSON.parse(body) as { error?: { message?: string; code?: string | number } }; // checked below
     if (typeof error?.message === "string") return new Refusal(error.message, String(error.code ?? status));
   } catch {
-    // Not JSON: a proxy's page.
+    // Not JSON, such as a proxy's error page.
   }
   return new Refusal(`The server responded with ${status}.`, String(status));
 }
 
-/** Describes an error for people. Empty for a request that they stopped themselves. */
+/** Describes an error for the viewer; empty for a request that the viewer stopped. */
 export function messageOf(error: unknown): string {
   if (error instanceof DOMException && error.name === "AbortError") return "";
   if (error instanceof Refusal) return error.message;

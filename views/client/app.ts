@@ -16,7 +16,7 @@ import { createTranscribe } from "./try-transcribe.ts";
 import { createTransfer } from "./try-transfer.ts";
 import { verdictOf } from "./verdict.ts";
 
-// The dashboard: fills what the server's markup declares.
+// The entry point of the dashboard: connects the data to the server's markup.
 
 const history = new History();
 const boot = JSON.parse(document.getElementById("boot")?.textContent || "null") as ServerState | null; // the server's own

@@ -1,5 +1,5 @@
 /** How long the button says "Copied". */
-const SAID_MS = 1500;
+const COPIED_MS = 1500;
 
 /** `x-data="copy"` around a button whose `copyText(text)` copies a text to the clipboard. */
 export function createCopy() {
@@ -10,7 +10,7 @@ export function createCopy() {
       this.isCopied = true;
       window.setTimeout(() => {
         this.isCopied = false;
-      }, SAID_MS);
+      }, COPIED_MS);
     },
   };
 }

@@ -1,4 +1,4 @@
-// The curl command that does what a panel does. It works in a shell, with the key from the environment.
+// Builds the curl command that does the same as a panel. The key comes from the environment of the shell.
 
 export interface CurlLine {
   readonly url: string;

@@ -6,7 +6,7 @@ export type LinkState = "connecting" | "live" | "reconnecting" | "signed_out";
 export interface LinkOptions {
   readonly onEnvelope: (envelope: Envelope) => void;
   readonly onChange: (state: LinkState) => void;
-  /** Called when it becomes known whether answers arrive but events do not, because a proxy holds them back. */
+  /** Called with true when answers arrive but events do not, because a proxy holds them back, and with false when they do. */
   readonly onHeldBack: (isHeldBack: boolean) => void;
 }
 

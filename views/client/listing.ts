@@ -1,4 +1,4 @@
-// Sorting, filtering and paging of a table's rows. Pure; tables.ts has the component.
+// Sorts, filters and pages a table's rows. All functions are pure; their component is in tables.ts.
 
 export type Row = Readonly<Record<string, unknown>>;
 

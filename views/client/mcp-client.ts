@@ -1,7 +1,7 @@
 import { assertOk, Refusal } from "./answers.ts";
 import { eventsOf } from "./events.ts";
 
-/** One tool of an MCP server, in the server's words. */
+/** A tool of an MCP server, as the server describes it. */
 export interface Tool {
   readonly name: string;
   readonly title?: string;
@@ -26,7 +26,7 @@ interface RpcCall {
 const SESSION_VERSION = "2025-11-25";
 const STATELESS_VERSION = "2026-07-28";
 const CLIENT = { name: "moorage-dashboard", version: "1" } as const;
-/** Most pages of a list of tools that are read. */
+/** The most pages of a list of tools that are read. */
 const MAX_PAGES = 20;
 
 /** An MCP client that can list and call tools, for servers with sessions and for stateless ones. */

@@ -16,13 +16,13 @@ const QUESTIONS: Readonly<Record<Action, { readonly title: string; readonly text
   },
   cancel: {
     title: "Cancel this job?",
-    text: "Its client gets an error, and its worker is told to stop.",
+    text: "Its client gets an error, and its worker is asked to stop.",
     verb: "Cancel the job",
   },
 };
 
 /** How long the message about a finished action is shown. */
-const SAID_MS = 6000;
+const NOTICE_MS = 6000;
 
 /** The dialog that asks for confirmation of an operator's action, performs it and reports the result. */
 export function createOperator() {
@@ -31,11 +31,11 @@ export function createOperator() {
     id: "",
     name: "",
     problem: "",
-    said: "",
+    notice: "",
     isBusy: false,
     /** Opens the dialog: `ask('drain', worker.id, worker.name)`. */
     ask(action: Action, id: string, name: string): void {
-      Object.assign(this, { action, id, name, problem: "", said: "" });
+      Object.assign(this, { action, id, name, problem: "", notice: "" });
       dialog().showModal();
     },
     title(): string {
@@ -60,11 +60,11 @@ export function createOperator() {
         await assertOk(
           await fetch(`/api/state/${kind}/${encodeURIComponent(this.id)}/${this.action}`, { method: "POST" }),
         );
-        const said = `Done: ${this.verb().toLowerCase()} ${this.name}`;
-        this.said = said;
+        const notice = `Done: ${this.verb().toLowerCase()} ${this.name}`;
+        this.notice = notice;
         window.setTimeout(() => {
-          if (this.said === said) this.said = "";
-        }, SAID_MS);
+          if (this.notice === notice) this.notice = "";
+        }, NOTICE_MS);
         this.close();
       } catch (error) {
         this.problem = messageOf(error);

@@ -5,7 +5,7 @@ import type { Envelope, HistoryAnswer, PluginState, Problem, ServerState } from 
 /** Largest difference of the clocks. Past it the page's times are wrong, and logs are hard to match. */
 const SKEW_MS = 5000;
 
-/** Worst first. */
+/** Severities, worst first. */
 const SEVERITIES: readonly Problem["severity"][] = ["critical", "warning", "info"];
 
 /** The newest state, for every binding of the page. The server's data is frozen, so that Alpine does not watch it. */
@@ -13,14 +13,14 @@ export interface PoolStore {
   server: ServerState | null;
   plugins: Readonly<Record<string, PluginState>>;
   link: LinkState;
-  /** Grows with every state. Code that draws by itself depends on it. */
+  /** A count of states. Plots and rates read it in order to be updated with every state. */
   tick: number;
   /** The current time by the server's clock, in milliseconds since 1970. */
   now: number;
   /** The viewer's time of day at the last state, if the connection is lost; else empty. */
   lastSeen: string;
   /** Problems that only the browser can see. */
-  seenHere: readonly Problem[];
+  foundHere: readonly Problem[];
   problems(): readonly Problem[];
 }
 
@@ -32,9 +32,9 @@ export function createPoolStore(boot: ServerState | null): PoolStore {
     tick: 0,
     now: boot === null ? Date.now() : Date.parse(boot.now),
     lastSeen: "",
-    seenHere: [],
+    foundHere: [],
     problems() {
-      const all = [...(this.server?.problems ?? []), ...this.seenHere];
+      const all = [...(this.server?.problems ?? []), ...this.foundHere];
       return all.sort((a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity));
     },
   };
@@ -44,13 +44,13 @@ export function createPoolStore(boot: ServerState | null): PoolStore {
 export function follow(store: PoolStore, history: History): void {
   let offsetMs = store.server === null ? 0 : Date.parse(store.server.now) - Date.now();
   const seen = new Map<string, Problem>();
-  const say = (code: string, isThere: boolean, title: string, advice: string): void => {
+  const report = (code: string, isThere: boolean, title: string, advice: string): void => {
     if (isThere === seen.has(code)) return;
     if (isThere) {
       const since = new Date().toISOString();
       seen.set(code, { code, severity: "warning", plugin: null, title, advice, since });
     } else seen.delete(code);
-    store.seenHere = freeze([...seen.values()]);
+    store.foundHere = freeze([...seen.values()]);
   };
   const link = new Link({
     onEnvelope: ({ server, plugins }: Envelope) => {
@@ -62,7 +62,7 @@ export function follow(store: PoolStore, history: History): void {
       store.now = Date.now() + offsetMs;
       store.tick += 1;
       if (isFirst || store.link === "reconnecting") void loadHistory(store, history);
-      say(
+      report(
         "clock_skew",
         Math.abs(offsetMs) > SKEW_MS,
         "The clocks of this computer and the server differ.",
@@ -75,7 +75,7 @@ export function follow(store: PoolStore, history: History): void {
       else if (store.lastSeen === "" && store.tick > 0) store.lastSeen = new Date().toLocaleTimeString();
     },
     onHeldBack: (isHeldBack) =>
-      say(
+      report(
         "stream_held_back",
         isHeldBack,
         "Something between this browser and the server holds events back.",

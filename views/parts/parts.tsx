@@ -80,7 +80,7 @@ export function Figure({
   ) as string;
 }
 
-/** A shell command under a label; `text` is an expression. Unless labelled, it does what its panel does. */
+/** A shell command under a label; `text` is an expression. The default label says that it does the same as its panel. */
 export function CurlLine({
   text,
   label = "The same with curl",

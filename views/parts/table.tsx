@@ -2,7 +2,7 @@
 import type { PropsWithChildren } from "@kitajs/html";
 
 export interface Column {
-  /** The field of a row that the column sorts by; empty for a column that cannot be sorted by. */
+  /** The field of a row that the column sorts by; empty for a column that cannot be sorted. */
   readonly sortBy: string;
   readonly label: string;
   readonly isNumber?: boolean;
@@ -15,7 +15,7 @@ export interface LiveTableProps {
   readonly caption: string;
   readonly columns: readonly Column[];
   readonly sortKey: string;
-  /** A field by whose values the rows can be filtered, and the label of that choice. */
+  /** A field by which rows can be filtered, and its label. */
   readonly facet?: { readonly field: string; readonly label: string };
   /** The text for a list without rows. */
   readonly empty: string;

@@ -14,7 +14,7 @@ export function renderLlmView(): string {
   ) as string; // no component here is asynchronous, so the element is text
 }
 
-/** A chat with a model, streamed, with a button that stops it. */
+/** The panel for a streamed chat with a model, with a button that stops it. */
 function TryChat(): string {
   return (
     <div class="try card" x-data="chat">
@@ -62,7 +62,7 @@ function TryChat(): string {
   ) as string;
 }
 
-/** Two texts and their similarity. */
+/** The panel that compares two texts. */
 function TryEmbed(): string {
   return (
     <div class="try card" x-data="embed">

@@ -150,7 +150,7 @@ function FunctionTable(): string {
   ) as string;
 }
 
-/** The tools of a relay, each with a form made from its schema. */
+/** The panel that calls a tool of a relay, with a form made from the tool's schema. */
 function TryMcp(): string {
   const relays = "($store.pool.plugins.mcp ? $store.pool.plugins.mcp.relays : [])";
   return (

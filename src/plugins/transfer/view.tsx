@@ -79,7 +79,7 @@ function ActiveTable(): string {
   ) as string;
 }
 
-/** A file to send from this browser, and the command that receives it on another machine. */
+/** The panel that sends a file from this browser, and shows the command that receives it on another machine. */
 function TryTransfer(): string {
   return (
     <div class="try card wide" x-data="transfer">

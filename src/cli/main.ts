@@ -26,7 +26,7 @@ const COMMANDS: Commands = {
   },
   demo: {
     summary: "Runs a server, workers and a sample model server on this machine.",
-    run: async () => (await import("../demo/program.ts")).runDemo(),
+    run: async (argv) => (await import("../demo/program.ts")).runDemo(argv),
   },
 };
 

@@ -43,7 +43,7 @@ export function guide({ url, apiKey, clientKey, backend, transcribeModel, relayI
     `  API description               ${url}/api/client/`,
     `  metrics                       ${url}/metrics`,
     "",
-    "Paste into another terminal:",
+    "Paste into another terminal, in this directory:",
     "",
     `  export API_KEY=${apiKey}`,
     `  curl -H "Authorization: Bearer $API_KEY" ${url}/v1/models`,

@@ -1,3 +1,3 @@
 import { runDemo } from "./program.ts";
 
-await runDemo();
+await runDemo(process.argv.slice(2));

@@ -3,16 +3,19 @@ import { createApp } from "../app.ts";
 import { type Config, loadConfig } from "../config.ts";
 import { type Listening, listen } from "../listen.ts";
 import { KNOWN_PLUGINS } from "../plugins.ts";
+import { EXIT_CONFIG } from "../settings/read-settings.ts";
 import { shutDown } from "../shutdown.ts";
 import { systemClock } from "../system/clock.ts";
 import type { Deps } from "../system/deps.ts";
 import { systemIds } from "../system/ids.ts";
 import { createLog } from "../system/log.ts";
+import { VERSION } from "../system/version.ts";
 import { loadWorkerSettings } from "../worker/args.ts";
 import { chooseBackend, findBackends, withoutServer } from "../worker/find-backends.ts";
 import { KIND_NAMES } from "../worker/kinds.ts";
 import { llmKind } from "../worker/llm.ts";
 import { startWorker, type Worker } from "../worker/worker.ts";
+import { parseDemoArgs } from "./args.ts";
 import { guide, type ShownBackend } from "./guide.ts";
 import {
   SAMPLE_CHAT_MODEL,
@@ -26,11 +29,30 @@ import { startSampleMcp } from "./sample-mcp.ts";
 /** The port in the README; another free one is used if it is taken. */
 const USUAL_PORT = "8080";
 
+/** Runs the demo until a signal ends it, or prints what its command line asks for. `argv` begins after the word `demo`. */
+export async function runDemo(argv: readonly string[]): Promise<void> {
+  const request = parseDemoArgs(argv, VERSION);
+  switch (request.kind) {
+    case "run":
+      await startDemo();
+      break;
+    case "print":
+      process.stdout.write(`${request.text}\n`);
+      break;
+    case "fault":
+      process.stderr.write(`${request.text}\n`);
+      process.exitCode = EXIT_CONFIG;
+      break;
+    default:
+      request satisfies never;
+  }
+}
+
 /**
- * Runs server, workers and a model server on this machine, connected by real sockets on the loopback. It uses the language
+ * Starts server, workers and a model server on this machine, connected by real sockets on the loopback. It uses the language
  * models of a real model server if one answers on its usual port; the built-in sample replaces whatever is missing.
  */
-export async function runDemo(): Promise<void> {
+async function startDemo(): Promise<void> {
   const deps: Deps = {
     clock: systemClock,
     ids: systemIds,

@@ -20,6 +20,7 @@ test.each([
   ["serve", "moorage"],
   ["worker", "moorage worker"],
   ["doctor", "moorage doctor"],
+  ["demo", "moorage demo"],
 ])("moorage %s is the program that its help describes", async (command, name) => {
   const { out, err, code } = await moorage(command, "--help");
   expect(out).toStartWith(`${name} ${manifest.version}: `);
@@ -31,6 +32,12 @@ test("moorage help lists the programs", async () => {
   const { out, code } = await moorage("help");
   expect(out.match(/^ {2}\w+/gm)?.map((name) => name.trim())).toEqual(["serve", "worker", "doctor", "demo"]);
   expect(code).toBe(0);
+});
+
+test("moorage demo refuses an argument, and exits with the code of invalid settings", async () => {
+  const { out, err, code } = await moorage("demo", "--prot=1");
+  expect(err).toContain("takes no arguments");
+  expect({ out, code }).toEqual({ out: "", code: 78 });
 });
 
 test("an unknown command exits with the code of invalid settings and says what there is", async () => {

@@ -1,4 +1,4 @@
-/** One field of a form; with `filename` it is a file. */
+/** A field of a form; a file if it has a `filename`. */
 export interface FormField {
   readonly name: string;
   readonly value: string | Uint8Array;
@@ -8,7 +8,7 @@ export interface FormField {
 export const BOUNDARY = "----moorage-test-boundary";
 export const FORM_TYPE = `multipart/form-data; boundary=${BOUNDARY}`;
 
-/** A form's exact bytes, with the fields in the order given. */
+/** Returns the exact bytes of a form with these fields, in this order. */
 export function formBytes(fields: readonly FormField[], boundary = BOUNDARY): Buffer {
   const parts = fields.flatMap(({ name, value, filename }) => [
     Buffer.from(
@@ -16,7 +16,7 @@ export function formBytes(fields: readonly FormField[], boundary = BOUNDARY): Bu
         filename === undefined ? "" : `; filename="${filename}"\r\nContent-Type: audio/wav`
       }\r\n\r\n`,
     ),
-    Buffer.from(value as string), // either kind; the overloads only know them one by one
+    Buffer.from(value as string), // a string or bytes; each overload accepts only one of them
     Buffer.from("\r\n"),
   ]);
   return Buffer.concat([...parts, Buffer.from(`--${boundary}--\r\n`)]);
@@ -24,12 +24,12 @@ export function formBytes(fields: readonly FormField[], boundary = BOUNDARY): Bu
 
 export const MODEL: FormField = { name: "model", value: "m" };
 
-/** `bytes` of sound, none of it alike: bytes that were swapped, lost or doubled show. */
+/** Returns a file of `bytes` pseudo-random bytes, in which swapped, lost or doubled bytes are noticed. */
 export function sound(bytes: number, seed = 1): FormField {
   const value = new Uint8Array(bytes);
   let state = seed >>> 0 || 1;
   for (let at = 0; at < bytes; at += 1) {
-    // xorshift32: quick, and never a boundary by accident in a test's life.
+    // xorshift32 is fast and does not produce the form's boundary by accident.
     state ^= state << 13;
     state ^= state >>> 17;
     state ^= state << 5;

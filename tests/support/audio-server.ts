@@ -4,19 +4,19 @@ import type { Config } from "./default-config.ts";
 import { NativeWorker, type RequestFrame } from "./native-worker.ts";
 import { CLIENT_KEY, TestServer } from "./test-server.ts";
 
-/** What a worker got of one upload. */
+/** The request that a worker received for one upload. */
 export interface Received {
   readonly request: RequestFrame;
   readonly body: Buffer;
 }
 
-/** A server with the audio plugin, and what its tests do all the time. */
+/** A server with the audio plugin, and common steps of its tests. */
 export class AudioServer extends TestServer {
   constructor(overrides: Partial<Config> = {}, deps: Partial<Deps> = {}) {
     super({ plugins: ["llm", "asr"], ...overrides }, deps);
   }
 
-  /** Posts a form; `init.body` may hold other bytes. */
+  /** Posts a form; `init.body` replaces its bytes. */
   transcribe(fields: readonly FormField[], init: RequestInit = {}): Promise<Response> {
     return this.fetch("/v1/audio/transcriptions", {
       method: "POST",
@@ -43,13 +43,13 @@ export class AudioServer extends TestServer {
   }
 }
 
-/** Takes a whole request, granting credit for every byte as it comes. */
+/** Receives a whole request and grants credit for every byte as it arrives. */
 export async function receive(worker: NativeWorker): Promise<Received> {
   const request = await worker.request();
   return { request, body: await receiveRest(worker, request) };
 }
 
-/** The body of a request that was taken already. */
+/** Receives the body of a request whose head has been received. */
 export async function receiveRest(worker: NativeWorker, request: RequestFrame): Promise<Buffer> {
   const pieces: Uint8Array[] = [request.body];
   for (let end = request.end; !end; ) {

@@ -24,7 +24,7 @@ export interface Ask {
   readonly signal?: AbortSignal;
 }
 
-/** The command that starts the small MCP server; `mark` is how its processes are found again. */
+/** Returns the command that starts the small MCP server. Its processes can be found by `mark`. */
 export function smallServer(mark: string, ...more: readonly string[]): string {
   return [process.execPath, join(import.meta.dir, "stdio-mcp-server.ts"), mark, ...more].join(" ");
 }
@@ -34,7 +34,7 @@ export function stdioBridge(command: string, clock: Clock = systemClock): Bridge
   return createStdioBridge({ command, env, deps: { clock, ids: systemIds, log: silentLog } });
 }
 
-/** Processes that have `mark` in their command lines. Elsewhere than on Linux nobody is asked. */
+/** Counts the processes with `mark` in their command lines; always 0 except on Linux. */
 export function processesOf(mark: string): number {
   if (process.platform !== "linux") return 0;
   return readdirSync("/proc").filter((pid) => /^\d+$/.test(pid) && commandOf(pid).includes(mark)).length;
@@ -44,11 +44,11 @@ function commandOf(pid: string): string {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
   } catch {
-    return ""; // It has ended meanwhile.
+    return ""; // The process has ended meanwhile.
   }
 }
 
-/** One request to a bridge, as a relay would ask it. */
+/** Sends a request to a bridge, as a relay would. */
 export async function ask(
   bridge: Bridge,
   method: string,
@@ -70,14 +70,14 @@ export async function ask(
   return toResponse(answer);
 }
 
-/** The answer as a client's fetch would give it. */
+/** Returns the answer as a client's `fetch` would. */
 function toResponse({ status, headers, body }: Answer): Response {
   const init = { status, headers: headers.map(([name, value]): [string, string] => [name, value]) };
-  // A view on plain memory, which is what the bridge makes.
+  // The type asks for a view of plain memory, and the bridge makes only these.
   return new Response(body instanceof Uint8Array ? (body as Uint8Array<ArrayBuffer>) : body.body, init);
 }
 
-/** A message of the era of sessions, within `session`. */
+/** Sends a message in `session`, as clients of servers with sessions do. */
 export function say(bridge: Bridge, session: string, message: Message, options: Ask = {}): Promise<Response> {
   const headers = { "mcp-session-id": session, "mcp-protocol-version": SESSIONS, ...options.headers };
   return ask(bridge, "POST", { jsonrpc: "2.0", ...message }, { ...options, headers });
@@ -87,7 +87,7 @@ export function callTool(bridge: Bridge, session: string, name: string, id: stri
   return say(bridge, session, { id, method: "tools/call", params: { name } });
 }
 
-/** Opens a session; gives its id, or undefined and what went wrong. */
+/** Opens a session. Resolves to its id, or `none` if there is no session, and to the answer's last message. */
 export async function open(bridge: Bridge): Promise<{ readonly id: string; readonly opening: Message | undefined }> {
   const params = { protocolVersion: SESSIONS, capabilities: {}, clientInfo: { name: "c", version: "1" } };
   const response = await ask(bridge, "POST", { jsonrpc: "2.0", id: 0, method: "initialize", params });
@@ -98,7 +98,7 @@ export function drop(bridge: Bridge, session: string): Promise<Response> {
   return ask(bridge, "DELETE", undefined, { headers: { "mcp-session-id": session, "mcp-protocol-version": SESSIONS } });
 }
 
-/** A request of the stateless era, with all that belongs to one; `headers` of the same names come instead. */
+/** Sends a complete stateless request. `headers` replace its own headers of the same names. */
 export function askStateless(bridge: Bridge, { id = 1, method = "", params = {} }: Message, options: Ask = {}) {
   const own = params["_meta"];
   const _meta = {
@@ -117,14 +117,14 @@ export function askStateless(bridge: Bridge, { id = 1, method = "", params = {} 
   return ask(bridge, "POST", { jsonrpc: "2.0", id, method, params: { ...params, _meta } }, { ...options, headers });
 }
 
-/** The messages of a whole answer, whether it came as events or as JSON. */
+/** Returns the messages of a whole answer, which may be events or JSON. */
 export async function messagesOf(response: Response): Promise<readonly Message[]> {
   const text = await response.text();
   const lines = text.split("\n").filter((line) => line.startsWith("data: ") && line.length > 6);
   return lines.length === 0 ? [JSON.parse(text)] : lines.map((line) => JSON.parse(line.slice(6)));
 }
 
-/** Reads an answer until `what` has come; leaves the rest unread. */
+/** Reads an answer piece by piece: `until` reads up to a text, and `leave` gives up the rest. */
 export function reading(response: Response): { until(what: string): Promise<string>; leave(): Promise<void> } {
   const reader = response.body?.getReader();
   if (!reader) throw new Error("the answer has no body");

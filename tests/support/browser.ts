@@ -3,10 +3,10 @@ import chromium from "@sparticuz/chromium";
 import { type Browser, type BrowserContextOptions, type Page, chromium as playwright } from "playwright-core";
 import { API_KEY } from "./test-server.ts";
 
-/** The machine's own browser when there is one; else the one that comes as a package. */
+/** Paths of browsers that the machine may have. Without any, the one of a package is used. */
 const INSTALLED = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
-/** Nothing but the pages under test is to be loaded; a browser otherwise calls its maker at once. */
+/** Flags that stop the browser from contacting its maker, so that it loads nothing but the pages under test. */
 const QUIET = [
   "--no-sandbox",
   "--disable-gpu",
@@ -21,21 +21,21 @@ const QUIET = [
 export async function launchBrowser(): Promise<Browser> {
   const own = [process.env["CHROME_PATH"] ?? "", ...INSTALLED].find((path) => path !== "" && existsSync(path));
   if (own !== undefined) return playwright.launch({ executablePath: own, args: QUIET, headless: true });
-  // In one process, as the package would have it, the browser ends with its first context.
+  // With the package's flags for a single process, the browser would end with its first context.
   const args = [...chromium.args.filter((arg) => !/^--(single-process|no-zygote)$/.test(arg)), ...QUIET];
   return playwright.launch({ executablePath: await chromium.executablePath(), args, headless: true });
 }
 
-/** A page of its own, and everything in it that should not be: errors, refused scripts, dialogs. */
+/** A page in its own context, with a record of errors, refused scripts and dialogs. */
 export interface Watched {
   readonly page: Page;
-  /** What the browser complained of. Empty for a page that is well. */
+  /** The problems that the browser reported; empty for a page without problems. */
   readonly complaints: string[];
   close(): Promise<void>;
 }
 
 export async function openPage(browser: Browser, options: BrowserContextOptions = {}): Promise<Watched> {
-  // A POSIX locale of the machine is no language that pages know.
+  // The machine's locale may be POSIX, which is not a language for pages.
   const context = await browser.newContext({ locale: "en-US", viewport: { width: 1280, height: 900 }, ...options });
   const page = await context.newPage();
   page.setDefaultTimeout(8000);
@@ -51,7 +51,7 @@ export async function openPage(browser: Browser, options: BrowserContextOptions 
   return { page, complaints, close: () => context.close() };
 }
 
-/** Opens the dashboard signed in, at one of its tabs. */
+/** Signs in to the dashboard and opens one of its tabs. */
 export async function signIn(page: Page, url: string, tab = "overview"): Promise<void> {
   await page.goto(`${url}/state`);
   await page.fill("#key", API_KEY);
@@ -60,13 +60,13 @@ export async function signIn(page: Page, url: string, tab = "overview"): Promise
   if (tab !== "overview") await page.click(`header a[href="#${tab}"]`);
 }
 
-/** Resolves when the browser has painted what the page has become. */
+/** Resolves when the browser has painted the current state of the page. */
 export async function painted(page: Page): Promise<void> {
-  // The second frame begins once the first is on the screen.
+  // The second frame begins once the first has been painted.
   await page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))");
 }
 
-/** Shows a part of the tab that is open: Workers, Models, Jobs, Try it. */
+/** Shows a part of the open tab: Workers, Models, Jobs or Try it. */
 export async function showPart(page: Page, tab: string, part: string): Promise<void> {
   await page.locator(`#tab-${tab} .parts button`, { hasText: part }).click();
 }

@@ -9,7 +9,7 @@ type Intersection<U> = (U extends unknown ? (each: U) => void : never) extends (
 /** The configuration with the settings of all known plugins. */
 export type Config = ServerConfig & Intersection<Values<(typeof KNOWN_PLUGINS)[number]["settings"]>>;
 
-/** Every default of the server and of these plugins, with these overrides, frozen. Overrides are taken as they are, without limits. */
+/** Returns the frozen defaults of the server and these plugins, with overrides, which are not checked against any limit. */
 export function defaultConfig(
   overrides: Partial<Config> = {},
   known: readonly PluginDefinition[] = KNOWN_PLUGINS,
@@ -26,7 +26,7 @@ export function defaultConfig(
   return deepFreeze({ ...withPluginSettings(loaded.config), ...overrides });
 }
 
-/** A configuration that was loaded with the known plugins, by the type that shows their settings. */
+/** Casts a configuration that was loaded with the known plugins to the type that has their settings. */
 export function withPluginSettings(config: ServerConfig): Config {
   return config as Config; // loadConfig reads the settings of every plugin that it is given
 }

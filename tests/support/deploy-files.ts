@@ -7,7 +7,7 @@ import { KIND_NAMES } from "../../src/worker/kinds.ts";
 
 export type Env = Readonly<Record<string, string>>;
 
-/** A service of deploy/compose.yaml, as far as tests look at it. */
+/** The parts of a service in deploy/compose.yaml that tests read. */
 export interface Service {
   readonly image: string;
   readonly command?: readonly string[];
@@ -27,7 +27,7 @@ export interface Compose {
   readonly networks: object;
 }
 
-/** fly.toml, as far as tests look at it. */
+/** The parts of fly.toml that tests read. */
 export interface Fly {
   readonly app: string;
   readonly kill_signal: string;
@@ -45,10 +45,10 @@ export interface Fly {
   readonly metrics: { readonly port: number; readonly path: string };
 }
 
-/** The lines of a systemd unit by key; a key may have several. */
+/** The values of a systemd unit by key, of which a key may have several. */
 export type Unit = ReadonlyMap<string, readonly string[]>;
 
-/** On this machine, of a path from the top folder. */
+/** Returns the absolute path of a path relative to the top folder. */
 export const pathOf = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
 export const read = (path: string): Promise<string> => Bun.file(pathOf(path)).text();
@@ -61,13 +61,13 @@ export function parseUnit(text: string): Unit {
   return lines;
 }
 
-/** What the unit's `Environment=` lines give, for the instance on this port. */
+/** Returns the environment that the unit's `Environment=` lines set for the instance on this port. */
 export function environmentOf(unit: Unit, port = 8080): Env {
   const words = (unit.get("Environment") ?? []).flatMap((line) => line.replaceAll("%i", String(port)).split(" "));
   return Object.fromEntries(words.map((word) => word.split(/=(.*)/s).slice(0, 2)));
 }
 
-/** What Compose makes of `${NAME:-default}` and `${NAME:?message}` where only `given` is set. */
+/** Expands `${NAME:-default}` and `${NAME:?message}` as Compose does with only the variables in `given`. */
 export function filledIn(environment: Env, given: Env): Env {
   const fill = (text: string): string =>
     text.replace(/\$\{(\w+):([-?])([^}]*)\}/g, (_, name: string, sign: string, rest: string) => {
@@ -78,7 +78,7 @@ export function filledIn(environment: Env, given: Env): Env {
   return Object.fromEntries(Object.entries(environment).map(([name, value]) => [name, fill(value)]));
 }
 
-/** What the server makes of this environment. Throws where it would not start. */
+/** Loads the server's configuration from this environment. Throws if the server would not start. */
 export function serverOf(env: Env): Config {
   return ready(
     loadConfig({
@@ -92,7 +92,7 @@ export function serverOf(env: Env): Config {
   );
 }
 
-/** The same of the worker. */
+/** Loads the worker's settings from this environment. Throws if the worker would not start. */
 export function workerOf(env: Env, argv: readonly string[] = ["llm"]): WorkerSettings {
   return ready(
     loadWorkerSettings({

@@ -12,7 +12,7 @@ import { type Config, defaultConfig } from "./default-config.ts";
 /** The address at the other end of a test's connection. */
 export type Address = () => string | undefined;
 
-/** The doors of a server that trusts proxies in 10.0.0.0/8 and takes three wrong keys a minute. */
+/** Creates the doors of a server that trusts proxies in 10.0.0.0/8 and allows three wrong keys a minute. */
 export function doorsOf(
   overrides: Partial<Config>,
   clock: Clock,

@@ -1,6 +1,6 @@
 import type { Log, LogFields } from "../../src/system/deps.ts";
 
-/** A log that keeps what is said as an error, and nothing else. */
+/** A log that keeps only the lines of level error. */
 export class ErrorLog implements Log {
   readonly lines: (readonly [event: string, fields: LogFields | undefined])[] = [];
 

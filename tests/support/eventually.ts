@@ -1,4 +1,4 @@
-/** Waits until `check` returns a value, asking again every 5 ms: for conditions that no event announces. */
+/** Calls `check` every 5 ms until it returns a value, for conditions that no event announces. */
 export async function eventually<T>(
   check: () => T | undefined | false | Promise<T | undefined | false>,
   what = "the condition holds",
@@ -14,8 +14,8 @@ export async function eventually<T>(
 }
 
 /**
- * Waits until a count above zero has not changed for 100 ms of real time: for a sender whose peer has stopped reading. How
- * much the sockets between them hold is the system's choice, and nothing announces that they are full.
+ * Waits until a count above zero has not changed for 100 ms of real time, for a sender whose peer has stopped reading. The
+ * system decides how much the sockets between them hold, and no event announces that they are full.
  */
 export async function untilStill(count: () => number, what: string, timeoutMs = 10_000): Promise<void> {
   let last = 0;

@@ -6,9 +6,9 @@ import type { Ticket } from "../../src/pool/ticket.ts";
 
 export interface FairRules {
   readonly capacity: number;
-  /** Jobs of one caller that may run at once. */
+  /** The most jobs of one caller that may run at once. */
   readonly maxRunning?: number;
-  /** Jobs of one caller that may wait at once. */
+  /** The most jobs of one caller that may wait at once. */
   readonly maxWaiting?: number;
   /** The part of a model's slots that background jobs leave free. */
   readonly reserve?: number;
@@ -18,19 +18,19 @@ export interface FairRules {
 
 /** The jobs of one caller. */
 interface Flow {
-  /** The service it has had, divided by its weight. */
+  /** The service that the caller has received, divided by its weight. */
   service: number;
   waiting: Ticket[];
   running: number;
 }
 
-/** What a job is taken to cost until it has ended. */
+/** The assumed cost of a job until it has ended. */
 const ESTIMATE = 10;
 const CLASSES: Readonly<Record<Caller["class"], number>> = { interactive: 0, normal: 1, background: 2 };
 
 /**
- * Least service first, with weights, classes, limits and push-out: all that the port of queue policies has to carry, in its
- * plainest form. It is here to try the port, and looks at every ticket each time.
+ * A policy that serves the caller with the least service first, with weights, classes, limits and push-out. It exercises all
+ * that the port of queue policies must support, in the simplest form: it looks at every ticket each time.
  */
 export class FairPolicy implements QueuePolicy {
   readonly #rules: Required<FairRules>;
@@ -89,7 +89,7 @@ export class FairPolicy implements QueuePolicy {
     flow.running -= 1;
     flow.service += ((work?.output ?? 0) - ESTIMATE) / ticket.caller.weight;
     this.#forget(ticket.caller.name);
-    // Limits and reserves that held tickets back may have given way on other seats than the one that is free now.
+    // Limits and reserves that held tickets back may now have room on other seats than the one that became free.
     for (const waiting of this.#waiting()) this.#host.wake(waiting);
   }
 
@@ -114,7 +114,7 @@ export class FairPolicy implements QueuePolicy {
     return this.#waiting().sort((a, b) => urgency(a) - urgency(b) || service(a) - service(b) || a.number - b.number);
   }
 
-  /** A caller that comes back from rest starts level with the others: resting earns nothing. */
+  /** Returns the caller's flow. A caller that was idle starts level with the others, so that it gains nothing by waiting. */
   #enter({ name }: Caller): Flow {
     this.#level = Math.max(this.#level, Math.min(...[...this.#flows.values()].map(({ service }) => service)));
     if (!Number.isFinite(this.#level)) this.#level = 0;

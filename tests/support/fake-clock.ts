@@ -6,7 +6,7 @@ interface Timer {
   readonly run: () => void;
 }
 
-/** Wall time when a fake clock starts: far from its elapsed time, so that code which mixes the two is found out. */
+/** The wall time at which a fake clock starts. It is far from the elapsed time, so that code which confuses the two fails. */
 const WALL_START = 1_700_000_000_000;
 
 /** A clock that stands still until a test moves it. */
@@ -15,7 +15,7 @@ export class FakeClock implements Clock {
   #order = 0;
   readonly #timers = new Set<Timer>();
 
-  /** Timers that have not run and were not cancelled. */
+  /** The number of timers that have neither run nor been cancelled. */
   get pending(): number {
     return this.#timers.size;
   }
@@ -47,7 +47,7 @@ export class FakeClock implements Clock {
     return () => cancel();
   }
 
-  /** Moves on, running what falls due on the way, in order. */
+  /** Moves the clock forward and runs the timers that become due, in order. */
   advance(ms: number): void {
     const until = this.#now + ms;
     for (;;) {

@@ -1,10 +1,10 @@
 import fc from "fast-check";
 
-// What somebody sends who wants to see something break: near enough to what is right to get past the first look.
+// Generators of hostile input, which is similar enough to valid input to pass the first checks.
 
 const NAMES = ["__proto__", "constructor", "prototype", "toString", "hasOwnProperty", "then", "length"];
 
-/** Text with what breaks lines, terminals, HTML, paths and UTF-8. */
+/** Text with characters that are special in lines, terminals, HTML, paths and UTF-8. */
 export const hostileText: fc.Arbitrary<string> = fc.oneof(
   fc.string({ unit: "binary", maxLength: 40 }),
   fc.constantFrom(
@@ -26,7 +26,7 @@ export const hostileText: fc.Arbitrary<string> = fc.oneof(
   ),
 );
 
-/** Any JSON value, with names that mean something to JavaScript and numbers at the edges. */
+/** Any JSON value, with names that are special in JavaScript and numbers at the limits. */
 export const hostileJson: fc.Arbitrary<unknown> = fc.oneof(
   hostileText,
   fc.constantFrom<unknown>(null, true, 0, -0, -1, 0.5, 1e308, -1e308, 2 ** 53, 2 ** 31, [], {}, [[[[[[]]]]]]),
@@ -36,7 +36,7 @@ export const hostileJson: fc.Arbitrary<unknown> = fc.oneof(
   }),
 );
 
-/** A JSON object with these names, any of them left out, right or hostile; and names that nobody knows. */
+/** A JSON object whose known members are each valid, hostile or missing, with unknown members in addition. */
 export function nearly(right: Readonly<Record<string, unknown>>): fc.Arbitrary<Record<string, unknown>> {
   const fields = Object.entries(right).map(([name, value]) =>
     fc
@@ -49,7 +49,7 @@ export function nearly(right: Readonly<Record<string, unknown>>): fc.Arbitrary<R
   );
   const stray = fc.array(fc.tuple(fc.constantFrom(...NAMES, "x"), hostileJson), { maxLength: 1 });
   return fc.tuple(fc.tuple(...fields), stray).map(([known, more]) => {
-    // Defined, not assigned: a name like `__proto__` is to be a name.
+    // Defined and not assigned, so that a name like `__proto__` becomes an ordinary member.
     const object: Record<string, unknown> = {};
     for (const [name, value] of [...known, ...more]) {
       if (value === undefined) continue;
@@ -59,7 +59,7 @@ export function nearly(right: Readonly<Record<string, unknown>>): fc.Arbitrary<R
   });
 }
 
-/** Bytes like these, some of them changed, left out, doubled or cut off. */
+/** Variants of valid bytes, in which some are changed, removed, doubled or cut off. */
 export function mutated(right: Uint8Array): fc.Arbitrary<Uint8Array> {
   const place = fc.nat({ max: Math.max(0, right.length - 1) });
   const change = fc.oneof(
@@ -80,12 +80,12 @@ export function mutated(right: Uint8Array): fc.Arbitrary<Uint8Array> {
   });
 }
 
-/** Text like this, some of it changed, left out, doubled or cut off; half characters become marks, as on a socket. */
+/** Variants of valid text. Incomplete characters become replacement characters, as on a socket. */
 export function mutatedText(right: string): fc.Arbitrary<string> {
   return mutated(Buffer.from(right)).map((bytes) => new TextDecoder().decode(bytes));
 }
 
-/** JSON texts that no value of JavaScript is written as: numbers beyond it, names twice, depth, and what is no JSON. */
+/** JSON texts that `JSON.stringify` never writes: huge numbers, duplicate names, deep nesting, and invalid JSON. */
 export const hostileJsonText: fc.Arbitrary<string> = fc.oneof(
   hostileJson.map((value) => JSON.stringify(value)),
   hostileText,
@@ -112,7 +112,7 @@ const PROTOTYPES = [Object.prototype, Array.prototype, String.prototype, Functio
 const ownKeys = (): (string | symbol)[][] => PROTOTYPES.map((each) => Reflect.ownKeys(each));
 const KEYS_AT_START = ownKeys();
 
-/** Throws when somebody's data has become part of every object. */
+/** Throws if input has changed `Object.prototype`. */
 export function expectCleanPrototype(): void {
   const isSame = ownKeys().every((keys, at) => keys.length === KEYS_AT_START[at]?.length);
   if (!isSame || "polluted" in {}) throw new Error("a prototype was changed");

@@ -3,7 +3,7 @@ import { Inbox } from "./inbox.ts";
 
 export type LogLine = LogFields & { readonly event: string };
 
-/** A log whose lines a test can wait for; what was bound by `with` is left out. */
+/** Returns a log whose lines a test can wait for. The lines lack fields that were bound by `with`. */
 export function inboxLog(): { readonly log: Log; readonly lines: Inbox<LogLine> } {
   const lines = new Inbox<LogLine>();
   const put = (event: string, fields: LogFields = {}): void => lines.put({ ...fields, event });

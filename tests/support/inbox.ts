@@ -1,4 +1,4 @@
-/** What has arrived and nobody has asked for yet; asking waits for what has not arrived. */
+/** A queue of items that a test takes. Taking waits until an item has arrived. */
 export class Inbox<T> {
   #items: T[] = [];
   #takers: ((item: T) => void)[] = [];
@@ -13,7 +13,7 @@ export class Inbox<T> {
     return this.#items.length;
   }
 
-  /** The next item; rejects with a clear message when none comes in time, so that a test fails where it waits. */
+  /** Takes the next item. Rejects with a clear message if none arrives in time, so that a test fails where it waits. */
   take(what = "an item", timeoutMs = 5000): Promise<T> {
     const item = this.#items.shift();
     if (item !== undefined) return Promise.resolve(item);
@@ -30,7 +30,7 @@ export class Inbox<T> {
     });
   }
 
-  /** Takes until one fits, dropping the others. */
+  /** Takes items until one fits, and drops the others. */
   async takeUntil(fits: (item: T) => boolean, what = "a fitting item"): Promise<T> {
     for (;;) {
       const item = await this.take(what);

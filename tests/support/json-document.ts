@@ -1,6 +1,6 @@
 import fc from "fast-check";
 
-/** A JSON document as text, with what `JSON.stringify` never writes: see `jsonDocument`. */
+/** White space as it may stand between the tokens of JSON. */
 const space = fc.constantFrom("", "", "", " ", "\n", "\t\r\n ");
 const number = fc.oneof(
   fc.constantFrom(
@@ -19,7 +19,7 @@ const number = fc.oneof(
   fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => JSON.stringify(value)),
 );
 
-/** Every way to write a character of a string. */
+/** A character of a string, in any way in which JSON can write it. */
 const character = fc.oneof(
   fc
     .string({ unit: "binary", minLength: 1, maxLength: 1 })
@@ -29,7 +29,7 @@ const character = fc.oneof(
 );
 const string = fc.array(character, { maxLength: 6 }).map((characters) => `"${characters.join("")}"`);
 
-/** A key as it may be written: plainly, or with each of its characters as an escape. */
+/** A key in any spelling: each character plain or as an escape. */
 export function writtenKey(key: string): fc.Arbitrary<string> {
   const escaped = [...key].map((char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
   return fc
@@ -37,7 +37,7 @@ export function writtenKey(key: string): fc.Arbitrary<string> {
     .map((picks) => `"${[...key].map((char, at) => (picks[at] ? escaped[at] : char)).join("")}"`);
 }
 
-/** An object as text, its members in this order, with white space wherever it may stand. */
+/** An object as text, with its members in this order and optional white space between all tokens. */
 export function jsonObject(
   members: fc.Arbitrary<readonly (readonly [key: string, value: string])[]>,
 ): fc.Arbitrary<string> {
@@ -49,8 +49,8 @@ export function jsonObject(
 }
 
 /**
- * Any JSON value as text: names twice, escapes where none are needed, halves of characters, numbers beyond JavaScript's,
- * white space wherever it may stand.
+ * Any JSON value as text, including forms that `JSON.stringify` never writes: duplicate names, needless escapes, lone
+ * surrogates, numbers beyond JavaScript's, and white space between all tokens.
  */
 export const jsonDocument: fc.Arbitrary<string> = fc.letrec<{ value: string; array: string; object: string }>(
   (tie) => ({

@@ -1,13 +1,13 @@
 import { test } from "bun:test";
 import { existsSync } from "node:fs";
 
-/** What a group of tests needs from the machine. */
+/** A program or another thing that a group of tests needs on the machine. */
 export interface Need {
   readonly name: string;
   readonly isThere: () => boolean;
-  /** The Debian package that brings it; `.ci/run` installs it. */
+  /** The Debian package that contains it, which `.ci/run` installs. */
   readonly package?: string;
-  /** Why a CI machine may be without it. */
+  /** The reason why a CI machine may lack it. */
   readonly mayLack?: string;
 }
 
@@ -34,9 +34,9 @@ export const PROGRAMS = {
 } as const satisfies Readonly<Record<string, Need>>;
 
 /**
- * Whether the machine lacks what a group of tests needs, for `describe.skipIf` and `test.skipIf`. If so, a line that
- * begins with "Skipped: " says which group and why; `scripts/run-tests.ts` repeats it at the end of the run. Under `CI` the
- * group then also has a failing test, unless the need may be lacked or `TESTS_MAY_LACK` names its package: that variable
+ * Returns whether the machine lacks something that a group of tests needs, for `describe.skipIf` and `test.skipIf`. If so,
+ * a line that begins with "Skipped: " names the group and the reason; `scripts/run-tests.ts` repeats it at the end of the run. Under `CI` the
+ * group then also has a failing test, unless the need has `mayLack` or `TESTS_MAY_LACK` names its package: that variable
  * holds a line "package: reason" for each package that `.ci/run` could not install.
  */
 export function lacks(group: string, ...needs: readonly Need[]): boolean {
@@ -54,7 +54,7 @@ export function lacks(group: string, ...needs: readonly Need[]): boolean {
   return missing.length > 0;
 }
 
-/** The reason that `TESTS_MAY_LACK` gives for a package. */
+/** Returns the reason that `TESTS_MAY_LACK` gives for a package. */
 function listedExcuse(name: string | undefined): string | undefined {
   const lines = (process.env["TESTS_MAY_LACK"] ?? "").split("\n").map((line) => line.split(": "));
   const reason = lines.find(([listed]) => name !== undefined && listed?.trim() === name)?.slice(1);

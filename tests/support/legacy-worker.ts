@@ -27,7 +27,7 @@ export class LegacyWorker {
 
   constructor(options: LegacyWorkerOptions) {
     const url = `${options.url.replace(/^http/, "ws")}${options.path ?? "/api/llm/connect"}`;
-    // Bun's client takes an options object that the DOM's type does not know.
+    // Bun's client accepts an options object, which the DOM's type does not have.
     this.socket = new WebSocket(url, { headers: options.headers ?? {} } as unknown as string[]);
     this.socket.onmessage = ({ data }: MessageEvent<string>) => this.messages.put(JSON.parse(data));
     this.opened = new Promise((resolve) => {

@@ -9,17 +9,17 @@ import { toFailure } from "../../src/worker/backend.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { StrictSink } from "./session-rig.ts";
 
-/** Body bytes that each direction of an exchange starts with. */
+/** The initial credit of each direction of an exchange, in body bytes. */
 export const LINK_WINDOW = 1000;
-/** Milliseconds for which the worker lets its backend be silent. */
+/** How long the worker allows its backend to be silent, in milliseconds. */
 export const SILENCE_MS = 60_000;
 
-/** Bytes of which each says whose it is and where it stands. */
+/** Returns bytes whose values depend on the job and on their position, so that misplaced bytes are noticed. */
 export function patterned(job: number, from: number, count: number): Uint8Array {
   return Uint8Array.from({ length: count }, (_, at) => ((from + at) * 7 + job * 31) & 0xff);
 }
 
-/** A source of such bytes that gives them when a test says so, and knows how it ended. */
+/** A source of patterned bytes, which a test controls. It records how it ended. */
 export class Source {
   readonly stream: ReadableStream<Uint8Array>;
   readonly #job: number;
@@ -40,7 +40,7 @@ export class Source {
     });
   }
 
-  /** Nobody is left who would wait for more of it. */
+  /** Whether the source has ended or was cancelled. */
   get isOver(): boolean {
     return this.#isCanceled || this.ending !== "open";
   }
@@ -64,7 +64,7 @@ export class Source {
   }
 }
 
-/** How a job's backend takes it. */
+/** The behaviour of a job's backend. */
 export type Manner = "answers" | "refuses" | "is busy" | "cannot be reached" | "is not asked";
 
 /** One job, from its client at one end to its backend at the other. */
@@ -72,16 +72,16 @@ export class LinkJob {
   readonly id: number;
   readonly manner: Manner;
   readonly sink = new StrictSink();
-  /** Undefined for a request whose body is known whole. */
+  /** The source of the request's body; undefined for a body that is whole from the start. */
   readonly upload: Source | undefined;
   readonly wholeBytes: number;
   readonly answer: Source;
   exchange: Exchange | undefined;
   taken = 0;
-  /** What the backend has read of the request. */
+  /** The pieces of the request that the backend has read. */
   readonly read: Uint8Array[] = [];
   asked = 0;
-  /** The backend has read the request to its end. */
+  /** Whether the backend has read the request to its end. */
   hasReadAll = false;
   signal: AbortSignal | undefined;
   #hasResponded = false;
@@ -94,7 +94,7 @@ export class LinkJob {
     this.upload = wholeBytes === undefined ? new Source(id) : undefined;
     this.wholeBytes = wholeBytes ?? 0;
     this.answer = new Source(id);
-    // Nobody may be there any more to hear of it.
+    // The answer may have no reader any more, so its failure must not count as unhandled.
     this.#respond.promise.catch(() => {});
   }
 
@@ -103,7 +103,7 @@ export class LinkJob {
     return { head: { method: "POST", path: `/${this.id}`, headers: [] }, body };
   }
 
-  /** What the worker's backend makes of the job. */
+  /** Returns the backend's decision about the job. */
   open(): Opening {
     if (this.manner === "is busy") return { kind: "refuse", code: "busy", message: "no slot is free" };
     if (this.manner === "refuses") return { kind: "refuse", code: "protocol_error", message: "no" };
@@ -136,7 +136,7 @@ export class LinkJob {
     } else this.#respond.resolve({ status: 200, headers: [], body: new Response(this.answer.stream) });
   }
 
-  /** The backend reads one piece of the request, when there is one. */
+  /** Lets the backend read one piece of the request, if there is one. */
   readOne(): void {
     this.#reader?.read().then(
       ({ done, value }) => {
@@ -154,7 +154,7 @@ export class LinkJob {
   }
 }
 
-/** What went one way on the link, by exchange: kept to find out what must not happen. */
+/** A record of the frames in one direction of the link, by exchange, in order to detect violations. */
 class Ledger {
   readonly bodyBytes = new Map<number, number>();
   readonly granted = new Map<number, number>();
@@ -169,14 +169,14 @@ class Ledger {
   }
 }
 
-/** A real session and a real worker's exchanges with a line between them, on which a test decides what arrives when. */
+/** A real session and a real worker's exchanges, joined by a line on which a test decides what arrives and when. */
 export class LinkRig {
   readonly clock = new FakeClock();
   readonly jobs = new Map<number, LinkJob>();
-  /** Rules that were broken. */
+  /** The rules that were broken. */
   readonly wrongs: string[] = [];
   readonly closes: string[] = [];
-  /** Exchanges that were running when the session closed. */
+  /** The number of exchanges that were running when the session closed. */
   runningAtEnd = 0;
   isLost = false;
   #hasRoomUp = true;
@@ -235,7 +235,7 @@ export class LinkRig {
     job.exchange = this.session.open(job.request(), job.sink);
   }
 
-  /** The next frames arrive at the worker, or at the server. */
+  /** Lets the next frames arrive at the worker (`down`) or at the server (`up`). */
   deliver(way: "down" | "up", count: number): void {
     const queue = way === "down" ? this.#down : this.#up;
     for (const bytes of queue.splice(0, count)) {
@@ -249,12 +249,12 @@ export class LinkRig {
       if (way === "up") this.session.handleMessage(bytes);
       else {
         const wrong = this.worker.handle(frame);
-        if (wrong !== undefined) this.wrongs.push(`the worker is told wrong: ${wrong}`);
+        if (wrong !== undefined) this.wrongs.push(`the worker reports a violation by the server: ${wrong}`);
       }
     }
   }
 
-  /** A frame arrives that nobody sent just now, as if it had been under way for long. */
+  /** Delivers a frame that was not just sent, as if it had been in transit for long. */
   inject(way: "down" | "up", bytes: Uint8Array): void {
     if (this.isLost) return;
     if (way === "up") return this.session.handleMessage(bytes);
@@ -277,7 +277,7 @@ export class LinkRig {
     this.worker.handleLost();
   }
 
-  /** What must hold at any time. */
+  /** Checks the rules that must hold at any time, and returns those that were broken. */
   check(): readonly string[] {
     for (const job of this.jobs.values()) {
       const { id, sink } = job;
@@ -332,7 +332,7 @@ export class LinkRig {
     const ledger = isUp ? this.#sentUp : this.#sentDown;
     if (frame.type === "bad") this.wrongs.push("a bad frame is sent");
     else {
-      // Nothing follows a RESET; nothing of a worker's follows its END, and of a server's only credit and RESET.
+      // No frame may follow a RESET. After its END, a worker sends nothing, and a server sends only credit and RESET.
       const isLate = ledger.reset.has(frame.id) || (ledger.ended.has(frame.id) && (isUp || "body" in frame));
       if (isLate) this.wrongs.push(`${frame.type} for ${frame.id} goes ${isUp ? "up" : "down"} after its end`);
       ledger.note(frame);

@@ -7,10 +7,10 @@ import { startTestWorker } from "./test-worker.ts";
 
 const FIXTURE = join(import.meta.dir, "../../scripts/conformance/fixture-server.mjs");
 
-/** A server and a native relay in front of the MCP server that the official suite asks for, joined by a wire that can be cut. */
+/** A server and a native relay, joined by a line that can be cut. The relay serves the MCP server of the official suite. */
 export class McpRig {
   readonly server: McpServer;
-  /** Where clients of the relay go. */
+  /** The relay's URL for clients. */
   readonly url: URL;
   readonly #wire: Wire;
   readonly #running: readonly { stop(): unknown }[];
@@ -38,7 +38,7 @@ export class McpRig {
     return new McpRig(server, wire, [relay, server, wire, fixture]);
   }
 
-  /** Breaks the relay's link, and keeps it from coming back; resolves when the server knows. */
+  /** Breaks the relay's link and prevents a new one. Resolves when the server has noticed. */
   async cutTunnel(): Promise<void> {
     this.#wire.cut();
     await eventually(async () => (await this.server.mcpState()).relays_summary.connected === 0, "the relay is gone");
@@ -53,7 +53,7 @@ export class McpRig {
   }
 }
 
-/** The MCP server as a process of its own. */
+/** Starts the MCP server in its own process. */
 async function startFixture(): Promise<{ readonly url: string; stop(): unknown }> {
   const child = Bun.spawn([process.execPath, FIXTURE, "--port", "0"], {
     stdio: ["ignore", "pipe", "inherit"],
@@ -75,7 +75,7 @@ async function startFixture(): Promise<{ readonly url: string; stop(): unknown }
   throw new Error(`the MCP server ended before it listened: ${said}`);
 }
 
-/** A TCP line to the server that can be cut and mended. */
+/** A TCP line to the server that can be cut and restored. */
 class Wire {
   readonly #listener: Server;
   readonly #sockets = new Set<Socket>();
@@ -94,7 +94,7 @@ class Wire {
       ] as const) {
         this.#sockets.add(socket);
         socket.setNoDelay(true);
-        socket.on("error", () => {}); // Told by its close.
+        socket.on("error", () => {}); // The close event that follows is enough.
         socket.on("close", () => {
           this.#sockets.delete(socket);
           other.destroy();

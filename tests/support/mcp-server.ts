@@ -7,13 +7,13 @@ import { CLIENT_KEY, TestServer } from "./test-server.ts";
 
 export const MCP_JSON: HeaderPairs = [["content-type", "application/json"]];
 
-/** A server for MCP, and what its tests do all the time. */
+/** A server with the MCP plugin, and common steps of its tests. */
 export class McpServer extends TestServer {
   constructor(overrides: Partial<Config> = {}, deps: Partial<Deps> = {}) {
     super({ plugins: ["mcp"], mcpRejoinTimeoutMs: 300, ...overrides }, deps);
   }
 
-  /** A scripted relay of the native dialect. */
+  /** Connects a scripted relay of the native dialect. */
   relay(hello: object = {}): Promise<NativeWorker> {
     return NativeWorker.connect({
       url: this.url,
@@ -22,7 +22,7 @@ export class McpServer extends TestServer {
     });
   }
 
-  /** A request without any key of this server. */
+  /** Sends a request without a key of this server. */
   call(method: string, init: BunFetchRequestInit = {}, path = "/api/mcp/id/tools"): Promise<Response> {
     return fetch(`${this.url}${path}`, { method, ...init });
   }
@@ -41,7 +41,7 @@ export class McpServer extends TestServer {
 
   async mcpState(): Promise<McpState> {
     const response = await this.fetch("/api/state");
-    const envelope = (await response.json()) as { plugins: { mcp: McpState } }; // The State API's shape, held by its own tests.
+    const envelope = (await response.json()) as { plugins: { mcp: McpState } }; // the State API's own tests check this shape
     return envelope.plugins.mcp;
   }
 }

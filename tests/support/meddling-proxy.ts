@@ -1,23 +1,23 @@
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 
-/** What a proxy does to what passes; without any of it, it passes all bytes on as they come. */
+/** The ways in which a proxy changes traffic. Without any, it forwards all bytes as they arrive. */
 export interface Meddling {
   /** Changes a request's head, or answers it in the server's place with a whole HTTP answer. */
   readonly onRequest?: (head: string) => { readonly head: string } | { readonly answer: string };
   /** Changes an answer's head. */
   readonly onAnswer?: (head: string) => string;
-  /** Answers that are no WebSocket are held back until they are whole. */
+  /** Whether answers other than WebSockets are held back until they are whole. */
   readonly holdsAnswers?: boolean;
-  /** Request bodies are held back until they are whole. */
+  /** Whether request bodies are held back until they are whole. */
   readonly holdsRequests?: boolean;
-  /** Connections on which nothing passes for so long are cut. */
+  /** How long a connection may be silent before it is cut. */
   readonly idleMs?: number;
-  /** WebSockets on which a client has sent more than this are cut. */
+  /** How many bytes a client may send on a WebSocket before it is cut. */
   readonly maxSocketBytes?: number;
-  /** A request goes on to its end although its client has left. */
+  /** Whether a request continues after its client has left. */
   readonly ignoresLeaving?: boolean;
-  /** More servers behind the same address: connections go to all in turns. */
+  /** More servers behind the same address, which get connections in turn. */
   readonly otherServers?: readonly string[];
   readonly tls?: { readonly key: string; readonly cert: string };
 }
@@ -31,7 +31,7 @@ export interface MeddlingProxy {
 const HEAD_END = Buffer.from("\r\n\r\n");
 const LAST_CHUNK = Buffer.from("0\r\n\r\n");
 
-/** A proxy on a free port of the loopback that misbehaves as told. It serves one request a connection, or one WebSocket. */
+/** Starts a proxy on a free port of the loopback. It serves one request or one WebSocket per connection. */
 export async function startMeddlingProxy(serverUrl: string, meddling: Meddling): Promise<MeddlingProxy> {
   const serverPorts = [serverUrl, ...(meddling.otherServers ?? [])].map((url) => Number(new URL(url).port));
   let taken = 0;
@@ -47,7 +47,7 @@ export async function startMeddlingProxy(serverUrl: string, meddling: Meddling):
     client.on("close", () => {
       if (!meddling.ignoresLeaving) server.destroy();
     });
-    // What it sent last may still be on its way to the client.
+    // The server's last bytes may still be on their way to the client.
     server.on("close", () => client.end());
     join(client, server, meddling);
   };
@@ -79,7 +79,7 @@ function join(client: Socket, server: Socket, meddling: Meddling): void {
   const toServer = createLane(
     (head) => {
       isUpgrade = /^upgrade: websocket/im.test(head);
-      // Else the client's next request would be taken for more of this one.
+      // Otherwise the client's next request would count as more of this one.
       const own = isUpgrade
         ? head
         : head.replace(/^connection: .*\r\n/im, "").replace("\r\n", "\r\nConnection: close\r\n");
@@ -109,7 +109,7 @@ function join(client: Socket, server: Socket, meddling: Meddling): void {
   touch();
 }
 
-/** One direction of a connection: its head is changed, its body perhaps held until it is whole. */
+/** Creates one direction of a connection, which changes the head and may hold the body back until it is whole. */
 function createLane(
   onHead: (head: string) => string | undefined,
   isHeld: () => boolean,
@@ -141,7 +141,7 @@ function createLane(
   };
 }
 
-/** The first piece is the head. */
+/** Returns whether a message is whole. The first piece is its head. */
 function isWhole(head: string, pieces: readonly Buffer[]): boolean {
   if (/^transfer-encoding: chunked/im.test(head))
     return Buffer.concat(pieces.slice(-LAST_CHUNK.length)).subarray(-LAST_CHUNK.length).equals(LAST_CHUNK);

@@ -11,15 +11,15 @@ import type { NativeWorker } from "./native-worker.ts";
 import { TestServer } from "./test-server.ts";
 import { startBackend, startTestWorker } from "./test-worker.ts";
 
-/** Served by two workers, of which one turns everything away. */
+/** A model with two workers, of which one refuses every job. */
 const SHAKY_MODEL = "shaky";
-/** Its model server answers 500. */
+/** A model whose server answers 500. */
 const BROKEN_MODEL = "broken";
 const SOUND = join(import.meta.dir, "../../docs/sample.wav");
-/** Of two idle workers each is as likely: in so many tries the one that turns away is met. */
+/** Tries after which a job has certainly met the refusing worker: two idle workers are equally likely to be chosen. */
 const MAX_SHAKY_TRIES = 50;
 
-/** A server with all plugins and a worker program of each kind, so that there is something to count. */
+/** A server with all plugins and a worker of each kind, to produce metrics. */
 export class MonitoredServer {
   readonly server: TestServer;
   readonly #running: readonly { stop(): Promise<void> }[];
@@ -50,7 +50,7 @@ export class MonitoredServer {
     return new MonitoredServer(server, [...workers, sample, broken, well, tools, server]);
   }
 
-  /** Some of everything that is counted: jobs of each plugin, and what is turned away. */
+  /** Causes some of everything that is counted: jobs of each plugin, and refusals. */
   async work(): Promise<void> {
     const { server } = this;
     const answers = [
@@ -109,13 +109,13 @@ export class MonitoredServer {
 
   async #transfer(): Promise<readonly Response[]> {
     const made = await this.server.fetch("/api/transfer", { method: "POST" });
-    const { channel_id: id } = (await made.json()) as { channel_id: string }; // As the API has it.
+    const { channel_id: id } = (await made.json()) as { channel_id: string }; // the API's format
     const path = `/api/transfer/${id}`;
     return Promise.all([this.server.fetch(path), this.server.fetch(path, { method: "PUT", body: "ahoy" })]);
   }
 }
 
-/** Turns each job away, as one does that is about to leave. */
+/** Refuses each job, as a worker does that is about to leave. */
 function refuseAll(worker: NativeWorker): void {
   worker.socket.addEventListener("message", ({ data }: MessageEvent<string | ArrayBuffer>) => {
     const frame = typeof data === "string" ? undefined : decodeFrame(new Uint8Array(data));
@@ -123,7 +123,7 @@ function refuseAll(worker: NativeWorker): void {
   });
 }
 
-/** An MCP server of the older era, as far as it has sessions. */
+/** Starts an MCP server with sessions, without any more of the protocol. */
 function startTools(): { readonly url: string; stop(): Promise<void> } {
   let sessions = 0;
   const server = Bun.serve({
@@ -131,7 +131,7 @@ function startTools(): { readonly url: string; stop(): Promise<void> } {
     port: 0,
     async fetch(request) {
       if (request.method !== "POST") return new Response(null, { status: 405 });
-      const { id, method } = (await request.json()) as { id?: unknown; method: string }; // As JSON-RPC has it.
+      const { id, method } = (await request.json()) as { id?: unknown; method: string }; // JSON-RPC's format
       if (id === undefined) return new Response(null, { status: 202 });
       sessions += 1;
       const headers = method === "initialize" ? { "mcp-session-id": `session-${sessions}` } : undefined;

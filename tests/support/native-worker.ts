@@ -15,7 +15,7 @@ const JSON_HEADERS: HeaderPairs = [["content-type", "application/json"]];
 const SSE_HEADERS: HeaderPairs = [["content-type", "text/event-stream"]];
 
 export interface NativeWorkerOptions {
-  /** `http://…` of the server under test. */
+  /** The URL of the server under test: `http://…`. */
   readonly url: string;
   readonly path?: string;
   readonly register?: object;
@@ -25,7 +25,7 @@ export interface NativeWorkerOptions {
 export type RequestFrame = Extract<Frame, { type: "request" }>;
 type Body = string | Uint8Array;
 
-/** A scripted worker of the native dialect: a test sends every frame itself and looks at every frame it gets. */
+/** A scripted worker of the native dialect. A test sends every frame itself and sees every frame that arrives. */
 export class NativeWorker {
   readonly frames = new Inbox<Frame>();
   readonly texts = new Inbox<Record<string, unknown>>();
@@ -34,7 +34,7 @@ export class NativeWorker {
 
   constructor(options: NativeWorkerOptions) {
     const url = `${options.url.replace(/^http/, "ws")}${options.path ?? "/api/llm/connect"}`;
-    // Bun's client takes an options object that the DOM's type does not know.
+    // Bun's client accepts an options object, which the DOM's type does not have.
     this.socket = new WebSocket(url, {
       protocols: ["moorage.v1"],
       headers: options.headers ?? {},
@@ -54,7 +54,7 @@ export class NativeWorker {
     });
   }
 
-  /** Connects and registers; `register` needs only what the test cares about. */
+  /** Connects and registers; `register` needs only the fields that matter to the test. */
   static async connect(options: NativeWorkerOptions): Promise<NativeWorker> {
     const worker = new NativeWorker({ ...options, register: options.register ?? {} });
     await worker.registered();
@@ -73,7 +73,7 @@ export class NativeWorker {
     this.socket.send(frame);
   }
 
-  /** Resolves when the server has read everything sent before. */
+  /** Resolves when the server has read everything that was sent before. */
   async roundTrip(): Promise<void> {
     const answered = new Promise((resolve) => this.socket.addEventListener("pong", resolve, { once: true }));
     this.socket.ping();
@@ -89,7 +89,7 @@ export class NativeWorker {
     return this.frames.takeUntil((frame) => frame.type === "reset", "a reset");
   }
 
-  /** A whole JSON answer in one frame. */
+  /** Sends a whole JSON answer in one frame. */
   answerJson(id: number, json: unknown, status = 200): void {
     this.send(encodeResponse(id, { status, headers: JSON_HEADERS }, encoder.encode(JSON.stringify(json)), true));
   }
@@ -118,7 +118,7 @@ export class NativeWorker {
     this.socket.close();
   }
 
-  /** Goes without a word, as a worker that was killed. */
+  /** Disconnects without a close frame, like a killed worker. */
   kill(): void {
     this.socket.terminate();
   }

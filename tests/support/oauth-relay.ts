@@ -6,7 +6,7 @@ import { createLoadSampler } from "../../src/worker/host.ts";
 import { createHttpUpstream } from "../../src/worker/mcp/http-upstream.ts";
 import { FAST_RETRY } from "./test-worker.ts";
 
-/** A relay in front of an MCP server that signs its callers in itself, from the parts of the worker program. */
+/** Starts a relay, made of the worker program's parts, for an MCP server that requires sign-in itself. */
 export function startOauthRelay(options: {
   readonly server: string;
   readonly clientKey: string;

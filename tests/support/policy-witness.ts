@@ -2,7 +2,7 @@ import type { Candidate, Eviction, OpenSeat, QueuePolicy } from "../../src/pool/
 import type { Work } from "../../src/pool/seat.ts";
 import type { Ticket } from "../../src/pool/ticket.ts";
 
-/** Passes every call on to a policy, and notes the calls that the pool makes out of order. */
+/** Forwards every call to a policy, and records calls that the pool makes out of order. */
 export class PolicyWitness implements QueuePolicy {
   readonly wrongs: string[] = [];
   readonly #policy: QueuePolicy;
@@ -12,7 +12,7 @@ export class PolicyWitness implements QueuePolicy {
     this.#policy = policy;
   }
 
-  /** Tickets that wait or run. */
+  /** The number of tickets that wait or run. */
   get open(): number {
     return this.#states.size;
   }

@@ -2,13 +2,13 @@ import { Inbox } from "./inbox.ts";
 
 type Line = Readonly<Record<string, unknown>>;
 
-/** A program of ours as a process of its own, heard through its log. */
+/** One of our programs in its own process, observed through its log. */
 export class ProgramRun {
   readonly lines = new Inbox<Line>();
   readonly #child: Bun.Subprocess<"ignore", "pipe", "pipe">;
   readonly #said: Promise<string>;
 
-  /** `env` is all that it gets. */
+  /** `env` is the program's whole environment. */
   constructor(command: readonly string[], env: Readonly<Record<string, string>>, cwd: string) {
     this.#child = Bun.spawn([...command], {
       cwd,
@@ -18,29 +18,29 @@ export class ProgramRun {
     this.#said = this.#read();
   }
 
-  /** The next line about this event. */
+  /** Returns the next log line of this event. */
   async event(name: string): Promise<Line> {
     return this.lines.takeUntil((line) => line["event"] === name, name);
   }
 
-  /** The server's own address, once it has started. */
+  /** Returns the server's address once it has started. */
   async url(): Promise<string> {
     const { url } = await this.event("server.started");
     return String(url);
   }
 
-  /** Everything on standard output, and on the error output behind it, when the program has ended. */
+  /** Resolves with standard output and then standard error once the program has ended. */
   get output(): Promise<string> {
     return this.#said;
   }
 
-  /** Tells it to end; resolves to its exit code. */
+  /** Asks the program to end, and resolves to its exit code. */
   stop(): Promise<number> {
     this.#child.kill("SIGTERM");
     return this.#child.exited;
   }
 
-  /** Resolves to the exit code when it ends by itself. */
+  /** Resolves to the exit code when the program ends by itself. */
   get exited(): Promise<number> {
     return this.#child.exited;
   }

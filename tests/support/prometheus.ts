@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { eventually } from "./eventually.ts";
 import { freePort } from "./proxy.ts";
 
-/** One series of an answer. */
+/** A series in the answer to a query. */
 export interface Sample {
   readonly metric: Readonly<Record<string, string>>;
-  /** Time in seconds, and the value as text: it may be NaN. */
+  /** The time in seconds, and the value as text, which may be `NaN`. */
   readonly value: readonly [number, string];
 }
 
@@ -20,7 +20,7 @@ interface Answer {
   };
 }
 
-/** A real Prometheus that scrapes a server every second and evaluates its rules, with its data in a folder of its own. */
+/** A real Prometheus that scrapes a server every second and evaluates the rules. Its data are in a temporary folder. */
 export class Prometheus {
   readonly #url: string;
   readonly #folder: string;
@@ -32,11 +32,11 @@ export class Prometheus {
     this.#program = program;
   }
 
-  /** Resolves when it has scraped `target`, which is `host:port`. */
+  /** Starts Prometheus. Resolves when it has scraped `target`, which is `host:port`. */
   static async start(target: string, rulesFile: string): Promise<Prometheus> {
     const folder = mkdtempSync(join(tmpdir(), "moorage-prometheus-"));
     const port = await freePort();
-    // JSON is YAML.
+    // JSON is also valid YAML.
     const config = {
       global: { scrape_interval: "1s", evaluation_interval: "1s" },
       rule_files: [rulesFile],
@@ -57,14 +57,14 @@ export class Prometheus {
     return prometheus;
   }
 
-  /** Throws for a query that it does not take. */
+  /** Runs a query. Rejects for an invalid one. */
   async query(expr: string): Promise<readonly Sample[]> {
     const { status, error, data } = await this.#ask(`/api/v1/query?query=${encodeURIComponent(expr)}`);
     if (status !== "success") throw new Error(`${expr}: ${error}`);
     return data.result ?? [];
   }
 
-  /** Its rules by name, with what it thinks of their evaluation: `ok`, `err`, or `unknown` before the first. */
+  /** Returns the health of each rule by name: `ok`, `err`, or `unknown` before the first evaluation. */
   async rules(): Promise<ReadonlyMap<string, string>> {
     const { data } = await this.#ask("/api/v1/rules");
     return new Map((data.groups ?? []).flatMap(({ rules }) => rules.map(({ name, health }) => [name, health])));
@@ -81,11 +81,11 @@ export class Prometheus {
     try {
       return (await this.query("moorage_build_info")).length > 0;
     } catch {
-      return false; // It does not listen yet.
+      return false; // Prometheus does not listen yet.
     }
   }
 
   async #ask(path: string): Promise<Answer> {
-    return (await (await fetch(`${this.#url}${path}`)).json()) as Answer; // Prometheus' own form, as far as it is read here.
+    return (await (await fetch(`${this.#url}${path}`)).json()) as Answer; // the parts of Prometheus' format that are read here
   }
 }

@@ -6,22 +6,22 @@ import { eventually } from "./eventually.ts";
 
 export type ProxyKind = "nginx" | "caddy";
 
-/** A proxy in front of a server, configured by the file in deploy/ but for its names, ports and TLS. */
+/** A proxy in front of a server, configured by the file in deploy/ except for names, ports and TLS. */
 export interface ReverseProxy {
   readonly url: string;
-  /** What docs/deploy.md has an operator do once the new server stands and before the old one is told to end. */
+  /** Does what docs/deploy.md tells operators to do between the start of the new server and the end of the old one. */
   lead(toPort: number): Promise<void>;
   stop(): Promise<void>;
 }
 
 const deployed = (name: string): string => readFileSync(join(import.meta.dir, "../../deploy", name), "utf8");
 
-/** Starts it before `port`; `nextPort` is where a successor will be. */
+/** Starts a proxy in front of the server on `port`. Its successor will be on `nextPort`. */
 export function startProxy(kind: ProxyKind, port: number, nextPort: number): Promise<ReverseProxy> {
   return kind === "nginx" ? startNginx(port) : startCaddy(port, nextPort);
 }
 
-/** A port that is free now: these programs cannot be asked which one they took. */
+/** Finds a port that is free now, because these programs do not report a port that they chose themselves. */
 export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const listener = createServer();
@@ -46,7 +46,7 @@ async function startNginx(port: number): Promise<ReverseProxy> {
       [/^ *ssl_certificate(?:_key)? .*$/m, ""],
       [/server 127\.0\.0\.1:8080;/, `server 127.0.0.1:${serverPort};`],
     ]);
-  // As Debian's nginx.conf includes it, but for what would be written outside the folder.
+  // As Debian's nginx.conf includes the file, but with everything that is written inside the folder.
   const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
   const main = `daemon off;
 pid ${folder}/pid;
@@ -64,9 +64,9 @@ ${temporary.map((name) => `  ${name}_temp_path ${folder}/${name};`).join("\n")}
   });
   return running(child, folder, `http://127.0.0.1:${ownPort}`, async (toPort) => {
     writeFileSync(join(folder, "moorage.conf"), site(toPort));
-    // `nginx -s reload`: new connections go by the new file, those that stand are left alone.
+    // Like `nginx -s reload`: new connections follow the new file, and existing ones continue.
     child.kill("SIGHUP");
-    // Real time, as the guide has operators wait: for a moment nginx's processes with the old file still take requests.
+    // Real time, as the guide tells operators to wait: for a moment nginx's old processes still accept requests.
     await Bun.sleep(1000);
   });
 }
@@ -86,14 +86,14 @@ async function startCaddy(port: number, nextPort: number): Promise<ReverseProxy>
     env: { ...process.env, HOME: join(folder, "home"), XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder },
     stdio: ["ignore", "ignore", "pipe"],
   });
-  // It finds out by itself.
+  // Caddy finds the new server by itself.
   return running(child, folder, `http://127.0.0.1:${ownPort}`, async () => {});
 }
 
-/** Each pattern must be there: a file that has changed is not tested half. */
+/** Replaces each pattern. Throws if one does not occur, so that a changed file is not tested only in part. */
 function replaced(text: string, changes: readonly (readonly [RegExp, string])[]): string {
   return changes.reduce((all, [pattern, by]) => {
-    if (!pattern.test(all)) throw new Error(`nothing in the file is like ${pattern}`);
+    if (!pattern.test(all)) throw new Error(`the file has no match for ${pattern}`);
     return all.replace(pattern, by);
   }, text);
 }

@@ -1,10 +1,10 @@
 import type { Socket } from "bun";
 import { Inbox } from "./inbox.ts";
 
-/** A client that writes HTTP by hand: for what `fetch` would hide, hold back or mend. */
+/** A client that writes HTTP by hand, for things that `fetch` would hide, delay or correct. */
 export class RawClient {
   readonly received = new Inbox<Buffer>();
-  /** Resolves when the connection is over: true when the server ended it in order. */
+  /** Resolves when the connection has ended: true if the server closed it cleanly. */
   readonly closed: Promise<boolean>;
   readonly #socket: Promise<Socket>;
   #bytes = 0;
@@ -37,17 +37,17 @@ export class RawClient {
     });
   }
 
-  /** Bytes received so far. */
+  /** The number of bytes received so far. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Bytes that the system has taken from this client. */
+  /** The number of bytes that the system has accepted from this client. */
   get sent(): number {
     return this.#sent;
   }
 
-  /** Resolves when the system has taken all of the data, or the connection is over. */
+  /** Sends data. Resolves when the system has accepted all of it, or the connection has ended. */
   async write(data: string | Uint8Array): Promise<void> {
     const socket = await this.#socket;
     let rest = typeof data === "string" ? Buffer.from(data) : Buffer.from(data);
@@ -62,7 +62,7 @@ export class RawClient {
     }
   }
 
-  /** Reads no more until `resume`. */
+  /** Stops reading until `resume`. */
   async pause(): Promise<void> {
     (await this.#socket).pause();
   }
@@ -71,12 +71,12 @@ export class RawClient {
     (await this.#socket).resume();
   }
 
-  /** Goes without a word. */
+  /** Disconnects abruptly. */
   async kill(): Promise<void> {
     (await this.#socket).terminate();
   }
 
-  /** Everything received until the text is there; rejects when it does not come in time. */
+  /** Reads until the text has arrived, and returns everything read. Rejects if the text does not arrive in time. */
   async readUntil(text: string): Promise<string> {
     let all = "";
     while (!all.includes(text)) all += (await this.received.take(text)).toString("latin1");

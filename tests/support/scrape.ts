@@ -1,12 +1,12 @@
-/** A metric as a scrape has it. */
+/** A metric in a scrape. */
 export interface ScrapedMetric {
   readonly type: string;
-  /** Labels that any of its series has, but for a histogram's `le`. */
+  /** The labels of all its series, without a histogram's `le`. */
   readonly labels: ReadonlySet<string>;
   readonly series: number;
 }
 
-/** Prometheus' text form, by the metrics' names as `# TYPE` declares them. */
+/** Parses Prometheus' text format. Returns the metrics by the names that `# TYPE` declares. */
 export function parseScrape(text: string): ReadonlyMap<string, ScrapedMetric> {
   const metrics = new Map<string, { type: string; labels: Set<string>; series: number }>();
   for (const [, name = "", type = ""] of text.matchAll(/^# TYPE (\w+) (\w+)$/gm))
@@ -21,13 +21,13 @@ export function parseScrape(text: string): ReadonlyMap<string, ScrapedMetric> {
   return metrics;
 }
 
-/** The metric that a series belongs to: a histogram's have endings. */
+/** Returns the name of a series' metric. The series of a histogram have suffixes. */
 export function baseName(name: string, metrics: ReadonlyMap<string, { readonly type: string }>): string {
   const base = name.replace(/_(?:bucket|sum|count)$/, "");
   return metrics.get(base)?.type === "histogram" ? base : name;
 }
 
-/** What a query asks for: names of metrics, and labels by which it chooses, groups and joins. */
+/** Returns the metrics that a query names, and the labels by which it selects, groups and joins. */
 export function askedBy(query: string): { readonly names: readonly string[]; readonly labels: readonly string[] } {
   const bare = query.replace(/"(?:[^"\\]|\\.)*"/g, (text) => (text.includes("_") && !text.includes("$") ? text : '""'));
   const chosen = [...bare.matchAll(/(\w+)\s*(?:=~|!~|!=|=)\s*"/g)].map(([, label = ""]) => label);

@@ -14,19 +14,19 @@ import { Inbox } from "./inbox.ts";
 const encoder = new TextEncoder();
 type Text = Record<string, unknown>;
 type Body = string | Uint8Array;
-/** A frame of an answer. */
+/** The first frame of an answer. */
 export type ResponseFrame = Extract<Frame, { type: "response" }>;
 
 export interface ScriptedServerOptions {
-  /** Fields of `registered` that the test cares about; false: registrations stay unanswered. */
+  /** The fields of `registered` that matter to the test; false leaves registrations unanswered. */
   readonly registered?: object | false;
-  /** The subprotocol to pick; undefined: the native one. */
+  /** The subprotocol to choose; the native one unless given. */
   readonly protocol?: string;
-  /** 0, which is the default: any free one. */
+  /** The port; any free one unless given. */
   readonly port?: number;
 }
 
-/** The server's end of the tunnel for tests of the worker: sends what it is told and judges nothing. */
+/** The server's end of the tunnel for tests of the worker. It checks nothing, and a test decides what it sends. */
 export class ScriptedServer {
   readonly #server: Bun.Server<LinkData>;
   readonly links = new Inbox<ServerLink>();
@@ -58,7 +58,7 @@ export class ScriptedServer {
     return `http://127.0.0.1:${this.#server.port}`;
   }
 
-  /** The next worker that has connected and sent its first message. */
+  /** Returns the next worker that has connected and sent its first message. */
   async worker(): Promise<ServerLink> {
     const link = await this.links.take("a worker");
     await link.register();
@@ -74,11 +74,11 @@ interface LinkData {
   readonly link: ServerLink;
 }
 
-/** One worker's link, seen from the server. */
+/** The server's end of one worker's link. */
 export class ServerLink {
   readonly request: Request;
   readonly frames = new Inbox<Frame>();
-  /** Every text after the registration. */
+  /** The text messages after the registration. */
   readonly texts = new Inbox<Text>();
   readonly pings = new Inbox<true>();
   readonly closed: Promise<{ readonly code: number; readonly reason: string }>;
@@ -97,7 +97,7 @@ export class ServerLink {
     this.handleClosed = (code, reason) => closed.resolve({ code, reason });
   }
 
-  /** The worker's first message. */
+  /** Returns the worker's first message. */
   register(): Promise<Text> {
     return this.#register.promise;
   }
@@ -128,7 +128,7 @@ export class ServerLink {
     this.socket?.send(frame);
   }
 
-  /** Opens an exchange; answers its id. */
+  /** Opens an exchange and returns its id. */
   open(head: Partial<RequestHead> & { readonly path: string }, body: Body = "", end = true): number {
     const id = this.#nextId;
     this.#nextId += 1;
@@ -146,27 +146,27 @@ export class ServerLink {
   }
 
   reset(id: number, code: ResetCode = "canceled"): void {
-    this.send(encodeReset(id, code, "told by the test"));
+    this.send(encodeReset(id, code, "reset by the test"));
   }
 
-  /** The next frame, whatever it is. */
+  /** Returns the next frame. */
   frame(): Promise<Frame> {
     return this.frames.take("a frame");
   }
 
-  /** The next frame of this exchange; those of others are dropped. */
+  /** Returns the next frame of this exchange, and drops frames of others. */
   frameOf(id: number): Promise<Frame> {
     return this.frames.takeUntil((frame) => frame.id === id, `a frame of exchange ${id}`);
   }
 
-  /** The next frame, which must be an answer's first. */
+  /** Returns the next frame, which MUST be the first of an answer. */
   async response(): Promise<ResponseFrame> {
     const frame = await this.frame();
     if (frame.type !== "response") throw new Error(`expected a response, got ${JSON.stringify(frame)}`);
     return frame;
   }
 
-  /** Everything of one exchange's answer, granting what it takes; `id` must be the only one that runs. */
+  /** Reads one exchange's whole answer and grants credit for it. No other exchange may be running. */
   async answer(id: number): Promise<{ readonly status: number; readonly text: string; readonly frames: number }> {
     const head = await this.response();
     const pieces = [head.body];
@@ -192,7 +192,7 @@ export class ServerLink {
     this.socket?.close(code, reason);
   }
 
-  /** Goes without a word, as a server that was killed. */
+  /** Disconnects without a close frame, like a killed server. */
   kill(): void {
     this.socket?.terminate();
   }

@@ -14,10 +14,10 @@ export const MAX_REQUEST_BYTES = 1024 * 1024;
 /** How long a slot is held for a scripted worker that does not confirm a cancel. */
 export const CONFIRM_TIMEOUT_MS = 5000;
 
-/** An exchange whose worker is played by the test. What it does after its end goes unheard, as on a real link. */
+/** An exchange whose worker is played by the test. Actions after its end have no effect, as on a real link. */
 export class ScriptedExchange implements Exchange {
   readonly request: ExchangeRequest;
-  /** The codes with which the job gave the exchange up: one at most. */
+  /** The codes with which the job cancelled the exchange; at most one. */
   readonly cancelled: string[] = [];
   lastProgressAt: number;
   readonly #sink: ExchangeSink;
@@ -52,7 +52,7 @@ export class ScriptedExchange implements Exchange {
     this.#end({ kind: "canceled" });
   }
 
-  /** The worker begins its answer. */
+  /** Begins the worker's answer. */
   head(head: ResponseHead): void {
     if (this.#hasEnded) return;
     if (this.#hasHead) return this.#violate("protocol_error");
@@ -61,7 +61,7 @@ export class ScriptedExchange implements Exchange {
     this.#sink.onHead(head);
   }
 
-  /** The worker sends a part of its answer. */
+  /** Sends a part of the worker's answer. */
   data(bytes: Uint8Array): void {
     if (this.#hasEnded || bytes.length === 0) return;
     if (!this.#hasHead) return this.#violate("protocol_error");
@@ -70,23 +70,23 @@ export class ScriptedExchange implements Exchange {
     this.#sink.onData(bytes);
   }
 
-  /** The worker ends its answer. */
+  /** Ends the worker's answer. */
   end(): void {
     if (!this.#hasEnded && !this.#hasHead) this.#violate("protocol_error");
     this.finish({ kind: "complete" });
   }
 
-  /** The worker ends the exchange with an error. */
+  /** Ends the exchange with an error of the worker. */
   breakOff(code: ResetCode, message = ""): void {
     this.finish(code === "busy" && !this.#hasHead ? { kind: "refused", message } : { kind: "broken", code, message });
   }
 
-  /** The worker confirms that it has stopped the work on an exchange which ended without it. */
+  /** Confirms, after a cancel, that the worker has stopped. */
   confirm(): void {
     this.finish({ kind: "broken", code: "canceled", message: "canceled" });
   }
 
-  /** Ends the exchange, if it still runs, and settles it: the worker has nothing more to do for it. */
+  /** Ends the exchange if it still runs, and settles it. */
   finish(end: ExchangeEnd): void {
     this.#end(end);
     if (this.#hasSettled) return;
@@ -111,7 +111,7 @@ export class ScriptedExchange implements Exchange {
     this.#sink.onEnd(end);
   }
 
-  /** Takes the request's body as a worker would, and gives the exchange up when the body fails. */
+  /** Reads the request's body as a worker would, and cancels the exchange if the body fails. */
   #read(body: ReadableStream<Uint8Array>): void {
     const nowhere = new WritableStream<Uint8Array>();
     body.pipeTo(nowhere, { signal: this.#stopReading.signal }).catch((cause: unknown) => {
@@ -122,7 +122,7 @@ export class ScriptedExchange implements Exchange {
   }
 }
 
-/** A session without a link: a test plays its worker. It is held to the same contract as the real one. */
+/** A session without a link, whose worker is played by a test. It passes the same contract tests as the real one. */
 export class ScriptedSession implements Session {
   readonly id: string;
   readonly worker: Session["worker"];
@@ -134,7 +134,7 @@ export class ScriptedSession implements Session {
   readonly exchanges: ScriptedExchange[] = [];
   readonly closes: Close[] = [];
   offer: Offer;
-  /** Is told of changed offers and of the session's end, as by an endpoint. */
+  /** The host, which an endpoint would notify of changed offers and of the session's end. */
   host: SessionHost | undefined;
   readonly #clock: FakeClock;
   #lastHeardAt: number;
@@ -172,7 +172,7 @@ export class ScriptedSession implements Session {
     this.vanish(reason);
   }
 
-  /** The link breaks. */
+  /** Breaks the link. */
   vanish(reason = "gone"): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
@@ -180,12 +180,12 @@ export class ScriptedSession implements Session {
     for (const exchange of this.exchanges) exchange.finish({ kind: "lost", reason });
   }
 
-  /** The worker gives a sign of life. */
+  /** Gives a sign of life of the worker. */
   beat(): void {
     if (!this.#hasEnded) this.#lastHeardAt = this.#clock.elapsed();
   }
 
-  /** The worker offers something else from now on. */
+  /** Changes the worker's offer. */
   changeOffer(changes: Partial<Offer>): void {
     if (this.#hasEnded) return;
     this.beat();

@@ -3,7 +3,7 @@ import type { Close } from "../../src/wire/closes.ts";
 import type { FakeClock } from "./fake-clock.ts";
 import { ScriptedSession } from "./scripted-session.ts";
 
-/** A source without sockets: a test decides which sessions there are. Every intake records what its area asks of it. */
+/** A source without sockets, whose sessions a test supplies. Every intake records the calls of its area. */
 export class ScriptedSource implements SessionSource {
   readonly intakes: ScriptedIntake[] = [];
   readonly #clock: FakeClock;

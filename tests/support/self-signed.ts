@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** A certificate of its own for 127.0.0.1 and for `localhost`, and its file until `remove`. */
+/** Creates a self-signed certificate for 127.0.0.1 and `localhost`. Its file exists until `remove`. */
 export function createSelfSigned(days: number): {
   readonly key: string;
   readonly cert: string;

@@ -6,10 +6,10 @@ import { WorkerSession } from "../../src/tunnel/worker-session.ts";
 import type { ResponseHead } from "../../src/wire/frame.ts";
 import { FakeClock } from "./fake-clock.ts";
 
-/** Hears an exchange, and finds out when it hears what it must not: calls out of order, or any after the last. */
+/** A sink that records calls out of order, and calls after the last one. */
 export class StrictSink implements ExchangeSink {
   readonly ends: ExchangeEnd[] = [];
-  /** What was said out of turn. */
+  /** The calls that broke the contract. */
   readonly wrongs: string[] = [];
   head: ResponseHead | undefined;
   isSettled = false;
@@ -42,7 +42,7 @@ export class StrictSink implements ExchangeSink {
 
 const CONFIRM_TIMEOUT_MS = 5000;
 
-/** A session on a socket that only records what it is given. */
+/** Starts a session on a socket that only records what is sent. */
 export function startSession(dialect: Dialect, clock = new FakeClock(), offered: Partial<Offer> = {}) {
   const sent: (string | Uint8Array)[] = [];
   const closes: string[] = [];

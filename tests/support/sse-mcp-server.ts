@@ -7,16 +7,16 @@ import { CallToolRequestSchema, CreateMessageResultSchema } from "@modelcontextp
 /** A small MCP server that speaks HTTP+SSE, the transport of 2024-11-05. */
 export interface SseMcpServer {
   readonly url: string;
-  /** Event streams that are open. */
+  /** The number of open event streams. */
   readonly streams: number;
-  /** Names of all headers that ever came, in lower case. */
+  /** The names of all headers received so far, in lower case. */
   readonly headerNames: ReadonlySet<string>;
   /** Cuts every event stream, as a restart would. */
   cut(): void;
   stop(): Promise<void>;
 }
 
-/** Starts it; an event stream sends its first event when `hello` has resolved. */
+/** Starts the server. An event stream sends its first event when `hello` has resolved. */
 export async function startSseMcpServer({ hello = Promise.resolve() } = {}): Promise<SseMcpServer> {
   const open = new Map<string, { readonly transport: SSEServerTransport; readonly response: ServerResponse }>();
   const headerNames = new Set<string>();

@@ -1,14 +1,14 @@
 import { spawn } from "node:child_process";
 
-// A small MCP server on standard input and output, for tests of the bridge: it does what the name of a tool says. Its first
-// argument is a mark to find its processes by; the word `stateless` after it makes it speak the era without sessions too.
+// A small MCP server on standard input and output, for tests of the bridge. Each tool does what its name says. The first
+// argument is a mark by which tests find its processes. The word `stateless` after it enables revisions without sessions.
 
 type Message = { readonly id?: string | number; readonly method?: string; readonly params?: Record<string, unknown> };
 
 const say = (message: object): void => void process.stdout.write(`${JSON.stringify({ jsonrpc: "2.0", ...message })}\n`);
 
 console.log("a greeting where none belongs");
-// What a package runner leaves behind when only itself is ended.
+// A process that is left behind if only its parent is ended, as with package runners.
 spawn("sh", ["-c", `sleep 1000; : stdio-mcp-server.ts ${process.argv[2]}`], { stdio: "ignore" });
 const isStateless = process.argv.includes("stateless");
 const SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId";
@@ -18,7 +18,7 @@ let asked: { readonly id: string | number } | undefined;
 
 function handle({ id, method, params }: Message): void {
   if (method === undefined) {
-    // The answer to what this server asked: its own question's answer goes on.
+    // This is the answer to the server's own request, so the call that caused it continues.
     if (asked) say({ id: asked.id, result: { heard: true } });
     return;
   }

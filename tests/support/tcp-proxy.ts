@@ -7,7 +7,7 @@ interface Pair {
   isSwallowed: boolean;
 }
 
-/** A line between two programs that can go bad: it passes bytes until it is told not to. */
+/** A line between two programs that a test can break. Until then it passes all bytes. */
 export class TcpProxy {
   readonly #server: Server;
   readonly #pairs = new Set<Pair>();
@@ -20,7 +20,7 @@ export class TcpProxy {
     if (idleCutMs !== undefined) this.#watch = setInterval(() => this.#cutIdle(idleCutMs), 20);
   }
 
-  /** Leads to `target`. With `idleCutMs`, a connection on which nothing passed for so long is closed. */
+  /** Starts a proxy for `target`. With `idleCutMs`, it closes connections that were silent for so long. */
   static async start(target: string, idleCutMs?: number): Promise<TcpProxy> {
     const { hostname, port } = new URL(target);
     const server = createServer({ allowHalfOpen: true });
@@ -36,7 +36,7 @@ export class TcpProxy {
     return `http://127.0.0.1:${this.#port}`;
   }
 
-  /** From now on nothing passes on the connections that there are, and none of them is closed: as when a cable is cut. */
+  /** Passes nothing more on the existing connections and does not close them, as when a cable is cut. */
   swallow(): void {
     for (const pair of this.#pairs) {
       pair.isSwallowed = true;

@@ -1,9 +1,9 @@
 import ts from "typescript";
 
 /**
- * The names of the tests in a file's source: each test and each `describe` block under its own title, and each under the
- * titles of the blocks around it, joined with " > " as `bun test` prints them. Titles are as the source has them: `%s` stays
- * unfilled, and `…` stands for an expression in a template.
+ * Returns the names of the tests and `describe` blocks in a file's source: each by its title alone, and by its title after
+ * those of the blocks around it, joined with " > " as `bun test` prints them. Titles are as in the source: `%s` is not
+ * filled in, and `…` stands for an expression in a template.
  */
 export function testNames(source: string): ReadonlySet<string> {
   const names = new Set<string>();
@@ -17,7 +17,7 @@ export function testNames(source: string): ReadonlySet<string> {
   return names;
 }
 
-/** The title, where `node` is a call that defines a test or a block: `test("…", …)`, `describe.skipIf(…)("…", …)`. */
+/** Returns the title if `node` is a call that defines a test or a block: `test("…", …)`, `describe.skipIf(…)("…", …)`. */
 function titleOf(node: ts.Node): string | undefined {
   if (!ts.isCallExpression(node) || !["describe", "test"].includes(calledName(node.expression))) return undefined;
   const [title, body] = node.arguments;
@@ -27,7 +27,7 @@ function titleOf(node: ts.Node): string | undefined {
   return title.head.text + title.templateSpans.map(({ literal }) => `…${literal.text}`).join("");
 }
 
-/** `test` for `test`, `test.only` and `test.each(rows)`. */
+/** Returns the name of the called function: `test` for `test`, `test.only` and `test.each(rows)`. */
 function calledName(called: ts.Expression): string {
   if (ts.isIdentifier(called)) return called.text;
   return ts.isCallExpression(called) || ts.isPropertyAccessExpression(called) ? calledName(called.expression) : "";

@@ -20,7 +20,7 @@ export class TestServer {
   readonly listening: Listening;
   readonly url: string;
 
-  /** `keys` gives sources of keys in place of those that the configuration lists. */
+  /** `keys` replaces the keys that the configuration lists. */
   constructor(
     overrides: Partial<Config> = {},
     deps: Partial<Deps> = {},
@@ -45,7 +45,7 @@ export class TestServer {
     this.url = this.listening.url;
   }
 
-  /** A request with the API key. */
+  /** Sends a request with the API key. */
   fetch(path: string, init: RequestInit = {}): Promise<Response> {
     const headers = new Headers(init.headers);
     if (!headers.has("authorization")) headers.set("authorization", `Bearer ${API_KEY}`);
@@ -72,19 +72,19 @@ export class TestServer {
     });
   }
 
-  /** The llm plugin's part of the state. */
+  /** Returns the llm plugin's part of the state. */
   state(): Promise<PoolState> {
     return this.#stateOf("llm");
   }
 
-  /** The asr plugin's part of the state. */
+  /** Returns the asr plugin's part of the state. */
   asrState(): Promise<PoolState> {
     return this.#stateOf("asr");
   }
 
   async #stateOf(plugin: string): Promise<PoolState> {
     const response = await this.fetch("/api/state");
-    const envelope = (await response.json()) as { plugins: Record<string, PoolState> }; // The State API's shape, held by its own tests.
+    const envelope = (await response.json()) as { plugins: Record<string, PoolState> }; // the State API's own tests check this shape
     const state = envelope.plugins[plugin];
     if (!state) throw new Error(`the state has no ${plugin}`);
     return state;

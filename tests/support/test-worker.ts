@@ -8,7 +8,7 @@ import { readMcpServers } from "../../src/worker/mcp/mcp-servers.ts";
 import { RETRY_LIMITS } from "../../src/worker/retry.ts";
 import { startWorker, type Worker, type WorkerOptions } from "../../src/worker/worker.ts";
 
-/** Settings of a worker as the program would have them, for tests. */
+/** Returns a worker's settings as the program would load them, for tests. */
 export function workerSettings(overrides: Partial<WorkerSettings> & { readonly server: string }): WorkerSettings {
   const settings: WorkerSettings = {
     kinds: ["llm"],
@@ -40,7 +40,7 @@ export function workerSettings(overrides: Partial<WorkerSettings> & { readonly s
   return { ...settings, relays: servers };
 }
 
-/** Waits that a test can live with. */
+/** Waits that are short enough for tests. */
 export const FAST_RETRY = {
   ...RETRY_LIMITS,
   baseMs: 10,
@@ -55,7 +55,7 @@ export interface TestWorkerOptions extends WorkerOptions {
   readonly clock?: Clock;
 }
 
-/** A worker in this process, with the real clock and short waits. */
+/** Starts a worker in this process, with the real clock and short waits. */
 export function startTestWorker(
   settings: Partial<WorkerSettings> & { readonly server: string },
   options: TestWorkerOptions = {},
@@ -64,7 +64,7 @@ export function startTestWorker(
   return startWorker(workerSettings(settings), { clock, ids: systemIds, log }, { retry: FAST_RETRY, ...rest });
 }
 
-/** A model server for tests: `/v1/models` is answered, everything else is up to the test. */
+/** Starts a model server that answers `/v1/models`. The test answers everything else. */
 export function startBackend(
   handle: (request: Request) => Response | Promise<Response>,
   options: { readonly models?: readonly string[]; readonly port?: number } = {},
@@ -77,7 +77,7 @@ export function startBackend(
       const { pathname } = new URL(request.url);
       if (pathname === "/v1/models")
         return Response.json({ object: "list", data: (options.models ?? ["m"]).map((id) => ({ id })) });
-      // What the worker asks to learn who this is.
+      // The worker's requests that identify the server.
       if (pathname.startsWith("/api/")) return new Response("not found", { status: 404 });
       return handle(request);
     },
@@ -86,7 +86,7 @@ export function startBackend(
   return { url: `http://127.0.0.1:${port}/v1`, port, stop: () => server.stop(true) };
 }
 
-/** A model server that writes HTTP by hand: for answers that a proper one would not give. */
+/** Starts a model server that writes HTTP by hand, for answers that a correct server would not give. */
 export function startRawBackend(onPost: (socket: Socket) => void): { readonly url: string; stop(): Promise<void> } {
   const list = '{"data":[{"id":"m"}]}';
   const listener = Bun.listen({

@@ -4,7 +4,7 @@ import type { Config } from "./default-config.ts";
 import { RawClient } from "./raw-client.ts";
 import { API_KEY, TestServer } from "./test-server.ts";
 
-/** A server with channels, and what their tests do all the time. */
+/** A server with the transfer plugin, and common steps of its tests. */
 export class TransferServer extends TestServer {
   constructor(overrides: Partial<Config> = {}, deps: Partial<Deps> = {}) {
     super({ plugins: ["transfer"], ...overrides }, deps);
@@ -13,7 +13,7 @@ export class TransferServer extends TestServer {
   async channel(): Promise<string> {
     const response = await this.fetch("/api/transfer", { method: "POST" });
     if (!response.ok) throw new Error(`no channel: ${response.status}`);
-    const { channel_id } = (await response.json()) as { channel_id: string }; // held by its own test
+    const { channel_id } = (await response.json()) as { channel_id: string }; // its own test checks this shape
     return channel_id;
   }
 
@@ -25,7 +25,7 @@ export class TransferServer extends TestServer {
     return this.fetch(`/api/transfer/${id}`, { method: "POST", body, ...init });
   }
 
-  /** A reader or writer that speaks HTTP by hand; `head` is more header lines, each with its line break. */
+  /** Opens a reader or writer that writes HTTP by hand; `head` is more header lines, each with its line break. */
   async raw(method: string, id: string, head = ""): Promise<RawClient> {
     const client = new RawClient(this.url);
     const host = new URL(this.url).host;
@@ -37,7 +37,7 @@ export class TransferServer extends TestServer {
 
   async transfers(): Promise<TransferState> {
     const response = await this.fetch("/api/state");
-    const envelope = (await response.json()) as { plugins: { transfer: TransferState } }; // The State API's shape, held by its own tests.
+    const envelope = (await response.json()) as { plugins: { transfer: TransferState } }; // the State API's own tests check this shape
     return envelope.plugins.transfer;
   }
 }

@@ -3,7 +3,7 @@ import type { WorkerSettings } from "../../src/worker/args.ts";
 import { ScriptedServer, type ServerLink } from "./scripted-server.ts";
 import { startBackend, startRawBackend, startTestWorker, type TestWorkerOptions } from "./test-worker.ts";
 
-/** A scripted server, one worker and one model server, for tests of what passes between them. */
+/** A scripted server, a worker and a model server, for tests of the traffic between them. */
 export class WorkerRig {
   readonly server = new ScriptedServer();
   readonly #running: { stop(): Promise<void> }[] = [];
@@ -17,12 +17,12 @@ export class WorkerRig {
     return this.#connect(startBackend(handler), settings, options);
   }
 
-  /** The same with a backend that writes HTTP by hand. */
+  /** Starts a worker whose backend writes HTTP by hand. */
   serveRaw(onPost: (socket: Socket) => void): Promise<ServerLink> {
     return this.#connect(startRawBackend(onPost), {});
   }
 
-  /** Stopped with the rig. */
+  /** Registers something that is to be stopped together with the rig. */
   use<T extends { stop(): Promise<void> }>(running: T): T {
     this.#running.push(running);
     return running;
@@ -45,7 +45,7 @@ export class WorkerRig {
   }
 }
 
-/** A body that gives a piece whenever the test says so. */
+/** Returns a body whose pieces the test supplies one by one. */
 export function pieces(): {
   stream: ReadableStream<Uint8Array>;
   push(text: string): void;

@@ -1,7 +1,8 @@
 import * as v from "valibot";
 import { idField, keyField, kindsField, type Parsed, refusal, type Sent, textField } from "./fields.ts";
 
-const helloSchema = v.object(
+/** The fields of the first message. `docs/protocol.md` lists them, which a test ensures. */
+export const helloSchema = v.object(
   {
     /** `{id}` of the public URL. */
     id: v.nullish(idField),

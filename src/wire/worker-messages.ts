@@ -32,7 +32,8 @@ const agentConfig = v.pipe(
   v.transform((entries) => toHostInfo(entries)),
 );
 
-const registerSchema = v.object({
+/** The fields of the first message. `docs/protocol.md` lists them, which a test ensures. */
+export const registerSchema = v.object({
   type: v.literal("register"),
   client_key: v.nullish(keyField),
   worker_id: v.nullish(idField),
@@ -54,7 +55,8 @@ export type RegisterMessage = Sent<v.InferInput<typeof registerSchema>>;
 const statusSchema = v.picklist(["idle", "working", "draining", "not_ready"], "idle, working, draining or not_ready");
 export type ReportedStatus = v.InferOutput<typeof statusSchema>;
 
-const controlSchema = v.variant("type", [
+/** The fields of control messages. `docs/protocol.md` lists them, which a test ensures. */
+export const controlSchema = v.variant("type", [
   v.object({
     type: v.literal("heartbeat"),
     host_cpu_percent: v.nullish(percentField),

@@ -312,3 +312,12 @@ describe("problems of a pool", () => {
     expect(found?.title.length).toBeLessThan(400);
   });
 });
+
+test("docs/dashboard.md lists every code of a problem", async () => {
+  const read = (path: string): Promise<string> => Bun.file(new URL(`../../../${path}`, import.meta.url)).text();
+  const sources = await Promise.all(["src/state/problems-found.ts", "src/models/problems.ts"].map(read));
+  const codes = sources.flatMap((source) => [...source.matchAll(/\bcode: "(\w+)"/g)].map(([, code = ""]) => code));
+  const rows = (await read("docs/dashboard.md")).split("\n").filter((line) => line.startsWith("| `"));
+  expect(codes.length).toBeGreaterThan(8);
+  expect(codes.filter((code) => !rows.some((row) => row.split("|")[1]?.includes(`\`${code}\``)))).toEqual([]);
+});

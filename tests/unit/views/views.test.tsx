@@ -1,5 +1,6 @@
 /** @jsxImportSource @kitajs/html */
 import { expect, test } from "bun:test";
+import { renderAsrView } from "../../../src/plugins/asr/view.tsx";
 import { renderLlmView } from "../../../src/plugins/llm/view.tsx";
 import { renderMcpView } from "../../../src/plugins/mcp/view.tsx";
 import { renderTransferView } from "../../../src/plugins/transfer/view.tsx";
@@ -73,4 +74,15 @@ test.each([
   const html = render();
   expect(html).toContain("x-text=");
   expect(html).not.toMatch(/<script|<style|\sstyle=|\son[a-z]+=|x-html/);
+});
+
+test.each([
+  ["models", renderLlmView],
+  ["audio", renderAsrView],
+  ["relays", renderMcpView],
+  ["transfers", renderTransferView],
+])("each table in the section on %s has a cell for every heading", (_what, render) => {
+  const tables = [...render().matchAll(/<table.*?<\/table>/gs)].map(([table]) => table);
+  expect(tables.length).toBeGreaterThan(0);
+  for (const table of tables) expect(table.match(/<td/g)?.length).toBe(table.match(/<th[ >]/g)?.length);
 });

@@ -3,7 +3,14 @@ import fc from "fast-check";
 import { parseJson } from "../../../src/json/parse.ts";
 import { CLOSES, closeWith } from "../../../src/wire/closes.ts";
 import { ID_FORM } from "../../../src/wire/names.ts";
-import { batchSizeOf, mergeHostInfo, parseControl, parseRegister } from "../../../src/wire/worker-messages.ts";
+import {
+  batchSizeOf,
+  controlSchema,
+  mergeHostInfo,
+  parseControl,
+  parseRegister,
+  registerSchema,
+} from "../../../src/wire/worker-messages.ts";
 import { times } from "../../support/times.ts";
 
 /** Longest close reason of RFC 6455 §5.5. */
@@ -314,4 +321,16 @@ test("text that is no JSON gives undefined, not an error", () => {
   expect(parseJson("{")).toBeUndefined();
   expect(parseJson("")).toBeUndefined();
   expect(parseJson("null")).toBeNull();
+});
+
+describe("docs/protocol.md", () => {
+  test.each([registerSchema, ...controlSchema.options].map(({ entries }) => [entries.type.literal, entries] as const))(
+    "lists every field of %s",
+    async (type, entries) => {
+      const page = await Bun.file(new URL("../../../docs/protocol.md", import.meta.url)).text();
+      const shown = page.split(`{ "type": "${type}"`)[1]?.split(/}`|\n```/)[0] ?? "";
+      const isListed = (field: string): boolean => shown.includes(`"${field}"`);
+      expect(Object.keys(entries).filter((field) => field !== "type" && !isListed(field))).toEqual([]);
+    },
+  );
 });

@@ -40,6 +40,7 @@ export class Callers {
     const isNameCounted = maxRequests > 0;
     if (isNameCounted && countOf(this.#byName, who.name) >= maxRequests) throw refusal("key", maxRequests);
     const stay = new Stay(who, visit, idleTimeouts, this.#left);
+    if (isNameCounted) stay.countedName = who.name;
     if (maxPerAddress > 0 && this.#running >= maxPerAddress) {
       for (const each of this.#notLookedUp) this.#ask(each);
       const bucket = bucketOf(visit);
@@ -62,7 +63,7 @@ export class Callers {
 
   readonly #left = (stay: Stay): void => {
     this.#running -= 1;
-    if (stay.limits.maxRequests > 0) add(this.#byName, stay.name, -1);
+    if (stay.countedName !== undefined) add(this.#byName, stay.countedName, -1);
     if (stay.bucket === undefined) this.#notLookedUp.delete(stay);
     else add(this.#byAddress, stay.bucket, -1);
   };
@@ -71,6 +72,8 @@ export class Callers {
 /** The caller of one running request. */
 class Stay implements ActiveCaller {
   readonly visit: Visit;
+  /** The name under which the request is counted, kept because a key source may change the caller's limits meanwhile. */
+  countedName: string | undefined;
   /** The address under which the request is counted, once it has been looked up. */
   bucket: string | undefined;
   readonly #who: Caller;

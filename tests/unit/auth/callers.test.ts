@@ -76,6 +76,23 @@ describe("requests under way", () => {
     expect(codeOf(() => enter("three", at("a")))).toBe("too_many_requests");
   });
 
+  test("are counted out as they were counted in, though their caller's limits have changed meanwhile", () => {
+    const { callers } = create({ perKey: 0, perAddress: 0 });
+    for (const [before, after] of [
+      [1, 0],
+      [0, 1],
+    ] as const) {
+      const limits: { maxRequests: number } = { maxRequests: before };
+      const who = createCaller(`from ${before}`, limits);
+      const first = callers.enter(who, at("a"));
+      limits.maxRequests = after;
+      first.leave();
+      limits.maxRequests = 1;
+      expect(codeOf(() => callers.enter(who, at("a")))).toBe("let in");
+      expect(codeOf(() => callers.enter(who, at("a")))).toBe("too_many_requests");
+    }
+  });
+
   test("are not limited if the limit is 0", () => {
     const { enter } = create({ perKey: 0, perAddress: 0 });
     for (let each = 0; each < 5000; each += 1) expect(codeOf(() => enter("one", at("a")))).toBe("let in");

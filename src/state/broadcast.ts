@@ -20,6 +20,8 @@ interface Viewer {
   readonly controller: ReadableStreamDefaultController<Uint8Array>;
   /** Called at each keep-alive, because a sign-in may have ended. */
   readonly isAllowed: () => boolean;
+  /** Called before the server ends the stream, and not when the viewer leaves. */
+  readonly onEnding: () => void;
   /** The number of the last envelope sent to it. */
   seen: number;
   /** `Clock.elapsed` when its stream last had room. */
@@ -68,14 +70,14 @@ export class Broadcast {
    * Opens the event stream of a new viewer, with the current envelope first. MUST NOT be called on a full or closed
    * broadcast.
    */
-  open(isAllowed: () => boolean): ReadableStream<Uint8Array> {
+  open(isAllowed: () => boolean, onEnding: () => void = () => {}): ReadableStream<Uint8Array> {
     let viewer: Viewer | undefined;
     return new ReadableStream<Uint8Array>(
       {
         start: (controller) => {
           // Comes first because it may throw: a viewer that never began must not be kept.
           const envelope = this.#newest(TICK_MS);
-          viewer = { controller, isAllowed, seen: 0, roomAt: this.#options.clock.elapsed() };
+          viewer = { controller, isAllowed, onEnding, seen: 0, roomAt: this.#options.clock.elapsed() };
           this.#viewers.add(viewer);
           if (this.#viewers.size === 1) this.#startTimers();
           this.#send(viewer, envelope);
@@ -166,6 +168,7 @@ export class Broadcast {
 
   #end(viewer: Viewer): void {
     this.#remove(viewer);
+    viewer.onEnding();
     viewer.controller.close();
   }
 

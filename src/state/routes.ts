@@ -116,7 +116,8 @@ export function stateRoutes(options: StateOptions): StateApi {
         // The body of an answer to HEAD is never read, and its viewer would stay.
         if (originalOf(visit.request).method === "HEAD") return new Response(null, { headers: STREAM_HEADERS });
         listener.liftIdleTimeout(visit.request);
-        return new Response(broadcast.open(access.isCurrent), { headers: STREAM_HEADERS });
+        const restore = (): void => listener.restoreIdleTimeout(visit.request);
+        return new Response(broadcast.open(access.isCurrent, restore), { headers: STREAM_HEADERS });
       },
       {
         detail: {

@@ -3,19 +3,19 @@ import { MODEL, sound } from "../support/audio-form.ts";
 import { AudioServer, receive } from "../support/audio-server.ts";
 import { eventually } from "../support/eventually.ts";
 import { MCP_JSON, McpServer } from "../support/mcp-server.ts";
-import type { TestServer } from "../support/test-server.ts";
+import { API_KEY, TestServer } from "../support/test-server.ts";
 import { TransferServer } from "../support/transfer-server.ts";
 
 let server: TestServer | undefined;
 afterEach(() => server?.stop());
 
-/** The idle timeouts that were last set, in seconds, by request. 0 lifts it. */
+/** The idle timeouts that were last set, in seconds, by request. 0 lifts it; one that is set after the answer is ignored. */
 function watchTimeouts(of: TestServer): Map<string, number> {
   const bun = of.app.elysia.server ?? expect.unreachable();
   const last = new Map<string, number>();
   const real = bun.timeout.bind(bun);
   bun.timeout = (request, seconds) => {
-    last.set(`${request.method} ${request.headers.get("x-request-id")}`, seconds);
+    if (bun.requestIP(request) !== null) last.set(`${request.method} ${request.headers.get("x-request-id")}`, seconds);
     real(request, seconds);
   };
   return last;
@@ -68,4 +68,18 @@ test("a call to an MCP server has no idle timeout until it ends", async () => {
   relay.head(id, 200, MCP_JSON, "{}", true);
   await (await answer).text();
   await isRestored(last, ["POST c"]);
+});
+
+test("a stream of the state has none, and its connection has one again when the server ends the stream", async () => {
+  server = new TestServer({ keepaliveIntervalMs: 50 });
+  const last = watchTimeouts(server);
+  const body = new URLSearchParams({ key: API_KEY });
+  const signedIn = await fetch(`${server.url}/state/sign-in`, { method: "POST", body, redirect: "manual" });
+  const cookie = signedIn.headers.get("set-cookie")?.split(";")[0] ?? "";
+  const headers = { cookie, "x-request-id": "s" };
+  const stream = await fetch(`${server.url}/api/state/stream`, { headers });
+  expect(last.get("GET s")).toBe(0);
+  await fetch(`${server.url}/state/sign-out`, { method: "POST", headers: { cookie }, redirect: "manual" });
+  await stream.text();
+  await isRestored(last, ["GET s"]);
 });

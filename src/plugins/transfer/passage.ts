@@ -17,7 +17,10 @@ export interface PassageOptions {
   readonly isReaderBusy: () => boolean;
   /** Longest time without a byte, for passages whose bytes are seen. */
   readonly stallMs: number;
-  /** Gives the reader's connection the runtime's idle timeout, for passages whose bytes are not seen. */
+  /**
+   * Gives the reader's connection the runtime's idle timeout, which every sent byte extends. Called while the response is
+   * under way, once no more of its bytes are seen: the runtime ignores a timeout that is set after the response.
+   */
   readonly limitReader: () => void;
   readonly onBytes: (bytes: number) => void;
   /** Called once. */
@@ -117,6 +120,7 @@ export class Passage {
     }
     // A writer that leaves now has sent everything, so the reader still gets it.
     this.#options.writerSignal.removeEventListener("abort", this.#writerLeft);
+    this.#options.limitReader();
     // The writer waits until the last byte has left, because the reader may still be lost until then.
     this.#look(FIRST_LOOK_MS);
   }

@@ -19,6 +19,7 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 export function parseLlmRequest(body: Uint8Array): LlmRequest {
   const value = parse(body);
   if (!isRecord(value)) throw new Fault("invalid_request", { message: "The request body must be a JSON object." });
+  assertOneModel(value);
   const { model, stream } = value;
   if (typeof model !== "string" || model === "" || model.length > MAX_MODEL_CHARS) {
     throw new Fault("invalid_request", {
@@ -30,6 +31,19 @@ export function parseLlmRequest(body: Uint8Array): LlmRequest {
     throw new Fault("invalid_request", { message: "'stream' must be true or false.", param: "stream" });
   }
   return { model, stream: stream === true, value };
+}
+
+const MODEL = "model";
+
+/**
+ * Throws for a member such as `Model`. A backend that takes names in any case, as programs in Go do, would answer with
+ * the model that it names, which the caller may not be allowed to use and the worker may not offer.
+ */
+function assertOneModel(value: Readonly<Record<string, unknown>>): void {
+  for (const name of Object.keys(value)) {
+    if (name.length !== MODEL.length || name === MODEL || name.toLowerCase() !== MODEL) continue;
+    throw new Fault("invalid_request", { message: `Write '${MODEL}' instead of '${name}'.`, param: name });
+  }
 }
 
 /** Returns the body with another model's name in it, for a stand-in, which knows the model by that name. */

@@ -30,6 +30,14 @@ test("deeply nested JSON gives a fault and no crash", () => {
   }
 });
 
+test("a model's name under a member in other letters is refused, since some backends would take it", () => {
+  for (const name of ["Model", "MODEL", "mod\\u0045l"]) {
+    const body = bytesOf(`{"model":"one","${name}":"another"}`);
+    expect(faultOf(() => parseLlmRequest(body)).code).toBe("invalid_request");
+  }
+  expect(parseLlmRequest(bytesOf('{"model":"one","model_":1,"options":{"Model":"another"}}')).model).toBe("one");
+});
+
 test("renaming the model changes no other byte", () => {
   fc.assert(
     fc.property(

@@ -14,7 +14,7 @@ import { Callers, type IdleTimeouts } from "./callers.ts";
 import { Gate } from "./gate.ts";
 import { configuredKeys, type KeySources } from "./keys.ts";
 import { createOperatorDoor, createSignInDoor, type OperatorDoor, type SignInDoor } from "./operator-door.ts";
-import { createPageGuard } from "./page-guard.ts";
+import { createPageGuard, createRoleGuard } from "./page-guard.ts";
 import { Refusals } from "./refusals.ts";
 import { SignIns } from "./sign-ins.ts";
 import { TryTokens } from "./try-tokens.ts";
@@ -23,7 +23,8 @@ import { createWorkerDoor, type WorkerDoor } from "./worker-door.ts";
 /**
  * The door for clients. It never touches a request's body. If the surface requires keys, it throws `invalid_api_key` or
  * `too_many_auth_failures`. If it requires none, pages of other sites are still refused, with `origin_not_allowed` or
- * `host_not_allowed`. The surface `open` lets every request in, because its routes have their own rules.
+ * `host_not_allowed`. A role does not count for such a page either: `origin_not_allowed`. The surface `open` lets every
+ * request in, because its routes have their own rules.
  */
 export interface ClientDoor {
   /** Lets a request in and counts it as running until its caller leaves. Also throws `too_many_requests`. */
@@ -66,7 +67,7 @@ export function createAuth(config: Config, { clock, ids }: Deps, options: AuthOp
   const limits = { maxRequests: config.maxRequestsPerKey };
   const dashboard = createCaller("dashboard", limits);
   const standIn = (token: string): Caller | undefined => (tryTokens.isCurrent(token) ? dashboard : undefined);
-  const parts = { proxies, refusals, roleLimits: limits };
+  const parts = { proxies, refusals, assertPageMayUseRole: createRoleGuard(config), roleLimits: limits };
   const gates: Readonly<Record<Exclude<ClientSurface, "open">, Gate>> = {
     api: new Gate(parts, {
       surface: "api",
@@ -100,11 +101,11 @@ export function createAuth(config: Config, { clock, ids }: Deps, options: AuthOp
     assertNoForeignPage(visit.request.headers);
     return ANONYMOUS;
   };
-  const isApiOpen = gates.api.isOpen;
+  const areClientsOpen = gates.api.isOpen && gates.transfer.isOpen;
   const operatorParts = {
     gate: operators,
     hasAdmins,
-    isApiOpen,
+    areClientsOpen,
     proxies,
     signIns,
     tryTokens,

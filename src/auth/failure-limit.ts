@@ -37,17 +37,17 @@ export class FailureLimit {
     return leftMs <= 0 ? undefined : Math.max(1, Math.ceil(leftMs / 1000));
   }
 
-  /** Counts a wrong key of this address. */
-  count(address: string): void {
+  /** Counts wrong keys of this address. */
+  count(address: string, keys = 1): void {
     if (this.#limit === 0) return;
     this.#forgetOld();
     const failures = this.#byAddress.get(address);
     if (failures) {
-      failures.count += 1;
+      failures.count += keys;
       return;
     }
     if (this.#byAddress.size >= MAX_ADDRESSES) this.#forgetFirst();
-    this.#byAddress.set(address, { since: this.#clock.elapsed(), count: 1 });
+    this.#byAddress.set(address, { since: this.#clock.elapsed(), count: keys });
   }
 
   #forgetOld(): void {

@@ -8,6 +8,8 @@ import type { Refusals } from "./refusals.ts";
 export interface GateParts {
   readonly proxies: Proxies;
   readonly refusals: Refusals;
+  /** Throws `origin_not_allowed` for a page of another site, which must not use the role of the browser's user. */
+  readonly assertPageMayUseRole: (headers: Headers) => void;
   /** The limits of callers who come with a role. */
   readonly roleLimits: CallerLimits;
 }
@@ -42,14 +44,17 @@ export class Gate {
     this.isOpen = !this.hasKeys && this.#roles.size === 0;
   }
 
-  /** Returns the caller of a role that a trusted proxy states; undefined if there is none. */
+  /** Returns the caller of a role that a trusted proxy states; undefined if there is none. Throws `origin_not_allowed`. */
   roleOf(visit: Visit): Caller | undefined {
     if (this.#roles.size === 0) return undefined;
-    const given = visit.request.headers.get("x-user-roles");
+    const { headers } = visit.request;
+    const given = headers.get("x-user-roles");
     if (given === null || !this.#parts.proxies.isTrusted(visit.address())) return undefined;
     for (const role of given.split(",")) {
       const caller = this.#roles.get(role.trim());
-      if (caller) return caller;
+      if (!caller) continue;
+      this.#parts.assertPageMayUseRole(headers);
+      return caller;
     }
     return undefined;
   }
@@ -64,7 +69,7 @@ export class Gate {
     return undefined;
   }
 
-  /** Returns the caller of a visit by role or by key. Throws `invalid_api_key` or `too_many_auth_failures`. */
+  /** Returns the caller of a visit by role or by key. Throws `invalid_api_key`, `too_many_auth_failures` or `origin_not_allowed`. */
   admit(visit: Visit): Caller {
     return this.roleOf(visit) ?? this.admitKeys(visit, keysOf(visit.request.headers));
   }
@@ -78,7 +83,8 @@ export class Gate {
       const caller = this.find(key) ?? standIn?.(key);
       if (caller) return caller;
     }
-    const isGuess = keys.some((key) => elsewhere?.find(sha256(key)) === undefined);
-    throw refusals.refuse(visit, surface, { isGuess, message: refusal });
+    // A request has room for several keys, and each different one is a guess of its own.
+    const guesses = new Set(keys.filter((key) => elsewhere?.find(sha256(key)) === undefined)).size;
+    throw refusals.refuse(visit, surface, { guesses, message: refusal });
   }
 }

@@ -9,16 +9,18 @@ import type { TryTokens } from "./try-tokens.ts";
 
 /**
  * The door to the state and to operators' actions. It accepts admin keys and roles if any are configured, else those of
- * clients. All methods throw `invalid_api_key` or `too_many_auth_failures`.
+ * clients. All methods throw `invalid_api_key` or `too_many_auth_failures`. Like the door for clients, they refuse pages of
+ * other sites where no key is required, and to use a role.
  */
 export interface OperatorDoor {
   /** Lets a visit with a key, a role or a sign-in read the state. */
   read(visit: Visit): StateAccess;
-  /** Lets the same visits act, unless a page of another site sent the request. Also throws `origin_not_allowed`. */
+  /** Lets the same visits act, unless a page of another site sent the request. Also throws `origin_not_allowed` or `host_not_allowed`. */
   act(visit: Visit): Caller;
   /**
-   * Issues a short-lived substitute for an API key to an operator whom `act` would let in. It ends with the operator's
-   * sign-in. Undefined if the API requires no key.
+   * Issues a short-lived substitute for a client's key to an operator whom `act` would let in. It ends with the operator's
+   * sign-in. Undefined if clients require no key, or if operators require none: the token would then open to everyone
+   * what clients need a key for.
    */
   issueTryToken(visit: Visit): { readonly token: string; readonly expiresInS: number } | undefined;
 }
@@ -43,8 +45,8 @@ export interface OperatorDoorParts {
   readonly gate: Gate;
   /** Whether keys or roles for operators alone are configured. */
   readonly hasAdmins: boolean;
-  /** Whether clients need no key for the API. */
-  readonly isApiOpen: boolean;
+  /** Whether clients need a key neither for the API nor for transfers. */
+  readonly areClientsOpen: boolean;
   readonly proxies: Proxies;
   readonly signIns: SignIns;
   readonly tryTokens: TryTokens;
@@ -56,7 +58,7 @@ export interface OperatorDoorParts {
 const SIGNED_IN: Caller = createCaller("sign-in");
 
 export function createOperatorDoor(parts: OperatorDoorParts): OperatorDoor {
-  const { gate, isApiOpen, proxies, signIns, tryTokens, bucketOf, assertNoForeignPage } = parts;
+  const { gate, areClientsOpen, proxies, signIns, tryTokens, bucketOf, assertNoForeignPage } = parts;
   const signInOf = (visit: Visit): string | undefined => (gate.isOpen ? undefined : signIns.find(visit.request));
   const openOr = (visit: Visit): Caller => {
     if (!gate.isOpen) return gate.admit(visit);
@@ -67,6 +69,8 @@ export function createOperatorDoor(parts: OperatorDoorParts): OperatorDoor {
     const byItself = gate.isOpen ? ANONYMOUS : signInOf(visit) === undefined ? gate.roleOf(visit) : SIGNED_IN;
     if (!byItself) return gate.admitKeys(visit, keysOf(visit.request.headers));
     // A browser would send a cookie or a proxy's role for any site's page as well. A key beside them is not checked.
+    // A page whose own name was made to lead here has the same origin, so an open door checks the name, too.
+    if (gate.isOpen) assertNoForeignPage(visit.request.headers);
     assertSameOrigin(visit.request.headers, proxies.isTrusted(visit.address()));
     return byItself;
   };
@@ -79,7 +83,7 @@ export function createOperatorDoor(parts: OperatorDoorParts): OperatorDoor {
     act,
     issueTryToken(visit) {
       act(visit);
-      if (isApiOpen) return undefined;
+      if (gate.isOpen || areClientsOpen) return undefined;
       const signIn = signInOf(visit);
       // An operator with a key or a role could use that instead, so the token lasts for its full life.
       const holder =

@@ -2,6 +2,7 @@ import type { Config } from "../config.ts";
 import { Fault } from "../errors.ts";
 import { createCors } from "../http/cors.ts";
 import { isLoopback } from "../system/loopback.ts";
+import { assertSameOrigin } from "./same-origin.ts";
 
 type GuardConfig = Pick<Config, "publicUrl" | "allowedHosts" | "allowedOrigins" | "host">;
 
@@ -29,5 +30,21 @@ export function createPageGuard(config: GuardConfig): (headers: Headers) => void
     const origin = headers.get("origin");
     if (origin === null || cors.allows(origin) || URL.parse(origin)?.host === host) return;
     throw new Fault("origin_not_allowed");
+  };
+}
+
+/**
+ * Returns a check of requests that carry a role. A proxy gives its user's role to whatever the user's browser sends, for
+ * any page that is open there, WebSockets included. The check throws `origin_not_allowed` for a page of another site,
+ * unless `ALLOWED_ORIGINS` names that site: `*` is not enough, since it is meant for pages that bring keys. A request
+ * without an `Origin`, such as a link that is followed, passes: no page can read the answer to it.
+ */
+export function createRoleGuard({ allowedOrigins, publicUrl, host }: GuardConfig): (headers: Headers) => void {
+  const named = allowedOrigins.filter((origin) => origin !== "*");
+  const cors = createCors({ allowedOrigins: named, publicUrl, host });
+  return (headers) => {
+    const origin = headers.get("origin");
+    // Only a trusted proxy gives a role, so its X-Forwarded-Host counts.
+    if (origin !== null && !cors.allows(origin)) assertSameOrigin(headers, true);
   };
 }

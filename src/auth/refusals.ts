@@ -42,14 +42,14 @@ export class Refusals {
     throw new Fault("too_many_auth_failures", { retryAfterS });
   }
 
-  /** Counts a refused request and, if it was a guess, its wrong key. Returns the fault to throw. */
+  /** Counts a refused request and the wrong keys in it. Returns the fault to throw. */
   refuse(
     visit: Visit,
     surface: AuthSurface,
-    { isGuess, message }: { readonly isGuess: boolean; readonly message?: string | undefined },
+    { guesses, message }: { readonly guesses: number; readonly message?: string | undefined },
   ): Fault {
     this.#onFailure(surface);
-    if (isGuess) this.#failures.count(this.#bucketOf(visit));
+    if (guesses > 0) this.#failures.count(this.#bucketOf(visit), guesses);
     const words = message === undefined ? {} : { message };
     return new Fault("invalid_api_key", { ...words, headers: { "www-authenticate": "Bearer" } });
   }
@@ -59,9 +59,9 @@ export class Refusals {
     return this.#failures.retryAfterS(bucket) !== undefined;
   }
 
-  /** Counts a refused worker. `guessedFrom` is its address if it sent a wrong key. */
-  refuseWorker(guessedFrom?: string): void {
+  /** Counts a refused worker and the wrong keys that it sent. */
+  refuseWorker(address: string, guesses: number): void {
     this.#onFailure("worker");
-    if (guessedFrom !== undefined) this.#failures.count(guessedFrom);
+    if (guesses > 0) this.#failures.count(address, guesses);
   }
 }

@@ -7,7 +7,8 @@ import type { Refusals } from "./refusals.ts";
 export interface WorkerDoor {
   /**
    * Reads the credentials in a worker's upgrade request, for a later `admit`. If workers need no key, it throws
-   * `origin_not_allowed` or `host_not_allowed` for a page of another site.
+   * `origin_not_allowed` or `host_not_allowed` for a page of another site. It throws `origin_not_allowed` as well for such
+   * a page that comes with a role.
    */
   readCredentials(visit: Visit): WorkerCredentials;
   /** Judges a worker by its upgrade request and the key in its register message. */
@@ -38,8 +39,8 @@ export interface WorkerDoorParts {
 }
 
 export function createWorkerDoor({ gate, refusals, bucketOf, assertNoForeignPage }: WorkerDoorParts): WorkerDoor {
-  const refuse = (refusal: WorkerRefusal, guessedFrom?: string): WorkerAdmission => {
-    refusals.refuseWorker(guessedFrom);
+  const refuse = (refusal: WorkerRefusal, address: string, guesses = 0): WorkerAdmission => {
+    refusals.refuseWorker(address, guesses);
     return { ok: false, refusal };
   };
   return {
@@ -53,18 +54,18 @@ export function createWorkerDoor({ gate, refusals, bucketOf, assertNoForeignPage
       };
     },
     admit({ key, role, address }, registerKey) {
-      if (!gate.hasKeys && registerKey !== undefined) return refuse("unexpected_client_key");
+      if (!gate.hasKeys && registerKey !== undefined) return refuse("unexpected_client_key", address);
       // A proxy that states a role may have added a bearer token of its own.
       if (role !== undefined) return { ok: true, owner: role };
-      if (!gate.hasKeys && key !== undefined) return refuse("unexpected_client_key");
+      if (!gate.hasKeys && key !== undefined) return refuse("unexpected_client_key", address);
       if (gate.isOpen) return { ok: true, owner: "open" };
-      if (refusals.isBlocked(address)) return refuse("unauthorized");
-      const given = [registerKey, key].filter((each) => each !== undefined);
+      if (refusals.isBlocked(address)) return refuse("unauthorized", address);
+      const given = new Set([registerKey, key].filter((each) => each !== undefined));
       for (const each of given) {
         const record = gate.find(each);
         if (record) return { ok: true, owner: record.owner };
       }
-      return refuse("unauthorized", given.length > 0 ? address : undefined);
+      return refuse("unauthorized", address, given.size);
     },
   };
 }

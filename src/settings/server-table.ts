@@ -111,7 +111,7 @@ function ownTable(knownPlugins: readonly string[]) {
       variable: "ALLOWED_ORIGINS",
       absent: [],
       says: "none",
-      help: "Origins of web pages that may call the server (CORS, and MCP's Origin check). A server on a loopback address also accepts this machine's pages.",
+      help: "Origins of web pages that may call the server (CORS, and MCP's Origin check). A server on a loopback address also accepts this machine's pages. A request with a role from X-User-Roles needs its origin listed; * does not cover it.",
     }),
     publicUrl: unset(origin, {
       variable: "PUBLIC_URL",
@@ -123,7 +123,7 @@ function ownTable(knownPlugins: readonly string[]) {
       variable: "ALLOWED_HOSTS",
       absent: [],
       says: "the name in PUBLIC_URL; without PUBLIC_URL, any",
-      help: "Host names under which MCP may be called, in addition to the one in PUBLIC_URL and, on a loopback address, this machine's own.",
+      help: "Host names under which MCP may be called, in addition to the one in PUBLIC_URL and, on a loopback address, this machine's own. Without keys, a server on a loopback address applies them to every route.",
     }),
     plugins: setting(pluginList(knownPlugins), {
       variable: "PLUGINS",

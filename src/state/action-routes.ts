@@ -63,7 +63,7 @@ const answerSchema = v.object({
 });
 
 const tokenSchema = v.object({
-  token: v.pipe(v.nullable(v.string()), v.description("Null if the API asks for no key.")),
+  token: v.pipe(v.nullable(v.string()), v.description("Null if clients need no key.")),
   expires_in: v.pipe(v.number(), v.description("Seconds.")),
 });
 

@@ -71,8 +71,8 @@ export function pageRoutes(options: PageOptions): AnyElysia {
         try {
           auth.operators.read(visit);
         } catch (error) {
-          // A browser that is refused has not signed in yet.
-          if (error instanceof Fault) return showSignIn(request, 200);
+          // A browser that is refused for its key has not signed in yet. Signing in helps against no other refusal.
+          if (error instanceof Fault && problemText(error.code) !== undefined) return showSignIn(request, 200);
           throw error;
         }
         return showState(request);
@@ -86,7 +86,7 @@ export function pageRoutes(options: PageOptions): AnyElysia {
           security: [],
           responses: {
             200: rawAnswer("text/html", "The state, or the sign-in form."),
-            ...errorResponses("method_not_allowed"),
+            ...errorResponses("origin_not_allowed", "host_not_allowed", "method_not_allowed"),
           },
         },
       },

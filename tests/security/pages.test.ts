@@ -34,7 +34,7 @@ describe("a server without keys, which serves this machine only,", () => {
     expect(await codeOf(path, { origin: EVIL }, method)).toBe("origin_not_allowed");
   });
 
-  test.each(PATHS.filter(([, path]) => !path.includes("mcp") && !path.includes("drain")))(
+  test.each(PATHS.filter(([, path]) => !path.includes("mcp")))(
     "refuses %s %s to a page whose host name was pointed at this machine",
     async (method, path) => {
       server = new TestServer(OPEN);
@@ -43,6 +43,11 @@ describe("a server without keys, which serves this machine only,", () => {
       expect(await codeOf(path, { host }, method)).toBe("host_not_allowed");
     },
   );
+
+  test("shows no form to a page whose host name was pointed at this machine", async () => {
+    server = new TestServer(OPEN);
+    expect(await codeOf("/state", { host: "rebound.evil.example:8080" })).toBe("host_not_allowed");
+  });
 
   test("accepts no worker from a web page", async () => {
     server = new TestServer(OPEN);
@@ -107,6 +112,37 @@ describe("a server with keys", () => {
     const worker = new NativeWorker({ url: server.url, register: { models: ["m"] }, headers: { origin: EVIL } });
     expect(await worker.closed).toMatchObject({ code: 1008 });
     const right = await NativeWorker.connect({ url: server.url, register: { client_key: CLIENT_KEY, models: ["m"] } });
+    right.close();
+  });
+});
+
+describe("a server behind a proxy that gives its users roles", () => {
+  const ROLES: Partial<Config> = {
+    plugins: ["llm", "transfer"],
+    apiRoles: ["user"],
+    clientRoles: ["gpu"],
+    adminRoles: ["boss"],
+    trustedProxies: ["127.0.0.1"],
+  };
+  const ALL = { "x-user-roles": "user, gpu, boss" };
+  const CALLED = PATHS.filter(([, path]) => !path.includes("mcp"));
+
+  test.each(CALLED)("refuses %s %s to another site's page in a user's browser", async (method, path) => {
+    server = new TestServer(ROLES);
+    expect(await codeOf(path, { ...ALL, origin: EVIL }, method)).toBe("origin_not_allowed");
+    const { host } = new URL(server.url);
+    const own = await codeOf(path, { ...ALL, origin: `https://${host}` }, method);
+    expect(["let in", "invalid_request", "worker_not_found"]).toContain(own);
+  });
+
+  test("accepts no worker from another site's page in a user's browser", async () => {
+    server = new TestServer(ROLES);
+    const register = { models: ["m"] };
+    const page = new NativeWorker({ url: server.url, register, headers: { ...ALL, origin: EVIL } });
+    await page.closed;
+    expect((await server.fetch("/v1/models/m")).status).toBe(404);
+    const right = await NativeWorker.connect({ url: server.url, register, headers: ALL });
+    expect((await server.fetch("/v1/models/m")).status).toBe(200);
     right.close();
   });
 });

@@ -131,6 +131,31 @@ describe("a role", () => {
       expect(faultOf(() => askApi(auth, roles(value), from("10.0.0.1"))).code).toBe("invalid_api_key");
     }
   });
+  test.each([
+    ["Sec-Fetch-Site", { origin: "https://evil.test", "sec-fetch-site": "cross-site" }],
+    ["Origin", { origin: "https://evil.test", host: "server.test" }],
+    ["the opaque origin", { origin: "null", host: "server.test" }],
+  ])("does not count for a page of another site, as shown by %s", (_how, page) => {
+    for (const allowedOrigins of [[], ["*"]]) {
+      const { auth } = create({ apiRoles: ["reader"], apiKeys: ["one"], allowedOrigins });
+      const fromPage = request({ ...page, "x-user-roles": "reader" });
+      expect(faultOf(() => askApi(auth, fromPage, from("10.0.0.1"))).code).toBe("origin_not_allowed");
+      expect(faultOf(() => askTransfer(auth, fromPage, from("10.0.0.1"))).code).toBe("origin_not_allowed");
+      expect(() => askApi(auth, request({ ...page, "x-api-key": "one" }), from("10.0.0.1"))).not.toThrow();
+    }
+  });
+  test("counts for this server's own pages, allowed pages, and links", () => {
+    const { auth } = create({ apiRoles: ["reader"], allowedOrigins: ["https://app.test"] });
+    const pages: Record<string, string>[] = [
+      { origin: "https://public.test", "sec-fetch-site": "same-origin", host: "inner:8080" },
+      { origin: "https://public.test", "x-forwarded-host": "public.test", host: "inner:8080" },
+      { origin: "https://public.test", host: "public.test" },
+      { origin: "https://app.test", "sec-fetch-site": "cross-site", host: "public.test" },
+      { "sec-fetch-site": "cross-site", host: "public.test" },
+    ];
+    for (const page of pages)
+      expect(() => askApi(auth, request({ ...page, "x-user-roles": "reader" }), from("10.0.0.1"))).not.toThrow();
+  });
   test("of workers gives clients no access", () => {
     const both = create({ apiRoles: ["reader"], clientRoles: ["gpu"] }).auth;
     expect(() => askApi(both, roles("gpu"), from("10.0.0.1"))).toThrow();
@@ -153,6 +178,16 @@ describe("guessing keys", () => {
     expect(faultOf(() => askApi(auth, right, stranger)).retryAfterS).toBe(1);
     clock.at += 1;
     expect(() => askApi(auth, right, stranger)).not.toThrow();
+  });
+
+  test("counts every different key of a request", () => {
+    const { auth } = create({ apiKeys: ["right"] });
+    const repeated = request({ authorization: "Bearer a", "x-api-key": "a", "api-key": "a" });
+    for (let i = 0; i < 2; i += 1) faultOf(() => askApi(auth, repeated, stranger));
+    expect(() => askApi(auth, right, stranger)).not.toThrow();
+    const several = request({ authorization: "Bearer a", "x-api-key": "b", "api-key": "c" });
+    faultOf(() => askApi(auth, several, from("203.0.113.10")));
+    expect(faultOf(() => askApi(auth, right, from("203.0.113.10"))).code).toBe("too_many_auth_failures");
   });
 
   test("at one address does not block another", () => {
@@ -236,9 +271,16 @@ describe("a worker", () => {
     });
     expect(admit(fixture, { "x-user-roles": "gpu" })).toEqual({ ok: false, refusal: "unauthorized" });
   });
+  test("is not admitted by the role of a user who has another site's page open", () => {
+    const fixture = create({ clientRoles: ["gpu"] });
+    const page = { "x-user-roles": "gpu", origin: "https://evil.test", host: "server.test" };
+    const fault = faultOf(() => admit(fixture, page, undefined, from("10.0.0.1")));
+    expect(fault.code).toBe("origin_not_allowed");
+  });
   test("is blocked for guessing keys like a client", () => {
     const fixture = create({ clientKeys: ["alpha"] });
-    for (let i = 0; i < 3; i += 1) admit(fixture, {}, "wrong");
+    admit(fixture, { authorization: "Bearer wrong" }, "wrong");
+    admit(fixture, { authorization: "Bearer wrong" }, "another");
     expect(admit(fixture, {}, "alpha")).toEqual({ ok: false, refusal: "unauthorized" });
     fixture.clock.at += 60_000;
     expect(admit(fixture, {}, "alpha")).toMatchObject({ ok: true });

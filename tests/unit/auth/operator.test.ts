@@ -96,6 +96,13 @@ describe("a token to try the API with", () => {
     }
   });
 
+  test("is issued if only transfers need a key, unless the operator needed none", () => {
+    const { auth } = create({ adminKeys: ["admin"], clientKeys: ["client"] });
+    const token = tokenOf(auth, { "x-api-key": "admin" });
+    expect(codeOf(() => askTransfer(auth, request({ "x-api-key": token }), stranger))).toBe("let in");
+    expect(tokenOf(create({ clientKeys: ["client"] }).auth, {})).toBe("none");
+  });
+
   test("gives no access to state, actions, tokens, sign-ins or worker routes", () => {
     const { auth } = create({ apiKeys: ["api"], clientKeys: ["client"], authFailuresPerMinute: 0 });
     const token = tokenOf(auth, signInTo(auth));

@@ -4,14 +4,9 @@ import type { LoadAnswer, LoadQuestion, Target } from "./load.ts";
 import { startServer, startWorker } from "./moorage.ts";
 import { ratios, spread } from "./numbers.ts";
 import { cpuMicros } from "./process-reading.ts";
+import { CONCURRENCY, chatStreams, GAP_MS, PATH, STREAMS, smallChats } from "./relay-load.ts";
 import type { PartResult, Table } from "./report.ts";
 import { interleave } from "./rounds.ts";
-
-const CONCURRENCY = 16;
-const STREAMS = 50;
-const GAP_MS = 10;
-const PATH = "/v1/chat/completions";
-const chat = { model: "bench-chat", messages: [{ role: "user", content: "What floats in a harbour?" }] };
 
 /** One checkout's server and worker, started from its own files. */
 interface Subject {
@@ -53,23 +48,8 @@ export async function measureAgainst(children: Children, isQuick: boolean, other
       firstByte: answer.firstByte.p50,
     };
   };
-  const small = await interleave(subjects, rounds, (subject) =>
-    ask(subject, {
-      kind: "requests",
-      target: subject.target,
-      body: JSON.stringify(chat),
-      count: requests,
-      concurrency: CONCURRENCY,
-    }),
-  );
-  const streamed = await interleave(subjects, rounds, (subject) =>
-    ask(subject, {
-      kind: "streams",
-      target: subject.target,
-      body: JSON.stringify({ ...chat, stream: true, chunks, gap_ms: GAP_MS }),
-      count: STREAMS,
-    }),
-  );
+  const small = await interleave(subjects, rounds, (subject) => ask(subject, smallChats(subject.target, requests)));
+  const streamed = await interleave(subjects, rounds, (subject) => ask(subject, chatStreams(subject.target, chunks)));
   return {
     goals: [],
     report: {

@@ -3,18 +3,12 @@ import type { LoadAnswer, LoadQuestion, Target } from "./load.ts";
 import { startServer, startWorker, withCpu } from "./moorage.ts";
 import { median, ratios, spread } from "./numbers.ts";
 import { memoryKib } from "./process-reading.ts";
+import { CONCURRENCY, chatStreams, GAP_MS, PATH, STREAMS, smallChats } from "./relay-load.ts";
 import type { Goal, PartResult, Table } from "./report.ts";
 import { interleave } from "./rounds.ts";
 
-/** Requests in progress at once. */
-const CONCURRENCY = 16;
-/** 50 streams with an event every 10 ms leave two cores idle time, so that events do not pile up. */
-const STREAMS = 50;
-const GAP_MS = 10;
+/** How much more CPU than the bare relay Moorage may take. */
 const MOST = 1.5;
-
-const PATH = "/v1/chat/completions";
-const chat = { model: "bench-chat", messages: [{ role: "user", content: "What floats in a harbour?" }] };
 
 interface Subject {
   readonly name: string;
@@ -52,23 +46,8 @@ export async function measureRelay(children: Children, isQuick: boolean): Promis
     if (value.failures > 0) throw new Error(`${subject.name}: ${value.failures} failures, such as ${value.wrong}`);
     return { answer: value, cpu: cpu / (question.kind === "requests" ? requests : value.events) };
   };
-  const small = await interleave(subjects, rounds, (subject) =>
-    ask(subject, {
-      kind: "requests",
-      target: subject.target,
-      body: JSON.stringify(chat),
-      count: requests,
-      concurrency: CONCURRENCY,
-    }),
-  );
-  const streamed = await interleave(subjects, rounds, (subject) =>
-    ask(subject, {
-      kind: "streams",
-      target: subject.target,
-      body: JSON.stringify({ ...chat, stream: true, chunks, gap_ms: GAP_MS }),
-      count: STREAMS,
-    }),
-  );
+  const small = await interleave(subjects, rounds, (subject) => ask(subject, smallChats(subject.target, requests)));
+  const streamed = await interleave(subjects, rounds, (subject) => ask(subject, chatStreams(subject.target, chunks)));
   return {
     goals: [
       goal("server CPU per small chat request, Moorage / bare relay", small),

@@ -69,7 +69,10 @@ export class Gate {
     return undefined;
   }
 
-  /** Returns the caller of a visit by role or by key. Throws `invalid_api_key`, `too_many_auth_failures` or `origin_not_allowed`. */
+  /**
+   * Returns the caller of a visit by role or by key. Throws `invalid_api_key`, `too_many_auth_failures` or
+   * `origin_not_allowed`.
+   */
   admit(visit: Visit): Caller {
     return this.roleOf(visit) ?? this.admitKeys(visit, keysOf(visit.request.headers));
   }

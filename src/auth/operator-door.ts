@@ -15,7 +15,10 @@ import type { TryTokens } from "./try-tokens.ts";
 export interface OperatorDoor {
   /** Lets a visit with a key, a role or a sign-in read the state. */
   read(visit: Visit): StateAccess;
-  /** Lets the same visits act, unless a page of another site sent the request. Also throws `origin_not_allowed` or `host_not_allowed`. */
+  /**
+   * Lets the same visits act, unless a page of another site sent the request. Also throws `origin_not_allowed` or
+   * `host_not_allowed`.
+   */
   act(visit: Visit): Caller;
   /**
    * Issues a short-lived substitute for a client's key to an operator whom `act` would let in. It ends with the operator's

@@ -18,7 +18,7 @@ export interface LegacyWorkerOptions {
   readonly headers?: Record<string, string>;
 }
 
-/** A scripted worker of the predecessor's dialect (v0.9.6): JSON text, bodies in base64. */
+/** A scripted worker of the legacy dialect (v0.9.6): JSON text, with bodies in base64. */
 export class LegacyWorker {
   readonly messages = new Inbox<Record<string, unknown>>();
   readonly closed: Promise<{ readonly code: number; readonly reason: string }>;

@@ -1,14 +1,16 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import type { Deps } from "../../../src/system/deps.ts";
 import type { Config } from "../../support/default-config.ts";
 import { eventually } from "../../support/eventually.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
 import { MCP_JSON, McpServer } from "../../support/mcp-server.ts";
 import { RawClient } from "../../support/raw-client.ts";
 import { API_KEY } from "../../support/test-server.ts";
 
 const servers: McpServer[] = [];
 
-function start(overrides: Partial<Config> = {}): McpServer {
-  const server = new McpServer(overrides);
+function start(overrides: Partial<Config> = {}, deps: Partial<Deps> = {}): McpServer {
+  const server = new McpServer(overrides, deps);
   servers.push(server);
   return server;
 }
@@ -149,7 +151,8 @@ describe("an answer comes as it is", () => {
   });
 
   test("with comments while an event stream is quiet, between events only", async () => {
-    const server = start({ keepaliveIntervalMs: 40 });
+    const clock = new FakeClock();
+    const server = start({ keepaliveIntervalMs: 40 }, { clock });
     const relay = await server.relay();
     const answer = server.call("GET", { headers: { accept: "text/event-stream" } });
     const { id } = await relay.request();
@@ -161,10 +164,13 @@ describe("an answer comes as it is", () => {
       while (!text.endsWith(end)) text += new TextDecoder().decode((await reader.read()).value);
     };
     await readUntil("half");
-    await Bun.sleep(150);
+    clock.advance(160);
     relay.data(id, " and half\n\n");
     await readUntil(" and half\n\n");
     expect(text.replace(/^:\n\n/, "")).toBe("data: half and half\n\n");
+    clock.advance(40);
+    await readUntil("half\n\n:\n\n");
+    clock.advance(40);
     await readUntil("half\n\n:\n\n:\n\n");
     relay.end(id);
     expect((await reader.read()).done).toBe(true);

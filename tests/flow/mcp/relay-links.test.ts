@@ -1,13 +1,15 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import type { Deps } from "../../../src/system/deps.ts";
 import type { Config } from "../../support/default-config.ts";
 import { eventually } from "../../support/eventually.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
 import { MCP_JSON, McpServer } from "../../support/mcp-server.ts";
 import { CLIENT_KEY } from "../../support/test-server.ts";
 
 const servers: McpServer[] = [];
 
-function start(overrides: Partial<Config> = {}): McpServer {
-  const server = new McpServer(overrides);
+function start(overrides: Partial<Config> = {}, deps: Partial<Deps> = {}): McpServer {
+  const server = new McpServer(overrides, deps);
   servers.push(server);
   return server;
 }
@@ -67,11 +69,13 @@ describe("a relay registers", () => {
 
 describe("a relay that leaves and comes back", () => {
   test("is waited for: a call made meanwhile is served", async () => {
-    const server = start({ mcpRejoinTimeoutMs: 5000 });
+    const clock = new FakeClock();
+    const server = start({ mcpRejoinTimeoutMs: 5000 }, { clock });
     (await server.relay()).kill();
     await eventually(async () => (await server.mcpState()).relays.length === 0, "it is gone");
+    const timers = clock.pending;
     const answer = server.rpc(LIST);
-    await Bun.sleep(50);
+    await eventually(() => clock.pending > timers, "the call waits");
     const relay = await server.relay();
     const { id } = await relay.request();
     relay.head(id, 200, MCP_JSON, RESULT, true);
@@ -95,9 +99,11 @@ describe("a relay that leaves and comes back", () => {
   });
 
   test("is waited for when it is the server that was away: after a start any may be on its way", async () => {
-    const server = start({ mcpRejoinTimeoutMs: 5000, startGraceMs: 5000 });
+    const clock = new FakeClock();
+    const server = start({ mcpRejoinTimeoutMs: 5000, startGraceMs: 5000 }, { clock });
+    const timers = clock.pending;
     const answer = server.rpc(LIST);
-    await Bun.sleep(50);
+    await eventually(() => clock.pending > timers, "the call waits");
     const relay = await server.relay();
     const { id } = await relay.request();
     relay.head(id, 200, MCP_JSON, RESULT, true);

@@ -1,7 +1,9 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { gzipSync } from "node:zlib";
+import type { Deps } from "../../../src/system/deps.ts";
 import type { Config } from "../../support/default-config.ts";
 import { eventually } from "../../support/eventually.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
 import { McpServer } from "../../support/mcp-server.ts";
 import { startTestWorker } from "../../support/test-worker.ts";
 
@@ -15,8 +17,9 @@ async function connect(
   handle: (request: Request) => Response | Promise<Response>,
   settings: { readonly authToken?: string } = {},
   config: Partial<Config> = {},
+  deps: Partial<Deps> = {},
 ): Promise<McpServer> {
-  const server = new McpServer(config);
+  const server = new McpServer(config, deps);
   running.push(server);
   const upstream = Bun.serve({ hostname: "127.0.0.1", port: 0, idleTimeout: 0, fetch: handle });
   running.push({ stop: () => upstream.stop(true) });
@@ -140,12 +143,14 @@ describe("an MCP server that compresses without being asked to", () => {
   test("has nothing put into its event stream, however long that is quiet", async () => {
     const event = `data: ${RESULT}\n\n`;
     const packed = gzipSync(event);
+    const clock = new FakeClock();
+    const quiet = Promise.withResolvers<void>();
     const server = await connect(
       () => {
         const stream = new ReadableStream({
           async start(controller) {
             controller.enqueue(packed.subarray(0, 10));
-            await Bun.sleep(150);
+            await quiet.promise;
             controller.enqueue(packed.subarray(10));
             controller.close();
           },
@@ -154,9 +159,12 @@ describe("an MCP server that compresses without being asked to", () => {
       },
       {},
       { keepaliveIntervalMs: 30 },
+      { clock },
     );
     const raw = await server.rpc(LIST, { decompress: false });
     expect(raw.headers.get("content-encoding")).toBe("gzip");
+    clock.advance(300);
+    quiet.resolve();
     expect(Buffer.from(await raw.bytes())).toEqual(packed);
     expect(await (await server.rpc(LIST)).text()).toBe(event);
   });

@@ -121,11 +121,13 @@ export class Job implements RegisteredJob {
   }
 
   #acquire(): void {
+    // A slot that was given back has gone to another job, whose end may have canceled this one.
+    if (this.#ended) return;
     try {
       const claim = this.#refusals >= MAX_REFUSALS ? undefined : this.#pool.claim(this.#ticket);
       if (claim) return this.#dispatch(claim);
       this.#queuedAt = this.#clock.elapsed();
-      this.#wait = this.#pool.wait(
+      const wait = this.#pool.wait(
         this.#ticket,
         (granted) => {
           this.#leaveQueue();
@@ -136,6 +138,9 @@ export class Job implements RegisteredJob {
           this.#fail(fault);
         },
       );
+      // The wait may be over already: a job that was turned away for it may have freed a slot, or canceled this job.
+      if (this.#queuedAt === undefined) wait.leave();
+      else this.#wait = wait;
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       this.#fail(error);
@@ -149,18 +154,19 @@ export class Job implements RegisteredJob {
   }
 
   #dispatch(claim: Claim): void {
-    let request: ExchangeRequest | undefined;
     try {
-      request = this.#spec.request(claim);
+      const request = this.#spec.request(claim);
+      if (request) return this.#send(request, claim);
     } catch (error) {
-      // A request that cannot be made must cost neither the slot nor whoever has just freed it.
+      // A request that cannot be sent must cost neither the slot nor the job that has just freed it.
       claim.release();
       return this.#fail(error instanceof Fault ? error : new Fault("internal_error", { cause: error }));
     }
-    if (!request) {
-      claim.release();
-      return this.#end({ kind: "complete" });
-    }
+    claim.release();
+    this.#end({ kind: "complete" });
+  }
+
+  #send(request: ExchangeRequest, claim: Claim): void {
     this.#attempts += 1;
     this.#claim = claim;
     const exchange = claim.open(request, {
@@ -169,6 +175,8 @@ export class Job implements RegisteredJob {
       },
       onData: (bytes) => {
         if (this.#heldHead) this.#begin(this.#heldHead);
+        // The sink may have canceled the job at its head.
+        if (this.#ended) return;
         this.#bytesOut += bytes.length;
         this.#sink.onData(bytes);
       },

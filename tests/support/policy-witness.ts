@@ -17,6 +17,11 @@ export class PolicyWitness implements QueuePolicy {
     return this.#states.size;
   }
 
+  /** The tickets that wait now. */
+  get waiting(): Ticket[] {
+    return [...this.#states].filter(([, state]) => state === "waits").map(([ticket]) => ticket);
+  }
+
   mayBegin(candidate: Candidate, now: number): boolean {
     return this.#policy.mayBegin(candidate, now);
   }

@@ -83,11 +83,11 @@ function start(config: Config): void {
 
 function warnIfOpen(config: Config, log: Log): void {
   const open: string[] = [];
-  if (config.apiKeys.length === 0 && config.apiRoles.length === 0) open.push("clients (set API_KEY)");
-  if (config.clientKeys.length === 0 && config.clientRoles.length === 0) open.push("workers (set CLIENT_KEY)");
+  if (config.apiKeys.length === 0 && config.apiRoles.length === 0) open.push("any client (set API_KEY)");
+  if (config.clientKeys.length === 0 && config.clientRoles.length === 0) open.push("any worker (set CLIENT_KEY)");
   if (open.length === 0) return;
   log.warn("server.open", {
-    open_to: `any ${open.join(" and any of the ")}`,
+    open_to: open.join(" and "),
     reach: config.hostGiven
       ? `everyone who reaches ${config.host}`
       : "this machine only, until keys are set or HOST is given",

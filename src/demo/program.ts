@@ -158,7 +158,7 @@ async function findBackend(serverUrl: string, sample: SampleBackend): Promise<De
   }
   return {
     url: sample.url,
-    name: "the built-in sample (no language model: it repeats the question)",
+    name: "the built-in sample (not a language model: it repeats the question)",
     chatModel: SAMPLE_CHAT_MODEL,
     embedModel: SAMPLE_EMBED_MODEL,
     models: [SAMPLE_CHAT_MODEL, SAMPLE_EMBED_MODEL],

@@ -12,7 +12,7 @@ export function doctorTable() {
       variable: "API_KEY",
       absent: undefined,
       isSecret: true,
-      says: "not set: checks that need it are skipped",
+      says: "not set; checks that need it are then skipped",
       help: "Key that the server requires from clients, for the checks that send jobs.",
     }),
     adminKey: unset(secretKey, {

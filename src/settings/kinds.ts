@@ -60,8 +60,13 @@ export function word<const W extends string>(words: readonly W[]): Kind<W> {
   return {
     schema: parsed(parse),
     placeholder: words.join("|"),
-    accepts: words.join(", ").replace(/, (?=[^,]*$)/, " or "),
+    accepts: orList(words),
   };
+}
+
+/** Writes words as a choice: `llm, asr or mcp`. */
+export function orList(words: readonly string[]): string {
+  return words.join(", ").replace(/, (?=[^,]*$)/, " or ");
 }
 
 /** Text of one line, as given. */
@@ -69,6 +74,9 @@ export function line(maxChars: number): Kind<string> {
   const parse = (written: string) => (isLine(written, maxChars) ? written : undefined);
   return { schema: parsed(parse), placeholder: "text", accepts: `one line of at most ${maxChars} characters` };
 }
+
+/** The path of a file or a folder. */
+export const path: Kind<string> = { ...line(4096), placeholder: "path", accepts: "a path" };
 
 /**
  * Matches a secret that is sent in a header: visible ASCII without blanks and commas, at most 4096 characters as in a worker's

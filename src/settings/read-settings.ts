@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { type Positional, readFlags } from "./flags.ts";
-import { line } from "./kinds.ts";
+import { path } from "./kinds.ts";
 import { configText, helpText, type ProgramText } from "./render.ts";
 import { type Setting, type Table, unset, type Values } from "./setting.ts";
 import { type Given, readEnvironment, readPlatform, readYaml, type SourceReading } from "./sources.ts";
@@ -34,15 +34,12 @@ export interface Read<S extends Table> {
 }
 
 /** The setting that names the file. Every program has it, and the file cannot contain it. */
-export const CONFIG_FILE: Setting<string | undefined> = unset(
-  { ...line(4096), placeholder: "path", accepts: "a path" },
-  {
-    variable: "CONFIG_FILE",
-    flag: "config",
-    absent: undefined,
-    help: "YAML file with settings, read before the environment and the flags.",
-  },
-);
+export const CONFIG_FILE: Setting<string | undefined> = unset(path, {
+  variable: "CONFIG_FILE",
+  flag: "config",
+  absent: undefined,
+  help: "YAML file with settings, read before the environment and the flags.",
+});
 
 /** Later sources win: defaults, the platform's defaults, file, environment, flags. Reports everything that is wrong, not just the first. */
 export function readSettings<S extends Table>(

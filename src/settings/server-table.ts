@@ -1,7 +1,7 @@
 import { hostname, tmpdir } from "node:os";
 import * as v from "valibot";
 import { SERVER_ID, toServerId } from "../system/server-id.ts";
-import { atLeastOne, duration, host, integer, isLine, KEY, line, list, parsed, size, word } from "./kinds.ts";
+import { atLeastOne, duration, host, integer, isLine, KEY, list, parsed, path, size, word } from "./kinds.ts";
 import { mergeTables } from "./merge-tables.ts";
 import { addressRanges, hostNames, listener, origin, origins, port } from "./network.ts";
 import { type Kind, setting, type Table, unset } from "./setting.ts";
@@ -82,8 +82,8 @@ function ownTable(knownPlugins: readonly string[]) {
       variable: "ADMIN_KEY",
       absent: [],
       isSecret: true,
-      says: "not set: API keys open these, unless ADMIN_HTTP_ROLES is set",
-      help: "Keys that open the dashboard, the State API and its actions. API keys and roles then do not.",
+      says: "not set; operators then use API keys, unless ADMIN_HTTP_ROLES is set",
+      help: "Keys of operators: they open the dashboard, the State API and its actions, which API keys and roles then no longer open.",
     }),
     apiRoles: unset(roles, {
       variable: "API_HTTP_ROLES",
@@ -98,8 +98,8 @@ function ownTable(knownPlugins: readonly string[]) {
     adminRoles: unset(roles, {
       variable: "ADMIN_HTTP_ROLES",
       absent: [],
-      says: "not set: API roles open these, unless ADMIN_KEY is set",
-      help: "Roles that open the same as ADMIN_KEY if a trusted proxy sends them in X-User-Roles. API keys and roles then do not.",
+      says: "not set; operators then use API roles, unless ADMIN_KEY is set",
+      help: "Roles of operators, which open what ADMIN_KEY opens if a trusted proxy sends them in X-User-Roles. API keys and roles then no longer open it.",
     }),
     trustedProxies: setting(addressRanges, {
       variable: "TRUSTED_PROXIES",
@@ -117,7 +117,7 @@ function ownTable(knownPlugins: readonly string[]) {
       variable: "PUBLIC_URL",
       absent: undefined,
       says: "the Host of each request",
-      help: "URL under which clients reach the server. MCP's OAuth metadata contain it, its pages may call MCP, and MCP checks Host against it.",
+      help: "URL under which clients reach the server. MCP's OAuth metadata contain it, web pages of this origin may call MCP, and MCP checks Host against it.",
     }),
     allowedHosts: unset(hostNames, {
       variable: "ALLOWED_HOSTS",
@@ -167,7 +167,7 @@ function ownTable(knownPlugins: readonly string[]) {
       default: "15s",
       help: "Time after the start in which a missing model or relay is expected to come back, and requests for it get 503 instead of 404.",
     }),
-    spoolDirectory: unset(line(4096), {
+    spoolDirectory: unset(path, {
       variable: "SPOOL_DIR",
       absent: tmpdir(),
       says: "the system's directory for temporary files",
@@ -176,7 +176,7 @@ function ownTable(knownPlugins: readonly string[]) {
     spoolBytes: setting(size("0B", "64TiB"), {
       variable: "SPOOL_BYTES",
       default: "8GiB",
-      help: "Disk space that all uploads together may use there; with 0, none are kept.",
+      help: "Disk space that all uploads together may use in SPOOL_DIR; with 0, none are kept.",
     }),
     drainTimeoutMs: setting(duration("0s", "24h"), {
       variable: "DRAIN_TIMEOUT",
@@ -213,7 +213,7 @@ function ownTable(knownPlugins: readonly string[]) {
       variable: "MAX_REQUESTS_PER_ADDRESS",
       // An office behind one address fits; a request that waits may hold a body of MAX_BODY_BYTES.
       default: "1000",
-      help: "The same for one client address (IPv6: one /64), whatever its keys.",
+      help: "Requests of one client address (IPv6: one /64) that may be in progress at once, whatever their keys; further requests get 429. 0 switches the limit off.",
     }),
     windowBytes: setting(size("16KiB", "16MiB"), {
       variable: "WINDOW_BYTES",

@@ -1,4 +1,5 @@
 import type { Positional } from "../settings/flags.ts";
+import { orList } from "../settings/kinds.ts";
 import { nearest } from "../settings/nearest.ts";
 import { deepFreeze, type Loaded, readSettings, type Sources } from "../settings/read-settings.ts";
 import type { ProgramText } from "../settings/render.ts";
@@ -59,8 +60,8 @@ export function workerText(version: string, knownKinds: readonly string[]): Prog
   return {
     name: "moorage worker",
     version,
-    about: "serves jobs of a public server with a model server on this machine.",
-    usage: `moorage worker ${knownKinds.join("|")} [more of them] [flags]\n       moorage worker doctor [flags] tests the server and the connection to it`,
+    about: "connects model servers and MCP servers on this machine to a public server.",
+    usage: `moorage worker ${knownKinds.join("|")} [more kinds] [flags]\n       moorage worker doctor [flags]    (tests the server and the connection to it)`,
   };
 }
 
@@ -72,7 +73,7 @@ export function loadWorkerSettings(sources: WorkerSources): Loaded<WorkerSetting
   const named = readKinds(read.positionals, sources.knownKinds);
   // A command line with a mistake in it may contain a kind that was not recognised.
   const isMissing = named.kinds.length === 0 && named.faults.length === 0 && !read.print;
-  const missing = isMissing ? [`kind: none is given; name one or several of ${sources.knownKinds.join(", ")}`] : [];
+  const missing = isMissing ? [`kind: none is given; name one or more of ${sources.knownKinds.join(", ")}`] : [];
   const relays =
     read.values && !read.print && named.kinds.includes("mcp")
       ? readMcpServers(read.values, sources)
@@ -100,7 +101,7 @@ function readKinds(positionals: readonly Positional[], known: readonly string[])
       else if (!isDoubtful) {
         const near = nearest(word, known);
         faults.push(
-          `kind: argument ${place} is not a kind; use ${known.join(", ")}${near ? `; did you mean ${near}?` : ""}`,
+          `kind: argument ${place} is not a kind; use ${orList(known)}${near ? `; did you mean ${near}?` : ""}`,
         );
       }
     }

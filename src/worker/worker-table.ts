@@ -1,4 +1,4 @@
-import { atLeastOne, duration, integer, line, list, parsed, secretKey, word } from "../settings/kinds.ts";
+import { atLeastOne, duration, integer, line, list, parsed, path, secretKey, word } from "../settings/kinds.ts";
 import { setting, unset } from "../settings/setting.ts";
 import { ID_FORM, isId, isModelId, MAX_TEXT_CHARS } from "../wire/names.ts";
 import { parseBackendUrl, parseServerUrl } from "./server-url.ts";
@@ -103,13 +103,16 @@ export function workerTable(hostname: string) {
       default: "auto",
       help: "Transport of the MCP server at that URL: Streamable HTTP, or the older HTTP with SSE.",
     }),
-    mcpCommand: unset(line(4096), {
-      variable: "MCP_COMMAND",
-      flag: "stdio",
-      absent: undefined,
-      help: "Command that starts an MCP server on stdio, for the kind mcp; one process per session.",
-    }),
-    mcpServers: unset(line(4096), {
+    mcpCommand: unset(
+      { ...line(4096), placeholder: "command" },
+      {
+        variable: "MCP_COMMAND",
+        flag: "stdio",
+        absent: undefined,
+        help: "Command that starts an MCP server on stdio, for the kind mcp; one process per session.",
+      },
+    ),
+    mcpServers: unset(path, {
       variable: "MCP_SERVERS",
       flag: "servers",
       absent: undefined,
@@ -125,7 +128,7 @@ export function workerTable(hostname: string) {
       variable: "AUTH_TOKEN",
       absent: undefined,
       isSecret: true,
-      says: "not set: anyone who knows the URL may call",
+      says: "not set; anyone who knows the URL may then call",
       help: "Bearer token that callers of the MCP server must send.",
     }),
     watchIntervalMs: setting(duration("1s", "24h"), {

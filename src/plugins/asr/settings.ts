@@ -9,7 +9,7 @@ export const asrSettings = {
     place: { after: "REQUEST_TIMEOUT" },
     // A backend may be silent until the transcription is done, and an hour of audio takes minutes.
     default: "30m",
-    help: "The same for audio jobs.",
+    help: "REQUEST_TIMEOUT for audio jobs.",
   }),
   maxAudioBodyBytes: setting(size("1KiB", "1TiB"), {
     variable: "MAX_AUDIO_BODY_BYTES",

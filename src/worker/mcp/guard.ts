@@ -13,7 +13,9 @@ export function guarded(backend: Backend, token: string): Backend {
       if (bearer !== undefined && timingSafeEqual(digest(bearer), wanted)) return backend.open(head);
       const challenge = bearer === undefined ? "Bearer" : 'Bearer error="invalid_token"';
       const message =
-        bearer === undefined ? "This relay asks for its token as a bearer." : "The bearer is not this relay's token.";
+        bearer === undefined
+          ? "This relay requires its token. Send it as 'Authorization: Bearer YOUR_TOKEN'."
+          : "The bearer token is not this relay's token.";
       const data = { mcp: "MCP_UNAUTHORIZED" };
       return {
         kind: "answer",

@@ -141,14 +141,14 @@ describe("the worker's kinds", () => {
   });
 
   test("are refused with the known ones if there are none", () => {
-    expect(faultsOf({ argv: [] })).toEqual(["kind: none is given; name one or several of llm, asr, mcp"]);
+    expect(faultsOf({ argv: [] })).toEqual(["kind: none is given; name one or more of llm, asr, mcp"]);
   });
 
   test("are refused by place and not by text if one is unknown, with a similar one", () => {
     expect(faultsOf({ argv: ["lm", "--client-key", "ab,", "Hush9"] })).toEqual([
       "client_key: flag --client-key is not usable; it takes one key of visible ASCII characters without blanks or commas",
-      "kind: argument 1 is not a kind; use llm, asr, mcp; did you mean llm?",
-      "kind: argument 4 is not a kind; use llm, asr, mcp",
+      "kind: argument 1 is not a kind; use llm, asr or mcp; did you mean llm?",
+      "kind: argument 4 is not a kind; use llm, asr or mcp",
     ]);
   });
 

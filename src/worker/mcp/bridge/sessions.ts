@@ -44,7 +44,8 @@ export class Sessions {
       session.lastUsedAt = this.#options.deps.clock.elapsed();
       return session.handle(request, message);
     }
-    if (!isInitializeRequest(message)) return errorResponse(400, RPC.server, "The request names no session.");
+    if (!isInitializeRequest(message))
+      return errorResponse(400, RPC.server, "The request names no session. A session begins with 'initialize'.");
     if (this.#sessions.size >= MAX_SESSIONS) return errorResponse(503, RPC.server, "Too many sessions are open.");
     const session = this.#create();
     const response = await session.handle(request, message);

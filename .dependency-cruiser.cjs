@@ -121,6 +121,25 @@ module.exports = {
       "^src/http/",
       "^src/wire/bearer\\.ts$",
     ]),
+    reaches("openapi-reach", "The description of the API knows nobody who is described.", "^src/openapi/", [...SHARED]),
+    reaches(
+      "plugin-reach",
+      "What a plugin is knows the parts of the server, and none of what plugins build on.",
+      "^src/plugin/",
+      [...SHARED, "^src/config\\.ts$", "^src/(auth|figures|http|openapi|settings|tunnel|upload)/"],
+    ),
+    reaches(
+      "models-reach",
+      "What plugins of model workers build on knows no reply and no page but its own view.",
+      "^src/models/",
+      [...SHARED, "^src/config\\.ts$", "^src/(auth|figures|http|openapi|plugin|pool|tunnel|wire)/", "^views/parts/"],
+    ),
+    reaches(
+      "state-reach",
+      "The state asks plugins through their ports and knows neither pool nor tunnel.",
+      "^src/state/",
+      [...SHARED, "^src/config\\.ts$", "^src/(auth|figures|http|openapi|plugin)/", "^views/"],
+    ),
     reaches("cli-reach", "The command line knows each program by its door.", "^src/cli/", [
       ...SHARED,
       "^src/serve\\.ts$",

@@ -1,0 +1,30 @@
+import { expect, test } from "bun:test";
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+
+const ROOT = join(import.meta.dir, "../..");
+
+/** A newcomer should see the whole of `src` at a glance: files beyond these belong into a folder. */
+const MOST_FILES_AT_THE_ROOT = 8;
+
+test("the root of src holds a few files, and each other file has a folder that says what it may import", () => {
+  const files = readdirSync(join(ROOT, "src"), { withFileTypes: true }).filter((entry) => entry.isFile());
+  expect(files.length).toBeLessThanOrEqual(MOST_FILES_AT_THE_ROOT);
+});
+
+test("every folder of src has its own import rule or a rule that names it", async () => {
+  const rules = await Bun.file(join(ROOT, ".dependency-cruiser.cjs")).text();
+  const folders = readdirSync(join(ROOT, "src"), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name);
+  expect(folders.filter((name) => !new RegExp(`\\b${name}\\b`).test(rules))).toEqual([]);
+});
+
+test("unit tests lie in the folders that their subjects have in src or views", () => {
+  const folders = [...new Bun.Glob("**/*.test.{ts,tsx}").scanSync({ cwd: join(ROOT, "tests/unit") })]
+    .map((path) => path.slice(0, Math.max(0, path.lastIndexOf("/"))))
+    .filter((folder) => folder !== "");
+  expect(folders.length).toBeGreaterThan(50);
+  const strays = folders.filter((folder) => !existsSync(join(ROOT, "src", folder)) && !existsSync(join(ROOT, folder)));
+  expect(strays).toEqual([]);
+});

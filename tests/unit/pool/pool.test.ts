@@ -2,12 +2,10 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { ANONYMOUS } from "../../../src/auth/caller.ts";
 import { Fault } from "../../../src/errors.ts";
-import { aliasKey } from "../../../src/pool/alias.ts";
 import type { Claim } from "../../../src/pool/claim.ts";
 import type { Demand } from "../../../src/pool/directory.ts";
 import { NOBODY, withSession } from "../../../src/pool/excluded.ts";
 import { Pool } from "../../../src/pool/pool.ts";
-import { createRanked, Ranking } from "../../../src/pool/ranking.ts";
 import type { JobTicket } from "../../../src/pool/ticket.ts";
 import type { Wait } from "../../../src/pool/waits.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
@@ -194,60 +192,6 @@ test("among idle workers the one idle longest is chosen", () => {
   first?.release();
   expect(workerOf(first)).toBe("a");
   expect(workerOf(claim("m"))).toBe("b");
-});
-
-test("choosing among 5,000 sessions looks at one of them", () => {
-  const ranking = new Ranking<number>();
-  for (let index = 0; index < 5000; index += 1) ranking.place(createRanked(index), 0);
-  let looks = 0;
-  ranking.first(() => {
-    looks += 1;
-    return true;
-  });
-  expect(looks).toBe(1);
-});
-
-test("a ranking keeps the order of load, then of arrival, through any moves", () => {
-  fc.assert(
-    fc.property(
-      fc.array(fc.tuple(fc.integer({ min: 0, max: 9 }), fc.integer({ min: -1, max: 4 })), { maxLength: 80 }),
-      (moves) => {
-        const ranking = new Ranking<number>();
-        const members = Array.from({ length: 10 }, (_, index) => createRanked(index));
-        let placed: { readonly value: number; readonly load: number }[] = [];
-        for (const [value, load] of moves) {
-          const member = members[value];
-          if (!member) continue;
-          placed = placed.filter((each) => each.value !== value);
-          if (load < 0) ranking.remove(member);
-          else {
-            ranking.place(member, load);
-            placed.push({ value, load });
-          }
-          const expected = [...placed].sort((a, b) => a.load - b.load)[0]?.value;
-          expect(ranking.first()).toBe(expected);
-        }
-        for (const { value } of placed.toSorted((a, b) => a.load - b.load)) {
-          expect(ranking.first()).toBe(value);
-          ranking.remove(members[value] ?? expect.unreachable());
-        }
-        expect(ranking.first()).toBeUndefined();
-      },
-    ),
-  );
-});
-
-test.each([
-  ["llama3:8b", "llama3:8b"],
-  ["llama3:8b-q4_K_M", "llama3:8b"],
-  ["llama3:8b-fp16", "llama3:8b"],
-  ["llama3:8b-instruct-q4_0", "llama3:8b-instruct"],
-  ["llama3:8b-instruct", "llama3:8b-instruct"],
-  ["org/model:70b-awq", "org/model:70b"],
-  ["gpt-4o", undefined],
-  ["model:", undefined],
-])("substitutes for %s share %p", (model, key) => {
-  expect(aliasKey(model)).toBe(key);
 });
 
 test("a substitute serves only while no exact worker is ready, and only if the job allows it", () => {

@@ -1,7 +1,7 @@
 import { ANONYMOUS } from "../src/auth/caller.ts";
 import type { Claim } from "../src/pool/claim.ts";
 import type { Demand } from "../src/pool/directory.ts";
-import { NOBODY } from "../src/pool/excluded.ts";
+import { NONE_EXCLUDED } from "../src/pool/excluded.ts";
 import { Pool } from "../src/pool/pool.ts";
 import { systemClock } from "../src/system/clock.ts";
 import type { Session } from "../src/tunnel/session.ts";
@@ -29,7 +29,7 @@ export function measureClaims(few: number, many: number, rounds: number, claims:
 }
 
 function timeClaims(pool: Pool, claims: number): number {
-  const demand: Demand = { model: "bench-chat", exact: false, excluded: NOBODY };
+  const demand: Demand = { model: "bench-chat", exact: false, excluded: NONE_EXCLUDED };
   const held: (Claim | undefined)[] = new Array(HELD).fill(undefined);
   const startedAt = Bun.nanoseconds();
   for (let at = 0; at < claims; at += 1) {

@@ -156,7 +156,7 @@ function allModels(plugins: readonly Plugin[]): readonly ModelCard[] {
   for (const plugin of plugins) {
     for (const card of plugin.catalog?.models() ?? []) {
       const earlier = cards.get(card.id);
-      // The first sight of a model by any plugin, so that `created` does not depend on which of them are on.
+      // The earliest time at which any plugin saw the model, so that `created` does not depend on which plugins are enabled.
       if (!earlier || card.created < earlier.created) cards.set(card.id, card);
     }
   }

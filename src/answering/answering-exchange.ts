@@ -72,7 +72,7 @@ export class AnsweringExchange implements Progress {
     this.lastProgressAt = this.#startedAt;
   }
 
-  /** Sends the request to the backend; `end` tells that `body` is all of it. Called once. */
+  /** Sends the request to the backend. With `end`, `body` is the whole request body. Called once. */
   start(head: RequestHead, body: Uint8Array, end: boolean): void {
     const { backend, clock, requestTimeoutMs, toFailure } = this.#options;
     const opening = backend.open(head);
@@ -183,7 +183,7 @@ export class AnsweringExchange implements Progress {
       send: (piece, end) => this.#send(piece, end),
       fail: (error) => {
         const { code, message } = this.#options.toFailure(error);
-        // The backend had answered, so it was reached, whatever the socket's error is called.
+        // The backend had answered, so it was reachable, even if the error code says otherwise.
         this.breakOff({ code: code === "upstream_unreachable" ? "upstream_error" : code, message });
       },
     });
@@ -231,7 +231,7 @@ export class AnsweringExchange implements Progress {
   }
 }
 
-/** Returns the whole body where it is here already or known to be small; undefined for one to be streamed. */
+/** Returns the whole body if it has arrived or is known to be small; undefined for a body to be streamed. */
 function wholeBody({ headers, body }: Answer, window: number): Uint8Array | Promise<Uint8Array> | undefined {
   if (body instanceof Uint8Array) return body;
   return isSmall(headers, window) ? body.bytes() : undefined;

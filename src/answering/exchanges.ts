@@ -49,7 +49,7 @@ export class Exchanges {
   /** Handles one frame. Returns what the server did against the protocol, for the close reason; undefined where all is well. */
   handle(frame: Frame): string | undefined {
     if (frame.type === "request") {
-      // Ids only grow and are never reused, which tells late frames from invented ones.
+      // Ids only grow and are never reused, which distinguishes late frames from invented ones.
       if (frame.id <= this.#highestId) return `request with id ${frame.id}, which is not new`;
       this.#highestId = frame.id;
       this.#open(frame.id, frame.head, frame.body, frame.end);

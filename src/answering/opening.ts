@@ -1,6 +1,6 @@
 import type { HeaderPairs, RequestHead, ResetCode } from "../wire/frame.ts";
 
-/** A body that has not arrived yet. It is taken at most once, as a whole or as a stream. A fetch `Response` is one. */
+/** A body that has not arrived yet. It is read at most once, as a whole or as a stream. A fetch `Response` is one. */
 export interface ArrivingBody {
   /** Reads all of it. Cheaper than the stream for a body that is known to be small. */
   bytes(): Promise<Uint8Array>;
@@ -22,7 +22,7 @@ export interface Failure {
   readonly message: string;
 }
 
-/** What becomes of a job, decided from its head alone. */
+/** The decision about a job, made from its head alone. */
 export type Opening =
   | {
       readonly kind: "ask";

@@ -40,7 +40,7 @@ export class Upload {
     return this.#isWhole;
   }
 
-  /** Whether the backend waits for bytes that the server has not sent yet; its silence is then not its own. */
+  /** Whether the backend waits for bytes that the server has not sent yet; the server then causes the backend's silence. */
   get isStarved(): boolean {
     return !this.#isWhole && !this.#isDropped && this.#pieces.length === 0;
   }

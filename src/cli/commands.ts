@@ -10,7 +10,7 @@ export interface Command {
 
 export type Commands = Readonly<Record<string, Command>>;
 
-/** What the words after `moorage` ask for. */
+/** The parsed command line of `moorage`: run a command, print a text, or report a fault. */
 export type Request =
   | { readonly kind: "run"; readonly command: Command; readonly argv: readonly string[] }
   | { readonly kind: "print"; readonly text: string }

@@ -1,4 +1,4 @@
-/** What the demo's command line asks for. */
+/** The parsed command line of the demo: run it, print a text, or report a fault. */
 export type DemoRequest =
   | { readonly kind: "run" }
   | { readonly kind: "print"; readonly text: string }

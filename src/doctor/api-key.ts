@@ -13,7 +13,7 @@ export function apiKeyCheck(target: Target): Check {
     limitMs: 25_000,
     async run(signal) {
       const url = `${target.base}/v1/models`;
-      // First without a key: it shows whether one is needed, and a missing key counts against nobody.
+      // The first request has no key. It shows whether one is needed, and a missing key does not count as a wrong one.
       const without = await probe(url, { signal });
       const { apiKey } = target;
       const withKey = apiKey !== undefined && isAsked(without) ? await probe(url, { signal, key: apiKey }) : undefined;

@@ -3,7 +3,7 @@ import type { Checkup } from "./checkup.ts";
 import { brokenJob } from "./jobs.ts";
 import { type Job, TemporaryWorker } from "./temporary-worker.ts";
 
-/** How long a model may work for nobody. After the wait the cancel counts as lost. */
+/** How long a model may keep working after its client has left. After the wait the cancel counts as lost. */
 const CANCEL_LIMIT_MS = 5000;
 const CANCEL_WAIT_MS = 8000;
 /** The pause between pieces of the stream: a proxy may notice only when it writes that the client has left. */
@@ -12,7 +12,7 @@ const ENDLESS_EVERY_MS = 200;
 const BEFORE_MS = 500;
 const LIMIT_MS = 30_000;
 
-/** Measures how long the worker takes to hear that a client has left. */
+/** Measures how long the worker takes to learn that a client has left. */
 export function cancelCheck(checkup: Checkup): Check {
   return {
     id: "cancel",
@@ -38,7 +38,7 @@ export function cancelCheck(checkup: Checkup): Check {
       const leftAt = checkup.elapsed();
       client.abort();
       const heardAt = await Promise.race([heard.promise, checkup.pause(CANCEL_WAIT_MS, signal)]);
-      // A worker whose link was cut hears of no client any more; its jobs end because of the cut.
+      // A worker whose link was cut is not told about clients. Its jobs end because of the cut.
       const isCut = worker instanceof TemporaryWorker && !worker.isRegistered;
       if (isCut) return brokenJob({ kind: "none", code: "no link: cut", elapsedMs: 0 }, checkup.target.base);
       return judgeCancel(heardAt === undefined ? undefined : heardAt - leftAt);
@@ -48,7 +48,7 @@ export function cancelCheck(checkup: Checkup): Check {
 
 export function judgeCancel(elapsedMs: number | undefined): Finding {
   const advice =
-    "Make the proxy end its request to the server when the client leaves (nginx: proxy_ignore_client_abort off). Otherwise models go on working for nobody.";
+    "Make the proxy end its request to the server when the client leaves (nginx: proxy_ignore_client_abort off). Otherwise models keep working for clients that have left.";
   if (elapsedMs === undefined)
     return bad(`a client that left was not noticed within ${CANCEL_WAIT_MS / 1000} s`, advice);
   const measured = `the worker learned after ${Math.round(elapsedMs)} ms that a client had left`;

@@ -1,7 +1,7 @@
 /** The result of a check in one word. `skipped`: not measured, and the finding says why. */
 export type Verdict = "good" | "warning" | "bad" | "skipped";
 
-/** The result of a check. MUST NOT contain a key, nor anything of an answer's body but the name of its sender. */
+/** The result of a check. MUST NOT contain a key, or anything from an answer's body except the name of its sender. */
 export interface Finding {
   readonly verdict: Verdict;
   /** What was measured, as one line of text. */

@@ -5,7 +5,7 @@ import { createPlan } from "./plan.ts";
 import { runChecks } from "./run.ts";
 import type { Target } from "./target.ts";
 
-/** Examines a deployment and leaves nothing behind there. Each result also goes to `onResult` as soon as it is known. */
+/** Examines a deployment without changing it. Each result also goes to `onResult` as soon as it is known. */
 export async function examine(
   target: Target,
   version: string,

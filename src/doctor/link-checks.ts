@@ -143,7 +143,7 @@ function unauthorized(clientKey: string | undefined, isBlocked: boolean): Findin
   );
 }
 
-/** Returns whether the server rejects every key from this address: a request without a key tells this from a wrong key. */
+/** Returns whether the server rejects every key from this address: a request without a key distinguishes this from a wrong key. */
 async function isAddressBlocked({ base }: Target, signal: AbortSignal): Promise<boolean> {
   const reply = await probe(`${base}/v1/models`, { signal });
   return reply.kind === "reply" && moorageCode(reply) === "too_many_auth_failures";

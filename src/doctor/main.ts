@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { runDoctor } from "./program.ts";
 
-/** The doctor as a process of its own. */
+/** Runs the doctor in its own process. */
 const code = await runDoctor(
   { argv: process.argv.slice(2), env: process.env, readFile: (path) => readFileSync(path, "utf8") },
   { out: (text) => process.stdout.write(text), err: (text) => process.stderr.write(text) },

@@ -67,10 +67,10 @@ export function judgeReached(
   reached: readonly Reached[],
   { port, proxyVariable }: Pick<Target, "port" | "proxyVariable">,
 ): Finding {
-  const told = reached
+  const outcome = reached
     .map(({ address, elapsedMs, code }) => `${address} ${elapsedMs === undefined ? code : `in ${toMs(elapsedMs)}`}`)
     .join(", ");
-  const measured = `port ${port}: ${told}`;
+  const measured = `port ${port}: ${outcome}`;
   const missed = reached.filter(({ elapsedMs }) => elapsedMs === undefined);
   if (missed.length === reached.length) return bad(measured, unreachable(missed[0]?.code, proxyVariable));
   if (proxyVariable !== undefined)

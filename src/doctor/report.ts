@@ -35,8 +35,8 @@ export function summary(results: readonly Result[], elapsedMs: number): string {
   const counts = VERDICTS.map(
     (verdict) => [verdict, results.filter((each) => each.verdict === verdict).length] as const,
   );
-  const told = counts.filter(([, count]) => count > 0).map(([verdict, count]) => `${count} ${verdict}`);
-  return `\n${told.join(", ")}, in ${(elapsedMs / 1000).toFixed(1)} s`;
+  const parts = counts.filter(([, count]) => count > 0).map(([verdict, count]) => `${count} ${verdict}`);
+  return `\n${parts.join(", ")}, in ${(elapsedMs / 1000).toFixed(1)} s`;
 }
 
 /** Returns the whole report for programs. */

@@ -26,7 +26,7 @@ export function uploadCheck(checkup: Checkup): Check {
     needs: ["health"],
     limitMs: LIMIT_MS,
     async run(signal) {
-      if (checkup.holdsAnswers) return skipped('cannot be told while answers are held back, see "Streaming"');
+      if (checkup.holdsAnswers) return skipped('cannot be measured while responses are held back, see "Streaming"');
       const { base, apiKey, clientKey } = checkup.target;
       const key = apiKey ?? clientKey;
       const made = await probe(`${base}/api/transfer`, { signal, key, method: "POST" });
@@ -44,7 +44,7 @@ export function judgeTransfer({ seenAfterMs, isWhole }: TransferSeen): Finding {
     return good(`the first bytes of an upload arrive while it is sent (${seenAfterMs} ms)`);
   return warning(
     "an upload arrives only after all of it has been sent",
-    "Make the proxy pass on request bodies as they arrive (nginx: proxy_request_buffering off). Until then, a transfer's writer is told of success too early.",
+    "Make the proxy pass on request bodies as they arrive (nginx: proxy_request_buffering off). Until then, a transfer's writer sees success too early.",
   );
 }
 
@@ -89,7 +89,7 @@ async function transfer(
   }
 }
 
-/** One side of a transfer was refused, so the other would wait in vain. */
+/** Thrown when one side of a transfer was refused, so that the other side does not keep waiting. */
 class Refused extends Error {
   override readonly name = "Refused";
 }

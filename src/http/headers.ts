@@ -21,7 +21,7 @@ const HOP_HEADERS = [
 const NOT_FORWARDED = new Set([...HOP_BY_HOP, ...CREDENTIALS, ...HOP_HEADERS, "x-request-id"]);
 
 /**
- * Prefixes of headers that browsers, edge proxies and sign-in proxies add about the client. Besides its address,
+ * Prefixes of headers that browsers, edge proxies and sign-in proxies add about the client. In addition to its address,
  * `x-forwarded-` and `x-auth-request-` headers carry its name and its tokens.
  */
 const NOT_FORWARDED_PREFIX = /^(?:sec-|fly-|cf-|access-control-|x-forwarded-|x-auth-request-)/;

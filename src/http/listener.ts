@@ -1,7 +1,7 @@
 import type { Server } from "bun";
 import { originalOf } from "./original.ts";
 
-/** What only a listening server can do for a request. Without one, as in a test that calls `handle`, nothing happens. */
+/** Operations on a request that only a listening server has. Without one, as in a test that calls `handle`, they do nothing. */
 export interface Listener {
   /** Lifts the idle timeout for one request: it would cut quiet streams, slow uploads and long computations. */
   liftIdleTimeout(request: Request): void;

@@ -16,7 +16,7 @@ const MINUS = 0x2d;
 
 /**
  * The members of the object that begins at `at`, after any white space: each decoded key with the range of its value. The
- * last of several equal keys counts, as in `JSON.parse`. Undefined if the bytes are no object.
+ * last of several equal keys counts, as in `JSON.parse`. Undefined if the bytes are not an object.
  * The scan finds the ends of values and does not check their contents; use `JSON.parse` on a range for that.
  */
 export function membersOf(bytes: Uint8Array, at = 0): ReadonlyMap<string, Range> | undefined {
@@ -45,8 +45,8 @@ export function membersOf(bytes: Uint8Array, at = 0): ReadonlyMap<string, Range>
 }
 
 /**
- * The items of the array that begins at `at`, in order. Ends early, with a last item of undefined, if the bytes are no
- * array.
+ * The items of the array that begins at `at`, in order. Ends early, with a last item of undefined, if the bytes are
+ * not an array.
  */
 export function* itemsOf(bytes: Uint8Array, at: number): Generator<Range | undefined, void> {
   if (bytes[at] !== OPEN_ARRAY) return yield undefined;
@@ -156,7 +156,7 @@ function decodeKey(bytes: Uint8Array, start: number, end: number): string | unde
     const key: unknown = JSON.parse(new TextDecoder().decode(bytes.subarray(start, end)));
     return typeof key === "string" ? key : undefined;
   } catch {
-    return undefined; // An invalid escape: the caller then reports that the bytes are no object.
+    return undefined; // An invalid escape: the caller then reports that the bytes are not an object.
   }
 }
 

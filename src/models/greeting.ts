@@ -5,7 +5,7 @@ import type { Parsed } from "../wire/fields.ts";
 import { batchSizeOf, parseRegister, type Register } from "../wire/worker-messages.ts";
 import { createLegacyDialect } from "./legacy-worker.ts";
 
-/** The introduction of workers that serve models. `legacyHoldBytes` bounds what is held for a slow client of a legacy one. */
+/** The introduction of workers that serve models. A legacy worker's answer may hold `legacyHoldBytes` for a slow client. */
 export function createModelGreeting(legacyHoldBytes: number): Greeting {
   return {
     parse(text, dialect): Parsed<Hello> {

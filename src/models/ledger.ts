@@ -15,7 +15,7 @@ export interface EndedJob {
   readonly bytesIn: number;
 }
 
-/** How many models have series before those that are gone give theirs up. Metrics take 200. */
+/** The number of models with series. Past it, models that are gone lose theirs. The metrics have room for 200. */
 const MAX_MEASURED = 150;
 
 export type Outcome = "completed" | "failed" | "canceled";
@@ -82,7 +82,7 @@ export class Ledger {
 
   #measure(report: JobReport, outcome: Outcome, usage: Usage | undefined, bytesIn: number): void {
     const { metrics, pluginId } = this.#options;
-    // The name is the worker's and never the client's: clients choose names freely, and a stand-in has many.
+    // The worker's name of the model and never the client's, because clients choose names freely and a stand-in has many.
     const measured = metrics.forModel(pluginId, report.claim?.model);
     measured.ended(outcome);
     measured.duration(report.durationMs / 1000);
@@ -97,7 +97,7 @@ export class Ledger {
     if (report.claim) this.#remember(report.claim.model);
   }
 
-  /** Makes room for new models: those that are no longer known give up their series. */
+  /** Makes room for new models by removing the series of models that are no longer known. */
   #remember(model: string): void {
     this.#measured.add(model);
     if (this.#measured.size <= MAX_MEASURED) return;
@@ -110,7 +110,7 @@ export class Ledger {
   }
 }
 
-/** Whether the client was wrong although a worker had the job already: a form without its file, for instance. */
+/** Returns whether the client caused the failure although a worker had the job, for example by a form without its file. */
 function isClientsFault({ end }: JobReport): boolean {
   return end.kind === "failed" && end.fault.status < 500;
 }

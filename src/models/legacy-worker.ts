@@ -47,7 +47,7 @@ function decodeBase64(text: string): Uint8Array | undefined {
   }
 }
 
-/** Decodes one message. Undefined for one that is no `http_proxy_*` answer: it is for the control decoder. */
+/** Decodes one message. Undefined for a message other than an `http_proxy_*` answer, which the control decoder reads. */
 export function decodeLegacy(
   json: unknown,
 ): LegacyMessage | { readonly type: "bad"; readonly reason: string } | undefined {
@@ -158,7 +158,7 @@ export function createLegacyDialect(holdBytes: number): Dialect {
     name: "legacy",
     sendWindow: Number.POSITIVE_INFINITY,
     maxRequestBytes: MAX_REQUEST_BYTES,
-    // Nothing can tell the agent to wait: the credit only counts what is held, and comes back byte by byte.
+    // The agent cannot be told to wait, so the credit only counts the held bytes and is returned byte by byte.
     createReceiveCredit: () => new ReceiveCredit(holdBytes, 1),
     decode(message, isOpen) {
       if (typeof message !== "string") return { type: "bad", reason: "binary frames need the subprotocol moorage.v1" };

@@ -8,7 +8,7 @@ interface Figures {
 /** How many models are counted before those that are no longer known are dropped. */
 const MAX_MODELS = 1000;
 
-/** The work of each model, under its workers' name for it. Names that clients choose would be without end. */
+/** The work of each model, under its workers' name for it. Clients can choose any number of names, so theirs are not counted. */
 export class ModelFigures {
   readonly #figures = new Map<string, Figures>();
   /** Lists the models that a request may name now. */

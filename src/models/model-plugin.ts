@@ -9,7 +9,7 @@ export interface ModelPluginOptions {
   /** The heading of the plugin's routes in the API's description. */
   readonly tag: ApiTag;
   readonly section: Section;
-  /** What clients call, with full paths. The workers' door and the list of models are added to it. */
+  /** Returns the routes for clients, with full paths. The workers' route and the list of models are added. */
   readonly routes: (area: ModelArea) => AnyElysia;
 }
 

@@ -48,7 +48,7 @@ export interface ModelState {
   readonly tokens_per_s: number;
 }
 
-/** What a worker has used in each unit since it connected: `output_tokens_total`. */
+/** A worker's usage in each unit since it connected: `output_tokens_total`. */
 export type UnitTotals = Readonly<Record<`${Unit}_total`, number>>;
 
 /** One worker in the State API. Times are RFC 3339; the worker chose its name and the texts. */

@@ -1,5 +1,5 @@
 import type { Condition } from "../plugin/reports.ts";
-import { NOBODY } from "../pool/excluded.ts";
+import { NONE_EXCLUDED } from "../pool/excluded.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Seat } from "../pool/seat.ts";
 import type { Session } from "../tunnel/session.ts";
@@ -18,7 +18,7 @@ const UNSERVED_MS = 10_000;
 /** How long the report stays without cause: the queue of a pool at its limit is empty now and then. */
 const LINGER_MS = 5000;
 
-/** How many models are reported apart. With more, the problem is the whole queue. */
+/** The most models that are reported separately. With more, the problem is the whole queue. */
 const MAX_MODELS = 20;
 
 /** How many workers a title names. */
@@ -78,9 +78,9 @@ function findInQueue(pool: Pool): readonly Condition[] {
   return [...models].map((model) => (isReady(pool, model) ? saturated(model) : unserved(model)));
 }
 
-/** Whether a worker, busy or not, takes requests for a model. */
+/** Returns whether any worker, busy or not, takes requests for a model. */
 function isReady(pool: Pool, model: string): boolean {
-  return pool.isServed({ model, exact: false, excluded: NOBODY });
+  return pool.isServed({ model, exact: false, excluded: NONE_EXCLUDED });
 }
 
 function saturated(model: string): Condition {
@@ -112,7 +112,7 @@ function named(sessions: readonly Session[]): string {
   return `${names.join(", ")}${more} ${sessions.length === 1 ? "is" : "are"}`;
 }
 
-/** Quotes a name that somebody else chose, at any length. */
+/** Quotes a name that a worker or client chose, and shortens a long one. */
 function quote(text: string): string {
   return `'${text.length > 64 ? `${text.slice(0, 63)}…` : text}'`;
 }

@@ -23,7 +23,7 @@ export interface WorkColumn {
   readonly note?: string;
 }
 
-/** A plugin's workers, models and jobs, and its own panels for trying it: markup that the page's script fills. */
+/** A plugin's workers, models and jobs, and its own panels for trying it out. The page's script fills in the data. */
 export function PoolView({ id, title, work = SPEED, children }: PropsWithChildren<PoolViewProps>): string {
   const state = `$store.pool.plugins.${id}`;
   return (
@@ -174,7 +174,7 @@ function WorkerTable({ plugin, work }: { readonly plugin: string; readonly work:
   ) as string;
 }
 
-/** The buttons for what an operator can do with a worker. Each asks for confirmation. */
+/** The buttons for an operator's actions on a worker. Each asks for confirmation first. */
 export function WorkerActions(): string {
   return (
     <span class="actions">

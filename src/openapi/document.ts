@@ -67,7 +67,7 @@ const SECURITY_SCHEMES = {
   RelayToken: {
     type: "http",
     scheme: "bearer",
-    description: "The token that the relay asks for, if any. This server passes it on unread.",
+    description: "The token that the relay requires, if any. This server passes it on unread.",
   },
   Session: {
     type: "apiKey",

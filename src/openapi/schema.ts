@@ -37,7 +37,7 @@ export const SHARED_SCHEMAS: Readonly<Record<string, SchemaObject>> = {
           code: v.pipe(v.string(), v.description("For programs: one of the codes in docs/errors.md.")),
         }),
       }),
-      v.description("Every error this server makes. What a worker's model server answers passes through as it is."),
+      v.description("An error of this server. Errors of a worker's model server are passed on unchanged."),
     ),
   ),
 };

@@ -13,7 +13,7 @@ import type { Reports } from "./reports.ts";
 /** The settings of a plugin that has none of its own. */
 export type NoSettings = Readonly<Record<never, never>>;
 
-/** What the server gives each plugin. Nothing here belongs to one plugin but its id and its own settings. */
+/** The parts that the server gives each plugin. Only the id and the settings belong to one plugin. */
 export interface PluginContext<S extends Table = NoSettings> {
   /** The plugin's own id. */
   readonly id: string;

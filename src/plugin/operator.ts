@@ -1,4 +1,4 @@
-/** What an operator can do with a plugin's workers. Each method returns false for an id that the plugin does not know. */
+/** Operators' actions on a plugin's workers. Each method returns false for an id that the plugin does not know. */
 export interface WorkerOperator {
   /** Gives the worker no more jobs, or gives it jobs again. */
   drainWorker(workerId: string, on: boolean): boolean;
@@ -6,8 +6,8 @@ export interface WorkerOperator {
   disconnectWorker(workerId: string): boolean;
 }
 
-/** What an operator can do with a plugin's jobs. */
+/** Operators' actions on a plugin's jobs. */
 export interface JobOperator {
-  /** Ends the job; its client is told `canceled_by_operator`. False for an id that the plugin does not know. */
+  /** Ends the job; its client gets `canceled_by_operator`. False for an id that the plugin does not know. */
   cancelJob(jobId: string): boolean;
 }

@@ -2,11 +2,11 @@
 export interface Reports {
   /** A plain copy of the plugin's state for the State API. MUST be JSON, with names in snake_case. */
   state(): object;
-  /** MUST grow whenever `state()` would answer something else, clocks aside: viewers are sent changes only. */
+  /** MUST grow whenever `state()` would return something different, apart from clocks, because viewers get only changes. */
   readonly revision: number;
   /** The plugin's figures. It is called once a second, so it must be cheap. */
   pulse?(): Pulse;
-  /** The conditions that are wrong now; called once a second. What every plugin may have is found from the pulses. */
+  /** The conditions that are wrong now; called once a second. Problems that any plugin may have are found from the pulses. */
   problems?(): readonly Condition[];
 }
 
@@ -20,7 +20,7 @@ export interface Pulse {
   readonly slots?: { readonly used: number; readonly total: number };
   /** Requests that wait for a slot, and how many may. */
   readonly queue?: { readonly waiting: number; readonly capacity: number };
-  /** Requests that have ended, in whatever way. */
+  /** Requests that have ended in any way. */
   readonly requests: number;
   /** Failed requests, without those that failed by a client's mistake. */
   readonly failures?: number;

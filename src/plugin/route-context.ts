@@ -1,7 +1,7 @@
 import { Elysia } from "elysia";
 import type { Visit } from "../http/visit.ts";
 
-/** What this server's handlers take from Elysia's context. */
+/** The parts of Elysia's context that this server's handlers use. */
 export interface RouteContext {
   readonly visit: Visit;
   /** Path parameters, decoded by Elysia, but for `*`, which is as it was sent; undefined on a route without any. */

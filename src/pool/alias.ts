@@ -2,7 +2,7 @@
 const QUANTIZATION = /-(?:i?q\d[a-z0-9_]*|[bf]?f?p?(?:8|16|32)|int[48]|nf4|mxfp4|awq|gptq)$/i;
 
 /**
- * What two ids must share for one to stand in for the other: the same `name:size`, whatever the quantization.
+ * Returns what two ids must have in common for one to stand in for the other: the same `name:size`, whatever the quantization.
  * `llama3:8b-q4_K_M` and `llama3:8b` both give `llama3:8b`. Undefined for an id without a tag: nothing stands in for it.
  */
 export function aliasKey(model: string): string | undefined {

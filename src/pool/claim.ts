@@ -10,18 +10,18 @@ export interface Claim {
   readonly model: string;
   /** Inputs that the worker takes in one embeddings request; undefined if it has not said. */
   readonly embeddingBatchSize: number | undefined;
-  /** Starts an exchange with the worker. The sink hears everything about it, never before this call has returned. */
+  /** Starts an exchange with the worker. The sink MUST NOT be called before this call has returned. */
   open(request: ExchangeRequest, sink: ExchangeSink): Exchange;
   /** Returns the exclusions with the holder of this slot added, for a job that must not come back here. */
   exclude(from: Excluded): Excluded;
   /**
-   * Adds an ended job to the totals of its worker. Called at most once. The queue policy hears of it only if it comes
+   * Adds an ended job to the totals of its worker. Called at most once. The queue policy is told of it only if it comes
    * before `release`.
    */
   count(work: Work): void;
   /** Gives the slot back. Every call after the first does nothing. */
   release(): void;
-  /** Gives the slot back because the worker had none: its count here was out of date. The worker is left alone for a moment. */
+  /** Gives the slot back because the worker had none: its count here was out of date. The worker gets no jobs for a moment. */
   refuse(): void;
 }
 

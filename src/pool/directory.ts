@@ -1,17 +1,17 @@
 import type { Clock } from "../system/deps.ts";
 import { type Session, takesKind } from "../tunnel/session.ts";
 import { aliasKey } from "./alias.ts";
-import { type Excluded, isExcluded, NOBODY } from "./excluded.ts";
+import { type Excluded, isExcluded, NONE_EXCLUDED } from "./excluded.ts";
 import { Known } from "./known.ts";
 import { Ranking } from "./ranking.ts";
 import { Seat } from "./seat.ts";
 
-/** What a job needs of a worker. */
+/** The requirements that a job has for its worker. */
 export interface Demand {
   readonly model: string;
   /** The only worker that may serve it; undefined where any may. */
   readonly workerId?: string | undefined;
-  /** Whether another quantization of the model is of no use. */
+  /** Whether only this exact model will do, and no other quantization of it. */
   readonly exact: boolean;
   /** The kind of exchange that the worker must have announced; undefined for HTTP, which needs no announcement. */
   readonly exchangeKind?: string | undefined;
@@ -91,7 +91,7 @@ export class Directory {
     return seat;
   }
 
-  /** Ranks a seat anew for what its session offers now. */
+  /** Ranks a seat again for the current offer of its session. */
   update(seat: Seat): void {
     this.#leave(seat);
     this.#enter(seat);
@@ -100,7 +100,7 @@ export class Directory {
   unseat(seat: Seat): void {
     const { session } = seat;
     this.#seats.delete(session.id);
-    // A newcomer with the same worker id may have taken the id over: then it stays.
+    // A newer session of the same worker may have taken over the id, and then keeps it.
     if (this.#byWorker.get(session.worker.id) === seat) {
       this.#byWorker.delete(session.worker.id);
       this.#workers.left(session.worker.id);
@@ -117,7 +117,7 @@ export class Directory {
 
   #chooseSeat(demand: Demand): Seat | undefined {
     const { excluded, exchangeKind } = demand;
-    const acceptsAll = excluded === NOBODY && exchangeKind === undefined;
+    const acceptsAll = excluded === NONE_EXCLUDED && exchangeKind === undefined;
     const accepts = acceptsAll ? undefined : (seat: Seat): boolean => isAble(seat, demand);
     if (demand.workerId !== undefined) {
       const seat = this.#byWorker.get(demand.workerId);
@@ -129,7 +129,7 @@ export class Directory {
     return alias === undefined ? undefined : this.#byAlias.get(alias)?.ranking.first(accepts);
   }
 
-  /** Finds the seats with room that could stand in for a model. It looks at all seats, which is rare: when exact ones go. */
+  /** Finds the seats with room that could stand in for a model. Looks at all seats, but only when exact ones leave. */
   standInsFor(model: string): readonly Seat[] {
     const alias = aliasKey(model);
     if (alias === undefined || !this.#byAlias.has(alias)) return [];
@@ -173,7 +173,7 @@ export class Directory {
   #hasExact(demand: Demand): boolean {
     const { model, excluded, exchangeKind } = demand;
     const ready = this.#byModel.get(model)?.ready ?? 0;
-    if (ready === 0 || (excluded === NOBODY && exchangeKind === undefined)) return ready > 0;
+    if (ready === 0 || (excluded === NONE_EXCLUDED && exchangeKind === undefined)) return ready > 0;
     if (exchangeKind !== undefined) {
       // Jobs of other kinds are rare, so they have no counts of their own: all seats are looked at.
       for (const seat of this.#seats.values())

@@ -6,7 +6,7 @@ export interface Excluded {
   readonly workers: ReadonlySet<string>;
 }
 
-export const NOBODY: Excluded = { sessions: new Set(), workers: new Set() };
+export const NONE_EXCLUDED: Excluded = { sessions: new Set(), workers: new Set() };
 
 export function isExcluded(excluded: Excluded, session: Session): boolean {
   return excluded.sessions.has(session.id) || excluded.workers.has(session.worker.id);

@@ -2,14 +2,14 @@ import { Fault } from "../errors.ts";
 import type { ExchangeEnd } from "../tunnel/exchange.ts";
 import type { ResetCode } from "../wire/frame.ts";
 
-/** What the failed exchange of a job means for the job. */
+/** The consequences of a failed exchange for its job. */
 export interface Failure {
   /** For metrics and the log line. */
   readonly reason: string;
-  /** What the client is told, unless the job goes on elsewhere. */
+  /** The client's error, unless the job continues on another worker. */
   readonly fault: Fault;
   /**
-   * `try others`: waiting would not mend this worker, but another one may do. `wait`: this worker, or another, is likely to
+   * `try others`: waiting for this worker would not help, but another one may. `wait`: this worker, or another, is likely to
    * be back in moments. Both only before the answer has begun. `fail`: a worker may have worked on the request already.
    */
   readonly otherwise: "fail" | "try others" | "wait";

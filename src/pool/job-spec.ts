@@ -22,11 +22,11 @@ export interface JobSpec {
   readonly model: string;
   /** The only worker that may serve it; undefined where any may. */
   readonly workerId?: string | undefined;
-  /** Who must not serve it. */
+  /** The sessions and workers that must not serve it. */
   readonly excluded?: Excluded;
-  /** Whether another job of the same request has had a slot: then a full queue does not turn this one away. */
+  /** Whether another job of the same request has had a slot. If so, a full queue does not refuse this one. */
   readonly wasAccepted?: boolean;
-  /** Whether another quantization of the model is of no use. */
+  /** Whether only this exact model will do, and no other quantization of it. */
   readonly exact: boolean;
   /** The kind of exchange that the heads of its requests name; undefined for HTTP. */
   readonly exchangeKind?: string | undefined;
@@ -41,17 +41,17 @@ export interface JobSpec {
 export type JobEnd =
   | { readonly kind: "complete" }
   | { readonly kind: "canceled" }
-  /** `begun`: the answer's head was passed on before, so the client must be told in its stream. */
+  /** `begun`: the answer's head has been passed on, so the error must be reported in the client's stream. */
   | { readonly kind: "failed"; readonly fault: Fault; readonly begun: boolean };
 
 /**
- * The taker of a job's answer. Nothing is called before `start` has returned, except `onEnd` with a fault of the pool.
+ * The receiver of a job's answer. Nothing is called before `start` has returned, except `onEnd` with a fault of the pool.
  */
 export interface JobSink {
   /** Called at most once, with the answer's first byte or the end of an empty body. */
   onHead(head: ResponseHead): void;
   onData(bytes: Uint8Array): void;
-  /** Called exactly once, as the last. */
+  /** Called exactly once, after all other calls. */
   onEnd(end: JobEnd): void;
 }
 
@@ -64,7 +64,7 @@ export interface JobReport {
   readonly attempts: number;
   /** How often a worker turned it down because no slot was free. These are not attempts. */
   readonly refusals: number;
-  /** Why it was last sent elsewhere; undefined when it was not. */
+  /** The reason of the last retry; undefined if there was none. */
   readonly retryReason: string | undefined;
   readonly queuedMs: number;
   /** Milliseconds from the job's start to the answer's first byte; undefined without one. */

@@ -5,7 +5,7 @@ import type { Exchange, ExchangeEnd, ExchangeRequest } from "../tunnel/exchange.
 import type { ResponseHead } from "../wire/frame.ts";
 import type { Claim } from "./claim.ts";
 import type { Demand } from "./directory.ts";
-import { NOBODY } from "./excluded.ts";
+import { NONE_EXCLUDED } from "./excluded.ts";
 import { type Failure, failureOf } from "./job-faults.ts";
 import type { JobEnd, JobReport, JobSink, JobSpec } from "./job-spec.ts";
 import type { JobFacts, RegisteredJob } from "./jobs-registry.ts";
@@ -13,7 +13,7 @@ import type { Pool } from "./pool.ts";
 import type { JobTicket } from "./ticket.ts";
 import type { Wait } from "./waits.ts";
 
-/** One try and two more: a request on which three workers end is more likely to be the cause. */
+/** The most attempts of a job. A request with which three workers were lost is probably the cause. */
 const MAX_ATTEMPTS = 3;
 
 /** How often a job is sent elsewhere at once because a worker had no slot; after that it waits before each further try. */
@@ -44,7 +44,7 @@ export class Job implements RegisteredJob {
   #firstByteMs: number | undefined;
   #status: number | undefined;
   #bytesOut = 0;
-  /** Why the server told the worker to stop; undefined where the client wished it. */
+  /** The server's own reason for stopping the worker; undefined if the client gave up. */
   #stopped: Fault | undefined;
   #stopWatch: CancelTimer | undefined;
   #ended = false;
@@ -56,7 +56,7 @@ export class Job implements RegisteredJob {
     this.#spec = spec;
     this.#sink = sink;
     this.#onReport = onReport;
-    const { model, workerId, exact, exchangeKind, excluded = NOBODY, caller, wasAccepted } = spec;
+    const { model, workerId, exact, exchangeKind, excluded = NONE_EXCLUDED, caller, wasAccepted } = spec;
     const demand: Demand = { model, workerId, exact, exchangeKind, excluded };
     this.#startedAt = clock.elapsed();
     this.#ticket = pool.issueTicket({ demand, caller }, this.#startedAt, wasAccepted);
@@ -106,7 +106,7 @@ export class Job implements RegisteredJob {
     this.#acquire();
   }
 
-  /** Ends the job: it leaves the queue, or its worker is told to stop. The client is told the fault, or has gone. */
+  /** Ends the job: it leaves the queue, or its worker is told to stop. The client gets the fault, unless it has left. */
   cancel(fault?: Fault): void {
     if (this.#ended) return;
     this.#stopped ??= fault;
@@ -115,7 +115,7 @@ export class Job implements RegisteredJob {
     else this.#end({ kind: "canceled" });
   }
 
-  /** Says that the client has taken this many more bytes. */
+  /** Reports that the client has taken this many more bytes. */
   consumed(bytes: number): void {
     this.#exchange?.consumed(bytes);
   }

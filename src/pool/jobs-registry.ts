@@ -2,7 +2,7 @@ import { Fault } from "../errors.ts";
 import type { Clock } from "../system/deps.ts";
 import { onServer } from "../system/server-id.ts";
 
-/** What operators see of a job under way. Never holds anything of the request or the answer. */
+/** The facts about a current job that operators see. They contain nothing of the request or the answer. */
 export interface JobFacts {
   /** The id for `JobsRegistry.cancel`. */
   readonly id: string;
@@ -29,7 +29,7 @@ export interface RegisteredJob {
   /** Bytes of its answer so far. */
   readonly bytesOut: number;
   facts(): JobFacts;
-  /** Ends the job: its client is told this fault, and its worker is told to stop. */
+  /** Ends the job: its client gets this fault, and its worker is told to stop. */
   cancel(fault: Fault): void;
 }
 
@@ -42,9 +42,9 @@ export class JobsRegistry {
   readonly #prefix: string;
   #count = 0;
 
-  /** `name` tells the pools of one server apart. */
+  /** `name` distinguishes the pools of one server. */
   constructor(serverId: string, name: string, clock: Clock) {
-    // With the time of the start in it, an id on an old page means nothing to a server that has restarted.
+    // Ids contain the time of the start, so that an id on an old page is unknown to a server that has restarted.
     this.#prefix = onServer(serverId, `${name}-${clock.now().toString(36)}-`);
   }
 
@@ -53,7 +53,7 @@ export class JobsRegistry {
     return this.#jobs.values();
   }
 
-  /** Takes a job in and returns the id under which it can be cancelled: URL-safe, never used twice on any server. */
+  /** Registers a job and returns the id under which it can be cancelled: URL-safe, never used twice on any server. */
   register(job: RegisteredJob): string {
     this.#count += 1;
     const id = this.#prefix + this.#count.toString(36);

@@ -1,6 +1,6 @@
 import type { Clock } from "../system/deps.ts";
 
-/** Names whose first sight is remembered, so that a model's `created` does not change. Past it the longest unseen is forgotten. */
+/** The most names that are remembered, so that a model's `created` does not change. Past it the one unseen for longest goes. */
 const MAX_REMEMBERED = 10_000;
 
 interface Memory {
@@ -22,7 +22,7 @@ export class Known {
 
   arrived(name: string): void {
     const firstSeenAt = this.#memories.get(name)?.firstSeenAt ?? this.#clock.now();
-    this.#memories.delete(name); // Set anew, so that the map is in the order in which names were last seen.
+    this.#memories.delete(name); // Deleted and set again, so that the map is in the order in which names were last seen.
     this.#memories.set(name, { firstSeenAt, leftAt: undefined });
     this.#bound();
   }

@@ -33,7 +33,7 @@ export function modelNotFoundFault(model: string, known: readonly string[], work
   return new Fault("model_not_found", { message: notFoundText(model, known, workers), param: "model" });
 }
 
-/** A model is not served, to a caller that may use none of those that are: their names and number are kept from it. */
+/** A model is not served, to a caller that may use none of those that are: their names and number are not revealed to it. */
 export function modelNotVisibleFault(model: string): Fault {
   return new Fault("model_not_found", { message: `${notServedText(model)}.`, param: "model" });
 }

@@ -16,9 +16,9 @@ import { type Wait, Waits } from "./waits.ts";
 export interface PoolOptions extends ReasonsOptions {
   readonly queueTimeoutMs: number;
   readonly modelGraceMs: number;
-  /** Tells this server from others, as the beginning of its job ids. */
+  /** The beginning of the pool's job ids, which identifies this server. */
   readonly serverId: string;
-  /** Tells the pools of one server apart. */
+  /** Distinguishes the pools of one server. */
   readonly name: string;
   /** First come, first served, unless given. */
   readonly createPolicy?: CreateQueuePolicy;
@@ -115,7 +115,7 @@ export class Pool implements SessionHost {
     return this.#directory.workersOf(model);
   }
 
-  /** Takes in a new session. An older session of the same worker is closed. */
+  /** Adds a new session. An older session of the same worker is closed. */
   onOpened(session: Session): void {
     const before = this.#directory.seatOf(session.worker.id);
     const seat = this.#directory.seat(session);
@@ -196,8 +196,8 @@ export class Pool implements SessionHost {
    * policy's fault, when the ticket may not wait. Otherwise calls either `onGranted` or `onFailed` once, or neither after
    * `leave`. A ticket that was accepted before is never turned away: jobs in flight bound how many of them wait.
    *
-   * Unlike a job that `claim` gave nothing, one that has been refused too often may wait although a slot is free. It gets
-   * that slot a moment later.
+   * A job that workers have refused too often may wait although a slot is free, unlike one to which `claim` gave no slot. It
+   * gets that slot a moment later.
    */
   wait(ticket: JobTicket, onGranted: (claim: Claim) => void, onFailed: (fault: Fault) => void): Wait {
     if (this.#refusal) throw this.#refusal();
@@ -212,7 +212,7 @@ export class Pool implements SessionHost {
     return wait;
   }
 
-  /** Lets no job wait from now on. Those that wait, and those that would, get this fault. */
+  /** Lets no job wait from now on. Waiting jobs, and jobs that would have to wait, get this fault. */
   refuseWaiting(fault: () => Fault): void {
     this.#refusal = fault;
     this.#revision += 1;

@@ -24,7 +24,7 @@ export interface QueuePolicy {
   mayBegin(candidate: Candidate, now: number): boolean;
   /**
    * Names the ticket that must go so that a newcomer can wait: one that waits, or the newcomer. Undefined while there is
-   * room. It MUST NOT name a ticket that was accepted before. Not asked about such newcomers.
+   * room. It MUST NOT name a ticket that was accepted before, and is not called for a newcomer that was.
    */
   evict(newcomer: Ticket, now: number): Eviction | undefined;
   /** Takes a ticket into the queue. A ticket that comes back MUST get the place that its number gives it. */
@@ -37,23 +37,23 @@ export interface QueuePolicy {
    * others. The pool asks again while the seat has room.
    */
   next(seat: OpenSeat, now: number): Ticket | undefined;
-  /** Tells that a ticket has got a slot. Each call is followed by one `end`. */
+  /** Reports that a ticket has got a slot. Each call is followed by one `end`. */
   begin(ticket: Ticket, now: number): void;
   /**
-   * Tells that a ticket has given its slot back. `work` is what the job came to; undefined if the worker did not serve it:
-   * the job was sent elsewhere or had nothing to send, and is not to be charged.
+   * Reports that a ticket has given its slot back. `work` is the job's work; undefined if the worker did not serve it, because
+   * the job was sent elsewhere or had nothing to send. Such a job MUST NOT be charged.
    */
   end(ticket: Ticket, work: Work | undefined, now: number): void;
   /** An estimate of how many slots must free before the ticket gets one: 1 is next, 0 means that it does not wait. */
   position(ticket: Ticket, now: number): number;
 }
 
-/** A job that asks for a slot, with or without a ticket. */
+/** A job that requests a slot, with or without a ticket. */
 export type Candidate = Pick<Ticket, "caller" | "demand">;
 
 export interface Eviction {
   readonly ticket: Ticket;
-  /** The error for the job that is turned away; `queue_full` unless given. */
+  /** The error for the refused job; `queue_full` unless given. */
   readonly fault?: Fault;
 }
 

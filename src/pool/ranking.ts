@@ -7,7 +7,7 @@ export interface Ranked<T> {
   level: Level<T> | undefined;
 }
 
-/** The members of one load. The one that has had this load for longest is first. */
+/** The members with one load. The member that has had it for longest is first. */
 interface Level<T> {
   readonly load: number;
   first: Ranked<T> | undefined;

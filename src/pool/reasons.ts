@@ -1,7 +1,7 @@
 import { Fault } from "../errors.ts";
 import type { Clock } from "../system/deps.ts";
 import type { Demand, Directory } from "./directory.ts";
-import { NOBODY } from "./excluded.ts";
+import { NONE_EXCLUDED } from "./excluded.ts";
 import { unsupportedByWorker } from "./job-faults.ts";
 import {
   justStartedFault,
@@ -52,7 +52,7 @@ export class Reasons {
    */
   #assertKindTaken(demand: Demand): void {
     const { exchangeKind, excluded } = demand;
-    if (exchangeKind === undefined || excluded !== NOBODY || this.#directory.isServed(demand, false)) return;
+    if (exchangeKind === undefined || excluded !== NONE_EXCLUDED || this.#directory.isServed(demand, false)) return;
     if (this.#directory.isServed({ ...demand, exchangeKind: undefined }, false))
       throw unsupportedByWorker(exchangeKind);
   }

@@ -1,4 +1,4 @@
-/** How many jobs are remembered: enough to tell a fault from bad luck, and few enough to fit in one number. */
+/** How many jobs are remembered: enough to distinguish a fault from bad luck, and few enough to fit in one number. */
 const KEPT = 20;
 
 /** The outcomes of a worker's last jobs. */

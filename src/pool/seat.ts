@@ -5,14 +5,14 @@ import { aliasKey } from "./alias.ts";
 import { createRanked, type Ranked } from "./ranking.ts";
 import { RecentOutcomes } from "./recent-outcomes.ts";
 
-/** What one ended job adds to the totals of its worker. */
+/** The amounts that one ended job adds to the totals of its worker. */
 export interface Work {
   readonly outcome: "completed" | "failed" | "canceled";
-  /** Why the worker failed. Undefined where it did not: a mistake of the client is no failure of the worker. */
+  /** The reason of the worker's failure; undefined if it did not fail. A client's mistake is not a failure of the worker. */
   readonly error: string | undefined;
   /** Milliseconds that the job spent with workers. */
   readonly runningMs: number;
-  /** What the answer stated that it used, by unit. */
+  /** The usage that the answer stated, by unit. */
   readonly usage: ReadonlyMap<string, number> | undefined;
   /** Output of the answer, in the unit of speed. */
   readonly output: number;
@@ -28,7 +28,7 @@ export interface SeatTotals {
   /** `Clock.elapsed` at the last failure. */
   readonly lastFailedAt: number | undefined;
   readonly recent: Pick<RecentOutcomes, "size" | "failures">;
-  /** Sums of what answers stated that they used, by unit. */
+  /** The sums of the usage that answers stated, by unit. */
   readonly usage: ReadonlyMap<string, number>;
   /** Output of the last minute, in the unit of speed. */
   readonly output: Pick<SlidingSum, "rate">;
@@ -52,7 +52,7 @@ export class Seat {
   stopRest: CancelTimer | undefined;
   /** Whether an operator has taken it out of service. */
   isDrained = false;
-  /** What the session offered when the pool last looked, so that a change can be compared. */
+  /** The session's offer when the pool last looked, for comparison after a change. */
   models: readonly string[] = [];
   capacity = 0;
   /** This seat's place in the ranking of each model it serves. */
@@ -94,7 +94,7 @@ export class Seat {
     return this.busy < this.capacity && this.stopRest === undefined;
   }
 
-  /** Takes over what the session offers now. */
+  /** Takes over the session's current offer. */
   refresh(): void {
     this.models = this.session.offer.models;
     this.capacity = this.isDrained ? 0 : capacityOf(this.session.offer);

@@ -1,16 +1,16 @@
 import type { Caller } from "../auth/caller.ts";
 import type { Demand } from "./directory.ts";
 
-/** A job's place in line for a slot. It is one and the same from the job's start to its end, however often the job waits. */
+/** A job's place in the queue for a slot. A job keeps one ticket from its start to its end, however often it waits. */
 export interface Ticket {
   /** The order in which tickets were issued; no two of a pool have the same. */
   readonly number: number;
   readonly caller: Caller;
   /** `Clock.elapsed` at the job's start. */
   readonly arrivedAt: number;
-  /** What the job needs now. After a worker has failed the job, that worker is among the exclusions. */
+  /** The job's current requirements. After a worker has failed the job, that worker is among the exclusions. */
   readonly demand: Demand;
-  /** Whether the request has had a slot before. Such a ticket is never turned away by a full queue. */
+  /** Whether the request has had a slot before. If so, a full queue never refuses the ticket. */
   readonly wasAccepted: boolean;
 }
 

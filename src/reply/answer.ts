@@ -11,7 +11,7 @@ import { LateAnswer } from "./late-answer.ts";
 import { addStreamHeaders, Reply, type ReplySource } from "./reply.ts";
 import { comment, type LineState } from "./sse.ts";
 
-/** What all jobs of a plugin are answered with. */
+/** The parts that all answers of a plugin's jobs share. */
 export interface AnswerPorts {
   readonly pool: Pool;
   readonly clock: Clock;
@@ -27,7 +27,7 @@ export interface AnswerRequest {
   readonly signal: AbortSignal;
   /**
    * Whether the client asked for an event stream, which may be opened before the worker answers. A promise for a request
-   * that says so only further on; until it is resolved nothing is sent ahead of the worker's answer.
+   * that states this late; until it is resolved, nothing is sent before the worker's answer.
    */
   readonly isStream: boolean | Promise<boolean>;
   readonly spec: JobSpec;
@@ -51,7 +51,7 @@ export function answerWithJob(ports: AnswerPorts, request: AnswerRequest): Promi
   });
 }
 
-/** A job's answer: a reply that may be opened early, and that tells failures in its event stream. */
+/** A job's answer: a reply that may be opened early, and that reports failures in its event stream. */
 class Answer implements JobSink, ReplySource {
   readonly #ports: AnswerPorts;
   readonly #request: AnswerRequest;
@@ -91,7 +91,7 @@ class Answer implements JobSink, ReplySource {
     this.#cancelEarly = this.#ports.clock.after(this.#ports.earlyHeadersMs, () => this.#openEarly());
   }
 
-  /** Opens the stream with 200 and a comment. From now on errors can only be told in the stream. */
+  /** Opens the stream with 200 and a comment. From now on errors can only be reported in the stream. */
   #openEarly(): void {
     this.#isOpenedEarly = true;
     const headers = new Headers({
@@ -145,7 +145,7 @@ class Answer implements JobSink, ReplySource {
     return headers;
   }
 
-  /** One line, which may stand wherever no line is open. Says the job's place while it waits in the queue. */
+  /** Returns a comment of one line, which may follow any complete line. It states the job's place in the queue while it waits. */
   toComment(lineState: LineState): Uint8Array | undefined {
     if (lineState === "inside") return undefined;
     const { position } = this.#job;

@@ -1,12 +1,12 @@
 import type { HeaderPairs, ResponseHead } from "../wire/frame.ts";
 
-/** What an answer's body is to the server that passes it on. */
+/** The kind of an answer's body, which decides what the server may do with it. */
 export type BodyKind =
-  /** An event stream in plain text: comments and events of the server's own may stand between its events. */
+  /** An event stream in plain text: the server may insert its own comments and events between its events. */
   | "events"
-  /** An event stream under a content coding. It may be quiet for long, but nothing can be put between its bytes. */
+  /** An event stream under a content coding. It may be quiet for long, but nothing can be inserted. */
   | "coded events"
-  /** Anything else: bytes that end soon, and that nothing can be added to. */
+  /** Any other body: bytes that end soon, into which nothing can be inserted. */
   | "other";
 
 /** Decides what may be done to an answer's body, by the head alone. The only place that looks at these headers. */
@@ -27,7 +27,7 @@ function headerValue(headers: HeaderPairs, wanted: string): string | undefined {
   return headers.find(([name]) => isNamed(name, wanted))?.[1].toLowerCase();
 }
 
-/** Compares lengths first: every answer's head is looked at, and most of its headers are others. */
+/** Compares lengths first, because every header of every answer is compared, and most differ. */
 function isNamed(name: string, wanted: string): boolean {
   return name.length === wanted.length && name.toLowerCase() === wanted;
 }

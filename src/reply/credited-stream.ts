@@ -1,8 +1,8 @@
 /** The producer of a stream's bytes. It sends only as many as it has credit for. */
 export interface StreamSource {
-  /** The reader has taken `bytes` more; the source may send as many again. */
+  /** Reports that the reader has taken `bytes` more; the source may send as many again. */
   consumed(bytes: number): void;
-  /** The reader is gone; the source should stop. */
+  /** Reports that the reader is gone; the source should stop. */
   cancel(): void;
 }
 
@@ -16,7 +16,7 @@ export class CreditedStream {
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   /** Bytes written, by the source and by us. */
   #received = 0;
-  /** Bytes that the source has no credit to get back for: reported as consumed, or ours. */
+  /** Bytes for which the source gets no more credit: those already reported as consumed, and our own. */
   #returned = 0;
   /** Ends the pending pull, so that the stream pulls again once its queue is empty. */
   #allowPull: (() => void) | undefined;

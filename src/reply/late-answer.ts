@@ -9,8 +9,8 @@ const LATE_ANSWER_BYTES = 64 * 1024;
 const MAX_QUOTED_CHARS = 2000;
 
 /**
- * An answer that is no event stream and came after the client had been sent an open one, with status 200. It can only be
- * told in an error event, so its start is kept for that.
+ * An answer that is not an event stream, but arrived after one had been opened for the client with status 200. It can only
+ * be reported in an error event, so its start is kept.
  */
 export class LateAnswer {
   readonly #head: ResponseHead;

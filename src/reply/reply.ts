@@ -10,8 +10,8 @@ export interface ReplySource extends StreamSource {
   /** The headers for the client. `isEventStream`: whether the answer is one, plain or compressed. */
   toHeaders(head: ResponseHead, isEventStream: boolean): Headers;
   /**
-   * The comment that keeps a quiet stream open, given where the stream stands; undefined when none may be put there. Called
-   * for plain event streams only.
+   * Returns the comment that keeps a quiet stream open; undefined if none may follow at this position. Called for plain event
+   * streams only.
    */
   toComment(lineState: LineState): Uint8Array | undefined;
 }
@@ -44,7 +44,7 @@ export class Reply {
   #held: Uint8Array[] = [];
   #stream: CreditedStream | undefined;
   #isComplete = false;
-  /** Where the source's bytes leave the event stream; not tracked for other bodies. */
+  /** The position in the event stream after the source's bytes; not tracked for other bodies. */
   #lineState: LineState = "boundary";
   #wroteAt = 0;
   #stopTicking: CancelTimer | undefined;
@@ -99,20 +99,20 @@ export class Reply {
     else this.#held.push(bytes);
   }
 
-  /** The answer is whole. */
+  /** Completes the answer. */
   complete(): void {
     this.#stopTicking?.();
     this.#isComplete = true;
     this.#stream?.close();
   }
 
-  /** Ends a plain event stream in order, with an event of our own as its last. Only while `takesEvents`. */
+  /** Ends a plain event stream cleanly, with an event of our own as its last one. Only while `takesEvents`. */
   endWithEvent(event: string): void {
     this.#stream?.writeOwn(encoder.encode(separator(this.#lineState) + event));
     this.complete();
   }
 
-  /** The answer will never be whole: rejects if there is no response yet, else cuts the connection. */
+  /** Gives up an incomplete answer: rejects if there is no response yet, else cuts the connection. */
   cut(reason: unknown): void {
     this.#stopTicking?.();
     if (this.#stream) return this.#stream.error(reason);
@@ -151,7 +151,7 @@ export class Reply {
   #comment(stream: CreditedStream): void {
     const comment = this.#source.toComment(this.#lineState);
     if (comment) stream.writeOwn(comment);
-    // With or without one, the next is due a whole interval later.
+    // With or without a comment, the next one is due a whole interval later.
     this.#wroteAt = this.#ports.clock.elapsed();
   }
 

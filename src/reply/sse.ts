@@ -1,4 +1,4 @@
-/** Where an event stream stands after the bytes sent so far. It decides what may follow them. */
+/** The position of an event stream after the bytes sent so far. It decides what may follow. */
 export type LineState = "boundary" | "line" | "inside";
 
 const LF = 0x0a;

@@ -50,7 +50,7 @@ const ACTIONS: readonly Action[] = [
     name: "cancel",
     target: "job",
     summary: "Cancel a job",
-    description: "The client gets the error `canceled_by_operator`, and the worker is told to stop.",
+    description: "The client gets the error `canceled_by_operator`, and the worker is asked to stop.",
     act: ({ jobs }, id) => jobs?.cancelJob(id) ?? false,
   },
 ];

@@ -17,7 +17,7 @@ export interface PageOptions {
   readonly auth: Auth;
   readonly plugins: readonly Plugin[];
   readonly version: string;
-  /** What the State API says of the whole server. */
+  /** Returns the State API's account of the whole server. */
   readonly server: () => object;
 }
 
@@ -56,7 +56,7 @@ export function pageRoutes(options: PageOptions): AnyElysia {
   const showSignIn = (request: Request, status: number, problem?: string): Response =>
     page(request, SignInPage({ assets: assets().page, problem, keyKind: auth.signIns.keyKind }), status);
 
-  /** What the form says of a failed sign-in; undefined for an error that is not the form's to tell. */
+  /** Returns the form's text for a failed sign-in; undefined for an error that the form does not show. */
   const problemText = (code: string): string | undefined => {
     if (code === "invalid_api_key") return `This is not a valid ${auth.signIns.keyKind ?? "API"} key.`;
     if (code !== "too_many_auth_failures") return undefined;

@@ -7,11 +7,11 @@ export interface ServerFacts {
   readonly isDraining: boolean;
   /** Whether the API asks for no key. */
   readonly isApiOpen: boolean;
-  /** Keys or roles have been set up that are for operators only. */
+  /** Whether keys or roles for operators alone are configured. */
   readonly hasAdmins: boolean;
   /** Whether workers need no key. */
   readonly isClientOpen: boolean;
-  /** Only programs on this machine reach the server, unless a proxy forwards others. */
+  /** Whether only programs on this machine reach the server, unless a proxy forwards others. */
   readonly isLoopback: boolean;
   readonly plugins: readonly PluginFacts[];
   /** Requests of the last minute, over all plugins. */
@@ -38,7 +38,7 @@ const FAILURE_SHARE = { warning: 0.05, critical: 0.25 } as const;
 const QUEUE_SHARE = { warning: 0.5, critical: 0.9 } as const;
 /** How long a queue problem lingers, because a queue near its mark crosses it often. */
 const LINGER_MS = 5000;
-/** Wrong keys per minute: a forgotten key causes a few, somebody who guesses causes many. */
+/** Wrong keys per minute. A forgotten key causes a few, an attacker who guesses causes many. */
 const MANY_AUTH_FAILURES = 20;
 
 /** Finds the problems that any server or plugin may have, whatever the plugin does. Pure. */

@@ -37,7 +37,7 @@ interface Held {
   readonly foundAt: number;
 }
 
-/** Keeps since when each condition has held, and so which conditions are problems by now. */
+/** Keeps the time since which each condition has held, and thus knows which conditions have become problems. */
 export class Problems {
   #held: ReadonlyMap<string, Held> = new Map();
   #list: readonly Problem[] = [];
@@ -54,7 +54,7 @@ export class Problems {
     return this.#revision;
   }
 
-  /** Replaces the conditions found before. A condition that is missing now is over, and starts anew if it returns. */
+  /** Replaces the conditions found before. A condition that is missing now is over, and starts again if it returns. */
   update(found: readonly Found[], now: Moment): void {
     const held = new Map<string, Held>();
     for (const each of found) {

@@ -26,7 +26,7 @@ import { WorkerSession } from "./worker-session.ts";
 
 export interface EndpointOptions extends Omit<IntakeOptions, "pluginId"> {
   readonly deps: Deps;
-  /** The beginning of session ids, by which their server is found. */
+  /** The beginning of session ids, which identifies this server. */
   readonly serverId: string;
   readonly limits: LinkLimits;
 }

@@ -4,7 +4,7 @@ import type { HostInfo } from "../wire/worker-messages.ts";
 import type { Dialect } from "./dialect.ts";
 import type { Offer } from "./session.ts";
 
-/** Who connects, and what for, as the first message says. Nothing in it is trusted, and all of it is bounded. */
+/** The identity and the offer of a connecting peer, from its first message. None of it is trusted, and all of it is bounded. */
 export interface Hello {
   readonly clientKey: string | undefined;
   /** Undefined: the server makes one. */

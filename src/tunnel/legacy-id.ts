@@ -29,7 +29,7 @@ export function withLegacyId(json: unknown, idName: string, nameName: string): u
 }
 
 function escapeCharacter(character: string): string {
-  // Beside a letter, so that a single dot is judged as a character and not as a whole id.
+  // Checked after a letter, so that a single dot is judged as a character and not as a whole id.
   if (character !== "_" && isId(`a${character}`)) return character;
   return Array.from(Buffer.from(character), (byte) => `_${byte.toString(16).toUpperCase().padStart(2, "0")}`).join("");
 }

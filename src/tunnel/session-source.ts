@@ -8,7 +8,7 @@ export type Admission =
   | { readonly ok: true; readonly owner: string }
   | { readonly ok: false; readonly refusal: "unauthorized" | "unexpected_client_key" };
 
-/** The owner of a plugin's sessions, which hears of each from its beginning to its end. */
+/** The owner of a plugin's sessions, which is notified of each from its beginning to its end. */
 export interface SessionPool extends SessionHost {
   /** Called once for each session, before any other call about it. */
   onOpened(session: Session): void;
@@ -39,8 +39,8 @@ export interface SessionSource {
 export interface Intake {
   /**
    * Turns a worker's HTTP request into a socket, after a short wait when very many arrive at once. Returns, or resolves to,
-   * undefined once the socket is open; throws, or rejects with, a `Fault` when there will be none. `admit` is asked for
-   * the key that the worker names in its first message.
+   * undefined once the socket is open; throws, or rejects with, a `Fault` when there will be none. `admit` is called
+   * with the key that the worker names in its first message.
    */
   upgrade(
     request: Request,

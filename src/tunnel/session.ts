@@ -3,7 +3,7 @@ import { HTTP_KIND } from "../wire/names.ts";
 import type { HostInfo } from "../wire/worker-messages.ts";
 import type { Exchange, ExchangeRequest, ExchangeSink } from "./exchange.ts";
 
-/** What a worker offers at the moment. */
+/** A worker's current offer. */
 export interface Offer {
   readonly models: readonly string[];
   /** Jobs that it declared to take at once. */
@@ -17,7 +17,7 @@ export interface Offer {
   readonly reason: string | undefined;
 }
 
-/** Who a worker is. Everything but the id is the worker's own statement. */
+/** The identity of a worker. Everything but the id is the worker's own statement. */
 export interface WorkerInfo {
   readonly id: string;
   readonly name: string;
@@ -41,7 +41,7 @@ export function takesKind(offer: Offer, kind: string): boolean {
 /**
  * A worker's live link, as the pool and the plugins see it: what the worker offers, and a way to send it requests.
  *
- * The port hides what carries the requests, so a session need not stand on a socket of this server. It does not hide who
+ * The port hides what carries the requests, so a session need not use a socket of this server. It does not hide who
  * counts the worker's slots: a pool counts only what it claimed itself, so a worker that another server also uses can be
  * full while it seems free here, and answers with the ending `refused`.
  *
@@ -60,9 +60,9 @@ export interface Session {
   readonly silentMs: number;
   readonly telemetry: Telemetry;
   /**
-   * Sends a request. MUST NOT call the sink before it has returned, whatever becomes of the request. An exchange on a
+   * Sends a request. MUST NOT call the sink before it has returned, even if the request fails. An exchange on a
    * session that has ended MUST end as `lost`; one of a kind that the worker did not announce, as `unsupported`; one whose
-   * whole body is larger than the session can carry, as `too_large`. Of these the worker MUST NOT see anything.
+   * whole body is larger than the session can carry, as `too_large`. The worker MUST NOT see anything of these exchanges.
    */
   open(request: ExchangeRequest, sink: ExchangeSink): Exchange;
   /**
@@ -77,7 +77,7 @@ export interface Telemetry {
   readonly ramUsedPercent: number | undefined;
 }
 
-/** The owner of a session, which hears of its changes. */
+/** The owner of a session, which is notified of its changes. */
 export interface SessionHost {
   /** Called when `Session.offer` has changed. MUST NOT be called after `onClosed`. */
   onOfferChange(session: Session): void;

@@ -10,7 +10,7 @@ export interface Upgrader {
   upgrade(request: Request, options: { readonly data: unknown; readonly headers?: Record<string, string> }): boolean;
 }
 
-/** What one socket does on each of its events. Bun keeps it in `ws.data`, so sockets of different uses share one listener. */
+/** The handlers of one socket's events. Bun keeps them in `ws.data`, so sockets of different uses share one listener. */
 export interface SocketHandlers {
   open(ws: WorkerSocket): void;
   message(ws: WorkerSocket, message: string | Buffer): void;
@@ -47,7 +47,7 @@ export function hasDrained(ws: WorkerSocket): boolean {
   return ws.getBufferedAmount() <= DRAINED_BYTES;
 }
 
-/** Wraps Bun's socket for a session. `onResult` is told of every send that was queued or lost. */
+/** Wraps Bun's socket for a session. `onResult` is called for every send that was queued or lost. */
 export function createSocket(ws: WorkerSocket, onResult: (result: "queued" | "lost") => void): Socket {
   const outbox = new Outbox({ send: (data) => ws.send(data), cork: (write) => ws.cork(write) }, onResult);
   return {
@@ -55,7 +55,7 @@ export function createSocket(ws: WorkerSocket, onResult: (result: "queued" | "lo
     sendNow: (data) => outbox.sendNow(data),
     ping: () => ws.ping(),
     close(code, reason) {
-      // What was sent before the goodbye must arrive before it.
+      // Data that was sent before the close must arrive before it.
       outbox.flush();
       closeSocket(ws, { code, reason });
     },

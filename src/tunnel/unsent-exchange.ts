@@ -9,7 +9,7 @@ export function openUnsent(request: ExchangeRequest, sink: ExchangeSink, end: Ex
   const finish = (how: ExchangeEnd): void => {
     if (hasEnded) return;
     hasEnded = true;
-    // A source that fails while it is given up has nobody left to tell.
+    // If the source fails while it is being given up, that failure no longer matters.
     if (request.body instanceof ReadableStream) request.body.cancel(how.kind).catch(() => {});
     sink.onEnd(how);
     sink.onSettled();

@@ -60,7 +60,7 @@ export class WorkerSession implements Session, Wire {
     this.id = options.id;
     this.#ids = options.ids ?? new ExchangeIds();
     this.#worker = options.worker;
-    // The legacy dialect has no word for kinds, whatever its agent announces.
+    // The legacy dialect cannot carry kinds, even if its agent announces some.
     this.#offer = this.dialect === "legacy" ? { ...options.offer, exchangeKinds: HTTP_ALONE } : options.offer;
     this.connectedAt = options.clock.now();
     this.lastHeartbeatAt = this.connectedAt;
@@ -127,7 +127,7 @@ export class WorkerSession implements Session, Wire {
     else queueMicrotask(() => this.close(CLOSES.send_failed));
   }
 
-  /** The socket has room again. */
+  /** Continues sending when the socket has room again. */
   handleDrain(): void {
     this.#congested = false;
     for (const exchange of [...this.#exchanges.values()]) {
@@ -193,7 +193,7 @@ export class WorkerSession implements Session, Wire {
     this.#closed = true;
     const running = [...this.#exchanges.values()];
     this.#options.log.info("session.closed", { reason, running: running.length, ignored: this.#ignoredCount });
-    // The pool hears of it first: jobs that it sends elsewhere must not meet this session again.
+    // The pool is notified first, so that jobs which it sends elsewhere do not meet this session again.
     this.#options.host.onClosed(this, reason);
     for (const exchange of running) exchange.handleLost(reason);
     this.#exchanges.clear();
@@ -204,7 +204,7 @@ export class WorkerSession implements Session, Wire {
     if (exchange) return exchange;
     if (!this.#ids.wasGiven(id))
       this.close(closeWith("protocol_error", `frame for exchange ${id}, which was never opened`));
-    // The exchange has just ended, and the frame was under way.
+    // The exchange has just ended, and the frame was in transit.
     else this.#ignoredCount += 1;
     return undefined;
   }

@@ -7,7 +7,7 @@ const MAX_FIELD_BYTES = 1024;
 const MAX_PARTS = 1000;
 /** RFC 2046 §5.1.1 allows 70 characters; some clients use a few more. */
 const MAX_BOUNDARY_CHARS = 200;
-/** What clients write for true: the words of Python and JavaScript, and the forms that FastAPI backends accept. */
+/** The texts that clients write for true: the words of Python and JavaScript, and the forms that FastAPI backends accept. */
 const TRUE = /^(?:true|1|on|yes|t|y)$/i;
 /** The type of a part that states none (RFC 7578 §4.4). */
 const PLAIN_TEXT = "text/plain";
@@ -107,7 +107,7 @@ export class FormReader {
     const { awaited } = this.#spec;
     if (name !== awaited) return;
     if (isCut || value === "") return this.#fail(`its field '${awaited}' is empty or too long`, awaited);
-    // The upload may already be on its way to where the first value has sent it.
+    // The upload may already be on its way to the worker that the first value has chosen.
     if (this.#awaited !== undefined && this.#awaited !== value)
       return this.#fail(`its field '${awaited}' has two values`, awaited);
     this.#awaited = value;

@@ -23,7 +23,7 @@ export interface RecordingOptions {
   /** Longest time without a byte before the awaited field. After that the job watches for silence. */
   readonly stallMs: number;
   readonly clock: Clock;
-  /** Aborted when the server drains. It ends an upload whose awaited field has not come, and which so is no job yet. */
+  /** Aborted when the server drains. It ends an upload whose awaited field has not arrived, since that is not a job yet. */
   readonly drainSignal: AbortSignal;
   /** Called at most once, when the spool has failed. The upload continues without it and cannot be sent again. */
   readonly onUnspooled: (error: unknown) => void;
@@ -134,7 +134,7 @@ export class Recording {
   close(): void {
     this.stopKeeping();
     this.#isStream.resolve(false);
-    // Nobody needs to know that a source failed while it was given up.
+    // If the source fails while it is being given up, that failure no longer matters.
     this.#options.source.cancel("over").catch(() => {});
   }
 

@@ -12,7 +12,7 @@ export type Redial = "soon" | "slowly" | "much_later";
 
 /** One way in which a link ends. */
 export interface CloseRule extends Close {
-  /** The reason as it stands in the frame, before any detail. Empty: the detail is all of it. */
+  /** The beginning of the frame's reason, which a detail may follow. If it is empty, the detail is the whole reason. */
   readonly reason: string;
   readonly redial: Redial;
   /** What the worker's operator can do about it; absent where nothing needs to be done. */
@@ -60,7 +60,7 @@ export function closeWith(name: CloseName, detail: string): Close {
   return { code, reason: reason === "" ? detail : `${reason}: ${detail}` };
 }
 
-/** The name of a close as it arrived; undefined for one that is not in the table. */
+/** Returns the table's name for a close that arrived; undefined for one that is not in the table. */
 export function closeName({ code, reason }: Close): CloseName | undefined {
   // The keys of the table are its names; Object.keys types them as plain text.
   const names = (Object.keys(CLOSES) as CloseName[]).filter((name) => CLOSES[name].code === code);
@@ -71,7 +71,7 @@ export function closeName({ code, reason }: Close): CloseName | undefined {
   return named ?? names.find((name) => CLOSES[name].reason === "");
 }
 
-/** What the table says about a close as it arrived; undefined for one that is not in the table. */
+/** Returns the table's row for a close that arrived; undefined for one that is not in the table. */
 export function closeRule(close: Close): CloseRule | undefined {
   const name = closeName(close);
   return name && CLOSES[name];

@@ -1,11 +1,11 @@
 import { cleanText } from "./clean-text.ts";
 
-// The rules for names that cross the wire. Server and worker check them alike, so that neither refuses what the other accepted.
+// The rules for names that cross the wire. Both sides apply the same ones, so that neither refuses what the other accepted.
 
 /** The most characters of a worker's or relay's id. */
 export const MAX_ID_CHARS = 128;
 /**
- * What an id is made of. URLs resolve `.` and `..`, so neither can be one. `~` is reserved for `<server>~<id>`, which names a
+ * The form of an id. URLs resolve `.` and `..`, so neither can be one. `~` is reserved for `<server>~<id>`, which names a
  * worker of another server.
  */
 const ID = /^(?!\.{1,2}$)[A-Za-z0-9._:@-]{1,128}$/;

@@ -75,7 +75,7 @@ export class BodyPump {
     if (this.#ended) return;
     this.#ended = true;
     this.#piece = undefined;
-    // Nobody is left to hear of a source that fails while it is given up.
+    // If the source fails while it is being given up, that failure no longer matters.
     this.#reader?.cancel(reason).catch(() => {});
   }
 

@@ -18,8 +18,8 @@ import {
 import { MAX_TEXT_CHARS } from "./names.ts";
 
 /**
- * What workers say in JSON text: the first message, and control messages after it. Both dialects share them. The server
- * trusts none of it: every length is bounded, and text for people loses its control characters.
+ * The messages that workers send as JSON text: the first message, and control messages after it. Both dialects share them.
+ * The server trusts none of it: every length is bounded, and control characters are removed from text for people.
  */
 
 const MAX_CONCURRENCY = 100_000;

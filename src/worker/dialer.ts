@@ -8,7 +8,7 @@ import { type FirstMessage, WorkerLink } from "./link.ts";
 import { closeHint, type LinkEnd, planRetry, type RetryLimits } from "./retry.ts";
 import { connectUrl } from "./server-url.ts";
 
-/** What a worker tells the server about itself. */
+/** The messages in which a worker describes itself to the server. */
 export interface Introduction {
   /** Makes the first message. `workerId` is the operator's, or the one that the server made; undefined before that. */
   first(workerId: string | undefined): FirstMessage;

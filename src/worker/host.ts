@@ -7,7 +7,7 @@ export interface HostFacts {
   readonly os_version: string;
 }
 
-/** The machine's load in whole percent; undefined where the system does not tell. */
+/** The machine's load in whole percent; undefined where the system does not report it. */
 export interface HostLoad {
   readonly cpuPercent: number | undefined;
   readonly ramUsedPercent: number | undefined;

@@ -2,7 +2,7 @@ import type { Backend } from "../answering/opening.ts";
 import { type BackendTarget, callBackend, toAnswer } from "./backend.ts";
 import { routeJob } from "./route.ts";
 
-/** Serves jobs with a model server. `target` is looked up anew for every job, since the server may have moved. */
+/** Serves jobs with a model server. `target` is looked up again for every job, since the server may have moved. */
 export function createModelBackend(target: () => BackendTarget | undefined): Backend {
   return {
     open(head) {

@@ -5,7 +5,7 @@ import { chooseBackend, findBackends, type UsualPlace } from "./find-backends.ts
 import { allowedModels } from "./model-list.ts";
 import type { PathMap } from "./route.ts";
 
-/** What is known about the backend at present. */
+/** The current knowledge about the backend. */
 export interface BackendState {
   readonly isUp: boolean;
   /** Undefined until one has been found. */

@@ -117,7 +117,7 @@ function serveKind(kind: Kind, settings: WorkerSettings, deps: Deps, options: Wo
     registerTimeoutMs: options.registerTimeoutMs ?? REGISTER_TIMEOUT_MS,
     onRegistered: (workerId) => registered.resolve(workerId),
   });
-  // The first probe comes before the registration, which tells its result. One probe cannot take long.
+  // The first probe comes before the registration, which contains its result. One probe cannot take long.
   void watch.look().then(() => dialer.start());
   return {
     registered: registered.promise,

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { type Caller, createCaller } from "../../src/auth/caller.ts";
 import { Fault } from "../../src/errors.ts";
 import type { Claim } from "../../src/pool/claim.ts";
-import { NOBODY } from "../../src/pool/excluded.ts";
+import { NONE_EXCLUDED } from "../../src/pool/excluded.ts";
 import { lineOf } from "../../src/pool/lines.ts";
 import { Pool } from "../../src/pool/pool.ts";
 import type { CreateQueuePolicy, OpenSeat, QueueHost, QueuePolicy } from "../../src/pool/queue-policy.ts";
@@ -19,14 +19,14 @@ const BOB = createCaller("bob");
 let issued = 0;
 function issue(caller: Caller, model = "m", wasAccepted = false): JobTicket {
   issued += 1;
-  const demand = { model, exact: false, excluded: NOBODY };
+  const demand = { model, exact: false, excluded: NONE_EXCLUDED };
   return { number: issued, caller, arrivedAt: 0, demand, wasAccepted, expiresAt: undefined };
 }
 
 /** A seat that serves some models, and none of the tickets in `refused`. */
 function seatFor(models: readonly string[], refused: readonly Ticket[] = []): OpenSeat {
   return {
-    lines: models.map((model) => lineOf({ model, exact: false, excluded: NOBODY })),
+    lines: models.map((model) => lineOf({ model, exact: false, excluded: NONE_EXCLUDED })),
     serves: (ticket) => models.includes(ticket.demand.model) && !refused.includes(ticket),
   };
 }
@@ -189,7 +189,7 @@ export function describeQueuePolicy(name: string, make: (capacity: number) => Cr
           const held: Claim[] = [];
           const waits = new Map<JobTicket, { readonly leave: () => void }>();
           const ask = (who: number, model: number): void => {
-            const demand = { model: `m${model}`, exact: false, excluded: NOBODY };
+            const demand = { model: `m${model}`, exact: false, excluded: NONE_EXCLUDED };
             const ticket = pool.issueTicket({ caller: callers[who] ?? ALICE, demand }, clock.elapsed());
             try {
               const claim = pool.claim(ticket);

@@ -8,7 +8,7 @@ const MAX_SECONDS = 24 * 60 * 60;
 
 /**
  * The usage that a transcription's answer stated: `usage` in seconds or tokens at its end, and the `duration` at the start
- * of verbose forms. Undefined when it stated none, or none that is credible.
+ * of verbose forms. Undefined if it stated none, or none that is plausible.
  */
 export function readAudioUsage(ends: AnswerEnds): Usage | undefined {
   const usage = findLastObject(ends.last, "usage", toAudioUsage);

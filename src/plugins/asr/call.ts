@@ -10,7 +10,7 @@ import type { Recording } from "../../upload/recording.ts";
 import type { SpoolSpace } from "../../upload/spool-space.ts";
 import type { AsrConfig } from "./settings.ts";
 
-/** What the plugin's requests are served with. */
+/** The parts that serve the plugin's requests. */
 export interface AsrPorts {
   readonly area: ModelArea;
   readonly config: AsrConfig;
@@ -18,7 +18,7 @@ export interface AsrPorts {
   readonly spoolSpace: SpoolSpace;
 }
 
-/** One request of a client that was let in. */
+/** One request of a client that passed the door. */
 export interface AsrCall {
   readonly visit: Visit;
   /** MUST leave when the request has ended. */
@@ -29,7 +29,7 @@ export interface AsrCall {
   readonly kind: string;
 }
 
-/** The call as a worker gets it, its body from the first byte. Throws `worker_lost` if that cannot be sent again. */
+/** Returns the request for a worker, with the body from its first byte. Throws `worker_lost` if that is no longer kept. */
 export function toExchangeRequest(
   { config }: AsrPorts,
   { visit: { request, requestId }, path }: AsrCall,

@@ -7,7 +7,7 @@ import type { Deps } from "../../system/deps.ts";
 import type { ExchangeRequest } from "../../tunnel/exchange.ts";
 import type { LlmConfig } from "./settings.ts";
 
-/** What the plugin's requests are served with. */
+/** The parts that serve the plugin's requests. */
 export interface LlmPorts {
   readonly area: ModelArea;
   readonly config: LlmConfig;
@@ -15,7 +15,7 @@ export interface LlmPorts {
   readonly metrics: Metrics;
 }
 
-/** One request of a client that was let in. */
+/** One request of a client that passed the door. */
 export interface LlmCall {
   readonly visit: Visit;
   /** MUST leave when the request has ended. */
@@ -28,7 +28,7 @@ export interface LlmCall {
   readonly workerId: string | undefined;
 }
 
-/** The call as a worker gets it. `body` is the client's, or a part of it. */
+/** Returns the request for a worker. `body` is the client's, or a part of it. */
 export function toExchangeRequest(ports: LlmPorts, call: LlmCall, stream: boolean, body: Uint8Array): ExchangeRequest {
   const headers = toWorkerHeaders(call.visit.request.headers, call.visit.requestId);
   return {

@@ -19,7 +19,7 @@ export interface MergePorts {
 
 export type Merged =
   | { readonly ok: true; readonly pieces: readonly Uint8Array[]; readonly inputTokens: number }
-  /** What is wrong with a backend's answer, for the log and the client. */
+  /** The fault of a backend's answer, for the log and the client. */
   | { readonly ok: false; readonly reason: string };
 
 /** Longest work without a pause. Other streams wait no longer than this and one item, which takes a fraction of a millisecond. */
@@ -34,7 +34,7 @@ interface Item {
 /**
  * Merges many answers into one: items in the order of the inputs with a continuous `index`, in the encoding that the client
  * asked for (converted where a backend used another), with equal dimensions and the sum of usage. The bytes of vectors are
- * copied, not written anew. Results in exactly `count` items, or in a reason. Pauses every few milliseconds.
+ * copied, not written again. Results in exactly `count` items, or in a reason. Pauses every few milliseconds.
  */
 export async function mergeEmbeddings(
   parts: readonly PartAnswer[],
@@ -96,7 +96,7 @@ export async function mergeEmbeddings(
 
 const COMMA = text(",");
 
-/** Reads one item and gives it its index in the request. Returns undefined for anything that is no embedding. */
+/** Reads one item and gives it its index in the request. Returns undefined for anything other than an embedding. */
 function readItem(
   body: Uint8Array,
   range: Range,

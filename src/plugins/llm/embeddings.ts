@@ -3,7 +3,7 @@ import { ClientGone } from "../../http/body.ts";
 import { toClientHeaders } from "../../http/headers.ts";
 import type { Claim } from "../../pool/claim.ts";
 import type { Demand } from "../../pool/directory.ts";
-import { type Excluded, NOBODY } from "../../pool/excluded.ts";
+import { type Excluded, NONE_EXCLUDED } from "../../pool/excluded.ts";
 import { AnswerEnds } from "../../reply/answer-ends.ts";
 import { isCoded } from "../../reply/body-kind.ts";
 import { collect, type WholeAnswer } from "../../reply/collect.ts";
@@ -35,7 +35,7 @@ export async function relayEmbeddings(
   const input = parseEmbeddingInput(request.value);
   const run = new EmbeddingRun(ports, call, body, request.model, input);
   const { answers, refused } = await run.finish();
-  // An answer that is no success goes to the client unchanged.
+  // An unsuccessful answer goes to the client unchanged.
   if (refused) return respond(call, refused, [refused.body]);
   const first = answers[0];
   if (!first) throw new Fault("upstream_error");
@@ -73,12 +73,12 @@ class EmbeddingRun {
   #wholeTaken = false;
   /** Loops that pull parts now. */
   #runners = 0;
-  /** Whether a part has had a slot: from then on the request is under way, and a full queue does not end it. */
+  /** Whether a part has had a slot: from then on the request is accepted, and a full queue does not end it. */
   #wasAccepted = false;
   /** Failures of each part, by the offset of its first input. */
   readonly #failures = new Map<number, number>();
   /** Workers that failed a part, and get no more of this request. */
-  #failed: Excluded = NOBODY;
+  #failed: Excluded = NONE_EXCLUDED;
   /** Bytes of all answers that are held. */
   #held = 0;
   #refused: WholeAnswer | undefined;
@@ -202,7 +202,7 @@ class EmbeddingRun {
       this.#answers.push({ offset: part.offset, count: part.count, body: whole.body, whole });
       return;
     }
-    // Another backend may not be broken or busy, but a request that one calls wrong is wrong everywhere.
+    // Another backend may not be broken or busy, but a request that one backend rejects would be rejected by all.
     if (this.#cutter && (whole.status >= 500 || whole.status === 429) && this.#mayRetry(part, served)) return;
     this.#refused ??= whole;
     this.#stop.abort();

@@ -12,7 +12,7 @@ export interface LlmRequest {
 /** Longest name of a model. Workers cannot register a longer one. */
 const MAX_MODEL_CHARS = 512;
 
-// A byte order mark is no JSON (RFC 8259 §8.1). If the decoder dropped it, it would stay in the bytes that are passed on.
+// A byte order mark is not JSON (RFC 8259 §8.1). If the decoder dropped it, it would stay in the bytes that are passed on.
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Reads a request's body. Throws `invalid_json`, or an `invalid_request` that names the wrong field. */

@@ -73,7 +73,7 @@ function workerModels(area: ModelArea, ctx: RouteContext): readonly ModelCard[] 
 
 function workerIdOf(ctx: RouteContext): string | undefined {
   const id = ctx.params?.["worker_id"];
-  // A client may know a legacy agent by the id that the agent has told everybody.
+  // A client may use the id that a legacy agent chose, before it was mapped.
   return id === undefined ? undefined : toLegacyId(id);
 }
 

@@ -81,7 +81,7 @@ async function answer(ports: LlmPorts, call: LlmCall): Promise<Response> {
   );
 }
 
-/** The client's own bytes, except that a stand-in gets the name by which it knows the model. */
+/** Returns the client's bytes, with the worker's own name for the model if it is a stand-in. */
 function bodyFor(claim: Claim, model: string, body: Uint8Array): Uint8Array {
   return claim.model === model ? body : withModel(body, claim.model);
 }

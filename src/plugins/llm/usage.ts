@@ -3,7 +3,7 @@ import { findLastObject } from "../../json/find-member.ts";
 import { toTokenUsage } from "../../models/token-usage.ts";
 import type { AnswerEnds } from "../../reply/answer-ends.ts";
 
-/** The tokens that an answer stated last; undefined when it stated none, or none that are credible. */
+/** The tokens that an answer stated last; undefined if it stated none, or none that are plausible. */
 export function readUsage(ends: AnswerEnds): Usage | undefined {
   const last = findLastObject(ends.last, "usage", toTokenUsage);
   if (last && (last.get("input_tokens") ?? 0) > 0) return last;

@@ -8,7 +8,7 @@ import type { McpArea } from "./mcp-area.ts";
 import type { PublicNames } from "./public-names.ts";
 import type { McpConfig } from "./settings.ts";
 
-/** What the plugin's requests are served with. */
+/** The parts that serve the plugin's requests. */
 export interface McpPorts {
   readonly area: McpArea;
   readonly auth: ClientDoor;
@@ -25,7 +25,7 @@ export interface McpCall {
   readonly rest: string;
 }
 
-/** The call as its relay gets it. `resource` is the URL that a client's OAuth token is for, if its MCP server takes those. */
+/** Returns the request for the relay. `resource` is the URL that a client's OAuth token is for, if its MCP server takes those. */
 export function toExchangeRequest(
   { config }: McpPorts,
   { visit: { request, requestId } }: McpCall,

@@ -1,7 +1,7 @@
 /** Names counted for one relay. There is a limit, because callers choose the names. */
 const MAX_NAMES = 64;
 const MAX_NAME_CHARS = 128;
-/** Calls that the median is taken of: enough to tell a slow function from a slow call. */
+/** Calls that the median is taken of: enough to distinguish a slow function from a slow call. */
 const RECENT_CALLS = 32;
 /** The name under which all further functions are counted together. */
 const OTHER = "other";
@@ -19,7 +19,7 @@ export interface FunctionCount {
   readonly recentMs: number[];
 }
 
-/** How a call of a function ended. The time of a canceled call says nothing of the function. */
+/** How a call of a function ended. The time of a canceled call says nothing about the function. */
 export interface FunctionCall {
   readonly outcome: "completed" | "failed" | "canceled";
   readonly durationMs: number;

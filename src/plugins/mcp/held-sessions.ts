@@ -94,7 +94,7 @@ export class HeldSessions {
   }
 }
 
-/** Returns a digest of 96 bits, which tells any number of sessions apart. */
+/** Returns a digest of 96 bits, which distinguishes any number of sessions. */
 function toKey(id: string): string {
   return createHash("sha256").update(id).digest("base64").slice(0, 16);
 }

@@ -2,7 +2,7 @@ import { isRecord, parseJson } from "../../json/parse.ts";
 import { membersOf } from "../../json/scan.ts";
 import type { HeaderPairs } from "../../wire/frame.ts";
 
-/** What to do with an HTTP request for a relay whose dialect knows single JSON-RPC calls only. */
+/** The plan for an HTTP request to a relay whose dialect knows only single JSON-RPC calls. */
 export type LegacyPlan =
   /** The dialect cannot express the request, so the server answers it. */
   | { readonly kind: "answer"; readonly status: number; readonly headers: HeaderPairs; readonly body: string }
@@ -16,7 +16,7 @@ export type LegacyPlan =
     };
 
 const JSON_HEADERS: HeaderPairs = [["content-type", "application/json"]];
-// A byte order mark is no JSON (RFC 8259 §8.1). Without `ignoreBOM` text and bytes would differ in their offsets.
+// A byte order mark is not JSON (RFC 8259 §8.1). Without `ignoreBOM` text and bytes would differ in their offsets.
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Decides by the request alone. Never throws. */

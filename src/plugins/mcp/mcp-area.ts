@@ -117,7 +117,7 @@ export class McpArea {
       relay.failed += 1;
       relay.lastError = fault?.code;
     } else relay.served += 1;
-    // The relay served an answer that is an error, too. Only the count by method and outcome tells it apart.
+    // The relay served an answer that is an error, too. Only the count by method and outcome distinguishes it.
     this.#tally(method, outcome === "completed" && isError ? "error" : outcome);
     relay.methods.set(method, (relay.methods.get(method) ?? 0) + 1);
     // A caller without access can name functions that do not exist.

@@ -50,10 +50,10 @@ export function createPublicNames(config: NamesConfig): PublicNames {
       const { headers, url } = visit.request;
       const isTrusted =
         (headers.has("x-forwarded-host") || headers.has("x-forwarded-proto")) && proxies.isTrusted(visit.address());
-      const told = (name: string): string | undefined =>
+      const forwarded = (name: string): string | undefined =>
         isTrusted ? headers.get(name)?.split(",")[0]?.trim() || undefined : undefined;
-      const scheme = told("x-forwarded-proto") ?? (url.startsWith("https:") ? "https" : "http");
-      const host = told("x-forwarded-host") ?? headers.get("host") ?? "";
+      const scheme = forwarded("x-forwarded-proto") ?? (url.startsWith("https:") ? "https" : "http");
+      const host = forwarded("x-forwarded-host") ?? headers.get("host") ?? "";
       if (!/^https?$/.test(scheme) || nameOf(host) === undefined) return undefined;
       return URL.parse(`${scheme}://${host}`)?.origin;
     },

@@ -4,7 +4,7 @@ import { isPathSegment } from "../../http/path-segment.ts";
 export interface RelayPath {
   /** The path for the relay, with the query: empty, or with a leading slash. */
   readonly path: string;
-  /** What follows the id in the URL by which the client knows the relay: nothing, or `/mcp`. */
+  /** The text after the id in the URL by which the client knows the relay: nothing, or `/mcp`. */
   readonly alias: "" | "/mcp";
 }
 

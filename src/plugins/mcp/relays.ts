@@ -16,7 +16,7 @@ export interface Relay {
   streams: number;
   served: number;
   failed: number;
-  /** An operator keeps new calls from it, until that is undone or the relay reconnects. */
+  /** Whether an operator keeps new calls from it, until that is undone or the relay reconnects. */
   isDrained: boolean;
   /** Error code of the last call that failed; undefined before the first. */
   lastError: string | undefined;

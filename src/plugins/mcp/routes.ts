@@ -48,7 +48,7 @@ export function mcpRoutes(ports: McpPorts, context: PluginContext): AnyElysia {
     .get(`${METADATA_PATH}${BASE}/mcp`, ({ visit, params }) => describe({ visit, params }, "/mcp"), { detail: HIDDEN });
 }
 
-/** The id of the relay. A client may know a legacy agent by the id that the agent has told everybody. */
+/** The id of the relay. A client may use the id that a legacy agent chose, before it was mapped. */
 function relayIdOf(params: RouteContext["params"]): string {
   return toLegacyId(params?.["relay_id"] ?? "");
 }

@@ -1,10 +1,10 @@
 import { membersOf } from "../../json/scan.ts";
 
-/** What the server notes of a request for errors and counts. None of it decides where the request goes. */
+/** The facts about a request that errors and counts need. They do not decide where the request goes. */
 export interface RpcFacts {
   /** The JSON-RPC id exactly as the client wrote it; undefined if there is none, or none that JSON-RPC allows. */
   readonly id: string | undefined;
-  /** What the call is counted by. It has few values: a method of the specification, `GET`, `DELETE` or `other`. */
+  /** The label under which the call is counted. It has few values: a method of the specification, `GET`, `DELETE` or `other`. */
   readonly label: string;
   /** The function that the call names; undefined for every method but `tools/call`. */
   readonly functionName: string | undefined;
@@ -24,8 +24,8 @@ const MAX_NAME_CHARS = 1024;
 const decoder = new TextDecoder();
 
 /**
- * Reads what a request says of itself: its body, or its headers when the body is not at hand. Never throws: a body that is
- * no single JSON-RPC message has no id and no method, and the MCP server will say what is wrong with it.
+ * Reads the facts from a request's body, or from its headers if the body is not available. Never throws: a body that is not
+ * a single JSON-RPC message has no id and no method, and the MCP server will reject it.
  */
 export function readFacts(request: Pick<Request, "method" | "headers">, body: Uint8Array | undefined): RpcFacts {
   const headerMethod = request.headers.get("mcp-method") ?? undefined;

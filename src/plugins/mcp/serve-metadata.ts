@@ -11,7 +11,7 @@ import { resourceOf } from "./resource.ts";
 export interface MetadataCall {
   readonly visit: Visit;
   readonly relayId: string;
-  /** What follows the id in the URL by which the client knows the relay. */
+  /** The text after the id in the URL by which the client knows the relay. */
   readonly alias: "" | "/mcp";
 }
 
@@ -20,7 +20,7 @@ const MAX_WAIT_MS = 30_000;
 
 /**
  * Answers with the MCP server's OAuth metadata (RFC 9728), which its relay fetches. Rejects with `unknown_url` for a relay that
- * checks a token of its own, so that clients go on without metadata, and with `relay_unavailable` if no relay can tell.
+ * checks a token of its own, so that clients go on without metadata, and with `relay_unavailable` if no relay answers.
  */
 export async function serveMetadata(ports: McpPorts, call: MetadataCall): Promise<Response> {
   const { area, auth, config, deps, names } = ports;

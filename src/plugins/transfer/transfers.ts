@@ -17,10 +17,10 @@ import type { TransferConfig } from "./settings.ts";
 import { TransferRate } from "./transfer-rate.ts";
 import { type Running, type TransferState, toTransferState } from "./transfer-state.ts";
 
-/** One request of a client that was let in. */
+/** One request of a client that passed the door. */
 export interface TransferCall {
   readonly visit: Visit;
-  /** Leaves when nothing of the request is left. */
+  /** MUST leave when the request has ended. */
   readonly caller: ActiveCaller;
 }
 
@@ -29,7 +29,7 @@ interface End extends Side, TransferCall {
   readonly answer: (response: Response) => void;
 }
 
-/** Six random characters tell two transfers of a server apart and leave the other sixteen beyond guessing. */
+/** Six random characters answerWriter two transfers of a server apart and leave the other sixteen beyond guessing. */
 const SHOWN_ID_CHARS = CHANNEL_PREFIX_CHARS + 6;
 
 export interface TransfersOptions {
@@ -214,7 +214,7 @@ export class Transfers implements Reports, Lifecycle {
         this.#tally(outcome);
         this.#log(outcome, passage, clock.elapsed() - startedAt, reader, writer);
         for (const { caller } of [reader, writer]) caller.leave();
-        tell(writer, outcome, passage.bytes);
+        answerWriter(writer, outcome, passage.bytes);
         this.#idle.check();
       },
     });
@@ -246,7 +246,7 @@ export class Transfers implements Reports, Lifecycle {
 }
 
 /** Answers the writer. The reader's answer is the bytes: all of them, or a connection that is cut. */
-function tell(writer: End, outcome: Outcome, bytes = 0): void {
+function answerWriter(writer: End, outcome: Outcome, bytes = 0): void {
   switch (outcome) {
     case "completed":
       return writer.answer(Response.json({ status: "ok", bytes }, { headers: { "cache-control": "no-store" } }));
@@ -256,7 +256,7 @@ function tell(writer: End, outcome: Outcome, bytes = 0): void {
       return writer.refuse(drainingFault());
     case "wrong_length":
       return writer.refuse(
-        new Fault("invalid_request", { message: `${bytes} bytes came, which is not the length that was declared.` }),
+        new Fault("invalid_request", { message: `${bytes} bytes arrived, which is not the declared length.` }),
       );
     case "reader_gone":
       return writer.refuse(new Fault("transfer_broken"));

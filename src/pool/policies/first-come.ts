@@ -2,7 +2,7 @@ import { lineOf } from "../lines.ts";
 import type { Eviction, OpenSeat, QueuePolicy } from "../queue-policy.ts";
 import type { Ticket } from "../ticket.ts";
 
-/** First come, first served, whoever the callers are: a line for each model or worker that is waited for. */
+/** Serves tickets in order of arrival, regardless of their callers. There is one line for each model or worker in demand. */
 export class FirstCome implements QueuePolicy {
   readonly #capacity: number;
   /** By their names, each in the order of its tickets' numbers; none is empty. */

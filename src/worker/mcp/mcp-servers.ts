@@ -48,12 +48,12 @@ function conflictsIn({ mcpUrl, mcpCommand, mcpServers, mcpOauth, authToken, id }
   if (mcpServers !== undefined && id !== undefined)
     return ["id: the servers of a file have ids of their own, in the file"];
   if (mcpServers !== undefined && (authToken !== undefined || mcpOauth === "true")) {
-    return ["servers: who may call the servers of a file stands in the file: auth_token, auth_token_env or oauth"];
+    return ["servers: the file itself says who may call its servers, with auth_token, auth_token_env or oauth"];
   }
   if (mcpOauth === "true" && authToken !== undefined) {
     return ["oauth: with it callers sign in with the MCP server, so there can be no auth_token"];
   }
   if (mcpOauth === "true" && mcpUrl === undefined)
-    return ["oauth: only an MCP server that speaks HTTP can ask for it; give its url"];
+    return ["oauth: only an MCP server that speaks HTTP can use it; give its url"];
   return [];
 }

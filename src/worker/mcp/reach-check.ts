@@ -24,5 +24,5 @@ export async function warnIfAway(url: string, log: Log): Promise<void> {
   const reason = await opened.promise;
   clearTimeout(timer);
   if (reason !== undefined)
-    log.warn("upstream.away", { reason, hint: "is the MCP server running, and its --url right?" });
+    log.warn("upstream.away", { reason, hint: "check that the MCP server is running, and its --url" });
 }

@@ -68,7 +68,7 @@ export function readServersFile(path: string, { env, readFile }: FileSources): M
   const readings = entries.map(([name, entry]) => readEntry(name, entry, env));
   const servers = readings.flatMap(({ server }) => (server ? [server] : []));
   const faults = readings.flatMap((reading) => reading.faults);
-  if (faults.length === 0 && servers.length === 0) return fault("names no server that is not disabled");
+  if (faults.length === 0 && servers.length === 0) return fault("has no server that is enabled");
   return { servers, faults: [...faults, ...doubledIds(servers)].map((each) => `servers: ${each}`) };
 }
 
@@ -151,7 +151,7 @@ function accessOf({ auth_token, auth_token_env, oauth, url }: Entry, env: FileSo
   if ([auth_token, auth_token_env, oauth || undefined].filter((each) => each !== undefined).length > 1) {
     return "auth_token, auth_token_env and oauth exclude each other";
   }
-  if (oauth) return url === undefined ? "only a server with a url can ask for oauth" : { kind: "oauth" };
+  if (oauth) return url === undefined ? "only a server with a url can use oauth" : { kind: "oauth" };
   if (auth_token_env !== undefined) {
     const token = env[auth_token_env];
     // Ignoring the missing variable would open the relay to everybody.

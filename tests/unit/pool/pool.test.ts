@@ -4,7 +4,7 @@ import { ANONYMOUS } from "../../../src/auth/caller.ts";
 import { Fault } from "../../../src/errors.ts";
 import type { Claim } from "../../../src/pool/claim.ts";
 import type { Demand } from "../../../src/pool/directory.ts";
-import { NOBODY, withSession } from "../../../src/pool/excluded.ts";
+import { NONE_EXCLUDED, withSession } from "../../../src/pool/excluded.ts";
 import { Pool } from "../../../src/pool/pool.ts";
 import type { JobTicket } from "../../../src/pool/ticket.ts";
 import type { Wait } from "../../../src/pool/waits.ts";
@@ -43,7 +43,7 @@ function setUp(options: { queueSize?: number; queueTimeoutMs?: number; startGrac
 const demand = (model: string, more: Partial<Demand> = {}): Demand => ({
   model,
   exact: false,
-  excluded: NOBODY,
+  excluded: NONE_EXCLUDED,
   ...more,
 });
 
@@ -238,7 +238,7 @@ test("a job that lost its worker gets its old place back, even in a full queue",
   wait("m", () => served.push("late"));
   expect(codeOf(() => wait("m"))).toBe("queue_full");
   early.wasAccepted = true;
-  early.demand = demand("m", { excluded: withSession(NOBODY, "lost") });
+  early.demand = demand("m", { excluded: withSession(NONE_EXCLUDED, "lost") });
   wait(early, () => served.push("early"));
   busy?.release();
   expect(served).toEqual(["early"]);

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { type Caller, createCaller } from "../../../src/auth/caller.ts";
 import { Fault } from "../../../src/errors.ts";
 import type { Claim } from "../../../src/pool/claim.ts";
-import { NOBODY } from "../../../src/pool/excluded.ts";
+import { NONE_EXCLUDED } from "../../../src/pool/excluded.ts";
 import { FirstCome } from "../../../src/pool/policies/first-come.ts";
 import { Pool } from "../../../src/pool/pool.ts";
 import type { CreateQueuePolicy, QueuePolicy } from "../../../src/pool/queue-policy.ts";
@@ -55,7 +55,7 @@ function setUp(
     return { ticket, wait };
   };
   const issue = (caller: Caller, model: string) =>
-    pool.issueTicket({ caller, demand: { model, exact: false, excluded: NOBODY } }, clock.elapsed());
+    pool.issueTicket({ caller, demand: { model, exact: false, excluded: NONE_EXCLUDED } }, clock.elapsed());
   return { clock, pool, join, served, claims, failed, ask };
 }
 

@@ -50,7 +50,7 @@ export class EraProbe {
     this.#clock = clock;
   }
 
-  /** Resolves with the revisions; with none for a server that knows only sessions or did not tell. */
+  /** Resolves with the revisions; with none for a server that knows only sessions or did not answer clearly. */
   versions(): Promise<readonly string[]> {
     if (this.#clock.elapsed() >= this.#knownUntil) this.#known = undefined;
     this.#known ??= this.#ask();

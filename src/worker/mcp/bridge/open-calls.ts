@@ -8,7 +8,7 @@ import {
   type RequestId,
 } from "@modelcontextprotocol/server";
 
-/** One client's calls that its peer has not answered yet. It tells which of them a message of the peer belongs to. */
+/** One client's calls that its peer has not answered yet. It finds the call that a message of the peer belongs to. */
 export class OpenCalls {
   /** Progress tokens by the ids of their calls, in order of arrival. */
   readonly #open = new Map<RequestId, ProgressToken | undefined>();
@@ -47,7 +47,7 @@ export class OpenCalls {
     return message.method === "notifications/message" ? this.#newest() : undefined;
   }
 
-  /** A peer does not tell for which call it asks or logs: most likely for the newest open one. */
+  /** Returns the newest open call. A peer's request or log message names no call, and most likely belongs to this one. */
   #newest(): RequestId | undefined {
     return this.ids.at(-1);
   }

@@ -39,7 +39,7 @@ export class SharedPeer {
   readonly #options: SharedPeerOptions;
   readonly #stopSweep: () => void;
   readonly #open = new Map<number, Open>();
-  /** Requests that asked for log messages, which do not tell whose they are. */
+  /** The requests that asked for log messages. The messages do not name their request. */
   readonly #logging = new Set<number>();
   #peer: Peer | undefined;
   readonly #closing = new Set<Promise<void>>();

@@ -3,7 +3,7 @@ import { type Bridge, createBridge } from "./bridge.ts";
 import { SsePeer } from "./sse-peer.ts";
 
 export interface SseBridgeOptions {
-  /** The URL of the event stream, which tells where messages go. */
+  /** The URL of the event stream, which names the URL for messages. */
   readonly url: string;
   readonly deps: Deps;
 }

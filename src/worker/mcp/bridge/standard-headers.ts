@@ -12,7 +12,7 @@ const NAMED_BY: Readonly<Record<string, string>> = {
 
 /**
  * Returns what is wrong with the headers in which a stateless request repeats its body; undefined for nothing. The peer sees
- * no headers, so nobody else can tell. Version and method, where present, have been compared before.
+ * no headers, so only the bridge can check them. Version and method, where present, have been compared before.
  */
 export function headerFault(headers: Headers, { method, params }: JSONRPCRequest): string | undefined {
   if (!headers.has("mcp-protocol-version")) return "the MCP-Protocol-Version header is missing";

@@ -67,7 +67,7 @@ export class Stateless {
 
   async #pass(request: Request, message: JSONRPCRequest | JSONRPCNotification): Promise<Response> {
     if (!isJSONRPCRequest(message)) {
-      // A cancellation does not tell whose request it means; in these revisions clients cancel by leaving.
+      // A cancellation does not state whose request it means. In these revisions clients cancel by disconnecting.
       if (message.method !== "notifications/cancelled") this.#shared.tell(message);
       return new Response(null, { status: 202 });
     }

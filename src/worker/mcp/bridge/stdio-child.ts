@@ -185,7 +185,7 @@ export class StdioChild implements Peer {
     this.#stopStallWatch?.();
     // Kills the rest of the group, which did not hold the output open.
     if (this.#hasExited) this.#signal("SIGKILL");
-    // An unwanted end is for the operator to look at: most often a command or a key is missing.
+    // The operator should look at an unexpected end: most often a command or a key is missing.
     if (this.#isClosing) this.#options.log.info("child.ended", { reason });
     else this.#options.log.warn("child.ended", { reason, said: this.#errorTail });
     this.#ended.resolve();

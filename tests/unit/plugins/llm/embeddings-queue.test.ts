@@ -4,7 +4,7 @@ import { createMetrics } from "../../../../src/figures/metrics.ts";
 import { ModelArea } from "../../../../src/models/model-area.ts";
 import { relayEmbeddings } from "../../../../src/plugins/llm/embeddings.ts";
 import { parseLlmRequest } from "../../../../src/plugins/llm/request.ts";
-import { NOBODY } from "../../../../src/pool/excluded.ts";
+import { NONE_EXCLUDED } from "../../../../src/pool/excluded.ts";
 import { systemIds } from "../../../../src/system/ids.ts";
 import { silentLog } from "../../../../src/system/log.ts";
 import { defaultConfig } from "../../../support/default-config.ts";
@@ -41,7 +41,7 @@ function setUp() {
   };
   /** Another job takes the only slot. */
   const takeSlot = () => {
-    const demand = { model: "m", exact: false, excluded: NOBODY };
+    const demand = { model: "m", exact: false, excluded: NONE_EXCLUDED };
     return area.pool.claim(area.pool.issueTicket({ caller: ANONYMOUS, demand }, clock.elapsed()));
   };
   return { area, session, embed, answer, takeSlot };

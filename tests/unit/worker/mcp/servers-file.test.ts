@@ -67,7 +67,7 @@ describe("a file with MCP servers", () => {
   test.each([
     ["[]", "servers: file mcp.yaml has no map `mcpServers` with a server under each name"],
     ["mcpServers: [", "servers: file mcp.yaml is neither YAML nor JSON"],
-    ["mcpServers: {}", "servers: file mcp.yaml names no server that is not disabled"],
+    ["mcpServers: {}", "servers: file mcp.yaml has no server that is enabled"],
     ["mcpServers: { a: 7 }", "servers: a is not a map"],
     ["mcpServers: { a: {} }", "servers: a: it takes either a command or a url"],
     ["mcpServers: { a: { command: x, url: 'http://h' } }", "servers: a: it takes either a command or a url"],
@@ -82,7 +82,7 @@ describe("a file with MCP servers", () => {
       "mcpServers: { a: { url: 'http://h', headers: {} } }",
       "servers: a.headers is not supported: a relay sends the headers of its callers",
     ],
-    ["mcpServers: { a: { command: x, oauth: true } }", "servers: a: only a server with a url can ask for oauth"],
+    ["mcpServers: { a: { command: x, oauth: true } }", "servers: a: only a server with a url can use oauth"],
     [
       "mcpServers: { a: { command: x, auth_token_env: NONE } }",
       "servers: a: auth_token_env names the variable NONE, which is not set",
@@ -123,7 +123,7 @@ test.each([
   [{ mcpUrl: "http://h", mcpOauth: "true", authToken: "t" }, "oauth: with it callers sign in"],
   [{ mcpCommand: "x", mcpOauth: "true" }, "oauth: only an MCP server that speaks HTTP"],
   [{ mcpServers: "f", id: "i" }, "id: the servers of a file have ids of their own"],
-  [{ mcpServers: "f", authToken: "t" }, "servers: who may call the servers of a file"],
+  [{ mcpServers: "f", authToken: "t" }, "servers: the file itself says who may call its servers"],
   [{ mcpServers: "f", mcpUrl: "http://h" }, "url: this and servers both name MCP servers"],
 ] as const)("contradicting settings are reported: %p", (given, fault) => {
   const settings = { ...workerSettings({ server: "http://h" }), ...given };

@@ -1,7 +1,7 @@
 import { launchBrowser, openPage, showPart, signIn } from "../tests/support/browser.ts";
 import { FakeClock } from "../tests/support/fake-clock.ts";
 import { NativeWorker } from "../tests/support/native-worker.ts";
-import { CLIENT_KEY, TestServer } from "../tests/support/test-server.ts";
+import { API_KEY, CLIENT_KEY, TestServer } from "../tests/support/test-server.ts";
 
 // `bun scripts/screenshots.ts` takes the pictures in docs/img with a real server and a real browser. The pool is made up:
 // scripted workers with invented names and loads, and a quarter of an hour that passes in seconds.
@@ -15,16 +15,53 @@ interface Machine {
   readonly slots: number;
   readonly cpu: number;
   readonly ram: number;
+  /** What Node calls the platform and the release. */
+  readonly os: readonly [name: string, version: string];
 }
 
 const MACHINES: readonly Machine[] = [
-  { name: "attic-4090", models: ["llama3.3:70b", "nomic-embed-text"], slots: 4, cpu: 34, ram: 61 },
-  { name: "mac-studio-desk", models: ["llama3.3:70b", "qwen3:32b"], slots: 3, cpu: 22, ram: 48 },
-  { name: "rack-1-a100", models: ["qwen3:32b", "mistral-small:24b"], slots: 8, cpu: 51, ram: 72 },
-  { name: "rack-2-a100", models: ["qwen3:32b", "mistral-small:24b"], slots: 8, cpu: 47, ram: 70 },
-  { name: "lab-workstation-03", models: ["phi4:14b"], slots: 2, cpu: 12, ram: 33 },
-  { name: "lab-workstation-07", models: ["phi4:14b", "nomic-embed-text"], slots: 2, cpu: 9, ram: 35 },
-  { name: "lab-workstation-11", models: ["phi4:14b"], slots: 2, cpu: 15, ram: 41 },
+  {
+    name: "attic-4090",
+    models: ["llama3.3:70b", "nomic-embed-text"],
+    slots: 4,
+    cpu: 34,
+    ram: 61,
+    os: ["win32", "10.0.26100"],
+  },
+  {
+    name: "mac-studio-desk",
+    models: ["llama3.3:70b", "qwen3:32b"],
+    slots: 3,
+    cpu: 22,
+    ram: 48,
+    os: ["darwin", "25.2.0"],
+  },
+  {
+    name: "rack-1-a100",
+    models: ["qwen3:32b", "mistral-small:24b"],
+    slots: 8,
+    cpu: 51,
+    ram: 72,
+    os: ["linux", "6.12.41"],
+  },
+  {
+    name: "rack-2-a100",
+    models: ["qwen3:32b", "mistral-small:24b"],
+    slots: 8,
+    cpu: 47,
+    ram: 70,
+    os: ["linux", "6.12.41"],
+  },
+  { name: "lab-workstation-03", models: ["phi4:14b"], slots: 2, cpu: 12, ram: 33, os: ["linux", "6.12.41"] },
+  {
+    name: "lab-workstation-07",
+    models: ["phi4:14b", "nomic-embed-text"],
+    slots: 2,
+    cpu: 9,
+    ram: 35,
+    os: ["win32", "10.0.26100"],
+  },
+  { name: "lab-workstation-11", models: ["phi4:14b"], slots: 2, cpu: 15, ram: 41, os: ["linux", "6.12.41"] },
 ];
 
 /** A clock that can run fast and ends up at the time of day. */
@@ -39,7 +76,12 @@ class PastClock extends FakeClock {
 
 const clock = new PastClock();
 const server = new TestServer(
-  { plugins: ["llm", "asr", "mcp", "transfer"], pingIntervalMs: 86_400_000, queueTimeoutMs: 86_400_000 },
+  {
+    adminKeys: [API_KEY],
+    plugins: ["llm", "asr", "mcp", "transfer"],
+    pingIntervalMs: 86_400_000,
+    queueTimeoutMs: 86_400_000,
+  },
   { clock },
 );
 const workers = await Promise.all(MACHINES.map(startMachine));
@@ -76,13 +118,21 @@ await fill;
 process.exit(0);
 
 /** Answers each request after a while, with a token count. */
-async function startMachine({ name, models, slots, cpu, ram }: Machine): Promise<NativeWorker> {
+async function startMachine({
+  name,
+  models,
+  slots,
+  cpu,
+  ram,
+  os: [os_name, os_version],
+}: Machine): Promise<NativeWorker> {
   const worker = await server.worker({
     worker_id: name,
     worker_name: name,
     version: "0.1.0",
     models,
     max_concurrency: slots,
+    agent_config: { hostname: name, os_name, os_version },
   });
   worker.sendText({ type: "heartbeat", host_cpu_percent: cpu, host_ram_used_percent: ram });
   return worker;

@@ -118,9 +118,9 @@ function act(rig: PoolRig, what: Step): void {
   }
 }
 
-/** A worker does something about one of the exchanges that it had last. */
+/** A worker does something about one of its exchanges. */
 function work(rig: PoolRig, what: Extract<Step, { do: "head" | "data" | "end" | "confirm" | "break" }>): void {
-  const exchange = rig.exchanges().at(-1 - what.at);
+  const exchange = [...rig.running][what.at % Math.max(1, rig.running.size)];
   switch (what.do) {
     case "head":
       return exchange?.head({ status: 200, headers: [] });
@@ -140,7 +140,7 @@ function work(rig: PoolRig, what: Extract<Step, { do: "head" | "data" | "end" | 
 function finish(rig: PoolRig): void {
   for (const session of rig.sessions) rig.setDrained(session, false);
   for (let round = 0; round < 50; round += 1) {
-    for (const exchange of rig.exchanges()) {
+    for (const exchange of [...rig.running]) {
       exchange.head({ status: 200, headers: [] });
       exchange.end();
       if (exchange.cancelled.length > 0) exchange.confirm();

@@ -5,7 +5,7 @@ import { Job } from "../../src/pool/job.ts";
 import type { JobEnd, JobReport } from "../../src/pool/job-spec.ts";
 import { FirstCome } from "../../src/pool/policies/first-come.ts";
 import { Pool } from "../../src/pool/pool.ts";
-import type { Exchange, ExchangeEnd, ExchangeRequest, ExchangeSink } from "../../src/tunnel/exchange.ts";
+import type { ExchangeEnd, ExchangeRequest, ExchangeSink } from "../../src/tunnel/exchange.ts";
 import { HTTP_KIND } from "../../src/wire/names.ts";
 import { FairPolicy } from "./fair-policy.ts";
 import { FakeClock } from "./fake-clock.ts";
@@ -53,7 +53,7 @@ class CountingSession extends ScriptedSession {
     this.rig = rig;
   }
 
-  override open(request: ExchangeRequest, sink: ExchangeSink): Exchange {
+  override open(request: ExchangeRequest, sink: ExchangeSink): ScriptedExchange {
     const { maxConcurrency, status } = this.offer;
     this.running += 1;
     const slots = status === "ready" && !this.isDrained ? maxConcurrency : 0;
@@ -63,7 +63,7 @@ class CountingSession extends ScriptedSession {
       if (isHeld) this.running -= 1;
       isHeld = false;
     };
-    return super.open(request, {
+    const exchange = super.open(request, {
       onHead: (head) => sink.onHead(head),
       onData: (bytes) => sink.onData(bytes),
       onEnd: (end) => {
@@ -71,10 +71,13 @@ class CountingSession extends ScriptedSession {
         sink.onEnd(end);
       },
       onSettled: () => {
+        this.rig.running.delete(exchange);
         release();
         sink.onSettled();
       },
     });
+    this.rig.running.add(exchange);
+    return exchange;
   }
 }
 
@@ -95,6 +98,8 @@ export class PoolRig {
   readonly clock = new FakeClock();
   readonly pool: Pool;
   readonly sessions: CountingSession[] = [];
+  /** The exchanges whose workers may still do something about them. */
+  readonly running = new Set<ScriptedExchange>();
   readonly jobs: RigJob[] = [];
   readonly wrongs: string[] = [];
   /** How often workers have said that they are busy. */
@@ -118,11 +123,6 @@ export class PoolRig {
         return this.#witness;
       },
     });
-  }
-
-  /** The exchanges that workers may still do something about, oldest first. */
-  exchanges(): ScriptedExchange[] {
-    return this.sessions.flatMap(({ exchanges }) => exchanges);
   }
 
   /** A worker connects; a wide one takes the rare kind of exchange, too. */

@@ -152,7 +152,7 @@ export class ScriptedSession implements Session {
     return this.#clock.elapsed() - this.#lastHeardAt;
   }
 
-  open(request: ExchangeRequest, sink: ExchangeSink): Exchange {
+  open(request: ExchangeRequest, sink: ExchangeSink): ScriptedExchange {
     const exchange = new ScriptedExchange(request, sink, this.#clock);
     const { body, head } = request;
     const exchangeKind = head.kind ?? HTTP_KIND;

@@ -7,9 +7,8 @@ import { FirstCome } from "../../../src/pool/policies/first-come.ts";
 import { Pool } from "../../../src/pool/pool.ts";
 import type { CreateQueuePolicy, Eviction, QueueHost } from "../../../src/pool/queue-policy.ts";
 import type { Ticket } from "../../../src/pool/ticket.ts";
-import type { Exchange } from "../../../src/tunnel/exchange.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
-import { ScriptedSession } from "../../support/scripted-session.ts";
+import { type ScriptedExchange, ScriptedSession } from "../../support/scripted-session.ts";
 
 function setUp(createPolicy: CreateQueuePolicy = () => new FirstCome(10)) {
   const clock = new FakeClock();
@@ -63,7 +62,7 @@ function setUp(createPolicy: CreateQueuePolicy = () => new FirstCome(10)) {
 
 /** A session that has a mistake: it throws where it should open an exchange. */
 class FaultySession extends ScriptedSession {
-  override open(): Exchange {
+  override open(): ScriptedExchange {
     throw new TypeError("a mistake");
   }
 }

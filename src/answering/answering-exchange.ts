@@ -1,5 +1,5 @@
-import type { CancelTimer, Clock } from "../system/deps.ts";
-import { type Progress, watchSilence } from "../system/silence.ts";
+import type { Clock } from "../system/deps.ts";
+import { type Progress, SilenceWatch } from "../system/silence.ts";
 import { SendCredit } from "../wire/credit.ts";
 import {
   bodyRoom,
@@ -62,7 +62,7 @@ export class AnsweringExchange implements Progress {
   #head: ResponseHead | undefined;
   #headSent = false;
   #ended = false;
-  #cancelWatch: CancelTimer | undefined;
+  #silence: SilenceWatch | undefined;
   lastProgressAt: number;
 
   constructor(options: AnsweringExchangeOptions) {
@@ -89,7 +89,7 @@ export class AnsweringExchange implements Progress {
     // The asking end names its own limit, so that no backend works on an answer that nobody waits for.
     const silenceMs = Math.min(head.timeout_ms || requestTimeoutMs, requestTimeoutMs);
     const limits = { silenceMs, stallMs: Number.POSITIVE_INFINITY };
-    this.#cancelWatch = watchSilence(clock, this, limits, () =>
+    this.#silence = new SilenceWatch(clock, this, limits, () =>
       this.breakOff({ code: "timeout", message: `the backend was silent for ${silenceMs} ms` }),
     );
     const whole = body.length > 0 ? body : undefined;
@@ -159,7 +159,7 @@ export class AnsweringExchange implements Progress {
     const answer = await ask(body, this.#abort.signal);
     this.#progress();
     if (this.#ended) return;
-    if (mayFallSilent) this.#cancelWatch?.();
+    if (mayFallSilent) this.#silence?.stop();
     const head: ResponseHead = { status: answer.status, headers: answer.headers };
     if (head.status < 200 || head.status > 599 || bodyRoom(head) < SLICE_BYTES) {
       return this.breakOff({
@@ -220,7 +220,7 @@ export class AnsweringExchange implements Progress {
 
   #end(kind: ExchangeOutcome["kind"], failure?: Failure): void {
     this.#ended = true;
-    this.#cancelWatch?.();
+    this.#silence?.stop();
     this.#options.onEnded({
       kind,
       status: this.#head?.status,

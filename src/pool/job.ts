@@ -1,6 +1,6 @@
 import { Fault } from "../errors.ts";
-import type { CancelTimer, Clock } from "../system/deps.ts";
-import { watchSilence } from "../system/silence.ts";
+import type { Clock } from "../system/deps.ts";
+import { SilenceWatch } from "../system/silence.ts";
 import type { Exchange, ExchangeEnd, ExchangeRequest } from "../tunnel/exchange.ts";
 import type { ResponseHead } from "../wire/frame.ts";
 import type { Claim } from "./claim.ts";
@@ -46,7 +46,7 @@ export class Job implements RegisteredJob {
   #bytesOut = 0;
   /** The server's own reason for stopping the worker; undefined if the client gave up. */
   #stopped: Fault | undefined;
-  #stopWatch: CancelTimer | undefined;
+  #silence: SilenceWatch | undefined;
   #ended = false;
   #id = "";
 
@@ -196,7 +196,7 @@ export class Job implements RegisteredJob {
 
   #onExchangeEnd(claim: Claim, end: ExchangeEnd): void {
     this.#exchange = undefined;
-    this.#stopWatch?.();
+    this.#silence?.stop();
     switch (end.kind) {
       case "complete":
         if (this.#heldHead) this.#begin(this.#heldHead);
@@ -239,8 +239,7 @@ export class Job implements RegisteredJob {
   }
 
   #watch(exchange: Exchange): void {
-    this.#stopWatch = watchSilence(this.#clock, exchange, this.#spec, (isStall) => {
-      if (this.#exchange !== exchange) return;
+    this.#silence = new SilenceWatch(this.#clock, exchange, this.#spec, (isStall) => {
       // A client that takes nothing counts as gone. A worker that sends nothing is told to stop.
       if (!isStall) this.#stopped = new Fault("upstream_timeout");
       exchange.cancel(isStall ? "canceled" : "timeout");
@@ -255,7 +254,7 @@ export class Job implements RegisteredJob {
     if (this.#ended) return;
     this.#ended = true;
     this.#pool.jobs.unregister(this.#id);
-    this.#stopWatch?.();
+    this.#silence?.stop();
     this.#wait?.leave();
     if (this.#queuedAt !== undefined) this.#leaveQueue();
     this.#onReport({

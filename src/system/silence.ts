@@ -24,29 +24,43 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
  * other side was waiting for us. Time that a look found allowed by an infinite limit does not count towards the other one.
  *
  * Progress costs nothing: it moves a number that the one timer looks at when it fires. The shorter limit sets the pace of
- * these looks, so a halt is noticed at most that much late. The returned function ends the watch; it may be called at any
- * time, and more than once.
+ * these looks, so a halt is noticed at most that much late. Every exchange has a watch, so this is an object that is stopped
+ * and not a function that returns one: it costs one closure, that of its timer.
  */
-export function watchSilence(
-  clock: Clock,
-  progress: Progress,
-  limits: SilenceLimits,
-  onHalt: (isStall: boolean) => void,
-): CancelTimer {
-  let cancelTimer: CancelTimer;
-  let excusedAt = Number.NEGATIVE_INFINITY;
-  const lookIn = (ms: number): void => {
-    cancelTimer = clock.after(Math.min(ms, limits.silenceMs, limits.stallMs, MAX_TIMER_MS), look);
-  };
-  const look = (): void => {
-    const isStall = progress.isWaitingForUs;
-    const limitMs = isStall ? limits.stallMs : limits.silenceMs;
-    const now = clock.elapsed();
-    if (limitMs === Number.POSITIVE_INFINITY) excusedAt = now;
-    const leftMs = Math.max(progress.lastProgressAt, excusedAt) + limitMs - now;
-    if (leftMs > 0) lookIn(leftMs);
-    else onHalt(isStall);
-  };
-  lookIn(Number.POSITIVE_INFINITY);
-  return () => cancelTimer();
+export class SilenceWatch {
+  readonly #clock: Clock;
+  readonly #progress: Progress;
+  readonly #limits: SilenceLimits;
+  readonly #onHalt: (isStall: boolean) => void;
+  #excusedAt = Number.NEGATIVE_INFINITY;
+  #cancelTimer: CancelTimer;
+
+  /** Starts the watch. */
+  constructor(clock: Clock, progress: Progress, limits: SilenceLimits, onHalt: (isStall: boolean) => void) {
+    this.#clock = clock;
+    this.#progress = progress;
+    this.#limits = limits;
+    this.#onHalt = onHalt;
+    this.#cancelTimer = this.#lookIn(Number.POSITIVE_INFINITY);
+  }
+
+  /** Ends the watch. It may be called at any time, and more than once. */
+  stop(): void {
+    this.#cancelTimer();
+  }
+
+  #lookIn(ms: number): CancelTimer {
+    const { silenceMs, stallMs } = this.#limits;
+    return this.#clock.after(Math.min(ms, silenceMs, stallMs, MAX_TIMER_MS), () => this.#look());
+  }
+
+  #look(): void {
+    const isStall = this.#progress.isWaitingForUs;
+    const limitMs = isStall ? this.#limits.stallMs : this.#limits.silenceMs;
+    const now = this.#clock.elapsed();
+    if (limitMs === Number.POSITIVE_INFINITY) this.#excusedAt = now;
+    const leftMs = Math.max(this.#progress.lastProgressAt, this.#excusedAt) + limitMs - now;
+    if (leftMs > 0) this.#cancelTimer = this.#lookIn(leftMs);
+    else this.#onHalt(isStall);
+  }
 }

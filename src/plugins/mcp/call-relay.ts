@@ -2,8 +2,8 @@ import { Fault } from "../../errors.ts";
 import { ClientGone } from "../../http/body.ts";
 import { addStreamHeaders, Reply, type ReplySource } from "../../reply/reply.ts";
 import type { LineState } from "../../reply/sse.ts";
-import type { CancelTimer, Clock } from "../../system/deps.ts";
-import { type SilenceLimits, watchSilence } from "../../system/silence.ts";
+import type { Clock } from "../../system/deps.ts";
+import { type SilenceLimits, SilenceWatch } from "../../system/silence.ts";
 import type { Exchange, ExchangeEnd, ExchangeRequest, ExchangeSink } from "../../tunnel/exchange.ts";
 import type { Session } from "../../tunnel/session.ts";
 import type { ResponseHead } from "../../wire/frame.ts";
@@ -66,11 +66,10 @@ class Call implements ExchangeSink, ReplySource, SilenceLimits {
   readonly #leave = (): void => this.cancel();
   #exchange: Exchange | undefined;
   #status: number | undefined;
-  #hasEnded = false;
   #fault: Fault | undefined;
   #firstByteMs: number | undefined;
   #bytesOut = 0;
-  #stopWatch: CancelTimer | undefined;
+  #silence: SilenceWatch | undefined;
 
   constructor(options: CallOptions, resolve: (response: Response) => void, reject: (reason: unknown) => void) {
     this.#options = options;
@@ -81,15 +80,15 @@ class Call implements ExchangeSink, ReplySource, SilenceLimits {
   start(): void {
     const { session, request, signal } = this.#options;
     signal.addEventListener("abort", this.#leave);
-    this.#exchange = session.open(request, this);
-    // A request that its session cannot carry has ended by now.
-    if (!this.#hasEnded) this.#watch(this.#exchange);
+    const exchange = session.open(request, this);
+    this.#exchange = exchange;
+    this.#watch(exchange);
     // A signal that is aborted already fires no event.
     if (signal.aborted) this.cancel();
   }
 
   #watch(exchange: Exchange): void {
-    this.#stopWatch = watchSilence(this.#options.clock, exchange, this, (isStall) => {
+    this.#silence = new SilenceWatch(this.#options.clock, exchange, this, (isStall) => {
       if (!isStall) this.#fault = new Fault("upstream_timeout");
       exchange.cancel(isStall ? "canceled" : "timeout");
     });
@@ -121,8 +120,7 @@ class Call implements ExchangeSink, ReplySource, SilenceLimits {
   }
 
   onEnd(end: ExchangeEnd): void {
-    this.#hasEnded = true;
-    this.#stopWatch?.();
+    this.#silence?.stop();
     this.#options.signal.removeEventListener("abort", this.#leave);
     this.#fault ??= faultOf(end);
     this.#report(end);

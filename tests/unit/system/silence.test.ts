@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { watchSilence } from "../../../src/system/silence.ts";
+import { SilenceWatch } from "../../../src/system/silence.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 
 /** An exchange whose progress the test makes, and the halts that were reported. */
@@ -7,11 +7,11 @@ function start(limits: { silenceMs: number; stallMs: number }) {
   const clock = new FakeClock();
   const exchange = { lastProgressAt: clock.elapsed(), isWaitingForUs: false };
   const halts: string[] = [];
-  const stop = watchSilence(clock, exchange, limits, (isStall) => halts.push(isStall ? "stall" : "silence"));
+  const watch = new SilenceWatch(clock, exchange, limits, (isStall) => halts.push(isStall ? "stall" : "silence"));
   const progress = (): void => {
     exchange.lastProgressAt = clock.elapsed();
   };
-  return { clock, exchange, halts, stop, progress };
+  return { clock, exchange, halts, stop: () => watch.stop(), progress };
 }
 
 test("silence is reported once, when its limit has passed, and no timer is left", () => {

@@ -9,7 +9,7 @@ export interface Listener {
   restoreIdleTimeout(request: Request): void;
   /** Returns the address at the other end of the connection; undefined if the connection is gone. */
   addressOf(request: Request): string | undefined;
-  /** Turns the request into a WebSocket. Returns false if it is no upgrade request. */
+  /** Turns the request into a WebSocket. Returns false if it is not an upgrade request. */
   upgrade(request: Request, options: { readonly data: unknown; readonly headers?: Record<string, string> }): boolean;
 }
 

@@ -26,7 +26,7 @@ export interface JobState {
 /** How many jobs are shown. The counts of each model are of all jobs. */
 const MAX_SHOWN = 200;
 
-/** The jobs of one model that are under way. */
+/** The running and waiting jobs of one model. */
 export interface ModelJobs {
   inflight: number;
   waiting: number;
@@ -38,7 +38,7 @@ export interface JobsState {
   readonly byModel: ReadonlyMap<string, ModelJobs>;
 }
 
-/** Describes the jobs under way; looks at each of them once. `now` is the wall time. */
+/** Describes the running and waiting jobs; looks at each once. `now` is the wall time. */
 export function toJobsState(jobs: JobsRegistry, now: number): JobsState {
   const running: JobFacts[] = [];
   const waiting: JobFacts[] = [];

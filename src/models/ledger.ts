@@ -82,7 +82,7 @@ export class Ledger {
 
   #measure(report: JobReport, outcome: Outcome, usage: Usage | undefined, bytesIn: number): void {
     const { metrics, pluginId } = this.#options;
-    // The worker's name of the model and never the client's, because clients choose names freely and a stand-in has many.
+    // This is the worker's name of the model, never the client's: clients choose names freely, and many fit one stand-in.
     const measured = metrics.forModel(pluginId, report.claim?.model);
     measured.ended(outcome);
     measured.duration(report.durationMs / 1000);

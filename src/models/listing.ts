@@ -26,7 +26,7 @@ export interface ModelRoutesOptions {
   readonly prefix: string;
   readonly tag: string;
   readonly cards: (ctx: RouteContext) => readonly ModelCard[];
-  /** The caller of a request; throws a `Fault` for one that is not let in. */
+  /** Returns the caller of a request; throws a `Fault` for a request without access. */
   readonly ask: (visit: Visit) => Caller;
 }
 

@@ -29,7 +29,7 @@ export interface ModelAreaState {
   readonly workers_summary: Readonly<Record<WorkerStatus | "connected", number>>;
   readonly models: readonly ModelState[];
   readonly workers: readonly WorkerState[];
-  /** The first 200 jobs under way: running ones before waiting ones, each from the oldest on. */
+  /** The first 200 jobs: running ones before waiting ones, oldest first in each group. */
   readonly jobs: readonly JobState[];
 }
 

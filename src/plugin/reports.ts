@@ -26,7 +26,7 @@ export interface Pulse {
   readonly failures?: number;
   /** Tokens of answers. */
   readonly tokens?: number;
-  /** Bytes of answers, including those still under way. */
+  /** Bytes of answers, including unfinished ones. */
   readonly bytes?: number;
 }
 
@@ -43,7 +43,7 @@ export type Severity = "critical" | "warning" | "info";
 export interface Condition {
   /** For programs: snake_case, and its meaning never changes. */
   readonly code: string;
-  /** Tells conditions of one code apart, such as by a model's name. */
+  /** Distinguishes conditions of one code, for example by a model's name. */
   readonly about?: string;
   readonly severity: Severity;
   /** A short sentence for people. It may quote names that workers chose. */

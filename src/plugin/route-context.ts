@@ -4,11 +4,11 @@ import type { Visit } from "../http/visit.ts";
 /** The parts of Elysia's context that this server's handlers use. */
 export interface RouteContext {
   readonly visit: Visit;
-  /** Path parameters, decoded by Elysia, but for `*`, which is as it was sent; undefined on a route without any. */
+  /** Path parameters, decoded by Elysia, except `*`, which is as it was sent; undefined on a route without any. */
   readonly params?: Readonly<Record<string, string>>;
 }
 
-/** Stands in every context until the app's first hook puts the request's own visit there. Frozen: Elysia merges objects. */
+/** The `visit` of every context until the app's first hook sets the real one. It is frozen because Elysia merges objects. */
 export const NO_VISIT: Visit = Object.freeze({
   request: new Request("http://nowhere.invalid/"),
   requestId: "",

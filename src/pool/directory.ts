@@ -9,7 +9,7 @@ import { Seat } from "./seat.ts";
 /** The requirements that a job has for its worker. */
 export interface Demand {
   readonly model: string;
-  /** The only worker that may serve it; undefined where any may. */
+  /** The only worker that may serve it; undefined if any may. */
   readonly workerId?: string | undefined;
   /** Whether only this exact model will do, and no other quantization of it. */
   readonly exact: boolean;
@@ -156,7 +156,7 @@ export class Directory {
     return { busy, slots };
   }
 
-  /** The model that a seat would serve a demand with; undefined where it serves it with none. */
+  /** Returns the model with which a seat would serve a demand; undefined if it cannot serve it. */
   modelOn(seat: Seat, demand: Demand): string | undefined {
     if (seat.byModel.has(demand.model)) return demand.model;
     const alias =

@@ -20,7 +20,7 @@ export interface JobSpec {
   /** The kind of request, as operators see it: `chat.completions`. */
   readonly kind: string;
   readonly model: string;
-  /** The only worker that may serve it; undefined where any may. */
+  /** The only worker that may serve it; undefined if any may. */
   readonly workerId?: string | undefined;
   /** The sessions and workers that must not serve it. */
   readonly excluded?: Excluded;

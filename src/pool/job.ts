@@ -138,7 +138,7 @@ export class Job implements RegisteredJob {
           this.#fail(fault);
         },
       );
-      // The wait may be over already: a job that was turned away for it may have freed a slot, or canceled this job.
+      // The wait may be over already: a job that was evicted for it may have freed a slot, or canceled this job.
       if (this.#queuedAt === undefined) wait.leave();
       else this.#wait = wait;
     } catch (error) {

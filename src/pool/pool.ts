@@ -36,7 +36,7 @@ const REST_MS = 250;
  * that wait is next, is up to the queue policy; deadlines are the pool's.
  */
 export class Pool implements SessionHost {
-  /** The jobs under way. */
+  /** The running and waiting jobs. */
   readonly jobs: JobsRegistry;
   readonly #options: PoolOptions;
   readonly #directory: Directory;
@@ -194,7 +194,7 @@ export class Pool implements SessionHost {
   /**
    * Waits for a slot, until the deadline of the ticket: `queueTimeoutMs` after its first wait. Throws `queue_full`, or the
    * policy's fault, when the ticket may not wait. Otherwise calls either `onGranted` or `onFailed` once, or neither after
-   * `leave`. A ticket that was accepted before is never turned away: jobs in flight bound how many of them wait.
+   * `leave`. A ticket that was accepted before is never refused: jobs in flight bound how many of them wait.
    *
    * A job that workers have refused too often may wait although a slot is free, unlike one to which `claim` gave no slot. It
    * gets that slot a moment later.

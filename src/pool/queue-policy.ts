@@ -4,7 +4,7 @@ import type { Work } from "./seat.ts";
 import type { Ticket } from "./ticket.ts";
 
 /**
- * Decides which job of a pool gets a slot next, and which one is turned away when too many wait.
+ * Decides which job of a pool gets a slot next, and which one is refused when too many wait.
  *
  * The pool calls it, for each ticket, in these orders:
  * - a slot is free at once: `mayBegin`, `begin`, `end`;
@@ -27,9 +27,9 @@ export interface QueuePolicy {
    * room. It MUST NOT name a ticket that was accepted before, and is not called for a newcomer that was.
    */
   evict(newcomer: Ticket, now: number): Eviction | undefined;
-  /** Takes a ticket into the queue. A ticket that comes back MUST get the place that its number gives it. */
+  /** Adds a ticket to the queue. A ticket that comes back MUST get the place that its number gives it. */
   join(ticket: Ticket, now: number): void;
-  /** Takes a ticket out of the queue. It MUST do nothing for a ticket that does not wait. */
+  /** Removes a ticket from the queue. It MUST do nothing for a ticket that does not wait. */
   leave(ticket: Ticket): void;
   /**
    * Names the waiting ticket that gets a free slot of this seat; undefined if none may have it. It MUST name only a ticket

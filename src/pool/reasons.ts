@@ -20,7 +20,7 @@ export interface ReasonsOptions {
   readonly startGraceMs?: number;
 }
 
-/** Tells why a pool gives a job no slot. */
+/** Finds the reason why a pool gives a job no slot. */
 export class Reasons {
   readonly #directory: Directory;
   readonly #options: ReasonsOptions;
@@ -47,7 +47,7 @@ export class Reasons {
   }
 
   /**
-   * Throws where workers serve the model and none of them takes the kind of exchange: waiting would change nothing. A job
+   * Throws if workers serve the model but none takes the kind of exchange, since waiting would change nothing. A job
    * that has lost such a worker waits for its return.
    */
   #assertKindTaken(demand: Demand): void {

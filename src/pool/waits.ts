@@ -66,7 +66,7 @@ export class Waits {
     };
   }
 
-  /** Takes a job out; undefined for a ticket that does not wait. */
+  /** Removes and returns a waiting job; undefined for a ticket that does not wait. */
   take(ticket: Ticket): Waiting | undefined {
     const found = this.#waiting.get(ticket);
     if (!found) return undefined;
@@ -77,7 +77,7 @@ export class Waits {
     return found.waiting;
   }
 
-  /** Takes all jobs out, in the order in which their tickets were issued. */
+  /** Removes and returns all jobs, in the order in which their tickets were issued. */
   clear(): readonly Waiting[] {
     const all = Array.from(this.#waiting.values(), ({ waiting }) => waiting);
     for (const { ticket } of all) this.take(ticket);

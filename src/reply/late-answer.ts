@@ -26,7 +26,7 @@ export class LateAnswer {
     this.#bytes += bytes.length;
   }
 
-  /** The error that tells the client what the model server said. */
+  /** Returns the error that quotes the model server's answer. */
   toFault(): Fault {
     const { status, headers } = this.#head;
     if (isCoded(headers)) {

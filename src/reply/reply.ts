@@ -67,7 +67,7 @@ export class Reply {
     return this.#isEventStream;
   }
 
-  /** True once a response with a plain event stream is under way, which `endWithEvent` can end. */
+  /** True once a response with a plain event stream has begun, which `endWithEvent` can end. */
   get takesEvents(): boolean {
     return this.#takesText && this.#stream !== undefined;
   }

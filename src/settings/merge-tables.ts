@@ -4,7 +4,7 @@ type Row = readonly [key: string, setting: Setting<unknown>];
 
 /**
  * The program's own table with the rows of its parts between them, each where its `place` says. A row without a place
- * follows the row before it in its table; a table whose first row has none stands at the end. Rows at one place keep the
+ * follows the row before it in its table; a table whose first row has none comes last. Rows at one place keep the
  * order of the parts. Throws when two rows share a name, or a place names no row of the program's own.
  */
 export function mergeTables<S extends Table>(own: S, parts: readonly Table[]): S {

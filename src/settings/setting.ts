@@ -31,7 +31,7 @@ export interface Setting<T> {
   readonly yamlKey: string;
   /** One line that says what the setting decides. */
   readonly help: string;
-  /** Whether the value is never shown, whatever its source and whatever is wrong with it. */
+  /** Whether the value is never shown, not even in an error message. */
   readonly isSecret: boolean;
   readonly fallback: Fallback<T>;
   /** Where the setting stands in the reference, for one that another part of the program brings. */

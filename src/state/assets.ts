@@ -33,7 +33,7 @@ const STYLE = "text/css; charset=utf-8";
 const HASH_CHARS = 16;
 
 /**
- * Reads and transpiles the files. It takes 15 to 30 ms, so a server does it only once somebody opens a page. Modules keep
+ * Reads and transpiles the files. It takes 15 to 30 ms, so a server does it only when a page is opened for the first time. Modules keep
  * their names and import each other by relative paths, so the hash in the first path is in all of them.
  */
 export function createAssets(): Assets {

@@ -39,7 +39,7 @@ const encoder = new TextEncoder();
 const KEEPALIVE = encoder.encode(": keep-alive\n\n");
 
 /**
- * Sends the envelope to all viewers. It is serialized once for all of them, at most once a second, and only after a change.
+ * Sends the envelope to all viewers. It is serialized once for all viewers, at most once a second, and only after a change.
  * A viewer that does not read is skipped and gets the newest envelope later, so at most one waits in its stream. Nothing
  * runs without viewers.
  */

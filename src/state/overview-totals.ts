@@ -77,7 +77,7 @@ export function toSample(at: number, before: Totals, now: Totals, firstBytes: Re
   };
 }
 
-/** Whether two samples are equal but for their time. */
+/** Returns whether two samples are equal except for their times. */
 export function isAlike(one: Sample, other: Sample): boolean {
   return COLUMNS.every((column) => column === "at" || one[column] === other[column]);
 }

@@ -78,7 +78,7 @@ export class Overview {
     this.#stop = undefined;
   }
 
-  /** Grows with every change of `state` apart from clocks: a second whose figures repeat the last ones is no change. */
+  /** Grows with every change of `state` apart from clocks: a second whose figures equal the last ones is not a change. */
   get revision(): number {
     return this.#changes + this.#problems.revision;
   }

@@ -28,7 +28,7 @@ export interface PluginFacts {
   readonly hadWorkers: boolean;
 }
 
-/** How long workers may be missing. A worker dials again within half a minute, so a restart is no problem. */
+/** How long workers may be missing. A worker dials again within half a minute, so a restart is not a problem. */
 const WORKERLESS_MS = 10_000;
 /** How long workers may be unready: enough to restart a backend or to load another model. */
 const UNREADY_MS = 10_000;

@@ -8,7 +8,7 @@ export interface Progress {
   readonly isWaitingForUs: boolean;
 }
 
-/** Longest halts in milliseconds; `Infinity` allows any. Read anew at every look, so they may change while a watch runs. */
+/** Longest halts in milliseconds; `Infinity` allows any. Read again at every look, so they may change while a watch runs. */
 export interface SilenceLimits {
   /** How long the other side may be silent. */
   readonly silenceMs: number;

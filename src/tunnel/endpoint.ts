@@ -45,7 +45,7 @@ export interface LinkLimits {
 /** Sockets that are open but not registered. Past this, upgrades are refused, so that such sockets cannot fill memory. */
 const MAX_UNREGISTERED = 10_000;
 
-/** The earliest time at which a worker told to leave should come back: about what a restart takes. */
+/** How soon a worker that was told to leave should come back: about the time of a restart. */
 const DRAIN_RETRY_AFTER_MS = 2000;
 
 /** Makes sessions of the sockets on which a plugin's workers connect to this server. */

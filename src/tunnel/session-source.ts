@@ -33,7 +33,7 @@ export interface SessionSource {
 /**
  * One plugin's supply of sessions.
  *
- * Duties: it MUST tell the pool of a session's opening exactly once, before anything else about that session, and of its
+ * Duties: it MUST notify the pool of a session's opening exactly once, before anything else about that session, and of its
  * end exactly once, after which it MUST NOT mention the session again. It MUST NOT supply a session after `close`.
  */
 export interface Intake {
@@ -47,7 +47,7 @@ export interface Intake {
     upgrader: Upgrader,
     admit: (clientKey: string | undefined) => Admission,
   ): undefined | Promise<undefined>;
-  /** Refuses new workers and tells those connected that the server is going away. Their exchanges go on. */
+  /** Refuses new workers and tells those connected that the server is going away. Their exchanges continue. */
   drain(reason: string): void;
   /** Ends every session. */
   close(close: Close): void;

@@ -25,7 +25,7 @@ export interface WorkerInfo {
   readonly hostInfo: HostInfo;
 }
 
-/** Returns how many jobs a worker takes at once at the moment. */
+/** Returns how many jobs a worker takes at once under its current offer. */
 export function capacityOf(offer: Offer): number {
   return offer.status === "ready" ? offer.maxConcurrency : 0;
 }

@@ -29,7 +29,7 @@ export interface RecordingOptions {
   readonly onUnspooled: (error: unknown) => void;
 }
 
-/** The largest upload that a route takes, and the setting that says so. */
+/** The largest upload that a route takes, and the setting of that limit. */
 export interface UploadLimit {
   readonly bytes: number;
   /** Its environment variable, for the error. */
@@ -58,7 +58,7 @@ export class Recording {
   #isKept = true;
   /** The chunk that was read last, unless the spool keeps its memory. */
   #consumed: Uint8Array | undefined;
-  /** The read of the source that is under way. All callers share it. */
+  /** The pending read of the source, which all callers share. */
   #reading: Promise<Chunk | undefined> | undefined;
 
   constructor(options: RecordingOptions) {

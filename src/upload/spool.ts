@@ -81,7 +81,7 @@ export class Spool {
     this.#pieces = [];
     this.#block = undefined;
     this.#space.release(this.#reserved);
-    // After the work under way, whether or not that succeeds. Nothing can be done about a file that cannot be closed.
+    // After the pending work, whether or not it succeeds. Nothing can be done about a file that cannot be closed.
     void this.#busy.then(() => this.#file?.remove().catch(() => {}));
   }
 

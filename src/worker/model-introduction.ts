@@ -19,7 +19,7 @@ export class ModelIntroduction implements Introduction {
   readonly #options: ModelIntroductionOptions;
   /** The state that the server knows. */
   #announced: BackendState | undefined;
-  /** Whether the server must still be told why this worker is not ready: a registration cannot say it. */
+  /** Whether the server must still be told why this worker is not ready: a registration cannot contain the reason. */
   #owesReason = false;
 
   constructor(options: ModelIntroductionOptions) {

@@ -5,7 +5,7 @@ import { isModelId, MAX_MODELS } from "../wire/names.ts";
 export interface ModelList {
   /** In the server's order, without repeats. */
   readonly models: readonly string[];
-  /** The owner of the first model, by which servers can be told apart. */
+  /** The owner of the first model, by which servers can be distinguished. */
   readonly ownedBy: string | undefined;
 }
 

@@ -13,7 +13,7 @@ const DRAINED_BYTES = 256 * 1024;
 /** How often a congested socket is polled: Bun's client has no drain event. */
 const POLL_MS = 5;
 
-/** The outgoing side of a link: accepts everything, and tells when it has enough. */
+/** The outgoing side of a link: accepts everything, and reports when it is full. */
 export class SendQueue {
   readonly #socket: QueueSocket;
   readonly #clock: Clock;

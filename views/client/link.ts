@@ -40,7 +40,7 @@ export class Link {
     });
     source.addEventListener("error", () => {
       this.#options.onChange("reconnecting");
-      // The browser retries by itself, but gives up on any answer that is no event stream.
+      // The browser retries by itself, but gives up on any answer that is not an event stream.
       if (source.readyState === EventSource.CLOSED) void this.#retry();
     });
   }

@@ -76,5 +76,5 @@ export function createOperator() {
 }
 
 function dialog(): HTMLDialogElement {
-  return document.getElementById("ask") as HTMLDialogElement; // stands in the page's own markup
+  return document.getElementById("ask") as HTMLDialogElement; // the page's markup contains it
 }

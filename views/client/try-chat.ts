@@ -66,7 +66,7 @@ export function createChat() {
         const sent = fetch("/v1/chat/completions", { method: "POST", headers, body, signal: stopper.signal });
         for await (const data of eventsOf(await assertOk(await sent))) {
           if (data === "[DONE]") break;
-          const { choices, error } = JSON.parse(data) as Delta; // what models send; missing parts are no text
+          const { choices, error } = JSON.parse(data) as Delta; // as models send it; a missing part counts as no text
           if (error) throw new Error(error.message ?? "the model failed");
           const text = choices?.[0]?.delta?.content ?? "";
           if (text === "") continue;
@@ -114,5 +114,5 @@ function toTheEnd(): void {
 }
 
 function conversation(): HTMLElement {
-  return document.getElementById("chat-messages") as HTMLElement; // stands in the page's own markup
+  return document.getElementById("chat-messages") as HTMLElement; // the page's markup contains it
 }

@@ -1,4 +1,4 @@
-/** The cosine of the angle between two vectors: 1 for one direction, 0 for none in common. 0 where one has no length. */
+/** The cosine of the angle between two vectors: 1 for the same direction, 0 for orthogonal vectors or a zero vector. */
 export function cosine(a: readonly number[], b: readonly number[]): number {
   let [dot, lengthA, lengthB] = [0, 0, 0];
   for (const [index, value] of a.entries()) {

@@ -46,7 +46,7 @@ function assertOneModel(value: Readonly<Record<string, unknown>>): void {
   }
 }
 
-/** Returns the body with another model's name in it, for a stand-in, which knows the model by that name. */
+/** Returns the body with another model's name in it, for a stand-in that has the model under that name. */
 export function withModel(body: Uint8Array, model: string): Uint8Array {
   const range = membersOf(body)?.get("model");
   if (!range) throw new Fault("invalid_request", { param: "model" });

@@ -17,12 +17,12 @@ export interface CallOptions {
   readonly requestId: string;
   /** Aborted when the client goes away. */
   readonly signal: AbortSignal;
-  /** Longest wait for the answer to begin, and longest silence within one that is no event stream. */
+  /** Longest wait for the answer to begin, and longest silence within an answer that is not an event stream. */
   readonly silenceMs: number;
   /** Longest time for which the client may take nothing while the relay has to wait for it. */
   readonly stallMs: number;
   readonly keepaliveMs: number;
-  /** Largest answer that is no event stream. */
+  /** Largest answer that is not an event stream. */
   readonly maxAnswerBytes: number;
   /** Called once when an answer begins, and never without one. */
   readonly onBegun: (head: ResponseHead) => void;
@@ -147,7 +147,7 @@ class Call implements ExchangeSink, ReplySource, SilenceLimits {
     return headers;
   }
 
-  /** Stands between two events only: its blank line would end an event that is under way. */
+  /** May only stand between two events, because its blank line would end an unfinished event. */
   toComment(lineState: LineState): Uint8Array | undefined {
     return lineState === "boundary" ? KEEP_ALIVE : undefined;
   }

@@ -17,7 +17,7 @@ export interface SessionUse {
 interface Held {
   /** `Clock.elapsed` of the last use. */
   usedAt: number;
-  /** Requests of the session that are under way. A stream may listen for hours. */
+  /** The number of running requests of the session. A stream may listen for hours. */
   open: number;
 }
 

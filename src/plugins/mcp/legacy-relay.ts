@@ -118,7 +118,7 @@ function createLane(id: number, wire: Wire, opened: Map<number, Opened>): Lane {
     credit: () => {},
     reset(_code, message) {
       if (opened.has(id)) wire.send(JSON.stringify({ t: "close", sid: String(id), msg: message }));
-      // The agent confirms nothing, so its slot is free as soon as it has been told.
+      // The agent confirms nothing, so its slot is free as soon as the cancel has been sent.
       return false;
     },
   };

@@ -50,7 +50,7 @@ export async function serveMcp(ports: McpPorts, call: McpCall): Promise<Response
   }
 }
 
-/** A request that was let in and read. */
+/** A request that has been admitted and read. */
 interface Admitted {
   readonly path: RelayPath;
   readonly body: Body;

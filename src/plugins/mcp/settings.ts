@@ -10,7 +10,7 @@ export const mcpSettings = {
     default: "10MiB",
     help: "Largest MCP request; a larger one gets 413.",
   }),
-  /** The limit of an answer that is no event stream. */
+  /** The limit of an answer that is not an event stream. */
   mcpMaxAnswerBytes: setting(size("1KiB", "1TiB"), {
     variable: "MCP_MAX_ANSWER_BYTES",
     default: "32MiB",

@@ -80,7 +80,7 @@ export const readDetail = {
   },
 };
 
-/** `verb` tells two routes of one handler apart. */
+/** The documentation of the two routes that write. `verb` distinguishes them. */
 export function writeDetail(verb: "post" | "put") {
   return {
     tags: [TRANSFER.name],

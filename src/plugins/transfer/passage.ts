@@ -7,7 +7,7 @@ export type Outcome = "completed" | "writer_gone" | "reader_gone" | "wrong_lengt
 
 export interface PassageOptions {
   readonly clock: Clock;
-  /** The writer's body; null where it has none. */
+  /** The writer's body; null if it has none. */
   readonly source: ReadableStream<Uint8Array> | null;
   /** The length that the writer has declared. */
   readonly length: number | undefined;

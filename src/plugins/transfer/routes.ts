@@ -4,7 +4,7 @@ import { createRoutes, type RouteContext } from "../../plugin/route-context.ts";
 import { createDetail, readDetail, writeDetail } from "./openapi.ts";
 import type { Transfers } from "./transfers.ts";
 
-/** The plugin's routes. A client without a key is turned away before a byte of its body is read. */
+/** The plugin's routes. A client without a key is refused before a byte of its body is read. */
 export function transferRoutes(transfers: Transfers, { auth }: PluginContext): AnyElysia {
   const write = ({ visit, params }: RouteContext): Promise<Response> =>
     transfers.write(channelOf(params), { visit, caller: auth.enter(visit, "transfer") });

@@ -56,7 +56,7 @@ export class Transfers implements Reports, Lifecycle {
   readonly #count: (labels: Readonly<Record<string, string>>, by?: number) => void;
   readonly #countBytes: (labels: Readonly<Record<string, string>>, by?: number) => void;
   #bytes = 0;
-  /** Passages that have ended, in whatever way. */
+  /** The number of passages that have ended. */
   #endedTotal = 0;
   #changes = 0;
   #isDraining = false;
@@ -123,7 +123,7 @@ export class Transfers implements Reports, Lifecycle {
   pulse(): Pulse {
     const now = this.#options.deps.clock.elapsed();
     for (const { passage, rate } of this.#running.values()) rate.look(passage.bytes, now);
-    // There are no failures: a side that leaves, stalls or sends too little is a client.
+    // No failures are reported: a transfer can only fail through one of its clients.
     return { requests: this.#endedTotal, bytes: this.#bytes };
   }
 

@@ -16,7 +16,7 @@ export interface HttpUpstreamOptions {
   readonly oauth?: boolean;
 }
 
-/** An MCP server that speaks Streamable HTTP at one URL. Requests and answers pass unchanged, but for filtered headers. */
+/** An MCP server that speaks Streamable HTTP at one URL. Requests and answers pass unchanged, except for filtered headers. */
 export function createHttpUpstream(url: string, { oauth = false }: HttpUpstreamOptions = {}): Backend {
   return {
     open(head) {

@@ -7,7 +7,7 @@ export interface Reach {
   readonly access: "none" | "token" | "oauth";
 }
 
-/** Tells where clients reach the MCP server, with a command for one of them. The token itself is never printed. */
+/** Describes where clients reach the MCP server, with a command for one of them. The token itself is never printed. */
 export function reachText({ name, what, url, access }: Reach): string {
   const header = access === "token" ? ' --header "Authorization: Bearer $AUTH_TOKEN"' : "";
   const openness =

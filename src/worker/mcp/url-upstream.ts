@@ -39,7 +39,7 @@ class GuessedUpstream implements Upstream {
   readonly #http: Backend;
   readonly #bridge: Upstream;
   #guess: "http" | "sse" | undefined;
-  /** The probe that is under way, shared by all requests that wait for it, even if some are cancelled. */
+  /** The running probe, shared by all requests that wait for it, even if some are cancelled. */
   #probe: Promise<boolean | undefined> | undefined;
 
   constructor(url: string, http: Backend, bridge: Upstream) {

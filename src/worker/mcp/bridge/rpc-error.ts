@@ -1,6 +1,6 @@
 import type { JSONRPCErrorResponse, RequestId } from "@modelcontextprotocol/server";
 
-/** Makes an error message of the bridge itself. It has no id where none is known: newer revisions do not allow `null`. */
+/** Makes an error message of the bridge itself. It has no id if none is known: newer revisions do not allow `null`. */
 export function rpcError(code: number, message: string, id?: RequestId, data?: unknown): JSONRPCErrorResponse {
   return {
     jsonrpc: "2.0",

@@ -21,7 +21,7 @@ export class Sessions {
   readonly #options: SessionsOptions;
   readonly #sessions = new Map<string, Session>();
   readonly #replayRoom = new ReplayRoom();
-  /** The ends of peers that are still under way. */
+  /** The peers that are still ending. */
   readonly #ending = new Set<Promise<void>>();
   readonly #stopSweep: () => void;
 

@@ -25,7 +25,7 @@ export function toShared(request: JSONRPCRequest, id: number): JSONRPCRequest {
   return { ...request, id, params: { ...request.params, _meta } };
 }
 
-/** Returns the unique name of the request that a message is about; undefined where it is about no request. */
+/** Returns the unique name of the request that a message is about; undefined if it is not about a request. */
 export function sharedIdOf(message: JSONRPCMessage): number | undefined {
   const name = nameIn(message);
   return typeof name === "number" ? name : undefined;

@@ -45,7 +45,7 @@ describe("the sign-in page", () => {
     await page.fill("#key", "wrong");
     await page.click("button[type=submit]");
     await page.waitForSelector("[role=alert]");
-    // The browser says so of every answer of 401.
+    // Browsers log an error for each 401.
     watched.complaints.splice(0);
     await signIn(page, server.url);
     const [cookie] = await page.context().cookies();
@@ -112,7 +112,7 @@ describe("the live page", () => {
     await page.waitForSelector(".link.live", { timeout: 20_000 });
     await page.waitForSelector(".cut-off", { state: "hidden" });
     await page.waitForSelector("main:not(.stale)");
-    // A server that is away cannot be loaded from, which the browser complains of.
+    // Browsers log an error for each failed request to a stopped server.
     expect(complaints.filter((each) => !each.includes("ERR_"))).toEqual([]);
     complaints.splice(0);
   });

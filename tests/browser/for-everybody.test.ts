@@ -49,7 +49,7 @@ describe("the dashboard is accessible", () => {
     ["light", PHONE],
     ["dark", PHONE],
   ] as const)("in the %s theme, on %p", async (colorScheme, viewport) => {
-    // Axe is put into the page, whose policy would let no foreign script in.
+    // Axe is injected into the page, whose policy would block foreign scripts.
     const page = await open({ colorScheme, bypassCSP: true, ...(viewport ? { viewport } : {}) });
     await signIn(page, server.url);
     await page.evaluate(AXE);
@@ -121,7 +121,7 @@ test("updates do not shift the layout of the page", async () => {
   worker.close();
   await workers.filter({ hasText: /^2$/ }).waitFor();
   await painted(page);
-  // A tenth is what counts as a good page.
+  // A layout shift of up to 0.1 counts as good.
   expect(await page.evaluate("window.shift")).toBeLessThan(0.05);
 });
 

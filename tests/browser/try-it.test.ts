@@ -54,7 +54,7 @@ async function openPanel(tab: string): Promise<void> {
   await showPart(page, tab, "Try it");
 }
 
-/** Runs the panel's own line as somebody would who has pasted it. */
+/** Runs the panel's command as if it had been pasted into a shell. */
 async function runLine(panel: string, directory = "."): Promise<string> {
   const line = await page.locator(`${panel} .curl code`).textContent();
   const shell = Bun.spawn(["sh", "-c", `${line} -sS`], {
@@ -77,7 +77,7 @@ test("the chat panel streams an answer, and a button stops it", async () => {
   await page.locator(`${chat} .message.assistant`, { hasText: "You asked: What floats?" }).waitFor();
   await page.locator(`${chat} [role=status]`, { hasText: "first text after" }).waitFor();
 
-  // The line is the request that the button would send: what was said is part of it.
+  // The command is the request that the button would send, including the conversation so far.
   await page.fill("#chat-draft", "And what sinks?");
   const line = await page.locator(`${chat} .curl code`).textContent();
   expect(line).toMatch(/"What floats\?".*"assistant".*"And what sinks\?"/s);
@@ -89,7 +89,7 @@ test("the chat panel streams an answer, and a button stops it", async () => {
   await page.locator(`${chat} button`, { hasText: "Stop" }).click();
   await page.locator(`${chat} button:disabled`, { hasText: "Stop" }).waitFor();
   expect((await page.locator(`${chat} .message.assistant`).nth(1).textContent())?.length).toBeLessThan(3000);
-  // The newest text is in sight, unless the reader has gone up to what was said before.
+  // The newest text is visible unless the reader has scrolled up.
   const log = page.locator("#chat-messages");
   const toGo = (): Promise<number> =>
     log.evaluate(({ scrollHeight, scrollTop, clientHeight }) => scrollHeight - scrollTop - clientHeight);
@@ -176,6 +176,6 @@ test("the transfer panel takes back a file that nobody has read yet", async () =
   const channel = line?.match(/api\/transfer\/([\w-]+)/)?.[1] ?? "no channel in the line";
   await page.locator(`${panel} button`, { hasText: "Stop" }).click();
   await page.locator(`${panel} [role=status]`, { hasText: "Stopped" }).waitFor();
-  // A line that names the channel would wait for a writer that is gone.
+  // A command that names the channel would wait for a writer that is gone.
   expect(await page.locator(`${panel} .curl code`).textContent()).not.toContain(channel);
 });

@@ -52,7 +52,7 @@ test("a frozen worker program loses its jobs to other workers, and is accepted a
     }),
   );
   await worker.registered;
-  // Nobody had begun to answer it, so the other worker has it now.
+  // The job had no first byte yet, so it moved to the other worker.
   expect((await lost).status).toBe(200);
   expect(asked).toBe(2);
   expect((await server.state()).workers.map(({ id }) => id)).not.toContain("frozen");

@@ -18,7 +18,7 @@ function keep<T extends { stop(): unknown }>(each: T): T {
   return each;
 }
 
-/** A file system of 2 MiB, where this user may mount one. */
+/** Mounts a file system of 2 MiB; undefined if this user has no right to. */
 function smallDisk(): string | undefined {
   const directory = mkdtempSync(join(tmpdir(), "moorage-full-"));
   const mounted = Bun.spawnSync(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", directory], { stderr: "ignore" });
@@ -126,7 +126,7 @@ test.each([
     expect(await (await stream).text()).toEndWith("data: [DONE]\n\n");
     worker.answerJson((await worker.request()).id, { done: true });
     expect((await waiting).status).toBe(200);
-    // A deadline is kept too: the queue's.
+    // The queue's deadline holds too.
     const busy = server.chat("m");
     const last = await worker.request();
     const late = server.chat("m");

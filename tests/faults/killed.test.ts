@@ -13,9 +13,9 @@ let port = 0;
 let url = "";
 let server: ProgramRun;
 let backendUrl = "";
-/** Answers that have brought their client something. */
+/** Number of answers of which the client has received something. */
 let begun = 0;
-/** What answers wait for when they are half done. */
+/** Resolves when answers may go past their half. */
 let secondHalf = Promise.resolve();
 
 function keep<T extends { stop(): unknown }>(each: T): T {

@@ -18,7 +18,7 @@ function keep<T extends { stop(): Promise<unknown> }>(each: T): T {
 
 const encoder = new TextEncoder();
 
-/** A model that says one word, and the next when it is told to. */
+/** Starts a model server that streams one word, and the end when a test tells it to. */
 function slowModel() {
   const open = new Set<ReadableStreamDefaultController<Uint8Array>>();
   let left = 0;
@@ -46,7 +46,7 @@ function slowModel() {
     get left() {
       return left;
     },
-    /** Ends what runs, once something does. */
+    /** Ends the running streams, once there is one. */
     async end(): Promise<void> {
       await eventually(() => open.size > 0, "it is asked");
       for (const controller of open) {
@@ -108,7 +108,7 @@ describe("half-open connections", () => {
     const reader = ((await asked).body ?? expect.unreachable()).getReader();
     await reader.read();
     line.swallow();
-    // As much as its window lets it, until the server grants no more.
+    // Sends as much as the window allows, until the server grants no more.
     const first = "data: one\n\n";
     worker.data(id, "x".repeat(WINDOW - first.length));
     for (;;) {

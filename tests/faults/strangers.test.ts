@@ -10,7 +10,7 @@ afterEach(async () => {
   await server.stop();
 });
 
-/** A connection, and what has become of it. */
+/** A connection and its fate. */
 interface Stranger {
   readonly socket: Socket;
   said: string;
@@ -54,7 +54,7 @@ describe("10,000 connections that never register", () => {
     expect((await asked).status).toBe(200);
     await eventually(() => strangers.every(({ isClosed }) => isClosed), "all are closed", 30_000);
     expect(strangers.filter(({ said }) => said.includes("expected register")).length).toBe(COUNT);
-    // There is room for workers as before.
+    // There is still room for workers.
     const late = await server.worker({ models: ["late"] });
     expect((await server.state()).workers).toHaveLength(2);
     late.close();

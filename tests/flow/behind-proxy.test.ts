@@ -17,7 +17,7 @@ const bearer = { authorization: `Bearer ${API_KEY}` };
 const FAILURES = 5;
 const deps = { clock: systemClock, ids: systemIds, log: silentLog };
 
-/** A model server whose streams the test writes, a chunk when it likes. */
+/** A model server whose streams the test writes, chunk by chunk. */
 class Scripted {
   type = "text/event-stream";
   readonly #streams: { write(text: string): void; end(): void }[] = [];
@@ -37,7 +37,7 @@ class Scripted {
     return this.#server.url;
   }
 
-  /** Streams whose client went away. */
+  /** Number of streams whose client disconnected. */
   get left(): number {
     return this.#left;
   }
@@ -46,7 +46,7 @@ class Scripted {
     return this.#streams.length;
   }
 
-  /** The same chunk in every stream that is open. */
+  /** Writes the same chunk to all open streams. */
   say(content: string): void {
     for (const stream of this.#streams)
       stream.write(`data: ${JSON.stringify({ choices: [{ delta: { content } }] })}\n\n`);
@@ -204,7 +204,7 @@ for (const kind of KINDS) {
         const body = ((await reader).body ?? expect.unreachable()).getReader();
         await first;
         let got = (await body.read()).value?.length ?? 0;
-        // Nothing else was sent before this came out at the other end.
+        // Nothing else is sent until this has arrived at the other end.
         expect(got).toBe(small);
         const rest = (async () => {
           for (let each = 0; each < pieces; each += 1) await writer.write(piece);
@@ -248,14 +248,14 @@ for (const kind of KINDS) {
       const stopped = shutDown(server.app, server.listening, server.config, deps);
       backend.say("fo");
       await eventually(async () => (await fetch(`${proxy.url}/healthz`)).ok, "the proxy has turned to the new server");
-      // Before its worker is there: the new server has it try again.
+      // The worker is not back yet, so the new server lets the stream wait.
       const between = openStream();
       backend.say("re");
       backend.end();
       expect(await Promise.all(texts)).toEqual(Array<string>(5).fill("before"));
       await stopped;
 
-      // Told to go, the worker comes back after 2 to 4 s: to the new one.
+      // The drained worker reconnects after 2 to 4 s, to the new server.
       await eventually(async () => (await next.state()).workers.length === 1, "the worker is back", 15_000);
       expect(await passerBy.answers()).toEqual([200]);
       await eventually(() => backend.asked > 0, "it is asked", 15_000);

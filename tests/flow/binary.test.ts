@@ -26,7 +26,7 @@ describe.skipIf(lacks("binaries", supportedTarget))(
   "with the binaries of server and worker alone in a directory with a foreign .env,",
   () => {
     let folder = "";
-    /** Where the programs run. Nothing is there but a file that would keep them from starting, were it read. */
+    /** The programs' working directory, with a `.env` file that would keep them from starting if it were read. */
     let empty = "";
     let serverPath = "";
     let workerPath = "";
@@ -83,7 +83,7 @@ describe.skipIf(lacks("binaries", supportedTarget))(
       const html = await page.text();
       const { page: named, names, path } = createAssets();
       for (const each of [named.theme, named.script, ...named.preloads, ...named.styles]) expect(html).toContain(each);
-      // The paths hold a hash of all files: that they are the same says that the files are. They are there as well.
+      // The paths contain a hash of all files, so equal paths mean equal files.
       for (const name of names) expect((await get(path(name))).status).toBe(200);
     });
 
@@ -130,7 +130,7 @@ describe.skipIf(lacks("binaries", supportedTarget))(
       let text = "";
       for await (const bytes of answer.body ?? expect.unreachable()) {
         text += Buffer.from(bytes).toString();
-        // The backend says no more before its first word has come through.
+        // The backend sends no more before its first word has arrived.
         if (text.includes("one")) more.resolve();
       }
       expect(text).toEndWith("data: [DONE]\n\n");

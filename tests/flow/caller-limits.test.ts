@@ -140,7 +140,7 @@ const ENDINGS: Readonly<Record<string, () => Promise<void>>> = {
 test.each(Object.entries(ENDINGS))("a request %s is no longer counted", async (_what, end) => {
   server = new TestServer({
     plugins: ["llm", "asr", "mcp", "transfer"],
-    // Two: a transfer has two sides. More than two endings in a row show one that is not counted out.
+    // The limit is two because a transfer has two sides. Any further endings would exceed it if one were still counted.
     maxRequestsPerKey: 2,
     maxRequestsPerAddress: 2,
     mcpRejoinTimeoutMs: 0,

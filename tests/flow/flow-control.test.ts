@@ -33,7 +33,7 @@ test("a client that does not read stops its own job by credit, and no other job 
   const stuck = await stuckClient("m");
   const { id } = await worker.request();
   worker.head(id);
-  // As much as the worker may send; what the kernel's buffers take comes back as credit, so it goes on until they are full.
+  // Sends as much as the worker may. Bytes that kernel buffers accept come back as credit, until the buffers are full.
   let left = WINDOW;
   let sent = 0;
   const piece = new Uint8Array(16 * 1024).fill(0x61);
@@ -48,7 +48,7 @@ test("a client that does not read stops its own job by credit, and no other job 
     expect(frame).toMatchObject({ type: "credit", id });
     if (frame.type === "credit") left += frame.bytes;
   }
-  // Credit stopped: the server holds no more than a window for the client that does not read.
+  // Credit has stopped: the server holds at most one window for the client that does not read.
   expect(sent).toBeGreaterThan(WINDOW);
 
   const other = server.chat("m", { stream: true });

@@ -23,7 +23,9 @@ function watchTimeouts(of: TestServer): Map<string, number> {
 
 const named = (id: string): RequestInit => ({ headers: { "x-request-id": id } });
 
-/** Lifted while it runs, and back when it is over: a connection that is kept alive must not stay for ever. */
+/**
+ * The timeout is lifted during a request and restored after it, since a kept-alive connection must not stay open forever.
+ */
 async function isRestored(last: Map<string, number>, requests: readonly string[]): Promise<void> {
   await eventually(() => requests.every((name) => (last.get(name) ?? 0) > 0), "every idle timeout is back");
 }

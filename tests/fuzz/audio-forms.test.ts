@@ -7,12 +7,12 @@ import { BOUNDARY, FORM_TYPE, type FormField, formBytes, MODEL, sound } from "..
 import { expectCleanPrototype, hostileText, mutated } from "../support/hostile.ts";
 import { times } from "../support/times.ts";
 
-// Multipart forms, which are looked into while they pass: the same whichever way they are cut, and never worse than a Fault.
+// Multipart forms are read while they pass: with the same result however they are split, and with a Fault at worst.
 
-/** Milliseconds. A form of a kilobyte takes less than one; what takes this long waits for what never comes. */
+/** Milliseconds. A form of a kilobyte takes less than one, so a reader that takes this long is stuck. */
 const STUCK_MS = 2000;
 
-/** Reads a body cut at these places; the outcome as text, the code and the field of a refusal included. */
+/** Reads a body split at these places; returns the outcome as text, with the code and the field of a refusal. */
 async function read(body: Uint8Array, cuts: readonly number[], type: string): Promise<string> {
   const run = async (): Promise<string> => {
     try {

@@ -7,7 +7,7 @@ import { hostileText, mutated, nearly } from "../support/hostile.ts";
 import { API_KEY, CLIENT_KEY, TestServer } from "../support/test-server.ts";
 import { times } from "../support/times.ts";
 
-// Whatever a client sends: an answer below 500 but for those that say why, and nothing left of it.
+// Any request of a client gets an answer below 500, or a 5xx with a reason, and leaves nothing behind.
 
 const errors = new ErrorLog();
 let server: TestServer;
@@ -44,7 +44,7 @@ afterAll(async () => {
   for (const each of running.reverse()) await each.stop();
 });
 
-/** What may be answered to something wrong; 5xx only where the server could not, and says so by its code. */
+/** The allowed answers to an invalid request; a 5xx only with a code for a limit of the server. */
 const EXPLAINED =
   /"code":"(?:no_worker_available|queue_timeout|upstream_error|response_too_large|relay_unavailable|worker_lost)"/;
 
@@ -85,7 +85,7 @@ describe("any request of a client", () => {
     await fc.assert(
       fc.asyncProperty(fc.constantFrom(...PATHS), mutated(right), async (path, body) => {
         const headers = { "content-type": "application/json" };
-        // Made in plain memory, which is what the DOM's type asks for.
+        // The bytes are in plain memory, as the DOM's type demands.
         await hold(await server.fetch(path, { method: "POST", headers, body: body as Uint8Array<ArrayBuffer> }));
       }),
       { numRuns: times(300) },
@@ -99,7 +99,7 @@ describe("any request of a client", () => {
     await fc.assert(
       fc.asyncProperty(mutated(right), fc.constantFrom("b", "c", "b; x=y", '"b"', ""), async (body, boundary) => {
         const headers = { "content-type": `multipart/form-data; boundary=${boundary}` };
-        // Made in plain memory, which is what the DOM's type asks for.
+        // The bytes are in plain memory, as the DOM's type demands.
         const init = { method: "POST", headers, body: body as Uint8Array<ArrayBuffer> };
         await hold(await server.fetch("/v1/audio/transcriptions", init));
       }),
@@ -164,7 +164,7 @@ describe("any request of a client", () => {
       .split("\n")
       .filter((each) => /^moorage_(?:mcp_in_flight|slots_busy|transfer_channels)/.test(each)))
       expect(line).toEndWith(" 0");
-    // Nobody has made up a name that became a series.
+    // No made-up name became a series.
     expect(metrics.split("\n").length).toBeLessThan(2000);
   });
 });

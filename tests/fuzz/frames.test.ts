@@ -17,7 +17,7 @@ import {
 import { hostileText, mutated } from "../support/hostile.ts";
 import { times } from "../support/times.ts";
 
-// Native frames: what one end says is what the other hears, and nothing that is no frame does any harm.
+// Native frames: one end decodes what the other encoded, and invalid frames do no harm.
 
 /** A close reason's most bytes (RFC 6455 §5.5 less the code). */
 const MAX_REASON_BYTES = 123;
@@ -75,7 +75,7 @@ function encode(given: Frame): Uint8Array {
   }
 }
 
-/** What holds of anything that the decoder says of any bytes. */
+/** Checks properties of any result of the decoder. */
 function hold(bytes: Uint8Array): void {
   const said = decodeFrame(bytes);
   if (said.type === "bad") {
@@ -90,13 +90,13 @@ function hold(bytes: Uint8Array): void {
     expect(said.message.length).toBeLessThanOrEqual(500);
   }
   if ("body" in said) {
-    // A view inside of what came, whatever length was declared: nothing is allocated at a peer's word.
+    // The body is a view within the input, whatever length was declared, so a peer cannot cause an allocation.
     expect(said.body.buffer).toBe(bytes.buffer);
     expect(said.body.byteOffset + said.body.length).toBe(bytes.byteOffset + bytes.length);
     expect(said.body.byteOffset).toBeGreaterThanOrEqual(bytes.byteOffset + 6);
   }
   if ("head" in said) expect(isHeaderPairs(said.head.headers)).toBe(true);
-  // What was understood once is understood the same again.
+  // Decoding again gives the same result.
   expect(decodeFrame(encode(said))).toEqual(said);
 }
 

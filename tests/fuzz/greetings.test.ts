@@ -12,13 +12,13 @@ import { parseModelList } from "../../src/worker/model-list.ts";
 import { expectCleanPrototype, hostileJsonText, hostileText, mutatedText, nearly } from "../support/hostile.ts";
 import { times } from "../support/times.ts";
 
-// First and later words of a worker: taken with bounded, clean fields, or refused; and never more than that.
+// First and later messages of a worker are accepted with bounded, clean fields, or refused.
 
 const SECRET = "kept-to-itself-5b1c";
 const models = createModelGreeting(1000);
 const DIALECTS = ["native", "legacy"] as const;
 
-/** No half characters, nothing that moves, hides or breaks what a person reads. */
+/** True for text without lone surrogates and without characters that move, hide or break text. */
 function expectClean(text: string | undefined, maxChars: number): void {
   if (text === undefined) return;
   expect(text.length).toBeLessThanOrEqual(maxChars);
@@ -34,7 +34,7 @@ function expectCount(value: number | undefined, max: number): void {
 
 function expectRefusal(reason: string): void {
   expect(reason).not.toBe("");
-  // It becomes a close reason, whole.
+  // The reason must fit in a close frame.
   expect(Buffer.byteLength(reason)).toBeLessThanOrEqual(123);
   expect(reason).not.toContain(SECRET);
 }

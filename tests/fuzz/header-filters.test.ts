@@ -7,9 +7,9 @@ import { type HeaderPairs, isHeaderPairs } from "../../src/wire/frame.ts";
 import { toBackendHeaders, toHeaderPairs } from "../../src/worker/backend.ts";
 import { times } from "../support/times.ts";
 
-// Headers at every border, whatever names and values come: nothing of a hop, nobody's credentials, no second line.
+// Headers at every border, with any names and values: no hop-by-hop header, no credential and no line break passes.
 
-/** RFC 9110 §7.6.1 and what proxies keep to themselves besides; written down here again, so that a list cannot vouch for itself. */
+/** Hop-by-hop headers of RFC 9110 §7.6.1 and of proxies, repeated here so that the code's list is not tested by itself. */
 const OF_A_HOP = [
   "connection",
   "keep-alive",
@@ -89,7 +89,7 @@ const value = fc.oneof(
 );
 const pairs = fc.array(fc.tuple(name, value), { maxLength: 8 });
 
-/** As many of them as the runtime takes, as an HTTP request would have them. */
+/** As many of the headers as the runtime accepts, as in an HTTP request. */
 function toHeaders(given: HeaderPairs): Headers {
   const headers = new Headers();
   for (const [key, text] of given) {
@@ -140,7 +140,7 @@ describe("with any headers,", () => {
     pairs,
     (given) => {
       const said = toRelayHeaders(toHeaders(given), "ours");
-      // Authorization is the relay's to judge.
+      // The relay itself checks Authorization.
       expectNone(said, OF_A_HOP, CREDENTIALS.slice(1), OF_THE_WAY);
       expect(said.filter(([key]) => key === "x-request-id")).toEqual([["x-request-id", "ours"]]);
     },

@@ -8,11 +8,11 @@ import { FakeClock } from "../support/fake-clock.ts";
 import { expectCleanPrototype, hostileText } from "../support/hostile.ts";
 import { times } from "../support/times.ts";
 
-// Ids and paths from outside: whatever they hold, nothing is reached that was not meant to be.
+// Ids and paths from outside never reach anything unintended, whatever they contain.
 
 const BASE = "http://127.0.0.1:8080/base/v1";
 
-/** Pieces that climb, hide what they are, or mean something to one program and not to another. */
+/** Parts of paths that climb, are disguised, or mean something to only some programs. */
 const piece = fc.oneof(
   fc.constantFrom(
     "..",
@@ -50,11 +50,11 @@ const piece = fc.oneof(
 );
 const path = fc.array(piece, { maxLength: 8 }).map((pieces) => `/${pieces.join("")}`);
 
-/** Whether some program between here and the backend could take the path for one that leaves `base`. */
+/** Whether some program between here and the backend could read the path as one outside of `base`. */
 function canLeave(url: URL, base: URL): boolean {
   let text = url.pathname;
   for (let layer = 0; layer < 10; layer += 1) {
-    // As a program reads it that knows one more layer, either slash, and parameters of segments.
+    // Read like a program that decodes once more, accepts both slashes, and knows parameters of segments.
     const segments = text.split(/[/\\]/).map((segment) => segment.split(";")[0]);
     let depth = 0;
     for (const segment of segments.filter((each) => each !== "")) {
@@ -106,7 +106,7 @@ describe("for any path of a client,", () => {
         if (pathname === "" || pathname === "/") return;
         const url = new URL(BASE + found.path);
         expect(url.pathname.startsWith("/base/v1/")).toBe(true);
-        // One that decodes more often still stays.
+        // A path that is decoded more often stays inside as well.
         if (toBackendUrl(BASE, pathname) !== undefined) expect(canLeave(url, new URL(BASE))).toBe(false);
       }),
       { numRuns: times(5000) },

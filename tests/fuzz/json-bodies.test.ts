@@ -12,12 +12,12 @@ import { hostileText, mutated } from "../support/hostile.ts";
 import { jsonDocument, jsonObject, writtenKey } from "../support/json-document.ts";
 import { times } from "../support/times.ts";
 
-// JSON bodies are scanned and edited as bytes: what is found is what JSON.parse finds, what is edited is only what should be.
+// JSON bodies are scanned and edited as bytes: the scan finds what JSON.parse finds, and an edit changes nothing else.
 
 const bytesOf = (text: string): Buffer => Buffer.from(text.toWellFormed());
 const textOf = (bytes: Uint8Array, { start, end }: Range): string => Buffer.from(bytes.subarray(start, end)).toString();
 
-/** The value, or a mark that no value is, where there is none. */
+/** The value, or a unique mark if there is none. */
 const NOTHING = Symbol("not JSON");
 function strictParse(bytes: Uint8Array): unknown {
   try {
@@ -27,7 +27,7 @@ function strictParse(bytes: Uint8Array): unknown {
   }
 }
 
-/** Both as JSON, so that `-0`, order and `__proto__` count too. */
+/** Compares both as JSON, so that `-0`, order and `__proto__` count too. */
 function expectSame(found: unknown, should: unknown): void {
   expect(JSON.stringify(found)).toBe(JSON.stringify(should));
 }
@@ -234,7 +234,10 @@ function codeOf(run: () => unknown): string {
   }
 }
 
-/** What stands in a call that is looked into, by its place, as it is written: its members, and those of its params and their `_meta`. */
+/**
+ * What stands in a call that is looked into, by its place, as it is written: its members, and those of its params and their
+ * `_meta`.
+ */
 function writtenIn(bytes: Uint8Array, path: string, at = 0): Map<string, string> {
   const found = new Map<string, string>();
   for (const [key, range] of membersOf(bytes, at) ?? []) {

@@ -8,7 +8,7 @@ import { expectCleanPrototype, hostileJsonText, mutatedText, nearly } from "../s
 import { StrictSink, startSession } from "../support/session-rig.ts";
 import { times } from "../support/times.ts";
 
-// The predecessor's two dialects of JSON text: whatever is said in them, and answers in any order of their messages.
+// The two legacy dialects: any messages in them, and the messages of answers in any order.
 
 const WINDOW = 1024 * 1024;
 const POST = { method: "POST", path: "/chat/completions", headers: [] } as const;
@@ -104,7 +104,7 @@ function toText(id: number, said: Word): string {
   return JSON.stringify({ type: "http_proxy_response_end", request_id, error });
 }
 
-/** What becomes of an answer by the dialect's rules alone, with nothing of it held back. */
+/** The outcome of an answer by the dialect's rules alone, without buffering. */
 function expected(words: readonly Word[]) {
   let status: number | undefined;
   const pieces: Uint8Array[] = [];

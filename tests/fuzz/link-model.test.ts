@@ -4,7 +4,7 @@ import { encodeCredit, encodeReset, encodeResponse, encodeResponseData } from ".
 import { LinkRig, type Manner, SILENCE_MS } from "../support/link-rig.ts";
 import { times } from "../support/times.ts";
 
-// A real session and a real worker's exchanges, with all that clients, backends, sockets and time do to them in any order.
+// A real session and a worker's real exchanges, with events of clients, backends, sockets and time in any order.
 
 const way = fc.constantFrom("down" as const, "up" as const);
 const job = fc.nat({ max: 3 });
@@ -85,7 +85,7 @@ function act(rig: LinkRig, what: Step): void {
   }
 }
 
-/** Frames for an exchange that both ends have done with. */
+/** Frames for an exchange that is over at both ends. */
 function sendLate(rig: LinkRig, { way: to, job: at, bytes: count }: Extract<Step, { do: "late" }>): void {
   const id = at + 1;
   if (!rig.jobs.get(id)?.sink.isSettled) return;
@@ -97,12 +97,12 @@ function sendLate(rig: LinkRig, { way: to, job: at, bytes: count }: Extract<Step
   rig.inject(to, encodeResponseData(id, body, true));
 }
 
-/** All that was begun on its way has come as far as it comes by itself. */
+/** Delivers everything in transit. */
 async function settle(): Promise<void> {
   for (let turn = 0; turn < 3; turn += 1) await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Everybody does what they still have to do: clients take, backends read and end, and all frames arrive. */
+/** Lets clients take, backends read and end, and all frames arrive. */
 async function finish(rig: LinkRig, rounds: number): Promise<void> {
   for (const to of ["down", "up"] as const) rig.setRoom(to, true);
   for (let round = 0; round < rounds; round += 1) {
@@ -145,7 +145,7 @@ describe("in any sequence of events on a link,", () => {
             expect([sink.ends.length, sink.isSettled]).toEqual([1, true]);
             seen.add(sink.ends[0]?.kind ?? "");
             expect(upload?.isOver ?? true).toBe(true);
-            // A backend is let go of: it has said all, or is told to stop.
+            // A backend has sent everything, or was told to stop.
             if (signal) expect(signal.aborted || answer.isOver).toBe(true);
           }
           expect(rig.worker.running).toBe(0);
@@ -155,7 +155,7 @@ describe("in any sequence of events on a link,", () => {
         }),
         { numRuns: times(150) },
       );
-      // All ends that there are have come about.
+      // All possible endings have occurred.
       expect(seen).toEqual(new Set(["complete", "broken", "refused", "canceled", ...(isLost ? ["lost"] : [])]));
     },
   );

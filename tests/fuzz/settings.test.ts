@@ -10,7 +10,7 @@ import { workerTable } from "../../src/worker/worker-table.ts";
 import { expectCleanPrototype, hostileText } from "../support/hostile.ts";
 import { times } from "../support/times.ts";
 
-// Settings from everywhere: taken, or refused by the names of what is wrong; and a secret is never told.
+// Settings from all sources are accepted, or refused with the names of wrong ones; secrets are never revealed.
 
 const SECRET = "kept-to-itself-9f3a";
 const KINDS = ["llm", "asr", "mcp"];

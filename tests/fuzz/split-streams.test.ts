@@ -8,7 +8,7 @@ import { hostileText } from "../support/hostile.ts";
 import { jsonDocument } from "../support/json-document.ts";
 import { times } from "../support/times.ts";
 
-// Streams that are read while they pass: the same whichever pieces they come in.
+// Streams that are read while they pass give the same result however they are split.
 
 /** Places in the first and the last stretch of a stream, where what is read stands, and anywhere between. */
 function cutsOf(length: number): fc.Arbitrary<readonly number[]> {

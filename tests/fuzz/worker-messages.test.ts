@@ -8,7 +8,7 @@ import { hostileJson, hostileText, mutated, nearly } from "../support/hostile.ts
 import { CLIENT_KEY, TestServer } from "../support/test-server.ts";
 import { times } from "../support/times.ts";
 
-// Whatever a worker says, over a real socket: the server answers everybody else, and keeps nothing of it.
+// Any messages of a worker, over a real socket: the server serves everybody else, and keeps nothing of them.
 
 const errors = new ErrorLog();
 const log: Log = errors;
@@ -67,7 +67,7 @@ const visit: fc.Arbitrary<Visit> = fc.record({
   messages: fc.array(anything, { maxLength: 6 }),
 });
 
-/** Connects, says all of it while two clients ask for the model, and leaves. */
+/** Connects, sends all messages while two clients use the model, and disconnects. */
 async function pay({ path, isNative, first, messages }: Visit): Promise<void> {
   const url = `${server.url.replace("http", "ws")}/api/${path}/connect`;
   const socket = isNative ? new WebSocket(url, "moorage.v1") : new WebSocket(url);
@@ -83,7 +83,7 @@ async function pay({ path, isNative, first, messages }: Visit): Promise<void> {
       () => "",
     ),
   );
-  // Made in plain memory, which is what the DOM's type asks for.
+  // The bytes are in plain memory, as the DOM's type demands.
   for (const message of messages) socket.send(message as string | Uint8Array<ArrayBuffer>);
   await server.fetch("/healthz");
   const closed = new Promise((resolve) => {

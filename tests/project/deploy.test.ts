@@ -20,8 +20,8 @@ import {
   workerOf,
 } from "../support/deploy-files.ts";
 
-// No container engine, Fly.io or systemd runs these files here: they are parsed, and held to the code and to each other.
-// The proxies' files are run by tests/flow/behind-proxy.test.ts where the proxies are installed.
+// No container engine, Fly.io or systemd runs these files here; they are parsed and compared with the code and each other.
+// The proxies' files are run by tests/flow/behind-proxy.test.ts if the proxies are installed.
 
 // The shapes are what these two files are held to below.
 const compose = Bun.YAML.parse(await read("deploy/compose.yaml")) as Compose;
@@ -39,7 +39,7 @@ const knownToServer = variablesOf(serverTable(KNOWN_PLUGINS));
 const knownToWorker = variablesOf(workerTable("h"));
 const defaults = defaultConfig();
 const workerDrainMs = workerOf({ CLIENT_KEY: "k" }).drainTimeoutMs;
-/** What closing may take after the drain: twice `CLOSE_MS` of src/shutdown.ts. */
+/** How long closing may take after the drain: twice `CLOSE_MS` of src/shutdown.ts. */
 const CLOSING_MS = 4000;
 
 function variablesOf(table: Readonly<Record<string, { readonly variable: string }>>): readonly string[] {
@@ -224,7 +224,7 @@ describe("the proxies' files", () => {
   test("give both proxies the same waits, buffers and limits", () => {
     for (const line of ["proxy_buffering off;", "proxy_request_buffering off;", "client_max_body_size 0;"])
       expect(nginx).toContain(line);
-    // It would let a request run on whose client has left.
+    // It would continue a request whose client has disconnected.
     expect(caddy).not.toMatch(/^\s*flush_interval/m);
   });
 });

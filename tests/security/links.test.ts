@@ -3,7 +3,7 @@ import { NativeWorker } from "../support/native-worker.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { API_KEY, CLIENT_KEY, TestServer } from "../support/test-server.ts";
 
-// A link is shared by everybody's jobs. Its worker ends it over a frame that breaks the protocol, so no client may bring one about.
+// All jobs share a worker's link, and a worker closes it for an invalid frame, so no client may cause one.
 
 let server: TestServer;
 beforeAll(() => {
@@ -19,7 +19,7 @@ test.each([
   ["llm", "/v1/chat/completions", "x-odd"],
   ["mcp", "/api/mcp/id/r", "accept-language"],
 ])("a header with a DEL character, which Bun accepts, is not sent to a worker of %s", async (kind, path, name) => {
-  // Either greeting takes no notice of the other's fields.
+  // Each greeting ignores the other's fields.
   const register = { client_key: CLIENT_KEY, id: "r", models: ["m"] };
   const worker = await NativeWorker.connect({ url: server.url, path: `/api/${kind}/connect`, register });
   const client = new RawClient(server.url);

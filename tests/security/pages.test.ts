@@ -15,7 +15,7 @@ const EVIL = "https://evil.example";
 async function codeOf(path: string, headers: Record<string, string>, method = "GET"): Promise<string> {
   const answer = await fetch(`${server.url}${path}`, { method, headers, ...(method === "POST" ? { body: "{}" } : {}) });
   if (answer.ok) return "let in";
-  // Every error has its code, MCP's in another place.
+  // Every error has a code; MCP's has it in another place.
   return /"code":"(\w+)"/.exec(await answer.text())?.[1] ?? `status ${answer.status}`;
 }
 
@@ -97,7 +97,7 @@ describe("a server with keys", () => {
     expect(cookie).toMatch(/SameSite=Strict/i);
     const sent = { cookie: cookie.split(";")[0] ?? "" };
     expect(await codeOf("/api/state", sent)).toBe("let in");
-    // The sign-in opens the dashboard's own routes, and those not to a page of another site.
+    // The sign-in opens the dashboard's own routes, but not to pages of other sites.
     expect(await codeOf("/v1/models", sent)).toBe("invalid_api_key");
     expect(await codeOf("/api/state/workers/w/drain", { ...sent, origin: EVIL }, "POST")).toBe("origin_not_allowed");
     expect(await codeOf("/api/state/token", { ...sent, "sec-fetch-site": "cross-site" }, "POST")).toBe(

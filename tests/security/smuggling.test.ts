@@ -2,8 +2,8 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { connect } from "node:net";
 import { API_KEY, TestServer } from "../support/test-server.ts";
 
-// A proxy and a server that disagree on where a request ends let one client put words into another's mouth. Each of these
-// is a request that some programs read in two ways; here it is refused, or read in the one way that RFC 9112 allows.
+// If a proxy and a server disagree on where a request ends, one client can forge another's request. Each of these
+// requests can be read in two ways; the server refuses it, or reads it in the one way that RFC 9112 allows.
 
 let server: TestServer;
 beforeAll(() => {
@@ -33,7 +33,7 @@ function statuses(bytes: string): Promise<readonly string[]> {
 }
 
 const HEAD = `Host: x\r\nAuthorization: Bearer ${API_KEY}\r\n`;
-/** What would be smuggled: were it read as a request, it would be answered 200 beside the first. */
+/** The smuggled request: if it were read as one, it would get its own 200. */
 const SECOND = `GET /healthz HTTP/1.1\r\n${HEAD}\r\n`;
 
 test("two requests on one connection get two answers, so a smuggled request would be seen", async () => {
@@ -55,7 +55,7 @@ test.each([
   ["a zero byte in a header", "X-A: a\0b\r\n", SECOND],
 ])("a request with %s never smuggles in a second one", async (_what, headers, rest) => {
   const seen = await statuses(`POST /v1/chat/completions HTTP/1.1\r\n${HEAD}${headers}\r\n${rest}`);
-  // One refusal and the end, or the bytes are the first one's body: never an answer to the second.
+  // Either one refusal and the end, or the bytes are the first request's body: never an answer to the second.
   expect(seen.filter((status) => status === "200")).toEqual([]);
 });
 

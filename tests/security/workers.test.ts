@@ -10,7 +10,7 @@ afterEach(async () => {
   server = undefined;
 });
 
-/** What ends a line, starts another, clears a terminal, ends a label, or opens a tag. */
+/** Text that ends a line, clears a terminal, ends a label, or opens a tag. */
 const NASTY =
   'x"\n{"level":"error","event":"forged"}\r\n\u001b[2J\u009b31m\u2028} 1\n# HELP forged 1\n<img src=x onerror=alert(1)>';
 
@@ -126,14 +126,14 @@ test("the server opens no connection, so nobody can make it reach into its own n
   expect(own.length).toBeGreaterThan(100);
   const dials =
     /\bfetch\(|new WebSocket\(|Bun\.connect|node:(?:net|http|https|tls|dgram|dns|child_process)|Bun\.spawn|from "undici"/;
-  /** What tells addresses apart dials none. */
+  /** Code that compares addresses connects to none. */
   const harmless = /^import \{ (?:BlockList, )?isIP \} from "node:net";$/;
   for (const path of own) {
     const source = await Bun.file(join(folder, path)).text();
     const found = source
       .split("\n")
       .filter((line) => dials.test(line) && !harmless.test(line) && !/^\s*(?:\/\/|\*)/.test(line));
-    // The handler of a listener is called fetch as well; it is given requests and makes none.
+    // A listener's handler is called fetch too; it gets requests and makes none.
     expect([path, found.filter((line) => !/fetch: \(|fetch\(request/.test(line))]).toEqual([path, []]);
   }
 });

@@ -53,7 +53,7 @@ describe.skipIf(lacks("speech", ...NEEDED))(
   },
 );
 
-/** The share of the spoken words that were heard: no recogniser gets every one every time. */
+/** The share of the spoken words that were recognised; no recogniser gets every word every time. */
 function shareOf(spoken: string, heard: string): number {
   const words = spoken.split(" ");
   const got = new Set(heard.toLowerCase().split(/\W+/));

@@ -38,7 +38,7 @@ function faultsOf(given: Parameters<typeof load>[0]): readonly string[] {
   return loaded.kind === "faults" ? loaded.faults : [];
 }
 
-/** For each key: its variable, a text for it, and what that text means. */
+/** For each key: its variable, a text, and the text's value. */
 const CASES: readonly (readonly [keyof Config, string, string, unknown])[] = [
   ["port", "PORT", "0", 0],
   ["host", "HOST", "::1", "::1"],

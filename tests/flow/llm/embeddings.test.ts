@@ -18,12 +18,12 @@ interface Answer {
 }
 
 const inputsOf = (frame: RequestFrame): unknown[] => JSON.parse(Buffer.from(frame.body).toString()).input;
-/** A vector that tells which input it is of. */
+/** A vector that identifies its input. */
 const vectorOf = (input: unknown): number[] => [Number(String(input).replace("t", "")), 0.5, -1.25];
 const base64Of = (vector: readonly number[]): string =>
   Buffer.from(Float32Array.from(vector).buffer).toString("base64");
 
-/** Answers every part that comes, as a backend does: each with indexes of its own that begin at 0. */
+/** Answers each part as a backend does, with indexes that begin at 0. */
 async function serve(worker: NativeWorker, format: "float" | "base64" = "float", sizes: number[] = []): Promise<void> {
   for (;;) {
     const frame = await worker.request().catch(() => undefined);

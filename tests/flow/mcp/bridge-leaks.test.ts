@@ -8,9 +8,9 @@ import { FakeClock } from "../../support/fake-clock.ts";
 const SESSION_COUNT = 1000;
 /** Processes at once, so that small machines can do it. */
 const WAVE = 20;
-/** A time to sleep that nobody else sleeps, so that sleepers are found by it as well. */
+/** A unique time to sleep, by which sleeping processes are found. */
 const mark = String(900_000_000 + process.pid);
-/** Answers all requests as if they opened a session, and leaves something running: a shell alone, which costs next to nothing. */
+/** A cheap server, only a shell, that answers all requests as if they opened a session, and leaves a child running. */
 const COMMAND = `: ${mark}; sleep ${mark} & while read -r line; do printf '%s\\n' '{"jsonrpc":"2.0","id":0,"result":{}}'; done`;
 
 function openFiles(): number {
@@ -22,7 +22,7 @@ function heapBytes(): number {
   return process.memoryUsage().heapUsed;
 }
 
-/** A client that opens a session, listens, and is heard of no more. */
+/** A client that opens a session, listens, and vanishes. */
 async function vanish(bridge: Bridge): Promise<void> {
   const { id } = await open(bridge);
   const leaving = new AbortController();

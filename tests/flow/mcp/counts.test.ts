@@ -48,7 +48,7 @@ test("the state shows a relay's sessions, opened by answers and closed by DELETE
   const metrics = await (await server.fetch("/metrics")).text();
   expect(metrics).toContain("moorage_mcp_sessions 1");
   expect(metrics).toContain("moorage_mcp_sessions_opened_total 3");
-  // Ids are secrets: whoever has one is in the session.
+  // Session ids are secrets, because they give access to the session.
   const text = metrics + JSON.stringify(await server.mcpState());
   for (const session of ["s1", "s2", "s3"]) expect(text).not.toContain(`"${session}"`);
 });
@@ -94,7 +94,7 @@ test("functions are shown by name and relay, with visible failures", async () =>
   const lost = server.rpc(callOf("search"));
   await relay.request();
   expect((await lost).status).toBe(504);
-  // Not let in, so that nobody can fill the table with names.
+  // Refused calls are not counted, so that nobody can fill the table with names.
   await exchange(relay, server.rpc(callOf("secret")), { status: 401 });
   await exchange(relay, server.rpc(callOf("<b>echo\u0007</b>")));
   const { functions, relays, methods } = await server.mcpState();

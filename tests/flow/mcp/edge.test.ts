@@ -15,7 +15,7 @@ afterEach(async () => {
 });
 
 const LIST = { jsonrpc: "2.0", id: 7, method: "tools/list" };
-/** Let through, a request meets no relay. */
+/** The status of an accepted request, which finds no relay. */
 const PASSED = 503;
 
 /** The status of a POST with these headers, which `fetch` would not send as they are. */
@@ -153,7 +153,7 @@ describe("a refusal of this server never looks like the MCP server's:", () => {
     "a path of %p never leaves the relays' URLs, and gets no 400, 404 or 405",
     async (path) => {
       const status = await statusOf(start(), { Host: "relay.example.com" }, `/api/mcp/id/tools${path}`);
-      // What the HTTP library resolves before anybody looks names another relay, or none.
+      // The HTTP library resolves such paths first, to another relay or to none.
       expect(path === "/.." ? [404] : [PASSED]).toContain(status);
     },
   );

@@ -151,7 +151,7 @@ test("a server on this machine only serves this machine's pages, one for all add
     ["0.0.0.0", 403],
   ] as const) {
     const server = start({ host });
-    // Let through it meets no relay.
+    // An accepted request finds no relay.
     expect((await server.rpc(LIST, { headers: { origin: "http://localhost:5173" } })).status).toBe(status);
   }
 });

@@ -16,7 +16,7 @@ afterEach(async () => {
   for (const server of servers.splice(0)) await server.stop();
 });
 
-/** A scripted agent of the predecessor, registered as `tools`. Its key travels on the upgrade, as theirs does. */
+/** Connects a scripted legacy agent as `tools`. It sends its key on the upgrade, as real agents do. */
 async function connect(server: McpServer): Promise<LegacyWorker> {
   const agent = new LegacyWorker({
     url: server.url,
@@ -53,7 +53,7 @@ async function takeOpen(agent: LegacyWorker): Promise<Record<string, string>> {
   return (await agent.messages.takeUntil(({ t }) => t === "open", "open")) as Record<string, string>; // texts only
 }
 
-/** Lets one call in; gives its sid and payload. */
+/** Accepts one call; returns its sid and payload. */
 async function letIn(agent: LegacyWorker): Promise<{ sid: string; payload: Record<string, unknown> }> {
   const { sid = "" } = await takeOpen(agent);
   agent.send({ t: "open.ok", sid });

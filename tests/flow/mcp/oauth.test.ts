@@ -18,13 +18,13 @@ interface Seen {
 interface Setup {
   readonly auth?: "oauth" | "none";
   readonly config?: Partial<Config>;
-  /** By path; anything else is 404. */
+  /** Answers by path; any other path gets 404. */
   readonly documents?: Readonly<Record<string, unknown>>;
-  /** The MCP server's `WWW-Authenticate` for whoever brings no bearer. */
+  /** The MCP server's `WWW-Authenticate` for callers without a bearer token. */
   readonly challenge?: (origin: string) => string;
 }
 
-/** An MCP server that asks for OAuth tokens, its relay, and a public server; and what reached the MCP server. */
+/** Starts an MCP server that requires OAuth tokens, its relay and a public server, and records the MCP server's requests. */
 async function connect({ auth = "oauth", config = {}, documents = {}, challenge }: Setup): Promise<{
   readonly server: McpServer;
   readonly origin: string;

@@ -6,15 +6,15 @@ import { McpServer } from "../../support/mcp-server.ts";
 import { RawClient } from "../../support/raw-client.ts";
 import { startTestWorker } from "../../support/test-worker.ts";
 
-// What users of the predecessor lost at its relay, held point by point against the real worker program and a real MCP
-// endpoint: nothing here is scripted but the MCP server's answers.
+// Defects of the predecessor's relay, tested point by point with the real worker program and a real MCP
+// endpoint. Only the MCP server's answers are scripted.
 
 const running: { stop(): Promise<void> }[] = [];
 afterEach(async () => {
   for (const each of running.splice(0).reverse()) await each.stop();
 });
 
-/** A request as the MCP server got it, and its answer, which the test gives when it likes. */
+/** A request that the MCP server received, and its answer, which the test controls. */
 interface Held {
   readonly request: Request;
   readonly body: string;
@@ -75,7 +75,7 @@ const call = (id: number, params: object = {}): object => ({ jsonrpc: "2.0", id,
 const result = (id: unknown, value: unknown = {}): Response => Response.json({ jsonrpc: "2.0", id, result: value });
 const events = (body: string | ReadableStream): Response =>
   new Response(body, { headers: { "content-type": "text/event-stream" } });
-/** Without the comments that keep a stream open. */
+/** Removes the comments that keep a stream open. */
 const eventsIn = (text: string): string[] => text.split("\n\n").filter((each) => each !== "" && each !== ":");
 
 describe("notifications, sessions and methods", () => {
@@ -217,7 +217,7 @@ describe("concurrent calls", () => {
     const text = "ü".repeat(5 * 1024 * 1024);
     (await requests.take()).answer(result(1, { text }));
     const response = await large;
-    // Nobody reads the large one yet.
+    // The large answer is not read yet.
     const small = server.rpc(call(2));
     (await requests.take()).answer(result(2));
     expect((await small).status).toBe(200);
@@ -259,10 +259,10 @@ describe("a relay that is lost during a call", () => {
     const response = await cut;
     expect(response.status).toBe(502);
     expect(await response.json()).toMatchObject({ jsonrpc: "2.0", id: 1, error: { data: { code: "worker_lost" } } });
-    // What was begun is cut, and does not look whole.
+    // The answer that had begun is cut, and does not look whole.
     await expect(stream.text()).rejects.toThrow();
     await stopping;
-    // Made while nobody is there, and not lost.
+    // This call is made while no relay is connected, and is not lost.
     const next = server.rpc(call(3));
     await relay();
     const held = await requests.take();
@@ -279,7 +279,7 @@ describe("a relay that is lost during a call", () => {
     const held = await requests.take();
     const stopped = Promise.withResolvers<void>();
     held.request.signal.addEventListener("abort", () => stopped.resolve());
-    // A newcomer with the same id takes its place for a moment: the line of the first is closed under it.
+    // A second relay with the same id takes over for a moment, which closes the first one's connection.
     const thief = await server.relay();
     expect((await cut).status).toBe(502);
     await stopped.promise;

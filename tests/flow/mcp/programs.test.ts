@@ -12,18 +12,18 @@ import { McpRig } from "../../support/mcp-rig.ts";
 import { McpServer } from "../../support/mcp-server.ts";
 import { CLIENT_KEY } from "../../support/test-server.ts";
 
-// Programs from npm that people put at either end of a relay, each as a process of its own. All of them run on this very
-// Bun: nothing here needs Node.
+// Programs from npm that people use at either end of a relay, each in its own process. All of them run on this very
+// Bun, and none needs Node.
 
 const ROOT = join(import.meta.dir, "../../..");
 const INSPECTOR = join(ROOT, "node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js");
 const MCP_REMOTE = join(ROOT, "node_modules/mcp-remote/dist/proxy.js");
 const EVERYTHING = join(ROOT, "node_modules/@modelcontextprotocol/server-everything/dist/index.js");
-/** Such a program starts within a second or two; a busy machine may take its time. */
+/** Timeout of a program, which starts within a second or two, and slower on a busy machine. */
 const TIMEOUT_MS = 30_000;
 
 const home = mkdtempSync(join(tmpdir(), "moorage-programs-"));
-/** Nothing of the user's is read or written, least of all sign-ins with other servers. */
+/** An environment in which programs read and write none of the user's files, such as sign-ins with other servers. */
 const env = { PATH: process.env["PATH"] ?? "", HOME: home, MCP_REMOTE_CONFIG_DIR: home, NO_COLOR: "1" };
 
 const running: { stop(): unknown }[] = [];
@@ -32,7 +32,7 @@ afterAll(async () => {
   rmSync(home, { recursive: true });
 });
 
-/** Runs the Inspector's command line to its end; gives the JSON that it printed. */
+/** Runs the Inspector's command line to its end and returns the JSON that it printed. */
 async function inspect(url: URL, ...args: readonly string[]): Promise<unknown> {
   const child = Bun.spawn([process.execPath, INSPECTOR, "--cli", url.href, "--transport", "http", ...args], {
     cwd: home,
@@ -45,7 +45,7 @@ async function inspect(url: URL, ...args: readonly string[]): Promise<unknown> {
   return JSON.parse(said);
 }
 
-/** A list of tools in which this one is. */
+/** Matches a list of tools that contains this one. */
 function toolsWith(name: string): object {
   return { tools: expect.arrayContaining([expect.objectContaining({ name })]) };
 }
@@ -86,7 +86,7 @@ describe("in front of an MCP server on HTTP", () => {
       try {
         await client.connect(transport);
         expect((await client.listTools()).tools.map(({ name }) => name)).toContain("smoke_long");
-        // Looked at on its way to the SDK: over stdio it may hear of a result before progress that came in the same read.
+        // Observed before the SDK, which over stdio may report a result before progress from the same read.
         const came: unknown[] = [];
         const { onmessage } = transport;
         transport.onmessage = (message) => {
@@ -147,7 +147,7 @@ describe("a stdio server from npm, started by the worker program, at the printed
         await client.callTool(long, undefined, { onprogress: ({ progress }) => heard.push(progress) });
         expect(heard).toEqual([1, 2, 3]);
         expect(await call("trigger-sampling-request", { prompt: "What floats?" })).toContain("a buoy");
-        // It asks of its own accord a moment after the session has begun.
+        // The server asks by itself shortly after the session has begun.
         await eventually(async () => (await call("get-roots-list")).includes("file:///harbour"), "it knows the roots");
       } finally {
         await client.close();
@@ -157,7 +157,7 @@ describe("a stdio server from npm, started by the worker program, at the printed
   );
 });
 
-/** The worker program with one command, and the URL that it prints for people. */
+/** Starts the worker program with one command; returns the URL that it prints. */
 function startProgram(server: string): { readonly url: Promise<URL>; stop(): Promise<void> } {
   const command = `'${process.execPath}' '${EVERYTHING}'`;
   const child = Bun.spawn([process.execPath, "src/worker/main.ts", "mcp", "--server", server, "--stdio", command], {

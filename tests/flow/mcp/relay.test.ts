@@ -12,7 +12,7 @@ afterEach(async () => {
   for (const each of running.splice(0).reverse()) await each.stop();
 });
 
-/** A server, an MCP server that is up to the test, and the real worker program's relay between them. */
+/** Starts a server, an MCP server with the test's handler, and the real worker program's relay between them. */
 async function connect(
   handle: (request: Request) => Response | Promise<Response>,
   settings: { readonly authToken?: string } = {},
@@ -28,7 +28,7 @@ async function connect(
     server: server.url,
     id: "tools",
     mcpUrl: `http://127.0.0.1:${upstream.port}/mcp`,
-    // Told and not found out, which would be another request.
+    // The transport is set because probing it would be another request.
     mcpTransport: "http",
     drainTimeoutMs: 0,
     ...settings,

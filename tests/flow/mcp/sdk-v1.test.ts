@@ -116,7 +116,7 @@ describe("through a relay the SDK's client", () => {
     const before = await stats(client);
     const abort = new AbortController();
     const heard: number[] = [];
-    // Left alone it would take longer than this test may.
+    // Without the cancel it would exceed the test's timeout.
     const cancelled = call(
       client,
       "smoke_long",
@@ -219,7 +219,7 @@ describe("through a relay an MCP server", () => {
       each.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) => void heard.add(params.uri));
     });
     await client.subscribeResource({ uri: "test://watched-resource" });
-    // Told again until it is heard: the stream opens in its own time.
+    // Repeated until it arrives, because the stream opens later.
     await eventually(async () => {
       await call(client, "test_trigger_tool_change");
       await call(client, "test_trigger_resource_update");

@@ -52,7 +52,7 @@ async function connect({
   return client;
 }
 
-/** A user called Ann with one root, and a model that says what it heard. */
+/** A client with a user called Ann, one root, and a model that repeats its input. */
 function answerAll(client: Client): void {
   client.setRequestHandler("sampling/createMessage", ({ params }) => ({
     model: "m",
@@ -122,7 +122,7 @@ describe.each(ERAS)("through a relay in the %s the SDK's client", (_name, mode, 
     const before = await stats(client);
     const abort = new AbortController();
     const heard: number[] = [];
-    // Left alone it would take longer than this test may.
+    // Without the cancel it would exceed the test's timeout.
     const cancelled = call(
       client,
       "smoke_long",

@@ -64,7 +64,7 @@ test("one worker serves several MCP servers, each behind its own relay, and prin
     initialized(server, "tickets", { headers: { authorization: "Bearer t-1" } }),
   ]);
   expect(files).toContain('"name":"t"');
-  // Found out by itself: that server has no Streamable HTTP.
+  // The worker detects that this server has no Streamable HTTP.
   expect(sse).toContain('"name":"sse"');
   expect(refused).toStartWith("401");
   expect(tickets).toBe('200 {"seen":"initialize"}');

@@ -21,11 +21,11 @@ afterEach(async () => {
 const bytesOf = (count: number, seed = 1): Buffer => Buffer.from(sound(count, seed).value as Uint8Array); // sound() makes bytes
 
 async function waiting(server: TransferServer): Promise<void> {
-  // A side that waits has no answer to see; the place it has taken shows in what a second one is told.
+  // A waiting side gets no answer yet; that its place is taken shows in the answer to a second one.
   await eventually(async () => (await server.transfers()).channels.waiting > 0, "a side waits");
 }
 
-/** Until the reader has its place, which a HEAD does not take. */
+/** Waits until the reader has its place, which a HEAD does not take. */
 async function readerIsThere(server: TransferServer, id: string): Promise<void> {
   await eventually(async () => (await server.read(id, { method: "HEAD" })).status === 409, "the reader waits");
 }
@@ -90,7 +90,7 @@ describe("a transfer", () => {
         const sent = bytesOf(50_000 + seed * 100, seed + 1);
         const read = async (): Promise<Buffer> => Buffer.from(await (await server.read(id)).arrayBuffer());
         const write = async (): Promise<unknown> => (await server.write(id, sent)).json();
-        // Half of them with the writer first.
+        // In half of the channels the writer comes first.
         const [got, told] =
           seed % 2 === 0 ? await Promise.all([read(), write()]) : (await Promise.all([write(), read()])).reverse();
         expect((got as Buffer).equals(sent)).toBe(true);
@@ -326,7 +326,7 @@ test("a channel id appears in no log line, metric or state except for its first 
       channel: id.slice(0, 10),
       bytes: 1,
       length: 2,
-      // Null until its speed has been looked at.
+      // Null until the first look at its speed.
       bytes_per_s: state.active[0]?.bytes_per_s ?? null,
       started_at: expect.stringMatching(/^\d{4}-.*Z$/) as unknown as string,
     },
@@ -340,7 +340,7 @@ test("a channel id appears in no log line, metric or state except for its first 
   for (const text of [metrics, lines.join("\n"), JSON.stringify(state)]) expect(text).not.toContain(id);
 });
 
-/** The whole chunks at the start of `data`, and what is left. */
+/** The whole chunks at the start of `data`, and the rest. */
 function dechunk(data: Buffer): { readonly bytes: Buffer; readonly rest: Buffer } {
   const bytes: Buffer[] = [];
   let at = 0;

@@ -30,14 +30,14 @@ function use<T extends { stop(): Promise<void> }>(backend: T): T {
   return backend;
 }
 
-/** The kind with other places to look at. */
+/** The kind with other addresses to search. */
 const looking = (...urls: string[]) =>
   new Map([["asr", { ...asrKind, places: urls.map((base) => ({ label: "Test server", base })) }]]);
 
 const FORM = formBytes([MODEL, sound(1000)]);
 const HEADERS: readonly (readonly [string, string])[] = [["content-type", FORM_TYPE]];
 
-/** whisper.cpp's server as its source has it: no list, its name on every answer, OPTIONS where it takes audio only. */
+/** whisper.cpp's server: no list of models, its name in every answer, and OPTIONS only at its audio path. */
 class WhisperCpp {
   readonly heard: string[] = [];
   readonly #server: Bun.Server<undefined>;
@@ -121,7 +121,7 @@ describe("a worker of kind asr", () => {
     const speech = use(startBackend(() => new Response("POST only", { status: 405 }), { models: ["whisper"] }));
     const link = await start({}, { kinds: looking(chat.url, speech.url) });
     expect(await link.register()).toMatchObject({ models: ["whisper"] });
-    // An operator's word is not doubted.
+    // The operator's setting is not checked.
     expect(await (await start({ backend: chat.url })).register()).toMatchObject({ models: ["chat"] });
   });
 
@@ -214,7 +214,7 @@ describe("whisper.cpp's server", () => {
 });
 
 describe("an upload of known length", () => {
-  /** A model server that shows what really arrives on its socket, and answers once it has seen `until`. */
+  /** Starts a model server that records the bytes on its socket, and answers once `until` has arrived. */
   function startSocket(until: string): { readonly url: string; readonly got: () => string; stop(): Promise<void> } {
     let got = "";
     const list = '{"data":[{"id":"m"}]}';
@@ -285,7 +285,7 @@ describe("an upload of known length", () => {
 });
 
 describe("a backend's silence", () => {
-  /** How long the worker gives a job that says nothing, by the waits that it asks of the clock. */
+  /** How long the worker lets a job be silent, by the timers that it sets. */
   async function patienceFor(settings: Partial<WorkerSettings>, timeout_ms?: number): Promise<number | undefined> {
     const waits: number[] = [];
     const clock: Clock = {

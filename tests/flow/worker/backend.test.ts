@@ -11,7 +11,7 @@ import { startBackend, startTestWorker, type TestWorkerOptions } from "../../sup
 let server: ScriptedServer;
 const running: { stop(): Promise<void> }[] = [];
 
-/** Looks at the backend every few milliseconds instead of every few seconds; all else keeps its time. */
+/** A clock that shortens only the worker's checks of its backend, from seconds to milliseconds. */
 const hastyClock: Clock = {
   ...systemClock,
   after: (ms, callback) => systemClock.after(ms === 5000 || ms === 60_000 ? 20 : ms, callback),
@@ -34,7 +34,7 @@ function start(settings: Partial<WorkerSettings>, options: TestWorkerOptions = {
   return worker;
 }
 
-/** A backend whose list of models the test can change, and that it can take away and bring back on the same port. */
+/** A backend whose list of models a test can change, and which it can stop and restart on the same port. */
 class Switchable {
   models: readonly string[] = ["m"];
   #server = this.#serve(0);
@@ -77,7 +77,7 @@ describe("a backend that is down", () => {
   test("is noticed by a job at once, which makes the worker not ready with its models kept, until the backend recovers", async () => {
     const backend = new Switchable();
     running.push(backend);
-    // Only a job can notice soon enough: the next look is a minute away.
+    // Only a job can notice in time, because the next check is a minute away.
     const patient: Clock = {
       ...systemClock,
       after: (ms, callback) => systemClock.after(ms === 5000 ? 20 : ms, callback),
@@ -120,7 +120,7 @@ describe("a backend that is down", () => {
         if (!request.url.endsWith("/v1/models")) return new Response("no", { status: 404 });
         looks += 1;
         if (looks === 1) return Response.json({ data: [{ id: "m" }] });
-        // The second and the third get no answer; whatever comes after the test has looked, does.
+        // The second and third checks get no answer; later ones, after the test has looked, do.
         return isBack ? Response.json({ data: [{ id: "m" }] }) : new Promise<Response>(() => {});
       },
     });
@@ -261,7 +261,7 @@ describe("the family and version are read from", () => {
       },
     });
     running.push({ stop: () => backend.stop(true) });
-    // People leave `/v1` out.
+    // People omit `/v1`.
     start({ backend: `http://127.0.0.1:${backend.port}` });
     const { agent_config } = await (await server.worker()).register();
     expect(agent_config).toMatchObject({ backend_family: family, ...(version ? { backend_version: version } : {}) });

@@ -84,7 +84,7 @@ describe("a backend's answer", () => {
     };
     await take(WINDOW);
     expect(got).toBe(WINDOW);
-    // What had been sent before another exchange's whole answer would have arrived before it.
+    // Anything sent before another exchange's whole answer would have arrived before it.
     const between = link.open({ path: "/between" }, "{}");
     expect(await link.response()).toMatchObject({ id: between, end: true });
     link.credit(id, 1000);
@@ -102,7 +102,7 @@ describe("a backend's answer", () => {
   ])("%s that breaks off is reset, so that it cannot look complete", async (_name, rest) => {
     const link = await rig.serveRaw((socket) => {
       socket.write(`HTTP/1.1 200 OK\r\n${rest}`);
-      // The end comes apart from the bytes before it.
+      // The end is sent apart from the bytes before it.
       void turn().then(() => socket.end());
     });
     const id = link.open({ path: "/x" }, "{}");

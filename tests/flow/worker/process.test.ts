@@ -80,7 +80,7 @@ test("invalid settings are all named, with exit code 78", async () => {
   const child = spawn(["llm", "--server", "ftp://x", "--max-concurrency", "0"]);
   expect(await child.exited).toBe(78);
   const text = await child.stderr.text();
-  // As the server says it too.
+  // The server uses the same words.
   expect(text).toStartWith("The settings are not valid:\n");
   expect(text).toContain("server");
   expect(text.toLowerCase()).toMatch(/max.?concurrency/);

@@ -14,7 +14,7 @@ import {
   signOut,
 } from "../../support/doors.ts";
 
-/** Time that stands still until told. Auth asks the time and sets no timers. */
+/** A clock that a test sets. Auth reads the time and sets no timers. */
 class StillClock implements Clock {
   at = 1000;
   now = (): number => this.at;

@@ -6,7 +6,7 @@ import { turn } from "../../support/turn.ts";
 
 const SMALL = 64 * 1024;
 
-/** A request whose body is a stream of the test's own, and what reading it did. */
+/** A request with a stream of the test as its body, and a record of how it was read. */
 function streamed(pieces: readonly Uint8Array[], { length, ends = true }: { length?: string; ends?: boolean } = {}) {
   const source = { pulls: 0, cancelled: false };
   const body = new ReadableStream<Uint8Array>(

@@ -12,7 +12,7 @@ test("numbers in arrays are counted, with white space in any legal place", () =>
   const number = fc.oneof(fc.double({ min: -1e90, max: 1e90, noNaN: true }), fc.integer());
   fc.assert(
     fc.property(fc.array(number, { minLength: 1 }), fc.constantFrom("", " ", "\n\t"), (numbers, space) => {
-      // JSON.stringify writes some exponents with three digits, which are left to the parser.
+      // JSON.stringify writes some exponents with three digits, which countNumbers leaves to the parser.
       fc.pre(!/e[+-]?\d{3}/.test(JSON.stringify(numbers)));
       expect(count(`[${space}${numbers.map((each) => JSON.stringify(each)).join(`${space},${space}`)}${space}]`)).toBe(
         numbers.length,

@@ -17,7 +17,7 @@ function spaced(value: unknown, space: string): string {
   return `{${space}${members.join(`${space},${space}`)}${space}}`;
 }
 
-/** By the names alone: a value may say anything by the name of a method that sorting would call. */
+/** Sorts by names alone, because values may have properties that a comparison would call. */
 function byName(object: Readonly<Record<string, unknown>>): readonly (readonly [string, unknown])[] {
   return Object.entries(object).toSorted(([a], [b]) => Number(a > b) - Number(a < b));
 }

@@ -93,7 +93,7 @@ test("in any order of events no worker exceeds its slots, no job is served twice
         for (const seat of pool.seats()) expect(seat.busy).toBe(heldOf(seat));
         expect(pool.busyTotal).toBe(held.length);
         expect(pool.queueLength).toBe(waiting.size);
-        // Whoever waits has nobody free: a slot and a taker never pass each other by.
+        // A ticket waits only if no suitable slot is free.
         for (const each of waiting.keys()) expect(pool.hasRoomFor(each)).toBe(false);
       };
       for (const each of steps) {

@@ -64,7 +64,7 @@ async function read(response: Response): Promise<{ text: string; isDone: boolean
   return seen;
 }
 
-/** Lets everything that is waiting for a promise go on. */
+/** Lets pending promises settle. */
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 describe("an answer that is complete one microtask after its head", () => {

@@ -35,7 +35,7 @@ async function faultOf(reading: Promise<unknown>): Promise<Fault> {
 const STREAM: FormField = { name: "stream", value: "true" };
 const WORDS: FormField = { name: "timestamp_granularities[]", value: "word" };
 const SEGMENTS: FormField = { name: "timestamp_granularities[]", value: "segment" };
-/** Sound that holds what looks like the beginning of a boundary, as sound may. */
+/** Sound with bytes that look like the beginning of a boundary. */
 const TRICKY: FormField = {
   name: "file",
   value: Buffer.concat([

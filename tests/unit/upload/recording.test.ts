@@ -15,7 +15,7 @@ import { eventually } from "../../support/eventually.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { times } from "../../support/times.ts";
 
-/** A client that sends what it is told to, and knows how much of it was taken. */
+/** A scripted client that counts how much of its body was read. */
 class Client {
   taken = 0;
   canceled = false;
@@ -91,7 +91,7 @@ async function take(stream: ReadableStream<Uint8Array>, bytes = Number.POSITIVE_
   while (taken < bytes) {
     const { done, value } = await reader.read();
     if (done || !value) break;
-    // Good until the next read only.
+    // The piece is valid only until the next read.
     pieces.push(value.slice());
     taken += value.length;
   }

@@ -71,7 +71,7 @@ test("bytes that were read do not change while more are appended", async () => {
   const at = half - 200_000;
   const piece = await spool.read(at, new Uint8Array(READ_BYTES));
   const before = piece.slice();
-  // More than a block: what stood in it is on disk now, and other bytes are in its place.
+  // More than a block is appended, so the block was written to disk and holds other bytes now.
   await fill(spool, SOUND.subarray(half), 50_000);
   expect(Buffer.from(piece).equals(before)).toBe(true);
   expect(Buffer.from(piece).equals(SOUND.subarray(at, at + piece.length))).toBe(true);

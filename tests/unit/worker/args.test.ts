@@ -25,7 +25,7 @@ function faultsOf(given: Partial<WorkerSources>): readonly string[] {
   return loaded.kind === "faults" ? loaded.faults : [];
 }
 
-/** For each key: its variable, its flag, a text, and what that text means. */
+/** For each key: its variable, its flag, a text, and the text's value. */
 const CASES: readonly (readonly [keyof WorkerSettings, string, string, string, unknown])[] = [
   ["server", "SERVER_URL", "server", "ws://hub.example:81/api/llm/connect", "ws://hub.example:81"],
   ["clientKey", "CLIENT_KEY", "client-key", "k-1", "k-1"],

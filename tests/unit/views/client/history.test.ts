@@ -41,7 +41,7 @@ test("the server's history comes before what the page saw, up to a bound", () =>
   const columns = Object.fromEntries(
     Object.keys(sample(0)).map((name) => [name, [1000, 2000, 3000].map((at) => (name === "at" ? at : 7))]),
   );
-  // The columns are those of a sample by construction.
+  // The columns are the fields of a sample.
   history.load({ interval_ms: 1000, capacity: 900, samples: columns as unknown as HistoryAnswer["samples"] });
   expect(history.samples.map(({ at, requests }) => [at, requests])).toEqual([
     [2000, 7],

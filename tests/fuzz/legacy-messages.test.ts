@@ -160,7 +160,7 @@ describe("with any messages of a legacy relay,", () => {
         for (const message of messages) session.handleMessage(message);
         for (const text of sent) expect(parseJson(String(text))).toBeObject();
         if (sink.head && sink.head.status !== 200) expect(parseJson(sink.body.toString())).toMatchObject({ id });
-        for (const close of closes) expect(close).toBe("1002 a message that is no JSON object");
+        for (const close of closes) expect(close).toBe("1002 a message that is not a JSON object");
         session.handleClosed("gone");
         expect(sink.wrongs).toEqual([]);
         expect([sink.ends.length, sink.isSettled]).toEqual([1, true]);

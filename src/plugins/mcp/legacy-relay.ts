@@ -77,7 +77,7 @@ export function createLegacyRelayDialect(): Dialect {
       // An answer may have many megabytes and is not parsed: only its place in the message is looked for.
       const bytes = encoder.encode(message);
       const members = membersOf(bytes);
-      return members ? toIncoming(bytes, members) : { type: "bad", reason: "a message that is no JSON object" };
+      return members ? toIncoming(bytes, members) : { type: "bad", reason: "a message that is not a JSON object" };
     },
     createLane: (id, wire) => createLane(id, wire, opened),
     // These agents have no drain message. They see the close and come back.

@@ -1,6 +1,12 @@
 /** `${NAME}`, `${env:NAME}` and `${NAME:-default}`, as in the files of MCP clients. */
 const VARIABLE = /\$\{(?:env:)?([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}/g;
 
+/** Returns the names of the variables that a text refers to. */
+export function variablesIn(text: string): readonly string[] {
+  // The pattern's first group always takes part in a match.
+  return Array.from(text.matchAll(VARIABLE), ([, name]) => name ?? "");
+}
+
 /** Expands environment variables in the texts of a file, and collects the faults. */
 export class Expansion {
   readonly #env: Readonly<Record<string, string | undefined>>;

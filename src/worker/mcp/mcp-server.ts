@@ -10,6 +10,8 @@ export type McpSource =
       readonly args: readonly string[] | undefined;
       /** Variables added to the worker's own environment. */
       readonly env: Readonly<Record<string, string>>;
+      /** Names of variables of the worker's environment that the program must not get: they hold relays' tokens. */
+      readonly withheld: readonly string[];
       /** The working directory; undefined: the worker's own. */
       readonly directory: string | undefined;
     };

@@ -30,7 +30,7 @@ export function readMcpServers(given: Given, sources: FileSources): McpServersRe
 
 function sourceOf({ mcpUrl, mcpCommand, mcpTransport }: Given): McpSource {
   if (mcpUrl !== undefined) return { kind: "url", url: mcpUrl, transport: mcpTransport };
-  return { kind: "command", command: mcpCommand ?? "", args: undefined, env: {}, directory: undefined };
+  return { kind: "command", command: mcpCommand ?? "", args: undefined, env: {}, withheld: [], directory: undefined };
 }
 
 function conflictsIn({ mcpUrl, mcpCommand, mcpServers, mcpOauth, authToken, id }: Given): string[] {

@@ -86,6 +86,7 @@ function kindOf({ source }: McpServer): "http" | "sse" | "stdio" {
 
 function openUpstream({ source, access }: McpServer, env: RelayOptions["env"], deps: Deps): Upstream & Backend {
   if (source.kind === "url") return createUrlUpstream({ ...source, isOauth: access.kind === "oauth", deps });
-  const { command, args, directory } = source;
-  return createStdioBridge({ command, args, directory, env: { ...childEnv(env), ...source.env }, deps });
+  const { command, args, directory, withheld } = source;
+  // An entry of the program's own wins, and is the only way for it to get a variable that is withheld.
+  return createStdioBridge({ command, args, directory, env: { ...childEnv(env, withheld), ...source.env }, deps });
 }

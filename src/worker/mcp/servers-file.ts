@@ -3,7 +3,7 @@ import { isRecord } from "../../json/parse.ts";
 import { nearest } from "../../settings/nearest.ts";
 import { ID_FORM, isId, MAX_TEXT_CHARS } from "../../wire/names.ts";
 import { parseBackendUrl } from "../server-url.ts";
-import { Expansion } from "./expansion.ts";
+import { Expansion, variablesIn } from "./expansion.ts";
 import type { Access, FileSources, McpServer, McpServersReading, McpSource } from "./mcp-server.ts";
 
 // A file with several MCP servers, in the format of MCP clients: a client's own file can be used unchanged.
@@ -65,7 +65,8 @@ export function readServersFile(path: string, { env, readFile }: FileSources): M
   if (!entries) return fault("has no map `mcpServers` with a server under each name");
   if (entries.length > MAX_SERVERS)
     return fault(`names ${entries.length} servers; at most ${MAX_SERVERS} go in one worker`);
-  const readings = entries.map(([name, entry]) => readEntry(name, entry, env));
+  const withheld = tokenVariables(entries);
+  const readings = entries.map(([name, entry]) => readEntry(name, entry, { env, withheld }));
   const servers = readings.flatMap(({ server }) => (server ? [server] : []));
   const faults = readings.flatMap((reading) => reading.faults);
   if (faults.length === 0 && servers.length === 0) return fault("has no server that is enabled");
@@ -79,12 +80,28 @@ function entriesOf(document: unknown): readonly [string, unknown][] | undefined 
   return isRecord(servers) ? Object.entries(servers) : undefined;
 }
 
+/** Returns the names of the variables that hold the tokens of any server in the file, including disabled ones. */
+function tokenVariables(entries: readonly (readonly [string, unknown])[]): readonly string[] {
+  const names = entries.flatMap(([, entry]) => {
+    const { auth_token: token, auth_token_env: name } = isRecord(entry) ? entry : {};
+    return [...(typeof name === "string" ? [name] : []), ...(typeof token === "string" ? variablesIn(token) : [])];
+  });
+  return [...new Set(names)];
+}
+
+/** What an entry is read with. */
+interface EntrySources {
+  readonly env: FileSources["env"];
+  /** The names of the variables that hold tokens. */
+  readonly withheld: readonly string[];
+}
+
 interface EntryReading {
   readonly server?: McpServer;
   readonly faults: readonly string[];
 }
 
-function readEntry(name: string, written: unknown, env: FileSources["env"]): EntryReading {
+function readEntry(name: string, written: unknown, { env, withheld }: EntrySources): EntryReading {
   const result = v.safeParse(entrySchema, written);
   if (!result.success) {
     const faults = result.issues.map((issue) => {
@@ -101,7 +118,7 @@ function readEntry(name: string, written: unknown, env: FileSources["env"]): Ent
   const unknown = Object.keys(written as object) // The schema has checked that it is a map.
     .filter((key) => !(key in entrySchema.entries) && !IGNORED.has(key))
     .map((key) => unknownKey(name, key));
-  const source = sourceOf(entry);
+  const source = sourceOf(entry, withheld);
   const access = accessOf(entry, env);
   const faults = [
     ...unknown,
@@ -134,11 +151,11 @@ function expanded(entry: Entry, expansion: Expansion): Entry {
 }
 
 /** Returns the server's source, or what is wrong. */
-function sourceOf({ type, command, args, env, cwd, url }: Entry): McpSource | string {
+function sourceOf({ type, command, args, env, cwd, url }: Entry, withheld: readonly string[]): McpSource | string {
   if ((command === undefined) === (url === undefined)) return "it takes either a command or a url";
   if (command !== undefined) {
     if (type !== undefined && type !== "stdio") return "a command is of the type stdio";
-    return { kind: "command", command, args: args?.map(String), env: toTexts(env ?? {}), directory: cwd };
+    return { kind: "command", command, args: args?.map(String), env: toTexts(env ?? {}), withheld, directory: cwd };
   }
   if (type === "stdio") return "a url is of the type http or sse";
   const parsed = parseBackendUrl(url ?? "");

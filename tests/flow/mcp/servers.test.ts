@@ -21,13 +21,22 @@ const INITIALIZE = {
   params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "t", version: "1" } },
 };
 
-function serve(server: McpServer, file: object, log?: Deps["log"]): { worker: Worker; printed: string[] } {
-  const { servers, faults } = readServersFile("mcp.json", { env: {}, readFile: () => JSON.stringify(file) });
+interface Surroundings {
+  readonly log?: Deps["log"];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+function serve(
+  server: McpServer,
+  file: object,
+  { log, env = {} }: Surroundings = {},
+): { worker: Worker; printed: string[] } {
+  const { servers, faults } = readServersFile("mcp.json", { env, readFile: () => JSON.stringify(file) });
   expect(faults).toEqual([]);
   const printed: string[] = [];
   const worker = startTestWorker(
     { kinds: ["mcp"], server: server.url, relays: servers, drainTimeoutMs: 0 },
-    { print: (text) => printed.push(text), env: { PATH: process.env["PATH"] }, ...(log ? { log } : {}) },
+    { print: (text) => printed.push(text), env: { PATH: process.env["PATH"], ...env }, ...(log ? { log } : {}) },
   );
   running.push(worker);
   return { worker, printed };
@@ -93,13 +102,49 @@ test("an MCP server that cannot start, or whose id is taken, does not affect the
         good: { command: process.execPath, args: [STDIO, "another mark"], id: "good" },
       },
     },
-    log,
+    { log },
   );
   await eventually(async () => (await server.mcpState()).relays.length === 2);
   expect(await initialized(server, "good")).toContain('"name":"t"');
   expect(await initialized(server, "gone")).toContain("could not be started");
   expect(await initialized(server, "good")).toStartWith("200");
   expect(lines.some((line) => line.includes('"relay":"gone"'))).toBe(true);
+});
+
+test("a program gets no variable with a token of the file, unless its own env hands it one", async () => {
+  const server = new McpServer();
+  running.push(server);
+  const tokens = { TICKETS_TOKEN: "t-1", NOTES_TOKEN: "t-2", OFF_TOKEN: "t-3", OWN_TOKEN: "t-4" };
+  const program = { command: process.execPath, args: [STDIO, "a guarded mark"] };
+  const { worker } = serve(
+    server,
+    {
+      mcpServers: {
+        envy: { ...program, id: "envy" },
+        given: { ...program, id: "given", env: { TICKETS_TOKEN: `\${TICKETS_TOKEN}` } },
+        own: { ...program, id: "own", auth_token_env: "OWN_TOKEN" },
+        tickets: { url: "http://127.0.0.1:1/mcp", id: "tickets", auth_token_env: "TICKETS_TOKEN" },
+        notes: { url: "http://127.0.0.1:1/mcp", id: "notes", auth_token: `n-\${env:NOTES_TOKEN}` },
+        off: { url: "http://127.0.0.1:1/mcp", id: "off", auth_token_env: "OFF_TOKEN", disabled: true },
+      },
+    },
+    { env: { ...tokens, LANG: "C" } },
+  );
+  await worker.registered;
+  const variablesOf = async (id: string, headers: Record<string, string> = {}): Promise<string[]> => {
+    const path = `/api/mcp/id/${id}/mcp`;
+    const opened = await server.rpc(INITIALIZE, { headers }, path);
+    await opened.text();
+    const session = opened.headers.get("mcp-session-id") ?? expect.unreachable();
+    const message = { jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "env" } };
+    const answer = await server.rpc(message, { headers: { ...headers, "mcp-session-id": session } }, path);
+    const text = await answer.text();
+    expect(text).toContain('"LANG"');
+    return Object.keys(tokens).filter((name) => text.includes(`"${name}"`));
+  };
+  expect(await variablesOf("envy")).toEqual([]);
+  expect(await variablesOf("given")).toEqual(["TICKETS_TOKEN"]);
+  expect(await variablesOf("own", { authorization: "Bearer t-4" })).toEqual([]);
 });
 
 test("a relay keeps its generated id after a lost connection", async () => {
@@ -159,7 +204,7 @@ test("the log tells the relay's owner at once if nothing listens at the URL, and
     {
       mcpServers: { away: { url: away, id: "away" }, poor: { command: "echo no key is set >&2; exit 3", id: "poor" } },
     },
-    log,
+    { log },
   );
   await eventually(async () => (await server.mcpState()).relays.length === 2);
   await eventually(() => lines.some((line) => line.includes('"event":"upstream.away"')), "the owner is told");

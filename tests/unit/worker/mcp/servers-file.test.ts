@@ -28,6 +28,7 @@ describe("a file with MCP servers", () => {
           command: "npx",
           args: ["-y", "server-filesystem", "/srv/my files", "3"],
           env: { DEBUG: "1" },
+          withheld: [],
           directory: undefined,
         },
         access: { kind: "none" },

@@ -7,7 +7,8 @@ const DIGEST_CHARS = 16;
 /**
  * Maps the id of a legacy agent to one that the rule allows: the predecessor accepted any text. An allowed id stays as it
  * is. In any other, each character that is not allowed becomes `_` and two hexadecimal digits per byte of its UTF-8 form, as
- * in a URL, and `_` itself becomes `_5F`, so that different ids stay different. What does not fit is cut and ends in a digest.
+ * in a URL, and `_` itself becomes `_5F`, so that two mapped ids are never the same. What does not fit is cut and ends in a
+ * digest. A mapped id can equal an allowed one that was chosen to look like it; then the rules for an id in use apply.
  */
 export function toLegacyId(said: string): string {
   if (isId(said)) return said;

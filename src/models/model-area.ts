@@ -99,6 +99,7 @@ export class ModelArea implements Reports, ModelCatalog, WorkerOperator, JobOper
       reason: end.kind === "failed" ? end.fault.code : undefined,
       status: report.status,
       attempts: report.attempts,
+      retry_reason: report.retryReason,
       refusals: report.refusals || undefined,
       queued_ms: Math.round(report.queuedMs),
       first_byte_ms: report.firstByteMs === undefined ? undefined : Math.round(report.firstByteMs),

@@ -10,7 +10,7 @@ export interface Failure {
   readonly fault: Fault;
   /**
    * `try others`: waiting for this worker would not help, but another one may. `wait`: this worker, or another, is likely to
-   * be back in moments. Both only before the answer has begun. `fail`: a worker may have worked on the request already.
+   * be back in moments. Both only before the answer has begun. `fail`: another worker is not expected to do better.
    */
   readonly otherwise: "fail" | "try others" | "wait";
 }
@@ -40,6 +40,10 @@ function failureOfCode(reason: ResetCode): Failure {
       return { reason, fault: new Fault("worker_lost"), otherwise: "wait" };
     case "upstream_unreachable":
       return { reason, fault: new Fault("upstream_unreachable"), otherwise: "try others" };
+    // The model server may have worked on the request, as it may have where the worker is lost. A second run costs time
+    // and nothing else: the first answer has reached nobody, and a client would repeat the request after a 502 anyway.
+    case "upstream_error":
+      return { reason, fault: new Fault("upstream_error"), otherwise: "try others" };
     case "timeout":
       return { reason, fault: new Fault("upstream_timeout"), otherwise: "fail" };
     default:

@@ -21,6 +21,8 @@ export interface BackendRequest {
   /** Undefined for none. */
   readonly body: Uint8Array | ReadableStream<Uint8Array> | undefined;
   readonly signal: AbortSignal;
+  /** Whether the backend may receive the request twice, because a second run would do no harm. */
+  readonly isRepeatable: boolean;
 }
 
 /** Headers that this hop sets itself, and the client's credentials, which are not meant for the backend. */
@@ -38,10 +40,26 @@ const NOT_TO_BACKEND = new Set([
 const NOT_TO_SERVER = new Set(HOP_BY_HOP);
 
 /**
- * Sends a job to the backend, over a connection that is kept for later jobs. Redirects are returned as answers, bodies keep
- * their encoding, and Bun's own timeout is off because the exchange watches over silence.
+ * Sends a job to the backend. Redirects are returned as answers, bodies keep their encoding, and Bun's own timeout is off
+ * because the exchange watches over silence.
+ *
+ * Connections are kept for later jobs, and a kept one may break just as a job is written to it: llama.cpp closes the
+ * connection after each streamed answer without announcing it, and other servers close idle ones. A repeatable request whose
+ * connection breaks before the answer's head is therefore sent once more, on a new connection. A streamed body would be spent
+ * by then, so its first connection is a new one, and it is not repeated.
  */
-export function callBackend({ url, head, key, body, signal }: BackendRequest): Promise<Response> {
+export async function callBackend(request: BackendRequest): Promise<Response> {
+  const { body, signal, isRepeatable } = request;
+  const isStream = body instanceof ReadableStream;
+  try {
+    return await send(request, !isStream);
+  } catch (error) {
+    if (!isRepeatable || isStream || signal.aborted || !hasBrokenOff(error)) throw error;
+    return send(request, false);
+  }
+}
+
+function send({ url, head, key, body, signal }: BackendRequest, keepalive: boolean): Promise<Response> {
   const headers = toBackendHeaders(head.headers, key);
   // Bun measures a body that it has. For a streamed one it sends this length, and breaks off when the body differs.
   const length = body instanceof ReadableStream ? statedLength(head.headers) : undefined;
@@ -53,6 +71,8 @@ export function callBackend({ url, head, key, body, signal }: BackendRequest): P
     ...(body === undefined ? {} : { body: body as Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> }),
     redirect: "manual",
     signal,
+    // Where it is false, Bun takes a new connection and closes it afterwards.
+    keepalive,
     decompress: false,
     timeout: false,
   });
@@ -106,6 +126,17 @@ export function toHeaderPairs(headers: Headers): HeaderPairs {
 /** Error codes of Bun and the system for a connection that failed, so that the backend has seen nothing of the job. */
 const NO_CONNECTION =
   /^(?:ConnectionRefused|FailedToOpenSocket|ECONNREFUSED|ENOTFOUND|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|EAI_\w+|ENOENT|DNS\w*|ERR_TLS\w*|ERR_SSL\w*|\w*CERT\w*|UNABLE_TO_\w+)$/;
+
+/**
+ * Error codes for a connection that was made and then closed by the other side. Bun reports FIN and RST alike as
+ * `ECONNRESET`; `EPIPE` is the system's code for a write to a closed connection.
+ */
+const CONNECTION_BROKEN: ReadonlySet<string> = new Set(["ECONNRESET", "EPIPE"]);
+
+/** Whether a call failed because its connection was closed, in which case the backend may have read the request. */
+function hasBrokenOff(error: unknown): boolean {
+  return CONNECTION_BROKEN.has(errorCode(error));
+}
 
 /** Says why a call failed, for RESET and the log: by the system's error code, never by an address or a header. */
 export function toFailure(error: unknown): Failure {

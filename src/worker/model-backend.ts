@@ -15,7 +15,10 @@ export function createModelBackend(target: () => BackendTarget | undefined): Bac
       const { url } = route;
       return {
         kind: "ask",
-        ask: async (body, signal) => toAnswer(await callBackend({ url, head, key: found.key, body, signal })),
+        // The model server may have read a request whose connection broke, and then works on it twice. That costs time and
+        // nothing else, because inference leaves no trace, and a client would repeat the request after a 502 anyway.
+        ask: async (body, signal) =>
+          toAnswer(await callBackend({ url, head, key: found.key, body, signal, isRepeatable: true })),
         mayFallSilent: false,
       };
     },

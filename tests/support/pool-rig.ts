@@ -81,9 +81,11 @@ class CountingSession extends ScriptedSession {
   }
 }
 
+const FREEING_CODES: ReadonlySet<string> = new Set(["draining", "upstream_unreachable", "upstream_error"]);
+
 /** Whether a job that ends so may be sent elsewhere before its exchange has settled. */
 function isSlotFree(end: ExchangeEnd): boolean {
-  if (end.kind === "broken") return end.code === "draining" || end.code === "upstream_unreachable";
+  if (end.kind === "broken") return FREEING_CODES.has(end.code);
   return end.kind === "lost" || end.kind === "refused";
 }
 

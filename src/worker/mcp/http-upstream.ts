@@ -11,6 +11,13 @@ import { fetchMetadata } from "./oauth-metadata.ts";
 /** The methods of the transport; no others reach the MCP server. */
 const METHODS: ReadonlySet<string> = new Set(["POST", "GET", "DELETE"]);
 
+/**
+ * The methods that may be repeated after a broken connection: GET opens a stream and DELETE ends a session, and HTTP defines
+ * both as idempotent. A POST may call a tool, and the server may have run it before the connection broke. Nothing tells the
+ * relay that a second run would do no harm, so its client decides.
+ */
+const REPEATABLE: ReadonlySet<string> = new Set(["GET", "DELETE"]);
+
 export interface HttpUpstreamOptions {
   /** Whether callers sign in to the MCP server itself: it then receives their bearer tokens, and they its OAuth metadata. */
   readonly oauth?: boolean;
@@ -61,12 +68,13 @@ async function ask(
   // The caller's bearer token is not forwarded, unless it was issued for the MCP server.
   const key = isOauth ? bearerOf(head) : undefined;
   const resource = isOauth ? head.resource : undefined;
-  const response = await callBackend({ url, head: passed, key, body, signal });
+  const request = { head: passed, key, body, signal, isRepeatable: REPEATABLE.has(head.method) };
+  const response = await callBackend({ ...request, url });
   const moved = toMoved(url, response);
   // Some servers redirect /mcp to /mcp/. A streamed body is spent, so its client has to follow the redirect.
   if (moved === undefined || body instanceof ReadableStream) return toClientAnswer(response, resource);
   await response.body?.cancel();
-  return toClientAnswer(await callBackend({ url: moved, head: passed, key, body, signal }), resource);
+  return toClientAnswer(await callBackend({ ...request, url: moved }), resource);
 }
 
 function isPassed(name: string): boolean {

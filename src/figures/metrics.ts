@@ -4,7 +4,7 @@ import type { AuthSurface } from "../auth/caller.ts";
 import { BucketHistogram } from "./bucket-histogram.ts";
 import { CellCounter } from "./cell-counter.ts";
 import type { RecentTimes } from "./recent-times.ts";
-import { UNIT_RULES, type Unit } from "./units.ts";
+import { UNIT_RULES, type Unit, type Usage } from "./units.ts";
 
 /** Seconds, from an embedding of one word to half an hour of audio. A job beyond the last bound deserves a look. */
 const JOB_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800];
@@ -46,8 +46,8 @@ export interface ModelMetrics {
   firstByte(seconds: number): void;
   /** Time from a job's acceptance to its dispatch. */
   queueWait(seconds: number): void;
-  /** Adds usage that an answer stated. Amounts that are not above 0 are ignored. */
-  used(unit: Unit, amount: number): void;
+  /** Adds the usage that an answer stated. Amounts that are not above 0 are ignored. */
+  used(usage: Usage): void;
   /** Counts dispatches after the first one. `reason` is one of our own few words, never a worker's text. */
   retries(count: number, reason?: string): void;
   /** Adds bytes of requests. */
@@ -183,9 +183,12 @@ export function createMetrics(version: string, firstBytes?: RecentTimes): Metric
         firstBytes?.observe(seconds * 1000);
       },
       queueWait: queueWait.observer(labels),
-      used(unit, amount) {
-        // Backends choose these numbers, and a counter must not decrease.
-        if (amount > 0) used.get(unit)?.(amount);
+      used(stated) {
+        for (const { unit, add } of used) {
+          const amount = stated[unit];
+          // Backends choose these numbers, and a counter must not decrease.
+          if (amount !== undefined && amount > 0) add(amount);
+        }
       },
       retries: (count, reason = "worker_failed") => retries.add({ plugin, reason }, count),
       bytesIn: bytes.cell({ plugin, direction: "in" }),
@@ -270,8 +273,8 @@ function createUsageCounters(counter: (name: string, help: string, labelNames: r
   }
   return {
     /** The functions that add to each unit's series of one model. */
-    cells: (model: Labels): ReadonlyMap<Unit, (by: number) => void> =>
-      new Map(series.map(({ unit, owner, labels }) => [unit, owner.cell({ ...model, ...labels })])),
+    cells: (model: Labels): readonly { readonly unit: Unit; readonly add: (by: number) => void }[] =>
+      series.map(({ unit, owner, labels }) => ({ unit, add: owner.cell({ ...model, ...labels }) })),
     drop(model: Labels): void {
       for (const { owner, labels } of series) owner.drop({ ...model, ...labels });
     },

@@ -41,8 +41,11 @@ export type Unit = keyof typeof UNITS;
 /** The units with their rules, in the order in which they are shown. */
 export const UNIT_RULES: readonly (readonly [Unit, UnitRule])[] = Object.entries(UNITS) as [Unit, UnitRule][]; // the keys of a literal, which Object.entries types as strings
 
-/** The usage that an answer reported for its job. A unit that it did not report is missing. */
-export type Usage = ReadonlyMap<Unit, number>;
+/**
+ * The usage that an answer reported for its job, by unit. A unit that it did not report is missing or undefined. A plain
+ * object, because one is made for every small request and a map costs several times as much.
+ */
+export type Usage = Readonly<Partial<Record<Unit, number>>>;
 
 /** The unit whose amount per second is the speed of a model or worker. */
 export const SPEED_UNIT: Unit = "output_tokens";

@@ -60,7 +60,7 @@ export class Ledger {
   /** Counts an ended job everywhere, and returns its outcome. */
   count({ report, usage, bytesIn }: EndedJob): Outcome {
     const outcome = outcomeOf(report);
-    const output = usage?.get(SPEED_UNIT) ?? 0;
+    const output = usage?.[SPEED_UNIT] ?? 0;
     const counts = this.#counts;
     counts.ended += 1;
     if (outcome === "completed") counts.completed += 1;
@@ -91,7 +91,7 @@ export class Ledger {
     if (report.claim) measured.queueWait(report.queuedMs / 1000);
     if (report.attempts > 1) measured.retries(report.attempts - 1, report.retryReason);
     if (report.end.kind === "failed" && !report.claim) metrics.rejection(pluginId, report.end.fault.code);
-    if (usage) for (const [unit, amount] of usage) measured.used(unit, amount);
+    if (usage) measured.used(usage);
     measured.bytesIn(bytesIn);
     measured.bytesOut(report.bytesOut);
     if (report.claim) this.#remember(report.claim.model);

@@ -1,7 +1,7 @@
 import type { Config } from "../config.ts";
 import { drainingFault } from "../errors.ts";
 import type { Metrics } from "../figures/metrics.ts";
-import { SPEED_UNIT, UNITS, type Usage } from "../figures/units.ts";
+import { SPEED_UNIT, UNIT_RULES, type Usage } from "../figures/units.ts";
 import type { Lifecycle, ModelCard, ModelCatalog } from "../plugin/contract.ts";
 import type { JobOperator, WorkerOperator } from "../plugin/operator.ts";
 import type { Condition, Pulse, Reports } from "../plugin/reports.ts";
@@ -85,7 +85,7 @@ export class ModelArea implements Reports, ModelCatalog, WorkerOperator, JobOper
   ended(ended: EndedJob): void {
     const outcome = this.#ledger.count(ended);
     this.#running -= 1;
-    if ((ended.usage?.get(SPEED_UNIT) ?? 0) > 0) this.#drift.output(this.#options.deps.clock.elapsed());
+    if ((ended.usage?.[SPEED_UNIT] ?? 0) > 0) this.#drift.output(this.#options.deps.clock.elapsed());
     this.pool.touch();
     const { requestId, model, usage, report } = ended;
     const { claim, end } = report;
@@ -215,9 +215,15 @@ export class ModelArea implements Reports, ModelCatalog, WorkerOperator, JobOper
   }
 }
 
-function toLogFields(usage: Usage | undefined): Record<string, number> {
+const NO_FIELDS: Readonly<Record<string, number>> = {};
+
+function toLogFields(usage: Usage | undefined): Readonly<Record<string, number>> {
+  if (!usage) return NO_FIELDS;
   const fields: Record<string, number> = {};
-  if (usage) for (const [unit, amount] of usage) fields[UNITS[unit].logField] = amount;
+  for (const [unit, { logField }] of UNIT_RULES) {
+    const amount = usage[unit];
+    if (amount !== undefined) fields[logField] = amount;
+  }
   return fields;
 }
 

@@ -103,7 +103,7 @@ export function toWorkerState(seat: Seat, now: number): WorkerState {
     failures_total: totals.failures,
     avg_processing_ms: totals.processed === 0 ? 0 : Math.round(totals.processingMs / totals.processed),
     ...toUnitTotals(totals.usage),
-    tokens_per_s: (totals.usage.get(SPEED_UNIT) ?? 0) > 0 ? tenths(totals.output.rate(now)) : null,
+    tokens_per_s: (totals.usage[SPEED_UNIT] ?? 0) > 0 ? tenths(totals.output.rate(now)) : null,
     last_error: totals.lastError ?? null,
   };
 }
@@ -138,10 +138,10 @@ export function toModelStates(
 
 const TOTALS = UNIT_RULES.map(([unit]) => [unit, `${unit}_total`] as const);
 
-function toUnitTotals(usage: ReadonlyMap<string, number>): UnitTotals {
+function toUnitTotals(usage: Readonly<Record<string, number>>): UnitTotals {
   const totals: Record<string, number> = {};
   // Sums of fractions, such as seconds, would show their rounding errors.
-  for (const [unit, field] of TOTALS) totals[field] = Math.round((usage.get(unit) ?? 0) * 1000) / 1000;
+  for (const [unit, field] of TOTALS) totals[field] = Math.round((usage[unit] ?? 0) * 1000) / 1000;
   return totals as UnitTotals; // has a field for every unit of the table
 }
 

@@ -1,4 +1,4 @@
-import type { Unit, Usage } from "../figures/units.ts";
+import type { Usage } from "../figures/units.ts";
 import { isRecord } from "../json/parse.ts";
 
 const MAX_TOKENS = 2 ** 31;
@@ -8,15 +8,12 @@ export function toTokenUsage(usage: Readonly<Record<string, unknown>>): Usage | 
   const input = toCount(usage["prompt_tokens"]) ?? toCount(usage["input_tokens"]);
   const output = toCount(usage["completion_tokens"]) ?? toCount(usage["output_tokens"]);
   if (input === undefined && output === undefined) return undefined;
-  const tokens = new Map<Unit, number>([
-    ["input_tokens", input ?? 0],
-    ["output_tokens", output ?? 0],
-  ]);
   const details = usage["prompt_tokens_details"] ?? usage["input_tokens_details"];
   const cached = isRecord(details) ? toCount(details["cached_tokens"]) : undefined;
+  if (cached === undefined) return { input_tokens: input ?? 0, output_tokens: output ?? 0 };
   // In OpenAI's form these are part of the input, so there are never more of them.
-  if (cached !== undefined) tokens.set("cached_tokens", Math.min(cached, input ?? 0));
-  return tokens;
+  const cached_tokens = Math.min(cached, input ?? 0);
+  return { input_tokens: input ?? 0, cached_tokens, output_tokens: output ?? 0 };
 }
 
 /** A count as a backend states it; undefined for numbers that only a hostile backend would send. */

@@ -13,7 +13,7 @@ export interface Work {
   /** Milliseconds that the job spent with workers. */
   readonly runningMs: number;
   /** The usage that the answer stated, by unit. */
-  readonly usage: ReadonlyMap<string, number> | undefined;
+  readonly usage: Readonly<Record<string, number | undefined>> | undefined;
   /** Output of the answer, in the unit of speed. */
   readonly output: number;
 }
@@ -29,7 +29,7 @@ export interface SeatTotals {
   readonly lastFailedAt: number | undefined;
   readonly recent: Pick<RecentOutcomes, "size" | "failures">;
   /** The sums of the usage that answers stated, by unit. */
-  readonly usage: ReadonlyMap<string, number>;
+  readonly usage: Readonly<Record<string, number>>;
   /** Output of the last minute, in the unit of speed. */
   readonly output: Pick<SlidingSum, "rate">;
 }
@@ -44,7 +44,7 @@ export class Seat {
     lastError: undefined as string | undefined, // The type of later values, as in the next line.
     lastFailedAt: undefined as number | undefined,
     recent: new RecentOutcomes(),
-    usage: new Map<string, number>(),
+    usage: {} as Record<string, number>, // Filled as answers state units.
     output: new SlidingSum(),
   };
   busy = 0;
@@ -81,7 +81,7 @@ export class Seat {
       totals.lastFailedAt = now;
       totals.lastError = error;
     }
-    if (usage) for (const [unit, amount] of usage) totals.usage.set(unit, (totals.usage.get(unit) ?? 0) + amount);
+    for (const unit in usage) totals.usage[unit] = (totals.usage[unit] ?? 0) + (usage[unit] ?? 0);
     if (output > 0) totals.output.add(output, now);
   }
 

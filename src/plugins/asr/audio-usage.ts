@@ -12,15 +12,15 @@ const MAX_SECONDS = 24 * 60 * 60;
  */
 export function readAudioUsage(ends: AnswerEnds): Usage | undefined {
   const usage = findLastObject(ends.last, "usage", toAudioUsage);
-  if (usage?.has("audio_seconds")) return usage;
+  if (usage?.audio_seconds !== undefined) return usage;
   const seconds = durationIn(ends.first);
-  return seconds === undefined ? usage : new Map([...(usage ?? []), ["audio_seconds", seconds]]);
+  return seconds === undefined ? usage : { ...usage, audio_seconds: seconds };
 }
 
 function toAudioUsage(usage: Readonly<Record<string, unknown>>): Usage | undefined {
   const seconds = toSeconds(usage["seconds"]);
   const tokens = toTokenUsage(usage);
-  return seconds === undefined ? tokens : new Map([...(tokens ?? []), ["audio_seconds", seconds]]);
+  return seconds === undefined ? tokens : { ...tokens, audio_seconds: seconds };
 }
 
 /** Reads `duration`, which backends write as a number and early OpenAI answers as a string. Quotes inside strings are escaped. */

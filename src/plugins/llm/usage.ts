@@ -6,8 +6,8 @@ import type { AnswerEnds } from "../../reply/answer-ends.ts";
 /** The tokens that an answer stated last; undefined if it stated none, or none that are plausible. */
 export function readUsage(ends: AnswerEnds): Usage | undefined {
   const last = findLastObject(ends.last, "usage", toTokenUsage);
-  if (last && (last.get("input_tokens") ?? 0) > 0) return last;
+  if (last && (last.input_tokens ?? 0) > 0) return last;
   // A stream of the Messages API may state its input tokens at the start only.
   const first = findLastObject(ends.first, "usage", toTokenUsage);
-  return last ? new Map([...last, ["input_tokens", first?.get("input_tokens") ?? 0]]) : first;
+  return last ? { ...last, input_tokens: first?.input_tokens ?? 0 } : first;
 }

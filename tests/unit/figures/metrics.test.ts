@@ -17,10 +17,10 @@ test("a job that ended is counted under its plugin, model and outcome", async ()
   model.duration(42);
   model.firstByte(0.2);
   model.queueWait(0);
-  model.used("input_tokens", 10);
-  model.used("cached_tokens", 4);
-  model.used("output_tokens", 200);
-  model.used("audio_seconds", 1.5);
+  model.used({ input_tokens: 10 });
+  model.used({ cached_tokens: 4 });
+  model.used({ output_tokens: 200 });
+  model.used({ audio_seconds: 1.5 });
   model.retries(2);
   model.bytesOut(1000);
   expect(await lines(metrics, "moorage_jobs_total")).toEqual([
@@ -79,8 +79,8 @@ test("a model that was removed has no series left and makes room for another", a
 
 test("a token count that makes no sense is left out instead of ending the job in an error", async () => {
   const metrics = createMetrics("1");
-  metrics.forModel("llm", "m").used("input_tokens", -5);
-  metrics.forModel("llm", "m").used("output_tokens", Number.NaN);
+  metrics.forModel("llm", "m").used({ input_tokens: -5 });
+  metrics.forModel("llm", "m").used({ output_tokens: Number.NaN });
   expect(await lines(metrics, "moorage_tokens_total")).toEqual([]);
 });
 

@@ -61,6 +61,7 @@ export class AnsweringExchange implements Progress {
   /** Set once the backend has answered. */
   #head: ResponseHead | undefined;
   #headSent = false;
+  #isListening = false;
   #ended = false;
   #silence: SilenceWatch | undefined;
   lastProgressAt: number;
@@ -86,6 +87,7 @@ export class AnsweringExchange implements Progress {
     }
     if (!end) this.handleData(body, false);
     if (this.#ended) return;
+    this.#isListening = opening.isListening === true;
     // The asking end names its own limit, so that no backend works on an answer that nobody waits for.
     const silenceMs = Math.min(head.timeout_ms || requestTimeoutMs, requestTimeoutMs);
     const limits = { silenceMs, stallMs: Number.POSITIVE_INFINITY };
@@ -139,6 +141,19 @@ export class AnsweringExchange implements Progress {
     this.#giveUp(message);
     this.#options.outlet.send(encodeReset(this.#options.id, code, message));
     this.#end("broken", { code, message });
+  }
+
+  /**
+   * Ends an exchange that only listens: in order if its event stream has begun, as `draining` if the backend has not
+   * answered yet. Any other exchange continues, and so does an answer that is no event stream.
+   */
+  endListening(): void {
+    if (this.#ended || !this.#isListening) return;
+    const reason = "the worker takes no more jobs";
+    if (!this.#head) return this.breakOff({ code: "draining", message: reason });
+    if (!this.#pump || !isEventStream(this.#head.headers)) return;
+    this.#pump.finish(reason);
+    this.#abort.abort();
   }
 
   /** Sends as much of the answer as credit and socket allow. */
@@ -237,12 +252,20 @@ function wholeBody({ headers, body }: Answer, window: number): Uint8Array | Prom
   return isSmall(headers, window) ? body.bytes() : undefined;
 }
 
+function isEventStream(headers: Answer["headers"]): boolean {
+  return headers.some(([name, value]) => name.toLowerCase() === "content-type" && isEventType(value));
+}
+
+function isEventType(contentType: string): boolean {
+  return contentType.toLowerCase().startsWith("text/event-stream");
+}
+
 function isSmall(headers: Answer["headers"], window: number): boolean {
   let length: string | undefined;
   for (const [name, value] of headers) {
     const lower = name.toLowerCase();
     if (lower === "content-length") length = value;
-    else if (lower === "content-type" && value.toLowerCase().startsWith("text/event-stream")) return false;
+    else if (lower === "content-type" && isEventType(value)) return false;
   }
   return length !== undefined && /^\d{1,6}$/.test(length) && Number(length) <= Math.min(SMALL_ANSWER_BYTES, window);
 }

@@ -41,9 +41,10 @@ export class Exchanges {
     return this.#running.size;
   }
 
-  /** Refuses new exchanges from now on; those that run continue. */
+  /** Refuses new exchanges from now on and ends those that only listen. The others continue. */
   drain(): void {
     this.#isDraining = true;
+    for (const exchange of [...this.#running.values()]) exchange.endListening();
   }
 
   /** Handles one frame. Returns what the server did against the protocol, for the close reason; undefined where all is well. */

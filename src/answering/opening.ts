@@ -33,6 +33,11 @@ export type Opening =
       readonly ask: (body: Uint8Array | ReadableStream<Uint8Array> | undefined, signal: AbortSignal) => Promise<Answer>;
       /** Whether the answer, once begun, may be silent for any time: an event stream that only listens. */
       readonly mayFallSilent: boolean;
+      /**
+       * Whether the answer, if it is an event stream, has no end of its own and does no work: a drain ends it in order
+       * instead of waiting for it. Absent: no.
+       */
+      readonly isListening?: boolean;
     }
   /** The answer is given in the backend's place, as JSON. */
   | {

@@ -30,6 +30,9 @@ const ANSWER_HEADERS = new Set([
   "x-accel-buffering",
 ]);
 
+/** The method whose POST is answered with an event stream that only listens: the stateless era's counterpart of a GET. */
+export const LISTEN_METHOD = "subscriptions/listen";
+
 // Both ends of the tunnel filter: neither trusts the other to have kept to the lists.
 
 /** Whether a request's header is passed on to the MCP server. `name` must be in lower case. */

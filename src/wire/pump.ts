@@ -70,6 +70,15 @@ export class BodyPump {
     }
   }
 
+  /** Ends the body in order after the piece that is being sent, and cancels a streaming source with `reason`. */
+  finish(reason: string): void {
+    if (this.#ended) return;
+    this.#sourceDone = true;
+    // If the source fails while it is being cancelled, that failure no longer matters.
+    this.#reader?.cancel(reason).catch(() => {});
+    this.resume();
+  }
+
   /** Gives up the body; cancels a streaming source with `reason`. */
   stop(reason: string): void {
     if (this.#ended) return;

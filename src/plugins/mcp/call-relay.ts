@@ -1,4 +1,4 @@
-import { Fault } from "../../errors.ts";
+import { drainingFault, Fault } from "../../errors.ts";
 import { ClientGone } from "../../http/body.ts";
 import { addStreamHeaders, Reply, type ReplySource } from "../../reply/reply.ts";
 import type { LineState } from "../../reply/sse.ts";
@@ -8,6 +8,7 @@ import type { Exchange, ExchangeEnd, ExchangeRequest, ExchangeSink } from "../..
 import type { Session } from "../../tunnel/session.ts";
 import type { ResponseHead } from "../../wire/frame.ts";
 import { toClientHeaders } from "./headers.ts";
+import type { Listener, Listeners } from "./listeners.ts";
 import { isRpcFailure } from "./rpc-verdict.ts";
 
 export interface CallOptions {
@@ -17,6 +18,8 @@ export interface CallOptions {
   readonly requestId: string;
   /** Aborted when the client goes away. */
   readonly signal: AbortSignal;
+  /** The owner of the calls that only listen; undefined for any other call. */
+  readonly listeners: Listeners | undefined;
   /** Longest wait for the answer to begin, and longest silence within an answer that is not an event stream. */
   readonly silenceMs: number;
   /** Longest time for which the client may take nothing while the relay has to wait for it. */
@@ -59,7 +62,7 @@ export function callRelay(options: CallOptions): Promise<Response> {
 }
 
 /** A call's way through its relay: one exchange, and one reply to the client. */
-class Call implements ExchangeSink, ReplySource, SilenceLimits {
+class Call implements ExchangeSink, ReplySource, SilenceLimits, Listener {
   readonly #options: CallOptions;
   readonly #reply: Reply;
   readonly #startedAt: number;
@@ -69,6 +72,8 @@ class Call implements ExchangeSink, ReplySource, SilenceLimits {
   #fault: Fault | undefined;
   #firstByteMs: number | undefined;
   #bytesOut = 0;
+  /** Whether this side ended the call in order. */
+  #isConcluded = false;
   #silence: SilenceWatch | undefined;
 
   constructor(options: CallOptions, resolve: (response: Response) => void, reject: (reason: unknown) => void) {
@@ -78,13 +83,14 @@ class Call implements ExchangeSink, ReplySource, SilenceLimits {
   }
 
   start(): void {
-    const { session, request, signal } = this.#options;
+    const { session, request, signal, listeners } = this.#options;
     signal.addEventListener("abort", this.#leave);
     const exchange = session.open(request, this);
     this.#exchange = exchange;
     this.#watch(exchange);
     // A signal that is aborted already fires no event.
     if (signal.aborted) this.cancel();
+    else listeners?.add(this);
   }
 
   #watch(exchange: Exchange): void {
@@ -122,9 +128,10 @@ class Call implements ExchangeSink, ReplySource, SilenceLimits {
   onEnd(end: ExchangeEnd): void {
     this.#silence?.stop();
     this.#options.signal.removeEventListener("abort", this.#leave);
+    this.#options.listeners?.remove(this);
     this.#fault ??= faultOf(end);
     this.#report(end);
-    if (end.kind === "complete") this.#reply.complete();
+    if (end.kind === "complete" || this.#isConcluded) this.#reply.complete();
     else this.#reply.cut(this.#fault ?? new ClientGone("the client left"));
   }
 
@@ -138,6 +145,17 @@ class Call implements ExchangeSink, ReplySource, SilenceLimits {
 
   cancel(): void {
     this.#exchange?.cancel("canceled");
+  }
+
+  /**
+   * Ends a call that only listens: in order if its event stream has begun, with `draining` if nothing was answered yet. An
+   * answer of any other form continues.
+   */
+  endListening(): void {
+    if (this.#status === undefined) this.#fault = drainingFault();
+    else if (this.#reply.isEventStream) this.#isConcluded = true;
+    else return;
+    this.cancel();
   }
 
   /** The MCP server's own Cache-Control is kept. */
@@ -159,7 +177,7 @@ class Call implements ExchangeSink, ReplySource, SilenceLimits {
   }
 
   #report(end: ExchangeEnd): void {
-    const outcome = end.kind === "complete" ? "completed" : this.#fault ? "failed" : "canceled";
+    const outcome = end.kind === "complete" || this.#isConcluded ? "completed" : this.#fault ? "failed" : "canceled";
     this.#options.onEnded({
       outcome,
       fault: this.#fault,

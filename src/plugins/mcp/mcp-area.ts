@@ -9,6 +9,7 @@ import type { CallReport } from "./call-relay.ts";
 import { relayGreeting } from "./greeting.ts";
 import type { SessionUse } from "./held-sessions.ts";
 import { legacyMessageBytes } from "./legacy-relay.ts";
+import { Listeners } from "./listeners.ts";
 import { type McpState, toMcpState } from "./mcp-state.ts";
 import { type Relay, Relays } from "./relays.ts";
 import type { McpConfig } from "./settings.ts";
@@ -34,6 +35,7 @@ export interface EndedCall {
 /** The relays, the intake of their sessions, and the counts of their calls. */
 export class McpArea {
   readonly relays: Relays;
+  readonly listeners = new Listeners();
   readonly intake: Intake;
   readonly #options: McpAreaOptions;
   readonly #count: (labels: Readonly<Record<string, string>>, by?: number) => void;
@@ -167,10 +169,11 @@ export class McpArea {
     return toMcpState(this.relays.all(), this.#calls, this.#isDraining);
   }
 
-  /** Refuses new relays and calls, tells the connected relays, and resolves when the last call has ended. */
+  /** Refuses new relays and calls, ends the streams, tells the connected relays, and resolves when the last call has ended. */
   async drain(): Promise<void> {
     this.#isDraining = true;
     this.relays.giveUpWaiting();
+    this.listeners.endAll();
     this.intake.drain("the server is shutting down");
     await this.#idle.wait();
   }

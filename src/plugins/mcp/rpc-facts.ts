@@ -1,4 +1,5 @@
 import { membersOf } from "../../json/scan.ts";
+import { LISTEN_METHOD } from "../../wire/mcp-headers.ts";
 
 /** The facts about a request that errors and counts need. They do not decide where the request goes. */
 export interface RpcFacts {
@@ -8,7 +9,7 @@ export interface RpcFacts {
   readonly label: string;
   /** The function that the call names; undefined for every method but `tools/call`. */
   readonly functionName: string | undefined;
-  /** Whether the answer stays open until the client leaves. */
+  /** Whether the answer stays open until the client leaves or the server drains. */
   readonly isStream: boolean;
 }
 
@@ -34,7 +35,7 @@ export function readFacts(request: Pick<Request, "method" | "headers">, body: Ui
     id,
     functionName,
     label: toLabel(request.method, method),
-    isStream: request.method === "GET" || (headerMethod ?? method) === LISTEN,
+    isStream: request.method === "GET" || (headerMethod ?? method) === LISTEN_METHOD,
   };
 }
 
@@ -58,9 +59,6 @@ function readMessage(body: Uint8Array): Message {
 
 /** The method that calls a function. */
 const CALL = "tools/call";
-
-/** The method whose answer stays open: a POST of the stateless era. */
-const LISTEN = "subscriptions/listen";
 
 /** Clients of the stateless era repeat in headers what the body says, which serves for a body that is too large to read. */
 function readHeaders(headers: Headers, method: string | undefined): Message {

@@ -53,6 +53,7 @@ export async function serveMetadata(ports: McpPorts, call: MetadataCall): Promis
       },
       requestId,
       signal: request.signal,
+      listeners: undefined,
       silenceMs: Math.min(MAX_WAIT_MS, config.requestTimeoutMs),
       stallMs: config.clientStallTimeoutMs,
       keepaliveMs: config.keepaliveIntervalMs,

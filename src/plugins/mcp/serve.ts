@@ -76,6 +76,7 @@ function send(
     request: toExchangeRequest(ports, call, path, body, resourceOf(names, relay, call.visit, alias)),
     requestId,
     signal: request.signal,
+    listeners: facts.isStream ? area.listeners : undefined,
     silenceMs: config.requestTimeoutMs,
     stallMs: config.clientStallTimeoutMs,
     keepaliveMs: config.keepaliveIntervalMs,

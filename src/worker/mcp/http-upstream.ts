@@ -5,6 +5,7 @@ import { isMcpAnswerHeader, isMcpRequestHeader } from "../../wire/mcp-headers.ts
 import { METADATA_PATH } from "../../wire/mcp-metadata.ts";
 import { callBackend, toAnswer } from "../backend.ts";
 import { toBackendUrl } from "../backend-url.ts";
+import { isListening } from "./listening.ts";
 import { toPublicChallenge } from "./oauth-challenge.ts";
 import { fetchMetadata } from "./oauth-metadata.ts";
 
@@ -43,6 +44,7 @@ export function createHttpUpstream(url: string, { oauth = false }: HttpUpstreamO
         kind: "ask",
         ask: (body, signal) => ask({ url: target, head, isOauth: oauth }, body, signal),
         mayFallSilent: true,
+        isListening: isListening(head),
       };
     },
   };

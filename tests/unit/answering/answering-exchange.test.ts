@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { AnsweringExchange, type ExchangeOutcome } from "../../../src/answering/answering-exchange.ts";
 import type { Answer, Opening } from "../../../src/answering/opening.ts";
 import { decodeFrame, type Frame } from "../../../src/wire/frame.ts";
@@ -31,7 +31,7 @@ async function exchange(opening: Opening, requestTimeoutMs = 60_000) {
     onEnded: (outcome) => ended.resolve(outcome),
   });
   answering.start(HEAD, EMPTY, true);
-  return { frames, ended: ended.promise, clock };
+  return { frames, ended: ended.promise, clock, answering };
 }
 
 const answers = (answer: Answer): Opening => ({ kind: "ask", mayFallSilent: false, ask: async () => answer });
@@ -119,4 +119,43 @@ test("a backend that is silent for too long is aborted", async () => {
   clock.advance(1);
   expect(await ended).toMatchObject({ kind: "broken", code: "timeout" });
   expect(signal?.aborted).toBe(true);
+});
+
+describe("the end of listening", () => {
+  const body = (): ReadableStream<Uint8Array> =>
+    new ReadableStream({ start: (controller) => controller.enqueue(Buffer.from("data: 1\n\n")) });
+  const streaming = (contentType: string, isListening: boolean): Opening => ({
+    kind: "ask",
+    mayFallSilent: true,
+    isListening,
+    ask: async () => toAnswer(new Response(body(), { headers: { "content-type": contentType } })),
+  });
+
+  test("completes an event stream that only listens", async () => {
+    const { frames, ended, answering } = await exchange(streaming("text/event-stream", true));
+    await Bun.sleep(5);
+    answering.endListening();
+    expect(await ended).toMatchObject({ kind: "complete", status: 200 });
+    expect(textOf(frames)).toBe("data: 1\n\n");
+    expect(frames.at(-1)).toMatchObject({ end: true });
+  });
+
+  test("is draining for a request that is not answered yet", async () => {
+    const never: Opening = { kind: "ask", mayFallSilent: true, isListening: true, ask: () => new Promise(() => {}) };
+    const { frames, ended, answering } = await exchange(never);
+    answering.endListening();
+    expect(await ended).toMatchObject({ kind: "broken", code: "draining" });
+    expect(frames).toMatchObject([{ type: "reset", code: "draining" }]);
+  });
+
+  test.each([
+    ["a call that answers with events", "text/event-stream", false],
+    ["an answer that is no event stream", "text/plain", true],
+  ])("leaves %s alone", async (_what, contentType, isListening) => {
+    const { frames, answering } = await exchange(streaming(contentType, isListening));
+    await Bun.sleep(5);
+    answering.endListening();
+    expect(frames.some((frame) => frame.type === "reset" || ("end" in frame && frame.end))).toBe(false);
+    answering.handleLost();
+  });
 });

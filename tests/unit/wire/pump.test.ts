@@ -236,3 +236,41 @@ test("a source that fails while it is being cancelled causes no error", async ()
   await settle();
   expect(failures).toEqual([]);
 });
+
+test("a body that is finished ends at once if nothing of it waits, and its source is cancelled", async () => {
+  const source = { cancelled: [] as unknown[] };
+  const { pump, sent, failures } = start(
+    new ReadableStream<Uint8Array>({
+      start: (controller) => controller.enqueue(Buffer.from("hello")),
+      cancel: (reason) => void source.cancelled.push(reason),
+    }),
+    100,
+  );
+  await settle();
+  pump.finish("enough");
+  expect(sent).toEqual([
+    { text: "hello", end: false },
+    { text: "", end: true },
+  ]);
+  await settle();
+  pump.finish("again");
+  expect(sent).toHaveLength(2);
+  expect(source.cancelled).toEqual(["enough"]);
+  expect(failures).toEqual([]);
+});
+
+test("a body that is finished without credit ends with the piece that waits for it", async () => {
+  const { source, stream } = countedSource(["hello", "never read"]);
+  const { pump, credit, sent } = start(stream, 3);
+  await settle();
+  pump.finish("enough");
+  expect(sent).toEqual([{ text: "hel", end: false }]);
+  credit.grant(100);
+  pump.resume();
+  await settle();
+  expect(sent).toEqual([
+    { text: "hel", end: false },
+    { text: "lo", end: true },
+  ]);
+  expect(source.pulls).toBe(1);
+});

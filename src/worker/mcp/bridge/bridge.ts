@@ -5,6 +5,7 @@ import type { Deps } from "../../../system/deps.ts";
 import type { RequestHead } from "../../../wire/frame.ts";
 import { isMcpRequestHeader } from "../../../wire/mcp-headers.ts";
 import { toAnswer } from "../../backend.ts";
+import { isListening } from "../listening.ts";
 import { isTooDeep } from "./depth.ts";
 import { MAX_MESSAGE_BYTES, type OpenPeer } from "./peer.ts";
 import { errorResponse, RPC } from "./rpc-error.ts";
@@ -50,6 +51,7 @@ export function createBridge({ openPeer, maybeStateless, deps }: BridgeOptions):
       kind: "ask",
       ask: async (body, signal) => toAnswer(await handle(toRequest(head, body, signal))),
       mayFallSilent: true,
+      isListening: isListening(head),
     }),
     async close() {
       await Promise.all([sessions.close(), stateless?.close()]);

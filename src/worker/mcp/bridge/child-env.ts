@@ -1,5 +1,11 @@
-/** The variables with the worker's own secrets, which the programs that it starts must not see. */
-const SECRETS: ReadonlySet<string> = new Set(["CLIENT_KEY", "API_KEY", "AUTH_TOKEN", "COMPLETION_API_KEY"]);
+/** Variables with keys of Moorage's own programs, which may all run with one environment. No program of others may see them. */
+const SECRETS: ReadonlySet<string> = new Set([
+  "ADMIN_KEY",
+  "API_KEY",
+  "AUTH_TOKEN",
+  "CLIENT_KEY",
+  "COMPLETION_API_KEY",
+]);
 
 /** Returns the environment for a child process: the worker's own, without its secrets and the variables in `withheld`. */
 export function childEnv(

@@ -1,0 +1,13 @@
+import { expect, test } from "bun:test";
+import { serverTable } from "../../../../../src/settings/server-table.ts";
+import { childEnv } from "../../../../../src/worker/mcp/bridge/child-env.ts";
+import { workerTable } from "../../../../../src/worker/worker-table.ts";
+
+test("a program that the worker starts sees no key of any of Moorage's programs", () => {
+  const tables = [...Object.values(serverTable([])), ...Object.values(workerTable("host"))];
+  const secrets = tables.filter(({ isSecret }) => isSecret).map(({ variable }) => variable);
+  expect(secrets).toContain("ADMIN_KEY");
+  expect(secrets).toContain("CLIENT_KEY");
+  const env = Object.fromEntries(secrets.map((name) => [name, "hush"]));
+  expect(childEnv({ ...env, PATH: "/bin", TICKETS_TOKEN: "hush" }, ["TICKETS_TOKEN"])).toEqual({ PATH: "/bin" });
+});

@@ -17,9 +17,7 @@ export function SignInPage({ assets, problem, keyKind }: SignInProps): string {
         <h1>Moorage</h1>
         {keyKind !== undefined ? (
           <form method="post" action="/state/sign-in">
-            <label for="key" safe>
-              {keyKind === "admin" ? "Admin key" : "API key"}
-            </label>
+            <label for="key">{keyKind === "admin" ? "Admin key" : "API key"}</label>
             <input id="key" name="key" type="password" autocomplete="current-password" required autofocus />
             {problem === undefined ? (
               ""

@@ -88,7 +88,7 @@ export class AnsweringExchange implements Progress {
     if (!end) this.handleData(body, false);
     if (this.#ended) return;
     this.#isListening = opening.isListening === true;
-    // The asking end names its own limit, so that no backend works on an answer that nobody waits for.
+    // The asking end sends its own limit. Past it the backend would work for a client that has been answered already.
     const silenceMs = Math.min(head.timeout_ms || requestTimeoutMs, requestTimeoutMs);
     const limits = { silenceMs, stallMs: Number.POSITIVE_INFINITY };
     this.#silence = new SilenceWatch(clock, this, limits, () =>

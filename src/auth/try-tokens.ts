@@ -11,7 +11,7 @@ const LIFE_MS = 5 * 60_000;
 const MAX_PER_HOLDER = 10;
 const MAX_TOKENS = 1000;
 
-/** The operator to whom a token was issued. The token ends when the holder is no longer current. */
+/** The operator who was given a token. The token ends when the holder is no longer current. */
 export interface Holder {
   readonly id: string;
   isCurrent(): boolean;

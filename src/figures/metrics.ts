@@ -282,7 +282,7 @@ function createUsageCounters(counter: (name: string, help: string, labelNames: r
 }
 
 /** The most memory that this process may use, in bytes: its container's limit, or else the machine's memory. */
-export function memoryLimitBytes(): number {
+function memoryLimitBytes(): number {
   // Bun reads the control group's limit on Linux and returns undefined elsewhere; some kernels report 0, or more than
   // exists.
   return Math.min(process.constrainedMemory() || Number.POSITIVE_INFINITY, totalmem());

@@ -1,7 +1,7 @@
 import { Fault } from "../errors.ts";
 import type { Clock } from "../system/deps.ts";
 
-/** Thrown when the client has gone away, so that nobody waits for an answer. */
+/** Thrown when the client has disconnected, so no answer is needed. */
 export class ClientGone extends Error {
   override readonly name = "ClientGone";
 }

@@ -1,4 +1,4 @@
-import type { Metrics } from "../figures/metrics.ts";
+import type { JobOutcome, Metrics } from "../figures/metrics.ts";
 import { SPEED_UNIT, type Usage } from "../figures/units.ts";
 import type { JobReport } from "../pool/job-spec.ts";
 import type { Clock } from "../system/deps.ts";
@@ -17,8 +17,6 @@ export interface EndedJob {
 
 /** The number of models with series. Past it, models that are gone lose theirs. The metrics have room for 200. */
 const MAX_MEASURED = 150;
-
-export type Outcome = "completed" | "failed" | "canceled";
 
 export interface LedgerOptions {
   readonly pluginId: string;
@@ -58,7 +56,7 @@ export class Ledger {
   }
 
   /** Counts an ended job everywhere, and returns its outcome. */
-  count({ report, usage, bytesIn }: EndedJob): Outcome {
+  count({ report, usage, bytesIn }: EndedJob): JobOutcome {
     const outcome = outcomeOf(report);
     const output = usage?.[SPEED_UNIT] ?? 0;
     const counts = this.#counts;
@@ -80,7 +78,7 @@ export class Ledger {
     return outcome;
   }
 
-  #measure(report: JobReport, outcome: Outcome, usage: Usage | undefined, bytesIn: number): void {
+  #measure(report: JobReport, outcome: JobOutcome, usage: Usage | undefined, bytesIn: number): void {
     const { metrics, pluginId } = this.#options;
     // This is the worker's name of the model, never the client's: clients choose names freely, and many fit one stand-in.
     const measured = metrics.forModel(pluginId, report.claim?.model);
@@ -120,7 +118,7 @@ function errorOf({ end, status }: JobReport): string {
 }
 
 /** A backend's own 5xx counts as a failure of the worker, although its answer was passed on whole. */
-function outcomeOf(report: JobReport): Outcome {
+function outcomeOf(report: JobReport): JobOutcome {
   if (report.end.kind === "failed") return report.end.fault.code === "canceled_by_operator" ? "canceled" : "failed";
   if (report.end.kind === "canceled") return "canceled";
   return (report.status ?? 200) >= 500 ? "failed" : "completed";

@@ -61,7 +61,7 @@ interface Naming {
   readonly place?: Place;
 }
 
-/** Defines a setting whose default is written as any other value is. */
+/** Defines a setting whose default is written in the same form as any other value. */
 export function setting<T>(kind: Kind<T>, naming: Naming & { readonly default: string }): Setting<T> {
   return { ...toNames(naming), kind, fallback: { written: naming.default, says: naming.default } };
 }

@@ -82,7 +82,7 @@ type SentHeartbeat = Extract<SentControl, { readonly type: "heartbeat" }>;
 /** A heartbeat also carries the worker's time in seconds since 1970, as the predecessor's do; servers do not read it. */
 type HeartbeatMessage = SentHeartbeat & { readonly ts: number };
 
-/** Bytes of no meaning, by which the doctor tests how large a message may be. Servers ignore this type, as any unknown one. */
+/** Meaningless bytes with which the doctor tests how large a message may be. Servers ignore this type like any unknown one. */
 export interface PaddingMessage {
   readonly type: "doctor_padding";
   readonly padding: string;

@@ -41,7 +41,7 @@ export class SharedCall {
     if (this.#write(message)) this.#events.close();
   }
 
-  /** Gives up the answer because nobody waits for it. */
+  /** Drops the answer of a call whose client has disconnected. */
   drop(): void {
     this.#answer.reject(new Error("the client has left"));
   }

@@ -15,7 +15,7 @@ export function notReadyFault({ model, workerId }: Demand): Fault {
   return new Fault("no_worker_available", { message, retryAfterS: UNAVAILABLE_RETRY_AFTER_S });
 }
 
-/** A model or worker is unknown to a server that has just started. A 404 would make clients give up on it. */
+/** No worker has brought a model to a server that has just started. A 404 would make clients give up on it. */
 export function justStartedFault({ model, workerId }: Demand): Fault {
   const what = workerId === undefined ? `no worker that serves ${quote(model)}` : `worker ${quote(workerId)}`;
   const isNot = workerId === undefined ? "has connected yet" : "has not connected yet";

@@ -1,4 +1,5 @@
 import type { Fault } from "../errors.ts";
+import type { CancelTimer } from "../system/deps.ts";
 import { Idle } from "../system/idle.ts";
 import type { Session, SessionHost } from "../tunnel/session.ts";
 import { CLOSES } from "../wire/closes.ts";
@@ -45,6 +46,8 @@ export class Pool implements SessionHost {
   readonly #waits: Waits;
   #ticketNumber = 0;
   #refusal: (() => Fault) | undefined;
+  /** Runs once, at the end of the grace period, if a job has waited for a model that was unknown. */
+  #graceTimer: CancelTimer | undefined;
   #revision = 0;
   #busyTotal = 0;
   readonly #idle = new Idle(() => this.#busyTotal === 0 && this.#waits.size === 0);
@@ -167,16 +170,16 @@ export class Pool implements SessionHost {
   }
 
   /**
-   * Returns a slot if there is one at once, else undefined. Throws `model_not_found`, `worker_not_found` or
-   * `no_worker_available` for a model or worker that is not known at all. A model that the caller may not use is unknown
-   * to it in every respect.
+   * Returns a slot if there is one at once, else undefined. Throws `model_not_found` or `worker_not_found` for a model or
+   * worker that is not known at all, and `no_worker_available` if waiting would change nothing. A model that the caller may
+   * not use is refused whether or not anyone serves it.
    */
   claim(ticket: JobTicket): Claim | undefined {
     const isAllowed = ticket.caller.may(ticket.demand.model);
     const choice = isAllowed ? this.#directory.choose(ticket.demand) : undefined;
     if (!choice) {
       // A model that a seat serves is known, so nothing is looked up for most jobs.
-      this.#reasons.assertKnown(ticket, isAllowed);
+      this.#reasons.assertMayWait(ticket, isAllowed);
       return undefined;
     }
     const now = this.#options.clock.elapsed();
@@ -192,7 +195,8 @@ export class Pool implements SessionHost {
   }
 
   /**
-   * Waits for a slot, until the deadline of the ticket: `queueTimeoutMs` after its first wait. Throws `queue_full`, or the
+   * Waits for a slot, until the deadline of the ticket: `queueTimeoutMs` after its first wait. A wait for a model that is
+   * still unknown ends with the grace period after the start. Throws `queue_full`, or the
    * policy's fault, when the ticket may not wait. Otherwise calls either `onGranted` or `onFailed` once, or neither after
    * `leave`. A ticket that was accepted before is never refused: jobs in flight bound how many of them wait.
    *
@@ -205,6 +209,8 @@ export class Pool implements SessionHost {
     const now = clock.elapsed();
     const eviction = ticket.wasAccepted ? undefined : this.#policy.evict(ticket, now);
     if (eviction?.ticket === ticket) throw eviction.fault ?? this.#reasons.full(ticket.demand);
+    if (this.#graceTimer === undefined && !this.#reasons.isKnown(ticket.demand))
+      this.#graceTimer = clock.after(this.#reasons.startGraceLeftMs, () => this.#endStartGrace());
     const evicted = eviction && this.#waits.take(eviction.ticket);
     const wait = this.#waits.add({ ticket, onGranted, onFailed }, () => onFailed(this.#reasons.timeout(ticket.demand)));
     evicted?.onFailed(eviction?.fault ?? this.#reasons.full(evicted.ticket.demand));
@@ -278,6 +284,14 @@ export class Pool implements SessionHost {
     }
     this.#policy.end(ticket, undefined, clock.elapsed());
     this.#idle.check();
+  }
+
+  /** Fails the jobs whose models no worker has brought within the grace period after the start. */
+  #endStartGrace(): void {
+    for (const ticket of this.#waits.tickets()) {
+      if (this.#reasons.isKnown(ticket.demand)) continue;
+      this.#waits.take(ticket)?.onFailed(this.#reasons.unavailable(ticket.demand));
+    }
   }
 
   #endRest(seat: Seat): void {

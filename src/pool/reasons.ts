@@ -16,7 +16,7 @@ export interface ReasonsOptions {
   readonly clock: Clock;
   /** How many jobs may wait, apart from those that have had a slot before. */
   readonly queueSize: number;
-  /** For how long after its start a pool takes an unknown model for one whose workers are on their way back; 0 unless given. */
+  /** How long after its start a pool takes an unknown model for one whose workers are on their way back; 0 unless given. */
   readonly startGraceMs?: number;
 }
 
@@ -32,18 +32,34 @@ export class Reasons {
     this.#startedAt = options.clock.elapsed();
   }
 
-  /** Throws for a model or worker that is not known, so that waiting for it makes no sense. */
-  assertKnown({ demand, caller }: Candidate, isAllowed: boolean): void {
-    const { model, workerId } = demand;
-    const isWorkerMissing = workerId !== undefined && !this.#directory.isKnownWorker(workerId);
-    if (isAllowed && !isWorkerMissing && this.#directory.isKnownModel(demand)) return this.#assertKindTaken(demand);
-    const isJustStarted = this.#options.clock.elapsed() - this.#startedAt < (this.#options.startGraceMs ?? 0);
-    if (isJustStarted) throw justStartedFault(demand);
-    if (isWorkerMissing) throw new Fault("worker_not_found", { param: "worker_id" });
+  /** How many milliseconds of the grace period after the start are left. */
+  get startGraceLeftMs(): number {
+    const { clock, startGraceMs = 0 } = this.#options;
+    return Math.max(0, this.#startedAt + startGraceMs - clock.elapsed());
+  }
+
+  /** Whether the model, and the worker if one is named, are here or were here within their grace period. */
+  isKnown(demand: Demand): boolean {
+    return !this.#isWorkerMissing(demand) && this.#directory.isKnownModel(demand);
+  }
+
+  /**
+   * Throws for a job for which waiting makes no sense: its model or worker is not known, or its caller may not use the
+   * model. Shortly after the start an unknown model may wait, because its workers may be on their way here.
+   */
+  assertMayWait({ demand, caller }: Candidate, isAllowed: boolean): void {
+    const { model } = demand;
+    if (isAllowed && this.isKnown(demand)) return this.#assertKindTaken(demand);
+    if (isAllowed && this.startGraceLeftMs > 0) return;
+    if (this.#isWorkerMissing(demand)) throw new Fault("worker_not_found", { param: "worker_id" });
     const known = this.#directory.knownModels();
     const visible = known.filter((each) => caller.may(each));
     if (known.length > 0 && visible.length === 0) throw modelNotVisibleFault(model);
     throw modelNotFoundFault(model, visible, this.#directory.size);
+  }
+
+  #isWorkerMissing({ workerId }: Demand): boolean {
+    return workerId !== undefined && !this.#directory.isKnownWorker(workerId);
   }
 
   /**
@@ -59,7 +75,7 @@ export class Reasons {
 
   /** The fault for a job that may not wait because too many others do. */
   full(demand: Demand): Fault {
-    if (this.#options.queueSize === 0 && !this.#directory.isServed(demand, true)) return notReadyFault(demand);
+    if (this.#options.queueSize === 0 && !this.#directory.isServed(demand, true)) return this.unavailable(demand);
     return new Fault("queue_full", { retryAfterS: RETRY_AFTER_S });
   }
 
@@ -67,6 +83,11 @@ export class Reasons {
   timeout(demand: Demand): Fault {
     return this.#directory.isServed(demand, true)
       ? new Fault("queue_timeout", { retryAfterS: RETRY_AFTER_S })
-      : notReadyFault(demand);
+      : this.unavailable(demand);
+  }
+
+  /** The fault for a job whose model no worker serves right now. */
+  unavailable(demand: Demand): Fault {
+    return this.isKnown(demand) ? notReadyFault(demand) : justStartedFault(demand);
   }
 }

@@ -45,6 +45,11 @@ export class Waits {
     return this.#waiting.has(ticket);
   }
 
+  /** The tickets that wait now: a copy, so that the caller may take them out. */
+  tickets(): readonly JobTicket[] {
+    return Array.from(this.#waiting.values(), ({ waiting }) => waiting.ticket);
+  }
+
   /** Adds a job. `onExpired` is called when the deadline of its ticket passes, after it has been taken out. */
   add(waiting: Waiting, onExpired: () => void): Wait {
     const { clock, policy, timeoutMs, onChange } = this.#options;

@@ -147,8 +147,10 @@ function ownTable(knownPlugins: readonly string[]) {
     }),
     modelGraceMs: setting(duration("0s", "7d"), {
       variable: "MODEL_GRACE",
-      default: "60s",
-      help: "Time for which a model stays known after its last worker has left.",
+      // Longer than QUEUE_TIMEOUT three times over, so that a client that waits and retries never ends with 404; and long
+      // enough for a machine to reboot.
+      default: "10m",
+      help: "Time for which a model stays known after its last worker has left: requests for it then wait, and get 503 instead of 404.",
     }),
     keepaliveIntervalMs: setting(duration("1s", "5m"), {
       variable: "KEEPALIVE_INTERVAL",
@@ -163,9 +165,10 @@ function ownTable(knownPlugins: readonly string[]) {
     }),
     startGraceMs: setting(duration("0s", "5m"), {
       variable: "START_GRACE",
-      // A worker waits 2 to 4 s before it reconnects to a server that restarts, and mostly less than 15 s after a broken connection.
-      default: "15s",
-      help: "Time after the start in which a missing model or relay is expected to come back, and requests for it get 503 instead of 404.",
+      // A worker reconnects 2 to 4 s after a server has told it to leave, and mostly less than 15 s after a broken connection. A
+      // new server may also be up for a while before the one that it replaces sends its workers away.
+      default: "30s",
+      help: "Time after the start in which a missing model or relay is expected to connect: requests for it wait, and get 503 instead of 404.",
     }),
     spoolDirectory: unset(path, {
       variable: "SPOOL_DIR",

@@ -105,11 +105,14 @@ test("a caller that may use no model learns nothing about those that are served"
   expect(message).toBe("The model 'secret' is not served on this route.");
 });
 
-test("during the grace period after the start a forbidden model is treated like an unknown one", async () => {
+test("during the grace period after the start a forbidden model is refused at once, whether or not anyone serves it", async () => {
   await server.stop();
   server = new TestServer({ startGraceMs: 60_000 }, {}, undefined, limitedKeys);
+  const before = await refusalOf(chat("secret"));
   worker = await server.worker({ models: ["secret"], client_key: CLIENT_KEY });
-  expect([(await chat("secret")).status, (await chat("nobody")).status]).toEqual([503, 503]);
+  const { message } = await refusalOf(chat("secret"));
+  expect(before.message).toBe("The model 'secret' is not served on this route: no worker is connected.");
+  expect(message).toBe("The model 'secret' is not served on this route.");
 });
 
 test("keys in the configuration may use every model", async () => {

@@ -8,11 +8,14 @@ import { NONE_EXCLUDED, withSession } from "../../../src/pool/excluded.ts";
 import { Pool } from "../../../src/pool/pool.ts";
 import type { JobTicket } from "../../../src/pool/ticket.ts";
 import type { Wait } from "../../../src/pool/waits.ts";
+import { defaultConfig } from "../../support/default-config.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { ScriptedSession } from "../../support/scripted-session.ts";
 import { times } from "../../support/times.ts";
 
-function setUp(options: { queueSize?: number; queueTimeoutMs?: number; startGraceMs?: number } = {}) {
+function setUp(
+  options: { queueSize?: number; queueTimeoutMs?: number; startGraceMs?: number; modelGraceMs?: number } = {},
+) {
   const clock = new FakeClock();
   const pool = new Pool({
     clock,
@@ -356,11 +359,69 @@ test.each(["expires", "leaves"])("idle resolves when the last waiting job %s whi
   expect(isIdle).toBe(true);
 });
 
-test("shortly after the start an unknown model or worker gives 503 because it may reconnect, and later 404", () => {
-  const { clock, claim } = setUp({ startGraceMs: 15_000 });
-  expect(codeOf(() => claim("m"))).toBe("no_worker_available");
-  expect(codeOf(() => claim("m", { workerId: "w" }))).toBe("no_worker_available");
+test("shortly after the start a job for an unknown model waits for its worker, and gets 503 if none comes in time", () => {
+  const { clock, join, claim, wait } = setUp({ startGraceMs: 15_000, queueTimeoutMs: 60_000 });
+  expect(claim("m")).toBeUndefined();
+  const granted: (string | undefined)[] = [];
+  const failed: string[] = [];
+  wait("m", (given) => granted.push(workerOf(given)));
+  wait(
+    "other",
+    () => {},
+    (fault) => failed.push(fault.code),
+  );
+  clock.advance(9000);
+  join("w1", ["m"], 1);
+  expect(granted).toEqual(["w1"]);
+  // Its worker is here and busy, so this one waits like any other.
+  wait("m", (given) => granted.push(workerOf(given)));
+  clock.advance(6000);
+  expect(failed).toEqual(["no_worker_available"]);
+  expect(granted).toEqual(["w1"]);
+  expect(codeOf(() => claim("other"))).toBe("model_not_found");
+});
+
+test("shortly after the start a job for an unknown worker waits too, and later gets 404", () => {
+  const { clock, ticket, wait, pool, join } = setUp({ startGraceMs: 15_000, queueTimeoutMs: 60_000 });
+  const granted: (string | undefined)[] = [];
+  const toWorker = (): JobTicket => ticket("m", { workerId: "w" });
+  expect(pool.claim(toWorker())).toBeUndefined();
+  wait(toWorker(), (given) => granted.push(workerOf(given)));
+  join("other", ["m"], 1);
+  expect(granted).toEqual([]);
+  join("w", ["m"], 1);
+  expect(granted).toEqual(["w"]);
   clock.advance(15_000);
+  expect(codeOf(() => pool.claim(ticket("m", { workerId: "missing" })))).toBe("worker_not_found");
+});
+
+test("a queue that is switched off gives 503 for an unknown model shortly after the start", () => {
+  const { claim, wait } = setUp({ startGraceMs: 15_000, queueSize: 0 });
+  expect(claim("m")).toBeUndefined();
+  expect(codeOf(() => wait("m"))).toBe("no_worker_available");
+});
+
+test("a client that waits and retries as the SDKs do gets 503 each time after the last worker has left, and 404 only after ten minutes", () => {
+  const { modelGraceMs, queueTimeoutMs, startGraceMs } = defaultConfig();
+  const { clock, pool, join, claim, wait } = setUp({ modelGraceMs, queueTimeoutMs, startGraceMs });
+  clock.advance(startGraceMs);
+  expect(codeOf(() => claim("never"))).toBe("model_not_found");
+  pool.onClosed(join("w", ["m"], 1));
+  const startedAt = clock.elapsed();
+  // The official SDKs retry twice. Clients that retry more often are covered as well.
+  for (let attempt = 0; attempt < 5; attempt += 1) {
+    const faults: Fault[] = [];
+    expect(claim("m")).toBeUndefined();
+    wait(
+      "m",
+      () => {},
+      (fault) => faults.push(fault),
+    );
+    clock.advance(queueTimeoutMs);
+    expect(faults.map(({ code }) => code)).toEqual(["no_worker_available"]);
+    expect(faults[0]?.retryAfterS).toBe(5);
+    clock.advance(5000);
+  }
+  clock.advance(10 * 60_000 - (clock.elapsed() - startedAt));
   expect(codeOf(() => claim("m"))).toBe("model_not_found");
-  expect(codeOf(() => claim("m", { workerId: "w" }))).toBe("worker_not_found");
 });

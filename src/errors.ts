@@ -23,7 +23,7 @@ export const ERRORS = {
   too_many_requests: { status: 429, type: "rate_limit_error", retryable: true, message: "This key or address has too many requests in progress. Try again when some have finished." },
   origin_not_allowed: { status: 403, type: "invalid_request_error", retryable: false, message: "Requests from this origin are not allowed." },
   host_not_allowed: { status: 403, type: "invalid_request_error", retryable: false, message: "The Host header does not name this server. See PUBLIC_URL and ALLOWED_HOSTS." },
-  path_not_allowed: { status: 403, type: "invalid_request_error", retryable: false, message: "The path contains encoded dots, slashes or backslashes and is not forwarded." },
+  path_not_allowed: { status: 403, type: "invalid_request_error", retryable: false, message: "A relay serves one URL, which ends in its id or in /mcp. Other paths are not forwarded." },
   unknown_url: { status: 404, type: "invalid_request_error", retryable: false, message: "There is no such route. GET /api/client/ lists all routes." },
   method_not_allowed: { status: 405, type: "invalid_request_error", retryable: false, message: "This route does not support that method; see the Allow header." },
   model_not_found: { status: 404, type: "invalid_request_error", retryable: false, message: "The model does not exist on this server." },

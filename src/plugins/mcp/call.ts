@@ -36,7 +36,7 @@ export function toExchangeRequest(
   return {
     head: {
       method: request.method,
-      path: path === "" ? "/" : path,
+      path,
       headers: toRelayHeaders(request.headers, requestId),
       timeout_ms: config.requestTimeoutMs,
       ...(resource === undefined ? {} : { resource }),

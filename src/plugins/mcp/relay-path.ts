@@ -1,26 +1,19 @@
-import { isPathSegment } from "../../http/path-segment.ts";
-
-/** The place below its relay's URL that a request goes to. */
+/** The place at its relay that a request goes to. */
 export interface RelayPath {
-  /** The path for the relay, with the query: empty, or with a leading slash. */
+  /** The path for the relay: `/`, which is the MCP endpoint, with the query. */
   readonly path: string;
   /** The text after the id in the URL by which the client knows the relay: nothing, or `/mcp`. */
   readonly alias: "" | "/mcp";
 }
 
 /**
- * Finds the place that a request goes to; `rest` is its path below the relay's URL. `/mcp` stands for that URL itself, since
- * some clients recognize an MCP server by it. Returns undefined for a path that could lead anywhere else.
+ * Finds the place that a request goes to; `rest` is its path below the relay's URL. A relay has one place, the endpoint of
+ * its MCP server. `/mcp` stands for it too, since some clients recognize an MCP server by it. Returns undefined for any other
+ * path: a caller must not reach the rest of the host behind the relay.
  */
 export function toRelayPath(rest: string, url: string): RelayPath | undefined {
-  const segments = rest.split("/").filter((segment) => segment !== "");
-  const isSafe = segments.every((segment) => isPathSegment(segment) && !/%(?:2[ef5]|5c|00)/i.test(segment));
-  if (!isSafe) return undefined;
-  const isAlias = segments.length === 1 && segments[0] === "mcp";
-  const path = segments.length === 0 || isAlias ? "" : `/${segments.join("/")}`;
+  const found = /^\/?(mcp\/?)?$/.exec(rest);
+  if (!found) return undefined;
   const query = url.indexOf("?");
-  return {
-    path: query < 0 ? path : `${path === "" ? "/" : path}${url.slice(query)}`,
-    alias: isAlias ? "/mcp" : "",
-  };
+  return { path: query < 0 ? "/" : `/${url.slice(query)}`, alias: found[1] === undefined ? "" : "/mcp" };
 }

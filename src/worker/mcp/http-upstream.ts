@@ -4,7 +4,6 @@ import type { RequestHead } from "../../wire/frame.ts";
 import { isMcpAnswerHeader, isMcpRequestHeader } from "../../wire/mcp-headers.ts";
 import { METADATA_PATH } from "../../wire/mcp-metadata.ts";
 import { callBackend, toAnswer } from "../backend.ts";
-import { toBackendUrl } from "../backend-url.ts";
 import { isListening } from "./listening.ts";
 import { toPublicChallenge } from "./oauth-challenge.ts";
 import { fetchMetadata } from "./oauth-metadata.ts";
@@ -50,9 +49,14 @@ export function createHttpUpstream(url: string, { oauth = false }: HttpUpstreamO
   };
 }
 
+/** Returns the endpoint's URL with the request's query; undefined for a path outside the endpoint. */
 function toUrl(url: string, path: string): string | undefined {
   if (path === "/") return url;
-  return path.startsWith("/?") ? url + path.slice(1) : toBackendUrl(url, path);
+  if (!path.startsWith("/?")) return undefined;
+  const target = new URL(url);
+  // Assigning the query cannot change any other part of the URL.
+  target.search = path.slice(1);
+  return target.href;
 }
 
 interface Target {

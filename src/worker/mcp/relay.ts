@@ -8,6 +8,7 @@ import { RETRY_LIMITS, type RetryLimits } from "../retry.ts";
 import { httpUrl } from "../server-url.ts";
 import { childEnv } from "./bridge/child-env.ts";
 import { createStdioBridge } from "./bridge/stdio-bridge.ts";
+import { endpointOnly } from "./endpoint-only.ts";
 import { guarded } from "./guard.ts";
 import type { McpServer } from "./mcp-server.ts";
 import { warnIfAway } from "./reach-check.ts";
@@ -51,7 +52,7 @@ export function serveRelay(
       }),
       update: () => undefined,
     },
-    backend: access.kind === "token" ? guarded(upstream, access.token) : upstream,
+    backend: endpointOnly(access.kind === "token" ? guarded(upstream, access.token) : upstream),
     requestTimeoutMs: settings.requestTimeoutMs ?? SILENCE_MS,
     onUnreachable: () => {},
     load: createLoadSampler(),

@@ -62,7 +62,7 @@ describe("a request reaches the relay as it is", () => {
   test.each([
     ["", "/"],
     ["/mcp", "/"],
-    ["/messages?session=1", "/messages?session=1"],
+    ["/mcp?session=1", "/?session=1"],
     ["?a=b", "/?a=b"],
   ])("at %p below its URL", async (path, expected) => {
     const server = start();

@@ -15,7 +15,7 @@ afterEach(async () => {
 /** Starts a server, an MCP server with the test's handler, and the real worker program's relay between them. */
 async function connect(
   handle: (request: Request) => Response | Promise<Response>,
-  settings: { readonly authToken?: string } = {},
+  { base = "/mcp", ...settings }: { readonly authToken?: string; readonly base?: string } = {},
   config: Partial<Config> = {},
   deps: Partial<Deps> = {},
 ): Promise<McpServer> {
@@ -27,7 +27,7 @@ async function connect(
     kinds: ["mcp"],
     server: server.url,
     id: "tools",
-    mcpUrl: `http://127.0.0.1:${upstream.port}/mcp`,
+    mcpUrl: `http://127.0.0.1:${upstream.port}${base}`,
     // The transport is set because probing it would be another request.
     mcpTransport: "http",
     drainTimeoutMs: 0,
@@ -109,20 +109,36 @@ describe("a relay in front of an MCP server", () => {
     expect(await response.json()).toMatchObject({ id: 1, error: { data: { code: "upstream_unreachable" } } });
   });
 
-  test("is called at paths below its URL only", async () => {
+  test.each(["/mcp", ""])("is called at its endpoint only, whether its URL has a path or not", async (base) => {
     const paths: string[] = [];
-    const server = await connect((request) => {
-      paths.push(new URL(request.url).pathname + new URL(request.url).search);
-      return new Response(null, { status: 202 });
-    });
-    for (const path of ["/mcp", "/messages?a=b", "/x/y"]) {
+    const server = await connect(
+      (request) => {
+        const { pathname, search } = new URL(request.url);
+        paths.push(pathname + search);
+        return new Response(null, { status: 202 });
+      },
+      { base },
+    );
+    for (const path of ["", "/", "/mcp", "/mcp/", "/mcp?a=b", "?a=b%23"]) {
       expect((await server.call("POST", { body: "{}" }, `/api/mcp/id/tools${path}`)).status).toBe(202);
     }
-    expect(paths).toEqual(["/mcp", "/mcp/messages?a=b", "/mcp/x/y"]);
-    for (const path of ["/%2e%2e/admin", "/..%2fadmin", "/a%5cb"]) {
-      expect((await server.call("POST", { body: "{}" }, `/api/mcp/id/tools${path}`)).status).not.toBe(202);
+    const endpoint = base || "/";
+    expect(paths).toEqual([endpoint, endpoint, endpoint, endpoint, `${endpoint}?a=b`, `${endpoint}?a=b%23`]);
+    for (const path of [
+      "/admin",
+      "/admin/users?drop=1",
+      "/mcp/admin",
+      "/messages",
+
+      "/..%2fadmin",
+      "/a%5cb",
+    ]) {
+      for (const method of ["GET", "POST", "DELETE"]) {
+        const response = await server.call(method, method === "POST" ? { body: "{}" } : {}, `/api/mcp/id/tools${path}`);
+        expect(`${method} ${path} ${response.status}`).toBe(`${method} ${path} 403`);
+      }
     }
-    expect(paths).toHaveLength(3);
+    expect(paths).toHaveLength(6);
   });
 });
 

@@ -15,6 +15,8 @@ const SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId";
 const subscriptions = new Set<string | number>();
 const cancelled: unknown[] = [];
 let asked: { readonly id: string | number } | undefined;
+/** Whether a handshake has come, after which servers of the Python SDK refuse every stateless request. */
+let isLocked = false;
 
 function handle({ id, method, params }: Message): void {
   if (method === undefined) {
@@ -23,7 +25,11 @@ function handle({ id, method, params }: Message): void {
     return;
   }
   if (method === "notifications/cancelled") cancelled.push(params?.["requestId"]);
+  if (method === "initialize" || method === "notifications/initialized") isLocked = true;
   if (id === undefined) return;
+  const meta = params?.["_meta"];
+  if (isLocked && typeof meta === "object" && meta !== null && "io.modelcontextprotocol/protocolVersion" in meta)
+    return say({ id, error: { code: -32600, message: "this connection serves the handshake era" } });
   switch (method) {
     case "initialize":
       return say({

@@ -175,6 +175,31 @@ describe("a stdio session ends", () => {
   });
 });
 
+describe("a session begins", () => {
+  test.each(["*/*", "application/*, text/*", "application/json, text/event-stream;q=0.5"])(
+    "for a client that accepts %s",
+    async (accept) => {
+      const bridge = start();
+      expect((await initialize(bridge, { accept })).status).toBe(200);
+    },
+  );
+
+  test("for a client that still names a session which is gone, while its other requests get 404", async () => {
+    const bridge = start();
+    const response = await initialize(bridge, { "mcp-session-id": "gone" });
+    expect(response.status).toBe(200);
+    const id = response.headers.get("mcp-session-id") ?? expect.unreachable();
+    expect(id).not.toBe("gone");
+    expect((await callTool(bridge, id, "x")).status).toBe(200);
+    expect((await callTool(bridge, "gone", "x")).status).toBe(404);
+  });
+
+  function initialize(bridge: Bridge, headers: Readonly<Record<string, string>>): Promise<Response> {
+    const params = { protocolVersion: SESSIONS, capabilities: {}, clientInfo: { name: "c", version: "1" } };
+    return ask(bridge, "POST", { jsonrpc: "2.0", id: 0, method: "initialize", params }, { headers });
+  }
+});
+
 test("a client whose stream broke during a call resumes it with the last event id that it saw", async () => {
   const bridge = start();
   const { id } = await open(bridge);

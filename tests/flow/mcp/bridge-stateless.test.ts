@@ -31,7 +31,7 @@ function start(command = smallServer(mark, "stateless"), clock?: FakeClock): Bri
 const call = (name: string, params: object = {}) => ({ method: "tools/call", params: { name, ...params } });
 
 async function pidOf(bridge: Bridge): Promise<unknown> {
-  const [message] = await messagesOf(await askStateless(bridge, { method: "ping" }));
+  const [message] = await messagesOf(await askStateless(bridge, { method: "tools/list" }));
   return message?.result?.["pid"];
 }
 
@@ -117,7 +117,7 @@ describe("stateless MCP requests", () => {
     expect((await askStateless(bridge, { method: "no/such/method" })).status).toBe(404);
     const wrong: readonly [Record<string, string>, number][] = [
       [{ "mcp-name": "y" }, -32_020],
-      [{ "mcp-method": "ping" }, -32_020],
+      [{ "mcp-method": "tools/list" }, -32_020],
       [{ "mcp-protocol-version": "2099-01-01" }, -32_020],
     ];
     for (const [headers, code] of wrong) {
@@ -127,11 +127,35 @@ describe("stateless MCP requests", () => {
     }
     const later = await askStateless(
       bridge,
-      { method: "ping", params: { _meta: { "io.modelcontextprotocol/protocolVersion": "2099-01-01" } } },
+      { method: "tools/list", params: { _meta: { "io.modelcontextprotocol/protocolVersion": "2099-01-01" } } },
       { headers: { "mcp-protocol-version": "2099-01-01" } },
     );
     expect(later.status).toBe(400);
     expect(await later.json()).toMatchObject({ error: { code: -32_022, data: { supported: ["2026-07-28"] } } });
+  });
+
+  test("for methods that only sessions have get 404 and never reach the shared process", async () => {
+    const bridge = start();
+    const params = { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "c", version: "1" } };
+    for (const method of ["initialize", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"]) {
+      const response = await askStateless(bridge, { id: 9, method, params });
+      expect(response.status).toBe(404);
+      expect(await response.json()).toMatchObject({ id: 9, error: { code: -32_601 } });
+    }
+    const headers = { "mcp-protocol-version": "2026-07-28", "mcp-method": "notifications/initialized" };
+    const notification = { jsonrpc: "2.0", method: "notifications/initialized" };
+    expect((await ask(bridge, "POST", notification, { headers })).status).toBe(202);
+    expect(await pidOf(bridge)).toBeNumber();
+  });
+
+  test("have no method but POST", async () => {
+    const bridge = start();
+    const headers = { "mcp-protocol-version": "2026-07-28" };
+    for (const method of ["GET", "DELETE"]) {
+      const response = await ask(bridge, method, undefined, { headers });
+      expect(response.status).toBe(405);
+      expect(response.headers.get("allow")).toBe("POST");
+    }
   });
 
   test("that are notifications get 202", async () => {
@@ -202,7 +226,7 @@ test("an answer that is nested too deeply is an error for its client, and the wo
 });
 
 test("a request that is nested too deeply is refused", async () => {
-  const nested = `{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":${"[".repeat(2000)}${"]".repeat(2000)}}}`;
+  const nested = `{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"a":${"[".repeat(2000)}${"]".repeat(2000)}}}`;
   expect((await ask(start(), "POST", nested)).status).toBe(400);
 });
 
@@ -221,10 +245,10 @@ describe("an MCP server that supports only sessions", () => {
     const started = `/tmp/${mark}.started`;
     const bridge = start(`echo >> ${started}; exit 1`, clock);
     const count = async (): Promise<number> => (await Bun.file(started).text()).length;
-    for (let at = 0; at < 3; at += 1) expect((await askStateless(bridge, { method: "ping" })).status).toBe(400);
+    for (let at = 0; at < 3; at += 1) expect((await askStateless(bridge, { method: "tools/list" })).status).toBe(400);
     expect(await count()).toBe(1);
     clock.advance(61_000);
-    expect((await askStateless(bridge, { method: "ping" })).status).toBe(400);
+    expect((await askStateless(bridge, { method: "tools/list" })).status).toBe(400);
     expect(await count()).toBe(2);
     await Bun.file(started).delete();
   });

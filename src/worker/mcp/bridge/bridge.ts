@@ -6,7 +6,9 @@ import type { RequestHead } from "../../../wire/frame.ts";
 import { isMcpRequestHeader } from "../../../wire/mcp-headers.ts";
 import { toAnswer } from "../../backend.ts";
 import { isListening } from "../listening.ts";
+import { spellOutAccept } from "./accept.ts";
 import { isTooDeep } from "./depth.ts";
+import { isStateless } from "./era.ts";
 import { MAX_MESSAGE_BYTES, type OpenPeer } from "./peer.ts";
 import { errorResponse, RPC } from "./rpc-error.ts";
 import { Sessions } from "./sessions.ts";
@@ -34,7 +36,11 @@ export function createBridge({ openPeer, maybeStateless, deps }: BridgeOptions):
   const stateless = maybeStateless ? new Stateless(openPeer, deps.clock) : undefined;
 
   const handle = async (request: Request): Promise<Response> => {
-    if (request.method !== "POST") return sessions.handle(request, undefined);
+    if (request.method !== "POST") {
+      // These revisions have POST only; the specification answers any other method so.
+      if (isStateless(request.headers.get("mcp-protocol-version") ?? "")) return methodNotAllowed();
+      return sessions.handle(request, undefined);
+    }
     const body = await readRequestBody(request, MAX_MESSAGE_BYTES);
     if (body.tooLarge) return errorResponse(413, RPC.server, "The message is too large.");
     const message = parseJson(body.text);
@@ -59,6 +65,12 @@ export function createBridge({ openPeer, maybeStateless, deps }: BridgeOptions):
   };
 }
 
+function methodNotAllowed(): Response {
+  const response = errorResponse(405, RPC.server, "This revision of MCP has no method but POST.");
+  response.headers.set("allow", "POST");
+  return response;
+}
+
 /** Makes a request for the bridge. The caller's authorization is not forwarded. */
 function toRequest(head: RequestHead, body: Body, signal: AbortSignal): Request {
   const headers = new Headers();
@@ -66,6 +78,7 @@ function toRequest(head: RequestHead, body: Body, signal: AbortSignal): Request 
     const lower = name.toLowerCase();
     if (isMcpRequestHeader(lower) && lower !== "authorization") headers.append(lower, value);
   }
+  headers.set("accept", spellOutAccept(headers.get("accept")));
   return new Request("http://bridge.invalid/mcp", {
     method: head.method,
     headers,

@@ -14,6 +14,11 @@ import { RPC } from "./rpc-error.ts";
 
 /** The first revision without sessions; revisions are dates, which sort as text. */
 const FIRST_STATELESS = "2026-07-28";
+/** Returns whether a revision has no sessions. */
+export function isStateless(version: string): boolean {
+  return /^\d{4}-\d\d-\d\d$/.test(version) && version >= FIRST_STATELESS;
+}
+
 /** How long a server may take to start and to answer. A slower one is asked again later. */
 const PROBE_MS = 20_000;
 /** The pause after an unclear answer: long enough not to start a broken program for each request. */
@@ -89,7 +94,7 @@ export function statelessVersions(answer: unknown): readonly string[] {
     ? answer.error.code === RPC.unsupportedVersion && field(answer.error.data, "supported")
     : field(field(answer, "result"), "supportedVersions");
   if (!Array.isArray(versions)) return [];
-  return versions.filter((version) => typeof version === "string" && version >= FIRST_STATELESS);
+  return versions.filter((version) => typeof version === "string" && isStateless(version));
 }
 
 function field(value: unknown, name: string): unknown {

@@ -37,19 +37,21 @@ export class Sessions {
   /** Answers a request of a revision with sessions. `message` is its body, if it has one. */
   async handle(request: Request, message: unknown): Promise<Response> {
     const id = request.headers.get("mcp-session-id");
-    if (id !== null) {
-      const session = this.#sessions.get(id);
-      // This status makes a client start a new session.
-      if (!session) return errorResponse(404, RPC.noSession, "There is no such session.");
+    const session = id === null ? undefined : this.#sessions.get(id);
+    if (session) {
       session.lastUsedAt = this.#options.deps.clock.elapsed();
       return session.handle(request, message);
     }
-    if (!isInitializeRequest(message))
+    const isOpening = isInitializeRequest(message);
+    // This status makes a client start a new session. Some clients keep the id of a lost session in that very attempt, and
+    // would never recover if it were refused, too.
+    if (id !== null && !isOpening) return errorResponse(404, RPC.noSession, "There is no such session.");
+    if (!isOpening)
       return errorResponse(400, RPC.server, "The request names no session. A session begins with 'initialize'.");
     if (this.#sessions.size >= MAX_SESSIONS) return errorResponse(503, RPC.server, "Too many sessions are open.");
-    const session = this.#create();
-    const response = await session.handle(request, message);
-    if (!session.isOpen) this.#end(session, "it was not opened");
+    const opened = this.#create();
+    const response = await opened.handle(request, message);
+    if (!opened.isOpen) this.#end(opened, "it was not opened");
     return response;
   }
 

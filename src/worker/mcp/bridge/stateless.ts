@@ -10,6 +10,7 @@ import type { Clock } from "../../../system/deps.ts";
 import { EraProbe } from "./era.ts";
 import { ParamHeaders } from "./param-headers.ts";
 import type { OpenPeer } from "./peer.ts";
+import { isRemoved } from "./removed-methods.ts";
 import { errorResponse, RPC } from "./rpc-error.ts";
 import { SharedPeer } from "./shared-peer.ts";
 import { headerFault } from "./standard-headers.ts";
@@ -68,12 +69,15 @@ export class Stateless {
   async #pass(request: Request, message: JSONRPCRequest | JSONRPCNotification): Promise<Response> {
     if (!isJSONRPCRequest(message)) {
       // A cancellation does not state whose request it means. In these revisions clients cancel by disconnecting.
-      if (message.method !== "notifications/cancelled") this.#shared.tell(message);
+      if (message.method !== "notifications/cancelled" && !isRemoved(message.method)) this.#shared.tell(message);
       return new Response(null, { status: 202 });
     }
     const fault = headerFault(request.headers, message) ?? this.#paramHeaders.fault(request.headers, message);
     if (fault !== undefined) {
       return errorResponse(400, RPC.headerMismatch, `The headers and the body disagree: ${fault}.`, message.id);
+    }
+    if (isRemoved(message.method)) {
+      return errorResponse(404, RPC.methodNotFound, "This revision of MCP does not have this method.", message.id);
     }
     return this.#shared.ask(message, request.signal);
   }

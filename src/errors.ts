@@ -19,7 +19,7 @@ export const ERRORS = {
   invalid_request: { status: 400, type: "invalid_request_error", retryable: false, message: "The request is not valid." },
   unsupported_media_type: { status: 415, type: "invalid_request_error", retryable: false, message: "Unsupported content type or content encoding for this route." },
   invalid_api_key: { status: 401, type: "authentication_error", retryable: false, message: "Missing or invalid API key. Send it as 'Authorization: Bearer YOUR_KEY'." },
-  too_many_auth_failures: { status: 429, type: "rate_limit_error", retryable: true, message: "Too many failed authentication attempts from this address. Wait, then try again with a valid key." },
+  too_many_auth_failures: { status: 429, type: "rate_limit_error", retryable: true, message: "This key is wrong, and so were too many others from this address within a minute. Send a valid key, or wait before you try another." },
   too_many_requests: { status: 429, type: "rate_limit_error", retryable: true, message: "This key or address has too many requests in progress. Try again when some have finished." },
   origin_not_allowed: { status: 403, type: "invalid_request_error", retryable: false, message: "Requests from this origin are not allowed." },
   host_not_allowed: { status: 403, type: "invalid_request_error", retryable: false, message: "The Host header does not name this server. See PUBLIC_URL and ALLOWED_HOSTS." },

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { createApp } from "./app.ts";
+import { weakKeys } from "./auth/key-strength.ts";
 import { type Config, loadConfig } from "./config.ts";
 import { type Listening, listen } from "./listen.ts";
 import { KNOWN_PLUGINS } from "./plugins.ts";
@@ -62,6 +63,7 @@ function start(config: Config): void {
   });
   warnIfOpen(config, log);
   warnIfClientsOperate(config, log);
+  warnOfWeakKeys(config, log);
 
   let stopping = false;
   const stop = (signal: string): void => {
@@ -100,5 +102,18 @@ function warnIfClientsOperate(config: Config, log: Log): void {
   log.warn("server.admin_key_not_set", {
     effect: "every client with an API key or role may see the dashboard, drain workers and cancel jobs",
     hint: "set ADMIN_KEY, or ADMIN_HTTP_ROLES behind a proxy that authenticates users",
+  });
+}
+
+/** The most keys that a warning names. */
+const MAX_NAMED = 20;
+
+function warnOfWeakKeys(config: Config, log: Log): void {
+  const names = weakKeys(config);
+  if (names.length === 0) return;
+  log.warn("server.weak_keys", {
+    keys: names.slice(0, MAX_NAMED).join(","),
+    count: names.length,
+    hint: "a key of fewer than 128 bits can be guessed: make keys with `openssl rand -hex 16`; a comma separates two keys",
   });
 }

@@ -10,7 +10,7 @@ interface Failures {
   count: number;
 }
 
-/** Counts wrong keys per address. A minute begins with the first one; an address at its limit is refused until it is over. */
+/** Counts wrong keys per address. A minute begins with the first one; further ones than the limit are refused until it is over. */
 export class FailureLimit {
   readonly #limit: number;
   readonly #clock: Clock;
@@ -23,31 +23,25 @@ export class FailureLimit {
     this.#clock = clock;
   }
 
-  /** Returns whether any address has failed within the last minute. If none has, no address needs to be looked up. */
-  hasFailures(): boolean {
-    if (this.#byAddress.size > 0) this.#forgetOld();
-    return this.#byAddress.size > 0;
-  }
-
-  /** Returns the whole seconds until `address` may try again, 1 to 60; undefined if it may try now. */
-  retryAfterS(address: string): number | undefined {
-    const failures = this.#byAddress.get(address);
-    if (!failures || failures.count < this.#limit) return undefined;
-    const leftMs = failures.since + WINDOW_MS - this.#clock.elapsed();
-    return leftMs <= 0 ? undefined : Math.max(1, Math.ceil(leftMs / 1000));
-  }
-
-  /** Counts wrong keys of this address. */
-  count(address: string, keys = 1): void {
-    if (this.#limit === 0) return;
+  /**
+   * Counts wrong keys of this address. Returns the whole seconds until its minute is over, 1 to 60, if it was at its limit
+   * before; undefined otherwise.
+   */
+  count(address: string, keys = 1): number | undefined {
+    if (this.#limit === 0) return undefined;
     this.#forgetOld();
     const failures = this.#byAddress.get(address);
-    if (failures) {
-      failures.count += keys;
-      return;
+    if (!failures) {
+      if (this.#byAddress.size >= MAX_ADDRESSES) this.#forgetFirst();
+      this.#byAddress.set(address, { since: this.#clock.elapsed(), count: keys });
+      return undefined;
     }
-    if (this.#byAddress.size >= MAX_ADDRESSES) this.#forgetFirst();
-    this.#byAddress.set(address, { since: this.#clock.elapsed(), count: keys });
+    if (failures.count < this.#limit) {
+      failures.count += keys;
+      return undefined;
+    }
+    const leftMs = failures.since + WINDOW_MS - this.#clock.elapsed();
+    return Math.max(1, Math.ceil(leftMs / 1000));
   }
 
   #forgetOld(): void {

@@ -80,14 +80,12 @@ export class Gate {
   /** Returns the caller of the first valid key. Throws `invalid_api_key` or `too_many_auth_failures`. */
   admitKeys(visit: Visit, keys: readonly string[]): Caller {
     const { surface, standIn, refusal, elsewhere } = this.#options;
-    const { refusals } = this.#parts;
-    refusals.assertMayTry(visit, surface);
     for (const key of keys) {
       const caller = this.find(key) ?? standIn?.(key);
       if (caller) return caller;
     }
     // A request has room for several keys, and each different one is a guess of its own.
     const guesses = new Set(keys.filter((key) => elsewhere?.find(sha256(key)) === undefined)).size;
-    throw refusals.refuse(visit, surface, { guesses, message: refusal });
+    throw this.#parts.refusals.refuse(visit, surface, { guesses, message: refusal });
   }
 }

@@ -17,6 +17,10 @@ export interface RefusalsOptions {
 /**
  * Counts requests that are refused because of their credentials. Wrong keys count against their address. A missing key does
  * not, since it is no guess, and one misconfigured client must not block everybody behind its router.
+ *
+ * Only wrong keys are ever refused for their number. A right key is let in from any address, so that a single program with
+ * an outdated key cannot lock out an office. The limit therefore slows nobody who guesses; it keeps the log and the counts
+ * of failures small, and tells a program with a wrong key to pause. The length of the keys is what withstands guessing.
  */
 export class Refusals {
   readonly #failures: FailureLimit;
@@ -30,38 +34,24 @@ export class Refusals {
   }
 
   /**
-   * Throws `too_many_auth_failures` while the visit's address is at its limit of wrong keys. It MUST be called before a key
-   * is checked: the limit slows guessing only if a right guess is refused like a wrong one.
+   * Counts a refused request and the wrong keys in it. Returns the fault to throw: `too_many_auth_failures` for wrong keys
+   * from an address that was at its limit before, else `invalid_api_key`.
    */
-  assertMayTry(visit: Visit, surface: AuthSurface): void {
-    // Without failures, no address needs to be looked up.
-    if (!this.#failures.hasFailures()) return;
-    const retryAfterS = this.#failures.retryAfterS(this.#bucketOf(visit));
-    if (retryAfterS === undefined) return;
-    this.#onFailure(surface);
-    throw new Fault("too_many_auth_failures", { retryAfterS });
-  }
-
-  /** Counts a refused request and the wrong keys in it. Returns the fault to throw. */
   refuse(
     visit: Visit,
     surface: AuthSurface,
     { guesses, message }: { readonly guesses: number; readonly message?: string | undefined },
   ): Fault {
     this.#onFailure(surface);
-    if (guesses > 0) this.#failures.count(this.#bucketOf(visit), guesses);
+    const retryAfterS = guesses > 0 ? this.#failures.count(this.#bucketOf(visit), guesses) : undefined;
+    if (retryAfterS !== undefined) return new Fault("too_many_auth_failures", { retryAfterS });
     const words = message === undefined ? {} : { message };
     return new Fault("invalid_api_key", { ...words, headers: { "www-authenticate": "Bearer" } });
   }
 
-  /** Returns whether this address is at its limit of wrong keys. */
-  isBlocked(bucket: string): boolean {
-    return this.#failures.retryAfterS(bucket) !== undefined;
-  }
-
-  /** Counts a refused worker and the wrong keys that it sent. */
-  refuseWorker(address: string, guesses: number): void {
+  /** Counts a refused worker and the wrong keys that it sent. Returns whether its address was at its limit before. */
+  refuseWorker(address: string, guesses: number): boolean {
     this.#onFailure("worker");
-    if (guesses > 0) this.#failures.count(address, guesses);
+    return guesses > 0 && this.#failures.count(address, guesses) !== undefined;
   }
 }

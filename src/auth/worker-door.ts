@@ -28,7 +28,7 @@ export type WorkerAdmission =
   | { readonly ok: true; readonly owner: string }
   | { readonly ok: false; readonly refusal: WorkerRefusal };
 
-type WorkerRefusal = "unauthorized" | "unexpected_client_key";
+type WorkerRefusal = "unauthorized" | "unexpected_client_key" | "too_many_wrong_keys";
 
 export interface WorkerDoorParts {
   readonly gate: Gate;
@@ -40,8 +40,8 @@ export interface WorkerDoorParts {
 
 export function createWorkerDoor({ gate, refusals, bucketOf, assertNoForeignPage }: WorkerDoorParts): WorkerDoor {
   const refuse = (refusal: WorkerRefusal, address: string, guesses = 0): WorkerAdmission => {
-    refusals.refuseWorker(address, guesses);
-    return { ok: false, refusal };
+    const isOverLimit = refusals.refuseWorker(address, guesses);
+    return { ok: false, refusal: isOverLimit ? "too_many_wrong_keys" : refusal };
   };
   return {
     readCredentials(visit) {
@@ -59,7 +59,6 @@ export function createWorkerDoor({ gate, refusals, bucketOf, assertNoForeignPage
       if (role !== undefined) return { ok: true, owner: role };
       if (!gate.hasKeys && key !== undefined) return refuse("unexpected_client_key", address);
       if (gate.isOpen) return { ok: true, owner: "open" };
-      if (refusals.isBlocked(address)) return refuse("unauthorized", address);
       const given = new Set([registerKey, key].filter((each) => each !== undefined));
       for (const each of given) {
         const record = gate.find(each);

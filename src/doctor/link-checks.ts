@@ -3,7 +3,6 @@ import { NATIVE_PROTOCOL } from "../wire/protocol.ts";
 import { closeHint, type LinkEnd } from "../worker/retry.ts";
 import { bad, type Check, type Finding, good, warning } from "./check.ts";
 import type { Checkup } from "./checkup.ts";
-import { probe } from "./http-probe.ts";
 import { moorageCode, speakerName, strangeAnswer } from "./speaker.ts";
 import type { Target } from "./target.ts";
 import { TemporaryWorker } from "./temporary-worker.ts";
@@ -41,14 +40,10 @@ export function linkChecks(checkup: Checkup): readonly Check[] {
       title: "Client key",
       needs: ["websocket"],
       limitMs: LIMIT_MS,
-      async run(signal) {
+      async run() {
         const worker = await checkup.worker();
         if (worker instanceof TemporaryWorker) return admitted(target);
-        const isBlocked =
-          closeName(worker) === "unauthorized" &&
-          target.clientKey !== undefined &&
-          (await isAddressBlocked(target, signal));
-        return judgeRefusal(worker, target, isBlocked);
+        return judgeRefusal(worker, target);
       },
     },
   ];
@@ -107,11 +102,16 @@ function admitted({ clientKey, isLoopback }: Target): Finding {
   );
 }
 
-/** What the end of a link that was never registered means. `isBlocked`: the server rejects every key from this address now. */
-export function judgeRefusal(end: LinkEnd, { clientKey }: Pick<Target, "clientKey">, isBlocked: boolean): Finding {
+/** What the end of a link that was never registered means. */
+export function judgeRefusal(end: LinkEnd, { clientKey }: Pick<Target, "clientKey">): Finding {
   switch (closeName(end)) {
     case "unauthorized":
-      return unauthorized(clientKey, isBlocked);
+      return unauthorized(clientKey);
+    case "too_many_wrong_keys":
+      return bad(
+        "refused: the key is not one of the server's, and this address has sent many other wrong keys",
+        "Compare CLIENT_KEY here and on the server, and find the program that keeps sending wrong keys.",
+      );
     case "unexpected_client_key":
       return bad(
         "refused: a key is given, and the server has none",
@@ -126,12 +126,7 @@ export function judgeRefusal(end: LinkEnd, { clientKey }: Pick<Target, "clientKe
   }
 }
 
-function unauthorized(clientKey: string | undefined, isBlocked: boolean): Finding {
-  if (isBlocked)
-    return bad(
-      "refused: too many wrong keys came from this address (429)",
-      "Wait a minute, find the program here that has the wrong key, and try again.",
-    );
+function unauthorized(clientKey: string | undefined): Finding {
   if (clientKey === undefined)
     return bad(
       "refused: the server requires a key, and none is given",
@@ -141,10 +136,4 @@ function unauthorized(clientKey: string | undefined, isBlocked: boolean): Findin
     "refused: the key is not one of the server's",
     "Compare CLIENT_KEY here and on the server. It is not the same as API_KEY.",
   );
-}
-
-/** Returns whether the server rejects every key from this address: a request without a key distinguishes this from a wrong key. */
-async function isAddressBlocked({ base }: Target, signal: AbortSignal): Promise<boolean> {
-  const reply = await probe(`${base}/v1/models`, { signal });
-  return reply.kind === "reply" && moorageCode(reply) === "too_many_auth_failures";
 }

@@ -68,7 +68,7 @@ function ownError(status: number, code: string): Finding {
   if (code === "too_many_auth_failures")
     return bad(
       measured,
-      "Too many wrong keys came from this address. Wait a minute, and find the program that has the wrong key.",
+      "The key is wrong, and this address has sent many other wrong keys. Compare the keys, and find the program that keeps sending wrong ones.",
     );
   if (code === "too_many_requests")
     return bad(

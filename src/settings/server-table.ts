@@ -205,7 +205,7 @@ function ownTable(knownPlugins: readonly string[]) {
     authFailuresPerMinute: setting(integer(0, 1_000_000), {
       variable: "AUTH_FAILURES_PER_MINUTE",
       default: "20",
-      help: "Failed authentication attempts of one address within a minute before it gets 429; 0 switches the limit off.",
+      help: "Wrong keys of one address within a minute, after which further wrong keys from it get 429. A right key is always let in. 0 switches the limit off.",
     }),
     maxRequestsPerKey: setting(integer(0, 1_000_000), {
       variable: "MAX_REQUESTS_PER_KEY",

@@ -60,7 +60,7 @@ export function pageRoutes(options: PageOptions): AnyElysia {
   const problemText = (code: string): string | undefined => {
     if (code === "invalid_api_key") return `This is not a valid ${auth.signIns.keyKind ?? "API"} key.`;
     if (code !== "too_many_auth_failures") return undefined;
-    return "Too many wrong keys came from this address. Wait a minute and try again.";
+    return "This key is not valid, and too many wrong keys came from this address. Enter a valid key, or wait a minute.";
   };
 
   return createRoutes()

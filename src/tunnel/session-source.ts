@@ -6,7 +6,7 @@ import type { Upgrader } from "./sockets.ts";
 /** The server's verdict on a client key: the owner that it stands for, or the reason for a refusal. */
 export type Admission =
   | { readonly ok: true; readonly owner: string }
-  | { readonly ok: false; readonly refusal: "unauthorized" | "unexpected_client_key" };
+  | { readonly ok: false; readonly refusal: "unauthorized" | "unexpected_client_key" | "too_many_wrong_keys" };
 
 /** The owner of a plugin's sessions, which is notified of each from its beginning to its end. */
 export interface SessionPool extends SessionHost {

@@ -170,12 +170,14 @@ describe("the doctor, on keys,", () => {
     expect(none["job"]?.verdict).toBe("good");
   });
 
-  test("reports that the server refuses its address after too many wrong keys", async () => {
+  test("reports that wrong keys are refused for their number, and that right ones are not", async () => {
     const server = start({ authFailuresPerMinute: 1 });
     await server.fetch("/v1/models", { headers: { authorization: "Bearer wrong" } });
-    const results = await examined(server.url);
-    expect(results["client_key"]?.measured).toContain("429");
-    expect(results["api_key"]?.measured).toContain("too_many_auth_failures");
+    const wrong = await examined(server.url, { clientKey: "wrong-1", apiKey: "wrong-2" });
+    expect(wrong["client_key"]?.measured).toContain("many other wrong keys");
+    expect(wrong["api_key"]?.measured).toContain("too_many_auth_failures");
+    const right = await examined(server.url, {}, "api_key");
+    expect(those(right, "bad")).toEqual([]);
   });
 });
 

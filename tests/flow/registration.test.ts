@@ -220,3 +220,17 @@ test("a plain GET, and a foreign subprotocol, are refused with an HTTP status", 
   });
   expect(foreign.status).toBe(400);
 });
+
+test("a right key is let in after many wrong ones of its address, on a worker's socket and by HTTP", async () => {
+  const strict = new TestServer({ authFailuresPerMinute: 2 });
+  const refused = async (): Promise<{ readonly code: number; readonly reason: string }> =>
+    await new NativeWorker({ url: strict.url, register: { client_key: "wrong", models: [] } }).closed;
+  for (let each = 0; each < 2; each += 1) expect(await refused()).toEqual({ code: 1008, reason: "unauthorized" });
+  expect(await refused()).toEqual({ code: 1008, reason: "too many wrong keys" });
+  const wrong = await strict.fetch("/v1/models", { headers: { authorization: "Bearer wrong" } });
+  expect([wrong.status, wrong.headers.get("retry-after")]).toEqual([429, expect.stringMatching(/^\d+$/)]);
+
+  expect((await strict.fetch("/v1/models")).status).toBe(200);
+  await (await strict.worker({ models: ["m"] })).registered();
+  await strict.stop();
+});

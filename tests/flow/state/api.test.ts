@@ -160,10 +160,12 @@ describe("the state page", () => {
       expect(response.status).toBe(401);
       expect(await response.text()).toContain("not a valid API key");
     }
-    const refused = await guarded.post("/state/sign-in", { key: KEY });
+    const refused = await guarded.post("/state/sign-in", { key: "wrong" });
     expect(refused.status).toBe(429);
     expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0);
     expect(refused.headers.get("set-cookie")).toBeNull();
+    const right = await guarded.post("/state/sign-in", { key: KEY });
+    expect(right.headers.get("set-cookie")).toContain("moorage_session=");
     await guarded.stop();
   });
 

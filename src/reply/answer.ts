@@ -6,10 +6,11 @@ import type { JobEnd, JobReport, JobSink, JobSpec } from "../pool/job-spec.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { CancelTimer, Clock } from "../system/deps.ts";
 import type { ResponseHead } from "../wire/frame.ts";
+import type { LineState } from "../wire/line-state.ts";
 import { bodyKind } from "./body-kind.ts";
 import { LateAnswer } from "./late-answer.ts";
 import { addStreamHeaders, Reply, type ReplySource } from "./reply.ts";
-import { comment, type LineState } from "./sse.ts";
+import { comment } from "./sse.ts";
 
 /** The parts that all answers of a plugin's jobs share. */
 export interface AnswerPorts {

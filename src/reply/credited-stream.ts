@@ -18,6 +18,8 @@ export class CreditedStream {
   #received = 0;
   /** Bytes for which the source gets no more credit: those already reported as consumed, and our own. */
   #returned = 0;
+  /** The reader has cancelled the stream, which no longer takes bytes. */
+  #isCanceled = false;
   /** Ends the pending pull, so that the stream pulls again once its queue is empty. */
   #allowPull: (() => void) | undefined;
 
@@ -29,7 +31,10 @@ export class CreditedStream {
           this.#controller = controller;
         },
         pull: () => this.#pull(),
-        cancel: () => source.cancel(),
+        cancel: () => {
+          this.#isCanceled = true;
+          source.cancel();
+        },
       },
       { highWaterMark: 0, size: byteLength },
     );
@@ -54,8 +59,9 @@ export class CreditedStream {
     this.#controller?.enqueue(bytes);
   }
 
+  /** Ends the body in order. Does nothing if the reader has cancelled the stream. */
   close(): void {
-    this.#controller?.close();
+    if (!this.#isCanceled) this.#controller?.close();
   }
 
   /** Cuts the connection, so that the body cannot look complete. Does nothing if the reader has cancelled the stream. */

@@ -1,8 +1,9 @@
 import type { CancelTimer, Clock } from "../system/deps.ts";
 import type { ResponseHead } from "../wire/frame.ts";
+import { type LineState, lineStateAfter } from "../wire/line-state.ts";
 import { bodyKind } from "./body-kind.ts";
 import { CreditedStream, type StreamSource } from "./credited-stream.ts";
-import { type LineState, lineStateAfter, separator } from "./sse.ts";
+import { separator } from "./sse.ts";
 import { wholeResponse } from "./whole-response.ts";
 
 /** The producer of a reply's bytes, and of the few things in which replies differ. */

@@ -2,6 +2,7 @@ import type { CancelTimer, Clock } from "../system/deps.ts";
 import { type ReceiveCredit, SendCredit } from "../wire/credit.ts";
 import type { RequestHead, ResetCode, ResponseHead } from "../wire/frame.ts";
 import { type Body, BodyPump } from "../wire/pump.ts";
+import { ResponseProgress } from "../wire/response-progress.ts";
 
 /** A request to be sent over a session: the head, and the body from its first byte. */
 export interface ExchangeRequest {
@@ -29,6 +30,9 @@ export type ExchangeEnd =
  * The receiver of an answer. The session MUST call `onHead` at most once and before any `onData`, and MUST then call
  * `onEnd` exactly once and, after it, `onSettled` exactly once. It MUST NOT call `onHead` or `onData` after `onEnd`. A sink
  * may cancel its exchange, close the session or open other exchanges during any call.
+ *
+ * An answer is whole when all bytes of its Content-Length, or the last event of its event stream, have arrived
+ * (`ResponseProgress`). An exchange with a whole answer MUST end as `complete`, whatever ends it: nobody misses anything.
  */
 export interface ExchangeSink {
   onHead(head: ResponseHead): void;
@@ -102,7 +106,9 @@ export class ServerExchange implements Exchange {
   readonly #pump: BodyPump | undefined;
   #headSent = false;
   #sentBytes = 0;
-  #headSeen = false;
+  #answerHead: ResponseHead | undefined;
+  /** Undefined until a part of an answer has come that was not its last. */
+  #progress: ResponseProgress | undefined;
   #ended = false;
   #settled = false;
   #cancelConfirmTimer: CancelTimer | undefined;
@@ -161,8 +167,8 @@ export class ServerExchange implements Exchange {
 
   handleHead(head: ResponseHead, body: Uint8Array, end: boolean): void {
     if (this.#ended) return this.#afterEnd(end);
-    if (this.#headSeen) return this.#violate("a second response head", end);
-    this.#headSeen = true;
+    if (this.#answerHead) return this.#violate("a second response head", end);
+    this.#answerHead = head;
     this.lastProgressAt = this.#options.clock.elapsed();
     this.#sink.onHead(head);
     // The sink may have cancelled the exchange; #handleBody checks that.
@@ -171,7 +177,7 @@ export class ServerExchange implements Exchange {
 
   handleData(body: Uint8Array, end: boolean): void {
     if (this.#ended) return this.#afterEnd(end);
-    if (!this.#headSeen) return this.#violate("response data before the head", end);
+    if (!this.#answerHead) return this.#violate("response data before the head", end);
     if (body.length > 0) this.lastProgressAt = this.#options.clock.elapsed();
     this.#handleBody(body, end);
   }
@@ -185,7 +191,7 @@ export class ServerExchange implements Exchange {
 
   handleReset(code: ResetCode, message: string): void {
     if (code !== "busy") this.#end({ kind: "broken", code, message });
-    else if (!this.#headSeen) this.#end({ kind: "refused", message });
+    else if (!this.#answerHead) this.#end({ kind: "refused", message });
     // A worker that has begun to answer had a slot: sending the request elsewhere would repeat its work.
     else this.#end({ kind: "broken", code: "protocol_error", message: "busy after the response had begun" });
     this.#settle();
@@ -205,6 +211,8 @@ export class ServerExchange implements Exchange {
         return this.#afterEnd(end);
       }
       this.#sink.onData(body);
+      // Counted only now: a sink that cancels has not taken these bytes.
+      if (!end && !this.#ended) this.#follow(body);
     }
     if (!end || this.#ended) return this.#afterEnd(end);
     const requestUnsent = this.#isSending;
@@ -212,6 +220,18 @@ export class ServerExchange implements Exchange {
     // The backend answered without reading the whole upload: nobody takes the rest.
     if (requestUnsent) this.#options.lane.reset("canceled", "the answer is complete");
     this.#settle();
+  }
+
+  #follow(body: Uint8Array): void {
+    this.#progress ??= new ResponseProgress(this.#answerHead?.headers ?? []);
+    this.#progress.push(body);
+  }
+
+  /** Whether the answer is whole although its end has not come. */
+  get #isWhole(): boolean {
+    if (!this.#answerHead) return false;
+    this.#progress ??= new ResponseProgress(this.#answerHead.headers);
+    return this.#progress.isWhole;
   }
 
   #giveUp(code: "canceled" | "timeout", cause: unknown): void {
@@ -254,7 +274,7 @@ export class ServerExchange implements Exchange {
     if (this.#ended) return;
     this.#ended = true;
     this.#pump?.stop(end.kind);
-    this.#sink.onEnd(end);
+    this.#sink.onEnd(end.kind !== "complete" && this.#isWhole ? { kind: "complete" } : end);
   }
 
   #settle(): void {

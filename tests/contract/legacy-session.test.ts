@@ -24,7 +24,8 @@ function make(announced?: readonly string[]): SessionRig {
     confirmTimeoutMs,
     worker: {
       received: () => sent.length,
-      head: (nth) => say("http_proxy_response_headers", nth, { status: 200, headers: {} }),
+      head: (nth, headers = []) =>
+        say("http_proxy_response_headers", nth, { status: 200, headers: Object.fromEntries(headers) }),
       data: (nth, bytes) => say("http_proxy_response_chunk", nth, { data: Buffer.from(bytes).toString("base64") }),
       end: (nth) => say("http_proxy_response_end", nth),
       breakOff: (nth) => end(nth, "upstream_error"),

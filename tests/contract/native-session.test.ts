@@ -23,7 +23,7 @@ function make(announced?: readonly string[]): SessionRig {
     confirmTimeoutMs,
     worker: {
       received: () => sent.length,
-      head: (nth) => session.handleMessage(encodeResponse(nth, { status: 200, headers: [] }, NOTHING, false)),
+      head: (nth, headers = []) => session.handleMessage(encodeResponse(nth, { status: 200, headers }, NOTHING, false)),
       data: (nth, bytes) => session.handleMessage(encodeResponseData(nth, bytes, false)),
       end: (nth) => session.handleMessage(encodeResponseData(nth, NOTHING, true)),
       breakOff: (nth) => session.handleMessage(encodeReset(nth, "upstream_error", "it failed")),

@@ -21,7 +21,7 @@ function make(announced?: readonly string[]): SessionRig {
     confirmTimeoutMs: CONFIRM_TIMEOUT_MS,
     worker: {
       received: () => session.exchanges.length,
-      head: (nth) => session.exchanges[nth - 1]?.head({ status: 200, headers: [] }),
+      head: (nth, headers = []) => session.exchanges[nth - 1]?.head({ status: 200, headers }),
       data: (nth, bytes) => session.exchanges[nth - 1]?.data(bytes),
       end: (nth) => session.exchanges[nth - 1]?.end(),
       breakOff: (nth) => session.exchanges[nth - 1]?.breakOff("upstream_error"),

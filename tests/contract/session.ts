@@ -3,7 +3,7 @@ import fc from "fast-check";
 import type { Exchange, ExchangeEnd, ExchangeSink } from "../../src/tunnel/exchange.ts";
 import type { Offer, Session } from "../../src/tunnel/session.ts";
 import { CLOSES } from "../../src/wire/closes.ts";
-import type { ResponseHead } from "../../src/wire/frame.ts";
+import type { HeaderPairs, ResponseHead } from "../../src/wire/frame.ts";
 import type { Body } from "../../src/wire/pump.ts";
 import type { FakeClock } from "../support/fake-clock.ts";
 import { times } from "../support/times.ts";
@@ -28,7 +28,8 @@ export interface SessionRig {
 export interface ScriptedPeer {
   /** The number of messages that have reached it. */
   received(): number;
-  head(nth: number): void;
+  /** Begins an answer with status 200. */
+  head(nth: number, headers?: HeaderPairs): void;
   data(nth: number, bytes: Uint8Array): void;
   end(nth: number): void;
   /** Ends the exchange with an error. */
@@ -244,6 +245,49 @@ export function describeSession(name: string, make: (announced?: readonly string
       await settle();
       expect(sink.heard).toEqual(before);
       expect(rig.clock.pending).toBe(0);
+    });
+
+    test.each(ENDINGS)("with a whole answer is complete, although it ends by %s", async (...row) => {
+      const [, , bringAbout] = row;
+      const [EVENTS, encoder] = [[["content-type", "text/event-stream"]] as const, new TextEncoder()];
+      for (const [headers, body] of [
+        [[["content-length", "4"]], "abcd"],
+        [EVENTS, "data: 1\n\ndata: [DONE]\n\n"],
+      ] as const) {
+        const rig = make();
+        const { sink, exchange } = openOn(rig);
+        rig.worker.head(1, headers);
+        rig.worker.data(1, encoder.encode(body));
+        // What the script does to the answer itself comes too late or breaks the protocol.
+        bringAbout(rig, exchange);
+        rig.clock.advance(rig.confirmTimeoutMs);
+        await settle();
+        expect(sink.ends).toEqual([{ kind: "complete" }]);
+        expect(sink.fault).toBeUndefined();
+      }
+    });
+
+    test("with a part of its declared length is lost with its session", async () => {
+      const rig = make();
+      const { sink } = openOn(rig);
+      rig.worker.head(1, [["content-length", "4"]]);
+      rig.worker.data(1, new Uint8Array(3));
+      rig.worker.vanish();
+      await settle();
+      expect(sink.heard).toEqual(["head", "data 3", "lost", "settled"]);
+    });
+
+    test("that is cancelled in the call which brings its last byte is canceled: those bytes were not taken", async () => {
+      const rig = make();
+      const { sink, exchange } = openOn(rig);
+      sink.on = (event) => {
+        if (event.startsWith("data")) exchange.cancel("canceled");
+      };
+      rig.worker.head(1, [["content-length", "4"]]);
+      rig.worker.data(1, new Uint8Array(4));
+      rig.worker.confirm(1);
+      await settle();
+      expect(sink.heard).toEqual(["head", "data 4", "canceled", "settled"]);
     });
 
     test("that cannot be carried ends as too_large, and its limit is said", async () => {

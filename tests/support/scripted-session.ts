@@ -5,6 +5,7 @@ import type { Close } from "../../src/wire/closes.ts";
 import { ReceiveCredit } from "../../src/wire/credit.ts";
 import type { ResetCode, ResponseHead } from "../../src/wire/frame.ts";
 import { HTTP_KIND } from "../../src/wire/names.ts";
+import { ResponseProgress } from "../../src/wire/response-progress.ts";
 import { FakeClock } from "./fake-clock.ts";
 
 /** Body bytes that a scripted worker may send before its job has taken any. */
@@ -24,7 +25,8 @@ export class ScriptedExchange implements Exchange {
   readonly #clock: FakeClock;
   readonly #credit = new ReceiveCredit(WINDOW_BYTES);
   readonly #stopReading = new AbortController();
-  #hasHead = false;
+  /** The answer so far; undefined before its head. */
+  #answer: ResponseProgress | undefined;
   #hasEnded = false;
   #hasSettled = false;
   #stopWaiting: CancelTimer = () => {};
@@ -55,8 +57,8 @@ export class ScriptedExchange implements Exchange {
   /** Begins the worker's answer. */
   head(head: ResponseHead): void {
     if (this.#hasEnded) return;
-    if (this.#hasHead) return this.#violate("protocol_error");
-    this.#hasHead = true;
+    if (this.#answer) return this.#violate("protocol_error");
+    this.#answer = new ResponseProgress(head.headers);
     this.lastProgressAt = this.#clock.elapsed();
     this.#sink.onHead(head);
   }
@@ -64,21 +66,22 @@ export class ScriptedExchange implements Exchange {
   /** Sends a part of the worker's answer. */
   data(bytes: Uint8Array): void {
     if (this.#hasEnded || bytes.length === 0) return;
-    if (!this.#hasHead) return this.#violate("protocol_error");
+    if (!this.#answer) return this.#violate("protocol_error");
     if (!this.#credit.receive(bytes.length)) return this.#violate("flow_control");
     this.lastProgressAt = this.#clock.elapsed();
     this.#sink.onData(bytes);
+    if (!this.#hasEnded) this.#answer.push(bytes);
   }
 
   /** Ends the worker's answer. */
   end(): void {
-    if (!this.#hasEnded && !this.#hasHead) this.#violate("protocol_error");
+    if (!this.#hasEnded && !this.#answer) this.#violate("protocol_error");
     this.finish({ kind: "complete" });
   }
 
   /** Ends the exchange with an error of the worker. */
   breakOff(code: ResetCode, message = ""): void {
-    this.finish(code === "busy" && !this.#hasHead ? { kind: "refused", message } : { kind: "broken", code, message });
+    this.finish(code === "busy" && !this.#answer ? { kind: "refused", message } : { kind: "broken", code, message });
   }
 
   /** Confirms, after a cancel, that the worker has stopped. */
@@ -108,7 +111,7 @@ export class ScriptedExchange implements Exchange {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
     this.#stopReading.abort();
-    this.#sink.onEnd(end);
+    this.#sink.onEnd(this.#answer?.isWhole ? { kind: "complete" } : end);
   }
 
   /** Reads the request's body as a worker would, and cancels the exchange if the body fails. */

@@ -1,12 +1,12 @@
 import { drainingFault, Fault } from "../../errors.ts";
 import { ClientGone } from "../../http/body.ts";
 import { addStreamHeaders, Reply, type ReplySource } from "../../reply/reply.ts";
-import type { LineState } from "../../reply/sse.ts";
 import type { Clock } from "../../system/deps.ts";
 import { type SilenceLimits, SilenceWatch } from "../../system/silence.ts";
 import type { Exchange, ExchangeEnd, ExchangeRequest, ExchangeSink } from "../../tunnel/exchange.ts";
 import type { Session } from "../../tunnel/session.ts";
 import type { ResponseHead } from "../../wire/frame.ts";
+import type { LineState } from "../../wire/line-state.ts";
 import { toClientHeaders } from "./headers.ts";
 import type { Listener, Listeners } from "./listeners.ts";
 import { isRpcFailure } from "./rpc-verdict.ts";

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { gzipSync } from "node:zlib";
 import { Reply, type ReplySource } from "../../../src/reply/reply.ts";
-import type { LineState } from "../../../src/reply/sse.ts";
 import type { HeaderPairs } from "../../../src/wire/frame.ts";
+import type { LineState } from "../../../src/wire/line-state.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 
 const KEEPALIVE_MS = 15_000;

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { comment, dataEvent, type LineState, lineStateAfter, namedEvent, separator } from "../../../src/reply/sse.ts";
+import { comment, dataEvent, namedEvent, separator } from "../../../src/reply/sse.ts";
+import { type LineState, lineStateAfter } from "../../../src/wire/line-state.ts";
 import { times } from "../../support/times.ts";
 
 const encoder = new TextEncoder();

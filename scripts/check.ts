@@ -1,3 +1,4 @@
+import { makeEnvironment } from "./real/environment.ts";
 import { closingLine, runTests } from "./run-tests.ts";
 
 // `bun run check` does everything that CI does. Each step runs even if an earlier one failed, so that one run reports
@@ -58,6 +59,8 @@ const failed: string[] = [];
 for (const step of STEPS) {
   if (!(await passes(step))) failed.push(step.name);
 }
+const unmade = await makeEnvironment();
+if (unmade !== undefined) console.log(`The Python packages of tests/real cannot be installed: ${unmade}`);
 const tally = await runTests([]);
 if (failed.length > 0) console.log(`Failed steps other than the tests: ${failed.join(", ")}`);
 console.log(closingLine(tally));

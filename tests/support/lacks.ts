@@ -5,8 +5,10 @@ import { existsSync } from "node:fs";
 export interface Need {
   readonly name: string;
   readonly isThere: () => boolean;
-  /** The Debian package that contains it, which `.ci/run` installs. */
+  /** The Debian package that contains it, or another name under which `.ci/run` installs it. */
   readonly package?: string;
+  /** The command that installs it, if it is no Debian package. */
+  readonly install?: string;
   /** The reason why a CI machine may lack it. */
   readonly mayLack?: string;
 }
@@ -30,6 +32,7 @@ export const PROGRAMS = {
     package: "pocketsphinx-en-us",
   },
   prometheus: program("prometheus"),
+  python: program("python3", "python3-venv"),
   promtool: program("promtool", "prometheus"),
 } as const satisfies Readonly<Record<string, Need>>;
 
@@ -42,7 +45,8 @@ export const PROGRAMS = {
 export function lacks(group: string, ...needs: readonly Need[]): boolean {
   const missing = needs.filter(({ isThere }) => !isThere());
   for (const need of missing) {
-    const hint = need.package === undefined ? "" : `; on Debian: apt-get install ${need.package}`;
+    const command = need.install ?? (need.package && `on Debian: apt-get install ${need.package}`);
+    const hint = command === undefined ? "" : `; ${command}`;
     const excuse = need.mayLack ?? listedExcuse(need.package);
     const reason = excuse === undefined ? hint : ` (${excuse})`;
     process.stderr.write(`Skipped: ${group}: no ${need.name} here${reason}\n`);

@@ -1,27 +1,19 @@
 import { Fault } from "../errors.ts";
-import type { CancelTimer, Deps, Log } from "../system/deps.ts";
+import type { Deps, Log } from "../system/deps.ts";
 import { onServer } from "../system/server-id.ts";
 import { CLOSES, type Close } from "../wire/closes.ts";
 import { MAX_FRAME_BYTES } from "../wire/frame.ts";
 import { NATIVE_PROTOCOL } from "../wire/protocol.ts";
 import type { Registered } from "../wire/server-messages.ts";
 import { AcceptPace } from "./accept-pace.ts";
+import { type Admit, Arrivals, type Newcomer } from "./arrivals.ts";
 import type { Dialect } from "./dialect.ts";
-import type { Hello } from "./greeting.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { createFrameMemory, createNativeDialect } from "./native.ts";
 import { IdOwners } from "./owners.ts";
-import type { Admission, Intake, IntakeOptions } from "./session-source.ts";
-import {
-  closeSocket,
-  createSocket,
-  hasDrained,
-  MAX_MESSAGE_BYTES,
-  type SocketHandlers,
-  type Upgrader,
-  type WorkerSocket,
-} from "./sockets.ts";
-import { TurnShare } from "./turn-share.ts";
+import type { Intake, IntakeOptions } from "./session-source.ts";
+import { type IdHolder, IdSearch } from "./shared-ids.ts";
+import { closeSocket, createSocket, MAX_MESSAGE_BYTES, type Upgrader, type WorkerSocket } from "./sockets.ts";
 import { WorkerSession } from "./worker-session.ts";
 
 export interface EndpointOptions extends Omit<IntakeOptions, "pluginId"> {
@@ -48,6 +40,9 @@ const MAX_UNREGISTERED = 10_000;
 /** How soon a worker that was told to leave should come back: about the time of a restart. */
 const DRAIN_RETRY_AFTER_MS = 2000;
 
+/** The holder of an id that belongs to another key. No newcomer gets that id. */
+const ANOTHER_OWNER: IdHolder = { lastHeardAt: Number.POSITIVE_INFINITY, ping: () => {} };
+
 /** Makes sessions of the sockets on which a plugin's workers connect to this server. */
 export class WorkerEndpoint implements Intake {
   readonly #options: EndpointOptions;
@@ -55,10 +50,11 @@ export class WorkerEndpoint implements Intake {
   readonly #heartbeat: Heartbeat;
   readonly #owners: IdOwners;
   readonly #pace: AcceptPace;
-  readonly #closings: TurnShare;
+  readonly #arrivals: Arrivals;
   readonly #sessions = new Set<WorkerSession>();
+  /** The newest session of each worker id. */
+  readonly #byWorker = new Map<string, WorkerSession>();
   readonly #frameMemory = createFrameMemory();
-  #unregistered = 0;
   #isDraining = false;
 
   constructor(options: EndpointOptions) {
@@ -67,14 +63,20 @@ export class WorkerEndpoint implements Intake {
     this.#heartbeat = new Heartbeat(options.deps.clock, options.limits.pingIntervalMs);
     this.#owners = new IdOwners(options.deps.clock);
     this.#pace = new AcceptPace(options.deps.clock);
-    this.#closings = new TurnShare(options.deps.clock);
+    this.#arrivals = new Arrivals({
+      clock: options.deps.clock,
+      registerTimeoutMs: options.limits.registerTimeoutMs,
+      maxLegacyBytes: options.maxLegacyBytes || MAX_MESSAGE_BYTES,
+      reception: {
+        greet: (ws, message, dialect, admit) => this.#greet(ws, message, dialect, admit),
+        searchId: (newcomer, onFound) => this.#searchId(newcomer, onFound),
+        register: (newcomer, id) => this.#register(newcomer, id),
+        refuse: (ws, close) => this.#refuse(ws, close),
+      },
+    });
   }
 
-  upgrade(
-    request: Request,
-    upgrader: Upgrader,
-    admit: (clientKey: string | undefined) => Admission,
-  ): undefined | Promise<undefined> {
+  upgrade(request: Request, upgrader: Upgrader, admit: Admit): undefined | Promise<undefined> {
     if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
       throw new Fault("upgrade_required", { headers: { upgrade: "websocket" } });
     }
@@ -89,10 +91,10 @@ export class WorkerEndpoint implements Intake {
         message: `Offer the WebSocket subprotocol ${NATIVE_PROTOCOL}, or none for the legacy dialect.`,
       });
     }
-    if (this.#unregistered + this.#pace.waiting >= MAX_UNREGISTERED)
+    if (this.#arrivals.unregistered + this.#pace.waiting >= MAX_UNREGISTERED)
       throw new Fault("too_many_connections", { retryAfterS: 5 });
     const take = (): undefined => {
-      const data = this.#createHandlers(isNative ? "native" : "legacy", admit);
+      const data = this.#arrivals.next(isNative ? "native" : "legacy", admit);
       // Bun would echo the first offered protocol if none were picked.
       const headers = isNative ? { "sec-websocket-protocol": NATIVE_PROTOCOL } : undefined;
       if (!upgrader.upgrade(request, headers ? { data, headers } : { data })) throw new Fault("upgrade_required");
@@ -113,74 +115,47 @@ export class WorkerEndpoint implements Intake {
     this.#heartbeat.stop();
   }
 
-  #createHandlers(dialect: Dialect["name"], admit: (clientKey: string | undefined) => Admission): SocketHandlers {
-    let session: WorkerSession | undefined;
-    let cancelTimer: CancelTimer | undefined;
-    const maxSessionBytes = (dialect === "legacy" && this.#options.maxLegacyBytes) || MAX_MESSAGE_BYTES;
-    const settle = (): void => {
-      if (!cancelTimer) return;
-      cancelTimer();
-      cancelTimer = undefined;
-      this.#unregistered -= 1;
-    };
-    return {
-      open: (ws) => {
-        this.#unregistered += 1;
-        cancelTimer = this.#options.deps.clock.after(this.#options.limits.registerTimeoutMs, () => {
-          settle();
-          this.#refuse(ws, CLOSES.expected_register);
-        });
-      },
-      message: (ws, message) => {
-        // Text has at most as many characters as bytes.
-        if (message.length > (session ? maxSessionBytes : MAX_MESSAGE_BYTES)) {
-          settle();
-          const close = CLOSES.message_too_large;
-          return session ? session.close(close) : void this.#refuse(ws, close);
-        }
-        if (session) return session.handleMessage(message);
-        // A refused socket is closing: whatever it still sends is ignored.
-        if (!cancelTimer) return;
-        settle();
-        session = this.#register(ws, message, dialect, admit);
-      },
-      drain: (ws) => {
-        if (hasDrained(ws)) session?.handleDrain();
-      },
-      pong: () => session?.handlePong(),
-      close: (_ws, code, reason) => {
-        settle();
-        this.#closings.do(() => session?.handleClosed(reason === "" ? `closed with ${code}` : reason));
-      },
-    };
-  }
-
-  #register(
-    ws: WorkerSocket,
-    message: string | Buffer,
-    dialect: Dialect["name"],
-    admit: (clientKey: string | undefined) => Admission,
-  ): WorkerSession | undefined {
+  /** Reads the first message. Returns undefined for a peer that was refused. */
+  #greet(ws: WorkerSocket, message: string | Buffer, dialect: Dialect["name"], admit: Admit): Newcomer | undefined {
     if (this.#isDraining) return this.#refuse(ws, CLOSES.draining);
-    const { deps, greeting, pool } = this.#options;
     const parsed =
       typeof message === "string"
-        ? greeting.parse(message, dialect)
+        ? this.#options.greeting.parse(message, dialect)
         : { ok: false as const, close: CLOSES.expected_register };
     if (!parsed.ok) return this.#refuse(ws, parsed.close);
-    const hello = parsed.value;
-    const admission = admit(hello.clientKey);
+    const admission = admit(parsed.value.clientKey);
     if (!admission.ok) return this.#refuse(ws, CLOSES[admission.refusal]);
-    const workerId = hello.workerId ?? deps.ids.secret();
-    if (!this.#owners.claim(workerId, admission.owner)) return this.#refuse(ws, CLOSES.id_in_use);
-    const session = this.#createSession(ws, workerId, hello, dialect);
-    const answer = greeting.answer(dialect, this.#registered(session));
+    const hello = parsed.value;
+    return { ws, dialect, hello, workerId: hello.workerId ?? this.#options.deps.ids.secret(), owner: admission.owner };
+  }
+
+  /** Searches for an id where another session has that of a legacy agent. A native worker replaces the session instead. */
+  #searchId({ dialect, workerId, owner }: Newcomer, onFound: (id: string | undefined) => void): IdSearch | undefined {
+    if (dialect === "native" || !this.#byWorker.has(workerId)) return undefined;
+    // An id that belongs to another key is refused without a search.
+    if (!this.#owners.mayClaim(workerId, owner)) return undefined;
+    return new IdSearch({
+      said: workerId,
+      holderOf: (id) => (this.#owners.mayClaim(id, owner) ? this.#byWorker.get(id) : ANOTHER_OWNER),
+      clock: this.#options.deps.clock,
+      onFound,
+    });
+  }
+
+  #register(newcomer: Newcomer, id: string): WorkerSession | undefined {
+    const { ws, dialect, owner } = newcomer;
+    // Draining may have begun while an id was searched.
+    if (this.#isDraining) return this.#refuse(ws, CLOSES.draining);
+    if (!this.#owners.claim(id, owner)) return this.#refuse(ws, CLOSES.id_in_use);
+    const session = this.#createSession(newcomer, id);
+    const answer = this.#options.greeting.answer(dialect, this.#registered(session));
     if (answer) ws.send(JSON.stringify(answer));
-    pool.onOpened(session);
+    this.#options.pool.onOpened(session);
     return session;
   }
 
-  #createSession(ws: WorkerSocket, workerId: string, hello: Hello, dialect: Dialect["name"]): WorkerSession {
+  #createSession(newcomer: Newcomer, workerId: string): WorkerSession {
+    const { ws, dialect, hello } = newcomer;
     const { deps, greeting, pool, serverId, limits } = this.#options;
     const id = onServer(serverId, deps.ids.secret());
     const log = this.#log.with({ session: id, worker: workerId });
@@ -204,6 +179,8 @@ export class WorkerEndpoint implements Intake {
         onClosed: (closed, reason) => {
           stopBeating();
           this.#sessions.delete(session);
+          // A newer session may have taken over the id.
+          if (this.#byWorker.get(workerId) === session) this.#byWorker.delete(workerId);
           this.#owners.release(workerId);
           pool.onClosed(closed, reason);
         },
@@ -214,7 +191,14 @@ export class WorkerEndpoint implements Intake {
     });
     stopBeating = this.#heartbeat.add(session);
     this.#sessions.add(session);
-    log.info("session.opened", { dialect, models: session.offer.models.length, slots: session.offer.maxConcurrency });
+    this.#byWorker.set(workerId, session);
+    const { offer } = session;
+    log.info("session.opened", {
+      dialect,
+      models: offer.models.length,
+      slots: offer.maxConcurrency,
+      asked_id: newcomer.workerId === workerId ? undefined : newcomer.workerId,
+    });
     return session;
   }
 

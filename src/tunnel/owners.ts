@@ -16,19 +16,22 @@ export class IdOwners {
     this.#clock = clock;
   }
 
-  /** Returns whether the owner may use the id. Each true must be followed by one `release`. */
-  claim(id: string, owner: string): boolean {
+  /** Returns whether the owner could claim the id now. */
+  mayClaim(id: string, owner: string): boolean {
     const connected = this.#connected.get(id);
-    if (connected) {
-      if (connected.owner !== owner) return false;
-      connected.sessions += 1;
-      return true;
-    }
+    if (connected) return connected.owner === owner;
     this.#expire();
     const away = this.#away.get(id);
-    if (away && away.owner !== owner) return false;
+    return away === undefined || away.owner === owner;
+  }
+
+  /** Returns whether the owner may use the id. Each true must be followed by one `release`. */
+  claim(id: string, owner: string): boolean {
+    if (!this.mayClaim(id, owner)) return false;
+    const connected = this.#connected.get(id);
+    if (connected) connected.sessions += 1;
+    else this.#connected.set(id, { owner, sessions: 1 });
     this.#away.delete(id);
-    this.#connected.set(id, { owner, sessions: 1 });
     return true;
   }
 

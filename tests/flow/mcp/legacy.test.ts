@@ -49,6 +49,21 @@ test("a legacy agent whose id is invalid is told its new id, and clients can use
   await answer;
 });
 
+test("a second legacy agent of one id gets an id and a URL of its own", async () => {
+  const server = start();
+  const first = await connect(server);
+  const second = new LegacyWorker({
+    url: server.url,
+    path: "/api/mcp/connect",
+    headers: { authorization: `Bearer ${CLIENT_KEY}` },
+  });
+  await second.opened;
+  second.send({ id: "tools" });
+  expect(await second.messages.take("its id")).toEqual({ id: "tools.2" });
+  expect((await server.mcpState()).relays_summary.connected).toBe(2);
+  for (const agent of [first, second]) agent.kill();
+});
+
 async function takeOpen(agent: LegacyWorker): Promise<Record<string, string>> {
   return (await agent.messages.takeUntil(({ t }) => t === "open", "open")) as Record<string, string>; // texts only
 }

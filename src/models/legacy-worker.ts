@@ -102,6 +102,9 @@ export function encodeLegacyCancel(id: number): string {
   return JSON.stringify({ type: "http_proxy_cancel", request_id: String(id) });
 }
 
+/** The interval of an agent's heartbeats, also while it works. */
+const AGENT_BEATS_EVERY_MS = 5000;
+
 /** The statuses with which an agent reports its own failures. The reason comes later, in its end message. */
 const AGENT_FAILURE_STATUS = [502, 503];
 /** Above this size an answer with such a status is the backend's own: an agent's text is one line. */
@@ -158,6 +161,7 @@ export function createLegacyDialect(holdBytes: number): Dialect {
     name: "legacy",
     sendWindow: Number.POSITIVE_INFINITY,
     maxRequestBytes: MAX_REQUEST_BYTES,
+    beatsEveryMs: AGENT_BEATS_EVERY_MS,
     // The agent cannot be told to wait, so the credit only counts the held bytes and is returned byte by byte.
     createReceiveCredit: () => new ReceiveCredit(holdBytes, 1),
     decode(message, isOpen) {

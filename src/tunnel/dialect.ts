@@ -35,6 +35,8 @@ export interface Dialect {
   /** The largest request body that the dialect can carry. */
   readonly maxRequestBytes: number;
   createReceiveCredit(): ReceiveCredit;
+  /** The interval in milliseconds of the worker's own heartbeats; undefined if nothing is known of it. */
+  readonly beatsEveryMs?: number;
   /** Returns the message that announces a drain; undefined for a dialect that has none. */
   drainMessage(reason: string, retryAfterMs: number): string | undefined;
   /** Drops what is kept for an exchange. */

@@ -71,6 +71,10 @@ export class WorkerSession implements Session, Wire {
     return this.#options.dialect.name;
   }
 
+  get beatsEveryMs(): number | undefined {
+    return this.#options.dialect.beatsEveryMs;
+  }
+
   get worker(): WorkerInfo {
     return this.#worker;
   }

@@ -99,6 +99,52 @@ test("a silent member is closed at most one step after three intervals, whatever
   }
 });
 
+test("a member that is silent for four of its own heartbeats is closed, long before three intervals", () => {
+  const { clock, members, heartbeat } = start(1);
+  const beating = Object.assign(new Member(clock), { beatsEveryMs: 5000, answers: false });
+  beating.leave = heartbeat.add(beating);
+  clock.advance(19_999);
+  expect(beating.closes).toEqual([]);
+  clock.advance(1);
+  expect(beating.closes).toEqual(["4000 no sign of life"]);
+  expect(members[0]?.closes).toEqual([]);
+});
+
+test("a short interval of pings counts for a member with heartbeats of its own, too", () => {
+  const { clock, heartbeat } = start(0);
+  const beating = Object.assign(new Member(clock), { beatsEveryMs: 60_000, answers: false });
+  beating.leave = heartbeat.add(beating);
+  clock.advance(INTERVAL * 3);
+  expect(beating.closes).toEqual(["4000 no sign of life"]);
+});
+
+test("after a time in which this process stood still, its members get one more step to be heard", () => {
+  const { clock, heartbeat } = start(0);
+  let beat = (): void => {};
+  const stoppable = {
+    now: () => clock.now(),
+    elapsed: () => clock.elapsed(),
+    after: clock.after.bind(clock),
+    every: (_ms: number, callback: () => void) => {
+      beat = callback;
+      return () => {};
+    },
+  };
+  heartbeat.stop();
+  const thawed = new Heartbeat(stoppable, INTERVAL);
+  const [speaks, silent] = [new Member(clock), new Member(clock)];
+  for (const member of [speaks, silent]) member.leave = thawed.add(member);
+  clock.advance(INTERVAL * 10);
+  for (const member of [speaks, silent]) member.answers = false;
+  beat();
+  expect([...speaks.closes, ...silent.closes]).toEqual([]);
+  speaks.lastHeardAt = clock.elapsed();
+  clock.advance(STEP);
+  beat();
+  expect(speaks.closes).toEqual([]);
+  expect(silent.closes).toEqual(["4000 no sign of life"]);
+});
+
 test("any message counts as a sign of life, not only a pong", () => {
   const { clock, members } = start(1);
   const [member] = members;

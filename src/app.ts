@@ -17,7 +17,7 @@ import { createNotFound, UnnormalizedPath } from "./http/not-found.ts";
 import { createVisit, type Visit } from "./http/visit.ts";
 import { modelRoutes } from "./models/listing.ts";
 import { openapiRoutes } from "./openapi/routes.ts";
-import type { ModelCard, Plugin } from "./plugin/contract.ts";
+import type { ModelCard, ModelCatalog, Plugin } from "./plugin/contract.ts";
 import type { PluginDefinition } from "./plugin/definition.ts";
 import { NO_VISIT } from "./plugin/route-context.ts";
 import { createSharedSpool } from "./plugin/shared-spool.ts";
@@ -76,6 +76,7 @@ export function createApp(
     version: VERSION,
     spoolSpace: createSharedSpool(config, metrics),
   });
+  const catalog: ModelCatalog = { models: () => allModels(plugins), find: (name) => findModel(plugins, name) };
   const cors = createCors(config);
   let isDraining = false;
   const overview = new Overview({
@@ -127,7 +128,7 @@ export function createApp(
     modelRoutes({
       prefix: "/v1",
       tag: "Models",
-      cards: () => allModels(plugins),
+      catalog: () => catalog,
       ask: (visit) => auth.ask(visit, "api"),
     }),
   );
@@ -161,6 +162,17 @@ function allModels(plugins: readonly Plugin[]): readonly ModelCard[] {
     }
   }
   return [...cards.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+/** The model that a request with this name would get: the one of exactly this name, else the first plugin's. */
+function findModel(plugins: readonly Plugin[], name: string): ModelCard | undefined {
+  const exact = allModels(plugins).find(({ id }) => id === name);
+  if (exact) return exact;
+  for (const { catalog } of plugins) {
+    const card = catalog?.find(name);
+    if (card) return card;
+  }
+  return undefined;
 }
 
 /**

@@ -63,6 +63,7 @@ const NOT_RETURNED = new Set([
   "reporting-endpoints",
   "x-sendfile",
   "x-request-id",
+  "x-moorage-model",
   "date",
   "server",
 ]);
@@ -83,6 +84,14 @@ export function toClientHeaders(pairs: HeaderPairs, requestId: string): Headers 
   const type = headers.get("content-type") ?? "";
   if (!HARMLESS_TYPE.test(type)) headers.set("content-security-policy", "sandbox");
   return headers;
+}
+
+/**
+ * Names the model that served a request, for one that asked by another name. Characters that no header takes are
+ * percent-encoded.
+ */
+export function nameServedModel(headers: Headers, model: string): void {
+  headers.set("x-moorage-model", model.replace(/[^\x21-\x7e]|%/gu, encodeURIComponent));
 }
 
 /** Types that no browser renders as a page. Only a single type counts: of several joined by commas, browsers use the last. */

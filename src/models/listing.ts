@@ -1,11 +1,12 @@
 import type { AnyElysia } from "elysia";
 import * as v from "valibot";
 import type { Caller } from "../auth/caller.ts";
-import { Fault } from "../errors.ts";
 import type { Visit } from "../http/visit.ts";
 import { API_KEY_SECURITY, doc, errorResponses } from "../openapi/schema.ts";
-import type { ModelCard } from "../plugin/contract.ts";
+import type { ModelCard, ModelCatalog } from "../plugin/contract.ts";
 import { createRoutes, type RouteContext } from "../plugin/route-context.ts";
+import { mayUse } from "../pool/may-use.ts";
+import { modelNotListedFault } from "../pool/pool-faults.ts";
 
 const modelSchema = v.pipe(
   v.object({
@@ -18,37 +19,40 @@ const modelSchema = v.pipe(
 );
 const listSchema = v.pipe(
   v.object({ object: v.literal("list"), data: v.array(modelSchema) }),
-  v.description("Every known model that the caller may use, sorted by id."),
+  v.description("Every model that is served now and that the caller may use, sorted by id."),
 );
 
 export interface ModelRoutesOptions {
   /** The base path: `/v1` gives `/v1/models` and `/v1/models/{id}`. */
   readonly prefix: string;
   readonly tag: string;
-  readonly cards: (ctx: RouteContext) => readonly ModelCard[];
+  readonly catalog: (ctx: RouteContext) => ModelCatalog;
   /** Returns the caller of a request; throws a `Fault` for a request without access. */
   readonly ask: (visit: Visit) => Caller;
 }
 
 /**
- * `GET …/models` and `GET …/models/{id}`, answered from memory. Ids may hold `/` and `:`, raw or percent-encoded. A caller
- * sees the models that it may use; others do not exist for it.
+ * `GET …/models` and `GET …/models/{id}`, answered from memory. Ids may hold `/` and `:`, raw or percent-encoded, and the
+ * second route also takes the other names that requests may use. A caller sees the models that it may use; others do not
+ * exist for it.
  */
-export function modelRoutes({ prefix, tag, cards, ask }: ModelRoutesOptions): AnyElysia {
-  const visible = (ctx: RouteContext): readonly ModelCard[] => {
+export function modelRoutes({ prefix, tag, catalog, ask }: ModelRoutesOptions): AnyElysia {
+  const visible = (ctx: RouteContext, caller: Caller): readonly ModelCard[] =>
+    catalog(ctx)
+      .models()
+      .filter(({ id }) => caller.may(id));
+  const list = (ctx: RouteContext): Response => {
     const caller = ask(ctx.visit);
-    return cards(ctx).filter(({ id }) => caller.may(id));
+    return Response.json({ object: "list", data: visible(ctx, caller) }, { headers: NO_CACHE });
   };
-  const list = (ctx: RouteContext): Response =>
-    Response.json({ object: "list", data: visible(ctx) }, { headers: NO_CACHE });
-  const one = (ctx: RouteContext, id: string): Response => {
-    const card = visible(ctx).find((candidate) => candidate.id === id);
-    if (!card)
-      throw new Fault("model_not_found", {
-        message: `The model '${id.slice(0, 128)}' does not exist here.`,
-        param: "model",
-      });
-    return Response.json(card, { headers: NO_CACHE });
+  const one = (ctx: RouteContext, name: string): Response => {
+    const caller = ask(ctx.visit);
+    const card = mayUse(caller, name) ? catalog(ctx).find(name) : undefined;
+    if (card) return Response.json(card, { headers: NO_CACHE });
+    throw modelNotListedFault(
+      name,
+      visible(ctx, caller).map(({ id }) => id),
+    );
   };
   const detail = { tags: [tag], security: API_KEY_SECURITY };
   return createRoutes()
@@ -58,7 +62,13 @@ export function modelRoutes({ prefix, tag, cards, ask }: ModelRoutesOptions): An
     })
     .get(`${prefix}/models/:id`, ({ visit, params }) => one({ visit, params }, params.id), {
       response: { 200: doc(modelSchema, "output") },
-      detail: { ...detail, summary: "Get a model", responses: errorResponses("invalid_api_key", "model_not_found") },
+      detail: {
+        ...detail,
+        summary: "Get a model",
+        description:
+          "The id may be any name that a request may use: `llama3` for `llama3:latest`, or `llama3:8b` for `llama3:8b-instruct-q4_K_M`. The answer is the model that would serve the request now.",
+        responses: errorResponses("invalid_api_key", "model_not_found"),
+      },
     })
     .get(`${prefix}/models/*`, ({ visit, params }) => one({ visit, params }, decodeOnce(params["*"])), {
       detail: { hide: true },

@@ -5,6 +5,7 @@ import { SPEED_UNIT, UNIT_RULES, type Usage } from "../figures/units.ts";
 import type { Lifecycle, ModelCard, ModelCatalog } from "../plugin/contract.ts";
 import type { JobOperator, WorkerOperator } from "../plugin/operator.ts";
 import type { Condition, Pulse, Reports } from "../plugin/reports.ts";
+import { NONE_EXCLUDED } from "../pool/excluded.ts";
 import { Pool } from "../pool/pool.ts";
 import type { Deps } from "../system/deps.ts";
 import { Idle } from "../system/idle.ts";
@@ -125,12 +126,21 @@ export class ModelArea implements Reports, ModelCatalog, WorkerOperator, JobOper
   }
 
   models(): readonly ModelCard[] {
-    return this.pool.knownModels().map((id) => ({
+    return this.pool.servedModels().map((id) => this.#toCard(id));
+  }
+
+  find(name: string, workerId?: string): ModelCard | undefined {
+    const id = this.pool.resolve({ model: name, workerId, exact: false, excluded: NONE_EXCLUDED });
+    return id === undefined ? undefined : this.#toCard(id);
+  }
+
+  #toCard(id: string): ModelCard {
+    return {
       id,
       object: "model",
       created: Math.floor((this.pool.firstSeenAt(id) ?? 0) / 1000),
       owned_by: "moorage",
-    }));
+    };
   }
 
   /** Grows with every change that `state` would show. Values that change all the time count every few seconds. */

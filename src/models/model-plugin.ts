@@ -31,7 +31,7 @@ export function createModelPlugin(context: PluginContext, options: ModelPluginOp
         modelRoutes({
           prefix: `/api/${id}/v1`,
           tag: tag.name,
-          cards: () => area.models(),
+          catalog: () => area,
           ask: (visit) => auth.ask(visit, "api"),
         }),
       ),

@@ -75,8 +75,10 @@ export interface Lifecycle {
 }
 
 export interface ModelCatalog {
-  /** The entries that the plugin adds to `/v1/models`. */
+  /** The entries that the plugin adds to `/v1/models`: the models that workers take jobs for now. */
   models(): readonly ModelCard[];
+  /** Returns the entry of the model that a request with this name would be served with now; undefined for none. */
+  find(name: string): ModelCard | undefined;
 }
 
 /** One entry of an OpenAI model list. */

@@ -1,6 +1,6 @@
 import type { Clock } from "../system/deps.ts";
 import { type Session, takesKind } from "../tunnel/session.ts";
-import { aliasKey } from "./alias.ts";
+import { aliasKey, byPreference, listedName } from "./alias.ts";
 import { type Excluded, isExcluded, NONE_EXCLUDED } from "./excluded.ts";
 import { Known } from "./known.ts";
 import { Ranking } from "./ranking.ts";
@@ -11,7 +11,7 @@ export interface Demand {
   readonly model: string;
   /** The only worker that may serve it; undefined if any may. */
   readonly workerId?: string | undefined;
-  /** Whether only this exact model will do, and no other quantization of it. */
+  /** Whether only this very model will do, under any of its names, and no other variant of it. */
   readonly exact: boolean;
   /** The kind of exchange that the worker must have announced; undefined for HTTP, which needs no announcement. */
   readonly exchangeKind?: string | undefined;
@@ -31,7 +31,8 @@ export class Directory {
   readonly #seats = new Map<string, Seat>();
   readonly #byWorker = new Map<string, Seat>();
   readonly #byModel = new Map<string, ModelSeats>();
-  readonly #byAlias = new Map<string, StandIns>();
+  /** The models of each alias that some seat serves. */
+  readonly #byAlias = new Map<string, Set<string>>();
   readonly #models: Known;
   readonly #aliases: Known;
   readonly #workers: Known;
@@ -62,6 +63,13 @@ export class Directory {
     return this.#models.names();
   }
 
+  /** Lists the models that some seat takes jobs for, busy or not, sorted. */
+  servedModels(): string[] {
+    const served: string[] = [];
+    for (const [model, { ready }] of this.#byModel) if (ready > 0) served.push(model);
+    return served.sort();
+  }
+
   firstSeenAt(model: string): number | undefined {
     return this.#models.firstSeenAt(model);
   }
@@ -76,8 +84,9 @@ export class Directory {
 
   /** Whether the model, or a stand-in for it, is served now or was served within the grace period. */
   isKnownModel(demand: Demand): boolean {
-    if (this.#models.has(demand.model)) return true;
-    const alias = demand.exact ? undefined : aliasKey(demand.model);
+    const listed = listedName(demand.model);
+    if (this.#models.has(demand.model) || this.#models.has(listed)) return true;
+    const alias = demand.exact ? undefined : aliasKey(listed);
     return alias !== undefined && this.#aliases.has(alias);
   }
 
@@ -108,32 +117,43 @@ export class Directory {
     this.#leave(seat);
   }
 
-  /** Finds the least loaded seat with room that serves the demand, and the model it would serve it with. */
+  /**
+   * Finds the least loaded seat with room that serves the demand, and the model it would serve it with. Of several models
+   * that may stand in for the one in demand, it takes the first, in the order of `byPreference`, that has a seat with room.
+   */
   choose(demand: Demand): Choice | undefined {
-    const seat = this.#chooseSeat(demand);
-    const model = seat && this.modelOn(seat, demand);
-    return seat && model !== undefined ? { seat, model } : undefined;
-  }
-
-  #chooseSeat(demand: Demand): Seat | undefined {
-    const { excluded, exchangeKind } = demand;
+    const { model, workerId, excluded, exchangeKind } = demand;
     const acceptsAll = excluded === NONE_EXCLUDED && exchangeKind === undefined;
     const accepts = acceptsAll ? undefined : (seat: Seat): boolean => isAble(seat, demand);
-    if (demand.workerId !== undefined) {
-      const seat = this.#byWorker.get(demand.workerId);
-      return seat?.hasRoom && (accepts?.(seat) ?? true) ? seat : undefined;
+    if (workerId !== undefined) {
+      const seat = this.#byWorker.get(workerId);
+      const own = seat?.hasRoom && (accepts?.(seat) ?? true) ? this.modelOn(seat, demand) : undefined;
+      return seat && own !== undefined ? { seat, model: own } : undefined;
     }
-    const exact = this.#byModel.get(demand.model)?.ranking.first(accepts);
-    if (exact) return exact;
-    const alias = this.#standInKey(demand);
-    return alias === undefined ? undefined : this.#byAlias.get(alias)?.ranking.first(accepts);
+    const exact = this.#byModel.get(model)?.ranking.first(accepts);
+    if (exact) return { seat: exact, model };
+    for (const name of this.#namesFor(demand)) {
+      const seat = this.#byModel.get(name)?.ranking.first(accepts);
+      if (seat) return { seat, model: name };
+    }
+    return undefined;
+  }
+
+  /** Returns the model that a demand would be served with now, or as soon as a slot is free; undefined for none. */
+  resolve(demand: Demand): string | undefined {
+    if (demand.workerId === undefined) return this.choose(demand)?.model ?? this.#namesFor(demand)[0];
+    const seat = this.#byWorker.get(demand.workerId);
+    return seat && seat.capacity > 0 ? this.modelOn(seat, demand) : undefined;
   }
 
   /** Finds the seats with room that could stand in for a model. Looks at all seats, but only when exact ones leave. */
   standInsFor(model: string): readonly Seat[] {
-    const alias = aliasKey(model);
-    if (alias === undefined || !this.#byAlias.has(alias)) return [];
-    return [...this.#seats.values()].filter((seat) => seat.hasRoom && seat.byAlias.has(alias));
+    const listed = listedName(model);
+    const alias = aliasKey(listed);
+    if (!this.#byModel.has(listed) && (alias === undefined || !this.#byAlias.has(alias))) return [];
+    return [...this.#seats.values()].filter(
+      (seat) => seat.hasRoom && (seat.byModel.has(listed) || (alias !== undefined && seat.byAlias.has(alias))),
+    );
   }
 
   /** Whether any seat that is not excluded serves the demand; with `ready`, only seats that take jobs, busy or not. */
@@ -158,20 +178,35 @@ export class Directory {
 
   /** Returns the model with which a seat would serve a demand; undefined if it cannot serve it. */
   modelOn(seat: Seat, demand: Demand): string | undefined {
-    if (seat.byModel.has(demand.model)) return demand.model;
-    const alias =
-      demand.workerId === undefined ? this.#standInKey(demand) : demand.exact ? undefined : aliasKey(demand.model);
-    return alias === undefined ? undefined : seat.byAlias.get(alias)?.model;
+    const { model, exact } = demand;
+    if (seat.byModel.has(model)) return model;
+    // A worker that was named is asked for what it has. Else a better match that is ready elsewhere is waited for.
+    const isAny = demand.workerId === undefined;
+    if (isAny && this.#isReady(model, demand)) return undefined;
+    const listed = listedName(model);
+    if (seat.byModel.has(listed)) return listed;
+    if (exact || (isAny && this.#isReady(listed, demand))) return undefined;
+    const names = seat.byAlias.get(aliasKey(listed) ?? "");
+    return names && byPreference(model, names)[0];
   }
 
-  /** The alias of the stand-ins, which are looked for only while no worker that serves the model exactly is ready. */
-  #standInKey(demand: Demand): string | undefined {
-    if (demand.exact || this.#hasExact(demand)) return undefined;
-    return aliasKey(demand.model);
+  /**
+   * Lists the models that may serve a demand now, best first: the model itself while a worker of it is ready, busy or not;
+   * else the same model under the name that Ollama lists; else its stand-ins.
+   */
+  #namesFor(demand: Demand): readonly string[] {
+    const { model } = demand;
+    if (this.#isReady(model, demand)) return [model];
+    const listed = listedName(model);
+    if (this.#isReady(listed, demand)) return [listed];
+    const names = demand.exact ? undefined : this.#byAlias.get(aliasKey(listed) ?? "");
+    if (!names) return [];
+    return byPreference(model, names).filter((name) => this.#isReady(name, demand));
   }
 
-  #hasExact(demand: Demand): boolean {
-    const { model, excluded, exchangeKind } = demand;
+  /** Whether a worker that is not excluded takes jobs for exactly this model, busy or not. */
+  #isReady(model: string, demand: Demand): boolean {
+    const { excluded, exchangeKind } = demand;
     const ready = this.#byModel.get(model)?.ready ?? 0;
     if (ready === 0 || (excluded === NONE_EXCLUDED && exchangeKind === undefined)) return ready > 0;
     if (exchangeKind !== undefined) {
@@ -197,10 +232,10 @@ export class Directory {
       if (seat.capacity > 0) entry.ready += 1;
       this.#models.arrived(model);
     }
-    for (const alias of seat.byAlias.keys()) {
-      const entry = this.#byAlias.get(alias) ?? { ranking: new Ranking<Seat>(), seats: 0 };
-      this.#byAlias.set(alias, entry);
-      entry.seats += 1;
+    for (const [alias, names] of seat.byAlias) {
+      const all = this.#byAlias.get(alias) ?? new Set();
+      this.#byAlias.set(alias, all);
+      for (const name of names) all.add(name);
       this.#aliases.arrived(alias);
     }
     this.rank(seat);
@@ -217,12 +252,10 @@ export class Directory {
       this.#byModel.delete(model);
       this.#models.left(model);
     }
-    for (const [alias, { place }] of seat.byAlias) {
-      const entry = this.#byAlias.get(alias);
-      if (!entry) continue;
-      entry.ranking.remove(place);
-      entry.seats -= 1;
-      if (entry.seats > 0) continue;
+    for (const [alias, names] of seat.byAlias) {
+      const all = this.#byAlias.get(alias);
+      for (const name of names) if (!this.#byModel.has(name)) all?.delete(name);
+      if (all?.size !== 0) continue;
       this.#byAlias.delete(alias);
       this.#aliases.left(alias);
     }
@@ -232,11 +265,6 @@ export class Directory {
   rank(seat: Seat): void {
     for (const [model, place] of seat.byModel) {
       const ranking = this.#byModel.get(model)?.ranking;
-      if (seat.hasRoom) ranking?.place(place, seat.load);
-      else ranking?.remove(place);
-    }
-    for (const [alias, { place }] of seat.byAlias) {
-      const ranking = this.#byAlias.get(alias)?.ranking;
       if (seat.hasRoom) ranking?.place(place, seat.load);
       else ranking?.remove(place);
     }
@@ -255,9 +283,4 @@ interface ModelSeats {
   seats: number;
   /** How many of these have any capacity, busy or not. */
   ready: number;
-}
-
-interface StandIns {
-  readonly ranking: Ranking<Seat>;
-  seats: number;
 }

@@ -26,7 +26,7 @@ export interface JobSpec {
   readonly excluded?: Excluded;
   /** Whether another job of the same request has had a slot. If so, a full queue does not refuse this one. */
   readonly wasAccepted?: boolean;
-  /** Whether only this exact model will do, and no other quantization of it. */
+  /** Whether only this very model will do, under any of its names, and no other variant of it. */
   readonly exact: boolean;
   /** The kind of exchange that the heads of its requests name; undefined for HTTP. */
   readonly exchangeKind?: string | undefined;

@@ -38,6 +38,13 @@ export function modelNotVisibleFault(model: string): Fault {
   return new Fault("model_not_found", { message: `${notServedText(model)}.`, param: "model" });
 }
 
+/** A model is not among those that a list shows to its caller. */
+export function modelNotListedFault(model: string, listed: readonly string[]): Fault {
+  if (listed.length === 0) return modelNotVisibleFault(model);
+  const message = `${notServedText(model)}. ${listText(listed)}`;
+  return new Fault("model_not_found", { message, param: "model" });
+}
+
 function notServedText(model: string): string {
   return `The model ${quote(model)} is not served on this route`;
 }
@@ -52,9 +59,13 @@ function notFoundText(model: string, known: readonly string[], workers: number):
         : `${workers} workers are connected, but none serves a model right now`;
     return `${start}: ${offer}. The dashboard at /state shows why.`;
   }
-  const listed = known.slice(0, LISTED_MODELS).map(quote).join(", ");
-  const more = known.length > LISTED_MODELS ? ` and ${known.length - LISTED_MODELS} more` : "";
-  return `${start}. Available models: ${listed}${more}.`;
+  return `${start}. ${listText(known)}`;
+}
+
+function listText(models: readonly string[]): string {
+  const listed = models.slice(0, LISTED_MODELS).map(quote).join(", ");
+  const more = models.length > LISTED_MODELS ? ` and ${models.length - LISTED_MODELS} more` : "";
+  return `Available models: ${listed}${more}.`;
 }
 
 function quote(text: string): string {

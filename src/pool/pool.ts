@@ -7,6 +7,7 @@ import { type Claim, type ClaimOwner, SeatClaim } from "./claim.ts";
 import { type Demand, Directory, isAble } from "./directory.ts";
 import { JobsRegistry } from "./jobs-registry.ts";
 import { linesOf } from "./lines.ts";
+import { mayUse } from "./may-use.ts";
 import { FirstCome } from "./policies/first-come.ts";
 import type { Candidate, CreateQueuePolicy, OpenSeat, QueuePolicy } from "./queue-policy.ts";
 import { Reasons, type ReasonsOptions } from "./reasons.ts";
@@ -109,6 +110,16 @@ export class Pool implements SessionHost {
     return this.#directory.knownModels();
   }
 
+  /** Lists the models that some worker takes jobs for now, busy or not, sorted. */
+  servedModels(): string[] {
+    return this.#directory.servedModels();
+  }
+
+  /** Returns the model that a demand would be served with now, or as soon as a slot is free; undefined for none. */
+  resolve(demand: Demand): string | undefined {
+    return this.#directory.resolve(demand);
+  }
+
   /** The time, in milliseconds since 1970, at which a model was first seen; undefined for one that is not known. */
   firstSeenAt(model: string): number | undefined {
     return this.#directory.firstSeenAt(model);
@@ -175,7 +186,7 @@ export class Pool implements SessionHost {
    * not use is refused whether or not anyone serves it.
    */
   claim(ticket: JobTicket): Claim | undefined {
-    const isAllowed = ticket.caller.may(ticket.demand.model);
+    const isAllowed = mayUse(ticket.caller, ticket.demand.model);
     const choice = isAllowed ? this.#directory.choose(ticket.demand) : undefined;
     if (!choice) {
       // A model that a seat serves is known, so nothing is looked up for most jobs.

@@ -52,9 +52,9 @@ export class Reasons {
     if (isAllowed && this.isKnown(demand)) return this.#assertKindTaken(demand);
     if (isAllowed && this.startGraceLeftMs > 0) return;
     if (this.#isWorkerMissing(demand)) throw new Fault("worker_not_found", { param: "worker_id" });
-    const known = this.#directory.knownModels();
-    const visible = known.filter((each) => caller.may(each));
-    if (known.length > 0 && visible.length === 0) throw modelNotVisibleFault(model);
+    const served = this.#directory.servedModels();
+    const visible = served.filter((each) => caller.may(each));
+    if (served.length > 0 && visible.length === 0) throw modelNotVisibleFault(model);
     throw modelNotFoundFault(model, visible, this.#directory.size);
   }
 

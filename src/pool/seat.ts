@@ -57,8 +57,8 @@ export class Seat {
   capacity = 0;
   /** This seat's place in the ranking of each model it serves. */
   readonly byModel = new Map<string, Ranked<Seat>>();
-  /** Its place in the ranking of each alias that it can stand in for, with the model that it would use. */
-  readonly byAlias = new Map<string, { readonly place: Ranked<Seat>; readonly model: string }>();
+  /** The models that it could use for each alias that it can stand in for. */
+  readonly byAlias = new Map<string, string[]>();
 
   constructor(session: Session) {
     this.session = session;
@@ -103,8 +103,10 @@ export class Seat {
     for (const model of this.models) {
       this.byModel.set(model, createRanked<Seat>(this));
       const alias = aliasKey(model);
-      if (alias !== undefined && !this.byAlias.has(alias))
-        this.byAlias.set(alias, { place: createRanked<Seat>(this), model });
+      if (alias === undefined) continue;
+      const names = this.byAlias.get(alias);
+      if (names) names.push(model);
+      else this.byAlias.set(alias, [model]);
     }
   }
 }

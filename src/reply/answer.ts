@@ -1,6 +1,6 @@
 import type { Fault } from "../errors.ts";
 import { ClientGone } from "../http/body.ts";
-import { toClientHeaders } from "../http/headers.ts";
+import { nameServedModel, toClientHeaders } from "../http/headers.ts";
 import { Job } from "../pool/job.ts";
 import type { JobEnd, JobReport, JobSink, JobSpec } from "../pool/job-spec.ts";
 import type { Pool } from "../pool/pool.ts";
@@ -141,7 +141,10 @@ class Answer implements JobSink, ReplySource {
   }
 
   toHeaders(head: ResponseHead, isEventStream: boolean): Headers {
-    const headers = toClientHeaders(head.headers, this.#request.requestId);
+    const { requestId, spec } = this.#request;
+    const headers = toClientHeaders(head.headers, requestId);
+    const served = this.#job.claim?.model ?? spec.model;
+    if (served !== spec.model) nameServedModel(headers, served);
     if (isEventStream) addStreamHeaders(headers);
     return headers;
   }

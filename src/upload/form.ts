@@ -128,6 +128,12 @@ export class FormReader {
   }
 }
 
+/** Returns the boundary that a form's content type names; empty for none. */
+export function boundaryIn(contentType: string): string {
+  const boundary = /;\s*boundary=(?:"([^"]*)"|([^\s;]*))/i.exec(contentType);
+  return boundary?.[1] ?? boundary?.[2] ?? "";
+}
+
 function checkedType(contentType: string | null, { content }: FormSpec): string {
   if (contentType === null || !/^multipart\/form-data\s*(?:;|$)/i.test(contentType)) {
     throw new Fault("unsupported_media_type", {
@@ -135,8 +141,7 @@ function checkedType(contentType: string | null, { content }: FormSpec): string 
       param: "content-type",
     });
   }
-  const boundary = /;\s*boundary=(?:"([^"]*)"|([^\s;]*))/i.exec(contentType);
-  const text = boundary?.[1] ?? boundary?.[2] ?? "";
+  const text = boundaryIn(contentType);
   if (text === "" || text.length > MAX_BOUNDARY_CHARS) {
     throw new Fault("invalid_request", {
       message: "The Content-Type has no usable boundary; leave it to the HTTP library, which makes one for each form.",

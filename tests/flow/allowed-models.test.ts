@@ -57,7 +57,7 @@ describe("a caller that may use some models", () => {
       expect(await listed(path, LOCKED)).toEqual([]);
       expect((await server.fetch(`${path}/open`, by(LIMITED))).status).toBe(200);
       const { message } = await refusalOf(server.fetch(`${path}/secret`, by(LIMITED)));
-      expect(message).toBe("The model 'secret' does not exist here.");
+      expect(message).toBe("The model 'secret' is not served on this route. Available models: 'open'.");
     },
   );
 

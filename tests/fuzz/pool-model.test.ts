@@ -52,7 +52,7 @@ const step = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant("start" as const),
       caller: fc.nat({ max: 1 }),
-      model: fc.constantFrom(0, 0, 0, 1, 2),
+      model: fc.constantFrom(0, 0, 0, 1, 2, 2, 3, 4),
       workerId: rarely(workerId),
       exact: fc.constantFrom(false, false, true),
       exchangeKind: rarely(fc.constant(RARE_KIND)),

@@ -13,8 +13,8 @@ import { PolicyWitness } from "./policy-witness.ts";
 import { type ScriptedExchange, ScriptedSession } from "./scripted-session.ts";
 
 export const CALLERS: readonly Caller[] = [createCaller("alice"), createCaller("bob")];
-/** Two quantizations of one model, which stand in for each other, and a model of its own. */
-export const MODELS = ["a:8b", "a:8b-q4", "b"] as const;
+/** Variants of one model, which stand in for each other, and one model under both names that Ollama takes. */
+export const MODELS = ["a:8b", "a:8b-q4", "b", "b:latest", "a:8b-instruct"] as const;
 /** A kind of exchange that only some workers take. */
 export const RARE_KIND = "rare";
 export const QUEUE_TIMEOUT_MS = 2000;

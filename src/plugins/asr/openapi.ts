@@ -12,7 +12,13 @@ const text = (description: string) => v.optional(v.pipe(v.string(), v.descriptio
 
 /** The fields of OpenAI's form. The server reads only `model` and `stream`, and passes on any other field as well. */
 const fields = v.object({
-  model: v.pipe(v.string(), v.description("A model that some worker serves."), v.examples(["whisper-1"])),
+  model: v.pipe(
+    v.string(),
+    v.description(
+      "A model that some worker serves. `whisper` also finds `whisper:latest`, and `whisper:large` finds `whisper:large-q5`.",
+    ),
+    v.examples(["whisper-1"]),
+  ),
   language: text("ISO 639-1 code of the language spoken."),
   prompt: text("Text that steers the style, or goes on from an earlier part."),
   response_format: v.optional(v.picklist(["json", "text", "srt", "verbose_json", "vtt", "diarized_json"])),
@@ -86,7 +92,7 @@ export function audioDetail(base: string, path: AudioPath) {
     operationId: `${isAlias ? "alias" : "asr"}${name}`,
     summary: isAlias ? `${summary} (alias)` : summary,
     description:
-      "The form's bytes reach the model server unchanged, as they arrive. `model` may stand before or after `file`; before it, nothing has to wait.",
+      "The form's bytes reach the model server unchanged, as they arrive, except for a model's name that the server lists otherwise. `model` may stand before or after `file`; before it, nothing has to wait.",
     security: API_KEY_SECURITY,
     requestBody: { required: true, content: { "multipart/form-data": { schema: formSchema() } } },
     responses: { 200: ANSWER, ...ERRORS },

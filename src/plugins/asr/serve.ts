@@ -79,11 +79,10 @@ function transcribe(ports: AsrPorts, call: AsrCall, recording: Recording, model:
         caller,
         kind: call.kind,
         model,
-        // The form's bytes, which contain the model's name, are passed on unchanged.
-        exact: true,
+        exact: false,
         silenceMs: config.asrRequestTimeoutMs,
         stallMs: config.clientStallTimeoutMs,
-        request: () => toExchangeRequest(ports, call, recording),
+        request: (claim) => toExchangeRequest(ports, call, recording, { asked: model, sent: claim.model }),
       },
       errorEvent: (fault) => dataEvent(fault.body()),
       observe: (bytes) => {

@@ -1,6 +1,6 @@
 import { Fault } from "../../errors.ts";
 import { ClientGone } from "../../http/body.ts";
-import { toClientHeaders } from "../../http/headers.ts";
+import { nameServedModel, toClientHeaders } from "../../http/headers.ts";
 import type { Claim } from "../../pool/claim.ts";
 import type { Demand } from "../../pool/directory.ts";
 import { type Excluded, NONE_EXCLUDED } from "../../pool/excluded.ts";
@@ -11,7 +11,7 @@ import { wholeResponse } from "../../reply/whole-response.ts";
 import { type LlmCall, type LlmPorts, toExchangeRequest } from "./call.ts";
 import { type EmbeddingInput, type Part, PartCutter, parseEmbeddingInput } from "./embedding-input.ts";
 import { mergeEmbeddings, type PartAnswer } from "./embedding-merge.ts";
-import type { LlmRequest } from "./request.ts";
+import { bodyFor, type LlmRequest } from "./request.ts";
 import { readUsage } from "./usage.ts";
 
 /** Inputs per part for a worker that names no batch size. It is small enough for several workers to share a large request. */
@@ -35,12 +35,17 @@ export async function relayEmbeddings(
   const input = parseEmbeddingInput(request.value);
   const run = new EmbeddingRun(ports, call, body, request.model, input);
   const { answers, refused } = await run.finish();
+  const respond = (whole: WholeAnswer, pieces: readonly Uint8Array[]): Response => {
+    const headers = toClientHeaders(whole.headers, call.visit.requestId);
+    if (run.servedModel !== request.model) nameServedModel(headers, run.servedModel);
+    return wholeResponse(whole.status, headers, pieces);
+  };
   // An unsuccessful answer goes to the client unchanged.
-  if (refused) return respond(call, refused, [refused.body]);
+  if (refused) return respond(refused, [refused.body]);
   const first = answers[0];
   if (!first) throw new Fault("upstream_error");
   if (answers.some(({ whole }) => isCoded(whole.headers))) {
-    if (answers.length === 1) return respond(call, first.whole, [first.body]);
+    if (answers.length === 1) return respond(first.whole, [first.body]);
     throw new Fault("upstream_error", { message: "The model server's answers cannot be merged: one is compressed." });
   }
   const { deps } = ports;
@@ -50,7 +55,7 @@ export async function relayEmbeddings(
   });
   if (!merged.ok)
     throw new Fault("upstream_error", { message: `The model server's answer cannot be used: ${merged.reason}.` });
-  return respond(call, first.whole, merged.pieces);
+  return respond(first.whole, merged.pieces);
 }
 
 /** How a run ended: with an answer to every part, or with one that was refused. */
@@ -64,6 +69,8 @@ class EmbeddingRun {
   readonly #ports: LlmPorts;
   readonly #call: LlmCall;
   readonly #model: string;
+  /** The model that served the last part: another name than the one asked for, if workers list the model under that. */
+  servedModel: string;
   /** Undefined for a single input, whose request is passed on unchanged. */
   readonly #cutter: PartCutter | undefined;
   readonly #whole: Part;
@@ -88,6 +95,7 @@ class EmbeddingRun {
     this.#ports = ports;
     this.#call = call;
     this.#model = model;
+    this.servedModel = model;
     this.#cutter = input.isPlural && input.count > 1 ? new PartCutter(body) : undefined;
     this.#whole = { offset: 0, count: input.count, body };
   }
@@ -156,9 +164,10 @@ class EmbeddingRun {
           request: (claim) => {
             if (part) this.#putBack(part);
             served = claim;
+            this.servedModel = claim.model;
             this.#wasAccepted = true;
             part = this.#take(claim);
-            return part && toExchangeRequest(this.#ports, this.#call, false, part.body);
+            return part && toExchangeRequest(this.#ports, this.#call, false, bodyFor(claim, this.#model, part.body));
           },
         },
         takeRoom: (bytes) => {
@@ -227,10 +236,6 @@ const RETRIED: ReadonlySet<string> = new Set([
   "upstream_unreachable",
   "upstream_timeout",
 ]);
-
-function respond(call: LlmCall, whole: WholeAnswer, pieces: readonly Uint8Array[]): Response {
-  return wholeResponse(whole.status, toClientHeaders(whole.headers, call.visit.requestId), pieces);
-}
 
 /** Resolves after everything that is waiting has had its turn. */
 function nextTurn(): Promise<void> {

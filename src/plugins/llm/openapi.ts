@@ -10,7 +10,9 @@ export const INFERENCE = {
 
 const model = v.pipe(
   v.string(),
-  v.description("A model that some worker serves; see the list of models."),
+  v.description(
+    "A model that some worker serves; see the list of models. `llama3` also finds `llama3:latest`, and, except for embeddings, `llama3:8b` finds `llama3:8b-instruct-q4_K_M`.",
+  ),
   v.examples(["llama3:8b"]),
 );
 const stream = v.optional(v.pipe(v.boolean(), v.description("Answer as server-sent events.")));

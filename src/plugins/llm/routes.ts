@@ -6,7 +6,7 @@ import { isPathSegment } from "../../http/path-segment.ts";
 import type { Visit } from "../../http/visit.ts";
 import { modelRoutes } from "../../models/listing.ts";
 import type { ModelArea } from "../../models/model-area.ts";
-import type { ModelCard, PluginContext } from "../../plugin/contract.ts";
+import type { ModelCatalog, PluginContext } from "../../plugin/contract.ts";
 import { createRoutes, type RouteContext } from "../../plugin/route-context.ts";
 import { toLegacyId } from "../../tunnel/legacy-id.ts";
 import { DOCUMENTED_PATHS, INFERENCE, postDocs } from "./openapi.ts";
@@ -44,6 +44,9 @@ export function llmRoutes(area: ModelArea, context: PluginContext<typeof llmSett
         // Without its surplus slashes the path may belong to another plugin; the not-found handler will try that.
         if (/^\/|\/\/|\/$/.test(params["*"])) throw new UnnormalizedPath();
         const path = cleanPath(params["*"]);
+        // The lists of models are Moorage's own, and read-only.
+        if (/^\/models(?:\/|$)/.test(path))
+          throw new Fault("method_not_allowed", { headers: { allow: "GET, HEAD, OPTIONS" } });
         // Any path passes, because backends have JSON routes of their own. A form is meant for a route that is not mounted.
         if (isForm(visit.request)) {
           ask(visit);
@@ -58,17 +61,21 @@ export function llmRoutes(area: ModelArea, context: PluginContext<typeof llmSett
     modelRoutes({
       prefix: "/api/llm/id/:worker_id/v1",
       tag: INFERENCE.name,
-      cards: (ctx) => workerModels(area, ctx),
+      catalog: (ctx) => workerCatalog(area, ctx),
       ask,
     }),
   );
 }
 
-function workerModels(area: ModelArea, ctx: RouteContext): readonly ModelCard[] {
-  const seat = area.pool.seatOf(workerIdOf(ctx) ?? "");
+function workerCatalog(area: ModelArea, ctx: RouteContext): ModelCatalog {
+  const workerId = workerIdOf(ctx) ?? "";
+  const seat = area.pool.seatOf(workerId);
   if (!seat) throw new Fault("worker_not_found", { param: "worker_id" });
-  const served = new Set(seat.models);
-  return area.models().filter((card) => served.has(card.id));
+  const served = new Set(seat.capacity > 0 ? seat.models : []);
+  return {
+    models: () => area.models().filter((card) => served.has(card.id)),
+    find: (name) => area.find(name, workerId),
+  };
 }
 
 function workerIdOf(ctx: RouteContext): string | undefined {

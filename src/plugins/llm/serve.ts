@@ -1,12 +1,11 @@
 import { drainingFault, Fault } from "../../errors.ts";
 import { readBody } from "../../http/body.ts";
-import type { Claim } from "../../pool/claim.ts";
 import { answerWithJob } from "../../reply/answer.ts";
 import { AnswerEnds } from "../../reply/answer-ends.ts";
 import { type LlmCall, type LlmPorts, toExchangeRequest } from "./call.ts";
 import { relayEmbeddings } from "./embeddings.ts";
 import { errorEvent } from "./error-event.ts";
-import { parseLlmRequest, withModel } from "./request.ts";
+import { bodyFor, parseLlmRequest } from "./request.ts";
 import { readUsage } from "./usage.ts";
 
 /** Reads a request and answers it with what a worker answers. Rejects with a `Fault` or `ClientGone`. */
@@ -79,11 +78,6 @@ async function answer(ports: LlmPorts, call: LlmCall): Promise<Response> {
       },
     },
   );
-}
-
-/** Returns the client's bytes, with the worker's own name for the model if it is a stand-in. */
-function bodyFor(claim: Claim, model: string, body: Uint8Array): Uint8Array {
-  return claim.model === model ? body : withModel(body, claim.model);
 }
 
 /** Longest kind that operators see. Clients can send any path. */

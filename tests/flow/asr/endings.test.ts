@@ -175,13 +175,6 @@ test("the kept upload is released with the answer's first byte", async () => {
   expect(await response.text()).toBe("ab");
 });
 
-test("another quantization is never substituted, because the form names the requested model", async () => {
-  const server = start({ queueTimeoutMs: 100 });
-  await server.listener({ models: ["whisper:small-q4"] });
-  const response = await server.transcribe([{ name: "model", value: "whisper:small" }, sound(10)]);
-  expect(response.status).toBe(404);
-});
-
 test("without room to keep it, an upload is lost with its worker, which gives a retryable 502", async () => {
   const server = start({ spoolBytes: 0 });
   const [first] = [await server.listener(), await server.listener()];

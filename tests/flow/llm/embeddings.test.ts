@@ -256,6 +256,28 @@ test.each([
   expect(await response.json()).toMatchObject({ error: { code: "invalid_request", param } });
 });
 
+test("each part names the model as its worker lists it, where the client leaves out the tag 'latest'", async () => {
+  const worker = await server.worker({ models: ["bge-m3:latest"], embedding_batch_size: 2, max_concurrency: 2 });
+  const answer = server.post("/v1/embeddings", { model: "library/bge-m3", input: texts(3) });
+  for (const inputs of [2, 1]) {
+    const { id, body } = await worker.request();
+    expect(JSON.parse(Buffer.from(body).toString())).toMatchObject({
+      model: "bge-m3:latest",
+      input: { length: inputs },
+    });
+    worker.answerJson(id, {
+      object: "list",
+      data: texts(inputs).map((text, index) => ({ object: "embedding", index, embedding: vectorOf(text) })),
+      model: "served",
+      usage: { prompt_tokens: inputs, total_tokens: inputs },
+    });
+  }
+  const response = await answer;
+  expect(response.status).toBe(200);
+  expect(response.headers.get("x-moorage-model")).toBe("bge-m3:latest");
+  expect(await response.json()).toMatchObject({ data: { length: 3 } });
+});
+
 test("another quantization never embeds, because its vectors differ", async () => {
   await server.worker({ models: ["nomic:v1-q4"] });
   const response = await server.post("/v1/embeddings", { model: "nomic:v1", input: "a" });

@@ -63,7 +63,7 @@ function codeOf(run: () => unknown): string {
 const workerOf = (claim: Claim | undefined): string | undefined => claim?.worker.id;
 
 test("in any order of events no worker exceeds its slots, no job is served twice, and nothing is left over", () => {
-  const models = ["a", "b", "llama:8b", "llama:8b-q4"];
+  const models = ["a", "a:latest", "b", "llama:8b", "llama:8b-q4", "llama:8b-text"];
   const step = fc.oneof(
     fc.record({
       kind: fc.constant("join" as const),
@@ -218,6 +218,53 @@ test("a job that waits for an exact worker gets a substitute when that worker le
   expect(granted).toEqual([]);
   pool.onClosed(exact);
   expect(granted.map(workerOf)).toEqual(["q4"]);
+});
+
+test("a name without a tag finds the tag 'latest', also where only the very model will do", () => {
+  const { join, claim } = setUp();
+  join("ollama", ["llama3.2:latest", "bge-m3:latest", "qwen3:8b"], 9);
+  for (const name of ["llama3.2", "library/llama3.2", "registry.ollama.ai/library/llama3.2:latest"])
+    expect(claim(name)).toMatchObject({ model: "llama3.2:latest" });
+  expect(claim("bge-m3", { exact: true })).toMatchObject({ model: "bge-m3:latest" });
+  expect(claim("library/qwen3:8b", { exact: true })).toMatchObject({ model: "qwen3:8b" });
+  expect(codeOf(() => claim("qwen3"))).toBe("model_not_found");
+  expect(codeOf(() => claim("other:latest"))).toBe("model_not_found");
+});
+
+test("the very name wins over the tag 'latest', which wins over stand-ins", () => {
+  const { join, claim } = setUp();
+  join("plain", ["m"], 1);
+  join("tagged", ["m:latest", "m:latest-q4"], 9);
+  join("untagged", ["n"], 1);
+  expect(workerOf(claim("m"))).toBe("plain");
+  // The plain one is busy, not gone.
+  expect(claim("m")).toBeUndefined();
+  expect(claim("m:latest")).toMatchObject({ model: "m:latest" });
+  expect(codeOf(() => claim("n:latest"))).toBe("model_not_found");
+});
+
+test("of several stand-ins the best that is free serves: another quantization, then one tuned for chat, then the first by name", () => {
+  const { join, claim, pool } = setUp();
+  const names = ["qwen:7b-base", "qwen:7b-text", "qwen:7b-instruct-q4_K_M", "qwen:7b-q8_0"];
+  const sessions = names.map((name) => join(name, [name], 1));
+  const order = names.map(() => claim("qwen:7b")?.model);
+  expect(order).toEqual(["qwen:7b-q8_0", "qwen:7b-instruct-q4_K_M", "qwen:7b-base", "qwen:7b-text"]);
+  expect(pool.resolve(demand("qwen:7b"))).toBe("qwen:7b-q8_0");
+  sessions.at(-1)?.vanish();
+  expect(pool.resolve(demand("qwen:7b"))).toBe("qwen:7b-instruct-q4_K_M");
+  expect(pool.resolve(demand("qwen:7b", { exact: true }))).toBeUndefined();
+});
+
+test("a job that waits for an untagged name gets the model when its worker comes", () => {
+  const { join, claim, wait } = setUp();
+  const session = join("ollama", ["m:latest"], 1);
+  claim("m");
+  const granted: string[] = [];
+  wait("m", ({ model }) => granted.push(model));
+  wait("library/m", ({ model }) => granted.push(model));
+  session.vanish();
+  join("ollama", ["m:latest"], 2);
+  expect(granted).toEqual(["m:latest", "m:latest"]);
 });
 
 test("tickets of one model are served in order of arrival, without delaying another model's", () => {

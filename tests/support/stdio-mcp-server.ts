@@ -1,7 +1,8 @@
 import { spawn } from "node:child_process";
 
 // A small MCP server on standard input and output, for tests of the bridge. Each tool does what its name says. The first
-// argument is a mark by which tests find its processes. The word `stateless` after it enables revisions without sessions.
+// argument is a mark by which tests find its processes. A word after it changes the server: `stateless` enables revisions without
+// sessions, `silent` never answers `initialize`, and `refusing` refuses it.
 
 type Message = { readonly id?: string | number; readonly method?: string; readonly params?: Record<string, unknown> };
 
@@ -14,6 +15,7 @@ const isStateless = process.argv.includes("stateless");
 const SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId";
 const subscriptions = new Set<string | number>();
 const cancelled: unknown[] = [];
+const held: (string | number)[] = [];
 let asked: { readonly id: string | number } | undefined;
 /** Whether a handshake has come, after which servers of the Python SDK refuse every stateless request. */
 let isLocked = false;
@@ -32,6 +34,8 @@ function handle({ id, method, params }: Message): void {
     return say({ id, error: { code: -32600, message: "this connection serves the handshake era" } });
   switch (method) {
     case "initialize":
+      if (process.argv.includes("silent")) return;
+      if (process.argv.includes("refusing")) return say({ id, error: { code: -32602, message: "not today" } });
       return say({
         id,
         result: {
@@ -77,6 +81,14 @@ function call(id: string | number, { name, _meta }: Record<string, unknown>): vo
       return process.exit(3);
     case "hang":
       return;
+    case "hold":
+      held.push(id);
+      return;
+    case "release":
+      for (const each of held.splice(0)) say({ id: each, result: { held: true } });
+      return say({ id, result: {} });
+    case "large":
+      return say({ id, result: { text: "x".repeat(2_000_000) } });
     case "names":
       return say({ id, result: { id, token: (_meta as { progressToken?: unknown } | undefined)?.progressToken } });
     case "cancelled":

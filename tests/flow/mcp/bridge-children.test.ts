@@ -30,8 +30,8 @@ function start(command = smallServer(mark), clock?: FakeClock): Bridge {
   return bridge;
 }
 
-async function failureOf(response: Response): Promise<unknown> {
-  expect(response.status).toBe(200);
+async function lastOf(response: Response, status = 200): Promise<unknown> {
+  expect(response.status).toBe(status);
   return (await messagesOf(response)).at(-1);
 }
 
@@ -42,16 +42,16 @@ describe("a call whose process", () => {
     const hanging = callTool(bridge, first.id, "hang", "h");
     const crash = await callTool(bridge, first.id, "crash", "c");
     const expected = { error: { code: -32_603, message: "The MCP server did not answer: it ended with code 3." } };
-    expect(await failureOf(crash)).toMatchObject({ id: "c", ...expected });
-    expect(await failureOf(await hanging)).toMatchObject({ id: "h", ...expected });
+    expect(await lastOf(crash, 502)).toMatchObject({ id: "c", ...expected });
+    expect(await lastOf(await hanging, 502)).toMatchObject({ id: "h", ...expected });
     expect((await callTool(bridge, first.id, "x")).status).toBe(404);
-    expect(await failureOf(await callTool(bridge, second.id, "x"))).toMatchObject({ result: { name: "x" } });
+    expect(await lastOf(await callTool(bridge, second.id, "x"))).toMatchObject({ result: { name: "x" } });
   });
 
   test("answers and then exits gets that answer", async () => {
     const bridge = start();
     const { id } = await open(bridge);
-    expect(await failureOf(await callTool(bridge, id, "last-words"))).toMatchObject({ result: { last: "words" } });
+    expect(await lastOf(await callTool(bridge, id, "last-words"))).toMatchObject({ result: { last: "words" } });
   });
 
   test("does not answer ends when its client disconnects or cancels, and the session continues", async () => {
@@ -61,13 +61,13 @@ describe("a call whose process", () => {
     await reading(hanging).leave();
     const params = { requestId: "h" };
     expect((await say(bridge, id, { method: "notifications/cancelled", params })).status).toBe(202);
-    expect(await failureOf(await callTool(bridge, id, "cancelled"))).toMatchObject({ result: { cancelled: ["h"] } });
+    expect(await lastOf(await callTool(bridge, id, "cancelled"))).toMatchObject({ result: { cancelled: ["h"] } });
   });
 
   test("writes an endless line gets an error, and the process is killed", async () => {
     const bridge = start();
     const { id } = await open(bridge);
-    expect(await failureOf(await callTool(bridge, id, "endless"))).toMatchObject({ error: { code: -32_603 } });
+    expect(await lastOf(await callTool(bridge, id, "endless"), 502)).toMatchObject({ error: { code: -32_603 } });
     if (process.platform === "linux") await eventually(() => processesOf(mark) === 0, "it is killed");
   });
 
@@ -75,24 +75,69 @@ describe("a call whose process", () => {
     const bridge = start();
     const { id: other } = await open(bridge);
     const { id } = await open(bridge);
-    expect(await failureOf(await callTool(bridge, id, "deep"))).toMatchObject({ error: { code: -32_603 } });
-    expect(await failureOf(await callTool(bridge, other, "x"))).toMatchObject({ result: { name: "x" } });
+    expect(await lastOf(await callTool(bridge, id, "deep"), 502)).toMatchObject({ error: { code: -32_603 } });
+    expect(await lastOf(await callTool(bridge, other, "x"))).toMatchObject({ result: { name: "x" } });
   });
 
   test("reads nothing more is bounded, and the process is killed after it has read nothing for half a minute", async () => {
     const clock = new FakeClock();
     const bridge = start(smallServer(mark), clock);
     const { id } = await open(bridge);
-    expect(await failureOf(await callTool(bridge, id, "deaf"))).toMatchObject({ result: { deaf: true } });
+    expect(await lastOf(await callTool(bridge, id, "deaf"))).toMatchObject({ result: { deaf: true } });
     const text = "x".repeat(8 * 1024 * 1024);
     const large = (at: number) => say(bridge, id, { id: at, method: "tools/call", params: { name: "x", text } });
-    const answering = Promise.all([1, 2, 3, 4, 5, 6].map(large));
-    const answers = await answering;
+    const answers: Response[] = [];
+    for (const at of [1, 2, 3, 4, 5, 6]) void large(at).then((answer) => answers.push(answer));
+    await eventually(() => {
+      clock.advance(1000);
+      return answers.length === 6;
+    }, "every answer has begun");
     clock.advance(31_000);
-    for (const answer of answers.filter(({ status }) => status === 200)) {
-      expect(await failureOf(answer)).toMatchObject({ error: { code: -32_603 } });
+    for (const answer of answers.filter(({ status }) => status !== 404)) {
+      expect((await messagesOf(answer)).at(-1)).toMatchObject({ error: { code: -32_603 } });
     }
     await eventually(() => bridge.sessions === 0, "the session is over");
+  });
+});
+
+describe("the answer to a call", () => {
+  test("is JSON if only the result comes, in the session that the answer names", async () => {
+    const bridge = start();
+    const { id } = await open(bridge);
+    const answer = await callTool(bridge, id, "x");
+    expect(answer.headers.get("content-type")).toBe("application/json");
+    expect(answer.headers.get("mcp-session-id")).toBe(id);
+    expect(await answer.json()).toMatchObject({ id: 1, result: { name: "x" } });
+  });
+
+  test("is JSON also above 1 MiB, which clients refuse as one event", async () => {
+    const bridge = start();
+    const { id } = await open(bridge);
+    const answer = await callTool(bridge, id, "large");
+    expect(answer.headers.get("content-type")).toBe("application/json");
+    expect((await answer.text()).length).toBeGreaterThan(2_000_000);
+  });
+
+  test("is an event stream once another message precedes the result", async () => {
+    const bridge = start();
+    const { id } = await open(bridge);
+    const params = { name: "progress", _meta: { progressToken: "t" } };
+    const answer = await say(bridge, id, { id: 1, method: "tools/call", params });
+    expect(answer.headers.get("content-type")).toBe("text/event-stream");
+    expect(await messagesOf(answer)).toHaveLength(3);
+  });
+
+  test("begins as an event stream when the process is silent for three seconds", async () => {
+    const clock = new FakeClock();
+    const bridge = start(smallServer(mark), clock);
+    const { id } = await open(bridge);
+    const held = callTool(bridge, id, "hold", "h");
+    await lastOf(await callTool(bridge, id, "x", "other"));
+    clock.advance(3000);
+    const answer = await held;
+    expect(answer.headers.get("content-type")).toBe("text/event-stream");
+    await lastOf(await callTool(bridge, id, "release", "r"));
+    expect(await lastOf(answer)).toMatchObject({ id: "h", result: { held: true } });
   });
 });
 
@@ -102,8 +147,12 @@ describe("a process that cannot be started", () => {
     ["is no program", "/no/such/program", "code 127"],
   ])("because it %s fails the opening request and leaves no session", async (_why, command, told) => {
     const bridge = start(command);
-    const { id, opening } = await open(bridge);
-    expect(opening?.error).toMatchObject({ code: -32_603 });
+    const params = { protocolVersion: SESSIONS, capabilities: {}, clientInfo: { name: "c", version: "1" } };
+    const response = await ask(bridge, "POST", { jsonrpc: "2.0", id: 7, method: "initialize", params });
+    expect(response.status).toBe(502);
+    const id = response.headers.get("mcp-session-id") ?? "none";
+    const [opening] = await messagesOf(response);
+    expect(opening).toMatchObject({ id: 7, error: { code: -32_603 } });
     expect(opening?.error?.message).toContain(told);
     expect((await callTool(bridge, id, "x")).status).toBe(404);
     expect(bridge.sessions).toBe(0);
@@ -131,6 +180,30 @@ describe("a process that cannot be started", () => {
 });
 
 describe("a stdio session ends", () => {
+  test("at once if its client leaves before it is open", async () => {
+    const bridge = start(smallServer(mark, "silent"));
+    const leaving = new AbortController();
+    const params = { protocolVersion: SESSIONS, capabilities: {}, clientInfo: { name: "c", version: "1" } };
+    const opening = ask(
+      bridge,
+      "POST",
+      { jsonrpc: "2.0", id: 0, method: "initialize", params },
+      { signal: leaving.signal },
+    ).catch(() => "left");
+    await eventually(() => bridge.sessions === 1, "it has begun");
+    leaving.abort();
+    await opening;
+    expect(bridge.sessions).toBe(0);
+    if (process.platform === "linux") await eventually(() => processesOf(mark) === 0, "its process has ended");
+  });
+
+  test("at once if the server refuses to open it", async () => {
+    const bridge = start(smallServer(mark, "refusing"));
+    const { id, opening } = await open(bridge);
+    expect(opening?.error).toMatchObject({ code: -32_602 });
+    expect([id, bridge.sessions]).toEqual(["none", 0]);
+  });
+
   test("when it is unused for half an hour, but not while its client listens", async () => {
     const clock = new FakeClock();
     const bridge = start(smallServer(mark), clock);
@@ -152,7 +225,7 @@ describe("a stdio session ends", () => {
     const clock = new FakeClock();
     const bridge = start(smallServer(mark), clock);
     const { id } = await open(bridge);
-    await failureOf(await callTool(bridge, id, "stubborn"));
+    await lastOf(await callTool(bridge, id, "stubborn"));
     await drop(bridge, id);
     await eventually(() => bridge.sessions === 0, "the session is over");
     clock.advance(1999);
@@ -171,7 +244,7 @@ describe("a stdio session ends", () => {
     const { id } = await open(bridge);
     const hanging = await callTool(bridge, id, "hang");
     expect((await drop(bridge, id)).status).toBe(200);
-    expect(await failureOf(hanging)).toMatchObject({ error: { code: -32_603 } });
+    expect(await lastOf(hanging)).toMatchObject({ error: { code: -32_603 } });
   });
 });
 

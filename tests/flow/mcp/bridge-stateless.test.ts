@@ -71,6 +71,30 @@ describe("stateless MCP requests", () => {
     expect(result).toMatchObject({ id: 7, result: { done: true } });
   });
 
+  test("are answered with events when the process is silent for ten seconds, unless the client accepts only JSON", async () => {
+    const clock = new FakeClock();
+    const bridge = start(smallServer(mark, "stateless"), clock);
+    const held = askStateless(bridge, { id: 7, ...call("hold") });
+    const onlyJson = askStateless(bridge, { id: 8, ...call("hold") }, { headers: { accept: "application/json" } });
+    await pidOf(bridge);
+    clock.advance(10_000);
+    const events = await held;
+    expect(events.headers.get("content-type")).toBe("text/event-stream");
+    await messagesOf(await askStateless(bridge, call("release")));
+    expect(await messagesOf(events)).toEqual([expect.objectContaining({ id: 7, result: { held: true } })]);
+    const json = await onlyJson;
+    expect(json.headers.get("content-type")).toBe("application/json");
+    expect(await json.json()).toMatchObject({ id: 8, result: { held: true } });
+  });
+
+  test("get no messages before the result if the client accepts only JSON, and cannot subscribe", async () => {
+    const bridge = start();
+    const headers = { accept: "application/json" };
+    const asked = call("progress", { _meta: { progressToken: "t" } });
+    expect(await messagesOf(await askStateless(bridge, asked, { headers }))).toHaveLength(1);
+    expect((await askStateless(bridge, { method: "subscriptions/listen" }, { headers })).status).toBe(406);
+  });
+
   test("get log messages only on request, and never those of another client", async () => {
     const bridge = start();
     const wanting = call("progress", { _meta: { "io.modelcontextprotocol/logLevel": "info" } });

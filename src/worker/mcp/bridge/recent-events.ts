@@ -38,6 +38,7 @@ export class RecentEvents implements EventStore {
   #chars = 0;
   #count = 0;
   #isForgotten = false;
+  readonly #retiring = new WeakSet<JSONRPCMessage>();
 
   constructor(room: ReplayRoom) {
     this.#room = room;
@@ -49,10 +50,19 @@ export class RecentEvents implements EventStore {
     while (this.#events.length > 0) this.#drop();
   }
 
+  /** Announces a message that no client will ask for: once it comes, its stream is over, and nothing of that is kept. */
+  retire(message: JSONRPCMessage): void {
+    this.#retiring.add(message);
+  }
+
   async storeEvent(streamId: string, message: JSONRPCMessage): Promise<string> {
     this.#count += 1;
     const id = String(this.#count);
     if (this.#isForgotten) return id;
+    if (this.#retiring.delete(message)) {
+      this.#dropStream(streamId);
+      return id;
+    }
     const chars = JSON.stringify(message).length;
     this.#events.push({ id, streamId, message, chars });
     this.#chars += chars;
@@ -64,7 +74,18 @@ export class RecentEvents implements EventStore {
   }
 
   #drop(): void {
-    const chars = this.#events.shift()?.chars ?? 0;
+    this.#giveBack(this.#events.shift()?.chars ?? 0);
+  }
+
+  #dropStream(streamId: string): void {
+    this.#events = this.#events.filter((event) => {
+      if (event.streamId !== streamId) return true;
+      this.#giveBack(event.chars);
+      return false;
+    });
+  }
+
+  #giveBack(chars: number): void {
     this.#chars -= chars;
     this.#room.giveBack(chars);
   }

@@ -1,4 +1,5 @@
 import type { JSONRPCErrorResponse, RequestId } from "@modelcontextprotocol/server";
+import { jsonResponse } from "./json-response.ts";
 
 /** Makes an error message of the bridge itself. It has no id if none is known: newer revisions do not allow `null`. */
 export function rpcError(code: number, message: string, id?: RequestId, data?: unknown): JSONRPCErrorResponse {
@@ -11,7 +12,7 @@ export function rpcError(code: number, message: string, id?: RequestId, data?: u
 
 /** Makes a whole answer of such an error. */
 export function errorResponse(status: number, code: number, message: string, id?: RequestId, data?: unknown): Response {
-  return Response.json(rpcError(code, message, id, data), { status });
+  return jsonResponse(rpcError(code, message, id, data), status);
 }
 
 /** Codes of JSON-RPC and MCP, and the one for implementations. */

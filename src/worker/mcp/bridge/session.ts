@@ -1,4 +1,5 @@
 import {
+  isInitializeRequest,
   isJSONRPCNotification,
   isJSONRPCRequest,
   isJSONRPCResponse,
@@ -6,7 +7,10 @@ import {
   type RequestId,
   WebStandardStreamableHTTPServerTransport,
 } from "@modelcontextprotocol/server";
+import type { Clock } from "../../../system/deps.ts";
+import { AnswerForms, type WholeAnswer } from "./answer-forms.ts";
 import { boundedStream } from "./bounded-stream.ts";
+import { jsonResponse } from "./json-response.ts";
 import { OpenCalls } from "./open-calls.ts";
 import { MAX_MESSAGE_BYTES, type OpenPeer, type Peer } from "./peer.ts";
 import { RecentEvents, type ReplayRoom } from "./recent-events.ts";
@@ -16,6 +20,7 @@ export interface SessionOptions {
   readonly id: string;
   readonly openPeer: OpenPeer;
   readonly replayRoom: ReplayRoom;
+  readonly clock: Clock;
   /** Called once, when the client has ended the session or the peer has ended. */
   readonly onEnded: () => void;
 }
@@ -35,9 +40,11 @@ export class Session {
   readonly #options: SessionOptions;
   readonly #http: WebStandardStreamableHTTPServerTransport;
   readonly #calls = new OpenCalls();
+  readonly #forms: AnswerForms;
   readonly #events: RecentEvents;
   #peer: Peer | undefined;
   #requests = 0;
+  #isEstablished = false;
   #ended: Promise<void> | undefined;
   /** Resolves once the calls that were open at the end have been answered. */
   #answered = Promise.resolve();
@@ -46,6 +53,7 @@ export class Session {
 
   constructor(options: SessionOptions) {
     this.#options = options;
+    this.#forms = new AnswerForms(options.clock);
     this.#events = new RecentEvents(options.replayRoom);
     this.#http = new WebStandardStreamableHTTPServerTransport({
       sessionIdGenerator: () => options.id,
@@ -72,17 +80,23 @@ export class Session {
     return this.#requests > 0;
   }
 
-  /** Serves a request; `message` is its body, if it has one. */
+  /** Serves a request; `message` is its body, if it has one. Rejects when the client leaves before the answer begins. */
   async handle(request: Request, message: unknown): Promise<Response> {
     this.#requests += 1;
     let isOver = false;
     const over = (): void => {
-      if (!isOver) this.#requests -= 1;
+      if (isOver) return;
       isOver = true;
+      this.#requests -= 1;
+      // Nobody knows the session that a request for it would have opened.
+      if (isInitializeRequest(message) && !this.#isEstablished) void this.end("its client did not get the session");
     };
     request.signal.addEventListener("abort", over, { once: true });
     if (request.signal.aborted) over();
-    const response = await this.#http.handleRequest(request, message === undefined ? {} : { parsedBody: message });
+    const response = await this.#serve(request, message).catch((error: unknown) => {
+      over();
+      throw error;
+    });
     if (response.body && response.headers.get("content-type")?.startsWith("text/event-stream") === true) {
       // The stream is open for as long as client or peer want; the request ends with it.
       const body = boundedStream(response.body, MAX_UNREAD_BYTES, over);
@@ -90,6 +104,29 @@ export class Session {
     }
     over();
     return response;
+  }
+
+  async #serve(request: Request, message: unknown): Promise<Response> {
+    const decided = isJSONRPCRequest(message) ? this.#forms.decide(message.id) : undefined;
+    const response = await this.#http.handleRequest(request, message === undefined ? {} : { parsedBody: message });
+    if (!decided || !isJSONRPCRequest(message)) return response;
+    // A request that was refused reaches no peer.
+    if (!response.ok) this.#forms.begin(message.id);
+    const whole = await decided;
+    if (!whole && !request.signal.aborted) return response;
+    await response.body?.cancel();
+    if (!whole) throw new Error("the client has left");
+    this.#retire(whole);
+    const session = this.#isEstablished && !this.#ended ? response.headers.get("mcp-session-id") : null;
+    return jsonResponse(whole.message, whole.status, session === null ? {} : { "mcp-session-id": session });
+  }
+
+  /** Tells the transport that a call is over whose answer went another way. */
+  #retire({ message: { id } }: WholeAnswer): void {
+    if (id === undefined) return;
+    const last = { jsonrpc: "2.0", id, result: {} } as const;
+    this.#events.retire(last);
+    this.#http.send(last).catch(() => {});
   }
 
   /** Ends the peer and the session. Open calls are answered with an error. */
@@ -136,12 +173,19 @@ export class Session {
 
   #toClient(message: JSONRPCMessage): void {
     const relatedRequestId = this.#calls.relatedTo(message);
-    if (isJSONRPCResponse(message) && relatedRequestId !== undefined) this.#calls.delete(relatedRequestId);
+    if (isJSONRPCResponse(message)) {
+      if (relatedRequestId !== undefined) this.#calls.delete(relatedRequestId);
+      this.#isEstablished ||= "result" in message;
+      if (this.#forms.finish({ message, status: 200 })) return;
+    } else if (relatedRequestId !== undefined) this.#forms.begin(relatedRequestId);
     // Fails when the client has left the stream, and then nobody wants the message.
     this.#http.send(message, relatedRequestId === undefined ? {} : { relatedRequestId }).catch(() => {});
   }
 
-  async #fail(id: RequestId, message: string): Promise<void> {
-    await this.#http.send(rpcError(RPC.internal, message, id), { relatedRequestId: id }).catch(() => {});
+  /** Answers a call that the peer will not answer. */
+  async #fail(id: RequestId, reason: string): Promise<void> {
+    const message = rpcError(RPC.internal, reason, id);
+    if (this.#forms.finish({ message, status: 502 })) return;
+    await this.#http.send(message, { relatedRequestId: id }).catch(() => {});
   }
 }

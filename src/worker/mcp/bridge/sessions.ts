@@ -69,6 +69,7 @@ export class Sessions {
       id,
       openPeer: this.#options.openPeer,
       replayRoom: this.#replayRoom,
+      clock,
       onEnded: () => {
         this.#sessions.delete(id);
         this.#end(session, "it has ended");

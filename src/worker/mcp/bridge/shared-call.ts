@@ -1,7 +1,22 @@
 import { isJSONRPCErrorResponse, type JSONRPCMessage, type JSONRPCResponse } from "@modelcontextprotocol/server";
+import type { CancelTimer, Clock } from "../../../system/deps.ts";
+import { jsonResponse } from "./json-response.ts";
 import { MAX_MESSAGE_BYTES } from "./peer.ts";
 import { RPC } from "./rpc-error.ts";
 
+export interface SharedCallOptions {
+  readonly clock: Clock;
+  /** Whether the client accepts an event stream; without it only the result is sent, as JSON. */
+  readonly acceptsEvents: boolean;
+  /** Called when the client has left a started answer, or reads it too slowly. */
+  readonly onLeft: () => void;
+}
+
+/**
+ * How long the head of an answer waits for the result. After that an event stream begins, which the public server keeps
+ * alive with comments: proxies cut silent answers after 60 s, and the public server itself after `REQUEST_TIMEOUT`.
+ */
+const QUIET_MS = 10_000;
 /** The most bytes that a client may leave unread: twice the largest message. */
 const MAX_UNREAD_BYTES = 2 * MAX_MESSAGE_BYTES;
 const EVENTS = {
@@ -11,15 +26,19 @@ const EVENTS = {
 };
 const encoder = new TextEncoder();
 
-/** The answer to one stateless request: JSON if there is only a result, an event stream if messages precede it. */
+/**
+ * The answer to one stateless request: JSON if the result comes soon and alone, an event stream if messages precede it or it
+ * takes longer.
+ */
 export class SharedCall {
+  readonly #options: SharedCallOptions;
   readonly #answer = Promise.withResolvers<Response>();
-  readonly #onLeft: () => void;
+  readonly #cancelTimer: CancelTimer;
   #events: ReadableStreamDefaultController<Uint8Array> | undefined;
 
-  /** `onLeft` is called when the client has left a started answer, or reads it too slowly. */
-  constructor(onLeft: () => void) {
-    this.#onLeft = onLeft;
+  constructor(options: SharedCallOptions) {
+    this.#options = options;
+    this.#cancelTimer = options.acceptsEvents ? options.clock.after(QUIET_MS, () => this.#begin()) : () => {};
   }
 
   /** Rejects when the client left before there was an answer. */
@@ -29,37 +48,37 @@ export class SharedCall {
 
   /** Sends a message that precedes the result. */
   tell(message: JSONRPCMessage): void {
-    this.#events ??= this.#begin();
+    if (!this.#options.acceptsEvents) return;
+    this.#begin();
     this.#write(message);
   }
 
   /** Sends the result and ends the answer. `failedStatus` is the status of an error that the MCP server did not send. */
   finish(message: JSONRPCResponse, failedStatus?: number): void {
-    if (!this.#events) {
-      return this.#answer.resolve(Response.json(message, { status: failedStatus ?? statusOf(message) }));
-    }
+    this.#cancelTimer();
+    if (!this.#events) return this.#answer.resolve(jsonResponse(message, failedStatus ?? statusOf(message)));
     if (this.#write(message)) this.#events.close();
   }
 
   /** Drops the answer of a call whose client has disconnected. */
   drop(): void {
+    this.#cancelTimer();
     this.#answer.reject(new Error("the client has left"));
   }
 
-  #begin(): ReadableStreamDefaultController<Uint8Array> {
-    const opened: { controller?: ReadableStreamDefaultController<Uint8Array> } = {};
+  #begin(): void {
+    if (this.#events) return;
+    this.#cancelTimer();
     const body = new ReadableStream<Uint8Array>(
       {
         start: (controller) => {
-          opened.controller = controller;
+          this.#events = controller;
         },
-        cancel: () => this.#onLeft(),
+        cancel: () => this.#options.onLeft(),
       },
       new ByteLengthQueuingStrategy({ highWaterMark: MAX_UNREAD_BYTES }),
     );
     this.#answer.resolve(new Response(body, { headers: EVENTS }));
-    // `start` is called before the constructor returns.
-    return opened.controller as ReadableStreamDefaultController<Uint8Array>;
   }
 
   /** Returns false when the client reads too slowly, which ends the call. */
@@ -69,7 +88,7 @@ export class SharedCall {
     events.enqueue(encoder.encode(`event: message\ndata: ${JSON.stringify(message)}\n\n`));
     if ((events.desiredSize ?? 0) > 0) return true;
     events.error(new Error("its reader is too slow"));
-    this.#onLeft();
+    this.#options.onLeft();
     return false;
   }
 }

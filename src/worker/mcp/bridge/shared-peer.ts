@@ -20,6 +20,13 @@ export interface SharedPeerOptions {
   readonly onResult: (method: string, result: unknown) => void;
 }
 
+/** The client's side of a request. */
+export interface Asking {
+  /** Aborted when the client leaves. */
+  readonly signal: AbortSignal;
+  readonly acceptsEvents: boolean;
+}
+
 interface Open {
   readonly method: string;
   readonly names: OwnNames;
@@ -53,14 +60,14 @@ export class SharedPeer {
   }
 
   /** Sends a request to the peer. It is cancelled when the client leaves, by `signal` or by its answer's stream. */
-  async ask(request: JSONRPCRequest, signal: AbortSignal): Promise<Response> {
+  async ask(request: JSONRPCRequest, { signal, acceptsEvents }: Asking): Promise<Response> {
     if (this.#isClosed || this.#open.size >= MAX_OPEN || this.#peer?.isFull) {
       return errorResponse(503, RPC.server, "The MCP server accepts no more requests.", request.id);
     }
     this.#count += 1;
     const id = this.#count;
     const leave = (): void => this.#cancel(id);
-    const call = new SharedCall(leave);
+    const call = new SharedCall({ clock: this.#options.clock, acceptsEvents, onLeft: leave });
     signal.addEventListener("abort", leave, { once: true });
     const stopWatching = (): void => signal.removeEventListener("abort", leave);
     this.#open.set(id, { method: request.method, names: namesOf(request), call, stopWatching });

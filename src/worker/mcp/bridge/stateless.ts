@@ -7,6 +7,8 @@ import {
   type RequestId,
 } from "@modelcontextprotocol/server";
 import type { Clock } from "../../../system/deps.ts";
+import { LISTEN_METHOD } from "../../../wire/mcp-headers.ts";
+import { parseAccept } from "./accept.ts";
 import { EraProbe } from "./era.ts";
 import { ParamHeaders } from "./param-headers.ts";
 import type { OpenPeer } from "./peer.ts";
@@ -79,7 +81,11 @@ export class Stateless {
     if (isRemoved(message.method)) {
       return errorResponse(404, RPC.methodNotFound, "This revision of MCP does not have this method.", message.id);
     }
-    return this.#shared.ask(message, request.signal);
+    const { events: acceptsEvents } = parseAccept(request.headers.get("accept"));
+    if (message.method === LISTEN_METHOD && !acceptsEvents) {
+      return errorResponse(406, RPC.server, "The client must accept text/event-stream.", message.id);
+    }
+    return this.#shared.ask(message, { signal: request.signal, acceptsEvents });
   }
 }
 

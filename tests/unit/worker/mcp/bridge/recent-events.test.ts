@@ -44,3 +44,14 @@ test("sessions share the room for events, and one that finds it full keeps no mo
   const kept = await late.storeEvent("a", large);
   expect(await late.getStreamIdForEventId(kept)).toBe("a");
 });
+
+test("nothing is kept of a stream whose answer went another way", async () => {
+  const events = new RecentEvents(new ReplayRoom());
+  const first = await events.storeEvent("a", message(1));
+  const other = await events.storeEvent("b", message(2));
+  const last = message(3);
+  events.retire(last);
+  await events.storeEvent("a", last);
+  expect(await events.getStreamIdForEventId(first)).toBeUndefined();
+  expect(await events.getStreamIdForEventId(other)).toBe("b");
+});

@@ -12,6 +12,7 @@ import {
   type ResponseHead,
 } from "../wire/frame.ts";
 import { type Body, BodyPump, SLICE_BYTES } from "../wire/pump.ts";
+import { gather } from "./gather.ts";
 import type { Answer, Backend, Failure, Opening } from "./opening.ts";
 import { Upload } from "./upload.ts";
 
@@ -183,12 +184,20 @@ export class AnsweringExchange implements Progress {
       });
     }
     this.#head = head;
-    const arriving = wholeBody(answer, this.#options.window);
-    const whole = arriving instanceof Promise ? await arriving : arriving;
+    const answerBody = await this.#bodyOf(answer);
     if (this.#ended) return;
-    this.#respond(head, whole ?? streamOf(answer));
+    this.#respond(head, answerBody);
     // A first chunk that is there already travels with the head; one that is not must not hold the head back.
-    if (!this.#headSent && whole === undefined) setImmediate(() => this.#sendHead());
+    if (!this.#headSent && answerBody instanceof ReadableStream) setImmediate(() => this.#sendHead());
+  }
+
+  /** Returns the body as it is to travel: whole if it is there or small, else as a stream. */
+  #bodyOf({ headers, body }: Answer): Body | Promise<Body> {
+    if (body === null) return EMPTY;
+    const length = body instanceof Uint8Array ? undefined : smallLength(headers, this.#options.window);
+    if (body instanceof Uint8Array || length === undefined) return body;
+    const { clock } = this.#options;
+    return gather(body, { length, elapsed: () => clock.elapsed(), onPiece: () => this.#progress() });
   }
 
   #respond(head: ResponseHead, body: Body): void {
@@ -246,12 +255,6 @@ export class AnsweringExchange implements Progress {
   }
 }
 
-/** Returns the whole body if it has arrived or is known to be small; undefined for a body to be streamed. */
-function wholeBody({ headers, body }: Answer, window: number): Uint8Array | Promise<Uint8Array> | undefined {
-  if (body instanceof Uint8Array) return body;
-  return isSmall(headers, window) ? body.bytes() : undefined;
-}
-
 function isEventStream(headers: Answer["headers"]): boolean {
   return headers.some(([name, value]) => name.toLowerCase() === "content-type" && isEventType(value));
 }
@@ -260,16 +263,14 @@ function isEventType(contentType: string): boolean {
   return contentType.toLowerCase().startsWith("text/event-stream");
 }
 
-function isSmall(headers: Answer["headers"], window: number): boolean {
+/** Returns the declared length of a body that is to travel in one frame; undefined for one that is to be streamed. */
+function smallLength(headers: Answer["headers"], window: number): number | undefined {
   let length: string | undefined;
   for (const [name, value] of headers) {
     const lower = name.toLowerCase();
     if (lower === "content-length") length = value;
-    else if (lower === "content-type" && isEventType(value)) return false;
+    else if (lower === "content-type" && isEventType(value)) return undefined;
   }
-  return length !== undefined && /^\d{1,6}$/.test(length) && Number(length) <= Math.min(SMALL_ANSWER_BYTES, window);
-}
-
-function streamOf({ body }: Answer): Body {
-  return body instanceof Uint8Array ? body : (body.body ?? EMPTY);
+  if (length === undefined || !/^\d{1,6}$/.test(length)) return undefined;
+  return Number(length) <= Math.min(SMALL_ANSWER_BYTES, window) ? Number(length) : undefined;
 }

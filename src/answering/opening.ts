@@ -1,19 +1,12 @@
 import type { HeaderPairs, RequestHead, ResetCode } from "../wire/frame.ts";
 
-/** A body that has not arrived yet. It is read at most once, as a whole or as a stream. A fetch `Response` is one. */
-export interface ArrivingBody {
-  /** Reads all of it. Cheaper than the stream for a body that is known to be small. */
-  bytes(): Promise<Uint8Array>;
-  /** The body as a stream; null for none. */
-  readonly body: ReadableStream<Uint8Array> | null;
-}
-
 /** A backend's answer, as it will travel on the wire. */
 export interface Answer {
   readonly status: number;
   /** MUST be pairs that a frame can carry (`isHeaderPairs`), without headers that belong to one hop. */
   readonly headers: HeaderPairs;
-  readonly body: Uint8Array | ArrivingBody;
+  /** The body, as a whole or as it arrives; null for none. */
+  readonly body: Uint8Array | ReadableStream<Uint8Array> | null;
 }
 
 /** Why a job failed. The message is for people and MUST NOT name an address, a key or a header. */

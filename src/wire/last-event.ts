@@ -55,9 +55,9 @@ export class LastEvent {
     this.#state = lineStateAfter(bytes, this.#state);
   }
 
-  /** Whether the stream stands between two events, as it does before its first. */
-  get isBetweenEvents(): boolean {
-    return this.#state === "boundary";
+  /** Whether the stream stands inside a line, so that its end would lose a part of an event. */
+  get isInsideLine(): boolean {
+    return this.#state === "inside";
   }
 
   /** Whether the last event has arrived and is one after which nothing follows. */

@@ -1,6 +1,7 @@
 import type { Answer, Failure } from "../answering/opening.ts";
 import { type HeaderPairs, isHeaderPairs, type RequestHead } from "../wire/frame.ts";
 import { connectionNames, connectionNamesIn, HOP_BY_HOP } from "../wire/hop-by-hop.ts";
+import { bodyToItsEnd, UnfinishedBody } from "./close-delimited.ts";
 import type { PathMap } from "./route.ts";
 
 /** The place where jobs are sent at present. */
@@ -98,14 +99,22 @@ function statedLength(pairs: HeaderPairs): string | undefined {
   return values.length === 1 && /^\d{1,15}$/.test(values[0] ?? "") ? values[0] : undefined;
 }
 
-/** Returns a fetched answer in the wire's words. Its body is left unread. */
-export function toAnswer(response: Response): Answer {
-  return { status: response.status, headers: toHeaderPairs(response.headers), body: response };
+/** Returns a response in the wire's words. Its body is left unread. */
+export function toAnswer({ status, headers, body }: Response): Answer {
+  return { status, headers: toHeaderPairs(headers), body };
+}
+
+/**
+ * Does the same for a fetched response. Its body fails where it is known to have ended too early. `path` is the route that
+ * was called.
+ */
+export function toFetchedAnswer(response: Response, path: string): Answer {
+  return { status: response.status, headers: toHeaderPairs(response.headers), body: bodyToItsEnd(response, path) };
 }
 
 /** Ends an answer whose body nobody wants. */
 export async function discardAnswer({ body }: Answer): Promise<void> {
-  if (!(body instanceof Uint8Array)) await body.body?.cancel();
+  if (body instanceof ReadableStream) await body.cancel();
 }
 
 /**
@@ -140,6 +149,7 @@ function hasBrokenOff(error: unknown): boolean {
 
 /** Says why a call failed, for RESET and the log: by the system's error code, never by an address or a header. */
 export function toFailure(error: unknown): Failure {
+  if (error instanceof UnfinishedBody) return { code: "upstream_error", message: error.message };
   const cause = errorCode(error);
   // Without an error code of the system the network was not involved: a GET with a body, for example.
   if (/^(?:TypeError|ERR_INVALID_\w+)$/.test(cause))

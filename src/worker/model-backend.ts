@@ -1,5 +1,5 @@
 import type { Backend } from "../answering/opening.ts";
-import { type BackendTarget, callBackend, toAnswer } from "./backend.ts";
+import { type BackendTarget, callBackend, toFetchedAnswer } from "./backend.ts";
 import { routeJob } from "./route.ts";
 
 /** Serves jobs with a model server. `target` is looked up again for every job, since the server may have moved. */
@@ -18,7 +18,10 @@ export function createModelBackend(target: () => BackendTarget | undefined): Bac
         // The model server may have read a request whose connection broke, and then works on it twice. That costs time and
         // nothing else, because inference leaves no trace, and a client would repeat the request after a 502 anyway.
         ask: async (body, signal) =>
-          toAnswer(await callBackend({ url, head, key: found.key, body, signal, isRepeatable: true })),
+          toFetchedAnswer(
+            await callBackend({ url, head, key: found.key, body, signal, isRepeatable: true }),
+            head.path,
+          ),
         mayFallSilent: false,
       };
     },

@@ -74,7 +74,7 @@ export async function ask(
 function toResponse({ status, headers, body }: Answer): Response {
   const init = { status, headers: headers.map(([name, value]): [string, string] => [name, value]) };
   // The type asks for a view of plain memory, and the bridge makes only these.
-  return new Response(body instanceof Uint8Array ? (body as Uint8Array<ArrayBuffer>) : body.body, init);
+  return new Response(body instanceof Uint8Array ? (body as Uint8Array<ArrayBuffer>) : body, init);
 }
 
 /** Sends a message in `session`, as clients of servers with sessions do. */

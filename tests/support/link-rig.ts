@@ -133,7 +133,7 @@ export class LinkJob {
     this.#hasResponded = true;
     if (this.manner === "cannot be reached") {
       this.#respond.reject(Object.assign(new Error("refused"), { code: "ECONNREFUSED" }));
-    } else this.#respond.resolve({ status: 200, headers: [], body: new Response(this.answer.stream) });
+    } else this.#respond.resolve({ status: 200, headers: [], body: this.answer.stream });
   }
 
   /** Lets the backend read one piece of the request, if there is one. */

@@ -3,7 +3,7 @@ import { bearerIn } from "../../wire/bearer.ts";
 import type { RequestHead } from "../../wire/frame.ts";
 import { isMcpAnswerHeader, isMcpRequestHeader } from "../../wire/mcp-headers.ts";
 import { METADATA_PATH } from "../../wire/mcp-metadata.ts";
-import { callBackend, toAnswer } from "../backend.ts";
+import { callBackend, toAnswer, toFetchedAnswer } from "../backend.ts";
 import { isListening } from "./listening.ts";
 import { toPublicChallenge } from "./oauth-challenge.ts";
 import { fetchMetadata } from "./oauth-metadata.ts";
@@ -102,7 +102,7 @@ function toMoved(url: string, response: Response): string | undefined {
 
 /** Keeps the headers that clients need. `resource` is the public URL that the metadata of a challenge belong to. */
 function toClientAnswer(response: Response, resource: string | undefined): Answer {
-  const { status, headers, body } = toAnswer(response);
+  const { status, headers, body } = toFetchedAnswer(response, "/");
   const pairs: [string, string][] = [];
   for (const [name, value] of headers) {
     // The length stays on this side of the link: it marks small answers, which travel in one frame.

@@ -73,6 +73,23 @@ test.each([
   expect(frames.length).toBeGreaterThan(1);
 });
 
+test("a small answer that drips travels as its bytes come, so that each of them is progress at the other end", async () => {
+  const sender = Promise.withResolvers<ReadableStreamDefaultController<Uint8Array>>();
+  const body = new ReadableStream<Uint8Array>({ start: (controller) => sender.resolve(controller) });
+  const answer: Answer = { status: 200, headers: [["content-length", "6"]], body };
+  const { frames, ended, clock, answering } = await exchange(answers(answer), 4000);
+  const controller = await sender.promise;
+  for (const letter of "abcdef") {
+    clock.advance(1500);
+    controller.enqueue(Buffer.from(letter));
+    await Bun.sleep(0);
+    expect([textOf(frames).at(-1), answering.lastProgressAt]).toEqual([letter, clock.elapsed()]);
+  }
+  controller.close();
+  expect(await ended).toMatchObject({ kind: "complete" });
+  expect(textOf(frames)).toBe("abcdef");
+});
+
 test("an answer without a body is complete with its head", async () => {
   const { frames, ended } = await exchange(answers(toAnswer(new Response(null, { status: 204 }))));
   await ended;

@@ -61,10 +61,11 @@ test("a last event that arrives in many pieces is recognized by its beginning", 
   expect(after(pieces.slice(0, -1)).isTerminal).toBe(false);
 });
 
-test("any bytes in any pieces raise no error, and a stream is between events before its first and after a blank line", () => {
-  expect(after([]).isBetweenEvents).toBe(true);
-  expect(after(["data: 1\n\n"]).isBetweenEvents).toBe(true);
-  expect(after(["data: 1\n"]).isBetweenEvents).toBe(false);
+test("any bytes in any pieces raise no error, and a stream is inside a line until that has ended", () => {
+  expect(after([]).isInsideLine).toBe(false);
+  expect(after(["data: 1\n\n"]).isInsideLine).toBe(false);
+  expect(after(["data: 1\n"]).isInsideLine).toBe(false);
+  expect(after(["data: 1"]).isInsideLine).toBe(true);
   const piece = fc.oneof(
     fc.uint8Array({ maxLength: 20 }),
     fc.constantFrom("\n", "\r\n", "data: [DONE]", ":", "event: error\n"),

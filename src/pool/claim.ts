@@ -10,6 +10,11 @@ export interface Claim {
   readonly model: string;
   /** Inputs that the worker takes in one embeddings request; undefined if it has not said. */
   readonly embeddingBatchSize: number | undefined;
+  /**
+   * Whether heartbeats prove that the worker lives, although it says nothing on a job. Its session ends soon after they stop,
+   * so a job need not watch for that.
+   */
+  readonly isKeptAlive: boolean;
   /** Starts an exchange with the worker. The sink MUST NOT be called before this call has returned. */
   open(request: ExchangeRequest, sink: ExchangeSink): Exchange;
   /** Returns the exclusions with the holder of this slot added, for a job that must not come back here. */
@@ -56,6 +61,10 @@ export class SeatClaim implements Claim {
 
   get embeddingBatchSize(): number | undefined {
     return this.#seat.session.offer.embeddingBatchSize;
+  }
+
+  get isKeptAlive(): boolean {
+    return this.#seat.session.dialect === "legacy";
   }
 
   open(request: ExchangeRequest, sink: ExchangeSink): Exchange {

@@ -9,6 +9,7 @@ import { NONE_EXCLUDED } from "./excluded.ts";
 import { type Failure, failureOf } from "./job-faults.ts";
 import type { JobEnd, JobReport, JobSink, JobSpec } from "./job-spec.ts";
 import type { JobFacts, RegisteredJob } from "./jobs-registry.ts";
+import { patienceWith } from "./patience.ts";
 import type { Pool } from "./pool.ts";
 import type { JobTicket } from "./ticket.ts";
 import type { Wait } from "./waits.ts";
@@ -184,7 +185,7 @@ export class Job implements RegisteredJob {
       onSettled: () => claim.release(),
     });
     this.#exchange = exchange;
-    this.#watch(exchange);
+    this.#watch(exchange, claim);
   }
 
   #begin(head: ResponseHead): void {
@@ -238,8 +239,8 @@ export class Job implements RegisteredJob {
     this.#acquire();
   }
 
-  #watch(exchange: Exchange): void {
-    this.#silence = new SilenceWatch(this.#clock, exchange, this.#spec, (isStall) => {
+  #watch(exchange: Exchange, claim: Claim): void {
+    this.#silence = new SilenceWatch(this.#clock, exchange, patienceWith(claim, this.#spec), (isStall) => {
       // A client that takes nothing counts as gone. A worker that sends nothing is told to stop.
       if (!isStall) this.#stopped = new Fault("upstream_timeout");
       exchange.cancel(isStall ? "canceled" : "timeout");

@@ -65,7 +65,8 @@ export function createApp(
       authFailures.add(1, deps.clock.elapsed());
     },
   });
-  const sessions = new LocalSessions(deps, config.serverId, config);
+  const { serverId } = config;
+  const sessions = new LocalSessions({ deps, serverId, limits: config, isOwner: auth.workers.isOwner });
   const plugins = createPlugins(known, {
     config,
     deps,

@@ -4,6 +4,9 @@ import { type AuthSurface, type Caller, type CallerLimits, createCaller } from "
 import { type KeyRecord, type KeySource, keysOf, sha256 } from "./keys.ts";
 import type { Refusals } from "./refusals.ts";
 
+/** The owner of workers that need no key. */
+export const ANYBODY = "open";
+
 /** The parts that all gates of a server share. */
 export interface GateParts {
   readonly proxies: Proxies;
@@ -67,6 +70,13 @@ export class Gate {
       if (record) return record;
     }
     return undefined;
+  }
+
+  /** Whether a key or role of this gate stands for the owner of a worker. */
+  hasOwner(owner: string): boolean {
+    if (this.isOpen) return owner === ANYBODY;
+    for (const role of this.#roles.values()) if (role.name === owner) return true;
+    return this.#options.sources.some((source) => source.hasOwner(owner));
   }
 
   /**

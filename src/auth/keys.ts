@@ -22,6 +22,8 @@ export interface KeySource {
    * closer to that of a key.
    */
   find(hash: string): KeyRecord | undefined;
+  /** Whether any key of this source stands for this owner. A worker's id is free for others once no source says so. */
+  hasOwner(owner: string): boolean;
 }
 
 /** The keys of a server, by the access that they give. */
@@ -51,7 +53,12 @@ function listedKeys(kind: string, keys: readonly string[], maxRequests: number):
     const caller = createCaller(`${kind}:${index + 1}`, { maxRequests });
     if (!records.has(hash)) records.set(hash, { ...caller, owner: ownerName(key) });
   }
-  return { isEmpty: records.size === 0, find: (hash) => records.get(hash) };
+  const owners = new Set(Array.from(records.values(), ({ owner }) => owner));
+  return {
+    isEmpty: records.size === 0,
+    find: (hash) => records.get(hash),
+    hasOwner: (owner) => owners.has(owner),
+  };
 }
 
 /** Returns the SHA-256 hash of a text, in lower-case hex. */

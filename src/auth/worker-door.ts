@@ -1,6 +1,6 @@
 import type { Visit } from "../http/visit.ts";
 import { bearerIn } from "../wire/bearer.ts";
-import type { Gate } from "./gate.ts";
+import { ANYBODY, type Gate } from "./gate.ts";
 import type { Refusals } from "./refusals.ts";
 
 /** The door for workers. It has two steps, because a worker may send its key in its first message. */
@@ -11,8 +11,17 @@ export interface WorkerDoor {
    * a page that comes with a role.
    */
   readCredentials(visit: Visit): WorkerCredentials;
-  /** Judges a worker by its upgrade request and the key in its register message. */
-  admit(credentials: WorkerCredentials, registerKey: string | undefined): WorkerAdmission;
+  /** Judges a worker by its upgrade request and the keys in its first message. */
+  admit(credentials: WorkerCredentials, keys: RegisterKeys): WorkerAdmission;
+  /** Whether a key or role that lets workers in stands for this owner. */
+  isOwner(owner: string): boolean;
+}
+
+/** The keys in a worker's first message. */
+export interface RegisterKeys {
+  readonly clientKey?: string | undefined;
+  /** The key that the worker had before: it lets a worker in whose new key is not known here yet. */
+  readonly previousKey?: string | undefined;
 }
 
 /** The credentials in a worker's upgrade request; for `WorkerDoor.admit` only. */
@@ -23,9 +32,12 @@ export interface WorkerCredentials {
   readonly address: string;
 }
 
-/** The verdict on a worker. `owner` differs for different keys and roles; see `ownerName` for where it may appear. */
+/**
+ * The verdict on a worker. `owner` differs for different keys and roles; see `ownerName` for where it may appear.
+ * `previousOwner` is that of a valid previous key, unless it is the same.
+ */
 export type WorkerAdmission =
-  | { readonly ok: true; readonly owner: string }
+  | { readonly ok: true; readonly owner: string; readonly previousOwner?: string }
   | { readonly ok: false; readonly refusal: WorkerRefusal };
 
 type WorkerRefusal = "unauthorized" | "unexpected_client_key" | "too_many_wrong_keys";
@@ -43,6 +55,13 @@ export function createWorkerDoor({ gate, refusals, bucketOf, assertNoForeignPage
     const isOverLimit = refusals.refuseWorker(address, guesses);
     return { ok: false, refusal: isOverLimit ? "too_many_wrong_keys" : refusal };
   };
+  const proved = (owner: string, previousKey: string | undefined): WorkerAdmission => {
+    // A previous key that the server no longer has is not a guess: workers keep it until somebody edits their settings.
+    const previousOwner = previousKey === undefined ? undefined : gate.find(previousKey)?.owner;
+    return previousOwner === undefined || previousOwner === owner
+      ? { ok: true, owner }
+      : { ok: true, owner, previousOwner };
+  };
   return {
     readCredentials(visit) {
       const { headers } = visit.request;
@@ -53,16 +72,17 @@ export function createWorkerDoor({ gate, refusals, bucketOf, assertNoForeignPage
         address: bucketOf(visit),
       };
     },
-    admit({ key, role, address }, registerKey) {
-      if (!gate.hasKeys && registerKey !== undefined) return refuse("unexpected_client_key", address);
+    isOwner: (owner) => gate.hasOwner(owner),
+    admit({ key, role, address }, { clientKey, previousKey }) {
+      if (!gate.hasKeys && clientKey !== undefined) return refuse("unexpected_client_key", address);
       // A proxy that states a role may have added a bearer token of its own.
-      if (role !== undefined) return { ok: true, owner: role };
+      if (role !== undefined) return proved(role, previousKey);
       if (!gate.hasKeys && key !== undefined) return refuse("unexpected_client_key", address);
-      if (gate.isOpen) return { ok: true, owner: "open" };
-      const given = new Set([registerKey, key].filter((each) => each !== undefined));
+      if (gate.isOpen) return { ok: true, owner: ANYBODY };
+      const given = new Set([clientKey, key, previousKey].filter((each) => each !== undefined));
       for (const each of given) {
         const record = gate.find(each);
-        if (record) return { ok: true, owner: record.owner };
+        if (record) return proved(record.owner, previousKey);
       }
       return refuse("unauthorized", address, given.size);
     },

@@ -6,7 +6,8 @@ import { doctorTable } from "./doctor-table.ts";
 export interface DoctorSettings {
   /** Base URL without a trailing slash; see `connectUrl` and `httpUrl`. */
   readonly server: string;
-  readonly clientKey: string | undefined;
+  /** The key and, while it is being replaced, the previous one; empty where the server requires none. */
+  readonly clientKeys: readonly string[];
   readonly apiKey: string | undefined;
   readonly adminKey: string | undefined;
   /** How long quiet connections are held; 0 skips these checks. */

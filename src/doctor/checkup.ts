@@ -56,11 +56,12 @@ export class Checkup {
     if (this.#isClosed) throw new Error("the checkup is over");
     const { target, kind } = this;
     const { clock, log } = this.#deps;
-    const { server, clientKey } = target;
+    const { server, clientKey, previousKey } = target;
     const worker = new TemporaryWorker({
       server,
       kind,
       clientKey,
+      previousKey,
       model: this.#model,
       version: this.#version,
       clock,

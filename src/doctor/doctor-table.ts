@@ -4,10 +4,10 @@ import { workerTable } from "../worker/worker-table.ts";
 
 /** Every setting of the doctor, in the order of the reference. Settings that it shares with the worker are the worker's. */
 export function doctorTable() {
-  const { server, clientKey } = workerTable("");
+  const { server, clientKeys } = workerTable("");
   return {
     server,
-    clientKey,
+    clientKeys,
     apiKey: unset(secretKey, {
       variable: "API_KEY",
       absent: undefined,

@@ -17,6 +17,8 @@ export interface Target {
   /** Whether the server is on this machine, where nobody can eavesdrop on the way. */
   readonly isLoopback: boolean;
   readonly clientKey: string | undefined;
+  /** The client key before it was replaced. */
+  readonly previousKey: string | undefined;
   readonly apiKey: string | undefined;
   /** The key for the server's state: an operator's, else the API key. */
   readonly stateKey: string | undefined;
@@ -26,7 +28,7 @@ export interface Target {
 }
 
 export function toTarget(settings: DoctorSettings, env: Readonly<Record<string, string | undefined>>): Target {
-  const { server, clientKey, apiKey, adminKey, idleMs } = settings;
+  const { server, clientKeys, apiKey, adminKey, idleMs } = settings;
   const base = httpUrl(server);
   const url = new URL(base);
   const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
@@ -39,7 +41,8 @@ export function toTarget(settings: DoctorSettings, env: Readonly<Record<string, 
     port: Number(url.port) || (isTls ? 443 : 80),
     isTls,
     isLoopback: isLoopback(host),
-    clientKey,
+    clientKey: clientKeys[0],
+    previousKey: clientKeys[1],
     apiKey,
     stateKey: adminKey ?? apiKey,
     idleMs,

@@ -15,6 +15,7 @@ export interface TemporaryWorkerOptions {
   /** `llm` or `asr`. */
   readonly kind: string;
   readonly clientKey: string | undefined;
+  readonly previousKey: string | undefined;
   /** The model to offer. Made of random bits, so that nobody requests it by chance. */
   readonly model: string;
   readonly version: string;
@@ -43,7 +44,7 @@ export class TemporaryWorker {
   readonly #jobs = new Map<string, Job>();
 
   constructor(options: TemporaryWorkerOptions) {
-    const { server, kind, clientKey, model, version, clock, log } = options;
+    const { server, kind, clientKey, previousKey, model, version, clock, log } = options;
     this.model = model;
     const ended = Promise.withResolvers<LinkEnd>();
     const registered = Promise.withResolvers<void>();
@@ -54,6 +55,7 @@ export class TemporaryWorker {
       register: () => ({
         type: "register",
         client_key: clientKey,
+        previous_client_key: previousKey,
         worker_name: "moorage doctor",
         models: [model],
         max_concurrency: SLOTS,

@@ -22,6 +22,7 @@ export function createModelGreeting(legacyHoldBytes: number): Greeting {
 function toHello(register: Register): Hello {
   return {
     clientKey: register.client_key || undefined,
+    previousKey: register.previous_client_key || undefined,
     workerId: register.worker_id || undefined,
     name: register.worker_name || undefined,
     version: register.version ?? register.agent_config?.["worker_version"],

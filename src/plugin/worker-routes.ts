@@ -14,7 +14,7 @@ export function workerRoutes(
     `/api/${pluginId}/connect`,
     ({ visit }) => {
       const credentials = auth.workers.readCredentials(visit);
-      return area.intake.upgrade(visit.request, listener, (clientKey) => auth.workers.admit(credentials, clientKey));
+      return area.intake.upgrade(visit.request, listener, (keys) => auth.workers.admit(credentials, keys));
     },
     {
       detail: {

@@ -2,13 +2,14 @@ import type { CancelTimer, Clock } from "../system/deps.ts";
 import { CLOSES, type Close } from "../wire/closes.ts";
 import type { Dialect } from "./dialect.ts";
 import type { Hello } from "./greeting.ts";
-import type { Admission } from "./session-source.ts";
+import type { Claimant } from "./owners.ts";
+import type { Admission, OfferedKeys } from "./session-source.ts";
 import type { IdSearch } from "./shared-ids.ts";
 import { hasDrained, MAX_MESSAGE_BYTES, type SocketHandlers, type WorkerSocket } from "./sockets.ts";
 import { TurnShare } from "./turn-share.ts";
 import type { WorkerSession } from "./worker-session.ts";
 
-export type Admit = (clientKey: string | undefined) => Admission;
+export type Admit = (keys: OfferedKeys) => Admission;
 
 /** A peer whose first message and key were accepted. */
 export interface Newcomer {
@@ -17,7 +18,7 @@ export interface Newcomer {
   readonly hello: Hello;
   /** The id that it gave itself, or that the server made for it. */
   readonly workerId: string;
-  readonly owner: string;
+  readonly claimant: Claimant;
 }
 
 /** What becomes of the sockets that arrive. */

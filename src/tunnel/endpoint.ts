@@ -1,7 +1,7 @@
 import { Fault } from "../errors.ts";
 import type { Deps, Log } from "../system/deps.ts";
 import { onServer } from "../system/server-id.ts";
-import { CLOSES, type Close } from "../wire/closes.ts";
+import { CLOSES, type Close, closeWith } from "../wire/closes.ts";
 import { MAX_FRAME_BYTES } from "../wire/frame.ts";
 import { NATIVE_PROTOCOL } from "../wire/protocol.ts";
 import type { Registered } from "../wire/server-messages.ts";
@@ -10,7 +10,7 @@ import { type Admit, Arrivals, type Newcomer } from "./arrivals.ts";
 import type { Dialect } from "./dialect.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { createFrameMemory, createNativeDialect } from "./native.ts";
-import { IdOwners } from "./owners.ts";
+import { IdOwners, type OwnerRecords } from "./owners.ts";
 import type { Intake, IntakeOptions } from "./session-source.ts";
 import { type IdHolder, IdSearch } from "./shared-ids.ts";
 import { closeSocket, createSocket, MAX_MESSAGE_BYTES, type Upgrader, type WorkerSocket } from "./sockets.ts";
@@ -21,6 +21,10 @@ export interface EndpointOptions extends Omit<IntakeOptions, "pluginId"> {
   /** The beginning of session ids, which identifies this server. */
   readonly serverId: string;
   readonly limits: LinkLimits;
+  /** Whether a key or role of the server still stands for this owner of an id. */
+  readonly isOwner: (owner: string) => boolean;
+  /** Keeps the owners of ids over restarts; they are kept in memory alone unless given. */
+  readonly ownerRecords?: OwnerRecords | undefined;
 }
 
 /** Limits that apply to the links of all plugins. */
@@ -36,6 +40,9 @@ export interface LinkLimits {
 
 /** Sockets that are open but not registered. Past this, upgrades are refused, so that such sockets cannot fill memory. */
 const MAX_UNREGISTERED = 10_000;
+
+/** The refusal of an id of another owner. */
+const ID_IN_USE = closeWith("id_in_use", "another key owns it; send that key too, or remove it from the server");
 
 /** How soon a worker that was told to leave should come back: about the time of a restart. */
 const DRAIN_RETRY_AFTER_MS = 2000;
@@ -61,7 +68,8 @@ export class WorkerEndpoint implements Intake {
     this.#options = options;
     this.#log = options.deps.log;
     this.#heartbeat = new Heartbeat(options.deps.clock, options.limits.pingIntervalMs);
-    this.#owners = new IdOwners(options.deps.clock);
+    const { deps, isOwner, ownerRecords } = options;
+    this.#owners = new IdOwners({ clock: deps.clock, isOwner, records: ownerRecords });
     this.#pace = new AcceptPace(options.deps.clock);
     this.#arrivals = new Arrivals({
       clock: options.deps.clock,
@@ -123,30 +131,33 @@ export class WorkerEndpoint implements Intake {
         ? this.#options.greeting.parse(message, dialect)
         : { ok: false as const, close: CLOSES.expected_register };
     if (!parsed.ok) return this.#refuse(ws, parsed.close);
-    const admission = admit(parsed.value.clientKey);
-    if (!admission.ok) return this.#refuse(ws, CLOSES[admission.refusal]);
     const hello = parsed.value;
-    return { ws, dialect, hello, workerId: hello.workerId ?? this.#options.deps.ids.secret(), owner: admission.owner };
+    const claimant = admit(hello);
+    if (!claimant.ok) return this.#refuse(ws, CLOSES[claimant.refusal]);
+    return { ws, dialect, hello, workerId: hello.workerId ?? this.#options.deps.ids.secret(), claimant };
   }
 
   /** Searches for an id where another session has that of a legacy agent. A native worker replaces the session instead. */
-  #searchId({ dialect, workerId, owner }: Newcomer, onFound: (id: string | undefined) => void): IdSearch | undefined {
+  #searchId(
+    { dialect, workerId, claimant }: Newcomer,
+    onFound: (id: string | undefined) => void,
+  ): IdSearch | undefined {
     if (dialect === "native" || !this.#byWorker.has(workerId)) return undefined;
     // An id that belongs to another key is refused without a search.
-    if (!this.#owners.mayClaim(workerId, owner)) return undefined;
+    if (!this.#owners.mayClaim(workerId, claimant)) return undefined;
     return new IdSearch({
       said: workerId,
-      holderOf: (id) => (this.#owners.mayClaim(id, owner) ? this.#byWorker.get(id) : ANOTHER_OWNER),
+      holderOf: (id) => (this.#owners.mayClaim(id, claimant) ? this.#byWorker.get(id) : ANOTHER_OWNER),
       clock: this.#options.deps.clock,
       onFound,
     });
   }
 
   #register(newcomer: Newcomer, id: string): WorkerSession | undefined {
-    const { ws, dialect, owner } = newcomer;
+    const { ws, dialect, hello, claimant } = newcomer;
     // Draining may have begun while an id was searched.
     if (this.#isDraining) return this.#refuse(ws, CLOSES.draining);
-    if (!this.#owners.claim(id, owner)) return this.#refuse(ws, CLOSES.id_in_use);
+    if (!this.#owners.claim(id, claimant, hello.workerId === undefined)) return this.#refuse(ws, ID_IN_USE);
     const session = this.#createSession(newcomer, id);
     const answer = this.#options.greeting.answer(dialect, this.#registered(session));
     if (answer) ws.send(JSON.stringify(answer));

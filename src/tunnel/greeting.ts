@@ -7,6 +7,8 @@ import type { Offer } from "./session.ts";
 /** The identity and the offer of a connecting peer, from its first message. None of it is trusted, and all of it is bounded. */
 export interface Hello {
   readonly clientKey: string | undefined;
+  /** The key that the peer had before, which proves that its id is its own. */
+  readonly previousKey: string | undefined;
   /** Undefined: the server makes one. */
   readonly workerId: string | undefined;
   readonly name: string | undefined;

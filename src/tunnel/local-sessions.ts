@@ -1,21 +1,25 @@
 import type { Deps } from "../system/deps.ts";
-import { type LinkLimits, WorkerEndpoint } from "./endpoint.ts";
+import { type EndpointOptions, WorkerEndpoint } from "./endpoint.ts";
+import type { OwnerRecords } from "./owners.ts";
 import type { Intake, IntakeOptions, SessionSource } from "./session-source.ts";
+
+export interface LocalSessionsOptions extends Pick<EndpointOptions, "serverId" | "limits" | "isOwner"> {
+  readonly deps: Deps;
+  /** Returns the records of one plugin's ids, which are kept over restarts; they are kept in memory alone unless given. */
+  readonly ownerRecords?: ((pluginId: string) => OwnerRecords) | undefined;
+}
 
 /** The sessions of workers that are connected to this server: a WebSocket endpoint for each plugin. */
 export class LocalSessions implements SessionSource {
-  readonly #deps: Deps;
-  readonly #serverId: string;
-  readonly #limits: LinkLimits;
+  readonly #options: LocalSessionsOptions;
 
-  constructor(deps: Deps, serverId: string, limits: LinkLimits) {
-    this.#deps = deps;
-    this.#serverId = serverId;
-    this.#limits = limits;
+  constructor(options: LocalSessionsOptions) {
+    this.#options = options;
   }
 
   createIntake({ pluginId, ...options }: IntakeOptions): Intake {
-    const deps = { ...this.#deps, log: this.#deps.log.with({ plugin: pluginId }) };
-    return new WorkerEndpoint({ deps, serverId: this.#serverId, limits: this.#limits, ...options });
+    const { ownerRecords, ...rest } = this.#options;
+    const deps = { ...rest.deps, log: rest.deps.log.with({ plugin: pluginId }) };
+    return new WorkerEndpoint({ ...rest, deps, ownerRecords: ownerRecords?.(pluginId), ...options });
   }
 }

@@ -1,55 +1,174 @@
 import type { Clock } from "../system/deps.ts";
 
 /** How long an id still belongs to its owner after its last session ended (docs/protocol.md, "Registration"). */
-const REMEMBER_MS = 10 * 60_000;
-/** The most ids of absent workers that are remembered; the oldest are forgotten first. Registering needs a key, so this bounds memory, not trust. */
-const MAX_AWAY = 50_000;
+const KEEP_MS = 90 * 24 * 60 * 60_000;
+/**
+ * The most ids of absent workers that are remembered for one owner. Since each owner has its own, nobody can push out the
+ * ids of another by registering many.
+ */
+const MAX_ABSENT = 10_000;
 
-/** Remembers which key or role each worker id belongs to, while its worker is connected and for ten minutes after. */
+/** An id and its owner, as they are kept beyond the life of the process. */
+export interface OwnedId {
+  readonly id: string;
+  readonly owner: string;
+  /** Whether the server made the id for a worker that named none. */
+  readonly isMade: boolean;
+  /** The time, in milliseconds since 1970, at which its last session ended; undefined while there is one. */
+  readonly leftAt: number | undefined;
+}
+
+/** Keeps the owners of ids beyond the life of the process. Methods MUST NOT throw if a write fails. */
+export interface OwnerRecords {
+  /** Returns all records, those that were left first at the front. Called once, before anything else. */
+  load(): readonly OwnedId[];
+  /** Adds a record or replaces the one with the same id. */
+  save(owned: OwnedId): void;
+  remove(id: string): void;
+}
+
+export interface IdOwnersOptions {
+  readonly clock: Clock;
+  /** Whether a key or role of the server still stands for this owner. */
+  readonly isOwner: (owner: string) => boolean;
+  /** Nothing is kept unless given. */
+  readonly records?: OwnerRecords | undefined;
+}
+
+/** The owners that a worker has proved to be. */
+export interface Claimant {
+  readonly owner: string;
+  /** The owner that it was before its key was replaced. */
+  readonly previousOwner?: string | undefined;
+}
+
+interface Entry {
+  readonly owner: string;
+  readonly isMade: boolean;
+  sessions: number;
+  leftAt: number | undefined;
+}
+
+/** The ids of an owner's absent workers, in the order of leaving. */
+interface Absent {
+  readonly made: Set<string>;
+  readonly chosen: Set<string>;
+}
+
+/**
+ * Remembers which key or role each worker id belongs to. An id changes hands only if the new owner also proves to be the old
+ * one, if no key or role stands for the old one any more, or if the id was forgotten: 90 days after its last session, or
+ * earlier for an owner with more than 10,000 absent workers. Ids that the server made are then forgotten first.
+ */
 export class IdOwners {
-  readonly #clock: Clock;
-  readonly #connected = new Map<string, { readonly owner: string; sessions: number }>();
-  /** In the order of leaving, so that expired entries are at the front. */
-  readonly #away = new Map<string, { readonly owner: string; readonly until: number }>();
+  readonly #options: IdOwnersOptions;
+  readonly #entries = new Map<string, Entry>();
+  readonly #absent = new Map<string, Absent>();
 
-  constructor(clock: Clock) {
-    this.#clock = clock;
+  constructor(options: IdOwnersOptions) {
+    this.#options = options;
+    const now = options.clock.now();
+    for (const { id, owner, isMade, leftAt } of options.records?.load() ?? []) {
+      // Whoever was connected when the last process ended has left at that moment, which nobody noted.
+      this.#entries.set(id, { owner, isMade, sessions: 0, leftAt: leftAt ?? now });
+      this.#leave(id, owner, isMade);
+      if (leftAt === undefined) this.#save(id);
+    }
+    for (const owner of [...this.#absent.keys()]) this.#trim(owner);
   }
 
-  /** Returns whether the owner could claim the id now. */
-  mayClaim(id: string, owner: string): boolean {
-    const connected = this.#connected.get(id);
-    if (connected) return connected.owner === owner;
-    this.#expire();
-    const away = this.#away.get(id);
-    return away === undefined || away.owner === owner;
+  /** Whether a worker with this id is connected, or its owner is remembered. */
+  has(id: string): boolean {
+    return this.#find(id) !== undefined;
   }
 
-  /** Returns whether the owner may use the id. Each true must be followed by one `release`. */
-  claim(id: string, owner: string): boolean {
-    if (!this.mayClaim(id, owner)) return false;
-    const connected = this.#connected.get(id);
-    if (connected) connected.sessions += 1;
-    else this.#connected.set(id, { owner, sessions: 1 });
-    this.#away.delete(id);
+  /** Returns whether the claimant could claim the id now. */
+  mayClaim(id: string, { owner, previousOwner }: Claimant): boolean {
+    const entry = this.#find(id);
+    if (!entry || entry.owner === owner || entry.owner === previousOwner) return true;
+    return !this.#options.isOwner(entry.owner);
+  }
+
+  /**
+   * Returns whether the claimant may use the id, which then belongs to it. Each true must be followed by one `release`.
+   * `isMade`: the server has just made the id.
+   */
+  claim(id: string, claimant: Claimant, isMade = false): boolean {
+    if (!this.mayClaim(id, claimant)) return false;
+    const { owner } = claimant;
+    const entry = this.#find(id);
+    if (entry?.owner === owner && entry.sessions > 0) {
+      entry.sessions += 1;
+      return true;
+    }
+    if (entry) this.#return(id, entry.owner);
+    const sessions = (entry?.sessions ?? 0) + 1;
+    this.#entries.set(id, { owner, isMade: entry?.isMade ?? isMade, sessions, leftAt: undefined });
+    this.#save(id);
     return true;
   }
 
   release(id: string): void {
-    const connected = this.#connected.get(id);
-    if (!connected) return;
-    connected.sessions -= 1;
-    if (connected.sessions > 0) return;
-    this.#connected.delete(id);
-    this.#away.set(id, { owner: connected.owner, until: this.#clock.elapsed() + REMEMBER_MS });
-    this.#expire();
+    const entry = this.#entries.get(id);
+    if (!entry || entry.sessions === 0) return;
+    entry.sessions -= 1;
+    if (entry.sessions > 0) return;
+    entry.leftAt = this.#options.clock.now();
+    this.#leave(id, entry.owner, entry.isMade);
+    this.#save(id);
+    this.#trim(entry.owner);
   }
 
-  #expire(): void {
-    const now = this.#clock.elapsed();
-    for (const [id, away] of this.#away) {
-      if (away.until > now && this.#away.size <= MAX_AWAY) return;
-      this.#away.delete(id);
+  #find(id: string): Entry | undefined {
+    const entry = this.#entries.get(id);
+    if (!entry || !this.#isOver(entry)) return entry;
+    this.#forget(id, entry.owner);
+    return undefined;
+  }
+
+  #isOver({ leftAt }: Entry): boolean {
+    return leftAt !== undefined && this.#options.clock.now() - leftAt >= KEEP_MS;
+  }
+
+  #leave(id: string, owner: string, isMade: boolean): void {
+    const absent = this.#absent.get(owner) ?? { made: new Set<string>(), chosen: new Set<string>() };
+    this.#absent.set(owner, absent);
+    (isMade ? absent.made : absent.chosen).add(id);
+  }
+
+  #return(id: string, owner: string): void {
+    const absent = this.#absent.get(owner);
+    if (!absent) return;
+    absent.made.delete(id);
+    absent.chosen.delete(id);
+    if (absent.made.size + absent.chosen.size === 0) this.#absent.delete(owner);
+  }
+
+  /** Forgets an owner's ids that are too old or too many. */
+  #trim(owner: string): void {
+    const absent = this.#absent.get(owner);
+    if (!absent) return;
+    let surplus = absent.made.size + absent.chosen.size - MAX_ABSENT;
+    for (const ids of [absent.made, absent.chosen]) {
+      for (const id of ids) {
+        const entry = this.#entries.get(id);
+        if (surplus <= 0 && entry && !this.#isOver(entry)) break;
+        this.#forget(id, owner);
+        surplus -= 1;
+      }
     }
+  }
+
+  #forget(id: string, owner: string): void {
+    this.#entries.delete(id);
+    this.#return(id, owner);
+    this.#options.records?.remove(id);
+  }
+
+  #save(id: string): void {
+    const entry = this.#entries.get(id);
+    if (!entry) return;
+    const { owner, isMade, leftAt } = entry;
+    this.#options.records?.save({ id, owner, isMade, leftAt });
   }
 }

@@ -3,9 +3,19 @@ import type { Greeting } from "./greeting.ts";
 import type { Session, SessionHost } from "./session.ts";
 import type { Upgrader } from "./sockets.ts";
 
-/** The server's verdict on a client key: the owner that it stands for, or the reason for a refusal. */
+/** The client keys in a worker's first message. */
+export interface OfferedKeys {
+  readonly clientKey: string | undefined;
+  /** The key that the worker had before. */
+  readonly previousKey: string | undefined;
+}
+
+/**
+ * The server's verdict on a worker's keys: the owner that they stand for, and the one that it was before if it proved
+ * that, too, or the reason for a refusal.
+ */
 export type Admission =
-  | { readonly ok: true; readonly owner: string }
+  | { readonly ok: true; readonly owner: string; readonly previousOwner?: string }
   | { readonly ok: false; readonly refusal: "unauthorized" | "unexpected_client_key" | "too_many_wrong_keys" };
 
 /** The owner of a plugin's sessions, which is notified of each from its beginning to its end. */
@@ -40,12 +50,12 @@ export interface Intake {
   /**
    * Turns a worker's HTTP request into a socket, after a short wait when very many arrive at once. Returns, or resolves to,
    * undefined once the socket is open; throws, or rejects with, a `Fault` when there will be none. `admit` is called
-   * with the key that the worker names in its first message.
+   * with the keys that the worker names in its first message.
    */
   upgrade(
     request: Request,
     upgrader: Upgrader,
-    admit: (clientKey: string | undefined) => Admission,
+    admit: (keys: OfferedKeys) => Admission,
   ): undefined | Promise<undefined>;
   /** Refuses new workers and tells those connected that the server is going away. Their exchanges continue. */
   drain(reason: string): void;

@@ -8,6 +8,7 @@ export const helloSchema = v.object(
     id: v.nullish(idField),
     client_name: v.nullish(textField),
     client_key: v.nullish(keyField),
+    previous_client_key: v.nullish(keyField),
     exchange_kinds: v.nullish(kindsField),
     info: v.nullish(
       v.object(

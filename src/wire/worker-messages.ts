@@ -36,6 +36,8 @@ const agentConfig = v.pipe(
 export const registerSchema = v.object({
   type: v.literal("register"),
   client_key: v.nullish(keyField),
+  /** The key that the worker had before. Proves the id to be its own after its key was replaced. */
+  previous_client_key: v.nullish(keyField),
   worker_id: v.nullish(idField),
   worker_name: v.nullish(textField),
   models: v.nullish(modelsField),

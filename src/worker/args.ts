@@ -16,7 +16,8 @@ export interface WorkerSettings {
   readonly relays: readonly McpServer[];
   /** Base URL without a trailing slash; see `connectUrl` and `httpUrl`. */
   readonly server: string;
-  readonly clientKey: string | undefined;
+  /** The key and, while it is being replaced, the previous one; empty where the server requires none. */
+  readonly clientKeys: readonly string[];
   readonly name: string;
   /** Undefined: the server makes one, which the worker keeps. */
   readonly id: string | undefined;

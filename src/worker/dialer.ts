@@ -3,6 +3,7 @@ import type { CancelTimer, Deps } from "../system/deps.ts";
 import { closeName } from "../wire/closes.ts";
 import type { ControlMessage } from "../wire/worker-messages.ts";
 import type { WorkerSettings } from "./args.ts";
+import { ClientKeys } from "./client-keys.ts";
 import type { HostLoad } from "./host.ts";
 import { type FirstMessage, WorkerLink } from "./link.ts";
 import { closeHint, type LinkEnd, planRetry, type RetryLimits } from "./retry.ts";
@@ -10,7 +11,7 @@ import { connectUrl } from "./server-url.ts";
 
 /** The messages in which a worker describes itself to the server. */
 export interface Introduction {
-  /** Makes the first message. `workerId` is the operator's, or the one that the server made; undefined before that. */
+  /** Makes the first message, to which the dialer adds the keys. `workerId` is the operator's, or the one that the server made; undefined before that. */
   first(workerId: string | undefined): FirstMessage;
   /** Makes a message of what has changed since the last one; undefined for nothing. */
   update(): ControlMessage | undefined;
@@ -19,7 +20,7 @@ export interface Introduction {
 export interface DialerOptions {
   /** The word in the path of its links: `llm` for `/api/llm/connect`. */
   readonly kind: string;
-  readonly settings: Pick<WorkerSettings, "server" | "id" | "maxConcurrency" | "drainTimeoutMs">;
+  readonly settings: Pick<WorkerSettings, "server" | "clientKeys" | "id" | "maxConcurrency" | "drainTimeoutMs">;
   readonly introduction: Introduction;
   readonly backend: Backend;
   /** Longest silence of the backend on one job. */
@@ -37,6 +38,7 @@ export interface DialerOptions {
 /** Keeps one kind connected: dials, introduces the worker, and dials again whenever a link has ended. */
 export class Dialer {
   readonly #options: DialerOptions;
+  readonly #keys: ClientKeys;
   #link: WorkerLink | undefined;
   #workerId: string | undefined;
   #failures = 0;
@@ -47,6 +49,7 @@ export class Dialer {
   constructor(options: DialerOptions) {
     this.#options = options;
     this.#workerId = options.settings.id;
+    this.#keys = new ClientKeys(options.settings.clientKeys);
   }
 
   start(): void {
@@ -88,7 +91,7 @@ export class Dialer {
     const { load, deps, random, registerTimeoutMs } = this.#options;
     const link = new WorkerLink({
       url: connectUrl(settings.server, kind),
-      register: () => introduction.first(this.#workerId),
+      register: () => ({ ...introduction.first(this.#workerId), ...this.#keys.fields() }),
       jobs: { backend, maxConcurrency: settings.maxConcurrency, requestTimeoutMs, onUnreachable },
       load,
       clock: deps.clock,
@@ -112,12 +115,14 @@ export class Dialer {
     if (this.#stopped !== undefined) return this.#onStopped?.();
     const { delayMs, failures } = planRetry(end, this.#failures, random, retry);
     this.#failures = failures;
+    const name = closeName(end);
     const hint = closeHint(end);
     const fields = { code: end.code, reason: end.reason.slice(0, 200), hint, retry_in_ms: delayMs };
     if (end.retryAfterMs !== undefined) deps.log.info("link.closed", fields);
     else deps.log.warn(hint === undefined ? "link.closed" : "link.refused", fields);
     // An id that the server once made may belong to another worker by now; a new one serves as well.
-    if (closeName(end) === "id_in_use") this.#workerId = settings.id;
+    if (name === "id_in_use") this.#workerId = settings.id;
+    this.#keys.handleClosed(name);
     this.#cancelRetry = deps.clock.after(delayMs, () => this.#dial());
   }
 }

@@ -33,7 +33,6 @@ export interface RegisterFacts {
 export function modelRegister({ settings, workerId, version, host, backend }: RegisterFacts): RegisterMessage {
   return {
     type: "register",
-    client_key: settings.clientKey,
     worker_id: workerId,
     worker_name: settings.name,
     models: backend.models,

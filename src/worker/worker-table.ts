@@ -1,7 +1,17 @@
-import { atLeastOne, duration, integer, line, list, parsed, path, secretKey, word } from "../settings/kinds.ts";
-import { setting, unset } from "../settings/setting.ts";
+import { atLeastOne, duration, integer, KEY, line, list, parsed, path, secretKey, word } from "../settings/kinds.ts";
+import { type Kind, setting, unset } from "../settings/setting.ts";
 import { ID_FORM, isId, isModelId, MAX_TEXT_CHARS } from "../wire/names.ts";
 import { parseBackendUrl, parseServerUrl } from "./server-url.ts";
+
+/** The key, or the new key and the previous one. An empty item is refused, since it may be a variable that is not set. */
+const clientKeys: Kind<readonly string[]> = {
+  schema: parsed((text) => {
+    const keys = text.split(",").map((each) => each.trim());
+    return keys.length <= 2 && keys.every((each) => KEY.test(each)) ? keys : undefined;
+  }),
+  placeholder: "key[,previous]",
+  accepts: "one key of visible ASCII characters without blanks, or the new key and the previous one, comma separated",
+};
 
 /** Every setting of the worker program, in the order of the reference. Variables are named as in existing deployments. */
 export function workerTable(hostname: string) {
@@ -20,11 +30,11 @@ export function workerTable(hostname: string) {
         help: "The server to connect to. A path that ends in /api/…/connect is removed.",
       },
     ),
-    clientKey: unset(secretKey, {
+    clientKeys: unset(clientKeys, {
       variable: "CLIENT_KEY",
-      absent: undefined,
+      absent: [],
       isSecret: true,
-      help: "Key that the server requires from workers.",
+      help: "Key that the server requires from workers. While the key is being replaced, the new key, a comma and the previous one, which proves that the worker's id is its own.",
     }),
     name: unset(line(MAX_TEXT_CHARS), {
       variable: "CLIENT_NAME",

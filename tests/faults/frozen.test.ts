@@ -47,7 +47,7 @@ test("a frozen worker program loses its jobs to other workers, and is accepted a
       server: server.url,
       backend: backend.url,
       models: ["m"],
-      clientKey: CLIENT_KEY,
+      clientKeys: [CLIENT_KEY],
       drainTimeoutMs: 0,
     }),
   );
@@ -83,7 +83,7 @@ test("a backend that accepts a request and never answers costs a retryable 504, 
       server: server.url,
       backend: backend.url,
       models: ["m"],
-      clientKey: CLIENT_KEY,
+      clientKeys: [CLIENT_KEY],
       drainTimeoutMs: 0,
     }),
   );

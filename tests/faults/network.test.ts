@@ -68,7 +68,7 @@ describe("half-open connections", () => {
         server: line.url,
         backend: model.url,
         models: ["m"],
-        clientKey: CLIENT_KEY,
+        clientKeys: [CLIENT_KEY],
         drainTimeoutMs: 0,
       }),
     );
@@ -132,7 +132,7 @@ describe("a proxy that closes idle connections", () => {
         server: line.url,
         backend: model.url,
         models: ["m"],
-        clientKey: CLIENT_KEY,
+        clientKeys: [CLIENT_KEY],
         drainTimeoutMs: 0,
       }),
     );

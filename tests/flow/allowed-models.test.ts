@@ -21,7 +21,7 @@ function limitedKeys(config: Config): KeySources {
     records.set(sha256(key), { ...createCaller("team"), may, owner: "team" });
   }
   const find = (hash: string): KeyRecord | undefined => records.get(hash) ?? configured.api.find(hash);
-  return { ...configured, api: { isEmpty: false, find } };
+  return { ...configured, api: { isEmpty: false, find, hasOwner: () => false } };
 }
 
 let server: TestServer;

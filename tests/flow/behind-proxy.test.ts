@@ -85,7 +85,7 @@ for (const kind of KINDS) {
       backend = new Scripted();
       worker = startTestWorker({
         server: proxy.url,
-        clientKey: CLIENT_KEY,
+        clientKeys: [CLIENT_KEY],
         backend: backend.url,
         maxConcurrency: 20,
         drainTimeoutMs: 0,

@@ -38,7 +38,7 @@ async function behind(server: TestServer, meddling: Meddling): Promise<string> {
 }
 
 interface Given {
-  readonly clientKey?: string | undefined;
+  readonly clientKeys?: readonly string[];
   readonly apiKey?: string | undefined;
   readonly adminKey?: string | undefined;
   /** 0 unless given: nothing is held. */
@@ -49,7 +49,7 @@ interface Given {
 async function examined(server: string, given: Given = {}, id?: string): Promise<Record<string, Result>> {
   const settings = {
     server,
-    clientKey: CLIENT_KEY,
+    clientKeys: [CLIENT_KEY],
     apiKey: API_KEY,
     adminKey: undefined,
     idleMs: 0,
@@ -151,11 +151,11 @@ describe("the doctor, at a server without a proxy,", () => {
 describe("the doctor, on keys,", () => {
   test("distinguishes wrong keys from missing ones", async () => {
     const server = start();
-    const wrong = await examined(server.url, { clientKey: "wrong-1", apiKey: "wrong-2" });
+    const wrong = await examined(server.url, { clientKeys: ["wrong-1"], apiKey: "wrong-2" });
     expect(wrong["client_key"]?.measured).toContain("not one of the server's");
     expect(wrong["api_key"]?.measured).toContain("not one of the server's");
     expect(those(wrong, "bad")).toEqual(["client_key", "api_key"]);
-    const missing = await examined(server.url, { clientKey: undefined, apiKey: undefined });
+    const missing = await examined(server.url, { clientKeys: [], apiKey: undefined });
     expect(missing["client_key"]?.measured).toContain("none is given");
     expect(missing["api_key"]).toMatchObject({ verdict: "skipped" });
     expect(JSON.stringify([wrong, missing])).not.toMatch(/wrong-\d/);
@@ -165,7 +165,7 @@ describe("the doctor, on keys,", () => {
     const server = start({ apiKeys: [], clientKeys: [] });
     const given = await examined(server.url);
     expect(given["client_key"]?.measured).toContain("the server has none");
-    const none = await examined(server.url, { clientKey: undefined, apiKey: undefined }, "job");
+    const none = await examined(server.url, { clientKeys: [], apiKey: undefined }, "job");
     expect(those(none, "bad")).toEqual([]);
     expect(none["job"]?.verdict).toBe("good");
   });
@@ -173,7 +173,7 @@ describe("the doctor, on keys,", () => {
   test("reports that wrong keys are refused for their number, and that right ones are not", async () => {
     const server = start({ authFailuresPerMinute: 1 });
     await server.fetch("/v1/models", { headers: { authorization: "Bearer wrong" } });
-    const wrong = await examined(server.url, { clientKey: "wrong-1", apiKey: "wrong-2" });
+    const wrong = await examined(server.url, { clientKeys: ["wrong-1"], apiKey: "wrong-2" });
     expect(wrong["client_key"]?.measured).toContain("many other wrong keys");
     expect(wrong["api_key"]?.measured).toContain("too_many_auth_failures");
     const right = await examined(server.url, {}, "api_key");

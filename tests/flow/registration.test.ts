@@ -120,11 +120,15 @@ test("a takeover moves the old session's jobs to the new one", async () => {
 test("the same id with another key is refused, also shortly after its owner has left", async () => {
   const owner = await server.worker({ worker_id: "w" });
   const thief = new NativeWorker({ url: server.url, register: { client_key: "other-key", worker_id: "w" } });
-  expect(await thief.closed).toEqual({ code: 1008, reason: "id in use" });
+  const refusal = {
+    code: 1008,
+    reason: "id in use: another key owns it; send that key too, or remove it from the server",
+  };
+  expect(await thief.closed).toEqual(refusal);
   owner.kill();
   await eventually(async () => (await server.state()).workers.length === 0, "the owner is gone");
   const again = new NativeWorker({ url: server.url, register: { client_key: "other-key", worker_id: "w" } });
-  expect(await again.closed).toEqual({ code: 1008, reason: "id in use" });
+  expect(await again.closed).toEqual(refusal);
   await server.worker({ worker_id: "w" });
 });
 

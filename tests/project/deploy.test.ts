@@ -56,7 +56,7 @@ describe("compose.yaml", () => {
     expect(Object.keys(worker.environment).filter((name) => !knownToWorker.includes(name))).toEqual([]);
     expect(serverOf(filledIn(server.environment, keys)).apiKeys).toEqual([keys.API_KEY]);
     const settings = workerOf(filledIn(worker.environment, keys), worker.command?.slice(1));
-    expect(settings.clientKey).toBe(keys.CLIENT_KEY);
+    expect(settings.clientKeys).toEqual([keys.CLIENT_KEY]);
     expect(new URL(settings.backend ?? "").hostname).toBe("ollama");
     expect(new URL(settings.server).host).toBe(`server:${defaults.port}`);
   });

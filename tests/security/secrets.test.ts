@@ -52,7 +52,7 @@ test.each(["json", "pretty"] as const)(
           backend: backend.url,
           backendKey: BACKEND_KEY,
           models: ["m"],
-          clientKey: CLIENT_KEY,
+          clientKeys: [CLIENT_KEY],
           authToken: undefined,
           drainTimeoutMs: 0,
         },

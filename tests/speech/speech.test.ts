@@ -19,7 +19,7 @@ describe.skipIf(lacks("speech", ...NEEDED))(
     beforeAll(async () => {
       server = new TestServer({ plugins: ["asr"] });
       backend = startSphinx();
-      worker = startTestWorker({ kinds: ["asr"], server: server.url, clientKey: CLIENT_KEY, backend: backend.url });
+      worker = startTestWorker({ kinds: ["asr"], server: server.url, clientKeys: [CLIENT_KEY], backend: backend.url });
       await worker.registered;
       client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: API_KEY, maxRetries: 0 });
     });

@@ -56,6 +56,6 @@ export function signOut(auth: Auth, request: Request, address: Address): string 
 }
 
 /** Judges a worker by its upgrade request and the key in its register message. */
-export function admit(auth: Auth, request: Request, address: Address, registerKey?: string): WorkerAdmission {
-  return auth.workers.admit(auth.workers.readCredentials(visit(request, address)), registerKey);
+export function admit(auth: Auth, request: Request, address: Address, clientKey?: string): WorkerAdmission {
+  return auth.workers.admit(auth.workers.readCredentials(visit(request, address)), { clientKey });
 }

@@ -16,11 +16,16 @@ export function startOauthRelay(options: {
   const registered = Promise.withResolvers<string>();
   const dialer = new Dialer({
     kind: "mcp",
-    settings: { server: options.server, id: "tools", maxConcurrency: 100, drainTimeoutMs: 0 },
+    settings: {
+      server: options.server,
+      clientKeys: [options.clientKey],
+      id: "tools",
+      maxConcurrency: 100,
+      drainTimeoutMs: 0,
+    },
     introduction: {
       first: (id) => ({
         id,
-        client_key: options.clientKey,
         info: { upstream: "http", auth: options.auth },
       }),
       update: () => undefined,

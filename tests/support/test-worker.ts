@@ -13,7 +13,7 @@ export function workerSettings(overrides: Partial<WorkerSettings> & { readonly s
   const settings: WorkerSettings = {
     kinds: ["llm"],
     relays: [],
-    clientKey: "test-client-key",
+    clientKeys: ["test-client-key"],
     name: "test worker",
     id: undefined,
     backend: undefined,

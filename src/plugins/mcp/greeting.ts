@@ -8,7 +8,7 @@ import { createLegacyRelayDialect } from "./legacy-relay.ts";
 /** The slots of a relay. Relays declare none, and the server's own limits on calls are lower. */
 const UNBOUNDED = Number.MAX_SAFE_INTEGER;
 
-/** How relays introduce themselves: `{id?, client_name?, client_key?, info?}`, which is answered with their id. */
+/** How relays introduce themselves: `{id?, client_name?, client_key?, …}`, which is answered with their id. */
 export const relayGreeting: Greeting = {
   parse(text, dialect): Parsed<Hello> {
     const json = parseJson(text);
@@ -20,9 +20,11 @@ export const relayGreeting: Greeting = {
   createLegacyDialect: createLegacyRelayDialect,
 };
 
-function toHello({ id, client_name, client_key, exchange_kinds, info }: RelayHello): Hello {
+function toHello(hello: RelayHello): Hello {
+  const { id, client_name, client_key, previous_client_key, exchange_kinds, info } = hello;
   return {
     clientKey: client_key || undefined,
+    previousKey: previous_client_key || undefined,
     workerId: id || undefined,
     name: client_name || undefined,
     version: info?.version ?? undefined,

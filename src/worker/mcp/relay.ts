@@ -47,7 +47,6 @@ export function serveRelay(
       first: (known) => ({
         id: known,
         client_name: name,
-        client_key: settings.clientKey,
         info: { version: VERSION, upstream: kindOf(server), auth: access.kind },
       }),
       update: () => undefined,

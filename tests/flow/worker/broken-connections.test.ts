@@ -133,7 +133,7 @@ describe("with a whole server", () => {
 
   async function connect(id: string, onPost: (socket: Socket) => void): Promise<void> {
     const backend = startRawBackend(onPost);
-    const settings = { server: server.url, clientKey: CLIENT_KEY, backend: backend.url, id, maxConcurrency: 2 };
+    const settings = { server: server.url, clientKeys: [CLIENT_KEY], backend: backend.url, id, maxConcurrency: 2 };
     running.push(backend, startTestWorker(settings));
     await eventually(
       async () => (await server.state()).workers.some((each) => each.id === id && each.models.includes("m")),

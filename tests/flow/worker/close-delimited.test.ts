@@ -89,7 +89,7 @@ describe("a stream that its model server cut by closing the connection", () => {
   async function connect(onPost: (socket: Socket) => void): Promise<void> {
     const before = (await server.state()).workers.length;
     const backend = startRawBackend(onPost);
-    const worker = startTestWorker({ server: server.url, backend: backend.url, clientKey: CLIENT_KEY });
+    const worker = startTestWorker({ server: server.url, backend: backend.url, clientKeys: [CLIENT_KEY] });
     running.unshift(worker, backend);
     await eventually(async () => (await server.state()).workers.length > before, "the worker is connected");
   }

@@ -12,6 +12,7 @@ import {
   readState,
   signIn as signInAs,
   signOut,
+  visit,
 } from "../../support/doors.ts";
 
 /** A clock that a test sets. Auth reads the time and sets no timers. */
@@ -250,6 +251,41 @@ describe("a worker", () => {
     const second = admit(create({ clientKeys: ["beta", "alpha"] }), {}, "alpha");
     expect(first.ok && first.owner).toMatch(/^key:[0-9a-f]{16}$/);
     expect(second).toEqual(first);
+  });
+  test("that also proves its previous key is told apart from one that does not", () => {
+    const fixture = create({ clientKeys: ["new", "old"] });
+    const door = fixture.auth.workers;
+    const credentials = door.readCredentials(visit(request({}), stranger));
+    const rotated = door.admit(credentials, { clientKey: "new", previousKey: "old" });
+    const old = admit(fixture, {}, "old");
+    expect(rotated).toMatchObject({ ok: true, previousOwner: old.ok && old.owner });
+    expect(rotated).toMatchObject({ owner: expect.not.stringMatching(String(old.ok && old.owner)) });
+    for (const previousKey of ["new", "gone", undefined]) {
+      const alone = door.admit(credentials, { clientKey: "new", previousKey });
+      expect(alone).toEqual(admit(fixture, {}, "new"));
+    }
+    expect(fixture.failed).toEqual([]);
+  });
+  test("is let in by its previous key where its new one is not known yet", () => {
+    const fixture = create({ clientKeys: ["old"] });
+    const door = fixture.auth.workers;
+    const credentials = door.readCredentials(visit(request({}), stranger));
+    expect(door.admit(credentials, { clientKey: "new", previousKey: "old" })).toEqual(admit(fixture, {}, "old"));
+    expect(fixture.failed).toEqual([]);
+    expect(door.admit(credentials, { clientKey: "x", previousKey: "y" })).toMatchObject({ ok: false });
+  });
+  test("has an owner that is known as long as its key or role is configured", () => {
+    const owner = (given: Parameters<typeof create>[0], key?: string, headers = {}) => {
+      const admission = admit(create(given), headers, key, from("10.0.0.1"));
+      return admission.ok ? admission.owner : "";
+    };
+    const known = create({ clientKeys: ["alpha"], clientRoles: ["gpu"] }).auth.workers;
+    expect(known.isOwner(owner({ clientKeys: ["alpha"] }, "alpha"))).toBe(true);
+    expect(known.isOwner(owner({ clientKeys: ["beta"] }, "beta"))).toBe(false);
+    expect(known.isOwner(owner({ clientRoles: ["gpu"] }, undefined, { "x-user-roles": "gpu" }))).toBe(true);
+    expect(known.isOwner(owner({ clientRoles: ["cpu"] }, undefined, { "x-user-roles": "cpu" }))).toBe(false);
+    expect(known.isOwner(owner({}))).toBe(false);
+    expect(create({}).auth.workers.isOwner(owner({}))).toBe(true);
   });
   test("with a wrong key, or none, is unauthorized", () => {
     const fixture = create({ clientKeys: ["alpha"], apiKeys: ["api"] });

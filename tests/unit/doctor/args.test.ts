@@ -29,7 +29,7 @@ describe("the doctor's settings", () => {
     };
     expect(settingsOf({ env })).toEqual({
       server: "wss://hub.example",
-      clientKey: "c-1",
+      clientKeys: ["c-1"],
       apiKey: "a-1",
       adminKey: "o-1",
       idleMs: 120_000,

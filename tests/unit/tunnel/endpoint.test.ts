@@ -15,6 +15,7 @@ function setUp() {
     greeting: createModelGreeting(1000),
     pool: { onOpened: (session) => opened.push(session), onOfferChange: () => {}, onClosed: () => {} },
     serverId: "s1",
+    isOwner: () => true,
     limits: { registerTimeoutMs: 1000, windowBytes: 1000, pingIntervalMs: 1000, confirmTimeoutMs: 1000 },
   });
   const connect = () => {

@@ -1,107 +1,203 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { IdOwners } from "../../../src/tunnel/owners.ts";
+import { IdOwners, type OwnedId, type OwnerRecords } from "../../../src/tunnel/owners.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { times } from "../../support/times.ts";
 
-const TEN_MINUTES = 10 * 60_000;
+const DAY = 24 * 60 * 60_000;
+const KEPT = 90 * DAY;
+const A = { owner: "A" };
+const B = { owner: "B" };
 
-function start() {
-  const clock = new FakeClock();
-  return { clock, owners: new IdOwners(clock) };
+/** Records in memory, as a store would keep them. */
+class Records implements OwnerRecords {
+  readonly rows = new Map<string, OwnedId>();
+  load = (): readonly OwnedId[] => [...this.rows.values()].sort((a, b) => (a.leftAt ?? 1e15) - (b.leftAt ?? 1e15));
+  save = (owned: OwnedId): void => void this.rows.set(owned.id, owned);
+  remove = (id: string): void => void this.rows.delete(id);
+}
+
+function start(given: { clock?: FakeClock; records?: Records; known?: Set<string> } = {}) {
+  const { clock = new FakeClock(), records, known } = given;
+  return { clock, owners: new IdOwners({ clock, records, isOwner: (owner) => known?.has(owner) ?? true }) };
 }
 
 test("an id belongs to its first claimant, who alone may take it over", () => {
   const { owners } = start();
-  expect(owners.claim("w", "key A")).toBe(true);
-  expect(owners.claim("w", "key A")).toBe(true);
-  expect(owners.claim("w", "key B")).toBe(false);
-  expect(owners.claim("v", "key B")).toBe(true);
+  expect(owners.claim("w", A)).toBe(true);
+  expect(owners.claim("w", A)).toBe(true);
+  expect(owners.claim("w", B)).toBe(false);
+  expect(owners.claim("v", B)).toBe(true);
+});
+
+test("a claimant that proves to be the owner takes the id, which then belongs to its new key alone", () => {
+  const { owners } = start();
+  owners.claim("w", A);
+  owners.release("w");
+  expect(owners.claim("w", { owner: "B", previousOwner: "C" })).toBe(false);
+  expect(owners.claim("w", { owner: "B", previousOwner: "A" })).toBe(true);
+  expect(owners.claim("w", A)).toBe(false);
+  owners.release("w");
+  expect(owners.claim("w", A)).toBe(false);
+  expect(owners.claim("w", B)).toBe(true);
+});
+
+test("a connected worker's id is taken in the same way, and the late end of its session changes nothing", () => {
+  const { owners } = start();
+  owners.claim("w", A);
+  expect(owners.claim("w", { owner: "B", previousOwner: "A" })).toBe(true);
+  owners.release("w");
+  expect(owners.claim("w", A)).toBe(false);
+});
+
+test("an id whose owner's key is gone from the server is free for everybody", () => {
+  const known = new Set(["A", "B"]);
+  const { owners } = start({ known });
+  owners.claim("w", A);
+  owners.release("w");
+  expect(owners.claim("w", B)).toBe(false);
+  known.delete("A");
+  expect(owners.claim("w", B)).toBe(true);
 });
 
 test("a refused claim does not change the owner and needs no release", () => {
   const { owners, clock } = start();
-  owners.claim("w", "A");
-  owners.claim("w", "B");
+  owners.claim("w", A);
+  owners.claim("w", B);
   owners.release("w");
-  clock.advance(TEN_MINUTES - 1);
-  expect(owners.claim("w", "B")).toBe(false);
+  clock.advance(KEPT - 1);
+  expect(owners.claim("w", B)).toBe(false);
   clock.advance(1);
-  expect(owners.claim("w", "B")).toBe(true);
+  expect(owners.claim("w", B)).toBe(true);
 });
 
 test("after a takeover the old session's late release does not affect the new claim", () => {
   const { owners, clock } = start();
-  owners.claim("w", "A");
-  owners.claim("w", "A");
+  owners.claim("w", A);
+  owners.claim("w", A);
   owners.release("w");
-  clock.advance(TEN_MINUTES * 2);
-  expect(owners.claim("w", "B")).toBe(false);
+  clock.advance(KEPT * 2);
+  expect(owners.claim("w", B)).toBe(false);
 });
 
-test("an id stays reserved for ten minutes after its last session, then it is free", () => {
+test("an id stays reserved for 90 days after its last session, then it is free", () => {
   const { owners, clock } = start();
-  owners.claim("w", "A");
-  clock.advance(TEN_MINUTES * 5);
+  owners.claim("w", A);
+  clock.advance(KEPT * 5);
   owners.release("w");
-  clock.advance(TEN_MINUTES - 1);
-  expect(owners.claim("w", "B")).toBe(false);
-  expect(owners.claim("w", "A")).toBe(true);
+  clock.advance(KEPT - 1);
+  expect(owners.claim("w", B)).toBe(false);
+  expect(owners.claim("w", A)).toBe(true);
   owners.release("w");
-  clock.advance(TEN_MINUTES - 1);
-  expect(owners.claim("w", "B")).toBe(false);
+  clock.advance(KEPT - 1);
+  expect(owners.claim("w", B)).toBe(false);
+  expect(owners.has("w")).toBe(true);
   clock.advance(1);
-  expect(owners.claim("w", "B")).toBe(true);
-  expect(owners.claim("w", "A")).toBe(false);
+  expect(owners.has("w")).toBe(false);
+  expect(owners.claim("w", B)).toBe(true);
+  expect(owners.claim("w", A)).toBe(false);
 });
 
 test("an extra release, and one of an unknown id, change nothing", () => {
   const { owners } = start();
   owners.release("w");
-  expect(owners.claim("w", "A")).toBe(true);
+  expect(owners.claim("w", A)).toBe(true);
   owners.release("w");
   owners.release("w");
-  expect(owners.claim("w", "B")).toBe(false);
+  expect(owners.claim("w", B)).toBe(false);
 });
 
-test("the newest 50,000 ids without a session are remembered, and connected ones always", () => {
-  const { owners } = start();
-  owners.claim("stays", "A");
-  for (let count = 0; count < 50_001; count += 1) {
-    owners.claim(`w${count}`, "A");
+test("an owner's newest 10,000 ids without a session are remembered, and connected ones always", () => {
+  const records = new Records();
+  const { owners } = start({ records });
+  owners.claim("stays", A);
+  for (let count = 0; count < 10_001; count += 1) {
+    owners.claim(`w${count}`, A);
     owners.release(`w${count}`);
   }
-  expect(owners.claim("stays", "B")).toBe(false);
-  expect(owners.claim("w0", "B")).toBe(true);
-  expect(owners.claim("w1", "B")).toBe(false);
-  expect(owners.claim("w50000", "B")).toBe(false);
+  expect(records.rows.size).toBe(10_001);
+  expect(owners.claim("stays", B)).toBe(false);
+  expect(owners.claim("w0", B)).toBe(true);
+  expect(owners.claim("w1", B)).toBe(false);
+  expect(owners.claim("w10000", B)).toBe(false);
 });
 
-test("in any order of sessions an id is granted exactly as the model says", () => {
+test("an owner that registers many ids pushes out neither another owner's ids nor the ids that it chose", () => {
+  const { owners } = start();
+  owners.claim("victim", A);
+  owners.release("victim");
+  owners.claim("chosen", B);
+  owners.release("chosen");
+  for (let count = 0; count < 20_000; count += 1) {
+    owners.claim(`made${count}`, B, true);
+    owners.release(`made${count}`);
+  }
+  expect(owners.claim("victim", B)).toBe(false);
+  expect(owners.claim("chosen", A)).toBe(false);
+  expect(owners.claim("made0", A)).toBe(true);
+});
+
+test("records bring the owners back, whether their workers had left or not, and nobody else gets their ids", () => {
+  const [records, clock] = [new Records(), new FakeClock()];
+  const before = start({ records, clock });
+  before.owners.claim("left", A);
+  before.owners.claim("connected", A);
+  before.owners.claim("made", A, true);
+  before.owners.release("left");
+  clock.advance(KEPT - DAY);
+  const after = start({ records, clock });
+  for (const id of ["left", "connected", "made"]) expect(after.owners.claim(id, B)).toBe(false);
+  clock.advance(DAY);
+  expect(after.owners.claim("left", B)).toBe(true);
+  expect(after.owners.claim("connected", B)).toBe(false);
+  expect(after.owners.claim("made", B)).toBe(false);
+  expect(records.rows.get("left")).toEqual({ id: "left", owner: "B", isMade: false, leftAt: undefined });
+});
+
+test("records that are too old are removed at the start", () => {
+  const [records, clock] = [new Records(), new FakeClock()];
+  const before = start({ records, clock });
+  before.owners.claim("old", A);
+  before.owners.release("old");
+  clock.advance(KEPT);
+  start({ records, clock });
+  expect(records.rows.size).toBe(0);
+});
+
+test("in any order of sessions, restarts and key changes an id is granted exactly as the model says", () => {
   const step = fc.record({
     id: fc.constantFrom("x", "y"),
     owner: fc.constantFrom("A", "B"),
-    do: fc.constantFrom("claim" as const, "release" as const, "wait" as const),
-    ms: fc.constantFrom(1, TEN_MINUTES / 2, TEN_MINUTES),
+    previousOwner: fc.constantFrom(undefined, "A", "B"),
+    do: fc.constantFrom("claim", "claim", "release", "wait", "restart"),
+    ms: fc.constantFrom(1, KEPT / 2, KEPT),
   });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
-      const { owners, clock } = start();
+      const [records, clock] = [new Records(), new FakeClock()];
+      let { owners } = start({ records, clock });
       const model = new Map<string, { owner: string; sessions: number; leftAt: number }>();
       for (const each of steps) {
         const entry = model.get(each.id);
         if (each.do === "wait") clock.advance(each.ms);
-        else if (each.do === "release") {
+        else if (each.do === "restart") {
+          ({ owners } = start({ records, clock }));
+          for (const other of model.values()) {
+            if (other.sessions > 0) other.leftAt = clock.elapsed();
+            other.sessions = 0;
+          }
+        } else if (each.do === "release") {
           owners.release(each.id);
           if (!entry || entry.sessions === 0) continue;
           entry.sessions -= 1;
           entry.leftAt = clock.elapsed();
         } else {
-          const isFree = !entry || (entry.sessions === 0 && clock.elapsed() - entry.leftAt >= TEN_MINUTES);
-          const expected = isFree || entry.owner === each.owner;
-          expect(owners.claim(each.id, each.owner)).toBe(expected);
+          const isFree = !entry || (entry.sessions === 0 && clock.elapsed() - entry.leftAt >= KEPT);
+          const expected = isFree || entry.owner === each.owner || entry.owner === each.previousOwner;
+          expect(owners.claim(each.id, each)).toBe(expected);
           if (!expected) continue;
-          model.set(each.id, { owner: each.owner, sessions: (entry?.sessions ?? 0) + 1, leftAt: 0 });
+          const sessions = isFree ? 0 : entry.sessions;
+          model.set(each.id, { owner: each.owner, sessions: sessions + 1, leftAt: 0 });
         }
       }
     }),

@@ -28,7 +28,7 @@ function faultsOf(given: Partial<WorkerSources>): readonly string[] {
 /** For each key: its variable, its flag, a text, and the text's value. */
 const CASES: readonly (readonly [keyof WorkerSettings, string, string, string, unknown])[] = [
   ["server", "SERVER_URL", "server", "ws://hub.example:81/api/llm/connect", "ws://hub.example:81"],
-  ["clientKey", "CLIENT_KEY", "client-key", "k-1", "k-1"],
+  ["clientKeys", "CLIENT_KEY", "client-key", "k-1, k-0", ["k-1", "k-0"]],
   ["name", "CLIENT_NAME", "name", "Attic, left", "Attic, left"],
   ["id", "CLIENT_ID", "id", "gpu-1", "gpu-1"],
   ["backend", "COMPLETION_BASE_URL", "backend", "http://127.0.0.1:11434/v1/", "http://127.0.0.1:11434/v1"],
@@ -68,7 +68,7 @@ describe("every setting", () => {
       kinds: ["llm"],
       relays: [],
       server: "http://127.0.0.1:8080",
-      clientKey: undefined,
+      clientKeys: [],
       name: "box",
       id: undefined,
       backend: undefined,
@@ -146,7 +146,7 @@ describe("the worker's kinds", () => {
 
   test("are refused by place and not by text if one is unknown, with a similar one", () => {
     expect(faultsOf({ argv: ["lm", "--client-key", "ab,", "Hush9"] })).toEqual([
-      "client_key: flag --client-key is not usable; it takes one key of visible ASCII characters without blanks or commas",
+      "client_key: flag --client-key is not usable; it takes one key of visible ASCII characters without blanks, or the new key and the previous one, comma separated",
       "kind: argument 1 is not a kind; use llm, asr or mcp; did you mean llm?",
       "kind: argument 4 is not a kind; use llm, asr or mcp",
     ]);

@@ -1,0 +1,29 @@
+import type { CloseName } from "../wire/closes.ts";
+
+/** The fields of a first message that name the worker's keys. */
+export interface KeyFields {
+  readonly client_key?: string | undefined;
+  readonly previous_client_key?: string | undefined;
+}
+
+/**
+ * The client keys of one link after another: the key and, while it is being replaced, the previous one. Both go into the
+ * first message, so a server that knows either of them lets the worker in, and one that knows both lets it keep its id.
+ */
+export class ClientKeys {
+  #keys: readonly string[];
+
+  constructor(keys: readonly string[]) {
+    this.#keys = keys;
+  }
+
+  fields(): KeyFields {
+    const [key, previous] = this.#keys;
+    return { client_key: key, ...(previous === undefined ? {} : { previous_client_key: previous }) };
+  }
+
+  /** A link has ended. After a refusal the keys change places, for a server that does not read the previous key. */
+  handleClosed(name: CloseName | undefined): void {
+    if (name === "unauthorized" || name === "too_many_wrong_keys") this.#keys = this.#keys.toReversed();
+  }
+}

@@ -24,7 +24,8 @@ if (!response.ok) {
   process.exit(1);
 }
 if (process.argv.includes("--print")) {
-  process.stdout.write(text);
+  // Unlike process.stdout.write, this is complete before the process exits, also into a pipe.
+  await Bun.write(Bun.stdout, text);
   process.exit(0);
 }
 

@@ -91,7 +91,8 @@ export async function buildDocument(
   const usedSchemes = new Set<string>();
   for (const { method, path, hooks } of mounted) {
     const given = (hooks["detail"] ?? {}) as Detail; // Elysia's types want an object there
-    if (given["hide"] === true || !METHODS.has(method) || path.includes("*")) continue;
+    if (given["hide"] === true || !METHODS.has(method)) continue;
+    if (path.includes("*") && given[SHOWN_PATH] === undefined) continue;
     const { [SHOWN_PATH]: shownPath, ...detail } = describe(method, path, hooks, given);
     for (const tag of toList(detail["tags"])) usedTags.add(tag);
     for (const way of toList(detail["security"]))
@@ -142,7 +143,8 @@ const INFO = (version: string) => ({
   version,
   description:
     "Private models and tools behind one public server: workers dial out to it, clients use plain OpenAI and MCP URLs. " +
-    "Every error of the server itself has the shape of `Error`; what a worker's model server answers passes through untouched.",
+    "Errors of the server itself have the shape of `Error`, except where a route's own protocol has another: MCP, and Anthropic's Messages. " +
+    "What a worker's model server answers passes through untouched.",
   license: { name: "MIT", url: "https://opensource.org/license/mit" },
 });
 

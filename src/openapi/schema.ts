@@ -82,21 +82,42 @@ export function rawAnswer(mediaType: string, description: string, example?: stri
   return { description, content: { [mediaType]: { schema, ...(example === undefined ? {} : { example }) } } };
 }
 
+/** The form in which a group of routes sends errors. */
+export interface ErrorForm {
+  readonly schema: SchemaObject;
+  readonly example: (fault: Fault) => unknown;
+}
+
+const OPENAI_ERRORS: ErrorForm = {
+  schema: { $ref: "#/components/schemas/Error" },
+  example: (fault) => fault.body(),
+};
+
 /** Documents the answers for these codes, by status, for a route's `detail.responses`. Codes with one status share an answer. */
 export function errorResponses(...codes: readonly ErrorCode[]): Record<string, AnswerDoc> {
+  return errorResponsesIn(OPENAI_ERRORS, codes);
+}
+
+/** Documents the same for routes whose errors have another form than `Error`. */
+export function errorResponsesIn(form: ErrorForm, codes: readonly ErrorCode[]): Record<string, AnswerDoc> {
   const answers: Record<string, AnswerDoc> = {};
   for (const [status, group] of Map.groupBy(codes, (code) => ERRORS[code].status)) {
-    const examples = Object.fromEntries(group.map((code) => [code, { value: new Fault(code).body() }]));
+    const examples = Object.fromEntries(group.map((code) => [code, { value: form.example(new Fault(code)) }]));
     const canWait = group.some(
       (code) => ERRORS[code].retryable && (ERRORS[code].status === 429 || ERRORS[code].status === 503),
     );
     answers[String(status)] = {
-      description: group.map((code) => `\`${code}\`: ${ERRORS[code].message}`).join("\n\n"),
-      content: { "application/json": { schema: { $ref: "#/components/schemas/Error" }, examples } },
+      description: group.map((code) => `\`${code}\`: ${asMarkdown(ERRORS[code].message)}`).join("\n\n"),
+      content: { "application/json": { schema: form.schema, examples } },
       ...(canWait ? { headers: { "Retry-After": RETRY_AFTER } } : {}),
     };
   }
   return answers;
+}
+
+/** Escapes what Markdown would read as an HTML element, such as a placeholder in angle brackets. */
+function asMarkdown(text: string): string {
+  return text.replaceAll("<", "&lt;");
 }
 
 const RETRY_AFTER = {
@@ -104,13 +125,17 @@ const RETRY_AFTER = {
   schema: { type: "integer", minimum: 1, maximum: 60 },
 };
 
-/** Adds what the converter omits and OpenAPI 3.0 needs: one `example` per schema, and a `type` beside every `enum` and `nullable`. */
+/**
+ * Makes the converter's output valid OpenAPI 3.0, which wants one `example` per schema, a `type` beside every `enum` and
+ * `nullable`, and no empty `required`.
+ */
 function tidy(node: unknown): unknown {
   if (Array.isArray(node)) return node.map(tidy);
   if (typeof node !== "object" || node === null) return node;
   const tidied: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(node)) {
     if (key === "examples" && Array.isArray(value)) tidied["example"] = value[0];
+    else if (key === "required" && Array.isArray(value) && value.length === 0) continue;
     else tidied[key] = tidy(value);
   }
   const { enum: values, anyOf } = tidied;

@@ -112,11 +112,41 @@ export function pageRoutes(options: PageOptions): AnyElysia {
           return answer;
         }
       },
-      { parse: "none", detail: { hide: true } },
+      {
+        parse: "none",
+        detail: {
+          tags: ["State"],
+          summary: "Sign in to the dashboard",
+          description: "Takes the form of the page. The cookie opens the State API only.",
+          security: [],
+          requestBody: {
+            required: true,
+            content: {
+              "application/x-www-form-urlencoded": {
+                schema: { type: "object", properties: { key: { type: "string" } }, required: ["key"] },
+              },
+            },
+          },
+          responses: {
+            303: { description: "Signed in: the cookie, and the address of the page." },
+            401: rawAnswer("text/html", "The form, which says that the key is not valid."),
+            429: rawAnswer("text/html", "The form, which says that too many wrong keys came from this address."),
+            ...errorResponses("origin_not_allowed", "request_too_large", "request_timeout"),
+          },
+        },
+      },
     )
     .post("/state/sign-out", ({ visit }) => redirect(auth.signIns.end(visit)), {
       parse: "none",
-      detail: { hide: true },
+      detail: {
+        tags: ["State"],
+        summary: "Sign out of the dashboard",
+        security: [],
+        responses: {
+          303: { description: "Signed out: the address of the form." },
+          ...errorResponses("origin_not_allowed"),
+        },
+      },
     })
     .get("/state/assets/:hash/:name", ({ visit, params }) => assets().serve(visit.request, params.hash, params.name), {
       detail: { hide: true },

@@ -1,5 +1,6 @@
 import * as v from "valibot";
-import { type AnswerDoc, API_KEY_SECURITY, doc, errorResponses } from "../../openapi/schema.ts";
+import { shownAs } from "../../openapi/document.ts";
+import { type AnswerDoc, API_KEY_SECURITY, doc, errorResponses, schemaOf } from "../../openapi/schema.ts";
 
 // How the API's description shows the plugin's routes. None of it runs for a request.
 
@@ -8,13 +9,19 @@ export const INFERENCE = {
   description: "Chat, completions, responses, messages, embeddings: OpenAI's API, served by workers.",
 };
 
+/** Names of models in examples. The server replaces them by names that it serves, for readers who may know them. */
+const CHAT_MODEL = "llama3:8b";
+const EMBEDDING_MODEL = "bge-m3";
+
 const model = v.pipe(
   v.string(),
+  v.minLength(1),
   v.description(
     "A model that some worker serves; see the list of models. `llama3` also finds `llama3:latest`, and, except for embeddings, `llama3:8b` finds `llama3:8b-instruct-q4_K_M`.",
   ),
-  v.examples(["llama3:8b"]),
+  v.examples([CHAT_MODEL]),
 );
+const embeddingModel = v.pipe(model, v.examples([EMBEDDING_MODEL]));
 const stream = v.optional(v.pipe(v.boolean(), v.description("Answer as server-sent events.")));
 const message = v.looseObject({
   role: v.string(),
@@ -23,21 +30,116 @@ const message = v.looseObject({
 const messages = v.pipe(v.array(message), v.examples([[{ role: "user", content: "Say hello." }]]));
 const text = v.pipe(v.union([v.string(), v.array(v.string())]), v.examples(["A rope ties a boat."]));
 
+/** An object that may have other fields, which the document then allows explicitly. */
+const open = <E extends v.ObjectEntries>(entries: E) => v.objectWithRest(entries, v.unknown());
+
+const usage = v.optional(
+  open({ prompt_tokens: v.number(), completion_tokens: v.optional(v.number()), total_tokens: v.number() }),
+);
+const choice = open({ index: v.number(), finish_reason: v.nullable(v.string()) });
+
+/** What the worker's model server answers, as OpenAI, Anthropic and rerankers define it. Servers may add fields. */
 const ROUTES = {
-  "/chat/completions": { summary: "Chat", body: v.looseObject({ model, messages, stream }) },
-  "/completions": { summary: "Complete a text", body: v.looseObject({ model, prompt: text, stream }) },
+  "/chat/completions": {
+    summary: "Chat",
+    body: v.looseObject({ model, messages, stream }),
+    answer: open({
+      id: v.string(),
+      object: v.literal("chat.completion"),
+      model: v.string(),
+      choices: v.array(open({ ...choice.entries, message })),
+      usage,
+    }),
+    example: {
+      id: "chatcmpl-1",
+      object: "chat.completion",
+      created: 1795733625,
+      model: CHAT_MODEL,
+      choices: [{ index: 0, message: { role: "assistant", content: "Hello." }, finish_reason: "stop" }],
+      usage: { prompt_tokens: 9, completion_tokens: 3, total_tokens: 12 },
+    },
+    events:
+      'data: {"id":"chatcmpl-1","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"Hello."}}]}\n\ndata: [DONE]\n\n',
+  },
+  "/completions": {
+    summary: "Complete a text",
+    body: v.looseObject({ model, prompt: text, stream }),
+    answer: open({
+      id: v.string(),
+      object: v.literal("text_completion"),
+      model: v.string(),
+      choices: v.array(open({ ...choice.entries, text: v.string() })),
+      usage,
+    }),
+    example: {
+      id: "cmpl-1",
+      object: "text_completion",
+      created: 1795733625,
+      model: CHAT_MODEL,
+      choices: [{ index: 0, text: " It holds well.", finish_reason: "stop" }],
+      usage: { prompt_tokens: 6, completion_tokens: 4, total_tokens: 10 },
+    },
+    events: 'data: {"id":"cmpl-1","object":"text_completion","choices":[{"index":0,"text":" It"}]}\n\ndata: [DONE]\n\n',
+  },
   "/responses": {
     summary: "Respond (OpenAI's Responses API)",
     body: v.looseObject({ model, input: v.union([v.string(), v.array(v.looseObject({}))]), stream }),
+    answer: open({
+      id: v.string(),
+      object: v.literal("response"),
+      status: v.string(),
+      model: v.string(),
+      output: v.array(open({ type: v.string() })),
+    }),
+    example: {
+      id: "resp_1",
+      object: "response",
+      created_at: 1795733625,
+      status: "completed",
+      model: CHAT_MODEL,
+      output: [
+        {
+          id: "msg_1",
+          type: "message",
+          role: "assistant",
+          status: "completed",
+          content: [{ type: "output_text", text: "Hello.", annotations: [] }],
+        },
+      ],
+      usage: { input_tokens: 9, output_tokens: 3, total_tokens: 12 },
+    },
+    events:
+      'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","delta":"Hello."}\n\nevent: response.completed\ndata: {"type":"response.completed","response":{"id":"resp_1","status":"completed"}}\n\n',
   },
   "/messages": {
     summary: "Message (Anthropic's Messages API)",
     body: v.looseObject({ model, max_tokens: v.optional(v.number()), messages, stream }),
+    answer: open({
+      id: v.string(),
+      type: v.literal("message"),
+      role: v.literal("assistant"),
+      model: v.string(),
+      content: v.array(open({ type: v.string() })),
+      stop_reason: v.nullable(v.string()),
+      usage: open({ input_tokens: v.number(), output_tokens: v.number() }),
+    }),
+    example: {
+      id: "msg_1",
+      type: "message",
+      role: "assistant",
+      model: CHAT_MODEL,
+      content: [{ type: "text", text: "Hello." }],
+      stop_reason: "end_turn",
+      stop_sequence: null,
+      usage: { input_tokens: 9, output_tokens: 3 },
+    },
+    events:
+      'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hello."}}\n\nevent: message_stop\ndata: {"type":"message_stop"}\n\n',
   },
   "/embeddings": {
     summary: "Embed texts",
     body: v.looseObject({
-      model,
+      model: embeddingModel,
       input: v.pipe(
         v.union([v.string(), v.array(v.string()), v.array(v.number()), v.array(v.array(v.number()))]),
         v.description(
@@ -48,10 +150,49 @@ const ROUTES = {
       encoding_format: v.optional(v.picklist(["float", "base64"])),
       dimensions: v.optional(v.number()),
     }),
+    answer: open({
+      object: v.literal("list"),
+      model: v.string(),
+      data: v.array(
+        open({
+          object: v.literal("embedding"),
+          index: v.number(),
+          embedding: v.union([v.array(v.number()), v.pipe(v.string(), v.description("With `base64`."))]),
+        }),
+      ),
+      usage,
+    }),
+    example: {
+      object: "list",
+      model: EMBEDDING_MODEL,
+      data: [
+        { object: "embedding", index: 0, embedding: [0.0123, -0.0456, 0.0789] },
+        { object: "embedding", index: 1, embedding: [0.0131, -0.0442, 0.0801] },
+      ],
+      usage: { prompt_tokens: 12, total_tokens: 12 },
+    },
   },
   "/rerank": {
     summary: "Rank documents",
-    body: v.looseObject({ model, query: v.string(), documents: v.array(v.union([v.string(), v.looseObject({})])) }),
+    body: v.looseObject({
+      model,
+      query: v.pipe(v.string(), v.examples(["What ties a boat?"])),
+      documents: v.pipe(
+        v.array(v.union([v.string(), v.looseObject({})])),
+        v.examples([["A rope ties a boat.", "A cat sleeps."]]),
+      ),
+    }),
+    answer: open({
+      results: v.array(open({ index: v.number(), relevance_score: v.number() })),
+    }),
+    example: {
+      model: CHAT_MODEL,
+      results: [
+        { index: 0, relevance_score: 0.97 },
+        { index: 1, relevance_score: 0.02 },
+      ],
+      usage: { prompt_tokens: 21, total_tokens: 21 },
+    },
   },
 } as const;
 
@@ -81,15 +222,46 @@ const POST_ERRORS = errorResponses(
   "upstream_timeout",
 );
 
-const ANSWER: AnswerDoc = {
-  description: "What the worker's model server answers, as it is: status, headers and body.",
-  content: {
-    "application/json": { schema: { type: "object" } },
-    "text/event-stream": {
-      schema: { type: "string", description: "With `stream: true`. Comment lines keep it alive while it waits." },
+const DESCRIPTION = "What the worker's model server answers, as it is: status, headers and body.";
+
+/** Documents the answer of a route, whole and, where it can stream, as events. */
+function answerOf(path: DocumentedPath): AnswerDoc {
+  const route = ROUTES[path];
+  const whole = { schema: schemaOf(route.answer), example: route.example };
+  if (!("events" in route)) return { description: DESCRIPTION, content: { "application/json": whole } };
+  const schema = { type: "string", description: "With `stream: true`. Comment lines keep it alive while it waits." };
+  return {
+    description: DESCRIPTION,
+    content: { "application/json": whole, "text/event-stream": { schema, example: route.events } },
+  };
+}
+
+/** The documentation of the route that takes all other paths under one base URL. */
+export function anyPathDetail(base: string) {
+  const isOneWorkers = base.includes(":worker_id");
+  const shown = base.replace(":worker_id", "{worker_id}");
+  const parameter = (name: string, description: string) =>
+    ({ name, in: "path", required: true, description, schema: { type: "string" } }) as const;
+  return shownAs(`${shown}/{path}`, {
+    tags: [INFERENCE.name],
+    operationId: `${isOneWorkers ? "worker" : base === "/v1" ? "alias" : "llm"}AnyPath`,
+    summary: `Any other path of the model server${isOneWorkers ? ", on one worker" : base === "/v1" ? " (alias)" : ""}`,
+    description:
+      "Any path that the worker's model server has, such as `audio/speech` or `images/generations`, if its body is JSON with a `model`. Its status, headers and body pass on unchanged.",
+    security: API_KEY_SECURITY,
+    parameters: [
+      ...(isOneWorkers ? [parameter("worker_id", "The id of a worker in the state.")] : []),
+      parameter("path", "A path of the model server, below its base URL. It may contain slashes."),
+    ],
+    requestBody: {
+      required: true,
+      content: {
+        "application/json": { schema: schemaOf(v.looseObject({ model }), "input"), example: { model: CHAT_MODEL } },
+      },
     },
-  },
-};
+    responses: { 200: { description: DESCRIPTION }, ...POST_ERRORS },
+  });
+}
 
 /** The documentation of one route under one base URL. */
 export function postDocs(base: string, path: DocumentedPath) {
@@ -106,7 +278,7 @@ export function postDocs(base: string, path: DocumentedPath) {
           ? `${route.summary} (alias)`
           : route.summary,
       security: API_KEY_SECURITY,
-      responses: { 200: ANSWER, ...POST_ERRORS },
+      responses: { 200: answerOf(path), ...POST_ERRORS },
     },
   };
 }

@@ -9,7 +9,7 @@ import type { ModelArea } from "../../models/model-area.ts";
 import type { ModelCatalog, PluginContext } from "../../plugin/contract.ts";
 import { createRoutes, type RouteContext } from "../../plugin/route-context.ts";
 import { toLegacyId } from "../../tunnel/legacy-id.ts";
-import { DOCUMENTED_PATHS, INFERENCE, postDocs } from "./openapi.ts";
+import { anyPathDetail, DOCUMENTED_PATHS, INFERENCE, postDocs } from "./openapi.ts";
 import { serveLlm } from "./serve.ts";
 import type { llmSettings } from "./settings.ts";
 
@@ -54,7 +54,7 @@ export function llmRoutes(area: ModelArea, context: PluginContext<typeof llmSett
         }
         return serve({ visit, params }, path);
       },
-      { parse: "none", detail: { hide: true } },
+      { parse: "none", detail: anyPathDetail(base) },
     );
   }
   return routes.use(

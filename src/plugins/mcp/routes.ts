@@ -24,18 +24,17 @@ export function mcpRoutes(ports: McpPorts, context: PluginContext): AnyElysia {
     serveMetadata(ports, { visit, relayId: relayIdOf(params), alias });
   const routes = createRoutes().use(workerRoutes("mcp", ports.area, context));
   for (const path of PATHS) {
-    const isHidden = path !== BASE;
     routes
       .post(path, ({ visit, params }) => serve({ visit, params }), {
         parse: "none",
-        detail: isHidden ? HIDDEN : callDetail("post"),
+        detail: callDetail("post", path === BASE ? "" : "/mcp"),
       })
       .get(path, ({ visit, params }) => serve({ visit, params }), {
-        detail: isHidden ? HIDDEN : callDetail("get"),
+        detail: callDetail("get", path === BASE ? "" : "/mcp"),
       })
       .delete(path, ({ visit, params }) => serve({ visit, params }), {
         parse: "none",
-        detail: isHidden ? HIDDEN : callDetail("delete"),
+        detail: callDetail("delete", path === BASE ? "" : "/mcp"),
       })
       // MCP has no HEAD. The route for GET would open a stream that nobody reads.
       .head(path, ({ visit }) => notAllowed(visit.requestId), { detail: HIDDEN })

@@ -20,26 +20,46 @@ const MINUS = 0x2d;
  * The scan finds the ends of values and does not check their contents; use `JSON.parse` on a range for that.
  */
 export function membersOf(bytes: Uint8Array, at = 0): ReadonlyMap<string, Range> | undefined {
+  const members = new Map<string, Range>();
+  return scanMembers(bytes, at, members) ? members : undefined;
+}
+
+/**
+ * The members of an object whose bytes may end in its middle, as far as they are there. The range of a container that is cut
+ * off ends with the bytes; any other value that may be cut off is left out. Undefined if the bytes begin no object.
+ */
+export function leadingMembersOf(bytes: Uint8Array, at = 0): ReadonlyMap<string, Range> | undefined {
+  const members = new Map<string, Range>();
+  if (bytes[skipSpace(bytes, at)] !== OPEN_OBJECT) return undefined;
+  if (scanMembers(bytes, at, members)) return members;
+  // Where the bytes end, nothing tells a whole number from the beginning of one.
+  for (const [name, { start, end }] of members) {
+    if (end === bytes.length && bytes[start] !== OPEN_OBJECT && bytes[start] !== OPEN_ARRAY) members.delete(name);
+  }
+  return members;
+}
+
+/** Adds the members of an object to `members`. Returns false where the bytes stop to be an object, or end. */
+function scanMembers(bytes: Uint8Array, at: number, members: Map<string, Range>): boolean {
   const ahead = new Ahead(bytes);
   let position = skipSpace(bytes, at);
-  if (bytes[position] !== OPEN_OBJECT) return undefined;
-  const members = new Map<string, Range>();
+  if (bytes[position] !== OPEN_OBJECT) return false;
   position = skipSpace(bytes, position + 1);
-  if (bytes[position] === CLOSE_OBJECT) return members;
+  if (bytes[position] === CLOSE_OBJECT) return true;
   for (;;) {
     const keyEnd = bytes[position] === QUOTE ? endOfString(bytes, position) : -1;
     const key = keyEnd < 0 ? undefined : decodeKey(bytes, position, keyEnd);
-    if (key === undefined) return undefined;
+    if (key === undefined) return false;
     position = skipSpace(bytes, keyEnd);
-    if (bytes[position] !== COLON) return undefined;
+    if (bytes[position] !== COLON) return false;
     const start = skipSpace(bytes, position + 1);
     const end = endOfValue(bytes, start, ahead);
-    if (end < 0) return undefined;
     members.delete(key);
-    members.set(key, { start, end });
+    if (start < bytes.length) members.set(key, { start, end: end < 0 ? bytes.length : end });
+    if (end < 0) return false;
     position = skipSpace(bytes, end);
-    if (bytes[position] === CLOSE_OBJECT) return members;
-    if (bytes[position] !== COMMA) return undefined;
+    if (bytes[position] === CLOSE_OBJECT) return true;
+    if (bytes[position] !== COMMA) return false;
     position = skipSpace(bytes, position + 1);
   }
 }

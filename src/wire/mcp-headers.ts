@@ -16,6 +16,9 @@ const REQUEST_HEADERS = new Set([
   "x-request-id",
 ]);
 
+/** Headers that the public server writes itself: the body's length, who called, and by which URL. A client's own never pass. */
+const FORWARDED_HEADERS = new Set(["content-length", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"]);
+
 /** The other headers of an answer that an MCP client needs. Cookies, redirects and CORS are up to the public server. */
 const ANSWER_HEADERS = new Set([
   "content-type",
@@ -35,9 +38,14 @@ export const LISTEN_METHOD = "subscriptions/listen";
 
 // Both ends of the tunnel filter: neither trusts the other to have kept to the lists.
 
-/** Whether a request's header is passed on to the MCP server. `name` must be in lower case. */
+/** Whether a client's header is passed on to the MCP server. `name` must be in lower case. */
 export function isMcpRequestHeader(name: string): boolean {
   return REQUEST_HEADERS.has(name) || name.startsWith(TRANSPORT_PREFIX);
+}
+
+/** Whether a header is one in which the public server describes a request. `name` must be in lower case. */
+export function isForwardedHeader(name: string): boolean {
+  return FORWARDED_HEADERS.has(name);
 }
 
 /** Whether an answer's header is passed on to the client. `name` must be in lower case. */

@@ -22,6 +22,8 @@ export interface BackendRequest {
   /** Undefined for none. */
   readonly body: Uint8Array | ReadableStream<Uint8Array> | undefined;
   readonly signal: AbortSignal;
+  /** Headers of the operator's own. They replace the client's. */
+  readonly extra?: HeaderPairs;
   /** Whether the backend may receive the request twice, because a second run would do no harm. */
   readonly isRepeatable: boolean;
 }
@@ -60,8 +62,9 @@ export async function callBackend(request: BackendRequest): Promise<Response> {
   }
 }
 
-function send({ url, head, key, body, signal }: BackendRequest, keepalive: boolean): Promise<Response> {
+function send({ url, head, key, body, signal, extra }: BackendRequest, keepalive: boolean): Promise<Response> {
   const headers = toBackendHeaders(head.headers, key);
+  if (extra !== undefined) for (const [name, value] of extra) headers.set(name, value);
   // Bun measures a body that it has. For a streamed one it sends this length, and breaks off when the body differs.
   const length = body instanceof ReadableStream ? statedLength(head.headers) : undefined;
   if (length !== undefined) headers.set("content-length", length);
@@ -147,9 +150,21 @@ function hasBrokenOff(error: unknown): boolean {
   return CONNECTION_BROKEN.has(errorCode(error));
 }
 
+/** A call that failed for a reason which this program knows itself. */
+export class FailedCall extends Error {
+  override readonly name = "FailedCall";
+  readonly failure: Failure;
+
+  constructor(failure: Failure) {
+    super(failure.message);
+    this.failure = failure;
+  }
+}
+
 /** Says why a call failed, for RESET and the log: by the system's error code, never by an address or a header. */
 export function toFailure(error: unknown): Failure {
   if (error instanceof UnfinishedBody) return { code: "upstream_error", message: error.message };
+  if (error instanceof FailedCall) return error.failure;
   const cause = errorCode(error);
   // Without an error code of the system the network was not involved: a GET with a body, for example.
   if (/^(?:TypeError|ERR_INVALID_\w+)$/.test(cause))
@@ -158,7 +173,7 @@ export function toFailure(error: unknown): Failure {
     return { code: "protocol_error", message: "the request's body does not have its declared length" };
   if (NO_CONNECTION.test(cause))
     return { code: "upstream_unreachable", message: `the server behind this worker does not answer: ${cause}` };
-  return { code: "upstream_error", message: `the model server broke off its answer: ${cause}` };
+  return { code: "upstream_error", message: `the server behind this worker broke off its answer: ${cause}` };
 }
 
 /** Returns the system's error code of a failed call: `ECONNREFUSED`. */

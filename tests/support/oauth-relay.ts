@@ -3,6 +3,7 @@ import { systemIds } from "../../src/system/ids.ts";
 import { silentLog } from "../../src/system/log.ts";
 import { Dialer } from "../../src/worker/dialer.ts";
 import { createLoadSampler } from "../../src/worker/host.ts";
+import { Endpoint } from "../../src/worker/mcp/endpoint.ts";
 import { createHttpUpstream } from "../../src/worker/mcp/http-upstream.ts";
 import { FAST_RETRY } from "./test-worker.ts";
 
@@ -30,7 +31,9 @@ export function startOauthRelay(options: {
       }),
       update: () => undefined,
     },
-    backend: createHttpUpstream(options.upstream, { oauth: options.auth === "oauth" }),
+    backend: createHttpUpstream(new Endpoint({ url: options.upstream, log: silentLog }), {
+      oauth: options.auth === "oauth",
+    }),
     requestTimeoutMs: 10_000,
     onUnreachable: () => {},
     load: createLoadSampler(),

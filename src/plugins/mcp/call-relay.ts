@@ -95,7 +95,7 @@ class Call implements ExchangeSink, ReplySource, SilenceLimits, Listener {
 
   #watch(exchange: Exchange): void {
     this.#silence = new SilenceWatch(this.#options.clock, exchange, this, (isStall) => {
-      if (!isStall) this.#fault = new Fault("upstream_timeout");
+      if (!isStall) this.#fault = timeoutFault(this.#options.silenceMs);
       exchange.cancel(isStall ? "canceled" : "timeout");
     });
   }
@@ -114,15 +114,22 @@ class Call implements ExchangeSink, ReplySource, SilenceLimits, Listener {
     this.#firstByteMs = this.#options.clock.elapsed() - this.#startedAt;
     this.#options.onBegun(head);
     this.#reply.begin(head);
+    // With a known length the client gets an error instead of an answer that is cut off.
+    if ((lengthOf(head) ?? 0) > this.#options.maxAnswerBytes) this.#refuseLarge();
   }
 
   onData(bytes: Uint8Array): void {
     this.#bytesOut += bytes.length;
-    if (this.#bytesOut > this.#options.maxAnswerBytes && !this.#reply.isEventStream) {
-      this.#fault = new Fault("response_too_large");
-      return this.#exchange?.cancel("canceled");
-    }
+    if (this.#bytesOut > this.#options.maxAnswerBytes && !this.#reply.isEventStream) return this.#refuseLarge();
     this.#reply.write(bytes);
+  }
+
+  #refuseLarge(): void {
+    if (this.#reply.isEventStream) return;
+    const { maxAnswerBytes } = this.#options;
+    const message = `The MCP server's answer is larger than the ${maxAnswerBytes} bytes of MCP_MAX_ANSWER_BYTES. Ask for less at once; an event stream has no limit.`;
+    this.#fault = new Fault("response_too_large", { message });
+    this.#exchange?.cancel("canceled");
   }
 
   onEnd(end: ExchangeEnd): void {
@@ -206,19 +213,45 @@ function faultOf(end: ExchangeEnd): Fault | undefined {
     case "too_large":
       return new Fault("request_too_large");
     case "broken":
-      return end.code === "timeout" ? new Fault("upstream_timeout") : brokenFault(toCode(end.code));
+      return end.code === "timeout" ? relayTimeoutFault() : brokenFault(end);
     default:
       return end satisfies never;
   }
 }
 
-/** Creates the fault with words that fit a relay: the usual ones are about model servers. */
-function brokenFault(code: "upstream_unreachable" | "upstream_error" | "worker_lost"): Fault {
-  if (code !== "upstream_unreachable") return new Fault(code);
-  return new Fault(code, { message: "The relay cannot reach its MCP server. Its owner sees why in the relay's log." });
+/** The usual words of these faults are about model servers and workers. */
+function timeoutFault(silenceMs: number): Fault {
+  const seconds = Math.round(silenceMs / 1000);
+  const message = `Nothing came from the MCP server for ${seconds} s (MCP_REQUEST_TIMEOUT of this server), so the call was given up.`;
+  return new Fault("upstream_timeout", { message });
 }
 
-function toCode(code: string): "upstream_unreachable" | "upstream_error" | "worker_lost" {
-  if (code === "upstream_unreachable") return code;
-  return code === "draining" ? "worker_lost" : "upstream_error";
+function relayTimeoutFault(): Fault {
+  const message =
+    "The MCP server sent nothing for longer than its relay waits (REQUEST_TIMEOUT of the relay), so the call was given up.";
+  return new Fault("upstream_timeout", { message });
+}
+
+function brokenFault({ code, message: said }: Extract<ExchangeEnd, { readonly kind: "broken" }>): Fault {
+  if (code === "upstream_unreachable") {
+    return new Fault(code, {
+      message: "The relay cannot reach its MCP server. Its owner sees why in the relay's log.",
+    });
+  }
+  if (code === "draining")
+    return new Fault("worker_lost", { message: "The relay stopped before the MCP server answered." });
+  const more = said === "" ? "" : ` The relay says: ${quote(said)}.`;
+  return new Fault("upstream_error", { message: `The MCP server gave no complete answer.${more}` });
+}
+
+/** Quotes a relay's words for a client: shortened, and without characters that control a terminal. */
+function quote(text: string): string {
+  return `'${text.slice(0, 200).replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, "")}'`;
+}
+
+/** Returns the length that an answer's head declares. */
+function lengthOf({ headers }: ResponseHead): number | undefined {
+  for (const [name, value] of headers)
+    if (name.toLowerCase() === "content-length") return /^\d{1,15}$/.test(value) ? Number(value) : undefined;
+  return undefined;
 }

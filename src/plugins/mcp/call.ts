@@ -1,11 +1,14 @@
 import type { ClientDoor } from "../../auth/auth.ts";
+import { declaredLength } from "../../http/body.ts";
 import type { Visit } from "../../http/visit.ts";
 import type { Deps } from "../../system/deps.ts";
 import type { ExchangeRequest } from "../../tunnel/exchange.ts";
+import type { HeaderPairs } from "../../wire/frame.ts";
 import type { Body } from "../../wire/pump.ts";
 import { toRelayHeaders } from "./headers.ts";
 import type { McpArea } from "./mcp-area.ts";
 import type { PublicNames } from "./public-names.ts";
+import type { RpcFacts } from "./rpc-facts.ts";
 import type { McpConfig } from "./settings.ts";
 
 /** The parts that serve the plugin's requests. */
@@ -25,20 +28,35 @@ export interface McpCall {
   readonly rest: string;
 }
 
-/** Returns the request for the relay. `resource` is the URL that a client's OAuth token is for, if its MCP server takes those. */
+/** A call that has been read, on its way to its relay. */
+export interface ReadCall {
+  readonly path: string;
+  readonly body: Body;
+  readonly facts: RpcFacts;
+  /** The URL that a client's OAuth token is for; undefined unless the MCP server takes those. */
+  readonly resource: string | undefined;
+}
+
+/** Returns the request for the relay. */
 export function toExchangeRequest(
-  { config }: McpPorts,
-  { visit: { request, requestId } }: McpCall,
-  path: string,
-  body: Body,
-  resource: string | undefined,
+  { config, names }: McpPorts,
+  { visit }: McpCall,
+  { path, body, facts, resource }: ReadCall,
 ): ExchangeRequest {
+  const { request, requestId } = visit;
+  const length = body instanceof Uint8Array ? body.length : declaredLength(request.headers);
+  const own: HeaderPairs = [
+    ["x-request-id", requestId],
+    // Without it a large body would reach the MCP server in chunks, which some servers refuse.
+    ...(length ? [["content-length", String(length)] as const] : []),
+    ...names.forwardedHeaders(visit),
+  ];
   return {
     head: {
       method: request.method,
       path,
-      headers: toRelayHeaders(request.headers, requestId),
-      timeout_ms: config.requestTimeoutMs,
+      headers: toRelayHeaders(request.headers, own, facts.label === "initialize"),
+      timeout_ms: config.mcpRequestTimeoutMs,
       ...(resource === undefined ? {} : { resource }),
     },
     body,

@@ -1,12 +1,20 @@
 import { type HeaderPairs, isHeaderValue } from "../../wire/frame.ts";
 import { isMcpAnswerHeader, isMcpRequestHeader } from "../../wire/mcp-headers.ts";
 
-/** Returns the request headers that the relay gets. `x-request-id` is the id that this server uses for the request. */
-export function toRelayHeaders(headers: Headers, requestId: string): HeaderPairs {
-  const pairs: [string, string][] = [["x-request-id", requestId]];
+/** The header that names an MCP session. */
+export const SESSION_HEADER = "mcp-session-id";
+
+/**
+ * Returns the request headers that the relay gets, after `own`, those that this server writes. `beginsSession`: the request
+ * is an `initialize`, which the specification sends without a session. Some clients send the id of one that has ended, and
+ * would be told so for ever.
+ */
+export function toRelayHeaders(headers: Headers, own: HeaderPairs, beginsSession: boolean): HeaderPairs {
+  const pairs = [...own];
   for (const [name, value] of headers) {
+    if (!isMcpRequestHeader(name) || name === "x-request-id" || (beginsSession && name === SESSION_HEADER)) continue;
     // Bun accepts a DEL in a value. A relay that got a head with one would close its link.
-    if (isMcpRequestHeader(name) && name !== "x-request-id" && isHeaderValue(value)) pairs.push([name, value]);
+    if (isHeaderValue(value)) pairs.push([name, value]);
   }
   return pairs;
 }

@@ -1,4 +1,4 @@
-import { membersOf } from "../../json/scan.ts";
+import { leadingMembersOf, membersOf } from "../../json/scan.ts";
 import { LISTEN_METHOD } from "../../wire/mcp-headers.ts";
 
 /** The facts about a request that errors and counts need. They do not decide where the request goes. */
@@ -25,12 +25,19 @@ const MAX_NAME_CHARS = 1024;
 const decoder = new TextDecoder();
 
 /**
- * Reads the facts from a request's body, or from its headers if the body is not available. Never throws: a body that is not
- * a single JSON-RPC message has no id and no method, and the MCP server will reject it.
+ * Reads the facts from a request's body, or from its headers if the body is not available. `isWhole` is false for the
+ * beginning of a larger body. Never throws: a body that is not a single JSON-RPC message has no id and no method, and the MCP
+ * server will reject it.
  */
-export function readFacts(request: Pick<Request, "method" | "headers">, body: Uint8Array | undefined): RpcFacts {
+export function readFacts(
+  request: Pick<Request, "method" | "headers">,
+  body: Uint8Array | undefined,
+  isWhole = true,
+): RpcFacts {
   const headerMethod = request.headers.get("mcp-method") ?? undefined;
-  const { id, method, functionName } = body ? readMessage(body) : readHeaders(request.headers, headerMethod);
+  const { id, method, functionName } = body
+    ? readMessage(body, isWhole, request.headers)
+    : readHeaders(request.headers, headerMethod);
   return {
     id,
     functionName,
@@ -39,22 +46,36 @@ export function readFacts(request: Pick<Request, "method" | "headers">, body: Ui
   };
 }
 
-function readMessage(body: Uint8Array): Message {
-  const members = membersOf(body);
+function readMessage(body: Uint8Array, isWhole: boolean, headers: Headers): Message {
+  const members = isWhole ? membersOf(body) : leadingMembersOf(body);
   if (!members) return NOTHING;
   const textOf = (name: string): string | undefined => {
     const range = members.get(name);
     return range && decoder.decode(body.subarray(range.start, range.end));
   };
-  const id = textOf("id");
+  const id = toId(textOf("id"));
   const written = textOf("method");
   const method = written !== undefined && written.length <= MAX_METHOD_CHARS ? parseString(written) : undefined;
+  if (!isWhole && method === undefined) {
+    return { ...readHeaders(headers, headers.get("mcp-method") ?? undefined), id };
+  }
   const params = method === CALL ? members.get("params") : undefined;
-  return {
-    id: id !== undefined && id.length <= MAX_ID_CHARS && isId(id) ? id : undefined,
-    method,
-    functionName: params && readName(body, params.start),
-  };
+  return { id, method, functionName: params && readName(body, params.start, isWhole) };
+}
+
+/** The number of bytes at the end of a body in which its id is looked for. */
+export const TAIL_BYTES = 512;
+
+/** An id, as the last member of a message or the last but one. The quotes of text inside a string would be escaped. */
+const LAST_ID = /[{,]\s*"id"\s*:\s*("(?:[^"\\]|\\.)*"|[-+.\deE]+)\s*(?:,\s*"jsonrpc"\s*:\s*"2\.0"\s*)?\}\s*$/;
+
+/** Returns the id that stands at the end of a message, where many clients write it; `tail` is the last part of the body. */
+export function idAtEnd(tail: Uint8Array): string | undefined {
+  return toId(LAST_ID.exec(decoder.decode(tail))?.[1]);
+}
+
+function toId(text: string | undefined): string | undefined {
+  return text !== undefined && text.length <= MAX_ID_CHARS && isId(text) ? text : undefined;
 }
 
 /** The method that calls a function. */
@@ -66,8 +87,8 @@ function readHeaders(headers: Headers, method: string | undefined): Message {
   return { ...NOTHING, method, functionName: name === null ? undefined : decodeHeader(name) };
 }
 
-function readName(body: Uint8Array, at: number): string | undefined {
-  const range = membersOf(body, at)?.get("name");
+function readName(body: Uint8Array, at: number, isWhole: boolean): string | undefined {
+  const range = (isWhole ? membersOf(body, at) : leadingMembersOf(body, at))?.get("name");
   if (!range || range.end - range.start > MAX_NAME_CHARS) return undefined;
   return parseString(decoder.decode(body.subarray(range.start, range.end)));
 }

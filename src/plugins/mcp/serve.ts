@@ -1,23 +1,22 @@
 import type { ActiveCaller } from "../../auth/caller.ts";
 import { drainingFault, Fault } from "../../errors.ts";
-import { ClientGone, declaredLength, readBody } from "../../http/body.ts";
+import { ClientGone } from "../../http/body.ts";
 import type { Body } from "../../wire/pump.ts";
 import { type McpCall, type McpPorts, toExchangeRequest } from "./call.ts";
 import { callRelay } from "./call-relay.ts";
+import { SESSION_HEADER } from "./headers.ts";
 import { type RelayPath, toRelayPath } from "./relay-path.ts";
 import type { Relay } from "./relays.ts";
+import { type McpBody, readMcpBody } from "./request-body.ts";
 import { resourceOf } from "./resource.ts";
 import { rpcError } from "./rpc-error.ts";
 import { type RpcFacts, readFacts } from "./rpc-facts.ts";
-
-/** Largest body that is read whole and looked into. A larger one streams through unread. */
-const WHOLE_BODY_BYTES = 64 * 1024;
 
 /** Sends a request to its relay and answers with what the MCP server answers. Rejects with `ClientGone` only. */
 export async function serveMcp(ports: McpPorts, call: McpCall): Promise<Response> {
   const { visit, relayId, rest } = call;
   const { request, requestId } = visit;
-  let facts: RpcFacts | undefined;
+  let read: McpBody | undefined;
   let isCounted = false;
   let caller: ActiveCaller | undefined;
   try {
@@ -28,8 +27,10 @@ export async function serveMcp(ports: McpPorts, call: McpCall): Promise<Response
     if (!path) throw new Fault("path_not_allowed");
     // A quiet stream, a long call and a wait for a relay are not idle connections.
     caller.linger();
-    const body = await readRequest(ports, request);
-    facts = readFacts(request, body instanceof Uint8Array ? body : undefined);
+    const { mcpMaxBodyBytes: maxBytes, clientStallTimeoutMs: timeoutMs } = ports.config;
+    read = await readMcpBody(request, { maxBytes, timeoutMs, clock: ports.deps.clock });
+    const { body, facts } = read;
+    if (body === undefined) throw new Fault("request_too_large");
     const relay = await ports.area.relays.find(relayId, request.signal);
     return await send(ports, call, relay, {
       path,
@@ -44,9 +45,9 @@ export async function serveMcp(ports: McpPorts, call: McpCall): Promise<Response
     caller?.leave();
     if (request.signal.aborted) throw new ClientGone("the client left");
     if (!(error instanceof Fault)) throw error;
-    facts ??= readFacts(request, undefined);
+    const facts = read?.facts ?? readFacts(request, undefined);
     if (!isCounted) ports.area.refused(error, facts.label);
-    return rpcError(error, requestId, facts.id);
+    return rpcError(error, requestId, read?.id());
   }
 }
 
@@ -68,21 +69,22 @@ function send(
 ): Promise<Response> {
   const { area, config, deps, names } = ports;
   const { request, requestId } = call.visit;
+  const resource = resourceOf(names, relay, call.visit, alias);
   const release = area.enter(relay, facts.isStream);
-  const session = area.use(relay, request.method, request.headers.get(SESSION) ?? undefined);
+  const session = area.use(relay, request.method, request.headers.get(SESSION_HEADER) ?? undefined);
   return callRelay({
     session: relay.session,
     clock: deps.clock,
-    request: toExchangeRequest(ports, call, path, body, resourceOf(names, relay, call.visit, alias)),
+    request: toExchangeRequest(ports, call, { path, body, facts, resource }),
     requestId,
     signal: request.signal,
     listeners: facts.isStream ? area.listeners : undefined,
-    silenceMs: config.requestTimeoutMs,
+    silenceMs: config.mcpRequestTimeoutMs,
     stallMs: config.clientStallTimeoutMs,
     keepaliveMs: config.keepaliveIntervalMs,
     maxAnswerBytes: config.mcpMaxAnswerBytes,
     onBegun: ({ status, headers }) => {
-      session.answered(status, headers.find(([name]) => name.toLowerCase() === SESSION)?.[1]);
+      session.answered(status, headers.find(([name]) => name.toLowerCase() === SESSION_HEADER)?.[1]);
     },
     onEnded: (report) => {
       session.ended();
@@ -92,36 +94,4 @@ function send(
     },
     onSettled: release,
   });
-}
-
-/** The header that names an MCP session. */
-const SESSION = "mcp-session-id";
-
-/** The request's body: whole if it is small enough to be looked into, else a stream that is only counted. */
-async function readRequest({ config, deps }: McpPorts, request: Request): Promise<Body> {
-  const { mcpMaxBodyBytes: maxBytes, clientStallTimeoutMs: timeoutMs } = config;
-  const length = declaredLength(request.headers);
-  if ((length ?? 0) > maxBytes) throw new Fault("request_too_large");
-  const isSmall = length === undefined ? !request.body : length <= WHOLE_BODY_BYTES;
-  if (!isSmall) return bounded(request.body, maxBytes);
-  return readBody(request, {
-    maxBytes,
-    timeoutMs,
-    clock: deps.clock,
-    // The caller lingers already.
-    liftIdleTimeout: () => {},
-  });
-}
-
-/** A body that fails with `request_too_large` when it turns out to be larger than `maxBytes`. */
-function bounded(body: ReadableStream<Uint8Array> | null, maxBytes: number): Body {
-  let bytes = 0;
-  const counting = new TransformStream<Uint8Array, Uint8Array>({
-    transform(chunk, controller) {
-      bytes += chunk.length;
-      if (bytes > maxBytes) controller.error(new Fault("request_too_large"));
-      else controller.enqueue(chunk);
-    },
-  });
-  return body ? body.pipeThrough(counting) : new Uint8Array(0);
 }

@@ -4,6 +4,13 @@ import { setting, type Values } from "../../settings/setting.ts";
 
 /** The settings that only this plugin has. */
 export const mcpSettings = {
+  mcpRequestTimeoutMs: setting(duration("1s", "24h"), {
+    variable: "MCP_REQUEST_TIMEOUT",
+    place: { after: "REQUEST_TIMEOUT" },
+    // A tool may work for minutes without a word, and the specification sets no limit.
+    default: "30m",
+    help: "REQUEST_TIMEOUT for MCP calls.",
+  }),
   mcpMaxBodyBytes: setting(size("1KiB", "1GiB"), {
     variable: "MCP_MAX_BODY_BYTES",
     place: { before: "START_GRACE" },
@@ -14,11 +21,12 @@ export const mcpSettings = {
   mcpMaxAnswerBytes: setting(size("1KiB", "1TiB"), {
     variable: "MCP_MAX_ANSWER_BYTES",
     default: "32MiB",
-    help: "Largest MCP response that is not an event stream; a larger one is cut off.",
+    help: "Largest MCP response that is not an event stream; instead of a larger one, the client gets an error.",
   }),
   mcpMaxCalls: setting(integer(1, 100_000), {
     variable: "MCP_MAX_CALLS",
-    default: "256",
+    // Some hundred clients that connect at one moment, with a call each.
+    default: "1024",
     help: "MCP calls that one relay may have in progress; further calls get 429.",
   }),
   mcpMaxStreams: setting(integer(1, 100_000), {

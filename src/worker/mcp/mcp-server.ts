@@ -1,8 +1,16 @@
+import type { HeaderPairs } from "../../wire/frame.ts";
+
 export type McpTransport = "auto" | "http" | "sse";
 
 /** The address of an MCP server, or the way to start it. */
 export type McpSource =
-  | { readonly kind: "url"; readonly url: string; readonly transport: McpTransport }
+  | {
+      readonly kind: "url";
+      readonly url: string;
+      readonly transport: McpTransport;
+      /** Headers of the owner's own that every request to the server gets: its API key, for example. */
+      readonly headers: HeaderPairs;
+    }
   | {
       readonly kind: "command";
       readonly command: string;

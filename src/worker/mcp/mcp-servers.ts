@@ -29,7 +29,7 @@ export function readMcpServers(given: Given, sources: FileSources): McpServersRe
 }
 
 function sourceOf({ mcpUrl, mcpCommand, mcpTransport }: Given): McpSource {
-  if (mcpUrl !== undefined) return { kind: "url", url: mcpUrl, transport: mcpTransport };
+  if (mcpUrl !== undefined) return { kind: "url", url: mcpUrl, transport: mcpTransport, headers: [] };
   return { kind: "command", command: mcpCommand ?? "", args: undefined, env: {}, withheld: [], directory: undefined };
 }
 

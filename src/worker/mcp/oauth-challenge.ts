@@ -12,3 +12,10 @@ export function toPublicChallenge(challenge: string, resource: string): string {
   if (url === undefined) return challenge;
   return challenge.replace(PARTS, (part) => (part.startsWith('"') ? part : `resource_metadata="${url}"`));
 }
+
+/** Returns the place of the metadata that a `WWW-Authenticate` header names; undefined if it names none. */
+export function metadataIn(challenge: string): string | undefined {
+  const named = challenge.match(PARTS)?.find((part) => !part.startsWith('"'));
+  const value = named?.slice(named.indexOf("=") + 1).trim();
+  return value?.startsWith('"') ? value.slice(1, -1).replace(/\\(.)/g, "$1") : value;
+}

@@ -160,7 +160,8 @@ function sourceOf({ type, command, args, env, cwd, url }: Entry, withheld: reado
   if (type === "stdio") return "a url is of the type http or sse";
   const parsed = parseBackendUrl(url ?? "");
   if (parsed === undefined) return "the url must be http or https, without user name, password and query";
-  return { kind: "url", url: parsed, transport: type === undefined ? "auto" : type === "sse" ? "sse" : "http" };
+  const transport = type === undefined ? "auto" : type === "sse" ? "sse" : "http";
+  return { kind: "url", url: parsed, transport, headers: [] };
 }
 
 /** Returns who may call, or what is wrong. */

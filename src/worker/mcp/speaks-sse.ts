@@ -1,16 +1,26 @@
+import type { Endpoint } from "./endpoint.ts";
+
 /** How long to wait for the first event: a server of the older transport sends it at once. */
 const TIMEOUT_MS = 5000;
 /** The most bytes to read: the event is the first one, and short. */
 const MAX_BYTES = 64 * 1024;
 
 /**
- * Finds out whether the server at the URL speaks HTTP with SSE: it answers a GET with a stream whose first event is
+ * Finds out whether the server at the endpoint speaks HTTP with SSE: it answers a GET with a stream whose first event is
  * `endpoint`. Undefined when there was no conclusive answer within 5 s, since the server may be starting.
  */
-export async function speaksSse(url: string): Promise<boolean | undefined> {
+export async function speaksSse(endpoint: Endpoint): Promise<boolean | undefined> {
+  const head = { method: "GET", path: "/", headers: [["accept", "text/event-stream"]] as const };
   const signal = AbortSignal.timeout(TIMEOUT_MS);
   try {
-    const response = await fetch(url, { headers: { accept: "text/event-stream" }, redirect: "manual", signal });
+    const response = await endpoint.call({
+      head,
+      query: "",
+      key: undefined,
+      body: undefined,
+      signal,
+      isRepeatable: true,
+    });
     const isStream = response.headers.get("content-type")?.startsWith("text/event-stream") === true;
     if (!response.ok || !isStream || !response.body) {
       await response.body?.cancel();

@@ -1,8 +1,9 @@
 import type { Backend, Opening } from "../../answering/opening.ts";
 import type { Deps } from "../../system/deps.ts";
-import type { RequestHead } from "../../wire/frame.ts";
+import type { HeaderPairs, RequestHead } from "../../wire/frame.ts";
 import { discardAnswer } from "../backend.ts";
 import { createSseBridge } from "./bridge/sse-bridge.ts";
+import { Endpoint } from "./endpoint.ts";
 import { createHttpUpstream } from "./http-upstream.ts";
 import type { McpTransport } from "./mcp-server.ts";
 import { speaksSse } from "./speaks-sse.ts";
@@ -14,6 +15,8 @@ export interface Upstream extends Backend {
 
 export interface UrlUpstreamOptions {
   readonly url: string;
+  /** Headers that every request to the server gets. */
+  readonly headers: HeaderPairs;
   readonly transport: McpTransport;
   readonly isOauth: boolean;
   readonly deps: Deps;
@@ -23,27 +26,28 @@ export interface UrlUpstreamOptions {
  * Serves the MCP server at a URL. With the transport `auto` it uses Streamable HTTP until a POST is answered as by a server
  * that does not know it; then it finds out whether the server speaks HTTP with SSE, as the specification tells clients to.
  */
-export function createUrlUpstream({ url, transport, isOauth, deps }: UrlUpstreamOptions): Upstream {
-  const http = createHttpUpstream(url, { oauth: isOauth });
+export function createUrlUpstream({ url, headers, transport, isOauth, deps }: UrlUpstreamOptions): Upstream {
+  const endpoint = new Endpoint({ url, headers, log: deps.log });
+  const http = createHttpUpstream(endpoint, { oauth: isOauth });
   if (transport === "http") return { open: (head) => http.open(head), close: async () => {} };
-  const bridge = createSseBridge({ url, deps });
+  const bridge = createSseBridge({ url, headers, deps });
   if (transport === "sse") return bridge;
-  return new GuessedUpstream(url, http, bridge);
+  return new GuessedUpstream(endpoint, http, bridge);
 }
 
 /** Statuses with which a server that does not know Streamable HTTP answers a POST to its stream's URL. */
 const UNKNOWN_STATUSES: ReadonlySet<number> = new Set([400, 404, 405]);
 
 class GuessedUpstream implements Upstream {
-  readonly #url: string;
+  readonly #endpoint: Endpoint;
   readonly #http: Backend;
   readonly #bridge: Upstream;
   #guess: "http" | "sse" | undefined;
   /** The running probe, shared by all requests that wait for it, even if some are cancelled. */
   #probe: Promise<boolean | undefined> | undefined;
 
-  constructor(url: string, http: Backend, bridge: Upstream) {
-    this.#url = url;
+  constructor(endpoint: Endpoint, http: Backend, bridge: Upstream) {
+    this.#endpoint = endpoint;
     this.#http = http;
     this.#bridge = bridge;
   }
@@ -71,7 +75,7 @@ class GuessedUpstream implements Upstream {
   }
 
   #speaksSse(): Promise<boolean | undefined> {
-    this.#probe ??= speaksSse(this.#url).finally(() => {
+    this.#probe ??= speaksSse(this.#endpoint).finally(() => {
       this.#probe = undefined;
     });
     return this.#probe;

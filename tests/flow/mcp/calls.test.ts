@@ -106,6 +106,55 @@ describe("a request reaches the relay as it is", () => {
   });
 });
 
+describe("beside the client's headers, a relay gets", () => {
+  const headersOf = async (
+    config: Partial<Config>,
+    headers: Record<string, string>,
+  ): Promise<Record<string, string>> => {
+    const server = start(config);
+    const relay = await server.relay();
+    const answer = server.rpc(LIST, { headers: { ...headers, "x-forwarded-prefix": "/x", forwarded: "for=9.9.9.9" } });
+    const { id, head } = await relay.request();
+    relay.head(id, 200, MCP_JSON, RESULT, true);
+    await answer;
+    return Object.fromEntries(head.headers.filter(([name]) => name.includes("forwarded")));
+  };
+  const claimed = { "x-forwarded-for": "1.2.3.4", "x-forwarded-host": "evil.example", "x-forwarded-proto": "gopher" };
+
+  test("the address of the client and the public URL, which a client cannot make up", async () => {
+    const config = { publicUrl: "https://moorage.example", allowedHosts: ["*"], trustedProxies: [] };
+    expect(await headersOf(config, claimed)).toEqual({
+      "x-forwarded-for": "127.0.0.1",
+      "x-forwarded-host": "moorage.example",
+      "x-forwarded-proto": "https",
+    });
+  });
+
+  test("what a trusted proxy says about them", async () => {
+    const said = {
+      "x-forwarded-for": "198.51.100.7",
+      "x-forwarded-host": "tools.example",
+      "x-forwarded-proto": "https",
+    };
+    expect(await headersOf({ trustedProxies: ["127.0.0.1"] }, said)).toEqual(said);
+  });
+});
+
+test("an initialize goes without the id of a session that its client has kept from before", async () => {
+  const server = start();
+  const relay = await server.relay();
+  for (const [method, expected] of [
+    ["initialize", undefined],
+    ["tools/list", "of-before"],
+  ] as const) {
+    const answer = server.rpc({ ...LIST, method }, { headers: { "mcp-session-id": "of-before" } });
+    const { id, head } = await relay.request();
+    expect(Object.fromEntries(head.headers)["mcp-session-id"]).toBe(expected);
+    relay.head(id, 200, MCP_JSON, RESULT, true);
+    await answer;
+  }
+});
+
 describe("an answer comes as it is", () => {
   test.each([
     [202, ""],

@@ -85,7 +85,7 @@ test("a thousand sessions opened and closed leave nothing behind", async () => {
 });
 
 test("functions are shown by name and relay, with visible failures", async () => {
-  const server = start({ requestTimeoutMs: 100 });
+  const server = start({ mcpRequestTimeoutMs: 100 });
   const relay = await server.relay();
   await exchange(relay, server.rpc(callOf("search")));
   await exchange(relay, server.rpc(callOf("search")), { body: '{"jsonrpc":"2.0","id":1,"error":{"code":1}}' });

@@ -17,10 +17,12 @@ const LIST = { jsonrpc: "2.0", id: 7, method: "tools/list" };
 const RESULT = '{"jsonrpc":"2.0","id":7,"result":{"tools":[]}}';
 const EVENTS = [["content-type", "text/event-stream"]] as const;
 
-async function errorOf(response: Response): Promise<{ code: number; data: Record<string, string>; id: unknown }> {
+async function errorOf(
+  response: Response,
+): Promise<{ code: number; message: string; data: Record<string, string>; id: unknown }> {
   const { error, id, jsonrpc } = (await response.json()) as Record<string, unknown>; // looked at right here
   expect(jsonrpc).toBe("2.0");
-  return { ...(error as { code: number; data: Record<string, string> }), id };
+  return { ...(error as { code: number; message: string; data: Record<string, string> }), id };
 }
 
 describe("this server's own failures are JSON-RPC errors, and never 400, 404 or 405:", () => {
@@ -64,7 +66,8 @@ describe("this server's own failures are JSON-RPC errors, and never 400, 404 or 
   });
 
   test("an MCP server that cannot be reached is 502, one that stays silent 504 and is told to stop", async () => {
-    const server = start({ requestTimeoutMs: 150 });
+    // REQUEST_TIMEOUT is for models. A tool may be silent for longer.
+    const server = start({ mcpRequestTimeoutMs: 1000, requestTimeoutMs: 50 });
     const relay = await server.relay();
     const unreachable = server.rpc(LIST);
     relay.breakOff((await relay.request()).id, "upstream_unreachable");
@@ -73,8 +76,30 @@ describe("this server's own failures are JSON-RPC errors, and never 400, 404 or 
     await relay.request();
     const response = await silent;
     expect(response.status).toBe(504);
-    expect(await errorOf(response)).toMatchObject({ data: { mcp: "MCP_TIMEOUT" } });
+    expect(await errorOf(response)).toMatchObject({
+      message:
+        "Nothing came from the MCP server for 1 s (MCP_REQUEST_TIMEOUT of this server), so the call was given up.",
+      data: { mcp: "MCP_TIMEOUT" },
+    });
     expect(await relay.reset()).toMatchObject({ code: "timeout" });
+  });
+
+  test.each([
+    [
+      "timeout",
+      504,
+      "The MCP server sent nothing for longer than its relay waits (REQUEST_TIMEOUT of the relay), so the call was given up.",
+    ],
+    ["upstream_error", 502, "The MCP server gave no complete answer. The relay says: 'as said'."],
+    ["draining", 502, "The relay stopped before the MCP server answered."],
+  ] as const)("a relay's %s is %d, in words that fit an MCP server", async (code, status, message) => {
+    const server = start();
+    const relay = await server.relay();
+    const answer = server.rpc(LIST);
+    relay.breakOff((await relay.request()).id, code, "as\u001b\u202e said");
+    const response = await answer;
+    expect(response.status).toBe(status);
+    expect((await errorOf(response)).message).toBe(message);
   });
 
   test("a call too many is 429, and streams do not take the calls' room", async () => {

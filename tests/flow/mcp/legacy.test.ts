@@ -283,7 +283,7 @@ describe("a failure of a legacy agent is reported:", () => {
   });
 
   test("a call closed without an answer gives 502, and one never answered gives 504", async () => {
-    const server = start({ requestTimeoutMs: 150 });
+    const server = start({ mcpRequestTimeoutMs: 150 });
     const agent = await connect(server);
     const closed = server.rpc(CALL);
     const { sid } = await letIn(agent);

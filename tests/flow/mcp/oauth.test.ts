@@ -85,8 +85,37 @@ describe("the OAuth metadata of a relay whose MCP server does the sign-in", () =
       const { server, seen } = await connect({ documents });
       const response = await metadataOf(server, "/api/mcp/id/tools");
       expect(await response.json()).toMatchObject({ authorization_servers: ["https://login.example"] });
-      expect(seen.map(({ path }) => path)).toEqual([`${METADATA_PATH}/mcp`, METADATA_PATH]);
+      // In between, the relay asks the MCP server for a challenge, which could name another place.
+      expect(seen.map(({ path }) => path)).toEqual([`${METADATA_PATH}/mcp`, "/mcp", METADATA_PATH]);
     }
+  });
+
+  test.each([
+    ["its own origin", (origin: string) => `${origin}/oauth/resource.json`, "/oauth/resource.json"],
+    ["its public URL", () => `https://public.example${METADATA_PATH}/api/tools`, `${METADATA_PATH}/api/tools`],
+  ])("are found where the MCP server's challenge says, under %s", async (_what, placeOf, path) => {
+    const { server, seen } = await connect({
+      documents: { [path]: DOCUMENT, [METADATA_PATH]: { resource: "of another resource" } },
+      challenge: (origin) => `Bearer scope="x", resource_metadata="${placeOf(origin)}"`,
+    });
+    for (const _ of [1, 2]) {
+      const response = await metadataOf(server, "/api/mcp/id/tools");
+      expect(await response.json()).toMatchObject({ authorization_servers: ["https://login.example"] });
+    }
+    // The place is remembered, and nobody's bearer token goes there.
+    expect(seen.map(({ path: each }) => each)).toEqual([`${METADATA_PATH}/mcp`, "/mcp", path, path]);
+    expect(seen.every(({ authorization }) => authorization === null)).toBe(true);
+  });
+
+  test("are never fetched from another origin, whatever a challenge says", async () => {
+    let asked = 0;
+    const other = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => Response.json({ asked: ++asked }) });
+    running.push({ stop: () => other.stop(true) });
+    const { server } = await connect({
+      challenge: () => `Bearer resource_metadata="http://127.0.0.1:${other.port}/secrets"`,
+    });
+    expect((await metadataOf(server, "/api/mcp/id/tools")).status).toBe(404);
+    expect(asked).toBe(0);
   });
 
   test("are a JSON 404 if the MCP server has none, or endless ones", async () => {

@@ -1,6 +1,8 @@
 import { SSEClientTransport, SseError } from "@modelcontextprotocol/client";
 import { isJSONRPCRequest, type JSONRPCMessage } from "@modelcontextprotocol/server";
 import type { CancelTimer, Clock, Log } from "../../../system/deps.ts";
+import type { HeaderPairs } from "../../../wire/frame.ts";
+import { redirectIn } from "../redirect.ts";
 import { isTooDeep } from "./depth.ts";
 import { withLineLimit } from "./line-limit.ts";
 import { MAX_MESSAGE_BYTES, type Peer, type PeerEvents } from "./peer.ts";
@@ -8,12 +10,16 @@ import { RPC, rpcError } from "./rpc-error.ts";
 
 export interface SsePeerOptions extends PeerEvents {
   readonly url: string;
+  /** Headers that every request to the server gets. */
+  readonly headers: HeaderPairs;
   readonly clock: Clock;
   readonly log: Log;
 }
 
 /** How long the event stream may take to open and to name where messages go: a server that is up does both at once. */
 const CONNECT_MS = 30_000;
+/** The most redirects in a row: one for a missing slash, and some for a gateway in between. */
+const MAX_REDIRECTS = 3;
 /** The most messages that the server has not confirmed yet. */
 const MAX_UNTAKEN = 1000;
 
@@ -29,7 +35,9 @@ export class SsePeer implements Peer {
 
   constructor(options: SsePeerOptions) {
     this.#options = options;
-    const transport = new SSEClientTransport(new URL(options.url), { fetch: fetchEvents });
+    const transport = new SSEClientTransport(new URL(options.url), {
+      fetch: (url, init) => fetchEvents(url, init, options),
+    });
     this.#transport = transport;
     transport.onmessage = (message) => {
       if (this.#hasEnded) return;
@@ -88,10 +96,29 @@ export class SsePeer implements Peer {
   }
 }
 
-/** Fetches without Bun's timeout of five silent minutes, and with a limit on the length of an event. */
-async function fetchEvents(url: string | URL, init?: RequestInit): Promise<Response> {
-  const response = await fetch(url, { ...init, timeout: false });
-  if (!response.body || init?.method === "POST") return response;
-  const body = withLineLimit(response.body, MAX_MESSAGE_BYTES);
-  return new Response(body, { status: response.status, statusText: response.statusText, headers: response.headers });
+/**
+ * Fetches without Bun's timeout of five silent minutes, and with a limit on the length of an event. Follows redirects on the
+ * same host only, because the request may carry the owner's key for the server.
+ */
+async function fetchEvents(
+  url: string | URL,
+  init: RequestInit | undefined,
+  { headers: extra, log }: SsePeerOptions,
+): Promise<Response> {
+  const headers = new Headers(init?.headers);
+  for (const [name, value] of extra) headers.set(name, value);
+  let target = String(url);
+  for (let redirects = 0; ; redirects += 1) {
+    const response = await fetch(target, { ...init, headers, redirect: "manual", timeout: false });
+    const redirect = redirectIn(response, target, undefined);
+    if (redirect?.kind === "elsewhere") log.warn("upstream.redirects", { status: redirect.status, to: redirect.place });
+    if (redirect?.kind === "moved" && redirects < MAX_REDIRECTS) {
+      await response.body?.cancel();
+      target = redirect.url;
+      continue;
+    }
+    if (!response.body || init?.method === "POST") return response;
+    const body = withLineLimit(response.body, MAX_MESSAGE_BYTES);
+    return new Response(body, { status: response.status, statusText: response.statusText, headers: response.headers });
+  }
 }

@@ -1,4 +1,6 @@
 import { expect, test } from "bun:test";
+import { silentLog } from "../../../../src/system/log.ts";
+import { Endpoint } from "../../../../src/worker/mcp/endpoint.ts";
 import { createHttpUpstream } from "../../../../src/worker/mcp/http-upstream.ts";
 
 test.each([
@@ -17,7 +19,7 @@ test.each([
       },
     },
   });
-  const upstream = createHttpUpstream(`http://127.0.0.1:${listener.port}/mcp`);
+  const upstream = createHttpUpstream(new Endpoint({ url: `http://127.0.0.1:${listener.port}/mcp`, log: silentLog }));
   const opening = upstream.open({ method, path: "/", headers: [] });
   if (opening.kind !== "ask") throw new Error(`opened as ${opening.kind}`);
   const body = method === "POST" ? new TextEncoder().encode("{}") : undefined;

@@ -36,13 +36,13 @@ describe("a file with MCP servers", () => {
       {
         name: "tickets",
         id: undefined,
-        source: { kind: "url", url: "http://127.0.0.1:7777/mcp", transport: "http" },
+        source: { kind: "url", url: "http://127.0.0.1:7777/mcp", transport: "http", headers: [] },
         access: { kind: "none" },
       },
       {
         name: "old",
         id: undefined,
-        source: { kind: "url", url: "http://127.0.0.1:7778/sse", transport: "sse" },
+        source: { kind: "url", url: "http://127.0.0.1:7778/sse", transport: "sse", headers: [] },
         access: { kind: "none" },
       },
     ]);

@@ -235,6 +235,6 @@ test("a right key is let in after many wrong ones of its address, on a worker's 
   expect([wrong.status, wrong.headers.get("retry-after")]).toEqual([429, expect.stringMatching(/^\d+$/)]);
 
   expect((await strict.fetch("/v1/models")).status).toBe(200);
-  await (await strict.worker({ models: ["m"] })).registered();
+  await strict.worker({ models: ["m"] });
   await strict.stop();
 });

@@ -12,6 +12,7 @@ import { errorResponse } from "./http/error-response.ts";
 import { saneRequestId } from "./http/headers.ts";
 import { healthRoutes } from "./http/health.ts";
 import { createListener } from "./http/listener.ts";
+import { answerMetrics } from "./http/metrics-listener.ts";
 import { metricsRoutes } from "./http/metrics-routes.ts";
 import { createNotFound, UnnormalizedPath } from "./http/not-found.ts";
 import { createVisit, type Visit } from "./http/visit.ts";
@@ -33,6 +34,8 @@ import { websocketOptions } from "./tunnel/sockets.ts";
 export interface App {
   /** The fetch-style handler: one request in, one response out. WebSocket upgrades need the listener. */
   handle(request: Request): Promise<Response>;
+  /** The same for the separate listener of `/metrics`. */
+  handleMetrics(request: Request): Promise<Response>;
   /** The Elysia instance, for `listen`. */
   readonly elysia: AnyElysia;
   readonly plugins: readonly Plugin[];
@@ -136,6 +139,7 @@ export function createApp(
 
   return {
     handle: (request) => elysia.handle(request),
+    handleMetrics: (request) => answerMetrics(request, metrics, deps.ids.request),
     elysia,
     plugins,
     metrics,

@@ -1,6 +1,5 @@
 import type { App } from "./app.ts";
 import type { Config } from "./config.ts";
-import { metricsResponse } from "./http/metrics-routes.ts";
 
 /** A server that accepts connections. */
 export interface Listening {
@@ -42,10 +41,7 @@ function listenForMetrics(
   return Bun.serve({
     hostname: host,
     port,
-    fetch: (request) =>
-      new URL(request.url).pathname === "/metrics"
-        ? metricsResponse(app.metrics)
-        : new Response("Only /metrics is here.\n", { status: 404 }),
+    fetch: (request) => app.handleMetrics(request),
   });
 }
 

@@ -40,6 +40,8 @@ export interface Auth extends ClientDoor {
   readonly workers: WorkerDoor;
   readonly operators: OperatorDoor;
   readonly signIns: SignInDoor;
+  /** Returns the client's address for logs: the one that a trusted proxy states, else the peer's. */
+  addressOf(visit: Visit): string | undefined;
 }
 
 const ADMINS_ONLY =
@@ -53,13 +55,20 @@ export interface AuthOptions {
   readonly onFailure?: (surface: AuthSurface) => void;
 }
 
-export function createAuth(config: Config, { clock, ids }: Deps, options: AuthOptions): Auth {
+export function createAuth(config: Config, { clock, ids, log }: Deps, options: AuthOptions): Auth {
   const { idleTimeouts, keys = configuredKeys(config), onFailure = () => {} } = options;
   const proxies = createProxies(config.trustedProxies);
-  const bucketOf = (visit: Visit): string =>
-    addressBucket(proxies.clientAddress(visit.request.headers, visit.address()));
-  const refusals = new Refusals({ clock, maxPerMinute: config.authFailuresPerMinute, bucketOf, onFailure });
-  const callers = new Callers({ idleTimeouts, maxPerAddress: config.maxRequestsPerAddress, bucketOf });
+  const addressOf = (visit: Visit): string | undefined => proxies.clientAddress(visit.request.headers, visit.address());
+  const bucketOf = (visit: Visit): string => addressBucket(addressOf(visit));
+  const refusals = new Refusals({
+    clock,
+    log,
+    maxPerMinute: config.authFailuresPerMinute,
+    addressOf,
+    bucketOf,
+    onFailure,
+  });
+  const callers = new Callers({ idleTimeouts, maxPerAddress: config.maxRequestsPerAddress, addressOf, bucketOf });
   const assertNoForeignPage = createPageGuard(config);
   const signIns = new SignIns(clock, ids);
   const tryTokens = new TryTokens(clock, ids);
@@ -109,14 +118,22 @@ export function createAuth(config: Config, { clock, ids }: Deps, options: AuthOp
     proxies,
     signIns,
     tryTokens,
+    addressOf,
     bucketOf,
     assertNoForeignPage,
+    log,
   };
   return {
-    enter: (visit, surface) => callers.enter(ask(visit, surface), visit),
+    enter(visit, surface) {
+      const caller = callers.enter(ask(visit, surface), visit);
+      // Bun forgets the address of a client that leaves, and the log line about its request comes after that.
+      visit.address();
+      return caller;
+    },
     ask,
+    addressOf,
     isOpen: (surface) => surface === "open" || gates[surface].isOpen,
-    workers: createWorkerDoor({ gate: workers, refusals, bucketOf, assertNoForeignPage }),
+    workers: createWorkerDoor({ gate: workers, refusals, addressOf, bucketOf, assertNoForeignPage }),
     operators: createOperatorDoor(operatorParts),
     signIns: createSignInDoor(operatorParts),
   };

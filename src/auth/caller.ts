@@ -30,8 +30,15 @@ export interface Caller {
   may(model: string): boolean;
 }
 
+/** The origin of a request, as log lines name it. */
+export type Origin = Pick<ActiveCaller, "name" | "address" | "route">;
+
 /** A caller whose request is running. The code that serves the request MUST call `leave` when the request ends. */
 export interface ActiveCaller extends Caller {
+  /** The client's address for logs: the one that a trusted proxy states, else the peer's. Undefined if it is not known. */
+  readonly address: string | undefined;
+  /** The path that was called, for logs: see `routeOf`. */
+  readonly route: string;
   /** Lifts the connection's idle timeout until `leave`, for a request that takes long. */
   linger(): void;
   /** Stops counting the request and restores the connection's idle timeout. Later calls do nothing. */

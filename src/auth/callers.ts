@@ -1,4 +1,5 @@
 import { Fault } from "../errors.ts";
+import { routeOf } from "../http/route-label.ts";
 import type { Visit } from "../http/visit.ts";
 import type { ActiveCaller, Caller, CallerClass, CallerLimits } from "./caller.ts";
 
@@ -12,6 +13,8 @@ export interface CallersOptions {
   readonly idleTimeouts: IdleTimeouts;
   /** Concurrent requests of one address; 0 sets no limit. */
   readonly maxPerAddress: number;
+  /** Returns the client's address. */
+  readonly addressOf: (visit: Visit) => string | undefined;
   /** Returns the address under which a visit is counted. Called only when needed, because the look-up costs time. */
   readonly bucketOf: (visit: Visit) => string;
 }
@@ -35,11 +38,11 @@ export class Callers {
 
   /** Counts a request until its caller leaves. Throws `too_many_requests`. */
   enter(who: Caller, visit: Visit): ActiveCaller {
-    const { maxPerAddress, idleTimeouts, bucketOf } = this.#options;
+    const { maxPerAddress, bucketOf } = this.#options;
     const { maxRequests } = who.limits;
     const isNameCounted = maxRequests > 0;
     if (isNameCounted && countOf(this.#byName, who.name) >= maxRequests) throw refusal("key", maxRequests);
-    const stay = new Stay(who, visit, idleTimeouts, this.#left);
+    const stay = new Stay(who, visit, this.#options, this.#left);
     if (isNameCounted) stay.countedName = who.name;
     if (maxPerAddress > 0 && this.#running >= maxPerAddress) {
       for (const each of this.#notLookedUp) this.#ask(each);
@@ -77,16 +80,24 @@ class Stay implements ActiveCaller {
   /** The address under which the request is counted, once it has been looked up. */
   bucket: string | undefined;
   readonly #who: Caller;
-  readonly #idleTimeouts: IdleTimeouts;
+  readonly #options: CallersOptions;
   readonly #onLeft: (stay: Stay) => void;
   #isLingering = false;
   #hasLeft = false;
 
-  constructor(who: Caller, visit: Visit, idleTimeouts: IdleTimeouts, onLeft: (stay: Stay) => void) {
+  constructor(who: Caller, visit: Visit, options: CallersOptions, onLeft: (stay: Stay) => void) {
     this.#who = who;
     this.visit = visit;
-    this.#idleTimeouts = idleTimeouts;
+    this.#options = options;
     this.#onLeft = onLeft;
+  }
+
+  get address(): string | undefined {
+    return this.#options.addressOf(this.visit);
+  }
+
+  get route(): string {
+    return routeOf(this.visit.request);
   }
 
   get name(): string {
@@ -116,14 +127,14 @@ class Stay implements ActiveCaller {
   linger(): void {
     if (this.#hasLeft) return;
     this.#isLingering = true;
-    this.#idleTimeouts.liftIdleTimeout(this.visit.request);
+    this.#options.idleTimeouts.liftIdleTimeout(this.visit.request);
   }
 
   leave(): void {
     if (this.#hasLeft) return;
     this.#hasLeft = true;
     this.#onLeft(this);
-    if (this.#isLingering) this.#idleTimeouts.restoreIdleTimeout(this.visit.request);
+    if (this.#isLingering) this.#options.idleTimeouts.restoreIdleTimeout(this.visit.request);
   }
 }
 

@@ -96,6 +96,6 @@ export class Gate {
     }
     // A request has room for several keys, and each different one is a guess of its own.
     const guesses = new Set(keys.filter((key) => elsewhere?.find(sha256(key)) === undefined)).size;
-    throw this.#parts.refusals.refuse(visit, surface, { guesses, message: refusal });
+    throw this.#parts.refusals.refuse(visit, surface, { guesses, hasKey: keys.length > 0, message: refusal });
   }
 }

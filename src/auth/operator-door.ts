@@ -1,10 +1,11 @@
 import type { Visit } from "../http/visit.ts";
+import type { Log } from "../system/deps.ts";
 import type { Proxies } from "./addresses.ts";
-import { ANONYMOUS, type Caller, createCaller } from "./caller.ts";
+import { ANONYMOUS, type Caller } from "./caller.ts";
 import type { Gate } from "./gate.ts";
 import { keysOf } from "./keys.ts";
 import { assertSameOrigin } from "./same-origin.ts";
-import type { SignIns } from "./sign-ins.ts";
+import type { SignIn, SignIns } from "./sign-ins.ts";
 import type { TryTokens } from "./try-tokens.ts";
 
 /**
@@ -53,23 +54,23 @@ export interface OperatorDoorParts {
   readonly proxies: Proxies;
   readonly signIns: SignIns;
   readonly tryTokens: TryTokens;
+  readonly addressOf: (visit: Visit) => string | undefined;
   readonly bucketOf: (visit: Visit) => string;
+  readonly log: Log;
   /** Throws for a request from a page of another site. */
   readonly assertNoForeignPage: (headers: Headers) => void;
 }
 
-const SIGNED_IN: Caller = createCaller("sign-in");
-
 export function createOperatorDoor(parts: OperatorDoorParts): OperatorDoor {
   const { gate, areClientsOpen, proxies, signIns, tryTokens, bucketOf, assertNoForeignPage } = parts;
-  const signInOf = (visit: Visit): string | undefined => (gate.isOpen ? undefined : signIns.find(visit.request));
+  const signInOf = (visit: Visit): SignIn | undefined => (gate.isOpen ? undefined : signIns.find(visit.request));
   const openOr = (visit: Visit): Caller => {
     if (!gate.isOpen) return gate.admit(visit);
     assertNoForeignPage(visit.request.headers);
     return ANONYMOUS;
   };
   const act = (visit: Visit): Caller => {
-    const byItself = gate.isOpen ? ANONYMOUS : signInOf(visit) === undefined ? gate.roleOf(visit) : SIGNED_IN;
+    const byItself = gate.isOpen ? ANONYMOUS : (signInOf(visit)?.caller ?? gate.roleOf(visit));
     if (!byItself) return gate.admitKeys(visit, keysOf(visit.request.headers));
     // A browser would send a cookie or a proxy's role for any site's page as well. A key beside them is not checked.
     // A page whose own name was made to lead here has the same origin, so an open door checks the name, too.
@@ -80,7 +81,7 @@ export function createOperatorDoor(parts: OperatorDoorParts): OperatorDoor {
   return {
     read(visit) {
       const signIn = signInOf(visit);
-      if (signIn !== undefined) return { caller: SIGNED_IN, isCurrent: () => signIns.isCurrent(signIn) };
+      if (signIn) return { caller: signIn.caller, isCurrent: () => signIns.isCurrent(signIn.id) };
       return { caller: openOr(visit), isCurrent: () => true };
     },
     act,
@@ -92,13 +93,14 @@ export function createOperatorDoor(parts: OperatorDoorParts): OperatorDoor {
       const holder =
         signIn === undefined
           ? { id: bucketOf(visit), isCurrent: () => true }
-          : { id: signIn, isCurrent: () => signIns.isCurrent(signIn) };
+          : { id: signIn.id, isCurrent: () => signIns.isCurrent(signIn.id) };
       return tryTokens.issue(holder);
     },
   };
 }
 
-export function createSignInDoor({ gate, hasAdmins, proxies, signIns }: OperatorDoorParts): SignInDoor {
+export function createSignInDoor(parts: OperatorDoorParts): SignInDoor {
+  const { gate, hasAdmins, log, proxies, signIns, addressOf } = parts;
   const isSecure = (visit: Visit): boolean => {
     const { headers, url } = visit.request;
     if (url.startsWith("https:")) return true;
@@ -109,8 +111,9 @@ export function createSignInDoor({ gate, hasAdmins, proxies, signIns }: Operator
     keyKind: !gate.hasKeys ? undefined : hasAdmins ? "admin" : "API",
     begin(visit, key) {
       assertSameOrigin(visit.request.headers, proxies.isTrusted(visit.address()));
-      gate.admitKeys(visit, key === "" ? [] : [key]);
-      return signIns.begin(isSecure(visit));
+      const caller = gate.admitKeys(visit, key === "" ? [] : [key]);
+      log.info("operator.signed_in", { request: visit.requestId, caller: caller.name, address: addressOf(visit) });
+      return signIns.begin(caller, isSecure(visit));
     },
     end(visit) {
       assertSameOrigin(visit.request.headers, proxies.isTrusted(visit.address()));

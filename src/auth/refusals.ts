@@ -1,21 +1,36 @@
 import { Fault } from "../errors.ts";
+import { routeOf } from "../http/route-label.ts";
 import type { Visit } from "../http/visit.ts";
-import type { Clock } from "../system/deps.ts";
+import type { Clock, Log, LogFields } from "../system/deps.ts";
+import { RepeatedLines } from "../system/repeated-lines.ts";
 import type { AuthSurface } from "./caller.ts";
 import { FailureLimit } from "./failure-limit.ts";
 
 export interface RefusalsOptions {
   readonly clock: Clock;
+  readonly log: Log;
   /** Wrong keys that one address may send within a minute; 0 sets no limit. */
   readonly maxPerMinute: number;
+  /** Returns the client's address, for the log. */
+  readonly addressOf: (visit: Visit) => string | undefined;
   /** Returns the address under which a visit is counted. */
   readonly bucketOf: (visit: Visit) => string;
   /** Called for every request that is refused, for metrics. */
   readonly onFailure: (surface: AuthSurface) => void;
 }
 
+/** A request that is refused. */
+interface Refused {
+  /** The number of wrong keys in it. */
+  readonly guesses: number;
+  /** Whether it has any key, which may be one for another door. */
+  readonly hasKey: boolean;
+  /** The words of the answer, where the usual ones do not fit. */
+  readonly message?: string | undefined;
+}
+
 /**
- * Counts requests that are refused because of their credentials. Wrong keys count against their address. A missing key does
+ * Counts and logs requests that are refused because of their credentials. Wrong keys count against their address. A missing key does
  * not, since it is no guess, and one misconfigured client must not block everybody behind its router.
  *
  * Only wrong keys are ever refused for their number. A right key is let in from any address, so that a single program with
@@ -23,27 +38,33 @@ export interface RefusalsOptions {
  * of failures small, and tells a program with a wrong key to pause. The length of the keys is what withstands guessing.
  */
 export class Refusals {
+  readonly #options: RefusalsOptions;
   readonly #failures: FailureLimit;
-  readonly #bucketOf: (visit: Visit) => string;
-  readonly #onFailure: (surface: AuthSurface) => void;
+  /** Lines about wrong keys, which tools such as fail2ban read. */
+  readonly #wrongKeys: RepeatedLines;
+  /** Lines about requests without a key of the right kind. */
+  readonly #others: RepeatedLines;
 
-  constructor({ clock, maxPerMinute, bucketOf, onFailure }: RefusalsOptions) {
+  constructor(options: RefusalsOptions) {
+    const { clock, log, maxPerMinute } = options;
+    this.#options = options;
     this.#failures = new FailureLimit(maxPerMinute, clock);
-    this.#bucketOf = bucketOf;
-    this.#onFailure = onFailure;
+    this.#wrongKeys = new RepeatedLines({ clock, write: (fields) => log.warn("auth.failed", fields) });
+    this.#others = new RepeatedLines({ clock, write: (fields) => log.info("auth.failed", fields) });
   }
 
   /**
    * Counts a refused request and the wrong keys in it. Returns the fault to throw: `too_many_auth_failures` for wrong keys
    * from an address that was at its limit before, else `invalid_api_key`.
    */
-  refuse(
-    visit: Visit,
-    surface: AuthSurface,
-    { guesses, message }: { readonly guesses: number; readonly message?: string | undefined },
-  ): Fault {
-    this.#onFailure(surface);
-    const retryAfterS = guesses > 0 ? this.#failures.count(this.#bucketOf(visit), guesses) : undefined;
+  refuse(visit: Visit, surface: AuthSurface, { guesses, hasKey, message }: Refused): Fault {
+    const { addressOf, bucketOf, onFailure } = this.#options;
+    onFailure(surface);
+    const bucket = bucketOf(visit);
+    const reason = guesses > 0 ? "wrong_key" : hasKey ? "key_of_another_kind" : "no_key";
+    const fields: LogFields = { address: addressOf(visit), door: surface, route: routeOf(visit.request), reason };
+    (guesses > 0 ? this.#wrongKeys : this.#others).note(bucket, fields, { address: "others", reason });
+    const retryAfterS = guesses > 0 ? this.#failures.count(bucket, guesses) : undefined;
     if (retryAfterS !== undefined) return new Fault("too_many_auth_failures", { retryAfterS });
     const words = message === undefined ? {} : { message };
     return new Fault("invalid_api_key", { ...words, headers: { "www-authenticate": "Bearer" } });
@@ -51,7 +72,7 @@ export class Refusals {
 
   /** Counts a refused worker and the wrong keys that it sent. Returns whether its address was at its limit before. */
   refuseWorker(address: string, guesses: number): boolean {
-    this.#onFailure("worker");
+    this.#options.onFailure("worker");
     return guesses > 0 && this.#failures.count(address, guesses) !== undefined;
   }
 }

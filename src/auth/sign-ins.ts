@@ -1,4 +1,5 @@
 import type { Clock, Ids } from "../system/deps.ts";
+import type { Caller } from "./caller.ts";
 import { sha256 } from "./keys.ts";
 
 /** Half a day. It covers one working day, and signs out a browser that is left open overnight. */
@@ -10,12 +11,25 @@ const MAX_SIGN_INS = 1000;
 const COOKIE = "moorage_session";
 const COOKIE_VALUE = new RegExp(`(?:^|;\\s*)${COOKIE}=([A-Za-z0-9_-]{16,64})(?:;|$)`);
 
+/** One sign-in to the dashboard. */
+export interface SignIn {
+  /** Identifies the sign-in; not secret. */
+  readonly id: string;
+  /** The holder of the key that was given. */
+  readonly caller: Caller;
+}
+
+interface Lasting extends SignIn {
+  /** The `Clock.elapsed` at which it ends. */
+  readonly endsAt: number;
+}
+
 /** The current sign-ins to the dashboard. Only hashes of random tokens are kept, and a restart ends all sign-ins. */
 export class SignIns {
   readonly #clock: Clock;
   readonly #ids: Ids;
-  /** The `Clock.elapsed` at which each sign-in ends, by the hash of its token. The oldest comes first. */
-  readonly #endsAt = new Map<string, number>();
+  /** By the hash of the token, which is the id. The oldest comes first. */
+  readonly #lasting = new Map<string, Lasting>();
 
   constructor(clock: Clock, ids: Ids) {
     this.#clock = clock;
@@ -23,35 +37,36 @@ export class SignIns {
   }
 
   /** Begins a sign-in and returns the value of `Set-Cookie`. */
-  begin(isSecure: boolean): string {
+  begin(caller: Caller, isSecure: boolean): string {
     const token = this.#ids.secret();
-    if (this.#endsAt.size >= MAX_SIGN_INS) {
-      const first = this.#endsAt.keys().next();
-      if (!first.done) this.#endsAt.delete(first.value);
+    if (this.#lasting.size >= MAX_SIGN_INS) {
+      const first = this.#lasting.keys().next();
+      if (!first.done) this.#lasting.delete(first.value);
     }
-    this.#endsAt.set(sha256(token), this.#clock.elapsed() + LIFE_MS);
+    const id = sha256(token);
+    this.#lasting.set(id, { id, caller, endsAt: this.#clock.elapsed() + LIFE_MS });
     return cookie(token, LIFE_MS / 1000, isSecure);
   }
 
-  /** Returns the id of the request's sign-in, which is not secret; undefined if it has none or if it has ended. */
-  find(request: Request): string | undefined {
+  /** Returns the request's sign-in; undefined if it has none or if it has ended. */
+  find(request: Request): SignIn | undefined {
     const id = idOf(request);
-    return id !== undefined && this.isCurrent(id) ? id : undefined;
+    return id !== undefined && this.isCurrent(id) ? this.#lasting.get(id) : undefined;
   }
 
-  /** Returns whether a sign-in still lasts. `id` is a result of `find`. */
+  /** Returns whether the sign-in of this id still lasts. */
   isCurrent(id: string): boolean {
-    const endsAt = this.#endsAt.get(id);
-    if (endsAt === undefined) return false;
-    if (this.#clock.elapsed() < endsAt) return true;
-    this.#endsAt.delete(id);
+    const lasting = this.#lasting.get(id);
+    if (!lasting) return false;
+    if (this.#clock.elapsed() < lasting.endsAt) return true;
+    this.#lasting.delete(id);
     return false;
   }
 
   /** Ends the request's sign-in, if it has one, and returns the value of `Set-Cookie`. */
   end(request: Request, isSecure: boolean): string {
     const id = idOf(request);
-    if (id !== undefined) this.#endsAt.delete(id);
+    if (id !== undefined) this.#lasting.delete(id);
     return cookie("", 0, isSecure);
   }
 }

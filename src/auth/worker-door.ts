@@ -1,5 +1,6 @@
 import type { Visit } from "../http/visit.ts";
 import { bearerIn } from "../wire/bearer.ts";
+import { ANONYMOUS } from "./caller.ts";
 import { ANYBODY, type Gate } from "./gate.ts";
 import type { Refusals } from "./refusals.ts";
 
@@ -29,15 +30,20 @@ export interface WorkerCredentials {
   readonly key: string | undefined;
   /** The caller name of a role that lets workers in. */
   readonly role: string | undefined;
-  readonly address: string;
+  /** The worker's address, for the log. */
+  readonly address: string | undefined;
+  /** The address under which its wrong keys are counted. */
+  readonly bucket: string;
 }
 
 /**
- * The verdict on a worker. `owner` differs for different keys and roles; see `ownerName` for where it may appear.
- * `previousOwner` is that of a valid previous key, unless it is the same.
+/**
+ * The verdict on a worker. `owner` differs for different keys and roles; see `ownerName` for where it may appear. `caller`
+ * is the name of the key or role for people: `client-key:2`. `previousOwner` is that of a valid previous key, unless it is
+ * the same.
  */
 export type WorkerAdmission =
-  | { readonly ok: true; readonly owner: string; readonly previousOwner?: string }
+  | { readonly ok: true; readonly owner: string; readonly caller: string; readonly previousOwner?: string }
   | { readonly ok: false; readonly refusal: WorkerRefusal };
 
 type WorkerRefusal = "unauthorized" | "unexpected_client_key" | "too_many_wrong_keys";
@@ -45,22 +51,27 @@ type WorkerRefusal = "unauthorized" | "unexpected_client_key" | "too_many_wrong_
 export interface WorkerDoorParts {
   readonly gate: Gate;
   readonly refusals: Refusals;
+  readonly addressOf: (visit: Visit) => string | undefined;
   readonly bucketOf: (visit: Visit) => string;
   /** Throws for a request from a page of another site. */
   readonly assertNoForeignPage: (headers: Headers) => void;
 }
 
-export function createWorkerDoor({ gate, refusals, bucketOf, assertNoForeignPage }: WorkerDoorParts): WorkerDoor {
-  const refuse = (refusal: WorkerRefusal, address: string, guesses = 0): WorkerAdmission => {
-    const isOverLimit = refusals.refuseWorker(address, guesses);
+export function createWorkerDoor(parts: WorkerDoorParts): WorkerDoor {
+  const { gate, refusals, addressOf, bucketOf, assertNoForeignPage } = parts;
+  const refuse = (refusal: WorkerRefusal, bucket: string, guesses = 0): WorkerAdmission => {
+    const isOverLimit = refusals.refuseWorker(bucket, guesses);
     return { ok: false, refusal: isOverLimit ? "too_many_wrong_keys" : refusal };
   };
-  const proved = (owner: string, previousKey: string | undefined): WorkerAdmission => {
+  const proved = (
+    holder: { readonly owner: string; readonly caller: string },
+    previousKey: string | undefined,
+  ): WorkerAdmission => {
     // A previous key that the server no longer has is not a guess: workers keep it until somebody edits their settings.
     const previousOwner = previousKey === undefined ? undefined : gate.find(previousKey)?.owner;
-    return previousOwner === undefined || previousOwner === owner
-      ? { ok: true, owner }
-      : { ok: true, owner, previousOwner };
+    return previousOwner === undefined || previousOwner === holder.owner
+      ? { ok: true, ...holder }
+      : { ok: true, ...holder, previousOwner };
   };
   return {
     readCredentials(visit) {
@@ -69,22 +80,23 @@ export function createWorkerDoor({ gate, refusals, bucketOf, assertNoForeignPage
       return {
         key: bearerIn(headers.get("authorization")),
         role: gate.roleOf(visit)?.name,
-        address: bucketOf(visit),
+        address: addressOf(visit),
+        bucket: bucketOf(visit),
       };
     },
     isOwner: (owner) => gate.hasOwner(owner),
-    admit({ key, role, address }, { clientKey, previousKey }) {
-      if (!gate.hasKeys && clientKey !== undefined) return refuse("unexpected_client_key", address);
+    admit({ key, role, bucket }, { clientKey, previousKey }) {
+      if (!gate.hasKeys && clientKey !== undefined) return refuse("unexpected_client_key", bucket);
       // A proxy that states a role may have added a bearer token of its own.
-      if (role !== undefined) return proved(role, previousKey);
-      if (!gate.hasKeys && key !== undefined) return refuse("unexpected_client_key", address);
-      if (gate.isOpen) return { ok: true, owner: ANYBODY };
+      if (role !== undefined) return proved({ owner: role, caller: role }, previousKey);
+      if (!gate.hasKeys && key !== undefined) return refuse("unexpected_client_key", bucket);
+      if (gate.isOpen) return { ok: true, owner: ANYBODY, caller: ANONYMOUS.name };
       const given = new Set([clientKey, key, previousKey].filter((each) => each !== undefined));
       for (const each of given) {
         const record = gate.find(each);
-        if (record) return proved(record.owner, previousKey);
+        if (record) return proved({ owner: record.owner, caller: record.name }, previousKey);
       }
-      return refuse("unauthorized", address, given.size);
+      return refuse("unauthorized", bucket, given.size);
     },
   };
 }

@@ -1,3 +1,4 @@
+import type { Origin } from "../auth/caller.ts";
 import type { JobOutcome, Metrics } from "../figures/metrics.ts";
 import { SPEED_UNIT, type Usage } from "../figures/units.ts";
 import type { JobReport } from "../pool/job-spec.ts";
@@ -7,6 +8,7 @@ import { ModelFigures } from "./model-figures.ts";
 /** A job that has ended, with what the counts need. */
 export interface EndedJob {
   readonly requestId: string;
+  readonly caller: Origin;
   /** The model under the client's name for it. */
   readonly model: string;
   readonly report: JobReport;

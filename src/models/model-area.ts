@@ -88,12 +88,14 @@ export class ModelArea implements Reports, ModelCatalog, WorkerOperator, JobOper
     this.#running -= 1;
     if ((ended.usage?.[SPEED_UNIT] ?? 0) > 0) this.#drift.output(this.#options.deps.clock.elapsed());
     this.pool.touch();
-    const { requestId, model, usage, report } = ended;
+    const { requestId, caller, model, usage, report } = ended;
     const { claim, end } = report;
     this.#options.deps.log.info("job.ended", {
       plugin: this.#options.pluginId,
       request: requestId,
-      caller: report.caller.name,
+      caller: caller.name,
+      address: caller.address,
+      route: caller.route,
       model: model.slice(0, 128),
       worker: claim?.worker.id,
       outcome,

@@ -14,7 +14,10 @@ export function workerRoutes(
     `/api/${pluginId}/connect`,
     ({ visit }) => {
       const credentials = auth.workers.readCredentials(visit);
-      return area.intake.upgrade(visit.request, listener, (keys) => auth.workers.admit(credentials, keys));
+      return area.intake.upgrade(visit.request, listener, {
+        address: credentials.address,
+        admit: (keys) => auth.workers.admit(credentials, keys),
+      });
     },
     {
       detail: {

@@ -90,6 +90,7 @@ export function actionRoutes({ auth, log, plugins }: ActionOptions): AnyElysia {
       log.info("operator.action", {
         request: visit.requestId,
         caller: caller.name,
+        address: auth.addressOf(visit),
         action: action.name,
         target: `${action.target} ${id.slice(0, MAX_LOGGED_ID_CHARS)}`,
         plugins: done.join(","),

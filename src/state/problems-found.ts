@@ -125,7 +125,7 @@ function findFailures({ requests, failures, authFailures }: ServerFacts): readon
       severity: "warning",
       title: "Many requests or workers were refused for their keys within the last minute.",
       advice:
-        "A program has no key or an outdated one, or somebody is guessing keys. moorage_auth_failures_total shows where.",
+        "A program has no key or an outdated one, or somebody is guessing keys. The log lines auth.failed and session.refused have the addresses.",
     });
   }
   return found;

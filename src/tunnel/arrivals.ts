@@ -3,13 +3,11 @@ import { CLOSES, type Close } from "../wire/closes.ts";
 import type { Dialect } from "./dialect.ts";
 import type { Hello } from "./greeting.ts";
 import type { Claimant } from "./owners.ts";
-import type { Admission, OfferedKeys } from "./session-source.ts";
+import type { Applicant } from "./session-source.ts";
 import type { IdSearch } from "./shared-ids.ts";
 import { hasDrained, MAX_MESSAGE_BYTES, type SocketHandlers, type WorkerSocket } from "./sockets.ts";
 import { TurnShare } from "./turn-share.ts";
 import type { WorkerSession } from "./worker-session.ts";
-
-export type Admit = (keys: OfferedKeys) => Admission;
 
 /** A peer whose first message and key were accepted. */
 export interface Newcomer {
@@ -19,17 +17,25 @@ export interface Newcomer {
   /** The id that it gave itself, or that the server made for it. */
   readonly workerId: string;
   readonly claimant: Claimant;
+  /** The name of its key or role, for the log. */
+  readonly caller: string;
+  readonly applicant: Applicant;
 }
 
 /** What becomes of the sockets that arrive. */
 export interface Reception {
   /** Reads a socket's first message. Returns undefined for a peer that was refused. */
-  greet(ws: WorkerSocket, message: string | Buffer, dialect: Dialect["name"], admit: Admit): Newcomer | undefined;
+  greet(
+    ws: WorkerSocket,
+    message: string | Buffer,
+    dialect: Dialect["name"],
+    applicant: Applicant,
+  ): Newcomer | undefined;
   /** Starts to search for an id, if the newcomer cannot have its own at once. `onFound` is called later, without an id if none is free. */
   searchId(newcomer: Newcomer, onFound: (id: string | undefined) => void): IdSearch | undefined;
   /** Makes a session of a newcomer. Returns undefined if it was refused. */
   register(newcomer: Newcomer, id: string): WorkerSession | undefined;
-  refuse(ws: WorkerSocket, close: Close): void;
+  refuse(ws: WorkerSocket, close: Close, applicant: Applicant, hello?: Hello): void;
 }
 
 export interface ArrivalsOptions {
@@ -57,7 +63,7 @@ export class Arrivals {
   }
 
   /** Returns the handlers of the next socket. */
-  next(dialect: Dialect["name"], admit: Admit): SocketHandlers {
+  next(dialect: Dialect["name"], applicant: Applicant): SocketHandlers {
     const { clock, registerTimeoutMs, reception } = this.#options;
     const maxSessionBytes = dialect === "legacy" ? this.#options.maxLegacyBytes : MAX_MESSAGE_BYTES;
     let session: WorkerSession | undefined;
@@ -75,13 +81,13 @@ export class Arrivals {
       search = undefined;
       this.#unregistered -= 1;
     };
-    const turnAway = (ws: WorkerSocket, close: Close): void => {
+    const turnAway = (ws: WorkerSocket, close: Close, hello?: Hello): void => {
       settle();
       endSearch();
-      reception.refuse(ws, close);
+      reception.refuse(ws, close, applicant, hello);
     };
     const onFound = (newcomer: Newcomer, id: string | undefined): void => {
-      if (id === undefined) return turnAway(newcomer.ws, CLOSES.id_in_use);
+      if (id === undefined) return turnAway(newcomer.ws, CLOSES.id_in_use, newcomer.hello);
       const held = search?.takeHeld() ?? [];
       endSearch();
       session = reception.register(newcomer, id);
@@ -103,7 +109,7 @@ export class Arrivals {
         // A refused socket is closing: whatever it still sends is ignored.
         if (!cancelTimer) return;
         settle();
-        const newcomer = reception.greet(ws, message, dialect, admit);
+        const newcomer = reception.greet(ws, message, dialect, applicant);
         if (!newcomer) return;
         search = reception.searchId(newcomer, (id) => onFound(newcomer, id));
         if (search) this.#unregistered += 1;

@@ -1,17 +1,20 @@
 import { Fault } from "../errors.ts";
 import type { Deps, Log } from "../system/deps.ts";
+import { RepeatedLines } from "../system/repeated-lines.ts";
 import { onServer } from "../system/server-id.ts";
 import { CLOSES, type Close, closeWith } from "../wire/closes.ts";
 import { MAX_FRAME_BYTES } from "../wire/frame.ts";
 import { NATIVE_PROTOCOL } from "../wire/protocol.ts";
 import type { Registered } from "../wire/server-messages.ts";
 import { AcceptPace } from "./accept-pace.ts";
-import { type Admit, Arrivals, type Newcomer } from "./arrivals.ts";
+import { Arrivals, type Newcomer } from "./arrivals.ts";
 import type { Dialect } from "./dialect.ts";
+import type { Hello } from "./greeting.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { createFrameMemory, createNativeDialect } from "./native.ts";
 import { IdOwners, type OwnerRecords } from "./owners.ts";
-import type { Intake, IntakeOptions } from "./session-source.ts";
+import { UNBOUNDED } from "./session.ts";
+import type { Applicant, Intake, IntakeOptions } from "./session-source.ts";
 import { type IdHolder, IdSearch } from "./shared-ids.ts";
 import { closeSocket, createSocket, MAX_MESSAGE_BYTES, type Upgrader, type WorkerSocket } from "./sockets.ts";
 import { WorkerSession } from "./worker-session.ts";
@@ -61,6 +64,7 @@ export class WorkerEndpoint implements Intake {
   readonly #sessions = new Set<WorkerSession>();
   /** The newest session of each worker id. */
   readonly #byWorker = new Map<string, WorkerSession>();
+  readonly #refusals: RepeatedLines;
   readonly #frameMemory = createFrameMemory();
   #isDraining = false;
 
@@ -76,15 +80,19 @@ export class WorkerEndpoint implements Intake {
       registerTimeoutMs: options.limits.registerTimeoutMs,
       maxLegacyBytes: options.maxLegacyBytes || MAX_MESSAGE_BYTES,
       reception: {
-        greet: (ws, message, dialect, admit) => this.#greet(ws, message, dialect, admit),
+        greet: (ws, message, dialect, applicant) => this.#greet(ws, message, dialect, applicant),
         searchId: (newcomer, onFound) => this.#searchId(newcomer, onFound),
         register: (newcomer, id) => this.#register(newcomer, id),
-        refuse: (ws, close) => this.#refuse(ws, close),
+        refuse: (ws, close, applicant, hello) => this.#refuse(ws, close, applicant, hello),
       },
+    });
+    this.#refusals = new RepeatedLines({
+      clock: options.deps.clock,
+      write: (fields) => this.#log.warn("session.refused", fields),
     });
   }
 
-  upgrade(request: Request, upgrader: Upgrader, admit: Admit): undefined | Promise<undefined> {
+  upgrade(request: Request, upgrader: Upgrader, applicant: Applicant): undefined | Promise<undefined> {
     if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
       throw new Fault("upgrade_required", { headers: { upgrade: "websocket" } });
     }
@@ -102,7 +110,7 @@ export class WorkerEndpoint implements Intake {
     if (this.#arrivals.unregistered + this.#pace.waiting >= MAX_UNREGISTERED)
       throw new Fault("too_many_connections", { retryAfterS: 5 });
     const take = (): undefined => {
-      const data = this.#arrivals.next(isNative ? "native" : "legacy", admit);
+      const data = this.#arrivals.next(isNative ? "native" : "legacy", applicant);
       // Bun would echo the first offered protocol if none were picked.
       const headers = isNative ? { "sec-websocket-protocol": NATIVE_PROTOCOL } : undefined;
       if (!upgrader.upgrade(request, headers ? { data, headers } : { data })) throw new Fault("upgrade_required");
@@ -124,17 +132,23 @@ export class WorkerEndpoint implements Intake {
   }
 
   /** Reads the first message. Returns undefined for a peer that was refused. */
-  #greet(ws: WorkerSocket, message: string | Buffer, dialect: Dialect["name"], admit: Admit): Newcomer | undefined {
-    if (this.#isDraining) return this.#refuse(ws, CLOSES.draining);
+  #greet(
+    ws: WorkerSocket,
+    message: string | Buffer,
+    dialect: Dialect["name"],
+    applicant: Applicant,
+  ): Newcomer | undefined {
+    if (this.#isDraining) return this.#refuse(ws, CLOSES.draining, applicant);
     const parsed =
       typeof message === "string"
         ? this.#options.greeting.parse(message, dialect)
         : { ok: false as const, close: CLOSES.expected_register };
-    if (!parsed.ok) return this.#refuse(ws, parsed.close);
+    if (!parsed.ok) return this.#refuse(ws, parsed.close, applicant);
     const hello = parsed.value;
-    const claimant = admit(hello);
-    if (!claimant.ok) return this.#refuse(ws, CLOSES[claimant.refusal]);
-    return { ws, dialect, hello, workerId: hello.workerId ?? this.#options.deps.ids.secret(), claimant };
+    const admission = applicant.admit(hello);
+    if (!admission.ok) return this.#refuse(ws, CLOSES[admission.refusal], applicant, hello);
+    const workerId = hello.workerId ?? this.#options.deps.ids.secret();
+    return { ws, dialect, hello, workerId, claimant: admission, caller: admission.caller, applicant };
   }
 
   /** Searches for an id where another session has that of a legacy agent. A native worker replaces the session instead. */
@@ -154,11 +168,13 @@ export class WorkerEndpoint implements Intake {
   }
 
   #register(newcomer: Newcomer, id: string): WorkerSession | undefined {
-    const { ws, dialect, hello, claimant } = newcomer;
+    const { ws, dialect, hello, claimant, applicant } = newcomer;
     // Draining may have begun while an id was searched.
-    if (this.#isDraining) return this.#refuse(ws, CLOSES.draining);
-    if (!this.#owners.claim(id, claimant, hello.workerId === undefined)) return this.#refuse(ws, ID_IN_USE);
+    if (this.#isDraining) return this.#refuse(ws, CLOSES.draining, applicant, hello);
+    if (!this.#owners.claim(id, claimant, hello.workerId === undefined))
+      return this.#refuse(ws, ID_IN_USE, applicant, hello);
     const session = this.#createSession(newcomer, id);
+    this.#logOpened(session, newcomer);
     const answer = this.#options.greeting.answer(dialect, this.#registered(session));
     if (answer) ws.send(JSON.stringify(answer));
     this.#options.pool.onOpened(session);
@@ -203,13 +219,6 @@ export class WorkerEndpoint implements Intake {
     stopBeating = this.#heartbeat.add(session);
     this.#sessions.add(session);
     this.#byWorker.set(workerId, session);
-    const { offer } = session;
-    log.info("session.opened", {
-      dialect,
-      models: offer.models.length,
-      slots: offer.maxConcurrency,
-      asked_id: newcomer.workerId === workerId ? undefined : newcomer.workerId,
-    });
     return session;
   }
 
@@ -225,8 +234,26 @@ export class WorkerEndpoint implements Intake {
     };
   }
 
-  #refuse(ws: WorkerSocket, close: Close): undefined {
-    this.#log.warn("session.refused", { reason: close.reason });
+  #logOpened({ id, worker, dialect, offer }: WorkerSession, { workerId, caller, applicant }: Newcomer): void {
+    this.#log.info("session.opened", {
+      session: id,
+      worker: worker.id,
+      name: worker.name,
+      caller,
+      address: applicant.address,
+      version: worker.version,
+      dialect,
+      models: offer.models.length,
+      // Relays of MCP servers declare no number.
+      slots: offer.maxConcurrency === UNBOUNDED ? undefined : offer.maxConcurrency,
+      asked_id: workerId === worker.id ? undefined : workerId,
+    });
+  }
+
+  #refuse(ws: WorkerSocket, close: Close, { address }: Applicant, hello?: Hello): undefined {
+    const { reason } = close;
+    const fields = { reason, address, worker: hello?.workerId, name: hello?.name };
+    this.#refusals.note(`${address} ${reason}`, fields, { reason, address: "others" });
     closeSocket(ws, close);
     return undefined;
   }

@@ -10,12 +10,20 @@ export interface OfferedKeys {
   readonly previousKey: string | undefined;
 }
 
+/** A program that asks to connect as a worker. */
+export interface Applicant {
+  /** Its address, for the log. */
+  readonly address: string | undefined;
+  /** Judges it by the keys that it names in its first message. */
+  admit(keys: OfferedKeys): Admission;
+}
+
 /**
- * The server's verdict on a worker's keys: the owner that they stand for, and the one that it was before if it proved
- * that, too, or the reason for a refusal.
+ * The server's verdict on a worker's keys: the owner that they stand for, which MUST NOT be shown, its name for people, and
+ * the owner that it was before if it proved that, too; or the reason for a refusal.
  */
 export type Admission =
-  | { readonly ok: true; readonly owner: string; readonly previousOwner?: string }
+  | { readonly ok: true; readonly owner: string; readonly caller: string; readonly previousOwner?: string }
   | { readonly ok: false; readonly refusal: "unauthorized" | "unexpected_client_key" | "too_many_wrong_keys" };
 
 /** The owner of a plugin's sessions, which is notified of each from its beginning to its end. */
@@ -49,14 +57,9 @@ export interface SessionSource {
 export interface Intake {
   /**
    * Turns a worker's HTTP request into a socket, after a short wait when very many arrive at once. Returns, or resolves to,
-   * undefined once the socket is open; throws, or rejects with, a `Fault` when there will be none. `admit` is called
-   * with the keys that the worker names in its first message.
+   * undefined once the socket is open; throws, or rejects with, a `Fault` when there will be none.
    */
-  upgrade(
-    request: Request,
-    upgrader: Upgrader,
-    admit: (keys: OfferedKeys) => Admission,
-  ): undefined | Promise<undefined>;
+  upgrade(request: Request, upgrader: Upgrader, applicant: Applicant): undefined | Promise<undefined>;
   /** Refuses new workers and tells those connected that the server is going away. Their exchanges continue. */
   drain(reason: string): void;
   /** Ends every session. */

@@ -3,6 +3,9 @@ import { HTTP_KIND } from "../wire/names.ts";
 import type { HostInfo } from "../wire/worker-messages.ts";
 import type { Exchange, ExchangeRequest, ExchangeSink } from "./exchange.ts";
 
+/** The slots of a peer that declares no number. */
+export const UNBOUNDED = Number.MAX_SAFE_INTEGER;
+
 /** A worker's current offer. */
 export interface Offer {
   readonly models: readonly string[];

@@ -90,7 +90,7 @@ function transcribe(ports: AsrPorts, call: AsrCall, recording: Recording, model:
         ends.push(bytes);
       },
       onReport: (report) => {
-        area.ended({ requestId, model, report, usage: readAudioUsage(ends), bytesIn: recording.bytes });
+        area.ended({ requestId, caller, model, report, usage: readAudioUsage(ends), bytesIn: recording.bytes });
         recording.close();
         caller.leave();
       },

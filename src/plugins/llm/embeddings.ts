@@ -179,6 +179,7 @@ class EmbeddingRun {
         onReport: (report) =>
           area.ended({
             requestId: this.#call.visit.requestId,
+            caller: this.#call.caller,
             model: this.#model,
             report,
             usage: readUsage(ends),

@@ -73,7 +73,7 @@ async function answer(ports: LlmPorts, call: LlmCall): Promise<Response> {
         lastChunkAt = now;
       },
       onReport: (report) => {
-        area.ended({ requestId, model, report, usage: readUsage(ends), bytesIn: body.length });
+        area.ended({ requestId, caller, model, report, usage: readUsage(ends), bytesIn: body.length });
         caller.leave();
       },
     },

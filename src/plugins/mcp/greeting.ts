@@ -1,12 +1,10 @@
 import { parseJson } from "../../json/parse.ts";
 import type { Greeting, Hello } from "../../tunnel/greeting.ts";
 import { withLegacyId } from "../../tunnel/legacy-id.ts";
+import { UNBOUNDED } from "../../tunnel/session.ts";
 import type { Parsed } from "../../wire/fields.ts";
 import { parseRelayHello, type RelayHello } from "../../wire/relay-hello.ts";
 import { createLegacyRelayDialect } from "./legacy-relay.ts";
-
-/** The slots of a relay. Relays declare none, and the server's own limits on calls are lower. */
-const UNBOUNDED = Number.MAX_SAFE_INTEGER;
 
 /** How relays introduce themselves: `{id?, client_name?, client_key?, …}`, which is answered with their id. */
 export const relayGreeting: Greeting = {
@@ -34,6 +32,7 @@ function toHello(hello: RelayHello): Hello {
     },
     offer: {
       models: [],
+      // Relays declare none, and the server's own limits on calls are lower.
       maxConcurrency: UNBOUNDED,
       embeddingBatchSize: undefined,
       ...(exchange_kinds ? { exchangeKinds: exchange_kinds } : {}),

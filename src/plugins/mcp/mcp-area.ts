@@ -1,4 +1,4 @@
-import type { Caller } from "../../auth/caller.ts";
+import type { Origin } from "../../auth/caller.ts";
 import { Fault } from "../../errors.ts";
 import type { Metrics } from "../../figures/metrics.ts";
 import type { Deps } from "../../system/deps.ts";
@@ -24,7 +24,7 @@ export interface McpAreaOptions {
 /** A call that has ended, as it is counted. */
 export interface EndedCall {
   readonly requestId: string;
-  readonly caller: Caller;
+  readonly caller: Origin;
   /** The label of `RpcFacts`. */
   readonly method: string;
   /** The function that was called, as the caller named it. */
@@ -134,6 +134,8 @@ export class McpArea {
       plugin: "mcp",
       request: requestId,
       caller: caller.name,
+      address: caller.address,
+      route: caller.route,
       relay: relay.session.worker.id,
       method,
       outcome,

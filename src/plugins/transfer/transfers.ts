@@ -239,8 +239,11 @@ export class Transfers implements Reports, Lifecycle {
       duration_ms: Math.round(durationMs),
       reader: reader.visit.requestId,
       reader_caller: reader.caller.name,
+      reader_address: reader.caller.address,
       writer: writer.visit.requestId,
       writer_caller: writer.caller.name,
+      writer_address: writer.caller.address,
+      route: writer.caller.route,
     });
   }
 }

@@ -18,6 +18,7 @@ function create({ perKey, perAddress }: Limits) {
       restoreIdleTimeout: ({ url }) => void timeouts.push(`restore ${url}`),
     },
     maxPerAddress: perAddress,
+    addressOf: (visit) => visit.address(),
     bucketOf: (visit) => visit.address() ?? "unknown",
   });
   return {

@@ -13,6 +13,7 @@ import { systemIds } from "../../../src/system/ids.ts";
 import { silentLog } from "../../../src/system/log.ts";
 import { defaultConfig } from "../../support/default-config.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
+import { NOBODY } from "../../support/nobody.ts";
 import { ScriptedSession } from "../../support/scripted-session.ts";
 import { ScriptedSource } from "../../support/scripted-source.ts";
 
@@ -91,7 +92,7 @@ function setUpPlugin() {
     };
     const sink = { onHead: () => {}, onData: () => {}, onEnd: (end: JobEnd) => ends.push(end) };
     const ended = (report: JobReport): void =>
-      area.ended({ requestId: "r", model: "m", report, usage: undefined, bytesIn: 0 });
+      area.ended({ requestId: "r", caller: NOBODY, model: "m", report, usage: undefined, bytesIn: 0 });
     area.began();
     new Job(area.pool, clock, spec, sink, ended).start();
   };

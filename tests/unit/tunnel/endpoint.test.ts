@@ -31,7 +31,7 @@ function setUp() {
           return true;
         },
       },
-      () => ({ ok: true, owner: "o" }),
+      { address: "192.0.2.1", admit: () => ({ ok: true, owner: "o", caller: "client-key:1" }) },
     );
     handlers?.open(ws);
     return { closes, register: () => handlers?.message(ws, JSON.stringify({ type: "register", worker_id: "w" })) };

@@ -9,6 +9,7 @@ import { systemIds } from "../../../src/system/ids.ts";
 import { silentLog } from "../../../src/system/log.ts";
 import { defaultConfig } from "../../support/default-config.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
+import { NOBODY } from "../../support/nobody.ts";
 import { ScriptedSource } from "../../support/scripted-source.ts";
 
 function setUp() {
@@ -48,7 +49,7 @@ describe("an area of model workers on a source without sockets", () => {
         clock,
         spec,
         { onHead: () => {}, onData: () => {}, onEnd: (end) => ends.push(end) },
-        (report) => area.ended({ requestId: "r", model, report, usage: undefined, bytesIn: 0 }),
+        (report) => area.ended({ requestId: "r", caller: NOBODY, model, report, usage: undefined, bytesIn: 0 }),
       ).start();
     };
     return { area, intake, start, ends };

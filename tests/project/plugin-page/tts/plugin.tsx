@@ -97,7 +97,7 @@ async function speak(
       errorEvent: (fault) => dataEvent(fault.body()),
       observe: () => {},
       onReport: (report) => {
-        area.ended({ requestId, model, report, usage: undefined, bytesIn: body.length });
+        area.ended({ requestId, caller, model, report, usage: undefined, bytesIn: body.length });
         caller.leave();
       },
     },

@@ -26,7 +26,13 @@ function setUp() {
   const embed = (input: readonly string[]): Promise<Response> => {
     const body = encoder.encode(JSON.stringify({ model: "m", input }));
     const request = new Request("http://localhost/v1/embeddings", { method: "POST" });
-    const caller: ActiveCaller = { ...ANONYMOUS, linger: () => {}, leave: () => {} };
+    const caller: ActiveCaller = {
+      ...ANONYMOUS,
+      address: undefined,
+      route: "/v1/embeddings",
+      linger: () => {},
+      leave: () => {},
+    };
     const visit = { request, requestId: "r", address: () => undefined };
     const call = { visit, caller, path: "/embeddings", search: "", workerId: undefined };
     return relayEmbeddings({ area, config, deps, metrics }, call, body, parseLlmRequest(body));

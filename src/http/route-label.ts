@@ -1,0 +1,15 @@
+/** The longest label. Clients can send any path. */
+const MAX_CHARS = 128;
+
+/** A segment that may be an id of this server: a transfer channel's is a secret, which MUST NOT appear in logs. */
+const ID = /^[\w~-]{20,}$/;
+
+/** Returns the path of a request for log lines: without its query, cut, and with `*` in place of segments that may be ids. */
+export function routeOf({ url }: Pick<Request, "url">): string {
+  const path = new URL(url).pathname;
+  const label = path
+    .split("/")
+    .map((segment) => (ID.test(segment) ? "*" : segment))
+    .join("/");
+  return label.slice(0, MAX_CHARS);
+}

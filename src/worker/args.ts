@@ -36,6 +36,10 @@ export interface WorkerSettings {
   /** A file with several MCP servers, instead of the URL or the command. */
   readonly mcpServers: string | undefined;
   readonly mcpOauth: "true" | "false";
+  /** The most sessions of one relay whose MCP server speaks stdio, or HTTP with SSE. */
+  readonly mcpMaxSessions: number;
+  /** How long such a session may be unused before it ends. */
+  readonly mcpSessionIdleMs: number;
   /** The bearer token that callers of the relay must send; undefined: anybody may call. */
   readonly authToken: string | undefined;
   readonly watchIntervalMs: number;

@@ -134,6 +134,18 @@ export function workerTable(hostname: string) {
       default: "false",
       help: "Whether callers authenticate with the MCP server itself by OAuth, which then receives their bearer tokens.",
     }),
+    mcpMaxSessions: setting(integer(1, 10_000), {
+      variable: "MCP_MAX_SESSIONS",
+      flag: "max-sessions",
+      default: "32",
+      help: "Sessions that may be open at one MCP server behind a relay, if it speaks stdio or HTTP with SSE; each has its own process or connection. A further client gets 503.",
+    }),
+    mcpSessionIdleMs: setting(duration("10s", "24h"), {
+      variable: "MCP_SESSION_IDLE",
+      flag: "session-idle",
+      default: "5m",
+      help: "Time for which such a session may be unused before it ends; at most 1m if its client seems to have left.",
+    }),
     authToken: unset(secretKey, {
       variable: "AUTH_TOKEN",
       absent: undefined,

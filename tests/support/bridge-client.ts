@@ -6,6 +6,7 @@ import type { Clock } from "../../src/system/deps.ts";
 import { systemIds } from "../../src/system/ids.ts";
 import { silentLog } from "../../src/system/log.ts";
 import type { Bridge } from "../../src/worker/mcp/bridge/bridge.ts";
+import type { SessionLimits } from "../../src/worker/mcp/bridge/sessions.ts";
 import { createStdioBridge } from "../../src/worker/mcp/bridge/stdio-bridge.ts";
 
 export const SESSIONS = "2025-11-25";
@@ -29,9 +30,17 @@ export function smallServer(mark: string, ...more: readonly string[]): string {
   return [process.execPath, join(import.meta.dir, "stdio-mcp-server.ts"), mark, ...more].join(" ");
 }
 
-export function stdioBridge(command: string, clock: Clock = systemClock): Bridge {
+/** Limits that few tests reach. */
+export const LIMITS: SessionLimits = { maxSessions: 1000, idleMs: 5 * 60_000 };
+
+export function stdioBridge(command: string, clock: Clock = systemClock, limits: Partial<SessionLimits> = {}): Bridge {
   const env = { PATH: process.env["PATH"] ?? "" };
-  return createStdioBridge({ command, env, deps: { clock, ids: systemIds, log: silentLog } });
+  return createStdioBridge({
+    command,
+    env,
+    limits: { ...LIMITS, ...limits },
+    deps: { clock, ids: systemIds, log: silentLog },
+  });
 }
 
 /** Counts the processes with `mark` in their command lines; always 0 except on Linux. */

@@ -26,6 +26,8 @@ export function workerSettings(overrides: Partial<WorkerSettings> & { readonly s
     mcpTransport: "auto",
     mcpServers: undefined,
     mcpOauth: "false",
+    mcpMaxSessions: 32,
+    mcpSessionIdleMs: 300_000,
     authToken: undefined,
     watchIntervalMs: 60_000,
     drainTimeoutMs: 5000,

@@ -18,7 +18,7 @@ export type McpSource =
       readonly args: readonly string[] | undefined;
       /** Variables added to the worker's own environment. */
       readonly env: Readonly<Record<string, string>>;
-      /** Names of variables of the worker's environment that the program must not get: they hold relays' tokens. */
+      /** Names of variables of the worker's environment that the program must not get; see `secretVariables`. */
       readonly withheld: readonly string[];
       /** The working directory; undefined: the worker's own. */
       readonly directory: string | undefined;

@@ -7,6 +7,7 @@ import { createLoadSampler } from "../host.ts";
 import { RETRY_LIMITS, type RetryLimits } from "../retry.ts";
 import { httpUrl } from "../server-url.ts";
 import { childEnv } from "./bridge/child-env.ts";
+import type { SessionLimits } from "./bridge/sessions.ts";
 import { createStdioBridge } from "./bridge/stdio-bridge.ts";
 import { endpointOnly } from "./endpoint-only.ts";
 import { guarded } from "./guard.ts";
@@ -38,7 +39,8 @@ export function serveRelay(
 ): { readonly registered: Promise<string>; stop(): Promise<void> } {
   const { name, id, source, access } = server;
   const registered = Promise.withResolvers<string>();
-  const upstream = openUpstream(server, env, deps);
+  const limits = { maxSessions: settings.mcpMaxSessions, idleMs: settings.mcpSessionIdleMs };
+  const upstream = openUpstream(server, { env, limits, deps });
   let isPrinted = false;
   const dialer = new Dialer({
     kind: "mcp",
@@ -84,9 +86,16 @@ function kindOf({ source }: McpServer): "http" | "sse" | "stdio" {
   return source.transport === "sse" ? "sse" : "http";
 }
 
-function openUpstream({ source, access }: McpServer, env: RelayOptions["env"], deps: Deps): Upstream & Backend {
-  if (source.kind === "url") return createUrlUpstream({ ...source, isOauth: access.kind === "oauth", deps });
+interface UpstreamOptions {
+  readonly env: RelayOptions["env"];
+  readonly limits: SessionLimits;
+  readonly deps: Deps;
+}
+
+function openUpstream({ source, access }: McpServer, { env, limits, deps }: UpstreamOptions): Upstream & Backend {
+  if (source.kind === "url") return createUrlUpstream({ ...source, isOauth: access.kind === "oauth", limits, deps });
   const { command, args, directory, withheld } = source;
   // An entry of the program's own wins, and is the only way for it to get a variable that is withheld.
-  return createStdioBridge({ command, args, directory, env: { ...childEnv(env, withheld), ...source.env }, deps });
+  const childrensEnv = { ...childEnv(env, withheld), ...source.env };
+  return createStdioBridge({ command, args, directory, env: childrensEnv, limits, deps });
 }

@@ -3,8 +3,9 @@ import { isRecord } from "../../json/parse.ts";
 import { nearest } from "../../settings/nearest.ts";
 import { ID_FORM, isId, MAX_TEXT_CHARS } from "../../wire/names.ts";
 import { parseBackendUrl } from "../server-url.ts";
-import { Expansion, variablesIn } from "./expansion.ts";
+import { Expansion } from "./expansion.ts";
 import type { Access, FileSources, McpServer, McpServersReading, McpSource } from "./mcp-server.ts";
+import { secretVariables } from "./secret-variables.ts";
 
 // A file with several MCP servers, in the format of MCP clients: a client's own file can be used unchanged.
 
@@ -65,7 +66,7 @@ export function readServersFile(path: string, { env, readFile }: FileSources): M
   if (!entries) return fault("has no map `mcpServers` with a server under each name");
   if (entries.length > MAX_SERVERS)
     return fault(`names ${entries.length} servers; at most ${MAX_SERVERS} go in one worker`);
-  const withheld = tokenVariables(entries);
+  const withheld = secretVariables(entries);
   const readings = entries.map(([name, entry]) => readEntry(name, entry, { env, withheld }));
   const servers = readings.flatMap(({ server }) => (server ? [server] : []));
   const faults = readings.flatMap((reading) => reading.faults);
@@ -80,19 +81,10 @@ function entriesOf(document: unknown): readonly [string, unknown][] | undefined 
   return isRecord(servers) ? Object.entries(servers) : undefined;
 }
 
-/** Returns the names of the variables that hold the tokens of any server in the file, including disabled ones. */
-function tokenVariables(entries: readonly (readonly [string, unknown])[]): readonly string[] {
-  const names = entries.flatMap(([, entry]) => {
-    const { auth_token: token, auth_token_env: name } = isRecord(entry) ? entry : {};
-    return [...(typeof name === "string" ? [name] : []), ...(typeof token === "string" ? variablesIn(token) : [])];
-  });
-  return [...new Set(names)];
-}
-
 /** What an entry is read with. */
 interface EntrySources {
   readonly env: FileSources["env"];
-  /** The names of the variables that hold tokens. */
+  /** The names of the variables that hold secrets. */
   readonly withheld: readonly string[];
 }
 

@@ -2,6 +2,7 @@ import type { Backend, Opening } from "../../answering/opening.ts";
 import type { Deps } from "../../system/deps.ts";
 import type { HeaderPairs, RequestHead } from "../../wire/frame.ts";
 import { discardAnswer } from "../backend.ts";
+import type { SessionLimits } from "./bridge/sessions.ts";
 import { createSseBridge } from "./bridge/sse-bridge.ts";
 import { Endpoint } from "./endpoint.ts";
 import { createHttpUpstream } from "./http-upstream.ts";
@@ -19,6 +20,8 @@ export interface UrlUpstreamOptions {
   readonly headers: HeaderPairs;
   readonly transport: McpTransport;
   readonly isOauth: boolean;
+  /** For a server that speaks HTTP with SSE. */
+  readonly limits: SessionLimits;
   readonly deps: Deps;
 }
 
@@ -26,11 +29,11 @@ export interface UrlUpstreamOptions {
  * Serves the MCP server at a URL. With the transport `auto` it uses Streamable HTTP until a POST is answered as by a server
  * that does not know it; then it finds out whether the server speaks HTTP with SSE, as the specification tells clients to.
  */
-export function createUrlUpstream({ url, headers, transport, isOauth, deps }: UrlUpstreamOptions): Upstream {
+export function createUrlUpstream({ url, headers, transport, isOauth, limits, deps }: UrlUpstreamOptions): Upstream {
   const endpoint = new Endpoint({ url, headers, log: deps.log });
   const http = createHttpUpstream(endpoint, { oauth: isOauth });
   if (transport === "http") return { open: (head) => http.open(head), close: async () => {} };
-  const bridge = createSseBridge({ url, headers, deps });
+  const bridge = createSseBridge({ url, headers, limits, deps });
   if (transport === "sse") return bridge;
   return new GuessedUpstream(endpoint, http, bridge);
 }

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import type { Bridge } from "../../../src/worker/mcp/bridge/bridge.ts";
+import type { SessionLimits } from "../../../src/worker/mcp/bridge/sessions.ts";
 import {
   ask,
   callTool,
@@ -24,8 +25,8 @@ afterEach(async () => {
   await eventually(() => processesOf(mark) === 0, "no process is left");
 });
 
-function start(command = smallServer(mark), clock?: FakeClock): Bridge {
-  const bridge = stdioBridge(command, clock);
+function start(command = smallServer(mark), clock?: FakeClock, limits?: Partial<SessionLimits>): Bridge {
+  const bridge = stdioBridge(command, clock, limits);
   bridges.push(bridge);
   return bridge;
 }
@@ -97,6 +98,50 @@ describe("a call whose process", () => {
       expect((await messagesOf(answer)).at(-1)).toMatchObject({ error: { code: -32_603 } });
     }
     await eventually(() => bridge.sessions === 0, "the session is over");
+  });
+});
+
+/** Opens the stream on which a client listens. `leave` is what a client does that vanishes. */
+async function listen(bridge: Bridge, id: string): Promise<{ leave(): Promise<void> }> {
+  const headers = { "mcp-session-id": id, "mcp-protocol-version": SESSIONS };
+  const abort = new AbortController();
+  const stream = await ask(bridge, "GET", undefined, { headers, signal: abort.signal });
+  expect(stream.status).toBe(200);
+  return {
+    async leave() {
+      await stream.body?.cancel();
+      abort.abort();
+    },
+  };
+}
+
+describe("a relay with its most sessions", () => {
+  test("refuses a further client with 503 and says which setting to raise, until a session has ended", async () => {
+    const bridge = start(smallServer(mark), undefined, { maxSessions: 2 });
+    const [first, second] = [await open(bridge), await open(bridge)];
+    for (const { id } of [first, second]) await lastOf(await callTool(bridge, id, "x"));
+    const params = { protocolVersion: SESSIONS, capabilities: {}, clientInfo: { name: "c", version: "1" } };
+    const refused = await ask(bridge, "POST", { jsonrpc: "2.0", id: 7, method: "initialize", params });
+    expect(refused.status).toBe(503);
+    expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0);
+    const [message] = await messagesOf(refused);
+    expect(message).toMatchObject({ id: 7, error: { code: -32_000 } });
+    expect(message?.error?.message).toContain("MCP_MAX_SESSIONS");
+    await drop(bridge, first.id);
+    expect((await open(bridge)).opening?.result).toBeDefined();
+  });
+
+  test("takes the place of a client that has left, but never of one that is there", async () => {
+    const bridge = start(smallServer(mark), undefined, { maxSessions: 2 });
+    const [left, there] = [await open(bridge), await open(bridge)];
+    const { leave } = await listen(bridge, left.id);
+    await lastOf(await callTool(bridge, there.id, "x"));
+    await leave();
+    const newcomer = await open(bridge);
+    expect(newcomer.opening?.result).toBeDefined();
+    expect((await callTool(bridge, left.id, "x")).status).toBe(404);
+    await lastOf(await callTool(bridge, there.id, "x"));
+    expect(bridge.sessions).toBe(2);
   });
 });
 
@@ -204,21 +249,36 @@ describe("a stdio session ends", () => {
     expect([id, bridge.sessions]).toEqual(["none", 0]);
   });
 
-  test("when it is unused for half an hour, but not while its client listens", async () => {
+  test("when it is unused for its idle time, but not while its client listens", async () => {
     const clock = new FakeClock();
-    const bridge = start(smallServer(mark), clock);
+    const bridge = start(smallServer(mark), clock, { idleMs: 50_000 });
     const { id } = await open(bridge);
-    const headers = { "mcp-session-id": id, "mcp-protocol-version": SESSIONS };
-    const listening = new AbortController();
-    const stream = await ask(bridge, "GET", undefined, { headers, signal: listening.signal });
+    const { leave } = await listen(bridge, id);
     clock.advance(60 * 60_000);
     expect(bridge.sessions).toBe(1);
-    // A client that vanishes: the relay lets go of the stream, or gives the exchange up.
-    await stream.body?.cancel();
-    listening.abort();
-    clock.advance(31 * 60_000);
+    await leave();
+    await lastOf(await callTool(bridge, id, "x"));
+    clock.advance(49_000);
+    expect(bridge.sessions).toBe(1);
+    clock.advance(16_000);
     await eventually(() => bridge.sessions === 0, "it is over");
     if (process.platform === "linux") await eventually(() => processesOf(mark) === 0, "its process has ended");
+  });
+
+  test("sooner when its client has closed its stream, or has not used the session, but not during a call", async () => {
+    const clock = new FakeClock();
+    const bridge = start(smallServer(mark), clock);
+    const [listener, caller] = [await open(bridge), await open(bridge)];
+    const { leave } = await listen(bridge, listener.id);
+    // The client that only opened its session.
+    await open(bridge);
+    const hanging = reading(await callTool(bridge, caller.id, "ask"));
+    await hanging.leave();
+    await leave();
+    expect(bridge.sessions).toBe(3);
+    clock.advance(76_000);
+    expect(bridge.sessions).toBe(1);
+    await lastOf(await callTool(bridge, caller.id, "x", 2));
   });
 
   test("even if its process ignores the end of its input and SIGTERM, since it is killed", async () => {

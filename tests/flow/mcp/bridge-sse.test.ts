@@ -5,7 +5,17 @@ import { systemIds } from "../../../src/system/ids.ts";
 import { silentLog } from "../../../src/system/log.ts";
 import type { Bridge } from "../../../src/worker/mcp/bridge/bridge.ts";
 import { createSseBridge } from "../../../src/worker/mcp/bridge/sse-bridge.ts";
-import { ask, askStateless, callTool, drop, messagesOf, open, reading, say } from "../../support/bridge-client.ts";
+import {
+  ask,
+  askStateless,
+  callTool,
+  drop,
+  LIMITS,
+  messagesOf,
+  open,
+  reading,
+  say,
+} from "../../support/bridge-client.ts";
 import { eventually } from "../../support/eventually.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { type SseMcpServer, startSseMcpServer } from "../../support/sse-mcp-server.ts";
@@ -16,7 +26,7 @@ afterEach(async () => {
 });
 
 function bridgeTo(url: string, clock: Clock = systemClock): Bridge {
-  const bridge = createSseBridge({ url, deps: { clock, ids: systemIds, log: silentLog } });
+  const bridge = createSseBridge({ url, limits: LIMITS, deps: { clock, ids: systemIds, log: silentLog } });
   running.push(() => bridge.close());
   return bridge;
 }

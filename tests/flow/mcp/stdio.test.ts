@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { WorkerSettings } from "../../../src/worker/args.ts";
 import { eventually } from "../../support/eventually.ts";
 import { McpServer } from "../../support/mcp-server.ts";
 import { startTestWorker } from "../../support/test-worker.ts";
@@ -31,11 +32,14 @@ function commandOf(pid: string): string {
   }
 }
 
-async function connect(command = `${process.execPath} ${SCRIPT} ${mark}`): Promise<McpServer> {
+async function connect(
+  command = `${process.execPath} ${SCRIPT} ${mark}`,
+  settings: Partial<WorkerSettings> = {},
+): Promise<McpServer> {
   const server = new McpServer();
   running.push(server);
   const relay = startTestWorker(
-    { kinds: ["mcp"], server: server.url, id: "tools", mcpCommand: command, drainTimeoutMs: 0 },
+    { kinds: ["mcp"], server: server.url, id: "tools", mcpCommand: command, drainTimeoutMs: 0, ...settings },
     { env: { PATH: process.env["PATH"], CLIENT_KEY: "secret", HOME: "/" } },
   );
   running.push(relay);
@@ -144,6 +148,24 @@ describe("an MCP server on stdio, behind a URL,", () => {
     expect(env).toContain("HOME");
     expect(env).not.toContain("CLIENT_KEY");
   });
+});
+
+test("a further client than the worker has sessions for gets 503 with Retry-After, and the setting's name", async () => {
+  const server = await connect(undefined, { mcpMaxSessions: 1 });
+  await initialize(server);
+  const params = { protocolVersion: VERSION, capabilities: {}, clientInfo: { name: "c", version: "1" } };
+  const response = await server.rpc({ jsonrpc: "2.0", id: 0, method: "initialize", params });
+  expect(response.status).toBe(503);
+  expect(response.headers.get("retry-after")).toBe("30");
+  expect(await response.text()).toContain("MCP_MAX_SESSIONS");
+});
+
+test("a program that cannot start is answered with 502 and the reason", async () => {
+  const server = await connect("exit 3");
+  const params = { protocolVersion: VERSION, capabilities: {}, clientInfo: { name: "c", version: "1" } };
+  const response = await server.rpc({ jsonrpc: "2.0", id: 5, method: "initialize", params });
+  expect(response.status).toBe(502);
+  expect(await response.json()).toMatchObject({ id: 5, error: { message: expect.stringContaining("code 3") } });
 });
 
 describe("a stdio session ends", () => {

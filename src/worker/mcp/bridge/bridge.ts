@@ -11,13 +11,14 @@ import { isTooDeep } from "./depth.ts";
 import { isStateless } from "./era.ts";
 import { MAX_MESSAGE_BYTES, type OpenPeer } from "./peer.ts";
 import { errorResponse, RPC } from "./rpc-error.ts";
-import { Sessions } from "./sessions.ts";
+import { type SessionLimits, Sessions } from "./sessions.ts";
 import { Stateless } from "./stateless.ts";
 
 export interface BridgeOptions {
   readonly openPeer: OpenPeer;
   /** Whether the peers may speak a revision of MCP without sessions. */
   readonly maybeStateless: boolean;
+  readonly limits: SessionLimits;
   readonly deps: Deps;
 }
 
@@ -31,9 +32,9 @@ export interface Bridge extends Backend {
 
 type Body = Uint8Array | ReadableStream<Uint8Array> | undefined;
 
-export function createBridge({ openPeer, maybeStateless, deps }: BridgeOptions): Bridge {
-  const sessions = new Sessions({ openPeer, deps });
-  const stateless = maybeStateless ? new Stateless(openPeer, deps.clock) : undefined;
+export function createBridge({ openPeer, maybeStateless, limits, deps }: BridgeOptions): Bridge {
+  const sessions = new Sessions({ openPeer, limits, deps });
+  const stateless = maybeStateless ? new Stateless(openPeer, limits.idleMs, deps.clock) : undefined;
 
   const handle = async (request: Request): Promise<Response> => {
     if (request.method !== "POST") {

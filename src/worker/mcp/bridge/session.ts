@@ -48,11 +48,12 @@ export class Session {
   #ended: Promise<void> | undefined;
   /** Resolves once the calls that were open at the end have been answered. */
   #answered = Promise.resolve();
-  /** `Clock.elapsed` of the last request; kept by the owner. */
-  lastUsedAt = 0;
+  #lastUsedAt: number;
+  #mayBeLeft = true;
 
   constructor(options: SessionOptions) {
     this.#options = options;
+    this.#lastUsedAt = options.clock.elapsed();
     this.#forms = new AnswerForms(options.clock);
     this.#events = new RecentEvents(options.replayRoom);
     this.#http = new WebStandardStreamableHTTPServerTransport({
@@ -75,34 +76,45 @@ export class Session {
     return this.#http.sessionId !== undefined && this.#ended === undefined;
   }
 
-  /** Whether requests are being served, streams included. */
-  get isBusy(): boolean {
-    return this.#requests > 0;
+  /** How long no request has been served, in milliseconds; 0 while one is, streams included. */
+  get idleMs(): number {
+    return this.#requests > 0 ? 0 : this.#options.clock.elapsed() - this.#lastUsedAt;
+  }
+
+  /**
+   * Whether its client has probably left: no call is open, and it closed its last stream, broke off its last request, or has
+   * sent nothing since the session opened.
+   */
+  get isLeft(): boolean {
+    return this.#requests === 0 && this.#calls.size === 0 && this.#mayBeLeft;
   }
 
   /** Serves a request; `message` is its body, if it has one. Rejects when the client leaves before the answer begins. */
   async handle(request: Request, message: unknown): Promise<Response> {
     this.#requests += 1;
+    const isOpening = isInitializeRequest(message);
     let isOver = false;
-    const over = (): void => {
+    const over = (isLeft: boolean): void => {
       if (isOver) return;
       isOver = true;
       this.#requests -= 1;
-      // Nobody knows the session that a request for it would have opened.
-      if (isInitializeRequest(message) && !this.#isEstablished) void this.end("its client did not get the session");
+      this.#lastUsedAt = this.#options.clock.elapsed();
+      this.#mayBeLeft = isLeft || isOpening;
+      // Nobody knows the session that this request would have opened.
+      if (isOpening && !this.#isEstablished) void this.end("its client did not get the session");
     };
-    request.signal.addEventListener("abort", over, { once: true });
-    if (request.signal.aborted) over();
+    request.signal.addEventListener("abort", () => over(true), { once: true });
+    if (request.signal.aborted) over(true);
     const response = await this.#serve(request, message).catch((error: unknown) => {
-      over();
+      over(true);
       throw error;
     });
     if (response.body && response.headers.get("content-type")?.startsWith("text/event-stream") === true) {
       // The stream is open for as long as client or peer want; the request ends with it.
-      const body = boundedStream(response.body, MAX_UNREAD_BYTES, over);
+      const body = boundedStream(response.body, MAX_UNREAD_BYTES, () => over(request.method === "GET"));
       return new Response(body, { status: response.status, headers: response.headers });
     }
-    over();
+    over(false);
     return response;
   }
 

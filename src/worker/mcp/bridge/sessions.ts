@@ -1,29 +1,39 @@
-import { isInitializeRequest } from "@modelcontextprotocol/server";
+import { isInitializeRequest, isJSONRPCRequest, type RequestId } from "@modelcontextprotocol/server";
 import type { Deps } from "../../../system/deps.ts";
 import type { OpenPeer } from "./peer.ts";
 import { ReplayRoom } from "./recent-events.ts";
 import { errorResponse, RPC } from "./rpc-error.ts";
 import { Session } from "./session.ts";
 
-export interface SessionsOptions {
-  readonly openPeer: OpenPeer;
-  readonly deps: Pick<Deps, "clock" | "ids">;
+export interface SessionLimits {
+  /** The most sessions at once. Each has a process or a connection of its own. */
+  readonly maxSessions: number;
+  /** How long a session, or a process without one, may be unused before it ends. */
+  readonly idleMs: number;
 }
 
-/** How long a session may be unused before it ends: clients leave without saying so. */
-export const IDLE_MS = 30 * 60_000;
-const SWEEP_MS = 60_000;
-/** The most sessions at once; each has a process or a connection of its own. */
-const MAX_SESSIONS = 1000;
+export interface SessionsOptions {
+  readonly openPeer: OpenPeer;
+  readonly limits: SessionLimits;
+  readonly deps: Pick<Deps, "clock" | "ids" | "log">;
+}
+
+/** How long a session may be unused once its client has probably left. Clients whose stream broke are back within seconds. */
+const LEFT_MS = 60_000;
+const SWEEP_MS = 15_000;
+/** When a client that was refused should try again: a session of a client that has left ends within this time or two. */
+const RETRY_AFTER_S = 30;
 
 /** All sessions of one MCP server. The only owner of each: it opens, finds and ends them. */
 export class Sessions {
   readonly #options: SessionsOptions;
   readonly #sessions = new Map<string, Session>();
   readonly #replayRoom = new ReplayRoom();
-  /** The peers that are still ending. */
-  readonly #ending = new Set<Promise<void>>();
+  /** The sessions whose peers are still ending. */
+  readonly #ending = new Map<Session, Promise<void>>();
   readonly #stopSweep: () => void;
+  /** Whether the operator has been told that sessions are refused, since there was room last. */
+  #isFullLogged = false;
 
   constructor(options: SessionsOptions) {
     this.#options = options;
@@ -38,17 +48,14 @@ export class Sessions {
   async handle(request: Request, message: unknown): Promise<Response> {
     const id = request.headers.get("mcp-session-id");
     const session = id === null ? undefined : this.#sessions.get(id);
-    if (session) {
-      session.lastUsedAt = this.#options.deps.clock.elapsed();
-      return session.handle(request, message);
-    }
-    const isOpening = isInitializeRequest(message);
+    if (session) return session.handle(request, message);
+    const isOpening = isInitializeRequest(message) && isJSONRPCRequest(message);
     // This status makes a client start a new session. Some clients keep the id of a lost session in that very attempt, and
     // would never recover if it were refused, too.
     if (id !== null && !isOpening) return errorResponse(404, RPC.noSession, "There is no such session.");
     if (!isOpening)
       return errorResponse(400, RPC.server, "The request names no session. A session begins with 'initialize'.");
-    if (this.#sessions.size >= MAX_SESSIONS) return errorResponse(503, RPC.server, "Too many sessions are open.");
+    if (!this.#hasRoom()) return this.#refuse(message.id);
     const opened = this.#create();
     const response = await opened.handle(request, message);
     if (!opened.isOpen) this.#end(opened, "it was not opened");
@@ -59,7 +66,31 @@ export class Sessions {
   async close(): Promise<void> {
     this.#stopSweep();
     for (const session of this.#sessions.values()) this.#end(session, "the worker stops");
-    await Promise.all(this.#ending);
+    await Promise.all(this.#ending.values());
+  }
+
+  /** Whether one more session may open. If there are too many, one whose client has left makes room. */
+  #hasRoom(): boolean {
+    const { maxSessions } = this.#options.limits;
+    // Processes that are slow to end count as well, so that opening and ending sessions fast cannot pile them up.
+    if (this.#ending.size >= maxSessions) return false;
+    if (this.#sessions.size < maxSessions) return true;
+    // The map keeps the order in which sessions were opened.
+    const left = [...this.#sessions.values()].filter(({ isLeft }) => isLeft).sort((a, b) => b.idleMs - a.idleMs)[0];
+    if (!left) return false;
+    this.#end(left, "its client had left, and another one needed the room");
+    return true;
+  }
+
+  #refuse(requestId: RequestId): Response {
+    const { limits, deps } = this.#options;
+    const hint = "raise MCP_MAX_SESSIONS of this relay's worker, lower its MCP_SESSION_IDLE, or set MCP_SHARED";
+    if (!this.#isFullLogged) deps.log.warn("sessions.full", { max: limits.maxSessions, hint });
+    this.#isFullLogged = true;
+    const text = `The relay has its most MCP sessions, ${limits.maxSessions}. Try again later, or ${hint}.`;
+    const response = errorResponse(503, RPC.server, text, requestId);
+    response.headers.set("retry-after", String(RETRY_AFTER_S));
+    return response;
   }
 
   #create(): Session {
@@ -72,24 +103,25 @@ export class Sessions {
       clock,
       onEnded: () => {
         this.#sessions.delete(id);
+        this.#isFullLogged = false;
         this.#end(session, "it has ended");
       },
     });
-    session.lastUsedAt = clock.elapsed();
     this.#sessions.set(id, session);
     return session;
   }
 
   #end(session: Session, reason: string): void {
-    const ending = session.end(reason).finally(() => this.#ending.delete(ending));
-    this.#ending.add(ending);
+    if (this.#ending.has(session)) return;
+    const ending = session.end(reason).finally(() => this.#ending.delete(session));
+    this.#ending.set(session, ending);
   }
 
   #sweep(): void {
-    const now = this.#options.deps.clock.elapsed();
+    const { idleMs } = this.#options.limits;
     for (const session of this.#sessions.values()) {
-      if (session.isBusy) session.lastUsedAt = now;
-      else if (now - session.lastUsedAt >= IDLE_MS) this.#end(session, "the session was idle");
+      if (session.idleMs >= idleMs) this.#end(session, "the session was idle");
+      else if (session.isLeft && session.idleMs >= LEFT_MS) this.#end(session, "its client has left");
     }
   }
 }

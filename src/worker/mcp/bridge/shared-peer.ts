@@ -9,12 +9,13 @@ import {
 import type { Clock } from "../../../system/deps.ts";
 import type { OpenPeer, Peer } from "./peer.ts";
 import { errorResponse, RPC, rpcError } from "./rpc-error.ts";
-import { IDLE_MS } from "./sessions.ts";
 import { SharedCall } from "./shared-call.ts";
 import { namesOf, type OwnNames, sharedIdOf, toOwn, toShared } from "./shared-ids.ts";
 
 export interface SharedPeerOptions {
   readonly openPeer: OpenPeer;
+  /** How long the peer may be unused before it ends. */
+  readonly idleMs: number;
   readonly clock: Clock;
   /** Called with every result on its way to a client, and the method of its request. */
   readonly onResult: (method: string, result: unknown) => void;
@@ -34,7 +35,7 @@ interface Open {
   readonly stopWatching: () => void;
 }
 
-const SWEEP_MS = 60_000;
+const SWEEP_MS = 15_000;
 /** The most requests at once of all clients: far above what the public server lets through to one relay. */
 const MAX_OPEN = 10_000;
 
@@ -153,7 +154,8 @@ export class SharedPeer {
   }
 
   #sweep(): void {
-    const isIdle = this.#open.size === 0 && this.#options.clock.elapsed() - this.#lastUsedAt >= IDLE_MS;
+    const { clock, idleMs } = this.#options;
+    const isIdle = this.#open.size === 0 && clock.elapsed() - this.#lastUsedAt >= idleMs;
     if (this.#peer && isIdle) this.#lose(this.#peer, "it was idle");
   }
 }

@@ -1,6 +1,7 @@
 import type { Deps } from "../../../system/deps.ts";
 import type { HeaderPairs } from "../../../wire/frame.ts";
 import { type Bridge, createBridge } from "./bridge.ts";
+import type { SessionLimits } from "./sessions.ts";
 import { SsePeer } from "./sse-peer.ts";
 
 export interface SseBridgeOptions {
@@ -8,15 +9,17 @@ export interface SseBridgeOptions {
   readonly url: string;
   /** Headers that every request to the server gets. */
   readonly headers?: HeaderPairs;
+  readonly limits: SessionLimits;
   readonly deps: Deps;
 }
 
 /** Bridges to an MCP server that speaks HTTP+SSE, the transport of 2024-11-05, with one connection per session. */
-export function createSseBridge({ url, headers = [], deps }: SseBridgeOptions): Bridge {
+export function createSseBridge({ url, headers = [], limits, deps }: SseBridgeOptions): Bridge {
   const { clock, log } = deps;
   return createBridge({
     openPeer: (events) => new SsePeer({ url, headers, clock, log, ...events }),
     maybeStateless: false,
+    limits,
     deps,
   });
 }

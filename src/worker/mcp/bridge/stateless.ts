@@ -23,10 +23,12 @@ export class Stateless {
   readonly #shared: SharedPeer;
   readonly #paramHeaders = new ParamHeaders();
 
-  constructor(openPeer: OpenPeer, clock: Clock) {
+  /** `idleMs` is how long the shared peer may be unused before it ends. */
+  constructor(openPeer: OpenPeer, idleMs: number, clock: Clock) {
     this.#era = new EraProbe(openPeer, clock);
     this.#shared = new SharedPeer({
       openPeer,
+      idleMs,
       clock,
       onResult: (method, result) => {
         if (method === "tools/list") this.#paramHeaders.learn(result);

@@ -14,9 +14,12 @@ export function apiKeyCheck(target: Target): Check {
     async run(signal) {
       const url = `${target.base}/v1/models`;
       // The first request has no key. It shows whether one is needed, and a missing key does not count as a wrong one.
-      const without = await probe(url, { signal });
+      const without = await probe(url, { signal, proxy: target.proxy });
       const { apiKey } = target;
-      const withKey = apiKey !== undefined && isAsked(without) ? await probe(url, { signal, key: apiKey }) : undefined;
+      const withKey =
+        apiKey !== undefined && isAsked(without)
+          ? await probe(url, { signal, proxy: target.proxy, key: apiKey })
+          : undefined;
       return judgeApiKey(without, withKey, target);
     },
   };

@@ -1,5 +1,6 @@
 import { deepFreeze, type Loaded, readSettings, type Sources } from "../settings/read-settings.ts";
 import type { ProgramText } from "../settings/render.ts";
+import { withProxyVariables } from "../worker/outgoing-proxy.ts";
 import { doctorTable } from "./doctor-table.ts";
 
 /** The doctor's settings, validated and deeply frozen. `docs/configuration.md` explains each key. */
@@ -10,6 +11,10 @@ export interface DoctorSettings {
   readonly clientKeys: readonly string[];
   readonly apiKey: string | undefined;
   readonly adminKey: string | undefined;
+  /** The worker's own settings. */
+  readonly httpsProxy: string | undefined;
+  readonly httpProxy: string | undefined;
+  readonly noProxy: string | undefined;
   /** How long quiet connections are held; 0 skips these checks. */
   readonly idleMs: number;
   readonly json: "true" | "false";
@@ -31,7 +36,8 @@ export function doctorText(version: string): ProgramText {
 
 /** Reads, checks and freezes the settings, or lists everything that is wrong. `argv` begins after the word `doctor`. */
 export function loadDoctorSettings(sources: DoctorSources): Loaded<DoctorSettings> {
-  const read = readSettings(doctorTable(), sources, doctorText(sources.version));
+  const env = withProxyVariables(sources.env);
+  const read = readSettings(doctorTable(), { ...sources, env }, doctorText(sources.version));
   if (read.kind === "print") return read;
   // Reported by its position, since it may be a piece of a key.
   const stray = read.positionals

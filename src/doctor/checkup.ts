@@ -56,9 +56,10 @@ export class Checkup {
     if (this.#isClosed) throw new Error("the checkup is over");
     const { target, kind } = this;
     const { clock, log } = this.#deps;
-    const { server, clientKey, previousKey } = target;
+    const { server, proxy, clientKey, previousKey } = target;
     const worker = new TemporaryWorker({
       server,
+      proxy,
       kind,
       clientKey,
       previousKey,
@@ -82,6 +83,7 @@ export class Checkup {
     try {
       const response = await send(`${this.target.base}/v1/chat/completions`, {
         method: "POST",
+        proxy: this.target.proxy,
         key: this.target.apiKey,
         // The token comes first, where the worker looks for it.
         json: { user: token, model: worker.model, stream, messages: [message] },

@@ -4,7 +4,7 @@ import { workerTable } from "../worker/worker-table.ts";
 
 /** Every setting of the doctor, in the order of the reference. Settings that it shares with the worker are the worker's. */
 export function doctorTable() {
-  const { server, clientKeys } = workerTable("");
+  const { server, clientKeys, httpsProxy, httpProxy, noProxy } = workerTable("");
   return {
     server,
     clientKeys,
@@ -22,6 +22,9 @@ export function doctorTable() {
       says: "the value of API_KEY",
       help: "Key that the server requires from operators, for the check that watches its state.",
     }),
+    httpsProxy,
+    httpProxy,
+    noProxy,
     idleMs: setting(duration("0s", "1h"), {
       variable: "DOCTOR_IDLE",
       flag: "idle",

@@ -20,6 +20,8 @@ export interface NoReply {
 
 export interface ProbeOptions {
   readonly signal: AbortSignal;
+  /** The target's. */
+  readonly proxy: string | false;
   /** The bearer token to send; undefined for none. */
   readonly key?: string | undefined;
   readonly method?: string;
@@ -52,7 +54,7 @@ export async function probe(url: string, options: ProbeOptions): Promise<Reply |
 /** Sends a request and resolves once the head of the answer has arrived; rejects when there is none. */
 export function send(
   url: string,
-  { signal, key, method = "GET", json, timeoutMs = TIMEOUT_MS }: ProbeOptions,
+  { signal, proxy, key, method = "GET", json, timeoutMs = TIMEOUT_MS }: ProbeOptions,
 ): Promise<Response> {
   return fetch(url, {
     method,
@@ -62,6 +64,7 @@ export function send(
     },
     ...(json === undefined ? {} : { body: JSON.stringify(json) }),
     redirect: "manual",
+    proxy,
     // Each request may reach another server, if there are several behind one address.
     keepalive: false,
     timeout: false,

@@ -19,7 +19,7 @@ export function httpChecks(target: Target, ownVersion: string): readonly Check[]
       needs: ["tls"],
       limitMs: LIMIT_MS,
       async run(signal) {
-        const reply = await probe(`${target.base}/healthz`, { signal });
+        const reply = await probe(`${target.base}/healthz`, { signal, proxy: target.proxy });
         if (reply.kind === "none") return silent(reply.code);
         return judgeHealth(reply, target.base);
       },
@@ -31,7 +31,7 @@ export function httpChecks(target: Target, ownVersion: string): readonly Check[]
       limitMs: LIMIT_MS,
       async run(signal) {
         const url = `${target.base}/api/client/openapi.json`;
-        const reply = await probe(url, { signal, maxBytes: MAX_DESCRIPTION_BYTES });
+        const reply = await probe(url, { signal, proxy: target.proxy, maxBytes: MAX_DESCRIPTION_BYTES });
         return judgeVersion(reply.kind === "reply" ? versionIn(reply.text) : undefined, ownVersion);
       },
     },
@@ -42,7 +42,7 @@ export function httpChecks(target: Target, ownVersion: string): readonly Check[]
       limitMs: LIMIT_MS,
       async run(signal) {
         const startedAt = Date.now();
-        const reply = await probe(`${target.base}/healthz`, { signal });
+        const reply = await probe(`${target.base}/healthz`, { signal, proxy: target.proxy });
         const date = reply.kind === "reply" ? Date.parse(reply.headers.get("date") ?? "") : Number.NaN;
         if (Number.isNaN(date)) return skipped("responses have no Date header");
         // The header has whole seconds, so it is half a second behind on average.

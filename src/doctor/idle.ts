@@ -62,7 +62,7 @@ async function holdSocket(checkup: Checkup, signal: AbortSignal): Promise<Findin
 }
 
 async function holdStream(checkup: Checkup, signal: AbortSignal): Promise<Finding> {
-  const { base, stateKey, idleMs } = checkup.target;
+  const { base, proxy, stateKey, idleMs } = checkup.target;
   const startedAt = checkup.elapsed();
   const hold = new AbortController();
   void checkup.pause(idleMs, signal).then(() => hold.abort());
@@ -77,6 +77,7 @@ async function holdStream(checkup: Checkup, signal: AbortSignal): Promise<Findin
   try {
     const response = await send(`${base}/api/state/stream`, {
       signal: AbortSignal.any([signal, hold.signal]),
+      proxy,
       key: stateKey,
       timeoutMs: idleMs + ROOM_MS,
     });

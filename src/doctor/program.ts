@@ -29,7 +29,7 @@ export async function runDoctor(sources: Omit<DoctorSources, "version">, { out, 
     err(`The settings are not valid:\n${loaded.faults.map((fault) => `  - ${fault}\n`).join("")}`);
     return EXIT_CONFIG;
   }
-  const target = toTarget(loaded.config, sources.env);
+  const target = toTarget(loaded.config);
   const isJson = loaded.config.json === "true";
   const facts = { server: target.server, version: VERSION };
   const startedAt = systemClock.elapsed();

@@ -1,8 +1,10 @@
 import { lookup } from "node:dns/promises";
-import { connect } from "node:net";
+import { connect, isIP } from "node:net";
 import { errorCode } from "../worker/backend.ts";
+import { shownProxy } from "../worker/outgoing-proxy.ts";
 import { bad, type Check, type Finding, good, warning } from "./check.ts";
 import type { Target } from "./target.ts";
+import { openTunnel, type Tunnel } from "./tunnel.ts";
 
 /** One address of the server, and the attempt to connect to it. */
 export interface Reached {
@@ -28,8 +30,12 @@ const LOOKUP_MS = 15_000;
 /** Codes that mean that this machine has no network of that address family; programs notice that at once. */
 const NO_SUCH_FAMILY = new Set(["ENETUNREACH", "EADDRNOTAVAIL", "EAFNOSUPPORT"]);
 
-/** Checks whether the name resolves, and whether connections to its addresses are accepted. */
+/**
+ * Checks whether the name resolves, and whether connections to its addresses are accepted. Behind a proxy, the name and the
+ * addresses are the proxy's, which resolves the server's name itself, and the connection is its tunnel.
+ */
 export function reachChecks(target: Target): readonly Check[] {
+  const first = firstHop(target);
   let addresses: readonly Address[] = [];
   return [
     {
@@ -40,13 +46,14 @@ export function reachChecks(target: Target): readonly Check[] {
       async run() {
         const startedAt = performance.now();
         try {
-          addresses = await resolve(target);
+          addresses = await resolve(first);
         } catch (error) {
-          return unresolved(target.host, errorCode(error));
+          return unresolved(first.host, errorCode(error));
         }
         const elapsedMs = performance.now() - startedAt;
-        if (target.isAddress) return good(`${target.host} is an address`);
-        return good(`${target.host} is ${addresses.map(({ address }) => address).join(", ")} (${toMs(elapsedMs)})`);
+        const what = target.proxy === false ? first.host : `the proxy ${first.host}`;
+        if (first.isAddress) return good(`${what} is an address`);
+        return good(`${what} is ${addresses.map(({ address }) => address).join(", ")} (${toMs(elapsedMs)})`);
       },
     },
     {
@@ -55,29 +62,26 @@ export function reachChecks(target: Target): readonly Check[] {
       needs: ["dns"],
       limitMs: CONNECT_MS + 1000,
       async run(signal) {
-        const reached = await Promise.all(addresses.map((address) => reach(address, target.port, signal)));
-        return judgeReached(reached, target);
+        const reached = await Promise.all(addresses.map((address) => reach(address, first.port, signal)));
+        const finding = judgeReached(reached, first);
+        if (target.proxy === false || finding.verdict === "bad") return finding;
+        const startedAt = performance.now();
+        const tunnel = await openTunnel(target.proxy, target, signal);
+        if (tunnel.kind === "open") tunnel.socket.destroy();
+        return judgeTunnel(tunnel, target, performance.now() - startedAt);
       },
     },
   ];
 }
 
-/** Judges the way to the server by one attempt to connect per address. */
-export function judgeReached(
-  reached: readonly Reached[],
-  { port, proxyVariable }: Pick<Target, "port" | "proxyVariable">,
-): Finding {
+/** Judges the way to a host by one attempt to connect per address. */
+export function judgeReached(reached: readonly Reached[], { port }: Pick<Target, "port">): Finding {
   const outcome = reached
     .map(({ address, elapsedMs, code }) => `${address} ${elapsedMs === undefined ? code : `in ${toMs(elapsedMs)}`}`)
     .join(", ");
   const measured = `port ${port}: ${outcome}`;
   const missed = reached.filter(({ elapsedMs }) => elapsedMs === undefined);
-  if (missed.length === reached.length) return bad(measured, unreachable(missed[0]?.code, proxyVariable));
-  if (proxyVariable !== undefined)
-    return warning(
-      measured,
-      `${proxyVariable} is set here. The checks that use HTTP go through that proxy; a worker's WebSocket does not.`,
-    );
+  if (missed.length === reached.length) return bad(measured, unreachable(missed[0]?.code));
   const lost = missed.filter(({ code }) => !NO_SUCH_FAMILY.has(code ?? ""));
   const family = ([6, 4] as const).find((each) => {
     const own = reached.filter((one) => one.family === each);
@@ -93,7 +97,7 @@ export function judgeReached(
   return good(measured);
 }
 
-async function resolve({ host, isAddress }: Target): Promise<readonly Address[]> {
+async function resolve({ host, isAddress }: Pick<Target, "host" | "isAddress">): Promise<readonly Address[]> {
   if (isAddress) return [{ address: host, family: host.includes(":") ? 6 : 4 }];
   const found = await lookup(host, { all: true });
   const addresses = found.map(({ address, family }) => ({
@@ -110,9 +114,38 @@ function unresolved(host: string, code: string): Finding {
   return bad(measured, "The name server could not be reached. Check this machine's DNS and network.");
 }
 
-function unreachable(code: string | undefined, proxyVariable: string | undefined): string {
-  if (proxyVariable !== undefined)
-    return `A worker connects without the proxy in ${proxyVariable}. Allow connections from this machine to that port.`;
+/** Judges a proxy's answer to the request for a tunnel to the server. */
+export function judgeTunnel(
+  tunnel: Pick<Tunnel, "kind"> & { readonly status?: string; readonly code?: string },
+  { host, port, proxy }: Pick<Target, "host" | "port" | "proxy">,
+  elapsedMs: number,
+): Finding {
+  const name = `the proxy ${proxy === false ? "" : shownProxy(proxy)}`;
+  if (tunnel.kind === "open") return good(`${name} connects to ${host}, port ${port} (${toMs(elapsedMs)})`);
+  if (tunnel.kind === "none")
+    return bad(`${name} gives no answer to CONNECT: ${tunnel.code}`, "Check that this is an HTTP proxy, and its log.");
+  const measured = `${name} refuses to connect to ${host}, port ${port}: ${tunnel.status}`;
+  // Some proxies answer 401 where the standard asks for 407.
+  if (/^40[17]/.test(tunnel.status ?? ""))
+    return bad(
+      measured,
+      "Write a valid user name and password into HTTPS_PROXY (HTTP_PROXY for plain HTTP): http://user:password@host:port.",
+    );
+  return bad(
+    measured,
+    "Let the proxy connect to that host and port with CONNECT, or name the host in NO_PROXY to connect directly.",
+  );
+}
+
+/** Returns what this machine itself connects to. */
+function firstHop({ proxy, host, port, isAddress }: Target): Pick<Target, "host" | "port" | "isAddress"> {
+  if (proxy === false) return { host, port, isAddress };
+  const url = new URL(proxy);
+  const name = url.hostname.replace(/^\[(.*)\]$/, "$1");
+  return { host: name, port: Number(url.port) || (url.protocol === "https:" ? 443 : 80), isAddress: isIP(name) !== 0 };
+}
+
+function unreachable(code: string | undefined): string {
   if (code === "ECONNREFUSED")
     return "The machine responds, but nothing listens on that port. Start the proxy or server, or give the right port.";
   return "Nothing responds. Check that the machine is up, that the address is right, and that no firewall drops the connection.";

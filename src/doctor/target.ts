@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { isLoopback } from "../system/loopback.ts";
+import { createProxyChoice } from "../worker/outgoing-proxy.ts";
 import { httpUrl } from "../worker/server-url.ts";
 import type { DoctorSettings } from "./args.ts";
 
@@ -23,11 +24,11 @@ export interface Target {
   /** The key for the server's state: an operator's, else the API key. */
   readonly stateKey: string | undefined;
   readonly idleMs: number;
-  /** The variable that makes HTTP use a proxy here. Bun's WebSockets ignore it (1.4.5). */
-  readonly proxyVariable: string | undefined;
+  /** The proxy that workers and clients on this machine go through; false for none. It may contain a password. */
+  readonly proxy: string | false;
 }
 
-export function toTarget(settings: DoctorSettings, env: Readonly<Record<string, string | undefined>>): Target {
+export function toTarget(settings: DoctorSettings): Target {
   const { server, clientKeys, apiKey, adminKey, idleMs } = settings;
   const base = httpUrl(server);
   const url = new URL(base);
@@ -46,18 +47,6 @@ export function toTarget(settings: DoctorSettings, env: Readonly<Record<string, 
     apiKey,
     stateKey: adminKey ?? apiKey,
     idleMs,
-    proxyVariable: proxyVariableOf(isTls, host, env),
+    proxy: createProxyChoice(settings)(base),
   };
-}
-
-function proxyVariableOf(
-  isTls: boolean,
-  host: string,
-  env: Readonly<Record<string, string | undefined>>,
-): string | undefined {
-  const names = isTls ? ["https_proxy", "HTTPS_PROXY"] : ["http_proxy", "HTTP_PROXY"];
-  const spared = (env["no_proxy"] ?? env["NO_PROXY"] ?? "").split(",").map((each) => each.trim().replace(/^\./, ""));
-  if (spared.some((each) => each === "*" || (each !== "" && (host === each || host.endsWith(`.${each}`)))))
-    return undefined;
-  return names.find((name) => env[name]?.trim());
 }

@@ -12,6 +12,7 @@ export type Job = (body: Uint8Array, signal: AbortSignal) => Response | Promise<
 
 export interface TemporaryWorkerOptions {
   readonly server: string;
+  readonly proxy: string | false;
   /** `llm` or `asr`. */
   readonly kind: string;
   readonly clientKey: string | undefined;
@@ -25,7 +26,7 @@ export interface TemporaryWorkerOptions {
 
 /** Jobs at the same time; the checks need three. */
 const SLOTS = 8;
-const REGISTER_MS = 10_000;
+const DIAL_MS = 10_000;
 /** Longer than any of the doctor's jobs is silent; the server has a limit of its own. */
 const SILENCE_MS = 2 * 60 * 60_000;
 /** More than the size of any of the doctor's jobs. */
@@ -44,7 +45,7 @@ export class TemporaryWorker {
   readonly #jobs = new Map<string, Job>();
 
   constructor(options: TemporaryWorkerOptions) {
-    const { server, kind, clientKey, previousKey, model, version, clock, log } = options;
+    const { server, proxy, kind, clientKey, previousKey, model, version, clock, log } = options;
     this.model = model;
     const ended = Promise.withResolvers<LinkEnd>();
     const registered = Promise.withResolvers<void>();
@@ -52,6 +53,7 @@ export class TemporaryWorker {
     this.#registered = registered.promise;
     this.#link = new WorkerLink({
       url: connectUrl(server, kind),
+      proxy,
       register: () => ({
         type: "register",
         client_key: clientKey,
@@ -71,7 +73,7 @@ export class TemporaryWorker {
       clock,
       log,
       random: Math.random,
-      registerTimeoutMs: REGISTER_MS,
+      dialTimeoutMs: DIAL_MS,
       onRegistered: () => registered.resolve(),
       onClosed: (end) => ended.resolve(end),
     });

@@ -2,6 +2,7 @@ import { connect } from "node:tls";
 import { errorCode } from "../worker/backend.ts";
 import { bad, type Check, type Finding, good, warning } from "./check.ts";
 import type { Target } from "./target.ts";
+import { openWay } from "./tunnel.ts";
 
 /** The results of a TLS handshake. */
 export interface TlsFacts {
@@ -92,11 +93,12 @@ function noHandshake(code: string, { port }: Target): Finding {
   );
 }
 
-function shakeHands({ host, port, isAddress }: Target, signal: AbortSignal): Promise<TlsFacts> {
+async function shakeHands(target: Target, signal: AbortSignal): Promise<TlsFacts> {
+  const { host, port, isAddress } = target;
+  const way = await openWay(target, signal);
   return new Promise((resolve, reject) => {
     const socket = connect({
-      host,
-      port,
+      ...(way === undefined ? { host, port } : { socket: way }),
       // An IP address is not a valid server name (RFC 6066 §3).
       ...(isAddress ? {} : { servername: host }),
       ALPNProtocols: ["http/1.1"],

@@ -6,6 +6,7 @@ import { errorCode } from "../worker/backend.ts";
 import { connectUrl } from "../worker/server-url.ts";
 import type { NoReply, Reply } from "./http-probe.ts";
 import type { Target } from "./target.ts";
+import { openWay } from "./tunnel.ts";
 
 /** An answer to an upgrade, and whether the socket could be used. */
 export interface UpgradeReply extends Reply {
@@ -25,11 +26,18 @@ const BODY_MS = 300;
  * Requests a WebSocket by hand, since Bun's own reports only that it failed, and disconnects as soon as the answer is there.
  * Never rejects.
  */
-export function askUpgrade(target: Target, kind: string, signal: AbortSignal): Promise<UpgradeReply | NoReply> {
+export async function askUpgrade(target: Target, kind: string, signal: AbortSignal): Promise<UpgradeReply | NoReply> {
   const startedAt = performance.now();
   const key = randomBytes(16).toString("base64");
+  let way: Socket | undefined;
+  try {
+    way = await openWay(target, signal);
+  } catch (error) {
+    return { kind: "none", code: errorCode(error), elapsedMs: Math.round(performance.now() - startedAt) };
+  }
   return new Promise((resolve) => {
-    const socket = open(target);
+    const begin = (): boolean => socket.write(requestText(target, kind, key));
+    const socket = open(target, way, begin);
     let text = "";
     let bodyTimer: Timer | undefined;
     const end = (outcome: (elapsedMs: number) => UpgradeReply | NoReply): void => {
@@ -54,13 +62,19 @@ export function askUpgrade(target: Target, kind: string, signal: AbortSignal): P
       if (text.length >= MAX_BYTES || /^HTTP\/1\.[01] 101 .*?\r\n\r\n/s.test(text)) return done();
       if (text.includes("\r\n\r\n")) bodyTimer ??= setTimeout(done, BODY_MS);
     });
-    socket.once(target.isTls ? "secureConnect" : "connect", () => socket.write(requestText(target, kind, key)));
   });
 }
 
-function open({ host, port, isTls, isAddress }: Target): Socket {
-  if (!isTls) return connect({ host, port });
-  return connectTls({ host, port, ...(isAddress ? {} : { servername: host }), ALPNProtocols: ["http/1.1"] });
+/** Opens the socket for an upgrade, inside the tunnel of a proxy if there is one. Calls `begin` once it can be written to. */
+function open({ host, port, isTls, isAddress }: Target, way: Socket | undefined, begin: () => void): Socket {
+  if (!isTls && way) {
+    queueMicrotask(begin);
+    return way;
+  }
+  if (!isTls) return connect({ host, port }, begin);
+  const name = isAddress ? {} : { servername: host };
+  const place = way === undefined ? { host, port } : { socket: way };
+  return connectTls({ ...place, ...name, ALPNProtocols: ["http/1.1"] }, begin);
 }
 
 function requestText({ server }: Target, kind: string, key: string): string {

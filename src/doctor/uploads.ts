@@ -27,9 +27,9 @@ export function uploadCheck(checkup: Checkup): Check {
     limitMs: LIMIT_MS,
     async run(signal) {
       if (checkup.holdsAnswers) return skipped('cannot be measured while responses are held back, see "Streaming"');
-      const { base, apiKey, clientKey } = checkup.target;
+      const { base, proxy, apiKey, clientKey } = checkup.target;
       const key = apiKey ?? clientKey;
-      const made = await probe(`${base}/api/transfer`, { signal, key, method: "POST" });
+      const made = await probe(`${base}/api/transfer`, { signal, proxy, key, method: "POST" });
       const id = channelId(made);
       if (id === undefined) return noChannel(made, base);
       const seen = await transfer(checkup, `${base}/api/transfer/${id}`, key, signal);
@@ -55,7 +55,8 @@ async function transfer(
   signal: AbortSignal,
 ): Promise<TransferSeen | string> {
   const headers: Record<string, string> = key === undefined ? {} : { authorization: `Bearer ${key}` };
-  const shared = { headers, signal, keepalive: false, redirect: "manual" } as const;
+  const { proxy } = checkup.target;
+  const shared = { headers, signal, proxy, keepalive: false, redirect: "manual" } as const;
   const seen = Promise.withResolvers<number>();
   let startedAt = checkup.elapsed();
   let seenAfterMs: number | undefined;

@@ -3,5 +3,13 @@ export function isLoopback(name: string): boolean {
   return LOOPBACK.test(name);
 }
 
+/** Returns whether a URL's host name is this machine: a loopback one, or an address that stands for all of its own. */
+export function isThisMachine(name: string): boolean {
+  return LOOPBACK.test(name) || OTHER_FORMS.test(name) || name.endsWith(".localhost");
+}
+
+/** The addresses for listening everywhere, which a connection takes for the loopback; and the loopback as mapped IPv4. */
+const OTHER_FORMS = /^(?:0\.0\.0\.0|\[?::\]?|\[?::ffff:7f[\da-f]{2}:[\da-f]{1,4}\]?)$/;
+
 /** In lower case, as `URL.hostname` has it; an IPv6 address with or without brackets. */
 const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[?::1\]?)$/;

@@ -6,6 +6,7 @@ import type { ProgramText } from "../settings/render.ts";
 import type { LogFormat, LogLevel } from "../system/log.ts";
 import type { McpServer, McpTransport } from "./mcp/mcp-server.ts";
 import { readMcpServers } from "./mcp/mcp-servers.ts";
+import { withProxyVariables } from "./outgoing-proxy.ts";
 import { workerTable } from "./worker-table.ts";
 
 /** The worker program's settings, validated and deeply frozen. `docs/configuration.md` explains each key. */
@@ -42,6 +43,12 @@ export interface WorkerSettings {
   readonly mcpSessionIdleMs: number;
   /** The bearer token that callers of the relay must send; undefined: anybody may call. */
   readonly authToken: string | undefined;
+  /** The proxies for what is on other machines. Those with a password contain it. */
+  readonly httpsProxy: string | undefined;
+  readonly httpProxy: string | undefined;
+  /** In the form of `createProxyChoice`. */
+  readonly noProxy: string | undefined;
+  readonly dialTimeoutMs: number;
   readonly watchIntervalMs: number;
   readonly drainTimeoutMs: number;
   /** Undefined: the kind's own limit. */
@@ -73,7 +80,8 @@ export function workerText(version: string, knownKinds: readonly string[]): Prog
 /** Reads, checks and freezes the settings, or lists everything that is wrong. `argv` begins after the word `worker`. */
 export function loadWorkerSettings(sources: WorkerSources): Loaded<WorkerSettings> {
   const text = workerText(sources.version, sources.knownKinds);
-  const read = readSettings(workerTable(sources.hostname), sources, text);
+  const env = withProxyVariables(sources.env);
+  const read = readSettings(workerTable(sources.hostname), { ...sources, env }, text);
   if (read.kind === "print") return read;
   const named = readKinds(read.positionals, sources.knownKinds);
   // A command line with a mistake in it may contain a kind that was not recognised.

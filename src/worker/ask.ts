@@ -1,5 +1,6 @@
 import { parseJson } from "../json/parse.ts";
 import { errorCode } from "./backend.ts";
+import type { ProxyChoice } from "./outgoing-proxy.ts";
 import { readAtMost } from "./read-at-most.ts";
 
 export interface AskOptions {
@@ -7,6 +8,7 @@ export interface AskOptions {
   readonly key: string | undefined;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
+  readonly proxyFor: ProxyChoice;
 }
 
 /** A server's reply to a question that the worker itself asked. */
@@ -26,12 +28,13 @@ const MAX_ANSWER_BYTES = 1024 * 1024;
 
 /** Asks a server something that costs it nothing. Never rejects. The reply is untrusted. */
 export async function ask(url: string, options: AskOptions, method = "GET"): Promise<Answer> {
-  const { key, timeoutMs, signal } = options;
+  const { key, timeoutMs, signal, proxyFor } = options;
   try {
     const response = await fetch(url, {
       method,
       headers: { accept: "application/json", ...(key === undefined ? {} : { authorization: `Bearer ${key}` }) },
       redirect: "manual",
+      proxy: proxyFor(url),
       signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
     });
     const { status } = response;

@@ -2,6 +2,7 @@ import type { Answer, Failure } from "../answering/opening.ts";
 import { type HeaderPairs, isHeaderPairs, type RequestHead } from "../wire/frame.ts";
 import { connectionNames, connectionNamesIn, HOP_BY_HOP } from "../wire/hop-by-hop.ts";
 import { bodyToItsEnd, UnfinishedBody } from "./close-delimited.ts";
+import { certificateHint } from "./dial-error.ts";
 import type { PathMap } from "./route.ts";
 
 /** The place where jobs are sent at present. */
@@ -12,6 +13,8 @@ export interface BackendTarget {
   readonly key: string | undefined;
   /** URLs of jobs on a server with paths of its own; undefined: jobs go to their paths under `base`. */
   readonly paths: PathMap | undefined;
+  /** The proxy on the way to it; false for none. */
+  readonly proxy: string | false;
 }
 
 export interface BackendRequest {
@@ -19,6 +22,8 @@ export interface BackendRequest {
   readonly url: string;
   readonly head: RequestHead;
   readonly key: string | undefined;
+  /** The proxy to use; false for none. Without it Bun would obey `HTTP_PROXY` for servers on this machine as well. */
+  readonly proxy: string | false;
   /** Undefined for none. */
   readonly body: Uint8Array | ReadableStream<Uint8Array> | undefined;
   readonly signal: AbortSignal;
@@ -62,7 +67,7 @@ export async function callBackend(request: BackendRequest): Promise<Response> {
   }
 }
 
-function send({ url, head, key, body, signal, extra }: BackendRequest, keepalive: boolean): Promise<Response> {
+function send({ url, head, key, proxy, body, signal, extra }: BackendRequest, keepalive: boolean): Promise<Response> {
   const headers = toBackendHeaders(head.headers, key);
   if (extra !== undefined) for (const [name, value] of extra) headers.set(name, value);
   // Bun measures a body that it has. For a streamed one it sends this length, and breaks off when the body differs.
@@ -74,6 +79,7 @@ function send({ url, head, key, body, signal, extra }: BackendRequest, keepalive
     // The type asks for a view of plain memory, and a frame's body is one.
     ...(body === undefined ? {} : { body: body as Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> }),
     redirect: "manual",
+    proxy,
     signal,
     // Where it is false, Bun takes a new connection and closes it afterwards.
     keepalive,
@@ -171,8 +177,11 @@ export function toFailure(error: unknown): Failure {
     return { code: "internal", message: "the request cannot be sent in this form" };
   if (cause === "ERR_HTTP_CONTENT_LENGTH_MISMATCH")
     return { code: "protocol_error", message: "the request's body does not have its declared length" };
-  if (NO_CONNECTION.test(cause))
-    return { code: "upstream_unreachable", message: `the server behind this worker does not answer: ${cause}` };
+  if (NO_CONNECTION.test(cause)) {
+    const hint = certificateHint(cause);
+    const message = `the server behind this worker does not answer: ${cause}${hint === undefined ? "" : `; ${hint}`}`;
+    return { code: "upstream_unreachable", message };
+  }
   return { code: "upstream_error", message: `the server behind this worker broke off its answer: ${cause}` };
 }
 

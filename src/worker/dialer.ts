@@ -6,6 +6,7 @@ import type { WorkerSettings } from "./args.ts";
 import { ClientKeys } from "./client-keys.ts";
 import type { HostLoad } from "./host.ts";
 import { type FirstMessage, WorkerLink } from "./link.ts";
+import type { ProxyChoice } from "./outgoing-proxy.ts";
 import { closeHint, type LinkEnd, planRetry, type RetryLimits } from "./retry.ts";
 import { connectUrl } from "./server-url.ts";
 
@@ -20,7 +21,10 @@ export interface Introduction {
 export interface DialerOptions {
   /** The word in the path of its links: `llm` for `/api/llm/connect`. */
   readonly kind: string;
-  readonly settings: Pick<WorkerSettings, "server" | "clientKeys" | "id" | "maxConcurrency" | "drainTimeoutMs">;
+  readonly settings: Pick<
+    WorkerSettings,
+    "server" | "clientKeys" | "id" | "maxConcurrency" | "drainTimeoutMs" | "dialTimeoutMs"
+  >;
   readonly introduction: Introduction;
   readonly backend: Backend;
   /** Longest silence of the backend on one job. */
@@ -31,7 +35,7 @@ export interface DialerOptions {
   readonly deps: Deps;
   readonly random: () => number;
   readonly retry: RetryLimits;
-  readonly registerTimeoutMs: number;
+  readonly proxyFor: ProxyChoice;
   readonly onRegistered: (workerId: string) => void;
 }
 
@@ -88,16 +92,18 @@ export class Dialer {
 
   #dial(): void {
     const { kind, settings, introduction, backend, requestTimeoutMs, onUnreachable } = this.#options;
-    const { load, deps, random, registerTimeoutMs } = this.#options;
+    const { load, deps, random, proxyFor } = this.#options;
+    const url = connectUrl(settings.server, kind);
     const link = new WorkerLink({
-      url: connectUrl(settings.server, kind),
+      url,
+      proxy: proxyFor(url),
       register: () => ({ ...introduction.first(this.#workerId), ...this.#keys.fields() }),
       jobs: { backend, maxConcurrency: settings.maxConcurrency, requestTimeoutMs, onUnreachable },
       load,
       clock: deps.clock,
       log: deps.log,
       random,
-      registerTimeoutMs,
+      dialTimeoutMs: settings.dialTimeoutMs,
       onRegistered: ({ worker_id, session_id }) => {
         this.#workerId = worker_id;
         deps.log.info("link.opened", { worker: worker_id, session: session_id });
@@ -119,7 +125,7 @@ export class Dialer {
     const hint = closeHint(end);
     const fields = { code: end.code, reason: end.reason.slice(0, 200), hint, retry_in_ms: delayMs };
     if (end.retryAfterMs !== undefined) deps.log.info("link.closed", fields);
-    else deps.log.warn(hint === undefined ? "link.closed" : "link.refused", fields);
+    else deps.log.warn(hint === undefined || hint === end.hint ? "link.closed" : "link.refused", fields);
     // An id that the server once made may belong to another worker by now; a new one serves as well.
     if (name === "id_in_use") this.#workerId = settings.id;
     this.#keys.handleClosed(name);

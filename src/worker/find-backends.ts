@@ -1,5 +1,6 @@
-import { isLoopback } from "../system/loopback.ts";
+import { isThisMachine } from "../system/loopback.ts";
 import type { FoundBackend, Prober } from "./discover.ts";
+import { noProxy } from "./outgoing-proxy.ts";
 
 /** The default address of one kind of model server. */
 export interface UsualPlace {
@@ -19,13 +20,12 @@ export async function findBackends(
   signal: AbortSignal,
 ): Promise<readonly FoundBackend[]> {
   const probes = await Promise.all(
-    places.map(({ base }) => probe(base, { key, timeoutMs: PROBE_TIMEOUT_MS, signal, isGuess: true })),
+    places.map(({ base }) =>
+      probe(base, { key, timeoutMs: PROBE_TIMEOUT_MS, signal, proxyFor: noProxy, isGuess: true }),
+    ),
   );
   return probes.flatMap((probe) => (probe.kind === "found" ? [probe.backend] : []));
 }
-
-/** Addresses that mean every address of this machine. */
-const ANY_ADDRESS: ReadonlySet<string> = new Set(["0.0.0.0", "[::]"]);
 
 /**
  * Removes the place of the Moorage server itself: its default port, 8080, is also llama.cpp's, and it must not become its own
@@ -33,7 +33,7 @@ const ANY_ADDRESS: ReadonlySet<string> = new Set(["0.0.0.0", "[::]"]);
  */
 export function withoutServer(places: readonly UsualPlace[], server: string): readonly UsualPlace[] {
   const url = new URL(server);
-  if (!isLoopback(url.hostname) && !ANY_ADDRESS.has(url.hostname)) return places;
+  if (!isThisMachine(url.hostname)) return places;
   const port = url.port || (/^(?:https|wss):$/.test(url.protocol) ? "443" : "80");
   return places.filter(({ base }) => new URL(base).port !== port);
 }

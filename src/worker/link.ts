@@ -7,7 +7,9 @@ import type { RelayHelloMessage } from "../wire/relay-hello.ts";
 import { parseServerMessage, type Registered } from "../wire/server-messages.ts";
 import type { ControlMessage, PaddingMessage, RegisterMessage } from "../wire/worker-messages.ts";
 import { toFailure } from "./backend.ts";
+import { type DialError, explainDialError } from "./dial-error.ts";
 import type { HostLoad } from "./host.ts";
+import { shownProxy } from "./outgoing-proxy.ts";
 import type { LinkEnd } from "./retry.ts";
 import { SendQueue } from "./send-queue.ts";
 
@@ -16,6 +18,8 @@ export type FirstMessage = RegisterMessage | RelayHelloMessage;
 
 export interface LinkOptions {
   readonly url: string;
+  /** The proxy to dial through; false for none. */
+  readonly proxy: string | false;
   /**
    * Makes the first message. Called when the socket is open, so that the message is true at that moment. The link
    * adds the kinds of exchange that it answers.
@@ -27,7 +31,7 @@ export interface LinkOptions {
   readonly log: Log;
   readonly random: () => number;
   /** How long dialling may take, and after that the server's answer to the registration. */
-  readonly registerTimeoutMs: number;
+  readonly dialTimeoutMs: number;
   readonly onRegistered: (registered: Registered) => void;
   /** Called once, however the link ends, and never before the constructor has returned. */
   readonly onClosed: (end: LinkEnd) => void;
@@ -38,6 +42,10 @@ const MISSED = 3;
 const HEARTBEAT_MS = { least: 5000, most: 10_000 } as const;
 /** How long the last bytes may take to leave before the socket is cut. */
 const FLUSH_MS = 2000;
+
+function toProxyOption(proxy: string | false): { readonly proxy?: string } {
+  return proxy === false ? {} : { proxy };
+}
 
 /** One WebSocket to the server, dial to close: registration, liveness, and the exchanges that travel on it. */
 export class WorkerLink {
@@ -50,7 +58,7 @@ export class WorkerLink {
   #registeredAt: number | undefined;
   #retryAfterMs: number | undefined;
   #lastHeardAt = 0;
-  #lastError = "";
+  #lastError: DialError | undefined;
   #isDraining = false;
   #isClosing = false;
   #ended = false;
@@ -58,7 +66,11 @@ export class WorkerLink {
   constructor(options: LinkOptions) {
     this.#options = options;
     // Bun takes an options object that the DOM's type does not know.
-    const init = { protocols: [NATIVE_PROTOCOL], perMessageDeflate: false } as unknown as string[];
+    const init = {
+      protocols: [NATIVE_PROTOCOL],
+      perMessageDeflate: false,
+      ...toProxyOption(options.proxy),
+    } as unknown as string[];
     const socket = new WebSocket(options.url, init);
     this.#socket = socket;
     this.#queue = new SendQueue(socket, options.clock, () => this.#exchanges?.resume());
@@ -66,11 +78,10 @@ export class WorkerLink {
     socket.onopen = () => this.#handleOpen();
     socket.onmessage = ({ data }: MessageEvent<string | Buffer>) => this.#handleMessage(data);
     socket.onerror = (event) => {
-      // Bun puts the URL in front of the error, and the log has it already.
-      if ("message" in event) this.#lastError = String(event.message).replace(/^.* failed: /, "");
+      if ("message" in event) this.#lastError = explainDialError(String(event.message), options.proxy);
     };
     socket.onclose = ({ code, reason }) =>
-      this.#end({ code, reason: reason || this.#lastError || "the connection broke" });
+      this.#end({ code, reason: reason || this.#lastError?.reason || "the connection broke" });
     const heard = (): void => {
       this.#lastHeardAt = options.clock.elapsed();
     };
@@ -204,8 +215,9 @@ export class WorkerLink {
   }
 
   #expect(what: string): CancelTimer {
-    const ms = this.#options.registerTimeoutMs;
-    return this.#after(ms, () => this.#terminate(closeWith("no_close_frame", `${what} within ${ms} ms`)));
+    const { dialTimeoutMs: ms, proxy } = this.#options;
+    const way = proxy === false ? "" : ` through the proxy ${shownProxy(proxy)}`;
+    return this.#after(ms, () => this.#terminate(closeWith("no_close_frame", `${what}${way} within ${ms} ms`)));
   }
 
   #terminate(close: Close): void {
@@ -231,7 +243,8 @@ export class WorkerLink {
     this.#exchanges?.handleLost();
     const registeredMs =
       this.#registeredAt === undefined ? undefined : this.#options.clock.elapsed() - this.#registeredAt;
-    const end: LinkEnd = { code, reason, registeredMs, retryAfterMs: this.#retryAfterMs };
+    const hint = this.#lastError?.hint;
+    const end: LinkEnd = { code, reason, hint, registeredMs, retryAfterMs: this.#retryAfterMs };
     // A socket that fails at once must not report before its maker knows it.
     queueMicrotask(() => this.#options.onClosed(end));
   }

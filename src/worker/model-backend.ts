@@ -19,7 +19,7 @@ export function createModelBackend(target: () => BackendTarget | undefined): Bac
         // nothing else, because inference leaves no trace, and a client would repeat the request after a 502 anyway.
         ask: async (body, signal) =>
           toFetchedAnswer(
-            await callBackend({ url, head, key: found.key, body, signal, isRepeatable: true }),
+            await callBackend({ url, head, key: found.key, proxy: found.proxy, body, signal, isRepeatable: true }),
             head.path,
           ),
         mayFallSilent: false,

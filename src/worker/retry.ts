@@ -4,6 +4,8 @@ import { type Close, closeRule } from "../wire/closes.ts";
 export interface LinkEnd extends Close {
   /** How long the link was registered; undefined when it never was. */
   readonly registeredMs: number | undefined;
+  /** What the operator can do about a connection that was not made; undefined for anything else. */
+  readonly hint?: string | undefined;
   /** The pause that a draining server asked for. */
   readonly retryAfterMs: number | undefined;
 }
@@ -69,6 +71,6 @@ function doubled(base: number, times: number, cap: number): number {
 }
 
 /** Returns what the operator can do about the end of a link; undefined where the link simply broke. */
-export function closeHint(end: Close): string | undefined {
-  return closeRule(end)?.hint;
+export function closeHint(end: Close & Pick<LinkEnd, "hint">): string | undefined {
+  return closeRule(end)?.hint ?? end.hint;
 }

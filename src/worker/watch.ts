@@ -1,8 +1,10 @@
 import type { CancelTimer, Clock, Log } from "../system/deps.ts";
 import type { BackendTarget } from "./backend.ts";
+import { certificateHint } from "./dial-error.ts";
 import type { FoundBackend, Probe, Prober } from "./discover.ts";
 import { chooseBackend, findBackends, type UsualPlace } from "./find-backends.ts";
 import { allowedModels } from "./model-list.ts";
+import type { ProxyChoice } from "./outgoing-proxy.ts";
 import type { PathMap } from "./route.ts";
 
 /** The current knowledge about the backend. */
@@ -26,6 +28,7 @@ export interface WatchOptions {
   readonly key: string | undefined;
   readonly places: readonly UsualPlace[];
   readonly probe: Prober;
+  readonly proxyFor: ProxyChoice;
   /** The only model ids to offer; undefined: all. */
   readonly allowed: readonly string[] | undefined;
   readonly intervalMs: number;
@@ -48,6 +51,8 @@ export class BackendWatch {
   readonly #options: WatchOptions;
   readonly #abort = new AbortController();
   #state: BackendState;
+  /** The proxy on the way to the backend: chosen once, and not for each job. */
+  #proxy: string | false = false;
   #cancelTimer: CancelTimer | undefined;
   #probing: Promise<void> | undefined;
   #unanswered = 0;
@@ -63,6 +68,7 @@ export class BackendWatch {
       paths: undefined,
       reason: "the model server has not been asked yet",
     };
+    this.#chooseProxy();
   }
 
   get state(): BackendState {
@@ -72,7 +78,7 @@ export class BackendWatch {
   /** The place where jobs are sent, also while the backend counts as down: it may be back before the next probe. */
   get target(): BackendTarget | undefined {
     const { base, paths } = this.#state;
-    return base === undefined ? undefined : { base, paths, key: this.#options.key };
+    return base === undefined ? undefined : { base, paths, key: this.#options.key, proxy: this.#proxy };
   }
 
   /** Probes now, and then at every interval until `stop`. Resolves when this probe is over. */
@@ -117,8 +123,8 @@ export class BackendWatch {
   }
 
   async #ask(base: string): Promise<BackendState> {
-    const { key, allowed, probeTimeoutMs } = this.#options;
-    const asked = { key, timeoutMs: probeTimeoutMs, signal: this.#abort.signal, isGuess: false };
+    const { key, allowed, probeTimeoutMs, proxyFor } = this.#options;
+    const asked = { key, timeoutMs: probeTimeoutMs, signal: this.#abort.signal, proxyFor, isGuess: false };
     const probe = await this.#options.probe(base, asked);
     this.#unanswered = probe.kind === "silent" && probe.isBusy ? this.#unanswered + 1 : 0;
     if (probe.kind === "found") return this.#upState(probe.backend);
@@ -144,13 +150,19 @@ export class BackendWatch {
     };
   }
 
+  #chooseProxy(): void {
+    const { base } = this.#state;
+    this.#proxy = base === undefined ? false : this.#options.proxyFor(base);
+  }
+
   #set(next: BackendState): void {
     const was = this.#state;
     if (Bun.deepEquals(was, next)) return;
     this.#state = next;
+    this.#chooseProxy();
     const { base, family, version } = next;
     const { log } = this.#options;
-    if (!next.isUp) log.warn("backend.not_ready", { backend: base, reason: next.reason, hint: keyHint(next.reason) });
+    if (!next.isUp) log.warn("backend.not_ready", { backend: base, reason: next.reason, hint: hintFor(next.reason) });
     else if (!was.isUp) log.info("backend.ready", { backend: base, family, version, models: next.models.length });
     else log.info("models.changed", { backend: base, models: next.models.length });
     if (next.isUp && next.models.length === 0) log.warn("backend.without_models", { backend: base });
@@ -163,11 +175,11 @@ function downText(probe: Exclude<Probe, { kind: "found" }>): string {
   return `model server at ${new URL(probe.base).origin} ${text}`.slice(0, 512);
 }
 
-/** Returns what the operator can do about a model server that rejects the key; undefined for any other reason. */
-function keyHint(reason: string | undefined): string | undefined {
+/** Returns what the operator can do about a model server that is not ready; undefined where the reason says enough. */
+function hintFor(reason: string | undefined): string | undefined {
   return wantsAnotherKey(reason ?? "")
     ? "set --backend-key (COMPLETION_API_KEY) to a key that the model server accepts"
-    : undefined;
+    : certificateHint(reason ?? "");
 }
 
 function wantsAnotherKey(reason: string): boolean {

@@ -1,7 +1,15 @@
 import { atLeastOne, duration, integer, KEY, line, list, parsed, path, secretKey, word } from "../settings/kinds.ts";
 import { type Kind, setting, unset } from "../settings/setting.ts";
 import { ID_FORM, isId, isModelId, MAX_TEXT_CHARS } from "../wire/names.ts";
+import { parseProxyUrl } from "./outgoing-proxy.ts";
 import { parseBackendUrl, parseServerUrl } from "./server-url.ts";
+
+const proxyUrl: Kind<string> = {
+  schema: parsed(parseProxyUrl),
+  placeholder: "url",
+  accepts: "an http or https URL, with or without user name and password",
+  hint: "such as http://user:password@proxy.example.com:3128; other kinds of proxy, such as socks5, cannot be used",
+};
 
 /** The key, or the new key and the previous one. An empty item is refused, since it may be a variable that is not set. */
 const clientKeys: Kind<readonly string[]> = {
@@ -152,6 +160,30 @@ export function workerTable(hostname: string) {
       isSecret: true,
       says: "not set; anyone who knows the URL may then call",
       help: "Bearer token that callers of the MCP server must send.",
+    }),
+    httpsProxy: unset(proxyUrl, {
+      variable: "HTTPS_PROXY",
+      absent: undefined,
+      isSecret: true,
+      says: "not set; the server is dialled directly",
+      help: "Proxy for wss and https URLs of other machines: the server's, and those of backends and MCP servers.",
+    }),
+    httpProxy: unset(proxyUrl, {
+      variable: "HTTP_PROXY",
+      absent: undefined,
+      isSecret: true,
+      help: "The same for ws and http URLs.",
+    }),
+    noProxy: unset(line(16_384), {
+      variable: "NO_PROXY",
+      absent: undefined,
+      help: "Hosts that are reached without a proxy: names with their subdomains, addresses and CIDR ranges, each with or without a port, comma separated; or *. This machine always is.",
+    }),
+    dialTimeoutMs: setting(duration("1s", "10m"), {
+      variable: "DIAL_TIMEOUT",
+      // A TLS handshake moves about 6 KB and takes four round trips: 25 s at 350 B/s with 2 s of delay.
+      default: "30s",
+      help: "Longest time that a connection to the server may take to open, and after that the server to answer the registration.",
     }),
     watchIntervalMs: setting(duration("1s", "24h"), {
       variable: "MODEL_POLL_INTERVAL",

@@ -10,6 +10,7 @@ import { KINDS, RELAY_KIND } from "./kinds.ts";
 import { type RelayOptions, serveRelay } from "./mcp/relay.ts";
 import { createModelBackend } from "./model-backend.ts";
 import { ModelIntroduction } from "./model-introduction.ts";
+import { createProxyChoice, type ProxyChoice } from "./outgoing-proxy.ts";
 import { RETRY_LIMITS, type RetryLimits } from "./retry.ts";
 import { httpUrl } from "./server-url.ts";
 import { BackendWatch } from "./watch.ts";
@@ -19,7 +20,6 @@ export interface WorkerOptions {
   readonly print?: (text: string) => void;
   readonly kinds?: ReadonlyMap<string, Kind>;
   readonly retry?: RetryLimits;
-  readonly registerTimeoutMs?: number;
   readonly probeTimeoutMs?: number;
   /** The environment of the programs that the worker starts; empty unless given. */
   readonly env?: Readonly<Record<string, string | undefined>>;
@@ -35,25 +35,24 @@ export interface Worker {
   stop(): Promise<void>;
 }
 
-/** How long a server may take to answer a registration. */
-const REGISTER_TIMEOUT_MS = 10_000;
 /** How long a backend may take to list its models: one that is loading a model needs a while. */
 const PROBE_TIMEOUT_MS = 10_000;
 
 /** Serves every kind in the settings until stopped. It changes nothing about the process, so several may run in one. */
 export function startWorker(settings: WorkerSettings, deps: Deps, options: WorkerOptions = {}): Worker {
   const kinds = options.kinds ?? KINDS;
+  const proxyFor = createProxyChoice(settings);
   const running = settings.kinds.flatMap((name): readonly RunningKind[] => {
     const log = deps.log.with({ kind: name });
     if (name === RELAY_KIND) {
-      const relayOptions = toRelayOptions(options);
+      const relayOptions = toRelayOptions(options, proxyFor);
       return settings.relays.map((relay) =>
         serveRelay(relay, settings, { ...deps, log: log.with({ relay: relay.name }) }, relayOptions),
       );
     }
     const kind = kinds.get(name);
     if (!kind) throw new Error(`no kind is called ${name}`);
-    return [serveKind(kind, settings, { ...deps, log }, options)];
+    return [serveKind(kind, settings, { ...deps, log }, options, proxyFor)];
   });
   return {
     registered: Promise.all(running.map((each) => each.registered)),
@@ -63,9 +62,9 @@ export function startWorker(settings: WorkerSettings, deps: Deps, options: Worke
   };
 }
 
-function toRelayOptions(options: WorkerOptions): RelayOptions {
-  const { print = () => {}, random = Math.random, env = {}, retry, registerTimeoutMs = REGISTER_TIMEOUT_MS } = options;
-  return { print, random, env, retry, registerTimeoutMs };
+function toRelayOptions(options: WorkerOptions, proxyFor: ProxyChoice): RelayOptions {
+  const { print = () => {}, random = Math.random, env = {}, retry } = options;
+  return { print, random, env, retry, proxyFor };
 }
 
 interface RunningKind {
@@ -73,7 +72,13 @@ interface RunningKind {
   stop(): Promise<void>;
 }
 
-function serveKind(kind: Kind, settings: WorkerSettings, deps: Deps, options: WorkerOptions): RunningKind {
+function serveKind(
+  kind: Kind,
+  settings: WorkerSettings,
+  deps: Deps,
+  options: WorkerOptions,
+  proxyFor: ProxyChoice,
+): RunningKind {
   const { print = () => {} } = options;
   const registered = Promise.withResolvers<string>();
   let hasPrintedExample = false;
@@ -82,6 +87,7 @@ function serveKind(kind: Kind, settings: WorkerSettings, deps: Deps, options: Wo
     key: settings.backendKey,
     places: withoutServer(kind.places, settings.server),
     probe: kind.probe,
+    proxyFor,
     allowed: settings.models,
     intervalMs: settings.watchIntervalMs,
     probeTimeoutMs: options.probeTimeoutMs ?? PROBE_TIMEOUT_MS,
@@ -114,7 +120,7 @@ function serveKind(kind: Kind, settings: WorkerSettings, deps: Deps, options: Wo
     deps,
     random: options.random ?? Math.random,
     retry: options.retry ?? RETRY_LIMITS,
-    registerTimeoutMs: options.registerTimeoutMs ?? REGISTER_TIMEOUT_MS,
+    proxyFor,
     onRegistered: (workerId) => registered.resolve(workerId),
   });
   // The first probe comes before the registration, which contains its result. One probe cannot take long.

@@ -52,11 +52,14 @@ async function examined(server: string, given: Given = {}, id?: string): Promise
     clientKeys: [CLIENT_KEY],
     apiKey: API_KEY,
     adminKey: undefined,
+    httpsProxy: undefined,
+    httpProxy: undefined,
+    noProxy: undefined,
     idleMs: 0,
     json: "false" as const,
     ...given,
   };
-  const target = toTarget(settings, {});
+  const target = toTarget(settings);
   const results = id === undefined ? await examine(target, VERSION, deps) : await examineOne(target, id);
   return Object.fromEntries(results.map((result) => [result.id, result]));
 }

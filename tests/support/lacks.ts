@@ -34,6 +34,7 @@ export const PROGRAMS = {
   prometheus: program("prometheus"),
   python: program("python3", "python3-venv"),
   promtool: program("promtool", "prometheus"),
+  tinyproxy: program("tinyproxy"),
 } as const satisfies Readonly<Record<string, Need>>;
 
 /**

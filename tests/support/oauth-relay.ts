@@ -5,6 +5,7 @@ import { Dialer } from "../../src/worker/dialer.ts";
 import { createLoadSampler } from "../../src/worker/host.ts";
 import { Endpoint } from "../../src/worker/mcp/endpoint.ts";
 import { createHttpUpstream } from "../../src/worker/mcp/http-upstream.ts";
+import { noProxy } from "../../src/worker/outgoing-proxy.ts";
 import { FAST_RETRY } from "./test-worker.ts";
 
 /** Starts a relay, made of the worker program's parts, for an MCP server that requires sign-in itself. */
@@ -23,6 +24,7 @@ export function startOauthRelay(options: {
       id: "tools",
       maxConcurrency: 100,
       drainTimeoutMs: 0,
+      dialTimeoutMs: 5000,
     },
     introduction: {
       first: (id) => ({
@@ -40,7 +42,7 @@ export function startOauthRelay(options: {
     deps: { clock: systemClock, ids: systemIds, log: silentLog },
     random: Math.random,
     retry: FAST_RETRY,
-    registerTimeoutMs: 5000,
+    proxyFor: noProxy,
     onRegistered: registered.resolve,
   });
   dialer.start();

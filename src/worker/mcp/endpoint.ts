@@ -8,6 +8,8 @@ export interface EndpointOptions {
   readonly url: string;
   /** Headers that the relay's owner adds to every request. They replace those of callers. */
   readonly headers?: HeaderPairs;
+  /** The proxy on the way to it; none unless given. */
+  readonly proxy?: string | false;
   readonly log: Log;
 }
 
@@ -58,6 +60,10 @@ export class Endpoint {
     return this.#options.headers ?? [];
   }
 
+  get proxy(): string | false {
+    return this.#options.proxy ?? false;
+  }
+
   /** Sends a request to the server. Rejects as `callBackend` does, and for a redirect that is not followed. */
   async call(request: EndpointRequest): Promise<Response> {
     const isStream = request.body instanceof ReadableStream;
@@ -72,7 +78,7 @@ export class Endpoint {
   ): Promise<{ readonly response: Response; readonly url: string }> {
     let url = first;
     for (let redirects = 0; ; redirects += 1) {
-      const response = await callBackend({ ...request, url, extra: this.headers });
+      const response = await callBackend({ ...request, url, proxy: this.proxy, extra: this.headers });
       const redirect = redirectIn(response, url, hostIn(request.head));
       if (redirect === undefined) {
         if (url === first) this.#confirm(response);

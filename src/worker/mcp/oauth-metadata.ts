@@ -66,7 +66,8 @@ export class OauthMetadata {
     // Sent without a bearer token: the document is for clients that have none yet.
     const head = { method: "GET", path: "/", headers: [["accept", "application/json"]] as const };
     const request = { url, head, key: undefined, body: undefined, signal, isRepeatable: true };
-    const response = await callBackend({ ...request, extra: this.#endpoint.headers });
+    const { proxy, headers: extra } = this.#endpoint;
+    const response = await callBackend({ ...request, proxy, extra });
     if (!response.ok) {
       await response.body?.cancel();
       return undefined;

@@ -4,6 +4,7 @@ import { VERSION } from "../../system/version.ts";
 import type { WorkerSettings } from "../args.ts";
 import { Dialer } from "../dialer.ts";
 import { createLoadSampler } from "../host.ts";
+import type { ProxyChoice } from "../outgoing-proxy.ts";
 import { RETRY_LIMITS, type RetryLimits } from "../retry.ts";
 import { httpUrl } from "../server-url.ts";
 import { childEnv } from "./bridge/child-env.ts";
@@ -22,7 +23,7 @@ export interface RelayOptions {
   /** The environment of child processes, before the worker's secrets are removed. */
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly retry?: RetryLimits | undefined;
-  readonly registerTimeoutMs: number;
+  readonly proxyFor: ProxyChoice;
 }
 
 /** The limit of calls at once: far above the server's own limit per relay. */
@@ -35,12 +36,12 @@ export function serveRelay(
   server: McpServer,
   settings: WorkerSettings,
   deps: Deps,
-  { print, random, env, retry = RETRY_LIMITS, registerTimeoutMs }: RelayOptions,
+  { print, random, env, retry = RETRY_LIMITS, proxyFor }: RelayOptions,
 ): { readonly registered: Promise<string>; stop(): Promise<void> } {
   const { name, id, source, access } = server;
   const registered = Promise.withResolvers<string>();
   const limits = { maxSessions: settings.mcpMaxSessions, idleMs: settings.mcpSessionIdleMs };
-  const upstream = openUpstream(server, { env, limits, deps });
+  const upstream = openUpstream(server, { env, proxyFor, limits, deps });
   let isPrinted = false;
   const dialer = new Dialer({
     kind: "mcp",
@@ -60,7 +61,7 @@ export function serveRelay(
     deps,
     random,
     retry,
-    registerTimeoutMs,
+    proxyFor,
     onRegistered: (given) => {
       registered.resolve(given);
       if (isPrinted) return;
@@ -68,7 +69,8 @@ export function serveRelay(
       const what = source.kind === "url" ? source.url : `\`${[source.command, ...(source.args ?? [])].join(" ")}\``;
       const url = `${httpUrl(settings.server)}/api/mcp/id/${given}/mcp`;
       print(reachText({ name: id ?? name, what, url, access: access.kind }));
-      if (source.kind === "url") void warnIfAway(source.url, deps.log);
+      // A server behind a proxy may not be reachable, or not even have a known address, from here.
+      if (source.kind === "url" && proxyFor(source.url) === false) void warnIfAway(source.url, deps.log);
     },
   });
   dialer.start();
@@ -88,12 +90,23 @@ function kindOf({ source }: McpServer): "http" | "sse" | "stdio" {
 
 interface UpstreamOptions {
   readonly env: RelayOptions["env"];
+  readonly proxyFor: ProxyChoice;
   readonly limits: SessionLimits;
   readonly deps: Deps;
 }
 
-function openUpstream({ source, access }: McpServer, { env, limits, deps }: UpstreamOptions): Upstream & Backend {
-  if (source.kind === "url") return createUrlUpstream({ ...source, isOauth: access.kind === "oauth", limits, deps });
+function openUpstream(
+  { source, access }: McpServer,
+  { env, proxyFor, limits, deps }: UpstreamOptions,
+): Upstream & Backend {
+  if (source.kind === "url")
+    return createUrlUpstream({
+      ...source,
+      isOauth: access.kind === "oauth",
+      proxy: proxyFor(source.url),
+      limits,
+      deps,
+    });
   const { command, args, directory, withheld } = source;
   // An entry of the program's own wins, and is the only way for it to get a variable that is withheld.
   const childrensEnv = { ...childEnv(env, withheld), ...source.env };

@@ -20,6 +20,8 @@ export interface UrlUpstreamOptions {
   readonly headers: HeaderPairs;
   readonly transport: McpTransport;
   readonly isOauth: boolean;
+  /** The proxy on the way to it; false for none. */
+  readonly proxy: string | false;
   /** For a server that speaks HTTP with SSE. */
   readonly limits: SessionLimits;
   readonly deps: Deps;
@@ -29,11 +31,19 @@ export interface UrlUpstreamOptions {
  * Serves the MCP server at a URL. With the transport `auto` it uses Streamable HTTP until a POST is answered as by a server
  * that does not know it; then it finds out whether the server speaks HTTP with SSE, as the specification tells clients to.
  */
-export function createUrlUpstream({ url, headers, transport, isOauth, limits, deps }: UrlUpstreamOptions): Upstream {
-  const endpoint = new Endpoint({ url, headers, log: deps.log });
+export function createUrlUpstream({
+  url,
+  headers,
+  transport,
+  isOauth,
+  proxy,
+  limits,
+  deps,
+}: UrlUpstreamOptions): Upstream {
+  const endpoint = new Endpoint({ url, headers, proxy, log: deps.log });
   const http = createHttpUpstream(endpoint, { oauth: isOauth });
   if (transport === "http") return { open: (head) => http.open(head), close: async () => {} };
-  const bridge = createSseBridge({ url, headers, limits, deps });
+  const bridge = createSseBridge({ url, headers, proxy, limits, deps });
   if (transport === "sse") return bridge;
   return new GuessedUpstream(endpoint, http, bridge);
 }

@@ -65,7 +65,7 @@ describe("a worker's registration", () => {
 
   test("is repeated if it is not answered in time", async () => {
     await restart({ registered: false });
-    serve({}, { registerTimeoutMs: 30 });
+    serve({ dialTimeoutMs: 30 });
     await server.worker();
     await server.worker();
   });

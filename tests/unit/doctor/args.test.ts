@@ -32,6 +32,9 @@ describe("the doctor's settings", () => {
       clientKeys: ["c-1"],
       apiKey: "a-1",
       adminKey: "o-1",
+      httpsProxy: undefined,
+      httpProxy: undefined,
+      noProxy: undefined,
       idleMs: 120_000,
       json: "false",
     });
@@ -69,7 +72,7 @@ describe("the doctor's settings", () => {
 
 describe("the doctor's target", () => {
   const targetOf = (server: string, env: Record<string, string> = {}) =>
-    toTarget(settingsOf({ argv: ["--server", server] }), env);
+    toTarget(settingsOf({ argv: ["--server", server], env }));
 
   test("is a host, a port and a scheme for any form of the URL", () => {
     expect(targetOf("hub.example")).toMatchObject({ base: "https://hub.example", host: "hub.example", port: 443 });
@@ -82,11 +85,11 @@ describe("the doctor's target", () => {
     });
   });
 
-  test("names the variable of the proxy that this machine's HTTP uses, unless the host is exempt", () => {
+  test("has the proxy that a worker would dial through", () => {
     const env = { HTTPS_PROXY: "http://proxy.example:3128" };
-    expect(targetOf("hub.example", env).proxyVariable).toBe("HTTPS_PROXY");
-    expect(targetOf("ws://hub.example", env).proxyVariable).toBeUndefined();
-    expect(targetOf("hub.example", { ...env, NO_PROXY: "a.b, .example" }).proxyVariable).toBeUndefined();
-    expect(targetOf("hub.example", { ...env, no_proxy: "other.example" }).proxyVariable).toBe("HTTPS_PROXY");
+    expect(targetOf("hub.example", env).proxy).toBe("http://proxy.example:3128/");
+    expect(targetOf("ws://hub.example", env).proxy).toBe(false);
+    expect(targetOf("hub.example", { ...env, NO_PROXY: "a.b, .example" }).proxy).toBe(false);
+    expect(targetOf("hub.example", { ...env, no_proxy: "other.example" }).proxy).toBe("http://proxy.example:3128/");
   });
 });

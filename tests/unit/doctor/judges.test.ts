@@ -3,7 +3,7 @@ import { judgeCancel } from "../../../src/doctor/cancel.ts";
 import { judgeClock, judgeVersion } from "../../../src/doctor/http.ts";
 import { judgeLongStream, judgeSlowAnswer } from "../../../src/doctor/idle.ts";
 import { judgeRefusal } from "../../../src/doctor/link-checks.ts";
-import { judgeReached } from "../../../src/doctor/reach.ts";
+import { judgeReached, judgeTunnel } from "../../../src/doctor/reach.ts";
 import { moorageCode, speakerName } from "../../../src/doctor/speaker.ts";
 import { judgeStream } from "../../../src/doctor/streaming.ts";
 import { judgeTls } from "../../../src/doctor/tls.ts";
@@ -40,7 +40,7 @@ describe("the verdict on a certificate", () => {
 describe("the verdict on addresses", () => {
   const four = { address: "192.0.2.1", family: 4, elapsedMs: 12 } as const;
   const six = { address: "2001:db8::1", family: 6, code: "ETIMEDOUT" } as const;
-  const direct = { port: 443, proxyVariable: undefined };
+  const direct = { port: 443 };
 
   test("is a warning that names the DNS record if one family never answers", () => {
     const finding = judgeReached([four, six], direct);
@@ -56,12 +56,26 @@ describe("the verdict on addresses", () => {
   test("is bad if all fail, with their kind of failure", () => {
     expect(judgeReached([six], direct).advice).toContain("firewall");
     expect(judgeReached([{ ...six, code: "ECONNREFUSED" }], direct).advice).toContain("nothing listens");
-    expect(judgeReached([six], { port: 443, proxyVariable: "HTTPS_PROXY" }).advice).toContain("HTTPS_PROXY");
+  });
+});
+
+describe("the verdict on a proxy", () => {
+  const target = { host: "hub.example", port: 443, proxy: "http://ann:secret@proxy.example:3128/" };
+
+  test("is good if it gives a tunnel", () => {
+    expect(judgeTunnel({ kind: "open" }, target, 12)).toMatchObject({ verdict: "good" });
   });
 
-  test("is a warning if they answer but HTTP uses a proxy", () => {
-    expect(judgeReached([four], direct).verdict).toBe("good");
-    expect(judgeReached([four], { port: 443, proxyVariable: "HTTPS_PROXY" }).verdict).toBe("warning");
+  test.each([
+    [{ kind: "refused", status: "407 Proxy Authentication Required" }, "user name and password"],
+    [{ kind: "refused", status: "403 Forbidden" }, "NO_PROXY"],
+    [{ kind: "none", code: "ECONNRESET" }, "HTTP proxy"],
+  ] as const)("is bad for %o, and says what to do without the password", (tunnel, advice) => {
+    const finding = judgeTunnel(tunnel, target, 12);
+    expect(finding.verdict).toBe("bad");
+    expect(finding.measured).toContain("the proxy http://proxy.example:3128");
+    expect(finding.advice).toContain(advice);
+    expect(JSON.stringify(finding)).not.toContain("secret");
   });
 });
 

@@ -9,15 +9,17 @@ export interface SseBridgeOptions {
   readonly url: string;
   /** Headers that every request to the server gets. */
   readonly headers?: HeaderPairs;
+  /** The proxy on the way to it; none unless given. */
+  readonly proxy?: string | false;
   readonly limits: SessionLimits;
   readonly deps: Deps;
 }
 
 /** Bridges to an MCP server that speaks HTTP+SSE, the transport of 2024-11-05, with one connection per session. */
-export function createSseBridge({ url, headers = [], limits, deps }: SseBridgeOptions): Bridge {
+export function createSseBridge({ url, headers = [], proxy = false, limits, deps }: SseBridgeOptions): Bridge {
   const { clock, log } = deps;
   return createBridge({
-    openPeer: (events) => new SsePeer({ url, headers, clock, log, ...events }),
+    openPeer: (events) => new SsePeer({ url, headers, proxy, clock, log, ...events }),
     maybeStateless: false,
     limits,
     deps,

@@ -12,6 +12,7 @@ export interface SsePeerOptions extends PeerEvents {
   readonly url: string;
   /** Headers that every request to the server gets. */
   readonly headers: HeaderPairs;
+  readonly proxy: string | false;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -103,13 +104,13 @@ export class SsePeer implements Peer {
 async function fetchEvents(
   url: string | URL,
   init: RequestInit | undefined,
-  { headers: extra, log }: SsePeerOptions,
+  { headers: extra, proxy, log }: SsePeerOptions,
 ): Promise<Response> {
   const headers = new Headers(init?.headers);
   for (const [name, value] of extra) headers.set(name, value);
   let target = String(url);
   for (let redirects = 0; ; redirects += 1) {
-    const response = await fetch(target, { ...init, headers, redirect: "manual", timeout: false });
+    const response = await fetch(target, { ...init, headers, redirect: "manual", proxy, timeout: false });
     const redirect = redirectIn(response, target, undefined);
     if (redirect?.kind === "elsewhere") log.warn("upstream.redirects", { status: redirect.status, to: redirect.place });
     if (redirect?.kind === "moved" && redirects < MAX_REDIRECTS) {

@@ -76,6 +76,18 @@ module.exports = {
     ]),
     reaches("wire-reach", "Both programs read the wire, which knows neither.", "^src/wire/", SHARED),
     reaches("tunnel-reach", "The tunnel knows the wire.", "^src/tunnel/", [...SHARED, "^src/wire/"]),
+    reaches("store-reach", "The store knows the ports that it implements, and nothing that uses them.", "^src/store/", [
+      ...SHARED,
+      "^src/tunnel/owners\\.ts$",
+      "^src/plugin/restrictions\\.ts$",
+    ]),
+    {
+      name: "store-behind-its-ports",
+      comment: "Consumers declare what they want kept; only the process decides that a database keeps it.",
+      severity: "error",
+      from: { path: "^src/", pathNot: "^src/(serve\\.ts$|store/)" },
+      to: { path: "^src/store/" },
+    },
     {
       name: "sockets-behind-the-source",
       comment:

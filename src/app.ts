@@ -28,7 +28,16 @@ import { stateRoutes } from "./state/routes.ts";
 import type { Deps } from "./system/deps.ts";
 import { VERSION } from "./system/version.ts";
 import { LocalSessions } from "./tunnel/local-sessions.ts";
+import type { OwnerRecords } from "./tunnel/owners.ts";
 import { websocketOptions } from "./tunnel/sockets.ts";
+
+/** Keeps what must survive a restart. */
+export interface Records {
+  /** Returns the owners of one plugin's worker ids. Called once for each plugin. */
+  owners(pluginId: string): OwnerRecords;
+  /** Whether something could not be written and would be lost at a restart. */
+  areFailing(): boolean;
+}
 
 /** The server without its listener. */
 export interface App {
@@ -48,13 +57,15 @@ export interface App {
 
 /**
  * Builds the whole server from its configuration and ports. It does not listen, and reads nothing from its environment.
- * `known` are the plugins that the configuration was loaded with; `keys` are looked up in place of those that it lists.
+ * `known` are the plugins that the configuration was loaded with; `keys` are looked up in place of those that it lists;
+ * without `records` nothing is kept over a restart.
  */
 export function createApp(
   config: Config,
   deps: Deps,
   known: readonly PluginDefinition[] = KNOWN_PLUGINS,
   keys?: KeySources,
+  records?: Records,
 ): App {
   const firstBytes = new RecentTimes();
   const authFailures = new SlidingSum();
@@ -69,7 +80,13 @@ export function createApp(
     },
   });
   const { serverId } = config;
-  const sessions = new LocalSessions({ deps, serverId, limits: config, isOwner: auth.workers.isOwner });
+  const sessions = new LocalSessions({
+    deps,
+    serverId,
+    limits: config,
+    isOwner: auth.workers.isOwner,
+    ownerRecords: records?.owners,
+  });
   const plugins = createPlugins(known, {
     config,
     deps,
@@ -92,6 +109,7 @@ export function createApp(
     firstBytes,
     authFailures,
     isDraining: () => isDraining,
+    areRecordsFailing: () => records?.areFailing() ?? false,
   });
   const state = stateRoutes({ config, deps, auth, listener, plugins, version: VERSION, overview });
   overview.start(() => state.viewers);

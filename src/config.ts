@@ -48,6 +48,8 @@ export interface Config {
   readonly spoolDirectory: string;
   /** Limit for all uploads together. */
   readonly spoolBytes: number;
+  /** Directory of the store; undefined: nothing is kept over a restart. */
+  readonly dataDir: string | undefined;
   readonly drainTimeoutMs: number;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
@@ -110,6 +112,11 @@ export function loadConfig(sources: ConfigSources): Loaded<Config> {
       metricsListener: metricsAddress,
     }),
   };
+}
+
+/** Whether workers come from several owners, and a restart would make the server forget which ids are whose. */
+export function forgetsOwners({ dataDir, clientKeys, clientRoles }: Config): boolean {
+  return dataDir === undefined && clientKeys.length + clientRoles.length > 1;
 }
 
 function toConfig(values: Values<ReturnType<typeof serverTable>>, isTerminal: boolean): Config {

@@ -1,11 +1,14 @@
 import { readFileSync } from "node:fs";
 import { createApp } from "./app.ts";
 import { weakKeys } from "./auth/key-strength.ts";
-import { type Config, loadConfig } from "./config.ts";
+import { type Config, forgetsOwners, loadConfig } from "./config.ts";
 import { type Listening, listen } from "./listen.ts";
 import { KNOWN_PLUGINS } from "./plugins.ts";
 import { EXIT_CONFIG } from "./settings/read-settings.ts";
 import { shutDown } from "./shutdown.ts";
+import { createRecords } from "./store/records.ts";
+import { openStore, type Store } from "./store/store.ts";
+import { StoreFault } from "./store/store-fault.ts";
 import { systemClock } from "./system/clock.ts";
 import type { Deps, Log } from "./system/deps.ts";
 import { systemIds } from "./system/ids.ts";
@@ -42,7 +45,8 @@ function start(config: Config): void {
   process.on("exit", () => lines.flush());
   const log = createLog({ level: config.logLevel, format: config.logFormat, write: lines.write, now: Date.now });
   const deps: Deps = { clock: systemClock, log, ids: systemIds };
-  const app = createApp(config, deps);
+  const store = open(config, deps);
+  const app = createApp(config, deps, KNOWN_PLUGINS, undefined, store && createRecords(store));
   let listening: Listening;
   try {
     listening = listen(app, config);
@@ -64,6 +68,7 @@ function start(config: Config): void {
   warnIfOpen(config, log);
   warnIfClientsOperate(config, log);
   warnOfWeakKeys(config, log);
+  warnIfOwnersForgotten(config, log);
 
   let stopping = false;
   const stop = (signal: string): void => {
@@ -72,7 +77,10 @@ function start(config: Config): void {
     stopping = true;
     log.info("server.signal", { signal });
     shutDown(app, listening, config, deps).then(
-      () => process.exit(0),
+      () => {
+        store?.close();
+        process.exit(0);
+      },
       (error) => {
         log.error("server.shutdown_failed", { reason: error instanceof Error ? error.message : String(error) });
         process.exit(1);
@@ -81,6 +89,26 @@ function start(config: Config): void {
   };
   process.on("SIGTERM", () => stop("SIGTERM"));
   process.on("SIGINT", () => stop("SIGINT"));
+}
+
+/** Opens the store that the configuration names. Ends the process if that fails. */
+function open({ dataDir }: Config, deps: Deps): Store | undefined {
+  if (dataDir === undefined) return undefined;
+  try {
+    return openStore(dataDir, deps);
+  } catch (error) {
+    if (!(error instanceof StoreFault)) throw error;
+    deps.log.error("store.open_failed", { reason: error.message, hint: error.hint });
+    process.exit(error.exitCode);
+  }
+}
+
+function warnIfOwnersForgotten(config: Config, log: Log): void {
+  if (!forgetsOwners(config)) return;
+  log.warn("server.owners_not_kept", {
+    effect: "after a restart, a worker with another client key may take any worker's id and get what is sent to it",
+    hint: "set DATA_DIR, or use a single client key",
+  });
 }
 
 function warnIfOpen(config: Config, log: Log): void {

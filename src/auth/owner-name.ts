@@ -10,7 +10,8 @@ const HEX_DIGITS = 16;
  *
  * The cluster's name is not secret. An attacker who knows an owner name can therefore test a billion guesses and more per
  * second offline, where the limit on wrong keys does not apply. A random key of 128 bits withstands that for ever, a word or
- * eight letters for minutes. So an owner name may be kept in memory and sent to servers that share the keys anyway. It MUST
+ * eight letters for minutes. So an owner name may be kept in memory and in the
+ * store, whose files only the server's user may read, and sent to servers that share the keys anyway. It MUST
  * NOT appear in logs, metrics, the state, errors or anything else that is shown; use `Caller.name` there.
  */
 export function ownerName(key: string, cluster = DEFAULT_CLUSTER): string {

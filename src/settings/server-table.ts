@@ -181,6 +181,12 @@ function ownTable(knownPlugins: readonly string[]) {
       default: "8GiB",
       help: "Disk space that all uploads together may use in SPOOL_DIR; with 0, none are kept.",
     }),
+    dataDir: unset(path, {
+      variable: "DATA_DIR",
+      absent: undefined,
+      says: "not set; nothing is kept over a restart",
+      help: "Directory on a local disk for what must survive a restart: which key each worker id belongs to. Only one server at a time can use it.",
+    }),
     drainTimeoutMs: setting(duration("0s", "24h"), {
       variable: "DRAIN_TIMEOUT",
       default: "5m",

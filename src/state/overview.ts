@@ -1,4 +1,4 @@
-import type { Config } from "../config.ts";
+import { type Config, forgetsOwners } from "../config.ts";
 import type { RecentTimes } from "../figures/recent-times.ts";
 import type { SlidingSum } from "../figures/sliding-sum.ts";
 import type { Plugin } from "../plugin/contract.ts";
@@ -40,6 +40,8 @@ export interface OverviewOptions {
   /** Requests refused because of their credentials. */
   readonly authFailures: SlidingSum;
   readonly isDraining: () => boolean;
+  /** Whether something that must survive a restart could not be written. */
+  readonly areRecordsFailing: () => boolean;
 }
 
 /** Samples in a minute. */
@@ -139,7 +141,7 @@ export class Overview {
   }
 
   #findProblems(pulses: readonly { readonly id: string; readonly pulse: Pulse }[]): void {
-    const { config, clock, plugins, authFailures, isDraining } = this.#options;
+    const { config, clock, plugins, authFailures, isDraining, areRecordsFailing } = this.#options;
     for (const { id, pulse } of pulses) if (pulse.workers && sumOf(pulse.workers) > 0) this.#hadWorkers.add(id);
     const common = findCommon({
       isDraining: isDraining(),
@@ -147,6 +149,8 @@ export class Overview {
       hasAdmins: config.adminKeys.length > 0 || config.adminRoles.length > 0,
       isClientOpen: config.clientKeys.length === 0 && config.clientRoles.length === 0,
       isLoopback: isLoopback(config.host),
+      areOwnersForgotten: forgetsOwners(config),
+      areRecordsFailing: areRecordsFailing(),
       plugins: pulses.map((each) => ({ ...each, hadWorkers: this.#hadWorkers.has(each.id) })),
       requests: this.#history.sum("requests", MINUTE),
       failures: this.#history.sum("failures", MINUTE),

@@ -13,6 +13,10 @@ export interface ServerFacts {
   readonly isClientOpen: boolean;
   /** Whether only programs on this machine reach the server, unless a proxy forwards others. */
   readonly isLoopback: boolean;
+  /** Whether a restart would make the server forget which of several owners each worker id belongs to. */
+  readonly areOwnersForgotten: boolean;
+  /** Whether something that must survive a restart could not be written. */
+  readonly areRecordsFailing: boolean;
   readonly plugins: readonly PluginFacts[];
   /** Requests of the last minute, over all plugins. */
   readonly requests: number;
@@ -59,6 +63,7 @@ export function findCommon(facts: ServerFacts): readonly Found[] {
     ...facts.plugins.flatMap((plugin) => findInPlugin(plugin, isAnyUsed)),
     ...findFailures(facts),
     ...findOpenDoors(facts),
+    ...findForgetting(facts),
   ];
 }
 
@@ -162,6 +167,29 @@ function findOpenDoors({ isApiOpen, hasAdmins, isClientOpen, isLoopback }: Serve
       title: "Anyone who can reach this server may connect workers, and so read the requests they get.",
       advice:
         "Set CLIENT_KEY on the server and on its workers, or CLIENT_HTTP_ROLES behind a proxy that authenticates them.",
+    });
+  }
+  return found;
+}
+
+function findForgetting({ areOwnersForgotten, areRecordsFailing }: ServerFacts): readonly Found[] {
+  const found: Found[] = [];
+  if (areRecordsFailing) {
+    found.push({
+      plugin: null,
+      code: "store_write_failed",
+      severity: "critical",
+      title: "The server cannot write to DATA_DIR. What changes now is lost at a restart.",
+      advice: "Check that its disk has room and works. Writing is tried again every ten seconds.",
+    });
+  }
+  if (areOwnersForgotten) {
+    found.push({
+      plugin: null,
+      code: "owners_not_kept",
+      severity: "warning",
+      title: "After a restart, a worker with another client key may take any worker's id and get what is sent to it.",
+      advice: "Set DATA_DIR, so that the server remembers which key each id belongs to, or use a single client key.",
     });
   }
   return found;

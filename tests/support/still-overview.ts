@@ -16,5 +16,6 @@ export function stillOverview(plugins: readonly Plugin[], deps: Deps, config: Co
     firstBytes: new RecentTimes(),
     authFailures: new SlidingSum(),
     isDraining: () => false,
+    areRecordsFailing: () => false,
   });
 }

@@ -29,6 +29,8 @@ const facts = (more: Partial<ServerFacts> = {}): ServerFacts => ({
   hasAdmins: true,
   isClientOpen: false,
   isLoopback: false,
+  areOwnersForgotten: false,
+  areRecordsFailing: false,
   plugins: [plugin("llm")],
   requests: 0,
   failures: 0,
@@ -116,6 +118,11 @@ describe("problems of any server", () => {
     expect(found.map(({ about }) => about)).toEqual(["api", "client"]);
     expect(brief(found)).toEqual(["server keys_not_set warning", "server keys_not_set warning"]);
     expect(brief(findCommon(facts({ isApiOpen: true, isLoopback: true })))).toEqual(["server keys_not_set info"]);
+  });
+
+  test("include owners that a restart would forget, and records that cannot be written", () => {
+    expect(brief(findCommon(facts({ areOwnersForgotten: true })))).toEqual(["server owners_not_kept warning"]);
+    expect(brief(findCommon(facts({ areRecordsFailing: true })))).toEqual(["server store_write_failed critical"]);
   });
 
   test("include API keys that open the dashboard, until operators have keys of their own", () => {

@@ -1,0 +1,18 @@
+import type { OwnerRecords } from "../tunnel/owners.ts";
+import { createOwnerRows } from "./owner-rows.ts";
+import type { Store } from "./store.ts";
+
+/** What the store keeps for the server over a restart. */
+export interface StoredRecords {
+  owners(pluginId: string): OwnerRecords;
+  /** Whether something could not be written and would be lost at a restart. */
+  areFailing(): boolean;
+}
+
+/** Creates the records that the server keeps in a store. */
+export function createRecords(store: Store): StoredRecords {
+  return {
+    owners: (pluginId) => createOwnerRows(store, pluginId),
+    areFailing: () => store.writes.areFailing,
+  };
+}

@@ -1,0 +1,50 @@
+import type { Database } from "bun:sqlite";
+import { StoreFault } from "./store-fault.ts";
+
+/** Marks the file as a store of Moorage: "MOOR" in ASCII. */
+const APPLICATION_ID = 0x4d4f4f52;
+
+/**
+ * The steps from an empty file to the current schema. `user_version` of the file counts those that were taken. A step that was
+ * released never changes; a new one is added at the end.
+ */
+const MIGRATIONS: readonly string[] = [
+  `CREATE TABLE worker_owner (
+    plugin TEXT NOT NULL,
+    worker_id TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    is_made INTEGER NOT NULL,
+    left_at INTEGER,
+    PRIMARY KEY (plugin, worker_id)
+  ) STRICT, WITHOUT ROWID`,
+];
+
+/** Brings the schema of a file up to date. Throws a `StoreFault` for a file of a newer version, or of another program. */
+export function migrate(db: Database, path: string, migrations: readonly string[] = MIGRATIONS): void {
+  const version = pragma(db, "user_version");
+  const application = pragma(db, "application_id");
+  const isEmpty = version === 0 && application === 0 && countTables(db) === 0;
+  if (!isEmpty && application !== APPLICATION_ID)
+    throw new StoreFault(`${path} is a database of another program`, "move it away, or choose another DATA_DIR");
+  if (version > migrations.length) {
+    throw new StoreFault(
+      `${path} was written by a newer version of Moorage (schema ${version}; this one knows ${migrations.length})`,
+      "start that version again, or restore a backup from before the update",
+    );
+  }
+  if (version === migrations.length) return;
+  db.transaction(() => {
+    for (const step of migrations.slice(version)) db.run(step);
+    db.run(`PRAGMA application_id = ${APPLICATION_ID}`);
+    db.run(`PRAGMA user_version = ${migrations.length}`);
+  }).immediate();
+}
+
+function pragma(db: Database, name: "user_version" | "application_id"): number {
+  const row: unknown = db.query(`PRAGMA ${name}`).values()[0]?.[0];
+  return Number(row);
+}
+
+function countTables(db: Database): number {
+  return Number(db.query("SELECT count(*) FROM sqlite_schema").values()[0]?.[0]);
+}

@@ -1,0 +1,87 @@
+import { Database } from "bun:sqlite";
+import { chmodSync, closeSync, mkdirSync, openSync, statSync } from "node:fs";
+import { join } from "node:path";
+import type { Clock, Log } from "../system/deps.ts";
+import { type DirectoryLock, lockDirectory } from "./lock.ts";
+import { migrate } from "./schema.ts";
+import { StoreFault, toStoreFault } from "./store-fault.ts";
+import { Writes } from "./writes.ts";
+
+const FILE = "moorage.db";
+/** How long a write waits for another program that has the file open, such as a backup. */
+const BUSY_MS = 2000;
+const DIRECTORY_MODE = 0o700;
+const FILE_MODE = 0o600;
+
+/** The server's database. It has one connection, and one server at a time. */
+export interface Store {
+  readonly db: Database;
+  readonly writes: Writes;
+  /** Closes the file and releases the directory. Writes that had failed are tried once more. */
+  close(): void;
+}
+
+/**
+ * Opens the store in a directory, both of which are created if they are missing. Throws a `StoreFault` with what to do if the
+ * directory cannot be used, another server uses it, or the file is damaged or of a newer version.
+ */
+export function openStore(directory: string, deps: { readonly clock: Clock; readonly log: Log }): Store {
+  const path = join(directory, FILE);
+  let lock: DirectoryLock | undefined;
+  let db: Database | undefined;
+  try {
+    mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE });
+    warnIfWritable(directory, deps.log);
+    lock = lockDirectory(directory, createFile);
+    createFile(path);
+    db = new Database(path, { readwrite: true, create: true, strict: true });
+    setUp(db, path);
+    const writes = new Writes(db, deps);
+    const [opened, held] = [db, lock];
+    return {
+      db,
+      writes,
+      close() {
+        writes.stop();
+        opened.close();
+        held.release();
+      },
+    };
+  } catch (error) {
+    db?.close();
+    lock?.release();
+    throw toStoreFault(error, path);
+  }
+}
+
+function setUp(db: Database, path: string): void {
+  db.run(`PRAGMA busy_timeout = ${BUSY_MS}`);
+  db.run("PRAGMA journal_mode = WAL");
+  // A crash of the process loses nothing. A crash of the machine may lose the last writes, but never leaves a damaged file.
+  db.run("PRAGMA synchronous = NORMAL");
+  db.run("PRAGMA foreign_keys = ON");
+  const [found] = db.query("PRAGMA quick_check(1)").values();
+  if (found?.[0] !== "ok") {
+    throw new StoreFault(
+      `${path} is damaged`,
+      "restore it from a backup, or move it and the files beside it away to start without what it held",
+    );
+  }
+  migrate(db, path);
+}
+
+/** Creates a file for the server's user alone, before SQLite would create it for more. SQLite's own files copy its mode. */
+function createFile(path: string): void {
+  closeSync(openSync(path, "a", FILE_MODE));
+  chmodSync(path, FILE_MODE);
+}
+
+/** Warns if others may replace the files. The mode of a directory that exists already is its owner's choice. */
+function warnIfWritable(directory: string, log: Log): void {
+  if (process.platform === "win32" || (statSync(directory).mode & 0o002) === 0) return;
+  log.warn("store.directory_writable", {
+    directory,
+    effect: "every user of this machine may replace the files in DATA_DIR",
+    hint: `chmod 700 ${directory}`,
+  });
+}

@@ -1,0 +1,154 @@
+import { Database } from "bun:sqlite";
+import { afterEach, describe, expect, test } from "bun:test";
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createOwnerRows } from "../../../src/store/owner-rows.ts";
+import { openStore, type Store } from "../../../src/store/store.ts";
+import { StoreFault } from "../../../src/store/store-fault.ts";
+import { silentLog } from "../../../src/system/log.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
+import { inboxLog } from "../../support/inbox-log.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
+
+const deps = { clock: new FakeClock(), log: silentLog };
+const ends: (() => void)[] = [];
+afterEach(() => {
+  for (const end of ends.splice(0).reverse()) end();
+});
+
+function directory(): string {
+  const made = temporaryDirectory();
+  ends.push(() => made.remove());
+  return made.path;
+}
+
+function open(path: string): Store {
+  const store = openStore(path, deps);
+  ends.push(() => store.close());
+  return store;
+}
+
+function faultOf(path: string): StoreFault {
+  try {
+    open(path);
+  } catch (error) {
+    if (error instanceof StoreFault) return error;
+    throw error;
+  }
+  throw new Error("the store was opened");
+}
+
+const modeOf = (path: string): string => (statSync(path).mode & 0o777).toString(8);
+
+test("a store makes its directory and its files, for the server's user alone", () => {
+  const path = join(directory(), "deep", "data");
+  const before = process.umask(0);
+  ends.push(() => process.umask(before));
+  const store = open(path);
+  createOwnerRows(store, "llm").save({ id: "w", owner: "A", isMade: false, leftAt: undefined });
+  expect(modeOf(path)).toBe("700");
+  const files = readdirSync(path);
+  expect(files).toContain("moorage.db-wal");
+  expect(files.filter((file) => modeOf(join(path, file)) !== "600")).toEqual([]);
+});
+
+test("a directory that exists keeps its mode, and one that everybody may write to is warned about", async () => {
+  const path = directory();
+  chmodSync(path, 0o755);
+  open(path).close();
+  expect(modeOf(path)).toBe("755");
+  chmodSync(path, 0o777);
+  const { log, lines } = inboxLog();
+  openStore(path, { ...deps, log }).close();
+  expect(await lines.take("a warning")).toMatchObject({ event: "store.directory_writable" });
+});
+
+test("what was written is there when the store is opened again", () => {
+  const path = directory();
+  const first = open(path);
+  const rows = createOwnerRows(first, "llm");
+  rows.save({ id: "a", owner: "A", isMade: false, leftAt: 5 });
+  rows.save({ id: "b", owner: "A", isMade: true, leftAt: undefined });
+  rows.save({ id: "c", owner: "A", isMade: true, leftAt: 3 });
+  rows.save({ id: "b", owner: "B", isMade: true, leftAt: undefined });
+  rows.save({ id: "d", owner: "A", isMade: true, leftAt: undefined });
+  rows.remove("d");
+  createOwnerRows(first, "asr").save({ id: "a", owner: "C", isMade: false, leftAt: 1 });
+  first.close();
+  const second = open(path);
+  expect(createOwnerRows(second, "llm").load()).toEqual([
+    { id: "c", owner: "A", isMade: true, leftAt: 3 },
+    { id: "a", owner: "A", isMade: false, leftAt: 5 },
+    { id: "b", owner: "B", isMade: true, leftAt: undefined },
+  ]);
+  expect(createOwnerRows(second, "asr").load()).toHaveLength(1);
+});
+
+test("another program can read the database while the server has it, for a backup", () => {
+  const path = directory();
+  createOwnerRows(open(path), "llm").save({ id: "a", owner: "A", isMade: false, leftAt: 5 });
+  const backup = new Database(join(path, "moorage.db"), { readonly: true });
+  expect(backup.query("SELECT count(*) AS n FROM worker_owner").get()).toEqual({ n: 1 });
+  backup.close();
+});
+
+describe("a store cannot be opened", () => {
+  test("while another server has it, whose process is named", () => {
+    const path = directory();
+    const first = open(path);
+    const fault = faultOf(path);
+    expect(fault.message).toBe(`${path} is in use by another server (process ${process.pid})`);
+    expect(fault.hint).toContain("stop that server first");
+    expect(fault.exitCode).toBe(75);
+    first.close();
+    open(path);
+  });
+
+  test("if its file is no database, or a damaged one", () => {
+    const path = directory();
+    writeFileSync(join(path, "moorage.db"), "no database at all ".repeat(500));
+    expect(faultOf(path)).toMatchObject({ message: expect.stringContaining("is damaged"), exitCode: 78 });
+
+    const other = directory();
+    const store = open(other);
+    const rows = createOwnerRows(store, "llm");
+    for (let id = 0; id < 2000; id += 1) rows.save({ id: `w${id}`, owner: "A", isMade: false, leftAt: id });
+    store.close();
+    const file = join(other, "moorage.db");
+    const bytes = readFileSync(file);
+    bytes.fill(0xff, bytes.length / 2, bytes.length / 2 + 5000);
+    writeFileSync(file, bytes);
+    const fault = faultOf(other);
+    expect(fault.message).toContain("is damaged");
+    expect(fault.hint).toContain("restore it from a backup");
+  });
+
+  test("if a newer version wrote it, or another program", () => {
+    const path = directory();
+    open(path).close();
+    const db = new Database(join(path, "moorage.db"));
+    db.run("PRAGMA user_version = 99");
+    db.close();
+    const fault = faultOf(path);
+    expect(fault.message).toMatch(/written by a newer version of Moorage \(schema 99; this one knows \d+\)/);
+    expect(fault.hint).toContain("start that version again");
+
+    const other = directory();
+    const stranger = new Database(join(other, "moorage.db"), { create: true });
+    stranger.run("CREATE TABLE notes (text)");
+    stranger.close();
+    expect(faultOf(other).message).toContain("a database of another program");
+  });
+
+  test("where the path is a file, or a directory stands in a file's place", () => {
+    const path = join(directory(), "file");
+    writeFileSync(path, "");
+    expect(faultOf(path)).toMatchObject({
+      message: expect.stringContaining("cannot be read and written"),
+      exitCode: 78,
+    });
+    const other = directory();
+    mkdirSync(join(other, "moorage.db"));
+    expect(faultOf(other).hint).toContain("belongs to the server's user");
+  });
+});

@@ -15,6 +15,7 @@ import { createListener } from "./http/listener.ts";
 import { answerMetrics } from "./http/metrics-listener.ts";
 import { metricsRoutes } from "./http/metrics-routes.ts";
 import { createNotFound, UnnormalizedPath } from "./http/not-found.ts";
+import { normalizePath, RouteMethods } from "./http/route-methods.ts";
 import { createVisit, type Visit } from "./http/visit.ts";
 import { modelRoutes } from "./models/listing.ts";
 import { openapiRoutes } from "./openapi/routes.ts";
@@ -127,7 +128,7 @@ export function createApp(
     .onRequest((context) => {
       const { request } = context;
       context.visit = createVisit(request, saneRequestId(request.headers) ?? deps.ids.request(), listener);
-      return request.method === "OPTIONS" ? cors.preflight(request) : undefined;
+      return request.method === "OPTIONS" ? answerOptions(request) : undefined;
     })
     .mapResponse(({ responseValue, visit }) => {
       // Every handler returns a Response, except after an upgrade, which leaves undefined.
@@ -140,7 +141,12 @@ export function createApp(
       return response;
     });
 
-  const notFound = createNotFound(elysia);
+  const methods = new RouteMethods(elysia);
+  const notFound = createNotFound(elysia, methods);
+  const answerOptions = (request: Request): Response => {
+    const path = URL.parse(request.url)?.pathname;
+    return cors.preflight(request, path === undefined ? [] : methods.at(normalizePath(path)));
+  };
   elysia.use(healthRoutes(() => isDraining));
   if (config.metricsListener === undefined) elysia.use(metricsRoutes(metrics));
   elysia.use(openapiRoutes({ version: VERSION, tags: plugins.flatMap(({ tags }) => tags ?? []) }));

@@ -1,7 +1,7 @@
 import { isLoopback } from "../system/loopback.ts";
 
-/** Methods that a browser's script may use. */
-const ALLOWED_METHODS = "GET, HEAD, POST, PUT, DELETE, OPTIONS";
+/** Methods that a browser's script may use at a path that no route takes, so that it can read the 404. */
+const ANY_METHOD = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"];
 /** Headers that a browser's script may read. */
 const EXPOSED =
   "x-request-id, retry-after, retry-after-ms, x-should-retry, mcp-session-id, mcp-protocol-version, last-event-id, " +
@@ -25,8 +25,8 @@ export interface CorsSettings {
  */
 export interface Cors {
   allows(origin: string): boolean;
-  /** Answers a preflight request. */
-  preflight(request: Request): Response;
+  /** Answers a preflight request to a path that takes these methods; none if no route takes it. */
+  preflight(request: Request, methods: readonly string[]): Response;
   /** Returns the headers that an answer to this origin needs; none for an origin that is not allowed. */
   headersFor(origin: string): readonly (readonly [string, string])[];
 }
@@ -49,12 +49,13 @@ export function createCors({ allowedOrigins, publicUrl, host = "" }: CorsSetting
   return {
     allows,
     headersFor,
-    preflight(request) {
-      const headers = new Headers({ allow: ALLOWED_METHODS });
+    preflight(request, methods) {
+      const allow = (methods.length === 0 ? ANY_METHOD : methods).join(", ");
+      const headers = new Headers({ allow });
       const origin = request.headers.get("origin");
       for (const [name, value] of origin === null ? [] : headersFor(origin)) headers.append(name, value);
       if (headers.has("access-control-allow-origin")) {
-        headers.set("access-control-allow-methods", ALLOWED_METHODS);
+        headers.set("access-control-allow-methods", allow);
         headers.set("access-control-max-age", MAX_AGE_S);
         const asked = request.headers.get("access-control-request-headers");
         if (asked !== null && asked.length <= 4096) headers.set("access-control-allow-headers", asked);

@@ -170,6 +170,30 @@ test("an unknown path is answered 404 in the error form of the API", async () =>
   expect(await response.json()).toMatchObject({ error: { code: "unknown_url" } });
 });
 
+test.each([
+  ["/v1/models", "GET, HEAD, OPTIONS"],
+  ["/v1/chat/completions", "POST, OPTIONS"],
+  ["//v1/chat/completions/", "POST, OPTIONS"],
+  ["/v1/some/path/of/a/backend", "POST, OPTIONS"],
+  ["/healthz", "GET, HEAD, OPTIONS"],
+  ["/api/state/token", "POST, OPTIONS"],
+])("OPTIONS %s names the methods of its own route", async (path, allowed) => {
+  const response = await server.fetch(path, { method: "OPTIONS" });
+  expect(response.status).toBe(204);
+  expect(response.headers.get("allow")?.split(", ").toSorted()).toEqual(allowed.split(", ").toSorted());
+});
+
+test.each([
+  ["GET", "/v1/responses/resp_1"],
+  ["GET", "/v1/files"],
+  ["DELETE", "/v1/files/file_1"],
+  ["GET", "/api/llm/v1/fine_tuning/jobs"],
+])("%s %s, which nothing serves, is answered 404, although any path takes a POST", async (method, path) => {
+  const response = await server.fetch(path, { method });
+  expect(response.status).toBe(404);
+  expect(await response.json()).toMatchObject({ error: { code: "unknown_url" } });
+});
+
 test("a preflight needs no key; an allowed origin may read the answer, another may not", async () => {
   const ask = (origin: string): Promise<Response> =>
     fetch(`${server.url}/v1/chat/completions`, {

@@ -1,5 +1,6 @@
 import type { AnyElysia } from "elysia";
 import { Fault } from "../../errors.ts";
+import { REFUSAL } from "../../http/route-methods.ts";
 import type { PluginContext } from "../../plugin/contract.ts";
 import { createRoutes, type RouteContext } from "../../plugin/route-context.ts";
 import { workerRoutes } from "../../plugin/worker-routes.ts";
@@ -37,8 +38,8 @@ export function mcpRoutes(ports: McpPorts, context: PluginContext): AnyElysia {
         detail: callDetail("delete", path === BASE ? "" : "/mcp"),
       })
       // MCP has no HEAD. The route for GET would open a stream that nobody reads.
-      .head(path, ({ visit }) => notAllowed(visit.requestId), { detail: HIDDEN })
-      .all(path, ({ visit }) => notAllowed(visit.requestId), { parse: "none", detail: HIDDEN });
+      .head(path, ({ visit }) => notAllowed(visit.requestId), { detail: REFUSAL })
+      .all(path, ({ visit }) => notAllowed(visit.requestId), { parse: "none", detail: REFUSAL });
   }
   return routes
     .get(`${METADATA_PATH}${BASE}`, ({ visit, params }) => describe({ visit, params }, ""), {

@@ -3,8 +3,11 @@ import { createCors as createCorsOf } from "../../../src/http/cors.ts";
 
 const createCors = (allowedOrigins: readonly string[]) => createCorsOf({ allowedOrigins });
 
-const preflight = (allowed: readonly string[], headers: Record<string, string>): Response =>
-  createCors(allowed).preflight(new Request("http://x/v1/chat/completions", { method: "OPTIONS", headers }));
+const preflight = (
+  allowed: readonly string[],
+  headers: Record<string, string>,
+  methods: readonly string[] = ["POST", "OPTIONS"],
+): Response => createCors(allowed).preflight(new Request("http://x/v1/y", { method: "OPTIONS", headers }), methods);
 
 describe("an origin", () => {
   test("that is configured may read answers, and is echoed", () => {
@@ -75,7 +78,7 @@ test("pages of the server itself are allowed by its public URL", () => {
 });
 
 describe("a preflight", () => {
-  test("of an allowed origin permits every method and the requested headers", () => {
+  test("of an allowed origin permits the route's methods and the requested headers", () => {
     const answer = preflight(["https://a.example"], {
       origin: "https://a.example",
       "access-control-request-method": "POST",
@@ -83,7 +86,7 @@ describe("a preflight", () => {
     });
     expect(answer.status).toBe(204);
     expect(answer.headers.get("access-control-allow-origin")).toBe("https://a.example");
-    expect(answer.headers.get("access-control-allow-methods")).toBe("GET, HEAD, POST, PUT, DELETE, OPTIONS");
+    expect(answer.headers.get("access-control-allow-methods")).toBe("POST, OPTIONS");
     expect(answer.headers.get("access-control-allow-headers")).toBe("authorization, x-stainless-os");
     expect(answer.headers.get("access-control-max-age")).toBe("86400");
     expect(answer.headers.get("vary")).toBe("origin, access-control-request-headers");
@@ -99,6 +102,11 @@ describe("a preflight", () => {
       expect([...answer.headers.keys()].filter((name) => name.startsWith("access-control-"))).toEqual([]);
       expect(answer.headers.get("allow")).toContain("OPTIONS");
     }
+  });
+
+  test("to a path without a route permits every method, so that a script can read the error", () => {
+    const answer = preflight(["*"], { origin: "https://a.example" }, []);
+    expect(answer.headers.get("access-control-allow-methods")).toBe("GET, HEAD, POST, PUT, DELETE, OPTIONS");
   });
 
   test("with too many requested headers permits none of them", () => {

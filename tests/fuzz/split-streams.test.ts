@@ -126,9 +126,9 @@ test("the lines of an MCP server are the same however they are split, and too lo
       fc.integer({ min: 1, max: 80 }),
       (parts, cuts, maxBytes) => {
         const bytes = Buffer.from(parts.join(""));
-        const read = (chunks: readonly Uint8Array[]): readonly string[] | undefined => {
-          const reader = new LineReader(maxBytes);
-          const lines: string[] = [];
+        const read = (chunks: readonly Uint8Array[]): readonly unknown[] | undefined => {
+          const reader = new LineReader({ maxBytes, maxSkippedBytes: maxBytes });
+          const lines: unknown[] = [];
           for (const chunk of chunks) {
             const more = reader.push(chunk);
             if (!more) return undefined;

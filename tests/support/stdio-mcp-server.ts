@@ -96,6 +96,14 @@ function call(id: string | number, { name, _meta }: Record<string, unknown>): vo
     case "endless":
       process.stdout.write("x".repeat(1024 * 1024), () => call(id, { name, _meta }));
       return;
+    case "huge":
+      return say({ id, result: { text: "x".repeat(33 * 1024 * 1024) } });
+    case "huge-id-last":
+      // In the order in which the TypeScript SDK writes.
+      process.stdout.write(
+        `${JSON.stringify({ result: { text: "x".repeat(33 * 1024 * 1024) }, jsonrpc: "2.0", id })}\n`,
+      );
+      return;
     case "deep":
       process.stdout.write(
         `{"jsonrpc":"2.0","id":${id},"result":{"a":${"[".repeat(200_000)}${"]".repeat(200_000)}}}\n`,

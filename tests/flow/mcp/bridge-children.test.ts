@@ -65,19 +65,27 @@ describe("a call whose process", () => {
     expect(await lastOf(await callTool(bridge, id, "cancelled"))).toMatchObject({ result: { cancelled: ["h"] } });
   });
 
-  test("writes an endless line gets an error, and the process is killed", async () => {
+  test("sends a response above 32 MiB, or nests it too deeply, fails alone, and the session continues", async () => {
+    const bridge = start();
+    const { id } = await open(bridge);
+    const hanging = callTool(bridge, id, "hold", "h");
+    for (const [name, told] of [
+      ["huge", "larger than 32 MiB"],
+      ["huge-id-last", "larger than 32 MiB"],
+      ["deep", "levels deep"],
+    ] as const) {
+      const failed = { id: 2, error: { code: -32_603, message: expect.stringContaining(told) } };
+      expect(await lastOf(await callTool(bridge, id, name, 2))).toMatchObject(failed);
+    }
+    await lastOf(await callTool(bridge, id, "release", "r"));
+    expect(await lastOf(await hanging)).toMatchObject({ id: "h", result: { held: true } });
+  });
+
+  test("writes a line without an end gets an error, and the process is killed", async () => {
     const bridge = start();
     const { id } = await open(bridge);
     expect(await lastOf(await callTool(bridge, id, "endless"), 502)).toMatchObject({ error: { code: -32_603 } });
     if (process.platform === "linux") await eventually(() => processesOf(mark) === 0, "it is killed");
-  });
-
-  test("nests an answer too deeply gets an error, and the process is killed, while another session continues", async () => {
-    const bridge = start();
-    const { id: other } = await open(bridge);
-    const { id } = await open(bridge);
-    expect(await lastOf(await callTool(bridge, id, "deep"), 502)).toMatchObject({ error: { code: -32_603 } });
-    expect(await lastOf(await callTool(bridge, other, "x"))).toMatchObject({ result: { name: "x" } });
   });
 
   test("reads nothing more is bounded, and the process is killed after it has read nothing for half a minute", async () => {

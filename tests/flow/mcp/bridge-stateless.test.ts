@@ -241,12 +241,15 @@ test("a client that sends more than the process reads is refused without harm to
   await stream.leave();
 });
 
-test("an answer that is nested too deeply is an error for its client, and the worker survives", async () => {
+test("a response above 32 MiB, or nested too deeply, fails its own call and no other one", async () => {
   const bridge = start();
-  const response = await askStateless(bridge, call("deep"));
-  expect(response.status).toBe(502);
-  expect((await messagesOf(response))[0]).toMatchObject({ error: { code: -32_603 } });
-  expect(await pidOf(bridge)).toBeNumber();
+  const held = askStateless(bridge, { id: "h", ...call("hold") });
+  for (const name of ["huge", "deep"]) {
+    const [message] = await messagesOf(await askStateless(bridge, { id: "mine", ...call(name) }));
+    expect(message).toMatchObject({ id: "mine", error: { code: -32_603 } });
+  }
+  await messagesOf(await askStateless(bridge, call("release")));
+  expect((await messagesOf(await held))[0]).toMatchObject({ id: "h", result: { held: true } });
 });
 
 test("a request that is nested too deeply is refused", async () => {

@@ -1,3 +1,7 @@
+import type { JSONRPCErrorResponse } from "@modelcontextprotocol/server";
+import { isRecord } from "../../../json/parse.ts";
+import { RPC, rpcError } from "./rpc-error.ts";
+
 /** The most levels of nesting in a message; no MCP server needs a tenth of it. */
 const MAX_DEPTH = 1000;
 
@@ -14,6 +18,14 @@ export function isTooDeep(value: unknown): boolean {
     level = next;
   }
   return false;
+}
+
+/** Returns the error with which the call fails whose response is too deep; undefined for any other message. */
+export function tooDeepError(message: unknown): JSONRPCErrorResponse | undefined {
+  if (!isRecord(message) || "method" in message) return undefined;
+  const { id } = message;
+  if (typeof id !== "string" && typeof id !== "number") return undefined;
+  return rpcError(RPC.internal, `The MCP server's response is nested more than ${MAX_DEPTH} levels deep.`, id);
 }
 
 function isObject(value: unknown): value is object {

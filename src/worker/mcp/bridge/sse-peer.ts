@@ -3,7 +3,7 @@ import { isJSONRPCRequest, type JSONRPCMessage } from "@modelcontextprotocol/ser
 import type { CancelTimer, Clock, Log } from "../../../system/deps.ts";
 import type { HeaderPairs } from "../../../wire/frame.ts";
 import { redirectIn } from "../redirect.ts";
-import { isTooDeep } from "./depth.ts";
+import { isTooDeep, tooDeepError } from "./depth.ts";
 import { withLineLimit } from "./line-limit.ts";
 import { MAX_MESSAGE_BYTES, type Peer, type PeerEvents } from "./peer.ts";
 import { RPC, rpcError } from "./rpc-error.ts";
@@ -42,8 +42,8 @@ export class SsePeer implements Peer {
     this.#transport = transport;
     transport.onmessage = (message) => {
       if (this.#hasEnded) return;
-      if (isTooDeep(message)) this.#end("it sent a message that is nested too deeply");
-      else options.onMessage(message);
+      const passed = isTooDeep(message) ? tooDeepError(message) : message;
+      if (passed) options.onMessage(passed);
     };
     // The library would reconnect, to a server that no longer knows this session. Its other errors concern single messages,
     // and `send` reports those itself.

@@ -1,9 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { type JSONRPCMessage, parseJSONRPCMessage, serializeMessage } from "@modelcontextprotocol/server";
 import type { CancelTimer, Clock, Log } from "../../../system/deps.ts";
-import { isTooDeep } from "./depth.ts";
-import { LineReader } from "./line-reader.ts";
+import { isTooDeep, tooDeepError } from "./depth.ts";
+import { LineReader, type LongLine } from "./line-reader.ts";
+import { longResponseId } from "./long-response.ts";
 import { MAX_MESSAGE_BYTES, type Peer, type PeerEvents } from "./peer.ts";
+import { RPC, rpcError } from "./rpc-error.ts";
 
 export interface ChildOptions extends PeerEvents {
   /** A program if there are arguments, else a line for the shell. */
@@ -15,12 +17,15 @@ export interface ChildOptions extends PeerEvents {
   readonly log: Log;
 }
 
+/** The longest line that is skipped to its end. A program that writes a longer one is broken. */
+const MAX_LINE_BYTES = 1024 * 1024 * 1024;
 /** How long a child may take to end after its input has ended, and again after SIGTERM. */
 const PATIENCE_MS = 2000;
 /** How long a child whose buffer is full may read nothing at all. */
 const STALL_MS = 30_000;
 /** How long the rest of its output may take once a child has exited: only a process that left its group can hold it open. */
 const LAST_WORDS_MS = 500;
+const TOO_LARGE = `is larger than ${MAX_MESSAGE_BYTES / 1024 ** 2} MiB`;
 /** The most characters of a child's standard error that are logged, for the worker's operator. */
 const MAX_LOG_CHARS = 500;
 
@@ -32,7 +37,7 @@ export class StdioChild implements Peer {
   readonly #options: ChildOptions;
   /** Undefined when it could not be started, for example because of too many processes or open files. */
   readonly #process: ChildProcess | undefined;
-  readonly #lines = new LineReader(MAX_MESSAGE_BYTES);
+  readonly #lines = new LineReader({ maxBytes: MAX_MESSAGE_BYTES, maxSkippedBytes: MAX_LINE_BYTES });
   readonly #ended = Promise.withResolvers<void>();
   /** Bytes written that the child has not read. Counted here, since Bun's own `writableLength` is always 0. */
   #unreadBytes = 0;
@@ -133,14 +138,20 @@ export class StdioChild implements Peer {
   #read(chunk: Buffer): void {
     if (this.#hasEnded) return;
     const lines = this.#lines.push(chunk);
-    if (!lines) return this.#kill(`it sent a message larger than ${MAX_MESSAGE_BYTES / 1024 ** 2} MiB`);
+    if (!lines) return this.#kill("it wrote a line without an end");
     for (const line of lines) {
-      const message = toMessage(line);
-      if (message === "too deep") return this.#kill("it sent a message that is nested too deeply");
+      const message = typeof line === "string" ? toMessage(line) : this.#toRefusal(line);
       if (message) this.#options.onMessage(message);
       // Some servers print greetings among the messages.
       else this.#options.log.debug("child.rubbish");
     }
+  }
+
+  /** Returns the error with which a call fails whose response is too large; undefined for any other message. */
+  #toRefusal(line: LongLine): JSONRPCMessage | undefined {
+    const id = longResponseId(line);
+    this.#options.log.warn("child.message_skipped", { reason: TOO_LARGE, is_response: id !== undefined });
+    return id === undefined ? undefined : rpcError(RPC.internal, `The MCP server's response ${TOO_LARGE}.`, id);
   }
 
   #kill(reason: string): void {
@@ -193,11 +204,14 @@ export class StdioChild implements Peer {
   }
 }
 
-/** Reads one line; undefined for anything that is not a message. */
-function toMessage(line: string): JSONRPCMessage | "too deep" | undefined {
+/**
+ * Reads one line; undefined for anything that is not a message. A response that cannot be passed on becomes an error, so
+ * that its call fails alone.
+ */
+function toMessage(line: string): JSONRPCMessage | undefined {
   try {
     const value: unknown = JSON.parse(line);
-    return isTooDeep(value) ? "too deep" : parseJSONRPCMessage(value);
+    return isTooDeep(value) ? tooDeepError(value) : parseJSONRPCMessage(value);
   } catch {
     return undefined;
   }

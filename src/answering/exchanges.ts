@@ -128,5 +128,5 @@ export class Exchanges {
 /** Returns the id that the server gave the job; undefined for anything that does not look like one. */
 function requestId(head: RequestHead): string | undefined {
   const value = head.headers.find(([name]) => name.toLowerCase() === "x-request-id")?.[1];
-  return value !== undefined && /^[\w.-]{1,128}$/.test(value) ? value : undefined;
+  return value !== undefined && /^[\w.-]{1,160}$/.test(value) ? value : undefined;
 }

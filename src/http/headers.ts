@@ -28,7 +28,7 @@ const NOT_FORWARDED_PREFIX = /^(?:sec-|fly-|cf-|access-control-|x-forwarded-|x-a
 
 /**
  * Returns the request headers that a worker gets: those that describe the message, without the client's credentials.
- * `x-request-id` is the id that this server uses for the request. `accept-encoding` is left out, so that text comes
+ * `x-request-id` is the id under which the backend gets the request (`attemptId`). `accept-encoding` is left out, so that text comes
  * uncompressed: the server reads `usage` in it and puts comments between its lines.
  */
 export function toWorkerHeaders(headers: Headers, requestId: string): HeaderPairs {
@@ -96,6 +96,14 @@ export function nameServedModel(headers: Headers, model: string): void {
 
 /** Types that no browser renders as a page. Only a single type counts: of several joined by commas, browsers use the last. */
 const HARMLESS_TYPE = /^(?:application\/(?:[\w.+-]*\+)?json|text\/event-stream|text\/plain)[\t ]*(?:;[^,]*)?$/i;
+
+/**
+ * Returns the id under which a backend gets the `nth` request that is made for one request of a client, from 1 on. No two of
+ * them are the same, because some backends refuse a request whose id is already running.
+ */
+export function attemptId(requestId: string, nth: number): string {
+  return nth === 1 ? requestId : `${requestId}-${nth}`;
+}
 
 const SANE_REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
 

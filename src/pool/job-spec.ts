@@ -6,11 +6,12 @@ import type { Claim } from "./claim.ts";
 import type { Excluded } from "./excluded.ts";
 
 /**
- * Makes the request for one attempt, its body from the first byte; `claim.model` is what the worker calls the model.
+ * Makes the `nth` request of the job, from 1 on, with its body from the first byte; `claim.model` is what the worker calls the
+ * model.
  * Undefined when other jobs have done the work meanwhile: the job then ends complete, without an answer. May throw a
  * `Fault`, which ends the job.
  */
-export type RequestForAttempt = (claim: Claim) => ExchangeRequest | undefined;
+export type RequestForAttempt = (claim: Claim, nth: number) => ExchangeRequest | undefined;
 
 /** One client's request, as far as the pool needs to know it. */
 export interface JobSpec {

@@ -156,7 +156,7 @@ export class Job implements RegisteredJob {
 
   #dispatch(claim: Claim): void {
     try {
-      const request = this.#spec.request(claim);
+      const request = this.#spec.request(claim, this.#attempts + this.#refusals + 1);
       if (request) return this.#send(request, claim);
     } catch (error) {
       // A request that cannot be sent must cost neither the slot nor the job that has just freed it.

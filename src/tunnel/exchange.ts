@@ -118,16 +118,17 @@ export class ServerExchange implements Exchange {
     this.#options = options;
     this.#sink = sink;
     const { body, head } = request;
-    this.#head = head;
     this.lastProgressAt = options.clock.elapsed();
     this.#credit = new SendCredit(options.sendWindow);
     const hasRoom = options.lane.hasRoom();
     const wholeBytes = hasRoom ? Math.min(WHOLE_REQUEST_BYTES, options.sendWindow) : 0;
     if (body instanceof Uint8Array && body.length <= wholeBytes) {
       this.#credit.spend(body.length);
+      this.#head = head;
       this.#sendBody(body, true);
       return;
     }
+    this.#head = body instanceof Uint8Array ? withLength(head, body.length) : head;
     this.#pump = new BodyPump(body, this.#credit, {
       hasRoom: () => options.lane.hasRoom(),
       send: (bytes, end) => this.#sendBody(bytes, end),
@@ -284,4 +285,10 @@ export class ServerExchange implements Exchange {
     this.#options.onSettled();
     this.#sink.onSettled();
   }
+}
+
+/** Declares the length of a body that is sent in pieces: a backend may refuse a request without one. */
+function withLength(head: RequestHead, bytes: number): RequestHead {
+  const others = head.headers.filter(([name]) => name.toLowerCase() !== "content-length");
+  return { ...head, headers: [...others, ["content-length", String(bytes)]] };
 }

@@ -60,16 +60,26 @@ export async function callBackend(request: BackendRequest): Promise<Response> {
   const { body, signal, isRepeatable } = request;
   const isStream = body instanceof ReadableStream;
   try {
-    return await send(request, !isStream);
+    return await send(request, { isFirst: true, keepalive: !isStream });
   } catch (error) {
     if (!isRepeatable || isStream || signal.aborted || !hasBrokenOff(error)) throw error;
-    return send(request, false);
+    return send(request, { isFirst: false, keepalive: false });
   }
 }
 
-function send({ url, head, key, proxy, body, signal, extra }: BackendRequest, keepalive: boolean): Promise<Response> {
+interface Sending {
+  /** Whether the backend gets the request for the first time. */
+  readonly isFirst: boolean;
+  readonly keepalive: boolean;
+}
+
+function send(request: BackendRequest, { isFirst, keepalive }: Sending): Promise<Response> {
+  const { url, head, key, proxy, body, signal, extra } = request;
   const headers = toBackendHeaders(head.headers, key);
   if (extra !== undefined) for (const [name, value] of extra) headers.set(name, value);
+  const id = isFirst ? null : headers.get("x-request-id");
+  // The first one may still run there, and some backends refuse a second request with the same id.
+  if (id !== null) headers.set("x-request-id", `${id}-again`);
   // Bun measures a body that it has. For a streamed one it sends this length, and breaks off when the body differs.
   const length = body instanceof ReadableStream ? statedLength(head.headers) : undefined;
   if (length !== undefined) headers.set("content-length", length);

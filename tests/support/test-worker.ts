@@ -92,8 +92,14 @@ export function startBackend(
   return { url: `http://127.0.0.1:${port}/v1`, port, stop: () => server.stop(true) };
 }
 
-/** Starts a model server that writes HTTP by hand, for answers that a correct server would not give. */
-export function startRawBackend(onPost: (socket: Socket) => void): { readonly url: string; stop(): Promise<void> } {
+/**
+ * Starts a model server that writes HTTP by hand, for answers that a correct server would not give. `onPost` gets the first
+ * bytes of the request as text.
+ */
+export function startRawBackend(onPost: (socket: Socket, request: string) => void): {
+  readonly url: string;
+  stop(): Promise<void>;
+} {
   const list = '{"data":[{"id":"m"}]}';
   const listener = Bun.listen({
     hostname: "127.0.0.1",
@@ -101,7 +107,7 @@ export function startRawBackend(onPost: (socket: Socket) => void): { readonly ur
     socket: {
       data(socket, data) {
         const request = data.toString();
-        if (request.startsWith("POST")) onPost(socket);
+        if (request.startsWith("POST")) onPost(socket, request);
         else if (!request.startsWith("GET /v1/models"))
           socket.write("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
         else socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${list.length}\r\n\r\n${list}`);

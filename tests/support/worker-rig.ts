@@ -18,7 +18,7 @@ export class WorkerRig {
   }
 
   /** Starts a worker whose backend writes HTTP by hand. */
-  serveRaw(onPost: (socket: Socket) => void): Promise<ServerLink> {
+  serveRaw(onPost: (socket: Socket, request: string) => void): Promise<ServerLink> {
     return this.#connect(startRawBackend(onPost), {});
   }
 

@@ -32,19 +32,26 @@ export interface AsrCall {
   readonly kind: string;
 }
 
+/** What the requests for one upload differ in. */
+export interface AsrAttempt {
+  /** The backend's `x-request-id`. */
+  readonly id: string;
+  readonly model: ModelNames;
+}
+
 /**
  * Returns the request for a worker, with the body from its first byte. The form names the model as the worker does. Throws
  * `worker_lost` if the first bytes are no longer kept.
  */
 export function toExchangeRequest(
   { config }: AsrPorts,
-  { visit: { request, requestId }, path }: AsrCall,
+  { visit: { request }, path }: AsrCall,
   recording: Recording,
-  model: ModelNames,
+  { id, model }: AsrAttempt,
 ): ExchangeRequest {
   if (!recording.canBeSentAgain && recording.bytes > 0) throw new Fault("worker_lost");
   const length = lengthToSend(request.headers, model);
-  const headers = toWorkerHeaders(request.headers, requestId);
+  const headers = toWorkerHeaders(request.headers, id);
   return {
     head: {
       method: "POST",

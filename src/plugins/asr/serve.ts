@@ -1,5 +1,6 @@
 import { drainingFault, Fault } from "../../errors.ts";
 import { declaredLength } from "../../http/body.ts";
+import { attemptId } from "../../http/headers.ts";
 import { answerWithJob } from "../../reply/answer.ts";
 import { AnswerEnds } from "../../reply/answer-ends.ts";
 import { dataEvent } from "../../reply/sse.ts";
@@ -82,7 +83,11 @@ function transcribe(ports: AsrPorts, call: AsrCall, recording: Recording, model:
         exact: false,
         silenceMs: config.asrRequestTimeoutMs,
         stallMs: config.clientStallTimeoutMs,
-        request: (claim) => toExchangeRequest(ports, call, recording, { asked: model, sent: claim.model }),
+        request: (claim, nth) =>
+          toExchangeRequest(ports, call, recording, {
+            id: attemptId(requestId, nth),
+            model: { asked: model, sent: claim.model },
+          }),
       },
       errorEvent: (fault) => dataEvent(fault.body()),
       observe: (bytes) => {

@@ -28,9 +28,18 @@ export interface LlmCall {
   readonly workerId: string | undefined;
 }
 
-/** Returns the request for a worker. `body` is the client's, or a part of it. */
-export function toExchangeRequest(ports: LlmPorts, call: LlmCall, stream: boolean, body: Uint8Array): ExchangeRequest {
-  const headers = toWorkerHeaders(call.visit.request.headers, call.visit.requestId);
+/** What one request to a worker consists of, apart from what the client's request and the settings say. */
+export interface LlmAttempt {
+  /** The backend's `x-request-id`. */
+  readonly id: string;
+  readonly stream: boolean;
+  /** The client's body, or a part of it. */
+  readonly body: Uint8Array;
+}
+
+/** Returns the request for a worker. */
+export function toExchangeRequest(ports: LlmPorts, call: LlmCall, { id, stream, body }: LlmAttempt): ExchangeRequest {
+  const headers = toWorkerHeaders(call.visit.request.headers, id);
   return {
     head: { method: "POST", path: call.path + call.search, headers, timeout_ms: ports.config.requestTimeoutMs, stream },
     body,

@@ -1,6 +1,6 @@
 import { Fault } from "../../errors.ts";
 import { ClientGone } from "../../http/body.ts";
-import { nameServedModel, toClientHeaders } from "../../http/headers.ts";
+import { attemptId, nameServedModel, toClientHeaders } from "../../http/headers.ts";
 import type { Claim } from "../../pool/claim.ts";
 import type { Demand } from "../../pool/directory.ts";
 import { type Excluded, NONE_EXCLUDED } from "../../pool/excluded.ts";
@@ -78,6 +78,8 @@ class EmbeddingRun {
   /** Aborts every part's job: the client left, or the request has failed. */
   readonly #stop = new AbortController();
   #wholeTaken = false;
+  /** Requests made to workers so far. */
+  #sent = 0;
   /** Loops that pull parts now. */
   #runners = 0;
   /** Whether a part has had a slot: from then on the request is accepted, and a full queue does not end it. */
@@ -167,7 +169,9 @@ class EmbeddingRun {
             this.servedModel = claim.model;
             this.#wasAccepted = true;
             part = this.#take(claim);
-            return part && toExchangeRequest(this.#ports, this.#call, false, bodyFor(claim, this.#model, part.body));
+            if (!part) return undefined;
+            const partBody = bodyFor(claim, this.#model, part.body);
+            return toExchangeRequest(this.#ports, this.#call, { id: this.#nextId(), stream: false, body: partBody });
           },
         },
         takeRoom: (bytes) => {
@@ -193,6 +197,13 @@ class EmbeddingRun {
       this.#error = error;
       this.#stop.abort();
     }
+  }
+
+  /** The backend's id of the next request. Parts run at the same time, and none of them is the client's request. */
+  #nextId(): string {
+    const { requestId } = this.#call.visit;
+    this.#sent += 1;
+    return this.#cutter ? `${requestId}-${this.#sent}` : attemptId(requestId, this.#sent);
   }
 
   #take(claim: Claim): Part | undefined {

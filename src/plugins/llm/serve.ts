@@ -1,5 +1,6 @@
 import { drainingFault, Fault } from "../../errors.ts";
 import { readBody } from "../../http/body.ts";
+import { attemptId } from "../../http/headers.ts";
 import { answerWithJob } from "../../reply/answer.ts";
 import { AnswerEnds } from "../../reply/answer-ends.ts";
 import { type LlmCall, type LlmPorts, toExchangeRequest } from "./call.ts";
@@ -62,7 +63,12 @@ async function answer(ports: LlmPorts, call: LlmCall): Promise<Response> {
         exact: false,
         silenceMs: config.requestTimeoutMs,
         stallMs: config.clientStallTimeoutMs,
-        request: (claim) => toExchangeRequest(ports, call, stream, bodyFor(claim, model, body)),
+        request: (claim, nth) =>
+          toExchangeRequest(ports, call, {
+            id: attemptId(requestId, nth),
+            stream,
+            body: bodyFor(claim, model, body),
+          }),
       },
       errorEvent: (fault) => errorEvent(call.path, fault),
       observe: (bytes) => {

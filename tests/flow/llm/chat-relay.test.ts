@@ -172,6 +172,21 @@ test("a worker's set-cookie, CORS and hop-by-hop headers are not passed on", asy
   expect(headers.get("x-content-type-options")).toBe("nosniff");
 });
 
+test("a request that is sent again has another id at the second worker, and the client's own in the answer", async () => {
+  const first = await server.worker({ worker_id: "first", models: ["again"] });
+  const answer = server.chat("again", {}, { headers: { "x-request-id": "mine" } });
+  const { id, head } = await first.request();
+  const second = await server.worker({ worker_id: "second", models: ["again"] });
+  first.breakOff(id, "upstream_error");
+  const again = await second.request();
+  second.answerJson(again.id, {});
+  const ids = [head, again.head].map(({ headers }) => Object.fromEntries(headers)["x-request-id"]);
+  expect(ids).toEqual(["mine", "mine-2"]);
+  expect((await answer).headers.get("x-request-id")).toBe("mine");
+  first.close();
+  second.close();
+});
+
 test("a valid x-request-id is kept, sent to the worker and returned; an invalid one is replaced", async () => {
   const answer = server.chat("m", {}, { headers: { "x-request-id": "my-id_1.2" } });
   const { id, head } = await worker.request();

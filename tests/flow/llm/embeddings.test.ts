@@ -358,3 +358,26 @@ test("a compressed answer is passed on as it is, with its encoding; several are 
   expect(failed.status).toBe(502);
   expect(await failed.json()).toMatchObject({ error: { message: expect.stringContaining("compressed") } });
 });
+
+test("each part has a request id of its own, and so has a part that is sent again", async () => {
+  const [failing, good] = await Promise.all([1, 2].map(() => server.worker({ embedding_batch_size: 2 })));
+  if (!failing || !good) throw new Error("two workers are connected");
+  const idOf = ({ head }: RequestFrame): unknown => Object.fromEntries(head.headers)["x-request-id"];
+  const reply = (frame: RequestFrame): void => {
+    const data = inputsOf(frame).map((input, index) => ({ object: "embedding", index, embedding: vectorOf(input) }));
+    good.answerJson(frame.id, { object: "list", data, model: "m", usage: { prompt_tokens: 2, total_tokens: 2 } });
+  };
+  const answer = server.post(
+    "/v1/embeddings",
+    { model: "m", input: texts(4) },
+    { headers: { "x-request-id": "mine" } },
+  );
+  const parts = [await failing.request(), await good.request()] as const;
+  failing.breakOff(parts[0].id, "upstream_error");
+  reply(parts[1]);
+  const again = await good.request();
+  reply(again);
+  const response = await answer;
+  expect([response.status, response.headers.get("x-request-id")]).toEqual([200, "mine"]);
+  expect([...parts, again].map(idOf).sort()).toEqual(["mine-1", "mine-2", "mine-3"]);
+});

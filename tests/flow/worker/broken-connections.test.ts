@@ -54,6 +54,17 @@ describe("a model server behind a worker", () => {
     },
   );
 
+  test("gets a repeated request under another id, because the first may still run there", async () => {
+    const ids: (string | undefined)[] = [];
+    const link = await rig.serveRaw((socket, request) => {
+      ids.push(/^x-request-id: (.*)\r$/im.exec(request)?.[1]);
+      socket.end();
+    });
+    const id = link.open({ path: "/x", headers: [["x-request-id", "r1"]] }, "{}");
+    expect(await link.frame()).toMatchObject({ type: "reset", id, code: "upstream_error" });
+    expect(ids).toEqual(["r1", "r1-again"]);
+  });
+
   test("that always closes the connection is asked twice and no more", async () => {
     let asked = 0;
     const link = await rig.serveRaw((socket) => {

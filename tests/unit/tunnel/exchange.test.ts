@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { type ExchangeEnd, type ExchangeSink, type Lane, ServerExchange } from "../../../src/tunnel/exchange.ts";
 import { ReceiveCredit } from "../../../src/wire/credit.ts";
-import type { ResponseHead } from "../../../src/wire/frame.ts";
+import type { HeaderPairs, RequestHead, ResponseHead } from "../../../src/wire/frame.ts";
 import type { Body } from "../../../src/wire/pump.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { times } from "../../support/times.ts";
@@ -391,4 +391,32 @@ test("a worker that waits for an upload on a full socket counts as silent", () =
   expect(exchange.isWaitingForUs).toBe(true);
   state.room = false;
   expect(exchange.isWaitingForUs).toBe(false);
+});
+
+test.each([
+  ["that is sent in pieces", new Uint8Array(WINDOW + 1), true, [["content-length", String(WINDOW + 1)]]],
+  ["that waits for a full socket", new Uint8Array(10), false, [["content-length", "10"]]],
+  ["that is sent at once, whose length needs no word,", new Uint8Array(10), true, []],
+  ["of unknown length", new ReadableStream<Uint8Array>(), true, []],
+])("a request body %s is declared as it is", (_, body, room, expected) => {
+  const heads: RequestHead[] = [];
+  const lane: Lane = {
+    hasRoom: () => room,
+    request: (head) => heads.push(head),
+    data: () => {},
+    credit: () => {},
+    reset: () => true,
+  };
+  const sink: ExchangeSink = { onHead: () => {}, onData: () => {}, onEnd: () => {}, onSettled: () => {} };
+  const exchange = new ServerExchange({ head: { method: "POST", path: "/x", headers: [] }, body }, sink, {
+    lane,
+    clock: new FakeClock(),
+    sendWindow: WINDOW,
+    maxRequestBytes: Number.POSITIVE_INFINITY,
+    receive: new ReceiveCredit(WINDOW),
+    confirmTimeoutMs: CONFIRM_MS,
+    onSettled: () => {},
+  });
+  exchange.resume();
+  expect(heads.map(({ headers }) => headers)).toEqual([expected as HeaderPairs]);
 });

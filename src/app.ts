@@ -122,7 +122,10 @@ export function createApp(
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       development: false,
     },
-    websocket: websocketOptions(Math.max(0, ...plugins.map((plugin) => plugin.maxMessageBytes ?? 0))),
+    websocket: websocketOptions(
+      Math.max(0, ...plugins.map((plugin) => plugin.maxMessageBytes ?? 0)),
+      config.legacyBodyBytes,
+    ),
   })
     .decorate("visit", NO_VISIT)
     .onRequest((context) => {

@@ -62,6 +62,7 @@ export interface Config {
   readonly maxRequestsPerAddress: number;
   readonly windowBytes: number;
   readonly legacyHoldBytes: number;
+  readonly legacyBodyBytes: number;
   readonly pingIntervalMs: number;
   readonly earlyHeadersMs: number;
   readonly clientStallTimeoutMs: number;

@@ -3,10 +3,10 @@ import type { Greeting, Hello } from "../tunnel/greeting.ts";
 import { withLegacyId } from "../tunnel/legacy-id.ts";
 import type { Parsed } from "../wire/fields.ts";
 import { batchSizeOf, parseRegister, type Register } from "../wire/worker-messages.ts";
-import { createLegacyDialect } from "./legacy-worker.ts";
+import { createLegacyDialect, type LegacyLimits } from "./legacy-worker.ts";
 
-/** The introduction of workers that serve models. A legacy worker's answer may hold `legacyHoldBytes` for a slow client. */
-export function createModelGreeting(legacyHoldBytes: number): Greeting {
+/** The introduction of workers that serve models. `legacy` are the limits that all legacy workers share. */
+export function createModelGreeting(legacy: LegacyLimits): Greeting {
   return {
     parse(text, dialect): Parsed<Hello> {
       const json = parseJson(text);
@@ -15,7 +15,7 @@ export function createModelGreeting(legacyHoldBytes: number): Greeting {
     },
     // The predecessor's agents expect no answer.
     answer: (dialect, registered) => (dialect === "native" ? registered : undefined),
-    createLegacyDialect: () => createLegacyDialect(legacyHoldBytes),
+    createLegacyDialect: () => createLegacyDialect(legacy),
   };
 }
 

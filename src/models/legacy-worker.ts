@@ -1,10 +1,11 @@
 import * as v from "valibot";
 import { isRecord, parseJson } from "../json/parse.ts";
-import type { Dialect, Incoming, Wire } from "../tunnel/dialect.ts";
-import type { Lane } from "../tunnel/exchange.ts";
+import type { Dialect, Incoming } from "../tunnel/dialect.ts";
 import { ReceiveCredit } from "../wire/credit.ts";
-import { type HeaderPairs, isHeaderPairs, type RequestHead, type ResetCode, type ResponseHead } from "../wire/frame.ts";
+import { isHeaderPairs, type ResetCode, type ResponseHead } from "../wire/frame.ts";
 import { parseControl } from "../wire/worker-messages.ts";
+import { LegacyLane } from "./legacy-lane.ts";
+import type { RequestRoom } from "./request-room.ts";
 
 /**
  * A message of an agent about one exchange. The predecessor's dialect for model workers (its public source, v0.9.6) is JSON
@@ -86,22 +87,6 @@ export function decodeLegacy(
   }
 }
 
-export function encodeLegacyRequest(id: number, head: RequestHead, body: Uint8Array): string {
-  return JSON.stringify({
-    type: "http_proxy_request",
-    request_id: String(id),
-    method: head.method,
-    path: head.path,
-    headers: toRecord(head.headers),
-    stream: head.stream === true ? true : undefined,
-    body: body.length > 0 ? Buffer.from(body.buffer, body.byteOffset, body.length).toString("base64") : undefined,
-  });
-}
-
-export function encodeLegacyCancel(id: number): string {
-  return JSON.stringify({ type: "http_proxy_cancel", request_id: String(id) });
-}
-
 /** The interval of an agent's heartbeats, also while it works. */
 const AGENT_BEATS_EVERY_MS = 5000;
 
@@ -110,11 +95,22 @@ const AGENT_FAILURE_STATUS = [502, 503];
 /** Above this size an answer with such a status is the backend's own: an agent's text is one line. */
 const HELD_ANSWER_BYTES = 64 * 1024;
 
+/** Limits of the memory that the dialect needs because it has no flow control. */
+export interface LegacyLimits {
+  /** The most bytes of one answer that wait for a slow client. */
+  readonly holdBytes: number;
+  /** The largest body of a request. */
+  readonly maxRequestBytes: number;
+  /** The memory that all requests in the making share. */
+  readonly room: RequestRoom;
+}
+
 /**
  * Creates the legacy dialect as the server speaks it. Its only state are answers that it holds back until it knows whether
  * they are the agent's or the backend's.
  */
-export function createLegacyDialect(holdBytes: number): Dialect {
+export function createLegacyDialect({ holdBytes, maxRequestBytes, room }: LegacyLimits): Dialect {
+  const lanes = new Map<number, LegacyLane>();
   const held = new Map<number, { readonly head: ResponseHead; readonly pieces: Uint8Array[]; bytes: number }>();
   /** The open exchanges whose head was passed on. */
   const begun = new Set<number>();
@@ -160,7 +156,7 @@ export function createLegacyDialect(holdBytes: number): Dialect {
   return {
     name: "legacy",
     sendWindow: Number.POSITIVE_INFINITY,
-    maxRequestBytes: MAX_REQUEST_BYTES,
+    maxRequestBytes,
     beatsEveryMs: AGENT_BEATS_EVERY_MS,
     // The agent cannot be told to wait, so the credit only counts the held bytes and is returned byte by byte.
     createReceiveCredit: () => new ReceiveCredit(holdBytes, 1),
@@ -174,10 +170,16 @@ export function createLegacyDialect(holdBytes: number): Dialect {
       if (control.type === "unknown") return { type: "ignored" };
       return control.type === "bad" ? control : { type: "control", control };
     },
-    createLane: (id, wire) => createLegacyLane(id, wire),
+    createLane(id, wire) {
+      const lane = new LegacyLane(id, wire, room);
+      lanes.set(id, lane);
+      return lane;
+    },
     // The agents know no drain message. They see the close and reconnect.
     drainMessage: () => undefined,
     forget: (id) => {
+      lanes.get(id)?.leave();
+      lanes.delete(id);
       held.delete(id);
       begun.delete(id);
     },
@@ -185,42 +187,6 @@ export function createLegacyDialect(holdBytes: number): Dialect {
 }
 
 const EMPTY = new Uint8Array(0);
-
-/**
- * The largest request body for such a worker. It is sent in one message of base64 text, of which both sides hold several
- * copies. Larger bodies, such as long audio, need a worker with flow control.
- */
-const MAX_REQUEST_BYTES = 64 * 1024 * 1024;
-
-/** Creates a lane that collects the request: it must be sent in one message. */
-function createLegacyLane(id: number, wire: Wire): Lane {
-  let head: RequestHead | undefined;
-  let pieces: Uint8Array[] = [];
-  let isSent = false;
-  const gather = (body: Uint8Array, end: boolean): void => {
-    // A body that comes in pieces reuses its memory for the next piece.
-    if (body.length > 0) pieces.push(end && pieces.length === 0 ? body : body.slice());
-    if (!end || !head) return;
-    const whole = pieces.length === 1 ? (pieces[0] ?? EMPTY) : Buffer.concat(pieces);
-    pieces = [];
-    isSent = true;
-    wire.send(encodeLegacyRequest(id, head, whole));
-  };
-  return {
-    hasRoom: () => wire.hasRoom(),
-    request(requestHead, body, end) {
-      head = requestHead;
-      gather(body, end);
-    },
-    data: gather,
-    credit: () => {},
-    reset: () => {
-      pieces = [];
-      if (isSent) wire.send(encodeLegacyCancel(id));
-      return isSent;
-    },
-  };
-}
 
 /**
  * Maps an agent's error code. Before any answer, `upstream_error` means that the agent could not reach its backend, and
@@ -231,13 +197,6 @@ function toResetCode(code: string, beforeAnswer: boolean): ResetCode {
   if (code === "upstream_error") return beforeAnswer ? "upstream_unreachable" : "upstream_error";
   if (code === "canceled" || code === "timeout") return code;
   return "upstream_error";
-}
-
-function toRecord(headers: HeaderPairs): Record<string, string> {
-  const record: Record<string, string> = Object.create(null);
-  // The form has one value for each name. RFC 9110 §5.3 allows joining repeated headers.
-  for (const [name, value] of headers) record[name] = name in record ? `${record[name]}, ${value}` : value;
-  return record;
 }
 
 /** Reads an exchange id. The server writes ids as decimal numbers; any other text becomes 0, which was never opened. */

@@ -18,6 +18,7 @@ import { toJobsState } from "./job-state.ts";
 import { type EndedJob, Ledger } from "./ledger.ts";
 import { countStatus, type ModelAreaState, statusOf, toModelStates, toWorkerState } from "./model-state.ts";
 import { findInPool } from "./problems.ts";
+import { RequestRoom } from "./request-room.ts";
 
 export interface ModelAreaOptions {
   readonly pluginId: string;
@@ -56,7 +57,11 @@ export class ModelArea implements Reports, ModelCatalog, WorkerOperator, JobOper
     });
     this.intake = options.sessions.createIntake({
       pluginId: options.pluginId,
-      greeting: createModelGreeting(config.legacyHoldBytes),
+      greeting: createModelGreeting({
+        holdBytes: config.legacyHoldBytes,
+        maxRequestBytes: config.legacyBodyBytes,
+        room: new RequestRoom(config.legacyBodyBytes),
+      }),
       pool: this.pool,
     });
     this.#ledger = new Ledger({

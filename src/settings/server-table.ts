@@ -236,6 +236,12 @@ function ownTable(knownPlugins: readonly string[]) {
       default: "8MiB",
       help: "Bytes that are held for a slow client of a worker without flow control, per job.",
     }),
+    legacyBodyBytes: setting(size("1MiB", "1GiB"), {
+      variable: "LEGACY_BODY_BYTES",
+      // Two hours of uncompressed speech. It is sent in one message, of which both sides hold several copies.
+      default: "256MiB",
+      help: "Largest request body for a worker without flow control, which takes about three times as much memory while it is sent; also the most that such bodies may take together while they arrive.",
+    }),
     pingIntervalMs: setting(duration("1s", "5m"), {
       variable: "PING_INTERVAL",
       default: "15s",

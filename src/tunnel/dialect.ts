@@ -51,4 +51,6 @@ export interface Wire {
   sendNow(data: Uint8Array): void;
   /** Takes an answer that a lane gives in the worker's place. MUST NOT be called during `Lane.request`: the exchange is not known yet. */
   receive(incoming: Incoming): void;
+  /** Lets an exchange send more, after its lane had no room for a reason of its own. */
+  resume(id: number): void;
 }

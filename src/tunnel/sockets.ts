@@ -26,16 +26,16 @@ export const MAX_MESSAGE_BYTES = 2 * MAX_FRAME_BYTES;
 
 /**
  * Returns Bun's options for all WebSockets of the server. The tunnel judges liveness itself, so Bun's pings and idle
- * timeout are off. The send queue has room for a legacy request, which travels in one message, beside what is queued
- * already. `largestBytes` is the longest message that any plugin's workers may send: Bun has one limit for all sockets, and
+ * timeout are off. The send queue has room for the largest legacy request, whose `largestBodyBytes` travel in one message of
+ * base64, beside what is queued already. `largestBytes` is the longest message that any plugin's workers may send: Bun has one limit for all sockets, and
  * each endpoint enforces its own below it. Announcing a long message reserves address space and no memory (Bun 1.4.5).
  */
-export function websocketOptions(largestBytes: number) {
+export function websocketOptions(largestBytes: number, largestBodyBytes: number) {
   return {
     idleTimeout: 0,
     sendPings: false,
     maxPayloadLength: Math.max(MAX_MESSAGE_BYTES, largestBytes),
-    backpressureLimit: 128 * 1024 * 1024,
+    backpressureLimit: Math.ceil((largestBodyBytes * 4) / 3) + 128 * 1024 * 1024,
   } as const;
 }
 

@@ -1,5 +1,6 @@
 import type { Clock, Log } from "../system/deps.ts";
 import { CLOSES, type Close, closeWith } from "../wire/closes.ts";
+import { declaredLength } from "../wire/declared-length.ts";
 import { HTTP_KIND } from "../wire/names.ts";
 import { batchSizeOf, type Control, mergeHostInfo, type ReportedStatus } from "../wire/worker-messages.ts";
 import type { Dialect, Incoming, Socket, Wire } from "./dialect.ts";
@@ -140,6 +141,10 @@ export class WorkerSession implements Session, Wire {
     }
   }
 
+  resume(id: number): void {
+    this.#exchanges.get(id)?.resume();
+  }
+
   handlePong(): void {
     this.lastHeardAt = this.#options.clock.elapsed();
   }
@@ -219,7 +224,11 @@ export class WorkerSession implements Session, Wire {
     const exchangeKind = head.kind ?? HTTP_KIND;
     if (!takesKind(this.#offer, exchangeKind)) return { kind: "unsupported", exchangeKind };
     const maxBytes = this.#options.dialect.maxRequestBytes;
-    if (body instanceof Uint8Array && body.length > maxBytes) return { kind: "too_large", maxBytes };
+    // A stream that declares to be too large need not be read first.
+    if (maxBytes !== Number.POSITIVE_INFINITY) {
+      const bytes = body instanceof Uint8Array ? body.length : (declaredLength(head) ?? 0);
+      if (bytes > maxBytes) return { kind: "too_large", maxBytes };
+    }
     return undefined;
   }
 

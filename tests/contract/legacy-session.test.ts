@@ -1,5 +1,6 @@
 import { createLegacyDialect } from "../../src/models/legacy-worker.ts";
 import { FakeClock } from "../support/fake-clock.ts";
+import { legacyLimits } from "../support/legacy-limits.ts";
 import { startSession } from "../support/session-rig.ts";
 import { describeSession, type SessionRig } from "./session.ts";
 
@@ -7,7 +8,7 @@ const HOLD_BYTES = 1000;
 const MAX_REQUEST_BYTES = 5000;
 
 function make(announced?: readonly string[]): SessionRig {
-  const dialect = { ...createLegacyDialect(HOLD_BYTES), maxRequestBytes: MAX_REQUEST_BYTES };
+  const dialect = { ...createLegacyDialect(legacyLimits(HOLD_BYTES)), maxRequestBytes: MAX_REQUEST_BYTES };
   const offered = announced ? { exchangeKinds: announced } : {};
   const { session, clock, sent, told, confirmTimeoutMs } = startSession(dialect, new FakeClock(), offered);
   const say = (type: string, nth: number | undefined, more: object = {}): void =>

@@ -10,12 +10,13 @@ import { parseServerMessage } from "../../src/wire/server-messages.ts";
 import { parseControl } from "../../src/wire/worker-messages.ts";
 import { parseModelList } from "../../src/worker/model-list.ts";
 import { expectCleanPrototype, hostileJsonText, hostileText, mutatedText, nearly } from "../support/hostile.ts";
+import { legacyLimits } from "../support/legacy-limits.ts";
 import { times } from "../support/times.ts";
 
 // First and later messages of a worker are accepted with bounded, clean fields, or refused.
 
 const SECRET = "kept-to-itself-5b1c";
-const models = createModelGreeting(1000);
+const models = createModelGreeting(legacyLimits(1000));
 const DIALECTS = ["native", "legacy"] as const;
 
 /** True for text without lone surrogates and without characters that move, hide or break text. */

@@ -5,6 +5,7 @@ import { createLegacyDialect, decodeLegacy } from "../../src/models/legacy-worke
 import { createLegacyRelayDialect } from "../../src/plugins/mcp/legacy-relay.ts";
 import { isHeaderPairs, MAX_EXCHANGE_ID } from "../../src/wire/frame.ts";
 import { expectCleanPrototype, hostileJsonText, mutatedText, nearly } from "../support/hostile.ts";
+import { legacyLimits } from "../support/legacy-limits.ts";
 import { StrictSink, startSession } from "../support/session-rig.ts";
 import { times } from "../support/times.ts";
 
@@ -54,7 +55,7 @@ describe("with any messages of a legacy worker,", () => {
   test("each job ends at most once, and the session closes at most once, with 1002", () => {
     fc.assert(
       fc.property(fc.array(like(WORKER_WORDS), { maxLength: 8 }), (messages) => {
-        const { session, closes, clock } = startSession(createLegacyDialect(WINDOW));
+        const { session, closes, clock } = startSession(createLegacyDialect(legacyLimits(WINDOW)));
         const sinks = [new StrictSink(), new StrictSink()];
         for (const sink of sinks) session.open({ head: POST, body: Buffer.from("{}") }, sink);
         for (const message of messages) session.handleMessage(message);
@@ -122,7 +123,7 @@ test("in any order of an answer's messages a client gets its beginning, and a wh
   const seen = new Set<string | undefined>();
   fc.assert(
     fc.property(fc.array(word, { maxLength: 8 }), fc.array(word, { maxLength: 4 }), (words, others) => {
-      const { session, closes } = startSession(createLegacyDialect(WINDOW));
+      const { session, closes } = startSession(createLegacyDialect(legacyLimits(WINDOW)));
       const [sink, other] = [new StrictSink(), new StrictSink()];
       for (const each of [sink, other]) session.open({ head: POST, body: Buffer.from("{}") }, each);
       // Two answers take turns on one socket.

@@ -1,10 +1,11 @@
 import { expect } from "bun:test";
-import { createLegacyDialect } from "../../src/models/legacy-worker.ts";
+import { createLegacyDialect, type LegacyLimits } from "../../src/models/legacy-worker.ts";
 import { silentLog } from "../../src/system/log.ts";
 import type { ExchangeEnd, ExchangeSink } from "../../src/tunnel/exchange.ts";
 import { WorkerSession } from "../../src/tunnel/worker-session.ts";
 import type { RequestHead, ResponseHead } from "../../src/wire/frame.ts";
 import { FakeClock } from "./fake-clock.ts";
+import { legacyLimits } from "./legacy-limits.ts";
 
 /** How many bytes of a possible refusal a session holds. */
 export const HOLD = 1000;
@@ -49,7 +50,7 @@ export class Witness implements ExchangeSink {
 }
 
 /** Starts a session of a legacy worker on a socket that only records. */
-export function startLegacySession() {
+export function startLegacySession(limits: Partial<LegacyLimits> = {}) {
   const clock = new FakeClock();
   const sent: unknown[] = [];
   const closes: string[] = [];
@@ -57,10 +58,10 @@ export function startLegacySession() {
     id: "s",
     worker: { id: "w", name: "w", version: undefined, hostInfo: {} },
     offer: { models: [], maxConcurrency: 1, embeddingBatchSize: undefined, status: "ready", reason: undefined },
-    dialect: createLegacyDialect(HOLD),
+    dialect: createLegacyDialect({ ...legacyLimits(HOLD), ...limits }),
     socket: {
       send(data) {
-        sent.push(JSON.parse(data as string)); // The legacy dialect sends text only.
+        sent.push(JSON.parse(typeof data === "string" ? data : Buffer.from(data).toString()));
         return "sent";
       },
       sendNow: () => expect.unreachable(),

@@ -29,7 +29,7 @@ export class LegacyWorker {
     const url = `${options.url.replace(/^http/, "ws")}${options.path ?? "/api/llm/connect"}`;
     // Bun's client accepts an options object, which the DOM's type does not have.
     this.socket = new WebSocket(url, { headers: options.headers ?? {} } as unknown as string[]);
-    this.socket.onmessage = ({ data }: MessageEvent<string>) => this.messages.put(JSON.parse(data));
+    this.socket.onmessage = ({ data }: MessageEvent<string | Buffer>) => this.messages.put(JSON.parse(data.toString()));
     this.opened = new Promise((resolve) => {
       this.socket.onopen = () => {
         if (options.register) this.send({ type: "register", ...options.register });

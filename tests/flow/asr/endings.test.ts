@@ -294,6 +294,17 @@ describe("a legacy worker", () => {
     expect(await (await answer).json()).toEqual(ANSWER);
   });
 
+  test("gets an upload of 70 MiB", async () => {
+    const server = start();
+    const worker = await connectLegacy(server);
+    const fields = [MODEL, sound(70 * 1024 * 1024)];
+    const answer = server.transcribe(fields);
+    const request = await worker.request();
+    expect(Buffer.from(request.body ?? "", "base64").equals(formBytes(fields))).toBe(true);
+    worker.answerJson(request.request_id, ANSWER);
+    expect((await answer).status).toBe(200);
+  }, 30_000);
+
   test("that has not seen the upload of a disconnected client is free at once and gets no message", async () => {
     const server = start({ confirmTimeoutMs: 60_000 });
     const worker = await connectLegacy(server);
@@ -309,12 +320,16 @@ describe("a legacy worker", () => {
   });
 
   test("does not get an upload that is too large for one message: a native worker gets it, or the client gets 413", async () => {
-    const server = start();
+    const server = start({ legacyBodyBytes: 1024 * 1024 });
     await connectLegacy(server);
-    const large = [MODEL, sound(65 * 1024 * 1024)];
-    const refused = await server.transcribe(large);
-    expect(refused.status).toBe(413);
-    expect(await refused.json()).toMatchObject({ error: { code: "request_too_large" } });
+    const large = [MODEL, sound(2_000_000)];
+    const whole = formBytes(large);
+    // A declared length is judged at once, and a body without one when it is larger than the limit.
+    for (const body of [whole, new Blob([whole]).stream()]) {
+      const refused = await server.transcribe([], { body });
+      expect(refused.status).toBe(413);
+      expect(await refused.json()).toMatchObject({ error: { code: "request_too_large" } });
+    }
     const other = await server.listener();
     const answer = server.transcribe(large);
     const { request, body } = await receive(other);

@@ -4,6 +4,7 @@ import { createLegacyDialect, decodeLegacy } from "../../../src/models/legacy-wo
 import { silentLog } from "../../../src/system/log.ts";
 import { WorkerSession } from "../../../src/tunnel/worker-session.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
+import { legacyLimits } from "../../support/legacy-limits.ts";
 import { chunk, end, HOLD, headers, POST, startLegacySession as start, Witness } from "../../support/legacy-session.ts";
 import { times } from "../../support/times.ts";
 
@@ -164,7 +165,7 @@ describe("a legacy answer of 502 or 503", () => {
       id: "s",
       worker: session.worker,
       offer: session.offer,
-      dialect: createLegacyDialect(1024 * 1024),
+      dialect: createLegacyDialect(legacyLimits(1024 * 1024)),
       socket: { send: () => "sent", sendNow: () => "sent", ping: () => {}, close: () => {} },
       host: { onOfferChange: () => {}, onClosed: () => {} },
       clock: new FakeClock(),
@@ -191,7 +192,7 @@ describe("a legacy answer of 502 or 503", () => {
   });
 
   test("is forgotten with its exchange", () => {
-    const dialect = createLegacyDialect(HOLD);
+    const dialect = createLegacyDialect(legacyLimits(HOLD));
     const decode = (message: object) => dialect.decode(JSON.stringify(message), () => true);
     decode(headers("1", 502));
     dialect.forget(1);

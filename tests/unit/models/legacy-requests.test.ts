@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { encodeLegacyCancel, encodeLegacyRequest } from "../../../src/models/legacy-worker.ts";
+import { encodeLegacyCancel, encodeLegacyRequest } from "../../../src/models/legacy-lane.ts";
+import { RequestRoom } from "../../../src/models/request-room.ts";
 import type { RequestHead } from "../../../src/wire/frame.ts";
 import { chunk, end, headers, POST, startLegacySession as start } from "../../support/legacy-session.ts";
 import { turn } from "../../support/turn.ts";
@@ -91,6 +92,82 @@ describe("a request to a legacy worker", () => {
     const { sent, open } = start();
     open(new Uint8Array(1024 * 1024));
     expect(sent.length).toBe(1);
+  });
+
+  test("of many pieces has the fields that are known only at its end, and any header, unchanged", async () => {
+    const { sent, open } = start();
+    let isStream = false;
+    const head: RequestHead = {
+      ...POST,
+      headers: [["x", "caf\u00e9"]],
+      get stream() {
+        return isStream;
+      },
+    };
+    const body = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        controller.enqueue(Buffer.from("body"));
+        isStream = true;
+        controller.close();
+      },
+    });
+    open(body, head);
+    await turn();
+    expect(sent).toEqual([
+      {
+        type: "http_proxy_request",
+        request_id: "1",
+        method: "POST",
+        path: "/chat/completions",
+        headers: { x: "caf\u00e9" },
+        stream: true,
+        body: "Ym9keQ==",
+      },
+    ]);
+  });
+
+  test("of a stream without bytes has no body", async () => {
+    const { sent, open } = start();
+    open(new ReadableStream<Uint8Array>({ start: (controller) => controller.close() }));
+    await turn();
+    expect(sent.length).toBe(1);
+    expect(sent[0]).not.toContainKey("body");
+  });
+
+  test("waits while older ones fill the memory for requests, and is sent when these have left", async () => {
+    const room = new RequestRoom(300_000);
+    const { sent, open } = start({ room });
+    const feeds: ReadableStreamDefaultController<Uint8Array>[] = [];
+    const openStream = () =>
+      open(new ReadableStream<Uint8Array>({ start: (controller) => void feeds.push(controller) }));
+    for (let count = 0; count < 3; count += 1) openStream();
+    for (const feed of feeds) for (let count = 0; count < 4; count += 1) feed.enqueue(new Uint8Array(100_000));
+    feeds[1]?.close();
+    feeds[2]?.close();
+    await turn();
+    expect(sent).toEqual([]);
+    expect(room.used).toBeLessThan(300_000 + 4 * 140_000);
+    feeds[0]?.close();
+    await turn();
+    expect(sent.map((message) => (message as { request_id: string }).request_id)).toEqual(["1", "2", "3"]);
+    expect(room.used).toBe(0);
+  });
+
+  test("that is given up leaves its memory to others", async () => {
+    const room = new RequestRoom(100_000);
+    const { sent, open } = start({ room });
+    const body = (): ReadableStream<Uint8Array> =>
+      new ReadableStream({ start: (controller) => controller.enqueue(new Uint8Array(200_000)) });
+    const [first, second] = [open(body()), open(body())];
+    await turn();
+    expect(room.used).toBeGreaterThan(200_000);
+    first.exchange.cancel("canceled");
+    await turn();
+    expect(room.used).toBeGreaterThan(200_000);
+    second.exchange.cancel("timeout");
+    await turn();
+    expect(room.used).toBe(0);
+    expect(sent).toEqual([]);
   });
 
   test("is cancelled with http_proxy_cancel, and settles with the worker's end or after five seconds", () => {

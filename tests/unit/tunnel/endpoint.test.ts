@@ -6,13 +6,14 @@ import { WorkerEndpoint } from "../../../src/tunnel/endpoint.ts";
 import type { Session } from "../../../src/tunnel/session.ts";
 import type { SocketHandlers, WorkerSocket } from "../../../src/tunnel/sockets.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
+import { legacyLimits } from "../../support/legacy-limits.ts";
 
 /** An endpoint whose sockets only record what is sent and how they are closed. */
 function setUp() {
   const opened: Session[] = [];
   const endpoint = new WorkerEndpoint({
     deps: { clock: new FakeClock(), ids: systemIds, log: silentLog },
-    greeting: createModelGreeting(1000),
+    greeting: createModelGreeting(legacyLimits(1000)),
     pool: { onOpened: (session) => opened.push(session), onOfferChange: () => {}, onClosed: () => {} },
     serverId: "s1",
     isOwner: () => true,

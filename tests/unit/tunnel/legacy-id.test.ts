@@ -4,6 +4,7 @@ import { createModelGreeting } from "../../../src/models/greeting.ts";
 import { relayGreeting } from "../../../src/plugins/mcp/greeting.ts";
 import { toLegacyId } from "../../../src/tunnel/legacy-id.ts";
 import { isId } from "../../../src/wire/names.ts";
+import { legacyLimits } from "../../support/legacy-limits.ts";
 import { times } from "../../support/times.ts";
 
 describe("a legacy agent's id", () => {
@@ -48,7 +49,10 @@ describe("a legacy agent's id", () => {
 
 test("a legacy agent without a name uses its original id as its name, and one with a name keeps it", () => {
   const parse = (fields: object) =>
-    createModelGreeting(0).parse(JSON.stringify({ type: "register", worker_id: "GPU box\n1", ...fields }), "legacy");
+    createModelGreeting(legacyLimits(0)).parse(
+      JSON.stringify({ type: "register", worker_id: "GPU box\n1", ...fields }),
+      "legacy",
+    );
   expect(parse({})).toMatchObject({ ok: true, value: { workerId: "GPU_20box_0A1", name: "GPU box1" } });
   expect(parse({ worker_name: "alpha" })).toMatchObject({ ok: true, value: { name: "alpha" } });
   const relay = relayGreeting.parse(JSON.stringify({ id: "clock server" }), "legacy");
@@ -56,7 +60,10 @@ test("a legacy agent without a name uses its original id as its name, and one wi
 });
 
 test("a native worker with such an id is refused with the rule for ids", () => {
-  const native = createModelGreeting(0).parse(JSON.stringify({ type: "register", worker_id: "GPU box 1" }), "native");
+  const native = createModelGreeting(legacyLimits(0)).parse(
+    JSON.stringify({ type: "register", worker_id: "GPU box 1" }),
+    "native",
+  );
   expect(native).toEqual({
     ok: false,
     close: {

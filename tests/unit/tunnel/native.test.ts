@@ -41,6 +41,7 @@ test("a lane writes frames with its own id, and asks the session for room", () =
     send: (data) => sent.push(data as Uint8Array), // this dialect's lanes send bytes only
     sendNow: () => expect.unreachable(),
     receive: () => expect.unreachable(),
+    resume: () => {},
   });
   const head = { method: "POST", path: "/x", headers: [["a", "b"]] } as const;
   lane.request(head, new Uint8Array([1]), false);
@@ -65,6 +66,7 @@ test("a large frame is sent before its memory is reused", () => {
     send: (data) => sent.push(Buffer.from(data)),
     sendNow: (data) => sent.push(Buffer.from(data)),
     receive: () => expect.unreachable(),
+    resume: () => {},
   });
   const bodies = [16_383, 16_384, 70_000, 131_072, 131_073].map((bytes, at) => Buffer.alloc(bytes, at + 1));
   for (const body of bodies) lane.data(body, false);

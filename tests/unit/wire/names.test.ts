@@ -6,6 +6,7 @@ import { ID_FORM, isId } from "../../../src/wire/names.ts";
 import { parseServerMessage } from "../../../src/wire/server-messages.ts";
 import { loadWorkerSettings } from "../../../src/worker/args.ts";
 import { readServersFile } from "../../../src/worker/mcp/servers-file.ts";
+import { legacyLimits } from "../../support/legacy-limits.ts";
 
 const ALLOWED = [
   "a",
@@ -62,7 +63,7 @@ const settingsOf = (argv: readonly string[]) =>
 const PLACES: Readonly<Record<string, (id: string) => boolean>> = {
   "the rule": isId,
   "the server, from a model worker": (id) =>
-    createModelGreeting(0).parse(JSON.stringify({ type: "register", worker_id: id }), "native").ok,
+    createModelGreeting(legacyLimits(0)).parse(JSON.stringify({ type: "register", worker_id: id }), "native").ok,
   "the server, from a relay": (id) => relayGreeting.parse(JSON.stringify({ id }), "native").ok,
   "the server, from a legacy agent": (id) => toLegacyId(id) === id,
   "the worker, from the server": (id) =>

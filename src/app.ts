@@ -190,7 +190,7 @@ function allModels(plugins: readonly Plugin[]): readonly ModelCard[] {
     for (const card of plugin.catalog?.models() ?? []) {
       const earlier = cards.get(card.id);
       // The earliest time at which any plugin saw the model, so that `created` does not depend on which plugins are enabled.
-      if (!earlier || card.created < earlier.created) cards.set(card.id, card);
+      cards.set(card.id, earlier ? { ...earlier, created: Math.min(card.created, earlier.created) } : card);
     }
   }
   return [...cards.values()].sort((a, b) => (a.id < b.id ? -1 : 1));

@@ -12,7 +12,8 @@ export interface ExchangesOptions {
   readonly toFailure: (error: unknown) => Failure;
   readonly clock: Clock;
   readonly log: Log;
-  readonly maxConcurrency: number;
+  /** Returns how many exchanges were declared to be answered at once. */
+  readonly maxConcurrency: () => number;
   readonly requestTimeoutMs: number;
   /** Called when a job failed because the backend cannot be reached. */
   readonly onUnreachable: () => void;
@@ -89,7 +90,7 @@ export class Exchanges {
     if (!ANSWERED_KINDS.includes(head.kind ?? HTTP_KIND))
       return outlet.send(encodeReset(id, "protocol_error", `no exchange of kind ${head.kind} is answered here`));
     if (this.#isDraining) return outlet.send(encodeReset(id, "draining", "the worker takes no more jobs"));
-    if (this.#running.size >= SAFETY_FACTOR * maxConcurrency) {
+    if (this.#running.size >= SAFETY_FACTOR * maxConcurrency()) {
       return outlet.send(encodeReset(id, "busy", `more than ${SAFETY_FACTOR} times the declared jobs at once`));
     }
     const exchange = new AnsweringExchange({

@@ -65,7 +65,7 @@ export class TemporaryWorker {
       }),
       jobs: {
         backend: this.#backend(),
-        maxConcurrency: SLOTS,
+        maxConcurrency: () => SLOTS,
         requestTimeoutMs: SILENCE_MS,
         onUnreachable: () => {},
       },

@@ -29,6 +29,7 @@ function toHello(register: Register): Hello {
     hostInfo: register.agent_config ?? {},
     offer: {
       models: register.models ?? [],
+      ...(register.model_info ? { modelInfo: register.model_info } : {}),
       maxConcurrency: register.max_concurrency ?? 1,
       embeddingBatchSize: batchSizeOf(register),
       ...(register.exchange_kinds ? { exchangeKinds: register.exchange_kinds } : {}),

@@ -8,14 +8,38 @@ import { createRoutes, type RouteContext } from "../plugin/route-context.ts";
 import { mayUse } from "../pool/may-use.ts";
 import { modelNotListedFault } from "../pool/pool-faults.ts";
 
+const optional = <T extends v.GenericSchema>(schema: T, text: string) =>
+  v.optional(v.pipe(schema, v.description(text)));
+
 const modelSchema = v.pipe(
   v.object({
     id: v.string(),
     object: v.literal("model"),
     created: v.pipe(v.number(), v.description("When this server first saw the model, in seconds since 1970.")),
     owned_by: v.string(),
+    type: optional(
+      v.string(),
+      "What the model is for: `chat`, `embedding`, `rerank`, `transcription` or another word.",
+    ),
+    context_length: optional(
+      v.number(),
+      "Tokens that one request may have, input and output together; the smallest of the workers that serve the model.",
+    ),
+    max_model_len: optional(v.number(), "The same as `context_length`, under vLLM's name."),
+    max_context_length: optional(v.number(), "Tokens that the model could take if its worker let it."),
+    architecture: optional(
+      v.object({
+        input_modalities: v.optional(v.array(v.string())),
+        output_modalities: v.optional(v.array(v.string())),
+      }),
+      "What the model reads and writes: `text`, `image`, `audio`.",
+    ),
+    status: optional(
+      v.object({ value: v.string() }),
+      "Whether a worker has the model in memory: `loaded`, or a word of its model server's own.",
+    ),
   }),
-  v.description("The model."),
+  v.description("The model. What its workers do not say is left out."),
 );
 const listSchema = v.pipe(
   v.object({ object: v.literal("list"), data: v.array(modelSchema) }),

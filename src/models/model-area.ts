@@ -16,6 +16,7 @@ import { registerGauges } from "./gauges.ts";
 import { createModelGreeting } from "./greeting.ts";
 import { toJobsState } from "./job-state.ts";
 import { type EndedJob, Ledger } from "./ledger.ts";
+import { ModelCards } from "./model-cards.ts";
 import { countStatus, type ModelAreaState, statusOf, toModelStates, toWorkerState } from "./model-state.ts";
 import { findInPool } from "./problems.ts";
 import { RequestRoom } from "./request-room.ts";
@@ -27,6 +28,8 @@ export interface ModelAreaOptions {
   readonly metrics: Metrics;
   readonly sessions: SessionSource;
   readonly version: string;
+  /** The type of models whose workers name none: `transcription`. */
+  readonly modelType?: string | undefined;
 }
 
 /** The core of a plugin whose workers serve models: the pool, the intake of the workers' sessions, and the count of the jobs. */
@@ -36,6 +39,7 @@ export class ModelArea implements Reports, ModelCatalog, WorkerOperator, JobOper
   readonly #options: ModelAreaOptions;
   readonly #startedAt: number;
   readonly #ledger: Ledger;
+  readonly #cards: ModelCards;
   #running = 0;
   readonly #drift: Drift;
   readonly #draining = new AbortController();
@@ -55,6 +59,7 @@ export class ModelArea implements Reports, ModelCatalog, WorkerOperator, JobOper
       serverId: config.serverId,
       name: options.pluginId,
     });
+    this.#cards = new ModelCards(this.pool, options.modelType);
     this.intake = options.sessions.createIntake({
       pluginId: options.pluginId,
       greeting: createModelGreeting({
@@ -133,21 +138,12 @@ export class ModelArea implements Reports, ModelCatalog, WorkerOperator, JobOper
   }
 
   models(): readonly ModelCard[] {
-    return this.pool.servedModels().map((id) => this.#toCard(id));
+    return this.#cards.all();
   }
 
   find(name: string, workerId?: string): ModelCard | undefined {
     const id = this.pool.resolve({ model: name, workerId, exact: false, excluded: NONE_EXCLUDED });
-    return id === undefined ? undefined : this.#toCard(id);
-  }
-
-  #toCard(id: string): ModelCard {
-    return {
-      id,
-      object: "model",
-      created: Math.floor((this.pool.firstSeenAt(id) ?? 0) / 1000),
-      owned_by: "moorage",
-    };
+    return id === undefined ? undefined : this.#cards.all().find((card) => card.id === id);
   }
 
   /** Grows with every change that `state` would show. Values that change all the time count every few seconds. */
@@ -211,7 +207,7 @@ export class ModelArea implements Reports, ModelCatalog, WorkerOperator, JobOper
         not_ready: countStatus(workers, "not_ready"),
         draining: countStatus(workers, "draining"),
       },
-      models: toModelStates(this.pool, this.#ledger.models, jobs.byModel, now),
+      models: toModelStates({ pool: this.pool, figures: this.#ledger.models, cards: this.#cards }, jobs.byModel, now),
       workers,
       jobs: jobs.shown,
     };

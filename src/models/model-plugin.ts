@@ -9,6 +9,8 @@ export interface ModelPluginOptions {
   /** The heading of the plugin's routes in the API's description. */
   readonly tag: ApiTag;
   readonly section: Section;
+  /** The type in `/v1/models` of models whose workers name none: `transcription`. */
+  readonly modelType?: string;
   /** Returns the routes for clients, with full paths. The workers' route and the list of models are added. */
   readonly routes: (area: ModelArea) => AnyElysia;
 }
@@ -18,9 +20,9 @@ export interface ModelPluginOptions {
  * serve. Its pool, queue, counts and metrics are those of a `ModelArea`.
  */
 export function createModelPlugin(context: PluginContext, options: ModelPluginOptions): Omit<Plugin, "id"> {
-  const { tag, section, routes } = options;
+  const { tag, section, routes, modelType } = options;
   const { id, auth } = context;
-  const area = new ModelArea({ pluginId: id, ...context });
+  const area = new ModelArea({ pluginId: id, ...context, modelType });
   return {
     tags: [tag],
     section,

@@ -2,6 +2,7 @@ import { SPEED_UNIT, UNIT_RULES, type Unit } from "../figures/units.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Seat } from "../pool/seat.ts";
 import type { JobState, ModelJobs } from "./job-state.ts";
+import type { ModelCards } from "./model-cards.ts";
 import type { ModelFigures } from "./model-figures.ts";
 
 // A pool in the State API: plain copies, with names in snake_case.
@@ -36,6 +37,10 @@ export interface ModelAreaState {
 /** One model in the State API, under its workers' name for it. */
 export interface ModelState {
   readonly name: string;
+  /** Its kind, as in `/v1/models`: `chat`, `embedding`. Null where its workers name none. */
+  readonly type: string | null;
+  /** Tokens of the smallest context that any of its workers has for it; null where they say nothing. */
+  readonly context_length: number | null;
   readonly workers: number;
   /** Free slots of the workers that serve it, which may use them for other models too. */
   readonly slots_free: number;
@@ -110,8 +115,7 @@ export function toWorkerState(seat: Seat, now: number): WorkerState {
 
 /** Describes every model that a request may name now. `now` is `Clock.elapsed`. */
 export function toModelStates(
-  pool: Pool,
-  figures: ModelFigures,
+  { pool, figures, cards }: { readonly pool: Pool; readonly figures: ModelFigures; readonly cards: ModelCards },
   jobs: ReadonlyMap<string, ModelJobs>,
   now: number,
 ): readonly ModelState[] {
@@ -126,6 +130,8 @@ export function toModelStates(
   }
   return pool.knownModels().map((name) => ({
     name,
+    type: cards.factsOf(name)?.type ?? null,
+    context_length: cards.factsOf(name)?.contextLength ?? null,
     workers: pool.workersOf(name),
     slots_free: slots.get(name)?.free ?? 0,
     slots_total: slots.get(name)?.total ?? 0,

@@ -58,6 +58,7 @@ export function PoolView({ id, title, work = SPEED, children }: PropsWithChildre
   ) as string;
 }
 
+const CONTEXT_NOTE = "Tokens of one request, input and output; the smallest of the model's workers";
 const TOKENS_NOTE = "Over the last minute; a job's tokens are counted when it ends";
 
 const SPEED: WorkColumn = {
@@ -217,6 +218,8 @@ function ModelTable({ plugin }: { readonly plugin: string }): string {
       sortKey="name"
       columns={[
         { sortBy: "name", label: "Model" },
+        { sortBy: "type", label: "Type" },
+        { sortBy: "context_length", label: "Context", isNumber: true },
         { sortBy: "workers", label: "Workers", isNumber: true },
         { sortBy: "inflight", label: "Load" },
         { sortBy: "waiting", label: "Waiting", isNumber: true },
@@ -227,6 +230,12 @@ function ModelTable({ plugin }: { readonly plugin: string }): string {
     >
       <Cell label="Model">
         <b class="name" x-text="row.name" x-bind:title="row.name"></b>
+      </Cell>
+      <Cell label="Type">
+        <span x-text="row.type || '–'"></span>
+      </Cell>
+      <Cell label="Context" isNumber>
+        <span x-text="row.context_length ? $format.count(row.context_length) : '–'" title={CONTEXT_NOTE}></span>
       </Cell>
       <Cell label="Workers" isNumber>
         <span x-text="row.workers"></span>

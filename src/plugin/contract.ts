@@ -88,4 +88,16 @@ export interface ModelCard {
   /** When this server first saw the model, in seconds since 1970. */
   readonly created: number;
   readonly owned_by: string;
+  /** What the model is for: `chat`, `embedding`, `rerank`, `transcription`, `speech`, `image` or a backend's own word. */
+  readonly type?: string;
+  /** Tokens that one request may have, input and output together, and the same under vLLM's name. */
+  readonly context_length?: number;
+  readonly max_model_len?: number;
+  /** Tokens that the model could take, if its worker let it. */
+  readonly max_context_length?: number;
+  readonly architecture?: {
+    readonly input_modalities?: readonly string[];
+    readonly output_modalities?: readonly string[];
+  };
+  readonly status?: { readonly value: string };
 }

@@ -8,6 +8,8 @@ export interface Claim {
   readonly worker: { readonly id: string; readonly name: string };
   /** The id under which the worker serves the model: the one that was asked for, or that of a stand-in. */
   readonly model: string;
+  /** The name of that model in requests to the worker: its id, unless the worker has said otherwise. */
+  readonly sentAs: string;
   /** Inputs that the worker takes in one embeddings request; undefined if it has not said. */
   readonly embeddingBatchSize: number | undefined;
   /**
@@ -57,6 +59,10 @@ export class SeatClaim implements Claim {
 
   get worker(): Claim["worker"] {
     return this.#seat.session.worker;
+  }
+
+  get sentAs(): string {
+    return this.#seat.sentAs(this.model);
   }
 
   get embeddingBatchSize(): number | undefined {

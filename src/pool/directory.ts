@@ -36,6 +36,7 @@ export class Directory {
   readonly #models: Known;
   readonly #aliases: Known;
   readonly #workers: Known;
+  #offersRevision = 0;
 
   constructor(clock: Clock, graceMs: number) {
     this.#models = new Known(clock, graceMs);
@@ -57,6 +58,11 @@ export class Directory {
 
   seatOf(workerId: string): Seat | undefined {
     return this.#byWorker.get(workerId);
+  }
+
+  /** Grows with every change of what the seats offer. */
+  get offersRevision(): number {
+    return this.#offersRevision;
   }
 
   knownModels(): string[] {
@@ -224,6 +230,7 @@ export class Directory {
   }
 
   #enter(seat: Seat): void {
+    this.#offersRevision += 1;
     seat.refresh();
     for (const model of seat.models) {
       const entry = this.#byModel.get(model) ?? { ranking: new Ranking<Seat>(), seats: 0, ready: 0 };
@@ -242,6 +249,7 @@ export class Directory {
   }
 
   #leave(seat: Seat): void {
+    this.#offersRevision += 1;
     for (const [model, place] of seat.byModel) {
       const entry = this.#byModel.get(model);
       if (!entry) continue;

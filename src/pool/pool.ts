@@ -110,6 +110,11 @@ export class Pool implements SessionHost {
     return this.#directory.knownModels();
   }
 
+  /** Grows with every change of what the workers offer. */
+  get offersRevision(): number {
+    return this.#directory.offersRevision;
+  }
+
   /** Lists the models that some worker takes jobs for now, busy or not, sorted. */
   servedModels(): string[] {
     return this.#directory.servedModels();

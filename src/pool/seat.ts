@@ -1,6 +1,7 @@
 import { SlidingSum } from "../figures/sliding-sum.ts";
 import type { CancelTimer } from "../system/deps.ts";
 import { capacityOf, type Session } from "../tunnel/session.ts";
+import type { ModelInfo } from "../wire/model-info.ts";
 import { aliasKey } from "./alias.ts";
 import { createRanked, type Ranked } from "./ranking.ts";
 import { RecentOutcomes } from "./recent-outcomes.ts";
@@ -34,6 +35,8 @@ export interface SeatTotals {
   readonly output: Pick<SlidingSum, "rate">;
 }
 
+const NO_INFO: readonly ModelInfo[] = [];
+
 /** A session in a pool, with its busy count, which decides where jobs go. Only the pool changes it. */
 export class Seat {
   readonly session: Session;
@@ -57,6 +60,8 @@ export class Seat {
   capacity = 0;
   /** This seat's place in the ranking of each model it serves. */
   readonly byModel = new Map<string, Ranked<Seat>>();
+  /** The worker's own names for models that it offers under another one. */
+  readonly #sentAs = new Map<string, string>();
   /** The models that it could use for each alias that it can stand in for. */
   readonly byAlias = new Map<string, string[]>();
 
@@ -85,6 +90,16 @@ export class Seat {
     if (output > 0) totals.output.add(output, now);
   }
 
+  /** What the worker says of its models. */
+  get info(): readonly ModelInfo[] {
+    return this.session.offer.modelInfo ?? NO_INFO;
+  }
+
+  /** Returns the name under which the worker takes a model that it offers. */
+  sentAs(model: string): string {
+    return this.#sentAs.get(model) ?? model;
+  }
+
   get load(): number {
     return this.capacity === 0 ? 1 : this.busy / this.capacity;
   }
@@ -100,6 +115,8 @@ export class Seat {
     this.capacity = this.isDrained ? 0 : capacityOf(this.session.offer);
     this.byModel.clear();
     this.byAlias.clear();
+    this.#sentAs.clear();
+    for (const { id, sent_as } of this.info) if (sent_as) this.#sentAs.set(id, sent_as);
     for (const model of this.models) {
       this.byModel.set(model, createRanked<Seat>(this));
       const alias = aliasKey(model);

@@ -24,7 +24,7 @@ export interface Kind<T> {
 export interface Setting<T> {
   readonly kind: Kind<T>;
   readonly variable: string;
-  /** A variable of the hosting platform that holds the default. */
+  /** A variable of the hosting platform, or of another program, that holds the default. */
   readonly platformVariable: string | undefined;
   /** Without the leading dashes. */
   readonly flag: string;

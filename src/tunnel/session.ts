@@ -1,4 +1,5 @@
 import type { Close } from "../wire/closes.ts";
+import type { ModelInfo } from "../wire/model-info.ts";
 import { HTTP_KIND } from "../wire/names.ts";
 import type { HostInfo } from "../wire/worker-messages.ts";
 import type { Exchange, ExchangeRequest, ExchangeSink } from "./exchange.ts";
@@ -9,6 +10,8 @@ export const UNBOUNDED = Number.MAX_SAFE_INTEGER;
 /** A worker's current offer. */
 export interface Offer {
   readonly models: readonly string[];
+  /** What it says of its models; absent when it says nothing. It may speak of models that it does not offer. */
+  readonly modelInfo?: readonly ModelInfo[];
   /** Jobs that it declared to take at once. */
   readonly maxConcurrency: number;
   /** Inputs that it takes in one embeddings request; undefined if it has not said. */

@@ -1,6 +1,7 @@
 import type { Clock, Log } from "../system/deps.ts";
 import { CLOSES, type Close, closeWith } from "../wire/closes.ts";
 import { declaredLength } from "../wire/declared-length.ts";
+import type { ModelInfo } from "../wire/model-info.ts";
 import { HTTP_KIND } from "../wire/names.ts";
 import { batchSizeOf, type Control, mergeHostInfo, type ReportedStatus } from "../wire/worker-messages.ts";
 import type { Dialect, Incoming, Socket, Wire } from "./dialect.ts";
@@ -248,11 +249,10 @@ export class WorkerSession implements Session, Wire {
     }
     const was = this.#offer;
     if (control.type === "models_update") {
-      this.#offer = { ...was, models: control.models };
+      this.#offer = withModels(was, control.models, control.model_info);
     } else {
       this.#offer = {
-        ...was,
-        models: control.models ?? was.models,
+        ...(control.models ? withModels(was, control.models, control.model_info) : was),
         maxConcurrency: control.max_concurrency ?? was.maxConcurrency,
         embeddingBatchSize: batchSizeOf(control) ?? was.embeddingBatchSize,
         status: control.status ? toOfferStatus(control.status) : was.status,
@@ -264,6 +264,15 @@ export class WorkerSession implements Session, Wire {
     }
     this.#options.host.onOfferChange(this);
   }
+}
+
+/** Returns an offer of other models. What was said of the former ones no longer counts. */
+function withModels(
+  { modelInfo: _former, ...offer }: Offer,
+  models: readonly string[],
+  info: readonly ModelInfo[] | null | undefined,
+): Offer {
+  return { ...offer, models, ...(info ? { modelInfo: info } : {}) };
 }
 
 /** Maps what a worker reports. The server counts jobs itself, so `idle` and `working` are both just ready. */

@@ -26,9 +26,10 @@ export const keyField = v.pipe(v.string(KEY_FORM), v.maxLength(4096, KEY_FORM));
 export const idField = v.union([v.literal(""), v.pipe(v.string(ID_FORM), v.check(isId, ID_FORM))], ID_FORM);
 
 const MODEL_FORM = `a model id of 1 to ${MAX_MODEL_CHARS} characters without control characters`;
+export const modelField = v.pipe(v.string(MODEL_FORM), v.check(isModelId, MODEL_FORM));
 /** Model ids without repeats, in the order of their first mention. */
 export const modelsField = v.pipe(
-  v.array(v.pipe(v.string(MODEL_FORM), v.check(isModelId, MODEL_FORM)), "a list of model ids"),
+  v.array(modelField, "a list of model ids"),
   v.maxLength(MAX_MODELS, `at most ${MAX_MODELS} model ids`),
   v.transform((ids) => [...new Set(ids)]),
 );

@@ -15,6 +15,7 @@ import {
   type Sent,
   textField,
 } from "./fields.ts";
+import { modelInfoField } from "./model-info.ts";
 import { MAX_TEXT_CHARS } from "./names.ts";
 
 /**
@@ -41,6 +42,7 @@ export const registerSchema = v.object({
   worker_id: v.nullish(idField),
   worker_name: v.nullish(textField),
   models: v.nullish(modelsField),
+  model_info: v.nullish(modelInfoField),
   max_concurrency: v.nullish(countField(MAX_CONCURRENCY)),
   embedding_batch_size: v.nullish(countField(MAX_EMBEDDING_BATCH)),
   exchange_kinds: v.nullish(kindsField),
@@ -68,12 +70,13 @@ export const controlSchema = v.variant("type", [
     type: v.literal("status_update"),
     max_concurrency: v.nullish(countField(MAX_CONCURRENCY)),
     models: v.nullish(modelsField),
+    model_info: v.nullish(modelInfoField),
     status: v.nullish(statusSchema),
     reason: v.nullish(textField),
     embedding_batch_size: v.nullish(countField(MAX_EMBEDDING_BATCH)),
     agent_config: v.nullish(agentConfig),
   }),
-  v.object({ type: v.literal("models_update"), models: modelsField }),
+  v.object({ type: v.literal("models_update"), models: modelsField, model_info: v.nullish(modelInfoField) }),
 ]);
 /** A control message as the server has read it. */
 export type Control = v.InferOutput<typeof controlSchema>;

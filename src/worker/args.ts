@@ -6,6 +6,7 @@ import type { ProgramText } from "../settings/render.ts";
 import type { LogFormat, LogLevel } from "../system/log.ts";
 import type { McpServer, McpTransport } from "./mcp/mcp-server.ts";
 import { readMcpServers } from "./mcp/mcp-servers.ts";
+import type { Rename } from "./offered-models.ts";
 import { withProxyVariables } from "./outgoing-proxy.ts";
 import { workerTable } from "./worker-table.ts";
 
@@ -25,10 +26,17 @@ export interface WorkerSettings {
   /** Base URL without a trailing slash. Undefined: the worker looks for a model server on this machine. */
   readonly backend: string | undefined;
   readonly backendKey: string | undefined;
-  readonly maxConcurrency: number;
+  /** The model server for the kind `asr`; undefined: that of the others. */
+  readonly asrBackend: string | undefined;
+  /** Its key; undefined: for the same server the key of the others, and none for another one. */
+  readonly asrBackendKey: string | undefined;
+  /** Undefined: as many as the backend says that it takes, else 2. */
+  readonly maxConcurrency: number | undefined;
   readonly embeddingBatchSize: number;
-  /** The only model ids to offer; undefined: all that the backend has. */
+  /** The names and patterns of the models to offer; undefined: all that the backend lists. */
   readonly models: readonly string[] | undefined;
+  /** The models to offer under another name. */
+  readonly renames: readonly Rename[];
   /** URL of the MCP server to serve. The kind `mcp` needs this, a command or a servers file. */
   readonly mcpUrl: string | undefined;
   /** A shell command that starts an MCP server speaking stdio, for use without a URL. */

@@ -21,10 +21,9 @@ export interface Introduction {
 export interface DialerOptions {
   /** The word in the path of its links: `llm` for `/api/llm/connect`. */
   readonly kind: string;
-  readonly settings: Pick<
-    WorkerSettings,
-    "server" | "clientKeys" | "id" | "maxConcurrency" | "drainTimeoutMs" | "dialTimeoutMs"
-  >;
+  readonly settings: Pick<WorkerSettings, "server" | "clientKeys" | "id" | "drainTimeoutMs" | "dialTimeoutMs">;
+  /** Returns how many jobs it takes at once now. */
+  readonly slots: () => number;
   readonly introduction: Introduction;
   readonly backend: Backend;
   /** Longest silence of the backend on one job. */
@@ -56,6 +55,11 @@ export class Dialer {
     this.#keys = new ClientKeys(options.settings.clientKeys);
   }
 
+  /** Whether the server has answered the registration on the present link. */
+  get isRegistered(): boolean {
+    return this.#link?.isRegistered === true;
+  }
+
   start(): void {
     if (this.#stopped === undefined) this.#dial();
   }
@@ -85,20 +89,20 @@ export class Dialer {
         cancel();
         resolve();
       };
-      link.sendControl({ type: "status_update", status: "draining", max_concurrency: settings.maxConcurrency });
+      link.sendControl({ type: "status_update", status: "draining", max_concurrency: this.#options.slots() });
       link.drain();
     });
   }
 
   #dial(): void {
-    const { kind, settings, introduction, backend, requestTimeoutMs, onUnreachable } = this.#options;
+    const { kind, settings, introduction, backend, slots, requestTimeoutMs, onUnreachable } = this.#options;
     const { load, deps, random, proxyFor } = this.#options;
     const url = connectUrl(settings.server, kind);
     const link = new WorkerLink({
       url,
       proxy: proxyFor(url),
       register: () => ({ ...introduction.first(this.#workerId), ...this.#keys.fields() }),
-      jobs: { backend, maxConcurrency: settings.maxConcurrency, requestTimeoutMs, onUnreachable },
+      jobs: { backend, maxConcurrency: slots, requestTimeoutMs, onUnreachable },
       load,
       clock: deps.clock,
       log: deps.log,

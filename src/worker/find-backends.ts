@@ -13,6 +13,9 @@ export interface UsualPlace {
 /** A server on this machine accepts connections in microseconds, but may need a moment to answer while it computes. */
 const PROBE_TIMEOUT_MS = 1000;
 
+/** The owner of models in the list of a Moorage server, which is nobody's model server unless an operator says so. */
+const MOORAGE = "moorage";
+
 /** Asks all places at once and returns the servers that can serve the jobs of a kind, in the order given. */
 export async function findBackends(
   { places, probe }: { readonly places: readonly UsualPlace[]; readonly probe: Prober },
@@ -24,7 +27,7 @@ export async function findBackends(
       probe(base, { key, timeoutMs: PROBE_TIMEOUT_MS, signal, proxyFor: noProxy, isGuess: true }),
     ),
   );
-  return probes.flatMap((probe) => (probe.kind === "found" ? [probe.backend] : []));
+  return probes.flatMap((probe) => (probe.kind === "found" && probe.backend.family !== MOORAGE ? [probe.backend] : []));
 }
 
 /**

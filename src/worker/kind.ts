@@ -36,7 +36,8 @@ export function modelRegister({ settings, workerId, version, host, backend }: Re
     worker_id: workerId,
     worker_name: settings.name,
     models: backend.models,
-    max_concurrency: backend.isUp ? settings.maxConcurrency : 0,
+    ...infoOf(backend),
+    max_concurrency: slotsOf(settings, backend),
     embedding_batch_size: settings.embeddingBatchSize,
     version,
     agent_config: agentConfig(host, backend),
@@ -51,15 +52,37 @@ export function statusMessage(
   was?: BackendState,
 ): ControlMessage {
   const onlyModels = was?.isUp && backend.isUp && was.base === backend.base && was.version === backend.version;
-  if (onlyModels) return { type: "models_update", models: backend.models };
+  if (onlyModels && was.slots === backend.slots)
+    return { type: "models_update", models: backend.models, ...infoOf(backend) };
   return {
     type: "status_update",
     status: backend.isUp ? "idle" : "not_ready",
-    max_concurrency: backend.isUp ? settings.maxConcurrency : 0,
+    max_concurrency: slotsOf(settings, backend),
     models: backend.models,
+    ...infoOf(backend),
     reason: backend.reason,
     agent_config: agentConfig(host, backend),
   };
+}
+
+/** What the worker says of its models, if anything. */
+function infoOf({ info }: BackendState): { readonly model_info?: BackendState["info"] } {
+  return info.length > 0 ? { model_info: info } : {};
+}
+
+/** Jobs at once where neither the operator nor the backend says how many. */
+const USUAL_SLOTS = 2;
+
+/** Returns how many jobs the worker takes at once while its backend is up: as many as the operator, or else the backend, says. */
+export function declaredSlots(
+  { maxConcurrency }: Pick<WorkerSettings, "maxConcurrency">,
+  { slots }: Pick<BackendState, "slots">,
+): number {
+  return maxConcurrency ?? slots ?? USUAL_SLOTS;
+}
+
+function slotsOf(settings: WorkerSettings, backend: BackendState): number {
+  return backend.isUp ? declaredSlots(settings, backend) : 0;
 }
 
 function agentConfig(host: HostFacts, backend: BackendState): Readonly<Record<string, string>> {

@@ -8,7 +8,7 @@ export function createModelBackend(target: () => BackendTarget | undefined): Bac
     open(head) {
       const found = target();
       if (!found) return { kind: "refuse", code: "upstream_unreachable", message: "no model server has been found" };
-      const route = routeJob(found.base, found.paths, head.path);
+      const route = routeJob(found.base, found.paths, head.path, head.stream === true);
       if (route.kind === "outside")
         return { kind: "refuse", code: "protocol_error", message: "the path leads outside the backend's base URL" };
       if (route.kind === "answer") return route;

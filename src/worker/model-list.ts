@@ -1,10 +1,14 @@
 import { isRecord } from "../json/parse.ts";
+import type { ModelInfo } from "../wire/model-info.ts";
 import { isModelId, MAX_MODELS } from "../wire/names.ts";
+import { joinedInfo, toInfo } from "./listed-info.ts";
 
 /** The contents of a model server's list. */
 export interface ModelList {
   /** In the server's order, without repeats. */
   readonly models: readonly string[];
+  /** What the server says of its models, for those of which it says anything. */
+  readonly info: readonly ModelInfo[];
   /** The owner of the first model, by which servers can be distinguished. */
   readonly ownedBy: string | undefined;
 }
@@ -18,19 +22,30 @@ export function parseModelList(json: unknown, task?: string): ModelList | undefi
   const entries = toEntries(json);
   if (!entries) return undefined;
   const ids = new Set<string>();
+  const info = new Map<string, ModelInfo>();
+  const more = extraInfo(json, entries);
   for (const entry of entries) {
     const id = isFor(entry, task) ? toId(entry) : undefined;
-    if (id !== undefined && ids.size < MAX_MODELS) ids.add(id);
+    if (id === undefined || ids.has(id) || ids.size >= MAX_MODELS) continue;
+    ids.add(id);
+    const said = joinedInfo(isRecord(entry) ? toInfo(id, entry) : undefined, more.get(id));
+    if (said) info.set(id, said);
   }
   const owner = isRecord(entries[0]) ? entries[0]["owned_by"] : undefined;
-  return { models: [...ids], ownedBy: typeof owner === "string" ? owner : undefined };
+  return { models: [...ids], info: [...info.values()], ownedBy: typeof owner === "string" ? owner : undefined };
 }
 
-/** Returns the models that may be offered. */
-export function allowedModels(models: readonly string[], allowed: readonly string[] | undefined): readonly string[] {
-  if (!allowed) return models;
-  const names = new Set(allowed);
-  return models.filter((model) => names.has(model));
+/** Returns what llama.cpp's second list adds, by id. */
+function extraInfo(json: unknown, entries: readonly unknown[]): ReadonlyMap<string, ModelInfo> {
+  const more = new Map<string, ModelInfo>();
+  const second = isRecord(json) ? json["models"] : undefined;
+  if (!Array.isArray(second) || second === entries) return more;
+  for (const entry of second.slice(0, MAX_MODELS)) {
+    const id = toId(entry);
+    const info = id !== undefined && isRecord(entry) ? toInfo(id, entry) : undefined;
+    if (info) more.set(info.id, info);
+  }
+  return more;
 }
 
 function toEntries(json: unknown): readonly unknown[] | undefined {

@@ -90,9 +90,14 @@ function serve(settings: WorkerSettings): void {
 }
 
 /** Warns that Bun runs at most 256 fetches at once and silently queues the rest, unless its variable is set at start. */
-function warnAboutFetchLimit(maxConcurrency: number, log: Log): void {
+function warnAboutFetchLimit(maxConcurrency: number | undefined, log: Log): void {
   // The limit is below 256 because health checks of the backend need connections too.
-  if (maxConcurrency <= 200 || process.env["BUN_CONFIG_MAX_HTTP_REQUESTS"] !== undefined) return;
+  if (
+    maxConcurrency === undefined ||
+    maxConcurrency <= 200 ||
+    process.env["BUN_CONFIG_MAX_HTTP_REQUESTS"] !== undefined
+  )
+    return;
   log.warn("worker.limited", {
     jobs: 256,
     hint: "set BUN_CONFIG_MAX_HTTP_REQUESTS=65336 in the environment, or start with `bun run moorage worker`",

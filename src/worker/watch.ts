@@ -1,9 +1,10 @@
 import type { CancelTimer, Clock, Log } from "../system/deps.ts";
+import type { ModelInfo } from "../wire/model-info.ts";
 import type { BackendTarget } from "./backend.ts";
 import { certificateHint } from "./dial-error.ts";
 import type { FoundBackend, Probe, Prober } from "./discover.ts";
 import { chooseBackend, findBackends, type UsualPlace } from "./find-backends.ts";
-import { allowedModels } from "./model-list.ts";
+import { type ModelChoice, offeredModels } from "./offered-models.ts";
 import type { ProxyChoice } from "./outgoing-proxy.ts";
 import type { PathMap } from "./route.ts";
 
@@ -16,6 +17,10 @@ export interface BackendState {
   readonly version: string | undefined;
   /** The models that may be offered; while the backend is down, the last known ones. */
   readonly models: readonly string[];
+  /** What is said of these models. */
+  readonly info: readonly ModelInfo[];
+  /** Jobs that the backend works on at once; undefined if it does not say. */
+  readonly slots: number | undefined;
   /** URLs of jobs on a server with paths of its own. */
   readonly paths: PathMap | undefined;
   /** Why the backend is not up, in words. */
@@ -29,8 +34,8 @@ export interface WatchOptions {
   readonly places: readonly UsualPlace[];
   readonly probe: Prober;
   readonly proxyFor: ProxyChoice;
-  /** The only model ids to offer; undefined: all. */
-  readonly allowed: readonly string[] | undefined;
+  /** The models that the operator wants to offer. */
+  readonly choice: ModelChoice;
   readonly intervalMs: number;
   /** How long the backend may take to answer. */
   readonly probeTimeoutMs: number;
@@ -56,6 +61,7 @@ export class BackendWatch {
   #cancelTimer: CancelTimer | undefined;
   #probing: Promise<void> | undefined;
   #unanswered = 0;
+  readonly #warnedOf = new Set<string>();
 
   constructor(options: WatchOptions) {
     this.#options = options;
@@ -65,6 +71,8 @@ export class BackendWatch {
       family: undefined,
       version: undefined,
       models: [],
+      info: [],
+      slots: undefined,
       paths: undefined,
       reason: "the model server has not been asked yet",
     };
@@ -112,7 +120,7 @@ export class BackendWatch {
     const refusals: string[] = [];
     const probe: Prober = async (base, options) => {
       const said = await this.#options.probe(base, options);
-      if (said.kind === "no_list" && wantsAnotherKey(said.reason)) refusals.push(downText(said));
+      if (said.kind === "no_list" && isWorthTelling(said.reason)) refusals.push(downText(said));
       return said;
     };
     const found = await findBackends({ places, probe }, key, this.#abort.signal);
@@ -123,28 +131,32 @@ export class BackendWatch {
   }
 
   async #ask(base: string): Promise<BackendState> {
-    const { key, allowed, probeTimeoutMs, proxyFor } = this.#options;
+    const { key, choice, probeTimeoutMs, proxyFor } = this.#options;
     const asked = { key, timeoutMs: probeTimeoutMs, signal: this.#abort.signal, proxyFor, isGuess: false };
     const probe = await this.#options.probe(base, asked);
     this.#unanswered = probe.kind === "silent" && probe.isBusy ? this.#unanswered + 1 : 0;
     if (probe.kind === "found") return this.#upState(probe.backend);
     if (this.#state.isUp && this.#unanswered > 0 && this.#unanswered < BUSY_PROBES) return this.#state;
-    // Some servers have no list; their operator can name the models.
-    if (probe.kind === "no_list" && allowed && /^answers 40[45]/.test(probe.reason)) {
-      const unknown = { family: undefined, version: undefined, paths: undefined };
-      return this.#upState({ base, models: allowed, listsModels: false, ...unknown });
+    // Some servers have no list, or one that fails; their operator can name the models.
+    if (probe.kind === "no_list" && namesModels(choice) && IS_WITHOUT_LIST.test(probe.reason)) {
+      const unknown = { family: undefined, version: undefined, slots: undefined, paths: undefined };
+      return this.#upState({ base, models: [], info: [], listsModels: false, ...unknown });
     }
     return { ...this.#state, isUp: false, reason: downText(probe) };
   }
 
-  #upState({ base, family, version, models, listsModels, paths }: FoundBackend): BackendState {
-    const { allowed } = this.#options;
+  #upState(backend: FoundBackend): BackendState {
+    const { base, family, version, slots, paths } = backend;
+    const { models, info, unlisted } = offeredModels(backend, this.#options.choice);
+    this.#warnAboutUnlisted(base, unlisted);
     return {
       isUp: true,
       base,
       family,
       version,
-      models: listsModels ? allowedModels(models, allowed) : (allowed ?? models),
+      models,
+      info,
+      slots,
       paths,
       reason: undefined,
     };
@@ -153,6 +165,18 @@ export class BackendWatch {
   #chooseProxy(): void {
     const { base } = this.#state;
     this.#proxy = base === undefined ? false : this.#options.proxyFor(base);
+  }
+
+  /** Warns about models that are offered on the operator's word alone: each may be a typing error. */
+  #warnAboutUnlisted(base: string, unlisted: readonly string[]): void {
+    const models = unlisted.filter((model) => !this.#warnedOf.has(model));
+    if (models.length === 0) return;
+    for (const model of models) this.#warnedOf.add(model);
+    this.#options.log.warn("models.unlisted", {
+      backend: base,
+      models: models.join(",").slice(0, 512),
+      hint: "the model server does not list these; they are offered because MODELS or RENAME names them",
+    });
   }
 
   #set(next: BackendState): void {
@@ -170,6 +194,13 @@ export class BackendWatch {
   }
 }
 
+/** The answers of a server that works but lists no models: it has no such path, or fails there. 503 says that it is starting. */
+const IS_WITHOUT_LIST = /^(?:answers (?:40[45]|50[01]) |does not answer with a list)/;
+
+function namesModels({ models = [], renames }: ModelChoice): boolean {
+  return renames.length > 0 || models.some((model) => !model.includes("*"));
+}
+
 function downText(probe: Exclude<Probe, { kind: "found" }>): string {
   const text = probe.kind === "silent" ? `does not answer: ${probe.reason}` : probe.reason;
   return `model server at ${new URL(probe.base).origin} ${text}`.slice(0, 512);
@@ -182,11 +213,16 @@ function hintFor(reason: string | undefined): string | undefined {
     : certificateHint(reason ?? "");
 }
 
+/** Whether an answer at a usual place tells the operator what to do. */
+function isWorthTelling(reason: string): boolean {
+  return wantsAnotherKey(reason) || reason.startsWith("lists no model");
+}
+
 function wantsAnotherKey(reason: string): boolean {
   return /\banswers 40[13] at /.test(reason);
 }
 
-/** Says where no server was found; `refusals` are the answers of places that rejected the key. */
+/** Says where no server was found; `refusals` are the answers of places that an operator can do something about. */
 function notFoundText(places: readonly UsualPlace[], refusals: readonly string[]): string {
   const looked = places.map(({ label, base }) => `${label} at ${new URL(base).origin}`).join(", ");
   return [`no model server found on this machine; looked for ${looked || "none"}`, ...refusals]

@@ -29,9 +29,11 @@ function found(base: string, url: string): Probe {
     otherwise:
       "This worker's model server, whisper.cpp, accepts audio only at /v1/audio/transcriptions. To translate it to English, " +
       "send it there with the form field translate=true.",
+    noStream:
+      "This worker's model server, whisper.cpp, cannot stream a transcription. Send the request without the form field stream.",
   };
-  const backend = { base, family: "whispercpp", version: undefined, models: [MODEL], listsModels: false, paths };
-  return { kind: "found", backend };
+  const backend = { base, family: "whispercpp", version: undefined, models: [MODEL], info: [], slots: undefined };
+  return { kind: "found", backend: { ...backend, listsModels: false, paths } };
 }
 
 /** Returns the URLs to try: first under the base as for any server, then its default paths, then the operator's URL itself. */

@@ -1,6 +1,8 @@
+import * as v from "valibot";
 import { atLeastOne, duration, integer, KEY, line, list, parsed, path, secretKey, word } from "../settings/kinds.ts";
 import { type Kind, setting, unset } from "../settings/setting.ts";
 import { ID_FORM, isId, isModelId, MAX_TEXT_CHARS } from "../wire/names.ts";
+import type { Rename } from "./offered-models.ts";
 import { parseProxyUrl } from "./outgoing-proxy.ts";
 import { parseBackendUrl, parseServerUrl } from "./server-url.ts";
 
@@ -20,6 +22,27 @@ const clientKeys: Kind<readonly string[]> = {
   placeholder: "key[,previous]",
   accepts: "one key of visible ASCII characters without blanks, or the new key and the previous one, comma separated",
 };
+
+/** Pairs of a name for clients and the backend's name, in which no name for clients is repeated. */
+const pairList = list(parsed(parseRename), {
+  placeholder: "public=backend,…",
+  accepts: "pairs public=backend of model ids, comma separated, with each public name once",
+  hint: "such as gpt-4o=qwen3:8b",
+});
+const renameList = {
+  ...pairList,
+  schema: v.pipe(
+    pairList.schema,
+    v.check((renames) => new Set(renames.map(({ shown }) => shown)).size === renames.length),
+  ),
+};
+
+/** Reads `public=backend`. A backend's name may hold more equals signs. */
+function parseRename(text: string): Rename | undefined {
+  const at = text.indexOf("=");
+  const [shown, backend] = [text.slice(0, at).trim(), text.slice(at + 1).trim()];
+  return at > 0 && isModelId(shown) && isModelId(backend) ? { shown, backend } : undefined;
+}
 
 /** Every setting of the worker program, in the order of the reference. Variables are named as in existing deployments. */
 export function workerTable(hostname: string) {
@@ -87,9 +110,33 @@ export function workerTable(hostname: string) {
       isSecret: true,
       help: "Key that the model server requires; it is sent as a bearer token.",
     }),
-    maxConcurrency: setting(integer(1, 10_000), {
+    asrBackend: unset(
+      {
+        schema: parsed(parseBackendUrl),
+        placeholder: "url",
+        accepts: "an http or https URL without user name, password and query",
+        hint: "such as http://127.0.0.1:8000/v1",
+      },
+      {
+        variable: "ASR_BASE_URL",
+        flag: "asr-backend",
+        absent: undefined,
+        says: "the value of COMPLETION_BASE_URL, else found on this machine",
+        help: "The model server for the kind asr.",
+      },
+    ),
+    asrBackendKey: unset(secretKey, {
+      variable: "ASR_API_KEY",
+      flag: "asr-backend-key",
+      absent: undefined,
+      isSecret: true,
+      says: "the value of COMPLETION_API_KEY; not set if ASR_BASE_URL is",
+      help: "Key that this model server requires.",
+    }),
+    maxConcurrency: unset(integer(1, 10_000), {
       variable: "MAX_CONCURRENCY",
-      default: "2",
+      absent: undefined,
+      says: "the slots that the backend states, as llama.cpp does, else 2",
       help: "Jobs served at the same time.",
     }),
     embeddingBatchSize: setting(integer(1, 2048), {
@@ -101,11 +148,22 @@ export function workerTable(hostname: string) {
       atLeastOne(
         list(
           parsed((text) => (isModelId(text) ? text : undefined)),
-          { placeholder: "id,…", accepts: "model ids, comma separated" },
+          { placeholder: "id,…", accepts: "model ids, comma separated, in which * stands for any text" },
         ),
       ),
-      { variable: "MODELS", absent: undefined, says: "all models of the backend", help: "The only models to offer." },
+      {
+        variable: "MODELS",
+        absent: undefined,
+        says: "all models that the backend lists",
+        help: "The only models to offer. Names are offered even if the backend does not list them; patterns with * choose among those that it lists.",
+      },
     ),
+    renames: unset(renameList, {
+      variable: "RENAME",
+      absent: [],
+      says: "none",
+      help: "Models to offer under another name than the backend's, which is then no longer offered.",
+    }),
     mcpUrl: unset(
       {
         schema: parsed(parseBackendUrl),
@@ -113,7 +171,14 @@ export function workerTable(hostname: string) {
         accepts: "an http or https URL without user name, password and query",
         hint: "such as http://127.0.0.1:7777/mcp",
       },
-      { variable: "MCP_URL", flag: "url", absent: undefined, help: "The MCP server, for the kind mcp." },
+      {
+        variable: "MCP_URL",
+        platformVariable: "PROVIDER_URL",
+        flag: "url",
+        absent: undefined,
+        says: "the value of PROVIDER_URL, if that is set",
+        help: "The MCP server, for the kind mcp.",
+      },
     ),
     mcpTransport: setting(word(["auto", "http", "sse"]), {
       variable: "MCP_TRANSPORT",

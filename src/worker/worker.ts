@@ -5,7 +5,7 @@ import { Dialer } from "./dialer.ts";
 import { withoutServer } from "./find-backends.ts";
 import { foundTable } from "./found-text.ts";
 import { createLoadSampler, readHostFacts } from "./host.ts";
-import type { Kind } from "./kind.ts";
+import { declaredSlots, type Kind } from "./kind.ts";
 import { KINDS, RELAY_KIND } from "./kinds.ts";
 import { type RelayOptions, serveRelay } from "./mcp/relay.ts";
 import { createModelBackend } from "./model-backend.ts";
@@ -72,6 +72,18 @@ interface RunningKind {
   stop(): Promise<void>;
 }
 
+/** Returns the model server that the operator named for a kind, and its key. */
+function backendOf(
+  { name }: Kind,
+  { backend, backendKey, asrBackend, asrBackendKey }: WorkerSettings,
+): { readonly base: string | undefined; readonly key: string | undefined } {
+  if (name !== "asr") return { base: backend, key: backendKey };
+  // The key of one server must not be sent to another.
+  return asrBackend === undefined
+    ? { base: backend, key: asrBackendKey ?? backendKey }
+    : { base: asrBackend, key: asrBackendKey };
+}
+
 function serveKind(
   kind: Kind,
   settings: WorkerSettings,
@@ -82,30 +94,36 @@ function serveKind(
   const { print = () => {} } = options;
   const registered = Promise.withResolvers<string>();
   let hasPrintedExample = false;
+  const { base, key } = backendOf(kind, settings);
   const watch = new BackendWatch({
-    base: settings.backend,
-    key: settings.backendKey,
+    base,
+    key,
     places: withoutServer(kind.places, settings.server),
     probe: kind.probe,
     proxyFor,
-    allowed: settings.models,
+    choice: { models: settings.models, renames: settings.renames },
     intervalMs: settings.watchIntervalMs,
     probeTimeoutMs: options.probeTimeoutMs ?? PROBE_TIMEOUT_MS,
     clock: deps.clock,
     log: deps.log,
     onFound: (found, chosen) => print(foundTable(found, chosen)),
-    onChange: (state) => {
-      const model = state.models[0];
-      if (state.isUp && model !== undefined && !hasPrintedExample) {
-        hasPrintedExample = true;
-        print(`Try it:\n${kind.curlLine(httpUrl(settings.server), model)}`);
-      }
+    onChange: () => {
       dialer.announce();
+      printExample();
     },
   });
+  /** Prints a command to try, once: when a model can be used through the server, and not before. */
+  const printExample = (): void => {
+    const { isUp, models } = watch.state;
+    const model = models[0];
+    if (hasPrintedExample || !isUp || model === undefined || !dialer.isRegistered) return;
+    hasPrintedExample = true;
+    print(`Try it:\n${kind.curlLine(httpUrl(settings.server), model)}`);
+  };
   const dialer = new Dialer({
     kind: kind.name,
     settings,
+    slots: () => declaredSlots(settings, watch.state),
     introduction: new ModelIntroduction({
       kind,
       settings,
@@ -121,7 +139,10 @@ function serveKind(
     random: options.random ?? Math.random,
     retry: options.retry ?? RETRY_LIMITS,
     proxyFor,
-    onRegistered: (workerId) => registered.resolve(workerId),
+    onRegistered: (workerId) => {
+      registered.resolve(workerId);
+      printExample();
+    },
   });
   // The first probe comes before the registration, which contains its result. One probe cannot take long.
   void watch.look().then(() => dialer.start());

@@ -222,7 +222,7 @@ export class LinkRig {
       toFailure,
       clock: this.clock,
       log: silentLog,
-      maxConcurrency: 99,
+      maxConcurrency: () => 99,
       requestTimeoutMs: SILENCE_MS,
       onUnreachable: () => {},
       onIdle: () => {},

@@ -22,10 +22,10 @@ export function startOauthRelay(options: {
       server: options.server,
       clientKeys: [options.clientKey],
       id: "tools",
-      maxConcurrency: 100,
       drainTimeoutMs: 0,
       dialTimeoutMs: 5000,
     },
+    slots: () => 100,
     introduction: {
       first: (id) => ({
         id,

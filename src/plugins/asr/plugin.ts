@@ -12,6 +12,7 @@ export const asrPlugin = definePlugin({
   create: (context) =>
     createModelPlugin(context, {
       tag: AUDIO,
+      modelType: "transcription",
       section: { label: "Speech", render: renderAsrView },
       routes: (area) => asrRoutes(area, context),
     }),

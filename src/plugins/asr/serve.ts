@@ -86,7 +86,7 @@ function transcribe(ports: AsrPorts, call: AsrCall, recording: Recording, model:
         request: (claim, nth) =>
           toExchangeRequest(ports, call, recording, {
             id: attemptId(requestId, nth),
-            model: { asked: model, sent: claim.model },
+            model: { asked: model, sent: claim.sentAs },
           }),
       },
       errorEvent: (fault) => dataEvent(fault.body()),

@@ -1,6 +1,7 @@
 import { Fault } from "../../errors.ts";
 import { ClientGone } from "../../http/body.ts";
 import { attemptId, nameServedModel, toClientHeaders } from "../../http/headers.ts";
+import { bodyFor } from "../../models/named-body.ts";
 import type { Claim } from "../../pool/claim.ts";
 import type { Demand } from "../../pool/directory.ts";
 import { type Excluded, NONE_EXCLUDED } from "../../pool/excluded.ts";
@@ -11,7 +12,7 @@ import { wholeResponse } from "../../reply/whole-response.ts";
 import { type LlmCall, type LlmPorts, toExchangeRequest } from "./call.ts";
 import { type EmbeddingInput, type Part, PartCutter, parseEmbeddingInput } from "./embedding-input.ts";
 import { mergeEmbeddings, type PartAnswer } from "./embedding-merge.ts";
-import { bodyFor, type LlmRequest } from "./request.ts";
+import type { LlmRequest } from "./request.ts";
 import { readUsage } from "./usage.ts";
 
 /** Inputs per part for a worker that names no batch size. It is small enough for several workers to share a large request. */

@@ -1,7 +1,5 @@
 import { Fault } from "../../errors.ts";
 import { isRecord } from "../../json/parse.ts";
-import { membersOf } from "../../json/scan.ts";
-import type { Claim } from "../../pool/claim.ts";
 
 /** The parts of a request that the server looks at. Everything else in it is only passed on. */
 export interface LlmRequest {
@@ -45,18 +43,6 @@ function assertOneModel(value: Readonly<Record<string, unknown>>): void {
     if (name.length !== MODEL.length || name === MODEL || name.toLowerCase() !== MODEL) continue;
     throw new Fault("invalid_request", { message: `Write '${MODEL}' instead of '${name}'.`, param: name });
   }
-}
-
-/** Returns the client's bytes, with the worker's own name for the model where that is another one. */
-export function bodyFor(claim: Pick<Claim, "model">, model: string, body: Uint8Array): Uint8Array {
-  return claim.model === model ? body : withModel(body, claim.model);
-}
-
-/** Returns the body with another model's name in it. */
-export function withModel(body: Uint8Array, model: string): Uint8Array {
-  const range = membersOf(body)?.get("model");
-  if (!range) throw new Fault("invalid_request", { param: "model" });
-  return Buffer.concat([body.subarray(0, range.start), Buffer.from(JSON.stringify(model)), body.subarray(range.end)]);
 }
 
 function parse(body: Uint8Array): unknown {

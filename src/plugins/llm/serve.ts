@@ -1,12 +1,13 @@
 import { drainingFault, Fault } from "../../errors.ts";
 import { readBody } from "../../http/body.ts";
 import { attemptId } from "../../http/headers.ts";
+import { bodyFor } from "../../models/named-body.ts";
 import { answerWithJob } from "../../reply/answer.ts";
 import { AnswerEnds } from "../../reply/answer-ends.ts";
 import { type LlmCall, type LlmPorts, toExchangeRequest } from "./call.ts";
 import { relayEmbeddings } from "./embeddings.ts";
 import { errorEvent } from "./error-event.ts";
-import { bodyFor, parseLlmRequest } from "./request.ts";
+import { parseLlmRequest } from "./request.ts";
 import { readUsage } from "./usage.ts";
 
 /** Reads a request and answers it with what a worker answers. Rejects with a `Fault` or `ClientGone`. */

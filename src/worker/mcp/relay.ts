@@ -45,7 +45,8 @@ export function serveRelay(
   let isPrinted = false;
   const dialer = new Dialer({
     kind: "mcp",
-    settings: { ...settings, id, maxConcurrency: MAX_CALLS },
+    settings: { ...settings, id },
+    slots: () => MAX_CALLS,
     introduction: {
       first: (known) => ({
         id: known,

@@ -94,6 +94,8 @@ test("a model reports its slots, its running and waiting jobs, and its output sp
   expect(before.plugins.llm.models).toEqual([
     {
       name: "m",
+      type: null,
+      context_length: null,
       workers: 1,
       slots_free: 0,
       slots_total: 2,
@@ -104,6 +106,8 @@ test("a model reports its slots, its running and waiting jobs, and its output sp
     },
     {
       name: "n",
+      type: null,
+      context_length: null,
       workers: 1,
       slots_free: 3,
       slots_total: 3,

@@ -5,6 +5,7 @@ import type { WorkerSettings } from "../../../src/worker/args.ts";
 import { asrKind } from "../../../src/worker/asr.ts";
 import { llmKind } from "../../../src/worker/llm.ts";
 import { FORM_TYPE, formBytes, MODEL, sound } from "../../support/audio-form.ts";
+import { eventually } from "../../support/eventually.ts";
 import { ScriptedServer, type ServerLink } from "../../support/scripted-server.ts";
 import { startBackend, startTestWorker, type TestWorkerOptions } from "../../support/test-worker.ts";
 
@@ -33,6 +34,12 @@ function use<T extends { stop(): Promise<void> }>(backend: T): T {
 /** The kind with other addresses to search. */
 const looking = (...urls: string[]) =>
   new Map([["asr", { ...asrKind, places: urls.map((base) => ({ label: "Test server", base })) }]]);
+
+/** The answer of a server that has the audio path to a request without a form. */
+const unprocessable = (method: string): Response => new Response("no form", { status: method === "POST" ? 422 : 405 });
+
+/** A model in Ollama's own list. */
+const model = (name: string, capabilities: readonly string[]) => ({ name, capabilities });
 
 const FORM = formBytes([MODEL, sound(1000)]);
 const HEADERS: readonly (readonly [string, string])[] = [["content-type", FORM_TYPE]];
@@ -116,13 +123,14 @@ describe("a worker of kind asr", () => {
     });
   });
 
-  test("uses a server at a usual address only if it has the audio path", async () => {
-    const chat = use(startBackend(() => new Response("no", { status: 404 }), { models: ["chat"] }));
-    const speech = use(startBackend(() => new Response("POST only", { status: 405 }), { models: ["whisper"] }));
-    const link = await start({}, { kinds: looking(chat.url, speech.url) });
-    expect(await link.register()).toMatchObject({ models: ["whisper"] });
+  test("uses a server at a usual address only if it takes audio at the audio path", async () => {
+    const chat = use(startBackend(() => new Response("no", { status: 404 }), { models: ["chat", "whisper-chat"] }));
+    const getOnly = use(startBackend(() => new Response("no", { status: 405 }), { models: ["whisper"] }));
+    const speech = use(startBackend(({ method }) => unprocessable(method), { models: ["org/whisper-large-v3"] }));
+    const link = await start({}, { kinds: looking(chat.url, getOnly.url, speech.url) });
+    expect(await link.register()).toMatchObject({ models: ["org/whisper-large-v3"] });
     // The operator's setting is not checked.
-    expect(await (await start({ backend: chat.url })).register()).toMatchObject({ models: ["chat"] });
+    expect(await (await start({ backend: chat.url })).register()).toMatchObject({ models: ["chat", "whisper-chat"] });
   });
 
   test("says what it looked for if it finds only a server for language models", async () => {
@@ -132,10 +140,88 @@ describe("a worker of kind asr", () => {
     expect(status["reason"]).toStartWith("no model server found on this machine; looked for Test server at");
   });
 
-  test("prints a command that posts a file", async () => {
+  test("never takes a text model of a server that it found for a transcriber, unless the operator names the server", async () => {
+    const text = use(startBackend(({ method }) => unprocessable(method), { models: ["local/tiny"] }));
+    const link = await start({}, { kinds: looking(text.url) });
+    const status = await link.status("not_ready");
+    expect(String(status["reason"])).toContain(
+      `model server at ${text.url.replace("/v1", "")} lists no model that transcribes; to use one all the same, name the server with --backend`,
+    );
+    expect(await (await start({ backend: text.url })).register()).toMatchObject({ models: ["local/tiny"] });
+  });
+
+  test.each([
+    [
+      "Ollama",
+      {
+        models: [model("gemma", ["completion", "audio"]), model("llama", ["completion"]), model("bge", ["embedding"])],
+      },
+      ["gemma"],
+    ],
+    [
+      "llama.cpp",
+      {
+        data: [
+          { id: "voxtral", architecture: { input_modalities: ["text", "audio"] } },
+          { id: "whisper-chat", architecture: { input_modalities: ["text"] } },
+        ],
+      },
+      ["voxtral"],
+    ],
+    [
+      "a server that says nothing",
+      { data: [{ id: "Qwen/Qwen3-ASR-1.7B" }, { id: "qwen3:8b" }, { id: "nova-stt" }] },
+      ["Qwen/Qwen3-ASR-1.7B", "nova-stt"],
+    ],
+  ])("offers the models that %s says can hear, or whose names say so", async (_server, list, models) => {
+    const backend = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: ({ url, method }) => (url.endsWith("/v1/models") ? Response.json(list) : unprocessable(method)),
+    });
+    running.push({ stop: () => backend.stop(true) });
+    const link = await start({}, { kinds: looking(`http://127.0.0.1:${backend.port}/v1`) });
+    expect(await link.register()).toMatchObject({ models });
+  });
+
+  test("does not take another Moorage server on this machine for a model server", async () => {
+    const backend = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: ({ method }) =>
+        method === "GET" ? Response.json({ data: [{ id: "whisper", owned_by: "moorage" }] }) : unprocessable(method),
+    });
+    running.push({ stop: () => backend.stop(true) });
+    const link = await start({}, { kinds: looking(`http://127.0.0.1:${backend.port}/v1`) });
+    await link.status("not_ready");
+  });
+
+  test("serves another model server than the other kinds of its process, with a key of its own", async () => {
+    const keys: (string | null)[] = [];
+    const heard = (request: Request): Response => {
+      keys.push(request.headers.get("authorization"));
+      return Response.json({});
+    };
+    const speech = use(startBackend(heard, { models: ["whisper"] }));
+    const chat = use(startBackend(heard, { models: ["chat"] }));
+    const keyed = { backend: chat.url, backendKey: "chat-key" };
+    const link = await start({ ...keyed, asrBackend: speech.url });
+    expect(await link.register()).toMatchObject({ models: ["whisper"] });
+    link.open({ path: "/audio/transcriptions", headers: HEADERS }, FORM);
+    await link.response();
+    const other = await start({ ...keyed, asrBackend: speech.url, asrBackendKey: "speech-key" });
+    other.open({ path: "/audio/transcriptions", headers: HEADERS }, FORM);
+    await other.response();
+    // The key of one server is never sent to another.
+    expect(keys).toEqual([null, "Bearer speech-key"]);
+    expect(await (await start({ ...keyed, asrBackendKey: "x" })).register()).toMatchObject({ models: ["chat"] });
+  });
+
+  test("prints a command that posts a file, once it is connected", async () => {
     const printed: string[] = [];
     const whisper = use(new WhisperCpp());
     await start({}, { kinds: looking(whisper.origin), print: (text) => printed.push(text) });
+    await eventually(() => printed.length > 1, "the command");
     expect(printed.join("\n")).toContain("whispercpp");
     expect(printed.join("\n")).toContain(
       `${server.url}/v1/audio/transcriptions -F file=@speech.wav -F model=whisper-1`,

@@ -151,9 +151,9 @@ describe("a worker's models", () => {
   test("are watched, and a change of models alone sends only the models", async () => {
     const backend = new Switchable();
     running.push(backend);
-    start({ backend: backend.url, models: ["m", "n"] });
+    start({ backend: backend.url, models: ["m*", "n*"] });
     const link = await server.worker();
-    backend.models = ["m", "n", "not-allowed"];
+    backend.models = ["m", "n", "other"];
     expect(await link.texts.take("an update")).toEqual({ type: "models_update", models: ["m", "n"] });
     backend.models = [];
     expect(await link.texts.take("an update")).toEqual({ type: "models_update", models: [] });

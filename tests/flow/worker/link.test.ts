@@ -58,9 +58,9 @@ describe("a worker's registration", () => {
     expect(agent_config).toEqual({ hostname: hostname(), os_name: process.platform, os_version: expect.any(String) });
   });
 
-  test("offers only the models on the allow-list", async () => {
-    serve({ models: ["a", "z"] });
-    expect(await (await server.worker()).register()).toMatchObject({ models: ["a"] });
+  test("offers the models that are named, and of the listed ones those that fit a pattern", async () => {
+    serve({ models: ["a*", "z"] });
+    expect(await (await server.worker()).register()).toMatchObject({ models: ["a", "z"] });
   });
 
   test("is repeated if it is not answered in time", async () => {

@@ -29,7 +29,7 @@ function setUp() {
     toFailure: () => ({ code: "internal", message: "" }),
     clock: new FakeClock(),
     log: silentLog,
-    maxConcurrency: 1,
+    maxConcurrency: () => 1,
     requestTimeoutMs: 1000,
     onUnreachable: () => {},
     onIdle: () => {},

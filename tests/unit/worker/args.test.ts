@@ -33,9 +33,12 @@ const CASES: readonly (readonly [keyof WorkerSettings, string, string, string, u
   ["id", "CLIENT_ID", "id", "gpu-1", "gpu-1"],
   ["backend", "COMPLETION_BASE_URL", "backend", "http://127.0.0.1:11434/v1/", "http://127.0.0.1:11434/v1"],
   ["backendKey", "COMPLETION_API_KEY", "backend-key", "k-2", "k-2"],
+  ["asrBackend", "ASR_BASE_URL", "asr-backend", "http://127.0.0.1:8000/v1/", "http://127.0.0.1:8000/v1"],
+  ["asrBackendKey", "ASR_API_KEY", "asr-backend-key", "k-3", "k-3"],
   ["maxConcurrency", "MAX_CONCURRENCY", "max-concurrency", "10000", 10_000],
   ["embeddingBatchSize", "EMBEDDING_BATCH_SIZE", "embedding-batch-size", "8", 8],
   ["models", "MODELS", "models", "llama3:8b, org/model", ["llama3:8b", "org/model"]],
+  ["renames", "RENAME", "rename", "gpt-4o = qwen3:8b", [{ shown: "gpt-4o", backend: "qwen3:8b" }]],
   ["mcpUrl", "MCP_URL", "url", "http://127.0.0.1:7777/mcp/", "http://127.0.0.1:7777/mcp"],
   ["mcpTransport", "MCP_TRANSPORT", "transport", "sse", "sse"],
   ["mcpCommand", "MCP_COMMAND", "stdio", "npx -y some-server --flag", "npx -y some-server --flag"],
@@ -79,9 +82,12 @@ describe("every setting", () => {
       id: undefined,
       backend: undefined,
       backendKey: undefined,
-      maxConcurrency: 2,
+      asrBackend: undefined,
+      asrBackendKey: undefined,
+      maxConcurrency: undefined,
       embeddingBatchSize: 64,
       models: undefined,
+      renames: [],
       mcpUrl: undefined,
       mcpTransport: "auto",
       mcpServers: undefined,
@@ -120,6 +126,28 @@ describe("every setting", () => {
       "max_concurrency: environment variable MAX_CONCURRENCY",
       "embedding_batch_size: environment variable EMBEDDING_BATCH_SIZE",
     ]);
+  });
+
+  test("pairs of names are read up to the first equals sign, and a public name that is given twice is refused", () => {
+    expect(settingsOf({ env: { RENAME: "a=x, b=hf.co/y=z ,c=x" } }).renames).toEqual([
+      { shown: "a", backend: "x" },
+      { shown: "b", backend: "hf.co/y=z" },
+      { shown: "c", backend: "x" },
+    ]);
+    for (const wrong of ["a=x,a=y", "a", "=x", "a=", "a=x,b"]) {
+      const [fault, ...more] = faultsOf({ env: { RENAME: wrong } });
+      expect(fault).toStartWith("rename: environment variable RENAME");
+      expect(fault).toContain("with each public name once");
+      expect(more).toEqual([]);
+    }
+  });
+
+  test("PROVIDER_URL names the MCP server where MCP_URL does not", () => {
+    const env = { PROVIDER_URL: "http://127.0.0.1:7777/" };
+    expect(settingsOf({ env }).mcpUrl).toBe("http://127.0.0.1:7777");
+    expect(settingsOf({ env: { ...env, MCP_URL: "http://127.0.0.1:7778/mcp" } }).mcpUrl).toBe(
+      "http://127.0.0.1:7778/mcp",
+    );
   });
 
   test("an empty allow-list is refused", () => {
@@ -245,7 +273,7 @@ describe("the worker's texts", () => {
       client_name: "box",
       client_key: "********",
       completion_api_key: "********",
-      max_concurrency: 2,
+      embedding_batch_size: 64,
     });
     expect(text).not.toContain("hush");
   });

@@ -5,7 +5,7 @@ import { foundTable } from "../../../src/worker/found-text.ts";
 import { createLoadSampler } from "../../../src/worker/host.ts";
 import { llmKind } from "../../../src/worker/llm.ts";
 
-const usual = { version: undefined, models: [], listsModels: true, paths: undefined };
+const usual = { version: undefined, models: [], info: [], slots: undefined, listsModels: true, paths: undefined };
 const ollama = {
   ...usual,
   base: "http://127.0.0.1:11434/v1",
@@ -62,10 +62,10 @@ test.each(["@/etc/passwd", "</etc/passwd", "a;type=text/html", "it's $HOME `x`"]
 test("the server's own port is not taken for that of a model server", () => {
   const ports = (server: string): string[] =>
     withoutServer(llmKind.places, server).map(({ base }) => new URL(base).port);
-  expect(ports("http://127.0.0.1:8080")).toEqual(["11434", "8000", "1234"]);
-  expect(ports("ws://localhost:8000")).toEqual(["11434", "8080", "1234"]);
-  expect(ports("wss://moorage.example.com")).toEqual(["11434", "8080", "8000", "1234"]);
-  expect(ports("wss://moorage.example.com:8080")).toEqual(["11434", "8080", "8000", "1234"]);
+  expect(ports("http://127.0.0.1:8080")).toEqual(["11434", "9931", "8000", "1234"]);
+  expect(ports("ws://localhost:8000")).toEqual(["11434", "8080", "9931", "1234"]);
+  expect(ports("wss://moorage.example.com")).toEqual(["11434", "8080", "9931", "8000", "1234"]);
+  expect(ports("wss://moorage.example.com:8080")).toEqual(["11434", "8080", "9931", "8000", "1234"]);
 });
 
 test("the load is measured between two calls, in whole per cent", () => {

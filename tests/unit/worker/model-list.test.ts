@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
-import { allowedModels, parseModelList } from "../../../src/worker/model-list.ts";
+import { parseModelList } from "../../../src/worker/model-list.ts";
 
 test("OpenAI's list of models is read in order, without repeats", () => {
   const list = parseModelList({ object: "list", data: [{ id: "b", owned_by: "library" }, { id: "a" }, { id: "b" }] });
-  expect(list).toEqual({ models: ["b", "a"], ownedBy: "library" });
+  expect(list).toEqual({ models: ["b", "a"], info: [], ownedBy: "library" });
 });
 
 test("llama.cpp's answer, which contains two lists, counts once", () => {
@@ -12,7 +12,7 @@ test("llama.cpp's answer, which contains two lists, counts once", () => {
     object: "list",
     data: [{ id: "x", owned_by: "llamacpp" }],
   });
-  expect(list).toEqual({ models: ["x"], ownedBy: "llamacpp" });
+  expect(list).toEqual({ models: ["x"], info: [], ownedBy: "llamacpp" });
 });
 
 test("Ollama's tags give the names unchanged", () => {
@@ -50,11 +50,6 @@ test("models that the server would refuse are dropped, and the rest is bounded",
   expect(parseModelList({ data })?.models).toEqual(["ok"]);
   const many = Array.from({ length: 5000 }, (_, index) => ({ id: `m${index}` }));
   expect(parseModelList({ data: many })?.models).toHaveLength(2048);
-});
-
-test("an allow-list keeps models of the backend and adds none", () => {
-  expect(allowedModels(["a", "b", "c"], ["c", "a", "z"])).toEqual(["a", "c"]);
-  expect(allowedModels(["a"], undefined)).toEqual(["a"]);
 });
 
 test("for one task, models marked for another are dropped, and unmarked ones are kept", () => {

@@ -40,6 +40,22 @@ describe("a backend with own paths", () => {
   );
 });
 
+test("a job that asks for events is not sent to a backend that cannot stream", () => {
+  const mute: PathMap = { ...paths, noStream: "whole answers only" };
+  const ask = (map: PathMap | undefined, isStream: boolean) => routeJob(base, map, "/audio/transcriptions", isStream);
+  expect(ask(mute, true)).toMatchObject({
+    kind: "answer",
+    status: 400,
+    body: { error: { message: "whole answers only", param: "stream", code: "unsupported_parameter" } },
+  });
+  for (const [map, isStream] of [
+    [mute, false],
+    [paths, true],
+    [undefined, true],
+  ] as const)
+    expect(ask(map, isStream).kind).toBe("ask");
+});
+
 test.each(["/../load", "//other.host/x", "/a/%2e%2e/%2e%2e/load", "no-slash"])(
   "%s has no route, mapped or not",
   (path) => {

@@ -2,6 +2,7 @@
 const SECRETS: ReadonlySet<string> = new Set([
   "ADMIN_KEY",
   "API_KEY",
+  "ASR_API_KEY",
   "AUTH_TOKEN",
   "CLIENT_KEY",
   "COMPLETION_API_KEY",

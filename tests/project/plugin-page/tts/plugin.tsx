@@ -8,6 +8,7 @@ import type { Visit } from "../../../../src/http/visit.ts";
 import { isRecord, parseJson } from "../../../../src/json/parse.ts";
 import type { ModelArea } from "../../../../src/models/model-area.ts";
 import { createModelPlugin } from "../../../../src/models/model-plugin.ts";
+import { bodyFor } from "../../../../src/models/named-body.ts";
 import { PoolView } from "../../../../src/models/view.tsx";
 import { API_KEY_SECURITY, errorResponses, rawAnswer } from "../../../../src/openapi/schema.ts";
 import type { PluginContext } from "../../../../src/plugin/contract.ts";
@@ -89,9 +90,10 @@ async function speak(
         exact: true,
         silenceMs: requestTimeoutMs,
         stallMs: clientStallTimeoutMs,
-        request: () => {
+        request: (claim) => {
           const headers = toWorkerHeaders(request.headers, requestId);
-          return { head: { method: "POST", path: "/audio/speech", headers, timeout_ms: requestTimeoutMs }, body };
+          const head = { method: "POST", path: "/audio/speech", headers, timeout_ms: requestTimeoutMs };
+          return { head, body: bodyFor(claim, model, body) };
         },
       },
       errorEvent: (fault) => dataEvent(fault.body()),

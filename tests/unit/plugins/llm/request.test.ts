@@ -1,8 +1,9 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { Fault } from "../../../../src/errors.ts";
+import { withModel } from "../../../../src/models/named-body.ts";
 import { PartCutter, parseEmbeddingInput } from "../../../../src/plugins/llm/embedding-input.ts";
-import { parseLlmRequest, withModel } from "../../../../src/plugins/llm/request.ts";
+import { parseLlmRequest } from "../../../../src/plugins/llm/request.ts";
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
 const textOf = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);

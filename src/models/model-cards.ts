@@ -1,0 +1,70 @@
+import type { ModelCard } from "../plugin/contract.ts";
+import type { Pool } from "../pool/pool.ts";
+import type { ModelInfo } from "../wire/model-info.ts";
+import { joinInfo, type ModelFacts } from "./model-facts.ts";
+
+/** Describes the models of one pool. What workers say is joined once for each change of their offers. */
+export class ModelCards {
+  readonly #pool: Pool;
+  /** The type of models whose workers name none. */
+  readonly #type: string | undefined;
+  #revision: number | undefined;
+  #facts: ReadonlyMap<string, ModelFacts> = new Map();
+  #cards: readonly ModelCard[] = [];
+
+  constructor(pool: Pool, type: string | undefined) {
+    this.#pool = pool;
+    this.#type = type;
+  }
+
+  /** The cards of the models that workers take jobs for now, sorted by id. */
+  all(): readonly ModelCard[] {
+    this.#refresh();
+    return this.#cards;
+  }
+
+  /** What is known of a model; undefined for one that no worker takes jobs for. */
+  factsOf(model: string): ModelFacts | undefined {
+    this.#refresh();
+    return this.#facts.get(model);
+  }
+
+  #refresh(): void {
+    const { offersRevision } = this.#pool;
+    if (this.#revision === offersRevision) return;
+    this.#revision = offersRevision;
+    const infos = new Map<string, ModelInfo[]>(this.#pool.servedModels().map((model) => [model, []]));
+    for (const seat of this.#pool.seats()) {
+      if (seat.capacity > 0) for (const info of seat.info) infos.get(info.id)?.push(info);
+    }
+    const facts = [...infos].map(([model, said]) => [model, this.#toFacts(said)] as const);
+    this.#facts = new Map(facts);
+    this.#cards = facts.map(([id, each]) => toCard(id, this.#pool.firstSeenAt(id) ?? 0, each));
+  }
+
+  #toFacts(said: readonly ModelInfo[]): ModelFacts {
+    const facts = joinInfo(said);
+    return said.some(({ type }) => type) ? facts : { ...facts, type: this.#type };
+  }
+}
+
+function toCard(id: string, firstSeenAt: number, facts: ModelFacts): ModelCard {
+  const { type, contextLength, maxContextLength, inputModalities, outputModalities, status } = facts;
+  const hasModalities = inputModalities !== undefined || outputModalities !== undefined;
+  return {
+    id,
+    object: "model",
+    created: Math.floor(firstSeenAt / 1000),
+    owned_by: "moorage",
+    ...(type !== undefined && { type }),
+    ...(contextLength !== undefined && { context_length: contextLength, max_model_len: contextLength }),
+    ...(maxContextLength !== undefined && { max_context_length: maxContextLength }),
+    ...(hasModalities && {
+      architecture: {
+        ...(inputModalities && { input_modalities: inputModalities }),
+        ...(outputModalities && { output_modalities: outputModalities }),
+      },
+    }),
+    ...(status !== undefined && { status: { value: status } }),
+  };
+}

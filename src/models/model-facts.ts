@@ -1,0 +1,48 @@
+import type { ModelInfo } from "../wire/model-info.ts";
+
+/** What the workers of one model say of it together. */
+export interface ModelFacts {
+  readonly type: string | undefined;
+  readonly contextLength: number | undefined;
+  readonly maxContextLength: number | undefined;
+  readonly inputModalities: readonly string[] | undefined;
+  readonly outputModalities: readonly string[] | undefined;
+  readonly status: string | undefined;
+}
+
+/**
+ * Joins what several workers say of one model into what holds wherever a request goes: the smallest sizes, the modalities
+ * that all have, and a type only if all that name one agree. A model counts as loaded if any worker has it in memory.
+ * Workers that say nothing change nothing.
+ */
+export function joinInfo(infos: readonly ModelInfo[]): ModelFacts {
+  return {
+    type: agreed(infos.map(({ type }) => type)),
+    contextLength: smallest(infos.map((info) => info.context_length)),
+    maxContextLength: smallest(infos.map((info) => info.max_context_length)),
+    inputModalities: common(infos.map((info) => info.input_modalities)),
+    outputModalities: common(infos.map((info) => info.output_modalities)),
+    status: infos.some(({ status }) => status === "loaded") ? "loaded" : agreed(infos.map(({ status }) => status)),
+  };
+}
+
+type Maybe<T> = T | null | undefined;
+
+function said<T>(values: readonly Maybe<T>[]): readonly T[] {
+  return values.filter((value): value is T => value !== null && value !== undefined);
+}
+
+function agreed(values: readonly Maybe<string>[]): string | undefined {
+  const [first, ...rest] = said(values);
+  return rest.every((value) => value === first) ? first : undefined;
+}
+
+function smallest(values: readonly Maybe<number>[]): number | undefined {
+  const sizes = said(values).filter((size) => size > 0);
+  return sizes.length === 0 ? undefined : Math.min(...sizes);
+}
+
+function common(values: readonly Maybe<readonly string[]>[]): readonly string[] | undefined {
+  const [first, ...rest] = said(values);
+  return first && [...new Set(first)].filter((word) => rest.every((list) => list.includes(word)));
+}

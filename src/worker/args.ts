@@ -45,6 +45,8 @@ export interface WorkerSettings {
   /** A file with several MCP servers, instead of the URL or the command. */
   readonly mcpServers: string | undefined;
   readonly mcpOauth: "true" | "false";
+  /** Whether one process of the command serves the sessions of all clients. */
+  readonly mcpShared: "true" | "false";
   /** The most sessions of one relay whose MCP server speaks stdio, or HTTP with SSE. */
   readonly mcpMaxSessions: number;
   /** How long such a session may be unused before it ends. */

@@ -192,7 +192,7 @@ export function workerTable(hostname: string) {
         variable: "MCP_COMMAND",
         flag: "stdio",
         absent: undefined,
-        help: "Command that starts an MCP server on stdio, for the kind mcp; one process per session.",
+        help: "Command that starts an MCP server on stdio, for the kind mcp; one process per session unless MCP_SHARED is set.",
       },
     ),
     mcpServers: unset(path, {
@@ -206,6 +206,12 @@ export function workerTable(hostname: string) {
       flag: "oauth",
       default: "false",
       help: "Whether callers authenticate with the MCP server itself by OAuth, which then receives their bearer tokens.",
+    }),
+    mcpShared: setting(word(["true", "false"]), {
+      variable: "MCP_SHARED",
+      flag: "shared",
+      default: "false",
+      help: "Whether one process of MCP_COMMAND serves all clients, for programs that can run only once.",
     }),
     mcpMaxSessions: setting(integer(1, 10_000), {
       variable: "MCP_MAX_SESSIONS",

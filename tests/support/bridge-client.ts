@@ -33,11 +33,20 @@ export function smallServer(mark: string, ...more: readonly string[]): string {
 /** Limits that few tests reach. */
 export const LIMITS: SessionLimits = { maxSessions: 1000, idleMs: 5 * 60_000 };
 
-export function stdioBridge(command: string, clock: Clock = systemClock, limits: Partial<SessionLimits> = {}): Bridge {
+export interface BridgeSettings extends Partial<SessionLimits> {
+  readonly isShared?: boolean;
+}
+
+export function stdioBridge(
+  command: string,
+  clock: Clock = systemClock,
+  { isShared = false, ...limits }: BridgeSettings = {},
+): Bridge {
   const env = { PATH: process.env["PATH"] ?? "" };
   return createStdioBridge({
     command,
     env,
+    isShared,
     limits: { ...LIMITS, ...limits },
     deps: { clock, ids: systemIds, log: silentLog },
   });

@@ -4,7 +4,12 @@ import { spawn } from "node:child_process";
 // argument is a mark by which tests find its processes. A word after it changes the server: `stateless` enables revisions without
 // sessions, `silent` never answers `initialize`, and `refusing` refuses it.
 
-type Message = { readonly id?: string | number; readonly method?: string; readonly params?: Record<string, unknown> };
+type Message = {
+  readonly id?: string | number;
+  readonly method?: string;
+  readonly params?: Record<string, unknown>;
+  readonly error?: unknown;
+};
 
 const say = (message: object): void => void process.stdout.write(`${JSON.stringify({ jsonrpc: "2.0", ...message })}\n`);
 
@@ -19,11 +24,15 @@ const held: (string | number)[] = [];
 let asked: { readonly id: string | number } | undefined;
 /** Whether a handshake has come, after which servers of the Python SDK refuse every stateless request. */
 let isLocked = false;
+/** What the client said of itself, and the URIs that it subscribed to, each as often as it asked. */
+let opening: Record<string, unknown> | undefined;
+let openings = 0;
+const uris: unknown[] = [];
 
-function handle({ id, method, params }: Message): void {
+function handle({ id, method, params, error }: Message): void {
   if (method === undefined) {
     // This is the answer to the server's own request, so the call that caused it continues.
-    if (asked) say({ id: asked.id, result: { heard: true } });
+    if (asked) say({ id: asked.id, result: { heard: true, refusal: error } });
     return;
   }
   if (method === "notifications/cancelled") cancelled.push(params?.["requestId"]);
@@ -35,6 +44,8 @@ function handle({ id, method, params }: Message): void {
   switch (method) {
     case "initialize":
       if (process.argv.includes("silent")) return;
+      opening = params;
+      openings += 1;
       if (process.argv.includes("refusing")) return say({ id, error: { code: -32602, message: "not today" } });
       return say({
         id,
@@ -51,6 +62,10 @@ function handle({ id, method, params }: Message): void {
     case "subscriptions/listen":
       subscriptions.add(id);
       return say({ method: "notifications/subscriptions/acknowledged", params: { _meta: { [SUBSCRIPTION]: id } } });
+    case "resources/subscribe":
+    case "resources/unsubscribe":
+      uris.push(`${method} ${params?.["uri"]}`);
+      return say({ id, result: {} });
     case "no/such/method":
       return say({ id, error: { code: -32601, message: "no such method" } });
     case "tools/call":
@@ -76,6 +91,14 @@ function call(id: string | number, { name, _meta }: Record<string, unknown>): vo
         say({ method: "notifications/tools/list_changed", params: { _meta: { [SUBSCRIPTION]: each } } });
       }
       say({ method: "notifications/tools/list_changed" });
+      return say({ id, result: {} });
+    case "changed":
+      say({ method: "notifications/resources/updated", params: { uri: "file:///a" } });
+      return say({ id, result: {} });
+    case "opening":
+      return say({ id, result: { openings, opening, uris, pid: process.pid } });
+    case "log":
+      say({ method: "notifications/message", params: { level: "info", data: "mine" } });
       return say({ id, result: {} });
     case "crash":
       return process.exit(3);

@@ -29,6 +29,7 @@ export function workerSettings(overrides: Partial<WorkerSettings> & { readonly s
     mcpTransport: "auto",
     mcpServers: undefined,
     mcpOauth: "false",
+    mcpShared: "false",
     mcpMaxSessions: 32,
     mcpSessionIdleMs: 300_000,
     authToken: undefined,

@@ -22,6 +22,8 @@ export type McpSource =
       readonly withheld: readonly string[];
       /** The working directory; undefined: the worker's own. */
       readonly directory: string | undefined;
+      /** Whether one process serves the sessions of all clients. */
+      readonly isShared: boolean;
     };
 
 /** One MCP server to serve, and who may call it. */

@@ -10,6 +10,7 @@ interface Given {
   readonly mcpTransport: McpTransport;
   readonly mcpServers: string | undefined;
   readonly mcpOauth: "true" | "false";
+  readonly mcpShared: "true" | "false";
   readonly authToken: string | undefined;
 }
 
@@ -28,12 +29,13 @@ export function readMcpServers(given: Given, sources: FileSources): McpServersRe
   return { servers: [{ name, id, source: sourceOf(given), access }], faults: [] };
 }
 
-function sourceOf({ mcpUrl, mcpCommand, mcpTransport }: Given): McpSource {
+function sourceOf({ mcpUrl, mcpCommand, mcpTransport, mcpShared }: Given): McpSource {
   if (mcpUrl !== undefined) return { kind: "url", url: mcpUrl, transport: mcpTransport, headers: [] };
-  return { kind: "command", command: mcpCommand ?? "", args: undefined, env: {}, withheld: [], directory: undefined };
+  const none = { args: undefined, env: {}, withheld: [], directory: undefined };
+  return { kind: "command", command: mcpCommand ?? "", ...none, isShared: mcpShared === "true" };
 }
 
-function conflictsIn({ mcpUrl, mcpCommand, mcpServers, mcpOauth, authToken, id }: Given): string[] {
+function conflictsIn({ mcpUrl, mcpCommand, mcpServers, mcpOauth, mcpShared, authToken, id }: Given): string[] {
   const named = [
     ["url", mcpUrl],
     ["stdio", mcpCommand],
@@ -55,5 +57,8 @@ function conflictsIn({ mcpUrl, mcpCommand, mcpServers, mcpOauth, authToken, id }
   }
   if (mcpOauth === "true" && mcpUrl === undefined)
     return ["oauth: only an MCP server that speaks HTTP can use it; give its url"];
+  if (mcpServers !== undefined && mcpShared === "true") return ["shared: the file itself says so, with shared: true"];
+  if (mcpShared === "true" && mcpCommand === undefined)
+    return ["shared: only an MCP server that speaks stdio has processes to share; give its command with --stdio"];
   return [];
 }

@@ -108,8 +108,8 @@ function openUpstream(
       limits,
       deps,
     });
-  const { command, args, directory, withheld } = source;
+  const { command, args, directory, isShared, withheld } = source;
   // An entry of the program's own wins, and is the only way for it to get a variable that is withheld.
   const childrensEnv = { ...childEnv(env, withheld), ...source.env };
-  return createStdioBridge({ command, args, directory, env: childrensEnv, limits, deps });
+  return createStdioBridge({ command, args, directory, env: childrensEnv, isShared, limits, deps });
 }

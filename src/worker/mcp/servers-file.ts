@@ -27,6 +27,7 @@ const entrySchema = v.object({
   auth_token: v.optional(text),
   auth_token_env: v.optional(text),
   oauth: v.optional(v.boolean()),
+  shared: v.optional(v.boolean()),
   disabled: v.optional(v.boolean()),
 });
 
@@ -41,6 +42,7 @@ const TAKES: Readonly<Record<string, string>> = {
   env: "it takes a map of names to strings",
   id: `it takes ${ID_FORM}`,
   oauth: "it takes true or false",
+  shared: "it takes true or false",
   disabled: "it takes true or false",
 };
 
@@ -143,12 +145,24 @@ function expanded(entry: Entry, expansion: Expansion): Entry {
 }
 
 /** Returns the server's source, or what is wrong. */
-function sourceOf({ type, command, args, env, cwd, url }: Entry, withheld: readonly string[]): McpSource | string {
+function sourceOf(
+  { type, command, args, env, cwd, shared, url }: Entry,
+  withheld: readonly string[],
+): McpSource | string {
   if ((command === undefined) === (url === undefined)) return "it takes either a command or a url";
   if (command !== undefined) {
     if (type !== undefined && type !== "stdio") return "a command is of the type stdio";
-    return { kind: "command", command, args: args?.map(String), env: toTexts(env ?? {}), withheld, directory: cwd };
+    return {
+      kind: "command",
+      command,
+      args: args?.map(String),
+      env: toTexts(env ?? {}),
+      withheld,
+      directory: cwd,
+      isShared: shared === true,
+    };
   }
+  if (shared) return "only a server with a command can be shared";
   if (type === "stdio") return "a url is of the type http or sse";
   const parsed = parseBackendUrl(url ?? "");
   if (parsed === undefined) return "the url must be http or https, without user name, password and query";

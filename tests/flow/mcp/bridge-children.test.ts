@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import type { Bridge } from "../../../src/worker/mcp/bridge/bridge.ts";
-import type { SessionLimits } from "../../../src/worker/mcp/bridge/sessions.ts";
 import {
   ask,
+  type BridgeSettings,
   callTool,
   drop,
   messagesOf,
@@ -25,8 +25,8 @@ afterEach(async () => {
   await eventually(() => processesOf(mark) === 0, "no process is left");
 });
 
-function start(command = smallServer(mark), clock?: FakeClock, limits?: Partial<SessionLimits>): Bridge {
-  const bridge = stdioBridge(command, clock, limits);
+function start(command = smallServer(mark), clock?: FakeClock, settings?: BridgeSettings): Bridge {
+  const bridge = stdioBridge(command, clock, settings);
   bridges.push(bridge);
   return bridge;
 }

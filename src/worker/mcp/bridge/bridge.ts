@@ -19,6 +19,8 @@ export interface BridgeOptions {
   /** Whether the peers may speak a revision of MCP without sessions. */
   readonly maybeStateless: boolean;
   readonly limits: SessionLimits;
+  /** Ends what the peers share. Called after the last session has ended. */
+  readonly closeShared?: () => Promise<void>;
   readonly deps: Deps;
 }
 
@@ -32,7 +34,7 @@ export interface Bridge extends Backend {
 
 type Body = Uint8Array | ReadableStream<Uint8Array> | undefined;
 
-export function createBridge({ openPeer, maybeStateless, limits, deps }: BridgeOptions): Bridge {
+export function createBridge({ openPeer, maybeStateless, limits, closeShared, deps }: BridgeOptions): Bridge {
   const sessions = new Sessions({ openPeer, limits, deps });
   const stateless = maybeStateless ? new Stateless(openPeer, limits.idleMs, deps.clock) : undefined;
 
@@ -62,6 +64,7 @@ export function createBridge({ openPeer, maybeStateless, limits, deps }: BridgeO
     }),
     async close() {
       await Promise.all([sessions.close(), stateless?.close()]);
+      await closeShared?.();
     },
   };
 }

@@ -1,6 +1,8 @@
 import type { Deps } from "../../../system/deps.ts";
 import { type Bridge, createBridge } from "./bridge.ts";
+import type { OpenPeer } from "./peer.ts";
 import type { SessionLimits } from "./sessions.ts";
+import { SharedProcess } from "./shared-process.ts";
 import { StdioChild } from "./stdio-child.ts";
 
 export interface StdioBridgeOptions {
@@ -10,17 +12,27 @@ export interface StdioBridgeOptions {
   /** The working directory; undefined: this program's own. */
   readonly directory?: string | undefined;
   readonly env: Readonly<Record<string, string>>;
+  /** Whether one process serves all clients. */
+  readonly isShared: boolean;
   readonly limits: SessionLimits;
   readonly deps: Deps;
 }
 
-/** Bridges to an MCP server that speaks stdio: one process per session, and one for all requests without a session. */
-export function createStdioBridge({ command, args, directory, env, limits, deps }: StdioBridgeOptions): Bridge {
+/**
+ * Bridges to an MCP server that speaks stdio: one process per session, and one for all requests without a session. A shared
+ * server has one process in all, which is of the era with sessions, because nearly every client speaks that one.
+ */
+export function createStdioBridge(options: StdioBridgeOptions): Bridge {
+  const { command, args, directory, env, isShared, limits, deps } = options;
   const { clock, log } = deps;
+  const openPeer: OpenPeer = (events) => new StdioChild({ command, args, directory, env, clock, log, ...events });
+  if (!isShared) return createBridge({ openPeer, maybeStateless: true, limits, deps });
+  const shared = new SharedProcess({ openPeer, idleMs: limits.idleMs, clock });
   return createBridge({
-    openPeer: (events) => new StdioChild({ command, args, directory, env, clock, log, ...events }),
-    maybeStateless: true,
+    openPeer: (events) => shared.join(events),
+    maybeStateless: false,
     limits,
+    closeShared: () => shared.close(),
     deps,
   });
 }

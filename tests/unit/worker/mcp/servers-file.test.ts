@@ -30,6 +30,7 @@ describe("a file with MCP servers", () => {
           env: { DEBUG: "1" },
           withheld: [],
           directory: undefined,
+          isShared: false,
         },
         access: { kind: "none" },
       },
@@ -83,6 +84,8 @@ describe("a file with MCP servers", () => {
       "mcpServers: { a: { url: 'http://h', headers: {} } }",
       "servers: a.headers is not supported: a relay sends the headers of its callers",
     ],
+    ["mcpServers: { a: { url: 'http://h', shared: true } }", "servers: a: only a server with a command can be shared"],
+    ["mcpServers: { a: { command: x, shared: maybe } }", "servers: a.shared is not usable; it takes true or false"],
     ["mcpServers: { a: { command: x, oauth: true } }", "servers: a: only a server with a url can use oauth"],
     [
       "mcpServers: { a: { command: x, auth_token_env: NONE } }",
@@ -123,6 +126,8 @@ describe("a file with MCP servers", () => {
 test.each([
   [{ mcpUrl: "http://h", mcpOauth: "true", authToken: "t" }, "oauth: with it callers sign in"],
   [{ mcpCommand: "x", mcpOauth: "true" }, "oauth: only an MCP server that speaks HTTP"],
+  [{ mcpUrl: "http://h", mcpShared: "true" }, "shared: only an MCP server that speaks stdio"],
+  [{ mcpServers: "f", mcpShared: "true" }, "shared: the file itself says so"],
   [{ mcpServers: "f", id: "i" }, "id: the servers of a file have ids of their own"],
   [{ mcpServers: "f", authToken: "t" }, "servers: the file itself says who may call its servers"],
   [{ mcpServers: "f", mcpUrl: "http://h" }, "url: this and servers both name MCP servers"],

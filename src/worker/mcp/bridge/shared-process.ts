@@ -1,0 +1,240 @@
+import {
+  isJSONRPCErrorResponse,
+  isJSONRPCRequest,
+  isJSONRPCResponse,
+  type JSONRPCMessage,
+  type JSONRPCNotification,
+  type JSONRPCRequest,
+  type JSONRPCResponse,
+  type RequestId,
+} from "@modelcontextprotocol/server";
+import type { CancelTimer, Clock } from "../../../system/deps.ts";
+import type { OpenPeer, Peer, PeerEvents } from "./peer.ts";
+import { RPC, rpcError } from "./rpc-error.ts";
+import { type ClientHost, SharedClient } from "./shared-client.ts";
+import { namesOf, type OwnNames, sharedIdOf, toOwn, toShared } from "./shared-ids.ts";
+import { OPENING, OPENING_ID, toOpening } from "./shared-opening.ts";
+
+export interface SharedProcessOptions {
+  readonly openPeer: OpenPeer;
+  /** How long the process stays after its last client. */
+  readonly idleMs: number;
+  readonly clock: Clock;
+}
+
+interface OpenCall {
+  readonly client: SharedClient;
+  readonly request: JSONRPCRequest;
+  readonly names: OwnNames;
+}
+
+const LIST_CHANGED = /^notifications\/(?:tools|prompts|resources)\/list_changed$/;
+
+/**
+ * One process that serves the sessions of all clients, for programs that can run only once. It is initialized once, in
+ * nobody's name. Requests get unique ids on their way in and their own on the way back. What the process says of itself goes
+ * to every client; what it says to one client, but without naming a request, goes to nobody else.
+ */
+export class SharedProcess implements ClientHost {
+  readonly #options: SharedProcessOptions;
+  readonly #clients = new Set<SharedClient>();
+  readonly #calls = new Map<number, OpenCall>();
+  /** The clients that wait for the answer to the first `initialize`. */
+  #openings: { readonly client: SharedClient; readonly request: JSONRPCRequest }[] = [];
+  #opened: JSONRPCResponse | undefined;
+  #peer: Peer | undefined;
+  readonly #closing = new Set<Promise<void>>();
+  #count = OPENING_ID;
+  #cancelIdle: CancelTimer = () => {};
+
+  constructor(options: SharedProcessOptions) {
+    this.#options = options;
+  }
+
+  /** Adds a client. The process starts with the first one's `initialize`. */
+  join(events: PeerEvents): Peer {
+    this.#cancelIdle();
+    const client = new SharedClient(this, events);
+    this.#clients.add(client);
+    return client;
+  }
+
+  /** Ends the process. Resolves when it has ended. */
+  async close(): Promise<void> {
+    this.#cancelIdle();
+    if (this.#peer) this.#lose(this.#peer, "the worker stops");
+    await Promise.all(this.#closing);
+  }
+
+  get isFull(): boolean {
+    return this.#peer?.isFull ?? false;
+  }
+
+  open(client: SharedClient, request: JSONRPCRequest): void {
+    if (this.#opened) {
+      const answer = toOpening(this.#opened, request);
+      // A session expects its answer after `send` has returned.
+      queueMicrotask(() => client.deliver(answer));
+      return;
+    }
+    this.#openings.push({ client, request });
+    if (this.#peer) return;
+    this.#peer = this.#start();
+    this.#send(OPENING);
+  }
+
+  ask(client: SharedClient, request: JSONRPCRequest): boolean {
+    if (this.#isRedundant(client, request)) {
+      queueMicrotask(() => client.deliver({ jsonrpc: "2.0", id: request.id, result: {} }));
+      return true;
+    }
+    if (this.isFull) {
+      const refusal = rpcError(RPC.server, "The MCP server accepts no more requests.", request.id);
+      queueMicrotask(() => client.deliver(refusal));
+      return true;
+    }
+    this.#count += 1;
+    this.#calls.set(this.#count, { client, request, names: namesOf(request) });
+    return this.#send(toShared(request, this.#count));
+  }
+
+  tell(message: JSONRPCNotification): boolean {
+    return this.#send(message);
+  }
+
+  cancel(client: SharedClient, id: RequestId): void {
+    for (const [shared, call] of this.#calls) {
+      if (call.client === client && call.names.id === id) this.#drop(shared);
+    }
+  }
+
+  leave(client: SharedClient): void {
+    this.#clients.delete(client);
+    this.#openings = this.#openings.filter((each) => each.client !== client);
+    for (const [shared, call] of this.#calls) if (call.client === client) this.#drop(shared);
+    for (const uri of client.uris) if (!this.#isWanted(uri)) this.#unsubscribe(uri);
+    const peer = this.#peer;
+    if (this.#clients.size > 0 || !peer) return;
+    // A program that has not answered anybody most likely never will.
+    if (!this.#opened) return this.#lose(peer, "its clients have left before it answered");
+    this.#cancelIdle = this.#options.clock.after(this.#options.idleMs, () =>
+      this.#lose(peer, "it has no more clients"),
+    );
+  }
+
+  #start(): Peer {
+    const peer: Peer = this.#options.openPeer({
+      onMessage: (message) => this.#receive(peer, message),
+      onExit: (reason) => this.#lose(peer, reason),
+    });
+    return peer;
+  }
+
+  /** Sends a message. Returns false if there is no process, or if it accepts no more, in which case all clients lose it. */
+  #send(message: JSONRPCMessage): boolean {
+    const peer = this.#peer;
+    if (!peer) return false;
+    const isSent = peer.send(message);
+    if (!isSent) this.#lose(peer, "it accepts no more messages");
+    return isSent;
+  }
+
+  #receive(peer: Peer, message: JSONRPCMessage): void {
+    if (peer !== this.#peer) return;
+    if (isJSONRPCRequest(message)) this.#refuse(message);
+    else if (!isJSONRPCResponse(message)) this.#pass(message);
+    else if (message.id === OPENING_ID) this.#handleOpened(peer, message);
+    else this.#handleResponse(message);
+  }
+
+  /** Answers a request of the process, for which no client can be chosen. */
+  #refuse({ id, method }: JSONRPCRequest): void {
+    const text = "This MCP server is shared by several clients and cannot ask one of them.";
+    this.#send(method === "ping" ? { jsonrpc: "2.0", id, result: {} } : rpcError(RPC.methodNotFound, text, id));
+  }
+
+  #pass(message: JSONRPCNotification): void {
+    if (LIST_CHANGED.test(message.method)) {
+      for (const client of this.#clients) client.deliver(message);
+    } else if (message.method === "notifications/resources/updated") {
+      const uri = message.params?.["uri"];
+      for (const client of this.#clients) if (typeof uri === "string" && client.uris.has(uri)) client.deliver(message);
+    } else if (message.method === "notifications/message") {
+      // Log messages name no call. With one call only it is clear whose they are.
+      const [only, other] = this.#calls.values();
+      if (only && !other) only.client.deliver(message);
+    } else {
+      const call = this.#calls.get(sharedIdOf(message) ?? OPENING_ID);
+      call?.client.deliver(toOwn(message, call.names));
+    }
+  }
+
+  #handleOpened(peer: Peer, answer: JSONRPCResponse): void {
+    const openings = this.#openings.splice(0);
+    const isRefused = isJSONRPCErrorResponse(answer);
+    if (!isRefused) {
+      this.#opened = answer;
+      this.#send({ jsonrpc: "2.0", method: "notifications/initialized" });
+    }
+    for (const { client, request } of openings) client.deliver(toOpening(answer, request));
+    if (isRefused) this.#lose(peer, "it refused to begin");
+  }
+
+  #handleResponse(response: JSONRPCResponse): void {
+    const shared = sharedIdOf(response);
+    const call = shared === undefined ? undefined : this.#calls.get(shared);
+    if (shared === undefined || !call) return;
+    this.#calls.delete(shared);
+    const { client, request, names } = call;
+    if ("result" in response) this.#noteSubscription(client, request);
+    client.deliver(toOwn(response, names));
+  }
+
+  /** Forgets a call and tells the process that nobody waits for it. */
+  #drop(shared: number): void {
+    if (this.#calls.delete(shared))
+      this.#send({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: shared } });
+  }
+
+  #noteSubscription(client: SharedClient, { method, params }: JSONRPCRequest): void {
+    const uri = params?.["uri"];
+    if (typeof uri !== "string") return;
+    if (method === "resources/subscribe") client.uris.add(uri);
+    if (method === "resources/unsubscribe") client.uris.delete(uri);
+  }
+
+  /** Notes an `unsubscribe` that must not reach the process, because other clients still want the resource. */
+  #isRedundant(client: SharedClient, { method, params }: JSONRPCRequest): boolean {
+    const uri = params?.["uri"];
+    if (method !== "resources/unsubscribe" || typeof uri !== "string" || !client.uris.has(uri)) return false;
+    client.uris.delete(uri);
+    if (this.#isWanted(uri)) return true;
+    client.uris.add(uri);
+    return false;
+  }
+
+  #isWanted(uri: string): boolean {
+    for (const client of this.#clients) if (client.uris.has(uri)) return true;
+    return false;
+  }
+
+  #unsubscribe(uri: string): void {
+    this.#count += 1;
+    this.#send({ jsonrpc: "2.0", id: this.#count, method: "resources/unsubscribe", params: { uri } });
+  }
+
+  /** Ends `peer`, unless it has ended by itself, and tells every client. */
+  #lose(peer: Peer, reason: string): void {
+    if (peer !== this.#peer) return;
+    this.#peer = undefined;
+    this.#opened = undefined;
+    this.#openings = [];
+    this.#calls.clear();
+    this.#cancelIdle();
+    const closing = peer.close().finally(() => this.#closing.delete(closing));
+    this.#closing.add(closing);
+    const clients = [...this.#clients];
+    this.#clients.clear();
+    for (const client of clients) client.end(reason);
+  }
+}

@@ -1,5 +1,7 @@
 import { type AnyElysia, Elysia } from "elysia";
+import type { AccessChanges } from "./auth/access-changes.ts";
 import { createAuth } from "./auth/auth.ts";
+import type { AccessLists } from "./auth/gates.ts";
 import type { KeySources } from "./auth/keys.ts";
 import type { Config } from "./config.ts";
 import { Fault } from "./errors.ts";
@@ -40,6 +42,11 @@ export interface Records {
   areFailing(): boolean;
 }
 
+/** The outcome of a reload of keys and roles. A refused one has changed nothing. */
+export type Reloaded =
+  | { readonly ok: true; readonly changes: AccessChanges; readonly disconnected: number }
+  | { readonly ok: false; readonly opened: "clients" | "workers" };
+
 /** The server without its listener. */
 export interface App {
   /** The fetch-style handler: one request in, one response out. WebSocket upgrades need the listener. */
@@ -50,6 +57,8 @@ export interface App {
   readonly elysia: AnyElysia;
   readonly plugins: readonly Plugin[];
   readonly metrics: Metrics;
+  /** Takes over the keys and roles of another configuration. Returns what has changed, for the log. */
+  reload(next: AccessLists): Reloaded;
   /** Stops accepting jobs and workers; resolves when the last job has ended. */
   drain(): Promise<void>;
   /** Ends the remaining sessions, streams and timers. */
@@ -103,6 +112,7 @@ export function createApp(
   let isDraining = false;
   const overview = new Overview({
     config,
+    access: auth,
     clock: deps.clock,
     log: deps.log,
     plugins,
@@ -170,6 +180,10 @@ export function createApp(
     elysia,
     plugins,
     metrics,
+    reload(next) {
+      const reload = auth.reload(next);
+      return reload.ok ? { ...reload, disconnected: sessions.closeDisowned() } : reload;
+    },
     async drain() {
       isDraining = true;
       state.close();

@@ -1,10 +1,12 @@
 import { readFileSync } from "node:fs";
-import { createApp } from "./app.ts";
+import { type App, createApp } from "./app.ts";
 import { weakKeys } from "./auth/key-strength.ts";
-import { type Config, forgetsOwners, loadConfig } from "./config.ts";
+import { type Config, type ConfigSources, forgetsOwners, loadConfig } from "./config.ts";
 import { type Listening, listen } from "./listen.ts";
 import { KNOWN_PLUGINS } from "./plugins.ts";
-import { EXIT_CONFIG } from "./settings/read-settings.ts";
+import { changedVariables } from "./settings/changed.ts";
+import { configFileOf, EXIT_CONFIG } from "./settings/read-settings.ts";
+import { serverTable } from "./settings/server-table.ts";
 import { shutDown } from "./shutdown.ts";
 import { createRecords } from "./store/records.ts";
 import { openStore, type Store } from "./store/store.ts";
@@ -14,21 +16,26 @@ import type { Deps, Log } from "./system/deps.ts";
 import { systemIds } from "./system/ids.ts";
 import { createLog } from "./system/log.ts";
 import { createLogWriter, toStdout } from "./system/log-writer.ts";
+import { type OtherSignal, surviveSignals } from "./system/signals.ts";
 import { VERSION } from "./system/version.ts";
 
 /**
- * Runs the server in this process: reads the configuration, starts listening and stops in order on SIGTERM or SIGINT.
- * `argv` begins after the program's name. Settings that are not valid end the process with `EXIT_CONFIG`.
+ * Runs the server in this process: reads the configuration, starts listening, reloads keys and roles on SIGHUP, and stops
+ * in order on SIGTERM or SIGINT. `argv` begins after the program's name. Settings that are not valid end the process with
+ * `EXIT_CONFIG`.
  */
 export function runServer(argv: readonly string[]): void {
-  const loaded = loadConfig({
+  let onSignal: (signal: OtherSignal) => void = () => {};
+  surviveSignals((signal) => onSignal(signal));
+  const sources: ConfigSources = {
     argv,
     env: process.env,
     readFile: (path) => readFileSync(path, "utf8"),
     version: VERSION,
     knownPlugins: KNOWN_PLUGINS,
     isTerminal: process.stdout.isTTY === true,
-  });
+  };
+  const loaded = loadConfig(sources);
   if (loaded.kind === "print") {
     process.stdout.write(`${loaded.text}\n`);
     process.exit(0);
@@ -37,10 +44,14 @@ export function runServer(argv: readonly string[]): void {
     process.stderr.write(`The settings are not valid:\n${loaded.faults.map((fault) => `  - ${fault}\n`).join("")}`);
     process.exit(EXIT_CONFIG);
   }
-  start(loaded.config);
+  const { app, log } = start(loaded.config);
+  onSignal = (signal) => {
+    if (signal === "SIGHUP") reload(app, sources, loaded.config, log);
+    else log.info("server.signal", { signal, effect: "none" });
+  };
 }
 
-function start(config: Config): void {
+function start(config: Config): { readonly app: App; readonly log: Log } {
   const lines = createLogWriter(systemClock, toStdout);
   process.on("exit", () => lines.flush());
   const log = createLog({ level: config.logLevel, format: config.logFormat, write: lines.write, now: Date.now });
@@ -89,6 +100,50 @@ function start(config: Config): void {
   };
   process.on("SIGTERM", () => stop("SIGTERM"));
   process.on("SIGINT", () => stop("SIGINT"));
+  return { app, log };
+}
+
+/** Reads the configuration again and takes over its keys and roles. `started` is the one with which the server started. */
+function reload(app: App, sources: ConfigSources, started: Config, log: Log): void {
+  const file = configFileOf(sources);
+  if (file === undefined)
+    return log.warn("keys.reload_skipped", {
+      reason: "no file is set by CONFIG_FILE or --config, and environment and flags of a running process cannot change",
+    });
+  const loaded = loadConfig(sources);
+  if (loaded.kind === "faults") return log.error("keys.reload_failed", { file, reason: loaded.faults.join("; ") });
+  if (loaded.kind === "print") return;
+  const reloaded = app.reload(loaded.config);
+  if (!reloaded.ok)
+    return log.error("keys.reload_failed", {
+      file,
+      reason: `no key and no role for ${reloaded.opened} is left, which would let anybody in; restart the server if that is meant`,
+    });
+  const { apiKeys, clientKeys, adminKeys, apiRoles, clientRoles, adminRoles } = reloaded.changes;
+  log.info("keys.reloaded", {
+    file,
+    api_keys_added: apiKeys.added,
+    api_keys_removed: apiKeys.removed,
+    client_keys_added: clientKeys.added,
+    client_keys_removed: clientKeys.removed,
+    admin_keys_added: adminKeys.added,
+    admin_keys_removed: adminKeys.removed,
+    roles_added: apiRoles.added + clientRoles.added + adminRoles.added,
+    roles_removed: apiRoles.removed + clientRoles.removed + adminRoles.removed,
+    workers_disconnected: reloaded.disconnected,
+    needs_restart: changedSettings(started, loaded.config),
+  });
+  warnIfClientsOperate(loaded.config, log);
+  warnIfOwnersForgotten(loaded.config, log);
+  warnOfWeakKeys(loaded.config, log);
+}
+
+/** Lists the settings that a reload does not take over although the file has changed them; undefined if there are none. */
+function changedSettings(started: Config, next: Config): string | undefined {
+  const taken = ["apiKeys", "clientKeys", "adminKeys", "apiRoles", "clientRoles", "adminRoles"];
+  // The values of all settings, by the keys of the table.
+  const [before, after] = [{ ...started }, { ...next }];
+  return changedVariables(serverTable(KNOWN_PLUGINS), before, after, taken).join(",") || undefined;
 }
 
 /** Opens the store that the configuration names. Ends the process if that fails. */

@@ -1,6 +1,7 @@
 import type { Config } from "../config.ts";
 import type { Visit } from "../http/visit.ts";
 import type { Deps } from "../system/deps.ts";
+import { type AccessChanges, countChanges, openedBy } from "./access-changes.ts";
 import { addressBucket, createProxies } from "./addresses.ts";
 import {
   type ActiveCaller,
@@ -11,7 +12,7 @@ import {
   createCaller,
 } from "./caller.ts";
 import { Callers, type IdleTimeouts } from "./callers.ts";
-import { Gate } from "./gate.ts";
+import { type AccessLists, createGates } from "./gates.ts";
 import { configuredKeys, type KeySources } from "./keys.ts";
 import { createOperatorDoor, createSignInDoor, type OperatorDoor, type SignInDoor } from "./operator-door.ts";
 import { createPageGuard, createRoleGuard } from "./page-guard.ts";
@@ -35,17 +36,34 @@ export interface ClientDoor {
   isOpen(surface: ClientSurface): boolean;
 }
 
+/** What the configuration says about who is let in, for warnings. */
+export interface Access {
+  /** Whether the API requires no key. */
+  readonly isClientOpen: boolean;
+  /** Whether workers need no key. */
+  readonly isWorkerOpen: boolean;
+  /** Whether keys or roles for operators alone are configured. */
+  readonly hasAdmins: boolean;
+}
+
+/** The outcome of a reload. One that would let clients or workers in without a key changes nothing. */
+export type Reload =
+  | { readonly ok: true; readonly changes: AccessChanges }
+  | { readonly ok: false; readonly opened: "clients" | "workers" };
+
 /** Authentication and authorization: the doors of the server, and the limits on concurrent requests. */
-export interface Auth extends ClientDoor {
+export interface Auth extends ClientDoor, Access {
   readonly workers: WorkerDoor;
   readonly operators: OperatorDoor;
   readonly signIns: SignInDoor;
   /** Returns the client's address for logs: the one that a trusted proxy states, else the peer's. */
   addressOf(visit: Visit): string | undefined;
+  /**
+   * Takes over other keys and roles. Requests with removed ones are refused from now on, and their sign-ins, state streams
+   * and try tokens end; requests that run continue. Sessions of workers are their source's to end.
+   */
+  reload(next: AccessLists): Reload;
 }
-
-const ADMINS_ONLY =
-  "No valid admin key was given; an API key is not enough here. Send it as 'Authorization: Bearer <key>'.";
 
 export interface AuthOptions {
   readonly idleTimeouts: IdleTimeouts;
@@ -56,7 +74,7 @@ export interface AuthOptions {
 }
 
 export function createAuth(config: Config, { clock, ids, log }: Deps, options: AuthOptions): Auth {
-  const { idleTimeouts, keys = configuredKeys(config), onFailure = () => {} } = options;
+  const { idleTimeouts, onFailure = () => {} } = options;
   const proxies = createProxies(config.trustedProxies);
   const addressOf = (visit: Visit): string | undefined => proxies.clientAddress(visit.request.headers, visit.address());
   const bucketOf = (visit: Visit): string => addressBucket(addressOf(visit));
@@ -76,32 +94,9 @@ export function createAuth(config: Config, { clock, ids, log }: Deps, options: A
   const limits = { maxRequests: config.maxRequestsPerKey };
   const dashboard = createCaller("dashboard", limits);
   const standIn = (token: string): Caller | undefined => (tryTokens.isCurrent(token) ? dashboard : undefined);
-  const parts = { proxies, refusals, assertPageMayUseRole: createRoleGuard(config), roleLimits: limits };
-  const gates: Readonly<Record<Exclude<ClientSurface, "open">, Gate>> = {
-    api: new Gate(parts, {
-      surface: "api",
-      sources: [keys.api],
-      roles: config.apiRoles,
-      standIn,
-      elsewhere: keys.admin,
-    }),
-    transfer: new Gate(parts, {
-      surface: "transfer",
-      sources: [keys.api, keys.client],
-      roles: [...config.apiRoles, ...config.clientRoles],
-      standIn,
-      elsewhere: keys.admin,
-    }),
-  };
-  const workers = new Gate(parts, { surface: "worker", sources: [keys.client], roles: config.clientRoles });
-  const hasAdmins = !keys.admin.isEmpty || config.adminRoles.length > 0;
-  // Try tokens do not count here, because they must give no access to the state or to its actions.
-  const operators = new Gate(
-    parts,
-    hasAdmins
-      ? { surface: "state", sources: [keys.admin], roles: config.adminRoles, refusal: ADMINS_ONLY, elsewhere: keys.api }
-      : { surface: "state", sources: [keys.api], roles: config.apiRoles },
-  );
+  const gateParts = { proxies, refusals, assertPageMayUseRole: createRoleGuard(config), roleLimits: limits };
+  let lists: AccessLists = config;
+  let gates = createGates(gateParts, options.keys ?? configuredKeys(config), lists, standIn);
 
   const ask = (visit: Visit, surface: ClientSurface): Caller => {
     if (surface === "open") return ANONYMOUS;
@@ -110,12 +105,10 @@ export function createAuth(config: Config, { clock, ids, log }: Deps, options: A
     assertNoForeignPage(visit.request.headers);
     return ANONYMOUS;
   };
-  const areClientsOpen = gates.api.isOpen && gates.transfer.isOpen;
-  const operatorParts = {
-    gate: operators,
-    hasAdmins,
-    areClientsOpen,
+  const parts = {
+    gates: () => gates,
     proxies,
+    refusals,
     signIns,
     tryTokens,
     addressOf,
@@ -133,8 +126,30 @@ export function createAuth(config: Config, { clock, ids, log }: Deps, options: A
     ask,
     addressOf,
     isOpen: (surface) => surface === "open" || gates[surface].isOpen,
-    workers: createWorkerDoor({ gate: workers, refusals, addressOf, bucketOf, assertNoForeignPage }),
-    operators: createOperatorDoor(operatorParts),
-    signIns: createSignInDoor(operatorParts),
+    workers: createWorkerDoor(parts),
+    operators: createOperatorDoor(parts),
+    signIns: createSignInDoor(parts),
+    get isClientOpen() {
+      return gates.api.isOpen;
+    },
+    get isWorkerOpen() {
+      return gates.workers.isOpen;
+    },
+    get hasAdmins() {
+      return gates.hasAdmins;
+    },
+    reload(next) {
+      const opened = openedBy(lists, next);
+      if (opened) return { ok: false, opened };
+      const changes = countChanges(lists, next);
+      lists = next;
+      gates = createGates(
+        gateParts,
+        options.keys ?? configuredKeys({ ...next, maxRequestsPerKey: config.maxRequestsPerKey }),
+        next,
+        standIn,
+      );
+      return { ok: true, changes };
+    },
   };
 }

@@ -1,6 +1,6 @@
 import type { Visit } from "../http/visit.ts";
 import type { Proxies } from "./addresses.ts";
-import { type AuthSurface, type Caller, type CallerLimits, createCaller } from "./caller.ts";
+import { ANONYMOUS, type AuthSurface, type Caller, type CallerLimits, createCaller } from "./caller.ts";
 import { type KeyRecord, type KeySource, keysOf, sha256 } from "./keys.ts";
 import type { Refusals } from "./refusals.ts";
 
@@ -72,6 +72,12 @@ export class Gate {
     return undefined;
   }
 
+  /** Returns whether a caller whom this gate, or the one before a reload, has let in would still be let in. */
+  stillAdmits(caller: Caller): boolean {
+    if (caller === ANONYMOUS) return this.isOpen;
+    return !this.isOpen && this.hasOwner(isKeyRecord(caller) ? caller.owner : caller.name);
+  }
+
   /** Whether a key or role of this gate stands for the owner of a worker. */
   hasOwner(owner: string): boolean {
     if (this.isOpen) return owner === ANYBODY;
@@ -98,4 +104,8 @@ export class Gate {
     const guesses = new Set(keys.filter((key) => elsewhere?.find(sha256(key)) === undefined)).size;
     throw this.#parts.refusals.refuse(visit, surface, { guesses, hasKey: keys.length > 0, message: refusal });
   }
+}
+
+function isKeyRecord(caller: Caller): caller is KeyRecord {
+  return "owner" in caller;
 }

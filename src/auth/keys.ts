@@ -12,7 +12,7 @@ export interface KeyRecord extends Caller {
 /** Keys of one kind, found by their hashes. A key itself is never kept. */
 export interface KeySource {
   /**
-   * Whether no key is configured, so that a gate without roles lets everybody in. Read once, at the start. A source whose
+   * Whether no key is configured, so that a gate without roles lets everybody in. Read when the gates are built. A source whose
    * keys come and go MUST be false, because otherwise removing the last key would open the gate.
    */
   readonly isEmpty: boolean;
@@ -37,7 +37,12 @@ export interface KeySources {
 }
 
 /** Creates the sources of the keys that the configuration lists. */
-export function configuredKeys({ apiKeys, clientKeys, adminKeys, maxRequestsPerKey }: Config): KeySources {
+export function configuredKeys({
+  apiKeys,
+  clientKeys,
+  adminKeys,
+  maxRequestsPerKey,
+}: Pick<Config, "apiKeys" | "clientKeys" | "adminKeys" | "maxRequestsPerKey">): KeySources {
   return {
     admin: listedKeys("admin-key", adminKeys, maxRequestsPerKey),
     api: listedKeys("api-key", apiKeys, maxRequestsPerKey),

@@ -2,7 +2,7 @@ import type { Visit } from "../http/visit.ts";
 import type { Log } from "../system/deps.ts";
 import type { Proxies } from "./addresses.ts";
 import { ANONYMOUS, type Caller } from "./caller.ts";
-import type { Gate } from "./gate.ts";
+import type { Gates } from "./gates.ts";
 import { keysOf } from "./keys.ts";
 import { assertSameOrigin } from "./same-origin.ts";
 import type { SignIn, SignIns } from "./sign-ins.ts";
@@ -46,11 +46,7 @@ export interface StateAccess {
 }
 
 export interface OperatorDoorParts {
-  readonly gate: Gate;
-  /** Whether keys or roles for operators alone are configured. */
-  readonly hasAdmins: boolean;
-  /** Whether clients need a key neither for the API nor for transfers. */
-  readonly areClientsOpen: boolean;
+  readonly gates: () => Gates;
   readonly proxies: Proxies;
   readonly signIns: SignIns;
   readonly tryTokens: TryTokens;
@@ -62,14 +58,20 @@ export interface OperatorDoorParts {
 }
 
 export function createOperatorDoor(parts: OperatorDoorParts): OperatorDoor {
-  const { gate, areClientsOpen, proxies, signIns, tryTokens, bucketOf, assertNoForeignPage } = parts;
-  const signInOf = (visit: Visit): SignIn | undefined => (gate.isOpen ? undefined : signIns.find(visit.request));
+  const { gates, proxies, signIns, tryTokens, bucketOf, assertNoForeignPage } = parts;
+  const isCurrent = ({ id, caller }: SignIn): boolean => signIns.isCurrent(id) && gates().operators.stillAdmits(caller);
+  const signInOf = (visit: Visit): SignIn | undefined => {
+    const signIn = gates().operators.isOpen ? undefined : signIns.find(visit.request);
+    return signIn && isCurrent(signIn) ? signIn : undefined;
+  };
   const openOr = (visit: Visit): Caller => {
+    const gate = gates().operators;
     if (!gate.isOpen) return gate.admit(visit);
     assertNoForeignPage(visit.request.headers);
     return ANONYMOUS;
   };
   const act = (visit: Visit): Caller => {
+    const gate = gates().operators;
     const byItself = gate.isOpen ? ANONYMOUS : (signInOf(visit)?.caller ?? gate.roleOf(visit));
     if (!byItself) return gate.admitKeys(visit, keysOf(visit.request.headers));
     // A browser would send a cookie or a proxy's role for any site's page as well. A key beside them is not checked.
@@ -81,26 +83,28 @@ export function createOperatorDoor(parts: OperatorDoorParts): OperatorDoor {
   return {
     read(visit) {
       const signIn = signInOf(visit);
-      if (signIn) return { caller: signIn.caller, isCurrent: () => signIns.isCurrent(signIn.id) };
-      return { caller: openOr(visit), isCurrent: () => true };
+      if (signIn) return { caller: signIn.caller, isCurrent: () => isCurrent(signIn) };
+      const caller = openOr(visit);
+      return { caller, isCurrent: () => gates().operators.stillAdmits(caller) };
     },
     act,
     issueTryToken(visit) {
-      act(visit);
-      if (gate.isOpen || areClientsOpen) return undefined;
+      const caller = act(visit);
+      const { operators, api, transfer } = gates();
+      if (operators.isOpen || (api.isOpen && transfer.isOpen)) return undefined;
       const signIn = signInOf(visit);
       // An operator with a key or a role could use that instead, so the token lasts for its full life.
       const holder =
         signIn === undefined
-          ? { id: bucketOf(visit), isCurrent: () => true }
-          : { id: signIn.id, isCurrent: () => signIns.isCurrent(signIn.id) };
+          ? { id: bucketOf(visit), isCurrent: () => gates().operators.stillAdmits(caller) }
+          : { id: signIn.id, isCurrent: () => isCurrent(signIn) };
       return tryTokens.issue(holder);
     },
   };
 }
 
 export function createSignInDoor(parts: OperatorDoorParts): SignInDoor {
-  const { gate, hasAdmins, log, proxies, signIns, addressOf } = parts;
+  const { gates, log, proxies, signIns, addressOf } = parts;
   const isSecure = (visit: Visit): boolean => {
     const { headers, url } = visit.request;
     if (url.startsWith("https:")) return true;
@@ -108,10 +112,13 @@ export function createSignInDoor(parts: OperatorDoorParts): SignInDoor {
     return scheme === "https" && proxies.isTrusted(visit.address());
   };
   return {
-    keyKind: !gate.hasKeys ? undefined : hasAdmins ? "admin" : "API",
+    get keyKind() {
+      const { operators, hasAdmins } = gates();
+      return !operators.hasKeys ? undefined : hasAdmins ? "admin" : "API";
+    },
     begin(visit, key) {
       assertSameOrigin(visit.request.headers, proxies.isTrusted(visit.address()));
-      const caller = gate.admitKeys(visit, key === "" ? [] : [key]);
+      const caller = gates().operators.admitKeys(visit, key === "" ? [] : [key]);
       log.info("operator.signed_in", { request: visit.requestId, caller: caller.name, address: addressOf(visit) });
       return signIns.begin(caller, isSecure(visit));
     },

@@ -1,7 +1,8 @@
 import type { Visit } from "../http/visit.ts";
 import { bearerIn } from "../wire/bearer.ts";
 import { ANONYMOUS } from "./caller.ts";
-import { ANYBODY, type Gate } from "./gate.ts";
+import { ANYBODY } from "./gate.ts";
+import type { Gates } from "./gates.ts";
 import type { Refusals } from "./refusals.ts";
 
 /** The door for workers. It has two steps, because a worker may send its key in its first message. */
@@ -49,7 +50,7 @@ export type WorkerAdmission =
 type WorkerRefusal = "unauthorized" | "unexpected_client_key" | "too_many_wrong_keys";
 
 export interface WorkerDoorParts {
-  readonly gate: Gate;
+  readonly gates: () => Pick<Gates, "workers">;
   readonly refusals: Refusals;
   readonly addressOf: (visit: Visit) => string | undefined;
   readonly bucketOf: (visit: Visit) => string;
@@ -58,7 +59,7 @@ export interface WorkerDoorParts {
 }
 
 export function createWorkerDoor(parts: WorkerDoorParts): WorkerDoor {
-  const { gate, refusals, addressOf, bucketOf, assertNoForeignPage } = parts;
+  const { gates, refusals, addressOf, bucketOf, assertNoForeignPage } = parts;
   const refuse = (refusal: WorkerRefusal, bucket: string, guesses = 0): WorkerAdmission => {
     const isOverLimit = refusals.refuseWorker(bucket, guesses);
     return { ok: false, refusal: isOverLimit ? "too_many_wrong_keys" : refusal };
@@ -68,7 +69,7 @@ export function createWorkerDoor(parts: WorkerDoorParts): WorkerDoor {
     previousKey: string | undefined,
   ): WorkerAdmission => {
     // A previous key that the server no longer has is not a guess: workers keep it until somebody edits their settings.
-    const previousOwner = previousKey === undefined ? undefined : gate.find(previousKey)?.owner;
+    const previousOwner = previousKey === undefined ? undefined : gates().workers.find(previousKey)?.owner;
     return previousOwner === undefined || previousOwner === holder.owner
       ? { ok: true, ...holder }
       : { ok: true, ...holder, previousOwner };
@@ -76,6 +77,7 @@ export function createWorkerDoor(parts: WorkerDoorParts): WorkerDoor {
   return {
     readCredentials(visit) {
       const { headers } = visit.request;
+      const gate = gates().workers;
       if (gate.isOpen) assertNoForeignPage(headers);
       return {
         key: bearerIn(headers.get("authorization")),
@@ -84,8 +86,9 @@ export function createWorkerDoor(parts: WorkerDoorParts): WorkerDoor {
         bucket: bucketOf(visit),
       };
     },
-    isOwner: (owner) => gate.hasOwner(owner),
+    isOwner: (owner) => gates().workers.hasOwner(owner),
     admit({ key, role, bucket }, { clientKey, previousKey }) {
+      const gate = gates().workers;
       if (!gate.hasKeys && clientKey !== undefined) return refuse("unexpected_client_key", bucket);
       // A proxy that states a role may have added a bearer token of its own.
       if (role !== undefined) return proved({ owner: role, caller: role }, previousKey);

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { EXIT_CONFIG } from "../settings/read-settings.ts";
+import { surviveSignals } from "../system/signals.ts";
 import { VERSION } from "../system/version.ts";
 import { type Commands, parseCommand } from "./commands.ts";
 
@@ -16,6 +17,7 @@ const COMMANDS: Commands = {
   doctor: {
     summary: "Tests a deployment from a worker's side and says what to fix.",
     async run(argv) {
+      surviveSignals();
       const { runDoctor } = await import("../doctor/program.ts");
       const code = await runDoctor(
         { argv, env: process.env, readFile: (path) => readFileSync(path, "utf8") },

@@ -9,6 +9,7 @@ import { systemClock } from "../system/clock.ts";
 import type { Deps } from "../system/deps.ts";
 import { systemIds } from "../system/ids.ts";
 import { createLog } from "../system/log.ts";
+import { surviveSignals } from "../system/signals.ts";
 import { VERSION } from "../system/version.ts";
 import { loadWorkerSettings } from "../worker/args.ts";
 import { chooseBackend, findBackends, withoutServer } from "../worker/find-backends.ts";
@@ -53,6 +54,7 @@ export async function runDemo(argv: readonly string[]): Promise<void> {
  * models of a real model server if one answers on its usual port; the built-in sample replaces whatever is missing.
  */
 async function startDemo(): Promise<void> {
+  surviveSignals();
   const deps: Deps = {
     clock: systemClock,
     ids: systemIds,

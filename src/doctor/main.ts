@@ -1,5 +1,8 @@
 import { readFileSync } from "node:fs";
+import { surviveSignals } from "../system/signals.ts";
 import { runDoctor } from "./program.ts";
+
+surviveSignals();
 
 /** Runs the doctor in its own process. */
 const code = await runDoctor(

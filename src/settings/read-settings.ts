@@ -76,6 +76,13 @@ export function readSettings<S extends Table>(
   };
 }
 
+/** Returns the path of the file with settings, as flags or the environment name it; undefined if neither does. */
+export function configFileOf({ argv, env }: Pick<Sources, "argv" | "env">): string | undefined {
+  const table = { configFile: CONFIG_FILE };
+  const given = readFlags(table, argv).given.get("configFile") ?? readEnvironment(table, env).given.get("configFile");
+  return given && String(given.written).trim();
+}
+
 function readFileSource(table: Table, path: Given | undefined, sources: Sources): SourceReading {
   if (!path) return { given: new Map(), faults: [] };
   const name = String(path.written).trim();

@@ -1,3 +1,4 @@
+import type { Access } from "../auth/auth.ts";
 import { type Config, forgetsOwners } from "../config.ts";
 import type { RecentTimes } from "../figures/recent-times.ts";
 import type { SlidingSum } from "../figures/sliding-sum.ts";
@@ -31,6 +32,7 @@ export interface ServerState {
 
 export interface OverviewOptions {
   readonly config: Config;
+  readonly access: Access;
   readonly clock: Clock;
   readonly log: Log;
   readonly plugins: readonly Plugin[];
@@ -141,13 +143,13 @@ export class Overview {
   }
 
   #findProblems(pulses: readonly { readonly id: string; readonly pulse: Pulse }[]): void {
-    const { config, clock, plugins, authFailures, isDraining, areRecordsFailing } = this.#options;
+    const { config, access, clock, plugins, authFailures, isDraining, areRecordsFailing } = this.#options;
     for (const { id, pulse } of pulses) if (pulse.workers && sumOf(pulse.workers) > 0) this.#hadWorkers.add(id);
     const common = findCommon({
       isDraining: isDraining(),
-      isApiOpen: config.apiKeys.length === 0 && config.apiRoles.length === 0,
-      hasAdmins: config.adminKeys.length > 0 || config.adminRoles.length > 0,
-      isClientOpen: config.clientKeys.length === 0 && config.clientRoles.length === 0,
+      isApiOpen: access.isClientOpen,
+      hasAdmins: access.hasAdmins,
+      isClientOpen: access.isWorkerOpen,
       isLoopback: isLoopback(config.host),
       areOwnersForgotten: forgetsOwners(config),
       areRecordsFailing: areRecordsFailing(),

@@ -61,7 +61,8 @@ export class WorkerEndpoint implements Intake {
   readonly #owners: IdOwners;
   readonly #pace: AcceptPace;
   readonly #arrivals: Arrivals;
-  readonly #sessions = new Set<WorkerSession>();
+  /** The owner of each session. */
+  readonly #sessions = new Map<WorkerSession, string>();
   /** The newest session of each worker id. */
   readonly #byWorker = new Map<string, WorkerSession>();
   readonly #refusals: RepeatedLines;
@@ -122,12 +123,18 @@ export class WorkerEndpoint implements Intake {
 
   drain(reason: string): void {
     this.#isDraining = true;
-    for (const session of this.#sessions) session.sendDrain(reason, DRAIN_RETRY_AFTER_MS);
+    for (const session of this.#sessions.keys()) session.sendDrain(reason, DRAIN_RETRY_AFTER_MS);
+  }
+
+  closeDisowned(): number {
+    const disowned = [...this.#sessions].filter(([, owner]) => !this.#options.isOwner(owner));
+    for (const [session] of disowned) session.close(CLOSES.key_removed);
+    return disowned.length;
   }
 
   close(close: Close): void {
     this.#isDraining = true;
-    for (const session of [...this.#sessions]) session.close(close);
+    for (const session of [...this.#sessions.keys()]) session.close(close);
     this.#heartbeat.stop();
   }
 
@@ -217,7 +224,7 @@ export class WorkerEndpoint implements Intake {
       confirmTimeoutMs: limits.confirmTimeoutMs,
     });
     stopBeating = this.#heartbeat.add(session);
-    this.#sessions.add(session);
+    this.#sessions.set(session, newcomer.claimant.owner);
     this.#byWorker.set(workerId, session);
     return session;
   }

@@ -12,6 +12,7 @@ export interface LocalSessionsOptions extends Pick<EndpointOptions, "serverId" |
 /** The sessions of workers that are connected to this server: a WebSocket endpoint for each plugin. */
 export class LocalSessions implements SessionSource {
   readonly #options: LocalSessionsOptions;
+  readonly #endpoints: WorkerEndpoint[] = [];
 
   constructor(options: LocalSessionsOptions) {
     this.#options = options;
@@ -20,6 +21,13 @@ export class LocalSessions implements SessionSource {
   createIntake({ pluginId, ...options }: IntakeOptions): Intake {
     const { ownerRecords, ...rest } = this.#options;
     const deps = { ...rest.deps, log: rest.deps.log.with({ plugin: pluginId }) };
-    return new WorkerEndpoint({ ...rest, deps, ownerRecords: ownerRecords?.(pluginId), ...options });
+    const endpoint = new WorkerEndpoint({ ...rest, deps, ownerRecords: ownerRecords?.(pluginId), ...options });
+    this.#endpoints.push(endpoint);
+    return endpoint;
+  }
+
+  /** Ends the sessions whose key or role the server no longer has, with the close `key_removed`. Returns their number. */
+  closeDisowned(): number {
+    return this.#endpoints.reduce((sum, endpoint) => sum + endpoint.closeDisowned(), 0);
   }
 }

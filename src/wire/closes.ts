@@ -31,6 +31,7 @@ export const CLOSES = {
   unauthorized: { code: 1008, reason: "unauthorized", redial: "slowly", hint: "set --client-key (CLIENT_KEY) to a key that the server accepts from workers" },
   unexpected_client_key: { code: 1008, reason: "unexpected client key", redial: "slowly", hint: "the server has no client key: set one there, or leave --client-key out" },
   too_many_wrong_keys: { code: 1008, reason: "too many wrong keys", redial: "slowly", hint: "this address has sent many wrong keys within a minute, and this one is wrong too: set --client-key (CLIENT_KEY) to a key that the server accepts from workers" },
+  key_removed: { code: 1008, reason: "client key removed", redial: "slowly", hint: "the server no longer accepts this worker's key or role: set --client-key (CLIENT_KEY) to a key that it accepts" },
   expected_register: { code: 1008, reason: "expected register", redial: "slowly", hint: COMPARE_VERSIONS },
   invalid_register: { code: 1008, reason: "invalid register", redial: "slowly", hint: "the server rejected a field of the registration: compare the versions of server and worker" },
   invalid_hello: { code: 1008, reason: "invalid hello", redial: "slowly", hint: "the server rejected a field of the registration: compare the versions of server and worker" },

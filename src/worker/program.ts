@@ -6,6 +6,7 @@ import type { Log } from "../system/deps.ts";
 import { systemIds } from "../system/ids.ts";
 import { createLog } from "../system/log.ts";
 import { createLogWriter, toStdout } from "../system/log-writer.ts";
+import { surviveSignals } from "../system/signals.ts";
 import { VERSION } from "../system/version.ts";
 import { loadWorkerSettings, type WorkerSettings } from "./args.ts";
 import { KIND_NAMES } from "./kinds.ts";
@@ -39,6 +40,7 @@ export function runWorker(argv: readonly string[]): void {
 }
 
 async function doctor(argv: readonly string[]): Promise<void> {
+  surviveSignals();
   // Loaded only on demand: a worker that serves jobs does not need it.
   const { runDoctor } = await import("../doctor/program.ts");
   const code = await runDoctor(
@@ -85,6 +87,9 @@ function serve(settings: WorkerSettings): void {
       },
     );
   };
+  surviveSignals((signal) =>
+    log.info("worker.signal", { signal, effect: "none", hint: "restart the worker to change its settings" }),
+  );
   process.on("SIGTERM", () => stop("SIGTERM"));
   process.on("SIGINT", () => stop("SIGINT"));
 }

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import manifest from "../../package.json" with { type: "json" };
 import { PROGRAMS, TARGETS } from "../../scripts/binaries/build-binary.ts";
 import { KNOWN_PLUGINS } from "../../src/plugins.ts";
-import { EXIT_CONFIG } from "../../src/settings/read-settings.ts";
+import { CONFIG_FILE, EXIT_CONFIG } from "../../src/settings/read-settings.ts";
 import { serverTable } from "../../src/settings/server-table.ts";
 import { parseDuration, parseSize } from "../../src/settings/units.ts";
 import { workerTable } from "../../src/worker/worker-table.ts";
@@ -165,6 +165,10 @@ describe("systemd units", () => {
     expect(workerOf({ CLIENT_KEY: "k" }, commands[1]?.slice(1)).kinds).toEqual(["llm"]);
   });
 
+  test("reload the server's keys by SIGHUP", () => {
+    expect(serverUnit.get("ExecReload")).toEqual(["/bin/kill -HUP $MAINPID"]);
+  });
+
   test.each([
     ["server", serverUnit, defaults.drainTimeoutMs],
     ["worker", workerUnit, workerDrainMs],
@@ -282,7 +286,7 @@ describe("docs/deploy.md", () => {
   });
 
   test("names only settings that exist", () => {
-    const known = [...knownToServer, ...knownToWorker, "BUN_CONFIG_MAX_HTTP_REQUESTS"];
+    const known = [...knownToServer, ...knownToWorker, CONFIG_FILE.variable, "BUN_CONFIG_MAX_HTTP_REQUESTS"];
     const named = [...guide.matchAll(/\b[A-Z]+(?:_[A-Z]+)+\b/g)].map(([name]) => name);
     expect(named.filter((name) => !known.includes(name))).toEqual([]);
   });

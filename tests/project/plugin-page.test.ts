@@ -105,7 +105,7 @@ describe("the places outside a plugin's folder", () => {
   const EXCEPTIONS: readonly (readonly [file: RegExp, plugin: string, why: string])[] = [
     [/^src\/(demo|doctor)\//, "*", "the demo and the doctor use the product as an operator does"],
     [/^src\/errors\.ts$/, "transfer", "every plugin's codes are in the one table, which the page names"],
-    [/^src\/auth\/(auth|caller|gate)\.ts$/, "transfer", "transfers take client keys too, which is a door of its own"],
+    [/^src\/auth\/(auth|caller|gates?)\.ts$/, "transfer", "transfers take client keys too, which is a door of its own"],
     [
       /^src\/worker\/(mcp\/.*|args|worker|worker-table|kinds)\.ts$/,
       "mcp",

@@ -9,6 +9,11 @@ import { type Config, defaultConfig } from "./default-config.ts";
 export function stillOverview(plugins: readonly Plugin[], deps: Deps, config: Config = defaultConfig()): Overview {
   return new Overview({
     config,
+    access: {
+      isClientOpen: config.apiKeys.length === 0,
+      isWorkerOpen: config.clientKeys.length === 0,
+      hasAdmins: false,
+    },
     clock: deps.clock,
     log: deps.log,
     plugins,

@@ -1,0 +1,40 @@
+import type { AccessLists } from "./gates.ts";
+
+/** How many entries of one list a reload has added and removed. */
+export interface Change {
+  readonly added: number;
+  readonly removed: number;
+}
+
+export type AccessChanges = Readonly<Record<keyof AccessLists, Change>>;
+
+/** Counts what a reload changes. Keys themselves MUST NOT leave this module. */
+export function countChanges(before: AccessLists, after: AccessLists): AccessChanges {
+  const count = (list: keyof AccessLists): Change => ({
+    added: after[list].filter((each) => !before[list].includes(each)).length,
+    removed: before[list].filter((each) => !after[list].includes(each)).length,
+  });
+  return {
+    apiKeys: count("apiKeys"),
+    clientKeys: count("clientKeys"),
+    adminKeys: count("adminKeys"),
+    apiRoles: count("apiRoles"),
+    clientRoles: count("clientRoles"),
+    adminRoles: count("adminRoles"),
+  };
+}
+
+/**
+ * Returns who would need no key any more after a reload; undefined if nobody. A reload must not open a server: its listener
+ * stays where it is, and losing the last line of a file is too easy.
+ */
+export function openedBy(before: AccessLists, after: AccessLists): "clients" | "workers" | undefined {
+  if (isClosed(before.apiKeys, before.apiRoles) && !isClosed(after.apiKeys, after.apiRoles)) return "clients";
+  if (isClosed(before.clientKeys, before.clientRoles) && !isClosed(after.clientKeys, after.clientRoles))
+    return "workers";
+  return undefined;
+}
+
+function isClosed(keys: readonly string[], roles: readonly string[]): boolean {
+  return keys.length > 0 || roles.length > 0;
+}

@@ -1,0 +1,52 @@
+import type { Config } from "../config.ts";
+import type { Caller } from "./caller.ts";
+import { Gate, type GateParts } from "./gate.ts";
+import type { KeySources } from "./keys.ts";
+
+/** The configured keys and roles, which a reload replaces. */
+export type AccessLists = Pick<
+  Config,
+  "apiKeys" | "clientKeys" | "adminKeys" | "apiRoles" | "clientRoles" | "adminRoles"
+>;
+
+/** All gates of a server under one set of keys and roles. */
+export interface Gates {
+  readonly api: Gate;
+  readonly transfer: Gate;
+  readonly workers: Gate;
+  readonly operators: Gate;
+  /** Whether keys or roles for operators alone are configured. */
+  readonly hasAdmins: boolean;
+}
+
+const ADMINS_ONLY =
+  "No valid admin key was given; an API key is not enough here. Send it as 'Authorization: Bearer <key>'.";
+
+/** Builds the gates. `standIn` returns the caller of a token that clients may use in place of a key. */
+export function createGates(
+  parts: GateParts,
+  keys: KeySources,
+  { apiRoles, clientRoles, adminRoles }: AccessLists,
+  standIn: (token: string) => Caller | undefined,
+): Gates {
+  const hasAdmins = !keys.admin.isEmpty || adminRoles.length > 0;
+  return {
+    api: new Gate(parts, { surface: "api", sources: [keys.api], roles: apiRoles, standIn, elsewhere: keys.admin }),
+    transfer: new Gate(parts, {
+      surface: "transfer",
+      sources: [keys.api, keys.client],
+      roles: [...apiRoles, ...clientRoles],
+      standIn,
+      elsewhere: keys.admin,
+    }),
+    workers: new Gate(parts, { surface: "worker", sources: [keys.client], roles: clientRoles }),
+    // Try tokens do not count here, because they must give no access to the state or to its actions.
+    operators: new Gate(
+      parts,
+      hasAdmins
+        ? { surface: "state", sources: [keys.admin], roles: adminRoles, refusal: ADMINS_ONLY, elsewhere: keys.api }
+        : { surface: "state", sources: [keys.api], roles: apiRoles },
+    ),
+    hasAdmins,
+  };
+}

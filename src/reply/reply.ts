@@ -73,11 +73,6 @@ export class Reply {
     return this.#takesText && this.#stream !== undefined;
   }
 
-  /** The body so far, if it is in one piece and not yet handed on. */
-  get onlyPiece(): Uint8Array | undefined {
-    return this.#held.length === 1 ? this.#held[0] : undefined;
-  }
-
   /** Takes the answer's head. The response is made one microtask later: a small answer is whole by then. */
   begin(head: ResponseHead): void {
     const kind = bodyKind(head);

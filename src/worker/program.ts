@@ -9,6 +9,7 @@ import { createLogWriter, toStdout } from "../system/log-writer.ts";
 import { surviveSignals } from "../system/signals.ts";
 import { VERSION } from "../system/version.ts";
 import { loadWorkerSettings, type WorkerSettings } from "./args.ts";
+import { mayPassFetchLimit } from "./fetch-limit.ts";
 import { KIND_NAMES } from "./kinds.ts";
 import { startWorker } from "./worker.ts";
 
@@ -65,7 +66,7 @@ function serve(settings: WorkerSettings): void {
     server: settings.server,
     name: settings.name,
   });
-  warnAboutFetchLimit(settings.maxConcurrency, log);
+  warnAboutFetchLimit(settings, log);
   // Tables and curl lines go to stderr: programs that read the log from stdout expect one JSON value per line.
   const print = (text: string): boolean => process.stderr.write(`\n${text}\n\n`);
   const worker = startWorker(settings, { clock: systemClock, log, ids: systemIds }, { print, env: process.env });
@@ -95,14 +96,8 @@ function serve(settings: WorkerSettings): void {
 }
 
 /** Warns that Bun runs at most 256 fetches at once and silently queues the rest, unless its variable is set at start. */
-function warnAboutFetchLimit(maxConcurrency: number | undefined, log: Log): void {
-  // The limit is below 256 because health checks of the backend need connections too.
-  if (
-    maxConcurrency === undefined ||
-    maxConcurrency <= 200 ||
-    process.env["BUN_CONFIG_MAX_HTTP_REQUESTS"] !== undefined
-  )
-    return;
+function warnAboutFetchLimit(settings: WorkerSettings, log: Log): void {
+  if (!mayPassFetchLimit(settings) || process.env["BUN_CONFIG_MAX_HTTP_REQUESTS"] !== undefined) return;
   log.warn("worker.limited", {
     jobs: 256,
     hint: "set BUN_CONFIG_MAX_HTTP_REQUESTS=65336 in the environment, or start with `bun run moorage worker`",

@@ -9,7 +9,7 @@ import type { ResponseHead } from "../../wire/frame.ts";
 import type { LineState } from "../../wire/line-state.ts";
 import { toClientHeaders } from "./headers.ts";
 import type { Listener, Listeners } from "./listeners.ts";
-import { isRpcFailure } from "./rpc-verdict.ts";
+import { RpcVerdict } from "./rpc-verdict.ts";
 
 export interface CallOptions {
   readonly session: Session;
@@ -44,7 +44,7 @@ export interface CallReport {
   readonly firstByteMs: number | undefined;
   readonly durationMs: number;
   readonly bytesOut: number;
-  /** Whether the MCP server answered with an error, as far as its status or a small answer shows. */
+  /** Whether the MCP server answered with an error, as far as its status or the end of its answer shows. */
   readonly isError: boolean;
 }
 
@@ -75,9 +75,12 @@ class Call implements ExchangeSink, ReplySource, SilenceLimits, Listener {
   /** Whether this side ended the call in order. */
   #isConcluded = false;
   #silence: SilenceWatch | undefined;
+  /** Undefined for a call that only listens: its answer holds no response. */
+  readonly #verdict: RpcVerdict | undefined;
 
   constructor(options: CallOptions, resolve: (response: Response) => void, reject: (reason: unknown) => void) {
     this.#options = options;
+    this.#verdict = options.listeners === undefined ? new RpcVerdict() : undefined;
     this.#reply = new Reply(this, options, resolve, reject);
     this.#startedAt = options.clock.elapsed();
   }
@@ -120,6 +123,7 @@ class Call implements ExchangeSink, ReplySource, SilenceLimits, Listener {
 
   onData(bytes: Uint8Array): void {
     this.#bytesOut += bytes.length;
+    this.#verdict?.add(bytes);
     if (this.#bytesOut > this.#options.maxAnswerBytes && !this.#reply.isEventStream) return this.#refuseLarge();
     this.#reply.write(bytes);
   }
@@ -177,12 +181,6 @@ class Call implements ExchangeSink, ReplySource, SilenceLimits, Listener {
     return lineState === "boundary" ? KEEP_ALIVE : undefined;
   }
 
-  /** Looks only at an answer that came whole and in one piece. */
-  #isRpcFailure(): boolean {
-    const body = this.#reply.onlyPiece;
-    return body !== undefined && !this.#reply.isEventStream && isRpcFailure(body);
-  }
-
   #report(end: ExchangeEnd): void {
     const outcome = end.kind === "complete" || this.#isConcluded ? "completed" : this.#fault ? "failed" : "canceled";
     this.#options.onEnded({
@@ -192,7 +190,7 @@ class Call implements ExchangeSink, ReplySource, SilenceLimits, Listener {
       firstByteMs: this.#firstByteMs,
       durationMs: this.#options.clock.elapsed() - this.#startedAt,
       bytesOut: this.#bytesOut,
-      isError: (this.#status ?? 0) >= 400 || this.#isRpcFailure(),
+      isError: (this.#status ?? 0) >= 400 || this.#verdict?.isFailure(this.#reply.isEventStream) === true,
     });
   }
 }

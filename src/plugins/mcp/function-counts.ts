@@ -11,6 +11,8 @@ export interface FunctionCount {
   readonly name: string;
   calls: number;
   failures: number;
+  /** Calls that succeeded. */
+  successes: number;
   lastMs: number | undefined;
   /** Sum of the times of the calls in `timed`. */
   totalMs: number;
@@ -25,12 +27,19 @@ export interface FunctionCall {
   readonly durationMs: number;
 }
 
-/** Counts the calls of one relay's functions, by name. */
+/**
+ * Counts the calls of one relay's functions, by name. Callers can name functions that do not exist, and calls of those fail:
+ * where there is no room for another name, it takes that of the one without a success that was called least recently.
+ */
 export class FunctionCounts {
+  /** The named functions, those without a success in the order of their last call. */
   readonly #counts = new Map<string, FunctionCount>();
+  /** The count of all others; undefined before the first. */
+  #other: FunctionCount | undefined;
 
-  all(): IterableIterator<FunctionCount> {
-    return this.#counts.values();
+  *all(): Generator<FunctionCount, void> {
+    yield* this.#counts.values();
+    if (this.#other) yield this.#other;
   }
 
   add(name: string, { outcome, durationMs }: FunctionCall): void {
@@ -38,6 +47,7 @@ export class FunctionCounts {
     count.calls += 1;
     if (outcome === "failed") count.failures += 1;
     if (outcome === "canceled") return;
+    if (outcome === "completed") count.successes += 1;
     count.recentMs[count.timed % RECENT_CALLS] = durationMs;
     count.timed += 1;
     count.totalMs += durationMs;
@@ -46,12 +56,38 @@ export class FunctionCounts {
 
   #countOf(name: string): FunctionCount {
     const known = this.#counts.get(name);
-    if (known) return known;
-    if (name !== OTHER && this.#counts.size >= MAX_NAMES) return this.#countOf(OTHER);
-    const count = { name, calls: 0, failures: 0, lastMs: undefined, totalMs: 0, timed: 0, recentMs: [] };
+    if (known) {
+      if (known.successes === 0) {
+        this.#counts.delete(name);
+        this.#counts.set(name, known);
+      }
+      return known;
+    }
+    if (name === OTHER || (this.#counts.size >= MAX_NAMES && !this.#makeRoom())) {
+      this.#other ??= emptyCount(OTHER);
+      return this.#other;
+    }
+    const count = emptyCount(name);
     this.#counts.set(name, count);
     return count;
   }
+
+  /** Moves the counts of a function that has never succeeded to the others. Returns false if each has. */
+  #makeRoom(): boolean {
+    for (const [name, count] of this.#counts) {
+      if (count.successes > 0) continue;
+      this.#counts.delete(name);
+      this.#other ??= emptyCount(OTHER);
+      this.#other.calls += count.calls;
+      this.#other.failures += count.failures;
+      return true;
+    }
+    return false;
+  }
+}
+
+function emptyCount(name: string): FunctionCount {
+  return { name, calls: 0, failures: 0, successes: 0, lastMs: undefined, totalMs: 0, timed: 0, recentMs: [] };
 }
 
 /** Returns the median duration of the last calls; undefined before the first. */

@@ -11,6 +11,7 @@ import type { SessionUse } from "./held-sessions.ts";
 import { legacyMessageBytes } from "./legacy-relay.ts";
 import { Listeners } from "./listeners.ts";
 import { type McpState, toMcpState } from "./mcp-state.ts";
+import { countOutcome } from "./relay-health.ts";
 import { type Relay, Relays } from "./relays.ts";
 import type { McpConfig } from "./settings.ts";
 
@@ -115,10 +116,7 @@ export class McpArea {
   /** Counts a call that reached its relay, in totals and metrics, and writes its one log line. */
   ended(relay: Relay, { requestId, caller, method, functionName, report }: EndedCall): void {
     const { outcome, fault, status, firstByteMs, durationMs, bytesOut, isError } = report;
-    if (outcome === "failed") {
-      relay.failed += 1;
-      relay.lastError = fault?.code;
-    } else relay.served += 1;
+    countOutcome(relay, report, this.#options.deps.clock.now());
     // The relay served an answer that is an error, too. Only the count by method and outcome distinguishes it.
     this.#tally(method, outcome === "completed" && isError ? "error" : outcome);
     relay.methods.set(method, (relay.methods.get(method) ?? 0) + 1);

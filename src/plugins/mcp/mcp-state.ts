@@ -1,4 +1,5 @@
 import { type FunctionCount, medianMs } from "./function-counts.ts";
+import { brokenReason } from "./relay-health.ts";
 import type { Relay } from "./relays.ts";
 
 // The part of the State API about MCP: plain copies, with names in snake_case.
@@ -55,7 +56,13 @@ export interface RelayState {
   readonly served_total: number;
   readonly failures_total: number;
   readonly operator_drained: boolean;
+  /** `broken`: its MCP server does not work, as far as the relay or its calls show. Calls are still sent there. */
+  readonly status: "ready" | "broken";
+  /** Why the MCP server is broken, in words; some of them may be the relay's. */
+  readonly status_reason: string | null;
+  /** Error code of the last failed call. */
   readonly last_error: string | null;
+  readonly last_error_at: string | null;
 }
 
 export function toMcpState(
@@ -103,7 +110,8 @@ function toFunctionState(relay: string, count: FunctionCount): FunctionState {
 }
 
 function toRelayState(relay: Relay): RelayState {
-  const { session, calls, streams, served, failed, isDrained, lastError, held, methods } = relay;
+  const { session, calls, streams, served, failed, isDrained, lastError, lastErrorAt, held, methods } = relay;
+  const reason = brokenReason(relay);
   const { worker, dialect, connectedAt } = session;
   return {
     id: worker.id,
@@ -121,6 +129,9 @@ function toRelayState(relay: Relay): RelayState {
     served_total: served,
     failures_total: failed,
     operator_drained: isDrained,
+    status: reason === undefined ? "ready" : "broken",
+    status_reason: reason ?? null,
     last_error: lastError ?? null,
+    last_error_at: lastErrorAt === undefined ? null : new Date(lastErrorAt).toISOString(),
   };
 }

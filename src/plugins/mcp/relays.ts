@@ -20,6 +20,10 @@ export interface Relay {
   isDrained: boolean;
   /** Error code of the last call that failed; undefined before the first. */
   lastError: string | undefined;
+  /** When that was, in milliseconds since 1970. */
+  lastErrorAt: number | undefined;
+  /** Calls that have failed since the last one that did not. */
+  failuresInARow: number;
   /** The MCP sessions that clients hold with its MCP server. */
   readonly held: HeldSessions;
   readonly functions: FunctionCounts;
@@ -81,6 +85,8 @@ export class Relays implements SessionPool, WorkerOperator {
       failed: 0,
       isDrained: false,
       lastError: undefined,
+      lastErrorAt: undefined,
+      failuresInARow: 0,
       held: new HeldSessions(this.#options.clock),
       functions: new FunctionCounts(),
       methods: new Map(),
@@ -96,6 +102,8 @@ export class Relays implements SessionPool, WorkerOperator {
   /** Removes a relay that announces its leaving: it takes no new calls, and is likely to come back. */
   onOfferChange(session: Session): void {
     if (session.offer.status === "draining") this.#remove(session);
+    // Whether its MCP server works.
+    else this.#options.onChange();
   }
 
   onClosed(session: Session): void {

@@ -1,17 +1,59 @@
 import { membersOf } from "../../json/scan.ts";
 
-/** Largest answer that is looked into. Errors are short, so a larger answer is taken for a result. */
-const MAX_LOOKED_AT_BYTES = 4096;
+/** The part at the end of an answer that is looked into. Errors are short, and a result states `isError` after its content. */
+const LOOKED_AT_BYTES = 16 * 1024;
 
-/** Whether a whole JSON answer is a JSON-RPC error, or the result of a tool that failed. Used for counting only. */
-export function isRpcFailure(body: Uint8Array): boolean {
-  if (body.length === 0 || body.length > MAX_LOOKED_AT_BYTES) return false;
-  // The native search settles nearly every answer.
-  const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
-  if (!text.includes('"error"') && !text.includes('"isError"')) return false;
+/** A failed tool's flag in an answer whose beginning is not known. The quotes of text inside a string would be escaped. */
+const FAILED_FLAG = /[{,]\s*"isError"\s*:\s*true\s*[,}]/;
+
+/** Finds out whether an answer is a JSON-RPC error or the result of a tool that failed. It is used for counting only. */
+export class RpcVerdict {
+  /** The last pieces of the answer. They are kept as they came: nothing is copied until the end. */
+  readonly #pieces: Uint8Array[] = [];
+  #bytes = 0;
+  #isCut = false;
+
+  add(bytes: Uint8Array): void {
+    this.#pieces.push(bytes);
+    this.#bytes += bytes.length;
+    for (let first = this.#pieces[0]; first && this.#bytes - first.length >= LOOKED_AT_BYTES; first = this.#pieces[0]) {
+      this.#pieces.shift();
+      this.#bytes -= first.length;
+      this.#isCut = true;
+    }
+  }
+
+  /** Looks at what was added. Call it once, at the end of the answer. */
+  isFailure(isEventStream: boolean): boolean {
+    const held = Buffer.concat(this.#pieces);
+    const isCut = this.#isCut || held.length > LOOKED_AT_BYTES;
+    const tail = held.subarray(-LOOKED_AT_BYTES);
+    // The native search settles nearly every answer.
+    if (!tail.includes('"error"') && !tail.includes('"isError"')) return false;
+    if (isEventStream) return isFailureInEvents(tail.toString(), isCut);
+    return isCut ? FAILED_FLAG.test(tail.toString()) : isRpcFailure(tail) === true;
+  }
+}
+
+/** Looks for the response in an event stream: the last of its messages that is one. */
+function isFailureInEvents(text: string, isCut: boolean): boolean {
+  const events = text.split(/\r?\n\r?\n/);
+  for (let at = events.length - 1; at >= 0; at -= 1) {
+    const event = events[at] ?? "";
+    const data = [...event.matchAll(/^data: ?(.*?)\r?$/gm)].map(([, line]) => line).join("\n");
+    const verdict = isRpcFailure(Buffer.from(data));
+    if (verdict !== undefined) return verdict;
+    if (at === 0 && isCut) return FAILED_FLAG.test(event);
+  }
+  return false;
+}
+
+/** Whether a message is a failure; undefined if it is no response. */
+function isRpcFailure(body: Uint8Array): boolean | undefined {
   const members = membersOf(body);
   if (members?.has("error")) return true;
   const result = members?.get("result");
-  const flag = result && membersOf(body, result.start)?.get("isError");
-  return flag !== undefined && text.toString("latin1", flag.start, flag.end) === "true";
+  if (!result) return undefined;
+  const flag = membersOf(body, result.start)?.get("isError");
+  return flag !== undefined && Buffer.from(body.subarray(flag.start, flag.end)).toString() === "true";
 }

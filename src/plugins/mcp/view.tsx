@@ -79,6 +79,10 @@ function RelayTable(): string {
         <span class="badge draining" x-show="row.operator_drained">
           drained
         </span>
+        <span class="badge not_ready" x-show="row.status === 'broken'" x-bind:title="row.status_reason">
+          broken
+        </span>
+        <span class="sub alarm" x-show="row.status_reason" x-text="row.status_reason"></span>
       </Cell>
       <Cell label="Calls" isNumber>
         <span x-text="row.calls_inflight"></span>
@@ -94,7 +98,7 @@ function RelayTable(): string {
       </Cell>
       <Cell label="Failed" isNumber>
         <span x-text="$format.count(row.failures_total)" x-bind:class="row.failures_total > 0 ? 'alarm' : ''"></span>
-        <span class="sub" x-show="row.last_error" x-text="row.last_error"></span>
+        <span class="sub" x-show="row.last_error" x-text="row.last_error" x-bind:title="row.last_error_at"></span>
       </Cell>
       <Cell label="Since">
         <span

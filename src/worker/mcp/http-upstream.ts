@@ -5,6 +5,7 @@ import { isForwardedHeader, isMcpAnswerHeader, isMcpRequestHeader } from "../../
 import { METADATA_PATH } from "../../wire/mcp-metadata.ts";
 import { toAnswer, toFetchedAnswer } from "../backend.ts";
 import type { Endpoint } from "./endpoint.ts";
+import type { UpstreamHealth } from "./health.ts";
 import { isListening } from "./listening.ts";
 import { toPublicChallenge } from "./oauth-challenge.ts";
 import { OauthMetadata } from "./oauth-metadata.ts";
@@ -22,10 +23,12 @@ const REPEATABLE: ReadonlySet<string> = new Set(["GET", "DELETE"]);
 export interface HttpUpstreamOptions {
   /** Whether callers sign in to the MCP server itself: it then receives their bearer tokens, and they its OAuth metadata. */
   readonly oauth?: boolean;
+  /** Is told when the MCP server answers. */
+  readonly health?: UpstreamHealth;
 }
 
 /** An MCP server that speaks Streamable HTTP at one URL. Requests and answers pass unchanged, except for filtered headers. */
-export function createHttpUpstream(endpoint: Endpoint, { oauth = false }: HttpUpstreamOptions = {}): Backend {
+export function createHttpUpstream(endpoint: Endpoint, { oauth = false, health }: HttpUpstreamOptions = {}): Backend {
   const metadata = oauth ? new OauthMetadata(endpoint) : undefined;
   return {
     open(head) {
@@ -54,6 +57,7 @@ export function createHttpUpstream(endpoint: Endpoint, { oauth = false }: HttpUp
             signal,
             isRepeatable: REPEATABLE.has(head.method),
           });
+          health?.works();
           metadata?.noteChallenge(response);
           return toClientAnswer(response, oauth ? resource : undefined);
         },

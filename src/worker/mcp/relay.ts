@@ -12,8 +12,9 @@ import type { SessionLimits } from "./bridge/sessions.ts";
 import { createStdioBridge } from "./bridge/stdio-bridge.ts";
 import { endpointOnly } from "./endpoint-only.ts";
 import { guarded } from "./guard.ts";
+import { UpstreamHealth } from "./health.ts";
 import type { McpServer } from "./mcp-server.ts";
-import { warnIfAway } from "./reach-check.ts";
+import { ReachWatch } from "./reach-check.ts";
 import { reachText } from "./reach-text.ts";
 import { createUrlUpstream, type Upstream } from "./url-upstream.ts";
 
@@ -41,23 +42,27 @@ export function serveRelay(
   const { name, id, source, access } = server;
   const registered = Promise.withResolvers<string>();
   const limits = { maxSessions: settings.mcpMaxSessions, idleMs: settings.mcpSessionIdleMs };
-  const upstream = openUpstream(server, { env, proxyFor, limits, deps });
+  const health = new UpstreamHealth(() => dialer.announce());
+  const upstream = openUpstream(server, { env, proxyFor, limits, health, deps });
+  // A server behind a proxy may not be reachable, or not even have a known address, from here.
+  const isDirect = source.kind === "url" && proxyFor(source.url) === false;
+  const reach = isDirect ? new ReachWatch({ url: source.url, health, deps }) : undefined;
   let isPrinted = false;
-  const dialer = new Dialer({
+  const dialer: Dialer = new Dialer({
     kind: "mcp",
     settings: { ...settings, id },
     slots: () => MAX_CALLS,
     introduction: {
-      first: (known) => ({
-        id: known,
-        client_name: name,
-        info: { version: VERSION, upstream: kindOf(server), auth: access.kind },
-      }),
-      update: () => undefined,
+      first(known) {
+        health.begin();
+        const info = { version: VERSION, upstream: kindOf(server), auth: access.kind };
+        return { id: known, client_name: name, info };
+      },
+      update: () => health.update(),
     },
     backend: endpointOnly(access.kind === "token" ? guarded(upstream, access.token) : upstream),
     requestTimeoutMs: settings.requestTimeoutMs ?? SILENCE_MS,
-    onUnreachable: () => {},
+    onUnreachable: () => reach?.look(),
     load: createLoadSampler(),
     deps,
     random,
@@ -70,14 +75,14 @@ export function serveRelay(
       const what = source.kind === "url" ? source.url : `\`${[source.command, ...(source.args ?? [])].join(" ")}\``;
       const url = `${httpUrl(settings.server)}/api/mcp/id/${given}/mcp`;
       print(reachText({ name: id ?? name, what, url, access: access.kind }));
-      // A server behind a proxy may not be reachable, or not even have a known address, from here.
-      if (source.kind === "url" && proxyFor(source.url) === false) void warnIfAway(source.url, deps.log);
+      reach?.look();
     },
   });
   dialer.start();
   return {
     registered: registered.promise,
     async stop() {
+      reach?.stop();
       await dialer.stop();
       await upstream.close();
     },
@@ -93,12 +98,13 @@ interface UpstreamOptions {
   readonly env: RelayOptions["env"];
   readonly proxyFor: ProxyChoice;
   readonly limits: SessionLimits;
+  readonly health: UpstreamHealth;
   readonly deps: Deps;
 }
 
 function openUpstream(
   { source, access }: McpServer,
-  { env, proxyFor, limits, deps }: UpstreamOptions,
+  { env, proxyFor, limits, health, deps }: UpstreamOptions,
 ): Upstream & Backend {
   if (source.kind === "url")
     return createUrlUpstream({
@@ -106,10 +112,11 @@ function openUpstream(
       isOauth: access.kind === "oauth",
       proxy: proxyFor(source.url),
       limits,
+      health,
       deps,
     });
   const { command, args, directory, isShared, withheld } = source;
   // An entry of the program's own wins, and is the only way for it to get a variable that is withheld.
   const childrensEnv = { ...childEnv(env, withheld), ...source.env };
-  return createStdioBridge({ command, args, directory, env: childrensEnv, isShared, limits, deps });
+  return createStdioBridge({ command, args, directory, env: childrensEnv, isShared, limits, health, deps });
 }

@@ -5,6 +5,7 @@ import { discardAnswer } from "../backend.ts";
 import type { SessionLimits } from "./bridge/sessions.ts";
 import { createSseBridge } from "./bridge/sse-bridge.ts";
 import { Endpoint } from "./endpoint.ts";
+import type { UpstreamHealth } from "./health.ts";
 import { createHttpUpstream } from "./http-upstream.ts";
 import type { McpTransport } from "./mcp-server.ts";
 import { speaksSse } from "./speaks-sse.ts";
@@ -24,6 +25,7 @@ export interface UrlUpstreamOptions {
   readonly proxy: string | false;
   /** For a server that speaks HTTP with SSE. */
   readonly limits: SessionLimits;
+  readonly health: UpstreamHealth;
   readonly deps: Deps;
 }
 
@@ -38,12 +40,13 @@ export function createUrlUpstream({
   isOauth,
   proxy,
   limits,
+  health,
   deps,
 }: UrlUpstreamOptions): Upstream {
   const endpoint = new Endpoint({ url, headers, proxy, log: deps.log });
-  const http = createHttpUpstream(endpoint, { oauth: isOauth });
+  const http = createHttpUpstream(endpoint, { oauth: isOauth, health });
   if (transport === "http") return { open: (head) => http.open(head), close: async () => {} };
-  const bridge = createSseBridge({ url, headers, proxy, limits, deps });
+  const bridge = createSseBridge({ url, headers, proxy, limits, health, deps });
   if (transport === "sse") return bridge;
   return new GuessedUpstream(endpoint, http, bridge);
 }

@@ -1,4 +1,4 @@
-import { afterEach, expect, test } from "bun:test";
+import { afterEach, describe, expect, test } from "bun:test";
 import type { Config } from "../../support/default-config.ts";
 import { eventually } from "../../support/eventually.ts";
 import { MCP_JSON, McpServer } from "../../support/mcp-server.ts";
@@ -126,4 +126,70 @@ test("a function in a body that is not parsed is counted by its headers", async 
   }, "the call is counted");
   expect(state.functions[0]).toMatchObject({ name: "big", calls: 1 });
   expect(state.methods).toEqual({ "tools/call": 1 });
+});
+
+test("a tool that fails is counted in event streams, too, and the stream passes unchanged", async () => {
+  const server = start();
+  const relay = await server.relay();
+  const failed = '{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"no"}],"isError":true}}';
+  const answer = server.rpc(callOf("search"));
+  const { id } = await relay.request();
+  relay.head(id, 200, EVENTS, 'data: {"method":"notifications/progress"}\n\n');
+  relay.data(id, `event: message\ndata: ${failed}\n\n`, true);
+  expect(await (await answer).text()).toEndWith(`event: message\ndata: ${failed}\n\n`);
+  expect((await server.mcpState()).functions[0]).toMatchObject({ name: "search", calls: 1, failures: 1 });
+  // The relay and its MCP server have served the call.
+  expect((await server.mcpState()).relays[0]).toMatchObject({ served_total: 1, failures_total: 0, status: "ready" });
+});
+
+describe("a relay is shown as broken", () => {
+  const shown = async (server: McpServer) => (await server.mcpState()).relays[0];
+
+  test("after three calls in a row that its MCP server answered with 5xx, until one succeeds", async () => {
+    const server = start();
+    const relay = await server.relay();
+    for (let call = 1; call <= 3; call += 1) {
+      await exchange(relay, server.rpc(callOf("x")), { status: 503 });
+      expect(await shown(server)).toMatchObject({ failures_total: call, status: call === 3 ? "broken" : "ready" });
+    }
+    expect(await shown(server)).toMatchObject({
+      served_total: 0,
+      status_reason: "the last 3 calls failed with upstream_status_503",
+      last_error: "upstream_status_503",
+      last_error_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT/),
+    });
+    const problems = async (): Promise<string> => {
+      const envelope = (await (await server.fetch("/api/state")).json()) as { server: { problems: object[] } }; // the State API's own tests check this shape
+      return JSON.stringify(envelope.server.problems);
+    };
+    await eventually(async () => (await problems()).includes('"relay_broken"'), "the problem is listed");
+    await exchange(relay, server.rpc(callOf("x")), { status: 400 });
+    expect(await shown(server)).toMatchObject({
+      served_total: 1,
+      failures_total: 3,
+      status: "ready",
+      status_reason: null,
+    });
+  });
+
+  test("at once if it cannot reach its MCP server", async () => {
+    const server = start();
+    const relay = await server.relay();
+    const answer = server.rpc(callOf("x"));
+    relay.breakOff((await relay.request()).id, "upstream_unreachable");
+    await (await answer).text();
+    expect(await shown(server)).toMatchObject({
+      failures_total: 1,
+      status: "broken",
+      status_reason: "the MCP server cannot be reached",
+      last_error: "upstream_unreachable",
+    });
+  });
+
+  test("but not for limits of the server", async () => {
+    const server = start({ mcpMaxAnswerBytes: 1024 });
+    const relay = await server.relay();
+    for (let call = 0; call < 4; call += 1) await exchange(relay, server.rpc(callOf("x")), { body: "x".repeat(2000) });
+    expect(await shown(server)).toMatchObject({ failures_total: 4, status: "ready", last_error: "response_too_large" });
+  });
 });

@@ -152,9 +152,14 @@ test("a relay keeps its generated id after a lost connection", async () => {
   running.push(server);
   const { worker } = serve(server, { mcpServers: { a: { command: process.execPath, args: [STDIO, "third mark"] } } });
   const [id = ""] = await worker.registered;
+  const since = (await server.mcpState()).relays[0]?.connected_at;
   await server.fetch(`/api/state/workers/${id}/disconnect`, { method: "POST" });
-  await eventually(async () => (await server.mcpState()).relays.length === 0);
-  await eventually(async () => (await server.mcpState()).relays[0]?.id === id);
+  // It may be back before anybody sees that it was gone.
+  const back = await eventually(async () => {
+    const [relay] = (await server.mcpState()).relays;
+    return relay && relay.connected_at !== since ? relay : undefined;
+  }, "the relay is back");
+  expect(back.id).toBe(id);
 });
 
 test("an MCP server that refuses a request is probed once for its transport, and its own answer is passed on", async () => {
@@ -210,4 +215,51 @@ test("the log tells the relay's owner at once if nothing listens at the URL, and
   await eventually(() => lines.some((line) => line.includes('"event":"upstream.away"')), "the owner is told");
   expect(await initialized(server, "poor")).toContain("ended with code 3");
   await eventually(() => lines.some((line) => line.includes('"level":"warn"') && line.includes("no key is set")));
+});
+
+test("the dashboard shows a relay whose program cannot start, or whose server is away, as broken until it works", async () => {
+  const server = new McpServer();
+  running.push(server);
+  const closed = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response() });
+  const { port } = closed;
+  await closed.stop(true);
+  serve(server, {
+    mcpServers: {
+      gone: { command: "/no/such/program", args: [], id: "gone" },
+      poor: { command: "exit 3", id: "poor" },
+      away: { url: `http://127.0.0.1:${port}/mcp`, id: "away" },
+      good: { command: process.execPath, args: [STDIO, "a good mark"], id: "good" },
+    },
+  });
+  const relayOf = async (id: string) => (await server.mcpState()).relays.find((relay) => relay.id === id);
+  // Nobody has called yet.
+  await eventually(async () => (await relayOf("away"))?.status === "broken", "the server that is away is shown");
+  expect(await relayOf("away")).toMatchObject({
+    status_reason: expect.stringContaining("cannot be reached"),
+    failures_total: 0,
+  });
+  for (const id of ["gone", "poor", "poor", "away", "good"]) await initialized(server, id);
+  expect(await relayOf("gone")).toMatchObject({
+    status: "broken",
+    status_reason: expect.stringContaining("could not be started"),
+    served_total: 0,
+    failures_total: 1,
+    last_error: "upstream_status_502",
+  });
+  expect(await relayOf("poor")).toMatchObject({
+    status: "broken",
+    status_reason: expect.stringContaining("ended with code 3"),
+    failures_total: 2,
+  });
+  expect(await relayOf("away")).toMatchObject({ failures_total: 1, last_error: "upstream_unreachable" });
+  expect(await relayOf("good")).toMatchObject({
+    status: "ready",
+    served_total: 1,
+    failures_total: 0,
+    last_error: null,
+  });
+  const back = Bun.serve({ hostname: "127.0.0.1", port: Number(port), fetch: () => Response.json({ up: true }) });
+  running.push({ stop: () => back.stop(true) });
+  expect(await initialized(server, "away")).toStartWith("200");
+  await eventually(async () => (await relayOf("away"))?.status === "ready", "the server is back");
 });

@@ -1,9 +1,10 @@
 import type { Deps } from "../../../system/deps.ts";
+import { UpstreamHealth } from "../health.ts";
 import { type Bridge, createBridge } from "./bridge.ts";
-import type { OpenPeer } from "./peer.ts";
 import type { SessionLimits } from "./sessions.ts";
 import { SharedProcess } from "./shared-process.ts";
 import { StdioChild } from "./stdio-child.ts";
+import { watchedPeer } from "./watched-peer.ts";
 
 export interface StdioBridgeOptions {
   /** A program if there are arguments, else a line for the shell. */
@@ -15,6 +16,7 @@ export interface StdioBridgeOptions {
   /** Whether one process serves all clients. */
   readonly isShared: boolean;
   readonly limits: SessionLimits;
+  readonly health?: UpstreamHealth;
   readonly deps: Deps;
 }
 
@@ -23,9 +25,12 @@ export interface StdioBridgeOptions {
  * server has one process in all, which is of the era with sessions, because nearly every client speaks that one.
  */
 export function createStdioBridge(options: StdioBridgeOptions): Bridge {
-  const { command, args, directory, env, isShared, limits, deps } = options;
+  const { command, args, directory, env, isShared, limits, health = new UpstreamHealth(), deps } = options;
   const { clock, log } = deps;
-  const openPeer: OpenPeer = (events) => new StdioChild({ command, args, directory, env, clock, log, ...events });
+  const openPeer = watchedPeer(
+    (events) => new StdioChild({ command, args, directory, env, clock, log, ...events }),
+    health,
+  );
   if (!isShared) return createBridge({ openPeer, maybeStateless: true, limits, deps });
   const shared = new SharedProcess({ openPeer, idleMs: limits.idleMs, clock });
   return createBridge({

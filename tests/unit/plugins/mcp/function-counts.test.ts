@@ -44,6 +44,23 @@ test("64 functions are counted by name, and the rest together", () => {
   expect(all[3]).toMatchObject({ name: "f3", calls: 2 });
 });
 
+test("names of functions that do not exist take no places from those that do", () => {
+  const counts = new FunctionCounts();
+  counts.add("search", took(1));
+  counts.add("always broken", took(1, "failed"));
+  for (let name = 0; name < 1000; name += 1) {
+    counts.add(`junk${name}`, took(1, "failed"));
+    counts.add("always broken", took(1, "failed"));
+  }
+  counts.add("echo", took(1));
+  const all = [...counts.all()];
+  expect(all).toHaveLength(65);
+  const names = all.map(({ name }) => name);
+  for (const name of ["search", "echo", "always broken", "other"]) expect(names).toContain(name);
+  expect(all.reduce((sum, { calls }) => sum + calls, 0)).toBe(2003);
+  expect(all.at(-1)).toMatchObject({ name: "other", calls: 939, failures: 939 });
+});
+
 test("a function's name is shown without control characters and shortened", () => {
   const counts = new FunctionCounts();
   counts.add("\u001b[2Jse\u202earch\n\ud800", took(1));

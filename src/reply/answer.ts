@@ -1,4 +1,3 @@
-import type { Fault } from "../errors.ts";
 import { ClientGone } from "../http/body.ts";
 import { nameServedModel, toClientHeaders } from "../http/headers.ts";
 import { Job } from "../pool/job.ts";
@@ -8,7 +7,7 @@ import type { CancelTimer, Clock } from "../system/deps.ts";
 import type { ResponseHead } from "../wire/frame.ts";
 import type { LineState } from "../wire/line-state.ts";
 import { bodyKind } from "./body-kind.ts";
-import { LateAnswer } from "./late-answer.ts";
+import { LateAnswer, type StreamError } from "./late-answer.ts";
 import { addStreamHeaders, Reply, type ReplySource } from "./reply.ts";
 import { comment } from "./sse.ts";
 
@@ -33,7 +32,7 @@ export interface AnswerRequest {
   readonly isStream: boolean | Promise<boolean>;
   readonly spec: JobSpec;
   /** Writes an error as an event of the API that was called. */
-  readonly errorEvent: (fault: Fault) => string;
+  readonly errorEvent: (error: StreamError) => string;
   /** Sees every byte of the answer on its way. MUST be quick: it runs for every chunk. */
   readonly observe: (bytes: Uint8Array) => void;
   /** Called once, at the job's end. */
@@ -121,12 +120,12 @@ class Answer implements JobSink, ReplySource {
     this.#stopWaiting();
     switch (end.kind) {
       case "complete":
-        return this.#lateAnswer ? this.#endWithFault(this.#lateAnswer.toFault()) : this.#reply.complete();
+        return this.#lateAnswer ? this.#endWithError(this.#lateAnswer.toError()) : this.#reply.complete();
       case "canceled":
         return this.#reply.cut(new ClientGone("the client left"));
       case "failed":
         // Any other body is cut, so that it cannot look complete.
-        return this.#reply.takesEvents ? this.#endWithFault(end.fault) : this.#reply.cut(end.fault);
+        return this.#reply.takesEvents ? this.#endWithError(end.fault) : this.#reply.cut(end.fault);
       default:
         return end satisfies never;
     }
@@ -145,7 +144,7 @@ class Answer implements JobSink, ReplySource {
     const headers = toClientHeaders(head.headers, requestId);
     const served = this.#job.claim?.model ?? spec.model;
     if (served !== spec.model) nameServedModel(headers, served);
-    if (isEventStream) addStreamHeaders(headers);
+    if (isEventStream) addStreamHeaders(headers, headers.get("cache-control") ?? undefined);
     return headers;
   }
 
@@ -156,8 +155,8 @@ class Answer implements JobSink, ReplySource {
     return encoder.encode(comment(position > 0 ? `queued position=${position}` : "keep-alive"));
   }
 
-  #endWithFault(fault: Fault): void {
-    this.#reply.endWithEvent(this.#request.errorEvent(fault));
+  #endWithError(error: StreamError): void {
+    this.#reply.endWithEvent(this.#request.errorEvent(error));
   }
 
   #stopWaiting(): void {

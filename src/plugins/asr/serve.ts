@@ -89,7 +89,7 @@ function transcribe(ports: AsrPorts, call: AsrCall, recording: Recording, model:
             model: { asked: model, sent: claim.sentAs },
           }),
       },
-      errorEvent: (fault) => dataEvent(fault.body()),
+      errorEvent: (error) => dataEvent(error.body()),
       observe: (bytes) => {
         recording.stopKeeping();
         ends.push(bytes);

@@ -3,10 +3,10 @@ import { itemsOf, membersOf, type Range } from "../../json/scan.ts";
 
 export type Encoding = "float" | "base64";
 
-/** Most inputs of a request, as in OpenAI's API. */
-const MAX_INPUTS = 2048;
+/** Most inputs of a request. The vectors of so many fill the memory that one request may use for its answers. */
+const MAX_INPUTS = 32_768;
 
-/** The inputs of a request for embeddings. */
+/** The inputs of a request for embeddings, in one of the forms of OpenAI's API. */
 export interface EmbeddingInput {
   readonly count: number;
   /** Whether the input is a list of inputs. A string or one list of tokens is a single input and is never split. */
@@ -14,29 +14,18 @@ export interface EmbeddingInput {
   readonly encoding: Encoding;
 }
 
-/** Reads the inputs of a request. Throws an `invalid_request` that names `input` or `encoding_format`. */
-export function parseEmbeddingInput(value: Readonly<Record<string, unknown>>): EmbeddingInput {
-  const { input, encoding_format } = value;
-  if (
-    encoding_format !== undefined &&
-    encoding_format !== null &&
-    encoding_format !== "float" &&
-    encoding_format !== "base64"
-  ) {
-    throw new Fault("invalid_request", {
-      message: "'encoding_format' must be 'float' or 'base64'.",
-      param: "encoding_format",
-    });
-  }
-  const encoding = encoding_format === "base64" ? "base64" : "float";
+/**
+ * Reads the inputs of a request. Undefined for any form that the server cannot split and merge: such a request is passed on
+ * whole, and its backend judges it. Throws an `invalid_request` for too many inputs.
+ */
+export function parseEmbeddingInput({
+  input,
+  encoding_format,
+}: Readonly<Record<string, unknown>>): EmbeddingInput | undefined {
+  const encoding = toEncoding(encoding_format);
+  if (encoding === undefined) return undefined;
   if (isText(input) || isTokens(input)) return { count: 1, isPlural: false, encoding };
-  if (!Array.isArray(input) || input.length === 0 || !(input.every(isText) || input.every(isTokens))) {
-    throw new Fault("invalid_request", {
-      message:
-        "'input' must be a text, a list of texts, a list of tokens, or a list of lists of tokens; none of them empty.",
-      param: "input",
-    });
-  }
+  if (!Array.isArray(input) || input.length === 0 || !(input.every(isText) || input.every(isTokens))) return undefined;
   if (input.length > MAX_INPUTS) {
     throw new Fault("invalid_request", {
       message: `'input' may hold at most ${MAX_INPUTS} items; this one has ${input.length}.`,
@@ -46,8 +35,13 @@ export function parseEmbeddingInput(value: Readonly<Record<string, unknown>>): E
   return { count: input.length, isPlural: true, encoding };
 }
 
+function toEncoding(format: unknown): Encoding | undefined {
+  if (format === undefined || format === null || format === "float") return "float";
+  return format === "base64" ? "base64" : undefined;
+}
+
 function isText(value: unknown): boolean {
-  return typeof value === "string" && value !== "";
+  return typeof value === "string";
 }
 
 function isTokens(value: unknown): boolean {

@@ -10,9 +10,8 @@ import { isCoded } from "../../reply/body-kind.ts";
 import { collect, type WholeAnswer } from "../../reply/collect.ts";
 import { wholeResponse } from "../../reply/whole-response.ts";
 import { type LlmCall, type LlmPorts, toExchangeRequest } from "./call.ts";
-import { type EmbeddingInput, type Part, PartCutter, parseEmbeddingInput } from "./embedding-input.ts";
+import { type EmbeddingInput, type Part, PartCutter } from "./embedding-input.ts";
 import { mergeEmbeddings, type PartAnswer } from "./embedding-merge.ts";
-import type { LlmRequest } from "./request.ts";
 import { readUsage } from "./usage.ts";
 
 /** Inputs per part for a worker that names no batch size. It is small enough for several workers to share a large request. */
@@ -31,14 +30,14 @@ export async function relayEmbeddings(
   ports: LlmPorts,
   call: LlmCall,
   body: Uint8Array,
-  request: LlmRequest,
+  model: string,
+  input: EmbeddingInput,
 ): Promise<Response> {
-  const input = parseEmbeddingInput(request.value);
-  const run = new EmbeddingRun(ports, call, body, request.model, input);
+  const run = new EmbeddingRun(ports, call, body, model, input);
   const { answers, refused } = await run.finish();
   const respond = (whole: WholeAnswer, pieces: readonly Uint8Array[]): Response => {
     const headers = toClientHeaders(whole.headers, call.visit.requestId);
-    if (run.servedModel !== request.model) nameServedModel(headers, run.servedModel);
+    if (run.servedModel !== model) nameServedModel(headers, run.servedModel);
     return wholeResponse(whole.status, headers, pieces);
   };
   // An unsuccessful answer goes to the client unchanged.

@@ -1,6 +1,15 @@
 import * as v from "valibot";
+import type { ErrorCode } from "../../errors.ts";
 import { shownAs } from "../../openapi/document.ts";
-import { type AnswerDoc, API_KEY_SECURITY, doc, errorResponses, schemaOf } from "../../openapi/schema.ts";
+import {
+  type AnswerDoc,
+  API_KEY_SECURITY,
+  doc,
+  errorResponses,
+  errorResponsesIn,
+  schemaOf,
+} from "../../openapi/schema.ts";
+import { anthropicError } from "./anthropic-error.ts";
 
 // How the API's description shows the plugin's routes. None of it runs for a request.
 
@@ -143,7 +152,7 @@ const ROUTES = {
       input: v.pipe(
         v.union([v.string(), v.array(v.string()), v.array(v.number()), v.array(v.array(v.number()))]),
         v.description(
-          "One text, texts, one token array, or token arrays. Many inputs are split among the workers that serve the model.",
+          "One text, texts, one token array, or token arrays, at most 32,768. Many inputs are split among the workers that serve the model. Any other form that the model server takes is passed on whole.",
         ),
         v.examples([["A rope ties a boat.", "A line holds a ship."]]),
       ),
@@ -201,7 +210,7 @@ export type DocumentedPath = keyof typeof ROUTES;
 /** The paths that are documented one by one. All other paths are routed in the same way. */
 export const DOCUMENTED_PATHS = Object.keys(ROUTES) as DocumentedPath[]; // the keys of a literal, which Object.keys types as strings
 
-const POST_ERRORS = errorResponses(
+const POST_CODES: readonly ErrorCode[] = [
   "invalid_json",
   "invalid_request",
   "invalid_api_key",
@@ -220,6 +229,23 @@ const POST_ERRORS = errorResponses(
   "queue_full",
   "draining",
   "upstream_timeout",
+];
+
+const POST_ERRORS = errorResponses(...POST_CODES);
+
+/** Errors of the Messages API, which have Anthropic's form. */
+const MESSAGES_ERRORS = errorResponsesIn(
+  {
+    schema: schemaOf(
+      v.object({
+        type: v.literal("error"),
+        error: open({ type: v.string(), message: v.string(), code: v.string() }),
+        request_id: v.string(),
+      }),
+    ),
+    example: (fault) => anthropicError(fault, "req_1"),
+  },
+  POST_CODES,
 );
 
 const DESCRIPTION = "What the worker's model server answers, as it is: status, headers and body.";
@@ -278,7 +304,7 @@ export function postDocs(base: string, path: DocumentedPath) {
           ? `${route.summary} (alias)`
           : route.summary,
       security: API_KEY_SECURITY,
-      responses: { 200: answerOf(path), ...POST_ERRORS },
+      responses: { 200: answerOf(path), ...(path === "/messages" ? MESSAGES_ERRORS : POST_ERRORS) },
     },
   };
 }

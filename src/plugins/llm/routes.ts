@@ -9,6 +9,7 @@ import type { ModelArea } from "../../models/model-area.ts";
 import type { ModelCatalog, PluginContext } from "../../plugin/contract.ts";
 import { createRoutes, type RouteContext } from "../../plugin/route-context.ts";
 import { toLegacyId } from "../../tunnel/legacy-id.ts";
+import { anthropicResponse, isMessagesPath } from "./anthropic-error.ts";
 import { anyPathDetail, DOCUMENTED_PATHS, INFERENCE, postDocs } from "./openapi.ts";
 import { serveLlm } from "./serve.ts";
 import type { llmSettings } from "./settings.ts";
@@ -30,10 +31,25 @@ export function llmRoutes(area: ModelArea, context: PluginContext<typeof llmSett
     );
   };
 
+  /** Answers as Anthropic's API does where it differs: the form of errors, and the header of the request id. */
+  const serveMessages = async (ctx: RouteContext, path: string): Promise<Response> => {
+    const { requestId } = ctx.visit;
+    try {
+      const response = await serve(ctx, path);
+      response.headers.set("request-id", requestId);
+      return response;
+    } catch (error) {
+      if (error instanceof Fault) return anthropicResponse(error, requestId);
+      throw error;
+    }
+  };
+  const serveAny = (ctx: RouteContext, path: string): Promise<Response> =>
+    isMessagesPath(path) ? serveMessages(ctx, path) : serve(ctx, path);
+
   const routes = createRoutes();
   for (const base of BASES) {
     for (const path of DOCUMENTED_PATHS) {
-      routes.post(`${base}${path}`, ({ visit, params }) => serve({ visit, params }, path), {
+      routes.post(`${base}${path}`, ({ visit, params }) => serveAny({ visit, params }, path), {
         parse: "none",
         ...postDocs(base, path),
       });
@@ -52,10 +68,20 @@ export function llmRoutes(area: ModelArea, context: PluginContext<typeof llmSett
           ask(visit);
           throw new Fault("unknown_url", { message: NO_FORM_ROUTE });
         }
-        return serve({ visit, params }, path);
+        return serveAny({ visit, params }, path);
       },
       { parse: "none", detail: anyPathDetail(base) },
     );
+  }
+  // Cohere's clients and some of vLLM's call these below the server's address, or below any of its base URLs.
+  for (const base of ["", "/api/llm", "/v1", "/api/llm/v1"]) {
+    for (const path of ["/rerank", "/v2/rerank"]) {
+      if (path === "/rerank" && base.endsWith("/v1")) continue;
+      routes.post(`${base}${path}`, ({ visit, params }) => serve({ visit, params }, "/rerank"), {
+        parse: "none",
+        detail: { hide: true },
+      });
+    }
   }
   return routes.use(
     modelRoutes({

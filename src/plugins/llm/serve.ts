@@ -5,6 +5,7 @@ import { bodyFor } from "../../models/named-body.ts";
 import { answerWithJob } from "../../reply/answer.ts";
 import { AnswerEnds } from "../../reply/answer-ends.ts";
 import { type LlmCall, type LlmPorts, toExchangeRequest } from "./call.ts";
+import { parseEmbeddingInput } from "./embedding-input.ts";
 import { relayEmbeddings } from "./embeddings.ts";
 import { errorEvent } from "./error-event.ts";
 import { parseLlmRequest } from "./request.ts";
@@ -36,10 +37,11 @@ async function answer(ports: LlmPorts, call: LlmCall): Promise<Response> {
   const parsed = parseLlmRequest(body);
   // From here on the client only waits, for as long as its job takes.
   caller.linger();
-  // Another quantization of a model makes other vectors, so only the exact model serves embeddings.
-  if (call.path === "/embeddings") return relayEmbeddings(ports, call, body, parsed).finally(() => caller.leave());
+  const { model, stream, value } = parsed;
+  const isEmbedding = call.path === "/embeddings";
+  const input = isEmbedding ? parseEmbeddingInput(value) : undefined;
+  if (input) return relayEmbeddings(ports, call, body, model, input).finally(() => caller.leave());
 
-  const { model, stream } = parsed;
   const ends = new AnswerEnds();
   const gap = stream ? ports.metrics.chunkGap("llm") : undefined;
   let lastChunkAt = 0;
@@ -61,7 +63,8 @@ async function answer(ports: LlmPorts, call: LlmCall): Promise<Response> {
         kind: kindOf(call.path),
         model,
         workerId: call.workerId,
-        exact: false,
+        // Another quantization of a model makes other vectors, so only the exact model serves embeddings.
+        exact: isEmbedding,
         silenceMs: config.requestTimeoutMs,
         stallMs: config.clientStallTimeoutMs,
         request: (claim, nth) =>

@@ -243,17 +243,52 @@ test("a garbled answer is an error", async () => {
   expect((await answer).status).toBe(502);
 });
 
+const IMAGE = { type: "image_url", image_url: { url: "data:image/png;base64,iVBORw0KGgo=" } };
+
 test.each([
-  ["nothing", [], "input"],
-  ["an empty text", "", "input"],
-  ["an empty text among others", ["a", ""], "input"],
-  ["a mixture", ["a", 1], "input"],
-  ["a number", 5, "input"],
-])("%s as input is answered 400 that names the field", async (_name, input, param) => {
-  await server.worker();
-  const response = await server.post("/v1/embeddings", { model: "m", input });
+  ["messages in place of input", { messages: [{ role: "user", content: [IMAGE] }] }],
+  ["content parts", { input: [{ type: "text", text: "x" }, IMAGE] }],
+  ["objects", { input: [{ text: "x" }, { image: "https://example.org/a.png" }] }],
+  ["a mixture", { input: ["a", 1] }],
+  ["a number", { input: 5 }],
+  ["nothing", { input: [] }],
+  ["an encoding that the server does not know", { input: ["a", "b"], encoding_format: "bytes" }],
+])("a request with %s reaches the backend whole, and its answer the client as it is", async (_name, more) => {
+  const worker = await server.worker({ embedding_batch_size: 1, max_concurrency: 2 });
+  const body = JSON.stringify({ model: "m", ...more });
+  const answer = server.fetch("/v1/embeddings", {
+    method: "POST",
+    body,
+    headers: { "content-type": "application/json" },
+  });
+  const { id, body: sent } = await worker.request();
+  expect(Buffer.from(sent).toString()).toBe(body);
+  worker.head(id, 422, [["content-type", "application/json"]], '{"detail":"its own"}', true);
+  const response = await answer;
+  expect([response.status, await response.text()]).toEqual([422, '{"detail":"its own"}']);
+});
+
+test("a request that cannot be split is served by exactly its model", async () => {
+  await server.worker({ models: ["m:8b-q4"] });
+  const response = await server.post("/v1/embeddings", { model: "m:8b", input: [{ text: "x" }] });
+  expect(response.status).toBe(404);
+});
+
+test("empty texts are texts: the backend judges them", async () => {
+  const worker = await server.worker({ embedding_batch_size: 2, max_concurrency: 2 });
+  const answer = server.post("/v1/embeddings", { model: "m", input: ["", "t1", ""] });
+  const parts = [inputsOf(await worker.request()), inputsOf(await worker.request())];
+  expect(parts).toEqual([["", "t1"], [""]]);
+  worker.close();
+  await answer;
+});
+
+test("3,000 inputs are served, and more than 32,768 are refused with the field's name", async () => {
+  void serve(await server.worker({ max_concurrency: 8 }));
+  expect((await embed(texts(3000))).data).toHaveLength(3000);
+  const response = await server.post("/v1/embeddings", { model: "m", input: texts(32_769) });
   expect(response.status).toBe(400);
-  expect(await response.json()).toMatchObject({ error: { code: "invalid_request", param } });
+  expect(await response.json()).toMatchObject({ error: { code: "invalid_request", param: "input" } });
 });
 
 test("each part names the model as its worker lists it, where the client leaves out the tag 'latest'", async () => {

@@ -45,6 +45,13 @@ test("the document lists every route but the files of its pages and second notat
       "DELETE /api/mcp/id/:relay_id/*",
       "GET /api/mcp/id/:relay_id/*",
       "POST /api/mcp/id/:relay_id/*",
+      // Other places where clients look for /v1/rerank.
+      "POST /api/llm/rerank",
+      "POST /api/llm/v1/v2/rerank",
+      "POST /api/llm/v2/rerank",
+      "POST /rerank",
+      "POST /v1/v2/rerank",
+      "POST /v2/rerank",
       // The metadata for that suffix.
       "GET /.well-known/oauth-protected-resource/api/mcp/id/:relay_id/mcp",
       // Listed as /api/state/view/{id}.html.

@@ -3,7 +3,6 @@ import { type ActiveCaller, ANONYMOUS } from "../../../../src/auth/caller.ts";
 import { createMetrics } from "../../../../src/figures/metrics.ts";
 import { ModelArea } from "../../../../src/models/model-area.ts";
 import { relayEmbeddings } from "../../../../src/plugins/llm/embeddings.ts";
-import { parseLlmRequest } from "../../../../src/plugins/llm/request.ts";
 import { NONE_EXCLUDED } from "../../../../src/pool/excluded.ts";
 import { systemIds } from "../../../../src/system/ids.ts";
 import { silentLog } from "../../../../src/system/log.ts";
@@ -35,7 +34,8 @@ function setUp() {
     };
     const visit = { request, requestId: "r", address: () => undefined };
     const call = { visit, caller, path: "/embeddings", search: "", workerId: undefined };
-    return relayEmbeddings({ area, config, deps, metrics }, call, body, parseLlmRequest(body));
+    const parsed = { count: input.length, isPlural: true, encoding: "float" } as const;
+    return relayEmbeddings({ area, config, deps, metrics }, call, body, "m", parsed);
   };
   /** The worker answers the newest part. */
   const answer = (): void => {

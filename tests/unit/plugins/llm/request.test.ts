@@ -99,14 +99,20 @@ test("an embeddings request may have one input or several", () => {
 });
 
 test.each([
-  [{ input: [[1], []] }, "input"],
-  [{ input: [1.5] }, "input"],
-  [{ input: [-1] }, "input"],
-  [{ input: { text: "a" } }, "input"],
-  [{ input: new Array(2049).fill("a") }, "input"],
-  [{ input: "a", encoding_format: "hex" }, "encoding_format"],
-])("%j is refused with the name of the wrong field", (value, param) => {
-  const fault = faultOf(() => parseEmbeddingInput(value));
-  expect(fault.code).toBe("invalid_request");
-  expect(fault.param).toBe(param);
+  { input: [[1], []] },
+  { input: [1.5] },
+  { input: [-1] },
+  { input: { text: "a" } },
+  { input: ["a", 1] },
+  { input: [] },
+  { messages: [] },
+  { input: "a", encoding_format: "hex" },
+])("%j cannot be split, so its backend is to judge it", (value) => {
+  expect(parseEmbeddingInput(value)).toBeUndefined();
+});
+
+test("more inputs than the server can merge are refused with the field's name", () => {
+  expect(parseEmbeddingInput({ input: new Array(32_768).fill("") })?.count).toBe(32_768);
+  const fault = faultOf(() => parseEmbeddingInput({ input: new Array(32_769).fill("a") }));
+  expect([fault.code, fault.param]).toEqual(["invalid_request", "input"]);
 });

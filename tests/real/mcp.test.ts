@@ -64,6 +64,12 @@ describe.skipIf(lacks("real FastMCP servers", PROGRAMS.python, PYTHON_PACKAGES))
         expect(seen["text"]).toBe("Echo: ahoy");
         expect(seen["tools"]).toContain("get-sum");
       });
+
+      test(`an answer of more than 1 MiB from a stdio server reaches the official Python SDK in mode "${mode}"`, async () => {
+        // FastMCP sends a text twice, so its message is twice as long.
+        const { text } = await call("stdio", mode, "repeat", { text: "x".repeat(1000), times: 700 });
+        expect(text).toBe("x".repeat(700_000));
+      });
     }
   },
 );

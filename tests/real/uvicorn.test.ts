@@ -42,5 +42,15 @@ describe.skipIf(lacks("a real uvicorn", PROGRAMS.python, PYTHON_PACKAGES))(
       }
       expect(statuses.filter((status) => status !== 200)).toEqual([]);
     });
+
+    test("prompts of all sizes arrive with their length declared", async () => {
+      for (const size of [100, 130_000, 5_000_000]) {
+        const answer = await ask("a".repeat(size));
+        expect(answer.status).toBe(200);
+        // The program beside this test answers so.
+        const { arrived } = (await answer.json()) as { arrived: { bytes: number } };
+        expect(arrived.bytes).toBeGreaterThan(size);
+      }
+    });
   },
 );

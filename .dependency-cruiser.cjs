@@ -138,7 +138,7 @@ module.exports = {
       "plugin-reach",
       "What a plugin is knows the parts of the server, and none of what plugins build on.",
       "^src/plugin/",
-      [...SHARED, "^src/config\\.ts$", "^src/(auth|figures|http|openapi|settings|tunnel|upload)/"],
+      [...SHARED, "^src/config\\.ts$", "^src/(auth|figures|http|openapi|settings|tunnel|upload|wire)/"],
     ),
     reaches(
       "models-reach",

@@ -23,6 +23,7 @@ import { modelRoutes } from "./models/listing.ts";
 import { openapiRoutes } from "./openapi/routes.ts";
 import type { ModelCard, ModelCatalog, Plugin } from "./plugin/contract.ts";
 import type { PluginDefinition } from "./plugin/definition.ts";
+import type { RestrictionRecords } from "./plugin/restrictions.ts";
 import { NO_VISIT } from "./plugin/route-context.ts";
 import { createSharedSpool } from "./plugin/shared-spool.ts";
 import { createPlugins, KNOWN_PLUGINS } from "./plugins.ts";
@@ -38,6 +39,8 @@ import { websocketOptions } from "./tunnel/sockets.ts";
 export interface Records {
   /** Returns the owners of one plugin's worker ids. Called once for each plugin. */
   owners(pluginId: string): OwnerRecords;
+  /** Returns one plugin's drained and blocked worker ids. Called once for each plugin. */
+  restrictions(pluginId: string): RestrictionRecords;
   /** Whether something could not be written and would be lost at a restart. */
   areFailing(): boolean;
 }
@@ -104,6 +107,7 @@ export function createApp(
     metrics,
     listener,
     sessions,
+    restrictionRecords: records?.restrictions,
     version: VERSION,
     spoolSpace: createSharedSpool(config, metrics),
   });

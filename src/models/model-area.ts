@@ -3,8 +3,9 @@ import { drainingFault } from "../errors.ts";
 import type { Metrics } from "../figures/metrics.ts";
 import { SPEED_UNIT, UNIT_RULES, type Usage } from "../figures/units.ts";
 import type { Lifecycle, ModelCard, ModelCatalog } from "../plugin/contract.ts";
-import type { JobOperator, WorkerOperator } from "../plugin/operator.ts";
+import { createWorkerOperator, type JobOperator, type WorkerOperator } from "../plugin/operator.ts";
 import type { Condition, Pulse, Reports } from "../plugin/reports.ts";
+import { type RestrictionRecords, Restrictions } from "../plugin/restrictions.ts";
 import { NONE_EXCLUDED } from "../pool/excluded.ts";
 import { Pool } from "../pool/pool.ts";
 import type { Deps } from "../system/deps.ts";
@@ -27,19 +28,23 @@ export interface ModelAreaOptions {
   readonly deps: Deps;
   readonly metrics: Metrics;
   readonly sessions: SessionSource;
+  /** Restrictions are kept in memory alone unless given. */
+  readonly restrictionRecords?: ((pluginId: string) => RestrictionRecords) | undefined;
   readonly version: string;
   /** The type of models whose workers name none: `transcription`. */
   readonly modelType?: string | undefined;
 }
 
 /** The core of a plugin whose workers serve models: the pool, the intake of the workers' sessions, and the count of the jobs. */
-export class ModelArea implements Reports, ModelCatalog, WorkerOperator, JobOperator, Lifecycle {
+export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle {
   readonly pool: Pool;
+  readonly workers: WorkerOperator;
   readonly intake: Intake;
   readonly #options: ModelAreaOptions;
   readonly #startedAt: number;
   readonly #ledger: Ledger;
   readonly #cards: ModelCards;
+  readonly #restrictions: Restrictions;
   #running = 0;
   readonly #drift: Drift;
   readonly #draining = new AbortController();
@@ -50,6 +55,11 @@ export class ModelArea implements Reports, ModelCatalog, WorkerOperator, JobOper
     this.#options = options;
     this.#startedAt = deps.clock.elapsed();
     this.#drift = new Drift(deps.clock);
+    this.#restrictions = new Restrictions({
+      clock: deps.clock,
+      records: options.restrictionRecords?.(options.pluginId),
+      onChange: () => this.pool.touch(),
+    });
     this.pool = new Pool({
       clock: deps.clock,
       queueSize: config.queueSize,
@@ -58,6 +68,7 @@ export class ModelArea implements Reports, ModelCatalog, WorkerOperator, JobOper
       startGraceMs: config.startGraceMs,
       serverId: config.serverId,
       name: options.pluginId,
+      isDrained: (workerId) => this.#restrictions.isDrained(workerId),
     });
     this.#cards = new ModelCards(this.pool, options.modelType);
     this.intake = options.sessions.createIntake({
@@ -68,6 +79,12 @@ export class ModelArea implements Reports, ModelCatalog, WorkerOperator, JobOper
         room: new RequestRoom(config.legacyBodyBytes),
       }),
       pool: this.pool,
+      isBlocked: (workerId) => this.#restrictions.isBlocked(workerId),
+    });
+    this.workers = createWorkerOperator(this.#restrictions, {
+      sessionOf: (workerId) => this.pool.seatOf(workerId)?.session,
+      isKnown: (workerId) => this.intake.knows(workerId),
+      setDrained: (workerId, isDrained) => void this.pool.setDrained(workerId, isDrained),
     });
     this.#ledger = new Ledger({
       pluginId: options.pluginId,
@@ -121,16 +138,6 @@ export class ModelArea implements Reports, ModelCatalog, WorkerOperator, JobOper
       ...toLogFields(usage),
     });
     this.#idle.check();
-  }
-
-  drainWorker(workerId: string, on: boolean): boolean {
-    return this.pool.setDrained(workerId, on);
-  }
-
-  disconnectWorker(workerId: string): boolean {
-    const seat = this.pool.seatOf(workerId);
-    seat?.session.close(CLOSES.disconnected_by_operator);
-    return seat !== undefined;
   }
 
   cancelJob(jobId: string): boolean {
@@ -209,6 +216,7 @@ export class ModelArea implements Reports, ModelCatalog, WorkerOperator, JobOper
       },
       models: toModelStates({ pool: this.pool, figures: this.#ledger.models, cards: this.#cards }, jobs.byModel, now),
       workers,
+      restrictions: this.#restrictions.state((workerId) => this.pool.seatOf(workerId) !== undefined),
       jobs: jobs.shown,
     };
   }

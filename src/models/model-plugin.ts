@@ -39,7 +39,7 @@ export function createModelPlugin(context: PluginContext, options: ModelPluginOp
       ),
     reports: area,
     catalog: area,
-    workers: area,
+    workers: area.workers,
     jobs: area,
     lifecycle: area,
   };

@@ -1,4 +1,5 @@
 import { SPEED_UNIT, UNIT_RULES, type Unit } from "../figures/units.ts";
+import type { RestrictionState } from "../plugin/restrictions.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Seat } from "../pool/seat.ts";
 import type { JobState, ModelJobs } from "./job-state.ts";
@@ -30,6 +31,8 @@ export interface ModelAreaState {
   readonly workers_summary: Readonly<Record<WorkerStatus | "connected", number>>;
   readonly models: readonly ModelState[];
   readonly workers: readonly WorkerState[];
+  /** The worker ids that operators have drained or blocked, connected or not. */
+  readonly restrictions: readonly RestrictionState[];
   /** The first 200 jobs: running ones before waiting ones, oldest first in each group. */
   readonly jobs: readonly JobState[];
 }

@@ -9,6 +9,7 @@ import type { SessionSource } from "../tunnel/session-source.ts";
 import type { SpoolSpace } from "../upload/spool-space.ts";
 import type { JobOperator, WorkerOperator } from "./operator.ts";
 import type { Reports } from "./reports.ts";
+import type { RestrictionRecords } from "./restrictions.ts";
 
 /** The settings of a plugin that has none of its own. */
 export type NoSettings = Readonly<Record<never, never>>;
@@ -25,6 +26,8 @@ export interface PluginContext<S extends Table = NoSettings> {
   readonly listener: Listener;
   /** Supplies the sessions of the plugin's workers. */
   readonly sessions: SessionSource;
+  /** Returns the records of a plugin's drained and blocked worker ids; undefined where nothing survives a restart. */
+  readonly restrictionRecords?: ((pluginId: string) => RestrictionRecords) | undefined;
   readonly version: string;
   /** Returns the disk space that uploads of all plugins share. */
   readonly spoolSpace: () => SpoolSpace;

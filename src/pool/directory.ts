@@ -97,8 +97,9 @@ export class Directory {
   }
 
   /** Gives a session a seat, and ranks the seat for all that it serves. */
-  seat(session: Session): Seat {
+  seat(session: Session, isDrained: boolean): Seat {
     const seat = new Seat(session);
+    seat.isDrained = isDrained;
     this.#seats.set(session.id, seat);
     this.#byWorker.set(session.worker.id, seat);
     this.#workers.arrived(session.worker.id);

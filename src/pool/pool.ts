@@ -22,6 +22,8 @@ export interface PoolOptions extends ReasonsOptions {
   readonly serverId: string;
   /** Distinguishes the pools of one server. */
   readonly name: string;
+  /** Whether an operator has taken a worker that connects out of service; none unless given. */
+  readonly isDrained?: (workerId: string) => boolean;
   /** First come, first served, unless given. */
   readonly createPolicy?: CreateQueuePolicy;
 }
@@ -137,7 +139,7 @@ export class Pool implements SessionHost {
   /** Adds a new session. An older session of the same worker is closed. */
   onOpened(session: Session): void {
     const before = this.#directory.seatOf(session.worker.id);
-    const seat = this.#directory.seat(session);
+    const seat = this.#directory.seat(session, this.#options.isDrained?.(session.worker.id) ?? false);
     this.#revision += 1;
     before?.session.close(CLOSES.replaced);
     this.#serve(seat);
@@ -165,7 +167,7 @@ export class Pool implements SessionHost {
 
   /**
    * Takes a worker out of service, or puts it back: a drained worker gets no more jobs and finishes those it has. This
-   * lasts as long as the worker's session. Returns false for a worker that is not connected.
+   * lasts as long as the worker's session; for its next one `isDrained` is asked. Returns false for a worker that is not connected.
    */
   setDrained(workerId: string, isDrained: boolean): boolean {
     const seat = this.#directory.seatOf(workerId);

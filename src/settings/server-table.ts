@@ -185,7 +185,7 @@ function ownTable(knownPlugins: readonly string[]) {
       variable: "DATA_DIR",
       absent: undefined,
       says: "not set; nothing is kept over a restart",
-      help: "Directory on a local disk for what must survive a restart: which key each worker id belongs to. Only one server at a time can use it.",
+      help: "Directory on a local disk for what must survive a restart: drained and blocked workers, and which key each worker id belongs to. Only one server at a time can use it.",
     }),
     drainTimeoutMs: setting(duration("0s", "24h"), {
       variable: "DRAIN_TIMEOUT",

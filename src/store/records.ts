@@ -1,10 +1,13 @@
+import type { RestrictionRecords } from "../plugin/restrictions.ts";
 import type { OwnerRecords } from "../tunnel/owners.ts";
 import { createOwnerRows } from "./owner-rows.ts";
+import { createRestrictionRows } from "./restriction-rows.ts";
 import type { Store } from "./store.ts";
 
 /** What the store keeps for the server over a restart. */
 export interface StoredRecords {
   owners(pluginId: string): OwnerRecords;
+  restrictions(pluginId: string): RestrictionRecords;
   /** Whether something could not be written and would be lost at a restart. */
   areFailing(): boolean;
 }
@@ -13,6 +16,7 @@ export interface StoredRecords {
 export function createRecords(store: Store): StoredRecords {
   return {
     owners: (pluginId) => createOwnerRows(store, pluginId),
+    restrictions: (pluginId) => createRestrictionRows(store, pluginId),
     areFailing: () => store.writes.areFailing,
   };
 }

@@ -17,6 +17,15 @@ const MIGRATIONS: readonly string[] = [
     left_at INTEGER,
     PRIMARY KEY (plugin, worker_id)
   ) STRICT, WITHOUT ROWID`,
+  `CREATE TABLE worker_restriction (
+    plugin TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    worker_id TEXT NOT NULL,
+    worker_name TEXT,
+    imposed_by TEXT NOT NULL,
+    imposed_at INTEGER NOT NULL,
+    PRIMARY KEY (plugin, kind, worker_id)
+  ) STRICT, WITHOUT ROWID`,
 ];
 
 /** Brings the schema of a file up to date. Throws a `StoreFault` for a file of a newer version, or of another program. */

@@ -121,6 +121,10 @@ export class WorkerEndpoint implements Intake {
     return turn === undefined ? take() : turn.then(take);
   }
 
+  knows(workerId: string): boolean {
+    return this.#owners.has(workerId);
+  }
+
   drain(reason: string): void {
     this.#isDraining = true;
     for (const session of this.#sessions.keys()) session.sendDrain(reason, DRAIN_RETRY_AFTER_MS);
@@ -178,8 +182,9 @@ export class WorkerEndpoint implements Intake {
     const { ws, dialect, hello, claimant, applicant } = newcomer;
     // Draining may have begun while an id was searched.
     if (this.#isDraining) return this.#refuse(ws, CLOSES.draining, applicant, hello);
-    if (!this.#owners.claim(id, claimant, hello.workerId === undefined))
-      return this.#refuse(ws, ID_IN_USE, applicant, hello);
+    if (!this.#owners.mayClaim(id, claimant)) return this.#refuse(ws, ID_IN_USE, applicant, hello);
+    if (this.#options.isBlocked(id)) return this.#refuse(ws, CLOSES.blocked, applicant, hello);
+    this.#owners.claim(id, claimant, hello.workerId === undefined);
     const session = this.#createSession(newcomer, id);
     this.#logOpened(session, newcomer);
     const answer = this.#options.greeting.answer(dialect, this.#registered(session));

@@ -38,6 +38,8 @@ export interface IntakeOptions {
   /** How the plugin's workers introduce themselves. */
   readonly greeting: Greeting;
   readonly pool: SessionPool;
+  /** Whether an operator keeps a worker of this id from connecting. */
+  readonly isBlocked: (workerId: string) => boolean;
   /** The largest message, in bytes, of a legacy worker that has registered. The frame limit applies unless given. */
   readonly maxLegacyBytes?: number;
 }
@@ -60,6 +62,8 @@ export interface Intake {
    * undefined once the socket is open; throws, or rejects with, a `Fault` when there will be none.
    */
   upgrade(request: Request, upgrader: Upgrader, applicant: Applicant): undefined | Promise<undefined>;
+  /** Whether a worker of this id is connected, or was lately. */
+  knows(workerId: string): boolean;
   /** Refuses new workers and tells those connected that the server is going away. Their exchanges continue. */
   drain(reason: string): void;
   /** Ends every session. */

@@ -37,6 +37,7 @@ export const CLOSES = {
   invalid_hello: { code: 1008, reason: "invalid hello", redial: "slowly", hint: "the server rejected a field of the registration: compare the versions of server and worker" },
   invalid_id: { code: 1008, reason: "invalid id", redial: "slowly", hint: "choose another --id (CLIENT_ID, or `id` in the servers file), or leave it out and the server makes one" },
   id_in_use: { code: 1008, reason: "id in use", redial: "slowly", hint: "this id belongs to another client key. If the key was replaced, give this worker both as CLIENT_KEY=new,old, or remove the old one from the server; otherwise choose another --id" },
+  blocked: { code: 1008, reason: "blocked by an operator", redial: "slowly", hint: "an operator of the server has blocked this worker's id; only an operator can lift that, on the dashboard" },
   refused: { code: 1008, reason: "", redial: "slowly", hint: "the server refused the registration: compare the versions of server and worker" },
   replaced: { code: 4001, reason: "replaced", redial: "much_later", hint: "another worker registered with this id: give each worker its own --id, or none" },
   draining: { code: 1013, reason: "draining", redial: "soon" },

@@ -138,6 +138,34 @@ describe("a server with several client keys", () => {
   }, 20_000);
 });
 
+test("drained and blocked workers stay so after the server was killed", async () => {
+  await startServer();
+  const act = (path: string): Promise<Response> =>
+    fetch(`${url}/api/state/workers/${path}`, { method: "POST", headers: { authorization: "Bearer api" } });
+  const worker = (id: string): NativeWorker =>
+    new NativeWorker({ url, register: { client_key: "alice", worker_id: id, models: ["m"] } });
+  const first = worker("blocked");
+  await first.registered();
+  for (const path of ["blocked/block", "later/drain?plugin=llm", "tickets/block"]) await act(path);
+  await worker("later").registered();
+  expect((await act("later/drain")).status).toBe(200);
+  await killServer();
+  await startServer();
+  expect((await worker("blocked").closed).reason).toBe("blocked by an operator");
+  expect((await relay("alice").closed).reason).toBe("blocked by an operator");
+  await worker("later").registered();
+  const state = await fetch(`${url}/api/state`, { headers: { authorization: "Bearer api" } });
+  const { plugins } = (await state.json()) as { plugins: { llm: { workers: unknown; restrictions: unknown } } }; // The State API's tests check this.
+  expect(plugins.llm.workers).toMatchObject([{ id: "later", operator_drained: true }]);
+  expect(plugins.llm.restrictions).toMatchObject([
+    { id: "later", connected: true, drained: { by: "api-key:1" }, blocked: null },
+    { id: "blocked", connected: false, drained: null, blocked: { by: "api-key:1" } },
+    { id: "tickets", connected: false },
+  ]);
+  expect((await act("blocked/unblock")).status).toBe(200);
+  await worker("blocked").registered();
+}, 20_000);
+
 test("a second server with the same DATA_DIR ends with exit code 75 and says what to do, until the first was killed", async () => {
   await startServer();
   const second = { ...env, PORT: "0" };

@@ -44,6 +44,10 @@ export class ScriptedIntake implements Intake {
     throw new Error("this source has no sockets");
   }
 
+  knows(workerId: string): boolean {
+    return this.#sessions.some(({ worker }) => worker.id === workerId);
+  }
+
   drain(reason: string): void {
     this.drains.push(reason);
   }

@@ -1,6 +1,8 @@
 import type { Origin } from "../../auth/caller.ts";
 import { Fault } from "../../errors.ts";
 import type { Metrics } from "../../figures/metrics.ts";
+import { createWorkerOperator, type WorkerOperator } from "../../plugin/operator.ts";
+import { type RestrictionRecords, Restrictions } from "../../plugin/restrictions.ts";
 import type { Deps } from "../../system/deps.ts";
 import { Idle } from "../../system/idle.ts";
 import type { Intake, SessionSource } from "../../tunnel/session-source.ts";
@@ -20,6 +22,8 @@ export interface McpAreaOptions {
   readonly deps: Deps;
   readonly metrics: Metrics;
   readonly sessions: SessionSource;
+  /** Restrictions are kept in memory alone unless given. */
+  readonly restrictionRecords?: ((pluginId: string) => RestrictionRecords) | undefined;
 }
 
 /** A call that has ended, as it is counted. */
@@ -36,9 +40,11 @@ export interface EndedCall {
 /** The relays, the intake of their sessions, and the counts of their calls. */
 export class McpArea {
   readonly relays: Relays;
+  readonly workers: WorkerOperator;
   readonly listeners = new Listeners();
   readonly intake: Intake;
   readonly #options: McpAreaOptions;
+  readonly #restrictions: Restrictions;
   readonly #count: (labels: Readonly<Record<string, string>>, by?: number) => void;
   readonly #countOpened: (labels: Readonly<Record<string, string>>) => void;
   readonly #calls = new Map<string, number>();
@@ -50,19 +56,29 @@ export class McpArea {
   constructor(options: McpAreaOptions) {
     const { config, deps, metrics, sessions } = options;
     this.#options = options;
+    const onChange = (): void => {
+      this.#changes += 1;
+    };
+    const records = options.restrictionRecords?.("mcp");
+    this.#restrictions = new Restrictions({ clock: deps.clock, records, onChange });
     this.relays = new Relays({
       clock: deps.clock,
       rejoinMs: config.mcpRejoinTimeoutMs,
       startGraceMs: config.startGraceMs,
-      onChange: () => {
-        this.#changes += 1;
-      },
+      restrictions: this.#restrictions,
+      onChange,
     });
     this.intake = sessions.createIntake({
       pluginId: "mcp",
       greeting: relayGreeting,
       pool: this.relays,
+      isBlocked: (id) => this.#restrictions.isBlocked(id),
       maxLegacyBytes: legacyMessageBytes(config.mcpMaxAnswerBytes),
+    });
+    this.workers = createWorkerOperator(this.#restrictions, {
+      sessionOf: (id) => this.relays.sessionOf(id),
+      isKnown: (id) => this.intake.knows(id),
+      setDrained: (id, isDrained) => this.relays.setDrained(id, isDrained),
     });
     this.#count = metrics.counter("moorage_mcp_calls_total", "MCP requests ended, by method and outcome.", [
       "method",
@@ -166,7 +182,8 @@ export class McpArea {
   }
 
   state(): McpState {
-    return toMcpState(this.relays.all(), this.#calls, this.#isDraining);
+    const restrictions = this.#restrictions.state((id) => this.relays.sessionOf(id) !== undefined);
+    return toMcpState(this.relays.all(), restrictions, this.#calls, this.#isDraining);
   }
 
   /** Refuses new relays and calls, ends the streams, tells the connected relays, and resolves when the last call has ended. */

@@ -1,3 +1,4 @@
+import type { RestrictionState } from "../../plugin/restrictions.ts";
 import { type FunctionCount, medianMs } from "./function-counts.ts";
 import { brokenReason } from "./relay-health.ts";
 import type { Relay } from "./relays.ts";
@@ -16,6 +17,8 @@ export interface McpState {
   /** Requests ended or refused since the server started, by method. */
   readonly methods: Readonly<Record<string, number>>;
   readonly relays: readonly RelayState[];
+  /** The relay ids that operators have drained or blocked, connected or not. */
+  readonly restrictions: readonly RestrictionState[];
   /** Functions that were called on these relays: at most 1000, the most called ones. */
   readonly functions: readonly FunctionState[];
 }
@@ -67,6 +70,7 @@ export interface RelayState {
 
 export function toMcpState(
   connected: Iterable<Relay>,
+  restrictions: readonly RestrictionState[],
   methods: ReadonlyMap<string, number>,
   isDraining: boolean,
 ): McpState {
@@ -83,6 +87,7 @@ export function toMcpState(
     },
     methods: Object.fromEntries(methods),
     relays: shown,
+    restrictions,
     functions: toFunctionStates(relays),
   };
 }

@@ -29,7 +29,7 @@ export const mcpPlugin = definePlugin({
         problems: () => findMcpProblems(area, config.pingIntervalMs),
       },
       // Calls are HTTP requests that end with their clients, so there are no jobs to cancel.
-      workers: area.relays,
+      workers: area.workers,
       lifecycle: area,
     };
   },

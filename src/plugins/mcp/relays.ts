@@ -1,5 +1,5 @@
 import { Fault } from "../../errors.ts";
-import type { WorkerOperator } from "../../plugin/operator.ts";
+import type { Restrictions } from "../../plugin/restrictions.ts";
 import type { CancelTimer, Clock } from "../../system/deps.ts";
 import type { Session } from "../../tunnel/session.ts";
 import type { SessionPool } from "../../tunnel/session-source.ts";
@@ -16,7 +16,7 @@ export interface Relay {
   streams: number;
   served: number;
   failed: number;
-  /** Whether an operator keeps new calls from it, until that is undone or the relay reconnects. */
+  /** Whether an operator keeps new calls from it, until that is undone. */
   isDrained: boolean;
   /** Error code of the last call that failed; undefined before the first. */
   lastError: string | undefined;
@@ -44,6 +44,7 @@ export interface RelaysOptions {
   readonly rejoinMs: number;
   /** How long after the server's start a request waits for any relay, which may be on its way back. */
   readonly startGraceMs: number;
+  readonly restrictions: Pick<Restrictions, "isDrained" | "isBlocked">;
   readonly onChange: () => void;
 }
 
@@ -53,7 +54,7 @@ interface Waiter {
 }
 
 /** The relays by their ids: the connected ones, those that have just left, and the requests that wait for one. */
-export class Relays implements SessionPool, WorkerOperator {
+export class Relays implements SessionPool {
   readonly #options: RelaysOptions;
   readonly #connected = new Map<string, Relay>();
   /** When each relay left (`Clock.elapsed`), in that order. */
@@ -83,7 +84,7 @@ export class Relays implements SessionPool, WorkerOperator {
       streams: 0,
       served: 0,
       failed: 0,
-      isDrained: false,
+      isDrained: this.#options.restrictions.isDrained(id),
       lastError: undefined,
       lastErrorAt: undefined,
       failuresInARow: 0,
@@ -115,6 +116,8 @@ export class Relays implements SessionPool, WorkerOperator {
    * aborted while it waits.
    */
   async find(id: string, signal: AbortSignal): Promise<Relay> {
+    if (this.#options.restrictions.isBlocked(id))
+      throw new Fault("relay_unavailable", { message: "An operator has blocked this relay.", retryAfterS: 30 });
     const relay = this.#connected.get(id) ?? (await this.#waitFor(id, signal));
     if (!relay) throw new Fault("relay_unavailable", { retryAfterS: 5 });
     if (relay.isDrained) {
@@ -126,18 +129,16 @@ export class Relays implements SessionPool, WorkerOperator {
     return relay;
   }
 
-  drainWorker(id: string, on: boolean): boolean {
-    const relay = this.#connected.get(id);
-    if (!relay) return false;
-    relay.isDrained = on;
-    this.#options.onChange();
-    return true;
+  sessionOf(id: string): Session | undefined {
+    return this.#connected.get(id)?.session;
   }
 
-  disconnectWorker(id: string): boolean {
+  /** Keeps new calls from a relay, or lets them in again. Does nothing for one that is not connected. */
+  setDrained(id: string, isDrained: boolean): void {
     const relay = this.#connected.get(id);
-    relay?.session.close(CLOSES.disconnected_by_operator);
-    return relay !== undefined;
+    if (!relay) return;
+    relay.isDrained = isDrained;
+    this.#options.onChange();
   }
 
   /** Ends every wait: no relay can come back any more. */

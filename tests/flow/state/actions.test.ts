@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { createLog } from "../../../src/system/log.ts";
 import type { Config } from "../../support/default-config.ts";
 import { eventually } from "../../support/eventually.ts";
+import { LegacyWorker } from "../../support/legacy-worker.ts";
 import { NativeWorker } from "../../support/native-worker.ts";
 import { API_KEY, CLIENT_KEY, TestServer } from "../../support/test-server.ts";
 
@@ -22,6 +23,14 @@ function start(overrides: Partial<Config> = {}): TestServer {
   const server = new TestServer({ plugins: ["llm", "asr", "mcp"], ...overrides }, { log });
   servers.push(server);
   return server;
+}
+
+/** Returns the llm plugin's drained and blocked workers. */
+async function restrictionsOf(server: TestServer, plugin = "llm"): Promise<unknown> {
+  const envelope = (await (await server.fetch("/api/state")).json()) as {
+    plugins: Record<string, { restrictions: unknown }>; // Held by the assertions.
+  };
+  return envelope.plugins[plugin]?.restrictions;
 }
 
 const act = (server: TestServer, path: string, init: RequestInit = {}): Promise<Response> =>
@@ -65,6 +74,57 @@ describe("an operator", () => {
     await eventually(async () => (await server.state()).workers.length === 0);
   });
 
+  test("drains a worker for good: it stays drained when it reconnects, and when it is away", async () => {
+    const server = start({ queueTimeoutMs: 100 });
+    const worker = await server.worker({ worker_id: "w", worker_name: "Attic" });
+    await act(server, "workers/w/drain");
+    await act(server, "workers/w/disconnect");
+    await worker.closed;
+    expect(await restrictionsOf(server)).toMatchObject([{ id: "w", name: "Attic", connected: false, blocked: null }]);
+    const again = await server.worker({ worker_id: "w" });
+    expect((await server.state()).workers[0]).toMatchObject({ operator_drained: true, status: "draining" });
+    expect((await server.chat("m")).status).toBe(503);
+    again.close();
+    await eventually(async () => (await server.state()).workers.length === 0);
+    expect((await act(server, "workers/w/undrain")).status).toBe(200);
+    expect(await restrictionsOf(server)).toEqual([]);
+    const last = await server.worker({ worker_id: "w" });
+    const answer = server.chat("m");
+    last.answerJson((await last.request()).id, {});
+    expect((await answer).status).toBe(200);
+  });
+
+  test("blocks a worker, which is disconnected and refused with the reason until it is unblocked", async () => {
+    const server = start();
+    const worker = await server.worker({ worker_id: "w" });
+    const answer = await act(server, "workers/w/block");
+    expect(await answer.json()).toEqual({ id: "w", action: "block", status: "ok", plugins: ["llm"] });
+    const refusal = { code: 1008, reason: "blocked by an operator" };
+    expect(await worker.closed).toEqual(refusal);
+    const register = { client_key: CLIENT_KEY, worker_id: "w", models: ["m"] };
+    expect(await new NativeWorker({ url: server.url, register }).closed).toEqual(refusal);
+    expect(await new LegacyWorker({ url: server.url, register }).closed).toEqual(refusal);
+    await server.worker({ worker_id: "other" });
+    expect(await restrictionsOf(server)).toMatchObject([
+      { id: "w", connected: false, drained: null, blocked: { by: "api-key:1", since: expect.stringContaining("T") } },
+    ]);
+    expect((await act(server, "workers/w/unblock")).status).toBe(200);
+    expect((await act(server, "workers/w/unblock")).status).toBe(404);
+    await server.worker({ worker_id: "w" });
+  });
+
+  test("blocks an id that no plugin knows in all of them, or in the one that the request names", async () => {
+    const server = start();
+    expect(await (await act(server, "workers/later/block")).json()).toMatchObject({ plugins: ["llm", "asr", "mcp"] });
+    expect(await (await act(server, "workers/late/block?plugin=asr")).json()).toMatchObject({ plugins: ["asr"] });
+    expect((await act(server, "workers/late/block?plugin=none")).status).toBe(400);
+    expect((await act(server, "workers/no%20id/block")).status).toBe(404);
+    const register = { client_key: CLIENT_KEY, worker_id: "later", models: ["m"] };
+    expect((await new NativeWorker({ url: server.url, register }).closed).reason).toBe("blocked by an operator");
+    await server.worker({ worker_id: "late" });
+    expect(await (await act(server, "workers/later/unblock")).json()).toMatchObject({ plugins: ["llm", "asr", "mcp"] });
+  });
+
   test("can cancel a job, whose client learns that an operator did it", async () => {
     const server = start();
     const worker = await server.worker();
@@ -106,7 +166,14 @@ describe("an operator", () => {
     await act(server, "workers/none/drain");
     const actions = lines.filter((line) => line.includes("operator.action")).map((line) => JSON.parse(line));
     expect(actions).toMatchObject([
-      { action: "drain", target: "worker w", plugins: "llm", outcome: "done", request: "who-drained" },
+      {
+        action: "drain",
+        target: "worker w",
+        plugins: "llm",
+        outcome: "done",
+        request: "who-drained",
+        caller: "api-key:1",
+      },
       { action: "drain", target: "worker none", outcome: "not_found" },
     ]);
     expect(lines.join("\n")).not.toContain(API_KEY);
@@ -219,4 +286,20 @@ test("an MCP relay that is drained gets no new calls, and one that is disconnect
   expect((await answer).status).toBe(200);
   await act(server, "workers/tools/disconnect");
   expect((await relay.closed).code).toBe(1012);
+});
+
+test("an MCP relay that is blocked is refused, and its callers are told so without waiting for it", async () => {
+  const server = start({ mcpRejoinTimeoutMs: 60_000 });
+  const register = { type: undefined, client_key: CLIENT_KEY, id: "tools" };
+  const connect = (): NativeWorker => new NativeWorker({ url: server.url, path: "/api/mcp/connect", register });
+  const relay = connect();
+  await relay.texts.take("the registration");
+  expect((await act(server, "workers/tools/block")).status).toBe(200);
+  for (const each of [relay, connect()]) expect((await each.closed).reason).toBe("blocked by an operator");
+  const answer = await fetch(`${server.url}/api/mcp/id/tools`, { method: "POST", body: "{}" });
+  expect(answer.status).toBe(503);
+  expect(await answer.text()).toContain("An operator has blocked this relay.");
+  expect(await restrictionsOf(server, "mcp")).toMatchObject([{ id: "tools", connected: false }]);
+  await act(server, "workers/tools/unblock");
+  await connect().texts.take("the registration");
 });

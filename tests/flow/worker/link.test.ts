@@ -86,6 +86,7 @@ describe("a worker's registration", () => {
     [1008, "unauthorized", "--client-key"],
     [1008, "unexpected client key", "no client key"],
     [1008, "id in use: another key owns it", "CLIENT_KEY=new,old"],
+    [1008, "blocked by an operator", "only an operator can lift that"],
     [1008, "invalid id: it must be 1 to 128 letters", "choose another --id"],
     [4001, "replaced", "--id"],
   ])("refused with %d %s is logged with advice and repeated slowly", async (code, reason, hint) => {

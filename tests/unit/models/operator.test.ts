@@ -194,16 +194,26 @@ test("a job that an operator cancels counts as nobody's failure", () => {
   expect(area.cancelJob("llm-none-1")).toBe(false);
 });
 
-test("a worker that an operator disconnects is asked to reconnect, and its id is free", () => {
+test("a worker that an operator disconnects is asked to reconnect, and stays drained while it is away", () => {
   const { area, join } = setUpPlugin();
   const worker = join("w");
-  expect(area.drainWorker("w", true)).toBe(true);
+  expect(area.workers.drainWorker("w", true, "admin-key:1")).toBe(true);
   expect(area.state().workers[0]).toMatchObject({ operator_drained: true, status: "draining" });
-  expect(area.disconnectWorker("w")).toBe(true);
+  expect(area.workers.disconnectWorker("w")).toBe(true);
   expect(worker.closes).toEqual([{ code: 1012, reason: "disconnected by an operator" }]);
   expect(area.state().workers).toEqual([]);
-  expect(area.disconnectWorker("w")).toBe(false);
-  expect(area.drainWorker("w", false)).toBe(false);
+  expect(area.workers.disconnectWorker("w")).toBe(false);
+  const drained = { since: expect.stringMatching(/^20.*Z$/), by: "admin-key:1" };
+  const restriction = { id: "w", name: "w", drained, blocked: null };
+  expect(area.state().restrictions).toEqual([{ ...restriction, connected: false }]);
+  join("w");
+  expect(area.state().restrictions).toEqual([{ ...restriction, connected: true }]);
+  expect(area.state().workers[0]).toMatchObject({ operator_drained: true, status: "draining" });
+  const before = area.revision;
+  expect(area.workers.drainWorker("w", false, "sign-in")).toBe(true);
+  expect(area.revision).toBeGreaterThan(before);
+  expect(area.state()).toMatchObject({ restrictions: [], workers: [{ operator_drained: false, status: "idle" }] });
+  expect(area.workers.drainWorker("nobody", true, "sign-in")).toBe(false);
 });
 
 describe("a worker that an operator drains", () => {
@@ -235,7 +245,7 @@ describe("a worker that an operator drains", () => {
     expect(two.exchanges).toHaveLength(4);
   });
 
-  test("stays drained whatever it reports, until it reconnects with a new session", () => {
+  test("stays drained whatever it reports, for as long as its session lasts", () => {
     const { pool, join } = setUp();
     const worker = join("w");
     pool.setDrained("w", true);

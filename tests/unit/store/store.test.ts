@@ -3,6 +3,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createOwnerRows } from "../../../src/store/owner-rows.ts";
+import { createRestrictionRows } from "../../../src/store/restriction-rows.ts";
 import { openStore, type Store } from "../../../src/store/store.ts";
 import { StoreFault } from "../../../src/store/store-fault.ts";
 import { silentLog } from "../../../src/system/log.ts";
@@ -82,6 +83,21 @@ test("what was written is there when the store is opened again", () => {
     { id: "b", owner: "B", isMade: true, leftAt: undefined },
   ]);
   expect(createOwnerRows(second, "asr").load()).toHaveLength(1);
+});
+
+test("restrictions are there when the store is opened again, apart from those that were lifted", () => {
+  const path = directory();
+  const first = open(path);
+  const rows = createRestrictionRows(first, "llm");
+  const blocked = { kind: "blocked", workerId: "w", workerName: "Attic", by: "admin-key:1", since: 7 } as const;
+  const drained = { kind: "drained", workerId: "w", workerName: undefined, by: "sign-in", since: 5 } as const;
+  for (const each of [blocked, drained, { ...drained, workerId: "v" }]) rows.save(each);
+  rows.remove("drained", "v");
+  createRestrictionRows(first, "asr").save(blocked);
+  first.close();
+  const second = open(path);
+  expect(createRestrictionRows(second, "llm").load()).toEqual([drained, blocked]);
+  expect(createRestrictionRows(second, "asr").load()).toEqual([blocked]);
 });
 
 test("another program can read the database while the server has it, for a backup", () => {

@@ -17,6 +17,7 @@ function setUp() {
     pool: { onOpened: (session) => opened.push(session), onOfferChange: () => {}, onClosed: () => {} },
     serverId: "s1",
     isOwner: () => true,
+    isBlocked: () => false,
     limits: { registerTimeoutMs: 1000, windowBytes: 1000, pingIntervalMs: 1000, confirmTimeoutMs: 1000 },
   });
   const connect = () => {

@@ -64,7 +64,7 @@ export function modelRoutes({ prefix, tag, catalog, ask }: ModelRoutesOptions): 
   const visible = (ctx: RouteContext, caller: Caller): readonly ModelCard[] =>
     catalog(ctx)
       .models()
-      .filter(({ id }) => caller.may(id));
+      .filter(({ id }) => mayUse(caller, id));
   const list = (ctx: RouteContext): Response => {
     const caller = ask(ctx.visit);
     return Response.json({ object: "list", data: visible(ctx, caller) }, { headers: NO_CACHE });

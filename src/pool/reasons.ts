@@ -3,6 +3,7 @@ import type { Clock } from "../system/deps.ts";
 import type { Demand, Directory } from "./directory.ts";
 import { NONE_EXCLUDED } from "./excluded.ts";
 import { unsupportedByWorker } from "./job-faults.ts";
+import { mayUse } from "./may-use.ts";
 import {
   justStartedFault,
   modelNotFoundFault,
@@ -53,7 +54,7 @@ export class Reasons {
     if (isAllowed && this.startGraceLeftMs > 0) return;
     if (this.#isWorkerMissing(demand)) throw new Fault("worker_not_found", { param: "worker_id" });
     const served = this.#directory.servedModels();
-    const visible = served.filter((each) => caller.may(each));
+    const visible = served.filter((each) => mayUse(caller, each));
     if (served.length > 0 && visible.length === 0) throw modelNotVisibleFault(model);
     throw modelNotFoundFault(model, visible, this.#directory.size);
   }

@@ -1,7 +1,6 @@
-import { isRecord } from "../json/parse.ts";
 import type { ModelInfo } from "../wire/model-info.ts";
 import { type Answer, type AskOptions, ask, type Silence } from "./ask.ts";
-import { joinedInfo } from "./listed-info.ts";
+import { type IdentifyOptions, identify } from "./identify.ts";
 import { type ModelList, parseModelList } from "./model-list.ts";
 import type { PathMap } from "./route.ts";
 
@@ -40,20 +39,18 @@ export interface NoList {
 export interface ProbeOptions extends AskOptions {
   /** Whether the address is a guess, so that the server must show that it serves such jobs. */
   readonly isGuess: boolean;
+  /** The server as an earlier probe found it, which need not be asked again for what does not change. */
+  readonly before?: FoundBackend | undefined;
 }
 
 /** Asks the server at `base` whether it serves the jobs of a kind, and with which models. Never rejects. */
 export type Prober = (base: string, options: ProbeOptions) => Promise<Probe>;
 
-const MAX_FACT_CHARS = 64;
-/** More slots than any llama.cpp has. */
-const MAX_SLOTS = 10_000;
-
 /**
  * Asks the server at `base` for its models and its identity. With `task`, models listed for another task are left out. Never
  * rejects. The server's answers are untrusted.
  */
-export async function probeBackend(base: string, options: AskOptions, task?: string): Promise<Probe> {
+export async function probeBackend(base: string, options: IdentifyOptions, task?: string): Promise<Probe> {
   const origin = new URL(base).origin;
   let first: Exclude<Answer, Silence> | undefined;
   for (const candidate of toCandidates(base)) {
@@ -83,68 +80,9 @@ async function found(
   origin: string,
   list: ModelList,
   server: string,
-  options: AskOptions,
+  options: IdentifyOptions,
 ): Promise<Probe> {
   const identity = await identify(origin, list, server, options);
   const backend = { base, models: list.models, info: list.info, slots: undefined, listsModels: true, paths: undefined };
   return { kind: "found", backend: { ...backend, ...identity } };
-}
-
-interface Identity {
-  readonly family: string | undefined;
-  readonly version: string | undefined;
-  readonly slots?: number | undefined;
-  readonly info?: readonly ModelInfo[];
-}
-
-/** Identifies a server, and asks what only a server of its family can say. The owner in its list decides what to ask. */
-async function identify(origin: string, list: ModelList, server: string, options: AskOptions): Promise<Identity> {
-  const askJson = async (path: string): Promise<unknown> => {
-    const answer = await ask(origin + path, options);
-    return answer.kind === "answered" ? answer.json : undefined;
-  };
-  if (list.ownedBy === "llamacpp" || /llama\.cpp/i.test(server)) return toLlamaCpp(list, await askJson("/props"));
-  if (list.ownedBy === "vllm") return { family: "vllm", version: toFact(await askJson("/version"), "version") };
-  if (list.ownedBy === "organization_owner") {
-    const native = parseModelList(await askJson("/api/v0/models"));
-    if (!native) return { family: undefined, version: undefined };
-    return { family: "lmstudio", version: undefined, info: joinedLists(list.info, native.info) };
-  }
-  // Ollama names a model's namespace as its owner, mostly "library", so the server must be asked.
-  const version = toFact(await askJson("/api/version"), "version");
-  if (version === undefined) return { family: list.ownedBy?.slice(0, MAX_FACT_CHARS), version: undefined };
-  const [tags, running] = [parseModelList(await askJson("/api/tags")), parseModelList(await askJson("/api/ps"))];
-  return { family: "ollama", version, info: toOllamaInfo(list, tags?.info ?? [], running) };
-}
-
-function toLlamaCpp(list: ModelList, props: unknown): Identity {
-  const slots = isRecord(props) ? props["total_slots"] : undefined;
-  return {
-    family: "llamacpp",
-    version: toFact(props, "build_info"),
-    slots: Number.isInteger(slots) && Number(slots) > 0 && Number(slots) <= MAX_SLOTS ? Number(slots) : undefined,
-    info: list.info,
-  };
-}
-
-/** Joins what Ollama says of its models with what it says of those that are in memory, whose context it then knows. */
-function toOllamaInfo(
-  list: ModelList,
-  tags: readonly ModelInfo[],
-  running: ModelList | undefined,
-): readonly ModelInfo[] {
-  const loaded = new Set(running?.models);
-  const states = running ? list.models.map((id) => ({ id, status: loaded.has(id) ? "loaded" : "unloaded" })) : [];
-  return joinedLists(states, joinedLists(running?.info ?? [], tags));
-}
-
-function joinedLists(first: readonly ModelInfo[], second: readonly ModelInfo[]): readonly ModelInfo[] {
-  const all = new Map(second.map((info) => [info.id, info]));
-  for (const info of first) all.set(info.id, joinedInfo(info, all.get(info.id)) ?? info);
-  return [...all.values()];
-}
-
-function toFact(json: unknown, field: string): string | undefined {
-  const value = isRecord(json) && Object.hasOwn(json, field) ? json[field] : undefined;
-  return typeof value === "string" ? value.slice(0, MAX_FACT_CHARS) : undefined;
 }

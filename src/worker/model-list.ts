@@ -30,6 +30,11 @@ export function parseModelList(json: unknown, task?: string): ModelList | undefi
     ids.add(id);
     const said = joinedInfo(isRecord(entry) ? toInfo(id, entry) : undefined, more.get(id));
     if (said) info.set(id, said);
+    for (const alias of aliasesIn(entry)) {
+      if (ids.has(alias) || ids.size >= MAX_MODELS) continue;
+      ids.add(alias);
+      if (said) info.set(alias, { ...said, id: alias });
+    }
   }
   const owner = isRecord(entries[0]) ? entries[0]["owned_by"] : undefined;
   return { models: [...ids], info: [...info.values()], ownedBy: typeof owner === "string" ? owner : undefined };
@@ -46,6 +51,12 @@ function extraInfo(json: unknown, entries: readonly unknown[]): ReadonlyMap<stri
     if (info) more.set(info.id, info);
   }
   return more;
+}
+
+/** Returns the other names that llama.cpp takes for a model (`--alias a,b`). */
+function aliasesIn(entry: unknown): readonly string[] {
+  const aliases = isRecord(entry) && Object.hasOwn(entry, "aliases") ? entry["aliases"] : undefined;
+  return Array.isArray(aliases) ? aliases.filter((each) => typeof each === "string" && isModelId(each)) : [];
 }
 
 function toEntries(json: unknown): readonly unknown[] | undefined {

@@ -61,6 +61,8 @@ export class BackendWatch {
   #cancelTimer: CancelTimer | undefined;
   #probing: Promise<void> | undefined;
   #unanswered = 0;
+  /** The backend as the last probe found it; undefined after one that did not. */
+  #found: FoundBackend | undefined;
   readonly #warnedOf = new Set<string>();
 
   constructor(options: WatchOptions) {
@@ -126,15 +128,24 @@ export class BackendWatch {
     const found = await findBackends({ places, probe }, key, this.#abort.signal);
     const chosen = chooseBackend(found);
     if (!chosen || this.#abort.signal.aborted) return { ...this.#state, reason: notFoundText(places, refusals) };
+    this.#found = chosen;
     onFound(found, chosen);
     return this.#upState(chosen);
   }
 
   async #ask(base: string): Promise<BackendState> {
     const { key, choice, probeTimeoutMs, proxyFor } = this.#options;
-    const asked = { key, timeoutMs: probeTimeoutMs, signal: this.#abort.signal, proxyFor, isGuess: false };
+    const asked = {
+      key,
+      timeoutMs: probeTimeoutMs,
+      signal: this.#abort.signal,
+      proxyFor,
+      isGuess: false,
+      before: this.#found,
+    };
     const probe = await this.#options.probe(base, asked);
     this.#unanswered = probe.kind === "silent" && probe.isBusy ? this.#unanswered + 1 : 0;
+    this.#found = probe.kind === "found" ? probe.backend : undefined;
     if (probe.kind === "found") return this.#upState(probe.backend);
     if (this.#state.isUp && this.#unanswered > 0 && this.#unanswered < BUSY_PROBES) return this.#state;
     // Some servers have no list, or one that fails; their operator can name the models.

@@ -47,6 +47,18 @@ async function refusalOf(answer: Promise<Response>): Promise<{ readonly status: 
   return { status: response.status, message: error.message };
 }
 
+/** Ollama's two names for one model count as one. */
+test("a caller sees and uses a model that it may use under either of Ollama's names for it", async () => {
+  const ollama = await server.worker({ worker_id: "ollama", models: ["heard:latest"], max_concurrency: 1 });
+  expect(await listed("/v1/models", LIMITED)).toEqual(["heard:latest", "open"]);
+  for (const name of ["heard", "heard:latest", "library/heard"]) {
+    expect((await server.fetch(`/v1/models/${name}`, by(LIMITED))).status).toBe(200);
+    const answer = chat(name);
+    ollama.answerJson((await ollama.request()).id, {});
+    expect((await answer).status).toBe(200);
+  }
+});
+
 const chat = (model: string, key = LIMITED): Promise<Response> => server.chat(model, {}, by(key));
 
 describe("a caller that may use some models", () => {

@@ -92,7 +92,7 @@ describe("the plugin whose workers serve models", () => {
     worker.answerJson(id, { sound: "…" });
     expect(await (await speech).json()).toEqual({ sound: "…" });
 
-    expect(await getJson("/api/tts/v1/models")).toMatchObject({ data: [{ id: "kokoro" }] });
+    expect(await getJson("/api/tts/v1/models")).toMatchObject({ data: [{ id: "kokoro", type: "speech" }] });
     const { plugins } = (await getJson("/api/state")) as { plugins: Record<string, { workers: object[] }> }; // as above
     expect(plugins["tts"]?.workers).toMatchObject([{ models: ["kokoro"], processed_total: 1 }]);
     expect(await (await server.fetch("/api/state/view/tts.html")).text()).toContain("Text to speech");

@@ -1,6 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { FORM_TYPE, type FormField, formBytes, sound } from "../../support/audio-form.ts";
 import { AudioServer, receive } from "../../support/audio-server.ts";
+import { eventually } from "../../support/eventually.ts";
+import { LegacyWorker } from "../../support/legacy-worker.ts";
+import { CLIENT_KEY } from "../../support/test-server.ts";
 
 let server: AudioServer;
 
@@ -33,6 +36,28 @@ describe.each([
     expect(await (await server.fetch(`/v1/models/${asked}`)).json()).toMatchObject({ id: listed });
   });
 });
+
+test.each(["whisper:large-v3", "hören:groß"])(
+  "a legacy agent gets the form under its own name for '%s', with the right length",
+  async (asked) => {
+    const listed = `${asked}-q5`;
+    const agent = new LegacyWorker({
+      url: server.url,
+      path: "/api/asr/connect",
+      register: { client_key: CLIENT_KEY, models: [listed], max_concurrency: 1 },
+    });
+    await eventually(async () => (await server.asrState()).workers.length === 1, "the agent is there");
+    const answer = server.transcribe([named(asked), WORDS, sound(50_000)]);
+    const { request_id, body = "", headers } = await agent.request();
+    const expected = formBytes([named(listed), WORDS, sound(50_000)]);
+    expect(Buffer.from(body, "base64").equals(expected)).toBe(true);
+    expect([undefined, String(expected.length)]).toContain(headers["content-length"]);
+    agent.head(request_id, 200, { "content-type": "application/json" });
+    agent.chunk(request_id, "{}");
+    agent.end(request_id);
+    expect((await answer).status).toBe(200);
+  },
+);
 
 test("a worker that is lost is replaced by one with another name for the model", async () => {
   const [first] = [await server.listener({ models: ["whisper:small"] })];

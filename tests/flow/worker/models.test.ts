@@ -33,8 +33,10 @@ class ModelServer {
           if (typeof answer === "number") return Response.json({ error: "no list" }, { status: answer });
           return answer === undefined ? new Response("no", { status: 404 }) : Response.json(answer);
         }
-        const { model, input } = await read(request);
+        const status = answers()[`POST ${pathname}`];
+        const { model, input } = typeof status === "number" ? {} : await read(request);
         this.posted.push({ path: pathname, model, length: request.headers.get("content-length") });
+        if (typeof status === "number") return Response.json({ error: "no" }, { status });
         const data = Array.isArray(input) ? input.map((_, index) => ({ index, embedding: [1] })) : [];
         return Response.json({ object: "list", model, data, usage: {} });
       },
@@ -268,10 +270,48 @@ describe("a model that the backend does not list is offered if it is named", () 
   });
 });
 
+describe("a worker of llama.cpp", () => {
+  /** Its answers, as b11549 gives them. The list says "completion" whatever the server was started for. */
+  const llama = (posts: Readonly<Record<string, number>>) => ({
+    "/v1/models": {
+      models: [{ name: "harbour", capabilities: ["completion"] }],
+      data: [
+        {
+          id: "harbour",
+          aliases: ["harbour"],
+          owned_by: "llamacpp",
+          architecture: { input_modalities: ["text"], output_modalities: ["text"] },
+          meta: { n_ctx: 32_768, n_ctx_train: 65_536 },
+        },
+      ],
+    },
+    "/props": { build_info: "b11549", total_slots: 2 },
+    ...posts,
+  });
+
+  test.each([
+    ["chat", { "POST /v1/rerank": 501, "POST /v1/embeddings": 501 }],
+    ["embedding", { "POST /v1/rerank": 501, "POST /v1/embeddings": 400 }],
+    ["rerank", { "POST /v1/rerank": 400, "POST /v1/embeddings": 400 }],
+  ])("tells that its model is for %s, and asks only once", async (type, posts) => {
+    const { server, backend } = await start(llama(posts), { watchIntervalMs: 10 });
+    await eventually(() => backend.lists >= 4, "several more looks at the list");
+    expect(await (await server.fetch("/v1/models/harbour")).json()).toMatchObject({
+      type,
+      context_length: 32_768,
+      max_context_length: 65_536,
+      architecture: { input_modalities: ["text"], output_modalities: ["text"] },
+    });
+    expect(backend.posted.length).toBeLessThanOrEqual(2);
+  });
+});
+
 describe("the slots of a worker", () => {
   const LLAMA = {
     "/v1/models": { data: [{ id: "m", owned_by: "llamacpp", meta: { n_ctx: 4096, n_ctx_train: 32_768 } }] },
     "/props": { build_info: "b11434", total_slots: 6 },
+    "POST /v1/rerank": 501,
+    "POST /v1/embeddings": 501,
   };
 
   test.each([

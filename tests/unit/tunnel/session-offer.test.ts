@@ -76,6 +76,17 @@ test("a models_update changes the models alone", () => {
   expect(told).toEqual(["offer"]);
 });
 
+test("what is said of models counts until the next list of models, and no longer", () => {
+  const info = [{ id: "b", context_length: 4096 }];
+  const { session } = start();
+  session.handleMessage(control({ type: "models_update", models: ["b"], model_info: info }));
+  expect(session.offer.modelInfo).toEqual(info);
+  session.handleMessage(control({ type: "status_update", max_concurrency: 1 }));
+  expect(session.offer.modelInfo).toEqual(info);
+  session.handleMessage(control({ type: "status_update", models: ["b"] }));
+  expect(session.offer).not.toHaveProperty("modelInfo");
+});
+
 test("a heartbeat is a sign of life with the machine's load, and does not change the offer", () => {
   const { session, clock, told } = start();
   expect(session.lastHeartbeatAt).toBe(clock.now());

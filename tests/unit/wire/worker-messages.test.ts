@@ -257,6 +257,25 @@ describe("a control message", () => {
       { type: "status_update", max_concurrency: 1, models: ["a"], status: "idle", reason: "x" },
     ],
     ["a models_update", { type: "models_update", models: [] }],
+    [
+      "a models_update with all that a worker may say of a model",
+      {
+        type: "models_update",
+        models: ["m"],
+        model_info: [
+          {
+            id: "m",
+            sent_as: "n",
+            type: "chat",
+            context_length: 4096,
+            max_context_length: 8192,
+            input_modalities: ["text"],
+            output_modalities: ["text"],
+            status: "loaded",
+          },
+        ],
+      },
+    ],
   ])("that is %s is accepted unchanged", (_name, message) => {
     expect(parseControl(message)).toEqual(message as ReturnType<typeof parseControl>);
   });
@@ -285,6 +304,23 @@ describe("a control message", () => {
     [{ type: "status_update", reason: "r".repeat(513) }, "reason"],
     [{ type: "models_update" }, "models"],
     [{ type: "models_update", models: [{}] }, "models.0"],
+    [{ type: "models_update", models: [], model_info: {} }, "model_info"],
+    [{ type: "models_update", models: [], model_info: Array(2049).fill({ id: "m" }) }, "model_info"],
+    [{ type: "models_update", models: [], model_info: [{ context_length: 5 }] }, "model_info.0.id"],
+    [{ type: "models_update", models: [], model_info: [{ id: "m", sent_as: "a\nb" }] }, "model_info.0.sent_as"],
+    [
+      { type: "models_update", models: [], model_info: [{ id: "m", context_length: -1 }] },
+      "model_info.0.context_length",
+    ],
+    [
+      { type: "models_update", models: [], model_info: [{ id: "m", context_length: 1e12 }] },
+      "model_info.0.context_length",
+    ],
+    [{ type: "models_update", models: [], model_info: [{ id: "m", type: "<b>" }] }, "model_info.0.type"],
+    [
+      { type: "status_update", model_info: [{ id: "m", input_modalities: Array(17).fill("text") }] },
+      "model_info.0.input_modalities",
+    ],
   ])("with a wrong field is bad and names it (%#)", (message, field) => {
     const parsed = parseControl(message);
     expect(parsed.type === "bad" && parsed.reason).toStartWith(`invalid ${message.type}: ${field} `);

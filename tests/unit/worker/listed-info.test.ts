@@ -90,6 +90,20 @@ test.each(CASES)("the list of %s tells what it says of a model, and nothing else
   expect(parseModelList(json)?.info).toEqual(info ? [{ id: "m", ...info }] : []);
 });
 
+test("the other names that llama.cpp takes for its model are offered as well", () => {
+  const data = [
+    { id: "qwen", aliases: ["qwen", "gpt-4o", 5, ""], meta: { n_ctx: 4096 } },
+    { id: "x", aliases: "y" },
+  ];
+  expect(parseModelList({ data })).toMatchObject({
+    models: ["qwen", "gpt-4o", "x"],
+    info: [
+      { id: "qwen", context_length: 4096 },
+      { id: "gpt-4o", context_length: 4096 },
+    ],
+  });
+});
+
 test.each([
   ["numbers that are none", { context_length: "8192", max_model_len: 1.5, max_context_length: -1, meta: { n_ctx: 0 } }],
   ["numbers without a bound", { context_length: 1e18, max_model_len: Number.MAX_VALUE }],

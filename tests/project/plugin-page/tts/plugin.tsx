@@ -25,6 +25,7 @@ export const ttsPlugin = definePlugin({
   create: (context) =>
     createModelPlugin(context, {
       tag: TAG,
+      modelType: "speech",
       section: { label: "Voices", render: () => (<PoolView id="tts" title="Text to speech" />) as string },
       routes: (area) => ttsRoutes(area, context),
     }),

@@ -114,15 +114,18 @@ export class McpArea {
   }
 
   /** Counts a call among those that run on the relay. The returned function ends that. Throws `too_many_calls`. */
-  enter(relay: Relay, isStream: boolean): () => void {
+  enter(relay: Relay, isStream: boolean, requestId: string, method: string): () => void {
     const { mcpMaxCalls, mcpMaxStreams } = this.#options.config;
     const kind = isStream ? "streams" : "calls";
     if (relay[kind] >= (isStream ? mcpMaxStreams : mcpMaxCalls)) throw new Fault("too_many_calls", { retryAfterS: 1 });
+    const running = { requestId, method, startedAt: this.#options.deps.clock.now() };
     relay[kind] += 1;
+    relay.running.add(running);
     this.#running += 1;
     this.#changes += 1;
     return () => {
       relay[kind] -= 1;
+      relay.running.delete(running);
       this.#running -= 1;
       this.#changes += 1;
       this.#idle.check();
@@ -183,7 +186,7 @@ export class McpArea {
 
   state(): McpState {
     const restrictions = this.#restrictions.state((id) => this.relays.sessionOf(id) !== undefined);
-    return toMcpState(this.relays.all(), restrictions, this.#calls, this.#isDraining);
+    return toMcpState(this.relays.all(), restrictions, this.#calls, this.#isDraining, this.#options.deps.clock.now());
   }
 
   /** Refuses new relays and calls, ends the streams, tells the connected relays, and resolves when the last call has ended. */

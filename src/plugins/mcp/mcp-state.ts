@@ -1,5 +1,6 @@
 import type { RestrictionState } from "../../plugin/restrictions.ts";
 import { type FunctionCount, medianMs } from "./function-counts.ts";
+import { type CallState, type ClientState, toCallStates, toClientStates } from "./predecessor-state.ts";
 import { brokenReason } from "./relay-health.ts";
 import type { Relay } from "./relays.ts";
 
@@ -21,6 +22,10 @@ export interface McpState {
   readonly restrictions: readonly RestrictionState[];
   /** Functions that were called on these relays: at most 1000, the most called ones. */
   readonly functions: readonly FunctionState[];
+  /** The relays again, as the predecessor's State API names them. */
+  readonly clients: readonly ClientState[];
+  /** The running requests, which the predecessor calls sessions. */
+  readonly sessions: readonly CallState[];
 }
 
 /** One function of one relay. Times are in milliseconds; null before a call has ended by itself. */
@@ -73,6 +78,7 @@ export function toMcpState(
   restrictions: readonly RestrictionState[],
   methods: ReadonlyMap<string, number>,
   isDraining: boolean,
+  now: number,
 ): McpState {
   const relays = [...connected];
   const shown = relays.map(toRelayState);
@@ -89,6 +95,8 @@ export function toMcpState(
     relays: shown,
     restrictions,
     functions: toFunctionStates(relays),
+    clients: toClientStates(relays),
+    sessions: toCallStates(relays, now),
   };
 }
 

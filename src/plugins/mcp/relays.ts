@@ -7,6 +7,15 @@ import { CLOSES } from "../../wire/closes.ts";
 import { FunctionCounts } from "./function-counts.ts";
 import { HeldSessions } from "./held-sessions.ts";
 
+/** A call or stream that runs. */
+export interface RunningCall {
+  readonly requestId: string;
+  /** The label of `RpcFacts`. */
+  readonly method: string;
+  /** Milliseconds since 1970. */
+  readonly startedAt: number;
+}
+
 /** A connected relay, with the counts of its calls. */
 export interface Relay {
   readonly session: Session;
@@ -14,6 +23,8 @@ export interface Relay {
   calls: number;
   /** Open answers that end only when a side leaves. They have a limit of their own, apart from the calls'. */
   streams: number;
+  /** The running calls and streams. */
+  readonly running: Set<RunningCall>;
   served: number;
   failed: number;
   /** Whether an operator keeps new calls from it, until that is undone. */
@@ -82,6 +93,7 @@ export class Relays implements SessionPool {
       session,
       calls: 0,
       streams: 0,
+      running: new Set(),
       served: 0,
       failed: 0,
       isDrained: this.#options.restrictions.isDrained(id),

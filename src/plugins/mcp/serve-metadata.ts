@@ -37,7 +37,7 @@ export async function serveMetadata(ports: McpPorts, call: MetadataCall): Promis
     const relay = await area.relays.find(relayId, request.signal);
     const resource = resourceOf(names, relay, visit, call.alias);
     if (resource === undefined) throw new Fault("unknown_url", { message: "This relay has no OAuth metadata." });
-    const release = area.enter(relay, false);
+    const release = area.enter(relay, false, requestId, "metadata");
     const answer = await callRelay({
       session: relay.session,
       clock: deps.clock,

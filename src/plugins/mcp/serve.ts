@@ -70,7 +70,7 @@ function send(
   const { area, config, deps, names } = ports;
   const { request, requestId } = call.visit;
   const resource = resourceOf(names, relay, call.visit, alias);
-  const release = area.enter(relay, facts.isStream);
+  const release = area.enter(relay, facts.isStream, requestId, facts.label);
   const session = area.use(relay, request.method, request.headers.get(SESSION_HEADER) ?? undefined);
   return callRelay({
     session: relay.session,

@@ -49,6 +49,33 @@ test("a legacy agent whose id is invalid is told its new id, and clients can use
   await answer;
 });
 
+test("the state names relays and running calls as the predecessor did, too", async () => {
+  const server = start();
+  const agent = await connect(server);
+  const answer = server.fetch("/api/mcp/id/tools", {
+    method: "POST",
+    headers: {
+      "content-type": "application/json",
+      accept: "application/json, text/event-stream",
+      "x-request-id": "req-1",
+    },
+    body: JSON.stringify(CALL),
+  });
+  const { sid } = await letIn(agent);
+  const client = { id: "tools", name: "old" };
+  const { clients, sessions } = await server.mcpState();
+  expect(clients).toEqual([{ ...client, status: "active", inflight: 1, functions: {} }]);
+  expect(sessions).toMatchObject([{ id: "req-1", client_id: "tools", method: "tools/call" }]);
+  expect(sessions[0]?.duration_ms).toBeGreaterThanOrEqual(0);
+  agent.send({ t: "rpc", sid, payload: { jsonrpc: "2.0", id: CALL.id, result: {} } });
+  expect((await answer).status).toBe(200);
+  await eventually(async () => (await server.mcpState()).sessions.length === 0, "the call has ended");
+  expect((await server.mcpState()).clients).toEqual([
+    { ...client, status: "idle", inflight: 0, functions: { "tools/call": 1 } },
+  ]);
+  agent.kill();
+});
+
 test("a second legacy agent of one id gets an id and a URL of its own", async () => {
   const server = start();
   const first = await connect(server);

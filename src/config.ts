@@ -1,3 +1,4 @@
+import { NFRX_SERVER } from "./settings/nfrx-server.ts";
 import { deepFreeze, type Loaded, readSettings, type Sources } from "./settings/read-settings.ts";
 import type { ProgramText } from "./settings/render.ts";
 import { type SettingsOwner, serverTable } from "./settings/server-table.ts";
@@ -89,7 +90,7 @@ export function serverText(version: string): ProgramText {
 
 /** Reads, checks and freezes the configuration, or returns all faults. Pure except for `readFile`. */
 export function loadConfig(sources: ConfigSources): Loaded<Config> {
-  const read = readSettings(serverTable(sources.knownPlugins), sources, serverText(sources.version));
+  const read = readSettings(serverTable(sources.knownPlugins), sources, serverText(sources.version), NFRX_SERVER);
   if (read.kind === "print") return read;
   const strays = read.positionals.filter((each) => !each.isDoubtful);
   const faults = [
@@ -98,7 +99,7 @@ export function loadConfig(sources: ConfigSources): Loaded<Config> {
   ];
   if (faults.length > 0 || !read.values) return { kind: "faults", faults };
   const config = toConfig(read.values, sources.isTerminal);
-  if (!read.print) return { kind: "ready", config };
+  if (!read.print) return { kind: "ready", config, remarks: read.remarks };
   const { host: address, logFormat, plugins, serverId, metricsListener: metrics } = config;
   const metricsAddress = metrics
     ? `${metrics.host.includes(":") ? `[${metrics.host}]` : metrics.host}:${metrics.port}`

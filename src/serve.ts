@@ -5,6 +5,7 @@ import { type Config, type ConfigSources, forgetsOwners, loadConfig } from "./co
 import { type Listening, listen } from "./listen.ts";
 import { KNOWN_PLUGINS } from "./plugins.ts";
 import { changedVariables } from "./settings/changed.ts";
+import type { Remark } from "./settings/former-names.ts";
 import { configFileOf, EXIT_CONFIG } from "./settings/read-settings.ts";
 import { serverTable } from "./settings/server-table.ts";
 import { shutDown } from "./shutdown.ts";
@@ -44,17 +45,18 @@ export function runServer(argv: readonly string[]): void {
     process.stderr.write(`The settings are not valid:\n${loaded.faults.map((fault) => `  - ${fault}\n`).join("")}`);
     process.exit(EXIT_CONFIG);
   }
-  const { app, log } = start(loaded.config);
+  const { app, log } = start(loaded.config, loaded.remarks);
   onSignal = (signal) => {
     if (signal === "SIGHUP") reload(app, sources, loaded.config, log);
     else log.info("server.signal", { signal, effect: "none" });
   };
 }
 
-function start(config: Config): { readonly app: App; readonly log: Log } {
+function start(config: Config, remarks: readonly Remark[]): { readonly app: App; readonly log: Log } {
   const lines = createLogWriter(systemClock, toStdout);
   process.on("exit", () => lines.flush());
   const log = createLog({ level: config.logLevel, format: config.logFormat, write: lines.write, now: Date.now });
+  for (const { name, hint } of remarks) log.warn("setting.ignored", { name, hint });
   const deps: Deps = { clock: systemClock, log, ids: systemIds };
   const store = open(config, deps);
   const app = createApp(config, deps, KNOWN_PLUGINS, undefined, store && createRecords(store));

@@ -48,5 +48,5 @@ export function loadDoctorSettings(sources: DoctorSources): Loaded<DoctorSetting
   const faults = [...read.faults, ...stray];
   if (faults.length > 0 || !read.values) return { kind: "faults", faults };
   if (read.print) return { kind: "print", text: read.print({}) };
-  return { kind: "ready", config: deepFreeze({ ...read.values }) };
+  return { kind: "ready", config: deepFreeze({ ...read.values }), remarks: read.remarks };
 }

@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { type FormerNames, hintOnFlag, NO_FORMER_NAMES } from "./former-names.ts";
 import type { Table, Written } from "./setting.ts";
 import { type Given, type SourceReading, suggestion } from "./sources.ts";
 
@@ -30,7 +31,7 @@ export interface FlagReading extends SourceReading {
  * begins with two dashes needs the `=` form, so that a forgotten value does not swallow the next flag. A switch alone is
  * `true`, and takes another value in the `=` form only.
  */
-export function readFlags(table: Table, argv: readonly string[]): FlagReading {
+export function readFlags(table: Table, argv: readonly string[], former: FormerNames = NO_FORMER_NAMES): FlagReading {
   const keys = new Map(Object.entries(table).map(([key, setting]) => [setting.flag, key]));
   const given = new Map<string, Given>();
   const requests = new Set<Request>();
@@ -56,7 +57,7 @@ export function readFlags(table: Table, argv: readonly string[]): FlagReading {
       } else if (token.index !== unknownAt) {
         // Several letters after one dash are one mistake, although parseArgs makes a token of each.
         unknownAt = token.index;
-        faults.push(unknownFlag(argv[token.index] ?? "", place, table));
+        faults.push(unknownFlag(argv[token.index] ?? "", place, table, former));
       }
     }
   }
@@ -89,9 +90,10 @@ function append(before: Given | undefined, value: string): Written {
 }
 
 /** Names the flag only where its text looks like a flag: a key that begins with a dash must not be repeated. */
-function unknownFlag(argument: string, place: number, table: Table): string {
+function unknownFlag(argument: string, place: number, table: Table, former: FormerNames): string {
   const name = argument.replace(/=.*$/s, "");
-  const mend = suggestion(name.replace(/^-+/, ""), table, (near) => `--${near.flag}`);
+  const bare = name.replace(/^-+/, "");
+  const mend = hintOnFlag(former, bare) ?? suggestion(bare, table, (near) => `--${near.flag}`);
   const isNameable = mend !== "" || /^--[a-z][a-z-]{0,40}$/.test(name);
   return `${isNameable ? name : `argument ${place}`}: unknown flag${mend}`;
 }

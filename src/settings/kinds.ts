@@ -54,9 +54,34 @@ export function size(min: string, max: string): Kind<number> {
   };
 }
 
-/** One of these words, in upper or lower case. */
-export function word<const W extends string>(words: readonly W[]): Kind<W> {
-  const parse = (written: string) => words.find((candidate) => candidate === written.toLowerCase());
+/** A duration, or `-1` for as long as a timer can run: 24 days. */
+export function durationOrAny(min: string, max: string): Kind<number> {
+  const limited = duration(min, max);
+  return {
+    ...limited,
+    schema: v.union([
+      v.pipe(
+        text,
+        v.literal("-1"),
+        v.transform(() => MAX_TIMER_MS),
+      ),
+      limited.schema,
+    ]),
+    accepts: `${limited.accepts}, or -1 for no limit`,
+  };
+}
+
+/** The longest delay of a JavaScript timer; a longer one fires at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** One of these words, in upper or lower case. `synonyms` are further words for some of them, which the reference does not list. */
+export function word<const W extends string>(words: readonly W[], synonyms: Readonly<Record<string, W>> = {}): Kind<W> {
+  const parse = (written: string) => {
+    const lower = written.toLowerCase();
+    return (
+      words.find((candidate) => candidate === lower) ?? (Object.hasOwn(synonyms, lower) ? synonyms[lower] : undefined)
+    );
+  };
   return {
     schema: parsed(parse),
     placeholder: words.join("|"),

@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { type Positional, readFlags } from "./flags.ts";
+import { type FormerNames, NO_FORMER_NAMES, type Remark, remarksOnVariables } from "./former-names.ts";
 import { path } from "./kinds.ts";
 import { configText, helpText, type ProgramText } from "./render.ts";
 import { type Setting, type Table, unset, type Values } from "./setting.ts";
@@ -16,7 +17,7 @@ export interface Sources {
 
 /** The outcome of loading settings. With `print` the text is printed and the process exits 0; with `faults` it exits 78. */
 export type Loaded<T> =
-  | { readonly kind: "ready"; readonly config: T }
+  | { readonly kind: "ready"; readonly config: T; readonly remarks: readonly Remark[] }
   | { readonly kind: "print"; readonly text: string }
   | { readonly kind: "faults"; readonly faults: readonly string[] };
 
@@ -28,6 +29,8 @@ export interface Read<S extends Table> {
   /** Undefined when any value is wrong; `faults` then says which. */
   readonly values: Values<S> | undefined;
   readonly faults: readonly string[];
+  /** Settings that are not wrong, but do not do what their writer may expect: one log line each. */
+  readonly remarks: readonly Remark[];
   readonly positionals: readonly Positional[];
   /** Returns the settings as text, with computed values in place of "not set". Undefined unless printing was requested. */
   readonly print: ((computed: Readonly<Record<string, string>>) => string) | undefined;
@@ -46,14 +49,20 @@ export function readSettings<S extends Table>(
   table: S,
   sources: Sources,
   program: ProgramText,
+  former: FormerNames = NO_FORMER_NAMES,
 ): Read<S> | { readonly kind: "print"; readonly text: string } {
   const everything: Table = { configFile: CONFIG_FILE, ...table };
-  const flags = readFlags(everything, sources.argv);
+  const flags = readFlags(everything, sources.argv, former);
   if (flags.requests.has("help")) return { kind: "print", text: helpText(program, everything) };
   if (flags.requests.has("version")) return { kind: "print", text: `${program.name} ${program.version}` };
 
   const environment = readEnvironment(everything, sources.env);
-  const file = readFileSource(table, flags.given.get("configFile") ?? environment.given.get("configFile"), sources);
+  const file = readFileSource(
+    table,
+    flags.given.get("configFile") ?? environment.given.get("configFile"),
+    sources,
+    former,
+  );
   const given = new Map([
     ...readPlatform(table, sources.env).given,
     ...file.given,
@@ -71,6 +80,7 @@ export function readSettings<S extends Table>(
     // Each value was read by the schema of its own key, so the result is Values<S>.
     values: isWhole ? (values as Values<S>) : undefined,
     faults,
+    remarks: [...remarksOnVariables(former, everything, sources.env), ...remarksOnValues(table, given)],
     positionals: flags.positionals,
     print: flags.requests.has("print-config") ? (computed) => configText(everything, given, computed) : undefined,
   };
@@ -83,15 +93,23 @@ export function configFileOf({ argv, env }: Pick<Sources, "argv" | "env">): stri
   return given && String(given.written).trim();
 }
 
-function readFileSource(table: Table, path: Given | undefined, sources: Sources): SourceReading {
+function readFileSource(table: Table, path: Given | undefined, sources: Sources, former: FormerNames): SourceReading {
   if (!path) return { given: new Map(), faults: [] };
   const name = String(path.written).trim();
   try {
-    return readYaml(table, name, sources.readFile(name));
+    return readYaml(table, name, sources.readFile(name), former);
   } catch (error) {
     const reason = error instanceof Error && "code" in error ? String(error.code) : "unknown reason";
     return { given: new Map(), faults: [`config: file ${name}, named by ${path.source}, cannot be read (${reason})`] };
   }
+}
+
+function remarksOnValues(table: Table, given: ReadonlyMap<string, Given>): readonly Remark[] {
+  return Object.entries<Setting<unknown>>(table).flatMap(([key, { kind, variable }]) => {
+    const value = given.get(key);
+    const hint = value && kind.remark?.(value.written);
+    return hint === undefined ? [] : [{ name: variable, hint }];
+  });
 }
 
 function toValue(

@@ -1,9 +1,24 @@
 import { hostname, tmpdir } from "node:os";
 import * as v from "valibot";
 import { SERVER_ID, toServerId } from "../system/server-id.ts";
-import { atLeastOne, duration, host, integer, isLine, KEY, list, parsed, path, size, word } from "./kinds.ts";
+import {
+  atLeastOne,
+  duration,
+  durationOrAny,
+  host,
+  integer,
+  isLine,
+  KEY,
+  list,
+  parsed,
+  path,
+  size,
+  word,
+} from "./kinds.ts";
+import { logLevel } from "./log-level.ts";
 import { mergeTables } from "./merge-tables.ts";
 import { addressRanges, hostNames, listener, origin, origins, port } from "./network.ts";
+import { NFRX_PLUGINS } from "./nfrx-server.ts";
 import { type Kind, setting, type Table, unset } from "./setting.ts";
 
 const keys: Kind<readonly string[]> = list(
@@ -24,9 +39,10 @@ const serverId: Kind<string> = {
 
 /** Ids of plugins, or `*` for all of them. The value is in the order of `known`, which is the order of mounting. */
 function pluginList(known: readonly string[]): Kind<readonly string[]> {
+  const isElsewhere = (text: string): boolean => NFRX_PLUGINS.includes(text) && !known.includes(text);
   const each = atLeastOne(
     list(
-      parsed((text) => (text === "*" || known.includes(text) ? text : undefined)),
+      parsed((text) => (text === "*" || known.includes(text) || isElsewhere(text) ? text : undefined)),
       { placeholder: "id,…", accepts: `* or at least one of ${known.join(", ")}, comma separated` },
     ),
   );
@@ -35,7 +51,16 @@ function pluginList(known: readonly string[]): Kind<readonly string[]> {
     schema: v.pipe(
       each.schema,
       v.transform((ids) => known.filter((id) => ids.includes("*") || ids.includes(id))),
+      v.minLength(1),
     ),
+    remark(written) {
+      const missing = [written]
+        .flat()
+        .flatMap((each) => each.split(","))
+        .map((each) => each.trim())
+        .filter(isElsewhere);
+      return missing.length === 0 ? undefined : `there is no plugin ${missing.join(" or ")} here; remove it`;
+    },
   };
 }
 
@@ -187,12 +212,12 @@ function ownTable(knownPlugins: readonly string[]) {
       says: "not set; nothing is kept over a restart",
       help: "Directory on a local disk for what must survive a restart: drained and blocked workers, and which key each worker id belongs to. Only one server at a time can use it.",
     }),
-    drainTimeoutMs: setting(duration("0s", "24h"), {
+    drainTimeoutMs: setting(durationOrAny("0s", "24h"), {
       variable: "DRAIN_TIMEOUT",
       default: "5m",
       help: "Time for running jobs to finish at shutdown.",
     }),
-    logLevel: setting(word(["debug", "info", "warn", "error"]), {
+    logLevel: setting(logLevel, {
       variable: "LOG_LEVEL",
       default: "info",
       help: "Lowest level of log lines that are written.",

@@ -16,6 +16,8 @@ export interface Kind<T> {
   readonly isNumeric?: boolean;
   /** Whether a repeated flag adds to the value instead of replacing it. */
   readonly isList?: boolean;
+  /** Returns what the writer of a valid value should know; undefined for nothing. */
+  readonly remark?: (written: Written) => string | undefined;
   /** Whether the flag alone means `true`. */
   readonly isSwitch?: boolean;
 }

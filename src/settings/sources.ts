@@ -1,3 +1,4 @@
+import { type FormerNames, hintOnKey, NO_FORMER_NAMES } from "./former-names.ts";
 import { nearest } from "./nearest.ts";
 import type { Setting, Table, Written } from "./setting.ts";
 
@@ -34,7 +35,12 @@ export function readPlatform(table: Table, env: Readonly<Record<string, string |
 }
 
 /** Reads the text of a YAML file. A key without a value, or with an empty text, counts as unset. */
-export function readYaml(table: Table, path: string, text: string): SourceReading {
+export function readYaml(
+  table: Table,
+  path: string,
+  text: string,
+  former: FormerNames = NO_FORMER_NAMES,
+): SourceReading {
   const root = parseYaml(text);
   if (!root.ok) return { given: new Map(), faults: [`config: file ${path} is not valid YAML (${root.reason})`] };
   if (root.value === null || root.value === undefined) return { given: new Map(), faults: [] };
@@ -48,9 +54,10 @@ export function readYaml(table: Table, path: string, text: string): SourceReadin
     const key = keys.get(yamlKey);
     const setting = key === undefined ? undefined : table[key];
     if (key === undefined || !setting) {
-      faults.push(
-        `${quoteName(yamlKey)}: unknown key in file ${path}${suggestion(yamlKey, table, (near) => near.yamlKey)}`,
-      );
+      for (const name of formerKeysIn(former, yamlKey, value)) {
+        const mend = hintOnKey(former, name) ?? suggestion(name, table, (near) => near.yamlKey);
+        faults.push(`${quoteName(name)}: unknown key in file ${path}${mend}`);
+      }
       continue;
     }
     const source = `file ${path} key ${yamlKey}`;
@@ -62,6 +69,14 @@ export function readYaml(table: Table, path: string, text: string): SourceReadin
     }
   }
   return { given, faults };
+}
+
+/** Returns an unknown key; in its place those inside it that a former program knew, with dots between levels. */
+function formerKeysIn(former: FormerNames, key: string, value: unknown): readonly string[] {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return [key];
+  const inner = Object.entries(value).flatMap(([name, each]) => formerKeysIn(former, `${key}.${name}`, each));
+  const known = inner.filter((name) => hintOnKey(former, name) !== undefined);
+  return known.length > 0 ? known : [key];
 }
 
 /** Returns "; did you mean …?" when a setting's flag or key is close to the unknown name, else an empty text. */
@@ -107,5 +122,5 @@ function parseYaml(text: string): Parsed {
 }
 
 function quoteName(name: string): string {
-  return /^[\w-]{1,64}$/.test(name) ? name : JSON.stringify(name.slice(0, 64));
+  return /^[\w.-]{1,64}$/.test(name) ? name : JSON.stringify(name.slice(0, 64));
 }

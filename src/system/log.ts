@@ -1,9 +1,10 @@
 import type { Log, LogFields } from "./deps.ts";
 
-export type LogLevel = "debug" | "info" | "warn" | "error";
+export type LogLevel = LineLevel | "none";
+type LineLevel = "debug" | "info" | "warn" | "error";
 export type LogFormat = "json" | "pretty";
 
-const RANK: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
+const RANK: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3, none: 4 };
 
 export interface LogOptions {
   readonly level: LogLevel;
@@ -17,7 +18,7 @@ export interface LogOptions {
 export function createLog(options: LogOptions, bound: LogFields = {}): Log {
   const boundText = fieldsText(bound);
   const timeText = createTimeText();
-  const emit = (level: LogLevel, event: string, fields: LogFields = {}): void => {
+  const emit = (level: LineLevel, event: string, fields: LogFields = {}): void => {
     if (RANK[level] < RANK[options.level]) return;
     const time = timeText(options.now());
     options.write(

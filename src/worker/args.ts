@@ -6,6 +6,7 @@ import type { ProgramText } from "../settings/render.ts";
 import type { LogFormat, LogLevel } from "../system/log.ts";
 import type { McpServer, McpTransport } from "./mcp/mcp-server.ts";
 import { readMcpServers } from "./mcp/mcp-servers.ts";
+import { NFRX_AGENTS } from "./nfrx-agents.ts";
 import type { Rename } from "./offered-models.ts";
 import { withProxyVariables } from "./outgoing-proxy.ts";
 import { workerTable } from "./worker-table.ts";
@@ -91,7 +92,7 @@ export function workerText(version: string, knownKinds: readonly string[]): Prog
 export function loadWorkerSettings(sources: WorkerSources): Loaded<WorkerSettings> {
   const text = workerText(sources.version, sources.knownKinds);
   const env = withProxyVariables(sources.env);
-  const read = readSettings(workerTable(sources.hostname), { ...sources, env }, text);
+  const read = readSettings(workerTable(sources.hostname), { ...sources, env }, text, NFRX_AGENTS);
   if (read.kind === "print") return read;
   const named = readKinds(read.positionals, sources.knownKinds);
   // A command line with a mistake in it may contain a kind that was not recognised.
@@ -105,7 +106,7 @@ export function loadWorkerSettings(sources: WorkerSources): Loaded<WorkerSetting
   if (faults.length > 0 || !read.values) return { kind: "faults", faults };
   const logFormat = read.values.logFormat ?? (sources.isTerminal ? "pretty" : "json");
   const config = deepFreeze({ ...read.values, kinds: named.kinds, relays: relays.servers, logFormat });
-  if (!read.print) return { kind: "ready", config };
+  if (!read.print) return { kind: "ready", config, remarks: read.remarks };
   return { kind: "print", text: read.print({ server: config.server, name: config.name, logFormat }) };
 }
 

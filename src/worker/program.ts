@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
+import type { Remark } from "../settings/former-names.ts";
 import { EXIT_CONFIG } from "../settings/read-settings.ts";
 import { systemClock } from "../system/clock.ts";
 import type { Log } from "../system/deps.ts";
@@ -37,7 +38,7 @@ export function runWorker(argv: readonly string[]): void {
     process.stderr.write(`The settings are not valid:\n${loaded.faults.map((fault) => `  - ${fault}\n`).join("")}`);
     process.exit(EXIT_CONFIG);
   }
-  serve(loaded.config);
+  serve(loaded.config, loaded.remarks);
 }
 
 async function doctor(argv: readonly string[]): Promise<void> {
@@ -51,7 +52,7 @@ async function doctor(argv: readonly string[]): Promise<void> {
   process.exit(code);
 }
 
-function serve(settings: WorkerSettings): void {
+function serve(settings: WorkerSettings, remarks: readonly Remark[]): void {
   const writer = createLogWriter(systemClock, toStdout);
   process.on("exit", () => writer.flush());
   const log = createLog({
@@ -60,6 +61,7 @@ function serve(settings: WorkerSettings): void {
     write: writer.write,
     now: Date.now,
   });
+  for (const { name, hint } of remarks) log.warn("setting.ignored", { name, hint });
   log.info("worker.started", {
     version: VERSION,
     kinds: settings.kinds.join(","),

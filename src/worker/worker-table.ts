@@ -1,5 +1,18 @@
 import * as v from "valibot";
-import { atLeastOne, duration, integer, KEY, line, list, parsed, path, secretKey, word } from "../settings/kinds.ts";
+import {
+  atLeastOne,
+  duration,
+  durationOrAny,
+  integer,
+  KEY,
+  line,
+  list,
+  parsed,
+  path,
+  secretKey,
+  word,
+} from "../settings/kinds.ts";
+import { logLevel } from "../settings/log-level.ts";
 import { type Kind, setting, unset } from "../settings/setting.ts";
 import { ID_FORM, isId, isModelId, MAX_TEXT_CHARS } from "../wire/names.ts";
 import type { Rename } from "./offered-models.ts";
@@ -262,7 +275,7 @@ export function workerTable(hostname: string) {
       default: "30s",
       help: "Interval at which the backend is asked for its models.",
     }),
-    drainTimeoutMs: setting(duration("0s", "24h"), {
+    drainTimeoutMs: setting(durationOrAny("0s", "24h"), {
       variable: "DRAIN_TIMEOUT",
       default: "1m",
       help: "Time for running jobs to finish at shutdown.",
@@ -273,7 +286,7 @@ export function workerTable(hostname: string) {
       says: "5m; for audio, the server's limit",
       help: "Longest time that the backend may stay silent on one job.",
     }),
-    logLevel: setting(word(["debug", "info", "warn", "error"]), {
+    logLevel: setting(logLevel, {
       variable: "LOG_LEVEL",
       default: "info",
       help: "Lowest level of log lines that are written.",

@@ -312,7 +312,7 @@ describe("loading the configuration", () => {
       "--prot: unknown flag; did you mean --port?",
       "queue_sise: unknown key in file /m.yaml; did you mean queue_size?",
       'port: environment variable PORT is "x"; it takes a port from 0 to 65535, 0 for any free one',
-      'log_level: file /m.yaml key log_level is "loud"; it takes debug, info, warn or error',
+      'log_level: file /m.yaml key log_level is "loud"; it takes debug, info, warn, error or none',
       'window_bytes: environment variable WINDOW_BYTES is "1KiB"; it takes a size from 16KiB to 16MiB (such as 64KiB, 10MB or 2GiB; a bare number is bytes)',
       "argument 4: is not a flag; flags begin with two dashes",
     ]);
@@ -320,10 +320,10 @@ describe("loading the configuration", () => {
 
   test("enforces the limits of every setting", () => {
     for (const each of Object.values(table)) {
-      const faults = faultsOf({ env: { [each.variable]: "-1 \t" } });
+      const faults = faultsOf({ env: { [each.variable]: "-2 \t" } });
       if (!each.kind.isNumeric) continue;
       expect(faults).toHaveLength(1);
-      expect(faults[0]).toStartWith(`${each.yamlKey}: environment variable ${each.variable} is "-1`);
+      expect(faults[0]).toStartWith(`${each.yamlKey}: environment variable ${each.variable} is "-2`);
     }
   });
 

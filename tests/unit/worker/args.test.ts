@@ -195,7 +195,7 @@ describe("the worker's kinds", () => {
   });
 
   test("include one that follows an unknown flag", () => {
-    expect(faultsOf({ argv: ["--reconnect", "llm"] })).toEqual(["--reconnect: unknown flag"]);
+    expect(faultsOf({ argv: ["--unknown", "llm"] })).toEqual(["--unknown: unknown flag"]);
   });
 
   test("are only those that the program knows", () => {

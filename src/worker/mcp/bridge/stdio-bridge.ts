@@ -1,6 +1,7 @@
 import type { Deps } from "../../../system/deps.ts";
 import { UpstreamHealth } from "../health.ts";
 import { type Bridge, createBridge } from "./bridge.ts";
+import { Reaper } from "./reaper.ts";
 import type { SessionLimits } from "./sessions.ts";
 import { SharedProcess } from "./shared-process.ts";
 import { StdioChild } from "./stdio-child.ts";
@@ -27,17 +28,24 @@ export interface StdioBridgeOptions {
 export function createStdioBridge(options: StdioBridgeOptions): Bridge {
   const { command, args, directory, env, isShared, limits, health = new UpstreamHealth(), deps } = options;
   const { clock, log } = deps;
+  const reaper = new Reaper(env["PATH"]);
+  const watchGroup = (group: number): (() => void) => reaper.watch(group);
   const openPeer = watchedPeer(
-    (events) => new StdioChild({ command, args, directory, env, clock, log, ...events }),
+    (events) => new StdioChild({ command, args, directory, env, watchGroup, clock, log, ...events }),
     health,
   );
-  if (!isShared) return createBridge({ openPeer, maybeStateless: true, limits, deps });
+  if (!isShared) {
+    return createBridge({ openPeer, maybeStateless: true, limits, closeShared: async () => reaper.close(), deps });
+  }
   const shared = new SharedProcess({ openPeer, idleMs: limits.idleMs, clock });
   return createBridge({
     openPeer: (events) => shared.join(events),
     maybeStateless: false,
     limits,
-    closeShared: () => shared.close(),
+    async closeShared() {
+      await shared.close();
+      reaper.close();
+    },
     deps,
   });
 }

@@ -13,6 +13,8 @@ export interface ChildOptions extends PeerEvents {
   readonly args?: readonly string[] | undefined;
   readonly directory?: string | undefined;
   readonly env: Readonly<Record<string, string>>;
+  /** Called with the process group of a program that has started. The returned function is called when that has ended. */
+  readonly watchGroup: (group: number) => () => void;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -53,6 +55,7 @@ export class StdioChild implements Peer {
   #hasExited = false;
   #hasEnded = false;
   #cancelTimer: CancelTimer = () => {};
+  #unwatchGroup: () => void = () => {};
 
   constructor(options: ChildOptions) {
     this.#options = options;
@@ -116,6 +119,7 @@ export class StdioChild implements Peer {
       env,
       stdio: ["pipe", "pipe", "pipe"],
     });
+    if (child.pid !== undefined) this.#unwatchGroup = this.#options.watchGroup(child.pid);
     child.stdout.on("data", (chunk: Buffer) => this.#read(chunk));
     child.stderr.on("data", (chunk: Buffer) => {
       log.debug("child.said", { text: chunk.toString("utf8", 0, MAX_LOG_CHARS) });
@@ -196,6 +200,7 @@ export class StdioChild implements Peer {
     this.#stopStallWatch?.();
     // Kills the rest of the group, which did not hold the output open.
     if (this.#hasExited) this.#signal("SIGKILL");
+    this.#unwatchGroup();
     // The operator should look at an unexpected end: most often a command or a key is missing.
     if (this.#isClosing) this.#options.log.info("child.ended", { reason });
     else this.#options.log.warn("child.ended", { reason, said: this.#errorTail });

@@ -44,6 +44,8 @@ export interface Access {
   readonly isWorkerOpen: boolean;
   /** Whether keys or roles for operators alone are configured. */
   readonly hasAdmins: boolean;
+  /** Whether workers may come from several owners: there are several keys and roles for them. */
+  readonly hasSeveralOwners: boolean;
 }
 
 /** The outcome of a reload. One that would let clients or workers in without a key changes nothing. */
@@ -137,6 +139,9 @@ export function createAuth(config: Config, { clock, ids, log }: Deps, options: A
     },
     get hasAdmins() {
       return gates.hasAdmins;
+    },
+    get hasSeveralOwners() {
+      return lists.clientKeys.length + lists.clientRoles.length > 1;
     },
     reload(next) {
       const opened = openedBy(lists, next);

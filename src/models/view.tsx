@@ -1,6 +1,7 @@
 /** @jsxImportSource @kitajs/html */
 import type { PropsWithChildren } from "@kitajs/html";
 import { Figure, Part, PluginSection } from "../../views/parts/parts.tsx";
+import { RestrictionTable } from "../../views/parts/restrictions.tsx";
 import { Cell, type Column, LiveTable, LoadBar } from "../../views/parts/table.tsx";
 
 export interface PoolViewProps {
@@ -40,6 +41,7 @@ export function PoolView({ id, title, work = SPEED, children }: PropsWithChildre
     >
       <Part id="workers">
         <WorkerTable plugin={id} work={work} />
+        <RestrictionTable plugin={id} what="workers" />
       </Part>
       <Part id="models">
         <ModelTable plugin={id} />
@@ -169,21 +171,21 @@ function WorkerTable({ plugin, work }: { readonly plugin: string; readonly work:
         ></span>
       </Cell>
       <Cell label="Actions">
-        <WorkerActions />
+        <WorkerActions plugin={plugin} />
       </Cell>
     </LiveTable>
   ) as string;
 }
 
 /** The buttons for an operator's actions on a worker. Each asks for confirmation first. */
-export function WorkerActions(): string {
+export function WorkerActions({ plugin }: { readonly plugin: string }): string {
   return (
     <span class="actions">
       <button
         type="button"
         class="small"
         x-show="!row.operator_drained"
-        x-on:click="$store.operator.ask('drain', row.id, row.name)"
+        x-on:click={`$store.operator.ask('drain', row.id, row.name, '${plugin}')`}
         x-bind:aria-label="'Drain ' + row.name"
       >
         Drain
@@ -192,7 +194,7 @@ export function WorkerActions(): string {
         type="button"
         class="small"
         x-show="row.operator_drained"
-        x-on:click="$store.operator.ask('undrain', row.id, row.name)"
+        x-on:click={`$store.operator.ask('undrain', row.id, row.name, '${plugin}')`}
         x-bind:aria-label="'Undrain ' + row.name"
       >
         Undrain
@@ -200,10 +202,18 @@ export function WorkerActions(): string {
       <button
         type="button"
         class="small"
-        x-on:click="$store.operator.ask('disconnect', row.id, row.name)"
+        x-on:click={`$store.operator.ask('disconnect', row.id, row.name, '${plugin}')`}
         x-bind:aria-label="'Disconnect ' + row.name"
       >
         Disconnect
+      </button>
+      <button
+        type="button"
+        class="small"
+        x-on:click={`$store.operator.ask('block', row.id, row.name, '${plugin}')`}
+        x-bind:aria-label="'Block ' + row.name"
+      >
+        Block
       </button>
     </span>
   ) as string;

@@ -1,5 +1,5 @@
 import type { Access } from "../auth/auth.ts";
-import { type Config, forgetsOwners } from "../config.ts";
+import type { Config } from "../config.ts";
 import type { RecentTimes } from "../figures/recent-times.ts";
 import type { SlidingSum } from "../figures/sliding-sum.ts";
 import type { Plugin } from "../plugin/contract.ts";
@@ -151,7 +151,7 @@ export class Overview {
       hasAdmins: access.hasAdmins,
       isClientOpen: access.isWorkerOpen,
       isLoopback: isLoopback(config.host),
-      areOwnersForgotten: forgetsOwners(config),
+      areOwnersForgotten: config.dataDir === undefined && access.hasSeveralOwners,
       areRecordsFailing: areRecordsFailing(),
       plugins: pulses.map((each) => ({ ...each, hadWorkers: this.#hadWorkers.has(each.id) })),
       requests: this.#history.sum("requests", MINUTE),

@@ -69,7 +69,7 @@ describe("the live page", () => {
     const page = await open(server, "llm");
     await page.waitForSelector("#tab-llm >> text=No worker is connected");
     const worker = await server.worker({ worker_name: "attic gpu", max_concurrency: 2 });
-    const row = page.locator("#tab-llm tbody tr", { hasText: "attic gpu" });
+    const row = page.locator("#tab-llm section[aria-label='Workers'] tbody tr", { hasText: "attic gpu" });
     await row.locator("text=idle").waitFor();
     const answer = server.chat("m", {}, { headers: { "x-request-id": "seen-job" } });
     const { id } = await worker.request();
@@ -173,7 +173,7 @@ describe("an operator's action", () => {
     const server = start();
     const page = await open(server, "llm");
     const worker = await server.worker({ worker_name: "attic gpu", worker_id: "attic" });
-    const row = page.locator("#tab-llm tbody tr", { hasText: "attic gpu" });
+    const row = page.locator("#tab-llm section[aria-label='Workers'] tbody tr", { hasText: "attic gpu" });
     await row.locator("button", { hasText: "Drain" }).first().click();
     await page.waitForSelector("dialog[open] >> text=Drain this worker?");
     await page.keyboard.press("Escape");
@@ -190,6 +190,29 @@ describe("an operator's action", () => {
     await page.click("dialog button.main");
     expect((await worker.closed).code).toBe(1012);
     await row.waitFor({ state: "detached" });
+  });
+
+  test("drains and blocks a worker, which can be taken back while it is not connected", async () => {
+    const server = start();
+    const page = await open(server, "llm");
+    const worker = await server.worker({ worker_name: "attic gpu", worker_id: "attic" });
+    const row = page.locator("#tab-llm section[aria-label='Workers'] tbody tr", { hasText: "attic gpu" });
+    const held = page.locator("#tab-llm section[aria-label='Drained and blocked workers']");
+    expect(await held.isVisible()).toBe(false);
+    for (const action of ["Drain", "Block"]) {
+      await row.locator("button", { hasText: new RegExp(`^${action}$`) }).click();
+      await page.click("dialog button.main");
+      await page.waitForSelector("dialog:not([open])", { state: "attached" });
+    }
+    expect(await worker.closed).toEqual({ code: 1008, reason: "blocked by an operator" });
+    await held.locator("tbody tr", { hasText: "attic gpu" }).locator("text=not connected").waitFor();
+    for (const action of ["Undrain", "Unblock"]) {
+      await held.locator("button", { hasText: action }).click();
+      await page.click("dialog button.main");
+      await page.waitForSelector("dialog:not([open])", { state: "attached" });
+    }
+    await held.waitFor({ state: "hidden" });
+    await server.worker({ worker_id: "attic" });
   });
 
   test("on a job cancels the job", async () => {

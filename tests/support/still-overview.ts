@@ -13,6 +13,7 @@ export function stillOverview(plugins: readonly Plugin[], deps: Deps, config: Co
       isClientOpen: config.apiKeys.length === 0,
       isWorkerOpen: config.clientKeys.length === 0,
       hasAdmins: false,
+      hasSeveralOwners: config.clientKeys.length > 1,
     },
     clock: deps.clock,
     log: deps.log,

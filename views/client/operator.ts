@@ -1,14 +1,24 @@
 import { assertOk, messageOf } from "./answers.ts";
 
-type Action = "drain" | "undrain" | "disconnect" | "cancel";
+type Action = "drain" | "undrain" | "block" | "unblock" | "disconnect" | "cancel";
 
 const QUESTIONS: Readonly<Record<Action, { readonly title: string; readonly text: string; readonly verb: string }>> = {
   drain: {
     title: "Drain this worker?",
-    text: "It gets no more jobs; running jobs continue. Undrain reverses this.",
+    text: "It gets no more jobs; running jobs continue. This lasts until it is undrained, also when it reconnects.",
     verb: "Drain",
   },
   undrain: { title: "Undrain this worker?", text: "It gets jobs again at once.", verb: "Undrain" },
+  block: {
+    title: "Block this worker?",
+    text: "Its connection is closed, and no worker of this id may connect until it is unblocked. Running jobs are lost, or repeated by another worker.",
+    verb: "Block",
+  },
+  unblock: {
+    title: "Unblock this worker?",
+    text: "It may connect again, and does so by itself within a minute.",
+    verb: "Unblock",
+  },
   disconnect: {
     title: "Disconnect this worker?",
     text: "Its connection is closed. Running jobs are lost, or repeated by another worker. The worker may reconnect by itself.",
@@ -30,12 +40,14 @@ export function createOperator() {
     action: "drain" as Action,
     id: "",
     name: "",
+    /** The only plugin to act on; empty for all that know the id. */
+    plugin: "",
     problem: "",
     notice: "",
     isBusy: false,
-    /** Opens the dialog: `ask('drain', worker.id, worker.name)`. */
-    ask(action: Action, id: string, name: string): void {
-      Object.assign(this, { action, id, name, problem: "", notice: "" });
+    /** Opens the dialog: `ask('drain', worker.id, worker.name, 'llm')`. */
+    ask(action: Action, id: string, name: string, plugin = ""): void {
+      Object.assign(this, { action, id, name, plugin, problem: "", notice: "" });
       dialog().showModal();
     },
     title(): string {
@@ -48,17 +60,18 @@ export function createOperator() {
       return QUESTIONS[this.action].verb;
     },
     isDangerous(): boolean {
-      return this.action === "disconnect" || this.action === "cancel";
+      return this.action === "disconnect" || this.action === "block" || this.action === "cancel";
     },
     close(): void {
       dialog().close();
     },
     async act(): Promise<void> {
       const kind = this.action === "cancel" ? "jobs" : "workers";
+      const query = this.plugin === "" ? "" : `?plugin=${this.plugin}`;
       this.isBusy = true;
       try {
         await assertOk(
-          await fetch(`/api/state/${kind}/${encodeURIComponent(this.id)}/${this.action}`, { method: "POST" }),
+          await fetch(`/api/state/${kind}/${encodeURIComponent(this.id)}/${this.action}${query}`, { method: "POST" }),
         );
         const notice = `Done: ${this.verb().toLowerCase()} ${this.name}`;
         this.notice = notice;

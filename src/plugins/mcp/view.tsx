@@ -1,6 +1,7 @@
 /** @jsxImportSource @kitajs/html */
 import { bind } from "../../../views/parts/bind.ts";
 import { CurlLine, Figure, Part, PluginSection, ProblemLine } from "../../../views/parts/parts.tsx";
+import { RestrictionTable } from "../../../views/parts/restrictions.tsx";
 import { Cell, LiveTable } from "../../../views/parts/table.tsx";
 import { WorkerActions } from "../../models/view.tsx";
 
@@ -19,6 +20,7 @@ export function renderMcpView(): string {
     >
       <Part id="relays">
         <RelayTable />
+        <RestrictionTable plugin="mcp" what="relays" />
       </Part>
       <Part id="functions">
         <FunctionTable />
@@ -108,7 +110,7 @@ function RelayTable(): string {
         ></span>
       </Cell>
       <Cell label="Actions">
-        <WorkerActions />
+        <WorkerActions plugin="mcp" />
       </Cell>
     </LiveTable>
   ) as string;

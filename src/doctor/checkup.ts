@@ -1,4 +1,5 @@
 import type { Deps } from "../system/deps.ts";
+import { DOCTOR_MODEL } from "../wire/names.ts";
 import { errorCode } from "../worker/backend.ts";
 import type { LinkEnd } from "../worker/retry.ts";
 import { type NoReply, type Reply, send } from "./http-probe.ts";
@@ -39,7 +40,7 @@ export class Checkup {
     this.target = target;
     this.#version = version;
     this.#deps = deps;
-    this.#model = `moorage-doctor-${deps.ids.secret()}`;
+    this.#model = DOCTOR_MODEL + deps.ids.secret();
   }
 
   /** Returns the worker, redialled if its link has ended, or the end of the link if that failed. */

@@ -5,7 +5,7 @@ import { silentLog } from "../system/log.ts";
 import { VERSION } from "../system/version.ts";
 import { type DoctorSources, loadDoctorSettings } from "./args.ts";
 import { examine } from "./doctor.ts";
-import { heading, jsonReport, resultText, summary } from "./report.ts";
+import { heading, jsonReport, resultText, skippedText, summary } from "./report.ts";
 import { isSound } from "./run.ts";
 import { toTarget } from "./target.ts";
 
@@ -35,8 +35,10 @@ export async function runDoctor(sources: Omit<DoctorSources, "version">, { out, 
   const startedAt = systemClock.elapsed();
   if (!isJson) out(`${heading(facts)}\n`);
   const results = await examine(target, VERSION, { clock: systemClock, ids: systemIds, log: silentLog }, (result) => {
-    if (!isJson) out(`${resultText(result)}\n`);
+    if (!isJson && result.verdict !== "skipped") out(`${resultText(result)}\n`);
   });
+  const skipped = isJson ? "" : skippedText(results);
+  if (skipped !== "") out(`${skipped}\n`);
   const elapsedMs = systemClock.elapsed() - startedAt;
   out(`${isJson ? jsonReport({ ...facts, elapsedMs }, results) : summary(results, elapsedMs)}\n`);
   return isSound(results) ? EXIT_SOUND : EXIT_TO_MEND;

@@ -30,6 +30,23 @@ export function resultText({ verdict, title, measured, advice }: Result): string
   return lines.map((line, at) => `${at === 0 ? head : indent}${line}`).join("\n");
 }
 
+/**
+ * Formats the skipped checks: one line for all that have the same reason, so that they do not hide what is wrong. Empty if
+ * there are none.
+ */
+export function skippedText(results: readonly Result[]): string {
+  const skipped = results.filter(({ verdict }) => verdict === "skipped");
+  const groups = Map.groupBy(skipped, ({ measured, advice }) => `${measured}\n${advice}`);
+  return [...groups.values()]
+    .map((group) => {
+      const [first] = group;
+      if (!first || group.length === 1) return first ? resultText(first) : "";
+      const titles = group.map(({ title }) => title).join(", ");
+      return resultText({ ...first, title: `${group.length} checks`, measured: `${first.measured}: ${titles}` });
+    })
+    .join("\n");
+}
+
 /** Returns the last line. */
 export function summary(results: readonly Result[], elapsedMs: number): string {
   const counts = VERDICTS.map(

@@ -3,6 +3,7 @@ import type { JobOutcome, Metrics } from "../figures/metrics.ts";
 import { SPEED_UNIT, type Usage } from "../figures/units.ts";
 import type { JobReport } from "../pool/job-spec.ts";
 import type { Clock } from "../system/deps.ts";
+import { isDoctorModel } from "../wire/names.ts";
 import { ModelFigures } from "./model-figures.ts";
 
 /** A job that has ended, with what the counts need. */
@@ -83,7 +84,8 @@ export class Ledger {
   #measure(report: JobReport, outcome: JobOutcome, usage: Usage | undefined, bytesIn: number): void {
     const { metrics, pluginId } = this.#options;
     // This is the worker's name of the model, never the client's: clients choose names freely, and many fit one stand-in.
-    const measured = metrics.forModel(pluginId, report.claim?.model);
+    const model = report.claim && !isDoctorModel(report.claim.model) ? report.claim.model : undefined;
+    const measured = metrics.forModel(pluginId, model);
     measured.ended(outcome);
     measured.duration(report.durationMs / 1000);
     // Refusals are quick, so a pool that fails would look fast.
@@ -94,7 +96,7 @@ export class Ledger {
     if (usage) measured.used(usage);
     measured.bytesIn(bytesIn);
     measured.bytesOut(report.bytesOut);
-    if (report.claim) this.#remember(report.claim.model);
+    if (model !== undefined) this.#remember(model);
   }
 
   /** Makes room for new models by removing the series of models that are no longer known. */

@@ -1,6 +1,7 @@
 import type { ModelCard } from "../plugin/contract.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { ModelInfo } from "../wire/model-info.ts";
+import { isDoctorModel } from "../wire/names.ts";
 import { joinInfo, type ModelFacts } from "./model-facts.ts";
 
 /** Describes the models of one pool. What workers say is joined once for each change of their offers. */
@@ -39,7 +40,9 @@ export class ModelCards {
     }
     const facts = [...infos].map(([model, said]) => [model, this.#toFacts(said)] as const);
     this.#facts = new Map(facts);
-    this.#cards = facts.map(([id, each]) => toCard(id, this.#pool.firstSeenAt(id) ?? 0, each));
+    this.#cards = facts
+      .filter(([id]) => !isDoctorModel(id))
+      .map(([id, each]) => toCard(id, this.#pool.firstSeenAt(id) ?? 0, each));
   }
 
   #toFacts(said: readonly ModelInfo[]): ModelFacts {

@@ -2,6 +2,7 @@ import { SPEED_UNIT, UNIT_RULES, type Unit } from "../figures/units.ts";
 import type { RestrictionState } from "../plugin/restrictions.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Seat } from "../pool/seat.ts";
+import { isDoctorModel } from "../wire/names.ts";
 import type { JobState, ModelJobs } from "./job-state.ts";
 import type { ModelCards } from "./model-cards.ts";
 import type { ModelFigures } from "./model-figures.ts";
@@ -131,7 +132,8 @@ export function toModelStates(
       sum.free += Math.max(0, seat.capacity - seat.busy);
     }
   }
-  return pool.knownModels().map((name) => ({
+  const names = pool.knownModels().filter((name) => !isDoctorModel(name));
+  return names.map((name) => ({
     name,
     type: cards.factsOf(name)?.type ?? null,
     context_length: cards.factsOf(name)?.contextLength ?? null,

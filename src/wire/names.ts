@@ -27,6 +27,18 @@ export function isModelId(text: string): boolean {
   return text !== "" && text.length <= MAX_MODEL_CHARS && cleanText(text) === text;
 }
 
+/** The beginning of the names of the doctor's models. At least 128 random bits in base64url follow. */
+export const DOCTOR_MODEL = "moorage-doctor-";
+
+/**
+ * Returns whether a model belongs to a run of the doctor. The server serves it like any other, by its name alone, but lists
+ * it nowhere and counts it under no name of its own, so that a run leaves nothing behind, however it ends. The name gives
+ * its worker nothing: a worker that uses it only hides its model from those who do not know it.
+ */
+export function isDoctorModel(name: string): boolean {
+  return name.startsWith(DOCTOR_MODEL) && /^[\w-]{22,}$/.test(name.slice(DOCTOR_MODEL.length));
+}
+
 /** The kind of an exchange that names none: one HTTP request and its response. */
 export const HTTP_KIND = "http";
 /** The most kinds of exchange that one worker may announce. */

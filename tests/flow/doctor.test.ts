@@ -98,7 +98,7 @@ describe("the doctor, at a server without a proxy,", () => {
   test("refuses a stranger's job at its own worker, and continues", async () => {
     const server = start();
     const running = examined(server.url, { idleMs: 2000 });
-    const model = await eventually(async () => (await server.state()).models[0]?.name, "the worker is there");
+    const model = await eventually(async () => (await server.state()).workers[0]?.models[0], "the worker is there");
     const answer = await server.chat(model);
     expect(answer.status).toBe(404);
     expect(those(await running, "bad")).toEqual([]);
@@ -148,6 +148,41 @@ describe("the doctor, at a server without a proxy,", () => {
     const nameless = await examined(`http://${"x".repeat(64)}.example`);
     expect(those(nameless, "bad")).toEqual(["dns"]);
     expect(those(nameless, "skipped")).toHaveLength(17);
+  });
+});
+
+describe("what the doctor leaves behind", () => {
+  /** What clients and operators find about models of a doctor. */
+  async function traces(server: TestServer): Promise<string> {
+    const metrics = await server.fetch("/metrics");
+    const models = await server.fetch("/v1/models");
+    const { models: shown } = await server.state();
+    const lines = (await metrics.text()).split("\n").filter((line) => line.includes("doctor"));
+    return JSON.stringify([lines, await models.json(), shown]);
+  }
+
+  test("is no model and no series, neither while it runs nor after it", async () => {
+    const server = start();
+    await server.worker({ models: ["llama"] });
+    const running = examined(server.url, {}, "cancel");
+    await eventually(async () => (await server.state()).workers.length === 2, "the doctor's worker is there");
+    expect(await traces(server)).not.toContain("doctor");
+    expect((await running)["job"]?.verdict).toBe("good");
+    expect(await traces(server)).not.toContain("doctor");
+    expect(await traces(server)).toContain("llama");
+  });
+
+  test("is nothing if it is killed", async () => {
+    const server = start();
+    const child = Bun.spawn(["bun", "src/doctor/main.ts", "--server", server.url], {
+      cwd: `${import.meta.dir}/../..`,
+      env: { PATH: process.env["PATH"] ?? "", CLIENT_KEY, API_KEY },
+      stdio: ["ignore", "ignore", "ignore"],
+    });
+    await eventually(async () => (await server.state()).server["jobs_completed_total"] !== 0, "a job is done", 15_000);
+    child.kill("SIGKILL");
+    await eventually(async () => (await server.state()).workers.length === 0, "its worker is gone");
+    expect(await traces(server)).not.toContain("doctor");
   });
 });
 

@@ -34,6 +34,8 @@ export interface EndedCall {
   readonly method: string;
   /** The function that was called, as the caller named it. */
   readonly functionName: string | undefined;
+  /** Whether it only listened: `RpcFacts.isStream`. */
+  readonly isStream: boolean;
   readonly report: CallReport;
 }
 
@@ -133,7 +135,7 @@ export class McpArea {
   }
 
   /** Counts a call that reached its relay, in totals and metrics, and writes its one log line. */
-  ended(relay: Relay, { requestId, caller, method, functionName, report }: EndedCall): void {
+  ended(relay: Relay, { requestId, caller, method, functionName, isStream, report }: EndedCall): void {
     const { outcome, fault, status, firstByteMs, durationMs, bytesOut, isError } = report;
     countOutcome(relay, report, this.#options.deps.clock.now());
     // The relay served an answer that is an error, too. Only the count by method and outcome distinguishes it.
@@ -144,7 +146,8 @@ export class McpArea {
       relay.functions.add(functionName, { outcome: isError ? "failed" : outcome, durationMs });
     const measured = this.#options.metrics.forModel("mcp", undefined);
     measured.ended(outcome);
-    measured.duration(durationMs / 1000);
+    // A stream that only listens lasts as long as its client likes, which says nothing about the server.
+    if (!isStream) measured.duration(durationMs / 1000);
     if (firstByteMs !== undefined) measured.firstByte(firstByteMs / 1000);
     measured.bytesOut(bytesOut);
     this.#options.deps.log.info("call.ended", {

@@ -62,7 +62,14 @@ export async function serveMetadata(ports: McpPorts, call: MetadataCall): Promis
       onEnded: (report) => {
         isCounted = true;
         active.leave();
-        area.ended(relay, { requestId, caller: active, method: "metadata", functionName: undefined, report });
+        area.ended(relay, {
+          requestId,
+          caller: active,
+          method: "metadata",
+          functionName: undefined,
+          isStream: false,
+          report,
+        });
       },
       onSettled: release,
     });

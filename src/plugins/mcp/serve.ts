@@ -90,7 +90,8 @@ function send(
       session.ended();
       onCounted();
       caller.leave();
-      area.ended(relay, { requestId, caller, method: facts.label, functionName: facts.functionName, report });
+      const { label: method, functionName, isStream } = facts;
+      area.ended(relay, { requestId, caller, method, functionName, isStream, report });
     },
     onSettled: release,
   });

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import type { Result } from "../../../src/doctor/check.ts";
-import { heading, jsonReport, resultText, summary } from "../../../src/doctor/report.ts";
+import { heading, jsonReport, resultText, skippedText, summary } from "../../../src/doctor/report.ts";
 
 const result = (given: Partial<Result>): Result => ({
   id: "tls",
@@ -62,4 +62,21 @@ test("the JSON report has every check, and the worst verdict apart from skipped 
   });
   expect(verdictOf([result({ verdict: "skipped" })])).toBe("good");
   expect(verdictOf([result({ verdict: "warning" }), result({ verdict: "bad" })])).toBe("bad");
+});
+
+test("skipped checks are one line for each reason, and other verdicts are not among them", () => {
+  const skipped = (title: string, measured: string) => result({ verdict: "skipped", title, measured });
+  const because = 'skipped because "Connection" failed';
+  const results = [
+    result({ verdict: "bad", title: "Connection", measured: "refused", advice: "start it" }),
+    skipped("TLS", because),
+    skipped("Health", because),
+    skipped("API key", "none is given"),
+    skipped("Job", because),
+  ];
+  expect(skippedText(results).split("\n")).toEqual([
+    `skipped  3 checks           ${because}: TLS, Health, Job`,
+    "skipped  API key            none is given",
+  ]);
+  expect(skippedText([result({})])).toBe("");
 });

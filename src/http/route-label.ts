@@ -6,7 +6,8 @@ const ID = /^[\w~-]{20,}$/;
 
 /** Returns the path of a request for log lines: without its query, cut, and with `*` in place of segments that may be ids. */
 export function routeOf({ url }: Pick<Request, "url">): string {
-  const path = new URL(url).pathname;
+  // A Host header that no URL can hold makes the whole URL invalid, and the job that ended all the same must be logged.
+  const path = URL.parse(url)?.pathname ?? /^[a-z]+:\/\/[^/]*([^?#]*)/i.exec(url)?.[1] ?? "";
   const label = path
     .split("/")
     .map((segment) => (ID.test(segment) ? "*" : segment))

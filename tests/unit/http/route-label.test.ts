@@ -11,6 +11,11 @@ test.each([
   expect(routeOf({ url: `http://server.test${path}` })).toBe(route);
 });
 
+test("a request whose Host makes no valid URL has a route all the same", () => {
+  expect(routeOf({ url: "http://a b%/v1/chat/completions?key=secret" })).toBe("/v1/chat/completions");
+  expect(routeOf({ url: "" })).toBe("");
+});
+
 test("a route of any length is cut", () => {
   expect(routeOf({ url: `http://server.test/${"a/".repeat(1000)}` })).toHaveLength(128);
 });

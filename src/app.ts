@@ -62,6 +62,8 @@ export interface App {
   readonly metrics: Metrics;
   /** Takes over the keys and roles of another configuration. Returns what has changed, for the log. */
   reload(next: AccessLists): Reloaded;
+  /** Reports by `/healthz` that another server should get the requests, sends workers to it, and goes on serving. */
+  handOver(): void;
   /** Stops accepting jobs and workers; resolves when the last job has ended. */
   drain(): Promise<void>;
   /** Ends the remaining sessions, streams and timers. */
@@ -187,6 +189,10 @@ export function createApp(
     reload(next) {
       const reload = auth.reload(next);
       return reload.ok ? { ...reload, disconnected: sessions.closeDisowned() } : reload;
+    },
+    handOver() {
+      isDraining = true;
+      for (const { lifecycle } of plugins) lifecycle?.handOver?.();
     },
     async drain() {
       isDraining = true;

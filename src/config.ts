@@ -51,6 +51,8 @@ export interface Config {
   readonly spoolBytes: number;
   /** Directory of the store; undefined: nothing is kept over a restart. */
   readonly dataDir: string | undefined;
+  /** 0: the drain begins at once. */
+  readonly drainDelayMs: number;
   readonly drainTimeoutMs: number;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;

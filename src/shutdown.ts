@@ -7,10 +7,17 @@ import type { Deps } from "./system/deps.ts";
 const CLOSE_MS = 2000;
 
 /**
- * Shuts down in order: refuses new jobs and workers, tells workers, lets running jobs finish for up to `drainTimeoutMs`,
- * closes sessions and stops listeners. Health answers 503 meanwhile, so the listener stays open until the jobs are done.
+ * Shuts down in order. With a drain delay, health answers 503 and workers connect to the server that takes over, while this
+ * one serves as before for that long. Then it refuses new jobs and workers, tells workers, lets running jobs finish for up to
+ * `drainTimeoutMs`, closes sessions and stops listeners. Health answers 503 meanwhile, so the listener stays open until the
+ * jobs are done.
  */
 export async function shutDown(app: App, listening: Listening, config: Config, { clock, log }: Deps): Promise<void> {
+  if (config.drainDelayMs > 0) {
+    log.info("server.handing_over", { delay_ms: config.drainDelayMs });
+    app.handOver();
+    await new Promise<void>((resolve) => clock.after(config.drainDelayMs, resolve));
+  }
   log.info("server.draining", { timeout_ms: config.drainTimeoutMs });
   const finished = await within(clock, config.drainTimeoutMs, app.drain());
   if (!finished) log.warn("server.drain_timed_out");

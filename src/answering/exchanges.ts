@@ -14,6 +14,8 @@ export interface ExchangesOptions {
   readonly log: Log;
   /** Returns how many exchanges were declared to be answered at once. */
   readonly maxConcurrency: () => number;
+  /** How many exchanges this end answers on other links: it has one set of slots for all. None unless given. */
+  readonly runningElsewhere?: () => number;
   readonly requestTimeoutMs: number;
   /** Called when a job failed because the backend cannot be reached. */
   readonly onUnreachable: () => void;
@@ -93,6 +95,10 @@ export class Exchanges {
     if (this.#running.size >= SAFETY_FACTOR * maxConcurrency()) {
       return outlet.send(encodeReset(id, "busy", `more than ${SAFETY_FACTOR} times the declared jobs at once`));
     }
+    const elsewhere = this.#options.runningElsewhere?.() ?? 0;
+    // Two servers, one of which takes over from the other, count the same slots.
+    if (elsewhere > 0 && this.#running.size + elsewhere >= maxConcurrency())
+      return outlet.send(encodeReset(id, "busy", "the slots are taken by jobs of another server"));
     const exchange = new AnsweringExchange({
       id,
       outlet,

@@ -75,6 +75,7 @@ export class TemporaryWorker {
       random: Math.random,
       dialTimeoutMs: DIAL_MS,
       onRegistered: () => registered.resolve(),
+      onLeaving: () => {},
       onClosed: (end) => ended.resolve(end),
     });
   }

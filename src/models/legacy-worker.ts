@@ -177,6 +177,7 @@ export function createLegacyDialect({ holdBytes, maxRequestBytes, room }: Legacy
     },
     // The agents know no drain message. They see the close and reconnect.
     drainMessage: () => undefined,
+    handoverMessage: () => undefined,
     forget: (id) => {
       lanes.get(id)?.leave();
       lanes.delete(id);

@@ -221,6 +221,11 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
     };
   }
 
+  /** Tells the workers that another server is taking over. Everything goes on until `drain`. */
+  handOver(): void {
+    this.intake.handOver("another server is taking over");
+  }
+
   /** Refuses new workers, tells the connected ones to leave, and resolves when the last job has ended. */
   async drain(): Promise<void> {
     this.#draining.abort();

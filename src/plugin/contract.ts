@@ -71,6 +71,8 @@ export interface Section {
 
 /** The end of a plugin that has work to finish. */
 export interface Lifecycle {
+  /** Sends workers to the server that takes over, and goes on serving. Absent for a plugin without workers. */
+  handOver?(): void;
   /** Stops taking jobs and workers, tells the workers, and resolves when the last job has ended. */
   drain(): Promise<void>;
   /** Ends the sessions and jobs that are left. */

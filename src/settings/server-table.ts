@@ -212,10 +212,15 @@ function ownTable(knownPlugins: readonly string[]) {
       says: "not set; nothing is kept over a restart",
       help: "Directory on a local disk for what must survive a restart: drained and blocked workers, and which key each worker id belongs to. Only one server at a time can use it.",
     }),
+    drainDelayMs: setting(duration("0s", "10m"), {
+      variable: "DRAIN_DELAY",
+      default: "0s",
+      help: "Time at shutdown for which the server goes on serving while /healthz is 503, so that a proxy has sent all new requests to its successor before it refuses any.",
+    }),
     drainTimeoutMs: setting(durationOrAny("0s", "24h"), {
       variable: "DRAIN_TIMEOUT",
       default: "5m",
-      help: "Time for running jobs to finish at shutdown.",
+      help: "Time for running jobs to finish at shutdown, after DRAIN_DELAY.",
     }),
     logLevel: setting(logLevel, {
       variable: "LOG_LEVEL",

@@ -39,6 +39,8 @@ export interface Dialect {
   readonly beatsEveryMs?: number;
   /** Returns the message that announces a drain; undefined for a dialect that has none. */
   drainMessage(reason: string, retryAfterMs: number): string | undefined;
+  /** Returns the message that announces a handover; undefined for a dialect that has none. */
+  handoverMessage(reason: string, retryAfterMs: number): string | undefined;
   /** Drops what is kept for an exchange. */
   forget(id: number): void;
 }

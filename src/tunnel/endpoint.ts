@@ -53,6 +53,9 @@ const DRAIN_RETRY_AFTER_MS = 2000;
 /** The holder of an id that belongs to another key. No newcomer gets that id. */
 const ANOTHER_OWNER: IdHolder = { lastHeardAt: Number.POSITIVE_INFINITY, ping: () => {} };
 
+/** How soon a worker should look for the server that takes over: proxies that check health each second have mostly noticed. */
+const HANDOVER_RETRY_AFTER_MS = 500;
+
 /** Makes sessions of the sockets on which a plugin's workers connect to this server. */
 export class WorkerEndpoint implements Intake {
   readonly #options: EndpointOptions;
@@ -67,7 +70,8 @@ export class WorkerEndpoint implements Intake {
   readonly #byWorker = new Map<string, WorkerSession>();
   readonly #refusals: RepeatedLines;
   readonly #frameMemory = createFrameMemory();
-  #isDraining = false;
+  /** Whether new workers are refused, because another server should have them. */
+  #isLeaving = false;
 
   constructor(options: EndpointOptions) {
     this.#options = options;
@@ -125,8 +129,13 @@ export class WorkerEndpoint implements Intake {
     return this.#owners.has(workerId);
   }
 
+  handOver(reason: string): void {
+    this.#isLeaving = true;
+    for (const session of this.#sessions.keys()) session.sendHandover(reason, HANDOVER_RETRY_AFTER_MS);
+  }
+
   drain(reason: string): void {
-    this.#isDraining = true;
+    this.#isLeaving = true;
     for (const session of this.#sessions.keys()) session.sendDrain(reason, DRAIN_RETRY_AFTER_MS);
   }
 
@@ -137,7 +146,7 @@ export class WorkerEndpoint implements Intake {
   }
 
   close(close: Close): void {
-    this.#isDraining = true;
+    this.#isLeaving = true;
     for (const session of [...this.#sessions.keys()]) session.close(close);
     this.#heartbeat.stop();
   }
@@ -149,7 +158,7 @@ export class WorkerEndpoint implements Intake {
     dialect: Dialect["name"],
     applicant: Applicant,
   ): Newcomer | undefined {
-    if (this.#isDraining) return this.#refuse(ws, CLOSES.draining, applicant);
+    if (this.#isLeaving) return this.#refuse(ws, CLOSES.draining, applicant);
     const parsed =
       typeof message === "string"
         ? this.#options.greeting.parse(message, dialect)
@@ -180,8 +189,8 @@ export class WorkerEndpoint implements Intake {
 
   #register(newcomer: Newcomer, id: string): WorkerSession | undefined {
     const { ws, dialect, hello, claimant, applicant } = newcomer;
-    // Draining may have begun while an id was searched.
-    if (this.#isDraining) return this.#refuse(ws, CLOSES.draining, applicant, hello);
+    // A handover or a drain may have begun while an id was searched.
+    if (this.#isLeaving) return this.#refuse(ws, CLOSES.draining, applicant, hello);
     if (!this.#owners.mayClaim(id, claimant)) return this.#refuse(ws, ID_IN_USE, applicant, hello);
     if (this.#options.isBlocked(id)) return this.#refuse(ws, CLOSES.blocked, applicant, hello);
     this.#owners.claim(id, claimant, hello.workerId === undefined);

@@ -12,7 +12,7 @@ import {
   type ResetCode,
 } from "../wire/frame.ts";
 import { SLICE_BYTES } from "../wire/pump.ts";
-import type { Drain } from "../wire/server-messages.ts";
+import type { Drain, Handover } from "../wire/server-messages.ts";
 import { parseControl } from "../wire/worker-messages.ts";
 import type { Dialect, Incoming, Wire } from "./dialect.ts";
 import type { Lane } from "./exchange.ts";
@@ -40,6 +40,10 @@ export function createNativeDialect(windowBytes: number, frameMemory = createFra
     drainMessage: (reason, retry_after_ms) => {
       const drain: Drain = { type: "drain", reason, retry_after_ms };
       return JSON.stringify(drain);
+    },
+    handoverMessage: (reason, retry_after_ms) => {
+      const handover: Handover = { type: "handover", reason, retry_after_ms };
+      return JSON.stringify(handover);
     },
     forget: () => {},
   };

@@ -191,6 +191,12 @@ export class WorkerSession implements Session, Wire {
     if (message !== undefined) this.send(message);
   }
 
+  /** Tells the worker that another server is taking over, if its dialect has a message for it. */
+  sendHandover(reason: string, retryAfterMs: number): void {
+    const message = this.#options.dialect.handoverMessage(reason, retryAfterMs);
+    if (message !== undefined) this.send(message);
+  }
+
   close({ code, reason }: Close): void {
     if (this.#closed) return;
     this.#options.socket.close(code, reason);

@@ -21,6 +21,16 @@ export interface Drain {
   readonly retry_after_ms: number;
 }
 
+/**
+ * Tells native workers that another server is taking over, while this one goes on serving. A worker dials again beside its
+ * link, and ends the link only after the `drain` that follows.
+ */
+export interface Handover {
+  readonly type: "handover";
+  readonly reason: string;
+  readonly retry_after_ms: number;
+}
+
 /** The smallest acceptable frame limit: it must fit a slice of the body pump together with a head. */
 const MIN_FRAME_BYTES = 256 * 1024;
 /** The longest pause that is observed; no server has a reason to ask for more. */
@@ -37,19 +47,24 @@ const registeredSchema = v.object({
   max_frame: v.pipe(v.number(), v.integer(), v.minValue(MIN_FRAME_BYTES)),
   ping_interval_ms: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_PING_INTERVAL_MS)),
 });
-const drainSchema = v.object({
-  type: v.literal("drain"),
+const leaveFields = {
   reason: v.optional(v.pipe(v.string(), v.maxLength(512)), ""),
   retry_after_ms: v.pipe(
     v.optional(v.pipe(v.number(), v.minValue(0)), 0),
     v.transform((ms) => Math.min(ms, MAX_RETRY_AFTER_MS)),
   ),
-});
+};
+const SCHEMAS = {
+  registered: registeredSchema,
+  drain: v.object({ type: v.literal("drain"), ...leaveFields }),
+  handover: v.object({ type: v.literal("handover"), ...leaveFields }),
+};
 
 /** A message that a server sends as JSON text. A later version may send types that are `unknown` here. */
 export type ServerMessage =
   | Registered
   | Drain
+  | Handover
   | { readonly type: "unknown" }
   | { readonly type: "bad"; readonly reason: string };
 
@@ -57,7 +72,7 @@ export type ServerMessage =
 export function parseServerMessage(text: string): ServerMessage {
   const json = parseJson(text);
   const type = isRecord(json) ? json["type"] : undefined;
-  if (type !== "registered" && type !== "drain") return { type: "unknown" };
-  const result = v.safeParse(type === "registered" ? registeredSchema : drainSchema, json);
+  if (type !== "registered" && type !== "drain" && type !== "handover") return { type: "unknown" };
+  const result = v.safeParse(SCHEMAS[type], json);
   return result.success ? result.output : { type: "bad", reason: `invalid ${type}` };
 }

@@ -1,6 +1,6 @@
 import type { Backend } from "../answering/opening.ts";
 import type { CancelTimer, Deps } from "../system/deps.ts";
-import { closeName } from "../wire/closes.ts";
+import { CLOSES, closeName } from "../wire/closes.ts";
 import type { ControlMessage } from "../wire/worker-messages.ts";
 import type { WorkerSettings } from "./args.ts";
 import { ClientKeys } from "./client-keys.ts";
@@ -38,11 +38,20 @@ export interface DialerOptions {
   readonly onRegistered: (workerId: string) => void;
 }
 
-/** Keeps one kind connected: dials, introduces the worker, and dials again whenever a link has ended. */
+/** The longest pause between attempts to reach the server that takes over, while the old link still lives. */
+const SUCCESSOR_CAP_MS = 10_000;
+
+/**
+ * Keeps one kind connected: dials, introduces the worker, and dials again whenever a link has ended. While a server is being
+ * replaced there are two links: one finishes at the old server as the other begins at the new one.
+ */
 export class Dialer {
   readonly #options: DialerOptions;
   readonly #keys: ClientKeys;
+  /** The newest link; undefined while none is dialled. */
   #link: WorkerLink | undefined;
+  /** Links to servers that are being replaced. */
+  readonly #leaving = new Set<WorkerLink>();
   #workerId: string | undefined;
   #failures = 0;
   #cancelRetry: CancelTimer | undefined;
@@ -66,13 +75,14 @@ export class Dialer {
 
   /** Tells the server what has changed, if anything. */
   announce(): void {
+    const links = this.#links().filter(({ isRegistered }) => isRegistered);
     // A draining worker offers nothing; the message would revoke the drain.
-    if (this.#stopped !== undefined || !this.#link?.isRegistered) return;
+    if (this.#stopped !== undefined || links.length === 0) return;
     const message = this.#options.introduction.update();
-    if (message) this.#link.sendControl(message);
+    if (message) for (const link of links) link.sendControl(message);
   }
 
-  /** Lets running jobs finish, for at most the drain timeout, and resolves when the link is closed. */
+  /** Lets running jobs finish, for at most the drain timeout, and resolves when all links are closed. */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
     return this.#stopped;
@@ -80,59 +90,107 @@ export class Dialer {
 
   #stop(): Promise<void> {
     this.#cancelRetry?.();
-    const link = this.#link;
-    if (!link) return Promise.resolve();
+    const links = this.#links();
+    if (links.length === 0) return Promise.resolve();
     const { settings, deps } = this.#options;
     return new Promise((resolve) => {
-      const cancel = deps.clock.after(settings.drainTimeoutMs, () => link.breakOff("the worker stopped"));
+      const cancel = deps.clock.after(settings.drainTimeoutMs, () => {
+        for (const link of this.#links()) link.breakOff("the worker stopped");
+      });
       this.#onStopped = () => {
         cancel();
         resolve();
       };
-      link.sendControl({ type: "status_update", status: "draining", max_concurrency: this.#options.slots() });
-      link.drain();
+      for (const link of links) {
+        link.sendControl({ type: "status_update", status: "draining", max_concurrency: this.#options.slots() });
+        link.drain();
+      }
     });
+  }
+
+  #links(): readonly WorkerLink[] {
+    return this.#link ? [this.#link, ...this.#leaving] : [...this.#leaving];
   }
 
   #dial(): void {
     const { kind, settings, introduction, backend, slots, requestTimeoutMs, onUnreachable } = this.#options;
     const { load, deps, random, proxyFor } = this.#options;
+    const { dialTimeoutMs } = settings;
     const url = connectUrl(settings.server, kind);
-    const link = new WorkerLink({
+    const link: WorkerLink = new WorkerLink({
       url,
       proxy: proxyFor(url),
       register: () => ({ ...introduction.first(this.#workerId), ...this.#keys.fields() }),
-      jobs: { backend, maxConcurrency: slots, requestTimeoutMs, onUnreachable },
+      jobs: {
+        backend,
+        maxConcurrency: slots,
+        runningElsewhere: () => (this.#leaving.size === 0 ? 0 : this.#runningBeside(link)),
+        requestTimeoutMs,
+        onUnreachable,
+      },
       load,
       clock: deps.clock,
       log: deps.log,
       random,
-      dialTimeoutMs: settings.dialTimeoutMs,
+      dialTimeoutMs,
       onRegistered: ({ worker_id, session_id }) => {
         this.#workerId = worker_id;
         deps.log.info("link.opened", { worker: worker_id, session: session_id });
         this.announce();
         this.#options.onRegistered(worker_id);
       },
-      onClosed: (end) => this.#handleClosed(end),
+      onLeaving: (retryAfterMs) => this.#handleLeaving(link, retryAfterMs),
+      onClosed: (end) => this.#handleClosed(link, end),
     });
     this.#link = link;
   }
 
-  #handleClosed(end: LinkEnd): void {
-    const { deps, random, retry, settings } = this.#options;
-    this.#link = undefined;
-    if (this.#stopped !== undefined) return this.#onStopped?.();
-    const { delayMs, failures } = planRetry(end, this.#failures, random, retry);
-    this.#failures = failures;
-    const name = closeName(end);
-    const hint = closeHint(end);
-    const fields = { code: end.code, reason: end.reason.slice(0, 200), hint, retry_in_ms: delayMs };
-    if (end.retryAfterMs !== undefined) deps.log.info("link.closed", fields);
-    else deps.log.warn(hint === undefined || hint === end.hint ? "link.closed" : "link.refused", fields);
-    // An id that the server once made may belong to another worker by now; a new one serves as well.
-    if (name === "id_in_use") this.#workerId = settings.id;
-    this.#keys.handleClosed(name);
-    this.#cancelRetry = deps.clock.after(delayMs, () => this.#dial());
+  #runningBeside(link: WorkerLink): number {
+    return this.#links().reduce((sum, each) => (each === link ? sum : sum + each.running), 0);
   }
+
+  /** Plans a second link, to the server that takes over from that of the first. */
+  #handleLeaving(link: WorkerLink, retryAfterMs: number): void {
+    if (this.#stopped !== undefined || link !== this.#link) return;
+    this.#link = undefined;
+    this.#leaving.add(link);
+    this.#redial({ code: CLOSES.draining.code, reason: "", registeredMs: undefined, retryAfterMs });
+  }
+
+  #handleClosed(link: WorkerLink, end: LinkEnd): void {
+    const wasLeaving = this.#leaving.delete(link);
+    if (link === this.#link) this.#link = undefined;
+    if (this.#stopped !== undefined) {
+      if (this.#links().length === 0) this.#onStopped?.();
+      return;
+    }
+    const { log } = this.#options.deps;
+    // Once the link to the new server is dialled, the end of the old one changes nothing.
+    if (wasLeaving && this.#link) return log.info("link.closed", toFields(end));
+    const delayMs = this.#redial(end);
+    const hint = closeHint(end);
+    const fields = { ...toFields(end), hint, retry_in_ms: delayMs };
+    // The old server refuses the worker until the new one takes over, as it should.
+    if (end.retryAfterMs !== undefined || this.#leaving.size > 0) log.info("link.closed", fields);
+    else log.warn(hint === undefined || hint === end.hint ? "link.closed" : "link.refused", fields);
+    const name = closeName(end);
+    // An id that the server once made may belong to another worker by now; a new one serves as well.
+    if (name === "id_in_use") this.#workerId = this.#options.settings.id;
+    this.#keys.handleClosed(name);
+  }
+
+  /** Plans the next dial after this end, and returns in how many milliseconds. */
+  #redial(end: LinkEnd): number {
+    const { deps, random, retry } = this.#options;
+    const limits = this.#leaving.size === 0 ? retry : { ...retry, capMs: Math.min(retry.capMs, SUCCESSOR_CAP_MS) };
+    const { delayMs, failures } = planRetry(end, this.#failures, random, limits);
+    this.#failures = failures;
+    this.#cancelRetry?.();
+    this.#cancelRetry = deps.clock.after(delayMs, () => this.#dial());
+    return delayMs;
+  }
+}
+
+function toFields({ code, reason }: LinkEnd): { readonly code: number; readonly reason: string } {
+  return { code, reason: reason.slice(0, 200) };
 }

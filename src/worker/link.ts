@@ -25,7 +25,10 @@ export interface LinkOptions {
    * adds the kinds of exchange that it answers.
    */
   readonly register: () => FirstMessage;
-  readonly jobs: Pick<ExchangesOptions, "backend" | "maxConcurrency" | "requestTimeoutMs" | "onUnreachable">;
+  readonly jobs: Pick<
+    ExchangesOptions,
+    "backend" | "maxConcurrency" | "runningElsewhere" | "requestTimeoutMs" | "onUnreachable"
+  >;
   readonly load: () => HostLoad;
   readonly clock: Clock;
   readonly log: Log;
@@ -33,6 +36,11 @@ export interface LinkOptions {
   /** How long dialling may take, and after that the server's answer to the registration. */
   readonly dialTimeoutMs: number;
   readonly onRegistered: (registered: Registered) => void;
+  /**
+   * Called when the server is being replaced while the link goes on: it serves as before, or finishes its jobs. Another link
+   * should be dialled after the pause. May be called again when the server begins to drain.
+   */
+  readonly onLeaving: (retryAfterMs: number) => void;
   /** Called once, however the link ends, and never before the constructor has returned. */
   readonly onClosed: (end: LinkEnd) => void;
 }
@@ -166,7 +174,16 @@ export class WorkerLink {
       case "drain":
         this.#options.log.info("server.draining", { reason: message.reason, retry_after_ms: message.retry_after_ms });
         this.#retryAfterMs = message.retry_after_ms;
-        return this.drain();
+        this.drain();
+        // The running jobs may take long, and other requests wait for this worker at the server that takes over.
+        if (this.running > 0) this.#options.onLeaving(message.retry_after_ms);
+        return;
+      case "handover":
+        this.#options.log.info("server.handing_over", {
+          reason: message.reason,
+          retry_after_ms: message.retry_after_ms,
+        });
+        return this.#options.onLeaving(message.retry_after_ms);
       case "bad":
         return this.#reject(message.reason);
       case "unknown":

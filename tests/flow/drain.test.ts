@@ -37,6 +37,22 @@ test("a draining server answers 503 to health checks and new jobs, closes new wo
   await expect(fetch(`${server.url}/healthz`)).rejects.toThrow();
 });
 
+test("with a drain delay, health is 503 and workers hear of the handover at once, while jobs are served until the drain", async () => {
+  const server = new TestServer({ drainDelayMs: 400, drainTimeoutMs: 5000 });
+  const worker = await server.worker();
+  const stopped = shutDown(server.app, server.listening, server.config, deps);
+  expect(await worker.texts.take("a message")).toMatchObject({ type: "handover", retry_after_ms: 500 });
+  const health = await fetch(`${server.url}/healthz`);
+  expect([health.status, await health.json()]).toEqual([503, { status: "draining" }]);
+  const answer = server.chat("m");
+  worker.answerJson((await worker.request()).id, { ok: 1 });
+  expect((await answer).status).toBe(200);
+  const late = new NativeWorker({ url: server.url, register: { client_key: CLIENT_KEY, models: ["m"] } });
+  expect(await late.closed).toEqual({ code: 1013, reason: "draining" });
+  expect(await worker.texts.take("a message")).toMatchObject({ type: "drain" });
+  await stopped;
+});
+
 test("jobs that wait when the server drains fail at once, and do not delay the drain", async () => {
   const server = new TestServer({ drainTimeoutMs: 5000, queueTimeoutMs: 60_000 });
   const worker = await server.worker();
@@ -131,4 +147,18 @@ test("a server without keys listens on this machine only, and says so once", asy
   expect(text.match(/server\.open/g)?.length).toBe(1);
   child.kill("SIGTERM");
   await child.exited;
+});
+
+test("a second signal ends the server at once, also during its drain delay", async () => {
+  const child = run({ PORT: "0", LOG_FORMAT: "json", API_KEY: "a", CLIENT_KEY: "c", DRAIN_DELAY: "10m" });
+  const decoder = new TextDecoder();
+  let text = "";
+  let signals = 0;
+  for await (const bytes of child.stdout) {
+    text += decoder.decode(bytes);
+    const due = text.includes("server.handing_over") ? 2 : text.includes("server.started") ? 1 : 0;
+    for (; signals < due; signals += 1) child.kill("SIGTERM");
+  }
+  expect(await child.exited).toBe(1);
+  expect(text).not.toContain("server.draining");
 });

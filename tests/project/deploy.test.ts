@@ -39,6 +39,8 @@ const knownToServer = variablesOf(serverTable(KNOWN_PLUGINS));
 const knownToWorker = variablesOf(workerTable("h"));
 const defaults = defaultConfig();
 const workerDrainMs = workerOf({ CLIENT_KEY: "k" }).drainTimeoutMs;
+/** The drain delay of every file here. */
+const DRAIN_DELAY_MS = 5000;
 /** How long closing may take after the drain: twice `CLOSE_MS` of src/shutdown.ts. */
 const CLOSING_MS = 4000;
 
@@ -102,7 +104,10 @@ describe("compose.yaml", () => {
   });
 
   test("waits longer than each drain takes before it kills", () => {
-    expect(parseDuration(server.stop_grace_period ?? "")).toBeGreaterThan(defaults.drainTimeoutMs + CLOSING_MS);
+    const { drainDelayMs, drainTimeoutMs } = serverOf(filledIn(server.environment, keys));
+    expect(drainDelayMs).toBe(DRAIN_DELAY_MS);
+    const stopMs = drainDelayMs + drainTimeoutMs + CLOSING_MS;
+    expect(parseDuration(server.stop_grace_period ?? "")).toBeGreaterThan(stopMs);
     expect(parseDuration(worker.stop_grace_period ?? "")).toBeGreaterThan(workerDrainMs + CLOSING_MS);
   });
 });
@@ -134,8 +139,12 @@ describe("fly.toml", () => {
     expect(service.force_https).toBe(true);
     expect(fly.deploy.strategy).toBe("bluegreen");
     expect(fly.kill_signal).toBe("SIGTERM");
-    const { drainTimeoutMs } = serverOf({ ...fly.env, ...keys });
-    expect(drainTimeoutMs + CLOSING_MS).toBeLessThan(fly.kill_timeout * 1000);
+    const { drainDelayMs, drainTimeoutMs, startGraceMs } = serverOf({ ...fly.env, ...keys });
+    expect(drainDelayMs + drainTimeoutMs + CLOSING_MS).toBeLessThan(fly.kill_timeout * 1000);
+    // The proxy has noticed the failing check before the drain begins, even if it has just missed one.
+    expect(drainDelayMs).toBe(DRAIN_DELAY_MS);
+    expect(2 * (parseDuration(service.checks[0]?.interval ?? "") ?? 0)).toBeLessThan(drainDelayMs);
+    expect(startGraceMs).toBeGreaterThan(defaults.startGraceMs);
   });
 });
 
@@ -145,7 +154,7 @@ describe("systemd units", () => {
     expect(Object.keys(env).filter((name) => !knownToServer.includes(name))).toEqual([]);
     for (const port of [8080, 8081]) {
       const config = serverOf({ ...environmentOf(serverUnit, port), ...keys });
-      expect(config).toMatchObject({ port, host: "127.0.0.1" });
+      expect(config).toMatchObject({ port, host: "127.0.0.1", drainDelayMs: DRAIN_DELAY_MS });
       expect(config.metricsListener).toEqual({ host: "127.0.0.1", port: 10_000 + port });
     }
     const more = ["BUN_CONFIG_MAX_HTTP_REQUESTS", "HOME"];
@@ -170,7 +179,7 @@ describe("systemd units", () => {
   });
 
   test.each([
-    ["server", serverUnit, defaults.drainTimeoutMs],
+    ["server", serverUnit, DRAIN_DELAY_MS + defaults.drainTimeoutMs],
     ["worker", workerUnit, workerDrainMs],
   ] as const)("let the %s drain, and restart it unless its configuration is wrong", (_, unit, drainMs) => {
     expect(seconds(unit.get("TimeoutStopSec")?.[0])).toBeGreaterThan(drainMs + CLOSING_MS);
@@ -205,6 +214,8 @@ describe("the proxies' files", () => {
     expect(nginx).toContain(`server 127.0.0.1:${defaults.port};`);
     expect(caddy).toContain(`reverse_proxy 127.0.0.1:${defaults.port} 127.0.0.1:${defaults.port + 1} {`);
     expect(caddy).toContain("health_uri /healthz");
+    const interval = parseDuration(/health_interval (\w+)/.exec(caddy)?.[1] ?? "") ?? Number.NaN;
+    expect(2 * interval).toBeLessThan(DRAIN_DELAY_MS);
   });
 
   test.each(["X-User-Roles", "Fly-Client-IP"])("drop %s, which the server would trust from a proxy", (header) => {

@@ -40,7 +40,7 @@ export interface Fly {
     readonly auto_stop_machines: string;
     readonly min_machines_running: number;
     readonly concurrency: { readonly type: string; readonly soft_limit: number; readonly hard_limit: number };
-    readonly checks: readonly { readonly path: string }[];
+    readonly checks: readonly { readonly path: string; readonly interval: string }[];
   };
   readonly metrics: { readonly port: number; readonly path: string };
 }

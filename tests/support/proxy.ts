@@ -86,8 +86,8 @@ async function startCaddy(port: number, nextPort: number): Promise<ReverseProxy>
     env: { ...process.env, HOME: join(folder, "home"), XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder },
     stdio: ["ignore", "ignore", "pipe"],
   });
-  // Caddy finds the new server by itself.
-  return running(child, folder, `http://127.0.0.1:${ownPort}`, async () => {});
+  // Caddy finds the new server by itself. Real time, as the guide tells operators to wait: its checks are a second apart.
+  return running(child, folder, `http://127.0.0.1:${ownPort}`, () => Bun.sleep(3000));
 }
 
 /** Replaces each pattern. Throws if one does not occur, so that a changed file is not tested only in part. */
@@ -107,7 +107,10 @@ async function running(
   const said = child.stderr.text();
   const stop = async (): Promise<void> => {
     child.kill("SIGTERM");
+    // Caddy waits 5 s for connections that have not sent a request.
+    const timer = setTimeout(() => child.kill("SIGKILL"), 1000);
     await child.exited;
+    clearTimeout(timer);
     rmSync(folder, { recursive: true, force: true });
   };
   try {

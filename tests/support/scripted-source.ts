@@ -48,6 +48,8 @@ export class ScriptedIntake implements Intake {
     return this.#sessions.some(({ worker }) => worker.id === workerId);
   }
 
+  handOver(): void {}
+
   drain(reason: string): void {
     this.drains.push(reason);
   }

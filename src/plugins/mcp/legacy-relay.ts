@@ -82,6 +82,7 @@ export function createLegacyRelayDialect(): Dialect {
     createLane: (id, wire) => createLane(id, wire, opened),
     // These agents have no drain message. They see the close and come back.
     drainMessage: () => undefined,
+    handoverMessage: () => undefined,
     forget: (id) => opened.delete(id),
   };
 }

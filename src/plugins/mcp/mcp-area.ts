@@ -192,6 +192,11 @@ export class McpArea {
     return toMcpState(this.relays.all(), restrictions, this.#calls, this.#isDraining, this.#options.deps.clock.now());
   }
 
+  /** Tells the relays that another server is taking over. Everything goes on until `drain`. */
+  handOver(): void {
+    this.intake.handOver("another server is taking over");
+  }
+
   /** Refuses new relays and calls, ends the streams, tells the connected relays, and resolves when the last call has ended. */
   async drain(): Promise<void> {
     this.#isDraining = true;

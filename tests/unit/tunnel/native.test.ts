@@ -81,4 +81,9 @@ test("the drain message has a reason and a duration", () => {
     reason: "restart",
     retry_after_ms: 1500,
   });
+  expect(JSON.parse(dialect.handoverMessage("update", 500) ?? "")).toEqual({
+    type: "handover",
+    reason: "update",
+    retry_after_ms: 500,
+  });
 });

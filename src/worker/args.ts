@@ -43,6 +43,8 @@ export interface WorkerSettings {
   /** A shell command that starts an MCP server speaking stdio, for use without a URL. */
   readonly mcpCommand: string | undefined;
   readonly mcpTransport: McpTransport;
+  /** Headers for the MCP server at the URL, with variables that are not expanded yet. */
+  readonly mcpHeaders: readonly (readonly [string, string])[];
   /** A file with several MCP servers, instead of the URL or the command. */
   readonly mcpServers: string | undefined;
   readonly mcpOauth: "true" | "false";

@@ -57,6 +57,26 @@ function parseRename(text: string): Rename | undefined {
   return at > 0 && isModelId(shown) && isModelId(backend) ? { shown, backend } : undefined;
 }
 
+/** A comma, before the name of another header. A value may contain commas, too. */
+const BETWEEN_HEADERS = /,(?=\s*[\w-]+:\s)/;
+
+const headerLines: Kind<readonly (readonly [string, string])[]> = {
+  schema: v.pipe(
+    v.union([v.string(), v.array(v.string())]),
+    v.rawTransform(({ dataset, addIssue, NEVER }) => {
+      const lines = typeof dataset.value === "string" ? dataset.value.split(BETWEEN_HEADERS) : dataset.value;
+      const pairs = lines.map((each) => /^\s*([^\s:]+):\s+(\S.*?)\s*$/.exec(each)?.slice(1));
+      const read = pairs.flatMap(([name, value] = []) => (name && value ? [[name, value] as const] : []));
+      if (read.length === lines.length) return read;
+      addIssue();
+      return NEVER;
+    }),
+  ),
+  placeholder: "name: value",
+  accepts: "headers in the form 'Name: value', comma separated",
+  isList: true,
+};
+
 /** Every setting of the worker program, in the order of the reference. Variables are named as in existing deployments. */
 export function workerTable(hostname: string) {
   return {
@@ -198,6 +218,14 @@ export function workerTable(hostname: string) {
       flag: "transport",
       default: "auto",
       help: "Transport of the MCP server at that URL: Streamable HTTP, or the older HTTP with SSE.",
+    }),
+    mcpHeaders: unset(headerLines, {
+      variable: "MCP_HEADERS",
+      flag: "header",
+      absent: [],
+      isSecret: true,
+      says: "none",
+      help: `Headers that the MCP server at that URL gets with every request, its key for example. \${NAME} stands for a variable of the environment.`,
     }),
     mcpCommand: unset(
       { ...line(4096), placeholder: "command" },

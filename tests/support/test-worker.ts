@@ -27,6 +27,7 @@ export function workerSettings(overrides: Partial<WorkerSettings> & { readonly s
     mcpUrl: undefined,
     mcpCommand: undefined,
     mcpTransport: "auto",
+    mcpHeaders: [],
     mcpServers: undefined,
     mcpOauth: "false",
     mcpShared: "false",

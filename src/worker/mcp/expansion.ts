@@ -24,12 +24,32 @@ export class Expansion {
   /** Returns the text with its variables expanded. */
   fill(text: string): string {
     const filled = text.replace(VARIABLE, (_written, name: string, instead: string | undefined) => {
-      const value = this.#env[name] ?? instead;
-      if (value === undefined) this.#faults.add(`the variable ${name} is not set`);
+      const value = this.#env[name] ?? (name === "userHome" ? this.#env["HOME"] : undefined) ?? instead;
+      if (value === undefined) this.#faults.add(missing(name));
       return value ?? "";
     });
     const rest = /\$\{([^}]{0,40})/.exec(text.replace(VARIABLE, ""))?.[1];
-    if (rest !== undefined) this.#faults.add(`\${${rest}} is not known: only \${NAME} and \${NAME:-default} are`);
+    if (rest !== undefined) this.#faults.add(unknown(rest));
     return filled;
   }
+}
+
+/** Variables that only an editor has, since they depend on what is open in it. */
+const OF_EDITORS: ReadonlySet<string> = new Set([
+  "workspaceFolder",
+  "workspaceFolderBasename",
+  "workspaceRoot",
+  "pathSeparator",
+]);
+
+function missing(name: string): string {
+  return OF_EDITORS.has(name)
+    ? `\${${name}} is known to editors only; write the path itself, or set a variable of this name`
+    : `the variable ${name} is not set`;
+}
+
+function unknown(written: string): string {
+  return written.startsWith("input:")
+    ? `\${${written}} is a value that an editor asks for; put it into a variable of the environment, and write \${NAME} instead`
+    : `\${${written}} is not known: only \${NAME} and \${NAME:-default} are`;
 }

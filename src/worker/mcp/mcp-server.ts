@@ -34,6 +34,12 @@ export interface McpServer {
   readonly id: string | undefined;
   readonly source: McpSource;
   readonly access: Access;
+  /** Fields of its entry in a servers file that have no effect; none for a server that is not from a file. */
+  readonly unused?: {
+    readonly ignored: readonly string[];
+    /** Those that are meant to select tools. */
+    readonly toolLists: readonly string[];
+  };
 }
 
 /** Who may call. With `oauth` callers sign in to the MCP server itself. */

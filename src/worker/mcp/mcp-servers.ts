@@ -1,4 +1,7 @@
+import type { HeaderPairs } from "../../wire/frame.ts";
+import { Expansion } from "./expansion.ts";
 import type { Access, FileSources, McpServersReading, McpSource, McpTransport } from "./mcp-server.ts";
+import { readOwnerHeaders } from "./owner-headers.ts";
 import { readServersFile } from "./servers-file.ts";
 
 /** The settings about MCP servers; `WorkerSettings` explains them. */
@@ -8,6 +11,7 @@ interface Given {
   readonly mcpUrl: string | undefined;
   readonly mcpCommand: string | undefined;
   readonly mcpTransport: McpTransport;
+  readonly mcpHeaders: readonly (readonly [string, string])[];
   readonly mcpServers: string | undefined;
   readonly mcpOauth: "true" | "false";
   readonly mcpShared: "true" | "false";
@@ -26,16 +30,21 @@ export function readMcpServers(given: Given, sources: FileSources): McpServersRe
       : authToken === undefined
         ? { kind: "none" }
         : { kind: "token", token: authToken };
-  return { servers: [{ name, id, source: sourceOf(given), access }], faults: [] };
+  const expansion = new Expansion(sources.env);
+  const headers = readOwnerHeaders(given.mcpHeaders, expansion, access.kind === "oauth");
+  const wrong = [...expansion.faults, ...headers.faults].map((each) => `mcp_headers: ${each}`);
+  if (wrong.length > 0) return { servers: [], faults: wrong };
+  return { servers: [{ name, id, source: sourceOf(given, headers.pairs), access }], faults: [] };
 }
 
-function sourceOf({ mcpUrl, mcpCommand, mcpTransport, mcpShared }: Given): McpSource {
-  if (mcpUrl !== undefined) return { kind: "url", url: mcpUrl, transport: mcpTransport, headers: [] };
+function sourceOf({ mcpUrl, mcpCommand, mcpTransport, mcpShared }: Given, headers: HeaderPairs): McpSource {
+  if (mcpUrl !== undefined) return { kind: "url", url: mcpUrl, transport: mcpTransport, headers };
   const none = { args: undefined, env: {}, withheld: [], directory: undefined };
   return { kind: "command", command: mcpCommand ?? "", ...none, isShared: mcpShared === "true" };
 }
 
-function conflictsIn({ mcpUrl, mcpCommand, mcpServers, mcpOauth, mcpShared, authToken, id }: Given): string[] {
+function conflictsIn(given: Given): string[] {
+  const { mcpUrl, mcpCommand, mcpServers, mcpHeaders, mcpOauth, mcpShared, authToken, id } = given;
   const named = [
     ["url", mcpUrl],
     ["stdio", mcpCommand],
@@ -57,6 +66,8 @@ function conflictsIn({ mcpUrl, mcpCommand, mcpServers, mcpOauth, mcpShared, auth
   }
   if (mcpOauth === "true" && mcpUrl === undefined)
     return ["oauth: only an MCP server that speaks HTTP can use it; give its url"];
+  if (mcpHeaders.length > 0 && mcpUrl === undefined)
+    return ["mcp_headers: only an MCP server with a --url gets headers; a file has headers for each of its servers"];
   if (mcpServers !== undefined && mcpShared === "true") return ["shared: the file itself says so, with shared: true"];
   if (mcpShared === "true" && mcpCommand === undefined)
     return ["shared: only an MCP server that speaks stdio has processes to share; give its command with --stdio"];

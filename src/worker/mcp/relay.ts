@@ -47,6 +47,7 @@ export function serveRelay(
   // A server behind a proxy may not be reachable, or not even have a known address, from here.
   const isDirect = source.kind === "url" && proxyFor(source.url) === false;
   const reach = isDirect ? new ReachWatch({ url: source.url, health, deps }) : undefined;
+  warnAboutUnused(server, deps.log);
   let isPrinted = false;
   const dialer: Dialer = new Dialer({
     kind: "mcp",
@@ -87,6 +88,18 @@ export function serveRelay(
       await upstream.close();
     },
   };
+}
+
+/** Tells the owner which fields of a client's file have no effect. */
+function warnAboutUnused({ unused }: McpServer, log: Deps["log"]): void {
+  if (unused === undefined) return;
+  const { ignored, toolLists } = unused;
+  if (ignored.length > 0)
+    log.warn("fields.ignored", { fields: ignored.join(", "), hint: "these fields mean nothing to a relay" });
+  if (toolLists.length > 0) {
+    const hint = "callers can use every tool of the server; a relay does not select tools";
+    log.warn("fields.not_enforced", { fields: toolLists.join(", "), hint });
+  }
 }
 
 function kindOf({ source }: McpServer): "http" | "sse" | "stdio" {

@@ -1,10 +1,13 @@
+import { parseEnv } from "node:util";
 import * as v from "valibot";
 import { isRecord } from "../../json/parse.ts";
-import { nearest } from "../../settings/nearest.ts";
+import type { HeaderPairs } from "../../wire/frame.ts";
 import { ID_FORM, isId, MAX_TEXT_CHARS } from "../../wire/names.ts";
 import { parseBackendUrl } from "../server-url.ts";
+import { toOwnFields } from "./client-fields.ts";
 import { Expansion } from "./expansion.ts";
 import type { Access, FileSources, McpServer, McpServersReading, McpSource } from "./mcp-server.ts";
+import { readOwnerHeaders } from "./owner-headers.ts";
 import { secretVariables } from "./secret-variables.ts";
 
 // A file with several MCP servers, in the format of MCP clients: a client's own file can be used unchanged.
@@ -16,12 +19,14 @@ const text = v.pipe(v.string(), v.nonEmpty(), v.maxLength(4096));
 const plain = v.union([v.string(), v.number(), v.boolean()]);
 
 const entrySchema = v.object({
-  type: v.optional(v.picklist(["stdio", "http", "streamable-http", "streamableHttp", "sse"])),
+  type: v.optional(v.picklist(["stdio", "http", "sse"])),
   command: v.optional(text),
   args: v.optional(v.array(plain)),
   env: v.optional(v.record(v.string(), plain)),
+  envFile: v.optional(text),
   cwd: v.optional(text),
   url: v.optional(text),
+  headers: v.optional(v.record(v.string(), plain)),
   id: v.optional(v.pipe(v.string(), v.check(isId))),
   name: v.optional(v.pipe(v.string(), v.nonEmpty(), v.maxLength(MAX_TEXT_CHARS))),
   auth_token: v.optional(text),
@@ -33,13 +38,14 @@ const entrySchema = v.object({
 
 type Entry = v.InferOutput<typeof entrySchema>;
 
-/** Keys of other programs, which are ignored. */
-const IGNORED: ReadonlySet<string> = new Set(["timeout", "autoApprove", "alwaysAllow", "description", "icon", "tools"]);
+/** The names of the fields that a relay has. */
+const KNOWN = Object.keys(entrySchema.entries);
 
 const TAKES: Readonly<Record<string, string>> = {
   type: "it takes stdio, http or sse",
   args: "it takes a list of strings",
   env: "it takes a map of names to strings",
+  headers: "it takes a map of names to strings",
   id: `it takes ${ID_FORM}`,
   oauth: "it takes true or false",
   shared: "it takes true or false",
@@ -47,11 +53,11 @@ const TAKES: Readonly<Record<string, string>> = {
 };
 
 /** Reads the servers, or lists everything that is wrong by server and key. No value of the file is repeated. */
-export function readServersFile(path: string, { env, readFile }: FileSources): McpServersReading {
+export function readServersFile(path: string, sources: FileSources): McpServersReading {
   const fault = (why: string): McpServersReading => ({ servers: [], faults: [`servers: file ${path} ${why}`] });
   let written: string;
   try {
-    written = readFile(path);
+    written = sources.readFile(path);
   } catch (error) {
     return fault(
       `cannot be read (${error instanceof Error && "code" in error ? String(error.code) : "unknown reason"})`,
@@ -69,7 +75,7 @@ export function readServersFile(path: string, { env, readFile }: FileSources): M
   if (entries.length > MAX_SERVERS)
     return fault(`names ${entries.length} servers; at most ${MAX_SERVERS} go in one worker`);
   const withheld = secretVariables(entries);
-  const readings = entries.map(([name, entry]) => readEntry(name, entry, { env, withheld }));
+  const readings = entries.map(([name, entry]) => readEntry(name, entry, { ...sources, withheld }));
   const servers = readings.flatMap(({ server }) => (server ? [server] : []));
   const faults = readings.flatMap((reading) => reading.faults);
   if (faults.length === 0 && servers.length === 0) return fault("has no server that is enabled");
@@ -84,8 +90,7 @@ function entriesOf(document: unknown): readonly [string, unknown][] | undefined 
 }
 
 /** What an entry is read with. */
-interface EntrySources {
-  readonly env: FileSources["env"];
+interface EntrySources extends FileSources {
   /** The names of the variables that hold secrets. */
   readonly withheld: readonly string[];
 }
@@ -95,38 +100,46 @@ interface EntryReading {
   readonly faults: readonly string[];
 }
 
-function readEntry(name: string, written: unknown, { env, withheld }: EntrySources): EntryReading {
-  const result = v.safeParse(entrySchema, written);
+function readEntry(name: string, written: unknown, sources: EntrySources): EntryReading {
+  if (!isRecord(written)) return { faults: [`${name} is not a map`] };
+  const { fields, ignored, toolLists, faults: unknown } = toOwnFields(written, KNOWN);
+  const result = v.safeParse(entrySchema, fields);
   if (!result.success) {
     const faults = result.issues.map((issue) => {
-      const key = issue.path?.[0]?.key;
-      return key === undefined
-        ? `${name} is not a map`
-        : `${name}.${String(key)} is not usable; ${TAKES[String(key)] ?? "it takes a text"}`;
+      const key = String(issue.path?.[0]?.key);
+      return `${name}.${key} is not usable; ${TAKES[key] ?? "it takes a text"}`;
     });
     return { faults: [...new Set(faults)] };
   }
   if (result.output.disabled) return { faults: [] };
-  const expansion = new Expansion(env);
+  const expansion = new Expansion(sources.env);
   const entry = expanded(result.output, expansion);
-  const unknown = Object.keys(written as object) // The schema has checked that it is a map.
-    .filter((key) => !(key in entrySchema.entries) && !IGNORED.has(key))
-    .map((key) => unknownKey(name, key));
-  const source = sourceOf(entry, withheld);
-  const access = accessOf(entry, env);
+  const variables = readEnvFile(entry.envFile, sources.readFile);
+  const headers = readOwnerHeaders(Object.entries(toTexts(entry.headers ?? {})), expansion, entry.oauth === true);
+  const source = sourceOf(entry, {
+    withheld: sources.withheld,
+    variables: typeof variables === "string" ? {} : variables,
+    headers: headers.pairs,
+  });
+  const access = accessOf(entry, sources.env);
   const faults = [
-    ...unknown,
-    ...expansion.faults.map((each) => `${name}: ${each}`),
-    ...[source, access].flatMap((each) => (typeof each === "string" ? [`${name}: ${each}`] : [])),
+    ...unknown.map((each) => `${name}.${each}`),
+    ...[...expansion.faults, ...headers.faults].map((each) => `${name}: ${each}`),
+    ...[variables, source, access].flatMap((each) => (typeof each === "string" ? [`${name}: ${each}`] : [])),
   ];
   if (faults.length > 0 || typeof source === "string" || typeof access === "string") return { faults };
-  return { server: { name: entry.name ?? name, id: entry.id, source, access }, faults };
+  const unused = ignored.length + toolLists.length > 0 ? { unused: { ignored, toolLists } } : {};
+  return { server: { name: entry.name ?? name, id: entry.id, source, access, ...unused }, faults };
 }
 
-function unknownKey(name: string, key: string): string {
-  if (key === "headers") return `${name}.headers is not supported: a relay sends the headers of its callers`;
-  const near = nearest(key, Object.keys(entrySchema.entries));
-  return `${name}.${key} is not known${near ? `; did you mean ${near}?` : ""}`;
+/** Reads the variables for a program from a file, or returns what is wrong. */
+function readEnvFile(path: string | undefined, readFile: FileSources["readFile"]): Record<string, string> | string {
+  if (path === undefined) return {};
+  try {
+    return toTexts(parseEnv(readFile(path)));
+  } catch {
+    return "the envFile cannot be read";
+  }
 }
 
 /** Expands environment variables in an entry, but not in a shell command, where the shell does it. */
@@ -138,25 +151,35 @@ function expanded(entry: Entry, expansion: Expansion): Entry {
     command: entry.args === undefined ? entry.command : fill(entry.command),
     args: entry.args?.map(fill),
     env: Object.fromEntries(env),
+    envFile: fill(entry.envFile),
     cwd: fill(entry.cwd),
     url: fill(entry.url),
     auth_token: fill(entry.auth_token),
   };
 }
 
+/** The parts of a source that are read apart from its entry. */
+interface SourceParts {
+  readonly withheld: readonly string[];
+  /** The variables of its file. */
+  readonly variables: Readonly<Record<string, string>>;
+  readonly headers: HeaderPairs;
+}
+
 /** Returns the server's source, or what is wrong. */
 function sourceOf(
-  { type, command, args, env, cwd, shared, url }: Entry,
-  withheld: readonly string[],
+  { type, command, args, env, cwd, shared, url, envFile }: Entry,
+  { withheld, variables, headers }: SourceParts,
 ): McpSource | string {
   if ((command === undefined) === (url === undefined)) return "it takes either a command or a url";
   if (command !== undefined) {
     if (type !== undefined && type !== "stdio") return "a command is of the type stdio";
+    if (headers.length > 0) return "only a server with a url gets headers; give a program its key in env";
     return {
       kind: "command",
       command,
       args: args?.map(String),
-      env: toTexts(env ?? {}),
+      env: { ...variables, ...toTexts(env ?? {}) },
       withheld,
       directory: cwd,
       isShared: shared === true,
@@ -164,10 +187,11 @@ function sourceOf(
   }
   if (shared) return "only a server with a command can be shared";
   if (type === "stdio") return "a url is of the type http or sse";
+  if (envFile !== undefined) return "only a program gets an envFile; give a server with a url its key in headers";
   const parsed = parseBackendUrl(url ?? "");
   if (parsed === undefined) return "the url must be http or https, without user name, password and query";
   const transport = type === undefined ? "auto" : type === "sse" ? "sse" : "http";
-  return { kind: "url", url: parsed, transport, headers: [] };
+  return { kind: "url", url: parsed, transport, headers };
 }
 
 /** Returns who may call, or what is wrong. */
@@ -194,6 +218,6 @@ function doubledIds(servers: readonly McpServer[]): readonly string[] {
   });
 }
 
-function toTexts(map: Readonly<Record<string, string | number | boolean>>): Record<string, string> {
+function toTexts(map: Readonly<Record<string, string | number | boolean | undefined>>): Record<string, string> {
   return Object.fromEntries(Object.entries(map).map(([name, value]) => [name, String(value)]));
 }

@@ -6,6 +6,7 @@ const SECRETS: ReadonlySet<string> = new Set([
   "AUTH_TOKEN",
   "CLIENT_KEY",
   "COMPLETION_API_KEY",
+  "MCP_HEADERS",
 ]);
 
 /** Returns the environment for a child process: the worker's own, without its secrets and the variables in `withheld`. */

@@ -7,6 +7,7 @@ const variable = (text: string): string => text.replaceAll("<", "${").replaceAll
 test.each([
   ["<HOME>/x", "/home/me/x"],
   ["<env:HOME>", "/home/me"],
+  ["<userHome>/y", "/home/me/y"],
   ["<NONE:-else>", "else"],
   ["<EMPTY:-else>", ""],
   ["a $HOME and {HOME}", "a $HOME and {HOME}"],
@@ -18,7 +19,15 @@ test.each([
 
 test.each([
   ["<NONE>", "the variable NONE is not set"],
-  ["<input:key>", "<input:key> is not known: only <NAME> and <NAME:-default> are"],
+  [
+    "<input:key>",
+    "<input:key> is a value that an editor asks for; put it into a variable of the environment, and write <NAME> instead",
+  ],
+  [
+    "<workspaceFolder>/x",
+    "<workspaceFolder> is known to editors only; write the path itself, or set a variable of this name",
+  ],
+  ["<command:x>", "<command:x> is not known: only <NAME> and <NAME:-default> are"],
 ])("%s is a fault", (text, fault) => {
   const expansion = new Expansion(env);
   expansion.fill(variable(text));

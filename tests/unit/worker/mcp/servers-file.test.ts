@@ -4,7 +4,11 @@ import { readServersFile } from "../../../../src/worker/mcp/servers-file.ts";
 import { workerSettings } from "../../../support/test-worker.ts";
 
 function read(text: string, env: Record<string, string> = {}) {
-  return readServersFile("mcp.yaml", { env, readFile: () => text });
+  const readFile = (path: string): string => {
+    if (path === "none") throw new Error("no such file");
+    return path === "/srv/.env" ? "FROM_FILE=1\nKEY=of the file\n" : text;
+  };
+  return readServersFile("mcp.yaml", { env, readFile });
 }
 
 describe("a file with MCP servers", () => {
@@ -33,6 +37,7 @@ describe("a file with MCP servers", () => {
           isShared: false,
         },
         access: { kind: "none" },
+        unused: { ignored: ["alwaysAllow"], toolLists: [] },
       },
       {
         name: "tickets",
@@ -81,11 +86,30 @@ describe("a file with MCP servers", () => {
       "servers: a: the url must be http or https, without user name, password and query",
     ],
     [
-      "mcpServers: { a: { url: 'http://h', headers: {} } }",
-      "servers: a.headers is not supported: a relay sends the headers of its callers",
+      "mcpServers: { a: { url: 'http://h', headers: { Content-Length: 1 } } }",
+      "servers: a: the header content-length is up to the MCP transport",
     ],
-    ["mcpServers: { a: { url: 'http://h', shared: true } }", "servers: a: only a server with a command can be shared"],
-    ["mcpServers: { a: { command: x, shared: maybe } }", "servers: a.shared is not usable; it takes true or false"],
+    [
+      "mcpServers: { a: { url: 'http://h', headers: { 'X Y': 1 } } }",
+      "servers: a: a header must be a name, and a value without line breaks",
+    ],
+    [
+      "mcpServers: { a: { url: 'http://h', oauth: true, headers: { Authorization: x } } }",
+      "servers: a: with oauth, callers send their own Authorization, so the relay cannot set it",
+    ],
+    [
+      "mcpServers: { a: { command: x, headers: { X: y } } }",
+      "servers: a: only a server with a url gets headers; give a program its key in env",
+    ],
+    ["mcpServers: { a: { command: x, envFile: none } }", "servers: a: the envFile cannot be read"],
+    [
+      "mcpServers: { a: { command: x, bearerToken: t } }",
+      "servers: a.bearerToken is not known, and a relay ignores no field about access",
+    ],
+    [
+      "mcpServers: { a: { url: 'http://h', httpUrl: 'http://i' } }",
+      "servers: a.httpUrl means the same as url; give only one of them",
+    ],
     ["mcpServers: { a: { command: x, oauth: true } }", "servers: a: only a server with a url can use oauth"],
     [
       "mcpServers: { a: { command: x, auth_token_env: NONE } }",
@@ -105,6 +129,105 @@ describe("a file with MCP servers", () => {
     ],
   ])("with %s is refused with a sentence", (text, fault) => {
     expect(read(text).faults).toEqual([fault]);
+  });
+
+  const variable = (name: string): string => `$\{${name}}`;
+  const URL_SOURCE = { kind: "url", url: "http://127.0.0.1:1/mcp", transport: "http", headers: [] };
+  test.each([
+    [
+      "Cursor",
+      {
+        mcpServers: {
+          gh: { url: "https://h.example/mcp", headers: { Authorization: `Bearer ${variable("env:GH")}` } },
+        },
+      },
+      [
+        {
+          source: {
+            kind: "url",
+            url: "https://h.example/mcp",
+            transport: "auto",
+            headers: [["authorization", "Bearer of-gh"]],
+          },
+        },
+      ],
+    ],
+    [
+      "VS Code",
+      {
+        inputs: [],
+        servers: {
+          w: { type: "http", url: "http://127.0.0.1:1/mcp", gallery: true, version: "1.0" },
+          p: { type: "stdio", command: "npx", args: ["x"], envFile: "/srv/.env", env: { KEY: "own" }, dev: {} },
+        },
+      },
+      [
+        { source: URL_SOURCE, unused: { ignored: ["gallery", "version"], toolLists: [] } },
+        { source: { kind: "command", env: { FROM_FILE: "1", KEY: "own" } }, unused: { ignored: ["dev"] } },
+      ],
+    ],
+    [
+      "Gemini CLI",
+      {
+        mcpServers: {
+          g: {
+            httpUrl: "http://127.0.0.1:1/mcp",
+            headers: { X: "y" },
+            timeout: 5000,
+            trust: true,
+            includeTools: ["a"],
+          },
+        },
+      },
+      [
+        {
+          source: { ...URL_SOURCE, transport: "auto", headers: [["x", "y"]] },
+          unused: { ignored: ["timeout", "trust"], toolLists: ["includeTools"] },
+        },
+      ],
+    ],
+    [
+      "Windsurf",
+      { mcpServers: { w: { serverUrl: "http://127.0.0.1:1/mcp", disabledTools: ["x"] } } },
+      [{ source: { ...URL_SOURCE, transport: "auto" }, unused: { ignored: [], toolLists: ["disabledTools"] } }],
+    ],
+    [
+      "Cline",
+      {
+        mcpServers: {
+          c: { autoApprove: [], disabled: false, timeout: 60, type: "streamableHttp", url: "http://127.0.0.1:1/mcp" },
+          d: { command: "node", args: ["x.js"], alwaysAllow: ["t"], transportType: "stdio" },
+        },
+      },
+      [{ source: URL_SOURCE }, { source: { kind: "command", command: "node" }, unused: { ignored: ["alwaysAllow"] } }],
+    ],
+    [
+      "Claude Code",
+      {
+        mcpServers: {
+          c: { type: "http", url: `$\{API:-http://127.0.0.1:1}/mcp`, headers: { Authorization: "Bearer x" } },
+          o: { type: "http", url: "http://127.0.0.1:1/mcp", oauth: { clientId: "x" }, alwaysLoad: true },
+        },
+      },
+      [
+        { source: { ...URL_SOURCE, headers: [["authorization", "Bearer x"]] } },
+        { source: URL_SOURCE, access: { kind: "none" }, unused: { ignored: ["oauth", "alwaysLoad"] } },
+      ],
+    ],
+    [
+      "Copilot",
+      {
+        mcpServers: {
+          l: { type: "local", command: "npx", args: ["x"], tools: ["*"] },
+          m: { command: "y", tools: ["a"] },
+        },
+      },
+      [{ source: { kind: "command", command: "npx" } }, { unused: { ignored: [], toolLists: ["tools"] } }],
+    ],
+  ])("may be %s's: fields with a meaning are used, and the others are named", (_client, file, expected) => {
+    const { servers, faults } = read(JSON.stringify(file), { GH: "of-gh" });
+    expect(faults).toEqual([]);
+    expect(servers).toMatchObject(expected as object[]); // the table mixes their shapes
   });
 
   test("has no token repeated in its faults", () => {
@@ -131,6 +254,12 @@ test.each([
   [{ mcpServers: "f", id: "i" }, "id: the servers of a file have ids of their own"],
   [{ mcpServers: "f", authToken: "t" }, "servers: the file itself says who may call its servers"],
   [{ mcpServers: "f", mcpUrl: "http://h" }, "url: this and servers both name MCP servers"],
+  [{ mcpCommand: "x", mcpHeaders: [["X", "y"]] }, "mcp_headers: only an MCP server with a --url gets headers"],
+  [
+    { mcpUrl: "http://h", mcpOauth: "true", mcpHeaders: [["Authorization", "y"]] },
+    "mcp_headers: with oauth, callers send",
+  ],
+  [{ mcpUrl: "http://h", mcpHeaders: [["X", `$\{GONE}`]] }, "mcp_headers: the variable GONE is not set"],
 ] as const)("contradicting settings are reported: %p", (given, fault) => {
   const settings = { ...workerSettings({ server: "http://h" }), ...given };
   const { servers, faults } = readMcpServers(settings, { env: {}, readFile: () => "" });

@@ -1,0 +1,99 @@
+import { isRecord } from "../../json/parse.ts";
+import { nearest } from "../../settings/nearest.ts";
+
+// Entries of servers files as MCP clients write them. The names are those of Claude Code, Claude Desktop, Cline, Copilot, Cursor,
+// Gemini CLI, Kiro, Roo, VS Code and Windsurf.
+
+/** Other programs' names of fields that a relay has. */
+const OTHER_NAMES: Readonly<Record<string, string>> = {
+  httpUrl: "url",
+  serverUrl: "url",
+  transportType: "type",
+  transport: "type",
+};
+
+/** Other programs' names of transports. */
+const OTHER_TYPES: Readonly<Record<string, string>> = {
+  local: "stdio",
+  "streamable-http": "http",
+  streamableHttp: "http",
+  streamable_http: "http",
+};
+
+/** Fields that select tools. A relay passes every call on, so its owner must know that they select nothing here. */
+const TOOL_LISTS: ReadonlySet<string> = new Set([
+  "allowedTools",
+  "disabledTools",
+  "enabledTools",
+  "excludeTools",
+  "includeTools",
+  "tools",
+]);
+
+/** Fields of a program's own: how it treats the server, or shows it. */
+const OF_CLIENTS: ReadonlySet<string> = new Set([
+  "alwaysAllow",
+  "alwaysLoad",
+  "authProviderType",
+  "autoApprove",
+  "description",
+  "dev",
+  "gallery",
+  "headersHelper",
+  "icon",
+  "isActive",
+  "sandbox",
+  "sandboxEnabled",
+  "targetAudience",
+  "targetServiceAccount",
+  "timeout",
+  "trust",
+  "version",
+  "watchPaths",
+]);
+
+/** A field whose name speaks of access may be meant to protect the relay, so it is never ignored. */
+const OF_ACCESS = /auth|token|access|allow|secret|passw|key|caller|user/i;
+
+/** A client's entry in the words of a relay. */
+export interface OwnFields {
+  /** The fields that a relay has, by their names here. */
+  readonly fields: Readonly<Record<string, unknown>>;
+  /** The names of the fields that mean nothing to a relay. */
+  readonly ignored: readonly string[];
+  /** The names of the fields that select tools. */
+  readonly toolLists: readonly string[];
+  /** What is wrong with the others, by their names. */
+  readonly faults: readonly string[];
+}
+
+/** Sorts the fields of an entry; `known` are the names of those that a relay has. */
+export function toOwnFields(entry: Readonly<Record<string, unknown>>, known: readonly string[]): OwnFields {
+  const fields: Record<string, unknown> = {};
+  const ignored: string[] = [];
+  const toolLists: string[] = [];
+  const faults: string[] = [];
+  for (const [name, value] of Object.entries(entry)) {
+    const own = OTHER_NAMES[name] ?? name;
+    // A client's own registration with the server's sign-in. Here the field says that callers sign in themselves.
+    if (name === "oauth" && isRecord(value)) ignored.push(name);
+    else if (known.includes(own)) {
+      if (own !== name && own in entry) faults.push(`${name} means the same as ${own}; give only one of them`);
+      else fields[own] = own === "type" && typeof value === "string" ? (OTHER_TYPES[value] ?? value) : value;
+    } else if (TOOL_LISTS.has(name)) {
+      if (!isEverything(value)) toolLists.push(name);
+    } else if (OF_CLIENTS.has(name)) ignored.push(name);
+    else {
+      const near = nearest(name, known);
+      if (near !== undefined) faults.push(`${name} is not known; did you mean ${near}?`);
+      else if (OF_ACCESS.test(name)) faults.push(`${name} is not known, and a relay ignores no field about access`);
+      else ignored.push(name);
+    }
+  }
+  return { fields, ignored, toolLists, faults };
+}
+
+/** Whether a list of tools excludes none. */
+function isEverything(value: unknown): boolean {
+  return Array.isArray(value) && (value.length === 0 || value.includes("*"));
+}

@@ -13,6 +13,13 @@ const CONTEXT = 32_768;
 // Python and llama.cpp take seconds to start on a busy machine.
 setDefaultTimeout(120_000);
 
+/** The part of the State API that is looked at here. */
+interface State {
+  readonly plugins: {
+    readonly llm: { readonly workers: readonly { readonly id: string; readonly max_concurrency: number }[] };
+  };
+}
+
 describe.skipIf(lacks("a real llama.cpp", PROGRAMS.python, PYTHON_PACKAGES))(
   "with a real llama.cpp behind a worker",
   () => {
@@ -137,6 +144,34 @@ describe.skipIf(lacks("a real llama.cpp", PROGRAMS.python, PYTHON_PACKAGES))(
       expect(await through.json()).toMatchObject({ data: original.data, usage: original.usage });
       await worker.stop();
     });
+
+    test.each([
+      ["chat", "chat"],
+      ["embed", "embedding"],
+      ["rerank", "rerank"],
+    ] as const)(
+      "the list of models says what a server in mode %s is for, its context and its slots",
+      async (mode, type) => {
+        const server = await llama.serve(mode, SLOTS, CONTEXT);
+        const id = `listed-${mode}`;
+        const worker = await stack.worker([
+          "llm",
+          "--backend",
+          server.url,
+          "--id",
+          id,
+          "--rename",
+          `shown-${mode}=${MODEL}`,
+        ]);
+        const list = await stack.fetch(`/api/llm/id/${id}/v1/models`);
+        expect(await list.json()).toMatchObject({
+          data: [{ id: `shown-${mode}`, type, context_length: CONTEXT / SLOTS, max_model_len: CONTEXT / SLOTS }],
+        });
+        const state = (await (await stack.fetch("/api/state")).json()) as State;
+        expect(state.plugins.llm.workers.find((each) => each.id === id)?.max_concurrency).toBe(SLOTS);
+        await worker.stop();
+      },
+    );
 
     test("a reranker's scores arrive as llama.cpp gives them", async () => {
       const rerank = await llama.serve("rerank", SLOTS, CONTEXT);

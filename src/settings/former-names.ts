@@ -29,13 +29,13 @@ export interface Remark {
   readonly hint: string;
 }
 
-/** Returns a remark for each former variable that is set, unless it is also a setting of this program. */
+/** Returns a remark for each former variable that is set, unless this program reads it, too. */
 export function remarksOnVariables(
   { program, settings }: FormerNames,
   table: Table,
   env: Readonly<Record<string, string | undefined>>,
 ): readonly Remark[] {
-  const own = new Set(Object.values(table).map(({ variable }) => variable));
+  const own = new Set(Object.values(table).flatMap(({ variable, platformVariable }) => [variable, platformVariable]));
   return settings
     .filter(({ variable }) => !own.has(variable) && env[variable]?.trim())
     .map(({ variable, instead }) => ({ name: variable, hint: `a setting of ${program}: ${instead}` }));

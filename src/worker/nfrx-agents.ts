@@ -8,6 +8,8 @@ const OAUTH = "set MCP_OAUTH=true, and callers sign in at the MCP server themsel
 export const NFRX_AGENTS: FormerNames = {
   program: "nfrx's agents",
   settings: [
+    // The variable counts here, too; its flag and its key in the file do not.
+    { variable: "PROVIDER_URL", instead: "set MCP_URL (--url)" },
     { variable: "RECONNECT", flags: ["reconnect", "r"], instead: "a worker always reconnects; remove it" },
     { variable: "API_STYLE", instead: "the worker finds out by itself; remove it" },
     { variable: "OLLAMA_API_KEY", instead: "set COMPLETION_API_KEY (--backend-key)" },

@@ -33,7 +33,8 @@ describe("a variable of nfrx", () => {
   test("that is empty, or that is a setting here too, gets no remark", () => {
     const env = { REDIS_ADDR: "", LLM_MAX_PARALLEL_EMBEDDINGS: "4", METRICS_PORT: "9090" };
     expect(server({ env })).toMatchObject({ kind: "ready", remarks: [] });
-    expect(worker({ env: { SERVER_URL: "ws://localhost:8080/api/llm/connect", CLIENT_ID: "w" } })).toMatchObject({
+    const agents = { SERVER_URL: "ws://localhost:8080/api/llm/connect", CLIENT_ID: "w", PROVIDER_URL: "http://h/mcp" };
+    expect(worker({ env: agents })).toMatchObject({
       kind: "ready",
       remarks: [],
     });
@@ -48,6 +49,15 @@ describe("a variable of nfrx", () => {
       expect(JSON.stringify(load({ env }))).not.toContain('hint":"1111');
     }
   });
+});
+
+test("docs/from-nfrx.md has every setting of nfrx that is not one here", async () => {
+  const page = await Bun.file(new URL("../../../docs/from-nfrx.md", import.meta.url)).text();
+  for (const { variable, yamlKeys } of [...NFRX_SERVER.settings, ...NFRX_AGENTS.settings]) {
+    // The file's key of METRICS_PORT is no variable of nfrx.
+    if (variable === "METRICS_ADDR") expect(page).toContain("metrics_addr");
+    else expect({ page: page.includes(`\`${variable}\``), variable, yamlKeys }).toMatchObject({ page: true });
+  }
 });
 
 test("a flag of nfrx is refused with what to use", () => {

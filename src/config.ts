@@ -36,7 +36,10 @@ export interface Config {
   readonly allowedHosts: readonly string[];
   /** Ids of the plugins to mount, in the server's order. */
   readonly plugins: readonly string[];
+  /** Longest silence on a job that is streamed. */
   readonly requestTimeoutMs: number;
+  /** Longest silence on a job that is not streamed. */
+  readonly requestTimeoutWholeMs: number;
   /** 0: nothing waits. */
   readonly queueSize: number;
   /** 0: nothing waits. */

@@ -75,6 +75,8 @@ export interface FaultDetails {
   readonly retryAfterS?: number;
   /** More headers of the response. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Whose limit was reached, for the log: a setting of the server, or `worker`. */
+  readonly limit?: string;
   /** What went wrong underneath. The log may show it; the client never sees it. */
   readonly cause?: unknown;
 }
@@ -85,6 +87,7 @@ export class Fault extends Error {
   readonly code: ErrorCode;
   readonly param: string | null;
   readonly retryAfterS: number | undefined;
+  readonly limit: string | undefined;
   readonly headers: Readonly<Record<string, string>>;
 
   constructor(code: ErrorCode, details: FaultDetails = {}) {
@@ -93,6 +96,7 @@ export class Fault extends Error {
     this.param = details.param ?? null;
     this.headers = details.headers ?? {};
     this.retryAfterS = details.retryAfterS;
+    this.limit = details.limit;
   }
 
   get status(): number {

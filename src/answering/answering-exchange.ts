@@ -89,8 +89,7 @@ export class AnsweringExchange implements Progress {
     if (!end) this.handleData(body, false);
     if (this.#ended) return;
     this.#isListening = opening.isListening === true;
-    // The asking end sends its own limit. Past it the backend would work for a client that has been answered already.
-    const silenceMs = Math.min(head.timeout_ms || requestTimeoutMs, requestTimeoutMs);
+    const silenceMs = silenceLimit(head.timeout_ms, requestTimeoutMs);
     const limits = { silenceMs, stallMs: Number.POSITIVE_INFINITY };
     this.#silence = new SilenceWatch(clock, this, limits, () =>
       this.breakOff({ code: "timeout", message: `the backend was silent for ${silenceMs} ms` }),
@@ -253,6 +252,17 @@ export class AnsweringExchange implements Progress {
       elapsedMs: this.#options.clock.elapsed() - this.#startedAt,
     });
   }
+}
+
+/** How much later than the asking end this end gives a silent backend up. */
+const BACKSTOP_MS = 10_000;
+
+/**
+ * Returns the longest silence of the backend. Within the asking end's own limit this end decides; otherwise it waits a little
+ * longer than the asking end, which then cancels and can say whose limit it was.
+ */
+function silenceLimit(askedMs: number | undefined, ownMs: number): number {
+  return askedMs === undefined || askedMs === 0 || ownMs < askedMs ? ownMs : askedMs + BACKSTOP_MS;
 }
 
 function isEventStream(headers: Answer["headers"]): boolean {

@@ -139,7 +139,7 @@ export function judgeSlowAnswer(reply: Reply | NoReply, idleMs: number, base: st
   if (moorageCode(reply) === "upstream_timeout")
     return bad(
       `the server gave up a job that was silent for ${seconds} s`,
-      "Raise REQUEST_TIMEOUT on the server, unless this is intended.",
+      "Raise REQUEST_TIMEOUT_WHOLE on the server, unless this is intended.",
     );
   if (moorageCode(reply) !== undefined) return brokenJob(reply, base);
   return bad(
@@ -149,7 +149,7 @@ export function judgeSlowAnswer(reply: Reply | NoReply, idleMs: number, base: st
 }
 
 const SLOW_ADVICE =
-  "An ordinary response is silent until the model is done. Make the proxy wait for REQUEST_TIMEOUT or longer (nginx: proxy_read_timeout 1h). If it cannot, clients should ask for streams.";
+  "An ordinary response is silent until the model is done. Make the proxy wait for REQUEST_TIMEOUT_WHOLE or longer (nginx: proxy_read_timeout 1h). If it cannot, clients should ask for streams.";
 
 function toS(ms: number): string {
   return (ms / 1000).toFixed(1);

@@ -127,6 +127,7 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
       worker: claim?.worker.id,
       outcome,
       reason: end.kind === "failed" ? end.fault.code : undefined,
+      limit: end.kind === "failed" ? end.fault.limit : undefined,
       status: report.status,
       attempts: report.attempts,
       retry_reason: report.retryReason,

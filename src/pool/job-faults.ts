@@ -45,10 +45,28 @@ function failureOfCode(reason: ResetCode): Failure {
     case "upstream_error":
       return { reason, fault: new Fault("upstream_error"), otherwise: "try others" };
     case "timeout":
-      return { reason, fault: new Fault("upstream_timeout"), otherwise: "fail" };
+      return { reason, fault: workerTimeoutFault(), otherwise: "fail" };
     default:
       return { reason, fault: new Fault("upstream_error"), otherwise: "fail" };
   }
+}
+
+/** The fault for a job whose worker was silent for longer than a setting of this server allows. */
+export function silenceFault(silenceMs: number, setting: string | undefined): Fault {
+  const limit = setting === undefined ? "the server allows" : `the server's setting ${setting} allows`;
+  return new Fault("upstream_timeout", {
+    message: `The worker sent nothing for ${Math.round(silenceMs / 1000)} s, which is as long as ${limit}, so the request was cancelled.`,
+    ...(setting === undefined ? {} : { limit: setting }),
+  });
+}
+
+/** The fault for a job that its worker gave up. Where the server's limit is shorter, the server gives the job up first. */
+function workerTimeoutFault(): Fault {
+  return new Fault("upstream_timeout", {
+    message:
+      "The worker gave up waiting for its model server: its own setting REQUEST_TIMEOUT (--request-timeout) is shorter than the server's limit.",
+    limit: "worker",
+  });
 }
 
 function tooLargeForWorker(maxBytes: number): Fault {

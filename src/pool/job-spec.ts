@@ -33,6 +33,8 @@ export interface JobSpec {
   readonly exchangeKind?: string | undefined;
   /** Longest silence of the worker, in milliseconds, before its first byte and between bytes. */
   readonly silenceMs: number;
+  /** The setting that `silenceMs` comes from, which the error names; undefined if there is none. */
+  readonly silenceSetting?: string;
   /** Longest time in milliseconds for which the client may take nothing while the worker is held back for it. */
   readonly stallMs: number;
   readonly request: RequestForAttempt;

@@ -6,7 +6,7 @@ import type { ResponseHead } from "../wire/frame.ts";
 import type { Claim } from "./claim.ts";
 import type { Demand } from "./directory.ts";
 import { NONE_EXCLUDED } from "./excluded.ts";
-import { type Failure, failureOf } from "./job-faults.ts";
+import { type Failure, failureOf, silenceFault } from "./job-faults.ts";
 import type { JobEnd, JobReport, JobSink, JobSpec } from "./job-spec.ts";
 import type { JobFacts, RegisteredJob } from "./jobs-registry.ts";
 import { patienceWith } from "./patience.ts";
@@ -240,9 +240,10 @@ export class Job implements RegisteredJob {
   }
 
   #watch(exchange: Exchange, claim: Claim): void {
-    this.#silence = new SilenceWatch(this.#clock, exchange, patienceWith(claim, this.#spec), (isStall) => {
+    const limits = patienceWith(claim, this.#spec);
+    this.#silence = new SilenceWatch(this.#clock, exchange, limits, (isStall) => {
       // A client that takes nothing counts as gone. A worker that sends nothing is told to stop.
-      if (!isStall) this.#stopped = new Fault("upstream_timeout");
+      if (!isStall) this.#stopped = silenceFault(limits.silenceMs, this.#spec.silenceSetting);
       exchange.cancel(isStall ? "canceled" : "timeout");
     });
   }

@@ -158,7 +158,13 @@ function ownTable(knownPlugins: readonly string[]) {
     requestTimeoutMs: setting(duration("1s", "24h"), {
       variable: "REQUEST_TIMEOUT",
       default: "120s",
-      help: "Longest time that a worker may stay silent on one job, before its first byte and between bytes.",
+      help: "Longest time that a worker may stay silent on one job that is streamed, before its first byte and between bytes.",
+    }),
+    requestTimeoutWholeMs: setting(duration("1s", "24h"), {
+      variable: "REQUEST_TIMEOUT_WHOLE",
+      // A machine without a graphics card writes 5 tokens per second: 200 s for 1,000 tokens, all of them in silence.
+      default: "10m",
+      help: "REQUEST_TIMEOUT for jobs that are not streamed, whose workers are silent until the model is done.",
     }),
     queueSize: setting(integer(0, 100_000), {
       variable: "QUEUE_SIZE",

@@ -13,7 +13,8 @@ export const llmKind: Kind = {
     { label: "vLLM", base: "http://127.0.0.1:8000/v1" },
     { label: "LM Studio", base: "http://127.0.0.1:1234/v1" },
   ],
-  silenceMs: 5 * 60_000,
+  // The server says how long a job may be silent; a day is the longest that it can be set to.
+  silenceMs: 24 * 60 * 60_000,
   register: modelRegister,
   probe: (base, options) => probeBackend(base, options),
   curlLine: (server, model) =>

@@ -311,8 +311,8 @@ export function workerTable(hostname: string) {
     requestTimeoutMs: unset(duration("1s", "24h"), {
       variable: "REQUEST_TIMEOUT",
       absent: undefined,
-      says: "5m; for audio, the server's limit",
-      help: "Longest time that the backend may stay silent on one job.",
+      says: "the server's limit",
+      help: "Longest time that the backend may stay silent on one job. The server's limit ends the job sooner if it is shorter.",
     }),
     logLevel: setting(logLevel, {
       variable: "LOG_LEVEL",

@@ -68,7 +68,7 @@ test("a frozen worker program loses its jobs to other workers, and is accepted a
 }, 60_000);
 
 test("a backend that accepts a request and never answers costs a retryable 504, and its connection is closed", async () => {
-  const server = keep(new TestServer({ requestTimeoutMs: 1000 }));
+  const server = keep(new TestServer({ requestTimeoutWholeMs: 1000 }));
   let left = 0;
   const backend = keep(
     startBackend((request) => {

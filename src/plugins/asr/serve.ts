@@ -82,6 +82,7 @@ function transcribe(ports: AsrPorts, call: AsrCall, recording: Recording, model:
         model,
         exact: false,
         silenceMs: config.asrRequestTimeoutMs,
+        silenceSetting: asrSettings.asrRequestTimeoutMs.variable,
         stallMs: config.clientStallTimeoutMs,
         request: (claim, nth) =>
           toExchangeRequest(ports, call, recording, {

@@ -37,11 +37,16 @@ export interface LlmAttempt {
   readonly body: Uint8Array;
 }
 
+/** The longest silence of a worker on a request, and the setting that it comes from. */
+export function patienceFor(config: LlmConfig, stream: boolean): { silenceMs: number; silenceSetting: string } {
+  return stream
+    ? { silenceMs: config.requestTimeoutMs, silenceSetting: "REQUEST_TIMEOUT" }
+    : { silenceMs: config.requestTimeoutWholeMs, silenceSetting: "REQUEST_TIMEOUT_WHOLE" };
+}
+
 /** Returns the request for a worker. */
 export function toExchangeRequest(ports: LlmPorts, call: LlmCall, { id, stream, body }: LlmAttempt): ExchangeRequest {
   const headers = toWorkerHeaders(call.visit.request.headers, id);
-  return {
-    head: { method: "POST", path: call.path + call.search, headers, timeout_ms: ports.config.requestTimeoutMs, stream },
-    body,
-  };
+  const { silenceMs: timeout_ms } = patienceFor(ports.config, stream);
+  return { head: { method: "POST", path: call.path + call.search, headers, timeout_ms, stream }, body };
 }

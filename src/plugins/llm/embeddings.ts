@@ -9,7 +9,7 @@ import { AnswerEnds } from "../../reply/answer-ends.ts";
 import { isCoded } from "../../reply/body-kind.ts";
 import { collect, type WholeAnswer } from "../../reply/collect.ts";
 import { wholeResponse } from "../../reply/whole-response.ts";
-import { type LlmCall, type LlmPorts, toExchangeRequest } from "./call.ts";
+import { type LlmCall, type LlmPorts, patienceFor, toExchangeRequest } from "./call.ts";
 import { type EmbeddingInput, type Part, PartCutter } from "./embedding-input.ts";
 import { mergeEmbeddings, type PartAnswer } from "./embedding-merge.ts";
 import { readUsage } from "./usage.ts";
@@ -161,7 +161,7 @@ class EmbeddingRun {
           kind: "embeddings",
           ...this.#demand,
           wasAccepted: this.#wasAccepted,
-          silenceMs: config.requestTimeoutMs,
+          ...patienceFor(config, false),
           stallMs: config.clientStallTimeoutMs,
           request: (claim) => {
             if (part) this.#putBack(part);

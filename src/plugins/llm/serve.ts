@@ -4,7 +4,7 @@ import { attemptId } from "../../http/headers.ts";
 import { bodyFor } from "../../models/named-body.ts";
 import { answerWithJob } from "../../reply/answer.ts";
 import { AnswerEnds } from "../../reply/answer-ends.ts";
-import { type LlmCall, type LlmPorts, toExchangeRequest } from "./call.ts";
+import { type LlmCall, type LlmPorts, patienceFor, toExchangeRequest } from "./call.ts";
 import { parseEmbeddingInput } from "./embedding-input.ts";
 import { relayEmbeddings } from "./embeddings.ts";
 import { errorEvent } from "./error-event.ts";
@@ -65,7 +65,7 @@ async function answer(ports: LlmPorts, call: LlmCall): Promise<Response> {
         workerId: call.workerId,
         // Another quantization of a model makes other vectors, so only the exact model serves embeddings.
         exact: isEmbedding,
-        silenceMs: config.requestTimeoutMs,
+        ...patienceFor(config, stream),
         stallMs: config.clientStallTimeoutMs,
         request: (claim, nth) =>
           toExchangeRequest(ports, call, {

@@ -395,10 +395,13 @@ describe("a backend's silence", () => {
   const MINUTE = 60_000;
   const unset = { requestTimeoutMs: undefined };
 
-  test("may last as long as the server allows for audio, and at most five minutes for language models", async () => {
-    expect(await patienceFor({ ...unset, kinds: ["asr"] }, 30 * MINUTE)).toBe(30 * MINUTE);
-    expect(await patienceFor({ ...unset, kinds: ["llm"] }, 30 * MINUTE)).toBe(5 * MINUTE);
-    expect(await patienceFor({ ...unset, kinds: ["llm"] }, 2 * MINUTE)).toBe(2 * MINUTE);
+  /** By so much the worker is slower than the server, which cancels first and says whose limit it was. */
+  const LATER = 10_000;
+
+  test("may last as long as the server allows, for both kinds", async () => {
+    expect(await patienceFor({ ...unset, kinds: ["asr"] }, 30 * MINUTE)).toBe(30 * MINUTE + LATER);
+    expect(await patienceFor({ ...unset, kinds: ["llm"] }, 30 * MINUTE)).toBe(30 * MINUTE + LATER);
+    expect(await patienceFor({ ...unset, kinds: ["llm"] }, 2 * MINUTE)).toBe(2 * MINUTE + LATER);
   });
 
   test("has a limit even if the server sets none", async () => {
@@ -410,7 +413,7 @@ describe("a backend's silence", () => {
     const set = { requestTimeoutMs: 7 * MINUTE };
     expect(await patienceFor({ ...set, kinds: ["asr"] }, 30 * MINUTE)).toBe(7 * MINUTE);
     expect(await patienceFor({ ...set, kinds: ["llm"] }, 30 * MINUTE)).toBe(7 * MINUTE);
-    expect(await patienceFor({ ...set, kinds: ["asr"] }, 3 * MINUTE)).toBe(3 * MINUTE);
+    expect(await patienceFor({ ...set, kinds: ["asr"] }, 3 * MINUTE)).toBe(3 * MINUTE + LATER);
   });
 });
 

@@ -6,7 +6,13 @@ import { CLIENT_KEY, TestServer } from "../../support/test-server.ts";
 let server: TestServer;
 
 beforeEach(() => {
-  server = new TestServer({ modelGraceMs: 60_000, queueTimeoutMs: 300, requestTimeoutMs: 400, confirmTimeoutMs: 300 });
+  server = new TestServer({
+    modelGraceMs: 60_000,
+    queueTimeoutMs: 300,
+    requestTimeoutMs: 400,
+    requestTimeoutWholeMs: 400,
+    confirmTimeoutMs: 300,
+  });
 });
 afterEach(() => server.stop());
 

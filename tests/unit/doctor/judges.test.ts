@@ -146,7 +146,9 @@ describe("the verdict on a slow answer", () => {
     expect(judgeSlowAnswer(reply(504), 75_000, base).measured).toBe(
       "nginx gave up waiting for a response after 60.0 s, with 504",
     );
-    expect(judgeSlowAnswer(reply(504, own("upstream_timeout")), 75_000, base).advice).toContain("REQUEST_TIMEOUT on");
+    expect(judgeSlowAnswer(reply(504, own("upstream_timeout")), 75_000, base).advice).toContain(
+      "REQUEST_TIMEOUT_WHOLE on",
+    );
   });
 
   test("is bad if the connection breaks", () => {

@@ -20,6 +20,7 @@ import { createNotFound, UnnormalizedPath } from "./http/not-found.ts";
 import { normalizePath, RouteMethods } from "./http/route-methods.ts";
 import { createVisit, type Visit } from "./http/visit.ts";
 import { modelRoutes } from "./models/listing.ts";
+import { servedFor } from "./models/served-for.ts";
 import { openapiRoutes } from "./openapi/routes.ts";
 import type { ModelCard, ModelCatalog, Plugin } from "./plugin/contract.ts";
 import type { PluginDefinition } from "./plugin/definition.ts";
@@ -168,7 +169,13 @@ export function createApp(
   };
   elysia.use(healthRoutes(() => isDraining));
   if (config.metricsListener === undefined) elysia.use(metricsRoutes(metrics));
-  elysia.use(openapiRoutes({ version: VERSION, tags: plugins.flatMap(({ tags }) => tags ?? []) }));
+  elysia.use(
+    openapiRoutes({
+      version: VERSION,
+      tags: plugins.flatMap(({ tags }) => tags ?? []),
+      served: (request) => servedFor(auth, catalog, createVisit(request, deps.ids.request(), listener)),
+    }),
+  );
   elysia.use(state.routes);
   for (const plugin of plugins) elysia.use(plugin.routes);
   elysia.use(

@@ -16,6 +16,8 @@ import type { TryTokens } from "./try-tokens.ts";
 export interface OperatorDoor {
   /** Lets a visit with a key, a role or a sign-in read the state. */
   read(visit: Visit): StateAccess;
+  /** Returns whether a visit has a current sign-in. A wrong one does not count as a guess: sign-ins are random. */
+  isSignedIn(visit: Visit): boolean;
   /**
    * Lets the same visits act, unless a page of another site sent the request. Also throws `origin_not_allowed` or
    * `host_not_allowed`.
@@ -87,6 +89,7 @@ export function createOperatorDoor(parts: OperatorDoorParts): OperatorDoor {
       const caller = openOr(visit);
       return { caller, isCurrent: () => gates().operators.stillAdmits(caller) };
     },
+    isSignedIn: (visit) => signInOf(visit) !== undefined,
     act,
     issueTryToken(visit) {
       const caller = act(visit);

@@ -1,24 +1,32 @@
 import { type AnyElysia, Elysia } from "elysia";
 import { clientFiles, packageFile } from "../system/browser-files.ts";
 import { buildDocument, type DocumentOptions } from "./document.ts";
+import { nameServedModels, type ServedModel } from "./example-models.ts";
 import { errorResponses, rawAnswer } from "./schema.ts";
+
+export interface ApiPageOptions extends DocumentOptions {
+  /** Returns the models that the sender of a request may know; the examples name them. */
+  readonly served?: (request: Request) => readonly ServedModel[];
+}
 
 /**
  * The API's description at `/api/client/openapi.json`, and Swagger UI around it at `/api/client/`. Everything the page
  * loads comes from here, none of it from another host. Describes all routes of the app it is mounted on.
  */
-export function openapiRoutes(options: DocumentOptions): AnyElysia {
+export function openapiRoutes(options: ApiPageOptions): AnyElysia {
+  const { served = () => [] } = options;
   // Written on the first request, when every route is mounted. Routes do not change after that.
   let document: Promise<string> | undefined;
   const routes = new Elysia();
   return routes
     .get(
       "/api/client/openapi.json",
-      async () => {
+      async ({ request }) => {
         // The routes of the whole app. The method is protected in Elysia's types, which brackets circumvent.
         document ??= buildDocument(routes["getGlobalRoutes"](), options).then((json) => JSON.stringify(json));
-        return new Response(await document, {
-          headers: { "content-type": "application/json", "cache-control": "no-cache" },
+        return new Response(nameServedModels(await document, served(request)), {
+          // Its examples depend on who asks.
+          headers: { "content-type": "application/json", "cache-control": "private, no-cache" },
         });
       },
       {

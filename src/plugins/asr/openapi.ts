@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { EXAMPLE_MODELS } from "../../openapi/example-models.ts";
 import { type AnswerDoc, API_KEY_SECURITY, errorResponses, type SchemaObject, schemaOf } from "../../openapi/schema.ts";
 
 // How the API's description shows the plugin's routes. None of it runs for a request.
@@ -17,7 +18,7 @@ const fields = v.object({
     v.description(
       "A model that some worker serves. `whisper` also finds `whisper:latest`, and `whisper:large` finds `whisper:large-q5`.",
     ),
-    v.examples(["whisper-1"]),
+    v.examples([EXAMPLE_MODELS.transcription]),
   ),
   language: text("ISO 639-1 code of the language spoken."),
   prompt: text("Text that steers the style, or goes on from an earlier part."),

@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import type { ErrorCode } from "../../errors.ts";
 import { shownAs } from "../../openapi/document.ts";
+import { EXAMPLE_MODELS } from "../../openapi/example-models.ts";
 import {
   type AnswerDoc,
   API_KEY_SECURITY,
@@ -18,19 +19,16 @@ export const INFERENCE = {
   description: "Chat, completions, responses, messages, embeddings: OpenAI's API, served by workers.",
 };
 
-/** Names of models in examples. The server replaces them by names that it serves, for readers who may know them. */
-const CHAT_MODEL = "llama3:8b";
-const EMBEDDING_MODEL = "bge-m3";
-
 const model = v.pipe(
   v.string(),
   v.minLength(1),
   v.description(
     "A model that some worker serves; see the list of models. `llama3` also finds `llama3:latest`, and, except for embeddings, `llama3:8b` finds `llama3:8b-instruct-q4_K_M`.",
   ),
-  v.examples([CHAT_MODEL]),
+  v.examples([EXAMPLE_MODELS.chat]),
 );
-const embeddingModel = v.pipe(model, v.examples([EMBEDDING_MODEL]));
+const embeddingModel = v.pipe(model, v.examples([EXAMPLE_MODELS.embedding]));
+const rerankModel = v.pipe(model, v.examples([EXAMPLE_MODELS.rerank]));
 const stream = v.optional(v.pipe(v.boolean(), v.description("Answer as server-sent events.")));
 const message = v.looseObject({
   role: v.string(),
@@ -63,7 +61,7 @@ const ROUTES = {
       id: "chatcmpl-1",
       object: "chat.completion",
       created: 1795733625,
-      model: CHAT_MODEL,
+      model: EXAMPLE_MODELS.chat,
       choices: [{ index: 0, message: { role: "assistant", content: "Hello." }, finish_reason: "stop" }],
       usage: { prompt_tokens: 9, completion_tokens: 3, total_tokens: 12 },
     },
@@ -84,7 +82,7 @@ const ROUTES = {
       id: "cmpl-1",
       object: "text_completion",
       created: 1795733625,
-      model: CHAT_MODEL,
+      model: EXAMPLE_MODELS.chat,
       choices: [{ index: 0, text: " It holds well.", finish_reason: "stop" }],
       usage: { prompt_tokens: 6, completion_tokens: 4, total_tokens: 10 },
     },
@@ -105,7 +103,7 @@ const ROUTES = {
       object: "response",
       created_at: 1795733625,
       status: "completed",
-      model: CHAT_MODEL,
+      model: EXAMPLE_MODELS.chat,
       output: [
         {
           id: "msg_1",
@@ -136,7 +134,7 @@ const ROUTES = {
       id: "msg_1",
       type: "message",
       role: "assistant",
-      model: CHAT_MODEL,
+      model: EXAMPLE_MODELS.chat,
       content: [{ type: "text", text: "Hello." }],
       stop_reason: "end_turn",
       stop_sequence: null,
@@ -173,7 +171,7 @@ const ROUTES = {
     }),
     example: {
       object: "list",
-      model: EMBEDDING_MODEL,
+      model: EXAMPLE_MODELS.embedding,
       data: [
         { object: "embedding", index: 0, embedding: [0.0123, -0.0456, 0.0789] },
         { object: "embedding", index: 1, embedding: [0.0131, -0.0442, 0.0801] },
@@ -184,7 +182,7 @@ const ROUTES = {
   "/rerank": {
     summary: "Rank documents",
     body: v.looseObject({
-      model,
+      model: rerankModel,
       query: v.pipe(v.string(), v.examples(["What ties a boat?"])),
       documents: v.pipe(
         v.array(v.union([v.string(), v.looseObject({})])),
@@ -195,7 +193,7 @@ const ROUTES = {
       results: v.array(open({ index: v.number(), relevance_score: v.number() })),
     }),
     example: {
-      model: CHAT_MODEL,
+      model: EXAMPLE_MODELS.rerank,
       results: [
         { index: 0, relevance_score: 0.97 },
         { index: 1, relevance_score: 0.02 },
@@ -282,7 +280,10 @@ export function anyPathDetail(base: string) {
     requestBody: {
       required: true,
       content: {
-        "application/json": { schema: schemaOf(v.looseObject({ model }), "input"), example: { model: CHAT_MODEL } },
+        "application/json": {
+          schema: schemaOf(v.looseObject({ model }), "input"),
+          example: { model: EXAMPLE_MODELS.chat },
+        },
       },
     },
     responses: { 200: { description: DESCRIPTION }, ...POST_ERRORS },

@@ -22,7 +22,7 @@ export function Overview(): string {
           note="jobs in the queue"
         />
         <Tile label="Requests/s" text="$format.rate(perSecond('requests'))" note="over 10 s" />
-        <Tile label="Tokens/s" text="$format.rate(perSecond('tokens'))" note="over 10 s, counted as jobs end" />
+        <Tile label="Tokens/s" text="$format.rate(perSecond('tokens'))" note="over 10 s, as jobs end, where stated" />
         <Tile label="Errors" text="errorPercent() + ' %'" note="of the last minute" />
         <Tile
           label="First byte"

@@ -33,6 +33,25 @@ export function findLastObject<T>(
   return undefined;
 }
 
+/** Finds the first member called `name` that is an object `read` accepts, in the same way. */
+export function findFirstObject<T>(
+  text: string,
+  name: string,
+  read: (object: Readonly<Record<string, unknown>>) => T | undefined,
+): T | undefined {
+  const quoted = `"${name}"`;
+  let tries = 0;
+  for (let at = text.indexOf(quoted); at >= 0 && tries < MAX_TRIES; at = text.indexOf(quoted, at + 1)) {
+    const start = objectAfter(text, at + quoted.length);
+    if (start === undefined || text[at - 1] === "\\") continue;
+    tries += 1;
+    const object = parseObjectAt(text, start);
+    const found = isRecord(object) ? read(object) : undefined;
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
 /** The position of the object that follows a name, its colon and the white space around the colon. */
 function objectAfter(text: string, at: number): number | undefined {
   const colon = skipBlanks(text, at);

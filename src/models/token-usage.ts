@@ -5,15 +5,35 @@ const MAX_TOKENS = 2 ** 31;
 
 /** The tokens of a `usage` object of OpenAI's or Anthropic's APIs; undefined when it counts none. */
 export function toTokenUsage(usage: Readonly<Record<string, unknown>>): Usage | undefined {
-  const input = toCount(usage["prompt_tokens"]) ?? toCount(usage["input_tokens"]);
+  const input = toCount(usage["prompt_tokens"]) ?? toInput(usage);
   const output = toCount(usage["completion_tokens"]) ?? toCount(usage["output_tokens"]);
   if (input === undefined && output === undefined) return undefined;
   const details = usage["prompt_tokens_details"] ?? usage["input_tokens_details"];
-  const cached = isRecord(details) ? toCount(details["cached_tokens"]) : undefined;
+  const cached = toCount(isRecord(details) ? details["cached_tokens"] : usage["cache_read_input_tokens"]);
   if (cached === undefined) return { input_tokens: input ?? 0, output_tokens: output ?? 0 };
-  // In OpenAI's form these are part of the input, so there are never more of them.
+  // These are part of the input, so there are never more of them.
   const cached_tokens = Math.min(cached, input ?? 0);
   return { input_tokens: input ?? 0, cached_tokens, output_tokens: output ?? 0 };
+}
+
+/** The input in the names of the newer APIs. Anthropic's `input_tokens` leaves out what was read from a cache or written to one. */
+function toInput(usage: Readonly<Record<string, unknown>>): number | undefined {
+  const input = toCount(usage["input_tokens"]);
+  if (input === undefined) return undefined;
+  const parts = [usage["cache_read_input_tokens"], usage["cache_creation_input_tokens"]];
+  return parts.reduce<number>((sum, part) => sum + (toCount(part) ?? 0), input);
+}
+
+/**
+ * The tokens of a `timings` object of llama.cpp, which stands in the last chunk of every stream, also where no usage was asked
+ * for; undefined when it counts none.
+ */
+export function toTimingsUsage(timings: Readonly<Record<string, unknown>>): Usage | undefined {
+  const output = toCount(timings["predicted_n"]);
+  const evaluated = toCount(timings["prompt_n"]);
+  if (output === undefined || evaluated === undefined) return undefined;
+  const cached_tokens = toCount(timings["cache_n"]) ?? 0;
+  return { input_tokens: evaluated + cached_tokens, cached_tokens, output_tokens: output };
 }
 
 /** A count as a backend states it; undefined for numbers that only a hostile backend would send. */

@@ -61,7 +61,7 @@ export function PoolView({ id, title, work = SPEED, children }: PropsWithChildre
 }
 
 const CONTEXT_NOTE = "Tokens of one request, input and output; the smallest of the model's workers";
-const TOKENS_NOTE = "Over the last minute; a job's tokens are counted when it ends";
+const TOKENS_NOTE = "Over the last minute, as jobs end; streams whose client did not ask for usage mostly count none";
 
 const SPEED: WorkColumn = {
   label: "Tokens/s",

@@ -37,6 +37,29 @@ test("the Messages API counts its input in the first event and its output in the
   expect(usageOf(first, middle, last)).toEqual({ input_tokens: 25, output_tokens: 15 });
 });
 
+test("the Messages API's input includes what was read from a cache and written to one, in streams of any length", () => {
+  const usage = '{"input_tokens":13,"cache_read_input_tokens":24,"cache_creation_input_tokens":5,"output_tokens":1}';
+  const first = `event: message_start\ndata: {"message":{"usage":${usage}}}\n\n`;
+  const last = 'event: message_delta\ndata: {"usage":{"output_tokens":3}}\n\n';
+  const expected = { input_tokens: 42, cached_tokens: 24, output_tokens: 3 };
+  expect(usageOf(first, last)).toEqual(expected);
+  expect(usageOf(first, `data: {"delta":"${"x".repeat(40_000)}"}\n\n`, last)).toEqual(expected);
+  expect(usageOf(`{"type":"message","usage":${usage}}`)).toEqual({ ...expected, output_tokens: 1 });
+});
+
+test("usage whose JSON is spread over several data lines is counted", () => {
+  const event = 'data: {"choices":[],\ndata: "usage":\ndata: {"prompt_tokens":5,\r\ndata:"completion_tokens":7}}\n\n';
+  expect(usageOf('data: {"choices":[]}\n\n', event, "data: [DONE]\n\n")).toEqual({ input_tokens: 5, output_tokens: 7 });
+});
+
+test("llama.cpp's timings are counted where no usage is stated, and usage where both are", () => {
+  const timings = '"timings":{"cache_n":30,"prompt_n":12,"prompt_ms":4.5,"predicted_n":7,"predicted_ms":20.1}';
+  const chunk = `data: {"choices":[{"finish_reason":"stop","delta":{}}],${timings}}\n\n`;
+  expect(usageOf(chunk, "data: [DONE]\n\n")).toEqual({ input_tokens: 42, cached_tokens: 30, output_tokens: 7 });
+  const both = `data: {"usage":{"prompt_tokens":1,"completion_tokens":2},${timings}}\n\n`;
+  expect(usageOf(both)).toEqual({ input_tokens: 1, output_tokens: 2 });
+});
+
 test("input tokens reported at the start of a long stream are found, wherever the event is split", () => {
   const first = 'event: message_start\ndata: {"message":{"usage":{"input_tokens":25,"output_tokens":1}}}\n\n';
   const middle = `data: {"delta":"${"x".repeat(40_000)}"}\n\n`;

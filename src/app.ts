@@ -5,6 +5,7 @@ import type { AccessLists } from "./auth/gates.ts";
 import type { KeySources } from "./auth/keys.ts";
 import type { Config } from "./config.ts";
 import { Fault } from "./errors.ts";
+import { EventLoopLag } from "./figures/event-loop-lag.ts";
 import { createMetrics, type Metrics } from "./figures/metrics.ts";
 import { RecentTimes } from "./figures/recent-times.ts";
 import { SlidingSum } from "./figures/sliding-sum.ts";
@@ -85,7 +86,8 @@ export function createApp(
 ): App {
   const firstBytes = new RecentTimes();
   const authFailures = new SlidingSum();
-  const metrics = createMetrics(VERSION, firstBytes);
+  const lag = new EventLoopLag();
+  const metrics = createMetrics(VERSION, firstBytes, lag);
   const listener = createListener(() => elysia.server);
   const auth = createAuth(config, deps, {
     idleTimeouts: listener,
@@ -131,6 +133,7 @@ export function createApp(
   });
   const state = stateRoutes({ config, deps, auth, listener, plugins, version: VERSION, overview });
   overview.start(() => state.viewers);
+  const stopMeasuring = lag.start(deps.clock);
 
   const elysia: AnyElysia = new Elysia({
     serve: {
@@ -207,6 +210,7 @@ export function createApp(
       await Promise.all(plugins.map(({ lifecycle }) => lifecycle?.drain()));
     },
     close() {
+      stopMeasuring();
       overview.stop();
       state.close();
       for (const { lifecycle } of plugins) lifecycle?.close();

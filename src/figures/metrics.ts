@@ -3,6 +3,7 @@ import { collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import type { AuthSurface } from "../auth/caller.ts";
 import { BucketHistogram } from "./bucket-histogram.ts";
 import { CellCounter } from "./cell-counter.ts";
+import { EventLoopLag, LAG_METRICS } from "./event-loop-lag.ts";
 import type { RecentTimes } from "./recent-times.ts";
 import { UNIT_RULES, type Unit, type Usage } from "./units.ts";
 
@@ -98,15 +99,29 @@ export interface Metrics {
   readonly contentType: string;
 }
 
+const LAG_PREFIX = "nodejs_eventloop_lag";
+/** The longest time of a timer. The library's own monitor of the event loop cannot be left out, only made to sleep. */
+const NEVER_MS = 2 ** 31 - 1;
+
 /**
  * Creates metrics in their own registry, together with those of the process and the event loop. Times to the first byte are
- * also passed to `firstBytes`, for all plugins and models.
+ * also passed to `firstBytes`, for all plugins and models. `lag` is measured by its owner.
  */
-export function createMetrics(version: string, firstBytes?: RecentTimes): Metrics {
+export function createMetrics(version: string, firstBytes?: RecentTimes, lag = new EventLoopLag()): Metrics {
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
-  for (const name of UNRELIABLE_ON_BUN) registry.removeSingleMetric(name);
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: NEVER_MS });
+  for (const { name } of registry.getMetricsAsArray())
+    if (UNRELIABLE_ON_BUN.includes(name) || name.startsWith(LAG_PREFIX)) registry.removeSingleMetric(name);
   const registers = [registry];
+  for (const [name, help, of] of LAG_METRICS)
+    new Gauge({
+      name: `${LAG_PREFIX}_${name}_seconds`,
+      help: `${help} lag of the event loop in the last minute.`,
+      registers,
+      collect() {
+        this.set(of(lag.sorted()) / 1000);
+      },
+    });
   const counter = (name: string, help: string, labelNames: readonly string[]): CellCounter =>
     new CellCounter({ name, help, labelNames, registry });
   const histogram = (name: string, help: string, labelNames: string[], buckets: number[]): BucketHistogram =>

@@ -86,6 +86,7 @@ const ERRORS = errorResponsesIn(RPC_ERRORS, [
   "upstream_unreachable",
   "upstream_error",
   "upstream_timeout",
+  "response_too_large",
   "draining",
 ]);
 

@@ -263,3 +263,15 @@ test("the dashboard shows a relay whose program cannot start, or whose server is
   expect(await initialized(server, "away")).toStartWith("200");
   await eventually(async () => (await relayOf("away"))?.status === "ready", "the server is back");
 });
+
+test("a client of the transport from 2024 is told which one to use", async () => {
+  const server = new McpServer();
+  running.push(server);
+  const { worker } = serve(server, {
+    mcpServers: { a: { command: process.execPath, args: [STDIO, "an old mark"], id: "a" } },
+  });
+  await worker.registered;
+  const response = await server.call("GET", { headers: { accept: "text/event-stream" } }, "/api/mcp/id/a/mcp");
+  expect(response.status).toBe(400);
+  expect(await response.text()).toContain("must use Streamable HTTP ('http') here");
+});

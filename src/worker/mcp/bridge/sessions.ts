@@ -24,6 +24,10 @@ const SWEEP_MS = 15_000;
 /** When a client that was refused should try again: a session of a client that has left ends within this time or two. */
 const RETRY_AFTER_S = 30;
 
+const NO_SESSION = "The request names no session. A session begins with 'initialize'.";
+/** The GET may be that of a client of the transport from 2024, which begins with one. */
+const NO_STREAM = `${NO_SESSION} A client that is set to the transport SSE must use Streamable HTTP ('http') here.`;
+
 /** All sessions of one MCP server. The only owner of each: it opens, finds and ends them. */
 export class Sessions {
   readonly #options: SessionsOptions;
@@ -53,8 +57,7 @@ export class Sessions {
     // This status makes a client start a new session. Some clients keep the id of a lost session in that very attempt, and
     // would never recover if it were refused, too.
     if (id !== null && !isOpening) return errorResponse(404, RPC.noSession, "There is no such session.");
-    if (!isOpening)
-      return errorResponse(400, RPC.server, "The request names no session. A session begins with 'initialize'.");
+    if (!isOpening) return errorResponse(400, RPC.server, request.method === "GET" ? NO_STREAM : NO_SESSION);
     if (!this.#hasRoom()) return this.#refuse(message.id);
     const opened = this.#create();
     const response = await opened.handle(request, message);

@@ -48,8 +48,8 @@ export interface WorkerSettings {
   /** A file with several MCP servers, instead of the URL or the command. */
   readonly mcpServers: string | undefined;
   readonly mcpOauth: "true" | "false";
-  /** Whether one process of the command serves the sessions of all clients. */
-  readonly mcpShared: "true" | "false";
+  /** Whether one process of the command serves the sessions of all clients; `serial`: with one tool call at a time. */
+  readonly mcpShared: "true" | "false" | "serial";
   /** The most sessions of one relay whose MCP server speaks stdio, or HTTP with SSE. */
   readonly mcpMaxSessions: number;
   /** How long such a session may be unused before it ends. */

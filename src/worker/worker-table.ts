@@ -248,11 +248,11 @@ export function workerTable(hostname: string) {
       default: "false",
       help: "Whether callers authenticate with the MCP server itself by OAuth, which then receives their bearer tokens.",
     }),
-    mcpShared: setting(word(["true", "false"]), {
+    mcpShared: setting(word(["true", "false", "serial"]), {
       variable: "MCP_SHARED",
       flag: "shared",
       default: "false",
-      help: "Whether one process of MCP_COMMAND serves all clients, for programs that can run only once.",
+      help: "Whether one process of MCP_COMMAND serves all clients, for programs that can run only once; serial: with one tool call at a time.",
     }),
     mcpMaxSessions: setting(integer(1, 10_000), {
       variable: "MCP_MAX_SESSIONS",

@@ -8,6 +8,7 @@ import { silentLog } from "../../src/system/log.ts";
 import type { Bridge } from "../../src/worker/mcp/bridge/bridge.ts";
 import type { SessionLimits } from "../../src/worker/mcp/bridge/sessions.ts";
 import { createStdioBridge } from "../../src/worker/mcp/bridge/stdio-bridge.ts";
+import type { Sharing } from "../../src/worker/mcp/mcp-server.ts";
 
 export const SESSIONS = "2025-11-25";
 export const STATELESS = "2026-07-28";
@@ -34,19 +35,19 @@ export function smallServer(mark: string, ...more: readonly string[]): string {
 export const LIMITS: SessionLimits = { maxSessions: 1000, idleMs: 5 * 60_000 };
 
 export interface BridgeSettings extends Partial<SessionLimits> {
-  readonly isShared?: boolean;
+  readonly sharing?: Sharing;
 }
 
 export function stdioBridge(
   command: string,
   clock: Clock = systemClock,
-  { isShared = false, ...limits }: BridgeSettings = {},
+  { sharing = "none", ...limits }: BridgeSettings = {},
 ): Bridge {
   const env = { PATH: process.env["PATH"] ?? "" };
   return createStdioBridge({
     command,
     env,
-    isShared,
+    sharing,
     limits: { ...LIMITS, ...limits },
     deps: { clock, ids: systemIds, log: silentLog },
   });

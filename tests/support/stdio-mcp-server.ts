@@ -104,6 +104,9 @@ function call(id: string | number, { name, _meta }: Record<string, unknown>): vo
       return process.exit(3);
     case "hang":
       return;
+    case "slow":
+      setTimeout(() => say({ id, result: { slow: true } }), 100);
+      return;
     case "hold":
       held.push(id);
       return;

@@ -2,6 +2,9 @@ import type { HeaderPairs } from "../../wire/frame.ts";
 
 export type McpTransport = "auto" | "http" | "sse";
 
+/** Whether one process of a command serves the sessions of all clients, and if so, whether it gets one tool call at a time. */
+export type Sharing = "none" | "parallel" | "serial";
+
 /** The address of an MCP server, or the way to start it. */
 export type McpSource =
   | {
@@ -22,8 +25,7 @@ export type McpSource =
       readonly withheld: readonly string[];
       /** The working directory; undefined: the worker's own. */
       readonly directory: string | undefined;
-      /** Whether one process serves the sessions of all clients. */
-      readonly isShared: boolean;
+      readonly sharing: Sharing;
     };
 
 /** One MCP server to serve, and who may call it. */

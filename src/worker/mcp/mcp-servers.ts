@@ -14,7 +14,7 @@ interface Given {
   readonly mcpHeaders: readonly (readonly [string, string])[];
   readonly mcpServers: string | undefined;
   readonly mcpOauth: "true" | "false";
-  readonly mcpShared: "true" | "false";
+  readonly mcpShared: "true" | "false" | "serial";
   readonly authToken: string | undefined;
 }
 
@@ -37,10 +37,12 @@ export function readMcpServers(given: Given, sources: FileSources): McpServersRe
   return { servers: [{ name, id, source: sourceOf(given, headers.pairs), access }], faults: [] };
 }
 
+const SHARINGS = { false: "none", true: "parallel", serial: "serial" } as const;
+
 function sourceOf({ mcpUrl, mcpCommand, mcpTransport, mcpShared }: Given, headers: HeaderPairs): McpSource {
   if (mcpUrl !== undefined) return { kind: "url", url: mcpUrl, transport: mcpTransport, headers };
   const none = { args: undefined, env: {}, withheld: [], directory: undefined };
-  return { kind: "command", command: mcpCommand ?? "", ...none, isShared: mcpShared === "true" };
+  return { kind: "command", command: mcpCommand ?? "", ...none, sharing: SHARINGS[mcpShared] };
 }
 
 function conflictsIn(given: Given): string[] {
@@ -68,8 +70,8 @@ function conflictsIn(given: Given): string[] {
     return ["oauth: only an MCP server that speaks HTTP can use it; give its url"];
   if (mcpHeaders.length > 0 && mcpUrl === undefined)
     return ["mcp_headers: only an MCP server with a --url gets headers; a file has headers for each of its servers"];
-  if (mcpServers !== undefined && mcpShared === "true") return ["shared: the file itself says so, with shared: true"];
-  if (mcpShared === "true" && mcpCommand === undefined)
+  if (mcpServers !== undefined && mcpShared !== "false") return ["shared: the file itself says so, with shared: true"];
+  if (mcpShared !== "false" && mcpCommand === undefined)
     return ["shared: only an MCP server that speaks stdio has processes to share; give its command with --stdio"];
   return [];
 }

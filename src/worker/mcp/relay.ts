@@ -128,8 +128,8 @@ function openUpstream(
       health,
       deps,
     });
-  const { command, args, directory, isShared, withheld } = source;
+  const { command, args, directory, sharing, withheld } = source;
   // An entry of the program's own wins, and is the only way for it to get a variable that is withheld.
   const childrensEnv = { ...childEnv(env, withheld), ...source.env };
-  return createStdioBridge({ command, args, directory, env: childrensEnv, isShared, limits, health, deps });
+  return createStdioBridge({ command, args, directory, env: childrensEnv, sharing, limits, health, deps });
 }

@@ -32,7 +32,7 @@ const entrySchema = v.object({
   auth_token: v.optional(text),
   auth_token_env: v.optional(text),
   oauth: v.optional(v.boolean()),
-  shared: v.optional(v.boolean()),
+  shared: v.optional(v.union([v.boolean(), v.literal("serial")])),
   disabled: v.optional(v.boolean()),
 });
 
@@ -48,7 +48,7 @@ const TAKES: Readonly<Record<string, string>> = {
   headers: "it takes a map of names to strings",
   id: `it takes ${ID_FORM}`,
   oauth: "it takes true or false",
-  shared: "it takes true or false",
+  shared: "it takes true, false or serial",
   disabled: "it takes true or false",
 };
 
@@ -182,7 +182,7 @@ function sourceOf(
       env: { ...variables, ...toTexts(env ?? {}) },
       withheld,
       directory: cwd,
-      isShared: shared === true,
+      sharing: shared === "serial" ? "serial" : shared ? "parallel" : "none",
     };
   }
   if (shared) return "only a server with a command can be shared";

@@ -26,8 +26,8 @@ afterEach(async () => {
   await eventually(() => processesOf(mark) === 0, "no process is left");
 });
 
-function start(command = smallServer(mark), clock?: FakeClock): Bridge {
-  const bridge = stdioBridge(command, clock, { isShared: true });
+function start(command = smallServer(mark), clock?: FakeClock, sharing: "parallel" | "serial" = "parallel"): Bridge {
+  const bridge = stdioBridge(command, clock, { sharing });
   bridges.push(bridge);
   return bridge;
 }
@@ -206,5 +206,38 @@ describe("a shared stdio process", () => {
     }
     expect(bridge.sessions).toBe(0);
     expect((await open(bridge)).opening).toMatchObject({ error: { code: -32_602 } });
+  });
+});
+
+describe("a shared stdio process with serial calls", () => {
+  test("gets one tool call at a time, in order, and other requests at any time", async () => {
+    const bridge = start(smallServer(mark), undefined, "serial");
+    const [first, second] = [await open(bridge), await open(bridge)];
+    const done: string[] = [];
+    const call = (id: string, name: string, as: string) =>
+      lastOf(callTool(bridge, id, name, as)).then((answer) => {
+        done.push(as);
+        return answer;
+      });
+    const calls = [call(first.id, "slow", "a"), call(second.id, "x", "b"), call(first.id, "opening", "c")];
+    expect(await lastOf(say(bridge, second.id, { id: 9, method: "tools/list" }))).toMatchObject({ id: 9 });
+    expect(done).toEqual([]);
+    await Promise.all(calls);
+    expect(done).toEqual(["a", "b", "c"]);
+  });
+
+  test("gets the next call when the client of the running one has cancelled it or left", async () => {
+    const bridge = start(smallServer(mark), undefined, "serial");
+    const [first, second, third] = [await open(bridge), await open(bridge), await open(bridge)];
+    void callTool(bridge, first.id, "hang", "a").catch(() => {});
+    void callTool(bridge, second.id, "hang", "b").catch(() => {});
+    void callTool(bridge, first.id, "never begins", "c").catch(() => {});
+    const waiting = lastOf(callTool(bridge, third.id, "cancelled", "d"));
+    await lastOf(say(bridge, third.id, { id: 9, method: "tools/list" }));
+    await say(bridge, first.id, { method: "notifications/cancelled", params: { requestId: "c" } });
+    await say(bridge, first.id, { method: "notifications/cancelled", params: { requestId: "a" } });
+    await drop(bridge, second.id);
+    // The call that had not begun is unknown to the process.
+    expect((await waiting)?.result?.["cancelled"]).toEqual([1, 2]);
   });
 });

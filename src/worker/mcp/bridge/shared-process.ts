@@ -9,6 +9,7 @@ import {
   type RequestId,
 } from "@modelcontextprotocol/server";
 import type { CancelTimer, Clock } from "../../../system/deps.ts";
+import { CallTurns } from "./call-turns.ts";
 import type { OpenPeer, Peer, PeerEvents } from "./peer.ts";
 import { RPC, rpcError } from "./rpc-error.ts";
 import { type ClientHost, SharedClient } from "./shared-client.ts";
@@ -17,6 +18,8 @@ import { OPENING, OPENING_ID, toOpening } from "./shared-opening.ts";
 
 export interface SharedProcessOptions {
   readonly openPeer: OpenPeer;
+  /** Whether the process gets one tool call at a time. */
+  readonly isSerial: boolean;
   /** How long the process stays after its last client. */
   readonly idleMs: number;
   readonly clock: Clock;
@@ -39,6 +42,7 @@ export class SharedProcess implements ClientHost {
   readonly #options: SharedProcessOptions;
   readonly #clients = new Set<SharedClient>();
   readonly #calls = new Map<number, OpenCall>();
+  readonly #turns: CallTurns;
   /** The clients that wait for the answer to the first `initialize`. */
   #openings: { readonly client: SharedClient; readonly request: JSONRPCRequest }[] = [];
   #opened: JSONRPCResponse | undefined;
@@ -49,6 +53,7 @@ export class SharedProcess implements ClientHost {
 
   constructor(options: SharedProcessOptions) {
     this.#options = options;
+    this.#turns = new CallTurns(options.isSerial);
   }
 
   /** Adds a client. The process starts with the first one's `initialize`. */
@@ -94,8 +99,10 @@ export class SharedProcess implements ClientHost {
       return true;
     }
     this.#count += 1;
-    this.#calls.set(this.#count, { client, request, names: namesOf(request) });
-    return this.#send(toShared(request, this.#count));
+    const shared = this.#count;
+    this.#calls.set(shared, { client, request, names: namesOf(request) });
+    const send = (): boolean => this.#send(toShared(request, shared));
+    return request.method === "tools/call" ? this.#turns.take(shared, send) : send();
   }
 
   tell(message: JSONRPCNotification): boolean {
@@ -185,15 +192,19 @@ export class SharedProcess implements ClientHost {
     const call = shared === undefined ? undefined : this.#calls.get(shared);
     if (shared === undefined || !call) return;
     this.#calls.delete(shared);
+    this.#turns.end(shared);
     const { client, request, names } = call;
     if ("result" in response) this.#noteSubscription(client, request);
     client.deliver(toOwn(response, names));
   }
 
-  /** Forgets a call and tells the process that nobody waits for it. */
+  /** Forgets a call and tells the process, if it knows it, that nobody waits for it. */
   #drop(shared: number): void {
-    if (this.#calls.delete(shared))
+    if (!this.#calls.delete(shared)) return;
+    if (!this.#turns.isWaiting(shared)) {
       this.#send({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: shared } });
+    }
+    this.#turns.end(shared);
   }
 
   #noteSubscription(client: SharedClient, { method, params }: JSONRPCRequest): void {
@@ -230,6 +241,7 @@ export class SharedProcess implements ClientHost {
     this.#opened = undefined;
     this.#openings = [];
     this.#calls.clear();
+    this.#turns.clear();
     this.#cancelIdle();
     const closing = peer.close().finally(() => this.#closing.delete(closing));
     this.#closing.add(closing);

@@ -1,5 +1,6 @@
 import type { Deps } from "../../../system/deps.ts";
 import { UpstreamHealth } from "../health.ts";
+import type { Sharing } from "../mcp-server.ts";
 import { type Bridge, createBridge } from "./bridge.ts";
 import { Reaper } from "./reaper.ts";
 import type { SessionLimits } from "./sessions.ts";
@@ -14,8 +15,7 @@ export interface StdioBridgeOptions {
   /** The working directory; undefined: this program's own. */
   readonly directory?: string | undefined;
   readonly env: Readonly<Record<string, string>>;
-  /** Whether one process serves all clients. */
-  readonly isShared: boolean;
+  readonly sharing: Sharing;
   readonly limits: SessionLimits;
   readonly health?: UpstreamHealth;
   readonly deps: Deps;
@@ -26,7 +26,7 @@ export interface StdioBridgeOptions {
  * server has one process in all, which is of the era with sessions, because nearly every client speaks that one.
  */
 export function createStdioBridge(options: StdioBridgeOptions): Bridge {
-  const { command, args, directory, env, isShared, limits, health = new UpstreamHealth(), deps } = options;
+  const { command, args, directory, env, sharing, limits, health = new UpstreamHealth(), deps } = options;
   const { clock, log } = deps;
   const reaper = new Reaper(env["PATH"]);
   const watchGroup = (group: number): (() => void) => reaper.watch(group);
@@ -34,10 +34,10 @@ export function createStdioBridge(options: StdioBridgeOptions): Bridge {
     (events) => new StdioChild({ command, args, directory, env, watchGroup, clock, log, ...events }),
     health,
   );
-  if (!isShared) {
+  if (sharing === "none") {
     return createBridge({ openPeer, maybeStateless: true, limits, closeShared: async () => reaper.close(), deps });
   }
-  const shared = new SharedProcess({ openPeer, idleMs: limits.idleMs, clock });
+  const shared = new SharedProcess({ openPeer, isSerial: sharing === "serial", idleMs: limits.idleMs, clock });
   return createBridge({
     openPeer: (events) => shared.join(events),
     maybeStateless: false,

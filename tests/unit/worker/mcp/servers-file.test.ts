@@ -34,7 +34,7 @@ describe("a file with MCP servers", () => {
           env: { DEBUG: "1" },
           withheld: [],
           directory: undefined,
-          isShared: false,
+          sharing: "none",
         },
         access: { kind: "none" },
         unused: { ignored: ["alwaysAllow"], toolLists: [] },
@@ -109,6 +109,11 @@ describe("a file with MCP servers", () => {
     [
       "mcpServers: { a: { url: 'http://h', httpUrl: 'http://i' } }",
       "servers: a.httpUrl means the same as url; give only one of them",
+    ],
+    ["mcpServers: { a: { url: 'http://h', shared: true } }", "servers: a: only a server with a command can be shared"],
+    [
+      "mcpServers: { a: { command: x, shared: maybe } }",
+      "servers: a.shared is not usable; it takes true, false or serial",
     ],
     ["mcpServers: { a: { command: x, oauth: true } }", "servers: a: only a server with a url can use oauth"],
     [

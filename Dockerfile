@@ -15,6 +15,8 @@ COPY --from=packages /app/node_modules ./node_modules
 COPY package.json bunfig.toml tsconfig.json LICENSE ./
 COPY src ./src
 COPY views ./views
+# For DATA_DIR. A volume that is mounted here for the first time takes over the owner and the mode.
+RUN mkdir -m 700 /data && chown 1000:1000 /data
 # The files belong to root and are read-only to the program. The image's user `bun` is given by number, because Kubernetes
 # cannot tell from a name that it is not root.
 USER 1000:1000

@@ -71,15 +71,21 @@ describe("compose.yaml", () => {
   });
 
   test.each(["server", "worker"] as const)(
-    "confines the %s, which has no capabilities and can write to /tmp only",
+    "confines the %s, which has no capabilities and can write to /tmp and its volume only",
     (name) => {
       const service = compose.services[name];
       expect(service.read_only).toBe(true);
       expect(service.cap_drop).toEqual(["ALL"]);
       expect(service.security_opt).toEqual(["no-new-privileges:true"]);
       expect(service.tmpfs?.map((each) => each.split(":")[0])).toEqual(["/tmp"]);
+      expect(service.volumes).toEqual(name === "server" ? ["data:/data"] : undefined);
     },
   );
+
+  test("keeps the server's data in a volume that its user may write to", () => {
+    expect(serverOf(filledIn(server.environment, keys)).dataDir).toBe("/data");
+    expect(dockerfile).toContain("RUN mkdir -m 700 /data && chown 1000:1000 /data\n");
+  });
 
   test("spools no more than fits into /tmp, which fits into the server's memory", () => {
     const config = serverOf(filledIn(server.environment, keys));
@@ -145,6 +151,24 @@ describe("fly.toml", () => {
     expect(drainDelayMs).toBe(DRAIN_DELAY_MS);
     expect(2 * (parseDuration(service.checks[0]?.interval ?? "") ?? 0)).toBeLessThan(drainDelayMs);
     expect(startGraceMs).toBeGreaterThan(defaults.startGraceMs);
+  });
+});
+
+describe("the forms with DATA_DIR, which are comments", () => {
+  test("fit together in fly.toml: the directory is the volume, and the strategy is one for machines with volumes", async () => {
+    const text = (await read("fly.toml"))
+      .replace('strategy = "bluegreen"\n', "\n")
+      .replaceAll(/^( *)# (strategy =|DATA_DIR =|\[mounts\]| +source =| +destination =)/gm, "$1$2");
+    const other = Bun.TOML.parse(text) as Fly & { readonly mounts: { readonly destination: string } }; // Held by the assertions.
+    expect(other.deploy.strategy).toBe("rolling");
+    expect(other.mounts.destination).toBe("/data");
+    expect(serverOf({ ...other.env, ...keys }).dataDir).toBe(other.mounts.destination);
+  });
+
+  test("fit together in the unit: the directory is the state directory of the service, for its user alone", async () => {
+    const text = (await read("deploy/systemd/moorage-server@.service")).replaceAll(/^#(?=StateDir|Environment=)/gm, "");
+    expect(text).toContain("\nStateDirectory=moorage\nStateDirectoryMode=0700\nEnvironment=DATA_DIR=%S/moorage\n");
+    expect(environmentOf(serverUnit)["DATA_DIR"]).toBeUndefined();
   });
 });
 

@@ -15,6 +15,7 @@ export interface Service {
   readonly ports?: readonly string[];
   readonly networks: readonly string[];
   readonly tmpfs?: readonly string[];
+  readonly volumes?: readonly string[];
   readonly mem_limit?: string;
   readonly read_only?: boolean;
   readonly cap_drop: readonly string[];

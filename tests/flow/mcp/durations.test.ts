@@ -3,7 +3,7 @@ import { eventually } from "../../support/eventually.ts";
 import { McpServer } from "../../support/mcp-server.ts";
 
 test("the durations of MCP calls do not include streams that only listen", async () => {
-  const server = new McpServer();
+  const server = new McpServer({ confirmTimeoutMs: 100 });
   const relay = await server.relay();
   const counted = async (): Promise<string | undefined> => {
     const text = await (await server.fetch("/metrics")).text();

@@ -16,6 +16,11 @@ export interface EndedJob {
   readonly usage: Usage | undefined;
   /** Size of the request's body. */
   readonly bytesIn: number;
+  /**
+   * The number of jobs that served the request together, each of them counted by `countPart` already. Absent if one job
+   * served it.
+   */
+  readonly parts?: number;
 }
 
 /** The number of models with series. Past it, models that are gone lose theirs. The metrics have room for 200. */
@@ -59,7 +64,7 @@ export class Ledger {
   }
 
   /** Counts an ended job everywhere, and returns its outcome. */
-  count({ report, usage, bytesIn }: EndedJob): JobOutcome {
+  count({ report, usage, bytesIn, parts }: EndedJob): JobOutcome {
     const outcome = outcomeOf(report);
     const output = usage?.[SPEED_UNIT] ?? 0;
     const counts = this.#counts;
@@ -70,15 +75,21 @@ export class Ledger {
     counts.output += output;
     counts.bytesOut += report.bytesOut;
     if (report.claim) this.models.count(report.claim.model, output, this.#options.clock.elapsed());
+    if (parts === undefined) this.countPart(report, usage);
+    this.#measure(report, outcome, usage, bytesIn);
+    return outcome;
+  }
+
+  /** Counts a job for its worker alone. The request that it served, with others, is counted by `count`. */
+  countPart(report: JobReport, usage: Usage | undefined): void {
+    const outcome = outcomeOf(report);
     report.claim?.count({
       outcome,
       error: outcome === "failed" && !isClientsFault(report) ? errorOf(report) : undefined,
       runningMs: report.durationMs - report.queuedMs,
       usage,
-      output,
+      output: usage?.[SPEED_UNIT] ?? 0,
     });
-    this.#measure(report, outcome, usage, bytesIn);
-    return outcome;
   }
 
   #measure(report: JobReport, outcome: JobOutcome, usage: Usage | undefined, bytesIn: number): void {

@@ -7,6 +7,7 @@ import { createWorkerOperator, type JobOperator, type WorkerOperator } from "../
 import type { Condition, Pulse, Reports } from "../plugin/reports.ts";
 import { type RestrictionRecords, Restrictions } from "../plugin/restrictions.ts";
 import { NONE_EXCLUDED } from "../pool/excluded.ts";
+import type { JobReport } from "../pool/job-spec.ts";
 import { Pool } from "../pool/pool.ts";
 import type { Deps } from "../system/deps.ts";
 import { Idle } from "../system/idle.ts";
@@ -109,13 +110,19 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
     this.#running += 1;
   }
 
+  /** Counts one of several jobs that serve a request together. The request itself begins and ends as one job. */
+  partEnded(report: JobReport, usage: Usage | undefined): void {
+    this.#ledger.countPart(report, usage);
+    this.pool.touch();
+  }
+
   /** Counts a job out: totals, metrics, and its one log line. */
   ended(ended: EndedJob): void {
     const outcome = this.#ledger.count(ended);
     this.#running -= 1;
     if ((ended.usage?.[SPEED_UNIT] ?? 0) > 0) this.#drift.output(this.#options.deps.clock.elapsed());
     this.pool.touch();
-    const { requestId, caller, model, usage, report } = ended;
+    const { requestId, caller, model, usage, report, parts } = ended;
     const { claim, end } = report;
     this.#options.deps.log.info("job.ended", {
       plugin: this.#options.pluginId,
@@ -129,6 +136,7 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
       reason: end.kind === "failed" ? end.fault.code : undefined,
       limit: end.kind === "failed" ? end.fault.limit : undefined,
       status: report.status,
+      parts,
       attempts: report.attempts,
       retry_reason: report.retryReason,
       refusals: report.refusals || undefined,

@@ -5,6 +5,7 @@ import { bodyFor } from "../../models/named-body.ts";
 import type { Claim } from "../../pool/claim.ts";
 import type { Demand } from "../../pool/directory.ts";
 import { type Excluded, NONE_EXCLUDED } from "../../pool/excluded.ts";
+import type { JobEnd } from "../../pool/job-spec.ts";
 import { AnswerEnds } from "../../reply/answer-ends.ts";
 import { isCoded } from "../../reply/body-kind.ts";
 import { collect, type WholeAnswer } from "../../reply/collect.ts";
@@ -12,6 +13,7 @@ import { wholeResponse } from "../../reply/whole-response.ts";
 import { type LlmCall, type LlmPorts, patienceFor, toExchangeRequest } from "./call.ts";
 import { type EmbeddingInput, type Part, PartCutter } from "./embedding-input.ts";
 import { mergeEmbeddings, type PartAnswer } from "./embedding-merge.ts";
+import { PartReports } from "./part-reports.ts";
 import { readUsage } from "./usage.ts";
 
 /** Inputs per part for a worker that names no batch size. It is small enough for several workers to share a large request. */
@@ -34,10 +36,23 @@ export async function relayEmbeddings(
   input: EmbeddingInput,
 ): Promise<Response> {
   const run = new EmbeddingRun(ports, call, body, model, input);
+  // The parts are jobs of their own to workers, and one request to everybody else.
+  ports.area.began();
+  try {
+    const response = await answer(ports, call, run, input);
+    run.ended({ kind: "complete" }, response.status);
+    return response;
+  } catch (error) {
+    run.ended(toEnd(error), undefined);
+    throw error;
+  }
+}
+
+async function answer({ deps }: LlmPorts, call: LlmCall, run: EmbeddingRun, input: EmbeddingInput): Promise<Response> {
   const { answers, refused } = await run.finish();
   const respond = (whole: WholeAnswer, pieces: readonly Uint8Array[]): Response => {
     const headers = toClientHeaders(whole.headers, call.visit.requestId);
-    if (run.servedModel !== model) nameServedModel(headers, run.servedModel);
+    if (run.servedModel !== run.model) nameServedModel(headers, run.servedModel);
     return wholeResponse(whole.status, headers, pieces);
   };
   // An unsuccessful answer goes to the client unchanged.
@@ -48,7 +63,6 @@ export async function relayEmbeddings(
     if (answers.length === 1) return respond(first.whole, [first.body]);
     throw new Fault("upstream_error", { message: "The model server's answers cannot be merged: one is compressed." });
   }
-  const { deps } = ports;
   const merged = await mergeEmbeddings(answers, input.count, input.encoding, {
     elapsed: () => deps.clock.elapsed(),
     pause: nextTurn,
@@ -56,6 +70,12 @@ export async function relayEmbeddings(
   if (!merged.ok)
     throw new Fault("upstream_error", { message: `The model server's answer cannot be used: ${merged.reason}.` });
   return respond(first.whole, merged.pieces);
+}
+
+function toEnd(error: unknown): JobEnd {
+  if (error instanceof ClientGone) return { kind: "canceled" };
+  const fault = error instanceof Fault ? error : new Fault("internal_error", { cause: error });
+  return { kind: "failed", fault, begun: false };
 }
 
 /** How a run ended: with an answer to every part, or with one that was refused. */
@@ -68,7 +88,10 @@ interface Outcome {
 class EmbeddingRun {
   readonly #ports: LlmPorts;
   readonly #call: LlmCall;
-  readonly #model: string;
+  readonly model: string;
+  readonly #bodyBytes: number;
+  readonly #startedAt: number;
+  readonly #reports = new PartReports();
   /** The model that served the last part: another name than the one asked for, if workers list the model under that. */
   servedModel: string;
   /** Undefined for a single input, whose request is passed on unchanged. */
@@ -96,7 +119,9 @@ class EmbeddingRun {
   constructor(ports: LlmPorts, call: LlmCall, body: Uint8Array, model: string, input: EmbeddingInput) {
     this.#ports = ports;
     this.#call = call;
-    this.#model = model;
+    this.model = model;
+    this.#bodyBytes = body.length;
+    this.#startedAt = ports.deps.clock.elapsed();
     this.servedModel = model;
     this.#cutter = input.isPlural && input.count > 1 ? new PartCutter(body) : undefined;
     this.#whole = { offset: 0, count: input.count, body };
@@ -114,6 +139,15 @@ class EmbeddingRun {
     if (signal.aborted) throw new ClientGone("the client left");
     this.#answers.sort((a, b) => a.offset - b.offset);
     return { answers: this.#answers, refused: this.#refused };
+  }
+
+  /** Counts the request, which all parts together served. `status` is that of its answer; undefined without one. */
+  ended(end: JobEnd, status: number | undefined): void {
+    const { area, deps } = this.#ports;
+    const { caller, visit } = this.#call;
+    const durationMs = deps.clock.elapsed() - this.#startedAt;
+    const joined = this.#reports.join(caller, end, status, durationMs);
+    area.ended({ requestId: visit.requestId, caller, model: this.model, bytesIn: this.#bodyBytes, ...joined });
   }
 
   /** Pulls parts until none is left, and starts another runner for each slot that is free meanwhile. Never rejects. */
@@ -137,7 +171,7 @@ class EmbeddingRun {
   }
 
   get #demand(): Demand {
-    return { model: this.#model, exact: true, excluded: this.#failed, workerId: this.#call.workerId };
+    return { model: this.model, exact: true, excluded: this.#failed, workerId: this.#call.workerId };
   }
 
   get #hasRoom(): boolean {
@@ -150,7 +184,6 @@ class EmbeddingRun {
     const ends = new AnswerEnds();
     let part: Part | undefined;
     let served: Claim | undefined;
-    area.began();
     try {
       const whole = await collect({
         pool: area.pool,
@@ -170,7 +203,7 @@ class EmbeddingRun {
             this.#wasAccepted = true;
             part = this.#take(claim);
             if (!part) return undefined;
-            const partBody = bodyFor(claim, this.#model, part.body);
+            const partBody = bodyFor(claim, this.model, part.body);
             return toExchangeRequest(this.#ports, this.#call, { id: this.#nextId(), stream: false, body: partBody });
           },
         },
@@ -180,15 +213,10 @@ class EmbeddingRun {
         },
         signal: this.#stop.signal,
         observe: (bytes) => ends.push(bytes),
-        onReport: (report) =>
-          area.ended({
-            requestId: this.#call.visit.requestId,
-            caller: this.#call.caller,
-            model: this.#model,
-            report,
-            usage: readUsage(ends),
-            bytesIn: part?.body.length ?? 0,
-          }),
+        onReport: (report) => {
+          const usage = readUsage(ends);
+          if (this.#reports.add(report, usage)) area.partEnded(report, usage);
+        },
       });
       if (whole && part) this.#accept(part, whole, served);
     } catch (error) {
@@ -237,6 +265,7 @@ class EmbeddingRun {
     const { pool } = this.#ports.area;
     if (failures >= MAX_FAILURES || !pool.hasOther(this.#demand)) return false;
     this.#putBack(part);
+    this.#reports.putBack();
     return true;
   }
 }

@@ -64,7 +64,7 @@ describe.skipIf(lacks("a real llama.cpp", PROGRAMS.python, PYTHON_PACKAGES))(
       });
     });
 
-    test("Anthropic's SDK gets messages, streams, token counts and tool calls", async () => {
+    test("Anthropic's SDK gets messages, streams, token counts, tool calls and errors of its own kind", async () => {
       expect(await runClient("anthropic_sdk.py", [stack.url, API_KEY, MODEL])).toMatchObject({
         message: ANSWER,
         output_tokens: 13,
@@ -72,6 +72,8 @@ describe.skipIf(lacks("a real llama.cpp", PROGRAMS.python, PYTHON_PACKAGES))(
         stop_reason: "end_turn",
         counted: true,
         tool: ["get_weather", { city: "Lisbon" }],
+        unknown: { type: "error", error: { type: "not_found_error" } },
+        unknown_request_id: true,
       });
     });
 
@@ -175,12 +177,23 @@ describe.skipIf(lacks("a real llama.cpp", PROGRAMS.python, PYTHON_PACKAGES))(
 
     test("a reranker's scores arrive as llama.cpp gives them", async () => {
       const rerank = await llama.serve("rerank", SLOTS, CONTEXT);
-      const worker = await stack.worker(["llm", "--backend", `${rerank.url}/v1`, "--id", "reranker"]);
+      const worker = await stack.worker([
+        "llm",
+        "--backend",
+        `${rerank.url}/v1`,
+        "--id",
+        "reranker",
+        "--rename",
+        `scorer=${MODEL}`,
+      ]);
       const question = { model: MODEL, query: "light", documents: ["a harbour light", "a cat", "far away"] };
       const direct = await fetch(`${rerank.url}/v1/rerank`, { method: "POST", body: JSON.stringify(question) });
-      const through = await stack.post("/api/llm/id/reranker/v1/rerank", question);
-      expect(through.status).toBe(200);
-      expect(await through.json()).toEqual(await direct.json());
+      const scores = await direct.json();
+      for (const path of ["/api/llm/id/reranker/v1/rerank", "/rerank", "/v1/rerank", "/v2/rerank"]) {
+        const through = await stack.post(path, { ...question, model: "scorer" });
+        expect(through.status).toBe(200);
+        expect(await through.json()).toEqual(scores);
+      }
       await worker.stop();
     });
   },

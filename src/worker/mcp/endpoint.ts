@@ -68,20 +68,21 @@ export class Endpoint {
   async call(request: EndpointRequest): Promise<Response> {
     const isStream = request.body instanceof ReadableStream;
     const base = isStream && !this.#isSettled ? await this.#find(hostIn(request.head)) : this.#url;
-    const { response } = await this.#follow(request, withQuery(base, request.query));
+    const { response } = await this.#follow(request, base);
     return response;
   }
 
   async #follow(
     request: EndpointRequest,
-    first: string,
+    base: string,
   ): Promise<{ readonly response: Response; readonly url: string }> {
+    const first = withQuery(base, request.query);
     let url = first;
     for (let redirects = 0; ; redirects += 1) {
       const response = await callBackend({ ...request, url, proxy: this.proxy, extra: this.headers });
       const redirect = redirectIn(response, url, hostIn(request.head));
       if (redirect === undefined) {
-        if (url === first) this.#confirm(response);
+        if (url === first) this.#confirm(base, request.head.method, response.status);
         else this.#learn(first, url, response);
         return { response, url };
       }
@@ -96,10 +97,12 @@ export class Endpoint {
     }
   }
 
-  #confirm({ status }: Response): void {
+  #confirm(base: string, method: string, status: number): void {
+    // Another request may have found out more in the meantime.
+    if (base !== this.#url) return;
     this.#isSettled = true;
-    // The server may have gone back to the URL that it redirected before.
-    if (this.#url !== this.#options.url && IS_NOT_HERE.has(status)) this.#forget();
+    // The server may have gone back to the URL that it redirected before. A GET or DELETE shows nothing: many servers have none.
+    if (base !== this.#options.url && method === "POST" && IS_NOT_HERE.has(status)) this.#forget();
   }
 
   /** Remembers the URL to which a request was redirected, unless only this request leads there. */

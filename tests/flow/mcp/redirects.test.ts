@@ -107,6 +107,22 @@ describe("an MCP server that redirects to another path of its own", () => {
     expect(seen.map(({ path }) => path)).toEqual(["/mcp?a=1", "/mcp/?a=1", "/mcp/?b=2"]);
   });
 
+  test("stays known when it has no stream to listen to, however many clients ask for one at once", async () => {
+    const paths: string[] = [];
+    const { server } = await connect(async (request) => {
+      const { pathname } = new URL(request.url);
+      paths.push(`${request.method} ${pathname}`);
+      await request.bytes();
+      if (pathname === "/mcp") return redirectTo("/mcp/", 307)();
+      return request.method === "GET" ? new Response(null, { status: 405 }) : Response.json({ result: {} });
+    });
+    expect((await server.rpc(call(1))).status).toBe(200);
+    const listening = [1, 2, 3].map(() => server.call("GET", { headers: { accept: "text/event-stream" } }));
+    expect((await Promise.all(listening)).map(({ status }) => status)).toEqual([405, 405, 405]);
+    expect((await server.rpc(call(200_000))).status).toBe(200);
+    expect(paths).toEqual(["POST /mcp", "POST /mcp/", "GET /mcp/", "GET /mcp/", "GET /mcp/", "POST /mcp/"]);
+  });
+
   test("is looked for again when it has gone back to its first path", async () => {
     let isSlashed = true;
     const paths: string[] = [];

@@ -7,10 +7,10 @@ import type { Deps } from "./system/deps.ts";
 const CLOSE_MS = 2000;
 
 /**
- * Shuts down in order. With a drain delay, health answers 503 and workers connect to the server that takes over, while this
- * one serves as before for that long. Then it refuses new jobs and workers, tells workers, lets running jobs finish for up to
- * `drainTimeoutMs`, closes sessions and stops listeners. Health answers 503 meanwhile, so the listener stays open until the
- * jobs are done.
+ * Shuts down in order. With a drain delay, health answers 503 and workers connect to the server that takes over, while
+ * this one serves as before for that long. Then it refuses new jobs and workers, tells workers, lets running jobs finish
+ * for up to `drainTimeoutMs`, closes sessions and stops listeners. Health answers 503 meanwhile, so the listener stays
+ * open until the jobs are done.
  */
 export async function shutDown(app: App, listening: Listening, config: Config, { clock, log }: Deps): Promise<void> {
   if (config.drainDelayMs > 0) {

@@ -258,8 +258,8 @@ export class AnsweringExchange implements Progress {
 const BACKSTOP_MS = 10_000;
 
 /**
- * Returns the longest silence of the backend. Within the asking end's own limit this end decides; otherwise it waits a little
- * longer than the asking end, which then cancels and can say whose limit it was.
+ * Returns the longest silence of the backend. Within the asking end's own limit this end decides; otherwise it waits a
+ * little longer than the asking end, which then cancels and can say whose limit it was.
  */
 function silenceLimit(askedMs: number | undefined, ownMs: number): number {
   return askedMs === undefined || askedMs === 0 || ownMs < askedMs ? ownMs : askedMs + BACKSTOP_MS;

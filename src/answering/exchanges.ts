@@ -23,7 +23,9 @@ export interface ExchangesOptions {
   readonly onIdle: () => void;
 }
 
-/** The server counts the slots. At this many times the declared number it has lost count and would bring the backend down. */
+/**
+ * The server counts the slots. At this many times the declared number it has lost count and would bring the backend down.
+ */
 const SAFETY_FACTOR = 4;
 
 /** The kinds of exchange that this end answers: what a worker announces when it registers. */
@@ -50,7 +52,10 @@ export class Exchanges {
     for (const exchange of [...this.#running.values()]) exchange.endListening();
   }
 
-  /** Handles one frame. Returns what the server did against the protocol, for the close reason; undefined where all is well. */
+  /**
+   * Handles one frame. Returns what the server did against the protocol, for the close reason; undefined where all is
+   * well.
+   */
   handle(frame: Frame): string | undefined {
     if (frame.type === "request") {
       // Ids only grow and are never reused, which distinguishes late frames from invented ones.

@@ -25,8 +25,8 @@ export function countChanges(before: AccessLists, after: AccessLists): AccessCha
 }
 
 /**
- * Returns who would need no key any more after a reload; undefined if nobody. A reload must not open a server: its listener
- * stays where it is, and losing the last line of a file is too easy.
+ * Returns the side that would need no key after a reload; undefined if both still do. A reload must not open a server: it
+ * stays reachable at the same address, and the last key of a file is easily deleted by mistake.
  */
 export function openedBy(before: AccessLists, after: AccessLists): "clients" | "workers" | undefined {
   if (isClosed(before.apiKeys, before.apiRoles) && !isClosed(after.apiKeys, after.apiRoles)) return "clients";

@@ -62,7 +62,7 @@ export interface Auth extends ClientDoor, Access {
   addressOf(visit: Visit): string | undefined;
   /**
    * Takes over other keys and roles. Requests with removed ones are refused from now on, and their sign-ins, state streams
-   * and try tokens end; requests that run continue. Sessions of workers are their source's to end.
+   * and try tokens end. Running requests continue. The sessions of workers are ended by their source, not here.
    */
   reload(next: AccessLists): Reload;
 }

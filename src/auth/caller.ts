@@ -26,7 +26,10 @@ export interface Caller {
   /** The caller's share of a busy pool, relative to other callers of its class. Above 0. */
   readonly weight: number;
   readonly limits: CallerLimits;
-  /** Returns whether the caller may use the model of this name. A stand-in, such as another quantization, counts as the model. */
+  /**
+   * Returns whether the caller may use the model of this name. A stand-in, such as another quantization, counts as the
+   * model.
+   */
   may(model: string): boolean;
 }
 

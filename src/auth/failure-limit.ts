@@ -2,7 +2,10 @@ import type { Clock } from "../system/deps.ts";
 
 const WINDOW_MS = 60_000;
 
-/** The most addresses that are remembered, in about 2 MB. Beyond it the oldest is forgotten, so a flood cannot fill memory. */
+/**
+ * The most addresses that are remembered, in about 2 MB. Beyond it the oldest is forgotten, so a flood cannot fill
+ * memory.
+ */
 const MAX_ADDRESSES = 10_000;
 
 interface Failures {
@@ -10,7 +13,10 @@ interface Failures {
   count: number;
 }
 
-/** Counts wrong keys per address. A minute begins with the first one; further ones than the limit are refused until it is over. */
+/**
+ * Counts wrong keys per address. A minute begins with the first wrong key. Beyond the limit, further wrong keys are refused
+ * until the minute is over.
+ */
 export class FailureLimit {
   readonly #limit: number;
   readonly #clock: Clock;

@@ -22,7 +22,10 @@ export interface GateOptions {
   readonly surface: AuthSurface;
   readonly sources: readonly KeySource[];
   readonly roles: readonly string[];
-  /** Keys for another gate. A client that sends one here has made a mistake, not a guess, so it does not count as a wrong key. */
+  /**
+   * Keys for another gate. A client that sends one here has made a mistake, not a guess, so it does not count as a wrong
+   * key.
+   */
   readonly elsewhere?: KeySource;
   /** The message for a request without a valid key; that of `invalid_api_key` unless given. */
   readonly refusal?: string;

@@ -12,8 +12,8 @@ export interface KeyRecord extends Caller {
 /** Keys of one kind, found by their hashes. A key itself is never kept. */
 export interface KeySource {
   /**
-   * Whether no key is configured, so that a gate without roles lets everybody in. Read when the gates are built. A source whose
-   * keys come and go MUST be false, because otherwise removing the last key would open the gate.
+   * Whether no key is configured, so that a gate without roles lets everybody in. Read when the gates are built. A source
+   * whose keys come and go MUST be false, because otherwise removing the last key would open the gate.
    */
   readonly isEmpty: boolean;
   /**

@@ -25,8 +25,8 @@ export interface OperatorDoor {
   act(visit: Visit): Caller;
   /**
    * Issues a short-lived token that an operator may use in place of a client's key. The request must be one that `act`
-   * lets in. The token ends with the operator's sign-in. Undefined if clients require no key, or if operators require none: the token would then open to everyone
-   * what clients need a key for.
+   * lets in. The token ends with the operator's sign-in. Undefined if clients require no key, or if operators require
+   * none: the token would then open to everyone what clients need a key for.
    */
   issueTryToken(visit: Visit): { readonly token: string; readonly expiresInS: number } | undefined;
 }

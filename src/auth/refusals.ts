@@ -25,13 +25,13 @@ interface Refused {
   readonly guesses: number;
   /** Whether it has any key, which may be one for another door. */
   readonly hasKey: boolean;
-  /** The words of the answer, where the usual ones do not fit. */
+  /** The message of the answer, in place of the usual one. */
   readonly message?: string | undefined;
 }
 
 /**
- * Counts and logs requests that are refused because of their credentials. Wrong keys count against their address. A missing key does
- * not, since it is no guess, and one misconfigured client must not block everybody behind its router.
+ * Counts and logs requests that are refused because of their credentials. Wrong keys count against their address. A
+ * missing key does not, since it is no guess, and one misconfigured client must not block everybody behind its router.
  *
  * Only wrong keys are ever refused for their number. A right key is let in from any address, so that a single program with
  * an outdated key cannot lock out an office. The limit therefore slows nobody who guesses; it keeps the log and the counts

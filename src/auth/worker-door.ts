@@ -38,7 +38,6 @@ export interface WorkerCredentials {
 }
 
 /**
-/**
  * The verdict on a worker. `owner` differs for different keys and roles; see `ownerName` for where it may appear. `caller`
  * is the name of the key or role for people: `client-key:2`. `previousOwner` is that of a valid previous key, unless it is
  * the same.

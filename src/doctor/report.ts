@@ -84,7 +84,10 @@ function wrapped(text: string, room: number): readonly string[] {
   return lines;
 }
 
-/** Removes control characters: names of servers and certificates come from outside and MUST NOT move the terminal's cursor. */
+/**
+ * Removes control characters: names of servers and certificates come from outside and MUST NOT move the terminal's
+ * cursor.
+ */
 function printable(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, "");
 }

@@ -33,8 +33,8 @@ const SILENCE_MS = 2 * 60 * 60_000;
 const MAX_JOB_BYTES = 16 * 1024 * 1024;
 
 /**
- * A worker that lives as long as the doctor's visit: a real link, with the doctor itself as its backend. It answers jobs that
- * the doctor has announced, by their tokens, and refuses all others.
+ * A worker that lives as long as the doctor's visit: a real link, with the doctor itself as its backend. It answers jobs
+ * that the doctor has announced, by their tokens, and refuses all others.
  */
 export class TemporaryWorker {
   readonly model: string;

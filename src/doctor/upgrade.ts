@@ -65,7 +65,9 @@ export async function askUpgrade(target: Target, kind: string, signal: AbortSign
   });
 }
 
-/** Opens the socket for an upgrade, inside the tunnel of a proxy if there is one. Calls `begin` once it can be written to. */
+/**
+ * Opens the socket for an upgrade, inside the tunnel of a proxy if there is one. Calls `begin` once it can be written to.
+ */
 function open({ host, port, isTls, isAddress }: Target, way: Socket | undefined, begin: () => void): Socket {
   if (!isTls && way) {
     queueMicrotask(begin);

@@ -1,8 +1,8 @@
 import { ERRORS, type ErrorRule, type Fault } from "../errors.ts";
 
 /**
- * Turns a fault into an HTTP response with the headers that the official SDKs act on. The body is OpenAI's error object, unless
- * the route has another form.
+ * Turns a fault into an HTTP response with the headers that the official SDKs act on. The body is OpenAI's error object,
+ * unless the route has another form.
  */
 export function errorResponse(fault: Fault, requestId: string, body: object = fault.body()): Response {
   const headers = new Headers({

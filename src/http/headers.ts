@@ -28,8 +28,8 @@ const NOT_FORWARDED_PREFIX = /^(?:sec-|fly-|cf-|access-control-|x-forwarded-|x-a
 
 /**
  * Returns the request headers that a worker gets: those that describe the message, without the client's credentials.
- * `x-request-id` is the id under which the backend gets the request (`attemptId`). `accept-encoding` is left out, so that text comes
- * uncompressed: the server reads `usage` in it and puts comments between its lines.
+ * `x-request-id` is the id under which the backend gets the request (`attemptId`). `accept-encoding` is left out, so that
+ * text comes uncompressed: the server reads `usage` in it and puts comments between its lines.
  */
 export function toWorkerHeaders(headers: Headers, requestId: string): HeaderPairs {
   const pairs: [string, string][] = [["x-request-id", requestId]];
@@ -94,7 +94,9 @@ export function nameServedModel(headers: Headers, model: string): void {
   headers.set("x-moorage-model", model.replace(/[^\x21-\x7e]|%/gu, encodeURIComponent));
 }
 
-/** Types that no browser renders as a page. Only a single type counts: of several joined by commas, browsers use the last. */
+/**
+ * Types that no browser renders as a page. Only a single type counts: of several joined by commas, browsers use the last.
+ */
 const HARMLESS_TYPE = /^(?:application\/(?:[\w.+-]*\+)?json|text\/event-stream|text\/plain)[\t ]*(?:;[^,]*)?$/i;
 
 /**

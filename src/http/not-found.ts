@@ -10,7 +10,9 @@ export class UnnormalizedPath extends Error {
   readonly status = 200;
 }
 
-/** Elysia looks for the path from the 12th character of the URL on, so a shorter `http://host` hides every wildcard route. */
+/**
+ * Elysia looks for the path from the 12th character of the URL on, so a shorter `http://host` hides every wildcard route.
+ */
 const SHORTEST_ORIGIN = 11;
 
 /**

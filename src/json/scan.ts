@@ -39,7 +39,7 @@ export function leadingMembersOf(bytes: Uint8Array, at = 0): ReadonlyMap<string,
   return members;
 }
 
-/** Adds the members of an object to `members`. Returns false where the bytes stop to be an object, or end. */
+/** Adds the members of an object to `members`. Returns false if the bytes stop being an object, or end. */
 function scanMembers(bytes: Uint8Array, at: number, members: Map<string, Range>): boolean {
   const ahead = new Ahead(bytes);
   let position = skipSpace(bytes, at);

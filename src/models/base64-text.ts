@@ -3,8 +3,8 @@ const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789
 const PAIRS = createPairs();
 
 /**
- * A text with one long piece of base64 in it. That is encoded as its bytes come, into memory that is sent as it is: a JavaScript
- * string of the same text would cost another copy.
+ * A text that contains one long piece of base64. The bytes are encoded as they arrive, into memory that is sent as it is: a
+ * JavaScript string of the same text would cost another copy.
  */
 export class Base64Text {
   #pairs: Uint16Array<ArrayBuffer>;

@@ -22,9 +22,9 @@ const BODY_FIRST = '{ "body":"';
 const UNDECLARED_BYTES = 256 * 1024;
 
 /**
- * The way of one request to an agent, which takes it in one message. A body that comes in pieces is encoded as it comes, and sent
- * as a binary message: agents do not look at a message's type (checked in every release up to v0.9.6), and text would cost
- * one more copy of the whole.
+ * The lane of one request to an agent, which takes a request as one message. A body that arrives in pieces is encoded as it
+ * arrives, and sent as a binary message: agents do not look at a message's type (checked in every release up to v0.9.6), and
+ * text would cost one more copy of the whole.
  */
 export class LegacyLane implements Lane, Occupant {
   readonly #id: number;

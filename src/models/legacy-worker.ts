@@ -31,7 +31,10 @@ const endSchema = v.object({
   error: v.nullish(v.object({ code: v.nullish(v.string()), message: v.nullish(v.string()) })),
 });
 
-/** The longest base64 text of a chunk. Agents send up to 32 KiB in one; other programs that speak the dialect may send more. */
+/**
+ * The longest base64 text of a chunk. Agents send up to 32 KiB in one; other programs that speak the dialect may send
+ * more.
+ */
 const MAX_CHUNK_CHARS = 1024 * 1024;
 
 /** Decodes standard base64 that is complete and padded. White space, which the decoder skips, is found by the length. */
@@ -59,7 +62,8 @@ export function decodeLegacy(
       if (!parsed.success) return bad("invalid http_proxy_response_headers");
       const id = toId(parsed.output.request_id);
       const { status } = parsed.output;
-      // The fault is the backend's and not the agent's, so an invalid status ends one exchange, and an invalid header is dropped.
+      // The fault is the backend's and not the agent's, so an invalid status ends one exchange, and an invalid header is
+      // dropped.
       if (!Number.isInteger(status) || status < 200 || status > 599) {
         return { type: "end", id, error: { code: "bad_status", message: "no HTTP status" } };
       }
@@ -101,7 +105,7 @@ export interface LegacyLimits {
   readonly holdBytes: number;
   /** The largest body of a request. */
   readonly maxRequestBytes: number;
-  /** The memory that all requests in the making share. */
+  /** The memory that all incomplete requests share. */
   readonly room: RequestRoom;
 }
 

@@ -36,7 +36,10 @@ export interface ModelAreaOptions {
   readonly modelType?: string | undefined;
 }
 
-/** The core of a plugin whose workers serve models: the pool, the intake of the workers' sessions, and the count of the jobs. */
+/**
+ * The core of a plugin whose workers serve models: the pool, the intake of the workers' sessions, and the count of the
+ * jobs.
+ */
 export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle {
   readonly pool: Pool;
   readonly workers: WorkerOperator;

@@ -1,12 +1,12 @@
-/** The part of an upload that waits in memory until it is whole. */
+/** A request that grows in memory until it is complete. */
 export interface Occupant {
   /** Called when there may be room again for an occupant that had none. */
   onRoom(): void;
 }
 
 /**
- * The memory that requests in the making share. When it is used up only the oldest request may grow, so that one is always
- * finished and makes room. Together they take at most the limit and one request more.
+ * The memory that incomplete requests share. When it is used up, only the oldest request may grow, so that one is always
+ * completed and makes room. Together they take at most the limit and one request more.
  */
 export class RequestRoom {
   readonly #limitBytes: number;
@@ -22,7 +22,7 @@ export class RequestRoom {
     return this.#used;
   }
 
-  /** Whether this one may take more. One that is not known yet may if there is room. */
+  /** Whether an occupant may take more. One that has not occupied anything yet may if there is room. */
   hasRoomFor(occupant: Occupant): boolean {
     if (this.#used < this.#limitBytes) return true;
     return this.#occupants.keys().next().value === occupant;
@@ -34,7 +34,7 @@ export class RequestRoom {
     this.#occupants.set(occupant, bytes);
   }
 
-  /** Removes an occupant. One that is not known is ignored. */
+  /** Removes an occupant. Ignores one that has occupied nothing. */
   leave(occupant: Occupant): void {
     const bytes = this.#occupants.get(occupant);
     if (bytes === undefined) return;

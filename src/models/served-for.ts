@@ -7,8 +7,8 @@ import { mayUse } from "../pool/may-use.ts";
 const KEY_HEADERS = ["authorization", "x-api-key", "api-key", "x-user-roles"];
 
 /**
- * Returns the models that a reader of a public page may know: those that its key, its role or an open server lets it use, or all
- * of them with a sign-in to the dashboard. None for anybody else. Never throws; a wrong key counts as anywhere.
+ * Returns the models that a reader of a public page may know: those that its key, its role or an open server lets it use,
+ * or all of them with a sign-in to the dashboard. None for anybody else. Never throws; a wrong key counts as anywhere.
  */
 export function servedFor(auth: Auth, catalog: ModelCatalog, visit: Visit): readonly ModelCard[] {
   const { headers } = visit.request;

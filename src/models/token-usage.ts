@@ -16,7 +16,10 @@ export function toTokenUsage(usage: Readonly<Record<string, unknown>>): Usage | 
   return { input_tokens: input ?? 0, cached_tokens, output_tokens: output ?? 0 };
 }
 
-/** The input in the names of the newer APIs. Anthropic's `input_tokens` leaves out what was read from a cache or written to one. */
+/**
+ * The input in the names of the newer APIs. Anthropic's `input_tokens` leaves out what was read from a cache or written
+ * to one.
+ */
 function toInput(usage: Readonly<Record<string, unknown>>): number | undefined {
   const input = toCount(usage["input_tokens"]);
   if (input === undefined) return undefined;
@@ -25,8 +28,8 @@ function toInput(usage: Readonly<Record<string, unknown>>): number | undefined {
 }
 
 /**
- * The tokens of a `timings` object of llama.cpp, which stands in the last chunk of every stream, also where no usage was asked
- * for; undefined when it counts none.
+ * The tokens of a `timings` object of llama.cpp, which stands in the last chunk of every stream, also where no usage was
+ * asked for; undefined when it counts none.
  */
 export function toTimingsUsage(timings: Readonly<Record<string, unknown>>): Usage | undefined {
   const output = toCount(timings["predicted_n"]);

@@ -78,8 +78,9 @@ const SECURITY_SCHEMES = {
 } as const;
 
 /**
- * Builds the OpenAPI document of these routes. The swagger plugin writes it from a stand-in app that has the same paths and only
- * their documentation, because with the real app it reads `parse: "none"` as a media type and puts schemas in the wrong place.
+ * Builds the OpenAPI document of these routes. The swagger plugin writes it from a stand-in app that has the same paths
+ * and only their documentation, because with the real app it reads `parse: "none"` as a media type and puts schemas in
+ * the wrong place.
  */
 export async function buildDocument(
   mounted: readonly MountedRoute[],

@@ -13,8 +13,8 @@ export interface ServedModel {
 }
 
 /**
- * Replaces the example names in the text of a document by the first model of the same type, so that an example can be sent as it
- * stands. A type that no model has keeps its example.
+ * Replaces the example names in the text of a document by the first model of the same type, so that an example can be
+ * sent as it stands. A type that no model has keeps its example.
  */
 export function nameServedModels(document: string, served: readonly ServedModel[]): string {
   const untyped = served.find((each) => each.type === undefined);

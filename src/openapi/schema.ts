@@ -2,8 +2,8 @@ import { toJsonSchema } from "@valibot/to-json-schema";
 import * as v from "valibot";
 import { ERRORS, type ErrorCode, Fault } from "../errors.ts";
 
-// The parts with which routes describe themselves in the OpenAPI document. None of it runs for a request, except a schema that
-// Elysia validates with.
+// The parts with which routes describe themselves in the OpenAPI document. None of it runs for a request, except a schema
+// that Elysia validates with.
 
 type AnySchema = v.GenericSchema<unknown, unknown>;
 
@@ -93,7 +93,10 @@ const OPENAI_ERRORS: ErrorForm = {
   example: (fault) => fault.body(),
 };
 
-/** Documents the answers for these codes, by status, for a route's `detail.responses`. Codes with one status share an answer. */
+/**
+ * Documents the answers for these codes, by status, for a route's `detail.responses`. Codes with one status share an
+ * answer.
+ */
 export function errorResponses(...codes: readonly ErrorCode[]): Record<string, AnswerDoc> {
   return errorResponsesIn(OPENAI_ERRORS, codes);
 }

@@ -39,7 +39,10 @@ export interface PluginContext<S extends Table = NoSettings> {
  */
 export interface Plugin {
   readonly id: string;
-  /** Routes with their full paths. The instance MUST NOT have a name: Elysia drops the hooks of a second one that looks equal. */
+  /**
+   * Routes with their full paths. The instance MUST NOT have a name: Elysia drops the hooks of a second one that looks
+   * equal.
+   */
   readonly routes: AnyElysia;
   /** The headings under which the API's description puts the routes, in their order. */
   readonly tags?: readonly ApiTag[];

@@ -9,7 +9,10 @@ export interface WorkerOperator {
   knowsWorker(workerId: string): boolean;
   /** Gives the worker no more jobs until that is undone, even if it reconnects. False for an id that is not known. */
   drainWorker(workerId: string, on: boolean, by: string): boolean;
-  /** Keeps a worker of this id, known or not, from connecting until that is undone. False for what is no id, or no blocked one. */
+  /**
+   * Keeps a worker of this id, known or not, from connecting until that is undone. Returns false for a text that is not an
+   * id, and when a block is lifted that does not exist.
+   */
   blockWorker(workerId: string, on: boolean, by: string): boolean;
   /** Closes the worker's session in a way after which the worker may come back. False for one that is not connected. */
   disconnectWorker(workerId: string): boolean;

@@ -48,7 +48,7 @@ export interface RestrictionState {
 interface RestrictionFact {
   /** RFC 3339. */
   readonly since: string;
-  /** The operator: the place of the key, the role, or `sign-in`. */
+  /** The caller name of the operator: `admin-key:1`, or a role. */
   readonly by: string;
 }
 

@@ -25,8 +25,8 @@ export function listedName(model: string): string {
 
 /**
  * Returns what two names must have in common for one model to stand in for the other: `name:size`, whatever follows the
- * size. `llama3:8b-instruct-q4_K_M` and `llama3:8b` both give `llama3:8b`. Undefined for a name without a tag, and for a model
- * that Ollama runs in its cloud: neither has a stand-in.
+ * size. `llama3:8b-instruct-q4_K_M` and `llama3:8b` both give `llama3:8b`. Undefined for a name without a tag, and for a
+ * model that Ollama runs in its cloud: neither has a stand-in.
  */
 export function aliasKey(model: string): string | undefined {
   const tag = tagOf(model);

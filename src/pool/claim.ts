@@ -13,8 +13,8 @@ export interface Claim {
   /** Inputs that the worker takes in one embeddings request; undefined if it has not said. */
   readonly embeddingBatchSize: number | undefined;
   /**
-   * Whether heartbeats prove that the worker lives, although it says nothing on a job. Its session ends soon after they stop,
-   * so a job need not watch for that.
+   * Whether heartbeats prove that the worker lives, although it says nothing on a job. Its session ends soon after they
+   * stop, so a job need not watch for that.
    */
   readonly isKeptAlive: boolean;
   /** Starts an exchange with the worker. The sink MUST NOT be called before this call has returned. */
@@ -28,7 +28,10 @@ export interface Claim {
   count(work: Work): void;
   /** Gives the slot back. Every call after the first does nothing. */
   release(): void;
-  /** Gives the slot back because the worker had none: its count here was out of date. The worker gets no jobs for a moment. */
+  /**
+   * Gives the slot back because the worker had none: its count here was out of date. The worker gets no jobs for a
+   * moment.
+   */
   refuse(): void;
 }
 

@@ -6,10 +6,9 @@ import type { Claim } from "./claim.ts";
 import type { Excluded } from "./excluded.ts";
 
 /**
- * Makes the `nth` request of the job, from 1 on, with its body from the first byte; `claim.sentAs` is what the worker calls the
- * model.
- * Undefined when other jobs have done the work meanwhile: the job then ends complete, without an answer. May throw a
- * `Fault`, which ends the job.
+ * Makes the `nth` request of the job, from 1 on, with its body from the first byte; `claim.sentAs` is what the worker
+ * calls the model. Undefined when other jobs have done the work meanwhile: the job then ends complete, without an answer.
+ * May throw a `Fault`, which ends the job.
  */
 export type RequestForAttempt = (claim: Claim, nth: number) => ExchangeRequest | undefined;
 

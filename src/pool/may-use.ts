@@ -2,8 +2,8 @@ import type { Caller } from "../auth/caller.ts";
 import { listedName } from "./alias.ts";
 
 /**
- * Returns whether a caller may use a model by this name. The names that Ollama takes for one model count as one: a caller that
- * may use `llama3` may use `llama3:latest` as well, and the other way round.
+ * Returns whether a caller may use a model by this name. The names that Ollama takes for one model count as one: a caller
+ * that may use `llama3` may use `llama3:latest` as well, and the other way round.
  */
 export function mayUse(caller: Caller, model: string): boolean {
   if (caller.may(model)) return true;

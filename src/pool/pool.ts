@@ -167,7 +167,8 @@ export class Pool implements SessionHost {
 
   /**
    * Takes a worker out of service, or puts it back: a drained worker gets no more jobs and finishes those it has. This
-   * lasts as long as the worker's session; for its next one `isDrained` is asked. Returns false for a worker that is not connected.
+   * lasts as long as the worker's session; for its next one `isDrained` is asked. Returns false for a worker that is not
+   * connected.
    */
   setDrained(workerId: string, isDrained: boolean): boolean {
     const seat = this.#directory.seatOf(workerId);

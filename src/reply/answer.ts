@@ -148,7 +148,10 @@ class Answer implements JobSink, ReplySource {
     return headers;
   }
 
-  /** Returns a comment of one line, which may follow any complete line. It states the job's place in the queue while it waits. */
+  /**
+   * Returns a comment of one line, which may follow any complete line. It states the job's place in the queue while it
+   * waits.
+   */
   toComment(lineState: LineState): Uint8Array | undefined {
     if (lineState === "inside") return undefined;
     const { position } = this.#job;

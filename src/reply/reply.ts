@@ -11,8 +11,8 @@ export interface ReplySource extends StreamSource {
   /** The headers for the client. `isEventStream`: whether the answer is one, plain or compressed. */
   toHeaders(head: ResponseHead, isEventStream: boolean): Headers;
   /**
-   * Returns the comment that keeps a quiet stream open; undefined if none may follow at this position. Called for plain event
-   * streams only.
+   * Returns the comment that keeps a quiet stream open; undefined if none may follow at this position. Called for plain
+   * event streams only.
    */
   toComment(lineState: LineState): Uint8Array | undefined;
 }

@@ -19,7 +19,7 @@ export interface FormerNames {
   readonly settings: readonly FormerSetting[];
 }
 
-/** A program that follows none. */
+/** The value for a program that has no predecessor. */
 export const NO_FORMER_NAMES: FormerNames = { program: "", settings: [] };
 
 /** A valid setting that does not do what its writer may expect. */

@@ -3,7 +3,10 @@ import * as v from "valibot";
 import type { Kind, Written } from "./setting.ts";
 import { parseDuration, parseSize } from "./units.ts";
 
-/** The general kinds of value. Blanks at both ends of a text are dropped. No schema has a message, so none can repeat a secret. */
+/**
+ * The general kinds of value. Blanks at both ends of a text are dropped. No schema has a message, so none can repeat a
+ * secret.
+ */
 
 const text = v.pipe(v.string(), v.trim());
 
@@ -74,7 +77,10 @@ export function durationOrAny(min: string, max: string): Kind<number> {
 /** The longest delay of a JavaScript timer; a longer one fires at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** One of these words, in upper or lower case. `synonyms` are further words for some of them, which the reference does not list. */
+/**
+ * One of these words, in upper or lower case. `synonyms` are further words for some of them, which the reference does not
+ * list.
+ */
 export function word<const W extends string>(words: readonly W[], synonyms: Readonly<Record<string, W>> = {}): Kind<W> {
   const parse = (written: string) => {
     const lower = written.toLowerCase();
@@ -104,8 +110,8 @@ export function line(maxChars: number): Kind<string> {
 export const path: Kind<string> = { ...line(4096), placeholder: "path", accepts: "a path" };
 
 /**
- * Matches a secret that is sent in a header: visible ASCII without blanks and commas, at most 4096 characters as in a worker's
- * registration.
+ * Matches a secret that is sent in a header: visible ASCII without blanks and commas, at most 4096 characters as in a
+ * worker's registration.
  */
 export const KEY = /^[\x21-\x2b\x2d-\x7e]{1,4096}$/;
 

@@ -44,7 +44,10 @@ export const CONFIG_FILE: Setting<string | undefined> = unset(path, {
   help: "YAML file with settings, read before the environment and the flags.",
 });
 
-/** Later sources win: defaults, the platform's defaults, file, environment, flags. Reports everything that is wrong, not just the first. */
+/**
+ * Later sources win: defaults, the platform's defaults, file, environment, flags. Reports everything that is wrong, not
+ * just the first.
+ */
 export function readSettings<S extends Table>(
   table: S,
   sources: Sources,

@@ -196,8 +196,8 @@ function ownTable(knownPlugins: readonly string[]) {
     }),
     startGraceMs: setting(duration("0s", "5m"), {
       variable: "START_GRACE",
-      // A worker reconnects 2 to 4 s after a server has told it to leave, and mostly less than 15 s after a broken connection. A
-      // new server may also be up for a while before the one that it replaces sends its workers away.
+      // A worker reconnects 2 to 4 s after a server has told it to leave, and mostly less than 15 s after a broken
+      // connection. A new server may also be up for a while before the one that it replaces sends its workers away.
       default: "30s",
       help: "Time after the start in which a missing model or relay is expected to connect: requests for it wait, and get 503 instead of 404.",
     }),

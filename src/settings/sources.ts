@@ -71,7 +71,7 @@ export function readYaml(
   return { given, faults };
 }
 
-/** Returns an unknown key; in its place those inside it that a former program knew, with dots between levels. */
+/** Returns an unknown key, or in its place the keys inside it that a former program had, with dots between levels. */
 function formerKeysIn(former: FormerNames, key: string, value: unknown): readonly string[] {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return [key];
   const inner = Object.entries(value).flatMap(([name, each]) => formerKeysIn(former, `${key}.${name}`, each));

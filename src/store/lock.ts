@@ -13,9 +13,9 @@ export interface DirectoryLock {
 }
 
 /**
- * Takes the lock of a directory. Throws a `StoreFault` if another server has it, in this process or in another one. The lock is
- * one of the operating system's on a file, which SQLite takes in the same way on every system, so it ends with the process even
- * after SIGKILL. The database beside it is not locked, so that a backup can read it.
+ * Takes the lock of a directory. Throws a `StoreFault` if another server has it, in this process or in another one. The
+ * lock is one of the operating system's on a file, which SQLite takes in the same way on every system, so it ends with
+ * the process even after SIGKILL. The database beside it is not locked, so that a backup can read it.
  */
 export function lockDirectory(directory: string, createFile: (path: string) => void): DirectoryLock {
   const path = join(directory, LOCK);

@@ -5,8 +5,8 @@ import { StoreFault } from "./store-fault.ts";
 const APPLICATION_ID = 0x4d4f4f52;
 
 /**
- * The steps from an empty file to the current schema. `user_version` of the file counts those that were taken. A step that was
- * released never changes; a new one is added at the end.
+ * The steps from an empty file to the current schema. `user_version` of the file counts those that were taken. A step
+ * that was released never changes; a new one is added at the end.
  */
 const MIGRATIONS: readonly string[] = [
   `CREATE TABLE worker_owner (

@@ -22,8 +22,8 @@ export interface Store {
 }
 
 /**
- * Opens the store in a directory, both of which are created if they are missing. Throws a `StoreFault` with what to do if the
- * directory cannot be used, another server uses it, or the file is damaged or of a newer version.
+ * Opens the store in a directory, both of which are created if they are missing. Throws a `StoreFault` with what to do if
+ * the directory cannot be used, another server uses it, or the file is damaged or of a newer version.
  */
 export function openStore(directory: string, deps: { readonly clock: Clock; readonly log: Log }): Store {
   const path = join(directory, FILE);

@@ -6,9 +6,9 @@ import { codeOf } from "./store-fault.ts";
 const RETRY_MS = 10_000;
 
 /**
- * The writes of the server's records. A write is carried out at once. If that fails, because the disk is full or broken, the
- * server goes on with what it has in memory, and the write is tried again until it succeeds or a newer one of the same record
- * replaces it. There are therefore at most as many failed writes as records.
+ * The writes of the server's records. A write is carried out at once. If that fails, because the disk is full or broken,
+ * the server goes on with what it has in memory, and the write is tried again until it succeeds or a newer one of the
+ * same record replaces it. There are therefore at most as many failed writes as records.
  */
 export class Writes {
   readonly #db: Database;

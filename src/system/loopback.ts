@@ -3,7 +3,9 @@ export function isLoopback(name: string): boolean {
   return LOOPBACK.test(name);
 }
 
-/** Returns whether a URL's host name is this machine: a loopback one, or an address that stands for all of its own. */
+/**
+ * Returns whether a URL's host name is this machine: a loopback name, or an address that stands for all of its addresses.
+ */
 export function isThisMachine(name: string): boolean {
   return LOOPBACK.test(name) || OTHER_FORMS.test(name) || name.endsWith(".localhost");
 }

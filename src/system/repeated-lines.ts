@@ -23,7 +23,7 @@ export interface RepeatedLinesOptions {
 
 /**
  * Writes lines about events that anybody can cause without end. The first event of an origin is written at once; those of
- * the following 10 s become one line with their `count`. An attacker can therefore neither hide in silence nor flood the
+ * the following 10 s become one line with their `count`. An attacker can therefore neither stay unnoticed nor flood the
  * log: it grows by at most 201 lines in 10 s.
  */
 export class RepeatedLines {

@@ -5,7 +5,7 @@ export type OtherSignal = (typeof OTHER_SIGNALS)[number];
 
 /**
  * Keeps the process alive when it gets SIGHUP, SIGUSR1 or SIGUSR2. `onSignal` is called with the name of each. Only
- * SIGTERM, SIGINT and SIGKILL are meant to end one of our programs.
+ * SIGTERM, SIGINT and SIGKILL are meant to end these programs.
  */
 export function surviveSignals(onSignal: (signal: OtherSignal) => void = () => {}): void {
   for (const signal of OTHER_SIGNALS) process.on(signal, () => onSignal(signal));

@@ -31,7 +31,10 @@ export interface Reception {
     dialect: Dialect["name"],
     applicant: Applicant,
   ): Newcomer | undefined;
-  /** Starts to search for an id, if the newcomer cannot have its own at once. `onFound` is called later, without an id if none is free. */
+  /**
+   * Starts to search for an id, if the newcomer cannot have its own at once. `onFound` is called later, without an id if
+   * none is free.
+   */
   searchId(newcomer: Newcomer, onFound: (id: string | undefined) => void): IdSearch | undefined;
   /** Makes a session of a newcomer. Returns undefined if it was refused. */
   register(newcomer: Newcomer, id: string): WorkerSession | undefined;
@@ -81,13 +84,13 @@ export class Arrivals {
       search = undefined;
       this.#unregistered -= 1;
     };
-    const turnAway = (ws: WorkerSocket, close: Close, hello?: Hello): void => {
+    const reject = (ws: WorkerSocket, close: Close, hello?: Hello): void => {
       settle();
       endSearch();
       reception.refuse(ws, close, applicant, hello);
     };
     const onFound = (newcomer: Newcomer, id: string | undefined): void => {
-      if (id === undefined) return turnAway(newcomer.ws, CLOSES.id_in_use, newcomer.hello);
+      if (id === undefined) return reject(newcomer.ws, CLOSES.id_in_use, newcomer.hello);
       const held = search?.takeHeld() ?? [];
       endSearch();
       session = reception.register(newcomer, id);
@@ -96,16 +99,16 @@ export class Arrivals {
     return {
       open: (ws) => {
         this.#unregistered += 1;
-        cancelTimer = clock.after(registerTimeoutMs, () => turnAway(ws, CLOSES.expected_register));
+        cancelTimer = clock.after(registerTimeoutMs, () => reject(ws, CLOSES.expected_register));
       },
       message: (ws, message) => {
         // Text has at most as many characters as bytes.
         if (message.length > (session ? maxSessionBytes : MAX_MESSAGE_BYTES)) {
           const close = CLOSES.message_too_large;
-          return session ? session.close(close) : turnAway(ws, close);
+          return session ? session.close(close) : reject(ws, close);
         }
         if (session) return session.handleMessage(message);
-        if (search) return search.hold(message) ? undefined : turnAway(ws, CLOSES.message_too_large);
+        if (search) return search.hold(message) ? undefined : reject(ws, CLOSES.message_too_large);
         // A refused socket is closing: whatever it still sends is ignored.
         if (!cancelTimer) return;
         settle();

@@ -5,7 +5,8 @@ import type { Lane } from "./exchange.ts";
 
 /**
  * The part of a socket that a session needs. What became of sent bytes is reported to `WorkerSession.handleSendResult`,
- * during the call or later: `queued` when sending should pause until `handleDrain`, `lost` when the socket is of no more use.
+ * during the call or later: `queued` when sending should pause until `handleDrain`, `lost` when the socket is of no more
+ * use.
  */
 export interface Socket {
   send(data: string | Uint8Array): void;
@@ -51,7 +52,10 @@ export interface Wire {
   send(data: string | Uint8Array): void;
   /** Like `send`, but the caller may reuse the memory as soon as it returns. */
   sendNow(data: Uint8Array): void;
-  /** Takes an answer that a lane gives in the worker's place. MUST NOT be called during `Lane.request`: the exchange is not known yet. */
+  /**
+   * Takes an answer that a lane gives in the worker's place. MUST NOT be called during `Lane.request`: the exchange is
+   * not known yet.
+   */
   receive(incoming: Incoming): void;
   /** Lets an exchange send more, after its lane had no room for a reason of its own. */
   resume(id: number): void;

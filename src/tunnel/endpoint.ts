@@ -53,7 +53,10 @@ const DRAIN_RETRY_AFTER_MS = 2000;
 /** The holder of an id that belongs to another key. No newcomer gets that id. */
 const ANOTHER_OWNER: IdHolder = { lastHeardAt: Number.POSITIVE_INFINITY, ping: () => {} };
 
-/** How soon a worker should look for the server that takes over: proxies that check health each second have mostly noticed. */
+/**
+ * How soon a worker should look for the server that takes over: proxies that check health each second have mostly
+ * noticed.
+ */
 const HANDOVER_RETRY_AFTER_MS = 500;
 
 /** Makes sessions of the sockets on which a plugin's workers connect to this server. */

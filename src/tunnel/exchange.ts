@@ -21,7 +21,10 @@ export type ExchangeEnd =
   | { readonly kind: "refused"; readonly message: string }
   /** The worker takes no exchanges of this kind, or the dialect carries none. The worker has seen nothing of it. */
   | { readonly kind: "unsupported"; readonly exchangeKind: string }
-  /** The request's body has more than `maxBytes`, the most that the session can carry. The worker has not seen a complete request. */
+  /**
+   * The request's body has more than `maxBytes`, the most that the session can carry. The worker has not seen a complete
+   * request.
+   */
   | { readonly kind: "too_large"; readonly maxBytes: number }
   /** This side gave it up. `cause` is the error of the request's body, if its failure was the reason. */
   | { readonly kind: "canceled"; readonly cause?: unknown };
@@ -48,7 +51,10 @@ export interface ExchangeSink {
  * unless it was read to its end. A stream that fails MUST end the exchange as `canceled`, with its error as the cause.
  */
 export interface Exchange {
-  /** Reports that the consumer has taken so many body bytes; the worker may send as many more. MUST do nothing after the end. */
+  /**
+   * Reports that the consumer has taken so many body bytes; the worker may send as many more. MUST do nothing after the
+   * end.
+   */
   consumed(bytes: number): void;
   /**
    * Gives the exchange up and tells the worker. MUST call `onEnd` before it returns, and MUST call `onSettled` when the
@@ -71,7 +77,9 @@ export interface Lane {
   request(head: RequestHead, body: Uint8Array, end: boolean): void;
   data(body: Uint8Array, end: boolean): void;
   credit(bytes: number): void;
-  /** Tells the worker to stop. Returns false if the worker has seen nothing of the exchange and so has nothing to confirm. */
+  /**
+   * Tells the worker to stop. Returns false if the worker has seen nothing of the exchange and so has nothing to confirm.
+   */
   reset(code: ResetCode, message: string): boolean;
 }
 

@@ -4,7 +4,10 @@ import type { HostInfo } from "../wire/worker-messages.ts";
 import type { Dialect } from "./dialect.ts";
 import type { Offer } from "./session.ts";
 
-/** The identity and the offer of a connecting peer, from its first message. None of it is trusted, and all of it is bounded. */
+/**
+ * The identity and the offer of a connecting peer, from its first message. None of it is trusted, and all of it is
+ * bounded.
+ */
 export interface Hello {
   readonly clientKey: string | undefined;
   /** The key that the peer had before, which proves that its id is its own. */

@@ -69,7 +69,7 @@ export class IdOwners {
     this.#options = options;
     const now = options.clock.now();
     for (const { id, owner, isMade, leftAt } of options.records?.load() ?? []) {
-      // Whoever was connected when the last process ended has left at that moment, which nobody noted.
+      // A worker that was connected when the last process ended left at that moment, which was not recorded.
       this.#entries.set(id, { owner, isMade, sessions: 0, leftAt: leftAt ?? now });
       this.#leave(id, owner, isMade);
       if (leftAt === undefined) this.#save(id);

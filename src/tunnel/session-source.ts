@@ -65,8 +65,8 @@ export interface Intake {
   /** Whether a worker of this id is connected, or was lately. */
   knows(workerId: string): boolean;
   /**
-   * Refuses new workers and tells those connected that another server is taking over, so that they connect to it as well. Their
-   * sessions go on until `drain` and `close`.
+   * Refuses new workers and tells those connected that another server is taking over, so that they connect to it as well.
+   * Their sessions go on until `drain` and `close`.
    */
   handOver(reason: string): void;
   /** Refuses new workers and tells those connected that the server is going away. Their exchanges continue. */

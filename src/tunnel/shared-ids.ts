@@ -13,11 +13,17 @@ export interface IdHolder {
  * whole fleet that starts at once shares one.
  */
 export const MAX_SHARING = 100;
-/** How long a holder has to give a sign of life. An agent answers a ping at once, and beats every 5 s even while it is busy. */
+/**
+ * How long a holder has to give a sign of life. An agent answers a ping at once, and beats every 5 s even while it is
+ * busy.
+ */
 export const HOLDER_ANSWER_MS = 6000;
 /** Milliseconds between looks at which holders have answered. */
 const LOOK_EVERY_MS = 100;
-/** The most messages that are held for an agent without an id, and their length. In 6 s it sends a heartbeat and perhaps a status. */
+/**
+ * The most messages that are held for an agent without an id, and their length. In 6 s it sends a heartbeat and perhaps a
+ * status.
+ */
 const MAX_HELD = 64;
 const MAX_HELD_CHARS = 256 * 1024;
 
@@ -36,9 +42,9 @@ export interface IdSearchOptions {
 }
 
 /**
- * The search for the id of a legacy agent whose own is held: the first of `said`, `said.2`, `said.3` and so on that no living
- * session holds. All holders are pinged. The one that does not answer was lost without the server's knowledge, and the
- * newcomer is most likely the same agent, which gets its own id back.
+ * The search for the id of a legacy agent whose own is held: the first of `said`, `said.2`, `said.3` and so on that no
+ * living session holds. All holders are pinged. The one that does not answer was lost without the server's knowledge, and
+ * the newcomer is most likely the same agent, which gets its own id back.
  */
 export class IdSearch {
   readonly #options: IdSearchOptions;

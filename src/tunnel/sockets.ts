@@ -26,9 +26,10 @@ export const MAX_MESSAGE_BYTES = 2 * MAX_FRAME_BYTES;
 
 /**
  * Returns Bun's options for all WebSockets of the server. The tunnel judges liveness itself, so Bun's pings and idle
- * timeout are off. The send queue has room for the largest legacy request, whose `largestBodyBytes` travel in one message of
- * base64, beside what is queued already. `largestBytes` is the longest message that any plugin's workers may send: Bun has one limit for all sockets, and
- * each endpoint enforces its own below it. Announcing a long message reserves address space and no memory (Bun 1.4.5).
+ * timeout are off. The send queue has room for the largest legacy request, whose `largestBodyBytes` travel in one message
+ * of base64, beside what is queued already. `largestBytes` is the longest message that any plugin's workers may send: Bun
+ * has one limit for all sockets, and each endpoint enforces its own below it. Announcing a long message reserves address
+ * space and no memory (Bun 1.4.5).
  */
 export function websocketOptions(largestBytes: number, largestBodyBytes: number) {
   return {

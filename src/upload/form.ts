@@ -1,7 +1,10 @@
 import { Busboy, type BusboyInstance } from "@fastify/busboy";
 import { Fault } from "../errors.ts";
 
-/** Longest value of a text field that is read. Models' names have 512 characters at most; the rest is room for white space. */
+/**
+ * Longest value of a text field that is read. Models' names have 512 characters at most; the rest is room for white
+ * space.
+ */
 const MAX_FIELD_BYTES = 1024;
 /** Most parts of a form. A transcription request has about a dozen fields, some of them repeated. */
 const MAX_PARTS = 1000;
@@ -25,8 +28,8 @@ export interface FormSpec {
 }
 
 /**
- * Reads a multipart form that passes by, for its awaited field, for `stream`, and for whether it has a `file`. Everything else
- * is skipped as it comes, and nothing of it is kept.
+ * Reads a multipart form that passes by, for its awaited field, for `stream`, and for whether it has a `file`. Everything
+ * else is skipped as it comes, and nothing of it is kept.
  */
 export class FormReader {
   readonly #spec: FormSpec;
@@ -75,8 +78,8 @@ export class FormReader {
   }
 
   /**
-   * Takes the form's next bytes and keeps none of them once it is done. Rejects with `invalid_request` as soon as they cannot be
-   * part of such a form.
+   * Takes the form's next bytes and keeps none of them once it is done. Rejects with `invalid_request` as soon as they
+   * cannot be part of such a form.
    */
   async write(bytes: Uint8Array): Promise<void> {
     await new Promise<void>((resolve) => {

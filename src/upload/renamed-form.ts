@@ -13,9 +13,9 @@ const MAX_HEAD_BYTES = 16 * 1024;
 const HEAD_END = Buffer.from("\r\n\r\n");
 
 /**
- * Returns a form with another value in one field and everything else unchanged. The stream fails with `invalid_request` for a
- * form that does not contain the field exactly once with the value `from`, since the reader of the form has seen another
- * value then. Reads only as far as it is read.
+ * Returns a form with another value in one field and everything else unchanged. The stream fails with `invalid_request`
+ * for a form that does not contain the field exactly once with the value `from`, since the reader of the form has seen
+ * another value then. Reads only as far as it is read.
  */
 export function renamedForm(form: ReadableStream<Uint8Array>, renaming: Renaming): ReadableStream<Uint8Array> {
   const reader = form.getReader();

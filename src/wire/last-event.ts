@@ -114,7 +114,10 @@ function fieldsOf(event: string): { readonly name: string | undefined; readonly 
   return { name: /^event: ?(.*?)\r?$/m.exec(event)?.[1], data: /^data: ?(.*?)\r?$/m.exec(event)?.[1] ?? "" };
 }
 
-/** Returns the type that an event's data names first; `error` for OpenAI's error object, and an empty text for any other data. */
+/**
+ * Returns the type that an event's data names first; `error` for OpenAI's error object, and an empty text for any other
+ * data.
+ */
 function typeOf(data: string): string {
   if (/^\{\s*"error"\s*:\s*[{"]/.test(data)) return "error";
   return /^\{\s*"type"\s*:\s*"([\w.]{1,64})"/.exec(data)?.[1] ?? "";

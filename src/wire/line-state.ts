@@ -5,8 +5,8 @@ const LF = 0x0a;
 const CR = 0x0d;
 
 /**
- * Returns where the stream stands after `bytes`: between two events (`boundary`), between two lines of one (`line`), or inside a
- * line. Looks at the last three bytes only.
+ * Returns where the stream stands after `bytes`: between two events (`boundary`), between two lines of one (`line`), or
+ * inside a line. Looks at the last three bytes only.
  */
 export function lineStateAfter(bytes: Uint8Array, before: LineState): LineState {
   const length = bytes.length;

@@ -1,7 +1,10 @@
 /** Prefix of the transport's own headers. A server's tools name some of them, so they cannot be listed. */
 const TRANSPORT_PREFIX = "mcp-";
 
-/** The other headers of a request that an MCP server needs. The rest describe the hops to it, or are meant for other servers. */
+/**
+ * The other headers of a request that an MCP server needs. The rest describe the hops to it, or are meant for other
+ * servers.
+ */
 const REQUEST_HEADERS = new Set([
   "accept",
   "accept-language",
@@ -16,7 +19,10 @@ const REQUEST_HEADERS = new Set([
   "x-request-id",
 ]);
 
-/** Headers that the public server writes itself: the body's length, who called, and by which URL. A client's own never pass. */
+/**
+ * Headers that the public server writes itself: the body's length, who called, and by which URL. A client's own never
+ * pass.
+ */
 const FORWARDED_HEADERS = new Set(["content-length", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"]);
 
 /** The other headers of an answer that an MCP client needs. Cookies, redirects and CORS are up to the public server. */

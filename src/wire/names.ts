@@ -22,7 +22,10 @@ export const MAX_MODEL_CHARS = 512;
 /** The most models that one worker may offer. */
 export const MAX_MODELS = 2048;
 
-/** Returns whether a model may have this id: text in any script, without control characters, line separators and marks that reorder text. */
+/**
+ * Returns whether a model may have this id: text in any script, without control characters, line separators and marks
+ * that reorder text.
+ */
 export function isModelId(text: string): boolean {
   return text !== "" && text.length <= MAX_MODEL_CHARS && cleanText(text) === text;
 }

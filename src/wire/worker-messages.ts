@@ -87,7 +87,10 @@ type SentHeartbeat = Extract<SentControl, { readonly type: "heartbeat" }>;
 /** A heartbeat also carries the worker's time in seconds since 1970, as the predecessor's do; servers do not read it. */
 type HeartbeatMessage = SentHeartbeat & { readonly ts: number };
 
-/** Meaningless bytes with which the doctor tests how large a message may be. Servers ignore this type like any unknown one. */
+/**
+ * Meaningless bytes with which the doctor tests how large a message may be. Servers ignore this type like any unknown
+ * one.
+ */
 export interface PaddingMessage {
   readonly type: "doctor_padding";
   readonly padding: string;
@@ -119,12 +122,18 @@ export type HostInfo = Readonly<Record<string, string>>;
 /** The most facts that are kept about one host; the predecessor's agents send seven. */
 const MAX_HOST_FACTS = 32;
 
-/** Adds newly reported facts about a host: they replace older ones of the same name, and new names are added up to the limit. */
+/**
+ * Adds newly reported facts about a host: they replace older ones of the same name, and new names are added up to the
+ * limit.
+ */
 export function mergeHostInfo(was: HostInfo, said: HostInfo): HostInfo {
   return Object.fromEntries(Object.entries({ ...was, ...said }).slice(0, MAX_HOST_FACTS));
 }
 
-/** Returns the inputs per embeddings request. Legacy agents put it in `agent_config`. Zero, nonsense and absence give undefined. */
+/**
+ * Returns the inputs per embeddings request. Legacy agents put it in `agent_config`. Zero, nonsense and absence give
+ * undefined.
+ */
 export function batchSizeOf(message: {
   readonly embedding_batch_size?: number | null | undefined;
   readonly agent_config?: HostInfo | null | undefined;

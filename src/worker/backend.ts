@@ -52,9 +52,9 @@ const NOT_TO_SERVER = new Set(HOP_BY_HOP);
  * because the exchange watches over silence.
  *
  * Connections are kept for later jobs, and a kept one may break just as a job is written to it: llama.cpp closes the
- * connection after each streamed answer without announcing it, and other servers close idle ones. A repeatable request whose
- * connection breaks before the answer's head is therefore sent once more, on a new connection. A streamed body would be spent
- * by then, so its first connection is a new one, and it is not repeated.
+ * connection after each streamed answer without announcing it, and other servers close idle ones. A repeatable request
+ * whose connection breaks before the answer's head is therefore sent once more, on a new connection. A streamed body
+ * would be spent by then, so its first connection is a new one, and it is not repeated.
  */
 export async function callBackend(request: BackendRequest): Promise<Response> {
   const { body, signal, isRepeatable } = request;

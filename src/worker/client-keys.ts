@@ -7,8 +7,9 @@ export interface KeyFields {
 }
 
 /**
- * The client keys of one link after another: the key and, while it is being replaced, the previous one. Both go into the
- * first message, so a server that knows either of them lets the worker in, and one that knows both lets it keep its id.
+ * The client keys that a worker sends: the key and, while it is being replaced, the previous one. Both go into the first
+ * message of each link, so a server that knows either of them lets the worker in, and one that knows both lets it keep
+ * its id.
  */
 export class ClientKeys {
   #keys: readonly string[];

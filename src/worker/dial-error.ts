@@ -33,7 +33,10 @@ export function explainDialError(message: string, proxy: string | false): DialEr
 const VARIABLES = "HTTPS_PROXY (HTTP_PROXY for ws:// and http:// URLs)";
 const AROUND = "name the server in NO_PROXY to dial it directly";
 
-/** Returns what to do about a certificate that is not trusted here; undefined for any other error. Takes a message or a code. */
+/**
+ * Returns what to do about a certificate that is not trusted here; undefined for any other error. Takes a message or a
+ * code.
+ */
 export function certificateHint(error: string): string | undefined {
   return DISTRUST.test(error)
     ? "if a private authority issued the certificate, set NODE_EXTRA_CA_CERTS to the file with that authority's certificate, and start again"

@@ -12,7 +12,10 @@ import { connectUrl } from "./server-url.ts";
 
 /** The messages in which a worker describes itself to the server. */
 export interface Introduction {
-  /** Makes the first message, to which the dialer adds the keys. `workerId` is the operator's, or the one that the server made; undefined before that. */
+  /**
+   * Makes the first message, to which the dialer adds the keys. `workerId` is the operator's, or the one that the server
+   * made; undefined before that.
+   */
   first(workerId: string | undefined): FirstMessage;
   /** Makes a message of what has changed since the last one; undefined for nothing. */
   update(): ControlMessage | undefined;

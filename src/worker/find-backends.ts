@@ -31,8 +31,8 @@ export async function findBackends(
 }
 
 /**
- * Removes the place of the Moorage server itself: its default port, 8080, is also llama.cpp's, and it must not become its own
- * backend.
+ * Removes the place of the Moorage server itself: its default port, 8080, is also llama.cpp's, and it must not become its
+ * own backend.
  */
 export function withoutServer(places: readonly UsualPlace[], server: string): readonly UsualPlace[] {
   const url = new URL(server);

@@ -11,7 +11,10 @@ export interface Kind {
   readonly name: string;
   /** Places where its backends usually listen, in order of preference. */
   readonly places: readonly UsualPlace[];
-  /** Longest silence of its backend on one job unless the operator names another; a shorter limit of the server applies first. */
+  /**
+   * Longest silence of its backend on one job unless the operator names another; a shorter limit of the server applies
+   * first.
+   */
   readonly silenceMs: number;
   /** Makes the first message on a link. */
   register(facts: RegisterFacts): RegisterMessage;
@@ -73,7 +76,10 @@ function infoOf({ info }: BackendState): { readonly model_info?: BackendState["i
 /** Jobs at once where neither the operator nor the backend says how many. */
 const USUAL_SLOTS = 2;
 
-/** Returns how many jobs the worker takes at once while its backend is up: as many as the operator, or else the backend, says. */
+/**
+ * Returns how many jobs the worker takes at once while its backend is up: as many as the operator, or else the backend,
+ * says.
+ */
 export function declaredSlots(
   { maxConcurrency }: Pick<WorkerSettings, "maxConcurrency">,
   { slots }: Pick<BackendState, "slots">,

@@ -45,7 +45,10 @@ export interface LinkOptions {
   readonly onClosed: (end: LinkEnd) => void;
 }
 
-/** Missed ping intervals after which the server counts as gone; the server judges workers by the same rule (docs/protocol.md). */
+/**
+ * Missed ping intervals after which the server counts as gone; the server judges workers by the same rule
+ * (docs/protocol.md).
+ */
 const MISSED = 3;
 const HEARTBEAT_MS = { least: 5000, most: 10_000 } as const;
 /** How long the last bytes may take to leave before the socket is cut. */

@@ -8,7 +8,7 @@ export const llmKind: Kind = {
   places: [
     { label: "Ollama", base: "http://127.0.0.1:11434/v1" },
     { label: "llama.cpp", base: "http://127.0.0.1:8080/v1" },
-    // The default port of coming versions.
+    // The default port of future versions.
     { label: "llama.cpp", base: "http://127.0.0.1:9931/v1" },
     { label: "vLLM", base: "http://127.0.0.1:8000/v1" },
     { label: "LM Studio", base: "http://127.0.0.1:1234/v1" },

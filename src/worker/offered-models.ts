@@ -32,7 +32,7 @@ export interface OfferedModels {
   readonly unlisted: readonly string[];
 }
 
-/** Characters of what is said of models, as JSON. It must fit one message together with their names. */
+/** The most characters of what is said of models, as JSON. They must fit one message together with the names. */
 const MAX_INFO_CHARS = 256 * 1024;
 
 /**

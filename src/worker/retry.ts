@@ -17,7 +17,9 @@ export interface RetryLimits {
   /** The same after a refusal, where somebody has to change something first. */
   readonly refusedBaseMs: number;
   readonly refusedCapMs: number;
-  /** The shortest wait after another worker took over the id: two that share one must not replace each other all the time. */
+  /**
+   * The shortest wait after another worker took over the id: two that share one must not replace each other all the time.
+   */
   readonly replacedMs: number;
   /** How long a registration must last to count as a success, after which the backoff starts over. */
   readonly lastedMs: number;

@@ -205,7 +205,10 @@ export class BackendWatch {
   }
 }
 
-/** The answers of a server that works but lists no models: it has no such path, or fails there. 503 says that it is starting. */
+/**
+ * The answers of a server that works but lists no models: it has no such path, or fails there. 503 says that it is
+ * starting.
+ */
 const IS_WITHOUT_LIST = /^(?:answers (?:40[45]|50[01]) |does not answer with a list)/;
 
 function namesModels({ models = [], renames }: ModelChoice): boolean {

@@ -36,7 +36,10 @@ function found(base: string, url: string): Probe {
   return { kind: "found", backend: { ...backend, listsModels: false, paths } };
 }
 
-/** Returns the URLs to try: first under the base as for any server, then its default paths, then the operator's URL itself. */
+/**
+ * Returns the URLs to try: first under the base as for any server, then its default paths, then the operator's URL
+ * itself.
+ */
 function toCandidates(base: string): readonly string[] {
   const { origin, pathname } = new URL(base);
   const urls = [base, `${origin}/v1`, origin].flatMap((root) => [`${root}/audio/transcriptions`, `${root}/inference`]);

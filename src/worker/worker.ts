@@ -29,7 +29,10 @@ export interface WorkerOptions {
 
 /** A running worker. */
 export interface Worker {
-  /** Resolves with the ids once every kind and relay has been registered. Never rejects, since a later attempt may succeed. */
+  /**
+   * Resolves with the ids once every kind and relay has been registered. Never rejects, since a later attempt may
+   * succeed.
+   */
   readonly registered: Promise<readonly string[]>;
   /** Drains every link and resolves when all are closed, at the latest shortly after the drain timeout. */
   stop(): Promise<void>;

@@ -14,7 +14,10 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop());
 
-/** Returns the names of models in the description's examples that a reader gets. The whole text would make failures unreadable. */
+/**
+ * Returns the names of models in the description's examples that a reader gets. The whole text would make failures
+ * unreadable.
+ */
 async function examples(headers: Record<string, string> = {}): Promise<readonly string[]> {
   const text = await (await fetch(`${server.url}/api/client/openapi.json`, { headers })).text();
   return ["qwen3:8b", "embedder", "llama3:8b", "bge-m3", "whisper-1"].filter((name) => text.includes(`"${name}"`));

@@ -36,8 +36,8 @@ describe.skipIf(lacks("a real uvicorn", PROGRAMS.python, PYTHON_PACKAGES))(
           await answer.bytes();
           statuses.push(answer.status);
         }
-        // uvicorn closes kept connections after one second, while the next burst begins. A few milliseconds earlier or later meet
-        // other moments of it.
+        // uvicorn closes kept connections after one second, while the next burst begins. A few milliseconds earlier or
+        // later meet other moments of it.
         await Bun.sleep(990 + burst * 4);
       }
       expect(statuses.filter((status) => status !== 200)).toEqual([]);

@@ -38,10 +38,10 @@ export const PROGRAMS = {
 } as const satisfies Readonly<Record<string, Need>>;
 
 /**
- * Returns whether the machine lacks something that a group of tests needs, for `describe.skipIf` and `test.skipIf`. If so,
- * a line that begins with "Skipped: " names the group and the reason; `scripts/run-tests.ts` repeats it at the end of the run. Under `CI` the
- * group then also has a failing test, unless the need has `mayLack` or `TESTS_MAY_LACK` names its package: that variable
- * holds a line "package: reason" for each package that `.ci/run` could not install.
+ * Returns whether the machine lacks something that a group of tests needs, for `describe.skipIf` and `test.skipIf`. If
+ * so, a line that begins with "Skipped: " names the group and the reason; `scripts/run-tests.ts` repeats it at the end of
+ * the run. Under `CI` the group then also has a failing test, unless the need has `mayLack` or `TESTS_MAY_LACK` names its
+ * package: that variable holds a line "package: reason" for each package that `.ci/run` could not install.
  */
 export function lacks(group: string, ...needs: readonly Need[]): boolean {
   const missing = needs.filter(({ isThere }) => !isThere());

@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
 
 // A small MCP server on standard input and output, for tests of the bridge. Each tool does what its name says. The first
-// argument is a mark by which tests find its processes. A word after it changes the server: `stateless` enables revisions without
-// sessions, `silent` never answers `initialize`, and `refusing` refuses it.
+// argument is a mark by which tests find its processes. A word after it changes the server: `stateless` enables revisions
+// without sessions, `silent` never answers `initialize`, and `refusing` refuses it.
 
 type Message = {
   readonly id?: string | number;

@@ -32,7 +32,7 @@ export interface AsrCall {
   readonly kind: string;
 }
 
-/** What the requests for one upload differ in. */
+/** The parts in which the requests for one upload differ. */
 export interface AsrAttempt {
   /** The backend's `x-request-id`. */
   readonly id: string;

@@ -58,8 +58,8 @@ export interface Part {
 }
 
 /**
- * Cuts a request with many inputs into parts, each as large as the worker that pulls it wants. Inputs are copied as bytes, so
- * numbers, escapes and unknown fields stay unchanged.
+ * Cuts a request with many inputs into parts, each as large as the worker that pulls it wants. Inputs are copied as
+ * bytes, so numbers, escapes and unknown fields stay unchanged.
  */
 export class PartCutter {
   readonly #body: Uint8Array;

@@ -16,9 +16,14 @@ import { mergeEmbeddings, type PartAnswer } from "./embedding-merge.ts";
 import { PartReports } from "./part-reports.ts";
 import { readUsage } from "./usage.ts";
 
-/** Inputs per part for a worker that names no batch size. It is small enough for several workers to share a large request. */
+/**
+ * Inputs per part for a worker that names no batch size. It is small enough for several workers to share a large request.
+ */
 const USUAL_BATCH = 64;
-/** Bytes of answers that one request holds until they are merged. 2,048 vectors of 4,096 floats take about 160 MiB as JSON. */
+/**
+ * Bytes of answers that one request holds until they are merged. 2,048 vectors of 4,096 floats take about 160 MiB as
+ * JSON.
+ */
 const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
 /** Failures of one part after which the request fails. */
 const MAX_FAILURES = 3;

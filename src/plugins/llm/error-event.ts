@@ -3,8 +3,8 @@ import { dataEvent, namedEvent } from "../../reply/sse.ts";
 import { anthropicType, isMessagesPath } from "./anthropic-error.ts";
 
 /**
- * Writes an error as an event of the API that was called, so that its SDK raises it. Chat and completions expect
- * `data: {"error"}`, the Responses API an `error` event, and Anthropic's Messages API one of its own form. No `[DONE]` follows.
+ * Writes an error as an event of the API that was called, so that its SDK raises it. Chat and completions expect `data:
+ * {"error"}`, the Responses API an `error` event, and Anthropic's Messages API one of its own form. No `[DONE]` follows.
  */
 export function errorEvent(path: string, error: StreamError): string {
   const { code, message, param, status } = error;

@@ -128,7 +128,10 @@ function searchOf(url: string): string {
  */
 const NEEDLESS_ENCODING = /%(?:2[def5]|3[0-9]|4[1-9a-f]|5[0-9acf]|6[1-9a-f]|7[0-9ae]|00)/i;
 
-/** Returns the backend path that a wildcard matched: single slashes, none at the end, and nothing that could leave the backend's base. */
+/**
+ * Returns the backend path that a wildcard matched: single slashes, none at the end, and nothing that could leave the
+ * backend's base.
+ */
 function cleanPath(rest: string): string {
   const segments = rest.split("/").filter((segment) => segment !== "");
   const isSafe = segments.every((segment) => isPathSegment(segment) && !NEEDLESS_ENCODING.test(segment));

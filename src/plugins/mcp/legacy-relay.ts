@@ -28,8 +28,8 @@ interface Opened {
 }
 
 /**
- * Returns the largest message that is read from an agent, if answers may have `maxAnswerBytes`. It is twice as large, so that
- * an answer over the limit fails its own call, instead of ending the link with every other call on it.
+ * Returns the largest message that is read from an agent, if answers may have `maxAnswerBytes`. It is twice as large, so
+ * that an answer over the limit fails its own call, instead of ending the link with every other call on it.
  */
 export function legacyMessageBytes(maxAnswerBytes: number): number {
   return 2 * Math.min(maxAnswerBytes, MAX_ANSWER_BYTES) + ENVELOPE_BYTES;

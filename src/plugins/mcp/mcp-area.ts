@@ -197,7 +197,10 @@ export class McpArea {
     this.intake.handOver("another server is taking over");
   }
 
-  /** Refuses new relays and calls, ends the streams, tells the connected relays, and resolves when the last call has ended. */
+  /**
+   * Refuses new relays and calls, ends the streams, tells the connected relays, and resolves when the last call has
+   * ended.
+   */
   async drain(): Promise<void> {
     this.#isDraining = true;
     this.relays.giveUpWaiting();

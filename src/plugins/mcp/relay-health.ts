@@ -8,8 +8,8 @@ const BROKEN_AFTER = 3;
 const MAX_NAMED = 3;
 
 /**
- * Returns why the MCP server behind a relay is broken; undefined if it works as far as is known. A relay that can tell says so
- * itself. For all others, calls show it.
+ * Returns why the MCP server behind a relay is broken; undefined if it works as far as is known. A relay that can tell
+ * says so itself. For all others, calls show it.
  */
 export function brokenReason({ session, failuresInARow, lastError }: Relay): string | undefined {
   if (session.offer.status === "not_ready") return session.offer.reason ?? "the relay says that it is not ready";

@@ -7,9 +7,9 @@ export interface RelayPath {
 }
 
 /**
- * Finds the place that a request goes to; `rest` is its path below the relay's URL. A relay has one place, the endpoint of
- * its MCP server. `/mcp` stands for it too, since some clients recognize an MCP server by it. Returns undefined for any other
- * path: a caller must not reach the rest of the host behind the relay.
+ * Finds the place that a request goes to; `rest` is its path below the relay's URL. A relay has one place, the endpoint
+ * of its MCP server. `/mcp` stands for it too, since some clients recognize an MCP server by it. Returns undefined for
+ * any other path: a caller must not reach the rest of the host behind the relay.
  */
 export function toRelayPath(rest: string, url: string): RelayPath | undefined {
   const found = /^\/?(mcp\/?)?$/.exec(rest);

@@ -124,8 +124,8 @@ export class Relays implements SessionPool {
   }
 
   /**
-   * Finds the relay of this id, and waits for one that has just left. Rejects with `relay_unavailable`, also when `signal` is
-   * aborted while it waits.
+   * Finds the relay of this id, and waits for one that has just left. Rejects with `relay_unavailable`, also when
+   * `signal` is aborted while it waits.
    */
   async find(id: string, signal: AbortSignal): Promise<Relay> {
     if (this.#options.restrictions.isBlocked(id))

@@ -20,12 +20,16 @@ export interface McpBody {
   id(): string | undefined;
 }
 
-/** Largest body that is read whole. Of a larger one, the same number of bytes is looked into, and the rest streams through. */
+/**
+ * Largest body that is read whole. Of a larger one, the same number of bytes is looked into, and the rest streams
+ * through.
+ */
 const WHOLE_BODY_BYTES = 64 * 1024;
 
 /**
- * Reads the beginning of a request's body. A body that is declared too large is read to its end if it is not much larger: its
- * client then gets the refusal, with its id, instead of a broken connection. Rejects with `request_timeout` or `ClientGone`.
+ * Reads the beginning of a request's body. A body that is declared too large is read to its end if it is not much larger:
+ * its client then gets the refusal, with its id, instead of a broken connection. Rejects with `request_timeout` or
+ * `ClientGone`.
  */
 export async function readMcpBody(request: Request, limits: BodyLimits): Promise<McpBody> {
   const { maxBytes } = limits;

@@ -17,7 +17,10 @@ const BASE = "/api/mcp/id/:relay_id";
 /** That URL, and everything below it. */
 const PATHS = [BASE, `${BASE}/*`];
 
-/** Creates the plugin's routes: where relays connect, and what MCP clients call. They need no key: the bearer is for the relay. */
+/**
+ * Creates the plugin's routes: where relays connect, and what MCP clients call. They need no key: the bearer is for the
+ * relay.
+ */
 export function mcpRoutes(ports: McpPorts, context: PluginContext): AnyElysia {
   const serve = ({ visit, params }: RouteContext): Promise<Response> =>
     serveMcp(ports, { visit, relayId: relayIdOf(params), rest: params?.["*"] ?? "" });

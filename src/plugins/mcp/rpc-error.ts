@@ -24,8 +24,8 @@ export function errorObject(fault: Fault, requestId: string): object {
 }
 
 /**
- * Turns a fault of this server into a response for MCP clients. Its status is never 400, 404 or 405, which a client would take
- * for a statement of the MCP server. `id` is the request's, as it was written; it is left out if unknown.
+ * Turns a fault of this server into a response for MCP clients. Its status is never 400, 404 or 405, which a client would
+ * take for a statement of the MCP server. `id` is the request's, as it was written; it is left out if unknown.
  */
 export function rpcError(fault: Fault, requestId: string, id: string | undefined): Response {
   const error = errorObject(fault, requestId);

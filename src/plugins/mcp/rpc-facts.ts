@@ -5,7 +5,10 @@ import { LISTEN_METHOD } from "../../wire/mcp-headers.ts";
 export interface RpcFacts {
   /** The JSON-RPC id exactly as the client wrote it; undefined if there is none, or none that JSON-RPC allows. */
   readonly id: string | undefined;
-  /** The label under which the call is counted. It has few values: a method of the specification, `GET`, `DELETE` or `other`. */
+  /**
+   * The label under which the call is counted. It has few values: a method of the specification, `GET`, `DELETE` or
+   * `other`.
+   */
   readonly label: string;
   /** The function that the call names; undefined for every method but `tools/call`. */
   readonly functionName: string | undefined;
@@ -26,8 +29,8 @@ const decoder = new TextDecoder();
 
 /**
  * Reads the facts from a request's body, or from its headers if the body is not available. `isWhole` is false for the
- * beginning of a larger body. Never throws: a body that is not a single JSON-RPC message has no id and no method, and the MCP
- * server will reject it.
+ * beginning of a larger body. Never throws: a body that is not a single JSON-RPC message has no id and no method, and the
+ * MCP server will reject it.
  */
 export function readFacts(
   request: Pick<Request, "method" | "headers">,

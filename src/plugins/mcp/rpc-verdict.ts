@@ -1,6 +1,9 @@
 import { membersOf } from "../../json/scan.ts";
 
-/** The part at the end of an answer that is looked into. Errors are short, and a result states `isError` after its content. */
+/**
+ * The part at the end of an answer that is looked into. Errors are short, and a result states `isError` after its
+ * content.
+ */
 const LOOKED_AT_BYTES = 16 * 1024;
 
 /** A failed tool's flag in an answer whose beginning is not known. The quotes of text inside a string would be escaped. */

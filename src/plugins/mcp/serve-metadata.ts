@@ -19,8 +19,9 @@ export interface MetadataCall {
 const MAX_WAIT_MS = 30_000;
 
 /**
- * Answers with the MCP server's OAuth metadata (RFC 9728), which its relay fetches. Rejects with `unknown_url` for a relay that
- * checks a token of its own, so that clients go on without metadata, and with `relay_unavailable` if no relay answers.
+ * Answers with the MCP server's OAuth metadata (RFC 9728), which its relay fetches. Rejects with `unknown_url` for a
+ * relay that checks a token of its own, so that clients go on without metadata, and with `relay_unavailable` if no relay
+ * answers.
  */
 export async function serveMetadata(ports: McpPorts, call: MetadataCall): Promise<Response> {
   const { area, auth, config, deps, names } = ports;

@@ -7,7 +7,7 @@ export const mcpSettings = {
   mcpRequestTimeoutMs: setting(duration("1s", "24h"), {
     variable: "MCP_REQUEST_TIMEOUT",
     place: { after: "REQUEST_TIMEOUT" },
-    // A tool may work for minutes without a word, and the specification sets no limit.
+    // A tool may work for minutes without any output, and the specification sets no limit.
     default: "30m",
     help: "REQUEST_TIMEOUT for MCP calls.",
   }),

@@ -1,8 +1,8 @@
 import { isRecord } from "../../json/parse.ts";
 import { nearest } from "../../settings/nearest.ts";
 
-// Entries of servers files as MCP clients write them. The names are those of Claude Code, Claude Desktop, Cline, Copilot, Cursor,
-// Gemini CLI, Kiro, Roo, VS Code and Windsurf.
+// Entries of servers files as MCP clients write them. The names are those of Claude Code, Claude Desktop, Cline, Copilot,
+// Cursor, Gemini CLI, Kiro, Roo, VS Code and Windsurf.
 
 /** Other programs' names of fields that a relay has. */
 const OTHER_NAMES: Readonly<Record<string, string>> = {
@@ -30,7 +30,7 @@ const TOOL_LISTS: ReadonlySet<string> = new Set([
   "tools",
 ]);
 
-/** Fields of a program's own: how it treats the server, or shows it. */
+/** Fields that tell a client how to treat the server or how to show it. */
 const OF_CLIENTS: ReadonlySet<string> = new Set([
   "alwaysAllow",
   "alwaysLoad",

@@ -16,9 +16,9 @@ const REFUSED: Opening = {
 };
 
 /**
- * A backend whose callers reach the MCP server's endpoint, and the metadata of one that callers sign in to. Any other path gets
- * 403. The public server refuses such paths as well, but a worker does not depend on it: the path would select what is called
- * inside the worker's network.
+ * A backend whose callers reach the MCP server's endpoint, and the metadata of one that callers sign in to. Any other
+ * path gets 403. The public server refuses such paths as well, but a worker does not depend on it: the path would select
+ * what is called inside the worker's network.
  */
 export function endpointOnly(backend: Backend): Backend {
   return { open: (head) => (isEndpoint(head) || isMetadata(head) ? backend.open(head) : REFUSED) };

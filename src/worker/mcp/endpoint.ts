@@ -23,7 +23,9 @@ const MAX_REDIRECTS = 3;
 /** How long the question for the endpoint's URL may take. A call waits for it. */
 const FIND_TIMEOUT_MS = 10_000;
 
-/** The statuses of a URL that has no MCP server any more. A session that has ended is 404 as well, which costs a redirect. */
+/**
+ * The statuses of a URL that has no MCP server any more. A session that has ended is 404 as well, which costs a redirect.
+ */
 const IS_NOT_HERE: ReadonlySet<number> = new Set([404, 405]);
 
 /** The answer to an empty request. */
@@ -120,8 +122,8 @@ export class Endpoint {
   }
 
   /**
-   * Finds the server's URL before a body is streamed to it. The request is an empty POST: it is redirected as a call would be,
-   * and every MCP server rejects it.
+   * Finds the server's URL before a body is streamed to it. The request is an empty POST: it is redirected as a call
+   * would be, and every MCP server rejects it.
    */
   #find(publicHost: string | undefined): Promise<string> {
     this.#finding ??= this.probe(publicHost)
@@ -133,8 +135,8 @@ export class Endpoint {
   }
 
   /**
-   * Sends an empty POST, as a caller of the public host would. Resolves with what the server made of it; without an answer only
-   * the URL is there.
+   * Sends an empty POST, as a caller of the public host would. Resolves with what the server made of it; without an
+   * answer only the URL is there.
    */
   async probe(publicHost: string | undefined): Promise<Probe> {
     const forwarded: HeaderPairs = publicHost === undefined ? [] : [["x-forwarded-host", publicHost]];

@@ -3,7 +3,7 @@ import type { ControlMessage } from "../../wire/worker-messages.ts";
 /** The health of the MCP server behind a relay, as far as the relay has seen, and what the public server was told of it. */
 export class UpstreamHealth {
   readonly #onChange: () => void;
-  /** Why the MCP server does not work; undefined while nothing speaks against it. */
+  /** Why the MCP server does not work; undefined while no failure is known. */
   #reason: string | undefined;
   #told: string | undefined;
   #failures = 0;
@@ -29,7 +29,7 @@ export class UpstreamHealth {
     if (this.#failures >= enough && this.#reason !== reason) this.#set(reason);
   }
 
-  /** Called for a new link, on which the public server takes the MCP server to work. */
+  /** Called for a new link, on which the public server assumes that the MCP server works. */
   begin(): void {
     this.#told = undefined;
   }

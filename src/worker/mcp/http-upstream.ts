@@ -27,7 +27,9 @@ export interface HttpUpstreamOptions {
   readonly health?: UpstreamHealth;
 }
 
-/** An MCP server that speaks Streamable HTTP at one URL. Requests and answers pass unchanged, except for filtered headers. */
+/**
+ * An MCP server that speaks Streamable HTTP at one URL. Requests and answers pass unchanged, except for filtered headers.
+ */
 export function createHttpUpstream(endpoint: Endpoint, { oauth = false, health }: HttpUpstreamOptions = {}): Backend {
   const metadata = oauth ? new OauthMetadata(endpoint) : undefined;
   return {

@@ -33,9 +33,9 @@ export class OauthMetadata {
   }
 
   /**
-   * Fetches the document and rewrites it for `resource`, the server's public URL. It is looked for where the server's challenge
-   * says, at the path form of its URL, and at the root of its origin; without any the answer is 404. Rejects when the server
-   * cannot be reached.
+   * Fetches the document and rewrites it for `resource`, the server's public URL. It is looked for where the server's
+   * challenge says, at the path form of its URL, and at the root of its origin; without any the answer is 404. Rejects
+   * when the server cannot be reached.
    */
   async fetchFor(resource: string, signal: AbortSignal): Promise<Response> {
     const found = await this.#find(URL.parse(resource)?.host, signal);

@@ -11,8 +11,8 @@ export type Redirect =
   | { readonly kind: "elsewhere"; readonly status: number; readonly place: string };
 
 /**
- * Returns the redirect that a response to a request for `url` contains; undefined for any other response. `publicHost` is the
- * host by which the caller knows the server: a server that trusts forwarded headers writes it into its redirects.
+ * Returns the redirect that a response to a request for `url` contains; undefined for any other response. `publicHost` is
+ * the host by which the caller knows the server: a server that trusts forwarded headers writes it into its redirects.
  */
 export function redirectIn(
   response: Pick<Response, "status" | "headers">,
@@ -27,7 +27,8 @@ export function redirectIn(
   const to = location === null ? undefined : URL.parse(location, url);
   if (!to) return { kind: "elsewhere", status, place: "nowhere: the redirect has no valid Location" };
   if (keepsMethod && (to.host === from.host || to.host === publicHost)) {
-    // A server behind the relay may write the scheme and the host of the public URL, at which it cannot be reached from here.
+    // A server behind the relay may write the scheme and the host of the public URL, at which it cannot be reached from
+    // here.
     to.protocol = from.protocol;
     to.host = from.host;
     to.username = "";

@@ -26,7 +26,9 @@ class Holder implements IdHolder {
 
 const NEVER = Number.POSITIVE_INFINITY;
 
-/** A search for an id of `box`; `answers` are the times after which the holders of `box`, `box.2` and so on answer a ping. */
+/**
+ * A search for an id of `box`; `answers` are the times after which the holders of `box`, `box.2` and so on answer a ping.
+ */
 function start(...answers: number[]) {
   const clock = new FakeClock();
   const holders = new Map(answers.map((ms, at) => [sharedId("box", at + 1), new Holder(clock, ms)]));

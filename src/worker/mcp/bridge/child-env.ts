@@ -1,4 +1,7 @@
-/** Variables with keys of Moorage's own programs, which may all run with one environment. No program of others may see them. */
+/**
+ * Variables with keys of Moorage's own programs, which may all run with one environment. No program of others may see
+ * them.
+ */
 const SECRETS: ReadonlySet<string> = new Set([
   "ADMIN_KEY",
   "API_KEY",

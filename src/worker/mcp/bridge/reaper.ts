@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 
 /**
- * Reads `+ group` and `- group` lines. Its input ends with the worker, however that ended. The groups that are left then have
- * two seconds to notice the end of their own input, as long as a worker that stops gives them, and are killed.
+ * Reads `+ group` and `- group` lines. Its input ends with the worker, however that ended. The groups that are left then
+ * have two seconds to notice the end of their own input, as long as a worker that stops gives them, and are killed.
  */
 const SCRIPT = `groups=
 while read -r change group; do

@@ -1,7 +1,7 @@
 /**
- * The methods of revisions with sessions that revision 2026-07-28 does not have: the handshake, the session's own requests,
- * and the requests of a server to its client, which now travel inside results. `tasks/…` is an extension of that revision and
- * not listed.
+ * The methods of revisions with sessions that revision 2026-07-28 does not have: the handshake, the session's own
+ * requests, and the requests of a server to its client, which now travel inside results. `tasks/…` is an extension of
+ * that revision and not listed.
  */
 const REMOVED: ReadonlySet<string> = new Set([
   "initialize",

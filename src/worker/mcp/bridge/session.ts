@@ -33,8 +33,8 @@ const MAX_OPEN = 10_000;
 const MAX_UNREAD_BYTES = 2 * MAX_MESSAGE_BYTES;
 
 /**
- * One client's session with a peer of its own. The SDK's transport speaks HTTP to the client, and each message between the two
- * goes to the stream it belongs to. The first message opens the peer.
+ * One client's session with a peer of its own. The SDK's transport speaks HTTP to the client, and each message between
+ * the two goes to the stream it belongs to. The first message opens the peer.
  */
 export class Session {
   readonly #options: SessionOptions;

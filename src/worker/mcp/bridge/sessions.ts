@@ -18,7 +18,9 @@ export interface SessionsOptions {
   readonly deps: Pick<Deps, "clock" | "ids" | "log">;
 }
 
-/** How long a session may be unused once its client has probably left. Clients whose stream broke are back within seconds. */
+/**
+ * How long a session may be unused once its client has probably left. Clients whose stream broke are back within seconds.
+ */
 const LEFT_MS = 60_000;
 const SWEEP_MS = 15_000;
 /** When a client that was refused should try again: a session of a client that has left ends within this time or two. */

@@ -18,7 +18,9 @@ export interface ClientHost {
   leave(client: SharedClient): void;
 }
 
-/** Notifications that concern one client's session only, or its answers, and mean nothing to a process of several clients. */
+/**
+ * Notifications that concern one client's session only, or its answers, and mean nothing to a process of several clients.
+ */
 const NOT_PASSED: ReadonlySet<string> = new Set([
   "notifications/initialized",
   "notifications/progress",

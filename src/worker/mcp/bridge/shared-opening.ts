@@ -11,8 +11,8 @@ import { VERSION } from "../../../system/version.ts";
 export const OPENING_ID = 0;
 
 /**
- * The `initialize` that a shared process gets, in nobody's name: it promises the server nothing that only one client could
- * do, such as sampling.
+ * The `initialize` that a shared process gets, on behalf of no client: it promises the server nothing that only one
+ * client could do, such as sampling.
  */
 export const OPENING: JSONRPCRequest = {
   jsonrpc: "2.0",

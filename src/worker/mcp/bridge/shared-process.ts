@@ -34,9 +34,9 @@ interface OpenCall {
 const LIST_CHANGED = /^notifications\/(?:tools|prompts|resources)\/list_changed$/;
 
 /**
- * One process that serves the sessions of all clients, for programs that can run only once. It is initialized once, in
- * nobody's name. Requests get unique ids on their way in and their own on the way back. What the process says of itself goes
- * to every client; what it says to one client, but without naming a request, goes to nobody else.
+ * One process that serves the sessions of all clients, for programs that can run only once. It is initialized once, on
+ * behalf of no client. Requests get unique ids on their way in and their own on the way back. What the process says of
+ * itself goes to every client. A message that is meant for one client, but names no request, goes to nobody else.
  */
 export class SharedProcess implements ClientHost {
   readonly #options: SharedProcessOptions;

@@ -66,7 +66,8 @@ export class SsePeer implements Peer {
     if (this.#hasEnded || this.isFull) return false;
     this.#untaken += 1;
     const sent = this.#before.then(() => this.#post(message)).finally(() => (this.#untaken -= 1));
-    // Nothing may overtake a notification. Some servers accept a request only together with its answer, so it is not awaited.
+    // Nothing may overtake a notification. Some servers accept a request only together with its answer, so it is not
+    // awaited.
     if ("method" in message && !isJSONRPCRequest(message)) this.#before = sent;
     return true;
   }

@@ -32,8 +32,8 @@ const TOO_LARGE = `is larger than ${MAX_MESSAGE_BYTES / 1024 ** 2} MiB`;
 const MAX_LOG_CHARS = 500;
 
 /**
- * An MCP server that speaks on its standard input and output, one message per line. It runs in a process group of its own, so
- * that the processes it starts end with it.
+ * An MCP server that speaks on its standard input and output, one message per line. It runs in a process group of its
+ * own, so that the processes it starts end with it.
  */
 export class StdioChild implements Peer {
   readonly #options: ChildOptions;

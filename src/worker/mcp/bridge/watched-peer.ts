@@ -1,7 +1,9 @@
 import type { UpstreamHealth } from "../health.ts";
 import type { OpenPeer } from "./peer.ts";
 
-/** Ends of processes in a row, without a word, after which the MCP server is broken. One may exit because of the probe alone. */
+/**
+ * Processes in a row that end without a message, after which the MCP server is broken. The probe alone may make one exit.
+ */
 const SILENT_ENDS = 2;
 
 /** Opens the same peers, and notes what they show about the MCP server's health. */

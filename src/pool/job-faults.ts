@@ -9,10 +9,11 @@ export interface Failure {
   /** The client's error, unless the job continues on another worker. */
   readonly fault: Fault;
   /**
-   * `try others`: waiting for this worker would not help, but another one may. `wait`: this worker, or another, is likely to
-   * be back in moments. Both only before the answer has begun. `fail`: another worker is not expected to do better.
+   * `try others`: waiting for this worker would not help, but another one may. `try others, then wait`: without another one,
+   * this one may recover. `wait`: this worker, or another, is likely to be back in moments. All only before the answer has
+   * begun. `fail`: another worker is not expected to do better.
    */
-  readonly otherwise: "fail" | "try others" | "wait";
+  readonly otherwise: "fail" | "try others" | "try others, then wait" | "wait";
 }
 
 /** Judges the end of an exchange that has not brought an answer. */
@@ -39,7 +40,7 @@ function failureOfCode(reason: ResetCode): Failure {
     case "draining":
       return { reason, fault: new Fault("worker_lost"), otherwise: "wait" };
     case "upstream_unreachable":
-      return { reason, fault: new Fault("upstream_unreachable"), otherwise: "try others" };
+      return { reason, fault: new Fault("upstream_unreachable"), otherwise: "try others, then wait" };
     // The model server may have worked on the request, as it may have where the worker is lost. A second run costs time
     // and nothing else: the first answer has reached nobody, and a client would repeat the request after a 502 anyway.
     case "upstream_error":

@@ -219,10 +219,23 @@ export class Job implements RegisteredJob {
     this.#heldHead = undefined;
     const { demand } = this.#ticket;
     this.#ticket.demand = { ...demand, excluded: claim.exclude(demand.excluded) };
-    if (otherwise === "try others" && !this.#pool.hasOther(this.#ticket.demand)) return this.#fail(fault);
+    const isAlone = otherwise !== "wait" && !this.#pool.hasOther(this.#ticket.demand);
+    if (isAlone && otherwise === "try others") return this.#fail(fault);
     this.#retryReason = reason;
+    if (isAlone) return this.#waitForRecovery(claim);
     this.#ticket.expiresAt = undefined;
     claim.release();
+    this.#acquire();
+  }
+
+  /**
+   * No worker's backend can be reached, and none has seen the job. Later jobs wait until a worker reports that its backend is
+   * back, and so does this one. The worker rests for a moment, in which it reports that it is not ready.
+   */
+  #waitForRecovery(claim: Claim): void {
+    const { demand } = this.#ticket;
+    this.#ticket.demand = { ...demand, excluded: this.#spec.excluded ?? NONE_EXCLUDED };
+    claim.refuse();
     this.#acquire();
   }
 

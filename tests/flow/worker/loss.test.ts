@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { eventually } from "../../support/eventually.ts";
 import { LegacyWorker } from "../../support/legacy-worker.ts";
 import { CLIENT_KEY, TestServer } from "../../support/test-server.ts";
@@ -148,34 +148,60 @@ test("a worker that stops mid-answer but still sends heartbeats ends the stream 
   expect(text).toContain('"code":"upstream_timeout"');
 });
 
-test("an unreachable backend moves the job to another worker, and is reported if there is none", async () => {
+test("an unreachable backend moves the job to another worker", async () => {
   const [first, second] = [await server.worker(), await server.worker()];
   const answer = server.chat("m");
   first.breakOff((await first.request()).id, "upstream_unreachable", "ECONNREFUSED");
   const { id } = await second.request();
   second.answerJson(id, { ok: 1 });
   expect((await answer).status).toBe(200);
+});
 
-  first.kill();
-  await eventually(async () => (await server.state()).workers.length === 1, "one worker is left");
-  const alone = server.chat("m");
-  second.breakOff((await second.request()).id, "upstream_unreachable");
-  const response = await alone;
-  expect(response.status).toBe(502);
-  expect(await response.json()).toMatchObject({ error: { code: "upstream_unreachable" } });
+describe("the only backend, if it cannot be reached,", () => {
+  let patient: TestServer;
+  beforeEach(() => {
+    patient = new TestServer({ queueTimeoutMs: 5000 });
+  });
+  afterEach(() => patient.stop());
+
+  test("keeps its first job waiting like the next ones, until its worker reports that it is back", async () => {
+    const worker = await patient.worker();
+    const answer = patient.chat("m");
+    worker.breakOff((await worker.request()).id, "upstream_unreachable", "ECONNREFUSED");
+    worker.sendText({ type: "status_update", status: "not_ready", max_concurrency: 0, reason: "it does not answer" });
+    const next = patient.chat("m");
+    await eventually(async () => (await patient.state()).server["scheduler_queue_len"] === 2, "both jobs wait");
+    worker.sendText({ type: "status_update", status: "idle", max_concurrency: 2 });
+    for (let each = 0; each < 2; each += 1) worker.answerJson((await worker.request()).id, { ok: 1 });
+    expect([(await answer).status, (await next).status]).toEqual([200, 200]);
+  });
+
+  test("is reported after three attempts, if its worker goes on offering it", async () => {
+    const worker = await patient.worker();
+    const answer = patient.chat("m");
+    for (let each = 0; each < 3; each += 1) worker.breakOff((await worker.request()).id, "upstream_unreachable");
+    const response = await answer;
+    expect(response.status).toBe(502);
+    expect(await response.json()).toMatchObject({ error: { code: "upstream_unreachable" } });
+    expect((await patient.state()).workers[0]?.inflight).toBe(0);
+  });
 });
 
 test("a legacy agent's own failure is distinguished from its backend's 502", async () => {
+  await server.stop();
+  server = new TestServer({ queueTimeoutMs: 5000 });
   const legacy = new LegacyWorker({
     url: server.url,
     register: { client_key: CLIENT_KEY, models: ["old"], max_concurrency: 4 },
   });
   await eventually(async () => (await server.state()).workers.length === 1, "the worker is there");
   const own = server.chat("old");
-  const first = await legacy.request();
-  legacy.head(first.request_id, 502);
-  legacy.chunk(first.request_id, "backend down");
-  legacy.end(first.request_id, { code: "upstream_error", message: "connection refused" });
+  for (let each = 0; each < 3; each += 1) {
+    const { request_id } = await legacy.request();
+    legacy.head(request_id, 502);
+    legacy.chunk(request_id, "backend down");
+    legacy.end(request_id, { code: "upstream_error", message: "connection refused" });
+  }
   expect(await (await own).json()).toMatchObject({ error: { code: "upstream_unreachable" } });
 
   const backends = server.chat("old");

@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { isRecord, parseJson } from "../json/parse.ts";
 import type { Dialect, Incoming } from "../tunnel/dialect.ts";
+import type { AnswerSpool } from "../tunnel/overflow.ts";
 import { ReceiveCredit } from "../wire/credit.ts";
 import { isHeaderPairs, type ResetCode, type ResponseHead } from "../wire/frame.ts";
 import { parseControl } from "../wire/worker-messages.ts";
@@ -91,6 +92,12 @@ export function decodeLegacy(
   }
 }
 
+/**
+ * The most bytes of one answer on their way to the disk. Nearly none are, unless an agent on the same machine sends faster than the
+ * disk writes.
+ */
+const MAX_WAITING_BYTES = 64 * 1024 * 1024;
+
 /** The interval of an agent's heartbeats, also while it works. */
 const AGENT_BEATS_EVERY_MS = 5000;
 
@@ -101,8 +108,10 @@ const HELD_ANSWER_BYTES = 64 * 1024;
 
 /** Limits of the memory that the dialect needs because it has no flow control. */
 export interface LegacyLimits {
-  /** The most bytes of one answer that wait for a slow client. */
+  /** The most bytes of one answer that wait in memory for a slow client. */
   readonly holdBytes: number;
+  /** Creates the place on disk for those beyond; undefined where there is none, and such an answer is cut. */
+  readonly createSpool?: (() => AnswerSpool) | undefined;
   /** The largest body of a request. */
   readonly maxRequestBytes: number;
   /** The memory that all incomplete requests share. */
@@ -113,7 +122,7 @@ export interface LegacyLimits {
  * Creates the legacy dialect as the server speaks it. Its only state are answers that it holds back until it knows whether
  * they are the agent's or the backend's.
  */
-export function createLegacyDialect({ holdBytes, maxRequestBytes, room }: LegacyLimits): Dialect {
+export function createLegacyDialect({ holdBytes, createSpool, maxRequestBytes, room }: LegacyLimits): Dialect {
   const lanes = new Map<number, LegacyLane>();
   const held = new Map<number, { readonly head: ResponseHead; readonly pieces: Uint8Array[]; bytes: number }>();
   /** The open exchanges whose head was passed on. */
@@ -162,8 +171,9 @@ export function createLegacyDialect({ holdBytes, maxRequestBytes, room }: Legacy
     sendWindow: Number.POSITIVE_INFINITY,
     maxRequestBytes,
     beatsEveryMs: AGENT_BEATS_EVERY_MS,
+    hold: createSpool && { bytes: holdBytes, maxWaitingBytes: MAX_WAITING_BYTES, createSpool },
     // The agent cannot be told to wait, so the credit only counts the held bytes and is returned byte by byte.
-    createReceiveCredit: () => new ReceiveCredit(holdBytes, 1),
+    createReceiveCredit: () => new ReceiveCredit(createSpool ? Number.POSITIVE_INFINITY : holdBytes, 1),
     decode(message, isOpen) {
       if (typeof message !== "string") return { type: "bad", reason: "binary frames need the subprotocol moorage.v1" };
       const json = parseJson(message);

@@ -11,6 +11,7 @@ import type { JobReport } from "../pool/job-spec.ts";
 import { Pool } from "../pool/pool.ts";
 import type { Deps } from "../system/deps.ts";
 import { Idle } from "../system/idle.ts";
+import type { AnswerSpool } from "../tunnel/overflow.ts";
 import type { Intake, SessionSource } from "../tunnel/session-source.ts";
 import { CLOSES } from "../wire/closes.ts";
 import { Drift } from "./drift.ts";
@@ -32,6 +33,8 @@ export interface ModelAreaOptions {
   /** Restrictions are kept in memory alone unless given. */
   readonly restrictionRecords?: ((pluginId: string) => RestrictionRecords) | undefined;
   readonly version: string;
+  /** Creates the place on disk for what slow clients of legacy workers have not taken. */
+  readonly createSpool?: () => AnswerSpool;
   /** The type of models whose workers name none: `transcription`. */
   readonly modelType?: string | undefined;
 }
@@ -79,6 +82,7 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
       pluginId: options.pluginId,
       greeting: createModelGreeting({
         holdBytes: config.legacyHoldBytes,
+        createSpool: options.createSpool,
         maxRequestBytes: config.legacyBodyBytes,
         room: new RequestRoom(config.legacyBodyBytes),
       }),

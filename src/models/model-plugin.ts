@@ -1,7 +1,9 @@
 import type { AnyElysia } from "elysia";
 import type { ApiTag, Plugin, PluginContext, Section } from "../plugin/contract.ts";
 import { createRoutes } from "../plugin/route-context.ts";
+import { createAnswerSpool } from "../plugin/shared-spool.ts";
 import { workerRoutes } from "../plugin/worker-routes.ts";
+import type { AnswerSpool } from "../tunnel/overflow.ts";
 import { modelRoutes } from "./listing.ts";
 import { ModelArea } from "./model-area.ts";
 
@@ -22,7 +24,8 @@ export interface ModelPluginOptions {
 export function createModelPlugin(context: PluginContext, options: ModelPluginOptions): Omit<Plugin, "id"> {
   const { tag, section, routes, modelType } = options;
   const { id, auth } = context;
-  const area = new ModelArea({ pluginId: id, ...context, modelType });
+  const createSpool = (): AnswerSpool => createAnswerSpool(context.spoolSpace());
+  const area = new ModelArea({ pluginId: id, ...context, modelType, createSpool });
   return {
     tags: [tag],
     section,

@@ -205,12 +205,12 @@ function ownTable(knownPlugins: readonly string[]) {
       variable: "SPOOL_DIR",
       absent: tmpdir(),
       says: "the system's directory for temporary files",
-      help: "Directory for uploads larger than 1 MiB, which are kept until their response begins.",
+      help: "Directory for uploads larger than 1 MiB, which are kept until their response begins, and for what slow clients of legacy workers have not read.",
     }),
     spoolBytes: setting(size("0B", "64TiB"), {
       variable: "SPOOL_BYTES",
       default: "8GiB",
-      help: "Disk space that all uploads together may use in SPOOL_DIR; with 0, none are kept.",
+      help: "Disk space that all of this may use in SPOOL_DIR; with 0, none is kept.",
     }),
     dataDir: unset(path, {
       variable: "DATA_DIR",
@@ -268,9 +268,9 @@ function ownTable(knownPlugins: readonly string[]) {
     }),
     legacyHoldBytes: setting(size("64KiB", "1GiB"), {
       variable: "LEGACY_HOLD_BYTES",
-      // These workers have no flow control, so a job that exceeds this is cancelled.
+      // Small, because each of many jobs may need it; a disk keeps up with the rest.
       default: "8MiB",
-      help: "Bytes that are held for a slow client of a worker without flow control, per job.",
+      help: "Bytes that are held in memory for a slow client of a worker without flow control, per job; more goes to SPOOL_DIR.",
     }),
     legacyBodyBytes: setting(size("1MiB", "1GiB"), {
       variable: "LEGACY_BODY_BYTES",

@@ -2,6 +2,7 @@ import type { ReceiveCredit } from "../wire/credit.ts";
 import type { BadFrame, Frame } from "../wire/frame.ts";
 import type { Control } from "../wire/worker-messages.ts";
 import type { Lane } from "./exchange.ts";
+import type { HoldLimits } from "./held-exchange.ts";
 
 /**
  * The part of a socket that a session needs. What became of sent bytes is reported to `WorkerSession.handleSendResult`,
@@ -38,6 +39,8 @@ export interface Dialect {
   createReceiveCredit(): ReceiveCredit;
   /** The interval in milliseconds of the worker's own heartbeats; undefined if nothing is known of it. */
   readonly beatsEveryMs?: number;
+  /** What is held of answers for slow clients, in a dialect whose workers cannot be told to wait. */
+  readonly hold?: HoldLimits | undefined;
   /** Returns the message that announces a drain; undefined for a dialect that has none. */
   drainMessage(reason: string, retryAfterMs: number): string | undefined;
   /** Returns the message that announces a handover; undefined for a dialect that has none. */

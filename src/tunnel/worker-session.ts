@@ -13,6 +13,7 @@ import {
   ServerExchange,
 } from "./exchange.ts";
 import { ExchangeIds } from "./exchange-ids.ts";
+import { HeldExchange } from "./held-exchange.ts";
 import {
   HTTP_ALONE,
   type Offer,
@@ -98,7 +99,8 @@ export class WorkerSession implements Session, Wire {
     const obstacle = this.#obstacleTo(request);
     if (obstacle) return openUnsent(request, sink, obstacle, clock);
     const id = this.#ids.give();
-    const exchange = new ServerExchange(request, sink, {
+    const held = dialect.hold && new HeldExchange(sink, clock, dialect.hold);
+    const exchange = new ServerExchange(request, held ?? sink, {
       lane: dialect.createLane(id, this),
       clock,
       sendWindow: dialect.sendWindow,
@@ -108,10 +110,11 @@ export class WorkerSession implements Session, Wire {
       onSettled: () => this.#forget(id),
     });
     this.#exchanges.set(id, exchange);
+    held?.hold(exchange);
     exchange.resume();
     // Ids are never reused on a link, so a link without any left must end; its worker reconnects at once.
     if (this.#ids.areUsedUp) queueMicrotask(() => this.close(CLOSES.exchange_ids_used_up));
-    return exchange;
+    return held ?? exchange;
   }
 
   hasRoom(): boolean {

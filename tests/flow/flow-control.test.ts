@@ -106,7 +106,40 @@ test("a large request is sent in several frames and waits for the worker's credi
   expect((await answer).status).toBe(200);
 });
 
-test("a legacy worker that floods a stalled client loses only that job", async () => {
+test("a client that reads a legacy worker's large answer late gets all of it, and no other job waits for that", async () => {
+  const legacy = new LegacyWorker({
+    url: server.url,
+    register: { client_key: CLIENT_KEY, models: ["old"], max_concurrency: 2 },
+  });
+  await eventually(async () => (await server.state()).workers.length === 1, "it is there");
+  const slow = await stuckClient("old");
+  const { request_id } = await legacy.request();
+  legacy.head(request_id, 200, { "content-type": "text/plain" });
+  // More than the kernel's buffers and the hold limit take together.
+  const pieces = 600;
+  for (let count = 0; count < pieces; count += 1) {
+    legacy.chunk(request_id, String.fromCharCode(103 + (count % 20)).repeat(32 * 1024));
+    if (count % 50 === 0) await Bun.sleep(1);
+  }
+  legacy.end(request_id);
+  const answer = server.chat("old");
+  legacy.answerJson((await legacy.request()).request_id, { ok: 1 });
+  expect(await (await answer).json()).toEqual({ ok: 1 });
+  let received = "";
+  slow.on("data", (bytes: Buffer) => {
+    received += bytes.toString("latin1");
+  });
+  slow.resume();
+  await eventually(() => received.endsWith("0\r\n\r\n"), "the answer has ended", 20_000);
+  // The letters of the answer are none that the sizes of HTTP's chunks are written with.
+  expect(received.slice(received.indexOf("\r\n\r\n")).replace(/[^g-z]/g, "").length).toBe(pieces * 32 * 1024);
+  expect((await server.state()).server).toMatchObject({ jobs_completed_total: 2, jobs_failed_total: 0 });
+  slow.destroy();
+}, 30_000);
+
+test("a legacy worker that floods a stalled client loses only that job, where there is no disk space", async () => {
+  await server.stop();
+  server = new TestServer({ windowBytes: WINDOW, legacyHoldBytes: 256 * 1024, spoolBytes: 0 });
   const legacy = new LegacyWorker({
     url: server.url,
     register: { client_key: CLIENT_KEY, models: ["old"], max_concurrency: 2 },

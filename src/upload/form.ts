@@ -37,6 +37,7 @@ export class FormReader {
   readonly #finished = Promise.withResolvers<void>();
   #awaited: string | undefined;
   #isStream = false;
+  #hasPart = false;
   #hasFile = false;
   #fault: Fault | undefined;
   #stopWaiting = (): void => {};
@@ -50,6 +51,7 @@ export class FormReader {
       fileHwm: 1,
       limits: { fieldSize: MAX_FIELD_BYTES, parts: MAX_PARTS },
       isPartAFile: (name, type, filename) => {
+        this.#hasPart = true;
         // A file needs no name (RFC 7578 §4.2), but backends take a part with neither a name nor a type for text.
         if (name === "file" && filename === undefined && type === PLAIN_TEXT) this.#refuseText();
         return name !== spec.awaited && name !== "stream";
@@ -63,7 +65,7 @@ export class FormReader {
         part.on("error", () => {}).resume();
       })
       .on("partsLimit", () => this.#fail(`it has more than ${MAX_PARTS} parts`))
-      .on("error", () => this.#fail("it breaks off or is not well-formed"))
+      .on("error", () => (this.#hasPart ? this.#fail("it breaks off or is not well-formed") : this.#fail(NO_PART)))
       .on("finish", () => this.#finished.resolve());
   }
 
@@ -98,6 +100,8 @@ export class FormReader {
     await this.#finished.promise;
     if (this.#fault) throw this.#fault;
     const { awaited, awaitedUse, content } = this.#spec;
+    if (!this.#hasPart) this.#fail(NO_PART);
+    if (this.#fault) throw this.#fault;
     if (this.#awaited === undefined) throw missing(awaited, awaitedUse);
     if (!this.#hasFile) throw missing("file", `holds ${content}`);
   }
@@ -130,6 +134,9 @@ export class FormReader {
     this.#stopWaiting();
   }
 }
+
+/** RFC 2046 §5.1.1 allows blanks after a boundary, which no known client sends and the parser does not take. */
+const NO_PART = "none of its lines is the boundary that its Content-Type names, without blanks after it";
 
 /** Returns the boundary that a form's content type names; empty for none. */
 export function boundaryIn(contentType: string): string {

@@ -40,8 +40,9 @@ function toEncoding(format: unknown): Encoding | undefined {
   return format === "base64" ? "base64" : undefined;
 }
 
+/** An empty text is none: model servers differ in what they make of it, so the request is left to one of them as it is. */
 function isText(value: unknown): boolean {
-  return typeof value === "string";
+  return typeof value === "string" && value !== "";
 }
 
 function isTokens(value: unknown): boolean {

@@ -42,7 +42,7 @@ async function answer(ports: LlmPorts, call: LlmCall): Promise<Response> {
   const input = isEmbedding ? parseEmbeddingInput(value) : undefined;
   if (input) return relayEmbeddings(ports, call, body, model, input).finally(() => caller.leave());
 
-  const ends = new AnswerEnds();
+  const ends = new AnswerEnds(!stream);
   const gap = stream ? ports.metrics.chunkGap("llm") : undefined;
   let lastChunkAt = 0;
   area.began();

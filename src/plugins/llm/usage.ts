@@ -6,7 +6,10 @@ import type { AnswerEnds } from "../../reply/answer-ends.ts";
 /** The tokens that an answer stated last; undefined if it stated none, or none that are plausible. */
 export function readUsage(ends: AnswerEnds): Usage | undefined {
   const text = ends.last;
-  const last = findLastObject(text, "usage", toTokenUsage) ?? inSeveralLines(text);
+  const last =
+    findLastObject(text, "usage", toTokenUsage) ??
+    inSeveralLines(text) ??
+    findLastObject(ends.sought, "usage", toTokenUsage);
   if (last && (last.input_tokens ?? 0) > 0) return last;
   const timings = last ? undefined : findLastObject(text, "timings", toTimingsUsage);
   if (timings) return timings;

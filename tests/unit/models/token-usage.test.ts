@@ -52,6 +52,19 @@ test("usage whose JSON is spread over several data lines is counted", () => {
   expect(usageOf('data: {"choices":[]}\n\n', event, "data: [DONE]\n\n")).toEqual({ input_tokens: 5, output_tokens: 7 });
 });
 
+test("usage in the middle of a long answer that is not streamed is counted, wherever the answer is cut", () => {
+  const usage = '"usage":{"prompt_tokens":5,"completion_tokens":7}';
+  const text = `{"choices":["${"x".repeat(30_000)}"],${usage},"prompt_logprobs":["${"y".repeat(40_000)}"]}`;
+  const bytes = new TextEncoder().encode(text);
+  for (const size of [13, 100, 1000, 4096, 16_384, 20_000, 40_000, bytes.length]) {
+    const [sought, streamed] = [new AnswerEnds(true), new AnswerEnds()];
+    for (let at = 0; at < bytes.length; at += size)
+      for (const ends of [sought, streamed]) ends.push(bytes.subarray(at, at + size));
+    expect([size, readUsage(sought)]).toEqual([size, { input_tokens: 5, output_tokens: 7 }]);
+    expect(readUsage(streamed)).toBeUndefined();
+  }
+});
+
 test("llama.cpp's timings are counted where no usage is stated, and usage where both are", () => {
   const timings = '"timings":{"cache_n":30,"prompt_n":12,"prompt_ms":4.5,"predicted_n":7,"predicted_ms":20.1}';
   const chunk = `data: {"choices":[{"finish_reason":"stop","delta":{}}],${timings}}\n\n`;

@@ -192,3 +192,22 @@ describe("a form of another plugin", () => {
     expect(fault.body().error).toMatchObject({ code: "invalid_request", param, message });
   });
 });
+
+test.each([
+  [
+    "blanks after its boundary lines",
+    Buffer.from(formBytes([MODEL, TRICKY]))
+      .toString("latin1")
+      .replaceAll(BOUNDARY, `${BOUNDARY} `),
+  ],
+  [
+    "another boundary than its Content-Type",
+    Buffer.from(formBytes([MODEL, TRICKY]))
+      .toString("latin1")
+      .replaceAll(BOUNDARY, "other"),
+  ],
+])("a form with %s is refused for that, and not for a field that it has", async (_, text) => {
+  const fault = await faultOf(read(Buffer.from(text, "latin1")));
+  expect(fault.body().error).toMatchObject({ code: "invalid_request", param: null });
+  expect(fault.message).toContain("none of its lines is the boundary");
+});

@@ -267,6 +267,15 @@ describe("an MCP server that supports only sessions", () => {
     expect(opening?.result).toMatchObject({ protocolVersion: "2025-11-25" });
   });
 
+  test.each([
+    ["a command that the shell does not find", "/no/such/program", "code 127"],
+    ["a command that is too long", `: ${"x".repeat(4 * 1024 * 1024)}`, "could not be started"],
+  ])("that cannot be started is answered with 502 and the reason: %s", async (_which, command, told) => {
+    const response = await askStateless(start(command), { id: 4, method: "tools/list" });
+    expect(response.status).toBe(502);
+    expect(await response.json()).toMatchObject({ id: 4, error: { message: expect.stringContaining(told) } });
+  });
+
   test("may exit when it is probed, so the probe has its own process and is not repeated for a minute", async () => {
     const clock = new FakeClock();
     const started = `/tmp/${mark}.started`;

@@ -24,6 +24,9 @@ const PROBE_MS = 20_000;
 /** The pause after an unclear answer: long enough not to start a broken program for each request. */
 const ASK_AGAIN_MS = 60_000;
 
+/** The ends of a program that did not start. Shells use the codes 126 and 127; a server that dislikes the question uses others. */
+const CANNOT_START = /^it could not be started|^it ended with code 12[67]$/;
+
 const DISCOVER: JSONRPCRequest = {
   jsonrpc: "2.0",
   id: "era",
@@ -49,6 +52,7 @@ export class EraProbe {
   #knownUntil = Number.POSITIVE_INFINITY;
   #closing: Promise<void> | undefined;
   #giveUp: () => void = () => {};
+  #startFailure: string | undefined;
 
   constructor(openPeer: OpenPeer, clock: Clock) {
     this.#openPeer = openPeer;
@@ -62,6 +66,11 @@ export class EraProbe {
     return this.#known;
   }
 
+  /** Why the server could not even be started when it was asked; undefined if it could. */
+  get startFailure(): string | undefined {
+    return this.#startFailure;
+  }
+
   async close(): Promise<void> {
     this.#giveUp();
     await this.#known;
@@ -70,6 +79,7 @@ export class EraProbe {
 
   async #ask(): Promise<readonly string[]> {
     this.#knownUntil = Number.POSITIVE_INFINITY;
+    this.#startFailure = undefined;
     const answer = Promise.withResolvers<JSONRPCMessage | undefined>();
     const cancelTimer = this.#clock.after(PROBE_MS, () => answer.resolve(undefined));
     this.#giveUp = () => answer.resolve(undefined);
@@ -77,7 +87,10 @@ export class EraProbe {
       onMessage: (message) => {
         if (isJSONRPCResponse(message) && message.id === DISCOVER.id) answer.resolve(message);
       },
-      onExit: () => answer.resolve(undefined),
+      onExit: (reason) => {
+        if (CANNOT_START.test(reason)) this.#startFailure = reason;
+        answer.resolve(undefined);
+      },
     });
     peer.send(DISCOVER);
     const said = await answer.promise;

@@ -31,8 +31,6 @@ const NOT_PASSED: ReadonlySet<string> = new Set([
 export class SharedClient implements Peer {
   readonly #host: ClientHost;
   readonly #events: PeerEvents;
-  /** The URIs of the resources whose changes the client wants to know. */
-  readonly uris = new Set<string>();
   #hasEnded = false;
 
   constructor(host: ClientHost, events: PeerEvents) {

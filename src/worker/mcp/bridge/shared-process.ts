@@ -15,6 +15,7 @@ import { RPC, rpcError } from "./rpc-error.ts";
 import { type ClientHost, SharedClient } from "./shared-client.ts";
 import { namesOf, type OwnNames, sharedIdOf, toOwn, toShared } from "./shared-ids.ts";
 import { OPENING, OPENING_ID, toOpening } from "./shared-opening.ts";
+import { SharedSubscriptions } from "./shared-subscriptions.ts";
 
 export interface SharedProcessOptions {
   readonly openPeer: OpenPeer;
@@ -43,6 +44,7 @@ export class SharedProcess implements ClientHost {
   readonly #clients = new Set<SharedClient>();
   readonly #calls = new Map<number, OpenCall>();
   readonly #turns: CallTurns;
+  readonly #subscriptions = new SharedSubscriptions<SharedClient>();
   /** The clients that wait for the answer to the first `initialize`. */
   #openings: { readonly client: SharedClient; readonly request: JSONRPCRequest }[] = [];
   #opened: JSONRPCResponse | undefined;
@@ -89,7 +91,7 @@ export class SharedProcess implements ClientHost {
   }
 
   ask(client: SharedClient, request: JSONRPCRequest): boolean {
-    if (this.#isRedundant(client, request)) {
+    if (this.#subscriptions.takeRedundant(client, request)) {
       queueMicrotask(() => client.deliver({ jsonrpc: "2.0", id: request.id, result: {} }));
       return true;
     }
@@ -119,7 +121,7 @@ export class SharedProcess implements ClientHost {
     this.#clients.delete(client);
     this.#openings = this.#openings.filter((each) => each.client !== client);
     for (const [shared, call] of this.#calls) if (call.client === client) this.#drop(shared);
-    for (const uri of client.uris) if (!this.#isWanted(uri)) this.#unsubscribe(uri);
+    for (const uri of this.#subscriptions.leave(client)) this.#unsubscribe(uri);
     const peer = this.#peer;
     if (this.#clients.size > 0 || !peer) return;
     // A program that has not answered anybody most likely never will.
@@ -164,8 +166,7 @@ export class SharedProcess implements ClientHost {
     if (LIST_CHANGED.test(message.method)) {
       for (const client of this.#clients) client.deliver(message);
     } else if (message.method === "notifications/resources/updated") {
-      const uri = message.params?.["uri"];
-      for (const client of this.#clients) if (typeof uri === "string" && client.uris.has(uri)) client.deliver(message);
+      for (const client of this.#subscriptions.subscribersOf(message.params?.["uri"])) client.deliver(message);
     } else if (message.method === "notifications/message") {
       // Log messages name no call. With one call only it is clear whose they are.
       const [only, other] = this.#calls.values();
@@ -194,7 +195,7 @@ export class SharedProcess implements ClientHost {
     this.#calls.delete(shared);
     this.#turns.end(shared);
     const { client, request, names } = call;
-    if ("result" in response) this.#noteSubscription(client, request);
+    if ("result" in response) this.#subscriptions.note(client, request);
     client.deliver(toOwn(response, names));
   }
 
@@ -205,28 +206,6 @@ export class SharedProcess implements ClientHost {
       this.#send({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: shared } });
     }
     this.#turns.end(shared);
-  }
-
-  #noteSubscription(client: SharedClient, { method, params }: JSONRPCRequest): void {
-    const uri = params?.["uri"];
-    if (typeof uri !== "string") return;
-    if (method === "resources/subscribe") client.uris.add(uri);
-    if (method === "resources/unsubscribe") client.uris.delete(uri);
-  }
-
-  /** Notes an `unsubscribe` that must not reach the process, because other clients still want the resource. */
-  #isRedundant(client: SharedClient, { method, params }: JSONRPCRequest): boolean {
-    const uri = params?.["uri"];
-    if (method !== "resources/unsubscribe" || typeof uri !== "string" || !client.uris.has(uri)) return false;
-    client.uris.delete(uri);
-    if (this.#isWanted(uri)) return true;
-    client.uris.add(uri);
-    return false;
-  }
-
-  #isWanted(uri: string): boolean {
-    for (const client of this.#clients) if (client.uris.has(uri)) return true;
-    return false;
   }
 
   #unsubscribe(uri: string): void {
@@ -242,6 +221,7 @@ export class SharedProcess implements ClientHost {
     this.#openings = [];
     this.#calls.clear();
     this.#turns.clear();
+    this.#subscriptions.clear();
     this.#cancelIdle();
     const closing = peer.close().finally(() => this.#closing.delete(closing));
     this.#closing.add(closing);

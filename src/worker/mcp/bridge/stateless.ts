@@ -51,7 +51,13 @@ export class Stateless {
     });
     if (route.kind === "legacy") return undefined;
     const versions = await this.#era.versions();
-    if (versions.length === 0) return undefined;
+    if (versions.length === 0) {
+      const reason = this.#era.startFailure;
+      // A client would open a session next, and would be told to no purpose that its request names none.
+      return reason === undefined
+        ? undefined
+        : errorResponse(502, RPC.internal, `The MCP server did not answer: ${reason}.`, idOf(body));
+    }
     if (route.kind === "reject") {
       return errorResponse(route.httpStatus, route.code, route.message, idOf(body), route.data);
     }

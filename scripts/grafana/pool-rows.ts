@@ -84,6 +84,61 @@ export const OVERVIEW: Row = {
   ],
 };
 
+/** The labels of one worker, and how a legend writes them. */
+const BY_WORKER = "by (plugin, worker, name)";
+const WORKER = "{{name}} ({{worker}})";
+
+export const WORKERS: Row = {
+  title: "Workers",
+  panels: [
+    {
+      title: "Jobs by worker",
+      about: "Jobs ended per second. The parts of a request for embeddings count one by one.",
+      unit: "reqps",
+      queries: [[WORKER, `sum ${BY_WORKER} (${rate(`moorage_worker_jobs_total{${CHOSEN}}`)})`]],
+    },
+    {
+      title: "Failures by worker",
+      about: "Failed jobs as a share of a worker's jobs, over 5 minutes. Clients' mistakes are not among them.",
+      unit: "percentunit",
+      queries: [
+        [
+          WORKER,
+          `sum ${BY_WORKER} (rate(moorage_worker_jobs_total{${CHOSEN},outcome="failed"}[5m])) / (sum ${BY_WORKER} (rate(moorage_worker_jobs_total{${CHOSEN},outcome!="canceled"}[5m])) > 0)`,
+        ],
+      ],
+    },
+    {
+      title: "Busy slots by worker",
+      about: "Slots that are held, as a share of a worker's slots. Workers that take no jobs are missing.",
+      unit: "percentunit",
+      queries: [
+        [
+          WORKER,
+          `sum ${BY_WORKER} (moorage_worker_slots_busy{${CHOSEN}}) / (sum ${BY_WORKER} (moorage_worker_slots{${CHOSEN}}) > 0)`,
+        ],
+      ],
+    },
+    {
+      title: "Time per job by worker",
+      about: "Average time that the ended jobs spent with a worker.",
+      unit: "s",
+      queries: [
+        [
+          WORKER,
+          `sum ${BY_WORKER} (${rate(`moorage_worker_job_seconds_total{${CHOSEN}}`)}) / (sum ${BY_WORKER} (${rate(`moorage_worker_jobs_total{${CHOSEN}}`)}) > 0)`,
+        ],
+      ],
+    },
+    {
+      title: "Output tokens by worker",
+      about: "Output tokens per second, as the responses state them.",
+      unit: "suffix: tokens/s",
+      queries: [[WORKER, `sum ${BY_WORKER} (${rate(`moorage_worker_output_tokens_total{${CHOSEN}}`)})`]],
+    },
+  ],
+};
+
 /** The panels of a plugin whose workers serve models. */
 function ofModels(plugin: string): readonly Panel[] {
   const filter = modelsOf(plugin);

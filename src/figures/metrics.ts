@@ -4,8 +4,10 @@ import type { AuthSurface } from "../auth/caller.ts";
 import { BucketHistogram } from "./bucket-histogram.ts";
 import { CellCounter } from "./cell-counter.ts";
 import { EventLoopLag, LAG_METRICS } from "./event-loop-lag.ts";
+import { ReadCounter, type Reading } from "./read-counter.ts";
 import type { RecentTimes } from "./recent-times.ts";
-import { UNIT_RULES, type Unit, type Usage } from "./units.ts";
+import type { Usage } from "./units.ts";
+import { createUsageCounters } from "./usage-counters.ts";
 
 /** Seconds, from an embedding of one word to half an hour of audio. A job beyond the last bound deserves a look. */
 const JOB_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800];
@@ -65,12 +67,7 @@ export interface PluginTotals {
   readonly bytesOut: number;
 }
 
-export interface GaugeReading {
-  readonly labels: Readonly<Record<string, string>>;
-  readonly value: number;
-}
-
-/** The server's counts. Every label has few values: a model is a label only if the caller has seen a worker serve it. */
+/** The server's counts. The values of every label are bounded: a model is a label only if the caller has seen a worker serve it. */
 export interface Metrics {
   /**
    * Returns the counts of one model. `model` MUST be a name that a worker has registered, or undefined for jobs that met no
@@ -93,7 +90,9 @@ export interface Metrics {
     labelNames: readonly string[],
   ): (labels: Readonly<Record<string, string>>, by?: number) => void;
   /** Creates a gauge whose owner is asked at each scrape. Several owners may share a name, with the same labels. */
-  gauge(name: string, help: string, labelNames: readonly string[], read: () => Iterable<GaugeReading>): void;
+  gauge(name: string, help: string, labelNames: readonly string[], read: () => Iterable<Reading>): void;
+  /** Creates a counter whose owner keeps the counts and is asked at each scrape. Several owners may share a name. */
+  total(name: string, help: string, labelNames: readonly string[], read: () => Iterable<Reading>): void;
   /** All metrics in the text format of Prometheus. */
   text(): Promise<string>;
   readonly contentType: string;
@@ -231,7 +230,8 @@ export function createMetrics(version: string, firstBytes?: RecentTimes, lag = n
     return created;
   };
 
-  const gauges = new Map<string, { readonly readers: (() => Iterable<GaugeReading>)[] }>();
+  const totals = new Map<string, ReadCounter>();
+  const gauges = new Map<string, { readonly readers: (() => Iterable<Reading>)[] }>();
   return {
     forModel: (plugin, model = OTHER) => forModel(plugin, model),
     removeModel(plugin, model) {
@@ -269,30 +269,13 @@ export function createMetrics(version: string, firstBytes?: RecentTimes, lag = n
         },
       });
     },
+    total(name, help, labelNames, read) {
+      const known = totals.get(name) ?? new ReadCounter({ name, help, labelNames, registry });
+      totals.set(name, known);
+      known.add(read);
+    },
     text: () => registry.metrics(),
     contentType: registry.contentType,
-  };
-}
-
-/** Creates the counters that the table of units names. */
-function createUsageCounters(counter: (name: string, help: string, labelNames: readonly string[]) => CellCounter) {
-  type Labels = Readonly<Record<string, string>>;
-  const counters = new Map<string, CellCounter>();
-  const series: { readonly unit: Unit; readonly owner: CellCounter; readonly labels: Labels }[] = [];
-  for (const [unit, rule] of UNIT_RULES) {
-    if (!rule.counter) continue;
-    const { name, help, labels } = rule.counter;
-    const owner = counters.get(name) ?? counter(name, help, ["plugin", "model", ...Object.keys(labels)]);
-    counters.set(name, owner);
-    series.push({ unit, owner, labels });
-  }
-  return {
-    /** The functions that add to each unit's series of one model. */
-    cells: (model: Labels): readonly { readonly unit: Unit; readonly add: (by: number) => void }[] =>
-      series.map(({ unit, owner, labels }) => ({ unit, add: owner.cell({ ...model, ...labels }) })),
-    drop(model: Labels): void {
-      for (const { owner, labels } of series) owner.drop({ ...model, ...labels });
-    },
   };
 }
 

@@ -5,6 +5,7 @@ import type { JobReport } from "../pool/job-spec.ts";
 import type { Clock } from "../system/deps.ts";
 import { isDoctorModel } from "../wire/names.ts";
 import { ModelFigures } from "./model-figures.ts";
+import type { WorkerSeries } from "./worker-series.ts";
 
 /** A job that has ended, with what the counts need. */
 export interface EndedJob {
@@ -31,6 +32,8 @@ export interface LedgerOptions {
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly knownModels: () => readonly string[];
+  /** Counts the jobs of each worker for the metrics; undefined if they have no such series. */
+  readonly workers?: WorkerSeries | undefined;
 }
 
 /** Counts since the server started. They only grow. */
@@ -82,14 +85,16 @@ export class Ledger {
 
   /** Counts a job for its worker alone. The request that it served, with others, is counted by `count`. */
   countPart(report: JobReport, usage: Usage | undefined): void {
+    const { claim } = report;
+    if (!claim) return;
     const outcome = outcomeOf(report);
-    report.claim?.count({
-      outcome,
-      error: outcome === "failed" && !isClientsFault(report) ? errorOf(report) : undefined,
-      runningMs: report.durationMs - report.queuedMs,
-      usage,
-      output: usage?.[SPEED_UNIT] ?? 0,
-    });
+    const error = outcome === "failed" && !isClientsFault(report) ? errorOf(report) : undefined;
+    const runningMs = report.durationMs - report.queuedMs;
+    const output = usage?.[SPEED_UNIT] ?? 0;
+    claim.count({ outcome, error, runningMs, usage, output });
+    // A worker has done its work if the failure was the client's.
+    const workersOutcome = outcome === "failed" && error === undefined ? "completed" : outcome;
+    this.#options.workers?.count(claim, { outcome: workersOutcome, runningMs, output });
   }
 
   #measure(report: JobReport, outcome: JobOutcome, usage: Usage | undefined, bytesIn: number): void {

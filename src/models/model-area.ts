@@ -9,6 +9,7 @@ import { type RestrictionRecords, Restrictions } from "../plugin/restrictions.ts
 import { NONE_EXCLUDED } from "../pool/excluded.ts";
 import type { JobReport } from "../pool/job-spec.ts";
 import { Pool } from "../pool/pool.ts";
+import type { Seat } from "../pool/seat.ts";
 import type { Deps } from "../system/deps.ts";
 import { Idle } from "../system/idle.ts";
 import type { AnswerSpool } from "../tunnel/overflow.ts";
@@ -23,6 +24,7 @@ import { ModelCards } from "./model-cards.ts";
 import { countStatus, type ModelAreaState, statusOf, toModelStates, toWorkerState } from "./model-state.ts";
 import { findInPool } from "./problems.ts";
 import { RequestRoom } from "./request-room.ts";
+import { WorkerSeries } from "./worker-series.ts";
 
 export interface ModelAreaOptions {
   readonly pluginId: string;
@@ -94,11 +96,17 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
       isKnown: (workerId) => this.intake.knows(workerId),
       setDrained: (workerId, isDrained) => void this.pool.setDrained(workerId, isDrained),
     });
+    const seats = (): Iterable<Seat> => this.pool.seats();
+    // Anybody may read /metrics on the public listener, and nobody without a key may learn the names of workers.
+    const isPrivate = config.metricsListener !== undefined;
+    const workers = isPrivate ? new WorkerSeries({ clock: deps.clock, plugin: options.pluginId, seats }) : undefined;
+    workers?.register(options.metrics);
     this.#ledger = new Ledger({
       pluginId: options.pluginId,
       clock: deps.clock,
       metrics: options.metrics,
       knownModels: () => this.pool.knownModels(),
+      workers,
     });
     registerGauges(options.metrics, options.pluginId, this.pool, () => this.#running);
   }

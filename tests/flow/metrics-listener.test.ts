@@ -39,3 +39,14 @@ describe("the separate listener of /metrics", () => {
     expect((await server.fetch("/metrics")).status).toBe(404);
   });
 });
+
+test("only the separate listener names workers, since anybody may read the metrics of the public one", async () => {
+  const open = new TestServer();
+  for (const each of [server, open]) await each.worker({ models: ["m"], worker_id: "gpu-1", worker_name: "rack 7" });
+  const own = await (await fetch(`${base}/metrics`)).text();
+  expect(own).toContain('moorage_worker_slots{plugin="llm",worker="gpu-1",name="rack 7"} 1');
+  const shared = await (await open.fetch("/metrics")).text();
+  expect(shared).toContain('moorage_slots{plugin="llm"} 1');
+  expect(shared).not.toMatch(/gpu-1|rack 7/);
+  await open.stop();
+});

@@ -153,7 +153,7 @@ describe.skipIf(lacks("queries and alerts in Prometheus", PROGRAMS.prometheus))(
   const ask = (expr: string): ReturnType<Prometheus["query"]> =>
     prometheus.query(expr.replaceAll(/"\$(?:instance|plugin|model)"/g, '".*"').replaceAll("$__rate_interval", "1m"));
   beforeAll(async () => {
-    prometheus = await Prometheus.start(new URL(monitored.server.url).host, join(FOLDER, "alerts.yaml"));
+    prometheus = await Prometheus.start(new URL(monitored.metricsUrl).host, join(FOLDER, "alerts.yaml"));
     // A rate needs growth between two scrapes, and some counts had theirs before the first.
     await monitored.work();
     const grown = async (): Promise<boolean> => (await ask("sum(rate(moorage_retries_total[1m])) > 0")).length > 0;

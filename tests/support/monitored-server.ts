@@ -30,7 +30,11 @@ export class MonitoredServer {
   }
 
   static async start(): Promise<MonitoredServer> {
-    const server = new TestServer({ plugins: KNOWN_PLUGINS.map(({ id }) => id), mcpRejoinTimeoutMs: 0 });
+    const server = new TestServer({
+      plugins: KNOWN_PLUGINS.map(({ id }) => id),
+      mcpRejoinTimeoutMs: 0,
+      metricsListener: { host: "127.0.0.1", port: 0 },
+    });
     const sample = startSampleBackend({ delayMs: 1 });
     const broken = startBackend(() => new Response("{}", { status: 500 }), { models: [BROKEN_MODEL] });
     const well = startBackend(() => Response.json({ usage: { prompt_tokens: 1, completion_tokens: 1 } }), {
@@ -73,8 +77,13 @@ export class MonitoredServer {
     await this.#retry();
   }
 
+  /** URL of `/metrics`. */
+  get metricsUrl(): string {
+    return this.server.listening.metricsUrl ?? "";
+  }
+
   scrape(): Promise<string> {
-    return fetch(`${this.server.url}/metrics`).then((answer) => answer.text());
+    return fetch(this.metricsUrl).then((answer) => answer.text());
   }
 
   async stop(): Promise<void> {

@@ -12,6 +12,7 @@ import {
   type ResponseHead,
 } from "../wire/frame.ts";
 import { type Body, BodyPump, SLICE_BYTES } from "../wire/pump.ts";
+import { isEventStreamType } from "../wire/response-progress.ts";
 import { gather } from "./gather.ts";
 import type { Answer, Backend, Failure, Opening } from "./opening.ts";
 import { Upload } from "./upload.ts";
@@ -266,11 +267,7 @@ function silenceLimit(askedMs: number | undefined, ownMs: number): number {
 }
 
 function isEventStream(headers: Answer["headers"]): boolean {
-  return headers.some(([name, value]) => name.toLowerCase() === "content-type" && isEventType(value));
-}
-
-function isEventType(contentType: string): boolean {
-  return contentType.toLowerCase().startsWith("text/event-stream");
+  return headers.some(([name, value]) => name.toLowerCase() === "content-type" && isEventStreamType(value));
 }
 
 /** Returns the declared length of a body that is to travel in one frame; undefined for one that is to be streamed. */
@@ -279,7 +276,7 @@ function smallLength(headers: Answer["headers"], window: number): number | undef
   for (const [name, value] of headers) {
     const lower = name.toLowerCase();
     if (lower === "content-length") length = value;
-    else if (lower === "content-type" && isEventType(value)) return undefined;
+    else if (lower === "content-type" && isEventStreamType(value)) return undefined;
   }
   if (length === undefined || !/^\d{1,6}$/.test(length)) return undefined;
   return Number(length) <= Math.min(SMALL_ANSWER_BYTES, window) ? Number(length) : undefined;

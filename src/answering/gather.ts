@@ -1,11 +1,7 @@
+import type { ByteReader } from "../wire/byte-reader.ts";
+
 /** How long a body is gathered before its pieces travel on as they come. A server writes a small answer in one go. */
 const GATHER_MS = 250;
-
-/** The part of a stream's reader that is needed here. Runtimes type their readers differently. */
-interface Reader {
-  read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array | undefined }>;
-  cancel(reason: unknown): Promise<void>;
-}
 
 export interface GatherOptions {
   /** The body's declared length. */
@@ -24,7 +20,7 @@ export async function gather(
   body: ReadableStream<Uint8Array>,
   { length, elapsed, onPiece }: GatherOptions,
 ): Promise<Uint8Array | ReadableStream<Uint8Array>> {
-  const reader: Reader = body.getReader();
+  const reader: ByteReader = body.getReader();
   const startedAt = elapsed();
   const pieces: Uint8Array[] = [];
   let bytes = 0;
@@ -45,7 +41,7 @@ function join(pieces: readonly Uint8Array[]): Uint8Array {
 }
 
 /** A stream of what has been read, followed by what has not. */
-function continued(pieces: readonly Uint8Array[], reader: Reader): ReadableStream<Uint8Array> {
+function continued(pieces: readonly Uint8Array[], reader: ByteReader): ReadableStream<Uint8Array> {
   return new ReadableStream<Uint8Array>(
     {
       start: (controller) => controller.enqueue(join(pieces)),

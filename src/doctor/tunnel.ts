@@ -60,7 +60,16 @@ function connectTo({ protocol, hostname, port }: URL, onOpen: () => void): Socke
 
 function requestText({ username, password }: URL, { host, port }: Pick<Target, "host" | "port">): string {
   const name = `${host.includes(":") ? `[${host}]` : host}:${port}`;
-  const given = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  const given = `${decoded(username)}:${decoded(password)}`;
   const credentials = username === "" ? [] : [`Proxy-Authorization: Basic ${Buffer.from(given).toString("base64")}`];
   return [`CONNECT ${name} HTTP/1.1`, `Host: ${name}`, ...credentials, "\r\n"].join("\r\n");
+}
+
+/** Decodes a part of a URL. A text with a percent sign that encodes nothing is taken as it is. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }

@@ -1,5 +1,6 @@
 import { Fault } from "../errors.ts";
 import type { Clock } from "../system/deps.ts";
+import type { ByteReader } from "../wire/byte-reader.ts";
 
 /** Thrown when the client has disconnected, so no answer is needed. */
 export class ClientGone extends Error {
@@ -64,13 +65,7 @@ function inTime(read: Promise<Uint8Array>, { timeoutMs, clock }: BodyLimits, giv
   });
 }
 
-/** The part of a stream reader that is used here. The library's types for readers differ between runtimes. */
-interface Reader {
-  read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array | undefined }>;
-  cancel(reason: string): Promise<void>;
-}
-
-async function readCounted(reader: Reader, limits: BodyLimits): Promise<Uint8Array> {
+async function readCounted(reader: ByteReader, limits: BodyLimits): Promise<Uint8Array> {
   const pieces: Uint8Array[] = [];
   let bytes = 0;
   for (;;) {

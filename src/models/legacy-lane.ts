@@ -58,7 +58,7 @@ export class LegacyLane implements Lane, Occupant {
   data(body: Uint8Array, end: boolean): void {
     if (!this.#head) return;
     if (body.length > 0) {
-      this.#text ??= new Base64Text(BODY_FIRST, declaredLength(this.#head) ?? UNDECLARED_BYTES);
+      this.#text ??= new Base64Text(BODY_FIRST, declaredLength(this.#head.headers) ?? UNDECLARED_BYTES);
       this.#text.push(body);
       this.#room.occupy(this, this.#text.bytes);
     }

@@ -1,4 +1,5 @@
 import type { HeaderPairs, ResponseHead } from "../wire/frame.ts";
+import { isEventStreamType } from "../wire/response-progress.ts";
 
 /** The kind of an answer's body, which decides what the server may do with it. */
 export type BodyKind =
@@ -11,7 +12,7 @@ export type BodyKind =
 
 /** Decides what may be done to an answer's body, by the head alone. The only place that looks at these headers. */
 export function bodyKind({ headers }: ResponseHead): BodyKind {
-  if (!headerValue(headers, "content-type")?.startsWith("text/event-stream")) return "other";
+  if (!isEventStreamType(headerValue(headers, "content-type") ?? "")) return "other";
   return isCoded(headers) ? "coded events" : "events";
 }
 

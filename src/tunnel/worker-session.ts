@@ -236,7 +236,7 @@ export class WorkerSession implements Session, Wire {
     const maxBytes = this.#options.dialect.maxRequestBytes;
     // A stream that declares to be too large need not be read first.
     if (maxBytes !== Number.POSITIVE_INFINITY) {
-      const bytes = body instanceof Uint8Array ? body.length : (declaredLength(head) ?? 0);
+      const bytes = body instanceof Uint8Array ? body.length : (declaredLength(head.headers) ?? 0);
       if (bytes > maxBytes) return { kind: "too_large", maxBytes };
     }
     return undefined;

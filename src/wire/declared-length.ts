@@ -1,10 +1,12 @@
-import type { RequestHead } from "./frame.ts";
+import type { HeaderPairs } from "./frame.ts";
 
-/**
- * Returns the length in bytes that a request declares for its body; undefined if it declares none that is a plain number.
- */
-export function declaredLength({ headers }: RequestHead): number | undefined {
-  const length = headers.find(([name]) => name === "content-length")?.[1];
-  // JavaScript counts 15 digits exactly.
-  return length !== undefined && /^\d{1,15}$/.test(length) ? Number(length) : undefined;
+/** Returns the length in bytes that headers declare for a body; undefined if they declare none that is a plain number. */
+export function declaredLength(headers: HeaderPairs): number | undefined {
+  const length = headers.find(([name]) => name.toLowerCase() === "content-length")?.[1];
+  return length === undefined ? undefined : toLength(length);
+}
+
+/** Returns the value of a Content-Length header; undefined if it is not a plain number. JavaScript counts 15 digits exactly. */
+export function toLength(value: string): number | undefined {
+  return /^\d{1,15}$/.test(value) ? Number(value) : undefined;
 }

@@ -1,3 +1,4 @@
+import type { ByteReader } from "./byte-reader.ts";
 import type { SendCredit } from "./credit.ts";
 import { MAX_DATA_BYTES } from "./frame.ts";
 
@@ -13,12 +14,6 @@ export interface PumpOutlet {
   fail(error: unknown): void;
 }
 
-/** The part of a stream's reader that a pump needs. Runtimes type their readers differently. */
-interface Reader {
-  read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array | undefined }>;
-  cancel(reason: string): Promise<void>;
-}
-
 /** Bytes per frame: enough that frames cost little, few enough that exchanges take turns on one socket. */
 export const SLICE_BYTES = Math.min(128 * 1024, MAX_DATA_BYTES);
 
@@ -29,7 +24,7 @@ export const SLICE_BYTES = Math.min(128 * 1024, MAX_DATA_BYTES);
 export class BodyPump {
   readonly #credit: SendCredit;
   readonly #outlet: PumpOutlet;
-  readonly #reader: Reader | undefined;
+  readonly #reader: ByteReader | undefined;
   #piece: Uint8Array | undefined;
   #sourceDone: boolean;
   #reading = false;

@@ -1,3 +1,4 @@
+import { toLength } from "./declared-length.ts";
 import type { HeaderPairs } from "./frame.ts";
 import { LastEvent } from "./last-event.ts";
 
@@ -37,9 +38,4 @@ export class ResponseProgress {
 /** Returns whether a content type is that of server-sent events. */
 export function isEventStreamType(contentType: string): boolean {
   return /^\s*text\/event-stream\s*(?:;|$)/i.test(contentType);
-}
-
-/** Returns a length that is one plain number; JavaScript counts 15 digits exactly. */
-function toLength(value: string): number | undefined {
-  return /^\d{1,15}$/.test(value) ? Number(value) : undefined;
 }

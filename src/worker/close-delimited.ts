@@ -1,4 +1,5 @@
 import { JsonEnd } from "../json/json-end.ts";
+import type { ByteReader } from "../wire/byte-reader.ts";
 import { LastEvent } from "../wire/last-event.ts";
 import { isEventStreamType } from "../wire/response-progress.ts";
 
@@ -19,12 +20,6 @@ export class UnfinishedBody extends Error {
 interface EndCheck {
   push(bytes: Uint8Array): void;
   missing(): string | undefined;
-}
-
-/** The part of a stream's reader that is needed here. Runtimes type their readers differently. */
-interface Reader {
-  read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array | undefined }>;
-  cancel(reason: unknown): Promise<void>;
 }
 
 /**
@@ -70,7 +65,7 @@ function checkJson(): EndCheck {
 }
 
 function checked(body: ReadableStream<Uint8Array>, check: EndCheck): ReadableStream<Uint8Array> {
-  const reader: Reader = body.getReader();
+  const reader: ByteReader = body.getReader();
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {

@@ -289,7 +289,7 @@ export function workerTable(hostname: string) {
     noProxy: unset(line(16_384), {
       variable: "NO_PROXY",
       absent: undefined,
-      help: "Hosts that are reached without a proxy: names with their subdomains, addresses and CIDR ranges, each with or without a port, comma separated; or *. This machine always is.",
+      help: "Hosts that are reached without a proxy: names with their subdomains, addresses and CIDR ranges, each with or without a port, comma separated; or *. This machine is always reached without one.",
     }),
     dialTimeoutMs: setting(duration("1s", "10m"), {
       variable: "DIAL_TIMEOUT",

@@ -5,6 +5,7 @@ import type { Clock } from "../../system/deps.ts";
 import { type SilenceLimits, SilenceWatch } from "../../system/silence.ts";
 import type { Exchange, ExchangeEnd, ExchangeRequest, ExchangeSink } from "../../tunnel/exchange.ts";
 import type { Session } from "../../tunnel/session.ts";
+import { declaredLength } from "../../wire/declared-length.ts";
 import type { ResponseHead } from "../../wire/frame.ts";
 import type { LineState } from "../../wire/line-state.ts";
 import { toClientHeaders } from "./headers.ts";
@@ -118,7 +119,7 @@ class Call implements ExchangeSink, ReplySource, SilenceLimits, Listener {
     this.#options.onBegun(head);
     this.#reply.begin(head);
     // With a known length the client gets an error instead of an answer that is cut off.
-    if ((lengthOf(head) ?? 0) > this.#options.maxAnswerBytes) this.#refuseLarge();
+    if ((declaredLength(head.headers) ?? 0) > this.#options.maxAnswerBytes) this.#refuseLarge();
   }
 
   onData(bytes: Uint8Array): void {
@@ -245,11 +246,4 @@ function brokenFault({ code, message: said }: Extract<ExchangeEnd, { readonly ki
 /** Quotes a relay's words for a client: shortened, and without characters that control a terminal. */
 function quote(text: string): string {
   return `'${text.slice(0, 200).replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, "")}'`;
-}
-
-/** Returns the length that an answer's head declares. */
-function lengthOf({ headers }: ResponseHead): number | undefined {
-  for (const [name, value] of headers)
-    if (name.toLowerCase() === "content-length") return /^\d{1,15}$/.test(value) ? Number(value) : undefined;
-  return undefined;
 }

@@ -1,6 +1,7 @@
 import { Fault } from "../../errors.ts";
 import { ClientGone, declaredLength, readBody } from "../../http/body.ts";
 import type { Clock } from "../../system/deps.ts";
+import type { ByteReader } from "../../wire/byte-reader.ts";
 import type { Body } from "../../wire/pump.ts";
 import { idAtEnd, type RpcFacts, readFacts, TAIL_BYTES } from "./rpc-facts.ts";
 
@@ -52,22 +53,16 @@ export async function readMcpBody(request: Request, limits: BodyLimits): Promise
   return { body: undefined, facts, id };
 }
 
-/** The part of a stream reader that is used here. The library's types for readers differ between runtimes. */
-interface Reader {
-  read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array | undefined }>;
-  cancel(reason: string): Promise<void>;
-}
-
 /** A body on its way through: what was read ahead, then the rest as it comes. */
 class Source {
-  readonly #reader: Reader;
+  readonly #reader: ByteReader;
   #ahead: Uint8Array[] = [];
   #bytes = 0;
   /** The last two chunks, until the end; then the body's last bytes. */
   #last: Uint8Array[] = [];
   isWhole = false;
 
-  constructor(reader: Reader) {
+  constructor(reader: ByteReader) {
     this.#reader = reader;
   }
 

@@ -131,6 +131,17 @@ describe("a shared stdio process", () => {
     expect(await told()).toEqual([subscribed, subscribed, "resources/unsubscribe file:///a"]);
   });
 
+  test("keeps at most 1,000 subscriptions of a client, and no long URI", async () => {
+    const bridge = start();
+    const { id } = await open(bridge);
+    const subscribe = (uri: string) =>
+      lastOf(say(bridge, id, { id: uri.slice(0, 20), method: "resources/subscribe", params: { uri } }));
+    expect(await subscribe(`file:///${"x".repeat(5000)}`)).toMatchObject({ error: { code: -32000 } });
+    for (let at = 0; at < 1000; at += 1) await subscribe(`file:///${at}`);
+    expect(await subscribe("file:///0")).toMatchObject({ result: {} });
+    expect((await subscribe("file:///1000"))?.error?.message).toContain("may subscribe to 1000 resources");
+  });
+
   test("cannot ask a client and is told so", async () => {
     const bridge = start();
     const { id } = await open(bridge);

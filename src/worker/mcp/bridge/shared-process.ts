@@ -95,9 +95,9 @@ export class SharedProcess implements ClientHost {
       queueMicrotask(() => client.deliver({ jsonrpc: "2.0", id: request.id, result: {} }));
       return true;
     }
-    if (this.isFull) {
-      const refusal = rpcError(RPC.server, "The MCP server accepts no more requests.", request.id);
-      queueMicrotask(() => client.deliver(refusal));
+    const refusal = this.isFull ? "The MCP server accepts no more requests." : client.refusalOf(request);
+    if (refusal !== undefined) {
+      queueMicrotask(() => client.deliver(rpcError(RPC.server, refusal, request.id)));
       return true;
     }
     this.#count += 1;

@@ -1,24 +1,10 @@
 import { hostname, tmpdir } from "node:os";
-import * as v from "valibot";
 import { SERVER_ID, toServerId } from "../system/server-id.ts";
-import {
-  atLeastOne,
-  duration,
-  durationOrAny,
-  host,
-  integer,
-  isLine,
-  KEY,
-  list,
-  parsed,
-  path,
-  size,
-  word,
-} from "./kinds.ts";
+import { duration, durationOrAny, host, integer, isLine, KEY, list, parsed, path, size, word } from "./kinds.ts";
 import { logLevel } from "./log-level.ts";
 import { mergeTables } from "./merge-tables.ts";
 import { addressRanges, hostNames, listener, origin, origins, port } from "./network.ts";
-import { NFRX_PLUGINS } from "./nfrx-server.ts";
+import { pluginList } from "./plugin-list.ts";
 import { type Kind, setting, type Table, unset } from "./setting.ts";
 
 const keys: Kind<readonly string[]> = list(
@@ -36,33 +22,6 @@ const serverId: Kind<string> = {
   placeholder: "id",
   accepts: "1 to 32 letters, digits and hyphens",
 };
-
-/** Ids of plugins, or `*` for all of them. The value is in the order of `known`, which is the order of mounting. */
-function pluginList(known: readonly string[]): Kind<readonly string[]> {
-  const isElsewhere = (text: string): boolean => NFRX_PLUGINS.includes(text) && !known.includes(text);
-  const each = atLeastOne(
-    list(
-      parsed((text) => (text === "*" || known.includes(text) || isElsewhere(text) ? text : undefined)),
-      { placeholder: "id,…", accepts: `* or at least one of ${known.join(", ")}, comma separated` },
-    ),
-  );
-  return {
-    ...each,
-    schema: v.pipe(
-      each.schema,
-      v.transform((ids) => known.filter((id) => ids.includes("*") || ids.includes(id))),
-      v.minLength(1),
-    ),
-    remark(written) {
-      const missing = [written]
-        .flat()
-        .flatMap((each) => each.split(","))
-        .map((each) => each.trim())
-        .filter(isElsewhere);
-      return missing.length === 0 ? undefined : `there is no plugin ${missing.join(" or ")} here; remove it`;
-    },
-  };
-}
 
 /** A part of the server that brings settings of its own: a plugin. */
 export interface SettingsOwner {

@@ -57,7 +57,7 @@ describe.skipIf(lacks("the doctor behind tinyproxy", PROGRAMS.tinyproxy))("the d
     return (credentials: string): string => `http://${credentials}@127.0.0.1:${port}`;
   }
 
-  test("takes a worker's way for every check, and finds nothing that fails", async () => {
+  test("uses the worker's proxy for every check, and finds nothing that fails", async () => {
     const server = use(new TestServer({ plugins: ["llm", "transfer"], authFailuresPerMinute: 0 }));
     const proxyUrl = await startProxy();
     const results = await examined(server.listening.port, proxyUrl(`ann:${PASSWORD}`));

@@ -10,7 +10,8 @@ import type { ModelCatalog, PluginContext } from "../../plugin/contract.ts";
 import { createRoutes, type RouteContext } from "../../plugin/route-context.ts";
 import { toLegacyId } from "../../tunnel/legacy-id.ts";
 import { anthropicResponse, isMessagesPath } from "./anthropic-error.ts";
-import { anyPathDetail, DOCUMENTED_PATHS, INFERENCE, postDocs } from "./openapi.ts";
+import { DOCUMENTED_PATHS } from "./documented-routes.ts";
+import { anyPathDetail, INFERENCE, postDocs } from "./openapi.ts";
 import { serveLlm } from "./serve.ts";
 import type { llmSettings } from "./settings.ts";
 

@@ -3,7 +3,7 @@ import { bind } from "../../../views/parts/bind.ts";
 import { CurlLine, Figure, Part, PluginSection, ProblemLine } from "../../../views/parts/parts.tsx";
 import { RestrictionTable } from "../../../views/parts/restrictions.tsx";
 import { Cell, LiveTable } from "../../../views/parts/table.tsx";
-import { WorkerActions } from "../../models/view.tsx";
+import { WorkerActions } from "../../../views/parts/worker-actions.tsx";
 
 /** The dashboard's section on MCP: markup that the page's script fills. */
 export function renderMcpView(): string {

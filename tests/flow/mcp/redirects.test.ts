@@ -180,7 +180,7 @@ describe("an MCP server that redirects anywhere else", () => {
     expect((await server.rpc(call(10))).status).toBe(502);
   });
 
-  test("by a page for everybody who is not signed in is not remembered as the MCP server", async () => {
+  test("to a sign-in page does not make the relay take that page for the MCP server", async () => {
     let isSignedIn = false;
     const { server } = await connect((request) => {
       const { pathname } = new URL(request.url);

@@ -93,8 +93,8 @@ export function decodeLegacy(
 }
 
 /**
- * The most bytes of one answer on their way to the disk. Nearly none are, unless an agent on the same machine sends faster than the
- * disk writes.
+ * The most bytes of one answer on their way to the disk. There are few at any time, unless an agent on the same machine
+ * sends faster than the disk writes.
  */
 const MAX_WAITING_BYTES = 64 * 1024 * 1024;
 
@@ -110,7 +110,7 @@ const HELD_ANSWER_BYTES = 64 * 1024;
 export interface LegacyLimits {
   /** The most bytes of one answer that wait in memory for a slow client. */
   readonly holdBytes: number;
-  /** Creates the place on disk for those beyond; undefined where there is none, and such an answer is cut. */
+  /** Creates the place on disk for all further bytes. Without it, an answer that has more is cut. */
   readonly createSpool?: (() => AnswerSpool) | undefined;
   /** The largest body of a request. */
   readonly maxRequestBytes: number;

@@ -18,7 +18,7 @@ export interface OverflowOptions {
 /** Bytes per read. */
 const READ_BYTES = 128 * 1024;
 
-/** The part of an answer that its client is too slow for: first in, first out, on disk. */
+/** The part of an answer that a slow client has not read yet: first in, first out, on disk. */
 export class Overflow {
   readonly #options: OverflowOptions;
   #spool: AnswerSpool | undefined;
@@ -50,7 +50,7 @@ export class Overflow {
     return true;
   }
 
-  /** Returns the oldest bytes and gives them up. Rejects if they cannot be read. Only while there are any, and one at a time. */
+  /** Returns the oldest bytes and forgets them. Rejects if they cannot be read. Call it only while there are any, one at a time. */
   async take(): Promise<Uint8Array> {
     if (this.#taken === this.#appended && this.#isAppending) {
       await new Promise<void>((resolve) => {
@@ -85,7 +85,7 @@ export class Overflow {
         this.#wake();
       }
     } catch {
-      // Whoever takes or pushes next learns of it.
+      // The next `take` or `push` reports it.
       this.#hasFailed = true;
     }
     this.#isAppending = false;

@@ -9,8 +9,7 @@ import { isWhisperCpp, probeWhisperCpp } from "./whisper-cpp.ts";
 const TASK = "automatic-speech-recognition";
 
 /** The reason not to use a server that was found, but whose models do not transcribe. */
-export const NO_TRANSCRIBER =
-  "lists no model that transcribes; to use one all the same, name the server with --backend";
+const NO_TRANSCRIBER = "lists no model that transcribes; to use one all the same, name the server with --backend";
 
 /** Speech to text, behind an API in OpenAI's style or behind whisper.cpp's own. */
 export const asrKind: Kind = {

@@ -40,7 +40,7 @@ function toEncoding(format: unknown): Encoding | undefined {
   return format === "base64" ? "base64" : undefined;
 }
 
-/** An empty text is none: model servers differ in what they make of it, so the request is left to one of them as it is. */
+/** An empty text does not count: model servers treat it differently, so such a request is passed on as it is. */
 function isText(value: unknown): boolean {
   return typeof value === "string" && value !== "";
 }

@@ -27,10 +27,6 @@ const NOT_PASSED: ReadonlySet<string> = new Set([
   "notifications/roots/list_changed",
 ]);
 
-/** The most resources that one client may subscribe to, and the longest URI of one: together at most 4 MB of memory. */
-const MAX_SUBSCRIPTIONS = 1000;
-const MAX_URI_CHARS = 4096;
-
 /** One client's view of a process that it shares with others. To its session it is a peer like any other. */
 export class SharedClient implements Peer {
   readonly #host: ClientHost;
@@ -65,14 +61,6 @@ export class SharedClient implements Peer {
     if (this.#hasEnded) return;
     this.#host.leave(this);
     this.end("its client has left");
-  }
-
-  /** Returns the reason to refuse a request: a subscription with which the client would have too many. Else undefined. */
-  refusalOf({ method, params }: JSONRPCRequest): string | undefined {
-    const uri = params?.["uri"];
-    if (method !== "resources/subscribe" || typeof uri !== "string" || this.uris.has(uri)) return undefined;
-    if (uri.length <= MAX_URI_CHARS && this.uris.size < MAX_SUBSCRIPTIONS) return undefined;
-    return `A client of a shared MCP server may subscribe to ${MAX_SUBSCRIPTIONS} resources, with URIs of up to ${MAX_URI_CHARS} characters.`;
   }
 
   /** Delivers a message of the process, in the client's own names. */

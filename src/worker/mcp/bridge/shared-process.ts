@@ -95,7 +95,9 @@ export class SharedProcess implements ClientHost {
       queueMicrotask(() => client.deliver({ jsonrpc: "2.0", id: request.id, result: {} }));
       return true;
     }
-    const refusal = this.isFull ? "The MCP server accepts no more requests." : client.refusalOf(request);
+    const refusal = this.isFull
+      ? "The MCP server accepts no more requests."
+      : this.#subscriptions.refusalOf(client, request);
     if (refusal !== undefined) {
       queueMicrotask(() => client.deliver(rpcError(RPC.server, refusal, request.id)));
       return true;

@@ -1,8 +1,23 @@
 import type { JSONRPCRequest } from "@modelcontextprotocol/server";
 
-/** Which clients of a shared process want to know of changes of which resources. The process knows one subscriber only. */
+/** The most resources that one client may subscribe to, and the longest URI of one: together at most 4 MB of memory. */
+const MAX_SUBSCRIPTIONS = 1000;
+const MAX_URI_CHARS = 4096;
+
+/** Remembers which clients of a shared process have subscribed to which resources. The process itself knows one subscriber only. */
 export class SharedSubscriptions<Client> {
   readonly #byUri = new Map<string, Set<Client>>();
+  /** The number of resources that each client has subscribed to. */
+  readonly #counts = new Map<Client, number>();
+
+  /** Returns the reason to refuse a subscription with which the client would have too many; undefined for any other request. */
+  refusalOf(client: Client, { method, params }: JSONRPCRequest): string | undefined {
+    const uri = params?.["uri"];
+    if (method !== "resources/subscribe" || typeof uri !== "string" || this.#byUri.get(uri)?.has(client))
+      return undefined;
+    if (uri.length <= MAX_URI_CHARS && (this.#counts.get(client) ?? 0) < MAX_SUBSCRIPTIONS) return undefined;
+    return `A client of a shared MCP server may subscribe to ${MAX_SUBSCRIPTIONS} resources, with URIs of up to ${MAX_URI_CHARS} characters.`;
+  }
 
   /** Notes a request that the process has answered with a result. */
   note(client: Client, { method, params }: JSONRPCRequest): void {
@@ -11,6 +26,7 @@ export class SharedSubscriptions<Client> {
     if (method === "resources/unsubscribe") this.#remove(client, uri);
     if (method !== "resources/subscribe") return;
     const clients = this.#byUri.get(uri) ?? new Set();
+    if (!clients.has(client)) this.#counts.set(client, (this.#counts.get(client) ?? 0) + 1);
     this.#byUri.set(uri, clients.add(client));
   }
 
@@ -23,6 +39,7 @@ export class SharedSubscriptions<Client> {
     if (method !== "resources/unsubscribe" || typeof uri !== "string") return false;
     const clients = this.#byUri.get(uri);
     if (!clients?.has(client) || clients.size === 1) return false;
+    this.#countDown(client);
     return clients.delete(client);
   }
 
@@ -33,17 +50,25 @@ export class SharedSubscriptions<Client> {
 
   /** Forgets a client. Returns the resources that nobody wants any more. */
   leave(client: Client): readonly string[] {
-    return [...this.#byUri.keys()].filter((uri) => this.#remove(client, uri));
+    const last = [...this.#byUri.keys()].filter((uri) => this.#remove(client, uri));
+    this.#counts.delete(client);
+    return last;
   }
 
   clear(): void {
     this.#byUri.clear();
+    this.#counts.clear();
   }
 
   /** Returns whether the client was the last one. */
   #remove(client: Client, uri: string): boolean {
     const clients = this.#byUri.get(uri);
-    if (!clients?.delete(client) || clients.size > 0) return false;
-    return this.#byUri.delete(uri);
+    if (!clients?.delete(client)) return false;
+    this.#countDown(client);
+    return clients.size === 0 && this.#byUri.delete(uri);
+  }
+
+  #countDown(client: Client): void {
+    this.#counts.set(client, (this.#counts.get(client) ?? 1) - 1);
   }
 }

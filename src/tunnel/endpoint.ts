@@ -11,11 +11,11 @@ import { Arrivals, type Newcomer } from "./arrivals.ts";
 import type { Dialect } from "./dialect.ts";
 import type { Hello } from "./greeting.ts";
 import { Heartbeat } from "./heartbeat.ts";
+import { type IdHolder, IdSearch } from "./id-search.ts";
 import { createFrameMemory, createNativeDialect } from "./native.ts";
 import { IdOwners, type OwnerRecords } from "./owners.ts";
 import { UNBOUNDED } from "./session.ts";
 import type { Applicant, Intake, IntakeOptions } from "./session-source.ts";
-import { type IdHolder, IdSearch } from "./shared-ids.ts";
 import { closeSocket, createSocket, MAX_MESSAGE_BYTES, type Upgrader, type WorkerSocket } from "./sockets.ts";
 import { WorkerSession } from "./worker-session.ts";
 

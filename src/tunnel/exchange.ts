@@ -1,5 +1,6 @@
 import type { CancelTimer, Clock } from "../system/deps.ts";
 import { type ReceiveCredit, SendCredit } from "../wire/credit.ts";
+import { withDeclaredLength } from "../wire/declared-length.ts";
 import type { RequestHead, ResetCode, ResponseHead } from "../wire/frame.ts";
 import { type Body, BodyPump } from "../wire/pump.ts";
 import { ResponseProgress } from "../wire/response-progress.ts";
@@ -136,7 +137,7 @@ export class ServerExchange implements Exchange {
       this.#sendBody(body, true);
       return;
     }
-    this.#head = body instanceof Uint8Array ? withLength(head, body.length) : head;
+    this.#head = body instanceof Uint8Array ? withDeclaredLength(head, body.length) : head;
     this.#pump = new BodyPump(body, this.#credit, {
       hasRoom: () => options.lane.hasRoom(),
       send: (bytes, end) => this.#sendBody(bytes, end),
@@ -293,10 +294,4 @@ export class ServerExchange implements Exchange {
     this.#options.onSettled();
     this.#sink.onSettled();
   }
-}
-
-/** Declares the length of a body that is sent in pieces: a backend may refuse a request without one. */
-function withLength(head: RequestHead, bytes: number): RequestHead {
-  const others = head.headers.filter(([name]) => name.toLowerCase() !== "content-length");
-  return { ...head, headers: [...others, ["content-length", String(bytes)]] };
 }

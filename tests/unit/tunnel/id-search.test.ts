@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { HOLDER_ANSWER_MS, type IdHolder, IdSearch, MAX_SHARING, sharedId } from "../../../src/tunnel/shared-ids.ts";
+import { HOLDER_ANSWER_MS, type IdHolder, IdSearch, MAX_SHARING, sharedId } from "../../../src/tunnel/id-search.ts";
 import { isId } from "../../../src/wire/names.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 

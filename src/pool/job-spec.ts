@@ -12,8 +12,22 @@ import type { Excluded } from "./excluded.ts";
  */
 export type RequestForAttempt = (claim: Claim, nth: number) => ExchangeRequest | undefined;
 
+/** The longest silence of a worker on one job. */
+export interface SilenceLimit {
+  /** In milliseconds, before its first byte and between bytes. */
+  readonly silenceMs: number;
+  /** The setting that `silenceMs` comes from, which the error names; undefined if there is none. */
+  readonly silenceSetting?: string;
+}
+
+/** The longest halts of a job. */
+export interface Patience extends SilenceLimit {
+  /** Longest time in milliseconds for which the client may take nothing while the worker is held back for it. */
+  readonly stallMs: number;
+}
+
 /** One client's request, as far as the pool needs to know it. */
-export interface JobSpec {
+export interface JobSpec extends Patience {
   readonly requestId: string;
   /** The client behind the request. */
   readonly caller: Caller;
@@ -30,12 +44,8 @@ export interface JobSpec {
   readonly exact: boolean;
   /** The kind of exchange that the heads of its requests name; undefined for HTTP. */
   readonly exchangeKind?: string | undefined;
-  /** Longest silence of the worker, in milliseconds, before its first byte and between bytes. */
-  readonly silenceMs: number;
-  /** The setting that `silenceMs` comes from, which the error names; undefined if there is none. */
-  readonly silenceSetting?: string;
-  /** Longest time in milliseconds for which the client may take nothing while the worker is held back for it. */
-  readonly stallMs: number;
+  /** The limit for a worker that is kept alive by heartbeats, if it is longer; undefined if there is none. */
+  readonly keptAlive?: SilenceLimit;
   readonly request: RequestForAttempt;
 }
 

@@ -256,7 +256,7 @@ export class Job implements RegisteredJob {
     const limits = patienceWith(claim, this.#spec);
     this.#silence = new SilenceWatch(this.#clock, exchange, limits, (isStall) => {
       // A client that takes nothing counts as gone. A worker that sends nothing is told to stop.
-      if (!isStall) this.#stopped = silenceFault(limits.silenceMs, this.#spec.silenceSetting);
+      if (!isStall) this.#stopped = silenceFault(limits.silenceMs, limits.silenceSetting);
       exchange.cancel(isStall ? "canceled" : "timeout");
     });
   }

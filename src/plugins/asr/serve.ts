@@ -83,6 +83,7 @@ function transcribe(ports: AsrPorts, call: AsrCall, recording: Recording, model:
         exact: false,
         silenceMs: config.asrRequestTimeoutMs,
         silenceSetting: asrSettings.asrRequestTimeoutMs.variable,
+        keptAlive: { silenceMs: config.requestTimeoutWholeMs, silenceSetting: "REQUEST_TIMEOUT_WHOLE" },
         stallMs: config.clientStallTimeoutMs,
         request: (claim, nth) =>
           toExchangeRequest(ports, call, recording, {

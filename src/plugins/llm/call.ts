@@ -3,6 +3,7 @@ import type { Metrics } from "../../figures/metrics.ts";
 import { toWorkerHeaders } from "../../http/headers.ts";
 import type { Visit } from "../../http/visit.ts";
 import type { ModelArea } from "../../models/model-area.ts";
+import type { SilenceLimit } from "../../pool/job-spec.ts";
 import type { Deps } from "../../system/deps.ts";
 import type { ExchangeRequest } from "../../tunnel/exchange.ts";
 import type { LlmConfig } from "./settings.ts";
@@ -38,10 +39,9 @@ export interface LlmAttempt {
 }
 
 /** The longest silence of a worker on a request, and the setting that it comes from. */
-export function patienceFor(config: LlmConfig, stream: boolean): { silenceMs: number; silenceSetting: string } {
-  return stream
-    ? { silenceMs: config.requestTimeoutMs, silenceSetting: "REQUEST_TIMEOUT" }
-    : { silenceMs: config.requestTimeoutWholeMs, silenceSetting: "REQUEST_TIMEOUT_WHOLE" };
+export function patienceFor(config: LlmConfig, stream: boolean): SilenceLimit & { readonly keptAlive?: SilenceLimit } {
+  const whole = { silenceMs: config.requestTimeoutWholeMs, silenceSetting: "REQUEST_TIMEOUT_WHOLE" };
+  return stream ? { silenceMs: config.requestTimeoutMs, silenceSetting: "REQUEST_TIMEOUT", keptAlive: whole } : whole;
 }
 
 /** Returns the request for a worker. */

@@ -51,14 +51,21 @@ test("a stream of a legacy agent may pause for minutes while the agent's heartbe
   expect(await (await answer).text()).toEndWith("data: [DONE]\n\n");
 }, 30_000);
 
-test("a job of a legacy agent that is silent for ten minutes is cancelled, whatever its heartbeats say", async () => {
-  const { agent, answer, request_id, beatFor } = await start();
-  await beatFor(10 * 60_000);
-  const response = await answer;
-  expect(response.status).toBe(504);
-  expect(await response.text()).toContain("upstream_timeout");
-  expect(await agent.cancelled()).toMatchObject({ request_id });
-}, 30_000);
+test.each([
+  ["a job", {}],
+  ["a stream that has not begun", { stream: true }],
+])(
+  "%s of a legacy agent that is silent for REQUEST_TIMEOUT_WHOLE is cancelled, whatever its heartbeats say",
+  async (_, request) => {
+    const { agent, answer, request_id, beatFor } = await start(request);
+    await beatFor(10 * 60_000);
+    const text = await (await answer).text();
+    expect(text).toContain("upstream_timeout");
+    expect(text).toContain("REQUEST_TIMEOUT_WHOLE");
+    expect(await agent.cancelled()).toMatchObject({ request_id });
+  },
+  30_000,
+);
 
 test("a legacy agent that is frozen loses its job to another worker after 20 s", async () => {
   const clock = new FakeClock();

@@ -35,6 +35,8 @@ function expectCount(value: number | undefined, max: number): void {
 
 function expectRefusal(reason: string): void {
   expect(reason).not.toBe("");
+  // It is for people: no pattern, and no words of the validator.
+  expect(reason).not.toMatch(/\^|\b(?:Array|Object|Expected|received|Invalid)\b/);
   // The reason must fit in a close frame.
   expect(Buffer.byteLength(reason)).toBeLessThanOrEqual(123);
   expect(reason).not.toContain(SECRET);

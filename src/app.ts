@@ -66,6 +66,8 @@ export interface App {
   reload(next: AccessLists): Reloaded;
   /** Reports by `/healthz` that another server should get the requests, sends workers to it, and goes on serving. */
   handOver(): void;
+  /** Resolves when no request waits for a worker. */
+  noneWaits(): Promise<void>;
   /** Stops accepting jobs and workers; resolves when the last job has ended. */
   drain(): Promise<void>;
   /** Ends the remaining sessions, streams and timers. */
@@ -203,6 +205,9 @@ export function createApp(
     handOver() {
       isDraining = true;
       for (const { lifecycle } of plugins) lifecycle?.handOver?.();
+    },
+    async noneWaits() {
+      await Promise.all(plugins.map(({ lifecycle }) => lifecycle?.noneWaits?.()));
     },
     async drain() {
       isDraining = true;

@@ -8,9 +8,9 @@ const CLOSE_MS = 2000;
 
 /**
  * Shuts down in order. With a drain delay, health answers 503 and workers connect to the server that takes over, while
- * this one serves as before for that long. Then it refuses new jobs and workers, tells workers, lets running jobs finish
- * for up to `drainTimeoutMs`, closes sessions and stops listeners. Health answers 503 meanwhile, so the listener stays
- * open until the jobs are done.
+ * this one serves as before: for the delay, and then until no request waits here, for up to `queueTimeoutMs`. Then it
+ * refuses new jobs and workers, tells workers, and lets running jobs finish, until `drainTimeoutMs` after the delay. At last
+ * it closes sessions and stops listeners. Health answers 503 meanwhile, so the listener stays open until the jobs are done.
  */
 export async function shutDown(app: App, listening: Listening, config: Config, { clock, log }: Deps): Promise<void> {
   if (config.drainDelayMs > 0) {
@@ -18,8 +18,12 @@ export async function shutDown(app: App, listening: Listening, config: Config, {
     app.handOver();
     await new Promise<void>((resolve) => clock.after(config.drainDelayMs, resolve));
   }
+  const endsAt = clock.elapsed() + config.drainTimeoutMs;
+  // A request that waits here cannot move to the other server, and a worker may be about to have a free slot.
+  if (config.drainDelayMs > 0)
+    await within(clock, Math.min(config.queueTimeoutMs, config.drainTimeoutMs), app.noneWaits());
   log.info("server.draining", { timeout_ms: config.drainTimeoutMs });
-  const finished = await within(clock, config.drainTimeoutMs, app.drain());
+  const finished = await within(clock, Math.max(0, endsAt - clock.elapsed()), app.drain());
   if (!finished) log.warn("server.drain_timed_out");
   app.close();
   await within(clock, CLOSE_MS, listening.stopAccepting());

@@ -250,6 +250,11 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
     this.intake.handOver("another server is taking over");
   }
 
+  /** Resolves when no request waits for a worker. */
+  noneWaits(): Promise<void> {
+    return this.pool.noneWaits();
+  }
+
   /** Refuses new workers, tells the connected ones to leave, and resolves when the last job has ended. */
   async drain(): Promise<void> {
     this.#draining.abort();

@@ -76,6 +76,8 @@ export interface Section {
 export interface Lifecycle {
   /** Sends workers to the server that takes over, and goes on serving. Absent for a plugin without workers. */
   handOver?(): void;
+  /** Resolves when no request waits for a worker. Absent for a plugin without a queue. */
+  noneWaits?(): Promise<void>;
   /** Stops taking jobs and workers, tells the workers, and resolves when the last job has ended. */
   drain(): Promise<void>;
   /** Ends the sessions and jobs that are left. */

@@ -54,6 +54,7 @@ export class Pool implements SessionHost {
   #revision = 0;
   #busyTotal = 0;
   readonly #idle = new Idle(() => this.#busyTotal === 0 && this.#waits.size === 0);
+  readonly #noneWaits = new Idle(() => this.#waits.size === 0);
   readonly #claimOwner: ClaimOwner = {
     onReleased: (seat, ticket, work) => this.#onReleased(seat, ticket, work),
     onRefused: (seat, ticket) => this.#onRefused(seat, ticket),
@@ -76,6 +77,7 @@ export class Pool implements SessionHost {
       timeoutMs: options.queueTimeoutMs,
       onChange: () => {
         this.#revision += 1;
+        this.#noneWaits.check();
         this.#idle.check();
       },
     });
@@ -257,6 +259,11 @@ export class Pool implements SessionHost {
   /** Notes a change of something that is counted elsewhere and shown with the pool. */
   touch(): void {
     this.#revision += 1;
+  }
+
+  /** Resolves when no job waits. The queue's time limit bounds how long jobs that wait now can take, but others may follow. */
+  noneWaits(): Promise<void> {
+    return this.#noneWaits.wait();
   }
 
   /** Resolves when no slot is held and no job waits. */

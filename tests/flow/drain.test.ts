@@ -53,7 +53,38 @@ test("with a drain delay, health is 503 and workers hear of the handover at once
   await stopped;
 });
 
-test("jobs that wait when the server drains fail at once, and do not delay the drain", async () => {
+test("with a drain delay, a request that waits when the delay ends is served before the drain", async () => {
+  const server = new TestServer({ drainDelayMs: 50, drainTimeoutMs: 5000, queueTimeoutMs: 60_000 });
+  const worker = await server.worker();
+  const running = server.chat("m");
+  const { id } = await worker.request();
+  const waiting = server.chat("m");
+  await eventually(async () => (await server.state()).server["scheduler_queue_len"] === 1, "it waits");
+  const stopped = shutDown(server.app, server.listening, server.config, deps);
+  expect(await worker.texts.take("a message")).toMatchObject({ type: "handover" });
+  await Bun.sleep(150);
+  worker.answerJson(id, { ok: 1 });
+  expect((await running).status).toBe(200);
+  worker.answerJson((await worker.request()).id, { ok: 2 });
+  expect(await (await waiting).json()).toEqual({ ok: 2 });
+  await stopped;
+});
+
+test("with a drain delay, requests wait no longer than the queue's time limit", async () => {
+  const server = new TestServer({ drainDelayMs: 50, drainTimeoutMs: 5000, queueTimeoutMs: 300 });
+  const worker = await server.worker();
+  const running = server.chat("m");
+  const { id } = await worker.request();
+  const waiting = server.chat("m");
+  await eventually(async () => (await server.state()).server["scheduler_queue_len"] === 1, "it waits");
+  const stopped = shutDown(server.app, server.listening, server.config, deps);
+  expect((await waiting).status).toBe(503);
+  worker.answerJson(id, { ok: 1 });
+  expect((await running).status).toBe(200);
+  await stopped;
+});
+
+test("without a drain delay, jobs that wait when the server drains fail at once, and do not delay the drain", async () => {
   const server = new TestServer({ drainTimeoutMs: 5000, queueTimeoutMs: 60_000 });
   const worker = await server.worker();
   const running = server.chat("m");

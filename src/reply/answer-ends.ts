@@ -11,8 +11,8 @@ const SOUGHT_BYTES = 4 * 1024;
  * The first and last bytes of an answer that passes by, independent of how it is cut into pieces. Only the ends of a large
  * piece are copied.
  *
- * An answer that is not a stream may state its usage anywhere, for example before the log probabilities of a long prompt. With
- * `seeksUsage` the bytes between the two ends are searched as they pass, natively and without being decoded.
+ * An answer that is not a stream may state its usage anywhere, for example before the log probabilities of a long prompt.
+ * With `seeksUsage` the bytes between the two ends are searched as they pass, natively and without being decoded.
  */
 export class AnswerEnds {
   readonly #start: Uint8Array[] = [];

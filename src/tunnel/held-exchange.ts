@@ -16,8 +16,8 @@ export interface HoldLimits {
 const MAX_SPOOLED_BYTES = 1024 * 1024 * 1024;
 
 /**
- * An exchange whose worker cannot be told to wait. Bytes that come faster than the client reads go to disk, and from there to
- * the sink, which notices nothing: it is told of the end when it has all bytes, or when these cannot be kept.
+ * An exchange whose worker cannot be told to wait. Bytes that come faster than the client reads go to disk, and from
+ * there to the sink, which notices nothing: it is told of the end when it has all bytes, or when these cannot be kept.
  */
 export class HeldExchange implements Exchange, ExchangeSink {
   readonly #sink: ExchangeSink;

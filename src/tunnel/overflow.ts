@@ -50,7 +50,10 @@ export class Overflow {
     return true;
   }
 
-  /** Returns the oldest bytes and forgets them. Rejects if they cannot be read. Call it only while there are any, one at a time. */
+  /**
+   * Returns the oldest bytes and forgets them. Rejects if they cannot be read. Call it only while there are any, one at a
+   * time.
+   */
   async take(): Promise<Uint8Array> {
     if (this.#taken === this.#appended && this.#isAppending) {
       await new Promise<void>((resolve) => {

@@ -6,7 +6,10 @@ export function declaredLength(headers: HeaderPairs): number | undefined {
   return length === undefined ? undefined : toLength(length);
 }
 
-/** Returns the value of a Content-Length header; undefined if it is not a plain number. JavaScript counts 15 digits exactly. */
+/**
+ * Returns the value of a Content-Length header; undefined if it is not a plain number. JavaScript counts 15 digits
+ * exactly.
+ */
 export function toLength(value: string): number | undefined {
   return /^\d{1,15}$/.test(value) ? Number(value) : undefined;
 }

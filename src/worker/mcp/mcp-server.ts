@@ -2,7 +2,10 @@ import type { HeaderPairs } from "../../wire/frame.ts";
 
 export type McpTransport = "auto" | "http" | "sse";
 
-/** Whether one process of a command serves the sessions of all clients, and if so, whether it gets one tool call at a time. */
+/**
+ * Whether one process of a command serves the sessions of all clients, and if so, whether it gets one tool call at a
+ * time.
+ */
 export type Sharing = "none" | "parallel" | "serial";
 
 /** The address of an MCP server, or the way to start it. */

@@ -24,7 +24,10 @@ const PROBE_MS = 20_000;
 /** The pause after an unclear answer: long enough not to start a broken program for each request. */
 const ASK_AGAIN_MS = 60_000;
 
-/** The ends of a program that did not start. Shells use the codes 126 and 127; a server that dislikes the question uses others. */
+/**
+ * The ends of a program that did not start. Shells use the codes 126 and 127; a server that dislikes the question uses
+ * others.
+ */
 const CANNOT_START = /^it could not be started|^it ended with code 12[67]$/;
 
 const DISCOVER: JSONRPCRequest = {

@@ -4,13 +4,19 @@ import type { JSONRPCRequest } from "@modelcontextprotocol/server";
 const MAX_SUBSCRIPTIONS = 1000;
 const MAX_URI_CHARS = 4096;
 
-/** Remembers which clients of a shared process have subscribed to which resources. The process itself knows one subscriber only. */
+/**
+ * Remembers which clients of a shared process have subscribed to which resources. The process itself knows one subscriber
+ * only.
+ */
 export class SharedSubscriptions<Client> {
   readonly #byUri = new Map<string, Set<Client>>();
   /** The number of resources that each client has subscribed to. */
   readonly #counts = new Map<Client, number>();
 
-  /** Returns the reason to refuse a subscription with which the client would have too many; undefined for any other request. */
+  /**
+   * Returns the reason to refuse a subscription with which the client would have too many; undefined for any other
+   * request.
+   */
   refusalOf(client: Client, { method, params }: JSONRPCRequest): string | undefined {
     const uri = params?.["uri"];
     if (method !== "resources/subscribe" || typeof uri !== "string" || this.#byUri.get(uri)?.has(client))

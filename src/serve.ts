@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { type App, createApp } from "./app.ts";
-import { weakKeys } from "./auth/key-strength.ts";
+import { weakKeys } from "./auth/weak-keys.ts";
 import { type Config, type ConfigSources, forgetsOwners, loadConfig } from "./config.ts";
 import { type Listening, listen } from "./listen.ts";
 import { KNOWN_PLUGINS } from "./plugins.ts";

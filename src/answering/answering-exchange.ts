@@ -85,7 +85,9 @@ export class AnsweringExchange implements Progress {
       // The rest of the request has no reader.
       this.#upload?.drop();
       const headers = [...(opening.headers ?? []), ["content-type", "application/json"] as const];
-      return this.#respond({ status: opening.status, headers }, Buffer.from(JSON.stringify(opening.body)));
+      const { status, refused } = opening;
+      const answerHead: ResponseHead = refused ? { status, headers, refused } : { status, headers };
+      return this.#respond(answerHead, Buffer.from(JSON.stringify(opening.body)));
     }
     if (!end) this.handleData(body, false);
     if (this.#ended) return;

@@ -37,6 +37,8 @@ export type Opening =
       readonly kind: "answer";
       readonly status: number;
       readonly headers?: HeaderPairs;
+      /** Set if the caller's credential was wrong: see `ResponseHead`. */
+      readonly refused?: "token";
       readonly body: object;
     }
   /** The exchange is broken off. */

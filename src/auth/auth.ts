@@ -1,4 +1,5 @@
 import type { Config } from "../config.ts";
+import type { Fault } from "../errors.ts";
 import type { Visit } from "../http/visit.ts";
 import type { Deps } from "../system/deps.ts";
 import { type AccessChanges, countChanges, openedBy } from "./access-changes.ts";
@@ -32,6 +33,11 @@ export interface ClientDoor {
   enter(visit: Visit, surface: ClientSurface): ActiveCaller;
   /** Lets in a request that is not counted, because it is answered at once. */
   ask(visit: Visit, surface: ClientSurface): Caller;
+  /**
+   * Counts a wrong token of an MCP relay, which its worker has recognised. Returns `too_many_auth_failures`, to be answered
+   * in place of the worker's refusal, if this address was at its limit for this relay before.
+   */
+  refuseToken(visit: Visit, relayId: string): Fault | undefined;
   /** Returns whether the surface requires no key. */
   isOpen(surface: ClientSurface): boolean;
 }
@@ -127,6 +133,7 @@ export function createAuth(config: Config, { clock, ids, log }: Deps, options: A
     },
     ask,
     addressOf,
+    refuseToken: (visit, relayId) => refusals.refuseToken(visit, relayId),
     isOpen: (surface) => surface === "open" || gates[surface].isOpen,
     workers: createWorkerDoor(parts),
     operators: createOperatorDoor(parts),

@@ -1,5 +1,5 @@
 /** The part of the server that refused a request. */
-export type AuthSurface = "api" | "state" | "transfer" | "worker";
+export type AuthSurface = "api" | "state" | "transfer" | "worker" | "relay";
 
 /** A part of the server that clients use: the model API, transfers, or a route that requires no key. */
 export type ClientSurface = "api" | "transfer" | "open";

@@ -40,6 +40,8 @@ interface Refused {
 export class Refusals {
   readonly #options: RefusalsOptions;
   readonly #failures: FailureLimit;
+  /** Wrong tokens of relays, by address and relay. */
+  readonly #tokenFailures: FailureLimit;
   /** Lines about wrong keys, which tools such as fail2ban read. */
   readonly #wrongKeys: RepeatedLines;
   /** Lines about requests without a key of the right kind. */
@@ -49,6 +51,7 @@ export class Refusals {
     const { clock, log, maxPerMinute } = options;
     this.#options = options;
     this.#failures = new FailureLimit(maxPerMinute, clock);
+    this.#tokenFailures = new FailureLimit(maxPerMinute, clock);
     this.#wrongKeys = new RepeatedLines({ clock, write: (fields) => log.warn("auth.failed", fields) });
     this.#others = new RepeatedLines({ clock, write: (fields) => log.info("auth.failed", fields) });
   }
@@ -68,6 +71,25 @@ export class Refusals {
     if (retryAfterS !== undefined) return new Fault("too_many_auth_failures", { retryAfterS });
     const words = message === undefined ? {} : { message };
     return new Fault("invalid_api_key", { ...words, headers: { "www-authenticate": "Bearer" } });
+  }
+
+  /**
+   * Counts a wrong token of a relay. Returns the fault for an address that was at its limit before. Each relay has its own
+   * count, apart from that of keys: a program with an outdated token for one relay may have the right ones for others.
+   */
+  refuseToken(visit: Visit, relayId: string): Fault | undefined {
+    const { addressOf, bucketOf, onFailure } = this.#options;
+    onFailure("relay");
+    const bucket = bucketOf(visit);
+    const reason = "wrong_token";
+    const fields = { address: addressOf(visit), door: "relay", route: routeOf(visit.request), reason };
+    this.#wrongKeys.note(`${bucket} relay`, fields, { address: "others", reason });
+    const retryAfterS = this.#tokenFailures.count(`${bucket} ${relayId}`);
+    if (retryAfterS === undefined) return undefined;
+    return new Fault("too_many_auth_failures", {
+      message: "This token is not the relay's, and neither were many others from this address within a minute.",
+      retryAfterS,
+    });
   }
 
   /** Counts a refused worker and the wrong keys that it sent. Returns whether its address was at its limit before. */

@@ -40,6 +40,11 @@ export interface RequestHead {
 export interface ResponseHead {
   readonly status: number;
   readonly headers: HeaderPairs;
+  /**
+   * Set if the worker itself has refused the caller: `token` for a wrong token of a relay. No backend can set it, because it
+   * is no header.
+   */
+  readonly refused?: "token";
 }
 
 /** Why an exchange was broken off: the closed list of the protocol. */
@@ -218,10 +223,12 @@ function decodeReset(id: number, payload: Uint8Array): Frame | BadFrame {
 
 function toResponseHead(value: unknown): ResponseHead | undefined {
   if (!isRecord(value)) return undefined;
-  const { status, headers } = value;
+  const { status, headers, refused } = value;
   // An exchange carries only the final status, never 1xx.
   if (typeof status !== "number" || !Number.isInteger(status) || status < 200 || status > 599) return undefined;
-  return isHeaderPairs(headers) ? { status, headers } : undefined;
+  if (!isHeaderPairs(headers)) return undefined;
+  // Other values may come from a newer worker, and are ignored like other members.
+  return refused === "token" ? { status, headers, refused } : { status, headers };
 }
 
 function toRequestHead(value: unknown): RequestHead | undefined {

@@ -28,6 +28,11 @@ export interface CallOptions {
   readonly keepaliveMs: number;
   /** Largest answer that is not an event stream. */
   readonly maxAnswerBytes: number;
+  /**
+   * Called when the relay has refused the caller's token. Returns the fault to answer instead, if this caller has tried too
+   * many.
+   */
+  readonly onTokenRefused: () => Fault | undefined;
   /** Called once when an answer begins, and never without one. */
   readonly onBegun: (head: ResponseHead) => void;
   /** Called once, when the call has ended for the client. */
@@ -75,6 +80,8 @@ class Call implements ExchangeSink, ReplySource, SilenceLimits, Listener {
   #bytesOut = 0;
   /** Whether this side ended the call in order. */
   #isConcluded = false;
+  /** The answer to a caller who has tried too many tokens, in place of the relay's own. */
+  #refusal: Fault | undefined;
   #silence: SilenceWatch | undefined;
   /** Undefined for a call that only listens: its answer holds no response. */
   readonly #verdict: RpcVerdict | undefined;
@@ -117,6 +124,8 @@ class Call implements ExchangeSink, ReplySource, SilenceLimits, Listener {
     this.#status = head.status;
     this.#firstByteMs = this.#options.clock.elapsed() - this.#startedAt;
     this.#options.onBegun(head);
+    this.#refusal = head.refused === "token" ? this.#options.onTokenRefused() : undefined;
+    if (this.#refusal) return this.#exchange?.cancel("canceled");
     this.#reply.begin(head);
     // With a known length the client gets an error instead of an answer that is cut off.
     if ((declaredLength(head.headers) ?? 0) > this.#options.maxAnswerBytes) this.#refuseLarge();
@@ -143,7 +152,8 @@ class Call implements ExchangeSink, ReplySource, SilenceLimits, Listener {
     this.#options.listeners?.remove(this);
     this.#fault ??= faultOf(end);
     this.#report(end);
-    if (end.kind === "complete" || this.#isConcluded) this.#reply.complete();
+    if (this.#refusal) this.#reply.cut(this.#refusal);
+    else if (end.kind === "complete" || this.#isConcluded) this.#reply.complete();
     else this.#reply.cut(this.#fault ?? new ClientGone("the client left"));
   }
 
@@ -183,11 +193,13 @@ class Call implements ExchangeSink, ReplySource, SilenceLimits, Listener {
   }
 
   #report(end: ExchangeEnd): void {
-    const outcome = end.kind === "complete" || this.#isConcluded ? "completed" : this.#fault ? "failed" : "canceled";
+    // The relay has answered a call that it refused. What the client gets instead is no failure of it.
+    const isAnswered = end.kind === "complete" || this.#isConcluded || this.#refusal !== undefined;
+    const outcome = isAnswered ? "completed" : this.#fault ? "failed" : "canceled";
     this.#options.onEnded({
       outcome,
-      fault: this.#fault,
-      status: this.#status,
+      fault: this.#refusal ?? this.#fault,
+      status: this.#refusal?.status ?? this.#status,
       firstByteMs: this.#firstByteMs,
       durationMs: this.#options.clock.elapsed() - this.#startedAt,
       bytesOut: this.#bytesOut,

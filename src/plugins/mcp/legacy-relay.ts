@@ -4,7 +4,7 @@ import type { Dialect, Incoming, Wire } from "../../tunnel/dialect.ts";
 import type { Lane } from "../../tunnel/exchange.ts";
 import { bearerIn } from "../../wire/bearer.ts";
 import { ReceiveCredit } from "../../wire/credit.ts";
-import type { HeaderPairs, RequestHead } from "../../wire/frame.ts";
+import type { HeaderPairs, RequestHead, ResponseHead } from "../../wire/frame.ts";
 import { type LegacyPlan, planLegacyCall } from "./legacy-plan.ts";
 
 /** Largest message that the predecessor's agents read. A larger one ends their link. */
@@ -25,6 +25,8 @@ interface Opened {
   readonly payload: string;
   /** The JSON-RPC id as it was written; undefined for a message without one. */
   readonly id: string | undefined;
+  /** Whether the caller sent a token. */
+  readonly hasToken: boolean;
 }
 
 /**
@@ -56,7 +58,7 @@ export function createLegacyRelayDialect(): Dialect {
         call.wire.send(`{"t":"rpc","sid":"${id}","payload":${call.payload}}`);
         return { type: "ignored" };
       case "open.fail":
-        return refused(id, call.id, textOf("code"), textOf("msg"));
+        return refused(id, call, textOf("code"), textOf("msg"));
       case "rpc":
         return answered(id, call, message, members.get("payload"));
       case "close":
@@ -96,14 +98,15 @@ function createLane(id: number, wire: Wire, opened: Map<number, Opened>): Lane {
     if (!end || !head) return;
     const plan = planLegacyCall(head.method, Buffer.concat(pieces));
     if (plan.kind === "answer") return answerHere(id, wire, plan);
-    opened.set(id, { wire, payload: plan.payload, id: plan.id });
+    const auth = bearerOf(head);
+    opened.set(id, { wire, payload: plan.payload, id: plan.id, hasToken: auth !== undefined });
     wire.send(
       JSON.stringify({
         t: "open",
         sid: String(id),
         req_id: requestIdOf(head),
         hint: plan.method,
-        auth: bearerOf(head),
+        auth,
       }),
     );
     // The agent sends nothing back that a client could use.
@@ -136,7 +139,7 @@ function answerHere(
   );
 }
 
-function refused(id: number, rpcId: string | undefined, code: string, message: string): Incoming {
+function refused(id: number, { id: rpcId, hasToken }: Opened, code: string, message: string): Incoming {
   const isKey = code === "MCP_UNAUTHORIZED";
   const error = {
     code: -32_000,
@@ -147,7 +150,11 @@ function refused(id: number, rpcId: string | undefined, code: string, message: s
   const headers: HeaderPairs = isKey
     ? [...JSON_HEADERS, ["www-authenticate", 'Bearer error="invalid_token"']]
     : [...JSON_HEADERS, ["retry-after", "5"]];
-  const head = { status: isKey ? 401 : 503, headers };
+  const head: ResponseHead = {
+    status: isKey ? 401 : 503,
+    headers,
+    ...(isKey && hasToken ? { refused: "token" } : {}),
+  };
   return { type: "response", id, end: true, head, body: encoder.encode(body) };
 }
 

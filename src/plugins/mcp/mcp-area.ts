@@ -142,7 +142,7 @@ export class McpArea {
     this.#tally(method, outcome === "completed" && isError ? "error" : outcome);
     relay.methods.set(method, (relay.methods.get(method) ?? 0) + 1);
     // A caller without access can name functions that do not exist.
-    if (functionName !== undefined && status !== 401 && status !== 403)
+    if (functionName !== undefined && status !== 401 && status !== 403 && fault?.code !== "too_many_auth_failures")
       relay.functions.add(functionName, { outcome: isError ? "failed" : outcome, durationMs });
     const measured = this.#options.metrics.forModel("mcp", undefined);
     measured.ended(outcome);

@@ -83,6 +83,7 @@ function send(
     stallMs: config.clientStallTimeoutMs,
     keepaliveMs: config.keepaliveIntervalMs,
     maxAnswerBytes: config.mcpMaxAnswerBytes,
+    onTokenRefused: () => ports.auth.refuseToken(call.visit, relay.session.worker.id),
     onBegun: ({ status, headers }) => {
       session.answered(status, headers.find(([name]) => name.toLowerCase() === SESSION_HEADER)?.[1]);
     },

@@ -21,6 +21,8 @@ export function guarded(backend: Backend, token: string): Backend {
         kind: "answer",
         status: 401,
         headers: [["www-authenticate", challenge]],
+        // The server counts wrong tokens. A missing one is no guess.
+        ...(bearer === undefined ? {} : { refused: "token" as const }),
         body: { jsonrpc: "2.0", error: { code: -32_000, message, data } },
       };
     },

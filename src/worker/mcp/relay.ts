@@ -1,5 +1,6 @@
 import type { Backend } from "../../answering/opening.ts";
 import type { Deps } from "../../system/deps.ts";
+import { isWeakKey } from "../../system/key-strength.ts";
 import { VERSION } from "../../system/version.ts";
 import type { WorkerSettings } from "../args.ts";
 import { Dialer } from "../dialer.ts";
@@ -48,6 +49,10 @@ export function serveRelay(
   const isDirect = source.kind === "url" && proxyFor(source.url) === false;
   const reach = isDirect ? new ReachWatch({ url: source.url, health, deps }) : undefined;
   warnAboutUnused(server, deps.log);
+  if (access.kind === "token" && isWeakKey(access.token))
+    deps.log.warn("relay.weak_token", {
+      hint: "a token of fewer than 128 bits can be guessed: make one with `openssl rand -hex 16`",
+    });
   let isPrinted = false;
   const dialer: Dialer = new Dialer({
     kind: "mcp",

@@ -1,5 +1,3 @@
-import type { Config } from "../config.ts";
-
 /** The fewest bits of a key that nobody can guess, however many guesses a second the server answers. */
 const MIN_BITS = 128;
 
@@ -24,10 +22,7 @@ export function estimatedBits(key: string): number {
   return key.length * Math.log2(size);
 }
 
-/** Returns the names of the configured keys that have fewer than 128 bits by that estimate: `api-key:2`. */
-export function weakKeys({ apiKeys, clientKeys, adminKeys }: Config): readonly string[] {
-  const lists = { "api-key": apiKeys, "client-key": clientKeys, "admin-key": adminKeys };
-  return Object.entries(lists).flatMap(([kind, keys]) =>
-    keys.flatMap((key, index) => (estimatedBits(key) < MIN_BITS ? [`${kind}:${index + 1}`] : [])),
-  );
+/** Returns whether a key has fewer than 128 bits by that estimate. */
+export function isWeakKey(key: string): boolean {
+  return estimatedBits(key) < MIN_BITS;
 }

@@ -79,13 +79,16 @@ export class Endpoint {
     base: string,
   ): Promise<{ readonly response: Response; readonly url: string }> {
     const first = withQuery(base, request.query);
+    const { method } = request.head;
     let url = first;
+    // A query and a GET may be redirected where no other call belongs.
+    let isForAll = method === "POST";
     for (let redirects = 0; ; redirects += 1) {
       const response = await callBackend({ ...request, url, proxy: this.proxy, extra: this.headers });
       const redirect = redirectIn(response, url, hostIn(request.head));
       if (redirect === undefined) {
-        if (url === first) this.#confirm(base, request.head.method, response.status);
-        else this.#learn(first, url, response);
+        if (url === first) this.#confirm(base, method, response.status);
+        else if (isForAll) this.#learn(url, response);
         return { response, url };
       }
       await response.body?.cancel();
@@ -96,6 +99,7 @@ export class Endpoint {
         throw failure("the MCP server has moved to another path, where the next request will reach it");
       }
       url = redirect.url;
+      isForAll &&= redirect.keepsQuery;
     }
   }
 
@@ -107,10 +111,10 @@ export class Endpoint {
     if (base !== this.#options.url && method === "POST" && IS_NOT_HERE.has(status)) this.#forget();
   }
 
-  /** Remembers the URL to which a request was redirected, unless only this request leads there. */
-  #learn(first: string, url: string, { status, headers }: Response): void {
+  /** Remembers the URL to which a call was redirected, if an MCP server answered there. */
+  #learn(url: string, { status, headers }: Response): void {
+    if (IS_NOT_HERE.has(status) || !speaksMcp(status, headers.get("content-type"))) return;
     const moved = new URL(url);
-    if (moved.search !== new URL(first).search || !speaksMcp(status, headers.get("content-type"))) return;
     moved.search = "";
     this.#url = moved.href;
     this.#isSettled = true;

@@ -5,8 +5,11 @@ const LEADS_ELSEWHERE: ReadonlySet<number> = new Set([302, 303]);
 
 /** The target of a redirect. */
 export type Redirect =
-  /** Another URL on the same host, to which the request can be sent as it is. */
-  | { readonly kind: "moved"; readonly url: string }
+  /**
+   * Another URL on the same host, to which the request can be sent as it is. `keepsQuery` is false where the server left
+   * the request's query out: that query may then have chosen the target.
+   */
+  | { readonly kind: "moved"; readonly url: string; readonly keepsQuery: boolean }
   /** Any other target. `place` describes it for the operator's log, without its query. */
   | { readonly kind: "elsewhere"; readonly status: number; readonly place: string };
 
@@ -31,11 +34,14 @@ export function redirectIn(
     // here.
     to.protocol = from.protocol;
     to.host = from.host;
+    // A host without a port leaves the old port in place, at which another program may listen here.
+    to.port = from.port;
     to.username = "";
     to.password = "";
     to.hash = "";
+    const keepsQuery = to.search === from.search;
     if (to.search === "") to.search = from.search;
-    if (to.href !== from.href) return { kind: "moved", url: to.href };
+    if (to.href !== from.href) return { kind: "moved", url: to.href, keepsQuery };
   }
   const asWritten = URL.parse(location ?? "", url);
   return { kind: "elsewhere", status, place: asWritten ? `${asWritten.origin}${asWritten.pathname}` : "" };

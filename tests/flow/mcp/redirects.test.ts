@@ -192,3 +192,24 @@ describe("an MCP server that redirects anywhere else", () => {
     expect(await (await server.rpc(call(10))).json()).toMatchObject({ result: {} });
   });
 });
+
+describe("a request that is redirected", () => {
+  test.each([
+    ["because of its query", "POST", "?next=/admin"],
+    ["because it is a GET", "GET", ""],
+  ])("%s takes no other call there", async (_what, method, query) => {
+    const paths: string[] = [];
+    const { server } = await connect(async (request) => {
+      const { pathname, search } = new URL(request.url);
+      paths.push(`${request.method} ${pathname}`);
+      await request.bytes();
+      const isMoved = pathname === "/mcp" && (search !== "" || request.method === "GET");
+      return isMoved ? redirectTo("/admin", 307)() : Response.json({ jsonrpc: "2.0", id: 1, result: {} });
+    });
+    const url = `/api/mcp/id/tools/mcp${query}`;
+    const first = method === "GET" ? server.call("GET") : server.rpc(call(1), {}, url);
+    expect((await first).status).toBe(200);
+    expect((await server.rpc(call(1))).status).toBe(200);
+    expect(paths).toEqual([`${method} /mcp`, `${method} /admin`, "POST /mcp"]);
+  });
+});

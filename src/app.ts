@@ -1,5 +1,5 @@
 import { type AnyElysia, Elysia } from "elysia";
-import type { AccessChanges } from "./auth/access-changes.ts";
+import type { AccessChanges, OpenedSide } from "./auth/access-changes.ts";
 import { createAuth } from "./auth/auth.ts";
 import type { AccessLists } from "./auth/gates.ts";
 import type { KeySources } from "./auth/keys.ts";
@@ -50,7 +50,7 @@ export interface Records {
 /** The outcome of a reload of keys and roles. A refused one has changed nothing. */
 export type Reloaded =
   | { readonly ok: true; readonly changes: AccessChanges; readonly disconnected: number }
-  | { readonly ok: false; readonly opened: "clients" | "workers" };
+  | { readonly ok: false; readonly opened: OpenedSide };
 
 /** The server without its listener. */
 export interface App {

@@ -119,7 +119,7 @@ function reload(app: App, sources: ConfigSources, started: Config, log: Log): vo
   if (!reloaded.ok)
     return log.error("keys.reload_failed", {
       file,
-      reason: `no key and no role for ${reloaded.opened} is left, which would let anybody in; restart the server if that is meant`,
+      reason: `no key and no role for ${reloaded.opened} is left, which would let others in; restart the server if that is meant`,
     });
   const { apiKeys, clientKeys, adminKeys, apiRoles, clientRoles, adminRoles } = reloaded.changes;
   log.info("keys.reloaded", {

@@ -24,14 +24,19 @@ export function countChanges(before: AccessLists, after: AccessLists): AccessCha
   };
 }
 
+/** The side of a server that would lose its last key and role. */
+export type OpenedSide = "clients" | "workers" | "operators";
+
 /**
- * Returns the side that would need no key after a reload; undefined if both still do. A reload must not open a server: it
- * stays reachable at the same address, and the last key of a file is easily deleted by mistake.
+ * Returns the side that would have no key and no role of its own left after a reload; undefined if each still has one. A
+ * reload must not open a server: it stays reachable at the same address, and the last key of a file is easily deleted by
+ * mistake. Without keys for operators, clients would take their place.
  */
-export function openedBy(before: AccessLists, after: AccessLists): "clients" | "workers" | undefined {
+export function openedBy(before: AccessLists, after: AccessLists): OpenedSide | undefined {
   if (isClosed(before.apiKeys, before.apiRoles) && !isClosed(after.apiKeys, after.apiRoles)) return "clients";
   if (isClosed(before.clientKeys, before.clientRoles) && !isClosed(after.clientKeys, after.clientRoles))
     return "workers";
+  if (isClosed(before.adminKeys, before.adminRoles) && !isClosed(after.adminKeys, after.adminRoles)) return "operators";
   return undefined;
 }
 

@@ -2,7 +2,7 @@ import type { Config } from "../config.ts";
 import type { Fault } from "../errors.ts";
 import type { Visit } from "../http/visit.ts";
 import type { Deps } from "../system/deps.ts";
-import { type AccessChanges, countChanges, openedBy } from "./access-changes.ts";
+import { type AccessChanges, countChanges, type OpenedSide, openedBy } from "./access-changes.ts";
 import { addressBucket, createProxies } from "./addresses.ts";
 import {
   type ActiveCaller,
@@ -54,10 +54,10 @@ export interface Access {
   readonly hasSeveralOwners: boolean;
 }
 
-/** The outcome of a reload. One that would let clients or workers in without a key changes nothing. */
+/** The outcome of a reload. One that takes the last key and role of a side changes nothing: see `openedBy`. */
 export type Reload =
   | { readonly ok: true; readonly changes: AccessChanges }
-  | { readonly ok: false; readonly opened: "clients" | "workers" };
+  | { readonly ok: false; readonly opened: OpenedSide };
 
 /** Authentication and authorization: the doors of the server, and the limits on concurrent requests. */
 export interface Auth extends ClientDoor, Access {

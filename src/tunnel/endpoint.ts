@@ -194,6 +194,8 @@ export class WorkerEndpoint implements Intake {
     const { ws, dialect, hello, claimant, applicant } = newcomer;
     // A handover or a drain may have begun while an id was searched.
     if (this.#isLeaving) return this.#refuse(ws, CLOSES.draining, applicant, hello);
+    // A reload may have removed its key since then, or its role since the socket opened.
+    if (!this.#options.isOwner(claimant.owner)) return this.#refuse(ws, CLOSES.key_removed, applicant, hello);
     if (!this.#owners.mayClaim(id, claimant)) return this.#refuse(ws, ID_IN_USE, applicant, hello);
     if (this.#options.isBlocked(id)) return this.#refuse(ws, CLOSES.blocked, applicant, hello);
     this.#owners.claim(id, claimant, hello.workerId === undefined);

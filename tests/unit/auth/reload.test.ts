@@ -120,4 +120,14 @@ describe("a reload", () => {
       "invalid_api_key",
     ]);
   });
+
+  test("that takes the last admin key changes nothing", () => {
+    const auth = create({ apiKeys: ["a"], adminKeys: ["m"] });
+    expect(auth.reload({ ...NONE, apiKeys: ["a"] })).toEqual({ ok: false, opened: "operators" });
+    expect(["a", "m"].map((key) => codeOf(() => act(auth, withKey(key), stranger)))).toEqual([
+      "invalid_api_key",
+      "let in",
+    ]);
+    expect(auth.reload({ ...NONE, apiKeys: ["a"], adminRoles: ["operator"] }).ok).toBe(true);
+  });
 });

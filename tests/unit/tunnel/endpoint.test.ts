@@ -11,22 +11,33 @@ import { legacyLimits } from "../../support/legacy-limits.ts";
 /** An endpoint whose sockets only record what is sent and how they are closed. */
 function setUp() {
   const opened: Session[] = [];
+  const clock = new FakeClock();
+  const owners = new Set(["o"]);
   const endpoint = new WorkerEndpoint({
-    deps: { clock: new FakeClock(), ids: systemIds, log: silentLog },
+    deps: { clock, ids: systemIds, log: silentLog },
     greeting: createModelGreeting(legacyLimits(1000)),
     pool: { onOpened: (session) => opened.push(session), onOfferChange: () => {}, onClosed: () => {} },
     serverId: "s1",
-    isOwner: () => true,
+    isOwner: (owner) => owners.has(owner),
     isBlocked: () => false,
     limits: { registerTimeoutMs: 1000, windowBytes: 1000, pingIntervalMs: 1000, confirmTimeoutMs: 1000 },
   });
-  const connect = () => {
+  const connect = (dialect: "native" | "legacy" = "native") => {
     const closes: string[] = [];
-    const socket = { send: () => 1, close: (code: number, reason: string) => closes.push(`${code} ${reason}`) };
+    const socket = {
+      send: () => 1,
+      ping: () => 1,
+      close: (code: number, reason: string) => closes.push(`${code} ${reason}`),
+    };
     const ws = socket as unknown as WorkerSocket; // The endpoint calls nothing else of it here.
     let handlers: SocketHandlers | undefined;
     void endpoint.upgrade(
-      new Request("http://localhost/", { headers: { upgrade: "websocket", "sec-websocket-protocol": "moorage.v1" } }),
+      new Request("http://localhost/", {
+        headers: {
+          upgrade: "websocket",
+          ...(dialect === "native" ? { "sec-websocket-protocol": "moorage.v1" } : {}),
+        },
+      }),
       {
         upgrade: (_request, { data }) => {
           handlers = data as SocketHandlers; // What an endpoint puts there.
@@ -38,7 +49,7 @@ function setUp() {
     handlers?.open(ws);
     return { closes, register: () => handlers?.message(ws, JSON.stringify({ type: "register", worker_id: "w" })) };
   };
-  return { endpoint, opened, connect };
+  return { endpoint, opened, connect, clock, owners };
 }
 
 test("an endpoint supplies a session for each worker that registers", () => {
@@ -57,4 +68,27 @@ test.each([
   register();
   expect(opened).toEqual([]);
   expect(closes).toEqual(["1013 draining"]);
+});
+
+test("a worker whose key is removed between its opening and its registration is refused", () => {
+  const { endpoint, opened, connect, owners } = setUp();
+  const { register, closes } = connect();
+  owners.clear();
+  expect(endpoint.closeDisowned()).toBe(0);
+  register();
+  expect(opened).toEqual([]);
+  expect(closes).toEqual(["1008 client key removed"]);
+});
+
+test("a legacy agent whose key is removed while its id is searched is refused", () => {
+  const { endpoint, opened, connect, owners, clock } = setUp();
+  connect("legacy").register();
+  const second = connect("legacy");
+  second.register();
+  expect(opened).toHaveLength(1);
+  owners.clear();
+  expect(endpoint.closeDisowned()).toBe(1);
+  clock.advance(10_000);
+  expect(opened).toHaveLength(1);
+  expect(second.closes).toEqual(["1008 client key removed"]);
 });

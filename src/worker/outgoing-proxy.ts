@@ -83,7 +83,7 @@ function parseItem(text: string): NoProxyItem {
   // A port follows a name, an IPv4 address, or an IPv6 address in brackets.
   const [, named, digits] = /^(\[[^\]]*\]|[^:]+):(\d{1,5})$/.exec(text) ?? [];
   const port = digits === undefined ? undefined : Number(digits);
-  const host = bareHost((named ?? text).toLowerCase());
+  const host = bareHost((named ?? text).toLowerCase().replace(/^\[(.*)\](\/\d+)$/, "$1$2"));
   const [address = "", prefix] = host.split("/");
   if (isIP(address) !== 0) return { port, matches: createRange(address, prefix) };
   const name = host.replace(/^\*?\./, "").replace(/\.$/, "");

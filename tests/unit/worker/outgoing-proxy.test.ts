@@ -31,6 +31,10 @@ describe("the proxy for a URL", () => {
     "http://[::]:8080",
     "http://[::ffff:127.0.0.1]:8080",
     "http://ollama.localhost",
+    "http://localhost.:11434",
+    "http://ollama.localhost.",
+    "http://LOCALHOST",
+    "http://2130706433",
   ])("is none for %s, which is this machine", (url) => {
     expect(choose(url)).toBe(false);
   });
@@ -60,6 +64,7 @@ describe("NO_PROXY", () => {
     ["fd00::/8", "http://[fd12::1]:8000"],
     ["[fd12::1]:8000", "http://[fd12::1]:8000"],
     ["[fd12::1]", "http://[fd12::1]:8000"],
+    ["[fd00::]/8", "http://[fd12::1]:8000"],
   ])("%s spares %s", (noProxy, url) => {
     expect(choose(url, noProxy)).toBe(false);
   });

@@ -235,7 +235,7 @@ function ownTable(knownPlugins: readonly string[]) {
       variable: "LEGACY_BODY_BYTES",
       // Two hours of uncompressed speech. It is sent in one message, of which both sides hold several copies.
       default: "256MiB",
-      help: "Largest request body for a worker without flow control, which takes about three times as much memory while it is sent; also the most that such bodies may take together while they arrive.",
+      help: "Largest request body for a worker without flow control, which takes about four times as much memory while it is sent; also the most that such bodies may take together while they arrive.",
     }),
     pingIntervalMs: setting(duration("1s", "5m"), {
       variable: "PING_INTERVAL",

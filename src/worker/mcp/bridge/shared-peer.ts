@@ -74,12 +74,16 @@ export class SharedPeer {
     this.#open.set(id, { method: request.method, names: namesOf(request), call, stopWatching });
     if (request.params?._meta?.[LOG_LEVEL_META_KEY] !== undefined) this.#logging.add(id);
     if (signal.aborted) this.#cancel(id);
-    else this.tell(toShared(request, id));
+    else this.#send(toShared(request, id));
     return call.answer;
   }
 
-  /** Forwards a message, which need not belong to an open request. */
-  tell(message: JSONRPCRequest | JSONRPCNotification): void {
+  /** Passes a notification on, or drops it: one client's notifications must not end a peer that reads slowly. */
+  tell(message: JSONRPCNotification): void {
+    if (!this.#peer?.isFull) this.#send(message);
+  }
+
+  #send(message: JSONRPCRequest | JSONRPCNotification): void {
     if (this.#isClosed) return;
     this.#lastUsedAt = this.#options.clock.elapsed();
     this.#peer ??= this.#start();

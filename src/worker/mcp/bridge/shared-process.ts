@@ -15,7 +15,7 @@ import { RPC, rpcError } from "./rpc-error.ts";
 import { type ClientHost, SharedClient } from "./shared-client.ts";
 import { namesOf, type OwnNames, sharedIdOf, toOwn, toShared } from "./shared-ids.ts";
 import { OPENING, OPENING_ID, toOpening } from "./shared-opening.ts";
-import { SharedSubscriptions } from "./shared-subscriptions.ts";
+import { SharedSubscriptions, type Subject, subjectOf } from "./shared-subscriptions.ts";
 
 export interface SharedProcessOptions {
   readonly openPeer: OpenPeer;
@@ -28,8 +28,9 @@ export interface SharedProcessOptions {
 
 interface OpenCall {
   readonly client: SharedClient;
-  readonly request: JSONRPCRequest;
   readonly names: OwnNames;
+  /** What subscriptions depend on. The whole request may be large, and its call may stay open for long. */
+  readonly subject: Subject;
 }
 
 const LIST_CHANGED = /^notifications\/(?:tools|prompts|resources)\/list_changed$/;
@@ -95,22 +96,25 @@ export class SharedProcess implements ClientHost {
       queueMicrotask(() => client.deliver({ jsonrpc: "2.0", id: request.id, result: {} }));
       return true;
     }
-    const refusal = this.isFull
-      ? "The MCP server accepts no more requests."
-      : this.#subscriptions.refusalOf(client, request);
+    const isToolCall = request.method === "tools/call";
+    const refusal =
+      this.isFull || (isToolCall && this.#turns.isFull)
+        ? "The MCP server accepts no more requests."
+        : this.#subscriptions.refusalOf(client, request);
     if (refusal !== undefined) {
       queueMicrotask(() => client.deliver(rpcError(RPC.server, refusal, request.id)));
       return true;
     }
     this.#count += 1;
     const shared = this.#count;
-    this.#calls.set(shared, { client, request, names: namesOf(request) });
+    this.#calls.set(shared, { client, names: namesOf(request), subject: subjectOf(request) });
     const send = (): boolean => this.#send(toShared(request, shared));
-    return request.method === "tools/call" ? this.#turns.take(shared, send) : send();
+    return isToolCall ? this.#turns.take(shared, request.params, send) : send();
   }
 
+  /** Passes a notification on, or drops it: one client's notifications must not end a process that reads slowly. */
   tell(message: JSONRPCNotification): boolean {
-    return this.#send(message);
+    return this.isFull || this.#send(message);
   }
 
   cancel(client: SharedClient, id: RequestId): void {
@@ -196,8 +200,8 @@ export class SharedProcess implements ClientHost {
     if (shared === undefined || !call) return;
     this.#calls.delete(shared);
     this.#turns.end(shared);
-    const { client, request, names } = call;
-    if ("result" in response) this.#subscriptions.note(client, request);
+    const { client, names, subject } = call;
+    if ("result" in response) this.#subscriptions.note(client, subject);
     client.deliver(toOwn(response, names));
   }
 
@@ -211,6 +215,8 @@ export class SharedProcess implements ClientHost {
   }
 
   #unsubscribe(uri: string): void {
+    // Being told of a change that nobody waits for does less harm than ending a process that reads slowly.
+    if (this.isFull) return;
     this.#count += 1;
     this.#send({ jsonrpc: "2.0", id: this.#count, method: "resources/unsubscribe", params: { uri } });
   }

@@ -4,6 +4,13 @@ import type { JSONRPCRequest } from "@modelcontextprotocol/server";
 const MAX_SUBSCRIPTIONS = 1000;
 const MAX_URI_CHARS = 4096;
 
+/** The part of a request that subscriptions depend on. */
+export type Subject = Pick<JSONRPCRequest, "method" | "params">;
+
+export function subjectOf({ method, params }: JSONRPCRequest): Subject {
+  return { method, params: { uri: params?.["uri"] } };
+}
+
 /**
  * Remembers which clients of a shared process have subscribed to which resources. The process itself knows one subscriber
  * only.
@@ -17,7 +24,7 @@ export class SharedSubscriptions<Client> {
    * Returns the reason to refuse a subscription with which the client would have too many; undefined for any other
    * request.
    */
-  refusalOf(client: Client, { method, params }: JSONRPCRequest): string | undefined {
+  refusalOf(client: Client, { method, params }: Subject): string | undefined {
     const uri = params?.["uri"];
     if (method !== "resources/subscribe" || typeof uri !== "string" || this.#byUri.get(uri)?.has(client))
       return undefined;
@@ -26,7 +33,7 @@ export class SharedSubscriptions<Client> {
   }
 
   /** Notes a request that the process has answered with a result. */
-  note(client: Client, { method, params }: JSONRPCRequest): void {
+  note(client: Client, { method, params }: Subject): void {
     const uri = params?.["uri"];
     if (typeof uri !== "string") return;
     if (method === "resources/unsubscribe") this.#remove(client, uri);
@@ -40,7 +47,7 @@ export class SharedSubscriptions<Client> {
    * Takes an `unsubscribe` that must not reach the process, because other clients still want the resource. Returns false for
    * any other request.
    */
-  takeRedundant(client: Client, { method, params }: JSONRPCRequest): boolean {
+  takeRedundant(client: Client, { method, params }: Subject): boolean {
     const uri = params?.["uri"];
     if (method !== "resources/unsubscribe" || typeof uri !== "string") return false;
     const clients = this.#byUri.get(uri);

@@ -58,7 +58,8 @@ export async function serveMetadata(ports: McpPorts, call: MetadataCall): Promis
       silenceMs: Math.min(MAX_WAIT_MS, config.mcpRequestTimeoutMs),
       stallMs: config.clientStallTimeoutMs,
       keepaliveMs: config.keepaliveIntervalMs,
-      onTokenRefused: () => auth.refuseToken(visit, relay.session.worker.id),
+      // The request for metadata has no token.
+      onTokenRefused: () => undefined,
       maxAnswerBytes: config.mcpMaxAnswerBytes,
       onBegun: () => {},
       onEnded: (report) => {

@@ -1,6 +1,7 @@
 import type { ActiveCaller } from "../../auth/caller.ts";
 import { drainingFault, Fault } from "../../errors.ts";
 import { ClientGone } from "../../http/body.ts";
+import { bearerIn } from "../../wire/bearer.ts";
 import type { Body } from "../../wire/pump.ts";
 import { type McpCall, type McpPorts, toExchangeRequest } from "./call.ts";
 import { callRelay } from "./call-relay.ts";
@@ -83,7 +84,8 @@ function send(
     stallMs: config.clientStallTimeoutMs,
     keepaliveMs: config.keepaliveIntervalMs,
     maxAnswerBytes: config.mcpMaxAnswerBytes,
-    onTokenRefused: () => ports.auth.refuseToken(call.visit, relay.session.worker.id),
+    // A relay may lie, but it cannot make a guess of a call that had no token.
+    onTokenRefused: () => (hasToken(request) ? ports.auth.refuseToken(call.visit, relay.session.worker.id) : undefined),
     onBegun: ({ status, headers }) => {
       session.answered(status, headers.find(([name]) => name.toLowerCase() === SESSION_HEADER)?.[1]);
     },
@@ -96,4 +98,8 @@ function send(
     },
     onSettled: release,
   });
+}
+
+function hasToken({ headers }: Request): boolean {
+  return bearerIn(headers.get("authorization")) !== undefined;
 }

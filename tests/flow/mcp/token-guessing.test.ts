@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { createLog } from "../../../src/system/log.ts";
+import { encodeResponse } from "../../../src/wire/frame.ts";
 import { eventually } from "../../support/eventually.ts";
 import { LegacyWorker } from "../../support/legacy-worker.ts";
 import { McpServer } from "../../support/mcp-server.ts";
@@ -106,5 +107,22 @@ describe("guessing the token of a relay:", () => {
     for (let guess = 0; guess <= LIMIT; guess += 1) statuses.push((await ask(server, `guess-${guess}`)).status);
     expect(statuses).toEqual([401, 401, 401, 429]);
     expect((await ask(server, undefined)).status).toBe(401);
+  });
+
+  test("a relay that claims wrong tokens has no caller counted who sent none", async () => {
+    const server = start();
+    const relay = await server.relay({ info: { auth: "oauth" } });
+    const head = { status: 401, headers: [["content-type", "application/json"]], refused: "token" } as const;
+    const refuse = async (answer: Promise<Response>): Promise<number> => {
+      const { id } = await relay.request();
+      relay.send(encodeResponse(id, head, Buffer.from("{}"), true));
+      return (await answer).status;
+    };
+    const metadata = `/.well-known/oauth-protected-resource/api/mcp/id/tools/mcp`;
+    for (let each = 0; each < LIMIT + 2; each += 1) {
+      expect(await refuse(ask(server, undefined))).toBe(401);
+      expect(await refuse(server.call("GET", { headers: { authorization: "Bearer x" } }, metadata))).toBe(401);
+    }
+    expect(lines.join()).not.toContain("auth.failed");
   });
 });

@@ -102,6 +102,8 @@ async function startDemo(): Promise<void> {
   };
   process.on("SIGINT", stop);
   process.on("SIGTERM", stop);
+  // Its terminal was closed. A demo that nobody sees would keep its ports.
+  process.on("SIGHUP", stop);
 }
 
 function startServer(deps: Deps): { listening: Listening; config: Config; stopServer: () => Promise<void> } {

@@ -7,12 +7,12 @@ import { isDoctorModel } from "../wire/names.ts";
 
 /**
  * The most workers of a plugin with series of their own. Six series each are 3,000 lines of a scrape; the work of all
- * further workers is summed up under `other`.
+ * further workers is summed up under `(other)`.
  */
 const MAX_WORKERS = 500;
 
-/** The label of the workers beyond that number. */
-const OTHER = "other";
+/** The label of the workers beyond that number. No worker can have it for an id. */
+const OTHER = "(other)";
 
 /** How long the series of a worker remain after its last session: long enough for every usual scrape interval and alert. */
 const KEEP_MS = 5 * 60_000;

@@ -228,7 +228,7 @@ describe("the doctor, behind a proxy,", () => {
   test("detects buffered answers by the stream alone", async () => {
     const results = await examined(await behind(start(), { holdsAnswers: true }), { idleMs: 1500 });
     expect(those(results, "bad")).toEqual(["streaming", "long_stream"]);
-    expect(results["streaming"]?.measured).toContain("6 pieces sent over 1.5 s arrived in 1 over 0.0 s");
+    expect(results["streaming"]?.measured).toMatch(/6 pieces sent over \d\.\d s arrived in 1 over 0\.0 s/);
     expect(results["streaming"]?.advice).toContain("proxy_buffering off");
     expect(results["upload"]).toMatchObject({ verdict: "skipped" });
   });

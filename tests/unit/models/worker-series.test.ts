@@ -78,9 +78,9 @@ test("workers beyond five hundred share one set of series, and a place that is f
   for (const { id } of workers) count(id);
   const slots = await lines("moorage_worker_slots");
   expect(slots).toHaveLength(501);
-  expect(slots).toContain('moorage_worker_slots{plugin="llm",worker="other",name="other"} 400');
+  expect(slots).toContain('moorage_worker_slots{plugin="llm",worker="(other)",name="(other)"} 400');
   expect(await lines("moorage_worker_jobs_total")).toContain(
-    'moorage_worker_jobs_total{plugin="llm",worker="other",name="other",outcome="completed"} 100',
+    'moorage_worker_jobs_total{plugin="llm",worker="(other)",name="(other)",outcome="completed"} 100',
   );
   connect({ id: "late" });
   clock.advance(5 * 60_000 + 1);

@@ -1,19 +1,21 @@
 import { groupOf, listedName } from "./alias.ts";
-import type { Demand } from "./directory.ts";
-import type { Seat } from "./seat.ts";
+
+/** The part of a demand that decides where it waits. */
+interface Wanted {
+  readonly model: string;
+  readonly workerId?: string | undefined;
+  readonly exact?: boolean | undefined;
+}
 
 /** Names the line in which a demand waits: for one worker, for one model, or for all models that stand in for each other. */
-export function lineOf(demand: Demand): string {
+export function lineOf(demand: Wanted): string {
   if (demand.workerId !== undefined) return workerLine(demand.workerId);
   return demand.exact ? modelLine(demand.model) : aliasLine(demand.model);
 }
 
-/** Names every line whose tickets a seat might serve. */
-export function linesOf(seat: Seat): string[] {
-  return [
-    workerLine(seat.session.worker.id),
-    ...new Set(seat.models.flatMap((model) => [modelLine(model), aliasLine(model)])),
-  ];
+/** Names every line whose tickets a worker with these models might serve. */
+export function linesOf(workerId: string, models: readonly string[]): readonly string[] {
+  return [workerLine(workerId), ...new Set(models.flatMap((model) => [modelLine(model), aliasLine(model)]))];
 }
 
 const workerLine = (workerId: string): string => `worker ${workerId}`;

@@ -6,7 +6,6 @@ import { CLOSES } from "../wire/closes.ts";
 import { type Claim, type ClaimOwner, SeatClaim } from "./claim.ts";
 import { type Demand, Directory, isAble } from "./directory.ts";
 import { JobsRegistry } from "./jobs-registry.ts";
-import { linesOf } from "./lines.ts";
 import { mayUse } from "./may-use.ts";
 import { FirstCome } from "./policies/first-come.ts";
 import type { Candidate, CreateQueuePolicy, OpenSeat, QueuePolicy } from "./queue-policy.ts";
@@ -330,9 +329,7 @@ export class Pool implements SessionHost {
     let given = 0;
     if (this.#waits.size === 0) return given;
     const open: OpenSeat = {
-      get lines() {
-        return linesOf(seat);
-      },
+      lines: seat.lines,
       serves: ({ demand }) => isAble(seat, demand) && this.#directory.modelOn(seat, demand) !== undefined,
     };
     while (this.#waits.size > 0 && seat.hasRoom) {

@@ -3,6 +3,7 @@ import type { CancelTimer } from "../system/deps.ts";
 import { capacityOf, type Session } from "../tunnel/session.ts";
 import type { ModelInfo } from "../wire/model-info.ts";
 import { aliasKey } from "./alias.ts";
+import { linesOf } from "./lines.ts";
 import { createRanked, type Ranked } from "./ranking.ts";
 import { RecentOutcomes } from "./recent-outcomes.ts";
 
@@ -65,6 +66,9 @@ export class Seat {
   /** The models that it could use for each alias that it can stand in for. */
   readonly byAlias = new Map<string, string[]>();
 
+  /** The lines of the queue whose tickets it might serve. They are named once for each offer, not for each job that waits. */
+  lines: readonly string[] = [];
+
   constructor(session: Session) {
     this.session = session;
   }
@@ -112,6 +116,7 @@ export class Seat {
   /** Takes over the session's current offer. */
   refresh(): void {
     this.models = this.session.offer.models;
+    this.lines = linesOf(this.session.worker.id, this.models);
     this.capacity = this.isDrained ? 0 : capacityOf(this.session.offer);
     this.byModel.clear();
     this.byAlias.clear();

@@ -26,7 +26,7 @@ function issue(caller: Caller, model = "m", wasAccepted = false): JobTicket {
 /** A seat that serves some models, and none of the tickets in `refused`. */
 function seatFor(models: readonly string[], refused: readonly Ticket[] = []): OpenSeat {
   return {
-    lines: models.map((model) => lineOf({ model, exact: false, excluded: NONE_EXCLUDED })),
+    lines: models.map((model) => lineOf({ model, exact: false })),
     serves: (ticket) => models.includes(ticket.demand.model) && !refused.includes(ticket),
   };
 }

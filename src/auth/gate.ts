@@ -75,7 +75,7 @@ export class Gate {
     return undefined;
   }
 
-  /** Returns whether a caller whom this gate, or the one before a reload, has let in would still be let in. */
+  /** Returns whether this gate would let in a caller that it, or its predecessor before a reload, has let in. */
   stillAdmits(caller: Caller): boolean {
     if (caller === ANONYMOUS) return this.isOpen;
     return !this.isOpen && this.hasOwner(isKeyRecord(caller) ? caller.owner : caller.name);

@@ -23,7 +23,7 @@ export interface RefusalsOptions {
 interface Refused {
   /** The number of wrong keys in it. */
   readonly guesses: number;
-  /** Whether it has any key, which may be one for another door. */
+  /** Whether the request has a key at all, valid elsewhere or not. */
   readonly hasKey: boolean;
   /** The message of the answer, in place of the usual one. */
   readonly message?: string | undefined;

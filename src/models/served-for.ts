@@ -7,8 +7,9 @@ import { mayUse } from "../pool/may-use.ts";
 const KEY_HEADERS = ["authorization", "x-api-key", "api-key", "x-user-roles"];
 
 /**
- * Returns the models that a reader of a public page may know: those that its key, its role or an open server lets it use,
- * or all of them with a sign-in to the dashboard. None for anybody else. Never throws; a wrong key counts as anywhere.
+ * Returns the models that a reader of a public page may see. A sign-in to the dashboard shows all of them; a key, a role or
+ * an open server shows the ones that the reader may use; any other reader sees none. A wrong key counts as a guess, and no
+ * reader gets an error.
  */
 export function servedFor(auth: Auth, catalog: ModelCatalog, visit: Visit): readonly ModelCard[] {
   const { headers } = visit.request;

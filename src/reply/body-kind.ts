@@ -1,5 +1,5 @@
 import type { HeaderPairs, ResponseHead } from "../wire/frame.ts";
-import { isEventStreamType } from "../wire/response-progress.ts";
+import { isContentCoding, isEventStreamType } from "../wire/response-progress.ts";
 
 /** The kind of an answer's body, which decides what the server may do with it. */
 export type BodyKind =
@@ -18,10 +18,8 @@ export function bodyKind({ headers }: ResponseHead): BodyKind {
 
 /** Whether a body is compressed, or under any other content coding. The server never decodes one. */
 export function isCoded(headers: HeaderPairs): boolean {
-  return headers.some(([name, value]) => isNamed(name, "content-encoding") && !PLAIN.has(value.trim().toLowerCase()));
+  return headers.some(([name, value]) => isNamed(name, "content-encoding") && isContentCoding(value));
 }
-
-const PLAIN: ReadonlySet<string> = new Set(["", "identity"]);
 
 /** A header's first value, in lower case. */
 function headerValue(headers: HeaderPairs, wanted: string): string | undefined {

@@ -16,7 +16,7 @@ export class ResponseProgress {
       const lower = name.toLowerCase();
       if (lower === "content-length") this.#declared = toLength(value);
       else if (lower === "content-type") isEventStream = isEventStreamType(value);
-      else if (lower === "content-encoding") isCoded = !/^\s*(?:identity)?\s*$/i.test(value);
+      else if (lower === "content-encoding") isCoded = isContentCoding(value);
     }
     this.#events = isEventStream && !isCoded ? new LastEvent() : undefined;
   }
@@ -33,6 +33,11 @@ export class ResponseProgress {
   get isWhole(): boolean {
     return this.#declared === undefined ? this.#events?.isTerminal === true : this.#bytes === this.#declared;
   }
+}
+
+/** Returns whether a Content-Encoding names a coding, such as a compression. */
+export function isContentCoding(contentEncoding: string): boolean {
+  return !/^\s*(?:identity)?\s*$/i.test(contentEncoding);
 }
 
 /** Returns whether a content type is that of server-sent events. */

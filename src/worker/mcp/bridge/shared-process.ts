@@ -205,7 +205,7 @@ export class SharedProcess implements ClientHost {
     client.deliver(toOwn(response, names));
   }
 
-  /** Forgets a call and tells the process, if it knows it, that nobody waits for it. */
+  /** Forgets a call. If the process has received it, the process is told that its client has left. */
   #drop(shared: number): void {
     if (!this.#calls.delete(shared)) return;
     if (!this.#turns.isWaiting(shared)) {
@@ -215,7 +215,7 @@ export class SharedProcess implements ClientHost {
   }
 
   #unsubscribe(uri: string): void {
-    // Being told of a change that nobody waits for does less harm than ending a process that reads slowly.
+    // A superfluous notification does less harm than ending a process that reads slowly.
     if (this.isFull) return;
     this.#count += 1;
     this.#send({ jsonrpc: "2.0", id: this.#count, method: "resources/unsubscribe", params: { uri } });

@@ -15,6 +15,8 @@ export interface EndedJob {
   readonly model: string;
   readonly report: JobReport;
   readonly usage: Usage | undefined;
+  /** Whether `usage` is an estimate, because the answer stated none. Absent: no. */
+  readonly isEstimated?: boolean;
   /** Size of the request's body. */
   readonly bytesIn: number;
   /**
@@ -67,7 +69,7 @@ export class Ledger {
   }
 
   /** Counts an ended job everywhere, and returns its outcome. */
-  count({ report, usage, bytesIn, parts }: EndedJob): JobOutcome {
+  count({ report, usage, isEstimated, bytesIn, parts }: EndedJob): JobOutcome {
     const outcome = outcomeOf(report);
     const output = usage?.[SPEED_UNIT] ?? 0;
     const counts = this.#counts;
@@ -78,20 +80,20 @@ export class Ledger {
     counts.output += output;
     counts.bytesOut += report.bytesOut;
     if (report.claim) this.models.count(report.claim.model, output, this.#options.clock.elapsed());
-    if (parts === undefined) this.countPart(report, usage);
+    if (parts === undefined) this.countPart(report, usage, isEstimated);
     this.#measure(report, outcome, usage, bytesIn);
     return outcome;
   }
 
   /** Counts a job for its worker alone. The request that it served, with others, is counted by `count`. */
-  countPart(report: JobReport, usage: Usage | undefined): void {
+  countPart(report: JobReport, usage: Usage | undefined, isEstimated = false): void {
     const { claim } = report;
     if (!claim) return;
     const outcome = outcomeOf(report);
     const error = outcome === "failed" && !isClientsFault(report) ? errorOf(report) : undefined;
     const runningMs = report.durationMs - report.queuedMs;
     const output = usage?.[SPEED_UNIT] ?? 0;
-    claim.count({ outcome, error, runningMs, usage, output });
+    claim.count({ outcome, error, runningMs, usage, isEstimated, output });
     // A worker has done its work if the failure was the client's.
     const workersOutcome = outcome === "failed" && error === undefined ? "completed" : outcome;
     this.#options.workers?.count(claim, { outcome: workersOutcome, runningMs, output });

@@ -137,7 +137,7 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
     this.#running -= 1;
     if ((ended.usage?.[SPEED_UNIT] ?? 0) > 0) this.#drift.output(this.#options.deps.clock.elapsed());
     this.pool.touch();
-    const { requestId, caller, model, usage, report, parts } = ended;
+    const { requestId, caller, model, usage, isEstimated, report, parts } = ended;
     const { claim, end } = report;
     this.#options.deps.log.info("job.ended", {
       plugin: this.#options.pluginId,
@@ -160,6 +160,7 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
       duration_ms: Math.round(report.durationMs),
       bytes_out: report.bytesOut,
       ...toLogFields(usage),
+      estimated: isEstimated && usage !== undefined ? true : undefined,
     });
     this.#idle.check();
   }

@@ -16,6 +16,8 @@ export interface Work {
   readonly runningMs: number;
   /** The usage that the answer stated, by unit. */
   readonly usage: Readonly<Record<string, number | undefined>> | undefined;
+  /** Whether `usage` is an estimate, because the answer stated none. Absent: no. */
+  readonly isEstimated?: boolean;
   /** Output of the answer, in the unit of speed. */
   readonly output: number;
 }

@@ -35,6 +35,18 @@ export interface RequestHead {
   readonly resource?: string;
   /** Whether the client asked for a stream; the legacy dialect repeats it beside the body. */
   readonly stream?: boolean;
+  /**
+   * Set if the server would like the backend to state the usage of this stream, which the client did not ask for. A worker
+   * whose backend can do that makes this change to the body, and says so in its response.
+   */
+  readonly metered?: BodyEdit;
+}
+
+/** A change to a body: `text` in place of the bytes from `at` to `end`, or before `at` if the two are equal. */
+export interface BodyEdit {
+  readonly at: number;
+  readonly end: number;
+  readonly text: string;
 }
 
 export interface ResponseHead {
@@ -45,6 +57,11 @@ export interface ResponseHead {
    * is no header.
    */
   readonly refused?: "token";
+  /**
+   * Set if the worker has made the change that `RequestHead.metered` describes. One event of the stream then states the
+   * usage and is not meant for the client. No backend can set it, because it is no header.
+   */
+  readonly metered?: boolean;
 }
 
 /** Why an exchange was broken off: the closed list of the protocol. */
@@ -223,17 +240,23 @@ function decodeReset(id: number, payload: Uint8Array): Frame | BadFrame {
 
 function toResponseHead(value: unknown): ResponseHead | undefined {
   if (!isRecord(value)) return undefined;
-  const { status, headers, refused } = value;
+  const { status, headers, refused, metered } = value;
   // An exchange carries only the final status, never 1xx.
   if (typeof status !== "number" || !Number.isInteger(status) || status < 200 || status > 599) return undefined;
   if (!isHeaderPairs(headers)) return undefined;
   // Other values may come from a newer worker, and are ignored like other members.
-  return refused === "token" ? { status, headers, refused } : { status, headers };
+  return {
+    status,
+    headers,
+    ...(refused === "token" ? { refused } : undefined),
+    ...(metered === true ? { metered } : undefined),
+  };
 }
 
 function toRequestHead(value: unknown): RequestHead | undefined {
   if (!isRecord(value)) return undefined;
   const { kind, method, path, headers, timeout_ms, resource, stream } = value;
+  const metered = toBodyEdit(value["metered"]);
   if (kind !== undefined && (typeof kind !== "string" || !isExchangeKind(kind))) return undefined;
   if (typeof method !== "string" || !TOKEN.test(method)) return undefined;
   if (typeof path !== "string" || !path.startsWith("/")) return undefined;
@@ -249,7 +272,23 @@ function toRequestHead(value: unknown): RequestHead | undefined {
     ...(timeout_ms === undefined ? {} : { timeout_ms }),
     ...(resource === undefined ? {} : { resource }),
     ...(stream === undefined ? {} : { stream }),
+    ...(metered === undefined ? {} : { metered }),
   };
+}
+
+/** The longest text of a change. The usual one has 40 characters. */
+const MAX_EDIT_CHARS = 1024;
+
+/** Reads a change to a body; undefined for anything else, which a newer server may send and an older worker ignores too. */
+function toBodyEdit(value: unknown): BodyEdit | undefined {
+  if (!isRecord(value)) return undefined;
+  const { at, end, text } = value;
+  if (!isOffset(at) || !isOffset(end) || end < at) return undefined;
+  return typeof text === "string" && text.length <= MAX_EDIT_CHARS ? { at, end, text } : undefined;
+}
+
+function isOffset(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }
 
 /** A token of RFC 9110 §5.6.2: the characters of methods and header names. */

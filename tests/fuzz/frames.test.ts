@@ -30,7 +30,10 @@ const fieldText = fc.string({
   maxLength: 20,
 });
 const headers = fc.array(fc.tuple(token, fieldText), { maxLength: 5 });
-const responseHead = fc.record({ status: fc.integer({ min: 200, max: 599 }), headers });
+const responseHead = fc.record(
+  { status: fc.integer({ min: 200, max: 599 }), headers, metered: fc.constant(true) },
+  { requiredKeys: ["status", "headers"] },
+);
 const requestHead = fc.record(
   {
     kind: fc.stringMatching(/^[a-z][a-z0-9_]{0,31}$/),
@@ -40,6 +43,9 @@ const requestHead = fc.record(
     timeout_ms: fc.nat(),
     resource: fieldText,
     stream: fc.boolean(),
+    metered: fc
+      .tuple(fc.nat(), fc.nat(), fc.string({ unit: "binary", maxLength: 50 }))
+      .map(([at, more, text]) => ({ at, end: at + more, text: text.toWellFormed() })),
   },
   { requiredKeys: ["method", "path", "headers"] },
 );

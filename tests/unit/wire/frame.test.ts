@@ -180,6 +180,14 @@ test("unknown fields of a head are dropped, and known ones are kept", () => {
   });
 });
 
+test("a request head whose metered is no change to a body asks for nothing", () => {
+  const head = { method: "POST", path: "/x", headers: [] };
+  const edit = { at: 1, end: 1, text: "" };
+  const others = [{}, { ...edit, end: 0 }, { ...edit, at: -1 }, { ...edit, at: 0.5 }, { ...edit, text: 1 }];
+  for (const metered of [true, null, [], "x", ...others, { ...edit, text: "x".repeat(2000) }])
+    expect(decodeFrame(withHead(1, { ...head, metered }))).toEqual(decodeFrame(withHead(1, head)));
+});
+
 test("every accepted header pair is accepted and returned unchanged by the runtime's Headers", () => {
   const name = fc.oneof(fc.stringMatching(/^[a-z-]{1,8}$/), fc.string({ unit: latin1, maxLength: 3 }));
   let taken = 0;

@@ -68,7 +68,7 @@ export function createAssets(): Assets {
       theme: path(THEME),
       script: path(MAIN),
       preloads: modules.map(path),
-      styles: ["uplot.css", "app.css"].map(path),
+      styles: STYLES.map(path),
     },
     names: [...assets.keys()],
     path,
@@ -80,6 +80,17 @@ export function createAssets(): Assets {
   };
 }
 
+/** The style sheets in the order of their rules' precedence. */
+const STYLES = [
+  "uplot.css",
+  "theme.css",
+  "header.css",
+  "controls.css",
+  "overview.css",
+  "plugin.css",
+  "panels.css",
+  "dialogs.css",
+];
 const THEME = "theme.ts";
 const MAIN = "app.ts";
 

@@ -22,7 +22,7 @@ describe("an asset of the dashboard", () => {
   test.each([
     ["app.ts", "text/javascript; charset=utf-8"],
     ["alpine.js", "text/javascript; charset=utf-8"],
-    ["app.css", "text/css; charset=utf-8"],
+    ["theme.css", "text/css; charset=utf-8"],
   ])("named %s has the type %s, which browsers require", (name, type) => {
     expect(get(name).headers.get("content-type")).toBe(type);
   });

@@ -1,11 +1,17 @@
 import type { Exchange, ExchangeRequest, ExchangeSink } from "../tunnel/exchange.ts";
 import { type Excluded, withSession } from "./excluded.ts";
+import type { Route } from "./routing/route.ts";
+import type { Choice } from "./routing/route-policy.ts";
 import type { Seat, Work } from "./seat.ts";
 import type { Ticket } from "./ticket.ts";
 
 /** One slot of a worker, held for one job. Nothing behind it is visible, so the worker may be connected anywhere. */
 export interface Claim {
   readonly worker: { readonly id: string; readonly name: string };
+  /** The id of the worker's session. */
+  readonly sessionId: string;
+  /** The explanation why the job got this slot. */
+  readonly route: Route;
   /** The id under which the worker serves the model: the one that was asked for, or that of a stand-in. */
   readonly model: string;
   /** The name of that model in requests to the worker: its id, unless the worker has said otherwise. */
@@ -46,6 +52,7 @@ export interface ClaimOwner {
 /** A slot of a worker in this pool. */
 export class SeatClaim implements Claim {
   readonly model: string;
+  readonly route: Route;
   readonly #seat: Seat;
   readonly #ticket: Ticket;
   readonly #owner: ClaimOwner;
@@ -53,15 +60,20 @@ export class SeatClaim implements Claim {
   #isHeld = true;
   #work: Work | undefined;
 
-  constructor(seat: Seat, model: string, ticket: Ticket, owner: ClaimOwner) {
-    this.#seat = seat;
+  constructor({ to, route }: Choice, ticket: Ticket, owner: ClaimOwner) {
+    this.#seat = to.seat;
     this.#ticket = ticket;
-    this.model = model;
+    this.model = to.model;
+    this.route = route;
     this.#owner = owner;
   }
 
   get worker(): Claim["worker"] {
     return this.#seat.session.worker;
+  }
+
+  get sessionId(): string {
+    return this.#seat.session.id;
   }
 
   get sentAs(): string {

@@ -1,16 +1,24 @@
 import type { Clock } from "../system/deps.ts";
 import { type Session, takesKind } from "../tunnel/session.ts";
 import { aliasKey, byPreference, listedName } from "./alias.ts";
+import { AliasIndex } from "./alias-index.ts";
 import { type Excluded, isExcluded, NONE_EXCLUDED } from "./excluded.ts";
 import { Known } from "./known.ts";
-import { Ranking } from "./ranking.ts";
-import { Seat } from "./seat.ts";
+import { ModelSeats } from "./model-seats.ts";
+import type { Affinity } from "./routing/affinity.ts";
+import { NAMED, RESPONSE, type Route } from "./routing/route.ts";
+import type { Choice, RoutePolicy } from "./routing/route-policy.ts";
+import { Seat, type SeatModel } from "./seat.ts";
 
 /** The requirements that a job has for its worker. */
 export interface Demand {
   readonly model: string;
   /** The only worker that may serve it; undefined if any may. */
   readonly workerId?: string | undefined;
+  /** Why only that worker may serve it: the client named it, unless given. */
+  readonly workerReason?: "response" | undefined;
+  /** Finds the workers that have the prompt in their caches; undefined if nobody looks for them. */
+  readonly affinity?: Affinity | undefined;
   /** Whether only this very model will do, under any of its names, and no other variant of it. */
   readonly exact: boolean;
   /** The kind of exchange that the worker must have announced; undefined for HTTP, which needs no announcement. */
@@ -19,28 +27,22 @@ export interface Demand {
   readonly excluded: Excluded;
 }
 
-/** A seat, and the model that it would serve a demand with. */
-export interface Choice {
-  readonly seat: Seat;
-  readonly model: string;
-}
-
-/** The seats of a pool, found by session and by worker, and ranked by load for every model. */
+/** The seats of a pool, found by session and by worker, and ranked by the route policy for every model. */
 export class Directory {
   /** By the ids of their sessions. */
   readonly #seats = new Map<string, Seat>();
   readonly #byWorker = new Map<string, Seat>();
   readonly #byModel = new Map<string, ModelSeats>();
-  /** The models of each alias that some seat serves. */
-  readonly #byAlias = new Map<string, Set<string>>();
+  readonly #aliases: AliasIndex;
   readonly #models: Known;
-  readonly #aliases: Known;
   readonly #workers: Known;
+  readonly #policy: RoutePolicy;
   #offersRevision = 0;
 
-  constructor(clock: Clock, graceMs: number) {
+  constructor(clock: Clock, graceMs: number, policy: RoutePolicy) {
+    this.#policy = policy;
     this.#models = new Known(clock, graceMs);
-    this.#aliases = new Known(clock, graceMs);
+    this.#aliases = new AliasIndex(clock, graceMs);
     this.#workers = new Known(clock, graceMs);
   }
 
@@ -81,7 +83,7 @@ export class Directory {
   }
 
   workersOf(model: string): number {
-    return this.#byModel.get(model)?.seats ?? 0;
+    return this.#byModel.get(model)?.size ?? 0;
   }
 
   isKnownWorker(workerId: string): boolean {
@@ -93,7 +95,7 @@ export class Directory {
     const listed = listedName(demand.model);
     if (this.#models.has(demand.model) || this.#models.has(listed)) return true;
     const alias = demand.exact ? undefined : aliasKey(listed);
-    return alias !== undefined && this.#aliases.has(alias);
+    return alias !== undefined && this.#aliases.isKnown(alias);
   }
 
   /** Gives a session a seat, and ranks the seat for all that it serves. */
@@ -125,30 +127,44 @@ export class Directory {
   }
 
   /**
-   * Finds the least loaded seat with room that serves the demand, and the model it would serve it with. Of several models
-   * that may stand in for the one in demand, it takes the first, in the order of `byPreference`, that has a seat with room.
+   * Chooses a seat with room that serves the demand, by the route policy. Of several models that may stand in for the one
+   * in demand, it takes the first, in the order of `byPreference`, for which the policy has a seat.
    */
   choose(demand: Demand): Choice | undefined {
     const { model, workerId, excluded, exchangeKind } = demand;
+    if (workerId !== undefined) return this.#named(workerId, demand);
     const acceptsAll = excluded === NONE_EXCLUDED && exchangeKind === undefined;
-    const accepts = acceptsAll ? undefined : (seat: Seat): boolean => isAble(seat, demand);
-    if (workerId !== undefined) {
-      const seat = this.#byWorker.get(workerId);
-      const own = seat?.hasRoom && (accepts?.(seat) ?? true) ? this.modelOn(seat, demand) : undefined;
-      return seat && own !== undefined ? { seat, model: own } : undefined;
-    }
-    const exact = this.#byModel.get(model)?.ranking.first(accepts);
-    if (exact) return { seat: exact, model };
+    const accepts = acceptsAll ? undefined : ({ seat }: SeatModel): boolean => isAble(seat, demand);
+    const seats = this.#byModel.get(model);
+    const exact = seats && this.#policy.choose(seats, demand, accepts);
+    if (exact) return exact;
     for (const name of this.#namesFor(demand)) {
-      const seat = this.#byModel.get(name)?.ranking.first(accepts);
-      if (seat) return { seat, model: name };
+      const standIns = this.#byModel.get(name);
+      const choice = standIns && this.#policy.choose(standIns, demand, accepts);
+      if (choice) return choice;
     }
     return undefined;
   }
 
+  /** Chooses for a job that waits the seat whose slot has become free; undefined if the seat must not get it. */
+  admit(seat: Seat, demand: Demand): Choice | undefined {
+    if (!isAble(seat, demand)) return undefined;
+    const model = this.modelOn(seat, demand);
+    const to = model === undefined ? undefined : seat.byModel.get(model);
+    const seats = to && this.#byModel.get(to.model);
+    if (!seats) return undefined;
+    const route = demand.workerId === undefined ? this.#policy.admit(to, seats, demand) : routeOfNamed(demand);
+    return route && { to, route };
+  }
+
+  #named(workerId: string, demand: Demand): Choice | undefined {
+    const seat = this.#byWorker.get(workerId);
+    return seat?.hasRoom ? this.admit(seat, demand) : undefined;
+  }
+
   /** Returns the model that a demand would be served with now, or as soon as a slot is free; undefined for none. */
   resolve(demand: Demand): string | undefined {
-    if (demand.workerId === undefined) return this.choose(demand)?.model ?? this.#namesFor(demand)[0];
+    if (demand.workerId === undefined) return this.choose(demand)?.to.model ?? this.#namesFor(demand)[0];
     const seat = this.#byWorker.get(demand.workerId);
     return seat && seat.capacity > 0 ? this.modelOn(seat, demand) : undefined;
   }
@@ -157,7 +173,7 @@ export class Directory {
   standInsFor(model: string): readonly Seat[] {
     const listed = listedName(model);
     const alias = aliasKey(listed);
-    if (!this.#byModel.has(listed) && (alias === undefined || !this.#byAlias.has(alias))) return [];
+    if (!this.#byModel.has(listed) && this.#aliases.modelsOf(alias).size === 0) return [];
     return [...this.#seats.values()].filter(
       (seat) => seat.hasRoom && (seat.byModel.has(listed) || (alias !== undefined && seat.byAlias.has(alias))),
     );
@@ -206,9 +222,8 @@ export class Directory {
     if (this.#isReady(model, demand)) return [model];
     const listed = listedName(model);
     if (this.#isReady(listed, demand)) return [listed];
-    const names = demand.exact ? undefined : this.#byAlias.get(aliasKey(listed) ?? "");
-    if (!names) return [];
-    return byPreference(model, names).filter((name) => this.#isReady(name, demand));
+    if (demand.exact) return [];
+    return byPreference(model, this.#aliases.modelsOf(aliasKey(listed))).filter((name) => this.#isReady(name, demand));
   }
 
   /** Whether a worker that is not excluded takes jobs for exactly this model, busy or not. */
@@ -234,48 +249,37 @@ export class Directory {
     this.#offersRevision += 1;
     seat.refresh();
     for (const model of seat.models) {
-      const entry = this.#byModel.get(model) ?? { ranking: new Ranking<Seat>(), seats: 0, ready: 0 };
+      const entry = this.#byModel.get(model) ?? new ModelSeats(model, this.#seats);
       this.#byModel.set(model, entry);
-      entry.seats += 1;
+      entry.size += 1;
       if (seat.capacity > 0) entry.ready += 1;
       this.#models.arrived(model);
     }
-    for (const [alias, names] of seat.byAlias) {
-      const all = this.#byAlias.get(alias) ?? new Set();
-      this.#byAlias.set(alias, all);
-      for (const name of names) all.add(name);
-      this.#aliases.arrived(alias);
-    }
+    this.#aliases.enter(seat);
     this.rank(seat);
   }
 
   #leave(seat: Seat): void {
     this.#offersRevision += 1;
-    for (const [model, place] of seat.byModel) {
+    for (const [model, served] of seat.byModel) {
       const entry = this.#byModel.get(model);
       if (!entry) continue;
-      entry.ranking.remove(place);
-      entry.seats -= 1;
+      entry.ranking.remove(served.ranked);
+      entry.size -= 1;
       if (seat.capacity > 0) entry.ready -= 1;
-      if (entry.seats > 0) continue;
+      if (entry.size > 0) continue;
       this.#byModel.delete(model);
       this.#models.left(model);
     }
-    for (const [alias, names] of seat.byAlias) {
-      const all = this.#byAlias.get(alias);
-      for (const name of names) if (!this.#byModel.has(name)) all?.delete(name);
-      if (all?.size !== 0) continue;
-      this.#byAlias.delete(alias);
-      this.#aliases.left(alias);
-    }
+    this.#aliases.leave(seat, (model) => this.#byModel.has(model));
   }
 
-  /** Moves a seat to where its load belongs in each of its rankings. A full seat is in none. */
+  /** Moves a seat to its place in each of its rankings. A full seat is in none. */
   rank(seat: Seat): void {
-    for (const [model, place] of seat.byModel) {
+    for (const [model, served] of seat.byModel) {
       const ranking = this.#byModel.get(model)?.ranking;
-      if (seat.hasRoom) ranking?.place(place, seat.load);
-      else ranking?.remove(place);
+      if (seat.hasRoom) ranking?.place(served.ranked, this.#policy.levelOf(served));
+      else ranking?.remove(served.ranked);
     }
   }
 }
@@ -286,10 +290,6 @@ export function isAble({ session }: Seat, { excluded, exchangeKind }: Demand): b
   return !isExcluded(excluded, session);
 }
 
-interface ModelSeats {
-  readonly ranking: Ranking<Seat>;
-  /** How many seats serve the model. */
-  seats: number;
-  /** How many of these have any capacity, busy or not. */
-  ready: number;
+function routeOfNamed({ workerReason }: Demand): Route {
+  return workerReason === "response" ? RESPONSE : NAMED;
 }

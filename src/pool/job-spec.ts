@@ -4,6 +4,7 @@ import type { ExchangeRequest } from "../tunnel/exchange.ts";
 import type { ResponseHead } from "../wire/frame.ts";
 import type { Claim } from "./claim.ts";
 import type { Excluded } from "./excluded.ts";
+import type { Affinity } from "./routing/affinity.ts";
 
 /**
  * Makes the `nth` request of the job, from 1 on, with its body from the first byte; `claim.sentAs` is what the worker
@@ -36,6 +37,10 @@ export interface JobSpec extends Patience {
   readonly model: string;
   /** The only worker that may serve it; undefined if any may. */
   readonly workerId?: string | undefined;
+  /** Why only that worker may serve it: the client named it, unless given. */
+  readonly workerReason?: "response" | undefined;
+  /** Finds the workers that have the prompt in their caches; undefined if nobody looks for them. */
+  readonly affinity?: Affinity | undefined;
   /** The sessions and workers that must not serve it. */
   readonly excluded?: Excluded;
   /** Whether another job of the same request has had a slot. If so, a full queue does not refuse this one. */

@@ -57,10 +57,10 @@ export class Job implements RegisteredJob {
     this.#spec = spec;
     this.#sink = sink;
     this.#onReport = onReport;
-    const { model, workerId, exact, exchangeKind, excluded = NONE_EXCLUDED, caller, wasAccepted } = spec;
-    const demand: Demand = { model, workerId, exact, exchangeKind, excluded };
+    const { model, workerId, workerReason, affinity, exact, exchangeKind, excluded = NONE_EXCLUDED } = spec;
+    const demand: Demand = { model, workerId, workerReason, affinity, exact, exchangeKind, excluded };
     this.#startedAt = clock.elapsed();
-    this.#ticket = pool.issueTicket({ demand, caller }, this.#startedAt, wasAccepted);
+    this.#ticket = pool.issueTicket({ demand, caller: spec.caller }, this.#startedAt, spec.wasAccepted);
   }
 
   /** Its place in the queue: 1 is next, 0 means that it does not wait. */

@@ -4,12 +4,14 @@ import { Idle } from "../system/idle.ts";
 import type { Session, SessionHost } from "../tunnel/session.ts";
 import { CLOSES } from "../wire/closes.ts";
 import { type Claim, type ClaimOwner, SeatClaim } from "./claim.ts";
-import { type Demand, Directory, isAble } from "./directory.ts";
+import { type Demand, Directory } from "./directory.ts";
 import { JobsRegistry } from "./jobs-registry.ts";
 import { mayUse } from "./may-use.ts";
 import { FirstCome } from "./policies/first-come.ts";
 import type { Candidate, CreateQueuePolicy, OpenSeat, QueuePolicy } from "./queue-policy.ts";
 import { Reasons, type ReasonsOptions } from "./reasons.ts";
+import { LeastLoaded } from "./routing/least-loaded.ts";
+import type { Choice, RoutePolicy } from "./routing/route-policy.ts";
 import type { Seat, Work } from "./seat.ts";
 import type { JobTicket, Ticket } from "./ticket.ts";
 import { type Wait, Waits } from "./waits.ts";
@@ -25,6 +27,8 @@ export interface PoolOptions extends ReasonsOptions {
   readonly isDrained?: (workerId: string) => boolean;
   /** First come, first served, unless given. */
   readonly createPolicy?: CreateQueuePolicy;
+  /** Least loaded, unless given. */
+  readonly routePolicy?: RoutePolicy;
 }
 
 /**
@@ -63,7 +67,7 @@ export class Pool implements SessionHost {
   constructor(options: PoolOptions) {
     this.#options = options;
     this.jobs = new JobsRegistry(options.serverId, options.name, options.clock);
-    this.#directory = new Directory(options.clock, options.modelGraceMs);
+    this.#directory = new Directory(options.clock, options.modelGraceMs, options.routePolicy ?? new LeastLoaded());
     this.#reasons = new Reasons(this.#directory, options);
     const createPolicy = options.createPolicy ?? (() => new FirstCome(options.queueSize));
     this.#policy = createPolicy({
@@ -203,7 +207,7 @@ export class Pool implements SessionHost {
       return undefined;
     }
     const now = this.#options.clock.elapsed();
-    return this.#policy.mayBegin(ticket, now) ? this.#hold(choice.seat, choice.model, ticket, now) : undefined;
+    return this.#policy.mayBegin(ticket, now) ? this.#hold(choice, ticket, now) : undefined;
   }
 
   /** Whether `claim` would give a slot now. */
@@ -270,14 +274,15 @@ export class Pool implements SessionHost {
     return this.#idle.wait();
   }
 
-  #hold(seat: Seat, model: string, ticket: JobTicket, now: number): Claim {
+  #hold(choice: Choice, ticket: JobTicket, now: number): Claim {
+    const { seat } = choice.to;
     seat.busy += 1;
     this.#busyTotal += 1;
     this.#directory.rank(seat);
     this.#revision += 1;
     ticket.wasAccepted = true;
     this.#policy.begin(ticket, now);
-    return new SeatClaim(seat, model, ticket, this.#claimOwner);
+    return new SeatClaim(choice, ticket, this.#claimOwner);
   }
 
   #onReleased(seat: Seat, ticket: Ticket, work: Work | undefined): void {
@@ -330,16 +335,16 @@ export class Pool implements SessionHost {
     if (this.#waits.size === 0) return given;
     const open: OpenSeat = {
       lines: seat.lines,
-      serves: ({ demand }) => isAble(seat, demand) && this.#directory.modelOn(seat, demand) !== undefined,
+      serves: ({ demand }) => this.#directory.admit(seat, demand) !== undefined,
     };
     while (this.#waits.size > 0 && seat.hasRoom) {
       const now = this.#options.clock.elapsed();
       const ticket = this.#policy.next(open, now);
-      const model = ticket && this.#directory.modelOn(seat, ticket.demand);
-      const waiting = ticket && model !== undefined ? this.#waits.take(ticket) : undefined;
-      if (!waiting || model === undefined) return given;
+      const choice = ticket && this.#directory.admit(seat, ticket.demand);
+      const waiting = choice && this.#waits.take(ticket);
+      if (!waiting) return given;
       given += 1;
-      waiting.onGranted(this.#hold(seat, model, waiting.ticket, now));
+      waiting.onGranted(this.#hold(choice, waiting.ticket, now));
     }
     return given;
   }
@@ -347,7 +352,7 @@ export class Pool implements SessionHost {
   #wake(ticket: Ticket): void {
     while (this.#waits.has(ticket)) {
       const choice = this.#directory.choose(ticket.demand);
-      if (!choice || this.#serve(choice.seat) === 0) return;
+      if (!choice || this.#serve(choice.to.seat) === 0) return;
     }
   }
 

@@ -20,6 +20,8 @@ export interface Work {
   readonly isEstimated?: boolean;
   /** Output of the answer, in the unit of speed. */
   readonly output: number;
+  /** Milliseconds from the sending of the request to the first byte of the answer; undefined without one. */
+  readonly firstByteMs?: number | undefined;
 }
 
 /** The sum of a worker's work since it took its seat. */
@@ -39,6 +41,20 @@ export interface SeatTotals {
 }
 
 const NO_INFO: readonly ModelInfo[] = [];
+
+/** One model as one seat serves it. */
+export class SeatModel {
+  readonly seat: Seat;
+  readonly model: string;
+  /** Its place in the ranking of the model. */
+  readonly ranked: Ranked<SeatModel>;
+
+  constructor(seat: Seat, model: string) {
+    this.seat = seat;
+    this.model = model;
+    this.ranked = createRanked<SeatModel>(this);
+  }
+}
 
 /** A session in a pool, with its busy count, which decides where jobs go. Only the pool changes it. */
 export class Seat {
@@ -61,8 +77,8 @@ export class Seat {
   /** The session's offer when the pool last looked, for comparison after a change. */
   models: readonly string[] = [];
   capacity = 0;
-  /** This seat's place in the ranking of each model it serves. */
-  readonly byModel = new Map<string, Ranked<Seat>>();
+  /** The models that it serves. What is known of a model is kept when the offer changes and still contains it. */
+  readonly byModel = new Map<string, SeatModel>();
   /** The worker's own names for models that it offers under another one. */
   readonly #sentAs = new Map<string, string>();
   /** The models that it could use for each alias that it can stand in for. */
@@ -120,12 +136,13 @@ export class Seat {
     this.models = this.session.offer.models;
     this.lines = linesOf(this.session.worker.id, this.models);
     this.capacity = this.isDrained ? 0 : capacityOf(this.session.offer);
+    const before = new Map(this.byModel);
     this.byModel.clear();
     this.byAlias.clear();
     this.#sentAs.clear();
     for (const { id, sent_as } of this.info) if (sent_as) this.#sentAs.set(id, sent_as);
     for (const model of this.models) {
-      this.byModel.set(model, createRanked<Seat>(this));
+      this.byModel.set(model, before.get(model) ?? new SeatModel(this, model));
       const alias = aliasKey(model);
       if (alias === undefined) continue;
       const names = this.byAlias.get(alias);

@@ -1,0 +1,51 @@
+import type { Excluded } from "../excluded.ts";
+import type { SeatModel } from "../seat.ts";
+import type { Affinity } from "./affinity.ts";
+import type { Route } from "./route.ts";
+
+/** The part of a demand that a policy may decide by. */
+export interface RouteDemand {
+  readonly affinity?: Affinity | undefined;
+  readonly excluded: Excluded;
+}
+
+/** The seats of one model, as a policy sees them. */
+export interface RankedSeats {
+  readonly model: string;
+  /** How many of them take jobs, busy or not. */
+  readonly ready: number;
+  /** Finds the first seat with room, in the order of `RoutePolicy.levelOf`. Without `accepts`, one seat is looked at. */
+  first(accepts?: Accepts): SeatModel | undefined;
+  /** Finds a session's seat if it serves the model, with or without room. */
+  ofSession(sessionId: string): SeatModel | undefined;
+}
+
+/** Returns whether a seat may get the job: no worker that has failed it, and of the kind that it needs. */
+export type Accepts = (candidate: SeatModel) => boolean;
+
+/** A seat, the model that it would serve a demand with, and the reason. */
+export interface Choice {
+  readonly to: SeatModel;
+  readonly route: Route;
+}
+
+/**
+ * Decides which worker gets a job. Which models may serve the job, whether the caller may use them, and who is excluded is
+ * settled before: a policy chooses among the seats of one model.
+ *
+ * All calls are synchronous. A policy MUST be deterministic: time comes from its clock, and nothing is random.
+ */
+export interface RoutePolicy {
+  /**
+   * Returns the place of a seat in the ranking of its model: lowest first, equals in the order in which they came to it.
+   * Called for each change of the seat, so the number of distinct levels MUST stay small whatever the number of seats.
+   */
+  levelOf(candidate: SeatModel): number;
+  /** Chooses a seat with room that `accepts` takes (any, if undefined); undefined if the job must wait. */
+  choose(seats: RankedSeats, demand: RouteDemand, accepts: Accepts | undefined): Choice | undefined;
+  /**
+   * Explains why a seat whose slot has become free gets a job that waits; undefined if it must not. MUST agree with `choose`:
+   * a seat that `choose` would give the job is admitted.
+   */
+  admit(candidate: SeatModel, seats: RankedSeats, demand: RouteDemand): Route | undefined;
+}

@@ -1,4 +1,5 @@
 import { NFRX_SERVER } from "./settings/nfrx-server.ts";
+import type { QueueWeights } from "./settings/queue-weights.ts";
 import { deepFreeze, type Loaded, readSettings, type Sources } from "./settings/read-settings.ts";
 import type { ProgramText } from "./settings/render.ts";
 import { type SettingsOwner, serverTable } from "./settings/server-table.ts";
@@ -44,6 +45,11 @@ export interface Config {
   readonly queueSize: number;
   /** 0: nothing waits. */
   readonly queueTimeoutMs: number;
+  readonly queueWeights: QueueWeights;
+  /** Names of headers in lower case, the first that is sent counts; empty: end users are not told apart. */
+  readonly endUserHeaders: readonly string[];
+  /** Whether answers say which worker served them, and why. */
+  readonly explainRouting: boolean;
   readonly modelGraceMs: number;
   readonly startGraceMs: number;
   readonly keepaliveIntervalMs: number;
@@ -141,5 +147,6 @@ function toConfig(values: Values<ReturnType<typeof serverTable>>, isTerminal: bo
     hostGiven: values.host !== undefined,
     metricsListener: isSame ? undefined : metrics,
     logFormat: values.logFormat ?? (isTerminal ? "pretty" : "json"),
+    explainRouting: values.explainRouting === "true",
   });
 }

@@ -59,6 +59,17 @@ export const hostNames: Kind<readonly string[]> = list(
   },
 );
 
+/** Names of HTTP headers, in lower case. */
+export const headerNames: Kind<readonly string[]> = listOrNone(
+  list(
+    parsed((text) => (HEADER_NAME.test(text) ? text.toLowerCase() : undefined)),
+    { placeholder: "name,…", accepts: "names of headers, comma separated" },
+  ),
+);
+
+/** A token (RFC 9110 §5.6.2). Longer names are mistakes. */
+const HEADER_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$/;
+
 function parsePort(text: string): number | undefined {
   return /^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? Number(text) : undefined;
 }

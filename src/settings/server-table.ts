@@ -3,8 +3,9 @@ import { SERVER_ID, toServerId } from "../system/server-id.ts";
 import { duration, durationOrAny, host, integer, isLine, KEY, list, parsed, path, size, word } from "./kinds.ts";
 import { logLevel } from "./log-level.ts";
 import { mergeTables } from "./merge-tables.ts";
-import { addressRanges, hostNames, listener, origin, origins, port } from "./network.ts";
+import { addressRanges, headerNames, hostNames, listener, origin, origins, port } from "./network.ts";
 import { pluginList } from "./plugin-list.ts";
+import { queueWeights } from "./queue-weights.ts";
 import { type Kind, setting, type Table, unset } from "./setting.ts";
 
 const keys: Kind<readonly string[]> = list(
@@ -135,6 +136,22 @@ function ownTable(knownPlugins: readonly string[]) {
       default: "60s",
       help: "Longest time that a job may wait for a free slot; 0 switches the queue off.",
     }),
+    queueWeights: setting(queueWeights, {
+      variable: "QUEUE_WEIGHTS",
+      default: "input=1,cached=0.1,output=8",
+      help: "Cost of one token in the queue: of input that the backend computes, of input that it has in its cache, and of output. The caller whose jobs have cost least is next.",
+    }),
+    endUserHeaders: setting(headerNames, {
+      variable: "END_USER_HEADERS",
+      // Open WebUI sends it if ENABLE_FORWARD_USER_INFO_HEADERS is set.
+      default: "X-OpenWebUI-User-Id",
+      help: "Headers that name the person behind a request, for programs that serve several people with one key. These people then share the key's turns. Without such a header, safety_identifier or user in the body counts; none switches both off.",
+    }),
+    explainRouting: setting(word(["true", "false"]), {
+      variable: "EXPLAIN_ROUTING",
+      default: "false",
+      help: "Whether answers say in X-Moorage-Worker and X-Moorage-Reason which worker served them, and why it was chosen.",
+    }),
     modelGraceMs: setting(duration("0s", "7d"), {
       variable: "MODEL_GRACE",
       // Longer than QUEUE_TIMEOUT three times over, so that a client that waits and retries never ends with 404; and long
@@ -210,7 +227,8 @@ function ownTable(knownPlugins: readonly string[]) {
     }),
     maxRequestsPerKey: setting(integer(0, 1_000_000), {
       variable: "MAX_REQUESTS_PER_KEY",
-      default: "2000",
+      // Twice the default of QUEUE_SIZE, so that one key can fill the queue and many slots, but not the memory with bodies.
+      default: "200",
       help: "Requests of one API key or role that may be in progress at once, including those that wait; further requests get 429. 0 switches the limit off.",
     }),
     maxRequestsPerAddress: setting(integer(0, 1_000_000), {

@@ -61,6 +61,10 @@ const CASES: readonly (readonly [keyof Config, string, string, unknown])[] = [
   ["requestTimeoutWholeMs", "REQUEST_TIMEOUT_WHOLE", "15m", 900_000],
   ["queueSize", "QUEUE_SIZE", "0", 0],
   ["queueTimeoutMs", "QUEUE_TIMEOUT", "0", 0],
+  ["queueWeights", "QUEUE_WEIGHTS", "output=4,cached=0", { input: 1, cached: 0, output: 4 }],
+  ["endUserHeaders", "END_USER_HEADERS", "X-User, x-other", ["x-user", "x-other"]],
+  ["explainRouting", "EXPLAIN_ROUTING", "true", true],
+  ["meterStreams", "METER_STREAMS", "estimate", "estimate"],
   ["modelGraceMs", "MODEL_GRACE", "1d", 86_400_000],
   ["keepaliveIntervalMs", "KEEPALIVE_INTERVAL", "5s", 5000],
   ["maxJsonBodyBytes", "MAX_BODY_BYTES", "1MiB", 1_048_576],
@@ -158,6 +162,10 @@ describe("every setting", () => {
       mcpRequestTimeoutMs: 1_800_000,
       queueSize: 100,
       queueTimeoutMs: 60_000,
+      queueWeights: { input: 1, cached: 0.1, output: 8 },
+      endUserHeaders: ["x-openwebui-user-id"],
+      explainRouting: false,
+      meterStreams: "ask",
       modelGraceMs: 600_000,
       keepaliveIntervalMs: 15_000,
       maxJsonBodyBytes: 33_554_432,
@@ -181,7 +189,7 @@ describe("every setting", () => {
       logFormat: "json",
       registerTimeoutMs: 10_000,
       authFailuresPerMinute: 20,
-      maxRequestsPerKey: 2000,
+      maxRequestsPerKey: 200,
       maxRequestsPerAddress: 1000,
       windowBytes: 262_144,
       legacyHoldBytes: 8_388_608,
@@ -278,6 +286,47 @@ describe("public names", () => {
 
   test.each(["a.example:443", "https://a.example", "1.2.3"])("cannot have %p as a host name", (text) => {
     expect(faultsOf({ env: { ALLOWED_HOSTS: text } })).toHaveLength(1);
+  });
+});
+
+describe("the queue's weights", () => {
+  const weightsOf = (text: string) => configOf({ env: { QUEUE_WEIGHTS: text } }).queueWeights;
+
+  test("keep their defaults where they are left out", () => {
+    expect(weightsOf("output=1")).toEqual({ input: 1, cached: 0.1, output: 1 });
+    expect(weightsOf("INPUT = .5, cached=0")).toEqual({ input: 0.5, cached: 0, output: 8 });
+  });
+
+  test("may be 0 as long as one is not", () => {
+    expect(weightsOf("input=0,cached=0,output=1000")).toEqual({ input: 0, cached: 0, output: 1000 });
+  });
+
+  test.each([
+    ["an unknown name", "input=1,outputs=8", ' item 2 is "outputs=8"'],
+    ["a negative number", "output=-8", ' item 1 is "output=-8"'],
+    ["a number beyond the limit", "output=1001", ' item 1 is "output=1001"'],
+    ["something that is not a number", "cached=1e3", ' item 1 is "cached=1e3"'],
+    ["no number", "cached", ' item 1 is "cached"'],
+    ["a name twice", "input=1,input=2", ' is "input=1,input=2"'],
+    ["nothing but zeros", "input=0,cached=0,output=0", ' is "input=0,cached=0,output=0"'],
+  ])("are refused for %s", (_why, text, wrong) => {
+    expect(faultsOf({ env: { QUEUE_WEIGHTS: text } })).toEqual([
+      `queue_weights: environment variable QUEUE_WEIGHTS${wrong}; it takes weights from 0 to 1000 for input, cached and output, each at most once and not all 0 (such as input=1,cached=0.1,output=8; one that is left out keeps its default)`,
+    ]);
+  });
+
+  test("are refused as an empty list", () => {
+    expect(faultsOf({ yaml: "queue_weights: []" })).toHaveLength(1);
+  });
+});
+
+describe("the headers of end users", () => {
+  test("can be none", () => {
+    expect(configOf({ env: { END_USER_HEADERS: "none" } }).endUserHeaders).toEqual([]);
+  });
+
+  test.each(["a b", "x-user:", "ä", "x".repeat(129)])("cannot be %p", (text) => {
+    expect(faultsOf({ env: { END_USER_HEADERS: text } })).toHaveLength(1);
   });
 });
 

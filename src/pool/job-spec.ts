@@ -1,4 +1,4 @@
-import type { Caller } from "../auth/caller.ts";
+import type { Caller, CallerClass } from "../auth/caller.ts";
 import type { Fault } from "../errors.ts";
 import type { ExchangeRequest } from "../tunnel/exchange.ts";
 import type { ResponseHead } from "../wire/frame.ts";
@@ -32,6 +32,10 @@ export interface JobSpec extends Patience {
   readonly requestId: string;
   /** The client behind the request. */
   readonly caller: Caller;
+  /** The urgency that the request asks for. One above the caller's counts as the caller's, as does none. */
+  readonly class?: CallerClass;
+  /** A digest that identifies the person behind a caller who sends for several; undefined if the request names none. */
+  readonly endUser?: string | undefined;
   /** The kind of request, as operators see it: `chat.completions`. */
   readonly kind: string;
   readonly model: string;

@@ -60,7 +60,9 @@ export class Job implements RegisteredJob {
     const { model, workerId, workerReason, affinity, exact, exchangeKind, excluded = NONE_EXCLUDED } = spec;
     const demand: Demand = { model, workerId, workerReason, affinity, exact, exchangeKind, excluded };
     this.#startedAt = clock.elapsed();
-    this.#ticket = pool.issueTicket({ demand, caller: spec.caller }, this.#startedAt, spec.wasAccepted);
+    const { caller, endUser, wasAccepted } = spec;
+    const candidate = { demand, caller, class: spec.class ?? caller.class, endUser };
+    this.#ticket = pool.issueTicket(candidate, this.#startedAt, wasAccepted);
   }
 
   /** Its place in the queue: 1 is next, 0 means that it does not wait. */

@@ -1,5 +1,4 @@
 import type { Fault } from "../errors.ts";
-import type { CancelTimer } from "../system/deps.ts";
 import { Idle } from "../system/idle.ts";
 import type { Session, SessionHost } from "../tunnel/session.ts";
 import { CLOSES } from "../wire/closes.ts";
@@ -8,13 +7,15 @@ import { type Demand, Directory } from "./directory.ts";
 import { JobsRegistry } from "./jobs-registry.ts";
 import { mayUse } from "./may-use.ts";
 import { FirstCome } from "./policies/first-come.ts";
+import { Queue } from "./queue.ts";
 import type { Candidate, CreateQueuePolicy, OpenSeat, QueuePolicy } from "./queue-policy.ts";
 import { Reasons, type ReasonsOptions } from "./reasons.ts";
 import { LeastLoaded } from "./routing/least-loaded.ts";
 import type { Choice, RoutePolicy } from "./routing/route-policy.ts";
 import type { Seat, Work } from "./seat.ts";
 import type { JobTicket, Ticket } from "./ticket.ts";
-import { type Wait, Waits } from "./waits.ts";
+import { lowerOf } from "./urgency.ts";
+import type { Wait } from "./waits.ts";
 
 export interface PoolOptions extends ReasonsOptions {
   readonly queueTimeoutMs: number;
@@ -49,15 +50,11 @@ export class Pool implements SessionHost {
   readonly #directory: Directory;
   readonly #policy: QueuePolicy;
   readonly #reasons: Reasons;
-  readonly #waits: Waits;
+  readonly #queue: Queue;
   #ticketNumber = 0;
-  #refusal: (() => Fault) | undefined;
-  /** Runs once, at the end of the grace period, if a job has waited for a model that was unknown. */
-  #graceTimer: CancelTimer | undefined;
   #revision = 0;
   #busyTotal = 0;
-  readonly #idle = new Idle(() => this.#busyTotal === 0 && this.#waits.size === 0);
-  readonly #noneWaits = new Idle(() => this.#waits.size === 0);
+  readonly #idle = new Idle(() => this.#busyTotal === 0 && this.#queue.size === 0);
   readonly #claimOwner: ClaimOwner = {
     onReleased: (seat, ticket, work) => this.#onReleased(seat, ticket, work),
     onRefused: (seat, ticket) => this.#onRefused(seat, ticket),
@@ -74,13 +71,13 @@ export class Pool implements SessionHost {
       wake: (ticket) => this.#wake(ticket),
       loadOf: (demand) => this.#directory.loadOf(demand),
     });
-    this.#waits = new Waits({
+    this.#queue = new Queue({
       clock: options.clock,
       policy: this.#policy,
+      reasons: this.#reasons,
       timeoutMs: options.queueTimeoutMs,
       onChange: () => {
         this.#revision += 1;
-        this.#noneWaits.check();
         this.#idle.check();
       },
     });
@@ -92,7 +89,7 @@ export class Pool implements SessionHost {
   }
 
   get queueLength(): number {
-    return this.#waits.size;
+    return this.#queue.size;
   }
 
   get queueCapacity(): number {
@@ -186,11 +183,21 @@ export class Pool implements SessionHost {
 
   /**
    * Issues the ticket of a job that arrives now; `arrivedAt` is `Clock.elapsed`. With `wasAccepted`, another job of the
-   * same request has had a slot.
+   * same request has had a slot. A class above the caller's counts as the caller's.
    */
-  issueTicket({ demand, caller }: Candidate, arrivedAt: number, wasAccepted = false): JobTicket {
+  issueTicket(candidate: Candidate, arrivedAt: number, wasAccepted = false): JobTicket {
+    const { demand, caller, endUser } = candidate;
     this.#ticketNumber += 1;
-    return { number: this.#ticketNumber, caller, arrivedAt, demand, wasAccepted, expiresAt: undefined };
+    return {
+      number: this.#ticketNumber,
+      caller,
+      class: lowerOf(caller.class, candidate.class),
+      endUser,
+      arrivedAt,
+      demand,
+      wasAccepted,
+      expiresAt: undefined,
+    };
   }
 
   /**
@@ -228,25 +235,15 @@ export class Pool implements SessionHost {
    * gets that slot a moment later.
    */
   wait(ticket: JobTicket, onGranted: (claim: Claim) => void, onFailed: (fault: Fault) => void): Wait {
-    if (this.#refusal) throw this.#refusal();
-    const { clock } = this.#options;
-    const now = clock.elapsed();
-    const eviction = ticket.wasAccepted ? undefined : this.#policy.evict(ticket, now);
-    if (eviction?.ticket === ticket) throw eviction.fault ?? this.#reasons.full(ticket.demand);
-    if (this.#graceTimer === undefined && !this.#reasons.isKnown(ticket.demand))
-      this.#graceTimer = clock.after(this.#reasons.startGraceLeftMs, () => this.#endStartGrace());
-    const evicted = eviction && this.#waits.take(eviction.ticket);
-    const wait = this.#waits.add({ ticket, onGranted, onFailed }, () => onFailed(this.#reasons.timeout(ticket.demand)));
-    evicted?.onFailed(eviction?.fault ?? this.#reasons.full(evicted.ticket.demand));
-    if (this.hasRoomFor(ticket)) clock.after(REST_MS, () => this.#wake(ticket));
+    const wait = this.#queue.wait(ticket, onGranted, onFailed);
+    if (this.hasRoomFor(ticket)) this.#options.clock.after(REST_MS, () => this.#wake(ticket));
     return wait;
   }
 
   /** Lets no job wait from now on. Waiting jobs, and jobs that would have to wait, get this fault. */
   refuseWaiting(fault: () => Fault): void {
-    this.#refusal = fault;
     this.#revision += 1;
-    for (const { onFailed } of this.#waits.clear()) onFailed(fault());
+    this.#queue.refuse(fault);
   }
 
   /** Whether any worker that is not excluded might take this job, now or later. */
@@ -266,7 +263,7 @@ export class Pool implements SessionHost {
 
   /** Resolves when no job waits. The queue's time limit bounds how long jobs that wait now can take, but others may follow. */
   noneWaits(): Promise<void> {
-    return this.#noneWaits.wait();
+    return this.#queue.noneWaits();
   }
 
   /** Resolves when no slot is held and no job waits. */
@@ -316,14 +313,6 @@ export class Pool implements SessionHost {
     this.#idle.check();
   }
 
-  /** Fails the jobs whose models no worker has brought within the grace period after the start. */
-  #endStartGrace(): void {
-    for (const ticket of this.#waits.tickets()) {
-      if (this.#reasons.isKnown(ticket.demand)) continue;
-      this.#waits.take(ticket)?.onFailed(this.#reasons.unavailable(ticket.demand));
-    }
-  }
-
   #endRest(seat: Seat): void {
     seat.stopRest?.();
     seat.stopRest = undefined;
@@ -332,16 +321,16 @@ export class Pool implements SessionHost {
   /** Gives a seat's free slots to jobs that wait, as the policy orders them. Returns how many it gave. */
   #serve(seat: Seat): number {
     let given = 0;
-    if (this.#waits.size === 0) return given;
+    if (this.#queue.size === 0) return given;
     const open: OpenSeat = {
       lines: seat.lines,
       serves: ({ demand }) => this.#directory.admit(seat, demand) !== undefined,
     };
-    while (this.#waits.size > 0 && seat.hasRoom) {
+    while (this.#queue.size > 0 && seat.hasRoom) {
       const now = this.#options.clock.elapsed();
       const ticket = this.#policy.next(open, now);
       const choice = ticket && this.#directory.admit(seat, ticket.demand);
-      const waiting = choice && this.#waits.take(ticket);
+      const waiting = choice && this.#queue.take(ticket);
       if (!waiting) return given;
       given += 1;
       waiting.onGranted(this.#hold(choice, waiting.ticket, now));
@@ -350,7 +339,7 @@ export class Pool implements SessionHost {
   }
 
   #wake(ticket: Ticket): void {
-    while (this.#waits.has(ticket)) {
+    while (this.#queue.has(ticket)) {
       const choice = this.#directory.choose(ticket.demand);
       if (!choice || this.#serve(choice.to.seat) === 0) return;
     }
@@ -359,7 +348,7 @@ export class Pool implements SessionHost {
   /** Serves jobs that waited for exact workers: these have gone, so stand-ins may take them. */
   #serveStandIns(models: readonly string[]): void {
     for (const model of models) {
-      if (this.#waits.size === 0) return;
+      if (this.#queue.size === 0) return;
       for (const seat of this.#directory.standInsFor(model)) this.#serve(seat);
     }
   }

@@ -1,3 +1,4 @@
+import type { CallerClass } from "../auth/caller.ts";
 import type { Fault } from "../errors.ts";
 import type { Demand } from "./directory.ts";
 import type { Work } from "./seat.ts";
@@ -48,8 +49,11 @@ export interface QueuePolicy {
   position(ticket: Ticket, now: number): number;
 }
 
-/** A job that requests a slot, with or without a ticket. */
-export type Candidate = Pick<Ticket, "caller" | "demand">;
+/** A job that requests a slot, with or without a ticket. It has its caller's class and no end user, unless given. */
+export interface Candidate extends Pick<Ticket, "caller" | "demand"> {
+  readonly class?: CallerClass;
+  readonly endUser?: string | undefined;
+}
 
 export interface Eviction {
   readonly ticket: Ticket;

@@ -1,4 +1,4 @@
-import type { Caller } from "../auth/caller.ts";
+import type { Caller, CallerClass } from "../auth/caller.ts";
 import type { Demand } from "./directory.ts";
 
 /** A job's place in the queue for a slot. A job keeps one ticket from its start to its end, however often it waits. */
@@ -6,6 +6,10 @@ export interface Ticket {
   /** The order in which tickets were issued; no two of a pool have the same. */
   readonly number: number;
   readonly caller: Caller;
+  /** The urgency of the job: its caller's, or a lower one that the request has asked for. */
+  readonly class: CallerClass;
+  /** A digest that identifies the person behind a caller who sends for several; undefined if the request names none. */
+  readonly endUser: string | undefined;
   /** `Clock.elapsed` at the job's start. */
   readonly arrivedAt: number;
   /** The job's current requirements. After a worker has failed the job, that worker is among the exclusions. */

@@ -20,7 +20,16 @@ let issued = 0;
 function issue(caller: Caller, model = "m", wasAccepted = false): JobTicket {
   issued += 1;
   const demand = { model, exact: false, excluded: NONE_EXCLUDED };
-  return { number: issued, caller, arrivedAt: 0, demand, wasAccepted, expiresAt: undefined };
+  return {
+    number: issued,
+    caller,
+    class: caller.class,
+    endUser: undefined,
+    arrivedAt: 0,
+    demand,
+    wasAccepted,
+    expiresAt: undefined,
+  };
 }
 
 /** A seat that serves some models, and none of the tickets in `refused`. */

@@ -1,0 +1,88 @@
+import type { Fault } from "../errors.ts";
+import type { CancelTimer, Clock } from "../system/deps.ts";
+import { Idle } from "../system/idle.ts";
+import type { Claim } from "./claim.ts";
+import type { QueuePolicy } from "./queue-policy.ts";
+import type { Reasons } from "./reasons.ts";
+import type { JobTicket, Ticket } from "./ticket.ts";
+import { type Wait, type Waiting, Waits } from "./waits.ts";
+
+export interface QueueOptions {
+  readonly clock: Clock;
+  readonly policy: QueuePolicy;
+  readonly reasons: Reasons;
+  /** How long a ticket may wait, counted from its first wait. */
+  readonly timeoutMs: number;
+  /** Called after each coming and going. */
+  readonly onChange: () => void;
+}
+
+/** The jobs of a pool that wait for a slot: who may wait, for how long, and the error of each that waits in vain. */
+export class Queue {
+  readonly #options: QueueOptions;
+  readonly #waits: Waits;
+  readonly #noneWaits = new Idle(() => this.size === 0);
+  #refusal: (() => Fault) | undefined;
+  /** Runs once, at the end of the grace period, if a job has waited for a model that was unknown. */
+  #graceTimer: CancelTimer | undefined;
+
+  constructor(options: QueueOptions) {
+    this.#options = options;
+    this.#waits = new Waits({
+      clock: options.clock,
+      policy: options.policy,
+      timeoutMs: options.timeoutMs,
+      onChange: () => {
+        options.onChange();
+        this.#noneWaits.check();
+      },
+    });
+  }
+
+  get size(): number {
+    return this.#waits.size;
+  }
+
+  has(ticket: Ticket): boolean {
+    return this.#waits.has(ticket);
+  }
+
+  /** Adds a job, and refuses another one for it where the policy says so. Throws as `Pool.wait` does. */
+  wait(ticket: JobTicket, onGranted: (claim: Claim) => void, onFailed: (fault: Fault) => void): Wait {
+    if (this.#refusal) throw this.#refusal();
+    const { clock, policy, reasons } = this.#options;
+    const eviction = ticket.wasAccepted ? undefined : policy.evict(ticket, clock.elapsed());
+    if (eviction?.ticket === ticket) throw eviction.fault ?? reasons.full(ticket.demand);
+    if (this.#graceTimer === undefined && !reasons.isKnown(ticket.demand))
+      this.#graceTimer = clock.after(reasons.startGraceLeftMs, () => this.#endStartGrace());
+    const evicted = eviction && this.#waits.take(eviction.ticket);
+    const wait = this.#waits.add({ ticket, onGranted, onFailed }, () => onFailed(reasons.timeout(ticket.demand)));
+    evicted?.onFailed(eviction?.fault ?? reasons.full(evicted.ticket.demand));
+    return wait;
+  }
+
+  /** Removes and returns a waiting job; undefined for a ticket that does not wait. */
+  take(ticket: Ticket): Waiting | undefined {
+    return this.#waits.take(ticket);
+  }
+
+  /** Lets no job wait from now on. Waiting jobs, and jobs that would have to wait, get this fault. */
+  refuse(fault: () => Fault): void {
+    this.#refusal = fault;
+    for (const { onFailed } of this.#waits.clear()) onFailed(fault());
+  }
+
+  /** Resolves when no job waits. */
+  noneWaits(): Promise<void> {
+    return this.#noneWaits.wait();
+  }
+
+  /** Fails the jobs whose models no worker has brought within the grace period after the start. */
+  #endStartGrace(): void {
+    const { reasons } = this.#options;
+    for (const ticket of this.#waits.tickets()) {
+      if (reasons.isKnown(ticket.demand)) continue;
+      this.#waits.take(ticket)?.onFailed(reasons.unavailable(ticket.demand));
+    }
+  }
+}

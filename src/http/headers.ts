@@ -22,9 +22,9 @@ const NOT_FORWARDED = new Set([...HOP_BY_HOP, ...CREDENTIALS, ...HOP_HEADERS, "x
 
 /**
  * Prefixes of headers that browsers, edge proxies and sign-in proxies add about the client. In addition to its address,
- * `x-forwarded-` and `x-auth-request-` headers carry its name and its tokens.
+ * `x-forwarded-` and `x-auth-request-` headers carry its name and its tokens. `x-moorage-` headers are for this server.
  */
-const NOT_FORWARDED_PREFIX = /^(?:sec-|fly-|cf-|access-control-|x-forwarded-|x-auth-request-)/;
+const NOT_FORWARDED_PREFIX = /^(?:sec-|fly-|cf-|access-control-|x-forwarded-|x-auth-request-|x-moorage-)/;
 
 /**
  * Returns the request headers that a worker gets: those that describe the message, without the client's credentials.

@@ -75,6 +75,13 @@ describe("of a client's request headers,", () => {
     expect(names(sent({ [name]: "x" }))).not.toContain(name);
   });
 
+  test.each(["x-moorage-priority", "x-moorage-session", "X-Moorage-Anything"])(
+    "%s is for this server and never reaches a worker",
+    (name) => {
+      expect(names(sent({ [name]: "x", "x-kept": "1" }))).toEqual(["x-request-id", "x-kept"]);
+    },
+  );
+
   test("those that Connection lists are dropped, in any notation", () => {
     const pairs = sent({ connection: "close, X-Secret ,x-other", "x-secret": "1", "x-other": "2", "x-kept": "3" });
     expect(names(pairs)).toEqual(["x-request-id", "x-kept"]);

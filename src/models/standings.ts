@@ -1,0 +1,90 @@
+import type { Caller, CallerClass } from "../auth/caller.ts";
+import { Fault } from "../errors.ts";
+
+/** For whom a job counts in the queue, beside its caller, and how urgent it is. */
+export interface Standing {
+  /** The caller's class, or a less urgent one that the request asked for. */
+  readonly class: CallerClass;
+  /** A digest of the end user, who shares the caller's turns with others; undefined if the request names none. */
+  readonly endUser: string | undefined;
+}
+
+/** The fields of a JSON request. */
+type Fields = Readonly<Record<string, unknown>>;
+
+/** From the most urgent to the least. */
+const CLASSES: readonly CallerClass[] = ["interactive", "normal", "background"];
+
+const PRIORITY_HEADER = "x-moorage-priority";
+
+/** Fields that name the end user in OpenAI's API: the current one, and its predecessor, which LibreChat sends. */
+const END_USER_FIELDS = ["safety_identifier", "user"] as const;
+
+/** Longest part of a name that is looked at. */
+const MAX_NAME_CHARS = 256;
+/** 72 bits: among the thousand end users of one caller, no two are ever confused. */
+const DIGEST_CHARS = 12;
+
+const NO_FIELDS: Fields = {};
+
+/**
+ * Reads from requests for whom their jobs count. An end user is known by a digest alone, which is keyed with a secret and by
+ * the caller, so that nobody can tell from it who it is, or find the same person under two callers.
+ */
+export class Standings {
+  readonly #endUserHeaders: readonly string[];
+  readonly #secret: string;
+
+  /** `endUserHeaders` are names in lower case; without any, end users are not told apart. */
+  constructor(endUserHeaders: readonly string[], secret: string) {
+    this.#endUserHeaders = endUserHeaders;
+    this.#secret = secret;
+  }
+
+  /** Returns the standing of a request. `fields` are those of a JSON body. Throws `invalid_request` for a wrong priority. */
+  of(caller: Caller, headers: Headers, fields: Fields = NO_FIELDS): Standing {
+    const name = this.#endUserHeaders.length === 0 ? undefined : this.#endUserIn(headers, fields);
+    return {
+      class: classFor(caller.class, headers.get(PRIORITY_HEADER), fields["service_tier"]),
+      endUser: name === undefined ? undefined : this.#digest(caller, name),
+    };
+  }
+
+  #endUserIn(headers: Headers, fields: Fields): string | undefined {
+    for (const name of this.#endUserHeaders) {
+      const value = headers.get(name)?.trim();
+      if (value) return value;
+    }
+    for (const name of END_USER_FIELDS) {
+      const value = fields[name];
+      if (typeof value === "string" && value !== "") return value;
+    }
+    return undefined;
+  }
+
+  #digest(caller: Caller, name: string): string {
+    const hmac = new Bun.CryptoHasher("sha256", this.#secret);
+    hmac.update(caller.name).update("\0").update(name.slice(0, MAX_NAME_CHARS));
+    return hmac.digest("base64url").slice(0, DIGEST_CHARS);
+  }
+}
+
+/** Returns the least urgent of the caller's class and what the request asks for. Other tiers than `flex` change nothing. */
+function classFor(own: CallerClass, priority: string | null, tier: unknown): CallerClass {
+  const written = priority?.trim().toLowerCase();
+  const asked = written ? toClass(written) : own;
+  return lower(lower(own, asked), tier === "flex" ? "background" : own);
+}
+
+function toClass(written: string): CallerClass {
+  const found = CLASSES.find((each) => each === written);
+  if (found) return found;
+  throw new Fault("invalid_request", {
+    message: `'${PRIORITY_HEADER}' must be interactive, normal or background.`,
+    param: PRIORITY_HEADER,
+  });
+}
+
+function lower(a: CallerClass, b: CallerClass): CallerClass {
+  return CLASSES.indexOf(a) > CLASSES.indexOf(b) ? a : b;
+}

@@ -4,6 +4,7 @@ import type { Session, SessionHost } from "../tunnel/session.ts";
 import { CLOSES } from "../wire/closes.ts";
 import { type Claim, type ClaimOwner, SeatClaim } from "./claim.ts";
 import { type Demand, Directory } from "./directory.ts";
+import { type FlowFacts, listFlows } from "./flow-facts.ts";
 import { JobsRegistry } from "./jobs-registry.ts";
 import { mayUse } from "./may-use.ts";
 import { FirstCome } from "./policies/first-come.ts";
@@ -99,6 +100,11 @@ export class Pool implements SessionHost {
   /** Slots held over all workers. */
   get busyTotal(): number {
     return this.#busyTotal;
+  }
+
+  /** Lists who has jobs here, as far as the queue policy tells callers apart. The list is bounded. */
+  flows(): readonly FlowFacts[] {
+    return listFlows(this.#policy.flows(this.#options.clock.elapsed()));
   }
 
   seats(): Iterable<Seat> {
@@ -278,7 +284,7 @@ export class Pool implements SessionHost {
     this.#directory.rank(seat);
     this.#revision += 1;
     ticket.wasAccepted = true;
-    this.#policy.begin(ticket, now);
+    this.#policy.begin(ticket, seat, now);
     return new SeatClaim(choice, ticket, this.#claimOwner);
   }
 

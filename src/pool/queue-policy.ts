@@ -1,6 +1,7 @@
 import type { CallerClass } from "../auth/caller.ts";
 import type { Fault } from "../errors.ts";
 import type { Demand } from "./directory.ts";
+import type { FlowFacts } from "./flow-facts.ts";
 import type { Work } from "./seat.ts";
 import type { Ticket } from "./ticket.ts";
 
@@ -38,8 +39,8 @@ export interface QueuePolicy {
    * others. The pool asks again while the seat has room.
    */
   next(seat: OpenSeat, now: number): Ticket | undefined;
-  /** Reports that a ticket has got a slot. Each call is followed by one `end`. */
-  begin(ticket: Ticket, now: number): void;
+  /** Reports that a ticket has got a slot of this seat. Each call is followed by one `end`. */
+  begin(ticket: Ticket, seat: Pick<OpenSeat, "lines">, now: number): void;
   /**
    * Reports that a ticket has given its slot back. `work` is the job's work; undefined if the worker did not serve it, because
    * the job was sent elsewhere or had nothing to send. Such a job MUST NOT be charged.
@@ -47,6 +48,8 @@ export interface QueuePolicy {
   end(ticket: Ticket, work: Work | undefined, now: number): void;
   /** An estimate of how many slots must free before the ticket gets one: 1 is next, 0 means that it does not wait. */
   position(ticket: Ticket, now: number): number;
+  /** Lists the flows that have jobs or had some in the last minute; none for a policy that does not tell callers apart. */
+  flows(now: number): readonly FlowFacts[];
 }
 
 /** A job that requests a slot, with or without a ticket. It has its caller's class and no end user, unless given. */
@@ -63,9 +66,15 @@ export interface Eviction {
 
 /** A seat with a free slot. */
 export interface OpenSeat {
-  /** Names the lines (`lineOf`) whose tickets the seat may serve. It serves no ticket of any other line. */
+  /**
+   * Names the lines (`lineOf`) whose tickets the seat may serve. It serves no ticket of any other line. The array is the
+   * same one until the seat's lines change.
+   */
   readonly lines: readonly string[];
-  /** Whether the seat would serve this ticket. Within a line it may not: the job may exclude it, or have a better choice. */
+  /**
+   * Whether the seat would serve this ticket. Within a line it may not: the job may exclude it, or have a better choice.
+   * Tickets of one line for the same model and kind of exchange, with the same exclusions, MUST get the same answer.
+   */
   serves(ticket: Ticket): boolean;
 }
 

@@ -32,12 +32,19 @@ function issue(caller: Caller, model = "m", wasAccepted = false): JobTicket {
   };
 }
 
-/** A seat that serves some models, and none of the tickets in `refused`. */
-function seatFor(models: readonly string[], refused: readonly Ticket[] = []): OpenSeat {
+/** A seat that serves some models, and none of the tickets whose jobs exclude its worker. */
+function seatFor(models: readonly string[], workerId = "w"): OpenSeat {
   return {
     lines: models.map((model) => lineOf({ model, exact: false })),
-    serves: (ticket) => models.includes(ticket.demand.model) && !refused.includes(ticket),
+    serves: ({ demand }) => models.includes(demand.model) && !demand.excluded.workers.has(workerId),
   };
+}
+
+/** Issues a ticket whose job must not go to these workers. */
+function issueWithout(workers: readonly string[], caller: Caller): JobTicket {
+  const ticket = issue(caller);
+  ticket.demand = { ...ticket.demand, excluded: { sessions: new Set(), workers: new Set(workers) } };
+  return ticket;
 }
 
 const HOST: QueueHost = { wake: () => {}, loadOf: () => ({ busy: 0, slots: 1 }) };
@@ -47,7 +54,7 @@ function serveAll(policy: QueuePolicy, seat: OpenSeat): Ticket[] {
   const served: Ticket[] = [];
   for (let ticket = policy.next(seat, 0); ticket; ticket = policy.next(seat, 0)) {
     policy.leave(ticket);
-    policy.begin(ticket, 0);
+    policy.begin(ticket, seat, 0);
     policy.end(ticket, undefined, 0);
     served.push(ticket);
   }
@@ -73,11 +80,12 @@ export function describeQueuePolicy(name: string, make: (capacity: number) => Cr
 
     test("names for a seat only tickets that wait and that the seat serves", () => {
       const policy = create();
-      const [first, second, other] = [issue(ALICE), issue(ALICE), issue(ALICE, "other")];
-      fill(policy, [first, second, other]);
+      const first = issueWithout(["v", "u"], ALICE);
+      const second = issueWithout(["u"], ALICE);
+      fill(policy, [first, second, issue(ALICE, "other")]);
       expect(policy.next(seatFor(["m"]), 0)).toBe(first);
-      expect(policy.next(seatFor(["m"], [first]), 0)).toBe(second);
-      expect(policy.next(seatFor(["m"], [first, second]), 0)).toBeUndefined();
+      expect(policy.next(seatFor(["m"], "v"), 0)).toBe(second);
+      expect(policy.next(seatFor(["m"], "u"), 0)).toBeUndefined();
       expect(policy.next(seatFor(["else"]), 0)).toBeUndefined();
       policy.leave(first);
       expect(policy.next(seatFor(["m"]), 0)).toBe(second);
@@ -103,7 +111,7 @@ export function describeQueuePolicy(name: string, make: (capacity: number) => Cr
       const tickets = Array.from({ length: 5 }, () => issue(ALICE));
       const [back, ...others] = tickets;
       if (!back) throw new Error("there are five");
-      policy.begin(back, 0);
+      policy.begin(back, seatFor(["m"]), 0);
       fill(policy, others);
       policy.end(back, undefined, 0);
       policy.join(back, 0);

@@ -93,6 +93,10 @@ export class FairPolicy implements QueuePolicy {
     for (const waiting of this.#waiting()) this.#host.wake(waiting);
   }
 
+  flows(): readonly [] {
+    return [];
+  }
+
   position(ticket: Ticket, now: number): number {
     return this.#inOrder(now).indexOf(ticket) + 1;
   }

@@ -1,3 +1,4 @@
+import type { FlowFacts } from "../../src/pool/flow-facts.ts";
 import type { Candidate, Eviction, OpenSeat, QueuePolicy } from "../../src/pool/queue-policy.ts";
 import type { Work } from "../../src/pool/seat.ts";
 import type { Ticket } from "../../src/pool/ticket.ts";
@@ -48,10 +49,10 @@ export class PolicyWitness implements QueuePolicy {
     return this.#policy.next(seat, now);
   }
 
-  begin(ticket: Ticket, now: number): void {
+  begin(ticket: Ticket, seat: Pick<OpenSeat, "lines">, now: number): void {
     this.#expect("begin", ticket, undefined);
     this.#states.set(ticket, "runs");
-    this.#policy.begin(ticket, now);
+    this.#policy.begin(ticket, seat, now);
   }
 
   end(ticket: Ticket, work: Work | undefined, now: number): void {
@@ -62,6 +63,10 @@ export class PolicyWitness implements QueuePolicy {
 
   position(ticket: Ticket, now: number): number {
     return this.#policy.position(ticket, now);
+  }
+
+  flows(now: number): readonly FlowFacts[] {
+    return this.#policy.flows(now);
   }
 
   #expect(call: string, ticket: Ticket, state: "waits" | "runs" | undefined): void {

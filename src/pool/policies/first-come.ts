@@ -62,4 +62,8 @@ export class FirstCome implements QueuePolicy {
   position(ticket: Ticket): number {
     return (this.#lines.get(lineOf(ticket.demand))?.indexOf(ticket) ?? -1) + 1;
   }
+
+  flows(): readonly [] {
+    return [];
+  }
 }

@@ -133,6 +133,7 @@ test("a policy hears what a job came to, and that an attempt which was sent else
     leave: (ticket) => order.leave(ticket),
     next: (seat) => order.next(seat),
     position: (ticket) => order.position(ticket),
+    flows: () => [],
     begin: ({ number }) => heard.push(`begin ${number}`),
     end: ({ number }, spent) => heard.push(`end ${number} ${spent?.output}`),
   };

@@ -1,6 +1,8 @@
 import { parseJson } from "../json/parse.ts";
 import type { Greeting, Hello } from "../tunnel/greeting.ts";
 import { withLegacyId } from "../tunnel/legacy-id.ts";
+import { withLoaded } from "../tunnel/offer-updates.ts";
+import type { Offer } from "../tunnel/session.ts";
 import type { Parsed } from "../wire/fields.ts";
 import { batchSizeOf, parseRegister, type Register } from "../wire/worker-messages.ts";
 import { createLegacyDialect, type LegacyLimits } from "./legacy-worker.ts";
@@ -27,14 +29,18 @@ function toHello(register: Register): Hello {
     name: register.worker_name || undefined,
     version: register.version ?? register.agent_config?.["worker_version"],
     hostInfo: register.agent_config ?? {},
-    offer: {
-      models: register.models ?? [],
-      ...(register.model_info ? { modelInfo: register.model_info } : {}),
-      maxConcurrency: register.max_concurrency ?? 1,
-      embeddingBatchSize: batchSizeOf(register),
-      ...(register.exchange_kinds ? { exchangeKinds: register.exchange_kinds } : {}),
-      status: "ready",
-      reason: undefined,
-    },
+    offer: withLoaded(toOffer(register), register.loaded),
+  };
+}
+
+function toOffer(register: Register): Offer {
+  return {
+    models: register.models ?? [],
+    ...(register.model_info ? { modelInfo: register.model_info } : {}),
+    maxConcurrency: register.max_concurrency ?? 1,
+    embeddingBatchSize: batchSizeOf(register),
+    ...(register.exchange_kinds ? { exchangeKinds: register.exchange_kinds } : {}),
+    status: "ready",
+    reason: undefined,
   };
 }

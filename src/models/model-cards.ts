@@ -1,6 +1,8 @@
 import type { ModelCard } from "../plugin/contract.ts";
 import type { Pool } from "../pool/pool.ts";
+import type { Seat } from "../pool/seat.ts";
 import type { ModelInfo } from "../wire/model-info.ts";
+import { statusesIn } from "../wire/model-status.ts";
 import { isDoctorModel } from "../wire/names.ts";
 import { joinInfo, type ModelFacts } from "./model-facts.ts";
 
@@ -36,7 +38,7 @@ export class ModelCards {
     this.#revision = offersRevision;
     const infos = new Map<string, ModelInfo[]>(this.#pool.servedModels().map((model) => [model, []]));
     for (const seat of this.#pool.seats()) {
-      if (seat.capacity > 0) for (const info of seat.info) infos.get(info.id)?.push(info);
+      if (seat.capacity > 0) for (const info of infoOf(seat)) infos.get(info.id)?.push(info);
     }
     const facts = [...infos].map(([model, said]) => [model, this.#toFacts(said)] as const);
     this.#facts = new Map(facts);
@@ -49,6 +51,14 @@ export class ModelCards {
     const facts = joinInfo(said);
     return said.some(({ type }) => type) ? facts : { ...facts, type: this.#type };
   }
+}
+
+/** Returns what a worker says of its models, with their present status. */
+function infoOf({ session: { offer }, info }: Seat): readonly ModelInfo[] {
+  if (info.length === 0 && offer.loaded === undefined) return info;
+  const said = new Map(info.map((each) => [each.id, each]));
+  const statusOf = statusesIn(offer);
+  return offer.models.map((id) => ({ ...said.get(id), id, status: statusOf(id).word }));
 }
 
 function toCard(id: string, firstSeenAt: number, facts: ModelFacts): ModelCard {

@@ -2,6 +2,7 @@ import { SlidingSum } from "../figures/sliding-sum.ts";
 import type { CancelTimer } from "../system/deps.ts";
 import { capacityOf, type Session } from "../tunnel/session.ts";
 import type { ModelInfo } from "../wire/model-info.ts";
+import { statusesIn } from "../wire/model-status.ts";
 import { aliasKey } from "./alias.ts";
 import { linesOf } from "./lines.ts";
 import { createRanked, type Ranked } from "./ranking.ts";
@@ -48,6 +49,8 @@ export class SeatModel {
   readonly model: string;
   /** Its place in the ranking of the model. */
   readonly ranked: Ranked<SeatModel>;
+  /** Whether the worker says that it has the model in memory or is loading it; undefined if it does not say. */
+  isLoaded: boolean | undefined;
 
   constructor(seat: Seat, model: string) {
     this.seat = seat;
@@ -141,8 +144,11 @@ export class Seat {
     this.byAlias.clear();
     this.#sentAs.clear();
     for (const { id, sent_as } of this.info) if (sent_as) this.#sentAs.set(id, sent_as);
+    const statusOf = statusesIn(this.session.offer);
     for (const model of this.models) {
-      this.byModel.set(model, before.get(model) ?? new SeatModel(this, model));
+      const kept = before.get(model) ?? new SeatModel(this, model);
+      kept.isLoaded = statusOf(model).isLoaded;
+      this.byModel.set(model, kept);
       const alias = aliasKey(model);
       if (alias === undefined) continue;
       const names = this.byAlias.get(alias);

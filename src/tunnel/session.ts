@@ -12,6 +12,11 @@ export interface Offer {
   readonly models: readonly string[];
   /** What it says of its models; absent when it says nothing. It may speak of models that it does not offer. */
   readonly modelInfo?: readonly ModelInfo[];
+  /**
+   * Those of its models that it has in memory, or is loading; absent when it does not say. A request for another one may wait
+   * until that is loaded.
+   */
+  readonly loaded?: readonly string[];
   /** Jobs that it declared to take at once. */
   readonly maxConcurrency: number;
   /** Inputs that it takes in one embeddings request; undefined if it has not said. */

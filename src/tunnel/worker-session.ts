@@ -1,9 +1,8 @@
 import type { Clock, Log } from "../system/deps.ts";
 import { CLOSES, type Close, closeWith } from "../wire/closes.ts";
 import { declaredLength } from "../wire/declared-length.ts";
-import type { ModelInfo } from "../wire/model-info.ts";
 import { HTTP_KIND } from "../wire/names.ts";
-import { batchSizeOf, type Control, mergeHostInfo, type ReportedStatus } from "../wire/worker-messages.ts";
+import { type Control, mergeHostInfo } from "../wire/worker-messages.ts";
 import type { Dialect, Incoming, Socket, Wire } from "./dialect.ts";
 import {
   type Exchange,
@@ -14,6 +13,7 @@ import {
 } from "./exchange.ts";
 import { ExchangeIds } from "./exchange-ids.ts";
 import { HeldExchange } from "./held-exchange.ts";
+import { offerAfter } from "./offer-updates.ts";
 import {
   HTTP_ALONE,
   type Offer,
@@ -256,35 +256,10 @@ export class WorkerSession implements Session, Wire {
       };
       return;
     }
-    const was = this.#offer;
-    if (control.type === "models_update") {
-      this.#offer = withModels(was, control.models, control.model_info);
-    } else {
-      this.#offer = {
-        ...(control.models ? withModels(was, control.models, control.model_info) : was),
-        maxConcurrency: control.max_concurrency ?? was.maxConcurrency,
-        embeddingBatchSize: batchSizeOf(control) ?? was.embeddingBatchSize,
-        status: control.status ? toOfferStatus(control.status) : was.status,
-        reason: control.reason ?? undefined,
-      };
-      // An agent learns some facts late: its backend's version only when the backend is up.
-      if (control.agent_config)
-        this.#worker = { ...this.#worker, hostInfo: mergeHostInfo(this.#worker.hostInfo, control.agent_config) };
-    }
+    this.#offer = offerAfter(this.#offer, control);
+    // An agent learns some facts late: its backend's version only when the backend is up.
+    if (control.type === "status_update" && control.agent_config)
+      this.#worker = { ...this.#worker, hostInfo: mergeHostInfo(this.#worker.hostInfo, control.agent_config) };
     this.#options.host.onOfferChange(this);
   }
-}
-
-/** Returns an offer of other models. What was said of the former ones no longer counts. */
-function withModels(
-  { modelInfo: _former, ...offer }: Offer,
-  models: readonly string[],
-  info: readonly ModelInfo[] | null | undefined,
-): Offer {
-  return { ...offer, models, ...(info ? { modelInfo: info } : {}) };
-}
-
-/** Maps what a worker reports. The server counts jobs itself, so `idle` and `working` are both just ready. */
-function toOfferStatus(reported: ReportedStatus): Offer["status"] {
-  return reported === "draining" || reported === "not_ready" ? reported : "ready";
 }

@@ -43,6 +43,8 @@ export const registerSchema = v.object({
   worker_name: v.nullish(textField),
   models: v.nullish(modelsField),
   model_info: v.nullish(modelInfoField),
+  /** The models that a request need not wait for to be loaded. Absent: not known. */
+  loaded: v.nullish(modelsField),
   max_concurrency: v.nullish(countField(MAX_CONCURRENCY)),
   embedding_batch_size: v.nullish(countField(MAX_EMBEDDING_BATCH)),
   exchange_kinds: v.nullish(kindsField),
@@ -71,12 +73,18 @@ export const controlSchema = v.variant("type", [
     max_concurrency: v.nullish(countField(MAX_CONCURRENCY)),
     models: v.nullish(modelsField),
     model_info: v.nullish(modelInfoField),
+    loaded: v.nullish(modelsField),
     status: v.nullish(statusSchema),
     reason: v.nullish(textField),
     embedding_batch_size: v.nullish(countField(MAX_EMBEDDING_BATCH)),
     agent_config: v.nullish(agentConfig),
   }),
-  v.object({ type: v.literal("models_update"), models: modelsField, model_info: v.nullish(modelInfoField) }),
+  v.object({
+    type: v.literal("models_update"),
+    models: modelsField,
+    model_info: v.nullish(modelInfoField),
+    loaded: v.nullish(modelsField),
+  }),
 ]);
 /** A control message as the server has read it. */
 export type Control = v.InferOutput<typeof controlSchema>;

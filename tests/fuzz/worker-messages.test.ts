@@ -40,6 +40,7 @@ const register = nearly({
   model_info: [
     { id: "m", sent_as: "n", type: "chat", context_length: 4096, input_modalities: ["text"], status: "loaded" },
   ],
+  loaded: ["m"],
   max_concurrency: 2,
   version: "1",
   agent_config: { os: "linux" },
@@ -51,6 +52,7 @@ const legacy = fc
     nearly({ type: "http_proxy_response_end", request_id: "1", error: { code: "x", message: "y" } }),
     nearly({ type: "heartbeat", ts: 1, host_cpu_percent: 5 }),
     nearly({ type: "status_update", status: "idle", max_concurrency: 2, models: ["m"], model_info: [{ id: "m" }] }),
+    nearly({ type: "status_update", loaded: ["m"] }),
     nearly({ type: "mcp_response", id: "1", body: {} }),
     hostileJson,
   )

@@ -87,6 +87,29 @@ test("what is said of models counts until the next list of models, and no longer
   expect(session.offer).not.toHaveProperty("modelInfo");
 });
 
+test("what is said of loaded models counts until it is said anew or the models change", () => {
+  const { session } = start(undefined, { ...OFFER, models: ["a", "b"] });
+  expect(session.offer).not.toHaveProperty("loaded");
+  session.handleMessage(control({ type: "status_update", loaded: ["b", "b"] }));
+  expect(session.offer).toMatchObject({ models: ["a", "b"], loaded: ["b"] });
+  session.handleMessage(control({ type: "status_update", max_concurrency: 1 }));
+  expect(session.offer.loaded).toEqual(["b"]);
+  session.handleMessage(control({ type: "status_update", loaded: [] }));
+  expect(session.offer.loaded).toEqual([]);
+  session.handleMessage(control({ type: "models_update", models: ["b", "c"], loaded: ["c"] }));
+  expect(session.offer.loaded).toEqual(["c"]);
+  session.handleMessage(control({ type: "models_update", models: ["b", "c"] }));
+  expect(session.offer).not.toHaveProperty("loaded");
+});
+
+test("loaded models that the worker does not offer are left out", () => {
+  const { session } = start();
+  session.handleMessage(control({ type: "status_update", loaded: ["a", "other"] }));
+  expect(session.offer.loaded).toEqual(["a"]);
+  session.handleMessage(control({ type: "status_update", models: ["b"], loaded: ["a", "b"] }));
+  expect(session.offer.loaded).toEqual(["b"]);
+});
+
 test("a heartbeat is a sign of life with the machine's load, and does not change the offer", () => {
   const { session, clock, told } = start();
   expect(session.lastHeartbeatAt).toBe(clock.now());

@@ -41,6 +41,7 @@ describe("a register message", () => {
       worker_id: "w-1",
       worker_name: "my box",
       models: ["a:7b", "org/b"],
+      loaded: ["org/b"],
       max_concurrency: 3,
       embedding_batch_size: 16,
       exchange_kinds: ["http", "made_up"],
@@ -81,6 +82,9 @@ describe("a register message", () => {
     ["models", ["evil\u202egnp"]],
     ["models", ["evil\u200fmark"]],
     ["models", Array.from({ length: 2049 }, (_, at) => `m${at}`)],
+    ["loaded", "a"],
+    ["loaded", [""]],
+    ["loaded", Array.from({ length: 2049 }, (_, at) => `m${at}`)],
     ["max_concurrency", -1],
     ["max_concurrency", 1.5],
     ["max_concurrency", "2"],
@@ -254,7 +258,7 @@ describe("a control message", () => {
     ["a status_update of one field", { type: "status_update", max_concurrency: 0 }],
     [
       "a status_update of everything",
-      { type: "status_update", max_concurrency: 1, models: ["a"], status: "idle", reason: "x" },
+      { type: "status_update", max_concurrency: 1, models: ["a"], loaded: [], status: "idle", reason: "x" },
     ],
     ["a models_update", { type: "models_update", models: [] }],
     [
@@ -262,6 +266,7 @@ describe("a control message", () => {
       {
         type: "models_update",
         models: ["m"],
+        loaded: ["m"],
         model_info: [
           {
             id: "m",
@@ -301,6 +306,9 @@ describe("a control message", () => {
     [{ type: "status_update", max_concurrency: -1 }, "max_concurrency"],
     [{ type: "status_update", status: "asleep" }, "status"],
     [{ type: "status_update", models: "a" }, "models"],
+    [{ type: "status_update", loaded: "a" }, "loaded"],
+    [{ type: "status_update", loaded: ["a\nb"] }, "loaded.0"],
+    [{ type: "status_update", loaded: Array.from({ length: 2049 }, (_, at) => `m${at}`) }, "loaded"],
     [{ type: "status_update", reason: "r".repeat(513) }, "reason"],
     [{ type: "models_update" }, "models"],
     [{ type: "models_update", models: [{}] }, "models.0"],

@@ -24,6 +24,7 @@ import { ModelCards } from "./model-cards.ts";
 import { countStatus, type ModelAreaState, statusOf, toModelStates, toWorkerState } from "./model-state.ts";
 import { findInPool } from "./problems.ts";
 import { RequestRoom } from "./request-room.ts";
+import { Standings } from "./standings.ts";
 import { WorkerSeries } from "./worker-series.ts";
 
 export interface ModelAreaOptions {
@@ -49,6 +50,8 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
   readonly pool: Pool;
   readonly workers: WorkerOperator;
   readonly intake: Intake;
+  /** For whom a request's job counts. */
+  readonly standings: Standings;
   readonly #options: ModelAreaOptions;
   readonly #startedAt: number;
   readonly #ledger: Ledger;
@@ -64,6 +67,7 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
     this.#options = options;
     this.#startedAt = deps.clock.elapsed();
     this.#drift = new Drift(deps.clock);
+    this.standings = new Standings(config.endUserHeaders, deps.ids.secret());
     this.#restrictions = new Restrictions({
       clock: deps.clock,
       records: options.restrictionRecords?.(options.pluginId),

@@ -1,5 +1,6 @@
 import type { Caller, CallerClass } from "../auth/caller.ts";
 import { Fault } from "../errors.ts";
+import { lowerOf } from "../pool/urgency.ts";
 
 /** For whom a job counts in the queue, beside its caller, and how urgent it is. */
 export interface Standing {
@@ -73,7 +74,7 @@ export class Standings {
 function classFor(own: CallerClass, priority: string | null, tier: unknown): CallerClass {
   const written = priority?.trim().toLowerCase();
   const asked = written ? toClass(written) : own;
-  return lower(lower(own, asked), tier === "flex" ? "background" : own);
+  return lowerOf(lowerOf(own, asked), tier === "flex" ? "background" : own);
 }
 
 function toClass(written: string): CallerClass {
@@ -83,8 +84,4 @@ function toClass(written: string): CallerClass {
     message: `'${PRIORITY_HEADER}' must be interactive, normal or background.`,
     param: PRIORITY_HEADER,
   });
-}
-
-function lower(a: CallerClass, b: CallerClass): CallerClass {
-  return CLASSES.indexOf(a) > CLASSES.indexOf(b) ? a : b;
 }

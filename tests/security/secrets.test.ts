@@ -21,12 +21,13 @@ const BACKEND_KEY = "backend-key-is-mine";
 const WRONG = "wrong-key-is-somebodys";
 const RELAY_TOKEN = "relay-token-is-mine";
 const ADMIN_KEY = "test-admin-key";
+const END_USER = "end-user-is-private";
 const KEYS = [API_KEY, CLIENT_KEY, ADMIN_KEY];
 /** With one of these a short key could be guessed offline. */
 const OWNERS = KEYS.map((key) => ownerName(key).replace("key:", ""));
 
 test.each(["json", "pretty"] as const)(
-  "keys, prompts, answers and channel ids appear in no %s log line, metric, state or error",
+  "keys, prompts, answers, end users and channel ids appear in no %s log line, metric, state or error",
   async (format) => {
     const lines: string[] = [];
     const log = createLog({ level: "debug", format, now: Date.now, write: (line) => void lines.push(line) });
@@ -67,7 +68,11 @@ test.each(["json", "pretty"] as const)(
       if (!response.ok && response.status !== 500) told.push(text);
     };
     const message = (content: string): object => ({ messages: [{ role: "user", content }] });
-    await ask(server.chat("m", message(PROMPT)));
+    const named = { headers: { "x-openwebui-user-id": END_USER } };
+    await ask(server.chat("m", message(PROMPT), named));
+    await ask(server.chat("m", { ...message(PROMPT), user: END_USER }));
+    await ask(server.chat("nobody's", {}, named));
+    await ask(server.chat("m", {}, { headers: { ...named.headers, "x-moorage-priority": END_USER } }));
     await ask(server.chat("m", message(`break ${PROMPT}`)));
     await ask(server.chat("nobody's", message(PROMPT)));
     await ask(server.chat("m", {}, { headers: { authorization: `Bearer ${WRONG}` } }));
@@ -90,7 +95,7 @@ test.each(["json", "pretty"] as const)(
     expect(seen.log.length).toBeGreaterThan(500);
     expect(told.length).toBeGreaterThan(2);
     for (const [where, text] of Object.entries(seen))
-      for (const secret of [...KEYS, ...OWNERS, BACKEND_KEY, WRONG, RELAY_TOKEN, PROMPT, ANSWER, channel_id])
+      for (const secret of [...KEYS, ...OWNERS, BACKEND_KEY, WRONG, RELAY_TOKEN, PROMPT, ANSWER, END_USER, channel_id])
         expect(`${where} ${text.includes(secret) ? secret : "clean"}`).toBe(`${where} clean`);
   },
 );

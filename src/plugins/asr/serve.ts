@@ -1,6 +1,7 @@
 import { drainingFault, Fault } from "../../errors.ts";
 import { declaredLength } from "../../http/body.ts";
 import { attemptId } from "../../http/headers.ts";
+import type { Standing } from "../../models/standings.ts";
 import { answerWithJob } from "../../reply/answer.ts";
 import { AnswerEnds } from "../../reply/answer-ends.ts";
 import { dataEvent } from "../../reply/sse.ts";
@@ -17,8 +18,10 @@ export async function serveAsr(ports: AsrPorts, call: AsrCall): Promise<Response
   let recording: Recording | undefined;
   try {
     if (ports.area.isDraining) throw drainingFault();
+    // The form's fields may come after the file, so only headers say for whom the upload counts.
+    const standing = ports.area.standings.of(call.caller, call.visit.request.headers);
     recording = openRecording(ports, call);
-    return await transcribe(ports, call, recording, await recording.readAwaited());
+    return await transcribe(ports, call, recording, { model: await recording.readAwaited(), standing });
   } catch (error) {
     recording?.close();
     call.caller.leave();
@@ -58,7 +61,18 @@ function openRecording(
   });
 }
 
-function transcribe(ports: AsrPorts, call: AsrCall, recording: Recording, model: string): Promise<Response> {
+/** What is known of an upload once its form has named a model. */
+interface Upload {
+  readonly model: string;
+  readonly standing: Standing;
+}
+
+function transcribe(
+  ports: AsrPorts,
+  call: AsrCall,
+  recording: Recording,
+  { model, standing }: Upload,
+): Promise<Response> {
   const { area, config, deps } = ports;
   const { caller } = call;
   const { request, requestId } = call.visit;
@@ -78,6 +92,7 @@ function transcribe(ports: AsrPorts, call: AsrCall, recording: Recording, model:
       spec: {
         requestId,
         caller,
+        ...standing,
         kind: call.kind,
         model,
         exact: false,

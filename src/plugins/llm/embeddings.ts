@@ -2,6 +2,7 @@ import { Fault } from "../../errors.ts";
 import { ClientGone } from "../../http/body.ts";
 import { attemptId, nameServedModel, toClientHeaders } from "../../http/headers.ts";
 import { bodyFor } from "../../models/named-body.ts";
+import type { Standing } from "../../models/standings.ts";
 import type { Claim } from "../../pool/claim.ts";
 import type { Demand } from "../../pool/directory.ts";
 import { type Excluded, NONE_EXCLUDED } from "../../pool/excluded.ts";
@@ -28,23 +29,25 @@ const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
 /** Failures of one part after which the request fails. */
 const MAX_FAILURES = 3;
 
+/** A request for embeddings, as it was read. */
+export interface EmbeddingRequest {
+  readonly body: Uint8Array;
+  readonly model: string;
+  readonly input: EmbeddingInput;
+  readonly standing: Standing;
+}
+
 /**
  * Answers a request for embeddings. Many inputs are cut into parts, which free workers pull one after the other, and the
  * answers are merged. A part that fails goes to another worker. When the request fails for good, its other parts are
  * cancelled. Rejects with a `Fault` or `ClientGone`.
  */
-export async function relayEmbeddings(
-  ports: LlmPorts,
-  call: LlmCall,
-  body: Uint8Array,
-  model: string,
-  input: EmbeddingInput,
-): Promise<Response> {
-  const run = new EmbeddingRun(ports, call, body, model, input);
+export async function relayEmbeddings(ports: LlmPorts, call: LlmCall, request: EmbeddingRequest): Promise<Response> {
+  const run = new EmbeddingRun(ports, call, request);
   // The parts are jobs of their own to workers, and one request to everybody else.
   ports.area.began();
   try {
-    const response = await answer(ports, call, run, input);
+    const response = await answer(ports, call, run, request.input);
     run.ended({ kind: "complete" }, response.status);
     return response;
   } catch (error) {
@@ -93,6 +96,7 @@ interface Outcome {
 class EmbeddingRun {
   readonly #ports: LlmPorts;
   readonly #call: LlmCall;
+  readonly #standing: Standing;
   readonly model: string;
   readonly #bodyBytes: number;
   readonly #startedAt: number;
@@ -121,9 +125,10 @@ class EmbeddingRun {
   #refused: WholeAnswer | undefined;
   #error: unknown;
 
-  constructor(ports: LlmPorts, call: LlmCall, body: Uint8Array, model: string, input: EmbeddingInput) {
+  constructor(ports: LlmPorts, call: LlmCall, { body, model, input, standing }: EmbeddingRequest) {
     this.#ports = ports;
     this.#call = call;
+    this.#standing = standing;
     this.model = model;
     this.#bodyBytes = body.length;
     this.#startedAt = ports.deps.clock.elapsed();
@@ -180,7 +185,7 @@ class EmbeddingRun {
   }
 
   get #hasRoom(): boolean {
-    return this.#ports.area.pool.hasRoomFor({ caller: this.#call.caller, demand: this.#demand });
+    return this.#ports.area.pool.hasRoomFor({ caller: this.#call.caller, ...this.#standing, demand: this.#demand });
   }
 
   /** Runs one job for one part, or for less if a retry's worker takes smaller parts. Never rejects. */
@@ -196,6 +201,7 @@ class EmbeddingRun {
         spec: {
           requestId: this.#call.visit.requestId,
           caller: this.#call.caller,
+          ...this.#standing,
           kind: "embeddings",
           ...this.#demand,
           wasAccepted: this.#wasAccepted,

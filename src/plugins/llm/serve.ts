@@ -38,9 +38,10 @@ async function answer(ports: LlmPorts, call: LlmCall): Promise<Response> {
   // From here on the client only waits, for as long as its job takes.
   caller.linger();
   const { model, stream, value } = parsed;
+  const standing = area.standings.of(caller, request.headers, value);
   const isEmbedding = call.path === "/embeddings";
   const input = isEmbedding ? parseEmbeddingInput(value) : undefined;
-  if (input) return relayEmbeddings(ports, call, body, model, input).finally(() => caller.leave());
+  if (input) return relayEmbeddings(ports, call, { body, model, input, standing }).finally(() => caller.leave());
 
   const ends = new AnswerEnds(!stream);
   const gap = stream ? ports.metrics.chunkGap("llm") : undefined;
@@ -60,6 +61,7 @@ async function answer(ports: LlmPorts, call: LlmCall): Promise<Response> {
       spec: {
         requestId,
         caller,
+        ...standing,
         kind: kindOf(call.path),
         model,
         workerId: call.workerId,

@@ -35,7 +35,12 @@ function setUp() {
     const visit = { request, requestId: "r", address: () => undefined };
     const call = { visit, caller, path: "/embeddings", search: "", workerId: undefined };
     const parsed = { count: input.length, isPlural: true, encoding: "float" } as const;
-    return relayEmbeddings({ area, config, deps, metrics }, call, body, "m", parsed);
+    return relayEmbeddings({ area, config, deps, metrics }, call, {
+      body,
+      model: "m",
+      input: parsed,
+      standing: { class: "normal", endUser: undefined },
+    });
   };
   /** The worker answers the newest part. */
   const answer = (): void => {

@@ -1,6 +1,6 @@
 import type { Metrics } from "../figures/metrics.ts";
 import type { Pool } from "../pool/pool.ts";
-import { statusOf, type WorkerStatus } from "./model-state.ts";
+import { statusOf, type WorkerStatus } from "./worker-state.ts";
 
 /** Registers a pool's gauges, which are read at each scrape. */
 export function registerGauges(metrics: Metrics, plugin: string, pool: Pool, running: () => number): void {

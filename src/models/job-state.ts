@@ -1,4 +1,7 @@
-import type { JobFacts, JobsRegistry } from "../pool/jobs-registry.ts";
+import type { CallerClass } from "../auth/caller.ts";
+import type { JobFacts, JobsRegistry, RegisteredJob } from "../pool/jobs-registry.ts";
+import type { RouteReason } from "../pool/routing/route.ts";
+import { type CallerJobs, countForCaller } from "./caller-state.ts";
 
 /** A job in the State API. Nothing of the request or the answer is in it. */
 export interface JobState {
@@ -10,6 +13,14 @@ export interface JobState {
   readonly model: string;
   /** Null while the job waits. */
   readonly worker: string | null;
+  /** Why it has that worker, in one word of `RouteReason`; null while the job waits. */
+  readonly reason: RouteReason | null;
+  /** The caller's name as in logs: `api-key:2`, `role:reader`. */
+  readonly caller: string;
+  /** A digest of the user behind the caller's request, where one is named; null where none is. */
+  readonly end_user: string | null;
+  /** The urgency of this job: its caller's, or lower. */
+  readonly class: CallerClass;
   /** `streaming` once the answer has begun. */
   readonly status: JobFacts["status"];
   /** Its place in the queue: 1 is next, null means that it does not wait. */
@@ -30,33 +41,55 @@ const MAX_SHOWN = 200;
 export interface ModelJobs {
   inflight: number;
   waiting: number;
+  /** The callers whose jobs wait for it, by name. */
+  readonly waitingBy: Map<string, number>;
 }
 
 export interface JobsState {
   /** Running jobs before waiting ones, each from the oldest on. */
   readonly shown: readonly JobState[];
   readonly byModel: ReadonlyMap<string, ModelJobs>;
+  readonly byCaller: ReadonlyMap<string, CallerJobs>;
 }
 
-/** Describes the running and waiting jobs; looks at each once. `now` is the wall time. */
-export function toJobsState(jobs: JobsRegistry, now: number): JobsState {
-  const running: JobFacts[] = [];
-  const waiting: JobFacts[] = [];
+/** A time by both clocks. */
+export interface Moment {
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  /** `Clock.elapsed`. */
+  readonly elapsed: number;
+}
+
+/** Describes the running and waiting jobs; looks at each once. */
+export function toJobsState(jobs: JobsRegistry, now: Moment): JobsState {
+  const running: RegisteredJob[] = [];
+  const waiting: RegisteredJob[] = [];
   const byModel = new Map<string, ModelJobs>();
+  const byCaller = new Map<string, CallerJobs>();
   for (const job of jobs.all()) {
-    const counts = byModel.get(job.model) ?? { inflight: 0, waiting: 0 };
-    byModel.set(job.model, counts);
-    counts[job.isWaiting ? "waiting" : "inflight"] += 1;
+    countForModel(byModel, job);
+    countForCaller(byCaller, job, now.elapsed);
     const list = job.isWaiting ? waiting : running;
-    if (list.length < MAX_SHOWN) list.push(job.facts());
+    if (list.length < MAX_SHOWN) list.push(job);
   }
-  return { shown: [...running, ...waiting].slice(0, MAX_SHOWN).map((facts) => toJobState(facts, now)), byModel };
+  const shown = [...running, ...waiting].slice(0, MAX_SHOWN).map((job) => toJobState(job, now.at));
+  return { shown, byModel, byCaller };
+}
+
+function countForModel(byModel: Map<string, ModelJobs>, { model, isWaiting, ticket }: RegisteredJob): void {
+  const counts = byModel.get(model) ?? { inflight: 0, waiting: 0, waitingBy: new Map<string, number>() };
+  byModel.set(model, counts);
+  counts[isWaiting ? "waiting" : "inflight"] += 1;
+  const { caller } = ticket;
+  if (isWaiting) counts.waitingBy.set(caller.name, (counts.waitingBy.get(caller.name) ?? 0) + 1);
 }
 
 /** How much of a model's name is shown. Names that workers register are shorter; clients may send longer ones. */
 const MAX_MODEL_CHARS = 512;
 
-function toJobState(facts: JobFacts, now: number): JobState {
+function toJobState(job: RegisteredJob, now: number): JobState {
+  const facts = job.facts();
+  const { caller, endUser } = job.ticket;
   const waitingMs = Math.round(facts.waitingMs);
   return {
     id: facts.id,
@@ -64,6 +97,10 @@ function toJobState(facts: JobFacts, now: number): JobState {
     kind: facts.kind,
     model: facts.model.slice(0, MAX_MODEL_CHARS),
     worker: facts.workerId ?? null,
+    reason: facts.route?.reason ?? null,
+    caller: caller.name,
+    end_user: endUser ?? null,
+    class: job.ticket.class,
     status: facts.status,
     position: facts.position === 0 ? null : facts.position,
     started_at: new Date(now - facts.ageMs).toISOString(),

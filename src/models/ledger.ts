@@ -4,7 +4,7 @@ import { SPEED_UNIT, type Usage } from "../figures/units.ts";
 import type { JobReport } from "../pool/job-spec.ts";
 import type { Clock } from "../system/deps.ts";
 import { isDoctorModel } from "../wire/names.ts";
-import { ModelFigures } from "./model-figures.ts";
+import { ModelFigures, type Prompt } from "./model-figures.ts";
 import type { WorkerSeries } from "./worker-series.ts";
 
 /** A job that has ended, with what the counts need. */
@@ -48,6 +48,9 @@ export interface Counts {
   readonly broken: number;
   /** Output of all answers, in the unit of speed. */
   readonly output: number;
+  /** Prompt tokens of the answers that state how many of them came from a cache, and those that did. */
+  readonly promptTokens: number;
+  readonly cachedTokens: number;
   readonly bytesOut: number;
 }
 
@@ -57,7 +60,16 @@ export class Ledger {
   readonly #options: LedgerOptions;
   /** The models that have series in the metrics. */
   readonly #measured = new Set<string>();
-  readonly #counts = { ended: 0, completed: 0, failed: 0, broken: 0, output: 0, bytesOut: 0 };
+  readonly #counts = {
+    ended: 0,
+    completed: 0,
+    failed: 0,
+    broken: 0,
+    output: 0,
+    promptTokens: 0,
+    cachedTokens: 0,
+    bytesOut: 0,
+  };
 
   constructor(options: LedgerOptions) {
     this.#options = options;
@@ -79,7 +91,12 @@ export class Ledger {
     if (outcome === "failed" && !isClientsFault(report)) counts.broken += 1;
     counts.output += output;
     counts.bytesOut += report.bytesOut;
-    if (report.claim) this.models.count(report.claim.model, output, this.#options.clock.elapsed());
+    const prompt = toPrompt(usage);
+    if (prompt) {
+      counts.promptTokens += prompt.tokens;
+      counts.cachedTokens += prompt.cached;
+    }
+    if (report.claim) this.models.count(report.claim.model, { output, prompt }, this.#options.clock.elapsed());
     if (parts === undefined) this.countPart(report, usage, isEstimated);
     this.#measure(report, outcome, usage, bytesIn);
     return outcome;
@@ -133,6 +150,12 @@ export class Ledger {
 /** Returns whether the client caused the failure although a worker had the job, for example by a form without its file. */
 function isClientsFault({ end }: JobReport): boolean {
   return end.kind === "failed" && end.fault.status < 500;
+}
+
+/** Returns the prompt of an answer that states how much of it came from a cache; undefined for any other. */
+function toPrompt(usage: Usage | undefined): Prompt | undefined {
+  if (usage?.cached_tokens === undefined || !usage.input_tokens) return undefined;
+  return { tokens: usage.input_tokens, cached: usage.cached_tokens };
 }
 
 function errorOf({ end, status }: JobReport): string {

@@ -15,17 +15,17 @@ import { Idle } from "../system/idle.ts";
 import type { AnswerSpool } from "../tunnel/overflow.ts";
 import type { Intake, SessionSource } from "../tunnel/session-source.ts";
 import { CLOSES } from "../wire/closes.ts";
+import { type ModelAreaState, toAreaState } from "./area-state.ts";
 import { Drift } from "./drift.ts";
 import { registerGauges } from "./gauges.ts";
 import { createModelGreeting } from "./greeting.ts";
-import { toJobsState } from "./job-state.ts";
 import { type EndedJob, Ledger } from "./ledger.ts";
 import { ModelCards } from "./model-cards.ts";
-import { countStatus, type ModelAreaState, statusOf, toModelStates, toWorkerState } from "./model-state.ts";
 import { findInPool } from "./problems.ts";
 import { RequestRoom } from "./request-room.ts";
 import { Standings } from "./standings.ts";
 import { WorkerSeries } from "./worker-series.ts";
+import { statusOf } from "./worker-state.ts";
 
 export interface ModelAreaOptions {
   readonly pluginId: string;
@@ -197,7 +197,7 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
       slotsTotal += seat.capacity;
       lastHeartbeatAt = Math.max(lastHeartbeatAt, seat.session.lastHeartbeatAt);
     }
-    const { ended, broken, output, bytesOut } = this.#ledger.counts;
+    const { ended, broken, output, promptTokens, cachedTokens, bytesOut } = this.#ledger.counts;
     let bytes = bytesOut;
     for (const job of this.pool.jobs.all()) bytes += job.bytesOut;
     this.#drift.look(lastHeartbeatAt);
@@ -208,6 +208,7 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
       requests: ended,
       failures: broken,
       tokens: output,
+      prompt: { tokens: promptTokens, cached: cachedTokens },
       bytes,
     };
   }
@@ -221,33 +222,17 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
   /** Returns what the State API shows of this plugin: a plain copy. */
   state(): ModelAreaState {
     const { deps, version } = this.#options;
-    const now = deps.clock.elapsed();
-    const workers = Array.from(this.pool.seats(), (seat) => toWorkerState(seat, now));
-    const jobs = toJobsState(this.pool.jobs, deps.clock.now());
-    const ready = workers.filter((worker) => worker.status === "idle" || worker.status === "working").length;
-    return {
-      server: {
-        state: this.isDraining ? "draining" : ready > 0 ? "ready" : "not_ready",
-        version,
-        uptime_s: Math.floor((now - this.#startedAt) / 1000),
-        jobs_inflight_total: this.#running,
-        jobs_completed_total: this.#ledger.counts.completed,
-        jobs_failed_total: this.#ledger.counts.failed,
-        scheduler_queue_len: this.pool.queueLength,
-        scheduler_queue_capacity: this.pool.queueCapacity,
-      },
-      workers_summary: {
-        connected: workers.length,
-        idle: countStatus(workers, "idle"),
-        working: countStatus(workers, "working"),
-        not_ready: countStatus(workers, "not_ready"),
-        draining: countStatus(workers, "draining"),
-      },
-      models: toModelStates({ pool: this.pool, figures: this.#ledger.models, cards: this.#cards }, jobs.byModel, now),
-      workers,
+    const parts = {
+      pool: this.pool,
+      ledger: this.#ledger,
+      cards: this.#cards,
       restrictions: this.#restrictions.state((workerId) => this.pool.seatOf(workerId) !== undefined),
-      jobs: jobs.shown,
+      version,
+      isDraining: this.isDraining,
+      startedAt: this.#startedAt,
+      running: this.#running,
     };
+    return toAreaState(parts, { at: deps.clock.now(), elapsed: deps.clock.elapsed() });
   }
 
   /** Tells the workers that another server is taking over. Everything goes on until `drain`. */

@@ -3,6 +3,21 @@ import { SlidingSum } from "../figures/sliding-sum.ts";
 interface Figures {
   requests: number;
   readonly output: SlidingSum;
+  readonly promptTokens: SlidingSum;
+  readonly cachedTokens: SlidingSum;
+}
+
+/** The prompt of an answer that states how much of it came from a cache, in tokens. */
+export interface Prompt {
+  readonly tokens: number;
+  readonly cached: number;
+}
+
+/** What an ended job adds to the figures of its model. */
+export interface ModelWork {
+  /** Output in the unit of speed. */
+  readonly output: number;
+  readonly prompt: Prompt | undefined;
 }
 
 /** How many models are counted before those that are no longer known are dropped. */
@@ -18,11 +33,14 @@ export class ModelFigures {
     this.#known = known;
   }
 
-  /** Counts a job that ended, and its answer's output in the unit of speed. `now` is `Clock.elapsed`. */
-  count(model: string, output: number, now: number): void {
+  /** Counts a job that ended. `now` is `Clock.elapsed`. */
+  count(model: string, { output, prompt }: ModelWork, now: number): void {
     const figures = this.#figures.get(model) ?? this.#add(model);
     figures.requests += 1;
     if (output > 0) figures.output.add(output, now);
+    if (!prompt) return;
+    figures.promptTokens.add(prompt.tokens, now);
+    figures.cachedTokens.add(prompt.cached, now);
   }
 
   requests(model: string): number {
@@ -34,9 +52,21 @@ export class ModelFigures {
     return this.#figures.get(model)?.output.rate(now) ?? 0;
   }
 
+  /** The part of the last minute's prompt tokens that came from caches, from 0 to 1; null where no answer stated it. */
+  cachedShare(model: string, now: number): number | null {
+    const figures = this.#figures.get(model);
+    const tokens = figures?.promptTokens.sum(now) ?? 0;
+    return figures && tokens > 0 ? figures.cachedTokens.sum(now) / tokens : null;
+  }
+
   #add(model: string): Figures {
     if (this.#figures.size >= MAX_MODELS) this.#forget();
-    const figures = { requests: 0, output: new SlidingSum() };
+    const figures = {
+      requests: 0,
+      output: new SlidingSum(),
+      promptTokens: new SlidingSum(),
+      cachedTokens: new SlidingSum(),
+    };
     this.#figures.set(model, figures);
     return figures;
   }

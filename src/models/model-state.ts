@@ -1,42 +1,10 @@
-import { SPEED_UNIT, UNIT_RULES, type Unit } from "../figures/units.ts";
-import type { RestrictionState } from "../plugin/restrictions.ts";
 import type { Pool } from "../pool/pool.ts";
-import type { Seat } from "../pool/seat.ts";
 import { isDoctorModel } from "../wire/names.ts";
-import type { JobState, ModelJobs } from "./job-state.ts";
+import { toWaitingCallers, type WaitingCaller } from "./caller-state.ts";
+import type { ModelJobs } from "./job-state.ts";
 import type { ModelCards } from "./model-cards.ts";
 import type { ModelFigures } from "./model-figures.ts";
-
-// A pool in the State API: plain copies, with names in snake_case.
-
-export type WorkerStatus = "idle" | "working" | "not_ready" | "draining";
-
-export function statusOf(seat: Seat): WorkerStatus {
-  const { offer } = seat.session;
-  if (offer.status === "draining" || seat.isDrained) return "draining";
-  if (seat.capacity === 0) return "not_ready";
-  return seat.busy > 0 ? "working" : "idle";
-}
-
-export interface ModelAreaState {
-  readonly server: {
-    readonly state: "ready" | "not_ready" | "draining";
-    readonly version: string;
-    readonly uptime_s: number;
-    readonly jobs_inflight_total: number;
-    readonly jobs_completed_total: number;
-    readonly jobs_failed_total: number;
-    readonly scheduler_queue_len: number;
-    readonly scheduler_queue_capacity: number;
-  };
-  readonly workers_summary: Readonly<Record<WorkerStatus | "connected", number>>;
-  readonly models: readonly ModelState[];
-  readonly workers: readonly WorkerState[];
-  /** The worker ids that operators have drained or blocked, connected or not. */
-  readonly restrictions: readonly RestrictionState[];
-  /** The first 200 jobs: running ones before waiting ones, oldest first in each group. */
-  readonly jobs: readonly JobState[];
-}
+import { tenths } from "./worker-state.ts";
 
 /** One model in the State API, under its workers' name for it. */
 export interface ModelState {
@@ -51,70 +19,14 @@ export interface ModelState {
   readonly slots_total: number;
   readonly inflight: number;
   readonly waiting: number;
+  /** The callers whose jobs wait, most jobs first, at most three, and the rest as `(other)`. */
+  readonly waiting_by: readonly WaitingCaller[];
   /** Ended jobs for the model. */
   readonly requests_total: number;
   /** Output tokens per second over the last minute. */
   readonly tokens_per_s: number;
-}
-
-/** A worker's usage in each unit since it connected: `output_tokens_total`. */
-export type UnitTotals = Readonly<Record<`${Unit}_total`, number>>;
-
-/** One worker in the State API. Times are RFC 3339; the worker chose its name and the texts. */
-export interface WorkerState extends UnitTotals {
-  readonly id: string;
-  readonly name: string;
-  readonly status: WorkerStatus;
-  readonly status_reason: string | null;
-  /** Whether an operator has taken it out of service. */
-  readonly operator_drained: boolean;
-  readonly dialect: "native" | "legacy";
-  readonly version: string | null;
-  readonly host_info: Readonly<Record<string, string | number | null>>;
-  readonly models: readonly string[];
-  readonly connected_at: string;
-  readonly last_heartbeat: string;
-  readonly max_concurrency: number;
-  readonly embedding_batch_size: number | null;
-  readonly inflight: number;
-  readonly processed_total: number;
-  readonly failures_total: number;
-  readonly avg_processing_ms: number;
-  /** Output tokens per second over the last minute; null for a worker that has not stated any yet. */
-  readonly tokens_per_s: number | null;
-  readonly last_error: string | null;
-}
-
-/** Describes a worker. `now` is `Clock.elapsed`. */
-export function toWorkerState(seat: Seat, now: number): WorkerState {
-  const { session, totals } = seat;
-  const { worker, offer, telemetry } = session;
-  return {
-    id: worker.id,
-    name: worker.name,
-    status: statusOf(seat),
-    status_reason: offer.reason ?? null,
-    operator_drained: seat.isDrained,
-    dialect: session.dialect,
-    version: worker.version ?? null,
-    host_info: {
-      ...worker.hostInfo,
-      cpu_percent: telemetry.cpuPercent ?? null,
-      ram_used_percent: telemetry.ramUsedPercent ?? null,
-    },
-    models: offer.models,
-    connected_at: new Date(session.connectedAt).toISOString(),
-    last_heartbeat: new Date(session.lastHeartbeatAt).toISOString(),
-    max_concurrency: offer.maxConcurrency,
-    embedding_batch_size: offer.embeddingBatchSize ?? null,
-    inflight: seat.busy,
-    processed_total: totals.processed,
-    failures_total: totals.failures,
-    avg_processing_ms: totals.processed === 0 ? 0 : Math.round(totals.processingMs / totals.processed),
-    ...toUnitTotals(totals.usage),
-    tokens_per_s: (totals.usage[SPEED_UNIT] ?? 0) > 0 ? tenths(totals.output.rate(now)) : null,
-    last_error: totals.lastError ?? null,
-  };
+  /** The part of the last minute's prompt tokens that came from caches, from 0 to 1; null where no answer stated it. */
+  readonly cached_share: number | null;
 }
 
 /** Describes every model that a request may name now. `now` is `Clock.elapsed`. */
@@ -142,24 +54,9 @@ export function toModelStates(
     slots_total: slots.get(name)?.total ?? 0,
     inflight: jobs.get(name)?.inflight ?? 0,
     waiting: jobs.get(name)?.waiting ?? 0,
+    waiting_by: toWaitingCallers(jobs.get(name)?.waitingBy),
     requests_total: figures.requests(name),
     tokens_per_s: tenths(figures.speed(name, now)),
+    cached_share: figures.cachedShare(name, now),
   }));
-}
-
-const TOTALS = UNIT_RULES.map(([unit]) => [unit, `${unit}_total`] as const);
-
-function toUnitTotals(usage: Readonly<Record<string, number>>): UnitTotals {
-  const totals: Record<string, number> = {};
-  // Sums of fractions, such as seconds, would show their rounding errors.
-  for (const [unit, field] of TOTALS) totals[field] = Math.round((usage[unit] ?? 0) * 1000) / 1000;
-  return totals as UnitTotals; // has a field for every unit of the table
-}
-
-function tenths(value: number): number {
-  return Math.round(value * 10) / 10;
-}
-
-export function countStatus(workers: readonly WorkerState[], status: WorkerStatus): number {
-  return workers.filter((worker) => worker.status === status).length;
 }

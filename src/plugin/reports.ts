@@ -26,6 +26,8 @@ export interface Pulse {
   readonly failures?: number;
   /** Tokens of answers. */
   readonly tokens?: number;
+  /** The prompt tokens of the answers that state how many of them came from a cache, and those that did. */
+  readonly prompt?: { readonly tokens: number; readonly cached: number };
   /** Bytes of answers, including unfinished ones. */
   readonly bytes?: number;
 }

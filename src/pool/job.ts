@@ -11,7 +11,7 @@ import type { JobEnd, JobReport, JobSink, JobSpec } from "./job-spec.ts";
 import type { JobFacts, RegisteredJob } from "./jobs-registry.ts";
 import { patienceWith } from "./patience.ts";
 import type { Pool } from "./pool.ts";
-import type { JobTicket } from "./ticket.ts";
+import type { JobTicket, Ticket } from "./ticket.ts";
 import type { Wait } from "./waits.ts";
 
 /** The most attempts of a job. A request with which three workers were lost is probably the cause. */
@@ -84,6 +84,7 @@ export class Job implements RegisteredJob {
       kind: this.#spec.kind,
       model: this.model,
       workerId: this.isWaiting ? undefined : this.#claim?.worker.id,
+      route: this.isWaiting ? undefined : this.#claim?.route,
       status: this.isWaiting ? "waiting" : this.#status === undefined ? "running" : "streaming",
       position: this.position,
       ageMs: now - this.#startedAt,
@@ -94,6 +95,10 @@ export class Job implements RegisteredJob {
 
   get isWaiting(): boolean {
     return this.#wait !== undefined;
+  }
+
+  get ticket(): Ticket {
+    return this.#ticket;
   }
 
   get model(): string {

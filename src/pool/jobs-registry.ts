@@ -1,6 +1,8 @@
 import { Fault } from "../errors.ts";
 import type { Clock } from "../system/deps.ts";
 import { onServer } from "../system/server-id.ts";
+import type { Route } from "./routing/route.ts";
+import type { Ticket } from "./ticket.ts";
 
 /** The facts about a current job that operators see. They contain nothing of the request or the answer. */
 export interface JobFacts {
@@ -10,6 +12,8 @@ export interface JobFacts {
   readonly kind: string;
   readonly model: string;
   readonly workerId: string | undefined;
+  /** The explanation why that worker has it; undefined while the job waits. */
+  readonly route: Route | undefined;
   /** `streaming`: its answer has begun. */
   readonly status: "waiting" | "running" | "streaming";
   /** Its place in the queue: 1 is next, 0 means that it does not wait. */
@@ -24,6 +28,8 @@ export interface JobFacts {
 export interface RegisteredJob {
   /** Whether it is in the queue. */
   readonly isWaiting: boolean;
+  /** Whom it counts for, and since when. */
+  readonly ticket: Pick<Ticket, "caller" | "class" | "endUser" | "arrivedAt">;
   /** The model under its worker's name, or, while it waits, under its client's. */
   readonly model: string;
   /** Bytes of its answer so far. */

@@ -16,6 +16,10 @@ export interface Sample {
   readonly failures: number;
   /** Tokens of answers, counted when the answer ends. */
   readonly tokens: number;
+  /** Prompt tokens of the answers that state how many of them came from a cache, counted when the answer ends. */
+  readonly prompt_tokens: number;
+  /** Those of `prompt_tokens` that came from a cache. */
+  readonly cached_tokens: number;
   /** Bytes of answers that passed within the second. */
   readonly bytes: number;
   /** Time from a request's acceptance to its answer's first byte, over the last minute; null where no answer began. */
@@ -38,6 +42,8 @@ export const COLUMNS = [
   "requests",
   "failures",
   "tokens",
+  "prompt_tokens",
+  "cached_tokens",
   "bytes",
   "first_byte_p50_ms",
   "first_byte_p95_ms",
@@ -46,7 +52,7 @@ export const COLUMNS = [
 /** How often a sample is taken. */
 export const INTERVAL_MS = 1000;
 
-/** Number of samples kept: a quarter of an hour, in 100 KiB. */
+/** Number of samples kept: a quarter of an hour, in 115 KB. */
 export const CAPACITY = 900;
 
 /** The history in the State API: a column for each field of `Sample`, all of the same length, oldest first. */

@@ -20,6 +20,13 @@ const sampleEntries = {
   requests: v.pipe(v.number(), v.description("Ended within the second.")),
   failures: v.pipe(v.number(), v.description("Failed within the second, and not by the client's fault.")),
   tokens: v.pipe(v.number(), v.description("Tokens of answers, counted when the answer ends.")),
+  prompt_tokens: v.pipe(
+    v.number(),
+    v.description(
+      "Prompt tokens of the answers that state how many of them came from a cache, counted when the answer ends.",
+    ),
+  ),
+  cached_tokens: v.pipe(v.number(), v.description("Those of `prompt_tokens` that came from a cache.")),
   bytes: v.pipe(v.number(), v.description("Bytes of answers within the second.")),
   first_byte_p50_ms: wait,
   first_byte_p95_ms: wait,
@@ -34,6 +41,14 @@ const problemSchema = v.object({
   since: v.pipe(v.string(), v.description("RFC 3339: when it began.")),
 });
 
+const poolSchema = v.object({
+  plugin: v.string(),
+  slots_used: count,
+  slots_total: count,
+  waiting: v.pipe(v.number(), v.description("Requests that wait for a slot.")),
+  queue_capacity: v.pipe(v.number(), v.description("Requests that may wait.")),
+});
+
 /** `server` of the envelope. */
 export const serverStateSchema = v.pipe(
   v.object({
@@ -45,6 +60,12 @@ export const serverStateSchema = v.pipe(
     now: v.pipe(v.string(), v.description("RFC 3339: the server's clock.")),
     viewers: v.pipe(v.number(), v.description("Open streams of the state.")),
     sample: v.pipe(v.object(sampleEntries), v.description("The last whole second, over all plugins.")),
+    pools: v.pipe(
+      v.array(poolSchema),
+      v.description(
+        "The pools of workers, one for each plugin that has one: a pool can be full while others are idle.",
+      ),
+    ),
     problems: v.pipe(v.array(problemSchema), v.description("What is wrong now, worst first.")),
   }),
   v.description("The server as a whole."),

@@ -15,6 +15,8 @@ export interface Totals {
   readonly requests: number;
   readonly failures: number;
   readonly tokens: number;
+  readonly promptTokens: number;
+  readonly cachedTokens: number;
   readonly bytes: number;
 }
 
@@ -30,6 +32,8 @@ export const ZERO: Totals = {
   requests: 0,
   failures: 0,
   tokens: 0,
+  promptTokens: 0,
+  cachedTokens: 0,
   bytes: 0,
 };
 
@@ -48,8 +52,26 @@ export function added(sum: Totals, pulse: Pulse): Totals {
     requests: sum.requests + pulse.requests,
     failures: sum.failures + (pulse.failures ?? 0),
     tokens: sum.tokens + (pulse.tokens ?? 0),
+    promptTokens: sum.promptTokens + (pulse.prompt?.tokens ?? 0),
+    cachedTokens: sum.cachedTokens + (pulse.prompt?.cached ?? 0),
     bytes: sum.bytes + (pulse.bytes ?? 0),
   };
+}
+
+/** The slots and the queue of one plugin's workers, in the State API. */
+export interface PoolState {
+  readonly plugin: string;
+  readonly slots_used: number;
+  readonly slots_total: number;
+  readonly waiting: number;
+  readonly queue_capacity: number;
+}
+
+/** Describes the pool of a plugin; undefined for a plugin without one. */
+export function toPoolState(plugin: string, { slots, queue }: Pulse): PoolState | undefined {
+  if (!slots) return undefined;
+  const { waiting = 0, capacity = 0 } = queue ?? {};
+  return { plugin, slots_used: slots.used, slots_total: slots.total, waiting, queue_capacity: capacity };
 }
 
 /** Counts the workers of any status. */
@@ -71,6 +93,8 @@ export function toSample(at: number, before: Totals, now: Totals, firstBytes: Re
     requests: now.requests - before.requests,
     failures: now.failures - before.failures,
     tokens: now.tokens - before.tokens,
+    prompt_tokens: now.promptTokens - before.promptTokens,
+    cached_tokens: now.cachedTokens - before.cachedTokens,
     bytes: now.bytes - before.bytes,
     first_byte_p50_ms: firstBytes.quantile(0.5),
     first_byte_p95_ms: firstBytes.quantile(0.95),

@@ -7,7 +7,7 @@ import type { Pulse } from "../plugin/reports.ts";
 import type { CancelTimer, Clock, Log } from "../system/deps.ts";
 import { isLoopback } from "../system/loopback.ts";
 import { History, type HistoryState, INTERVAL_MS, type Sample } from "./history.ts";
-import { added, isAlike, sumOf, type Totals, toSample, ZERO } from "./overview-totals.ts";
+import { added, isAlike, type PoolState, sumOf, type Totals, toPoolState, toSample, ZERO } from "./overview-totals.ts";
 import { type Problem, Problems } from "./problems.ts";
 import { findCommon } from "./problems-found.ts";
 
@@ -26,6 +26,8 @@ export interface ServerState {
   readonly viewers: number;
   /** The last whole second. */
   readonly sample: Sample;
+  /** The pools of workers, of which one may be full while others are idle. */
+  readonly pools: readonly PoolState[];
   /** Worst first. */
   readonly problems: readonly Problem[];
 }
@@ -61,6 +63,7 @@ export class Overview {
   #totals: Totals = ZERO;
   #hasStarted = false;
   #sample: Sample;
+  #pools: readonly PoolState[] = [];
   #viewers = 0;
   #changes = 0;
   #stop: CancelTimer | undefined;
@@ -98,6 +101,7 @@ export class Overview {
       now: new Date(clock.now()).toISOString(),
       viewers,
       sample: this.#sample,
+      pools: this.#pools,
       problems: this.#problems.list,
     };
   }
@@ -134,7 +138,10 @@ export class Overview {
     const sample = toSample(clock.now(), this.#totals, totals, firstBytes);
     firstBytes.advance();
     this.#history.add(sample);
-    if (!isAlike(sample, this.#sample) || viewers !== this.#viewers) this.#changes += 1;
+    const pools = pulses.flatMap(({ id, pulse }) => toPoolState(id, pulse) ?? []);
+    const hasChanged = !isAlike(sample, this.#sample) || JSON.stringify(pools) !== JSON.stringify(this.#pools);
+    if (hasChanged || viewers !== this.#viewers) this.#changes += 1;
+    this.#pools = pools;
     this.#sample = sample;
     this.#totals = totals;
     this.#hasStarted = true;

@@ -27,12 +27,15 @@ export class History {
     if (last && sample.at <= last.at) return;
     for (let at = last ? last.at + 1000 : sample.at; last && at < sample.at - 500; at += 1000) {
       if (sample.at - at > this.#capacity * 1000) continue;
-      this.#samples.push({ ...last, at, requests: 0, failures: 0, tokens: 0, bytes: 0 });
+      this.#samples.push({ ...last, at, ...NO_EVENTS });
     }
     this.#samples.push(sample);
     if (this.#samples.length > this.#capacity) this.#samples = this.#samples.slice(-this.#capacity);
   }
 }
+
+/** What a second without a sample adds to the counts. */
+const NO_EVENTS = { requests: 0, failures: 0, tokens: 0, prompt_tokens: 0, cached_tokens: 0, bytes: 0 };
 
 function sampleAt(columns: HistoryAnswer["samples"], index: number): Sample {
   const entries = Object.entries(columns).map(([name, values]) => [name, values[index] ?? null]);
@@ -40,11 +43,7 @@ function sampleAt(columns: HistoryAnswer["samples"], index: number): Sample {
 }
 
 /** Averages a field over the last `seconds`, per second. */
-export function perSecond(
-  samples: readonly Sample[],
-  field: "requests" | "tokens" | "failures" | "bytes",
-  seconds: number,
-): number {
+export function perSecond(samples: readonly Sample[], field: keyof typeof NO_EVENTS, seconds: number): number {
   const last = samples.at(-1);
   if (!last) return 0;
   let sum = 0;

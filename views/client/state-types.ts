@@ -12,6 +12,8 @@ export interface Sample {
   readonly requests: number;
   readonly failures: number;
   readonly tokens: number;
+  readonly prompt_tokens: number;
+  readonly cached_tokens: number;
   readonly bytes: number;
   readonly first_byte_p50_ms: number | null;
   readonly first_byte_p95_ms: number | null;
@@ -26,6 +28,14 @@ export interface Problem {
   readonly since: string;
 }
 
+export interface PoolState {
+  readonly plugin: string;
+  readonly slots_used: number;
+  readonly slots_total: number;
+  readonly waiting: number;
+  readonly queue_capacity: number;
+}
+
 export interface ServerState {
   readonly id: string;
   readonly state: "ready" | "not_ready" | "draining";
@@ -35,6 +45,7 @@ export interface ServerState {
   readonly now: string;
   readonly viewers: number;
   readonly sample: Sample;
+  readonly pools: readonly PoolState[];
   readonly problems: readonly Problem[];
 }
 

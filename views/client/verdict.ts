@@ -1,5 +1,5 @@
 import { percent, plural } from "./format.ts";
-import type { ServerState } from "./state-types.ts";
+import type { PoolState, ServerState } from "./state-types.ts";
 
 /** The pool's condition in one sentence, and its cause in another. */
 export interface Verdict {
@@ -11,8 +11,11 @@ export interface Verdict {
 /** The share of used slots from which a pool counts as nearly full. */
 const NEARLY_FULL_PERCENT = 85;
 
-/** Sums up the server's condition. The worst comes first: problems, then waiting jobs, then few free slots. */
-export function verdictOf({ state, sample, problems }: ServerState): Verdict {
+/**
+ * Sums up the server's condition. The worst comes first: problems, then waiting jobs, then few free slots. Slots are compared
+ * pool by pool, because free slots of one plugin are of no use to the jobs of another.
+ */
+export function verdictOf({ state, sample, pools, problems }: ServerState): Verdict {
   if (state === "draining") {
     return {
       tone: "busy",
@@ -32,19 +35,45 @@ export function verdictOf({ state, sample, problems }: ServerState): Verdict {
       detail: `${plural(waiting, "job waiting", "jobs waiting")}; each plugin's page shows which workers are drained or not ready.`,
     };
   }
-  if (waiting > 0) {
-    const isFull = used >= total && total > 0;
-    return {
-      tone: "busy",
-      title: isFull ? "The workers are the bottleneck." : "Some jobs are waiting for a model whose workers are busy.",
-      detail: `${plural(waiting, "job waiting", "jobs waiting")}; ${load}. ${isFull ? "More workers or slots would help." : "The Models page shows which."}`,
-    };
-  }
+  if (waiting > 0) return verdictOfWaiting(waiting, load, pools);
   const warning = problems.find(({ severity }) => severity === "warning");
   if (warning) return { tone: "busy", title: warning.title, detail: warning.advice };
   if (total === 0) return { tone: "good", title: "The server is up.", detail: "No jobs are running or waiting." };
-  if (percent(used, total) >= NEARLY_FULL_PERCENT) {
-    return { tone: "busy", title: "The pool is nearly full.", detail: `${load}; no jobs waiting yet.` };
+  const fullest = fullestOf(pools);
+  if (fullest && percent(fullest.slots_used, fullest.slots_total) >= NEARLY_FULL_PERCENT) {
+    const detail = `${fullest.slots_used} of ${plural(fullest.slots_total, "slot")} in use; no jobs waiting yet.`;
+    return { tone: "busy", title: `${nameOf(fullest, pools)} is nearly full.`, detail };
   }
   return { tone: "good", title: "All systems normal.", detail: `${load}; no jobs waiting.` };
+}
+
+function verdictOfWaiting(waiting: number, load: string, pools: readonly PoolState[]): Verdict {
+  const jobs = plural(waiting, "job waiting", "jobs waiting");
+  const full = pools.find((pool) => pool.waiting > 0 && pool.slots_total > 0 && pool.slots_used >= pool.slots_total);
+  if (!full) {
+    return {
+      tone: "busy",
+      title: "Some jobs are waiting for a model whose workers are busy.",
+      detail: `${jobs}; ${load}. The Models page shows which.`,
+    };
+  }
+  return {
+    tone: "busy",
+    title: isOnlyPool(pools) ? "The workers are the bottleneck." : `The ${full.plugin} workers are the bottleneck.`,
+    detail: `${jobs}; ${full.slots_used} of ${plural(full.slots_total, "slot")} in use. More workers or slots would help.`,
+  };
+}
+
+/** Returns the pool with the largest share of its slots in use; undefined if none has slots. */
+export function fullestOf(pools: readonly PoolState[]): PoolState | undefined {
+  const share = ({ slots_used, slots_total }: PoolState): number => slots_used / slots_total;
+  return pools.filter(({ slots_total }) => slots_total > 0).toSorted((a, b) => share(b) - share(a))[0];
+}
+
+function nameOf({ plugin }: PoolState, pools: readonly PoolState[]): string {
+  return isOnlyPool(pools) ? "The pool" : `The ${plugin} pool`;
+}
+
+function isOnlyPool(pools: readonly PoolState[]): boolean {
+  return pools.filter(({ slots_total }) => slots_total > 0).length <= 1;
 }

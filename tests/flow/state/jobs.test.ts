@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from "bun:test";
 import type { JobState } from "../../../src/models/job-state.ts";
-import type { ModelState, WorkerState } from "../../../src/models/model-state.ts";
+import type { ModelState } from "../../../src/models/model-state.ts";
+import type { WorkerState } from "../../../src/models/worker-state.ts";
 import type { Sample } from "../../../src/state/history.ts";
 import type { ServerState } from "../../../src/state/overview.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -50,6 +51,10 @@ test("a job is listed from its acceptance to its end as waiting, running and str
     kind: "chat.completions",
     model: "m",
     worker: "w",
+    reason: "only_worker",
+    caller: "api-key:1",
+    end_user: null,
+    class: "normal",
     status: "running",
     position: null,
     started_at: new Date(clock.now() - 1500).toISOString(),
@@ -60,6 +65,7 @@ test("a job is listed from its acceptance to its end as waiting, running and str
   expect(waiting).toMatchObject({
     request_id: "second-job",
     worker: null,
+    reason: null,
     status: "waiting",
     position: 1,
     waiting_ms: 1500,
@@ -101,8 +107,10 @@ test("a model reports its slots, its running and waiting jobs, and its output sp
       slots_total: 2,
       inflight: 2,
       waiting: 1,
+      waiting_by: [{ caller: "api-key:1", waiting: 1 }],
       requests_total: 0,
       tokens_per_s: 0,
+      cached_share: null,
     },
     {
       name: "n",
@@ -113,13 +121,17 @@ test("a model reports its slots, its running and waiting jobs, and its output sp
       slots_total: 3,
       inflight: 0,
       waiting: 0,
+      waiting_by: [],
       requests_total: 0,
       tokens_per_s: 0,
+      cached_share: null,
     },
   ]);
   expect(before.plugins.llm.workers[0]).toMatchObject({ operator_drained: false, tokens_per_s: null });
 
-  worker.answerJson(one.id, { usage: { prompt_tokens: 5, completion_tokens: 600 } });
+  worker.answerJson(one.id, {
+    usage: { prompt_tokens: 400, completion_tokens: 600, prompt_tokens_details: { cached_tokens: 300 } },
+  });
   worker.answerJson(two.id, { usage: { prompt_tokens: 5, completion_tokens: 300 } });
   worker.answerJson((await worker.request()).id, {});
   await Promise.all(answers);
@@ -129,7 +141,10 @@ test("a model reports its slots, its running and waiting jobs, and its output sp
     inflight: 0,
     requests_total: 3,
     tokens_per_s: 15,
+    cached_share: 0.75,
   });
+  clock.advance(1000);
+  expect((await envelope()).server.sample).toMatchObject({ prompt_tokens: 400, cached_tokens: 300 });
   expect(after.plugins.llm.workers[0]?.tokens_per_s).toBe(15);
   clock.advance(70_000);
   expect((await envelope()).plugins.llm.workers[0]?.tokens_per_s).toBe(0);

@@ -3,7 +3,7 @@ import { ANONYMOUS } from "../../../src/auth/caller.ts";
 import { Fault } from "../../../src/errors.ts";
 import { createMetrics } from "../../../src/figures/metrics.ts";
 import { ModelArea } from "../../../src/models/model-area.ts";
-import { statusOf } from "../../../src/models/model-state.ts";
+import { statusOf } from "../../../src/models/worker-state.ts";
 import { Job } from "../../../src/pool/job.ts";
 import type { JobEnd, JobReport } from "../../../src/pool/job-spec.ts";
 import { Pool } from "../../../src/pool/pool.ts";
@@ -159,7 +159,14 @@ describe("a job that an operator cancels", () => {
     const other = new Pool({ clock, queueSize: 1, queueTimeoutMs: 1, modelGraceMs: 1, serverId: "s1", name: "asr" });
     clock.advance(1);
     const later = new Pool({ clock, queueSize: 1, queueTimeoutMs: 1, modelGraceMs: 1, serverId: "s1", name: "llm" });
-    const nothing = { isWaiting: false, model: "m", bytesOut: 0, cancel: () => {}, facts: () => ({}) as never }; // Only its id is looked at.
+    const nothing = {
+      isWaiting: false,
+      ticket: { caller: ANONYMOUS, class: "normal", endUser: undefined, arrivedAt: 0 },
+      model: "m",
+      bytesOut: 0,
+      cancel: () => {},
+      facts: () => ({}) as never, // Only its id is looked at.
+    } as const;
     const elsewhere = new Pool({
       clock,
       queueSize: 1,

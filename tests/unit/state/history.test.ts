@@ -16,6 +16,8 @@ const sample = (at: number, more: Partial<Sample> = {}): Sample => ({
   requests: 0,
   failures: 0,
   tokens: 0,
+  prompt_tokens: 0,
+  cached_tokens: 0,
   bytes: 0,
   first_byte_p50_ms: null,
   first_byte_p95_ms: null,

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import type { Problem, Sample, ServerState } from "../../../../views/client/state-types.ts";
+import type { PoolState, Problem, Sample, ServerState } from "../../../../views/client/state-types.ts";
 import { verdictOf } from "../../../../views/client/verdict.ts";
 
 const QUIET = {
@@ -12,7 +12,13 @@ const QUIET = {
   workers_draining: 0,
 };
 
-function server(sample: Partial<Sample>, problems: readonly Problem[] = [], state: ServerState["state"] = "ready") {
+/** A server whose only pool is that of llm, unless others are given. */
+function server(
+  sample: Partial<Sample>,
+  problems: readonly Problem[] = [],
+  state: ServerState["state"] = "ready",
+  pools?: readonly PoolState[],
+) {
   return {
     id: "s1",
     state,
@@ -21,9 +27,14 @@ function server(sample: Partial<Sample>, problems: readonly Problem[] = [], stat
     uptime_s: 1,
     now: "",
     viewers: 1,
+    pools: pools ?? [pool("llm", sample.slots_used ?? 0, sample.slots_total ?? 0, sample.waiting ?? 0)],
     problems,
     sample: { ...QUIET, ...sample } as Sample, // the fields that a verdict looks at
   };
+}
+
+function pool(plugin: string, slots_used: number, slots_total: number, waiting = 0): PoolState {
+  return { plugin, slots_used, slots_total, waiting, queue_capacity: 100 };
 }
 
 function problem(severity: Problem["severity"]): Problem {
@@ -44,6 +55,18 @@ test.each([
     server({ slots_used: 1, slots_total: 4, waiting: 2 }),
     "busy",
     "Some jobs are waiting for a model whose workers are busy.",
+  ],
+  [
+    "a full pool with waiting jobs beside an idle pool",
+    server({ slots_used: 4, slots_total: 8, waiting: 100 }, [], "ready", [pool("llm", 4, 4, 100), pool("asr", 0, 4)]),
+    "busy",
+    "The llm workers are the bottleneck.",
+  ],
+  [
+    "a full pool beside an idle pool, and nobody waiting",
+    server({ slots_used: 4, slots_total: 8 }, [], "ready", [pool("llm", 4, 4), pool("asr", 0, 4)]),
+    "busy",
+    "The llm pool is nearly full.",
   ],
   ["nobody there", server({}), "good", "The server is up."],
   [
@@ -75,4 +98,12 @@ test.each([
   ],
 ] as const)("the verdict describes %s", (_what, state, tone, title) => {
   expect(verdictOf(state)).toMatchObject({ tone, title });
+});
+
+test("the verdict on a full pool states that pool's slots, not the sum over all pools", () => {
+  const state = server({ slots_used: 4, slots_total: 8, waiting: 100 }, [], "ready", [
+    pool("llm", 4, 4, 100),
+    pool("asr", 0, 4),
+  ]);
+  expect(verdictOf(state).detail).toBe("100 jobs waiting; 4 of 4 slots in use. More workers or slots would help.");
 });

@@ -1,6 +1,7 @@
 import * as v from "valibot";
+import { PromptCache } from "./prompt-cache.ts";
 import { Refusal, unknownModel } from "./refusal.ts";
-import { lastQuestion, textOf, toAnswer } from "./sample-answer.ts";
+import { conversation, onlyQuestion, toAnswer } from "./sample-answer.ts";
 import { readAudioRequest, toTranscript } from "./sample-audio.ts";
 import { type AnswerHead, chatCompletion, chatEvents, textCompletion, textEvents } from "./sample-chat.ts";
 import { countTokens, encodeVector, MAX_DIMENSIONS, toVector } from "./sample-embedding.ts";
@@ -55,6 +56,7 @@ const embeddingSchema = v.object({
 /** Starts an OpenAI-style model server on 127.0.0.1 without a model, for the demo and for tests. */
 export function startSampleBackend(options: SampleBackendOptions = {}): SampleBackend {
   const streams = new Streams(options.delayMs ?? 40);
+  const memory: Memory = { prompts: new PromptCache(), loaded: new Set() };
   const server = Bun.serve({
     hostname: "127.0.0.1",
     port: options.port ?? 0,
@@ -64,7 +66,7 @@ export function startSampleBackend(options: SampleBackendOptions = {}): SampleBa
     // The server in front has its own limits, and audio is skipped without being kept.
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     development: false,
-    fetch: (request) => answer(request, streams),
+    fetch: (request) => answer(request, streams, memory),
   });
   return {
     url: `http://127.0.0.1:${server.port}/v1`,
@@ -75,54 +77,64 @@ export function startSampleBackend(options: SampleBackendOptions = {}): SampleBa
   };
 }
 
-async function answer(request: Request, streams: Streams): Promise<Response> {
+/** What a real model server would have in memory. */
+interface Memory {
+  readonly prompts: PromptCache;
+  /** Models that have been used: the sample says that it loads a model with its first request, and never unloads it. */
+  readonly loaded: Set<string>;
+}
+
+async function answer(request: Request, streams: Streams, memory: Memory): Promise<Response> {
   try {
-    return await route(request, streams);
+    return await route(request, streams, memory);
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     return json(error.body(), error.status);
   }
 }
 
-async function route(request: Request, streams: Streams): Promise<Response> {
+async function route(request: Request, streams: Streams, memory: Memory): Promise<Response> {
   const path = new URL(request.url).pathname;
-  if (request.method === "GET" && path === "/v1/models") return json({ object: "list", data: modelCards() });
+  if (request.method === "GET" && path === "/v1/models")
+    return json({ object: "list", data: modelCards(memory.loaded) });
   if (request.method !== "POST") throw new Refusal(404, "unknown_url", `There is no ${request.method} ${path}.`);
   switch (path) {
     case "/v1/chat/completions": {
-      const body = await read(chatSchema, request, SAMPLE_CHAT_MODEL);
-      const reply = toAnswer(lastQuestion(body.messages), body.max_completion_tokens ?? body.max_tokens ?? undefined);
+      const body = await read(chatSchema, request, SAMPLE_CHAT_MODEL, memory);
+      const limit = body.max_completion_tokens ?? body.max_tokens ?? undefined;
+      const reply = toAnswer(conversation(body.messages), memory.prompts, limit);
       const head = answerHead("chatcmpl-", body.model);
       if (!body.stream) return json(chatCompletion(head, reply));
       return streams.respond(chatEvents(head, reply, body.stream_options?.include_usage === true));
     }
     case "/v1/completions": {
-      const body = await read(completionSchema, request, SAMPLE_CHAT_MODEL);
-      const reply = toAnswer(textOf(body.prompt), body.max_tokens ?? undefined);
+      const body = await read(completionSchema, request, SAMPLE_CHAT_MODEL, memory);
+      const reply = toAnswer(onlyQuestion(body.prompt), memory.prompts, body.max_tokens ?? undefined);
       const head = answerHead("cmpl-", body.model);
       if (!body.stream) return json(textCompletion(head, reply));
       return streams.respond(textEvents(head, reply, body.stream_options?.include_usage === true));
     }
     case "/v1/responses": {
-      const body = await read(responseSchema, request, SAMPLE_CHAT_MODEL);
-      const question = Array.isArray(body.input) ? lastQuestion(body.input) : textOf(body.input);
-      const reply = toAnswer(question, body.max_output_tokens ?? undefined);
+      const body = await read(responseSchema, request, SAMPLE_CHAT_MODEL, memory);
+      const asked = Array.isArray(body.input) ? conversation(body.input) : onlyQuestion(body.input);
+      const reply = toAnswer(asked, memory.prompts, body.max_output_tokens ?? undefined);
       const head = answerHead("resp_", body.model);
       return body.stream ? streams.respond(responseEvents(head, reply)) : json(responseObject(head, reply));
     }
     case "/v1/embeddings":
-      return json(embed(await read(embeddingSchema, request, SAMPLE_EMBED_MODEL)));
+      return json(embed(await read(embeddingSchema, request, SAMPLE_EMBED_MODEL, memory)));
     case "/v1/audio/transcriptions":
-      return hear(request, "transcribe", streams);
+      return hear(request, "transcribe", streams, memory);
     case "/v1/audio/translations":
-      return hear(request, "translate", streams);
+      return hear(request, "translate", streams, memory);
     default:
       throw new Refusal(404, "unknown_url", `There is no POST ${path}.`);
   }
 }
 
-async function hear(request: Request, task: AudioTask, streams: Streams): Promise<Response> {
+async function hear(request: Request, task: AudioTask, streams: Streams, memory: Memory): Promise<Response> {
   const { file, format, isStream } = await readAudioRequest(request, SAMPLE_TRANSCRIBE_MODEL);
+  memory.loaded.add(SAMPLE_TRANSCRIBE_MODEL);
   const transcript = toTranscript(file);
   if (isStream) return streams.respond(transcriptEvents(transcript));
   const { type, body } = renderTranscript(transcript, format, task);
@@ -146,6 +158,7 @@ async function read<S extends v.BaseSchema<unknown, { model: string }, v.BaseIss
   schema: S,
   request: Request,
   model: string,
+  memory: Memory,
 ): Promise<v.InferOutput<S>> {
   const body: unknown = await request.json().catch(() => {
     throw new Refusal(400, "invalid_json", "The request body is not valid JSON.");
@@ -156,8 +169,9 @@ async function read<S extends v.BaseSchema<unknown, { model: string }, v.BaseIss
     throw new Refusal(400, "invalid_request", `The request is not valid${param ? `: look at '${param}'` : ""}.`, param);
   }
   const asked = parsed.output.model;
-  if (asked === model) return parsed.output;
-  throw unknownModel(asked, model);
+  if (asked !== model) throw unknownModel(asked, model);
+  memory.loaded.add(model);
+  return parsed.output;
 }
 
 /** Sends event streams at a fixed pace, and stops each as soon as its reader has gone. */
@@ -209,12 +223,14 @@ function answerHead(prefix: string, model: string): AnswerHead {
   return { id, created: Math.floor(Date.now() / 1000), model };
 }
 
-function modelCards(): readonly object[] {
+function modelCards(loaded: ReadonlySet<string>): readonly object[] {
   return [SAMPLE_CHAT_MODEL, SAMPLE_EMBED_MODEL, SAMPLE_TRANSCRIBE_MODEL].map((id) => ({
     id,
     object: "model",
     created: CREATED,
     owned_by: "moorage-sample",
+    // In the form of llama.cpp's router.
+    status: { value: loaded.has(id) ? "loaded" : "unloaded" },
   }));
 }
 

@@ -43,8 +43,9 @@ export function* textEvents(head: AnswerHead, answer: SampleAnswer, withUsage: b
   yield "data: [DONE]\n\n";
 }
 
-function toUsage({ usage: { input, output } }: SampleAnswer): object {
-  return { prompt_tokens: input, completion_tokens: output, total_tokens: input + output };
+function toUsage({ usage: { input, cached, output } }: SampleAnswer): object {
+  const prompt_tokens_details = { cached_tokens: cached };
+  return { prompt_tokens: input, completion_tokens: output, total_tokens: input + output, prompt_tokens_details };
 }
 
 function event(data: object): string {

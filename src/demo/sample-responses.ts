@@ -73,10 +73,10 @@ function textPart(text: string): object {
   return { type: "output_text", text, annotations: [] };
 }
 
-function toUsage({ usage: { input, output } }: SampleAnswer): object {
+function toUsage({ usage: { input, cached, output } }: SampleAnswer): object {
   return {
     input_tokens: input,
-    input_tokens_details: { cached_tokens: 0 },
+    input_tokens_details: { cached_tokens: cached },
     output_tokens: output,
     output_tokens_details: { reasoning_tokens: 0 },
     total_tokens: input + output,

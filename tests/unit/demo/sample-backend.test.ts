@@ -8,6 +8,7 @@ import {
   startSampleBackend,
 } from "../../../src/demo/sample-backend.ts";
 import { toVector } from "../../../src/demo/sample-embedding.ts";
+import { parseModelList } from "../../../src/worker/model-list.ts";
 import { eventually } from "../../support/eventually.ts";
 
 let backend: SampleBackend;
@@ -30,6 +31,25 @@ test("the sample backend lists its models, and every answer says that it is a sa
     [SAMPLE_EMBED_MODEL, "moorage-sample"],
     [SAMPLE_TRANSCRIBE_MODEL, "moorage-sample"],
   ]);
+});
+
+test("the sample lists a model as loaded after its first request", async () => {
+  const fresh = startSampleBackend({ delayMs: 0 });
+  const states = async (): Promise<readonly (string | undefined)[]> => {
+    const list = parseModelList(await (await fetch(`${fresh.url}/models`)).json());
+    return list?.info.map(({ id, status }) => `${id} ${status}`) ?? [];
+  };
+  expect(await states()).not.toContain(`${SAMPLE_EMBED_MODEL} loaded`);
+  await fetch(`${fresh.url}/embeddings`, {
+    method: "POST",
+    body: JSON.stringify({ model: SAMPLE_EMBED_MODEL, input: "x" }),
+  });
+  expect(await states()).toEqual([
+    `${SAMPLE_CHAT_MODEL} unloaded`,
+    `${SAMPLE_EMBED_MODEL} loaded`,
+    `${SAMPLE_TRANSCRIBE_MODEL} unloaded`,
+  ]);
+  await fresh.stop();
 });
 
 describe("the sample chat", () => {
@@ -62,7 +82,8 @@ describe("the sample chat", () => {
     expect(deltas.length).toBeGreaterThan(10);
     expect(deltas.join("")).toBe(whole.choices[0]?.message.content ?? "");
     expect(reasons.at(-1)).toBe("stop");
-    expect(usage).toEqual(whole.usage);
+    const { prompt_tokens, completion_tokens, total_tokens } = whole.usage ?? {};
+    expect(usage).toMatchObject({ prompt_tokens, completion_tokens, total_tokens });
     const raw = await fetch(`${backend.url}/chat/completions`, {
       method: "POST",
       body: JSON.stringify({ model: SAMPLE_CHAT_MODEL, messages, stream: true }),
@@ -78,6 +99,22 @@ describe("the sample chat", () => {
     });
     expect(answer.choices[0]?.message.content).toBe("This is the");
     expect(answer.choices[0]?.finish_reason).toBe("length");
+  });
+
+  test("counts as cached what began an earlier prompt, except for the last word", async () => {
+    const fresh = startSampleBackend({ delayMs: 0 });
+    const ask = async (...contents: readonly string[]): Promise<readonly (number | undefined)[]> => {
+      const said = contents.map((content) => ({ role: "user" as const, content }));
+      const openai = new OpenAI({ baseURL: fresh.url, apiKey: "none", maxRetries: 0 });
+      const { usage } = await openai.chat.completions.create({ model: SAMPLE_CHAT_MODEL, messages: said });
+      return [usage?.prompt_tokens, usage?.prompt_tokens_details?.cached_tokens];
+    };
+    expect(await ask("one two three")).toEqual([3, 0]);
+    expect(await ask("one two three")).toEqual([3, 2]);
+    expect(await ask("one two three", "four five")).toEqual([5, 3]);
+    expect(await ask("one other")).toEqual([2, 1]);
+    expect(await ask("none of them")).toEqual([3, 0]);
+    await fresh.stop();
   });
 
   test("reads content in parts", async () => {

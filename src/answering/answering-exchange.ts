@@ -178,7 +178,8 @@ export class AnsweringExchange implements Progress {
     this.#progress();
     if (this.#ended) return;
     if (mayFallSilent) this.#silence?.stop();
-    const head: ResponseHead = { status: answer.status, headers: answer.headers };
+    const { status, headers, metered } = answer;
+    const head: ResponseHead = metered ? { status, headers, metered } : { status, headers };
     if (head.status < 200 || head.status > 599 || bodyRoom(head) < SLICE_BYTES) {
       return this.breakOff({
         code: "upstream_error",

@@ -7,6 +7,8 @@ export interface Answer {
   readonly headers: HeaderPairs;
   /** The body, as a whole or as it arrives; null for none. */
   readonly body: Uint8Array | ReadableStream<Uint8Array> | null;
+  /** Whether the request was changed as its head's `metered` asks: see `ResponseHead`. Absent: no. */
+  readonly metered?: boolean;
 }
 
 /** Why a job failed. The message is for people and MUST NOT name an address, a key or a header. */

@@ -10,6 +10,7 @@ import { bodyKind } from "./body-kind.ts";
 import { LateAnswer, type StreamError } from "./late-answer.ts";
 import { addStreamHeaders, Reply, type ReplySource } from "./reply.ts";
 import { comment } from "./sse.ts";
+import { UsageEventCut } from "./usage-event-cut.ts";
 
 /** The parts that all answers of a plugin's jobs share. */
 export interface AnswerPorts {
@@ -31,6 +32,11 @@ export interface AnswerRequest {
    */
   readonly isStream: boolean | Promise<boolean>;
   readonly spec: JobSpec;
+  /**
+   * Whether its requests may ask a worker for the usage of the stream, which the client has not asked for. The event in
+   * which the answer then states it is removed. Absent: no.
+   */
+  readonly isMetered?: boolean;
   /** Writes an error as an event of the API that was called. */
   readonly errorEvent: (error: StreamError) => string;
   /** Sees every byte of the answer on its way. MUST be quick: it runs for every chunk. */
@@ -62,6 +68,8 @@ class Answer implements JobSink, ReplySource {
   /** The stream was opened as 200 before the worker had answered. */
   #isOpenedEarly = false;
   #lateAnswer: LateAnswer | undefined;
+  /** Undefined for an answer of which nothing has to be removed. */
+  #cut: UsageEventCut | undefined;
   #cancelEarly: CancelTimer | undefined;
 
   constructor(
@@ -105,12 +113,20 @@ class Answer implements JobSink, ReplySource {
 
   onHead(head: ResponseHead): void {
     this.#stopWaiting();
+    if (head.metered && this.#request.isMetered && bodyKind(head) === "events")
+      this.#cut = new UsageEventCut((bytes) => this.#reply.write(bytes));
     if (!this.#isOpenedEarly) this.#reply.begin(head);
     else if (bodyKind(head) !== "events") this.#lateAnswer = new LateAnswer(head);
   }
 
   onData(bytes: Uint8Array): void {
     this.#request.observe(bytes);
+    if (this.#cut) {
+      const removed = this.#cut.push(bytes);
+      // The client takes the rest, and with it returns the worker's credit.
+      if (removed > 0) this.#job.consumed(removed);
+      return;
+    }
     if (!this.#lateAnswer) return this.#reply.write(bytes);
     this.#lateAnswer.push(bytes);
     this.#job.consumed(bytes.length);
@@ -118,6 +134,7 @@ class Answer implements JobSink, ReplySource {
 
   onEnd(end: JobEnd): void {
     this.#stopWaiting();
+    this.#cut?.end();
     switch (end.kind) {
       case "complete":
         return this.#lateAnswer ? this.#endWithError(this.#lateAnswer.toError()) : this.#reply.complete();

@@ -9,6 +9,9 @@ import type { PathMap } from "./route.ts";
 export interface BackendTarget {
   /** Base URL without a trailing slash: `http://127.0.0.1:11434/v1`. */
   readonly base: string;
+  /** The kind of model server, and its version, as far as they are known. */
+  readonly family: string | undefined;
+  readonly version: string | undefined;
   /** The bearer token to send; undefined for none. */
   readonly key: string | undefined;
   /** URLs of jobs on a server with paths of its own; undefined: jobs go to their paths under `base`. */

@@ -1,9 +1,12 @@
 import type { Backend } from "../answering/opening.ts";
 import { type BackendTarget, callBackend, toFetchedAnswer } from "./backend.ts";
+import { callMetered } from "./metered-call.ts";
 import { routeJob } from "./route.ts";
+import { UsageAsking } from "./usage-asking.ts";
 
 /** Serves jobs with a model server. `target` is looked up again for every job, since the server may have moved. */
 export function createModelBackend(target: () => BackendTarget | undefined): Backend {
+  const asking = new UsageAsking();
   return {
     open(head) {
       const found = target();
@@ -17,11 +20,13 @@ export function createModelBackend(target: () => BackendTarget | undefined): Bac
         kind: "ask",
         // The model server may have read a request whose connection broke, and then works on it twice. That costs time and
         // nothing else, because inference leaves no trace, and a client would repeat the request after a 502 anyway.
-        ask: async (body, signal) =>
-          toFetchedAnswer(
-            await callBackend({ url, head, key: found.key, proxy: found.proxy, body, signal, isRepeatable: true }),
-            head.path,
-          ),
+        ask: async (body, signal) => {
+          const request = { url, head, key: found.key, proxy: found.proxy, body, signal, isRepeatable: true };
+          const { metered, path } = head;
+          if (metered && asking.mayAsk(found, path, body instanceof Uint8Array))
+            return callMetered(request, metered, (takesIt) => asking.note(found, takesIt));
+          return toFetchedAnswer(await callBackend(request), path);
+        },
         mayFallSilent: false,
       };
     },

@@ -87,8 +87,9 @@ export class BackendWatch {
 
   /** The place where jobs are sent, also while the backend counts as down: it may be back before the next probe. */
   get target(): BackendTarget | undefined {
-    const { base, paths } = this.#state;
-    return base === undefined ? undefined : { base, paths, key: this.#options.key, proxy: this.#proxy };
+    const { base, paths, family, version } = this.#state;
+    if (base === undefined) return undefined;
+    return { base, paths, family, version, key: this.#options.key, proxy: this.#proxy };
   }
 
   /** Probes now, and then at every interval until `stop`. Resolves when this probe is over. */

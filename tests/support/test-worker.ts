@@ -78,7 +78,7 @@ export function startTestWorker(
 /** Starts a model server that answers `/v1/models`. The test answers everything else. */
 export function startBackend(
   handle: (request: Request) => Response | Promise<Response>,
-  options: { readonly models?: readonly string[]; readonly port?: number } = {},
+  options: { readonly models?: readonly string[]; readonly port?: number; readonly list?: () => Response } = {},
 ): { readonly url: string; readonly port: number; stop(): Promise<void> } {
   const server = Bun.serve({
     hostname: "127.0.0.1",
@@ -86,6 +86,7 @@ export function startBackend(
     idleTimeout: 0,
     fetch(request) {
       const { pathname } = new URL(request.url);
+      if (pathname === "/v1/models" && options.list) return options.list();
       if (pathname === "/v1/models")
         return Response.json({ object: "list", data: (options.models ?? ["m"]).map((id) => ({ id })) });
       // The worker's requests that identify the server.

@@ -17,6 +17,14 @@ export class WorkerRig {
     return this.#connect(startBackend(handler), settings, options);
   }
 
+  /** Starts a worker whose backend answers `/v1/models` with `models`, and everything else with `handler`. */
+  serveFamily(
+    models: () => Response,
+    handler: (request: Request) => Response | Promise<Response>,
+  ): Promise<ServerLink> {
+    return this.#connect(startBackend(handler, { list: models }), {});
+  }
+
   /** Starts a worker whose backend writes HTTP by hand. */
   serveRaw(onPost: (socket: Socket, request: string) => void): Promise<ServerLink> {
     return this.#connect(startRawBackend(onPost), {});

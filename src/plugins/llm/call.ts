@@ -6,6 +6,7 @@ import type { ModelArea } from "../../models/model-area.ts";
 import type { SilenceLimit } from "../../pool/job-spec.ts";
 import type { Deps } from "../../system/deps.ts";
 import type { ExchangeRequest } from "../../tunnel/exchange.ts";
+import type { BodyEdit } from "../../wire/frame.ts";
 import type { LlmConfig } from "./settings.ts";
 
 /** The parts that serve the plugin's requests. */
@@ -36,6 +37,8 @@ export interface LlmAttempt {
   readonly stream: boolean;
   /** The client's body, or a part of it. */
   readonly body: Uint8Array;
+  /** The change to the body that asks for the usage of the stream; undefined if it is not to be asked for. */
+  readonly metered?: BodyEdit | undefined;
 }
 
 /** The longest silence of a worker on a request, and the setting that it comes from. */
@@ -45,8 +48,13 @@ export function patienceFor(config: LlmConfig, stream: boolean): SilenceLimit & 
 }
 
 /** Returns the request for a worker. */
-export function toExchangeRequest(ports: LlmPorts, call: LlmCall, { id, stream, body }: LlmAttempt): ExchangeRequest {
+export function toExchangeRequest(
+  ports: LlmPorts,
+  call: LlmCall,
+  { id, stream, body, metered }: LlmAttempt,
+): ExchangeRequest {
   const headers = toWorkerHeaders(call.visit.request.headers, id);
   const { silenceMs: timeout_ms } = patienceFor(ports.config, stream);
-  return { head: { method: "POST", path: call.path + call.search, headers, timeout_ms, stream }, body };
+  const head = { method: "POST", path: call.path + call.search, headers, timeout_ms, stream };
+  return { head: metered ? { ...head, metered } : head, body };
 }

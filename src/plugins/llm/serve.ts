@@ -10,6 +10,7 @@ import { relayEmbeddings } from "./embeddings.ts";
 import { errorEvent } from "./error-event.ts";
 import { parseLlmRequest } from "./request.ts";
 import { readUsage } from "./usage.ts";
+import { askForUsage, mayAskForUsage } from "./usage-request.ts";
 
 /** Reads a request and answers it with what a worker answers. Rejects with a `Fault` or `ClientGone`. */
 export async function serveLlm(ports: LlmPorts, call: LlmCall): Promise<Response> {
@@ -44,6 +45,7 @@ async function answer(ports: LlmPorts, call: LlmCall): Promise<Response> {
   if (input) return relayEmbeddings(ports, call, { body, model, input, standing }).finally(() => caller.leave());
 
   const ends = new AnswerEnds(!stream);
+  const isMetered = config.meterStreams === "ask" && mayAskForUsage(call.path, parsed);
   const gap = stream ? ports.metrics.chunkGap("llm") : undefined;
   let lastChunkAt = 0;
   area.began();
@@ -69,13 +71,13 @@ async function answer(ports: LlmPorts, call: LlmCall): Promise<Response> {
         exact: isEmbedding,
         ...patienceFor(config, stream),
         stallMs: config.clientStallTimeoutMs,
-        request: (claim, nth) =>
-          toExchangeRequest(ports, call, {
-            id: attemptId(requestId, nth),
-            stream,
-            body: bodyFor(claim, model, body),
-          }),
+        request: (claim, nth) => {
+          const named = bodyFor(claim, model, body);
+          const metered = isMetered ? askForUsage(named, parsed) : undefined;
+          return toExchangeRequest(ports, call, { id: attemptId(requestId, nth), stream, body: named, metered });
+        },
       },
+      isMetered,
       errorEvent: (fault) => errorEvent(call.path, fault),
       observe: (bytes) => {
         ends.push(bytes);

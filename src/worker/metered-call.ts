@@ -1,0 +1,43 @@
+import type { Answer } from "../answering/opening.ts";
+import { declaredLength } from "../wire/declared-length.ts";
+import type { BodyEdit } from "../wire/frame.ts";
+import { type BackendRequest, callBackend, toFetchedAnswer, toHeaderPairs } from "./backend.ts";
+import { editedBody, editedHead } from "./edit-body.ts";
+
+/** The longest refusal that is read. Servers answer a request that they do not take with less than 1 KiB. */
+const MAX_REFUSAL_BYTES = 64 * 1024;
+
+/**
+ * Sends a request with a change that asks for the usage of the stream. A server that refuses the request because of the
+ * change gets it once more as the client sent it. `note` is told whether the server takes the change, where that shows.
+ */
+export async function callMetered(
+  request: BackendRequest,
+  edit: BodyEdit,
+  note: (takesIt: boolean) => void,
+): Promise<Answer> {
+  const { head, body } = request;
+  const { path } = head;
+  // Only a request with a body has a place for the change.
+  if (body === undefined) return toFetchedAnswer(await callBackend(request), path);
+  const changed = { ...request, head: editedHead(head, edit), body: editedBody(body, edit) };
+  const response = await callBackend(changed);
+  if (response.ok) note(true);
+  if (!mayBeRefusal(response) || body instanceof ReadableStream)
+    return { ...toFetchedAnswer(response, path), metered: true };
+  const said = Buffer.from(await response.arrayBuffer());
+  if (!NAMES_THE_CHANGE.test(said.toString("latin1")))
+    return { status: response.status, headers: toHeaderPairs(response.headers), body: said };
+  const unchanged = await callBackend(request);
+  // A server may quote the request that it refuses for another reason.
+  if (unchanged.ok) note(false);
+  return toFetchedAnswer(unchanged, path);
+}
+
+const NAMES_THE_CHANGE = /stream_options|include_usage/;
+
+/** Whether a response may refuse the request for its contents, and is small enough to be read for the reason. */
+function mayBeRefusal({ status, headers }: Response): boolean {
+  if (status !== 400 && status !== 422) return false;
+  return (declaredLength([...headers]) ?? Number.POSITIVE_INFINITY) <= MAX_REFUSAL_BYTES;
+}

@@ -87,9 +87,10 @@ export class Children {
     return { ...child, line: JSON.parse(line) };
   }
 
-  /** Starts a program of another project and resolves when its output contains `text`. The output goes to a file. */
-  async other(command: readonly string[], text: string): Promise<Child> {
-    return (await this.#logged(command, {}, text)).child;
+  /** Starts a program of another project and resolves with the line of its output that has `text`. The output goes to a file. */
+  async other(command: readonly string[], text: string): Promise<Child & { readonly line: string }> {
+    const { child, line } = await this.#logged(command, {}, text);
+    return { ...child, line };
   }
 
   /** Runs a command to its end. `stopAll` kills it with all its children. */

@@ -3,6 +3,7 @@ import { measureAudio } from "./audio.ts";
 import { Children } from "./children.ts";
 import { measureAgainst } from "./compare.ts";
 import { measureEmbeddings } from "./embeddings.ts";
+import { measureFair } from "./fair/fair.ts";
 import { measureFleet } from "./fleet.ts";
 import { measureMcp } from "./mcp.ts";
 import { measureMemory } from "./memory.ts";
@@ -14,8 +15,10 @@ import { measureSoak } from "./soak.ts";
 import { measureStart } from "./start.ts";
 import { measureTransfer } from "./transfer.ts";
 import { measureViewers } from "./viewers.ts";
+import { measureWarm } from "./warm/warm.ts";
 
-type Part = (children: Children, isQuick: boolean) => Promise<PartResult>;
+/** `other` is the directory of another checkout, for parts that can compare this one with it. */
+type Part = (children: Children, isQuick: boolean, other: string | undefined) => Promise<PartResult>;
 
 const PARTS: ReadonlyMap<string, Part> = new Map<string, Part>([
   ["relay", measureRelay],
@@ -32,7 +35,11 @@ const PARTS: ReadonlyMap<string, Part> = new Map<string, Part>([
 ]);
 
 /** Parts that run only when they are named, because they take long. */
-const LONG_PARTS: ReadonlyMap<string, Part> = new Map<string, Part>([["soak", measureSoak]]);
+const LONG_PARTS: ReadonlyMap<string, Part> = new Map<string, Part>([
+  ["fair", measureFair],
+  ["warm", measureWarm],
+  ["soak", measureSoak],
+]);
 const ALL_PARTS: ReadonlyMap<string, Part> = new Map([...PARTS, ...LONG_PARTS]);
 
 /** A run that takes longer than this is broken, and is stopped with everything it started. */
@@ -40,7 +47,7 @@ const LIMIT_MS = 40 * 60_000;
 
 async function main(args: readonly string[]): Promise<number> {
   const { names, other } = parseArgs(args);
-  if (other !== undefined) names.push(COMPARISON);
+  if (other !== undefined && names.length === 0) names.push(COMPARISON);
   const unknown = names.filter((name) => !ALL_PARTS.has(name) && name !== COMPARISON);
   if (unknown.length > 0 || process.platform !== "linux") {
     const what =
@@ -49,7 +56,7 @@ async function main(args: readonly string[]): Promise<number> {
         : "The benchmarks read /proc, so they run on Linux only.";
     console.error(
       `${what}\nusage: bun run bench [--quick] [${[...ALL_PARTS.keys()].join("|")} …]\n` +
-        "       bun run bench [--quick] --against <directory of another checkout>",
+        "       bun run bench [--quick] [fair] --against <directory of another checkout>",
     );
     return 2;
   }
@@ -61,7 +68,7 @@ async function main(args: readonly string[]): Promise<number> {
     console.error(`${name} …`);
     const children = new Children();
     try {
-      results.push(await Promise.race([part(children, args.includes("--quick")), overtime]));
+      results.push(await Promise.race([part(children, args.includes("--quick"), other), overtime]));
     } catch (error) {
       failed += 1;
       console.error(`${name} failed:`, error);

@@ -39,8 +39,8 @@ export async function startServer(
 export function startWorker(
   children: Children,
   kind: "llm" | "asr",
-  server: MoorageServer,
-  backend: Helper,
+  server: Pick<MoorageServer, "url">,
+  backend: Pick<Helper, "greeting">,
   id: string,
   flags: readonly string[] = [],
   directory?: string,

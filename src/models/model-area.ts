@@ -17,6 +17,7 @@ import type { Intake, SessionSource } from "../tunnel/session-source.ts";
 import { CLOSES } from "../wire/closes.ts";
 import { type ModelAreaState, toAreaState } from "./area-state.ts";
 import { Drift } from "./drift.ts";
+import { EndUsers } from "./end-users.ts";
 import { registerGauges } from "./gauges.ts";
 import { createModelGreeting } from "./greeting.ts";
 import { type EndedJob, Ledger } from "./ledger.ts";
@@ -67,7 +68,7 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
     this.#options = options;
     this.#startedAt = deps.clock.elapsed();
     this.#drift = new Drift(deps.clock);
-    this.standings = new Standings(config.endUserHeaders, deps.ids.secret());
+    this.standings = new Standings(config.endUserHeaders, new EndUsers(deps.ids.secret(), deps.clock));
     this.#restrictions = new Restrictions({
       clock: deps.clock,
       records: options.restrictionRecords?.(options.pluginId),

@@ -1,12 +1,13 @@
 import type { Caller, CallerClass } from "../auth/caller.ts";
 import { Fault } from "../errors.ts";
 import { lowerOf } from "../pool/urgency.ts";
+import type { EndUsers } from "./end-users.ts";
 
 /** For whom a job counts in the queue, beside its caller, and how urgent it is. */
 export interface Standing {
   /** The caller's class, or a less urgent one that the request asked for. */
   readonly class: CallerClass;
-  /** A digest of the end user, who shares the caller's turns with others; undefined if the request names none. */
+  /** The digest of the end user, who shares the caller's turns with others; undefined if the request names none. */
   readonly endUser: string | undefined;
 }
 
@@ -21,25 +22,17 @@ const PRIORITY_HEADER = "x-moorage-priority";
 /** Fields that name the end user in OpenAI's API: the current one, and its predecessor, which LibreChat sends. */
 const END_USER_FIELDS = ["safety_identifier", "user"] as const;
 
-/** Longest part of a name that is looked at. */
-const MAX_NAME_CHARS = 256;
-/** 72 bits: among the thousand end users of one caller, no two are ever confused. */
-const DIGEST_CHARS = 12;
-
 const NO_FIELDS: Fields = {};
 
-/**
- * Reads from requests for whom their jobs count. An end user is known by a digest alone, which is keyed with a secret and by
- * the caller, so that nobody can tell from it who it is, or find the same person under two callers.
- */
+/** Reads from requests for whom their jobs count. */
 export class Standings {
   readonly #endUserHeaders: readonly string[];
-  readonly #secret: string;
+  readonly #endUsers: EndUsers;
 
   /** `endUserHeaders` are names in lower case; without any, end users are not told apart. */
-  constructor(endUserHeaders: readonly string[], secret: string) {
+  constructor(endUserHeaders: readonly string[], endUsers: EndUsers) {
     this.#endUserHeaders = endUserHeaders;
-    this.#secret = secret;
+    this.#endUsers = endUsers;
   }
 
   /** Returns the standing of a request. `fields` are those of a JSON body. Throws `invalid_request` for a wrong priority. */
@@ -47,7 +40,7 @@ export class Standings {
     const name = this.#endUserHeaders.length === 0 ? undefined : this.#endUserIn(headers, fields);
     return {
       class: classFor(caller.class, headers.get(PRIORITY_HEADER), fields["service_tier"]),
-      endUser: name === undefined ? undefined : this.#digest(caller, name),
+      endUser: name === undefined ? undefined : this.#endUsers.digestOf(caller, name),
     };
   }
 
@@ -61,12 +54,6 @@ export class Standings {
       if (typeof value === "string" && value !== "") return value;
     }
     return undefined;
-  }
-
-  #digest(caller: Caller, name: string): string {
-    const hmac = new Bun.CryptoHasher("sha256", this.#secret);
-    hmac.update(caller.name).update("\0").update(name.slice(0, MAX_NAME_CHARS));
-    return hmac.digest("base64url").slice(0, DIGEST_CHARS);
   }
 }
 

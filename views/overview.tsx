@@ -1,4 +1,5 @@
 /** @jsxImportSource @kitajs/html */
+import { Callers } from "./callers.tsx";
 
 /** The overview: a verdict, the figures behind it, the problems, and plots of the last minutes. */
 export function Overview(): string {
@@ -20,40 +21,53 @@ export function Overview(): string {
           label="Waiting"
           text="sample('waiting') === null ? '–' : $format.count(sample('waiting'))"
           note="jobs in the queue"
+          noteText="queueText()"
         />
         <Tile label="Requests/s" text="$format.rate(perSecond('requests'))" note="over 10 s" />
         <Tile label="Tokens/s" text="$format.rate(perSecond('tokens'))" note="over 10 s, as jobs end, where stated" />
+        <Tile
+          label="Prompt tokens from caches"
+          text="cachedPercent() === null ? '–' : cachedPercent() + ' %'"
+          note="over 5 min, where answers state it"
+        />
         <Tile label="Errors" text="errorPercent() + ' %'" note="of the last minute" />
         <Tile
           label="First byte"
           text="$format.duration(sample('first_byte_p50_ms'))"
           note="median of the last minute"
-        />
-        <Tile
-          label="First byte, p95"
-          text="$format.duration(sample('first_byte_p95_ms'))"
-          note="the slowest 5 % of the last minute"
+          noteText="'median of the last minute; p95 ' + $format.duration(sample('first_byte_p95_ms'))"
         />
       </div>
       <Problems />
       <div class="plots">
+        <Callers />
         <PlotCard name="slots" title="Slots and queue" />
         <PlotCard name="requests" title="Requests" />
         <PlotCard name="tokens" title="Tokens" />
+        <PlotCard name="prompts" title="Prompt tokens" />
         <PlotCard name="latency" title="Time to first byte" />
       </div>
     </section>
   ) as string;
 }
 
-function Tile({ label, text, note }: { readonly label: string; readonly text: string; readonly note: string }): string {
+interface TileProps {
+  readonly label: string;
+  /** The expression for the figure. */
+  readonly text: string;
+  readonly note: string;
+  /** An expression that replaces the note once there is data. */
+  readonly noteText?: string;
+}
+
+function Tile({ label, text, note, noteText }: TileProps): string {
   return (
     <div class="tile card">
       <span class="label" safe>
         {label}
       </span>
       <b x-text={text}>–</b>
-      <span class="soft" safe>
+      <span class="soft" {...(noteText === undefined ? {} : { "x-text": noteText })} safe>
         {note}
       </span>
     </div>
@@ -99,15 +113,25 @@ function SlotsTile(): string {
           <span x-text="$format.count(sample('slots_total') || 0)">–</span>
         </span>
       </b>
-      <meter
-        min="0"
-        aria-label="Share of slots in use"
-        x-bind:max="sample('slots_total') || 1"
-        x-bind:value="sample('slots_used') || 0"
-      ></meter>
-      <span class="soft" x-text="$format.percent(sample('slots_used') || 0, sample('slots_total') || 0) + ' %'">
-        0 %
-      </span>
+      <ul class="pools">
+        <template x-for="each in pools()" x-bind:key="each.plugin">
+          <li>
+            <span class="soft" x-show="pools().length > 1" x-text="each.plugin"></span>
+            <meter
+              min="0"
+              x-bind:class="isFull(each) ? 'full' : ''"
+              x-bind:max="each.slots_total || 1"
+              x-bind:value="each.slots_used"
+              x-bind:aria-label="each.slots_used + ' of ' + each.slots_total + ' slots of ' + each.plugin + ' in use'"
+            ></meter>
+            <span
+              class="soft figures"
+              x-bind:class="isFull(each) ? 'warn' : ''"
+              x-text="pools().length > 1 ? each.slots_used + '/' + each.slots_total : $format.percent(each.slots_used, each.slots_total) + ' %'"
+            ></span>
+          </li>
+        </template>
+      </ul>
     </div>
   ) as string;
 }

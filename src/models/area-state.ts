@@ -1,7 +1,7 @@
 import type { RestrictionState } from "../plugin/restrictions.ts";
 import type { Pool } from "../pool/pool.ts";
 import { type CallerState, toCallerStates } from "./caller-state.ts";
-import { type JobState, type Moment, toJobsState } from "./job-state.ts";
+import { type JobState, toJobsState } from "./job-state.ts";
 import type { Ledger } from "./ledger.ts";
 import type { ModelCards } from "./model-cards.ts";
 import { type ModelState, toModelStates } from "./model-state.ts";
@@ -21,7 +21,7 @@ export interface ModelAreaState {
     readonly scheduler_queue_capacity: number;
   };
   readonly workers_summary: Readonly<Record<WorkerStatus | "connected", number>>;
-  /** The callers with waiting or running jobs: those who wait most first, at most 20, and the rest as `(other)`. */
+  /** Who has jobs, or had some in the last minute: those who wait most first, at most 50, and the rest as `(other)`. */
   readonly callers: readonly CallerState[];
   readonly models: readonly ModelState[];
   readonly workers: readonly WorkerState[];
@@ -29,6 +29,14 @@ export interface ModelAreaState {
   readonly restrictions: readonly RestrictionState[];
   /** The first 200 jobs: running ones before waiting ones, oldest first in each group. */
   readonly jobs: readonly JobState[];
+}
+
+/** A time by both clocks. */
+interface Moment {
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  /** `Clock.elapsed`. */
+  readonly elapsed: number;
 }
 
 export interface AreaParts {
@@ -48,7 +56,7 @@ export interface AreaParts {
 export function toAreaState(parts: AreaParts, now: Moment): ModelAreaState {
   const { pool, ledger, cards, isDraining } = parts;
   const workers = Array.from(pool.seats(), (seat) => toWorkerState(seat, now.elapsed));
-  const jobs = toJobsState(pool.jobs, now);
+  const jobs = toJobsState(pool.jobs, now.at);
   const isReady = workers.some(({ status }) => status === "idle" || status === "working");
   return {
     server: {
@@ -68,7 +76,7 @@ export function toAreaState(parts: AreaParts, now: Moment): ModelAreaState {
       not_ready: countStatus(workers, "not_ready"),
       draining: countStatus(workers, "draining"),
     },
-    callers: toCallerStates(jobs.byCaller),
+    callers: toCallerStates(pool.flows()),
     models: toModelStates({ pool, figures: ledger.models, cards }, jobs.byModel, now.elapsed),
     workers,
     restrictions: parts.restrictions,

@@ -1,52 +1,64 @@
 import type { CallerClass } from "../auth/caller.ts";
-import type { RegisteredJob } from "../pool/jobs-registry.ts";
+import { type FlowFacts, OTHER_FLOWS } from "../pool/flow-facts.ts";
 
-/** One caller's part of a pool, in the State API. */
+/** The jobs of one caller, class and end user, in the State API. */
 export interface CallerState {
   /** The caller's name as in logs, `api-key:2` or `role:reader`; `(other)` for all that are not listed one by one. */
   readonly name: string;
-  /** The class that the caller's jobs have unless they are lowered; null for `(other)`. */
+  /** A digest of the user behind the caller's requests, where one is named; null where none is. */
+  readonly end_user: string | null;
+  /** Null for `(other)`. */
   readonly class: CallerClass | null;
   readonly waiting: number;
   readonly running: number;
   /** How long the oldest of its waiting jobs has existed; null where none waits. */
   readonly oldest_wait_ms: number | null;
+  /** Its part of the service that ended in the last minute, from 0 to 1. */
+  readonly share: number;
+  /** The part that its weight alone would give it among all that are listed; null for `(other)`. */
+  readonly fair_share: number | null;
 }
 
-/** The running and waiting jobs of one caller. */
-export interface CallerJobs {
-  readonly class: CallerClass;
-  waiting: number;
-  running: number;
-  oldestWaitMs: number | undefined;
+/** Describes who has jobs in a pool, in the pool's order: those who wait most first. */
+export function toCallerStates(flows: readonly FlowFacts[]): readonly CallerState[] {
+  const parts = partsOf(flows);
+  return flows.map((flow) => {
+    const isOther = flow.caller === OTHER_FLOWS;
+    return {
+      name: flow.caller,
+      end_user: flow.endUser ?? null,
+      class: isOther ? null : flow.class,
+      waiting: flow.waiting,
+      running: flow.running,
+      oldest_wait_ms: flow.waiting === 0 ? null : Math.round(flow.oldestWaitMs),
+      share: thousandths(flow.share),
+      fair_share: isOther ? null : thousandths(parts.get(flow) ?? 0),
+    };
+  });
 }
 
-/** How many callers are listed one by one. */
-const MAX_LISTED = 20;
-
-/** The name for all further callers. No caller has it: names begin with a word and a colon, or are `anonymous`. */
-export const OTHER_CALLERS = "(other)";
-
-/** Adds a job to the counts of its caller. `now` is `Clock.elapsed`. */
-export function countForCaller(byCaller: Map<string, CallerJobs>, job: RegisteredJob, now: number): void {
-  const { isWaiting, ticket } = job;
-  const { caller, arrivedAt } = ticket;
-  const counts = byCaller.get(caller.name) ?? { class: caller.class, waiting: 0, running: 0, oldestWaitMs: undefined };
-  byCaller.set(caller.name, counts);
-  counts[isWaiting ? "waiting" : "running"] += 1;
-  // Jobs are listed from the oldest on, so the first one that waits has waited longest.
-  if (isWaiting) counts.oldestWaitMs ??= now - arrivedAt;
+/** Divides the whole among tenants, a tenant's part among its callers by weight, and a caller's part among its flows. */
+function partsOf(flows: readonly FlowFacts[]): ReadonlyMap<FlowFacts, number> {
+  const parts = new Map<FlowFacts, number>();
+  const tenants = Map.groupBy(
+    flows.filter(({ caller }) => caller !== OTHER_FLOWS),
+    ({ tenant }) => tenant,
+  );
+  for (const ofTenant of tenants.values()) {
+    const callers = Map.groupBy(ofTenant, ({ caller }) => caller);
+    const weightOf = (own: readonly FlowFacts[]): number => own[0]?.weight ?? 1;
+    const total = Array.from(callers.values(), weightOf).reduce((sum, weight) => sum + weight, 0);
+    for (const own of callers.values())
+      for (const flow of own) parts.set(flow, weightOf(own) / total / own.length / tenants.size);
+  }
+  return parts;
 }
 
-/** Lists the callers with the most waiting jobs, then with the most running ones, and the rest as `(other)`. */
-export function toCallerStates(byCaller: ReadonlyMap<string, CallerJobs>): readonly CallerState[] {
-  const all = Array.from(byCaller, ([name, jobs]) => toCallerState(name, jobs));
-  all.sort((a, b) => b.waiting - a.waiting || b.running - a.running || (a.name < b.name ? -1 : 1));
-  const rest = all.slice(MAX_LISTED);
-  return rest.length === 0 ? all : [...all.slice(0, MAX_LISTED), toRest(rest)];
+function thousandths(part: number): number {
+  return Math.round(part * 1000) / 1000;
 }
 
-/** The callers with the most jobs waiting for one model, as its workers' part of the State API. */
+/** A caller with jobs that wait for one model, in the State API. */
 export interface WaitingCaller {
   readonly caller: string;
   readonly waiting: number;
@@ -62,27 +74,8 @@ export function toWaitingCallers(waitingBy: ReadonlyMap<string, number> | undefi
   all.sort((a, b) => b.waiting - a.waiting || (a.caller < b.caller ? -1 : 1));
   const rest = all.slice(MAX_FOR_MODEL);
   if (rest.length === 0) return all;
-  return [...all.slice(0, MAX_FOR_MODEL), { caller: OTHER_CALLERS, waiting: sum(rest, "waiting") }];
+  const waiting = rest.reduce((sum, each) => sum + each.waiting, 0);
+  return [...all.slice(0, MAX_FOR_MODEL), { caller: OTHER_FLOWS, waiting }];
 }
 
 const NOBODY: readonly WaitingCaller[] = Object.freeze([]);
-
-function toCallerState(name: string, { waiting, running, oldestWaitMs, ...jobs }: CallerJobs): CallerState {
-  const oldest_wait_ms = oldestWaitMs === undefined ? null : Math.round(oldestWaitMs);
-  return { name, class: jobs.class, waiting, running, oldest_wait_ms };
-}
-
-function toRest(rest: readonly CallerState[]): CallerState {
-  const waits = rest.flatMap(({ oldest_wait_ms }) => oldest_wait_ms ?? []);
-  return {
-    name: OTHER_CALLERS,
-    class: null,
-    waiting: sum(rest, "waiting"),
-    running: sum(rest, "running"),
-    oldest_wait_ms: waits.length === 0 ? null : Math.max(...waits),
-  };
-}
-
-function sum<K extends string>(rows: readonly Readonly<Record<K, number>>[], field: K): number {
-  return rows.reduce((total, row) => total + row[field], 0);
-}

@@ -1,7 +1,6 @@
 import type { CallerClass } from "../auth/caller.ts";
 import type { JobFacts, JobsRegistry, RegisteredJob } from "../pool/jobs-registry.ts";
 import type { RouteReason } from "../pool/routing/route.ts";
-import { type CallerJobs, countForCaller } from "./caller-state.ts";
 
 /** A job in the State API. Nothing of the request or the answer is in it. */
 export interface JobState {
@@ -49,31 +48,20 @@ export interface JobsState {
   /** Running jobs before waiting ones, each from the oldest on. */
   readonly shown: readonly JobState[];
   readonly byModel: ReadonlyMap<string, ModelJobs>;
-  readonly byCaller: ReadonlyMap<string, CallerJobs>;
 }
 
-/** A time by both clocks. */
-export interface Moment {
-  /** Milliseconds since 1970. */
-  readonly at: number;
-  /** `Clock.elapsed`. */
-  readonly elapsed: number;
-}
-
-/** Describes the running and waiting jobs; looks at each once. */
-export function toJobsState(jobs: JobsRegistry, now: Moment): JobsState {
+/** Describes the running and waiting jobs; looks at each once. `now` is the wall time. */
+export function toJobsState(jobs: JobsRegistry, now: number): JobsState {
   const running: RegisteredJob[] = [];
   const waiting: RegisteredJob[] = [];
   const byModel = new Map<string, ModelJobs>();
-  const byCaller = new Map<string, CallerJobs>();
   for (const job of jobs.all()) {
     countForModel(byModel, job);
-    countForCaller(byCaller, job, now.elapsed);
     const list = job.isWaiting ? waiting : running;
     if (list.length < MAX_SHOWN) list.push(job);
   }
-  const shown = [...running, ...waiting].slice(0, MAX_SHOWN).map((job) => toJobState(job, now.at));
-  return { shown, byModel, byCaller };
+  const shown = [...running, ...waiting].slice(0, MAX_SHOWN).map((job) => toJobState(job, now));
+  return { shown, byModel };
 }
 
 function countForModel(byModel: Map<string, ModelJobs>, { model, isWaiting, ticket }: RegisteredJob): void {

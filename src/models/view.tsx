@@ -64,6 +64,8 @@ export function PoolView({ id, title, work = SPEED, children }: PropsWithChildre
 const CONTEXT_NOTE = "Tokens of one request, input and output; the smallest of the model's workers";
 const TOKENS_NOTE = "Over the last minute, as jobs end; streams whose client did not ask for usage mostly count none";
 
+const CACHED_NOTE = "The part of the last minute's prompt tokens that came from caches, where the answers state it";
+
 const SPEED: WorkColumn = {
   label: "Tokens/s",
   sortBy: "tokens_per_s",
@@ -193,6 +195,7 @@ function ModelTable({ plugin }: { readonly plugin: string }): string {
         { sortBy: "inflight", label: "Load" },
         { sortBy: "waiting", label: "Waiting", isNumber: true },
         { sortBy: "requests_total", label: "Requests", isNumber: true },
+        { sortBy: "cached_share", label: "Cached", isNumber: true },
         { sortBy: "tokens_per_s", label: "Tokens/s", isNumber: true },
       ]}
       empty="No worker offers a model."
@@ -214,9 +217,15 @@ function ModelTable({ plugin }: { readonly plugin: string }): string {
       </Cell>
       <Cell label="Waiting" isNumber>
         <span x-text="row.waiting" x-bind:class="row.waiting > 0 ? 'warn' : ''"></span>
+        <template x-for="each in row.waiting_by" x-bind:key="each.caller">
+          <span class="sub clip" x-text="each.waiting + ' × ' + each.caller" x-bind:title="each.caller"></span>
+        </template>
       </Cell>
       <Cell label="Requests" isNumber>
         <span x-text="$format.count(row.requests_total)"></span>
+      </Cell>
+      <Cell label="Cached" isNumber>
+        <span x-text="$format.share(row.cached_share)" title={CACHED_NOTE}></span>
       </Cell>
       <Cell label="Tokens/s" isNumber>
         <span x-text="$format.rate(row.tokens_per_s)" title={TOKENS_NOTE}></span>
@@ -236,6 +245,7 @@ function JobTable({ plugin }: { readonly plugin: string }): string {
       columns={[
         { sortBy: "kind", label: "Job" },
         { sortBy: "status", label: "Status" },
+        { sortBy: "caller", label: "Caller" },
         { sortBy: "model", label: "Model" },
         { sortBy: "worker", label: "Worker" },
         { sortBy: "running_ms", label: "Running", isNumber: true },
@@ -256,11 +266,25 @@ function JobTable({ plugin }: { readonly plugin: string }): string {
           x-text="row.position ? 'waiting, place ' + row.position : row.status"
         ></span>
       </Cell>
+      <Cell label="Caller">
+        <span class="clip" x-text="row.caller" x-bind:title="row.caller"></span>
+        <span
+          class="sub clip"
+          x-text="row.end_user ? row.class + ' · user ' + row.end_user : row.class"
+          x-bind:title="row.end_user || ''"
+        ></span>
+      </Cell>
       <Cell label="Model">
         <span class="clip models" x-text="row.model" x-bind:title="row.model"></span>
       </Cell>
       <Cell label="Worker">
         <span class="clip" x-text="row.worker || '–'" x-bind:title="row.worker"></span>
+        <span
+          class="sub"
+          x-show="row.reason"
+          x-text="row.reason ? row.reason.replaceAll('_', ' ') : ''"
+          title="Why the job has this worker"
+        ></span>
       </Cell>
       <Cell label="Running" isNumber>
         <span x-text="row.status === 'waiting' ? '–' : $format.duration(row.running_ms)"></span>

@@ -1,11 +1,12 @@
 import { Alpine } from "./alpine.js";
+import { callersOf } from "./callers.ts";
 import { createCopy } from "./copy.ts";
 import * as format from "./format.ts";
 import { History, perSecond } from "./history.ts";
 import { createOperator } from "./operator.ts";
 import { registerPlots } from "./plots.ts";
 import { createPoolStore, follow, type PoolStore } from "./pool-store.ts";
-import type { Sample, ServerState } from "./state-types.ts";
+import type { PoolState, Sample, ServerState } from "./state-types.ts";
 import { createTable } from "./tables.ts";
 import { createTabs } from "./tabs.ts";
 import { createThemeSwitch } from "./theme-switch.ts";
@@ -14,7 +15,7 @@ import { createEmbed } from "./try-embed.ts";
 import { createMcpTry } from "./try-mcp.ts";
 import { createTranscribe } from "./try-transcribe.ts";
 import { createTransfer } from "./try-transfer.ts";
-import { verdictOf } from "./verdict.ts";
+import { poolsInUse, queueText, verdictOf } from "./verdict.ts";
 
 // The entry point of the dashboard: connects the data to the server's markup.
 
@@ -41,13 +42,23 @@ Alpine.data("overview", () => ({
     return server === null ? { tone: "busy", title: "Connecting…", detail: "" } : verdictOf(server);
   },
   /** Averages over the last ten seconds. Reading the tick makes Alpine compute it again. */
-  perSecond: (field: "requests" | "tokens" | "failures" | "bytes") =>
-    pool().tick >= 0 ? perSecond(history.samples, field, 10) : 0,
+  perSecond: (field: "requests" | "tokens") => (pool().tick >= 0 ? perSecond(history.samples, field, 10) : 0),
   errorPercent: () => {
     if (pool().tick < 0) return 0;
     const failures = perSecond(history.samples, "failures", 60);
     return format.percent(failures, perSecond(history.samples, "requests", 60));
   },
+  /** The part of the prompt tokens of five minutes that came from caches; null where no answer stated it. */
+  cachedPercent: () => {
+    if (pool().tick < 0) return null;
+    const prompts = perSecond(history.samples, "prompt_tokens", 300);
+    return prompts === 0 ? null : format.percent(perSecond(history.samples, "cached_tokens", 300), prompts);
+  },
+  pools: () => poolsInUse(pool().server?.pools ?? []),
+  isFull: ({ slots_used, slots_total }: PoolState) => slots_total > 0 && slots_used >= slots_total,
+  /** The places of the fullest queue. */
+  queueText: () => queueText(pool().server?.pools ?? []),
+  callers: callersOnce(),
   sample: (field: keyof Sample) => pool().server?.sample[field] ?? null,
   workers: () => {
     const sample = pool().server?.sample;
@@ -58,6 +69,16 @@ Alpine.data("overview", () => ({
 registerPlots(Alpine, pool, history);
 Alpine.start();
 follow(pool(), history);
+
+/** Lists the callers once for each state, although the list is read several times. */
+function callersOnce() {
+  let known: { readonly plugins: PoolStore["plugins"]; readonly rows: ReturnType<typeof callersOf> } | undefined;
+  return () => {
+    const { plugins } = pool();
+    if (known?.plugins !== plugins) known = { plugins, rows: callersOf(plugins) };
+    return known.rows;
+  };
+}
 
 /** Parts of one plugin's section, one shown at a time. */
 function createParts(first: string) {

@@ -59,6 +59,12 @@ export function percent(part: number, whole: number): number {
   return whole === 0 ? 0 : Math.min(100, Math.round((part / whole) * 100));
 }
 
+/** A part of the whole, from 0 to 1, in per cent; a small one is not shown as nothing. */
+export function share(value: number | null | undefined): string {
+  if (value === null || value === undefined) return "–";
+  return value > 0 && value < 0.01 ? "<1 %" : `${Math.round(value * 100)} %`;
+}
+
 /** `1 worker`, `2 workers`. */
 export function plural(value: number, one: string, many = `${one}s`): string {
   return `${count(value)} ${value === 1 ? one : many}`;

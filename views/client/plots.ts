@@ -26,7 +26,7 @@ const SMOOTHING = 5;
 const WINDOW_S = 15 * 60;
 
 const smoothed =
-  (field: "requests" | "failures" | "tokens" | "bytes") =>
+  (field: "requests" | "failures" | "tokens" | "prompt_tokens" | "cached_tokens" | "bytes") =>
   (sample: Sample, before: readonly Sample[]): number => {
     let sum = sample[field];
     for (const each of before) sum += each[field];
@@ -53,6 +53,13 @@ const PLOTS: Readonly<Record<string, Plot>> = {
   tokens: {
     format: rate,
     lines: [{ label: "tokens/s", color: "--teal", of: smoothed("tokens"), isFilled: true }],
+  },
+  prompts: {
+    format: rate,
+    lines: [
+      { label: "prompt tokens/s", color: "--blue", of: smoothed("prompt_tokens"), isFilled: true },
+      { label: "from caches/s", color: "--teal", of: smoothed("cached_tokens") },
+    ],
   },
   latency: {
     isWhole: true,

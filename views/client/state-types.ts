@@ -36,6 +36,17 @@ export interface PoolState {
   readonly queue_capacity: number;
 }
 
+export interface CallerState {
+  readonly name: string;
+  readonly end_user: string | null;
+  readonly class: "interactive" | "normal" | "background" | null;
+  readonly waiting: number;
+  readonly running: number;
+  readonly oldest_wait_ms: number | null;
+  readonly share: number;
+  readonly fair_share: number | null;
+}
+
 export interface ServerState {
   readonly id: string;
   readonly state: "ready" | "not_ready" | "draining";

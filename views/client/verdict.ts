@@ -64,8 +64,17 @@ function verdictOfWaiting(waiting: number, load: string, pools: readonly PoolSta
   };
 }
 
+/** Describes the queue with the largest share of its places taken. */
+export function queueText(pools: readonly PoolState[]): string {
+  const share = ({ waiting, queue_capacity }: PoolState): number => waiting / queue_capacity;
+  const fullest = pools.filter(({ waiting }) => waiting > 0).toSorted((a, b) => share(b) - share(a))[0];
+  if (!fullest) return "jobs in the queue";
+  const places = `${fullest.waiting} of ${fullest.queue_capacity} places taken`;
+  return isOnlyPool(pools) ? places : `${fullest.plugin}: ${places}`;
+}
+
 /** Returns the pool with the largest share of its slots in use; undefined if none has slots. */
-export function fullestOf(pools: readonly PoolState[]): PoolState | undefined {
+function fullestOf(pools: readonly PoolState[]): PoolState | undefined {
   const share = ({ slots_used, slots_total }: PoolState): number => slots_used / slots_total;
   return pools.filter(({ slots_total }) => slots_total > 0).toSorted((a, b) => share(b) - share(a))[0];
 }
@@ -75,5 +84,10 @@ function nameOf({ plugin }: PoolState, pools: readonly PoolState[]): string {
 }
 
 function isOnlyPool(pools: readonly PoolState[]): boolean {
-  return pools.filter(({ slots_total }) => slots_total > 0).length <= 1;
+  return poolsInUse(pools).length <= 1;
+}
+
+/** Returns the pools that have slots or waiting jobs. */
+export function poolsInUse(pools: readonly PoolState[]): readonly PoolState[] {
+  return pools.filter(({ slots_total, waiting }) => slots_total > 0 || waiting > 0);
 }

@@ -28,7 +28,7 @@ describe("each file that the dashboard loads", () => {
   test("exists with its type, may be cached forever, and is compressed as the client accepts", async () => {
     const paths = assetsOf(await pageOf(server));
     expect(paths.map((path) => path.split("/")[4])).toEqual(
-      expect.arrayContaining(["app.ts", "alpine.js", "uplot.js", "uplot.css", "theme.css", "theme.ts"]),
+      expect.arrayContaining(["app.ts", "alpine.js", "uplot.js", "uplot.css", "app.css", "theme.ts"]),
     );
     for (const path of paths) {
       const plain = await fetchPacked(path, "identity");

@@ -1,49 +1,69 @@
 import { describe, expect, test } from "bun:test";
-import { createCaller } from "../../../src/auth/caller.ts";
-import { type CallerJobs, countForCaller, toCallerStates, toWaitingCallers } from "../../../src/models/caller-state.ts";
-import type { RegisteredJob } from "../../../src/pool/jobs-registry.ts";
+import { toCallerStates, toWaitingCallers } from "../../../src/models/caller-state.ts";
+import { type FlowFacts, listFlows } from "../../../src/pool/flow-facts.ts";
 
-const NOW = 60_000;
-
-function count(jobs: readonly (readonly [caller: string, isWaiting: boolean, startedAt: number])[]) {
-  const byCaller = new Map<string, CallerJobs>();
-  for (const [name, isWaiting, startedAt] of jobs) {
-    const ticket = { caller: createCaller(name), class: "normal", endUser: undefined, arrivedAt: startedAt };
-    const job = { ticket, isWaiting } as RegisteredJob; // the fields that are counted
-    countForCaller(byCaller, job, NOW);
-  }
-  return byCaller;
+function flow(caller: string, more: Partial<FlowFacts> = {}): FlowFacts {
+  return {
+    caller,
+    tenant: "default",
+    endUser: undefined,
+    class: "normal",
+    weight: 1,
+    waiting: 0,
+    running: 0,
+    oldestWaitMs: 0,
+    share: 0,
+    ...more,
+  };
 }
 
 describe("the callers of a pool", () => {
-  test("are listed with their waiting and running jobs and the longest wait, those who wait most first", () => {
-    const byCaller = count([
-      ["api-key:1", false, 10_000],
-      ["api-key:2", true, 20_000],
-      ["api-key:1", true, 30_000],
-      ["api-key:2", true, 50_000],
-      ["role:reader", false, 55_000],
-    ]);
-    expect(toCallerStates(byCaller)).toEqual([
-      { name: "api-key:2", class: "normal", waiting: 2, running: 0, oldest_wait_ms: 40_000 },
-      { name: "api-key:1", class: "normal", waiting: 1, running: 1, oldest_wait_ms: 30_000 },
-      { name: "role:reader", class: "normal", waiting: 0, running: 1, oldest_wait_ms: null },
+  test("are shown with what waits and runs, the longest wait, and the share beside the fair one", () => {
+    const flows = [
+      flow("api-key:1", { waiting: 7, running: 2, oldestWaitMs: 40_000.4, share: 0.6204, weight: 3 }),
+      flow("role:reader", { running: 1, share: 0.3796, class: "background" }),
+    ];
+    expect(toCallerStates(flows)).toEqual([
+      {
+        name: "api-key:1",
+        end_user: null,
+        class: "normal",
+        waiting: 7,
+        running: 2,
+        oldest_wait_ms: 40_000,
+        share: 0.62,
+        fair_share: 0.75,
+      },
+      {
+        name: "role:reader",
+        end_user: null,
+        class: "background",
+        waiting: 0,
+        running: 1,
+        oldest_wait_ms: null,
+        share: 0.38,
+        fair_share: 0.25,
+      },
     ]);
   });
 
-  test("are summed up as (other) beyond twenty", () => {
-    const jobs = Array.from({ length: 5000 }, (_, at) => [`api-key:${at}`, at % 2 === 0, at] as const);
-    const states = toCallerStates(count(jobs));
-    expect(states).toHaveLength(21);
-    expect(states.at(-1)).toEqual({
-      name: "(other)",
-      class: null,
-      waiting: 2480,
-      running: 2500,
-      oldest_wait_ms: expect.any(Number),
-    } as unknown as (typeof states)[number]); // An asymmetric matcher stands for one number.
-    const all = states.reduce((sum, { waiting, running }) => sum + waiting + running, 0);
-    expect(all).toBe(5000);
+  test("divide the whole fairly by tenant, then by weight, then among the users behind one key", () => {
+    const states = toCallerStates([
+      flow("a", { tenant: "one", endUser: "u1" }),
+      flow("a", { tenant: "one", endUser: "u2" }),
+      flow("b", { tenant: "one", weight: 3 }),
+      flow("c", { tenant: "two" }),
+    ]);
+    expect(states.map(({ fair_share }) => fair_share)).toEqual([0.063, 0.063, 0.375, 0.5]);
+    expect(states.map(({ end_user }) => end_user)).toEqual(["u1", "u2", null, null]);
+  });
+
+  test("beyond those that are listed are one line without a class or a fair share", () => {
+    const states = toCallerStates(
+      listFlows(Array.from({ length: 5000 }, (_, at) => flow(`api-key:${at}`, { waiting: 1 }))),
+    );
+    expect(states).toHaveLength(51);
+    expect(states.at(-1)).toMatchObject({ name: "(other)", class: null, fair_share: null, waiting: 4950 });
   });
 
   test("that wait for one model are named up to three", () => {

@@ -1,4 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import { Fault } from "../../../src/errors.ts";
 import { createAssets } from "../../../src/state/assets.ts";
@@ -22,7 +24,7 @@ describe("an asset of the dashboard", () => {
   test.each([
     ["app.ts", "text/javascript; charset=utf-8"],
     ["alpine.js", "text/javascript; charset=utf-8"],
-    ["theme.css", "text/css; charset=utf-8"],
+    ["app.css", "text/css; charset=utf-8"],
   ])("named %s has the type %s, which browsers require", (name, type) => {
     expect(get(name).headers.get("content-type")).toBe(type);
   });
@@ -46,6 +48,14 @@ describe("an asset of the dashboard", () => {
   ])("is not found at %s/%s", (asked, name) => {
     expect(() => assets.serve(new Request("http://h/"), asked, name)).toThrow(Fault);
   });
+});
+
+test("the style sheet holds every part of it that the folder has", async () => {
+  const sheet = await get("app.css").text();
+  const folder = fileURLToPath(new URL("../../../views/client", import.meta.url));
+  const parts = [...new Bun.Glob("*.css").scanSync(folder)];
+  expect(parts.length).toBeGreaterThan(3);
+  for (const part of parts) expect(sheet).toContain(await Bun.file(join(folder, part)).text());
 });
 
 test("browser scripts contain no types and import only each other", async () => {

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { readHostFacts } from "../../../../src/worker/host.ts";
 import { curlLine, quoted } from "../../../../views/client/curl.ts";
-import { age, bytes, count, duration, percent, plural, rate, system } from "../../../../views/client/format.ts";
+import { age, bytes, count, duration, percent, plural, rate, share, system } from "../../../../views/client/format.ts";
 import { cosine } from "../../../../views/client/vectors.ts";
 
 describe("the page writes", () => {
@@ -95,4 +95,14 @@ test("the similarity of two vectors is their cosine", () => {
   expect(cosine([1, 0], [0, 3])).toBe(0);
   expect(cosine([1, 1], [-1, -1])).toBeCloseTo(-1);
   expect(cosine([0, 0], [1, 1])).toBe(0);
+});
+
+test.each([
+  [null, "–"],
+  [0, "0 %"],
+  [0.0004, "<1 %"],
+  [0.5, "50 %"],
+  [0.996, "100 %"],
+])("a part of the whole of %p is %s", (value, text) => {
+  expect(share(value)).toBe(text);
 });

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import * as v from "valibot";
+import type { CallerState } from "../../../../src/models/caller-state.ts";
 import type { HistoryState, Sample } from "../../../../src/state/history.ts";
 import type { ServerState } from "../../../../src/state/overview.ts";
 import { historySchema, serverStateSchema } from "../../../../src/state/overview-schema.ts";
@@ -24,8 +25,9 @@ test("the page's types are the server's: the type check fails where one has a fi
     readonly sample: Same<page.Sample, Sample>;
     readonly problem: Same<page.Problem, Problem>;
     readonly server: Same<Shape<page.ServerState>, Shape<ServerState>>;
+    readonly caller: Same<page.CallerState, CallerState>;
     readonly history: Same<Shape<page.HistoryAnswer>, Shape<HistoryState>>;
-  } = { sample: true, problem: true, server: true, history: true };
+  } = { sample: true, problem: true, caller: true, server: true, history: true };
   expect(Object.values(same)).not.toContain(false);
 });
 

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import type { PoolState, Problem, Sample, ServerState } from "../../../../views/client/state-types.ts";
-import { verdictOf } from "../../../../views/client/verdict.ts";
+import { poolsInUse, queueText, verdictOf } from "../../../../views/client/verdict.ts";
 
 const QUIET = {
   slots_used: 0,
@@ -106,4 +106,14 @@ test("the verdict on a full pool states that pool's slots, not the sum over all 
     pool("asr", 0, 4),
   ]);
   expect(verdictOf(state).detail).toBe("100 jobs waiting; 4 of 4 slots in use. More workers or slots would help.");
+});
+
+test("the fullest queue is described by its places, and by its plugin where several pools are in use", () => {
+  expect(queueText([pool("llm", 1, 4), pool("asr", 0, 4)])).toBe("jobs in the queue");
+  expect(queueText([pool("llm", 4, 4, 7), pool("asr", 0, 0)])).toBe("7 of 100 places taken");
+  expect(queueText([pool("llm", 4, 4, 7), pool("asr", 4, 4, 90)])).toBe("asr: 90 of 100 places taken");
+  expect(poolsInUse([pool("llm", 4, 4), pool("asr", 0, 0), pool("ocr", 0, 0, 1)]).map(({ plugin }) => plugin)).toEqual([
+    "llm",
+    "ocr",
+  ]);
 });

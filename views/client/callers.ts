@@ -1,0 +1,32 @@
+import type { CallerState, PluginState } from "./state-types.ts";
+
+/** A row of the overview's panel of callers. */
+export interface CallerRow extends CallerState {
+  /** Tells the row from all others. */
+  readonly key: string;
+  /** The plugin, the class and the end user in one line. */
+  readonly detail: string;
+  /** The whole identity, for a name that is cut off. */
+  readonly title: string;
+}
+
+/** Lists the callers of all plugins, those who wait most first, with the sums of those that are not listed at the end. */
+export function callersOf(plugins: Readonly<Record<string, PluginState>>): readonly CallerRow[] {
+  const rows = Object.entries(plugins).flatMap(([plugin, state]) => {
+    const { callers } = state;
+    // The server's own list, present where a plugin's workers serve models.
+    return Array.isArray(callers) ? (callers as readonly CallerState[]).map((caller) => toRow(plugin, caller)) : [];
+  });
+  return rows.sort((a, b) => place(a) - place(b) || b.waiting - a.waiting || b.running - a.running);
+}
+
+function place({ class: itsClass }: CallerState): number {
+  return itsClass === null ? 1 : 0;
+}
+
+function toRow(plugin: string, caller: CallerState): CallerRow {
+  const { name, end_user, class: itsClass } = caller;
+  const user = end_user === null ? [] : [`user ${end_user}`];
+  const detail = [plugin, ...(itsClass === null ? [] : [itsClass]), ...user].join(" · ");
+  return { ...caller, key: `${plugin} ${name} ${itsClass} ${end_user}`, detail, title: `${name} (${detail})` };
+}

@@ -178,10 +178,23 @@ export const LLM: Row = {
     ...ofModels("llm"),
     {
       title: "Tokens",
-      about: "Tokens per second, as the responses state them; those of a job are counted when it ends.",
+      about:
+        "Tokens per second, as the responses state them or as they are estimated; those of a job are counted when it ends.",
       unit: "suffix: tokens/s",
       queries: [
         ["{{model}} {{direction}}", `sum by (model, direction) (${rate(`moorage_tokens_total{${modelsOf("llm")}}`)})`],
+      ],
+    },
+    {
+      title: "Cached and estimated tokens",
+      about: "The part of the input that came from a cache, and the part of all tokens that no response stated.",
+      unit: "suffix: tokens/s",
+      queries: [
+        ["{{model}} cached", `sum by (model) (${rate(`moorage_cached_tokens_total{${modelsOf("llm")}}`)})`],
+        [
+          "{{model}} {{direction}} estimated",
+          `sum by (model, direction) (${rate(`moorage_estimated_tokens_total{${modelsOf("llm")}}`)})`,
+        ],
       ],
     },
     {

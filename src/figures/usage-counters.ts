@@ -9,7 +9,6 @@ export function createUsageCounters(
   const counters = new Map<string, CellCounter>();
   const series: { readonly unit: Unit; readonly owner: CellCounter; readonly labels: Labels }[] = [];
   for (const [unit, rule] of UNIT_RULES) {
-    if (!rule.counter) continue;
     const { name, help, labels } = rule.counter;
     const owner = counters.get(name) ?? counter(name, help, ["plugin", "model", ...Object.keys(labels)]);
     counters.set(name, owner);

@@ -1,6 +1,6 @@
 import type { Origin } from "../auth/caller.ts";
 import type { JobOutcome, Metrics } from "../figures/metrics.ts";
-import { SPEED_UNIT, type Usage } from "../figures/units.ts";
+import { SPEED_UNIT, toTotals, type Usage } from "../figures/units.ts";
 import type { JobReport } from "../pool/job-spec.ts";
 import type { Clock } from "../system/deps.ts";
 import { isDoctorModel } from "../wire/names.ts";
@@ -98,7 +98,7 @@ export class Ledger {
     }
     if (report.claim) this.models.count(report.claim.model, { output, prompt }, this.#options.clock.elapsed());
     if (parts === undefined) this.countPart(report, usage, isEstimated);
-    this.#measure(report, outcome, usage, bytesIn);
+    this.#measure(report, outcome, toTotals(usage, isEstimated === true), bytesIn);
     return outcome;
   }
 
@@ -110,7 +110,7 @@ export class Ledger {
     const error = outcome === "failed" && !isClientsFault(report) ? errorOf(report) : undefined;
     const runningMs = report.durationMs - report.queuedMs;
     const output = usage?.[SPEED_UNIT] ?? 0;
-    claim.count({ outcome, error, runningMs, usage, isEstimated, output });
+    claim.count({ outcome, error, runningMs, usage: toTotals(usage, isEstimated), isEstimated, output });
     // A worker has done its work if the failure was the client's.
     const workersOutcome = outcome === "failed" && error === undefined ? "completed" : outcome;
     this.#options.workers?.count(claim, { outcome: workersOutcome, runningMs, output });

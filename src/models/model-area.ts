@@ -268,7 +268,7 @@ function toLogFields(usage: Usage | undefined): Readonly<Record<string, number>>
   const fields: Record<string, number> = {};
   for (const [unit, { logField }] of UNIT_RULES) {
     const amount = usage[unit];
-    if (amount !== undefined) fields[logField] = amount;
+    if (amount !== undefined && logField !== undefined) fields[logField] = amount;
   }
   return fields;
 }

@@ -37,7 +37,8 @@ export class MonitoredServer {
     });
     const sample = startSampleBackend({ delayMs: 1 });
     const broken = startBackend(() => new Response("{}", { status: 500 }), { models: [BROKEN_MODEL] });
-    const well = startBackend(() => Response.json({ usage: { prompt_tokens: 1, completion_tokens: 1 } }), {
+    const usage = { prompt_tokens: 2, completion_tokens: 1, prompt_tokens_details: { cached_tokens: 1 } };
+    const well = startBackend(() => Response.json({ usage }), {
       models: [SHAKY_MODEL],
     });
     const refusing = await server.worker({ models: [SHAKY_MODEL] });
@@ -60,6 +61,8 @@ export class MonitoredServer {
     const answers = [
       await server.chat(SAMPLE_CHAT_MODEL, { stream: true, stream_options: { include_usage: true } }),
       await server.chat(SAMPLE_CHAT_MODEL),
+      // Its tokens are estimated.
+      await server.chat(SAMPLE_CHAT_MODEL, { stream: true }),
       await server.post("/v1/embeddings", { model: SAMPLE_EMBED_MODEL, input: ["ahoy"] }),
       await server.chat(BROKEN_MODEL),
       await server.chat("nobody's"),
@@ -72,7 +75,7 @@ export class MonitoredServer {
     ];
     const statuses = answers.map(({ status }) => status);
     for (const answer of answers) await answer.text();
-    const wanted = [200, 200, 200, 500, 404, 200, 200, 200, 503, 200, 200, 401];
+    const wanted = [200, 200, 200, 200, 500, 404, 200, 200, 200, 503, 200, 200, 401];
     if (!Bun.deepEquals(statuses, wanted)) throw new Error(`answered ${statuses} instead of ${wanted}`);
     await this.#retry();
   }

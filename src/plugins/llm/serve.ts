@@ -8,8 +8,9 @@ import { type LlmCall, type LlmPorts, patienceFor, toExchangeRequest } from "./c
 import { parseEmbeddingInput } from "./embedding-input.ts";
 import { relayEmbeddings } from "./embeddings.ts";
 import { errorEvent } from "./error-event.ts";
+import { spentOn } from "./estimate.ts";
 import { parseLlmRequest } from "./request.ts";
-import { readUsage } from "./usage.ts";
+import { streamFormOf } from "./stream-form.ts";
 import { askForUsage, mayAskForUsage } from "./usage-request.ts";
 
 /** Reads a request and answers it with what a worker answers. Rejects with a `Fault` or `ClientGone`. */
@@ -45,6 +46,8 @@ async function answer(ports: LlmPorts, call: LlmCall): Promise<Response> {
   if (input) return relayEmbeddings(ports, call, { body, model, input, standing }).finally(() => caller.leave());
 
   const ends = new AnswerEnds(!stream);
+  // Undefined for an answer whose tokens are not to be estimated.
+  const form = stream && config.meterStreams !== "off" ? streamFormOf(call.path) : undefined;
   const isMetered = config.meterStreams === "ask" && mayAskForUsage(call.path, parsed);
   const gap = stream ? ports.metrics.chunkGap("llm") : undefined;
   let lastChunkAt = 0;
@@ -87,7 +90,7 @@ async function answer(ports: LlmPorts, call: LlmCall): Promise<Response> {
         lastChunkAt = now;
       },
       onReport: (report) => {
-        area.ended({ requestId, caller, model, report, usage: readUsage(ends), bytesIn: body.length });
+        area.ended({ requestId, caller, model, report, ...spentOn(ends, report, form, body), bytesIn: body.length });
         caller.leave();
       },
     },

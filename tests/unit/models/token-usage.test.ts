@@ -22,6 +22,26 @@ test.each([
     { input_tokens: 3, cached_tokens: 1, output_tokens: 4 },
   ],
   [
+    "DeepSeek",
+    '{"usage":{"prompt_tokens":9,"completion_tokens":2,"prompt_cache_hit_tokens":8,"prompt_cache_miss_tokens":1}}',
+    { input_tokens: 9, cached_tokens: 8, output_tokens: 2 },
+  ],
+  [
+    "Moonshot",
+    '{"usage":{"prompt_tokens":9,"completion_tokens":2,"cached_tokens":4}}',
+    { input_tokens: 9, cached_tokens: 4, output_tokens: 2 },
+  ],
+  [
+    "details without the cached tokens",
+    '{"usage":{"prompt_tokens":9,"completion_tokens":2,"prompt_tokens_details":{"audio_tokens":0}}}',
+    { input_tokens: 9, output_tokens: 2 },
+  ],
+  [
+    "Ollama's own API",
+    '{"message":{"content":"hi"},"done":false}\n{"done":true,"total_duration":5,"prompt_eval_count":26,"prompt_eval_duration":1,"eval_count":298,"eval_duration":47}\n',
+    { input_tokens: 26, output_tokens: 298 },
+  ],
+  [
     "an earlier one before a null",
     'data: {"usage":{"prompt_tokens":1,"completion_tokens":2}}\n\ndata: {"usage":null}\n\ndata: [DONE]\n\n',
     { input_tokens: 1, output_tokens: 2 },
@@ -45,6 +65,19 @@ test("the Messages API's input includes what was read from a cache and written t
   expect(usageOf(first, last)).toEqual(expected);
   expect(usageOf(first, `data: {"delta":"${"x".repeat(40_000)}"}\n\n`, last)).toEqual(expected);
   expect(usageOf(`{"type":"message","usage":${usage}}`)).toEqual({ ...expected, output_tokens: 1 });
+});
+
+test("cached tokens that a stream of the Messages API states at its start only are kept", () => {
+  const start = '{"input_tokens":13,"cache_read_input_tokens":24,"output_tokens":1}';
+  const first = `event: message_start\ndata: {"message":{"usage":${start}}}\n\n`;
+  const last = 'event: message_delta\ndata: {"type":"message_delta","usage":{"input_tokens":13,"output_tokens":3}}\n\n';
+  expect(usageOf(first, last)).toEqual({ input_tokens: 37, cached_tokens: 24, output_tokens: 3 });
+});
+
+test("cached tokens of llama.cpp's timings are added to a usage without them, if both count the same input", () => {
+  const timings = '"timings":{"cache_n":30,"prompt_n":12,"predicted_n":7}';
+  const chunk = `data: {"choices":[],"usage":{"prompt_tokens":42,"completion_tokens":7},${timings}}\n\n`;
+  expect(usageOf(chunk)).toEqual({ input_tokens: 42, cached_tokens: 30, output_tokens: 7 });
 });
 
 test("usage whose JSON is spread over several data lines is counted", () => {
@@ -114,6 +147,8 @@ test.each([
   '{"usage":{"prompt_tokens":1.5}}',
   '{"usage":{"prompt_tokens":1e300}}',
   '{"usage":"lots"}',
+  '{"text":"\\"eval_count\\":5, \\"eval_duration\\":1"}',
+  '{"eval_count":5}',
 ])("%j gives no usable count", (text) => {
   expect(usageOf(text)).toBeUndefined();
 });

@@ -107,6 +107,12 @@ module.exports = {
       "^src/tunnel/(session|exchange)\\.ts$",
       "^src/figures/(sliding-sum|recent-times)\\.ts$",
     ]),
+    reaches(
+      "affinity-reach",
+      "What is known of prompts knows no requests, and of the pool one port.",
+      "^src/affinity/",
+      [...SHARED, "^src/pool/routing/affinity\\.ts$"],
+    ),
     reaches("http-reach", "HTTP knows no pool and no worker.", "^src/http/", [
       ...SHARED,
       "^src/wire/",

@@ -25,6 +25,15 @@ export function justStartedFault({ model, workerId }: Demand): Fault {
   });
 }
 
+/** A job that waited was refused, so that another caller's job can wait in the full queue. */
+export function pushedOutFault(): Fault {
+  return new Fault("queue_full", {
+    message:
+      "The queue is full, and this key or end user has the most requests in it, so this one made room for another. Try again shortly, and with fewer requests at a time.",
+    retryAfterS: RETRY_AFTER_S,
+  });
+}
+
 /** Model ids that a message lists at most: enough to see a typing error, not a catalogue. */
 const LISTED_MODELS = 20;
 

@@ -2,6 +2,7 @@ import type { Fault } from "../errors.ts";
 import type { CancelTimer, Clock } from "../system/deps.ts";
 import { Idle } from "../system/idle.ts";
 import type { Claim } from "./claim.ts";
+import { pushedOutFault } from "./pool-faults.ts";
 import type { QueuePolicy } from "./queue-policy.ts";
 import type { Reasons } from "./reasons.ts";
 import type { JobTicket, Ticket } from "./ticket.ts";
@@ -57,7 +58,7 @@ export class Queue {
       this.#graceTimer = clock.after(reasons.startGraceLeftMs, () => this.#endStartGrace());
     const evicted = eviction && this.#waits.take(eviction.ticket);
     const wait = this.#waits.add({ ticket, onGranted, onFailed }, () => onFailed(reasons.timeout(ticket.demand)));
-    evicted?.onFailed(eviction?.fault ?? reasons.full(evicted.ticket.demand));
+    evicted?.onFailed(eviction?.fault ?? pushedOutFault());
     return wait;
   }
 

@@ -26,7 +26,7 @@ export async function measurePace(children: Children, isQuick: boolean): Promise
   const seconds = isQuick ? 3 : 10;
   const backend = await children.helper("backend.ts");
   const load = await children.helper("load.ts");
-  const server = await startServer(children);
+  const server = await startServer(children, { MAX_REQUESTS_PER_KEY: String(STREAMS + CONCURRENCY) });
   const bare = await children.helper("bare-relay.ts");
   const bareWorker = await children.helper("bare-worker.ts", [bare.greeting.url ?? "", backend.greeting.url ?? ""]);
   const worker = await startWorker(children, "llm", server, backend, "bench-worker", ["--max-concurrency", "256"]);

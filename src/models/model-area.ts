@@ -8,6 +8,7 @@ import type { Condition, Pulse, Reports } from "../plugin/reports.ts";
 import { type RestrictionRecords, Restrictions } from "../plugin/restrictions.ts";
 import { NONE_EXCLUDED } from "../pool/excluded.ts";
 import type { JobReport } from "../pool/job-spec.ts";
+import { FairQueue } from "../pool/policies/fair/fair-queue.ts";
 import { Pool } from "../pool/pool.ts";
 import type { Seat } from "../pool/seat.ts";
 import type { Deps } from "../system/deps.ts";
@@ -20,6 +21,7 @@ import { Drift } from "./drift.ts";
 import { EndUsers } from "./end-users.ts";
 import { registerGauges } from "./gauges.ts";
 import { createModelGreeting } from "./greeting.ts";
+import { createCostOf } from "./job-cost.ts";
 import { type EndedJob, Ledger } from "./ledger.ts";
 import { ModelCards } from "./model-cards.ts";
 import { findInPool } from "./problems.ts";
@@ -74,6 +76,7 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
       records: options.restrictionRecords?.(options.pluginId),
       onChange: () => this.pool.touch(),
     });
+    const costOf = createCostOf(config.queueWeights, options.modelType === "transcription");
     this.pool = new Pool({
       clock: deps.clock,
       queueSize: config.queueSize,
@@ -83,6 +86,7 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
       serverId: config.serverId,
       name: options.pluginId,
       isDrained: (workerId) => this.#restrictions.isDrained(workerId),
+      createPolicy: (host) => new FairQueue({ capacity: config.queueSize, clock: deps.clock, costOf }, host),
     });
     this.#cards = new ModelCards(this.pool, options.modelType);
     this.intake = options.sessions.createIntake({

@@ -169,13 +169,15 @@ export class Directory {
     return seat && seat.capacity > 0 ? this.modelOn(seat, demand) : undefined;
   }
 
-  /** Finds the seats with room that could stand in for a model. Looks at all seats, but only when exact ones leave. */
-  standInsFor(model: string): readonly Seat[] {
+  /** Finds the seats with room that serve a model or could stand in for it. Looks at all seats, but only when one leaves. */
+  othersFor(model: string): readonly Seat[] {
     const listed = listedName(model);
     const alias = aliasKey(listed);
-    if (!this.#byModel.has(listed) && this.#aliases.modelsOf(alias).size === 0) return [];
+    const isServed = this.#byModel.has(model) || this.#byModel.has(listed) || this.#aliases.modelsOf(alias).size > 0;
+    if (!isServed) return [];
     return [...this.#seats.values()].filter(
-      (seat) => seat.hasRoom && (seat.byModel.has(listed) || (alias !== undefined && seat.byAlias.has(alias))),
+      ({ hasRoom, byModel, byAlias }) =>
+        hasRoom && (byModel.has(model) || byModel.has(listed) || (alias !== undefined && byAlias.has(alias))),
     );
   }
 
@@ -188,15 +190,23 @@ export class Directory {
     return false;
   }
 
-  /** Counts the slots of all seats that serve the demand, and how many are held. Looks at every seat. */
+  /**
+   * Counts the slots of all ready seats that serve the demand, and how many are held. Looks at every seat, unless the demand
+   * names its worker.
+   */
   loadOf(demand: Demand): { readonly busy: number; readonly slots: number } {
     let [busy, slots] = [0, 0];
-    for (const seat of this.#seats.values()) {
-      if (!isAble(seat, demand) || this.modelOn(seat, demand) === undefined) continue;
-      busy += seat.busy;
+    for (const seat of demand.workerId === undefined ? this.#seats.values() : this.#seatsOf(demand.workerId)) {
+      if (seat.capacity === 0 || !isAble(seat, demand) || this.modelOn(seat, demand) === undefined) continue;
+      busy += Math.min(seat.busy, seat.capacity);
       slots += seat.capacity;
     }
     return { busy, slots };
+  }
+
+  #seatsOf(workerId: string): readonly Seat[] {
+    const seat = this.#byWorker.get(workerId);
+    return seat ? [seat] : [];
   }
 
   /** Returns the model with which a seat would serve a demand; undefined if it cannot serve it. */

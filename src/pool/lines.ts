@@ -18,6 +18,12 @@ export function linesOf(workerId: string, models: readonly string[]): readonly s
   return [workerLine(workerId), ...new Set(models.flatMap((model) => [modelLine(model), aliasLine(model)]))];
 }
 
-const workerLine = (workerId: string): string => `worker ${workerId}`;
+/** Whether a line is that of one worker, and not of a model. */
+export function isWorkerLine(line: string): boolean {
+  return line.startsWith(WORKER);
+}
+
+const WORKER = "worker ";
+const workerLine = (workerId: string): string => WORKER + workerId;
 const modelLine = (model: string): string => `model ${listedName(model)}`;
 const aliasLine = (model: string): string => `alias ${groupOf(model)}`;

@@ -161,7 +161,7 @@ export class Pool implements SessionHost {
     this.#directory.update(seat);
     this.#revision += 1;
     this.#serve(seat);
-    this.#serveStandIns(before);
+    this.#serveOthers(before);
   }
 
   onClosed(session: Session): void {
@@ -170,7 +170,7 @@ export class Pool implements SessionHost {
     this.#endRest(seat);
     this.#directory.unseat(seat);
     this.#revision += 1;
-    this.#serveStandIns(seat.models);
+    this.#serveOthers(seat.models);
   }
 
   /**
@@ -351,11 +351,14 @@ export class Pool implements SessionHost {
     }
   }
 
-  /** Serves jobs that waited for exact workers: these have gone, so stand-ins may take them. */
-  #serveStandIns(models: readonly string[]): void {
+  /**
+   * Serves jobs that waited although other workers have free slots: for the workers that have gone and for which others may
+   * stand in, or until background jobs hold a smaller part of the slots.
+   */
+  #serveOthers(models: readonly string[]): void {
     for (const model of models) {
       if (this.#queue.size === 0) return;
-      for (const seat of this.#directory.standInsFor(model)) this.#serve(seat);
+      for (const seat of this.#directory.othersFor(model)) this.#serve(seat);
     }
   }
 }

@@ -56,6 +56,8 @@ export interface QueuePolicy {
 export interface Candidate extends Pick<Ticket, "caller" | "demand"> {
   readonly class?: CallerClass;
   readonly endUser?: string | undefined;
+  /** `Clock.elapsed` at the job's start; now, unless given. */
+  readonly arrivedAt?: number;
 }
 
 export interface Eviction {

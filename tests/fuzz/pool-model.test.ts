@@ -51,7 +51,7 @@ const step = fc.oneof(
     weight: 8,
     arbitrary: fc.record({
       do: fc.constant("start" as const),
-      caller: fc.nat({ max: 1 }),
+      caller: fc.nat({ max: 2 }),
       model: fc.constantFrom(0, 0, 0, 1, 2, 2, 3, 4),
       workerId: rarely(workerId),
       exact: fc.constantFrom(false, false, true),
@@ -132,6 +132,7 @@ function work(rig: PoolRig, what: Extract<Step, { do: "head" | "data" | "end" | 
       return exchange?.cancelled.length ? exchange.confirm() : undefined;
     case "break":
       if (what.code === "busy") rig.refusals += 1;
+      rig.hasRested ||= what.code === "busy" || what.code === "upstream_unreachable";
       return exchange?.breakOff(what.code);
   }
 }

@@ -3,16 +3,20 @@ import { createCaller } from "../../src/auth/caller.ts";
 import { Fault } from "../../src/errors.ts";
 import { Job } from "../../src/pool/job.ts";
 import type { JobEnd, JobReport } from "../../src/pool/job-spec.ts";
+import { FairQueue, type FairQueueOptions } from "../../src/pool/policies/fair/fair-queue.ts";
 import { FirstCome } from "../../src/pool/policies/first-come.ts";
 import { Pool } from "../../src/pool/pool.ts";
 import type { ExchangeEnd, ExchangeRequest, ExchangeSink } from "../../src/tunnel/exchange.ts";
 import { HTTP_KIND } from "../../src/wire/names.ts";
-import { FairPolicy } from "./fair-policy.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { PolicyWitness } from "./policy-witness.ts";
 import { type ScriptedExchange, ScriptedSession } from "./scripted-session.ts";
 
-export const CALLERS: readonly Caller[] = [createCaller("alice"), createCaller("bob")];
+export const CALLERS: readonly Caller[] = [
+  createCaller("alice"),
+  createCaller("bob"),
+  { ...createCaller("carol"), class: "background" },
+];
 /** Variants of one model, which stand in for each other, and one model under both names that Ollama takes. */
 export const MODELS = ["a:8b", "a:8b-q4", "b", "b:latest", "a:8b-instruct"] as const;
 /** A kind of exchange that only some workers take. */
@@ -21,6 +25,12 @@ export const QUEUE_TIMEOUT_MS = 2000;
 export const SILENCE_MS = 9000;
 /** After so many refusals a job may wait although a slot is free. */
 const MAX_REFUSALS = 3;
+
+const FAIR_RULES: Omit<FairQueueOptions, "clock"> = {
+  capacity: 3,
+  costOf: ({ output }) => output,
+  limitsOf: () => ({ maxRunning: 2, maxWaiting: 2 }),
+};
 
 /** What is special about a job. */
 export type Manner =
@@ -106,6 +116,8 @@ export class PoolRig {
   readonly wrongs: string[] = [];
   /** How often workers have said that they are busy. */
   refusals = 0;
+  /** Whether some worker has given a job back without working on it. */
+  hasRested = false;
   /** Whether nothing but time has passed for long enough that no refused job holds back any more. */
   hasPaused = false;
   #witness: PolicyWitness | undefined;
@@ -119,8 +131,7 @@ export class PoolRig {
       serverId: "s1",
       name: "llm",
       createPolicy: (host) => {
-        const inner =
-          policy === "fair" ? new FairPolicy({ capacity: 3, maxRunning: 2, maxWaiting: 2 }, host) : new FirstCome(3);
+        const inner = policy === "fair" ? new FairQueue({ ...FAIR_RULES, clock: this.clock }, host) : new FirstCome(3);
         this.#witness = new PolicyWitness(inner);
         return this.#witness;
       },
@@ -229,7 +240,10 @@ export class PoolRig {
   /** Finds tickets that wait although a slot is free for them. */
   #forgotten(): string[] {
     if (this.refusals >= MAX_REFUSALS && !this.hasPaused) return [];
-    const forgotten = this.#witness?.waiting.filter((ticket) => this.pool.hasRoomFor(ticket)) ?? [];
+    // A job that a worker gives back also lets background jobs have the slots of others, which they get a moment later.
+    const mayHold = this.hasRested && !this.hasPaused;
+    const waiting = this.#witness?.waiting.filter((ticket) => !(mayHold && ticket.class === "background")) ?? [];
+    const forgotten = waiting.filter((ticket) => this.pool.hasRoomFor(ticket));
     return forgotten.map(({ number }) => `ticket ${number} waits beside a free slot`);
   }
 }

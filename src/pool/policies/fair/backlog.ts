@@ -1,0 +1,160 @@
+import { isWorkerLine } from "../../lines.ts";
+import type { Candidate } from "../../queue-policy.ts";
+import type { Ticket } from "../../ticket.ts";
+import { FairOrder } from "./fair-order.ts";
+import type { Flow, Member } from "./flow.ts";
+import { createLane, type Lane, laneKeyOf, Row } from "./row.ts";
+
+/** The most orders of workers with the same models. All other workers share one more. */
+const MAX_ORDERS = 16;
+
+/** The lines of a seat, and the name of the order that it shares with the seats of the same models. */
+interface View {
+  readonly group: string;
+  readonly lines: ReadonlySet<string>;
+  /** The order that is known to contain all these lines. */
+  order: FairOrder | undefined;
+}
+
+/** The tickets that wait, in rows by flow and lane, and the fair orders among them. */
+export class Backlog {
+  /** By their tickets. */
+  readonly #rows = new Map<Candidate, Row>();
+  readonly #lanes = new Map<string, Lane>();
+  readonly #byFlow = new Map<Flow, Map<Lane, Row>>();
+  readonly #members = new Set<Member>();
+  readonly #orders = new Map<string, FairOrder>();
+  /** By the lines of a seat, which are the same array until they change. */
+  readonly #views = new WeakMap<readonly string[], View>();
+
+  get size(): number {
+    return this.#rows.size;
+  }
+
+  get lanes(): Iterable<Lane> {
+    return this.#lanes.values();
+  }
+
+  /** The callers of the tickets. */
+  get members(): Iterable<Member> {
+    return this.#members;
+  }
+
+  /** Returns the row of a ticket; undefined for a job that does not wait. */
+  rowOf(candidate: Candidate): Row | undefined {
+    return this.#rows.get(candidate);
+  }
+
+  /** The tickets of a flow, by lane; no row is empty. */
+  rowsOf(flow: Flow): Iterable<Row> {
+    return this.#byFlow.get(flow)?.values() ?? [];
+  }
+
+  /** The orders that a row takes part in. */
+  *ordersOf(row: Row): Iterable<FairOrder> {
+    for (const order of this.#orders.values()) if (order.has(row)) yield order;
+  }
+
+  /** Adds a ticket and returns its row. */
+  join(ticket: Ticket, flow: Flow): Row {
+    const key = laneKeyOf(ticket.demand);
+    const lane = this.#lanes.get(key) ?? createLane(key, ticket);
+    this.#lanes.set(key, lane);
+    const rows = this.#byFlow.get(flow) ?? new Map<Lane, Row>();
+    const known = rows.get(lane);
+    const row = known ?? new Row(flow, lane);
+    row.add(ticket);
+    this.#rows.set(ticket, row);
+    this.#members.add(flow.member);
+    this.#count(ticket, flow, 1);
+    if (known) {
+      for (const order of this.ordersOf(row)) order.join(row, ticket.number);
+      return row;
+    }
+    this.#byFlow.set(flow, rows.set(lane, row));
+    lane.rows.add(row);
+    for (const order of this.#orders.values()) if (order.lines.has(lane.line)) order.open(row);
+    return row;
+  }
+
+  /** Removes a ticket, and returns the row that it was in; undefined for a ticket that does not wait. */
+  leave(ticket: Ticket, now: number): Row | undefined {
+    const row = this.#rows.get(ticket);
+    if (!row) return undefined;
+    const { flow, lane } = row;
+    this.#rows.delete(ticket);
+    row.remove(ticket);
+    this.#count(ticket, flow, -1);
+    if (flow.member.waiting === 0) this.#members.delete(flow.member);
+    if (row.tickets.length === 0) {
+      const rows = this.#byFlow.get(flow);
+      rows?.delete(lane);
+      if (rows?.size === 0) this.#byFlow.delete(flow);
+      lane.rows.delete(row);
+      if (lane.rows.size === 0) this.#lanes.delete(lane.key);
+    }
+    for (const order of this.ordersOf(row)) order.leave(row, now);
+    return row;
+  }
+
+  /** Returns the order for a seat with these lines, which it creates if need be. */
+  orderFor(lines: readonly string[]): FairOrder {
+    const view = this.#viewOf(lines);
+    const name = this.#nameOf(view.group);
+    const known = this.#orders.get(name);
+    if (known && view.order === known) return known;
+    const order = known ?? new FairOrder();
+    const fresh = new Set(lines.filter((line) => !order.lines.has(line)));
+    this.#orders.set(name, order);
+    view.order = order;
+    for (const line of fresh) order.lines.add(line);
+    const rows = [...this.lanes].filter(({ line }) => fresh.has(line)).flatMap((lane) => [...lane.rows]);
+    // In the order of arrival, as if the order had been there before.
+    for (const row of rows.sort((a, b) => (a.head?.number ?? 0) - (b.head?.number ?? 0))) order.open(row);
+    return order;
+  }
+
+  /** Returns the order for a seat if there is one with tickets. */
+  findOrder(lines: readonly string[]): FairOrder | undefined {
+    const order = this.#orders.get(this.#nameOf(this.#viewOf(lines).group));
+    return order && order.lanes.size > 0 ? order : undefined;
+  }
+
+  linesOf(lines: readonly string[]): ReadonlySet<string> {
+    return this.#viewOf(lines).lines;
+  }
+
+  /** Holds the tickets of a caller back, or lets them go on. */
+  hold({ tenant, name, isAtLimit }: Member): void {
+    for (const order of this.#orders.values()) order.hold(tenant, name, isAtLimit);
+  }
+
+  /** Forgets the orders in which nothing waits and nothing is owed. */
+  dropIdle(): void {
+    for (const [name, order] of this.#orders) if (order.isIdle) this.#orders.delete(name);
+  }
+
+  #count(ticket: Ticket, flow: Flow, change: 1 | -1): void {
+    flow.waiting += change;
+    flow.member.waiting += change;
+    if (ticket.wasAccepted) return;
+    flow.refusable += change;
+    flow.member.refusable += change;
+  }
+
+  #nameOf(group: string): string {
+    return this.#orders.has(group) || this.#orders.size < MAX_ORDERS ? group : OTHERS;
+  }
+
+  #viewOf(lines: readonly string[]): View {
+    const known = this.#views.get(lines);
+    if (known) return known;
+    const group = lines.filter((line) => !isWorkerLine(line)).join("\n");
+    const view: View = { group, lines: new Set(lines), order: undefined };
+    this.#views.set(lines, view);
+    return view;
+  }
+}
+
+/** The name of the order of all workers that have none of their own. No line is called so. */
+const OTHERS = "";

@@ -1,0 +1,163 @@
+import { WINDOW_MS } from "../../../figures/sliding-sum.ts";
+import { Counter, isLess } from "./counter.ts";
+import type { Flow } from "./flow.ts";
+import { Place } from "./place.ts";
+import type { Lane, Row } from "./row.ts";
+
+/** The most counters without jobs that are kept. */
+const MAX_IDLE = 10_000;
+
+const CLASSES = 3;
+
+/** The places of one lane, by urgency. */
+type Tops = readonly Place[];
+
+/**
+ * The fair order of the tickets that workers with the same models may serve. Their slots are divided among tenants, a
+ * tenant's part among its callers, and a caller's part among its end users; each class has counters of its own. Workers
+ * with other models divide theirs apart, so that what a caller gets from one model takes nothing from it at another.
+ */
+export class FairOrder {
+  /** The lines that its workers serve. */
+  readonly lines = new Set<string>();
+  readonly #roots = Array.from({ length: CLASSES }, () => new Counter("", undefined));
+  readonly #lanes = new Map<Lane, Tops>();
+  /** The counters without jobs, the one that has been idle for longest first. */
+  readonly #idle = new Set<Counter>();
+  readonly #places = new Map<Row, Place>();
+  #charged = 0;
+
+  /** The lanes with tickets. */
+  get lanes(): ReadonlyMap<Lane, Tops> {
+    return this.#lanes;
+  }
+
+  /** Whether it can be dropped: nothing waits, and no charge is to be corrected. */
+  get isIdle(): boolean {
+    return this.#lanes.size === 0 && this.#charged === 0;
+  }
+
+  /** The number of counters below the roots. */
+  get size(): number {
+    const count = ({ children }: Counter): number =>
+      [...children.values()].reduce((sum, each) => sum + 1 + count(each), 0);
+    return this.#roots.reduce((sum, root) => sum + count(root), 0);
+  }
+
+  has(row: Row): boolean {
+    return this.#places.has(row);
+  }
+
+  /** The counter of a row's flow; undefined for a row that takes no part in this order. */
+  counterOf(row: Row): Counter | undefined {
+    return this.#places.get(row)?.counter;
+  }
+
+  /** Adds a row with its tickets. */
+  open(row: Row): void {
+    const { lane, flow } = row;
+    const tops = this.#lanes.get(lane) ?? this.#roots.map((root) => new Place(root, lane, undefined));
+    if (!this.#lanes.has(lane)) {
+      this.#lanes.set(lane, tops);
+      for (const top of tops) top.counter.places.set(lane, top);
+    }
+    const leaf = this.#leafOf(flow);
+    const caller = leaf.parent;
+    const tenant = caller?.parent;
+    const top = tops[flow.urgency];
+    if (!top || !tenant || !caller) return; // A leaf has both above it, and every class has a top.
+    const place = top.child(tenant, false).child(caller, flow.member.isAtLimit).child(leaf, false);
+    this.#places.set(row, place);
+    for (const ticket of row.tickets) this.join(row, ticket.number);
+    place.open(row);
+  }
+
+  /** Counts a ticket of an open row. */
+  join(row: Row, number: number): void {
+    for (let each = this.counterOf(row); each; each = each.parent) {
+      if (each.isIdle) this.#idle.delete(each);
+      each.enter(number);
+    }
+  }
+
+  /** Takes a ticket of a row out of the count, and closes the row if it was the last one. */
+  leave(row: Row, now: number): void {
+    const place = this.#places.get(row);
+    for (let each = place?.counter; each; each = each.parent) {
+      each.waiting -= 1;
+      this.#rest(each, now);
+    }
+    if (row.tickets.length > 0) return;
+    place?.close();
+    this.#places.delete(row);
+    if (row.lane.rows.size > 0) return;
+    for (const { counter } of this.#lanes.get(row.lane) ?? []) counter.places.delete(row.lane);
+    this.#lanes.delete(row.lane);
+  }
+
+  /**
+   * Charges a flow for a job that begins, and returns the counter to correct at its end. `lane` is the one in which it
+   * waited; undefined for a job that found a free slot, which says nothing of the level of those that wait.
+   */
+  charge(flow: Flow, amount: number, lane: Lane | undefined, now: number): Counter {
+    const leaf = this.#leafOf(flow);
+    this.#charged += 1;
+    for (let each: Counter | undefined = leaf; each; each = each.parent) {
+      if (each.isIdle) this.#idle.delete(each);
+      const start = each.charge(amount);
+      if (lane) each.parent?.raise(start, lane);
+    }
+    this.#sweep(now);
+    return leaf;
+  }
+
+  /** Corrects the charge of a job that has ended. */
+  correct(leaf: Counter, difference: number, now: number): void {
+    this.#charged -= 1;
+    for (let each: Counter | undefined = leaf; each; each = each.parent) {
+      each.correct(difference);
+      this.#rest(each, now);
+    }
+    this.#sweep(now);
+  }
+
+  /** Holds the tickets of a caller back, or lets them go on. */
+  hold(tenant: string, caller: string, isHeld: boolean): void {
+    for (const root of this.#roots)
+      for (const place of root.children.get(tenant)?.children.get(caller)?.places.values() ?? []) place.hold(isHeld);
+  }
+
+  /** Whether a row comes before another one of the same class. */
+  isBefore(a: Row, b: Row): boolean {
+    const [x, y] = [this.counterOf(a), this.counterOf(b)];
+    if (!x?.parent || !y?.parent || x === y) return (a.head?.number ?? 0) < (b.head?.number ?? 0);
+    if (x.parent === y.parent) return isLess(x, y);
+    const [above, other] = [x.parent.parent, y.parent.parent];
+    return !above || !other || above === other ? isLess(x.parent, y.parent) : isLess(above, other);
+  }
+
+  #leafOf({ urgency, member, endUser }: Flow): Counter {
+    const root = this.#roots[urgency] ?? new Counter("", undefined); // There is one for each class.
+    return root
+      .child(member.tenant)
+      .child(member.name)
+      .child(endUser ?? "");
+  }
+
+  #rest(counter: Counter, now: number): void {
+    if (!counter.isIdle || !counter.parent) return;
+    counter.idleSince = now;
+    this.#idle.add(counter);
+  }
+
+  /** Forgets counters that have no jobs and are not ahead of the others, or have been idle for a minute. */
+  #sweep(now: number): void {
+    for (const counter of this.#idle) {
+      const { parent, service, idleSince } = counter;
+      const isKept = parent && service > parent.level && now - idleSince < WINDOW_MS && this.#idle.size <= MAX_IDLE;
+      if (isKept) return;
+      this.#idle.delete(counter);
+      parent?.children.delete(counter.name);
+    }
+  }
+}

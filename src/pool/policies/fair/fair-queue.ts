@@ -1,0 +1,229 @@
+import type { Caller } from "../../../auth/caller.ts";
+import { Fault } from "../../../errors.ts";
+import type { Clock } from "../../../system/deps.ts";
+import type { FlowFacts } from "../../flow-facts.ts";
+import { lineOf } from "../../lines.ts";
+import type { Candidate, Eviction, OpenSeat, QueueHost, QueuePolicy } from "../../queue-policy.ts";
+import type { Work } from "../../seat.ts";
+import type { Ticket } from "../../ticket.ts";
+import { BACKGROUND, hasAged, hasShare, longestHeld, mostUrgent } from "./aging.ts";
+import { Backlog } from "./backlog.ts";
+import type { Counter } from "./counter.ts";
+import { Estimates } from "./estimates.ts";
+import type { FairOrder } from "./fair-order.ts";
+import type { Flow, Member } from "./flow.ts";
+import { Flows } from "./flows.ts";
+import { PositionCache } from "./position-cache.ts";
+import { chooseRefused } from "./push-out.ts";
+import { type Lane, type Row, sampleOf } from "./row.ts";
+import { WakeUps } from "./wake-ups.ts";
+
+/** The limits on one caller's jobs in a pool. Undefined means that there is none. */
+export interface FlowLimits {
+  /** The most jobs that may run at once, above 0. A job beyond it waits with its place and holds nobody up. */
+  readonly maxRunning?: number | undefined;
+  /** The most jobs that may wait at once. A job beyond it is refused with `too_many_requests`. */
+  readonly maxWaiting?: number | undefined;
+}
+
+export interface FairQueueOptions {
+  /** How many tickets may wait. Those that were accepted before count, but are never refused. */
+  readonly capacity: number;
+  /** For timers alone: the pool states the time with each call. */
+  readonly clock: Pick<Clock, "after" | "elapsed">;
+  /** Returns the cost of a job that has ended, from 0: its weighted tokens, or the time that it held its slot. */
+  readonly costOf: (work: Work) => number;
+  /** Asked for each job of a caller; there are no limits unless given. */
+  readonly limitsOf?: ((caller: Caller) => FlowLimits) | undefined;
+}
+
+/** A job that runs. */
+interface Running {
+  readonly flow: Flow;
+  readonly model: string;
+  /** The charge to correct at its end; undefined for a job that began while nothing waited. */
+  readonly charge: { readonly order: FairOrder; readonly leaf: Counter; readonly estimate: number } | undefined;
+  readonly weight: number;
+}
+
+/** Seconds after which a caller with too many waiting jobs should retry. */
+const RETRY_AFTER_S = 1;
+
+/**
+ * Divides the slots of a pool fairly among those who wait for them: the flow with the least service is next, where service
+ * is the cost of its jobs divided by its caller's weight. The cost of a job is estimated when it begins and corrected when
+ * it ends. A job that begins while nothing waits takes nothing from others and is not charged.
+ */
+export class FairQueue implements QueuePolicy {
+  readonly #options: FairQueueOptions;
+  readonly #host: QueueHost;
+  readonly #backlog = new Backlog();
+  readonly #flows = new Flows();
+  readonly #estimates = new Estimates();
+  readonly #running = new Map<Ticket, Running>();
+  readonly #wakeUps: WakeUps;
+  readonly #positions = new PositionCache(this.#backlog, (row) => this.#amountOf(row));
+  /** The ticket that has left the queue last, and its row: it begins next if it has got a slot. */
+  #left: { readonly ticket: Ticket; readonly row: Row } | undefined;
+  /** The time of the latest call that stated it. */
+  #now = 0;
+
+  constructor(options: FairQueueOptions, host: QueueHost) {
+    this.#options = options;
+    this.#host = host;
+    this.#wakeUps = new WakeUps(options.clock, (ticket) => host.wake(ticket));
+  }
+
+  mayBegin(candidate: Candidate, now: number): boolean {
+    const { caller, demand, class: callerClass = caller.class } = candidate;
+    if (this.#options.limitsOf && this.#isAtLimit(caller)) return false;
+    if (callerClass !== "background") return true;
+    const waitsSince = this.#backlog.rowOf(candidate)?.waitsSince ?? candidate.arrivedAt ?? now;
+    return hasAged(waitsSince, now) || hasShare(this.#host, demand);
+  }
+
+  evict(newcomer: Ticket): Eviction | undefined {
+    const { caller, demand } = newcomer;
+    const flow = this.#flows.find(newcomer);
+    const maxWaiting = this.#options.limitsOf?.(caller).maxWaiting;
+    if (maxWaiting !== undefined && flow.member.waiting >= maxWaiting)
+      return { ticket: newcomer, fault: new Fault("too_many_requests", { retryAfterS: RETRY_AFTER_S }) };
+    if (this.#backlog.size < this.#options.capacity) return undefined;
+    return { ticket: chooseRefused(newcomer, flow, lineOf(demand), this.#backlog) };
+  }
+
+  join(ticket: Ticket, now: number): void {
+    this.#changed(now);
+    const row = this.#backlog.join(ticket, this.#flows.enter(ticket));
+    this.#wakeUps.changed(row, now);
+  }
+
+  leave(ticket: Ticket): void {
+    const row = this.#backlog.leave(ticket, this.#now);
+    if (!row) return;
+    this.#changed(this.#now);
+    this.#left = { ticket, row };
+    if (!row.head) this.#wakeUps.changed(row, this.#now);
+    this.#flows.left(row.flow, this.#now);
+    if (this.#backlog.size === 0) this.#settle();
+  }
+
+  next(seat: OpenSeat, now: number): Ticket | undefined {
+    if (this.#backlog.size === 0) return undefined;
+    const order = this.#backlog.orderFor(seat.lines);
+    const lines = this.#backlog.linesOf(seat.lines);
+    const fairest: (Row | undefined)[] = [];
+    for (const [lane, tops] of order.lanes) {
+      const sample = lines.has(lane.line) ? sampleOf(lane) : undefined;
+      if (!sample || !seat.serves(sample)) continue;
+      for (const [urgency, top] of tops.entries()) {
+        const first = top.first;
+        const row = first && this.#unlessHeld(first, lane, now);
+        const before = fairest[urgency];
+        if (row && (!before || order.isBefore(row, before))) fairest[urgency] = row;
+      }
+    }
+    return mostUrgent(fairest, now)?.head;
+  }
+
+  begin(ticket: Ticket, seat: Pick<OpenSeat, "lines">, now: number): void {
+    this.#changed(now);
+    const { caller, demand } = ticket;
+    const flow = this.#flows.enter(ticket);
+    const row = this.#left?.ticket === ticket ? this.#left.row : undefined;
+    this.#left = undefined;
+    flow.running += 1;
+    flow.member.running += 1;
+    const order = this.#backlog.size > 0 ? this.#backlog.findOrder(seat.lines) : undefined;
+    const charge = order && this.#charge(order, ticket, flow, row?.lane, now);
+    this.#running.set(ticket, { flow, model: demand.model, charge, weight: caller.weight });
+    if (this.#options.limitsOf) this.#hold(flow.member, this.#isAtLimit(caller));
+    if (!row) return;
+    row.served(now);
+    if (row.head) this.#wakeUps.changed(row, now);
+  }
+
+  end(ticket: Ticket, work: Work | undefined, now: number): void {
+    const running = this.#running.get(ticket);
+    if (!running) return;
+    this.#changed(now);
+    this.#running.delete(ticket);
+    const { flow, charge, weight } = running;
+    const { member } = flow;
+    const cost = work ? this.#count(running, work, now) : 0;
+    if (charge) charge.order.correct(charge.leaf, (cost - charge.estimate) / weight, now);
+    flow.running -= 1;
+    member.running -= 1;
+    const isReleased = member.isAtLimit && !this.#isAtLimit(ticket.caller);
+    if (isReleased) this.#hold(member, false);
+    this.#flows.left(flow, now);
+    if (this.#backlog.size === 0) this.#settle();
+    if (!work) this.#wakeUps.refused();
+    if (isReleased) this.#wake(member);
+  }
+
+  position(ticket: Ticket, now: number): number {
+    return this.#positions.of(ticket, now);
+  }
+
+  flows(now: number): readonly FlowFacts[] {
+    return this.#flows.facts(now, (flow) => {
+      let oldest = now;
+      for (const { head } of this.#backlog.rowsOf(flow)) oldest = Math.min(oldest, head?.arrivedAt ?? now);
+      return oldest;
+    });
+  }
+
+  #changed(now: number): void {
+    this.#now = now;
+    this.#positions.revision += 1;
+  }
+
+  #charge(order: FairOrder, { caller, demand }: Ticket, flow: Flow, lane: Lane | undefined, now: number) {
+    const estimate = this.#estimates.of(caller.name, demand.model);
+    return { order, estimate, leaf: order.charge(flow, estimate / caller.weight, lane, now) };
+  }
+
+  /** Counts the cost of a job that a worker has served. */
+  #count({ flow, model }: Running, work: Work, now: number): number {
+    const cost = this.#options.costOf(work);
+    this.#flows.serve(flow, cost, now);
+    // A job that was cut short pays for what it had, and says nothing about the next one.
+    if (work.outcome === "completed") this.#estimates.learn(flow.member.name, model, cost);
+    return cost;
+  }
+
+  /** Returns the tickets to serve in a lane instead of background ones that are held back; undefined if there are none. */
+  #unlessHeld(row: Row, lane: Lane, now: number): Row | undefined {
+    if (row.flow.urgency !== BACKGROUND || hasAged(row.waitsSince, now)) return row;
+    return row.head && hasShare(this.#host, row.head.demand) ? row : longestHeld(lane, now);
+  }
+
+  #amountOf({ flow, lane }: Row): number {
+    return this.#estimates.of(flow.member.name, lane.model) / flow.member.weight;
+  }
+
+  #isAtLimit(caller: Caller): boolean {
+    const maxRunning = this.#options.limitsOf?.(caller).maxRunning;
+    return maxRunning !== undefined && (this.#flows.member(caller.name)?.running ?? 0) >= maxRunning;
+  }
+
+  #hold(member: Member, isAtLimit: boolean): void {
+    if (member.isAtLimit === isAtLimit) return;
+    member.isAtLimit = isAtLimit;
+    this.#backlog.hold(member);
+  }
+
+  /** Lets the tickets of a caller that is below its limit again have free slots of any worker. */
+  #wake({ flows }: Member): void {
+    const heads: Ticket[] = [];
+    for (const flow of flows.values()) for (const { head } of this.#backlog.rowsOf(flow)) if (head) heads.push(head);
+    for (const head of heads.sort((a, b) => a.number - b.number)) this.#host.wake(head);
+  }
+
+  /** Forgets what is of no use while nothing waits. */
+  #settle(): void {
+    this.#backlog.dropIdle();
+    this.#positions.clear();
+  }
+}

@@ -1,0 +1,82 @@
+import { type Counter, type CounterPlace, isLess } from "./counter.ts";
+import { Heap, type Heaped } from "./heap.ts";
+import type { Lane, Row } from "./row.ts";
+
+/** A counter's place in one lane, and below it the places of its children, least service first. */
+export class Place implements Heaped, CounterPlace {
+  readonly counter: Counter;
+  /** The places below that have a ticket which may be served. */
+  readonly below = new Heap<Place>((a, b) => isLess(a.counter, b.counter));
+  at = -1;
+  readonly #lane: Lane;
+  readonly #above: Place | undefined;
+  readonly #children = new Map<Counter, Place>();
+  #row: Row | undefined;
+  #isHeld = false;
+
+  constructor(counter: Counter, lane: Lane, above: Place | undefined) {
+    this.counter = counter;
+    this.#lane = lane;
+    this.#above = above;
+  }
+
+  /** The tickets that are next here; undefined if there are none that may be served. */
+  get first(): Row | undefined {
+    let place: Place | undefined = this;
+    while (place && place.#row === undefined) place = place.below.top;
+    return place === undefined ? undefined : place.#row;
+  }
+
+  get least(): number | undefined {
+    return this.below.top?.counter.service;
+  }
+
+  /** Returns the place of a child's counter, which it creates if need be. */
+  child(counter: Counter, isHeld: boolean): Place {
+    const known = this.#children.get(counter);
+    if (known) return known;
+    const place = new Place(counter, this.#lane, this);
+    place.#isHeld = isHeld;
+    counter.places.set(this.#lane, place);
+    this.#children.set(counter, place);
+    return place;
+  }
+
+  /** Opens the place of a flow that has tickets in the lane. */
+  open(row: Row): void {
+    this.#row = row;
+    this.#settle();
+  }
+
+  /** Closes the place of a flow that has no tickets in the lane any more, and each place above that was there for it alone. */
+  close(): void {
+    this.#row = undefined;
+    this.#settle();
+    let place: Place = this;
+    while (place.#above && place.#children.size === 0 && !place.#row) {
+      const { counter } = place;
+      counter.places.delete(this.#lane);
+      place = place.#above;
+      place.#children.delete(counter);
+    }
+  }
+
+  hold(isHeld: boolean): void {
+    this.#isHeld = isHeld;
+    this.#settle();
+  }
+
+  moved(): void {
+    if (this.at >= 0) this.#above?.below.update(this);
+  }
+
+  /** Enters the heap of the place above if there is something to serve here, else leaves it; and so on upwards. */
+  #settle(): void {
+    const above = this.#above;
+    const isOpen = !this.#isHeld && (this.#row !== undefined || this.below.size > 0);
+    if (!above || isOpen === this.at >= 0) return;
+    if (isOpen) above.below.add(this);
+    else above.below.remove(this);
+    above.#settle();
+  }
+}

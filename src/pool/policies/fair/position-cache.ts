@@ -1,0 +1,66 @@
+import type { Ticket } from "../../ticket.ts";
+import type { Backlog } from "./backlog.ts";
+import type { FairOrder } from "./fair-order.ts";
+import { inTurn } from "./positions.ts";
+import type { Row } from "./row.ts";
+
+/** Up to so many tickets, positions are computed again after each change. */
+const FEW = 64;
+
+/** How old positions among more tickets may be: they are estimates, and many clients ask for theirs. */
+const MAX_AGE_MS = 1000;
+
+interface Positions {
+  readonly revision: number;
+  readonly at: number;
+  readonly of: ReadonlyMap<Ticket, number>;
+}
+
+/** The positions of the tickets of a backlog, computed for all tickets of an order at once. */
+export class PositionCache {
+  /** Grows with every change of the order. */
+  revision = 0;
+  readonly #backlog: Backlog;
+  readonly #amountOf: (row: Row) => number;
+  /** By the order, or by the line of tickets that no worker has asked for yet. */
+  readonly #known = new Map<FairOrder | string, Positions>();
+
+  constructor(backlog: Backlog, amountOf: (row: Row) => number) {
+    this.#backlog = backlog;
+    this.#amountOf = amountOf;
+  }
+
+  /** Returns the best position of a ticket in the orders that it takes part in; 0 for one that does not wait. */
+  of(ticket: Ticket, now: number): number {
+    const row = this.#backlog.rowOf(ticket);
+    if (!row) return 0;
+    let best: number | undefined;
+    for (const order of this.#backlog.ordersOf(row))
+      best = Math.min(best ?? Number.POSITIVE_INFINITY, this.#in(order, ticket, now));
+    return best ?? this.#in(row.lane.line, ticket, now);
+  }
+
+  clear(): void {
+    this.#known.clear();
+  }
+
+  #in(order: FairOrder | string, ticket: Ticket, now: number): number {
+    const known = this.#known.get(order);
+    const position = known?.of.get(ticket);
+    if (known && position !== undefined) {
+      const isFresh = known.of.size > FEW && now - known.at < MAX_AGE_MS;
+      if (isFresh || known.revision === this.revision) return position;
+    }
+    const tickets = inTurn(this.#rowsOf(order), typeof order === "string" ? undefined : order, this.#amountOf);
+    const of = new Map(tickets.map((each, at) => [each, at + 1]));
+    this.#known.set(order, { revision: this.revision, at: now, of });
+    return of.get(ticket) ?? 1;
+  }
+
+  #rowsOf(order: FairOrder | string): Row[] {
+    const lanes = typeof order === "string" ? this.#backlog.lanes : order.lanes.keys();
+    const rows: Row[] = [];
+    for (const lane of lanes) if (typeof order !== "string" || lane.line === order) rows.push(...lane.rows);
+    return rows;
+  }
+}

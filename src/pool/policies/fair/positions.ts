@@ -1,0 +1,68 @@
+import type { Ticket } from "../../ticket.ts";
+import type { Counter } from "./counter.ts";
+import type { FairOrder } from "./fair-order.ts";
+import type { Flow } from "./flow.ts";
+import type { Row } from "./row.ts";
+
+/** A ticket, and what its flow will be charged when it begins. */
+interface Turn {
+  readonly ticket: Ticket;
+  readonly amount: number;
+}
+
+/** The levels at which slots are divided, from the top. */
+const LEVELS: readonly ((flow: Flow) => unknown)[] = [
+  ({ member }) => member.tenant,
+  ({ member }) => member,
+  (flow) => flow,
+];
+
+/**
+ * Returns the tickets of some rows in the order in which they will get slots if nothing else comes or ends: by class, and
+ * within a class as the counters and the estimated costs decide. Aging and limits are left out.
+ */
+export function inTurn(rows: readonly Row[], order: FairOrder | undefined, amountOf: (row: Row) => number): Ticket[] {
+  const turnsOf = (group: readonly Row[], level: number): Turn[] => {
+    const keyOf = LEVELS[level];
+    if (!keyOf) return ownTurns(group, amountOf);
+    const parts = [...Map.groupBy(group, ({ flow }) => keyOf(flow)).values()];
+    return parts.length === 1
+      ? turnsOf(group, level + 1)
+      : merge(parts.map((part) => ({ start: startOf(part, order, level), turns: turnsOf(part, level + 1) })));
+  };
+  const classes = [...Map.groupBy(rows, ({ flow }) => flow.urgency)].sort(([a], [b]) => a - b);
+  return classes.flatMap(([, group]) => turnsOf(group, 0).map(({ ticket }) => ticket));
+}
+
+function ownTurns(rows: readonly Row[], amountOf: (row: Row) => number): Turn[] {
+  const turns = rows.flatMap((row) => {
+    const amount = amountOf(row);
+    return row.tickets.map((ticket) => ({ ticket, amount }));
+  });
+  return rows.length === 1 ? turns : turns.sort((a, b) => a.ticket.number - b.ticket.number);
+}
+
+interface Start {
+  readonly service: number;
+  readonly order: number;
+}
+
+/** Where the flows of a group stand at a level. Before any worker has asked for tickets, none has had service. */
+function startOf([row]: readonly Row[], order: FairOrder | undefined, level: number): Start {
+  let counter: Counter | undefined = order && row && order.counterOf(row);
+  for (let at = LEVELS.length - 1; at > level; at -= 1) counter = counter?.parent;
+  return counter ?? { service: 0, order: row?.head?.number ?? 0 };
+}
+
+/** Merges the turns of several flows: each begins when the service before it is less than that of the others. */
+function merge(parts: readonly { readonly start: Start; readonly turns: readonly Turn[] }[]): Turn[] {
+  const all = parts.flatMap(({ start, turns }) => {
+    let { service } = start;
+    return turns.map((turn) => {
+      const at = { turn, service, order: start.order };
+      service += turn.amount;
+      return at;
+    });
+  });
+  return all.sort((a, b) => a.service - b.service || a.order - b.order).map(({ turn }) => turn);
+}

@@ -1,0 +1,74 @@
+import type { Demand } from "../../directory.ts";
+import { NONE_EXCLUDED } from "../../excluded.ts";
+import { lineOf } from "../../lines.ts";
+import type { Ticket } from "../../ticket.ts";
+import type { Flow } from "./flow.ts";
+
+/** The tickets of one line that a seat serves either all of or none of: their demands are alike. */
+export interface Lane {
+  readonly key: string;
+  readonly line: string;
+  /** Whether every worker of the line's models may serve its tickets. */
+  readonly isCommon: boolean;
+  /** The model that its tickets ask for. */
+  readonly model: string;
+  /** Its tickets, by flow; no row is empty. */
+  readonly rows: Set<Row>;
+}
+
+export function createLane(key: string, ticket: Ticket): Lane {
+  const { model, workerId, exchangeKind, excluded } = ticket.demand;
+  const isCommon = workerId === undefined && exchangeKind === undefined && excluded === NONE_EXCLUDED;
+  return { key, line: lineOf(ticket.demand), isCommon, model, rows: new Set() };
+}
+
+/** Returns one of the tickets of a lane, to ask about all of them. */
+export function sampleOf({ rows }: Lane): Ticket | undefined {
+  for (const { head } of rows) return head;
+  return undefined;
+}
+
+/** Names the lane of a demand, by all that decides which seats serve it. */
+export function laneKeyOf({ model, workerId = "", exact, exchangeKind = "", excluded }: Demand): string {
+  const key = `${model}\n${workerId}\n${exact}\n${exchangeKind}`;
+  if (excluded === NONE_EXCLUDED) return key;
+  return `${key}\n${[...excluded.sessions].join()}\n${[...excluded.workers].join()}`;
+}
+
+/** The tickets of one flow in one lane, in the order of their numbers. */
+export class Row {
+  readonly flow: Flow;
+  readonly lane: Lane;
+  readonly tickets: Ticket[] = [];
+  #servedAt = 0;
+
+  constructor(flow: Flow, lane: Lane) {
+    this.flow = flow;
+    this.lane = lane;
+  }
+
+  get head(): Ticket | undefined {
+    return this.tickets[0];
+  }
+
+  /** `Clock.elapsed` since which it has waited for its next slot. */
+  get waitsSince(): number {
+    return Math.max(this.head?.arrivedAt ?? 0, this.#servedAt);
+  }
+
+  add(ticket: Ticket): void {
+    // Nearly always the end of the row; a job that is sent elsewhere walks to its old place.
+    let at = this.tickets.length;
+    while (at > 0 && (this.tickets[at - 1]?.number ?? 0) > ticket.number) at -= 1;
+    this.tickets.splice(at, 0, ticket);
+  }
+
+  remove(ticket: Ticket): void {
+    this.tickets.splice(this.tickets.indexOf(ticket), 1);
+  }
+
+  /** Takes note that one of its tickets has got a slot. */
+  served(now: number): void {
+    this.#servedAt = now;
+  }
+}

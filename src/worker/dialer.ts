@@ -72,6 +72,11 @@ export class Dialer {
     return this.#link?.isRegistered === true;
   }
 
+  /** How many jobs run, on all links together. */
+  get running(): number {
+    return this.#links().reduce((sum, link) => sum + link.running, 0);
+  }
+
   start(): void {
     if (this.#stopped === undefined) this.#dial();
   }

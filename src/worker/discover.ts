@@ -1,11 +1,12 @@
 import type { ModelInfo } from "../wire/model-info.ts";
 import { type Answer, type AskOptions, ask, type Silence } from "./ask.ts";
 import { type IdentifyOptions, identify } from "./identify.ts";
+import type { Memory } from "./loaded-models.ts";
 import { type ModelList, parseModelList } from "./model-list.ts";
 import type { PathMap } from "./route.ts";
 
 /** A model server that was found and can serve jobs. */
-export interface FoundBackend {
+export interface FoundBackend extends Memory {
   /** Base URL without a trailing slash, under which `/chat/completions` lives. */
   readonly base: string;
   /** `ollama`, `llamacpp`, `vllm`, `lmstudio`, `whispercpp`, or the owner of its models; undefined when unknown. */
@@ -82,7 +83,7 @@ async function found(
   server: string,
   options: IdentifyOptions,
 ): Promise<Probe> {
-  const identity = await identify(origin, list, server, options);
+  const { memory, ...known } = await identify(origin, base, list, server, options);
   const backend = { base, models: list.models, info: list.info, slots: undefined, listsModels: true, paths: undefined };
-  return { kind: "found", backend: { ...backend, ...identity } };
+  return { kind: "found", backend: { ...backend, ...known, ...memory } };
 }

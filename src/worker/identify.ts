@@ -2,6 +2,17 @@ import { isRecord } from "../json/parse.ts";
 import type { ModelInfo } from "../wire/model-info.ts";
 import { type AskOptions, ask } from "./ask.ts";
 import { joinedInfo } from "./listed-info.ts";
+import {
+  FIXED_MEMORY,
+  listSource,
+  llamaSwapSource,
+  localAiSource,
+  type Memory,
+  memoryFrom,
+  ollamaSource,
+  readList,
+  UNKNOWN_MEMORY,
+} from "./loaded-models.ts";
 import { type ModelList, parseModelList } from "./model-list.ts";
 
 /** Longest text that is kept of what a server says of itself. */
@@ -25,11 +36,16 @@ export interface Identity {
   readonly version: string | undefined;
   readonly slots?: number | undefined;
   readonly info?: readonly ModelInfo[];
+  readonly memory: Memory;
 }
 
-/** Identifies a server, and asks what only a server of its family can say. The owner in its list decides what to ask. */
+/**
+ * Identifies a server, and asks what only a server of its family can say. The owner in its list decides what to ask. `base`
+ * is where its list was found.
+ */
 export async function identify(
   origin: string,
+  base: string,
   list: ModelList,
   server: string,
   options: IdentifyOptions,
@@ -38,25 +54,55 @@ export async function identify(
     const answer = await ask(origin + path, options);
     return answer.kind === "answered" ? answer.json : undefined;
   };
-  if (list.ownedBy === "llamacpp" || /llama\.cpp/i.test(server)) return identifyLlamaCpp(origin, list, options);
-  if (list.ownedBy === "vllm") return { family: "vllm", version: toFact(await askJson("/version"), "version") };
+  const listed = memoryFrom(listSource(`${base}/models`), readList(list));
+  if (list.ownedBy === "llamacpp" || /llama\.cpp/i.test(server)) return identifyLlamaCpp(origin, list, listed, options);
+  if (list.ownedBy === "vllm")
+    return { family: "vllm", version: toFact(await askJson("/version"), "version"), memory: FIXED_MEMORY };
+  if (list.ownedBy === "sglang") return { family: "sglang", version: undefined, memory: FIXED_MEMORY };
   if (list.ownedBy === "organization_owner") {
     const native = parseModelList(await askJson("/api/v0/models"));
-    if (!native) return { family: undefined, version: undefined };
-    return { family: "lmstudio", version: undefined, info: joinedLists(list.info, native.info) };
+    if (!native) return { family: undefined, version: undefined, memory: UNKNOWN_MEMORY };
+    const memory = memoryFrom(listSource(`${origin}/api/v0/models`), readList(native));
+    return { family: "lmstudio", version: undefined, info: joinedLists(list.info, native.info), memory };
+  }
+  if (list.ownedBy === "llama-swap") {
+    const running = llamaSwapSource(origin);
+    const memory = listed.loaded ? listed : memoryFrom(running, running.read(await askJson("/running")));
+    return { family: "llama-swap", version: undefined, memory };
   }
   // Ollama names a model's namespace as its owner, mostly "library", so the server must be asked.
   const version = toFact(await askJson("/api/version"), "version");
-  if (version === undefined) return { family: list.ownedBy?.slice(0, MAX_FACT_CHARS), version: undefined };
-  const [tags, running] = [parseModelList(await askJson("/api/tags")), parseModelList(await askJson("/api/ps"))];
-  return { family: "ollama", version, info: toOllamaInfo(list, tags?.info ?? [], running) };
+  if (version !== undefined) return identifyOllama(origin, list, version, askJson);
+  if (list.ownedBy !== undefined || listed.loaded)
+    return { family: list.ownedBy?.slice(0, MAX_FACT_CHARS), version: undefined, memory: listed };
+  // LocalAI names no owner.
+  const system = localAiSource(origin);
+  const memory = memoryFrom(system, system.read(await askJson("/system")));
+  return { family: memory.loaded && "localai", version: undefined, memory };
+}
+
+async function identifyOllama(
+  origin: string,
+  list: ModelList,
+  version: string,
+  askJson: (path: string) => Promise<unknown>,
+): Promise<Identity> {
+  const [tags, ps] = [parseModelList(await askJson("/api/tags")), await askJson("/api/ps")];
+  const source = ollamaSource(origin);
+  const info = toOllamaInfo(list, tags?.info ?? [], parseModelList(ps));
+  return { family: "ollama", version, info, memory: memoryFrom(source, source.read(ps)) };
 }
 
 /**
  * Asks llama.cpp for what its list does not say. The list calls every model one for completions, also where the server was
  * started for embeddings or reranking.
  */
-async function identifyLlamaCpp(origin: string, list: ModelList, options: IdentifyOptions): Promise<Identity> {
+async function identifyLlamaCpp(
+  origin: string,
+  list: ModelList,
+  listed: Memory,
+  options: IdentifyOptions,
+): Promise<Identity> {
   const answer = await ask(`${origin}/props`, options);
   const props = answer.kind === "answered" ? answer.json : undefined;
   const version = toFact(props, "build_info");
@@ -65,7 +111,13 @@ async function identifyLlamaCpp(origin: string, list: ModelList, options: Identi
   const type = slots === undefined ? undefined : await typeOfLlamaCpp(origin, list, version, options);
   const said = new Map(list.info.map((info) => [info.id, info]));
   const info = list.models.map((id): ModelInfo => ({ ...said.get(id), id, type }));
-  return { family: "llamacpp", version, slots, info };
+  return { family: "llamacpp", version, slots, info, memory: slots === undefined ? listed : memoryOf(props) };
+}
+
+/** The memory of a llama.cpp with one model, which it may unload while it is idle (`--sleep-idle-seconds`). */
+function memoryOf(props: unknown): Memory {
+  const isAsleep = isRecord(props) && props["is_sleeping"] === true;
+  return isAsleep ? { loaded: [], loadedSource: undefined } : FIXED_MEMORY;
 }
 
 async function typeOfLlamaCpp(

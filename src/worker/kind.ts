@@ -69,8 +69,11 @@ export function statusMessage(
 }
 
 /** What the worker says of its models, if anything. */
-function infoOf({ info }: BackendState): { readonly model_info?: BackendState["info"] } {
-  return info.length > 0 ? { model_info: info } : {};
+function infoOf({ info, loaded }: BackendState): {
+  readonly model_info?: BackendState["info"];
+  readonly loaded?: readonly string[];
+} {
+  return { ...(info.length > 0 && { model_info: info }), ...(loaded && { loaded }) };
 }
 
 /** Jobs at once where neither the operator nor the backend says how many. */

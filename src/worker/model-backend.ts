@@ -4,8 +4,11 @@ import { callMetered } from "./metered-call.ts";
 import { routeJob } from "./route.ts";
 import { UsageAsking } from "./usage-asking.ts";
 
-/** Serves jobs with a model server. `target` is looked up again for every job, since the server may have moved. */
-export function createModelBackend(target: () => BackendTarget | undefined): Backend {
+/**
+ * Serves jobs with a model server. `target` is looked up again for every job, since the server may have moved. `onJob` is
+ * called for each job that is sent there.
+ */
+export function createModelBackend(target: () => BackendTarget | undefined, onJob: () => void): Backend {
   const asking = new UsageAsking();
   return {
     open(head) {
@@ -16,6 +19,7 @@ export function createModelBackend(target: () => BackendTarget | undefined): Bac
         return { kind: "refuse", code: "protocol_error", message: "the path leads outside the backend's base URL" };
       if (route.kind === "answer") return route;
       const { url } = route;
+      onJob();
       return {
         kind: "ask",
         // The model server may have read a request whose connection broke, and then works on it twice. That costs time and

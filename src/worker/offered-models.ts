@@ -1,5 +1,6 @@
 import type { ModelInfo } from "../wire/model-info.ts";
 import { MAX_MODELS } from "../wire/names.ts";
+import type { LoadedModels } from "./loaded-models.ts";
 
 /** One model under another name than the backend's. */
 export interface Rename {
@@ -20,6 +21,8 @@ export interface ModelChoice {
 export interface BackendModels {
   readonly models: readonly string[];
   readonly info: readonly ModelInfo[];
+  /** The models that it has in memory; undefined if it does not say. */
+  readonly loaded: LoadedModels | undefined;
   /** False for a server without a list: `models` is then a default name. */
   readonly listsModels: boolean;
 }
@@ -28,6 +31,8 @@ export interface BackendModels {
 export interface OfferedModels {
   readonly models: readonly string[];
   readonly info: readonly ModelInfo[];
+  /** Those of the models that the backend has in memory; undefined if it does not say. */
+  readonly loaded: readonly string[] | undefined;
   /** The backend's names that it does not list, but that are offered because the operator names them. */
   readonly unlisted: readonly string[];
 }
@@ -60,7 +65,19 @@ export function offeredModels(backend: BackendModels, choice: ModelChoice): Offe
   ];
   const named = [...chosen, ...renames.map(({ name }) => name)];
   const unlisted = backend.listsModels ? named.filter((name) => !listed.has(name)) : [];
-  return { models, info: bounded(info), unlisted: [...new Set(unlisted)] };
+  const sentAs = new Map(renames.map(({ shown, name }) => [shown, name]));
+  const loaded = loadedAmong(models, backend.loaded, (model) => sentAs.get(model) ?? model);
+  return { models, info: bounded(info), loaded, unlisted: [...new Set(unlisted)] };
+}
+
+function loadedAmong(
+  models: readonly string[],
+  loaded: LoadedModels | undefined,
+  toBackend: (model: string) => string,
+): readonly string[] | undefined {
+  if (loaded === undefined || loaded === "all") return loaded && models;
+  const inMemory = new Set(loaded);
+  return models.filter((model) => inMemory.has(toBackend(model)));
 }
 
 function chooseModels(

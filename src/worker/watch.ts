@@ -1,9 +1,11 @@
 import type { CancelTimer, Clock, Log } from "../system/deps.ts";
 import type { ModelInfo } from "../wire/model-info.ts";
+import { ask } from "./ask.ts";
 import type { BackendTarget } from "./backend.ts";
 import { certificateHint } from "./dial-error.ts";
 import type { FoundBackend, Probe, Prober } from "./discover.ts";
 import { chooseBackend, findBackends, type UsualPlace } from "./find-backends.ts";
+import { UNKNOWN_MEMORY, withReading } from "./loaded-models.ts";
 import { type ModelChoice, offeredModels } from "./offered-models.ts";
 import type { ProxyChoice } from "./outgoing-proxy.ts";
 import type { PathMap } from "./route.ts";
@@ -19,6 +21,8 @@ export interface BackendState {
   readonly models: readonly string[];
   /** What is said of these models. */
   readonly info: readonly ModelInfo[];
+  /** Those of them that are in memory or being loaded; undefined if the backend does not say, or is down. */
+  readonly loaded: readonly string[] | undefined;
   /** Jobs that the backend works on at once; undefined if it does not say. */
   readonly slots: number | undefined;
   /** URLs of jobs on a server with paths of its own. */
@@ -74,6 +78,7 @@ export class BackendWatch {
       version: undefined,
       models: [],
       info: [],
+      loaded: undefined,
       slots: undefined,
       paths: undefined,
       reason: "the model server has not been asked yet",
@@ -101,6 +106,29 @@ export class BackendWatch {
         this.#cancelTimer = this.#options.clock.after(this.#nextMs(), () => void this.look());
     });
     return this.#probing;
+  }
+
+  /** Whether the backend has a place to ask which models are loaded. */
+  get canAskLoaded(): boolean {
+    return this.#found?.loadedSource !== undefined;
+  }
+
+  /**
+   * Asks which models are loaded, if the backend has a place to ask. Resolves with the time at which the backend will unload
+   * one by itself, in milliseconds since 1970, if it says so.
+   */
+  async lookAtLoaded(): Promise<number | undefined> {
+    const asked = this.#found;
+    const source = asked?.loadedSource;
+    if (!asked || !source || !this.#state.isUp) return undefined;
+    const { key, probeTimeoutMs: timeoutMs, proxyFor } = this.#options;
+    const answer = await ask(source.url, { key, timeoutMs, signal: this.#abort.signal, proxyFor });
+    const reading = answer.kind === "answered" ? source.read(answer.json) : undefined;
+    // A probe may have found something else meanwhile. What a failed question means is the next probe's to find out.
+    if (!reading || this.#found !== asked || !this.#state.isUp || this.#abort.signal.aborted) return undefined;
+    this.#found = withReading(asked, reading);
+    this.#set(this.#upState(this.#found));
+    return reading.expiresAt;
   }
 
   stop(): void {
@@ -152,14 +180,14 @@ export class BackendWatch {
     // Some servers have no list, or one that fails; their operator can name the models.
     if (probe.kind === "no_list" && namesModels(choice) && IS_WITHOUT_LIST.test(probe.reason)) {
       const unknown = { family: undefined, version: undefined, slots: undefined, paths: undefined };
-      return this.#upState({ base, models: [], info: [], listsModels: false, ...unknown });
+      return this.#upState({ base, models: [], info: [], listsModels: false, ...unknown, ...UNKNOWN_MEMORY });
     }
-    return { ...this.#state, isUp: false, reason: downText(probe) };
+    return { ...this.#state, isUp: false, loaded: undefined, reason: downText(probe) };
   }
 
   #upState(backend: FoundBackend): BackendState {
     const { base, family, version, slots, paths } = backend;
-    const { models, info, unlisted } = offeredModels(backend, this.#options.choice);
+    const { models, info, loaded, unlisted } = offeredModels(backend, this.#options.choice);
     this.#warnAboutUnlisted(base, unlisted);
     return {
       isUp: true,
@@ -168,6 +196,7 @@ export class BackendWatch {
       version,
       models,
       info,
+      loaded,
       slots,
       paths,
       reason: undefined,
@@ -200,10 +229,17 @@ export class BackendWatch {
     const { log } = this.#options;
     if (!next.isUp) log.warn("backend.not_ready", { backend: base, reason: next.reason, hint: hintFor(next.reason) });
     else if (!was.isUp) log.info("backend.ready", { backend: base, family, version, models: next.models.length });
+    else if (differsInMemory(was, next)) log.debug("models.loaded", { backend: base, loaded: next.loaded?.length });
     else log.info("models.changed", { backend: base, models: next.models.length });
     if (next.isUp && next.models.length === 0) log.warn("backend.without_models", { backend: base });
     this.#options.onChange(next);
   }
+}
+
+/** Whether two states that differ do so only in what is loaded. */
+function differsInMemory(was: BackendState, next: BackendState): boolean {
+  const names = (info: readonly ModelInfo[]): readonly ModelInfo[] => info.map(({ status: _status, ...rest }) => rest);
+  return Bun.deepEquals({ ...was, loaded: [], info: names(was.info) }, { ...next, loaded: [], info: names(next.info) });
 }
 
 /**

@@ -1,5 +1,6 @@
 import { type AskOptions, ask } from "./ask.ts";
 import type { Probe } from "./discover.ts";
+import { FIXED_MEMORY } from "./loaded-models.ts";
 
 /** The id of its one model, which has no name of its own: OpenAI's first model for this task, and the default of clients. */
 const MODEL = "whisper-1";
@@ -33,7 +34,7 @@ function found(base: string, url: string): Probe {
       "This worker's model server, whisper.cpp, cannot stream a transcription. Send the request without the form field stream.",
   };
   const backend = { base, family: "whispercpp", version: undefined, models: [MODEL], info: [], slots: undefined };
-  return { kind: "found", backend: { ...backend, listsModels: false, paths } };
+  return { kind: "found", backend: { ...backend, listsModels: false, paths, ...FIXED_MEMORY } };
 }
 
 /**

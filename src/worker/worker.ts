@@ -7,6 +7,7 @@ import { foundTable } from "./found-text.ts";
 import { createLoadSampler, readHostFacts } from "./host.ts";
 import { declaredSlots, type Kind } from "./kind.ts";
 import { KINDS, RELAY_KIND } from "./kinds.ts";
+import { LoadedWatch } from "./loaded-watch.ts";
 import { type RelayOptions, serveRelay } from "./mcp/relay.ts";
 import { createModelBackend } from "./model-backend.ts";
 import { ModelIntroduction } from "./model-introduction.ts";
@@ -134,7 +135,12 @@ function serveKind(
       version: VERSION,
       state: () => watch.state,
     }),
-    backend: createModelBackend(() => watch.target),
+    backend: createModelBackend(
+      () => watch.target,
+      () => {
+        if (watch.canAskLoaded) loaded.handleJob();
+      },
+    ),
     requestTimeoutMs: settings.requestTimeoutMs ?? kind.silenceMs,
     onUnreachable: () => void watch.look(),
     load: createLoadSampler(),
@@ -147,6 +153,11 @@ function serveKind(
       printExample();
     },
   });
+  const loaded = new LoadedWatch({
+    ask: () => watch.lookAtLoaded(),
+    running: () => dialer.running,
+    clock: deps.clock,
+  });
   // The first probe comes before the registration, which contains its result. One probe cannot take long.
   void watch.look().then(() => dialer.start());
   return {
@@ -154,6 +165,7 @@ function serveKind(
     async stop() {
       deps.log.info("worker.draining", { timeout_ms: settings.drainTimeoutMs });
       watch.stop();
+      loaded.stop();
       await dialer.stop();
     },
   };

@@ -90,7 +90,7 @@ export function startBackend(
       if (pathname === "/v1/models")
         return Response.json({ object: "list", data: (options.models ?? ["m"]).map((id) => ({ id })) });
       // The worker's requests that identify the server.
-      if (pathname.startsWith("/api/")) return new Response("not found", { status: 404 });
+      if (pathname.startsWith("/api/") || pathname === "/system") return new Response("not found", { status: 404 });
       return handle(request);
     },
   });

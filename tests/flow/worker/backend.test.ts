@@ -249,6 +249,8 @@ describe("the family and version are read from", () => {
     ["vllm", "0.11.0", { data: [{ id: "m", owned_by: "vllm" }] }, "/version", { version: "0.11.0" }],
     ["ollama", "0.9.0", { data: [{ id: "m", owned_by: "library" }] }, "/api/version", { version: "0.9.0" }],
     ["lmstudio", undefined, { data: [{ id: "m", owned_by: "organization_owner" }] }, "/api/v0/models", { data: [] }],
+    ["llama-swap", undefined, { data: [{ id: "m", owned_by: "llama-swap" }] }, "/api/version", { version: "201" }],
+    ["localai", undefined, { data: [{ id: "m" }] }, "/system", { loaded_models: [] }],
     ["moorage-sample", undefined, { data: [{ id: "m", owned_by: "moorage-sample" }] }, "/nothing", {}],
   ])("%s", async (family, version, list, path, answer) => {
     const backend = Bun.serve({

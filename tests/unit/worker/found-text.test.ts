@@ -5,7 +5,16 @@ import { foundTable } from "../../../src/worker/found-text.ts";
 import { createLoadSampler } from "../../../src/worker/host.ts";
 import { llmKind } from "../../../src/worker/llm.ts";
 
-const usual = { version: undefined, models: [], info: [], slots: undefined, listsModels: true, paths: undefined };
+const usual = {
+  version: undefined,
+  models: [],
+  info: [],
+  loaded: undefined,
+  loadedSource: undefined,
+  slots: undefined,
+  listsModels: true,
+  paths: undefined,
+};
 const ollama = {
   ...usual,
   base: "http://127.0.0.1:11434/v1",

@@ -4,6 +4,7 @@ import { type BackendModels, type ModelChoice, offeredModels } from "../../../sr
 const OLLAMA: BackendModels = {
   models: ["llama3.2:latest", "qwen3:8b", "qwen3:32b"],
   info: [{ id: "qwen3:8b", context_length: 4096 }],
+  loaded: undefined,
   listsModels: true,
 };
 const NOTHING: ModelChoice = { models: undefined, renames: [] };
@@ -11,18 +12,24 @@ const offered = (choice: Partial<ModelChoice>, backend = OLLAMA) => offeredModel
 
 describe("a worker offers", () => {
   test("all that its backend lists, with what is said of it", () => {
-    expect(offered({})).toEqual({ models: [...OLLAMA.models], info: [...OLLAMA.info], unlisted: [] });
+    expect(offered({})).toEqual({
+      models: [...OLLAMA.models],
+      info: [...OLLAMA.info],
+      loaded: undefined,
+      unlisted: [],
+    });
   });
 
   test("the models that are named, also those that the backend does not list", () => {
     expect(offered({ models: ["qwen3:8b", "gpt-oss:120b-cloud"] })).toEqual({
       models: ["qwen3:8b", "gpt-oss:120b-cloud"],
       info: [...OLLAMA.info],
+      loaded: undefined,
       unlisted: ["gpt-oss:120b-cloud"],
     });
-    expect(offered({ models: ["org/model"] }, { models: [], info: [], listsModels: true }).models).toEqual([
-      "org/model",
-    ]);
+    expect(
+      offered({ models: ["org/model"] }, { models: [], info: [], loaded: undefined, listsModels: true }).models,
+    ).toEqual(["org/model"]);
   });
 
   test("a model that is named without the tag 'latest' under its listed name", () => {
@@ -32,13 +39,14 @@ describe("a worker offers", () => {
   test("of the listed models those that fit a pattern, and no others", () => {
     expect(offered({ models: ["qwen3:*"] })).toMatchObject({ models: ["qwen3:8b", "qwen3:32b"], unlisted: [] });
     expect(offered({ models: ["*.2*"] }).models).toEqual(["llama3.2:latest"]);
-    expect(offered({ models: ["x*"] })).toEqual({ models: [], info: [], unlisted: [] });
+    expect(offered({ models: ["x*"] })).toEqual({ models: [], info: [], loaded: undefined, unlisted: [] });
   });
 
   test("a renamed model under its new name only, with what is said of it", () => {
     expect(offered({ renames: [{ shown: "gpt-4o", backend: "qwen3:8b" }] })).toEqual({
       models: ["gpt-4o", "llama3.2:latest", "qwen3:32b"],
       info: [{ id: "gpt-4o", sent_as: "qwen3:8b", context_length: 4096 }],
+      loaded: undefined,
       unlisted: [],
     });
   });
@@ -54,6 +62,7 @@ describe("a worker offers", () => {
         { id: "gpt-4o", sent_as: "qwen3:8b", context_length: 4096 },
         { id: "qwen3:8b", context_length: 4096 },
       ],
+      loaded: undefined,
       unlisted: [],
     });
   });
@@ -69,14 +78,29 @@ describe("a worker offers", () => {
         { id: "qwen3:8b", sent_as: "llama3.2:latest" },
         { id: "adapter", sent_as: "lora-7" },
       ],
+      loaded: undefined,
       unlisted: ["lora-7"],
     });
   });
 
+  test("the loaded models that it offers, under the names that it offers them by", () => {
+    const loaded = ["qwen3:8b", "llama3.2:latest", "not-listed"];
+    const renames = [{ shown: "gpt-4o", backend: "qwen3:8b" }];
+    expect(offered({ models: ["qwen3*"], renames }, { ...OLLAMA, loaded }).loaded).toEqual(["gpt-4o"]);
+    expect(offered({ renames }, { ...OLLAMA, loaded }).loaded).toEqual(["gpt-4o", "llama3.2:latest"]);
+    expect(offered({ renames }, { ...OLLAMA, loaded: [] }).loaded).toEqual([]);
+  });
+
+  test("all its models as loaded if its backend keeps all of them in memory", () => {
+    const renames = [{ shown: "adapter", backend: "lora-7" }];
+    const { models, loaded } = offered({ renames }, { ...OLLAMA, loaded: "all" });
+    expect(loaded).toEqual(models);
+  });
+
   test("the names that are given in place of the default name of a server without a list", () => {
-    const whisper: BackendModels = { models: ["whisper-1"], info: [], listsModels: false };
+    const whisper: BackendModels = { models: ["whisper-1"], info: [], loaded: "all", listsModels: false };
     expect(offered({}, whisper).models).toEqual(["whisper-1"]);
-    expect(offered({ models: ["stt"] }, whisper)).toEqual({ models: ["stt"], info: [], unlisted: [] });
+    expect(offered({ models: ["stt"] }, whisper)).toEqual({ models: ["stt"], info: [], loaded: ["stt"], unlisted: [] });
     const renames = [{ shown: "ears", backend: "whisper-1" }];
     expect(offered({ renames }, whisper)).toMatchObject({
       models: ["ears"],
@@ -89,7 +113,7 @@ test("what is said of thousands of models is cut to fit a message, the renamed o
   const models = Array.from({ length: 2048 }, (_, index) => `m${index}-${"x".repeat(300)}`);
   const info = models.map((id) => ({ id, context_length: 1 }));
   const renames = [{ shown: "last", backend: models.at(-1) ?? "" }];
-  const all = offeredModels({ models, info, listsModels: true }, { models: undefined, renames });
+  const all = offeredModels({ models, info, loaded: undefined, listsModels: true }, { models: undefined, renames });
   expect(all.models).toHaveLength(2048);
   expect(all.info[0]).toMatchObject({ id: "last", context_length: 1 });
   expect(JSON.stringify(all.info).length).toBeLessThan(300_000);

@@ -281,6 +281,7 @@ export class Job implements RegisteredJob {
     if (this.#queuedAt !== undefined) this.#leaveQueue();
     this.#onReport({
       caller: this.#spec.caller,
+      class: this.#ticket.class,
       end,
       claim: this.#claim,
       attempts: this.#attempts,

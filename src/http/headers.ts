@@ -63,11 +63,10 @@ const NOT_RETURNED = new Set([
   "reporting-endpoints",
   "x-sendfile",
   "x-request-id",
-  "x-moorage-model",
   "date",
   "server",
 ]);
-const NOT_RETURNED_PREFIX = /^(?:access-control-|cross-origin-|x-accel-|x-lighttpd-)/;
+const NOT_RETURNED_PREFIX = /^(?:access-control-|cross-origin-|x-accel-|x-lighttpd-|x-moorage-)/;
 
 /** Returns the headers that the client gets: the backend's own, without those that belong to a hop or to this origin. */
 export function toClientHeaders(pairs: HeaderPairs, requestId: string): Headers {
@@ -91,7 +90,21 @@ export function toClientHeaders(pairs: HeaderPairs, requestId: string): Headers 
  * percent-encoded.
  */
 export function nameServedModel(headers: Headers, model: string): void {
-  headers.set("x-moorage-model", model.replace(/[^\x21-\x7e]|%/gu, encodeURIComponent));
+  headers.set("x-moorage-model", toPrintable(model));
+}
+
+/** The most workers that one answer names: more served parts of a large request only if many failed. */
+const MAX_NAMED_WORKERS = 16;
+
+/** Names the workers that served a request, and the reason why they got it. */
+export function nameWorkers(headers: Headers, workerIds: readonly string[], reason: string): void {
+  headers.set("x-moorage-worker", workerIds.slice(0, MAX_NAMED_WORKERS).map(toPrintable).join(", "));
+  headers.set("x-moorage-reason", reason);
+}
+
+/** Percent-encodes the characters that no header takes, and those with a meaning in a list. */
+export function toPrintable(name: string): string {
+  return name.replace(/[^\x21-\x7e]|[%,]/gu, encodeURIComponent);
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { Origin } from "../auth/caller.ts";
 import type { JobOutcome, Metrics } from "../figures/metrics.ts";
 import { SPEED_UNIT, toTotals, type Usage } from "../figures/units.ts";
-import type { JobReport } from "../pool/job-spec.ts";
+import type { FailedAttempt, JobReport } from "../pool/job-spec.ts";
 import type { Clock } from "../system/deps.ts";
 import { isDoctorModel } from "../wire/names.ts";
 import { ModelFigures, type Prompt } from "./model-figures.ts";
@@ -104,16 +104,27 @@ export class Ledger {
 
   /** Counts a job for its worker alone. The request that it served, with others, is counted by `count`. */
   countPart(report: JobReport, usage: Usage | undefined, isEstimated = false): void {
-    const { claim } = report;
-    if (!claim) return;
+    for (const failed of report.failedAttempts) this.#countFailed(failed);
+    const { claim, lastAttempt } = report;
+    // A job that ends while it waits for another worker has no attempt that is not counted yet.
+    if (!claim || !lastAttempt || report.failedAttempts.at(-1)?.claim === claim) return;
     const outcome = outcomeOf(report);
     const error = outcome === "failed" && !isClientsFault(report) ? errorOf(report) : undefined;
-    const runningMs = report.durationMs - report.queuedMs;
+    const { runningMs, firstByteMs } = lastAttempt;
     const output = usage?.[SPEED_UNIT] ?? 0;
-    claim.count({ outcome, error, runningMs, usage: toTotals(usage, isEstimated), isEstimated, output });
+    const input = isEstimated ? undefined : inputOf(usage);
+    const totals = toTotals(usage, isEstimated);
+    claim.count({ outcome, error, runningMs, firstByteMs, usage: totals, isEstimated, input, output });
     // A worker has done its work if the failure was the client's.
     const workersOutcome = outcome === "failed" && error === undefined ? "completed" : outcome;
     this.#options.workers?.count(claim, { outcome: workersOutcome, runningMs, output });
+  }
+
+  /** Counts an attempt that a worker failed, although another one went on with the job. */
+  #countFailed({ claim, reason, runningMs }: FailedAttempt): void {
+    const outcome = "failed";
+    claim.count({ outcome, error: reason, runningMs, usage: undefined, output: 0 });
+    this.#options.workers?.count(claim, { outcome, runningMs, output: 0 });
   }
 
   #measure(report: JobReport, outcome: JobOutcome, usage: Usage | undefined, bytesIn: number): void {
@@ -145,6 +156,12 @@ export class Ledger {
       this.#options.metrics.removeModel(this.#options.pluginId, gone);
     }
   }
+}
+
+/** The input that the worker had to process: the tokens that no cache had, or the audio. */
+function inputOf(usage: Usage | undefined): number | undefined {
+  if (usage?.input_tokens === undefined) return usage?.audio_seconds;
+  return usage.input_tokens - (usage.cached_tokens ?? 0);
 }
 
 /** Returns whether the client caused the failure although a worker had the job, for example by a form without its file. */

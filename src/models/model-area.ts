@@ -10,6 +10,7 @@ import { NONE_EXCLUDED } from "../pool/excluded.ts";
 import type { JobReport } from "../pool/job-spec.ts";
 import { FairQueue } from "../pool/policies/fair/fair-queue.ts";
 import { Pool } from "../pool/pool.ts";
+import { Soonest } from "../pool/routing/soonest.ts";
 import type { Seat } from "../pool/seat.ts";
 import type { Deps } from "../system/deps.ts";
 import { Idle } from "../system/idle.ts";
@@ -21,6 +22,7 @@ import { Drift } from "./drift.ts";
 import { EndUsers } from "./end-users.ts";
 import { registerGauges } from "./gauges.ts";
 import { createModelGreeting } from "./greeting.ts";
+import { createHealthLog } from "./health-log.ts";
 import { createCostOf } from "./job-cost.ts";
 import { type EndedJob, Ledger } from "./ledger.ts";
 import { ModelCards } from "./model-cards.ts";
@@ -89,6 +91,8 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
       name: options.pluginId,
       isDrained: (workerId) => this.#restrictions.isDrained(workerId),
       createPolicy: (host) => new FairQueue({ capacity: config.queueSize, clock: deps.clock, costOf }, host),
+      routePolicy: new Soonest(),
+      onHealth: createHealthLog(deps, options.pluginId),
     });
     this.#cards = new ModelCards(this.pool, options.modelType);
     this.intake = options.sessions.createIntake({
@@ -153,6 +157,7 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
     this.pool.touch();
     const { requestId, caller, model, usage, isEstimated, report, parts } = ended;
     const { claim, end } = report;
+    const why = report.route ?? claim?.route;
     this.#options.deps.log.info("job.ended", {
       plugin: this.#options.pluginId,
       request: requestId,
@@ -161,6 +166,9 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
       route: caller.route,
       model: model.slice(0, 128),
       worker: claim?.worker.id,
+      route_reason: why?.reason,
+      route_share: why?.share,
+      route_score: why?.score,
       outcome,
       reason: end.kind === "failed" ? end.fault.code : undefined,
       limit: end.kind === "failed" ? end.fault.limit : undefined,

@@ -1,8 +1,11 @@
 import type { Exchange, ExchangeRequest, ExchangeSink } from "../tunnel/exchange.ts";
+import type { Session } from "../tunnel/session.ts";
 import { type Excluded, withSession } from "./excluded.ts";
+import type { Health } from "./routing/health.ts";
 import type { Route } from "./routing/route.ts";
 import type { Choice } from "./routing/route-policy.ts";
-import type { Seat, Work } from "./seat.ts";
+import type { Verdict } from "./routing/verdict.ts";
+import type { SeatModel, Work } from "./seat.ts";
 import type { Ticket } from "./ticket.ts";
 
 /** One slot of a worker, held for one job. Nothing behind it is visible, so the worker may be connected anywhere. */
@@ -32,6 +35,8 @@ export interface Claim {
    * before `release`.
    */
   count(work: Work): void;
+  /** Tells what the end of the attempt says of the worker. Called at most once, whether or not the job goes on elsewhere. */
+  judge(verdict: Verdict): void;
   /** Gives the slot back. Every call after the first does nothing. */
   release(): void;
   /**
@@ -41,75 +46,96 @@ export interface Claim {
   refuse(): void;
 }
 
+/** What a claim consists of. */
+export interface ClaimParts extends Choice {
+  readonly to: SeatModel;
+  readonly ticket: Ticket;
+  /** `Clock.elapsed` at which the slot was taken. */
+  readonly startedAt: number;
+  /** The ejections of the worker that this job may end. */
+  readonly probed: readonly Health[];
+}
+
 /** The owner of the counts that a claim changes. */
 export interface ClaimOwner {
   /** Either this or `onRefused` is called, once for each claim. */
-  onReleased(seat: Seat, ticket: Ticket, work: Work | undefined): void;
-  onRefused(seat: Seat, ticket: Ticket): void;
-  onCounted(seat: Seat, work: Work): void;
+  onReleased(parts: ClaimParts, work: Work | undefined): void;
+  onRefused(parts: ClaimParts): void;
+  onCounted(parts: ClaimParts, work: Work): void;
+  onJudged(parts: ClaimParts, verdict: Verdict): void;
 }
 
 /** A slot of a worker in this pool. */
 export class SeatClaim implements Claim {
-  readonly model: string;
-  readonly route: Route;
-  readonly #seat: Seat;
-  readonly #ticket: Ticket;
+  readonly #parts: ClaimParts;
   readonly #owner: ClaimOwner;
   /** The end of a job, the end of its session and the confirm timeout may all release. */
   #isHeld = true;
   #work: Work | undefined;
 
-  constructor({ to, route }: Choice, ticket: Ticket, owner: ClaimOwner) {
-    this.#seat = to.seat;
-    this.#ticket = ticket;
-    this.model = to.model;
-    this.route = route;
+  constructor(parts: ClaimParts, owner: ClaimOwner) {
+    this.#parts = parts;
     this.#owner = owner;
   }
 
+  get route(): Route {
+    return this.#parts.route;
+  }
+
+  get model(): string {
+    return this.#parts.to.model;
+  }
+
+  get #session(): Session {
+    return this.#parts.to.seat.session;
+  }
+
   get worker(): Claim["worker"] {
-    return this.#seat.session.worker;
+    return this.#session.worker;
   }
 
   get sessionId(): string {
-    return this.#seat.session.id;
+    return this.#session.id;
   }
 
   get sentAs(): string {
-    return this.#seat.sentAs(this.model);
+    return this.#parts.to.seat.sentAs(this.model);
   }
 
   get embeddingBatchSize(): number | undefined {
-    return this.#seat.session.offer.embeddingBatchSize;
+    return this.#session.offer.embeddingBatchSize;
   }
 
   get isKeptAlive(): boolean {
-    return this.#seat.session.dialect === "legacy";
+    return this.#session.dialect === "legacy";
   }
 
   open(request: ExchangeRequest, sink: ExchangeSink): Exchange {
-    return this.#seat.session.open(request, sink);
+    return this.#session.open(request, sink);
   }
 
   exclude(from: Excluded): Excluded {
-    return withSession(from, this.#seat.session.id);
+    return withSession(from, this.#session.id);
   }
 
   count(work: Work): void {
     this.#work = work;
-    this.#owner.onCounted(this.#seat, work);
+    this.#owner.onCounted(this.#parts, work);
+  }
+
+  judge(verdict: Verdict): void {
+    this.#owner.onJudged(this.#parts, verdict);
   }
 
   release(): void {
     if (!this.#isHeld) return;
     this.#isHeld = false;
-    this.#owner.onReleased(this.#seat, this.#ticket, this.#work);
+    this.#owner.onReleased(this.#parts, this.#work);
   }
 
   refuse(): void {
     if (!this.#isHeld) return;
     this.#isHeld = false;
-    this.#owner.onRefused(this.#seat, this.#ticket);
+    this.#owner.onRefused(this.#parts);
   }
 }

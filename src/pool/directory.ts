@@ -1,17 +1,19 @@
 import type { Clock } from "../system/deps.ts";
-import { type Session, takesKind } from "../tunnel/session.ts";
-import { aliasKey, byPreference, listedName } from "./alias.ts";
+import type { Session } from "../tunnel/session.ts";
+import { isAble, type Needs } from "./able.ts";
+import { aliasKey, listedName } from "./alias.ts";
 import { AliasIndex } from "./alias-index.ts";
-import { type Excluded, isExcluded, NONE_EXCLUDED } from "./excluded.ts";
+import { NONE_EXCLUDED } from "./excluded.ts";
 import { Known } from "./known.ts";
-import { ModelSeats } from "./model-seats.ts";
+import { ModelSeats, type SeatIndex } from "./model-seats.ts";
+import { Naming } from "./naming.ts";
 import type { Affinity } from "./routing/affinity.ts";
-import { NAMED, RESPONSE, type Route } from "./routing/route.ts";
+import type { Route } from "./routing/route.ts";
 import type { Choice, RoutePolicy } from "./routing/route-policy.ts";
-import { Seat, type SeatModel } from "./seat.ts";
+import { Seat, type SeatModel, type Work } from "./seat.ts";
 
 /** The requirements that a job has for its worker. */
-export interface Demand {
+export interface Demand extends Needs {
   readonly model: string;
   /** The only worker that may serve it; undefined if any may. */
   readonly workerId?: string | undefined;
@@ -21,10 +23,6 @@ export interface Demand {
   readonly affinity?: Affinity | undefined;
   /** Whether only this very model will do, under any of its names, and no other variant of it. */
   readonly exact: boolean;
-  /** The kind of exchange that the worker must have announced; undefined for HTTP, which needs no announcement. */
-  readonly exchangeKind?: string | undefined;
-  /** The sessions and workers that must not serve it: they have failed the job. */
-  readonly excluded: Excluded;
 }
 
 /** The seats of a pool, found by session and by worker, and ranked by the route policy for every model. */
@@ -37,12 +35,15 @@ export class Directory {
   readonly #models: Known;
   readonly #workers: Known;
   readonly #policy: RoutePolicy;
+  readonly #naming: Naming;
+  readonly #index: SeatIndex = { bySession: this.#seats, byWorker: this.#byWorker };
   #offersRevision = 0;
 
   constructor(clock: Clock, graceMs: number, policy: RoutePolicy) {
     this.#policy = policy;
     this.#models = new Known(clock, graceMs);
     this.#aliases = new AliasIndex(clock, graceMs);
+    this.#naming = new Naming(this.#byModel, this.#aliases);
     this.#workers = new Known(clock, graceMs);
   }
 
@@ -83,7 +84,7 @@ export class Directory {
   }
 
   workersOf(model: string): number {
-    return this.#byModel.get(model)?.size ?? 0;
+    return this.#byModel.get(model)?.members.size ?? 0;
   }
 
   isKnownWorker(workerId: string): boolean {
@@ -115,15 +116,18 @@ export class Directory {
     this.#enter(seat);
   }
 
-  unseat(seat: Seat): void {
+  /** Takes a seat away. Returns false if a newer session of the same worker has a seat. */
+  unseat(seat: Seat): boolean {
     const { session } = seat;
     this.#seats.delete(session.id);
     // A newer session of the same worker may have taken over the id, and then keeps it.
-    if (this.#byWorker.get(session.worker.id) === seat) {
+    const isLast = this.#byWorker.get(session.worker.id) === seat;
+    if (isLast) {
       this.#byWorker.delete(session.worker.id);
       this.#workers.left(session.worker.id);
     }
     this.#leave(seat);
+    return isLast;
   }
 
   /**
@@ -134,11 +138,11 @@ export class Directory {
     const { model, workerId, excluded, exchangeKind } = demand;
     if (workerId !== undefined) return this.#named(workerId, demand);
     const acceptsAll = excluded === NONE_EXCLUDED && exchangeKind === undefined;
-    const accepts = acceptsAll ? undefined : ({ seat }: SeatModel): boolean => isAble(seat, demand);
+    const accepts = acceptsAll ? undefined : ({ seat }: SeatModel): boolean => isAble(seat.session, demand);
     const seats = this.#byModel.get(model);
     const exact = seats && this.#policy.choose(seats, demand, accepts);
     if (exact) return exact;
-    for (const name of this.#namesFor(demand)) {
+    for (const name of this.#naming.namesFor(demand)) {
       const standIns = this.#byModel.get(name);
       const choice = standIns && this.#policy.choose(standIns, demand, accepts);
       if (choice) return choice;
@@ -146,15 +150,25 @@ export class Directory {
     return undefined;
   }
 
-  /** Chooses for a job that waits the seat whose slot has become free; undefined if the seat must not get it. */
-  admit(seat: Seat, demand: Demand): Choice | undefined {
-    if (!isAble(seat, demand)) return undefined;
-    const model = this.modelOn(seat, demand);
+  /** Returns the model of a seat that may get a job which waits, when its slot becomes free; undefined if none may. */
+  serves(seat: Seat, demand: Demand): SeatModel | undefined {
+    if (!isAble(seat.session, demand)) return undefined;
+    const model = this.#naming.modelOn(seat, demand);
     const to = model === undefined ? undefined : seat.byModel.get(model);
     const seats = to && this.#byModel.get(to.model);
     if (!seats) return undefined;
-    const route = demand.workerId === undefined ? this.#policy.admit(to, seats, demand) : routeOfNamed(demand);
-    return route && { to, route };
+    return demand.workerId !== undefined || this.#policy.admits(to, seats, demand) ? to : undefined;
+  }
+
+  /** Chooses this seat for a job that waits; undefined if the seat must not get it. */
+  admit(seat: Seat, demand: Demand): Choice | undefined {
+    const to = this.serves(seat, demand);
+    const seats = to && this.#byModel.get(to.model);
+    if (!seats) return undefined;
+    return {
+      to,
+      route: demand.workerId === undefined ? this.#policy.explain(to, seats, demand) : routeOfNamed(demand),
+    };
   }
 
   #named(workerId: string, demand: Demand): Choice | undefined {
@@ -164,9 +178,9 @@ export class Directory {
 
   /** Returns the model that a demand would be served with now, or as soon as a slot is free; undefined for none. */
   resolve(demand: Demand): string | undefined {
-    if (demand.workerId === undefined) return this.choose(demand)?.to.model ?? this.#namesFor(demand)[0];
+    if (demand.workerId === undefined) return this.choose(demand)?.to.model ?? this.#naming.namesFor(demand)[0];
     const seat = this.#byWorker.get(demand.workerId);
-    return seat && seat.capacity > 0 ? this.modelOn(seat, demand) : undefined;
+    return seat && seat.capacity > 0 ? this.#naming.modelOn(seat, demand) : undefined;
   }
 
   /** Finds the seats with room that serve a model or could stand in for it. Looks at all seats, but only when one leaves. */
@@ -185,19 +199,19 @@ export class Directory {
   isServed(demand: Demand, ready: boolean): boolean {
     for (const seat of this.#seats.values()) {
       if (ready && seat.capacity === 0) continue;
-      if (isAble(seat, demand) && this.modelOn(seat, demand) !== undefined) return true;
+      if (isAble(seat.session, demand) && this.#naming.modelOn(seat, demand) !== undefined) return true;
     }
     return false;
   }
 
   /**
-   * Counts the slots of all ready seats that serve the demand, and how many are held. Looks at every seat, unless the demand
+   * Counts the slots of all ready seats that may get the demand, and how many are held. Looks at every seat, unless the demand
    * names its worker.
    */
   loadOf(demand: Demand): { readonly busy: number; readonly slots: number } {
     let [busy, slots] = [0, 0];
     for (const seat of demand.workerId === undefined ? this.#seats.values() : this.#seatsOf(demand.workerId)) {
-      if (seat.capacity === 0 || !isAble(seat, demand) || this.modelOn(seat, demand) === undefined) continue;
+      if (seat.capacity === 0 || !this.serves(seat, demand)) continue;
       busy += Math.min(seat.busy, seat.capacity);
       slots += seat.capacity;
     }
@@ -209,61 +223,14 @@ export class Directory {
     return seat ? [seat] : [];
   }
 
-  /** Returns the model with which a seat would serve a demand; undefined if it cannot serve it. */
-  modelOn(seat: Seat, demand: Demand): string | undefined {
-    const { model, exact } = demand;
-    if (seat.byModel.has(model)) return model;
-    // A worker that was named is asked for what it has. Else a better match that is ready elsewhere is waited for.
-    const isAny = demand.workerId === undefined;
-    if (isAny && this.#isReady(model, demand)) return undefined;
-    const listed = listedName(model);
-    if (seat.byModel.has(listed)) return listed;
-    if (exact || (isAny && this.#isReady(listed, demand))) return undefined;
-    const names = seat.byAlias.get(aliasKey(listed) ?? "");
-    return names && byPreference(model, names)[0];
-  }
-
-  /**
-   * Lists the models that may serve a demand now, best first: the model itself while a worker of it is ready, busy or not;
-   * else the same model under the name that Ollama lists; else its stand-ins.
-   */
-  #namesFor(demand: Demand): readonly string[] {
-    const { model } = demand;
-    if (this.#isReady(model, demand)) return [model];
-    const listed = listedName(model);
-    if (this.#isReady(listed, demand)) return [listed];
-    if (demand.exact) return [];
-    return byPreference(model, this.#aliases.modelsOf(aliasKey(listed))).filter((name) => this.#isReady(name, demand));
-  }
-
-  /** Whether a worker that is not excluded takes jobs for exactly this model, busy or not. */
-  #isReady(model: string, demand: Demand): boolean {
-    const { excluded, exchangeKind } = demand;
-    const ready = this.#byModel.get(model)?.ready ?? 0;
-    if (ready === 0 || (excluded === NONE_EXCLUDED && exchangeKind === undefined)) return ready > 0;
-    if (exchangeKind !== undefined) {
-      // Jobs of other kinds are rare, so they have no counts of their own: all seats are looked at.
-      for (const seat of this.#seats.values())
-        if (seat.capacity > 0 && seat.byModel.has(model) && isAble(seat, demand)) return true;
-      return false;
-    }
-    const out = new Set<Seat | undefined>();
-    for (const id of excluded.sessions) out.add(this.#seats.get(id));
-    for (const id of excluded.workers) out.add(this.#byWorker.get(id));
-    let failed = 0;
-    for (const seat of out) if (seat && seat.capacity > 0 && seat.byModel.has(model)) failed += 1;
-    return ready > failed;
-  }
-
   #enter(seat: Seat): void {
     this.#offersRevision += 1;
     seat.refresh();
-    for (const model of seat.models) {
-      const entry = this.#byModel.get(model) ?? new ModelSeats(model, this.#seats);
-      this.#byModel.set(model, entry);
-      entry.size += 1;
-      if (seat.capacity > 0) entry.ready += 1;
-      this.#models.arrived(model);
+    for (const served of seat.byModel.values()) {
+      const seats = this.#byModel.get(served.model) ?? new ModelSeats(served.model, this.#index);
+      this.#byModel.set(served.model, seats);
+      seats.add(served);
+      this.#models.arrived(served.model);
     }
     this.#aliases.enter(seat);
     this.rank(seat);
@@ -272,33 +239,43 @@ export class Directory {
   #leave(seat: Seat): void {
     this.#offersRevision += 1;
     for (const [model, served] of seat.byModel) {
-      const entry = this.#byModel.get(model);
-      if (!entry) continue;
-      entry.ranking.remove(served.ranked);
-      entry.size -= 1;
-      if (seat.capacity > 0) entry.ready -= 1;
-      if (entry.size > 0) continue;
+      const seats = this.#byModel.get(model);
+      seats?.remove(served);
+      if (!seats || seats.members.size > 0) continue;
       this.#byModel.delete(model);
       this.#models.left(model);
     }
     this.#aliases.leave(seat, (model) => this.#byModel.has(model));
   }
 
+  /** Whether any other seat takes jobs for the model. */
+  hasOther(served: SeatModel): boolean {
+    const seats = this.#byModel.get(served.model);
+    const own = seats?.members.has(served) && served.counted.isReady ? 1 : 0;
+    return (seats?.ready ?? 0) > own;
+  }
+
+  /** Takes in how fast a job was served. `now` is `Clock.elapsed`. */
+  learnSpeed(served: SeatModel, work: Work, now: number): void {
+    const seats = this.#byModel.get(served.model);
+    if (!seats?.learn(served, work, now)) return;
+    for (const each of seats.members)
+      if (each.ranked.level && each.ranked.load !== this.#policy.levelOf(each)) this.#rank(each);
+  }
+
   /** Moves a seat to its place in each of its rankings. A full seat is in none. */
   rank(seat: Seat): void {
-    for (const [model, served] of seat.byModel) {
-      const ranking = this.#byModel.get(model)?.ranking;
-      if (seat.hasRoom) ranking?.place(served.ranked, this.#policy.levelOf(served));
-      else ranking?.remove(served.ranked);
-    }
+    for (const served of seat.byModel.values()) this.#rank(served);
+  }
+
+  #rank(served: SeatModel): void {
+    const level = served.seat.hasRoom ? this.#policy.levelOf(served) : undefined;
+    this.#byModel.get(served.model)?.rank(served, level);
   }
 }
 
-/** Returns whether a seat may get a demand, whatever it serves: it is not excluded and announced the kind of exchange. */
-export function isAble({ session }: Seat, { excluded, exchangeKind }: Demand): boolean {
-  if (exchangeKind !== undefined && !takesKind(session.offer, exchangeKind)) return false;
-  return !isExcluded(excluded, session);
-}
+const NAMED: Route = { reason: "named" };
+const RESPONSE: Route = { reason: "response" };
 
 function routeOfNamed({ workerReason }: Demand): Route {
   return workerReason === "response" ? RESPONSE : NAMED;

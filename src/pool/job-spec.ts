@@ -5,6 +5,7 @@ import type { ResponseHead } from "../wire/frame.ts";
 import type { Claim } from "./claim.ts";
 import type { Excluded } from "./excluded.ts";
 import type { Affinity } from "./routing/affinity.ts";
+import type { Route } from "./routing/route.ts";
 
 /**
  * Makes the `nth` request of the job, from 1 on, with its body from the first byte; `claim.sentAs` is what the worker
@@ -76,6 +77,20 @@ export interface JobSink {
   onEnd(end: JobEnd): void;
 }
 
+/** An attempt that the worker failed, after which the job went elsewhere. */
+export interface FailedAttempt {
+  readonly claim: Claim;
+  readonly reason: string;
+  readonly runningMs: number;
+}
+
+/** The times of a job's last attempt, in milliseconds from the sending of its request. */
+export interface LastAttempt {
+  readonly runningMs: number;
+  /** Until the answer's first byte; undefined without one. */
+  readonly firstByteMs: number | undefined;
+}
+
 /** All that is known of a job at its end: for metrics, totals and its one log line. */
 export interface JobReport {
   readonly caller: Caller;
@@ -83,11 +98,17 @@ export interface JobReport {
   readonly end: JobEnd;
   /** The worker of the last attempt; undefined when the job never had one. */
   readonly claim: Claim | undefined;
+  /** Why workers got the job; the route of `claim`, unless given. */
+  readonly route?: Route | undefined;
   readonly attempts: number;
   /** How often a worker turned it down because no slot was free. These are not attempts. */
   readonly refusals: number;
   /** The reason of the last retry; undefined if there was none. */
   readonly retryReason: string | undefined;
+  /** The attempts before the last one that were failures of their workers. */
+  readonly failedAttempts: readonly FailedAttempt[];
+  /** Undefined when no worker ever had the job. */
+  readonly lastAttempt: LastAttempt | undefined;
   readonly queuedMs: number;
   /** Milliseconds from the job's start to the answer's first byte; undefined without one. */
   readonly firstByteMs: number | undefined;

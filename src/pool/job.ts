@@ -1,16 +1,17 @@
 import { Fault } from "../errors.ts";
 import type { Clock } from "../system/deps.ts";
-import { SilenceWatch } from "../system/silence.ts";
+import type { SilenceWatch } from "../system/silence.ts";
 import type { Exchange, ExchangeEnd, ExchangeRequest } from "../tunnel/exchange.ts";
-import type { ResponseHead } from "../wire/frame.ts";
+import { Attempt } from "./attempt.ts";
 import type { Claim } from "./claim.ts";
 import type { Demand } from "./directory.ts";
 import { NONE_EXCLUDED } from "./excluded.ts";
-import { type Failure, failureOf, silenceFault } from "./job-faults.ts";
-import type { JobEnd, JobReport, JobSink, JobSpec } from "./job-spec.ts";
+import { type Failure, failureOf } from "./job-faults.ts";
+import type { FailedAttempt, JobEnd, JobReport, JobSink, JobSpec } from "./job-spec.ts";
 import type { JobFacts, RegisteredJob } from "./jobs-registry.ts";
-import { patienceWith } from "./patience.ts";
+import { patienceWith, watchSilence } from "./patience.ts";
 import type { Pool } from "./pool.ts";
+import { QueueTime } from "./queue-time.ts";
 import type { JobTicket, Ticket } from "./ticket.ts";
 import type { Wait } from "./waits.ts";
 
@@ -32,14 +33,13 @@ export class Job implements RegisteredJob {
   readonly #onReport: (report: JobReport) => void;
   readonly #ticket: JobTicket;
   readonly #startedAt: number;
-  #queuedAt: number | undefined;
-  #queuedMs = 0;
+  readonly #queueTime = new QueueTime();
   #wait: Wait | undefined;
-  #claim: Claim | undefined;
   #exchange: Exchange | undefined;
-  /** The answer's head while no byte has followed it: until then the job can still go elsewhere. */
-  #heldHead: ResponseHead | undefined;
+  /** The last attempt; undefined before the first, and after a refusal. */
+  #attempt: Attempt | undefined;
   #attempts = 0;
+  #failedAttempts: readonly FailedAttempt[] = [];
   #refusals = 0;
   #retryReason: string | undefined;
   #firstByteMs: number | undefined;
@@ -72,23 +72,23 @@ export class Job implements RegisteredJob {
 
   /** The slot that it has or had last; undefined before its first. */
   get claim(): Claim | undefined {
-    return this.#claim;
+    return this.#attempt?.claim;
   }
 
   facts(): JobFacts {
     const now = this.#clock.elapsed();
-    const waitingMs = this.#queuedMs + (this.#queuedAt === undefined ? 0 : now - this.#queuedAt);
+    const claim = this.isWaiting ? undefined : this.claim;
     return {
       id: this.#id,
       requestId: this.#spec.requestId,
       kind: this.#spec.kind,
       model: this.model,
-      workerId: this.isWaiting ? undefined : this.#claim?.worker.id,
-      route: this.isWaiting ? undefined : this.#claim?.route,
+      workerId: claim?.worker.id,
+      route: claim?.route,
       status: this.isWaiting ? "waiting" : this.#status === undefined ? "running" : "streaming",
       position: this.position,
       ageMs: now - this.#startedAt,
-      waitingMs,
+      waitingMs: this.#queueTime.totalMs(now),
       bytesOut: this.#bytesOut,
     };
   }
@@ -102,7 +102,7 @@ export class Job implements RegisteredJob {
   }
 
   get model(): string {
-    return (this.isWaiting ? undefined : this.#claim?.model) ?? this.#spec.model;
+    return (this.isWaiting ? undefined : this.claim?.model) ?? this.#spec.model;
   }
 
   get bytesOut(): number {
@@ -134,7 +134,7 @@ export class Job implements RegisteredJob {
     try {
       const claim = this.#refusals >= MAX_REFUSALS ? undefined : this.#pool.claim(this.#ticket);
       if (claim) return this.#dispatch(claim);
-      this.#queuedAt = this.#clock.elapsed();
+      this.#queueTime.begin(this.#clock.elapsed());
       const wait = this.#pool.wait(
         this.#ticket,
         (granted) => {
@@ -147,7 +147,7 @@ export class Job implements RegisteredJob {
         },
       );
       // The wait may be over already: a job that was evicted for it may have freed a slot, or canceled this job.
-      if (this.#queuedAt === undefined) wait.leave();
+      if (!this.#queueTime.isRunning) wait.leave();
       else this.#wait = wait;
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
@@ -157,8 +157,7 @@ export class Job implements RegisteredJob {
 
   #leaveQueue(): void {
     this.#wait = undefined;
-    if (this.#queuedAt !== undefined) this.#queuedMs += this.#clock.elapsed() - this.#queuedAt;
-    this.#queuedAt = undefined;
+    this.#queueTime.end(this.#clock.elapsed());
   }
 
   #dispatch(claim: Claim): void {
@@ -176,59 +175,69 @@ export class Job implements RegisteredJob {
 
   #send(request: ExchangeRequest, claim: Claim): void {
     this.#attempts += 1;
-    this.#claim = claim;
+    const attempt = new Attempt(claim, this.#clock);
+    this.#attempt = attempt;
     const exchange = claim.open(request, {
-      onHead: (head) => {
-        this.#heldHead = head;
-      },
+      onHead: (head) => attempt.hold(head),
       onData: (bytes) => {
-        if (this.#heldHead) this.#begin(this.#heldHead);
+        this.#begin(attempt);
         // The sink may have canceled the job at its head.
         if (this.#ended) return;
         this.#bytesOut += bytes.length;
         this.#sink.onData(bytes);
       },
-      onEnd: (end) => this.#onExchangeEnd(claim, end),
+      onEnd: (end) => this.#onExchangeEnd(attempt, end),
       onSettled: () => claim.release(),
     });
     this.#exchange = exchange;
-    this.#watch(exchange, claim);
+    this.#silence = watchSilence(this.#clock, exchange, patienceWith(claim, this.#spec), (fault) => {
+      this.#stopped = fault;
+    });
   }
 
-  #begin(head: ResponseHead): void {
-    this.#heldHead = undefined;
+  /** Passes on the answer's head, unless that was done. */
+  #begin(attempt: Attempt): void {
+    const head = attempt.heldHead;
+    if (!head) return;
+    attempt.begin();
     this.#firstByteMs = this.#clock.elapsed() - this.#startedAt;
     this.#status = head.status;
     this.#sink.onHead(head);
   }
 
-  #onExchangeEnd(claim: Claim, end: ExchangeEnd): void {
+  #onExchangeEnd(attempt: Attempt, end: ExchangeEnd): void {
     this.#exchange = undefined;
     this.#silence?.stop();
+    const { claim } = attempt;
+    if (end.kind === "complete") {
+      this.#begin(attempt);
+      this.#end({ kind: "complete" });
+      // Only now: a worker that is back may get jobs at once, whose ends may cancel this one.
+      return void attempt.judge(end, false);
+    }
+    // Before the job goes on, so that a worker which is out by now does not get it again.
+    const failure = attempt.judge(end, this.#stopped?.code === "upstream_timeout");
     switch (end.kind) {
-      case "complete":
-        if (this.#heldHead) this.#begin(this.#heldHead);
-        return this.#end({ kind: "complete" });
       case "canceled":
         if (this.#stopped) return this.#fail(this.#stopped);
         return end.cause instanceof Fault ? this.#fail(end.cause) : this.#end({ kind: "canceled" });
       case "refused":
         return this.#onRefused(claim);
       default:
-        return this.#retryOrFail(claim, failureOf(end));
+        return this.#retryOrFail(claim, failureOf(end), failure);
     }
   }
 
   /** Sends the job elsewhere if no byte of an answer has been passed on and another worker may do better. */
-  #retryOrFail(claim: Claim, { reason, fault, otherwise }: Failure): void {
+  #retryOrFail(claim: Claim, { reason, fault, otherwise }: Failure, failed: FailedAttempt | undefined): void {
     const mayRetry = otherwise !== "fail" && this.#status === undefined && this.#attempts < MAX_ATTEMPTS;
     if (this.#ended || !mayRetry) return this.#fail(fault);
-    this.#heldHead = undefined;
     const { demand } = this.#ticket;
     this.#ticket.demand = { ...demand, excluded: claim.exclude(demand.excluded) };
     const isAlone = otherwise !== "wait" && !this.#pool.hasOther(this.#ticket.demand);
     if (isAlone && otherwise === "try others") return this.#fail(fault);
     this.#retryReason = reason;
+    if (failed) this.#failedAttempts = [...this.#failedAttempts, failed];
     if (isAlone) return this.#waitForRecovery(claim);
     this.#ticket.expiresAt = undefined;
     claim.release();
@@ -254,18 +263,9 @@ export class Job implements RegisteredJob {
     if (this.#ended) return;
     this.#attempts -= 1;
     this.#refusals += 1;
-    this.#claim = undefined;
+    this.#attempt = undefined;
     claim.refuse();
     this.#acquire();
-  }
-
-  #watch(exchange: Exchange, claim: Claim): void {
-    const limits = patienceWith(claim, this.#spec);
-    this.#silence = new SilenceWatch(this.#clock, exchange, limits, (isStall) => {
-      // A client that takes nothing counts as gone. A worker that sends nothing is told to stop.
-      if (!isStall) this.#stopped = silenceFault(limits.silenceMs, limits.silenceSetting);
-      exchange.cancel(isStall ? "canceled" : "timeout");
-    });
   }
 
   #fail(fault: Fault): void {
@@ -278,18 +278,21 @@ export class Job implements RegisteredJob {
     this.#pool.jobs.unregister(this.#id);
     this.#silence?.stop();
     this.#wait?.leave();
-    if (this.#queuedAt !== undefined) this.#leaveQueue();
+    this.#leaveQueue();
+    const now = this.#clock.elapsed();
     this.#onReport({
       caller: this.#spec.caller,
       class: this.#ticket.class,
       end,
-      claim: this.#claim,
+      claim: this.claim,
       attempts: this.#attempts,
       refusals: this.#refusals,
       retryReason: this.#retryReason,
-      queuedMs: this.#queuedMs,
+      failedAttempts: this.#failedAttempts,
+      lastAttempt: this.#attempt?.times,
+      queuedMs: this.#queueTime.totalMs(now),
       firstByteMs: this.#firstByteMs,
-      durationMs: this.#clock.elapsed() - this.#startedAt,
+      durationMs: now - this.#startedAt,
       bytesOut: this.#bytesOut,
       status: this.#status,
     });

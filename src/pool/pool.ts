@@ -3,19 +3,21 @@ import type { Fault } from "../errors.ts";
 import { Idle } from "../system/idle.ts";
 import type { Session, SessionHost } from "../tunnel/session.ts";
 import { CLOSES } from "../wire/closes.ts";
-import { type Claim, type ClaimOwner, SeatClaim } from "./claim.ts";
+import type { Claim } from "./claim.ts";
 import { type Demand, Directory } from "./directory.ts";
 import { type FlowFacts, listFlows } from "./flow-facts.ts";
 import { JobsRegistry } from "./jobs-registry.ts";
 import { mayUse } from "./may-use.ts";
 import { FirstCome } from "./policies/first-come.ts";
 import { Queue } from "./queue.ts";
-import type { Candidate, CreateQueuePolicy, OpenSeat, QueuePolicy } from "./queue-policy.ts";
+import type { Candidate, CreateQueuePolicy, QueuePolicy } from "./queue-policy.ts";
 import { Reasons, type ReasonsOptions } from "./reasons.ts";
+import type { HealthEvent } from "./routing/health-watch.ts";
 import { LeastLoaded } from "./routing/least-loaded.ts";
-import type { Choice, RoutePolicy } from "./routing/route-policy.ts";
-import type { Seat, Work } from "./seat.ts";
-import type { JobTicket, Ticket } from "./ticket.ts";
+import type { RoutePolicy } from "./routing/route-policy.ts";
+import type { Seat } from "./seat.ts";
+import { REST_MS, Slots } from "./slots.ts";
+import type { JobTicket } from "./ticket.ts";
 import { lowerOf } from "./urgency.ts";
 import type { Wait } from "./waits.ts";
 
@@ -32,13 +34,9 @@ export interface PoolOptions extends ReasonsOptions {
   readonly createPolicy?: CreateQueuePolicy;
   /** Least loaded, unless given. */
   readonly routePolicy?: RoutePolicy;
+  /** Called when a worker goes out because it failed too often, and when it comes back. */
+  readonly onHealth?: (event: HealthEvent) => void;
 }
-
-/**
- * How long a worker that has refused a job gets no other one, unless one of its jobs ends or its offer changes before. Its
- * count of free slots is out of date by about as much as the news from another server takes.
- */
-const REST_MS = 250;
 
 /**
  * The sessions of one plugin and the jobs that wait for them. Claims are synchronous: nothing else runs between choosing
@@ -55,13 +53,8 @@ export class Pool implements SessionHost {
   readonly #queue: Queue;
   #ticketNumber = 0;
   #revision = 0;
-  #busyTotal = 0;
-  readonly #idle = new Idle(() => this.#busyTotal === 0 && this.#queue.size === 0);
-  readonly #claimOwner: ClaimOwner = {
-    onReleased: (seat, ticket, work) => this.#onReleased(seat, ticket, work),
-    onRefused: (seat, ticket) => this.#onRefused(seat, ticket),
-    onCounted: (seat, work) => seat.count(work, this.#options.clock.elapsed()),
-  };
+  readonly #slots: Slots;
+  readonly #idle = new Idle(() => this.#slots.busy === 0 && this.#queue.size === 0);
 
   constructor(options: PoolOptions) {
     this.#options = options;
@@ -70,7 +63,7 @@ export class Pool implements SessionHost {
     this.#reasons = new Reasons(this.#directory, options);
     const createPolicy = options.createPolicy ?? (() => new FirstCome(options.queueSize));
     this.#policy = createPolicy({
-      wake: (ticket) => this.#wake(ticket),
+      wake: (ticket) => this.#slots.wake(ticket),
       loadOf: (demand) => this.#directory.loadOf(demand),
     });
     this.#queue = new Queue({
@@ -78,10 +71,15 @@ export class Pool implements SessionHost {
       policy: this.#policy,
       reasons: this.#reasons,
       timeoutMs: options.queueTimeoutMs,
-      onChange: () => {
-        this.#revision += 1;
-        this.#idle.check();
-      },
+      onChange: () => this.#onChange(),
+    });
+    this.#slots = new Slots({
+      clock: options.clock,
+      directory: this.#directory,
+      policy: this.#policy,
+      queue: this.#queue,
+      onChange: () => this.#onChange(),
+      onHealth: (event) => options.onHealth?.(event),
     });
   }
 
@@ -115,7 +113,7 @@ export class Pool implements SessionHost {
 
   /** Slots held over all workers. */
   get busyTotal(): number {
-    return this.#busyTotal;
+    return this.#slots.busy;
   }
 
   /** Lists who has jobs here, as far as the queue policy tells callers apart. The list is bounded. */
@@ -165,28 +163,30 @@ export class Pool implements SessionHost {
     const before = this.#directory.seatOf(session.worker.id);
     const seat = this.#directory.seat(session, this.#options.isDrained?.(session.worker.id) ?? false);
     this.#revision += 1;
+    this.#slots.health.enter(seat, before);
+    this.#directory.rank(seat);
     before?.session.close(CLOSES.replaced);
-    this.#serve(seat);
+    this.#slots.serve(seat);
   }
 
   onOfferChange(session: Session): void {
     const seat = this.#directory.seatFor(session);
     if (!seat) return;
     const before = seat.models;
-    this.#endRest(seat);
+    this.#slots.endRest(seat);
     this.#directory.update(seat);
     this.#revision += 1;
-    this.#serve(seat);
-    this.#serveOthers(before);
+    this.#slots.serve(seat);
+    this.#slots.serveOthers(before);
   }
 
   onClosed(session: Session): void {
     const seat = this.#directory.seatFor(session);
     if (!seat) return;
-    this.#endRest(seat);
-    this.#directory.unseat(seat);
+    this.#slots.endRest(seat);
+    if (this.#directory.unseat(seat)) this.#slots.health.leave(seat);
     this.#revision += 1;
-    this.#serveOthers(seat.models);
+    this.#slots.serveOthers(seat.models);
   }
 
   /**
@@ -236,7 +236,7 @@ export class Pool implements SessionHost {
       return undefined;
     }
     const now = this.#options.clock.elapsed();
-    return this.#policy.mayBegin(ticket, now) ? this.#hold(choice, ticket, now) : undefined;
+    return this.#policy.mayBegin(ticket, now) ? this.#slots.hold(choice, ticket, now) : undefined;
   }
 
   /** Whether `claim` would give a slot now. */
@@ -258,7 +258,7 @@ export class Pool implements SessionHost {
    */
   wait(ticket: JobTicket, onGranted: (claim: Claim) => void, onFailed: (fault: Fault) => void): Wait {
     const wait = this.#queue.wait(ticket, onGranted, onFailed);
-    if (this.hasRoomFor(ticket)) this.#options.clock.after(REST_MS, () => this.#wake(ticket));
+    if (this.hasRoomFor(ticket)) this.#options.clock.after(REST_MS, () => this.#slots.wake(ticket));
     return wait;
   }
 
@@ -293,88 +293,8 @@ export class Pool implements SessionHost {
     return this.#idle.wait();
   }
 
-  #hold(choice: Choice, ticket: JobTicket, now: number): Claim {
-    const { seat } = choice.to;
-    seat.busy += 1;
-    this.#busyTotal += 1;
-    this.#directory.rank(seat);
+  #onChange(): void {
     this.#revision += 1;
-    ticket.wasAccepted = true;
-    this.#policy.begin(ticket, seat, now);
-    return new SeatClaim(choice, ticket, this.#claimOwner);
-  }
-
-  #onReleased(seat: Seat, ticket: Ticket, work: Work | undefined): void {
-    seat.busy -= 1;
-    this.#busyTotal -= 1;
-    this.#revision += 1;
-    this.#endRest(seat);
-    const isHere = this.#directory.seatFor(seat.session) === seat;
-    if (isHere) this.#directory.rank(seat);
-    this.#policy.end(ticket, work, this.#options.clock.elapsed());
-    if (isHere) this.#serve(seat);
     this.#idle.check();
-  }
-
-  /** The worker of a seat had no slot after all. The seat rests, so that it is not asked again for each job that waits. */
-  #onRefused(seat: Seat, ticket: Ticket): void {
-    const { clock } = this.#options;
-    seat.busy -= 1;
-    this.#busyTotal -= 1;
-    this.#revision += 1;
-    if (this.#directory.seatFor(seat.session) === seat) {
-      this.#endRest(seat);
-      seat.stopRest = clock.after(REST_MS, () => {
-        this.#endRest(seat);
-        this.#directory.rank(seat);
-        this.#serve(seat);
-      });
-      this.#directory.rank(seat);
-    }
-    this.#policy.end(ticket, undefined, clock.elapsed());
-    this.#idle.check();
-  }
-
-  #endRest(seat: Seat): void {
-    seat.stopRest?.();
-    seat.stopRest = undefined;
-  }
-
-  /** Gives a seat's free slots to jobs that wait, as the policy orders them. Returns how many it gave. */
-  #serve(seat: Seat): number {
-    let given = 0;
-    if (this.#queue.size === 0) return given;
-    const open: OpenSeat = {
-      lines: seat.lines,
-      serves: ({ demand }) => this.#directory.admit(seat, demand) !== undefined,
-    };
-    while (this.#queue.size > 0 && seat.hasRoom) {
-      const now = this.#options.clock.elapsed();
-      const ticket = this.#policy.next(open, now);
-      const choice = ticket && this.#directory.admit(seat, ticket.demand);
-      const waiting = choice && this.#queue.take(ticket);
-      if (!waiting) return given;
-      given += 1;
-      waiting.onGranted(this.#hold(choice, waiting.ticket, now));
-    }
-    return given;
-  }
-
-  #wake(ticket: Ticket): void {
-    while (this.#queue.has(ticket)) {
-      const choice = this.#directory.choose(ticket.demand);
-      if (!choice || this.#serve(choice.to.seat) === 0) return;
-    }
-  }
-
-  /**
-   * Serves jobs that waited although other workers have free slots: for the workers that have gone and for which others may
-   * stand in, or until background jobs hold a smaller part of the slots.
-   */
-  #serveOthers(models: readonly string[]): void {
-    for (const model of models) {
-      if (this.#queue.size === 0) return;
-      for (const seat of this.#directory.othersFor(model)) this.#serve(seat);
-    }
   }
 }

@@ -7,18 +7,23 @@ import { aliasKey } from "./alias.ts";
 import { linesOf } from "./lines.ts";
 import { createRanked, type Ranked } from "./ranking.ts";
 import { RecentOutcomes } from "./recent-outcomes.ts";
+import type { Health } from "./routing/health.ts";
+import type { Contender } from "./routing/score.ts";
+import type { Speed } from "./routing/speed.ts";
 
 /** The amounts that one ended job adds to the totals of its worker. */
 export interface Work {
   readonly outcome: "completed" | "failed" | "canceled";
   /** The reason of the worker's failure; undefined if it did not fail. A client's mistake is not a failure of the worker. */
   readonly error: string | undefined;
-  /** Milliseconds that the job spent with workers. */
+  /** Milliseconds that the worker had the job. */
   readonly runningMs: number;
   /** The usage that the answer stated, by unit. */
   readonly usage: Readonly<Record<string, number | undefined>> | undefined;
   /** Whether `usage` is an estimate, because the answer stated none. Absent: no. */
   readonly isEstimated?: boolean;
+  /** Input that the worker had to process, without what its cache had; undefined if that is not known. */
+  readonly input?: number | undefined;
   /** Output of the answer, in the unit of speed. */
   readonly output: number;
   /** Milliseconds from the sending of the request to the first byte of the answer; undefined without one. */
@@ -43,22 +48,6 @@ export interface SeatTotals {
 
 const NO_INFO: readonly ModelInfo[] = [];
 
-/** One model as one seat serves it. */
-export class SeatModel {
-  readonly seat: Seat;
-  readonly model: string;
-  /** Its place in the ranking of the model. */
-  readonly ranked: Ranked<SeatModel>;
-  /** Whether the worker says that it has the model in memory or is loading it; undefined if it does not say. */
-  isLoaded: boolean | undefined;
-
-  constructor(seat: Seat, model: string) {
-    this.seat = seat;
-    this.model = model;
-    this.ranked = createRanked<SeatModel>(this);
-  }
-}
-
 /** A session in a pool, with its busy count, which decides where jobs go. Only the pool changes it. */
 export class Seat {
   readonly session: Session;
@@ -75,6 +64,10 @@ export class Seat {
   busy = 0;
   /** Ends the rest of a seat whose worker has refused a job; undefined while it does not rest. */
   stopRest: CancelTimer | undefined;
+  /** The health of the worker and its link to its backend; undefined before its first failure. */
+  health: Health | undefined;
+  /** Whether the loss of its link was counted. It ends all jobs of the worker, and is one failure. */
+  isLossCounted = false;
   /** Whether an operator has taken it out of service. */
   isDrained = false;
   /** The session's offer when the pool last looked, for comparison after a change. */
@@ -144,16 +137,86 @@ export class Seat {
     this.byAlias.clear();
     this.#sentAs.clear();
     for (const { id, sent_as } of this.info) if (sent_as) this.#sentAs.set(id, sent_as);
-    const statusOf = statusesIn(this.session.offer);
+    const { offer } = this.session;
+    const statusOf = statusesIn(offer);
     for (const model of this.models) {
-      const kept = before.get(model) ?? new SeatModel(this, model);
-      kept.isLoaded = statusOf(model).isLoaded;
-      this.byModel.set(model, kept);
+      const served = before.get(model) ?? new SeatModel(this, model);
+      served.refresh(statusOf(model).isLoaded, offer.loaded ?? offer.modelInfo);
+      this.byModel.set(model, served);
       const alias = aliasKey(model);
       if (alias === undefined) continue;
       const names = this.byAlias.get(alias);
       if (names) names.push(model);
       else this.byAlias.set(alias, [model]);
     }
+  }
+}
+
+/** One model on one seat: where it stands in the ranking of the model, and what is known of it. Only the pool changes it. */
+export class SeatModel implements Contender {
+  readonly seat: Seat;
+  readonly model: string;
+  readonly ranked: Ranked<SeatModel>;
+  /** Jobs of the model that the worker has now. */
+  running = 0;
+  /** Undefined before the first job whose speed was measured. */
+  speed: Speed | undefined;
+  pace = 1;
+  /** Undefined before its first failure. */
+  health: Health | undefined;
+  /** Ends the time in which the model counts as loaded because a job of it was served. */
+  stopStay: CancelTimer | undefined;
+  /** Whether the worker says that the model is in memory; undefined if it says nothing. */
+  #isToldLoaded: boolean | undefined;
+  /** The list that it has said it with. */
+  #toldBy: object | undefined;
+  /** What the counts of the model's seats contain for this one. */
+  counted = { isReady: false, isOut: false, isLoaded: true };
+
+  constructor(seat: Seat, model: string) {
+    this.seat = seat;
+    this.model = model;
+    this.ranked = createRanked<SeatModel>(this);
+  }
+
+  get load(): number {
+    return this.seat.load;
+  }
+
+  /** Whether the worker, or this model on it, is out because it failed too often. */
+  get isOut(): boolean {
+    return (this.health?.isOut ?? false) || (this.seat.health?.isOut ?? false);
+  }
+
+  get isBarred(): boolean {
+    return (this.health?.isBarred ?? false) || (this.seat.health?.isBarred ?? false);
+  }
+
+  /**
+   * Whether a job would find the model in memory. One that the worker is loading now counts too: the next job should wait
+   * for it there, and not make another worker load it as well.
+   */
+  get isLoaded(): boolean {
+    return this.#isToldLoaded !== false || this.running > 0 || this.stopStay !== undefined;
+  }
+
+  /** Whether the worker has said that the model is not in memory. */
+  get isToldCold(): boolean {
+    return this.#isToldLoaded === false;
+  }
+
+  /**
+   * Takes over whether the worker says now that the model is in memory, and the list that says so. A new list overrules what
+   * was seen before.
+   */
+  refresh(isToldLoaded: boolean | undefined, toldBy: object | undefined): void {
+    if (toldBy !== this.#toldBy) this.endStay();
+    this.#toldBy = toldBy;
+    this.#isToldLoaded = isToldLoaded;
+  }
+
+  endStay(): void {
+    this.stopStay?.();
+    this.stopStay = undefined;
   }
 }

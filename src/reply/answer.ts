@@ -1,5 +1,5 @@
 import { ClientGone } from "../http/body.ts";
-import { nameServedModel, toClientHeaders } from "../http/headers.ts";
+import { nameServedModel, nameWorkers, toClientHeaders, toPrintable } from "../http/headers.ts";
 import { Job } from "../pool/job.ts";
 import type { JobEnd, JobReport, JobSink, JobSpec } from "../pool/job-spec.ts";
 import type { Pool } from "../pool/pool.ts";
@@ -19,6 +19,8 @@ export interface AnswerPorts {
   /** How long a streaming request waits for a real status before its headers go out as 200. */
   readonly earlyHeadersMs: number;
   readonly keepaliveMs: number;
+  /** Whether clients are told which worker served them, and why. They are not, unless given. */
+  readonly explainRouting?: boolean;
 }
 
 /** One request to answer with a job. */
@@ -115,8 +117,17 @@ class Answer implements JobSink, ReplySource {
     this.#stopWaiting();
     if (head.metered && this.#request.isMetered && bodyKind(head) === "events")
       this.#cut = new UsageEventCut((bytes) => this.#reply.write(bytes));
-    if (!this.#isOpenedEarly) this.#reply.begin(head);
-    else if (bodyKind(head) !== "events") this.#lateAnswer = new LateAnswer(head);
+    if (!this.#isOpenedEarly) return this.#reply.begin(head);
+    this.#explainLate();
+    if (bodyKind(head) !== "events") this.#lateAnswer = new LateAnswer(head);
+  }
+
+  /** Says in a comment what the headers of the stream, which went out before there was a worker, could not. */
+  #explainLate(): void {
+    const { claim } = this.#job;
+    if (!this.#ports.explainRouting || !claim) return;
+    const text = `worker=${toPrintable(claim.worker.id)} reason=${claim.route.reason}`;
+    this.#reply.remark(encoder.encode(comment(text)));
   }
 
   onData(bytes: Uint8Array): void {
@@ -161,6 +172,8 @@ class Answer implements JobSink, ReplySource {
     const headers = toClientHeaders(head.headers, requestId);
     const served = this.#job.claim?.model ?? spec.model;
     if (served !== spec.model) nameServedModel(headers, served);
+    const { claim } = this.#job;
+    if (this.#ports.explainRouting && claim) nameWorkers(headers, [claim.worker.id], claim.route.reason);
     if (isEventStream) addStreamHeaders(headers, headers.get("cache-control") ?? undefined);
     return headers;
   }

@@ -95,6 +95,11 @@ export class Reply {
     else this.#held.push(bytes);
   }
 
+  /** Puts a comment of our own into an open event stream. Only before the first `write`. */
+  remark(comment: Uint8Array): void {
+    this.#stream?.writeOwn(comment);
+  }
+
   /** Completes the answer. */
   complete(): void {
     this.#stopTicking?.();

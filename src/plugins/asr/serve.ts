@@ -84,6 +84,7 @@ function transcribe(
       clock: deps.clock,
       earlyHeadersMs: config.earlyHeadersMs,
       keepaliveMs: config.keepaliveIntervalMs,
+      explainRouting: config.explainRouting,
     },
     {
       requestId,

@@ -56,11 +56,17 @@ export async function relayEmbeddings(ports: LlmPorts, call: LlmCall, request: E
   }
 }
 
-async function answer({ deps }: LlmPorts, call: LlmCall, run: EmbeddingRun, input: EmbeddingInput): Promise<Response> {
+async function answer(
+  { config, deps }: LlmPorts,
+  call: LlmCall,
+  run: EmbeddingRun,
+  input: EmbeddingInput,
+): Promise<Response> {
   const { answers, refused } = await run.finish();
   const respond = (whole: WholeAnswer, pieces: readonly Uint8Array[]): Response => {
     const headers = toClientHeaders(whole.headers, call.visit.requestId);
     if (run.servedModel !== run.model) nameServedModel(headers, run.servedModel);
+    if (config.explainRouting) run.reports.explain(headers);
     return wholeResponse(whole.status, headers, pieces);
   };
   // An unsuccessful answer goes to the client unchanged.
@@ -100,7 +106,7 @@ class EmbeddingRun {
   readonly model: string;
   readonly #bodyBytes: number;
   readonly #startedAt: number;
-  readonly #reports = new PartReports();
+  readonly reports = new PartReports();
   /** The model that served the last part: another name than the one asked for, if workers list the model under that. */
   servedModel: string;
   /** Undefined for a single input, whose request is passed on unchanged. */
@@ -155,8 +161,7 @@ class EmbeddingRun {
   ended(end: JobEnd, status: number | undefined): void {
     const { area, deps } = this.#ports;
     const { caller, visit } = this.#call;
-    const durationMs = deps.clock.elapsed() - this.#startedAt;
-    const joined = this.#reports.join(caller, end, status, durationMs);
+    const joined = this.reports.join(caller, end, status, deps.clock.elapsed() - this.#startedAt);
     area.ended({ requestId: visit.requestId, caller, model: this.model, bytesIn: this.#bodyBytes, ...joined });
   }
 
@@ -226,7 +231,7 @@ class EmbeddingRun {
         observe: (bytes) => ends.push(bytes),
         onReport: (report) => {
           const usage = readUsage(ends);
-          if (this.#reports.add(report, usage)) area.partEnded(report, usage);
+          if (this.reports.add(report, usage)) area.partEnded(report, usage);
         },
       });
       if (whole && part) this.#accept(part, whole, served);
@@ -276,7 +281,7 @@ class EmbeddingRun {
     const { pool } = this.#ports.area;
     if (failures >= MAX_FAILURES || !pool.hasOther(this.#demand)) return false;
     this.#putBack(part);
-    this.#reports.putBack();
+    this.reports.putBack();
     return true;
   }
 }

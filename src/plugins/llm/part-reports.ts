@@ -1,5 +1,7 @@
 import type { Usage } from "../../figures/units.ts";
+import { nameWorkers } from "../../http/headers.ts";
 import type { JobEnd, JobReport } from "../../pool/job-spec.ts";
+import type { Route } from "../../pool/routing/route.ts";
 
 /** One request for embeddings as it is counted: the sum of the jobs that served its parts. */
 export interface JoinedReport {
@@ -8,6 +10,8 @@ export interface JoinedReport {
   /** The jobs that a worker had. */
   readonly parts: number;
 }
+
+const PARTS: Route = { reason: "parts" };
 
 /** Gathers the reports of the jobs that serve one request, and joins them to one. */
 export class PartReports {
@@ -32,6 +36,20 @@ export class PartReports {
     this.#putBack += 1;
   }
 
+  /** Tells the client which workers had parts of its request, and why. */
+  explain(headers: Headers): void {
+    if (this.#route) nameWorkers(headers, this.#workerIds, this.#route.reason);
+  }
+
+  get #workerIds(): readonly string[] {
+    return [...new Set(this.#reports.flatMap(({ claim }) => claim?.worker.id ?? []))];
+  }
+
+  get #route(): Route | undefined {
+    const last = this.#reports.findLast(({ claim }) => claim !== undefined);
+    return this.#workerIds.length > 1 ? PARTS : last?.claim?.route;
+  }
+
   /** Joins what was added. `status` is that of the client's answer; undefined without one. */
   join(caller: JobReport["caller"], end: JobEnd, status: number | undefined, durationMs: number): JoinedReport {
     const served = this.#reports.filter(({ claim }) => claim !== undefined);
@@ -48,8 +66,12 @@ export class PartReports {
         end,
         // The last one: if the request failed, the worker whose part failed for good.
         claim: served.at(-1)?.claim,
+        route: this.#route,
         attempts: served.length === 0 ? 0 : 1 + retries,
         refusals: sum(({ refusals }) => refusals),
+        // Counted with each part.
+        failedAttempts: [],
+        lastAttempt: undefined,
         retryReason: this.#reports.findLast(({ retryReason }) => retryReason !== undefined)?.retryReason,
         // The request has waited until its first part had a slot.
         queuedMs: waits.length === 0 ? 0 : Math.min(...waits),

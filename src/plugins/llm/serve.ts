@@ -58,6 +58,7 @@ async function answer(ports: LlmPorts, call: LlmCall): Promise<Response> {
       clock: deps.clock,
       earlyHeadersMs: config.earlyHeadersMs,
       keepaliveMs: config.keepaliveIntervalMs,
+      explainRouting: config.explainRouting,
     },
     {
       requestId,

@@ -1,9 +1,7 @@
 import { NONE_EXCLUDED } from "../excluded.ts";
 import type { SeatModel } from "../seat.ts";
-import { FIRST_FREE, ONLY_WORKER, RETRY, type Route } from "./route.ts";
+import type { Route, RouteReason } from "./route.ts";
 import type { Accepts, Choice, RankedSeats, RouteDemand, RoutePolicy } from "./route-policy.ts";
-
-const LEAST_LOADED: Route = { reason: "least_loaded" };
 
 /** Sends each job to the worker with the least part of its slots held. It learns nothing. */
 export class LeastLoaded implements RoutePolicy {
@@ -13,15 +11,19 @@ export class LeastLoaded implements RoutePolicy {
 
   choose(seats: RankedSeats, demand: RouteDemand, accepts: Accepts | undefined): Choice | undefined {
     const to = seats.first(accepts);
-    return to && { to, route: explain(seats, demand, LEAST_LOADED) };
+    return to && { to, route: explain(seats, demand, "least_loaded") };
   }
 
-  admit(_candidate: SeatModel, seats: RankedSeats, demand: RouteDemand): Route {
-    return explain(seats, demand, FIRST_FREE);
+  admits(): boolean {
+    return true;
+  }
+
+  explain(_candidate: SeatModel, seats: RankedSeats, demand: RouteDemand): Route {
+    return explain(seats, demand, "first_free");
   }
 }
 
-function explain(seats: RankedSeats, demand: RouteDemand, usual: Route): Route {
-  if (demand.excluded !== NONE_EXCLUDED) return RETRY;
-  return seats.ready === 1 ? ONLY_WORKER : usual;
+function explain(seats: RankedSeats, demand: RouteDemand, usual: RouteReason): Route {
+  if (demand.excluded !== NONE_EXCLUDED) return { reason: "retry" };
+  return { reason: seats.ready === 1 ? "only_worker" : usual };
 }

@@ -1,12 +1,12 @@
-import type { Excluded } from "../excluded.ts";
+import type { Needs } from "../able.ts";
 import type { SeatModel } from "../seat.ts";
 import type { Affinity } from "./affinity.ts";
+import type { ModelSpeeds } from "./model-speeds.ts";
 import type { Route } from "./route.ts";
 
 /** The part of a demand that a policy may decide by. */
-export interface RouteDemand {
+export interface RouteDemand extends Needs {
   readonly affinity?: Affinity | undefined;
-  readonly excluded: Excluded;
 }
 
 /** The seats of one model, as a policy sees them. */
@@ -14,6 +14,14 @@ export interface RankedSeats {
   readonly model: string;
   /** How many of them take jobs, busy or not. */
   readonly ready: number;
+  /** How many of these are not out because they failed too often. */
+  readonly healthy: number;
+  /** How many of these must load the model first. */
+  readonly cold: number;
+  /** What the speeds of its workers are compared with. */
+  readonly speeds: Pick<ModelSpeeds, "isMeasured">;
+  /** Whether one that is not out, busy or not, may serve the demand. */
+  hasHealthy(demand: RouteDemand): boolean;
   /** Finds the first seat with room, in the order of `RoutePolicy.levelOf`. Without `accepts`, one seat is looked at. */
   first(accepts?: Accepts): SeatModel | undefined;
   /** Finds a session's seat if it serves the model, with or without room. */
@@ -44,8 +52,10 @@ export interface RoutePolicy {
   /** Chooses a seat with room that `accepts` takes (any, if undefined); undefined if the job must wait. */
   choose(seats: RankedSeats, demand: RouteDemand, accepts: Accepts | undefined): Choice | undefined;
   /**
-   * Explains why a seat whose slot has become free gets a job that waits; undefined if it must not. MUST agree with `choose`:
-   * a seat that `choose` would give the job is admitted.
+   * Returns whether a seat whose slot has become free may get a job that waits. It MUST agree with `choose`, which never
+   * chooses a seat that is not admitted, and chooses some seat while one with room is.
    */
-  admit(candidate: SeatModel, seats: RankedSeats, demand: RouteDemand): Route | undefined;
+  admits(candidate: SeatModel, seats: RankedSeats, demand: RouteDemand): boolean;
+  /** Explains why this seat gets a job that waited. */
+  explain(candidate: SeatModel, seats: RankedSeats, demand: RouteDemand): Route;
 }

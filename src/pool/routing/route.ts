@@ -2,33 +2,39 @@ import type { AffinitySource } from "./affinity.ts";
 
 /**
  * The reason why a job went to its worker. The set is closed, because clients see it in `x-moorage-reason` and operators in
- * logs; `docs/scheduling.md` has a sentence for each.
+ * logs and metrics.
  */
-export type RouteReason =
-  | AffinitySource
-  | "named"
-  | "response"
-  | "only_worker"
-  | "least_loaded"
-  | "first_free"
-  | "retry";
+export type RouteReason = AffinitySource | keyof typeof OTHER_REASONS;
+
+const OTHER_REASONS = {
+  named: "The request named the worker.",
+  response: "The worker has the response that the request continues.",
+  only_worker: "No other worker takes requests for the model.",
+  retry: "Another worker had failed the request.",
+  loaded: "The worker has the model in memory, and others would have to load it first.",
+  must_load: "No worker that has the model in memory had a slot free.",
+  load_and_speed:
+    "Of the workers with a free slot, it was expected to serve the request soonest, by its load and its measured speed.",
+  least_loaded: "Of the workers with a free slot, it had the smallest part of its slots in use.",
+  first_free: "The request had waited, and this worker was the first to have a slot free.",
+  probe: "The worker had failed too often, and this request shows whether it is back.",
+  none_healthy: "All workers that could take the request have failed, so they stay in use.",
+  parts: "Several workers served parts of the request.",
+} as const;
+
+/** Every reason with its meaning. */
+export const ROUTE_REASONS: Readonly<Record<RouteReason, string>> = {
+  session: "The worker has served the session that the request names.",
+  cache_key: "The worker has served requests with the same `prompt_cache_key`.",
+  prefix: "The worker has served a request that began like this one.",
+  ...OTHER_REASONS,
+};
 
 /** The explanation of a choice. */
 export interface Route {
   readonly reason: RouteReason;
-  /** The part of the prompt that the worker probably has in its cache, from 0 to 1; absent for other reasons. */
+  /** The part of the prompt that the worker probably has in its cache, from 0 to 1; absent where nothing was looked for. */
   readonly share?: number;
   /** The number by which the worker was ranked, lowest first; absent if it was not ranked. */
   readonly score?: number;
 }
-
-/** The client named the worker. */
-export const NAMED: Route = { reason: "named" };
-/** The worker has the response that the request continues. */
-export const RESPONSE: Route = { reason: "response" };
-/** No other worker takes jobs for the model. */
-export const ONLY_WORKER: Route = { reason: "only_worker" };
-/** The job had waited, and this worker was the first to have a slot free. */
-export const FIRST_FREE: Route = { reason: "first_free" };
-/** Another worker had failed the job. */
-export const RETRY: Route = { reason: "retry" };

@@ -1,0 +1,165 @@
+import type { CancelTimer, Clock } from "../../system/deps.ts";
+import type { Seat, SeatModel } from "../seat.ts";
+import { type Ejection, Health, type HealthChange } from "./health.ts";
+import type { Verdict } from "./verdict.ts";
+import { WorkerMemory } from "./worker-memory.ts";
+
+/** A worker, or one model on it, goes out, stays out for longer, or comes back. */
+export interface HealthEvent {
+  readonly change: HealthChange;
+  readonly worker: { readonly id: string; readonly name: string };
+  /** The model that it is about; undefined for all models of the worker. */
+  readonly model: string | undefined;
+  /** The ejection that begins, goes on or has ended. */
+  readonly ejection: Ejection;
+}
+
+/** The pool, as the watch sees it. */
+export interface HealthHost {
+  /** Finds the seat that a worker has now. */
+  seatOf(workerId: string): Seat | undefined;
+  /** Whether any other seat takes jobs for the model. */
+  hasOther(served: SeatModel): boolean;
+  /** Called when it has changed who may get jobs: the seat has to be ranked again, and may serve jobs that wait. */
+  onChange(seat: Seat): void;
+  readonly onEvent: (event: HealthEvent) => void;
+}
+
+/** A health, and whom it is about. */
+interface Patient {
+  readonly health: Health;
+  readonly seat: Seat;
+  readonly model: string | undefined;
+  readonly mayEject: () => boolean;
+}
+
+/**
+ * Watches the health of a pool's workers: it judges each attempt, wakes those whose time out is over, and remembers
+ * workers that leave, so that none escapes by connecting anew.
+ */
+export class HealthWatch {
+  readonly #clock: Clock;
+  readonly #host: HealthHost;
+  readonly #kept: WorkerMemory;
+  /** The timer of each ejection, until the worker may show that it is back. */
+  readonly #timers = new Map<Health, CancelTimer>();
+
+  constructor(clock: Clock, host: HealthHost) {
+    this.#clock = clock;
+    this.#host = host;
+    this.#kept = new WorkerMemory(clock);
+  }
+
+  /** Gives a new seat what is known of its worker; `before` is the seat that it replaces. */
+  enter(seat: Seat, before: Seat | undefined): void {
+    const now = this.#clock.elapsed();
+    if (before) this.#kept.keep(before);
+    this.#kept.restore(seat);
+    for (const health of healthsOf(seat)) {
+      health.reconnected(now);
+      health.elapse(now);
+      if (health.isBarred && health.ejection) this.#wakeAt(health, seat.session.worker.id, health.ejection.until);
+    }
+  }
+
+  leave(seat: Seat): void {
+    this.#kept.keep(seat);
+  }
+
+  /** Takes in how an attempt ended that began at `startedAt`. */
+  judge(served: SeatModel, { link, model, reason = "unknown" }: Verdict, startedAt: number): void {
+    if (link) this.#judge(served.seat.health, link, startedAt, reason, () => this.#ofWorker(served.seat, reason));
+    if (model) this.#judge(served.health, model, startedAt, reason, () => this.#ofModel(served));
+  }
+
+  /** Notes that a job has begun. Returns the ejections that it may end. */
+  begin({ health, seat }: SeatModel): readonly Health[] {
+    const own = health?.probe() ? [health] : NONE;
+    return seat.health?.probe() ? [...own, seat.health] : own;
+  }
+
+  /** Notes that this job has gone. */
+  end(probed: readonly Health[]): void {
+    for (const health of probed) health.endProbe();
+  }
+
+  #judge(
+    known: Health | undefined,
+    outcome: "worked" | "failed",
+    startedAt: number,
+    reason: string,
+    find: () => Patient | undefined,
+  ): void {
+    // Nearly all workers have never failed, so nothing is kept for them.
+    if (!known && outcome === "worked") return;
+    const patient = find();
+    if (!patient) return;
+    const { health, seat, model } = patient;
+    const now = this.#clock.elapsed();
+    const before = health.ejection;
+    const change =
+      outcome === "worked"
+        ? health.worked(startedAt, now)
+        : health.failed({ reason, startedAt }, now, patient.mayEject());
+    if (!this.#host.seatOf(seat.session.worker.id)) this.#kept.keep(seat);
+    const ejection = health.ejection ?? before;
+    if (!change || !ejection) return;
+    this.#cancelTimer(health);
+    if (change !== "restored") this.#wakeAt(health, seat.session.worker.id, ejection.until);
+    this.#host.onEvent({ change, worker: seat.session.worker, model, ejection });
+    this.#host.onChange(seat);
+  }
+
+  #ofWorker(from: Seat, reason: string): Patient | undefined {
+    if (reason === "lost") {
+      if (from.isLossCounted) return undefined;
+      from.isLossCounted = true;
+    }
+    const seat = this.#seatNow(from);
+    const health = seat.health ?? new Health();
+    seat.health = health;
+    const mayEject = (): boolean => [...seat.byModel.values()].some((served) => this.#host.hasOther(served));
+    return { health, seat, model: undefined, mayEject };
+  }
+
+  #ofModel(from: SeatModel): Patient {
+    const { model } = from;
+    const seat = this.#seatNow(from.seat);
+    const served = seat.byModel.get(model) ?? from;
+    const health = served.health ?? new Health();
+    served.health = health;
+    return { health, seat, model, mayEject: () => this.#host.hasOther(served) };
+  }
+
+  /** Finds the seat that the worker of a job has now: it may have connected anew since the job began. */
+  #seatNow(from: Seat): Seat {
+    return this.#host.seatOf(from.session.worker.id) ?? from;
+  }
+
+  #wakeAt(health: Health, workerId: string, until: number): void {
+    this.#cancelTimer(health);
+    const ms = Math.max(0, until - this.#clock.elapsed());
+    this.#timers.set(
+      health,
+      this.#clock.after(ms, () => {
+        this.#timers.delete(health);
+        health.elapse(this.#clock.elapsed());
+        const seat = this.#host.seatOf(workerId);
+        if (seat) this.#host.onChange(seat);
+      }),
+    );
+  }
+
+  #cancelTimer(health: Health): void {
+    this.#timers.get(health)?.();
+    this.#timers.delete(health);
+  }
+}
+
+const NONE: readonly Health[] = [];
+
+function healthsOf(seat: Seat): readonly Health[] {
+  return [seat.health, ...Array.from(seat.byModel.values(), ({ health }) => health)].filter(
+    (each) => each !== undefined,
+  );
+}

@@ -1,0 +1,132 @@
+import { RecentOutcomes } from "../recent-outcomes.ts";
+
+/** The end of an attempt that was the worker's failure. */
+export interface FailedAttempt {
+  readonly reason: string;
+  /** `Clock.elapsed` at which the worker got the job. */
+  readonly startedAt: number;
+}
+
+/** The time for which a worker is out, because it failed too often. */
+export interface Ejection {
+  /** The last failure, in our words. */
+  readonly reason: string;
+  /** `Clock.elapsed` at which it went out. */
+  readonly since: number;
+  /** `Clock.elapsed` from which it may show with one job that it is back. */
+  readonly until: number;
+  /** How often it was sent out since it was last well for long, this time included. */
+  readonly times: number;
+}
+
+/** `extended`: it failed the job that was to bring it back. */
+export type HealthChange = "ejected" | "extended" | "restored";
+
+/** Fast failures in a row that send a worker out. A worker that fails at once always seems free, so it attracts jobs. */
+const FAST_IN_A_ROW = 5;
+/** A failure within this time is fast. A worker that fails later holds its slot meanwhile, so it attracts nothing. */
+const FAST_MS = 10_000;
+/** Failures among the last twenty that send a worker out: more than half. */
+const MOST_OF_TWENTY = 11;
+/** The first time out; each further one is twice as long. */
+export const FIRST_OUT_MS = 5000;
+export const LONGEST_OUT_MS = 5 * 60_000;
+/** A worker that connects anew comes back soon, because it may have been repaired; but not each time if it does so often. */
+const COMEBACK_MS = 60_000;
+
+/**
+ * The health of a worker, or of one model on it: whether it is in, and when it gets a job again if it is out. It knows no
+ * other workers, so whether anybody could take over is for its users to find out.
+ */
+export class Health {
+  #recent = new RecentOutcomes();
+  #fastInARow = 0;
+  #ejection: Ejection | undefined;
+  /** `due`: the next job may show that it is back. `probing`: that job is running. */
+  #phase: "in" | "out" | "due" | "probing" = "in";
+  #restoredAt = Number.NEGATIVE_INFINITY;
+  #lastTimes = 0;
+  #cameBackAt = Number.NEGATIVE_INFINITY;
+
+  /** The present ejection; undefined for a worker that is in. */
+  get ejection(): Ejection | undefined {
+    return this.#ejection;
+  }
+
+  get isOut(): boolean {
+    return this.#phase !== "in";
+  }
+
+  /** Whether it is out and its next job may not come: its time is not over, or the job that may bring it back is running. */
+  get isBarred(): boolean {
+    return this.#phase === "out" || this.#phase === "probing";
+  }
+
+  /** Whether anything is known that a new session of the worker should start with. */
+  get isWorthKeeping(): boolean {
+    return this.#recent.failures > 0 || this.#lastTimes > 0;
+  }
+
+  /** Counts a job that the worker served well. `startedAt` and `now` are `Clock.elapsed`. */
+  worked(startedAt: number, now: number): "restored" | undefined {
+    this.#recent.add(false);
+    this.#fastInARow = 0;
+    // A job from before its failures does not show that they are over.
+    if (!this.#ejection || startedAt < this.#ejection.since) return undefined;
+    this.#ejection = undefined;
+    this.#phase = "in";
+    this.#recent = new RecentOutcomes();
+    this.#restoredAt = now;
+    return "restored";
+  }
+
+  /** Counts a failure. With `mayEject` false, as where nobody could take over, it sends nobody out. */
+  failed({ reason, startedAt }: FailedAttempt, now: number, mayEject: boolean): "ejected" | "extended" | undefined {
+    this.#recent.add(true);
+    if (now - startedAt < FAST_MS) this.#fastInARow += 1;
+    if (this.#ejection) {
+      // The other jobs that fail meanwhile were there before, or came because all workers of the model are out.
+      if (startedAt < this.#ejection.until) return undefined;
+      this.#eject(reason, this.#ejection.since, now);
+      return "extended";
+    }
+    const isBad = this.#fastInARow >= FAST_IN_A_ROW || this.#recent.failures >= MOST_OF_TWENTY;
+    if (!isBad || !mayEject) return undefined;
+    if (now - this.#restoredAt >= LONGEST_OUT_MS) this.#lastTimes = 0;
+    this.#eject(reason, now, now);
+    return "ejected";
+  }
+
+  /** Notes that its time out is over. Does nothing before, or for a worker that is in. */
+  elapse(now: number): void {
+    if (this.#phase === "out" && this.#ejection && now >= this.#ejection.until) this.#phase = "due";
+  }
+
+  /** Notes that a job has begun which may bring it back. Returns whether it is such a job. */
+  probe(): boolean {
+    if (this.#phase !== "due") return false;
+    this.#phase = "probing";
+    return true;
+  }
+
+  /** Notes that this job has gone, judged or not. */
+  endProbe(): void {
+    if (this.#phase === "probing") this.#phase = "due";
+  }
+
+  /** Notes that the worker has connected anew. It may have been repaired, so it comes back soon, at most once a minute. */
+  reconnected(now: number): void {
+    if (!this.#ejection || now - this.#cameBackAt < COMEBACK_MS) return;
+    this.#cameBackAt = now;
+    const until = Math.min(this.#ejection.until, now + FIRST_OUT_MS);
+    this.#ejection = { ...this.#ejection, until };
+  }
+
+  #eject(reason: string, since: number, now: number): void {
+    const outMs = Math.min(FIRST_OUT_MS * 2 ** this.#lastTimes, LONGEST_OUT_MS);
+    this.#lastTimes += 1;
+    this.#ejection = { reason, since, until: now + outMs, times: this.#lastTimes };
+    this.#phase = "out";
+    this.#fastInARow = 0;
+  }
+}

@@ -1,0 +1,57 @@
+import type { SeatModel } from "../seat.ts";
+import { explainFreed, explainRanked } from "./explain.ts";
+import { isWithinGuard } from "./guard.ts";
+import type { Route } from "./route.ts";
+import type { Accepts, Choice, RankedSeats, RouteDemand, RoutePolicy } from "./route-policy.ts";
+import { levelOfContender } from "./score.ts";
+
+/**
+ * Sends each job to the worker that will probably serve it soonest: to one that has the prompt in its cache, unless it is
+ * busier than the others by more than the guard allows; else to the best by load and measured speed, and of these first to
+ * one that has the model in memory. A worker that is out gets jobs only if all workers of the model are, apart from the one
+ * that shows whether it is back. No job waits for a warm worker while another one has room.
+ */
+export class Soonest implements RoutePolicy {
+  levelOf(candidate: SeatModel): number {
+    return levelOfContender(candidate);
+  }
+
+  choose(seats: RankedSeats, demand: RouteDemand, accepts: Accepts | undefined): Choice | undefined {
+    const best = seats.first(accepts);
+    // The barred are last in the ranking, so everybody else is busy or cannot have the job.
+    if (!best || !this.admits(best, seats, demand)) return undefined;
+    return warmChoice(seats, demand, accepts, best) ?? { to: best, route: explainRanked(best, seats, demand) };
+  }
+
+  admits(candidate: SeatModel, seats: RankedSeats, demand: RouteDemand): boolean {
+    return !candidate.isBarred || !seats.hasHealthy(demand);
+  }
+
+  explain(candidate: SeatModel, seats: RankedSeats, demand: RouteDemand): Route {
+    return warmRoute(candidate, seats, demand) ?? explainFreed(candidate, seats, demand);
+  }
+}
+
+/** Finds the first warm worker that may get the job, although `best` would get it otherwise. */
+function warmChoice(
+  seats: RankedSeats,
+  { affinity }: RouteDemand,
+  accepts: Accepts | undefined,
+  best: SeatModel,
+): Choice | undefined {
+  if (!affinity || seats.ready === 1) return undefined;
+  for (const { sessionId, source, share } of affinity.candidates(seats.model)) {
+    const to = seats.ofSession(sessionId);
+    if (!to?.seat.hasRoom || to.isOut || !to.isLoaded || (accepts && !accepts(to))) continue;
+    if (isWithinGuard(to.seat, best.load)) return { to, route: { reason: source, share } };
+  }
+  return undefined;
+}
+
+/** Explains that a freed seat is warm for the job; undefined if it is not. */
+function warmRoute(candidate: SeatModel, seats: RankedSeats, { affinity }: RouteDemand): Route | undefined {
+  if (!affinity || seats.ready === 1 || candidate.isOut || !candidate.isLoaded) return undefined;
+  const { id } = candidate.seat.session;
+  const warm = affinity.candidates(seats.model).find(({ sessionId }) => sessionId === id);
+  return warm && { reason: warm.source, share: warm.share };
+}

@@ -180,7 +180,7 @@ export class ScriptedSession implements Session {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
     this.host?.onClosed(this, reason);
-    for (const exchange of this.exchanges) exchange.finish({ kind: "lost", reason });
+    for (const exchange of [...this.exchanges]) exchange.finish({ kind: "lost", reason });
   }
 
   /** Gives a sign of life of the worker. */

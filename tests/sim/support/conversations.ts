@@ -1,6 +1,6 @@
 import { createCaller } from "../../../src/auth/caller.ts";
 import { ONE_MODEL } from "./machine.ts";
-import { BLOCK_TOKENS } from "./prefix-cache.ts";
+import { NOTHING_SAID, type Said, Speech, toPrompt } from "./prompts.ts";
 import { createRandom, draw, type Range } from "./random.ts";
 import type { Simulation } from "./simulation.ts";
 
@@ -19,45 +19,28 @@ export interface ConversationLoad {
   readonly turns: number;
 }
 
-/** Tokens that end each prompt and are never cached: the start of the answer. */
-const PROMPT_END_TOKENS = 10;
-
 /** Lets everybody talk until the end of the simulation. */
 export function converse(simulation: Simulation, load: ConversationLoad, seed = 11): void {
   const random = createRandom(seed);
-  const blocks = new Blocks();
-  const systems = Array.from({ length: load.system.kinds }, () => blocks.take(load.system.tokens));
+  const speech = new Speech();
+  const systems = Array.from({ length: load.system.kinds }, () =>
+    speech.add(NOTHING_SAID, "system", load.system.tokens),
+  );
   let conversations = 0;
   const begin = (): void => {
-    const system = systems[Math.floor(random() * systems.length)] ?? [];
+    const system = systems[Math.floor(random() * systems.length)] ?? NOTHING_SAID;
     const caller = createCaller(`person ${conversations}`);
     conversations += 1;
-    const turn = (said: readonly number[], nth: number): void => {
-      const message = blocks.take(draw(random, nth === 0 ? load.firstTokens : load.userTokens));
-      const prompt = [...said, ...message];
+    const turn = (before: Said, nth: number): void => {
+      const said = speech.add(before, "user", draw(random, nth === 0 ? load.firstTokens : load.userTokens));
       const outputTokens = draw(random, load.outputTokens);
-      simulation.send(
-        { caller, model: ONE_MODEL, prompt: { blocks: prompt, restTokens: PROMPT_END_TOKENS }, outputTokens },
-        () => {
-          const answered = [...prompt, ...blocks.take(outputTokens)];
-          const next = nth + 1 < load.turns ? () => turn(answered, nth + 1) : begin;
-          simulation.at(simulation.now + draw(random, load.thinkMs), next);
-        },
-      );
+      simulation.send({ caller, model: ONE_MODEL, prompt: toPrompt(said), outputTokens }, () => {
+        const answered = speech.add(said, "assistant", outputTokens);
+        const next = nth + 1 < load.turns ? () => turn(answered, nth + 1) : begin;
+        simulation.at(simulation.now + draw(random, load.thinkMs), next);
+      });
     };
     turn(system, 0);
   };
   for (let person = 0; person < load.people; person += 1) simulation.at(random() * load.thinkMs[1], begin);
-}
-
-/** Gives out blocks, no two of which are the same. */
-class Blocks {
-  #last = 0;
-
-  take(tokens: number): number[] {
-    return Array.from({ length: Math.ceil(tokens / BLOCK_TOKENS) }, () => {
-      this.#last += 1;
-      return this.#last;
-    });
-  }
 }

@@ -31,3 +31,32 @@ export function figuresOf({ traces, machines, now }: Simulation): Figures {
     cachedShare: cachedTokens / (computedTokens + cachedTokens),
   };
 }
+
+/** What one caller got of a simulation. */
+export interface CallerFigures {
+  readonly finished: number;
+  /** Milliseconds in the queue, of requests that got a slot. */
+  readonly queueMs: { readonly p50: number; readonly p95: number };
+  readonly firstTokenMs: { readonly p50: number; readonly p95: number };
+  /** The part of the servers' time that its requests took. */
+  readonly share: number;
+}
+
+/** Sums up what a caller got. */
+export function figuresOfCaller({ traces, now }: Simulation, name: string): CallerFigures {
+  const own = traces.filter(({ wish }) => wish.caller.name === name);
+  const counted = own.filter(({ sentAt }) => sentAt >= now * WARM_UP);
+  const computeMs = (of: typeof traces): number => of.reduce((sum, { cost }) => sum + (cost?.computeMs ?? 0), 0);
+  return {
+    finished: own.filter(isFinished).length,
+    queueMs: quantiles(counted.flatMap(({ report }) => report?.queuedMs ?? [])),
+    firstTokenMs: quantiles(
+      counted.flatMap(({ sentAt, firstTokenAt }) => (firstTokenAt === undefined ? [] : [firstTokenAt - sentAt])),
+    ),
+    share: computeMs(own) / computeMs(traces),
+  };
+}
+
+function quantiles(values: readonly number[]): { readonly p50: number; readonly p95: number } {
+  return { p50: quantile(values, 0.5), p95: quantile(values, 0.95) };
+}

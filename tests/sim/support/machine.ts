@@ -20,6 +20,9 @@ export interface MachinePlan {
 /** The model of machines and requests that name none. */
 export const ONE_MODEL = "model";
 
+/** Milliseconds until a worker has noticed which models are loaded. It asks its model server now and then. */
+const NOTICE_MS = 5000;
+
 /** Milliseconds after which a broken machine answers. */
 const FAILURE_MS = 2;
 
@@ -39,11 +42,20 @@ export class Machine extends ScriptedSession {
     this.#traceOf = traceOf;
     this.server = new ModelServer(plan.hardware, clock);
     this.loader = plan.memory && new ModelLoader(plan.memory.models, plan.memory.loadMs, clock);
+    if (this.loader) this.offer = { ...this.offer, loaded: [] };
   }
 
   override open(request: ExchangeRequest, sink: ExchangeSink): ScriptedExchange {
-    const exchange = super.open(request, sink);
-    this.exchanges.length = 0; // Nobody looks at them, and there are many.
+    const exchange = super.open(request, {
+      onHead: (head) => sink.onHead(head),
+      onData: (bytes) => sink.onData(bytes),
+      onEnd: (end) => sink.onEnd(end),
+      onSettled: () => {
+        const at = this.exchanges.indexOf(exchange);
+        if (at >= 0) this.exchanges.splice(at, 1);
+        sink.onSettled();
+      },
+    });
     const trace = this.#traceOf(request.head.path);
     if (this.#plan.isBroken) this.#clock.after(FAILURE_MS, () => fail(exchange));
     else this.#load(trace.wish.model, () => this.#generate(trace, exchange));
@@ -51,7 +63,11 @@ export class Machine extends ScriptedSession {
   }
 
   #load(model: string, onLoaded: () => void): void {
-    const loadMs = this.loader?.use(model) ?? 0;
+    const { loader } = this;
+    const loadsBefore = loader?.loads;
+    const loadMs = loader?.use(model) ?? 0;
+    if (loader && loader.loads !== loadsBefore)
+      this.#clock.after(NOTICE_MS, () => this.changeOffer({ loaded: loader.loaded }));
     if (loadMs > 0) this.#clock.after(loadMs, onLoaded);
     else onLoaded();
   }

@@ -29,6 +29,7 @@ export interface Generation {
 
 /** The cost of a generation, as far as it has got. */
 export interface GenerationCost {
+  readonly promptTokens: number;
   /** Prompt tokens that were in the cache. */
   readonly cachedTokens: number;
   /** Milliseconds of the server's time: its tokens, and its share of each step. */
@@ -37,6 +38,7 @@ export interface GenerationCost {
 
 interface Sequence {
   readonly generation: Generation;
+  readonly promptTokens: number;
   readonly cachedTokens: number;
   prefillTokens: number;
   outputTokens: number;
@@ -84,10 +86,11 @@ export class ModelServer {
     const { blocks, restTokens, outputTokens } = generation;
     const hits = this.#cache.use(blocks);
     const cachedTokens = hits * BLOCK_TOKENS;
-    const prefillTokens = Math.max(1, (blocks.length - hits) * BLOCK_TOKENS + restTokens);
+    const promptTokens = blocks.length * BLOCK_TOKENS + restTokens;
+    const prefillTokens = Math.max(1, promptTokens - cachedTokens);
     this.computedTokens += prefillTokens;
     this.cachedTokens += cachedTokens;
-    const sequence: Sequence = { generation, cachedTokens, prefillTokens, outputTokens, computeMs: 0 };
+    const sequence: Sequence = { generation, promptTokens, cachedTokens, prefillTokens, outputTokens, computeMs: 0 };
     this.#running.add(sequence);
     if (this.#steps) this.#cutShort(this.#steps);
     else this.#plan();

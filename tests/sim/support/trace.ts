@@ -8,6 +8,8 @@ export interface Wish {
   readonly model: string;
   readonly prompt: Prompt;
   readonly outputTokens: number;
+  /** The only worker that may serve it; any may, unless given. */
+  readonly workerId?: string;
 }
 
 export interface Prompt {
@@ -15,6 +17,13 @@ export interface Prompt {
   readonly blocks: readonly number[];
   /** Tokens after the last whole block. */
   readonly restTokens: number;
+  /** The same as clients write it, with four characters for a token. Without any, nobody can recognize the prompt. */
+  readonly messages?: readonly Message[];
+}
+
+export interface Message {
+  readonly role: "system" | "user" | "assistant";
+  readonly content: string;
 }
 
 /** What became of a request. Times are milliseconds since the start of the simulation. */

@@ -1,6 +1,6 @@
 import { totalmem } from "node:os";
 import { collectDefaultMetrics, Gauge, Registry } from "prom-client";
-import type { AuthSurface } from "../auth/caller.ts";
+import type { AuthSurface, CallerClass } from "../auth/caller.ts";
 import { BucketHistogram } from "./bucket-histogram.ts";
 import { CellCounter } from "./cell-counter.ts";
 import { EventLoopLag, LAG_METRICS } from "./event-loop-lag.ts";
@@ -78,6 +78,8 @@ export interface Metrics {
   removeModel(plugin: string, model: string): void;
   /** Returns the observer of the seconds between two chunks of a stream. Resolve it once per job, not per chunk. */
   chunkGap(plugin: string): (seconds: number) => void;
+  /** Returns the observer of the seconds that jobs of one class wait. Resolve it once, not per job. */
+  classWait(plugin: string, jobClass: CallerClass): (seconds: number) => void;
   /** The counts of all models of a plugin together. */
   totals(plugin: string): PluginTotals;
   /** Counts a job that was refused before a worker had it. `reason` is the fault's code. */
@@ -154,6 +156,12 @@ export function createMetrics(version: string, firstBytes?: RecentTimes, lag = n
     "moorage_queue_wait_seconds",
     "Time from a job's acceptance to its dispatch.",
     ["plugin", "model"],
+    JOB_BUCKETS,
+  );
+  const classWait = histogram(
+    "moorage_class_wait_seconds",
+    "Time from a job's acceptance to its dispatch, by the job's class.",
+    ["plugin", "class"],
     JOB_BUCKETS,
   );
   const gap = histogram("moorage_chunk_gap_seconds", "Time between two chunks of a stream.", ["plugin"], GAP_BUCKETS);
@@ -242,6 +250,7 @@ export function createMetrics(version: string, firstBytes?: RecentTimes, lag = n
       for (const each of [duration, firstByte, queueWait]) each.drop({ plugin, model });
     },
     totals: (plugin) => ({ ...totalsOf(plugin) }),
+    classWait: (plugin, jobClass) => classWait.observer({ plugin, class: jobClass }),
     chunkGap: (plugin) => gap.observer({ plugin }),
     rejection: (plugin, reason) => rejections.add({ plugin, reason }, 1),
     authFailure: (surface) => authFailures.add({ surface }, 1),

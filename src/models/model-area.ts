@@ -28,6 +28,7 @@ import { type EndedJob, Ledger } from "./ledger.ts";
 import { ModelCards } from "./model-cards.ts";
 import { findInPool } from "./problems.ts";
 import { RequestRoom } from "./request-room.ts";
+import { SchedulerSeries } from "./scheduler-series.ts";
 import { Standings } from "./standings.ts";
 import { WorkerSeries } from "./worker-series.ts";
 import { statusOf } from "./worker-state.ts";
@@ -60,6 +61,7 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
   readonly #options: ModelAreaOptions;
   readonly #startedAt: number;
   readonly #ledger: Ledger;
+  readonly #scheduling: SchedulerSeries;
   readonly #cards: ModelCards;
   readonly #restrictions: Restrictions;
   #running = 0;
@@ -122,6 +124,8 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
       workers,
     });
     registerGauges(options.metrics, options.pluginId, this.pool, () => this.#running);
+    this.#scheduling = new SchedulerSeries(options.pluginId, options.metrics);
+    this.#scheduling.register(this.pool);
   }
 
   get isDraining(): boolean {
@@ -147,6 +151,7 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
   /** Counts a job out: totals, metrics, and its one log line. */
   ended(ended: EndedJob): void {
     const outcome = this.#ledger.count(ended);
+    this.#scheduling.count(ended.report);
     this.#running -= 1;
     if ((ended.usage?.[SPEED_UNIT] ?? 0) > 0) this.#drift.output(this.#options.deps.clock.elapsed());
     this.pool.touch();

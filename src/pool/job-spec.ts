@@ -94,6 +94,7 @@ export interface LastAttempt {
 /** All that is known of a job at its end: for metrics, totals and its one log line. */
 export interface JobReport {
   readonly caller: Caller;
+  readonly class: CallerClass;
   readonly end: JobEnd;
   /** The worker of the last attempt; undefined when the job never had one. */
   readonly claim: Claim | undefined;

@@ -282,6 +282,7 @@ export class Job implements RegisteredJob {
     const now = this.#clock.elapsed();
     this.#onReport({
       caller: this.#spec.caller,
+      class: this.#ticket.class,
       end,
       claim: this.claim,
       attempts: this.#attempts,

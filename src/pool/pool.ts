@@ -1,3 +1,4 @@
+import type { CallerClass } from "../auth/caller.ts";
 import type { Fault } from "../errors.ts";
 import { Idle } from "../system/idle.ts";
 import type { Session, SessionHost } from "../tunnel/session.ts";
@@ -93,6 +94,21 @@ export class Pool implements SessionHost {
 
   get queueCapacity(): number {
     return this.#options.queueSize;
+  }
+
+  /** Waiting jobs that were refused so that others could wait, by their class. */
+  get pushedOut(): Readonly<Record<CallerClass, number>> {
+    return this.#queue.pushedOut;
+  }
+
+  /** Counts the waiting jobs of each class; looks at every one. */
+  waitingByClass(): Readonly<Record<CallerClass, number>> {
+    return this.#queue.waitingByClass();
+  }
+
+  /** How many flows have jobs or had some in the last minute. */
+  get flowCount(): number {
+    return this.#policy.flows(this.#options.clock.elapsed()).length;
   }
 
   /** Slots held over all workers. */

@@ -1,3 +1,4 @@
+import type { CallerClass } from "../auth/caller.ts";
 import type { Fault } from "../errors.ts";
 import type { CancelTimer, Clock } from "../system/deps.ts";
 import { Idle } from "../system/idle.ts";
@@ -22,6 +23,7 @@ export interface QueueOptions {
 export class Queue {
   readonly #options: QueueOptions;
   readonly #waits: Waits;
+  readonly #pushedOut = { interactive: 0, normal: 0, background: 0 };
   readonly #noneWaits = new Idle(() => this.size === 0);
   #refusal: (() => Fault) | undefined;
   /** Runs once, at the end of the grace period, if a job has waited for a model that was unknown. */
@@ -44,6 +46,18 @@ export class Queue {
     return this.#waits.size;
   }
 
+  /** Waiting jobs that were refused so that others could wait, by their class. */
+  get pushedOut(): Readonly<Record<CallerClass, number>> {
+    return this.#pushedOut;
+  }
+
+  /** Counts the waiting jobs of each class; looks at every one. */
+  waitingByClass(): Readonly<Record<CallerClass, number>> {
+    const counts = { interactive: 0, normal: 0, background: 0 };
+    for (const ticket of this.#waits.tickets()) counts[ticket.class] += 1;
+    return counts;
+  }
+
   has(ticket: Ticket): boolean {
     return this.#waits.has(ticket);
   }
@@ -58,6 +72,7 @@ export class Queue {
       this.#graceTimer = clock.after(reasons.startGraceLeftMs, () => this.#endStartGrace());
     const evicted = eviction && this.#waits.take(eviction.ticket);
     const wait = this.#waits.add({ ticket, onGranted, onFailed }, () => onFailed(reasons.timeout(ticket.demand)));
+    if (evicted) this.#pushedOut[evicted.ticket.class] += 1;
     evicted?.onFailed(eviction?.fault ?? pushedOutFault());
     return wait;
   }

@@ -62,6 +62,7 @@ export class PartReports {
       usage: this.#usage,
       report: {
         caller,
+        class: this.#reports[0]?.class ?? caller.class,
         end,
         // The last one: if the request failed, the worker whose part failed for good.
         claim: served.at(-1)?.claim,

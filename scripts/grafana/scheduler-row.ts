@@ -1,0 +1,69 @@
+import { CHOSEN, modelsOf, type Row, rate } from "./panel.ts";
+
+export const SCHEDULER: Row = {
+  title: "Scheduler",
+  panels: [
+    {
+      title: "Waiting by class",
+      about:
+        "Jobs waiting for a slot. Interactive jobs go first, background jobs last; waiting long raises a job's class.",
+      unit: "short",
+      queries: [["{{plugin}} {{class}}", `sum by (plugin, class) (moorage_queue_waiting{${CHOSEN}})`]],
+    },
+    {
+      title: "Time in the queue by class, p95",
+      about: "From acceptance to dispatch: one job in twenty waits longer.",
+      unit: "s",
+      queries: [
+        [
+          "{{plugin}} {{class}}",
+          `histogram_quantile(0.95, sum by (plugin, class, le) (${rate(`moorage_class_wait_seconds_bucket{${CHOSEN}}`)}))`,
+        ],
+      ],
+    },
+    {
+      title: "Pushed out of the queue",
+      about:
+        "Waiting jobs per second that were refused to make room for other callers, by the class of the refused. They are jobs of the caller with the most waiting.",
+      unit: "reqps",
+      queries: [
+        ["{{plugin}} {{class}}", `sum by (plugin, class) (${rate(`moorage_queue_pushouts_total{${CHOSEN}}`)})`],
+      ],
+    },
+    {
+      title: "Callers",
+      about: "Callers with their classes and end users that have jobs or had some in the last minute.",
+      unit: "short",
+      queries: [["{{plugin}}", `sum by (plugin) (moorage_queue_flows{${CHOSEN}})`]],
+    },
+    {
+      title: "Reasons for workers",
+      about: "Jobs per second by the reason for their worker, which docs/scheduling.md explains.",
+      unit: "reqps",
+      queries: [["{{plugin}} {{reason}}", `sum by (plugin, reason) (${rate(`moorage_routes_total{${CHOSEN}}`)})`]],
+    },
+    {
+      title: "Input from caches",
+      about:
+        "The part of the input tokens that came from caches of the model servers. It falls when related requests go to different workers.",
+      unit: "percentunit",
+      queries: [
+        [
+          "{{model}}",
+          `sum by (model) (${rate(`moorage_cached_tokens_total{${modelsOf("llm")}}`)}) / (sum by (model) (${rate(`moorage_tokens_total{${modelsOf("llm")},direction="input"}`)}) > 0)`,
+        ],
+      ],
+    },
+    {
+      title: "Estimated tokens",
+      about: "The part of all tokens that no response stated. METER_STREAMS says how streams are counted.",
+      unit: "percentunit",
+      queries: [
+        [
+          "{{model}}",
+          `sum by (model) (${rate(`moorage_estimated_tokens_total{${modelsOf("llm")}}`)}) / (sum by (model) (${rate(`moorage_tokens_total{${modelsOf("llm")}}`)}) > 0)`,
+        ],
+      ],
+    },
+  ],
+};

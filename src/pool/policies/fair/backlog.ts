@@ -31,6 +31,13 @@ export class Backlog {
     return this.#rows.size;
   }
 
+  /** The number of counters in all orders. */
+  get counters(): number {
+    let counters = 0;
+    for (const { size } of this.#orders.values()) counters += size;
+    return counters;
+  }
+
   get lanes(): Iterable<Lane> {
     return this.#lanes.values();
   }

@@ -74,6 +74,11 @@ export class FairQueue implements QueuePolicy {
     this.#wakeUps = new WakeUps(options.clock, (ticket) => host.wake(ticket));
   }
 
+  /** The number of flows and counters that it remembers. Most of them have jobs. */
+  get remembered(): number {
+    return this.#flows.size + this.#backlog.counters;
+  }
+
   mayBegin(candidate: Candidate, now: number): boolean {
     const { caller, demand, class: callerClass = caller.class } = candidate;
     if (this.#options.limitsOf && this.#isAtLimit(caller)) return false;

@@ -8,7 +8,7 @@ export class SlidingSum {
   #part = 0;
   #sum = 0;
 
-  /** Adds an amount; `now` is `Clock.elapsed`. */
+  /** Adds an amount, which may correct earlier ones downwards; `now` is `Clock.elapsed`. */
   add(amount: number, now: number): void {
     this.#advance(now);
     this.#parts ??= new Float64Array(PARTS);
@@ -22,9 +22,9 @@ export class SlidingSum {
     return this.#sum;
   }
 
-  /** The sum per second of the window. */
+  /** The sum per second of the window; never below 0, although what a correction was for may have left the window. */
   rate(now: number): number {
-    return this.sum(now) / (WINDOW_MS / 1000);
+    return Math.max(0, this.sum(now)) / (WINDOW_MS / 1000);
   }
 
   #advance(now: number): void {

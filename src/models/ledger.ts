@@ -1,9 +1,12 @@
 import type { Origin } from "../auth/caller.ts";
 import type { JobOutcome, Metrics } from "../figures/metrics.ts";
+import { WINDOW_MS } from "../figures/sliding-sum.ts";
 import { SPEED_UNIT, toTotals, type Usage } from "../figures/units.ts";
-import type { FailedAttempt, JobReport } from "../pool/job-spec.ts";
+import type { FailedAttempt, JobReport, OutputForm } from "../pool/job-spec.ts";
+import type { RegisteredJob } from "../pool/jobs-registry.ts";
 import type { Clock } from "../system/deps.ts";
 import { isDoctorModel } from "../wire/names.ts";
+import { LiveOutput } from "./live-output.ts";
 import { ModelFigures, type Prompt } from "./model-figures.ts";
 import type { WorkerSeries } from "./worker-series.ts";
 
@@ -17,6 +20,8 @@ export interface EndedJob {
   readonly usage: Usage | undefined;
   /** Whether `usage` is an estimate, because the answer stated none. Absent: no. */
   readonly isEstimated?: boolean;
+  /** The form of the answer, as in its `JobSpec`. */
+  readonly outputForm?: OutputForm | undefined;
   /** Size of the request's body. */
   readonly bytesIn: number;
   /**
@@ -71,6 +76,9 @@ export class Ledger {
     bytesOut: 0,
   };
 
+  readonly #live = new LiveOutput();
+  #outputSoFar = 0;
+
   constructor(options: LedgerOptions) {
     this.#options = options;
     this.models = new ModelFigures(options.knownModels);
@@ -80,8 +88,29 @@ export class Ledger {
     return this.#counts;
   }
 
+  /**
+   * Output so far, in the unit of speed, that of running streams included. It only grows: where a stream turns out to have
+   * had less than was told from its bytes, it stands still until that is made up for.
+   */
+  get outputSoFar(): number {
+    this.#outputSoFar = Math.max(this.#outputSoFar, Math.round(this.#counts.output + this.#live.total));
+    return this.#outputSoFar;
+  }
+
+  /** Looks at the streams that run, and adds what they have made to the rates. Returns whether they have made anything. */
+  look(jobs: Iterable<RegisteredJob>): boolean {
+    const now = this.#options.clock.elapsed();
+    let isMoving = false;
+    this.#live.look(jobs, (claim, output) => {
+      isMoving = true;
+      this.models.progress(claim.model, output, now);
+      claim.progress(output);
+    });
+    return isMoving;
+  }
+
   /** Counts an ended job everywhere, and returns its outcome. */
-  count({ report, usage, isEstimated, bytesIn, parts }: EndedJob): JobOutcome {
+  count({ report, usage, isEstimated, outputForm, bytesIn, parts }: EndedJob): JobOutcome {
     const outcome = outcomeOf(report);
     const output = usage?.[SPEED_UNIT] ?? 0;
     const counts = this.#counts;
@@ -96,14 +125,23 @@ export class Ledger {
       counts.promptTokens += prompt.tokens;
       counts.cachedTokens += prompt.cached;
     }
-    if (report.claim) this.models.count(report.claim.model, { output, prompt }, this.#options.clock.elapsed());
-    if (parts === undefined) this.countPart(report, usage, isEstimated);
+    const uncounted = uncountedOf(output, this.#live.end(report.claim), report);
+    if (report.claim) {
+      const { model } = report.claim;
+      if (outputForm && !isEstimated) this.#live.learn(model, outputForm, report.bytesOut, output);
+      this.models.count(model, { output: uncounted, prompt }, this.#options.clock.elapsed());
+    }
+    if (parts === undefined) this.#countForWorker(report, usage, isEstimated === true, uncounted);
     this.#measure(report, outcome, toTotals(usage, isEstimated === true), bytesIn);
     return outcome;
   }
 
   /** Counts a job for its worker alone. The request that it served, with others, is counted by `count`. */
-  countPart(report: JobReport, usage: Usage | undefined, isEstimated = false): void {
+  countPart(report: JobReport, usage: Usage | undefined): void {
+    this.#countForWorker(report, usage, false, usage?.[SPEED_UNIT] ?? 0);
+  }
+
+  #countForWorker(report: JobReport, usage: Usage | undefined, isEstimated: boolean, uncounted: number): void {
     for (const failed of report.failedAttempts) this.#countFailed(failed);
     const { claim, lastAttempt } = report;
     // A job that ends while it waits for another worker has no attempt that is not counted yet.
@@ -114,7 +152,7 @@ export class Ledger {
     const output = usage?.[SPEED_UNIT] ?? 0;
     const input = isEstimated ? undefined : inputOf(usage);
     const totals = toTotals(usage, isEstimated);
-    claim.count({ outcome, error, runningMs, firstByteMs, usage: totals, isEstimated, input, output });
+    claim.count({ outcome, error, runningMs, firstByteMs, usage: totals, isEstimated, input, output, uncounted });
     // A worker has done its work if the failure was the client's.
     const workersOutcome = outcome === "failed" && error === undefined ? "completed" : outcome;
     this.#options.workers?.count(claim, { outcome: workersOutcome, runningMs, output });
@@ -162,6 +200,15 @@ export class Ledger {
 function inputOf(usage: Usage | undefined): number | undefined {
   if (usage?.input_tokens === undefined) return usage?.audio_seconds;
   return usage.input_tokens - (usage.cached_tokens ?? 0);
+}
+
+/**
+ * Returns what the rates lack of a job's output, of which `counted` was added while it ran. An error is spread over the time
+ * of the job, so only the part within the window of the rates is corrected.
+ */
+function uncountedOf(output: number, counted: number, { durationMs, queuedMs }: JobReport): number {
+  if (counted === 0) return output;
+  return (output - counted) * Math.min(1, WINDOW_MS / Math.max(1, durationMs - queuedMs));
 }
 
 /** Returns whether the client caused the failure although a worker had the job, for example by a form without its file. */

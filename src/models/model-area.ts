@@ -215,7 +215,8 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
       slotsTotal += seat.capacity;
       lastHeartbeatAt = Math.max(lastHeartbeatAt, seat.session.lastHeartbeatAt);
     }
-    const { ended, broken, output, promptTokens, cachedTokens, bytesOut } = this.#ledger.counts;
+    if (this.#ledger.look(this.pool.jobs.all())) this.#drift.output(this.#options.deps.clock.elapsed());
+    const { ended, broken, promptTokens, cachedTokens, bytesOut } = this.#ledger.counts;
     let bytes = bytesOut;
     for (const job of this.pool.jobs.all()) bytes += job.bytesOut;
     this.#drift.look(lastHeartbeatAt);
@@ -225,7 +226,7 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
       queue: { waiting: this.pool.queueLength, capacity: this.pool.queueCapacity },
       requests: ended,
       failures: broken,
-      tokens: output,
+      tokens: this.#ledger.outputSoFar,
       prompt: { tokens: promptTokens, cached: cachedTokens },
       bytes,
     };

@@ -15,7 +15,7 @@ export interface Prompt {
 
 /** What an ended job adds to the figures of its model. */
 export interface ModelWork {
-  /** Output in the unit of speed. */
+  /** The output that the speed does not contain yet, in the unit of speed; below 0 if it contains too much. */
   readonly output: number;
   readonly prompt: Prompt | undefined;
 }
@@ -37,10 +37,15 @@ export class ModelFigures {
   count(model: string, { output, prompt }: ModelWork, now: number): void {
     const figures = this.#figures.get(model) ?? this.#add(model);
     figures.requests += 1;
-    if (output > 0) figures.output.add(output, now);
+    if (output !== 0) figures.output.add(output, now);
     if (!prompt) return;
     figures.promptTokens.add(prompt.tokens, now);
     figures.cachedTokens.add(prompt.cached, now);
+  }
+
+  /** Adds output of a job that still runs to the speed. */
+  progress(model: string, output: number, now: number): void {
+    (this.#figures.get(model) ?? this.#add(model)).output.add(output, now);
   }
 
   requests(model: string): number {

@@ -23,7 +23,7 @@ export interface ModelState {
   readonly waiting_by: readonly WaitingCaller[];
   /** Ended jobs for the model. */
   readonly requests_total: number;
-  /** Output tokens per second over the last minute. */
+  /** Output tokens per second over the last minute, those of running streams included. */
   readonly tokens_per_s: number;
   /** The part of the last minute's prompt tokens that came from caches, from 0 to 1; null where no answer stated it. */
   readonly cached_share: number | null;

@@ -33,7 +33,7 @@ export interface WorkerState extends UnitTotals {
   readonly processed_total: number;
   readonly failures_total: number;
   readonly avg_processing_ms: number;
-  /** Output tokens per second over the last minute; null for a worker that has not stated any yet. */
+  /** Output tokens per second over the last minute, those of running streams included; null for a worker that had none yet. */
   readonly tokens_per_s: number | null;
   readonly last_error: string | null;
 }
@@ -65,9 +65,14 @@ export function toWorkerState(seat: Seat, now: number): WorkerState {
     failures_total: totals.failures,
     avg_processing_ms: totals.processed === 0 ? 0 : Math.round(totals.processingMs / totals.processed),
     ...toUnitTotals(totals.usage),
-    tokens_per_s: (totals.usage[SPEED_UNIT] ?? 0) > 0 ? tenths(totals.output.rate(now)) : null,
+    tokens_per_s: speedOf(totals, now),
     last_error: totals.lastError ?? null,
   };
+}
+
+function speedOf({ usage, output }: Seat["totals"], now: number): number | null {
+  const speed = tenths(output.rate(now));
+  return speed > 0 || (usage[SPEED_UNIT] ?? 0) > 0 ? speed : null;
 }
 
 const TOTALS = UNIT_RULES.map(([unit]) => [unit, `${unit}_total`] as const);

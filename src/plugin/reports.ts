@@ -24,7 +24,7 @@ export interface Pulse {
   readonly requests: number;
   /** Failed requests, without those that failed by a client's mistake. */
   readonly failures?: number;
-  /** Tokens of answers. */
+  /** Output tokens of answers, including those of unfinished ones as far as they can be told. */
   readonly tokens?: number;
   /** The prompt tokens of the answers that state how many of them came from a cache, and those that did. */
   readonly prompt?: { readonly tokens: number; readonly cached: number };

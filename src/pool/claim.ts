@@ -37,6 +37,8 @@ export interface Claim {
   count(work: Work): void;
   /** Tells what the end of the attempt says of the worker. Called at most once, whether or not the job goes on elsewhere. */
   judge(verdict: Verdict): void;
+  /** Adds output that a job has made while it runs to the rate of its worker. `Work.uncounted` MUST NOT contain it again. */
+  progress(output: number): void;
   /** Gives the slot back. Every call after the first does nothing. */
   release(): void;
   /**
@@ -63,6 +65,7 @@ export interface ClaimOwner {
   onRefused(parts: ClaimParts): void;
   onCounted(parts: ClaimParts, work: Work): void;
   onJudged(parts: ClaimParts, verdict: Verdict): void;
+  onProgress(parts: ClaimParts, output: number): void;
 }
 
 /** A slot of a worker in this pool. */
@@ -125,6 +128,10 @@ export class SeatClaim implements Claim {
 
   judge(verdict: Verdict): void {
     this.#owner.onJudged(this.#parts, verdict);
+  }
+
+  progress(output: number): void {
+    this.#owner.onProgress(this.#parts, output);
   }
 
   release(): void {

@@ -28,6 +28,13 @@ export interface Patience extends SilenceLimit {
   readonly stallMs: number;
 }
 
+/** A form of event stream from whose bytes the output can be told while it runs. */
+export interface OutputForm {
+  readonly name: string;
+  /** The usual number of bytes for one unit of output, which counts until it is known for a model. */
+  readonly bytesPerUnit: number;
+}
+
 /** One client's request, as far as the pool needs to know it. */
 export interface JobSpec extends Patience {
   readonly requestId: string;
@@ -39,6 +46,8 @@ export interface JobSpec extends Patience {
   readonly endUser?: string | undefined;
   /** The kind of request, as operators see it: `chat.completions`. */
   readonly kind: string;
+  /** The form of the answer; absent for one whose output cannot be told before its end. */
+  readonly outputForm?: OutputForm | undefined;
   readonly model: string;
   /** The only worker that may serve it; undefined if any may. */
   readonly workerId?: string | undefined;

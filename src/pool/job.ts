@@ -3,8 +3,8 @@ import type { Clock } from "../system/deps.ts";
 import type { SilenceWatch } from "../system/silence.ts";
 import type { Exchange, ExchangeEnd, ExchangeRequest } from "../tunnel/exchange.ts";
 import { Attempt } from "./attempt.ts";
+import { candidateOf } from "./candidate.ts";
 import type { Claim } from "./claim.ts";
-import type { Demand } from "./directory.ts";
 import { NONE_EXCLUDED } from "./excluded.ts";
 import { type Failure, failureOf } from "./job-faults.ts";
 import type { FailedAttempt, JobEnd, JobReport, JobSink, JobSpec } from "./job-spec.ts";
@@ -57,12 +57,8 @@ export class Job implements RegisteredJob {
     this.#spec = spec;
     this.#sink = sink;
     this.#onReport = onReport;
-    const { model, workerId, workerReason, affinity, exact, exchangeKind, excluded = NONE_EXCLUDED } = spec;
-    const demand: Demand = { model, workerId, workerReason, affinity, exact, exchangeKind, excluded };
     this.#startedAt = clock.elapsed();
-    const { caller, endUser, wasAccepted } = spec;
-    const candidate = { demand, caller, class: spec.class ?? caller.class, endUser };
-    this.#ticket = pool.issueTicket(candidate, this.#startedAt, wasAccepted);
+    this.#ticket = pool.issueTicket(candidateOf(spec), this.#startedAt, spec.wasAccepted);
   }
 
   /** Its place in the queue: 1 is next, 0 means that it does not wait. */
@@ -91,6 +87,10 @@ export class Job implements RegisteredJob {
       waitingMs: this.#queueTime.totalMs(now),
       bytesOut: this.#bytesOut,
     };
+  }
+
+  get outputForm(): JobSpec["outputForm"] {
+    return this.#spec.outputForm;
   }
 
   get isWaiting(): boolean {

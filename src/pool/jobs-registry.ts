@@ -1,6 +1,8 @@
 import { Fault } from "../errors.ts";
 import type { Clock } from "../system/deps.ts";
 import { onServer } from "../system/server-id.ts";
+import type { Claim } from "./claim.ts";
+import type { OutputForm } from "./job-spec.ts";
 import type { Route } from "./routing/route.ts";
 import type { Ticket } from "./ticket.ts";
 
@@ -34,6 +36,10 @@ export interface RegisteredJob {
   readonly model: string;
   /** Bytes of its answer so far. */
   readonly bytesOut: number;
+  /** The slot that it has or had last; undefined before its first. */
+  readonly claim: Claim | undefined;
+  /** The form of its answer; undefined for one whose output cannot be told before its end. */
+  readonly outputForm: OutputForm | undefined;
   facts(): JobFacts;
   /** Ends the job: its client gets this fault, and its worker is told to stop. */
   cancel(fault: Fault): void;

@@ -26,6 +26,11 @@ export interface Work {
   readonly input?: number | undefined;
   /** Output of the answer, in the unit of speed. */
   readonly output: number;
+  /**
+   * What the rate of the worker does not contain of the output yet, below 0 if it contains too much. Absent: all of it,
+   * because nothing was counted while the job ran.
+   */
+  readonly uncounted?: number;
   /** Milliseconds from the sending of the request to the first byte of the answer; undefined without one. */
   readonly firstByteMs?: number | undefined;
 }
@@ -92,7 +97,7 @@ export class Seat {
   }
 
   /** Adds an ended job to the totals. `now` is `Clock.elapsed`. */
-  count({ outcome, error, runningMs, usage, output }: Work, now: number): void {
+  count({ outcome, error, runningMs, usage, output, uncounted = output }: Work, now: number): void {
     const totals = this.#totals;
     if (outcome === "completed") {
       totals.recent.add(false);
@@ -105,7 +110,12 @@ export class Seat {
       totals.lastError = error;
     }
     for (const unit in usage) totals.usage[unit] = (totals.usage[unit] ?? 0) + (usage[unit] ?? 0);
-    if (output > 0) totals.output.add(output, now);
+    this.progress(uncounted, now);
+  }
+
+  /** Adds output to the rate. */
+  progress(output: number, now: number): void {
+    if (output !== 0) this.#totals.output.add(output, now);
   }
 
   /** What the worker says of its models. */

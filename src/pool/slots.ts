@@ -41,6 +41,7 @@ export class Slots {
       if (verdict.model === "worked") this.#stay(to);
       this.health.judge(to, verdict, startedAt);
     },
+    onProgress: ({ to }, output) => to.seat.progress(output, this.#options.clock.elapsed()),
   };
 
   constructor(options: SlotsOptions) {

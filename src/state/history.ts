@@ -14,7 +14,7 @@ export interface Sample {
   readonly requests: number;
   /** Failures within the second that were not the client's fault. */
   readonly failures: number;
-  /** Tokens of answers, counted when the answer ends. */
+  /** Output tokens of answers. Those of a stream are told from its bytes while it runs, and corrected at its end. */
   readonly tokens: number;
   /** Prompt tokens of the answers that state how many of them came from a cache, counted when the answer ends. */
   readonly prompt_tokens: number;

@@ -19,7 +19,12 @@ const sampleEntries = {
   waiting: v.pipe(v.number(), v.description("Requests that wait for a slot.")),
   requests: v.pipe(v.number(), v.description("Ended within the second.")),
   failures: v.pipe(v.number(), v.description("Failed within the second, and not by the client's fault.")),
-  tokens: v.pipe(v.number(), v.description("Tokens of answers, counted when the answer ends.")),
+  tokens: v.pipe(
+    v.number(),
+    v.description(
+      "Output tokens of answers. Those of a stream are told from its bytes while it runs, and corrected at its end.",
+    ),
+  ),
   prompt_tokens: v.pipe(
     v.number(),
     v.description(

@@ -30,7 +30,7 @@ export function spentOn(ends: AnswerEnds, report: JobReport, form: StreamForm | 
   const stated = readUsage(ends);
   const { end, claim, status, bytesOut } = report;
   // The Messages API states the input at the start, and the output only at the end.
-  const isBegun = stated !== undefined && form === "messages" && end.kind !== "complete";
+  const isBegun = stated !== undefined && form?.name === "messages" && end.kind !== "complete";
   if (form === undefined || (stated && !isBegun)) return { usage: stated, isEstimated: false };
   if (status === undefined) {
     if (end.kind !== "canceled" || !claim) return { usage: undefined, isEstimated: false };

@@ -69,6 +69,7 @@ async function answer(ports: LlmPorts, call: LlmCall): Promise<Response> {
         caller,
         ...standing,
         kind: kindOf(call.path),
+        outputForm: form,
         model,
         workerId: call.workerId,
         // Another quantization of a model makes other vectors, so only the exact model serves embeddings.
@@ -91,7 +92,8 @@ async function answer(ports: LlmPorts, call: LlmCall): Promise<Response> {
         lastChunkAt = now;
       },
       onReport: (report) => {
-        area.ended({ requestId, caller, model, report, ...spentOn(ends, report, form, body), bytesIn: body.length });
+        const spent = spentOn(ends, report, form, body);
+        area.ended({ requestId, caller, model, report, ...spent, outputForm: form, bytesIn: body.length });
         caller.leave();
       },
     },

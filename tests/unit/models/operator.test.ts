@@ -164,6 +164,8 @@ describe("a job that an operator cancels", () => {
       ticket: { caller: ANONYMOUS, class: "normal", endUser: undefined, arrivedAt: 0 },
       model: "m",
       bytesOut: 0,
+      claim: undefined,
+      outputForm: undefined,
       cancel: () => {},
       facts: () => ({}) as never, // Only its id is looked at.
     } as const;

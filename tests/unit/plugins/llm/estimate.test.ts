@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { createCaller } from "../../../../src/auth/caller.ts";
 import { Fault } from "../../../../src/errors.ts";
 import { inputTokens, outputTokens, spentOn } from "../../../../src/plugins/llm/estimate.ts";
-import type { StreamForm } from "../../../../src/plugins/llm/stream-form.ts";
+import { streamFormOf } from "../../../../src/plugins/llm/stream-form.ts";
 import type { Claim } from "../../../../src/pool/claim.ts";
 import type { JobReport } from "../../../../src/pool/job-spec.ts";
 import { AnswerEnds } from "../../../../src/reply/answer-ends.ts";
@@ -32,11 +32,11 @@ function chat(content: string): string {
 }
 
 /** What a job with this answer used. */
-function spent(text: string, more: Partial<JobReport> = {}, form: StreamForm | "none" = "chat") {
+function spent(text: string, more: Partial<JobReport> = {}, path = "/chat/completions") {
   const ends = new AnswerEnds();
   ends.push(Buffer.from(text));
   const ended = report({ bytesOut: Buffer.byteLength(text), ...more });
-  return spentOn(ends, ended, form === "none" ? undefined : form, BODY);
+  return spentOn(ends, ended, streamFormOf(path), BODY);
 }
 
 describe("a stream", () => {
@@ -61,11 +61,11 @@ describe("a stream", () => {
     const start =
       'event: message_start\ndata: {"type":"message_start","message":{"usage":{"input_tokens":25,"output_tokens":1}}}\n\n';
     const delta = 'event: content_block_delta\ndata: {"delta":{"type":"text_delta","text":"word"}}\n\n';
-    expect(spent(start + delta.repeat(6), { end: { kind: "canceled" } }, "messages")).toEqual({
+    expect(spent(start + delta.repeat(6), { end: { kind: "canceled" } }, "/messages")).toEqual({
       usage: { input_tokens: 25, output_tokens: 6 },
       isEstimated: true,
     });
-    expect(spent(start + delta, {}, "messages").isEstimated).toBe(false);
+    expect(spent(start + delta, {}, "/messages").isEstimated).toBe(false);
   });
 
   test("whose client left before the first byte has used its prompt, if a worker had it", () => {
@@ -81,7 +81,7 @@ describe("a stream", () => {
   });
 
   test("of no known form is not estimated", () => {
-    expect(spent(chat("x"), {}, "none")).toEqual({ usage: undefined, isEstimated: false });
+    expect(spent(chat("x"), {}, "/audio/speech")).toEqual({ usage: undefined, isEstimated: false });
   });
 });
 

@@ -1,4 +1,5 @@
 import type { Pool } from "../pool/pool.ts";
+import type { Seat } from "../pool/seat.ts";
 import { isDoctorModel } from "../wire/names.ts";
 import { toWaitingCallers, type WaitingCaller } from "./caller-state.ts";
 import type { ModelJobs } from "./job-state.ts";
@@ -14,6 +15,8 @@ export interface ModelState {
   /** Tokens of the smallest context that any of its workers has for it; null where they say nothing. */
   readonly context_length: number | null;
   readonly workers: number;
+  /** How many of them have it in memory, or are loading it; null where none of them says. */
+  readonly loaded: number | null;
   /** Free slots of the workers that serve it, which may use them for other models too. */
   readonly slots_free: number;
   readonly slots_total: number;
@@ -35,23 +38,16 @@ export function toModelStates(
   jobs: ReadonlyMap<string, ModelJobs>,
   now: number,
 ): readonly ModelState[] {
-  const slots = new Map<string, { free: number; total: number }>();
-  for (const seat of pool.seats()) {
-    for (const model of seat.models) {
-      const sum = slots.get(model) ?? { free: 0, total: 0 };
-      slots.set(model, sum);
-      sum.total += seat.capacity;
-      sum.free += Math.max(0, seat.capacity - seat.busy);
-    }
-  }
+  const sums = sumUp(pool.seats());
   const names = pool.knownModels().filter((name) => !isDoctorModel(name));
   return names.map((name) => ({
     name,
     type: cards.factsOf(name)?.type ?? null,
     context_length: cards.factsOf(name)?.contextLength ?? null,
     workers: pool.workersOf(name),
-    slots_free: slots.get(name)?.free ?? 0,
-    slots_total: slots.get(name)?.total ?? 0,
+    loaded: sums.get(name)?.loaded ?? null,
+    slots_free: sums.get(name)?.free ?? 0,
+    slots_total: sums.get(name)?.total ?? 0,
     inflight: jobs.get(name)?.inflight ?? 0,
     waiting: jobs.get(name)?.waiting ?? 0,
     waiting_by: toWaitingCallers(jobs.get(name)?.waitingBy),
@@ -59,4 +55,28 @@ export function toModelStates(
     tokens_per_s: tenths(figures.speed(name, now)),
     cached_share: figures.cachedShare(name, now),
   }));
+}
+
+/** One model over the workers that serve it. */
+interface Sums {
+  free: number;
+  total: number;
+  /** Workers that have it loaded; undefined while none says what it has. */
+  loaded: number | undefined;
+}
+
+function sumUp(seats: Iterable<Seat>): ReadonlyMap<string, Sums> {
+  const sums = new Map<string, Sums>();
+  for (const seat of seats) {
+    const { loaded } = seat.session.offer;
+    const isLoaded = loaded && new Set(loaded);
+    for (const model of seat.models) {
+      const sum = sums.get(model) ?? { free: 0, total: 0, loaded: undefined };
+      sums.set(model, sum);
+      sum.total += seat.capacity;
+      sum.free += Math.max(0, seat.capacity - seat.busy);
+      if (isLoaded) sum.loaded = (sum.loaded ?? 0) + (isLoaded.has(model) ? 1 : 0);
+    }
+  }
+  return sums;
 }

@@ -1,5 +1,6 @@
 import type { Condition } from "../plugin/reports.ts";
 import { NONE_EXCLUDED } from "../pool/excluded.ts";
+import { OTHER_FLOWS } from "../pool/flow-facts.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Seat } from "../pool/seat.ts";
 import type { Session } from "../tunnel/session.ts";
@@ -17,6 +18,9 @@ const SATURATED_MS = 60_000;
 const UNSERVED_MS = 10_000;
 /** How long the report stays without cause: the queue of a pool at its limit is empty now and then. */
 const LINGER_MS = 5000;
+
+/** A caller is reported if it has more than this share of all places in the queue. */
+const HOG_SHARE = 0.5;
 
 /** The most models that are reported separately. With more, the problem is the whole queue. */
 const MAX_MODELS = 20;
@@ -69,6 +73,44 @@ function isFailing({ totals }: Seat, now: number): boolean {
 }
 
 function findInQueue(pool: Pool): readonly Condition[] {
+  return [...findPushOuts(pool), ...findUnserved(pool), ...findHog(pool)];
+}
+
+function findPushOuts({ recentlyPushedOut, queueCapacity }: Pool): readonly Condition[] {
+  if (recentlyPushedOut === 0) return [];
+  return [
+    {
+      code: "queue_pushing_out",
+      severity: "warning",
+      title: "The queue is full: waiting requests were refused to make room for other callers within the last minute.",
+      advice: `Each time, the caller with the most waiting requests lost one. Add workers, or raise QUEUE_SIZE (${queueCapacity}).`,
+    },
+  ];
+}
+
+/** Finds the caller that holds most of a queue that is filling up. Others are served before it, but may not wait with it. */
+function findHog(pool: Pool): readonly Condition[] {
+  const { queueLength, queueCapacity } = pool;
+  if (queueLength <= HOG_SHARE * queueCapacity) return [];
+  const waiting = new Map<string, number>();
+  for (const { caller, waiting: count } of pool.flows()) waiting.set(caller, (waiting.get(caller) ?? 0) + count);
+  waiting.delete(OTHER_FLOWS);
+  const [name, count] = [...waiting].reduce((most, each) => (each[1] > most[1] ? each : most), ["", 0]);
+  if (count <= HOG_SHARE * queueCapacity) return [];
+  return [
+    {
+      code: "caller_fills_queue",
+      about: name,
+      severity: "info",
+      title: `${quote(name)} holds more than half of the queue's places.`,
+      advice:
+        "Others are still served in their turn. If it need not hurry, give it the class background; MAX_REQUESTS_PER_KEY bounds how many requests it may have.",
+      lingerMs: LINGER_MS,
+    },
+  ];
+}
+
+function findUnserved(pool: Pool): readonly Condition[] {
   if (pool.queueLength === 0) return [];
   const models = new Set<string>();
   for (const job of pool.jobs.all()) {

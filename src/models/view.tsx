@@ -142,6 +142,12 @@ function WorkerTable({ plugin, work }: { readonly plugin: string; readonly work:
       </Cell>
       <Cell label="Models">
         <span class="clip models" x-text="row.models.join(', ') || 'none'" x-bind:title="row.models.join(', ')"></span>
+        <span
+          class="sub clip"
+          x-show="row.loaded !== null"
+          x-text="row.loaded && row.loaded.length > 0 ? 'loaded: ' + row.loaded.join(', ') : 'none loaded'"
+          x-bind:title="row.loaded ? row.loaded.join(', ') : ''"
+        ></span>
       </Cell>
       <Cell label="Host">
         <span
@@ -211,6 +217,7 @@ function ModelTable({ plugin }: { readonly plugin: string }): string {
       </Cell>
       <Cell label="Workers" isNumber>
         <span x-text="row.workers"></span>
+        <span class="sub" x-show="row.loaded !== null" x-text="'loaded on ' + row.loaded"></span>
       </Cell>
       <Cell label="Load">
         <LoadBar used="(row.slots_total - row.slots_free)" total="row.slots_total" />

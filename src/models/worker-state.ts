@@ -25,6 +25,8 @@ export interface WorkerState extends UnitTotals {
   readonly version: string | null;
   readonly host_info: Readonly<Record<string, string | number | null>>;
   readonly models: readonly string[];
+  /** Those of its models that it has in memory, or is loading; null where it does not say. */
+  readonly loaded: readonly string[] | null;
   readonly connected_at: string;
   readonly last_heartbeat: string;
   readonly max_concurrency: number;
@@ -56,6 +58,7 @@ export function toWorkerState(seat: Seat, now: number): WorkerState {
       ram_used_percent: telemetry.ramUsedPercent ?? null,
     },
     models: offer.models,
+    loaded: offer.loaded ?? null,
     connected_at: new Date(session.connectedAt).toISOString(),
     last_heartbeat: new Date(session.lastHeartbeatAt).toISOString(),
     max_concurrency: offer.maxConcurrency,

@@ -101,6 +101,11 @@ export class Pool implements SessionHost {
     return this.#queue.pushedOut;
   }
 
+  /** Those of the last minute. */
+  get recentlyPushedOut(): number {
+    return this.#queue.recentlyPushedOut;
+  }
+
   /** Counts the waiting jobs of each class; looks at every one. */
   waitingByClass(): Readonly<Record<CallerClass, number>> {
     return this.#queue.waitingByClass();

@@ -1,5 +1,6 @@
 import type { CallerClass } from "../auth/caller.ts";
 import type { Fault } from "../errors.ts";
+import { SlidingSum } from "../figures/sliding-sum.ts";
 import type { CancelTimer, Clock } from "../system/deps.ts";
 import { Idle } from "../system/idle.ts";
 import type { Claim } from "./claim.ts";
@@ -24,6 +25,7 @@ export class Queue {
   readonly #options: QueueOptions;
   readonly #waits: Waits;
   readonly #pushedOut = { interactive: 0, normal: 0, background: 0 };
+  readonly #recentlyPushedOut = new SlidingSum();
   readonly #noneWaits = new Idle(() => this.size === 0);
   #refusal: (() => Fault) | undefined;
   /** Runs once, at the end of the grace period, if a job has waited for a model that was unknown. */
@@ -51,6 +53,11 @@ export class Queue {
     return this.#pushedOut;
   }
 
+  /** Those of the last minute. */
+  get recentlyPushedOut(): number {
+    return this.#recentlyPushedOut.sum(this.#options.clock.elapsed());
+  }
+
   /** Counts the waiting jobs of each class; looks at every one. */
   waitingByClass(): Readonly<Record<CallerClass, number>> {
     const counts = { interactive: 0, normal: 0, background: 0 };
@@ -72,7 +79,10 @@ export class Queue {
       this.#graceTimer = clock.after(reasons.startGraceLeftMs, () => this.#endStartGrace());
     const evicted = eviction && this.#waits.take(eviction.ticket);
     const wait = this.#waits.add({ ticket, onGranted, onFailed }, () => onFailed(reasons.timeout(ticket.demand)));
-    if (evicted) this.#pushedOut[evicted.ticket.class] += 1;
+    if (evicted) {
+      this.#pushedOut[evicted.ticket.class] += 1;
+      this.#recentlyPushedOut.add(1, clock.elapsed());
+    }
     evicted?.onFailed(eviction?.fault ?? pushedOutFault());
     return wait;
   }

@@ -4,6 +4,7 @@ import { FirstCome } from "../../../src/pool/policies/first-come.ts";
 import type { CreateQueuePolicy } from "../../../src/pool/queue-policy.ts";
 import { LeastLoaded } from "../../../src/pool/routing/least-loaded.ts";
 import type { RoutePolicy } from "../../../src/pool/routing/route-policy.ts";
+import { Soonest } from "../../../src/pool/routing/soonest.ts";
 import type { Clock } from "../../../src/system/deps.ts";
 import { defaultConfig } from "../../support/default-config.ts";
 
@@ -28,6 +29,6 @@ export const PRODUCT: Policies = {
     const costOf = createCostOf(defaultConfig().queueWeights);
     return (host) => new FairQueue({ capacity, clock, costOf }, host);
   },
-  createRoute: () => new LeastLoaded(),
+  createRoute: () => new Soonest(),
   recognizesPrompts: true,
 };

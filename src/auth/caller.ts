@@ -48,9 +48,12 @@ export interface ActiveCaller extends Caller {
   leave(): void;
 }
 
+/** The tenant of all callers whose keys name none. */
+export const DEFAULT_TENANT = "default";
+
 /** Creates a caller that may use every model. */
 export function createCaller(name: string, limits: CallerLimits = { maxRequests: 0 }): Caller {
-  return { name, tenant: "default", class: "normal", weight: 1, limits, may: () => true };
+  return { name, tenant: DEFAULT_TENANT, class: "normal", weight: 1, limits, may: () => true };
 }
 
 /** The caller of a request that needed no key. */

@@ -1,5 +1,6 @@
 import type { Exchange, ExchangeRequest, ExchangeSink } from "../tunnel/exchange.ts";
 import type { Session } from "../tunnel/session.ts";
+import type { HostInfo } from "../wire/worker-messages.ts";
 import { type Excluded, withSession } from "./excluded.ts";
 import type { Health } from "./routing/health.ts";
 import type { Route } from "./routing/route.ts";
@@ -19,6 +20,8 @@ export interface Claim {
   readonly model: string;
   /** The name of that model in requests to the worker: its id, unless the worker has said otherwise. */
   readonly sentAs: string;
+  /** What the worker says of its host and its backend, such as `backend_family`. */
+  readonly hostInfo: HostInfo;
   /** Inputs that the worker takes in one embeddings request; undefined if it has not said. */
   readonly embeddingBatchSize: number | undefined;
   /**
@@ -103,6 +106,10 @@ export class SeatClaim implements Claim {
 
   get sentAs(): string {
     return this.#parts.to.seat.sentAs(this.model);
+  }
+
+  get hostInfo(): HostInfo {
+    return this.#session.worker.hostInfo;
   }
 
   get embeddingBatchSize(): number | undefined {

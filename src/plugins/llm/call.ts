@@ -7,6 +7,7 @@ import type { SilenceLimit } from "../../pool/job-spec.ts";
 import type { Deps } from "../../system/deps.ts";
 import type { ExchangeRequest } from "../../tunnel/exchange.ts";
 import type { BodyEdit } from "../../wire/frame.ts";
+import type { CacheSalts } from "./cache-salt.ts";
 import type { LlmConfig } from "./settings.ts";
 
 /** The parts that serve the plugin's requests. */
@@ -15,6 +16,7 @@ export interface LlmPorts {
   readonly config: LlmConfig;
   readonly deps: Deps;
   readonly metrics: Metrics;
+  readonly salts: CacheSalts;
 }
 
 /** One request of a client that passed the door. */

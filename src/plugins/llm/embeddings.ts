@@ -195,7 +195,8 @@ class EmbeddingRun {
 
   /** Runs one job for one part, or for less if a retry's worker takes smaller parts. Never rejects. */
   async #pull(): Promise<void> {
-    const { area, config, deps } = this.#ports;
+    const { area, config, deps, salts } = this.#ports;
+    const { caller } = this.#call;
     const ends = new AnswerEnds();
     let part: Part | undefined;
     let served: Claim | undefined;
@@ -205,7 +206,7 @@ class EmbeddingRun {
         clock: deps.clock,
         spec: {
           requestId: this.#call.visit.requestId,
-          caller: this.#call.caller,
+          caller,
           ...this.#standing,
           kind: "embeddings",
           ...this.#demand,
@@ -219,8 +220,8 @@ class EmbeddingRun {
             this.#wasAccepted = true;
             part = this.#take(claim);
             if (!part) return undefined;
-            const partBody = bodyFor(claim, this.model, part.body);
-            return toExchangeRequest(this.#ports, this.#call, { id: this.#nextId(), stream: false, body: partBody });
+            const body = salts.salted(bodyFor(claim, this.model, part.body), caller, claim);
+            return toExchangeRequest(this.#ports, this.#call, { id: this.#nextId(), stream: false, body });
           },
         },
         takeRoom: (bytes) => {

@@ -10,6 +10,7 @@ import type { ModelCatalog, PluginContext } from "../../plugin/contract.ts";
 import { createRoutes, type RouteContext } from "../../plugin/route-context.ts";
 import { toLegacyId } from "../../tunnel/legacy-id.ts";
 import { anthropicResponse, isMessagesPath } from "./anthropic-error.ts";
+import { CacheSalts } from "./cache-salt.ts";
 import { DOCUMENTED_PATHS } from "./documented-routes.ts";
 import { anyPathDetail, INFERENCE, postDocs } from "./openapi.ts";
 import { serveLlm } from "./serve.ts";
@@ -21,13 +22,14 @@ const BASES = ["/api/llm/v1", "/v1", "/api/llm/id/:worker_id/v1"];
 /** The routes that clients call. */
 export function llmRoutes(area: ModelArea, context: PluginContext<typeof llmSettings>): AnyElysia {
   const { auth, config, deps, metrics } = context;
+  const salts = new CacheSalts(deps.ids.secret());
   const ask = (visit: Visit): Caller => auth.ask(visit, "api");
 
   const serve = (ctx: RouteContext, path: string): Promise<Response> => {
     const { visit } = ctx;
     const caller = auth.enter(visit, "api");
     return serveLlm(
-      { area, config, deps, metrics },
+      { area, config, deps, metrics, salts },
       { visit, caller, path, search: searchOf(visit.request.url), workerId: workerIdOf(ctx) },
     );
   };

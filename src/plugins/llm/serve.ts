@@ -77,9 +77,9 @@ async function answer(ports: LlmPorts, call: LlmCall): Promise<Response> {
         ...patienceFor(config, stream),
         stallMs: config.clientStallTimeoutMs,
         request: (claim, nth) => {
-          const named = bodyFor(claim, model, body);
-          const metered = isMetered ? askForUsage(named, parsed) : undefined;
-          return toExchangeRequest(ports, call, { id: attemptId(requestId, nth), stream, body: named, metered });
+          const own = ports.salts.salted(bodyFor(claim, model, body), caller, claim);
+          const metered = isMetered ? askForUsage(own, parsed) : undefined;
+          return toExchangeRequest(ports, call, { id: attemptId(requestId, nth), stream, body: own, metered });
         },
       },
       isMetered,

@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { type ActiveCaller, ANONYMOUS } from "../../../../src/auth/caller.ts";
 import { createMetrics } from "../../../../src/figures/metrics.ts";
 import { ModelArea } from "../../../../src/models/model-area.ts";
+import { CacheSalts } from "../../../../src/plugins/llm/cache-salt.ts";
 import { relayEmbeddings } from "../../../../src/plugins/llm/embeddings.ts";
 import { NONE_EXCLUDED } from "../../../../src/pool/excluded.ts";
 import { systemIds } from "../../../../src/system/ids.ts";
@@ -35,7 +36,7 @@ function setUp() {
     const visit = { request, requestId: "r", address: () => undefined };
     const call = { visit, caller, path: "/embeddings", search: "", workerId: undefined };
     const parsed = { count: input.length, isPlural: true, encoding: "float" } as const;
-    return relayEmbeddings({ area, config, deps, metrics }, call, {
+    return relayEmbeddings({ area, config, deps, metrics, salts: new CacheSalts("secret") }, call, {
       body,
       model: "m",
       input: parsed,

@@ -1,3 +1,4 @@
+import type { KeySources } from "../../src/auth/keys.ts";
 import type { Deps } from "../../src/system/deps.ts";
 import { FORM_TYPE, type FormField, formBytes } from "./audio-form.ts";
 import type { Config } from "./default-config.ts";
@@ -12,8 +13,8 @@ export interface Received {
 
 /** A server with the audio plugin, and common steps of its tests. */
 export class AudioServer extends TestServer {
-  constructor(overrides: Partial<Config> = {}, deps: Partial<Deps> = {}) {
-    super({ plugins: ["llm", "asr"], ...overrides }, deps);
+  constructor(overrides: Partial<Config> = {}, deps: Partial<Deps> = {}, keys?: (config: Config) => KeySources) {
+    super({ plugins: ["llm", "asr"], ...overrides }, deps, undefined, keys);
   }
 
   /** Posts a form; `init.body` replaces its bytes. */

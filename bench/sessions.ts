@@ -1,5 +1,6 @@
 import type { Children, Helper } from "./children.ts";
 import { measureClaims } from "./claims.ts";
+import { measureGrants } from "./grants.ts";
 import type { IdleQuestion } from "./idle-workers.ts";
 import type { LoadAnswer, LoadQuestion } from "./load.ts";
 import { CLIENT_KEY, type MoorageServer, startServer, withCpu } from "./moorage.ts";
@@ -11,6 +12,9 @@ const FEW = 50;
 const MANY = 5000;
 const MOST_KIB = 20;
 const MOST_RATIO = 2;
+/** The numbers of keys that wait while the fair queue is measured. */
+const WAITING_KEYS = [0, 10, 100, 1000];
+const MOST_GRANT_US = 20;
 /** Long enough for the garbage from connecting to be collected, or to show that it is not. */
 const SETTLE_MS = 3000;
 const CONCURRENCY = 16;
@@ -29,6 +33,7 @@ export async function measureSessions(children: Children, isQuick: boolean): Pro
   const rounds = isQuick ? 3 : 7;
   const requests = isQuick ? 2000 : 5000;
   const claims = measureClaims(FEW, MANY, rounds, isQuick ? 100_000 : 500_000);
+  const grants = measureGrants(WAITING_KEYS, rounds, isQuick ? 20_000 : 100_000);
   const load = await children.helper("load.ts");
   const few = await startFleet(children);
   const many = await startFleet(children);
@@ -51,6 +56,7 @@ export async function measureSessions(children: Children, isQuick: boolean): Pro
   }
   const claimRatios = ratios(claims.many, claims.few);
   const cpuRatios = ratios(cpu.many, cpu.few);
+  const longest = grants.at(-1)?.us ?? [];
   const many5 = MANY.toLocaleString("en");
   return {
     goals: [
@@ -67,6 +73,12 @@ export async function measureSessions(children: Children, isQuick: boolean): Pro
         isMet: median(claimRatios) <= MOST_RATIO,
       },
       {
+        what: `a job's way through the fair queue with ${WAITING_KEYS.at(-1)} keys waiting`,
+        measured: `${spread(longest, 1)} µs`,
+        wanted: `at most ${MOST_GRANT_US} µs`,
+        isMet: median(longest) <= MOST_GRANT_US,
+      },
+      {
         what: `server CPU per request with ${many5} sessions / with ${FEW}`,
         measured: `${spread(cpuRatios, 2)} ×`,
         wanted: undefined,
@@ -76,7 +88,7 @@ export async function measureSessions(children: Children, isQuick: boolean): Pro
       title: "Sessions",
       method:
         `Native sessions with three models each, opened by another process. The server's resident memory is read with ${FEW} and ${SETTLE_MS / 1000} s after ${many5} were connected. ` +
-        `Claims are timed in one process without sockets. Requests go to a model that all sessions serve, to each session in turn, ${requests} a round. ${rounds} interleaved rounds, after one warm-up round.`,
+        `Claims are timed in one process without sockets, and so is the fair queue: the grant of a job, its end, and the arrival of the key's next one. Requests go to a model that all sessions serve, to each session in turn, ${requests} a round. ${rounds} interleaved rounds, after one warm-up round.`,
       tables: [
         {
           head: ["sessions", "server memory MiB", "claim and release ns", "server CPU µs/request"],
@@ -84,6 +96,10 @@ export async function measureSessions(children: Children, isQuick: boolean): Pro
             [String(FEW), (before / 1024).toFixed(1), spread(claims.few, 0), spread(cpu.few, 0)],
             [many5, (after / 1024).toFixed(1), spread(claims.many, 0), spread(cpu.many, 0)],
           ],
+        },
+        {
+          head: ["keys waiting", "fair queue µs/job"],
+          rows: grants.map(({ keys, us }) => [String(keys), spread(us, 2)]),
         },
       ],
     },

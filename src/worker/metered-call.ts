@@ -7,19 +7,32 @@ import { editedBody, editedHead } from "./edit-body.ts";
 /** The longest refusal that is read. Servers answer a request that they do not take with less than 1 KiB. */
 const MAX_REFUSAL_BYTES = 64 * 1024;
 
+/** The longest body that is held whole for a server of which it is not known whether it takes the change. */
+const MAX_HELD_BYTES = 16 * 1024 * 1024;
+
+export interface MeteredCallOptions {
+  /** Whether it is not known yet that the server takes the change, so that the request must be kept for a second time. */
+  readonly isTry: boolean;
+  /** Told whether the server takes the change, where that shows. */
+  readonly note: (takesIt: boolean) => void;
+}
+
 /**
  * Sends a request with a change that asks for the usage of the stream. A server that refuses the request because of the
- * change gets it once more as the client sent it. `note` is told whether the server takes the change, where that shows.
+ * change gets it once more as the client sent it, unless its body is no longer there.
  */
 export async function callMetered(
-  request: BackendRequest,
+  asked: BackendRequest,
   edit: BodyEdit,
-  note: (takesIt: boolean) => void,
+  { isTry, note }: MeteredCallOptions,
 ): Promise<Answer> {
-  const { head, body } = request;
+  const { head } = asked;
   const { path } = head;
-  // Only a request with a body has a place for the change.
-  if (body === undefined) return toFetchedAnswer(await callBackend(request), path);
+  const request = isTry ? await held(asked) : asked;
+  const { body } = request;
+  // Only a request with a body has a place for the change, and one that cannot be repeated is not for a first try.
+  if (body === undefined || (isTry && body instanceof ReadableStream))
+    return toFetchedAnswer(await callBackend(request), path);
   const changed = { ...request, head: editedHead(head, edit), body: editedBody(body, edit) };
   const response = await callBackend(changed);
   if (response.ok) note(true);
@@ -32,6 +45,14 @@ export async function callMetered(
   // A server may quote the request that it refuses for another reason.
   if (unchanged.ok) note(false);
   return toFetchedAnswer(unchanged, path);
+}
+
+/** Returns a request whose body is whole, unless its length is not known or it is too long. */
+async function held(request: BackendRequest): Promise<BackendRequest> {
+  const { body, head } = request;
+  if (!(body instanceof ReadableStream)) return request;
+  if ((declaredLength(head.headers) ?? Number.POSITIVE_INFINITY) > MAX_HELD_BYTES) return request;
+  return { ...request, body: new Uint8Array(await new Response(body).arrayBuffer()) };
 }
 
 const NAMES_THE_CHANGE = /stream_options|include_usage/;

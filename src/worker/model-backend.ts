@@ -27,8 +27,12 @@ export function createModelBackend(target: () => BackendTarget | undefined, onJo
         ask: async (body, signal) => {
           const request = { url, head, key: found.key, proxy: found.proxy, body, signal, isRepeatable: true };
           const { metered, path } = head;
-          if (metered && asking.mayAsk(found, path, body instanceof Uint8Array))
-            return callMetered(request, metered, (takesIt) => asking.note(found, takesIt));
+          const decision = metered ? asking.decide(found, path) : "no";
+          if (metered && decision !== "no")
+            return callMetered(request, metered, {
+              isTry: decision === "try",
+              note: (takesIt) => asking.note(found, takesIt),
+            });
           return toFetchedAnswer(await callBackend(request), path);
         },
         mayFallSilent: false,

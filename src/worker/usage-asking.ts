@@ -30,22 +30,25 @@ const ASKABLE: ReadonlyMap<string, Askable> = new Map([
   ["vllm", { paths: new Set([CHAT, COMPLETIONS]), since: [0, 7] }],
 ]);
 
+/**
+ * What is to be done about the usage of a stream: nothing; ask for it, so that the request can be repeated without asking;
+ * or ask for it, because the server has taken that before.
+ */
+export type Asking = "no" | "try" | "yes";
+
 /** Decides which requests ask the model server for the usage of a stream, and remembers whether the server takes that. */
 export class UsageAsking {
   /** The server that `#verdict` is about. */
   #server = "";
   #verdict: "untried" | "takes it" | "refuses it" = "untried";
 
-  /**
-   * Returns whether a request to a path may ask. A body that is not whole cannot be sent again without asking, so it asks
-   * only a server that has taken it before.
-   */
-  mayAsk(server: Server, path: string, isWhole: boolean): boolean {
+  /** Decides about a request to a path. */
+  decide(server: Server, path: string): Asking {
     const askable = ASKABLE.get(server.family ?? "");
-    if (!askable?.paths.has(path.replace(/\?.*$/s, ""))) return false;
-    if (askable.since && !isSince(server.version, askable.since)) return false;
+    if (!askable?.paths.has(path.replace(/\?.*$/s, ""))) return "no";
+    if (askable.since && !isSince(server.version, askable.since)) return "no";
     const verdict = this.#server === nameOf(server) ? this.#verdict : "untried";
-    return verdict === "takes it" || (verdict === "untried" && isWhole);
+    return verdict === "untried" ? "try" : verdict === "takes it" ? "yes" : "no";
   }
 
   /** Notes how the server has answered a request that asked. */

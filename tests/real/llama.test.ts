@@ -16,8 +16,48 @@ setDefaultTimeout(120_000);
 /** The part of the State API that is looked at here. */
 interface State {
   readonly plugins: {
-    readonly llm: { readonly workers: readonly { readonly id: string; readonly max_concurrency: number }[] };
+    readonly llm: {
+      readonly workers: readonly {
+        readonly id: string;
+        readonly max_concurrency: number;
+        readonly input_tokens_total: number;
+        readonly output_tokens_total: number;
+        readonly estimated_output_tokens_total: number;
+      }[];
+    };
   };
+}
+
+interface Tokens {
+  readonly input: number;
+  readonly output: number;
+  readonly estimated: number;
+}
+
+function difference(now: Tokens, before: Tokens): Tokens {
+  return {
+    input: now.input - before.input,
+    output: now.output - before.output,
+    estimated: now.estimated - before.estimated,
+  };
+}
+
+/** A question in the words of each API that streams tokens. */
+const QUESTIONS: Readonly<Record<string, object>> = {
+  "/v1/chat/completions": { messages: [{ role: "user", content: "What burns, and where?" }] },
+  "/v1/completions": { prompt: "round and again" },
+  "/v1/messages": { messages: [{ role: "user", content: "What burns at sea?" }] },
+  "/v1/responses": { input: "What burns at night?" },
+};
+
+/** A stream without what differs between two runs of one request: ids, times, and what the cache of the first one saved. */
+function withoutTimes(stream: string): string {
+  return stream
+    .replaceAll(/"(?:id|item_id|response_id|encrypted_content)":"[^"]*"/g, '"id":""')
+    .replaceAll(/"(?:created|created_at|completed_at)":\d+/g, '"created":0')
+    .replaceAll(/"timings":\{[^}]*\}/g, '"timings":{}')
+    .replaceAll(/"(?:cached_tokens|cache_read_input_tokens|input_tokens)":\d+/g, '"cached":0')
+    .replaceAll(/^: .*\n/gm, "");
 }
 
 describe.skipIf(lacks("a real llama.cpp", PROGRAMS.python, PYTHON_PACKAGES))(
@@ -40,6 +80,18 @@ describe.skipIf(lacks("a real llama.cpp", PROGRAMS.python, PYTHON_PACKAGES))(
 
     const ask = (content: string, more: object = {}): Promise<Response> =>
       stack.post("/v1/chat/completions", { model: MODEL, messages: [{ role: "user", content }], ...more });
+
+    /** The tokens that the server has counted, and how many of the output tokens are an estimate. */
+    async function tokens(): Promise<Tokens> {
+      const { workers } = ((await (await stack.fetch("/api/state")).json()) as State).plugins.llm;
+      const sum = (field: keyof (typeof workers)[number]): number =>
+        workers.reduce((total, worker) => total + Number(worker[field]), 0);
+      return {
+        input: sum("input_tokens_total"),
+        output: sum("output_tokens_total"),
+        estimated: sum("estimated_output_tokens_total"),
+      };
+    }
 
     async function busySlots(): Promise<number> {
       const slots = await (await fetch(`${chat.url}/slots`)).json();
@@ -75,6 +127,41 @@ describe.skipIf(lacks("a real llama.cpp", PROGRAMS.python, PYTHON_PACKAGES))(
         unknown: { type: "error", error: { type: "not_found_error" } },
         unknown_request_id: true,
       });
+    });
+
+    test("a stream whose client does not ask for its usage is counted exactly, and arrives as llama.cpp sends it", async () => {
+      for (const path of ["/v1/chat/completions", "/v1/completions", "/v1/messages", "/v1/responses"]) {
+        const request = { ...QUESTIONS[path], model: MODEL, stream: true, max_tokens: 40 };
+        const before = await tokens();
+        const through = await (await stack.post(path, request)).text();
+        const counted = difference(await tokens(), before);
+        const direct = await (
+          await fetch(`${chat.url}${path}`, { method: "POST", body: JSON.stringify(request) })
+        ).text();
+        expect(withoutTimes(through)).toBe(withoutTimes(direct));
+        const asked = { ...request, stream: false, stream_options: undefined };
+        const whole = await fetch(`${chat.url}${path}`, { method: "POST", body: JSON.stringify(asked) });
+        const { usage } = (await whole.json()) as { readonly usage: Readonly<Record<string, number>> }; // as in each API
+        // Anthropic's API leaves out what was in the cache.
+        const cached = path === "/v1/messages" ? (usage["cache_read_input_tokens"] ?? 0) : 0;
+        const input = (usage["prompt_tokens"] ?? usage["input_tokens"] ?? 0) + cached;
+        const output = usage["completion_tokens"] ?? usage["output_tokens"] ?? 0;
+        expect([path, counted]).toEqual([path, { input, output, estimated: 0 }]);
+      }
+    });
+
+    test("a stream that its client leaves counts what it has sent, as an estimate", async () => {
+      const before = await tokens();
+      const leaving = new AbortController();
+      const request = { model: MODEL, stream: true, messages: [{ role: "user", content: "Go on forever." }] };
+      const answer = await stack.post("/v1/chat/completions", request, { signal: leaving.signal });
+      const reader = (answer.body ?? expect.unreachable()).getReader();
+      for (let bytes = 0; bytes < 20_000; ) bytes += (await reader.read()).value?.length ?? 0;
+      leaving.abort();
+      await eventually(async () => difference(await tokens(), before).estimated > 0, "the stream is counted", 10_000);
+      const { output, estimated } = difference(await tokens(), before);
+      expect(output).toBeGreaterThan(20_000 / 400);
+      expect(estimated).toBe(output);
     });
 
     test("a thousand streams that follow each other at once all arrive whole", async () => {

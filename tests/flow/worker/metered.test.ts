@@ -88,22 +88,31 @@ describe("a request that asks for the usage of its stream", () => {
     expect(bodies).toHaveLength(1);
   });
 
-  test("is changed in pieces if its body comes in pieces, once the server is known to take it", async () => {
+  test("is changed in pieces if its body comes in pieces, and repeated if it is refused at the first try", async () => {
+    for (const [answer, expected] of [
+      [stream, [ASKED, ASKED]],
+      [strict, [ASKED, BODY, BODY]],
+    ] as const) {
+      bodies = [];
+      const link = await serve(answer);
+      for (let count = 0; count < 2; count += 1) {
+        const headers = [["content-length", String(BODY.length)]] as const;
+        const id = link.open({ ...REQUEST, headers }, BODY.slice(0, 4), false);
+        link.data(id, BODY.slice(4), true);
+        const { head, end } = await link.response();
+        expect([head.status, head.metered]).toEqual([200, answer === stream ? true : undefined]);
+        if (!end) await link.frameOf(id);
+      }
+      expect(bodies).toEqual([...expected]);
+    }
+  });
+
+  test("is not changed at a first try if the length of its body is not known", async () => {
     const link = await serve(stream);
-    const ask = async (): Promise<boolean> => {
-      const headers = [["content-length", String(BODY.length)]] as const;
-      const id = link.open({ ...REQUEST, headers }, BODY.slice(0, 4), false);
-      link.data(id, BODY.slice(4), true);
-      const { head, end } = await link.response();
-      if (!end) await link.frameOf(id);
-      return head.metered === true;
-    };
-    expect(await ask()).toBe(false);
-    const id = link.open(REQUEST, BODY);
-    const { end } = await link.response();
-    if (!end) await link.frameOf(id);
-    expect(await ask()).toBe(true);
-    expect(bodies).toEqual([BODY, ASKED, ASKED]);
+    const id = link.open(REQUEST, BODY.slice(0, 4), false);
+    link.data(id, BODY.slice(4), true);
+    expect((await link.response()).head).not.toHaveProperty("metered");
+    expect(bodies).toEqual([BODY]);
   });
 });
 

@@ -20,23 +20,23 @@ test.each([
   ["constructor", undefined, CHAT, false],
   [undefined, undefined, CHAT, false],
 ])("%s %s is asked at %s: %s", (family, version, path, expected) => {
-  expect(new UsageAsking().mayAsk({ base, family, version }, path, true)).toBe(expected);
+  expect(new UsageAsking().decide({ base, family, version }, path)).toBe(expected ? "try" : "no");
 });
 
-test("a request that cannot be repeated asks only a server that has taken it before", () => {
+test("a server that has taken it is known to take it, and one that has refused it is not asked again", () => {
   const asking = new UsageAsking();
   const server = { base, family: "ollama", version: "0.9.0" };
-  expect(asking.mayAsk(server, CHAT, false)).toBe(false);
   asking.note(server, true);
-  expect(asking.mayAsk(server, CHAT, false)).toBe(true);
+  expect(asking.decide(server, CHAT)).toBe("yes");
+  asking.note(server, false);
+  asking.note(server, true);
+  expect(asking.decide(server, CHAT)).toBe("no");
 });
 
-test("a server that has refused it is not asked again until it is another one", () => {
+test("what is known of a server says nothing of another version or another place", () => {
   const asking = new UsageAsking();
   const server = { base, family: "sglang", version: "1" };
   asking.note(server, false);
-  asking.note(server, true);
-  expect(asking.mayAsk(server, CHAT, true)).toBe(false);
-  expect(asking.mayAsk({ ...server, version: "2" }, CHAT, true)).toBe(true);
-  expect(asking.mayAsk({ ...server, base: "http://127.0.0.1:2/v1" }, CHAT, true)).toBe(true);
+  expect(asking.decide({ ...server, version: "2" }, CHAT)).toBe("try");
+  expect(asking.decide({ ...server, base: "http://127.0.0.1:2/v1" }, CHAT)).toBe("try");
 });

@@ -27,6 +27,7 @@ export const ERRORS = {
   unknown_url: { status: 404, type: "invalid_request_error", retryable: false, message: "There is no such route. GET /api/client/ lists all routes." },
   method_not_allowed: { status: 405, type: "invalid_request_error", retryable: false, message: "This route does not support that method; see the Allow header." },
   model_not_found: { status: 404, type: "invalid_request_error", retryable: false, message: "The model does not exist on this server." },
+  previous_response_not_found: { status: 400, type: "invalid_request_error", retryable: false, message: "The worker that has this response is not available any more. Send the whole conversation as 'input' instead, without 'previous_response_id'." },
   worker_not_found: { status: 404, type: "invalid_request_error", retryable: false, message: "No worker with this id is known." },
   job_not_found: { status: 404, type: "invalid_request_error", retryable: false, message: "No job with this id is running or waiting." },
   request_too_large: { status: 413, type: "invalid_request_error", retryable: false, message: "The request body is larger than this server accepts." },

@@ -25,6 +25,11 @@ export interface Traces {
  * although the prompts do not begin alike: the client may have changed the beginning. An earlier request counts for less.
  */
 const KEY_SHARE = 0.5;
+/**
+ * A smaller part of a prompt than this saves less than it costs to go to a worker that is busier. Requests that have only a
+ * short system prompt in common are told apart from those of one conversation by it.
+ */
+const MIN_SHARE = 0.1;
 /** The most workers that are considered. */
 const MAX_WARM = 16;
 
@@ -79,10 +84,13 @@ export class RequestAffinity implements Affinity {
     if (!chain) return shares;
     const found = new Uint32Array(SESSIONS_PER_HASH);
     for (let at = chain.hashes.length - 1; at >= 0 && shares.size < MAX_WARM; at -= 1) {
+      const share = Math.min(1, (chain.ends[at] ?? 0) / chain.size);
+      // All further ones are shorter.
+      if (share < MIN_SHARE) break;
       const count = this.#memory.table.find(chain.hashes[at] ?? 0n, now, found);
       for (let each = 0; each < count; each += 1) {
         const ref = found[each] ?? 0;
-        if (!shares.has(ref)) shares.set(ref, Math.min(1, (chain.ends[at] ?? 0) / chain.size));
+        if (!shares.has(ref)) shares.set(ref, share);
       }
     }
     return shares;

@@ -17,6 +17,7 @@ function keep<T extends { stop(): unknown }>(each: T): T {
 
 const PROMPT = "the-prompt-is-mine";
 const ANSWER = "the-answer-is-mine";
+const CONVERSATION = "conversation-is-mine";
 const BACKEND_KEY = "backend-key-is-mine";
 const WRONG = "wrong-key-is-somebodys";
 const RELAY_TOKEN = "relay-token-is-mine";
@@ -46,21 +47,25 @@ test.each(["json", "pretty"] as const)(
           : Response.json({ choices: [{ message: { content: ANSWER } }] });
       }),
     );
-    const worker = keep(
-      startTestWorker(
-        {
-          server: server.url,
-          backend: backend.url,
-          backendKey: BACKEND_KEY,
-          models: ["m"],
-          clientKeys: [CLIENT_KEY],
-          authToken: undefined,
-          drainTimeoutMs: 0,
-        },
-        { log },
-      ),
-    );
-    await worker.registered;
+    // Prompts are remembered only where there are several workers to choose from.
+    for (const name of ["one", "two"]) {
+      const worker = keep(
+        startTestWorker(
+          {
+            server: server.url,
+            backend: backend.url,
+            backendKey: BACKEND_KEY,
+            name,
+            models: ["m"],
+            clientKeys: [CLIENT_KEY],
+            authToken: undefined,
+            drainTimeoutMs: 0,
+          },
+          { log },
+        ),
+      );
+      await worker.registered;
+    }
     const told: string[] = [];
     const ask = async (answer: Promise<Response>): Promise<void> => {
       const response = await answer;
@@ -73,6 +78,10 @@ test.each(["json", "pretty"] as const)(
     await ask(server.chat("m", { ...message(PROMPT), user: END_USER }));
     await ask(server.chat("nobody's", {}, named));
     await ask(server.chat("m", {}, { headers: { ...named.headers, "x-moorage-priority": END_USER } }));
+    const long = message(`${PROMPT} `.repeat(50));
+    await ask(server.chat("m", long, { headers: { "x-session-id": CONVERSATION } }));
+    await ask(server.chat("m", { ...long, prompt_cache_key: CONVERSATION }));
+    await ask(server.post("/v1/responses", { model: "m", input: PROMPT, previous_response_id: CONVERSATION }));
     await ask(server.chat("m", message(`break ${PROMPT}`)));
     await ask(server.chat("nobody's", message(PROMPT)));
     await ask(server.chat("m", {}, { headers: { authorization: `Bearer ${WRONG}` } }));
@@ -94,8 +103,10 @@ test.each(["json", "pretty"] as const)(
     };
     expect(seen.log.length).toBeGreaterThan(500);
     expect(told.length).toBeGreaterThan(2);
+    expect(seen.metrics.includes('moorage_prefix_table_entries{plugin="llm"} 2')).toBe(true);
+    const contents = [PROMPT, ANSWER, CONVERSATION, END_USER, channel_id];
     for (const [where, text] of Object.entries(seen))
-      for (const secret of [...KEYS, ...OWNERS, BACKEND_KEY, WRONG, RELAY_TOKEN, PROMPT, ANSWER, END_USER, channel_id])
+      for (const secret of [...KEYS, ...OWNERS, BACKEND_KEY, WRONG, RELAY_TOKEN, ...contents])
         expect(`${where} ${text.includes(secret) ? secret : "clean"}`).toBe(`${where} clean`);
   },
 );

@@ -1,3 +1,4 @@
+import type { PromptAffinity } from "../../affinity/prompt-affinity.ts";
 import type { ActiveCaller } from "../../auth/caller.ts";
 import type { Metrics } from "../../figures/metrics.ts";
 import { toWorkerHeaders } from "../../http/headers.ts";
@@ -17,6 +18,8 @@ export interface LlmPorts {
   readonly deps: Deps;
   readonly metrics: Metrics;
   readonly salts: CacheSalts;
+  /** Which worker probably has which prompt in its cache. */
+  readonly prompts: PromptAffinity;
 }
 
 /** One request of a client that passed the door. */

@@ -25,6 +25,7 @@ const POST_CODES: readonly ErrorCode[] = [
   "invalid_request",
   "invalid_api_key",
   "model_not_found",
+  "previous_response_not_found",
   "worker_not_found",
   "request_timeout",
   "request_too_large",

@@ -1,4 +1,5 @@
 import type { AnyElysia } from "elysia";
+import { PromptAffinity } from "../../affinity/prompt-affinity.ts";
 import type { Caller } from "../../auth/caller.ts";
 import { Fault } from "../../errors.ts";
 import { UnnormalizedPath } from "../../http/not-found.ts";
@@ -9,6 +10,7 @@ import type { ModelArea } from "../../models/model-area.ts";
 import type { ModelCatalog, PluginContext } from "../../plugin/contract.ts";
 import { createRoutes, type RouteContext } from "../../plugin/route-context.ts";
 import { toLegacyId } from "../../tunnel/legacy-id.ts";
+import { registerAffinity } from "./affinity-metrics.ts";
 import { anthropicResponse, isMessagesPath } from "./anthropic-error.ts";
 import { CacheSalts } from "./cache-salt.ts";
 import { DOCUMENTED_PATHS } from "./documented-routes.ts";
@@ -23,13 +25,15 @@ const BASES = ["/api/llm/v1", "/v1", "/api/llm/id/:worker_id/v1"];
 export function llmRoutes(area: ModelArea, context: PluginContext<typeof llmSettings>): AnyElysia {
   const { auth, config, deps, metrics } = context;
   const salts = new CacheSalts(deps.ids.secret());
+  const prompts = new PromptAffinity(() => deps.clock.elapsed(), deps.ids.secret());
+  registerAffinity(metrics, prompts);
   const ask = (visit: Visit): Caller => auth.ask(visit, "api");
 
   const serve = (ctx: RouteContext, path: string): Promise<Response> => {
     const { visit } = ctx;
     const caller = auth.enter(visit, "api");
     return serveLlm(
-      { area, config, deps, metrics, salts },
+      { area, config, deps, metrics, salts, prompts },
       { visit, caller, path, search: searchOf(visit.request.url), workerId: workerIdOf(ctx) },
     );
   };

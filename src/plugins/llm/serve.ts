@@ -9,6 +9,7 @@ import { parseEmbeddingInput } from "./embedding-input.ts";
 import { relayEmbeddings } from "./embeddings.ts";
 import { errorEvent } from "./error-event.ts";
 import { spentOn } from "./estimate.ts";
+import { Placement } from "./placement.ts";
 import { parseLlmRequest } from "./request.ts";
 import { streamFormOf } from "./stream-form.ts";
 import { askForUsage, mayAskForUsage } from "./usage-request.ts";
@@ -51,8 +52,9 @@ async function answer(ports: LlmPorts, call: LlmCall): Promise<Response> {
   const isMetered = config.meterStreams === "ask" && mayAskForUsage(call.path, parsed);
   const gap = stream ? ports.metrics.chunkGap("llm") : undefined;
   let lastChunkAt = 0;
+  const placement = new Placement({ pool: area.pool, prompts: ports.prompts, log: deps.log }, call, parsed);
   area.began();
-  return answerWithJob(
+  const answered = answerWithJob(
     {
       pool: area.pool,
       clock: deps.clock,
@@ -71,12 +73,13 @@ async function answer(ports: LlmPorts, call: LlmCall): Promise<Response> {
         kind: kindOf(call.path),
         outputForm: form,
         model,
-        workerId: call.workerId,
+        ...placement.spec,
         // Another quantization of a model makes other vectors, so only the exact model serves embeddings.
         exact: isEmbedding,
         ...patienceFor(config, stream),
         stallMs: config.clientStallTimeoutMs,
         request: (claim, nth) => {
+          placement.sent(claim.sessionId);
           const own = ports.salts.salted(bodyFor(claim, model, body), caller, claim);
           const metered = isMetered ? askForUsage(own, parsed) : undefined;
           return toExchangeRequest(ports, call, { id: attemptId(requestId, nth), stream, body: own, metered });
@@ -93,11 +96,13 @@ async function answer(ports: LlmPorts, call: LlmCall): Promise<Response> {
       },
       onReport: (report) => {
         const spent = spentOn(ends, report, form, body);
+        placement.ended(report, spent.usage, () => ends.first);
         area.ended({ requestId, caller, model, report, ...spent, outputForm: form, bytesIn: body.length });
         caller.leave();
       },
     },
   );
+  return placement.explained(answered);
 }
 
 /** Longest kind that operators see. Clients can send any path. */

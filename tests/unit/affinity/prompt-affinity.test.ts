@@ -58,6 +58,15 @@ describe("what is known of a request", () => {
     expect(idsOf(ask([user("a"), user("b"), user("c")]))).toEqual(["s2", "s1"]);
   });
 
+  test("a beginning that is less than a tenth of the prompt says nothing", () => {
+    const { ask } = rig();
+    const system = user("system");
+    const document = (name: string): object => ({ role: "user", content: `${name} `.repeat(20_000) });
+    ask([system, document("a")]).sent("s1");
+    expect(idsOf(ask([system, document("b")]))).toEqual([]);
+    expect(idsOf(ask([system, user("b")]))).toEqual(["s1"]);
+  });
+
   test("everything is forgotten after ten minutes", () => {
     const { ask, set } = rig();
     ask([user("a")]).sent("s1");

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { PromptAffinity } from "../../../../src/affinity/prompt-affinity.ts";
 import { type ActiveCaller, ANONYMOUS } from "../../../../src/auth/caller.ts";
 import { createMetrics } from "../../../../src/figures/metrics.ts";
 import { ModelArea } from "../../../../src/models/model-area.ts";
@@ -36,7 +37,8 @@ function setUp() {
     const visit = { request, requestId: "r", address: () => undefined };
     const call = { visit, caller, path: "/embeddings", search: "", workerId: undefined };
     const parsed = { count: input.length, isPlural: true, encoding: "float" } as const;
-    return relayEmbeddings({ area, config, deps, metrics, salts: new CacheSalts("secret") }, call, {
+    const memory = { salts: new CacheSalts("secret"), prompts: new PromptAffinity(() => clock.elapsed(), "secret") };
+    return relayEmbeddings({ area, config, deps, metrics, ...memory }, call, {
       body,
       model: "m",
       input: parsed,

@@ -43,6 +43,10 @@ describe("routing by caches, beside least-loaded routing", () => {
     expect(compare("forty coding agents").finished).toBeGreaterThanOrEqual(1.9);
   });
 
+  test("serves six agents on three machines of two slots a third more, although one job is half of a machine", () => {
+    expect(compare("six agents on three small machines").finished).toBeGreaterThanOrEqual(1.3);
+  });
+
   test("serves many customers with a long prompt each a third more", () => {
     expect(compare("a hundred and fifty customers with a prompt each").finished).toBeGreaterThanOrEqual(1.35);
   });

@@ -6,6 +6,7 @@ import type { MachinePlan } from "./support/machine.ts";
 import { BASELINE, type Policies, PRODUCT } from "./support/policies.ts";
 import { Simulation } from "./support/simulation.ts";
 import { arrive } from "./support/streams.ts";
+import { isFinished } from "./support/trace.ts";
 
 const HOUR_MS = 3_600_000;
 /** Requests that take two to eight seconds on an idle machine of full speed. */
@@ -85,12 +86,17 @@ test("a worker that fails at once gets a few requests of a minute, where it got 
     { id: "broken", hardware: gpu(0, { slots: 4 }), isBroken: true },
     { id: "healthy", hardware: gpu(0, { slots: 4 }) },
   ];
-  const share = (policies: Policies): number => {
+  const simulate = (policies: Policies): Simulation => {
     const simulation = new Simulation({ machines, policies });
     arrive(simulation, 300, { ...REQUESTS, outputTokens: [20, 60] });
     simulation.run(60_000);
-    return simulation.traces.filter(({ report }) => report?.status === 500).length / simulation.traces.length;
+    return simulation;
   };
-  expect(share(BASELINE)).toBeGreaterThan(0.7);
-  expect(share(PRODUCT)).toBeLessThanOrEqual(0.05);
+  const share = ({ traces }: Simulation): number =>
+    traces.filter(({ report }) => report?.status === 500).length / traces.length;
+  expect(share(simulate(BASELINE))).toBeGreaterThan(0.7);
+  const after = simulate(PRODUCT);
+  expect(share(after)).toBeLessThanOrEqual(0.05);
+  expect(quantile(answerTimes(after), 0.95)).toBeLessThan(3);
+  expect(after.traces.filter(isFinished).length / after.traces.length).toBeGreaterThan(0.9);
 });

@@ -1,12 +1,15 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { Fault } from "../../src/errors.ts";
+import { FIRST_OUT_MS, LONGEST_OUT_MS } from "../../src/pool/routing/health.ts";
+import { LeastLoaded } from "../../src/pool/routing/least-loaded.ts";
+import { Soonest } from "../../src/pool/routing/soonest.ts";
 import { RESET_CODES } from "../../src/wire/frame.ts";
 import { type Manner, MODELS, PoolRig, QUEUE_TIMEOUT_MS, RARE_KIND, SILENCE_MS } from "../support/pool-rig.ts";
 import { CONFIRM_TIMEOUT_MS } from "../support/scripted-session.ts";
 import { times } from "../support/times.ts";
 
-// A pool with all that clients, workers, operators and time do to it in any order, for both policies.
+// A pool with all that clients, workers, operators and time do to it in any order, for each pair of policies that is used.
 
 const index = fc.nat({ max: 5 });
 const workerId = fc.constantFrom("w1", "w2", "w3");
@@ -70,6 +73,8 @@ const step = fc.oneof(
       at: fc.nat({ max: 8 }),
     }),
   },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant("answer 500" as const), at: fc.nat({ max: 8 }) }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant("fail often" as const), workerId, model: fc.nat({ max: 4 }) }) },
   {
     weight: 3,
     arbitrary: fc.record({
@@ -82,7 +87,7 @@ const step = fc.oneof(
     weight: 2,
     arbitrary: fc.record({
       do: fc.constant("wait" as const),
-      ms: fc.constantFrom(1, 250, QUEUE_TIMEOUT_MS, CONFIRM_TIMEOUT_MS, SILENCE_MS),
+      ms: fc.constantFrom(1, 250, QUEUE_TIMEOUT_MS, CONFIRM_TIMEOUT_MS, FIRST_OUT_MS, SILENCE_MS),
     }),
   },
 );
@@ -94,6 +99,8 @@ function act(rig: PoolRig, what: Step): void {
       return rig.connect(what.workerId, what.models, what.slots, what.isWide);
     case "start":
       return rig.start(what);
+    case "fail often":
+      return failOften(rig, what);
     case "wait":
       return rig.clock.advance(what.ms);
     case "cancel":
@@ -118,8 +125,24 @@ function act(rig: PoolRig, what: Step): void {
   }
 }
 
+/** Jobs that name one worker fail at once, until it is out if another one could take over. */
+function failOften(rig: PoolRig, { workerId, model }: { readonly workerId: string; readonly model: number }): void {
+  for (let at = 0; at < 5; at += 1) {
+    const before = new Set(rig.running);
+    rig.start({ caller: 0, model, workerId, exact: false, exchangeKind: undefined, manner: "plain" });
+    for (const exchange of rig.running) {
+      if (before.has(exchange)) continue;
+      exchange.head({ status: 500, headers: [] });
+      exchange.end();
+    }
+  }
+}
+
 /** A worker does something about one of its exchanges. */
-function work(rig: PoolRig, what: Extract<Step, { do: "head" | "data" | "end" | "confirm" | "break" }>): void {
+function work(
+  rig: PoolRig,
+  what: Extract<Step, { do: "head" | "data" | "end" | "confirm" | "answer 500" | "break" }>,
+): void {
   const exchange = [...rig.running][what.at % Math.max(1, rig.running.size)];
   switch (what.do) {
     case "head":
@@ -127,6 +150,9 @@ function work(rig: PoolRig, what: Extract<Step, { do: "head" | "data" | "end" | 
     case "data":
       return exchange?.data(new Uint8Array(3));
     case "end":
+      return exchange?.end();
+    case "answer 500":
+      exchange?.head({ status: 500, headers: [] });
       return exchange?.end();
     case "confirm":
       return exchange?.cancelled.length ? exchange.confirm() : undefined;
@@ -150,7 +176,11 @@ function finish(rig: PoolRig): void {
   }
 }
 
-describe.each(["first come", "fair"] as const)("in any sequence of events in a pool, %s first served,", (policy) => {
+describe.each([
+  ["first come", "the least loaded worker", new LeastLoaded()],
+  ["first come", "the soonest worker", new Soonest()],
+  ["fair", "the soonest worker", new Soonest()],
+] as const)("in any sequence of events in a pool, %s first served by %s,", (policy, _route, routePolicy) => {
   test.each([
     ["all workers answer", finish],
     ["the server shuts down", (rig: PoolRig) => rig.pool.refuseWaiting(() => new Fault("draining"))],
@@ -158,7 +188,7 @@ describe.each(["first come", "fair"] as const)("in any sequence of events in a p
   ] as const)("each job ends once, no slot is lost or given twice, and no free slot is forgotten: %s", (_how, end) => {
     fc.assert(
       fc.property(fc.array(step, { minLength: 1, maxLength: 60, size: "max" }), (steps) => {
-        const rig = new PoolRig(policy);
+        const rig = new PoolRig(policy, routePolicy);
         rig.connect("w1", ["a:8b"], 1, true);
         rig.connect("w2", ["a:8b-q4", "b"], 2, false);
         for (const what of steps) {
@@ -169,7 +199,7 @@ describe.each(["first come", "fair"] as const)("in any sequence of events in a p
         end(rig);
         expect(rig.check()).toEqual([]);
         for (const session of rig.sessions) session.vanish();
-        rig.clock.advance(QUEUE_TIMEOUT_MS + SILENCE_MS);
+        rig.clock.advance(QUEUE_TIMEOUT_MS + SILENCE_MS + LONGEST_OUT_MS);
         expect(rig.check()).toEqual([]);
         expect(rig.jobs.map(({ ends }) => ends.length)).toEqual(rig.jobs.map(() => 1));
         const { busyTotal, queueLength } = rig.pool;

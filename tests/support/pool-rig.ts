@@ -6,6 +6,7 @@ import type { JobEnd, JobReport } from "../../src/pool/job-spec.ts";
 import { FairQueue, type FairQueueOptions } from "../../src/pool/policies/fair/fair-queue.ts";
 import { FirstCome } from "../../src/pool/policies/first-come.ts";
 import { Pool } from "../../src/pool/pool.ts";
+import type { RoutePolicy } from "../../src/pool/routing/route-policy.ts";
 import type { ExchangeEnd, ExchangeRequest, ExchangeSink } from "../../src/tunnel/exchange.ts";
 import { HTTP_KIND } from "../../src/wire/names.ts";
 import { FakeClock } from "./fake-clock.ts";
@@ -59,7 +60,7 @@ class CountingSession extends ScriptedSession {
 
   constructor(rig: PoolRig, workerId: string, models: readonly string[], slots: number, kinds: readonly string[]) {
     super(workerId, models, slots, rig.clock);
-    this.offer = { ...this.offer, exchangeKinds: kinds };
+    this.offer = { ...this.offer, exchangeKinds: kinds, ...(kinds.length > 1 ? { loaded: models.slice(0, 1) } : {}) };
     this.rig = rig;
   }
 
@@ -122,8 +123,9 @@ export class PoolRig {
   hasPaused = false;
   #witness: PolicyWitness | undefined;
 
-  constructor(policy: "first come" | "fair") {
+  constructor(policy: "first come" | "fair", routePolicy: RoutePolicy) {
     this.pool = new Pool({
+      routePolicy,
       clock: this.clock,
       queueSize: 3,
       queueTimeoutMs: QUEUE_TIMEOUT_MS,
@@ -171,6 +173,14 @@ export class PoolRig {
         workerId: wish.workerId,
         exact: wish.exact,
         exchangeKind,
+        // Each second session, the newest first, connected or not.
+        affinity: {
+          candidates: () =>
+            this.sessions
+              .filter((_, index) => (index + at) % 2 === 0)
+              .reverse()
+              .map(({ id }) => ({ sessionId: id, share: 0.5, source: "prefix" })),
+        },
         caller: CALLERS[wish.caller] ?? createCaller("nobody"),
         silenceMs: SILENCE_MS,
         stallMs: SILENCE_MS,

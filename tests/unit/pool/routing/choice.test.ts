@@ -11,10 +11,11 @@ import type { ScriptedSession } from "../../../support/scripted-session.ts";
 
 const WARM_REASONS: ReadonlySet<string> = new Set(["session", "cache_key", "prefix"]);
 
-const worker = fc.nat({ max: 5 });
+const SLOTS = [1, 4, 1, 2];
+const worker = fc.nat({ max: SLOTS.length - 1 });
 const step = fc.oneof(
   {
-    weight: 4,
+    weight: 8,
     arbitrary: fc.record({
       do: fc.constant("claim" as const),
       warm: fc.array(worker, { maxLength: 3 }),
@@ -38,9 +39,9 @@ const step = fc.oneof(
 );
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
-/** Six workers of the model, with one to six slots, and the slots that are held. */
+/** Workers of the model with few slots, so that they are often full, and the slots that are held. */
 class Rig extends RoutedPool {
-  readonly sessions: ScriptedSession[] = Array.from({ length: 6 }, (_, at) => this.join(`w${at}`, at + 1));
+  readonly sessions: ScriptedSession[] = SLOTS.map((slots, at) => this.join(`w${at}`, slots));
   readonly held: Claim[] = [];
   readonly log: string[] = [];
 
@@ -59,7 +60,7 @@ class Rig extends RoutedPool {
       case "drain":
         return void this.pool.setDrained(`w${what.worker}`, what.isDrained);
       case "reconnect":
-        this.sessions[what.worker] = this.join(`w${what.worker}`, what.worker + 1);
+        this.sessions[what.worker] = this.join(`w${what.worker}`, SLOTS[what.worker] ?? 1);
         return;
       case "load":
         return this.sessions[what.worker]?.changeOffer({ loaded: what.isLoaded ? ["m"] : [] });

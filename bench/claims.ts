@@ -3,6 +3,7 @@ import type { Claim } from "../src/pool/claim.ts";
 import type { Demand } from "../src/pool/directory.ts";
 import { NONE_EXCLUDED } from "../src/pool/excluded.ts";
 import { Pool } from "../src/pool/pool.ts";
+import { Soonest } from "../src/pool/routing/soonest.ts";
 import { systemClock } from "../src/system/clock.ts";
 import type { Session } from "../src/tunnel/session.ts";
 
@@ -51,6 +52,7 @@ function createPool(sessions: number): Pool {
     modelGraceMs: 60_000,
     serverId: "bench",
     name: "llm",
+    routePolicy: new Soonest(),
   });
   for (let at = 1; at <= sessions; at += 1) pool.onOpened(createSession(at));
   return pool;

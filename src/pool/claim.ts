@@ -51,8 +51,8 @@ export interface Claim {
   refuse(): void;
 }
 
-/** What a claim consists of. */
-export interface ClaimParts extends Choice {
+/** What a claim consists of, for its owner. */
+export interface ClaimParts {
   readonly to: SeatModel;
   readonly ticket: Ticket;
   /** `Clock.elapsed` at which the slot was taken. */
@@ -64,40 +64,44 @@ export interface ClaimParts extends Choice {
 /** The owner of the counts that a claim changes. */
 export interface ClaimOwner {
   /** Either this or `onRefused` is called, once for each claim. */
-  onReleased(parts: ClaimParts, work: Work | undefined): void;
-  onRefused(parts: ClaimParts): void;
-  onCounted(parts: ClaimParts, work: Work): void;
-  onJudged(parts: ClaimParts, verdict: Verdict): void;
-  onProgress(parts: ClaimParts, output: number): void;
+  onReleased(claim: ClaimParts, work: Work | undefined): void;
+  onRefused(claim: ClaimParts): void;
+  onCounted(claim: ClaimParts, work: Work): void;
+  onJudged(claim: ClaimParts, verdict: Verdict): void;
+  onProgress(claim: ClaimParts, output: number): void;
 }
 
 /** A slot of a worker in this pool. */
-export class SeatClaim implements Claim {
-  readonly #parts: ClaimParts;
+export class SeatClaim implements Claim, ClaimParts {
+  readonly to: SeatModel;
+  readonly route: Route;
+  readonly ticket: Ticket;
+  readonly startedAt: number;
+  readonly probed: readonly Health[];
   readonly #owner: ClaimOwner;
   /** The end of a job, the end of its session and the confirm timeout may all release. */
   #isHeld = true;
   #work: Work | undefined;
 
-  constructor(parts: ClaimParts, owner: ClaimOwner) {
-    this.#parts = parts;
+  constructor({ to, route }: Choice, { ticket, startedAt, probed }: Omit<ClaimParts, "to">, owner: ClaimOwner) {
+    this.to = to;
+    this.route = route;
+    this.ticket = ticket;
+    this.startedAt = startedAt;
+    this.probed = probed;
     this.#owner = owner;
-  }
-
-  get route(): Route {
-    return this.#parts.route;
-  }
-
-  get model(): string {
-    return this.#parts.to.model;
-  }
-
-  get #session(): Session {
-    return this.#parts.to.seat.session;
   }
 
   get worker(): Claim["worker"] {
     return this.#session.worker;
+  }
+
+  get model(): string {
+    return this.to.model;
+  }
+
+  get #session(): Session {
+    return this.to.seat.session;
   }
 
   get sessionId(): string {
@@ -105,7 +109,7 @@ export class SeatClaim implements Claim {
   }
 
   get sentAs(): string {
-    return this.#parts.to.seat.sentAs(this.model);
+    return this.to.seat.sentAs(this.model);
   }
 
   get hostInfo(): HostInfo {
@@ -130,26 +134,26 @@ export class SeatClaim implements Claim {
 
   count(work: Work): void {
     this.#work = work;
-    this.#owner.onCounted(this.#parts, work);
+    this.#owner.onCounted(this, work);
   }
 
   judge(verdict: Verdict): void {
-    this.#owner.onJudged(this.#parts, verdict);
+    this.#owner.onJudged(this, verdict);
   }
 
   progress(output: number): void {
-    this.#owner.onProgress(this.#parts, output);
+    this.#owner.onProgress(this, output);
   }
 
   release(): void {
     if (!this.#isHeld) return;
     this.#isHeld = false;
-    this.#owner.onReleased(this.#parts, this.#work);
+    this.#owner.onReleased(this, this.#work);
   }
 
   refuse(): void {
     if (!this.#isHeld) return;
     this.#isHeld = false;
-    this.#owner.onRefused(this.#parts);
+    this.#owner.onRefused(this);
   }
 }

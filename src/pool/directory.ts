@@ -269,8 +269,7 @@ export class Directory {
   }
 
   #rank(served: SeatModel): void {
-    const level = served.seat.hasRoom ? this.#policy.levelOf(served) : undefined;
-    this.#byModel.get(served.model)?.rank(served, level);
+    served.ranks?.rank(served, served.seat.hasRoom ? this.#policy.levelOf(served) : undefined);
   }
 }
 

@@ -4,7 +4,7 @@ import { Ranking } from "./ranking.ts";
 import { ModelSpeeds } from "./routing/model-speeds.ts";
 import type { Accepts, RankedSeats, RouteDemand } from "./routing/route-policy.ts";
 import { Speed } from "./routing/speed.ts";
-import type { Seat, SeatModel, Work } from "./seat.ts";
+import type { Seat, SeatModel, SeatRanks, Work } from "./seat.ts";
 
 /** The seats of a pool, by the ids of their sessions and of their workers. */
 export interface SeatIndex {
@@ -13,7 +13,7 @@ export interface SeatIndex {
 }
 
 /** The seats that serve one model. The directory adds, removes and ranks them. */
-export class ModelSeats implements RankedSeats {
+export class ModelSeats implements RankedSeats, SeatRanks {
   readonly model: string;
   readonly speeds = new ModelSpeeds();
   readonly #index: SeatIndex;
@@ -62,11 +62,13 @@ export class ModelSeats implements RankedSeats {
 
   add(served: SeatModel): void {
     this.#members.add(served);
+    served.ranks = this;
     this.#count(served);
   }
 
   remove(served: SeatModel): void {
     this.#members.delete(served);
+    served.ranks = undefined;
     this.#ranking.remove(served.ranked);
     this.#uncount(served);
   }
@@ -87,7 +89,6 @@ export class ModelSeats implements RankedSeats {
     return isTime;
   }
 
-  /** Puts a member at its level in the ranking; undefined takes it out, because it has no room. */
   rank(served: SeatModel, level: number | undefined): void {
     const { counted } = served;
     if (counted.isReady && (counted.isOut !== served.isOut || counted.isLoaded !== served.isLoaded)) {

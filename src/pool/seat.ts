@@ -162,11 +162,19 @@ export class Seat {
   }
 }
 
+/** The seats of a model, which are ranked. */
+export interface SeatRanks {
+  /** Puts a member at its level in the ranking; undefined takes it out, because it has no room. */
+  rank(served: SeatModel, level: number | undefined): void;
+}
+
 /** One model on one seat: where it stands in the ranking of the model, and what is known of it. Only the pool changes it. */
 export class SeatModel implements Contender {
   readonly seat: Seat;
   readonly model: string;
   readonly ranked: Ranked<SeatModel>;
+  /** The seats of the model that it is one of; undefined before it is added to them. */
+  ranks: SeatRanks | undefined;
   /** Jobs of the model that the worker has now. */
   running = 0;
   /** Undefined before the first job whose speed was measured. */

@@ -61,8 +61,9 @@ export class Slots {
   }
 
   /** Takes a slot for a job. `now` is `Clock.elapsed`. */
-  hold({ to, route }: Choice, ticket: JobTicket, now: number): Claim {
+  hold(choice: Choice, ticket: JobTicket, now: number): Claim {
     const { directory, policy, onChange } = this.#options;
+    const { to } = choice;
     to.seat.busy += 1;
     to.running += 1;
     this.#busy += 1;
@@ -71,7 +72,7 @@ export class Slots {
     onChange();
     ticket.wasAccepted = true;
     policy.begin(ticket, to.seat, now);
-    return new SeatClaim({ to, route, ticket, startedAt: now, probed }, this.#owner);
+    return new SeatClaim(choice, { ticket, startedAt: now, probed }, this.#owner);
   }
 
   endRest(seat: Seat): void {

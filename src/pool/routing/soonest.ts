@@ -12,8 +12,17 @@ import { levelOfContender } from "./score.ts";
  * that shows whether it is back. No job waits for a warm worker while another one has room.
  */
 export class Soonest implements RoutePolicy {
+  /** The last load of a worker of usual speed that has the model, and its level: most are asked for several models in a row. */
+  readonly #usual = { load: Number.NaN, level: 0 };
+
   levelOf(candidate: SeatModel): number {
-    return levelOfContender(candidate);
+    if (candidate.pace !== 1 || !candidate.isLoaded || candidate.isBarred) return levelOfContender(candidate);
+    const { load } = candidate.seat;
+    if (load !== this.#usual.load) {
+      this.#usual.load = load;
+      this.#usual.level = levelOfContender(candidate);
+    }
+    return this.#usual.level;
   }
 
   choose(seats: RankedSeats, demand: RouteDemand, accepts: Accepts | undefined): Choice | undefined {

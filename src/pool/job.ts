@@ -29,6 +29,7 @@ export class Job implements RegisteredJob {
   readonly #pool: Pool;
   readonly #clock: Clock;
   readonly #spec: JobSpec;
+  readonly outputForm: JobSpec["outputForm"];
   readonly #sink: JobSink;
   readonly #onReport: (report: JobReport) => void;
   readonly #ticket: JobTicket;
@@ -55,6 +56,7 @@ export class Job implements RegisteredJob {
     this.#pool = pool;
     this.#clock = clock;
     this.#spec = spec;
+    this.outputForm = spec.outputForm;
     this.#sink = sink;
     this.#onReport = onReport;
     this.#startedAt = clock.elapsed();
@@ -87,10 +89,6 @@ export class Job implements RegisteredJob {
       waitingMs: this.#queueTime.totalMs(now),
       bytesOut: this.#bytesOut,
     };
-  }
-
-  get outputForm(): JobSpec["outputForm"] {
-    return this.#spec.outputForm;
   }
 
   get isWaiting(): boolean {

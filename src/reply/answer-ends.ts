@@ -1,7 +1,9 @@
+import { LastBytes } from "./last-bytes.ts";
+
 /** How much of an answer's start is kept: enough for Anthropic's `message_start` and a transcription's `duration`. */
 const FIRST_BYTES = 4 * 1024;
-/** How much of an answer's end is kept. A final `usage` and the fields around it take less than 2 KiB in every known API. */
-const LAST_BYTES = 16 * 1024;
+/** How many bytes that are not kept are searched at a time. */
+const SEARCHED_BYTES = 16 * 1024;
 
 /** The text that announces a count, and how much of what follows is kept: more than any such object takes. */
 const SOUGHT = '"usage"';
@@ -17,9 +19,7 @@ const SOUGHT_BYTES = 4 * 1024;
 export class AnswerEnds {
   readonly #start: Uint8Array[] = [];
   #startBytes = 0;
-  readonly #pieces: Uint8Array[] = [];
-  #bytes = 0;
-  readonly #seeksUsage: boolean;
+  readonly #last: LastBytes;
   /** Bytes that are neither kept nor searched yet. */
   #passed: Uint8Array[] = [];
   #passedBytes = 0;
@@ -28,26 +28,18 @@ export class AnswerEnds {
   #found: Uint8Array = EMPTY;
 
   constructor(seeksUsage = false) {
-    this.#seeksUsage = seeksUsage;
+    this.#last = new LastBytes(seeksUsage ? (bytes) => this.#pass(bytes) : undefined);
   }
 
   push(piece: Uint8Array): void {
-    // Empty pieces count nothing against the limits, so they would pile up.
     if (piece.length === 0) return;
     if (this.#startBytes < FIRST_BYTES) {
       const room = FIRST_BYTES - this.#startBytes;
-      this.#start.push(piece.length <= room ? piece : piece.slice(0, room));
+      // A view would keep the whole of a large piece in memory.
+      this.#start.push(piece.length <= room ? piece : Uint8Array.from(piece.subarray(0, room)));
       this.#startBytes += Math.min(piece.length, room);
     }
-    if (piece.length > LAST_BYTES) {
-      while (this.#pieces.length > 0) this.#drop();
-      if (this.#seeksUsage) this.#pass(piece.subarray(0, -LAST_BYTES));
-    }
-    // A view would keep the whole of a large piece in memory.
-    const kept = piece.length > LAST_BYTES ? piece.slice(-LAST_BYTES) : piece;
-    this.#pieces.push(kept);
-    this.#bytes += kept.length;
-    while (this.#bytes - (this.#pieces[0]?.length ?? 0) >= LAST_BYTES) this.#drop();
+    this.#last.push(piece);
   }
 
   /** The first 4 KiB. */
@@ -57,29 +49,23 @@ export class AnswerEnds {
 
   /** The last 16 KiB. */
   get last(): string {
-    return decode(join(this.#pieces).subarray(-LAST_BYTES));
+    return decode(this.#last.bytes);
   }
 
   /** The last text between the two ends that may state a usage; empty if there is none, or if it is not sought. */
   get sought(): string {
     // What began just before the last bytes continues in them.
-    if (this.#passed.length > 0) this.#search(Buffer.concat([...this.#passed, ...this.#pieces]));
-    else if (this.#overlap.length > 0) this.#search(join(this.#pieces));
+    if (this.#passed.length > 0) this.#search(Buffer.concat([...this.#passed, this.#last.kept]));
+    else if (this.#overlap.length > 0) this.#search(this.#last.kept);
     this.#passed = [];
     return decode(this.#found);
-  }
-
-  #drop(): void {
-    const dropped = this.#pieces.shift() ?? EMPTY;
-    this.#bytes -= dropped.length;
-    if (this.#seeksUsage) this.#pass(dropped);
   }
 
   /** Gathers what is not kept, so that many small pieces cost no search each. */
   #pass(bytes: Uint8Array): void {
     this.#passed.push(bytes);
     this.#passedBytes += bytes.length;
-    if (this.#passedBytes < LAST_BYTES) return;
+    if (this.#passedBytes < SEARCHED_BYTES) return;
     this.#search(join(this.#passed));
     this.#passed = [];
     this.#passedBytes = 0;

@@ -1,36 +1,25 @@
 import { membersOf } from "../../json/scan.ts";
-
-/**
- * The part at the end of an answer that is looked into. Errors are short, and a result states `isError` after its
- * content.
- */
-const LOOKED_AT_BYTES = 16 * 1024;
+import { LastBytes } from "../../reply/last-bytes.ts";
 
 /** A failed tool's flag in an answer whose beginning is not known. The quotes of text inside a string would be escaped. */
 const FAILED_FLAG = /[{,]\s*"isError"\s*:\s*true\s*[,}]/;
 
-/** Finds out whether an answer is a JSON-RPC error or the result of a tool that failed. It is used for counting only. */
+/**
+ * Finds out whether an answer is a JSON-RPC error or the result of a tool that failed, by its last bytes: errors are short, and
+ * a result states `isError` after its content. It is used for counting only.
+ */
 export class RpcVerdict {
-  /** The last pieces of the answer. They are kept as they came: nothing is copied until the end. */
-  readonly #pieces: Uint8Array[] = [];
-  #bytes = 0;
-  #isCut = false;
+  readonly #last = new LastBytes();
 
   add(bytes: Uint8Array): void {
-    this.#pieces.push(bytes);
-    this.#bytes += bytes.length;
-    for (let first = this.#pieces[0]; first && this.#bytes - first.length >= LOOKED_AT_BYTES; first = this.#pieces[0]) {
-      this.#pieces.shift();
-      this.#bytes -= first.length;
-      this.#isCut = true;
-    }
+    this.#last.push(bytes);
   }
 
   /** Looks at what was added. Call it once, at the end of the answer. */
   isFailure(isEventStream: boolean): boolean {
-    const held = Buffer.concat(this.#pieces);
-    const isCut = this.#isCut || held.length > LOOKED_AT_BYTES;
-    const tail = held.subarray(-LOOKED_AT_BYTES);
+    const { isCut } = this.#last;
+    const { buffer, byteOffset, length } = this.#last.bytes;
+    const tail = Buffer.from(buffer, byteOffset, length);
     // The native search settles nearly every answer.
     if (!tail.includes('"error"') && !tail.includes('"isError"')) return false;
     if (isEventStream) return isFailureInEvents(tail.toString(), isCut);

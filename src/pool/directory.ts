@@ -171,6 +171,11 @@ export class Directory {
     };
   }
 
+  /** The part of a job's prompt that a seat probably has in its cache, from 0 to 1; 0 if nothing is known. */
+  warmth(seat: Seat, demand: Demand): number {
+    return (demand.affinity && this.admit(seat, demand)?.route.share) ?? 0;
+  }
+
   #named(workerId: string, demand: Demand): Choice | undefined {
     const seat = this.#byWorker.get(workerId);
     return seat?.hasRoom ? this.admit(seat, demand) : undefined;

@@ -78,6 +78,8 @@ export interface OpenSeat {
    * Tickets of one line for the same model and kind of exchange, with the same exclusions, MUST get the same answer.
    */
   serves(ticket: Ticket): boolean;
+  /** The part of a ticket's prompt that the worker probably has in its cache, from 0 to 1. Absent where nobody knows. */
+  readonly warmth?: (ticket: Ticket) => number;
 }
 
 /** The pool, as its policy sees it. */

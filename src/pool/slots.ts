@@ -88,6 +88,7 @@ export class Slots {
     const open: OpenSeat = {
       lines: seat.lines,
       serves: ({ demand }) => directory.serves(seat, demand) !== undefined,
+      warmth: ({ demand }) => directory.warmth(seat, demand),
     };
     while (queue.size > 0 && seat.hasRoom) {
       const now = clock.elapsed();

@@ -4,6 +4,7 @@ import type { Claim } from "../../src/pool/claim.ts";
 import { NONE_EXCLUDED } from "../../src/pool/excluded.ts";
 import { FairQueue, type FairQueueOptions } from "../../src/pool/policies/fair/fair-queue.ts";
 import { Pool } from "../../src/pool/pool.ts";
+import { Soonest } from "../../src/pool/routing/soonest.ts";
 import type { JobTicket } from "../../src/pool/ticket.ts";
 import type { Wait } from "../../src/pool/waits.ts";
 import { FakeClock } from "./fake-clock.ts";
@@ -18,6 +19,8 @@ export interface FairJob {
   readonly model?: string;
   readonly endUser?: string | undefined;
   readonly class?: Caller["class"];
+  /** The session of the worker that has all of its prompt in the cache; undefined if none has. */
+  readonly warmOn?: string | undefined;
 }
 
 /** What has happened to one job. Times are milliseconds after the start of the run. */
@@ -25,6 +28,7 @@ export interface FairRun {
   readonly job: FairJob;
   readonly ticket: JobTicket;
   grantedAt: number | undefined;
+  workerId: string | undefined;
   endedAt: number | undefined;
   fault: string | undefined;
   wait: Wait | undefined;
@@ -56,6 +60,7 @@ export class FairRig {
       modelGraceMs: 3_600_000,
       serverId: "s1",
       name: "llm",
+      routePolicy: new Soonest(),
       createPolicy: (host) => {
         this.#queue = new FairQueue({ capacity, clock: this.clock, costOf: (work) => work.output, ...rules }, host);
         return this.#queue;
@@ -90,11 +95,22 @@ export class FairRig {
 
   /** Lets a job arrive now. */
   start(job: FairJob): FairRun {
-    const { caller, model = "m", endUser } = job;
-    const demand = { model, exact: true, excluded: NONE_EXCLUDED };
+    const { caller, model = "m", endUser, warmOn } = job;
+    const affinity = {
+      candidates: () => (warmOn === undefined ? [] : [{ sessionId: warmOn, share: 1, source: "session" as const }]),
+    };
+    const demand = { model, exact: true, excluded: NONE_EXCLUDED, ...("warmOn" in job ? { affinity } : {}) };
     const candidate = { caller, demand, endUser, class: job.class ?? caller.class };
     const ticket = this.pool.issueTicket(candidate, this.clock.elapsed());
-    const run: FairRun = { job, ticket, grantedAt: undefined, endedAt: undefined, fault: undefined, wait: undefined };
+    const run: FairRun = {
+      job,
+      ticket,
+      grantedAt: undefined,
+      workerId: undefined,
+      endedAt: undefined,
+      fault: undefined,
+      wait: undefined,
+    };
     this.runs.push(run);
     this.acquire(run);
     this.onEvent();
@@ -123,6 +139,7 @@ export class FairRig {
   #run(run: FairRun, claim: Claim): void {
     run.wait = undefined;
     run.grantedAt = this.now;
+    run.workerId = claim.worker.id;
     this.granted.push(run);
     this.clock.after(run.job.cost, () => {
       run.endedAt = this.now;

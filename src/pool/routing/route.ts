@@ -33,7 +33,7 @@ export const ROUTE_REASONS: Readonly<Record<RouteReason, string>> = {
 /** The explanation of a choice. */
 export interface Route {
   readonly reason: RouteReason;
-  /** The part of the prompt that the worker probably has in its cache, from 0 to 1; absent where nothing was looked for. */
+  /** The part of the prompt that the worker probably has in its cache, from 0 to 1; absent unless it was chosen for that. */
   readonly share?: number;
   /** The number by which the worker was ranked, lowest first; absent if it was not ranked. */
   readonly score?: number;

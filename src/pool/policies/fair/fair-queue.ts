@@ -13,6 +13,7 @@ import { Estimates } from "./estimates.ts";
 import type { FairOrder } from "./fair-order.ts";
 import type { Flow, Member } from "./flow.ts";
 import { Flows } from "./flows.ts";
+import { LOOKED_AT, Locality, type Preference } from "./locality.ts";
 import { PositionCache } from "./position-cache.ts";
 import { chooseRefused } from "./push-out.ts";
 import { type Lane, type Row, sampleOf } from "./row.ts";
@@ -61,10 +62,13 @@ export class FairQueue implements QueuePolicy {
   readonly #flows = new Flows();
   readonly #estimates = new Estimates();
   readonly #running = new Map<Ticket, Running>();
+  readonly #locality = new Locality();
   readonly #wakeUps: WakeUps;
   readonly #positions = new PositionCache(this.#backlog, (row) => this.#amountOf(row));
   /** The ticket that has left the queue last, and its row: it begins next if it has got a slot. */
   #left: { readonly ticket: Ticket; readonly row: Row } | undefined;
+  /** The ticket that was named last, which may go before its turn. */
+  #preference: Preference | undefined;
   /** The time of the latest call that stated it. */
   #now = 0;
 
@@ -108,6 +112,7 @@ export class FairQueue implements QueuePolicy {
     if (!row) return;
     this.#changed(this.#now);
     this.#left = { ticket, row };
+    this.#locality.left(ticket);
     if (!row.head) this.#wakeUps.changed(row, this.#now);
     this.#flows.left(row.flow, this.#now);
     if (this.#backlog.size === 0) this.#settle();
@@ -128,7 +133,9 @@ export class FairQueue implements QueuePolicy {
         if (row && (!before || order.isBefore(row, before))) fairest[urgency] = row;
       }
     }
-    return mostUrgent(fairest, now)?.head;
+    const row = mostUrgent(fairest, now);
+    this.#preference = row && this.#preferNear(row, order, seat, fairest.filter(Boolean).length === 1, now);
+    return this.#preference?.ticket;
   }
 
   begin(ticket: Ticket, seat: Pick<OpenSeat, "lines">, now: number): void {
@@ -137,10 +144,15 @@ export class FairQueue implements QueuePolicy {
     const flow = this.#flows.enter(ticket);
     const row = this.#left?.ticket === ticket ? this.#left.row : undefined;
     this.#left = undefined;
+    const preference = this.#preference?.ticket === ticket ? this.#preference : undefined;
+    this.#preference = undefined;
+    if (preference) this.#locality.preferred(preference);
+    // A flow that was served before its turn says nothing of the service at which the others wait.
+    const lane = preference && preference.passed.length > 0 ? undefined : row?.lane;
     flow.running += 1;
     flow.member.running += 1;
     const order = this.#backlog.size > 0 ? this.#backlog.findOrder(seat.lines) : undefined;
-    const charge = order && this.#charge(order, ticket, flow, row?.lane, now);
+    const charge = order && this.#charge(order, ticket, flow, lane, now);
     this.#running.set(ticket, { flow, model: demand.model, charge, weight: caller.weight });
     if (this.#options.limitsOf) this.#hold(flow.member, this.#isAtLimit(caller));
     if (!row) return;
@@ -187,6 +199,22 @@ export class FairQueue implements QueuePolicy {
   #charge(order: FairOrder, { caller, demand }: Ticket, flow: Flow, lane: Lane | undefined, now: number) {
     const estimate = this.#estimates.of(caller.name, demand.model);
     return { order, estimate, leaf: order.charge(flow, estimate / caller.weight, lane, now) };
+  }
+
+  /**
+   * Returns the ticket to serve instead of the first one of a row: one near it in the order for which the worker is warm.
+   * Rows that are first because they have waited long, or are held back otherwise, keep their turn.
+   */
+  #preferNear(row: Row, order: FairOrder, seat: OpenSeat, isOnlyClass: boolean, now: number): Preference | undefined {
+    const { lane, flow, head } = row;
+    if (!head) return undefined;
+    const top = order.lanes.get(lane)?.[flow.urgency];
+    const keepsTurn = flow.urgency === BACKGROUND || !(isOnlyClass || !hasAged(row.waitsSince, now));
+    if (!seat.warmth || !head.demand.affinity || keepsTurn || top?.first !== row)
+      return { ticket: head, row, passed: [] };
+    const isOnly = lane.rows.size === 1 && order.lanes.size === 1;
+    const rows = isOnly ? [row] : top.nearest(LOOKED_AT, this.#amountOf(row));
+    return this.#locality.choose(rows, isOnly, seat.warmth);
   }
 
   /** Counts the cost of a job that a worker has served. */

@@ -25,6 +25,24 @@ export class Heap<T extends Heaped> {
     return this.#members[0];
   }
 
+  /**
+   * Returns the first members in their order, at most `count`, up to the first one that `isNear` does not take. It costs
+   * about the square of `count`, however many members there are.
+   */
+  firsts(count: number, isNear: (member: T) => boolean): T[] {
+    const firsts: T[] = [];
+    const next = this.#members.slice(0, 1);
+    while (firsts.length < count) {
+      let least = next[0];
+      for (const each of next) if (least && this.#before(each, least)) least = each;
+      if (!least || !isNear(least)) break;
+      firsts.push(least);
+      const { at } = least;
+      next.splice(next.indexOf(least), 1, ...this.#members.slice(2 * at + 1, 2 * at + 3));
+    }
+    return firsts;
+  }
+
   add(member: T): void {
     this.#members.push(member);
     member.at = this.#members.length - 1;

@@ -31,6 +31,19 @@ export class Place implements Heaped, CounterPlace {
     return this.below.top?.counter.service;
   }
 
+  /**
+   * Returns the rows that are next here, at most `count`, as far as their service is within `amount` of the first one's at
+   * each level.
+   */
+  nearest(count: number, amount: number): readonly Row[] {
+    if (this.#row) return [this.#row];
+    const most = (this.least ?? 0) + amount;
+    const rows: Row[] = [];
+    for (const place of this.below.firsts(count, ({ counter }) => counter.service <= most))
+      if (rows.length < count) rows.push(...place.nearest(count - rows.length, amount));
+    return rows;
+  }
+
   /** Returns the place of a child's counter, which it creates if need be. */
   child(counter: Counter, isHeld: boolean): Place {
     const known = this.#children.get(counter);

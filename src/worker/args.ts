@@ -38,6 +38,8 @@ export interface WorkerSettings {
   readonly models: readonly string[] | undefined;
   /** The models to offer under another name. */
   readonly renames: readonly Rename[];
+  /** Whether Claude Code's billing line is left out of prompts. */
+  readonly dropBillingLine: "true" | "false";
   /** URL of the MCP server to serve. The kind `mcp` needs this, a command or a servers file. */
   readonly mcpUrl: string | undefined;
   /** A shell command that starts an MCP server speaking stdio, for use without a URL. */

@@ -1,14 +1,21 @@
 import type { Backend } from "../answering/opening.ts";
 import { type BackendTarget, callBackend, toFetchedAnswer } from "./backend.ts";
+import { withoutBillingLine } from "./billing-body.ts";
 import { callMetered } from "./metered-call.ts";
 import { routeJob } from "./route.ts";
 import { UsageAsking } from "./usage-asking.ts";
 
-/**
- * Serves jobs with a model server. `target` is looked up again for every job, since the server may have moved. `onJob` is
- * called for each job that is sent there.
- */
-export function createModelBackend(target: () => BackendTarget | undefined, onJob: () => void): Backend {
+export interface ModelBackendOptions {
+  /** Returns the model server. It is looked up again for every job, since the server may have moved. */
+  readonly target: () => BackendTarget | undefined;
+  /** Called for each job that is sent there. */
+  readonly onJob: () => void;
+  /** Whether Claude Code's billing line is left out of prompts. */
+  readonly dropsBillingLine: boolean;
+}
+
+/** Serves jobs with a model server. */
+export function createModelBackend({ target, onJob, dropsBillingLine }: ModelBackendOptions): Backend {
   const asking = new UsageAsking();
   return {
     open(head) {
@@ -24,9 +31,12 @@ export function createModelBackend(target: () => BackendTarget | undefined, onJo
         kind: "ask",
         // The model server may have read a request whose connection broke, and then works on it twice. That costs time and
         // nothing else, because inference leaves no trace, and a client would repeat the request after a 502 anyway.
-        ask: async (body, signal) => {
+        ask: async (sent, signal) => {
+          const { path } = head;
+          const { body, metered } = dropsBillingLine
+            ? await withoutBillingLine(sent, head)
+            : { body: sent, metered: head.metered };
           const request = { url, head, key: found.key, proxy: found.proxy, body, signal, isRepeatable: true };
-          const { metered, path } = head;
           const decision = metered ? asking.decide(found, path) : "no";
           if (metered && decision !== "no")
             return callMetered(request, metered, {

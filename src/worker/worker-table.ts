@@ -136,6 +136,11 @@ export function workerTable(hostname: string) {
       says: "none",
       help: "Models to offer under another name than the backend's, which is then no longer offered.",
     }),
+    dropBillingLine: setting(word(["true", "false"]), {
+      variable: "DROP_BILLING_LINE",
+      default: "false",
+      help: "Whether the line x-anthropic-billing-header, which Claude Code changes in each request, is left out of prompts. It keeps model servers that read it from using their prompt cache.",
+    }),
     mcpUrl: unset(
       {
         schema: parsed(parseBackendUrl),

@@ -135,12 +135,13 @@ function serveKind(
       version: VERSION,
       state: () => watch.state,
     }),
-    backend: createModelBackend(
-      () => watch.target,
-      () => {
+    backend: createModelBackend({
+      target: () => watch.target,
+      onJob: () => {
         if (watch.canAskLoaded) loaded.handleJob();
       },
-    ),
+      dropsBillingLine: settings.dropBillingLine === "true",
+    }),
     requestTimeoutMs: settings.requestTimeoutMs ?? kind.silenceMs,
     onUnreachable: () => void watch.look(),
     load: createLoadSampler(),

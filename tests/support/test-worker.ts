@@ -24,6 +24,7 @@ export function workerSettings(overrides: Partial<WorkerSettings> & { readonly s
     embeddingBatchSize: 32,
     models: undefined,
     renames: [],
+    dropBillingLine: "false",
     mcpUrl: undefined,
     mcpCommand: undefined,
     mcpTransport: "auto",

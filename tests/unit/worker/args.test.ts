@@ -39,6 +39,7 @@ const CASES: readonly (readonly [keyof WorkerSettings, string, string, string, u
   ["embeddingBatchSize", "EMBEDDING_BATCH_SIZE", "embedding-batch-size", "8", 8],
   ["models", "MODELS", "models", "llama3:8b, org/model", ["llama3:8b", "org/model"]],
   ["renames", "RENAME", "rename", "gpt-4o = qwen3:8b", [{ shown: "gpt-4o", backend: "qwen3:8b" }]],
+  ["dropBillingLine", "DROP_BILLING_LINE", "drop-billing-line", "true", "true"],
   ["mcpUrl", "MCP_URL", "url", "http://127.0.0.1:7777/mcp/", "http://127.0.0.1:7777/mcp"],
   ["mcpTransport", "MCP_TRANSPORT", "transport", "sse", "sse"],
   [
@@ -99,6 +100,7 @@ describe("every setting", () => {
       embeddingBatchSize: 64,
       models: undefined,
       renames: [],
+      dropBillingLine: "false",
       mcpUrl: undefined,
       mcpTransport: "auto",
       mcpHeaders: [],

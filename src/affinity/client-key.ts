@@ -8,7 +8,7 @@ export interface ClientKey {
 }
 
 /**
- * The headers with which clients name a conversation, best known first. `docs/scheduling.md` says who sends which. A header
+ * The headers with which clients name a conversation, best known first. `docs/clients.md` says who sends which. A header
  * that only names a user, a key or one request is not among them.
  */
 export const SESSION_HEADERS = [

@@ -41,7 +41,14 @@ export class Soonest implements RoutePolicy {
   }
 }
 
-/** Finds the first warm worker that may get the job, although `best` would get it otherwise. */
+/**
+ * The part of its slots by which a worker must be less busy than one that has as much of the prompt. A prompt that many
+ * share is on several workers, and those with few slots must share its requests; but where slots are many, requests that
+ * stay together leave the other caches to other prompts.
+ */
+const MUCH_LESS_LOAD = 0.2;
+
+/** Finds the best warm worker that may get the job, although `best` would get it otherwise: usually the first. */
 function warmChoice(
   seats: RankedSeats,
   { affinity }: RouteDemand,
@@ -49,12 +56,15 @@ function warmChoice(
   best: SeatModel,
 ): Choice | undefined {
   if (!affinity || seats.ready === 1) return undefined;
+  let found: Choice | undefined;
   for (const { sessionId, source, share } of affinity.candidates(seats.model)) {
+    if (found && share !== found.route.share) break;
     const to = seats.ofSession(sessionId);
     if (!to?.seat.hasRoom || to.isOut || !to.isLoaded || (accepts && !accepts(to))) continue;
-    if (isWithinGuard(to.seat, best.load)) return { to, route: { reason: source, share } };
+    const isBetter = !found || found.to.seat.load - to.seat.load > MUCH_LESS_LOAD;
+    if (isBetter && isWithinGuard(to.seat, best.load)) found = { to, route: { reason: source, share } };
   }
-  return undefined;
+  return found;
 }
 
 /** Explains that a freed seat is warm for the job; undefined if it is not. */

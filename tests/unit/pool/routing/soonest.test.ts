@@ -62,6 +62,20 @@ describe("a warm worker", () => {
     ]);
   });
 
+  test("gives way to one that has as much of the prompt and is much less busy, which matters where slots are few", () => {
+    for (const [slots, second] of [
+      [2, "b"],
+      [16, "a"],
+    ] as const) {
+      const rig = new RoutedPool();
+      const workers = [rig.join("a", slots), rig.join("b", slots), rig.join("c", slots)];
+      const affinity = warm(
+        ...workers.slice(0, 2).map(({ id }) => ({ sessionId: id, share: 0.9, source: "prefix" }) as const),
+      );
+      expect(rig.wheres(2, { affinity })).toEqual(["a: prefix", `${second}: prefix`]);
+    }
+  });
+
   test("is never waited for while it is full and another one has room", () => {
     const rig = new RoutedPool();
     const { id } = rig.join("a", 1);

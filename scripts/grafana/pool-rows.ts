@@ -131,6 +131,26 @@ export const WORKERS: Row = {
       ],
     },
     {
+      title: "Measured speed by worker",
+      about:
+        "Tokens per second of one request, over the worker's models: input until the first byte without what came from a cache (in), and output (out).",
+      unit: "suffix: tokens/s",
+      queries: [
+        [`in, ${WORKER}`, `avg ${BY_WORKER} (moorage_worker_prefill_tokens_per_second{${CHOSEN}})`],
+        [`out, ${WORKER}`, `avg ${BY_WORKER} (moorage_worker_decode_tokens_per_second{${CHOSEN}})`],
+      ],
+    },
+    {
+      title: "Out because of failures, by worker",
+      about:
+        "1 while a worker gets no jobs because it failed too often, and how often that began in the last 15 minutes.",
+      unit: "short",
+      queries: [
+        [`out: ${WORKER}`, `max ${BY_WORKER} (moorage_worker_out{${CHOSEN}})`],
+        [`times: ${WORKER}`, `sum ${BY_WORKER} (increase(moorage_worker_ejections_total{${CHOSEN}}[15m]))`],
+      ],
+    },
+    {
       title: "Output tokens by worker",
       about: "Output tokens per second, as the responses state them.",
       unit: "suffix: tokens/s",

@@ -43,6 +43,27 @@ export const SCHEDULER: Row = {
       queries: [["{{plugin}} {{reason}}", `sum by (plugin, reason) (${rate(`moorage_routes_total{${CHOSEN}}`)})`]],
     },
     {
+      title: "Cold dispatches",
+      about:
+        "The part of the jobs whose worker had to load the model first, as far as workers tell. Many mean that too many models share too little memory.",
+      unit: "percentunit",
+      queries: [
+        [
+          "{{plugin}}",
+          `sum by (plugin) (${rate(`moorage_dispatches_total{${CHOSEN},memory="cold"}`)}) / (sum by (plugin) (${rate(`moorage_dispatches_total{${CHOSEN}}`)}) > 0)`,
+        ],
+      ],
+    },
+    {
+      title: "Workers out",
+      about: "Workers that get no jobs because they failed too often, and how many go out per minute.",
+      unit: "short",
+      queries: [
+        ["{{plugin}} out", `sum by (plugin) (moorage_workers_out{${CHOSEN}})`],
+        ["{{plugin}} per minute", `sum by (plugin) (${rate(`moorage_ejections_total{${CHOSEN}}`)}) * 60`],
+      ],
+    },
+    {
       title: "Input from caches",
       about:
         "The part of the input tokens that came from caches of the model servers. It falls when related requests go to different workers.",

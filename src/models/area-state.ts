@@ -5,6 +5,7 @@ import { type JobState, toJobsState } from "./job-state.ts";
 import type { Ledger } from "./ledger.ts";
 import type { ModelCards } from "./model-cards.ts";
 import { type ModelState, toModelStates } from "./model-state.ts";
+import type { Moment } from "./moment.ts";
 import { toWorkerState, type WorkerState, type WorkerStatus } from "./worker-state.ts";
 
 // A pool in the State API: plain copies, with names in snake_case.
@@ -31,14 +32,6 @@ export interface ModelAreaState {
   readonly jobs: readonly JobState[];
 }
 
-/** A time by both clocks. */
-interface Moment {
-  /** Milliseconds since 1970. */
-  readonly at: number;
-  /** `Clock.elapsed`. */
-  readonly elapsed: number;
-}
-
 export interface AreaParts {
   readonly pool: Pool;
   readonly ledger: Ledger;
@@ -55,7 +48,7 @@ export interface AreaParts {
 /** Describes an area; looks at each worker, model and job once. */
 export function toAreaState(parts: AreaParts, now: Moment): ModelAreaState {
   const { pool, ledger, cards, isDraining } = parts;
-  const workers = Array.from(pool.seats(), (seat) => toWorkerState(seat, now.elapsed));
+  const workers = Array.from(pool.seats(), (seat) => toWorkerState(seat, now));
   const jobs = toJobsState(pool.jobs, now.at);
   const isReady = workers.some(({ status }) => status === "idle" || status === "working");
   return {

@@ -80,6 +80,11 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
       records: options.restrictionRecords?.(options.pluginId),
       onChange: () => this.pool.touch(),
     });
+    const logHealth = createHealthLog(deps, options.pluginId);
+    const seats = (): Iterable<Seat> => this.pool.seats();
+    // Anybody may read /metrics on the public listener, and nobody without a key may learn the names of workers.
+    const isPrivate = config.metricsListener !== undefined;
+    const workers = isPrivate ? new WorkerSeries({ clock: deps.clock, plugin: options.pluginId, seats }) : undefined;
     const costOf = createCostOf(config.queueWeights, options.modelType === "transcription");
     this.pool = new Pool({
       clock: deps.clock,
@@ -92,7 +97,11 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
       isDrained: (workerId) => this.#restrictions.isDrained(workerId),
       createPolicy: (host) => new FairQueue({ capacity: config.queueSize, clock: deps.clock, costOf }, host),
       routePolicy: new Soonest(),
-      onHealth: createHealthLog(deps, options.pluginId),
+      onHealth: (event) => {
+        logHealth(event);
+        this.#scheduling.health(event);
+        workers?.health(event);
+      },
     });
     this.#cards = new ModelCards(this.pool, options.modelType);
     this.intake = options.sessions.createIntake({
@@ -111,10 +120,6 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
       isKnown: (workerId) => this.intake.knows(workerId),
       setDrained: (workerId, isDrained) => void this.pool.setDrained(workerId, isDrained),
     });
-    const seats = (): Iterable<Seat> => this.pool.seats();
-    // Anybody may read /metrics on the public listener, and nobody without a key may learn the names of workers.
-    const isPrivate = config.metricsListener !== undefined;
-    const workers = isPrivate ? new WorkerSeries({ clock: deps.clock, plugin: options.pluginId, seats }) : undefined;
     workers?.register(options.metrics);
     this.#ledger = new Ledger({
       pluginId: options.pluginId,
@@ -235,7 +240,8 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
   /** Returns the problems that only a plugin with a pool can have. */
   problems(): readonly Condition[] {
     const { config, deps } = this.#options;
-    return findInPool(this.pool, config.pingIntervalMs, deps.clock.elapsed());
+    const now = { at: deps.clock.now(), elapsed: deps.clock.elapsed() };
+    return findInPool(this.pool, config.pingIntervalMs, now);
   }
 
   /** Returns what the State API shows of this plugin: a plain copy. */

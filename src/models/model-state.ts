@@ -5,6 +5,7 @@ import { toWaitingCallers, type WaitingCaller } from "./caller-state.ts";
 import type { ModelJobs } from "./job-state.ts";
 import type { ModelCards } from "./model-cards.ts";
 import type { ModelFigures } from "./model-figures.ts";
+import { loadedOn } from "./serving-state.ts";
 import { tenths } from "./worker-state.ts";
 
 /** One model in the State API, under its workers' name for it. */
@@ -17,6 +18,12 @@ export interface ModelState {
   readonly workers: number;
   /** How many of them have it in memory, or are loading it; null where none of them says. */
   readonly loaded: number | null;
+  /** How many of them get no jobs for it because they failed too often. */
+  readonly out: number;
+  /** Input tokens per second until the first byte, without those from a cache: the average of the measured workers. */
+  readonly prefill_tokens_per_s: number | null;
+  /** Output tokens per second of one request: the average of the measured workers. */
+  readonly decode_tokens_per_s: number | null;
   /** Free slots of the workers that serve it, which may use them for other models too. */
   readonly slots_free: number;
   readonly slots_total: number;
@@ -46,6 +53,9 @@ export function toModelStates(
     context_length: cards.factsOf(name)?.contextLength ?? null,
     workers: pool.workersOf(name),
     loaded: sums.get(name)?.loaded ?? null,
+    out: sums.get(name)?.out ?? 0,
+    prefill_tokens_per_s: averageOf(sums.get(name)?.prefill),
+    decode_tokens_per_s: averageOf(sums.get(name)?.decode),
     slots_free: sums.get(name)?.free ?? 0,
     slots_total: sums.get(name)?.total ?? 0,
     inflight: jobs.get(name)?.inflight ?? 0,
@@ -63,20 +73,45 @@ interface Sums {
   total: number;
   /** Workers that have it loaded; undefined while none says what it has. */
   loaded: number | undefined;
+  out: number;
+  readonly prefill: Average;
+  readonly decode: Average;
+}
+
+interface Average {
+  sum: number;
+  count: number;
 }
 
 function sumUp(seats: Iterable<Seat>): ReadonlyMap<string, Sums> {
   const sums = new Map<string, Sums>();
   for (const seat of seats) {
-    const { loaded } = seat.session.offer;
-    const isLoaded = loaded && new Set(loaded);
-    for (const model of seat.models) {
-      const sum = sums.get(model) ?? { free: 0, total: 0, loaded: undefined };
-      sums.set(model, sum);
+    const isTold = loadedOn(seat) !== undefined;
+    for (const served of seat.byModel.values()) {
+      const sum = sums.get(served.model) ?? createSums();
+      sums.set(served.model, sum);
       sum.total += seat.capacity;
       sum.free += Math.max(0, seat.capacity - seat.busy);
-      if (isLoaded) sum.loaded = (sum.loaded ?? 0) + (isLoaded.has(model) ? 1 : 0);
+      if (isTold) sum.loaded = (sum.loaded ?? 0) + (served.isLoaded ? 1 : 0);
+      if (served.isOut) sum.out += 1;
+      add(sum.prefill, served.speed?.prefill);
+      add(sum.decode, served.speed?.decode);
     }
   }
   return sums;
+}
+
+function createSums(): Sums {
+  const none = (): Average => ({ sum: 0, count: 0 });
+  return { free: 0, total: 0, loaded: undefined, out: 0, prefill: none(), decode: none() };
+}
+
+function add(average: Average, value: number | undefined): void {
+  if (value === undefined) return;
+  average.sum += value;
+  average.count += 1;
+}
+
+function averageOf(average: Average | undefined): number | null {
+  return average && average.count > 0 ? tenths(average.sum / average.count) : null;
 }

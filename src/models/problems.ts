@@ -4,6 +4,8 @@ import { OTHER_FLOWS } from "../pool/flow-facts.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Seat } from "../pool/seat.ts";
 import type { Session } from "../tunnel/session.ts";
+import type { Moment } from "./moment.ts";
+import { toEjections } from "./serving-state.ts";
 
 /** Ping intervals of silence after which a worker is reported. After three intervals its session ends. */
 const STALE_INTERVALS = 2;
@@ -29,8 +31,29 @@ const MAX_MODELS = 20;
 const MAX_NAMED = 3;
 
 /** Finds the problems that only a pool can have. Looks at each seat, and, while any job waits, at each job. */
-export function findInPool(pool: Pool, pingIntervalMs: number, now: number): readonly Condition[] {
-  return [...findInSeats(pool, pingIntervalMs, now), ...findInQueue(pool)];
+export function findInPool(pool: Pool, pingIntervalMs: number, now: Moment): readonly Condition[] {
+  return [...findInSeats(pool, pingIntervalMs, now.elapsed), ...findEjected(pool, now), ...findInQueue(pool)];
+}
+
+/** The most workers that are reported separately as out. With more, the problem is what they have in common. */
+const MAX_EJECTED = 10;
+
+function findEjected(pool: Pool, now: Moment): readonly Condition[] {
+  const out = Array.from(pool.seats()).flatMap((seat) => {
+    const [first] = toEjections(seat, now);
+    return first ? [{ ...first, session: seat.session }] : [];
+  });
+  return out.slice(0, MAX_EJECTED).map(({ session, model, reason, until }, at) => {
+    const others = at === MAX_EJECTED - 1 ? out.length - MAX_EJECTED : 0;
+    const more = others > 0 ? ` So are ${others} more workers.` : "";
+    return {
+      code: "worker_ejected",
+      about: session.worker.id,
+      severity: "warning",
+      title: `${quote(session.worker.name)} gets no requests${model === null ? "" : ` for ${quote(model)}`}: it failed too often.${more}`,
+      advice: `The last failure was ${reason}. One request shows from ${until.slice(11, 19)} UTC on whether it is back. Check its model server.`,
+    };
+  });
 }
 
 function findInSeats(pool: Pool, pingIntervalMs: number, now: number): readonly Condition[] {

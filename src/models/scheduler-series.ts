@@ -2,7 +2,9 @@ import type { CallerClass } from "../auth/caller.ts";
 import type { Metrics } from "../figures/metrics.ts";
 import type { JobReport } from "../pool/job-spec.ts";
 import type { Pool } from "../pool/pool.ts";
+import type { HealthEvent } from "../pool/routing/health-watch.ts";
 import type { RouteReason } from "../pool/routing/route.ts";
+import { isOut } from "./serving-state.ts";
 
 const CLASSES = ["interactive", "normal", "background"] as const satisfies readonly CallerClass[];
 
@@ -14,6 +16,8 @@ export class SchedulerSeries {
   readonly #plugin: string;
   readonly #metrics: Metrics;
   readonly #routes = new Map<RouteReason, number>();
+  readonly #dispatches = { loaded: 0, cold: 0 };
+  #ejections = 0;
   readonly #waits = new Map<CallerClass, (seconds: number) => void>();
 
   constructor(plugin: string, metrics: Metrics) {
@@ -22,11 +26,17 @@ export class SchedulerSeries {
   }
 
   /** Counts an ended job. */
-  count({ claim, class: jobClass, queuedMs }: JobReport): void {
+  count({ claim, route, class: jobClass, queuedMs }: JobReport): void {
     if (!claim) return;
-    const { reason } = claim.route;
+    const { reason } = route ?? claim.route;
+    this.#dispatches[claim.isLoaded ? "loaded" : "cold"] += 1;
     this.#routes.set(reason, (this.#routes.get(reason) ?? 0) + 1);
     this.#waitOf(jobClass)(queuedMs / 1000);
+  }
+
+  /** Counts a worker that goes out because it failed too often. */
+  health({ change }: HealthEvent): void {
+    if (change === "ejected") this.#ejections += 1;
   }
 
   /** Registers the series, with those that the pool itself counts. */
@@ -54,6 +64,24 @@ export class SchedulerSeries {
       "Jobs that reached a worker, by the reason for their last worker.",
       ["plugin", "reason"],
       () => Array.from(this.#routes, ([reason, value]) => ({ labels: { plugin, reason }, value })),
+    );
+    metrics.total(
+      "moorage_dispatches_total",
+      "Jobs that reached a worker, by whether their last worker had the model in memory as far as it tells.",
+      ["plugin", "memory"],
+      () => Object.entries(this.#dispatches).map(([memory, value]) => ({ labels: { plugin, memory }, value })),
+    );
+    metrics.total(
+      "moorage_ejections_total",
+      "Times that a worker was kept from jobs because it failed too often.",
+      ["plugin"],
+      () => [{ labels: { plugin }, value: this.#ejections }],
+    );
+    metrics.gauge(
+      "moorage_workers_out",
+      "Workers that get no jobs of some or all models because they failed too often.",
+      ["plugin"],
+      () => [{ labels: { plugin }, value: Array.from(pool.seats()).filter(isOut).length }],
     );
   }
 

@@ -1,12 +1,15 @@
 import type { JobOutcome, Metrics } from "../figures/metrics.ts";
 import type { Reading } from "../figures/read-counter.ts";
 import type { Claim } from "../pool/claim.ts";
+import type { HealthEvent } from "../pool/routing/health-watch.ts";
+import type { Speed } from "../pool/routing/speed.ts";
 import type { Seat } from "../pool/seat.ts";
 import type { Clock } from "../system/deps.ts";
 import { isDoctorModel } from "../wire/names.ts";
+import { isOut } from "./serving-state.ts";
 
 /**
- * The most workers of a plugin with series of their own. Six series each are 3,000 lines of a scrape; the work of all
+ * The most workers of a plugin with series of their own. Eleven series each are 5,500 lines of a scrape; the work of all
  * further workers is summed up under `(other)`.
  */
 const MAX_WORKERS = 500;
@@ -24,6 +27,7 @@ interface Figures {
   readonly jobs: Record<JobOutcome, number>;
   seconds: number;
   output: number;
+  ejections: number;
   /** `Clock.elapsed` at which it was last seen with a session. */
   seenAt: number;
 }
@@ -64,6 +68,13 @@ export class WorkerSeries {
     figures.output += output;
   }
 
+  /** Counts a worker that goes out because it failed too often. */
+  health({ change, worker, model }: HealthEvent): void {
+    if (change !== "ejected" || (model !== undefined && isDoctorModel(model))) return;
+    const figures = this.#workers.get(worker.id) ?? this.#add(worker);
+    figures.ejections += 1;
+  }
+
   /** Registers the series. */
   register(metrics: Metrics): void {
     const { plugin } = this.#options;
@@ -81,6 +92,30 @@ export class WorkerSeries {
     );
     metrics.total("moorage_worker_output_tokens_total", "Output tokens as a worker's answers state them.", LABELS, () =>
       this.#current().map(([labels, { output }]) => ({ labels, value: output })),
+    );
+    metrics.total(
+      "moorage_worker_ejections_total",
+      "Times that a worker was kept from jobs because it failed too often.",
+      LABELS,
+      () => this.#current().map(([labels, { ejections }]) => ({ labels, value: ejections })),
+    );
+    metrics.gauge(
+      "moorage_worker_out",
+      "1 while a worker gets no jobs of some or all models because it failed too often; for (other), how many do.",
+      LABELS,
+      () => this.#seats(plugin, (seat) => (isOut(seat) ? 1 : 0)),
+    );
+    metrics.gauge(
+      "moorage_worker_prefill_tokens_per_second",
+      "Measured input tokens per second until the first byte, without those from a cache: the average of its models.",
+      LABELS,
+      () => this.#speeds(({ prefill }) => prefill),
+    );
+    metrics.gauge(
+      "moorage_worker_decode_tokens_per_second",
+      "Measured output tokens per second of one request: the average of its models.",
+      LABELS,
+      () => this.#speeds(({ decode }) => decode),
     );
     metrics.gauge("moorage_worker_slots", "Jobs that a worker takes at once; 0 if it takes none now.", LABELS, () =>
       this.#seats(plugin, (seat) => seat.capacity),
@@ -112,6 +147,24 @@ export class WorkerSeries {
     return [...sums.values()];
   }
 
+  /** Reads the average speed of each worker with measured models; `(other)` has none, since speeds cannot be added up. */
+  #speeds(of: (speed: Speed) => number | undefined): readonly Reading[] {
+    this.#look();
+    const readings: Reading[] = [];
+    for (const seat of this.#options.seats()) {
+      const { id } = seat.session.worker;
+      const name = this.#workers.get(id)?.name;
+      if (name === undefined || isOfDoctor(seat)) continue;
+      const rates = Array.from(seat.byModel.values(), ({ speed }) => speed && of(speed)).filter(
+        (each) => each !== undefined,
+      );
+      if (rates.length === 0) continue;
+      const value = rates.reduce((sum, each) => sum + each, 0) / rates.length;
+      readings.push({ labels: { plugin: this.#options.plugin, worker: id, name }, value });
+    }
+    return readings;
+  }
+
   /** Adds workers that have connected, and drops those that left long ago. */
   #look(): void {
     const now = this.#options.clock.elapsed();
@@ -132,7 +185,7 @@ export class WorkerSeries {
     const known = this.#workers.get(key);
     if (known) return known;
     const jobs = { completed: 0, failed: 0, canceled: 0 };
-    const figures = { name: key === id ? name : OTHER, jobs, seconds: 0, output: 0, seenAt: now };
+    const figures = { name: key === id ? name : OTHER, jobs, seconds: 0, output: 0, ejections: 0, seenAt: now };
     this.#workers.set(key, figures);
     return figures;
   }

@@ -1,5 +1,7 @@
 import { SPEED_UNIT, UNIT_RULES, type Unit } from "../figures/units.ts";
 import type { Seat } from "../pool/seat.ts";
+import type { Moment } from "./moment.ts";
+import { type EjectionState, loadedOn, type SpeedState, toEjections, toSpeeds } from "./serving-state.ts";
 
 export type WorkerStatus = "idle" | "working" | "not_ready" | "draining";
 
@@ -27,6 +29,10 @@ export interface WorkerState extends UnitTotals {
   readonly models: readonly string[];
   /** Those of its models that it has in memory, or is loading; null where it does not say. */
   readonly loaded: readonly string[] | null;
+  /** The measured speeds of its models, at most 20. */
+  readonly speeds: readonly SpeedState[];
+  /** What it is out for because it failed too often; empty for a worker that gets jobs. */
+  readonly ejections: readonly EjectionState[];
   readonly connected_at: string;
   readonly last_heartbeat: string;
   readonly max_concurrency: number;
@@ -40,8 +46,8 @@ export interface WorkerState extends UnitTotals {
   readonly last_error: string | null;
 }
 
-/** Describes a worker. `now` is `Clock.elapsed`. */
-export function toWorkerState(seat: Seat, now: number): WorkerState {
+/** Describes a worker. */
+export function toWorkerState(seat: Seat, now: Moment): WorkerState {
   const { session, totals } = seat;
   const { worker, offer, telemetry } = session;
   return {
@@ -58,7 +64,9 @@ export function toWorkerState(seat: Seat, now: number): WorkerState {
       ram_used_percent: telemetry.ramUsedPercent ?? null,
     },
     models: offer.models,
-    loaded: offer.loaded ?? null,
+    loaded: loadedOn(seat)?.map(({ model }) => model) ?? null,
+    speeds: toSpeeds(seat),
+    ejections: toEjections(seat, now),
     connected_at: new Date(session.connectedAt).toISOString(),
     last_heartbeat: new Date(session.lastHeartbeatAt).toISOString(),
     max_concurrency: offer.maxConcurrency,
@@ -68,7 +76,7 @@ export function toWorkerState(seat: Seat, now: number): WorkerState {
     failures_total: totals.failures,
     avg_processing_ms: totals.processed === 0 ? 0 : Math.round(totals.processingMs / totals.processed),
     ...toUnitTotals(totals.usage),
-    tokens_per_s: speedOf(totals, now),
+    tokens_per_s: speedOf(totals, now.elapsed),
     last_error: totals.lastError ?? null,
   };
 }

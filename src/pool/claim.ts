@@ -16,6 +16,8 @@ export interface Claim {
   readonly sessionId: string;
   /** The explanation why the job got this slot. */
   readonly route: Route;
+  /** Whether the worker had the model in memory, as far as it tells. */
+  readonly isLoaded: boolean;
   /** The id under which the worker serves the model: the one that was asked for, or that of a stand-in. */
   readonly model: string;
   /** The name of that model in requests to the worker: its id, unless the worker has said otherwise. */
@@ -59,6 +61,7 @@ export interface ClaimParts {
   readonly startedAt: number;
   /** The ejections of the worker that this job may end. */
   readonly probed: readonly Health[];
+  readonly isLoaded: boolean;
 }
 
 /** The owner of the counts that a claim changes. */
@@ -78,17 +81,19 @@ export class SeatClaim implements Claim, ClaimParts {
   readonly ticket: Ticket;
   readonly startedAt: number;
   readonly probed: readonly Health[];
+  readonly isLoaded: boolean;
   readonly #owner: ClaimOwner;
   /** The end of a job, the end of its session and the confirm timeout may all release. */
   #isHeld = true;
   #work: Work | undefined;
 
-  constructor({ to, route }: Choice, { ticket, startedAt, probed }: Omit<ClaimParts, "to">, owner: ClaimOwner) {
+  constructor({ to, route }: Choice, parts: Omit<ClaimParts, "to">, owner: ClaimOwner) {
     this.to = to;
     this.route = route;
-    this.ticket = ticket;
-    this.startedAt = startedAt;
-    this.probed = probed;
+    this.ticket = parts.ticket;
+    this.startedAt = parts.startedAt;
+    this.probed = parts.probed;
+    this.isLoaded = parts.isLoaded;
     this.#owner = owner;
   }
 

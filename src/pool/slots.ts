@@ -64,6 +64,7 @@ export class Slots {
   hold(choice: Choice, ticket: JobTicket, now: number): Claim {
     const { directory, policy, onChange } = this.#options;
     const { to } = choice;
+    const { isLoaded } = to;
     to.seat.busy += 1;
     to.running += 1;
     this.#busy += 1;
@@ -72,7 +73,7 @@ export class Slots {
     onChange();
     ticket.wasAccepted = true;
     policy.begin(ticket, to.seat, now);
-    return new SeatClaim(choice, { ticket, startedAt: now, probed }, this.#owner);
+    return new SeatClaim(choice, { ticket, startedAt: now, probed, isLoaded }, this.#owner);
   }
 
   endRest(seat: Seat): void {

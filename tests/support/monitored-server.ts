@@ -19,6 +19,9 @@ const SOUND = join(import.meta.dir, "../../docs/sample.wav");
 /** Tries after which a job has certainly met the refusing worker: two idle workers are equally likely to be chosen. */
 const MAX_SHAKY_TRIES = 50;
 
+/** Jobs of a model after which its speed on a worker counts as measured. */
+const SPEED_JOBS = 5;
+
 /** A server with all plugins and a worker of each kind, to produce metrics. */
 export class MonitoredServer {
   readonly server: TestServer;
@@ -77,7 +80,16 @@ export class MonitoredServer {
     for (const answer of answers) await answer.text();
     const wanted = [200, 200, 200, 200, 500, 404, 200, 200, 200, 503, 200, 200, 401];
     if (!Bun.deepEquals(statuses, wanted)) throw new Error(`answered ${statuses} instead of ${wanted}`);
+    await this.#measureSpeed();
     await this.#retry();
+  }
+
+  /** Sends as many streams as a worker's speed takes to be measured. */
+  async #measureSpeed(): Promise<void> {
+    for (let each = 0; each < SPEED_JOBS; each += 1) {
+      const stream = { stream: true, stream_options: { include_usage: true } };
+      await (await this.server.chat(SAMPLE_CHAT_MODEL, stream)).text();
+    }
   }
 
   /** URL of `/metrics`. */

@@ -47,6 +47,12 @@ export function age(then: string, now: number): string {
   return duration(Math.max(0, Math.round((now - Date.parse(then)) / 1000) * 1000));
 }
 
+/** The time until `then`, which is RFC 3339, in words; `now` is in milliseconds since 1970. */
+export function until(then: string, now: number): string {
+  const left = Date.parse(then) - now;
+  return left <= 0 ? "the next job decides" : `for ${duration(Math.ceil(left / 1000) * 1000)}`;
+}
+
 /** A worker's operating system with its version, as the worker has named them; else the name of its machine. */
 export function system(host: Readonly<Record<string, string | number | null>>): string {
   const { os_name: name, os_version: version, hostname } = host;

@@ -2,7 +2,8 @@
 import { bind } from "../../../views/parts/bind.ts";
 import { ModelChoice } from "../../../views/parts/model-choice.tsx";
 import { CurlLine, ProblemLine } from "../../../views/parts/parts.tsx";
-import { PoolView, type WorkColumn } from "../../models/view.tsx";
+import { PoolView } from "../../models/view.tsx";
+import type { WorkColumn } from "../../models/worker-table.tsx";
 
 const AUDIO_HEARD: WorkColumn = {
   label: "Audio",

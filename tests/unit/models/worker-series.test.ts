@@ -9,14 +9,23 @@ interface Shown {
   readonly id: string;
   readonly name?: string;
   readonly models?: readonly string[];
+  /** Whether it is out because it failed too often. */
+  readonly isOut?: boolean;
+  /** Output tokens per second of each measured model. */
+  readonly decode?: readonly number[];
 }
+
+const EJECTION = { reason: "upstream_error", since: 0, until: 5000, times: 1 };
 
 function create() {
   const clock = new FakeClock();
   let connected: readonly Shown[] = [];
   // The series read nothing else of a seat.
-  const toSeat = ({ id, name = id, models = ["m"] }: Shown): Seat =>
-    ({ session: { worker: { id, name } }, models, capacity: 4, busy: 1 }) as unknown as Seat;
+  const toSeat = ({ id, name = id, models = ["m"], isOut = false, decode = [] }: Shown): Seat => {
+    const byModel = new Map(decode.map((rate, at) => [`m${at}`, { speed: { decode: rate } }]));
+    const health = isOut ? { isOut } : undefined;
+    return { session: { worker: { id, name } }, models, capacity: 4, busy: 1, health, byModel } as unknown as Seat;
+  };
   const series = new WorkerSeries({ clock, plugin: "llm", seats: () => connected.map(toSeat) });
   const metrics = createMetrics("1");
   series.register(metrics);
@@ -29,6 +38,9 @@ function create() {
       // The series read nothing else of a claim.
       const claim = { worker: { id, name: id }, model } as Claim;
       series.count(claim, { outcome, runningMs: 1500, output: 10 });
+    },
+    eject(id: string, model?: string) {
+      series.health({ change: "ejected", worker: { id, name: id }, model, ejection: EJECTION });
     },
     async lines(name: string): Promise<readonly string[]> {
       return (await metrics.text()).split("\n").filter((line) => line.startsWith(`${name}{`));
@@ -99,4 +111,24 @@ test("a run of the doctor has no series, and a name adds no line and no label", 
     'moorage_worker_slots{plugin="llm",worker="w1",name="x\\"} 1\\nmoorage_up{a=\\"b"} 4',
   ]);
   expect((await lines("moorage_worker_jobs_total")).filter((line) => line.includes('"d"'))).toEqual([]);
+});
+
+test("a worker has its ejections, whether it is out, and its average measured speed", async () => {
+  const { connect, eject, lines } = create();
+  connect({ id: "w1", isOut: true, decode: [20, 60] }, { id: "w2" });
+  eject("w1");
+  eject("w1", "m");
+  const labels = (id: string): string => `plugin="llm",worker="${id}",name="${id}"`;
+  expect(await lines("moorage_worker_ejections_total")).toEqual([
+    `moorage_worker_ejections_total{${labels("w1")}} 2`,
+    `moorage_worker_ejections_total{${labels("w2")}} 0`,
+  ]);
+  expect(await lines("moorage_worker_out")).toEqual([
+    `moorage_worker_out{${labels("w1")}} 1`,
+    `moorage_worker_out{${labels("w2")}} 0`,
+  ]);
+  expect(await lines("moorage_worker_decode_tokens_per_second")).toEqual([
+    `moorage_worker_decode_tokens_per_second{${labels("w1")}} 40`,
+  ]);
+  expect(await lines("moorage_worker_prefill_tokens_per_second")).toEqual([]);
 });

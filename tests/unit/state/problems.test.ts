@@ -260,7 +260,7 @@ describe("problems of a pool", () => {
       pool.onOpened(session);
       return session;
     };
-    const find = () => findInPool(pool, PING_MS, clock.elapsed());
+    const find = () => findInPool(pool, PING_MS, { at: clock.now(), elapsed: clock.elapsed() });
     const fail = (workerId: string, hasFailed: boolean): void => {
       const outcome = hasFailed ? "failed" : "completed";
       const error = hasFailed ? "upstream_error" : undefined;

@@ -1,0 +1,9 @@
+// Explanations of figures that several tables show when the pointer rests on them.
+
+/** What the rate of output tokens counts. */
+export const TOKENS_NOTE =
+  "Over the last minute, as jobs end; streams whose client did not ask for usage mostly count none";
+
+/** What a worker's measured speed is. */
+export const SPEED_NOTE =
+  "Tokens per second of one request, measured from five on: input until the first byte, without what came from a cache, and output";

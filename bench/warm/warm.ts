@@ -4,6 +4,7 @@ import { median, quantile, ratios, spread } from "../numbers.ts";
 import type { PartResult } from "../report.ts";
 import { type AgentFigures, type AgentLoad, type AgentTarget, talk } from "./agents.ts";
 import { startModelServers } from "./model-servers.ts";
+import { measureRecognition, measureTable } from "./recognition.ts";
 
 const WORKERS = 3;
 const SLOTS = 2;
@@ -72,6 +73,7 @@ export async function measureWarm(children: Children, isQuick: boolean): Promise
         wanted: `at most ${MOST_COMPUTED} ×`,
         isMet: median(factor) <= MOST_COMPUTED,
       },
+      measureTable(),
     ],
     report: {
       title: "Warm",
@@ -79,7 +81,8 @@ export async function measureWarm(children: Children, isQuick: boolean): Promise
         `${WORKERS} workers, each with ${SLOTS} slots of ${kind}. ${FEW} agents, then ${MANY}, with ${conversations} conversations of ${turns} turns each, one ` +
         "after the other. All have the same system prompt, and each turn sends the whole conversation. Pinned agents name their " +
         `worker in the URL. ${rounds} interleaved rounds, each with words of its own, after one request of each agent. Tokens are those that ` +
-        "the model servers state; times depend on what else the machine does.",
+        "the model servers state; times depend on what else the machine does. The second table has the work of this process for one " +
+        "request: to recognize it, to look for its workers and to remember one of them, beside parsing its body.",
       tables: [
         {
           head: [
@@ -97,6 +100,7 @@ export async function measureWarm(children: Children, isQuick: boolean): Promise
             return toRow(manner, figures[at] ?? [], ratios(computed[at] ?? [], yardstick));
           }),
         },
+        measureRecognition(),
       ],
     },
   };

@@ -13,8 +13,9 @@ export interface WarmSession {
 /** What is known of the workers that have a request's prompt in their caches. */
 export interface Affinity {
   /**
-   * Lists the warm sessions for a model, the largest share first, and of equal shares the one that was used last. It is asked at each choice, so a job that has waited is sent by what is
-   * known then. It is not asked when a single worker serves the model.
+   * Lists the warm sessions for a model, the largest share first, and of equal shares the one that was used last. It is
+   * asked at each choice, so a job that has waited is sent by what is known then. It is not asked when a single worker
+   * serves the model.
    */
   candidates(model: string): readonly WarmSession[];
 }

@@ -152,7 +152,7 @@ export const WORKERS: Row = {
     },
     {
       title: "Output tokens by worker",
-      about: "Output tokens per second, as the responses state them.",
+      about: "Output tokens per second, as the responses state them or as they are estimated.",
       unit: "suffix: tokens/s",
       queries: [[WORKER, `sum ${BY_WORKER} (${rate(`moorage_worker_output_tokens_total{${CHOSEN}}`)})`]],
     },

@@ -90,8 +90,11 @@ export class WorkerSeries {
     metrics.total("moorage_worker_job_seconds_total", "Time that a worker's ended jobs took.", LABELS, () =>
       this.#current().map(([labels, { seconds }]) => ({ labels, value: seconds })),
     );
-    metrics.total("moorage_worker_output_tokens_total", "Output tokens as a worker's answers state them.", LABELS, () =>
-      this.#current().map(([labels, { output }]) => ({ labels, value: output })),
+    metrics.total(
+      "moorage_worker_output_tokens_total",
+      "Output tokens as a worker's answers state them or as they are estimated.",
+      LABELS,
+      () => this.#current().map(([labels, { output }]) => ({ labels, value: output })),
     );
     metrics.total(
       "moorage_worker_ejections_total",

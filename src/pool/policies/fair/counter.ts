@@ -12,7 +12,7 @@ export interface CounterPlace {
 
 /**
  * The service that one flow has received, compared with the other flows of the same parent. A parent's `level` is the
- * service at which the last of its flows was served, and never falls. A flow that begins to wait is lifted to it, so that
+ * service at which the last of its flows was served, as far as costs are known by then, and never falls. A flow that begins to wait is lifted to it, so that
  * idling earns no credit; one that has fallen behind because it waits for other workers is lifted when it is served.
  */
 export class Counter {
@@ -30,6 +30,8 @@ export class Counter {
   waiting = 0;
   /** Running jobs that were charged an estimate and whose true cost is not known yet. */
   charged = 0;
+  /** The sum of these estimates, which is a part of its service. */
+  #estimated = 0;
   /** `Clock.elapsed` when it last had either. */
   idleSince = 0;
   /** Refunds, which explain how far it may be below its parent's level. */
@@ -62,18 +64,26 @@ export class Counter {
     this.service = Math.max(this.service, this.parent.level);
   }
 
-  /** Charges the estimate of a job that begins, and returns the service at which it began. */
+  /**
+   * Charges the estimate of a job that begins. Returns the service at which it began, without the estimates of jobs that run:
+   * their true costs may be far lower, and a level that contains them would put newcomers behind the flow for long.
+   */
   charge(amount: number): number {
     const start = Math.max(this.service, (this.parent?.level ?? 0) - this.#credit);
+    const known = start - this.#estimated;
     this.charged += 1;
+    this.#estimated += amount;
     this.#credit = Math.max(0, this.#credit - amount);
     this.#moveTo(start + amount);
-    return start;
+    return known;
   }
 
-  /** Corrects the charge of a job that has ended; a difference below 0 is a refund. */
-  correct(difference: number): void {
+  /** Replaces the estimate of a job that has ended by its cost. */
+  correct(estimate: number, cost: number): void {
+    const difference = cost - estimate;
     this.charged -= 1;
+    // Sums of fractions drift, so none is carried on.
+    this.#estimated = this.charged === 0 ? 0 : this.#estimated - estimate;
     this.#credit = Math.max(0, this.#credit - difference);
     this.#moveTo(this.service + difference);
   }

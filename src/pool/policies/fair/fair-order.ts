@@ -111,11 +111,11 @@ export class FairOrder {
     return leaf;
   }
 
-  /** Corrects the charge of a job that has ended. */
-  correct(leaf: Counter, difference: number, now: number): void {
+  /** Replaces the estimate that was charged for a job by its cost. */
+  correct(leaf: Counter, estimate: number, cost: number, now: number): void {
     this.#charged -= 1;
     for (let each: Counter | undefined = leaf; each; each = each.parent) {
-      each.correct(difference);
+      each.correct(estimate, cost);
       this.#rest(each, now);
     }
     this.#sweep(now);

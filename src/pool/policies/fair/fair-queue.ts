@@ -168,7 +168,7 @@ export class FairQueue implements QueuePolicy {
     const { flow, charge, weight } = running;
     const { member } = flow;
     const cost = work ? this.#count(running, work, now) : 0;
-    if (charge) charge.order.correct(charge.leaf, (cost - charge.estimate) / weight, now);
+    if (charge) charge.order.correct(charge.leaf, charge.estimate / weight, cost / weight, now);
     flow.running -= 1;
     member.running -= 1;
     const isReleased = member.isAtLimit && !this.#isAtLimit(ticket.caller);

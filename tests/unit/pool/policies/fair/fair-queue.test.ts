@@ -53,6 +53,21 @@ describe("one request of a caller behind the queue of another", () => {
   });
 });
 
+describe("a caller whose estimate is far above its costs", () => {
+  test.each([50, 150, 1000])("does not keep out a newcomer that comes %d ms after its queue", (delayMs) => {
+    const rig = new FairRig();
+    rig.connect("w", 2);
+    rig.start({ caller: A, cost: 200_000 });
+    rig.clock.advance(200_000);
+    rig.add(jobsOf(A, 1000, 100));
+    rig.clock.advance(delayMs);
+    const runs = jobsOf(B, 20, 100).map((job) => rig.start(job));
+    rig.clock.advance(3000);
+    // Two slots serve 60 jobs in that time, of which 30 are B's share.
+    expect(runs.filter(({ endedAt }) => endedAt !== undefined)).toHaveLength(20);
+  });
+});
+
 describe("over a minute in which both wait all the time", () => {
   test.each([
     [1, 0.5],
@@ -225,6 +240,15 @@ describe("when the queue is full", () => {
     const newcomer = rig.start({ caller: B, cost: 1 });
     expect(newcomer.fault).toBeUndefined();
     expect(rig.runs.filter(({ fault }) => fault).map(({ job }) => job.caller.name)).toEqual(["k9"]);
+  });
+
+  test("a tenant's many callers do not push out the only request of another tenant", () => {
+    const rig = setUp(10);
+    for (let at = 0; at < 9; at += 1) rig.start({ caller: member(`k${at}`, { tenant: "t" }), cost: 1, model: gone });
+    const only = rig.start({ caller: B, cost: 1, model: gone });
+    const newcomer = rig.start({ caller: member("k9", { tenant: "t" }), cost: 1 });
+    expect([only.fault, newcomer.fault]).toEqual([undefined, undefined]);
+    expect(rig.runs.filter(({ fault }) => fault).map(({ job }) => job.caller.name)).toEqual(["k8"]);
   });
 
   test("the newest request of the end user with most of them is refused, and nobody else's", () => {

@@ -34,21 +34,31 @@ export function chooseRefused(newcomer: Ticket, flow: Flow, line: string, waitin
   const lengths = lengthsOf(waiting.rowsOf(chosen));
   if (chosen === flow) lengths.set(line, (lengths.get(line) ?? 0) + 1);
   const longest = heaviest(lengths.keys(), chosen === flow ? line : undefined, (name) => lengths.get(name) ?? 0);
-  if (chosen === flow && longest === line) return chooseElsewhere(newcomer, member, line, waiting.lanes) ?? newcomer;
+  if (chosen === flow && longest === line)
+    return chooseElsewhere(newcomer, member, line, waiting.lanes, tenants) ?? newcomer;
   return newestOf(waiting.rowsOf(chosen), longest) ?? newcomer;
 }
 
 /**
  * Chooses a ticket of a line that holds more than the newcomer's, among callers that have as many waiting tickets as the
- * newcomer's: one line with many callers must not keep those of another model out.
+ * newcomer's, and whose tenants do: one line with many callers must not keep those of another model out. `tenants` are the
+ * loads of all tenants.
  */
-function chooseElsewhere(newcomer: Ticket, member: Member, line: string, lanes: Iterable<Lane>): Ticket | undefined {
+function chooseElsewhere(
+  newcomer: Ticket,
+  member: Member,
+  line: string,
+  lanes: Iterable<Lane>,
+  tenants: ReadonlyMap<string, number>,
+): Ticket | undefined {
   const rows = [...lanes].flatMap((lane) => [...lane.rows]);
   const lengths = lengthsOf(rows);
   const longest = heaviest(lengths.keys(), line, (name) => lengths.get(name) ?? 0);
   if (longest === undefined || (lengths.get(longest) ?? 0) <= (lengths.get(line) ?? 0) + 1) return undefined;
   const own = loadOf(member) + 1 / newcomer.caller.weight;
-  const others = rows.filter(({ flow }) => flow.member !== member && loadOf(flow.member) >= own);
+  const isAsHeavy = (other: Member): boolean =>
+    loadOf(other) >= own && (tenants.get(other.tenant) ?? 0) >= (tenants.get(member.tenant) ?? 0);
+  const others = rows.filter(({ flow }) => flow.member !== member && isAsHeavy(flow.member));
   return newestOf(others, longest);
 }
 

@@ -76,6 +76,26 @@ export const SCHEDULER: Row = {
       ],
     },
     {
+      title: "Expected and found in caches",
+      about:
+        "Prompt tokens per second that were expected in the worker's cache and that came from it, for jobs sent there for their sake.",
+      unit: "suffix: tokens/s",
+      queries: [
+        ["{{model}} expected", `sum by (model) (${rate(`moorage_prefix_predicted_tokens_total{${modelsOf("llm")}}`)})`],
+        ["{{model}} found", `sum by (model) (${rate(`moorage_prefix_cached_tokens_total{${modelsOf("llm")}}`)})`],
+      ],
+    },
+    {
+      title: "Memory of prompts",
+      about:
+        "Beginnings of prompts whose workers are remembered, at most 50,000; and models of workers that get no request for the sake of their cache.",
+      unit: "short",
+      queries: [
+        ["remembered", `sum(moorage_prefix_table_entries{${CHOSEN}})`],
+        ["affinity off", `sum(moorage_affinity_off{${CHOSEN}})`],
+      ],
+    },
+    {
       title: "Estimated tokens",
       about: "The part of all tokens that no response stated. METER_STREAMS says how streams are counted.",
       unit: "percentunit",

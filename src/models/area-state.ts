@@ -1,6 +1,7 @@
 import type { RestrictionState } from "../plugin/restrictions.ts";
 import type { Pool } from "../pool/pool.ts";
 import { type CallerState, toCallerStates } from "./caller-state.ts";
+import type { ColdCaches } from "./cold-caches.ts";
 import { type JobState, toJobsState } from "./job-state.ts";
 import type { Ledger } from "./ledger.ts";
 import type { ModelCards } from "./model-cards.ts";
@@ -36,6 +37,7 @@ export interface AreaParts {
   readonly pool: Pool;
   readonly ledger: Ledger;
   readonly cards: ModelCards;
+  readonly coldCaches: ColdCaches;
   readonly restrictions: readonly RestrictionState[];
   readonly version: string;
   readonly isDraining: boolean;
@@ -48,7 +50,8 @@ export interface AreaParts {
 /** Describes an area; looks at each worker, model and job once. */
 export function toAreaState(parts: AreaParts, now: Moment): ModelAreaState {
   const { pool, ledger, cards, isDraining } = parts;
-  const workers = Array.from(pool.seats(), (seat) => toWorkerState(seat, now));
+  const affinityOff = parts.coldCaches.bySession(now);
+  const workers = Array.from(pool.seats(), (seat) => toWorkerState(seat, now, affinityOff.get(seat.session.id)));
   const jobs = toJobsState(pool.jobs, now.at);
   const isReady = workers.some(({ status }) => status === "idle" || status === "working");
   return {

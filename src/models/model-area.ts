@@ -17,7 +17,9 @@ import { Idle } from "../system/idle.ts";
 import type { AnswerSpool } from "../tunnel/overflow.ts";
 import type { Intake, SessionSource } from "../tunnel/session-source.ts";
 import { CLOSES } from "../wire/closes.ts";
+import { toPulse } from "./area-pulse.ts";
 import { type ModelAreaState, toAreaState } from "./area-state.ts";
+import { ColdCaches } from "./cold-caches.ts";
 import { Drift } from "./drift.ts";
 import { EndUsers } from "./end-users.ts";
 import { registerGauges } from "./gauges.ts";
@@ -26,12 +28,11 @@ import { createHealthLog } from "./health-log.ts";
 import { createCostOf } from "./job-cost.ts";
 import { type EndedJob, Ledger } from "./ledger.ts";
 import { ModelCards } from "./model-cards.ts";
-import { findInPool } from "./problems.ts";
+import { findColdCaches, findInPool } from "./problems.ts";
 import { RequestRoom } from "./request-room.ts";
 import { SchedulerSeries } from "./scheduler-series.ts";
 import { Standings } from "./standings.ts";
 import { WorkerSeries } from "./worker-series.ts";
-import { statusOf } from "./worker-state.ts";
 
 export interface ModelAreaOptions {
   readonly pluginId: string;
@@ -56,6 +57,8 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
   readonly pool: Pool;
   readonly workers: WorkerOperator;
   readonly intake: Intake;
+  /** Which workers are not worth sending prompts to for the sake of their caches. */
+  readonly coldCaches: ColdCaches;
   /** For whom a request's job counts. */
   readonly standings: Standings;
   readonly #options: ModelAreaOptions;
@@ -103,6 +106,8 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
         workers?.health(event);
       },
     });
+    this.coldCaches = new ColdCaches(this.pool);
+    this.coldCaches.register(options.metrics, options.pluginId);
     this.#cards = new ModelCards(this.pool, options.modelType);
     this.intake = options.sessions.createIntake({
       pluginId: options.pluginId,
@@ -212,36 +217,21 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
 
   /** Returns the figures of this moment. MUST be called once a second. */
   pulse(): Pulse {
-    const workers = { idle: 0, working: 0, notReady: 0, draining: 0 };
-    let slotsTotal = 0;
-    let lastHeartbeatAt = 0;
-    for (const seat of this.pool.seats()) {
-      workers[COUNTED_AS[statusOf(seat)]] += 1;
-      slotsTotal += seat.capacity;
-      lastHeartbeatAt = Math.max(lastHeartbeatAt, seat.session.lastHeartbeatAt);
-    }
     if (this.#ledger.look(this.pool.jobs.all())) this.#drift.output(this.#options.deps.clock.elapsed());
-    const { ended, broken, promptTokens, cachedTokens, bytesOut } = this.#ledger.counts;
-    let bytes = bytesOut;
-    for (const job of this.pool.jobs.all()) bytes += job.bytesOut;
+    this.coldCaches.look();
+    const { lastHeartbeatAt, ...pulse } = toPulse(this.pool, this.#ledger);
     this.#drift.look(lastHeartbeatAt);
-    return {
-      workers,
-      slots: { used: this.pool.busyTotal, total: slotsTotal },
-      queue: { waiting: this.pool.queueLength, capacity: this.pool.queueCapacity },
-      requests: ended,
-      failures: broken,
-      tokens: this.#ledger.outputSoFar,
-      prompt: { tokens: promptTokens, cached: cachedTokens },
-      bytes,
-    };
+    return pulse;
   }
 
   /** Returns the problems that only a plugin with a pool can have. */
   problems(): readonly Condition[] {
     const { config, deps } = this.#options;
     const now = { at: deps.clock.now(), elapsed: deps.clock.elapsed() };
-    return findInPool(this.pool, config.pingIntervalMs, now);
+    return [
+      ...findInPool(this.pool, config.pingIntervalMs, now),
+      ...findColdCaches(this.pool, this.coldCaches.current(), now),
+    ];
   }
 
   /** Returns what the State API shows of this plugin: a plain copy. */
@@ -251,6 +241,7 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
       pool: this.pool,
       ledger: this.#ledger,
       cards: this.#cards,
+      coldCaches: this.coldCaches,
       restrictions: this.#restrictions.state((workerId) => this.pool.seatOf(workerId) !== undefined),
       version,
       isDraining: this.isDraining,
@@ -296,5 +287,3 @@ function toLogFields(usage: Usage | undefined): Readonly<Record<string, number>>
   }
   return fields;
 }
-
-const COUNTED_AS = { idle: "idle", working: "working", not_ready: "notReady", draining: "draining" } as const;

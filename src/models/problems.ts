@@ -4,6 +4,7 @@ import { OTHER_FLOWS } from "../pool/flow-facts.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Seat } from "../pool/seat.ts";
 import type { Session } from "../tunnel/session.ts";
+import type { ColdCache } from "./cold-caches.ts";
 import type { Moment } from "./moment.ts";
 import { toEjections } from "./serving-state.ts";
 
@@ -93,6 +94,22 @@ function isFailing({ totals }: Seat, now: number): boolean {
   if (lastFailedAt === undefined || now - lastFailedAt > LATELY_MS) return false;
   const { failures } = recent;
   return failures >= MIN_FAILURES && failures > FAILING_SHARE * recent.size;
+}
+
+/** Reports the workers whose backends do not keep prompts, as one condition. */
+export function findColdCaches(pool: Pool, cold: readonly ColdCache[], now: Moment): readonly Condition[] {
+  const sessions = new Set(cold.flatMap(({ workerId }) => pool.seatOf(workerId)?.session ?? []));
+  if (sessions.size === 0) return [];
+  const last = Math.max(...cold.map(({ until }) => until));
+  const until = new Date(now.at + last - now.elapsed).toISOString().slice(11, 16);
+  return [
+    {
+      code: "affinity_off",
+      severity: "info",
+      title: `${named([...sessions])} not keeping prompts: less than a fifth of what was expected came from the cache.`,
+      advice: `Until ${until} UTC at most, requests go there by load alone. Switch on prefix caching at its model server, give the server more memory for it, or let it hold more conversations at once.`,
+    },
+  ];
 }
 
 function findInQueue(pool: Pool): readonly Condition[] {

@@ -1,5 +1,6 @@
 import { SPEED_UNIT, UNIT_RULES, type Unit } from "../figures/units.ts";
 import type { Seat } from "../pool/seat.ts";
+import type { AffinityOffState } from "./cold-caches.ts";
 import type { Moment } from "./moment.ts";
 import { type EjectionState, loadedOn, type SpeedState, toEjections, toSpeeds } from "./serving-state.ts";
 
@@ -33,6 +34,8 @@ export interface WorkerState extends UnitTotals {
   readonly speeds: readonly SpeedState[];
   /** What it is out for because it failed too often; empty for a worker that gets jobs. */
   readonly ejections: readonly EjectionState[];
+  /** The models of which it gets no request for the sake of its cache, because its backend did not keep prompts. */
+  readonly affinity_off: readonly AffinityOffState[];
   readonly connected_at: string;
   readonly last_heartbeat: string;
   readonly max_concurrency: number;
@@ -46,8 +49,14 @@ export interface WorkerState extends UnitTotals {
   readonly last_error: string | null;
 }
 
+const NOTHING_OFF: readonly AffinityOffState[] = Object.freeze([]);
+
 /** Describes a worker. */
-export function toWorkerState(seat: Seat, now: Moment): WorkerState {
+export function toWorkerState(
+  seat: Seat,
+  now: Moment,
+  affinityOff: readonly AffinityOffState[] = NOTHING_OFF,
+): WorkerState {
   const { session, totals } = seat;
   const { worker, offer, telemetry } = session;
   return {
@@ -67,6 +76,7 @@ export function toWorkerState(seat: Seat, now: Moment): WorkerState {
     loaded: loadedOn(seat)?.map(({ model }) => model) ?? null,
     speeds: toSpeeds(seat),
     ejections: toEjections(seat, now),
+    affinity_off: affinityOff,
     connected_at: new Date(session.connectedAt).toISOString(),
     last_heartbeat: new Date(session.lastHeartbeatAt).toISOString(),
     max_concurrency: offer.maxConcurrency,

@@ -96,6 +96,12 @@ export function WorkerTable({ plugin, work }: { readonly plugin: string; readonl
           x-text="row.loaded && row.loaded.length > 0 ? 'loaded: ' + row.loaded.join(', ') : 'none loaded'"
           x-bind:title="row.loaded ? row.loaded.join(', ') : ''"
         ></span>
+        <span
+          class="sub clip"
+          x-show="row.affinity_off.length > 0"
+          x-text="'affinity off: ' + $format.models(row.affinity_off)"
+          title="Its model server does not keep these models' prompts, so requests go there by load alone"
+        ></span>
       </Cell>
       <Cell label="Host">
         <span

@@ -13,6 +13,8 @@ import { startBackend, startTestWorker } from "./test-worker.ts";
 
 /** A model with two workers, of which one refuses every job. */
 const SHAKY_MODEL = "shaky";
+/** A model with two workers, whose answers say how much of the prompt came from the cache. */
+const WARM_MODEL = "warm";
 /** A model whose server answers 500. */
 const BROKEN_MODEL = "broken";
 const SOUND = join(import.meta.dir, "../../docs/sample.wav");
@@ -44,18 +46,20 @@ export class MonitoredServer {
     const well = startBackend(() => Response.json({ usage }), {
       models: [SHAKY_MODEL],
     });
+    const cached = { prompt_tokens: 400, completion_tokens: 1, prompt_tokens_details: { cached_tokens: 300 } };
+    const warm = startBackend(() => Response.json({ usage: cached }), { models: [WARM_MODEL] });
     const refusing = await server.worker({ models: [SHAKY_MODEL] });
     refuseAll(refusing);
     const tools = startTools();
     const of = (kind: string, backend: string): ReturnType<typeof startTestWorker> =>
       startTestWorker({ server: server.url, kinds: [kind], backend, drainTimeoutMs: 0 });
     const workers = [
-      ...[sample, broken, well].map(({ url }) => of("llm", url)),
+      ...[sample, broken, well, warm, warm].map(({ url }) => of("llm", url)),
       of("asr", sample.url),
       startTestWorker({ server: server.url, kinds: ["mcp"], id: "tools", mcpUrl: tools.url, drainTimeoutMs: 0 }),
     ];
     await Promise.all(workers.map((worker) => worker.registered));
-    return new MonitoredServer(server, [...workers, sample, broken, well, tools, server]);
+    return new MonitoredServer(server, [...workers, sample, broken, well, warm, tools, server]);
   }
 
   /** Causes some of everything that is counted: jobs of each plugin, and refusals. */
@@ -81,6 +85,9 @@ export class MonitoredServer {
     const wanted = [200, 200, 200, 200, 500, 404, 200, 200, 200, 503, 200, 200, 401];
     if (!Bun.deepEquals(statuses, wanted)) throw new Error(`answered ${statuses} instead of ${wanted}`);
     await this.#measureSpeed();
+    // The second one is expected to find its prompt in the cache of the first one's worker.
+    const messages = [{ role: "user", content: "Tell me of the harbour and its buoys. ".repeat(50) }];
+    for (let each = 0; each < 2; each += 1) await (await server.chat(WARM_MODEL, { messages })).text();
     await this.#retry();
   }
 

@@ -53,6 +53,11 @@ export function until(then: string, now: number): string {
   return left <= 0 ? "the next job decides" : `for ${duration(Math.ceil(left / 1000) * 1000)}`;
 }
 
+/** The models of a list of facts about models. */
+export function models(facts: readonly { readonly model: string }[]): string {
+  return facts.map(({ model }) => model).join(", ");
+}
+
 /** A worker's operating system with its version, as the worker has named them; else the name of its machine. */
 export function system(host: Readonly<Record<string, string | number | null>>): string {
   const { os_name: name, os_version: version, hostname } = host;

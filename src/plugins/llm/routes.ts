@@ -27,6 +27,7 @@ export function llmRoutes(area: ModelArea, context: PluginContext<typeof llmSett
   const salts = new CacheSalts(deps.ids.secret());
   const prompts = new PromptAffinity(() => deps.clock.elapsed(), deps.ids.secret());
   registerAffinity(metrics, prompts);
+  area.coldCaches.watch(() => prompts.facts().cold);
   const ask = (visit: Visit): Caller => auth.ask(visit, "api");
 
   const serve = (ctx: RouteContext, path: string): Promise<Response> => {

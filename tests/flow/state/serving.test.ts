@@ -94,3 +94,27 @@ test("a worker that failed too often is shown as out with reason and time, until
   expect(metrics).toContain('moorage_workers_out{plugin="llm"} 0\n');
   good.close();
 });
+
+/** Answers every request as a model server that computes each prompt anew. */
+async function answerAll(worker: NativeWorker): Promise<void> {
+  const usage = { prompt_tokens: 400, prompt_tokens_details: { cached_tokens: 0 } };
+  while (worker.socket.readyState === WebSocket.OPEN) worker.answerJson((await worker.request()).id, { usage });
+}
+
+test("a worker whose model server does not keep prompts is shown until it is tried again", async () => {
+  start();
+  for (const worker_id of ["w1", "w2"]) void answerAll(await server.worker({ worker_id }));
+  const messages = [{ role: "user", content: "Tell me of the harbour and its buoys. ".repeat(50) }];
+  for (let job = 0; job < 21; job += 1) await (await server.chat("m", { messages })).text();
+  clock.advance(1000);
+  const until = new Date(clock.now() + 600_000 - 1000).toISOString();
+  const off = (await envelope()).plugins.llm.workers.map(({ affinity_off }) => affinity_off);
+  expect(off).toContainEqual([{ model: "m", until }]);
+  const { problems } = (await envelope()).server;
+  expect(problems.find(({ code }) => code === "affinity_off")).toMatchObject({ severity: "info", plugin: "llm" });
+  expect(await (await server.fetch("/metrics")).text()).toContain('moorage_affinity_off{plugin="llm"} 1\n');
+  clock.advance(600_000);
+  clock.advance(1000);
+  expect((await envelope()).plugins.llm.workers.flatMap(({ affinity_off }) => affinity_off)).toEqual([]);
+  expect((await envelope()).server.problems.map(({ code }) => code)).not.toContain("affinity_off");
+});

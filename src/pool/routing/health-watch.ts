@@ -142,8 +142,11 @@ export class HealthWatch {
     this.#timers.set(
       health,
       this.#clock.after(ms, () => {
+        const now = this.#clock.elapsed();
+        // Bun's timers may fire a fraction of a millisecond early.
+        if (now < until) return this.#wakeAt(health, workerId, until);
         this.#timers.delete(health);
-        health.elapse(this.#clock.elapsed());
+        health.elapse(now);
         const seat = this.#host.seatOf(workerId);
         if (seat) this.#host.onChange(seat);
       }),

@@ -51,6 +51,19 @@ describe("a worker that has failed five times in a row", () => {
     expect(rig.events.map(({ change }) => change)).toEqual(["ejected", "restored"]);
   });
 
+  test("gets that job also where its timer fires a fraction of a millisecond early, as those of Bun do", () => {
+    const rig = new RoutedPool();
+    const onTime = rig.clock.after.bind(rig.clock);
+    rig.clock.after = (ms, callback) => onTime(ms > 1 ? ms - 0.3 : ms, callback);
+    rig.join("bad", 4);
+    rig.join("good", 1);
+    fail(rig, "bad");
+    rig.clock.advance(4999);
+    expect(rig.wheres(2)).toEqual(["good: least_loaded", "waits"]);
+    rig.clock.advance(1);
+    expect(rig.where()).toBe("bad: probe");
+  });
+
   test("is out for twice as long if it fails that one too", () => {
     const { rig } = oneOut();
     rig.claim();

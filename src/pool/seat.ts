@@ -8,6 +8,7 @@ import { linesOf } from "./lines.ts";
 import { createRanked, type Ranked } from "./ranking.ts";
 import { RecentOutcomes } from "./recent-outcomes.ts";
 import type { Health } from "./routing/health.ts";
+import { LastServed } from "./routing/last-served.ts";
 import type { Contender } from "./routing/score.ts";
 import type { Speed } from "./routing/speed.ts";
 
@@ -182,6 +183,7 @@ export class SeatModel implements Contender {
   pace = 1;
   /** Undefined before its first failure. */
   health: Health | undefined;
+  readonly lastServed = new LastServed();
   /** Ends the time in which the model counts as loaded because a job of it was served. */
   stopStay: CancelTimer | undefined;
   /** Whether the worker says that the model is in memory; undefined if it says nothing. */

@@ -37,9 +37,9 @@ export class Slots {
     onReleased: (parts, work) => this.#onReleased(parts, work),
     onRefused: (parts) => this.#onRefused(parts),
     onCounted: ({ to }, work) => this.#onCounted(to, work),
-    onJudged: ({ to, startedAt }, verdict) => {
+    onJudged: ({ to, ticket, startedAt }, verdict) => {
       if (verdict.model === "worked") this.#stay(to);
-      this.health.judge(to, verdict, startedAt);
+      this.health.judge(to, verdict, { caller: ticket.caller.name, startedAt });
     },
     onProgress: ({ to }, output) => to.seat.progress(output, this.#options.clock.elapsed()),
   };

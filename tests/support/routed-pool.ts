@@ -38,13 +38,13 @@ export class RoutedPool {
     return session;
   }
 
-  ticket(more: Partial<Demand> = {}): JobTicket {
+  ticket(more: Partial<Demand> = {}, caller = CALLER): JobTicket {
     const demand: Demand = { model: "m", exact: false, excluded: NONE_EXCLUDED, ...more };
-    return this.pool.issueTicket({ caller: CALLER, demand }, this.clock.elapsed());
+    return this.pool.issueTicket({ caller, demand }, this.clock.elapsed());
   }
 
-  claim(more: Partial<Demand> = {}): Claim | undefined {
-    return this.pool.claim(this.ticket(more));
+  claim(more: Partial<Demand> = {}, caller = CALLER): Claim | undefined {
+    return this.pool.claim(this.ticket(more, caller));
   }
 
   /** Says where the next job would go and why, and takes the slot. */

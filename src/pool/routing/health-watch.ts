@@ -1,6 +1,6 @@
 import type { CancelTimer, Clock } from "../../system/deps.ts";
 import type { Seat, SeatModel } from "../seat.ts";
-import { type Ejection, Health, type HealthChange } from "./health.ts";
+import { type Ejection, Health, type HealthChange, PROBE_MS } from "./health.ts";
 import type { Verdict } from "./verdict.ts";
 import { WorkerMemory } from "./worker-memory.ts";
 
@@ -33,6 +33,19 @@ interface Patient {
   readonly mayEject: () => boolean;
 }
 
+/** The job of an attempt, as far as its end is judged by it. */
+export interface JudgedJob {
+  readonly caller: string;
+  /** `Clock.elapsed` at which the worker got the job. */
+  readonly startedAt: number;
+}
+
+/**
+ * How recently a worker must have served another caller for the failures of a single one to be taken for that caller's own
+ * fault: many model servers answer a request that they cannot serve with a status of 500.
+ */
+const OTHERS_SERVED_MS = 10_000;
+
 /**
  * Watches the health of a pool's workers: it judges each attempt, wakes those whose time out is over, and remembers
  * workers that leave, so that none escapes by connecting anew.
@@ -41,7 +54,7 @@ export class HealthWatch {
   readonly #clock: Clock;
   readonly #host: HealthHost;
   readonly #kept: WorkerMemory;
-  /** The timer of each ejection, until the worker may show that it is back. */
+  /** The timer of each ejection, until the worker may show that it is back, and then of the job that is to show it. */
   readonly #timers = new Map<Health, CancelTimer>();
 
   constructor(clock: Clock, host: HealthHost) {
@@ -66,27 +79,32 @@ export class HealthWatch {
     this.#kept.keep(seat);
   }
 
-  /** Takes in how an attempt ended that began at `startedAt`. */
-  judge(served: SeatModel, { link, model, reason = "unknown" }: Verdict, startedAt: number): void {
-    if (link) this.#judge(served.seat.health, link, startedAt, reason, () => this.#ofWorker(served.seat, reason));
-    if (model) this.#judge(served.health, model, startedAt, reason, () => this.#ofModel(served));
+  /** Takes in how the attempt of a job ended. */
+  judge(served: SeatModel, { link, model, reason = "unknown" }: Verdict, job: JudgedJob): void {
+    if (link) this.#judge(served.seat.health, link, job, reason, () => this.#ofWorker(served.seat, reason));
+    if (!model) return;
+    if (model === "worked") served.lastServed.note(job.caller, this.#clock.elapsed());
+    this.#judge(served.health, model, job, reason, () => this.#ofModel(served, job.caller));
   }
 
   /** Notes that a job has begun. Returns the ejections that it may end. */
   begin({ health, seat }: SeatModel): readonly Health[] {
-    const own = health?.probe() ? [health] : NONE;
-    return seat.health?.probe() ? [...own, seat.health] : own;
+    if (!health && !seat.health) return NONE;
+    const now = this.#clock.elapsed();
+    const probed = [health, seat.health].filter((each) => each?.probe(now)).filter((each) => each !== undefined);
+    for (const each of probed) this.#wakeAt(each, seat.session.worker.id, now + PROBE_MS);
+    return probed;
   }
 
   /** Notes that this job has gone. */
   end(probed: readonly Health[]): void {
-    for (const health of probed) health.endProbe();
+    for (const health of probed) if (health.endProbe()) this.#cancelTimer(health);
   }
 
   #judge(
     known: Health | undefined,
     outcome: "worked" | "failed",
-    startedAt: number,
+    { caller, startedAt }: JudgedJob,
     reason: string,
     find: () => Patient | undefined,
   ): void {
@@ -100,7 +118,7 @@ export class HealthWatch {
     const change =
       outcome === "worked"
         ? health.worked(startedAt, now)
-        : health.failed({ reason, startedAt }, now, patient.mayEject());
+        : health.failed({ reason, startedAt, caller }, now, patient.mayEject());
     if (!this.#host.seatOf(seat.session.worker.id)) this.#kept.keep(seat);
     const ejection = health.ejection ?? before;
     if (!change || !ejection) return;
@@ -122,13 +140,20 @@ export class HealthWatch {
     return { health, seat, model: undefined, mayEject };
   }
 
-  #ofModel(from: SeatModel): Patient {
+  #ofModel(from: SeatModel, caller: string): Patient {
     const { model } = from;
     const seat = this.#seatNow(from.seat);
     const served = seat.byModel.get(model) ?? from;
     const health = served.health ?? new Health();
     served.health = health;
-    return { health, seat, model, mayEject: () => this.#host.hasOther(served) };
+    const mayEject = (): boolean => this.#host.hasOther(served) && !this.#isCallersFault(served, health, caller);
+    return { health, seat, model, mayEject };
+  }
+
+  /** Whether a model has failed a single caller and served another one a moment ago, so that the caller is the probable cause. */
+  #isCallersFault({ lastServed }: SeatModel, health: Health, caller: string): boolean {
+    const only = health.onlyCallerWith(caller);
+    return only !== undefined && this.#clock.elapsed() - lastServed.otherThan(only) < OTHERS_SERVED_MS;
   }
 
   /** Finds the seat that the worker of a job has now: it may have connected anew since the job began. */

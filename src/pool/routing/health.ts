@@ -5,6 +5,8 @@ export interface FailedAttempt {
   readonly reason: string;
   /** `Clock.elapsed` at which the worker got the job. */
   readonly startedAt: number;
+  /** The name of the caller whose job it was. */
+  readonly caller?: string;
 }
 
 /** The time for which a worker is out, because it failed too often. */
@@ -31,6 +33,8 @@ const MOST_OF_TWENTY = 11;
 /** The first time out; each further one is twice as long. */
 export const FIRST_OUT_MS = 5000;
 export const LONGEST_OUT_MS = 5 * 60_000;
+/** A job that is to bring a worker back and has not ended by then is joined by another one: it may be a long answer. */
+export const PROBE_MS = 10_000;
 /** A worker that connects anew comes back soon, because it may have been repaired; but not each time if it does so often. */
 const COMEBACK_MS = 60_000;
 
@@ -41,9 +45,12 @@ const COMEBACK_MS = 60_000;
 export class Health {
   #recent = new RecentOutcomes();
   #fastInARow = 0;
+  /** The caller of all failures among the recent outcomes; undefined if there are several, or none. */
+  #onlyCaller: string | undefined;
   #ejection: Ejection | undefined;
   /** `due`: the next job may show that it is back. `probing`: that job is running. */
   #phase: "in" | "out" | "due" | "probing" = "in";
+  #probedAt = Number.NEGATIVE_INFINITY;
   #restoredAt = Number.NEGATIVE_INFINITY;
   #lastTimes = 0;
   #cameBackAt = Number.NEGATIVE_INFINITY;
@@ -67,6 +74,11 @@ export class Health {
     return this.#recent.failures > 0 || this.#lastTimes > 0;
   }
 
+  /** Returns the caller of all recent failures if one more of this caller comes; undefined if it would be one of several. */
+  onlyCallerWith(caller: string | undefined): string | undefined {
+    return this.#recent.failures === 0 || this.#onlyCaller === caller ? caller : undefined;
+  }
+
   /** Counts a job that the worker served well. `startedAt` and `now` are `Clock.elapsed`. */
   worked(startedAt: number, now: number): "restored" | undefined {
     this.#recent.add(false);
@@ -81,7 +93,12 @@ export class Health {
   }
 
   /** Counts a failure. With `mayEject` false, as where nobody could take over, it sends nobody out. */
-  failed({ reason, startedAt }: FailedAttempt, now: number, mayEject: boolean): "ejected" | "extended" | undefined {
+  failed(
+    { reason, startedAt, caller }: FailedAttempt,
+    now: number,
+    mayEject: boolean,
+  ): "ejected" | "extended" | undefined {
+    this.#onlyCaller = this.onlyCallerWith(caller);
     this.#recent.add(true);
     if (now - startedAt < FAST_MS) this.#fastInARow += 1;
     if (this.#ejection) {
@@ -97,21 +114,25 @@ export class Health {
     return "ejected";
   }
 
-  /** Notes that its time out is over. Does nothing before, or for a worker that is in. */
+  /** Notes that its time out, or that of the job which is to bring it back, is over. Does nothing before. */
   elapse(now: number): void {
-    if (this.#phase === "out" && this.#ejection && now >= this.#ejection.until) this.#phase = "due";
+    const isOver = this.#phase === "out" && this.#ejection !== undefined && now >= this.#ejection.until;
+    if (isOver || (this.#phase === "probing" && now - this.#probedAt >= PROBE_MS)) this.#phase = "due";
   }
 
   /** Notes that a job has begun which may bring it back. Returns whether it is such a job. */
-  probe(): boolean {
+  probe(now: number): boolean {
     if (this.#phase !== "due") return false;
     this.#phase = "probing";
+    this.#probedAt = now;
     return true;
   }
 
-  /** Notes that this job has gone, judged or not. */
-  endProbe(): void {
-    if (this.#phase === "probing") this.#phase = "due";
+  /** Notes that this job has gone, judged or not. Returns whether the next one may come for that. */
+  endProbe(): boolean {
+    if (this.#phase !== "probing") return false;
+    this.#phase = "due";
+    return true;
   }
 
   /** Notes that the worker has connected anew. It may have been repaired, so it comes back soon, at most once a minute. */

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { createCaller } from "../../../../src/auth/caller.ts";
 import { NONE_EXCLUDED } from "../../../../src/pool/excluded.ts";
 import type { JobReport } from "../../../../src/pool/job-spec.ts";
 import { RoutedPool, warm } from "../../../support/routed-pool.ts";
@@ -86,6 +87,16 @@ describe("a worker that has failed five times in a row", () => {
     probe?.judge({});
     probe?.release();
     expect(rig.where()).toBe("bad: probe");
+  });
+
+  test("gets another one after ten seconds if that one is a long answer", () => {
+    const { rig } = oneOut();
+    rig.clock.advance(5000);
+    expect(rig.wheres(4)).toEqual(["good: least_loaded", "bad: probe", "good: least_loaded", "waits"]);
+    rig.clock.advance(9999);
+    expect(rig.where()).toBe("waits");
+    rig.clock.advance(1);
+    expect(rig.wheres(2)).toEqual(["bad: probe", "waits"]);
   });
 
   test("serves a job that waits as soon as its time is over", () => {
@@ -184,6 +195,39 @@ describe("the last worker of a model", () => {
     expect(granted).toEqual([]);
     held[1]?.judge(FAILED);
     expect(granted).toEqual(["bad"]);
+  });
+});
+
+describe("a caller whose requests all fail", () => {
+  const judge = (rig: RoutedPool, workerId: string, name: string, verdict: typeof FAILED | typeof WORKED): void => {
+    const claim = rig.claim({ workerId }, createCaller(name));
+    claim?.judge(verdict);
+    claim?.release();
+  };
+  const setUp = (): RoutedPool => {
+    const rig = new RoutedPool();
+    for (const workerId of ["v", "w"]) {
+      rig.join(workerId, 4);
+      judge(rig, workerId, "bob", WORKED);
+    }
+    return rig;
+  };
+
+  test("sends no worker out that has served another caller in the last ten seconds", () => {
+    const rig = setUp();
+    rig.clock.advance(9000);
+    for (let at = 0; at < 30; at += 1) judge(rig, "v", "alice", FAILED);
+    expect(isOut(rig, "v")).toBe(false);
+    rig.clock.advance(1000);
+    judge(rig, "v", "alice", FAILED);
+    expect(isOut(rig, "v")).toBe(true);
+  });
+
+  test("sends a worker out as soon as it fails another caller too", () => {
+    const rig = setUp();
+    for (let at = 0; at < 30; at += 1) judge(rig, "v", "alice", FAILED);
+    judge(rig, "v", "bob", FAILED);
+    expect(isOut(rig, "v")).toBe(true);
   });
 });
 

@@ -25,7 +25,7 @@ class Patient {
 
   /** The job that may bring it back. */
   probe(outcome: "fails" | "works"): string | undefined {
-    expect(this.health.probe()).toBe(true);
+    expect(this.health.probe(this.now)).toBe(true);
     const change = outcome === "fails" ? this.fail() : this.work();
     this.health.endProbe();
     return change;
@@ -84,8 +84,8 @@ test("one job at a time may bring a worker back, and one that is served well doe
   const patient = new Patient();
   patient.fail(5);
   patient.pass(5000);
-  expect(patient.health.probe()).toBe(true);
-  expect([patient.health.probe(), patient.health.isBarred]).toEqual([false, true]);
+  expect(patient.health.probe(patient.now)).toBe(true);
+  expect([patient.health.probe(patient.now), patient.health.isBarred]).toEqual([false, true]);
   // A client that leaves, or an answer that rejects the request, says nothing.
   patient.health.endProbe();
   expect(patient.health.isBarred).toBe(false);
@@ -168,7 +168,7 @@ test("in any sequence of outcomes, a worker is out for five seconds to five minu
         if (each.do === "pass") patient.pass(each.ms);
         else if (each.do === "fail") patient.fail(1, each.tookMs);
         else if (each.do === "work") patient.work(each.tookMs);
-        else if (each.do === "probe") health.probe();
+        else if (each.do === "probe") health.probe(patient.now);
         else if (each.do === "end probe") health.endProbe();
         else health.reconnected(patient.now);
         if (health.isBarred) expect(health.isOut).toBe(true);

@@ -66,7 +66,7 @@ export async function measureFair(children: Children, isQuick: boolean, other?: 
       title: "Fair",
       method:
         "Jobs that take a fixed time. First, a crowd of requests of one key on 2 slots of 1 s, and half a second later one request of " +
-        `another key; each row is ${rounds} servers. Then a script that keeps 60 requests open on 3 workers with 4 slots of 0.5 s, and a ` +
+        `another key; each row is ${rounds === 1 ? "one server" : `the median of ${rounds} servers`}. Then a script that keeps 60 requests open on 3 workers with 4 slots of 0.5 s, and a ` +
         `person's key with one request each second. Then two keys that each keep 16 requests open on 4 slots of 0.1 s, for ${seconds} s; ` +
         "their weights come from a key source of the benchmark.",
       tables: [...tables, shares.table],

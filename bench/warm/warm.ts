@@ -52,15 +52,18 @@ export async function measureWarm(children: Children, isQuick: boolean): Promise
   const server = await startServer(children);
   for (const [at, backend] of backends.entries())
     await startWorker(children, "llm", server, backend, workerId(at), ["--max-concurrency", String(SLOTS)]);
-  const run = ({ name, agents, toTarget }: Manner, load: Pick<AgentLoad, "conversations" | "turns" | "seed">) =>
-    talk({ ...load, agents, name }, (agent, conversation) =>
+  /** The words of all manners are of one length, and differ. */
+  const run = (at: number, load: Pick<AgentLoad, "conversations" | "turns" | "seed">): Promise<AgentFigures> => {
+    const { agents, toTarget } = MANNERS[at] ?? PINNED;
+    return talk({ ...load, agents, name: `manner ${at}` }, (agent, conversation) =>
       completeTarget(server, model, toTarget(agent, conversation)),
     );
+  };
   // From here on every slot has had a prompt, as in a run that has lasted for a while.
-  await run(PINNED, { conversations: 1, turns: 1, seed: 0 });
+  await run(MANNERS.indexOf(PINNED), { conversations: 1, turns: 1, seed: 0 });
   const figures: AgentFigures[][] = MANNERS.map(() => []);
   for (let seed = 1; seed <= rounds; seed += 1) {
-    for (const [at, manner] of MANNERS.entries()) figures[at]?.push(await run(manner, { conversations, turns, seed }));
+    for (const [at, each] of figures.entries()) each.push(await run(at, { conversations, turns, seed }));
   }
   const computed = figures.map((each) => each.map(({ promptTokens, cachedTokens }) => promptTokens - cachedTokens));
   const [pool = [], own = []] = computed;

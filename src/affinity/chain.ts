@@ -2,8 +2,11 @@ import { isRecord } from "../json/parse.ts";
 import { type Chain, ChainBuilder } from "./chain-builder.ts";
 
 const PATHS: ReadonlySet<string> = new Set(["/chat/completions", "/completions", "/responses", "/messages"]);
-/** What stands before the messages in a prompt. The order is fixed, so the order of the members in a body does not matter. */
-const HEAD = ["tools", "functions", "system", "instructions"] as const;
+/**
+ * What stands before the messages in a prompt, and the salt by which vLLM keeps the caches of prompts apart. The order is
+ * fixed, so the order of the members in a body does not matter.
+ */
+const HEAD = ["cache_salt", "tools", "functions", "system", "instructions"] as const;
 
 /** Returns whether a request of this path, relative to the API's base, has a prompt that a backend may keep. */
 export function hasPrompt(path: string): boolean {

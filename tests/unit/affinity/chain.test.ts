@@ -62,6 +62,13 @@ describe("the chain of a prompt", () => {
     expect(elsewhere?.hashes.some((hash) => first.hashes.includes(hash))).toBe(false);
   });
 
+  test("requests with different cache salts share nothing, because their backend's cache keeps them apart", () => {
+    const salted = chat([user("one")], { cache_salt: "a" });
+    expect(shared(salted, chat([user("one"), user("two")], { cache_salt: "a" }))).toBeCloseTo(0.5, 1);
+    expect(shared(salted, chat([user("one")], { cache_salt: "b" }))).toBe(0);
+    expect(shared(salted, first)).toBe(0);
+  });
+
   test("the order of the members in the body does not matter", () => {
     const tools = [{ name: text("tool") }];
     const messages = [user("one")];

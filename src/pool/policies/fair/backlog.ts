@@ -107,6 +107,8 @@ export class Backlog {
   /** Returns the order for a seat with these lines, which it creates if need be. */
   orderFor(lines: readonly string[]): FairOrder {
     const view = this.#viewOf(lines);
+    // Workers that come with ever new models must not use up the orders, or make the common one grow, while others wait.
+    if (this.#orders.size >= MAX_ORDERS && !this.#orders.has(view.group)) this.dropIdle();
     const name = this.#nameOf(view.group);
     const known = this.#orders.get(name);
     if (known && view.order === known) return known;

@@ -132,6 +132,28 @@ describe("workers with other models", () => {
     expect(Math.abs(served - 20)).toBeLessThanOrEqual(2);
   });
 
+  test("are divided apart also after many workers with other models have come and gone while a job waited", () => {
+    const rig = new FairRig();
+    rig.connect("v", 1, ["gone"]).vanish();
+    rig.start({ caller: A, cost: 1, model: "gone" });
+    for (let at = 0; at < 20; at += 1) {
+      const worker = rig.connect(`w${at}`, 1, [`m${at}`]);
+      rig.add(jobsOf(B, 2, 10, { model: `m${at}` }));
+      rig.clock.advance(100);
+      worker.vanish();
+    }
+    rig.connect("p", 1, ["p"]);
+    rig.connect("q", 1, ["q"]);
+    rig.add(jobsOf(A, 21, 1000, { model: "p" }));
+    rig.clock.advance(15_500);
+    const from = rig.granted.length;
+    rig.add(jobsOf(B, 12, 1000, { model: "q" }));
+    rig.add(jobsOf(A, 12, 1000, { model: "q" }));
+    rig.clock.advance(10_000);
+    const atQ = rig.granted.slice(from).filter(({ workerId }) => workerId === "q");
+    expect(atQ.filter(({ job }) => job.caller === A).length).toBeGreaterThanOrEqual(4);
+  });
+
   test("keep their shares by cost, however much faster another model is", () => {
     const rig = new FairRig();
     rig.connect("fast", 4, ["fast"]);

@@ -10,6 +10,9 @@ const FEW = 64;
 /** How old positions among more tickets may be: they are estimates, and many clients ask for theirs. */
 const MAX_AGE_MS = 1000;
 
+/** The most orders and lines whose positions are kept: orders that were given up are among them. */
+const MAX_KNOWN = 64;
+
 interface Positions {
   readonly revision: number;
   readonly at: number;
@@ -53,6 +56,7 @@ export class PositionCache {
     }
     const tickets = inTurn(this.#rowsOf(order), typeof order === "string" ? undefined : order, this.#amountOf);
     const of = new Map(tickets.map((each, at) => [each, at + 1]));
+    if (this.#known.size >= MAX_KNOWN) this.#known.clear();
     this.#known.set(order, { revision: this.revision, at: now, of });
     return of.get(ticket) ?? 1;
   }

@@ -78,7 +78,6 @@ const MAX_MODEL_CHARS = 512;
 function toJobState(job: RegisteredJob, now: number): JobState {
   const facts = job.facts();
   const { caller, endUser } = job.ticket;
-  const waitingMs = Math.round(facts.waitingMs);
   return {
     id: facts.id,
     request_id: facts.requestId,
@@ -92,8 +91,8 @@ function toJobState(job: RegisteredJob, now: number): JobState {
     status: facts.status,
     position: facts.position === 0 ? null : facts.position,
     started_at: new Date(now - facts.ageMs).toISOString(),
-    waiting_ms: waitingMs,
-    running_ms: Math.max(0, Math.round(facts.ageMs) - waitingMs),
+    waiting_ms: Math.round(facts.waitingMs),
+    running_ms: Math.max(0, Math.round(facts.ageMs - facts.waitingMs)),
     bytes_out: facts.bytesOut,
   };
 }

@@ -177,7 +177,7 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
       model: model.slice(0, 128),
       worker: claim?.worker.id,
       route_reason: why?.reason,
-      route_share: why?.share,
+      route_share: why?.share === undefined ? undefined : Math.round(why.share * 1000) / 1000,
       route_score: why?.score,
       outcome,
       reason: end.kind === "failed" ? end.fault.code : undefined,

@@ -63,7 +63,7 @@ export function toModelStates(
     waiting_by: toWaitingCallers(jobs.get(name)?.waitingBy),
     requests_total: figures.requests(name),
     tokens_per_s: tenths(figures.speed(name, now)),
-    cached_share: figures.cachedShare(name, now),
+    cached_share: thousandths(figures.cachedShare(name, now)),
   }));
 }
 
@@ -110,6 +110,10 @@ function add(average: Average, value: number | undefined): void {
   if (value === undefined) return;
   average.sum += value;
   average.count += 1;
+}
+
+function thousandths(part: number | null): number | null {
+  return part === null ? null : Math.round(part * 1000) / 1000;
 }
 
 function averageOf(average: Average | undefined): number | null {

@@ -138,7 +138,7 @@ test("a model reports its slots, its running and waiting jobs, and its output sp
   expect(before.plugins.llm.workers[0]).toMatchObject({ operator_drained: false, tokens_per_s: null });
 
   worker.answerJson(one.id, {
-    usage: { prompt_tokens: 400, completion_tokens: 600, prompt_tokens_details: { cached_tokens: 300 } },
+    usage: { prompt_tokens: 400, completion_tokens: 600, prompt_tokens_details: { cached_tokens: 301 } },
   });
   worker.answerJson(two.id, { usage: { prompt_tokens: 5, completion_tokens: 300 } });
   worker.answerJson((await worker.request()).id, {});
@@ -149,10 +149,10 @@ test("a model reports its slots, its running and waiting jobs, and its output sp
     inflight: 0,
     requests_total: 3,
     tokens_per_s: 15,
-    cached_share: 0.75,
+    cached_share: 0.753,
   });
   clock.advance(1000);
-  expect((await envelope()).server.sample).toMatchObject({ prompt_tokens: 400, cached_tokens: 300 });
+  expect((await envelope()).server.sample).toMatchObject({ prompt_tokens: 400, cached_tokens: 301 });
   expect(after.plugins.llm.workers[0]?.tokens_per_s).toBe(15);
   clock.advance(70_000);
   expect((await envelope()).plugins.llm.workers[0]?.tokens_per_s).toBe(0);

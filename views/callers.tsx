@@ -29,7 +29,7 @@ export function Callers(): string {
               <tr>
                 <th scope="row">
                   <span class="clip" x-text="row.name" x-bind:title="row.title"></span>
-                  <span class="sub clip" x-text="row.detail"></span>
+                  <span class="sub" x-text="row.detail"></span>
                 </th>
                 <td class="number">
                   <span x-text="row.waiting" x-bind:class="row.waiting > 0 ? 'warn' : ''"></span>

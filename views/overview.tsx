@@ -24,7 +24,11 @@ export function Overview(): string {
           noteText="queueText()"
         />
         <Tile label="Requests/s" text="$format.rate(perSecond('requests'))" note="over 10 s" />
-        <Tile label="Tokens/s" text="$format.rate(perSecond('tokens'))" note="over 10 s, as jobs end, where stated" />
+        <Tile
+          label="Tokens/s"
+          text="$format.rate(perSecond('tokens'))"
+          note="output over 10 s, running streams included"
+        />
         <Tile
           label="Prompt tokens from caches"
           text="cachedPercent() === null ? '–' : cachedPercent() + ' %'"

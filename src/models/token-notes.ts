@@ -2,7 +2,7 @@
 
 /** What the rate of output tokens counts. */
 export const TOKENS_NOTE =
-  "Over the last minute, as jobs end; streams whose client did not ask for usage mostly count none";
+  "Output tokens over the last minute; those of running streams are estimated, and corrected when the stream ends";
 
 /** What a worker's measured speed is. */
 export const SPEED_NOTE =

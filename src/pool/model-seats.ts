@@ -6,6 +6,12 @@ import type { Accepts, RankedSeats, RouteDemand } from "./routing/route-policy.t
 import { Speed } from "./routing/speed.ts";
 import type { Seat, SeatModel, SeatRanks, Work } from "./seat.ts";
 
+/**
+ * The least time between two samples of the speed of one worker, once it has many. Jobs of a language model rarely end
+ * faster. Where they do, as with small embeddings, fifty samples a second tell as much as thousands.
+ */
+const SAMPLE_GAP_MS = 20;
+
 /** The seats of a pool, by the ids of their sessions and of their workers. */
 export interface SeatIndex {
   readonly bySession: ReadonlyMap<string, Seat>;
@@ -76,6 +82,7 @@ export class ModelSeats implements RankedSeats, SeatRanks {
   /** Takes in how fast a member has served a job. Returns whether the paces of other members may have changed too. */
   learn(served: SeatModel, work: Work, now: number): boolean {
     const { outcome, input, output, firstByteMs, runningMs } = work;
+    if (served.speed?.isSettled && now - served.speed.measuredAt < SAMPLE_GAP_MS) return false;
     if (outcome !== "completed" || firstByteMs === undefined || (!input && output === 0)) return false;
     served.speed ??= new Speed();
     const share = served.speed.add({ input, output, firstByteMs, runningMs }, now);

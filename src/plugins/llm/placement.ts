@@ -4,7 +4,7 @@ import { responseIdIn } from "../../affinity/response-homes.ts";
 import { Fault } from "../../errors.ts";
 import type { Usage } from "../../figures/units.ts";
 import { NONE_EXCLUDED } from "../../pool/excluded.ts";
-import type { JobReport, JobSpec } from "../../pool/job-spec.ts";
+import type { JobReport } from "../../pool/job-spec.ts";
 import type { Pool } from "../../pool/pool.ts";
 import type { Log } from "../../system/deps.ts";
 import type { LlmCall } from "./call.ts";
@@ -28,7 +28,8 @@ export class Placement {
   readonly #request: LlmRequest;
   /** The response that the request continues, if its worker is known. */
   readonly #continued: { readonly id: string; readonly workerId: string } | undefined;
-  readonly #affinity: RequestAffinity | undefined;
+  /** Finds the workers that have the prompt in their caches; undefined where there is nothing to choose. */
+  readonly affinity: RequestAffinity | undefined;
 
   /** Throws `previous_response_not_found` if the worker that has the continued response cannot serve the request. */
   constructor(ports: PlacementPorts, call: LlmCall, request: LlmRequest) {
@@ -37,17 +38,22 @@ export class Placement {
     this.#request = request;
     this.#continued = this.#findContinued();
     if (this.#continued && !this.#canServe(this.#continued.workerId)) throw notFound(this.#continued.id);
-    this.#affinity = this.#continued ? undefined : this.#recognize();
+    this.affinity = this.#continued ? undefined : this.#recognize();
   }
 
-  get spec(): Pick<JobSpec, "workerId" | "workerReason" | "affinity"> {
-    if (this.#continued) return { workerId: this.#continued.workerId, workerReason: "response" };
-    return { workerId: this.#call.workerId, affinity: this.#affinity };
+  /** The only worker that may serve the request; undefined if any may. */
+  get workerId(): string | undefined {
+    return this.#continued ? this.#continued.workerId : this.#call.workerId;
+  }
+
+  /** Why only that worker may serve it, unless the client named it. */
+  get workerReason(): "response" | undefined {
+    return this.#continued ? "response" : undefined;
   }
 
   /** Learns that a session gets the request. */
   sent(sessionId: string): void {
-    this.#affinity?.sent(sessionId);
+    this.affinity?.sent(sessionId);
   }
 
   /** Learns from the answer, whose first bytes are `beginning`. */
@@ -57,7 +63,7 @@ export class Placement {
       const id = responseIdIn(beginning());
       if (id !== undefined) this.#ports.prompts.learnResponse(id, this.#call.caller.tenant, claim.worker.id);
     }
-    const cold = this.#affinity && this.#ports.prompts.ended(this.#affinity, claim, usage);
+    const cold = this.affinity && this.#ports.prompts.ended(this.affinity, claim, usage);
     if (!cold) return;
     this.#ports.log.info("affinity.off", {
       plugin: "llm",

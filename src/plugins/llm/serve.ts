@@ -69,11 +69,14 @@ async function answer(ports: LlmPorts, call: LlmCall): Promise<Response> {
       spec: {
         requestId,
         caller,
-        ...standing,
+        class: standing.class,
+        endUser: standing.endUser,
         kind: kindOf(call.path),
         outputForm: form,
         model,
-        ...placement.spec,
+        workerId: placement.workerId,
+        workerReason: placement.workerReason,
+        affinity: placement.affinity,
         // Another quantization of a model makes other vectors, so only the exact model serves embeddings.
         exact: isEmbedding,
         ...patienceFor(config, stream),
@@ -95,9 +98,9 @@ async function answer(ports: LlmPorts, call: LlmCall): Promise<Response> {
         lastChunkAt = now;
       },
       onReport: (report) => {
-        const spent = spentOn(ends, report, form, body);
-        placement.ended(report, spent.usage, () => ends.first);
-        area.ended({ requestId, caller, model, report, ...spent, outputForm: form, bytesIn: body.length });
+        const { usage, isEstimated } = spentOn(ends, report, form, body);
+        placement.ended(report, usage, () => ends.first);
+        area.ended({ requestId, caller, model, report, usage, isEstimated, outputForm: form, bytesIn: body.length });
         caller.leave();
       },
     },

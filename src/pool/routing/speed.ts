@@ -13,6 +13,8 @@ export interface SpeedSample {
 const WEIGHT = 0.1;
 /** Samples after which a rate counts. */
 const ENOUGH = 5;
+/** Samples after which leaving one out changes little: five times the ten that a weight of 0.1 remembers. */
+const SETTLED = 50;
 /** An answer that comes in a smaller part of its time came as a whole, so its two rates cannot be told apart. */
 const STREAMED_SHARE = 0.05;
 
@@ -44,6 +46,7 @@ export class Speed {
   readonly #prefill = new Rate();
   readonly #decode = new Rate();
   #measuredAt = Number.NEGATIVE_INFINITY;
+  #samples = 0;
 
   /** Input per second until the first byte, without what came from a cache; undefined before five samples. */
   get prefill(): number | undefined {
@@ -53,6 +56,11 @@ export class Speed {
   /** Output per second; undefined before five samples. */
   get decode(): number | undefined {
     return this.#decode.value;
+  }
+
+  /** Whether it comes from so many samples that single ones may be left out. */
+  get isSettled(): boolean {
+    return this.#samples >= SETTLED;
   }
 
   /** `Clock.elapsed` of the last sample. */
@@ -67,6 +75,7 @@ export class Speed {
     if (input > 0 && (isStreamed || output === 0)) this.#prefill.add(input, firstByteMs);
     if (output > 0) this.#decode.add(output, isStreamed ? decodeMs : runningMs);
     this.#measuredAt = now;
+    this.#samples += 1;
     return isStreamed && runningMs > 0 ? firstByteMs / runningMs : undefined;
   }
 }

@@ -113,7 +113,7 @@ export class FairQueue implements QueuePolicy {
     this.#changed(this.#now);
     this.#left = { ticket, row };
     this.#locality.left(ticket);
-    if (!row.head) this.#wakeUps.changed(row, this.#now);
+    this.#wakeUps.changed(row, this.#options.clock.elapsed());
     this.#flows.left(row.flow, this.#now);
     if (this.#backlog.size === 0) this.#settle();
   }

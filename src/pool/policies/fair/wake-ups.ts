@@ -22,7 +22,7 @@ export class WakeUps {
     this.#wake = wake;
   }
 
-  /** Takes note that a row has got a ticket, or one of its tickets a slot. */
+  /** Takes note that a row has got a ticket or lost one, or that one of its tickets has got a slot. */
   changed(row: Row, now: number): void {
     if (row.flow.urgency !== BACKGROUND) return;
     if (!row.head) {

@@ -220,6 +220,20 @@ describe("classes", () => {
     expect(held.grantedAt).toBe(30_000);
   });
 
+  test("hold none back for longer where the one before it has left after 30 s", () => {
+    const rig = new FairRig();
+    rig.connect("w", 4);
+    rig.add(jobsOf(A, 1, 41_000));
+    rig.add(jobsOf(A, 3, 500_000));
+    const first = rig.start({ caller: batch, cost: 1000 });
+    rig.clock.advance(35_000);
+    const second = rig.start({ caller: batch, cost: 1000 });
+    rig.clock.advance(5000);
+    first.wait?.leave();
+    rig.clock.advance(100_000);
+    expect(second.grantedAt).toBe(65_000);
+  });
+
   test("let a background job begin when another worker leaves with its jobs", () => {
     const rig = new FairRig();
     const busy = rig.connect("busy", 4);

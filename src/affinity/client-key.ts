@@ -8,16 +8,16 @@ export interface ClientKey {
 }
 
 /**
- * The headers with which clients name a conversation, best known first. `docs/clients.md` says who sends which. A header
- * that only names a user, a key or one request is not among them.
+ * The headers with which clients name a conversation, in the order in which they count. `docs/clients.md` says which client
+ * sends which. Headers that name a user, a key or a single request are not among them.
  */
 export const SESSION_HEADERS = [
   "x-moorage-session",
   "x-session-id",
+  "x-session-affinity",
   "x-claude-code-session-id",
   "session-id",
   "session_id",
-  "x-session-affinity",
   "conversation_id",
   "x-conversation-id",
   "x-openwebui-chat-id",

@@ -28,7 +28,7 @@ export interface PredictedTokens {
   cachedTokens: number;
 }
 
-/** Jobs after which a worker is judged. */
+/** The jobs over which a worker's cache is judged. */
 const JOBS_JUDGED = 20;
 /** The part of the predicted tokens that must have come from the cache. */
 const LOWEST_RATE = 0.2;
@@ -39,7 +39,7 @@ const MIN_TOKENS = 64;
 /** The pairs of worker and model that are judged at a time, and the models with sums of their own. */
 const MAX_JUDGED = 4096;
 const MAX_MODELS = 200;
-/** The name for the sums of all further models. */
+/** The name under which all further models are summed up. */
 const OTHER = "other";
 
 /**
@@ -69,7 +69,7 @@ export class HitRates {
     return [...this.#cold.values()];
   }
 
-  /** Counts a job. Returns its worker if this job was the last that showed that it is cold. */
+  /** Counts a job. Returns its worker if the worker counts as cold from this job on. */
   count(outcome: Outcome, now: number): ColdWorker | undefined {
     const { workerId, sessionId, model, predictedTokens, cachedTokens } = outcome;
     if (predictedTokens < MIN_TOKENS) return undefined;

@@ -1,7 +1,7 @@
 /** How many sessions a hash remembers: those that got it last. A prompt that many share is on several workers. */
 export const SESSIONS_PER_HASH = 4;
 
-/** Past the last slot of a list. */
+/** The end of a list of slots. */
 const NONE = -1;
 
 /** The columns of the table. A hash has a slot, and every slot is in one bucket and in the list by age. */
@@ -21,8 +21,8 @@ interface Columns {
 }
 
 /**
- * A bounded table from 64-bit hashes to the sessions that have met them. When it is full, the hash that was not taught for
- * longest makes room. Its memory is a few typed arrays, which are allocated at the first hash: 57 bytes for each.
+ * A bounded table from 64-bit hashes to the sessions that have met them. When it is full, it forgets the hash that was
+ * learned longest ago. Its memory is a few typed arrays, which are allocated at the first hash: 57 bytes for each.
  */
 export class PrefixTable {
   readonly #capacity: number;
@@ -41,7 +41,7 @@ export class PrefixTable {
     this.#keepS = Math.floor(keepMs / 1000);
   }
 
-  /** How many hashes it holds. Those that are too old count until they make room. */
+  /** How many hashes it holds. Those that are too old count until they are overwritten. */
   get size(): number {
     return this.#size;
   }

@@ -4,7 +4,7 @@ import type { HitRates } from "./hit-rates.ts";
 import { type PrefixTable, SESSIONS_PER_HASH } from "./prefix-table.ts";
 import type { SessionRefs } from "./session-refs.ts";
 
-/** What all requests share. */
+/** The memory that all requests share. */
 export interface AffinityMemory {
   readonly table: PrefixTable;
   readonly refs: SessionRefs;
@@ -73,7 +73,7 @@ export class RequestAffinity implements Affinity {
     const ref = refs.use(sessionId, now);
     this.#predictedShare = this.#shares(now).get(ref) ?? 0;
     if (key) table.learn(key.hash, ref, now);
-    // The longest one last, because the first one makes room first.
+    // The longest beginning comes last, because a full table forgets what it was taught first.
     for (const hash of chain?.hashes ?? []) table.learn(hash, ref, now);
   }
 

@@ -93,7 +93,7 @@ export function nameServedModel(headers: Headers, model: string): void {
   headers.set("x-moorage-model", toPrintable(model));
 }
 
-/** The most workers that one answer names: more served parts of a large request only if many failed. */
+/** The most workers that one answer names. More serve parts of one request only if many of them fail. */
 const MAX_NAMED_WORKERS = 16;
 
 /** Names the workers that served a request, and the reason why they got it. */

@@ -13,7 +13,7 @@ export interface CallerState {
   readonly running: number;
   /** How long the oldest of its waiting jobs has existed; null where none waits. */
   readonly oldest_wait_ms: number | null;
-  /** Its part of the service that ended in the last minute, from 0 to 1. */
+  /** Its part of the cost of all jobs that ended in the last minute, from 0 to 1. */
   readonly share: number;
   /** The part that its weight alone would give it among all that are listed; null for `(other)`. */
   readonly fair_share: number | null;

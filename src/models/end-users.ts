@@ -6,12 +6,12 @@ export const OTHER_END_USERS = "(other)";
 
 /** The most end users of one caller that are told apart. */
 const MAX_PER_CALLER = 1000;
-/** The same of all callers. Beyond it the callers whose last new end user is longest ago start anew. */
+/** The most end users of all callers together. Beyond that, callers are forgotten, the one without a new end user for longest first. */
 const MAX_TOTAL = 100_000;
 /** Time after its last request after which an end user no longer counts towards these limits. */
 const REMEMBERED_MS = 600_000;
 
-/** Longest part of a name that is looked at. */
+/** The characters of a name that count. */
 const MAX_NAME_CHARS = 256;
 /** 72 bits: among the end users of one caller, no two are ever confused. */
 const DIGEST_CHARS = 12;
@@ -23,7 +23,7 @@ const DIGEST_CHARS = 12;
 export class EndUsers {
   readonly #secret: string;
   readonly #clock: Pick<Clock, "elapsed">;
-  /** When each was last seen, the one that was not seen for longest first; the callers by their last new one. */
+  /** When each end user was last seen, the least recent first. The callers are in the order of their last new end user. */
   readonly #seen = new Map<string, Map<string, number>>();
   #total = 0;
 

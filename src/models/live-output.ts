@@ -2,7 +2,7 @@ import type { Claim } from "../pool/claim.ts";
 import type { OutputForm } from "../pool/job-spec.ts";
 import type { RegisteredJob } from "../pool/jobs-registry.ts";
 
-/** The number of models and forms whose bytes are known. Past it, the one that was learned first is forgotten. */
+/** The most pairs of model and form whose pace is known. Beyond that, the one that was learned first is forgotten. */
 const MAX_PACES = 1000;
 /** How much of what was learned before remains with each further job. */
 const KEPT = 0.8;
@@ -46,7 +46,7 @@ export class LiveOutput {
     const counted = claim && this.#counted.get(claim);
     if (claim === undefined || counted === undefined) return 0;
     this.#counted.delete(claim);
-    // Without streams there is no output either: sums of fractions leave a rest.
+    // Sums of fractions leave a rest, and without streams there is no output.
     this.#total = this.#counted.size === 0 ? 0 : this.#total - counted;
     return counted;
   }

@@ -4,13 +4,12 @@ import type { JobReport } from "../pool/job-spec.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { HealthEvent } from "../pool/routing/health-watch.ts";
 import type { RouteReason } from "../pool/routing/route.ts";
+import { CLASSES } from "../pool/urgency.ts";
 import { isOut } from "./serving-state.ts";
 
-const CLASSES = ["interactive", "normal", "background"] as const satisfies readonly CallerClass[];
-
 /**
- * The scheduler's work for a plugin, for metrics: waits by class, and the reasons for workers. No series
- * belongs to a single caller, because anybody may read them.
+ * The metrics of one plugin's scheduler: waits by class, and the reasons for choosing workers. No series belongs to a single
+ * caller, because anybody may read the metrics.
  */
 export class SchedulerSeries {
   readonly #plugin: string;

@@ -1,6 +1,6 @@
 import type { Caller, CallerClass } from "../auth/caller.ts";
 import { Fault } from "../errors.ts";
-import { lowerOf } from "../pool/urgency.ts";
+import { CLASSES, lowerOf } from "../pool/urgency.ts";
 import type { EndUsers } from "./end-users.ts";
 
 /** For whom a job counts in the queue, beside its caller, and how urgent it is. */
@@ -14,9 +14,6 @@ export interface Standing {
 /** The fields of a JSON request. */
 type Fields = Readonly<Record<string, unknown>>;
 
-/** From the most urgent to the least. */
-const CLASSES: readonly CallerClass[] = ["interactive", "normal", "background"];
-
 const PRIORITY_HEADER = "x-moorage-priority";
 
 /** Fields that name the end user in OpenAI's API: the current one, and its predecessor, which LibreChat sends. */
@@ -24,7 +21,7 @@ const END_USER_FIELDS = ["safety_identifier", "user"] as const;
 
 const NO_FIELDS: Fields = {};
 
-/** Reads from requests for whom their jobs count. */
+/** Reads from a request for whom its job counts in the queue. */
 export class Standings {
   readonly #endUserHeaders: readonly string[];
   readonly #endUsers: EndUsers;

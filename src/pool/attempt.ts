@@ -40,8 +40,8 @@ export class Attempt {
   }
 
   /**
-   * Tells the pool what the end of the attempt says of the worker. `wasSilent`: this server gave up because the worker sent nothing.
-   * Returns the failure if it was the worker's, for a job that goes on elsewhere.
+   * Tells the pool what the end of the attempt says of the worker. With `wasSilent`, this server gave up because the worker
+   * sent nothing. Returns the failure if it was the worker's, for a job that goes on elsewhere.
    */
   judge(end: ExchangeEnd, wasSilent: boolean): FailedAttempt | undefined {
     const { claim } = this;

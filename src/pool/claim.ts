@@ -14,7 +14,7 @@ export interface Claim {
   readonly worker: { readonly id: string; readonly name: string };
   /** The id of the worker's session. */
   readonly sessionId: string;
-  /** The explanation why the job got this slot. */
+  /** Why the job got this slot. */
   readonly route: Route;
   /** Whether the worker had the model in memory, as far as it tells. */
   readonly isLoaded: boolean;

@@ -1,6 +1,6 @@
 import type { CallerClass } from "../auth/caller.ts";
 
-/** The jobs of one flow, as the dashboard shows them: those of one caller, class and end user. It is a plain copy. */
+/** A plain copy of one flow for the dashboard: the jobs of one caller, class and end user. */
 export interface FlowFacts {
   /** The caller's name; `(other)` for the sum of the flows that are not listed. */
   readonly caller: string;
@@ -13,7 +13,7 @@ export interface FlowFacts {
   readonly running: number;
   /** Milliseconds since the arrival of the ticket that waits for longest; 0 if none waits. */
   readonly oldestWaitMs: number;
-  /** The flow's part of the service that all jobs received which ended in the last minute: 0 to 1. */
+  /** The flow's part of the cost of all jobs that ended in the last minute, from 0 to 1. */
   readonly share: number;
 }
 

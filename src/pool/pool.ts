@@ -101,7 +101,7 @@ export class Pool implements SessionHost {
     return this.#queue.pushedOut;
   }
 
-  /** Those of the last minute. */
+  /** How many waiting jobs were refused in the last minute so that others could wait. */
   get recentlyPushedOut(): number {
     return this.#queue.recentlyPushedOut;
   }

@@ -16,7 +16,7 @@ export interface QueueOptions {
   readonly reasons: Reasons;
   /** How long a ticket may wait, counted from its first wait. */
   readonly timeoutMs: number;
-  /** Called after each coming and going. */
+  /** Called after each job that joins or leaves. */
   readonly onChange: () => void;
 }
 
@@ -53,7 +53,7 @@ export class Queue {
     return this.#pushedOut;
   }
 
-  /** Those of the last minute. */
+  /** How many waiting jobs were refused in the last minute so that others could wait. */
   get recentlyPushedOut(): number {
     return this.#recentlyPushedOut.sum(this.#options.clock.elapsed());
   }

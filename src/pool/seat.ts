@@ -208,8 +208,8 @@ export class SeatModel implements Contender {
     return (this.health?.isOut ?? false) || (this.seat.health?.isOut ?? false);
   }
 
-  get isBarred(): boolean {
-    return (this.health?.isBarred ?? false) || (this.seat.health?.isBarred ?? false);
+  get isSuspended(): boolean {
+    return (this.health?.isSuspended ?? false) || (this.seat.health?.isSuspended ?? false);
   }
 
   /**

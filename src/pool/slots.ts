@@ -76,6 +76,7 @@ export class Slots {
     return new SeatClaim(choice, { ticket, startedAt: now, probed, isLoaded }, this.#owner);
   }
 
+  /** Ends the rest of a seat whose worker has refused a job. */
   endRest(seat: Seat): void {
     seat.stopRest?.();
     seat.stopRest = undefined;
@@ -113,8 +114,8 @@ export class Slots {
   }
 
   /**
-   * Serves jobs that waited although other workers have free slots: for better workers, which have gone or are out now, or
-   * until background jobs hold a smaller part of the slots.
+   * Offers free slots of all seats for these models to jobs that wait. A job may wait beside a free slot for a better worker,
+   * which has left or is out now, or because background jobs held too many slots.
    */
   serveOthers(models: readonly string[]): void {
     const { directory, queue } = this.#options;

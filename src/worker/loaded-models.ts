@@ -3,7 +3,7 @@ import type { ModelInfo } from "../wire/model-info.ts";
 import { isModelId } from "../wire/names.ts";
 import { type ModelList, parseModelList } from "./model-list.ts";
 
-// Where model servers say which models they have in memory. Each form is that of the server's source or documentation.
+// The places where model servers list the models in memory. Each form is taken from the server's source or documentation.
 
 /** Models in memory or being loaded, by the backend's names; `all` on a server that cannot unload any. */
 export type LoadedModels = readonly string[] | "all";
@@ -17,10 +17,10 @@ export interface LoadedReading {
   readonly expiresAt?: number;
 }
 
-/** A cheap question about a server's memory. */
+/** A cheap way to ask a server which models it has in memory. */
 export interface LoadedSource {
   readonly url: string;
-  /** Reads the answer, which is untrusted; undefined for anything that does not say it. */
+  /** Reads the answer, which is untrusted; undefined if it does not list the models in memory. */
   read(json: unknown): LoadedReading | undefined;
 }
 
@@ -105,7 +105,7 @@ export interface Memory {
   readonly loadedSource: LoadedSource | undefined;
 }
 
-/** The memory of a server that says nothing of it. */
+/** The memory of a server that does not say which models it has loaded. */
 export const UNKNOWN_MEMORY: Memory = { loaded: undefined, loadedSource: undefined };
 
 /** The memory of a server that loads its models when it starts, and keeps them. */

@@ -16,14 +16,14 @@ const GAP_MS = 2000;
 const EVERY_MS = 5000;
 /** How long after the last job it is asked: a load that a job began may go on without it. */
 const AFTER_MS = 15_000;
-/** How long after a model's time is up the backend is asked, so that it has unloaded the model. */
+/** The time between a model's expiry and the question, so that the backend has unloaded the model by then. */
 const EXPIRY_MARGIN_MS = 1500;
-/** The farthest moment that is waited for. Another question comes before, if only with the next probe. */
+/** The longest wait for an expiry. Later ones are noticed by the next probe of the backend. */
 const MAX_EXPIRY_MS = 60 * 60_000;
 
 /**
  * Decides when to ask which models are loaded. Jobs are what loads and unloads models, so the backend is asked while jobs
- * run, for a while after them, and once when the time of an idle model is up. A worker without jobs asks nothing.
+ * run, for a while after them, and once when an idle model expires. A worker without jobs asks nothing.
  */
 export class LoadedWatch {
   readonly #options: LoadedWatchOptions;

@@ -74,7 +74,7 @@ export class Placement {
     });
   }
 
-  /** Returns the answer, in which the pool's error about a worker that is gone is one about the response that it had. */
+  /** Returns the answer. An error of the pool about a lost worker becomes one about the response that the worker had. */
   explained(answer: Promise<Response>): Promise<Response> {
     const continued = this.#continued;
     if (!continued) return answer;
@@ -104,7 +104,7 @@ export class Placement {
     );
   }
 
-  /** Undefined where there is nothing to choose, so that requests which can go to one worker only cost nothing. */
+  /** Returns undefined where a single worker can serve the request, so that such requests cost nothing. */
   #recognize(): RequestAffinity | undefined {
     const { pool, prompts } = this.#ports;
     const { caller, path, visit, workerId } = this.#call;

@@ -24,7 +24,7 @@ export function mayAskForUsage(path: string, { stream, value }: LlmRequest): boo
   return asked === undefined || asked === null || asked === false;
 }
 
-/** A backend that takes names in any case, as programs in Go do, has been asked by the client in its own way. */
+/** Whether the options have a name in another case. Backends in Go read it, so the client may have asked already. */
 function hasOptionsInAnotherCase(value: Readonly<Record<string, unknown>>): boolean {
   for (const name of Object.keys(value))
     if (name.length === OPTIONS.length && name !== OPTIONS && name.toLowerCase() === OPTIONS) return true;

@@ -17,7 +17,7 @@ export function explainFreed(to: SeatModel, seats: RankedSeats, demand: RouteDem
 /** Finds what decided before any comparison of load and speed. */
 function reasonFor(to: SeatModel, seats: RankedSeats, demand: RouteDemand): RouteReason | undefined {
   if (seats.ready === 1) return "only_worker";
-  if (to.isOut) return to.isBarred ? "none_healthy" : "probe";
+  if (to.isOut) return to.isSuspended ? "none_healthy" : "probe";
   if (demand.excluded !== NONE_EXCLUDED) return "retry";
   return to.isLoaded ? undefined : "must_load";
 }

@@ -14,19 +14,19 @@ export interface HealthEvent {
   readonly ejection: Ejection;
 }
 
-/** The pool, as the watch sees it. */
+/** The part of the pool that the watch needs. */
 export interface HealthHost {
   /** Finds the seat that a worker has now. */
   seatOf(workerId: string): Seat | undefined;
   /** Whether any other seat takes jobs for the model. */
   hasOther(served: SeatModel): boolean;
-  /** Called when it has changed who may get jobs: the seat has to be ranked again, and may serve jobs that wait. */
+  /** Called when a seat may get more or fewer jobs than before: it has to be ranked again, and may serve jobs that wait. */
   onChange(seat: Seat): void;
   readonly onEvent: (event: HealthEvent) => void;
 }
 
-/** A health, and whom it is about. */
-interface Patient {
+/** The health of a worker, or of one model on it, and the seat that it belongs to. */
+interface Watched {
   readonly health: Health;
   readonly seat: Seat;
   readonly model: string | undefined;
@@ -47,8 +47,8 @@ export interface JudgedJob {
 const OTHERS_SERVED_MS = 10_000;
 
 /**
- * Watches the health of a pool's workers: it judges each attempt, wakes those whose time out is over, and remembers
- * workers that leave, so that none escapes by connecting anew.
+ * Watches the health of a pool's workers: it counts the outcome of each attempt, lets a worker try again when its time out is
+ * over, and remembers workers that leave, so that none escapes its ejection by connecting anew.
  */
 export class HealthWatch {
   readonly #clock: Clock;
@@ -71,7 +71,7 @@ export class HealthWatch {
     for (const health of healthsOf(seat)) {
       health.reconnected(now);
       health.elapse(now);
-      if (health.isBarred && health.ejection) this.#wakeAt(health, seat.session.worker.id, health.ejection.until);
+      if (health.isSuspended && health.ejection) this.#wakeAt(health, seat.session.worker.id, health.ejection.until);
     }
   }
 
@@ -87,7 +87,7 @@ export class HealthWatch {
     this.#judge(served.health, model, job, reason, () => this.#ofModel(served, job.caller));
   }
 
-  /** Notes that a job has begun. Returns the ejections that it may end. */
+  /** Notes that a job has begun. Returns the healths of which it is the probe: those whose ejection it may end. */
   begin({ health, seat }: SeatModel): readonly Health[] {
     if (!health && !seat.health) return NONE;
     const now = this.#clock.elapsed();
@@ -96,7 +96,7 @@ export class HealthWatch {
     return probed;
   }
 
-  /** Notes that this job has gone. */
+  /** Notes that a job has ended; `probed` is what `begin` returned for it. */
   end(probed: readonly Health[]): void {
     for (const health of probed) if (health.endProbe()) this.#cancelTimer(health);
   }
@@ -106,19 +106,19 @@ export class HealthWatch {
     outcome: "worked" | "failed",
     { caller, startedAt }: JudgedJob,
     reason: string,
-    find: () => Patient | undefined,
+    find: () => Watched | undefined,
   ): void {
     // Nearly all workers have never failed, so nothing is kept for them.
     if (!known && outcome === "worked") return;
-    const patient = find();
-    if (!patient) return;
-    const { health, seat, model } = patient;
+    const watched = find();
+    if (!watched) return;
+    const { health, seat, model } = watched;
     const now = this.#clock.elapsed();
     const before = health.ejection;
     const change =
       outcome === "worked"
         ? health.worked(startedAt, now)
-        : health.failed({ reason, startedAt, caller }, now, patient.mayEject());
+        : health.failed({ reason, startedAt, caller }, now, watched.mayEject());
     if (!this.#host.seatOf(seat.session.worker.id)) this.#kept.keep(seat);
     const ejection = health.ejection ?? before;
     if (!change || !ejection) return;
@@ -128,7 +128,7 @@ export class HealthWatch {
     this.#host.onChange(seat);
   }
 
-  #ofWorker(from: Seat, reason: string): Patient | undefined {
+  #ofWorker(from: Seat, reason: string): Watched | undefined {
     if (reason === "lost") {
       if (from.isLossCounted) return undefined;
       from.isLossCounted = true;
@@ -140,7 +140,7 @@ export class HealthWatch {
     return { health, seat, model: undefined, mayEject };
   }
 
-  #ofModel(from: SeatModel, caller: string): Patient {
+  #ofModel(from: SeatModel, caller: string): Watched {
     const { model } = from;
     const seat = this.#seatNow(from.seat);
     const served = seat.byModel.get(model) ?? from;

@@ -11,24 +11,24 @@ export interface FailedAttempt {
 
 /** The time for which a worker is out, because it failed too often. */
 export interface Ejection {
-  /** The last failure, in our words. */
+  /** The last failure, in the server's words. */
   readonly reason: string;
   /** `Clock.elapsed` at which it went out. */
   readonly since: number;
-  /** `Clock.elapsed` from which it may show with one job that it is back. */
+  /** `Clock.elapsed` from which it gets one job as a probe, which shows whether it is back. */
   readonly until: number;
-  /** How often it was sent out since it was last well for long, this time included. */
+  /** How many ejections there were since it last worked for five minutes, this one included. */
   readonly times: number;
 }
 
-/** `extended`: it failed the job that was to bring it back. */
+/** `extended`: it failed its probe. */
 export type HealthChange = "ejected" | "extended" | "restored";
 
-/** Fast failures in a row that send a worker out. A worker that fails at once always seems free, so it attracts jobs. */
+/** Fast failures in a row that eject a worker. A worker that fails at once always seems free, so it attracts jobs. */
 const FAST_IN_A_ROW = 5;
 /** A failure within this time is fast. A worker that fails later holds its slot meanwhile, so it attracts nothing. */
 const FAST_MS = 10_000;
-/** Failures among the last twenty that send a worker out: more than half. */
+/** Failures among the last twenty that eject a worker: more than half. */
 const MOST_OF_TWENTY = 11;
 /** The first time out; each further one is twice as long. */
 export const FIRST_OUT_MS = 5000;
@@ -39,8 +39,8 @@ export const PROBE_MS = 10_000;
 const COMEBACK_MS = 60_000;
 
 /**
- * The health of a worker, or of one model on it: whether it is in, and when it gets a job again if it is out. It knows no
- * other workers, so whether anybody could take over is for its users to find out.
+ * The health of a worker, or of one model on it: whether it is out, and when it gets a probe. It knows no other workers, so
+ * its users say whether another one could take over.
  */
 export class Health {
   #recent = new RecentOutcomes();
@@ -48,14 +48,14 @@ export class Health {
   /** The caller of all failures among the recent outcomes; undefined if there are several, or none. */
   #onlyCaller: string | undefined;
   #ejection: Ejection | undefined;
-  /** `due`: the next job may show that it is back. `probing`: that job is running. */
+  /** `due`: the next job is its probe. `probing`: the probe is running. */
   #phase: "in" | "out" | "due" | "probing" = "in";
   #probedAt = Number.NEGATIVE_INFINITY;
   #restoredAt = Number.NEGATIVE_INFINITY;
   #lastTimes = 0;
   #cameBackAt = Number.NEGATIVE_INFINITY;
 
-  /** The present ejection; undefined for a worker that is in. */
+  /** The current ejection; undefined for a worker that is not out. */
   get ejection(): Ejection | undefined {
     return this.#ejection;
   }
@@ -64,8 +64,8 @@ export class Health {
     return this.#phase !== "in";
   }
 
-  /** Whether it is out and its next job may not come: its time is not over, or the job that may bring it back is running. */
-  get isBarred(): boolean {
+  /** Whether it is out and may get no job now: its time out is not over, or its probe is running. */
+  get isSuspended(): boolean {
     return this.#phase === "out" || this.#phase === "probing";
   }
 
@@ -92,7 +92,7 @@ export class Health {
     return "restored";
   }
 
-  /** Counts a failure. With `mayEject` false, as where nobody could take over, it sends nobody out. */
+  /** Counts a failure. With `mayEject` false, because no other worker could take over, it ejects nothing. */
   failed(
     { reason, startedAt, caller }: FailedAttempt,
     now: number,
@@ -120,7 +120,7 @@ export class Health {
     if (isOver || (this.#phase === "probing" && now - this.#probedAt >= PROBE_MS)) this.#phase = "due";
   }
 
-  /** Notes that a job has begun which may bring it back. Returns whether it is such a job. */
+  /** Notes that a job has begun. Returns whether the job is a probe. */
   probe(now: number): boolean {
     if (this.#phase !== "due") return false;
     this.#phase = "probing";

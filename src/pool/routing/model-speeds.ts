@@ -1,9 +1,9 @@
 import type { Speed } from "./speed.ts";
 
-/** The limits of a pace: a worker that is faster or slower than this gets no more or fewer jobs for it. */
+/** The limits of a pace. A worker that is even faster gets no more jobs for that, and a slower one no fewer. */
 const SLOWEST = 0.25;
 const FASTEST = 4;
-/** A speed that was not measured for so long counts no more: the worker may be another machine by now. */
+/** The time after which a speed no longer counts: the worker may run on another machine by now. */
 const STALE_MS = 10 * 60_000;
 /** The fewest samples after which the usual speeds are looked at again. */
 const FEWEST_SAMPLES = 8;

@@ -9,14 +9,14 @@ export interface RouteDemand extends Needs {
   readonly affinity?: Affinity | undefined;
 }
 
-/** The seats of one model, as a policy sees them. */
+/** The seats of one model: the part of `ModelSeats` that a policy needs. */
 export interface RankedSeats {
   readonly model: string;
   /** How many of them take jobs, busy or not. */
   readonly ready: number;
-  /** How many of these are not out because they failed too often. */
+  /** How many of them take jobs and are not out because they failed too often. */
   readonly healthy: number;
-  /** How many of these must load the model first. */
+  /** How many of them take jobs and must load the model first. */
   readonly cold: number;
   /** What the speeds of its workers are compared with. */
   readonly speeds: Pick<ModelSpeeds, "isMeasured">;
@@ -28,7 +28,7 @@ export interface RankedSeats {
   ofSession(sessionId: string): SeatModel | undefined;
 }
 
-/** Returns whether a seat may get the job: no worker that has failed it, and of the kind that it needs. */
+/** Returns whether a seat may get the job: its worker has not failed the job, and takes the kind of exchange that it needs. */
 export type Accepts = (candidate: SeatModel) => boolean;
 
 /** A seat, the model that it would serve a demand with, and the reason. */

@@ -12,11 +12,11 @@ import { levelOfContender } from "./score.ts";
  * that shows whether it is back. No job waits for a warm worker while another one has room.
  */
 export class Soonest implements RoutePolicy {
-  /** The last load of a worker of usual speed that has the model, and its level: most are asked for several models in a row. */
+  /** The last load of a worker of usual speed that has the model, and its level: a worker is ranked for several models in a row. */
   readonly #usual = { load: Number.NaN, level: 0 };
 
   levelOf(candidate: SeatModel): number {
-    if (candidate.pace !== 1 || !candidate.isLoaded || candidate.isBarred) return levelOfContender(candidate);
+    if (candidate.pace !== 1 || !candidate.isLoaded || candidate.isSuspended) return levelOfContender(candidate);
     const { load } = candidate.seat;
     if (load !== this.#usual.load) {
       this.#usual.load = load;
@@ -27,13 +27,13 @@ export class Soonest implements RoutePolicy {
 
   choose(seats: RankedSeats, demand: RouteDemand, accepts: Accepts | undefined): Choice | undefined {
     const best = seats.first(accepts);
-    // The barred are last in the ranking, so everybody else is busy or cannot have the job.
+    // Suspended workers are last in the ranking, so all others are busy or must not get the job.
     if (!best || !this.admits(best, seats, demand)) return undefined;
     return warmChoice(seats, demand, accepts, best) ?? { to: best, route: explainRanked(best, seats, demand) };
   }
 
   admits(candidate: SeatModel, seats: RankedSeats, demand: RouteDemand): boolean {
-    return !candidate.isBarred || !seats.hasHealthy(demand);
+    return !candidate.isSuspended || !seats.hasHealthy(demand);
   }
 
   explain(candidate: SeatModel, seats: RankedSeats, demand: RouteDemand): Route {

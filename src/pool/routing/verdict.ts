@@ -1,13 +1,13 @@
 import type { ExchangeEnd } from "../../tunnel/exchange.ts";
 import type { ResetCode, ResponseHead } from "../../wire/frame.ts";
 
-/** What the end of an attempt says of its worker. Absent parts say nothing: the client, or nobody, was the cause. */
+/** What the end of an attempt says of its worker. An absent part says nothing, because the worker was not the cause. */
 export interface Verdict {
   /** Whether the worker and its backend could be reached, for all of its models. */
   readonly link?: "worked" | "failed";
   /** Whether the backend served the model. */
   readonly model?: "worked" | "failed";
-  /** The failure in our words; present if a part has failed. */
+  /** The failure in the server's words; present if a part has failed. */
   readonly reason?: string;
 }
 
@@ -51,7 +51,7 @@ function verdictOfAnswer(head: ResponseHead | undefined): Verdict {
   return { link: "worked", model: "failed", reason: `status ${status}` };
 }
 
-/** Returns whether a backend that is full or still loading says when to come again. */
+/** Returns whether the backend says when to retry, as one that is full or still loading does. */
 function saysLater(status: number, head: ResponseHead | undefined): boolean {
   return status === 503 && (head?.headers.some(([name]) => name.toLowerCase() === "retry-after") ?? false);
 }

@@ -17,7 +17,7 @@ interface Kept {
 
 /** How long a worker that has left is remembered: twice its longest time out. */
 const KEEP_MS = 10 * 60_000;
-/** The most workers that are remembered. Past it, the one that left first goes. */
+/** The most workers that are remembered. Beyond that, the one that left first is forgotten. */
 const MAX_KEPT = 5000;
 
 /** The health and the measured speeds of workers that have left, by their ids. */

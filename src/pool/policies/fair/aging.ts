@@ -1,7 +1,7 @@
 import type { Demand } from "../../directory.ts";
 import type { QueueHost } from "../../queue-policy.ts";
 import { URGENCY } from "../../urgency.ts";
-import type { Lane, Row } from "./row.ts";
+import type { Group, Row } from "./row.ts";
 
 /** After so many milliseconds without a slot, a flow that waits counts as one class more urgent until it gets one. */
 export const AGING_MS = 30_000;
@@ -11,21 +11,21 @@ const RESERVE = 0.25;
 
 export const BACKGROUND = URGENCY.background;
 
-/** Whether a job that has waited since then no longer counts as background. */
+/** Whether a background job that has waited since `waitsSince` may use the slots that others leave free. */
 export function hasAged(waitsSince: number, now: number): boolean {
   return now - waitsSince >= AGING_MS;
 }
 
-/** Whether a background job may take one more slot for a demand. A model of one slot serves background jobs as well. */
+/** Whether background jobs may take one more slot for a demand. With a single slot, they may take it. */
 export function hasShare(host: QueueHost, demand: Demand): boolean {
   const { busy, slots } = host.loadOf(demand);
   return busy < Math.max(1, Math.floor((1 - RESERVE) * slots));
 }
 
-/** Finds the background flow of a lane that has waited longest for a slot, if long enough that it is not held back. */
-export function longestHeld(lane: Lane, now: number): Row | undefined {
+/** Finds the background flow of a group that has waited longest for a slot, if long enough that it is not held back. */
+export function longestHeld(group: Group, now: number): Row | undefined {
   let longest: Row | undefined;
-  for (const row of lane.rows) {
+  for (const row of group.rows) {
     const { urgency, member } = row.flow;
     if (urgency !== BACKGROUND || member.isAtLimit || !hasAged(row.waitsSince, now)) continue;
     if (!longest || row.waitsSince < longest.waitsSince) longest = row;

@@ -3,28 +3,28 @@ import type { Candidate } from "../../queue-policy.ts";
 import type { Ticket } from "../../ticket.ts";
 import { FairOrder } from "./fair-order.ts";
 import type { Flow, Member } from "./flow.ts";
-import { createLane, type Lane, laneKeyOf, Row } from "./row.ts";
+import { createGroup, type Group, groupKeyOf, Row } from "./row.ts";
 
 /** The most orders of workers with the same models. All other workers share one more. */
 const MAX_ORDERS = 16;
 
-/** The lines of a seat, and the name of the order that it shares with the seats of the same models. */
+/** The lines of a seat, and the models by which it shares an order with other seats. */
 interface View {
-  readonly group: string;
+  readonly models: string;
   readonly lines: ReadonlySet<string>;
   /** The order that is known to contain all these lines. */
   order: FairOrder | undefined;
 }
 
-/** The tickets that wait, in rows by flow and lane, and the fair orders among them. */
+/** The tickets that wait, in rows by flow and group, and the fair orders among them. */
 export class Backlog {
-  /** By their tickets. */
+  /** The row of each ticket. */
   readonly #rows = new Map<Candidate, Row>();
-  readonly #lanes = new Map<string, Lane>();
-  readonly #byFlow = new Map<Flow, Map<Lane, Row>>();
+  readonly #groups = new Map<string, Group>();
+  readonly #byFlow = new Map<Flow, Map<Group, Row>>();
   readonly #members = new Set<Member>();
   readonly #orders = new Map<string, FairOrder>();
-  /** By the lines of a seat, which are the same array until they change. */
+  /** The view of each seat, by its array of lines, which is the same one until they change. */
   readonly #views = new WeakMap<readonly string[], View>();
 
   get size(): number {
@@ -38,8 +38,8 @@ export class Backlog {
     return counters;
   }
 
-  get lanes(): Iterable<Lane> {
-    return this.#lanes.values();
+  get groups(): Iterable<Group> {
+    return this.#groups.values();
   }
 
   /** The callers of the tickets. */
@@ -52,7 +52,7 @@ export class Backlog {
     return this.#rows.get(candidate);
   }
 
-  /** The tickets of a flow, by lane; no row is empty. */
+  /** The tickets of a flow, by group; no row is empty. */
   rowsOf(flow: Flow): Iterable<Row> {
     return this.#byFlow.get(flow)?.values() ?? [];
   }
@@ -64,12 +64,12 @@ export class Backlog {
 
   /** Adds a ticket and returns its row. */
   join(ticket: Ticket, flow: Flow): Row {
-    const key = laneKeyOf(ticket.demand);
-    const lane = this.#lanes.get(key) ?? createLane(key, ticket);
-    this.#lanes.set(key, lane);
-    const rows = this.#byFlow.get(flow) ?? new Map<Lane, Row>();
-    const known = rows.get(lane);
-    const row = known ?? new Row(flow, lane);
+    const key = groupKeyOf(ticket.demand);
+    const group = this.#groups.get(key) ?? createGroup(key, ticket);
+    this.#groups.set(key, group);
+    const rows = this.#byFlow.get(flow) ?? new Map<Group, Row>();
+    const known = rows.get(group);
+    const row = known ?? new Row(flow, group);
     row.add(ticket);
     this.#rows.set(ticket, row);
     this.#members.add(flow.member);
@@ -78,9 +78,9 @@ export class Backlog {
       for (const order of this.ordersOf(row)) order.join(row, ticket.number);
       return row;
     }
-    this.#byFlow.set(flow, rows.set(lane, row));
-    lane.rows.add(row);
-    for (const order of this.#orders.values()) if (order.lines.has(lane.line)) order.open(row);
+    this.#byFlow.set(flow, rows.set(group, row));
+    group.rows.add(row);
+    for (const order of this.#orders.values()) if (order.lines.has(group.line)) order.open(row);
     return row;
   }
 
@@ -88,17 +88,17 @@ export class Backlog {
   leave(ticket: Ticket, now: number): Row | undefined {
     const row = this.#rows.get(ticket);
     if (!row) return undefined;
-    const { flow, lane } = row;
+    const { flow, group } = row;
     this.#rows.delete(ticket);
     row.remove(ticket);
     this.#count(ticket, flow, -1);
     if (flow.member.waiting === 0) this.#members.delete(flow.member);
     if (row.tickets.length === 0) {
       const rows = this.#byFlow.get(flow);
-      rows?.delete(lane);
+      rows?.delete(group);
       if (rows?.size === 0) this.#byFlow.delete(flow);
-      lane.rows.delete(row);
-      if (lane.rows.size === 0) this.#lanes.delete(lane.key);
+      group.rows.delete(row);
+      if (group.rows.size === 0) this.#groups.delete(group.key);
     }
     for (const order of this.ordersOf(row)) order.leave(row, now);
     return row;
@@ -108,8 +108,8 @@ export class Backlog {
   orderFor(lines: readonly string[]): FairOrder {
     const view = this.#viewOf(lines);
     // Workers that come with ever new models must not use up the orders, or make the common one grow, while others wait.
-    if (this.#orders.size >= MAX_ORDERS && !this.#orders.has(view.group)) this.dropIdle();
-    const name = this.#nameOf(view.group);
+    if (this.#orders.size >= MAX_ORDERS && !this.#orders.has(view.models)) this.dropIdle();
+    const name = this.#nameOf(view.models);
     const known = this.#orders.get(name);
     if (known && view.order === known) return known;
     const order = known ?? new FairOrder();
@@ -117,7 +117,7 @@ export class Backlog {
     this.#orders.set(name, order);
     view.order = order;
     for (const line of fresh) order.lines.add(line);
-    const rows = [...this.lanes].filter(({ line }) => fresh.has(line)).flatMap((lane) => [...lane.rows]);
+    const rows = [...this.groups].filter(({ line }) => fresh.has(line)).flatMap((group) => [...group.rows]);
     // In the order of arrival, as if the order had been there before.
     for (const row of rows.sort((a, b) => (a.head?.number ?? 0) - (b.head?.number ?? 0))) order.open(row);
     return order;
@@ -125,8 +125,8 @@ export class Backlog {
 
   /** Returns the order for a seat if there is one with tickets. */
   findOrder(lines: readonly string[]): FairOrder | undefined {
-    const order = this.#orders.get(this.#nameOf(this.#viewOf(lines).group));
-    return order && order.lanes.size > 0 ? order : undefined;
+    const order = this.#orders.get(this.#nameOf(this.#viewOf(lines).models));
+    return order && order.groups.size > 0 ? order : undefined;
   }
 
   linesOf(lines: readonly string[]): ReadonlySet<string> {
@@ -138,7 +138,7 @@ export class Backlog {
     for (const order of this.#orders.values()) order.hold(tenant, name, isAtLimit);
   }
 
-  /** Forgets the orders in which nothing waits and nothing is owed. */
+  /** Forgets the orders in which nothing waits and no charge is still to be corrected. */
   dropIdle(): void {
     for (const [name, order] of this.#orders) if (order.isIdle) this.#orders.delete(name);
   }
@@ -151,19 +151,19 @@ export class Backlog {
     flow.member.refusable += change;
   }
 
-  #nameOf(group: string): string {
-    return this.#orders.has(group) || this.#orders.size < MAX_ORDERS ? group : OTHERS;
+  #nameOf(models: string): string {
+    return this.#orders.has(models) || this.#orders.size < MAX_ORDERS ? models : OTHERS;
   }
 
   #viewOf(lines: readonly string[]): View {
     const known = this.#views.get(lines);
     if (known) return known;
-    const group = lines.filter((line) => !isWorkerLine(line)).join("\n");
-    const view: View = { group, lines: new Set(lines), order: undefined };
+    const models = lines.filter((line) => !isWorkerLine(line)).join("\n");
+    const view: View = { models, lines: new Set(lines), order: undefined };
     this.#views.set(lines, view);
     return view;
   }
 }
 
-/** The name of the order of all workers that have none of their own. No line is called so. */
+/** The name of the order that all further workers share. No line has this name. */
 const OTHERS = "";

@@ -1,10 +1,10 @@
-import type { Lane } from "./row.ts";
+import type { Group } from "./row.ts";
 
-/** The place of a counter in one lane, as far as the counter needs to know it. */
+/** The part of a `Place` that its counter needs. */
 export interface CounterPlace {
   /** The least service of its children that have tickets there; undefined without any. */
   readonly least: number | undefined;
-  /** Takes note that the counter's service has changed. */
+  /** Notes that the counter's service has changed. */
   moved(): void;
   /** Holds all tickets below back, or lets them go on. */
   hold(isHeld: boolean): void;
@@ -19,8 +19,8 @@ export class Counter {
   readonly name: string;
   readonly parent: Counter | undefined;
   readonly children = new Map<string, Counter>();
-  /** Its place in each lane in which it waits. */
-  readonly places = new Map<Lane, CounterPlace>();
+  /** Its place in each group in which it waits. */
+  readonly places = new Map<Group, CounterPlace>();
   /** Service, in units of cost divided by weight. */
   service = 0;
   /** The number of the ticket with which it began to wait: the order among counters with equal service. */
@@ -34,7 +34,7 @@ export class Counter {
   #estimated = 0;
   /** `Clock.elapsed` when it last had either. */
   idleSince = 0;
-  /** Refunds, which explain how far it may be below its parent's level. */
+  /** Refunds not yet used up, by which it may be below its parent's level. */
   #credit = 0;
 
   constructor(name: string, parent: Counter | undefined) {
@@ -89,13 +89,13 @@ export class Counter {
   }
 
   /**
-   * Raises the level after a child was served in a lane. A lane that not every worker serves may have served a child that is
-   * far ahead of the others, and then raises the level only to the service of those that wait in other lanes.
+   * Raises the level after a child was served in a group. A group that not every worker serves may have served a child that is
+   * far ahead of the others, and then raises the level only to the service of those that wait in other groups.
    */
-  raise(start: number, lane: Lane): void {
+  raise(start: number, group: Group): void {
     let bound = start;
-    if (!lane.isCommon)
-      for (const [other, place] of this.places) if (other !== lane) bound = Math.min(bound, place.least ?? bound);
+    if (!group.isCommon)
+      for (const [other, place] of this.places) if (other !== group) bound = Math.min(bound, place.least ?? bound);
     this.level = Math.max(this.level, bound);
   }
 

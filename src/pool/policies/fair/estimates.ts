@@ -1,10 +1,10 @@
-/** The part that the newest job has in an estimate. */
+/** The weight of a new job in an estimate. */
 const SHARE = 0.2;
 
 /** The estimate before any job of a model has ended, in weighted tokens: a short chat. */
 const FIRST = 1000;
 
-/** The most models, and callers of one model, of which estimates are kept. Past it the one known for longest is forgotten. */
+/** The most models, and callers of one model, with an estimate. Beyond that, the one known for longest is forgotten. */
 const MAX_MODELS = 500;
 const MAX_CALLERS = 500;
 

@@ -1,15 +1,14 @@
 import { WINDOW_MS } from "../../../figures/sliding-sum.ts";
+import { CLASSES } from "../../urgency.ts";
 import { Counter, isLess } from "./counter.ts";
 import type { Flow } from "./flow.ts";
 import { Place } from "./place.ts";
-import type { Lane, Row } from "./row.ts";
+import type { Group, Row } from "./row.ts";
 
 /** The most counters without jobs that are kept. */
 const MAX_IDLE = 10_000;
 
-const CLASSES = 3;
-
-/** The places of one lane, by urgency. */
+/** The places of one group, by urgency. */
 type Tops = readonly Place[];
 
 /**
@@ -20,21 +19,21 @@ type Tops = readonly Place[];
 export class FairOrder {
   /** The lines that its workers serve. */
   readonly lines = new Set<string>();
-  readonly #roots = Array.from({ length: CLASSES }, () => new Counter("", undefined));
-  readonly #lanes = new Map<Lane, Tops>();
+  readonly #roots = CLASSES.map(() => new Counter("", undefined));
+  readonly #groups = new Map<Group, Tops>();
   /** The counters without jobs, the one that has been idle for longest first. */
   readonly #idle = new Set<Counter>();
   readonly #places = new Map<Row, Place>();
   #charged = 0;
 
-  /** The lanes with tickets. */
-  get lanes(): ReadonlyMap<Lane, Tops> {
-    return this.#lanes;
+  /** The groups with tickets. */
+  get groups(): ReadonlyMap<Group, Tops> {
+    return this.#groups;
   }
 
   /** Whether it can be dropped: nothing waits, and no charge is to be corrected. */
   get isIdle(): boolean {
-    return this.#lanes.size === 0 && this.#charged === 0;
+    return this.#groups.size === 0 && this.#charged === 0;
   }
 
   /** The number of counters below the roots. */
@@ -55,11 +54,11 @@ export class FairOrder {
 
   /** Adds a row with its tickets. */
   open(row: Row): void {
-    const { lane, flow } = row;
-    const tops = this.#lanes.get(lane) ?? this.#roots.map((root) => new Place(root, lane, undefined));
-    if (!this.#lanes.has(lane)) {
-      this.#lanes.set(lane, tops);
-      for (const top of tops) top.counter.places.set(lane, top);
+    const { group, flow } = row;
+    const tops = this.#groups.get(group) ?? this.#roots.map((root) => new Place(root, group, undefined));
+    if (!this.#groups.has(group)) {
+      this.#groups.set(group, tops);
+      for (const top of tops) top.counter.places.set(group, top);
     }
     const leaf = this.#leafOf(flow);
     const caller = leaf.parent;
@@ -90,22 +89,22 @@ export class FairOrder {
     if (row.tickets.length > 0) return;
     place?.close();
     this.#places.delete(row);
-    if (row.lane.rows.size > 0) return;
-    for (const { counter } of this.#lanes.get(row.lane) ?? []) counter.places.delete(row.lane);
-    this.#lanes.delete(row.lane);
+    if (row.group.rows.size > 0) return;
+    for (const { counter } of this.#groups.get(row.group) ?? []) counter.places.delete(row.group);
+    this.#groups.delete(row.group);
   }
 
   /**
-   * Charges a flow for a job that begins, and returns the counter to correct at its end. `lane` is the one in which it
+   * Charges a flow for a job that begins, and returns the counter to correct at its end. `group` is the one in which it
    * waited; undefined for a job that found a free slot, which says nothing of the level of those that wait.
    */
-  charge(flow: Flow, amount: number, lane: Lane | undefined, now: number): Counter {
+  charge(flow: Flow, amount: number, group: Group | undefined, now: number): Counter {
     const leaf = this.#leafOf(flow);
     this.#charged += 1;
     for (let each: Counter | undefined = leaf; each; each = each.parent) {
       if (each.isIdle) this.#idle.delete(each);
       const start = each.charge(amount);
-      if (lane) each.parent?.raise(start, lane);
+      if (group) each.parent?.raise(start, group);
     }
     this.#sweep(now);
     return leaf;

@@ -16,12 +16,12 @@ import { Flows } from "./flows.ts";
 import { LOOKED_AT, Locality, type Preference } from "./locality.ts";
 import { PositionCache } from "./position-cache.ts";
 import { chooseRefused } from "./push-out.ts";
-import { type Lane, type Row, sampleOf } from "./row.ts";
+import { type Group, type Row, sampleOf } from "./row.ts";
 import { WakeUps } from "./wake-ups.ts";
 
 /** The limits on one caller's jobs in a pool. Undefined means that there is none. */
 export interface FlowLimits {
-  /** The most jobs that may run at once, above 0. A job beyond it waits with its place and holds nobody up. */
+  /** The most jobs that may run at once, above 0. A job beyond it keeps its place in the queue and delays no other caller. */
   readonly maxRunning?: number | undefined;
   /** The most jobs that may wait at once. A job beyond it is refused with `too_many_requests`. */
   readonly maxWaiting?: number | undefined;
@@ -30,7 +30,7 @@ export interface FlowLimits {
 export interface FairQueueOptions {
   /** How many tickets may wait. Those that were accepted before count, but are never refused. */
   readonly capacity: number;
-  /** For timers alone: the pool states the time with each call. */
+  /** Used for timers only: the pool passes the time with each call. */
   readonly clock: Pick<Clock, "after" | "elapsed">;
   /** Returns the cost of a job that has ended, from 0: its weighted tokens, or the time that it held its slot. */
   readonly costOf: (work: Work) => number;
@@ -67,9 +67,9 @@ export class FairQueue implements QueuePolicy {
   readonly #positions = new PositionCache(this.#backlog, (row) => this.#amountOf(row));
   /** The ticket that has left the queue last, and its row: it begins next if it has got a slot. */
   #left: { readonly ticket: Ticket; readonly row: Row } | undefined;
-  /** The ticket that was named last, which may go before its turn. */
+  /** The ticket that `next` named last, which may go before its turn. */
   #preference: Preference | undefined;
-  /** The time of the latest call that stated it. */
+  /** The time of the latest call that passed one. */
   #now = 0;
 
   constructor(options: FairQueueOptions, host: QueueHost) {
@@ -123,12 +123,12 @@ export class FairQueue implements QueuePolicy {
     const order = this.#backlog.orderFor(seat.lines);
     const lines = this.#backlog.linesOf(seat.lines);
     const fairest: (Row | undefined)[] = [];
-    for (const [lane, tops] of order.lanes) {
-      const sample = lines.has(lane.line) ? sampleOf(lane) : undefined;
+    for (const [group, tops] of order.groups) {
+      const sample = lines.has(group.line) ? sampleOf(group) : undefined;
       if (!sample || !seat.serves(sample)) continue;
       for (const [urgency, top] of tops.entries()) {
         const first = top.first;
-        const row = first && this.#unlessHeld(first, lane, now);
+        const row = first && this.#unlessHeld(first, group, now);
         const before = fairest[urgency];
         if (row && (!before || order.isBefore(row, before))) fairest[urgency] = row;
       }
@@ -147,12 +147,12 @@ export class FairQueue implements QueuePolicy {
     const preference = this.#preference?.ticket === ticket ? this.#preference : undefined;
     this.#preference = undefined;
     if (preference) this.#locality.preferred(preference);
-    // A flow that was served before its turn says nothing of the service at which the others wait.
-    const lane = preference && preference.passed.length > 0 ? undefined : row?.lane;
+    // A flow that is served before its turn does not show how much service the waiting flows have had.
+    const group = preference && preference.passed.length > 0 ? undefined : row?.group;
     flow.running += 1;
     flow.member.running += 1;
     const order = this.#backlog.size > 0 ? this.#backlog.findOrder(seat.lines) : undefined;
-    const charge = order && this.#charge(order, ticket, flow, lane, now);
+    const charge = order && this.#charge(order, ticket, flow, group, now);
     this.#running.set(ticket, { flow, model: demand.model, charge, weight: caller.weight });
     if (this.#options.limitsOf) this.#hold(flow.member, this.#isAtLimit(caller));
     if (!row) return;
@@ -196,23 +196,23 @@ export class FairQueue implements QueuePolicy {
     this.#positions.revision += 1;
   }
 
-  #charge(order: FairOrder, { caller, demand }: Ticket, flow: Flow, lane: Lane | undefined, now: number) {
+  #charge(order: FairOrder, { caller, demand }: Ticket, flow: Flow, group: Group | undefined, now: number) {
     const estimate = this.#estimates.of(caller.name, demand.model);
-    return { order, estimate, leaf: order.charge(flow, estimate / caller.weight, lane, now) };
+    return { order, estimate, leaf: order.charge(flow, estimate / caller.weight, group, now) };
   }
 
   /**
    * Returns the ticket to serve instead of the first one of a row: one near it in the order for which the worker is warm.
-   * Rows that are first because they have waited long, or are held back otherwise, keep their turn.
+   * A row keeps its turn if it is first because it has waited long, and so does a background row.
    */
   #preferNear(row: Row, order: FairOrder, seat: OpenSeat, isOnlyClass: boolean, now: number): Preference | undefined {
-    const { lane, flow, head } = row;
+    const { group, flow, head } = row;
     if (!head) return undefined;
-    const top = order.lanes.get(lane)?.[flow.urgency];
+    const top = order.groups.get(group)?.[flow.urgency];
     const keepsTurn = flow.urgency === BACKGROUND || !(isOnlyClass || !hasAged(row.waitsSince, now));
     if (!seat.warmth || !head.demand.affinity || keepsTurn || top?.first !== row)
       return { ticket: head, row, passed: [] };
-    const isOnly = lane.rows.size === 1 && order.lanes.size === 1;
+    const isOnly = group.rows.size === 1 && order.groups.size === 1;
     const rows = isOnly ? [row] : top.nearest(LOOKED_AT, this.#amountOf(row));
     return this.#locality.choose(rows, isOnly, seat.warmth);
   }
@@ -221,19 +221,19 @@ export class FairQueue implements QueuePolicy {
   #count({ flow, model }: Running, work: Work, now: number): number {
     const cost = this.#options.costOf(work);
     this.#flows.serve(flow, cost, now);
-    // A job that was cut short pays for what it had, and says nothing about the next one.
+    // A job that was cut short is charged for what it used, but its cost says nothing about the next job.
     if (work.outcome === "completed") this.#estimates.learn(flow.member.name, model, cost);
     return cost;
   }
 
-  /** Returns the tickets to serve in a lane instead of background ones that are held back; undefined if there are none. */
-  #unlessHeld(row: Row, lane: Lane, now: number): Row | undefined {
+  /** Returns the tickets to serve in a group instead of background ones that are held back; undefined if there are none. */
+  #unlessHeld(row: Row, group: Group, now: number): Row | undefined {
     if (row.flow.urgency !== BACKGROUND || hasAged(row.waitsSince, now)) return row;
-    return row.head && hasShare(this.#host, row.head.demand) ? row : longestHeld(lane, now);
+    return row.head && hasShare(this.#host, row.head.demand) ? row : longestHeld(group, now);
   }
 
-  #amountOf({ flow, lane }: Row): number {
-    return this.#estimates.of(flow.member.name, lane.model) / flow.member.weight;
+  #amountOf({ flow, group }: Row): number {
+    return this.#estimates.of(flow.member.name, group.model) / flow.member.weight;
   }
 
   #isAtLimit(caller: Caller): boolean {
@@ -247,7 +247,7 @@ export class FairQueue implements QueuePolicy {
     this.#backlog.hold(member);
   }
 
-  /** Lets the tickets of a caller that is below its limit again have free slots of any worker. */
+  /** Offers free slots of all workers to the tickets of a caller that is below its limit again. */
   #wake({ flows }: Member): void {
     const heads: Ticket[] = [];
     for (const flow of flows.values()) for (const { head } of this.#backlog.rowsOf(flow)) if (head) heads.push(head);

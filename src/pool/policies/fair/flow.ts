@@ -4,7 +4,7 @@ import type { FlowFacts } from "../../flow-facts.ts";
 import type { Ticket } from "../../ticket.ts";
 import { URGENCY } from "../../urgency.ts";
 
-/** The jobs of one caller, class and end user. */
+/** A flow: the jobs of one caller, class and end user, among which the queue divides its slots. */
 export class Flow {
   readonly member: Member;
   readonly endUser: string | undefined;
@@ -13,7 +13,7 @@ export class Flow {
   /** The cost of its jobs that ended in the last minute. */
   readonly served = new SlidingSum();
   waiting = 0;
-  /** Those of the waiting tickets that were never accepted, and may therefore be refused. */
+  /** Waiting tickets that were never accepted, so a full queue may refuse them. */
   refusable = 0;
   running = 0;
   /** `Clock.elapsed` when it last had a job. */
@@ -47,7 +47,7 @@ export class Flow {
   }
 }
 
-/** A caller that has jobs in the pool or had some a moment ago, and its flows. */
+/** A caller that has jobs in the pool or had some in the last minute, with its flows. */
 export class Member {
   readonly name: string;
   readonly tenant: string;
@@ -55,7 +55,7 @@ export class Member {
   readonly flows = new Map<string, Flow>();
   /** The flows of jobs without an end user, by urgency. */
   readonly #plain: (Flow | undefined)[] = [];
-  /** Its waiting tickets that were never accepted. */
+  /** Waiting tickets of all its flows that were never accepted. */
   refusable = 0;
   waiting = 0;
   running = 0;

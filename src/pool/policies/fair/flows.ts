@@ -4,7 +4,7 @@ import type { FlowFacts } from "../../flow-facts.ts";
 import type { Ticket } from "../../ticket.ts";
 import { Flow, Member } from "./flow.ts";
 
-/** The most flows without jobs that are remembered. Past it the one that has been idle for longest is forgotten. */
+/** The most flows without jobs that are remembered. Beyond that, the one idle for longest is forgotten. */
 const MAX_IDLE = 10_000;
 
 /**
@@ -42,7 +42,7 @@ export class Flows {
     return flow;
   }
 
-  /** Takes note that a flow may have no jobs any more. */
+  /** Notes that a flow may have no jobs any more. */
   left(flow: Flow, now: number): void {
     if (!flow.isIdle) return;
     flow.idleSince = now;

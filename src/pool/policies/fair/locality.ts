@@ -2,10 +2,10 @@ import type { OpenSeat } from "../../queue-policy.ts";
 import type { Ticket } from "../../ticket.ts";
 import type { Row } from "./row.ts";
 
-/** How many of the next tickets are looked at for one that the worker is warm for. */
+/** How many of the next tickets are searched for one whose prompt the worker has in its cache. */
 export const LOOKED_AT = 8;
 
-/** How often a ticket may be passed over. After that nobody behind it goes first. */
+/** How often a ticket may be passed over. After that, no ticket behind it goes first. */
 export const MAX_PASSES = 3;
 
 /** The least part of a prompt that must be in a worker's cache for a ticket to go first. */
@@ -19,8 +19,9 @@ export interface Preference {
 }
 
 /**
- * Lets a ticket go before its turn if the worker with the free slot has its prompt in its cache. Only the next few tickets
- * are looked at, whose flows have had about as little service as the first one's, and each is passed over a few times at most.
+ * Lets a ticket go before its turn if the worker with the free slot has its prompt in its cache. It chooses
+ * among the next few tickets, whose flows have had about as little service as the first one's. No ticket is passed over more
+ * than `MAX_PASSES` times.
  */
 export class Locality {
   readonly #passes = new Map<Ticket, number>();
@@ -37,7 +38,7 @@ export class Locality {
     return row?.head && { ticket: row.head, row, passed: [] };
   }
 
-  /** Takes note that a ticket has got its slot before others. */
+  /** Notes that a ticket has got its slot before others. */
   preferred({ passed }: Preference): void {
     for (const ticket of passed) this.#passes.set(ticket, (this.#passes.get(ticket) ?? 0) + 1);
   }
@@ -49,7 +50,7 @@ export class Locality {
 
 /**
  * Lists the next tickets in the order of their turns: the first of each row, and then the second of the first row, which would
- * be charged one job more. Nothing else is known to come before the rows that are not looked at.
+ * be charged one job more. Further tickets of these rows may come after rows that are not among them.
  */
 function candidates(rows: readonly Row[], isOnly: boolean): readonly { readonly row: Row; readonly ticket: Ticket }[] {
   const [first] = rows;

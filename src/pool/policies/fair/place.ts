@@ -1,22 +1,22 @@
 import { type Counter, type CounterPlace, isLess } from "./counter.ts";
 import { Heap, type Heaped } from "./heap.ts";
-import type { Lane, Row } from "./row.ts";
+import type { Group, Row } from "./row.ts";
 
-/** A counter's place in one lane, and below it the places of its children, least service first. */
+/** A counter's place in one group, and below it the places of its children, least service first. */
 export class Place implements Heaped, CounterPlace {
   readonly counter: Counter;
   /** The places below that have a ticket which may be served. */
   readonly below = new Heap<Place>((a, b) => isLess(a.counter, b.counter));
   at = -1;
-  readonly #lane: Lane;
+  readonly #group: Group;
   readonly #above: Place | undefined;
   readonly #children = new Map<Counter, Place>();
   #row: Row | undefined;
   #isHeld = false;
 
-  constructor(counter: Counter, lane: Lane, above: Place | undefined) {
+  constructor(counter: Counter, group: Group, above: Place | undefined) {
     this.counter = counter;
-    this.#lane = lane;
+    this.#group = group;
     this.#above = above;
   }
 
@@ -48,27 +48,27 @@ export class Place implements Heaped, CounterPlace {
   child(counter: Counter, isHeld: boolean): Place {
     const known = this.#children.get(counter);
     if (known) return known;
-    const place = new Place(counter, this.#lane, this);
+    const place = new Place(counter, this.#group, this);
     place.#isHeld = isHeld;
-    counter.places.set(this.#lane, place);
+    counter.places.set(this.#group, place);
     this.#children.set(counter, place);
     return place;
   }
 
-  /** Opens the place of a flow that has tickets in the lane. */
+  /** Opens the place of a flow that has tickets in the group. */
   open(row: Row): void {
     this.#row = row;
     this.#settle();
   }
 
-  /** Closes the place of a flow that has no tickets in the lane any more, and each place above that was there for it alone. */
+  /** Closes the place of a flow that has no tickets in the group any more, and each place above that was there for it alone. */
   close(): void {
     this.#row = undefined;
     this.#settle();
     let place: Place = this;
     while (place.#above && place.#children.size === 0 && !place.#row) {
       const { counter } = place;
-      counter.places.delete(this.#lane);
+      counter.places.delete(this.#group);
       place = place.#above;
       place.#children.delete(counter);
     }

@@ -4,10 +4,10 @@ import type { FairOrder } from "./fair-order.ts";
 import { inTurn } from "./positions.ts";
 import type { Row } from "./row.ts";
 
-/** Up to so many tickets, positions are computed again after each change. */
+/** With at most this many tickets, positions are computed again after each change. */
 const FEW = 64;
 
-/** How old positions among more tickets may be: they are estimates, and many clients ask for theirs. */
+/** The age that positions among more tickets may have: they are estimates, and many clients ask for theirs. */
 const MAX_AGE_MS = 1000;
 
 /** The most orders and lines whose positions are kept: orders that were given up are among them. */
@@ -25,7 +25,7 @@ export class PositionCache {
   revision = 0;
   readonly #backlog: Backlog;
   readonly #amountOf: (row: Row) => number;
-  /** By the order, or by the line of tickets that no worker has asked for yet. */
+  /** The positions in each order, and those of each line of tickets that are in no order yet. */
   readonly #known = new Map<FairOrder | string, Positions>();
 
   constructor(backlog: Backlog, amountOf: (row: Row) => number) {
@@ -40,7 +40,7 @@ export class PositionCache {
     let best: number | undefined;
     for (const order of this.#backlog.ordersOf(row))
       best = Math.min(best ?? Number.POSITIVE_INFINITY, this.#in(order, ticket, now));
-    return best ?? this.#in(row.lane.line, ticket, now);
+    return best ?? this.#in(row.group.line, ticket, now);
   }
 
   clear(): void {
@@ -62,9 +62,9 @@ export class PositionCache {
   }
 
   #rowsOf(order: FairOrder | string): Row[] {
-    const lanes = typeof order === "string" ? this.#backlog.lanes : order.lanes.keys();
+    const groups = typeof order === "string" ? this.#backlog.groups : order.groups.keys();
     const rows: Row[] = [];
-    for (const lane of lanes) if (typeof order !== "string" || lane.line === order) rows.push(...lane.rows);
+    for (const group of groups) if (typeof order !== "string" || group.line === order) rows.push(...group.rows);
     return rows;
   }
 }

@@ -22,16 +22,16 @@ const LEVELS: readonly ((flow: Flow) => unknown)[] = [
  * within a class as the counters and the estimated costs decide. Aging and limits are left out.
  */
 export function inTurn(rows: readonly Row[], order: FairOrder | undefined, amountOf: (row: Row) => number): Ticket[] {
-  const turnsOf = (group: readonly Row[], level: number): Turn[] => {
+  const turnsOf = (rows: readonly Row[], level: number): Turn[] => {
     const keyOf = LEVELS[level];
-    if (!keyOf) return ownTurns(group, amountOf);
-    const parts = [...Map.groupBy(group, ({ flow }) => keyOf(flow)).values()];
+    if (!keyOf) return ownTurns(rows, amountOf);
+    const parts = [...Map.groupBy(rows, ({ flow }) => keyOf(flow)).values()];
     return parts.length === 1
-      ? turnsOf(group, level + 1)
+      ? turnsOf(rows, level + 1)
       : merge(parts.map((part) => ({ start: startOf(part, order, level), turns: turnsOf(part, level + 1) })));
   };
   const classes = [...Map.groupBy(rows, ({ flow }) => flow.urgency)].sort(([a], [b]) => a - b);
-  return classes.flatMap(([, group]) => turnsOf(group, 0).map(({ ticket }) => ticket));
+  return classes.flatMap(([, rows]) => turnsOf(rows, 0).map(({ ticket }) => ticket));
 }
 
 function ownTurns(rows: readonly Row[], amountOf: (row: Row) => number): Turn[] {
@@ -47,7 +47,7 @@ interface Start {
   readonly order: number;
 }
 
-/** Where the flows of a group stand at a level. Before any worker has asked for tickets, none has had service. */
+/** Finds where the flows of some rows stand at a level. Before any worker has asked for tickets, none has had service. */
 function startOf([row]: readonly Row[], order: FairOrder | undefined, level: number): Start {
   let counter: Counter | undefined = order && row && order.counterOf(row);
   for (let at = LEVELS.length - 1; at > level; at -= 1) counter = counter?.parent;

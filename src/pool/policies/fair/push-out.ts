@@ -1,11 +1,11 @@
 import type { Ticket } from "../../ticket.ts";
 import type { Flow, Member } from "./flow.ts";
-import type { Lane, Row } from "./row.ts";
+import type { Group, Row } from "./row.ts";
 
 /** The tickets that wait, as far as the choice of one to refuse needs them. */
 export interface Waiting {
   readonly members: Iterable<Member>;
-  readonly lanes: Iterable<Lane>;
+  readonly groups: Iterable<Group>;
   rowsOf(flow: Flow): Iterable<Row>;
 }
 
@@ -35,7 +35,7 @@ export function chooseRefused(newcomer: Ticket, flow: Flow, line: string, waitin
   if (chosen === flow) lengths.set(line, (lengths.get(line) ?? 0) + 1);
   const longest = heaviest(lengths.keys(), chosen === flow ? line : undefined, (name) => lengths.get(name) ?? 0);
   if (chosen === flow && longest === line)
-    return chooseElsewhere(newcomer, member, line, waiting.lanes, tenants) ?? newcomer;
+    return chooseElsewhere(newcomer, member, line, waiting.groups, tenants) ?? newcomer;
   return newestOf(waiting.rowsOf(chosen), longest) ?? newcomer;
 }
 
@@ -48,10 +48,10 @@ function chooseElsewhere(
   newcomer: Ticket,
   member: Member,
   line: string,
-  lanes: Iterable<Lane>,
+  groups: Iterable<Group>,
   tenants: ReadonlyMap<string, number>,
 ): Ticket | undefined {
-  const rows = [...lanes].flatMap((lane) => [...lane.rows]);
+  const rows = [...groups].flatMap((group) => [...group.rows]);
   const lengths = lengthsOf(rows);
   const longest = heaviest(lengths.keys(), line, (name) => lengths.get(name) ?? 0);
   if (longest === undefined || (lengths.get(longest) ?? 0) <= (lengths.get(line) ?? 0) + 1) return undefined;
@@ -80,9 +80,9 @@ function heaviest<T>(all: Iterable<T>, first: T | undefined, weigh: (each: T) =>
 /** Counts the tickets that may be refused, by line. */
 function lengthsOf(rows: Iterable<Row>): Map<string, number> {
   const lengths = new Map<string, number>();
-  for (const { lane, tickets } of rows) {
+  for (const { group, tickets } of rows) {
     const refusable = tickets.reduce((sum, { wasAccepted }) => sum + (wasAccepted ? 0 : 1), 0);
-    lengths.set(lane.line, (lengths.get(lane.line) ?? 0) + refusable);
+    lengths.set(group.line, (lengths.get(group.line) ?? 0) + refusable);
   }
   return lengths;
 }
@@ -90,7 +90,7 @@ function lengthsOf(rows: Iterable<Row>): Map<string, number> {
 function newestOf(rows: Iterable<Row>, line: string | undefined): Ticket | undefined {
   let newest: Ticket | undefined;
   for (const row of rows) {
-    const last = row.lane.line === line ? row.tickets.findLast(({ wasAccepted }) => !wasAccepted) : undefined;
+    const last = row.group.line === line ? row.tickets.findLast(({ wasAccepted }) => !wasAccepted) : undefined;
     if (last && last.number > (newest?.number ?? 0)) newest = last;
   }
   return newest;

@@ -4,8 +4,8 @@ import { lineOf } from "../../lines.ts";
 import type { Ticket } from "../../ticket.ts";
 import type { Flow } from "./flow.ts";
 
-/** The tickets of one line that a seat serves either all of or none of: their demands are alike. */
-export interface Lane {
+/** A group: tickets of one line whose demands are alike, so that a seat serves either all of them or none. */
+export interface Group {
   readonly key: string;
   readonly line: string;
   /** Whether every worker of the line's models may serve its tickets. */
@@ -16,35 +16,35 @@ export interface Lane {
   readonly rows: Set<Row>;
 }
 
-export function createLane(key: string, ticket: Ticket): Lane {
+export function createGroup(key: string, ticket: Ticket): Group {
   const { model, workerId, exchangeKind, excluded } = ticket.demand;
   const isCommon = workerId === undefined && exchangeKind === undefined && excluded === NONE_EXCLUDED;
   return { key, line: lineOf(ticket.demand), isCommon, model, rows: new Set() };
 }
 
-/** Returns one of the tickets of a lane, to ask about all of them. */
-export function sampleOf({ rows }: Lane): Ticket | undefined {
+/** Returns one of the tickets of a group, to ask about all of them. */
+export function sampleOf({ rows }: Group): Ticket | undefined {
   for (const { head } of rows) return head;
   return undefined;
 }
 
-/** Names the lane of a demand, by all that decides which seats serve it. */
-export function laneKeyOf({ model, workerId = "", exact, exchangeKind = "", excluded }: Demand): string {
+/** Returns the key of a demand's group: all that decides which seats serve it. */
+export function groupKeyOf({ model, workerId = "", exact, exchangeKind = "", excluded }: Demand): string {
   const key = `${model}\n${workerId}\n${exact}\n${exchangeKind}`;
   if (excluded === NONE_EXCLUDED) return key;
   return `${key}\n${[...excluded.sessions].join()}\n${[...excluded.workers].join()}`;
 }
 
-/** The tickets of one flow in one lane, in the order of their numbers. */
+/** The tickets of one flow in one group, in the order of their numbers. */
 export class Row {
   readonly flow: Flow;
-  readonly lane: Lane;
+  readonly group: Group;
   readonly tickets: Ticket[] = [];
   #servedAt = 0;
 
-  constructor(flow: Flow, lane: Lane) {
+  constructor(flow: Flow, group: Group) {
     this.flow = flow;
-    this.lane = lane;
+    this.group = group;
   }
 
   get head(): Ticket | undefined {
@@ -57,7 +57,7 @@ export class Row {
   }
 
   add(ticket: Ticket): void {
-    // Nearly always the end of the row; a job that is sent elsewhere walks to its old place.
+    // The place is nearly always the end of the row; a job that is sent to another worker goes back to its old place.
     let at = this.tickets.length;
     while (at > 0 && (this.tickets[at - 1]?.number ?? 0) > ticket.number) at -= 1;
     this.tickets.splice(at, 0, ticket);
@@ -67,7 +67,7 @@ export class Row {
     this.tickets.splice(this.tickets.indexOf(ticket), 1);
   }
 
-  /** Takes note that one of its tickets has got a slot. */
+  /** Notes that one of its tickets has got a slot. */
   served(now: number): void {
     this.#servedAt = now;
   }

@@ -3,12 +3,12 @@ import type { Ticket } from "../../ticket.ts";
 import { AGING_MS, BACKGROUND, hasAged } from "./aging.ts";
 import type { Row } from "./row.ts";
 
-/** How long after a worker has refused a job it is looked again whether background jobs may have another worker's slot. */
+/** The time after a worker's refusal of a job until background jobs are offered the slots of other workers again. */
 const RECHECK_MS = 250;
 
 /**
- * Wakes background tickets that are held back although a slot is free, when they may go for a reason that no slot announces:
- * they have waited long enough, or a worker that seemed busy was not.
+ * Wakes background tickets that are held back although a slot is free, when they may begin without a slot becoming free: they
+ * have waited long enough, or a worker had fewer jobs than it seemed to have.
  */
 export class WakeUps {
   readonly #clock: Pick<Clock, "after" | "elapsed">;
@@ -22,7 +22,7 @@ export class WakeUps {
     this.#wake = wake;
   }
 
-  /** Takes note that a row has got a ticket or lost one, or that one of its tickets has got a slot. */
+  /** Notes that a ticket has joined or left a row, or that one of its tickets has got a slot. */
   changed(row: Row, now: number): void {
     if (row.flow.urgency !== BACKGROUND) return;
     if (!row.head) {
@@ -34,7 +34,7 @@ export class WakeUps {
     } else if (!this.#rows.get(row)) this.#arm(row, now);
   }
 
-  /** Takes note that a worker has refused a job, so that it has fewer jobs than it seemed to have. */
+  /** Notes that a worker has refused a job, so that the slot which the job held counts as free again. */
   refused(): void {
     if (this.#rows.size === 0) return;
     this.#stopRecheck ??= this.#clock.after(RECHECK_MS, () => {

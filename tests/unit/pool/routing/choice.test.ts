@@ -88,9 +88,9 @@ class Rig extends RoutedPool {
     const able = this.#members.filter(({ seat }) => !excluded.workers.has(seat.session.worker.id));
     const expected = { able, levels: new Map(able.map((each) => [each, levelOfContender(each)])) };
     const busy = new Map(able.map((each) => [each, each.seat.busy]));
-    const barred = new Set(able.filter((each) => each.isBarred));
+    const suspended = new Set(able.filter((each) => each.isSuspended));
     const isHealthyThere = able.some(({ seat, isOut }) => seat.capacity > 0 && !isOut);
-    const open = able.filter((each) => each.seat.hasRoom && (!barred.has(each) || !isHealthyThere));
+    const open = able.filter((each) => each.seat.hasRoom && (!suspended.has(each) || !isHealthyThere));
     const claim = this.claim({ affinity: warm(...candidates), excluded });
     this.log.push(claim ? `${claim.worker.id} ${claim.route.reason}` : "waits");
     expect(claim === undefined).toBe(open.length === 0);
@@ -99,7 +99,7 @@ class Rig extends RoutedPool {
     const to = open.find(({ seat }) => seat.session.id === claim.sessionId) ?? expect.unreachable();
     const best = Math.min(...open.map((each) => expected.levels.get(each) ?? 0));
     if (!WARM_REASONS.has(claim.route.reason)) return expect(expected.levels.get(to)).toBe(best);
-    expect(barred.has(to)).toBe(false);
+    expect(suspended.has(to)).toBe(false);
     const capacity = to.seat.capacity;
     // Of several best ones, the one that has rested longest is compared with; the others are loaded alike.
     const bests = open.filter((each) => expected.levels.get(each) === best);

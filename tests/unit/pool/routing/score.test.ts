@@ -6,7 +6,7 @@ const contender = (more: Partial<Contender> = {}): Contender => ({
   load: 0,
   pace: 1,
   isLoaded: true,
-  isBarred: false,
+  isSuspended: false,
   ...more,
 });
 const level = (more: Partial<Contender>): number => levelOfContender(contender(more));
@@ -15,7 +15,7 @@ const anyContender = fc.record({
   load: fc.double({ min: 0, max: 1, noNaN: true }),
   pace: fc.double({ min: 0.25, max: 4, noNaN: true }),
   isLoaded: fc.boolean(),
-  isBarred: fc.boolean(),
+  isSuspended: fc.boolean(),
 });
 
 test("a worker of twice the speed is worth as much as a slow one with less than half its load", () => {
@@ -33,8 +33,8 @@ test("levels keep the order of scores, and differences of more than two per cent
   fc.assert(
     fc.property(anyContender, anyContender, (a, b) => {
       const [first, second] = [
-        { ...a, isLoaded: true, isBarred: false },
-        { ...b, isLoaded: true, isBarred: false },
+        { ...a, isLoaded: true, isSuspended: false },
+        { ...b, isLoaded: true, isSuspended: false },
       ];
       const ratio = scoreOf(first) / scoreOf(second);
       if (ratio < 1) expect(levelOfContender(first)).toBeLessThanOrEqual(levelOfContender(second));
@@ -43,11 +43,11 @@ test("levels keep the order of scores, and differences of more than two per cent
   );
 });
 
-test("whoever is barred comes last, and whoever has the model first", () => {
+test("suspended workers come last, and those that have the model first", () => {
   fc.assert(
     fc.property(anyContender, anyContender, (a, b) => {
-      if (b.isBarred && !a.isBarred) expect(levelOfContender(a)).toBeLessThan(levelOfContender(b));
-      if (a.isBarred === b.isBarred && a.isLoaded && !b.isLoaded)
+      if (b.isSuspended && !a.isSuspended) expect(levelOfContender(a)).toBeLessThan(levelOfContender(b));
+      if (a.isSuspended === b.isSuspended && a.isLoaded && !b.isLoaded)
         expect(levelOfContender(a)).toBeLessThan(levelOfContender(b));
     }),
   );

@@ -150,7 +150,7 @@ function ownTable(knownPlugins: readonly string[]) {
     explainRouting: setting(word(["true", "false"]), {
       variable: "EXPLAIN_ROUTING",
       default: "false",
-      help: "Whether answers say in X-Moorage-Worker and X-Moorage-Reason which worker served them, and why it was chosen.",
+      help: "Whether responses say in X-Moorage-Worker and X-Moorage-Reason which worker served them, and why it was chosen.",
     }),
     modelGraceMs: setting(duration("0s", "7d"), {
       variable: "MODEL_GRACE",
@@ -227,7 +227,7 @@ function ownTable(knownPlugins: readonly string[]) {
     }),
     maxRequestsPerKey: setting(integer(0, 1_000_000), {
       variable: "MAX_REQUESTS_PER_KEY",
-      // Twice the default of QUEUE_SIZE, so that one key can fill the queue and many slots, but not the memory with bodies.
+      // Twice the default of QUEUE_SIZE: one key can fill the queue and many slots, but cannot fill the memory with bodies.
       default: "200",
       help: "Requests of one API key or role that may be in progress at once, including those that wait; further requests get 429. 0 switches the limit off.",
     }),

@@ -48,7 +48,7 @@ export class Health {
   /** The caller of all failures among the recent outcomes; undefined if there are several, or none. */
   #onlyCaller: string | undefined;
   #ejection: Ejection | undefined;
-  /** `due`: the next job is its probe. `probing`: the probe is running. */
+  /** `due`: the next job is its probe. `probing`: a probe is running. */
   #phase: "in" | "out" | "due" | "probing" = "in";
   #probedAt = Number.NEGATIVE_INFINITY;
   #restoredAt = Number.NEGATIVE_INFINITY;
@@ -64,7 +64,7 @@ export class Health {
     return this.#phase !== "in";
   }
 
-  /** Whether it is out and may get no job now: its time out is not over, or its probe is running. */
+  /** Whether it is out and may get no job now: its time out is not over, or a probe has just begun. */
   get isSuspended(): boolean {
     return this.#phase === "out" || this.#phase === "probing";
   }
@@ -114,7 +114,7 @@ export class Health {
     return "ejected";
   }
 
-  /** Notes that its time out, or that of the job which is to bring it back, is over. Does nothing before. */
+  /** Lets the next job be a probe if the time out, or the time for the running probe, is over. Does nothing before that. */
   elapse(now: number): void {
     const isOver = this.#phase === "out" && this.#ejection !== undefined && now >= this.#ejection.until;
     if (isOver || (this.#phase === "probing" && now - this.#probedAt >= PROBE_MS)) this.#phase = "due";
@@ -128,7 +128,7 @@ export class Health {
     return true;
   }
 
-  /** Notes that this job has gone, judged or not. Returns whether the next one may come for that. */
+  /** Notes that a probe has ended, whether or not it said anything of the worker. Returns whether the next job is one now. */
   endProbe(): boolean {
     if (this.#phase !== "probing") return false;
     this.#phase = "due";

@@ -74,9 +74,13 @@ class PastClock extends FakeClock {
   }
 }
 
+/** The clients' keys. Their callers share the slots. */
+const KEYS = [API_KEY, "screenshot-key-2", "screenshot-key-3"];
+
 const clock = new PastClock();
 const server = new TestServer(
   {
+    apiKeys: KEYS,
     adminKeys: [API_KEY],
     plugins: ["llm", "asr", "mcp", "transfer"],
     pingIntervalMs: 86_400_000,
@@ -131,6 +135,7 @@ async function startMachine({
     worker_name: name,
     version: "0.1.0",
     models,
+    loaded: models.slice(0, 2),
     max_concurrency: slots,
     agent_config: { hostname: name, os_name, os_version },
   });
@@ -169,7 +174,7 @@ async function live(): Promise<void> {
     const wanted = Math.max(0, Math.round(wave + ((second * 7) % 3) / 3));
     for (let each = 0; each < wanted; each += 1) {
       server
-        .chat(models[(second + each) % models.length] ?? "")
+        .chat(models[(second + each) % models.length] ?? "", {}, asClient((second * 5 + each) % 7))
         .then((response) => response.text())
         .catch(() => {}); // Requests that are still running when the server stops.
     }
@@ -178,19 +183,35 @@ async function live(): Promise<void> {
     await Bun.sleep(0);
     for (const job of held.splice(0)) {
       if (job.until > clock.elapsed()) held.push(job);
-      else
-        job.worker.answerJson(job.id, { usage: { prompt_tokens: 40, completion_tokens: 60 + ((job.id * 31) % 240) } });
+      else job.worker.answerJson(job.id, { usage: usageOf(job.id) });
     }
     await Bun.sleep(3);
     clock.advance(1000);
   }
 }
 
+/** Returns the headers of a client; the first client sends more than the others. */
+function asClient(nth: number, more: Readonly<Record<string, string>> = {}): RequestInit {
+  const key = KEYS[nth % 7 < 4 ? 0 : nth % 7 < 6 ? 1 : 2] ?? API_KEY;
+  return { headers: { authorization: `Bearer ${key}`, ...more } };
+}
+
+/** A model server's count for a conversation that goes on: most of the prompt is in its cache. */
+function usageOf(nth: number): object {
+  const prompt_tokens = 900 + ((nth * 53) % 2400);
+  const cached_tokens = Math.round(prompt_tokens * (0.55 + ((nth * 17) % 40) / 100));
+  return {
+    prompt_tokens,
+    completion_tokens: 60 + ((nth * 31) % 240),
+    prompt_tokens_details: { cached_tokens },
+  };
+}
+
 /** Starts the jobs that run and wait in the pictures. */
 async function fillUp(): Promise<void> {
   const asked = ["qwen3:32b", "mistral-small:24b", "phi4:14b", "llama3.3:70b"];
-  const running = Array.from({ length: 18 }, (_, at) =>
-    server.chat(asked[at % asked.length] ?? "", { stream: true }, { headers: { "x-request-id": `req-${7000 + at}` } }),
+  const running = Array.from({ length: 34 }, (_, at) =>
+    server.chat(asked[at % asked.length] ?? "", { stream: true }, asClient(at, { "x-request-id": `req-${7000 + at}` })),
   );
   await Promise.allSettled(running.map((each) => each.then((response) => response.text())));
 }

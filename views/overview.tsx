@@ -1,8 +1,9 @@
 /** @jsxImportSource @kitajs/html */
+import type { Problem } from "../src/state/problems.ts";
 import { Callers } from "./callers.tsx";
 
 /** The overview: a verdict, the figures behind it, the problems, and plots of the last minutes. */
-export function Overview(): string {
+export function Overview({ problems }: { readonly problems: readonly Problem[] }): string {
   return (
     <section class="overview" x-data="overview" aria-labelledby="verdict">
       <div class="verdict" x-bind:class="verdict().tone">
@@ -42,7 +43,7 @@ export function Overview(): string {
           noteText="'median of the last minute; p95 ' + $format.duration(sample('first_byte_p95_ms'))"
         />
       </div>
-      <Problems />
+      <Problems known={problems} />
       <div class="plots">
         <Callers />
         <PlotCard name="slots" title="Slots and queue" />
@@ -140,13 +141,15 @@ function SlotsTile(): string {
   ) as string;
 }
 
-function Problems(): string {
+/** The list of problems. Those that are known when the page is made have their place before the script runs. */
+function Problems({ known }: { readonly known: readonly Problem[] }): string {
   return (
     <div class="problems card">
       <h3>Problems</h3>
-      <p class="none" x-show="$store.pool.problems().length === 0">
+      <p class="none" x-cloak={known.length > 0} x-show="$store.pool.problems().length === 0">
         No problems detected.
       </p>
+      {known.length === 0 ? "" : <KnownProblems problems={known} />}
       <ul>
         <template x-for="each in $store.pool.problems()" x-bind:key="each.code + each.plugin + each.title">
           <li x-bind:class="each.severity">
@@ -160,6 +163,25 @@ function Problems(): string {
         </template>
       </ul>
     </div>
+  ) as string;
+}
+
+function KnownProblems({ problems }: { readonly problems: readonly Problem[] }): string {
+  return (
+    <ul x-init="$el.remove()">
+      {problems.map(({ severity, plugin, title, advice }) => (
+        <li class={severity}>
+          <span class={`badge ${severity}`}>{severity}</span>
+          <div>
+            <b safe>{title}</b>{" "}
+            <span class="plugin-name" safe>
+              {plugin ?? ""}
+            </span>
+            <p safe>{advice}</p>
+          </div>
+        </li>
+      ))}
+    </ul>
   ) as string;
 }
 

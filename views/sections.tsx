@@ -1,4 +1,5 @@
 /** @jsxImportSource @kitajs/html */
+import type { Problem } from "../src/state/problems.ts";
 import { Overview } from "./overview.tsx";
 
 /** A tab of the dashboard and its content. */
@@ -10,6 +11,6 @@ export interface StateSection {
 }
 
 /** The sections that belong to no plugin. They precede the plugins' sections, and the first of them is shown at the start. */
-export function frameSections(): readonly StateSection[] {
-  return [{ id: "overview", label: "Overview", html: (<Overview />) as string }];
+export function frameSections(problems: readonly Problem[]): readonly StateSection[] {
+  return [{ id: "overview", label: "Overview", html: (<Overview problems={problems} />) as string }];
 }

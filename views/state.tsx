@@ -1,4 +1,5 @@
 /** @jsxImportSource @kitajs/html */
+import type { Problem } from "../src/state/problems.ts";
 import { Layout, type PageAssets } from "./layout.tsx";
 import { frameSections, type StateSection } from "./sections.tsx";
 
@@ -9,13 +10,15 @@ export interface StateProps {
   readonly assets: PageAssets;
   /** The server's part of the state as JSON, safe inside a script element. */
   readonly boot: string;
+  /** The problems in `boot`. */
+  readonly problems: readonly Problem[];
   /** The plugins' sections, in their order. */
   readonly sections: readonly StateSection[];
 }
 
 /** The dashboard: the frame's sections and those of the plugins. The page's module fills them and keeps them up to date. */
-export function StatePage({ version, canSignOut, hasKeys, assets, boot, sections }: StateProps): string {
-  const tabs = [...frameSections(), ...sections];
+export function StatePage({ version, canSignOut, hasKeys, assets, boot, problems, sections }: StateProps): string {
+  const tabs = [...frameSections(problems), ...sections];
   return (
     <Layout title="Moorage" assets={assets} isLive hasKeys={hasKeys}>
       <script type="application/json" id="boot">

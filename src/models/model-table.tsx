@@ -57,8 +57,7 @@ export function ModelTable({ plugin }: { readonly plugin: string }): string {
         <span x-text="$format.share(row.cached_share)" title={CACHED_NOTE}></span>
       </Cell>
       <Cell label="Speed" isNumber>
-        <span x-text="$format.rate(row.decode_tokens_per_s) + ' out'" title={SPEED_NOTE}></span>
-        <span class="sub" x-text="$format.rate(row.prefill_tokens_per_s) + ' in'"></span>
+        <span x-text="$format.speeds(row)" title={SPEED_NOTE}></span>
       </Cell>
       <Cell label="Tokens/s" isNumber>
         <span x-text="$format.rate(row.tokens_per_s)" title={TOKENS_NOTE}></span>

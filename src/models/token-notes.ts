@@ -6,4 +6,4 @@ export const TOKENS_NOTE =
 
 /** What a worker's measured speed is. */
 export const SPEED_NOTE =
-  "Tokens per second of one request, measured from five on: input until the first byte, without what came from a cache, and output";
+  "per second of one request, measured from five on: input until the first byte without what came from a cache, and output";

@@ -34,7 +34,6 @@ export function WorkerTable({ plugin, work }: { readonly plugin: string; readonl
     { sortBy: "models", label: "Models" },
     { sortBy: "", label: "Host" },
     { sortBy: work.sortBy, label: work.label, isNumber: true },
-    { sortBy: "", label: "Speed", isNumber: true },
     { sortBy: "processed_total", label: "Done", isNumber: true },
     { sortBy: "failures_total", label: "Failed", isNumber: true },
     { sortBy: "connected_at", label: "Since" },
@@ -118,16 +117,17 @@ export function WorkerTable({ plugin, work }: { readonly plugin: string; readonl
       <Cell label={work.label} isNumber>
         <span x-text={work.text} title={work.note}></span>
         {work.subText === undefined ? "" : <span class="sub" x-text={work.subText}></span>}
-      </Cell>
-      <Cell label="Speed" isNumber>
-        <template x-for="each in row.speeds.slice(0, 3)" x-bind:key="each.model">
-          <span class="speed" title={SPEED_NOTE}>
-            <span x-text="$format.rate(each.prefill_tokens_per_s) + ' in, ' + $format.rate(each.decode_tokens_per_s) + ' out'"></span>
-            <span class="sub clip" x-text="each.model" x-bind:title="each.model"></span>
+        <span
+          class="sub"
+          x-show="row.estimated_output_tokens_total > 0"
+          x-text="$format.percent(row.estimated_output_tokens_total, row.output_tokens_total) + ' % estimated'"
+        ></span>
+        <template x-for="each in row.speeds.slice(0, 2)" x-bind:key="each.model">
+          <span class="sub line" x-bind:title={`each.model + ': ${SPEED_NOTE}'`}>
+            <span class="unseen" x-text="each.model"></span> <span x-text="$format.speeds(each)"></span>
           </span>
         </template>
-        <span class="sub" x-show="row.speeds.length > 3" x-text="'and ' + (row.speeds.length - 3) + ' more'"></span>
-        <span x-show="row.speeds.length === 0">–</span>
+        <span class="sub" x-show="row.speeds.length > 2" x-text="'and ' + (row.speeds.length - 2) + ' models'"></span>
       </Cell>
       <Cell label="Done" isNumber>
         <span x-text="$format.count(row.processed_total)"></span>
@@ -137,11 +137,7 @@ export function WorkerTable({ plugin, work }: { readonly plugin: string; readonl
         <span x-text="$format.count(row.failures_total)" x-bind:class="row.failures_total > 0 ? 'alarm' : ''"></span>
       </Cell>
       <Cell label="Since">
-        <span
-          class="line"
-          x-text="$format.age(row.connected_at, $store.pool.now)"
-          x-bind:title="row.connected_at"
-        ></span>
+        <span x-text="$format.age(row.connected_at, $store.pool.now)" x-bind:title="row.connected_at"></span>
       </Cell>
       <Cell label="Actions">
         <WorkerActions plugin={plugin} />

@@ -27,6 +27,8 @@ export type Encoding = "br" | "gzip";
 
 /** Files of packages, by the names that the page's modules import. */
 const VENDORED: readonly PackageFile[] = ["alpine.js", "uplot.js", "uplot.css"];
+/** The package minifies only its form for plain scripts, which is half as large and defines one variable. */
+const PLOTS: PackageFile = "uplot.js";
 const SCRIPT = "text/javascript; charset=utf-8";
 const STYLE = "text/css; charset=utf-8";
 /** Length of the hash in the path: enough that two versions never share one. */
@@ -57,7 +59,7 @@ export function createAssets(): Assets {
     const path = packageFile(name);
     const text = readFileSync(path, "utf8");
     if (name.endsWith(".css")) add(name, STYLE, text);
-    else add(name, SCRIPT, path.includes(".min.") ? text : transpiler.transformSync(text));
+    else add(name, SCRIPT, name === PLOTS ? `${text}\nexport default uPlot;\n` : text);
   }
   const hash = hashOf(assets);
   const path = (name: string): string => {

@@ -10,6 +10,7 @@ import type { Plugin } from "../plugin/contract.ts";
 import { createRoutes } from "../plugin/route-context.ts";
 import type { Deps } from "../system/deps.ts";
 import { type Assets, accepts, createAssets } from "./assets.ts";
+import type { ServerState } from "./overview.ts";
 
 export interface PageOptions {
   readonly config: Config;
@@ -18,7 +19,7 @@ export interface PageOptions {
   readonly plugins: readonly Plugin[];
   readonly version: string;
   /** Returns the State API's account of the whole server. */
-  readonly server: () => object;
+  readonly server: () => ServerState;
 }
 
 /** The longest sign-in form. Keys are far shorter. */
@@ -39,20 +40,23 @@ export function pageRoutes(options: PageOptions): AnyElysia {
     return made;
   };
 
-  const showState = (request: Request): Response =>
-    page(
+  const showState = (request: Request): Response => {
+    const state = server();
+    return page(
       request,
       StatePage({
         version,
         canSignOut: auth.signIns.keyKind !== undefined,
         hasKeys: !auth.isOpen("api"),
         assets: assets().page,
-        boot: insideScript(JSON.stringify(server())),
+        boot: insideScript(JSON.stringify(state)),
+        problems: state.problems,
         sections: plugins.flatMap(({ id, section }) =>
           section ? [{ id, label: section.label, html: section.render() }] : [],
         ),
       }),
     );
+  };
   const showSignIn = (request: Request, status: number, problem?: string): Response =>
     page(request, SignInPage({ assets: assets().page, problem, keyKind: auth.signIns.keyKind }), status);
 

@@ -8,7 +8,7 @@ export const CLIENT_FOLDER = "views/client";
 /** Files of packages that browsers load unchanged, by the name under which they are served. */
 export const PACKAGE_FILES = {
   "alpine.js": "@alpinejs/csp/dist/module.esm.min.js",
-  "uplot.js": "uplot/dist/uPlot.esm.js",
+  "uplot.js": "uplot/dist/uPlot.iife.min.js",
   "uplot.css": "uplot/dist/uPlot.min.css",
   "swagger-ui.css": "swagger-ui-dist/swagger-ui.css",
   "swagger-ui-bundle.js": "swagger-ui-dist/swagger-ui-bundle.js",

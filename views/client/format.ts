@@ -53,6 +53,16 @@ export function until(then: string, now: number): string {
   return left <= 0 ? "the next job decides" : `for ${duration(Math.ceil(left / 1000) * 1000)}`;
 }
 
+/** A measured speed: input and output per second of one request. */
+export function speeds(speed: {
+  readonly prefill_tokens_per_s: number | null;
+  readonly decode_tokens_per_s: number | null;
+}): string {
+  const { prefill_tokens_per_s: input, decode_tokens_per_s: output } = speed;
+  const parts = [input === null ? [] : `${rate(input)} in/s`, output === null ? [] : `${rate(output)} out/s`];
+  return parts.flat().join(", ") || "–";
+}
+
 /** The models of a list of facts about models. */
 export function models(facts: readonly { readonly model: string }[]): string {
   return facts.map(({ model }) => model).join(", ");

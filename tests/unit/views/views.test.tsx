@@ -4,6 +4,7 @@ import { renderAsrView } from "../../../src/plugins/asr/view.tsx";
 import { renderLlmView } from "../../../src/plugins/llm/view.tsx";
 import { renderMcpView } from "../../../src/plugins/mcp/view.tsx";
 import { renderTransferView } from "../../../src/plugins/transfer/view.tsx";
+import type { Problem } from "../../../src/state/problems.ts";
 import { Layout, type PageAssets } from "../../../views/layout.tsx";
 import { SignInPage } from "../../../views/signin.tsx";
 import { StatePage } from "../../../views/state.tsx";
@@ -11,10 +12,22 @@ import { StatePage } from "../../../views/state.tsx";
 const EVIL = `"><script>alert(1)</script>`;
 const ASSETS: PageAssets = { theme: "/theme.ts", script: "/app.ts", preloads: ["/a.ts"], styles: ["/app.css"] };
 
-test("a version that is a script appears as text on the state page", () => {
-  const html = StatePage({ version: EVIL, canSignOut: true, hasKeys: true, assets: ASSETS, boot: "{}", sections: [] });
+const PROBLEMS: readonly Problem[] = [
+  { code: "x", severity: "warning", plugin: "llm", title: `'${EVIL}' fails`, advice: "do this", since: "" },
+];
+
+test("a version or a worker's name that is a script appears as text on the state page", () => {
+  const html = StatePage({
+    version: EVIL,
+    canSignOut: true,
+    hasKeys: true,
+    assets: ASSETS,
+    boot: "{}",
+    problems: PROBLEMS,
+    sections: [],
+  });
   expect(html).not.toContain("<script>");
-  expect(html).toContain("&lt;script&gt;alert(1)");
+  expect(html.match(/&lt;script&gt;alert\(1\)/g)).toHaveLength(2);
 });
 
 test("the state page holds each plugin's fragment unchanged, under its own tab", () => {
@@ -24,6 +37,7 @@ test("the state page holds each plugin's fragment unchanged, under its own tab",
     hasKeys: false,
     assets: ASSETS,
     boot: '{"version":"1.2.3"}',
+    problems: [],
     sections: [
       { id: "llm", label: "Models", html: "<p>three workers</p>" },
       { id: "mcp", label: "MCP", html: "<p>two relays</p>" },

@@ -1,0 +1,126 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
+import { fileURLToPath } from "node:url";
+import type { Browser, Page } from "playwright-core";
+import { launchBrowser, openPage, painted, showPart, signIn, type Watched } from "../support/browser.ts";
+import { eventually } from "../support/eventually.ts";
+import { NativeWorker } from "../support/native-worker.ts";
+import { API_KEY, CLIENT_KEY, TestServer } from "../support/test-server.ts";
+
+// What the dashboard shows of the scheduler: who waits, full pools beside idle ones, reasons, and workers that are out.
+
+setDefaultTimeout(60_000);
+
+const OTHER_KEY = "another-api-key";
+const AXE = await Bun.file(fileURLToPath(import.meta.resolve("axe-core/axe.min.js"))).text();
+
+let browser: Browser;
+let server: TestServer;
+let busy: NativeWorker;
+let bad: NativeWorker;
+let watched: Watched | undefined;
+let answers: Promise<Response>[] = [];
+
+beforeAll(async () => {
+  browser = await launchBrowser();
+});
+afterAll(() => browser.close());
+
+/** One model with a busy worker and three jobs that wait, one whose worker has failed, and idle speech workers. */
+beforeEach(async () => {
+  server = new TestServer({ plugins: ["llm", "asr"], apiKeys: [API_KEY, OTHER_KEY], adminKeys: [API_KEY] });
+  busy = await server.worker({ worker_name: "busy box", models: ["m", "spare"], loaded: ["m"] });
+  bad = await server.worker({ worker_id: "bad", worker_name: "broken box", models: ["n"], max_concurrency: 2 });
+  await server.worker({ worker_id: "good", worker_name: "sound box", models: ["n"], max_concurrency: 2 });
+  await NativeWorker.connect({
+    url: server.url,
+    path: "/api/asr/connect",
+    register: { client_key: CLIENT_KEY, worker_name: "ears", models: ["whisper"], max_concurrency: 4 },
+  });
+  for (let job = 0; job < 5; job += 1) {
+    const answer = server.post("/api/llm/id/bad/v1/chat/completions", { model: "n", messages: [] });
+    bad.answerJson((await bad.request()).id, { error: "broken" }, 500);
+    await answer;
+  }
+  const as = (key: string) => ({ headers: { authorization: `Bearer ${key}` } });
+  answers = [server.chat("m", {}, as(API_KEY))];
+  await busy.request();
+  answers.push(server.chat("m"), server.chat("m"), server.chat("m", {}, as(OTHER_KEY)));
+  await eventually(async () => (await server.state()).server["scheduler_queue_len"] === 3);
+});
+afterEach(async () => {
+  const complaints = watched?.complaints ?? [];
+  await watched?.close();
+  watched = undefined;
+  await server.stop();
+  await Promise.allSettled(answers);
+  expect(complaints).toEqual([]);
+});
+
+async function open(tab: string, options = {}): Promise<Page> {
+  watched = await openPage(browser, options);
+  await signIn(watched.page, server.url, tab);
+  return watched.page;
+}
+
+test("the overview lists who waits and who is served, and a full pool beside an idle one", async () => {
+  const page = await open("overview");
+  const rows = page.locator(".callers tbody tr");
+  await rows.first().waitFor();
+  expect(await rows.count()).toBe(2);
+  const first = (await rows.first().textContent()) ?? "";
+  expect(first).toContain("api-key:1");
+  expect(first).toContain("llm · normal");
+  expect(await rows.first().locator("td").first().textContent()).toContain("2");
+  expect(await rows.nth(1).textContent()).toContain("api-key:2");
+  await page.locator(".pools meter[aria-label='1 of 5 slots of llm in use']").waitFor();
+  await page.locator(".pools meter[aria-label='0 of 4 slots of asr in use']").waitFor();
+  await page.locator(".tile", { hasText: "Waiting" }).locator("text=llm: 3 of 100 places taken").waitFor();
+  await page.locator(".problems", { hasText: "'broken box' gets no requests for 'n': it failed too often." }).waitFor();
+});
+
+test("a plugin's page names loaded models, workers that are out, and whose jobs wait and run where", async () => {
+  const page = await open("llm");
+  const worker = (name: string) => page.locator("#tab-llm section[aria-label='Workers'] tbody tr", { hasText: name });
+  await worker("broken box").locator(".badge", { hasText: /^out$/ }).waitFor();
+  expect(await worker("broken box").textContent()).toContain("n: status 500");
+  expect(await worker("sound box").locator(".badge", { hasText: /^out$/ }).count()).toBe(0);
+  expect(await worker("busy box").textContent()).toContain("loaded: m");
+  await showPart(page, "llm", "Models");
+  const model = (name: string) =>
+    page.locator("#tab-llm section[aria-label='Models'] tbody tr", { has: page.locator("b", { hasText: name }) });
+  expect(await model("m").locator("td[data-label=Waiting]").textContent()).toContain("2 × api-key:1");
+  expect(await model("m").textContent()).toContain("loaded on 1");
+  expect(await model("spare").textContent()).toContain("loaded on 0");
+  expect(await model("n").textContent()).toContain("1 out");
+  await showPart(page, "llm", "Jobs");
+  const running = page.locator("#tab-llm .part:visible tbody tr", { hasText: "running" });
+  expect(await running.textContent()).toContain("only worker");
+  expect(await running.locator("td[data-label=Caller]").textContent()).toContain("api-key:1");
+  expect(await page.locator("#tab-llm .part:visible td[data-label=Caller]", { hasText: "api-key:2" }).count()).toBe(1);
+});
+
+interface Violation {
+  readonly id: string;
+  readonly impact: string;
+}
+
+test.each([
+  ["light", { width: 1280, height: 900 }],
+  ["dark", { width: 390, height: 844 }],
+] as const)("is accessible with callers, problems and workers that are out: %s, %p", async (colorScheme, viewport) => {
+  const page = await open("overview", { colorScheme, viewport, bypassCSP: true });
+  await page.locator(".callers tbody tr").first().waitFor();
+  await page.evaluate(AXE);
+  const check = async (): Promise<void> => {
+    await painted(page);
+    const { violations } = (await page.evaluate("axe.run()")) as { violations: readonly Violation[] }; // Axe's own shape.
+    expect(violations.filter(({ impact }) => impact === "serious" || impact === "critical")).toEqual([]);
+    expect(await page.evaluate("document.scrollingElement.scrollWidth - innerWidth")).toBe(0);
+  };
+  await check();
+  await page.click('header a[href="#llm"]');
+  for (const part of ["Workers", "Models", "Jobs"]) {
+    await showPart(page, "llm", part);
+    await check();
+  }
+});

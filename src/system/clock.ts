@@ -5,7 +5,8 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   elapsed: () => performance.now(),
   after(ms, callback) {
-    const timer = setTimeout(callback, ms);
+    // Bun 1.4.5 cuts off fractions of a millisecond, so that a timer would fire before its time.
+    const timer = setTimeout(callback, Math.ceil(ms));
     return () => clearTimeout(timer);
   },
   every(ms, callback) {

@@ -16,6 +16,7 @@ export class Soonest implements RoutePolicy {
   readonly #usual = { load: Number.NaN, level: 0 };
 
   levelOf(candidate: SeatModel): number {
+    if (candidate.isOut && !candidate.isSuspended) return PROBE_LEVEL;
     if (candidate.pace !== 1 || !candidate.isLoaded || candidate.isSuspended) return levelOfContender(candidate);
     const { load } = candidate.seat;
     if (load !== this.#usual.load) {
@@ -40,6 +41,12 @@ export class Soonest implements RoutePolicy {
     return warmRoute(candidate, seats, demand) ?? explainFreed(candidate, seats, demand);
   }
 }
+
+/**
+ * Before all levels: a worker that is due for a probe gets the next job, so that it is back soon, however fast the others are
+ * and whatever it was measured at while it failed.
+ */
+const PROBE_LEVEL = Number.NEGATIVE_INFINITY;
 
 /**
  * The part of its slots by which a worker must be less busy than one that has as much of the prompt. A prompt that many

@@ -42,10 +42,9 @@ describe("a worker that has failed five times in a row", () => {
   test("gets one job after five seconds, and is back if it serves that one", () => {
     const { rig } = oneOut();
     rig.clock.advance(5000);
-    rig.claim();
     const probe = rig.claim();
     expect([probe?.worker.id, probe?.route.reason]).toEqual(["bad", "probe"]);
-    expect(rig.wheres(2)).toEqual(["good: least_loaded", "waits"]);
+    expect(rig.wheres(3)).toEqual(["good: least_loaded", "good: least_loaded", "waits"]);
     probe?.judge(WORKED);
     probe?.release();
     expect(rig.where()).toBe("bad: least_loaded");
@@ -62,6 +61,20 @@ describe("a worker that has failed five times in a row", () => {
     rig.clock.advance(4999);
     expect(rig.wheres(2)).toEqual(["good: least_loaded", "waits"]);
     rig.clock.advance(1);
+    expect(rig.where()).toBe("bad: probe");
+  });
+
+  test("gets that job also if it is slow and the others have nothing to do", () => {
+    const rig = new RoutedPool();
+    rig.join("bad", 4);
+    rig.join("good", 4);
+    for (let at = 0; at < 8; at += 1) {
+      rig.serve("bad", { firstByteMs: 1000, runningMs: 5000 });
+      rig.serve("good", { firstByteMs: 250, runningMs: 1250 });
+    }
+    expect(rig.where()).toBe("good: load_and_speed");
+    fail(rig, "bad");
+    rig.clock.advance(5000);
     expect(rig.where()).toBe("bad: probe");
   });
 
@@ -92,7 +105,7 @@ describe("a worker that has failed five times in a row", () => {
   test("gets another one after ten seconds if that one is a long answer", () => {
     const { rig } = oneOut();
     rig.clock.advance(5000);
-    expect(rig.wheres(4)).toEqual(["good: least_loaded", "bad: probe", "good: least_loaded", "waits"]);
+    expect(rig.wheres(4)).toEqual(["bad: probe", "good: least_loaded", "good: least_loaded", "waits"]);
     rig.clock.advance(9999);
     expect(rig.where()).toBe("waits");
     rig.clock.advance(1);
@@ -243,7 +256,6 @@ describe("a worker that is out and connects anew", () => {
     rig.join("bad", 4);
     expect(isOut(rig, "bad")).toBe(true);
     rig.clock.advance(5000);
-    rig.claim();
     const probe = rig.claim();
     expect(probe?.route.reason).toBe("probe");
     probe?.judge(WORKED);

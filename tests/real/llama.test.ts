@@ -6,6 +6,10 @@ import { ANSWER, Llama, MODEL } from "./llama.ts";
 import { type PythonServer, runClient } from "./python.ts";
 import { API_KEY, Stack } from "./stack.ts";
 
+/** Asks llama.cpp itself, each time on a new connection: it closes the old one after a stream without announcing it. */
+const askDirectly = (url: string, init: RequestInit = {}): Promise<Response> =>
+  fetch(url, { ...init, keepalive: false });
+
 const SLOTS = 2;
 /** Tokens of both slots together. */
 const CONTEXT = 32_768;
@@ -94,7 +98,7 @@ describe.skipIf(lacks("a real llama.cpp", PROGRAMS.python, PYTHON_PACKAGES))(
     }
 
     async function busySlots(): Promise<number> {
-      const slots = await (await fetch(`${chat.url}/slots`)).json();
+      const slots = await (await askDirectly(`${chat.url}/slots`)).json();
       // llama.cpp lists its slots so.
       return (slots as readonly { is_processing: boolean }[]).filter((slot) => slot.is_processing).length;
     }
@@ -136,11 +140,11 @@ describe.skipIf(lacks("a real llama.cpp", PROGRAMS.python, PYTHON_PACKAGES))(
         const through = await (await stack.post(path, request)).text();
         const counted = difference(await tokens(), before);
         const direct = await (
-          await fetch(`${chat.url}${path}`, { method: "POST", body: JSON.stringify(request) })
+          await askDirectly(`${chat.url}${path}`, { method: "POST", body: JSON.stringify(request) })
         ).text();
         expect(withoutTimes(through)).toBe(withoutTimes(direct));
         const asked = { ...request, stream: false, stream_options: undefined };
-        const whole = await fetch(`${chat.url}${path}`, { method: "POST", body: JSON.stringify(asked) });
+        const whole = await askDirectly(`${chat.url}${path}`, { method: "POST", body: JSON.stringify(asked) });
         const { usage } = (await whole.json()) as { readonly usage: Readonly<Record<string, number>> }; // as in each API
         // Anthropic's API leaves out what was in the cache.
         const cached = path === "/v1/messages" ? (usage["cache_read_input_tokens"] ?? 0) : 0;
@@ -203,7 +207,7 @@ describe.skipIf(lacks("a real llama.cpp", PROGRAMS.python, PYTHON_PACKAGES))(
       for (const stream of [false, true]) {
         const refused = await ask(tooLong, { stream });
         expect(refused.status).toBe(400);
-        const direct = await fetch(`${chat.url}/v1/chat/completions`, {
+        const direct = await askDirectly(`${chat.url}/v1/chat/completions`, {
           method: "POST",
           body: JSON.stringify({ model: MODEL, stream, messages: [{ role: "user", content: tooLong }] }),
         });
@@ -224,7 +228,7 @@ describe.skipIf(lacks("a real llama.cpp", PROGRAMS.python, PYTHON_PACKAGES))(
       ]);
       const input = Array.from({ length: 100 }, (_, index) => `text number ${index * 7919}`);
       const through = await stack.post("/api/llm/id/embedder/v1/embeddings", { model: MODEL, input });
-      const direct = await fetch(`${embed.url}/v1/embeddings`, {
+      const direct = await askDirectly(`${embed.url}/v1/embeddings`, {
         method: "POST",
         body: JSON.stringify({ model: MODEL, input }),
       });
@@ -274,7 +278,7 @@ describe.skipIf(lacks("a real llama.cpp", PROGRAMS.python, PYTHON_PACKAGES))(
         `scorer=${MODEL}`,
       ]);
       const question = { model: MODEL, query: "light", documents: ["a harbour light", "a cat", "far away"] };
-      const direct = await fetch(`${rerank.url}/v1/rerank`, { method: "POST", body: JSON.stringify(question) });
+      const direct = await askDirectly(`${rerank.url}/v1/rerank`, { method: "POST", body: JSON.stringify(question) });
       const scores = await direct.json();
       for (const path of ["/api/llm/id/reranker/v1/rerank", "/rerank", "/v1/rerank", "/v2/rerank"]) {
         const through = await stack.post(path, { ...question, model: "scorer" });

@@ -5,8 +5,8 @@
  * The hash is xxHash64, because different seeds give different hashes for the same input whatever that input is. wyhash and
  * rapidhash lack this: an input that contains one of their public constants gives the same hash for every seed, so two
  * tenants who send it would share a table entry. Bun's xxHash3 takes only 32 bits of a seed. xxHash64 is no cryptographic
- * hash: whoever knows a prompt can write another text with the same hash, but only for the same seed, and gains nothing that
- * sending the prompt itself would not give.
+ * hash: someone who knows a prompt can write another text with the same hash for the same seed. Sending the prompt itself
+ * would have the same effect.
  */
 export class Seeds {
   readonly #prompts: bigint;

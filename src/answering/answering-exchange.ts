@@ -7,10 +7,9 @@ import {
   encodeReset,
   encodeResponse,
   encodeResponseData,
-  type RequestHead,
   type ResetCode,
-  type ResponseHead,
 } from "../wire/frame.ts";
+import type { RequestHead, ResponseHead } from "../wire/heads.ts";
 import { type Body, BodyPump, SLICE_BYTES } from "../wire/pump.ts";
 import { isEventStreamType } from "../wire/response-progress.ts";
 import { gather } from "./gather.ts";

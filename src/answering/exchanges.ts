@@ -1,5 +1,6 @@
 import type { Clock, Log } from "../system/deps.ts";
-import { encodeReset, type Frame, type RequestHead } from "../wire/frame.ts";
+import { encodeReset, type Frame } from "../wire/frame.ts";
+import type { RequestHead } from "../wire/heads.ts";
 import { HTTP_KIND } from "../wire/names.ts";
 import { AnsweringExchange, type ExchangeOutcome, type FrameOutlet } from "./answering-exchange.ts";
 import type { Backend, Failure } from "./opening.ts";

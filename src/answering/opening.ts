@@ -1,4 +1,5 @@
-import type { HeaderPairs, RequestHead, ResetCode } from "../wire/frame.ts";
+import type { ResetCode } from "../wire/frame.ts";
+import type { HeaderPairs, RequestHead } from "../wire/heads.ts";
 
 /** A backend's answer, as it will travel on the wire. */
 export interface Answer {

@@ -8,7 +8,7 @@ export class PromptCache {
   /** The most recent last. */
   readonly #prompts: (readonly string[])[] = [];
 
-  /** Remembers a prompt, and returns how many of its words were in the cache. The last word is always computed anew. */
+  /** Remembers a prompt, and returns how many of its words were in the cache. The last word is always computed again. */
   take(prompt: readonly string[]): number {
     const begin = prompt.slice(0, MAX_WORDS);
     const cached = Math.max(0, ...this.#prompts.map((known) => commonPrefix(known, begin)));

@@ -1,4 +1,4 @@
-import { type HeaderPairs, isHeaderValue } from "../wire/frame.ts";
+import { type HeaderPairs, isHeaderValue } from "../wire/heads.ts";
 import { connectionNames, connectionNamesIn, HOP_BY_HOP } from "../wire/hop-by-hop.ts";
 
 /** Headers that identify or authorize the client, at this server or at a proxy in front of it. Workers never get them. */

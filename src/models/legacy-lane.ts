@@ -1,7 +1,7 @@
 import type { Wire } from "../tunnel/dialect.ts";
 import type { Lane } from "../tunnel/exchange.ts";
 import { declaredLength } from "../wire/declared-length.ts";
-import type { HeaderPairs, RequestHead } from "../wire/frame.ts";
+import type { HeaderPairs, RequestHead } from "../wire/heads.ts";
 import { Base64Text } from "./base64-text.ts";
 import type { Occupant, RequestRoom } from "./request-room.ts";
 

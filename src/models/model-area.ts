@@ -12,7 +12,7 @@ import { FairQueue } from "../pool/policies/fair/fair-queue.ts";
 import { Pool } from "../pool/pool.ts";
 import { Soonest } from "../pool/routing/soonest.ts";
 import type { Seat } from "../pool/seat.ts";
-import type { Deps } from "../system/deps.ts";
+import type { Deps, LogFields } from "../system/deps.ts";
 import { Idle } from "../system/idle.ts";
 import type { AnswerSpool } from "../tunnel/overflow.ts";
 import type { Intake, SessionSource } from "../tunnel/session-source.ts";
@@ -59,7 +59,7 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
   readonly intake: Intake;
   /** Which workers are not worth sending prompts to for the sake of their caches. */
   readonly coldCaches: ColdCaches;
-  /** For whom a request's job counts. */
+  /** Reads the end user and the urgency of requests. */
   readonly standings: Standings;
   readonly #options: ModelAreaOptions;
   readonly #startedAt: number;
@@ -168,7 +168,7 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
     const { requestId, caller, model, usage, isEstimated, report, parts } = ended;
     const { claim, end } = report;
     const why = report.route ?? claim?.route;
-    this.#options.deps.log.info("job.ended", {
+    const fields: Fields = {
       plugin: this.#options.pluginId,
       request: requestId,
       caller: caller.name,
@@ -191,9 +191,9 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
       first_byte_ms: report.firstByteMs === undefined ? undefined : Math.round(report.firstByteMs),
       duration_ms: Math.round(report.durationMs),
       bytes_out: report.bytesOut,
-      ...toLogFields(usage),
-      estimated: isEstimated && usage !== undefined ? true : undefined,
-    });
+    };
+    if (usage) addUsage(fields, usage, isEstimated === true);
+    this.#options.deps.log.info("job.ended", fields);
     this.#idle.check();
   }
 
@@ -276,14 +276,11 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
   }
 }
 
-const NO_FIELDS: Readonly<Record<string, number>> = {};
+/** The fields of a log line that is still being put together. */
+type Fields = { -readonly [name in keyof LogFields]: LogFields[name] };
 
-function toLogFields(usage: Usage | undefined): Readonly<Record<string, number>> {
-  if (!usage) return NO_FIELDS;
-  const fields: Record<string, number> = {};
-  for (const [unit, { logField }] of UNIT_RULES) {
-    const amount = usage[unit];
-    if (amount !== undefined && logField !== undefined) fields[logField] = amount;
-  }
-  return fields;
+/** Adds what a job used to the fields of its log line. */
+function addUsage(fields: Fields, usage: Usage, isEstimated: boolean): void {
+  for (const [unit, { logField }] of UNIT_RULES) if (logField !== undefined) fields[logField] = usage[unit];
+  if (isEstimated) fields["estimated"] = true;
 }

@@ -116,7 +116,7 @@ function findInQueue(pool: Pool): readonly Condition[] {
   return [...findPushOuts(pool), ...findUnserved(pool), ...findHog(pool)];
 }
 
-function findPushOuts({ recentlyPushedOut, queueCapacity }: Pool): readonly Condition[] {
+function findPushOuts({ queue: { recentlyPushedOut }, queueCapacity }: Pool): readonly Condition[] {
   if (recentlyPushedOut === 0) return [];
   return [
     {

@@ -43,14 +43,14 @@ export class SchedulerSeries {
     const plugin = this.#plugin;
     const metrics = this.#metrics;
     metrics.gauge("moorage_queue_waiting", "Jobs waiting for a slot, by class.", ["plugin", "class"], () => {
-      const waiting = pool.waitingByClass();
+      const waiting = pool.queue.waitingByClass();
       return CLASSES.map((each) => ({ labels: { plugin, class: each }, value: waiting[each] }));
     });
     metrics.total(
       "moorage_queue_pushouts_total",
       "Waiting jobs that were refused to make room for jobs of other callers, by the class of the refused.",
       ["plugin", "class"],
-      () => CLASSES.map((each) => ({ labels: { plugin, class: each }, value: pool.pushedOut[each] })),
+      () => CLASSES.map((each) => ({ labels: { plugin, class: each }, value: pool.queue.pushedOut[each] })),
     );
     metrics.gauge(
       "moorage_queue_flows",

@@ -3,7 +3,7 @@ import { Fault } from "../errors.ts";
 import { CLASSES, lowerOf } from "../pool/urgency.ts";
 import type { EndUsers } from "./end-users.ts";
 
-/** For whom a job counts in the queue, beside its caller, and how urgent it is. */
+/** The end user and the urgency of a job: with its caller, they decide its place in the queue. */
 export interface Standing {
   /** The caller's class, or a less urgent one that the request asked for. */
   readonly class: CallerClass;
@@ -21,7 +21,7 @@ const END_USER_FIELDS = ["safety_identifier", "user"] as const;
 
 const NO_FIELDS: Fields = {};
 
-/** Reads from a request for whom its job counts in the queue. */
+/** Reads the end user and the urgency of requests. */
 export class Standings {
   readonly #endUserHeaders: readonly string[];
   readonly #endUsers: EndUsers;

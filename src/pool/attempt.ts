@@ -1,6 +1,6 @@
 import type { Clock } from "../system/deps.ts";
 import type { ExchangeEnd } from "../tunnel/exchange.ts";
-import type { ResponseHead } from "../wire/frame.ts";
+import type { ResponseHead } from "../wire/heads.ts";
 import type { Claim } from "./claim.ts";
 import type { FailedAttempt, LastAttempt } from "./job-spec.ts";
 import { verdictOf } from "./routing/verdict.ts";

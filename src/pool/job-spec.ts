@@ -1,7 +1,7 @@
 import type { Caller, CallerClass } from "../auth/caller.ts";
 import type { Fault } from "../errors.ts";
 import type { ExchangeRequest } from "../tunnel/exchange.ts";
-import type { ResponseHead } from "../wire/frame.ts";
+import type { ResponseHead } from "../wire/heads.ts";
 import type { Claim } from "./claim.ts";
 import type { Excluded } from "./excluded.ts";
 import type { Affinity } from "./routing/affinity.ts";

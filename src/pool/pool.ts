@@ -1,4 +1,3 @@
-import type { CallerClass } from "../auth/caller.ts";
 import type { Fault } from "../errors.ts";
 import { Idle } from "../system/idle.ts";
 import type { Session, SessionHost } from "../tunnel/session.ts";
@@ -9,7 +8,7 @@ import { type FlowFacts, listFlows } from "./flow-facts.ts";
 import { JobsRegistry } from "./jobs-registry.ts";
 import { mayUse } from "./may-use.ts";
 import { FirstCome } from "./policies/first-come.ts";
-import { Queue } from "./queue.ts";
+import { Queue, type QueueFigures } from "./queue.ts";
 import type { Candidate, CreateQueuePolicy, QueuePolicy } from "./queue-policy.ts";
 import { Reasons, type ReasonsOptions } from "./reasons.ts";
 import type { HealthEvent } from "./routing/health-watch.ts";
@@ -96,19 +95,9 @@ export class Pool implements SessionHost {
     return this.#options.queueSize;
   }
 
-  /** Waiting jobs that were refused so that others could wait, by their class. */
-  get pushedOut(): Readonly<Record<CallerClass, number>> {
-    return this.#queue.pushedOut;
-  }
-
-  /** How many waiting jobs were refused in the last minute so that others could wait. */
-  get recentlyPushedOut(): number {
-    return this.#queue.recentlyPushedOut;
-  }
-
-  /** Counts the waiting jobs of each class; looks at every one. */
-  waitingByClass(): Readonly<Record<CallerClass, number>> {
-    return this.#queue.waitingByClass();
+  /** Figures of the waiting jobs. */
+  get queue(): QueueFigures {
+    return this.#queue;
   }
 
   /** How many flows have jobs or had some in the last minute. */
@@ -254,9 +243,9 @@ export class Pool implements SessionHost {
 
   /**
    * Waits for a slot, until the deadline of the ticket: `queueTimeoutMs` after its first wait. A wait for a model that is
-   * still unknown ends with the grace period after the start. Throws `queue_full`, or the
-   * policy's fault, when the ticket may not wait. Otherwise calls either `onGranted` or `onFailed` once, or neither after
-   * `leave`. A ticket that was accepted before is never refused: jobs in flight bound how many of them wait.
+   * still unknown ends with the grace period after the start. Throws `queue_full`, or the policy's fault, when the ticket may
+   * not wait. Otherwise calls either `onGranted` or `onFailed` once, or neither after `leave`. A ticket that was accepted
+   * before is never refused: jobs in flight bound how many of them wait.
    *
    * A job that workers have refused too often may wait although a slot is free, unlike one to which `claim` gave no slot. It
    * gets that slot a moment later.

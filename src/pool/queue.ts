@@ -20,6 +20,9 @@ export interface QueueOptions {
   readonly onChange: () => void;
 }
 
+/** The figures that operators see of the waiting jobs. */
+export type QueueFigures = Pick<Queue, "pushedOut" | "recentlyPushedOut" | "waitingByClass">;
+
 /** The jobs of a pool that wait for a slot: who may wait, for how long, and the error of each that waits in vain. */
 export class Queue {
   readonly #options: QueueOptions;

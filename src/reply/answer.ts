@@ -4,7 +4,7 @@ import { Job } from "../pool/job.ts";
 import type { JobEnd, JobReport, JobSink, JobSpec } from "../pool/job-spec.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { CancelTimer, Clock } from "../system/deps.ts";
-import type { ResponseHead } from "../wire/frame.ts";
+import type { ResponseHead } from "../wire/heads.ts";
 import type { LineState } from "../wire/line-state.ts";
 import { bodyKind } from "./body-kind.ts";
 import { LateAnswer, type StreamError } from "./late-answer.ts";

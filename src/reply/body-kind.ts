@@ -1,4 +1,4 @@
-import type { HeaderPairs, ResponseHead } from "../wire/frame.ts";
+import type { HeaderPairs, ResponseHead } from "../wire/heads.ts";
 import { isContentCoding, isEventStreamType } from "../wire/response-progress.ts";
 
 /** The kind of an answer's body, which decides what the server may do with it. */

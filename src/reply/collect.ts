@@ -4,7 +4,7 @@ import { Job } from "../pool/job.ts";
 import type { JobReport, JobSpec } from "../pool/job-spec.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Clock } from "../system/deps.ts";
-import type { HeaderPairs } from "../wire/frame.ts";
+import type { HeaderPairs } from "../wire/heads.ts";
 
 /** A worker's whole answer. */
 export interface WholeAnswer {

@@ -1,6 +1,6 @@
 import { ERRORS } from "../errors.ts";
 import { isRecord, parseJson } from "../json/parse.ts";
-import type { ResponseHead } from "../wire/frame.ts";
+import type { ResponseHead } from "../wire/heads.ts";
 import { isCoded } from "./body-kind.ts";
 
 /** How much of a late answer is kept to be quoted. */

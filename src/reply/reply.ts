@@ -1,5 +1,5 @@
 import type { CancelTimer, Clock } from "../system/deps.ts";
-import type { ResponseHead } from "../wire/frame.ts";
+import type { ResponseHead } from "../wire/heads.ts";
 import { type LineState, lineStateAfter } from "../wire/line-state.ts";
 import { bodyKind } from "./body-kind.ts";
 import { CreditedStream, type StreamSource } from "./credited-stream.ts";

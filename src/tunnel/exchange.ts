@@ -1,7 +1,8 @@
 import type { CancelTimer, Clock } from "../system/deps.ts";
 import { type ReceiveCredit, SendCredit } from "../wire/credit.ts";
 import { withDeclaredLength } from "../wire/declared-length.ts";
-import type { RequestHead, ResetCode, ResponseHead } from "../wire/frame.ts";
+import type { ResetCode } from "../wire/frame.ts";
+import type { RequestHead, ResponseHead } from "../wire/heads.ts";
 import { type Body, BodyPump } from "../wire/pump.ts";
 import { ResponseProgress } from "../wire/response-progress.ts";
 

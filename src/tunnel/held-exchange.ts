@@ -1,5 +1,5 @@
 import type { Clock } from "../system/deps.ts";
-import type { ResponseHead } from "../wire/frame.ts";
+import type { ResponseHead } from "../wire/heads.ts";
 import type { Exchange, ExchangeEnd, ExchangeSink } from "./exchange.ts";
 import { type AnswerSpool, Overflow } from "./overflow.ts";
 

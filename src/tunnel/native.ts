@@ -8,9 +8,9 @@ import {
   encodeRequestDataInto,
   encodeReset,
   HEADER_BYTES,
-  type RequestHead,
   type ResetCode,
 } from "../wire/frame.ts";
+import type { RequestHead } from "../wire/heads.ts";
 import { SLICE_BYTES } from "../wire/pump.ts";
 import type { Drain, Handover } from "../wire/server-messages.ts";
 import { parseControl } from "../wire/worker-messages.ts";

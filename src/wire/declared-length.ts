@@ -1,4 +1,4 @@
-import type { HeaderPairs, RequestHead } from "./frame.ts";
+import type { HeaderPairs, RequestHead } from "./heads.ts";
 
 /** Returns the length in bytes that headers declare for a body; undefined if they declare none that is a plain number. */
 export function declaredLength(headers: HeaderPairs): number | undefined {

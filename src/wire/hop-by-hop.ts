@@ -1,4 +1,4 @@
-import type { HeaderPairs } from "./frame.ts";
+import type { HeaderPairs } from "./heads.ts";
 
 /**
  * Headers that belong to one connection and not to the message: those of RFC 9110 §7.6.1, and a few that proxies by custom

@@ -1,5 +1,5 @@
 import { toLength } from "./declared-length.ts";
-import type { HeaderPairs } from "./frame.ts";
+import type { HeaderPairs } from "./heads.ts";
 import { LastEvent } from "./last-event.ts";
 
 /** The part of a response that has arrived, measured by what the response says of itself. */

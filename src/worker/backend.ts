@@ -1,5 +1,5 @@
 import type { Answer, Failure } from "../answering/opening.ts";
-import { type HeaderPairs, isHeaderPairs, type RequestHead } from "../wire/frame.ts";
+import { type HeaderPairs, isHeaderPairs, type RequestHead } from "../wire/heads.ts";
 import { connectionNames, connectionNamesIn, HOP_BY_HOP } from "../wire/hop-by-hop.ts";
 import { bodyToItsEnd, UnfinishedBody } from "./close-delimited.ts";
 import { certificateHint } from "./dial-error.ts";

@@ -1,5 +1,5 @@
 import { declaredLength } from "../wire/declared-length.ts";
-import type { BodyEdit, RequestHead } from "../wire/frame.ts";
+import type { BodyEdit, RequestHead } from "../wire/heads.ts";
 import type { Body } from "../wire/pump.ts";
 import { FailedCall } from "./backend.ts";
 import { billingEdits, shiftedBy, withEdits } from "./billing-line.ts";

@@ -1,6 +1,6 @@
 import { parseJson } from "../json/parse.ts";
 import { itemsOf, membersOf, type Range } from "../json/scan.ts";
-import type { BodyEdit } from "../wire/frame.ts";
+import type { BodyEdit } from "../wire/heads.ts";
 
 /**
  * The beginning of the line that Claude Code puts at the beginning of its system prompt, in a block of its own:

@@ -1,6 +1,6 @@
 import type { ByteReader } from "../wire/byte-reader.ts";
 import { declaredLength, withDeclaredLength } from "../wire/declared-length.ts";
-import type { BodyEdit, RequestHead } from "../wire/frame.ts";
+import type { BodyEdit, RequestHead } from "../wire/heads.ts";
 import type { Body } from "../wire/pump.ts";
 
 /** Returns a body with a change made to it. A body that ends before the place of the change stays as it is. */

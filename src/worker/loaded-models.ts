@@ -39,7 +39,7 @@ function readOllama(json: unknown): LoadedReading | undefined {
   return { models: list.models, words: NO_WORDS, ...(ends.length > 0 && { expiresAt: Math.min(...ends) }) };
 }
 
-/** llama-swap before its list of models had a status. A model that is stopping has to be loaded anew. */
+/** llama-swap before its list of models had a status. A model that is stopping has to be loaded again. */
 export function llamaSwapSource(origin: string): LoadedSource {
   return {
     url: `${origin}/running`,

@@ -1,6 +1,6 @@
 import type { Answer } from "../answering/opening.ts";
 import { declaredLength } from "../wire/declared-length.ts";
-import type { BodyEdit } from "../wire/frame.ts";
+import type { BodyEdit } from "../wire/heads.ts";
 import { type BackendRequest, callBackend, toFetchedAnswer, toHeaderPairs } from "./backend.ts";
 import { editedBody, editedHead } from "./edit-body.ts";
 

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import type { Exchange, ExchangeEnd, ExchangeSink } from "../../src/tunnel/exchange.ts";
 import type { Offer, Session } from "../../src/tunnel/session.ts";
 import { CLOSES } from "../../src/wire/closes.ts";
-import type { HeaderPairs, ResponseHead } from "../../src/wire/frame.ts";
+import type { HeaderPairs, ResponseHead } from "../../src/wire/heads.ts";
 import type { Body } from "../../src/wire/pump.ts";
 import type { FakeClock } from "../support/fake-clock.ts";
 import { times } from "../support/times.ts";

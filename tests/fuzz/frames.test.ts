@@ -9,11 +9,11 @@ import {
   encodeResponse,
   encodeResponseData,
   type Frame,
-  isHeaderPairs,
   MAX_EXCHANGE_ID,
   MAX_FRAME_BYTES,
   RESET_CODES,
 } from "../../src/wire/frame.ts";
+import { isHeaderPairs } from "../../src/wire/heads.ts";
 import { hostileText, mutated } from "../support/hostile.ts";
 import { times } from "../support/times.ts";
 

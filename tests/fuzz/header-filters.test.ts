@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { saneRequestId, toClientHeaders, toWorkerHeaders } from "../../src/http/headers.ts";
 import { toClientHeaders as toMcpClientHeaders, toRelayHeaders } from "../../src/plugins/mcp/headers.ts";
 import { toReaderHeaders } from "../../src/plugins/transfer/headers.ts";
-import { type HeaderPairs, isHeaderPairs } from "../../src/wire/frame.ts";
+import { type HeaderPairs, isHeaderPairs } from "../../src/wire/heads.ts";
 import { toBackendHeaders, toHeaderPairs } from "../../src/worker/backend.ts";
 import { times } from "../support/times.ts";
 

@@ -3,7 +3,7 @@ import { createLegacyDialect, type LegacyLimits } from "../../src/models/legacy-
 import { silentLog } from "../../src/system/log.ts";
 import type { ExchangeEnd, ExchangeSink } from "../../src/tunnel/exchange.ts";
 import { WorkerSession } from "../../src/tunnel/worker-session.ts";
-import type { RequestHead, ResponseHead } from "../../src/wire/frame.ts";
+import type { RequestHead, ResponseHead } from "../../src/wire/heads.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { legacyLimits } from "./legacy-limits.ts";
 

@@ -1,6 +1,6 @@
 import type { McpState } from "../../src/plugins/mcp/mcp-state.ts";
 import type { Deps } from "../../src/system/deps.ts";
-import type { HeaderPairs } from "../../src/wire/frame.ts";
+import type { HeaderPairs } from "../../src/wire/heads.ts";
 import type { Config } from "./default-config.ts";
 import { NativeWorker } from "./native-worker.ts";
 import { CLIENT_KEY, TestServer } from "./test-server.ts";

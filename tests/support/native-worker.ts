@@ -5,9 +5,9 @@ import {
   encodeResponse,
   encodeResponseData,
   type Frame,
-  type HeaderPairs,
   type ResetCode,
 } from "../../src/wire/frame.ts";
+import type { HeaderPairs } from "../../src/wire/heads.ts";
 import { Inbox } from "./inbox.ts";
 
 const encoder = new TextEncoder();

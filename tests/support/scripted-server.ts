@@ -6,9 +6,9 @@ import {
   encodeRequestData,
   encodeReset,
   type Frame,
-  type RequestHead,
   type ResetCode,
 } from "../../src/wire/frame.ts";
+import type { RequestHead } from "../../src/wire/heads.ts";
 import { Inbox } from "./inbox.ts";
 
 const encoder = new TextEncoder();

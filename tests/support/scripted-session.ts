@@ -3,7 +3,8 @@ import type { Exchange, ExchangeEnd, ExchangeRequest, ExchangeSink } from "../..
 import { type Offer, type Session, type SessionHost, takesKind } from "../../src/tunnel/session.ts";
 import type { Close } from "../../src/wire/closes.ts";
 import { ReceiveCredit } from "../../src/wire/credit.ts";
-import type { ResetCode, ResponseHead } from "../../src/wire/frame.ts";
+import type { ResetCode } from "../../src/wire/frame.ts";
+import type { ResponseHead } from "../../src/wire/heads.ts";
 import { HTTP_KIND } from "../../src/wire/names.ts";
 import { ResponseProgress } from "../../src/wire/response-progress.ts";
 import { FakeClock } from "./fake-clock.ts";

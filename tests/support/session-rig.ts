@@ -3,7 +3,7 @@ import type { Dialect } from "../../src/tunnel/dialect.ts";
 import type { ExchangeEnd, ExchangeSink } from "../../src/tunnel/exchange.ts";
 import type { Offer } from "../../src/tunnel/session.ts";
 import { WorkerSession } from "../../src/tunnel/worker-session.ts";
-import type { ResponseHead } from "../../src/wire/frame.ts";
+import type { ResponseHead } from "../../src/wire/heads.ts";
 import { FakeClock } from "./fake-clock.ts";
 
 /** A sink that records calls out of order, and calls after the last one. */

@@ -18,7 +18,7 @@ export async function serveAsr(ports: AsrPorts, call: AsrCall): Promise<Response
   let recording: Recording | undefined;
   try {
     if (ports.area.isDraining) throw drainingFault();
-    // The form's fields may come after the file, so only headers say for whom the upload counts.
+    // The form's fields may come after the file, so only headers name the end user.
     const standing = ports.area.standings.of(call.caller, call.visit.request.headers);
     recording = openRecording(ports, call);
     return await transcribe(ports, call, recording, { model: await recording.readAwaited(), standing });

@@ -7,12 +7,12 @@ const OPEN_OBJECT = 0x7b;
 const decoder = new TextDecoder();
 
 /**
- * Keeps tenants apart in the prompt caches of vLLM. Whoever shares such a cache can find out by timing whether another's
+ * Keeps tenants apart in the prompt caches of vLLM. A caller who shares such a cache can find out by timing whether another's
  * prompt began with a certain text. vLLM shares cached blocks only between requests of one `cache_salt`, so each tenant but
  * the default one gets a salt that nobody can guess. All routes are salted: vLLM ignores the field where it does not read it.
  */
 export class CacheSalts {
-  /** Lasts as long as the process: after a restart, the caches of these tenants fill anew. */
+  /** Lasts as long as the process: after a restart, the caches of these tenants fill again. */
   readonly #secret: string;
 
   constructor(secret: string) {

@@ -7,7 +7,7 @@ import type { ModelArea } from "../../models/model-area.ts";
 import type { SilenceLimit } from "../../pool/job-spec.ts";
 import type { Deps } from "../../system/deps.ts";
 import type { ExchangeRequest } from "../../tunnel/exchange.ts";
-import type { BodyEdit } from "../../wire/frame.ts";
+import type { BodyEdit } from "../../wire/heads.ts";
 import type { CacheSalts } from "./cache-salt.ts";
 import type { LlmConfig } from "./settings.ts";
 

@@ -1,5 +1,6 @@
 import { Fault } from "../../errors.ts";
 import { itemsOf, membersOf, type Range } from "../../json/scan.ts";
+import type { Standing } from "../../models/standings.ts";
 
 export type Encoding = "float" | "base64";
 
@@ -12,6 +13,14 @@ export interface EmbeddingInput {
   /** Whether the input is a list of inputs. A string or one list of tokens is a single input and is never split. */
   readonly isPlural: boolean;
   readonly encoding: Encoding;
+}
+
+/** A request for embeddings, as it was read. */
+export interface EmbeddingRequest {
+  readonly body: Uint8Array;
+  readonly model: string;
+  readonly input: EmbeddingInput;
+  readonly standing: Standing;
 }
 
 /**

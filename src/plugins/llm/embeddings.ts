@@ -12,7 +12,7 @@ import { isCoded } from "../../reply/body-kind.ts";
 import { collect, type WholeAnswer } from "../../reply/collect.ts";
 import { wholeResponse } from "../../reply/whole-response.ts";
 import { type LlmCall, type LlmPorts, patienceFor, toExchangeRequest } from "./call.ts";
-import { type EmbeddingInput, type Part, PartCutter } from "./embedding-input.ts";
+import { type EmbeddingInput, type EmbeddingRequest, type Part, PartCutter } from "./embedding-input.ts";
 import { mergeEmbeddings, type PartAnswer } from "./embedding-merge.ts";
 import { PartReports } from "./part-reports.ts";
 import { readUsage } from "./usage.ts";
@@ -28,14 +28,6 @@ const USUAL_BATCH = 64;
 const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
 /** Failures of one part after which the request fails. */
 const MAX_FAILURES = 3;
-
-/** A request for embeddings, as it was read. */
-export interface EmbeddingRequest {
-  readonly body: Uint8Array;
-  readonly model: string;
-  readonly input: EmbeddingInput;
-  readonly standing: Standing;
-}
 
 /**
  * Answers a request for embeddings. Many inputs are cut into parts, which free workers pull one after the other, and the

@@ -1,6 +1,6 @@
 import { isRecord } from "../../json/parse.ts";
 import { membersOf, type Range } from "../../json/scan.ts";
-import type { BodyEdit } from "../../wire/frame.ts";
+import type { BodyEdit } from "../../wire/heads.ts";
 import type { LlmRequest } from "./request.ts";
 
 const OPTIONS = "stream_options";

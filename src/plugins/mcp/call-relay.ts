@@ -6,7 +6,7 @@ import { type SilenceLimits, SilenceWatch } from "../../system/silence.ts";
 import type { Exchange, ExchangeEnd, ExchangeRequest, ExchangeSink } from "../../tunnel/exchange.ts";
 import type { Session } from "../../tunnel/session.ts";
 import { declaredLength } from "../../wire/declared-length.ts";
-import type { ResponseHead } from "../../wire/frame.ts";
+import type { ResponseHead } from "../../wire/heads.ts";
 import type { LineState } from "../../wire/line-state.ts";
 import { toClientHeaders } from "./headers.ts";
 import type { Listener, Listeners } from "./listeners.ts";

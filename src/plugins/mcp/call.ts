@@ -3,7 +3,7 @@ import { declaredLength } from "../../http/body.ts";
 import type { Visit } from "../../http/visit.ts";
 import type { Deps } from "../../system/deps.ts";
 import type { ExchangeRequest } from "../../tunnel/exchange.ts";
-import type { HeaderPairs } from "../../wire/frame.ts";
+import type { HeaderPairs } from "../../wire/heads.ts";
 import type { Body } from "../../wire/pump.ts";
 import { toRelayHeaders } from "./headers.ts";
 import type { McpArea } from "./mcp-area.ts";

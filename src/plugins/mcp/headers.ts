@@ -1,4 +1,4 @@
-import { type HeaderPairs, isHeaderValue } from "../../wire/frame.ts";
+import { type HeaderPairs, isHeaderValue } from "../../wire/heads.ts";
 import { isMcpAnswerHeader, isMcpRequestHeader } from "../../wire/mcp-headers.ts";
 
 /** The header that names an MCP session. */

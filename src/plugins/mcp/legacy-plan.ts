@@ -1,6 +1,6 @@
 import { isRecord, parseJson } from "../../json/parse.ts";
 import { membersOf } from "../../json/scan.ts";
-import type { HeaderPairs } from "../../wire/frame.ts";
+import type { HeaderPairs } from "../../wire/heads.ts";
 
 /** The plan for an HTTP request to a relay whose dialect knows only single JSON-RPC calls. */
 export type LegacyPlan =

@@ -4,7 +4,7 @@ import type { Dialect, Incoming, Wire } from "../../tunnel/dialect.ts";
 import type { Lane } from "../../tunnel/exchange.ts";
 import { bearerIn } from "../../wire/bearer.ts";
 import { ReceiveCredit } from "../../wire/credit.ts";
-import type { HeaderPairs, RequestHead, ResponseHead } from "../../wire/frame.ts";
+import type { HeaderPairs, RequestHead, ResponseHead } from "../../wire/heads.ts";
 import { type LegacyPlan, planLegacyCall } from "./legacy-plan.ts";
 
 /** Largest message that the predecessor's agents read. A larger one ends their link. */

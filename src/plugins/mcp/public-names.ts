@@ -4,7 +4,7 @@ import { Fault } from "../../errors.ts";
 import { createCors } from "../../http/cors.ts";
 import type { Visit } from "../../http/visit.ts";
 import { isLoopback } from "../../system/loopback.ts";
-import type { HeaderPairs } from "../../wire/frame.ts";
+import type { HeaderPairs } from "../../wire/heads.ts";
 
 /** The names under which this server is known, and the pages that may call it. */
 export interface PublicNames {

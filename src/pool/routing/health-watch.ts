@@ -48,7 +48,7 @@ const OTHERS_SERVED_MS = 10_000;
 
 /**
  * Watches the health of a pool's workers: it counts the outcome of each attempt, lets a worker try again when its time out is
- * over, and remembers workers that leave, so that none escapes its ejection by connecting anew.
+ * over, and remembers workers that leave, so that none escapes its ejection by reconnecting.
  */
 export class HealthWatch {
   readonly #clock: Clock;
@@ -156,7 +156,7 @@ export class HealthWatch {
     return only !== undefined && this.#clock.elapsed() - lastServed.otherThan(only) < OTHERS_SERVED_MS;
   }
 
-  /** Finds the seat that the worker of a job has now: it may have connected anew since the job began. */
+  /** Finds the seat that the worker of a job has now: it may have reconnected since the job began. */
   #seatNow(from: Seat): Seat {
     return this.#host.seatOf(from.session.worker.id) ?? from;
   }

@@ -35,7 +35,7 @@ export const FIRST_OUT_MS = 5000;
 export const LONGEST_OUT_MS = 5 * 60_000;
 /** A job that is to bring a worker back and has not ended by then is joined by another one: it may be a long answer. */
 export const PROBE_MS = 10_000;
-/** A worker that connects anew comes back soon, because it may have been repaired; but not each time if it does so often. */
+/** The least time between two early probes of a worker that reconnects. It may have been repaired, or it may be flapping. */
 const COMEBACK_MS = 60_000;
 
 /**
@@ -135,7 +135,7 @@ export class Health {
     return true;
   }
 
-  /** Notes that the worker has connected anew. It may have been repaired, so it comes back soon, at most once a minute. */
+  /** Notes that the worker has reconnected. It may have been repaired, so it comes back soon, at most once a minute. */
   reconnected(now: number): void {
     if (!this.#ejection || now - this.#cameBackAt < COMEBACK_MS) return;
     this.#cameBackAt = now;

@@ -1,5 +1,6 @@
 import type { ExchangeEnd } from "../../tunnel/exchange.ts";
-import type { ResetCode, ResponseHead } from "../../wire/frame.ts";
+import type { ResetCode } from "../../wire/frame.ts";
+import type { ResponseHead } from "../../wire/heads.ts";
 
 /** What the end of an attempt says of its worker. An absent part says nothing, because the worker was not the cause. */
 export interface Verdict {

@@ -1,5 +1,5 @@
 import type { Backend, Opening } from "../../answering/opening.ts";
-import type { RequestHead } from "../../wire/frame.ts";
+import type { RequestHead } from "../../wire/heads.ts";
 import { METADATA_PATH } from "../../wire/mcp-metadata.ts";
 
 const REFUSED: Opening = {

@@ -1,5 +1,5 @@
 import type { Log } from "../../system/deps.ts";
-import type { HeaderPairs, RequestHead } from "../../wire/frame.ts";
+import type { HeaderPairs, RequestHead } from "../../wire/heads.ts";
 import { type BackendRequest, callBackend, FailedCall } from "../backend.ts";
 import { redirectIn } from "./redirect.ts";
 

@@ -1,6 +1,6 @@
 import type { Answer, Backend } from "../../answering/opening.ts";
 import { bearerIn } from "../../wire/bearer.ts";
-import type { RequestHead } from "../../wire/frame.ts";
+import type { RequestHead } from "../../wire/heads.ts";
 import { isForwardedHeader, isMcpAnswerHeader, isMcpRequestHeader } from "../../wire/mcp-headers.ts";
 import { METADATA_PATH } from "../../wire/mcp-metadata.ts";
 import { toAnswer, toFetchedAnswer } from "../backend.ts";

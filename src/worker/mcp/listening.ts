@@ -1,4 +1,4 @@
-import type { RequestHead } from "../../wire/frame.ts";
+import type { RequestHead } from "../../wire/heads.ts";
 import { LISTEN_METHOD } from "../../wire/mcp-headers.ts";
 
 /**

@@ -1,4 +1,4 @@
-import type { HeaderPairs } from "../../wire/frame.ts";
+import type { HeaderPairs } from "../../wire/heads.ts";
 
 export type McpTransport = "auto" | "http" | "sse";
 

@@ -1,4 +1,4 @@
-import type { HeaderPairs } from "../../wire/frame.ts";
+import type { HeaderPairs } from "../../wire/heads.ts";
 import { Expansion } from "./expansion.ts";
 import type { Access, FileSources, McpServersReading, McpSource, McpTransport } from "./mcp-server.ts";
 import { readOwnerHeaders } from "./owner-headers.ts";

@@ -1,4 +1,4 @@
-import { type HeaderPairs, isHeaderPairs } from "../../wire/frame.ts";
+import { type HeaderPairs, isHeaderPairs } from "../../wire/heads.ts";
 import { HOP_BY_HOP } from "../../wire/hop-by-hop.ts";
 import type { Expansion } from "./expansion.ts";
 

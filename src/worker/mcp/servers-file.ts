@@ -1,7 +1,7 @@
 import { parseEnv } from "node:util";
 import * as v from "valibot";
 import { isRecord } from "../../json/parse.ts";
-import type { HeaderPairs } from "../../wire/frame.ts";
+import type { HeaderPairs } from "../../wire/heads.ts";
 import { ID_FORM, isId, MAX_TEXT_CHARS } from "../../wire/names.ts";
 import { parseBackendUrl } from "../server-url.ts";
 import { toOwnFields } from "./client-fields.ts";

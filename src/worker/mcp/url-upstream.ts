@@ -1,6 +1,6 @@
 import type { Backend, Opening } from "../../answering/opening.ts";
 import type { Deps } from "../../system/deps.ts";
-import type { HeaderPairs, RequestHead } from "../../wire/frame.ts";
+import type { HeaderPairs, RequestHead } from "../../wire/heads.ts";
 import { discardAnswer } from "../backend.ts";
 import type { SessionLimits } from "./bridge/sessions.ts";
 import { createSseBridge } from "./bridge/sse-bridge.ts";

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { encodeResponse, type HeaderPairs } from "../../../src/wire/frame.ts";
+import { encodeResponse } from "../../../src/wire/frame.ts";
+import type { HeaderPairs } from "../../../src/wire/heads.ts";
 import { editedBody } from "../../../src/worker/edit-body.ts";
 import { eventually } from "../../support/eventually.ts";
 import { LegacyWorker } from "../../support/legacy-worker.ts";

@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 import { Exchanges } from "../../../src/answering/exchanges.ts";
 import { silentLog } from "../../../src/system/log.ts";
-import { decodeFrame, type RequestHead } from "../../../src/wire/frame.ts";
+import { decodeFrame } from "../../../src/wire/frame.ts";
+import type { RequestHead } from "../../../src/wire/heads.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 
 const NOTHING = new Uint8Array(0);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { saneRequestId, toClientHeaders, toWorkerHeaders } from "../../../src/http/headers.ts";
-import { type HeaderPairs, isHeaderPairs } from "../../../src/wire/frame.ts";
+import { type HeaderPairs, isHeaderPairs } from "../../../src/wire/heads.ts";
 import { times } from "../../support/times.ts";
 
 const HOP_BY_HOP = [

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { encodeLegacyCancel, encodeLegacyRequest } from "../../../src/models/legacy-lane.ts";
 import { RequestRoom } from "../../../src/models/request-room.ts";
-import type { RequestHead } from "../../../src/wire/frame.ts";
+import type { RequestHead } from "../../../src/wire/heads.ts";
 import { chunk, end, headers, POST, startLegacySession as start } from "../../support/legacy-session.ts";
 import { turn } from "../../support/turn.ts";
 

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { bodyKind } from "../../../src/reply/body-kind.ts";
-import type { HeaderPairs } from "../../../src/wire/frame.ts";
+import type { HeaderPairs } from "../../../src/wire/heads.ts";
 
 const EVENTS = ["content-type", "text/event-stream"] as const;
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { gzipSync } from "node:zlib";
 import { Reply, type ReplySource } from "../../../src/reply/reply.ts";
-import type { HeaderPairs } from "../../../src/wire/frame.ts";
+import type { HeaderPairs } from "../../../src/wire/heads.ts";
 import type { LineState } from "../../../src/wire/line-state.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 

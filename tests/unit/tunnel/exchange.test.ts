@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { type ExchangeEnd, type ExchangeSink, type Lane, ServerExchange } from "../../../src/tunnel/exchange.ts";
 import { ReceiveCredit } from "../../../src/wire/credit.ts";
-import type { HeaderPairs, RequestHead, ResponseHead } from "../../../src/wire/frame.ts";
+import type { HeaderPairs, RequestHead, ResponseHead } from "../../../src/wire/heads.ts";
 import type { Body } from "../../../src/wire/pump.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { times } from "../../support/times.ts";

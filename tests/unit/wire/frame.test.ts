@@ -9,11 +9,11 @@ import {
   encodeReset,
   encodeResponse,
   encodeResponseData,
-  isHeaderPairs,
   MAX_DATA_BYTES,
   MAX_EXCHANGE_ID,
   MAX_FRAME_BYTES,
 } from "../../../src/wire/frame.ts";
+import { isHeaderPairs } from "../../../src/wire/heads.ts";
 import { times } from "../../support/times.ts";
 
 const REQUEST = { method: "POST", path: "/chat/completions", headers: [["a", "b"]] } as const;

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import type { HeaderPairs } from "../../../src/wire/frame.ts";
+import type { HeaderPairs } from "../../../src/wire/heads.ts";
 import { ResponseProgress } from "../../../src/wire/response-progress.ts";
 
 const encoder = new TextEncoder();

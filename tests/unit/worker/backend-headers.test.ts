@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { isHeaderPairs } from "../../../src/wire/frame.ts";
+import { isHeaderPairs } from "../../../src/wire/heads.ts";
 import { errorCode, toBackendHeaders, toFailure, toHeaderPairs } from "../../../src/worker/backend.ts";
 
 test("headers about the message reach the backend, and hop-by-hop and credential headers do not", () => {

@@ -2,7 +2,7 @@ import { readRequestBody } from "@modelcontextprotocol/server";
 import type { Backend } from "../../../answering/opening.ts";
 import { parseJson } from "../../../json/parse.ts";
 import type { Deps } from "../../../system/deps.ts";
-import type { RequestHead } from "../../../wire/frame.ts";
+import type { RequestHead } from "../../../wire/heads.ts";
 import { isMcpRequestHeader } from "../../../wire/mcp-headers.ts";
 import { toAnswer } from "../../backend.ts";
 import { isListening } from "../listening.ts";

@@ -1,5 +1,5 @@
 import type { Deps } from "../../../system/deps.ts";
-import type { HeaderPairs } from "../../../wire/frame.ts";
+import type { HeaderPairs } from "../../../wire/heads.ts";
 import { UpstreamHealth } from "../health.ts";
 import { type Bridge, createBridge } from "./bridge.ts";
 import type { SessionLimits } from "./sessions.ts";

@@ -1,7 +1,7 @@
 import { SSEClientTransport, SseError } from "@modelcontextprotocol/client";
 import { isJSONRPCRequest, type JSONRPCMessage } from "@modelcontextprotocol/server";
 import type { CancelTimer, Clock, Log } from "../../../system/deps.ts";
-import type { HeaderPairs } from "../../../wire/frame.ts";
+import type { HeaderPairs } from "../../../wire/heads.ts";
 import { redirectIn } from "../redirect.ts";
 import { isTooDeep, tooDeepError } from "./depth.ts";
 import { withLineLimit } from "./line-limit.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { verdictOf } from "../../../../src/pool/routing/verdict.ts";
 import type { ExchangeEnd } from "../../../../src/tunnel/exchange.ts";
-import type { HeaderPairs } from "../../../../src/wire/frame.ts";
+import type { HeaderPairs } from "../../../../src/wire/heads.ts";
 
 const answered = (status: number, headers: HeaderPairs = []) =>
   verdictOf({ end: { kind: "complete" }, head: { status, headers }, wasSilent: false });

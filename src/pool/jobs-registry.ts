@@ -30,7 +30,7 @@ export interface JobFacts {
 export interface RegisteredJob {
   /** Whether it is in the queue. */
   readonly isWaiting: boolean;
-  /** The flow that it counts for, and the time at which it began. */
+  /** Its caller, class and end user, and the time at which it arrived. */
   readonly ticket: Pick<Ticket, "caller" | "class" | "endUser" | "arrivedAt">;
   /** The model under its worker's name, or, while it waits, under its client's. */
   readonly model: string;

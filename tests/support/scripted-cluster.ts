@@ -1,0 +1,154 @@
+import type {
+  BusFacts,
+  ClusterCounts,
+  ClusterFacts,
+  ClusterReports,
+  ClusterSights,
+  FollowedPeer,
+  PeerFacts,
+  PeerLink,
+  PeerLoad,
+  PeerStates,
+  PeerText,
+  StateText,
+} from "../../src/state/cluster-facts.ts";
+import type { Clock } from "../../src/system/deps.ts";
+
+/** A direct link on which nothing has passed. */
+export const QUIET_LINK: PeerLink = {
+  way: "direct",
+  rttMs: 0.4,
+  bytesIn: 0,
+  bytesOut: 0,
+  tried: undefined,
+  failure: undefined,
+};
+
+/** A cluster whose peers a test describes, without NATS and links. */
+export class ScriptedCluster implements ClusterSights, ClusterReports, PeerStates {
+  readonly reports = this;
+  readonly states = this;
+  /** The peers that are followed now, each as often as it is followed. */
+  readonly followed: string[] = [];
+  own: StateText | undefined;
+  readonly #clock: Clock;
+  readonly #peers = new Map<string, PeerFacts>();
+  readonly #texts = new Map<string, PeerText>();
+  readonly #beats: ((peerId: string) => void)[] = [];
+  readonly #awaited: ((peerId: string) => void)[] = [];
+  #more: Partial<ClusterFacts> = {};
+  #bus: Partial<BusFacts> = {};
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  facts(): ClusterFacts {
+    return {
+      name: "moorage",
+      region: undefined,
+      address: "127.0.0.1:8088",
+      bus: {
+        isUp: true,
+        since: this.#clock.now(),
+        reason: undefined,
+        address: "127.0.0.1:4222",
+        hasRecords: true,
+        ...this.#bus,
+      },
+      peers: [...this.#peers.values()],
+      sharedIds: [],
+      counts: NO_COUNTS,
+      ...this.#more,
+    };
+  }
+
+  onBeat(listener: (peerId: string) => void): void {
+    this.#beats.push(listener);
+  }
+
+  /** Adds a peer, or changes one. */
+  peer(id: string, changes: Partial<PeerFacts> = {}): void {
+    const now = this.#clock.now();
+    const usual: PeerFacts = this.#peers.get(id) ?? {
+      id,
+      region: undefined,
+      version: "1.2.3",
+      status: "alive",
+      since: now,
+      saidGoodbye: false,
+      address: "127.0.0.1:9000",
+      link: QUIET_LINK,
+      heardAt: now,
+      clockAheadMs: 0,
+      hasSameKeys: true,
+      load: undefined,
+    };
+    this.#peers.set(id, { ...usual, ...changes });
+  }
+
+  forget(id: string): void {
+    this.#peers.delete(id);
+  }
+
+  /** Lets a beat of the peer arrive. */
+  beat(id: string, load: PeerLoad): void {
+    this.peer(id, { load, heardAt: this.#clock.now() });
+    for (const listener of this.#beats) listener(id);
+  }
+
+  bus(changes: Partial<BusFacts>): void {
+    this.#bus = { ...this.#bus, ...changes };
+  }
+
+  set(changes: Partial<ClusterFacts>): void {
+    this.#more = { ...this.#more, ...changes };
+  }
+
+  offer(own: StateText): void {
+    this.own = own;
+  }
+
+  /** Lets a peer's state arrive, as JSON text. */
+  arrive(id: string, text: string): void {
+    const number = (this.#texts.get(id)?.number ?? 0) + 1;
+    this.#texts.set(id, { text, number, confirmedAt: this.#clock.now() });
+    for (const resolve of this.#awaited.splice(0)) resolve(id);
+  }
+
+  follow(id: string): FollowedPeer {
+    this.followed.push(id);
+    const before = this.#texts.get(id)?.number ?? 0;
+    let isOpen = true;
+    return {
+      latest: () => this.#texts.get(id),
+      next: async (ms) => {
+        const fresh = (): PeerText | undefined => {
+          const text = this.#texts.get(id);
+          return text && text.number > before ? text : undefined;
+        };
+        let isLate = false;
+        const { promise: late, resolve } = Promise.withResolvers<string>();
+        const cancel = this.#clock.after(ms, () => {
+          isLate = true;
+          resolve("");
+        });
+        while (!fresh() && !isLate) await Promise.race([late, new Promise<string>((each) => this.#awaited.push(each))]);
+        cancel();
+        return fresh();
+      },
+      close: () => {
+        if (isOpen) this.followed.splice(this.followed.indexOf(id), 1);
+        isOpen = false;
+      },
+    };
+  }
+}
+
+const NO_COUNTS: ClusterCounts = {
+  jobsOut: 0,
+  jobsIn: 0,
+  refusedOut: 0,
+  refusedIn: 0,
+  offers: { taken: 0, declined: 0, expired: 0 },
+};

@@ -1,5 +1,6 @@
 import { test } from "bun:test";
 import { existsSync } from "node:fs";
+import { foundNatsServer } from "./found-nats-server.ts";
 
 /** A program or another thing that a group of tests needs on the machine. */
 export interface Need {
@@ -23,6 +24,16 @@ const program = (name: string, from = name): Need => ({
 export const PROGRAMS = {
   caddy: program("caddy"),
   flite: program("flite"),
+  nats: {
+    name: "nats-server",
+    isThere: () => foundNatsServer().kind === "found",
+    package: "nats-server",
+    get install(): string {
+      const server = foundNatsServer();
+      const tried = server.kind === "missing" ? `; tried: ${server.tried.join("; ")}` : "";
+      return `on Debian: apt-get install nats-server${tried}`;
+    },
+  },
   nginx: program("nginx"),
   openssl: program("openssl"),
   pocketsphinx: program("pocketsphinx_continuous", "pocketsphinx"),

@@ -19,6 +19,7 @@ const OTHER_REASONS = {
   first_free: "The request had waited, and this worker was the first to have a slot free.",
   probe: "The worker had failed too often, and this request shows whether it is back.",
   none_healthy: "All workers that could take the request have failed, so they stay in use.",
+  peer: "No worker of the server that took the request had a slot free, and one of another server had.",
   parts: "Several workers served parts of the request.",
 } as const;
 

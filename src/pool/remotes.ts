@@ -1,0 +1,117 @@
+import type { Exchange, ExchangeRequest, ExchangeSink } from "../tunnel/exchange.ts";
+import type { HostInfo } from "../wire/worker-messages.ts";
+import type { Needs } from "./able.ts";
+import type { RouteReason } from "./routing/route.ts";
+import type { Work } from "./seat.ts";
+import type { Ticket } from "./ticket.ts";
+
+// The workers of other servers, as a pool sees them. A pool asks its own directory first, and a server without peers has
+// no `Remotes` at all. Names are resolved by the pool: everything here is about exactly the model that is named.
+
+/** The part of a demand that decides which workers of peers may serve it. */
+export interface RemoteNeeds extends Needs {
+  /** The only worker that may serve it; undefined if any may. */
+  readonly workerId?: string | undefined;
+}
+
+/**
+ * Workers of one peer that serve one model and for which a request is written in the same way. The entry server writes the
+ * request before the peer chooses the worker.
+ */
+export interface RemoteGroup {
+  readonly model: string;
+  /** The workers' own name for the model; undefined if it is the same. */
+  readonly sentAs: string | undefined;
+  /** What these workers have in common of what they say of their hosts and backends: at least the family of the backend. */
+  readonly hostInfo: HostInfo;
+  /** Inputs that each of them takes in one embeddings request; undefined if one has not said. */
+  readonly embeddingBatchSize: number | undefined;
+  /** Whether one of them has the model in memory, as far as they tell. */
+  readonly isLoaded: boolean;
+  /** As `Claim.isKeptAlive`, for all of them. */
+  readonly isKeptAlive: boolean;
+}
+
+/** A slot on a peer that a job may have, as far as is known here: the peer may have given it away. */
+export interface RemoteChoice {
+  /** The id of the peer. */
+  readonly server: string;
+  readonly group: RemoteGroup;
+  /** Why the job goes there; `peer` unless given. */
+  readonly reason?: RouteReason;
+  /** Takes the slot for a job, so that no other job of this server counts on it. Called at most once. */
+  hold(): RemoteSlot;
+}
+
+/** The request that a peer gets for one attempt of a job. */
+export interface PeerRequest {
+  readonly ticket: Ticket;
+  readonly request: ExchangeRequest;
+}
+
+/** A slot on a peer, held for one attempt of a job. */
+export interface RemoteSlot {
+  /**
+   * Sends the request to the peer, as a claim on one of its workers. The sink MUST NOT be called before this call has
+   * returned. Without a link to the peer the exchange MUST end as `lost`; if the peer has no slot, as `refused`.
+   */
+  open(request: PeerRequest, sink: ExchangeSink): Exchange;
+  /** Tells the peer how much output its worker has made so far, for the rate of the worker. */
+  progress(output: number): void;
+  /** Tells the peer what the job was for its worker. Called at most once, before or after `release`. */
+  count(work: Work): void;
+  /** Gives the slot back. MUST be called once, unless `refuse` is. */
+  release(): void;
+  /** Notes that the peer had no slot. No job MUST be sent there until the peer tells of a free one, or for a moment. */
+  refuse(): void;
+}
+
+/** What the peers serve. All calls are synchronous and answered from memory. */
+export interface RemoteModels {
+  /**
+   * Chooses a peer and a group that serves exactly this model, with a slot that is free as far as is known: near peers first,
+   * then the one with the most free slots. Only workers that the needs allow count. Undefined if there is none.
+   */
+  choose(model: string, needs: RemoteNeeds): RemoteChoice | undefined;
+  /** Whether a worker that the needs allow takes jobs for exactly this model, busy or not. */
+  isReady(model: string, needs: RemoteNeeds): boolean;
+  /** Counts the slots of the workers that serve exactly this model and that the needs allow, and how many are held. */
+  loadOf(model: string, needs: RemoteNeeds): { readonly busy: number; readonly slots: number };
+  /** How many workers of peers serve exactly this model. */
+  workersOf(model: string): number;
+  /** The models of an alias (`aliasKey`) that a worker of a peer takes jobs for. */
+  modelsOf(alias: string): Iterable<string>;
+  /** The models that a worker of a peer takes jobs for now, in any order. */
+  servedModels(): Iterable<string>;
+  /** The models that are served by a peer or were within the grace period, in any order. */
+  knownModels(): Iterable<string>;
+  isKnownModel(model: string): boolean;
+  /** Whether a model of the alias is served by a peer or was within the grace period. */
+  isKnownAlias(alias: string): boolean;
+  /** Whether a worker is connected to a peer or was within the grace period. */
+  isKnownWorker(workerId: string): boolean;
+  /** The id of the peer to which a worker is connected; undefined if it is connected to none. */
+  serverOf(workerId: string): string | undefined;
+  /** The time, in milliseconds since 1970, at which any peer first saw a model; undefined for one that is not known. */
+  firstSeenAt(model: string): number | undefined;
+  /** How many workers are connected to peers. */
+  readonly size: number;
+  /** Whether each peer that is there has told what it serves. Until then an unknown model may be known in a moment. */
+  readonly isSettled: boolean;
+  /** Grows with every change of what the peers offer. */
+  readonly offersRevision: number;
+}
+
+/** The jobs that wait here for slots that may be free elsewhere. */
+export interface RemoteQueue {
+  /**
+   * Lets peers know that a job waits. When one of them offers a slot, the pool's `serveRemote` MUST be called with it. Called
+   * once for each wait, before anything else about that wait.
+   */
+  want(ticket: Ticket): void;
+  /** The job waits no more. MUST do nothing for one that does not. */
+  unwant(ticket: Ticket): void;
+}
+
+/** The other servers of the cluster. */
+export interface Remotes extends RemoteModels, RemoteQueue {}

@@ -88,6 +88,26 @@ module.exports = {
       from: { path: "^src/", pathNot: "^src/(serve\\.ts$|store/)" },
       to: { path: "^src/store/" },
     },
+    reaches(
+      "cluster-reach",
+      "The cluster connects pools and tunnels of several servers, and knows no plugin, HTTP route or dashboard.",
+      "^src/cluster/",
+      [...SHARED, "^src/config\\.ts$", "^src/(auth|figures|plugin|pool|settings|tunnel|wire)/"],
+    ),
+    {
+      name: "cluster-behind-its-ports",
+      comment: "Consumers declare what they need of other servers; only the composition root knows that there are any.",
+      severity: "error",
+      from: { path: "^src/", pathNot: "^src/((app|serve)\\.ts$|cluster/)" },
+      to: { path: "^src/cluster/" },
+    },
+    {
+      name: "nats-behind-the-bus",
+      comment: "The client takes long to load, and everything else of the cluster is tested without it.",
+      severity: "error",
+      from: { path: "^src/", pathNot: "^src/cluster/nats/" },
+      to: { path: "node_modules/@nats-io/" },
+    },
     {
       name: "sockets-behind-the-source",
       comment:
@@ -144,7 +164,12 @@ module.exports = {
       "plugin-reach",
       "What a plugin is knows the parts of the server, and none of what plugins build on.",
       "^src/plugin/",
-      [...SHARED, "^src/config\\.ts$", "^src/(auth|figures|http|openapi|settings|tunnel|upload|wire)/"],
+      [
+        ...SHARED,
+        "^src/config\\.ts$",
+        "^src/(auth|figures|http|openapi|settings|tunnel|upload|wire)/",
+        "^src/pool/remotes\\.ts$",
+      ],
     ),
     reaches(
       "models-reach",

@@ -3,6 +3,7 @@ import type { AccessChanges, OpenedSide } from "./auth/access-changes.ts";
 import { createAuth } from "./auth/auth.ts";
 import type { AccessLists } from "./auth/gates.ts";
 import type { KeySources } from "./auth/keys.ts";
+import type { Cluster } from "./cluster/cluster.ts";
 import type { Config } from "./config.ts";
 import { Fault } from "./errors.ts";
 import { EventLoopLag } from "./figures/event-loop-lag.ts";
@@ -77,7 +78,8 @@ export interface App {
 /**
  * Builds the whole server from its configuration and ports. It does not listen, and reads nothing from its environment.
  * `known` are the plugins that the configuration was loaded with; `keys` are looked up in place of those that it lists;
- * without `records` nothing is kept over a restart.
+ * without `records` nothing is kept over a restart, and without `cluster` this server is the only one. The app closes the
+ * cluster.
  */
 export function createApp(
   config: Config,
@@ -85,6 +87,7 @@ export function createApp(
   known: readonly PluginDefinition[] = KNOWN_PLUGINS,
   keys?: KeySources,
   records?: Records,
+  cluster?: Cluster,
 ): App {
   const firstBytes = new RecentTimes();
   const authFailures = new SlidingSum();
@@ -115,6 +118,7 @@ export function createApp(
     listener,
     sessions,
     restrictionRecords: records?.restrictions,
+    cluster: cluster?.ports,
     version: VERSION,
     spoolSpace: createSharedSpool(config, metrics),
   });
@@ -219,6 +223,7 @@ export function createApp(
       overview.stop();
       state.close();
       for (const { lifecycle } of plugins) lifecycle?.close();
+      void cluster?.close();
     },
   };
 }

@@ -1,3 +1,4 @@
+import type { NatsServer } from "./settings/nats-url.ts";
 import { NFRX_SERVER } from "./settings/nfrx-server.ts";
 import type { QueueWeights } from "./settings/queue-weights.ts";
 import { deepFreeze, type Loaded, readSettings, type Sources } from "./settings/read-settings.ts";
@@ -5,6 +6,7 @@ import type { ProgramText } from "./settings/render.ts";
 import { type SettingsOwner, serverTable } from "./settings/server-table.ts";
 import type { Values } from "./settings/setting.ts";
 import type { LogFormat, LogLevel } from "./system/log.ts";
+import { isLoopback } from "./system/loopback.ts";
 
 /**
  * The server's configuration: validated, deeply frozen, read once. `docs/configuration.md` says what each key means. The
@@ -60,6 +62,21 @@ export interface Config {
   readonly spoolBytes: number;
   /** Directory of the store; undefined: nothing is kept over a restart. */
   readonly dataDir: string | undefined;
+  /** Empty: this server has no cluster. */
+  readonly natsServers: readonly NatsServer[];
+  /** Path of a credentials file. */
+  readonly natsCredentials: string | undefined;
+  /** Path of a PEM file; undefined: the authorities of the system count. */
+  readonly natsAuthority: string | undefined;
+  /** Only letters, digits, hyphens and underscores. */
+  readonly clusterName: string;
+  /** Where the other servers of the cluster connect; undefined for the host means a private address of this machine. */
+  readonly clusterListener: { readonly host: string | undefined; readonly port: number };
+  /** What the other servers are told to connect to; undefined: the address of the listener. */
+  readonly clusterAddress: { readonly host: string; readonly port: number } | undefined;
+  /** Whether a NATS server on another machine may be used without credentials. */
+  readonly clusterOpen: boolean;
+  readonly region: string | undefined;
   /** 0: the drain begins at once. */
   readonly drainDelayMs: number;
   readonly drainTimeoutMs: number;
@@ -110,6 +127,7 @@ export function loadConfig(sources: ConfigSources): Loaded<Config> {
   ];
   if (faults.length > 0 || !read.values) return { kind: "faults", faults };
   const config = toConfig(read.values, sources.isTerminal);
+  if (opensCluster(config)) return { kind: "faults", faults: [OPEN_CLUSTER] };
   if (!read.print) return { kind: "ready", config, remarks: read.remarks };
   const { host: address, logFormat, plugins, serverId, metricsListener: metrics } = config;
   const metricsAddress = metrics
@@ -132,6 +150,16 @@ export function forgetsOwners({ dataDir, clientKeys, clientRoles }: Config): boo
   return dataDir === undefined && clientKeys.length + clientRoles.length > 1;
 }
 
+const OPEN_CLUSTER =
+  "nats_url: has neither user nor token for a NATS server on another machine, so whoever reaches that server could join this cluster; give NATS_URL credentials or set NATS_CREDS, or set CLUSTER_OPEN=true if nobody else can reach it";
+
+/** Whether strangers could join the cluster by a NATS server that asks for nothing. */
+function opensCluster({ natsServers, natsCredentials, clusterOpen }: Config): boolean {
+  if (clusterOpen || natsCredentials !== undefined) return false;
+  if (natsServers.some(({ user, token }) => user !== undefined || token !== undefined)) return false;
+  return natsServers.some(({ host }) => !isLoopback(host.toLowerCase()));
+}
+
 function toConfig(values: Values<ReturnType<typeof serverTable>>, isTerminal: boolean): Config {
   const isOpen =
     (values.apiKeys.length === 0 && values.apiRoles.length === 0) ||
@@ -147,6 +175,7 @@ function toConfig(values: Values<ReturnType<typeof serverTable>>, isTerminal: bo
     hostGiven: values.host !== undefined,
     metricsListener: isSame ? undefined : metrics,
     logFormat: values.logFormat ?? (isTerminal ? "pretty" : "json"),
+    clusterOpen: values.clusterOpen === "true",
     explainRouting: values.explainRouting === "true",
   });
 }

@@ -7,6 +7,7 @@ import type { Table, Values } from "../settings/setting.ts";
 import type { Deps } from "../system/deps.ts";
 import type { SessionSource } from "../tunnel/session-source.ts";
 import type { SpoolSpace } from "../upload/spool-space.ts";
+import type { ClusterPorts } from "./cluster.ts";
 import type { JobOperator, WorkerOperator } from "./operator.ts";
 import type { Reports } from "./reports.ts";
 import type { RestrictionRecords } from "./restrictions.ts";
@@ -28,6 +29,8 @@ export interface PluginContext<S extends Table = NoSettings> {
   readonly sessions: SessionSource;
   /** Returns the records of a plugin's drained and blocked worker ids; undefined where nothing survives a restart. */
   readonly restrictionRecords?: ((pluginId: string) => RestrictionRecords) | undefined;
+  /** The other servers of the cluster; undefined for a server without one. */
+  readonly cluster?: ClusterPorts | undefined;
   readonly version: string;
   /** Returns the disk space that uploads of all plugins share. */
   readonly spoolSpace: () => SpoolSpace;

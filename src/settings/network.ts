@@ -23,6 +23,16 @@ export const listener: Kind<Listener> = {
   isNumeric: true,
 };
 
+/** `10.0.0.7:8088`, `server-2.internal:8088` or `[fd00::7]:8088`. */
+export const peerAddress: Kind<{ readonly host: string; readonly port: number }> = {
+  schema: parsed((text) => {
+    const { host, port } = parseListener(text) ?? {};
+    return host !== undefined && port !== undefined && port > 0 ? { host, port } : undefined;
+  }),
+  placeholder: "host:port",
+  accepts: "a host name or address with a port, such as 10.0.0.7:8088 or [fd00::7]:8088",
+};
+
 /** Addresses and CIDR ranges that `net.BlockList` understands. */
 export const addressRanges: Kind<readonly string[]> = listOrNone(
   list(parsed(parseRange), {

@@ -81,6 +81,19 @@ const CASES: readonly (readonly [keyof Config, string, string, unknown])[] = [
   ["spoolDirectory", "SPOOL_DIR", "/var/spool/moorage", "/var/spool/moorage"],
   ["spoolBytes", "SPOOL_BYTES", "0", 0],
   ["dataDir", "DATA_DIR", "/var/lib/moorage", "/var/lib/moorage"],
+  [
+    "natsServers",
+    "NATS_URL",
+    "tls://moorage:s%2Ct@nats:4223",
+    [{ host: "nats", port: 4223, isTls: true, user: "moorage", password: "s,t", token: undefined }],
+  ],
+  ["natsCredentials", "NATS_CREDS", "/etc/moorage/nats.creds", "/etc/moorage/nats.creds"],
+  ["natsAuthority", "NATS_CA", "/etc/moorage/ca.pem", "/etc/moorage/ca.pem"],
+  ["clusterName", "CLUSTER_NAME", "staging", "staging"],
+  ["clusterListener", "CLUSTER_LISTEN", "10.0.0.7:0", { host: "10.0.0.7", port: 0 }],
+  ["clusterAddress", "CLUSTER_ADDRESS", "[fd00::7]:8088", { host: "fd00::7", port: 8088 }],
+  ["clusterOpen", "CLUSTER_OPEN", "true", true],
+  ["region", "REGION", "fra", "fra"],
   ["drainDelayMs", "DRAIN_DELAY", "5s", 5000],
   ["drainTimeoutMs", "DRAIN_TIMEOUT", "0s", 0],
   ["llmMaxParallelEmbeddings", "LLM_MAX_PARALLEL_EMBEDDINGS", "16", 16],
@@ -182,6 +195,14 @@ describe("every setting", () => {
       spoolDirectory: tmpdir(),
       spoolBytes: 8_589_934_592,
       dataDir: undefined,
+      natsServers: [],
+      natsCredentials: undefined,
+      natsAuthority: undefined,
+      clusterName: "moorage",
+      clusterListener: { host: undefined, port: 8088 },
+      clusterAddress: undefined,
+      clusterOpen: false,
+      region: undefined,
       drainDelayMs: 0,
       drainTimeoutMs: 300_000,
       llmMaxParallelEmbeddings: 8,
@@ -273,6 +294,66 @@ describe("the server's id", () => {
   test.each(["a~b", "a b", "a.b", "a".repeat(33), "ä"])("cannot be %p", (text) => {
     expect(faultsOf({ env: { SERVER_ID: text } })).toHaveLength(1);
     expect(faultsOf({ env: { FLY_MACHINE_ID: text } })).toHaveLength(1);
+  });
+});
+
+describe("a NATS URL", () => {
+  const serversOf = (text: string) => configOf({ env: { NATS_URL: text, CLUSTER_OPEN: "true" } }).natsServers;
+  const nobody = { user: undefined, password: undefined, token: undefined };
+
+  test.each([
+    ["a bare host", "nats", { host: "nats", port: 4222, isTls: false, ...nobody }],
+    ["an IPv6 address", "nats://[fd00::7]:5", { host: "fd00::7", port: 5, isTls: false, ...nobody }],
+    ["TLS", "TLS://nats.example.com/", { host: "nats.example.com", port: 4222, isTls: true, ...nobody }],
+    ["a token", "nats://t%40k@nats", { host: "nats", port: 4222, isTls: false, ...nobody, token: "t@k" }],
+    [
+      "an @ and a colon in the password",
+      "nats://me:a:b@c@nats",
+      { host: "nats", port: 4222, isTls: false, user: "me", password: "a:b@c", token: undefined },
+    ],
+  ])("may have %s", (_what, text, server) => {
+    expect(serversOf(text)).toEqual([server]);
+  });
+
+  test("may stand beside those of other nodes", () => {
+    expect(serversOf("nats://me:pw@a:1,nats://b:2").map(({ host }) => host)).toEqual(["a", "b"]);
+  });
+
+  test.each([
+    "ws://nats",
+    "nats://",
+    "nats://a/b",
+    "nats://a:0",
+    "nats://a:70000",
+    "nats://me:%zz@a",
+    "nats://fd00::7",
+  ])("cannot be %p", (text) => {
+    expect(faultsOf({ env: { NATS_URL: text, CLUSTER_OPEN: "true" } })).toHaveLength(1);
+  });
+
+  test("never appears in a report, a wrong one included", () => {
+    const [fault] = faultsOf({ env: { NATS_URL: "http://me:hush@nats" } });
+    expect(fault).toStartWith(
+      "nats_url: environment variable NATS_URL item 1 is not usable; it takes URLs of NATS servers",
+    );
+    const printed = load({ argv: ["--print-config"], env: { NATS_URL: "nats://me:hush@nats" } });
+    expect(JSON.stringify(printed)).not.toContain("hush");
+  });
+
+  test.each([
+    ["another machine", { NATS_URL: "nats://nats" }, 1],
+    ["another machine beside this one", { NATS_URL: "nats://127.0.0.1,nats://10.0.0.7" }, 1],
+    ["this machine", { NATS_URL: "nats://127.0.0.1,nats://localhost:4223,nats://[::1]:4224" }, 0],
+    ["another machine that is meant to be open", { NATS_URL: "nats://nats", CLUSTER_OPEN: "true" }, 0],
+    ["another machine with a user", { NATS_URL: "nats://me:pw@nats" }, 0],
+    ["another machine with a token", { NATS_URL: "nats://token@nats" }, 0],
+    ["another machine with a credentials file", { NATS_URL: "nats://nats", NATS_CREDS: "/nats.creds" }, 0],
+  ])("without credentials is refused unless it is this machine: %s", (_where, env, faults) => {
+    expect(faultsOf({ env })).toHaveLength(faults);
+  });
+
+  test("without credentials is refused with what to do about it", () => {
+    expect(faultsOf({ env: { NATS_URL: "nats://nats" } })[0]).toContain("set CLUSTER_OPEN=true");
   });
 });
 

@@ -1,0 +1,97 @@
+import { isRecord, parseJson } from "../json/parse.ts";
+import type { CallHandler, CallResult, Calls } from "../plugin/cluster.ts";
+import type { Log } from "../system/deps.ts";
+import { type Bus, type BusMessage, MAX_MESSAGE_BYTES, type Unsubscribe } from "./bus.ts";
+import type { Subjects } from "./subjects.ts";
+
+/** The most questions of other servers that are answered at once. Beyond that they fail at once. */
+const MAX_ANSWERING = 1000;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+export interface ClusterCallsOptions {
+  readonly serverId: string;
+  readonly subjects: Subjects;
+  readonly bus: Bus;
+  readonly log: Log;
+}
+
+/**
+ * Questions to single servers over the bus. A question is `{kind, from, body}`, its answer `{ok}` or `{error}`, where
+ * `error` is `unknown`, `too_large` or `failed` (docs/protocol.md, "Between servers").
+ */
+export class ClusterCalls implements Calls {
+  readonly #options: ClusterCallsOptions;
+  readonly #handlers = new Map<string, CallHandler>();
+  readonly #unsubscribe: Unsubscribe;
+  #answering = 0;
+
+  constructor(options: ClusterCallsOptions) {
+    this.#options = options;
+    const { bus, subjects, serverId } = options;
+    this.#unsubscribe = bus.subscribe(subjects.ask(serverId), (message) => void this.#onQuestion(message));
+  }
+
+  answer(kind: string, handler: CallHandler): void {
+    if (this.#handlers.has(kind)) throw new Error(`two handlers for ${kind}`);
+    this.#handlers.set(kind, handler);
+  }
+
+  async ask(server: string, kind: string, body: unknown, ms: number): Promise<CallResult> {
+    const { serverId, bus, subjects } = this.#options;
+    const question = encoder.encode(JSON.stringify({ kind, from: serverId, body }));
+    if (question.byteLength > MAX_MESSAGE_BYTES) return { kind: "too_large" };
+    // The bus brings no message back to its sender.
+    if (server === serverId) return toResult(await this.#answerTo(question));
+    const reply = await bus.request(subjects.ask(server), question, ms);
+    return reply.kind === "reply" ? toResult(reply.bytes) : { kind: reply.kind };
+  }
+
+  /** Answers no more questions. */
+  close(): void {
+    this.#unsubscribe();
+  }
+
+  async #onQuestion(message: BusMessage): Promise<void> {
+    message.respond(await this.#answerTo(message.bytes));
+  }
+
+  async #answerTo(question: Uint8Array): Promise<Uint8Array> {
+    const { log } = this.#options;
+    const asked = parseJson(decoder.decode(question));
+    if (!isRecord(asked) || typeof asked["kind"] !== "string" || typeof asked["from"] !== "string")
+      return failure("failed");
+    const { kind, from } = asked as { kind: string; from: string }; // as the line above has found
+    const handler = this.#handlers.get(kind);
+    if (!handler) return failure("unknown");
+    if (this.#answering >= MAX_ANSWERING) return failure("failed");
+    this.#answering += 1;
+    try {
+      const answer = encoder.encode(JSON.stringify({ ok: (await handler(asked["body"], from)) ?? null }));
+      if (answer.byteLength <= MAX_MESSAGE_BYTES) return answer;
+      log.error("cluster.answer_too_large", { kind, asked_by: from, bytes: answer.byteLength });
+    } catch (error) {
+      // Any handler may be wrong; the server that asks must not have to wait for its deadline.
+      log.error("cluster.answer_failed", {
+        kind,
+        asked_by: from,
+        error: error instanceof Error ? error.name : typeof error,
+        stack: error instanceof Error ? error.stack?.slice(0, 2000) : undefined,
+      });
+    } finally {
+      this.#answering -= 1;
+    }
+    return failure("failed");
+  }
+}
+
+function failure(error: "unknown" | "failed"): Uint8Array {
+  return encoder.encode(JSON.stringify({ error }));
+}
+
+function toResult(answer: Uint8Array): CallResult {
+  const parsed = parseJson(decoder.decode(answer));
+  if (isRecord(parsed) && "ok" in parsed) return { kind: "answer", body: parsed["ok"] };
+  return { kind: isRecord(parsed) && parsed["error"] === "unknown" ? "unknown" : "failed" };
+}

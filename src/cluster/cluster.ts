@@ -1,0 +1,35 @@
+import type { Config } from "../config.ts";
+import type { ClusterPorts } from "../plugin/cluster.ts";
+import type { Deps } from "../system/deps.ts";
+import type { Bus } from "./bus.ts";
+import { ClusterCalls } from "./calls.ts";
+import { createSubjects } from "./subjects.ts";
+
+export interface ClusterOptions {
+  readonly config: Pick<Config, "serverId" | "clusterName">;
+  readonly deps: Deps;
+  /** Belongs to the cluster from here on, which closes it. */
+  readonly bus: Bus & { close(): Promise<void> };
+}
+
+/** This server as a member of a cluster: everything that it has in common with the other servers. */
+export class Cluster {
+  /** For the plugins. */
+  readonly ports: ClusterPorts;
+  readonly #bus: ClusterOptions["bus"];
+  readonly #calls: ClusterCalls;
+
+  constructor({ config, deps, bus }: ClusterOptions) {
+    const { serverId } = config;
+    const log = deps.log.with({ cluster: config.clusterName });
+    this.#bus = bus;
+    this.#calls = new ClusterCalls({ serverId, subjects: createSubjects(config.clusterName), bus, log });
+    this.ports = { serverId, calls: this.#calls };
+  }
+
+  /** Ends everything that the cluster has begun. */
+  async close(): Promise<void> {
+    this.#calls.close();
+    await this.#bus.close();
+  }
+}

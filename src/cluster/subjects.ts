@@ -1,0 +1,25 @@
+/** The version of the forms of all messages. A cluster in which it differs would be two clusters that do not meet. */
+const FORM = 1;
+
+/** The subjects of one cluster. All of them begin with `prefix`. */
+export interface Subjects {
+  /** `moorage.<cluster>.1.`; docs/protocol.md lists the subjects below it. */
+  readonly prefix: string;
+  /** What all servers hear. */
+  readonly gossip: string;
+  /** Questions to one server. */
+  ask(serverId: string): string;
+  /** The state of one server, which is published only while somebody looks at it. */
+  state(serverId: string): string;
+}
+
+/** Returns the subjects of a cluster. Its name and the servers' ids contain no dots. */
+export function createSubjects(cluster: string): Subjects {
+  const prefix = `moorage.${cluster}.${FORM}.`;
+  return {
+    prefix,
+    gossip: `${prefix}gossip`,
+    ask: (serverId) => `${prefix}ask.${serverId}`,
+    state: (serverId) => `${prefix}state.${serverId}`,
+  };
+}

@@ -4,16 +4,11 @@ import { declaredLength } from "../wire/declared-length.ts";
 import { HTTP_KIND } from "../wire/names.ts";
 import { type Control, mergeHostInfo } from "../wire/worker-messages.ts";
 import type { Dialect, Incoming, Socket, Wire } from "./dialect.ts";
-import {
-  type Exchange,
-  type ExchangeEnd,
-  type ExchangeRequest,
-  type ExchangeSink,
-  ServerExchange,
-} from "./exchange.ts";
+import type { Exchange, ExchangeEnd, ExchangeRequest, ExchangeSink } from "./exchange.ts";
 import { ExchangeIds } from "./exchange-ids.ts";
 import { HeldExchange } from "./held-exchange.ts";
 import { offerAfter } from "./offer-updates.ts";
+import { ServerExchange } from "./server-exchange.ts";
 import {
   HTTP_ALONE,
   type Offer,
@@ -169,7 +164,7 @@ export class WorkerSession implements Session, Wire {
       case "credit":
         return this.#exchange(incoming.id)?.handleCredit(incoming.bytes);
       case "reset":
-        return this.#exchange(incoming.id)?.handleReset(incoming.code, incoming.message);
+        return this.#exchange(incoming.id)?.handleReset(incoming.code, incoming.message, incoming.detail);
       case "control":
         return this.#handleControl(incoming.control);
       case "reply":

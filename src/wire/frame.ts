@@ -1,5 +1,6 @@
 import { isRecord } from "../json/parse.ts";
 import { type RequestHead, type ResponseHead, toRequestHead, toResponseHead } from "./heads.ts";
+import type { ServingWorker } from "./peer-heads.ts";
 
 /**
  * Native frames, both directions: `u8 type · u8 flags · u32 exchange id (big endian) · payload`.
@@ -20,7 +21,7 @@ export const MAX_FRAME_BYTES = 1024 * 1024;
 /** The largest exchange id. A session that has used it must be replaced by a new one. */
 export const MAX_EXCHANGE_ID = 0xffff_ffff;
 
-/** Why an exchange was broken off: the closed list of the protocol. */
+/** Why an exchange with a worker was broken off: the closed list of the protocol. */
 export const RESET_CODES = [
   "canceled",
   "timeout",
@@ -32,7 +33,24 @@ export const RESET_CODES = [
   "internal",
   "busy",
 ] as const;
-export type ResetCode = (typeof RESET_CODES)[number];
+
+/**
+ * Why an exchange between two servers was broken off, beside the codes that workers have too. `worker_lost`: the session of
+ * the worker ended. `too_many_calls`: an MCP server runs as many calls as it may. `too_large`: the worker's dialect cannot
+ * carry the body. A worker that sends one of these is read as `internal`.
+ */
+export const LINK_RESET_CODES = ["worker_lost", "too_many_calls", "too_large"] as const;
+export type ResetCode = (typeof RESET_CODES)[number] | (typeof LINK_RESET_CODES)[number];
+
+/** What a server says to another one about the end of an exchange, beside its code. */
+export interface ResetDetail {
+  /** With `busy`: how many slots of the workers that could serve the job are free. */
+  readonly free?: number;
+  /** The worker that had the exchange, if one had. */
+  readonly worker?: ServingWorker;
+  /** With `too_large`: the most bytes that the worker takes. */
+  readonly max_bytes?: number;
+}
 
 export type Frame =
   | {
@@ -52,7 +70,29 @@ export type Frame =
     }
   | { readonly type: "response_data"; readonly id: number; readonly end: boolean; readonly body: Uint8Array }
   | { readonly type: "credit"; readonly id: number; readonly bytes: number }
-  | { readonly type: "reset"; readonly id: number; readonly code: ResetCode; readonly message: string };
+  | {
+      readonly type: "reset";
+      readonly id: number;
+      readonly code: ResetCode;
+      readonly message: string;
+      /** Present only between servers. */
+      readonly detail?: ResetDetail;
+    };
+
+/** How the parts of a frame are read that differ between a worker's session and a link between servers. */
+export interface FrameForm {
+  readonly toRequestHead: (value: unknown) => RequestHead | undefined;
+  readonly toResponseHead: (value: unknown) => ResponseHead | undefined;
+  /** Returns the code of a RESET. One that is not known MUST be read as `internal`: it also ends the exchange. */
+  readonly toResetCode: (value: unknown) => ResetCode;
+  readonly toDetail?: (value: Readonly<Record<string, unknown>>) => ResetDetail | undefined;
+}
+
+const WORKER_FORM: FrameForm = {
+  toRequestHead,
+  toResponseHead,
+  toResetCode: (value) => RESET_CODES.find((known) => known === value) ?? "internal",
+};
 
 /** A message that is not a valid frame. `reason` fits into a WebSocket close reason. */
 export interface BadFrame {
@@ -63,8 +103,13 @@ export interface BadFrame {
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
-/** Decodes one binary message. Bodies are views of `bytes`, not copies. */
+/** Decodes one frame of a worker's session. Bodies are views of `bytes`, not copies. */
 export function decodeFrame(bytes: Uint8Array): Frame | BadFrame {
+  return decodeFrameAs(bytes, WORKER_FORM);
+}
+
+/** Decodes one frame whose parts are read by `form`. Bodies are views of `bytes`, not copies. */
+export function decodeFrameAs(bytes: Uint8Array, form: FrameForm): Frame | BadFrame {
   if (bytes.length > MAX_FRAME_BYTES) return bad(`frame larger than ${MAX_FRAME_BYTES} bytes`);
   if (bytes.length < HEADER_BYTES) return bad("frame shorter than its header");
   // The length check above makes the header's bytes present; `?? 0` only satisfies the index check.
@@ -81,16 +126,16 @@ export function decodeFrame(bytes: Uint8Array): Frame | BadFrame {
       return payload.length === 4 ? { type: "credit", id, bytes: readU32(payload, 0) } : bad("credit must be 4 bytes");
     case TYPE.response: {
       const parts = splitHead(payload);
-      const head = parts && toResponseHead(parts.head);
+      const head = parts && form.toResponseHead(parts.head);
       return parts && head ? { type: "response", id, end, head, body: parts.body } : bad("bad response head");
     }
     case TYPE.request: {
       const parts = splitHead(payload);
-      const head = parts && toRequestHead(parts.head);
+      const head = parts && form.toRequestHead(parts.head);
       return parts && head ? { type: "request", id, end, head, body: parts.body } : bad("bad request head");
     }
     case TYPE.reset:
-      return decodeReset(id, payload);
+      return decodeReset(id, payload, form);
     default:
       return bad(`unknown frame type ${type}`);
   }
@@ -128,8 +173,8 @@ export function encodeCredit(id: number, bytes: number): Uint8Array {
 }
 
 /** Encodes the end of an exchange in both directions. The message is for people and cut at 500 characters. */
-export function encodeReset(id: number, code: ResetCode, message: string): Uint8Array {
-  const payload = encoder.encode(JSON.stringify({ code, message: message.slice(0, 500) }));
+export function encodeReset(id: number, code: ResetCode, message: string, detail?: ResetDetail): Uint8Array {
+  const payload = encoder.encode(JSON.stringify({ code, message: message.slice(0, 500), ...detail }));
   const frame = allocate(TYPE.reset, FLAG_END, id, payload.length);
   frame.set(payload, HEADER_BYTES);
   return frame;
@@ -185,13 +230,13 @@ function splitHead(payload: Uint8Array): { head: unknown; body: Uint8Array } | u
   return head === undefined ? undefined : { head, body: payload.subarray(headEnd) };
 }
 
-function decodeReset(id: number, payload: Uint8Array): Frame | BadFrame {
+function decodeReset(id: number, payload: Uint8Array, form: FrameForm): Frame | BadFrame {
   const value = parseJson(payload);
   if (!isRecord(value)) return bad("bad reset");
-  // A code of a newer version also ends the exchange.
-  const code = RESET_CODES.find((known) => known === value["code"]) ?? "internal";
+  const code = form.toResetCode(value["code"]);
   const message = typeof value["message"] === "string" ? value["message"].slice(0, 500) : "";
-  return { type: "reset", id, code, message };
+  const detail = form.toDetail?.(value);
+  return detail ? { type: "reset", id, code, message, detail } : { type: "reset", id, code, message };
 }
 
 function parseJson(bytes: Uint8Array): unknown {

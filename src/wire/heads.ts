@@ -1,5 +1,6 @@
 import { isRecord } from "../json/parse.ts";
 import { isExchangeKind } from "./names.ts";
+import { type PeerOrder, type ServingWorker, toPeerOrder, toServingWorker } from "./peer-heads.ts";
 
 // The heads of requests and responses, as frames carry them in JSON. What a peer sends is read here, and never trusted.
 
@@ -23,6 +24,8 @@ export interface RequestHead {
    * whose backend can do that makes this change to the body, and says so in its response.
    */
   readonly metered?: BodyEdit;
+  /** The job that another server of the cluster is asked to serve. Only on links between servers. */
+  readonly peer?: PeerOrder;
 }
 
 /** A change to a body: `text` in place of the bytes from `at` to `end`, or before `at` if the two are equal. */
@@ -45,9 +48,11 @@ export interface ResponseHead {
    * usage and is not meant for the client. No backend can set it, because it is no header.
    */
   readonly metered?: boolean;
+  /** The worker of another server that serves the request. Only on links between servers, so no worker can set it. */
+  readonly worker?: ServingWorker;
 }
 
-/** Reads the head of a response; undefined for anything else. */
+/** Reads the head of a response of a worker; undefined for anything else. */
 export function toResponseHead(value: unknown): ResponseHead | undefined {
   if (!isRecord(value)) return undefined;
   const { status, headers, refused, metered } = value;
@@ -59,7 +64,14 @@ export function toResponseHead(value: unknown): ResponseHead | undefined {
   return metered === true ? { status, headers, metered } : { status, headers };
 }
 
-/** Reads the head of a request; undefined for anything else. */
+/** Reads the head of a response of another server of the cluster. */
+export function toLinkResponseHead(value: unknown): ResponseHead | undefined {
+  const head = toResponseHead(value);
+  const worker = head && toServingWorker(isRecord(value) ? value["worker"] : undefined);
+  return worker ? { ...head, worker } : head;
+}
+
+/** Reads the head of a request to a worker; undefined for anything else. */
 export function toRequestHead(value: unknown): RequestHead | undefined {
   if (!isRecord(value)) return undefined;
   const { kind, method, path, headers, timeout_ms, resource, stream } = value;
@@ -81,6 +93,18 @@ export function toRequestHead(value: unknown): RequestHead | undefined {
     ...(stream === undefined ? {} : { stream }),
     ...(metered === undefined ? {} : { metered }),
   };
+}
+
+/**
+ * Reads the head of a request of another server of the cluster. A head whose `peer` cannot be read is no head: the request
+ * would otherwise be served as another one than was asked for.
+ */
+export function toLinkRequestHead(value: unknown): RequestHead | undefined {
+  const head = toRequestHead(value);
+  const order = isRecord(value) ? value["peer"] : undefined;
+  if (!head || order === undefined) return head;
+  const peer = toPeerOrder(order);
+  return peer && { ...head, peer };
 }
 
 /** The longest text of a change. The usual one has 40 characters. */

@@ -92,7 +92,8 @@ function hold(bytes: Uint8Array): void {
   expect(said.id).toBeWithin(0, MAX_EXCHANGE_ID + 1);
   if (said.type === "credit") expect(said.bytes).toBeWithin(0, 2 ** 32);
   if (said.type === "reset") {
-    expect(RESET_CODES).toContain(said.code);
+    const codes: readonly string[] = RESET_CODES;
+    expect(codes).toContain(said.code);
     expect(said.message.length).toBeLessThanOrEqual(500);
   }
   if ("body" in said) {

@@ -64,6 +64,11 @@ function verdictOfCode(code: ResetCode): Verdict {
     case "busy":
     case "canceled":
       return NOTHING;
+    // Another server tells these of a worker of its own, which it judges itself.
+    case "worker_lost":
+    case "too_many_calls":
+    case "too_large":
+      return NOTHING;
     case "upstream_error":
     case "timeout":
       return { link: "worked", model: "failed", reason: code };

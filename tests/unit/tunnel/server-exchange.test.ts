@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { type ExchangeEnd, type ExchangeSink, type Lane, ServerExchange } from "../../../src/tunnel/exchange.ts";
+import type { ExchangeEnd, ExchangeSink, Lane } from "../../../src/tunnel/exchange.ts";
+import { ServerExchange } from "../../../src/tunnel/server-exchange.ts";
 import { ReceiveCredit } from "../../../src/wire/credit.ts";
 import type { HeaderPairs, RequestHead, ResponseHead } from "../../../src/wire/heads.ts";
 import type { Body } from "../../../src/wire/pump.ts";

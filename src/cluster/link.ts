@@ -1,0 +1,43 @@
+import type { Session } from "../tunnel/session.ts";
+
+/**
+ * How a peer can be reached. `direct`: over a WebSocket. `lane`: over the bus, because neither server can dial the other.
+ * `connecting`: not yet, or not at this moment. `unreachable`: not at all, since dialling has failed.
+ */
+export type LinkState = "connecting" | "direct" | "lane" | "unreachable";
+
+/** The way to one peer, as the parts of the cluster that need one see it. */
+export interface Link {
+  /** The id of the other server. */
+  readonly peerId: string;
+  readonly state: LinkState;
+  /**
+   * The session on which exchanges with the peer are opened; undefined while there is no link. Another one replaces it when
+   * the link does, and exchanges that run on the old one continue there.
+   */
+  readonly session: Session | undefined;
+  /** Milliseconds that a message takes to the peer and back; undefined until it is measured. */
+  readonly rttMs: number | undefined;
+  /** The address that was dialled last, as `host:port`; undefined before the first dial. */
+  readonly dialled: string | undefined;
+  /** Why the last dial failed; undefined if it did not. */
+  readonly dialError: string | undefined;
+  /**
+   * Sends a small message about a topic. Returns false if there is no link, or if it is so congested that the message
+   * was dropped: what must arrive is told again later.
+   */
+  tell(topic: string, text: string): boolean;
+}
+
+/** The links to all peers. */
+export interface PeerLinks {
+  /** Returns the link to a peer; undefined for a server that is not a peer. */
+  linkTo(peerId: string): Link | undefined;
+  /**
+   * Calls `handler` with every message about the topic. A topic has 1 to 32 lower-case letters, digits and `_`, and one
+   * handler. Messages about other topics are dropped, so that versions can differ.
+   */
+  onTell(topic: string, handler: (peerId: string, text: string) => void): void;
+  /** Calls `listener` when the state of a link has changed. */
+  onChange(listener: (link: Link) => void): void;
+}

@@ -1,0 +1,85 @@
+import * as v from "valibot";
+import { isRecord, parseJson } from "../json/parse.ts";
+
+/** Carries short texts to single peers, in the order of their sending, as long as a link stands. */
+export interface TellLine {
+  /** The ids of the peers to which a link stands now. */
+  peers(): Iterable<string>;
+  /** The time in milliseconds for a text there and an answer back, as last measured; undefined without a link. */
+  rttMs(peer: string): number | undefined;
+  /** Sends a text. Returns false if no link stands. What is under way when a link breaks is lost. */
+  tell(peer: string, text: string): boolean;
+  /** MUST call `listener` for each text that a peer has sent. There is one listener. */
+  onTell(listener: (peer: string, text: string) => void): void;
+  /** MUST call each listener when a link to a peer stands, before any text of that peer. */
+  onJoined(listener: (peer: string) => void): void;
+  /** MUST call each listener when the link to a peer has broken, after all texts of that peer. */
+  onLost(listener: (peer: string) => void): void;
+}
+
+/** A message to a peer. Its other members depend on its type. */
+export interface Tell extends Readonly<Record<string, unknown>> {
+  readonly type: string;
+}
+
+/** The largest text that is read. */
+const MAX_TEXT_CHARS = 256 * 1024;
+
+/** Takes messages of one type. */
+interface Receiver {
+  receive(peer: string, message: Record<string, unknown>): boolean;
+}
+
+/**
+ * Small messages between servers over their links, as JSON objects with a `type`. A later version may send types and members
+ * that are unknown here: they are ignored.
+ */
+export class Tells {
+  /** Messages that were not read because they are malformed, and those of types that nobody here knows. */
+  readonly ignored = { malformed: 0, unknown: 0 };
+  readonly #line: TellLine;
+  readonly #receivers = new Map<string, Receiver>();
+
+  constructor(line: TellLine) {
+    this.#line = line;
+    line.onTell((peer, text) => this.#onText(peer, text));
+  }
+
+  /** Takes all messages of one type. There is one receiver for each type. */
+  on<T>(type: string, schema: v.GenericSchema<unknown, T>, onMessage: (peer: string, message: T) => void): void {
+    if (this.#receivers.has(type)) throw new Error(`two receivers for ${type}`);
+    this.#receivers.set(type, {
+      receive: (peer, message) => {
+        const result = v.safeParse(schema, message);
+        if (result.success) onMessage(peer, result.output);
+        return result.success;
+      },
+    });
+  }
+
+  /** Sends a message to one peer. Returns false if no link stands. */
+  to(peer: string, message: Tell): boolean {
+    return this.#line.tell(peer, JSON.stringify(message));
+  }
+
+  /** Sends a message to each peer to which a link stands. */
+  toAll(message: Tell): void {
+    let text: string | undefined;
+    for (const peer of this.#line.peers()) {
+      text ??= JSON.stringify(message);
+      this.#line.tell(peer, text);
+    }
+  }
+
+  #onText(peer: string, text: string): void {
+    const message = text.length <= MAX_TEXT_CHARS ? parseJson(text) : undefined;
+    const type = isRecord(message) ? message["type"] : undefined;
+    if (!isRecord(message) || typeof type !== "string") {
+      this.ignored.malformed += 1;
+      return;
+    }
+    const receiver = this.#receivers.get(type);
+    if (!receiver) this.ignored.unknown += 1;
+    else if (!receiver.receive(peer, message)) this.ignored.malformed += 1;
+  }
+}

@@ -53,6 +53,12 @@ export interface Claim {
   refuse(): void;
 }
 
+/** A slot that is held for a job of another server, which has yet to say whether it takes it. */
+export interface HeldClaim extends Claim {
+  /** Gives the slot to a job. Called at most once, and before everything else but `release`. */
+  assign(ticket: Ticket): void;
+}
+
 /** What a claim consists of, for its owner. */
 export interface ClaimParts {
   readonly to: SeatModel;
@@ -68,6 +74,8 @@ export interface ClaimParts {
 export interface ClaimOwner {
   /** Either this or `onRefused` is called, once for each claim. */
   onReleased(claim: ClaimParts, work: Work | undefined): void;
+  /** The slot goes to another job than `before`. */
+  onAssigned(claim: ClaimParts, before: Ticket): void;
   onRefused(claim: ClaimParts): void;
   onCounted(claim: ClaimParts, work: Work): void;
   onJudged(claim: ClaimParts, verdict: Verdict): void;
@@ -75,13 +83,13 @@ export interface ClaimOwner {
 }
 
 /** A slot of a worker in this pool. */
-export class SeatClaim implements Claim, ClaimParts {
+export class SeatClaim implements HeldClaim, ClaimParts {
   readonly to: SeatModel;
   readonly route: Route;
-  readonly ticket: Ticket;
   readonly startedAt: number;
   readonly probed: readonly Health[];
   readonly isLoaded: boolean;
+  #ticket: Ticket;
   readonly #owner: ClaimOwner;
   /** The end of a job, the end of its session and the confirm timeout may all release. */
   #isHeld = true;
@@ -90,11 +98,15 @@ export class SeatClaim implements Claim, ClaimParts {
   constructor({ to, route }: Choice, parts: Omit<ClaimParts, "to">, owner: ClaimOwner) {
     this.to = to;
     this.route = route;
-    this.ticket = parts.ticket;
+    this.#ticket = parts.ticket;
     this.startedAt = parts.startedAt;
     this.probed = parts.probed;
     this.isLoaded = parts.isLoaded;
     this.#owner = owner;
+  }
+
+  get ticket(): Ticket {
+    return this.#ticket;
   }
 
   get worker(): Claim["worker"] {
@@ -148,6 +160,13 @@ export class SeatClaim implements Claim, ClaimParts {
 
   progress(output: number): void {
     this.#owner.onProgress(this, output);
+  }
+
+  assign(ticket: Ticket): void {
+    if (!this.#isHeld) return;
+    const before = this.#ticket;
+    this.#ticket = ticket;
+    this.#owner.onAssigned(this, before);
   }
 
   release(): void {

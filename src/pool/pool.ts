@@ -2,7 +2,7 @@ import type { Fault } from "../errors.ts";
 import { Idle } from "../system/idle.ts";
 import type { Session, SessionHost } from "../tunnel/session.ts";
 import { CLOSES } from "../wire/closes.ts";
-import type { Claim } from "./claim.ts";
+import type { Claim, HeldClaim } from "./claim.ts";
 import { type Demand, Directory } from "./directory.ts";
 import { type FlowFacts, listFlows } from "./flow-facts.ts";
 import { JobsRegistry } from "./jobs-registry.ts";
@@ -17,6 +17,7 @@ import type { RoutePolicy } from "./routing/route-policy.ts";
 import type { Seat } from "./seat.ts";
 import { REST_MS, Slots } from "./slots.ts";
 import type { JobTicket } from "./ticket.ts";
+import { TicketNumbers } from "./ticket-numbers.ts";
 import { lowerOf } from "./urgency.ts";
 import type { Wait } from "./waits.ts";
 
@@ -50,13 +51,14 @@ export class Pool implements SessionHost {
   readonly #policy: QueuePolicy;
   readonly #reasons: Reasons;
   readonly #queue: Queue;
-  #ticketNumber = 0;
+  readonly #numbers: TicketNumbers;
   #revision = 0;
   readonly #slots: Slots;
   readonly #idle = new Idle(() => this.#slots.busy === 0 && this.#queue.size === 0);
 
   constructor(options: PoolOptions) {
     this.#options = options;
+    this.#numbers = new TicketNumbers(options.clock.elapsed());
     this.jobs = new JobsRegistry(options.serverId, options.name, options.clock);
     this.#directory = new Directory(options.clock, options.modelGraceMs, options.routePolicy ?? new LeastLoaded());
     this.#reasons = new Reasons(this.#directory, options);
@@ -203,9 +205,8 @@ export class Pool implements SessionHost {
    */
   issueTicket(candidate: Candidate, arrivedAt: number, wasAccepted = false): JobTicket {
     const { demand, caller, endUser } = candidate;
-    this.#ticketNumber += 1;
     return {
-      number: this.#ticketNumber,
+      number: this.#numbers.next(arrivedAt),
       caller,
       class: lowerOf(caller.class, candidate.class),
       endUser,
@@ -253,6 +254,20 @@ export class Pool implements SessionHost {
   wait(ticket: JobTicket, onGranted: (claim: Claim) => void, onFailed: (fault: Fault) => void): Wait {
     const wait = this.#queue.wait(ticket, onGranted, onFailed);
     if (this.hasRoomFor(ticket)) this.#options.clock.after(REST_MS, () => this.#slots.wake(ticket));
+    return wait;
+  }
+
+  /**
+   * Lets a job that waits at a peer wait here as well, as one that has waited there for `waitedMs`. It gets a slot when the
+   * queue policy prefers it to all others that wait for the slot, and leaves with that. No job of a peer waits once
+   * `refuseWaiting` was called.
+   */
+  waitForPeer(candidate: Candidate, peer: string, waitedMs: number, onGranted: (claim: HeldClaim) => void): Wait {
+    const arrivedAt = this.#options.clock.elapsed() - waitedMs;
+    const issued = this.issueTicket(candidate, arrivedAt, true);
+    const ticket = { ...issued, number: this.#numbers.between(arrivedAt), peer };
+    const wait = this.#queue.waitForPeer({ ticket, onGranted });
+    this.#slots.wake(ticket);
     return wait;
   }
 

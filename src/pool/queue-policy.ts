@@ -26,7 +26,8 @@ export interface QueuePolicy {
   mayBegin(candidate: Candidate, now: number): boolean;
   /**
    * Names the ticket that must go so that a newcomer can wait: one that waits, or the newcomer. Undefined while there is
-   * room. It MUST NOT name a ticket that was accepted before, and is not called for a newcomer that was.
+   * room. Tickets of peers take no room. It MUST NOT name a ticket that was accepted before, as those of peers were, and is
+   * not called for a newcomer that was.
    */
   evict(newcomer: Ticket, now: number): Eviction | undefined;
   /** Adds a ticket to the queue. A ticket that comes back MUST get the place that its number gives it. */

@@ -4,6 +4,7 @@ import { SlidingSum } from "../figures/sliding-sum.ts";
 import type { CancelTimer, Clock } from "../system/deps.ts";
 import { Idle } from "../system/idle.ts";
 import type { Claim } from "./claim.ts";
+import { type PeerWait, PeerWaits } from "./peer-waits.ts";
 import { pushedOutFault } from "./pool-faults.ts";
 import type { QueuePolicy } from "./queue-policy.ts";
 import type { Reasons } from "./reasons.ts";
@@ -27,6 +28,7 @@ export type QueueFigures = Pick<Queue, "pushedOut" | "recentlyPushedOut" | "wait
 export class Queue {
   readonly #options: QueueOptions;
   readonly #waits: Waits;
+  readonly #peers: PeerWaits;
   readonly #pushedOut = { interactive: 0, normal: 0, background: 0 };
   readonly #recentlyPushedOut = new SlidingSum();
   readonly #noneWaits = new Idle(() => this.size === 0);
@@ -36,6 +38,7 @@ export class Queue {
 
   constructor(options: QueueOptions) {
     this.#options = options;
+    this.#peers = new PeerWaits(options.clock, options.policy);
     this.#waits = new Waits({
       clock: options.clock,
       policy: options.policy,
@@ -47,8 +50,14 @@ export class Queue {
     });
   }
 
+  /** The number of jobs of this server that wait. */
   get size(): number {
     return this.#waits.size;
+  }
+
+  /** Whether nothing waits, no job of a peer either. */
+  get isEmpty(): boolean {
+    return this.#waits.size === 0 && this.#peers.size === 0;
   }
 
   /** Waiting jobs that were refused so that others could wait, by their class. */
@@ -69,7 +78,12 @@ export class Queue {
   }
 
   has(ticket: Ticket): boolean {
-    return this.#waits.has(ticket);
+    return this.#waits.has(ticket) || this.#peers.has(ticket);
+  }
+
+  /** Adds a job of a peer, which waits until it gets a slot or leaves. Nothing is added once no job may wait. */
+  waitForPeer(wait: PeerWait): Wait {
+    return this.#peers.add(wait, this.#refusal === undefined);
   }
 
   /** Adds a job, and refuses another one for it where the policy says so. Throws as `Pool.wait` does. */
@@ -91,13 +105,14 @@ export class Queue {
   }
 
   /** Removes and returns a waiting job; undefined for a ticket that does not wait. */
-  take(ticket: Ticket): Waiting | undefined {
-    return this.#waits.take(ticket);
+  take(ticket: Ticket): Waiting | PeerWait | undefined {
+    return this.#waits.take(ticket) ?? this.#peers.take(ticket);
   }
 
   /** Lets no job wait from now on. Waiting jobs, and jobs that would have to wait, get this fault. */
   refuse(fault: () => Fault): void {
     this.#refusal = fault;
+    this.#peers.clear();
     for (const { onFailed } of this.#waits.clear()) onFailed(fault());
   }
 

@@ -1,5 +1,5 @@
 import type { Clock } from "../system/deps.ts";
-import { type Claim, type ClaimOwner, type ClaimParts, SeatClaim } from "./claim.ts";
+import { type ClaimOwner, type ClaimParts, type HeldClaim, SeatClaim } from "./claim.ts";
 import type { Directory } from "./directory.ts";
 import type { Queue } from "./queue.ts";
 import type { OpenSeat, QueuePolicy } from "./queue-policy.ts";
@@ -35,6 +35,12 @@ export class Slots {
   #busy = 0;
   readonly #owner: ClaimOwner = {
     onReleased: (parts, work) => this.#onReleased(parts, work),
+    onAssigned: ({ to, ticket }, before) => {
+      const { clock, policy } = this.#options;
+      const now = clock.elapsed();
+      policy.begin(ticket, to.seat, now);
+      policy.end(before, undefined, now);
+    },
     onRefused: (parts) => this.#onRefused(parts),
     onCounted: ({ to }, work) => this.#onCounted(to, work),
     onJudged: ({ to, ticket, startedAt }, verdict) => {
@@ -61,7 +67,7 @@ export class Slots {
   }
 
   /** Takes a slot for a job. `now` is `Clock.elapsed`. */
-  hold(choice: Choice, ticket: JobTicket, now: number): Claim {
+  hold(choice: Choice, ticket: JobTicket, now: number): HeldClaim {
     const { directory, policy, onChange } = this.#options;
     const { to } = choice;
     const { isLoaded } = to;
@@ -86,13 +92,13 @@ export class Slots {
   serve(seat: Seat): number {
     const { clock, directory, policy, queue } = this.#options;
     let given = 0;
-    if (queue.size === 0) return given;
+    if (queue.isEmpty) return given;
     const open: OpenSeat = {
       lines: seat.lines,
       serves: ({ demand }) => directory.serves(seat, demand) !== undefined,
       warmth: ({ demand }) => directory.warmth(seat, demand),
     };
-    while (queue.size > 0 && seat.hasRoom) {
+    while (!queue.isEmpty && seat.hasRoom) {
       const now = clock.elapsed();
       const ticket = policy.next(open, now);
       const choice = ticket && directory.admit(seat, ticket.demand);
@@ -120,7 +126,7 @@ export class Slots {
   serveOthers(models: readonly string[]): void {
     const { directory, queue } = this.#options;
     for (const model of models) {
-      if (queue.size === 0) return;
+      if (queue.isEmpty) return;
       for (const seat of directory.othersFor(model)) this.serve(seat);
     }
   }

@@ -16,6 +16,10 @@ export interface Ticket {
   readonly demand: Demand;
   /** Whether the request has had a slot before. If so, a full queue never refuses the ticket. */
   readonly wasAccepted: boolean;
+  /**
+   * The id of the server that the job waits at. It takes no room in this server's queue. Undefined for a job of this server.
+   */
+  readonly peer?: string | undefined;
 }
 
 /** The ticket as its pool and its job write it. */

@@ -163,6 +163,19 @@ export function describeQueuePolicy(name: string, make: (capacity: number) => Cr
       expect(policy.evict(newcomer, 0)).toBeUndefined();
     });
 
+    test("serves tickets of peers like its own, without room for them, and refuses none of them", () => {
+      const policy = create(1);
+      const ofPeers = Array.from({ length: 3 }, () => ({ ...issue(BOB, "m", true), peer: "s2" }));
+      fill(policy, ofPeers);
+      const own = issue(ALICE);
+      expect(policy.evict(own, 0)).toBeUndefined();
+      policy.join(own, 0);
+      const newcomer = issue(BOB);
+      expect([newcomer, own]).toContain(policy.evict(newcomer, 0)?.ticket as JobTicket);
+      expect(new Set(serveAll(policy, seatFor(["m"])))).toEqual(new Set([...ofPeers, own]));
+      expect(policy.evict(newcomer, 0)).toBeUndefined();
+    });
+
     test("in any order of events serves nobody twice, leaves no fitting slot free and keeps its bound; its pool keeps the order of calls", () => {
       const step = fc.oneof(
         { weight: 5, arbitrary: fc.record({ do: fc.constant("ask" as const), who: fc.nat(2), model: fc.nat(2) }) },

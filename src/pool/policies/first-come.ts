@@ -9,7 +9,7 @@ export class FirstCome implements QueuePolicy {
   readonly #lines = new Map<string, Ticket[]>();
   #length = 0;
 
-  /** `capacity` bounds how many tickets wait, apart from those that were accepted before. */
+  /** `capacity` bounds how many tickets wait, apart from those that were accepted before and those of peers. */
   constructor(capacity: number) {
     this.#capacity = capacity;
   }
@@ -25,7 +25,7 @@ export class FirstCome implements QueuePolicy {
   join(ticket: Ticket): void {
     const name = lineOf(ticket.demand);
     const line = this.#lines.get(name);
-    this.#length += 1;
+    if (ticket.peer === undefined) this.#length += 1;
     if (!line) {
       this.#lines.set(name, [ticket]);
       return;
@@ -43,7 +43,7 @@ export class FirstCome implements QueuePolicy {
     if (!line || at < 0) return;
     line.splice(at, 1);
     if (line.length === 0) this.#lines.delete(name);
-    this.#length -= 1;
+    if (ticket.peer === undefined) this.#length -= 1;
   }
 
   next(seat: OpenSeat): Ticket | undefined {

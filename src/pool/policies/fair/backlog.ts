@@ -23,12 +23,18 @@ export class Backlog {
   readonly #groups = new Map<string, Group>();
   readonly #byFlow = new Map<Flow, Map<Group, Row>>();
   readonly #members = new Set<Member>();
+  #ofPeers = 0;
   readonly #orders = new Map<string, FairOrder>();
   /** The view of each seat, by its array of lines, which is the same one until they change. */
   readonly #views = new WeakMap<readonly string[], View>();
 
   get size(): number {
     return this.#rows.size;
+  }
+
+  /** The number of tickets that take room in the queue: all but those of peers. */
+  get ownSize(): number {
+    return this.#rows.size - this.#ofPeers;
   }
 
   /** The number of counters in all orders. */
@@ -146,6 +152,11 @@ export class Backlog {
   #count(ticket: Ticket, flow: Flow, change: 1 | -1): void {
     flow.waiting += change;
     flow.member.waiting += change;
+    if (ticket.peer !== undefined) {
+      this.#ofPeers += change;
+      flow.ofPeers += change;
+      flow.member.ofPeers += change;
+    }
     if (ticket.wasAccepted) return;
     flow.refusable += change;
     flow.member.refusable += change;

@@ -28,7 +28,7 @@ export interface FlowLimits {
 }
 
 export interface FairQueueOptions {
-  /** How many tickets may wait. Those that were accepted before count, but are never refused. */
+  /** How many tickets may wait. Those that were accepted before count, but are never refused; those of peers do not. */
   readonly capacity: number;
   /** Used for timers only: the pool passes the time with each call. */
   readonly clock: Pick<Clock, "after" | "elapsed">;
@@ -95,9 +95,9 @@ export class FairQueue implements QueuePolicy {
     const { caller, demand } = newcomer;
     const flow = this.#flows.find(newcomer);
     const maxWaiting = this.#options.limitsOf?.(caller).maxWaiting;
-    if (maxWaiting !== undefined && flow.member.waiting >= maxWaiting)
+    if (maxWaiting !== undefined && flow.member.waiting - flow.member.ofPeers >= maxWaiting)
       return { ticket: newcomer, fault: new Fault("too_many_requests", { retryAfterS: RETRY_AFTER_S }) };
-    if (this.#backlog.size < this.#options.capacity) return undefined;
+    if (this.#backlog.ownSize < this.#options.capacity) return undefined;
     return { ticket: chooseRefused(newcomer, flow, lineOf(demand), this.#backlog) };
   }
 
@@ -186,7 +186,10 @@ export class FairQueue implements QueuePolicy {
   flows(now: number): readonly FlowFacts[] {
     return this.#flows.facts(now, (flow) => {
       let oldest = now;
-      for (const { head } of this.#backlog.rowsOf(flow)) oldest = Math.min(oldest, head?.arrivedAt ?? now);
+      for (const { tickets } of this.#backlog.rowsOf(flow)) {
+        const own = flow.ofPeers === 0 ? tickets[0] : tickets.find(({ peer }) => peer === undefined);
+        oldest = Math.min(oldest, own?.arrivedAt ?? now);
+      }
       return oldest;
     });
   }

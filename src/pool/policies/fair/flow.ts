@@ -13,6 +13,8 @@ export class Flow {
   /** The cost of its jobs that ended in the last minute. */
   readonly served = new SlidingSum();
   waiting = 0;
+  /** Waiting tickets of peers, which are among `waiting`. */
+  ofPeers = 0;
   /** Waiting tickets that were never accepted, so a full queue may refuse them. */
   refusable = 0;
   running = 0;
@@ -39,7 +41,7 @@ export class Flow {
       endUser: this.endUser,
       class: this.class,
       weight,
-      waiting: this.waiting,
+      waiting: this.waiting - this.ofPeers,
       running: this.running,
       oldestWaitMs,
       share: total > 0 ? this.served.sum(now) / total : 0,
@@ -58,6 +60,8 @@ export class Member {
   /** Waiting tickets of all its flows that were never accepted. */
   refusable = 0;
   waiting = 0;
+  /** Waiting tickets of peers, which are among `waiting`. */
+  ofPeers = 0;
   running = 0;
   /** Whether it runs as many jobs as it may, so that its tickets are held. */
   isAtLimit = false;

@@ -64,7 +64,8 @@ export class Flows {
     const facts: FlowFacts[] = [];
     for (const { flows } of this.#members.values())
       for (const flow of flows.values())
-        if (!flow.isIdle || flow.served.sum(now) > 0) facts.push(flow.facts(now, now - oldestOf(flow), total));
+        if (flow.waiting > flow.ofPeers || flow.running > 0 || flow.served.sum(now) > 0)
+          facts.push(flow.facts(now, now - oldestOf(flow), total));
     return facts;
   }
 

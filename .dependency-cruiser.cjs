@@ -80,6 +80,7 @@ module.exports = {
       ...SHARED,
       "^src/tunnel/owners\\.ts$",
       "^src/plugin/restrictions\\.ts$",
+      "^src/auth/(sign-outs|token-keys)\\.ts$",
     ]),
     {
       name: "store-behind-its-ports",

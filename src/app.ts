@@ -3,6 +3,8 @@ import type { AccessChanges, OpenedSide } from "./auth/access-changes.ts";
 import { createAuth } from "./auth/auth.ts";
 import type { AccessLists } from "./auth/gates.ts";
 import type { KeySources } from "./auth/keys.ts";
+import type { SignOutRecords } from "./auth/sign-outs.ts";
+import type { SharedSecret } from "./auth/token-keys.ts";
 import type { Cluster } from "./cluster/cluster.ts";
 import type { Config } from "./config.ts";
 import { Fault } from "./errors.ts";
@@ -44,6 +46,10 @@ export interface Records {
   owners(pluginId: string): OwnerRecords;
   /** Returns one plugin's drained and blocked worker ids. Called once for each plugin. */
   restrictions(pluginId: string): RestrictionRecords;
+  /** Returns the sign-ins that were ended early. Called once. Absent: they are forgotten at a restart. */
+  signOuts?(): SignOutRecords;
+  /** What seals sign-ins and try tokens. Absent: keys of operators do. */
+  readonly secret?: SharedSecret;
   /** Whether something could not be written and would be lost at a restart. */
   areFailing(): boolean;
 }
@@ -97,6 +103,8 @@ export function createApp(
   const auth = createAuth(config, deps, {
     idleTimeouts: listener,
     keys,
+    secret: records?.secret,
+    signOutRecords: records?.signOuts?.(),
     onFailure: (surface) => {
       metrics.authFailure(surface);
       authFailures.add(1, deps.clock.elapsed());

@@ -19,6 +19,8 @@ import { createOperatorDoor, createSignInDoor, type OperatorDoor, type SignInDoo
 import { createPageGuard, createRoleGuard } from "./page-guard.ts";
 import { Refusals } from "./refusals.ts";
 import { SignIns } from "./sign-ins.ts";
+import { type SignOutRecords, SignOuts } from "./sign-outs.ts";
+import { type SharedSecret, TokenKeys } from "./token-keys.ts";
 import { TryTokens } from "./try-tokens.ts";
 import { createWorkerDoor, type WorkerDoor } from "./worker-door.ts";
 
@@ -64,6 +66,8 @@ export interface Auth extends ClientDoor, Access {
   readonly workers: WorkerDoor;
   readonly operators: OperatorDoor;
   readonly signIns: SignInDoor;
+  /** The sign-ins that were ended early, of which other servers must know. */
+  readonly signOuts: SignOuts;
   /** Returns the client's address for logs: the one that a trusted proxy states, else the peer's. */
   addressOf(visit: Visit): string | undefined;
   /**
@@ -77,6 +81,10 @@ export interface AuthOptions {
   readonly idleTimeouts: IdleTimeouts;
   /** The source of keys; the configuration's lists unless given. */
   readonly keys?: KeySources | undefined;
+  /** The secret that seals sign-ins and try tokens; keys of operators take its place unless given. */
+  readonly secret?: SharedSecret | undefined;
+  /** Sign-outs are forgotten at a restart unless given. */
+  readonly signOutRecords?: SignOutRecords | undefined;
   /** Called for every request and worker that is refused, for metrics. */
   readonly onFailure?: (surface: AuthSurface) => void;
 }
@@ -96,8 +104,15 @@ export function createAuth(config: Config, { clock, ids, log }: Deps, options: A
   });
   const callers = new Callers({ idleTimeouts, maxPerAddress: config.maxRequestsPerAddress, addressOf, bucketOf });
   const assertNoForeignPage = createPageGuard(config);
-  const signIns = new SignIns(clock, ids);
-  const tryTokens = new TryTokens(clock, ids);
+  const tokenKeys = new TokenKeys({ clock, shared: options.secret });
+  const signOuts = new SignOuts({ clock, records: options.signOutRecords });
+  const signIns = new SignIns({ clock, ids, keys: tokenKeys, signOuts });
+  const tryTokens = new TryTokens({
+    clock,
+    keys: tokenKeys,
+    isCurrent: ({ owner, signIn }) =>
+      gates.operators.hasOwner(owner) && (signIn === undefined || signIns.isCurrent(signIn)),
+  });
 
   const limits = { maxRequests: config.maxRequestsPerKey };
   const dashboard = createCaller("dashboard", limits);
@@ -105,6 +120,11 @@ export function createAuth(config: Config, { clock, ids, log }: Deps, options: A
   const gateParts = { proxies, refusals, assertPageMayUseRole: createRoleGuard(config), roleLimits: limits };
   let lists: AccessLists = config;
   let gates = createGates(gateParts, options.keys ?? configuredKeys(config), lists, standIn);
+  const deriveTokenKeys = (): void => {
+    const { operators, hasAdmins } = gates;
+    tokenKeys.derive(operatorKeys(lists, hasAdmins), (owner) => operators.hasOwner(owner));
+  };
+  deriveTokenKeys();
 
   const ask = (visit: Visit, surface: ClientSurface): Caller => {
     if (surface === "open") return ANONYMOUS;
@@ -138,6 +158,7 @@ export function createAuth(config: Config, { clock, ids, log }: Deps, options: A
     workers: createWorkerDoor(parts),
     operators: createOperatorDoor(parts),
     signIns: createSignInDoor(parts),
+    signOuts,
     get isClientOpen() {
       return gates.api.isOpen;
     },
@@ -161,7 +182,16 @@ export function createAuth(config: Config, { clock, ids, log }: Deps, options: A
         next,
         standIn,
       );
+      deriveTokenKeys();
       return { ok: true, changes };
     },
   };
+}
+
+/**
+ * Returns the keys from which the one for tokens is derived. Where only roles make an operator, the API keys seal the try
+ * tokens: those open nothing that an API key does not open. Sign-ins do not exist then.
+ */
+function operatorKeys({ adminKeys, apiKeys }: AccessLists, hasAdmins: boolean): readonly string[] {
+  return hasAdmins && adminKeys.length > 0 ? adminKeys : apiKeys;
 }

@@ -78,13 +78,18 @@ export class Gate {
   /** Returns whether this gate would let in a caller that it, or its predecessor before a reload, has let in. */
   stillAdmits(caller: Caller): boolean {
     if (caller === ANONYMOUS) return this.isOpen;
-    return !this.isOpen && this.hasOwner(isKeyRecord(caller) ? caller.owner : caller.name);
+    return !this.isOpen && this.hasOwner(ownerOf(caller));
   }
 
   /** Whether a key or role of this gate stands for the owner of a worker. */
   hasOwner(owner: string): boolean {
     if (this.isOpen) return owner === ANYBODY;
     for (const role of this.#roles.values()) if (role.name === owner) return true;
+    return this.hasKeyOf(owner);
+  }
+
+  /** Whether a key of this gate, and not a role, stands for the owner. */
+  hasKeyOf(owner: string): boolean {
     return this.#options.sources.some((source) => source.hasOwner(owner));
   }
 
@@ -107,6 +112,11 @@ export class Gate {
     const guesses = new Set(keys.filter((key) => elsewhere?.find(sha256(key)) === undefined)).size;
     throw this.#parts.refusals.refuse(visit, surface, { guesses, hasKey: keys.length > 0, message: refusal });
   }
+}
+
+/** Returns the owner that a caller's key stands for, or the name of its role. */
+export function ownerOf(caller: Caller): string {
+  return isKeyRecord(caller) ? caller.owner : caller.name;
 }
 
 function isKeyRecord(caller: Caller): caller is KeyRecord {

@@ -2,6 +2,7 @@ import type { Visit } from "../http/visit.ts";
 import type { Log } from "../system/deps.ts";
 import type { Proxies } from "./addresses.ts";
 import { ANONYMOUS, type Caller } from "./caller.ts";
+import { ownerOf } from "./gate.ts";
 import type { Gates } from "./gates.ts";
 import { keysOf } from "./keys.ts";
 import { assertSameOrigin } from "./same-origin.ts";
@@ -16,7 +17,7 @@ import type { TryTokens } from "./try-tokens.ts";
 export interface OperatorDoor {
   /** Lets a visit with a key, a role or a sign-in read the state. */
   read(visit: Visit): StateAccess;
-  /** Returns whether a visit has a current sign-in. A wrong one does not count as a guess: sign-ins are random. */
+  /** Returns whether a visit has a current sign-in. A wrong one does not count as a guess: nobody can guess a sign-in. */
   isSignedIn(visit: Visit): boolean;
   /**
    * Lets the same visits act, unless a page of another site sent the request. Also throws `origin_not_allowed` or
@@ -53,17 +54,18 @@ export interface OperatorDoorParts {
   readonly signIns: SignIns;
   readonly tryTokens: TryTokens;
   readonly addressOf: (visit: Visit) => string | undefined;
-  readonly bucketOf: (visit: Visit) => string;
   readonly log: Log;
   /** Throws for a request from a page of another site. */
   readonly assertNoForeignPage: (headers: Headers) => void;
 }
 
 export function createOperatorDoor(parts: OperatorDoorParts): OperatorDoor {
-  const { gates, proxies, signIns, tryTokens, bucketOf, assertNoForeignPage } = parts;
-  const isCurrent = ({ id, caller }: SignIn): boolean => signIns.isCurrent(id) && gates().operators.stillAdmits(caller);
+  const { gates, proxies, signIns, tryTokens, assertNoForeignPage } = parts;
+  // Only keys begin sign-ins. One for a role is forged: the key that seals them may be known to clients (`operatorKeys`).
+  const isCurrent = (signIn: SignIn): boolean =>
+    signIns.isCurrent(signIn) && gates().operators.hasKeyOf(signIn.caller.owner);
   const signInOf = (visit: Visit): SignIn | undefined => {
-    const signIn = gates().operators.isOpen ? undefined : signIns.find(visit.request);
+    const signIn = gates().operators.hasKeys ? signIns.find(visit.request) : undefined;
     return signIn && isCurrent(signIn) ? signIn : undefined;
   };
   const openOr = (visit: Visit): Caller => {
@@ -95,13 +97,8 @@ export function createOperatorDoor(parts: OperatorDoorParts): OperatorDoor {
       const caller = act(visit);
       const { operators, api, transfer } = gates();
       if (operators.isOpen || (api.isOpen && transfer.isOpen)) return undefined;
-      const signIn = signInOf(visit);
       // An operator with a key or a role could use that instead, so the token lasts for its full life.
-      const holder =
-        signIn === undefined
-          ? { id: bucketOf(visit), isCurrent: () => gates().operators.stillAdmits(caller) }
-          : { id: signIn.id, isCurrent: () => isCurrent(signIn) };
-      return tryTokens.issue(holder);
+      return tryTokens.issue({ owner: ownerOf(caller), signIn: signInOf(visit) });
     },
   };
 }
@@ -123,7 +120,7 @@ export function createSignInDoor(parts: OperatorDoorParts): SignInDoor {
       assertSameOrigin(visit.request.headers, proxies.isTrusted(visit.address()));
       const caller = gates().operators.admitKeys(visit, key === "" ? [] : [key]);
       log.info("operator.signed_in", { request: visit.requestId, caller: caller.name, address: addressOf(visit) });
-      return signIns.begin(caller, isSecure(visit));
+      return signIns.begin({ name: caller.name, owner: ownerOf(caller) }, isSecure(visit));
     },
     end(visit) {
       assertSameOrigin(visit.request.headers, proxies.isTrusted(visit.address()));

@@ -1,80 +1,80 @@
+import { isRecord, parseJson } from "../json/parse.ts";
 import type { Clock, Ids } from "../system/deps.ts";
-import type { Caller } from "./caller.ts";
-import { sha256 } from "./keys.ts";
+import { createCaller } from "./caller.ts";
+import type { KeyRecord } from "./keys.ts";
+import type { SignOut, SignOuts } from "./sign-outs.ts";
+import { MAX_TOKEN_MS, type TokenKeys } from "./token-keys.ts";
 
 /** Half a day. It covers one working day, and signs out a browser that is left open overnight. */
-const LIFE_MS = 12 * 60 * 60 * 1000;
-
-/** The most sign-ins at once, far more than one dashboard has viewers. Beyond it the oldest sign-in ends. */
-const MAX_SIGN_INS = 1000;
+const LIFE_MS = MAX_TOKEN_MS;
 
 const COOKIE = "moorage_session";
-const COOKIE_VALUE = new RegExp(`(?:^|;\\s*)${COOKIE}=([A-Za-z0-9_-]{16,64})(?:;|$)`);
+const COOKIE_VALUE = new RegExp(`(?:^|;\\s*)${COOKIE}=([A-Za-z0-9_-]{16,1024})(?:;|$)`);
 
 /** One sign-in to the dashboard. */
-export interface SignIn {
-  /** Identifies the sign-in; not secret. */
-  readonly id: string;
-  /** The holder of the key that was given. */
-  readonly caller: Caller;
+export interface SignIn extends SignOut {
+  /** The holder of the key that was given: its name, and the owner that the key stands for. Its limits are not known. */
+  readonly caller: KeyRecord;
 }
 
-interface Lasting extends SignIn {
-  /** The `Clock.elapsed` at which it ends. */
-  readonly endsAt: number;
+export interface SignInsOptions {
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly keys: TokenKeys;
+  readonly signOuts: SignOuts;
 }
 
-/** The current sign-ins to the dashboard. Only hashes of random tokens are kept, and a restart ends all sign-ins. */
+/**
+ * Sign-ins to the dashboard. Nothing is stored of a sign-in: its cookie says by itself whose it is and when it ends, so it is
+ * valid on every server that has the same `TokenKeys`, and after a restart. Only sign-outs are remembered.
+ */
 export class SignIns {
-  readonly #clock: Clock;
-  readonly #ids: Ids;
-  /** By the hash of the token, which is the id. The oldest comes first. */
-  readonly #lasting = new Map<string, Lasting>();
+  readonly #options: SignInsOptions;
 
-  constructor(clock: Clock, ids: Ids) {
-    this.#clock = clock;
-    this.#ids = ids;
+  constructor(options: SignInsOptions) {
+    this.#options = options;
   }
 
   /** Begins a sign-in and returns the value of `Set-Cookie`. */
-  begin(caller: Caller, isSecure: boolean): string {
-    const token = this.#ids.secret();
-    if (this.#lasting.size >= MAX_SIGN_INS) {
-      const first = this.#lasting.keys().next();
-      if (!first.done) this.#lasting.delete(first.value);
-    }
-    const id = sha256(token);
-    this.#lasting.set(id, { id, caller, endsAt: this.#clock.elapsed() + LIFE_MS });
-    return cookie(token, LIFE_MS / 1000, isSecure);
+  begin({ name, owner }: Pick<KeyRecord, "name" | "owner">, isSecure: boolean): string {
+    const { clock, ids, keys } = this.#options;
+    const content = { id: ids.secret(), name, owner, ends_at: clock.now() + LIFE_MS };
+    return cookie(keys.seal("sign-in", JSON.stringify(content)), LIFE_MS / 1000, isSecure);
   }
 
   /** Returns the request's sign-in; undefined if it has none or if it has ended. */
   find(request: Request): SignIn | undefined {
-    const id = idOf(request);
-    return id !== undefined && this.isCurrent(id) ? this.#lasting.get(id) : undefined;
+    const signIn = this.#read(request);
+    return signIn && this.isCurrent(signIn) ? signIn : undefined;
   }
 
-  /** Returns whether the sign-in of this id still lasts. */
-  isCurrent(id: string): boolean {
-    const lasting = this.#lasting.get(id);
-    if (!lasting) return false;
-    if (this.#clock.elapsed() < lasting.endsAt) return true;
-    this.#lasting.delete(id);
-    return false;
+  /** Returns whether the sign-in of this id and end still lasts. */
+  isCurrent(signIn: SignOut): boolean {
+    return this.#options.clock.now() < signIn.endsAt && !this.#options.signOuts.has(signIn);
   }
 
   /** Ends the request's sign-in, if it has one, and returns the value of `Set-Cookie`. */
   end(request: Request, isSecure: boolean): string {
-    const id = idOf(request);
-    if (id !== undefined) this.#lasting.delete(id);
+    const signIn = this.#read(request);
+    if (signIn) this.#options.signOuts.add({ id: signIn.id, endsAt: signIn.endsAt });
     return cookie("", 0, isSecure);
+  }
+
+  #read(request: Request): SignIn | undefined {
+    const header = request.headers.get("cookie");
+    const token = header === null ? undefined : COOKIE_VALUE.exec(header)?.[1];
+    const opened = token === undefined ? undefined : this.#options.keys.open("sign-in", token);
+    const signIn = opened && toSignIn(parseJson(opened.text));
+    return signIn && opened.mayStandFor(signIn.caller.owner) ? signIn : undefined;
   }
 }
 
-function idOf(request: Request): string | undefined {
-  const header = request.headers.get("cookie");
-  const token = header === null ? undefined : COOKIE_VALUE.exec(header)?.[1];
-  return token === undefined ? undefined : sha256(token);
+/** Reads what `begin` has sealed, perhaps in another version of the server. */
+function toSignIn(value: unknown): SignIn | undefined {
+  if (!isRecord(value)) return undefined;
+  const { id, name, owner, ends_at: endsAt } = value;
+  if (typeof id !== "string" || typeof name !== "string" || typeof owner !== "string") return undefined;
+  return typeof endsAt === "number" ? { id, endsAt, caller: { ...createCaller(name), owner } } : undefined;
 }
 
 function cookie(value: string, maxAgeS: number, isSecure: boolean): string {

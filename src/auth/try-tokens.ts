@@ -1,5 +1,7 @@
-import type { Clock, Ids } from "../system/deps.ts";
-import { sha256 } from "./keys.ts";
+import { isRecord, parseJson } from "../json/parse.ts";
+import type { Clock } from "../system/deps.ts";
+import type { SignOut } from "./sign-outs.ts";
+import type { TokenKeys } from "./token-keys.ts";
 
 /** The beginning of every token, which distinguishes it from a key. */
 const PREFIX = "try-";
@@ -7,60 +9,63 @@ const PREFIX = "try-";
 /** The life of a token. The page requests the next one by itself. */
 const LIFE_MS = 5 * 60_000;
 
-/** Limits per holder and in total. Past them the oldest token ends. */
-const MAX_PER_HOLDER = 10;
-const MAX_TOKENS = 1000;
+/** The longest token that is looked at. Tokens are shorter, unless the name of a role is very long. */
+const MAX_CHARS = 1024;
 
-/** The operator who was given a token. The token ends when the holder is no longer current. */
+/** The operator who was given a token. */
 export interface Holder {
-  readonly id: string;
-  isCurrent(): boolean;
+  /** The owner that the operator's key stands for, or the name of the operator's role. */
+  readonly owner: string;
+  /** The operator's sign-in, with which the token ends; undefined for one who came with a key or a role. */
+  readonly signIn: SignOut | undefined;
 }
 
-interface Issued {
-  readonly holder: Holder;
-  /** `Clock.elapsed` at the end of its life. */
-  readonly endsAt: number;
+export interface TryTokensOptions {
+  readonly clock: Clock;
+  readonly keys: TokenKeys;
+  /** Whether the holder is still an operator. The token ends otherwise. */
+  readonly isCurrent: (holder: Holder) => boolean;
 }
 
 /**
- * Short-lived substitutes for an API key, for the dashboard's own requests to the public API. A stolen token is worth
- * little. Only hashes of tokens are kept.
+ * Short-lived substitutes for an API key, for the dashboard's own requests to the public API. A stolen token is worth little.
+ * Nothing is stored of a token, so it is valid on every server that has the same `TokenKeys`.
  */
 export class TryTokens {
-  readonly #clock: Clock;
-  readonly #ids: Ids;
-  /** The tokens by their hashes, oldest first. */
-  readonly #issued = new Map<string, Issued>();
+  readonly #options: TryTokensOptions;
 
-  constructor(clock: Clock, ids: Ids) {
-    this.#clock = clock;
-    this.#ids = ids;
+  constructor(options: TryTokensOptions) {
+    this.#options = options;
   }
 
-  /** Issues a token. Ends the oldest one if the holder, or the server, has too many. */
-  issue(holder: Holder): { readonly token: string; readonly expiresInS: number } {
-    const own = [...this.#issued].filter(([, issued]) => issued.holder.id === holder.id).map(([hash]) => hash);
-    const tooMany = own.length >= MAX_PER_HOLDER ? own[0] : undefined;
-    const oldest = this.#issued.size >= MAX_TOKENS ? this.#issued.keys().next().value : undefined;
-    for (const hash of [tooMany, oldest]) if (hash !== undefined) this.#issued.delete(hash);
-    const token = `${PREFIX}${this.#ids.secret()}`;
-    this.#issued.set(hashOf(token), { holder, endsAt: this.#clock.elapsed() + LIFE_MS });
-    return { token, expiresInS: LIFE_MS / 1000 };
+  issue({ owner, signIn }: Holder): { readonly token: string; readonly expiresInS: number } {
+    const { clock, keys } = this.#options;
+    const content = {
+      owner,
+      ...(signIn && { sign_in: { id: signIn.id, ends_at: signIn.endsAt } }),
+      ends_at: clock.now() + LIFE_MS,
+    };
+    return { token: PREFIX + keys.seal("try", JSON.stringify(content)), expiresInS: LIFE_MS / 1000 };
   }
 
   /** Returns whether a token is valid now. */
   isCurrent(token: string): boolean {
-    if (!token.startsWith(PREFIX)) return false;
-    const hash = hashOf(token);
-    const issued = this.#issued.get(hash);
-    if (!issued) return false;
-    if (this.#clock.elapsed() < issued.endsAt && issued.holder.isCurrent()) return true;
-    this.#issued.delete(hash);
-    return false;
+    if (!token.startsWith(PREFIX) || token.length > MAX_CHARS) return false;
+    const { clock, keys, isCurrent } = this.#options;
+    const opened = keys.open("try", token.slice(PREFIX.length));
+    const content = opened && toContent(parseJson(opened.text));
+    if (!content || clock.now() >= content.endsAt) return false;
+    return opened.mayStandFor(content.owner) && isCurrent(content);
   }
 }
 
-function hashOf(token: string): string {
-  return sha256(token);
+/** Reads what `issue` has sealed, perhaps in another version of the server. */
+function toContent(value: unknown): (Holder & { readonly endsAt: number }) | undefined {
+  if (!isRecord(value)) return undefined;
+  const { owner, sign_in, ends_at: endsAt } = value;
+  if (typeof owner !== "string" || typeof endsAt !== "number") return undefined;
+  if (sign_in === undefined) return { owner, signIn: undefined, endsAt };
+  if (!isRecord(sign_in) || typeof sign_in["id"] !== "string" || typeof sign_in["ends_at"] !== "number")
+    return undefined;
+  return { owner, signIn: { id: sign_in["id"], endsAt: sign_in["ends_at"] }, endsAt };
 }

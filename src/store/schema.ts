@@ -26,6 +26,8 @@ const MIGRATIONS: readonly string[] = [
     imposed_at INTEGER NOT NULL,
     PRIMARY KEY (plugin, kind, worker_id)
   ) STRICT, WITHOUT ROWID`,
+  "CREATE TABLE secret (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
+  "CREATE TABLE sign_out (id TEXT NOT NULL PRIMARY KEY, ends_at INTEGER NOT NULL) STRICT, WITHOUT ROWID",
 ];
 
 /** Brings the schema of a file up to date. Throws a `StoreFault` for a file of a newer version, or of another program. */

@@ -4,6 +4,8 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSyn
 import { join } from "node:path";
 import { createOwnerRows } from "../../../src/store/owner-rows.ts";
 import { createRestrictionRows } from "../../../src/store/restriction-rows.ts";
+import { createSecretRow } from "../../../src/store/secret-row.ts";
+import { createSignOutRows } from "../../../src/store/sign-out-rows.ts";
 import { openStore, type Store } from "../../../src/store/store.ts";
 import { StoreFault } from "../../../src/store/store-fault.ts";
 import { silentLog } from "../../../src/system/log.ts";
@@ -98,6 +100,27 @@ test("restrictions are there when the store is opened again, apart from those th
   const second = open(path);
   expect(createRestrictionRows(second, "llm").load()).toEqual([drained, blocked]);
   expect(createRestrictionRows(second, "asr").load()).toEqual([blocked]);
+});
+
+test("the secret for tokens is made once, and is another one in another store", () => {
+  const path = directory();
+  const first = open(path);
+  const secret = createSecretRow(first).current();
+  expect(secret).toMatch(/^[\w-]{43}$/);
+  expect(createSecretRow(first).current()).toBe(secret);
+  first.close();
+  expect(createSecretRow(open(path)).current()).toBe(secret);
+  expect(createSecretRow(open(directory())).current()).not.toBe(secret);
+});
+
+test("sign-outs are there when the store is opened again, apart from those that were removed", () => {
+  const path = directory();
+  const first = open(path);
+  const rows = createSignOutRows(first);
+  for (const id of ["a", "b"]) rows.save({ id, endsAt: 7 });
+  rows.remove("b");
+  first.close();
+  expect(createSignOutRows(open(path)).load()).toEqual([{ id: "a", endsAt: 7 }]);
 });
 
 test("another program can read the database while the server has it, for a backup", () => {

@@ -1,0 +1,95 @@
+import type { Clock } from "../system/deps.ts";
+
+/** A sign-in that was ended before its time. */
+export interface SignOut {
+  /** The id of the sign-in; not secret. */
+  readonly id: string;
+  /** When the sign-in would have ended by itself, in milliseconds since 1970. */
+  readonly endsAt: number;
+}
+
+/** Keeps sign-outs beyond the life of the process. Methods MUST NOT throw if a write fails. */
+export interface SignOutRecords {
+  /** Returns all records. Called once, before anything else. */
+  load(): readonly SignOut[];
+  save(signOut: SignOut): void;
+  remove(id: string): void;
+}
+
+export interface SignOutsOptions {
+  readonly clock: Clock;
+  /** Sign-outs are kept in memory alone unless given. */
+  readonly records?: SignOutRecords | undefined;
+}
+
+/** The most sign-outs that are remembered. A sign-in lasts 12 hours, so this is one every four seconds. */
+const MAX_SIGN_OUTS = 10_000;
+
+/**
+ * Remembers which sign-ins were ended, until they would have ended by themselves. Past the limit it ends all sign-ins that
+ * are as old as the one it forgets, so that none comes back.
+ */
+export class SignOuts {
+  readonly #clock: Clock;
+  readonly #records: SignOutRecords | undefined;
+  readonly #ends = new Map<string, number>();
+  /** All sign-ins that would end by then are ended. */
+  #allUntil = 0;
+  #onAdded: (signOut: SignOut) => void = () => {};
+
+  constructor({ clock, records }: SignOutsOptions) {
+    this.#clock = clock;
+    this.#records = records;
+    for (const signOut of records?.load() ?? []) this.#put(signOut);
+    this.#trim();
+  }
+
+  /** Calls `listener` with each sign-in that is ended on this server from now on. */
+  onAdded(listener: (signOut: SignOut) => void): void {
+    this.#onAdded = listener;
+  }
+
+  /** Ends a sign-in that was ended here. */
+  add(signOut: SignOut): void {
+    if (this.accept(signOut)) this.#onAdded(signOut);
+  }
+
+  /** Ends a sign-in that was ended on another server. Returns false for one that has ended already. */
+  accept(signOut: SignOut): boolean {
+    if (this.has(signOut) || signOut.endsAt <= this.#clock.now()) return false;
+    this.#put(signOut);
+    this.#records?.save(signOut);
+    this.#trim();
+    return true;
+  }
+
+  has({ id, endsAt }: SignOut): boolean {
+    return endsAt <= this.#allUntil || this.#ends.has(id);
+  }
+
+  all(): readonly SignOut[] {
+    return Array.from(this.#ends, ([id, endsAt]) => ({ id, endsAt }));
+  }
+
+  #put({ id, endsAt }: SignOut): void {
+    this.#ends.set(id, endsAt);
+  }
+
+  /** Forgets the sign-outs of sign-ins that are over, and those past the limit, the oldest sign-ins first. */
+  #trim(): void {
+    const now = this.#clock.now();
+    for (const [id, endsAt] of this.#ends) if (endsAt <= now) this.#forget(id);
+    if (this.#ends.size <= MAX_SIGN_OUTS) return;
+    // A tenth at once, so that sorting stays rare.
+    const oldest = [...this.#ends].sort(([, a], [, b]) => a - b).slice(0, this.#ends.size - MAX_SIGN_OUTS * 0.9);
+    for (const [id, endsAt] of oldest) {
+      this.#allUntil = Math.max(this.#allUntil, endsAt);
+      this.#forget(id);
+    }
+  }
+
+  #forget(id: string): void {
+    this.#ends.delete(id);
+    this.#records?.remove(id);
+  }
+}

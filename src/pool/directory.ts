@@ -38,6 +38,8 @@ export class Directory {
   readonly #naming: Naming;
   readonly #index: SeatIndex = { bySession: this.#seats, byWorker: this.#byWorker };
   #offersRevision = 0;
+  /** Called after each change of a seat: of its offer, its held slots or its health, and when it comes or goes. */
+  onSeat: ((seat: Seat) => void) | undefined;
 
   constructor(clock: Clock, graceMs: number, policy: RoutePolicy) {
     this.#policy = policy;
@@ -127,6 +129,7 @@ export class Directory {
       this.#workers.left(session.worker.id);
     }
     this.#leave(seat);
+    this.onSeat?.(seat);
     return isLast;
   }
 
@@ -271,6 +274,7 @@ export class Directory {
   /** Moves a seat to its place in each of its rankings. A full seat is in none. */
   rank(seat: Seat): void {
     for (const served of seat.byModel.values()) this.#rank(served);
+    this.onSeat?.(seat);
   }
 
   #rank(served: SeatModel): void {

@@ -8,6 +8,7 @@ import { type FlowFacts, listFlows } from "./flow-facts.ts";
 import { JobsRegistry } from "./jobs-registry.ts";
 import { mayUse } from "./may-use.ts";
 import { FirstCome } from "./policies/first-come.ts";
+import { PoolLoad } from "./pool-load.ts";
 import { Queue, type QueueFigures } from "./queue.ts";
 import type { Candidate, CreateQueuePolicy, QueuePolicy } from "./queue-policy.ts";
 import { Reasons, type ReasonsOptions } from "./reasons.ts";
@@ -46,6 +47,7 @@ export interface PoolOptions extends ReasonsOptions {
 export class Pool implements SessionHost {
   /** The running and waiting jobs. */
   readonly jobs: JobsRegistry;
+  readonly load: PoolLoad;
   readonly #options: PoolOptions;
   readonly #directory: Directory;
   readonly #policy: QueuePolicy;
@@ -74,6 +76,7 @@ export class Pool implements SessionHost {
       timeoutMs: options.queueTimeoutMs,
       onChange: () => this.#onChange(),
     });
+    this.load = new PoolLoad(this.#directory, this.#queue);
     this.#slots = new Slots({
       clock: options.clock,
       directory: this.#directory,

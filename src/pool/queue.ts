@@ -77,6 +77,11 @@ export class Queue {
     return counts;
   }
 
+  /** The tickets that wait now: a copy. */
+  tickets(): readonly Ticket[] {
+    return this.#waits.tickets();
+  }
+
   has(ticket: Ticket): boolean {
     return this.#waits.has(ticket) || this.#peers.has(ticket);
   }

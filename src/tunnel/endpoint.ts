@@ -13,9 +13,11 @@ import type { Hello } from "./greeting.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { type IdHolder, IdSearch } from "./id-search.ts";
 import { createFrameMemory, createNativeDialect } from "./native.ts";
-import { IdOwners, type OwnerRecords } from "./owners.ts";
+import { type Claimant, IdOwners, type OwnerRecords } from "./owners.ts";
+import { Roster } from "./roster.ts";
 import { UNBOUNDED } from "./session.ts";
 import type { Applicant, Intake, IntakeOptions } from "./session-source.ts";
+import type { SessionWatch } from "./session-watch.ts";
 import { closeSocket, createSocket, MAX_MESSAGE_BYTES, type Upgrader, type WorkerSocket } from "./sockets.ts";
 import { WorkerSession } from "./worker-session.ts";
 
@@ -28,6 +30,8 @@ export interface EndpointOptions extends Omit<IntakeOptions, "pluginId"> {
   readonly isOwner: (owner: string) => boolean;
   /** Keeps the owners of ids over restarts; they are kept in memory alone unless given. */
   readonly ownerRecords?: OwnerRecords | undefined;
+  /** Follows the sessions for other servers; undefined for a server that is alone. */
+  readonly watch?: SessionWatch | undefined;
 }
 
 /** Limits that apply to the links of all plugins. */
@@ -67,10 +71,7 @@ export class WorkerEndpoint implements Intake {
   readonly #owners: IdOwners;
   readonly #pace: AcceptPace;
   readonly #arrivals: Arrivals;
-  /** The owner of each session. */
-  readonly #sessions = new Map<WorkerSession, string>();
-  /** The newest session of each worker id. */
-  readonly #byWorker = new Map<string, WorkerSession>();
+  readonly #roster: Roster;
   readonly #refusals: RepeatedLines;
   readonly #frameMemory = createFrameMemory();
   /** Whether new workers are refused, because another server should have them. */
@@ -82,6 +83,7 @@ export class WorkerEndpoint implements Intake {
     this.#heartbeat = new Heartbeat(options.deps.clock, options.limits.pingIntervalMs);
     const { deps, isOwner, ownerRecords } = options;
     this.#owners = new IdOwners({ clock: deps.clock, isOwner, records: ownerRecords });
+    this.#roster = new Roster(options.watch);
     this.#pace = new AcceptPace(options.deps.clock);
     this.#arrivals = new Arrivals({
       clock: options.deps.clock,
@@ -134,24 +136,29 @@ export class WorkerEndpoint implements Intake {
 
   handOver(reason: string): void {
     this.#isLeaving = true;
-    for (const session of this.#sessions.keys()) session.sendHandover(reason, HANDOVER_RETRY_AFTER_MS);
+    this.#roster.leave((session) => session.sendHandover(reason, HANDOVER_RETRY_AFTER_MS));
   }
 
   drain(reason: string): void {
     this.#isLeaving = true;
-    for (const session of this.#sessions.keys()) session.sendDrain(reason, DRAIN_RETRY_AFTER_MS);
+    this.#roster.leave((session) => session.sendDrain(reason, DRAIN_RETRY_AFTER_MS));
   }
 
   closeDisowned(): number {
-    const disowned = [...this.#sessions].filter(([, owner]) => !this.#options.isOwner(owner));
-    for (const [session] of disowned) session.close(CLOSES.key_removed);
+    const disowned = this.#roster.disowned(this.#options.isOwner);
+    for (const session of disowned) session.close(CLOSES.key_removed);
     return disowned.length;
   }
 
   close(close: Close): void {
     this.#isLeaving = true;
-    for (const session of [...this.#sessions.keys()]) session.close(close);
+    for (const session of this.#roster.all()) session.close(close);
     this.#heartbeat.stop();
+  }
+
+  /** Whether no worker of another owner has the id, on this server or on another one. */
+  #mayClaim(id: string, claimant: Claimant): boolean {
+    return this.#owners.mayClaim(id, claimant) && (this.#options.watch?.mayClaim(id, claimant) ?? true);
   }
 
   /** Reads the first message. Returns undefined for a peer that was refused. */
@@ -179,12 +186,12 @@ export class WorkerEndpoint implements Intake {
     { dialect, workerId, claimant }: Newcomer,
     onFound: (id: string | undefined) => void,
   ): IdSearch | undefined {
-    if (dialect === "native" || !this.#byWorker.has(workerId)) return undefined;
+    if (dialect === "native" || !this.#roster.newestOf(workerId)) return undefined;
     // An id that belongs to another key is refused without a search.
     if (!this.#owners.mayClaim(workerId, claimant)) return undefined;
     return new IdSearch({
       said: workerId,
-      holderOf: (id) => (this.#owners.mayClaim(id, claimant) ? this.#byWorker.get(id) : ANOTHER_OWNER),
+      holderOf: (id) => (this.#owners.mayClaim(id, claimant) ? this.#roster.newestOf(id) : ANOTHER_OWNER),
       clock: this.#options.deps.clock,
       onFound,
     });
@@ -196,7 +203,7 @@ export class WorkerEndpoint implements Intake {
     if (this.#isLeaving) return this.#refuse(ws, CLOSES.draining, applicant, hello);
     // A reload may have removed its key since then, or its role since the socket opened.
     if (!this.#options.isOwner(claimant.owner)) return this.#refuse(ws, CLOSES.key_removed, applicant, hello);
-    if (!this.#owners.mayClaim(id, claimant)) return this.#refuse(ws, ID_IN_USE, applicant, hello);
+    if (!this.#mayClaim(id, claimant)) return this.#refuse(ws, ID_IN_USE, applicant, hello);
     if (this.#options.isBlocked(id)) return this.#refuse(ws, CLOSES.blocked, applicant, hello);
     this.#owners.claim(id, claimant, hello.workerId === undefined);
     const session = this.#createSession(newcomer, id);
@@ -204,6 +211,7 @@ export class WorkerEndpoint implements Intake {
     const answer = this.#options.greeting.answer(dialect, this.#registered(session));
     if (answer) ws.send(JSON.stringify(answer));
     this.#options.pool.onOpened(session);
+    this.#roster.opened(session);
     return session;
   }
 
@@ -231,11 +239,9 @@ export class WorkerEndpoint implements Intake {
         onOfferChange: (changed) => pool.onOfferChange(changed),
         onClosed: (closed, reason) => {
           stopBeating();
-          this.#sessions.delete(session);
-          // A newer session may have taken over the id.
-          if (this.#byWorker.get(workerId) === session) this.#byWorker.delete(workerId);
           this.#owners.release(workerId);
           pool.onClosed(closed, reason);
+          this.#roster.remove(session);
         },
       },
       clock: deps.clock,
@@ -243,8 +249,7 @@ export class WorkerEndpoint implements Intake {
       confirmTimeoutMs: limits.confirmTimeoutMs,
     });
     stopBeating = this.#heartbeat.add(session);
-    this.#sessions.set(session, newcomer.claimant.owner);
-    this.#byWorker.set(workerId, session);
+    this.#roster.add(session, newcomer.claimant);
     return session;
   }
 

@@ -2,11 +2,14 @@ import type { Deps } from "../system/deps.ts";
 import { type EndpointOptions, WorkerEndpoint } from "./endpoint.ts";
 import type { OwnerRecords } from "./owners.ts";
 import type { Intake, IntakeOptions, SessionSource } from "./session-source.ts";
+import type { SessionWatch } from "./session-watch.ts";
 
 export interface LocalSessionsOptions extends Pick<EndpointOptions, "serverId" | "limits" | "isOwner"> {
   readonly deps: Deps;
   /** Returns the records of one plugin's ids, which are kept over restarts; they are kept in memory alone unless given. */
   readonly ownerRecords?: ((pluginId: string) => OwnerRecords) | undefined;
+  /** Returns what follows one plugin's sessions; nothing does unless given. */
+  readonly watch?: ((pluginId: string) => SessionWatch) | undefined;
 }
 
 /** The sessions of workers that are connected to this server: a WebSocket endpoint for each plugin. */
@@ -19,9 +22,10 @@ export class LocalSessions implements SessionSource {
   }
 
   createIntake({ pluginId, ...options }: IntakeOptions): Intake {
-    const { ownerRecords, ...rest } = this.#options;
+    const { ownerRecords, watch, ...rest } = this.#options;
     const deps = { ...rest.deps, log: rest.deps.log.with({ plugin: pluginId }) };
-    const endpoint = new WorkerEndpoint({ ...rest, deps, ownerRecords: ownerRecords?.(pluginId), ...options });
+    const ofPlugin = { ownerRecords: ownerRecords?.(pluginId), watch: watch?.(pluginId) };
+    const endpoint = new WorkerEndpoint({ ...rest, ...ofPlugin, deps, ...options });
     this.#endpoints.push(endpoint);
     return endpoint;
   }

@@ -4,12 +4,13 @@ import { systemIds } from "../../../src/system/ids.ts";
 import { silentLog } from "../../../src/system/log.ts";
 import { WorkerEndpoint } from "../../../src/tunnel/endpoint.ts";
 import type { Session } from "../../../src/tunnel/session.ts";
+import type { HeldSession, SessionWatch } from "../../../src/tunnel/session-watch.ts";
 import type { SocketHandlers, WorkerSocket } from "../../../src/tunnel/sockets.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { legacyLimits } from "../../support/legacy-limits.ts";
 
 /** An endpoint whose sockets only record what is sent and how they are closed. */
-function setUp() {
+function setUp(watch?: SessionWatch) {
   const opened: Session[] = [];
   const clock = new FakeClock();
   const owners = new Set(["o"]);
@@ -18,6 +19,7 @@ function setUp() {
     greeting: createModelGreeting(legacyLimits(1000)),
     pool: { onOpened: (session) => opened.push(session), onOfferChange: () => {}, onClosed: () => {} },
     serverId: "s1",
+    watch,
     isOwner: (owner) => owners.has(owner),
     isBlocked: () => false,
     limits: { registerTimeoutMs: 1000, windowBytes: 1000, pingIntervalMs: 1000, confirmTimeoutMs: 1000 },
@@ -27,6 +29,7 @@ function setUp() {
     const socket = {
       send: () => 1,
       ping: () => 1,
+      cork: (write: () => void) => write(),
       close: (code: number, reason: string) => closes.push(`${code} ${reason}`),
     };
     const ws = socket as unknown as WorkerSocket; // The endpoint calls nothing else of it here.
@@ -91,4 +94,34 @@ test("a legacy agent whose key is removed while its id is searched is refused", 
   clock.advance(10_000);
   expect(opened).toHaveLength(1);
   expect(second.closes).toEqual(["1008 client key removed"]);
+});
+
+test("a watch follows each session from its opening to its end, and hears once that its worker was told to leave", () => {
+  const events: string[] = [];
+  const note = (event: string) => (held: HeldSession) =>
+    events.push(`${event} ${held.session.worker.id} ${held.claimant.owner} ${held.isLeaving}`);
+  const { endpoint, connect } = setUp({
+    mayClaim: () => true,
+    onOpened: note("opened"),
+    onLeaving: note("leaving"),
+    onClosed: note("closed"),
+  });
+  connect().register();
+  endpoint.handOver("update");
+  endpoint.drain("update");
+  endpoint.close({ code: 1012, reason: "restart" });
+  expect(events).toEqual(["opened w o false", "leaving w o true", "closed w o true"]);
+});
+
+test("an id that the watch denies is refused like one of another key", () => {
+  const { opened, connect } = setUp({
+    mayClaim: () => false,
+    onOpened: () => {},
+    onLeaving: () => {},
+    onClosed: () => {},
+  });
+  const { register, closes } = connect();
+  register();
+  expect(opened).toEqual([]);
+  expect(closes[0]).toStartWith("1008 id in use");
 });

@@ -1,0 +1,23 @@
+import type { Claimant } from "./owners.ts";
+import type { Session } from "./session.ts";
+
+/** A session of a worker that is connected to this server. One object stands for a session from its opening to its end. */
+export interface HeldSession {
+  readonly session: Session;
+  /** The owner of the worker's id. It MUST NOT be shown. */
+  readonly claimant: Claimant;
+  /** Whether the worker was told to connect to another server. Its session here lasts until its jobs have ended. */
+  readonly isLeaving: boolean;
+}
+
+/** Follows the sessions of one plugin on behalf of other servers, and knows what other servers have told of theirs. */
+export interface SessionWatch {
+  /** Whether no worker of another server, present or just left, keeps the claimant from having the id. */
+  mayClaim(workerId: string, claimant: Claimant): boolean;
+  /** Called once for each session, after the plugin's pool was told of it. It may close the session. */
+  onOpened(held: HeldSession): void;
+  /** Called when the worker was told to connect to another server. */
+  onLeaving(held: HeldSession): void;
+  /** Called once, at the end of each session. */
+  onClosed(held: HeldSession): void;
+}

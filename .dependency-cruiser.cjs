@@ -93,7 +93,12 @@ module.exports = {
       "cluster-reach",
       "The cluster connects pools and tunnels of several servers, and knows no plugin, HTTP route or dashboard.",
       "^src/cluster/",
-      [...SHARED, "^src/config\\.ts$", "^src/(auth|figures|plugin|pool|settings|tunnel|wire)/"],
+      [
+        ...SHARED,
+        "^src/config\\.ts$",
+        "^src/(auth|figures|plugin|pool|settings|tunnel|wire)/",
+        "^src/state/cluster-facts\\.ts$",
+      ],
     ),
     {
       name: "cluster-behind-its-ports",

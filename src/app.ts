@@ -32,6 +32,7 @@ import type { RestrictionRecords } from "./plugin/restrictions.ts";
 import { NO_VISIT } from "./plugin/route-context.ts";
 import { createSharedSpool } from "./plugin/shared-spool.ts";
 import { createPlugins, KNOWN_PLUGINS } from "./plugins.ts";
+import { ClusterOverview } from "./state/cluster-overview.ts";
 import { Overview } from "./state/overview.ts";
 import { stateRoutes } from "./state/routes.ts";
 import type { Deps } from "./system/deps.ts";
@@ -53,6 +54,9 @@ export interface Records {
   /** Whether something could not be written and would be lost at a restart. */
   areFailing(): boolean;
 }
+
+/** What the server uses of its cluster. */
+export type AppCluster = Pick<Cluster, "ports" | "sights" | "close">;
 
 /** The outcome of a reload of keys and roles. A refused one has changed nothing. */
 export type Reloaded =
@@ -93,7 +97,7 @@ export function createApp(
   known: readonly PluginDefinition[] = KNOWN_PLUGINS,
   keys?: KeySources,
   records?: Records,
-  cluster?: Cluster,
+  cluster?: AppCluster,
 ): App {
   const firstBytes = new RecentTimes();
   const authFailures = new SlidingSum();
@@ -133,6 +137,7 @@ export function createApp(
   const catalog: ModelCatalog = { models: () => allModels(plugins), find: (name) => findModel(plugins, name) };
   const cors = createCors(config);
   let isDraining = false;
+  const sights = cluster?.sights;
   const overview = new Overview({
     config,
     access: auth,
@@ -144,8 +149,18 @@ export function createApp(
     authFailures,
     isDraining: () => isDraining,
     areRecordsFailing: () => records?.areFailing() ?? false,
+    cluster: sights && ((own) => new ClusterOverview(sights.reports, deps, own)),
   });
-  const state = stateRoutes({ config, deps, auth, listener, plugins, version: VERSION, overview });
+  const state = stateRoutes({
+    config,
+    deps,
+    auth,
+    listener,
+    plugins,
+    version: VERSION,
+    overview,
+    states: sights?.states,
+  });
   overview.start(() => state.viewers);
   const stopMeasuring = lag.start(deps.clock);
 

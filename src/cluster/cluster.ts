@@ -1,5 +1,6 @@
 import type { Config } from "../config.ts";
 import type { ClusterPorts } from "../plugin/cluster.ts";
+import type { ClusterSights } from "../state/cluster-facts.ts";
 import type { Deps } from "../system/deps.ts";
 import type { Bus } from "./bus.ts";
 import { ClusterCalls } from "./calls.ts";
@@ -16,6 +17,8 @@ export interface ClusterOptions {
 export class Cluster {
   /** For the plugins. */
   readonly ports: ClusterPorts;
+  /** For the dashboard and the metrics. */
+  readonly sights: ClusterSights | undefined = undefined;
   readonly #bus: ClusterOptions["bus"];
   readonly #calls: ClusterCalls;
 

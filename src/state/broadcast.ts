@@ -14,6 +14,8 @@ export interface BroadcastOptions {
   /** How long a viewer may read nothing before its stream is cut, in milliseconds. */
   readonly stallMs: number;
   readonly maxViewers: number;
+  /** Called when the last viewer has left. */
+  readonly onEmpty?: () => void;
 }
 
 interface Viewer {
@@ -176,5 +178,6 @@ export class Broadcast {
     if (!this.#viewers.delete(viewer) || this.#viewers.size > 0) return;
     for (const cancel of this.#timers) cancel();
     this.#timers = [];
+    this.#options.onEmpty?.();
   }
 }

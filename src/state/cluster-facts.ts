@@ -29,18 +29,31 @@ export interface PeerLink {
   readonly failure: string | undefined;
 }
 
-/** What a server tells of its load in each beat. */
-export interface PeerLoad {
-  /** The pulses of its plugins, by their ids. */
-  readonly pulses: readonly { readonly id: string; readonly pulse: Pulse }[];
-  /** Milliseconds to the first byte of answers in the last minute; null where no answer began. */
-  readonly firstByteP50Ms: number | null;
-  readonly firstByteP95Ms: number | null;
+/** What a server tells of itself in each beat. */
+export interface ServerLoad {
+  /** The pulses of its plugins, with their ids. */
+  readonly pulses: readonly PluginPulse[];
+  readonly firstByte: FirstByte;
+  /** How many problems it reports. */
+  readonly problems: { readonly critical: number; readonly warning: number };
+}
+
+export interface PluginPulse {
+  readonly id: string;
+  readonly pulse: Pulse;
+}
+
+/** Milliseconds to the first byte of answers in the last minute; null where no answer began. */
+export interface FirstByte {
+  readonly p50Ms: number | null;
+  readonly p95Ms: number | null;
 }
 
 /** What is known of another server. Times are milliseconds since 1970 by this server's clock, unless they say otherwise. */
 export interface PeerFacts {
   readonly id: string;
+  /** Random for each start of the server, whose counters begin again with it. */
+  readonly epoch: string;
   readonly region: string | undefined;
   readonly version: string;
   readonly status: PeerStatus;
@@ -58,7 +71,7 @@ export interface PeerFacts {
   /** Whether its API and client keys are those of this server. */
   readonly hasSameKeys: boolean;
   /** The load of its last beat; undefined until one was heard. */
-  readonly load: PeerLoad | undefined;
+  readonly load: ServerLoad | undefined;
 }
 
 /** Sums since this server started. They never decrease. */
@@ -109,11 +122,13 @@ export interface ClusterReports {
   onBeat(listener: (peerId: string) => void): void;
 }
 
-/** This server's state as text, for peers whose viewers look at it. */
-export interface StateText {
+/** What this server shows of itself to its peers. */
+export interface OwnState {
+  /** Returns what a beat tells. It is called once a second. */
+  load(): ServerLoad;
   /** MUST change whenever `write` would return something else, apart from clocks. */
   revision(): string;
-  /** Returns one JSON object. */
+  /** Returns the whole state as one JSON object, for a peer whose viewers look at it. */
   write(): string;
 }
 
@@ -139,8 +154,8 @@ export interface FollowedPeer {
 
 /** Carries the states of servers to the servers whose viewers look at them. */
 export interface PeerStates {
-  /** Sets what is sent to peers that ask. Called once. */
-  offer(own: StateText): void;
+  /** Sets what beats tell and what peers get that ask for the state. Called once. */
+  offer(own: OwnState): void;
   /** Asks a peer for its state until the result is closed. Several may follow one peer; it sends its state once. */
   follow(peerId: string): FollowedPeer;
 }

@@ -86,11 +86,16 @@ export class History {
   }
 
   snapshot(): HistoryState {
-    const samples: Record<string, readonly (number | null)[]> = Object.fromEntries(
-      COLUMNS.map((column) => [column, this.#column(column)]),
-    );
-    // COLUMNS has every column, as the type says.
-    return { interval_ms: INTERVAL_MS, capacity: CAPACITY, samples: samples as HistoryState["samples"] };
+    return stateOf((column) => this.#column(column));
+  }
+
+  /** Returns the samples one by one, oldest first. */
+  samples(): readonly Sample[] {
+    const columns = COLUMNS.map((column) => [column, this.#column(column)] as const);
+    return Array.from({ length: this.#size }, (_, at) => {
+      // COLUMNS has every column of a sample, as its type says.
+      return Object.fromEntries(columns.map(([name, values]) => [name, values[at] ?? null])) as unknown as Sample;
+    });
   }
 
   #column(column: Column): (number | null)[] {
@@ -101,4 +106,15 @@ export class History {
       return Number.isNaN(value) ? null : value;
     });
   }
+}
+
+/** Turns samples, oldest first, into columns. */
+export function toHistoryState(samples: readonly Sample[]): HistoryState {
+  return stateOf((column) => samples.map((sample) => sample[column]));
+}
+
+function stateOf(valuesOf: (column: Column) => readonly (number | null)[]): HistoryState {
+  const samples = Object.fromEntries(COLUMNS.map((column) => [column, valuesOf(column)]));
+  // COLUMNS has every column, as the type says.
+  return { interval_ms: INTERVAL_MS, capacity: CAPACITY, samples: samples as HistoryState["samples"] };
 }

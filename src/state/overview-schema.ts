@@ -37,6 +37,9 @@ const sampleEntries = {
   first_byte_p95_ms: wait,
 } satisfies Record<Column, v.GenericSchema>;
 
+/** One second. */
+export const sampleSchema = v.object(sampleEntries);
+
 const problemSchema = v.object({
   code: v.pipe(v.string(), v.description("For programs; never changes its meaning.")),
   severity: v.picklist(["critical", "warning", "info"]),
@@ -46,7 +49,8 @@ const problemSchema = v.object({
   since: v.pipe(v.string(), v.description("RFC 3339: when it began.")),
 });
 
-const poolSchema = v.object({
+/** A pool of workers. */
+export const poolSchema = v.object({
   plugin: v.string(),
   slots_used: count,
   slots_total: count,
@@ -64,7 +68,7 @@ export const serverStateSchema = v.pipe(
     uptime_s: v.number(),
     now: v.pipe(v.string(), v.description("RFC 3339: the server's clock.")),
     viewers: v.pipe(v.number(), v.description("Open streams of the state.")),
-    sample: v.pipe(v.object(sampleEntries), v.description("The last whole second, over all plugins.")),
+    sample: v.pipe(sampleSchema, v.description("The last whole second, over all plugins.")),
     pools: v.pipe(
       v.array(poolSchema),
       v.description(

@@ -1,5 +1,5 @@
-import type { RecentTimes } from "../figures/recent-times.ts";
 import type { Pulse, WorkerCounts } from "../plugin/reports.ts";
+import type { FirstByte } from "./cluster-facts.ts";
 import { COLUMNS, type Sample } from "./history.ts";
 
 /** The sum of all plugins' pulses. */
@@ -80,7 +80,7 @@ export function sumOf(workers: WorkerCounts): number {
 }
 
 /** The difference between two readings of the totals a second apart, with the gauges of the later one. */
-export function toSample(at: number, before: Totals, now: Totals, firstBytes: RecentTimes): Sample {
+export function toSample(at: number, before: Totals, now: Totals, firstByte: FirstByte): Sample {
   return {
     at,
     workers_idle: now.idle,
@@ -96,8 +96,8 @@ export function toSample(at: number, before: Totals, now: Totals, firstBytes: Re
     prompt_tokens: now.promptTokens - before.promptTokens,
     cached_tokens: now.cachedTokens - before.cachedTokens,
     bytes: now.bytes - before.bytes,
-    first_byte_p50_ms: firstBytes.quantile(0.5),
-    first_byte_p95_ms: firstBytes.quantile(0.95),
+    first_byte_p50_ms: firstByte.p50Ms,
+    first_byte_p95_ms: firstByte.p95Ms,
   };
 }
 

@@ -3,9 +3,11 @@ import type { Config } from "../config.ts";
 import type { RecentTimes } from "../figures/recent-times.ts";
 import type { SlidingSum } from "../figures/sliding-sum.ts";
 import type { Plugin } from "../plugin/contract.ts";
-import type { Pulse } from "../plugin/reports.ts";
 import type { CancelTimer, Clock, Log } from "../system/deps.ts";
 import { isLoopback } from "../system/loopback.ts";
+import type { FirstByte, PluginPulse, ServerLoad } from "./cluster-facts.ts";
+import type { ClusterOverview } from "./cluster-overview.ts";
+import type { OwnRow } from "./cluster-state.ts";
 import { History, type HistoryState, INTERVAL_MS, type Sample } from "./history.ts";
 import { added, isAlike, type PoolState, sumOf, type Totals, toPoolState, toSample, ZERO } from "./overview-totals.ts";
 import { type Problem, Problems } from "./problems.ts";
@@ -46,7 +48,11 @@ export interface OverviewOptions {
   readonly isDraining: () => boolean;
   /** Whether something that must survive a restart could not be written. */
   readonly areRecordsFailing: () => boolean;
+  /** Creates the overview of the cluster; absent without a cluster. */
+  readonly cluster?: ((own: OwnRow) => ClusterOverview) | undefined;
 }
+
+const NO_FIRST_BYTE: FirstByte = { p50Ms: null, p95Ms: null };
 
 /** Samples in a minute. */
 const MINUTE = 60_000 / INTERVAL_MS;
@@ -60,10 +66,13 @@ export class Overview {
   readonly #startedElapsed: number;
   /** Plugins that have had a worker. */
   readonly #hadWorkers = new Set<string>();
+  /** The other servers; undefined without a cluster. */
+  readonly cluster: ClusterOverview | undefined;
   #totals: Totals = ZERO;
   #hasStarted = false;
   #sample: Sample;
   #pools: readonly PoolState[] = [];
+  #pulses: readonly PluginPulse[] = [];
   #viewers = 0;
   #changes = 0;
   #stop: CancelTimer | undefined;
@@ -72,7 +81,8 @@ export class Overview {
     this.#options = options;
     this.#startedAt = options.clock.now();
     this.#startedElapsed = options.clock.elapsed();
-    this.#sample = toSample(this.#startedAt, ZERO, ZERO, options.firstBytes);
+    this.#sample = toSample(this.#startedAt, ZERO, ZERO, NO_FIRST_BYTE);
+    this.cluster = options.cluster?.(this.#row());
   }
 
   /** Begins to take samples; `viewers` returns the number of open streams. */
@@ -87,7 +97,7 @@ export class Overview {
 
   /** Grows with every change of `state` apart from clocks: a second whose figures equal the last ones is not a change. */
   get revision(): number {
-    return this.#changes + this.#problems.revision;
+    return this.#changes + this.#problems.revision + (this.cluster?.revision ?? 0);
   }
 
   state(viewers: number): ServerState {
@@ -110,12 +120,51 @@ export class Overview {
     return this.#history.snapshot();
   }
 
+  /** Returns the history of all servers together. */
+  historyOfAll(): HistoryState {
+    return this.cluster?.historyOfAll(this.#history.samples()) ?? this.history();
+  }
+
+  /** Returns what other servers are told of this one. */
+  load(): ServerLoad {
+    const { first_byte_p50_ms: p50Ms, first_byte_p95_ms: p95Ms } = this.#sample;
+    return { pulses: this.#pulses, firstByte: { p50Ms, p95Ms }, problems: this.#problemCounts() };
+  }
+
   #status(): ServerState["state"] {
     if (this.#options.isDraining()) return "draining";
     const { workers_idle, workers_working } = this.#sample;
-    if (workers_idle + workers_working > 0) return "ready";
+    if (workers_idle + workers_working > 0 || this.#arePeersReady()) return "ready";
     // If no plugin needs workers, none are missing.
     return this.#hasStarted && !this.#totals.needsWorkers ? "ready" : "not_ready";
+  }
+
+  #arePeersReady(): boolean {
+    const { cluster } = this;
+    if (!cluster) return false;
+    return this.#options.plugins.some(({ id }) => {
+      const { idle, working } = cluster.remoteWorkers(id);
+      return idle + working > 0;
+    });
+  }
+
+  #problemCounts(): ServerLoad["problems"] {
+    const count = (severity: Problem["severity"]) =>
+      this.#problems.list.filter((each) => each.severity === severity).length;
+    return { critical: count("critical"), warning: count("warning") };
+  }
+
+  #row(): OwnRow {
+    const { config, version, isDraining } = this.#options;
+    return {
+      id: config.serverId,
+      version,
+      isDraining: isDraining(),
+      startedAt: this.#startedAt,
+      sample: this.#sample,
+      pools: this.#pools,
+      problems: this.#problemCounts(),
+    };
   }
 
   /** Catches what a plugin throws, because an error in a timer would end the process. */
@@ -135,21 +184,24 @@ export class Overview {
       return pulse ? [{ id: plugin.id, pulse }] : [];
     });
     const totals = pulses.reduce<Totals>((sum, { pulse }) => added(sum, pulse), ZERO);
-    const sample = toSample(clock.now(), this.#totals, totals, firstBytes);
+    const firstByte: FirstByte = { p50Ms: firstBytes.quantile(0.5), p95Ms: firstBytes.quantile(0.95) };
+    const sample = toSample(clock.now(), this.#totals, totals, firstByte);
     firstBytes.advance();
     this.#history.add(sample);
     const pools = pulses.flatMap(({ id, pulse }) => toPoolState(id, pulse) ?? []);
     const hasChanged = !isAlike(sample, this.#sample) || JSON.stringify(pools) !== JSON.stringify(this.#pools);
     if (hasChanged || viewers !== this.#viewers) this.#changes += 1;
     this.#pools = pools;
+    this.#pulses = pulses;
     this.#sample = sample;
     this.#totals = totals;
     this.#hasStarted = true;
     this.#viewers = viewers;
     this.#findProblems(pulses);
+    this.cluster?.take(this.#row());
   }
 
-  #findProblems(pulses: readonly { readonly id: string; readonly pulse: Pulse }[]): void {
+  #findProblems(pulses: readonly PluginPulse[]): void {
     const { config, access, clock, plugins, authFailures, isDraining, areRecordsFailing } = this.#options;
     for (const { id, pulse } of pulses) if (pulse.workers && sumOf(pulse.workers) > 0) this.#hadWorkers.add(id);
     const common = findCommon({
@@ -160,7 +212,11 @@ export class Overview {
       isLoopback: isLoopback(config.host),
       areOwnersForgotten: config.dataDir === undefined && access.hasSeveralOwners,
       areRecordsFailing: areRecordsFailing(),
-      plugins: pulses.map((each) => ({ ...each, hadWorkers: this.#hadWorkers.has(each.id) })),
+      plugins: pulses.map((each) => ({
+        ...each,
+        hadWorkers: this.#hadWorkers.has(each.id),
+        remoteWorkers: this.cluster?.remoteWorkers(each.id),
+      })),
       requests: this.#history.sum("requests", MINUTE),
       failures: this.#history.sum("failures", MINUTE),
       authFailures: authFailures.sum(clock.elapsed()),
@@ -168,6 +224,7 @@ export class Overview {
     const own = plugins.flatMap((plugin) =>
       (plugin.reports?.problems?.() ?? []).map((condition) => ({ ...condition, plugin: plugin.id })),
     );
-    this.#problems.update([...common, ...own], { at: clock.now(), elapsed: clock.elapsed() });
+    const inCluster = isDraining() ? [] : (this.cluster?.problems() ?? []);
+    this.#problems.update([...common, ...inCluster, ...own], { at: clock.now(), elapsed: clock.elapsed() });
   }
 }

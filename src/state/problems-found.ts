@@ -1,4 +1,4 @@
-import type { Pulse } from "../plugin/reports.ts";
+import type { Pulse, WorkerCounts } from "../plugin/reports.ts";
 import { sumOf } from "./overview-totals.ts";
 import type { Found } from "./problems.ts";
 
@@ -30,6 +30,8 @@ export interface PluginFacts {
   readonly pulse: Pulse;
   /** Whether a worker has connected since the server started. */
   readonly hadWorkers: boolean;
+  /** The workers of other servers that take jobs from this one; undefined without a cluster. */
+  readonly remoteWorkers?: WorkerCounts | undefined;
 }
 
 /** How long workers may be missing. A worker dials again within half a minute, so a restart is not a problem. */
@@ -58,7 +60,7 @@ export function findCommon(facts: ServerFacts): readonly Found[] {
       },
     ];
   }
-  const isAnyUsed = facts.plugins.some(({ pulse, hadWorkers }) => hadWorkers || workersOf(pulse) > 0);
+  const isAnyUsed = facts.plugins.some((plugin) => plugin.hadWorkers || sumOf(workersOf(plugin) ?? NO_WORKERS) > 0);
   return [
     ...facts.plugins.flatMap((plugin) => findInPlugin(plugin, isAnyUsed)),
     ...findFailures(facts),
@@ -67,10 +69,12 @@ export function findCommon(facts: ServerFacts): readonly Found[] {
   ];
 }
 
-function findInPlugin({ id, pulse, hadWorkers }: PluginFacts, isAnyUsed: boolean): readonly Found[] {
+function findInPlugin(plugin: PluginFacts, isAnyUsed: boolean): readonly Found[] {
+  const { id, pulse, hadWorkers } = plugin;
   const found: Found[] = [];
-  const { workers, queue } = pulse;
-  if (workers && workersOf(pulse) === 0) {
+  const { queue } = pulse;
+  const workers = workersOf(plugin);
+  if (workers && sumOf(workers) === 0) {
     found.push({
       plugin: id,
       code: "no_workers",
@@ -195,6 +199,17 @@ function findForgetting({ areOwnersForgotten, areRecordsFailing }: ServerFacts):
   return found;
 }
 
-function workersOf({ workers }: Pulse): number {
-  return workers ? sumOf(workers) : 0;
+const NO_WORKERS: WorkerCounts = { idle: 0, working: 0, notReady: 0, draining: 0 };
+
+/** Counts a plugin's workers, with those of other servers; undefined for a plugin without workers. */
+function workersOf({ pulse, remoteWorkers = NO_WORKERS }: PluginFacts): WorkerCounts | undefined {
+  const { workers } = pulse;
+  return (
+    workers && {
+      idle: workers.idle + remoteWorkers.idle,
+      working: workers.working + remoteWorkers.working,
+      notReady: workers.notReady + remoteWorkers.notReady,
+      draining: workers.draining + remoteWorkers.draining,
+    }
+  );
 }

@@ -11,10 +11,12 @@ import type { Plugin } from "../plugin/contract.ts";
 import { createRoutes } from "../plugin/route-context.ts";
 import type { Deps } from "../system/deps.ts";
 import { actionRoutes } from "./action-routes.ts";
-import { Broadcast } from "./broadcast.ts";
+import type { PeerStates } from "./cluster-facts.ts";
+import { clusterStateSchema } from "./cluster-schema.ts";
 import type { Overview } from "./overview.ts";
 import { historySchema, serverStateSchema } from "./overview-schema.ts";
 import { pageRoutes } from "./page-routes.ts";
+import { Viewpoints } from "./viewpoints.ts";
 
 export interface StateOptions {
   readonly config: Config;
@@ -25,6 +27,8 @@ export interface StateOptions {
   readonly version: string;
   /** The caller that created it starts and stops it. */
   readonly overview: Overview;
+  /** The states of other servers; absent without a cluster. */
+  readonly states?: PeerStates | undefined;
 }
 
 export interface StateApi {
@@ -41,6 +45,7 @@ const MAX_VIEWERS = 1000;
 const envelopeSchema = v.pipe(
   v.object({
     server: serverStateSchema,
+    cluster: v.optional(clusterStateSchema),
     plugins: v.pipe(
       v.record(v.string(), v.looseObject({})),
       v.description("Each plugin's state under its id; its shape is the plugin's own."),
@@ -52,16 +57,12 @@ const envelopeSchema = v.pipe(
 /** The State API, and the page at `/state` that shows it. */
 export function stateRoutes(options: StateOptions): StateApi {
   const { config, deps, auth, listener, plugins, overview } = options;
-  const envelope = (): string =>
-    JSON.stringify({
-      server: overview.state(broadcast.viewers),
-      plugins: Object.fromEntries(plugins.flatMap(({ id, reports }) => (reports ? [[id, reports.state()]] : []))),
-    });
-  const broadcast = new Broadcast({
-    clock: deps.clock,
-    log: deps.log,
-    revision: () => [overview.revision, ...plugins.map(({ reports }) => reports?.revision)].join(" "),
-    write: envelope,
+  const viewpoints = new Viewpoints({
+    deps,
+    serverId: config.serverId,
+    plugins,
+    overview,
+    states: options.states,
     keepaliveMs: config.keepaliveIntervalMs,
     stallMs: config.clientStallTimeoutMs,
     maxViewers: MAX_VIEWERS,
@@ -72,9 +73,9 @@ export function stateRoutes(options: StateOptions): StateApi {
   const routes = createRoutes()
     .get(
       "/api/state",
-      ({ visit }) => {
+      async ({ visit }) => {
         auth.operators.read(visit);
-        return new Response(envelope(), {
+        return new Response(await viewpoints.snapshot(serverNamedBy(visit.request)), {
           headers: { "content-type": "application/json", "cache-control": "no-store" },
         });
       },
@@ -82,9 +83,12 @@ export function stateRoutes(options: StateOptions): StateApi {
         detail: {
           ...detail,
           summary: "Snapshot of the server's state",
+          description:
+            "With `server`, the state of another server of the cluster, which is asked for it. It then has a field `relayed` with the time of the state and, if it is not current, since when. With `server=all`, the states of all servers under `servers`, by their ids; one that has not answered has null for `server`.",
+          parameters: [SERVER_PARAMETER],
           responses: {
             200: jsonAnswer(envelopeSchema),
-            ...errorResponses("invalid_api_key", "too_many_auth_failures"),
+            ...errorResponses("invalid_api_key", "too_many_auth_failures", "server_not_found", "server_not_answering"),
           },
         },
       },
@@ -93,16 +97,19 @@ export function stateRoutes(options: StateOptions): StateApi {
       "/api/state/history",
       ({ visit }) => {
         auth.operators.read(visit);
-        return Response.json(overview.history(), { headers: { "cache-control": "no-store" } });
+        const history = viewpoints.history(serverNamedBy(visit.request));
+        return Response.json(history, { headers: { "cache-control": "no-store" } });
       },
       {
         detail: {
           ...detail,
           summary: "History of the last quarter of an hour",
-          description: "Data for plots; the stream's envelopes continue where the history ends.",
+          description:
+            "Data for plots; the stream's envelopes continue where the history ends. Each server also keeps the history of the others, made of what they tell each second, so it is there for a server that has died. With `server=all`, the servers are added up.",
+          parameters: [SERVER_PARAMETER],
           responses: {
             200: jsonAnswer(historySchema),
-            ...errorResponses("invalid_api_key", "too_many_auth_failures"),
+            ...errorResponses("invalid_api_key", "too_many_auth_failures", "server_not_found", "server_not_answering"),
           },
         },
       },
@@ -111,27 +118,35 @@ export function stateRoutes(options: StateOptions): StateApi {
       "/api/state/stream",
       ({ visit }) => {
         const access = auth.operators.read(visit);
-        if (broadcast.isClosed) throw drainingFault();
-        if (broadcast.isFull) throw new Fault("too_many_connections", { retryAfterS: 30 });
+        if (viewpoints.isClosed) throw drainingFault();
+        if (viewpoints.isFull) throw new Fault("too_many_connections", { retryAfterS: 30 });
         // The body of an answer to HEAD is never read, and its viewer would stay.
         if (originalOf(visit.request).method === "HEAD") return new Response(null, { headers: STREAM_HEADERS });
         listener.liftIdleTimeout(visit.request);
         const restore = (): void => listener.restoreIdleTimeout(visit.request);
-        return new Response(broadcast.open(access.isCurrent, restore), { headers: STREAM_HEADERS });
+        const stream = viewpoints.stream(serverNamedBy(visit.request), access.isCurrent, restore);
+        return new Response(stream, { headers: STREAM_HEADERS });
       },
       {
         detail: {
           ...detail,
           summary: "Stream of the server's state",
           description:
-            "Sends an envelope at once, then at most one per second, only after changes. Comments keep it alive.",
+            "Sends an envelope at once, then at most one per second, only after changes. Comments keep it alive. `server` is as for the snapshot; a stream goes on when the server that it shows stops answering.",
+          parameters: [SERVER_PARAMETER],
           responses: {
             200: rawAnswer(
               "text/event-stream",
               "One `data:` line with an envelope per event.",
               'data: {"server":{},"plugins":{}}\n\n',
             ),
-            ...errorResponses("invalid_api_key", "too_many_auth_failures", "too_many_connections", "draining"),
+            ...errorResponses(
+              "invalid_api_key",
+              "too_many_auth_failures",
+              "server_not_found",
+              "too_many_connections",
+              "draining",
+            ),
           },
         },
       },
@@ -167,14 +182,25 @@ export function stateRoutes(options: StateOptions): StateApi {
       },
     )
     .use(actionRoutes({ auth, log: deps.log, plugins }))
-    .use(pageRoutes({ ...options, server: () => overview.state(broadcast.viewers) }));
+    .use(pageRoutes({ ...options, server: () => overview.state(viewpoints.viewers) }));
   return {
     routes,
     get viewers() {
-      return broadcast.viewers;
+      return viewpoints.viewers;
     },
-    close: () => broadcast.close(),
+    close: () => viewpoints.close(),
   };
+}
+
+const SERVER_PARAMETER = {
+  name: "server",
+  in: "query",
+  schema: { type: "string" },
+  description: "The id of a server of the cluster, or `all`. Without it, the server that answers.",
+} as const;
+
+function serverNamedBy(request: Request): string | null {
+  return new URL(request.url).searchParams.get("server");
 }
 
 const STREAM_HEADERS = {

@@ -1,3 +1,5 @@
+import type { AppCluster } from "../../src/app.ts";
+import type { ClusterPorts } from "../../src/plugin/cluster.ts";
 import type {
   BusFacts,
   ClusterCounts,
@@ -5,12 +7,12 @@ import type {
   ClusterReports,
   ClusterSights,
   FollowedPeer,
+  OwnState,
   PeerFacts,
   PeerLink,
-  PeerLoad,
   PeerStates,
   PeerText,
-  StateText,
+  ServerLoad,
 } from "../../src/state/cluster-facts.ts";
 import type { Clock } from "../../src/system/deps.ts";
 
@@ -24,24 +26,34 @@ export const QUIET_LINK: PeerLink = {
   failure: undefined,
 };
 
+/** Plugins that ask other servers learn that nobody is there. */
+const NO_PORTS: ClusterPorts = {
+  serverId: "a",
+  calls: { answer: () => {}, ask: async () => ({ kind: "nobody" }) },
+};
+
 /** A cluster whose peers a test describes, without NATS and links. */
-export class ScriptedCluster implements ClusterSights, ClusterReports, PeerStates {
+export class ScriptedCluster implements AppCluster, ClusterSights, ClusterReports, PeerStates {
+  readonly ports = NO_PORTS;
+  readonly sights = this;
   readonly reports = this;
   readonly states = this;
   /** The peers that are followed now, each as often as it is followed. */
   readonly followed: string[] = [];
-  own: StateText | undefined;
+  own: OwnState | undefined;
   readonly #clock: Clock;
   readonly #peers = new Map<string, PeerFacts>();
   readonly #texts = new Map<string, PeerText>();
   readonly #beats: ((peerId: string) => void)[] = [];
-  readonly #awaited: ((peerId: string) => void)[] = [];
+  readonly #awaited: (() => void)[] = [];
   #more: Partial<ClusterFacts> = {};
   #bus: Partial<BusFacts> = {};
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
+
+  async close(): Promise<void> {}
 
   facts(): ClusterFacts {
     return {
@@ -72,6 +84,7 @@ export class ScriptedCluster implements ClusterSights, ClusterReports, PeerState
     const now = this.#clock.now();
     const usual: PeerFacts = this.#peers.get(id) ?? {
       id,
+      epoch: `${id}-1`,
       region: undefined,
       version: "1.2.3",
       status: "alive",
@@ -92,7 +105,7 @@ export class ScriptedCluster implements ClusterSights, ClusterReports, PeerState
   }
 
   /** Lets a beat of the peer arrive. */
-  beat(id: string, load: PeerLoad): void {
+  beat(id: string, load: ServerLoad): void {
     this.peer(id, { load, heardAt: this.#clock.now() });
     for (const listener of this.#beats) listener(id);
   }
@@ -105,7 +118,7 @@ export class ScriptedCluster implements ClusterSights, ClusterReports, PeerState
     this.#more = { ...this.#more, ...changes };
   }
 
-  offer(own: StateText): void {
+  offer(own: OwnState): void {
     this.own = own;
   }
 
@@ -113,29 +126,21 @@ export class ScriptedCluster implements ClusterSights, ClusterReports, PeerState
   arrive(id: string, text: string): void {
     const number = (this.#texts.get(id)?.number ?? 0) + 1;
     this.#texts.set(id, { text, number, confirmedAt: this.#clock.now() });
-    for (const resolve of this.#awaited.splice(0)) resolve(id);
+    for (const resolve of this.#awaited.splice(0)) resolve();
   }
 
   follow(id: string): FollowedPeer {
     this.followed.push(id);
-    const before = this.#texts.get(id)?.number ?? 0;
     let isOpen = true;
     return {
       latest: () => this.#texts.get(id),
       next: async (ms) => {
-        const fresh = (): PeerText | undefined => {
-          const text = this.#texts.get(id);
-          return text && text.number > before ? text : undefined;
-        };
-        let isLate = false;
-        const { promise: late, resolve } = Promise.withResolvers<string>();
-        const cancel = this.#clock.after(ms, () => {
-          isLate = true;
-          resolve("");
-        });
-        while (!fresh() && !isLate) await Promise.race([late, new Promise<string>((each) => this.#awaited.push(each))]);
+        const { promise, resolve } = Promise.withResolvers<void>();
+        const cancel = this.#clock.after(ms, resolve);
+        this.#awaited.push(resolve);
+        await promise;
         cancel();
-        return fresh();
+        return this.#texts.get(id);
       },
       close: () => {
         if (isOpen) this.followed.splice(this.followed.indexOf(id), 1);

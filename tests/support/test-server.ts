@@ -1,4 +1,4 @@
-import { type App, createApp } from "../../src/app.ts";
+import { type App, type AppCluster, createApp } from "../../src/app.ts";
 import { configuredKeys, type KeySources } from "../../src/auth/keys.ts";
 import { type Listening, listen } from "../../src/listen.ts";
 import type { PluginDefinition } from "../../src/plugin/definition.ts";
@@ -20,12 +20,13 @@ export class TestServer {
   readonly listening: Listening;
   readonly url: string;
 
-  /** `keys` replaces the keys that the configuration lists. */
+  /** `keys` replaces the keys that the configuration lists. The server closes `cluster`. */
   constructor(
     overrides: Partial<Config> = {},
     deps: Partial<Deps> = {},
     known: readonly PluginDefinition[] = KNOWN_PLUGINS,
     keys: (config: Config) => KeySources = configuredKeys,
+    cluster?: AppCluster,
   ) {
     this.config = defaultConfig(
       {
@@ -40,7 +41,7 @@ export class TestServer {
       known,
     );
     const systemDeps = { clock: systemClock, ids: systemIds, log: silentLog };
-    this.app = createApp(this.config, { ...systemDeps, ...deps }, known, keys(this.config));
+    this.app = createApp(this.config, { ...systemDeps, ...deps }, known, keys(this.config), undefined, cluster);
     this.listening = listen(this.app, this.config);
     this.url = this.listening.url;
   }

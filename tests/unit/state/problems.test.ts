@@ -72,6 +72,15 @@ describe("problems of any server", () => {
     ]);
   });
 
+  test("count the workers of other servers, without which there would be none or none ready", () => {
+    const of = (workers: Pulse["workers"], remoteWorkers: Pulse["workers"]) =>
+      brief(findCommon(facts({ plugins: [{ ...plugin("llm", { workers }), remoteWorkers }] })));
+    expect(of(NOBODY, { ...NOBODY, working: 1 })).toEqual([]);
+    expect(of({ ...NOBODY, notReady: 1 }, { ...NOBODY, idle: 1 })).toEqual([]);
+    expect(of(NOBODY, { ...NOBODY, draining: 1 })).toEqual(["llm no_ready_workers critical"]);
+    expect(of(NOBODY, NOBODY)).toEqual(["llm no_workers critical"]);
+  });
+
   test("do not include missing workers of a plugin without workers", () => {
     expect(findCommon(facts({ plugins: [plugin("transfer", { workers: undefined })] }))).toEqual([]);
   });
@@ -322,7 +331,9 @@ describe("problems of a pool", () => {
 
 test("docs/dashboard.md lists every code of a problem", async () => {
   const read = (path: string): Promise<string> => Bun.file(new URL(`../../../${path}`, import.meta.url)).text();
-  const sources = await Promise.all(["src/state/problems-found.ts", "src/models/problems.ts"].map(read));
+  const sources = await Promise.all(
+    ["src/state/problems-found.ts", "src/state/cluster-problems.ts", "src/models/problems.ts"].map(read),
+  );
   const codes = sources.flatMap((source) => [...source.matchAll(/\bcode: "(\w+)"/g)].map(([, code = ""]) => code));
   const rows = (await read("docs/dashboard.md")).split("\n").filter((line) => line.startsWith("| `"));
   expect(codes.length).toBeGreaterThan(8);

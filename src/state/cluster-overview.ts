@@ -1,0 +1,111 @@
+import type { WorkerCounts } from "../plugin/reports.ts";
+import type { Clock, Log } from "../system/deps.ts";
+import type { ClusterReports } from "./cluster-facts.ts";
+import { ClusterLog } from "./cluster-log.ts";
+import { findInCluster } from "./cluster-problems.ts";
+import { type ClusterState, isUsable, type OwnRow, sumOfSamples, toClusterState } from "./cluster-state.ts";
+import { CAPACITY, type HistoryState, INTERVAL_MS, type Sample, toHistoryState } from "./history.ts";
+import { PeerHistories } from "./peer-histories.ts";
+import type { Found } from "./problems.ts";
+
+/** The cluster in the overview: its state, the history of each peer, its problems and its lines in the log. */
+export class ClusterOverview {
+  readonly #reports: ClusterReports;
+  readonly #clock: Clock;
+  readonly #log: ClusterLog;
+  readonly #histories = new PeerHistories();
+  #own: OwnRow;
+  #text = "";
+  #changes = 0;
+
+  constructor(reports: ClusterReports, deps: { readonly clock: Clock; readonly log: Log }, own: OwnRow) {
+    this.#reports = reports;
+    this.#clock = deps.clock;
+    this.#log = new ClusterLog(deps.log);
+    this.#own = own;
+    reports.onBeat((id) => {
+      const peer = reports.facts().peers.find((each) => each.id === id);
+      if (peer) this.#histories.add(peer, deps.clock.now());
+    });
+  }
+
+  /** Grows with every change of `state` apart from ages and round trips. */
+  get revision(): number {
+    return this.#changes;
+  }
+
+  /** Takes over the last second of this server. */
+  take(own: OwnRow): void {
+    this.#own = own;
+    const state = this.state();
+    const text = JSON.stringify({
+      ...state,
+      sample: timeless(state.sample),
+      servers: state.servers.map((row) => ({ ...row, ...RESTLESS, sample: timeless(row.sample) })),
+    });
+    if (text !== this.#text) this.#changes += 1;
+    this.#text = text;
+    this.#log.note(this.#reports.facts());
+  }
+
+  state(): ClusterState {
+    const now = this.#clock.now();
+    return toClusterState(this.#reports.facts(), this.#own, (id) => this.#histories.second(id), now);
+  }
+
+  problems(): readonly Found[] {
+    return findInCluster(this.#reports.facts());
+  }
+
+  /** Counts the workers of a plugin on peers that take jobs from here. */
+  remoteWorkers(plugin: string): WorkerCounts {
+    const counts = { idle: 0, working: 0, notReady: 0, draining: 0 };
+    for (const peer of this.#reports.facts().peers) {
+      if (!isUsable(peer)) continue;
+      for (const { id, pulse } of peer.load?.pulses ?? []) {
+        if (id !== plugin || !pulse.workers) continue;
+        counts.idle += pulse.workers.idle;
+        counts.working += pulse.workers.working;
+        counts.notReady += pulse.workers.notReady;
+        counts.draining += pulse.workers.draining;
+      }
+    }
+    return counts;
+  }
+
+  knows(serverId: string): boolean {
+    return this.#reports.facts().peers.some(({ id }) => id === serverId);
+  }
+
+  /** Returns the ids of the peers that have not left. */
+  runningPeers(): readonly string[] {
+    return this.#reports.facts().peers.flatMap(({ id, status }) => (status === "gone" ? [] : id));
+  }
+
+  /** Returns a peer's last quarter of an hour; undefined for a server that has told nothing. */
+  historyOf(peerId: string): HistoryState | undefined {
+    return this.#histories.history(peerId);
+  }
+
+  /** Returns the last quarter of an hour of all servers together. */
+  historyOfAll(own: readonly Sample[]): HistoryState {
+    const seconds = new Map<number, Sample[]>();
+    for (const samples of [own, ...this.#histories.samples()]) {
+      for (const sample of samples) {
+        const second = Math.round(sample.at / INTERVAL_MS);
+        const beside = seconds.get(second);
+        if (beside) beside.push(sample);
+        else seconds.set(second, [sample]);
+      }
+    }
+    const sums = [...seconds].sort(([a], [b]) => a - b).flatMap(([, samples]) => sumOfSamples(samples) ?? []);
+    return toHistoryState(sums.slice(-CAPACITY));
+  }
+}
+
+/** What differs from second to second although nothing has happened. */
+const RESTLESS = { rtt_ms: 0, gossip_age_ms: 0, clock_ahead_ms: 0 };
+
+function timeless(sample: Sample | null): object | null {
+  return sample && { ...sample, at: 0 };
+}

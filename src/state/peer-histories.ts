@@ -1,0 +1,65 @@
+import type { PeerFacts } from "./cluster-facts.ts";
+import type { PeerSecond } from "./cluster-state.ts";
+import { History, type HistoryState, type Sample } from "./history.ts";
+import { added, type Totals, toPoolState, toSample, ZERO } from "./overview-totals.ts";
+
+/** How many peers have a history, of 115 KB each. Beyond it, the peer that has been silent for longest loses its own. */
+const MAX_PEERS = 64;
+
+interface Kept {
+  readonly history: History;
+  epoch: string;
+  /** The counters of the last beat; undefined until the first beat of the epoch. */
+  totals: Totals | undefined;
+  second: PeerSecond | undefined;
+}
+
+/**
+ * The history of each peer, made of what its beats tell, so that its graph is there at once, also after its death. A peer's
+ * history outlives the peer and goes on when a server of the same id comes back.
+ */
+export class PeerHistories {
+  /** The peer that was silent for longest comes first. */
+  readonly #peers = new Map<string, Kept>();
+
+  /** Takes over what a beat told. `at` is in milliseconds since 1970. */
+  add(peer: PeerFacts, at: number): void {
+    const { load, id, epoch } = peer;
+    if (!load) return;
+    const kept = this.#touch(id, epoch);
+    const totals = load.pulses.reduce<Totals>((sum, { pulse }) => added(sum, pulse), ZERO);
+    // The counters of a server that was known to run have values from before the first beat that arrived here.
+    const sample = toSample(at, kept.totals ?? totals, totals, load.firstByte);
+    kept.totals = totals;
+    kept.second = { sample, pools: load.pulses.flatMap((each) => toPoolState(each.id, each.pulse) ?? []) };
+    kept.history.add(sample);
+  }
+
+  /** Returns the last second that a peer told. */
+  second(peerId: string): PeerSecond | undefined {
+    return this.#peers.get(peerId)?.second;
+  }
+
+  history(peerId: string): HistoryState | undefined {
+    return this.#peers.get(peerId)?.history.snapshot();
+  }
+
+  /** Returns the samples of all peers, oldest first for each. */
+  samples(): readonly (readonly Sample[])[] {
+    return [...this.#peers.values()].map(({ history }) => history.samples());
+  }
+
+  #touch(id: string, epoch: string): Kept {
+    let kept = this.#peers.get(id);
+    if (!kept) kept = { history: new History(), epoch, totals: undefined, second: undefined };
+    else if (kept.epoch !== epoch) {
+      kept.epoch = epoch;
+      kept.totals = undefined;
+    }
+    this.#peers.delete(id);
+    this.#peers.set(id, kept);
+    const [silent] = this.#peers.keys();
+    if (this.#peers.size > MAX_PEERS && silent !== undefined) this.#peers.delete(silent);
+    return kept;
+  }
+}

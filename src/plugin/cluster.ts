@@ -1,8 +1,39 @@
+import type { PeerHandler } from "../tunnel/peer-handler.ts";
+import type { Session } from "../tunnel/session.ts";
+
 /** What a plugin may use of the cluster that its server belongs to. */
 export interface ClusterPorts {
   /** The id of this server. */
   readonly serverId: string;
   readonly calls: Calls;
+}
+
+/** The other servers of the cluster, as far as this one knows them. */
+export interface Members {
+  /** Returns the ids of those that are there, including those that have been silent for a moment. */
+  ids(): readonly string[];
+  /** Calls `listener` with the id of each server that comes, or comes back after it was gone or has restarted. */
+  onCame(listener: (serverId: string) => void): void;
+  /** Calls `listener` with the id of each server that is gone, after `ids` does not contain it any more. */
+  onGone(listener: (serverId: string) => void): void;
+}
+
+/** Where the workers of one plugin are connected, apart from this server. */
+export interface RemoteWorkers {
+  /** Returns the id of the server to which a worker is connected; undefined if no other server has it. */
+  serverOf(workerId: string): string | undefined;
+  /** Returns how long ago a worker left the last of the other servers; undefined if none of them had it lately. */
+  leftAgoMs(workerId: string): number | undefined;
+  /** Calls `listener` with the id of each worker that comes to another server or leaves one, after `serverOf` knows. */
+  onMoved(listener: (workerId: string) => void): void;
+}
+
+/** The exchanges between servers, over their links. */
+export interface PeerExchanges {
+  /** Returns the session on which exchanges with a server are opened; undefined while it cannot be reached. */
+  sessionTo(serverId: string): Session | undefined;
+  /** Serves the exchanges of one kind that other servers open here. There is one handler for each kind. */
+  serve(kind: string, handler: PeerHandler): void;
 }
 
 /** Questions to single servers of the cluster, and their answers, as JSON. For what is small and rare: control, not data. */

@@ -10,7 +10,7 @@ import { mayUse } from "./may-use.ts";
 import { FirstCome } from "./policies/first-come.ts";
 import { PoolLoad } from "./pool-load.ts";
 import { Queue, type QueueFigures } from "./queue.ts";
-import type { Candidate, CreateQueuePolicy, QueuePolicy } from "./queue-policy.ts";
+import type { Candidate, CreateQueuePolicy, QueuePolicy, SharedService } from "./queue-policy.ts";
 import { Reasons, type ReasonsOptions } from "./reasons.ts";
 import type { HealthEvent } from "./routing/health-watch.ts";
 import { LeastLoaded } from "./routing/least-loaded.ts";
@@ -113,6 +113,11 @@ export class Pool implements SessionHost {
   /** Slots held over all workers. */
   get busyTotal(): number {
     return this.#slots.busy;
+  }
+
+  /** What callers have received, for the comparison with other servers; undefined if the queue policy does not go by it. */
+  get sharedService(): SharedService | undefined {
+    return this.#policy.shared;
   }
 
   /** Lists who has jobs here, as far as the queue policy tells callers apart. The list is bounded. */

@@ -41,7 +41,7 @@ export interface QueuePolicy {
    */
   next(seat: OpenSeat, now: number): Ticket | undefined;
   /** Reports that a ticket has got a slot of this seat. Each call is followed by one `end`. */
-  begin(ticket: Ticket, seat: Pick<OpenSeat, "lines">, now: number): void;
+  begin(ticket: Ticket, seat: Pick<OpenSeat, "lines" | "isContended">, now: number): void;
   /**
    * Reports that a ticket has given its slot back. `work` is the job's work; undefined if the worker did not serve it, because
    * the job was sent elsewhere or had nothing to send. Such a job MUST NOT be charged.
@@ -51,6 +51,31 @@ export interface QueuePolicy {
   position(ticket: Ticket, now: number): number;
   /** Lists the flows that have jobs or had some in the last minute; none for a policy that does not tell callers apart. */
   flows(now: number): readonly FlowFacts[];
+  /** Absent for a policy that does not go by service. */
+  readonly shared?: SharedService;
+}
+
+/** The service that one flow has received from the workers of one server. */
+export interface FlowService {
+  /** The model in demand. */
+  readonly model: string;
+  readonly class: CallerClass;
+  readonly tenant: string;
+  readonly caller: string;
+  readonly endUser: string | undefined;
+  /** In units of cost divided by weight. Below 0 where jobs have cost less than was told before. */
+  readonly amount: number;
+}
+
+/** A policy that divides slots by what callers have received, over several servers. */
+export interface SharedService {
+  /** Returns the service that was counted here since the last call. Nothing is kept before the first one. */
+  takeService(): readonly FlowService[];
+  /**
+   * Counts service that a peer tells of as if it had been received here, where workers serve the model. It MUST replace what
+   * was charged here for jobs of this peer that have begun: their own server counts them.
+   */
+  addService(peer: string, services: readonly FlowService[], now: number): void;
 }
 
 /** A job that requests a slot, with or without a ticket. It has its caller's class and no end user, unless given. */
@@ -79,6 +104,8 @@ export interface OpenSeat {
    * Tickets of one line for the same model and kind of exchange, with the same exclusions, MUST get the same answer.
    */
   serves(ticket: Ticket): boolean;
+  /** Whether jobs of other servers wait for its slots, of which this policy has no tickets. Absent: no. */
+  readonly isContended?: boolean;
   /** The part of a ticket's prompt that the worker probably has in its cache, from 0 to 1. Absent where nobody knows. */
   readonly warmth?: (ticket: Ticket) => number;
 }

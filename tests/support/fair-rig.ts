@@ -32,6 +32,7 @@ export interface FairRun {
   endedAt: number | undefined;
   fault: string | undefined;
   wait: Wait | undefined;
+  isRepeated?: boolean;
 }
 
 /** Creates a caller; its name is also that of its tenant, unless one is given. */
@@ -41,17 +42,20 @@ export function member(name: string, more: Partial<Caller> = {}): Caller {
 
 /** A real pool with the fair queue on a fake clock, and jobs whose cost is the time for which they hold their slots. */
 export class FairRig {
-  readonly clock = new FakeClock();
+  readonly clock: FakeClock;
   readonly pool: Pool;
   readonly runs: FairRun[] = [];
   /** The jobs that got slots, in this order. */
   readonly granted: FairRun[] = [];
   /** Called after each arrival and each end. */
   onEvent: () => void = () => {};
-  readonly #startedAt = this.clock.elapsed();
+  readonly #startedAt: number;
   #queue: FairQueue | undefined;
 
-  constructor(rules: Partial<FairQueueOptions> = {}) {
+  /** Rigs that share a clock are servers that run side by side. */
+  constructor(rules: Partial<FairQueueOptions> = {}, clock = new FakeClock()) {
+    this.clock = clock;
+    this.#startedAt = clock.elapsed();
     const capacity = rules.capacity ?? 10_000;
     this.pool = new Pool({
       clock: this.clock,

@@ -49,7 +49,7 @@ export class PolicyWitness implements QueuePolicy {
     return this.#policy.next(seat, now);
   }
 
-  begin(ticket: Ticket, seat: Pick<OpenSeat, "lines">, now: number): void {
+  begin(ticket: Ticket, seat: Pick<OpenSeat, "lines" | "isContended">, now: number): void {
     this.#expect("begin", ticket, undefined);
     this.#states.set(ticket, "runs");
     this.#policy.begin(ticket, seat, now);

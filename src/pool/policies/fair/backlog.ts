@@ -1,4 +1,4 @@
-import { isWorkerLine } from "../../lines.ts";
+import { isWorkerLine, lineOf } from "../../lines.ts";
 import type { Candidate } from "../../queue-policy.ts";
 import type { Ticket } from "../../ticket.ts";
 import { FairOrder } from "./fair-order.ts";
@@ -133,6 +133,12 @@ export class Backlog {
   findOrder(lines: readonly string[]): FairOrder | undefined {
     const order = this.#orders.get(this.#nameOf(this.#viewOf(lines).models));
     return order && order.groups.size > 0 ? order : undefined;
+  }
+
+  /** Lists the orders of workers that serve a model. */
+  *ordersFor(model: string): Iterable<FairOrder> {
+    const lines = [lineOf({ model, exact: true }), lineOf({ model, exact: false })];
+    for (const order of this.#orders.values()) if (lines.some((line) => order.lines.has(line))) yield order;
   }
 
   linesOf(lines: readonly string[]): ReadonlySet<string> {

@@ -89,12 +89,24 @@ export class Counter {
   }
 
   /**
-   * Raises the level after a child was served in a group. A group that not every worker serves may have served a child that is
+   * Counts service that was received from other servers, below 0 to correct what was counted before. Returns the service at
+   * which it began, as `charge` does.
+   */
+  absorb(amount: number): number {
+    const start = Math.max(this.service, (this.parent?.level ?? 0) - this.#credit);
+    const known = start - this.#estimated;
+    this.#credit = Math.max(0, this.#credit - amount);
+    this.#moveTo(start + amount);
+    return known;
+  }
+
+  /**
+   * Raises the level after a child was served in a group, or elsewhere. A group that not every worker serves may have served a child that is
    * far ahead of the others, and then raises the level only to the service of those that wait in other groups.
    */
-  raise(start: number, group: Group): void {
+  raise(start: number, group: Group | undefined): void {
     let bound = start;
-    if (!group.isCommon)
+    if (!group?.isCommon)
       for (const [other, place] of this.places) if (other !== group) bound = Math.min(bound, place.least ?? bound);
     this.level = Math.max(this.level, bound);
   }

@@ -8,6 +8,15 @@ import type { Group, Row } from "./row.ts";
 /** The most counters without jobs that are kept. */
 const MAX_IDLE = 10_000;
 
+/** A flow, as servers name it to each other. */
+export interface FlowName {
+  /** Its index in `CLASSES`. */
+  readonly urgency: number;
+  readonly tenant: string;
+  readonly caller: string;
+  readonly endUser: string | undefined;
+}
+
 /** The places of one group, by urgency. */
 type Tops = readonly Place[];
 
@@ -120,6 +129,17 @@ export class FairOrder {
     this.#sweep(now);
   }
 
+  /** Counts service that a flow has received elsewhere. A correction for a flow that is not known any more is left out. */
+  absorb(flow: FlowName, amount: number, now: number): void {
+    if (amount < 0 && !this.#isKnown(flow)) return;
+    for (let each: Counter | undefined = this.#leafAt(flow); each; each = each.parent) {
+      const start = each.absorb(amount);
+      each.parent?.raise(start, undefined);
+      this.#rest(each, now);
+    }
+    this.#sweep(now);
+  }
+
   /** Holds the tickets of a caller back, or lets them go on. */
   hold(tenant: string, caller: string, isHeld: boolean): void {
     for (const root of this.#roots)
@@ -136,11 +156,20 @@ export class FairOrder {
   }
 
   #leafOf({ urgency, member, endUser }: Flow): Counter {
+    return this.#leafAt({ urgency, tenant: member.tenant, caller: member.name, endUser });
+  }
+
+  #leafAt({ urgency, tenant, caller, endUser }: FlowName): Counter {
     const root = this.#roots[urgency] ?? new Counter("", undefined); // There is one for each class.
     return root
-      .child(member.tenant)
-      .child(member.name)
+      .child(tenant)
+      .child(caller)
       .child(endUser ?? "");
+  }
+
+  #isKnown({ urgency, tenant, caller, endUser }: FlowName): boolean {
+    const member = this.#roots[urgency]?.children.get(tenant)?.children.get(caller);
+    return member?.children.has(endUser ?? "") ?? false;
   }
 
   #rest(counter: Counter, now: number): void {

@@ -17,6 +17,7 @@ import { LOOKED_AT, Locality, type Preference } from "./locality.ts";
 import { PositionCache } from "./position-cache.ts";
 import { chooseRefused } from "./push-out.ts";
 import { type Group, type Row, sampleOf } from "./row.ts";
+import { ServiceLedger } from "./service-ledger.ts";
 import { WakeUps } from "./wake-ups.ts";
 
 /** The limits on one caller's jobs in a pool. Undefined means that there is none. */
@@ -43,8 +44,10 @@ interface Running {
   readonly flow: Flow;
   readonly model: string;
   /** The charge to correct at its end; undefined for a job that began while nothing waited. */
-  readonly charge: { readonly order: FairOrder; readonly leaf: Counter; readonly estimate: number } | undefined;
+  charge: { readonly order: FairOrder; readonly leaf: Counter; readonly estimate: number } | undefined;
   readonly weight: number;
+  /** The server of the job; undefined for this one. */
+  readonly peer: string | undefined;
 }
 
 /** Seconds after which a caller with too many waiting jobs should retry. */
@@ -65,6 +68,7 @@ export class FairQueue implements QueuePolicy {
   readonly #locality = new Locality();
   readonly #wakeUps: WakeUps;
   readonly #positions = new PositionCache(this.#backlog, (row) => this.#amountOf(row));
+  readonly shared = new ServiceLedger(this.#backlog, (peer, now) => this.#refundAll(peer, now));
   /** The ticket that has left the queue last, and its row: it begins next if it has got a slot. */
   #left: { readonly ticket: Ticket; readonly row: Row } | undefined;
   /** The ticket that `next` named last, which may go before its turn. */
@@ -138,7 +142,7 @@ export class FairQueue implements QueuePolicy {
     return this.#preference?.ticket;
   }
 
-  begin(ticket: Ticket, seat: Pick<OpenSeat, "lines">, now: number): void {
+  begin(ticket: Ticket, seat: Pick<OpenSeat, "lines" | "isContended">, now: number): void {
     this.#changed(now);
     const { caller, demand } = ticket;
     const flow = this.#flows.enter(ticket);
@@ -149,11 +153,13 @@ export class FairQueue implements QueuePolicy {
     if (preference) this.#locality.preferred(preference);
     // A flow that is served before its turn does not show how much service the waiting flows have had.
     const group = preference && preference.passed.length > 0 ? undefined : row?.group;
-    flow.running += 1;
-    flow.member.running += 1;
-    const order = this.#backlog.size > 0 ? this.#backlog.findOrder(seat.lines) : undefined;
+    if (ticket.peer === undefined) {
+      flow.running += 1;
+      flow.member.running += 1;
+    }
+    const order = this.#orderAt(seat);
     const charge = order && this.#charge(order, ticket, flow, group, now);
-    this.#running.set(ticket, { flow, model: demand.model, charge, weight: caller.weight });
+    this.#running.set(ticket, { flow, model: demand.model, charge, weight: caller.weight, peer: ticket.peer });
     if (this.#options.limitsOf) this.#hold(flow.member, this.#isAtLimit(caller));
     if (!row) return;
     row.served(now);
@@ -165,12 +171,17 @@ export class FairQueue implements QueuePolicy {
     if (!running) return;
     this.#changed(now);
     this.#running.delete(ticket);
-    const { flow, charge, weight } = running;
+    const { flow, charge, weight, peer } = running;
     const { member } = flow;
     const cost = work ? this.#count(running, work, now) : 0;
-    if (charge) charge.order.correct(charge.leaf, charge.estimate / weight, cost / weight, now);
-    flow.running -= 1;
-    member.running -= 1;
+    if (charge && peer === undefined) {
+      charge.order.correct(charge.leaf, charge.estimate / weight, cost / weight, now);
+      this.shared.add(flow, running.model, (cost - charge.estimate) / weight);
+    } else this.#refund(running, now);
+    if (peer === undefined) {
+      flow.running -= 1;
+      member.running -= 1;
+    }
     const isReleased = member.isAtLimit && !this.#isAtLimit(ticket.caller);
     if (isReleased) this.#hold(member, false);
     this.#flows.left(flow, now);
@@ -199,8 +210,15 @@ export class FairQueue implements QueuePolicy {
     this.#positions.revision += 1;
   }
 
-  #charge(order: FairOrder, { caller, demand }: Ticket, flow: Flow, group: Group | undefined, now: number) {
+  /** The order in which a slot is charged; undefined if nobody waits for slots of its worker. */
+  #orderAt({ lines, isContended }: Pick<OpenSeat, "lines" | "isContended">): FairOrder | undefined {
+    if (isContended) return this.#backlog.orderFor(lines);
+    return this.#backlog.size > 0 ? this.#backlog.findOrder(lines) : undefined;
+  }
+
+  #charge(order: FairOrder, { caller, demand, peer }: Ticket, flow: Flow, group: Group | undefined, now: number) {
     const estimate = this.#estimates.of(caller.name, demand.model);
+    if (peer === undefined) this.shared.add(flow, demand.model, estimate / caller.weight);
     return { order, estimate, leaf: order.charge(flow, estimate / caller.weight, group, now) };
   }
 
@@ -220,10 +238,22 @@ export class FairQueue implements QueuePolicy {
     return this.#locality.choose(rows, isOnly, seat.warmth);
   }
 
+  /** Takes back what jobs of a peer were charged, because the peer tells now what it has charged for them. */
+  #refundAll(peer: string, now: number): void {
+    this.#changed(now);
+    for (const running of this.#running.values()) if (running.peer === peer) this.#refund(running, now);
+  }
+
+  #refund(running: Running, now: number): void {
+    const { charge, weight } = running;
+    running.charge = undefined;
+    if (charge) charge.order.correct(charge.leaf, charge.estimate / weight, 0, now);
+  }
+
   /** Counts the cost of a job that a worker has served. */
-  #count({ flow, model }: Running, work: Work, now: number): number {
+  #count({ flow, model, peer }: Running, work: Work, now: number): number {
     const cost = this.#options.costOf(work);
-    this.#flows.serve(flow, cost, now);
+    if (peer === undefined) this.#flows.serve(flow, cost, now);
     // A job that was cut short is charged for what it used, but its cost says nothing about the next job.
     if (work.outcome === "completed") this.#estimates.learn(flow.member.name, model, cost);
     return cost;

@@ -88,8 +88,8 @@ export interface App {
 /**
  * Builds the whole server from its configuration and ports. It does not listen, and reads nothing from its environment.
  * `known` are the plugins that the configuration was loaded with; `keys` are looked up in place of those that it lists;
- * without `records` nothing is kept over a restart, and without `cluster` this server is the only one. The app closes the
- * cluster.
+ * without `records` nothing is kept over a restart, and without `cluster` this server is the only one. Whoever has
+ * started the cluster closes it after the app.
  */
 export function createApp(
   config: Config,
@@ -246,7 +246,6 @@ export function createApp(
       overview.stop();
       state.close();
       for (const { lifecycle } of plugins) lifecycle?.close();
-      void cluster?.close();
     },
   };
 }

@@ -1,3 +1,3 @@
 import { runServer } from "./serve.ts";
 
-runServer(process.argv.slice(2));
+await runServer(process.argv.slice(2));

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { type App, createApp } from "./app.ts";
 import { weakKeys } from "./auth/weak-keys.ts";
+import type { Cluster } from "./cluster/cluster.ts";
 import { type Config, type ConfigSources, forgetsOwners, loadConfig } from "./config.ts";
 import { type Listening, listen } from "./listen.ts";
 import { KNOWN_PLUGINS } from "./plugins.ts";
@@ -25,7 +26,7 @@ import { VERSION } from "./system/version.ts";
  * in order on SIGTERM or SIGINT. `argv` begins after the program's name. Settings that are not valid end the process with
  * `EXIT_CONFIG`.
  */
-export function runServer(argv: readonly string[]): void {
+export async function runServer(argv: readonly string[]): Promise<void> {
   let onSignal: (signal: OtherSignal) => void = () => {};
   surviveSignals((signal) => onSignal(signal));
   const sources: ConfigSources = {
@@ -45,21 +46,22 @@ export function runServer(argv: readonly string[]): void {
     process.stderr.write(`The settings are not valid:\n${loaded.faults.map((fault) => `  - ${fault}\n`).join("")}`);
     process.exit(EXIT_CONFIG);
   }
-  const { app, log } = start(loaded.config, loaded.remarks);
+  const { app, log } = await start(loaded.config, loaded.remarks);
   onSignal = (signal) => {
     if (signal === "SIGHUP") reload(app, sources, loaded.config, log);
     else log.info("server.signal", { signal, effect: "none" });
   };
 }
 
-function start(config: Config, remarks: readonly Remark[]): { readonly app: App; readonly log: Log } {
+async function start(config: Config, remarks: readonly Remark[]): Promise<{ readonly app: App; readonly log: Log }> {
   const lines = createLogWriter(systemClock, toStdout);
   process.on("exit", () => lines.flush());
   const log = createLog({ level: config.logLevel, format: config.logFormat, write: lines.write, now: Date.now });
   for (const { name, hint } of remarks) log.warn("setting.ignored", { name, hint });
   const deps: Deps = { clock: systemClock, log, ids: systemIds };
   const store = open(config, deps);
-  const app = createApp(config, deps, KNOWN_PLUGINS, undefined, store && createRecords(store));
+  const cluster = await join(config, deps);
+  const app = createApp(config, deps, KNOWN_PLUGINS, undefined, store && createRecords(store), cluster);
   let listening: Listening;
   try {
     listening = listen(app, config);
@@ -89,16 +91,19 @@ function start(config: Config, remarks: readonly Remark[]): { readonly app: App;
     if (stopping) process.exit(1);
     stopping = true;
     log.info("server.signal", { signal });
-    shutDown(app, listening, config, deps).then(
-      () => {
-        store?.close();
-        process.exit(0);
-      },
-      (error) => {
-        log.error("server.shutdown_failed", { reason: error instanceof Error ? error.message : String(error) });
-        process.exit(1);
-      },
-    );
+    const end = shutDown(app, listening, config, deps);
+    end
+      .then(() => cluster?.close())
+      .then(
+        () => {
+          store?.close();
+          process.exit(0);
+        },
+        (error) => {
+          log.error("server.shutdown_failed", { reason: error instanceof Error ? error.message : String(error) });
+          process.exit(1);
+        },
+      );
   };
   process.on("SIGTERM", () => stop("SIGTERM"));
   process.on("SIGINT", () => stop("SIGINT"));
@@ -146,6 +151,18 @@ function changedSettings(started: Config, next: Config): string | undefined {
   // The values of all settings, by the keys of the table.
   const [before, after] = [{ ...started }, { ...next }];
   return changedVariables(serverTable(KNOWN_PLUGINS), before, after, taken).join(",") || undefined;
+}
+
+/** Joins the cluster that the configuration names. Ends the process if it must not. */
+async function join(config: Config, deps: Deps): Promise<Cluster | undefined> {
+  if (config.natsServers.length === 0) return undefined;
+  // A server without a cluster does not load the client of NATS, which takes a quarter of a second.
+  const { startCluster } = await import("./cluster/start.ts");
+  const started = await startCluster(config, deps);
+  if (started.kind === "started") return started.cluster;
+  const { reason, hint, exitCode } = started;
+  deps.log.error("cluster.refused", { reason, hint });
+  process.exit(exitCode);
 }
 
 /** Opens the store that the configuration names. Ends the process if that fails. */

@@ -1,7 +1,7 @@
 /** Carries small messages between the servers of a cluster. Each message arrives at most once: any of them may be lost. */
 export interface Bus {
   readonly state: BusState;
-  /** Calls `listener` after each change of `state` until the returned function is called. */
+  /** Calls `listener` whenever the kind of `state` has changed, until the returned function is called. */
   onState(listener: (state: BusState) => void): Unsubscribe;
   /**
    * Sends a message to all other servers that subscribe to the subject. Nothing is kept for later: what is published
@@ -23,8 +23,11 @@ export type BusState =
   | { readonly kind: "down"; readonly reason: string }
   | { readonly kind: "closed" };
 
-/** What became of a message: it was handed to the connection, or it was not sent. */
-export type Published = "sent" | "down" | "too_large";
+/**
+ * What became of a message: it was handed to the connection, or it was not sent. `full`: so much is on its way already that
+ * the connection must be stuck.
+ */
+export type Published = "sent" | "down" | "full" | "too_large";
 
 /**
  * The end of a request. `nobody`: no server subscribes to the subject. `late`: no answer came in time. Neither `late` nor
@@ -32,7 +35,7 @@ export type Published = "sent" | "down" | "too_large";
  */
 export type Reply =
   | { readonly kind: "reply"; readonly bytes: Uint8Array }
-  | { readonly kind: "nobody" | "late" | "down" | "too_large" };
+  | { readonly kind: "nobody" | "late" | "down" | "full" | "too_large" };
 
 export interface BusMessage {
   readonly subject: string;

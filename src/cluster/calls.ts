@@ -45,7 +45,8 @@ export class ClusterCalls implements Calls {
     // The bus brings no message back to its sender.
     if (server === serverId) return toResult(await this.#answerTo(question));
     const reply = await bus.request(subjects.ask(server), question, ms);
-    return reply.kind === "reply" ? toResult(reply.bytes) : { kind: reply.kind };
+    if (reply.kind === "reply") return toResult(reply.bytes);
+    return { kind: reply.kind === "full" ? "down" : reply.kind };
   }
 
   /** Answers no more questions. */

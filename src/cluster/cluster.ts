@@ -11,6 +11,8 @@ export interface ClusterOptions {
   readonly deps: Deps;
   /** Belongs to the cluster from here on, which closes it. */
   readonly bus: Bus & { close(): Promise<void> };
+  /** Of this start of the server: no other start has the same. */
+  readonly epoch: string;
 }
 
 /** This server as a member of a cluster: everything that it has in common with the other servers. */
@@ -30,7 +32,7 @@ export class Cluster {
     this.ports = { serverId, calls: this.#calls };
   }
 
-  /** Ends everything that the cluster has begun. */
+  /** Ends everything that the cluster has begun. Resolves when what was sent before has left. */
   async close(): Promise<void> {
     this.#calls.close();
     await this.#bus.close();

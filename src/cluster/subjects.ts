@@ -9,6 +9,8 @@ export interface Subjects {
   readonly gossip: string;
   /** Questions to one server. */
   ask(serverId: string): string;
+  /** Where servers of one id find out that there are two. */
+  id(serverId: string): string;
   /** The state of one server, which is published only while somebody looks at it. */
   state(serverId: string): string;
 }
@@ -20,6 +22,7 @@ export function createSubjects(cluster: string): Subjects {
     prefix,
     gossip: `${prefix}gossip`,
     ask: (serverId) => `${prefix}ask.${serverId}`,
+    id: (serverId) => `${prefix}id.${serverId}`,
     state: (serverId) => `${prefix}state.${serverId}`,
   };
 }

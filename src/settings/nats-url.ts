@@ -23,7 +23,8 @@ export const natsUrls: Kind<readonly NatsServer[]> = list(parsed(parseNatsUrl), 
   hint: "such as nats://user:password@nats:4222 or tls://nats.example.com; %2C stands for a comma in a password",
 });
 
-function parseNatsUrl(text: string): NatsServer | undefined {
+/** Parses one URL. Returns undefined for what is none. */
+export function parseNatsUrl(text: string): NatsServer | undefined {
   const written = text.includes("://") ? text : `nats://${text}`;
   const [, scheme = "", userInfo, place = ""] = /^([a-z]+):\/\/(?:(.*)@)?([^@/?#]+)\/?$/i.exec(written) ?? [];
   const isTls = scheme.toLowerCase() === "tls";

@@ -20,15 +20,18 @@ export class TcpProxy {
     if (idleCutMs !== undefined) this.#watch = setInterval(() => this.#cutIdle(idleCutMs), 20);
   }
 
-  /** Starts a proxy for `target`. With `idleCutMs`, it closes connections that were silent for so long. */
-  static async start(target: string, idleCutMs?: number): Promise<TcpProxy> {
-    const { hostname, port } = new URL(target);
+  /**
+   * Starts a proxy for `target`, on a free port unless one is given. With `idleCutMs`, it closes connections that were silent
+   * for so long.
+   */
+  static async start(target: string, idleCutMs?: number, port = 0): Promise<TcpProxy> {
+    const to = new URL(target);
     const server = createServer({ allowHalfOpen: true });
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
     const address = server.address();
     if (typeof address !== "object" || !address) throw new Error("it does not listen");
     const proxy = new TcpProxy(server, address.port, idleCutMs);
-    server.on("connection", (near) => proxy.#join(near, connect(Number(port), hostname)));
+    server.on("connection", (near) => proxy.#join(near, connect(Number(to.port), to.hostname)));
     return proxy;
   }
 

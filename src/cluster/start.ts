@@ -1,0 +1,101 @@
+import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import type { Config } from "../config.ts";
+import type { Deps } from "../system/deps.ts";
+import { ClaimedBus } from "./claimed-bus.ts";
+import { Cluster } from "./cluster.ts";
+import { NatsBus } from "./nats/nats-bus.ts";
+import { createSubjects } from "./subjects.ts";
+
+/** Milliseconds for which the start waits for NATS. After that the server starts alone and joins later. */
+const CONNECT_MS = 2000;
+
+/** Exit codes from `sysexits.h`: the next start may succeed; a restart cannot help until somebody changes something. */
+const EXIT = { temporary: 75, configuration: 78 } as const;
+
+/** The outcome of a start. A refused one ends the process. */
+export type ClusterStart =
+  | { readonly kind: "started"; readonly cluster: Cluster }
+  | { readonly kind: "refused"; readonly reason: string; readonly hint: string; readonly exitCode: number };
+
+/**
+ * Joins the cluster that the configuration names. A server that cannot reach NATS starts all the same and goes on trying. One
+ * whose id another running server has is refused.
+ */
+export async function startCluster(config: Config, deps: Deps): Promise<ClusterStart> {
+  const { serverId, clusterName, natsCredentials, natsAuthority } = config;
+  for (const [variable, path] of [
+    ["NATS_CREDS", natsCredentials],
+    ["NATS_CA", natsAuthority],
+  ] as const) {
+    const reason = path === undefined ? undefined : unreadable(path);
+    if (reason !== undefined)
+      return {
+        kind: "refused",
+        reason: `the file that ${variable} names cannot be read (${reason})`,
+        hint: `name a file in ${variable} that the server's user may read`,
+        exitCode: EXIT.configuration,
+      };
+  }
+  const log = deps.log.with({ cluster: clusterName });
+  const nats = new NatsBus({
+    servers: config.natsServers,
+    name: `moorage ${serverId}`,
+    inboxPrefix: `_INBOX_moorage.${clusterName}`,
+    readCredentials: natsCredentials === undefined ? undefined : () => readFileSync(natsCredentials, "utf8"),
+    readAuthority: natsAuthority === undefined ? undefined : () => readFileSync(natsAuthority, "utf8"),
+    clock: deps.clock,
+    log,
+  });
+  const epoch = createEpoch(deps.clock.now());
+  const subject = createSubjects(clusterName).id(serverId);
+  const bus = new ClaimedBus({ bus: nats, subject, epoch, host: hostname(), clock: deps.clock, log });
+  await isDecided(bus, deps);
+  if (bus.holder !== undefined) {
+    const { holder } = bus;
+    await bus.close();
+    return {
+      kind: "refused",
+      reason: `another server of the cluster ${clusterName}, on ${holder}, is called ${serverId} and is running`,
+      hint: "set SERVER_ID to a name that no other server of the cluster has",
+      exitCode: EXIT.temporary,
+    };
+  }
+  if (bus.state.kind === "down") log.warn("cluster.alone", { nats: nats.address, reason: bus.state.reason });
+  return { kind: "started", cluster: new Cluster({ config, deps, bus, epoch }) };
+}
+
+/** Makes the name of one start of a server. Later starts have greater names, as far as clocks agree. */
+function createEpoch(now: number): string {
+  return `${now.toString(36).padStart(9, "0")}-${randomBytes(6).toString("hex")}`;
+}
+
+/** Resolves when the bus is up, when another server has the id, or after `CONNECT_MS`. */
+function isDecided(bus: ClaimedBus, { clock }: Deps): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      cancel();
+      cancelLate();
+      leave();
+      resolve();
+    };
+    const check = (): void => {
+      if (bus.state.kind !== "down" || bus.holder !== undefined) end();
+    };
+    // A bus that loses its id before it was up changes nothing of its state but the reason.
+    const cancel = clock.every(10, check);
+    const cancelLate = clock.after(CONNECT_MS, end);
+    const leave = bus.onState(check);
+    check();
+  });
+}
+
+function unreadable(path: string): string | undefined {
+  try {
+    readFileSync(path);
+    return undefined;
+  } catch (error) {
+    return error instanceof Error && "code" in error ? String(error.code) : "unknown reason";
+  }
+}

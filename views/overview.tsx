@@ -1,9 +1,16 @@
 /** @jsxImportSource @kitajs/html */
 import type { Problem } from "../src/state/problems.ts";
 import { Callers } from "./callers.tsx";
+import { Servers } from "./servers.tsx";
+
+export interface OverviewProps {
+  readonly problems: readonly Problem[];
+  /** Whether the server belongs to a cluster. */
+  readonly isCluster: boolean;
+}
 
 /** The overview: a verdict, the figures behind it, the problems, and plots of the last minutes. */
-export function Overview({ problems }: { readonly problems: readonly Problem[] }): string {
+export function Overview({ problems, isCluster }: OverviewProps): string {
   return (
     <section class="overview" x-data="overview" aria-labelledby="verdict">
       <div class="verdict" x-bind:class="verdict().tone">
@@ -43,6 +50,7 @@ export function Overview({ problems }: { readonly problems: readonly Problem[] }
           noteText="'median of the last minute; p95 ' + $format.duration(sample('first_byte_p95_ms'))"
         />
       </div>
+      {isCluster ? <Servers /> : ""}
       <Problems known={problems} />
       <div class="plots">
         <Callers />

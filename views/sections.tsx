@@ -1,6 +1,5 @@
 /** @jsxImportSource @kitajs/html */
-import type { Problem } from "../src/state/problems.ts";
-import { Overview } from "./overview.tsx";
+import { Overview, type OverviewProps } from "./overview.tsx";
 
 /** A tab of the dashboard and its content. */
 export interface StateSection {
@@ -11,6 +10,6 @@ export interface StateSection {
 }
 
 /** The sections that belong to no plugin. They precede the plugins' sections, and the first of them is shown at the start. */
-export function frameSections(problems: readonly Problem[]): readonly StateSection[] {
-  return [{ id: "overview", label: "Overview", html: (<Overview problems={problems} />) as string }];
+export function frameSections(props: OverviewProps): readonly StateSection[] {
+  return [{ id: "overview", label: "Overview", html: (<Overview {...props} />) as string }];
 }

@@ -2,6 +2,7 @@
 import type { Problem } from "../src/state/problems.ts";
 import { Layout, type PageAssets } from "./layout.tsx";
 import { frameSections, type StateSection } from "./sections.tsx";
+import { ServerLine, ServerSwitch } from "./servers.tsx";
 
 export interface StateProps {
   readonly version: string;
@@ -10,6 +11,8 @@ export interface StateProps {
   readonly assets: PageAssets;
   /** The server's part of the state as JSON, safe inside a script element. */
   readonly boot: string;
+  /** The cluster as JSON, safe inside a script element; undefined without a cluster. */
+  readonly cluster?: string | undefined;
   /** The problems in `boot`. */
   readonly problems: readonly Problem[];
   /** The plugins' sections, in their order. */
@@ -17,15 +20,24 @@ export interface StateProps {
 }
 
 /** The dashboard: the frame's sections and those of the plugins. The page's module fills them and keeps them up to date. */
-export function StatePage({ version, canSignOut, hasKeys, assets, boot, problems, sections }: StateProps): string {
-  const tabs = [...frameSections(problems), ...sections];
+export function StatePage(props: StateProps): string {
+  const { version, canSignOut, hasKeys, assets, boot, cluster, problems, sections } = props;
+  const isCluster = cluster !== undefined;
+  const tabs = [...frameSections({ problems, isCluster }), ...sections];
   return (
     <Layout title="Moorage" assets={assets} isLive hasKeys={hasKeys}>
       <script type="application/json" id="boot">
         {boot as "safe"}
       </script>
+      {isCluster ? (
+        <script type="application/json" id="boot-cluster">
+          {cluster as "safe"}
+        </script>
+      ) : (
+        ""
+      )}
       <div class="shell" x-data={`tabs('${tabs.map(({ id }) => id).join(" ")}')`}>
-        <Header version={version} canSignOut={canSignOut} tabs={tabs} />
+        <Header version={version} canSignOut={canSignOut} tabs={tabs} isCluster={isCluster} />
         <p class="cut-off" role="alert" x-data="" x-cloak x-show="$store.pool.lastSeen !== ''">
           <b x-text="$store.pool.link === 'signed_out' ? 'You are signed out. A restart of the server ends all sign-ins.' : 'The server cannot be reached. Trying again…'"></b>{" "}
           <span x-text="'This page shows the state at ' + $store.pool.lastSeen + '.'"></span>{" "}
@@ -34,6 +46,7 @@ export function StatePage({ version, canSignOut, hasKeys, assets, boot, problems
           </a>
         </p>
         <main id="main" tabindex="-1" x-bind:class="$store.pool.lastSeen === '' ? '' : 'stale'">
+          {isCluster ? <ServerLine /> : ""}
           {tabs.map(({ id, html }, index) => (
             <div class="tab" id={`tab-${id}`} x-cloak={index > 0} x-show={`isOpen('${id}')`}>
               {html as "safe"}
@@ -53,9 +66,10 @@ interface HeaderProps {
   readonly version: string;
   readonly canSignOut: boolean;
   readonly tabs: readonly Pick<StateSection, "id" | "label">[];
+  readonly isCluster: boolean;
 }
 
-function Header({ version, canSignOut, tabs }: HeaderProps): string {
+function Header({ version, canSignOut, tabs, isCluster }: HeaderProps): string {
   return (
     <header>
       <a class="skip" href="#main">
@@ -72,6 +86,7 @@ function Header({ version, canSignOut, tabs }: HeaderProps): string {
           </a>
         ))}
       </nav>
+      {isCluster ? <ServerSwitch /> : ""}
       <span class="link" role="status" x-bind:class="$store.pool.link">
         <span x-text="$store.pool.link === 'live' ? 'live' : $store.pool.link === 'signed_out' ? 'signed out' : $store.pool.link === 'connecting' ? 'connecting…' : 'reconnecting…'">
           connecting…

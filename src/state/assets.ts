@@ -92,6 +92,7 @@ const PARTS_OF_STYLE = [
   "header.css",
   "controls.css",
   "overview.css",
+  "servers.css",
   "plugin.css",
   "panels.css",
   "dialogs.css",

@@ -10,6 +10,7 @@ import type { Plugin } from "../plugin/contract.ts";
 import { createRoutes } from "../plugin/route-context.ts";
 import type { Deps } from "../system/deps.ts";
 import { type Assets, accepts, createAssets } from "./assets.ts";
+import type { ClusterState } from "./cluster-state.ts";
 import type { ServerState } from "./overview.ts";
 
 export interface PageOptions {
@@ -20,6 +21,8 @@ export interface PageOptions {
   readonly version: string;
   /** Returns the State API's account of the whole server. */
   readonly server: () => ServerState;
+  /** Returns its account of the cluster; undefined without a cluster. */
+  readonly cluster: () => ClusterState | undefined;
 }
 
 /** The longest sign-in form. Keys are far shorter. */
@@ -33,7 +36,7 @@ const SIGN_IN_TIMEOUT_MS = 10_000;
  * without Elysia's HTML plugin, which hooks into every route and takes any text that begins with `<` for a page.
  */
 export function pageRoutes(options: PageOptions): AnyElysia {
-  const { deps, auth, plugins, version, server } = options;
+  const { deps, auth, plugins, version, server, cluster } = options;
   let made: Assets | undefined;
   const assets = (): Assets => {
     made ??= createAssets();
@@ -42,6 +45,7 @@ export function pageRoutes(options: PageOptions): AnyElysia {
 
   const showState = (request: Request): Response => {
     const state = server();
+    const inCluster = cluster();
     return page(
       request,
       StatePage({
@@ -50,6 +54,7 @@ export function pageRoutes(options: PageOptions): AnyElysia {
         hasKeys: !auth.isOpen("api"),
         assets: assets().page,
         boot: insideScript(JSON.stringify(state)),
+        cluster: inCluster && insideScript(JSON.stringify(inCluster)),
         problems: state.problems,
         sections: plugins.flatMap(({ id, section }) =>
           section ? [{ id, label: section.label, html: section.render() }] : [],

@@ -182,7 +182,13 @@ export function stateRoutes(options: StateOptions): StateApi {
       },
     )
     .use(actionRoutes({ auth, log: deps.log, plugins }))
-    .use(pageRoutes({ ...options, server: () => overview.state(viewpoints.viewers) }));
+    .use(
+      pageRoutes({
+        ...options,
+        server: () => overview.state(viewpoints.viewers),
+        cluster: () => overview.cluster?.state(),
+      }),
+    );
   return {
     routes,
     get viewers() {

@@ -1,12 +1,13 @@
 import { Alpine } from "./alpine.js";
 import { callersOf } from "./callers.ts";
+import { badgeOf, clusterVerdict, detailOf, heardText, linkText, problemText, summaryOf } from "./cluster.ts";
 import { createCopy } from "./copy.ts";
 import * as format from "./format.ts";
 import { History, perSecond } from "./history.ts";
 import { createOperator } from "./operator.ts";
 import { registerPlots } from "./plots.ts";
-import { createPoolStore, follow, type PoolStore } from "./pool-store.ts";
-import type { PoolState, Sample, ServerState } from "./state-types.ts";
+import { chosenInAddress, createPoolStore, follow, type PoolStore } from "./pool-store.ts";
+import type { ClusterState, PoolState, Sample, ServerRow, ServerState } from "./state-types.ts";
 import { createTable } from "./tables.ts";
 import { createTabs } from "./tabs.ts";
 import { createThemeSwitch } from "./theme-switch.ts";
@@ -20,10 +21,11 @@ import { poolsInUse, queueText, verdictOf } from "./verdict.ts";
 // The entry point of the dashboard: connects the data to the server's markup.
 
 const history = new History();
-const boot = JSON.parse(document.getElementById("boot")?.textContent || "null") as ServerState | null; // the server's own
+const boot = readBoot<ServerState>("boot");
+const bootCluster = readBoot<ClusterState>("boot-cluster");
 const pool = (): PoolStore => Alpine.store<PoolStore>("pool");
 
-Alpine.store("pool", createPoolStore(boot));
+Alpine.store("pool", createPoolStore(boot, bootCluster, bootCluster === null ? "" : chosenInAddress()));
 Alpine.store("operator", createOperator());
 Alpine.magic("format", () => format);
 Alpine.data("tabs", createTabs("overview"));
@@ -38,8 +40,12 @@ Alpine.data("mcp", createMcpTry);
 Alpine.data("transfer", createTransfer);
 Alpine.data("overview", () => ({
   verdict: () => {
-    const { server } = pool();
-    return server === null ? { tone: "busy", title: "Connecting…", detail: "" } : verdictOf(server);
+    const { server, cluster, chosen } = pool();
+    if (server === null) {
+      const title = chosen === "" ? "Connecting…" : `Waiting for the state of server ${chosen}…`;
+      return { tone: "busy", title, detail: "" };
+    }
+    return cluster !== null && chosen === "" ? clusterVerdict(server, cluster) : verdictOf(server);
   },
   /** Averages over the last ten seconds. Reading the tick makes Alpine compute it again. */
   perSecond: (field: "requests" | "tokens") => (pool().tick >= 0 ? perSecond(history.samples, field, 10) : 0),
@@ -54,21 +60,41 @@ Alpine.data("overview", () => ({
     const prompts = perSecond(history.samples, "prompt_tokens", 300);
     return prompts === 0 ? null : format.percent(perSecond(history.samples, "cached_tokens", 300), prompts);
   },
-  pools: () => poolsInUse(pool().server?.pools ?? []),
+  pools: () => poolsInUse(pool().shown()?.pools ?? []),
   isFull: ({ slots_used, slots_total }: PoolState) => slots_total > 0 && slots_used >= slots_total,
   /** The places of the fullest queue. */
-  queueText: () => queueText(pool().server?.pools ?? []),
+  queueText: () => queueText(pool().shown()?.pools ?? []),
   callers: callersOnce(),
-  sample: (field: keyof Sample) => pool().server?.sample[field] ?? null,
+  sample: (field: keyof Sample) => pool().shown()?.sample[field] ?? null,
   workers: () => {
-    const sample = pool().server?.sample;
+    const sample = pool().shown()?.sample;
     if (!sample) return 0;
     return sample.workers_idle + sample.workers_working + sample.workers_not_ready + sample.workers_draining;
   },
 }));
+Alpine.data("servers", () => ({
+  rows: () => pool().servers(),
+  summary: () => {
+    const { cluster } = pool();
+    return cluster === null ? "" : summaryOf(cluster);
+  },
+  detail: (row: ServerRow) => {
+    const { cluster } = pool();
+    return cluster === null ? "" : detailOf(row, cluster);
+  },
+  badge: badgeOf,
+  link: linkText,
+  heard: heardText,
+  problems: problemText,
+}));
 registerPlots(Alpine, pool, history);
 Alpine.start();
 follow(pool(), history);
+
+/** Reads data that the server has put into the page; null if there is none. */
+function readBoot<T>(id: string): T | null {
+  return JSON.parse(document.getElementById(id)?.textContent || "null") as T | null; // the server's own
+}
 
 /** Lists the callers once for each state, although the list is read several times. */
 function callersOnce() {

@@ -21,6 +21,11 @@ export class History {
     for (const sample of newest) this.add(sample);
   }
 
+  /** Forgets all samples, because those that follow are of another server. */
+  clear(): void {
+    this.#samples = [];
+  }
+
   /** Adds a newer sample and ignores a known one. Seconds without a sample were like the one before, without events. */
   add(sample: Sample): void {
     const last = this.#samples.at(-1);

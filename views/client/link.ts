@@ -4,10 +4,14 @@ import type { Envelope } from "./state-types.ts";
 export type LinkState = "connecting" | "live" | "reconnecting" | "signed_out";
 
 export interface LinkOptions {
+  /** The query that says whose state to follow, with its question mark; empty for the server that answers. */
+  readonly query: () => string;
   readonly onEnvelope: (envelope: Envelope) => void;
   readonly onChange: (state: LinkState) => void;
   /** Called with true when answers arrive but events do not, because a proxy holds them back, and with false when they do. */
   readonly onHeldBack: (isHeldBack: boolean) => void;
+  /** Called when the server whose state is followed is not in the cluster. */
+  readonly onUnknown: () => void;
 }
 
 /** The first and the longest pause between attempts to reconnect, in milliseconds. */
@@ -22,16 +26,18 @@ export class Link {
   #source: EventSource | undefined;
   #pauseMs = FIRST_PAUSE_MS;
   #lateTimer: number | undefined;
+  #pauseTimer: number | undefined;
 
   constructor(options: LinkOptions) {
     this.#options = options;
   }
 
   open(): void {
-    const source = new EventSource("/api/state/stream");
+    const source = new EventSource(`/api/state/stream${this.#options.query()}`);
     this.#source = source;
     this.#lateTimer = window.setTimeout(() => void this.#askWhy(), FIRST_EVENT_MS);
     source.addEventListener("message", (event: MessageEvent<string>) => {
+      if (source !== this.#source) return;
       window.clearTimeout(this.#lateTimer);
       this.#pauseMs = FIRST_PAUSE_MS;
       this.#options.onHeldBack(false);
@@ -39,21 +45,35 @@ export class Link {
       this.#options.onChange("live");
     });
     source.addEventListener("error", () => {
+      if (source !== this.#source) return;
       this.#options.onChange("reconnecting");
       // The browser retries by itself, but gives up on any answer that is not an event stream.
       if (source.readyState === EventSource.CLOSED) void this.#retry();
     });
   }
 
-  async #retry(): Promise<void> {
+  /** Follows another server's state from now on. */
+  reopen(): void {
     this.#close();
-    if ((await statusOf("/api/state")) === 401) return this.#options.onChange("signed_out");
-    window.setTimeout(() => this.open(), this.#pauseMs);
+    window.clearTimeout(this.#pauseTimer);
+    this.#pauseMs = FIRST_PAUSE_MS;
+    this.open();
+  }
+
+  async #retry(): Promise<void> {
+    const source = this.#source;
+    this.#close();
+    const status = await statusOf(`/api/state${this.#options.query()}`);
+    // Another server was chosen meanwhile.
+    if (source !== this.#source) return;
+    if (status === 401) return this.#options.onChange("signed_out");
+    if (status === 404) return this.#options.onUnknown();
+    this.#pauseTimer = window.setTimeout(() => this.open(), this.#pauseMs);
     this.#pauseMs = Math.min(this.#pauseMs * 2, LAST_PAUSE_MS);
   }
 
   async #askWhy(): Promise<void> {
-    const status = await statusOf("/api/state");
+    const status = await statusOf(`/api/state${this.#options.query()}`);
     if (status === 200 && this.#source?.readyState !== EventSource.CLOSED) this.#options.onHeldBack(true);
   }
 

@@ -60,10 +60,61 @@ export interface ServerState {
   readonly problems: readonly Problem[];
 }
 
+export interface ServerRow {
+  readonly id: string;
+  readonly region: string | null;
+  readonly version: string;
+  readonly state: "alive" | "draining" | "suspect" | "gone" | "incompatible" | "unreachable";
+  readonly since: string;
+  readonly is_lost: boolean;
+  readonly address: string | null;
+  readonly link: "direct" | "bus" | "none" | null;
+  readonly link_problem: { readonly address: string | null; readonly reason: string } | null;
+  readonly rtt_ms: number | null;
+  readonly gossip_age_ms: number | null;
+  readonly clock_ahead_ms: number | null;
+  readonly workers: number;
+  readonly slots: number;
+  readonly busy: number;
+  readonly waiting: number;
+  readonly problems: { readonly critical: number; readonly warning: number } | null;
+  readonly sample: Sample | null;
+  readonly pools: readonly PoolState[];
+}
+
+export interface ClusterState {
+  readonly name: string;
+  readonly id: string;
+  readonly bus: {
+    readonly state: "up" | "away";
+    readonly since: string;
+    readonly reason: string | null;
+    readonly address: string | null;
+    readonly records: boolean | null;
+  };
+  readonly peers_lost: number;
+  readonly is_whole: boolean;
+  readonly servers: readonly ServerRow[];
+  readonly sample: Sample;
+  readonly pools: readonly PoolState[];
+}
+
+/** Where the state of another server comes from. */
+export interface Relayed {
+  readonly by: string;
+  readonly at: string | null;
+  readonly stale_since: string | null;
+}
+
 export type PluginState = Readonly<Record<string, unknown>>;
 
 export interface Envelope {
-  readonly server: ServerState;
+  /** Null until another server has sent its state. */
+  readonly server: ServerState | null;
+  /** Present in a cluster. */
+  readonly cluster?: ClusterState;
+  /** Present in the state of another server. */
+  readonly relayed?: Relayed;
   readonly plugins: Readonly<Record<string, PluginState>>;
 }
 

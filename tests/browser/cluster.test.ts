@@ -1,0 +1,217 @@
+import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { fileURLToPath } from "node:url";
+import type { Browser, Page } from "playwright-core";
+import type { ServerLoad } from "../../src/state/cluster-facts.ts";
+import { systemClock } from "../../src/system/clock.ts";
+import { launchBrowser, openPage, painted, signIn, type Watched } from "../support/browser.ts";
+import type { Config } from "../support/default-config.ts";
+import { ScriptedCluster } from "../support/scripted-cluster.ts";
+import { TestServer } from "../support/test-server.ts";
+
+setDefaultTimeout(30_000);
+
+const AXE = await Bun.file(fileURLToPath(import.meta.resolve("axe-core/axe.min.js"))).text();
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await launchBrowser();
+});
+afterAll(() => browser.close());
+
+const running: { stop(): Promise<void> }[] = [];
+let watched: Watched | undefined;
+afterEach(async () => {
+  const complaints = watched?.complaints ?? [];
+  await watched?.close();
+  watched = undefined;
+  for (const each of running.splice(0).reverse()) await each.stop();
+  expect(complaints).toEqual([]);
+});
+
+function start(config: Partial<Config> = {}) {
+  const cluster = new ScriptedCluster(systemClock);
+  const server = new TestServer({ serverId: "a", plugins: ["llm"], ...config }, {}, undefined, undefined, cluster);
+  running.push(server);
+  return { server, cluster };
+}
+
+async function open(server: TestServer, tab = "overview"): Promise<Page> {
+  watched = await openPage(browser);
+  await signIn(watched.page, server.url, tab);
+  return watched.page;
+}
+
+const load = (used: number, requests = 0): ServerLoad => ({
+  pulses: [
+    {
+      id: "llm",
+      pulse: {
+        workers: { idle: 1, working: 1, notReady: 0, draining: 0 },
+        slots: { used, total: 8 },
+        queue: { waiting: 0, capacity: 100 },
+        requests,
+      },
+    },
+  ],
+  firstByte: { p50Ms: null, p95Ms: null },
+  problems: { critical: 0, warning: 0 },
+});
+
+/** What a peer sends of itself: the state of a server like this one, under another id and with one worker. */
+async function textOf(server: TestServer, id: string, worker: string): Promise<string> {
+  const answer = await server.fetch("/api/state?server=all");
+  const all = (await answer.json()) as { servers: { a: { server: object; plugins: { llm: { workers: object[] } } } } }; // the State API's format
+  const { a: own } = all.servers;
+  const workers = own.plugins.llm.workers.map((each) => ({ ...each, id: worker, name: worker }));
+  return JSON.stringify({ server: { ...own.server, id }, plugins: { llm: { ...own.plugins.llm, workers } } });
+}
+
+const row = (page: Page, id: string) =>
+  page.locator(".servers tbody tr", { has: page.locator(`button:text-is("${id}")`) });
+
+describe("the page of a server in a cluster", () => {
+  test("shows the servers with their health and the totals of all", async () => {
+    const { server, cluster } = start();
+    await server.worker({ max_concurrency: 4 });
+    cluster.peer("b", { region: "fra" });
+    cluster.beat("b", load(3));
+    const page = await open(server);
+    await page.waitForSelector(".verdict.good >> text=2 servers; 3 of 12 slots in use");
+    await page.waitForSelector(".servers >> text=2 servers work together, NATS is up; as server a sees it.");
+    await row(page, "a").locator("text=answers this page").waitFor();
+    await row(page, "b").locator("text=fra").waitFor();
+    await row(page, "b").locator("text=direct, 0.4 ms").waitFor();
+    expect(await row(page, "b").locator("meter").getAttribute("aria-label")).toBe("3 of 8 slots in use");
+    const tile = page.locator(".tile", { hasText: "Slots in use" });
+    await tile.locator("text=12").waitFor();
+    cluster.peer("b", { status: "gone" });
+    await row(page, "b").locator("text=lost").waitFor();
+    await page.waitForSelector(".problems >> text=Server b is gone without a goodbye.");
+    await tile.locator(".of", { hasText: "4" }).waitFor();
+  });
+
+  test("lists the workers of the server that is chosen, which stays chosen after a reload", async () => {
+    const { server, cluster } = start();
+    await server.worker({ worker_name: "attic gpu" });
+    cluster.peer("b");
+    cluster.beat("b", load(3));
+    const page = await open(server, "llm");
+    await page.waitForSelector("text=jobs of server a, which answers this page");
+    await page.locator("#tab-llm tbody tr", { hasText: "attic gpu" }).first().waitFor();
+    await page.selectOption("#server", "b");
+    await page.waitForSelector("text=Waiting for the state of server b");
+    cluster.arrive("b", await textOf(server, "b", "cellar gpu"));
+    await page.locator("#tab-llm tbody tr", { hasText: "cellar gpu" }).first().waitFor();
+    await page.waitForSelector("text=jobs of server b, as server a gets them");
+    expect(await page.locator("#tab-llm tbody tr", { hasText: "attic gpu" }).count()).toBe(0);
+    expect(page.url()).toContain("?server=b#llm");
+    await page.reload();
+    await page.waitForSelector(".link.live");
+    expect(await page.inputValue("#server")).toBe("b");
+    await page.locator("#tab-llm tbody tr", { hasText: "cellar gpu" }).first().waitFor();
+    await page.selectOption("#server", "");
+    await page.locator("#tab-llm tbody tr", { hasText: "attic gpu" }).first().waitFor();
+    expect(page.url()).not.toContain("server=b");
+  });
+
+  test("has the graph of a server at once, also of one that has died, and its last state with its age", async () => {
+    const { server, cluster } = start();
+    cluster.peer("b");
+    for (let second = 0; second < 3; second += 1) {
+      cluster.beat("b", load(second, second * 7));
+      await Bun.sleep(5);
+    }
+    cluster.arrive("b", await textOf(server, "b", "cellar gpu"));
+    cluster.peer("b", { status: "gone" });
+    const page = await open(server);
+    const plotted = page.waitForResponse((answer) => answer.url().endsWith("/api/state/history?server=b"));
+    await row(page, "b").locator("button").click();
+    const history = (await (await plotted).json()) as { samples: { requests: number[] } }; // the State API's format
+    expect(history.samples.requests).toEqual([0, 7, 7]);
+    await page.locator(".plot canvas").first().waitFor();
+    await page.click('header a[href="#llm"]');
+    await page.waitForSelector("text=/The server has not answered for \\d+ s; this is its last state/", {
+      timeout: 15_000,
+    });
+  });
+
+  test("goes back to all servers when the chosen one is not in the cluster", async () => {
+    const { server } = start({ apiKeys: [] });
+    watched = await openPage(browser);
+    const { page, complaints } = watched;
+    await page.goto(`${server.url}/state?server=nobody`);
+    await page.waitForSelector(".link.live");
+    await page.waitForSelector(".verdict:not(:has-text('Waiting for'))");
+    expect(await page.inputValue("#server")).toBe("");
+    // Browsers log an error for each 404.
+    expect(complaints.filter((each) => !each.includes("404") && !each.includes("MIME"))).toEqual([]);
+    complaints.splice(0);
+  });
+
+  test("survives the death of its server when a proxy sends it to another one", async () => {
+    const first = start({ apiKeys: [] });
+    first.cluster.peer("b");
+    let target = first.server.url;
+    const proxy = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      idleTimeout: 0,
+      fetch: (request) => {
+        const url = new URL(request.url);
+        return fetch(target + url.pathname + url.search, { headers: request.headers, decompress: false }).catch(
+          () => new Response("bad gateway", { status: 502 }),
+        );
+      },
+    });
+    running.push({ stop: () => proxy.stop(true) });
+    watched = await openPage(browser);
+    const { page, complaints } = watched;
+    await page.goto(`http://127.0.0.1:${proxy.port}/state`);
+    await page.waitForSelector(".link.live");
+    await row(page, "a").locator("text=answers this page").waitFor();
+    const second = start({ apiKeys: [], serverId: "b" });
+    second.cluster.peer("a", { status: "gone" });
+    target = second.server.url;
+    await first.server.stop();
+    await row(page, "b").locator("text=answers this page").waitFor({ timeout: 20_000 });
+    await row(page, "a").locator("text=lost").waitFor();
+    await page.waitForSelector(".link.live");
+    // Browsers log an error for each failed request.
+    expect(complaints.filter((each) => !/ERR_|502|MIME/.test(each))).toEqual([]);
+    complaints.splice(0);
+  });
+});
+
+test("the servers can be read by screen readers, in both themes, and fit on a phone", async () => {
+  const { server, cluster } = start();
+  cluster.peer("b", { region: "fra" });
+  cluster.beat("b", load(3));
+  cluster.peer("c", { status: "gone" });
+  cluster.peer("d", { status: "unreachable" });
+  for (const [colorScheme, width] of [
+    ["light", 1280],
+    ["dark", 390],
+  ] as const) {
+    await watched?.close();
+    watched = await openPage(browser, { colorScheme, viewport: { width, height: 844 } });
+    const { page } = watched;
+    await signIn(page, server.url);
+    await row(page, "d").waitFor();
+    await page.evaluate(AXE);
+    for (const tab of ["overview", "llm"]) {
+      await page.click(`header a[href="#${tab}"]`);
+      await painted(page);
+      const { violations } = (await page.evaluate("axe.run()")) as { violations: { impact: string; id: string }[] }; // Axe's own shape.
+      const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
+      expect(serious.map(({ id }) => id)).toEqual([]);
+      expect(await page.evaluate("document.scrollingElement.scrollWidth - innerWidth")).toBe(0);
+    }
+  }
+});
+
+test("the page of a server without a cluster has no choice of servers and no list of them", async () => {
+  const server = new TestServer({ plugins: ["llm"] });
+  running.push(server);
+  const page = await open(server);
+  expect(await page.locator("#server, .servers, .server-line, #boot-cluster").count()).toBe(0);
+});

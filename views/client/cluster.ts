@@ -1,0 +1,97 @@
+import { duration, plural } from "./format.ts";
+import type { ClusterState, Relayed, ServerRow, ServerState } from "./state-types.ts";
+import { type Verdict, verdictOf } from "./verdict.ts";
+
+// What the page says about a cluster. All functions are pure.
+
+/** Sums up the condition of all servers. `server` is the one that answers, whose problems include those of the cluster. */
+export function clusterVerdict(server: ServerState, cluster: ClusterState): Verdict {
+  const running = cluster.servers.filter(({ state }) => state !== "gone");
+  const isServing = running.some(({ state }) => state === "alive");
+  const { sample, pools } = cluster;
+  // A server that shuts down hands its work over, and the cluster goes on.
+  const verdict = verdictOf({ ...server, state: isServing ? "ready" : server.state, sample, pools });
+  if (verdict.tone === "bad") return verdict;
+  const others = running.filter(({ id }) => id !== server.id);
+  const critical = others.filter(({ problems }) => (problems?.critical ?? 0) > 0);
+  if (critical.length > 0) return reported("bad", "critical problem", critical);
+  if (verdict.tone !== "good") return verdict;
+  const warning = others.filter(({ problems }) => (problems?.warning ?? 0) > 0);
+  if (warning.length > 0) return reported("busy", "warning", warning);
+  return { ...verdict, detail: `${plural(running.length, "server")}; ${verdict.detail}` };
+}
+
+function reported(tone: Verdict["tone"], what: string, servers: readonly ServerRow[]): Verdict {
+  const names = servers.map(({ id }) => id).join(", ");
+  return {
+    tone,
+    title: servers.length === 1 ? `Server ${names} reports a ${what}.` : `${servers.length} servers report a ${what}.`,
+    detail: `Choose ${servers.length === 1 ? "it" : `one of them (${names})`} at the top of the page to see which.`,
+  };
+}
+
+/** Says how many servers work together, in one line. */
+export function summaryOf({ servers, peers_lost: lost, bus, id }: ClusterState): string {
+  const running = servers.filter(({ state }) => state !== "gone");
+  const working = running.filter(({ state }) => state === "alive" || state === "draining");
+  const together =
+    working.length === running.length
+      ? `${plural(running.length, "server")} ${running.length === 1 ? "runs" : "work together"}`
+      : `${working.length} of ${plural(running.length, "server")} work together`;
+  const missing = lost === 0 ? [] : [`${lost} lost`];
+  return `${[together, ...missing, bus.state === "up" ? "NATS is up" : "NATS is away"].join(", ")}; as server ${id} sees it.`;
+}
+
+/** The region and the version of a server, and whether it is the one that the page talks to. */
+export function detailOf(row: ServerRow, cluster: ClusterState): string {
+  const parts = [
+    row.id === cluster.id ? ["answers this page"] : [],
+    row.region === null ? [] : [row.region],
+    row.version,
+  ];
+  return parts.flat().join(" · ");
+}
+
+/** The class of a server's badge: the colours of workers in like conditions. */
+export function badgeOf({ state, is_lost }: ServerRow): string {
+  if (state === "alive") return "idle";
+  if (state === "draining" || state === "suspect") return "draining";
+  return state === "gone" && !is_lost ? "" : "not_ready";
+}
+
+export function linkText({ link, rtt_ms, state }: ServerRow): string {
+  if (link === null || state === "gone") return "–";
+  if (link === "none") return "none";
+  const way = link === "bus" ? "through NATS" : "direct";
+  return rtt_ms === null ? way : `${way}, ${rtt_ms < 10 ? `${rtt_ms.toFixed(1)} ms` : duration(rtt_ms)}`;
+}
+
+/** How long nothing was heard of a server, once that is noticeable. */
+export function heardText({ gossip_age_ms: age, state }: ServerRow): string {
+  return age === null || age < 2500 || state === "gone" ? "" : `silent for ${duration(age)}`;
+}
+
+export function problemText({ problems }: ServerRow): string {
+  if (problems === null) return "–";
+  const { critical, warning } = problems;
+  if (critical + warning === 0) return "none";
+  return [critical > 0 ? [`${critical} critical`] : [], warning > 0 ? [plural(warning, "warning")] : []]
+    .flat()
+    .join(", ");
+}
+
+/** Says whose workers and jobs the page lists. `chosen` is empty for all servers. */
+export function listText(chosen: string, server: ServerState | null, relayed: Relayed | null): string {
+  if (chosen !== "" && server === null) return `Waiting for the state of server ${chosen}…`;
+  const id = server?.id ?? chosen;
+  const why = chosen === "" ? ", which answers this page. Choose another one at the top" : "";
+  const by = relayed === null ? "" : `, as server ${relayed.by} gets them`;
+  return `Workers, models and jobs of server ${id}${by}${why}.`;
+}
+
+/** Says since when a peer's state is not current; empty while it is. `now` is in milliseconds since 1970. */
+export function staleText(relayed: Relayed | null, now: number): string {
+  if (!relayed || relayed.stale_since === null) return "";
+  const age = Math.max(0, now - Date.parse(relayed.stale_since));
+  return `The server has not answered for ${duration(Math.round(age / 1000) * 1000)}; this is its last state.`;
+}

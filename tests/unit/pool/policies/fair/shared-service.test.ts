@@ -90,22 +90,21 @@ describe("service that is told between servers", () => {
   test("replaces what a server has charged for a job of the peer that tells it", () => {
     const clock = new FakeClock();
     const rig = new FairRig({}, clock);
-    rig.connect("w", 1);
+    rig.connect("w", 2);
     const [peers, own] = [member("peers"), member("own")];
-    rig.start({ caller: own, cost: 100 });
+    for (let each = 0; each < 2; each += 1) rig.start({ caller: own, cost: 100 });
     const demand = { model: "m", exact: true, excluded: NONE_EXCLUDED };
     const slots: HeldClaim[] = [];
     const wait = (): void => void rig.pool.waitForPeer({ caller: peers, demand }, "s2", 0, (slot) => slots.push(slot));
     wait();
+    wait();
     rig.start({ caller: own, cost: 100 });
     clock.advance(100);
-    wait();
-    // The peer's own count of its job, which is the estimate until the job ends.
-    const told = { model: "m", class: "normal", tenant: "peers", caller: "peers", endUser: undefined } as const;
-    rig.pool.sharedService?.addService("s2", [{ ...told, amount: 100 }], clock.elapsed());
-    slots[0]?.release();
-    // Both have been charged 100 once, so the one whose turn came first is next.
     expect(slots).toHaveLength(1);
+    rig.start({ caller: own, cost: 100 });
+    // The peer's own count of its job, half of what was charged here.
+    const told = { model: "m", class: "normal", tenant: "peers", caller: "peers", endUser: undefined } as const;
+    rig.pool.sharedService?.addService("s2", [{ ...told, amount: 50 }], clock.elapsed());
     clock.advance(100);
     expect(slots).toHaveLength(2);
   });

@@ -12,12 +12,12 @@ import {
   type ClientSurface,
   createCaller,
 } from "./caller.ts";
-import { Callers, type IdleTimeouts } from "./callers.ts";
+import { Callers, type IdleTimeouts, type RequestsElsewhere } from "./callers.ts";
 import { type AccessLists, createGates } from "./gates.ts";
 import { configuredKeys, type KeySources } from "./keys.ts";
 import { createOperatorDoor, createSignInDoor, type OperatorDoor, type SignInDoor } from "./operator-door.ts";
 import { createPageGuard, createRoleGuard } from "./page-guard.ts";
-import { Refusals } from "./refusals.ts";
+import { Refusals, type RefusalsElsewhere } from "./refusals.ts";
 import { SignIns } from "./sign-ins.ts";
 import { type SignOutRecords, SignOuts } from "./sign-outs.ts";
 import { type SharedSecret, TokenKeys } from "./token-keys.ts";
@@ -77,6 +77,11 @@ export interface Auth extends ClientDoor, Access {
   reload(next: AccessLists): Reload;
 }
 
+/** The parts of limits that are used up at the other servers of a cluster. */
+export interface LimitsElsewhere extends RefusalsElsewhere {
+  readonly requests: RequestsElsewhere;
+}
+
 export interface AuthOptions {
   readonly idleTimeouts: IdleTimeouts;
   /** The source of keys; the configuration's lists unless given. */
@@ -85,6 +90,8 @@ export interface AuthOptions {
   readonly secret?: SharedSecret | undefined;
   /** Sign-outs are forgotten at a restart unless given. */
   readonly signOutRecords?: SignOutRecords | undefined;
+  /** What the other servers of a cluster count; absent where this server is the only one. */
+  readonly elsewhere?: LimitsElsewhere | undefined;
   /** Called for every request and worker that is refused, for metrics. */
   readonly onFailure?: (surface: AuthSurface) => void;
 }
@@ -101,8 +108,15 @@ export function createAuth(config: Config, { clock, ids, log }: Deps, options: A
     addressOf,
     bucketOf,
     onFailure,
+    elsewhere: options.elsewhere,
   });
-  const callers = new Callers({ idleTimeouts, maxPerAddress: config.maxRequestsPerAddress, addressOf, bucketOf });
+  const callers = new Callers({
+    idleTimeouts,
+    maxPerAddress: config.maxRequestsPerAddress,
+    addressOf,
+    bucketOf,
+    elsewhere: options.elsewhere?.requests,
+  });
   const assertNoForeignPage = createPageGuard(config);
   const tokenKeys = new TokenKeys({ clock, shared: options.secret });
   const signOuts = new SignOuts({ clock, records: options.signOutRecords });

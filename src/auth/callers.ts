@@ -9,6 +9,14 @@ export interface IdleTimeouts {
   restoreIdleTimeout(request: Request): void;
 }
 
+/** The running requests of callers at the other servers of a cluster. */
+export interface RequestsElsewhere {
+  /** How many requests of a caller run at other servers, as far as they have told. */
+  countOf(name: string): number;
+  /** Notes how many requests of a caller run here, of at most `limit` on all servers. */
+  changed(name: string, count: number, limit: number): void;
+}
+
 export interface CallersOptions {
   readonly idleTimeouts: IdleTimeouts;
   /** Concurrent requests of one address; 0 sets no limit. */
@@ -17,6 +25,8 @@ export interface CallersOptions {
   readonly addressOf: (visit: Visit) => string | undefined;
   /** Returns the address under which a visit is counted. Called only when needed, because the look-up costs time. */
   readonly bucketOf: (visit: Visit) => string;
+  /** Absent where this server is the only one. Addresses are counted by each server for itself. */
+  readonly elsewhere?: RequestsElsewhere | undefined;
 }
 
 /**
@@ -38,10 +48,13 @@ export class Callers {
 
   /** Counts a request until its caller leaves. Throws `too_many_requests`. */
   enter(who: Caller, visit: Visit): ActiveCaller {
-    const { maxPerAddress, bucketOf } = this.#options;
+    const { maxPerAddress, bucketOf, elsewhere } = this.#options;
     const { maxRequests } = who.limits;
     const isNameCounted = maxRequests > 0;
-    if (isNameCounted && countOf(this.#byName, who.name) >= maxRequests) throw refusal("key", maxRequests);
+    if (isNameCounted) {
+      const running = countOf(this.#byName, who.name) + (elsewhere?.countOf(who.name) ?? 0);
+      if (running >= maxRequests) throw refusal("key", maxRequests);
+    }
     const stay = new Stay(who, visit, this.#options, this.#left);
     if (isNameCounted) stay.countedName = who.name;
     if (maxPerAddress > 0 && this.#running >= maxPerAddress) {
@@ -53,7 +66,10 @@ export class Callers {
     } else if (maxPerAddress > 0) {
       this.#notLookedUp.add(stay);
     }
-    if (isNameCounted) add(this.#byName, who.name, 1);
+    if (isNameCounted) {
+      const count = add(this.#byName, who.name, 1);
+      elsewhere?.changed(who.name, count, maxRequests);
+    }
     this.#running += 1;
     return stay;
   }
@@ -66,7 +82,10 @@ export class Callers {
 
   readonly #left = (stay: Stay): void => {
     this.#running -= 1;
-    if (stay.countedName !== undefined) add(this.#byName, stay.countedName, -1);
+    if (stay.countedName !== undefined) {
+      const count = add(this.#byName, stay.countedName, -1);
+      this.#options.elsewhere?.changed(stay.countedName, count, stay.limits.maxRequests);
+    }
     if (stay.bucket === undefined) this.#notLookedUp.delete(stay);
     else add(this.#byAddress, stay.bucket, -1);
   };
@@ -152,9 +171,10 @@ function countOf(counts: ReadonlyMap<string, number>, name: string): number {
   return counts.get(name) ?? 0;
 }
 
-/** Counts up or down, and removes a name whose count is 0. */
-function add(counts: Map<string, number>, name: string, by: 1 | -1): void {
+/** Counts up or down, and removes a name whose count is 0. Returns the count. */
+function add(counts: Map<string, number>, name: string, by: 1 | -1): number {
   const count = countOf(counts, name) + by;
   if (count === 0) counts.delete(name);
   else counts.set(name, count);
+  return count;
 }

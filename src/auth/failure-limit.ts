@@ -8,6 +8,16 @@ const WINDOW_MS = 60_000;
  */
 const MAX_ADDRESSES = 10_000;
 
+/** The wrong keys that the other servers of a cluster are sent. */
+export interface FailuresElsewhere {
+  /** Returns the name of an address among the servers. It is the same on each of them, and not the address. */
+  nameOf(address: string): string;
+  /** Tells the other servers of wrong keys. */
+  tell(name: string, keys: number): void;
+  /** Calls `listener` for the wrong keys that other servers tell. There is one listener. */
+  onTold(listener: (name: string, keys: number) => void): void;
+}
+
 interface Failures {
   readonly since: number;
   count: number;
@@ -20,13 +30,19 @@ interface Failures {
 export class FailureLimit {
   readonly #limit: number;
   readonly #clock: Clock;
+  readonly #elsewhere: FailuresElsewhere | undefined;
   /** In the order of `since`. */
   readonly #byAddress = new Map<string, Failures>();
 
-  /** `limit` is a number of wrong keys per minute; 0 counts nothing. */
-  constructor(limit: number, clock: Clock) {
+  /**
+   * `limit` is a number of wrong keys per minute; 0 counts nothing. With `elsewhere`, the wrong keys that other servers are
+   * sent count as well.
+   */
+  constructor(limit: number, clock: Clock, elsewhere?: FailuresElsewhere) {
     this.#limit = limit;
     this.#clock = clock;
+    this.#elsewhere = elsewhere;
+    elsewhere?.onTold((name, keys) => void this.#add(name, keys));
   }
 
   /**
@@ -35,19 +51,28 @@ export class FailureLimit {
    */
   count(address: string, keys = 1): number | undefined {
     if (this.#limit === 0) return undefined;
+    const name = this.#elsewhere?.nameOf(address) ?? address;
+    const full = this.#add(name, keys);
+    if (!full) {
+      this.#elsewhere?.tell(name, keys);
+      return undefined;
+    }
+    const leftMs = full.since + WINDOW_MS - this.#clock.elapsed();
+    return Math.max(1, Math.ceil(leftMs / 1000));
+  }
+
+  /** Counts wrong keys, unless their address is at its limit; then it returns what is known of the address. */
+  #add(name: string, keys: number): Failures | undefined {
     this.#forgetOld();
-    const failures = this.#byAddress.get(address);
+    const failures = this.#byAddress.get(name);
     if (!failures) {
       if (this.#byAddress.size >= MAX_ADDRESSES) this.#forgetFirst();
-      this.#byAddress.set(address, { since: this.#clock.elapsed(), count: keys });
+      this.#byAddress.set(name, { since: this.#clock.elapsed(), count: keys });
       return undefined;
     }
-    if (failures.count < this.#limit) {
-      failures.count += keys;
-      return undefined;
-    }
-    const leftMs = failures.since + WINDOW_MS - this.#clock.elapsed();
-    return Math.max(1, Math.ceil(leftMs / 1000));
+    if (failures.count >= this.#limit) return failures;
+    failures.count += keys;
+    return undefined;
   }
 
   #forgetOld(): void {

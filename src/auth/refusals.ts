@@ -4,7 +4,7 @@ import type { Visit } from "../http/visit.ts";
 import type { Clock, Log, LogFields } from "../system/deps.ts";
 import { RepeatedLines } from "../system/repeated-lines.ts";
 import type { AuthSurface } from "./caller.ts";
-import { FailureLimit } from "./failure-limit.ts";
+import { FailureLimit, type FailuresElsewhere } from "./failure-limit.ts";
 
 export interface RefusalsOptions {
   readonly clock: Clock;
@@ -17,6 +17,14 @@ export interface RefusalsOptions {
   readonly bucketOf: (visit: Visit) => string;
   /** Called for every request that is refused, for metrics. */
   readonly onFailure: (surface: AuthSurface) => void;
+  /** The refusals of other servers; absent where this one is the only one. */
+  readonly elsewhere?: RefusalsElsewhere | undefined;
+}
+
+/** What the other servers of a cluster are sent: wrong keys, and wrong tokens of relays. */
+export interface RefusalsElsewhere {
+  readonly keys: FailuresElsewhere;
+  readonly tokens: FailuresElsewhere;
 }
 
 /** A request that is refused. */
@@ -48,10 +56,10 @@ export class Refusals {
   readonly #others: RepeatedLines;
 
   constructor(options: RefusalsOptions) {
-    const { clock, log, maxPerMinute } = options;
+    const { clock, log, maxPerMinute, elsewhere } = options;
     this.#options = options;
-    this.#failures = new FailureLimit(maxPerMinute, clock);
-    this.#tokenFailures = new FailureLimit(maxPerMinute, clock);
+    this.#failures = new FailureLimit(maxPerMinute, clock, elsewhere?.keys);
+    this.#tokenFailures = new FailureLimit(maxPerMinute, clock, elsewhere?.tokens);
     this.#wrongKeys = new RepeatedLines({ clock, write: (fields) => log.warn("auth.failed", fields) });
     this.#others = new RepeatedLines({ clock, write: (fields) => log.info("auth.failed", fields) });
   }

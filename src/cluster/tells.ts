@@ -7,7 +7,7 @@ export interface TellLine {
   peers(): Iterable<string>;
   /** The time in milliseconds for a text there and an answer back, as last measured; undefined without a link. */
   rttMs(peer: string): number | undefined;
-  /** Sends a text. Returns false if no link stands. What is under way when a link breaks is lost. */
+  /** Sends a text. Returns false if it was not sent. What is under way when a link breaks is lost. */
   tell(peer: string, text: string): boolean;
   /** MUST call `listener` for each text that a peer has sent. There is one listener. */
   onTell(listener: (peer: string, text: string) => void): void;
@@ -45,6 +45,28 @@ export class Tells {
     line.onTell((peer, text) => this.#onText(peer, text));
   }
 
+  /** The number of peers to which a link stands. */
+  get peerCount(): number {
+    let count = 0;
+    for (const _ of this.#line.peers()) count += 1;
+    return count;
+  }
+
+  /** Calls `listener` when a link to a peer stands, before any message of that peer. */
+  onJoined(listener: (peer: string) => void): void {
+    this.#line.onJoined(listener);
+  }
+
+  /** Calls `listener` when the link to a peer has broken, after all its messages. */
+  onLost(listener: (peer: string) => void): void {
+    this.#line.onLost(listener);
+  }
+
+  /** Milliseconds for a message there and an answer back, as last measured; undefined without a link. */
+  rttMs(peer: string): number | undefined {
+    return this.#line.rttMs(peer);
+  }
+
   /** Takes all messages of one type. There is one receiver for each type. */
   on<T>(type: string, schema: v.GenericSchema<unknown, T>, onMessage: (peer: string, message: T) => void): void {
     if (this.#receivers.has(type)) throw new Error(`two receivers for ${type}`);
@@ -57,7 +79,7 @@ export class Tells {
     });
   }
 
-  /** Sends a message to one peer. Returns false if no link stands. */
+  /** Sends a message to one peer. Returns false if it was not sent: without a link, or over one that is congested. */
   to(peer: string, message: Tell): boolean {
     return this.#line.tell(peer, JSON.stringify(message));
   }

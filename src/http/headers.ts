@@ -96,9 +96,22 @@ export function nameServedModel(headers: Headers, model: string): void {
 /** The most workers that one answer names. More serve parts of one request only if many of them fail. */
 const MAX_NAMED_WORKERS = 16;
 
-/** Names the workers that served a request, and the reason why they got it. */
-export function nameWorkers(headers: Headers, workerIds: readonly string[], reason: string): void {
-  headers.set("x-moorage-worker", workerIds.slice(0, MAX_NAMED_WORKERS).map(toPrintable).join(", "));
+/** A worker as a client is told of it. */
+export interface NamedWorker {
+  readonly id: string;
+  /** The other server that it is connected to; absent for this one. */
+  readonly server?: string;
+}
+
+/**
+ * Names the workers that served a request, the other servers that they are connected to, and the reason why they got the
+ * request.
+ */
+export function nameWorkers(headers: Headers, workers: readonly NamedWorker[], reason: string): void {
+  const list = (names: Iterable<string>): string => [...names].slice(0, MAX_NAMED_WORKERS).map(toPrintable).join(", ");
+  headers.set("x-moorage-worker", list(new Set(workers.map(({ id }) => id))));
+  const servers = new Set(workers.flatMap(({ server }) => server ?? []));
+  if (servers.size > 0) headers.set("x-moorage-server", list(servers));
   headers.set("x-moorage-reason", reason);
 }
 

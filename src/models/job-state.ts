@@ -10,8 +10,10 @@ export interface JobState {
   /** The path that was called, as `chat.completions` or `embeddings`. */
   readonly kind: string;
   readonly model: string;
-  /** Null while the job waits. */
+  /** Null while the job waits, and while another server has not said yet which of its workers has it. */
   readonly worker: string | null;
+  /** The id of the server that the worker is connected to; null for this server, and while the job waits. */
+  readonly server: string | null;
   /** Why it has that worker, in one word of `RouteReason`; null while the job waits. */
   readonly reason: RouteReason | null;
   /** The caller's name as in logs: `api-key:2`, `role:reader`. */
@@ -84,6 +86,7 @@ function toJobState(job: RegisteredJob, now: number): JobState {
     kind: facts.kind,
     model: facts.model.slice(0, MAX_MODEL_CHARS),
     worker: facts.workerId ?? null,
+    server: facts.server ?? null,
     reason: facts.route?.reason ?? null,
     caller: caller.name,
     end_user: endUser ?? null,

@@ -48,6 +48,12 @@ export function JobTable({ plugin }: { readonly plugin: string }): string {
       <Cell label="Worker">
         <span class="clip" x-text="row.worker || '–'" x-bind:title="row.worker"></span>
         <span
+          class="sub clip"
+          x-show="row.server"
+          x-text="row.server ? 'on ' + row.server : ''"
+          x-bind:title="row.server"
+        ></span>
+        <span
           class="sub"
           x-show="row.reason"
           x-text="row.reason ? row.reason.replaceAll('_', ' ') : ''"

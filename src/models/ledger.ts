@@ -2,6 +2,7 @@ import type { Origin } from "../auth/caller.ts";
 import type { JobOutcome, Metrics } from "../figures/metrics.ts";
 import { WINDOW_MS } from "../figures/sliding-sum.ts";
 import { SPEED_UNIT, toTotals, type Usage } from "../figures/units.ts";
+import type { Claim } from "../pool/claim.ts";
 import type { FailedAttempt, JobReport, OutputForm } from "../pool/job-spec.ts";
 import type { RegisteredJob } from "../pool/jobs-registry.ts";
 import type { Clock } from "../system/deps.ts";
@@ -155,14 +156,19 @@ export class Ledger {
     claim.count({ outcome, error, runningMs, firstByteMs, usage: totals, isEstimated, input, output, uncounted });
     // A worker has done its work if the failure was the client's.
     const workersOutcome = outcome === "failed" && error === undefined ? "completed" : outcome;
-    this.#options.workers?.count(claim, { outcome: workersOutcome, runningMs, output });
+    this.#seriesOf(claim)?.count(claim, { outcome: workersOutcome, runningMs, output });
   }
 
   /** Counts an attempt that a worker failed, although another one went on with the job. */
   #countFailed({ claim, reason, runningMs }: FailedAttempt): void {
     const outcome = "failed";
     claim.count({ outcome, error: reason, runningMs, usage: undefined, output: 0 });
-    this.#options.workers?.count(claim, { outcome, runningMs, output: 0 });
+    this.#seriesOf(claim)?.count(claim, { outcome, runningMs, output: 0 });
+  }
+
+  /** Returns the series for a claim's worker: the server that a worker is connected to counts its work. */
+  #seriesOf({ worker }: Claim): WorkerSeries | undefined {
+    return worker.server === undefined ? this.#options.workers : undefined;
   }
 
   #measure(report: JobReport, outcome: JobOutcome, usage: Usage | undefined, bytesIn: number): void {

@@ -9,10 +9,19 @@ import type { Verdict } from "./routing/verdict.ts";
 import type { SeatModel, Work } from "./seat.ts";
 import type { Ticket } from "./ticket.ts";
 
+/** The worker of a claim. */
+export interface ClaimedWorker {
+  /** Empty, like the name, while the worker is another server's choice that has not been told yet. */
+  readonly id: string;
+  readonly name: string;
+  /** The id of the other server that the worker is connected to; absent for a worker of this server. */
+  readonly server?: string;
+}
+
 /** One slot of a worker, held for one job. Nothing behind it is visible, so the worker may be connected anywhere. */
 export interface Claim {
-  readonly worker: { readonly id: string; readonly name: string };
-  /** The id of the worker's session. */
+  readonly worker: ClaimedWorker;
+  /** The id of the worker's session; empty while the worker is not known. */
   readonly sessionId: string;
   /** Why the job got this slot. */
   readonly route: Route;
@@ -109,7 +118,7 @@ export class SeatClaim implements HeldClaim, ClaimParts {
     return this.#ticket;
   }
 
-  get worker(): Claim["worker"] {
+  get worker(): ClaimedWorker {
     return this.#session.worker;
   }
 

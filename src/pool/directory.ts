@@ -6,7 +6,7 @@ import { AliasIndex } from "./alias-index.ts";
 import { NONE_EXCLUDED } from "./excluded.ts";
 import { Known } from "./known.ts";
 import { ModelSeats, type SeatIndex } from "./model-seats.ts";
-import { Naming } from "./naming.ts";
+import { type ModelsElsewhere, Naming } from "./naming.ts";
 import type { Affinity } from "./routing/affinity.ts";
 import type { Route } from "./routing/route.ts";
 import type { Choice, RoutePolicy } from "./routing/route-policy.ts";
@@ -35,17 +35,18 @@ export class Directory {
   readonly #models: Known;
   readonly #workers: Known;
   readonly #policy: RoutePolicy;
-  readonly #naming: Naming;
+  readonly naming: Naming;
   readonly #index: SeatIndex = { bySession: this.#seats, byWorker: this.#byWorker };
   #offersRevision = 0;
   /** Called after each change of a seat: of its offer, its held slots or its health, and when it comes or goes. */
   onSeat: ((seat: Seat) => void) | undefined;
 
-  constructor(clock: Clock, graceMs: number, policy: RoutePolicy) {
+  /** `elsewhere` counts where the better match for a name decides. */
+  constructor(clock: Clock, graceMs: number, policy: RoutePolicy, elsewhere?: ModelsElsewhere) {
     this.#policy = policy;
     this.#models = new Known(clock, graceMs);
     this.#aliases = new AliasIndex(clock, graceMs);
-    this.#naming = new Naming(this.#byModel, this.#aliases);
+    this.naming = new Naming(this.#byModel, this.#aliases, elsewhere);
     this.#workers = new Known(clock, graceMs);
   }
 
@@ -138,25 +139,30 @@ export class Directory {
    * in demand, it takes the first, in the order of `byPreference`, for which the policy has a seat.
    */
   choose(demand: Demand): Choice | undefined {
-    const { model, workerId, excluded, exchangeKind } = demand;
+    const { model, workerId } = demand;
     if (workerId !== undefined) return this.#named(workerId, demand);
-    const acceptsAll = excluded === NONE_EXCLUDED && exchangeKind === undefined;
-    const accepts = acceptsAll ? undefined : ({ seat }: SeatModel): boolean => isAble(seat.session, demand);
-    const seats = this.#byModel.get(model);
-    const exact = seats && this.#policy.choose(seats, demand, accepts);
+    const exact = this.chooseModel(model, demand);
     if (exact) return exact;
-    for (const name of this.#naming.namesFor(demand)) {
-      const standIns = this.#byModel.get(name);
-      const choice = standIns && this.#policy.choose(standIns, demand, accepts);
+    for (const name of this.naming.namesFor(demand)) {
+      const choice = this.chooseModel(name, demand);
       if (choice) return choice;
     }
     return undefined;
   }
 
+  /** Chooses a seat with room that serves exactly this model, for a demand that names no worker. */
+  chooseModel(model: string, demand: Demand): Choice | undefined {
+    const seats = this.#byModel.get(model);
+    if (!seats) return undefined;
+    const acceptsAll = demand.excluded === NONE_EXCLUDED && demand.exchangeKind === undefined;
+    const accepts = acceptsAll ? undefined : ({ seat }: SeatModel): boolean => isAble(seat.session, demand);
+    return this.#policy.choose(seats, demand, accepts);
+  }
+
   /** Returns the model of a seat that may get a job which waits, when its slot becomes free; undefined if none may. */
   serves(seat: Seat, demand: Demand): SeatModel | undefined {
     if (!isAble(seat.session, demand)) return undefined;
-    const model = this.#naming.modelOn(seat, demand);
+    const model = this.naming.modelOn(seat, demand);
     const to = model === undefined ? undefined : seat.byModel.get(model);
     const seats = to && this.#byModel.get(to.model);
     if (!seats) return undefined;
@@ -186,9 +192,9 @@ export class Directory {
 
   /** Returns the model that a demand would be served with now, or as soon as a slot is free; undefined for none. */
   resolve(demand: Demand): string | undefined {
-    if (demand.workerId === undefined) return this.choose(demand)?.to.model ?? this.#naming.namesFor(demand)[0];
+    if (demand.workerId === undefined) return this.choose(demand)?.to.model ?? this.naming.namesFor(demand)[0];
     const seat = this.#byWorker.get(demand.workerId);
-    return seat && seat.capacity > 0 ? this.#naming.modelOn(seat, demand) : undefined;
+    return seat && seat.capacity > 0 ? this.naming.modelOn(seat, demand) : undefined;
   }
 
   /** Finds the seats with room that serve a model or could stand in for it. Looks at all seats, but only when one leaves. */
@@ -207,7 +213,7 @@ export class Directory {
   isServed(demand: Demand, ready: boolean): boolean {
     for (const seat of this.#seats.values()) {
       if (ready && seat.capacity === 0) continue;
-      if (isAble(seat.session, demand) && this.#naming.modelOn(seat, demand) !== undefined) return true;
+      if (isAble(seat.session, demand) && this.naming.modelOn(seat, demand) !== undefined) return true;
     }
     return false;
   }

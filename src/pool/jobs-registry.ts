@@ -14,6 +14,8 @@ export interface JobFacts {
   readonly kind: string;
   readonly model: string;
   readonly workerId: string | undefined;
+  /** The server that the worker is connected to; undefined for this one, and while the job waits. */
+  readonly server: string | undefined;
   /** The explanation why that worker has it; undefined while the job waits. */
   readonly route: Route | undefined;
   /** `streaming`: its answer has begun. */

@@ -13,9 +13,10 @@ export function lineOf(demand: Wanted): string {
   return demand.exact ? modelLine(demand.model) : aliasLine(demand.model);
 }
 
-/** Names every line whose tickets a worker with these models might serve. */
-export function linesOf(workerId: string, models: readonly string[]): readonly string[] {
-  return [workerLine(workerId), ...new Set(models.flatMap((model) => [modelLine(model), aliasLine(model)]))];
+/** Names every line whose tickets a worker with these models might serve, apart from its own line if its id is not known. */
+export function linesOf(workerId: string | undefined, models: readonly string[]): readonly string[] {
+  const ofModels = new Set(models.flatMap((model) => [modelLine(model), aliasLine(model)]));
+  return workerId === undefined ? [...ofModels] : [workerLine(workerId), ...ofModels];
 }
 
 /** Whether a line is that of one worker, and not of a model. */

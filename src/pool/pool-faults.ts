@@ -25,6 +25,15 @@ export function justStartedFault({ model, workerId }: Demand): Fault {
   });
 }
 
+/** A server has joined the cluster and has not told yet what it serves. A 404 would make clients give up on the model. */
+export function notToldFault({ model, workerId }: Demand): Fault {
+  const what = workerId === undefined ? `the model ${quote(model)}` : `worker ${quote(workerId)}`;
+  return new Fault("no_worker_available", {
+    message: `A server that has just joined this one may have ${what}. Try again shortly.`,
+    retryAfterS: RETRY_AFTER_S,
+  });
+}
+
 /** A job that waited was refused, so that another caller's job can wait in the full queue. */
 export function pushedOutFault(): Fault {
   return new Fault("queue_full", {

@@ -4,6 +4,7 @@ import type { Session, SessionHost } from "../tunnel/session.ts";
 import { CLOSES } from "../wire/closes.ts";
 import type { Claim, HeldClaim } from "./claim.ts";
 import { type Demand, Directory } from "./directory.ts";
+import { NONE_EXCLUDED } from "./excluded.ts";
 import { type FlowFacts, listFlows } from "./flow-facts.ts";
 import { JobsRegistry } from "./jobs-registry.ts";
 import { mayUse } from "./may-use.ts";
@@ -11,13 +12,16 @@ import { FirstCome } from "./policies/first-come.ts";
 import { PoolLoad } from "./pool-load.ts";
 import { Queue, type QueueFigures } from "./queue.ts";
 import type { Candidate, CreateQueuePolicy, QueuePolicy, SharedService } from "./queue-policy.ts";
+import { Reach } from "./reach.ts";
 import { Reasons, type ReasonsOptions } from "./reasons.ts";
+import { RemoteSlots } from "./remote-slots.ts";
+import type { RemoteChoice, RemoteNeeds, Remotes } from "./remotes.ts";
 import type { HealthEvent } from "./routing/health-watch.ts";
 import { LeastLoaded } from "./routing/least-loaded.ts";
 import type { RoutePolicy } from "./routing/route-policy.ts";
 import type { Seat } from "./seat.ts";
 import { REST_MS, Slots } from "./slots.ts";
-import type { JobTicket } from "./ticket.ts";
+import type { JobTicket, Ticket } from "./ticket.ts";
 import { TicketNumbers } from "./ticket-numbers.ts";
 import { lowerOf } from "./urgency.ts";
 import type { Wait } from "./waits.ts";
@@ -35,9 +39,17 @@ export interface PoolOptions extends ReasonsOptions {
   readonly createPolicy?: CreateQueuePolicy;
   /** Least loaded, unless given. */
   readonly routePolicy?: RoutePolicy;
+  /**
+   * Creates the pool's view of the other servers of a cluster; none unless given. It MUST NOT call the pool before it has
+   * returned.
+   */
+  readonly createRemotes?: ((pool: Pool) => Remotes) | undefined;
   /** Called when a worker goes out because it failed too often, and when it comes back. */
   readonly onHealth?: (event: HealthEvent) => void;
 }
+
+/** What a slot on a peer must be for, if any worker will do. */
+const ANY_WORKER: RemoteNeeds = { excluded: NONE_EXCLUDED };
 
 /**
  * The sessions of one plugin and the jobs that wait for them. Claims are synchronous: nothing else runs between choosing
@@ -50,30 +62,38 @@ export class Pool implements SessionHost {
   readonly load: PoolLoad;
   readonly #options: PoolOptions;
   readonly #directory: Directory;
+  readonly #reach: Reach;
+  readonly #remotes: Remotes | undefined;
   readonly #policy: QueuePolicy;
   readonly #reasons: Reasons;
   readonly #queue: Queue;
   readonly #numbers: TicketNumbers;
   #revision = 0;
   readonly #slots: Slots;
-  readonly #idle = new Idle(() => this.#slots.busy === 0 && this.#queue.size === 0);
+  readonly #remoteSlots: RemoteSlots;
+  readonly #idle = new Idle(() => this.#slots.busy + this.#remoteSlots.held === 0 && this.#queue.size === 0);
 
   constructor(options: PoolOptions) {
     this.#options = options;
     this.#numbers = new TicketNumbers(options.clock.elapsed());
     this.jobs = new JobsRegistry(options.serverId, options.name, options.clock);
-    this.#directory = new Directory(options.clock, options.modelGraceMs, options.routePolicy ?? new LeastLoaded());
-    this.#reasons = new Reasons(this.#directory, options);
+    const remotes = options.createRemotes?.(this);
+    this.#remotes = remotes;
+    const routePolicy = options.routePolicy ?? new LeastLoaded();
+    this.#directory = new Directory(options.clock, options.modelGraceMs, routePolicy, remotes);
+    this.#reach = new Reach(this.#directory, remotes);
+    this.#reasons = new Reasons(this.#reach, options);
     const createPolicy = options.createPolicy ?? (() => new FirstCome(options.queueSize));
     this.#policy = createPolicy({
-      wake: (ticket) => this.#slots.wake(ticket),
-      loadOf: (demand) => this.#directory.loadOf(demand),
+      wake: (ticket) => this.#wake(ticket),
+      loadOf: (demand) => this.#reach.loadOf(demand),
     });
     this.#queue = new Queue({
       clock: options.clock,
       policy: this.#policy,
       reasons: this.#reasons,
       timeoutMs: options.queueTimeoutMs,
+      remotes,
       onChange: () => this.#onChange(),
     });
     this.load = new PoolLoad(this.#directory, this.#queue);
@@ -84,6 +104,13 @@ export class Pool implements SessionHost {
       queue: this.#queue,
       onChange: () => this.#onChange(),
       onHealth: (event) => options.onHealth?.(event),
+    });
+    this.#remoteSlots = new RemoteSlots({
+      clock: options.clock,
+      reach: this.#reach,
+      policy: this.#policy,
+      queue: this.#queue,
+      onChange: () => this.#onChange(),
     });
   }
 
@@ -110,7 +137,7 @@ export class Pool implements SessionHost {
     return this.#policy.flows(this.#options.clock.elapsed()).length;
   }
 
-  /** Slots held over all workers. */
+  /** Slots held over all workers of this server. */
   get busyTotal(): number {
     return this.#slots.busy;
   }
@@ -135,31 +162,31 @@ export class Pool implements SessionHost {
 
   /** Lists the models that a request may name, sorted: those served now or within the grace period. */
   knownModels(): string[] {
-    return this.#directory.knownModels();
+    return this.#reach.knownModels();
   }
 
   /** Grows with every change of what the workers offer. */
   get offersRevision(): number {
-    return this.#directory.offersRevision;
+    return this.#reach.offersRevision;
   }
 
   /** Lists the models that some worker takes jobs for now, busy or not, sorted. */
   servedModels(): string[] {
-    return this.#directory.servedModels();
+    return this.#reach.servedModels();
   }
 
   /** Returns the model that a demand would be served with now, or as soon as a slot is free; undefined for none. */
   resolve(demand: Demand): string | undefined {
-    return this.#directory.resolve(demand);
+    return this.#reach.resolve(demand);
   }
 
   /** The time, in milliseconds since 1970, at which a model was first seen; undefined for one that is not known. */
   firstSeenAt(model: string): number | undefined {
-    return this.#directory.firstSeenAt(model);
+    return this.#reach.firstSeenAt(model);
   }
 
   workersOf(model: string): number {
-    return this.#directory.workersOf(model);
+    return this.#reach.workersOf(model);
   }
 
   /** Adds a new session. An older session of the same worker is closed. */
@@ -232,20 +259,21 @@ export class Pool implements SessionHost {
    */
   claim(ticket: JobTicket): Claim | undefined {
     const isAllowed = mayUse(ticket.caller, ticket.demand.model);
-    const choice = isAllowed ? this.#directory.choose(ticket.demand) : undefined;
+    const choice = isAllowed ? this.#reach.choose(ticket.demand) : undefined;
     if (!choice) {
-      // A model that a seat serves is known, so nothing is looked up for most jobs.
+      // A model that a worker serves is known, so nothing is looked up for most jobs.
       this.#reasons.assertMayWait(ticket, isAllowed);
       return undefined;
     }
     const now = this.#options.clock.elapsed();
-    return this.#policy.mayBegin(ticket, now) ? this.#slots.hold(choice, ticket, now) : undefined;
+    if (!this.#policy.mayBegin(ticket, now)) return undefined;
+    return "to" in choice ? this.#slots.hold(choice, ticket, now) : this.#remoteSlots.hold(choice, ticket, now);
   }
 
   /** Whether `claim` would give a slot now. */
   hasRoomFor(candidate: Candidate): boolean {
     return (
-      this.#directory.choose(candidate.demand) !== undefined &&
+      this.#reach.choose(candidate.demand) !== undefined &&
       this.#policy.mayBegin(candidate, this.#options.clock.elapsed())
     );
   }
@@ -261,7 +289,7 @@ export class Pool implements SessionHost {
    */
   wait(ticket: JobTicket, onGranted: (claim: Claim) => void, onFailed: (fault: Fault) => void): Wait {
     const wait = this.#queue.wait(ticket, onGranted, onFailed);
-    if (this.hasRoomFor(ticket)) this.#options.clock.after(REST_MS, () => this.#slots.wake(ticket));
+    if (this.hasRoomFor(ticket)) this.#options.clock.after(REST_MS, () => this.#wake(ticket));
     return wait;
   }
 
@@ -279,6 +307,47 @@ export class Pool implements SessionHost {
     return wait;
   }
 
+  /**
+   * Returns a slot of a worker of this server for a job that a peer sends; undefined if there is none at once. The peer has
+   * resolved the name of the model, and its caller is charged there.
+   */
+  claimForPeer(candidate: Candidate, peer: string): HeldClaim | undefined {
+    const choice = this.#directory.choose(candidate.demand);
+    if (!choice) return undefined;
+    const now = this.#options.clock.elapsed();
+    return this.#slots.hold(choice, { ...this.issueTicket(candidate, now, true), peer }, now);
+  }
+
+  /** Counts the free slots of the workers of this server that may get a demand. */
+  freeFor(demand: Demand): number {
+    const { busy, slots } = this.#directory.loadOf(demand);
+    return slots - busy;
+  }
+
+  /**
+   * Gives a slot on a peer to a job that waits, as the queue policy orders them. Returns false if none may have it; nobody
+   * holds it then.
+   */
+  serveRemote(choice: RemoteChoice): boolean {
+    return this.#remoteSlots.serve(choice);
+  }
+
+  /**
+   * Serves jobs that wait after something has changed at peers: slots that are free there for these models, or models that
+   * are no longer served there, for which stand-ins of this server may do now.
+   */
+  onRemotesChange(models: Iterable<string>): void {
+    this.#revision += 1;
+    if (this.#queue.size === 0) return;
+    for (const model of models) {
+      let choice = this.#remotes?.choose(model, ANY_WORKER);
+      while (choice && this.#remoteSlots.serve(choice)) choice = this.#remotes?.choose(model, ANY_WORKER);
+      this.#slots.serveOthers([model]);
+    }
+    // A slot for any worker is no slot for a job that names its worker.
+    for (const ticket of this.#queue.tickets()) if (ticket.demand.workerId !== undefined) this.#wake(ticket);
+  }
+
   /** Lets no job wait from now on. Waiting jobs, and jobs that would have to wait, get this fault. */
   refuseWaiting(fault: () => Fault): void {
     this.#revision += 1;
@@ -287,12 +356,12 @@ export class Pool implements SessionHost {
 
   /** Whether any worker that is not excluded might take this job, now or later. */
   hasOther(demand: Demand): boolean {
-    return this.#directory.isServed(demand, false);
+    return this.#reach.isServed(demand, false);
   }
 
   /** Whether a worker that is ready, busy or not, serves the demand. */
   isServed(demand: Demand): boolean {
-    return this.#directory.isServed(demand, true);
+    return this.#reach.isServed(demand, true);
   }
 
   /** Notes a change of something that is counted elsewhere and shown with the pool. */
@@ -308,6 +377,16 @@ export class Pool implements SessionHost {
   /** Resolves when no slot is held and no job waits. */
   idle(): Promise<void> {
     return this.#idle.wait();
+  }
+
+  /** Serves free slots to jobs that wait, starting with those for which this one waits. */
+  #wake(ticket: Ticket): void {
+    this.#slots.wake(ticket);
+    if (!this.#remotes || ticket.peer !== undefined) return;
+    while (this.#queue.has(ticket)) {
+      const choice = this.#reach.choose(ticket.demand);
+      if (!choice || "to" in choice || !this.#remoteSlots.serve(choice)) return;
+    }
   }
 
   #onChange(): void {

@@ -8,6 +8,7 @@ import { type PeerWait, PeerWaits } from "./peer-waits.ts";
 import { pushedOutFault } from "./pool-faults.ts";
 import type { QueuePolicy } from "./queue-policy.ts";
 import type { Reasons } from "./reasons.ts";
+import type { RemoteQueue } from "./remotes.ts";
 import type { JobTicket, Ticket } from "./ticket.ts";
 import { type Wait, type Waiting, Waits } from "./waits.ts";
 
@@ -17,6 +18,8 @@ export interface QueueOptions {
   readonly reasons: Reasons;
   /** How long a ticket may wait, counted from its first wait. */
   readonly timeoutMs: number;
+  /** Learns which jobs wait, so that slots of peers can be offered to them; absent without peers. */
+  readonly remotes?: RemoteQueue | undefined;
   /** Called after each job that joins or leaves. */
   readonly onChange: () => void;
 }
@@ -43,6 +46,7 @@ export class Queue {
       clock: options.clock,
       policy: options.policy,
       timeoutMs: options.timeoutMs,
+      remotes: options.remotes,
       onChange: () => {
         options.onChange();
         this.#noneWaits.check();
@@ -112,6 +116,11 @@ export class Queue {
   /** Removes and returns a waiting job; undefined for a ticket that does not wait. */
   take(ticket: Ticket): Waiting | PeerWait | undefined {
     return this.#waits.take(ticket) ?? this.#peers.take(ticket);
+  }
+
+  /** The same for the jobs of this server alone. */
+  takeOwn(ticket: Ticket): Waiting | undefined {
+    return this.#waits.take(ticket);
   }
 
   /** Lets no job wait from now on. Waiting jobs, and jobs that would have to wait, get this fault. */

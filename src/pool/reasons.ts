@@ -1,6 +1,6 @@
 import { Fault } from "../errors.ts";
 import type { Clock } from "../system/deps.ts";
-import type { Demand, Directory } from "./directory.ts";
+import type { Demand } from "./directory.ts";
 import { NONE_EXCLUDED } from "./excluded.ts";
 import { unsupportedByWorker } from "./job-faults.ts";
 import { mayUse } from "./may-use.ts";
@@ -9,9 +9,11 @@ import {
   modelNotFoundFault,
   modelNotVisibleFault,
   notReadyFault,
+  notToldFault,
   RETRY_AFTER_S,
 } from "./pool-faults.ts";
 import type { Candidate } from "./queue-policy.ts";
+import type { Reach } from "./reach.ts";
 
 export interface ReasonsOptions {
   readonly clock: Clock;
@@ -23,12 +25,12 @@ export interface ReasonsOptions {
 
 /** Finds the reason why a pool gives a job no slot. */
 export class Reasons {
-  readonly #directory: Directory;
+  readonly #reach: Reach;
   readonly #options: ReasonsOptions;
   readonly #startedAt: number;
 
-  constructor(directory: Directory, options: ReasonsOptions) {
-    this.#directory = directory;
+  constructor(reach: Reach, options: ReasonsOptions) {
+    this.#reach = reach;
     this.#options = options;
     this.#startedAt = options.clock.elapsed();
   }
@@ -41,7 +43,7 @@ export class Reasons {
 
   /** Whether the model, and the worker if one is named, are here or were here within their grace period. */
   isKnown(demand: Demand): boolean {
-    return !this.#isWorkerMissing(demand) && this.#directory.isKnownModel(demand);
+    return !this.#isWorkerMissing(demand) && this.#reach.isKnownModel(demand);
   }
 
   /**
@@ -52,15 +54,16 @@ export class Reasons {
     const { model } = demand;
     if (isAllowed && this.isKnown(demand)) return this.#assertKindTaken(demand);
     if (isAllowed && this.startGraceLeftMs > 0) return;
+    if (isAllowed && !this.#reach.isSettled) throw notToldFault(demand);
     if (this.#isWorkerMissing(demand)) throw new Fault("worker_not_found", { param: "worker_id" });
-    const served = this.#directory.servedModels();
+    const served = this.#reach.servedModels();
     const visible = served.filter((each) => mayUse(caller, each));
     if (served.length > 0 && visible.length === 0) throw modelNotVisibleFault(model);
-    throw modelNotFoundFault(model, visible, this.#directory.size);
+    throw modelNotFoundFault(model, visible, this.#reach.size);
   }
 
   #isWorkerMissing({ workerId }: Demand): boolean {
-    return workerId !== undefined && !this.#directory.isKnownWorker(workerId);
+    return workerId !== undefined && !this.#reach.isKnownWorker(workerId);
   }
 
   /**
@@ -69,20 +72,19 @@ export class Reasons {
    */
   #assertKindTaken(demand: Demand): void {
     const { exchangeKind, excluded } = demand;
-    if (exchangeKind === undefined || excluded !== NONE_EXCLUDED || this.#directory.isServed(demand, false)) return;
-    if (this.#directory.isServed({ ...demand, exchangeKind: undefined }, false))
-      throw unsupportedByWorker(exchangeKind);
+    if (exchangeKind === undefined || excluded !== NONE_EXCLUDED || this.#reach.isServed(demand, false)) return;
+    if (this.#reach.isServed({ ...demand, exchangeKind: undefined }, false)) throw unsupportedByWorker(exchangeKind);
   }
 
   /** The fault for a job that may not wait because too many others do. */
   full(demand: Demand): Fault {
-    if (this.#options.queueSize === 0 && !this.#directory.isServed(demand, true)) return this.unavailable(demand);
+    if (this.#options.queueSize === 0 && !this.#reach.isServed(demand, true)) return this.unavailable(demand);
     return new Fault("queue_full", { retryAfterS: RETRY_AFTER_S });
   }
 
   /** The fault for a job whose wait has reached its deadline. */
   timeout(demand: Demand): Fault {
-    return this.#directory.isServed(demand, true)
+    return this.#reach.isServed(demand, true)
       ? new Fault("queue_timeout", { retryAfterS: RETRY_AFTER_S })
       : this.unavailable(demand);
   }

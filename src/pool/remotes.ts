@@ -30,6 +30,8 @@ export interface RemoteGroup {
   readonly isLoaded: boolean;
   /** As `Claim.isKeptAlive`, for all of them. */
   readonly isKeptAlive: boolean;
+  /** The kinds of exchange that each of them takes; HTTP alone unless given. */
+  readonly exchangeKinds?: readonly string[];
 }
 
 /** A slot on a peer that a job may have, as far as is known here: the peer may have given it away. */
@@ -37,7 +39,11 @@ export interface RemoteChoice {
   /** The id of the peer. */
   readonly server: string;
   readonly group: RemoteGroup;
-  /** Why the job goes there; `peer` unless given. */
+  /** The worker whose slot it is; absent where the peer will choose among the workers of the group. */
+  readonly workerId?: string;
+  /** The id of that worker's session; absent where it is not known. */
+  readonly sessionId?: string;
+  /** Why the job goes there; `peer` unless given, or `retry` after a worker has failed the job. */
   readonly reason?: RouteReason;
   /** Takes the slot for a job, so that no other job of this server counts on it. Called at most once. */
   hold(): RemoteSlot;

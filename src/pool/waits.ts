@@ -2,6 +2,7 @@ import type { Fault } from "../errors.ts";
 import type { CancelTimer, Clock } from "../system/deps.ts";
 import type { Claim } from "./claim.ts";
 import type { QueuePolicy } from "./queue-policy.ts";
+import type { RemoteQueue } from "./remotes.ts";
 import type { JobTicket, Ticket } from "./ticket.ts";
 
 /** A job that waits for a slot. Of its two callbacks one is called, once; neither after it has left. */
@@ -24,6 +25,7 @@ export interface WaitsOptions {
   readonly policy: QueuePolicy;
   /** How long a ticket may wait, counted from its first wait. */
   readonly timeoutMs: number;
+  readonly remotes: RemoteQueue | undefined;
   /** Called after each coming and going. */
   readonly onChange: () => void;
 }
@@ -52,7 +54,7 @@ export class Waits {
 
   /** Adds a job. `onExpired` is called when the deadline of its ticket passes, after it has been taken out. */
   add(waiting: Waiting, onExpired: () => void): Wait {
-    const { clock, policy, timeoutMs, onChange } = this.#options;
+    const { clock, policy, timeoutMs, remotes, onChange } = this.#options;
     const { ticket } = waiting;
     const now = clock.elapsed();
     ticket.expiresAt ??= now + timeoutMs;
@@ -62,6 +64,7 @@ export class Waits {
     });
     this.#waiting.set(ticket, { waiting, cancelTimer });
     policy.join(ticket, now);
+    remotes?.want(ticket);
     onChange();
     return {
       position: () => policy.position(ticket, clock.elapsed()),
@@ -78,6 +81,7 @@ export class Waits {
     found.cancelTimer();
     this.#waiting.delete(ticket);
     this.#options.policy.leave(ticket);
+    this.#options.remotes?.unwant(ticket);
     this.#options.onChange();
     return found.waiting;
   }

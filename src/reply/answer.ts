@@ -126,7 +126,9 @@ class Answer implements JobSink, ReplySource {
   #explainLate(): void {
     const { claim } = this.#job;
     if (!this.#ports.explainRouting || !claim) return;
-    const text = `worker=${toPrintable(claim.worker.id)} reason=${claim.route.reason}`;
+    const { id, server } = claim.worker;
+    const where = server === undefined ? "" : ` server=${server}`;
+    const text = `worker=${toPrintable(id)}${where} reason=${claim.route.reason}`;
     this.#reply.remark(encoder.encode(comment(text)));
   }
 
@@ -173,7 +175,7 @@ class Answer implements JobSink, ReplySource {
     const served = this.#job.claim?.model ?? spec.model;
     if (served !== spec.model) nameServedModel(headers, served);
     const { claim } = this.#job;
-    if (this.#ports.explainRouting && claim) nameWorkers(headers, [claim.worker.id], claim.route.reason);
+    if (this.#ports.explainRouting && claim) nameWorkers(headers, [claim.worker], claim.route.reason);
     if (isEventStream) addStreamHeaders(headers, headers.get("cache-control") ?? undefined);
     return headers;
   }

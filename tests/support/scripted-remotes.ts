@@ -109,8 +109,8 @@ export class ScriptedRemotes implements Remotes {
     const giveBack = (ending: "released" | "refused"): void => {
       if (sent?.ending) throw new Error("a slot was given back twice");
       if (sent) sent.ending = ending;
-      // A peer that has refused a job gets no other one, as if it had told that it is full.
-      if (ending === "released") this.#held.set(key, (this.#held.get(key) ?? 0) - 1);
+      this.#held.set(key, (this.#held.get(key) ?? 0) - 1);
+      if (ending === "refused") this.#fill(server, group.model);
     };
     return {
       open: (request: PeerRequest, sink: ExchangeSink) => {
@@ -124,6 +124,12 @@ export class ScriptedRemotes implements Remotes {
       release: () => giveBack("released"),
       refuse: () => giveBack("refused"),
     };
+  }
+
+  /** Notes that no worker of a peer has a free slot, as the peer has just said. */
+  #fill(server: string, model: string): void {
+    for (const worker of this.workers)
+      if (worker.server === server && worker.models.includes(model)) worker.told = worker.slots;
   }
 
   isReady(model: string, needs: RemoteNeeds): boolean {

@@ -1,5 +1,6 @@
 import type { Usage } from "../../figures/units.ts";
 import { nameWorkers } from "../../http/headers.ts";
+import type { ClaimedWorker } from "../../pool/claim.ts";
 import type { JobEnd, JobReport } from "../../pool/job-spec.ts";
 import type { Route } from "../../pool/routing/route.ts";
 
@@ -38,16 +39,16 @@ export class PartReports {
 
   /** Tells the client which workers had parts of its request, and why. */
   explain(headers: Headers): void {
-    if (this.#route) nameWorkers(headers, this.#workerIds, this.#route.reason);
+    if (this.#route) nameWorkers(headers, this.#workers, this.#route.reason);
   }
 
-  get #workerIds(): readonly string[] {
-    return [...new Set(this.#reports.flatMap(({ claim }) => claim?.worker.id ?? []))];
+  get #workers(): readonly ClaimedWorker[] {
+    return this.#reports.flatMap(({ claim }) => (claim?.worker.id ? [claim.worker] : []));
   }
 
   get #route(): Route | undefined {
     const last = this.#reports.findLast(({ claim }) => claim !== undefined);
-    return this.#workerIds.length > 1 ? PARTS : last?.claim?.route;
+    return new Set(this.#workers.map(({ id }) => id)).size > 1 ? PARTS : last?.claim?.route;
   }
 
   /** Joins what was added. `status` is that of the client's answer; undefined without one. */

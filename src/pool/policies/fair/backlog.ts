@@ -70,7 +70,7 @@ export class Backlog {
 
   /** Adds a ticket and returns its row. */
   join(ticket: Ticket, flow: Flow): Row {
-    const key = groupKeyOf(ticket.demand);
+    const key = groupKeyOf(ticket);
     const group = this.#groups.get(key) ?? createGroup(key, ticket);
     this.#groups.set(key, group);
     const rows = this.#byFlow.get(flow) ?? new Map<Group, Row>();

@@ -1,4 +1,3 @@
-import type { Demand } from "../../directory.ts";
 import { NONE_EXCLUDED } from "../../excluded.ts";
 import { lineOf } from "../../lines.ts";
 import type { Ticket } from "../../ticket.ts";
@@ -28,9 +27,10 @@ export function sampleOf({ rows }: Group): Ticket | undefined {
   return undefined;
 }
 
-/** Returns the key of a demand's group: all that decides which seats serve it. */
-export function groupKeyOf({ model, workerId = "", exact, exchangeKind = "", excluded }: Demand): string {
-  const key = `${model}\n${workerId}\n${exact}\n${exchangeKind}`;
+/** Returns the key of a ticket's group: all that decides which seats serve it. A peer's job is never sent to a peer. */
+export function groupKeyOf({ demand, peer }: Pick<Ticket, "demand" | "peer">): string {
+  const { model, workerId = "", exact, exchangeKind = "", excluded } = demand;
+  const key = `${model}\n${workerId}\n${exact}\n${exchangeKind}\n${peer === undefined ? "" : "peer"}`;
   if (excluded === NONE_EXCLUDED) return key;
   return `${key}\n${[...excluded.sessions].join()}\n${[...excluded.workers].join()}`;
 }

@@ -1,0 +1,152 @@
+import { aliasKey, listedName } from "./alias.ts";
+import type { Demand, Directory } from "./directory.ts";
+import type { RemoteChoice, RemoteModels } from "./remotes.ts";
+import type { Choice } from "./routing/route-policy.ts";
+import type { Ticket } from "./ticket.ts";
+
+/** All workers that a pool can send jobs to: those of its own directory, and those of peers if there are any. */
+export class Reach {
+  readonly #own: Directory;
+  readonly #remotes: RemoteModels | undefined;
+
+  constructor(own: Directory, remotes: RemoteModels | undefined) {
+    this.#own = own;
+    this.#remotes = remotes;
+  }
+
+  /** How many workers are connected. */
+  get size(): number {
+    return this.#own.size + (this.#remotes?.size ?? 0);
+  }
+
+  /** Grows with every change of what the workers offer. */
+  get offersRevision(): number {
+    return this.#own.offersRevision + (this.#remotes?.offersRevision ?? 0);
+  }
+
+  /** Whether each peer has told what it serves. */
+  get isSettled(): boolean {
+    return this.#remotes?.isSettled ?? true;
+  }
+
+  /** Chooses a seat of this server or, if none has room, a slot on a peer. A better match for the name goes first. */
+  choose(demand: Demand): Choice | RemoteChoice | undefined {
+    const remotes = this.#remotes;
+    if (!remotes) return this.#own.choose(demand);
+    const { model, workerId } = demand;
+    if (workerId !== undefined && this.#own.seatOf(workerId)) return this.#own.choose(demand);
+    const own = workerId === undefined ? this.#own.chooseModel(model, demand) : undefined;
+    return own ?? this.#chooseByName(demand, remotes);
+  }
+
+  #chooseByName(demand: Demand, remotes: RemoteModels): Choice | RemoteChoice | undefined {
+    for (const name of this.#namesFor(demand)) {
+      const { workerId } = demand;
+      const own = workerId === undefined ? this.#own.chooseModel(name, demand) : undefined;
+      if (own) return own;
+      const choice = remotes.choose(name, demand);
+      if (choice) return workerId === undefined ? choice : { ...choice, workerId };
+    }
+    return undefined;
+  }
+
+  /** Whether a slot on a peer may go to a job that waits. The job of a peer never goes to a peer. */
+  serves({ group, workerId, sessionId }: RemoteChoice, { demand, peer }: Pick<Ticket, "demand" | "peer">): boolean {
+    const { excluded } = demand;
+    if (peer !== undefined) return false;
+    if (demand.workerId !== undefined && demand.workerId !== workerId) return false;
+    if (sessionId !== undefined && excluded.sessions.has(sessionId)) return false;
+    if (workerId !== undefined && excluded.workers.has(workerId)) return false;
+    if (demand.exchangeKind !== undefined && !group.exchangeKinds?.includes(demand.exchangeKind)) return false;
+    const alias = aliasKey(group.model);
+    const worker = {
+      byModel: { has: (model: string): boolean => model === group.model },
+      byAlias: { get: (key: string) => (key === alias ? [group.model] : undefined) },
+    };
+    return this.#own.naming.modelOn(worker, demand) !== undefined;
+  }
+
+  /** Returns the model that a demand would be served with now, or as soon as a slot is free; undefined for none. */
+  resolve(demand: Demand): string | undefined {
+    if (!this.#remotes || this.#isSeated(demand)) return this.#own.resolve(demand);
+    const choice = this.choose(demand);
+    if (!choice) return this.#namesFor(demand)[0];
+    return "to" in choice ? choice.to.model : choice.group.model;
+  }
+
+  /** Whether any worker that is not excluded serves the demand; with `ready`, only workers that take jobs, busy or not. */
+  isServed(demand: Demand, ready: boolean): boolean {
+    if (this.#own.isServed(demand, ready)) return true;
+    return this.#remotes !== undefined && !this.#isSeated(demand) && this.#namesFor(demand).length > 0;
+  }
+
+  /** Whether workers of peers take jobs for the demand, busy or not. */
+  isServedElsewhere(demand: Demand): boolean {
+    const remotes = this.#remotes;
+    return remotes !== undefined && this.#namesFor(demand).some((name) => remotes.isReady(name, demand));
+  }
+
+  /** Counts the slots of all workers that may get the demand, and how many are held. */
+  loadOf(demand: Demand): { readonly busy: number; readonly slots: number } {
+    const own = this.#own.loadOf(demand);
+    const remotes = this.#remotes;
+    if (!remotes || this.#isSeated(demand)) return own;
+    let { busy, slots } = own;
+    for (const name of this.#namesFor(demand)) {
+      const load = remotes.loadOf(name, demand);
+      busy += load.busy;
+      slots += load.slots;
+    }
+    return { busy, slots };
+  }
+
+  /** Lists the models that some worker takes jobs for, busy or not, sorted. */
+  servedModels(): string[] {
+    return this.#union(this.#own.servedModels(), this.#remotes?.servedModels());
+  }
+
+  /** Lists the models that are served or were within the grace period, sorted. */
+  knownModels(): string[] {
+    return this.#union(this.#own.knownModels(), this.#remotes?.knownModels());
+  }
+
+  workersOf(model: string): number {
+    return this.#own.workersOf(model) + (this.#remotes?.workersOf(model) ?? 0);
+  }
+
+  /** The time, in milliseconds since 1970, at which any server first saw a model; undefined for one that is not known. */
+  firstSeenAt(model: string): number | undefined {
+    const here = this.#own.firstSeenAt(model);
+    const elsewhere = this.#remotes?.firstSeenAt(model);
+    if (here === undefined || elsewhere === undefined) return here ?? elsewhere;
+    return Math.min(here, elsewhere);
+  }
+
+  isKnownWorker(workerId: string): boolean {
+    return this.#own.isKnownWorker(workerId) || (this.#remotes?.isKnownWorker(workerId) ?? false);
+  }
+
+  /** Whether the model, or a stand-in for it, is served now or was served within the grace period. */
+  isKnownModel(demand: Demand): boolean {
+    const remotes = this.#remotes;
+    if (this.#own.isKnownModel(demand)) return true;
+    if (!remotes) return false;
+    const listed = listedName(demand.model);
+    if (remotes.isKnownModel(demand.model) || remotes.isKnownModel(listed)) return true;
+    const alias = demand.exact ? undefined : aliasKey(listed);
+    return alias !== undefined && remotes.isKnownAlias(alias);
+  }
+
+  #isSeated({ workerId }: Demand): boolean {
+    return workerId !== undefined && this.#own.seatOf(workerId) !== undefined;
+  }
+
+  #namesFor(demand: Demand): readonly string[] {
+    const { naming } = this.#own;
+    return demand.workerId === undefined ? naming.namesFor(demand) : naming.namesElsewhere(demand);
+  }
+
+  #union(own: string[], others: Iterable<string> | undefined): string[] {
+    return others ? [...new Set([...own, ...others])].sort() : own;
+  }
+}

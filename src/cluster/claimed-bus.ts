@@ -57,7 +57,9 @@ export class ClaimedBus implements Bus {
   }
 
   get state(): BusState {
-    return this.#state;
+    const below = this.#options.bus.state;
+    // Its reason changes from attempt to attempt.
+    return this.#state.kind === "down" && below.kind === "down" ? below : this.#state;
   }
 
   /** Where the other server runs that has this server's id; undefined if none has. Untrusted text, made safe to show. */

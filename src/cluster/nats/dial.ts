@@ -50,6 +50,14 @@ export function reasonOf(error: unknown): string {
   return cleanText(text).slice(0, MAX_REASON_CHARS);
 }
 
+/** Ends a connection at once, with what is still to be sent. */
+export function discard(connection: NatsConnection): void {
+  // The client has no public way to do this. Its version is pinned, and a test freezes a nats-server.
+  const { protocol } = connection as NatsConnection & { readonly protocol?: { transport?: { discard?(): void } } };
+  protocol?.transport?.discard?.();
+  void connection.close().catch(() => {});
+}
+
 /** Host and port, as they are logged and shown. */
 export function addressOf({ host, port }: Pick<NatsServer, "host" | "port">): string {
   return `${host.includes(":") ? `[${host}]` : host}:${port}`;

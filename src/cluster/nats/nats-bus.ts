@@ -11,7 +11,7 @@ import {
   type Unsubscribe,
 } from "../bus.ts";
 import { Candidates } from "./candidates.ts";
-import { addressOf, type DialOptions, dial, reasonOf } from "./dial.ts";
+import { addressOf, type DialOptions, dial, discard, reasonOf } from "./dial.ts";
 import { Unconfirmed } from "./unconfirmed.ts";
 
 export interface NatsBusOptions extends DialOptions {
@@ -222,20 +222,30 @@ export class NatsBus implements Bus {
 
   /** Resolves when the connection has ended, or to the one that takes its place because its server is about to end. */
   async #untilReplaced(connection: NatsConnection): Promise<NatsConnection | undefined> {
-    const replaced = Promise.withResolvers<NatsConnection>();
-    void this.#watch(connection, replaced.resolve);
-    const ended = connection.closed().then((error) => {
-      if (this.#connection !== connection) return undefined;
-      this.#connection = undefined;
-      this.#down(error ? reasonOf(error) : "connection closed");
-      return undefined;
+    const { promise, resolve } = Promise.withResolvers<NatsConnection | undefined>();
+    void this.#watch(connection, resolve);
+    void connection.closed().then((error) => {
+      this.#lose(connection, error ? reasonOf(error) : "connection closed");
+      resolve(undefined);
     });
-    return Promise.race([ended, replaced.promise]);
+    return promise;
   }
 
-  async #watch(connection: NatsConnection, replace: (next: NatsConnection) => void): Promise<void> {
+  #lose(connection: NatsConnection, reason: string): void {
+    if (this.#connection !== connection) return;
+    this.#connection = undefined;
+    this.#down(reason);
+  }
+
+  async #watch(connection: NatsConnection, replace: (next: NatsConnection | undefined) => void): Promise<void> {
     for await (const status of connection.status()) {
       if (status.type === "error") this.#noteError(status.error);
+      if (status.type === "staleConnection") {
+        // By itself the client would wait until the server takes what is still to be sent.
+        discard(connection);
+        this.#lose(connection, "no answer");
+        return replace(undefined);
+      }
       if (status.type === "slowConsumer") this.#options.log.warn("bus.slow", { pending: status.pending });
       if (status.type !== "ldm") continue;
       this.#options.log.info("bus.server_leaving", { nats: this.#address });

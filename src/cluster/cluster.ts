@@ -15,6 +15,13 @@ export interface ClusterOptions {
   readonly epoch: string;
 }
 
+/** What is known of other servers before anything tells of them. */
+const NOBODY: Omit<ClusterPorts, "serverId" | "calls"> = {
+  members: { ids: () => [], onCame: () => {}, onGone: () => {} },
+  exchanges: { sessionTo: () => undefined, onChange: () => {}, serve: () => {} },
+  workersOf: () => ({ serverOf: () => undefined, leftAgoMs: () => undefined, onMoved: () => {} }),
+};
+
 /** This server as a member of a cluster: everything that it has in common with the other servers. */
 export class Cluster {
   /** For the plugins. */
@@ -29,7 +36,7 @@ export class Cluster {
     const log = deps.log.with({ cluster: config.clusterName });
     this.#bus = bus;
     this.#calls = new ClusterCalls({ serverId, subjects: createSubjects(config.clusterName), bus, log });
-    this.ports = { serverId, calls: this.#calls };
+    this.ports = { serverId, calls: this.#calls, ...NOBODY };
   }
 
   /** Ends everything that the cluster has begun. Resolves when what was sent before has left. */

@@ -6,6 +6,10 @@ export interface ClusterPorts {
   /** The id of this server. */
   readonly serverId: string;
   readonly calls: Calls;
+  readonly members: Members;
+  readonly exchanges: PeerExchanges;
+  /** Returns where the workers of one plugin are. */
+  workersOf(pluginId: string): RemoteWorkers;
 }
 
 /** The other servers of the cluster, as far as this one knows them. */
@@ -32,6 +36,8 @@ export interface RemoteWorkers {
 export interface PeerExchanges {
   /** Returns the session on which exchanges with a server are opened; undefined while it cannot be reached. */
   sessionTo(serverId: string): Session | undefined;
+  /** Calls `listener` with the id of each server for which `sessionTo` has changed. */
+  onChange(listener: (serverId: string) => void): void;
   /** Serves the exchanges of one kind that other servers open here. There is one handler for each kind. */
   serve(kind: string, handler: PeerHandler): void;
 }

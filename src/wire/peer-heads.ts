@@ -31,6 +31,18 @@ export interface PeerOrder {
   readonly slot?: string;
   /** The sessions that probably have a part of the prompt in their caches, with that part from 0 to 1. At most 8. */
   readonly warm?: readonly (readonly [session: string, share: number])[];
+  /** The call, where the worker is the relay of an MCP server. */
+  readonly call?: PeerCall;
+}
+
+/** What a call of an MCP server is, for counts: the other server does not look into bodies. */
+export interface PeerCall {
+  /** A method of the specification, an HTTP method, or `other`. */
+  readonly method: string;
+  /** The function that it calls. */
+  readonly name?: string;
+  /** Whether it only listens, so that its answer has no end of its own. */
+  readonly listens: boolean;
 }
 
 const CLASSES = ["interactive", "normal", "background"] as const;
@@ -52,6 +64,7 @@ const MAX_WARM = 8;
 export function toPeerOrder(value: unknown): PeerOrder | undefined {
   if (!isRecord(value)) return undefined;
   const { plugin, model, sent_as, exact, worker, excluded, request_id, caller, end_user, slot, warm } = value;
+  const call = toPeerCall(value["call"]);
   if (typeof plugin !== "string" || !isExchangeKind(plugin)) return undefined;
   if (!isText(model, MAX_MODEL_CHARS) || !isOptional(sent_as, MAX_MODEL_CHARS)) return undefined;
   if (typeof exact !== "boolean" || !isText(request_id, MAX_TEXT_CHARS)) return undefined;
@@ -75,7 +88,16 @@ export function toPeerOrder(value: unknown): PeerOrder | undefined {
     ...(end_user === undefined ? {} : { end_user }),
     ...(slot === undefined ? {} : { slot }),
     ...(warm === undefined ? {} : { warm }),
+    ...(call === undefined ? {} : { call }),
   };
+}
+
+/** Reads the call of an order; undefined for anything that is none. It serves counts alone, so the order stands without it. */
+function toPeerCall(value: unknown): PeerCall | undefined {
+  if (!isRecord(value)) return undefined;
+  const { method, name, listens } = value;
+  if (!isText(method, MAX_TEXT_CHARS) || !isOptional(name, MAX_TEXT_CHARS)) return undefined;
+  return { method, ...(name === undefined ? {} : { name }), listens: listens === true };
 }
 
 /** Reads the worker in a response's head, or in a RESET; undefined for anything that is none. */

@@ -30,6 +30,9 @@ export const QUIET_LINK: PeerLink = {
 const NO_PORTS: ClusterPorts = {
   serverId: "a",
   calls: { answer: () => {}, ask: async () => ({ kind: "nobody" }) },
+  members: { ids: () => [], onCame: () => {}, onGone: () => {} },
+  exchanges: { sessionTo: () => undefined, onChange: () => {}, serve: () => {} },
+  workersOf: () => ({ serverOf: () => undefined, leftAgoMs: () => undefined, onMoved: () => {} }),
 };
 
 /** A cluster whose peers a test describes, without NATS and links. */

@@ -54,12 +54,18 @@ export interface CallReport {
   readonly isError: boolean;
 }
 
+/** The server to which a call was sent does not have the relay any more. Nobody has seen the call. */
+export class RelayMissed extends Error {
+  override readonly name = "RelayMissed";
+}
+
 /** An empty comment and a blank line, which no client takes for an event. */
 const KEEP_ALIVE = new TextEncoder().encode(":\n\n");
 
 /**
  * Sends one HTTP request to a relay and answers with what the MCP server behind it answers, status for status and byte for
- * byte. Rejects with a `Fault` when there is no answer, or with `ClientGone`.
+ * byte. Rejects with a `Fault` when there is no answer, with `ClientGone`, or with `RelayMissed`, after which `onEnded` is not
+ * called.
  */
 export function callRelay(options: CallOptions): Promise<Response> {
   return new Promise((resolve, reject) => {
@@ -150,6 +156,7 @@ class Call implements ExchangeSink, ReplySource, SilenceLimits, Listener {
     this.#silence?.stop();
     this.#options.signal.removeEventListener("abort", this.#leave);
     this.#options.listeners?.remove(this);
+    if (isMiss(end)) return this.#reply.cut(new RelayMissed());
     this.#fault ??= faultOf(end);
     this.#report(end);
     if (this.#refusal) this.#reply.cut(this.#refusal);
@@ -208,8 +215,13 @@ class Call implements ExchangeSink, ReplySource, SilenceLimits, Listener {
   }
 }
 
+/** Whether another server has refused the call for want of the relay, which it says with "no slot is free here". */
+function isMiss(end: ExchangeEnd): boolean {
+  return end.kind === "refused" && end.free === 0;
+}
+
 /** Returns why a call failed; undefined if it completed, or if its client left. */
-function faultOf(end: ExchangeEnd): Fault | undefined {
+export function faultOf(end: ExchangeEnd): Fault | undefined {
   switch (end.kind) {
     case "complete":
       return undefined;
@@ -224,6 +236,7 @@ function faultOf(end: ExchangeEnd): Fault | undefined {
     case "too_large":
       return new Fault("request_too_large");
     case "broken":
+      if (end.code === "too_many_calls") return new Fault("too_many_calls", { retryAfterS: 1 });
       return end.code === "timeout" ? relayTimeoutFault() : brokenFault(end);
     default:
       return end satisfies never;

@@ -1,13 +1,17 @@
 import type { ClientDoor } from "../../auth/auth.ts";
+import type { Caller } from "../../auth/caller.ts";
 import { declaredLength } from "../../http/body.ts";
 import type { Visit } from "../../http/visit.ts";
 import type { Deps } from "../../system/deps.ts";
 import type { ExchangeRequest } from "../../tunnel/exchange.ts";
 import type { HeaderPairs } from "../../wire/heads.ts";
+import { MAX_TEXT_CHARS } from "../../wire/names.ts";
+import type { PeerOrder } from "../../wire/peer-heads.ts";
 import type { Body } from "../../wire/pump.ts";
 import { toRelayHeaders } from "./headers.ts";
 import type { McpArea } from "./mcp-area.ts";
 import type { PublicNames } from "./public-names.ts";
+import { RELAY_KIND } from "./remote-relays.ts";
 import type { RpcFacts } from "./rpc-facts.ts";
 import type { McpConfig } from "./settings.ts";
 
@@ -33,8 +37,27 @@ export interface ReadCall {
   readonly path: string;
   readonly body: Body;
   readonly facts: RpcFacts;
-  /** The URL that a client's OAuth token is for; undefined unless the MCP server takes those. */
+  /** The URL that a client's OAuth token is for; undefined unless the MCP server takes those, or may do. */
   readonly resource: string | undefined;
+}
+
+/** Returns a request for a relay as it is sent to the server that has the relay. */
+export function toPeerRequest(
+  { head, body }: ExchangeRequest,
+  relayId: string,
+  { requestId, caller, facts }: { readonly requestId: string; readonly caller: Caller; readonly facts: RpcFacts },
+): ExchangeRequest {
+  const name = facts.functionName?.slice(0, MAX_TEXT_CHARS);
+  const peer: PeerOrder = {
+    plugin: "mcp",
+    model: "",
+    exact: false,
+    worker: relayId,
+    request_id: requestId,
+    caller: caller.name,
+    call: { method: facts.label, ...(name === undefined ? {} : { name }), listens: facts.isStream },
+  };
+  return { head: { ...head, kind: RELAY_KIND, peer }, body };
 }
 
 /** Returns the request for the relay. */

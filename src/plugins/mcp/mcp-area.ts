@@ -15,6 +15,7 @@ import { Listeners } from "./listeners.ts";
 import { type McpState, toMcpState } from "./mcp-state.ts";
 import { countOutcome } from "./relay-health.ts";
 import { type Relay, Relays } from "./relays.ts";
+import type { RemoteRelays } from "./remote-relays.ts";
 import type { McpConfig } from "./settings.ts";
 
 export interface McpAreaOptions {
@@ -24,16 +25,28 @@ export interface McpAreaOptions {
   readonly sessions: SessionSource;
   /** Restrictions are kept in memory alone unless given. */
   readonly restrictionRecords?: ((pluginId: string) => RestrictionRecords) | undefined;
+  /** The relays of other servers; undefined for a server without a cluster. */
+  readonly remotes?: RemoteRelays | undefined;
 }
 
-/** A call that has ended, as it is counted. */
-export interface EndedCall {
-  readonly requestId: string;
-  readonly caller: Origin;
+/** A call that has ended, as its relay's counts take it. */
+export interface ServedCall {
   /** The label of `RpcFacts`. */
   readonly method: string;
   /** The function that was called, as the caller named it. */
   readonly functionName: string | undefined;
+  readonly report: Pick<CallReport, "outcome" | "fault" | "status" | "durationMs" | "isError">;
+}
+
+/** A call of a client of this server that has ended. */
+export interface EndedCall {
+  readonly requestId: string;
+  readonly caller: Origin;
+  readonly relayId: string;
+  /** The server that has the relay; undefined if it is this one. */
+  readonly server: string | undefined;
+  /** The label of `RpcFacts`. */
+  readonly method: string;
   /** Whether it only listened: `RpcFacts.isStream`. */
   readonly isStream: boolean;
   readonly report: CallReport;
@@ -69,6 +82,7 @@ export class McpArea {
       startGraceMs: config.startGraceMs,
       restrictions: this.#restrictions,
       onChange,
+      remotes: options.remotes,
     });
     this.intake = sessions.createIntake({
       pluginId: "mcp",
@@ -123,27 +137,40 @@ export class McpArea {
     const running = { requestId, method, startedAt: this.#options.deps.clock.now() };
     relay[kind] += 1;
     relay.running.add(running);
-    this.#running += 1;
-    this.#changes += 1;
+    const leave = this.enterRemote();
     return () => {
       relay[kind] -= 1;
       relay.running.delete(running);
+      leave();
+    };
+  }
+
+  /** Counts a call whose relay another server has among those that run here. The returned function ends that. */
+  enterRemote(): () => void {
+    this.#running += 1;
+    this.#changes += 1;
+    return () => {
       this.#running -= 1;
       this.#changes += 1;
       this.#idle.check();
     };
   }
 
-  /** Counts a call that reached its relay, in totals and metrics, and writes its one log line. */
-  ended(relay: Relay, { requestId, caller, method, functionName, isStream, report }: EndedCall): void {
-    const { outcome, fault, status, firstByteMs, durationMs, bytesOut, isError } = report;
+  /** Counts a call that has ended among those of its relay, whichever server it came to. */
+  served(relay: Relay, { method, functionName, report }: ServedCall): void {
+    const { outcome, fault, status, durationMs, isError } = report;
     countOutcome(relay, report, this.#options.deps.clock.now());
-    // The relay served an answer that is an error, too. Only the count by method and outcome distinguishes it.
-    this.#tally(method, outcome === "completed" && isError ? "error" : outcome);
     relay.methods.set(method, (relay.methods.get(method) ?? 0) + 1);
     // A caller without access can name functions that do not exist.
     if (functionName !== undefined && status !== 401 && status !== 403 && fault?.code !== "too_many_auth_failures")
       relay.functions.add(functionName, { outcome: isError ? "failed" : outcome, durationMs });
+  }
+
+  /** Counts a call that reached its relay, on this server or another one, in metrics, and writes its one log line. */
+  ended({ requestId, caller, relayId, server, method, isStream, report }: EndedCall): void {
+    const { outcome, fault, status, firstByteMs, durationMs, bytesOut, isError } = report;
+    // The relay served an answer that is an error, too. Only the count by method and outcome distinguishes it.
+    this.#tally(method, outcome === "completed" && isError ? "error" : outcome);
     const measured = this.#options.metrics.forModel("mcp", undefined);
     measured.ended(outcome);
     // A stream that only listens lasts as long as its client likes, which says nothing about the server.
@@ -156,7 +183,8 @@ export class McpArea {
       caller: caller.name,
       address: caller.address,
       route: caller.route,
-      relay: relay.session.worker.id,
+      relay: relayId,
+      server,
       method,
       outcome,
       reason: fault?.code,

@@ -3,7 +3,9 @@ import { legacyMessageBytes } from "./legacy-relay.ts";
 import { McpArea } from "./mcp-area.ts";
 import { findMcpProblems, toMcpPulse } from "./mcp-pulse.ts";
 import { MCP } from "./openapi.ts";
+import { createPeerCalls } from "./peer-calls.ts";
 import { createPublicNames } from "./public-names.ts";
+import { createRemoteRelays, RELAY_KIND } from "./remote-relays.ts";
 import { mcpRoutes } from "./routes.ts";
 import { mcpSettings } from "./settings.ts";
 import { renderMcpView } from "./view.tsx";
@@ -13,8 +15,10 @@ export const mcpPlugin = definePlugin({
   id: "mcp",
   settings: mcpSettings,
   create(context) {
-    const { auth, config, deps, metrics } = context;
-    const area = new McpArea(context);
+    const { auth, cluster, config, deps, metrics } = context;
+    const remotes = cluster && createRemoteRelays(cluster);
+    const area = new McpArea({ ...context, remotes });
+    cluster?.exchanges.serve(RELAY_KIND, createPeerCalls(area, deps.clock));
     return {
       routes: mcpRoutes({ area, auth, config, deps, names: createPublicNames(config) }, context),
       tags: [MCP],

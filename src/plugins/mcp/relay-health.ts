@@ -18,14 +18,17 @@ export function brokenReason({ session, failuresInARow, lastError }: Relay): str
   return failuresInARow >= BROKEN_AFTER ? `the last ${failuresInARow} calls failed with ${lastError}` : undefined;
 }
 
+/** How a call ended, as far as it says something about its MCP server. */
+type Outcome = Pick<CallReport, "outcome" | "fault" | "status">;
+
 /** Returns the code under which a call that has ended counts as failed; undefined for any other call. */
-function failureCode({ outcome, fault, status }: CallReport): string | undefined {
+function failureCode({ outcome, fault, status }: Outcome): string | undefined {
   if (outcome === "failed") return fault?.code ?? "upstream_error";
   return outcome === "completed" && status !== undefined && status >= 500 ? `upstream_status_${status}` : undefined;
 }
 
 /** Counts a call that has ended among those that its MCP server served or failed. */
-export function countOutcome(relay: Relay, report: CallReport, now: number): void {
+export function countOutcome(relay: Relay, report: Outcome, now: number): void {
   const code = failureCode(report);
   if (code === undefined) {
     relay.served += 1;

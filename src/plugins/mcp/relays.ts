@@ -1,11 +1,13 @@
 import { Fault } from "../../errors.ts";
 import type { Restrictions } from "../../plugin/restrictions.ts";
-import type { CancelTimer, Clock } from "../../system/deps.ts";
+import type { Clock } from "../../system/deps.ts";
 import type { Session } from "../../tunnel/session.ts";
 import type { SessionPool } from "../../tunnel/session-source.ts";
 import { CLOSES } from "../../wire/closes.ts";
 import { FunctionCounts } from "./function-counts.ts";
 import { HeldSessions } from "./held-sessions.ts";
+import { RelayWaits } from "./relay-waits.ts";
+import type { RemoteRelay, RemoteRelays } from "./remote-relays.ts";
 
 /** A call or stream that runs. */
 export interface RunningCall {
@@ -42,12 +44,26 @@ export interface Relay {
   readonly methods: Map<string, number>;
 }
 
+/** Where a call's relay is: connected to this server, or to another one. */
+export type FoundRelay =
+  | { readonly kind: "here"; readonly relay: Relay }
+  | ({ readonly kind: "elsewhere" } & RemoteRelay);
+
+/** One request's search for its relay. */
+export interface RelaySearch {
+  readonly id: string;
+  /** Ends the search. */
+  readonly signal: AbortSignal;
+  /** `Clock.elapsed` until which it waits for a relay that has just left. */
+  readonly until: number;
+  /** The server that had the relay a moment ago and did not have it when it was asked. */
+  readonly missedAt?: string | undefined;
+}
+
 /** A relay that left less than this ago is likely to come back: it restarts, or its connection broke. */
 const JUST_LEFT_MS = 30_000;
 /** Relays remembered after they left. The oldest are forgotten first. */
 const MAX_LEFT = 10_000;
-/** Requests that may wait for relays to come back. Further ones are refused at once. */
-const MAX_WAITING = 10_000;
 
 export interface RelaysOptions {
   readonly clock: Clock;
@@ -57,11 +73,8 @@ export interface RelaysOptions {
   readonly startGraceMs: number;
   readonly restrictions: Pick<Restrictions, "isDrained" | "isBlocked">;
   readonly onChange: () => void;
-}
-
-interface Waiter {
-  readonly wake: (relay: Relay | undefined) => void;
-  readonly cancelTimer: CancelTimer;
+  /** The relays of other servers; undefined for a server without a cluster. */
+  readonly remotes?: RemoteRelays | undefined;
 }
 
 /** The relays by their ids: the connected ones, those that have just left, and the requests that wait for one. */
@@ -70,13 +83,15 @@ export class Relays implements SessionPool {
   readonly #connected = new Map<string, Relay>();
   /** When each relay left (`Clock.elapsed`), in that order. */
   readonly #left = new Map<string, number>();
-  readonly #waiting = new Map<string, Set<Waiter>>();
+  readonly #waits: RelayWaits;
   readonly #startedAt: number;
-  #waiters = 0;
+  #isOver = false;
 
   constructor(options: RelaysOptions) {
     this.#options = options;
     this.#startedAt = options.clock.elapsed();
+    this.#waits = new RelayWaits(options.clock);
+    options.remotes?.onChange((id) => (id === undefined ? this.#waits.wakeAll() : this.#waits.wake(id)));
   }
 
   all(): IterableIterator<Relay> {
@@ -108,7 +123,7 @@ export class Relays implements SessionPool {
     this.#connected.set(id, relay);
     this.#left.delete(id);
     before?.session.close(CLOSES.replaced);
-    this.#wake(id, relay);
+    this.#waits.wake(id);
     this.#options.onChange();
   }
 
@@ -123,22 +138,38 @@ export class Relays implements SessionPool {
     this.#remove(session);
   }
 
+  /** Returns when a search that begins now ends. */
+  searchEnd(): number {
+    return this.#options.clock.elapsed() + this.#options.rejoinMs;
+  }
+
   /**
-   * Finds the relay of this id, and waits for one that has just left. Rejects with `relay_unavailable`, also when
-   * `signal` is aborted while it waits.
+   * Finds a relay on this server or another one, and waits for one that has just left. Rejects with `relay_unavailable`,
+   * also when the search's signal is aborted while it waits.
    */
-  async find(id: string, signal: AbortSignal): Promise<Relay> {
+  async find(search: RelaySearch): Promise<FoundRelay> {
+    const { id } = search;
     if (this.#options.restrictions.isBlocked(id))
       throw new Fault("relay_unavailable", { message: "An operator has blocked this relay.", retryAfterS: 30 });
-    const relay = this.#connected.get(id) ?? (await this.#waitFor(id, signal));
-    if (!relay) throw new Fault("relay_unavailable", { retryAfterS: 5 });
-    if (relay.isDrained) {
+    const found = this.#at(id, search.missedAt) ?? (await this.#waitFor(search));
+    if (!found) throw new Fault("relay_unavailable", { retryAfterS: 5 });
+    if (found.kind === "here" ? found.relay.isDrained : this.#options.restrictions.isDrained(id)) {
       throw new Fault("relay_unavailable", {
         message: "An operator keeps new calls from this relay for now.",
         retryAfterS: 30,
       });
     }
-    return relay;
+    return found;
+  }
+
+  /** The connected relay of this id; undefined if it is not on this server. */
+  own(id: string): Relay | undefined {
+    return this.#connected.get(id);
+  }
+
+  /** The relay of this id on another server that can be reached; undefined for any other. */
+  remote(id: string): RemoteRelay | undefined {
+    return this.#options.remotes?.find(id);
   }
 
   sessionOf(id: string): Session | undefined {
@@ -153,9 +184,17 @@ export class Relays implements SessionPool {
     this.#options.onChange();
   }
 
-  /** Ends every wait: no relay can come back any more. */
+  /** Ends every wait, now and later: no relay can come back to this server. */
   giveUpWaiting(): void {
-    for (const id of [...this.#waiting.keys()]) this.#wake(id, undefined);
+    this.#isOver = true;
+    this.#waits.wakeAll();
+  }
+
+  #at(id: string, missedAt: string | undefined): FoundRelay | undefined {
+    const relay = this.#connected.get(id);
+    if (relay) return { kind: "here", relay };
+    const remote = this.#options.remotes?.find(id);
+    return remote === undefined || remote.server === missedAt ? undefined : { kind: "elsewhere", ...remote };
   }
 
   #remove(session: Session): void {
@@ -170,33 +209,26 @@ export class Relays implements SessionPool {
     this.#options.onChange();
   }
 
-  async #waitFor(id: string, signal: AbortSignal): Promise<Relay | undefined> {
-    const { clock, rejoinMs, startGraceMs } = this.#options;
+  async #waitFor({ id, signal, until, missedAt }: RelaySearch): Promise<FoundRelay | undefined> {
+    const { clock } = this.#options;
+    if (missedAt === undefined && !this.#isLikelyBack(id)) return undefined;
+    for (let left = until - clock.elapsed(); left > 0; left = until - clock.elapsed()) {
+      if (this.#isOver || signal.aborted || this.#waits.isFull) return undefined;
+      await this.#waits.wait(id, left, signal);
+      // The server that did not have it may have got it back meanwhile.
+      const found = this.#at(id, undefined);
+      if (found) return found;
+    }
+    return undefined;
+  }
+
+  /** Whether a relay that is not there has just left, or may not have come yet since this server has started. */
+  #isLikelyBack(id: string): boolean {
+    const { clock, startGraceMs, remotes } = this.#options;
     const now = clock.elapsed();
     const leftAt = this.#left.get(id);
     const hasJustLeft = leftAt !== undefined && now - leftAt <= JUST_LEFT_MS;
-    const isLikelyBack = hasJustLeft || now - this.#startedAt < startGraceMs;
-    if (!isLikelyBack || rejoinMs === 0 || this.#waiters >= MAX_WAITING) return undefined;
-    const waiters = this.#waiting.get(id) ?? new Set<Waiter>();
-    this.#waiting.set(id, waiters);
-    const { promise, resolve } = Promise.withResolvers<Relay | undefined>();
-    const waiter: Waiter = { wake: resolve, cancelTimer: clock.after(rejoinMs, () => resolve(undefined)) };
-    const leave = (): void => resolve(undefined);
-    waiters.add(waiter);
-    this.#waiters += 1;
-    signal.addEventListener("abort", leave);
-    try {
-      return await promise;
-    } finally {
-      waiter.cancelTimer();
-      signal.removeEventListener("abort", leave);
-      this.#waiters -= 1;
-      waiters.delete(waiter);
-      if (waiters.size === 0 && this.#waiting.get(id) === waiters) this.#waiting.delete(id);
-    }
-  }
-
-  #wake(id: string, relay: Relay | undefined): void {
-    for (const waiter of this.#waiting.get(id) ?? []) waiter.wake(relay);
+    const hasJustLeftOthers = (remotes?.leftAgoMs(id) ?? Number.POSITIVE_INFINITY) <= JUST_LEFT_MS;
+    return hasJustLeft || hasJustLeftOthers || now - this.#startedAt < startGraceMs;
   }
 }

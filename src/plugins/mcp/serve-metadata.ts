@@ -2,10 +2,14 @@ import type { ActiveCaller } from "../../auth/caller.ts";
 import { drainingFault, Fault } from "../../errors.ts";
 import { ClientGone } from "../../http/body.ts";
 import type { Visit } from "../../http/visit.ts";
+import type { ExchangeRequest } from "../../tunnel/exchange.ts";
 import { METADATA_PATH } from "../../wire/mcp-metadata.ts";
-import type { McpPorts } from "./call.ts";
-import { callRelay } from "./call-relay.ts";
-import { resourceOf } from "./resource.ts";
+import { type McpPorts, toPeerRequest } from "./call.ts";
+import { type CallReport, callRelay } from "./call-relay.ts";
+import { findRelay } from "./find-relay.ts";
+import type { FoundRelay } from "./relays.ts";
+import { publicUrlOf, resourceOf } from "./resource.ts";
+import type { RpcFacts } from "./rpc-facts.ts";
 
 /** One request for the OAuth metadata of the MCP server behind a relay. */
 export interface MetadataCall {
@@ -18,71 +22,94 @@ export interface MetadataCall {
 /** Longest wait for the metadata: a small document, for which a client need not wait as long as for a call. */
 const MAX_WAIT_MS = 30_000;
 
+/** The label under which these requests are counted. */
+export const METADATA_LABEL = "metadata";
+const FACTS: RpcFacts = { id: undefined, label: METADATA_LABEL, functionName: undefined, isStream: false };
+
+/** The answer for a relay that checks a token of its own, so that clients go on without metadata. */
+export function noMetadataFault(): Fault {
+  return new Fault("unknown_url", { message: "This relay has no OAuth metadata." });
+}
+
 /**
  * Answers with the MCP server's OAuth metadata (RFC 9728), which its relay fetches. Rejects with `unknown_url` for a
- * relay that checks a token of its own, so that clients go on without metadata, and with `relay_unavailable` if no relay
- * answers.
+ * relay that checks a token of its own, unless another server has that relay and answers 404 itself, and with
+ * `relay_unavailable` if no relay answers.
  */
 export async function serveMetadata(ports: McpPorts, call: MetadataCall): Promise<Response> {
-  const { area, auth, config, deps, names } = ports;
+  const { area, auth, names } = ports;
   const { visit, relayId } = call;
-  const { request, requestId } = visit;
+  const { request } = visit;
   let isCounted = false;
   let caller: ActiveCaller | undefined;
   try {
     const active = auth.enter(visit, "open");
     caller = active;
     names.assertAllowed(request);
-    if (area.isDraining) throw drainingFault();
+    if (area.isDraining && !area.relays.remote(relayId)) throw drainingFault();
     active.linger();
-    const relay = await area.relays.find(relayId, request.signal);
-    const resource = resourceOf(names, relay, visit, call.alias);
-    if (resource === undefined) throw new Fault("unknown_url", { message: "This relay has no OAuth metadata." });
-    const release = area.enter(relay, false, requestId, "metadata");
-    const answer = await callRelay({
-      session: relay.session,
-      clock: deps.clock,
-      request: {
-        head: {
-          method: "GET",
-          path: METADATA_PATH,
-          headers: [["x-request-id", requestId]],
-          timeout_ms: Math.min(MAX_WAIT_MS, config.mcpRequestTimeoutMs),
-          resource,
-        },
-        body: new Uint8Array(0),
-      },
-      requestId,
-      signal: request.signal,
-      listeners: undefined,
-      silenceMs: Math.min(MAX_WAIT_MS, config.mcpRequestTimeoutMs),
-      stallMs: config.clientStallTimeoutMs,
-      keepaliveMs: config.keepaliveIntervalMs,
-      // The request for metadata has no token.
-      onTokenRefused: () => undefined,
-      maxAnswerBytes: config.mcpMaxAnswerBytes,
-      onBegun: () => {},
-      onEnded: (report) => {
+    const answer = await findRelay(ports, relayId, { signal: request.signal, mayRepeat: true }, (found) =>
+      ask(ports, call, active, found, () => {
         isCounted = true;
-        active.leave();
-        area.ended(relay, {
-          requestId,
-          caller: active,
-          method: "metadata",
-          functionName: undefined,
-          isStream: false,
-          report,
-        });
-      },
-      onSettled: release,
-    });
+      }),
+    );
     // The document names the URL of this request, and the next client may use another one.
     answer.headers.set("cache-control", "no-store");
     return answer;
   } catch (error) {
     caller?.leave();
     if (request.signal.aborted) throw new ClientGone("the client left");
-    if (error instanceof Fault && !isCounted) area.refused(error, "metadata");
+    if (error instanceof Fault && !isCounted) area.refused(error, METADATA_LABEL);
     throw error;
   }
+}
+
+function ask(
+  ports: McpPorts,
+  { visit, relayId, alias }: MetadataCall,
+  caller: ActiveCaller,
+  found: FoundRelay,
+  onCounted: () => void,
+): Promise<Response> {
+  const { area, config, deps, names } = ports;
+  const { request, requestId } = visit;
+  const isHere = found.kind === "here";
+  const resource = isHere ? resourceOf(names, found.relay, visit, alias) : publicUrlOf(names, relayId, visit, alias);
+  if (resource === undefined) throw noMetadataFault();
+  const silenceMs = Math.min(MAX_WAIT_MS, config.mcpRequestTimeoutMs);
+  const asked: ExchangeRequest = {
+    head: {
+      method: "GET",
+      path: METADATA_PATH,
+      headers: [["x-request-id", requestId]],
+      timeout_ms: silenceMs,
+      resource,
+    },
+    body: new Uint8Array(0),
+  };
+  const ended = (report: CallReport): void => {
+    onCounted();
+    caller.leave();
+    const method = METADATA_LABEL;
+    if (isHere) area.served(found.relay, { method, functionName: undefined, report });
+    const server = isHere ? undefined : found.server;
+    area.ended({ requestId, caller, relayId, server, method, isStream: false, report });
+  };
+  return callRelay({
+    session: isHere ? found.relay.session : found.session,
+    clock: deps.clock,
+    request: isHere ? asked : toPeerRequest(asked, relayId, { requestId, caller, facts: FACTS }),
+    requestId,
+    signal: request.signal,
+    listeners: undefined,
+    silenceMs,
+    stallMs: config.clientStallTimeoutMs,
+    keepaliveMs: config.keepaliveIntervalMs,
+    // The request for metadata has no token.
+    onTokenRefused: () => undefined,
+    maxAnswerBytes: config.mcpMaxAnswerBytes,
+    onBegun: () => {},
+    onEnded: ended,
+    onSettled: isHere ? area.enter(found.relay, false, requestId, METADATA_LABEL) : area.enterRemote(),
+  });
 }

@@ -1,15 +1,18 @@
 import type { ActiveCaller } from "../../auth/caller.ts";
 import { drainingFault, Fault } from "../../errors.ts";
 import { ClientGone } from "../../http/body.ts";
+import type { ExchangeRequest } from "../../tunnel/exchange.ts";
 import { bearerIn } from "../../wire/bearer.ts";
 import type { Body } from "../../wire/pump.ts";
-import { type McpCall, type McpPorts, toExchangeRequest } from "./call.ts";
-import { callRelay } from "./call-relay.ts";
+import { type McpCall, type McpPorts, toExchangeRequest, toPeerRequest } from "./call.ts";
+import { type CallOptions, type CallReport, callRelay } from "./call-relay.ts";
+import { findRelay } from "./find-relay.ts";
 import { SESSION_HEADER } from "./headers.ts";
 import { type RelayPath, toRelayPath } from "./relay-path.ts";
-import type { Relay } from "./relays.ts";
+import type { FoundRelay, Relay } from "./relays.ts";
+import type { RemoteRelay } from "./remote-relays.ts";
 import { type McpBody, readMcpBody } from "./request-body.ts";
-import { resourceOf } from "./resource.ts";
+import { publicUrlOf, resourceOf } from "./resource.ts";
 import { rpcError } from "./rpc-error.ts";
 import { type RpcFacts, readFacts } from "./rpc-facts.ts";
 
@@ -21,27 +24,32 @@ export async function serveMcp(ports: McpPorts, call: McpCall): Promise<Response
   let isCounted = false;
   let caller: ActiveCaller | undefined;
   try {
-    caller = ports.auth.enter(visit, "open");
+    const active = ports.auth.enter(visit, "open");
+    caller = active;
     ports.names.assertAllowed(request);
-    if (ports.area.isDraining) throw drainingFault();
+    if (ports.area.isDraining && !ports.area.relays.remote(relayId)) throw drainingFault();
     const path = toRelayPath(rest, request.url);
     if (!path) throw new Fault("path_not_allowed");
     // A quiet stream, a long call and a wait for a relay are not idle connections.
-    caller.linger();
+    active.linger();
     const { mcpMaxBodyBytes: maxBytes, clientStallTimeoutMs: timeoutMs } = ports.config;
     read = await readMcpBody(request, { maxBytes, timeoutMs, clock: ports.deps.clock });
     const { body, facts } = read;
     if (body === undefined) throw new Fault("request_too_large");
-    const relay = await ports.area.relays.find(relayId, request.signal);
-    return await send(ports, call, relay, {
+    const admitted: Admitted = {
       path,
       body,
       facts,
       onCounted: () => {
         isCounted = true;
       },
-      caller,
-    });
+      caller: active,
+    };
+    // A body that was read as a stream is gone once it was sent.
+    const mayRepeat = body instanceof Uint8Array;
+    return await findRelay(ports, relayId, { signal: request.signal, mayRepeat }, (found) =>
+      send(ports, call, found, admitted),
+    );
   } catch (error) {
     caller?.leave();
     if (request.signal.aborted) throw new ClientGone("the client left");
@@ -57,26 +65,66 @@ interface Admitted {
   readonly path: RelayPath;
   readonly body: Body;
   readonly facts: RpcFacts;
-  /** Called once the call is in its relay's counts, where a failure is counted, too. */
+  /** Called once the call is in the counts of calls that reached their relay, where a failure is counted, too. */
   readonly onCounted: () => void;
   readonly caller: ActiveCaller;
 }
 
-function send(
-  ports: McpPorts,
-  call: McpCall,
-  relay: Relay,
-  { path: { path, alias }, body, facts, onCounted, caller }: Admitted,
-): Promise<Response> {
-  const { area, config, deps, names } = ports;
+function send(ports: McpPorts, call: McpCall, found: FoundRelay, admitted: Admitted): Promise<Response> {
+  return found.kind === "here"
+    ? sendHere(ports, call, found.relay, admitted)
+    : sendElsewhere(ports, call, found, admitted);
+}
+
+function sendHere(ports: McpPorts, call: McpCall, relay: Relay, admitted: Admitted): Promise<Response> {
+  const { area, names } = ports;
   const { request, requestId } = call.visit;
-  const resource = resourceOf(names, relay, call.visit, alias);
+  const { path, body, facts } = admitted;
+  const resource = resourceOf(names, relay, call.visit, path.alias);
   const release = area.enter(relay, facts.isStream, requestId, facts.label);
   const session = area.use(relay, request.method, request.headers.get(SESSION_HEADER) ?? undefined);
   return callRelay({
+    ...commonOptions(ports, call, admitted),
     session: relay.session,
+    request: toExchangeRequest(ports, call, { path: path.path, body, facts, resource }),
+    onBegun: ({ status, headers }) => {
+      session.answered(status, headers.find(([name]) => name.toLowerCase() === SESSION_HEADER)?.[1]);
+    },
+    onEnded: (report) => {
+      session.ended();
+      area.served(relay, { method: facts.label, functionName: facts.functionName, report });
+      ended(ports, call, admitted, report, undefined);
+    },
+    onSettled: release,
+  });
+}
+
+/** Sends a call to the server that has the relay, which counts its places, its MCP session and its function. */
+function sendElsewhere(ports: McpPorts, call: McpCall, remote: RemoteRelay, admitted: Admitted): Promise<Response> {
+  const { area, names } = ports;
+  const { visit, relayId } = call;
+  const { path, body, facts, caller } = admitted;
+  // The other server knows whether the MCP server takes tokens for this URL.
+  const resource = publicUrlOf(names, relayId, visit, path.alias);
+  const request: ExchangeRequest = toExchangeRequest(ports, call, { path: path.path, body, facts, resource });
+  return callRelay({
+    ...commonOptions(ports, call, admitted),
+    session: remote.session,
+    request: toPeerRequest(request, relayId, { requestId: visit.requestId, caller, facts }),
+    onBegun: () => {},
+    onEnded: (report) => ended(ports, call, admitted, report, remote.server),
+    onSettled: area.enterRemote(),
+  });
+}
+
+function commonOptions(
+  { area, auth, config, deps }: McpPorts,
+  { visit, relayId }: McpCall,
+  { facts }: Admitted,
+): Omit<CallOptions, "session" | "request" | "onBegun" | "onEnded" | "onSettled"> {
+  const { request, requestId } = visit;
+  return {
     clock: deps.clock,
-    request: toExchangeRequest(ports, call, { path, body, facts, resource }),
     requestId,
     signal: request.signal,
     listeners: facts.isStream ? area.listeners : undefined,
@@ -85,19 +133,21 @@ function send(
     keepaliveMs: config.keepaliveIntervalMs,
     maxAnswerBytes: config.mcpMaxAnswerBytes,
     // A relay may lie, but it cannot make a guess of a call that had no token.
-    onTokenRefused: () => (hasToken(request) ? ports.auth.refuseToken(call.visit, relay.session.worker.id) : undefined),
-    onBegun: ({ status, headers }) => {
-      session.answered(status, headers.find(([name]) => name.toLowerCase() === SESSION_HEADER)?.[1]);
-    },
-    onEnded: (report) => {
-      session.ended();
-      onCounted();
-      caller.leave();
-      const { label: method, functionName, isStream } = facts;
-      area.ended(relay, { requestId, caller, method, functionName, isStream, report });
-    },
-    onSettled: release,
-  });
+    onTokenRefused: () => (hasToken(request) ? auth.refuseToken(visit, relayId) : undefined),
+  };
+}
+
+function ended(
+  { area }: McpPorts,
+  { visit, relayId }: McpCall,
+  { facts, caller, onCounted }: Admitted,
+  report: CallReport,
+  server: string | undefined,
+): void {
+  onCounted();
+  caller.leave();
+  const { label: method, isStream } = facts;
+  area.ended({ requestId: visit.requestId, caller, relayId, server, method, isStream, report });
 }
 
 function hasToken({ headers }: Request): boolean {

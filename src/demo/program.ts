@@ -37,6 +37,10 @@ export async function runDemo(argv: readonly string[]): Promise<void> {
     case "run":
       await startDemo();
       break;
+    case "run cluster":
+      // Loaded on demand: the demo of one server needs none of it.
+      await (await import("./cluster/program.ts")).runClusterDemo(request.servers);
+      break;
     case "print":
       process.stdout.write(`${request.text}\n`);
       break;

@@ -1,0 +1,119 @@
+import { join } from "node:path";
+import type { Machine, MachineState } from "./machine.ts";
+
+export interface ServerMachineOptions {
+  readonly name: string;
+  /** Returns the settings of the server, beside its port. Asked at each start. */
+  env(): Readonly<Record<string, string>>;
+  /** Gets the warnings and errors of the server's log. */
+  onLine(text: string): void;
+}
+
+const ROOT = join(import.meta.dir, "../../..");
+const START_TIMEOUT_MS = 30_000;
+
+/** A Moorage server in a process of its own. */
+export class ServerMachine implements Machine {
+  readonly name: string;
+  readonly #options: ServerMachineOptions;
+  #child: Bun.Subprocess<"ignore", "pipe", "pipe"> | undefined;
+  #state: MachineState = "down";
+  #port = 0;
+
+  constructor(options: ServerMachineOptions) {
+    this.name = options.name;
+    this.#options = options;
+  }
+
+  get state(): MachineState {
+    return this.#state;
+  }
+
+  /** Whether a load balancer sends it new connections: one that is frozen looks well until its checks fail. */
+  get isTaking(): boolean {
+    return this.#state === "up" || this.#state === "frozen";
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#port}`;
+  }
+
+  async start(): Promise<void> {
+    const { PATH = "", HOME = "", TMPDIR } = process.env;
+    const env = { PATH, HOME, ...(TMPDIR === undefined ? {} : { TMPDIR }), LOG_FORMAT: "json" };
+    const child = Bun.spawn([process.execPath, "src/main.ts"], {
+      cwd: ROOT,
+      env: { ...env, ...this.#options.env(), PORT: String(this.#port) },
+      stdio: ["ignore", "pipe", "pipe"],
+      // Ctrl-C in the terminal is for the demo, which then ends its servers in order.
+      detached: true,
+    });
+    this.#child = child;
+    this.#state = "starting";
+    const ended = child.exited.then(() => {
+      if (this.#child !== child) return;
+      this.#state = "down";
+      this.#child = undefined;
+    });
+    const { promise: url, resolve } = Promise.withResolvers<string>();
+    const errors = child.stderr.text();
+    void this.#read(child, resolve);
+    const timeout = AbortSignal.timeout(START_TIMEOUT_MS);
+    const tooLate = new Promise<undefined>((late) => timeout.addEventListener("abort", () => late(undefined)));
+    const started = await Promise.race([url, ended, tooLate]);
+    if (started === undefined) {
+      child.kill("SIGKILL");
+      throw new Error(`${this.name} did not start: ${(await errors).trim().slice(-1000)}`);
+    }
+    this.#port = Number(new URL(started).port);
+    this.#state = "up";
+  }
+
+  stop(): Promise<void> {
+    this.#state = "stopping";
+    return this.#end("SIGTERM");
+  }
+
+  kill(): Promise<void> {
+    return this.#end("SIGKILL");
+  }
+
+  freeze(): void {
+    this.#child?.kill("SIGSTOP");
+    this.#state = "frozen";
+  }
+
+  thaw(): void {
+    this.#child?.kill("SIGCONT");
+    this.#state = "up";
+  }
+
+  async #end(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+    const child = this.#child;
+    // A frozen process acts on SIGTERM only when it runs on.
+    child?.kill("SIGCONT");
+    child?.kill(signal);
+    await child?.exited;
+  }
+
+  /** Reads the log, of which the demo shows what an operator has to know. */
+  async #read(child: Bun.Subprocess<"ignore", "pipe", "pipe">, onUrl: (url: string) => void): Promise<void> {
+    const decoder = new TextDecoder();
+    let rest = "";
+    for await (const bytes of child.stdout) {
+      const lines = `${rest}${decoder.decode(bytes, { stream: true })}`.split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) {
+        const { level, event, url, time, ...facts } = JSON.parse(line) as Readonly<Record<string, unknown>>; // The server's own log.
+        if (event === "server.started") onUrl(String(url));
+        if (level === "info" || level === "debug") continue;
+        const words = Object.entries(facts).map(([name, value]) => `${name}=${value}`);
+        this.#options.onLine(`${this.name}: ${event} ${words.join(" ")}`);
+      }
+    }
+  }
+}

@@ -1,0 +1,104 @@
+import { shellWord } from "../../worker/curl.ts";
+import type { LoadFigures } from "./load.ts";
+import type { Machine } from "./machine.ts";
+
+export interface ClusterGuideFacts {
+  /** The address of the load balancer. */
+  readonly url: string;
+  readonly apiKey: string;
+  readonly clientKey: string;
+  readonly model: string;
+  readonly servers: readonly { readonly name: string; readonly url: string }[];
+  /** The version of nats-server, and where it was found. */
+  readonly nats: string;
+  readonly workers: number;
+  readonly streams: number;
+}
+
+/** The text that the demo prints when the cluster is up. */
+export function clusterGuide(facts: ClusterGuideFacts): string {
+  const { url, apiKey, clientKey, model, servers, nats, workers, streams } = facts;
+  const chat = JSON.stringify({
+    model,
+    stream: true,
+    messages: [{ role: "user", content: "What floats in a harbour?" }],
+  });
+  const lines = [
+    "",
+    `Moorage is running as a cluster of ${servers.length} servers on this machine:`,
+    `  nats-server ${nats} joins them`,
+    `  ${workers} workers have dialled out to ${url}, a load balancer in small`,
+    `  ${streams} clients ask one request after the other, most of them streams`,
+    "",
+    `  base URL for OpenAI clients   ${url}/v1`,
+    `  API key                       ${apiKey}`,
+    ...servers.map(
+      ({ name, url: own }, at) =>
+        `  ${at === 0 ? "dashboards" : "          "}                    ${own}/state  (${name})`,
+    ),
+    "",
+    "Each dashboard shows the whole cluster; sign in with the API key. Any server serves any model:",
+    "",
+    `  export API_KEY=${apiKey}`,
+    `  curl -N -H "Authorization: Bearer $API_KEY" -H 'Content-Type: application/json' ${servers[0]?.url}/v1/chat/completions -d ${shellWord(chat)}`,
+    "",
+    "To connect another worker:",
+    "",
+    `  bun run moorage worker llm --server ${url} --client-key ${clientKey} --backend http://127.0.0.1:11434/v1`,
+    "",
+    ...HELP,
+    "",
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+const HELP: readonly string[] = [
+  "Type here, and watch the streams:",
+  "  kill 2       ends server 2 at once (kill -9); only streams that ran through it break",
+  "  stop 2       ends server 2 in order: its streams finish, and its workers move to the others",
+  "  start 2      starts it again; 'restart 2' does both",
+  "  roll         restarts all servers in order, one after the other; no stream breaks",
+  "  freeze 2     halts server 2 without closing its connections; 'thaw 2' lets it run on",
+  "  kill nats    the same commands work for nats: no stream breaks without it",
+  "  load 40      runs 40 clients; 'load 0' stops them",
+  "  status       prints what runs where; 'quit' or Ctrl-C stops everything",
+];
+
+export const helpText = `${HELP.join("\n")}\n`;
+
+/** What to do if there is no nats-server and none can be fetched. */
+export function noNatsText(tried: readonly string[]): string {
+  return [
+    "A cluster needs nats-server, and there is none on this machine:",
+    ...tried.map((each) => `  - ${each}`),
+    "Install it, and run the demo again:",
+    "  Debian, Ubuntu   apt-get install nats-server",
+    "  macOS            brew install nats-server",
+    "  Windows          choco install nats-server",
+    "  any system       https://github.com/nats-io/nats-server/releases",
+    "",
+  ].join("\n");
+}
+
+/** The answer to `status`: the processes, and what became of the requests. */
+export function statusText(machines: readonly Machine[], load: LoadFigures): string {
+  const each = machines.map(({ name, state }, at) => {
+    const streams = load.runningAt[at];
+    return `${name} ${state}${streams === undefined ? "" : `, streams: ${streams}`}`;
+  });
+  return `${each.join(" · ")}\n${load.running} streams run; ${load.whole} requests answered, ${load.broken} broken, ${load.retried} sent again to another server\n`;
+}
+
+/** What has changed for the worse between two readings; undefined if nothing has. */
+export function lossText(before: LoadFigures, now: LoadFigures): string | undefined {
+  const broken = now.broken - before.broken;
+  const retried = now.retried - before.retried;
+  if (broken === 0 && retried === 0) return undefined;
+  const parts = [
+    ...(broken === 0 ? [] : [`${broken} ${broken === 1 ? "stream" : "streams"} broke off`]),
+    ...(retried === 0
+      ? []
+      : [`${retried} ${retried === 1 ? "request was" : "requests were"} sent again to another server`]),
+  ];
+  return `${parts.join(", ")}\n`;
+}

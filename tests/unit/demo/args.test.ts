@@ -1,0 +1,39 @@
+import { describe, expect, test } from "bun:test";
+import { parseDemoArgs } from "../../../src/demo/args.ts";
+
+const parse = (...argv: string[]) => parseDemoArgs(argv, "1.2.3");
+
+describe("the demo's command line", () => {
+  test("starts one server without an argument", () => {
+    expect(parse()).toEqual({ kind: "run" });
+    expect(parse("--servers", "1")).toEqual({ kind: "run" });
+  });
+
+  test.each([[["--servers", "3"]], [["--servers=3"]]])("starts a cluster for %j", (argv) => {
+    expect(parse(...argv)).toEqual({ kind: "run cluster", servers: 3 });
+  });
+
+  test.each([[["--servers"]], [["--servers", "0"]], [["--servers", "10"]], [["--servers", "many"]], [["--servers="]]])(
+    "refuses the number in %j",
+    (argv) => {
+      expect(parse(...argv)).toMatchObject({ kind: "fault", text: expect.stringContaining("from 1 to 9") });
+    },
+  );
+
+  test.each([[["a-secret-key"]], [["--servers", "3", "more"]], [["--port", "1"]]])(
+    "refuses %j without repeating it",
+    (argv) => {
+      const request = parse(...argv);
+      expect(request.kind).toBe("fault");
+      expect(JSON.stringify(request)).not.toContain("secret");
+    },
+  );
+
+  test("prints its help and its version", () => {
+    expect(parse("--servers", "3", "--help")).toMatchObject({
+      kind: "print",
+      text: expect.stringContaining("--servers"),
+    });
+    expect(parse("--version")).toEqual({ kind: "print", text: "1.2.3" });
+  });
+});

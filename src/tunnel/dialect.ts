@@ -34,6 +34,8 @@ export interface Dialect {
   createLane(id: number, wire: Wire): Lane;
   /** Body bytes that may be sent to the worker before its first grant. */
   readonly sendWindow: number;
+  /** The largest request whose whole body goes with its head, without any grant; `sendWindow` unless given. */
+  readonly wholeBytes?: number;
   /** The largest request body that the dialect can carry. */
   readonly maxRequestBytes: number;
   createReceiveCredit(): ReceiveCredit;

@@ -1,12 +1,12 @@
 import type { ResetCode } from "../wire/frame.ts";
 import type { RequestHead, ResponseHead } from "../wire/heads.ts";
 import type { ServingWorker } from "../wire/peer-heads.ts";
-import type { Body } from "../wire/pump.ts";
+import type { RequestBody } from "../wire/pump.ts";
 
 /** A request to be sent over a session: the head, and the body from its first byte. */
 export interface ExchangeRequest {
   readonly head: RequestHead;
-  readonly body: Body;
+  readonly body: RequestBody;
 }
 
 /** How an exchange ended, as the job sees it. */

@@ -12,6 +12,8 @@ export interface ExchangeOptions {
   readonly clock: Clock;
   /** Body bytes that may be sent before the worker's first grant. */
   readonly sendWindow: number;
+  /** The largest body that is sent whole, with its head, before any grant; `sendWindow` unless given. */
+  readonly wholeBytes?: number;
   readonly receive: ReceiveCredit;
   /** The largest request body that the dialect carries. */
   readonly maxRequestBytes: number;
@@ -53,7 +55,7 @@ export class ServerExchange implements Exchange {
     this.lastProgressAt = options.clock.elapsed();
     this.#credit = new SendCredit(options.sendWindow);
     const hasRoom = options.lane.hasRoom();
-    const wholeBytes = hasRoom ? Math.min(WHOLE_REQUEST_BYTES, options.sendWindow) : 0;
+    const wholeBytes = hasRoom ? Math.min(WHOLE_REQUEST_BYTES, options.wholeBytes ?? options.sendWindow) : 0;
     if (body instanceof Uint8Array && body.length <= wholeBytes) {
       this.#credit.spend(body.length);
       this.#head = head;
@@ -68,8 +70,8 @@ export class ServerExchange implements Exchange {
       fail: (error) => this.#giveUp("canceled", error),
     });
     // A head leaves at once even on a congested socket: heads must leave in the order of their ids, or the worker ends the
-    // link. It does not wait for its body either: the worker may refuse the request, or answer early.
-    if (!hasRoom || !(body instanceof Uint8Array)) this.#sendBody(EMPTY, false);
+    // link. It does not wait for its body either: the worker may refuse the request, or answer early, or has to grant first.
+    if (!hasRoom || options.sendWindow === 0 || !(body instanceof Uint8Array)) this.#sendBody(EMPTY, false);
   }
 
   /** Sends as much of the request as credit and socket allow. */

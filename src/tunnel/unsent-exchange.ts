@@ -1,4 +1,5 @@
 import type { Clock } from "../system/deps.ts";
+import { Inflow } from "../wire/inflow.ts";
 import type { Exchange, ExchangeEnd, ExchangeRequest, ExchangeSink } from "./exchange.ts";
 
 /**
@@ -11,6 +12,7 @@ export function openUnsent(request: ExchangeRequest, sink: ExchangeSink, end: Ex
     hasEnded = true;
     // If the source fails while it is being given up, that failure no longer matters.
     if (request.body instanceof ReadableStream) request.body.cancel(how.kind).catch(() => {});
+    else if (request.body instanceof Inflow) request.body.drop();
     sink.onEnd(how);
     sink.onSettled();
   };

@@ -89,6 +89,11 @@ export class WorkerSession implements Session, Wire {
     return this.#options.clock.elapsed() - this.lastHeardAt;
   }
 
+  /** How many exchanges have been opened and have not settled. */
+  get running(): number {
+    return this.#exchanges.size;
+  }
+
   open(request: ExchangeRequest, sink: ExchangeSink): Exchange {
     const { dialect, clock, confirmTimeoutMs } = this.#options;
     const obstacle = this.#obstacleTo(request);
@@ -99,6 +104,7 @@ export class WorkerSession implements Session, Wire {
       lane: dialect.createLane(id, this),
       clock,
       sendWindow: dialect.sendWindow,
+      wholeBytes: dialect.wholeBytes ?? dialect.sendWindow,
       maxRequestBytes: dialect.maxRequestBytes,
       receive: dialect.createReceiveCredit(),
       confirmTimeoutMs,

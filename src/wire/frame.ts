@@ -155,10 +155,31 @@ export function encodeRequestData(id: number, body: Uint8Array, end: boolean): U
 
 /** Does the same in the caller's memory, which must be `HEADER_BYTES` larger than the body, and returns a view of it. */
 export function encodeRequestDataInto(memory: Buffer, id: number, body: Uint8Array, end: boolean): Uint8Array {
-  const frame = memory.subarray(0, HEADER_BYTES + body.length);
-  writeHeader(frame, TYPE.requestData, end ? FLAG_END : 0, id);
-  frame.set(body, HEADER_BYTES);
-  return frame;
+  return memory.subarray(0, writeData(memory, 0, "requestData", id, body, end));
+}
+
+/** Writes a frame of body bytes at `at` into memory that has room for it, and returns its end. */
+export function writeData(
+  memory: Uint8Array,
+  at: number,
+  type: "requestData" | "responseData",
+  id: number,
+  body: Uint8Array,
+  end: boolean,
+): number {
+  writeHeader(memory, at, TYPE[type], end ? FLAG_END : 0, id);
+  memory.set(body, at + HEADER_BYTES);
+  return at + HEADER_BYTES + body.length;
+}
+
+/** The size of a frame that grants credit. */
+export const CREDIT_BYTES = HEADER_BYTES + 4;
+
+/** Does the same as `encodeCredit` in memory that has room for it, and returns the end of the frame. */
+export function writeCredit(memory: Uint8Array, at: number, id: number, bytes: number): number {
+  writeHeader(memory, at, TYPE.credit, 0, id);
+  writeU32(memory, at + HEADER_BYTES, bytes);
+  return at + CREDIT_BYTES;
 }
 
 export function encodeResponseData(id: number, body: Uint8Array, end: boolean): Uint8Array {
@@ -212,14 +233,14 @@ function encodeData(type: number, id: number, body: Uint8Array, end: boolean): U
 
 function allocate(type: number, flags: number, id: number, payloadBytes: number): Buffer {
   const frame = Buffer.allocUnsafe(HEADER_BYTES + payloadBytes);
-  writeHeader(frame, type, flags, id);
+  writeHeader(frame, 0, type, flags, id);
   return frame;
 }
 
-function writeHeader(frame: Buffer, type: number, flags: number, id: number): void {
-  frame[0] = type;
-  frame[1] = flags;
-  writeU32(frame, 2, id);
+function writeHeader(memory: Uint8Array, at: number, type: number, flags: number, id: number): void {
+  memory[at] = type;
+  memory[at + 1] = flags;
+  writeU32(memory, at + 2, id);
 }
 
 function splitHead(payload: Uint8Array): { head: unknown; body: Uint8Array } | undefined {
@@ -247,13 +268,13 @@ function parseJson(bytes: Uint8Array): unknown {
   }
 }
 
-function readU32(bytes: Uint8Array, at: number): number {
+export function readU32(bytes: Uint8Array, at: number): number {
   return (
     (((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0)) >>> 0
   );
 }
 
-function writeU32(bytes: Uint8Array, at: number, value: number): void {
+export function writeU32(bytes: Uint8Array, at: number, value: number): void {
   bytes[at] = value >>> 24;
   bytes[at + 1] = value >>> 16;
   bytes[at + 2] = value >>> 8;

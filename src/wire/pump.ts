@@ -1,9 +1,13 @@
 import type { ByteReader } from "./byte-reader.ts";
 import type { SendCredit } from "./credit.ts";
 import { MAX_DATA_BYTES } from "./frame.ts";
+import { Inflow } from "./inflow.ts";
 
 /** A whole body, or one that arrives in pieces. */
 export type Body = Uint8Array | ReadableStream<Uint8Array>;
+
+/** The body of a request: as above, or on its way from another link. */
+export type RequestBody = Body | Inflow;
 
 /** The receiver of a pump's bytes. */
 export interface PumpOutlet {
@@ -25,21 +29,21 @@ export class BodyPump {
   readonly #credit: SendCredit;
   readonly #outlet: PumpOutlet;
   readonly #reader: ByteReader | undefined;
+  readonly #inflow: Inflow | undefined;
   #piece: Uint8Array | undefined;
   #sourceDone: boolean;
   #reading = false;
   #ended = false;
 
-  constructor(body: Body, credit: SendCredit, outlet: PumpOutlet) {
+  constructor(body: RequestBody, credit: SendCredit, outlet: PumpOutlet) {
     this.#credit = credit;
     this.#outlet = outlet;
-    if (body instanceof Uint8Array) {
-      this.#piece = body;
-      this.#sourceDone = true;
-    } else {
-      this.#reader = body.getReader();
-      this.#sourceDone = false;
-    }
+    this.#sourceDone = body instanceof Uint8Array;
+    if (body instanceof Uint8Array) this.#piece = body;
+    else if (body instanceof Inflow) {
+      this.#inflow = body;
+      body.read(() => this.resume());
+    } else this.#reader = body.getReader();
   }
 
   /** Whether the body has been sent or given up. */
@@ -51,8 +55,10 @@ export class BodyPump {
   resume(): void {
     while (!this.#ended) {
       if (this.#piece === undefined) {
-        if (!this.#sourceDone) return this.#read();
-        return this.#send(new Uint8Array(0), true);
+        if (this.#sourceDone) return this.#send(new Uint8Array(0), true);
+        if (!this.#inflow) return this.#read();
+        if (!this.#takeFrom(this.#inflow)) return;
+        continue;
       }
       if (this.#piece.length > 0 && (this.#credit.left <= 0 || !this.#outlet.hasRoom())) return;
       const bytes = Math.min(this.#piece.length, Math.max(0, this.#credit.left), SLICE_BYTES);
@@ -69,6 +75,7 @@ export class BodyPump {
   finish(reason: string): void {
     if (this.#ended) return;
     this.#sourceDone = true;
+    this.#inflow?.drop();
     // If the source fails while it is being cancelled, that failure no longer matters.
     this.#reader?.cancel(reason).catch(() => {});
     this.resume();
@@ -79,6 +86,7 @@ export class BodyPump {
     if (this.#ended) return;
     this.#ended = true;
     this.#piece = undefined;
+    this.#inflow?.drop();
     // If the source fails while it is being given up, that failure no longer matters.
     this.#reader?.cancel(reason).catch(() => {});
   }
@@ -86,6 +94,13 @@ export class BodyPump {
   #send(bytes: Uint8Array, end: boolean): void {
     if (end) this.#ended = true;
     this.#outlet.send(bytes, end);
+  }
+
+  /** Takes the next piece. Returns false if nothing has arrived since the last one. */
+  #takeFrom(inflow: Inflow): boolean {
+    this.#piece = inflow.take();
+    this.#sourceDone = inflow.isDone;
+    return this.#piece !== undefined || this.#sourceDone;
   }
 
   #read(): void {

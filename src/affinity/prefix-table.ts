@@ -70,8 +70,11 @@ export class PrefixTable {
     return count;
   }
 
-  /** Remembers that a session has met a hash. */
-  learn(hash: bigint, ref: number, now: number): void {
+  /**
+   * Remembers that a session has met a hash. Returns whether that is news: it was not the last session to meet it,
+   * or not within the tenth part of the time for which it is remembered.
+   */
+  learn(hash: bigint, ref: number, now: number): boolean {
     this.#columns ??= createColumns(this.#capacity);
     const columns = this.#columns;
     let slot = this.#slotOf(columns, hash);
@@ -82,10 +85,14 @@ export class PrefixTable {
     const last = first + SESSIONS_PER_HASH - 1;
     let cell = first;
     while (cell < last && columns.refs[cell] !== ref && columns.refs[cell] !== 0) cell += 1;
+    const nowS = toSeconds(now);
+    const isNewest = cell === first && columns.refs[cell] === ref;
+    const isNews = !isNewest || nowS - (columns.times[cell] ?? 0) > this.#keepS / 10;
     columns.refs.copyWithin(first + 1, first, cell);
     columns.times.copyWithin(first + 1, first, cell);
     columns.refs[first] = ref;
-    columns.times[first] = toSeconds(now);
+    columns.times[first] = nowS;
+    return isNews;
   }
 
   #slotOf({ low, high, nextInBucket, buckets }: Columns, hash: bigint): number {

@@ -2,7 +2,7 @@ import { chainOf, hasPrompt } from "./chain.ts";
 import { clientKeyOf } from "./client-key.ts";
 import { type ColdWorker, HitRates } from "./hit-rates.ts";
 import { PrefixTable } from "./prefix-table.ts";
-import { RequestAffinity } from "./request-affinity.ts";
+import { type AffinityMemory, RequestAffinity } from "./request-affinity.ts";
 import { ResponseHomes } from "./response-homes.ts";
 import { Seeds } from "./seeds.ts";
 import { SessionRefs } from "./session-refs.ts";
@@ -38,6 +38,19 @@ export interface ServedBy {
   readonly model: string;
 }
 
+/**
+ * What the servers of a cluster tell each other of prompts and responses: hashes and ids. The hashes mean something only to
+ * servers with the same secret.
+ */
+export interface AffinityExchange {
+  /** Tells the other servers that a session has got a prompt with these hashes. */
+  tellPrompt(sessionId: string, hashes: readonly bigint[]): void;
+  /** Tells the other servers that a worker has a response. */
+  tellResponse(key: string, workerId: string): void;
+  /** Passes on what other servers tell. Called once. */
+  onTold(listener: Pick<AffinityExchange, "tellPrompt" | "tellResponse">): void;
+}
+
 /** What is known as a whole, for metrics and the dashboard. */
 export interface AffinityFacts {
   readonly hashes: number;
@@ -58,11 +71,32 @@ export class PromptAffinity {
   readonly #refs = new SessionRefs(KEEP_MS);
   readonly #rates = new HitRates();
   readonly #responses = new ResponseHomes();
+  readonly #exchange: AffinityExchange | undefined;
+  readonly #memory: AffinityMemory;
 
-  /** `elapsed` is `Clock.elapsed`. `secret` MUST hold at least 64 random bits that nobody else knows. */
-  constructor(elapsed: () => number, secret: string) {
+  /**
+   * `elapsed` is `Clock.elapsed`. `secret` MUST hold at least 64 random bits that nobody else knows, apart from the servers
+   * behind `exchange`, which have the same one.
+   */
+  constructor(elapsed: () => number, secret: string, exchange?: AffinityExchange) {
     this.#elapsed = elapsed;
     this.#seeds = new Seeds(secret);
+    this.#exchange = exchange;
+    this.#memory = {
+      table: this.#table,
+      refs: this.#refs,
+      rates: this.#rates,
+      elapsed,
+      tell: exchange && ((sessionId, hashes) => exchange.tellPrompt(sessionId, hashes)),
+    };
+    exchange?.onTold({
+      tellPrompt: (sessionId, hashes) => {
+        const now = elapsed();
+        const ref = this.#refs.use(sessionId, now);
+        for (const hash of hashes) this.#table.learn(hash, ref, now);
+      },
+      tellResponse: (key, workerId) => this.#responses.learnKey(key, workerId),
+    });
   }
 
   /** Recognizes a request. Undefined if nothing in it says where it belongs. */
@@ -75,8 +109,7 @@ export class PromptAffinity {
     };
     const chain = chainOf(body, path, this.#seeds.ofPrompts(tenant, model));
     if (!key && !chain) return undefined;
-    const memory = { table: this.#table, refs: this.#refs, rates: this.#rates, elapsed: this.#elapsed };
-    return new RequestAffinity(memory, { key, chain });
+    return new RequestAffinity(this.#memory, { key, chain });
   }
 
   /** Whether all of this many workers are cold for the model, so that nothing is gained by recognizing its requests. */
@@ -104,7 +137,8 @@ export class PromptAffinity {
   }
 
   learnResponse(responseId: string, tenant: string, workerId: string): void {
-    this.#responses.learn(responseId, this.#seeds.ofResponses(tenant), workerId);
+    const key = this.#responses.learn(responseId, this.#seeds.ofResponses(tenant), workerId);
+    if (key !== undefined) this.#exchange?.tellResponse(key, workerId);
   }
 
   facts(): AffinityFacts {

@@ -11,6 +11,8 @@ export interface AffinityMemory {
   readonly rates: HitRates;
   /** `Clock.elapsed`. */
   readonly elapsed: () => number;
+  /** Learns what is new here, for other servers; absent without any. */
+  readonly tell?: ((sessionId: string, hashes: readonly bigint[]) => void) | undefined;
 }
 
 /** What a request is recognized by. */
@@ -67,14 +69,16 @@ export class RequestAffinity implements Affinity {
 
   /** Learns that a session gets the request now, and will have its prompt. */
   sent(sessionId: string): void {
-    const { table, refs } = this.#memory;
+    const { table, refs, tell } = this.#memory;
     const { key, chain } = this.#traces;
     const now = this.#memory.elapsed();
     const ref = refs.use(sessionId, now);
     this.#predictedShare = this.#shares(now).get(ref) ?? 0;
-    if (key) table.learn(key.hash, ref, now);
+    const news: bigint[] = [];
+    if (key && table.learn(key.hash, ref, now)) news.push(key.hash);
     // The longest beginning comes last, because a full table forgets what it was taught first.
-    for (const hash of chain?.hashes ?? []) table.learn(hash, ref, now);
+    for (const hash of chain?.hashes ?? []) if (table.learn(hash, ref, now)) news.push(hash);
+    if (tell && news.length > 0) tell(sessionId, news);
   }
 
   /** The longest part of the prompt that each session has met, the longest and newest first. */

@@ -19,9 +19,16 @@ export class ResponseHomes {
     return this.#workers.size;
   }
 
-  learn(id: string, seed: bigint, workerId: string): void {
-    if (id.length > MAX_ID_CHARS) return;
+  /** Remembers a response, and returns its key; undefined for an id that is too long. */
+  learn(id: string, seed: bigint, workerId: string): string | undefined {
+    if (id.length > MAX_ID_CHARS) return undefined;
     const key = keyOf(id, seed);
+    this.learnKey(key, workerId);
+    return key;
+  }
+
+  /** Remembers a response by its key. */
+  learnKey(key: string, workerId: string): void {
     this.#workers.delete(key);
     this.#workers.set(key, workerId);
     if (this.#workers.size <= MAX_RESPONSES) return;

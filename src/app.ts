@@ -32,6 +32,7 @@ import type { RestrictionRecords } from "./plugin/restrictions.ts";
 import { NO_VISIT } from "./plugin/route-context.ts";
 import { createSharedSpool } from "./plugin/shared-spool.ts";
 import { createPlugins, KNOWN_PLUGINS } from "./plugins.ts";
+import { registerClusterMetrics } from "./state/cluster-metrics.ts";
 import { ClusterOverview } from "./state/cluster-overview.ts";
 import { Overview } from "./state/overview.ts";
 import { stateRoutes } from "./state/routes.ts";
@@ -162,6 +163,10 @@ export function createApp(
     states: sights?.states,
   });
   overview.start(() => state.viewers);
+  if (sights) {
+    const withPeers = config.metricsListener !== undefined;
+    registerClusterMetrics({ metrics, reports: sights.reports, clock: deps.clock, withPeers });
+  }
   const stopMeasuring = lag.start(deps.clock);
 
   const elysia: AnyElysia = new Elysia({
@@ -199,7 +204,7 @@ export function createApp(
     const path = URL.parse(request.url)?.pathname;
     return cors.preflight(request, path === undefined ? [] : methods.at(normalizePath(path)));
   };
-  elysia.use(healthRoutes(() => isDraining));
+  elysia.use(healthRoutes(() => isDraining, overview.cluster && (() => overview.cluster?.health())));
   if (config.metricsListener === undefined) elysia.use(metricsRoutes(metrics));
   elysia.use(
     openapiRoutes({

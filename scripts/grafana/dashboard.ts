@@ -1,9 +1,10 @@
+import { CLUSTER } from "./cluster-row.ts";
 import { MCP, PROCESS, TRANSFERS } from "./other-rows.ts";
 import type { Panel, Row } from "./panel.ts";
 import { LLM, OVERVIEW, SPEECH, WORKERS } from "./pool-rows.ts";
 import { SCHEDULER } from "./scheduler-row.ts";
 
-const ROWS: readonly Row[] = [OVERVIEW, SCHEDULER, WORKERS, LLM, SPEECH, MCP, TRANSFERS, PROCESS];
+const ROWS: readonly Row[] = [OVERVIEW, SCHEDULER, WORKERS, LLM, SPEECH, MCP, TRANSFERS, CLUSTER, PROCESS];
 
 interface Variable {
   readonly name: string;

@@ -1,5 +1,7 @@
+import type { ClusterHealth } from "../http/health.ts";
 import type { WorkerCounts } from "../plugin/reports.ts";
 import type { Clock, Log } from "../system/deps.ts";
+import { serverMark } from "../system/server-id.ts";
 import type { ClusterReports } from "./cluster-facts.ts";
 import { ClusterLog } from "./cluster-log.ts";
 import { findInCluster } from "./cluster-problems.ts";
@@ -51,6 +53,13 @@ export class ClusterOverview {
   state(): ClusterState {
     const now = this.#clock.now();
     return toClusterState(this.#reports.facts(), this.#own, (id) => this.#histories.second(id), now);
+  }
+
+  /** Returns what anybody may know. */
+  health(): ClusterHealth {
+    const { id, servers, peers_lost, bus, is_whole } = this.state();
+    const running = servers.filter(({ state }) => state !== "gone").length;
+    return { server: serverMark(id), servers: running, peers_lost, bus: bus.state, is_whole };
   }
 
   problems(): readonly Found[] {

@@ -22,6 +22,13 @@ export function onServer(serverId: string, id: string): string {
   return `${serverId}~${id}`;
 }
 
+/** Makes a short digest of a server's id, by which strangers can tell servers apart without learning their names. */
+export function serverMark(serverId: string): string {
+  return digest(serverId, "hex").slice(0, MARK_CHARS);
+}
+
+const MARK_CHARS = 8;
+
 /** Number of characters in `channelPrefix`. */
 export const CHANNEL_PREFIX_CHARS = 4;
 

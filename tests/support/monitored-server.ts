@@ -6,8 +6,10 @@ import {
   startSampleBackend,
 } from "../../src/demo/sample-backend.ts";
 import { KNOWN_PLUGINS } from "../../src/plugins.ts";
+import { systemClock } from "../../src/system/clock.ts";
 import { decodeFrame } from "../../src/wire/frame.ts";
 import type { NativeWorker } from "./native-worker.ts";
+import { QUIET_LINK, ScriptedCluster } from "./scripted-cluster.ts";
 import { TestServer } from "./test-server.ts";
 import { startBackend, startTestWorker } from "./test-worker.ts";
 
@@ -35,11 +37,17 @@ export class MonitoredServer {
   }
 
   static async start(): Promise<MonitoredServer> {
-    const server = new TestServer({
-      plugins: KNOWN_PLUGINS.map(({ id }) => id),
-      mcpRejoinTimeoutMs: 0,
-      metricsListener: { host: "127.0.0.1", port: 0 },
-    });
+    const server = new TestServer(
+      {
+        plugins: KNOWN_PLUGINS.map(({ id }) => id),
+        mcpRejoinTimeoutMs: 0,
+        metricsListener: { host: "127.0.0.1", port: 0 },
+      },
+      {},
+      undefined,
+      undefined,
+      clusterOfTwo(),
+    );
     const sample = startSampleBackend({ delayMs: 1 });
     const broken = startBackend(() => new Response("{}", { status: 500 }), { models: [BROKEN_MODEL] });
     const usage = { prompt_tokens: 2, completion_tokens: 1, prompt_tokens_details: { cached_tokens: 1 } };
@@ -144,6 +152,15 @@ export class MonitoredServer {
     const path = `/api/transfer/${id}`;
     return Promise.all([this.server.fetch(path), this.server.fetch(path, { method: "PUT", body: "ahoy" })]);
   }
+}
+
+/** A cluster of this server and another one that took jobs of it. Clusters with real servers have tests of their own. */
+function clusterOfTwo(): ScriptedCluster {
+  const cluster = new ScriptedCluster(systemClock);
+  cluster.peer("b", { link: { ...QUIET_LINK, bytesIn: 4000, bytesOut: 1000 } });
+  const offers = { taken: 2, declined: 1, expired: 0 };
+  cluster.set({ counts: { jobsOut: 10, jobsIn: 4, refusedOut: 1, refusedIn: 0, offers } });
+  return cluster;
 }
 
 /** Refuses each job, as a worker does that is about to leave. */

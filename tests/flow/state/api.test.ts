@@ -178,6 +178,17 @@ describe("the state page", () => {
   });
 });
 
+test("the health check says how the cluster is, and answers 200 whatever is wrong with it", async () => {
+  const cluster = { server: "ab", servers: 1, peers_lost: 2, bus: "away", is_whole: false } as const;
+  const app = healthRoutes(
+    () => false,
+    () => cluster,
+  );
+  const answer = await app.handle(new Request("http://localhost/healthz"));
+  expect(answer.status).toBe(200);
+  expect(await answer.json()).toEqual({ status: "ok", cluster });
+});
+
 test("the health check answers ok until the server drains", async () => {
   let isDraining = false;
   const app = healthRoutes(() => isDraining);

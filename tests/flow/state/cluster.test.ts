@@ -278,6 +278,38 @@ describe("the history", () => {
   });
 });
 
+test("the health check tells servers apart without their names, and asks nobody", async () => {
+  const { server, cluster } = start();
+  cluster.peer("b");
+  cluster.bus({ isUp: false });
+  const answer = await fetch(`${server.url}/healthz`);
+  expect(answer.status).toBe(200);
+  const body = await answer.json();
+  expect(body).toMatchObject({
+    status: "ok",
+    cluster: {
+      server: expect.stringMatching(/^[0-9a-f]{8}$/),
+      servers: 2,
+      peers_lost: 0,
+      bus: "away",
+      is_whole: false,
+    },
+  });
+  expect(cluster.followed).toEqual([]);
+  const alone = new TestServer({ serverId: "a" });
+  running.push(alone);
+  expect(await (await fetch(`${alone.url}/healthz`)).json()).toEqual({ status: "ok" });
+});
+
+test("metrics name no other server on the public listener", async () => {
+  const { server, cluster } = start();
+  cluster.peer("peer-in-cellar");
+  const text = await (await fetch(`${server.url}/metrics`)).text();
+  expect(text).toContain('moorage_cluster_peers{state="alive"} 1');
+  expect(text).toContain("moorage_cluster_bus_up 1");
+  expect(text).not.toContain("peer-in-cellar");
+});
+
 test("what peers get has no cluster in it, and is what viewers see of the server itself", async () => {
   const { server, clock, cluster } = start();
   clock.advance(1000);

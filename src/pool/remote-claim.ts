@@ -28,6 +28,8 @@ export class RemoteClaim implements Claim {
   #sessionId: string;
   #isHeld = true;
   #work: Work | undefined;
+  /** Whether the link broke, of which no worker is the cause. */
+  #isLinkLost = false;
 
   constructor(choice: RemoteChoice, ticket: Ticket, owner: RemoteClaimOwner) {
     const { server, workerId = "", sessionId = "", reason = reasonOf(ticket) } = choice;
@@ -82,6 +84,7 @@ export class RemoteClaim implements Claim {
         },
         onData: (bytes) => sink.onData(bytes),
         onEnd: (end) => {
+          this.#isLinkLost = end.kind === "lost" && end.worker === undefined;
           this.#meet(end.kind === "lost" || end.kind === "broken" ? end.worker : undefined);
           sink.onEnd(end);
         },
@@ -97,7 +100,7 @@ export class RemoteClaim implements Claim {
 
   count(work: Work): void {
     this.#work = work;
-    this.#slot.count(work);
+    if (!this.#isLinkLost) this.#slot.count(work);
   }
 
   /** Does nothing: the peer sees how the exchange ends, too, and judges its own worker. */

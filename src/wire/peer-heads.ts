@@ -21,6 +21,8 @@ export interface PeerOrder {
   readonly excluded?: readonly string[];
   /** The request's id, for the log. */
   readonly request_id: string;
+  /** The number under which the server that asks will report what the worker has done; no two of its orders have the same. */
+  readonly ref?: number;
   /** The name of the caller, for the log and the dashboard. */
   readonly caller?: string;
   /** The urgency of the job. */
@@ -63,7 +65,7 @@ const MAX_WARM = 8;
 /** Reads the order in a request's head; undefined for anything that is none. */
 export function toPeerOrder(value: unknown): PeerOrder | undefined {
   if (!isRecord(value)) return undefined;
-  const { plugin, model, sent_as, exact, worker, excluded, request_id, caller, end_user, slot, warm } = value;
+  const { plugin, model, sent_as, exact, worker, excluded, request_id, ref, caller, end_user, slot, warm } = value;
   const call = toPeerCall(value["call"]);
   if (typeof plugin !== "string" || !isExchangeKind(plugin)) return undefined;
   if (!isText(model, MAX_MODEL_CHARS) || !isOptional(sent_as, MAX_MODEL_CHARS)) return undefined;
@@ -71,6 +73,7 @@ export function toPeerOrder(value: unknown): PeerOrder | undefined {
   if (worker !== undefined && !(typeof worker === "string" && isId(worker))) return undefined;
   if (!isOptional(caller, MAX_TEXT_CHARS) || !isOptional(end_user, MAX_TEXT_CHARS)) return undefined;
   if (!isOptional(slot, MAX_TEXT_CHARS)) return undefined;
+  if (ref !== undefined && !(typeof ref === "number" && Number.isSafeInteger(ref) && ref >= 0)) return undefined;
   if (excluded !== undefined && !isListOf(excluded, MAX_EXCLUDED, isSessionId)) return undefined;
   if (warm !== undefined && !isListOf(warm, MAX_WARM, isWarm)) return undefined;
   // A class of a newer version counts as none.
@@ -83,6 +86,7 @@ export function toPeerOrder(value: unknown): PeerOrder | undefined {
     ...(worker === undefined ? {} : { worker }),
     ...(excluded === undefined ? {} : { excluded }),
     request_id,
+    ...(ref === undefined ? {} : { ref }),
     ...(caller === undefined ? {} : { caller }),
     ...(urgency === undefined ? {} : { class: urgency }),
     ...(end_user === undefined ? {} : { end_user }),

@@ -312,6 +312,19 @@ describe("counting", () => {
     expect(rig.pool.flows()).toMatchObject([{ caller: "alice", running: 0, waiting: 0, share: 1 }]);
   });
 
+  test("a broken link is no failure of the worker behind it", () => {
+    const rig = new RemoteRig();
+    rig.remotes.add("b", "w", ["m"], 2);
+    const { reports } = rig.start();
+    const first = rig.remotes.last;
+    first.exchange.finish({ kind: "lost", reason: "the link broke" });
+    rig.answer();
+    for (const { claim } of reports[0]?.failedAttempts ?? [])
+      claim.count({ outcome: "failed", error: "lost", runningMs: 1, usage: undefined, output: 0 });
+    expect(reports[0]?.failedAttempts).toHaveLength(1);
+    expect(first.works).toEqual([]);
+  });
+
   test("a job has no worker until its peer has named it", () => {
     const rig = new RemoteRig();
     rig.remotes.add("b", "w", ["m"]);

@@ -1,0 +1,107 @@
+import type { PeerRequest, RemoteGroup, RemoteSlot } from "../../pool/remotes.ts";
+import type { Work } from "../../pool/seat.ts";
+import type { Ticket } from "../../pool/ticket.ts";
+import type { Clock } from "../../system/deps.ts";
+import type { Exchange, ExchangeSink } from "../../tunnel/exchange.ts";
+import type { Session } from "../../tunnel/session.ts";
+import { openUnsent } from "../../tunnel/unsent-exchange.ts";
+import type { HeaderPairs } from "../../wire/heads.ts";
+import type { PeerOrder } from "../../wire/peer-heads.ts";
+import type { WorkTeller } from "./work-teller.ts";
+
+/** The most sessions that an order excludes, and the most warm ones that it names. */
+const MAX_EXCLUDED = 16;
+const MAX_WARM = 8;
+
+/** What all slots on peers of one pool have in common. */
+export interface PeerSlotHost {
+  readonly pluginId: string;
+  readonly clock: Clock;
+  readonly works: WorkTeller;
+  /** Returns the session on which exchanges with a peer are opened; undefined while there is no link. */
+  sessionTo(peer: string): Session | undefined;
+}
+
+/** A place where a job is sent. */
+export interface PeerPlace {
+  readonly server: string;
+  readonly group: RemoteGroup;
+  /** The only worker that may serve it there. */
+  readonly workerId?: string | undefined;
+  /** The slot that the peer has offered. */
+  readonly slot?: string | undefined;
+}
+
+/** A slot on a peer: sends the job over the link, and tells the peer afterwards what the job was for its worker. */
+export class PeerSlot implements RemoteSlot {
+  readonly #host: PeerSlotHost;
+  readonly #place: PeerPlace;
+  readonly #onReturned: (isRefused: boolean) => void;
+  readonly #ref: number;
+
+  /** `onReturned` is called once, when the slot is given back. */
+  constructor(host: PeerSlotHost, place: PeerPlace, onReturned: (isRefused: boolean) => void) {
+    this.#host = host;
+    this.#place = place;
+    this.#onReturned = onReturned;
+    this.#ref = host.works.nextRef();
+  }
+
+  open({ ticket, request }: PeerRequest, sink: ExchangeSink): Exchange {
+    const { clock, pluginId } = this.#host;
+    const session = this.#host.sessionTo(this.#place.server);
+    if (!session) return openUnsent(request, sink, { kind: "lost", reason: "no link to the server" }, clock);
+    const { head, body } = request;
+    const peer = toOrder(pluginId, this.#place, ticket, { ref: this.#ref, request_id: requestIdIn(head.headers) });
+    return session.open({ head: { ...head, peer }, body }, sink);
+  }
+
+  progress(output: number): void {
+    this.#host.works.progress(this.#place.server, this.#ref, output);
+  }
+
+  count(work: Work): void {
+    this.#host.works.count(this.#place.server, this.#ref, work);
+  }
+
+  release(): void {
+    this.#onReturned(false);
+  }
+
+  refuse(): void {
+    this.#onReturned(true);
+  }
+}
+
+function toOrder(
+  plugin: string,
+  { server, group, workerId, slot }: PeerPlace,
+  { caller, class: urgency, endUser, demand }: Ticket,
+  ids: Pick<PeerOrder, "ref" | "request_id">,
+): PeerOrder {
+  const isThere = (session: string): boolean => session.startsWith(`${server}~`);
+  const excluded = [...demand.excluded.sessions].filter(isThere).slice(-MAX_EXCLUDED);
+  const warm = (demand.affinity?.candidates(group.model) ?? [])
+    .filter(({ sessionId }) => isThere(sessionId))
+    .slice(0, MAX_WARM)
+    .map(({ sessionId, share }) => [sessionId, share] as const);
+  return {
+    plugin,
+    model: group.model,
+    ...(group.sentAs === undefined ? {} : { sent_as: group.sentAs }),
+    // The body names the model as these workers call it, so nothing else may serve it.
+    exact: true,
+    ...(workerId === undefined ? {} : { worker: workerId }),
+    ...(excluded.length === 0 ? {} : { excluded }),
+    ...ids,
+    caller: caller.name,
+    class: urgency,
+    ...(endUser === undefined ? {} : { end_user: endUser }),
+    ...(slot === undefined ? {} : { slot }),
+    ...(warm.length === 0 ? {} : { warm }),
+  };
+}
+
+function requestIdIn(headers: HeaderPairs): string {
+  return headers.find(([name]) => name === "x-request-id")?.[1] ?? "";
+}

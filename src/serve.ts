@@ -158,7 +158,7 @@ async function join(config: Config, deps: Deps): Promise<Cluster | undefined> {
   if (config.natsServers.length === 0) return undefined;
   // A server without a cluster does not load the client of NATS, which takes a quarter of a second.
   const { startCluster } = await import("./cluster/start.ts");
-  const started = await startCluster(config, deps);
+  const started = await startCluster(config, deps, process.env);
   if (started.kind === "started") return started.cluster;
   const { reason, hint, exitCode } = started;
   deps.log.error("cluster.refused", { reason, hint });

@@ -10,6 +10,7 @@ import { Connection } from "./connection.ts";
 import type { LaneHub } from "./lane-hub.ts";
 import type { Link, PeerLinks } from "./link.ts";
 import {
+  createLinkKey,
   createNonce,
   type Dial,
   DialGuard,
@@ -26,8 +27,8 @@ import type { TellLine } from "./tells.ts";
 import type { LinkListener, LinkTransport, ListenAddress } from "./transport.ts";
 
 export interface LinksOptions {
-  /** This server. */
-  readonly self: LinkContact;
+  /** This run of this server. */
+  readonly self: ServerRun;
   readonly deps: Deps;
   readonly transport: LinkTransport;
   /** The way over the bus, for peers that cannot be dialled; none unless given. */
@@ -54,6 +55,7 @@ export class Links implements PeerLinks {
   /** Small messages to peers, as one stream for each. */
   readonly line: TellLine;
   readonly #options: LinksOptions;
+  readonly #linkKey = createLinkKey();
   readonly #guard: DialGuard;
   readonly #peers = new Map<string, PeerLink>();
   readonly #handlers = new Map<string, PeerHandler>();
@@ -73,7 +75,7 @@ export class Links implements PeerLinks {
   constructor(options: LinksOptions) {
     this.#options = options;
     const { self, deps, lanes } = options;
-    this.#guard = new DialGuard(self, self.linkKey);
+    this.#guard = new DialGuard(self, this.#linkKey);
     this.#heartbeat = new Heartbeat(deps.clock, PING_MS);
     this.#laneHeartbeat = new Heartbeat(deps.clock, LANE_PING_MS);
     this.#refusals = new RepeatedLines({
@@ -91,10 +93,14 @@ export class Links implements PeerLinks {
     lanes?.onOpened((from, channel) => this.#acceptLane(from, channel));
   }
 
-  /** Accepts links of peers. Returns the port. Throws if the address cannot be used. */
-  listen(where: ListenAddress): number {
-    this.#listener = this.#options.transport.listen(where, (header, address) => this.#accept(header, address));
-    return this.#listener.port;
+  /**
+   * Accepts links of peers. Returns what peers must know, with the address that `told` returns for the port. Throws if the
+   * address cannot be used. Called once.
+   */
+  listen(where: ListenAddress, told: (port: number) => string): LinkContact {
+    const { self, transport } = this.#options;
+    this.#listener = transport.listen(where, (header, address) => this.#accept(header, address));
+    return { ...runOf(self), address: told(this.#listener.port), linkKey: this.#linkKey };
   }
 
   /** Serves exchanges of a kind that peers open here; of kind `http`, those for one plugin. */
@@ -195,7 +201,7 @@ export class Links implements PeerLinks {
       this.#connect(this.#peer(id), channel, {
         hasDialled: false,
         epoch,
-        proof: proofOf(dial, this.#options.self.linkKey),
+        proof: proofOf(dial, this.#linkKey),
       });
   }
 

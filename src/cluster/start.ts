@@ -1,11 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { hostname } from "node:os";
+import { hostname, networkInterfaces } from "node:os";
 import type { Config } from "../config.ts";
 import type { Deps } from "../system/deps.ts";
 import { ClaimedBus } from "./claimed-bus.ts";
 import { Cluster } from "./cluster.ts";
 import { NatsBus } from "./nats/nats-bus.ts";
+import { findPrivateAddress } from "./own-address.ts";
 import { createSubjects } from "./subjects.ts";
 
 /** Milliseconds for which the start waits for NATS. After that the server starts alone and joins later. */
@@ -13,6 +14,9 @@ const CONNECT_MS = 2000;
 
 /** Exit codes from `sysexits.h`: the next start may succeed; a restart cannot help until somebody changes something. */
 const EXIT = { temporary: 75, configuration: 78 } as const;
+
+/** The environment of the process. Only the address that Fly.io gives a machine is read here. */
+type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The outcome of a start. A refused one ends the process. */
 export type ClusterStart =
@@ -23,7 +27,7 @@ export type ClusterStart =
  * Joins the cluster that the configuration names. A server that cannot reach NATS starts all the same and goes on trying. One
  * whose id another running server has is refused.
  */
-export async function startCluster(config: Config, deps: Deps): Promise<ClusterStart> {
+export async function startCluster(config: Config, deps: Deps, env: Environment): Promise<ClusterStart> {
   const { serverId, clusterName, natsCredentials, natsAuthority } = config;
   for (const [variable, path] of [
     ["NATS_CREDS", natsCredentials],
@@ -63,7 +67,20 @@ export async function startCluster(config: Config, deps: Deps): Promise<ClusterS
     };
   }
   if (bus.state.kind === "down") log.warn("cluster.alone", { nats: nats.address, reason: bus.state.reason });
-  return { kind: "started", cluster: new Cluster({ config, deps, bus, epoch }) };
+  const privateAddress = findPrivateAddress(env, networkInterfaces());
+  try {
+    return { kind: "started", cluster: new Cluster({ config, deps, bus, epoch, privateAddress }) };
+  } catch (error) {
+    // The listener of the links throws what the system says.
+    await bus.close();
+    const { host = privateAddress, port } = config.clusterListener;
+    return {
+      kind: "refused",
+      reason: `links of other servers cannot be taken on ${host} port ${port}: ${error instanceof Error ? error.message : error}`,
+      hint: "set CLUSTER_LISTEN to another port, or to an address of this machine that the other servers reach",
+      exitCode: EXIT.temporary,
+    };
+  }
 }
 
 /** Makes the name of one start of a server. Later starts have greater names, as far as clocks agree. */

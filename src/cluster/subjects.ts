@@ -11,6 +11,8 @@ export interface Subjects {
   ask(serverId: string): string;
   /** Where servers of one id find out that there are two. */
   id(serverId: string): string;
+  /** Bodies for one server, from peers that cannot dial it and that it cannot dial. */
+  lane(serverId: string): string;
   /** The state of one server, which is published only while somebody looks at it. */
   state(serverId: string): string;
 }
@@ -23,6 +25,7 @@ export function createSubjects(cluster: string): Subjects {
     gossip: `${prefix}gossip`,
     ask: (serverId) => `${prefix}ask.${serverId}`,
     id: (serverId) => `${prefix}id.${serverId}`,
+    lane: (serverId) => `${prefix}lane.${serverId}`,
     state: (serverId) => `${prefix}state.${serverId}`,
   };
 }

@@ -1,6 +1,6 @@
 import type { Channel, ChannelEvents } from "../../src/cluster/channel.ts";
 import type { LaneHub } from "../../src/cluster/lane-hub.ts";
-import { createLinkKey, type LinkContact } from "../../src/cluster/link-auth.ts";
+import type { LinkContact } from "../../src/cluster/link-auth.ts";
 import { Links } from "../../src/cluster/links.ts";
 import type {
   Accept,
@@ -110,9 +110,8 @@ export class PeerNetwork {
   /** Returns a server's links, which listen at the address `<id>`. */
   join(id: string, options: JoinOptions = {}): { readonly links: Links; readonly contact: LinkContact } {
     const { epoch = `epoch-of-${id}`, log = silentLog, windowBytes = 1000, lanes, random = () => 0.5 } = options;
-    const contact: LinkContact = { id, epoch, address: id, linkKey: createLinkKey() };
     const links = new Links({
-      self: contact,
+      self: { id, epoch },
       deps: { clock: this.clock, log, ids: systemIds },
       transport: this.transport(id),
       lanes,
@@ -120,8 +119,7 @@ export class PeerNetwork {
       confirmTimeoutMs: 5000,
       random,
     });
-    links.listen({ host: id, port: 1 });
-    return { links, contact };
+    return { links, contact: links.listen({ host: id, port: 1 }, () => id) };
   }
 
   #dial(from: string, to: string, authorization: string, dialling: Dialling): CancelDial {

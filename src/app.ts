@@ -3,6 +3,7 @@ import type { AccessChanges, OpenedSide } from "./auth/access-changes.ts";
 import { createAuth } from "./auth/auth.ts";
 import type { AccessLists } from "./auth/gates.ts";
 import type { KeySources } from "./auth/keys.ts";
+import { shareSignOuts } from "./auth/sign-out-sharing.ts";
 import type { SignOutRecords } from "./auth/sign-outs.ts";
 import type { SharedSecret } from "./auth/token-keys.ts";
 import type { Cluster } from "./cluster/cluster.ts";
@@ -31,6 +32,7 @@ import type { PluginDefinition } from "./plugin/definition.ts";
 import type { RestrictionRecords } from "./plugin/restrictions.ts";
 import { NO_VISIT } from "./plugin/route-context.ts";
 import { createSharedSpool } from "./plugin/shared-spool.ts";
+import { toSignOutPeers } from "./plugin/sign-out-peers.ts";
 import { createPlugins, KNOWN_PLUGINS } from "./plugins.ts";
 import { registerClusterMetrics } from "./state/cluster-metrics.ts";
 import { ClusterOverview } from "./state/cluster-overview.ts";
@@ -115,6 +117,7 @@ export function createApp(
       authFailures.add(1, deps.clock.elapsed());
     },
   });
+  if (cluster) shareSignOuts(auth.signOuts, toSignOutPeers(cluster.ports), () => deps.clock.now());
   const { serverId } = config;
   const sessions = new LocalSessions({
     deps,
@@ -161,6 +164,7 @@ export function createApp(
     version: VERSION,
     overview,
     states: sights?.states,
+    cluster: cluster?.ports,
   });
   overview.start(() => state.viewers);
   if (sights) {

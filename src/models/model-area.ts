@@ -2,8 +2,9 @@ import type { Config } from "../config.ts";
 import { drainingFault } from "../errors.ts";
 import type { Metrics } from "../figures/metrics.ts";
 import { SPEED_UNIT, UNIT_RULES, type Usage } from "../figures/units.ts";
+import type { ClusterPorts } from "../plugin/cluster.ts";
 import type { Lifecycle, ModelCard, ModelCatalog } from "../plugin/contract.ts";
-import { createWorkerOperator, type JobOperator, type WorkerOperator } from "../plugin/operator.ts";
+import { createWorkerOperator, type JobOperator, knownElsewhere, type WorkerOperator } from "../plugin/operator.ts";
 import type { Condition, Pulse, Reports } from "../plugin/reports.ts";
 import { type RestrictionRecords, Restrictions } from "../plugin/restrictions.ts";
 import { NONE_EXCLUDED } from "../pool/excluded.ts";
@@ -42,6 +43,8 @@ export interface ModelAreaOptions {
   readonly sessions: SessionSource;
   /** Restrictions are kept in memory alone unless given. */
   readonly restrictionRecords?: ((pluginId: string) => RestrictionRecords) | undefined;
+  /** The other servers; undefined for a server without a cluster. */
+  readonly cluster?: ClusterPorts | undefined;
   readonly version: string;
   /** Creates the place on disk for what slow clients of legacy workers have not taken. */
   readonly createSpool?: () => AnswerSpool;
@@ -120,9 +123,10 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
       pool: this.pool,
       isBlocked: (workerId) => this.#restrictions.isBlocked(workerId),
     });
+    const isElsewhere = knownElsewhere(options.cluster, options.pluginId);
     this.workers = createWorkerOperator(this.#restrictions, {
       sessionOf: (workerId) => this.pool.seatOf(workerId)?.session,
-      isKnown: (workerId) => this.intake.knows(workerId),
+      isKnown: (workerId) => this.intake.knows(workerId) || isElsewhere(workerId),
       setDrained: (workerId, isDrained) => void this.pool.setDrained(workerId, isDrained),
     });
     workers?.register(options.metrics);

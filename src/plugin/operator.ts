@@ -1,6 +1,7 @@
 import type { Session } from "../tunnel/session.ts";
 import { CLOSES } from "../wire/closes.ts";
 import { isId } from "../wire/names.ts";
+import type { ClusterPorts } from "./cluster.ts";
 import type { Restrictions } from "./restrictions.ts";
 
 /** Operators' actions on a plugin's workers. `by` is the caller name of the operator. */
@@ -27,10 +28,17 @@ export interface JobOperator {
 /** The workers of a plugin, as far as operators act on them. */
 export interface OperatedWorkers {
   sessionOf(workerId: string): Session | undefined;
-  /** Whether a worker of this id is connected, or was lately. */
+  /** Whether a worker of this id is connected, or was lately, on any server. */
   isKnown(workerId: string): boolean;
   /** Applies a drain to a worker that may be connected. */
   setDrained(workerId: string, isDrained: boolean): void;
+}
+
+/** Returns whether a worker of one plugin is connected to another server, or was lately. */
+export function knownElsewhere(cluster: ClusterPorts | undefined, pluginId: string): (workerId: string) => boolean {
+  const workers = cluster?.workersOf(pluginId);
+  if (!workers) return () => false;
+  return (workerId) => workers.serverOf(workerId) !== undefined || workers.leftAgoMs(workerId) !== undefined;
 }
 
 /** Creates the operator of a plugin's workers, who records restrictions and applies them to the connected workers. */

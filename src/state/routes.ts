@@ -7,6 +7,7 @@ import type { Listener } from "../http/listener.ts";
 import { originalOf } from "../http/original.ts";
 import { shownAs } from "../openapi/document.ts";
 import { errorResponses, jsonAnswer, rawAnswer, STATE_SECURITY } from "../openapi/schema.ts";
+import type { ClusterPorts } from "../plugin/cluster.ts";
 import type { Plugin } from "../plugin/contract.ts";
 import { createRoutes } from "../plugin/route-context.ts";
 import type { Deps } from "../system/deps.ts";
@@ -29,6 +30,8 @@ export interface StateOptions {
   readonly overview: Overview;
   /** The states of other servers; absent without a cluster. */
   readonly states?: PeerStates | undefined;
+  /** The way to other servers; absent without a cluster. */
+  readonly cluster?: ClusterPorts | undefined;
 }
 
 export interface StateApi {
@@ -181,7 +184,7 @@ export function stateRoutes(options: StateOptions): StateApi {
         }),
       },
     )
-    .use(actionRoutes({ auth, log: deps.log, plugins }))
+    .use(actionRoutes({ auth, log: deps.log, plugins, cluster: options.cluster }))
     .use(
       pageRoutes({
         ...options,

@@ -1,7 +1,8 @@
 import type { Origin } from "../../auth/caller.ts";
 import { Fault } from "../../errors.ts";
 import type { Metrics } from "../../figures/metrics.ts";
-import { createWorkerOperator, type WorkerOperator } from "../../plugin/operator.ts";
+import type { ClusterPorts } from "../../plugin/cluster.ts";
+import { createWorkerOperator, knownElsewhere, type WorkerOperator } from "../../plugin/operator.ts";
 import { type RestrictionRecords, Restrictions } from "../../plugin/restrictions.ts";
 import type { Deps } from "../../system/deps.ts";
 import { Idle } from "../../system/idle.ts";
@@ -15,7 +16,7 @@ import { Listeners } from "./listeners.ts";
 import { type McpState, toMcpState } from "./mcp-state.ts";
 import { countOutcome } from "./relay-health.ts";
 import { type Relay, Relays } from "./relays.ts";
-import type { RemoteRelays } from "./remote-relays.ts";
+import { createRemoteRelays } from "./remote-relays.ts";
 import type { McpConfig } from "./settings.ts";
 
 export interface McpAreaOptions {
@@ -25,8 +26,8 @@ export interface McpAreaOptions {
   readonly sessions: SessionSource;
   /** Restrictions are kept in memory alone unless given. */
   readonly restrictionRecords?: ((pluginId: string) => RestrictionRecords) | undefined;
-  /** The relays of other servers; undefined for a server without a cluster. */
-  readonly remotes?: RemoteRelays | undefined;
+  /** The other servers; undefined for a server without a cluster. */
+  readonly cluster?: ClusterPorts | undefined;
 }
 
 /** A call that has ended, as its relay's counts take it. */
@@ -82,7 +83,7 @@ export class McpArea {
       startGraceMs: config.startGraceMs,
       restrictions: this.#restrictions,
       onChange,
-      remotes: options.remotes,
+      remotes: options.cluster && createRemoteRelays(options.cluster),
     });
     this.intake = sessions.createIntake({
       pluginId: "mcp",
@@ -91,9 +92,10 @@ export class McpArea {
       isBlocked: (id) => this.#restrictions.isBlocked(id),
       maxLegacyBytes: legacyMessageBytes(config.mcpMaxAnswerBytes),
     });
+    const isElsewhere = knownElsewhere(options.cluster, "mcp");
     this.workers = createWorkerOperator(this.#restrictions, {
       sessionOf: (id) => this.relays.sessionOf(id),
-      isKnown: (id) => this.intake.knows(id),
+      isKnown: (id) => this.intake.knows(id) || isElsewhere(id),
       setDrained: (id, isDrained) => this.relays.setDrained(id, isDrained),
     });
     this.#count = metrics.counter("moorage_mcp_calls_total", "MCP requests ended, by method and outcome.", [

@@ -5,7 +5,7 @@ import { findMcpProblems, toMcpPulse } from "./mcp-pulse.ts";
 import { MCP } from "./openapi.ts";
 import { createPeerCalls } from "./peer-calls.ts";
 import { createPublicNames } from "./public-names.ts";
-import { createRemoteRelays, RELAY_KIND } from "./remote-relays.ts";
+import { RELAY_KIND } from "./remote-relays.ts";
 import { mcpRoutes } from "./routes.ts";
 import { mcpSettings } from "./settings.ts";
 import { renderMcpView } from "./view.tsx";
@@ -16,8 +16,7 @@ export const mcpPlugin = definePlugin({
   settings: mcpSettings,
   create(context) {
     const { auth, cluster, config, deps, metrics } = context;
-    const remotes = cluster && createRemoteRelays(cluster);
-    const area = new McpArea({ ...context, remotes });
+    const area = new McpArea(context);
     cluster?.exchanges.serve(RELAY_KIND, createPeerCalls(area, deps.clock));
     return {
       routes: mcpRoutes({ area, auth, config, deps, names: createPublicNames(config) }, context),

@@ -4,7 +4,7 @@ import { errorCode } from "../worker/backend.ts";
 import type { LinkEnd } from "../worker/retry.ts";
 import { type NoReply, type Reply, send } from "./http-probe.ts";
 import type { Target } from "./target.ts";
-import { type Job, TemporaryWorker } from "./temporary-worker.ts";
+import { type ConnectedTo, type Job, TemporaryWorker } from "./temporary-worker.ts";
 
 /** The start of the answer to one of the doctor's jobs, or none. */
 export type Asked = { readonly kind: "answered"; readonly response: Response } | NoReply;
@@ -25,6 +25,10 @@ export class Checkup {
   readonly target: Target;
   /** The kind of worker that the server accepts; set by the WebSocket check. */
   kind = "llm";
+  /** The server that the worker was connected to last; set by the check of the client key. */
+  server: ConnectedTo | undefined;
+  /** Whether several servers may answer; set by the check of the servers. */
+  isCluster = false;
   /** Whether jobs reach the worker and are answered; set by the job check. */
   canAsk = false;
   /** Whether answers arrive late and all at once; set by the streaming check. */
@@ -70,7 +74,10 @@ export class Checkup {
       log,
     });
     this.#worker = worker;
-    return (await worker.opened()) ?? worker;
+    const opened = await worker.opened();
+    if ("code" in opened) return opened;
+    this.server = opened;
+    return worker;
   }
 
   /** Sends a chat request that `job` answers at the worker's end. */

@@ -7,6 +7,9 @@ import type { Job } from "./temporary-worker.ts";
 /** The number of jobs, each over a new connection: with several servers behind one address, some reach the wrong one. */
 const TRIES = 4;
 const LIMIT_MS = 30_000;
+/** How often, and how far apart, a job is sent that finds no worker at a server of a cluster. */
+const NEWS_TRIES = 3;
+const NEWS_MS = 1000;
 const ANSWER: Job = () => Response.json({ object: "chat.completion", choices: [] });
 
 /** Checks whether a client's job reaches the worker, and the answer the client. */
@@ -19,20 +22,33 @@ export function jobCheck(checkup: Checkup): Check {
     async run(signal) {
       if (checkup.kind !== "llm") return { verdict: "skipped", measured: "needs the llm plugin" };
       const replies: (Reply | NoReply)[] = [];
-      for (let at = 0; at < TRIES; at += 1) replies.push(await checkup.askWhole(ANSWER, { signal, timeoutMs: 20_000 }));
-      const finding = judgeJobs(replies, checkup.target.base);
+      for (let at = 0; at < TRIES; at += 1) replies.push(await askOne(checkup, signal));
+      const finding = judgeJobs(replies, checkup.target.base, checkup.isCluster);
       checkup.canAsk = finding.verdict === "good";
       return finding;
     },
   };
 }
 
-export function judgeJobs(replies: readonly (Reply | NoReply)[], base: string): Finding {
+/** Sends a job. Another server of a cluster may learn of the worker a moment after its own. */
+async function askOne(checkup: Checkup, signal: AbortSignal): Promise<Reply | NoReply> {
+  for (let tries = 1; ; tries += 1) {
+    const reply = await checkup.askWhole(ANSWER, { signal, timeoutMs: 20_000 });
+    const isUnknown = reply.kind === "reply" && moorageCode(reply) === "model_not_found";
+    if (!isUnknown || !checkup.isCluster || tries === NEWS_TRIES || signal.aborted) return reply;
+    await checkup.pause(NEWS_MS, signal);
+  }
+}
+
+/** Judges the answers. `isCluster` tells whether the servers say that they belong to one. */
+export function judgeJobs(replies: readonly (Reply | NoReply)[], base: string, isCluster = false): Finding {
   const lost = replies.filter((reply) => reply.kind === "reply" && moorageCode(reply) === "model_not_found");
   if (lost.length > 0)
     return bad(
       `${lost.length} of ${replies.length} jobs did not find the worker`,
-      "Several servers share this address, and each knows only its own workers. Run exactly one (fly scale count 1).",
+      isCluster
+        ? "Not every server of the cluster reaches the one that has the worker. See the check Servers, and the problems on the dashboard of each."
+        : "Several servers share this address, and each knows only its own workers. Set NATS_URL on all of them, so that they act as one, or run exactly one (fly scale count 1).",
     );
   const failed = replies.find((reply) => reply.kind === "none" || reply.status !== 200);
   if (failed) return brokenJob(failed, base);

@@ -5,7 +5,7 @@ import { bad, type Check, type Finding, good, warning } from "./check.ts";
 import type { Checkup } from "./checkup.ts";
 import { moorageCode, speakerName, strangeAnswer } from "./speaker.ts";
 import type { Target } from "./target.ts";
-import { TemporaryWorker } from "./temporary-worker.ts";
+import { type ConnectedTo, TemporaryWorker } from "./temporary-worker.ts";
 import { askUpgrade, type UpgradeReply } from "./upgrade.ts";
 
 const LIMIT_MS = 30_000;
@@ -42,7 +42,7 @@ export function linkChecks(checkup: Checkup): readonly Check[] {
       limitMs: LIMIT_MS,
       async run() {
         const worker = await checkup.worker();
-        if (worker instanceof TemporaryWorker) return admitted(target);
+        if (worker instanceof TemporaryWorker) return admitted(target, checkup.server);
         return judgeRefusal(worker, target);
       },
     },
@@ -93,11 +93,12 @@ function noUpgrade(code: string): Finding {
   );
 }
 
-function admitted({ clientKey, isLoopback }: Target): Finding {
-  if (clientKey !== undefined) return good("a worker with this key is accepted");
-  if (isLoopback) return good("a worker without a key is accepted");
+function admitted({ clientKey, isLoopback }: Target, server: ConnectedTo | undefined): Finding {
+  const by = server?.id === undefined ? "" : ` by server ${server.id} (${server.version ?? "version unknown"})`;
+  if (clientKey !== undefined) return good(`a worker with this key is accepted${by}`);
+  if (isLoopback) return good(`a worker without a key is accepted${by}`);
   return warning(
-    "a worker without a key is accepted: anyone may connect one",
+    `a worker without a key is accepted${by}: anyone may connect one`,
     "Set CLIENT_KEY on the server and for its workers.",
   );
 }

@@ -7,6 +7,7 @@ import { jobCheck } from "./jobs.ts";
 import { linkChecks } from "./link-checks.ts";
 import { reachChecks } from "./reach.ts";
 import type { Plan } from "./run.ts";
+import { serversCheck } from "./servers.ts";
 import { bodySizeCheck, messageSizeCheck } from "./sizes.ts";
 import { streamingCheck } from "./streaming.ts";
 import { tlsCheck } from "./tls.ts";
@@ -20,6 +21,7 @@ export function createPlan(checkup: Checkup, version: string): Plan {
     tlsCheck(target),
     ...httpChecks(target, version),
     ...linkChecks(checkup),
+    serversCheck(checkup),
     apiKeyCheck(target),
     jobCheck(checkup),
     streamingCheck(checkup),

@@ -1,5 +1,6 @@
 import type { Backend } from "../answering/opening.ts";
 import type { Clock, Log } from "../system/deps.ts";
+import type { Registered } from "../wire/server-messages.ts";
 import { toAnswer } from "../worker/backend.ts";
 import { createLoadSampler } from "../worker/host.ts";
 import { WorkerLink } from "../worker/link.ts";
@@ -24,6 +25,12 @@ export interface TemporaryWorkerOptions {
   readonly log: Log;
 }
 
+/** The server that has accepted the worker. Those of earlier versions do not say who they are. */
+export interface ConnectedTo {
+  readonly id: string | undefined;
+  readonly version: string | undefined;
+}
+
 /** Jobs at the same time; the checks need three. */
 const SLOTS = 8;
 const DIAL_MS = 10_000;
@@ -40,7 +47,7 @@ export class TemporaryWorker {
   readonly model: string;
   /** Resolves when the link has ended, with the reason. */
   readonly ended: Promise<LinkEnd>;
-  readonly #registered: Promise<void>;
+  readonly #registered: Promise<Registered>;
   readonly #link: WorkerLink;
   readonly #jobs = new Map<string, Job>();
 
@@ -48,7 +55,7 @@ export class TemporaryWorker {
     const { server, proxy, kind, clientKey, previousKey, model, version, clock, log } = options;
     this.model = model;
     const ended = Promise.withResolvers<LinkEnd>();
-    const registered = Promise.withResolvers<void>();
+    const registered = Promise.withResolvers<Registered>();
     this.ended = ended.promise;
     this.#registered = registered.promise;
     this.#link = new WorkerLink({
@@ -74,7 +81,7 @@ export class TemporaryWorker {
       log,
       random: Math.random,
       dialTimeoutMs: DIAL_MS,
-      onRegistered: () => registered.resolve(),
+      onRegistered: (answer) => registered.resolve(answer),
       onLeaving: () => {},
       onClosed: (end) => ended.resolve(end),
     });
@@ -84,9 +91,14 @@ export class TemporaryWorker {
     return this.#link.isRegistered;
   }
 
-  /** Resolves to undefined once the server has accepted the registration, or to the end of the link if it did not. */
-  opened(): Promise<LinkEnd | undefined> {
-    return Promise.race([this.#registered.then(() => undefined), this.ended]);
+  /** Resolves to the server once it has accepted the registration, or to the end of the link if it did not. */
+  opened(): Promise<LinkEnd | ConnectedTo> {
+    return Promise.race([
+      this.#registered.then(
+        ({ server_id, server_version }): ConnectedTo => ({ id: server_id, version: server_version }),
+      ),
+      this.ended,
+    ]);
   }
 
   /** Announces the job whose body begins with this token in its `user` field. One run has about twenty of them. */

@@ -2,6 +2,7 @@ import { Fault } from "../errors.ts";
 import type { Deps, Log } from "../system/deps.ts";
 import { RepeatedLines } from "../system/repeated-lines.ts";
 import { onServer } from "../system/server-id.ts";
+import { VERSION } from "../system/version.ts";
 import { CLOSES, type Close, closeWith } from "../wire/closes.ts";
 import { MAX_FRAME_BYTES } from "../wire/frame.ts";
 import { NATIVE_PROTOCOL } from "../wire/protocol.ts";
@@ -254,7 +255,8 @@ export class WorkerEndpoint implements Intake {
   }
 
   #registered(session: WorkerSession): Registered {
-    const { windowBytes, pingIntervalMs } = this.#options.limits;
+    const { limits, serverId } = this.#options;
+    const { windowBytes, pingIntervalMs } = limits;
     return {
       type: "registered",
       worker_id: session.worker.id,
@@ -262,6 +264,8 @@ export class WorkerEndpoint implements Intake {
       window: windowBytes,
       max_frame: MAX_FRAME_BYTES,
       ping_interval_ms: pingIntervalMs,
+      server_id: serverId,
+      server_version: VERSION,
     };
   }
 

@@ -1,5 +1,7 @@
 import * as v from "valibot";
 import { isRecord, parseJson } from "../json/parse.ts";
+import { SERVER_ID } from "../system/server-id.ts";
+import { textField } from "./fields.ts";
 import { isId } from "./names.ts";
 
 /** The server's answer to a native worker's registration. */
@@ -12,6 +14,9 @@ export interface Registered {
   /** The largest frame that the server reads, in bytes. */
   readonly max_frame: number;
   readonly ping_interval_ms: number;
+  /** The server's `SERVER_ID`. Earlier servers do not send it. */
+  readonly server_id?: string | undefined;
+  readonly server_version?: string | undefined;
 }
 
 /** Tells native workers that the server is going away. */
@@ -46,6 +51,9 @@ const registeredSchema = v.object({
   window: v.pipe(v.number(), v.integer(), v.minValue(1)),
   max_frame: v.pipe(v.number(), v.integer(), v.minValue(MIN_FRAME_BYTES)),
   ping_interval_ms: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_PING_INTERVAL_MS)),
+  // What is wrong with a name is no reason to leave the server.
+  server_id: v.fallback(v.optional(v.pipe(v.string(), v.regex(SERVER_ID))), undefined),
+  server_version: v.fallback(v.optional(v.pipe(textField, v.maxLength(64))), undefined),
 });
 const leaveFields = {
   reason: v.optional(v.pipe(v.string(), v.maxLength(512)), ""),

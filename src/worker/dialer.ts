@@ -141,9 +141,14 @@ export class Dialer {
       log: deps.log,
       random,
       dialTimeoutMs,
-      onRegistered: ({ worker_id, session_id }) => {
+      onRegistered: ({ worker_id, session_id, server_id, server_version }) => {
         this.#workerId = worker_id;
-        deps.log.info("link.opened", { worker: worker_id, session: session_id });
+        deps.log.info("link.opened", {
+          worker: worker_id,
+          session: session_id,
+          server: server_id,
+          server_version,
+        });
         this.announce();
         this.#options.onRegistered(worker_id);
       },

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
+import { VERSION } from "../../src/system/version.ts";
 import { eventually } from "../support/eventually.ts";
 import { LegacyWorker } from "../support/legacy-worker.ts";
 import { NativeWorker } from "../support/native-worker.ts";
@@ -20,6 +21,8 @@ test("a native worker gets its id, its session and its limits", async () => {
     window: 256 * 1024,
     max_frame: 1024 * 1024,
     ping_interval_ms: 15_000,
+    server_id: server.config.serverId,
+    server_version: VERSION,
   });
   expect(registered["worker_id"]).toMatch(/^[\w-]{22}$/);
   expect(registered["session_id"]).toMatch(/^[A-Za-z0-9-]{1,32}~[\w-]{22}$/);

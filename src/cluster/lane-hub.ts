@@ -100,9 +100,9 @@ export class LaneHub {
     const opening = parseOpening(payload);
     if (!opening || opening.to.id !== self.id || opening.to.epoch !== self.epoch || opening.from.id === self.id) return;
     const { from } = opening;
-    const isNew = !this.#lanes.has(lane);
-    if (isNew && !this.#create(lane, from.id, (channel) => this.#onOpened?.(from, channel))) return;
-    if (!isNew) this.#publish(from.id, encodePacket(lane, { kind: "accept", number: 0 }));
+    const isKnown = this.#lanes.has(lane);
+    if (isKnown || this.#create(lane, from.id, (channel) => this.#onOpened?.(from, channel)))
+      this.#publish(from.id, encodePacket(lane, { kind: "accept", number: 0 }));
   }
 
   /** Creates a lane. Returns false if nobody takes it. */

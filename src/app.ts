@@ -3,6 +3,7 @@ import type { AccessChanges, OpenedSide } from "./auth/access-changes.ts";
 import { createAuth } from "./auth/auth.ts";
 import type { AccessLists } from "./auth/gates.ts";
 import type { KeySources } from "./auth/keys.ts";
+import { createSecrets } from "./auth/secrets.ts";
 import { shareSignOuts } from "./auth/sign-out-sharing.ts";
 import type { SignOutRecords } from "./auth/sign-outs.ts";
 import type { SharedSecret } from "./auth/token-keys.ts";
@@ -78,6 +79,8 @@ export interface App {
   readonly metrics: Metrics;
   /** Takes over the keys and roles of another configuration. Returns what has changed, for the log. */
   reload(next: AccessLists): Reloaded;
+  /** Whether another server of the cluster takes this one's requests and workers. */
+  hasSuccessor(): boolean;
   /** Reports by `/healthz` that another server should get the requests, sends workers to it, and goes on serving. */
   handOver(): void;
   /** Resolves when no request waits for a worker. */
@@ -134,6 +137,7 @@ export function createApp(
     listener,
     sessions,
     restrictionRecords: records?.restrictions,
+    secretFor: createSecrets({ shared: records?.secret, cluster: cluster && config, random: deps.ids.secret }),
     cluster: cluster?.ports,
     version: VERSION,
     spoolSpace: createSharedSpool(config, metrics),
@@ -238,6 +242,7 @@ export function createApp(
       const reload = auth.reload(next);
       return reload.ok ? { ...reload, disconnected: sessions.closeDisowned() } : reload;
     },
+    hasSuccessor: () => cluster?.ports.members.isAnyReady() ?? false,
     handOver() {
       isDraining = true;
       for (const { lifecycle } of plugins) lifecycle?.handOver?.();

@@ -3,24 +3,32 @@ import type { Config } from "./config.ts";
 import type { Listening } from "./listen.ts";
 import type { Deps } from "./system/deps.ts";
 
+/**
+ * How long workers have to connect to other servers of the cluster before this one drains: a worker dials within half a
+ * second, so that many of them do not arrive at once.
+ */
+const OVERLAP_MS = 1000;
+
 /** How long peers have to take their last frames before their connections are cut. */
 const CLOSE_MS = 2000;
 
 /**
- * Shuts down in order. With a drain delay, health answers 503 and workers connect to the server that takes over, while
- * this one serves as before: for the delay, and then until no request waits here, for up to `queueTimeoutMs`. Then it
- * refuses new jobs and workers, tells workers, and lets running jobs finish, until `drainTimeoutMs` after the delay. At last
- * it closes sessions and stops listeners. Health answers 503 meanwhile, so the listener stays open until the jobs are done.
+ * Shuts down in order. With a drain delay, or with another server of the cluster that is ready, health answers 503 and workers
+ * connect to the server that takes over, while this one serves as before: for the delay, and then until no request waits
+ * here, for up to `queueTimeoutMs`. Then it refuses new jobs and workers, tells workers, and lets running jobs finish, until
+ * `drainTimeoutMs` after the delay. At last it closes sessions and stops listeners. Health answers 503 meanwhile, so the
+ * listener stays open until the jobs are done. In a cluster, jobs that wait or still arrive go to workers of other servers.
  */
 export async function shutDown(app: App, listening: Listening, config: Config, { clock, log }: Deps): Promise<void> {
-  if (config.drainDelayMs > 0) {
-    log.info("server.handing_over", { delay_ms: config.drainDelayMs });
+  const delayMs = Math.max(config.drainDelayMs, app.hasSuccessor() ? OVERLAP_MS : 0);
+  if (delayMs > 0) {
+    log.info("server.handing_over", { delay_ms: delayMs });
     app.handOver();
-    await new Promise<void>((resolve) => clock.after(config.drainDelayMs, resolve));
+    await new Promise<void>((resolve) => clock.after(delayMs, resolve));
   }
   const endsAt = clock.elapsed() + config.drainTimeoutMs;
-  // A request that waits here cannot move to the other server, and a worker may be about to have a free slot.
-  if (config.drainDelayMs > 0)
+  // Without a cluster, a request that waits here cannot move, and a worker may be about to have a free slot.
+  if (config.drainDelayMs > 0 && !app.hasSuccessor())
     await within(clock, Math.min(config.queueTimeoutMs, config.drainTimeoutMs), app.noneWaits());
   log.info("server.draining", { timeout_ms: config.drainTimeoutMs });
   const finished = await within(clock, Math.max(0, endsAt - clock.elapsed()), app.drain());

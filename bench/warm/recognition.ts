@@ -29,7 +29,10 @@ export function measureRecognition(): Table {
   const rows = SIZES.map((bytes) => {
     const body = conversation(bytes);
     const parsed = JSON.parse(decoder.decode(body)) as Record<string, unknown>; // As it was written above.
-    const prompts = new PromptAffinity(() => 0, "secret");
+    const prompts = new PromptAffinity(
+      () => 0,
+      () => "secret",
+    );
     const request = { tenant: "default", caller: "api-key:1", model: "m", path: "/chat/completions" };
     const recognize = (): void => {
       const affinity = prompts.of({ ...request, headers: HEADERS, body: parsed });

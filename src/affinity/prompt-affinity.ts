@@ -66,7 +66,8 @@ export interface AffinityFacts {
  */
 export class PromptAffinity {
   readonly #elapsed: () => number;
-  readonly #seeds: Seeds;
+  readonly #secret: () => string;
+  #seeded: { readonly secret: string; readonly seeds: Seeds } | undefined;
   readonly #table = new PrefixTable(MAX_HASHES, KEEP_MS);
   readonly #refs = new SessionRefs(KEEP_MS);
   readonly #rates = new HitRates();
@@ -75,12 +76,12 @@ export class PromptAffinity {
   readonly #memory: AffinityMemory;
 
   /**
-   * `elapsed` is `Clock.elapsed`. `secret` MUST hold at least 64 random bits that nobody else knows, apart from the servers
-   * behind `exchange`, which have the same one.
+   * `elapsed` is `Clock.elapsed`. The secret MUST hold at least 64 random bits that nobody else knows, apart from the servers
+   * behind `exchange`, which have the same one. What was learned under another secret is of no use any more.
    */
-  constructor(elapsed: () => number, secret: string, exchange?: AffinityExchange) {
+  constructor(elapsed: () => number, secret: () => string, exchange?: AffinityExchange) {
     this.#elapsed = elapsed;
-    this.#seeds = new Seeds(secret);
+    this.#secret = secret;
     this.#exchange = exchange;
     this.#memory = {
       table: this.#table,
@@ -97,6 +98,12 @@ export class PromptAffinity {
       },
       tellResponse: (key, workerId) => this.#responses.learnKey(key, workerId),
     });
+  }
+
+  get #seeds(): Seeds {
+    const secret = this.#secret();
+    if (this.#seeded?.secret !== secret) this.#seeded = { secret, seeds: new Seeds(secret) };
+    return this.#seeded.seeds;
   }
 
   /** Recognizes a request. Undefined if nothing in it says where it belongs. */

@@ -27,7 +27,7 @@ export interface ClusterOptions {
 
 /** What is known of other servers before anything tells of them. */
 const NOBODY: Omit<ClusterPorts, "serverId" | "calls" | "exchanges"> = {
-  members: { ids: () => [], onCame: () => {}, onGone: () => {} },
+  members: { ids: () => [], isAnyReady: () => false, onCame: () => {}, onGone: () => {} },
   workersOf: () => ({ serverOf: () => undefined, leftAgoMs: () => undefined, onMoved: () => {} }),
 };
 

@@ -21,13 +21,13 @@ const DIGEST_CHARS = 12;
  * from it who the person is, or find the same person under two callers.
  */
 export class EndUsers {
-  readonly #secret: string;
+  readonly #secret: () => string;
   readonly #clock: Pick<Clock, "elapsed">;
   /** When each end user was last seen, the least recent first. The callers are in the order of their last new end user. */
   readonly #seen = new Map<string, Map<string, number>>();
   #total = 0;
 
-  constructor(secret: string, clock: Pick<Clock, "elapsed">) {
+  constructor(secret: () => string, clock: Pick<Clock, "elapsed">) {
     this.#secret = secret;
     this.#clock = clock;
   }
@@ -39,7 +39,7 @@ export class EndUsers {
 
   /** Returns the digest of an end user; `OTHER_END_USERS` if the caller has too many of them. */
   digestOf(caller: Pick<Caller, "name">, name: string): string {
-    const hmac = new Bun.CryptoHasher("sha256", this.#secret);
+    const hmac = new Bun.CryptoHasher("sha256", this.#secret());
     hmac.update(caller.name).update("\0").update(name.slice(0, MAX_NAME_CHARS));
     const digest = hmac.digest("base64url").slice(0, DIGEST_CHARS);
     return this.#mayCount(caller.name, digest) ? digest : OTHER_END_USERS;

@@ -1,3 +1,4 @@
+import type { SecretFor } from "../auth/secrets.ts";
 import type { Config } from "../config.ts";
 import { drainingFault } from "../errors.ts";
 import type { Metrics } from "../figures/metrics.ts";
@@ -45,6 +46,8 @@ export interface ModelAreaOptions {
   readonly restrictionRecords?: ((pluginId: string) => RestrictionRecords) | undefined;
   /** The other servers; undefined for a server without a cluster. */
   readonly cluster?: ClusterPorts | undefined;
+  /** Secrets are random, and last as long as the process, unless given. */
+  readonly secretFor?: SecretFor | undefined;
   readonly version: string;
   /** Creates the place on disk for what slow clients of legacy workers have not taken. */
   readonly createSpool?: () => AnswerSpool;
@@ -72,6 +75,7 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
   readonly #restrictions: Restrictions;
   #running = 0;
   readonly #drift: Drift;
+  #isLeaving = false;
   readonly #draining = new AbortController();
   readonly #idle = new Idle(() => this.#running === 0);
 
@@ -80,7 +84,9 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
     this.#options = options;
     this.#startedAt = deps.clock.elapsed();
     this.#drift = new Drift(deps.clock);
-    this.standings = new Standings(config.endUserHeaders, new EndUsers(deps.ids.secret(), deps.clock));
+    const random = deps.ids.secret();
+    const secret = options.secretFor?.("end-users") ?? (() => random);
+    this.standings = new Standings(config.endUserHeaders, new EndUsers(secret, deps.clock));
     this.#restrictions = new Restrictions({
       clock: deps.clock,
       records: options.restrictionRecords?.(options.pluginId),
@@ -142,11 +148,12 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
     this.#scheduling.register(this.pool);
   }
 
+  /** Whether new jobs are refused, because the server is draining and no peer could serve them. */
   get isDraining(): boolean {
-    return this.#draining.signal.aborted;
+    return this.#isLeaving && !this.#hasSuccessor;
   }
 
-  /** Aborted when draining begins. */
+  /** Aborted when new jobs begin to be refused for good. */
   get drainSignal(): AbortSignal {
     return this.#draining.signal;
   }
@@ -249,7 +256,7 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
       coldCaches: this.coldCaches,
       restrictions: this.#restrictions.state((workerId) => this.pool.seatOf(workerId) !== undefined),
       version,
-      isDraining: this.isDraining,
+      isDraining: this.#isLeaving,
       startedAt: this.#startedAt,
       running: this.#running,
     };
@@ -258,7 +265,7 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
 
   /** Tells the workers that another server is taking over. Everything goes on until `drain`. */
   handOver(): void {
-    this.intake.handOver("another server is taking over");
+    this.intake.handOver("another server is taking over", this.#hasSuccessor ? 0 : undefined);
   }
 
   /** Resolves when no request waits for a worker. */
@@ -266,14 +273,24 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
     return this.pool.noneWaits();
   }
 
-  /** Refuses new workers, tells the connected ones to leave, and resolves when the last job has ended. */
+  /**
+   * Refuses new workers, tells the connected ones to leave, and resolves when the last job has ended. Jobs that wait, or that
+   * still arrive, go to workers of peers, and are refused where there are none.
+   */
   async drain(): Promise<void> {
-    this.#draining.abort();
-    this.intake.drain("the server is shutting down");
-    // Workers that were told to leave take no new jobs, so no waiting job could be served.
+    this.#isLeaving = true;
+    const hasSuccessor = this.#hasSuccessor;
+    if (!hasSuccessor) this.#draining.abort();
+    this.intake.drain("the server is shutting down", hasSuccessor ? 0 : undefined);
+    // Workers that were told to leave take no new jobs, so no job could be served here.
     this.pool.refuseWaiting(drainingFault);
     await this.#idle.wait();
     await this.pool.idle();
+  }
+
+  /** Whether another server takes jobs and workers. */
+  get #hasSuccessor(): boolean {
+    return this.#options.cluster?.members.isAnyReady() ?? false;
   }
 
   close(): void {

@@ -16,6 +16,8 @@ export interface ClusterPorts {
 export interface Members {
   /** Returns the ids of those that are there, including those that have been silent for a moment. */
   ids(): readonly string[];
+  /** Whether one of them can be reached and takes jobs and workers. */
+  isAnyReady(): boolean;
   /** Calls `listener` with the id of each server that comes, or comes back after it was gone or has restarted. */
   onCame(listener: (serverId: string) => void): void;
   /** Calls `listener` with the id of each server that is gone, after `ids` does not contain it any more. */

@@ -1,5 +1,6 @@
 import type { AnyElysia } from "elysia";
 import type { Auth } from "../auth/auth.ts";
+import type { SecretFor } from "../auth/secrets.ts";
 import type { Config } from "../config.ts";
 import type { Metrics } from "../figures/metrics.ts";
 import type { Listener } from "../http/listener.ts";
@@ -29,6 +30,8 @@ export interface PluginContext<S extends Table = NoSettings> {
   readonly sessions: SessionSource;
   /** Returns the records of a plugin's drained and blocked worker ids; undefined where nothing survives a restart. */
   readonly restrictionRecords?: ((pluginId: string) => RestrictionRecords) | undefined;
+  /** Returns a secret for one use, which all servers of a cluster have in common. */
+  readonly secretFor: SecretFor;
   /** The other servers of the cluster; undefined for a server without one. */
   readonly cluster?: ClusterPorts | undefined;
   readonly version: string;

@@ -348,10 +348,13 @@ export class Pool implements SessionHost {
     for (const ticket of this.#queue.tickets()) if (ticket.demand.workerId !== undefined) this.#wake(ticket);
   }
 
-  /** Lets no job wait from now on. Waiting jobs, and jobs that would have to wait, get this fault. */
+  /**
+   * Lets no job wait for a worker of this server from now on. Waiting jobs, and jobs that would have to wait, get this fault,
+   * except those that workers of peers may serve.
+   */
   refuseWaiting(fault: () => Fault): void {
     this.#revision += 1;
-    this.#queue.refuse(fault);
+    this.#queue.refuse({ fault, mayWait: ({ demand }) => this.#reach.isServedElsewhere(demand) });
   }
 
   /** Whether any worker that is not excluded might take this job, now or later. */

@@ -24,6 +24,12 @@ export interface QueueOptions {
   readonly onChange: () => void;
 }
 
+/** Which jobs may not wait any more, and why. */
+export interface Refusal {
+  readonly fault: () => Fault;
+  mayWait(ticket: Ticket): boolean;
+}
+
 /** The figures that operators see of the waiting jobs. */
 export type QueueFigures = Pick<Queue, "pushedOut" | "recentlyPushedOut" | "waitingByClass">;
 
@@ -35,7 +41,7 @@ export class Queue {
   readonly #pushedOut = { interactive: 0, normal: 0, background: 0 };
   readonly #recentlyPushedOut = new SlidingSum();
   readonly #noneWaits = new Idle(() => this.size === 0);
-  #refusal: (() => Fault) | undefined;
+  #refusal: Refusal | undefined;
   /** Runs once, at the end of the grace period, if a job has waited for a model that was unknown. */
   #graceTimer: CancelTimer | undefined;
 
@@ -97,7 +103,7 @@ export class Queue {
 
   /** Adds a job, and refuses another one for it where the policy says so. Throws as `Pool.wait` does. */
   wait(ticket: JobTicket, onGranted: (claim: Claim) => void, onFailed: (fault: Fault) => void): Wait {
-    if (this.#refusal) throw this.#refusal();
+    if (this.#refusal && !this.#refusal.mayWait(ticket)) throw this.#refusal.fault();
     const { clock, policy, reasons } = this.#options;
     const eviction = ticket.wasAccepted ? undefined : policy.evict(ticket, clock.elapsed());
     if (eviction?.ticket === ticket) throw eviction.fault ?? reasons.full(ticket.demand);
@@ -123,11 +129,12 @@ export class Queue {
     return this.#waits.take(ticket);
   }
 
-  /** Lets no job wait from now on. Waiting jobs, and jobs that would have to wait, get this fault. */
-  refuse(fault: () => Fault): void {
-    this.#refusal = fault;
+  /** Lets only some jobs wait from now on, and none of a peer. All others, those that wait now as well, get this fault. */
+  refuse(refusal: Refusal): void {
+    this.#refusal = refusal;
     this.#peers.clear();
-    for (const { onFailed } of this.#waits.clear()) onFailed(fault());
+    for (const ticket of this.#waits.tickets())
+      if (!refusal.mayWait(ticket)) this.#waits.take(ticket)?.onFailed(refusal.fault());
   }
 
   /** Resolves when no job waits. */

@@ -47,9 +47,9 @@ export class Waits {
     return this.#waiting.has(ticket);
   }
 
-  /** The tickets that wait now: a copy, so that the caller may take them out. */
+  /** The tickets that wait now, in the order in which they were issued: a copy, so that the caller may take them out. */
   tickets(): readonly JobTicket[] {
-    return Array.from(this.#waiting.values(), ({ waiting }) => waiting.ticket);
+    return Array.from(this.#waiting.values(), ({ waiting }) => waiting.ticket).sort((a, b) => a.number - b.number);
   }
 
   /** Adds a job. `onExpired` is called when the deadline of its ticket passes, after it has been taken out. */
@@ -84,12 +84,5 @@ export class Waits {
     this.#options.remotes?.unwant(ticket);
     this.#options.onChange();
     return found.waiting;
-  }
-
-  /** Removes and returns all jobs, in the order in which their tickets were issued. */
-  clear(): readonly Waiting[] {
-    const all = Array.from(this.#waiting.values(), ({ waiting }) => waiting);
-    for (const { ticket } of all) this.take(ticket);
-    return all.sort((a, b) => a.ticket.number - b.ticket.number);
   }
 }

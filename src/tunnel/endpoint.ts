@@ -135,14 +135,14 @@ export class WorkerEndpoint implements Intake {
     return this.#owners.has(workerId);
   }
 
-  handOver(reason: string): void {
+  handOver(reason: string, retryAfterMs = HANDOVER_RETRY_AFTER_MS): void {
     this.#isLeaving = true;
-    this.#roster.leave((session) => session.sendHandover(reason, HANDOVER_RETRY_AFTER_MS));
+    this.#roster.leave((session) => session.sendHandover(reason, retryAfterMs));
   }
 
-  drain(reason: string): void {
+  drain(reason: string, retryAfterMs = DRAIN_RETRY_AFTER_MS): void {
     this.#isLeaving = true;
-    this.#roster.leave((session) => session.sendDrain(reason, DRAIN_RETRY_AFTER_MS));
+    this.#roster.leave((session) => session.sendDrain(reason, retryAfterMs));
   }
 
   closeDisowned(): number {

@@ -66,11 +66,15 @@ export interface Intake {
   knows(workerId: string): boolean;
   /**
    * Refuses new workers and tells those connected that another server is taking over, so that they connect to it as well.
-   * Their sessions go on until `drain` and `close`.
+   * Their sessions go on until `drain` and `close`. `retryAfterMs` is the shortest pause before they dial: a usual one unless
+   * given, 0 if another server is ready.
    */
-  handOver(reason: string): void;
-  /** Refuses new workers and tells those connected that the server is going away. Their exchanges continue. */
-  drain(reason: string): void;
+  handOver(reason: string, retryAfterMs?: number): void;
+  /**
+   * Refuses new workers and tells those connected that the server is going away. Their exchanges continue. `retryAfterMs` as
+   * above.
+   */
+  drain(reason: string, retryAfterMs?: number): void;
   /** Ends every session. */
   close(close: Close): void;
 }

@@ -159,7 +159,10 @@ describe("tenants", () => {
     });
     fc.assert(
       fc.property(fc.array(request, { maxLength: 30 }), request, (others, own) => {
-        const affinity = new PromptAffinity(() => 0, "secret");
+        const affinity = new PromptAffinity(
+          () => 0,
+          () => "secret",
+        );
         for (const other of others) affinity.of(toRequest(other))?.sent(`${other.tenant}/${other.model}`);
         const warm = affinity.of(toRequest(own))?.candidates(own.model) ?? [];
         for (const { sessionId } of warm) expect(sessionId).toBe(`${own.tenant}/${own.model}`);

@@ -30,7 +30,7 @@ export const QUIET_LINK: PeerLink = {
 const NO_PORTS: ClusterPorts = {
   serverId: "a",
   calls: { answer: () => {}, ask: async () => ({ kind: "nobody" }) },
-  members: { ids: () => [], onCame: () => {}, onGone: () => {} },
+  members: { ids: () => [], isAnyReady: () => false, onCame: () => {}, onGone: () => {} },
   exchanges: { sessionTo: () => undefined, onChange: () => {}, serve: () => {} },
   workersOf: () => ({ serverOf: () => undefined, leftAgoMs: () => undefined, onMoved: () => {} }),
 };

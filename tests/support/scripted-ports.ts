@@ -33,6 +33,7 @@ export class PortsNetwork {
       },
       members: {
         ids: () => [...this.#servers.keys()].filter((id) => id !== serverId),
+        isAnyReady: () => this.#servers.size > 1,
         onCame: (listener) => void server.came.push(listener),
         onGone: (listener) => void server.gone.push(listener),
       },

@@ -12,10 +12,10 @@ const decoder = new TextDecoder();
  * the default one gets a salt that nobody can guess. All routes are salted: vLLM ignores the field where it does not read it.
  */
 export class CacheSalts {
-  /** Lasts as long as the process: after a restart, the caches of these tenants fill again. */
-  readonly #secret: string;
+  readonly #secret: () => string;
 
-  constructor(secret: string) {
+  /** The caches of these tenants fill again when the secret has changed. */
+  constructor(secret: () => string) {
     this.#secret = secret;
   }
 
@@ -35,7 +35,7 @@ export class CacheSalts {
 
   /** Returns 43 characters, which is the length that vLLM recommends. */
   #saltOf(tenant: string, own: string): string {
-    const hmac = new Bun.CryptoHasher("sha256", this.#secret);
+    const hmac = new Bun.CryptoHasher("sha256", this.#secret());
     return hmac.update(JSON.stringify([tenant, own])).digest("base64url");
   }
 }

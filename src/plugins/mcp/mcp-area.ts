@@ -224,7 +224,7 @@ export class McpArea {
 
   /** Tells the relays that another server is taking over. Everything goes on until `drain`. */
   handOver(): void {
-    this.intake.handOver("another server is taking over");
+    this.intake.handOver("another server is taking over", this.#retryAfterMs);
   }
 
   /**
@@ -235,7 +235,7 @@ export class McpArea {
     this.#isDraining = true;
     this.relays.giveUpWaiting();
     this.listeners.endAll();
-    this.intake.drain("the server is shutting down");
+    this.intake.drain("the server is shutting down", this.#retryAfterMs);
     await this.#idle.wait();
   }
 
@@ -243,6 +243,11 @@ export class McpArea {
     this.#isDraining = true;
     this.relays.giveUpWaiting();
     this.intake.close(CLOSES.server_restart);
+  }
+
+  /** The pause before relays dial again; a usual one if no other server takes them. */
+  get #retryAfterMs(): number | undefined {
+    return this.#options.cluster?.members.isAnyReady() ? 0 : undefined;
   }
 
   #tally(method: string, outcome: string): void {

@@ -40,7 +40,10 @@ export class Simulation {
       routePolicy: policies.createRoute(),
     });
     this.#affinity = policies.recognizesPrompts
-      ? new PromptAffinity(() => this.#clock.elapsed(), "the secret of a simulation")
+      ? new PromptAffinity(
+          () => this.#clock.elapsed(),
+          () => "the secret of a simulation",
+        )
       : undefined;
     this.#ledger = new Ledger({
       pluginId: "llm",

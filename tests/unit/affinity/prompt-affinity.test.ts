@@ -12,7 +12,10 @@ function rig(): {
   ask(messages: readonly object[], more?: Partial<PromptRequest>): RequestAffinity;
 } {
   let now = 0;
-  const affinity = new PromptAffinity(() => now, "a secret of this test");
+  const affinity = new PromptAffinity(
+    () => now,
+    () => "a secret of this test",
+  );
   const common = { tenant: "default", caller: "api-key:1", model: "m", path: "/chat/completions" };
   return {
     affinity,

@@ -13,7 +13,11 @@ function create(secrets: readonly string[]) {
   const links = new MemoryLinks(clock);
   const servers = secrets.map((secret, at) => {
     const prefixes = new Prefixes(clock, new Tells(links.join(`s${at}`)));
-    return new PromptAffinity(() => clock.elapsed(), secret, prefixes.of("llm"));
+    return new PromptAffinity(
+      () => clock.elapsed(),
+      () => secret,
+      prefixes.of("llm"),
+    );
   });
   links.connectAll();
   const ask = (server: number, turns: readonly string[], tenant = "default"): RequestAffinity => {

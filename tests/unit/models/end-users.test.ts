@@ -8,21 +8,21 @@ const DORA = createCaller("dora");
 
 test("an end user has one digest, and another one under another caller or on a server with another secret", () => {
   const clock = new FakeClock();
-  const endUsers = new EndUsers("secret", clock);
+  const endUsers = new EndUsers(() => "secret", clock);
   const bob = endUsers.digestOf(ALICE, "bob");
   expect(bob).toMatch(/^[\w-]{12}$/);
   expect(endUsers.digestOf(ALICE, "bob")).toBe(bob);
   const others = [
     endUsers.digestOf(ALICE, "bobby"),
     endUsers.digestOf(DORA, "bob"),
-    new EndUsers("other", clock).digestOf(ALICE, "bob"),
+    new EndUsers(() => "other", clock).digestOf(ALICE, "bob"),
   ];
   expect(new Set([bob, ...others]).size).toBe(4);
 });
 
 test("the first thousand end users of a caller are told apart, and those beyond count as one until some have been idle", () => {
   const clock = new FakeClock();
-  const endUsers = new EndUsers("secret", clock);
+  const endUsers = new EndUsers(() => "secret", clock);
   const digests = Array.from({ length: 1000 }, (_, at) => endUsers.digestOf(ALICE, `user ${at}`));
   expect(new Set(digests).size).toBe(1000);
   expect(endUsers.digestOf(ALICE, "one more")).toBe(OTHER_END_USERS);
@@ -37,7 +37,7 @@ test("the first thousand end users of a caller are told apart, and those beyond 
 });
 
 test("callers with invented end users fill no memory", () => {
-  const endUsers = new EndUsers("secret", new FakeClock());
+  const endUsers = new EndUsers(() => "secret", new FakeClock());
   for (let caller = 0; caller < 120; caller += 1)
     for (let at = 0; at < 1001; at += 1) endUsers.digestOf({ name: `caller ${caller}` }, `user ${at}`);
   expect(endUsers.size).toBeLessThanOrEqual(100_000);

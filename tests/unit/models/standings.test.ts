@@ -6,7 +6,7 @@ import { Standings } from "../../../src/models/standings.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 
 const ALICE = createCaller("alice");
-const endUsers = new EndUsers("secret", new FakeClock());
+const endUsers = new EndUsers(() => "secret", new FakeClock());
 const standings = new Standings(["x-openwebui-user-id", "x-other"], endUsers);
 
 function endUserOf(headers: Record<string, string>, fields: object = {}, caller: Caller = ALICE): string | undefined {

@@ -367,3 +367,32 @@ describe("serving a peer", () => {
 function wish(model: string, exact = false) {
   return { caller: createCaller("carol"), demand: { model, exact, excluded: NONE_EXCLUDED } };
 }
+
+describe("a pool that lets no job wait for its own workers any more", () => {
+  const draining = (): Fault => new Fault("draining");
+
+  test("keeps jobs waiting that workers of peers may serve, and refuses the others", () => {
+    const rig = new RemoteRig();
+    rig.join("own", ["m", "here"], 1);
+    rig.remotes.add("b", "w", ["m"]).told = 1;
+    rig.start("m");
+    const kept = rig.start("m");
+    const refused = rig.start("here");
+    rig.pool.refuseWaiting(draining);
+    expect(refused.ends).toMatchObject([{ kind: "failed", fault: { code: "draining" } }]);
+    expect(kept.job.isWaiting).toBe(true);
+    expect(rig.start("m").job.isWaiting).toBe(true);
+    expect(rig.start("here").ends).toMatchObject([{ fault: { code: "draining" } }]);
+    expect(rig.pool.serveRemote(rig.remotes.choiceOf("b", "m"))).toBe(true);
+    expect(kept.job.isWaiting).toBe(false);
+  });
+
+  test("lets no job of a peer wait", () => {
+    const rig = new RemoteRig();
+    rig.join("own", ["m"]);
+    rig.remotes.add("b", "w", ["m"]);
+    rig.start("m");
+    rig.pool.refuseWaiting(draining);
+    expect(rig.pool.waitForPeer(wish("m"), "b", 0, () => {}).position()).toBe(0);
+  });
+});

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { CacheSalts } from "../../../../src/plugins/llm/cache-salt.ts";
 
-const salts = new CacheSalts("secret");
+const salts = new CacheSalts(() => "secret");
 const encoder = new TextEncoder();
 const VLLM = { hostInfo: { backend_family: "vllm", backend_version: "0.19.1" } };
 const SALT = /^[A-Za-z0-9_-]{43}$/;
@@ -33,7 +33,7 @@ test("each tenant has one salt for all its requests, which no other tenant and n
   expect(mine).toMatch(SALT);
   expect(saltIn(sent({ model: "n", messages: [] }, "a"))).toBe(mine);
   expect(saltIn(sent({ model: "m" }, "b"))).not.toBe(mine);
-  expect(saltIn(sent({ model: "m" }, "a", VLLM, new CacheSalts("other")))).not.toBe(mine);
+  expect(saltIn(sent({ model: "m" }, "a", VLLM, new CacheSalts(() => "other")))).not.toBe(mine);
 });
 
 test("a client's salt divides its tenant's cache further, and cannot name another tenant's", () => {

@@ -37,7 +37,13 @@ function setUp() {
     const visit = { request, requestId: "r", address: () => undefined };
     const call = { visit, caller, path: "/embeddings", search: "", workerId: undefined };
     const parsed = { count: input.length, isPlural: true, encoding: "float" } as const;
-    const memory = { salts: new CacheSalts("secret"), prompts: new PromptAffinity(() => clock.elapsed(), "secret") };
+    const memory = {
+      salts: new CacheSalts(() => "secret"),
+      prompts: new PromptAffinity(
+        () => clock.elapsed(),
+        () => "secret",
+      ),
+    };
     return relayEmbeddings({ area, config, deps, metrics, ...memory }, call, {
       body,
       model: "m",

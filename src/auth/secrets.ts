@@ -1,0 +1,50 @@
+import { createHmac, hkdfSync } from "node:crypto";
+import type { Config } from "../config.ts";
+import type { SharedSecret } from "./token-keys.ts";
+
+/** The use of a secret. Secrets for two uses have nothing in common. */
+export type SecretUse = "cache-salts" | "end-users" | "prompts";
+
+/**
+ * Returns the secret for a use: text with 256 bits. It may change while the server runs, when servers of a cluster that have
+ * started alone find each other.
+ */
+export type SecretFor = (use: SecretUse) => () => string;
+
+export interface SecretsOptions {
+  /** Undefined for a server whose records are lost at a restart. */
+  readonly shared: SharedSecret | undefined;
+  /** Undefined for a server without a cluster. */
+  readonly cluster: Pick<Config, "apiKeys" | "clientKeys" | "adminKeys" | "clusterName"> | undefined;
+  /** Returns random text. */
+  readonly random: () => string;
+}
+
+const BYTES = 32;
+
+/**
+ * Derives the secrets of plugins: from the secret that the servers of a cluster share, or that survives a restart; as long as
+ * that is not known, from the cluster's name and its keys, which are the same on all servers; else from a random one.
+ */
+export function createSecrets({ shared, cluster, random }: SecretsOptions): SecretFor {
+  const own = cluster ? secretOfKeys(cluster) : random();
+  return (use) => {
+    let root: string | undefined;
+    let derived = "";
+    return () => {
+      const current = shared?.current() ?? own;
+      if (current !== root) {
+        root = current;
+        derived = Buffer.from(hkdfSync("sha256", current, "", `moorage ${use}`, BYTES)).toString("base64url");
+      }
+      return derived;
+    };
+  };
+}
+
+function secretOfKeys({ apiKeys, clientKeys, adminKeys, clusterName }: NonNullable<SecretsOptions["cluster"]>): string {
+  const hmac = createHmac("sha256", `moorage cluster ${clusterName}`);
+  // A server may list the same keys in another order.
+  for (const keys of [apiKeys, clientKeys, adminKeys]) hmac.update(JSON.stringify([...keys].sort()));
+  return hmac.digest("base64url");
+}

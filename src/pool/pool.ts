@@ -339,9 +339,10 @@ export class Pool implements SessionHost {
   onRemotesChange(models: Iterable<string>): void {
     this.#revision += 1;
     if (this.#queue.size === 0) return;
+    const remotes = this.#remotes;
     for (const model of models) {
-      let choice = this.#remotes?.choose(model, ANY_WORKER);
-      while (choice && this.#remoteSlots.serve(choice)) choice = this.#remotes?.choose(model, ANY_WORKER);
+      let choice = remotes?.hasOffers ? undefined : remotes?.choose(model, ANY_WORKER);
+      while (choice && this.#remoteSlots.serve(choice)) choice = remotes?.choose(model, ANY_WORKER);
       this.#slots.serveOthers([model]);
     }
     // A slot for any worker is no slot for a job that names its worker.

@@ -51,7 +51,7 @@ export class RemoteSlots {
     const claim = new RemoteClaim(choice, ticket, this.#owner);
     onChange();
     ticket.wasAccepted = true;
-    policy.begin(ticket, { lines: this.#linesOf(choice) }, now);
+    policy.begin(ticket, { lines: this.#linesOf(choice), isContended: choice.isOffered ?? false }, now);
     return claim;
   }
 

@@ -43,6 +43,8 @@ export interface RemoteChoice {
   readonly workerId?: string;
   /** The id of that worker's session; absent where it is not known. */
   readonly sessionId?: string;
+  /** Whether the peer holds the slot for this server, in the place of other jobs that wait for it. Absent: no. */
+  readonly isOffered?: boolean;
   /** Why the job goes there; `peer` unless given, or `retry` after a worker has failed the job. */
   readonly reason?: RouteReason;
   /** Takes the slot for a job, so that no other job of this server counts on it. Called at most once. */
@@ -117,6 +119,13 @@ export interface RemoteQueue {
   want(ticket: Ticket): void;
   /** The job waits no more. MUST do nothing for one that does not. */
   unwant(ticket: Ticket): void;
+  /**
+   * Whether peers offer their free slots to jobs that wait. If so, the pool takes none of them for such jobs by itself: the
+   * jobs of all servers would run for the same few slots. Absent: it does.
+   */
+  readonly hasOffers?: boolean;
+  /** How many jobs of other servers are before those of this one that wait like this job, as far as peers have told. */
+  ahead(ticket: Ticket): number;
 }
 
 /** The other servers of the cluster. */

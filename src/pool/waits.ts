@@ -67,7 +67,10 @@ export class Waits {
     remotes?.want(ticket);
     onChange();
     return {
-      position: () => policy.position(ticket, clock.elapsed()),
+      position: () => {
+        const own = policy.position(ticket, clock.elapsed());
+        return own === 0 || !remotes ? own : own + remotes.ahead(ticket);
+      },
       leave: () => {
         if (this.#waiting.get(ticket)?.waiting === waiting) this.take(ticket);
       },

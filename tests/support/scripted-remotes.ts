@@ -193,6 +193,10 @@ export class ScriptedRemotes implements Remotes {
     this.wanted.delete(ticket);
   }
 
+  ahead(_: Ticket): number {
+    return 0;
+  }
+
   #able(model: string, { excluded, exchangeKind = HTTP_KIND, workerId }: RemoteNeeds): RemoteWorker[] {
     return this.workers.filter(({ id, sessionId, models, slots, kinds = [HTTP_KIND] }) => {
       if (slots === 0 || !models.includes(model) || !kinds.includes(exchangeKind)) return false;

@@ -22,6 +22,8 @@ export interface Link {
   readonly dialled: string | undefined;
   /** Why the last dial failed; undefined if it did not. */
   readonly dialError: string | undefined;
+  /** Bytes since this server started, also over connections that have ended. */
+  readonly traffic: { readonly bytesIn: number; readonly bytesOut: number };
   /**
    * Sends a small message about a topic. Returns false if there is no link, or if it is so congested that the message
    * was dropped: what must arrive is told again later.

@@ -83,7 +83,7 @@ export interface ClusterCounts {
   readonly refusedOut: number;
   readonly refusedIn: number;
   /** Free slots that this server offered to waiting jobs of peers, by how the offer ended. */
-  readonly offers: Readonly<Record<"taken" | "declined" | "expired", number>>;
+  readonly offers: Readonly<Record<"taken" | "declined" | "late" | "lost", number>>;
 }
 
 /** The cluster as one server sees it. */

@@ -158,7 +158,7 @@ export class MonitoredServer {
 function clusterOfTwo(): ScriptedCluster {
   const cluster = new ScriptedCluster(systemClock);
   cluster.peer("b", { link: { ...QUIET_LINK, bytesIn: 4000, bytesOut: 1000 } });
-  const offers = { taken: 2, declined: 1, expired: 0 };
+  const offers = { taken: 2, declined: 1, late: 0, lost: 0 };
   cluster.set({ counts: { jobsOut: 10, jobsIn: 4, refusedOut: 1, refusedIn: 0, offers } });
   return cluster;
 }

@@ -158,5 +158,5 @@ const NO_COUNTS: ClusterCounts = {
   jobsIn: 0,
   refusedOut: 0,
   refusedIn: 0,
-  offers: { taken: 0, declined: 0, expired: 0 },
+  offers: { taken: 0, declined: 0, late: 0, lost: 0 },
 };

@@ -11,6 +11,7 @@ import type { Admitted, PeerHandler, PeerRequest, Refusal } from "../../tunnel/p
 import type { ResponseHead } from "../../wire/heads.ts";
 import { HTTP_KIND } from "../../wire/names.ts";
 import type { PeerOrder } from "../../wire/peer-heads.ts";
+import type { JobCounts } from "./job-counts.ts";
 import type { PeerWorks } from "./peer-works.ts";
 
 /** A slot that was offered to a peer, when the peer's job comes for it. */
@@ -24,6 +25,7 @@ export interface PeerJobsOptions {
   readonly pool: Pick<Pool, "claimForPeer" | "freeFor" | "issueTicket">;
   readonly clock: Clock;
   readonly works: PeerWorks;
+  readonly counts: JobCounts;
   /** Returns a slot that was offered to a peer; undefined if it is held no more. */
   readonly takeOffered: (peer: string, slot: string) => TakenSlot | undefined;
 }
@@ -42,8 +44,12 @@ export class PeerJobs implements PeerHandler {
   admit({ peerId, head, order }: PeerRequest): Admitted | Refusal {
     if (!order) return { ok: false, code: "protocol_error", message: "the request names no model" };
     const claim = this.#claim(peerId, order, head.kind);
-    if (!claim) return { ok: false, code: "busy", message: "no slot is free", free: this.#freeFor(order, head.kind) };
-    const { works } = this.#options;
+    const { works, counts } = this.#options;
+    if (!claim) {
+      counts.refusedIn += 1;
+      return { ok: false, code: "busy", message: "no slot is free", free: this.#freeFor(order, head.kind) };
+    }
+    counts.jobsIn += 1;
     const { ref } = order;
     if (ref !== undefined) works.began(peerId, ref, claim);
     const { id, name } = claim.worker;

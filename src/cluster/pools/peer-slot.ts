@@ -7,6 +7,7 @@ import type { Session } from "../../tunnel/session.ts";
 import { openUnsent } from "../../tunnel/unsent-exchange.ts";
 import type { HeaderPairs } from "../../wire/heads.ts";
 import type { PeerOrder } from "../../wire/peer-heads.ts";
+import type { JobCounts } from "./job-counts.ts";
 import type { WorkTeller } from "./work-teller.ts";
 
 /** The most sessions that an order excludes, and the most warm ones that it names. */
@@ -18,6 +19,7 @@ export interface PeerSlotHost {
   readonly pluginId: string;
   readonly clock: Clock;
   readonly works: WorkTeller;
+  readonly counts: JobCounts;
   /** Returns the session on which exchanges with a peer are opened; undefined while there is no link. */
   sessionTo(peer: string): Session | undefined;
 }
@@ -38,6 +40,7 @@ export class PeerSlot implements RemoteSlot {
   readonly #place: PeerPlace;
   readonly #onReturned: (isRefused: boolean) => void;
   readonly #ref: number;
+  #isSent = false;
 
   /** `onReturned` is called once, when the slot is given back. */
   constructor(host: PeerSlotHost, place: PeerPlace, onReturned: (isRefused: boolean) => void) {
@@ -53,6 +56,7 @@ export class PeerSlot implements RemoteSlot {
     if (!session) return openUnsent(request, sink, { kind: "lost", reason: "no link to the server" }, clock);
     const { head, body } = request;
     const peer = toOrder(pluginId, this.#place, ticket, { ref: this.#ref, request_id: requestIdIn(head.headers) });
+    this.#isSent = true;
     return session.open({ head: { ...head, peer }, body }, sink);
   }
 
@@ -65,10 +69,12 @@ export class PeerSlot implements RemoteSlot {
   }
 
   release(): void {
+    if (this.#isSent) this.#host.counts.jobsOut += 1;
     this.#onReturned(false);
   }
 
   refuse(): void {
+    this.#host.counts.refusedOut += 1;
     this.#onReturned(true);
   }
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { createCaller } from "../../../../src/auth/caller.ts";
+import { JobCounts } from "../../../../src/cluster/pools/job-counts.ts";
 import { PeerJobs, type TakenSlot } from "../../../../src/cluster/pools/peer-jobs.ts";
 import { PeerWorks } from "../../../../src/cluster/pools/peer-works.ts";
 import type { HeldClaim } from "../../../../src/pool/claim.ts";
@@ -20,7 +21,9 @@ function setUp() {
   const pool = new Pool({ clock, queueSize: 9, queueTimeoutMs: 9000, modelGraceMs: 9000, serverId: "b", name: "llm" });
   const works = new PeerWorks({ clock, onCounted: () => {} });
   const offered = new Map<string, TakenSlot>();
-  const jobs = new PeerJobs({ pool, clock, works, takeOffered: (peer, slot) => offered.get(`${peer} ${slot}`) });
+  const counts = new JobCounts();
+  const takeOffered = (peer: string, slot: string) => offered.get(`${peer} ${slot}`);
+  const jobs = new PeerJobs({ pool, clock, works, counts, takeOffered });
   const join = (id: string, slots = 1): ScriptedSession => {
     const session = new ScriptedSession(id, ["m"], slots, clock);
     session.host = pool;
@@ -34,7 +37,7 @@ function setUp() {
     if (!decision.ok) throw new Error(decision.message);
     return decision;
   };
-  return { clock, pool, works, offered, jobs, join, ask, admitted };
+  return { counts, clock, pool, works, offered, jobs, join, ask, admitted };
 }
 
 describe("a peer's job", () => {
@@ -54,12 +57,13 @@ describe("a peer's job", () => {
   });
 
   test("is refused with the number of free slots if none can serve it", () => {
-    const { join, ask } = setUp();
+    const { join, ask, counts } = setUp();
     join("w", 2);
     expect(ask({ model: "other" })).toEqual({ ok: false, code: "busy", message: "no slot is free", free: 0 });
     ask();
     ask({ ref: 2 });
     expect(ask({ ref: 3 })).toMatchObject({ ok: false, code: "busy", free: 0 });
+    expect(counts).toMatchObject({ jobsIn: 2, refusedIn: 2, jobsOut: 0, refusedOut: 0 });
   });
 
   test("is never served under another name than the one that its body has", () => {

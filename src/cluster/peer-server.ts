@@ -1,6 +1,5 @@
 import type { PeerHandler } from "../tunnel/peer-handler.ts";
 import { encodeReset, type Frame } from "../wire/frame.ts";
-import type { RequestHead } from "../wire/heads.ts";
 import { HTTP_KIND } from "../wire/names.ts";
 import type { Batch } from "./batch.ts";
 import { ServedExchange } from "./served-exchange.ts";
@@ -21,6 +20,8 @@ export interface PeerServerOptions {
   readonly windowBytes: number;
   readonly peerWindowBytes: number;
 }
+
+type RequestFrame = Extract<Frame, { readonly type: "request" }>;
 
 /** Frames of a peer about exchanges that it has opened. */
 export type AskingFrame = Extract<Frame, { readonly type: "request" | "request_data" | "credit" | "reset" }>;
@@ -52,7 +53,7 @@ export class PeerServer {
       if (id <= this.#highestId || id % 2 !== this.#options.parity)
         return `request with id ${id}, which is not new or not the peer's`;
       this.#highestId = id;
-      this.#open(id, frame.head, frame.body, frame.end);
+      this.#open(frame);
       return undefined;
     }
     if (id === 0 || id > this.#highestId) return `frame for exchange ${id}, which was never opened`;
@@ -69,16 +70,15 @@ export class PeerServer {
     for (const exchange of [...this.#running.values()]) exchange.handleLost();
   }
 
-  #open(id: number, head: RequestHead, body: Uint8Array, end: boolean): void {
+  #open({ id, head, order, body, end }: RequestFrame): void {
     const { peerId, batch, handlers, windowBytes, peerWindowBytes } = this.#options;
-    const { peer: order, ...own } = head;
     const kind = head.kind ?? HTTP_KIND;
     const handler = handlers.find(kind, order?.plugin);
     if (!handler)
       return batch.frame(
         encodeReset(id, "protocol_error", `no exchange of kind ${kind} is served to other servers here`),
       );
-    const decision = handler.admit({ peerId, head: own, order });
+    const decision = handler.admit({ peerId, head, order });
     if (!decision.ok) {
       const { code, message, free } = decision;
       return batch.frame(encodeReset(id, code, message, free === undefined ? undefined : { free }));
@@ -92,6 +92,6 @@ export class PeerServer {
       onDone: this.#forget,
     });
     this.#running.set(id, exchange);
-    exchange.start(own, body, end);
+    exchange.start(head, body, end);
   }
 }

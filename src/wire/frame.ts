@@ -1,6 +1,6 @@
 import { isRecord } from "../json/parse.ts";
 import { type RequestHead, type ResponseHead, toRequestHead, toResponseHead } from "./heads.ts";
-import type { ServingWorker } from "./peer-heads.ts";
+import type { PeerOrder, ServingWorker } from "./peer-heads.ts";
 
 /**
  * Native frames, both directions: `u8 type · u8 flags · u32 exchange id (big endian) · payload`.
@@ -57,8 +57,11 @@ export type Frame =
       readonly type: "request";
       readonly id: number;
       readonly end: boolean;
+      /** Without `peer`. */
       readonly head: RequestHead;
       readonly body: Uint8Array;
+      /** The order of a head that had one. Present only between servers. */
+      readonly order?: PeerOrder;
     }
   | { readonly type: "request_data"; readonly id: number; readonly end: boolean; readonly body: Uint8Array }
   | {
@@ -85,6 +88,8 @@ export interface FrameForm {
   readonly toResponseHead: (value: unknown) => ResponseHead | undefined;
   /** Returns the code of a RESET. One that is not known MUST be read as `internal`: it also ends the exchange. */
   readonly toResetCode: (value: unknown) => ResetCode;
+  /** Returns the order in the head of a request; undefined for none, false for one that cannot be read. */
+  readonly toOrder?: (value: unknown) => PeerOrder | undefined | false;
   readonly toDetail?: (value: Readonly<Record<string, unknown>>) => ResetDetail | undefined;
 }
 
@@ -132,7 +137,10 @@ export function decodeFrameAs(bytes: Uint8Array, form: FrameForm): Frame | BadFr
     case TYPE.request: {
       const parts = splitHead(payload);
       const head = parts && form.toRequestHead(parts.head);
-      return parts && head ? { type: "request", id, end, head, body: parts.body } : bad("bad request head");
+      const order = parts && form.toOrder?.(parts.head);
+      if (!parts || !head || order === false) return bad("bad request head");
+      const { body } = parts;
+      return order ? { type: "request", id, end, head, body, order } : { type: "request", id, end, head, body };
     }
     case TYPE.reset:
       return decodeReset(id, payload, form);

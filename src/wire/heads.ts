@@ -66,9 +66,10 @@ export function toResponseHead(value: unknown): ResponseHead | undefined {
 
 /** Reads the head of a response of another server of the cluster. */
 export function toLinkResponseHead(value: unknown): ResponseHead | undefined {
-  const head = toResponseHead(value);
+  const head: Writable<ResponseHead> | undefined = toResponseHead(value);
   const worker = head && toServingWorker(isRecord(value) ? value["worker"] : undefined);
-  return worker ? { ...head, worker } : head;
+  if (worker) head.worker = worker;
+  return head;
 }
 
 /** Reads the head of a request to a worker; undefined for anything else. */
@@ -83,28 +84,26 @@ export function toRequestHead(value: unknown): RequestHead | undefined {
   if (timeout_ms !== undefined && (typeof timeout_ms !== "number" || timeout_ms < 0)) return undefined;
   if (resource !== undefined && (typeof resource !== "string" || BAD_VALUE.test(resource))) return undefined;
   if (stream !== undefined && typeof stream !== "boolean") return undefined;
-  return {
-    ...(kind === undefined ? {} : { kind }),
-    method,
-    path,
-    headers,
-    ...(timeout_ms === undefined ? {} : { timeout_ms }),
-    ...(resource === undefined ? {} : { resource }),
-    ...(stream === undefined ? {} : { stream }),
-    ...(metered === undefined ? {} : { metered }),
-  };
+  // A spread for each field would cost more than all checks together.
+  const head: Writable<RequestHead> = { method, path, headers };
+  if (kind !== undefined) head.kind = kind;
+  if (timeout_ms !== undefined) head.timeout_ms = timeout_ms;
+  if (resource !== undefined) head.resource = resource;
+  if (stream !== undefined) head.stream = stream;
+  if (metered !== undefined) head.metered = metered;
+  return head;
 }
 
+/** A head while it is read. */
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
 /**
- * Reads the head of a request of another server of the cluster. A head whose `peer` cannot be read is no head: the request
- * would otherwise be served as another one than was asked for.
+ * Reads the order in the head of a request of another server of the cluster: undefined for a head without one, false for one
+ * that cannot be read. The request would otherwise be served as another one than was asked for.
  */
-export function toLinkRequestHead(value: unknown): RequestHead | undefined {
-  const head = toRequestHead(value);
+export function toLinkOrder(value: unknown): PeerOrder | undefined | false {
   const order = isRecord(value) ? value["peer"] : undefined;
-  if (!head || order === undefined) return head;
-  const peer = toPeerOrder(order);
-  return peer && { ...head, peer };
+  return order === undefined ? undefined : (toPeerOrder(order) ?? false);
 }
 
 /** The longest text of a change. The usual one has 40 characters. */

@@ -8,7 +8,7 @@ import {
   RESET_CODES,
   type ResetDetail,
 } from "./frame.ts";
-import { toLinkRequestHead, toLinkResponseHead } from "./heads.ts";
+import { toLinkOrder, toLinkResponseHead, toRequestHead } from "./heads.ts";
 import { toServingWorker } from "./peer-heads.ts";
 
 /**
@@ -32,7 +32,8 @@ export type LinkFrame =
   | { readonly type: "unknown" };
 
 const LINK_FORM: FrameForm = {
-  toRequestHead: toLinkRequestHead,
+  toRequestHead,
+  toOrder: toLinkOrder,
   toResponseHead: toLinkResponseHead,
   toResetCode: (value) =>
     RESET_CODES.find((known) => known === value) ?? LINK_RESET_CODES.find((known) => known === value) ?? "internal",

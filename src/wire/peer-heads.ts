@@ -78,23 +78,23 @@ export function toPeerOrder(value: unknown): PeerOrder | undefined {
   if (warm !== undefined && !isListOf(warm, MAX_WARM, isWarm)) return undefined;
   // A class of a newer version counts as none.
   const urgency = CLASSES.find((known) => known === value["class"]);
-  return {
-    plugin,
-    model,
-    ...(sent_as === undefined ? {} : { sent_as }),
-    exact,
-    ...(worker === undefined ? {} : { worker }),
-    ...(excluded === undefined ? {} : { excluded }),
-    request_id,
-    ...(ref === undefined ? {} : { ref }),
-    ...(caller === undefined ? {} : { caller }),
-    ...(urgency === undefined ? {} : { class: urgency }),
-    ...(end_user === undefined ? {} : { end_user }),
-    ...(slot === undefined ? {} : { slot }),
-    ...(warm === undefined ? {} : { warm }),
-    ...(call === undefined ? {} : { call }),
-  };
+  // A spread for each field would cost more than all checks together.
+  const order: Writable<PeerOrder> = { plugin, model, exact, request_id };
+  if (sent_as !== undefined) order.sent_as = sent_as;
+  if (worker !== undefined) order.worker = worker;
+  if (excluded !== undefined) order.excluded = excluded;
+  if (ref !== undefined) order.ref = ref;
+  if (caller !== undefined) order.caller = caller;
+  if (urgency !== undefined) order.class = urgency;
+  if (end_user !== undefined) order.end_user = end_user;
+  if (slot !== undefined) order.slot = slot;
+  if (warm !== undefined) order.warm = warm;
+  if (call !== undefined) order.call = call;
+  return order;
 }
+
+/** An order while it is read. */
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** Reads the call of an order; undefined for anything that is none. It serves counts alone, so the order stands without it. */
 function toPeerCall(value: unknown): PeerCall | undefined {

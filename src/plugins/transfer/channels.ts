@@ -25,6 +25,8 @@ export interface ChannelsOptions<R, W> {
 
 interface Entry<R, W> {
   channel: Channel<R, W>;
+  /** `Clock.elapsed` at which it ends unless both sides have come. */
+  readonly endsAt: number;
   stopTimer: CancelTimer;
 }
 
@@ -33,12 +35,14 @@ const REMEMBERED_MS = 10 * 60_000;
 /** Most ended channels that are remembered, at a hundred bytes each. The oldest are forgotten first. */
 const MAX_REMEMBERED = 100_000;
 
-/** The owner of all channels. */
+/** The owner of all channels that were created on this server. */
 export class Channels<R extends Side, W extends Side> {
   readonly #options: ChannelsOptions<R, W>;
   readonly #open = new Map<string, Entry<R, W>>();
   /** In the order in which they ended. */
   readonly #gone = new Map<string, Entry<R, W>>();
+  /** The number of open channels that are joined. */
+  #joined = 0;
 
   constructor(options: ChannelsOptions<R, W>) {
     this.#options = options;
@@ -49,6 +53,11 @@ export class Channels<R extends Side, W extends Side> {
     return this.#open.size;
   }
 
+  /** The number of those that lack a side. */
+  get waiting(): number {
+    return this.#open.size - this.#joined;
+  }
+
   /**
    * Opens a channel. Its id gives access to it: 128 random bits after the prefix of this server. `expiresAt` is the wall time
    * in milliseconds at which the channel ends unless both sides have come.
@@ -57,7 +66,8 @@ export class Channels<R extends Side, W extends Side> {
     const { ids, idPrefix, clock, ttlMs, maxChannels } = this.#options;
     if (this.#open.size >= maxChannels) throw new Fault("too_many_channels", { retryAfterS: 10 });
     const id = idPrefix + ids.secret();
-    this.#open.set(id, { channel: OPEN, stopTimer: clock.after(ttlMs, () => this.#expire(id)) });
+    const stopTimer = clock.after(ttlMs, () => this.#expire(id));
+    this.#open.set(id, { channel: OPEN, endsAt: clock.elapsed() + ttlMs, stopTimer });
     this.#options.onChange();
     return { id, expiresAt: clock.now() + ttlMs };
   }
@@ -89,6 +99,27 @@ export class Channels<R extends Side, W extends Side> {
     this.#options.onChange();
   }
 
+  /** Whether this owner has the channel, or has had it lately. */
+  has(id: string): boolean {
+    return this.#open.has(id) || this.#gone.has(id);
+  }
+
+  /** Returns how long a channel waits for both sides from now on. Throws `transfer_not_found`. */
+  expiresInMs(id: string): number {
+    return Math.max(0, this.#find(id).endsAt - this.#options.clock.elapsed());
+  }
+
+  /** Takes the joining of a channel back, because one of its sides turned out to have left. The other one waits again. */
+  undo(id: string, gone: R | W): void {
+    const entry = this.#open.get(id);
+    if (entry?.channel.kind !== "joined") return;
+    const { reader, writer } = entry.channel;
+    this.#joined -= 1;
+    entry.channel = reader === gone ? { kind: "writer_waits", writer } : { kind: "reader_waits", reader };
+    entry.stopTimer = this.#options.clock.after(this.expiresInMs(id), () => this.#expire(id));
+    this.#options.onChange();
+  }
+
   /** Ends a joined channel. */
   finish(id: string): void {
     this.#retire(id, "used");
@@ -114,6 +145,7 @@ export class Channels<R extends Side, W extends Side> {
     entry.channel = channel;
     this.#options.onChange();
     if (channel.kind !== "joined") return;
+    this.#joined += 1;
     entry.stopTimer();
     this.#options.onJoined(channel, id);
   }
@@ -130,9 +162,10 @@ export class Channels<R extends Side, W extends Side> {
     const entry = this.#open.get(id);
     if (!entry) return;
     entry.stopTimer();
+    if (entry.channel.kind === "joined") this.#joined -= 1;
     this.#open.delete(id);
     const stopTimer = this.#options.clock.after(REMEMBERED_MS, () => this.#gone.delete(id));
-    this.#gone.set(id, { channel: { kind }, stopTimer });
+    this.#gone.set(id, { channel: { kind }, endsAt: entry.endsAt, stopTimer });
     const oldest = this.#gone.size > MAX_REMEMBERED ? this.#gone.entries().next().value : undefined;
     if (oldest) {
       oldest[1].stopTimer();

@@ -27,3 +27,13 @@ export function toReaderHeaders(writer: Headers, length: number | undefined, req
 function sane(value: string | null, maxChars: number): string | undefined {
   return value !== null && value.length <= maxChars && SANE.test(value) ? value : undefined;
 }
+
+/** Returns those of the writer's headers that the reader's server needs, as far as they are sane. */
+export function writerHeaders(writer: Headers): readonly (readonly [name: string, value: string])[] {
+  const type = sane(writer.get("content-type"), MAX_TYPE_CHARS);
+  const disposition = sane(writer.get("content-disposition"), MAX_DISPOSITION_CHARS);
+  return [
+    ...(type === undefined ? [] : [["content-type", type] as const]),
+    ...(disposition === undefined ? [] : [["content-disposition", disposition] as const]),
+  ];
+}

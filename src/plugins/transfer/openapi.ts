@@ -38,6 +38,7 @@ const REFUSALS = [
   "too_many_auth_failures",
   "too_many_requests",
   "draining",
+  "server_not_answering",
 ] as const;
 
 export const createDetail = {

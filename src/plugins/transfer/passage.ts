@@ -2,6 +2,14 @@ import { Fault } from "../../errors.ts";
 import { freeMemory } from "../../http/body.ts";
 import type { CancelTimer, Clock } from "../../system/deps.ts";
 
+/** Bytes on their way through this server. */
+export interface Flow {
+  /** Bytes so far; undefined while they are not seen. */
+  readonly bytes: number | undefined;
+  /** Breaks it off, because the server is shutting down. */
+  close(): void;
+}
+
 /** How a passage ended. */
 export type Outcome = "completed" | "writer_gone" | "reader_gone" | "wrong_length" | "stalled" | "closed";
 
@@ -11,6 +19,8 @@ export interface PassageOptions {
   readonly source: ReadableStream<Uint8Array> | null;
   /** The length that the writer has declared. */
   readonly length: number | undefined;
+  /** Whether the source is the body of a request to this server, which the runtime can move by itself. */
+  readonly isNative: boolean;
   readonly writerSignal: AbortSignal;
   readonly readerSignal: AbortSignal;
   /** Whether the reader's connection still has something to send, or waits for something. */
@@ -47,7 +57,7 @@ const HAND_OVER_BYTES = 16 * 1024 * 1024;
  * The bytes on their way from a writer to a reader. The runtime moves them, one chunk at a time and no faster than the reader
  * reads. A passage only counts them and watches for the end.
  */
-export class Passage {
+export class Passage implements Flow {
   /** The reader's answer. Unless everything has passed it ends with an error, which cuts the connection. */
   readonly stream: ReadableStream<Uint8Array>;
   readonly #options: PassageOptions;
@@ -81,7 +91,7 @@ export class Passage {
       flush: () => this.#flushed(),
     });
     const source = options.source ?? emptyStream();
-    this.#isHandedOver = options.length !== undefined && options.length >= HAND_OVER_BYTES;
+    this.#isHandedOver = options.isNative && options.length !== undefined && options.length >= HAND_OVER_BYTES;
     this.#isUnseen = this.#isHandedOver;
     this.stream = this.#isHandedOver ? source : source.pipeThrough(counting);
   }

@@ -22,12 +22,12 @@ export function transferRoutes(transfers: Transfers, { auth }: PluginContext): A
     )
     .get(
       "/api/transfer/:channel_id",
-      ({ visit, params }) => {
+      async ({ visit, params }) => {
         if (visit.request.method !== "HEAD")
           return transfers.read(channelOf(params), { visit, caller: auth.enter(visit, "transfer") });
         auth.ask(visit, "transfer");
         // Elysia asks the routes for GET; a client that only looks must not take the reader's place.
-        transfers.look(channelOf(params));
+        await transfers.look(channelOf(params));
         return new Response(null, { headers: { "cache-control": "no-store" } });
       },
       { detail: readDetail },

@@ -1,14 +1,17 @@
-import type { Outcome, Passage } from "./passage.ts";
+import type { Flow, Outcome } from "./passage.ts";
 import type { TransferRate } from "./transfer-rate.ts";
 
 // The part of the State API about transfers: plain copies, with names in snake_case.
 
 /** A transfer that is passing bytes now. */
 export interface Running {
-  readonly passage: Passage;
+  readonly flow: Flow;
   /** Undefined if the writer has not declared it. */
   readonly length: number | undefined;
+  /** Milliseconds since 1970. */
   readonly startedAt: number;
+  /** The same as `Clock.elapsed`. */
+  readonly begunAt: number;
   /** The first characters of the channel's id. The whole id would give access to the channel. */
   readonly shownId: string;
   readonly rate: TransferRate;
@@ -55,10 +58,10 @@ interface Facts {
 
 export function toTransferState(facts: Facts): TransferState {
   const active: ActiveTransfer[] = [];
-  for (const { passage, length, startedAt, shownId, rate } of facts.running) {
+  for (const { flow, length, startedAt, shownId, rate } of facts.running) {
     if (active.length === MAX_SHOWN) break;
     const started_at = new Date(startedAt).toISOString();
-    const bytes = passage.bytes ?? null;
+    const bytes = flow.bytes ?? null;
     const bytes_per_s = bytes === null ? null : rate.bytesPerS;
     active.push({ channel: shownId, bytes, length: length ?? null, bytes_per_s, started_at });
   }

@@ -30,6 +30,7 @@ function start(chunks: readonly string[], more: Partial<PassageOptions> = {}): P
       },
     }),
     length: undefined,
+    isNative: true,
     writerSignal: writer.signal,
     readerSignal: reader.signal,
     isReaderBusy: () => isReaderBusy,

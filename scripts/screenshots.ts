@@ -1,7 +1,8 @@
 import { launchBrowser, openPage, showPart, signIn } from "../tests/support/browser.ts";
-import { FakeClock } from "../tests/support/fake-clock.ts";
 import { NativeWorker } from "../tests/support/native-worker.ts";
 import { API_KEY, CLIENT_KEY, TestServer } from "../tests/support/test-server.ts";
+import { pictureCluster } from "./screenshots/cluster.ts";
+import { PastClock } from "./screenshots/past-clock.ts";
 
 // `bun scripts/screenshots.ts` takes the pictures in docs/img with a real server and a real browser. The pool is made up:
 // scripted workers with invented names and loads, and a quarter of an hour that passes in seconds.
@@ -64,20 +65,10 @@ const MACHINES: readonly Machine[] = [
   { name: "lab-workstation-11", models: ["phi4:14b"], slots: 2, cpu: 15, ram: 41, os: ["linux", "6.12.41"] },
 ];
 
-/** A clock that can run fast and ends up at the time of day. */
-class PastClock extends FakeClock {
-  readonly #from = super.elapsed();
-
-  override now(): number {
-    const passed = Math.min(this.elapsed() - this.#from, SECONDS * 1000);
-    return Date.now() - SECONDS * 1000 + passed;
-  }
-}
-
 /** The clients' keys. Their callers share the slots. */
 const KEYS = [API_KEY, "screenshot-key-2", "screenshot-key-3"];
 
-const clock = new PastClock();
+const clock = new PastClock(SECONDS);
 const server = new TestServer(
   {
     apiKeys: KEYS,
@@ -116,6 +107,7 @@ for (const [name, options, tab] of [
   await close();
 }
 clearInterval(ticking);
+await pictureCluster(browser);
 await browser.close();
 await server.stop();
 await fill;

@@ -5,8 +5,9 @@ import { serverMark } from "../system/server-id.ts";
 import type { ClusterReports } from "./cluster-facts.ts";
 import { ClusterLog } from "./cluster-log.ts";
 import { findInCluster } from "./cluster-problems.ts";
-import { type ClusterState, isUsable, type OwnRow, sumOfSamples, toClusterState } from "./cluster-state.ts";
-import { CAPACITY, type HistoryState, INTERVAL_MS, type Sample, toHistoryState } from "./history.ts";
+import { type ClusterState, isUsable, type OwnRow, toClusterState } from "./cluster-state.ts";
+import { type HistoryState, type Sample, toHistoryState } from "./history.ts";
+import { sumOfHistories } from "./history-sum.ts";
 import { PeerHistories } from "./peer-histories.ts";
 import type { Found } from "./problems.ts";
 
@@ -98,17 +99,7 @@ export class ClusterOverview {
 
   /** Returns the last quarter of an hour of all servers together. */
   historyOfAll(own: readonly Sample[]): HistoryState {
-    const seconds = new Map<number, Sample[]>();
-    for (const samples of [own, ...this.#histories.samples()]) {
-      for (const sample of samples) {
-        const second = Math.round(sample.at / INTERVAL_MS);
-        const beside = seconds.get(second);
-        if (beside) beside.push(sample);
-        else seconds.set(second, [sample]);
-      }
-    }
-    const sums = [...seconds].sort(([a], [b]) => a - b).flatMap(([, samples]) => sumOfSamples(samples) ?? []);
-    return toHistoryState(sums.slice(-CAPACITY));
+    return toHistoryState(sumOfHistories([own, ...this.#histories.samples()]));
   }
 }
 

@@ -70,10 +70,11 @@ export function createOperator() {
       const query = this.plugin === "" ? "" : `?plugin=${this.plugin}`;
       this.isBusy = true;
       try {
-        await assertOk(
-          await fetch(`/api/state/${kind}/${encodeURIComponent(this.id)}/${this.action}${query}`, { method: "POST" }),
-        );
-        const notice = `Done: ${this.verb().toLowerCase()} ${this.name}`;
+        const path = `/api/state/${kind}/${encodeURIComponent(this.id)}/${this.action}${query}`;
+        const response = await fetch(path, { method: "POST" });
+        await assertOk(response);
+        const done = (await response.json()) as { readonly unanswered?: readonly string[] }; // the server's own
+        const notice = `Done: ${this.verb().toLowerCase()} ${this.name}${silentText(done.unanswered ?? [])}`;
         this.notice = notice;
         window.setTimeout(() => {
           if (this.notice === notice) this.notice = "";
@@ -86,6 +87,11 @@ export function createOperator() {
       }
     },
   };
+}
+
+/** Names the servers of a cluster that have not answered, where the action may not hold. */
+function silentText(servers: readonly string[]): string {
+  return servers.length === 0 ? "" : `. No answer from server ${servers.join(", ")}: it may not hold there`;
 }
 
 function dialog(): HTMLDialogElement {

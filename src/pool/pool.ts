@@ -301,7 +301,7 @@ export class Pool implements SessionHost {
   waitForPeer(candidate: Candidate, peer: string, waitedMs: number, onGranted: (claim: HeldClaim) => void): Wait {
     const arrivedAt = this.#options.clock.elapsed() - waitedMs;
     const issued = this.issueTicket(candidate, arrivedAt, true);
-    const ticket = { ...issued, number: this.#numbers.between(arrivedAt), peer };
+    const ticket = { ...issued, number: this.#numbers.between(arrivedAt), peer, isStandIn: true };
     const wait = this.#queue.waitForPeer({ ticket, onGranted });
     this.#slots.wake(ticket);
     return wait;

@@ -8,12 +8,12 @@ import type { Work } from "../../seat.ts";
 import type { Ticket } from "../../ticket.ts";
 import { BACKGROUND, hasAged, hasShare, longestHeld, mostUrgent } from "./aging.ts";
 import { Backlog } from "./backlog.ts";
-import type { Counter } from "./counter.ts";
 import { Estimates } from "./estimates.ts";
 import type { FairOrder } from "./fair-order.ts";
 import type { Flow, Member } from "./flow.ts";
 import { Flows } from "./flows.ts";
 import { LOOKED_AT, Locality, type Preference } from "./locality.ts";
+import { type Charge, PeerCharges, refund } from "./peer-charges.ts";
 import { PositionCache } from "./position-cache.ts";
 import { chooseRefused } from "./push-out.ts";
 import { type Group, type Row, sampleOf } from "./row.ts";
@@ -44,7 +44,7 @@ interface Running {
   readonly flow: Flow;
   readonly model: string;
   /** The charge to correct at its end; undefined for a job that began while nothing waited. */
-  charge: { readonly order: FairOrder; readonly leaf: Counter; readonly estimate: number } | undefined;
+  charge: Charge | undefined;
   readonly weight: number;
   /** The server of the job; undefined for this one. */
   readonly peer: string | undefined;
@@ -68,6 +68,7 @@ export class FairQueue implements QueuePolicy {
   readonly #locality = new Locality();
   readonly #wakeUps: WakeUps;
   readonly #positions = new PositionCache(this.#backlog, (row) => this.#amountOf(row));
+  readonly #peerCharges: PeerCharges;
   readonly shared = new ServiceLedger(this.#backlog, (peer, now) => this.#refundAll(peer, now));
   /** The ticket that has left the queue last, and its row: it begins next if it has got a slot. */
   #left: { readonly ticket: Ticket; readonly row: Row } | undefined;
@@ -79,6 +80,7 @@ export class FairQueue implements QueuePolicy {
   constructor(options: FairQueueOptions, host: QueueHost) {
     this.#options = options;
     this.#host = host;
+    this.#peerCharges = new PeerCharges(options.clock);
     this.#wakeUps = new WakeUps(options.clock, (ticket) => host.wake(ticket));
   }
 
@@ -174,14 +176,13 @@ export class FairQueue implements QueuePolicy {
     const { flow, charge, weight, peer } = running;
     const { member } = flow;
     const cost = work ? this.#count(running, work, now) : 0;
-    if (charge && peer === undefined) {
-      charge.order.correct(charge.leaf, charge.estimate / weight, cost / weight, now);
-      this.shared.add(flow, running.model, (cost - charge.estimate) / weight);
-    } else this.#refund(running, now);
     if (peer === undefined) {
       flow.running -= 1;
       member.running -= 1;
-    }
+      charge?.order.correct(charge.leaf, charge.amount, cost / weight, now);
+      if (charge) this.shared.add(flow, running.model, cost / weight - charge.amount);
+    } else if (charge && ticket.isStandIn) refund(charge, now);
+    else if (charge) this.#peerCharges.keep(peer, charge);
     const isReleased = member.isAtLimit && !this.#isAtLimit(ticket.caller);
     if (isReleased) this.#hold(member, false);
     this.#flows.left(flow, now);
@@ -217,9 +218,9 @@ export class FairQueue implements QueuePolicy {
   }
 
   #charge(order: FairOrder, { caller, demand, peer }: Ticket, flow: Flow, group: Group | undefined, now: number) {
-    const estimate = this.#estimates.of(caller.name, demand.model);
-    if (peer === undefined) this.shared.add(flow, demand.model, estimate / caller.weight);
-    return { order, estimate, leaf: order.charge(flow, estimate / caller.weight, group, now) };
+    const amount = this.#estimates.of(caller.name, demand.model) / caller.weight;
+    if (peer === undefined) this.shared.add(flow, demand.model, amount);
+    return { order, amount, leaf: order.charge(flow, amount, group, now) };
   }
 
   /**
@@ -241,13 +242,12 @@ export class FairQueue implements QueuePolicy {
   /** Takes back what jobs of a peer were charged, because the peer tells now what it has charged for them. */
   #refundAll(peer: string, now: number): void {
     this.#changed(now);
-    for (const running of this.#running.values()) if (running.peer === peer) this.#refund(running, now);
-  }
-
-  #refund(running: Running, now: number): void {
-    const { charge, weight } = running;
-    running.charge = undefined;
-    if (charge) charge.order.correct(charge.leaf, charge.estimate / weight, 0, now);
+    this.#peerCharges.refund(peer);
+    for (const running of this.#running.values()) {
+      if (running.peer !== peer || !running.charge) continue;
+      refund(running.charge, now);
+      running.charge = undefined;
+    }
   }
 
   /** Counts the cost of a job that a worker has served. */

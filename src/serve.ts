@@ -10,7 +10,7 @@ import type { Remark } from "./settings/former-names.ts";
 import { configFileOf, EXIT_CONFIG } from "./settings/read-settings.ts";
 import { serverTable } from "./settings/server-table.ts";
 import { shutDown } from "./shutdown.ts";
-import { createRecords } from "./store/records.ts";
+import { createRecords, type StoredRecords } from "./store/records.ts";
 import { openStore, type Store } from "./store/store.ts";
 import { StoreFault } from "./store/store-fault.ts";
 import { systemClock } from "./system/clock.ts";
@@ -60,8 +60,9 @@ async function start(config: Config, remarks: readonly Remark[]): Promise<{ read
   for (const { name, hint } of remarks) log.warn("setting.ignored", { name, hint });
   const deps: Deps = { clock: systemClock, log, ids: systemIds };
   const store = open(config, deps);
-  const cluster = await join(config, deps);
-  const app = createApp(config, deps, KNOWN_PLUGINS, undefined, store && createRecords(store), cluster);
+  const local = store && createRecords(store);
+  const cluster = await join(config, deps, local);
+  const app = createApp(config, deps, KNOWN_PLUGINS, undefined, cluster?.records ?? local, cluster);
   let listening: Listening;
   try {
     listening = listen(app, config);
@@ -154,11 +155,11 @@ function changedSettings(started: Config, next: Config): string | undefined {
 }
 
 /** Joins the cluster that the configuration names. Ends the process if it must not. */
-async function join(config: Config, deps: Deps): Promise<Cluster | undefined> {
+async function join(config: Config, deps: Deps, local: StoredRecords | undefined): Promise<Cluster | undefined> {
   if (config.natsServers.length === 0) return undefined;
   // A server without a cluster does not load the client of NATS, which takes a quarter of a second.
   const { startCluster } = await import("./cluster/start.ts");
-  const started = await startCluster(config, deps, process.env);
+  const started = await startCluster(config, deps, process.env, local);
   if (started.kind === "started") return started.cluster;
   const { reason, hint, exitCode } = started;
   deps.log.error("cluster.refused", { reason, hint });

@@ -14,6 +14,8 @@ export interface SignOutRecords {
   load(): readonly SignOut[];
   save(signOut: SignOut): void;
   remove(id: string): void;
+  /** Tells of sign-outs that other servers have recorded. Called once, after `load`. Absent without other servers. */
+  watch?(onSaved: (signOut: SignOut) => void): void;
 }
 
 export interface SignOutsOptions {
@@ -42,6 +44,10 @@ export class SignOuts {
     this.#records = records;
     for (const signOut of records?.load() ?? []) this.#put(signOut);
     this.#trim();
+    records?.watch?.((signOut) => {
+      this.#put(signOut);
+      this.#trim();
+    });
   }
 
   /** Calls `listener` with each sign-in that is ended on this server from now on. */

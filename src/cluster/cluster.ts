@@ -7,7 +7,10 @@ import { ClusterCalls } from "./calls.ts";
 import { LaneHub } from "./lane-hub.ts";
 import type { LinkContact } from "./link-auth.ts";
 import { Links } from "./links.ts";
+import type { NatsBus } from "./nats/nats-bus.ts";
 import { ownAddress } from "./own-address.ts";
+import type { ClusterRecords } from "./records/cluster-records.ts";
+import type { RecordKeeper } from "./records/record-keeper.ts";
 import { SocketTransport } from "./socket-transport.ts";
 import { createSubjects } from "./subjects.ts";
 
@@ -19,6 +22,12 @@ export interface ClusterOptions {
   readonly deps: Deps;
   /** Belongs to the cluster from here on, which closes it. */
   readonly bus: Bus & { close(): Promise<void> };
+  /** The connection below the bus, for what is shown of it. */
+  readonly nats: Pick<NatsBus, "address" | "forbidden">;
+  /** What all servers agree on. */
+  readonly records: ClusterRecords;
+  /** Ends with the cluster. */
+  readonly keeper: RecordKeeper;
   /** Of this start of the server: no other start has the same. */
   readonly epoch: string;
   /** The private address of this machine; undefined if it has none. */
@@ -41,17 +50,22 @@ export class Cluster {
   readonly links: Links;
   /** What peers must know to dial this server, for gossip to tell. */
   readonly contact: LinkContact;
+  /** What must survive a restart. */
+  readonly records: ClusterRecords;
+  readonly #keeper: RecordKeeper;
   readonly #bus: ClusterOptions["bus"];
   readonly #calls: ClusterCalls;
   readonly #lanes: LaneHub;
 
   /** Throws if the address for links cannot be used. */
-  constructor({ config, deps, bus, epoch, privateAddress }: ClusterOptions) {
+  constructor({ config, deps, bus, epoch, privateAddress, records, keeper }: ClusterOptions) {
     const { serverId, windowBytes, confirmTimeoutMs, clusterListener: listener, clusterAddress: address } = config;
     const log = deps.log.with({ cluster: config.clusterName });
     const subjects = createSubjects(config.clusterName);
     const self = { id: serverId, epoch };
     this.#bus = bus;
+    this.records = records;
+    this.#keeper = keeper;
     this.#calls = new ClusterCalls({ serverId, subjects, bus, log });
     this.#lanes = new LaneHub({ self, bus, subject: subjects.lane, clock: deps.clock });
     this.links = new Links({
@@ -83,6 +97,7 @@ export class Cluster {
     this.#calls.close();
     this.links.close("the server stops");
     this.#lanes.close();
+    await this.#keeper.close();
     await this.#bus.close();
   }
 }

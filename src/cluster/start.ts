@@ -5,12 +5,21 @@ import type { Config } from "../config.ts";
 import type { Deps } from "../system/deps.ts";
 import { ClaimedBus } from "./claimed-bus.ts";
 import { Cluster } from "./cluster.ts";
+import { createBucketOpener } from "./nats/kv-bucket.ts";
 import { NatsBus } from "./nats/nats-bus.ts";
 import { findPrivateAddress } from "./own-address.ts";
+import { ClusterRecords, type LocalRecords } from "./records/cluster-records.ts";
+import { RecordKeeper } from "./records/record-keeper.ts";
+import { RecordTable } from "./records/record-table.ts";
 import { createSubjects } from "./subjects.ts";
 
 /** Milliseconds for which the start waits for NATS. After that the server starts alone and joins later. */
 const CONNECT_MS = 2000;
+/** The same for the records of the cluster. */
+const LOAD_MS = 2000;
+
+/** How often the start looks whether it may go on. */
+const CHECK_MS = 5;
 
 /** Exit codes from `sysexits.h`: the next start may succeed; a restart cannot help until somebody changes something. */
 const EXIT = { temporary: 75, configuration: 78 } as const;
@@ -25,9 +34,14 @@ export type ClusterStart =
 
 /**
  * Joins the cluster that the configuration names. A server that cannot reach NATS starts all the same and goes on trying. One
- * whose id another running server has is refused.
+ * whose id another running server has is refused. `local` are the records that this server keeps by itself.
  */
-export async function startCluster(config: Config, deps: Deps, env: Environment): Promise<ClusterStart> {
+export async function startCluster(
+  config: Config,
+  deps: Deps,
+  env: Environment,
+  local?: LocalRecords,
+): Promise<ClusterStart> {
   const { serverId, clusterName, natsCredentials, natsAuthority } = config;
   for (const [variable, path] of [
     ["NATS_CREDS", natsCredentials],
@@ -55,7 +69,7 @@ export async function startCluster(config: Config, deps: Deps, env: Environment)
   const epoch = createEpoch(deps.clock.now());
   const subject = createSubjects(clusterName).id(serverId);
   const bus = new ClaimedBus({ bus: nats, subject, epoch, host: hostname(), clock: deps.clock, log });
-  await isDecided(bus, deps);
+  await until(() => bus.state.kind === "up" || bus.holder !== undefined, CONNECT_MS, deps);
   if (bus.holder !== undefined) {
     const { holder } = bus;
     await bus.close();
@@ -66,12 +80,30 @@ export async function startCluster(config: Config, deps: Deps, env: Environment)
       exitCode: EXIT.temporary,
     };
   }
+  const table = new RecordTable();
+  const records = new ClusterRecords({ table, serverId, plugins: config.plugins, local });
+  const keeper = new RecordKeeper({
+    table,
+    bus: nats,
+    open: createBucketOpener({
+      connection: () => nats.connection,
+      name: `moorage_${clusterName}`,
+      clock: deps.clock,
+    }),
+    clock: deps.clock,
+    log,
+  });
   if (bus.state.kind === "down") log.warn("cluster.alone", { nats: nats.address, reason: bus.state.reason });
+  else await until(() => table.hasLoaded || keeper.hasRecords === false, LOAD_MS, deps);
   const privateAddress = findPrivateAddress(env, networkInterfaces());
   try {
-    return { kind: "started", cluster: new Cluster({ config, deps, bus, epoch, privateAddress }) };
+    return {
+      kind: "started",
+      cluster: new Cluster({ config, deps, bus, nats, epoch, privateAddress, records, keeper }),
+    };
   } catch (error) {
     // The listener of the links throws what the system says.
+    await keeper.close();
     await bus.close();
     const { host = privateAddress, port } = config.clusterListener;
     return {
@@ -88,23 +120,17 @@ function createEpoch(now: number): string {
   return `${now.toString(36).padStart(9, "0")}-${randomBytes(6).toString("hex")}`;
 }
 
-/** Resolves when the bus is up, when another server has the id, or after `CONNECT_MS`. */
-function isDecided(bus: ClaimedBus, { clock }: Deps): Promise<void> {
+/** Resolves when the condition holds, or after `ms`. */
+function until(condition: () => boolean, ms: number, { clock }: Deps): Promise<void> {
+  if (condition()) return Promise.resolve();
   return new Promise((resolve) => {
     const end = (): void => {
       cancel();
       cancelLate();
-      leave();
       resolve();
     };
-    const check = (): void => {
-      if (bus.state.kind !== "down" || bus.holder !== undefined) end();
-    };
-    // A bus that loses its id before it was up changes nothing of its state but the reason.
-    const cancel = clock.every(10, check);
-    const cancelLate = clock.after(CONNECT_MS, end);
-    const leave = bus.onState(check);
-    check();
+    const cancel = clock.every(CHECK_MS, () => condition() && end());
+    const cancelLate = clock.after(ms, end);
   });
 }
 

@@ -41,11 +41,18 @@ export function knownElsewhere(cluster: ClusterPorts | undefined, pluginId: stri
   return (workerId) => workers.serverOf(workerId) !== undefined || workers.leftAgoMs(workerId) !== undefined;
 }
 
-/** Creates the operator of a plugin's workers, who records restrictions and applies them to the connected workers. */
+/**
+ * Creates the operator of a plugin's workers, who records restrictions and applies them to the connected workers.
+ * Those that operators impose at other servers are applied as well.
+ */
 export function createWorkerOperator(restrictions: Restrictions, workers: OperatedWorkers): WorkerOperator {
   const workerOf = (id: string) => ({ id, name: workers.sessionOf(id)?.worker.name });
   const knowsWorker = (id: string): boolean =>
     workers.isKnown(id) || restrictions.isDrained(id) || restrictions.isBlocked(id);
+  restrictions.onElsewhere((kind, id, isOn) => {
+    if (kind === "drained") workers.setDrained(id, isOn);
+    else if (isOn) workers.sessionOf(id)?.close(CLOSES.blocked);
+  });
   return {
     knowsWorker,
     drainWorker(id, on, by) {

@@ -22,6 +22,13 @@ export interface RestrictionRecords {
   load(): readonly Restriction[];
   save(restriction: Restriction): void;
   remove(kind: RestrictionKind, workerId: string): void;
+  /** Tells of changes that other servers have made. Called once, after `load`. Absent where there are no other servers. */
+  watch?(listener: RestrictionListener): void;
+}
+
+export interface RestrictionListener {
+  saved(restriction: Restriction): void;
+  removed(kind: RestrictionKind, workerId: string): void;
 }
 
 export interface RestrictionsOptions {
@@ -31,6 +38,9 @@ export interface RestrictionsOptions {
   /** Called after each change of the list. */
   readonly onChange?: () => void;
 }
+
+/** A restriction that begins or ends. */
+export type RestrictionChange = (kind: RestrictionKind, workerId: string, isOn: boolean) => void;
 
 /** The most restrictions of one plugin. The state lists them all. */
 const MAX_RESTRICTIONS = 1000;
@@ -57,11 +67,21 @@ export class Restrictions {
   readonly #options: RestrictionsOptions;
   readonly #drained = new Map<string, Restriction>();
   readonly #blocked = new Map<string, Restriction>();
+  #onElsewhere: RestrictionChange = () => {};
 
   constructor(options: RestrictionsOptions) {
     this.#options = options;
     for (const restriction of options.records?.load() ?? [])
       this.#of(restriction.kind).set(restriction.workerId, restriction);
+    options.records?.watch?.({
+      saved: (restriction) => this.#follow(restriction.kind, restriction.workerId, restriction),
+      removed: (kind, workerId) => this.#follow(kind, workerId, undefined),
+    });
+  }
+
+  /** Calls `listener` after each restriction that another server has imposed or lifted. There is one listener. */
+  onElsewhere(listener: RestrictionChange): void {
+    this.#onElsewhere = listener;
   }
 
   isDrained(workerId: string): boolean {
@@ -108,6 +128,15 @@ export class Restrictions {
         blocked: toFact(blocked),
       };
     });
+  }
+
+  #follow(kind: RestrictionKind, workerId: string, restriction: Restriction | undefined): void {
+    const restrictions = this.#of(kind);
+    const before = restrictions.has(workerId);
+    if (restriction) restrictions.set(workerId, restriction);
+    else restrictions.delete(workerId);
+    this.#options.onChange?.();
+    if (before !== (restriction !== undefined)) this.#onElsewhere(kind, workerId, restriction !== undefined);
   }
 
   #of(kind: RestrictionKind): Map<string, Restriction> {

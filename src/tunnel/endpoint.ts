@@ -83,8 +83,13 @@ export class WorkerEndpoint implements Intake {
     this.#log = options.deps.log;
     this.#heartbeat = new Heartbeat(options.deps.clock, options.limits.pingIntervalMs);
     const { deps, isOwner, ownerRecords } = options;
-    this.#owners = new IdOwners({ clock: deps.clock, isOwner, records: ownerRecords });
     this.#roster = new Roster(options.watch);
+    this.#owners = new IdOwners({
+      clock: deps.clock,
+      isOwner,
+      records: ownerRecords,
+      onLost: (id) => this.#closeAll(id, ID_IN_USE),
+    });
     this.#pace = new AcceptPace(options.deps.clock);
     this.#arrivals = new Arrivals({
       clock: options.deps.clock,
@@ -155,6 +160,10 @@ export class WorkerEndpoint implements Intake {
     this.#isLeaving = true;
     for (const session of this.#roster.all()) session.close(close);
     this.#heartbeat.stop();
+  }
+
+  #closeAll(workerId: string, close: Close): void {
+    for (const session of this.#roster.all()) if (session.worker.id === workerId) session.close(close);
   }
 
   /** Whether no worker of another owner has the id, on this server or on another one. */

@@ -16,6 +16,8 @@ export interface OwnedId {
   readonly isMade: boolean;
   /** The time, in milliseconds since 1970, at which its last session ended; undefined while there is one. */
   readonly leftAt: number | undefined;
+  /** Whether another server has recorded a session of it, and no end of that session. */
+  readonly isElsewhere?: boolean;
 }
 
 /** Keeps the owners of ids beyond the life of the process. Methods MUST NOT throw if a write fails. */
@@ -25,6 +27,13 @@ export interface OwnerRecords {
   /** Adds a record or replaces the one with the same id. */
   save(owned: OwnedId): void;
   remove(id: string): void;
+  /** Tells of changes that other servers have made. Called once, after `load`. Absent where there are no other servers. */
+  watch?(listener: OwnerListener): void;
+}
+
+export interface OwnerListener {
+  saved(owned: OwnedId): void;
+  removed(id: string): void;
 }
 
 export interface IdOwnersOptions {
@@ -33,6 +42,8 @@ export interface IdOwnersOptions {
   readonly isOwner: (owner: string) => boolean;
   /** Nothing is kept unless given. */
   readonly records?: OwnerRecords | undefined;
+  /** Called with an id that belongs to another owner now, as another server has told, while sessions here have it. */
+  readonly onLost?: (id: string) => void;
 }
 
 /** The owners that a worker has proved to be. */
@@ -68,13 +79,21 @@ export class IdOwners {
   constructor(options: IdOwnersOptions) {
     this.#options = options;
     const now = options.clock.now();
-    for (const { id, owner, isMade, leftAt } of options.records?.load() ?? []) {
+    for (const { id, owner, isMade, leftAt, isElsewhere = false } of options.records?.load() ?? []) {
+      if (isElsewhere) {
+        this.#entries.set(id, { owner, isMade, sessions: 0, leftAt });
+        continue;
+      }
       // A worker that was connected when the last process ended left at that moment, which was not recorded.
       this.#entries.set(id, { owner, isMade, sessions: 0, leftAt: leftAt ?? now });
       this.#leave(id, owner, isMade);
       if (leftAt === undefined) this.#save(id);
     }
     for (const owner of [...this.#absent.keys()]) this.#trim(owner);
+    options.records?.watch?.({
+      saved: (owned) => this.#follow(owned),
+      removed: (id) => this.#followRemoval(id),
+    });
   }
 
   /** Whether a worker with this id is connected, or its owner is remembered. */
@@ -117,6 +136,25 @@ export class IdOwners {
     this.#leave(id, entry.owner, entry.isMade);
     this.#save(id);
     this.#trim(entry.owner);
+  }
+
+  /** Takes over what another server has recorded. */
+  #follow({ id, owner, isMade, leftAt }: OwnedId): void {
+    const entry = this.#entries.get(id);
+    // The sessions of this server say more than a record of the same owner.
+    if (entry && entry.sessions > 0 && entry.owner === owner) return;
+    if (entry) this.#return(id, entry.owner);
+    this.#entries.set(id, { owner, isMade, sessions: 0, leftAt });
+    // An id with sessions elsewhere is not absent. Their server records the end of the last one.
+    if (leftAt !== undefined) this.#leave(id, owner, isMade);
+    if (entry && entry.sessions > 0) this.#options.onLost?.(id);
+  }
+
+  #followRemoval(id: string): void {
+    const entry = this.#entries.get(id);
+    if (!entry || entry.sessions > 0) return;
+    this.#entries.delete(id);
+    this.#return(id, entry.owner);
   }
 
   #find(id: string): Entry | undefined {

@@ -1,5 +1,10 @@
 import { expect, test } from "bun:test";
-import { type Restriction, type RestrictionRecords, Restrictions } from "../../../src/plugin/restrictions.ts";
+import {
+  type Restriction,
+  type RestrictionListener,
+  type RestrictionRecords,
+  Restrictions,
+} from "../../../src/plugin/restrictions.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 
 function setUp(records?: RestrictionRecords) {
@@ -66,4 +71,30 @@ test("records bring the restrictions back", () => {
   const after = setUp(records).restrictions;
   expect(after.state(() => false)).toEqual(before.state(() => false));
   expect(after.isBlocked("w") && after.isDrained("v") && !after.isDrained("u")).toBe(true);
+});
+
+test("what operators of other servers impose and lift counts here, and is told once", () => {
+  let listener: RestrictionListener | undefined;
+  const saved: Restriction[] = [];
+  const { restrictions, changes } = setUp({
+    load: () => [],
+    save: (restriction) => saved.push(restriction),
+    remove: () => {},
+    watch: (given) => {
+      listener = given;
+    },
+  });
+  const told: string[] = [];
+  restrictions.onElsewhere((kind, id, isOn) => told.push(`${kind} ${id} ${isOn}`));
+  const drain = { kind: "drained", workerId: "w", workerName: undefined, by: "there", since: 5 } as const;
+  listener?.saved(drain);
+  listener?.saved({ ...drain, by: "there, later" });
+  expect(restrictions.isDrained("w")).toBe(true);
+  expect(restrictions.state(() => false)[0]?.drained?.by).toBe("there, later");
+  listener?.removed("drained", "w");
+  listener?.removed("drained", "w");
+  expect(restrictions.isDrained("w")).toBe(false);
+  expect(told).toEqual(["drained w true", "drained w false"]);
+  expect(changes()).toBe(4);
+  expect(saved).toEqual([]);
 });

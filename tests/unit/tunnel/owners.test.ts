@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { IdOwners, type OwnedId, type OwnerRecords } from "../../../src/tunnel/owners.ts";
+import { IdOwners, type OwnedId, type OwnerListener, type OwnerRecords } from "../../../src/tunnel/owners.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { times } from "../../support/times.ts";
 
@@ -162,6 +162,88 @@ test("records that are too old are removed at the start", () => {
   clock.advance(KEPT);
   start({ records, clock });
   expect(records.rows.size).toBe(0);
+});
+
+/** Two servers that share records, each told of what the other has written. */
+function startTwo() {
+  const rows = new Map<string, OwnedId>();
+  const listeners: (OwnerListener & { readonly of: string })[] = [];
+  const lost: string[] = [];
+  const tell = (from: string, tellOne: (listener: OwnerListener) => void): void => {
+    for (const listener of listeners) if (listener.of !== from) tellOne(listener);
+  };
+  const toOther = (owned: OwnedId): OwnedId => (owned.leftAt === undefined ? { ...owned, isElsewhere: true } : owned);
+  const recordsOf = (name: string): OwnerRecords => ({
+    load: () => [...rows.values()].map(toOther),
+    save(owned) {
+      rows.set(owned.id, owned);
+      tell(name, ({ saved }) => saved(toOther(owned)));
+    },
+    remove(id) {
+      rows.delete(id);
+      tell(name, ({ removed }) => removed(id));
+    },
+    watch: (listener) => listeners.push({ ...listener, of: name }),
+  });
+  const clock = new FakeClock();
+  const startOne = (name: string): IdOwners =>
+    new IdOwners({ clock, records: recordsOf(name), isOwner: () => true, onLost: (id) => lost.push(`${name} ${id}`) });
+  return { rows, lost, clock, startOne, a: startOne("a"), b: startOne("b") };
+}
+
+test("an id that one server has granted is granted by no other one to another key, also after all restarts", () => {
+  const { a, b, startOne } = startTwo();
+  expect(a.claim("w", A)).toBe(true);
+  expect(b.claim("w", B)).toBe(false);
+  expect(b.has("w")).toBe(true);
+  a.release("w");
+  expect(b.claim("w", B)).toBe(false);
+  expect(startOne("c").claim("w", B)).toBe(false);
+  expect(b.claim("w", A)).toBe(true);
+});
+
+test("a server that starts records nothing of workers that other servers have", () => {
+  const { a, rows, startOne, clock } = startTwo();
+  a.claim("w", A);
+  const before = rows.get("w");
+  const c = startOne("c");
+  clock.advance(2 * KEPT);
+  expect(rows.get("w")).toBe(before);
+  expect(c.claim("w", B)).toBe(false);
+});
+
+test("an id that turns out to belong to another key is lost to the sessions that have it", () => {
+  const { a, b, lost } = startTwo();
+  a.claim("w", A);
+  b.claim("w", { owner: "B", previousOwner: "A" });
+  expect(lost).toEqual(["a w"]);
+  a.release("w");
+  expect(a.claim("w", A)).toBe(false);
+  expect(b.claim("w", B)).toBe(true);
+});
+
+test("a worker that moves to another server keeps its id, whichever session ends first", () => {
+  const { a, b, lost, rows } = startTwo();
+  a.claim("w", A);
+  b.claim("w", A);
+  a.release("w");
+  expect(b.claim("w", B)).toBe(false);
+  b.release("w");
+  expect(rows.get("w")?.leftAt).toBeNumber();
+  expect(lost).toEqual([]);
+});
+
+test("an id that another server has forgotten is free, unless a session has it", () => {
+  const { a, b, clock } = startTwo();
+  a.claim("w", A);
+  a.claim("v", A);
+  b.claim("v", A);
+  a.release("w");
+  a.release("v");
+  clock.advance(KEPT);
+  expect(a.has("w")).toBe(false);
+  expect(b.claim("w", B)).toBe(true);
+  expect(b.claim("v", B)).toBe(false);
 });
 
 test("in any order of sessions, restarts and key changes an id is granted exactly as the model says", () => {

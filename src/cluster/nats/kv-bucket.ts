@@ -1,0 +1,159 @@
+import { type KV, Bucket as KvBucket, type KvEntry, Kvm } from "@nats-io/kv";
+import type { NatsConnection } from "@nats-io/transport-node";
+import type { Clock } from "../../system/deps.ts";
+import type { Bucket, BucketEntry, BucketWatcher, BucketWrite, OpenedBucket } from "../records/bucket.ts";
+import { reasonOf } from "./dial.ts";
+
+/** The largest record; a drained worker's has a few hundred bytes. */
+const MAX_VALUE_BYTES = 16 * 1024;
+/** Copies in a NATS cluster, so that the loss of one node loses nothing and stops no writes. */
+const REPLICAS = 3;
+/** How long NATS may have no place for that many copies before one has to do. */
+const PLACE_MS = 10_000;
+/** Codes of JetStream: the expected revision is not the present one, NATS is no cluster, and too few nodes have room. */
+const WRONG_LAST_SEQUENCE = 10071;
+const NO_CLUSTER = 10074;
+const NO_PLACE = 10005;
+/** Removed records are remembered for 90 days, longer than any server runs without NATS. */
+const REMEMBER_REMOVED_MS = 90 * 24 * 60 * 60_000;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+export interface BucketOpenerOptions {
+  /** Returns the connection; undefined while there is none. */
+  readonly connection: () => NatsConnection | undefined;
+  readonly name: string;
+  readonly clock: Pick<Clock, "elapsed">;
+}
+
+/**
+ * Returns what opens the bucket of a cluster, and creates it if it does not exist. NATS keeps three copies of it where it can.
+ */
+export function createBucketOpener({ connection, name, clock }: BucketOpenerOptions): () => Promise<OpenedBucket> {
+  let hasFailedSince: number | undefined;
+  return async () => {
+    const current = connection();
+    if (!current) return { ok: false, reason: "not connected", isAbsent: false };
+    try {
+      const opened = await open(current, name, REPLICAS);
+      hasFailedSince = undefined;
+      return { ok: true, bucket: opened };
+    } catch (error) {
+      if (isAbsent(error)) return { ok: false, reason: "NATS has no JetStream", isAbsent: true };
+      const now = clock.elapsed();
+      hasFailedSince ??= now;
+      const code = codeOf(error);
+      // A NATS cluster that has just started has not found all its nodes, and could place no more than one copy.
+      const isAlone = code === NO_CLUSTER || (code === NO_PLACE && now - hasFailedSince >= PLACE_MS);
+      if (!isAlone) return { ok: false, reason: reasonOf(error), isAbsent: false };
+    }
+    try {
+      return { ok: true, bucket: await open(current, name, 1) };
+    } catch (error) {
+      return { ok: false, reason: reasonOf(error), isAbsent: false };
+    }
+  };
+}
+
+async function open(connection: NatsConnection, name: string, replicas: number): Promise<NatsBucket> {
+  const kvm = new Kvm(connection);
+  const kv = await kvm.create(name, {
+    description: "What the servers of a Moorage cluster agree on",
+    maxValueSize: MAX_VALUE_BYTES,
+    history: 1,
+    replicas,
+  });
+  const { streamInfo } = await kv.status();
+  // The bucket may be older than the cluster of NATS servers. Where there is no place for more copies, it stays as it is.
+  if (streamInfo.config.num_replicas < replicas) await addCopies(kvm, streamInfo.config.name, replicas).catch(() => {});
+  return new NatsBucket(kv, connection, streamInfo.state);
+}
+
+async function addCopies(kvm: Kvm, stream: string, replicas: number): Promise<void> {
+  const { streams } = await kvm.js.jetstreamManager();
+  await streams.update(stream, { num_replicas: replicas });
+}
+
+/** A bucket of records in JetStream, on one connection. */
+export class NatsBucket implements Bucket {
+  readonly isNew: boolean;
+  readonly ended: Promise<void>;
+  readonly #kv: KV;
+  readonly #isEmpty: boolean;
+  #end: () => void = () => {};
+
+  constructor(kv: KV, connection: NatsConnection, state: { readonly messages: number; readonly last_seq: number }) {
+    this.#kv = kv;
+    this.isNew = state.last_seq === 0;
+    this.#isEmpty = state.messages === 0;
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+    void connection.closed().then(() => this.#end());
+  }
+
+  watch(watcher: BucketWatcher): void {
+    this.#watch(watcher)
+      .catch(() => {}) // The connection broke, or JetStream refuses; the bucket is opened anew.
+      .finally(() => this.#end());
+  }
+
+  async read(key: string): Promise<BucketEntry | undefined | "failed"> {
+    try {
+      const entry = await this.#kv.get(key);
+      return entry ? toEntry(entry) : undefined;
+    } catch {
+      return "failed"; // The connection broke, or JetStream does not answer.
+    }
+  }
+
+  async write(key: string, value: string | undefined, revision: number): Promise<BucketWrite> {
+    try {
+      if (value !== undefined) {
+        const options = { previousSeq: revision };
+        return { kind: "written", revision: await this.#kv.put(key, encoder.encode(value), options) };
+      }
+      // The client does not check for revision 0, and a record that never existed needs no removal.
+      if (revision === 0) return { kind: "conflict" };
+      await this.#kv.delete(key, { previousSeq: revision });
+      // The client does not tell the revision of a removal.
+      const entry = await this.#kv.get(key);
+      if (!entry) return { kind: "failed" };
+      return entry.operation === "PUT" ? { kind: "conflict" } : { kind: "written", revision: entry.revision };
+    } catch (error) {
+      return { kind: codeOf(error) === WRONG_LAST_SEQUENCE ? "conflict" : "failed" };
+    }
+  }
+
+  async #watch(watcher: BucketWatcher): Promise<void> {
+    let isReady = this.#isEmpty;
+    const entries = await this.#kv.watch();
+    if (isReady) watcher.onReady();
+    let hasOld = false;
+    for await (const entry of entries) {
+      hasOld ||= entry.operation !== "PUT" && Date.now() - entry.created.getTime() > REMEMBER_REMOVED_MS;
+      watcher.onEntry(toEntry(entry));
+      if (isReady || entry.delta !== 0) continue;
+      isReady = true;
+      watcher.onReady();
+      // They would take room for ever. If it fails, another server does it, or this one at its next start.
+      if (hasOld && this.#kv instanceof KvBucket) this.#kv.purgeDeletes(REMEMBER_REMOVED_MS).catch(() => {});
+    }
+  }
+}
+
+function toEntry({ key, value, revision, operation }: KvEntry): BucketEntry {
+  return { key, revision, value: operation === "PUT" ? decoder.decode(value) : undefined };
+}
+
+function codeOf(error: unknown): number | undefined {
+  return error instanceof Error && "code" in error && typeof error.code === "number" ? error.code : undefined;
+}
+
+function isAbsent(error: unknown): boolean {
+  // 503 without a code of JetStream, or nobody who answers: JetStream is off for the server or the account.
+  return (
+    error instanceof Error && /jetstream is not enabled|not enabled for account|no responders/i.test(reasonOf(error))
+  );
+}

@@ -1,0 +1,39 @@
+/** One record as the bucket has it. Each change of any record gives it a greater revision than all before. */
+export interface BucketEntry {
+  readonly key: string;
+  /** Undefined for a record that was removed. The bucket remembers for a while that it was. */
+  readonly value: string | undefined;
+  readonly revision: number;
+}
+
+/** The outcome of a write: it was made, the record has changed since the given revision, or nobody knows. */
+export type BucketWrite =
+  | { readonly kind: "written"; readonly revision: number }
+  | { readonly kind: "conflict" | "failed" };
+
+/** Records that all servers of a cluster share, while there is a connection to them. */
+export interface Bucket {
+  /** Resolves when the bucket is of no use any more and a new one should be opened. */
+  readonly ended: Promise<void>;
+  /** Whether nothing was ever written to it. */
+  readonly isNew: boolean;
+  /**
+   * Calls `onEntry` for each record, also for removed ones that are remembered, then `onReady` once, and then `onEntry` for
+   * each change, until it has ended. Called once.
+   */
+  watch(watcher: BucketWatcher): void;
+  /** Reads one record. Undefined if it never existed or is forgotten, `failed` if nobody knows. Never rejects. */
+  read(key: string): Promise<BucketEntry | undefined | "failed">;
+  /** Writes or removes a record if its last change has this revision; 0 if it never existed. Never rejects. */
+  write(key: string, value: string | undefined, revision: number): Promise<BucketWrite>;
+}
+
+export interface BucketWatcher {
+  onEntry(entry: BucketEntry): void;
+  onReady(): void;
+}
+
+/** A bucket that was opened, or why it was not. `isAbsent`: there is nothing that keeps records. */
+export type OpenedBucket =
+  | { readonly ok: true; readonly bucket: Bucket }
+  | { readonly ok: false; readonly reason: string; readonly isAbsent: boolean };

@@ -1,0 +1,205 @@
+import type { Bucket, BucketEntry } from "./bucket.ts";
+
+/** The most writes that are under way at once. */
+const MAX_WRITING = 64;
+
+/** A change of this server that the bucket does not have yet. */
+interface Pending {
+  readonly value: string | undefined;
+  /** The revision that the record had when it was first changed here. */
+  base: number;
+  /** Whether another server was first. The change ends when that of the other server is known. */
+  isLost: boolean;
+}
+
+interface Known {
+  readonly value: string | undefined;
+  /** 0 for a record that this server kept itself, until a bucket was read. */
+  readonly revision: number;
+}
+
+/** Told of changes that other servers have made; undefined means that the record was removed. */
+export type RecordListener = (key: string, value: string | undefined) => void;
+
+/**
+ * The records of a bucket, as this server knows them, and its own changes, which are written as soon as there is a bucket. A
+ * change is made only to the version of the record that this server knew. If another server was first, its version counts
+ * here too, so all servers end with the same records, and one that was away brings back nothing that was removed.
+ */
+export class RecordTable {
+  readonly #known = new Map<string, Known>();
+  readonly #pending = new Map<string, Pending>();
+  readonly #writing = new Map<string, string | undefined>();
+  readonly #listeners: { readonly prefix: string; readonly listener: RecordListener }[] = [];
+  readonly #onReady: (() => void)[] = [];
+  #bucket: Bucket | undefined;
+  #isReady = false;
+  #hasLoaded = false;
+
+  /** Whether the records of a bucket have been read since the start. */
+  get hasLoaded(): boolean {
+    return this.#hasLoaded;
+  }
+
+  /** The number of changes that the bucket does not have yet. */
+  get pending(): number {
+    return this.#pending.size;
+  }
+
+  get(key: string): string | undefined {
+    const pending = this.#pending.get(key);
+    return pending ? pending.value : this.#known.get(key)?.value;
+  }
+
+  /** Returns a record that the bucket has as well; undefined while a change of this server is under way. */
+  settled(key: string): string | undefined {
+    return this.#pending.has(key) ? undefined : this.#known.get(key)?.value;
+  }
+
+  /** Returns the records whose keys begin with `prefix`. */
+  *entries(prefix: string): Iterable<readonly [key: string, value: string]> {
+    for (const key of new Set([...this.#known.keys(), ...this.#pending.keys()])) {
+      const value = key.startsWith(prefix) ? this.get(key) : undefined;
+      if (value !== undefined) yield [key, value];
+    }
+  }
+
+  /** Calls `listener` for each change of another server to a record whose key begins with `prefix`. */
+  onChange(prefix: string, listener: RecordListener): void {
+    this.#listeners.push({ prefix, listener });
+  }
+
+  /**
+   * Adds a record that this server has kept itself. It counts until a bucket is read, and is written to a bucket that is new.
+   * Other buckets know better: a record that they lack was removed while this server was away.
+   */
+  seed(key: string, value: string): void {
+    if (!this.#hasLoaded && !this.#known.has(key)) this.#known.set(key, { value, revision: 0 });
+  }
+
+  /** Calls `listener` whenever the records of a bucket have been read. */
+  onReady(listener: () => void): void {
+    this.#onReady.push(listener);
+  }
+
+  /** Changes a record; undefined removes it. */
+  set(key: string, value: string | undefined): void {
+    if (this.get(key) === value) return;
+    const base = this.#pending.get(key)?.base ?? this.#known.get(key)?.revision ?? 0;
+    const isLost = this.#pending.get(key)?.isLost ?? false;
+    this.#pending.set(key, { value, base, isLost });
+    this.flush();
+  }
+
+  /** Takes over the records of a bucket, in place of an earlier one. */
+  attach(bucket: Bucket): void {
+    this.#bucket = bucket;
+    this.#isReady = false;
+    const seen = new Set<string>();
+    bucket.watch({
+      onEntry: (entry) => {
+        if (this.#bucket !== bucket) return;
+        if (!this.#isReady) seen.add(entry.key);
+        this.#take(entry);
+      },
+      onReady: () => {
+        if (this.#bucket !== bucket) return;
+        this.#settleUnseen(seen, bucket.isNew);
+        for (const pending of this.#pending.values()) pending.isLost = false;
+        this.#isReady = true;
+        this.#hasLoaded = true;
+        for (const listener of this.#onReady) listener();
+        this.flush();
+      },
+    });
+  }
+
+  /** Keeps changes until there is a bucket again. */
+  detach(): void {
+    this.#bucket = undefined;
+    this.#isReady = false;
+  }
+
+  /** Begins to write the changes that the bucket does not have. Called again after a write that failed. */
+  flush(): void {
+    const bucket = this.#bucket;
+    if (!bucket || !this.#isReady) return;
+    for (const [key, pending] of this.#pending) {
+      if (this.#writing.size >= MAX_WRITING) return;
+      if (!pending.isLost && !this.#writing.has(key)) void this.#write(bucket, key, pending);
+    }
+  }
+
+  #take({ key, value, revision }: BucketEntry): void {
+    const known = this.#known.get(key);
+    if (known && known.revision >= revision) return;
+    // What was written here comes back like the changes of others.
+    if (this.#writing.has(key) && this.#writing.get(key) === value) return this.#confirm(key, value, revision);
+    const before = this.get(key);
+    this.#known.set(key, { value, revision });
+    this.#pending.delete(key);
+    if (before !== value) this.#tell(key, value);
+  }
+
+  /** Notes that the bucket has a change of this server, which may have changed the record again since. */
+  #confirm(key: string, value: string | undefined, revision: number): void {
+    const known = this.#known.get(key);
+    if (known && known.revision >= revision) return;
+    this.#known.set(key, { value, revision });
+    const pending = this.#pending.get(key);
+    if (pending?.value === value) this.#pending.delete(key);
+    else if (pending) pending.base = revision;
+  }
+
+  /** Decides about records that the bucket does not have, not even as removed ones. */
+  #settleUnseen(seen: ReadonlySet<string>, isNew: boolean): void {
+    for (const [key, { value, revision }] of this.#known) {
+      if (seen.has(key)) continue;
+      if (revision > 0) this.#forget(key);
+      else if (isNew && !this.#pending.has(key)) this.#pending.set(key, { value, base: 0, isLost: false });
+      else if (!this.#pending.has(key)) this.#forget(key);
+      this.#known.delete(key);
+    }
+  }
+
+  #forget(key: string): void {
+    const before = this.get(key);
+    this.#known.delete(key);
+    this.#pending.delete(key);
+    if (before !== undefined) this.#tell(key, undefined);
+  }
+
+  #tell(key: string, value: string | undefined): void {
+    for (const { prefix, listener } of this.#listeners) if (key.startsWith(prefix)) listener(key, value);
+  }
+
+  async #write(bucket: Bucket, key: string, pending: Pending): Promise<void> {
+    const { value, base } = pending;
+    this.#writing.set(key, value);
+    const written = await bucket.write(key, value, base);
+    if (written.kind === "written") this.#confirm(key, value, written.revision);
+    this.#writing.delete(key);
+    if (written.kind === "conflict") await this.#give(bucket, key, base);
+    if (written.kind !== "failed") this.flush();
+  }
+
+  /** Gives a change up because another server was first, and takes over what that server has written. */
+  async #give(bucket: Bucket, key: string, base: number): Promise<void> {
+    const pending = this.#pending.get(key);
+    // The other server's change may have arrived before the answer to the write.
+    if (pending?.base !== base) return;
+    pending.isLost = true;
+    const entry = await bucket.read(key);
+    if (this.#bucket !== bucket) return;
+    if (entry === "failed") pending.isLost = false;
+    else if (entry) this.#take(entry);
+    else if (this.#pending.get(key)?.base !== base) return;
+    else if (this.#known.get(key)?.value !== undefined) this.#forget(key);
+    else {
+      // The record had been removed before it was changed here, and the bucket has forgotten that.
+      this.#known.delete(key);
+      pending.base = 0;
+      pending.isLost = false;
+    }
+  }
+}

@@ -1,0 +1,168 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import { createBucketOpener } from "../../../src/cluster/nats/kv-bucket.ts";
+import { NatsBus } from "../../../src/cluster/nats/nats-bus.ts";
+import { RecordKeeper } from "../../../src/cluster/records/record-keeper.ts";
+import { RecordTable } from "../../../src/cluster/records/record-table.ts";
+import { eventually } from "../../support/eventually.ts";
+import { lacks, PROGRAMS } from "../../support/lacks.ts";
+import { busOptions } from "../../support/nats-bus.ts";
+import { TestNats, type TestNatsOptions } from "../../support/nats-server.ts";
+import { freePort } from "../../support/proxy.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
+
+/** An election among NATS servers takes seconds. */
+const PATIENCE_MS = 30_000;
+
+const ends: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end();
+});
+
+async function startNats(options: TestNatsOptions = {}): Promise<TestNats> {
+  const nats = await TestNats.start(options);
+  ends.push(() => nats.stop());
+  return nats;
+}
+
+interface Server {
+  readonly bus: NatsBus;
+  readonly table: RecordTable;
+  readonly keeper: RecordKeeper;
+  readonly told: string[];
+  readonly lines: string[];
+}
+
+function start(url: string): Server {
+  const lines: string[] = [];
+  const options = busOptions(url, "test", lines);
+  const { clock, log } = options;
+  const bus = new NatsBus(options);
+  const table = new RecordTable();
+  const told: string[] = [];
+  table.onChange("", (key, value) => told.push(`${key}=${value ?? "-"}`));
+  const open = createBucketOpener({ connection: () => bus.connection, name: "moorage_test", clock });
+  const keeper = new RecordKeeper({ table, bus, open, clock, log });
+  ends.push(async () => {
+    await keeper.close();
+    await bus.close();
+  });
+  return { bus, table, keeper, told, lines };
+}
+
+async function haveLoaded(...servers: readonly Server[]): Promise<void> {
+  await eventually(() => servers.every(({ table }) => table.hasLoaded), "the records were read", PATIENCE_MS);
+}
+
+async function agree(servers: readonly Server[], records: Readonly<Record<string, string>>): Promise<void> {
+  const isSame = ({ table }: Server): boolean =>
+    table.pending === 0 && Bun.deepEquals(Object.fromEntries([...table.entries("")].toSorted()), records);
+  await eventually(() => servers.every(isSame), "all servers have the records", PATIENCE_MS);
+}
+
+describe.skipIf(lacks("records in a real JetStream", PROGRAMS.nats))("records in JetStream", () => {
+  test("are the same on all servers, and survive the restart of NATS and of all servers", async () => {
+    const nats = await startNats();
+    const [a, b] = [start(nats.url), start(nats.url)];
+    await haveLoaded(a, b);
+    a.table.set("x", "1");
+    b.table.set("y", "1");
+    await agree([a, b], { x: "1", y: "1" });
+    a.table.set("x", undefined);
+    await agree([a, b], { y: "1" });
+    expect(a.told).toEqual(["y=1"]);
+    expect(b.told).toEqual(["x=1", "x=-"]);
+    await nats.kill();
+    await eventually(() => a.bus.state.kind === "down");
+    a.table.set("z", "1");
+    await nats.restart();
+    await agree([a, b], { y: "1", z: "1" });
+    await a.keeper.close();
+    await b.keeper.close();
+    const late = start(nats.url);
+    await haveLoaded(late);
+    await agree([late], { y: "1", z: "1" });
+  });
+
+  test("of two changes to one record the first counts, and what was removed does not come back", async () => {
+    const nats = await startNats();
+    const [a, b] = [start(nats.url), start(nats.url)];
+    await haveLoaded(a, b);
+    a.table.set("x", "of a");
+    b.table.set("x", "of b");
+    await eventually(() => a.table.pending + b.table.pending === 0);
+    expect(a.table.get("x")).toBe(b.table.get("x"));
+    // To b, NATS falls silent; it goes on changing the record as it was.
+    b.table.detach();
+    a.table.set("x", undefined);
+    await agree([a], {});
+    b.table.set("x", "back again");
+    await nats.kill();
+    await nats.restart();
+    await agree([a, b], {});
+  });
+
+  test("need no permissions but those for the interface of JetStream and the bucket", async () => {
+    const directory = temporaryDirectory();
+    ends.push(() => directory.remove());
+    const nats = await startNats({
+      config: `authorization { users: [ { user: moorage, password: pw, permissions: {
+        publish: ["moorage.test.>", "_INBOX_moorage.>", "$JS.API.>", "$JS.FC.>", "$KV.moorage_test.>"],
+        subscribe: ["moorage.test.>", "_INBOX_moorage.>"] } } ] }
+jetstream { store_dir: ${JSON.stringify(directory.path)} }
+`,
+    });
+    const [a, b] = [1, 2].map(() => start(`nats://moorage:pw@127.0.0.1:${nats.port}`));
+    if (!a || !b) throw new Error("there are two");
+    await haveLoaded(a, b);
+    // So much that JetStream asks for a pause.
+    const numbers = Array.from({ length: 3000 }, (_, n) => `k.${n}`);
+    const records = Object.fromEntries(numbers.toSorted().map((key): [string, string] => [key, "v".repeat(2000)]));
+    for (const [key, value] of Object.entries(records)) a.table.set(key, value);
+    await agree([a, b], records);
+    const late = start(`nats://moorage:pw@127.0.0.1:${nats.port}`);
+    await haveLoaded(late);
+    await agree([late], records);
+    a.table.set("k.0", undefined);
+    await eventually(() => late.table.get("k.0") === undefined);
+    expect([a, b, late].flatMap(({ bus }) => bus.forbidden)).toEqual([]);
+  });
+
+  test("are not kept by a NATS server without JetStream, which the log says", async () => {
+    const nats = await startNats({ config: "max_payload: 1MB\n" });
+    const { keeper, table, lines } = start(`nats://127.0.0.1:${nats.port}`);
+    await eventually(() => keeper.hasRecords === false, "it is known");
+    table.set("x", "1");
+    expect(table.get("x")).toBe("1");
+    const line = lines.find((each) => each.includes("cluster.records_not_kept"));
+    expect(line).toContain("NATS has no JetStream");
+  });
+
+  test("of a cluster of three NATS servers survive the loss of one of them", async () => {
+    const directory = temporaryDirectory();
+    ends.push(() => directory.remove());
+    const [routePorts, ports] = [
+      [await freePort(), await freePort(), await freePort()],
+      [await freePort(), await freePort(), await freePort()],
+    ];
+    const routes = routePorts.map((port) => `"nats://127.0.0.1:${port}"`).join(", ");
+    const nodes = await Promise.all(
+      routePorts.map((routePort, n) =>
+        startNats({
+          port: ports[n] ?? 0,
+          config: `server_name: n${n}
+jetstream { store_dir: "${directory.path}/n${n}" }
+cluster { name: test, listen: "127.0.0.1:${routePort}", routes: [${routes}] }
+`,
+        }),
+      ),
+    );
+    const url = ports.map((port) => `nats://127.0.0.1:${port}`).join(",");
+    const [a, b] = [start(url), start(url)];
+    await haveLoaded(a, b);
+    a.table.set("x", "1");
+    await agree([a, b], { x: "1" });
+    await nodes[0]?.kill();
+    a.table.set("x", "2");
+    await agree([a, b], { x: "2" });
+  }, 120_000);
+});

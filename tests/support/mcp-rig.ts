@@ -54,7 +54,7 @@ export class McpRig {
 }
 
 /** Starts the MCP server in its own process. */
-async function startFixture(): Promise<{ readonly url: string; stop(): unknown }> {
+export async function startFixture(): Promise<{ readonly url: string; stop(): unknown }> {
   const child = Bun.spawn([process.execPath, FIXTURE, "--port", "0"], {
     stdio: ["ignore", "pipe", "inherit"],
   });

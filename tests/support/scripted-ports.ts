@@ -13,6 +13,8 @@ export class PortsNetwork {
   readonly #servers = new Map<string, Server>();
   /** The server of each worker, by `plugin id`. */
   readonly #workers = new Map<string, string>();
+  /** When each worker left its last server. */
+  readonly #left = new Map<string, number>();
 
   join(serverId: string): ScriptedPorts {
     const server: Server = { handlers: new Map(), came: [], gone: [], moved: [] };
@@ -21,7 +23,10 @@ export class PortsNetwork {
         const at = this.#workers.get(`${pluginId} ${workerId}`);
         return at === serverId ? undefined : at;
       },
-      leftAgoMs: () => undefined,
+      leftAgoMs: (workerId) => {
+        const leftAt = this.#left.get(`${pluginId} ${workerId}`);
+        return leftAt === undefined ? undefined : performance.now() - leftAt;
+      },
       onMoved: (listener) => void server.moved.push({ pluginId, listener }),
     });
     const ports: ScriptedPorts = {
@@ -46,6 +51,12 @@ export class PortsNetwork {
     return ports;
   }
 
+  /** Tells a server, once it has listeners, of those that were there before it. */
+  meet(serverId: string): void {
+    for (const id of this.#servers.keys())
+      if (id !== serverId) for (const tell of this.#servers.get(serverId)?.came ?? []) tell(id);
+  }
+
   /** Ends a server without a word to the others, who notice at once. */
   leave(serverId: string): void {
     this.#servers.delete(serverId);
@@ -54,8 +65,10 @@ export class PortsNetwork {
 
   /** Tells all servers where a worker is; undefined for nowhere. */
   move(pluginId: string, workerId: string, serverId: string | undefined): void {
-    if (serverId === undefined) this.#workers.delete(`${pluginId} ${workerId}`);
-    else this.#workers.set(`${pluginId} ${workerId}`, serverId);
+    if (serverId === undefined) {
+      this.#workers.delete(`${pluginId} ${workerId}`);
+      this.#left.set(`${pluginId} ${workerId}`, performance.now());
+    } else this.#workers.set(`${pluginId} ${workerId}`, serverId);
     for (const { moved } of this.#servers.values())
       for (const each of moved) if (each.pluginId === pluginId) each.listener(workerId);
   }

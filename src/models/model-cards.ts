@@ -1,10 +1,8 @@
 import type { ModelCard } from "../plugin/contract.ts";
+import { infoOf, joinInfo, type ModelFacts } from "../pool/model-facts.ts";
 import type { Pool } from "../pool/pool.ts";
-import type { Seat } from "../pool/seat.ts";
 import type { ModelInfo } from "../wire/model-info.ts";
-import { statusesIn } from "../wire/model-status.ts";
 import { isDoctorModel } from "../wire/names.ts";
-import { joinInfo, type ModelFacts } from "./model-facts.ts";
 
 /** Describes the models of one pool. What workers say is joined once for each change of their offers. */
 export class ModelCards {
@@ -51,14 +49,6 @@ export class ModelCards {
     const facts = joinInfo(said);
     return said.some(({ type }) => type) ? facts : { ...facts, type: this.#type };
   }
-}
-
-/** Returns what a worker says of its models, with their present status. */
-function infoOf({ session: { offer }, info }: Seat): readonly ModelInfo[] {
-  if (info.length === 0 && offer.loaded === undefined) return info;
-  const said = new Map(info.map((each) => [each.id, each]));
-  const statusOf = statusesIn(offer);
-  return offer.models.map((id) => ({ ...said.get(id), id, status: statusOf(id).word }));
 }
 
 function toCard(id: string, firstSeenAt: number, facts: ModelFacts): ModelCard {

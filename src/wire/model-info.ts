@@ -15,7 +15,7 @@ const wordsField = v.pipe(v.array(wordField, WORDS_FORM), v.maxLength(16, WORDS_
 
 const tokensField = v.nullish(countField(MAX_TOKENS));
 
-const modelInfoSchema = v.object({
+export const modelInfoSchema = v.object({
   id: modelField,
   /** The backend's name for the model, where the worker offers it under another one. Requests are sent with it. */
   sent_as: v.nullish(modelField),

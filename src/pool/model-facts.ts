@@ -1,4 +1,6 @@
 import type { ModelInfo } from "../wire/model-info.ts";
+import { statusesIn } from "../wire/model-status.ts";
+import type { Seat } from "./seat.ts";
 
 /** What the workers of one model say of it together. */
 export interface ModelFacts {
@@ -23,6 +25,28 @@ export function joinInfo(infos: readonly ModelInfo[]): ModelFacts {
     inputModalities: common(infos.map((info) => info.input_modalities)),
     outputModalities: common(infos.map((info) => info.output_modalities)),
     status: infos.some(({ status }) => status === "loaded") ? "loaded" : agreed(infos.map(({ status }) => status)),
+  };
+}
+
+/** Returns what a worker says of its models, with their present status; nothing for a worker that says nothing of them. */
+export function infoOf({ session: { offer }, info }: Seat): readonly ModelInfo[] {
+  if (info.length === 0 && offer.loaded === undefined) return info;
+  const said = new Map(info.map((each) => [each.id, each]));
+  const statusOf = statusesIn(offer);
+  return offer.models.map((id) => ({ ...said.get(id), id, status: statusOf(id).word }));
+}
+
+/** Writes what is known of a model in the form in which one worker says it. */
+export function toInfo(id: string, facts: ModelFacts): ModelInfo {
+  const { type, contextLength, maxContextLength, inputModalities, outputModalities, status } = facts;
+  return {
+    id,
+    ...(type !== undefined && { type }),
+    ...(contextLength !== undefined && { context_length: contextLength }),
+    ...(maxContextLength !== undefined && { max_context_length: maxContextLength }),
+    ...(inputModalities !== undefined && { input_modalities: [...inputModalities] }),
+    ...(outputModalities !== undefined && { output_modalities: [...outputModalities] }),
+    ...(status !== undefined && { status }),
   };
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { joinInfo } from "../../../src/models/model-facts.ts";
+import { joinInfo } from "../../../src/pool/model-facts.ts";
 
 test("what workers say of one model is joined into what holds on each of them", () => {
   expect(

@@ -1,0 +1,185 @@
+import { isRecord } from "../json/parse.ts";
+import type { CancelTimer, Clock } from "../system/deps.ts";
+import type { GroupChanges, OwnGroups, Urgency } from "./own-groups.ts";
+import type { OwnWorkers } from "./own-workers.ts";
+import { type Ends, packRows, type Rows } from "./rows.ts";
+
+/** How long workers that come and go are gathered for one message. */
+const GATHER_MS = 20;
+/** The least time between two looks at the load, and how long changes are gathered before the first. */
+const LOOK_MS = 50;
+const FIRST_LOOK_MS = 5;
+/** How often load that has changed is told. */
+export const LOAD_MS = 250;
+/** The snapshots that are kept for servers that are still asking for their parts. */
+const MAX_SNAPSHOTS = 4;
+
+export interface AnnouncerOptions {
+  readonly serverId: string;
+  readonly epoch: string;
+  readonly clock: Clock;
+  readonly workers: OwnWorkers;
+  /** Sends a message to all peers. */
+  readonly publish: (message: object) => void;
+}
+
+/** Tells the other servers what this one has: what has changed in numbered deltas, and everything to who asks. */
+export class Announcer {
+  readonly #options: AnnouncerOptions;
+  readonly #plugins = new Map<string, OwnGroups>();
+  /** By the number of the delta whose state they show, in parts. The newest is the last. */
+  readonly #snapshots = new Map<number, readonly object[]>();
+  #seq = 0;
+  #groups = 0;
+  #cancelGather: CancelTimer | undefined;
+  #cancelLook: CancelTimer | undefined;
+  #lookAt = Number.POSITIVE_INFINITY;
+  #lookedAt = Number.NEGATIVE_INFINITY;
+  #toldLoadAt = Number.NEGATIVE_INFINITY;
+  #isStopped = false;
+
+  constructor(options: AnnouncerOptions) {
+    this.#options = options;
+  }
+
+  /** Returns a number that no group has had before. */
+  nextNumber(): number {
+    this.#groups += 1;
+    return this.#groups;
+  }
+
+  /** The number of the last delta. */
+  get seq(): number {
+    return this.#seq;
+  }
+
+  /** Adds a plugin whose workers serve models. */
+  add(pluginId: string, groups: OwnGroups): void {
+    this.#plugins.set(pluginId, groups);
+    this.loadChanged();
+  }
+
+  /** A worker has come, changed or gone. */
+  workersChanged(): void {
+    if (this.#isStopped) return;
+    this.#cancelGather ??= this.#options.clock.after(GATHER_MS, () => this.#tell("edges"));
+  }
+
+  /** A slot may have been taken or given back. Called for every job. */
+  loadChanged(): void {
+    if (this.#lookAt === Number.POSITIVE_INFINITY) this.#lookIn(FIRST_LOOK_MS);
+  }
+
+  /** Tells all that has changed. MUST be called once a second, because jobs that wait change no slot. */
+  tell(): void {
+    this.#tell("all");
+  }
+
+  /** Answers a question for a snapshot: one part of it. Later parts name the snapshot by its number. */
+  answer(question: unknown): object | undefined {
+    const { part, seq } = isRecord(question) ? question : {};
+    if (typeof part !== "number") return undefined;
+    const parts = typeof seq === "number" ? this.#snapshots.get(seq) : this.snapshot();
+    return parts?.[part];
+  }
+
+  /** Returns the parts of a snapshot of what has been told up to now. */
+  snapshot(): readonly object[] {
+    this.#tell("all");
+    const made = this.#snapshots.get(this.#seq);
+    if (made) return made;
+    const { serverId, epoch, workers } = this.#options;
+    const plugins = [...this.#plugins.values()].map((groups) => groups.told());
+    const told = workers.told();
+    const rows: Rows = {
+      workers: told.workers.map((row) => ({ ...row, groups: this.#groupsOf(row.plugin, row.session) })),
+      groups: plugins.flatMap(({ groups }) => groups),
+      load: plugins.flatMap(({ load }) => load),
+      models: plugins.flatMap(({ models }) => models),
+      left: told.left,
+    };
+    const packs = packRows(rows);
+    const parts = (packs.length === 0 ? [{}] : packs).map((pack, part, { length }) => ({
+      t: "full",
+      from: serverId,
+      epoch,
+      seq: this.#seq,
+      part,
+      parts: length,
+      ...pack,
+    }));
+    this.#snapshots.set(this.#seq, parts);
+    for (const old of this.#snapshots.keys()) {
+      if (this.#snapshots.size <= MAX_SNAPSHOTS) break;
+      this.#snapshots.delete(old);
+    }
+    return parts;
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#cancelGather?.();
+    this.#cancelLook?.();
+    this.#lookAt = 0;
+  }
+
+  #groupsOf(pluginId: string, sessionId: string): number[] {
+    return this.#plugins.get(pluginId)?.groupsOf(sessionId) ?? [];
+  }
+
+  /** Looks at the load after `ms`, or later if it was looked at a moment ago. */
+  #lookIn(ms: number): void {
+    if (this.#isStopped) return;
+    const { clock } = this.#options;
+    const at = Math.max(clock.elapsed() + ms, this.#lookedAt + LOOK_MS);
+    if (at >= this.#lookAt) return;
+    this.#cancelLook?.();
+    this.#lookAt = at;
+    this.#cancelLook = clock.after(at - clock.elapsed(), () => {
+      this.#lookAt = Number.POSITIVE_INFINITY;
+      this.#tell(clock.elapsed() - this.#toldLoadAt >= LOAD_MS ? "all" : "edges");
+    });
+  }
+
+  #tell(urgency: Urgency): void {
+    if (this.#isStopped) return;
+    const { clock, workers } = this.#options;
+    this.#cancelGather?.();
+    this.#cancelGather = undefined;
+    const now = clock.elapsed();
+    this.#lookedAt = now;
+    if (urgency === "all") this.#toldLoadAt = now;
+    const changes: GroupChanges[] = [];
+    for (const groups of this.#plugins.values()) {
+      groups.refresh();
+      for (const session of groups.takeRegrouped()) workers.touch(session);
+      changes.push(groups.take(urgency));
+    }
+    const { workers: changed, closed, left } = workers.take();
+    this.#publish({
+      workers: changed.map((row) => ({ ...row, groups: this.#groupsOf(row.plugin, row.session) })),
+      groups: changes.flatMap(({ groups }) => groups),
+      load: changes.flatMap(({ load }) => load),
+      models: changes.flatMap(({ models }) => models),
+      ended: changes.flatMap(({ ended }) => ended),
+      left,
+      closed,
+    });
+    this.#lookAgain();
+  }
+
+  #publish(rows: Rows & Ends): void {
+    const { serverId, epoch, publish } = this.#options;
+    for (const pack of packRows(rows)) {
+      this.#seq += 1;
+      publish({ t: "delta", from: serverId, epoch, seq: this.#seq, ...pack });
+    }
+  }
+
+  #lookAgain(): void {
+    const { clock } = this.#options;
+    const pending = [...this.#plugins.values()].map((groups) => groups.pending);
+    if (pending.includes("soon")) this.#lookIn(LOOK_MS);
+    else if (pending.includes("later")) this.#lookIn(Math.max(0, this.#toldLoadAt + LOAD_MS - clock.elapsed()));
+  }
+}

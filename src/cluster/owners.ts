@@ -1,0 +1,117 @@
+/** What is known of one holder of a worker id: a session on some server, or the owner of one that has left. */
+export interface IdFact {
+  /** The server that tells it. */
+  readonly server: string;
+  readonly id: string;
+  /** The session; undefined for a worker that has left. */
+  readonly session: string | undefined;
+  readonly owner: string;
+  /** The owner that the worker proved to have been before, because its key was replaced. */
+  readonly was: string | undefined;
+  /** The stamp at which the owner got the id, which its later sessions inherit. */
+  readonly since: number;
+  /** The stamp at which the session began; that of its owner for a worker that has left. */
+  readonly at: number;
+  /** Whether the worker was told to connect to another server. */
+  readonly isLeaving: boolean;
+}
+
+/** What becomes of a session: it stays, or it is closed for one of the reasons in `CLOSES`. */
+export type Verdict = "stays" | "replaced" | "id_in_use";
+
+const NONE: ReadonlySet<IdFact> = new Set();
+
+/**
+ * The facts about worker ids of one plugin, on all servers. The rules below depend on the set of facts alone and not on the
+ * order in which they were heard, so all servers that know the same facts come to the same verdicts:
+ *
+ * - An id belongs to the owner who has had it for longest, or to one who has proved to be that owner.
+ * - Of several sessions of that owner the latest stays. One whose worker was told to leave may go on beside it.
+ * - A session of anybody else is closed.
+ */
+export class IdFacts {
+  readonly #byId = new Map<string, Set<IdFact>>();
+
+  add(fact: IdFact): void {
+    const facts = this.#byId.get(fact.id);
+    if (facts) facts.add(fact);
+    else this.#byId.set(fact.id, new Set([fact]));
+  }
+
+  remove(fact: IdFact): void {
+    const facts = this.#byId.get(fact.id);
+    facts?.delete(fact);
+    if (facts?.size === 0) this.#byId.delete(fact.id);
+  }
+
+  of(id: string): ReadonlySet<IdFact> {
+    return this.#byId.get(id) ?? NONE;
+  }
+
+  /** Returns the fact that says who has the id; undefined if nobody has. */
+  holderOf(id: string): IdFact | undefined {
+    return holderAmong(this.of(id));
+  }
+
+  /** The stamp since which an owner has had the id, if it gets it now: `now`, unless there are facts about it. */
+  sinceFor(id: string, { owner, was }: Pick<IdFact, "owner" | "was">, now: number): number {
+    let since = now;
+    for (const fact of this.of(id)) {
+      if (fact.owner === owner) since = Math.min(since, fact.since);
+      else if (fact.owner === was) since = Math.min(since, fact.since - 1);
+    }
+    return since;
+  }
+
+  /** Judges a session, whose fact must be among those that were added. */
+  judge(fact: IdFact): Verdict {
+    const facts = this.of(fact.id);
+    if (facts.size < 2) return "stays";
+    const holder = holderAmong(facts) ?? fact;
+    if (holder.owner !== fact.owner) {
+      const isSuccessor = ({ owner, was }: IdFact): boolean => owner === holder.owner && was === fact.owner;
+      if (![...facts].some(isSuccessor)) return "id_in_use";
+      return fact.isLeaving ? "stays" : "replaced";
+    }
+    if (fact.isLeaving) return "stays";
+    for (const other of facts) if (isLaterSession(other, fact)) return "replaced";
+    return "stays";
+  }
+}
+
+/** Whether `a` is a session of the same owner as `b` that began later. Equal stamps are ordered by the ids of their servers. */
+function isLaterSession(a: IdFact, b: IdFact): boolean {
+  if (a === b || a.session === undefined || a.owner !== b.owner) return false;
+  return a.at > b.at || (a.at === b.at && orderOf(a) > orderOf(b));
+}
+
+function holderAmong(facts: ReadonlySet<IdFact>): IdFact | undefined {
+  let holder: IdFact | undefined;
+  let holderSince = 0;
+  for (const fact of facts) {
+    const since = sinceAmong(fact, facts);
+    if (!holder || since < holderSince || (since === holderSince && orderOf(fact) < orderOf(holder))) {
+      holder = fact;
+      holderSince = since;
+    }
+  }
+  return holder;
+}
+
+/** The stamp since which the owner of a fact has had the id. An owner that was another one before comes just before that one. */
+function sinceAmong(fact: IdFact, facts: ReadonlySet<IdFact>): number {
+  let { since, was } = fact;
+  // Each step goes back by one key that was replaced, so a chain is no longer than the facts.
+  for (let steps = facts.size; was !== undefined && steps > 0; steps -= 1) {
+    let earlier: IdFact | undefined;
+    for (const other of facts) if (other.owner === was && (!earlier || other.since < earlier.since)) earlier = other;
+    if (!earlier) break;
+    since = Math.min(since, earlier.since - 1);
+    was = earlier.was;
+  }
+  return since;
+}
+
+function orderOf({ server, session = "" }: IdFact): string {
+  return `${server} ${session}`;
+}

@@ -1,0 +1,305 @@
+import type { Calls, Members } from "../plugin/cluster.ts";
+import type { PoolLoad } from "../pool/pool-load.ts";
+import type { CancelTimer, Clock, Log } from "../system/deps.ts";
+import type { SessionWatch } from "../tunnel/session-watch.ts";
+import { Announcer } from "./announcer.ts";
+import type { Bus } from "./bus.ts";
+import { FULL_QUESTION, type Gossip, type Greeting } from "./gossip.ts";
+import { GossipLine } from "./gossip-line.ts";
+import { HybridClock } from "./hybrid-clock.ts";
+import type { PeerLinks } from "./link.ts";
+import type { LoadReport } from "./load-report.ts";
+import { OwnGroups } from "./own-groups.ts";
+import { OwnWorkers } from "./own-workers.ts";
+import { PeerWorkers } from "./peer-workers.ts";
+import { BEAT_MS, Peers } from "./peers.ts";
+import { RemoteDirectory, type RemoteDirectoryOptions } from "./remote-directory.ts";
+import { Repairs } from "./repairs.ts";
+import type { Rows } from "./rows.ts";
+import { SPOKEN, type Spoken, type Versions } from "./versions.ts";
+import { WorkerIds } from "./worker-ids.ts";
+
+/** How long a server that starts waits for the first beats of the others. Each of them sends one a second. */
+const MEET_MS = BEAT_MS + 200;
+/** The least time between two beats that answer hellos. */
+const REPLY_MS = 50;
+/** What a beat says of this server, apart from what the presence knows itself. */
+export interface OwnFacts {
+  readonly region: string | undefined;
+  readonly version: string;
+  /** A digest of all keys of clients and workers. */
+  keys(): string;
+  /** Where this server takes links, as `host:port`; undefined if it takes none. */
+  address(): string | undefined;
+  readonly linkKey: string | undefined;
+  /** What people see of its load; undefined while nothing is known of it. */
+  load(): LoadReport | undefined;
+}
+
+export interface PresenceOptions {
+  readonly serverId: string;
+  readonly epoch: string;
+  readonly own: OwnFacts;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly bus: Bus;
+  /** The subject that all servers hear. */
+  readonly subject: string;
+  readonly calls: Calls;
+  /** Undefined where servers have no links. */
+  readonly links: PeerLinks | undefined;
+  /** Whether a key or role of the server still stands for an owner of worker ids. */
+  readonly isOwner: (owner: string) => boolean;
+  readonly modelGraceMs: number;
+  /** How long this server waits at most until a peer has told what it has. */
+  readonly startGraceMs: number;
+  /** Returns a number from 0 to 1. */
+  readonly random: () => number;
+  /** The versions that this server speaks: those of the program, unless given. */
+  readonly versions?: Spoken;
+}
+
+/** A greeting as it is written. */
+type Said = {
+  readonly [K in keyof Greeting]: K extends "gossip" | "link" ? Versions : K extends "load" ? unknown : Greeting[K];
+};
+
+/** Tells the other servers that this one is there and what it has, and knows the same of them. */
+export class Presence {
+  readonly peers: Peers;
+  readonly #options: PresenceOptions;
+  readonly #ids = new WorkerIds();
+  readonly #stamps: HybridClock;
+  readonly #workers: OwnWorkers;
+  readonly #announcer: Announcer;
+  readonly #peerWorkers = new Map<string, PeerWorkers>();
+  readonly #directories = new Map<string, RemoteDirectory>();
+  readonly #line: GossipLine;
+  readonly #repairs: Repairs;
+  readonly #startedAt: number;
+  readonly #ends: (() => void)[] = [];
+  #metSince: number | undefined;
+  #isDraining = false;
+  #repliedAt = Number.NEGATIVE_INFINITY;
+  #cancelReply: CancelTimer | undefined;
+
+  constructor(options: PresenceOptions) {
+    const { serverId, epoch, clock, log, own, links, bus, isOwner, versions = SPOKEN } = options;
+    this.#options = options;
+    this.#startedAt = clock.elapsed();
+    this.#stamps = new HybridClock(clock);
+    this.#workers = new OwnWorkers({
+      serverId,
+      clock,
+      stamps: this.#stamps,
+      ids: this.#ids,
+      isOwner,
+      onChange: () => this.#announcer.workersChanged(),
+    });
+    this.#announcer = new Announcer({
+      serverId,
+      epoch,
+      clock,
+      workers: this.#workers,
+      publish: (message) => this.#line.send(message),
+    });
+    this.peers = new Peers({
+      serverId,
+      epoch,
+      region: own.region,
+      versions,
+      clock,
+      log,
+      links,
+      host: {
+        clock,
+        ids: this.#ids,
+        workersOf: (pluginId) => this.workersOf(pluginId),
+        directoryOf: (pluginId) => this.#directories.get(pluginId),
+        judge: (pluginId, workerId) => this.#workers.judge(pluginId, workerId),
+      },
+    });
+    this.#line = new GossipLine({
+      clock,
+      bus,
+      subject: options.subject,
+      links,
+      peers: () => this.peers.all(),
+      onMessage: (message, isFromBus) => this.#take(message, isFromBus),
+    });
+    this.#repairs = new Repairs({
+      serverId,
+      epoch,
+      clock,
+      calls: options.calls,
+      line: this.#line,
+      onPart: (part) => this.#take(part, true),
+      isPresent: (peer) => peer.isPresent && this.peers.get(peer.id) === peer,
+    });
+    options.calls.answer(FULL_QUESTION, (question) => this.#announcer.answer(question));
+    this.#ends.push(
+      bus.onState(() => this.#onBus()),
+      clock.every(BEAT_MS, () => this.#beat()),
+    );
+    this.#onBus();
+  }
+
+  /** Messages that were not read, since the start. */
+  get ignored(): Readonly<Record<"unknown" | "malformed", number>> {
+    return this.#line.ignored;
+  }
+
+  /** The other servers, for plugins. */
+  get members(): Members {
+    return this.peers;
+  }
+
+  /** Whether each peer that is there has told what it has. Without it, what is unknown here may be known elsewhere. */
+  get isSettled(): boolean {
+    const { clock, startGraceMs } = this.#options;
+    const now = clock.elapsed();
+    const hasMet = this.#metSince !== undefined && now - this.#metSince >= MEET_MS;
+    if (!hasMet) return now - this.#startedAt >= startGraceMs;
+    for (const peer of this.peers.all())
+      if (peer.isPresent && !peer.isKnown && now - peer.cameAt < startGraceMs) return false;
+    return true;
+  }
+
+  /** Returns what follows the sessions of one plugin on this server. Called once for each plugin. */
+  watch(pluginId: string): SessionWatch {
+    return this.#workers.watch(pluginId);
+  }
+
+  /** Returns the workers of a plugin that are connected to peers. */
+  workersOf(pluginId: string): PeerWorkers {
+    const known = this.#peerWorkers.get(pluginId);
+    if (known) return known;
+    const workers = new PeerWorkers(this.#options.clock);
+    this.#peerWorkers.set(pluginId, workers);
+    return workers;
+  }
+
+  /** Tells the load of a plugin's pool, and returns what peers serve for the plugin. Called once for each plugin. */
+  join(pluginId: string, load: PoolLoad, use: RemoteDirectoryOptions["use"]): RemoteDirectory {
+    const { clock, modelGraceMs, random } = this.#options;
+    const directory = new RemoteDirectory({
+      pluginId,
+      clock,
+      workers: this.workersOf(pluginId),
+      graceMs: modelGraceMs,
+      random,
+      isSettled: () => this.isSettled,
+      use,
+    });
+    this.#directories.set(pluginId, directory);
+    this.#announcer.add(
+      pluginId,
+      new OwnGroups({
+        pluginId,
+        load,
+        clock,
+        nextNumber: () => this.#announcer.nextNumber(),
+        firstSeenElsewhere: (model) => directory.everSeenAt(model),
+        onChange: () => this.#announcer.loadChanged(),
+      }),
+    );
+    return directory;
+  }
+
+  /** Tells at once that this server takes no more jobs. */
+  drain(): void {
+    this.#isDraining = true;
+    this.#beat();
+  }
+
+  /** Says goodbye, and tells and hears nothing any more. */
+  close(): void {
+    const { serverId, epoch } = this.#options;
+    this.#announcer.tell();
+    this.#line.send({ t: "bye", from: serverId, epoch });
+    this.#announcer.stop();
+    this.#repairs.close();
+    this.#line.close();
+    this.peers.close();
+    this.#cancelReply?.();
+    for (const end of this.#ends) end();
+  }
+
+  #onBus(): void {
+    const { bus, clock } = this.#options;
+    const isUp = bus.state.kind === "up";
+    this.peers.setHears(isUp);
+    if (!isUp) return;
+    this.#metSince ??= clock.elapsed();
+    this.#line.send({ t: "hello", ...this.#greeting() });
+  }
+
+  #beat(): void {
+    this.#announcer.tell();
+    this.#line.send({ t: "beat", ...this.#greeting() });
+  }
+
+  #greeting(): Said {
+    const { serverId, epoch, own, clock, bus, versions = SPOKEN } = this.#options;
+    return {
+      from: serverId,
+      epoch,
+      seq: this.#announcer.seq,
+      at: Math.floor(clock.now()),
+      version: own.version,
+      gossip: versions.gossip,
+      link: versions.link,
+      state: this.#isDraining ? "draining" : "ready",
+      keys: own.keys(),
+      region: own.region,
+      address: own.address(),
+      link_key: own.linkKey,
+      hears: bus.state.kind === "up",
+      load: own.load(),
+    };
+  }
+
+  #take(message: Gossip, isFromBus: boolean): void {
+    if (message.t === "beat" || message.t === "hello") {
+      const peer = this.peers.greet(message, isFromBus);
+      if (message.t === "hello" && peer) this.#reply();
+      if (peer && peer.status !== "incompatible") this.#repairs.repair(peer);
+      return;
+    }
+    const peer = this.peers.sender(message, isFromBus);
+    if (!peer) return;
+    switch (message.t) {
+      case "delta":
+        this.#hearStamps(message);
+        peer.take(message);
+        this.peers.update(peer);
+        return this.#repairs.repair(peer);
+      case "full":
+        this.#hearStamps(message);
+        peer.takePart(message);
+        return this.peers.update(peer);
+      case "bye":
+        return this.peers.leave(peer);
+      case "need":
+        for (const part of this.#announcer.snapshot()) this.#line.tell(peer, part);
+        return;
+      default:
+        return message satisfies never;
+    }
+  }
+
+  #hearStamps({ workers }: Pick<Rows, "workers">): void {
+    for (const { at } of workers) this.#stamps.hear(at);
+  }
+
+  /** Answers hellos with a beat. Many servers that start at once get one together. */
+  #reply(): void {
+    const { clock } = this.#options;
+    const wait = this.#repliedAt + REPLY_MS - clock.elapsed();
+    this.#cancelReply ??= clock.after(Math.max(0, wait), () => {
+      this.#cancelReply = undefined;
+      this.#repliedAt = clock.elapsed();
+      this.#beat();
+    });
+  }
+}

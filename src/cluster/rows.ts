@@ -1,0 +1,192 @@
+import * as v from "valibot";
+import { countField, kindsField, modelField, textField } from "../wire/fields.ts";
+import { modelInfoSchema } from "../wire/model-info.ts";
+import { isId } from "../wire/names.ts";
+import { MAX_STAMP } from "./hybrid-clock.ts";
+
+// The rows of which deltas and snapshots consist. They are lists, because thousands of them are sent. A later version may add
+// members at their ends, which are dropped here.
+
+/** The most rows of one kind in one message. */
+export const MAX_ROWS = 2000;
+
+const pluginField = v.pipe(v.string(), v.regex(/^[a-z][a-z0-9_-]{0,31}$/));
+const idField = v.pipe(v.string(), v.check(isId));
+/** An owner of worker ids: a digest of a key, or a role. */
+const ownerField = v.pipe(v.string(), v.maxLength(200));
+const stampField = countField(MAX_STAMP);
+const numberField = countField(Number.MAX_SAFE_INTEGER);
+const sessionField = v.pipe(v.string(), v.minLength(1), v.maxLength(200));
+const groupsField = v.pipe(v.array(numberField), v.maxLength(2048));
+
+/** A worker's model belongs to one group, which is numbered by its server. Numbers are not used again. */
+const workerRow = v.pipe(
+  v.tuple([
+    pluginField,
+    idField,
+    sessionField,
+    ownerField,
+    stampField,
+    stampField,
+    v.nullable(ownerField),
+    v.boolean(),
+    groupsField,
+  ]),
+  v.transform(([plugin, id, session, owner, since, at, was, isLeaving, groups]) => ({
+    plugin,
+    id,
+    session,
+    owner,
+    since,
+    at,
+    was: was ?? undefined,
+    isLeaving,
+    groups,
+  })),
+);
+
+/** A worker that is connected to a server. */
+export type WorkerRow = Readonly<v.InferOutput<typeof workerRow>>;
+
+const leftRow = v.pipe(
+  v.tuple([pluginField, idField, ownerField, stampField, v.nullable(ownerField), numberField]),
+  v.transform(([plugin, id, owner, since, was, ageMs]) => ({ plugin, id, owner, since, was: was ?? undefined, ageMs })),
+);
+
+/** The owner of the id of a worker that has left a server, and how long ago it left. */
+export type LeftRow = Readonly<v.InferOutput<typeof leftRow>>;
+
+const hostField = v.pipe(
+  v.record(v.string(), textField),
+  v.check((facts) => Object.keys(facts).length <= 8),
+);
+
+const groupRow = v.pipe(
+  v.tuple([numberField, pluginField, modelField, v.nullable(modelField), v.nullable(kindsField), hostField]),
+  v.transform(([number, plugin, model, sentAs, kinds, hostInfo]) => ({
+    number,
+    plugin,
+    model,
+    sentAs: sentAs ?? undefined,
+    kinds: kinds ?? undefined,
+    hostInfo,
+  })),
+);
+
+/** Workers of a server for which a request is written in the same way. */
+export type GroupRow = Readonly<v.InferOutput<typeof groupRow>>;
+
+const loadRow = v.tuple([
+  numberField,
+  numberField,
+  numberField,
+  numberField,
+  numberField,
+  numberField,
+  countField(2048),
+  countField(255),
+]);
+
+/**
+ * The load of a group: its number, workers, slots of those that are ready, free slots, jobs that wait for the model, the age
+ * of the oldest in milliseconds, the smallest batch (0: not said), and flags.
+ */
+export type LoadRow = Readonly<v.InferOutput<typeof loadRow>>;
+
+/** The flags of a load row: a worker has the model in memory; all workers are kept alive by heartbeats. */
+export const LOADED = 1;
+export const KEPT_ALIVE = 2;
+
+const modelRow = v.pipe(
+  v.tuple([pluginField, countField(MAX_STAMP), modelInfoSchema]),
+  v.transform(([plugin, firstSeenAt, info]) => ({ plugin, firstSeenAt, info })),
+);
+
+/** What the workers of a server say of one model together, and when any server of the cluster first saw it. */
+export type ModelRow = Readonly<v.InferOutput<typeof modelRow>>;
+
+function rowsOf<T extends v.GenericSchema>(row: T) {
+  return v.optional(v.pipe(v.array(row), v.maxLength(MAX_ROWS)), () => []);
+}
+
+/** The rows that both deltas and snapshots have. */
+export const rowFields = {
+  workers: rowsOf(workerRow),
+  groups: rowsOf(groupRow),
+  load: rowsOf(loadRow),
+  models: rowsOf(modelRow),
+  left: rowsOf(leftRow),
+};
+
+/** The ends that a delta has: sessions that have closed, and numbers of groups whose last worker has left. */
+export const endFields = {
+  closed: rowsOf(sessionField),
+  ended: rowsOf(numberField),
+};
+
+/** What a delta or a snapshot says. */
+export interface Rows {
+  readonly workers: readonly WorkerRow[];
+  readonly groups: readonly GroupRow[];
+  readonly load: readonly LoadRow[];
+  readonly models: readonly ModelRow[];
+  readonly left: readonly LeftRow[];
+}
+
+/** What has ended, in a delta. */
+export interface Ends {
+  readonly closed: readonly string[];
+  readonly ended: readonly number[];
+}
+
+/** The rows of one message in the form in which they are sent. Kinds without rows are absent. */
+export type PackedRows = Readonly<Partial<Record<keyof (Rows & Ends), readonly unknown[]>>>;
+
+/**
+ * The most characters of rows in one message. It is well below what the bus takes, although a character may be several bytes.
+ */
+const MAX_CHARS = 80 * 1024;
+
+/** Divides rows among messages, in an order in which each message can be taken in by itself. */
+export function packRows(rows: Rows & Partial<Ends>): readonly PackedRows[] {
+  const packs: Record<string, unknown[]>[] = [];
+  let pack: Record<string, unknown[]> | undefined;
+  let chars = 0;
+  const add = (kind: keyof (Rows & Ends), row: unknown): void => {
+    const length = JSON.stringify(row).length + 1;
+    if (!pack || chars + length > MAX_CHARS || (pack[kind]?.length ?? 0) >= MAX_ROWS) {
+      pack = {};
+      packs.push(pack);
+      chars = 0;
+    }
+    chars += length;
+    const rowsOfKind = pack[kind];
+    if (rowsOfKind) rowsOfKind.push(row);
+    else pack[kind] = [row];
+  };
+  // A group is told before the workers and the load that name it.
+  for (const row of rows.groups) add("groups", toGroupRow(row));
+  for (const row of rows.workers) add("workers", toWorkerRow(row));
+  for (const row of rows.load) add("load", row);
+  for (const row of rows.models) add("models", toModelRow(row));
+  for (const row of rows.left) add("left", toLeftRow(row));
+  for (const session of rows.closed ?? []) add("closed", session);
+  for (const number of rows.ended ?? []) add("ended", number);
+  return packs;
+}
+
+function toWorkerRow({ plugin, id, session, owner, since, at, was, isLeaving, groups }: WorkerRow): unknown {
+  return [plugin, id, session, owner, since, at, was ?? null, isLeaving, groups];
+}
+
+function toLeftRow({ plugin, id, owner, since, was, ageMs }: LeftRow): unknown {
+  return [plugin, id, owner, since, was ?? null, ageMs];
+}
+
+function toGroupRow({ number, plugin, model, sentAs, kinds, hostInfo }: GroupRow): unknown {
+  return [number, plugin, model, sentAs ?? null, kinds ?? null, hostInfo];
+}
+
+function toModelRow({ plugin, firstSeenAt, info }: ModelRow): unknown {
+  return [plugin, firstSeenAt, info];
+}

@@ -9,7 +9,7 @@ import type { LinkContact } from "./link-auth.ts";
 import { Links } from "./links.ts";
 import type { NatsBus } from "./nats/nats-bus.ts";
 import { ownAddress } from "./own-address.ts";
-import type { ClusterRecords } from "./records/cluster-records.ts";
+import type { LocalRecords } from "./records/cluster-records.ts";
 import type { RecordKeeper } from "./records/record-keeper.ts";
 import { SocketTransport } from "./socket-transport.ts";
 import { createSubjects } from "./subjects.ts";
@@ -25,7 +25,7 @@ export interface ClusterOptions {
   /** The connection below the bus, for what is shown of it. */
   readonly nats: Pick<NatsBus, "address" | "forbidden">;
   /** What all servers agree on. */
-  readonly records: ClusterRecords;
+  readonly records: LocalRecords;
   /** Ends with the cluster. */
   readonly keeper: RecordKeeper;
   /** Of this start of the server: no other start has the same. */
@@ -51,7 +51,7 @@ export class Cluster {
   /** What peers must know to dial this server, for gossip to tell. */
   readonly contact: LinkContact;
   /** What must survive a restart. */
-  readonly records: ClusterRecords;
+  readonly records: LocalRecords;
   readonly #keeper: RecordKeeper;
   readonly #bus: ClusterOptions["bus"];
   readonly #calls: ClusterCalls;

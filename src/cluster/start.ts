@@ -8,7 +8,7 @@ import { Cluster } from "./cluster.ts";
 import { createBucketOpener } from "./nats/kv-bucket.ts";
 import { NatsBus } from "./nats/nats-bus.ts";
 import { findPrivateAddress } from "./own-address.ts";
-import { ClusterRecords, type LocalRecords } from "./records/cluster-records.ts";
+import { createClusterRecords, type LocalRecords } from "./records/cluster-records.ts";
 import { RecordKeeper } from "./records/record-keeper.ts";
 import { RecordTable } from "./records/record-table.ts";
 import { createSubjects } from "./subjects.ts";
@@ -81,7 +81,7 @@ export async function startCluster(
     };
   }
   const table = new RecordTable();
-  const records = new ClusterRecords({ table, serverId, plugins: config.plugins, local });
+  const records = createClusterRecords({ table, serverId, plugins: config.plugins, local });
   const keeper = new RecordKeeper({
     table,
     bus: nats,

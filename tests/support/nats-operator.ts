@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
-import { createAccount, createOperator, createUser, type KeyPair } from "@nats-io/nkeys";
+import { nkeys } from "@nats-io/transport-node";
+
+type KeyPair = ReturnType<typeof nkeys.createUser>;
 
 /** An account of NATS in which users sign in with credentials files, as hosted NATS services issue them. */
 export interface NatsAccount {
@@ -11,7 +13,7 @@ export interface NatsAccount {
 
 /** Creates an operator, an account and a user, whose keys sign each other's claims. */
 export function createNatsAccount(): NatsAccount {
-  const [operator, account, user] = [createOperator(), createAccount(), createUser()];
+  const [operator, account, user] = [nkeys.createOperator(), nkeys.createAccount(), nkeys.createUser()];
   const operatorClaims = signed(operator, operator, "test operator", { type: "operator" });
   const limits = { subs: -1, data: -1, payload: -1, imports: -1, exports: -1, conn: -1, leaf: -1 };
   const accountClaims = signed(account, operator, "test account", { type: "account", limits });

@@ -45,72 +45,59 @@ interface Shelf<T> {
 }
 
 /**
- * The records of a cluster: what must survive restarts and be the same on all servers. They are kept in the bucket that the
- * table is attached to. Under `DATA_DIR` a server keeps a copy, which counts while NATS has not been reached since the start,
- * and from which a new bucket is filled.
+ * Creates the records of a cluster: what must survive restarts and be the same on all servers. They are kept in the bucket
+ * that the table is attached to. Under `DATA_DIR` a server keeps a copy, which counts while NATS has not been reached since
+ * the start, and from which a new bucket is filled. MUST be called before the table is attached for the first time.
  */
-export class ClusterRecords implements LocalRecords {
-  readonly secret: SharedSecret;
-  readonly #table: RecordTable;
-  readonly #local: LocalRecords | undefined;
-  readonly #owners: ReadonlyMap<string, Shelf<OwnedId>>;
-  readonly #restrictions: ReadonlyMap<string, Shelf<Restriction>>;
-  readonly #signOuts: Shelf<SignOut>;
+export function createClusterRecords({ table, serverId, plugins, local }: ClusterRecordsOptions): LocalRecords {
+  const owners = new Map(plugins.map((id) => [id, ownerShelf(id, serverId, local?.owners(id))]));
+  const restrictions = new Map(plugins.map((id) => [id, restrictionShelf(id, local?.restrictions(id))]));
+  const signOuts = signOutShelf(local?.signOuts());
+  for (const shelf of owners.values()) seed(table, shelf);
+  for (const shelf of restrictions.values()) seed(table, shelf);
+  seed(table, signOuts);
+  const own = local?.secret.current();
+  if (own !== undefined) table.seed(SECRET, own);
+  // Of two servers that make a secret at the same time, one keeps its own, and the other takes that over.
+  table.onReady(() => {
+    if (table.get(SECRET) === undefined) table.set(SECRET, randomBytes(SECRET_BYTES).toString("base64url"));
+  });
+  return {
+    owners(pluginId) {
+      const shelf = owners.get(pluginId);
+      if (!shelf) throw new Error(`no records were opened for ${pluginId}`);
+      const { load, ...rest } = recordsOf(table, shelf);
+      const leftAt = (owned: OwnedId): number => owned.leftAt ?? Number.POSITIVE_INFINITY;
+      return { load: () => load().toSorted((a, b) => leftAt(a) - leftAt(b)), ...rest };
+    },
+    restrictions(pluginId) {
+      const shelf = restrictions.get(pluginId);
+      if (!shelf) throw new Error(`no records were opened for ${pluginId}`);
+      return toRestrictionRecords(recordsOf(table, shelf));
+    },
+    signOuts() {
+      const { watch, ...rest } = recordsOf(table, signOuts);
+      return { ...rest, watch: (onSaved) => watch({ saved: onSaved, removed: () => {} }) };
+    },
+    secret: { current: () => (table.hasLoaded ? table.settled(SECRET) : undefined) },
+    areFailing: () => local?.areFailing() ?? false,
+  };
+}
 
-  /** MUST be called before the table is attached for the first time. */
-  constructor({ table, serverId, plugins, local }: ClusterRecordsOptions) {
-    this.#table = table;
-    this.#local = local;
-    this.#owners = new Map(plugins.map((id) => [id, ownerShelf(id, serverId, local?.owners(id))]));
-    this.#restrictions = new Map(plugins.map((id) => [id, restrictionShelf(id, local?.restrictions(id))]));
-    this.#signOuts = signOutShelf(local?.signOuts());
-    for (const shelf of this.#owners.values()) seed(table, shelf);
-    for (const shelf of this.#restrictions.values()) seed(table, shelf);
-    seed(table, this.#signOuts);
-    const own = local?.secret.current();
-    if (own !== undefined) table.seed(SECRET, own);
-    // Of two servers that make a secret at the same time, one keeps its own, and the other takes that over.
-    table.onReady(() => {
-      if (table.get(SECRET) === undefined) table.set(SECRET, randomBytes(SECRET_BYTES).toString("base64url"));
-    });
-    this.secret = { current: () => (table.hasLoaded ? table.settled(SECRET) : undefined) };
-  }
-
-  owners(pluginId: string): OwnerRecords {
-    const shelf = this.#owners.get(pluginId);
-    if (!shelf) throw new Error(`no records were opened for ${pluginId}`);
-    const { load, save, remove, watch } = recordsOf(this.#table, shelf);
-    const leftAt = (owned: OwnedId): number => owned.leftAt ?? Number.POSITIVE_INFINITY;
-    return { load: () => load().toSorted((a, b) => leftAt(a) - leftAt(b)), save, remove, watch };
-  }
-
-  restrictions(pluginId: string): RestrictionRecords {
-    const shelf = this.#restrictions.get(pluginId);
-    if (!shelf) throw new Error(`no records were opened for ${pluginId}`);
-    const { load, save, remove, watch } = recordsOf(this.#table, shelf);
-    return {
-      load: () => load().toSorted((a, b) => a.since - b.since),
-      save,
-      remove: (kind, workerId) => remove(`${kind}.${workerId}`),
-      watch: (listener) =>
-        watch({
-          saved: listener.saved,
-          removed(id) {
-            const { kind, workerId } = splitRestriction(id);
-            if (kind !== undefined) listener.removed(kind, workerId);
-          },
-        }),
-    };
-  }
-
-  signOuts(): SignOutRecords {
-    const { load, save, remove, watch } = recordsOf(this.#table, this.#signOuts);
-    return { load, save, remove, watch: (onSaved) => watch({ saved: onSaved, removed: () => {} }) };
-  }
-
-  areFailing(): boolean {
-    return this.#local?.areFailing() ?? false;
-  }
+function toRestrictionRecords({ load, save, remove, watch }: Kept<Restriction>): RestrictionRecords {
+  return {
+    load: () => load().toSorted((a, b) => a.since - b.since),
+    save,
+    remove: (kind, workerId) => remove(`${kind}.${workerId}`),
+    watch: (listener) =>
+      watch({
+        saved: listener.saved,
+        removed(id) {
+          const { kind, workerId } = splitRestriction(id);
+          if (kind !== undefined) listener.removed(kind, workerId);
+        },
+      }),
+  };
 }
 
 /** Told of what other servers have changed. */
@@ -119,27 +106,35 @@ interface Listener<T> {
   removed(id: string): void;
 }
 
-function recordsOf<T>(table: RecordTable, shelf: Shelf<T>) {
+/** The records of one shelf, in the cluster and in this server's own copy. */
+interface Kept<T> {
+  load(): readonly T[];
+  save(record: T): void;
+  remove(id: string): void;
+  watch(listener: Listener<T>): void;
+}
+
+function recordsOf<T>(table: RecordTable, shelf: Shelf<T>): Kept<T> {
   const { prefix, local, idOf } = shelf;
   const read = (key: string, value: string): T | undefined => {
     const id = idIn(key, prefix);
     return id === undefined ? undefined : shelf.decode(id, parseJson(value));
   };
   return {
-    load(): readonly T[] {
+    load() {
       const records = [...table.entries(prefix)].flatMap(([key, value]) => read(key, value) ?? []);
       if (table.hasLoaded) follow(shelf, records);
       return records;
     },
-    save(record: T): void {
+    save(record) {
       local?.save(record);
       table.set(keyOf(prefix, idOf(record)), JSON.stringify(shelf.encode(record)));
     },
-    remove(id: string): void {
+    remove(id) {
       local?.remove(id);
       table.set(keyOf(prefix, id), undefined);
     },
-    watch(listener: Listener<T>): void {
+    watch(listener) {
       table.onChange(prefix, (key, value) => {
         const id = idIn(key, prefix);
         if (id === undefined) return;

@@ -3,6 +3,7 @@ import { createModelGreeting } from "../../../src/models/greeting.ts";
 import { systemIds } from "../../../src/system/ids.ts";
 import { silentLog } from "../../../src/system/log.ts";
 import { WorkerEndpoint } from "../../../src/tunnel/endpoint.ts";
+import type { OwnerListener, OwnerRecords } from "../../../src/tunnel/owners.ts";
 import type { Session } from "../../../src/tunnel/session.ts";
 import type { HeldSession, SessionWatch } from "../../../src/tunnel/session-watch.ts";
 import type { SocketHandlers, WorkerSocket } from "../../../src/tunnel/sockets.ts";
@@ -10,7 +11,7 @@ import { FakeClock } from "../../support/fake-clock.ts";
 import { legacyLimits } from "../../support/legacy-limits.ts";
 
 /** An endpoint whose sockets only record what is sent and how they are closed. */
-function setUp(watch?: SessionWatch) {
+function setUp(watch?: SessionWatch, ownerRecords?: OwnerRecords) {
   const opened: Session[] = [];
   const clock = new FakeClock();
   const owners = new Set(["o"]);
@@ -20,6 +21,7 @@ function setUp(watch?: SessionWatch) {
     pool: { onOpened: (session) => opened.push(session), onOfferChange: () => {}, onClosed: () => {} },
     serverId: "s1",
     watch,
+    ownerRecords,
     isOwner: (owner) => owners.has(owner),
     isBlocked: () => false,
     limits: { registerTimeoutMs: 1000, windowBytes: 1000, pingIntervalMs: 1000, confirmTimeoutMs: 1000 },
@@ -124,4 +126,23 @@ test("an id that the watch denies is refused like one of another key", () => {
   register();
   expect(opened).toEqual([]);
   expect(closes[0]).toStartWith("1008 id in use");
+});
+
+test("a worker whose id turns out to belong to another key is disconnected", () => {
+  let listener: OwnerListener | undefined;
+  const { connect, opened } = setUp(undefined, {
+    load: () => [],
+    save: () => {},
+    remove: () => {},
+    watch: (given) => {
+      listener = given;
+    },
+  });
+  const { closes, register } = connect();
+  register();
+  const { id = "" } = opened[0]?.worker ?? {};
+  listener?.saved({ id, owner: "o", isMade: false, leftAt: 5 });
+  expect(closes).toEqual([]);
+  listener?.saved({ id, owner: "another", isMade: false, leftAt: 5 });
+  expect(closes).toEqual([expect.stringContaining("1008 id in use")]);
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { SignOut } from "../../../../src/auth/sign-outs.ts";
-import { ClusterRecords } from "../../../../src/cluster/records/cluster-records.ts";
+import { createClusterRecords } from "../../../../src/cluster/records/cluster-records.ts";
 import { RecordTable } from "../../../../src/cluster/records/record-table.ts";
 import type { Restriction } from "../../../../src/plugin/restrictions.ts";
 import { createRecords, type StoredRecords } from "../../../../src/store/records.ts";
@@ -16,7 +16,7 @@ const OWNED = { id: "gpu:1@x.y", owner: "key:1", isMade: false };
 
 function start(serverId: string, bucket?: MemoryBucket, local?: StoredRecords) {
   const table = new RecordTable();
-  const records = new ClusterRecords({ table, serverId, plugins: ["llm", "mcp"], local });
+  const records = createClusterRecords({ table, serverId, plugins: ["llm", "mcp"], local });
   if (bucket) table.attach(bucket.open());
   return { table, records };
 }

@@ -9,7 +9,7 @@ export interface Change {
   readonly fields: LogFields;
 }
 
-/** Writes a line for each change of a peer or of the bus, once each. */
+/** Writes a line for each change of a peer, once each. NATS and the links write their own. */
 export class ClusterLog {
   readonly #log: Log;
   #before: ClusterFacts | undefined;
@@ -29,23 +29,14 @@ export class ClusterLog {
 export function changesBetween(before: ClusterFacts | undefined, now: ClusterFacts): readonly Change[] {
   const known = new Map(before?.peers.map((peer) => [peer.id, peer]));
   return [
-    ...busChange(before, now),
     ...now.peers.flatMap((peer) => {
       const earlier = known.get(peer.id);
-      return [...statusChange(earlier, peer), ...keyChange(earlier, peer), ...linkChange(earlier, peer)];
+      return [...statusChange(earlier, peer), ...keyChange(earlier, peer)];
     }),
     ...now.sharedIds
       .filter((id) => !before?.sharedIds.includes(id))
       .map((id): Change => ({ level: "warn", event: "cluster.id_shared", fields: { server: id } })),
   ];
-}
-
-function busChange(before: ClusterFacts | undefined, { bus, peers }: ClusterFacts): readonly Change[] {
-  if (before === undefined ? bus.isUp : before.bus.isUp === bus.isUp) return [];
-  const { address, reason } = bus;
-  const linked = peers.filter(({ status, link }) => status !== "gone" && link.way === "direct").length;
-  if (bus.isUp) return [{ level: "info", event: "cluster.bus_back", fields: { address } }];
-  return [{ level: "warn", event: "cluster.bus_away", fields: { address, reason, linked_peers: linked } }];
 }
 
 function statusChange(before: PeerFacts | undefined, now: PeerFacts): readonly Change[] {
@@ -55,8 +46,7 @@ function statusChange(before: PeerFacts | undefined, now: PeerFacts): readonly C
     peer: now.id,
     version: now.version,
     region: now.region,
-    address: now.link.tried ?? now.address,
-    reason: now.link.failure,
+    address: now.address,
   };
   switch (now.status) {
     case "alive":
@@ -69,9 +59,11 @@ function statusChange(before: PeerFacts | undefined, now: PeerFacts): readonly C
       return isLost(now)
         ? [{ level: "warn", event: "cluster.peer_lost", fields }]
         : [{ level: "info", event: "cluster.peer_left", fields }];
+    // Its link has said so, with the reason.
+    case "unreachable":
+      return [];
     case "suspect":
     case "incompatible":
-    case "unreachable":
       return [{ level: "warn", event: `cluster.peer_${now.status}`, fields }];
     default:
       return now.status satisfies never;
@@ -84,11 +76,4 @@ function keyChange(before: PeerFacts | undefined, now: PeerFacts): readonly Chan
   return now.hasSameKeys
     ? [{ level: "info", event: "cluster.keys_agree", fields }]
     : [{ level: "warn", event: "cluster.keys_differ", fields }];
-}
-
-function linkChange(before: PeerFacts | undefined, now: PeerFacts): readonly Change[] {
-  const way = before?.link.way ?? "none";
-  if (way === now.link.way || now.link.way === "none") return [];
-  const { rttMs: rtt_ms } = now.link;
-  return [{ level: "info", event: "cluster.linked", fields: { peer: now.id, way: now.link.way, rtt_ms } }];
 }

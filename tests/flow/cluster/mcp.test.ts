@@ -212,6 +212,22 @@ describe("a client of another server than the relay's", () => {
     expect(await Promise.all(answers.map(async (each) => (await each).text()))).toEqual([RESULT, RESULT]);
   });
 
+  test("still reaches the relay while the client's own server shuts down, and is waited for", async () => {
+    const { b, tools } = await start();
+    await b.server.app.drain();
+    const answer = rpc(b.server, LIST);
+    const { id } = await tools.request();
+    let isDrained = false;
+    const drained = b.server.app.drain().then(() => {
+      isDrained = true;
+    });
+    await Bun.sleep(20);
+    expect(isDrained).toBe(false);
+    respond(tools, id, MCP_JSON, RESULT);
+    expect(await (await answer).text()).toBe(RESULT);
+    await drained;
+  });
+
   test("is told when no server has the relay", async () => {
     const { b } = await start({ mcpRejoinTimeoutMs: 50 });
     const unknown = await fetch(`${b.server.url}/api/mcp/id/nothing`, { method: "POST", body: JSON.stringify(LIST) });

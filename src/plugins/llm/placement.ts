@@ -28,6 +28,7 @@ export class Placement {
   readonly #request: LlmRequest;
   /** The response that the request continues, if its worker is known. */
   readonly #continued: { readonly id: string; readonly workerId: string } | undefined;
+  #isSessionKnown = false;
   /** Finds the workers that have the prompt in their caches; undefined where there is nothing to choose. */
   readonly affinity: RequestAffinity | undefined;
 
@@ -51,14 +52,16 @@ export class Placement {
     return this.#continued ? "response" : undefined;
   }
 
-  /** Learns that a session gets the request. */
+  /** Learns that a session gets the request. The id is empty while another server has yet to choose the session. */
   sent(sessionId: string): void {
-    this.affinity?.sent(sessionId);
+    this.#isSessionKnown = sessionId !== "";
+    if (this.#isSessionKnown) this.affinity?.sent(sessionId);
   }
 
   /** Learns from the answer, whose first bytes are `beginning`. */
   ended({ claim, status }: JobReport, usage: Usage | undefined, beginning: () => string): void {
     if (!claim || status !== 200) return;
+    if (!this.#isSessionKnown && claim.sessionId !== "") this.affinity?.sent(claim.sessionId);
     if (this.#call.path === RESPONSES && this.#request.value["store"] !== false) {
       const id = responseIdIn(beginning());
       if (id !== undefined) this.#ports.prompts.learnResponse(id, this.#call.caller.tenant, claim.worker.id);

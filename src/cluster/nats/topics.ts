@@ -1,0 +1,80 @@
+import type { Msg, NatsConnection, Subscription } from "@nats-io/transport-node";
+import type { Log } from "../../system/deps.ts";
+import type { BusMessage, Published, Unsubscribe } from "../bus.ts";
+
+type Listener = (message: BusMessage) => void;
+
+/** All listeners of one subject, and what brings them messages on the connection of the moment. */
+interface Topic {
+  readonly listeners: Set<Listener>;
+  subscription: Subscription | undefined;
+}
+
+/** What a bus is subscribed to, on whichever connection. */
+export class Topics {
+  readonly #log: Log;
+  readonly #publish: (subject: string, bytes: Uint8Array) => Published;
+  readonly #topics = new Map<string, Topic>();
+  #connection: NatsConnection | undefined;
+
+  /** `publish` takes the answers of listeners. */
+  constructor(log: Log, publish: (subject: string, bytes: Uint8Array) => Published) {
+    this.#log = log;
+    this.#publish = publish;
+  }
+
+  add(subject: string, onMessage: Listener): Unsubscribe {
+    const topic = this.#topics.get(subject) ?? this.#begin(subject);
+    // Each subscription is its own, even of one function.
+    const listener: Listener = (message) => onMessage(message);
+    topic.listeners.add(listener);
+    return () => {
+      topic.listeners.delete(listener);
+      if (topic.listeners.size > 0 || this.#topics.get(subject) !== topic) return;
+      this.#topics.delete(subject);
+      topic.subscription?.unsubscribe();
+    };
+  }
+
+  /** Subscribes to everything on a connection. Messages of earlier ones no longer count. */
+  move(connection: NatsConnection | undefined): void {
+    this.#connection = connection;
+    for (const [subject, topic] of this.#topics) this.#listen(subject, topic);
+  }
+
+  #begin(subject: string): Topic {
+    const topic: Topic = { listeners: new Set(), subscription: undefined };
+    this.#topics.set(subject, topic);
+    this.#listen(subject, topic);
+    return topic;
+  }
+
+  #listen(subject: string, topic: Topic): void {
+    const connection = this.#connection;
+    // One that has just ended refuses subscriptions, and the next one gets them all.
+    if (!connection || connection.isClosed()) return;
+    topic.subscription = connection.subscribe(subject, {
+      callback: (error, message) => {
+        // A connection that was replaced may bring what the new one brings as well.
+        if (!error && this.#connection === connection) this.#deliver(subject, message, topic.listeners);
+      },
+    });
+  }
+
+  #deliver(subject: string, message: Msg, listeners: ReadonlySet<Listener>): void {
+    const { reply } = message;
+    const respond = (bytes: Uint8Array): Published => (reply ? this.#publish(reply, bytes) : "sent");
+    for (const listener of [...listeners]) {
+      try {
+        listener({ subject, bytes: message.data, respond });
+      } catch (error) {
+        // The client would drop the connection.
+        this.#log.error("bus.listener_failed", {
+          subject,
+          error: error instanceof Error ? error.name : typeof error,
+          stack: error instanceof Error ? error.stack?.slice(0, 2000) : undefined,
+        });
+      }
+    }
+  }
+}

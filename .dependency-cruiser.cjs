@@ -177,7 +177,7 @@ module.exports = {
         ...SHARED,
         "^src/config\\.ts$",
         "^src/(auth|figures|http|openapi|settings|tunnel|upload|wire)/",
-        "^src/pool/remotes\\.ts$",
+        "^src/pool/(claim|pool|remotes|seat)\\.ts$",
       ],
     ),
     reaches(

@@ -60,7 +60,10 @@ export interface Records {
 }
 
 /** What the server uses of its cluster. */
-export type AppCluster = Pick<Cluster, "ports" | "sights" | "close">;
+export type AppCluster = Pick<
+  Cluster,
+  "ports" | "sights" | "limits" | "judgeOwners" | "takeKeys" | "watch" | "drain" | "close"
+>;
 
 /** The outcome of a reload of keys and roles. A refused one has changed nothing. */
 export type Reloaded =
@@ -115,12 +118,14 @@ export function createApp(
     keys,
     secret: records?.secret,
     signOutRecords: records?.signOuts?.(),
+    elsewhere: cluster?.limits,
     onFailure: (surface) => {
       metrics.authFailure(surface);
       authFailures.add(1, deps.clock.elapsed());
     },
   });
   if (cluster) shareSignOuts(auth.signOuts, toSignOutPeers(cluster.ports), () => deps.clock.now());
+  cluster?.judgeOwners(auth.workers.isOwner);
   const { serverId } = config;
   const sessions = new LocalSessions({
     deps,
@@ -128,6 +133,7 @@ export function createApp(
     limits: config,
     isOwner: auth.workers.isOwner,
     ownerRecords: records?.owners,
+    watch: cluster && ((pluginId) => cluster.watch(pluginId)),
   });
   const plugins = createPlugins(known, {
     config,
@@ -240,11 +246,13 @@ export function createApp(
     metrics,
     reload(next) {
       const reload = auth.reload(next);
+      if (reload.ok) cluster?.takeKeys(next);
       return reload.ok ? { ...reload, disconnected: sessions.closeDisowned() } : reload;
     },
     hasSuccessor: () => cluster?.ports.members.isAnyReady() ?? false,
     handOver() {
       isDraining = true;
+      cluster?.drain();
       for (const { lifecycle } of plugins) lifecycle?.handOver?.();
     },
     async noneWaits() {
@@ -252,6 +260,7 @@ export function createApp(
     },
     async drain() {
       isDraining = true;
+      cluster?.drain();
       state.close();
       await Promise.all(plugins.map(({ lifecycle }) => lifecycle?.drain()));
     },

@@ -3,7 +3,7 @@ import type { Config } from "../config.ts";
 import type { SharedSecret } from "./token-keys.ts";
 
 /** The use of a secret. Secrets for two uses have nothing in common. */
-export type SecretUse = "cache-salts" | "end-users" | "prompts";
+export type SecretUse = "addresses" | "cache-salts" | "end-users" | "fingerprint" | "prompts";
 
 /**
  * Returns the secret for a use: text with 256 bits. It may change while the server runs, when servers of a cluster that have

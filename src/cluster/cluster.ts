@@ -1,23 +1,45 @@
+import type { LimitsElsewhere } from "../auth/auth.ts";
+import type { AccessLists } from "../auth/gates.ts";
+import { createSecrets } from "../auth/secrets.ts";
 import type { Config } from "../config.ts";
 import type { ClusterPorts } from "../plugin/cluster.ts";
 import type { ClusterSights } from "../state/cluster-facts.ts";
 import type { Deps } from "../system/deps.ts";
+import { VERSION } from "../system/version.ts";
+import type { SessionWatch } from "../tunnel/session-watch.ts";
 import type { Bus } from "./bus.ts";
 import { ClusterCalls } from "./calls.ts";
+import { ClusterReport } from "./cluster-state.ts";
+import { Counts } from "./counts.ts";
+import { Failures } from "./failures.ts";
 import { LaneHub } from "./lane-hub.ts";
-import type { LinkContact } from "./link-auth.ts";
 import { Links } from "./links.ts";
 import type { NatsBus } from "./nats/nats-bus.ts";
 import { ownAddress } from "./own-address.ts";
+import type { Peer } from "./peer.ts";
+import { BusPeerStates } from "./peer-states.ts";
+import { ClusterPools } from "./pools/cluster-pools.ts";
+import { Prefixes } from "./prefixes.ts";
+import { Presence } from "./presence.ts";
 import type { LocalRecords } from "./records/cluster-records.ts";
 import type { RecordKeeper } from "./records/record-keeper.ts";
 import { SocketTransport } from "./socket-transport.ts";
 import { createSubjects } from "./subjects.ts";
+import { Tells } from "./tells.ts";
 
 export interface ClusterOptions {
   readonly config: Pick<
     Config,
-    "serverId" | "clusterName" | "clusterListener" | "clusterAddress" | "windowBytes" | "confirmTimeoutMs"
+    | "serverId"
+    | "clusterName"
+    | "clusterListener"
+    | "clusterAddress"
+    | "region"
+    | "windowBytes"
+    | "confirmTimeoutMs"
+    | "modelGraceMs"
+    | "startGraceMs"
+    | keyof KeyLists
   >;
   readonly deps: Deps;
   /** Belongs to the cluster from here on, which closes it. */
@@ -27,77 +49,171 @@ export interface ClusterOptions {
   /** What all servers agree on. */
   readonly records: LocalRecords;
   /** Ends with the cluster. */
-  readonly keeper: RecordKeeper;
+  readonly keeper: Pick<RecordKeeper, "hasRecords" | "close">;
   /** Of this start of the server: no other start has the same. */
   readonly epoch: string;
   /** The private address of this machine; undefined if it has none. */
   readonly privateAddress: string | undefined;
 }
 
-/** What is known of other servers before anything tells of them. */
-const NOBODY: Omit<ClusterPorts, "serverId" | "calls" | "exchanges"> = {
-  members: { ids: () => [], isAnyReady: () => false, onCame: () => {}, onGone: () => {} },
-  workersOf: () => ({ serverOf: () => undefined, leftAgoMs: () => undefined, onMoved: () => {} }),
-};
+/** The keys that should be the same on all servers. */
+type KeyLists = Pick<AccessLists, "apiKeys" | "clientKeys" | "adminKeys">;
 
 /** This server as a member of a cluster: everything that it has in common with the other servers. */
 export class Cluster {
   /** For the plugins. */
   readonly ports: ClusterPorts;
   /** For the dashboard and the metrics. */
-  readonly sights: ClusterSights | undefined = undefined;
-  /** The ways on which bodies go to peers. Gossip tells them where the peers are. */
+  readonly sights: ClusterSights | undefined;
+  /** What other servers count of callers and of wrong keys. */
+  readonly limits: LimitsElsewhere;
+  readonly presence: Presence;
+  /** The ways on which bodies go to peers. */
   readonly links: Links;
-  /** What peers must know to dial this server, for gossip to tell. */
-  readonly contact: LinkContact;
   /** What must survive a restart. */
   readonly records: LocalRecords;
-  readonly #keeper: RecordKeeper;
+  readonly #keeper: ClusterOptions["keeper"];
   readonly #bus: ClusterOptions["bus"];
   readonly #calls: ClusterCalls;
   readonly #lanes: LaneHub;
+  readonly #pools: ClusterPools;
+  readonly #counts: Counts;
+  readonly #failures: Failures;
+  readonly #prefixes: Prefixes;
+  readonly #name: string;
+  #fingerprint: string;
+  #isOwner: (owner: string) => boolean = () => true;
 
   /** Throws if the address for links cannot be used. */
-  constructor({ config, deps, bus, epoch, privateAddress, records, keeper }: ClusterOptions) {
+  constructor({ config, deps, bus, nats, epoch, privateAddress, records, keeper }: ClusterOptions) {
     const { serverId, windowBytes, confirmTimeoutMs, clusterListener: listener, clusterAddress: address } = config;
+    const { clock } = deps;
+    const random = Math.random;
     const log = deps.log.with({ cluster: config.clusterName });
     const subjects = createSubjects(config.clusterName);
     const self = { id: serverId, epoch };
+    this.#name = config.clusterName;
+    this.#fingerprint = this.#fingerprintOf(config);
     this.#bus = bus;
     this.records = records;
     this.#keeper = keeper;
     this.#calls = new ClusterCalls({ serverId, subjects, bus, log });
-    this.#lanes = new LaneHub({ self, bus, subject: subjects.lane, clock: deps.clock });
+    this.#lanes = new LaneHub({ self, bus, subject: subjects.lane, clock });
     this.links = new Links({
       self,
       deps: { ...deps, log },
-      transport: new SocketTransport(deps.clock),
+      transport: new SocketTransport(clock),
       lanes: this.#lanes,
       windowBytes,
       confirmTimeoutMs,
-      random: Math.random,
+      random,
     });
-    const own = ownAddress({ listener, address, privateAddress });
-    this.contact = this.links.listen({ host: own.host, port: listener.port }, own.told);
     const { links } = this;
+    const own = ownAddress({ listener, address, privateAddress });
+    const contact = links.listen({ host: own.host, port: listener.port }, own.told);
+    const states = new BusPeerStates({ bus, calls: this.#calls, subjects, serverId, clock, log });
+    this.presence = new Presence({
+      serverId,
+      epoch,
+      own: {
+        region: config.region,
+        version: VERSION,
+        keys: () => this.#fingerprint,
+        address: () => contact.address,
+        linkKey: contact.linkKey,
+        load: () => states.own?.load(),
+      },
+      clock,
+      log,
+      bus,
+      subject: subjects.gossip,
+      calls: this.#calls,
+      links,
+      isOwner: (owner) => this.#isOwner(owner),
+      modelGraceMs: config.modelGraceMs,
+      startGraceMs: config.startGraceMs,
+      random,
+    });
+    const { presence } = this;
+    presence.peers.onBeat((peer) => this.#meet(peer));
+    presence.peers.onGone((peerId) => links.forget(peerId, "the server is gone"));
+    const tells = new Tells(links.line);
+    const secretFor = createSecrets({ shared: undefined, cluster: config, random: deps.ids.secret });
+    this.#pools = new ClusterPools({ clock, presence, links, tells, random });
+    const reports = new ClusterReport({
+      name: config.clusterName,
+      region: config.region,
+      address: () => contact.address,
+      bus,
+      busAddress: () => nats.address,
+      hasRecords: () => keeper.hasRecords,
+      keys: () => this.#fingerprint,
+      peers: presence.peers,
+      jobs: this.#pools.counts,
+      offers: () => this.#pools.offers,
+      clock,
+    });
+    this.sights = { reports, states };
+    this.#counts = new Counts(clock, tells);
+    this.#failures = new Failures(clock, tells, secretFor("addresses")());
+    this.#prefixes = new Prefixes(clock, tells);
+    this.limits = { requests: this.#counts, keys: this.#failures.of("key"), tokens: this.#failures.of("token") };
     this.ports = {
       serverId,
       calls: this.#calls,
+      members: presence.members,
       exchanges: {
         sessionTo: (id) => links.linkTo(id)?.session,
         onChange: (onChanged) => links.onChange(({ peerId }) => onChanged(peerId)),
         serve: (kind, handler) => links.serve(kind, handler),
       },
-      ...NOBODY,
+      workersOf: (pluginId) => presence.workersOf(pluginId),
+      joinPool: (pluginId) => this.#pools.join(pluginId),
+      prefixesOf: (pluginId) => this.#prefixes.of(pluginId),
     };
+  }
+
+  /** Sets how it is found out whether a key or role still stands for an owner of worker ids. */
+  judgeOwners(isOwner: (owner: string) => boolean): void {
+    this.#isOwner = isOwner;
+  }
+
+  /** Returns what follows the sessions of one plugin. Called once for each plugin. */
+  watch(pluginId: string): SessionWatch {
+    return this.presence.watch(pluginId);
+  }
+
+  /** The keys of this server have changed. */
+  takeKeys(lists: KeyLists): void {
+    this.#fingerprint = this.#fingerprintOf(lists);
+  }
+
+  /** Tells the other servers at once that this one takes no more jobs of theirs. */
+  drain(): void {
+    this.presence.drain();
   }
 
   /** Ends everything that the cluster has begun. Resolves when what was sent before has left. */
   async close(): Promise<void> {
+    this.#pools.close();
+    this.#counts.close();
+    this.#failures.close();
+    this.#prefixes.close();
+    this.presence.close();
     this.#calls.close();
     this.links.close("the server stops");
     this.#lanes.close();
     await this.#keeper.close();
     await this.#bus.close();
+  }
+
+  /** Takes in where a peer can be dialled. */
+  #meet({ id, greeting: { epoch, address, link_key: linkKey } }: Peer): void {
+    if (linkKey !== undefined) this.links.heard({ id, epoch, address, linkKey });
+  }
+
+  #fingerprintOf(lists: KeyLists): string {
+    const cluster = { ...lists, clusterName: this.#name };
+    return createSecrets({ shared: undefined, cluster, random: () => "" })("fingerprint")();
   }
 }

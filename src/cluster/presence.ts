@@ -179,8 +179,8 @@ export class Presence {
     return workers;
   }
 
-  /** Tells the load of a plugin's pool, and returns what peers serve for the plugin. Called once for each plugin. */
-  join(pluginId: string, load: PoolLoad, use: RemoteDirectoryOptions["use"]): RemoteDirectory {
+  /** Returns what peers serve for a plugin. Called once for each plugin. */
+  join(pluginId: string, use: RemoteDirectoryOptions["use"]): RemoteDirectory {
     const { clock, modelGraceMs, random } = this.#options;
     const directory = new RemoteDirectory({
       pluginId,
@@ -192,6 +192,12 @@ export class Presence {
       use,
     });
     this.#directories.set(pluginId, directory);
+    return directory;
+  }
+
+  /** Tells peers of the load of a plugin's pool from now on. Called once for each plugin that has joined. */
+  tellLoad(pluginId: string, load: PoolLoad): void {
+    const { clock } = this.#options;
     this.#announcer.add(
       pluginId,
       new OwnGroups({
@@ -199,11 +205,10 @@ export class Presence {
         load,
         clock,
         nextNumber: () => this.#announcer.nextNumber(),
-        firstSeenElsewhere: (model) => directory.everSeenAt(model),
+        firstSeenElsewhere: (model) => this.#directories.get(pluginId)?.everSeenAt(model),
         onChange: () => this.#announcer.loadChanged(),
       }),
     );
-    return directory;
   }
 
   /** Tells at once that this server takes no more jobs. */

@@ -9,6 +9,8 @@ import type { PeerGroup } from "./peer-group.ts";
 import type { PeerWorker, PeerWorkers } from "./peer-workers.ts";
 import type { ModelRow } from "./rows.ts";
 
+/** How long changes are gathered for `onOffers`, in milliseconds: a snapshot of a peer brings thousands. */
+const GATHER_MS = 5;
 /** The most models whose first sight is remembered. */
 const MAX_FIRST_SEEN = 20_000;
 
@@ -54,6 +56,8 @@ export class RemoteDirectory implements RemoteModels {
   /** When a server first saw a model, as told. It is remembered as long as the model. */
   readonly #firstSeen = new Map<string, number>();
   #offersRevision = 0;
+  #onOffers: (() => void) | undefined;
+  #isToTell = false;
 
   constructor(options: RemoteDirectoryOptions) {
     const { clock, graceMs, workers } = options;
@@ -180,7 +184,7 @@ export class RemoteDirectory implements RemoteModels {
   /** Adds a group. Its peer is there. */
   add(group: PeerGroup): void {
     const { model } = group;
-    this.#offersRevision += 1;
+    this.#onChange();
     this.#servedOf(model).groups.add(group);
     this.#models.arrived(model);
     const alias = aliasKey(model);
@@ -193,7 +197,7 @@ export class RemoteDirectory implements RemoteModels {
     const { model } = group;
     const served = this.#byModel.get(model);
     if (!served?.groups.delete(group)) return;
-    this.#offersRevision += 1;
+    this.#onChange();
     if (served.groups.size > 0) return;
     this.#models.left(model);
     this.#forgetUnused(model, served);
@@ -207,7 +211,7 @@ export class RemoteDirectory implements RemoteModels {
 
   addRow(row: ModelRow): void {
     const { id } = row.info;
-    this.#offersRevision += 1;
+    this.#onChange();
     this.#servedOf(id).rows.add(row);
     const seen = Math.min(row.firstSeenAt, this.#firstSeen.get(id) ?? row.firstSeenAt);
     this.#firstSeen.delete(id); // Deleted and set again, so that the oldest is the first that is forgotten.
@@ -219,13 +223,29 @@ export class RemoteDirectory implements RemoteModels {
   removeRow(row: ModelRow): void {
     const served = this.#byModel.get(row.info.id);
     if (!served?.rows.delete(row)) return;
-    this.#offersRevision += 1;
+    this.#onChange();
     this.#forgetUnused(row.info.id, served);
   }
 
   /** Notes that what a peer offers has changed in another way, such as by its state. */
   changed(): void {
+    this.#onChange();
+  }
+
+  /** Calls `listener` a moment after what peers offer has changed. There is one listener. */
+  onOffers(listener: () => void): void {
+    this.#onOffers = listener;
+  }
+
+  #onChange(): void {
     this.#offersRevision += 1;
+    const onOffers = this.#onOffers;
+    if (!onOffers || this.#isToTell) return;
+    this.#isToTell = true;
+    this.#options.clock.after(GATHER_MS, () => {
+      this.#isToTell = false;
+      onOffers();
+    });
   }
 
   #servedOf(model: string): Served {

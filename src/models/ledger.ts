@@ -5,6 +5,7 @@ import { SPEED_UNIT, toTotals, type Usage } from "../figures/units.ts";
 import type { Claim } from "../pool/claim.ts";
 import type { FailedAttempt, JobReport, OutputForm } from "../pool/job-spec.ts";
 import type { RegisteredJob } from "../pool/jobs-registry.ts";
+import type { Work } from "../pool/seat.ts";
 import type { Clock } from "../system/deps.ts";
 import { isDoctorModel } from "../wire/names.ts";
 import { LiveOutput } from "./live-output.ts";
@@ -140,6 +141,12 @@ export class Ledger {
   /** Counts a job for its worker alone. The request that it served, with others, is counted by `count`. */
   countPart(report: JobReport, usage: Usage | undefined): void {
     this.#countForWorker(report, usage, false, usage?.[SPEED_UNIT] ?? 0);
+  }
+
+  /** Counts a job of a peer for its worker. Its request is counted where its client is. */
+  countForPeer(claim: Claim, { outcome, error, runningMs, output }: Work): void {
+    const workersOutcome = outcome === "failed" && error === undefined ? "completed" : outcome;
+    this.#options.workers?.count(claim, { outcome: workersOutcome, runningMs, output });
   }
 
   #countForWorker(report: JobReport, usage: Usage | undefined, isEstimated: boolean, uncounted: number): void {

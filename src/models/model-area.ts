@@ -98,6 +98,7 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
     const isPrivate = config.metricsListener !== undefined;
     const workers = isPrivate ? new WorkerSeries({ clock: deps.clock, plugin: options.pluginId, seats }) : undefined;
     const costOf = createCostOf(config.queueWeights, options.modelType === "transcription");
+    const member = options.cluster?.joinPool(options.pluginId);
     this.pool = new Pool({
       clock: deps.clock,
       queueSize: config.queueSize,
@@ -109,6 +110,7 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
       isDrained: (workerId) => this.#restrictions.isDrained(workerId),
       createPolicy: (host) => new FairQueue({ capacity: config.queueSize, clock: deps.clock, costOf }, host),
       routePolicy: new Soonest(),
+      remotes: member?.remotes,
       onHealth: (event) => {
         logHealth(event);
         this.#scheduling.health(event);
@@ -146,6 +148,10 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
     registerGauges(options.metrics, options.pluginId, this.pool, () => this.#running);
     this.#scheduling = new SchedulerSeries(options.pluginId, options.metrics);
     this.#scheduling.register(this.pool);
+    member?.begin(this.pool, (claim, work) => {
+      this.#ledger.countForPeer(claim, work);
+      this.pool.touch();
+    });
   }
 
   /** Whether new jobs are refused, because the server is draining and no peer could serve them. */

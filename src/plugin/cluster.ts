@@ -1,3 +1,7 @@
+import type { Claim } from "../pool/claim.ts";
+import type { Pool } from "../pool/pool.ts";
+import type { Remotes } from "../pool/remotes.ts";
+import type { Work } from "../pool/seat.ts";
 import type { PeerHandler } from "../tunnel/peer-handler.ts";
 import type { Session } from "../tunnel/session.ts";
 
@@ -10,6 +14,31 @@ export interface ClusterPorts {
   readonly exchanges: PeerExchanges;
   /** Returns where the workers of one plugin are. */
   workersOf(pluginId: string): RemoteWorkers;
+  /** Lets the pool of a plugin take part. Called once for each plugin. */
+  joinPool(pluginId: string): PoolMembership;
+  /** Returns what is told of a plugin's prompts. */
+  prefixesOf(pluginId: string): SharedPrefixes;
+}
+
+/** The pool of one plugin as a member of the cluster. */
+export interface PoolMembership {
+  /** The workers of peers, for the pool that is to be built. */
+  readonly remotes: Remotes;
+  /**
+   * Tells peers of the pool's workers from now on, and serves their jobs with them. `onPeerWork` is called for each job of a
+   * peer, when its work has been added to the totals of its worker. Called once, before anything else happens to the pool.
+   */
+  begin(pool: Pool, onPeerWork: (claim: Claim, work: Work) => void): void;
+}
+
+/** What is told between servers of the prompts and responses of one plugin: hashes and ids, as bounded as they are told. */
+export interface SharedPrefixes {
+  /** Tells the other servers that a session has got a prompt with these hashes. */
+  tellPrompt(sessionId: string, hashes: readonly bigint[]): void;
+  /** Tells the other servers that a worker has a response. */
+  tellResponse(key: string, workerId: string): void;
+  /** Passes on what other servers tell. Called once. */
+  onTold(listener: Pick<SharedPrefixes, "tellPrompt" | "tellResponse">): void;
 }
 
 /** The other servers of the cluster, as far as this one knows them. */

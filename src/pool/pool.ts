@@ -39,11 +39,8 @@ export interface PoolOptions extends ReasonsOptions {
   readonly createPolicy?: CreateQueuePolicy;
   /** Least loaded, unless given. */
   readonly routePolicy?: RoutePolicy;
-  /**
-   * Creates the pool's view of the other servers of a cluster; none unless given. It MUST NOT call the pool before it has
-   * returned.
-   */
-  readonly createRemotes?: ((pool: Pool) => Remotes) | undefined;
+  /** The other servers of a cluster; none unless given. */
+  readonly remotes?: Remotes | undefined;
   /** Called when a worker goes out because it failed too often, and when it comes back. */
   readonly onHealth?: (event: HealthEvent) => void;
 }
@@ -77,11 +74,11 @@ export class Pool implements SessionHost {
     this.#options = options;
     this.#numbers = new TicketNumbers(options.clock.elapsed());
     this.jobs = new JobsRegistry(options.serverId, options.name, options.clock);
-    const remotes = options.createRemotes?.(this);
+    const { remotes } = options;
     this.#remotes = remotes;
     const routePolicy = options.routePolicy ?? new LeastLoaded();
-    this.#directory = new Directory(options.clock, options.modelGraceMs, routePolicy, remotes);
-    this.#reach = new Reach(this.#directory, remotes);
+    this.#directory = new Directory(options.clock, options.modelGraceMs, routePolicy, remotes?.models);
+    this.#reach = new Reach(this.#directory, remotes?.models);
     this.#reasons = new Reasons(this.#reach, options);
     const createPolicy = options.createPolicy ?? (() => new FirstCome(options.queueSize));
     this.#policy = createPolicy({
@@ -93,7 +90,7 @@ export class Pool implements SessionHost {
       policy: this.#policy,
       reasons: this.#reasons,
       timeoutMs: options.queueTimeoutMs,
-      remotes,
+      remotes: remotes?.queue,
       onChange: () => this.#onChange(),
     });
     this.load = new PoolLoad(this.#directory, this.#queue);
@@ -341,8 +338,8 @@ export class Pool implements SessionHost {
     if (this.#queue.size === 0) return;
     const remotes = this.#remotes;
     for (const model of models) {
-      let choice = remotes?.hasOffers ? undefined : remotes?.choose(model, ANY_WORKER);
-      while (choice && this.#remoteSlots.serve(choice)) choice = remotes?.choose(model, ANY_WORKER);
+      let choice = remotes?.queue.hasOffers ? undefined : remotes?.models.choose(model, ANY_WORKER);
+      while (choice && this.#remoteSlots.serve(choice)) choice = remotes?.models.choose(model, ANY_WORKER);
       this.#slots.serveOthers([model]);
     }
     // A slot for any worker is no slot for a job that names its worker.
@@ -356,6 +353,11 @@ export class Pool implements SessionHost {
   refuseWaiting(fault: () => Fault): void {
     this.#revision += 1;
     this.#queue.refuse({ fault, mayWait: ({ demand }) => this.#reach.isServedElsewhere(demand) });
+  }
+
+  /** Lists the models that may serve a demand now on any server, best first, as far as a worker that is ready serves them. */
+  namesFor(demand: Demand): readonly string[] {
+    return this.#reach.namesFor(demand);
   }
 
   /** Whether any worker that is not excluded might take this job, now or later. */

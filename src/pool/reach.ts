@@ -40,7 +40,7 @@ export class Reach {
   }
 
   #chooseByName(demand: Demand, remotes: RemoteModels): Choice | RemoteChoice | undefined {
-    for (const name of this.#namesFor(demand)) {
+    for (const name of this.namesFor(demand)) {
       const { workerId } = demand;
       const own = workerId === undefined ? this.#own.chooseModel(name, demand) : undefined;
       if (own) return own;
@@ -70,20 +70,20 @@ export class Reach {
   resolve(demand: Demand): string | undefined {
     if (!this.#remotes || this.#isSeated(demand)) return this.#own.resolve(demand);
     const choice = this.choose(demand);
-    if (!choice) return this.#namesFor(demand)[0];
+    if (!choice) return this.namesFor(demand)[0];
     return "to" in choice ? choice.to.model : choice.group.model;
   }
 
   /** Whether any worker that is not excluded serves the demand; with `ready`, only workers that take jobs, busy or not. */
   isServed(demand: Demand, ready: boolean): boolean {
     if (this.#own.isServed(demand, ready)) return true;
-    return this.#remotes !== undefined && !this.#isSeated(demand) && this.#namesFor(demand).length > 0;
+    return this.#remotes !== undefined && !this.#isSeated(demand) && this.namesFor(demand).length > 0;
   }
 
   /** Whether workers of peers take jobs for the demand, busy or not. */
   isServedElsewhere(demand: Demand): boolean {
     const remotes = this.#remotes;
-    return remotes !== undefined && this.#namesFor(demand).some((name) => remotes.isReady(name, demand));
+    return remotes !== undefined && this.namesFor(demand).some((name) => remotes.isReady(name, demand));
   }
 
   /** Counts the slots of all workers that may get the demand, and how many are held. */
@@ -92,7 +92,7 @@ export class Reach {
     const remotes = this.#remotes;
     if (!remotes || this.#isSeated(demand)) return own;
     let { busy, slots } = own;
-    for (const name of this.#namesFor(demand)) {
+    for (const name of this.namesFor(demand)) {
       const load = remotes.loadOf(name, demand);
       busy += load.busy;
       slots += load.slots;
@@ -141,7 +141,8 @@ export class Reach {
     return workerId !== undefined && this.#own.seatOf(workerId) !== undefined;
   }
 
-  #namesFor(demand: Demand): readonly string[] {
+  /** Lists the models that may serve a demand now, best first; of a worker that is named, if a peer has it. */
+  namesFor(demand: Demand): readonly string[] {
     const { naming } = this.#own;
     return demand.workerId === undefined ? naming.namesFor(demand) : naming.namesElsewhere(demand);
   }

@@ -128,5 +128,8 @@ export interface RemoteQueue {
   ahead(ticket: Ticket): number;
 }
 
-/** The other servers of the cluster. */
-export interface Remotes extends RemoteModels, RemoteQueue {}
+/** The other servers of the cluster, as one pool uses them. */
+export interface Remotes {
+  readonly models: RemoteModels;
+  readonly queue: RemoteQueue;
+}

@@ -6,6 +6,7 @@ import { systemIds } from "../../src/system/ids.ts";
 import { createLog, silentLog } from "../../src/system/log.ts";
 import type { Config } from "./default-config.ts";
 import { eventually } from "./eventually.ts";
+import { ScriptedCluster } from "./scripted-cluster.ts";
 import { PortsNetwork, type ScriptedPorts } from "./scripted-ports.ts";
 import { TestServer } from "./test-server.ts";
 
@@ -115,7 +116,7 @@ export class AreaCluster {
       write: (line) => lines.push(JSON.parse(line)),
       now: Date.now,
     });
-    const cluster = { ports, sights: undefined, close: async () => {} };
+    const cluster = Object.assign(new ScriptedCluster(systemClock), { ports, sights: undefined });
     const server = new TestServer(
       { plugins: ["llm", "mcp", "transfer"], serverId: id, ...overrides },
       { log },

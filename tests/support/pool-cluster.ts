@@ -309,7 +309,7 @@ export class PoolServer {
       serverId: id,
       name: "llm",
       createPolicy: (host) => new FairQueue({ capacity: 100_000, clock, costOf: ({ output }) => output }, host),
-      createRemotes: () => this.#remotes,
+      remotes: { models: this.#remotes, queue: this.#remotes },
     });
     const offers = new Offers({ clock, tells, random: cluster.random });
     this.offers = hasOffers

@@ -78,11 +78,12 @@ export class RigServer {
       ...changes,
     });
     this.#watch = this.presence.watch(PLUGIN);
-    this.directory = this.presence.join(PLUGIN, this.pool.load, () => ({
+    this.directory = this.presence.join(PLUGIN, () => ({
       open: ({ request }, sink) => new ScriptedExchange(request, sink, clock),
       progress: () => {},
       count: () => {},
     }));
+    this.presence.tellLoad(PLUGIN, this.pool.load);
   }
 
   /** Connects a worker, as the endpoint does. Returns undefined if its id is in use. */

@@ -29,7 +29,7 @@ export class RemoteRig {
       modelGraceMs: 60_000,
       serverId: "a",
       name: "llm",
-      createRemotes: () => this.remotes,
+      remotes: { models: this.remotes, queue: this.remotes },
       createPolicy: (host) => new FairQueue({ capacity: 10, clock: this.clock, costOf: ({ output }) => output }, host),
       ...options,
     });

@@ -15,6 +15,8 @@ import type {
   ServerLoad,
 } from "../../src/state/cluster-facts.ts";
 import type { Clock } from "../../src/system/deps.ts";
+import type { SessionWatch } from "../../src/tunnel/session-watch.ts";
+import { ScriptedRemotes } from "./scripted-remotes.ts";
 
 /** A direct link on which nothing has passed. */
 export const QUIET_LINK: PeerLink = {
@@ -33,7 +35,15 @@ const NO_PORTS: ClusterPorts = {
   members: { ids: () => [], isAnyReady: () => false, onCame: () => {}, onGone: () => {} },
   exchanges: { sessionTo: () => undefined, onChange: () => {}, serve: () => {} },
   workersOf: () => ({ serverOf: () => undefined, leftAgoMs: () => undefined, onMoved: () => {} }),
+  joinPool: () => {
+    const nobody = new ScriptedRemotes();
+    return { remotes: { models: nobody, queue: nobody }, begin: () => {} };
+  },
+  prefixesOf: () => ({ tellPrompt: () => {}, tellResponse: () => {}, onTold: () => {} }),
 };
+
+const NO_REQUESTS = { countOf: () => 0, changed: () => {} };
+const NO_FAILURES = { nameOf: (address: string) => address, tell: () => {}, onTold: () => {} };
 
 /** A cluster whose peers a test describes, without NATS and links. */
 export class ScriptedCluster implements AppCluster, ClusterSights, ClusterReports, PeerStates {
@@ -55,6 +65,18 @@ export class ScriptedCluster implements AppCluster, ClusterSights, ClusterReport
   constructor(clock: Clock) {
     this.#clock = clock;
   }
+
+  readonly limits = { requests: NO_REQUESTS, keys: NO_FAILURES, tokens: NO_FAILURES };
+
+  judgeOwners(): void {}
+
+  takeKeys(): void {}
+
+  watch(): SessionWatch {
+    return { mayClaim: () => true, onOpened: () => {}, onLeaving: () => {}, onClosed: () => {} };
+  }
+
+  drain(): void {}
 
   async close(): Promise<void> {}
 

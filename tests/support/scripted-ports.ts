@@ -1,4 +1,5 @@
 import type { CallHandler, CallResult, ClusterPorts, RemoteWorkers } from "../../src/plugin/cluster.ts";
+import { ScriptedRemotes } from "./scripted-remotes.ts";
 
 /** One server's ports to the others of a `PortsNetwork`. */
 export interface ScriptedPorts extends ClusterPorts {
@@ -44,6 +45,11 @@ export class PortsNetwork {
       },
       exchanges: { sessionTo: () => undefined, onChange: () => {}, serve: () => {} },
       workersOf,
+      joinPool: () => {
+        const nobody = new ScriptedRemotes();
+        return { remotes: { models: nobody, queue: nobody }, begin: () => {} };
+      },
+      prefixesOf: () => ({ tellPrompt: () => {}, tellResponse: () => {}, onTold: () => {} }),
     };
     server.ports = ports;
     this.#servers.set(serverId, server);

@@ -3,9 +3,10 @@ import type {
   PeerRequest,
   RemoteChoice,
   RemoteGroup,
+  RemoteModels,
   RemoteNeeds,
+  RemoteQueue,
   RemoteSlot,
-  Remotes,
 } from "../../src/pool/remotes.ts";
 import type { Work } from "../../src/pool/seat.ts";
 import type { Ticket } from "../../src/pool/ticket.ts";
@@ -42,7 +43,7 @@ export interface PeerExchange {
 }
 
 /** The other servers of a cluster, played by a test. What they tell of their load changes only when the test says so. */
-export class ScriptedRemotes implements Remotes {
+export class ScriptedRemotes implements RemoteModels, RemoteQueue {
   readonly workers: RemoteWorker[] = [];
   readonly exchanges: PeerExchange[] = [];
   readonly wanted = new Set<Ticket>();

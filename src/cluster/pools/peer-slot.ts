@@ -27,7 +27,7 @@ export interface PeerSlotHost {
 /** A place where a job is sent. */
 export interface PeerPlace {
   readonly server: string;
-  readonly group: RemoteGroup;
+  readonly group: Pick<RemoteGroup, "model" | "sentAs">;
   /** The only worker that may serve it there. */
   readonly workerId?: string | undefined;
   /** The slot that the peer has offered. */

@@ -23,9 +23,9 @@ const BASES = ["/api/llm/v1", "/v1", "/api/llm/id/:worker_id/v1"];
 
 /** The routes that clients call. */
 export function llmRoutes(area: ModelArea, context: PluginContext<typeof llmSettings>): AnyElysia {
-  const { auth, config, deps, metrics, secretFor } = context;
+  const { auth, config, deps, metrics, secretFor, cluster } = context;
   const salts = new CacheSalts(secretFor("cache-salts"));
-  const prompts = new PromptAffinity(() => deps.clock.elapsed(), secretFor("prompts"));
+  const prompts = new PromptAffinity(() => deps.clock.elapsed(), secretFor("prompts"), cluster?.prefixesOf("llm"));
   registerAffinity(metrics, prompts);
   area.coldCaches.watch(() => prompts.facts().cold);
   const ask = (visit: Visit): Caller => auth.ask(visit, "api");

@@ -48,7 +48,7 @@ export interface ClusterStateOptions {
   readonly region: string | undefined;
   /** The address that this server tells for links. */
   readonly address: () => string | undefined;
-  readonly bus: Bus;
+  readonly bus: Bus & { readonly holder?: string | undefined };
   /** The NATS server in use, or the one that was tried last. */
   readonly busAddress: () => string | undefined;
   /** Whether NATS keeps records; undefined until that is known. */
@@ -102,6 +102,7 @@ export class ClusterReport implements ClusterReports {
       isUp: state.kind === "up",
       since: this.#busSince,
       reason: state.kind === "down" ? state.reason : undefined,
+      idHeldOn: bus.holder,
       address: busAddress(),
       hasRecords: hasRecords(),
     };

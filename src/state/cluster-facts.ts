@@ -108,6 +108,8 @@ export interface BusFacts {
   readonly since: number;
   /** Why it is away, in a few words. */
   readonly reason: string | undefined;
+  /** Where another running server has this one's id, which keeps this one away from the others; undefined if none has. */
+  readonly idHeldOn: string | undefined;
   /** Host and port of the NATS server in use, or of the one that was tried last; never with credentials. */
   readonly address: string | undefined;
   /** Whether it keeps records in JetStream; undefined until that is known. */

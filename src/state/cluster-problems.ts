@@ -15,6 +15,7 @@ export function findInCluster(facts: ClusterFacts): readonly Found[] {
 }
 
 function findInBus({ bus, peers }: ClusterFacts): readonly Found[] {
+  if (bus.idHeldOn !== undefined) return [idHeld(bus.idHeldOn)];
   if (!bus.isUp) return findAway(bus, peers);
   if (bus.hasRecords !== false) return [];
   return [
@@ -56,6 +57,15 @@ function findAway({ address, reason }: BusFacts, peers: readonly PeerFacts[]): r
     );
   }
   return found;
+}
+
+function idHeld(host: string): Found {
+  return problem({
+    code: "server_id_shared",
+    severity: "critical",
+    title: `Another running server, on ${host}, has the id of this one, so this one works alone.`,
+    advice: "Give each server its own SERVER_ID, and restart this one.",
+  });
 }
 
 function toSharedId(id: string): Found {

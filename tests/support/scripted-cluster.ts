@@ -89,6 +89,7 @@ export class ScriptedCluster implements AppCluster, ClusterSights, ClusterReport
         isUp: true,
         since: this.#clock.now(),
         reason: undefined,
+        idHeldOn: undefined,
         address: "127.0.0.1:4222",
         hasRecords: true,
         ...this.#bus,

@@ -38,6 +38,13 @@ describe("problems of a cluster", () => {
     expect(findInCluster(alone.facts())[0]?.title).toContain("works alone");
   });
 
+  test("say that another server has this one's id, rather than that NATS is away", () => {
+    const cluster = clusterOf({});
+    cluster.bus({ isUp: false, reason: "another server has the same SERVER_ID", idHeldOn: "rack-2" });
+    expect(brief(cluster)).toEqual(["server_id_shared - critical"]);
+    expect(findInCluster(cluster.facts())[0]?.title).toContain("on rack-2");
+  });
+
   test("do not flash while NATS restarts", () => {
     const cluster = clusterOf({});
     cluster.bus({ isUp: false });

@@ -200,9 +200,8 @@ export class Peers implements Members {
     const before = peer.status;
     peer.status = status;
     peer.since = clock.now();
-    const fields = { peer: peer.id, status, was: before, version: peer.greeting.version };
-    if (status === "suspect" || status === "unreachable" || status === "incompatible") log.warn("peer.changed", fields);
-    else log.info("peer.changed", fields);
+    // What lasts for a second is told to operators by the cluster's log.
+    log.debug("peer.changed", { peer: peer.id, status, was: before, version: peer.greeting.version });
     if (wasPresent && !peer.isPresent) peer.replica.detach();
     peer.replica.changed();
     if (wasPresent === peer.isPresent) return;

@@ -146,8 +146,9 @@ export function loadConfig(sources: ConfigSources): Loaded<Config> {
 }
 
 /** Whether workers come from several owners, and a restart would make the server forget which ids are whose. */
-export function forgetsOwners({ dataDir, clientKeys, clientRoles }: Config): boolean {
-  return dataDir === undefined && clientKeys.length + clientRoles.length > 1;
+export function forgetsOwners({ dataDir, natsServers, clientKeys, clientRoles }: Config): boolean {
+  // In a cluster, NATS keeps them, or the dashboard says that it does not.
+  return dataDir === undefined && natsServers.length === 0 && clientKeys.length + clientRoles.length > 1;
 }
 
 const OPEN_CLUSTER =

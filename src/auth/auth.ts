@@ -192,12 +192,7 @@ export function createAuth(config: Config, { clock, ids, log }: Deps, options: A
       lists = next;
       gates = createGates(
         gateParts,
-        options.keys ??
-          configuredKeys({
-            ...next,
-            maxRequestsPerKey: config.maxRequestsPerKey,
-            clusterName: config.clusterName,
-          }),
+        options.keys ?? configuredKeys({ ...next, maxRequestsPerKey: config.maxRequestsPerKey }),
         next,
         standIn,
       );

@@ -53,6 +53,8 @@ export interface ClusterStateOptions {
   readonly busAddress: () => string | undefined;
   /** Whether NATS keeps records; undefined until that is known. */
   readonly hasRecords: () => boolean | undefined;
+  /** What the NATS user may not do, as far as NATS has said. */
+  readonly forbidden: () => readonly string[];
   /** A digest of this server's keys, as beats tell it. */
   readonly keys: () => string;
   readonly peers: SeenPeers;
@@ -96,7 +98,7 @@ export class ClusterReport implements ClusterReports {
   }
 
   #bus(): BusFacts {
-    const { bus, busAddress, hasRecords } = this.#options;
+    const { bus, busAddress, hasRecords, forbidden } = this.#options;
     const { state } = bus;
     return {
       isUp: state.kind === "up",
@@ -105,6 +107,7 @@ export class ClusterReport implements ClusterReports {
       idHeldOn: bus.holder,
       address: busAddress(),
       hasRecords: hasRecords(),
+      forbidden: forbidden(),
     };
   }
 }

@@ -147,6 +147,7 @@ export class Cluster {
       bus,
       busAddress: () => nats.address,
       hasRecords: () => keeper.hasRecords,
+      forbidden: () => nats.forbidden,
       keys: () => this.#fingerprint,
       peers: presence.peers,
       jobs: this.#pools.counts,

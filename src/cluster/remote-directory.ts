@@ -109,17 +109,6 @@ export class RemoteDirectory implements RemoteModels {
     return best && this.#choiceOf(best, needs, named);
   }
 
-  chooseFor(sessionId: string, model: string, needs: RemoteNeeds): RemoteChoice | undefined {
-    const worker = this.workers.ofSession(sessionId);
-    if (!worker || isOut(worker, needs.excluded)) return undefined;
-    const now = this.#options.clock.elapsed();
-    for (const group of this.#byModel.get(model)?.groups ?? []) {
-      if (!isIn(group, worker) || !group.peer.takesJobs || !group.peer.isReachable) continue;
-      if (group.free(now) > 0 && this.#allows(group, needs, undefined)) return this.#choiceOf(group, needs, undefined);
-    }
-    return undefined;
-  }
-
   isReady(model: string, needs: RemoteNeeds): boolean {
     const named = this.#named(needs);
     for (const group of this.#ready(model)) if (this.#allows(group, needs, named)) return true;

@@ -3,14 +3,11 @@ import type { Demand, Directory } from "./directory.ts";
 import type { RemoteChoice, RemoteModels } from "./remotes.ts";
 import type { Choice } from "./routing/route-policy.ts";
 import type { Ticket } from "./ticket.ts";
-import { chooseWarmPeer } from "./warm-peer.ts";
 
 /** All workers that a pool can send jobs to: those of its own directory, and those of peers if there are any. */
 export class Reach {
   readonly #own: Directory;
   readonly #remotes: RemoteModels | undefined;
-
-  readonly #isOwn = (sessionId: string): boolean => this.#own.hasSession(sessionId);
 
   constructor(own: Directory, remotes: RemoteModels | undefined) {
     this.#own = own;
@@ -38,9 +35,8 @@ export class Reach {
     if (!remotes) return this.#own.choose(demand);
     const { model, workerId } = demand;
     if (workerId !== undefined && this.#own.seatOf(workerId)) return this.#own.choose(demand);
-    const warm = workerId === undefined ? chooseWarmPeer(model, demand, remotes, this.#isOwn) : undefined;
-    const own = warm || workerId !== undefined ? undefined : this.#own.chooseModel(model, demand);
-    return warm ?? own ?? this.#chooseByName(demand, remotes);
+    const own = workerId === undefined ? this.#own.chooseModel(model, demand) : undefined;
+    return own ?? this.#chooseByName(demand, remotes);
   }
 
   #chooseByName(demand: Demand, remotes: RemoteModels): Choice | RemoteChoice | undefined {

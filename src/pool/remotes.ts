@@ -81,11 +81,6 @@ export interface RemoteModels {
    * then the one with the most free slots. Only workers that the needs allow count. Undefined if there is none.
    */
   choose(model: string, needs: RemoteNeeds): RemoteChoice | undefined;
-  /**
-   * Chooses the group of the worker with this session, if it serves exactly this model and has a slot that is free as far as
-   * is known. Undefined also for a session of no peer. The peer may serve the job with another worker of the group.
-   */
-  chooseFor(sessionId: string, model: string, needs: RemoteNeeds): RemoteChoice | undefined;
   /** Whether a worker that the needs allow takes jobs for exactly this model, busy or not. */
   isReady(model: string, needs: RemoteNeeds): boolean;
   /** Counts the slots of the workers that serve exactly this model and that the needs allow, and how many are held. */

@@ -114,6 +114,8 @@ export interface BusFacts {
   readonly address: string | undefined;
   /** Whether it keeps records in JetStream; undefined until that is known. */
   readonly hasRecords: boolean | undefined;
+  /** What NATS has refused because its user may not do it, each as `publish <subject>` or `subscription <subject>`. */
+  readonly forbidden: readonly string[];
 }
 
 /** What this server knows of its cluster. A server without a cluster has none. */

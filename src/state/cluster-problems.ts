@@ -17,8 +17,10 @@ export function findInCluster(facts: ClusterFacts): readonly Found[] {
 function findInBus({ bus, peers }: ClusterFacts): readonly Found[] {
   if (bus.idHeldOn !== undefined) return [idHeld(bus.idHeldOn)];
   if (!bus.isUp) return findAway(bus, peers);
-  if (bus.hasRecords !== false) return [];
+  const found: Found[] = bus.forbidden.length > 0 ? [forbidden(bus.forbidden)] : [];
+  if (bus.hasRecords !== false) return found;
   return [
+    ...found,
     problem({
       code: "cluster_records_missing",
       severity: "warning",
@@ -27,6 +29,20 @@ function findInBus({ bus, peers }: ClusterFacts): readonly Found[] {
         "Start nats-server with JetStream (`-js` and a directory to store in), and let the cluster's user publish to `$JS.API.>` and `$KV.>`.",
     }),
   ];
+}
+
+/** The most refusals that a problem quotes. */
+const MAX_QUOTED = 3;
+
+function forbidden(all: readonly string[]): Found {
+  const quoted = all.slice(0, MAX_QUOTED).join(", ");
+  return problem({
+    code: "bus_forbidden",
+    severity: "critical",
+    title: `NATS forbids this server what it needs: ${quoted}${all.length > MAX_QUOTED ? " and more" : ""}.`,
+    advice:
+      "Give the NATS user the permissions that docs/cluster.md lists for this CLUSTER_NAME, and reload nats-server.",
+  });
 }
 
 function findAway({ address, reason }: BusFacts, peers: readonly PeerFacts[]): readonly Found[] {

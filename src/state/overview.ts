@@ -210,7 +210,8 @@ export class Overview {
       hasAdmins: access.hasAdmins,
       isClientOpen: access.isWorkerOpen,
       isLoopback: isLoopback(config.host),
-      areOwnersForgotten: config.dataDir === undefined && access.hasSeveralOwners,
+      // In a cluster, NATS keeps them, or another problem says that it does not.
+      areOwnersForgotten: config.dataDir === undefined && config.natsServers.length === 0 && access.hasSeveralOwners,
       areRecordsFailing: areRecordsFailing(),
       plugins: pulses.map((each) => ({
         ...each,

@@ -92,6 +92,7 @@ export class ScriptedCluster implements AppCluster, ClusterSights, ClusterReport
         idHeldOn: undefined,
         address: "127.0.0.1:4222",
         hasRecords: true,
+        forbidden: [],
         ...this.#bus,
       },
       peers: [...this.#peers.values()],

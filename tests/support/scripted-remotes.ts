@@ -89,12 +89,6 @@ export class ScriptedRemotes implements RemoteModels, RemoteQueue {
     return best && this.choiceOf(best[0], model);
   }
 
-  chooseFor(sessionId: string, model: string, needs: RemoteNeeds): RemoteChoice | undefined {
-    const worker = this.#able(model, needs).find((each) => each.sessionId === sessionId);
-    const held = worker && (this.#held.get(keyOf(worker.server, model)) ?? 0);
-    return worker && worker.slots - worker.told - (held ?? 0) > 0 ? this.choiceOf(worker.server, model) : undefined;
-  }
-
   /** Makes a choice of a peer, as one that offers a slot does. */
   choiceOf(server: string, model: string): RemoteChoice {
     const worker = this.workers.find((each) => each.server === server && each.models.includes(model));

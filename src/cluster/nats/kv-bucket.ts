@@ -1,5 +1,5 @@
 import { type KV, Bucket as KvBucket, type KvEntry, Kvm } from "@nats-io/kv";
-import type { NatsConnection } from "@nats-io/transport-node";
+import { errors, type NatsConnection } from "@nats-io/transport-node";
 import type { Clock } from "../../system/deps.ts";
 import type { Bucket, BucketEntry, BucketWatcher, BucketWrite, OpenedBucket } from "../records/bucket.ts";
 import { reasonOf } from "./dial.ts";
@@ -40,6 +40,7 @@ export function createBucketOpener({ connection, name, clock }: BucketOpenerOpti
       hasFailedSince = undefined;
       return { ok: true, bucket: opened };
     } catch (error) {
+      if (isForbidden(error)) return { ok: false, reason: "the NATS user may not use JetStream", isAbsent: true };
       if (isAbsent(error)) return { ok: false, reason: "NATS has no JetStream", isAbsent: true };
       const now = clock.elapsed();
       hasFailedSince ??= now;
@@ -149,6 +150,12 @@ function toEntry({ key, value, revision, operation }: KvEntry): BucketEntry {
 
 function codeOf(error: unknown): number | undefined {
   return error instanceof Error && "code" in error && typeof error.code === "number" ? error.code : undefined;
+}
+
+function isForbidden(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause)
+    if (cause instanceof errors.PermissionViolationError) return true;
+  return false;
 }
 
 function isAbsent(error: unknown): boolean {

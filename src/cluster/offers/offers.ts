@@ -81,19 +81,6 @@ export class Offers {
     };
   }
 
-  /** What became of the offers of all pools. */
-  get outcomes(): Readonly<OfferCounts> {
-    const all = { taken: 0, declined: 0, late: 0, lost: 0 };
-    for (const { offering } of this.#pools.values()) {
-      const { taken, declined, late, lost } = offering.outcomes;
-      all.taken += taken;
-      all.declined += declined;
-      all.late += late;
-      all.lost += lost;
-    }
-    return all;
-  }
-
   close(): void {
     for (const { offering, wanting } of this.#pools.values()) {
       offering.close();

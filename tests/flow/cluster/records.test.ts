@@ -137,6 +137,21 @@ jetstream { store_dir: ${JSON.stringify(directory.path)} }
     expect(line).toContain("NATS has no JetStream");
   });
 
+  test("are not kept for a user who may not use JetStream, which the log says at once", async () => {
+    const directory = temporaryDirectory();
+    ends.push(() => directory.remove());
+    const nats = await startNats({
+      config: `authorization { users: [ { user: moorage, password: pw, permissions: {
+        publish: ["moorage.test.>", "_INBOX_moorage.>"], subscribe: ["moorage.test.>", "_INBOX_moorage.>"] } } ] }
+jetstream { store_dir: ${JSON.stringify(directory.path)} }
+`,
+    });
+    const { keeper, bus, lines } = start(`nats://moorage:pw@127.0.0.1:${nats.port}`);
+    await eventually(() => keeper.hasRecords === false, "it is known");
+    expect(lines.find((each) => each.includes("cluster.records_not_kept"))).toContain("may not use JetStream");
+    expect(bus.forbidden[0]).toStartWith("publish $JS.API.");
+  });
+
   test("of a cluster of three NATS servers survive the loss of one of them", async () => {
     const directory = temporaryDirectory();
     ends.push(() => directory.remove());

@@ -16,6 +16,13 @@ afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end();
 });
 
+/** The parts of the state that are read here. */
+interface State {
+  readonly plugins: {
+    readonly llm: { readonly restrictions: readonly { readonly id: string; readonly drained: object | null }[] };
+  };
+}
+
 interface Server {
   readonly run: ProgramRun;
   readonly url: string;
@@ -90,6 +97,25 @@ describe.skipIf(lacks("records of several servers on a real nats-server", PROGRA
       expect(await dial(third, KEY).closed).toEqual(BLOCKED);
       expect(await act(third, "unblock")).toBe(200);
       await connect(again, KEY);
+    });
+
+    test("drain a worker at once when an operator of another server does, and it stays drained where it connects next", async () => {
+      const nats = await startNats();
+      const [a, b] = [await startServer(nats, "a"), await startServer(nats, "b")];
+      const isDrained = async ({ url }: Server): Promise<boolean> => {
+        const response = await fetch(`${url}/api/state`, { headers: { authorization: `Bearer ${API_KEY}` } });
+        const { plugins } = (await response.json()) as State;
+        return plugins.llm.restrictions.some(({ id, drained }) => id === "w" && drained !== null);
+      };
+      const worker = await connect(b, KEY);
+      expect(await eventually(async () => (await act(a, "drain")) === 200, "the worker is known")).toBe(true);
+      await eventually(() => isDrained(b), "it is drained where it is connected");
+      worker.close();
+      await worker.closed;
+      await connect(a, KEY);
+      expect(await isDrained(a)).toBe(true);
+      expect(await act(b, "undrain")).toBe(200);
+      await eventually(async () => !(await isDrained(a)) && !(await isDrained(b)), "the drain is lifted");
     });
 
     test("give the id of a worker that has left to no worker with another key", async () => {

@@ -41,6 +41,7 @@ function setUp(peer: Partial<SeenPeer> = {}) {
     bus,
     busAddress: () => "127.0.0.1:4222",
     hasRecords: () => undefined,
+    forbidden: () => [],
     keys: () => "k",
     peers: { all: () => [seen], sharedIds: [], onBeat: (listener) => void beats.push(listener) },
     jobs,

@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from "bun:test";
 import { ANONYMOUS } from "../../../src/auth/caller.ts";
-import { NONE_EXCLUDED, withSession } from "../../../src/pool/excluded.ts";
+import { NONE_EXCLUDED } from "../../../src/pool/excluded.ts";
 import type { Candidate } from "../../../src/pool/queue-policy.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { MODEL_GRACE_MS, PresenceRig } from "../../support/presence-rig.ts";
@@ -70,21 +70,6 @@ test("what is lost is repaired by a snapshot after the next beat", async () => {
   expect(b.directory.serverOf("w")).toBeUndefined();
   await rig.run(1100);
   expect([b.directory.serverOf("w"), c.directory.serverOf("w")]).toEqual(["a", "a"]);
-});
-
-test("a session is found with its peer, as long as a slot is free there and nothing excludes it", async () => {
-  const { a, b } = await three();
-  const session = a.connect({ id: "w", slots: 1 });
-  if (!session) throw new Error("the worker was refused");
-  a.connect({ id: "other", models: ["n"] });
-  await rig.run(300);
-  expect(b.directory.chooseFor(session.id, "m", NEEDS)?.server).toBe("a");
-  expect(b.directory.chooseFor(session.id, "n", NEEDS)).toBeUndefined();
-  expect(b.directory.chooseFor("a~unknown", "m", NEEDS)).toBeUndefined();
-  const excluded = withSession(NONE_EXCLUDED, session.id);
-  expect(b.directory.chooseFor(session.id, "m", { ...NEEDS, excluded })).toBeUndefined();
-  b.directory.chooseFor(session.id, "m", NEEDS)?.hold();
-  expect(b.directory.chooseFor(session.id, "m", NEEDS)).toBeUndefined();
 });
 
 test("a server that is silent gets no jobs after 3 s, is gone after 5 s, and its models stay known", async () => {

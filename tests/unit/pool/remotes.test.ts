@@ -44,43 +44,6 @@ describe("choosing", () => {
     ]);
   });
 
-  describe("by what workers know of a prompt", () => {
-    const knownBy = (...sessions: readonly (readonly [sessionId: string, share: number])[]) => ({
-      affinity: {
-        candidates: () => sessions.map(([sessionId, share]) => ({ sessionId, share, source: "prefix" as const })),
-      },
-    });
-
-    test("a job goes to the peer whose worker knows most of it, although a worker of this server has room", () => {
-      const rig = new RemoteRig();
-      const own = rig.join("own", ["m"], 5);
-      rig.remotes.add("b", "w", ["m"]);
-      const { reports } = rig.start("m", knownBy(["b~w", 0.8], [own.id, 0.6]));
-      rig.answer();
-      expect(reports[0]?.claim).toMatchObject({ worker: { id: "w", server: "b" }, route: { reason: "prefix" } });
-    });
-
-    test.each([
-      ["a worker of this server knows as much", (own: string) => knownBy([own, 0.8], ["b~w", 0.8])],
-      ["the worker of the peer knows less than half", () => knownBy(["b~w", 0.4])],
-      ["the worker has gone", () => knownBy(["b~gone", 1])],
-    ])("a job stays here if %s", (_, affinityFor) => {
-      const rig = new RemoteRig();
-      const own = rig.join("own", ["m"], 5);
-      rig.remotes.add("b", "w", ["m"]);
-      rig.start("m", affinityFor(own.id));
-      expect([own.exchanges.length, rig.remotes.exchanges.length]).toEqual([1, 0]);
-    });
-
-    test("a job stays here if the peer has no free slot", () => {
-      const rig = new RemoteRig();
-      const own = rig.join("own", ["m"], 5);
-      rig.remotes.add("b", "w", ["m"]).told = 1;
-      rig.start("m", knownBy(["b~w", 1]));
-      expect([own.exchanges.length, rig.remotes.exchanges.length]).toEqual([1, 0]);
-    });
-  });
-
   test("jobs that were sent since a peer told of its slots count as held there", () => {
     const rig = new RemoteRig();
     rig.remotes.add("b", "w", ["m"], 2);

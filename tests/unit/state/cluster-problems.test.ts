@@ -88,6 +88,17 @@ describe("problems of a cluster", () => {
     expect(texts[4]).toBe("The clock of server e is 7 s behind this one's.");
   });
 
+  test("include what NATS forbids, of which they quote a little", () => {
+    const cluster = clusterOf({});
+    cluster.bus({ forbidden: ["publish a"] });
+    expect(brief(cluster)).toEqual(["bus_forbidden - critical"]);
+    cluster.bus({ forbidden: ["publish a", "publish b", "publish c", "subscription d"], hasRecords: false });
+    expect(brief(cluster)).toEqual(["bus_forbidden - critical", "cluster_records_missing - warning"]);
+    expect(findInCluster(cluster.facts())[0]?.title).toBe(
+      "NATS forbids this server what it needs: publish a, publish b, publish c and more.",
+    );
+  });
+
   test("include a NATS without JetStream, once it is known to have none", () => {
     const cluster = clusterOf({});
     cluster.bus({ hasRecords: undefined });

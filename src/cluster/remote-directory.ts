@@ -69,6 +69,7 @@ export class RemoteDirectory implements RemoteModels {
     workers.onMoved((workerId) => {
       if (workers.find(workerId)) this.#known.arrived(workerId);
       else this.#known.left(workerId);
+      this.#tellOffers();
     });
   }
 
@@ -232,13 +233,17 @@ export class RemoteDirectory implements RemoteModels {
     this.#onChange();
   }
 
-  /** Calls `listener` a moment after what peers offer has changed. There is one listener. */
+  /** Calls `listener` a moment after what peers offer has changed, or a worker has moved. There is one listener. */
   onOffers(listener: () => void): void {
     this.#onOffers = listener;
   }
 
   #onChange(): void {
     this.#offersRevision += 1;
+    this.#tellOffers();
+  }
+
+  #tellOffers(): void {
     const onOffers = this.#onOffers;
     if (!onOffers || this.#isToTell) return;
     this.#isToTell = true;
@@ -277,7 +282,11 @@ export class RemoteDirectory implements RemoteModels {
   /** Whether a worker of the group may serve a demand. */
   #allows(group: PeerGroup, needs: RemoteNeeds, named: PeerWorker | undefined): boolean {
     if (!group.takes(needs)) return false;
-    const { workerId, excluded } = needs;
+    const { workerId, sessionId, excluded } = needs;
+    if (sessionId !== undefined) {
+      const wished = this.workers.ofSession(sessionId);
+      if (!wished || !isIn(group, wished) || isOut(wished, excluded)) return false;
+    }
     if (workerId !== undefined) return named !== undefined && isIn(group, named) && !isOut(named, excluded);
     if (excluded === NONE_EXCLUDED) return true;
     const out = new Set<PeerWorker>();

@@ -62,6 +62,10 @@ export class Directory {
     return this.#seats.get(session.id);
   }
 
+  hasSession(sessionId: string): boolean {
+    return this.#seats.has(sessionId);
+  }
+
   seatOf(workerId: string): Seat | undefined {
     return this.#byWorker.get(workerId);
   }

@@ -1,6 +1,7 @@
 import { aliasKey, listedName } from "./alias.ts";
 import type { Demand, Directory } from "./directory.ts";
 import type { RemoteChoice, RemoteModels } from "./remotes.ts";
+import { isWithinGuard } from "./routing/guard.ts";
 import type { Choice } from "./routing/route-policy.ts";
 import type { Ticket } from "./ticket.ts";
 
@@ -36,7 +37,27 @@ export class Reach {
     const { model, workerId } = demand;
     if (workerId !== undefined && this.#own.seatOf(workerId)) return this.#own.choose(demand);
     const own = workerId === undefined ? this.#own.chooseModel(model, demand) : undefined;
-    return own ?? this.#chooseByName(demand, remotes);
+    const warmer = demand.affinity && workerId === undefined ? this.#chooseWarmer(demand, own, remotes) : undefined;
+    return warmer ?? own ?? this.#chooseByName(demand, remotes);
+  }
+
+  /**
+   * Chooses a peer whose worker has more of the prompt in its cache than the seat that was chosen here, unless that worker is
+   * busier by more than the guard allows, as far as its peer has told. Conversations arrive at any server, and would lose
+   * their caches with every change of server.
+   */
+  #chooseWarmer(demand: Demand, own: Choice | undefined, remotes: RemoteModels): RemoteChoice | undefined {
+    const { model, affinity } = demand;
+    for (const { sessionId, share, source } of affinity?.candidates(model) ?? []) {
+      if (share <= (own?.route.share ?? 0)) return undefined;
+      if (this.#own.hasSession(sessionId)) continue;
+      const needs = { ...demand, sessionId };
+      const choice = remotes.choose(model, needs);
+      if (!choice) continue;
+      const { busy, slots } = remotes.loadOf(model, needs);
+      if (isWithinGuard({ busy, capacity: slots }, own?.to.seat.load ?? 1)) return { ...choice, reason: source, share };
+    }
+    return undefined;
   }
 
   #chooseByName(demand: Demand, remotes: RemoteModels): Choice | RemoteChoice | undefined {

@@ -6,12 +6,12 @@ import { type Excluded, NONE_EXCLUDED, withSession } from "./excluded.ts";
 import type { RemoteChoice, RemoteSlot } from "./remotes.ts";
 import type { Route } from "./routing/route.ts";
 import type { Work } from "./seat.ts";
-import type { Ticket } from "./ticket.ts";
+import type { JobTicket, Ticket } from "./ticket.ts";
 
 /** The owner of the count of slots that are held on peers. */
 export interface RemoteClaimOwner {
   /** Called once for each claim, when it has been given back. `work` is undefined for a job that was not served. */
-  onReturned(ticket: Ticket, work: Work | undefined): void;
+  onReturned(ticket: JobTicket, work: Work | undefined): void;
 }
 
 /**
@@ -22,7 +22,9 @@ export class RemoteClaim implements Claim {
   readonly route: Route;
   readonly #choice: RemoteChoice;
   readonly #slot: RemoteSlot;
-  readonly #ticket: Ticket;
+  readonly #ticket: JobTicket;
+  /** Whether the job had had a slot before this one. */
+  readonly #wasAccepted: boolean;
   readonly #owner: RemoteClaimOwner;
   #worker: ClaimedWorker;
   #sessionId: string;
@@ -31,12 +33,14 @@ export class RemoteClaim implements Claim {
   /** Whether the link broke, of which no worker is the cause. */
   #isLinkLost = false;
 
-  constructor(choice: RemoteChoice, ticket: Ticket, owner: RemoteClaimOwner) {
-    const { server, workerId = "", sessionId = "", reason = reasonOf(ticket) } = choice;
-    this.route = { reason };
+  constructor(choice: RemoteChoice, ticket: JobTicket, owner: RemoteClaimOwner) {
+    const { server, workerId = "", sessionId = "", reason = reasonOf(ticket), share } = choice;
+    this.route = share === undefined ? { reason } : { reason, share };
     this.#choice = choice;
     this.#slot = choice.hold();
     this.#ticket = ticket;
+    this.#wasAccepted = ticket.wasAccepted;
+    ticket.wasAccepted = true;
     this.#owner = owner;
     this.#worker = { id: workerId, name: workerId, server };
     this.#sessionId = sessionId;
@@ -121,6 +125,8 @@ export class RemoteClaim implements Claim {
     if (!this.#isHeld) return;
     this.#isHeld = false;
     this.#slot.refuse();
+    // The job has had no slot after all, so a full queue may refuse it.
+    this.#ticket.wasAccepted = this.#wasAccepted;
     this.#owner.onReturned(this.#ticket, undefined);
   }
 

@@ -50,7 +50,6 @@ export class RemoteSlots {
     this.#held += 1;
     const claim = new RemoteClaim(choice, ticket, this.#owner);
     onChange();
-    ticket.wasAccepted = true;
     policy.begin(ticket, { lines: this.#linesOf(choice), isContended: choice.isOffered ?? false }, now);
     return claim;
   }

@@ -12,6 +12,8 @@ import type { Ticket } from "./ticket.ts";
 export interface RemoteNeeds extends Needs {
   /** The only worker that may serve it; undefined if any may. */
   readonly workerId?: string | undefined;
+  /** A session that should serve it, as the peer's own policy decides: only workers that are alike count. */
+  readonly sessionId?: string | undefined;
 }
 
 /**
@@ -47,6 +49,8 @@ export interface RemoteChoice {
   readonly isOffered?: boolean;
   /** Why the job goes there; `peer` unless given, or `retry` after a worker has failed the job. */
   readonly reason?: RouteReason;
+  /** As in `Route`. */
+  readonly share?: number;
   /** Takes the slot for a job, so that no other job of this server counts on it. Called at most once. */
   hold(): RemoteSlot;
 }

@@ -198,8 +198,10 @@ export class ScriptedRemotes implements RemoteModels, RemoteQueue {
     return 0;
   }
 
-  #able(model: string, { excluded, exchangeKind = HTTP_KIND, workerId }: RemoteNeeds): RemoteWorker[] {
+  #able(model: string, needs: RemoteNeeds): RemoteWorker[] {
+    const { excluded, exchangeKind = HTTP_KIND, workerId } = needs;
     return this.workers.filter(({ id, sessionId, models, slots, kinds = [HTTP_KIND] }) => {
+      if (needs.sessionId !== undefined && needs.sessionId !== sessionId) return false;
       if (slots === 0 || !models.includes(model) || !kinds.includes(exchangeKind)) return false;
       if (workerId !== undefined && workerId !== id) return false;
       return !excluded.sessions.has(sessionId) && !excluded.workers.has(id);

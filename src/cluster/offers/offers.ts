@@ -25,6 +25,8 @@ export interface OfferingPool {
 
 /** The offers between the pools of one name on all servers. */
 export interface PoolOffers extends RemoteQueue {
+  /** Other peers than before may have workers for the jobs that wait. */
+  ownersChanged(): void;
   /** Returns a slot that was offered to this peer, for the job that comes for it; undefined if it is held no more. */
   take(peer: string, slot: string): TakenSlot | undefined;
   /** What became of the offers that were made here. */
@@ -50,7 +52,7 @@ export class Offers {
     tells.on("no", noSchema, (peer, { pool, slot }) => this.#pools.get(pool)?.offering.onNo(peer, slot));
     tells.on("ahead", aheadSchema, (peer, { pool, lines }) => this.#pools.get(pool)?.wanting.onAhead(peer, lines));
     tells.onJoined(() => {
-      for (const { wanting } of this.#pools.values()) wanting.onJoined();
+      for (const { wanting } of this.#pools.values()) wanting.ownersChanged();
     });
     tells.onLost((peer) => {
       for (const { offering, wanting } of this.#pools.values()) {
@@ -71,6 +73,7 @@ export class Offers {
     return {
       want: (ticket) => wanting.want(ticket),
       unwant: (ticket) => wanting.unwant(ticket),
+      ownersChanged: () => wanting.ownersChanged(),
       hasOffers: true,
       ahead: (ticket) => wanting.ahead(ticket),
       take: (peer, slot) => offering.take(peer, slot),

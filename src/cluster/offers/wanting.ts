@@ -138,8 +138,8 @@ export class Wanting {
     }
   }
 
-  /** A link to a peer stands now: it may be asked. */
-  onJoined(): void {
+  /** A link to a peer stands now, or a peer has other workers than before: others may be asked. */
+  ownersChanged(): void {
     this.#changeAll();
   }
 

@@ -91,7 +91,10 @@ export class ClusterPools {
           new PeerJobs({ pool, clock, works: peers, counts: this.counts, takeOffered: offers.take }),
           pluginId,
         );
-        directory.onOffers(() => pool.onRemotesChange(pool.load.waiting().map(({ demand }) => demand.model)));
+        directory.onOffers(() => {
+          pool.onRemotesChange(pool.load.waiting().map(({ demand }) => demand.model));
+          offers.ownersChanged();
+        });
       },
     };
   }

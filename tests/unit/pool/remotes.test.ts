@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { createCaller } from "../../../src/auth/caller.ts";
 import { Fault } from "../../../src/errors.ts";
 import { NONE_EXCLUDED, withSession } from "../../../src/pool/excluded.ts";
+import { Soonest } from "../../../src/pool/routing/soonest.ts";
 import { RemoteRig } from "../../support/remote-rig.ts";
 
 const WORKER = { id: "w", name: "w", session: "b~w" };
@@ -89,6 +90,20 @@ describe("choosing", () => {
       hostInfo: { backend_family: "vllm" },
       embeddingBatchSize: 7,
     });
+  });
+
+  test("a prompt that a peer's worker has in its cache goes there, unless that worker is much busier", () => {
+    const rig = new RemoteRig({ routePolicy: new Soonest() });
+    const own = rig.join("own", ["m"], 4);
+    const warm = rig.remotes.add("b", "w", ["m"], 4);
+    const affinity = { candidates: () => [{ sessionId: "b~w", share: 0.8, source: "prefix" as const }] };
+    const { job } = rig.start("m", { affinity });
+    expect(rig.remotes.last.server).toBe("b");
+    expect(job.claim?.route).toEqual({ reason: "prefix", share: 0.8 });
+    warm.told = 3;
+    rig.start("m", { affinity });
+    expect(own.exchanges).toHaveLength(1);
+    expect(rig.remotes.exchanges).toHaveLength(1);
   });
 
   test("a job that names its worker goes to the server that the worker is connected to", () => {

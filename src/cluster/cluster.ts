@@ -77,6 +77,7 @@ export class Cluster {
   readonly #calls: ClusterCalls;
   readonly #lanes: LaneHub;
   readonly #pools: ClusterPools;
+  readonly #states: BusPeerStates;
   readonly #counts: Counts;
   readonly #failures: Failures;
   readonly #prefixes: Prefixes;
@@ -111,7 +112,7 @@ export class Cluster {
     const { links } = this;
     const own = ownAddress({ listener, address, privateAddress });
     const contact = links.listen({ host: own.host, port: listener.port }, own.told);
-    const states = new BusPeerStates({ bus, calls: this.#calls, subjects, serverId, clock, log });
+    this.#states = new BusPeerStates({ bus, calls: this.#calls, subjects, serverId, clock, log });
     this.presence = new Presence({
       serverId,
       epoch,
@@ -121,7 +122,7 @@ export class Cluster {
         keys: () => this.#fingerprint,
         address: () => contact.address,
         linkKey: contact.linkKey,
-        load: () => states.own?.load(),
+        load: () => this.#states.own?.load(),
       },
       clock,
       log,
@@ -154,7 +155,7 @@ export class Cluster {
       offers: () => this.#pools.offers,
       clock,
     });
-    this.sights = { reports, states };
+    this.sights = { reports, states: this.#states };
     this.#counts = new Counts(clock, tells);
     this.#failures = new Failures(clock, tells, secretFor("addresses")());
     this.#prefixes = new Prefixes(clock, tells);
@@ -196,6 +197,7 @@ export class Cluster {
 
   /** Ends everything that the cluster has begun. Resolves when what was sent before has left. */
   async close(): Promise<void> {
+    this.#states.close();
     this.#pools.close();
     this.#counts.close();
     this.#failures.close();

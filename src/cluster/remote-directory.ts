@@ -14,8 +14,8 @@ const GATHER_MS = 5;
 /** The most models whose first sight is remembered. */
 const MAX_FIRST_SEEN = 20_000;
 
-/** The way in which a job uses a slot of a peer, apart from the count of slots. */
-export type SlotUse = Pick<RemoteSlot, "open" | "progress" | "count">;
+/** How a job uses a slot of a peer, which the directory counts as held from `hold` on. */
+export type SlotUse = RemoteSlot;
 
 /** What a slot is wanted for. */
 export interface SlotWanted {
@@ -314,8 +314,20 @@ export class RemoteDirectory implements RemoteModels {
   slotOf(group: PeerGroup, needs: RemoteNeeds): RemoteSlot {
     const { clock, pluginId, use } = this.#options;
     const held = group.hold(clock.elapsed());
-    const { open, progress, count } = use({ plugin: pluginId, group, needs });
-    return { open, progress, count, release: () => held.release(), refuse: () => held.refuse(clock.elapsed()) };
+    const { open, progress, count, release, refuse } = use({ plugin: pluginId, group, needs });
+    return {
+      open,
+      progress,
+      count,
+      release() {
+        held.release();
+        release();
+      },
+      refuse() {
+        held.refuse(clock.elapsed());
+        refuse();
+      },
+    };
   }
 }
 

@@ -82,6 +82,8 @@ export class RigServer {
       open: ({ request }, sink) => new ScriptedExchange(request, sink, clock),
       progress: () => {},
       count: () => {},
+      release: () => {},
+      refuse: () => {},
     }));
     this.presence.tellLoad(PLUGIN, this.pool.load);
   }

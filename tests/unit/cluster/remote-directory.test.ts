@@ -24,6 +24,8 @@ function setUp(random: () => number = () => 0) {
       open: ({ request }, sink) => new ScriptedExchange(request, sink, clock),
       progress: () => {},
       count: () => {},
+      release: () => {},
+      refuse: () => {},
     }),
   });
   const peers = new Map<string, { -readonly [K in keyof PeerSight]: PeerSight[K] }>();

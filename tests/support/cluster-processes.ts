@@ -208,10 +208,10 @@ export class ClusterProcesses {
 /** The other servers that a server knows, and what it takes them for. */
 export async function peersOf(server: ClusterServer): Promise<ReadonlyMap<string, string>> {
   const state = (await (await server.fetch("/api/state")).json()) as { cluster?: { servers: readonly PeerRow[] } }; // the State API's own tests check this shape
-  return new Map((state.cluster?.servers ?? []).map(({ id, status }) => [id, status]));
+  return new Map((state.cluster?.servers ?? []).map(({ id, state }) => [id, state]));
 }
 
 interface PeerRow {
   readonly id: string;
-  readonly status: string;
+  readonly state: string;
 }

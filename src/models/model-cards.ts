@@ -38,7 +38,9 @@ export class ModelCards {
     for (const seat of this.#pool.seats()) {
       if (seat.capacity > 0) for (const info of infoOf(seat)) infos.get(info.id)?.push(info);
     }
-    const facts = [...infos].map(([model, said]) => [model, this.#toFacts(said)] as const);
+    const facts = [...infos].map(
+      ([model, said]) => [model, this.#toFacts([...said, ...this.#pool.infosElsewhere(model)])] as const,
+    );
     this.#facts = new Map(facts);
     this.#cards = facts
       .filter(([id]) => !isDoctorModel(id))

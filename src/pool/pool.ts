@@ -2,26 +2,27 @@ import type { Fault } from "../errors.ts";
 import { Idle } from "../system/idle.ts";
 import type { Session, SessionHost } from "../tunnel/session.ts";
 import { CLOSES } from "../wire/closes.ts";
-import type { Claim, HeldClaim } from "./claim.ts";
+import type { ModelInfo } from "../wire/model-info.ts";
+import type { Claim } from "./claim.ts";
 import { type Demand, Directory } from "./directory.ts";
-import { NONE_EXCLUDED } from "./excluded.ts";
 import { type FlowFacts, listFlows } from "./flow-facts.ts";
 import { JobsRegistry } from "./jobs-registry.ts";
 import { mayUse } from "./may-use.ts";
 import { FirstCome } from "./policies/first-come.ts";
 import { PoolLoad } from "./pool-load.ts";
+import { PoolPeers } from "./pool-peers.ts";
 import { Queue, type QueueFigures } from "./queue.ts";
 import type { Candidate, CreateQueuePolicy, QueuePolicy, SharedService } from "./queue-policy.ts";
 import { Reach } from "./reach.ts";
 import { Reasons, type ReasonsOptions } from "./reasons.ts";
 import { RemoteSlots } from "./remote-slots.ts";
-import type { RemoteChoice, RemoteNeeds, Remotes } from "./remotes.ts";
+import type { Remotes } from "./remotes.ts";
 import type { HealthEvent } from "./routing/health-watch.ts";
 import { LeastLoaded } from "./routing/least-loaded.ts";
 import type { RoutePolicy } from "./routing/route-policy.ts";
 import type { Seat } from "./seat.ts";
 import { REST_MS, Slots } from "./slots.ts";
-import type { JobTicket, Ticket } from "./ticket.ts";
+import type { JobTicket } from "./ticket.ts";
 import { TicketNumbers } from "./ticket-numbers.ts";
 import { lowerOf } from "./urgency.ts";
 import type { Wait } from "./waits.ts";
@@ -45,9 +46,6 @@ export interface PoolOptions extends ReasonsOptions {
   readonly onHealth?: (event: HealthEvent) => void;
 }
 
-/** What a slot on a peer must be for, if any worker will do. */
-const ANY_WORKER: RemoteNeeds = { excluded: NONE_EXCLUDED };
-
 /**
  * The sessions of one plugin and the jobs that wait for them. Claims are synchronous: nothing else runs between choosing
  * a worker and counting its slot, so a worker never holds more jobs than it declared. Which job waits, and which of those
@@ -57,10 +55,11 @@ export class Pool implements SessionHost {
   /** The running and waiting jobs. */
   readonly jobs: JobsRegistry;
   readonly load: PoolLoad;
+  /** What the pools of other servers do with this one. */
+  readonly peers: PoolPeers;
   readonly #options: PoolOptions;
   readonly #directory: Directory;
   readonly #reach: Reach;
-  readonly #remotes: Remotes | undefined;
   readonly #policy: QueuePolicy;
   readonly #reasons: Reasons;
   readonly #queue: Queue;
@@ -75,14 +74,13 @@ export class Pool implements SessionHost {
     this.#numbers = new TicketNumbers(options.clock.elapsed());
     this.jobs = new JobsRegistry(options.serverId, options.name, options.clock);
     const { remotes } = options;
-    this.#remotes = remotes;
     const routePolicy = options.routePolicy ?? new LeastLoaded();
     this.#directory = new Directory(options.clock, options.modelGraceMs, routePolicy, remotes?.models);
     this.#reach = new Reach(this.#directory, remotes?.models);
     this.#reasons = new Reasons(this.#reach, options);
     const createPolicy = options.createPolicy ?? (() => new FirstCome(options.queueSize));
     this.#policy = createPolicy({
-      wake: (ticket) => this.#wake(ticket),
+      wake: (ticket) => this.peers.wake(ticket),
       loadOf: (demand) => this.#reach.loadOf(demand),
     });
     this.#queue = new Queue({
@@ -108,6 +106,18 @@ export class Pool implements SessionHost {
       policy: this.#policy,
       queue: this.#queue,
       onChange: () => this.#onChange(),
+    });
+    this.peers = new PoolPeers({
+      clock: options.clock,
+      directory: this.#directory,
+      reach: this.#reach,
+      queue: this.#queue,
+      slots: this.#slots,
+      remoteSlots: this.#remoteSlots,
+      remotes,
+      issueTicket: (candidate, arrivedAt) => this.issueTicket(candidate, arrivedAt, true),
+      numberAt: (arrivedAt) => this.#numbers.between(arrivedAt),
+      onChange: () => this.touch(),
     });
   }
 
@@ -184,6 +194,11 @@ export class Pool implements SessionHost {
 
   workersOf(model: string): number {
     return this.#reach.workersOf(model);
+  }
+
+  /** Returns what workers of other servers say of a model, as each server has joined it. */
+  infosElsewhere(model: string): Iterable<ModelInfo> {
+    return this.#options.remotes?.models.infosOf(model) ?? [];
   }
 
   /** Adds a new session. An older session of the same worker is closed. */
@@ -286,64 +301,8 @@ export class Pool implements SessionHost {
    */
   wait(ticket: JobTicket, onGranted: (claim: Claim) => void, onFailed: (fault: Fault) => void): Wait {
     const wait = this.#queue.wait(ticket, onGranted, onFailed);
-    if (this.hasRoomFor(ticket)) this.#options.clock.after(REST_MS, () => this.#wake(ticket));
+    if (this.hasRoomFor(ticket)) this.#options.clock.after(REST_MS, () => this.peers.wake(ticket));
     return wait;
-  }
-
-  /**
-   * Lets a job that waits at a peer wait here as well, as one that has waited there for `waitedMs`. It gets a slot when the
-   * queue policy prefers it to all others that wait for the slot, and leaves with that. No job of a peer waits once
-   * `refuseWaiting` was called.
-   */
-  waitForPeer(candidate: Candidate, peer: string, waitedMs: number, onGranted: (claim: HeldClaim) => void): Wait {
-    const arrivedAt = this.#options.clock.elapsed() - waitedMs;
-    const issued = this.issueTicket(candidate, arrivedAt, true);
-    const ticket = { ...issued, number: this.#numbers.between(arrivedAt), peer, isStandIn: true };
-    const wait = this.#queue.waitForPeer({ ticket, onGranted });
-    this.#slots.wake(ticket);
-    return wait;
-  }
-
-  /**
-   * Returns a slot of a worker of this server for a job that a peer sends; undefined if there is none at once. The peer has
-   * resolved the name of the model, and its caller is charged there.
-   */
-  claimForPeer(candidate: Candidate, peer: string): HeldClaim | undefined {
-    const choice = this.#directory.choose(candidate.demand);
-    if (!choice) return undefined;
-    const now = this.#options.clock.elapsed();
-    return this.#slots.hold(choice, { ...this.issueTicket(candidate, now, true), peer }, now);
-  }
-
-  /** Counts the free slots of the workers of this server that may get a demand. */
-  freeFor(demand: Demand): number {
-    const { busy, slots } = this.#directory.loadOf(demand);
-    return slots - busy;
-  }
-
-  /**
-   * Gives a slot on a peer to a job that waits, as the queue policy orders them. Returns false if none may have it; nobody
-   * holds it then.
-   */
-  serveRemote(choice: RemoteChoice): boolean {
-    return this.#remoteSlots.serve(choice);
-  }
-
-  /**
-   * Serves jobs that wait after something has changed at peers: slots that are free there for these models, or models that
-   * are no longer served there, for which stand-ins of this server may do now.
-   */
-  onRemotesChange(models: Iterable<string>): void {
-    this.#revision += 1;
-    if (this.#queue.size === 0) return;
-    const remotes = this.#remotes;
-    for (const model of models) {
-      let choice = remotes?.queue.hasOffers ? undefined : remotes?.models.choose(model, ANY_WORKER);
-      while (choice && this.#remoteSlots.serve(choice)) choice = remotes?.models.choose(model, ANY_WORKER);
-      this.#slots.serveOthers([model]);
-    }
-    // A slot for any worker is no slot for a job that names its worker.
-    for (const ticket of this.#queue.tickets()) if (ticket.demand.workerId !== undefined) this.#wake(ticket);
   }
 
   /**
@@ -353,11 +312,6 @@ export class Pool implements SessionHost {
   refuseWaiting(fault: () => Fault): void {
     this.#revision += 1;
     this.#queue.refuse({ fault, mayWait: ({ demand }) => this.#reach.isServedElsewhere(demand) });
-  }
-
-  /** Lists the models that may serve a demand now on any server, best first, as far as a worker that is ready serves them. */
-  namesFor(demand: Demand): readonly string[] {
-    return this.#reach.namesFor(demand);
   }
 
   /** Whether any worker that is not excluded might take this job, now or later. */
@@ -383,16 +337,6 @@ export class Pool implements SessionHost {
   /** Resolves when no slot is held and no job waits. */
   idle(): Promise<void> {
     return this.#idle.wait();
-  }
-
-  /** Serves free slots to jobs that wait, starting with those for which this one waits. */
-  #wake(ticket: Ticket): void {
-    this.#slots.wake(ticket);
-    if (!this.#remotes || ticket.peer !== undefined) return;
-    while (this.#queue.has(ticket)) {
-      const choice = this.#reach.choose(ticket.demand);
-      if (!choice || "to" in choice || !this.#remoteSlots.serve(choice)) return;
-    }
   }
 
   #onChange(): void {

@@ -1,4 +1,5 @@
 import type { Exchange, ExchangeRequest, ExchangeSink } from "../tunnel/exchange.ts";
+import type { ModelInfo } from "../wire/model-info.ts";
 import type { HostInfo } from "../wire/worker-messages.ts";
 import type { Needs } from "./able.ts";
 import type { RouteReason } from "./routing/route.ts";
@@ -89,6 +90,8 @@ export interface RemoteModels {
   isReady(model: string, needs: RemoteNeeds): boolean;
   /** Counts the slots of the workers that serve exactly this model and that the needs allow, and how many are held. */
   loadOf(model: string, needs: RemoteNeeds): { readonly busy: number; readonly slots: number };
+  /** Returns what the workers of each peer say of exactly this model together. */
+  infosOf(model: string): Iterable<ModelInfo>;
   /** How many workers of peers serve exactly this model. */
   workersOf(model: string): number;
   /** The models of an alias (`aliasKey`) that a worker of a peer takes jobs for. */
@@ -117,7 +120,7 @@ export interface RemoteModels {
 /** The jobs that wait here for slots that may be free elsewhere. */
 export interface RemoteQueue {
   /**
-   * Lets peers know that a job waits. When one of them offers a slot, the pool's `serveRemote` MUST be called with it. Called
+   * Lets peers know that a job waits. When one of them offers a slot, `PoolPeers.serveRemote` MUST be called with it. Called
    * once for each wait, before anything else about that wait.
    */
   want(ticket: Ticket): void;

@@ -198,7 +198,7 @@ class ToldRemotes extends ScriptedRemotes {
     this.workers.push(...others, ...workers.map(({ busy, ...worker }) => ({ ...worker, server: peer, told: busy })));
     this.#mine.delete(peer);
     this.offersRevision += 1;
-    this.#server.pool.onRemotesChange(
+    this.#server.pool.peers.onRemotesChange(
       new Set(workers.flatMap(({ models, slots, busy }) => (slots > busy ? models : []))),
     );
   }
@@ -206,7 +206,7 @@ class ToldRemotes extends ScriptedRemotes {
   forget(peer: string): void {
     const gone = this.workers.filter(({ server }) => server === peer);
     this.told(peer, []);
-    this.#server.pool.onRemotesChange(new Set(gone.flatMap(({ models }) => models)));
+    this.#server.pool.peers.onRemotesChange(new Set(gone.flatMap(({ models }) => models)));
   }
 
   override choose(model: string, { excluded, workerId }: RemoteNeeds): RemoteChoice | undefined {
@@ -404,7 +404,7 @@ export class PoolServer {
     const { caller, endUser } = ticket;
     const candidate = { caller, class: ticket.class, endUser, demand: { model, workerId, exact: true, excluded } };
     const taken = slot === undefined ? undefined : this.offers?.take(peer, slot);
-    if (!taken) return this.pool.claimForPeer(candidate, peer);
+    if (!taken) return this.pool.peers.claimForPeer(candidate, peer);
     taken.claim.assign({ ...this.pool.issueTicket(candidate, this.cluster.clock.elapsed(), true), peer });
     return taken.claim;
   }

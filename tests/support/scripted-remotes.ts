@@ -11,6 +11,7 @@ import type {
 import type { Work } from "../../src/pool/seat.ts";
 import type { Ticket } from "../../src/pool/ticket.ts";
 import type { ExchangeSink } from "../../src/tunnel/exchange.ts";
+import type { ModelInfo } from "../../src/wire/model-info.ts";
 import { HTTP_KIND } from "../../src/wire/names.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { ScriptedExchange } from "./scripted-session.ts";
@@ -144,6 +145,10 @@ export class ScriptedRemotes implements RemoteModels, RemoteQueue {
       slots += worker.slots;
     }
     return { busy, slots };
+  }
+
+  infosOf(): readonly ModelInfo[] {
+    return [];
   }
 
   workersOf(model: string): number {

@@ -2,7 +2,7 @@ import { type Caller, createCaller } from "../../auth/caller.ts";
 import type { HeldClaim } from "../../pool/claim.ts";
 import type { Demand } from "../../pool/directory.ts";
 import { NONE_EXCLUDED } from "../../pool/excluded.ts";
-import type { Pool } from "../../pool/pool.ts";
+import type { PoolPeers } from "../../pool/pool-peers.ts";
 import type { Wait } from "../../pool/waits.ts";
 import type { CancelTimer, Clock } from "../../system/deps.ts";
 import type { Tell } from "../tells.ts";
@@ -25,7 +25,7 @@ export interface OfferCounts {
 export interface OfferingOptions {
   /** The name of the pool. */
   readonly name: string;
-  readonly pool: Pick<Pool, "waitForPeer">;
+  readonly pool: { readonly peers: Pick<PoolPeers, "waitForPeer"> };
   readonly clock: Clock;
   /** Sends a message to a peer. Returns false if it was not sent. */
   readonly send: (peer: string, message: Tell) => boolean;
@@ -157,7 +157,7 @@ export class Offering {
         waits.splice(waits.indexOf(wait), 1);
         this.#offer(peer, claim, standing);
       };
-      wait = pool.waitForPeer(candidate, peer, clock.elapsed() - standing.arrivedAt, onGranted);
+      wait = pool.peers.waitForPeer(candidate, peer, clock.elapsed() - standing.arrivedAt, onGranted);
       if (claimed === undefined) waits.push(wait);
       else if (!this.#offer(peer, claimed, standing)) return;
     }

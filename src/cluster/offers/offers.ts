@@ -1,4 +1,5 @@
 import type { Pool } from "../../pool/pool.ts";
+import type { PoolPeers } from "../../pool/pool-peers.ts";
 import type { RemoteQueue, RemoteSlot } from "../../pool/remotes.ts";
 import type { Clock } from "../../system/deps.ts";
 import type { Tells } from "../tells.ts";
@@ -16,7 +17,7 @@ export interface OffersOptions {
 
 /** One pool, as a part of the offers between servers. */
 export interface OfferingPool {
-  readonly pool: Pick<Pool, "waitForPeer" | "serveRemote">;
+  readonly pool: { readonly peers: Pick<PoolPeers, "waitForPeer" | "serveRemote"> };
   /** Lists the peers with workers that may serve a demand, busy or not, to which a link stands. */
   readonly ownersOf: (demand: Parameters<Pool["hasOther"]>[0]) => Iterable<Owner>;
   /** Takes an offered slot, for one attempt of a job. */
@@ -67,7 +68,7 @@ export class Offers {
     const { clock, tells, random } = this.#options;
     const send: Tells["to"] = (peer, message) => tells.to(peer, message);
     const offering = new Offering({ name, pool, clock, send, rttMs: (peer) => tells.rttMs(peer) });
-    const serve: Pool["serveRemote"] = (choice) => pool.serveRemote(choice);
+    const serve: PoolPeers["serveRemote"] = (choice) => pool.peers.serveRemote(choice);
     const wanting = new Wanting({ name, clock, send, ownersOf, serve, hold, random });
     this.#pools.set(name, { offering, wanting });
     return {

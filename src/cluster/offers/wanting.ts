@@ -38,7 +38,7 @@ export interface WantingOptions {
   readonly send: (peer: string, message: Tell) => boolean;
   /** Lists the peers with workers that may serve a demand, busy or not, to which a link stands. */
   readonly ownersOf: (demand: Demand) => Iterable<Owner>;
-  /** Gives a slot to a job that waits, as `Pool.serveRemote`. */
+  /** Gives a slot to a job that waits, as `PoolPeers.serveRemote`. */
   readonly serve: (choice: RemoteChoice) => boolean;
   /** Takes an offered slot, for one attempt of a job. */
   readonly hold: (slot: OfferedSlot) => RemoteSlot;

@@ -71,11 +71,11 @@ export class ClusterPools {
     );
     const offers = this.#offers.join(pluginId, {
       pool: {
-        waitForPeer: (candidate, peer, waitedMs, onGranted) =>
-          poolOf().waitForPeer(candidate, peer, waitedMs, onGranted),
-        serveRemote: (choice) => poolOf().serveRemote(choice),
+        get peers() {
+          return poolOf().peers;
+        },
       },
-      ownersOf: (demand) => ownersOf(directory, poolOf().namesFor(demand), demand, clock.elapsed()),
+      ownersOf: (demand) => ownersOf(directory, poolOf().peers.namesFor(demand), demand, clock.elapsed()),
       hold: ({ peer, slot, offer: { model, sent_as, worker } }) =>
         slotOn(host, { server: peer, group: { model, sentAs: sent_as }, workerId: worker.id, slot }),
     });
@@ -88,11 +88,11 @@ export class ClusterPools {
         this.#service.join(pluginId, pool);
         links.serve(
           HTTP_KIND,
-          new PeerJobs({ pool, clock, works: peers, counts: this.counts, takeOffered: offers.take }),
+          new PeerJobs({ pool, works: peers, counts: this.counts, takeOffered: offers.take }),
           pluginId,
         );
         directory.onOffers(() => {
-          pool.onRemotesChange(pool.load.waiting().map(({ demand }) => demand.model));
+          pool.peers.onRemotesChange(pool.load.waiting().map(({ demand }) => demand.model));
           offers.ownersChanged();
         });
       },

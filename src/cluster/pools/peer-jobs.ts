@@ -1,11 +1,10 @@
 import { type Caller, createCaller } from "../../auth/caller.ts";
 import type { HeldClaim } from "../../pool/claim.ts";
 import { NONE_EXCLUDED } from "../../pool/excluded.ts";
-import type { Pool } from "../../pool/pool.ts";
+import type { PoolPeers } from "../../pool/pool-peers.ts";
 import type { Candidate } from "../../pool/queue-policy.ts";
 import { verdictOf } from "../../pool/routing/verdict.ts";
 import type { Work } from "../../pool/seat.ts";
-import type { Clock } from "../../system/deps.ts";
 import type { ExchangeEnd } from "../../tunnel/exchange.ts";
 import type { Admitted, PeerHandler, PeerRequest, Refusal } from "../../tunnel/peer-handler.ts";
 import type { ResponseHead } from "../../wire/heads.ts";
@@ -22,8 +21,7 @@ export interface TakenSlot {
 }
 
 export interface PeerJobsOptions {
-  readonly pool: Pick<Pool, "claimForPeer" | "freeFor" | "issueTicket">;
-  readonly clock: Clock;
+  readonly pool: { readonly peers: Pick<PoolPeers, "claimForPeer" | "freeFor" | "ticketFor"> };
   readonly works: PeerWorks;
   readonly counts: JobCounts;
   /** Returns a slot that was offered to a peer; undefined if it is held no more. */
@@ -67,24 +65,24 @@ export class PeerJobs implements PeerHandler {
   }
 
   #claim(peerId: string, order: PeerOrder, kind: string | undefined): HeldClaim | undefined {
-    const { pool, clock, takeOffered } = this.#options;
+    const { pool, takeOffered } = this.#options;
     const { sent_as = order.model, slot } = order;
     const taken = slot === undefined ? undefined : takeOffered(peerId, slot);
     if (taken && taken.claim.sentAs === sent_as) {
       const candidate = toCandidate(order, kind, taken.callerOf(order.caller ?? peerId));
-      taken.claim.assign({ ...pool.issueTicket(candidate, clock.elapsed(), true), peer: peerId });
+      taken.claim.assign(pool.peers.ticketFor(candidate, peerId));
       return taken.claim;
     }
     // The worker has changed what it calls the model since it was offered.
     taken?.claim.release();
-    const claim = pool.claimForPeer(toCandidate(order, kind, callerIn(order, peerId)), peerId);
+    const claim = pool.peers.claimForPeer(toCandidate(order, kind, callerIn(order, peerId)), peerId);
     if (!claim || claim.sentAs === sent_as) return claim;
     claim.release();
     return undefined;
   }
 
   #freeFor(order: PeerOrder, kind: string | undefined): number {
-    return this.#options.pool.freeFor(toCandidate(order, kind, callerIn(order, "")).demand);
+    return this.#options.pool.peers.freeFor(toCandidate(order, kind, callerIn(order, "")).demand);
   }
 }
 

@@ -15,7 +15,7 @@ const [alice, bob, carol] = [createCaller("alice"), createCaller("bob"), createC
 /** Lets a job of a peer wait at the pool of a rig, and collects the slots that are held for it. */
 function waitFrom(pool: Pool, caller: Caller, waitedMs = 0): { readonly held: HeldClaim[]; readonly wait: Wait } {
   const held: HeldClaim[] = [];
-  const wait = pool.waitForPeer({ caller, demand: DEMAND }, "s2", waitedMs, (claim) => held.push(claim));
+  const wait = pool.peers.waitForPeer({ caller, demand: DEMAND }, "s2", waitedMs, (claim) => held.push(claim));
   return { held, wait };
 }
 
@@ -76,7 +76,7 @@ describe("a job of a peer", () => {
     clock.advance(2000);
     wait("came after 3 s");
     for (const waitedMs of [500, 1000, 2500])
-      pool.waitForPeer({ caller: bob, demand: DEMAND }, "s2", waitedMs, (claim) => {
+      pool.peers.waitForPeer({ caller: bob, demand: DEMAND }, "s2", waitedMs, (claim) => {
         order.push(`waited ${waitedMs} ms elsewhere`);
         claim.release();
       });

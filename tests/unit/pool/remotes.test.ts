@@ -65,7 +65,7 @@ describe("choosing", () => {
     expect(standIn.exchanges).toHaveLength(0);
     expect(rig.pool.queueLength).toBe(1);
     rig.remotes.remove(exact);
-    rig.pool.onRemotesChange(["llama3:8b"]);
+    rig.pool.peers.onRemotesChange(["llama3:8b"]);
     expect(standIn.exchanges).toHaveLength(1);
   });
 
@@ -124,10 +124,10 @@ describe("choosing", () => {
     named.told = 1;
     rig.start("m", { workerId: "named" });
     rig.remotes.add("c", "other", ["m"]);
-    rig.pool.onRemotesChange(["m"]);
+    rig.pool.peers.onRemotesChange(["m"]);
     expect(rig.remotes.exchanges).toHaveLength(0);
     named.told = 0;
-    rig.pool.onRemotesChange(["m"]);
+    rig.pool.peers.onRemotesChange(["m"]);
     expect(rig.remotes.last.server).toBe("b");
   });
 });
@@ -270,11 +270,11 @@ describe("waiting", () => {
     const third = rig.start("m", { caller: bob });
     expect(rig.remotes.wanted.size).toBe(2);
     // Alice's running job counts for her flow only once others wait; the first ticket in line is hers.
-    expect(rig.pool.serveRemote(rig.remotes.choiceOf("b", "m"))).toBe(true);
+    expect(rig.pool.peers.serveRemote(rig.remotes.choiceOf("b", "m"))).toBe(true);
     expect([second.job.isWaiting, third.job.isWaiting]).toEqual([false, true]);
-    expect(rig.pool.serveRemote(rig.remotes.choiceOf("b", "m"))).toBe(true);
+    expect(rig.pool.peers.serveRemote(rig.remotes.choiceOf("b", "m"))).toBe(true);
     expect(rig.remotes.wanted.size).toBe(0);
-    expect(rig.pool.serveRemote(rig.remotes.choiceOf("b", "m"))).toBe(false);
+    expect(rig.pool.peers.serveRemote(rig.remotes.choiceOf("b", "m"))).toBe(false);
   });
 
   test("a job of a peer that waits here never gets a slot of a peer", () => {
@@ -282,20 +282,20 @@ describe("waiting", () => {
     rig.join("own", ["m"]);
     rig.start();
     const granted: string[] = [];
-    rig.pool.waitForPeer(wish("m"), "c", 5000, () => granted.push("peer"));
+    rig.pool.peers.waitForPeer(wish("m"), "c", 5000, () => granted.push("peer"));
     const { job } = rig.start();
-    expect(rig.pool.serveRemote(rig.remotes.choiceOf("b", "m"))).toBe(true);
+    expect(rig.pool.peers.serveRemote(rig.remotes.choiceOf("b", "m"))).toBe(true);
     expect(granted).toEqual([]);
     expect(job.isWaiting).toBe(false);
-    expect(rig.pool.serveRemote(rig.remotes.choiceOf("b", "m"))).toBe(false);
+    expect(rig.pool.peers.serveRemote(rig.remotes.choiceOf("b", "m"))).toBe(false);
   });
 
   test("an offered slot of a worker that has failed the job is declined", () => {
     const rig = new RemoteRig();
     rig.remotes.add("b", "w", ["m"]).told = 1;
     rig.start("m", { excluded: withSession(NONE_EXCLUDED, "b~v") });
-    expect(rig.pool.serveRemote({ ...rig.remotes.choiceOf("b", "m"), sessionId: "b~v" })).toBe(false);
-    expect(rig.pool.serveRemote({ ...rig.remotes.choiceOf("b", "m"), sessionId: "b~w" })).toBe(true);
+    expect(rig.pool.peers.serveRemote({ ...rig.remotes.choiceOf("b", "m"), sessionId: "b~v" })).toBe(false);
+    expect(rig.pool.peers.serveRemote({ ...rig.remotes.choiceOf("b", "m"), sessionId: "b~w" })).toBe(true);
   });
 
   test("a job that leaves is not wanted any more", () => {
@@ -368,13 +368,13 @@ describe("serving a peer", () => {
     const rig = new RemoteRig();
     const own = rig.join("own", ["m"]);
     rig.remotes.add("b", "w", ["m"], 10);
-    const claim = rig.pool.claimForPeer(wish("m", true), "c");
+    const claim = rig.pool.peers.claimForPeer(wish("m", true), "c");
     expect(claim?.worker).toMatchObject({ id: "own" });
     expect(rig.pool.busyTotal).toBe(1);
-    expect(rig.pool.freeFor(wish("m", true).demand)).toBe(0);
-    expect(rig.pool.claimForPeer(wish("m", true), "c")).toBeUndefined();
+    expect(rig.pool.peers.freeFor(wish("m", true).demand)).toBe(0);
+    expect(rig.pool.peers.claimForPeer(wish("m", true), "c")).toBeUndefined();
     claim?.release();
-    expect(rig.pool.freeFor(wish("m", true).demand)).toBe(1);
+    expect(rig.pool.peers.freeFor(wish("m", true).demand)).toBe(1);
     expect(own.exchanges).toHaveLength(0);
   });
 });
@@ -398,7 +398,7 @@ describe("a pool that lets no job wait for its own workers any more", () => {
     expect(kept.job.isWaiting).toBe(true);
     expect(rig.start("m").job.isWaiting).toBe(true);
     expect(rig.start("here").ends).toMatchObject([{ fault: { code: "draining" } }]);
-    expect(rig.pool.serveRemote(rig.remotes.choiceOf("b", "m"))).toBe(true);
+    expect(rig.pool.peers.serveRemote(rig.remotes.choiceOf("b", "m"))).toBe(true);
     expect(kept.job.isWaiting).toBe(false);
   });
 
@@ -408,6 +408,6 @@ describe("a pool that lets no job wait for its own workers any more", () => {
     rig.remotes.add("b", "w", ["m"]);
     rig.start("m");
     rig.pool.refuseWaiting(draining);
-    expect(rig.pool.waitForPeer(wish("m"), "b", 0, () => {}).position()).toBe(0);
+    expect(rig.pool.peers.waitForPeer(wish("m"), "b", 0, () => {}).position()).toBe(0);
   });
 });

@@ -23,7 +23,7 @@ function setUp() {
   const offered = new Map<string, TakenSlot>();
   const counts = new JobCounts();
   const takeOffered = (peer: string, slot: string) => offered.get(`${peer} ${slot}`);
-  const jobs = new PeerJobs({ pool, clock, works, counts, takeOffered });
+  const jobs = new PeerJobs({ pool, works, counts, takeOffered });
   const join = (id: string, slots = 1): ScriptedSession => {
     const session = new ScriptedSession(id, ["m"], slots, clock);
     session.host = pool;
@@ -93,7 +93,7 @@ describe("a peer's job", () => {
 describe("an offered slot", () => {
   const offer = (rig: ReturnType<typeof setUp>): HeldClaim => {
     let claim: HeldClaim | undefined;
-    rig.pool.waitForPeer({ caller: createCaller("alice"), demand: wish() }, "a", 0, (held) => {
+    rig.pool.peers.waitForPeer({ caller: createCaller("alice"), demand: wish() }, "a", 0, (held) => {
       claim = held;
       rig.offered.set("a 1", { claim: held, callerOf: createCaller });
     });

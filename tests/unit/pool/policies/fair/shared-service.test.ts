@@ -95,7 +95,8 @@ describe("service that is told between servers", () => {
     for (let each = 0; each < 2; each += 1) rig.start({ caller: own, cost: 100 });
     const demand = { model: "m", exact: true, excluded: NONE_EXCLUDED };
     const slots: HeldClaim[] = [];
-    const wait = (): void => void rig.pool.waitForPeer({ caller: peers, demand }, "s2", 0, (slot) => slots.push(slot));
+    const wait = (): void =>
+      void rig.pool.peers.waitForPeer({ caller: peers, demand }, "s2", 0, (slot) => slots.push(slot));
     wait();
     wait();
     rig.start({ caller: own, cost: 100 });

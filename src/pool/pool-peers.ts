@@ -1,0 +1,118 @@
+import type { Clock } from "../system/deps.ts";
+import type { HeldClaim } from "./claim.ts";
+import type { Demand, Directory } from "./directory.ts";
+import { NONE_EXCLUDED } from "./excluded.ts";
+import type { Queue } from "./queue.ts";
+import type { Candidate } from "./queue-policy.ts";
+import type { Reach } from "./reach.ts";
+import type { RemoteSlots } from "./remote-slots.ts";
+import type { RemoteChoice, RemoteNeeds, Remotes } from "./remotes.ts";
+import type { Slots } from "./slots.ts";
+import type { JobTicket, Ticket } from "./ticket.ts";
+import type { Wait } from "./waits.ts";
+
+export interface PoolPeersOptions {
+  readonly clock: Pick<Clock, "elapsed">;
+  readonly directory: Directory;
+  readonly reach: Reach;
+  readonly queue: Queue;
+  readonly slots: Slots;
+  readonly remoteSlots: RemoteSlots;
+  readonly remotes: Remotes | undefined;
+  /** Issues the ticket of a job that has had a slot, or is on its way to one. */
+  readonly issueTicket: (candidate: Candidate, arrivedAt: number) => JobTicket;
+  /** Returns a ticket number for a job that has arrived at this time elsewhere. */
+  readonly numberAt: (arrivedAt: number) => number;
+  /** Called when what peers offer has changed. */
+  readonly onChange: () => void;
+}
+
+/** What a slot on a peer must be for, if any worker will do. */
+const ANY_WORKER: RemoteNeeds = { excluded: NONE_EXCLUDED };
+
+/** The dealings of a pool with the pools of other servers: slots that it gives to their jobs, and slots of theirs. */
+export class PoolPeers {
+  readonly #options: PoolPeersOptions;
+
+  constructor(options: PoolPeersOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Lets a job that waits at a peer wait here as well, as one that has waited there for `waitedMs`. It gets a slot when the
+   * queue policy prefers it to all others that wait for the slot, and leaves with that. No job of a peer waits once
+   * `Pool.refuseWaiting` was called.
+   */
+  waitForPeer(candidate: Candidate, peer: string, waitedMs: number, onGranted: (claim: HeldClaim) => void): Wait {
+    const { clock, queue, slots, issueTicket, numberAt } = this.#options;
+    const arrivedAt = clock.elapsed() - waitedMs;
+    const issued = issueTicket(candidate, arrivedAt);
+    const ticket = { ...issued, number: numberAt(arrivedAt), peer, isStandIn: true };
+    const wait = queue.waitForPeer({ ticket, onGranted });
+    slots.wake(ticket);
+    return wait;
+  }
+
+  /**
+   * Returns a slot of a worker of this server for a job that a peer sends; undefined if there is none at once. The peer has
+   * resolved the name of the model, and its caller is charged there.
+   */
+  claimForPeer(candidate: Candidate, peer: string): HeldClaim | undefined {
+    const { clock, directory, slots } = this.#options;
+    const choice = directory.choose(candidate.demand);
+    return choice && slots.hold(choice, this.ticketFor(candidate, peer), clock.elapsed());
+  }
+
+  /** Issues the ticket of a job that a peer sends now. */
+  ticketFor(candidate: Candidate, peer: string): JobTicket {
+    const { clock, issueTicket } = this.#options;
+    return { ...issueTicket(candidate, clock.elapsed()), peer };
+  }
+
+  /** Counts the free slots of the workers of this server that may get a demand. */
+  freeFor(demand: Demand): number {
+    const { busy, slots } = this.#options.directory.loadOf(demand);
+    return slots - busy;
+  }
+
+  /** Lists the models that may serve a demand now on any server, best first, as far as a worker that is ready serves them. */
+  namesFor(demand: Demand): readonly string[] {
+    return this.#options.reach.namesFor(demand);
+  }
+
+  /**
+   * Gives a slot on a peer to a job that waits, as the queue policy orders them. Returns false if none may have it; nobody
+   * holds it then.
+   */
+  serveRemote(choice: RemoteChoice): boolean {
+    return this.#options.remoteSlots.serve(choice);
+  }
+
+  /**
+   * Serves jobs that wait after something has changed at peers: slots that are free there for these models, or models that
+   * are no longer served there, for which stand-ins of this server may do now.
+   */
+  onRemotesChange(models: Iterable<string>): void {
+    const { queue, slots, remoteSlots, remotes, onChange } = this.#options;
+    onChange();
+    if (queue.size === 0) return;
+    for (const model of models) {
+      let choice = remotes?.queue.hasOffers ? undefined : remotes?.models.choose(model, ANY_WORKER);
+      while (choice && remoteSlots.serve(choice)) choice = remotes?.models.choose(model, ANY_WORKER);
+      slots.serveOthers([model]);
+    }
+    // A slot for any worker is no slot for a job that names its worker.
+    for (const ticket of queue.tickets()) if (ticket.demand.workerId !== undefined) this.wake(ticket);
+  }
+
+  /** Serves free slots to jobs that wait, starting with those for which this one waits. */
+  wake(ticket: Ticket): void {
+    const { queue, reach, slots, remoteSlots, remotes } = this.#options;
+    slots.wake(ticket);
+    if (!remotes || ticket.peer !== undefined) return;
+    while (queue.has(ticket)) {
+      const choice = reach.choose(ticket.demand);
+      if (!choice || "to" in choice || !remoteSlots.serve(choice)) return;
+    }
+  }
+}

@@ -15,7 +15,7 @@ const records = new Map(
     [KEYS.b, weightOfB],
   ].map(([key, weight]) => {
     const name = String(key);
-    return [sha256(name), { ...createCaller(name), weight: Number(weight), owner: ownerName(name) }];
+    return [sha256(name), { ...createCaller(name), weight: Number(weight), owner: ownerName(name, "moorage") }];
   }),
 );
 const weighted: KeySource = { isEmpty: false, find: (hash) => records.get(hash), hasOwner: () => false };

@@ -192,7 +192,12 @@ export function createAuth(config: Config, { clock, ids, log }: Deps, options: A
       lists = next;
       gates = createGates(
         gateParts,
-        options.keys ?? configuredKeys({ ...next, maxRequestsPerKey: config.maxRequestsPerKey }),
+        options.keys ??
+          configuredKeys({
+            ...next,
+            maxRequestsPerKey: config.maxRequestsPerKey,
+            clusterName: config.clusterName,
+          }),
         next,
         standIn,
       );

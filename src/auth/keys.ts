@@ -42,21 +42,24 @@ export function configuredKeys({
   clientKeys,
   adminKeys,
   maxRequestsPerKey,
-}: Pick<Config, "apiKeys" | "clientKeys" | "adminKeys" | "maxRequestsPerKey">): KeySources {
+  clusterName,
+}: Pick<Config, "apiKeys" | "clientKeys" | "adminKeys" | "maxRequestsPerKey" | "clusterName">): KeySources {
+  const listed = (kind: string, keys: readonly string[]): KeySource =>
+    listedKeys(kind, keys, maxRequestsPerKey, clusterName);
   return {
-    admin: listedKeys("admin-key", adminKeys, maxRequestsPerKey),
-    api: listedKeys("api-key", apiKeys, maxRequestsPerKey),
-    client: listedKeys("client-key", clientKeys, maxRequestsPerKey),
+    admin: listed("admin-key", adminKeys),
+    api: listed("api-key", apiKeys),
+    client: listed("client-key", clientKeys),
   };
 }
 
 /** Creates a source of keys that are named by their place in a list: the second is `<kind>:2`. */
-function listedKeys(kind: string, keys: readonly string[], maxRequests: number): KeySource {
+function listedKeys(kind: string, keys: readonly string[], maxRequests: number, cluster: string): KeySource {
   const records = new Map<string, KeyRecord>();
   for (const [index, key] of keys.entries()) {
     const hash = sha256(key);
     const caller = createCaller(`${kind}:${index + 1}`, { maxRequests });
-    if (!records.has(hash)) records.set(hash, { ...caller, owner: ownerName(key) });
+    if (!records.has(hash)) records.set(hash, { ...caller, owner: ownerName(key, cluster) });
   }
   const owners = new Set(Array.from(records.values(), ({ owner }) => owner));
   return {

@@ -1,6 +1,3 @@
-/** The name of a server's cluster unless another is given. */
-const DEFAULT_CLUSTER = "moorage";
-
 /** 64 bits. Among a million keys, the chance that two have the same name is less than one in ten million. */
 const HEX_DIGITS = 16;
 
@@ -14,7 +11,7 @@ const HEX_DIGITS = 16;
  * user may read, and sent to servers that share the keys anyway. It MUST NOT appear in logs, metrics, the state, errors
  * or anything else that is shown; use `Caller.name` there.
  */
-export function ownerName(key: string, cluster = DEFAULT_CLUSTER): string {
+export function ownerName(key: string, cluster: string): string {
   const hmac = new Bun.CryptoHasher("sha256", `moorage owner name ${cluster}`);
   return `key:${hmac.update(key).digest("hex").slice(0, HEX_DIGITS)}`;
 }

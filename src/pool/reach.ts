@@ -5,6 +5,12 @@ import { isWithinGuard } from "./routing/guard.ts";
 import type { Choice } from "./routing/route-policy.ts";
 import type { Ticket } from "./ticket.ts";
 
+/**
+ * The least part of a prompt for which a request goes to another server although this one could serve it. What would be saved
+ * for less is less than it costs to serve the request where it is not at home.
+ */
+const LEAST_SHARE = 0.5;
+
 /** All workers that a pool can send jobs to: those of its own directory, and those of peers if there are any. */
 export class Reach {
   readonly #own: Directory;
@@ -42,14 +48,14 @@ export class Reach {
   }
 
   /**
-   * Chooses a peer whose worker has more of the prompt in its cache than the seat that was chosen here, unless that worker is
-   * busier by more than the guard allows, as far as its peer has told. Conversations arrive at any server, and would lose
+   * Chooses a peer whose worker has half of the prompt or more in its cache, and more than the seat that was chosen here, unless
+   * that worker is busier by more than the guard allows, as far as its peer has told. Conversations arrive at any server, and would lose
    * their caches with every change of server.
    */
   #chooseWarmer(demand: Demand, own: Choice | undefined, remotes: RemoteModels): RemoteChoice | undefined {
     const { model, affinity } = demand;
     for (const { sessionId, share, source } of affinity?.candidates(model) ?? []) {
-      if (share <= (own?.route.share ?? 0)) return undefined;
+      if (share < LEAST_SHARE || share <= (own?.route.share ?? 0)) return undefined;
       if (this.#own.hasSession(sessionId)) continue;
       const needs = { ...demand, sessionId };
       const choice = remotes.choose(model, needs);

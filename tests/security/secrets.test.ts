@@ -25,7 +25,7 @@ const ADMIN_KEY = "test-admin-key";
 const END_USER = "end-user-is-private";
 const KEYS = [API_KEY, CLIENT_KEY, ADMIN_KEY];
 /** With one of these a short key could be guessed offline. */
-const OWNERS = KEYS.map((key) => ownerName(key).replace("key:", ""));
+const OWNERS = KEYS.map((key) => ownerName(key, "moorage").replace("key:", ""));
 
 test.each(["json", "pretty"] as const)(
   "keys, prompts, answers, end users and channel ids appear in no %s log line, metric, state or error",

@@ -27,7 +27,13 @@ test("a listed key restricts nothing", () => {
 
 test("an owner's name is the same in every process, and another for another key or cluster", () => {
   // The value itself: servers of other versions must come to the same.
-  expect(ownerName("alpha")).toBe("key:3300ab838b41c037");
-  expect(ownerName("alpha", "moorage")).toBe(ownerName("alpha"));
-  expect(new Set([ownerName("alpha"), ownerName("beta"), ownerName("alpha", "elsewhere"), ownerName("")]).size).toBe(4);
+  expect(ownerName("alpha", "moorage")).toBe("key:3300ab838b41c037");
+  const names = [ownerName("alpha", "m"), ownerName("beta", "m"), ownerName("alpha", "elsewhere"), ownerName("", "m")];
+  expect(new Set(names).size).toBe(4);
+});
+
+test("the keys of a server have the owner names of its cluster", () => {
+  const lists = { apiKeys: [], clientKeys: ["alpha"], adminKeys: [], maxRequestsPerKey: 1 };
+  const { client } = configuredKeys({ ...lists, clusterName: "elsewhere" });
+  expect(client.find(sha256("alpha"))?.owner).toBe(ownerName("alpha", "elsewhere"));
 });

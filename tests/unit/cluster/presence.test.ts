@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from "bun:test";
 import { ANONYMOUS } from "../../../src/auth/caller.ts";
-import { NONE_EXCLUDED } from "../../../src/pool/excluded.ts";
+import { NONE_EXCLUDED, withSession } from "../../../src/pool/excluded.ts";
 import type { Candidate } from "../../../src/pool/queue-policy.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { MODEL_GRACE_MS, PresenceRig } from "../../support/presence-rig.ts";
@@ -70,6 +70,21 @@ test("what is lost is repaired by a snapshot after the next beat", async () => {
   expect(b.directory.serverOf("w")).toBeUndefined();
   await rig.run(1100);
   expect([b.directory.serverOf("w"), c.directory.serverOf("w")]).toEqual(["a", "a"]);
+});
+
+test("a session is found with its peer, as long as a slot is free there and nothing excludes it", async () => {
+  const { a, b } = await three();
+  const session = a.connect({ id: "w", slots: 1 });
+  if (!session) throw new Error("the worker was refused");
+  a.connect({ id: "other", models: ["n"] });
+  await rig.run(300);
+  const needs = { ...NEEDS, sessionId: session.id };
+  expect(b.directory.choose("m", needs)?.server).toBe("a");
+  expect(b.directory.choose("n", needs)).toBeUndefined();
+  expect(b.directory.choose("m", { ...NEEDS, sessionId: "a~unknown" })).toBeUndefined();
+  expect(b.directory.choose("m", { ...needs, excluded: withSession(NONE_EXCLUDED, session.id) })).toBeUndefined();
+  b.directory.choose("m", needs)?.hold();
+  expect(b.directory.choose("m", needs)).toBeUndefined();
 });
 
 test("a server that is silent gets no jobs after 3 s, is gone after 5 s, and its models stay known", async () => {

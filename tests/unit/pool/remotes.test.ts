@@ -106,6 +106,18 @@ describe("choosing", () => {
     expect(rig.remotes.exchanges).toHaveLength(1);
   });
 
+  test.each([
+    ["knows less than half of it", "b~w", 0.4, 0],
+    ["has gone", "b~gone", 1, 0],
+    ["has no free slot", "b~w", 1, 1],
+  ])("a prompt stays at its server if the peer's worker that knows it %s", (_, sessionId, share, told) => {
+    const rig = new RemoteRig({ routePolicy: new Soonest() });
+    const own = rig.join("own", ["m"], 4);
+    rig.remotes.add("b", "w", ["m"]).told = told;
+    rig.start("m", { affinity: { candidates: () => [{ sessionId, share, source: "prefix" as const }] } });
+    expect([own.exchanges.length, rig.remotes.exchanges.length]).toEqual([1, 0]);
+  });
+
   test("a job that names its worker goes to the server that the worker is connected to", () => {
     const rig = new RemoteRig();
     rig.join("own", ["m"]);

@@ -1,3 +1,5 @@
+import { SmallSets } from "./small-sets.ts";
+
 /** What is known of one holder of a worker id: a session on some server, or the owner of one that has left. */
 export interface IdFact {
   /** The server that tells it. */
@@ -19,8 +21,6 @@ export interface IdFact {
 /** What becomes of a session: it stays, or it is closed for one of the reasons in `CLOSES`. */
 export type Verdict = "stays" | "replaced" | "id_in_use";
 
-const NONE: ReadonlySet<IdFact> = new Set();
-
 /**
  * The facts about worker ids of one plugin, on all servers. The rules below depend on the set of facts alone and not on the
  * order in which they were heard, so all servers that know the same facts come to the same verdicts:
@@ -30,22 +30,18 @@ const NONE: ReadonlySet<IdFact> = new Set();
  * - A session of anybody else is closed.
  */
 export class IdFacts {
-  readonly #byId = new Map<string, Set<IdFact>>();
+  readonly #byId = new SmallSets<IdFact>();
 
   add(fact: IdFact): void {
-    const facts = this.#byId.get(fact.id);
-    if (facts) facts.add(fact);
-    else this.#byId.set(fact.id, new Set([fact]));
+    this.#byId.add(fact.id, fact);
   }
 
   remove(fact: IdFact): void {
-    const facts = this.#byId.get(fact.id);
-    facts?.delete(fact);
-    if (facts?.size === 0) this.#byId.delete(fact.id);
+    this.#byId.remove(fact.id, fact);
   }
 
-  of(id: string): ReadonlySet<IdFact> {
-    return this.#byId.get(id) ?? NONE;
+  of(id: string): readonly IdFact[] {
+    return this.#byId.of(id);
   }
 
   /** Returns the fact that says who has the id; undefined if nobody has. */
@@ -66,11 +62,11 @@ export class IdFacts {
   /** Judges a session, whose fact must be among those that were added. */
   judge(fact: IdFact): Verdict {
     const facts = this.of(fact.id);
-    if (facts.size < 2) return "stays";
+    if (facts.length < 2) return "stays";
     const holder = holderAmong(facts) ?? fact;
     if (holder.owner !== fact.owner) {
       const isSuccessor = ({ owner, was }: IdFact): boolean => owner === holder.owner && was === fact.owner;
-      if (![...facts].some(isSuccessor)) return "id_in_use";
+      if (!facts.some(isSuccessor)) return "id_in_use";
       return fact.isLeaving ? "stays" : "replaced";
     }
     if (fact.isLeaving) return "stays";
@@ -85,7 +81,7 @@ function isLaterSession(a: IdFact, b: IdFact): boolean {
   return a.at > b.at || (a.at === b.at && orderOf(a) > orderOf(b));
 }
 
-function holderAmong(facts: ReadonlySet<IdFact>): IdFact | undefined {
+function holderAmong(facts: readonly IdFact[]): IdFact | undefined {
   let holder: IdFact | undefined;
   let holderSince = 0;
   for (const fact of facts) {
@@ -99,10 +95,10 @@ function holderAmong(facts: ReadonlySet<IdFact>): IdFact | undefined {
 }
 
 /** The stamp since which the owner of a fact has had the id. An owner that was another one before comes just before that one. */
-function sinceAmong(fact: IdFact, facts: ReadonlySet<IdFact>): number {
+function sinceAmong(fact: IdFact, facts: readonly IdFact[]): number {
   let { since, was } = fact;
   // Each step goes back by one key that was replaced, so a chain is no longer than the facts.
-  for (let steps = facts.size; was !== undefined && steps > 0; steps -= 1) {
+  for (let steps = facts.length; was !== undefined && steps > 0; steps -= 1) {
     let earlier: IdFact | undefined;
     for (const other of facts) if (other.owner === was && (!earlier || other.since < earlier.since)) earlier = other;
     if (!earlier) break;

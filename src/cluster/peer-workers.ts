@@ -2,6 +2,7 @@ import type { RemoteWorkers } from "../plugin/cluster.ts";
 import type { Clock } from "../system/deps.ts";
 import type { PeerSight } from "./peer-group.ts";
 import type { WorkerRow } from "./rows.ts";
+import { SmallSets } from "./small-sets.ts";
 
 /** The most workers that are remembered after they have left. */
 const MAX_LEFT = 10_000;
@@ -15,7 +16,7 @@ export interface PeerWorker {
 /** The workers of one plugin that are connected to peers. */
 export class PeerWorkers implements RemoteWorkers {
   readonly #clock: Clock;
-  readonly #byId = new Map<string, Set<PeerWorker>>();
+  readonly #byId = new SmallSets<PeerWorker>();
   readonly #bySession = new Map<string, PeerWorker>();
   /** When each left the last peer (`Clock.elapsed`), in that order. */
   readonly #left = new Map<string, number>();
@@ -36,7 +37,7 @@ export class PeerWorkers implements RemoteWorkers {
   /** Finds a worker. Of several sessions the newest counts whose worker was not told to leave. */
   find(workerId: string): PeerWorker | undefined {
     let found: PeerWorker | undefined;
-    for (const each of this.#byId.get(workerId) ?? []) if (!found || isBetter(each.row, found.row)) found = each;
+    for (const each of this.#byId.of(workerId)) if (!found || isBetter(each.row, found.row)) found = each;
     return found;
   }
 
@@ -55,9 +56,7 @@ export class PeerWorkers implements RemoteWorkers {
 
   add(worker: PeerWorker): void {
     const { id, session } = worker.row;
-    const sessions = this.#byId.get(id);
-    if (sessions) sessions.add(worker);
-    else this.#byId.set(id, new Set([worker]));
+    this.#byId.add(id, worker);
     this.#bySession.set(session, worker);
     this.#left.delete(id);
     this.#moved(id);
@@ -65,11 +64,9 @@ export class PeerWorkers implements RemoteWorkers {
 
   remove(worker: PeerWorker): void {
     const { id, session } = worker.row;
-    const sessions = this.#byId.get(id);
-    if (!sessions?.delete(worker)) return;
+    if (!this.#byId.remove(id, worker)) return;
     if (this.#bySession.get(session) === worker) this.#bySession.delete(session);
-    if (sessions.size === 0) {
-      this.#byId.delete(id);
+    if (this.#byId.of(id).length === 0) {
       this.#left.delete(id);
       this.#left.set(id, this.#clock.elapsed());
       const [oldest] = this.#left.keys();

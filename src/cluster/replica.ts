@@ -22,8 +22,47 @@ export interface ReplicaHost {
   judge(pluginId: string, workerId: string): void;
 }
 
-interface CopiedWorker extends PeerWorker {
-  readonly fact: IdFact;
+/** A worker of the peer, which is also a fact about its id: there are thousands, so it is one object. */
+class CopiedWorker implements PeerWorker, IdFact {
+  readonly peer: PeerSight;
+  readonly row: WorkerRow;
+
+  constructor(peer: PeerSight, row: WorkerRow) {
+    this.peer = peer;
+    this.row = row;
+  }
+
+  get server(): string {
+    return this.peer.id;
+  }
+
+  get id(): string {
+    return this.row.id;
+  }
+
+  get session(): string {
+    return this.row.session;
+  }
+
+  get owner(): string {
+    return this.row.owner;
+  }
+
+  get was(): string | undefined {
+    return this.row.was;
+  }
+
+  get since(): number {
+    return this.row.since;
+  }
+
+  get at(): number {
+    return this.row.at;
+  }
+
+  get isLeaving(): boolean {
+    return this.row.isLeaving;
+  }
 }
 
 /**
@@ -98,7 +137,7 @@ export class Replica {
     this.#isAttached = false;
     for (const worker of this.#workers.values()) {
       this.#removeWorker(worker);
-      this.#leftIn(this.#orphans, worker.row.plugin).add(worker.fact);
+      this.#leftIn(this.#orphans, worker.row.plugin).add(worker);
     }
     for (const group of this.#groups.values()) this.#host.directoryOf(group.row.plugin)?.remove(group);
     for (const row of this.#models.values()) this.#host.directoryOf(row.plugin)?.removeRow(row);
@@ -129,11 +168,10 @@ export class Replica {
   }
 
   #setWorker(row: WorkerRow): void {
-    const { session, id, owner, since, at, was, isLeaving } = row;
+    const { session, id } = row;
     const known = this.#workers.get(session);
     if (!known && this.#workers.size >= MAX_ENTRIES) return;
-    const fact = { server: this.#peer.id, id, session, owner, was, since, at, isLeaving };
-    const worker = { peer: this.#peer, row, fact };
+    const worker = new CopiedWorker(this.#peer, row);
     this.#workers.set(session, worker);
     this.#left.get(row.plugin)?.remove(id);
     if (!this.#isAttached) return;
@@ -151,13 +189,13 @@ export class Replica {
 
   #addWorker(worker: CopiedWorker): void {
     const { plugin } = worker.row;
-    this.#host.ids.of(plugin).add(worker.fact);
+    this.#host.ids.of(plugin).add(worker);
     this.#host.workersOf(plugin).add(worker);
   }
 
   #removeWorker(worker: CopiedWorker): void {
     const { plugin } = worker.row;
-    this.#host.ids.of(plugin).remove(worker.fact);
+    this.#host.ids.of(plugin).remove(worker);
     this.#host.workersOf(plugin).remove(worker);
   }
 

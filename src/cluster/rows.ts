@@ -10,43 +10,58 @@ import { MAX_STAMP } from "./hybrid-clock.ts";
 /** The most rows of one kind in one message. */
 export const MAX_ROWS = 2000;
 
-const pluginField = v.pipe(v.string(), v.regex(/^[a-z][a-z0-9_-]{0,31}$/));
+const PLUGIN = /^[a-z][a-z0-9_-]{0,31}$/;
+const pluginField = v.pipe(v.string(), v.regex(PLUGIN));
 const idField = v.pipe(v.string(), v.check(isId));
 /** An owner of worker ids: a digest of a key, or a role. */
 const ownerField = v.pipe(v.string(), v.maxLength(200));
 const stampField = countField(MAX_STAMP);
 const numberField = countField(Number.MAX_SAFE_INTEGER);
 const sessionField = v.pipe(v.string(), v.minLength(1), v.maxLength(200));
-const groupsField = v.pipe(v.array(numberField), v.maxLength(2048));
+/** The most groups of one worker: as many as models. */
+const MAX_GROUPS = 2048;
 
-/** A worker's model belongs to one group, which is numbered by its server. Numbers are not used again. */
+/** A worker that is connected to a server. Each of its models belongs to one group. */
+export interface WorkerRow {
+  readonly plugin: string;
+  readonly id: string;
+  readonly session: string;
+  readonly owner: string;
+  readonly since: number;
+  readonly at: number;
+  readonly was: string | undefined;
+  readonly isLeaving: boolean;
+  /** The numbers of the groups. */
+  readonly groups: readonly number[];
+}
+
+type WorkerMembers = [string, string, string, string, number, number, string | null, boolean, number[]];
+
+// A thousand of these rows arrive from each server that starts, so they are checked by one function.
 const workerRow = v.pipe(
-  v.tuple([
-    pluginField,
-    idField,
-    sessionField,
-    ownerField,
-    stampField,
-    stampField,
-    v.nullable(ownerField),
-    v.boolean(),
-    groupsField,
-  ]),
-  v.transform(([plugin, id, session, owner, since, at, was, isLeaving, groups]) => ({
-    plugin,
-    id,
-    session,
-    owner,
-    since,
-    at,
-    was: was ?? undefined,
-    isLeaving,
-    groups,
-  })),
+  v.custom<WorkerMembers>(isWorkerRow),
+  v.transform(([plugin, id, session, owner, since, at, was, isLeaving, groups]): WorkerRow => {
+    return { plugin, id, session, owner, since, at, was: was ?? undefined, isLeaving, groups };
+  }),
 );
 
-/** A worker that is connected to a server. */
-export type WorkerRow = Readonly<v.InferOutput<typeof workerRow>>;
+function isWorkerRow(value: unknown): boolean {
+  if (!Array.isArray(value)) return false;
+  const [plugin, id, session, owner, since, at, was, isLeaving, groups] = value;
+  if (!isText(plugin, 32) || !PLUGIN.test(plugin) || typeof id !== "string" || !isId(id)) return false;
+  if (!isText(session, 200) || session === "" || !isText(owner, 200) || !(was === null || isText(was, 200)))
+    return false;
+  if (!isCount(since, MAX_STAMP) || !isCount(at, MAX_STAMP) || typeof isLeaving !== "boolean") return false;
+  return Array.isArray(groups) && groups.length <= MAX_GROUPS && groups.every((each) => isCount(each));
+}
+
+function isText(value: unknown, most: number): value is string {
+  return typeof value === "string" && value.length <= most;
+}
+
+function isCount(value: unknown, most = Number.MAX_SAFE_INTEGER): boolean {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 && value <= most;
+}
 
 const leftRow = v.pipe(
   v.tuple([pluginField, idField, ownerField, stampField, v.nullable(ownerField), numberField]),
@@ -76,22 +91,38 @@ const groupRow = v.pipe(
 /** Workers of a server for which a request is written in the same way. */
 export type GroupRow = Readonly<v.InferOutput<typeof groupRow>>;
 
-const loadRow = v.tuple([
-  numberField,
-  numberField,
-  numberField,
-  numberField,
-  numberField,
-  numberField,
-  countField(2048),
-  countField(255),
-]);
-
 /**
  * The load of a group: its number, workers, slots of those that are ready, free slots, jobs that wait for the model, the age
  * of the oldest in milliseconds, the smallest batch (0: not said), and flags.
  */
-export type LoadRow = Readonly<v.InferOutput<typeof loadRow>>;
+export type LoadRow = readonly [
+  group: number,
+  workers: number,
+  slots: number,
+  free: number,
+  waiting: number,
+  oldestMs: number,
+  batch: number,
+  flags: number,
+];
+
+/** The members of a load row. A later version may add some. */
+const LOAD_MEMBERS = 8;
+
+// Hundreds of these rows arrive each second, so they are checked by one function.
+const loadRow = v.pipe(
+  v.custom<LoadRow>(isLoadRow),
+  v.transform(
+    (row): LoadRow =>
+      row.length === LOAD_MEMBERS ? row : [row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7]],
+  ),
+);
+
+function isLoadRow(value: unknown): boolean {
+  if (!Array.isArray(value) || value.length < LOAD_MEMBERS) return false;
+  for (let at = 0; at < LOAD_MEMBERS; at += 1) if (!isCount(value[at])) return false;
+  return true;
+}
 
 /** The flags of a load row: a worker has the model in memory; all workers are kept alive by heartbeats. */
 export const LOADED = 1;

@@ -10,7 +10,8 @@ import { startTestWorker, type TestWorkerOptions } from "./test-worker.ts";
 
 const ROOT = join(import.meta.dir, "../..");
 
-export type Env = Readonly<Record<string, string>>;
+/** Settings by their variables; undefined leaves one out. */
+export type Env = Readonly<Record<string, string | undefined>>;
 
 export interface ClusterOptions {
   /** The number of servers; 3 unless it is given. */
@@ -19,33 +20,47 @@ export interface ClusterOptions {
   readonly env?: Env;
   /** Settings of the server at this place, beginning with 0. */
   readonly envOf?: (at: number, nats: TestNats) => Env;
+  /** A module that the server at this place loads before its program. */
+  readonly preloadOf?: (at: number) => string | undefined;
   readonly nats?: TestNatsOptions;
+  /** Called when nats-server runs, before the settings of the servers are asked for. */
+  readonly prepare?: (nats: TestNats) => Promise<void>;
+  /** Whether `start` waits until all servers have found each other; it does unless this is false. */
+  readonly isFormed?: boolean;
 }
 
 /** The settings that all servers have unless a test gives others: short waits, and peers that are noticed quickly. */
-const USUAL: Env = { HOST: "127.0.0.1", API_KEY, CLIENT_KEY, DRAIN_TIMEOUT: "20s", CLUSTER_LISTEN: "127.0.0.1:0" };
+const USUAL: Env = {
+  HOST: "127.0.0.1",
+  API_KEY,
+  CLIENT_KEY,
+  DRAIN_TIMEOUT: "20s",
+  START_GRACE: "2s",
+  MAX_REQUESTS_PER_KEY: "2000",
+  CLUSTER_LISTEN: "127.0.0.1:0",
+};
 
 /** A server of a cluster, in a process of its own (`bun src/main.ts`). It keeps its id and its port while it is down. */
 export class ClusterServer {
   readonly id: string;
   readonly #env: Env;
+  readonly #command: readonly string[];
   #run: ProgramRun | undefined;
   #port = 0;
 
-  constructor(id: string, env: Env) {
+  constructor(id: string, env: Env, preload?: string) {
     this.id = id;
+    this.#command = [process.execPath, ...(preload === undefined ? [] : ["--preload", preload]), "src/main.ts"];
     this.#env = { PATH: process.env["PATH"] ?? "", SERVER_ID: id, ...env };
   }
 
   /** Starts it; resolves when it listens. `more` replaces settings for this start. */
   async start(more: Env = {}): Promise<void> {
-    const run = new ProgramRun(
-      [process.execPath, "src/main.ts"],
-      { ...this.#env, PORT: String(this.#port), ...more },
-      ROOT,
-    );
+    const env = Object.entries({ ...this.#env, PORT: String(this.#port), ...more });
+    const given = env.flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const]));
+    const run = new ProgramRun(this.#command, Object.fromEntries(given), ROOT);
     this.#run = run;
-    const started = await Promise.race([run.url(), run.exited]);
+    const started = await Promise.race([urlOf(run), run.exited]);
     if (typeof started === "number") throw new Error(`${this.id} ended with ${started}: ${await run.output}`);
     this.#port = Number(new URL(started).port);
   }
@@ -54,6 +69,13 @@ export class ClusterServer {
   get run(): ProgramRun {
     if (!this.#run) throw new Error(`${this.id} was never started`);
     return this.#run;
+  }
+
+  /** Takes the lines that its log has had since the last one that was taken. */
+  async log(): Promise<readonly Readonly<Record<string, unknown>>[]> {
+    const lines = [];
+    while (this.run.lines.waiting > 0) lines.push(await this.run.lines.take());
+    return lines;
   }
 
   get port(): number {
@@ -85,6 +107,11 @@ export class ClusterServer {
     return this.run.stop();
   }
 
+  /** The key that opens its state and its actions. */
+  get operatorKey(): string {
+    return this.#env["ADMIN_KEY"] || API_KEY;
+  }
+
   /** Sends a request with the API key. */
   fetch(path: string, init: RequestInit = {}): Promise<Response> {
     const headers = new Headers(init.headers);
@@ -108,6 +135,14 @@ export class ClusterServer {
   }
 }
 
+/** Waits longer than most tests: several servers start at once, and each waits for NATS for a moment. */
+async function urlOf(run: ProgramRun): Promise<string> {
+  for (;;) {
+    const { event, url } = await run.lines.take("server.started", 20_000);
+    if (event === "server.started") return String(url);
+  }
+}
+
 /**
  * Several servers and a nats-server, each in a process of its own, with workers in this process or in their own. Everything
  * is on the loopback and on free ports. `stop` ends all of it, whatever state a test has left it in.
@@ -117,27 +152,27 @@ export class ClusterProcesses {
   readonly servers: readonly ClusterServer[];
   readonly #running: { stop(): unknown }[] = [];
 
-  private constructor(nats: TestNats, servers: readonly ClusterServer[]) {
+  readonly #create: (at: number) => ClusterServer;
+  readonly #twins: ClusterServer[] = [];
+
+  private constructor(nats: TestNats, count: number, create: (at: number) => ClusterServer) {
     this.nats = nats;
-    this.servers = servers;
+    this.#create = create;
+    this.servers = Array.from({ length: count }, (_, at) => create(at));
   }
 
   /** Resolves when all servers have found each other. */
-  static async start({
-    servers: count = 3,
-    env = {},
-    envOf,
-    nats: natsOptions,
-  }: ClusterOptions = {}): Promise<ClusterProcesses> {
-    const nats = await TestNats.start(natsOptions);
-    const servers = Array.from({ length: count }, (_, at) => {
+  static async start(options: ClusterOptions = {}): Promise<ClusterProcesses> {
+    const { servers: count = 3, env = {}, envOf, preloadOf, isFormed = true } = options;
+    const nats = await TestNats.start(options.nats);
+    await options.prepare?.(nats);
+    const cluster = new ClusterProcesses(nats, count, (at) => {
       const own = { ...USUAL, NATS_URL: nats.url, ...env, ...envOf?.(at, nats) };
-      return new ClusterServer(`s${at + 1}`, own);
+      return new ClusterServer(`s${at + 1}`, own, preloadOf?.(at));
     });
-    const cluster = new ClusterProcesses(nats, servers);
     try {
-      await Promise.all(servers.map((server) => server.start()));
-      await cluster.formed();
+      await Promise.all(cluster.servers.map((server) => server.start()));
+      if (isFormed) await cluster.formed();
     } catch (error) {
       await cluster.stop();
       throw error;
@@ -150,6 +185,13 @@ export class ClusterProcesses {
     const server = this.servers[at];
     if (!server) throw new Error(`there is no server ${at}`);
     return server;
+  }
+
+  /** Returns another server with the id and the settings of the one at this place. It has not been started. */
+  twinOf(at: number): ClusterServer {
+    const twin = this.#create(at);
+    this.#twins.push(twin);
+    return twin;
   }
 
   /** Resolves when each of these servers can send jobs to each other one. */
@@ -192,22 +234,54 @@ export class ClusterProcesses {
     return worker;
   }
 
+  /**
+   * Starts a worker in a process of its own that dials this URL; resolves when it is registered. A process runs 256 fetches at
+   * once, so a test with more streams needs its clients and its worker apart.
+   */
+  async workerProcess(url: string, backend: string, id: string, slots: number): Promise<ProgramRun> {
+    const args = ["src/worker/main.ts", "llm", "--server", url, "--backend", backend, "--id", id];
+    const run = new ProgramRun(
+      [process.execPath, ...args, "--max-concurrency", String(slots)],
+      { PATH: process.env["PATH"] ?? "", CLIENT_KEY, BUN_CONFIG_MAX_HTTP_REQUESTS: "65336" },
+      ROOT,
+    );
+    this.use({
+      stop() {
+        run.kill();
+        return run.exited;
+      },
+    });
+    await run.event("link.opened");
+    return run;
+  }
+
   /** Registers something that is to be stopped before the servers. */
   use<T extends { stop(): unknown }>(running: T): T {
     this.#running.push(running);
     return running;
   }
 
+  /** Starts another nats-server on this port, for servers that were told its address before. */
+  async useNatsAt(port: number): Promise<void> {
+    this.use(await TestNats.start({ port }));
+  }
+
   async stop(): Promise<void> {
     for (const each of this.#running.splice(0).reverse()) await each.stop();
-    await Promise.all(this.servers.map((server) => server.kill().catch(() => {})));
+    await Promise.all([...this.servers, ...this.#twins].map((server) => server.kill().catch(() => {})));
     await this.nats.stop();
   }
 }
 
+function asOperator({ operatorKey }: ClusterServer): RequestInit {
+  return { headers: { authorization: `Bearer ${operatorKey}` } };
+}
+
 /** The other servers that a server knows, and what it takes them for. */
 export async function peersOf(server: ClusterServer): Promise<ReadonlyMap<string, string>> {
-  const state = (await (await server.fetch("/api/state")).json()) as { cluster?: { servers: readonly PeerRow[] } }; // the State API's own tests check this shape
+  const state = (await (await server.fetch("/api/state", asOperator(server))).json()) as {
+    cluster?: { servers: readonly PeerRow[] };
+  }; // the State API's own tests check this shape
   return new Map((state.cluster?.servers ?? []).map(({ id, state }) => [id, state]));
 }
 

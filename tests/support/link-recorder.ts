@@ -10,10 +10,13 @@ export interface RecordedMessage {
 
 interface LinkData {
   readonly path: string;
+  /** What else the request says that the far end has to know. */
+  readonly headers: Record<string, string>;
+  readonly protocols: string[];
   far?: WebSocket;
 }
 
-/** A line between a worker and a server that keeps a copy of every message of their native links. */
+/** A line between a worker and a server, or between two servers, that keeps a copy of every message of their links. */
 export class LinkRecorder {
   readonly messages: RecordedMessage[] = [];
   readonly url: string;
@@ -24,8 +27,14 @@ export class LinkRecorder {
       hostname: "127.0.0.1",
       port: 0,
       fetch: (request, server) => {
-        const data = { path: new URL(request.url).pathname };
-        const headers = { "sec-websocket-protocol": NATIVE_PROTOCOL };
+        const authorization = request.headers.get("authorization");
+        const isNative = request.headers.get("sec-websocket-protocol") !== null;
+        const data: LinkData = {
+          path: new URL(request.url).pathname,
+          headers: authorization === null ? {} : { authorization },
+          protocols: isNative ? [NATIVE_PROTOCOL] : [],
+        };
+        const headers: Record<string, string> = isNative ? { "sec-websocket-protocol": NATIVE_PROTOCOL } : {};
         return server.upgrade(request, { data, headers }) ? undefined : new Response("upgrade only", { status: 426 });
       },
       websocket: {
@@ -46,7 +55,9 @@ export class LinkRecorder {
 
   /** Dials the server. A worker speaks first, so its first message may have to wait until that link is open. */
   #join(near: ServerWebSocket<LinkData>, target: string): void {
-    const far = new WebSocket(target + near.data.path, [NATIVE_PROTOCOL]);
+    const { path, headers, protocols } = near.data;
+    // Bun's client accepts an options object, which the DOM's type does not have.
+    const far = new WebSocket(target + path, { protocols, headers } as unknown as string[]);
     far.binaryType = "arraybuffer";
     const early: (string | Buffer)[] = [];
     const send = far.send.bind(far);

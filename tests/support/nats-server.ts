@@ -7,6 +7,8 @@ type Directory = ReturnType<typeof temporaryDirectory>;
 export interface TestNatsOptions {
   /** The text of a configuration file, instead of a user with a password and JetStream. */
   readonly config?: string;
+  /** Environment variables that the configuration names, beside `NATS_STORE`, the directory for data. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Listens on this port, so that a server which was killed comes back where its clients look for it. */
   readonly port?: number;
 }
@@ -14,20 +16,20 @@ export interface TestNatsOptions {
 /** A real nats-server on the loopback, for tests that kill, freeze and restart it. */
 export class TestNats {
   readonly #directory: Directory;
-  readonly #config: string | undefined;
+  readonly #options: TestNatsOptions;
   #server: NatsServer;
 
-  private constructor(server: NatsServer, directory: Directory, config: string | undefined) {
+  private constructor(server: NatsServer, directory: Directory, options: TestNatsOptions) {
     this.#server = server;
     this.#directory = directory;
-    this.#config = config;
+    this.#options = options;
   }
 
   /** Resolves when it accepts connections. */
-  static async start({ config, port }: TestNatsOptions = {}): Promise<TestNats> {
+  static async start(options: TestNatsOptions = {}): Promise<TestNats> {
     const directory = temporaryDirectory();
     try {
-      return new TestNats(await launch(directory.path, config, port), directory, config);
+      return new TestNats(await launch(directory.path, options), directory, options);
     } catch (error) {
       directory.remove();
       throw error;
@@ -67,7 +69,7 @@ export class TestNats {
   async restart(): Promise<void> {
     const { port } = this.#server;
     await this.#server.stop();
-    this.#server = await launch(this.#directory.path, this.#config, port);
+    this.#server = await launch(this.#directory.path, { ...this.#options, port });
   }
 
   async stop(): Promise<void> {
@@ -76,13 +78,8 @@ export class TestNats {
   }
 }
 
-function launch(directory: string, config: string | undefined, port: number | undefined): Promise<NatsServer> {
+function launch(directory: string, { env, ...options }: TestNatsOptions): Promise<NatsServer> {
   const server = foundNatsServer();
   if (server.kind === "missing") throw new Error(`there is no nats-server: ${server.tried.join("; ")}`);
-  return NatsServer.start({
-    program: server.path,
-    directory,
-    ...(port === undefined ? {} : { port }),
-    ...(config === undefined ? {} : { config }),
-  });
+  return NatsServer.start({ program: server.path, directory, env: { NATS_STORE: directory, ...env }, ...options });
 }

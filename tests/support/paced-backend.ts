@@ -77,11 +77,14 @@ export class PacedBackend {
     }
   }
 
-  /** Throws unless `text` is a whole stream of this backend. Comments of the server are skipped. */
-  assertWhole(text: string): void {
-    const events = text.split("\n\n").filter((event) => event.startsWith("data: "));
+  /** Returns why `text` is not a whole stream of this backend; undefined if it is one. Comments of the server are skipped. */
+  problemIn(text: string): string | undefined {
+    const events = text
+      .replaceAll(/^:.*\n+/gm, "")
+      .split("\n\n")
+      .filter((event) => event !== "");
     const wanted = Array.from({ length: this.#chunks }, (_, count) => `data: ${JSON.stringify({ count })}`);
-    if (events.join() !== [...wanted, "data: [DONE]"].join())
-      throw new Error(`not a whole stream: ${text.slice(-300)}`);
+    if (events.join() === [...wanted, "data: [DONE]"].join()) return undefined;
+    return `${events.length} events, the last one ${text.trim().slice(-300)}`;
   }
 }

@@ -71,14 +71,32 @@ ${temporary.map((name) => `  ${name}_temp_path ${folder}/${name};`).join("\n")}
   });
 }
 
-async function startCaddy(port: number, nextPort: number): Promise<ReverseProxy> {
+function startCaddy(port: number, nextPort: number): Promise<ReverseProxy> {
+  return runCaddy((ownPort) =>
+    replaced(deployed("Caddyfile"), [
+      [/^\{$/m, "{\n  admin off\n  auto_https off"],
+      [/^moorage\.example\.com \{$/m, `http://127.0.0.1:${ownPort} {`],
+      [/127\.0\.0\.1:8080 127\.0\.0\.1:8081/, `127.0.0.1:${port} 127.0.0.1:${nextPort}`],
+    ]),
+  );
+}
+
+/** Starts Caddy in front of the three servers of a cluster, configured by deploy/cluster/Caddyfile except for addresses. */
+export function startClusterProxy(ports: readonly number[]): Promise<Pick<ReverseProxy, "url" | "stop">> {
+  const [first, second, third] = ports.map((port) => `127.0.0.1:${port}`);
+  return runCaddy((ownPort) =>
+    replaced(deployed("cluster/Caddyfile"), [
+      [/^\{$/m, "{\n  admin off\n  auto_https off"],
+      [/^\{\$SITE:http:\/\/localhost\} \{$/m, `http://127.0.0.1:${ownPort} {`],
+      [/server1:8080 server2:8080 server3:8080/, `${first} ${second} ${third}`],
+    ]),
+  );
+}
+
+async function runCaddy(configure: (ownPort: number) => string): Promise<ReverseProxy> {
   const folder = mkdtempSync(join(tmpdir(), "moorage-caddy-"));
   const ownPort = await freePort();
-  const site = replaced(deployed("Caddyfile"), [
-    [/^\{$/m, "{\n  admin off\n  auto_https off"],
-    [/^moorage\.example\.com \{$/m, `http://127.0.0.1:${ownPort} {`],
-    [/127\.0\.0\.1:8080 127\.0\.0\.1:8081/, `127.0.0.1:${port} 127.0.0.1:${nextPort}`],
-  ]);
+  const site = configure(ownPort);
   const path = join(folder, "Caddyfile");
   writeFileSync(path, site);
   mkdirSync(join(folder, "home"));

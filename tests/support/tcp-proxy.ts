@@ -35,6 +35,10 @@ export class TcpProxy {
     return proxy;
   }
 
+  get port(): string {
+    return String(this.#port);
+  }
+
   get url(): string {
     return `http://127.0.0.1:${this.#port}`;
   }

@@ -11,6 +11,8 @@ export interface NatsOptions {
   readonly config?: string;
   /** A directory for the file of `config` and for JetStream; a temporary one, which `stop` removes, unless it is given. */
   readonly directory?: string;
+  /** Environment variables that the configuration names. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** The user of servers that are started without a configuration of their own. */
@@ -38,13 +40,14 @@ export class NatsServer {
   }
 
   /** Resolves when the server accepts connections. Rejects with the end of its log if it does not. */
-  static async start({ program, port = -1, config, directory }: NatsOptions): Promise<NatsServer> {
+  static async start({ program, port = -1, config, directory, env = {} }: NatsOptions): Promise<NatsServer> {
     const scratch = directory === undefined ? mkdtempSync(join(tmpdir(), "moorage-nats-")) : undefined;
     const home = directory ?? scratch ?? "";
     const file = join(home, "nats.conf");
     writeFileSync(file, config ?? defaultConfig(home), { mode: 0o600 });
     const child = Bun.spawn([program, "--config", file, "--addr", "127.0.0.1", "--port", String(port)], {
       stdio: ["ignore", "ignore", "pipe"],
+      env: { ...process.env, ...env },
     });
     try {
       return new NatsServer(child, await portOf(child), scratch);

@@ -5,7 +5,8 @@ import { join } from "node:path";
 /** One of our programs in its own process. */
 export interface Child {
   readonly pid: number;
-  stop(): Promise<void>;
+  /** Asks the process to end, and kills it if it has not ended in time: after 3 s unless `withinMs` is given. */
+  stop(withinMs?: number): Promise<void>;
 }
 
 /** A child that answers questions of the harness over Bun's IPC, one at a time. */
@@ -36,7 +37,15 @@ export class Children {
   /** The directory for the files of this run; `stopAll` removes it. */
   readonly directory = mkdtempSync(join(tmpdir(), "moorage-bench-"));
   readonly #running = new Set<Child>();
+  readonly #groups: Children[] = [];
   #count = 0;
+
+  /** Returns children that can be stopped by themselves; `stopAll` of these stops them, too. */
+  group(): Children {
+    const group = new Children();
+    this.#groups.push(group);
+    return group;
+  }
 
   /** Starts a program of bench/ and resolves with its first message. */
   async helper(script: string, args: readonly string[] = []): Promise<Helper> {
@@ -136,17 +145,20 @@ export class Children {
   }
 
   async stopAll(): Promise<void> {
-    await Promise.all([...this.#running].map((child) => child.stop()));
+    await Promise.all([
+      ...this.#groups.map((group) => group.stopAll()),
+      ...[...this.#running].map((child) => child.stop()),
+    ]);
     rmSync(this.directory, { recursive: true, force: true });
   }
 
   #track(child: Bun.Subprocess, send = (signal: NodeJS.Signals): unknown => child.kill(signal)): Child {
     const tracked: Child = {
       pid: child.pid,
-      stop: async () => {
+      stop: async (withinMs = STOP_TIMEOUT_MS) => {
         this.#running.delete(tracked);
         if (!hasEnded(child)) send("SIGTERM");
-        await Promise.race([child.exited, Bun.sleep(STOP_TIMEOUT_MS)]);
+        await Promise.race([child.exited, Bun.sleep(withinMs)]);
         if (!hasEnded(child)) send("SIGKILL");
         await child.exited;
       },

@@ -19,6 +19,11 @@ export interface DropQuestion {
   readonly drop: true;
 }
 
+/** Waits until every session has lost its connection, and answers when each has registered again. Sessions dial as the worker does. */
+export interface LoseQuestion {
+  readonly lose: true;
+}
+
 export interface DropAnswer {
   /** Milliseconds from the drop until half of the sessions, and all of them, were back. */
   readonly halfMs: number;
@@ -90,7 +95,10 @@ class Closed extends Error {
   }
 }
 
-async function dropAll(): Promise<DropAnswer> {
+/** `lose` makes the sessions lose their connections. The time runs from the first one that has. */
+async function allBack(lose: () => Promise<unknown>): Promise<DropAnswer> {
+  const lost = lose();
+  await Promise.race([lost, closed(sockets)]);
   const startedAt = performance.now();
   let dialled = 0;
   let back = 0;
@@ -114,10 +122,19 @@ async function dropAll(): Promise<DropAnswer> {
       }
     }
   };
-  // No close frame, as when a network connection breaks.
-  for (const socket of sockets) socket.terminate();
+  await lost;
   await Promise.all(sockets.map((_, place) => comeBack(place + 1)));
   return { halfMs, allMs: performance.now() - startedAt, dialled };
+}
+
+/** Breaks every connection. There is no close frame, as when a network connection breaks. */
+async function dropAll(): Promise<void> {
+  for (const socket of sockets) socket.terminate();
+}
+
+/** Resolves when the first of these connections has ended. */
+function closed(of: readonly WebSocket[]): Promise<unknown> {
+  return Promise.race(of.map((socket) => new Promise((resolve) => socket.addEventListener("close", resolve))));
 }
 
 /** Changes are spread over the interval, as in a real fleet. */
@@ -134,9 +151,10 @@ function keepChanging(everyMs: number): void {
 
 process.on("disconnect", () => process.exit(0));
 process.on("message", (message) => {
-  const question = message as IdleQuestion | DropQuestion; // The harness sends nothing else.
+  const question = message as IdleQuestion | DropQuestion | LoseQuestion; // The harness sends nothing else.
   const answer = async (): Promise<object> => {
-    if ("drop" in question) return dropAll();
+    if ("drop" in question) return allBack(dropAll);
+    if ("lose" in question) return allBack(() => Promise.all(sockets.map((socket) => closed([socket]))));
     await openUntil(question.sessions);
     if (question.changeEveryMs !== undefined) keepChanging(question.changeEveryMs);
     return {};

@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import { measureAudio } from "./audio.ts";
 import { Children } from "./children.ts";
+import { measureCluster } from "./cluster/cluster.ts";
 import { measureAgainst } from "./compare.ts";
 import { measureEmbeddings } from "./embeddings.ts";
 import { measureFair } from "./fair/fair.ts";
@@ -38,6 +39,7 @@ const PARTS: ReadonlyMap<string, Part> = new Map<string, Part>([
 const LONG_PARTS: ReadonlyMap<string, Part> = new Map<string, Part>([
   ["fair", measureFair],
   ["warm", measureWarm],
+  ["cluster", measureCluster],
   ["soak", measureSoak],
 ]);
 const ALL_PARTS: ReadonlyMap<string, Part> = new Map([...PARTS, ...LONG_PARTS]);

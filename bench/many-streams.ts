@@ -1,6 +1,7 @@
 /**
  * Many event streams at once. One process contains the clients that read them and a scripted worker that sends each stream
- * a chunk every 50 ms, spread evenly over that time. Arguments: the server's URL, client key, API key, number of streams.
+ * a chunk every 50 ms, spread evenly over that time. Arguments: the server's URL, client key, API key, number of streams, and
+ * the URL of another server of the cluster if the clients should enter there.
  */
 
 import { decodeFrame, encodeResponse, encodeResponseData } from "../src/wire/frame.ts";
@@ -32,7 +33,7 @@ const CHUNK = new TextEncoder().encode(
   })}\n\n`,
 );
 
-const [url = "", clientKey = "", apiKey = "", count = ""] = process.argv.slice(2);
+const [url = "", clientKey = "", apiKey = "", count = "", entry = url] = process.argv.slice(2);
 const streams = Number(count);
 const ids: number[] = [];
 const credit = new Map<number, number>();
@@ -53,7 +54,7 @@ socket.onopen = () => {
 };
 socket.onmessage = ({ data }: MessageEvent<string | Buffer>) => {
   if (typeof data === "string") {
-    if (data.includes('"registered"')) open();
+    if (data.includes('"registered"')) open().catch(fail);
     return;
   }
   const frame = decodeFrame(data);
@@ -69,8 +70,18 @@ socket.onclose = ({ reason }) => fail(`closed: ${reason}`);
 /** The server's default for the bytes that a worker may send ahead. */
 const WINDOW = 256 * 1024;
 
-function open(): void {
+async function open(): Promise<void> {
+  await served();
   for (let each = 0; each < streams; each += 1) read().catch(fail);
+}
+
+/** Resolves when the server that the clients enter lists the model, which another server has to tell it first. */
+async function served(): Promise<void> {
+  for (;;) {
+    const response = await fetch(`${entry}/v1/models`, { headers: { authorization: `Bearer ${apiKey}` } });
+    if ((await response.text()).includes(`"${MODEL}"`)) return;
+    await Bun.sleep(20);
+  }
 }
 
 /** Each millisecond sends to its share of the streams. A late tick catches up. */
@@ -101,7 +112,7 @@ function plain(frame: Uint8Array): Uint8Array<ArrayBuffer> {
 async function read(): Promise<void> {
   const headers = { authorization: `Bearer ${apiKey}`, "content-type": "application/json" };
   const body = JSON.stringify({ model: MODEL, stream: true, messages: [] });
-  const response = await fetch(`${url}/v1/chat/completions`, { method: "POST", headers, body });
+  const response = await fetch(`${entry}/v1/chat/completions`, { method: "POST", headers, body });
   if (response.status !== 200 || !response.body) throw new Error(`status ${response.status}`);
   let lastAt = 0;
   for await (const bytes of response.body) {

@@ -9,9 +9,12 @@ export const GAP_MS = 10;
 export const PATH = "/v1/chat/completions";
 const chat = { model: "bench-chat", messages: [{ role: "user", content: "What floats in a harbour?" }] };
 
+/** The body of a small chat request. */
+export const SMALL_CHAT = JSON.stringify(chat);
+
 /** Many small chat requests, `CONCURRENCY` at a time. */
 export function smallChats(target: Target, count: number): LoadQuestion {
-  return { kind: "requests", target, body: JSON.stringify(chat), count, concurrency: CONCURRENCY };
+  return { kind: "requests", target, body: SMALL_CHAT, count, concurrency: CONCURRENCY };
 }
 
 /** `STREAMS` chats at once that each stream so many chunks. */

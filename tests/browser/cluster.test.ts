@@ -3,9 +3,10 @@ import { fileURLToPath } from "node:url";
 import type { Browser, Page } from "playwright-core";
 import type { ServerLoad } from "../../src/state/cluster-facts.ts";
 import { systemClock } from "../../src/system/clock.ts";
-import { launchBrowser, openPage, painted, signIn, type Watched } from "../support/browser.ts";
+import { launchBrowser, openPage, painted, showPart, signIn, type Watched } from "../support/browser.ts";
 import type { Config } from "../support/default-config.ts";
 import { ScriptedCluster } from "../support/scripted-cluster.ts";
+import { ServerCluster } from "../support/server-cluster.ts";
 import { TestServer } from "../support/test-server.ts";
 
 setDefaultTimeout(30_000);
@@ -180,6 +181,32 @@ describe("the page of a server in a cluster", () => {
     expect(complaints.filter((each) => !/ERR_|502|MIME/.test(each))).toEqual([]);
     complaints.splice(0);
   });
+});
+
+test("the page of one server shows the jobs and workers of another one, and acts on them", async () => {
+  const cluster = await ServerCluster.start(["a", "b"], { plugins: ["llm"] });
+  running.push(cluster);
+  const worker = await cluster.at("b").server.worker({ worker_id: "cellar", worker_name: "cellar gpu" });
+  await cluster.knows("a", "m");
+  const answered = cluster.at("a").server.chat("m", { stream: true });
+  const { id } = await worker.request();
+  worker.head(id, 200, [["content-type", "text/event-stream"]], "data: 1\n\n");
+  const page = await open(cluster.at("a").server, "llm");
+  await showPart(page, "llm", "Jobs");
+  const job = page.locator("#tab-llm section[aria-label='Running and waiting jobs'] tbody tr");
+  await job.locator("text=cellar").waitFor();
+  await job.locator("text=at server b").waitFor();
+  await page.selectOption("#server", "b");
+  await showPart(page, "llm", "Workers");
+  const row = page.locator("#tab-llm section[aria-label='Workers'] tbody tr", { hasText: "cellar gpu" });
+  await row.locator("text=working").waitFor();
+  await row.locator("button", { hasText: /^Drain$/ }).click();
+  await page.locator("#ask button.main").click();
+  await page.waitForSelector(".notice >> text=Done: drain cellar gpu");
+  await row.locator("button", { hasText: /^Undrain$/ }).waitFor();
+  worker.data(id, "data: [DONE]\n\n");
+  worker.end(id);
+  await (await answered).text();
 });
 
 test("the servers can be read by screen readers, in both themes, and fit on a phone", async () => {

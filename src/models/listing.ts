@@ -15,7 +15,12 @@ const modelSchema = v.pipe(
   v.object({
     id: v.string(),
     object: v.literal("model"),
-    created: v.pipe(v.number(), v.description("When this server first saw the model, in seconds since 1970.")),
+    created: v.pipe(
+      v.number(),
+      v.description(
+        "When the model was first seen, by this server or another one of its cluster, in seconds since 1970.",
+      ),
+    ),
     owned_by: v.string(),
     type: optional(
       v.string(),

@@ -101,7 +101,7 @@ export interface ModelCatalog {
 export interface ModelCard {
   readonly id: string;
   readonly object: "model";
-  /** When this server first saw the model, in seconds since 1970. */
+  /** When the model was first seen, by this server or another one of its cluster, in seconds since 1970. */
   readonly created: number;
   readonly owned_by: string;
   /** What the model is for: `chat`, `embedding`, `rerank`, `transcription`, `speech`, `image` or a backend's own word. */

@@ -28,7 +28,9 @@ const BEAT = {
 const word = fc.stringMatching(/^[a-z][a-z0-9]{0,8}$/);
 const count = fc.nat(1_000_000);
 const stamp = fc.integer({ min: 0, max: MAX_STAMP });
-const optional = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined });
+function optional<T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> {
+  return fc.option(value, { nil: undefined });
+}
 const rows: fc.Arbitrary<Rows> = fc.record({
   workers: fc.array(
     fc.record({

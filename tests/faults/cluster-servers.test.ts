@@ -147,7 +147,7 @@ describe.skipIf(lacks("servers of a cluster that die", PROGRAMS.nats))("a server
     expect((await cluster.server(0).fetch("/healthz")).status).toBe(200);
   }, 60_000);
 
-  test("with other keys than the rest is told apart, and no job goes to it", async () => {
+  test("with other keys than the rest is reported to operators", async () => {
     await start({ envOf: (at) => (at === 1 ? { CLIENT_KEY: "another-client-key" } : {}), isFormed: false });
     await cluster.formed([cluster.server(0), cluster.server(2)]);
     await eventually(async () => (await problemsAt(0)).includes("cluster_keys_differ"), "the operator is told", 15_000);

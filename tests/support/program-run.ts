@@ -18,6 +18,10 @@ export class ProgramRun {
     this.#said = this.#read();
   }
 
+  get pid(): number {
+    return this.#child.pid;
+  }
+
   /** Returns the next log line of this event. */
   async event(name: string): Promise<Line> {
     return this.lines.takeUntil((line) => line["event"] === name, name);

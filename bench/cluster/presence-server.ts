@@ -146,7 +146,12 @@ function join(): void {
     delays.push(now() - Number(workerId.split(".")[2]) / 1000);
   });
   const come = (): void => {
-    const entry = { session: createSession(), claimant: { owner: "key:0123456789abcdef" }, isLeaving: false };
+    const entry = {
+      session: createSession(),
+      claimant: { owner: "key:0123456789abcdef" },
+      isLeaving: false,
+      ping: () => {},
+    };
     held.push(entry);
     pool.onOpened(entry.session);
     watch.onOpened(entry);

@@ -1,4 +1,5 @@
 import type { Clock } from "../system/deps.ts";
+import type { IdHolder } from "../tunnel/id-search.ts";
 import type { Claimant } from "../tunnel/owners.ts";
 import type { HeldSession, SessionWatch } from "../tunnel/session-watch.ts";
 import { CLOSES, closeWith } from "../wire/closes.ts";
@@ -15,6 +16,8 @@ export interface OwnWorkersOptions {
   readonly ids: WorkerIds;
   /** Whether a key or role of the server still stands for this owner. */
   readonly isOwner: (owner: string) => boolean;
+  /** Returns the worker of another server that has an id. */
+  readonly holderOf: (pluginId: string, workerId: string) => IdHolder | undefined;
   /** Called when a worker has come, changed or gone. */
   readonly onChange: () => void;
 }
@@ -29,7 +32,7 @@ export interface WorkerChanges {
 
 interface Entry {
   readonly plugin: string;
-  readonly session: HeldSession["session"];
+  readonly held: HeldSession;
   fact: IdFact;
   isTold: boolean;
 }
@@ -63,10 +66,16 @@ export class OwnWorkers {
     this.#leftIds.set(pluginId, left);
     return {
       mayClaim: (workerId, claimant) => this.#mayClaim(pluginId, workerId, claimant),
+      holderOf: (workerId) => this.#options.holderOf(pluginId, workerId),
       onOpened: (held) => this.#opened(pluginId, held, left),
       onLeaving: (held) => this.#leaving(held),
       onClosed: (held) => this.#ended(held, left),
     };
+  }
+
+  /** Returns a session of this server. */
+  find(sessionId: string): HeldSession | undefined {
+    return this.#entries.get(sessionId)?.held;
   }
 
   /** Notes that something of a session has changed that this server tells of its worker. */
@@ -81,8 +90,8 @@ export class OwnWorkers {
       const entry = fact.session === undefined ? undefined : this.#entries.get(fact.session);
       if (entry?.fact !== fact) continue;
       const verdict = ids.judge(fact);
-      if (verdict === "replaced") entry.session.close(CLOSES.replaced);
-      else if (verdict === "id_in_use") entry.session.close(ID_IN_USE);
+      if (verdict === "replaced") entry.held.session.close(CLOSES.replaced);
+      else if (verdict === "id_in_use") entry.held.session.close(ID_IN_USE);
     }
   }
 
@@ -117,7 +126,8 @@ export class OwnWorkers {
     return !this.#options.isOwner(holder.owner);
   }
 
-  #opened(plugin: string, { session, claimant, isLeaving }: HeldSession, left: LeftIds): void {
+  #opened(plugin: string, held: HeldSession, left: LeftIds): void {
+    const { session, claimant, isLeaving } = held;
     const { serverId, stamps, ids, onChange } = this.#options;
     const facts = ids.of(plugin);
     const at = stamps.stamp();
@@ -127,7 +137,7 @@ export class OwnWorkers {
     left.remove(id);
     const fact = { server: serverId, id, session: session.id, owner, was, since, at, isLeaving };
     facts.add(fact);
-    this.#entries.set(session.id, { plugin, session, fact, isTold: false });
+    this.#entries.set(session.id, { plugin, held, fact, isTold: false });
     this.#changed.add(session.id);
     onChange();
   }

@@ -4,37 +4,26 @@ import type { CancelTimer, Clock, Log } from "../system/deps.ts";
 import type { SessionWatch } from "../tunnel/session-watch.ts";
 import { Announcer } from "./announcer.ts";
 import type { Bus } from "./bus.ts";
-import { FULL_QUESTION, type Gossip, type Greeting } from "./gossip.ts";
+import { FULL_QUESTION, type Gossip } from "./gossip.ts";
 import { GossipLine } from "./gossip-line.ts";
 import { HybridClock } from "./hybrid-clock.ts";
 import type { PeerLinks } from "./link.ts";
-import type { LoadReport } from "./load-report.ts";
+import { type OwnFacts, type Said, toSaid } from "./own-facts.ts";
 import { OwnGroups } from "./own-groups.ts";
 import { OwnWorkers } from "./own-workers.ts";
 import { PeerWorkers } from "./peer-workers.ts";
 import { BEAT_MS, Peers } from "./peers.ts";
 import { RemoteDirectory, type RemoteDirectoryOptions } from "./remote-directory.ts";
+import { RemoteHolders } from "./remote-holders.ts";
 import { Repairs } from "./repairs.ts";
 import type { Rows } from "./rows.ts";
-import { SPOKEN, type Spoken, type Versions } from "./versions.ts";
+import { SPOKEN, type Spoken } from "./versions.ts";
 import { WorkerIds } from "./worker-ids.ts";
 
 /** How long a server that starts waits for the first beats of the others. Each of them sends one a second. */
 const MEET_MS = BEAT_MS + 200;
 /** The least time between two beats that answer hellos. */
 const REPLY_MS = 50;
-/** What a beat says of this server, apart from what the presence knows itself. */
-export interface OwnFacts {
-  readonly region: string | undefined;
-  readonly version: string;
-  /** A digest of all keys of clients and workers. */
-  keys(): string;
-  /** Where this server takes links, as `host:port`; undefined if it takes none. */
-  address(): string | undefined;
-  readonly linkKey: string | undefined;
-  /** What people see of its load; undefined while nothing is known of it. */
-  load(): LoadReport | undefined;
-}
 
 export interface PresenceOptions {
   readonly serverId: string;
@@ -59,11 +48,6 @@ export interface PresenceOptions {
   readonly versions?: Spoken;
 }
 
-/** A greeting as it is written. */
-type Said = {
-  readonly [K in keyof Greeting]: K extends "gossip" | "link" ? Versions : K extends "load" ? unknown : Greeting[K];
-};
-
 /** Tells the other servers that this one is there and what it has, and knows the same of them. */
 export class Presence {
   readonly peers: Peers;
@@ -71,6 +55,7 @@ export class Presence {
   readonly #ids = new WorkerIds();
   readonly #stamps: HybridClock;
   readonly #workers: OwnWorkers;
+  readonly #holders: RemoteHolders;
   readonly #announcer: Announcer;
   readonly #peerWorkers = new Map<string, PeerWorkers>();
   readonly #directories = new Map<string, RemoteDirectory>();
@@ -94,6 +79,7 @@ export class Presence {
       stamps: this.#stamps,
       ids: this.#ids,
       isOwner,
+      holderOf: (pluginId, workerId) => this.#holders.holderOf(this.workersOf(pluginId), workerId),
       onChange: () => this.#announcer.workersChanged(),
     });
     this.#announcer = new Announcer({
@@ -135,6 +121,11 @@ export class Presence {
       line: this.#line,
       onPart: (part) => this.#take(part, true),
       isPresent: (peer) => peer.isPresent && this.peers.get(peer.id) === peer,
+    });
+    this.#holders = new RemoteHolders({
+      clock,
+      calls: options.calls,
+      sessionOf: (sessionId) => this.#workers.find(sessionId),
     });
     options.calls.answer(FULL_QUESTION, (question) => this.#announcer.answer(question));
     this.#ends.push(
@@ -251,16 +242,9 @@ export class Presence {
       epoch,
       seq: this.#announcer.seq,
       at: Math.floor(clock.now()),
-      version: own.version,
-      gossip: versions.gossip,
-      link: versions.link,
       state: this.#isDraining ? "draining" : "ready",
-      keys: own.keys(),
-      region: own.region,
-      address: own.address(),
-      link_key: own.linkKey,
       hears: bus.state.kind === "up",
-      load: own.load(),
+      ...toSaid(own, versions),
     };
   }
 

@@ -196,12 +196,12 @@ export class WorkerEndpoint implements Intake {
     { dialect, workerId, claimant }: Newcomer,
     onFound: (id: string | undefined) => void,
   ): IdSearch | undefined {
-    if (dialect === "native" || !this.#roster.newestOf(workerId)) return undefined;
+    if (dialect === "native" || !this.#roster.holderOf(workerId)) return undefined;
     // An id that belongs to another key is refused without a search.
-    if (!this.#owners.mayClaim(workerId, claimant)) return undefined;
+    if (!this.#mayClaim(workerId, claimant)) return undefined;
     return new IdSearch({
       said: workerId,
-      holderOf: (id) => (this.#owners.mayClaim(id, claimant) ? this.#roster.newestOf(id) : ANOTHER_OWNER),
+      holderOf: (id) => (this.#mayClaim(id, claimant) ? this.#roster.holderOf(id) : ANOTHER_OWNER),
       clock: this.#options.deps.clock,
       onFound,
     });

@@ -1,3 +1,4 @@
+import type { IdHolder } from "./id-search.ts";
 import type { Claimant } from "./owners.ts";
 import type { HeldSession, SessionWatch } from "./session-watch.ts";
 import type { WorkerSession } from "./worker-session.ts";
@@ -19,8 +20,9 @@ export class Roster {
     this.#watch = watch;
   }
 
-  newestOf(workerId: string): WorkerSession | undefined {
-    return this.#byWorker.get(workerId);
+  /** Returns the worker that has an id, on this server or on another one. */
+  holderOf(workerId: string): IdHolder | undefined {
+    return this.#byWorker.get(workerId) ?? this.#watch?.holderOf(workerId);
   }
 
   /** Returns a copy, so that the caller may close the sessions. */
@@ -29,7 +31,7 @@ export class Roster {
   }
 
   add(session: WorkerSession, claimant: Claimant): void {
-    this.#entries.set(session, { session, claimant, isLeaving: false });
+    this.#entries.set(session, { session, claimant, isLeaving: false, ping: () => session.ping() });
     this.#byWorker.set(session.worker.id, session);
   }
 

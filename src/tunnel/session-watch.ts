@@ -1,3 +1,4 @@
+import type { IdHolder } from "./id-search.ts";
 import type { Claimant } from "./owners.ts";
 import type { Session } from "./session.ts";
 
@@ -8,12 +9,16 @@ export interface HeldSession {
   readonly claimant: Claimant;
   /** Whether the worker was told to connect to another server. Its session here lasts until its jobs have ended. */
   readonly isLeaving: boolean;
+  /** Asks the worker for a sign of life. */
+  ping(): void;
 }
 
 /** Follows the sessions of one plugin on behalf of other servers, and knows what other servers have told of theirs. */
 export interface SessionWatch {
   /** Whether no worker of another server, present or just left, keeps the claimant from having the id. */
   mayClaim(workerId: string, claimant: Claimant): boolean;
+  /** Returns the worker of another server that has an id; undefined if none has, or if it was told to leave. */
+  holderOf(workerId: string): IdHolder | undefined;
   /** Called once for each session, after the plugin's pool was told of it. It may close the session. */
   onOpened(held: HeldSession): void;
   /** Called when the worker was told to connect to another server. */

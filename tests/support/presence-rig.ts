@@ -4,6 +4,7 @@ import type { RemoteDirectory } from "../../src/cluster/remote-directory.ts";
 import { createSubjects } from "../../src/cluster/subjects.ts";
 import { Pool } from "../../src/pool/pool.ts";
 import { silentLog } from "../../src/system/log.ts";
+import type { IdHolder } from "../../src/tunnel/id-search.ts";
 import type { Claimant } from "../../src/tunnel/owners.ts";
 import type { HeldSession, SessionWatch } from "../../src/tunnel/session-watch.ts";
 import type { FakeClock } from "./fake-clock.ts";
@@ -88,12 +89,17 @@ export class RigServer {
     this.presence.tellLoad(PLUGIN, this.pool.load);
   }
 
+  /** Returns the holder of an id at another server, as the endpoint asks for it. */
+  holderOf(workerId: string): IdHolder | undefined {
+    return this.#watch.holderOf(workerId);
+  }
+
   /** Connects a worker, as the endpoint does. Returns undefined if its id is in use. */
   connect({ id, owner = "o", previousOwner, models = ["m"], slots = 1 }: RigWorker): ScriptedSession | undefined {
     const claimant: Claimant = previousOwner === undefined ? { owner } : { owner, previousOwner };
     if (this.#hasEnded || !this.#watch.mayClaim(id, claimant)) return undefined;
     const session = new ScriptedSession(id, models, slots, this.#clock);
-    const held = { session, claimant, isLeaving: false } satisfies HeldSession;
+    const held = { session, claimant, isLeaving: false, ping: () => session.ping() } satisfies HeldSession;
     const { pool } = this;
     session.host = {
       onOfferChange: (changed) => pool.onOfferChange(changed),

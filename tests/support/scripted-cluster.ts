@@ -73,7 +73,13 @@ export class ScriptedCluster implements AppCluster, ClusterSights, ClusterReport
   takeKeys(): void {}
 
   watch(): SessionWatch {
-    return { mayClaim: () => true, onOpened: () => {}, onLeaving: () => {}, onClosed: () => {} };
+    return {
+      mayClaim: () => true,
+      holderOf: () => undefined,
+      onOpened: () => {},
+      onLeaving: () => {},
+      onClosed: () => {},
+    };
   }
 
   drain(): void {}

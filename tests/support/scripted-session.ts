@@ -184,6 +184,13 @@ export class ScriptedSession implements Session {
     for (const exchange of [...this.exchanges]) exchange.finish({ kind: "lost", reason });
   }
 
+  /** Whether the worker answers pings. */
+  answersPings = true;
+
+  ping(): void {
+    if (this.answersPings) this.#clock.after(1, () => this.beat());
+  }
+
   /** Gives a sign of life of the worker. */
   beat(): void {
     if (!this.#hasEnded) this.#lastHeardAt = this.#clock.elapsed();

@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from "bun:test";
 import { eventually } from "../../support/eventually.ts";
+import { LegacyWorker } from "../../support/legacy-worker.ts";
 import { NativeWorker } from "../../support/native-worker.ts";
 import { ServerCluster } from "../../support/server-cluster.ts";
 import { CLIENT_KEY } from "../../support/test-server.ts";
@@ -63,4 +64,14 @@ test("a session whose worker was told to leave goes on beside the worker's next 
   await cluster.at("b").server.worker({ worker_id: "w" });
   await knows("a", "w", "b");
   expect(older.socket.readyState).toBe(WebSocket.OPEN);
+});
+
+test("a legacy agent that shares its name with a living one at another server gets an id of its own", async () => {
+  cluster = await ServerCluster.start(["a", "b"]);
+  const register = { worker_id: "box", client_key: CLIENT_KEY, models: ["m"] };
+  const first = new LegacyWorker({ url: cluster.at("a").server.url, register });
+  await knows("b", "box", "a");
+  const second = new LegacyWorker({ url: cluster.at("b").server.url, register });
+  await knows("a", "box.2", "b");
+  expect([first.socket.readyState, second.socket.readyState]).toEqual([WebSocket.OPEN, WebSocket.OPEN]);
 });

@@ -193,3 +193,23 @@ function candidate(model: string): Candidate {
     demand: { model, exact: false, excluded: NONE_EXCLUDED },
   };
 }
+
+test("the server of a worker is asked whether it is alive before a legacy agent of its name gets another id", async () => {
+  const { a, b } = await three();
+  const session = a.connect({ id: "box" });
+  await rig.run(50);
+  const asked = rig.clock.elapsed();
+  b.holderOf("box")?.ping();
+  await rig.run(100);
+  expect(b.holderOf("box")?.lastHeardAt).toBeGreaterThan(asked);
+  // A worker whose connection was lost without its server's knowledge.
+  if (session) session.answersPings = false;
+  rig.clock.advance(1000);
+  const askedAgain = rig.clock.elapsed();
+  b.holderOf("box")?.ping();
+  await rig.run(6000);
+  expect(b.holderOf("box")?.lastHeardAt).toBeLessThan(askedAgain);
+  if (session) a.tellToLeave(session);
+  await rig.run(50);
+  expect(b.holderOf("box")).toBeUndefined();
+});

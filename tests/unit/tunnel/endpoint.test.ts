@@ -104,6 +104,7 @@ test("a watch follows each session from its opening to its end, and hears once t
     events.push(`${event} ${held.session.worker.id} ${held.claimant.owner} ${held.isLeaving}`);
   const { endpoint, connect } = setUp({
     mayClaim: () => true,
+    holderOf: () => undefined,
     onOpened: note("opened"),
     onLeaving: note("leaving"),
     onClosed: note("closed"),
@@ -118,6 +119,7 @@ test("a watch follows each session from its opening to its end, and hears once t
 test("an id that the watch denies is refused like one of another key", () => {
   const { opened, connect } = setUp({
     mayClaim: () => false,
+    holderOf: () => undefined,
     onOpened: () => {},
     onLeaving: () => {},
     onClosed: () => {},

@@ -8,6 +8,8 @@ export const COUNT_PERIOD_MS = 100;
 const LEAST_PAUSE_MS = 10;
 /** How often all counts are told again, which repairs whatever was lost. */
 const REPAIR_MS = 1000;
+/** How long the counts of a peer stand without being told again: three repairs. */
+const EXPIRY_MS = 3 * REPAIR_MS;
 
 /** The most callers whose counts one peer may tell. */
 const MAX_CALLERS = 10_000;
@@ -46,6 +48,8 @@ export class Counts {
   readonly #tells: Tells;
   readonly #own = new Map<string, Own>();
   readonly #told = new Map<string, Map<string, number>>();
+  /** Ends the counts of each peer that are not told again. */
+  readonly #cancelExpiry = new Map<string, CancelTimer>();
   /** The sum of what the peers have told. */
   readonly #elsewhere = new Map<string, number>();
   readonly #changed = new Set<string>();
@@ -88,6 +92,7 @@ export class Counts {
   close(): void {
     this.#cancelTell?.();
     this.#cancelRepair?.();
+    for (const cancel of this.#cancelExpiry.values()) cancel();
   }
 
   #isWorthTelling(name: string, { count, limit, told }: Own): boolean {
@@ -142,7 +147,14 @@ export class Counts {
     if (isFull) for (const name of before.keys()) this.#note(name, before, 0);
     this.#told.set(peer, told);
     for (const [name, count] of counts) if (told.has(name) || told.size < MAX_CALLERS) this.#note(name, told, count);
+    this.#cancelExpiry.get(peer)?.();
+    this.#cancelExpiry.delete(peer);
     if (told.size === 0) this.#told.delete(peer);
+    else
+      this.#cancelExpiry.set(
+        peer,
+        this.#clock.after(EXPIRY_MS, () => this.#onCounts(peer, [], true)),
+      );
     for (const [name] of counts) {
       const own = this.#own.get(name);
       if (own) this.changed(name, own.count, own.limit);

@@ -41,6 +41,10 @@ class Servers {
     return this.#running.length;
   }
 
+  runningAt(server: number): number {
+    return this.#running.filter(({ at }) => at === server).length;
+  }
+
   /** Lets a request in if the limit allows it. */
   enter(at: number, limit: number, name = "key"): boolean {
     const visit = { request: new Request("http://server.test/"), requestId: "r", address: () => undefined };
@@ -159,5 +163,53 @@ describe("the limit of a key", () => {
       ),
       { numRuns: times(200) },
     );
+  });
+
+  test("is known to all again after messages were lost and links have broken, and holds on each side of a cut", () => {
+    const step = fc.record({
+      act: fc.constantFrom("enter", "enter", "enter", "leave", "cut", "heal", "lose", "pass"),
+      at: fc.nat(3),
+      other: fc.nat(3),
+      ms: fc.nat(300),
+    });
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 20 }), fc.array(step, { maxLength: 120, size: "max" }), (limit, steps) => {
+        const servers = new Servers(4, 2);
+        for (const { act, at, other, ms } of steps) {
+          if (act === "enter") servers.enter(at, limit);
+          else if (act === "leave") servers.leave(at * 31 + other);
+          else if (act === "cut" && at !== other) servers.links.cut(`s${at}`, `s${other}`);
+          else if (act === "heal" && at !== other) servers.links.connect(`s${at}`, `s${other}`);
+          else if (act === "lose") servers.links.isLossy = !servers.links.isLossy;
+          else servers.clock.advance(ms);
+          for (let server = 0; server < 4; server += 1) expect(servers.runningAt(server)).toBeLessThanOrEqual(limit);
+        }
+        servers.links.isLossy = false;
+        servers.links.connectAll();
+        servers.clock.advance(5000);
+        for (const [at, counts] of servers.counts.entries()) {
+          const elsewhere = servers.running - servers.runningAt(at);
+          // A caller of whom little runs anywhere is not told of.
+          expect([0, elsewhere]).toContain(counts.countOf("key"));
+          if (servers.running > limit / 2) expect(counts.countOf("key")).toBe(elsewhere);
+        }
+        servers.leaveAll();
+        servers.clock.advance(10_000);
+        for (const counts of servers.counts) expect(counts.countOf("key")).toBe(0);
+        expect(servers.clock.pending).toBe(0);
+      }),
+      { numRuns: times(100) },
+    );
+  });
+
+  test("is not used up for ever by a count whose end was lost", () => {
+    const servers = new Servers(2);
+    for (let each = 0; each < 4; each += 1) servers.enter(0, 4);
+    servers.clock.advance(NEWS_MS);
+    servers.links.isLossy = true;
+    servers.leaveAll();
+    servers.clock.advance(4000);
+    servers.links.isLossy = false;
+    expect(servers.enter(1, 4)).toBe(true);
   });
 });

@@ -12,8 +12,8 @@ export interface JobState {
   readonly model: string;
   /** Null while the job waits, and while another server has not said yet which of its workers has it. */
   readonly worker: string | null;
-  /** The id of the server that the worker is connected to; null for this server, and while the job waits. */
-  readonly server: string | null;
+  /** The id of the other server that the worker is connected to; absent for a worker of this one, and while the job waits. */
+  readonly server?: string;
   /** Why it has that worker, in one word of `RouteReason`; null while the job waits. */
   readonly reason: RouteReason | null;
   /** The caller's name as in logs: `api-key:2`, `role:reader`. */
@@ -86,7 +86,7 @@ function toJobState(job: RegisteredJob, now: number): JobState {
     kind: facts.kind,
     model: facts.model.slice(0, MAX_MODEL_CHARS),
     worker: facts.workerId ?? null,
-    server: facts.server ?? null,
+    ...(facts.server === undefined ? {} : { server: facts.server }),
     reason: facts.route?.reason ?? null,
     caller: caller.name,
     end_user: endUser ?? null,

@@ -92,7 +92,7 @@ export function Servers(): string {
                 <td class="number">
                   <span x-text="row.waiting" x-bind:class="row.waiting > 0 ? 'warn' : ''"></span>
                 </td>
-                <td class="number" x-text="row.sample ? row.sample.requests + '/s' : '–'"></td>
+                <td class="number" x-text="row.sample && row.state !== 'gone' ? row.sample.requests + '/s' : '–'"></td>
                 <td x-text="problems(row)"></td>
               </tr>
             </template>

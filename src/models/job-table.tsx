@@ -47,7 +47,6 @@ export function JobTable({ plugin }: { readonly plugin: string }): string {
       </Cell>
       <Cell label="Worker">
         <span class="clip" x-text="row.worker || '–'" x-bind:title="row.worker"></span>
-        <span class="sub" x-show="row.server" x-text="row.server ? 'at server ' + row.server : ''"></span>
         <span
           class="sub clip"
           x-show="row.server"

@@ -195,7 +195,7 @@ test("the page of one server shows the jobs and workers of another one, and acts
   await showPart(page, "llm", "Jobs");
   const job = page.locator("#tab-llm section[aria-label='Running and waiting jobs'] tbody tr");
   await job.locator("text=cellar").waitFor();
-  await job.locator("text=at server b").waitFor();
+  await job.locator("text=on b").waitFor();
   await page.selectOption("#server", "b");
   await showPart(page, "llm", "Workers");
   const row = page.locator("#tab-llm section[aria-label='Workers'] tbody tr", { hasText: "cellar gpu" });

@@ -112,7 +112,7 @@ export function stateRoutes(options: StateOptions): StateApi {
           parameters: [SERVER_PARAMETER],
           responses: {
             200: jsonAnswer(historySchema),
-            ...errorResponses("invalid_api_key", "too_many_auth_failures", "server_not_found", "server_not_answering"),
+            ...errorResponses("invalid_api_key", "too_many_auth_failures", "server_not_found"),
           },
         },
       },

@@ -3,7 +3,7 @@ import type { Plugin } from "../plugin/contract.ts";
 import type { Deps } from "../system/deps.ts";
 import { Broadcast } from "./broadcast.ts";
 import type { PeerStates } from "./cluster-facts.ts";
-import type { HistoryState } from "./history.ts";
+import { type HistoryState, toHistoryState } from "./history.ts";
 import type { Overview } from "./overview.ts";
 import { createAllView, createPeerView, type ServerView, type ViewParts } from "./server-views.ts";
 
@@ -99,15 +99,13 @@ export class Viewpoints {
     }
   }
 
-  /** Returns a server's last quarter of an hour. Throws `server_not_found`, and `server_not_answering` if none is known. */
+  /** Returns a server's last quarter of an hour, without samples until it has told any. Throws `server_not_found`. */
   history(server: string | null): HistoryState {
     const { overview } = this.#options;
     const target = this.#targetOf(server);
     if (target === OWN) return overview.history();
     if (target === ALL_SERVERS) return overview.historyOfAll();
-    const history = overview.cluster?.historyOf(target);
-    if (!history) throw notAnswering(server);
-    return history;
+    return overview.cluster?.historyOf(target) ?? toHistoryState([]);
   }
 
   /** Ends all streams and opens no more. */

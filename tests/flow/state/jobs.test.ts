@@ -51,7 +51,6 @@ test("a job is listed from its acceptance to its end as waiting, running and str
     kind: "chat.completions",
     model: "m",
     worker: "w",
-    server: null,
     reason: "only_worker",
     caller: "api-key:1",
     end_user: null,

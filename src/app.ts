@@ -203,12 +203,12 @@ export function createApp(
     })
     .mapResponse(({ responseValue, visit }) => {
       // Every handler returns a Response, except after an upgrade, which leaves undefined.
-      if (responseValue instanceof Response) stamp(responseValue, visit, cors);
+      if (responseValue instanceof Response) stamp(responseValue, visit, cors, isDraining);
       return responseValue as Response;
     })
     .onError(async ({ error, code, visit }) => {
       const response = await answerError(() => notFound(visit.request), error, code, visit.requestId, deps);
-      stamp(response, visit, cors);
+      stamp(response, visit, cors, isDraining);
       return response;
     });
 
@@ -329,8 +329,10 @@ async function answerError(
   }
 }
 
-/** Adds the headers that every answer carries. */
-function stamp(response: Response, { request, requestId }: Visit, cors: Cors): void {
+/** Adds the headers that every answer carries. With `isLast`, the connection takes no other request. */
+function stamp(response: Response, { request, requestId }: Visit, cors: Cors, isLast: boolean): void {
+  // The next request goes to another server, also where a load balancer passes on connections and not requests.
+  if (isLast) response.headers.set("connection", "close");
   if (!response.headers.has("x-request-id")) response.headers.set("x-request-id", requestId);
   const origin = request.headers.get("origin");
   if (origin === null || response.headers.has("access-control-allow-origin")) return;

@@ -5,6 +5,7 @@ import { systemIds } from "../../src/system/ids.ts";
 import { silentLog } from "../../src/system/log.ts";
 import { eventually } from "../support/eventually.ts";
 import { NativeWorker } from "../support/native-worker.ts";
+import { RawClient } from "../support/raw-client.ts";
 import { CLIENT_KEY, TestServer } from "../support/test-server.ts";
 
 const deps = { clock: systemClock, ids: systemIds, log: silentLog };
@@ -50,6 +51,20 @@ test("with a drain delay, health is 503 and workers hear of the handover at once
   const late = new NativeWorker({ url: server.url, register: { client_key: CLIENT_KEY, models: ["m"] } });
   expect(await late.closed).toEqual({ code: 1013, reason: "draining" });
   expect(await worker.texts.take("a message")).toMatchObject({ type: "drain" });
+  await stopped;
+});
+
+test("a server that hands over ends each connection with its response, so that the next request goes to another server", async () => {
+  const server = new TestServer({ drainDelayMs: 200, drainTimeoutMs: 5000 });
+  const worker = await server.worker();
+  const before = server.chat("m");
+  worker.answerJson((await worker.request()).id, { ok: 1 });
+  expect((await before).headers.get("connection")).not.toBe("close");
+  const stopped = shutDown(server.app, server.listening, server.config, deps);
+  const client = new RawClient(server.url);
+  await client.write("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+  expect(String(await client.received.take())).toMatch(/^HTTP\/1\.1 503 .*\r\nconnection: close\r\n/is);
+  expect(await client.closed).toBe(true);
   await stopped;
 });
 

@@ -7,7 +7,7 @@ import { cpuMicros } from "../process-reading.ts";
 import { CONCURRENCY, PATH, SMALL_CHAT, smallChats } from "../relay-load.ts";
 import type { Goal, PartResult, Table } from "../report.ts";
 import { interleave } from "../rounds.ts";
-import { type BenchNats, formed, served, startMember, startNats } from "./rig.ts";
+import { type BenchNats, formed, NO_LIMIT, served, startMember, startNats } from "./rig.ts";
 
 /** Where a client enters and where the worker is, and the processes in between. */
 interface Way {
@@ -89,7 +89,7 @@ export async function measureClusterRelay(children: Children, isQuick: boolean):
 }
 
 async function startWays(children: Children): Promise<readonly Way[]> {
-  const single = await startServer(children);
+  const single = await startServer(children, NO_LIMIT);
   const [ownNats, nats] = [await startNats(children), await startNats(children)];
   const alone = await startMember(children, ownNats, "alone");
   const pair = [await startMember(children, nats, "a"), await startMember(children, nats, "b")] as const;

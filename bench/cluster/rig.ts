@@ -10,6 +10,9 @@ export interface BenchNats extends Child {
   readonly port: number;
 }
 
+/** All clients of a benchmark have one key. */
+export const NO_LIMIT = { MAX_REQUESTS_PER_KEY: "10000" } as const;
+
 const USER = "bench";
 const PASSWORD = "loopback-only";
 
@@ -36,7 +39,13 @@ export function startMember(
   id: string,
   env: Readonly<Record<string, string>> = {},
 ): Promise<MoorageServer> {
-  return startServer(children, { NATS_URL: nats.url, SERVER_ID: id, CLUSTER_LISTEN: "127.0.0.1:0", ...env });
+  return startServer(children, {
+    NATS_URL: nats.url,
+    SERVER_ID: id,
+    CLUSTER_LISTEN: "127.0.0.1:0",
+    ...NO_LIMIT,
+    ...env,
+  });
 }
 
 /** What the State API tells of a cluster, as far as the benchmarks read it. */

@@ -101,10 +101,9 @@ function startLoad(target: { readonly url: string }) {
     const more = { stream: true, chunks: STREAM_CHUNKS, gap_ms: GAP_MS };
     while (!isOver) {
       counts.streams += 1;
-      const text = await chat(target, "bench-chat", more).then(
-        (response) => response.text(),
-        (error: unknown) => String(error),
-      );
+      const text = await chat(target, "bench-chat", more)
+        .then((response) => response.text())
+        .catch(String);
       if (text.endsWith("data: [DONE]\n\n")) continue;
       counts.brokenStreams += 1;
       counts.wrong ??= text.slice(-300);
@@ -113,10 +112,9 @@ function startLoad(target: { readonly url: string }) {
   const chats: Promise<void>[] = [];
   const ask = async (): Promise<void> => {
     counts.chats += 1;
-    const status = await chat(target, "bench-chat").then(
-      async (response) => `${response.status} ${response.status === 200 ? "" : await response.text()}`,
-      (error: unknown) => String(error),
-    );
+    const status = await chat(target, "bench-chat")
+      .then(async (response) => `${response.status} ${await response.text()}`)
+      .catch(String);
     if (status.startsWith("200")) return;
     counts.failedChats += 1;
     counts.wrong ??= status;

@@ -66,7 +66,8 @@ export class Balancer {
       this.#open.set(server, (this.#open.get(server) ?? 0) + 1);
       upstream.once("close", () => {
         this.#open.set(server, (this.#open.get(server) ?? 0) - 1);
-        client.destroy();
+        // What the server has sent before still goes to the client.
+        client.end();
       });
       client.once("close", () => upstream.destroy());
       client.pipe(upstream);

@@ -196,6 +196,11 @@ export class Pool implements SessionHost {
     return this.#reach.workersOf(model);
   }
 
+  /** As `Reach.modelsOfWorker`. */
+  modelsOfWorker(workerId: string): readonly string[] | undefined {
+    return this.#reach.modelsOfWorker(workerId);
+  }
+
   /** Returns what workers of other servers say of a model, as each server has joined it. */
   infosElsewhere(model: string): Iterable<ModelInfo> {
     return this.#options.remotes?.models.infosOf(model) ?? [];

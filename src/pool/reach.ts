@@ -1,5 +1,6 @@
 import { aliasKey, listedName } from "./alias.ts";
 import type { Demand, Directory } from "./directory.ts";
+import { NONE_EXCLUDED } from "./excluded.ts";
 import type { RemoteChoice, RemoteModels } from "./remotes.ts";
 import { isWithinGuard } from "./routing/guard.ts";
 import type { Choice } from "./routing/route-policy.ts";
@@ -135,6 +136,16 @@ export class Reach {
   /** Lists the models that are served or were within the grace period, sorted. */
   knownModels(): string[] {
     return this.#union(this.#own.knownModels(), this.#remotes?.knownModels());
+  }
+
+  /** Lists the models that one worker takes jobs for, in any order; undefined for a worker that is connected to no server. */
+  modelsOfWorker(workerId: string): readonly string[] | undefined {
+    const seat = this.#own.seatOf(workerId);
+    if (seat) return seat.capacity > 0 ? seat.models : [];
+    const remotes = this.#remotes;
+    if (remotes?.serverOf(workerId) === undefined) return undefined;
+    const needs = { workerId, excluded: NONE_EXCLUDED };
+    return [...remotes.servedModels()].filter((model) => remotes.isReady(model, needs));
   }
 
   workersOf(model: string): number {

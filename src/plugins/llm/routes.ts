@@ -103,9 +103,9 @@ export function llmRoutes(area: ModelArea, context: PluginContext<typeof llmSett
 
 function workerCatalog(area: ModelArea, ctx: RouteContext): ModelCatalog {
   const workerId = workerIdOf(ctx) ?? "";
-  const seat = area.pool.seatOf(workerId);
-  if (!seat) throw new Fault("worker_not_found", { param: "worker_id" });
-  const served = new Set(seat.capacity > 0 ? seat.models : []);
+  const models = area.pool.modelsOfWorker(workerId);
+  if (!models) throw new Fault("worker_not_found", { param: "worker_id" });
+  const served = new Set(models);
   return {
     models: () => area.models().filter((card) => served.has(card.id)),
     find: (name) => area.find(name, workerId),

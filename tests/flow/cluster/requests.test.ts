@@ -102,12 +102,10 @@ describe.skipIf(lacks("requests in a cluster", PROGRAMS.nats))("a request that e
     const [first, second] = [await workerAt(1, { worker_id: "gpu-1" }), await workerAt(2, { worker_id: "gpu-2" })];
     const at = (worker: string): Promise<Response> =>
       entry.post(`/api/llm/id/${worker}/v1/chat/completions`, { model: "m", messages: [] });
-    // Both workers serve the model, so only a request for another one shows whether the worker is known.
-    const known = async (): Promise<boolean> => {
-      const response = await entry.post("/api/llm/id/gpu-2/v1/chat/completions", { model: "other", messages: [] });
-      return !(await response.text()).includes("worker_not_found");
-    };
+    const known = async (): Promise<boolean> => (await entry.fetch("/api/llm/id/gpu-2/v1/models")).ok;
     await eventually(known, "the entry server knows the worker");
+    const { data } = (await (await entry.fetch("/api/llm/id/gpu-2/v1/models")).json()) as { data: { id: string }[] }; // its own tests check this shape
+    expect(data.map(({ id }) => id)).toEqual(["m"]);
     for (const [id, worker] of [
       ["gpu-1", first],
       ["gpu-2", second],

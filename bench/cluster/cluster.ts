@@ -2,13 +2,20 @@ import type { Children } from "../children.ts";
 import type { PartResult } from "../report.ts";
 import { measureClusterAudio } from "./audio.ts";
 import { measureClusterFaults } from "./faults.ts";
+import { measureClusterPresence } from "./presence.ts";
 import { measureClusterRelay } from "./relay.ts";
 import { measureRollingRestart } from "./rolling.ts";
 
 /** Measures what several servers that act as one cost, and what their faults cost. */
 export async function measureCluster(children: Children, isQuick: boolean): Promise<PartResult> {
   const parts: PartResult[] = [];
-  for (const measure of [measureClusterRelay, measureClusterAudio, measureClusterFaults, measureRollingRestart]) {
+  for (const measure of [
+    measureClusterRelay,
+    measureClusterAudio,
+    measureClusterFaults,
+    measureRollingRestart,
+    measureClusterPresence,
+  ]) {
     // Each part starts on a machine without the processes of the one before.
     const own = children.group();
     try {

@@ -11,13 +11,16 @@ import { systemClock } from "../../src/system/clock.ts";
 import { silentLog } from "../../src/system/log.ts";
 import type { Exchange } from "../../src/tunnel/exchange.ts";
 import type { Session } from "../../src/tunnel/session.ts";
-import type { HeldSession } from "../../src/tunnel/session-watch.ts";
+import type { HeldSession, SessionWatch } from "../../src/tunnel/session-watch.ts";
 
 // One of several servers that tell each other who is there: workers without sockets, a real pool, and a real nats-server.
 // Usage: bun presence-server.ts <url of nats-server> <id> <workers> <models of all servers, or 0 for other ones at each>
 
 /** What the harness asks. Each question is answered with a `PresenceAnswer`. */
 export type PresenceQuestion =
+  /** Connects the workers. */
+  | { readonly do: "connect" }
+  /** Joins the others, whom it tells of its workers. */
   | { readonly do: "join" }
   /** Whether one worker leaves and another comes each second, and how many slots are taken or given back every 50 ms. */
   | { readonly do: "run"; readonly hasChurn: boolean; readonly slots: number }
@@ -68,8 +71,8 @@ let known = 0;
 let grewAt = 0;
 let made = 0;
 let presence: Presence | undefined;
-/** Lets one worker leave and another one come. */
-let churn = (): void => {};
+/** Follows the workers, once this server has joined the others. */
+let watch: SessionWatch | undefined;
 let stops: (() => void)[] = [];
 
 function modelsOf(worker: number): string[] {
@@ -130,7 +133,7 @@ function join(): void {
     random: Math.random,
   });
   presence = joined;
-  const watch = joined.watch("llm");
+  watch = joined.watch("llm");
   joined.join("llm", () => {
     throw new Error("nothing is sent here");
   });
@@ -145,28 +148,29 @@ function join(): void {
     grewAt = now();
     delays.push(now() - Number(workerId.split(".")[2]) / 1000);
   });
-  const come = (): void => {
-    const entry = {
-      session: createSession(),
-      claimant: { owner: "key:0123456789abcdef" },
-      isLeaving: false,
-      ping: () => {},
-    };
-    held.push(entry);
-    pool.onOpened(entry.session);
-    watch.onOpened(entry);
-  };
-  const leave = (): void => {
-    const entry = held.shift();
-    if (!entry) return;
-    pool.onClosed(entry.session);
-    watch.onClosed(entry);
-  };
-  for (let worker = 0; worker < Number(workerCount); worker += 1) come();
-  churn = (): void => {
-    leave();
-    come();
-  };
+  for (const entry of held) watch.onOpened(entry);
+}
+
+/** Connects one worker. */
+function come(): void {
+  const session = createSession();
+  const entry = { session, claimant: { owner: "key:0123456789abcdef" }, isLeaving: false, ping: () => {} };
+  held.push(entry);
+  pool.onOpened(session);
+  watch?.onOpened(entry);
+}
+
+/** Lets the oldest worker leave. */
+function leave(): void {
+  const entry = held.shift();
+  if (!entry) return;
+  pool.onClosed(entry.session);
+  watch?.onClosed(entry);
+}
+
+function churn(): void {
+  leave();
+  come();
 }
 
 /** Takes a slot of any model, or gives one back. */
@@ -183,11 +187,12 @@ function change(): void {
 
 process.on("message", (message) => {
   const question = message as PresenceQuestion; // The harness sends nothing else.
+  if (question.do === "connect") for (let worker = 0; worker < Number(workerCount); worker += 1) come();
   if (question.do === "join") join();
   if (question.do === "run") {
     for (const stop of stops) stop();
     stops = [];
-    if (question.hasChurn) stops.push(systemClock.every(1000, () => churn()));
+    if (question.hasChurn) stops.push(systemClock.every(1000, churn));
     const { slots } = question;
     const changeSome = (): void => {
       for (let slot = 0; slot < slots; slot += 1) change();

@@ -1,5 +1,6 @@
 import { isRecord } from "../json/parse.ts";
 import type { CancelTimer, Clock } from "../system/deps.ts";
+import { msToNext } from "./beats.ts";
 import type { GroupChanges, OwnGroups, Urgency } from "./own-groups.ts";
 import type { OwnWorkers } from "./own-workers.ts";
 import { type Ends, packRows, type Rows } from "./rows.ts";
@@ -56,7 +57,7 @@ export class Announcer {
   /** Adds a plugin whose workers serve models. */
   add(pluginId: string, groups: OwnGroups): void {
     this.#plugins.set(pluginId, groups);
-    this.loadChanged();
+    this.loadChanged(true);
   }
 
   /** A worker has come, changed or gone. */
@@ -66,8 +67,9 @@ export class Announcer {
   }
 
   /** A slot may have been taken or given back. Called for every job. */
-  loadChanged(): void {
-    if (this.#lookAt === Number.POSITIVE_INFINITY) this.#lookIn(FIRST_LOOK_MS);
+  loadChanged(isUrgent: boolean): void {
+    if (isUrgent) this.#lookIn(FIRST_LOOK_MS);
+    else if (this.#lookAt === Number.POSITIVE_INFINITY) this.#lookNextPeriod();
   }
 
   /** Tells all that has changed. MUST be called once a second, because jobs that wait change no slot. */
@@ -135,9 +137,9 @@ export class Announcer {
     if (at >= this.#lookAt) return;
     this.#cancelLook?.();
     this.#lookAt = at;
-    this.#cancelLook = clock.after(at - clock.elapsed(), () => {
+    this.#cancelLook = clock.after(Math.max(0, at - clock.elapsed()), () => {
       this.#lookAt = Number.POSITIVE_INFINITY;
-      this.#tell(clock.elapsed() - this.#toldLoadAt >= LOAD_MS ? "all" : "edges");
+      this.#tell(clock.elapsed() - this.#toldLoadAt >= LOAD_MS - LOOK_MS / 2 ? "all" : "edges");
     });
   }
 
@@ -177,9 +179,12 @@ export class Announcer {
   }
 
   #lookAgain(): void {
-    const { clock } = this.#options;
     const pending = [...this.#plugins.values()].map((groups) => groups.pending);
     if (pending.includes("soon")) this.#lookIn(LOOK_MS);
-    else if (pending.includes("later")) this.#lookIn(Math.max(0, this.#toldLoadAt + LOAD_MS - clock.elapsed()));
+    else if (pending.includes("later")) this.#lookNextPeriod();
+  }
+
+  #lookNextPeriod(): void {
+    this.#lookIn(msToNext(LOAD_MS, this.#options.clock));
   }
 }

@@ -14,8 +14,11 @@ export interface OwnGroupsOptions {
   readonly nextNumber: () => number;
   /** Returns when other servers first saw a model; undefined if none of them knows it. */
   readonly firstSeenElsewhere: (model: string) => number | undefined;
-  /** Called when a seat has changed. It is called for every job, so it MUST be quick. */
-  readonly onChange: () => void;
+  /**
+   * Called when a seat has changed, for every job. `isUrgent`: the free slots of a group may have reached 0 or left it, or the
+   * worker offers something else.
+   */
+  readonly onChange: (isUrgent: boolean) => void;
 }
 
 /** What has changed in the groups of a plugin since it was told last. */
@@ -54,6 +57,8 @@ const NOBODY_WAITS: Waits = { waiting: 0, oldestMs: 0 };
 export class OwnGroups {
   readonly #options: OwnGroupsOptions;
   readonly #dirty = new Set<Seat>();
+  /** What each seat offered, and whether it had room, when it changed last. */
+  readonly #marks = new Map<Seat, { offer: Seat["session"]["offer"]; hasRoom: boolean }>();
   /** By the ids of the sessions. */
   readonly #seen = new Map<string, Seen>();
   readonly #groups = new Map<string, OwnGroup>();
@@ -73,7 +78,7 @@ export class OwnGroups {
     this.#options = options;
     options.load.watch((seat) => {
       this.#dirty.add(seat);
-      options.onChange();
+      options.onChange(this.#mark(seat));
     });
     for (const seat of options.load.seats()) this.#dirty.add(seat);
   }
@@ -145,6 +150,21 @@ export class OwnGroups {
     return this.#deferred.size > 0 ? "later" : "nothing";
   }
 
+  /** Returns whether other servers should know of the change of a seat at once. */
+  #mark(seat: Seat): boolean {
+    const { hasRoom, session } = seat;
+    const mark = this.#marks.get(seat);
+    if (!mark) {
+      this.#marks.set(seat, { hasRoom, offer: session.offer });
+      // A worker that comes is told at once, with its groups.
+      return !hasRoom;
+    }
+    if (mark.hasRoom === hasRoom && mark.offer === session.offer) return false;
+    mark.hasRoom = hasRoom;
+    mark.offer = session.offer;
+    return true;
+  }
+
   #look(seat: Seat): void {
     const { session } = seat;
     const seen = this.#seen.get(session.id);
@@ -172,7 +192,10 @@ export class OwnGroups {
     if (isHere) {
       this.#seen.set(session.id, { offer: session.offer, worker: session.worker, groups, infos: infoOf(seat) });
       this.#regrouped.add(session.id);
-    } else this.#seen.delete(session.id);
+    } else {
+      this.#seen.delete(session.id);
+      this.#marks.delete(seat);
+    }
   }
 
   #groupOf(served: Parameters<typeof groupKeyOf>[0]): OwnGroup {

@@ -1,8 +1,9 @@
 import type { Calls, Members } from "../plugin/cluster.ts";
 import type { PoolLoad } from "../pool/pool-load.ts";
-import type { CancelTimer, Clock, Log } from "../system/deps.ts";
+import type { Clock, Log } from "../system/deps.ts";
 import type { SessionWatch } from "../tunnel/session-watch.ts";
 import { Announcer } from "./announcer.ts";
+import { Beats } from "./beats.ts";
 import type { Bus } from "./bus.ts";
 import { FULL_QUESTION, type Gossip } from "./gossip.ts";
 import { GossipLine } from "./gossip-line.ts";
@@ -22,8 +23,6 @@ import { WorkerIds } from "./worker-ids.ts";
 
 /** How long a server that starts waits for the first beats of the others. Each of them sends one a second. */
 const MEET_MS = BEAT_MS + 200;
-/** The least time between two beats that answer hellos. */
-const REPLY_MS = 50;
 
 export interface PresenceOptions {
   readonly serverId: string;
@@ -61,12 +60,11 @@ export class Presence {
   readonly #directories = new Map<string, RemoteDirectory>();
   readonly #line: GossipLine;
   readonly #repairs: Repairs;
+  readonly #beats: Beats;
   readonly #startedAt: number;
   readonly #ends: (() => void)[] = [];
   #metSince: number | undefined;
   #isDraining = false;
-  #repliedAt = Number.NEGATIVE_INFINITY;
-  #cancelReply: CancelTimer | undefined;
 
   constructor(options: PresenceOptions) {
     const { serverId, epoch, clock, log, own, links, bus, isOwner, versions = SPOKEN } = options;
@@ -127,10 +125,11 @@ export class Presence {
       calls: options.calls,
       sessionOf: (sessionId) => this.#workers.find(sessionId),
     });
+    this.#beats = new Beats(clock, BEAT_MS, () => this.#beat());
     options.calls.answer(FULL_QUESTION, (question) => this.#announcer.answer(question));
     this.#ends.push(
       bus.onState(() => this.#onBus()),
-      clock.every(BEAT_MS, () => this.#beat()),
+      () => this.#beats.stop(),
     );
     this.#onBus();
   }
@@ -197,7 +196,7 @@ export class Presence {
         clock,
         nextNumber: () => this.#announcer.nextNumber(),
         firstSeenElsewhere: (model) => this.#directories.get(pluginId)?.everSeenAt(model),
-        onChange: () => this.#announcer.loadChanged(),
+        onChange: (isUrgent) => this.#announcer.loadChanged(isUrgent),
       }),
     );
   }
@@ -217,7 +216,6 @@ export class Presence {
     this.#repairs.close();
     this.#line.close();
     this.peers.close();
-    this.#cancelReply?.();
     for (const end of this.#ends) end();
   }
 
@@ -251,7 +249,7 @@ export class Presence {
   #take(message: Gossip, isFromBus: boolean): void {
     if (message.t === "beat" || message.t === "hello") {
       const peer = this.peers.greet(message, isFromBus);
-      if (message.t === "hello" && peer) this.#reply();
+      if (message.t === "hello" && peer) this.#beats.reply();
       if (peer && peer.status !== "incompatible") this.#repairs.repair(peer);
       return;
     }
@@ -279,16 +277,5 @@ export class Presence {
 
   #hearStamps({ workers }: Pick<Rows, "workers">): void {
     for (const { at } of workers) this.#stamps.hear(at);
-  }
-
-  /** Answers hellos with a beat. Many servers that start at once get one together. */
-  #reply(): void {
-    const { clock } = this.#options;
-    const wait = this.#repliedAt + REPLY_MS - clock.elapsed();
-    this.#cancelReply ??= clock.after(Math.max(0, wait), () => {
-      this.#cancelReply = undefined;
-      this.#repliedAt = clock.elapsed();
-      this.#beat();
-    });
   }
 }

@@ -173,24 +173,22 @@ export interface Ends {
 /** The rows of one message in the form in which they are sent. Kinds without rows are absent. */
 export type PackedRows = Readonly<Partial<Record<keyof (Rows & Ends), readonly unknown[]>>>;
 
-/**
- * The most characters of rows in one message. It is well below what the bus takes, although a character may be several bytes.
- */
-const MAX_CHARS = 80 * 1024;
+/** The most bytes of rows in one message, below what the bus takes. */
+const MAX_BYTES = 200 * 1024;
 
 /** Divides rows among messages, in an order in which each message can be taken in by itself. */
 export function packRows(rows: Rows & Partial<Ends>): readonly PackedRows[] {
   const packs: Record<string, unknown[]>[] = [];
   let pack: Record<string, unknown[]> | undefined;
-  let chars = 0;
+  let bytes = 0;
   const add = (kind: keyof (Rows & Ends), row: unknown): void => {
-    const length = JSON.stringify(row).length + 1;
-    if (!pack || chars + length > MAX_CHARS || (pack[kind]?.length ?? 0) >= MAX_ROWS) {
+    const length = Buffer.byteLength(JSON.stringify(row)) + 1;
+    if (!pack || bytes + length > MAX_BYTES || (pack[kind]?.length ?? 0) >= MAX_ROWS) {
       pack = {};
       packs.push(pack);
-      chars = 0;
+      bytes = 0;
     }
-    chars += length;
+    bytes += length;
     const rowsOfKind = pack[kind];
     if (rowsOfKind) rowsOfKind.push(row);
     else pack[kind] = [row];

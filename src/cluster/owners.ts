@@ -82,28 +82,35 @@ function isLaterSession(a: IdFact, b: IdFact): boolean {
 }
 
 function holderAmong(facts: readonly IdFact[]): IdFact | undefined {
+  if (facts.length < 2) return facts[0];
+  const since = sinceByOwner(facts);
   let holder: IdFact | undefined;
   let holderSince = 0;
   for (const fact of facts) {
-    const since = sinceAmong(fact, facts);
-    if (!holder || since < holderSince || (since === holderSince && orderOf(fact) < orderOf(holder))) {
-      holder = fact;
-      holderSince = since;
-    }
+    const factSince = since.get(fact.owner) ?? fact.since;
+    const isEarlier =
+      factSince < holderSince || (factSince === holderSince && holder && orderOf(fact) < orderOf(holder));
+    if (holder && !isEarlier) continue;
+    holder = fact;
+    holderSince = factSince;
   }
   return holder;
 }
 
-/** The stamp since which the owner of a fact has had the id. An owner that was another one before comes just before that one. */
-function sinceAmong(fact: IdFact, facts: readonly IdFact[]): number {
-  let { since, was } = fact;
-  // Each step goes back by one key that was replaced, so a chain is no longer than the facts.
-  for (let steps = facts.length; was !== undefined && steps > 0; steps -= 1) {
-    let earlier: IdFact | undefined;
-    for (const other of facts) if (other.owner === was && (!earlier || other.since < earlier.since)) earlier = other;
-    if (!earlier) break;
-    since = Math.min(since, earlier.since - 1);
-    was = earlier.was;
+/**
+ * The stamps since which the owners have had an id. One that has proved to be another one comes just before that one. Each
+ * round follows one key that was replaced, and goes by the round before alone, so that the order of the facts does not matter.
+ */
+function sinceByOwner(facts: readonly IdFact[]): ReadonlyMap<string, number> {
+  let since = new Map<string, number>();
+  for (const fact of facts) since.set(fact.owner, Math.min(fact.since, since.get(fact.owner) ?? fact.since));
+  for (let round = 1; round < facts.length; round += 1) {
+    const next = new Map(since);
+    for (const { owner, was } of facts) {
+      const before = was === undefined || was === owner ? undefined : since.get(was);
+      if (before !== undefined) next.set(owner, Math.min(next.get(owner) ?? before, before - 1));
+    }
+    since = next;
   }
   return since;
 }

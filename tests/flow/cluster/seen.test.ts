@@ -96,13 +96,19 @@ describe("the state of servers that are linked", () => {
 describe("what goes wrong among servers", () => {
   test("is a lost server: it is shown as lost, is a problem, and is in the log once", async () => {
     const lines: { event: string; fields: LogFields | undefined }[] = [];
+    const note = (event: string, fields?: LogFields): void => void lines.push({ event, fields });
     const log = {
       ...silentLog,
-      warn: (event: string, fields?: LogFields) => void lines.push({ event, fields }),
+      info: note,
+      warn: note,
       with: () => log,
     };
     cluster = await ServerCluster.start(["a", "b"], {}, { log });
     await rowAt("a", "b", ({ sample }) => sample !== null);
+    // A peer that leaves before it was noticed is no news.
+    await eventually(() =>
+      lines.some(({ event, fields }) => event === "cluster.peer_joined" && fields?.["peer"] === "b"),
+    );
     const { bus, cluster: dying } = cluster.at("b");
     // Without a goodbye: as after a kill, what it sends stops and its link breaks.
     bus.disconnect();

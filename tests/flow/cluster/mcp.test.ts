@@ -73,6 +73,10 @@ describe("the official SDKs, pointed at another server than the relay's,", () =>
       drainTimeoutMs: 0,
     });
     await worker.registered;
+    await eventually(
+      async () => (await rpc(cluster.at("b").server, LIST)).status !== 503,
+      "the other server knows the relay",
+    );
   });
   afterAll(async () => {
     await worker.stop();

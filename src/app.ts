@@ -9,27 +9,26 @@ import type { SignOutRecords } from "./auth/sign-outs.ts";
 import type { SharedSecret } from "./auth/token-keys.ts";
 import type { Cluster } from "./cluster/cluster.ts";
 import type { Config } from "./config.ts";
-import { Fault } from "./errors.ts";
 import { EventLoopLag } from "./figures/event-loop-lag.ts";
 import { createMetrics, type Metrics } from "./figures/metrics.ts";
 import { RecentTimes } from "./figures/recent-times.ts";
 import { SlidingSum } from "./figures/sliding-sum.ts";
-import { ClientGone } from "./http/body.ts";
-import { type Cors, createCors } from "./http/cors.ts";
-import { errorResponse } from "./http/error-response.ts";
+import { createCors } from "./http/cors.ts";
+import { answerError, stamp } from "./http/finish.ts";
 import { saneRequestId } from "./http/headers.ts";
 import { healthRoutes } from "./http/health.ts";
 import { createListener } from "./http/listener.ts";
 import { answerMetrics } from "./http/metrics-listener.ts";
 import { metricsRoutes } from "./http/metrics-routes.ts";
-import { createNotFound, UnnormalizedPath } from "./http/not-found.ts";
+import { createNotFound } from "./http/not-found.ts";
 import { normalizePath, RouteMethods } from "./http/route-methods.ts";
-import { createVisit, type Visit } from "./http/visit.ts";
+import { createVisit } from "./http/visit.ts";
 import { modelRoutes } from "./models/listing.ts";
 import { servedFor } from "./models/served-for.ts";
 import { openapiRoutes } from "./openapi/routes.ts";
-import type { ModelCard, ModelCatalog, Plugin } from "./plugin/contract.ts";
+import type { Plugin } from "./plugin/contract.ts";
 import type { PluginDefinition } from "./plugin/definition.ts";
+import { joinCatalogs } from "./plugin/joined-catalog.ts";
 import type { RestrictionRecords } from "./plugin/restrictions.ts";
 import { NO_VISIT } from "./plugin/route-context.ts";
 import { createSharedSpool } from "./plugin/shared-spool.ts";
@@ -148,7 +147,7 @@ export function createApp(
     version: VERSION,
     spoolSpace: createSharedSpool(config, metrics),
   });
-  const catalog: ModelCatalog = { models: () => allModels(plugins), find: (name) => findModel(plugins, name) };
+  const catalog = joinCatalogs(plugins);
   const cors = createCors(config);
   let isDraining = false;
   const sights = cluster?.sights;
@@ -207,7 +206,7 @@ export function createApp(
       return responseValue as Response;
     })
     .onError(async ({ error, code, visit }) => {
-      const response = await answerError(() => notFound(visit.request), error, code, visit.requestId, deps);
+      const response = await answerError(() => notFound(visit.request), { error, code }, visit.requestId, deps.log);
       stamp(response, visit, cors, isDraining);
       return response;
     });
@@ -273,68 +272,8 @@ export function createApp(
   };
 }
 
-/** The models of all plugins, each id once: workers of several plugins may serve one model. */
-function allModels(plugins: readonly Plugin[]): readonly ModelCard[] {
-  const cards = new Map<string, ModelCard>();
-  for (const plugin of plugins) {
-    for (const card of plugin.catalog?.models() ?? []) {
-      const earlier = cards.get(card.id);
-      // The earliest time at which any plugin saw the model, so that `created` does not depend on which plugins are enabled.
-      cards.set(card.id, earlier ? { ...earlier, created: Math.min(card.created, earlier.created) } : card);
-    }
-  }
-  return [...cards.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
-}
-
-/** The model that a request with this name would get: the one of exactly this name, else the first plugin's. */
-function findModel(plugins: readonly Plugin[], name: string): ModelCard | undefined {
-  const exact = allModels(plugins).find(({ id }) => id === name);
-  if (exact) return exact;
-  for (const { catalog } of plugins) {
-    const card = catalog?.find(name);
-    if (card) return card;
-  }
-  return undefined;
-}
-
 /**
  * Idle timeout of ordinary routes in seconds; long-lived ones lift it. It ends connections that send a request byte by
  * byte.
  */
 const IDLE_TIMEOUT_S = 60;
-
-async function answerError(
-  notFound: () => Promise<Response> | Response,
-  error: unknown,
-  code: unknown,
-  requestId: string,
-  deps: Deps,
-): Promise<Response> {
-  if (error instanceof Fault) return errorResponse(error, requestId);
-  // Nobody reads this answer; 499 is the status that proxies log for a client that closed its request.
-  if (error instanceof ClientGone) return new Response(null, { status: 499 });
-  if (code !== "NOT_FOUND" && !(error instanceof UnnormalizedPath)) {
-    const kind = error instanceof Error ? error.name : typeof error;
-    deps.log.error("request.failed", {
-      request: requestId,
-      error: kind,
-      stack: error instanceof Error ? error.stack?.slice(0, 2000) : undefined,
-    });
-    return errorResponse(new Fault("internal_error"), requestId);
-  }
-  try {
-    return await notFound();
-  } catch (fault) {
-    return errorResponse(fault instanceof Fault ? fault : new Fault("internal_error"), requestId);
-  }
-}
-
-/** Adds the headers that every answer carries. With `isLast`, the connection takes no other request. */
-function stamp(response: Response, { request, requestId }: Visit, cors: Cors, isLast: boolean): void {
-  // The next request goes to another server, also where a load balancer passes on connections and not requests.
-  if (isLast) response.headers.set("connection", "close");
-  if (!response.headers.has("x-request-id")) response.headers.set("x-request-id", requestId);
-  const origin = request.headers.get("origin");
-  if (origin === null || response.headers.has("access-control-allow-origin")) return;
-  for (const [name, value] of cors.headersFor(origin)) response.headers.append(name, value);
-}

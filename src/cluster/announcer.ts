@@ -5,14 +5,14 @@ import type { GroupChanges, OwnGroups, Urgency } from "./own-groups.ts";
 import type { OwnWorkers } from "./own-workers.ts";
 import { type Ends, packRows, type Rows } from "./rows.ts";
 
-/** How long workers that come and go are gathered for one message. */
+/** How long arrivals and departures of workers are collected before they are sent in one message. */
 const GATHER_MS = 20;
-/** The least time between two looks at the load, and how long changes are gathered before the first. */
+/** The least time between two checks of the load, and how long changes are collected before the first check. */
 const LOOK_MS = 50;
 const FIRST_LOOK_MS = 5;
-/** How often load that has changed is told. */
+/** How often changed load is announced. */
 export const LOAD_MS = 250;
-/** The snapshots that are kept for servers that are still asking for their parts. */
+/** The most snapshots that are kept for servers that still ask for their parts. */
 const MAX_SNAPSHOTS = 4;
 
 export interface AnnouncerOptions {
@@ -24,11 +24,13 @@ export interface AnnouncerOptions {
   readonly publish: (message: object) => void;
 }
 
-/** Tells the other servers what this one has: what has changed in numbered deltas, and everything to who asks. */
+/**
+ * Announces to the other servers what this one has: each change in a numbered delta, and a snapshot to a server that asks.
+ */
 export class Announcer {
   readonly #options: AnnouncerOptions;
   readonly #plugins = new Map<string, OwnGroups>();
-  /** By the number of the delta whose state they show, in parts. The newest is the last. */
+  /** Snapshots, each in parts, by the number of the last delta that they include. The newest is the last. */
   readonly #snapshots = new Map<number, readonly object[]>();
   #seq = 0;
   #groups = 0;
@@ -60,24 +62,24 @@ export class Announcer {
     this.loadChanged(true);
   }
 
-  /** A worker has come, changed or gone. */
+  /** Notes that a worker has come, changed or gone. */
   workersChanged(): void {
     if (this.#isStopped) return;
     this.#cancelGather ??= this.#options.clock.after(GATHER_MS, () => this.#tell("edges"));
   }
 
-  /** A slot may have been taken or given back. Called for every job. */
+  /** Notes that a slot may have been taken or given back. Called for every job. */
   loadChanged(isUrgent: boolean): void {
     if (isUrgent) this.#lookIn(FIRST_LOOK_MS);
     else if (this.#lookAt === Number.POSITIVE_INFINITY) this.#lookNextPeriod();
   }
 
-  /** Tells all that has changed. MUST be called once a second, because jobs that wait change no slot. */
+  /** Announces every change. MUST be called once a second, because waiting jobs change no slot. */
   tell(): void {
     this.#tell("all");
   }
 
-  /** Answers a question for a snapshot: one part of it. Later parts name the snapshot by its number. */
+  /** Answers a peer's question with one part of a snapshot. A question for a later part names the snapshot by its number. */
   answer(question: unknown): object | undefined {
     const { part, seq } = isRecord(question) ? question : {};
     if (typeof part !== "number") return undefined;
@@ -85,7 +87,7 @@ export class Announcer {
     return parts?.[part];
   }
 
-  /** Returns the parts of a snapshot of what has been told up to now. */
+  /** Returns the parts of a snapshot of everything that was announced until now. */
   snapshot(): readonly object[] {
     this.#tell("all");
     const made = this.#snapshots.get(this.#seq);
@@ -129,7 +131,7 @@ export class Announcer {
     return this.#plugins.get(pluginId)?.groupsOf(sessionId) ?? [];
   }
 
-  /** Looks at the load after `ms`, or later if it was looked at a moment ago. */
+  /** Checks the load after `ms`, or later if it was checked a moment ago. */
   #lookIn(ms: number): void {
     if (this.#isStopped) return;
     const { clock } = this.#options;

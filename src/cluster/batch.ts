@@ -3,19 +3,19 @@ import { CREDIT_BYTES, HEADER_BYTES, readU32, writeCredit, writeData, writeU32 }
 /** The size of the length before each frame of a message. */
 export const LENGTH_BYTES = 4;
 
-/** From this size on a message is worth a system call of its own. */
+/** A message of at least this size is worth a system call of its own. */
 const FULL_BYTES = 64 * 1024;
 
-/** Room for all that may wait, and one frame as large as the pump of a body makes them. */
+/** Room for all frames that may wait, and for one frame of the size that the pump of a body makes. */
 const MEMORY_BYTES = 256 * 1024;
 
-/** Sends messages. It MUST have copied a message when it returns: the memory is used again. */
+/** Sends one message. It MUST copy the message before it returns, because the memory is reused. */
 export type SendMessage = (message: Uint8Array) => void;
 
 /**
- * Gathers the frames that a link sends during one turn of the event loop into one message: a u32 length before each frame.
- * One message for the frames of many streams costs less than half of what a message for each costs, at both ends. The
- * message leaves at the end of the turn, or as soon as it has 64 KiB. Frames keep their order.
+ * Collects the frames that a link sends during one turn of the event loop into one message, with a u32 length before each
+ * frame. One message for the frames of many streams costs less than half as much as a message for each frame, at both ends.
+ * The message leaves at the end of the turn, or as soon as it has 64 KiB. Frames keep their order.
  */
 export class Batch {
   readonly #sendMessage: SendMessage;
@@ -55,7 +55,7 @@ export class Batch {
     this.#end(writeCredit(this.#memory, this.#begin(CREDIT_BYTES), id, bytes));
   }
 
-  /** Sends at once what waits. */
+  /** Sends the waiting frames at once. */
   flush(): void {
     if (this.#bytes === 0) return;
     const message = this.#memory.subarray(0, this.#bytes);
@@ -63,7 +63,7 @@ export class Batch {
     this.#sendMessage(message);
   }
 
-  /** Drops what waits and what is still added. */
+  /** Drops the waiting frames, and all that are added later. */
   close(): void {
     this.#isClosed = true;
     this.#bytes = 0;
@@ -79,7 +79,7 @@ export class Batch {
     this.#sendAlone(frame);
   }
 
-  /** Makes room for a frame by sending what waits. Returns false for a frame that is too large for the memory. */
+  /** Makes room for a frame by sending the waiting ones. Returns false for a frame that is too large for the memory. */
   #hasRoomFor(frameBytes: number): boolean {
     if (this.#bytes + LENGTH_BYTES + frameBytes > MEMORY_BYTES) this.flush();
     return LENGTH_BYTES + frameBytes <= MEMORY_BYTES;
@@ -109,7 +109,7 @@ export class Batch {
 
 /**
  * Calls `onFrame` with each frame of a message, in order, as views of the message, until it returns false. Returns false if
- * the message is cut inside a frame: whoever sent it does not speak this protocol.
+ * the message ends inside a frame, which means that its sender does not speak this protocol.
  */
 export function eachFrame(message: Uint8Array, onFrame: (frame: Uint8Array) => boolean): boolean {
   let at = 0;

@@ -11,7 +11,7 @@ export function msToNext(periodMs: number, clock: Pick<Clock, "now">): number {
   return periodMs - (clock.now() % periodMs);
 }
 
-/** The moments of a server's beats: one in each period, and one soon after other servers have said hello. */
+/** Schedules a server's beats: one in each period, and one soon after other servers have said hello. */
 export class Beats {
   readonly #clock: Clock;
   readonly #periodMs: number;

@@ -4,7 +4,7 @@ import type { Log } from "../system/deps.ts";
 import { type Bus, type BusMessage, MAX_MESSAGE_BYTES, type Unsubscribe } from "./bus.ts";
 import type { Subjects } from "./subjects.ts";
 
-/** The most questions of other servers that are answered at once. Beyond that they fail at once. */
+/** The most questions from other servers that are being answered at any time. Further questions fail at once. */
 const MAX_ANSWERING = 1000;
 
 const encoder = new TextEncoder();
@@ -18,8 +18,8 @@ export interface ClusterCallsOptions {
 }
 
 /**
- * Questions to single servers over the bus. A question is `{kind, from, body}`, its answer `{ok}` or `{error}`, where
- * `error` is `unknown`, `too_large` or `failed` (docs/protocol.md, "Between servers").
+ * Asks single servers questions over the bus, and answers theirs. A question is `{kind, from, body}`, its answer `{ok}` or
+ * `{error}`, where `error` is `unknown`, `too_large` or `failed` (docs/protocol.md, "Between servers").
  */
 export class ClusterCalls implements Calls {
   readonly #options: ClusterCallsOptions;
@@ -42,7 +42,7 @@ export class ClusterCalls implements Calls {
     const { serverId, bus, subjects } = this.#options;
     const question = encoder.encode(JSON.stringify({ kind, from: serverId, body }));
     if (question.byteLength > MAX_MESSAGE_BYTES) return { kind: "too_large" };
-    // The bus brings no message back to its sender.
+    // The bus does not deliver a message to its own sender.
     if (server === serverId) return toResult(await this.#answerTo(question));
     const reply = await bus.request(subjects.ask(server), question, ms);
     if (reply.kind === "reply") return toResult(reply.bytes);
@@ -73,7 +73,7 @@ export class ClusterCalls implements Calls {
       if (answer.byteLength <= MAX_MESSAGE_BYTES) return answer;
       log.error("cluster.answer_too_large", { kind, asked_by: from, bytes: answer.byteLength });
     } catch (error) {
-      // Any handler may be wrong; the server that asks must not have to wait for its deadline.
+      // A handler may have a bug. The server that asks must not have to wait for its deadline because of it.
       log.error("cluster.answer_failed", {
         kind,
         asked_by: from,

@@ -1,21 +1,21 @@
-/** A way for messages to one peer, each once, whole and in order: a socket, or a lane over the bus. */
+/** Carries messages to one peer, whole, in order, and each exactly once: a socket, or a lane over the bus. */
 export interface Channel {
   /** How the messages travel. */
   readonly kind: "direct" | "lane";
   /**
-   * Sends one message, and has copied it when it returns. `queued`: sending should pause until `onDrain`. `lost`: the
-   * channel is of no more use.
+   * Sends one message, and copies it before it returns. `queued`: the sender should pause until `onDrain`. `lost`: the
+   * channel can no longer be used.
    */
   send(message: Uint8Array): SendResult;
-  /** Ends with a reason for the peer's log. */
+  /** Closes the channel, with a reason for the peer's log. */
   close(reason: string): void;
-  /** Ends without waiting for what was sent, because the peer gives no sign of life. */
+  /** Closes the channel without waiting for unsent bytes, because the peer gives no sign of life. */
   cut(): void;
 }
 
 export type SendResult = "sent" | "queued" | "lost";
 
-/** The owner of a channel. Nothing is called before the function that has made the channel returns. */
+/** Receives the events of a channel. Nothing is called before the function that creates the channel returns. */
 export interface ChannelEvents {
   /** Called with each message, whose memory belongs to the receiver. */
   onMessage(message: Uint8Array): void;

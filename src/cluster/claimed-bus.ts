@@ -3,7 +3,9 @@ import type { CancelTimer, Clock, Log } from "../system/deps.ts";
 import { cleanText } from "../wire/clean-text.ts";
 import type { Bus, BusMessage, BusState, Published, Reply, Unsubscribe } from "./bus.ts";
 
-/** Milliseconds for another server of the same id to say that it is there. One that is frozen or cut off does not count. */
+/**
+ * How long another server with the same id has to answer, in milliseconds. A server that is frozen or cut off loses its id.
+ */
 const ANSWER_MS = 500;
 /** Milliseconds until a server that has lost its id tries again. */
 const RETRY_MS = 5000;
@@ -13,27 +15,27 @@ const decoder = new TextDecoder();
 
 export interface ClaimedBusOptions {
   readonly bus: Bus & { close(): Promise<void> };
-  /** The subject on which servers of this id meet. */
+  /** The subject on which servers with this id find each other. */
   readonly subject: string;
-  /** Of one process. An earlier one MUST be less, as text. */
+  /** Identifies this run of the server. The epoch of an earlier run MUST be less, compared as text. */
   readonly epoch: string;
-  /** Where this server runs, for the operator of another one that is called the same. */
+  /** The name of this machine, shown to the operator of another server with the same id. */
   readonly host: string;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-/** What a server says of its claim. */
+/** A server's claim to its id, as servers send it to each other. */
 interface Claim {
   readonly epoch: string;
-  /** Whether the claim was made before, and nobody has objected. */
+  /** Whether the server already has the id, because nobody objected to its claim. */
   readonly isMade: boolean;
   readonly host: string;
 }
 
 /**
- * A bus for one server of an id. It is up while the bus below is up and no other server of this id is there; of two, the one
- * that had the id first keeps it. Until then, nothing is sent and nothing arrives.
+ * A bus that only one server of an id can use at a time. It is up while the bus below is up and no other server uses the id.
+ * Of two servers, the one that had the id first keeps it. While this bus is not up, it neither sends nor delivers anything.
  */
 export class ClaimedBus implements Bus {
   readonly #options: ClaimedBusOptions;
@@ -42,7 +44,7 @@ export class ClaimedBus implements Bus {
   readonly #leave: readonly Unsubscribe[];
   #state: BusState;
   #isMade = false;
-  /** Where the server runs that has the id; undefined if this one has it. */
+  /** The machine of another server that has the id; undefined if there is none. */
   #holder: string | undefined;
   #isAsking = false;
   #concessions = 0;
@@ -58,11 +60,13 @@ export class ClaimedBus implements Bus {
 
   get state(): BusState {
     const below = this.#options.bus.state;
-    // Its reason changes from attempt to attempt.
+    // The reason of the bus below changes with each attempt to connect.
     return this.#state.kind === "down" && below.kind === "down" ? below : this.#state;
   }
 
-  /** Where the other server runs that has this server's id; undefined if none has. Untrusted text, made safe to show. */
+  /**
+   * The machine of another server that has this server's id; undefined if there is none. Untrusted text, made safe to show.
+   */
   get holder(): string | undefined {
     return this.#holder;
   }
@@ -105,7 +109,8 @@ export class ClaimedBus implements Bus {
   #onBus(): void {
     const { state } = this.#options.bus;
     if (state.kind === "up") {
-      // An id that was held before the connection broke is used at once, and doubted only if somebody answers.
+      // A server that had its id before the connection broke uses it again at once, and gives it up only if another one
+      // answers.
       if (this.#isMade) this.#change({ kind: "up" });
       void this.#claim();
     } else this.#change(state);
@@ -174,7 +179,7 @@ export class ClaimedBus implements Bus {
   }
 }
 
-/** Whether the first of two claims to one id gives way. Of two claims, one does, whichever server compares them. */
+/** Whether the first of two claims to one id gives way. Both servers come to the same result. */
 function loses(own: Claim, other: Claim): boolean {
   return own.isMade === other.isMade ? other.epoch < own.epoch : other.isMade;
 }

@@ -13,14 +13,14 @@ import type { Bus } from "./bus.ts";
 import type { Link, LinkState } from "./link.ts";
 import type { JobCounts } from "./pools/job-counts.ts";
 
-/** Another server, as far as people are told of it. */
+/** What operators are shown of another server. */
 export interface SeenPeer {
   readonly id: string;
   readonly epoch: string;
   readonly status: PeerStatus;
   /** Wall time at which the status began. */
   readonly since: number;
-  /** Wall time at which anything was heard of it last. */
+  /** Wall time of the last message from it. */
   readonly heardAtWall: number;
   readonly clockAheadMs: number | undefined;
   readonly saidGoodbye: boolean;
@@ -35,7 +35,7 @@ export interface SeenPeer {
   };
 }
 
-/** The other servers, as far as people are told of them. */
+/** The other servers, as operators are shown them. */
 export interface SeenPeers {
   all(): Iterable<SeenPeer>;
   readonly sharedIds: readonly string[];
@@ -46,14 +46,14 @@ export interface ClusterStateOptions {
   /** `CLUSTER_NAME`. */
   readonly name: string;
   readonly region: string | undefined;
-  /** The address that this server tells for links. */
+  /** The address for links that this server announces. */
   readonly address: () => string | undefined;
   readonly bus: Bus & { readonly holder?: string | undefined };
   /** The NATS server in use, or the one that was tried last. */
   readonly busAddress: () => string | undefined;
   /** Whether NATS keeps records; undefined until that is known. */
   readonly hasRecords: () => boolean | undefined;
-  /** What the NATS user may not do, as far as NATS has said. */
+  /** The permissions that the NATS user lacks, as NATS has reported them. */
   readonly forbidden: () => readonly string[];
   /** A digest of this server's keys, as beats tell it. */
   readonly keys: () => string;
@@ -64,7 +64,7 @@ export interface ClusterStateOptions {
   readonly clock: Clock;
 }
 
-/** The cluster for people: puts together what gossip, links and the bus know. */
+/** Reports on the cluster to operators: combines what gossip, links and the bus know. */
 export class ClusterReport implements ClusterReports {
   readonly #options: ClusterStateOptions;
   #busSince: number;
@@ -145,7 +145,7 @@ function toLink(link: Link | undefined): PeerLink {
     bytesIn: link?.traffic.bytesIn ?? 0,
     bytesOut: link?.traffic.bytesOut ?? 0,
     tried: link?.dialled,
-    // What failed before the link stood is no news any more.
+    // A failure before the link was established no longer matters.
     failure: link?.state === "direct" ? undefined : link?.dialError,
   };
 }

@@ -42,15 +42,15 @@ export interface ClusterOptions {
     | keyof KeyLists
   >;
   readonly deps: Deps;
-  /** Belongs to the cluster from here on, which closes it. */
+  /** The bus of the cluster, which closes it. */
   readonly bus: Bus & { close(): Promise<void> };
-  /** The connection below the bus, for what is shown of it. */
+  /** The connection below the bus, as operators are shown it. */
   readonly nats: Pick<NatsBus, "address" | "forbidden">;
-  /** What all servers agree on. */
+  /** The records that all servers share. */
   readonly records: LocalRecords;
-  /** Ends with the cluster. */
+  /** Keeps the records in NATS. The cluster closes it. */
   readonly keeper: Pick<RecordKeeper, "hasRecords" | "close">;
-  /** Of this start of the server: no other start has the same. */
+  /** Identifies this run of the server. No other run has the same epoch. */
   readonly epoch: string;
   /** The private address of this machine; undefined if it has none. */
   readonly privateAddress: string | undefined;
@@ -59,18 +59,18 @@ export interface ClusterOptions {
 /** The keys that should be the same on all servers. */
 type KeyLists = Pick<AccessLists, "apiKeys" | "clientKeys" | "adminKeys">;
 
-/** This server as a member of a cluster: everything that it has in common with the other servers. */
+/** This server as a member of a cluster: everything that it does together with the other servers. */
 export class Cluster {
   /** For the plugins. */
   readonly ports: ClusterPorts;
   /** For the dashboard and the metrics. */
   readonly sights: ClusterSights | undefined;
-  /** What other servers count of callers and of wrong keys. */
+  /** The counts of other servers: requests of callers, and wrong keys. */
   readonly limits: LimitsElsewhere;
   readonly presence: Presence;
-  /** The ways on which bodies go to peers. */
+  /** The links that carry bodies to peers. */
   readonly links: Links;
-  /** What must survive a restart. */
+  /** The records that must survive a restart. */
   readonly records: LocalRecords;
   readonly #keeper: ClusterOptions["keeper"];
   readonly #bus: ClusterOptions["bus"];
@@ -175,27 +175,27 @@ export class Cluster {
     };
   }
 
-  /** Sets how it is found out whether a key or role still stands for an owner of worker ids. */
+  /** Sets the function that says whether a key or role of this server still stands for an owner of worker ids. */
   judgeOwners(isOwner: (owner: string) => boolean): void {
     this.#isOwner = isOwner;
   }
 
-  /** Returns what follows the sessions of one plugin. Called once for each plugin. */
+  /** Returns the watch of one plugin's sessions. Called once for each plugin. */
   watch(pluginId: string): SessionWatch {
     return this.presence.watch(pluginId);
   }
 
-  /** The keys of this server have changed. */
+  /** Takes over the keys of this server after they have changed. */
   takeKeys(lists: KeyLists): void {
     this.#fingerprint = this.#fingerprintOf(lists);
   }
 
-  /** Tells the other servers at once that this one takes no more jobs of theirs. */
+  /** Tells the other servers at once that this one takes no more of their jobs. */
   drain(): void {
     this.presence.drain();
   }
 
-  /** Ends everything that the cluster has begun. Resolves when what was sent before has left. */
+  /** Closes everything that belongs to the cluster. Resolves when all messages have left. */
   async close(): Promise<void> {
     this.#states.close();
     this.#pools.close();
@@ -210,7 +210,7 @@ export class Cluster {
     await this.#bus.close();
   }
 
-  /** Takes in where a peer can be dialled. */
+  /** Passes the address and the key of a peer's links on. */
   #meet({ id, greeting: { epoch, address, link_key: linkKey } }: Peer): void {
     if (linkKey !== undefined) this.links.heard({ id, epoch, address, linkKey });
   }

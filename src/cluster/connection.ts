@@ -26,12 +26,12 @@ export interface ConnectionOptions {
   readonly hasDialled: boolean;
   /** The id of the session that stands for the peer. */
   readonly sessionId: string;
-  /** What this server says first. */
+  /** The first message of this server. */
   readonly hello: LinkHello;
   /** Checks the peer's first message. Returns why the link must end; undefined if all is well. */
   readonly check: (hello: LinkHello) => string | undefined;
   readonly handlers: PeerHandlers;
-  /** Is added to. */
+  /** Counts to which the connection adds. */
   readonly traffic: Traffic;
   /** Body bytes that this server holds of an exchange in each direction. */
   readonly windowBytes: number;
@@ -45,7 +45,7 @@ export interface ConnectionOptions {
   readonly onClosed: (reason: string) => void;
 }
 
-/** Large messages of tellers do not belong on a link. */
+/** The longest text of a small message. A longer one would hold up the frames behind it. */
 const MAX_TELL_CHARS = 256 * 1024;
 
 /** One socket or lane to a peer, from its opening to its end: the exchanges of both ends, messages, and the peer's signs of life. */
@@ -123,7 +123,7 @@ export class Connection implements Beating, ChannelEvents {
     this.#pingNumber = (this.#pingNumber + 1) >>> 0;
     this.#pingedAt = this.#options.clock.elapsed();
     this.#batch.frame(encodePing(this.#pingNumber));
-    // Waiting for the end of the turn would be measured as time on the way.
+    // The round trip must not include a wait for the end of the turn.
     this.#batch.flush();
   }
 
@@ -158,7 +158,7 @@ export class Connection implements Beating, ChannelEvents {
     const result = this.#channel?.send(message);
     if (result === undefined || result === "sent") return;
     if (result === "lost") {
-      // A turn later: whoever sends may be in the middle of its own bookkeeping.
+      // Closes in a microtask, because the sender may be in the middle of its own bookkeeping.
       queueMicrotask(() => this.close(CLOSES.send_failed));
     } else {
       this.#isCongested = true;
@@ -231,7 +231,7 @@ export class Connection implements Beating, ChannelEvents {
       windowBytes,
       peerWindowBytes: peer.window,
     });
-    // The server that was dialled has shown who it is, so it may hear something now.
+    // The dialled server has proved who it is, so this server introduces itself now.
     if (this.hasDialled) this.#sayHello();
     onUp(peer);
     this.ping();
@@ -261,7 +261,7 @@ export class Connection implements Beating, ChannelEvents {
       },
       host: { onOfferChange: () => {}, onClosed: () => {} },
       clock,
-      // The link has lines of its own.
+      // The link writes its own log lines.
       log: silentLog,
       confirmTimeoutMs,
       ids: new ExchangeIds(this.hasDialled ? 1 : 2, 2),

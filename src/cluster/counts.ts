@@ -2,22 +2,22 @@ import * as v from "valibot";
 import type { CancelTimer, Clock } from "../system/deps.ts";
 import type { Tells } from "./tells.ts";
 
-/** How often counts that have changed are told. */
+/** How often changed counts are sent. */
 export const COUNT_PERIOD_MS = 100;
-/** The least time between two messages, which bounds them while a count swings about its limit. */
+/** The least time between two messages. It bounds their number while a count moves around its limit. */
 const LEAST_PAUSE_MS = 10;
-/** How often all counts are told again, which repairs whatever was lost. */
+/** How often all counts are sent again, which repairs lost messages. */
 const REPAIR_MS = 1000;
-/** How long the counts of a peer stand without being told again: three repairs. */
+/** How long the counts of a peer stay valid if they are not sent again: three repairs. */
 const EXPIRY_MS = 3 * REPAIR_MS;
 
-/** The most callers whose counts one peer may tell. */
+/** The most callers whose counts one peer may send. */
 const MAX_CALLERS = 10_000;
 const MAX_NAME_CHARS = 512;
 
-/** A change by this part of what was told is told again, as long as there is plenty of room. */
+/** A count is sent again when it has changed by this fraction, as long as it is well below its limit. */
 const CHANGE = 0.1;
-/** From this part of a limit on, every change is told. */
+/** From this fraction of a limit on, every change is sent. */
 const CLOSE = 0.8;
 
 const countRow = v.tuple([
@@ -26,7 +26,7 @@ const countRow = v.tuple([
 ]);
 const countsSchema = v.object({
   type: v.literal("counts"),
-  /** Whether these are all counts of the sender; any other is 0. */
+  /** Whether these are all counts of the sender, so that all others are 0. */
   is_full: v.boolean(),
   counts: v.pipe(v.array(countRow), v.maxLength(MAX_CALLERS)),
 });
@@ -39,18 +39,18 @@ interface Own {
 }
 
 /**
- * Counts the running requests of callers over all servers. Each server tells how many run there: of callers that use a
- * good part of their limit here or at a peer, and of no others, so that thousands of quiet callers cost nothing. The sum
- * may exceed a limit by what arrives within one period and the time that news takes. A peer without a link counts 0.
+ * Counts the running requests of callers over all servers. Each server sends its counts of the callers that use a good part
+ * of their limit, there or at a peer. It sends no others, so that thousands of quiet callers cost nothing. The sum may exceed
+ * a limit by the requests that arrive within one period and the time that a message takes. A peer without a link counts as 0.
  */
 export class Counts {
   readonly #clock: Clock;
   readonly #tells: Tells;
   readonly #own = new Map<string, Own>();
   readonly #told = new Map<string, Map<string, number>>();
-  /** Ends the counts of each peer that are not told again. */
+  /** Timers that drop the counts of a peer which does not send them again. */
   readonly #cancelExpiry = new Map<string, CancelTimer>();
-  /** The sum of what the peers have told. */
+  /** The sums of all peers' counts. */
   readonly #elsewhere = new Map<string, number>();
   readonly #changed = new Set<string>();
   #toldAt = Number.NEGATIVE_INFINITY;
@@ -65,7 +65,7 @@ export class Counts {
     tells.onLost((peer) => this.#onCounts(peer, [], true));
   }
 
-  /** How many requests of a caller run at other servers, as far as they have told. */
+  /** Returns how many requests of a caller run at other servers, by their last messages. */
   countOf(name: string): number {
     return this.#elsewhere.get(name) ?? 0;
   }
@@ -81,7 +81,7 @@ export class Counts {
       if (count === 0 && own.told === 0) this.#own.delete(name);
       return;
     }
-    // At once when a server learns that a caller is busy, and when the limit is reached.
+    // The first count of a busy caller is sent at once, and so is the one that reaches the limit.
     const isUrgent = own.told === 0 || (wasBelow && count + this.countOf(name) >= limit);
     const isSoon = this.#clock.elapsed() - this.#toldAt < LEAST_PAUSE_MS;
     this.#changed.add(name);
@@ -122,7 +122,7 @@ export class Counts {
     this.#cancelRepair ??= this.#clock.after(REPAIR_MS, () => this.#repair());
   }
 
-  /** Tells all counts once more, and goes on as long as there are any. */
+  /** Sends all counts again, and repeats that as long as there are any. */
   #repair(): void {
     this.#cancelRepair = undefined;
     const hasAny = this.#tellAll((message) => this.#tells.toAll(message));
@@ -132,7 +132,7 @@ export class Counts {
   #tellAll(send: (message: { readonly type: "counts" }) => void): boolean {
     const counts: [string, number][] = [];
     for (const [name, own] of this.#own) {
-      // A caller that a peer has told of counts as busy, however few of its requests run here.
+      // A caller that a peer has reported counts as busy, even if few of its requests run here.
       if (own.told === 0 && this.countOf(name) === 0) continue;
       own.told = own.count;
       if (own.count > 0 && counts.length < MAX_CALLERS) counts.push([name, own.count]);

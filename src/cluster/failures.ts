@@ -2,12 +2,12 @@ import * as v from "valibot";
 import type { CancelTimer, Clock } from "../system/deps.ts";
 import type { Tells } from "./tells.ts";
 
-/** For how long wrong keys are gathered before they are told. */
+/** How long wrong keys are collected before they are sent. */
 const GATHER_MS = 20;
-/** The most addresses in a message. Those beyond it are not told, so a flood costs no more. */
+/** The most addresses in a message. Further ones are dropped, which bounds the cost of a flood. */
 const MAX_ADDRESSES = 500;
 
-/** 96 bits: no two addresses are ever confused. */
+/** The length of the digest of an address: 96 bits, so that no two addresses are ever confused. */
 const DIGEST_CHARS = 16;
 
 const rowSchema = v.tuple([
@@ -20,10 +20,10 @@ const failuresSchema = v.object({
   failures: v.pipe(v.array(rowSchema), v.maxLength(MAX_ADDRESSES)),
 });
 
-/** What was wrong: a key of the server, or the token of a relay. They are counted apart. */
+/** What was wrong: a key of the server, or the token of a relay. The two are counted separately. */
 export type FailureKind = v.InferOutput<typeof rowSchema>[0];
 
-/** The wrong keys of one kind, at the other servers. */
+/** Shares the wrong keys of one kind with the other servers. */
 export interface SharedFailures {
   nameOf(address: string): string;
   tell(name: string, keys: number): void;
@@ -32,7 +32,8 @@ export interface SharedFailures {
 
 /**
  * Tells the other servers of each wrong key, so that an address has one limit over all of them. An address is named by a
- * digest under a secret of the cluster. Nothing is told twice: a message that is lost is a wrong key that counts less.
+ * digest under a secret of the cluster. Messages are not repeated: the wrong keys of a lost message count at this server
+ * only.
  */
 export class Failures {
   readonly #clock: Clock;

@@ -6,7 +6,7 @@ import type { Peer } from "./peer.ts";
 
 /** The topic of these messages on links. */
 const TOPIC = "gossip";
-/** A peer that was not heard over the bus for so long is told over its link. */
+/** A peer that has not been heard over the bus for this long gets gossip over its link as well. */
 const UNHEARD_MS = 2000;
 
 const encoder = new TextEncoder();
@@ -25,7 +25,7 @@ export interface GossipLineOptions {
 
 /** Carries gossip over the bus, and over the links to peers that do not hear the bus or are not heard there. */
 export class GossipLine {
-  /** Messages that were not read. They are counted, because versions may differ. */
+  /** Counts of messages that could not be read, for example because versions differ. */
   readonly ignored = { unknown: 0, malformed: 0 };
   readonly #options: GossipLineOptions;
   readonly #leave: Unsubscribe;
@@ -53,7 +53,7 @@ export class GossipLine {
     }
   }
 
-  /** Sends a message over the link to a peer, without the key of this server's links, which travels on the bus alone. */
+  /** Sends a message over the link to a peer, without this server's link key, which is sent over the bus only. */
   tell(peer: Peer, message: object): void {
     peer.link?.tell(TOPIC, JSON.stringify({ ...message, link_key: undefined }));
   }
@@ -67,7 +67,7 @@ export class GossipLine {
       this.ignored[message.t] += 1;
       return;
     }
-    // A peer speaks for itself alone on its link.
+    // A message on a link may only come from the peer at its other end.
     if (linkTo === undefined || message.from === linkTo) this.#options.onMessage(message, linkTo === undefined);
   }
 }

@@ -6,9 +6,9 @@ import { MAX_STAMP } from "./hybrid-clock.ts";
 import { loadReportSchema } from "./load-report.ts";
 import { endFields, rowFields } from "./rows.ts";
 
-// The messages about who is there and who has what, in version 1. Servers of other versions are heard too, so every message is
-// parsed like a worker's: unknown members are dropped, and everything is bounded. The members of a beat keep their meaning in
-// all later versions, because a server finds out from them that it cannot read the rest.
+// The messages about which servers are there and what they have, in version 1. Servers of other versions send them too, so
+// every message is parsed like a worker's: unknown members are dropped, and everything is bounded. The members of a beat keep
+// their meaning in all later versions, because a server learns from a beat whether it can read the sender's other messages.
 
 const idField = v.pipe(v.string(), v.regex(SERVER_ID));
 const countOf = countField(Number.MAX_SAFE_INTEGER);
@@ -18,7 +18,7 @@ const versionsField = v.pipe(
   v.check(([oldest, newest]) => oldest <= newest),
 );
 
-/** What every message begins with: its sender, and the name of the sender's present run, which is greater for later runs. */
+/** The first members of every message: the sender, and the epoch of its present run. A later run has a greater epoch. */
 const sender = { from: idField, epoch: v.pipe(v.string(), v.minLength(1), v.maxLength(64)) };
 
 const greetingFields = {
@@ -34,23 +34,23 @@ const greetingFields = {
   /** A digest of all keys of clients and workers, which should be the same on all servers. */
   keys: v.pipe(v.string(), v.maxLength(64)),
   region: v.optional(v.pipe(v.string(), v.maxLength(64))),
-  /** Where the sender takes links, as `host:port`. */
+  /** Where the sender accepts links, as `host:port`. */
   address: v.optional(v.pipe(v.string(), v.maxLength(300))),
-  /** The key with which dials to the sender are signed. It is secret, and sent over the bus alone. */
+  /** The key with which dials to the sender are signed. It is secret, and sent over the bus only. */
   link_key: v.optional(v.pipe(v.string(), v.maxLength(128))),
-  /** Whether the sender hears the bus. Otherwise it has to be told over its link. */
+  /** Whether the sender hears the bus. If it does not, it gets gossip over its link. */
   hears: v.boolean(),
-  /** For people alone, so a later form of it does not make the message invalid. */
+  /** Shown to operators only, so a form that is unknown here does not make the message invalid. */
   load: v.fallback(v.optional(loadReportSchema), undefined),
 };
 
 /** Sent once a second. */
 const beatSchema = v.object({ t: v.literal("beat"), ...greetingFields });
-/** Sent by a server that starts or whose connection is back, and answered by everybody's beat. */
+/** Sent by a server that has started or is connected again. Each other server answers with a beat. */
 const helloSchema = v.object({ t: v.literal("hello"), ...greetingFields });
 /** What has changed since the delta before. */
 const deltaSchema = v.object({ t: v.literal("delta"), ...sender, seq: countOf, ...rowFields, ...endFields });
-/** A part of all that the sender has, as of its delta `seq`. */
+/** One part of a snapshot of all that the sender has, as of its delta `seq`. */
 const fullSchema = v.object({
   t: v.literal("full"),
   ...sender,
@@ -59,7 +59,7 @@ const fullSchema = v.object({
   parts: countField(1000),
   ...rowFields,
 });
-/** Sent by a server that ends in order. */
+/** Sent by a server that shuts down. */
 const byeSchema = v.object({ t: v.literal("bye"), ...sender });
 
 /** Asks for a snapshot over a link. Over the bus it is a question of the kind `FULL_QUESTION`. */
@@ -73,10 +73,10 @@ export type Bye = Readonly<v.InferOutput<typeof byeSchema>>;
 export type Need = Readonly<v.InferOutput<typeof needSchema>>;
 export type Gossip = Beat | Hello | Delta | Full | Bye | Need;
 
-/** What is the same in beats and hellos. */
+/** The members that beats and hellos share. */
 export type Greeting = Omit<Beat, "t">;
 
-/** By the kind, because a search among all schemas would take longer than the rest of a small message. */
+/** The schemas by message type. Trying one after the other would cost more than parsing a small message. */
 const SCHEMAS = new Map<unknown, v.GenericSchema<unknown, Gossip>>([
   ["beat", beatSchema],
   ["hello", helloSchema],
@@ -89,14 +89,14 @@ const SCHEMAS = new Map<unknown, v.GenericSchema<unknown, Gossip>>([
 /** The question for a snapshot, `{part, seq?}`. The answer is a `full`. */
 export const FULL_QUESTION = "full";
 
-/** A message that cannot be used: of a kind that another version knows, or not a message at all. */
+/** A message that cannot be used: its type is unknown here, or it is malformed. */
 export type Unread = { readonly t: "unknown" } | { readonly t: "malformed" };
 
 export function parseGossip(text: string): Gossip | Unread {
   return readGossip(parseJson(text));
 }
 
-/** The same for JSON that was parsed. */
+/** Reads a message from parsed JSON. */
 export function readGossip(json: unknown): Gossip | Unread {
   if (!isRecord(json)) return { t: "malformed" };
   const schema = SCHEMAS.get(json["t"]);

@@ -3,13 +3,13 @@ import type { Clock } from "../system/deps.ts";
 /** Stamps in one millisecond of the wall clock. */
 const PER_MS = 1000;
 
-/** The latest stamp that is taken from another server: some time in the year 2100. A broken clock must not use up the numbers. */
+/** The latest stamp that is accepted from another server, in December 2099. A broken clock must not use up the numbers. */
 export const MAX_STAMP = 4.1e12 * PER_MS;
 
 /**
- * A hybrid logical clock. Its stamps are about the microseconds since 1970, and each is later than every stamp that this
- * server has given or heard before. So what happens because of something that was heard has a later stamp, even if the wall
- * clocks of two servers differ by hours.
+ * A hybrid logical clock. Its stamps are roughly microseconds since 1970, and each is later than every stamp that this server
+ * has created or received before. So an event that follows from a message has a later stamp than the message, even if the
+ * wall clocks of two servers differ by hours.
  */
 export class HybridClock {
   readonly #clock: Clock;

@@ -14,10 +14,10 @@ export interface LaneHubOptions {
   readonly clock: Clock;
 }
 
-/** Takes a lane that stands. Returns the owner of its events; undefined to refuse it. */
+/** Takes an established lane. Returns the receiver of its events; undefined to refuse the lane. */
 type TakeLane = (channel: Channel) => ChannelEvents | undefined;
 
-/** A lane that was asked for and has no answer yet. */
+/** A lane that was requested and is not accepted yet. */
 interface Opening {
   readonly to: string;
   readonly take: TakeLane;
@@ -30,7 +30,7 @@ const MAX_OPENINGS = 10;
 /** The most lanes at once: one for each peer of the largest cluster, and some that are being replaced. */
 const MAX_LANES = 256;
 
-/** The lanes of this server. */
+/** Opens lanes to peers, accepts theirs, and hands each packet to its lane. */
 export class LaneHub {
   readonly #options: LaneHubOptions;
   readonly #lanes = new Map<bigint, Lane>();
@@ -49,12 +49,15 @@ export class LaneHub {
     ];
   }
 
-  /** Names the one who takes the lanes that peers open. */
+  /** Sets the function that takes the lanes that peers open. */
   onOpened(listener: (from: ServerRun, channel: Channel) => ChannelEvents | undefined): void {
     this.#onOpened = listener;
   }
 
-  /** Asks a peer for a lane. `take` is called if it comes about. Does nothing while an earlier question is open. */
+  /**
+   * Asks a peer for a lane. `take` is called if the peer accepts. Does nothing while an earlier request to the peer is
+   * pending.
+   */
   open(to: ServerRun, take: TakeLane): void {
     for (const opening of this.#openings.values()) if (opening.to === to.id) return;
     const { self, clock } = this.#options;
@@ -115,7 +118,7 @@ export class LaneHub {
       onEnd: () => this.#lanes.delete(id),
     });
     this.#lanes.set(id, lane);
-    // The owner may speak at once, so the lane must be known by then.
+    // `take` may send at once, and the answer must find the lane.
     const events = take(lane);
     if (events) lane.start(events);
     else lane.close("refused");

@@ -4,8 +4,8 @@ import { SERVER_ID } from "../system/server-id.ts";
 import type { ServerRun } from "./link-auth.ts";
 
 /**
- * Packets of a lane over the bus: `u8 kind · u8 flags · u64 lane · u32 number · payload`, big endian. Pure: a packet that
- * cannot be read is undefined.
+ * The codec for packets of a lane: `u8 kind · u8 flags · u64 lane · u32 number · payload`, big-endian. A packet that cannot
+ * be read is decoded as undefined.
  */
 
 const KINDS = ["open", "accept", "data", "ack", "nack", "close"] as const;
@@ -13,7 +13,7 @@ const KINDS = ["open", "accept", "data", "ack", "nack", "close"] as const;
 const FLAG_MORE = 0x01;
 const HEADER_BYTES = 14;
 
-/** The most bytes of one packet beside its header: half of what the bus takes. */
+/** The most payload bytes of one packet: half of what the bus takes. */
 export const MAX_PACKET_PAYLOAD = 128 * 1024;
 
 export type PacketHead =
@@ -54,7 +54,7 @@ export function decodePacket(bytes: Uint8Array): Packet | undefined {
   };
 }
 
-/** What opens a lane. */
+/** The payload of an `open` packet. */
 export interface LaneOpening {
   readonly from: ServerRun;
   readonly to: ServerRun;

@@ -16,12 +16,12 @@ export interface LaneOptions {
 const MAX_WINDOW_BYTES = 8 * 1024 * 1024;
 /** The same after a loss, until the peer acknowledges again. */
 const LEAST_WINDOW_BYTES = 256 * 1024;
-/** The most bytes that are kept in all. Credit bounds the bodies, so only a peer that takes nothing reaches this. */
+/** The most bytes that are kept in all. Credit bounds the bodies, so this is reached only if the peer reads nothing. */
 const MAX_KEPT_BYTES = 4 * MAX_WINDOW_BYTES;
 /** Received bytes, and milliseconds, after which the peer gets an acknowledgement. */
 const ACK_BYTES = 256 * 1024;
 const ACK_MS = 25;
-/** The least time between two complaints about a gap. */
+/** The least time between two `nack` packets, and between two repetitions that they cause. */
 const NACK_MS = 50;
 /** The shortest and the longest wait for an acknowledgement before packets are sent again. */
 const RESEND_MS = { least: 300, most: 2000 } as const;
@@ -38,11 +38,11 @@ export class Lane implements Channel {
   readonly id: bigint;
   readonly #options: LaneOptions;
   #events: ChannelEvents | undefined;
-  /** Packets without an acknowledgement, the oldest first: the first `#flying` of them have been published. */
+  /** Packets without an acknowledgement, the oldest first: the first `#inFlight` of them have been published. */
   #kept: { readonly number: number; readonly bytes: Uint8Array }[] = [];
   #keptBytes = 0;
-  #flying = 0;
-  #flyingBytes = 0;
+  #inFlight = 0;
+  #inFlightBytes = 0;
   #windowBytes = MAX_WINDOW_BYTES;
   #lastNumber = 0;
   #isQueued = false;
@@ -51,7 +51,7 @@ export class Lane implements Channel {
   /** `Clock.elapsed` of the last acknowledgement, or of the first packet after all were acknowledged. */
   #progressAt = 0;
   #resentAt = 0;
-  /** The number of the packet that is to come next. */
+  /** The number of the next packet. */
   #wanted = 1;
   #unackedBytes = 0;
   #stopAcking: CancelTimer | undefined;
@@ -66,7 +66,7 @@ export class Lane implements Channel {
     this.id = options.id;
   }
 
-  /** Names the owner of the lane's events. Called before any packet is taken. */
+  /** Sets the receiver of the lane's events. Called before any packet is taken. */
   start(events: ChannelEvents): void {
     this.#events = events;
   }
@@ -82,7 +82,7 @@ export class Lane implements Channel {
       this.#kept.push({ number: this.#lastNumber, bytes });
       this.#keptBytes += bytes.length;
     }
-    this.#fly();
+    this.#publishNext();
     this.#isQueued ||= this.#keptBytes > MAX_WINDOW_BYTES;
     return this.#isQueued ? "queued" : "sent";
   }
@@ -107,7 +107,7 @@ export class Lane implements Channel {
         return this.#takeAck(packet.number);
       case "nack":
         this.#takeAck(packet.number - 1);
-        // A late complaint is about packets that have arrived since.
+        // A late `nack` may name a packet that was acknowledged since.
         return this.#kept[0]?.number === packet.number ? this.#resend() : undefined;
       case "close":
         return this.#break(Buffer.from(packet.payload).toString() || "the peer has closed the lane");
@@ -116,7 +116,7 @@ export class Lane implements Channel {
     }
   }
 
-  /** The bus is up again: what was published around its end may be lost. */
+  /** Sends again after the bus has come back, because packets may have been lost. */
   wake(): void {
     this.#resentAt = Number.NEGATIVE_INFINITY;
     this.#resend();
@@ -124,9 +124,9 @@ export class Lane implements Channel {
 
   #takeData(number: number, hasMore: boolean, payload: Uint8Array): void {
     if (number !== this.#wanted) {
-      // One that came before: its acknowledgement may be lost. One that is too early: there is a gap.
+      // A repeated packet: its acknowledgement may be lost. A packet with a later number: there is a gap.
       if (number < this.#wanted) this.#ackSoon();
-      else this.#complain();
+      else this.#nack();
       return;
     }
     this.#wanted += 1;
@@ -152,30 +152,30 @@ export class Lane implements Channel {
     let count = 0;
     for (let kept = this.#kept[count]; kept && kept.number <= number; kept = this.#kept[count]) {
       this.#keptBytes -= kept.bytes.length;
-      if (count < this.#flying) this.#flyingBytes -= kept.bytes.length;
+      if (count < this.#inFlight) this.#inFlightBytes -= kept.bytes.length;
       count += 1;
     }
     if (count === 0) return;
     this.#kept.splice(0, count);
-    this.#flying = Math.max(0, this.#flying - count);
+    this.#inFlight = Math.max(0, this.#inFlight - count);
     this.#progressAt = this.#options.clock.elapsed();
     this.#resendMs = RESEND_MS.least;
     this.#windowBytes = Math.min(2 * this.#windowBytes, MAX_WINDOW_BYTES);
     if (this.#kept.length === 0) this.#stopTimer();
-    this.#fly();
+    this.#publishNext();
     if (!this.#isQueued || this.#keptBytes > MAX_WINDOW_BYTES / 2) return;
     this.#isQueued = false;
     this.#events?.onDrain();
   }
 
   /** Publishes what the window allows. */
-  #fly(): void {
-    for (let next = this.#kept[this.#flying]; next; next = this.#kept[this.#flying]) {
-      if (this.#flying > 0 && this.#flyingBytes + next.bytes.length > this.#windowBytes) break;
+  #publishNext(): void {
+    for (let next = this.#kept[this.#inFlight]; next; next = this.#kept[this.#inFlight]) {
+      if (this.#inFlight > 0 && this.#inFlightBytes + next.bytes.length > this.#windowBytes) break;
       // While the bus is down, `wake` or the timer tries again.
       if (!this.#options.publish(next.bytes)) break;
-      this.#flying += 1;
-      this.#flyingBytes += next.bytes.length;
+      this.#inFlight += 1;
+      this.#inFlightBytes += next.bytes.length;
     }
     if (this.#kept.length > 0)
       this.#stopResending ??= this.#options.clock.every(RESEND_MS.least / 3, () => this.#look());
@@ -192,16 +192,16 @@ export class Lane implements Channel {
   /** Publishes again from the first packet that is not acknowledged. */
   #resend(): void {
     const now = this.#options.clock.elapsed();
-    // Complaints about one gap come in groups.
+    // Several `nack` packets arrive for one gap.
     if (this.#kept.length === 0 || now - this.#resentAt < NACK_MS) return;
     this.#resentAt = now;
     this.#windowBytes = LEAST_WINDOW_BYTES;
-    this.#flying = 0;
-    this.#flyingBytes = 0;
-    this.#fly();
+    this.#inFlight = 0;
+    this.#inFlightBytes = 0;
+    this.#publishNext();
   }
 
-  #complain(): void {
+  #nack(): void {
     const now = this.#options.clock.elapsed();
     if (now - this.#nackedAt < NACK_MS) return;
     this.#nackedAt = now;

@@ -12,7 +12,7 @@ interface Left {
   readonly leftAt: number;
 }
 
-/** The owners of the ids of one plugin's workers that have left one server, in the order of leaving. */
+/** The owners of the ids of workers that have left one server, for one plugin, in the order in which they left. */
 export class LeftIds {
   readonly #clock: Clock;
   readonly #ids: IdFacts;
@@ -47,7 +47,7 @@ export class LeftIds {
     for (const id of [...this.#left.keys()]) this.remove(id);
   }
 
-  /** Forgets what is too old or too much. */
+  /** Forgets owners that are too old, and the oldest ones of too many. */
   prune(): void {
     const now = this.#clock.elapsed();
     for (const [id, { leftAt }] of this.#left) {

@@ -3,31 +3,32 @@ import * as v from "valibot";
 import { isRecord, parseJson } from "../json/parse.ts";
 import { SERVER_ID } from "../system/server-id.ts";
 
-// How the two ends of a link know each other. Each server makes a key at its start and tells it in its beats, which only the
-// members of the cluster can read. Whoever dials signs with the key of the server that it dials; that server answers with a
-// proof of its own. Nothing of a link is read before the first, and nothing is sent before the second.
+// How the two ends of a link authenticate each other. Each server creates a link key when it starts and announces it in its
+// beats, which only members of the cluster can read. A server that dials signs its request with the link key of the other
+// server, which answers with a proof that it has that key. The dialled server reads nothing before it has checked the
+// signature, and the dialling server sends nothing more before it has checked the proof.
 
 /** One run of a server. */
 export interface ServerRun {
   readonly id: string;
-  /** Random for each start. */
+  /** Different for each start. */
   readonly epoch: string;
 }
 
-/** What a server tells of its links in its beats. */
+/** What a server announces about its links in its beats. */
 export interface LinkContact extends ServerRun {
   /** Where it can be dialled, as `host:port`; undefined if it cannot. */
   readonly address: string | undefined;
-  /** The key with which dials to it are signed. Secret: it travels on the bus alone, and appears in no log and no state. */
+  /** The key with which dials to it are signed. Secret: it is sent over the bus only, and appears in no log and no state. */
   readonly linkKey: string;
 }
 
-/** What a server that dials says in the request, signed. */
+/** What a server that dials sends in its request, signed. */
 export interface Dial {
   readonly from: ServerRun;
   /** The server that is dialled. Another one behind the same address refuses it. */
   readonly to: ServerRun;
-  /** Grows with every dial of one run. Milliseconds since 1970 by the clock of the server that dials, usually. */
+  /** Usually milliseconds since 1970, by the clock of the server that dials. It grows with every dial of one run. */
   readonly time: number;
   readonly nonce: string;
 }
@@ -70,7 +71,7 @@ export type DialRefusal = "no credentials" | "for another server" | "wrong key" 
 export class DialGuard {
   readonly #self: ServerRun;
   readonly #linkKey: string;
-  /** The time of the last dial of each run of each server, the run that has dialled last at the end. */
+  /** The time of the last dial of each run of each server. The run that has dialled last is the last one. */
   readonly #lastTimes = new Map<string, number>();
 
   constructor(self: ServerRun, linkKey: string) {
@@ -90,7 +91,7 @@ export class DialGuard {
     return this.#isNew(dial) ? dial : "replayed";
   }
 
-  /** Notes the time of a dial. Returns false unless it is later than all before it of the same run. */
+  /** Notes the time of a dial. Returns false unless it is later than every earlier one of the same run. */
   #isNew({ from, time }: Dial): boolean {
     const key = `${from.id} ${from.epoch}`;
     const last = this.#lastTimes.get(key);
@@ -102,7 +103,9 @@ export class DialGuard {
   }
 }
 
-/** The most runs of servers whose last dials are remembered: more restarts than a cluster sees between two of this server. */
+/**
+ * The most runs of servers whose last dials are remembered: more than a cluster starts between two restarts of this server.
+ */
 const MAX_RUNS = 10_000;
 
 /** Returns the proof of the server that was dialled: only it and the members of its cluster know the key. */

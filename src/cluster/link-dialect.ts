@@ -6,14 +6,14 @@ import type { RequestHead } from "../wire/heads.ts";
 import type { Batch } from "./batch.ts";
 
 /**
- * The largest body that goes to a peer with its head. A larger one waits for the peer's first credit, which says that the peer
- * has a slot: nothing large is sent in vain.
+ * The largest body that is sent to a peer together with its head. A larger one waits for the peer's first credit, which means
+ * that the peer has a slot, so that no large body is sent for nothing.
  */
 export const WHOLE_BODY_BYTES = 64 * 1024;
 
 /**
- * Creates the dialect in which a server asks its peer: native frames, written into the batch of their link. `windowBytes` is
- * what this server holds of an answer for a slow client.
+ * Creates the dialect in which a server sends requests to a peer: native frames, written into the batch of the link.
+ * `windowBytes` is how much of a response this server holds for a slow client.
  */
 export function createLinkDialect(batch: Batch, windowBytes: number): Dialect {
   return {

@@ -12,7 +12,7 @@ export interface LinkHello {
   readonly window: number;
   /** The kinds of exchange that it serves to peers. */
   readonly kinds: readonly string[];
-  /** Shows that the server which was dialled is the one that told the link key. Only from that server. */
+  /** Proves that the dialled server is the one that announced the link key. Only the dialled server sends it. */
   readonly proof?: string | undefined;
 }
 

@@ -2,18 +2,18 @@ import type { Session } from "../tunnel/session.ts";
 
 /**
  * How a peer can be reached. `direct`: over a WebSocket. `lane`: over the bus, because neither server can dial the other.
- * `connecting`: not yet, or not at this moment. `unreachable`: not at all, since dialling has failed.
+ * `connecting`: not yet, or not at this moment. `unreachable`: not at all, because dialling has failed.
  */
 export type LinkState = "connecting" | "direct" | "lane" | "unreachable";
 
-/** The way to one peer, as the parts of the cluster that need one see it. */
+/** The link to one peer, as the other parts of the cluster use it. */
 export interface Link {
   /** The id of the other server. */
   readonly peerId: string;
   readonly state: LinkState;
   /**
-   * The session on which exchanges with the peer are opened; undefined while there is no link. Another one replaces it when
-   * the link does, and exchanges that run on the old one continue there.
+   * The session on which exchanges with the peer are opened; undefined while there is no link. A new connection brings a new
+   * session. Exchanges that run on the old one continue there.
    */
   readonly session: Session | undefined;
   /** Milliseconds that a message takes to the peer and back; undefined until it is measured. */
@@ -25,8 +25,8 @@ export interface Link {
   /** Bytes since this server started, also over connections that have ended. */
   readonly traffic: { readonly bytesIn: number; readonly bytesOut: number };
   /**
-   * Sends a small message about a topic. Returns false if there is no link, or if it is so congested that the message
-   * was dropped: what must arrive is told again later.
+   * Sends a small message about a topic. Returns false if there is no link, or if it is so congested that the message was
+   * dropped. The caller sends again later what must arrive.
    */
   tell(topic: string, text: string): boolean;
 }

@@ -31,7 +31,7 @@ export interface LinksOptions {
   readonly self: ServerRun;
   readonly deps: Deps;
   readonly transport: LinkTransport;
-  /** The way over the bus, for peers that cannot be dialled; none unless given. */
+  /** Lanes over the bus, for peers that cannot be dialled; none unless given. */
   readonly lanes?: LaneHub | undefined;
   /** Body bytes that this server holds of an exchange in each direction. */
   readonly windowBytes: number;
@@ -111,7 +111,7 @@ export class Links implements PeerLinks {
     this.#kinds.add(kind);
   }
 
-  /** Takes in what a beat of a peer says of its links. It may be called with every beat. */
+  /** Takes in what a peer's beat says about its links. May be called with every beat. */
   heard(contact: LinkContact): void {
     if (!this.#isClosed && contact.id !== this.#options.self.id) this.#peer(contact.id).heard(contact);
   }
@@ -264,15 +264,15 @@ export class Links implements PeerLinks {
 
 const NO_HELLO = closeWith("protocol_error", "the peer has not introduced itself");
 
-/** How two servers meet on a new channel. */
+/** How a connection to a peer begins. */
 interface Meeting {
   readonly hasDialled: boolean;
   /** The run of the peer that is expected. */
   readonly epoch: string;
-  /** What this server shows to the peer that has dialled it. */
+  /** The proof for a peer that has dialled this server. */
   readonly proof?: LinkHello["proof"];
   readonly check?: (hello: LinkHello) => string | undefined;
-  /** Called if the peers do not get to know each other. */
+  /** Called if the connection ends before the peer has introduced itself. */
   readonly onFailed?: (reason: string) => void;
 }
 

@@ -2,9 +2,9 @@ import * as v from "valibot";
 import type { Pulse } from "../plugin/reports.ts";
 import { countField } from "../wire/fields.ts";
 
-// What a server tells of its load in each beat: the pulses of its plugins, and how quickly its answers begin.
+// The load in each beat of a server: the pulses of its plugins, and how quickly its responses begin.
 
-/** What a server tells of itself for people. */
+/** The load of a server, as operators of any server see it. */
 export interface LoadReport {
   readonly pulses: readonly { readonly id: string; readonly pulse: Pulse }[];
   /** Milliseconds to the first byte of answers in the last minute; null where no answer began. */
@@ -31,7 +31,7 @@ const pulse = v.pipe(
     prompt: v.optional(v.object({ tokens: sum, cached: sum })),
     bytes: v.optional(sum),
   }),
-  // Exact types have no undefined members.
+  // Drops undefined members, which `Pulse` does not allow.
   v.transform((said): Pulse => JSON.parse(JSON.stringify(said))),
 );
 

@@ -1,10 +1,10 @@
 import type { networkInterfaces } from "node:os";
 
-/** Where this server takes links, and what it tells its peers to dial. */
+/** Where this server accepts links, and the address that it announces to its peers. */
 export interface OwnAddress {
   /** The host to listen on. */
   readonly host: string;
-  /** Returns the address to tell, as `host:port`, once the port is known. */
+  /** Returns the address to announce, as `host:port`, once the port is known. */
   told(port: number): string;
 }
 
@@ -20,8 +20,8 @@ export interface AddressSources {
 const LOOPBACK = "127.0.0.1";
 
 /**
- * Decides on the addresses of links. Without a host in `CLUSTER_LISTEN` that is the private address of the machine, and never
- * a public one: links belong on a network between servers.
+ * Chooses the addresses for links. Without a host in `CLUSTER_LISTEN` it is the private address of the machine and never a
+ * public one, because links belong on a network between servers.
  */
 export function ownAddress({ listener, address, privateAddress = LOOPBACK }: AddressSources): OwnAddress {
   const host = listener.host ?? privateAddress;

@@ -2,16 +2,16 @@ import type { Greeting } from "./gossip.ts";
 import type { LoadReport } from "./load-report.ts";
 import type { Spoken, Versions } from "./versions.ts";
 
-/** What a beat says of this server, apart from what the presence knows itself. */
+/** The facts in a beat that `Presence` does not know itself. */
 export interface OwnFacts {
   readonly region: string | undefined;
   readonly version: string;
   /** A digest of all keys of clients and workers. */
   keys(): string;
-  /** Where this server takes links, as `host:port`; undefined if it takes none. */
+  /** Where this server accepts links, as `host:port`; undefined if it accepts none. */
   address(): string | undefined;
   readonly linkKey: string | undefined;
-  /** What people see of its load; undefined while nothing is known of it. */
+  /** The load that operators see; undefined while it is unknown. */
   load(): LoadReport | undefined;
 }
 
@@ -20,7 +20,7 @@ export type Said = {
   readonly [K in keyof Greeting]: K extends "gossip" | "link" ? Versions : K extends "load" ? unknown : Greeting[K];
 };
 
-/** Returns these facts as a greeting says them. */
+/** Returns these facts as members of a greeting. */
 export function toSaid(
   own: OwnFacts,
   { gossip, link }: Spoken,

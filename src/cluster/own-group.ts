@@ -2,7 +2,7 @@ import type { Seat, SeatModel } from "../pool/seat.ts";
 import type { HostInfo } from "../wire/worker-messages.ts";
 import { type GroupRow, KEPT_ALIVE, LOADED, type LoadRow } from "./rows.ts";
 
-/** What workers say of their hosts that decides how a request to them is written. */
+/** The facts about a worker's host that decide how a request to it is written. */
 const HOST_FACTS = ["backend_family", "backend_version"] as const;
 
 /** The figures of one worker in a group. */
@@ -12,11 +12,14 @@ interface Member {
   readonly isHealthy: boolean;
   readonly isLoaded: boolean;
   readonly isKeptAlive: boolean;
-  /** 0 if the worker has not said. */
+  /** The largest batch of embeddings; 0 if the worker has not said. */
   readonly batch: number;
 }
 
-/** Returns what decides the group of a model on a seat: all that a request is written by, and the kinds that it may have. */
+/**
+ * Returns the key of the group to which a model on a seat belongs: everything that decides how a request is written, and the
+ * kinds of exchange that the worker takes.
+ */
 export function groupKeyOf({ seat, model }: SeatModel): string {
   const { worker, offer } = seat.session;
   const host = HOST_FACTS.map((fact) => worker.hostInfo[fact] ?? "");
@@ -29,7 +32,7 @@ export class OwnGroup {
   readonly row: GroupRow;
   /** Whether other servers know the group. */
   isTold = false;
-  /** The load that was told last, and when (`Clock.elapsed`). */
+  /** The load that was announced last, and when (`Clock.elapsed`). */
   told: LoadRow | undefined;
   toldAt = Number.NEGATIVE_INFINITY;
   readonly #members = new Map<Seat, Member>();
@@ -65,7 +68,7 @@ export class OwnGroup {
     return this.#members.keys();
   }
 
-  /** Takes in the present figures of a worker, which becomes a member if it is none. */
+  /** Takes in the present figures of a worker, which becomes a member if it is not one yet. */
   update({ seat, isOut, isSuspended, isLoaded }: SeatModel): void {
     this.#leave(seat);
     const member: Member = {
@@ -89,7 +92,7 @@ export class OwnGroup {
   loadRow({ waiting, oldestMs }: { readonly waiting: number; readonly oldestMs: number }): LoadRow {
     const { slots, free, healthy, healthyFree, loaded, keptAlive } = this.#sums;
     const flags = (loaded > 0 ? LOADED : 0) + (keptAlive === this.size ? KEPT_ALIVE : 0);
-    // Where all workers are out, none is better than another, and they stay in use.
+    // If all workers are out, none is better than another, and they stay in use.
     const usable = healthy > 0 ? healthyFree : free;
     return [this.row.number, this.size, slots, usable, waiting, oldestMs, Math.min(...this.#batches.keys()), flags];
   }

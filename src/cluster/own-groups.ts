@@ -21,7 +21,7 @@ export interface OwnGroupsOptions {
   readonly onChange: (isUrgent: boolean) => void;
 }
 
-/** What has changed in the groups of a plugin since it was told last. */
+/** What has changed in the groups of a plugin since the last announcement. */
 export interface GroupChanges {
   readonly groups: readonly GroupRow[];
   readonly load: readonly LoadRow[];
@@ -30,13 +30,13 @@ export interface GroupChanges {
   readonly ended: readonly number[];
 }
 
-/** Which loads are told: all that have changed, or only where the free slots reach 0 or leave it. */
+/** Which loads are announced: all that have changed, or only those whose free slots have reached 0 or left it. */
 export type Urgency = "all" | "edges";
 
 /** The least time between two urgent loads of one group. */
 export const EDGE_MS = 50;
 
-/** A seat, as it stood when it was last looked at. */
+/** A seat as it was at the last check. */
 interface Seen {
   readonly offer: Seat["session"]["offer"];
   readonly worker: Seat["session"]["worker"];
@@ -53,7 +53,7 @@ interface Waits {
 
 const NOBODY_WAITS: Waits = { waiting: 0, oldestMs: 0 };
 
-/** The workers of one plugin in groups, as other servers are told of them. */
+/** The workers of one plugin in groups, as they are announced to other servers. */
 export class OwnGroups {
   readonly #options: OwnGroupsOptions;
   readonly #dirty = new Set<Seat>();
@@ -62,15 +62,15 @@ export class OwnGroups {
   /** By the ids of the sessions. */
   readonly #seen = new Map<string, Seen>();
   readonly #groups = new Map<string, OwnGroup>();
-  /** Groups whose load may have changed since they were looked at, and those that were found not to be urgent. */
+  /** Groups whose load may have changed since the last check, and groups whose change is not urgent. */
   readonly #touched = new Set<OwnGroup>();
   readonly #deferred = new Set<OwnGroup>();
   readonly #ended: number[] = [];
-  /** Models of whose workers one has changed what it says. */
+  /** Models that may have changed, because one of their workers has changed. */
   readonly #changedModels = new Set<string>();
   readonly #byModel = new Map<string, Set<OwnGroup>>();
   readonly #toldModels = new Map<string, { readonly row: ModelRow; readonly text: string }>();
-  /** Seats whose groups are others than before, by their sessions. */
+  /** The ids of sessions whose groups have changed. */
   readonly #regrouped = new Set<string>();
   #waits: ReadonlyMap<OwnGroup, Waits> = new Map();
 
@@ -83,13 +83,13 @@ export class OwnGroups {
     for (const seat of options.load.seats()) this.#dirty.add(seat);
   }
 
-  /** Returns the groups of a session's worker, as `refresh` has found them. */
+  /** Returns the groups of a session's worker, as of the last `refresh`. */
   groupsOf(sessionId: string): number[] {
     const seen = this.#seen.get(sessionId);
     return seen ? Array.from(seen.groups.values(), ({ row }) => row.number) : [];
   }
 
-  /** Looks at the seats that have changed. */
+  /** Checks the seats that have changed. */
   refresh(): void {
     for (const seat of this.#dirty) this.#look(seat);
     this.#dirty.clear();
@@ -103,8 +103,8 @@ export class OwnGroups {
   }
 
   /**
-   * Returns what has changed, which then counts as told. New groups, groups in which a worker has come or gone, ends and models
-   * are always among it.
+   * Returns what has changed, which then counts as announced. The result always has new groups, groups in which a worker has
+   * come or gone, ended groups, and models.
    */
   take(urgency: Urgency): GroupChanges {
     const now = this.#options.clock.elapsed();
@@ -132,7 +132,7 @@ export class OwnGroups {
     return { groups, load, models: this.#takeModels(), ended: this.#ended.splice(0) };
   }
 
-  /** Returns all rows, as they were told last. */
+  /** Returns all rows, as they were announced last. */
   told(): Omit<GroupChanges, "ended"> {
     const groups: GroupRow[] = [];
     const load: LoadRow[] = [];
@@ -144,7 +144,7 @@ export class OwnGroups {
     return { groups, load, models: Array.from(this.#toldModels.values(), ({ row }) => row) };
   }
 
-  /** When there is something to tell again: in a moment, in the next period, or not until something changes. */
+  /** When the next announcement is due: in a moment, in the next period, or not until something changes. */
   get pending(): "soon" | "later" | "nothing" {
     if (this.#dirty.size > 0 || this.#touched.size > 0) return "soon";
     return this.#deferred.size > 0 ? "later" : "nothing";
@@ -156,7 +156,7 @@ export class OwnGroups {
     const mark = this.#marks.get(seat);
     if (!mark) {
       this.#marks.set(seat, { hasRoom, offer: session.offer });
-      // A worker that comes is told at once, with its groups.
+      // A new worker is announced at once, with its groups.
       return !hasRoom;
     }
     if (mark.hasRoom === hasRoom && mark.offer === session.offer) return false;
@@ -269,7 +269,7 @@ export class OwnGroups {
   }
 }
 
-/** Says when a group's load is told if only urgent ones are. */
+/** Returns when a group's load is announced if only urgent changes are. */
 function turnOf({ told, toldAt }: OwnGroup, row: LoadRow, now: number): "now" | "soon" | "later" {
   // A worker has come or gone.
   if (told?.[1] !== row[1]) return "now";

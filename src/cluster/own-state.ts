@@ -14,7 +14,7 @@ export const STATE_QUESTION = "state";
 const WRITE_MS = 1000;
 /** How long the state is written after a question, in milliseconds. Peers ask every two seconds. */
 const ASKED_MS = 5000;
-/** Numbers fit into 32 bits. */
+/** The largest number of a state, which has 32 bits on the bus. */
 const MAX_NUMBER = 2 ** 32 - 1;
 
 export interface OwnStateOptions {
@@ -27,8 +27,8 @@ export interface OwnStateOptions {
 }
 
 /**
- * Writes this server's state to the bus while peers ask for it: once for all who ask, at most once a second, and only if it
- * has changed. Nobody asks unless somebody looks.
+ * Publishes this server's state on the bus while peers ask for it: once for all of them, at most once a second, and only if
+ * it has changed. A peer asks only while one of its viewers looks at this server.
  */
 export class OwnStateWriter {
   readonly #options: OwnStateOptions;
@@ -37,7 +37,7 @@ export class OwnStateWriter {
   #revision: string | undefined;
   #askedAt = Number.NEGATIVE_INFINITY;
   #writtenAt = Number.NEGATIVE_INFINITY;
-  /** Whether a peer asks that does not have the newest state. */
+  /** Whether a peer that has asked lacks the newest state. */
   #isMissing = false;
   #stop: CancelTimer | undefined;
 
@@ -57,7 +57,7 @@ export class OwnStateWriter {
     const { clock } = this.#options;
     const have = typeof body === "object" && body !== null && "have" in body ? body.have : 0;
     this.#askedAt = clock.elapsed();
-    // What was written a moment ago may be under way to a peer that has asked meanwhile.
+    // A state that was published a moment ago may not have reached the peer before it asked.
     const isUnderWay = clock.elapsed() - this.#writtenAt < WRITE_MS;
     if (have === 0 || (have !== this.#number && !isUnderWay)) this.#isMissing = true;
     if (!this.#stop) {
@@ -89,7 +89,7 @@ export class OwnStateWriter {
     this.#isMissing = false;
     this.#writtenAt = clock.elapsed();
     if (!parts) log.error("cluster.state_too_large", { chars: text.length });
-    // What is lost is written again when the peer asks the next time.
+    // A lost state is published again when the peer asks the next time.
     else for (const part of parts) bus.publish(subject, part);
   }
 }

@@ -22,7 +22,7 @@ export interface OwnWorkersOptions {
   readonly onChange: () => void;
 }
 
-/** What has changed since it was told last. */
+/** What has changed since the last announcement. */
 export interface WorkerChanges {
   readonly workers: readonly Omit<WorkerRow, "groups">[];
   /** The ids of sessions that have ended. */
@@ -40,8 +40,8 @@ interface Entry {
 const ID_IN_USE = closeWith("id_in_use", "a worker with another key has it on another server");
 
 /**
- * The workers of all plugins that are connected to this server, as other servers are told of them. Closes the sessions of
- * those whose id belongs to a worker of another server.
+ * The workers of all plugins that are connected to this server, as they are announced to other servers. Closes the sessions
+ * of workers whose id belongs to a worker of another server.
  */
 export class OwnWorkers {
   readonly #options: OwnWorkersOptions;
@@ -78,7 +78,7 @@ export class OwnWorkers {
     return this.#entries.get(sessionId)?.held;
   }
 
-  /** Notes that something of a session has changed that this server tells of its worker. */
+  /** Notes that something that is announced about a session's worker has changed. */
   touch(sessionId: string): void {
     if (this.#entries.has(sessionId)) this.#changed.add(sessionId);
   }
@@ -95,7 +95,7 @@ export class OwnWorkers {
     }
   }
 
-  /** Returns what has changed, which then counts as told. */
+  /** Returns what has changed, which then counts as announced. */
   take(): WorkerChanges {
     const workers: Omit<WorkerRow, "groups">[] = [];
     for (const sessionId of this.#changed) {
@@ -108,7 +108,7 @@ export class OwnWorkers {
     return { workers, closed: this.#closed.splice(0), left: this.#left.splice(0) };
   }
 
-  /** Returns all workers and the owners of those that have left, as they were told last. */
+  /** Returns all workers and the owners of those that have left, as they were announced last. */
   told(): Omit<WorkerChanges, "closed"> {
     const left: LeftRow[] = [];
     for (const [plugin, ids] of this.#leftIds) {

@@ -2,7 +2,7 @@ import { SmallSets } from "./small-sets.ts";
 
 /** What is known of one holder of a worker id: a session on some server, or the owner of one that has left. */
 export interface IdFact {
-  /** The server that tells it. */
+  /** The server that announces the fact. */
   readonly server: string;
   readonly id: string;
   /** The session; undefined for a worker that has left. */
@@ -18,7 +18,7 @@ export interface IdFact {
   readonly isLeaving: boolean;
 }
 
-/** What becomes of a session: it stays, or it is closed for one of the reasons in `CLOSES`. */
+/** What happens to a session: it stays, or it is closed for one of the reasons in `CLOSES`. */
 export type Verdict = "stays" | "replaced" | "id_in_use";
 
 /**
@@ -49,7 +49,7 @@ export class IdFacts {
     return holderAmong(this.of(id));
   }
 
-  /** The stamp since which an owner has had the id, if it gets it now: `now`, unless there are facts about it. */
+  /** Returns the stamp since which an owner has the id if it gets it now: `now`, unless earlier facts exist. */
   sinceFor(id: string, { owner, was }: Pick<IdFact, "owner" | "was">, now: number): number {
     let since = now;
     for (const fact of this.of(id)) {
@@ -98,8 +98,9 @@ function holderAmong(facts: readonly IdFact[]): IdFact | undefined {
 }
 
 /**
- * The stamps since which the owners have had an id. One that has proved to be another one comes just before that one. Each
- * round follows one key that was replaced, and goes by the round before alone, so that the order of the facts does not matter.
+ * Returns the stamps since which the owners have had an id. An owner that has proved to be an earlier one comes just before
+ * it. Each round follows one replaced key and uses only the results of the round before, so the order of the facts does not
+ * matter.
  */
 function sinceByOwner(facts: readonly IdFact[]): ReadonlyMap<string, number> {
   let since = new Map<string, number>();

@@ -4,10 +4,10 @@ import { HTTP_ALONE } from "../tunnel/session.ts";
 import type { HostInfo } from "../wire/worker-messages.ts";
 import { type GroupRow, KEPT_ALIVE, LOADED, type LoadRow } from "./rows.ts";
 
-/** How long a peer that has refused a job is not asked again for the same group, unless it tells of a free slot before. */
+/** How long a peer that has refused a job is not asked again for the same group, unless it announces a free slot before. */
 const REST_MS = 250;
 
-/** What the directory asks of the peer behind a group. */
+/** The peer of a group, as the directory sees it. */
 export interface PeerSight {
   readonly id: string;
   /** Whether its workers take jobs, busy or not, as far as is known. */
@@ -26,7 +26,7 @@ export class PeerGroup implements RemoteGroup {
   readonly row: GroupRow;
   readonly exchangeKinds: readonly string[];
   #load: LoadRow;
-  /** When the jobs were sent (`Clock.elapsed`) that the peer's last word of its load did not count. */
+  /** When jobs were sent (`Clock.elapsed`) that the peer's last announced load does not include. */
   #sent: number[] = [];
   #restsUntil = 0;
 
@@ -86,7 +86,7 @@ export class PeerGroup implements RemoteGroup {
     return this.#load[3] - this.#sent.length;
   }
 
-  /** Takes in the peer's word of its load. It does not count jobs that are still on their way. */
+  /** Takes in the load that the peer has announced. It does not include jobs that are still on their way. */
   update(load: LoadRow, now: number): void {
     this.#load = load;
     const onTheWay = now - (this.peer.rttMs ?? 0);
@@ -98,7 +98,7 @@ export class PeerGroup implements RemoteGroup {
   hold(now: number): { release(): void; refuse(now: number): void } {
     this.#sent.push(now);
     const giveBack = (): void => {
-      // A job that the peer has counted is not among them any more.
+      // A job that the peer's load includes is no longer in the list.
       const index = this.#sent.indexOf(now);
       if (index >= 0) this.#sent.splice(index, 1);
     };

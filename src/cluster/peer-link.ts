@@ -20,28 +20,30 @@ export interface PeerLinkOptions {
   readonly openLane: ((contact: LinkContact) => void) | undefined;
   /** Called after each change of the link's state or session. */
   readonly onChange: () => void;
-  /** Called when there is a link where there was none. */
+  /** Called when the link is established. */
   readonly onJoined: () => void;
-  /** Called when there is no link any more. */
+  /** Called when the link is lost. */
   readonly onLost: () => void;
 }
 
 /**
- * How much later the server with the larger id dials. Both may, since the network may allow one direction alone; usually
- * the other one has dialled by then, and there is one socket instead of two.
+ * How much later the server with the larger id dials. Both servers dial, because the network may allow only one direction.
+ * Usually the other server has connected by then, and there is one socket instead of two.
  */
 const SECOND_MS = 300;
-/** The pauses between dials, after the first failures and all later ones. Each varies by half. */
+/** The pauses between dials, by the number of failures. The last one applies to all further failures. Each varies by half. */
 const PAUSES_MS = [100, 250, 500, 1000, 2000, 5000] as const;
 /** Failed dials after which a peer counts as unreachable. */
 const UNREACHABLE_AFTER = 2;
 /** Failed dials after which the server with the larger id begins a lane, in case the other one does not. */
 const SECOND_LANE_AFTER = 4;
-/** How long an open socket may take for its greeting, and a system for a dial to nowhere. */
+/**
+ * The longest time for a dial, including the peer's first message. An address that does not answer would take much longer.
+ */
 const DIAL_MS = 3500;
-/** How long a connection must last before its end counts as an accident. */
+/** How long a connection must last so that its end does not count as a failure. */
 const LASTING_MS = 5000;
-/** How often a link that was replaced is looked at. It ends when it was idle twice. */
+/** How often a replaced connection is checked. It is closed after it was idle at two checks. */
 const RETIRE_MS = 1000;
 
 /** The link to one peer over its life: dials, chooses between connections, and dials again. */
@@ -56,10 +58,10 @@ export class PeerLink implements Link {
   #current: Connection | undefined;
   /** Connections that were replaced and finish what runs on them. */
   readonly #retiring = new Map<Connection, CancelTimer>();
-  /** Ends the dial that is under way, without looking at its outcome any more. */
+  /** Cancels the present dial and ignores its outcome. */
   #cancelDial: CancelTimer | undefined;
   #cancelPause: CancelTimer | undefined;
-  /** Dials that have failed, and connections that have ended soon, one after the other. */
+  /** The number of consecutive failures: failed dials, and connections that ended soon. */
   #failures = 0;
   /** `Clock.elapsed` at which the current connection was ready. */
   #upAt = 0;
@@ -109,7 +111,7 @@ export class PeerLink implements Link {
     this.#plan(this.#isSecond ? SECOND_MS : 0);
   }
 
-  /** A connection with the peer is ready for exchanges. */
+  /** Takes over a connection that is ready for exchanges. */
   onUp(connection: Connection): void {
     const before = this.#current;
     if (this.#isClosed) return connection.close(CLOSES.server_restart);
@@ -127,13 +129,13 @@ export class PeerLink implements Link {
     this.#options.onChange();
   }
 
-  /** A connection that was ready has ended. */
+  /** Handles the end of a connection that was ready. */
   onClosed(connection: Connection, reason: string): void {
     this.#retiring.get(connection)?.();
     this.#retiring.delete(connection);
     if (this.#current !== connection) return;
     this.#current = undefined;
-    // One that ends soon ends again soon: dialling at once would never stop.
+    // A short-lived connection would end again soon. Dialling at once would repeat that without a pause.
     const hasLasted = this.#options.clock.elapsed() - this.#upAt >= LASTING_MS;
     this.#failures = hasLasted ? 0 : this.#failures + 1;
     this.#options.log[this.#isClosed ? "info" : "warn"]("link.closed", { way: connection.kind, reason });
@@ -151,7 +153,7 @@ export class PeerLink implements Link {
     this.#current?.close(close);
   }
 
-  /** Whether a connection that stands is kept although another one has come. */
+  /** Whether the present connection is kept although there is a new one. */
   #prefers(before: Connection, next: Connection): boolean {
     if (before.peer?.epoch !== next.peer?.epoch) return false;
     if (before.kind !== next.kind) return before.kind === "direct";
@@ -160,14 +162,14 @@ export class PeerLink implements Link {
     return before.hasDialled !== this.#isSecond;
   }
 
-  /** Lets a connection that was replaced finish, if it may still live. */
+  /** Lets a replaced connection finish its exchanges, unless it must be dead. */
   #retire(before: Connection, by: Connection): void {
     const isDead =
       before.peer?.epoch !== by.peer?.epoch || (before.kind === by.kind && before.hasDialled === by.hasDialled);
     if (isDead) return before.close(REPLACED);
     let wasIdle = false;
     const stop = this.#options.clock.every(RETIRE_MS, () => {
-      // The peer may have opened an exchange before it knew.
+      // The peer may have opened an exchange before it knew of the new connection.
       if (before.isIdle && wasIdle) before.close(REPLACED);
       wasIdle = before.isIdle;
     });
@@ -187,7 +189,7 @@ export class PeerLink implements Link {
     const contact = this.#contact;
     const current = this.#current;
     if (!contact || (current?.kind === "direct" && current.peer?.epoch === contact.epoch)) return;
-    if (contact.address === undefined) return this.#fail("it has told no address");
+    if (contact.address === undefined) return this.#fail("it has announced no address");
     this.#dialled = contact.address;
     let isOver = false;
     const fail = (reason: string): void => {
@@ -235,5 +237,5 @@ export class PeerLink implements Link {
   }
 }
 
-const SUPERFLUOUS = { code: CLOSES.goodbye.code, reason: "another link to this server stands" };
+const SUPERFLUOUS = { code: CLOSES.goodbye.code, reason: "another link to this server is in use" };
 const REPLACED = { code: CLOSES.goodbye.code, reason: "another link has replaced this one" };

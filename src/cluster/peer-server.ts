@@ -4,7 +4,7 @@ import { HTTP_KIND } from "../wire/names.ts";
 import type { Batch } from "./batch.ts";
 import { ServedExchange } from "./served-exchange.ts";
 
-/** Finds the handler of a kind of exchange; of a plugin, for kinds that several plugins serve. */
+/** Finds the handler of a kind of exchange. A kind that several plugins serve has one handler for each plugin. */
 export interface PeerHandlers {
   find(kind: string, plugin: string | undefined): PeerHandler | undefined;
   /** The kinds that are served here. */
@@ -27,8 +27,8 @@ type RequestFrame = Extract<Frame, { readonly type: "request" }>;
 export type AskingFrame = Extract<Frame, { readonly type: "request" | "request_data" | "credit" | "reset" }>;
 
 /**
- * Serves the exchanges that one peer opens on one link, from what this server itself has. An exchange never goes on to
- * another server: only handlers decide who serves it, and they know this server alone.
+ * Serves the exchanges that one peer opens on one link. An exchange never goes on to another server, because handlers use
+ * only what this server has.
  */
 export class PeerServer {
   readonly #options: PeerServerOptions;
@@ -46,7 +46,7 @@ export class PeerServer {
     return this.#running.size;
   }
 
-  /** Handles one frame. Returns what the peer did against the protocol; undefined where all is well. */
+  /** Handles one frame. Returns how the peer broke the protocol; undefined if it did not. */
   handle(frame: AskingFrame): string | undefined {
     const { id } = frame;
     if (frame.type === "request") {

@@ -8,7 +8,7 @@ import type { Subjects } from "./subjects.ts";
 
 /** How often a peer that is followed is asked for its state, and how long it has to answer, in milliseconds. */
 const ASK_MS = 2000;
-/** The most characters of states that are kept of peers that nobody follows any more, for when they have died. */
+/** The most characters of states that are kept for peers that nobody follows any more, to show them if a peer has died. */
 const MAX_KEPT_CHARS = 32 * 1024 * 1024;
 
 export interface BusPeerStatesOptions {
@@ -27,7 +27,9 @@ interface Following {
   readonly waiting: Set<() => void>;
 }
 
-/** The states of servers over the bus. Each server asks the peers that its viewers look at, and they write theirs. */
+/**
+ * Exchanges the states of servers over the bus. Each server asks the peers that its viewers look at, and they publish theirs.
+ */
 export class BusPeerStates implements PeerStates {
   readonly #options: BusPeerStatesOptions;
   readonly #following = new Map<string, Following>();
@@ -62,7 +64,7 @@ export class BusPeerStates implements PeerStates {
       latest: () => this.#latest.get(peerId),
       next: async (ms) => {
         const current = this.#latest.get(peerId);
-        // Others follow the peer, so its newest state is here.
+        // Another viewer follows the peer, so its newest state is here.
         if (following.followers > 1 && current && clock.now() - current.confirmedAt < ASK_MS) return current;
         await confirmed(following, clock, ms);
         const latest = this.#latest.get(peerId);

@@ -34,7 +34,7 @@ export class PeerWorkers implements RemoteWorkers {
     return this.#bySession.get(sessionId);
   }
 
-  /** Finds a worker. Of several sessions the newest counts whose worker was not told to leave. */
+  /** Finds a worker. Of several sessions it returns the newest whose worker was not told to leave. */
   find(workerId: string): PeerWorker | undefined {
     let found: PeerWorker | undefined;
     for (const each of this.#byId.of(workerId)) if (!found || isBetter(each.row, found.row)) found = each;

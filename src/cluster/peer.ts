@@ -5,7 +5,7 @@ import type { PeerSight } from "./peer-group.ts";
 import { Replica, type ReplicaHost } from "./replica.ts";
 import type { Rows } from "./rows.ts";
 
-/** The longest way, in milliseconds there and back, to a peer that counts as near although it is in another region. */
+/** The longest round trip, in milliseconds, to a peer in another region that still counts as near. */
 const NEAR_RTT_MS = 20;
 /** The most deltas that are kept while a snapshot is awaited. Past it the snapshot is asked for once more. */
 const MAX_WAITING = 1000;
@@ -17,7 +17,7 @@ export interface PeerOptions {
   readonly links: Pick<PeerLinks, "linkTo"> | undefined;
 }
 
-/** Another server: what it says of itself, and the copy of what it has. */
+/** Another server: what it says about itself, and a copy of what it has. */
 export class Peer implements PeerSight {
   readonly id: string;
   readonly replica: Replica;
@@ -35,9 +35,9 @@ export class Peer implements PeerSight {
   busHeardAt: number | undefined;
   clockAheadMs: number | undefined;
   saidGoodbye = false;
-  /** `Clock.elapsed` at which its link broke, while that is the last that is known of it. */
+  /** `Clock.elapsed` at which its link broke; undefined if it was heard since. */
   lostAt: number | undefined;
-  /** Whether its link stood when it was looked at last. */
+  /** Whether a link existed when its state last changed. */
   hadLink = false;
   /** Whether a snapshot is being asked for. */
   isAsked = false;
@@ -68,7 +68,7 @@ export class Peer implements PeerSight {
     return this.#isBehind;
   }
 
-  /** Whether the copy was whole at any time of the peer's present run. */
+  /** Whether the copy has been complete at any time during the peer's present run. */
   get isKnown(): boolean {
     return this.#seq !== undefined;
   }
@@ -77,7 +77,7 @@ export class Peer implements PeerSight {
     return this.#options.links?.linkTo(this.id);
   }
 
-  /** Whether a link to it stands. */
+  /** Whether there is a link to it. */
   get isLinked(): boolean {
     const { link } = this;
     return link !== undefined && (link.state === "direct" || link.state === "lane");
@@ -131,7 +131,7 @@ export class Peer implements PeerSight {
     if (this.#waiting.length > MAX_WAITING) this.#waiting.shift();
   }
 
-  /** Takes in a part of a snapshot. Returns whether the copy was made whole by it. */
+  /** Takes in a part of a snapshot. Returns whether it has completed the copy. */
   takePart(part: Full): boolean {
     if (part.seq < (this.#seq ?? 0)) return false;
     const [first] = this.#parts;

@@ -14,9 +14,9 @@ export const SUSPECT_MS = 3 * BEAT_MS;
 export const GONE_MS = 5 * BEAT_MS;
 /** How often silence is looked for. */
 const LOOK_MS = 250;
-/** A beat that arrives so soon after the break of its sender's link was sent before. */
+/** A beat that arrives this soon after the link of its sender broke was sent before the break. */
 const LAST_BEAT_MS = 200;
-/** How long what a server has is kept after it is gone, for the case that it was only cut off. */
+/** How long the copy of a server is kept after it is gone, in case it was only cut off. */
 const KEEP_COPY_MS = 60_000;
 /** How long a server that is gone is listed. */
 const LIST_MS = 15 * 60_000;
@@ -34,7 +34,7 @@ export interface PeersOptions {
   readonly links: PeerLinks | undefined;
 }
 
-/** The other servers: who is there, and in which condition. */
+/** The other servers: which of them are there, and in which status. */
 export class Peers implements Members {
   readonly #options: PeersOptions;
   readonly #peers = new Map<string, Peer>();
@@ -43,7 +43,7 @@ export class Peers implements Members {
   readonly #beats: ((peer: Peer) => void)[] = [];
   readonly #stop: CancelTimer;
   readonly #sharedIds = new Map<string, number>();
-  /** `Clock.elapsed` since which silence counts; undefined while the bus is away. */
+  /** `Clock.elapsed` since which silence counts; undefined while the bus is down. */
   #hearsSince: number | undefined;
 
   constructor(options: PeersOptions) {
@@ -69,7 +69,7 @@ export class Peers implements Members {
     return false;
   }
 
-  /** Ids that two servers tell at the same time. */
+  /** Ids that two servers use at the same time. */
   get sharedIds(): readonly string[] {
     return [...this.#sharedIds.keys()];
   }
@@ -87,12 +87,12 @@ export class Peers implements Members {
     this.#beats.push(listener);
   }
 
-  /** The bus has come up or has gone away. While it is away, silence says nothing. */
+  /** Notes whether the bus is up. While it is down, the silence of a peer means nothing. */
   setHears(hears: boolean): void {
     this.#hearsSince = hears ? this.#options.clock.elapsed() : undefined;
   }
 
-  /** Takes in a beat or a hello. Returns the peer; undefined if the message is not to be used. */
+  /** Takes in a beat or a hello. Returns the peer; undefined if the message is ignored. */
   greet(greeting: Greeting, isFromBus: boolean): Peer | undefined {
     const { serverId, epoch, clock } = this.#options;
     if (greeting.from === serverId) {
@@ -114,7 +114,7 @@ export class Peers implements Members {
     return peer;
   }
 
-  /** Returns the sender of another message; undefined for one that is not known, or of an earlier run. */
+  /** Returns the sender of any other message; undefined if it is unknown, or if the message belongs to an earlier run. */
   sender(message: { readonly from: string; readonly epoch: string }, isFromBus: boolean): Peer | undefined {
     const peer = this.#peers.get(message.from);
     if (!peer || peer.epoch !== message.epoch || peer.saidGoodbye || peer.status === "incompatible") return undefined;
@@ -122,13 +122,13 @@ export class Peers implements Members {
     return peer;
   }
 
-  /** A peer has said that it ends. */
+  /** Notes that a peer has said goodbye. */
   leave(peer: Peer): void {
     peer.saidGoodbye = true;
     this.update(peer);
   }
 
-  /** Finds out the present condition of a peer, and does what follows from it. */
+  /** Brings the status of a peer up to date, and everything that depends on it. */
   update(peer: Peer): void {
     const status = this.#statusOf(peer);
     if (status !== peer.status) this.#setStatus(peer, status);
@@ -149,7 +149,8 @@ export class Peers implements Members {
   /** Whether a message belongs to a run of the peer that may still be going on. */
   #isOfPresentRun(peer: Peer, epoch: string): boolean {
     if (epoch === peer.epoch) return !peer.saidGoodbye;
-    // A late message of an earlier run. If the peer is gone for long, it has started with its clock set back.
+    // A smaller epoch means a late message of an earlier run. If the peer has been gone for long, it means a clock that was
+    // set back.
     return epoch > peer.epoch || this.#options.clock.elapsed() - peer.heardAt >= GONE_MS;
   }
 
@@ -177,7 +178,7 @@ export class Peers implements Members {
     const { gossip, link, state } = peer.greeting;
     const isUnderstood = commonVersion(versions.gossip, gossip) !== undefined && commonVersion(versions.link, link);
     if (!peer.isLinked) {
-      // Its link does not vouch for it. Without the bus, nothing can be heard, and silence does not count.
+      // Without a link, only messages on the bus show that the peer is there. Without the bus, silence means nothing.
       const since = this.#hearsSince;
       const silentMs = since === undefined ? 0 : clock.elapsed() - Math.max(since, peer.heardAt);
       if (silentMs >= GONE_MS || (since === undefined && peer.status === "gone" && !this.#wasJustHeard(peer)))
@@ -200,7 +201,7 @@ export class Peers implements Members {
     const before = peer.status;
     peer.status = status;
     peer.since = clock.now();
-    // What lasts for a second is told to operators by the cluster's log.
+    // `ClusterLog` reports changes that last for a second to operators.
     log.debug("peer.changed", { peer: peer.id, status, was: before, version: peer.greeting.version });
     if (wasPresent && !peer.isPresent) peer.replica.detach();
     peer.replica.changed();

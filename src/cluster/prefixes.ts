@@ -2,9 +2,11 @@ import * as v from "valibot";
 import type { CancelTimer, Clock } from "../system/deps.ts";
 import type { Tells } from "./tells.ts";
 
-/** For how long hashes are gathered before they are told. */
+/** How long hashes are collected before they are sent. */
 const GATHER_MS = 100;
-/** The most hashes and responses of one message. Those beyond it are not told: the table forgets, too. */
+/**
+ * The most hashes and responses in one message. Further ones are dropped, since the table of prefixes is incomplete anyway.
+ */
 const MAX_HASHES = 4096;
 const MAX_RESPONSES = 1000;
 const MAX_ID_CHARS = 256;
@@ -14,13 +16,13 @@ const idField = v.pipe(v.string(), v.minLength(1), v.maxLength(MAX_ID_CHARS));
 const prefixesSchema = v.object({
   type: v.literal("prefixes"),
   plugin: v.pipe(v.string(), v.maxLength(64)),
-  /** The id of a session, and the hashes of the prompts that it has got, 8 bytes each, in base64. */
+  /** The id of a session, and the hashes of the prompts that it was sent, 8 bytes each, in base64. */
   prompts: v.optional(v.pipe(v.array(v.tuple([idField, v.pipe(v.string(), v.base64())])), v.maxLength(MAX_HASHES)), []),
   /** The key of a response, and the id of the worker that has it. */
   responses: v.optional(v.pipe(v.array(v.tuple([idField, idField])), v.maxLength(MAX_RESPONSES)), []),
 });
 
-/** Takes what is known of prompts and responses. */
+/** Receives facts about prompts and responses. */
 export interface PrefixListener {
   tellPrompt(sessionId: string, hashes: readonly bigint[]): void;
   tellResponse(key: string, workerId: string): void;
@@ -38,8 +40,8 @@ interface Gathered {
 }
 
 /**
- * Tells the other servers which sessions have got which prompts, so that a conversation which goes on at another server finds
- * its worker there. Only hashes travel. What is lost is a prompt that is computed once more.
+ * Tells the other servers which session was sent which prompt, so that a conversation that continues at another server finds
+ * its worker. Only hashes are sent. If a message is lost, a prompt is computed once more.
  */
 export class Prefixes {
   readonly #clock: Clock;

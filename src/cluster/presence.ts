@@ -39,7 +39,7 @@ export interface PresenceOptions {
   /** Whether a key or role of the server still stands for an owner of worker ids. */
   readonly isOwner: (owner: string) => boolean;
   readonly modelGraceMs: number;
-  /** How long this server waits at most until a peer has told what it has. */
+  /** The longest wait for a peer to announce what it has. */
   readonly startGraceMs: number;
   /** Returns a number from 0 to 1. */
   readonly random: () => number;
@@ -47,7 +47,7 @@ export interface PresenceOptions {
   readonly versions?: Spoken;
 }
 
-/** Tells the other servers that this one is there and what it has, and knows the same of them. */
+/** Announces to the other servers that this one is there and what it has, and keeps track of the same facts about them. */
 export class Presence {
   readonly peers: Peers;
   readonly #options: PresenceOptions;
@@ -134,7 +134,7 @@ export class Presence {
     this.#onBus();
   }
 
-  /** Messages that were not read, since the start. */
+  /** Counts of messages that could not be read, since the start. */
   get ignored(): Readonly<Record<"unknown" | "malformed", number>> {
     return this.#line.ignored;
   }
@@ -144,7 +144,10 @@ export class Presence {
     return this.peers;
   }
 
-  /** Whether each peer that is there has told what it has. Without it, what is unknown here may be known elsewhere. */
+  /**
+   * Whether each peer that is there has announced what it has. Until then, a model that is unknown here may be known
+   * elsewhere.
+   */
   get isSettled(): boolean {
     const { clock, startGraceMs } = this.#options;
     const now = clock.elapsed();
@@ -155,7 +158,7 @@ export class Presence {
     return true;
   }
 
-  /** Returns what follows the sessions of one plugin on this server. Called once for each plugin. */
+  /** Returns the watch of one plugin's sessions on this server. Called once for each plugin. */
   watch(pluginId: string): SessionWatch {
     return this.#workers.watch(pluginId);
   }
@@ -185,7 +188,7 @@ export class Presence {
     return directory;
   }
 
-  /** Tells peers of the load of a plugin's pool from now on. Called once for each plugin that has joined. */
+  /** Announces the load of a plugin's pool from now on. Called once for each plugin that has joined. */
   tellLoad(pluginId: string, load: PoolLoad): void {
     const { clock } = this.#options;
     this.#announcer.add(
@@ -201,13 +204,13 @@ export class Presence {
     );
   }
 
-  /** Tells at once that this server takes no more jobs. */
+  /** Announces at once that this server takes no more jobs. */
   drain(): void {
     this.#isDraining = true;
     this.#beat();
   }
 
-  /** Says goodbye, and tells and hears nothing any more. */
+  /** Says goodbye, and stops sending and receiving. */
   close(): void {
     const { serverId, epoch } = this.#options;
     this.#announcer.tell();

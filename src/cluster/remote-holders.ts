@@ -23,8 +23,9 @@ export interface RemoteHoldersOptions {
 }
 
 /**
- * Workers of other servers that have an id which a legacy agent here calls itself by. Two such agents may share a name, but
- * one whose connection was lost without its server's knowledge must get its own id back: so its server is asked to ping it.
+ * Finds workers of other servers that have the id which a legacy agent here gives as its own. Two such agents may share a
+ * name. But an agent whose server has not noticed that the connection is lost must get its id back, so that server is asked
+ * to ping it.
  */
 export class RemoteHolders {
   readonly #options: RemoteHoldersOptions;

@@ -18,11 +18,11 @@ export interface RepairsOptions {
   readonly line: GossipLine;
   /** Takes in a part of a snapshot that a peer has answered with. */
   readonly onPart: (part: Full) => void;
-  /** Whether the peer is still to be repaired. */
+  /** Whether the copy of the peer is still needed. */
   readonly isPresent: (peer: Peer) => boolean;
 }
 
-/** Asks peers for snapshots where something of them is missing here: after their start, and after a lost message. */
+/** Asks peers for snapshots while this server's copy is incomplete: after their start, and after a lost message. */
 export class Repairs {
   readonly #options: RepairsOptions;
   #isClosed = false;
@@ -49,7 +49,7 @@ export class Repairs {
     this.#isClosed = true;
   }
 
-  /** Returns whether the copy was made whole. */
+  /** Returns whether the copy is complete now. */
   async #ask(peer: Peer): Promise<boolean> {
     const { calls, line, serverId, epoch, onPart } = this.#options;
     if (!line.isUp || !peer.greeting.hears) {

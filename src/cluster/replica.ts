@@ -7,10 +7,10 @@ import type { RemoteDirectory } from "./remote-directory.ts";
 import type { Ends, GroupRow, LoadRow, ModelRow, Rows, WorkerRow } from "./rows.ts";
 import type { WorkerIds } from "./worker-ids.ts";
 
-/** The most workers, groups and models that one peer may tell. What is beyond is not taken in. */
+/** The most workers, groups and models that one peer may have. Further ones are ignored. */
 const MAX_ENTRIES = 50_000;
 
-/** What is done with the copies of all peers. */
+/** What the copies of all peers have an effect on. */
 export interface ReplicaHost {
   readonly clock: Clock;
   readonly ids: WorkerIds;
@@ -66,8 +66,8 @@ class CopiedWorker implements PeerWorker, IdFact {
 }
 
 /**
- * The copy of what one peer has. While the peer is there the copy is part of the directories; while it is gone only the
- * owners of its workers' ids are.
+ * The copy of what one peer has. While the peer is there, the copy is part of the directories. While it is gone, only the
+ * owners of its workers' ids count.
  */
 export class Replica {
   readonly #host: ReplicaHost;
@@ -175,7 +175,7 @@ export class Replica {
     this.#workers.set(session, worker);
     this.#left.get(row.plugin)?.remove(id);
     if (!this.#isAttached) return;
-    // Added before the old one is removed, so that nobody takes a change for the worker's leaving.
+    // The new one is added before the old one is removed, so that the change does not look as if the worker had left.
     this.#addWorker(worker);
     if (known) this.#removeWorker(known);
   }

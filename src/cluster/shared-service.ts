@@ -3,10 +3,13 @@ import type { FlowService, SharedService } from "../pool/queue-policy.ts";
 import type { CancelTimer, Clock } from "../system/deps.ts";
 import type { Tells } from "./tells.ts";
 
-/** How often servers tell each other what callers have received. Shares are as exact as what callers receive within it. */
+/**
+ * How often servers tell each other what callers have received. Shares are exact up to what callers receive within one
+ * period.
+ */
 export const SERVICE_PERIOD_MS = 1000;
 
-/** The most flows of one message. What more there is goes into further ones. */
+/** The most flows in one message. Further flows go into further messages. */
 const MAX_FLOWS = 1000;
 const MAX_TEXT_CHARS = 512;
 /** More than any job costs: 2 to the power of 40 weighted tokens. */
@@ -27,14 +30,15 @@ const serviceSchema = v.object({
   flows: v.pipe(v.array(rowSchema), v.maxLength(MAX_FLOWS)),
 });
 
-/** A pool whose queue policy may go by what callers have received. */
+/** A pool whose queue policy may use what callers have received. */
 export interface ServicePool {
   readonly sharedService: SharedService | undefined;
 }
 
 /**
- * Tells the other servers once a second what each caller has received here, so that a caller who is served at one server is
- * behind others at all of them. Only differences are told: servers that have just met know nothing of what was before.
+ * Tells the other servers once a second what each caller has received here, so that a caller that was served at one server
+ * comes after others at all servers. Messages have only differences: servers that have just met do not learn what was
+ * received before.
  */
 export class ServiceNews {
   readonly #tells: Tells;

@@ -1,6 +1,6 @@
 const NONE: readonly never[] = [];
 
-/** Sets by key, of which nearly all have one member: a `Set` for each would take more memory than its member. */
+/** Sets by key. Nearly all have one member, and a `Set` for each would take more memory than that member. */
 export class SmallSets<V extends object> {
   readonly #members = new Map<string, V | readonly V[]>();
 

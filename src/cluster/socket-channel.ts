@@ -12,10 +12,10 @@ export const MAX_MESSAGE_BYTES = 2 * MAX_FRAME_BYTES;
  */
 export const MAX_WAITING_BYTES = 256 * 1024 * 1024;
 
-/** Above this, sending pauses; below the other, it goes on. */
+/** Sending pauses above the first number of waiting bytes, and continues below the second. */
 const FULL_BYTES = 1024 * 1024;
 const DRAINED_BYTES = 256 * 1024;
-/** How often a congested socket that was dialled is looked at: Bun's client has no event for it. */
+/** How often a congested dialled socket is checked, because Bun's client has no event for it. */
 const POLL_MS = 5;
 /** How long the last bytes may take to leave before the socket is cut. */
 const FLUSH_MS = 2000;
@@ -70,7 +70,7 @@ export class DialledChannel implements Channel {
   }
 
   send(message: Uint8Array): SendResult {
-    // The memory is plain, as the DOM's type demands.
+    // Messages are never in shared memory, which the DOM's type rules out.
     this.#socket.send(message as Uint8Array<ArrayBuffer>);
     const waiting = this.#socket.bufferedAmount;
     if (waiting > MAX_WAITING_BYTES || this.#socket.readyState !== WebSocket.OPEN) return "lost";

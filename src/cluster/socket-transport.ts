@@ -93,8 +93,8 @@ export class SocketTransport implements LinkTransport {
   }
 }
 
-/** Returns what Bun says of a failed dial in fewer words: it begins with the whole URL. */
+/** Shortens Bun's message about a failed dial, which begins with the whole URL. */
 function shownError(message: string): string {
   const text = message.replace(/^WebSocket connection to '[^']*' failed: /, "");
-  return text === "Expected 101 status code: 401" ? "refused: it belongs to another run, server or cluster" : text;
+  return text === "Expected 101 status code: 401" ? "refused: another run, server or cluster has this address" : text;
 }

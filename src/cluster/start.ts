@@ -18,7 +18,7 @@ const CONNECT_MS = 2000;
 /** The same for the records of the cluster. */
 const LOAD_MS = 2000;
 
-/** How often the start looks whether it may go on. */
+/** How often the start checks whether it can continue. */
 const CHECK_MS = 5;
 
 /** Exit codes from `sysexits.h`: the next start may succeed; a restart cannot help until somebody changes something. */
@@ -33,8 +33,8 @@ export type ClusterStart =
   | { readonly kind: "refused"; readonly reason: string; readonly hint: string; readonly exitCode: number };
 
 /**
- * Joins the cluster that the configuration names. A server that cannot reach NATS starts all the same and goes on trying. One
- * whose id another running server has is refused. `local` are the records that this server keeps by itself.
+ * Joins the cluster that the configuration names. A server that cannot reach NATS starts anyway and keeps trying. A server is
+ * refused if another running one has its id. `local` has the records that this server keeps by itself.
  */
 export async function startCluster(
   config: Config,
@@ -102,20 +102,20 @@ export async function startCluster(
       cluster: new Cluster({ config, deps, bus, nats, epoch, privateAddress, records, keeper }),
     };
   } catch (error) {
-    // The listener of the links throws what the system says.
+    // The listener for links throws the error of the system.
     await keeper.close();
     await bus.close();
     const { host = privateAddress, port } = config.clusterListener;
     return {
       kind: "refused",
-      reason: `links of other servers cannot be taken on ${host} port ${port}: ${error instanceof Error ? error.message : error}`,
+      reason: `links of other servers cannot be accepted on ${host} port ${port}: ${error instanceof Error ? error.message : error}`,
       hint: "set CLUSTER_LISTEN to another port, or to an address of this machine that the other servers reach",
       exitCode: EXIT.temporary,
     };
   }
 }
 
-/** Makes the name of one start of a server. Later starts have greater names, as far as clocks agree. */
+/** Creates the epoch of one run of a server. Later runs have greater epochs, as far as clocks agree. */
 function createEpoch(now: number): string {
   return `${now.toString(36).padStart(9, "0")}-${randomBytes(6).toString("hex")}`;
 }

@@ -34,12 +34,12 @@ export function toParts(number: number, text: string): readonly Uint8Array[] | u
   });
 }
 
-/** Puts the parts of a peer's states together. What is incomplete when the next state begins is dropped. */
+/** Assembles the states of a peer from their parts. A state that is incomplete when the next one begins is dropped. */
 export class StateAssembly {
   #number = -1;
   #parts: readonly Uint8Array[] = [];
 
-  /** Takes a message. Returns the state that it completes; undefined for a part of one, and for what is none. */
+  /** Takes a message. Returns the state that it completes; undefined if it completes none. */
   add(message: Uint8Array): { readonly number: number; readonly text: string } | undefined {
     if (message.byteLength < HEAD_BYTES || message.byteLength > MAX_MESSAGE_BYTES) return undefined;
     const head = new DataView(message.buffer, message.byteOffset, message.byteLength);
@@ -63,13 +63,13 @@ export class StateAssembly {
   }
 }
 
-/** Returns the JSON object in the bytes, unread; undefined for what cannot be one. */
+/** Returns the JSON object in the bytes as text; undefined if it cannot be one. */
 function unpacked(bytes: Uint8Array): string | undefined {
   try {
     const text = decoder.decode(zstdDecompressSync(bytes, { maxOutputLength: MAX_STATE_BYTES }));
     return text.length > 2 && text.startsWith("{") && text.endsWith("}") ? text : undefined;
   } catch {
-    // Whatever is wrong with it, it is not a state.
+    // The bytes are not a compressed state.
     return undefined;
   }
 }

@@ -1,15 +1,15 @@
-/** The version of the forms of all messages. A cluster in which it differs would be two clusters that do not meet. */
+/** The version of the form of all messages. Servers that differ in it do not see each other. */
 const FORM = 1;
 
 /** The subjects of one cluster. All of them begin with `prefix`. */
 export interface Subjects {
   /** `moorage.<cluster>.1.`; docs/protocol.md lists the subjects below it. */
   readonly prefix: string;
-  /** What all servers hear. */
+  /** Gossip, which all servers hear. */
   readonly gossip: string;
   /** Questions to one server. */
   ask(serverId: string): string;
-  /** Where servers of one id find out that there are two. */
+  /** Where two servers with the same id find each other. */
   id(serverId: string): string;
   /** Bodies for one server, from peers that cannot dial it and that it cannot dial. */
   lane(serverId: string): string;

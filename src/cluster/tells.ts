@@ -1,17 +1,17 @@
 import * as v from "valibot";
 import { isRecord, parseJson } from "../json/parse.ts";
 
-/** Carries short texts to single peers, in the order of their sending, as long as a link stands. */
+/** Carries short texts to single peers, in the order in which they are sent, while there is a link. */
 export interface TellLine {
-  /** The ids of the peers to which a link stands now. */
+  /** The ids of the peers to which there is a link now. */
   peers(): Iterable<string>;
-  /** The time in milliseconds for a text there and an answer back, as last measured; undefined without a link. */
+  /** The round-trip time in milliseconds, as last measured; undefined without a link. */
   rttMs(peer: string): number | undefined;
-  /** Sends a text. Returns false if it was not sent. What is under way when a link breaks is lost. */
+  /** Sends a text. Returns false if it was not sent. Texts that are on their way when a link breaks are lost. */
   tell(peer: string, text: string): boolean;
   /** MUST call `listener` for each text that a peer has sent. There is one listener. */
   onTell(listener: (peer: string, text: string) => void): void;
-  /** MUST call each listener when a link to a peer stands, before any text of that peer. */
+  /** MUST call each listener when a link to a peer is established, before any text of that peer. */
   onJoined(listener: (peer: string) => void): void;
   /** MUST call each listener when the link to a peer has broken, after all texts of that peer. */
   onLost(listener: (peer: string) => void): void;
@@ -35,7 +35,7 @@ interface Receiver {
  * that are unknown here: they are ignored.
  */
 export class Tells {
-  /** Messages that were not read because they are malformed, and those of types that nobody here knows. */
+  /** Counts of messages that could not be read: malformed ones, and those of an unknown type. */
   readonly ignored = { malformed: 0, unknown: 0 };
   readonly #line: TellLine;
   readonly #receivers = new Map<string, Receiver>();
@@ -45,14 +45,14 @@ export class Tells {
     line.onTell((peer, text) => this.#onText(peer, text));
   }
 
-  /** The number of peers to which a link stands. */
+  /** The number of peers to which there is a link. */
   get peerCount(): number {
     let count = 0;
     for (const _ of this.#line.peers()) count += 1;
     return count;
   }
 
-  /** Calls `listener` when a link to a peer stands, before any message of that peer. */
+  /** Calls `listener` when a link to a peer is established, before any message of that peer. */
   onJoined(listener: (peer: string) => void): void {
     this.#line.onJoined(listener);
   }
@@ -62,7 +62,7 @@ export class Tells {
     this.#line.onLost(listener);
   }
 
-  /** Milliseconds for a message there and an answer back, as last measured; undefined without a link. */
+  /** The round-trip time in milliseconds, as last measured; undefined without a link. */
   rttMs(peer: string): number | undefined {
     return this.#line.rttMs(peer);
   }
@@ -84,7 +84,7 @@ export class Tells {
     return this.#line.tell(peer, JSON.stringify(message));
   }
 
-  /** Sends a message to each peer to which a link stands. */
+  /** Sends a message to each peer to which there is a link. */
   toAll(message: Tell): void {
     let text: string | undefined;
     for (const peer of this.#line.peers()) {

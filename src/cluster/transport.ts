@@ -12,7 +12,7 @@ export interface LinkTransport {
 }
 
 export interface Dialling {
-  /** Returns the owner of the channel's events. */
+  /** Returns the receiver of the channel's events. */
   onOpen(channel: Channel): ChannelEvents;
   onFailed(reason: string): void;
 }
@@ -20,8 +20,8 @@ export interface Dialling {
 export type CancelDial = () => void;
 
 /**
- * Judges a request for a socket by its `Authorization` header. Returns what takes the open channel, or undefined to refuse
- * it. `address` is that of the other end, for the log.
+ * Judges a request for a socket by its `Authorization` header. Returns the function that takes the open channel, or undefined
+ * to refuse it. `address` is that of the other end, for the log.
  */
 export type Accept = (
   authorization: string | null,

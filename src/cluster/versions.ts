@@ -5,7 +5,7 @@ export type Versions = readonly [oldest: number, newest: number];
 
 /** The protocols between servers, with the versions that this program speaks. */
 export interface Spoken {
-  /** The messages about who is there and who has what. */
+  /** The messages about which servers are there and what they have. */
   readonly gossip: Versions;
   /** The frames on links. */
   readonly link: Versions;

@@ -1,7 +1,14 @@
 import type { Exchange, ExchangeEnd, ExchangeSink } from "../tunnel/exchange.ts";
 import type { Admitted } from "../tunnel/peer-handler.ts";
 import { ReceiveCredit, SendCredit } from "../wire/credit.ts";
-import { encodeReset, encodeResponse, type ResetCode, type ResetDetail } from "../wire/frame.ts";
+import {
+  bodyRoom,
+  encodeReset,
+  encodeResponse,
+  MAX_FRAME_BYTES,
+  type ResetCode,
+  type ResetDetail,
+} from "../wire/frame.ts";
 import type { RequestHead, ResponseHead } from "../wire/heads.ts";
 import { Inflow } from "../wire/inflow.ts";
 import type { Batch } from "./batch.ts";
@@ -169,16 +176,35 @@ export class ServedExchange implements ExchangeSink {
     const { batch, id } = this.#options;
     if (this.#isHeadSent || !this.#head || this.#isClosed) return;
     this.#isHeadSent = true;
+    const head = this.#named(this.#head);
     const first = this.#first ?? EMPTY;
     this.#first = undefined;
     const fits = first.length <= this.#credit.left;
     const isWhole = fits && this.#end?.kind === "complete";
     const body = fits ? first : EMPTY;
+    const frame = encodeResponse(id, head, body, isWhole);
+    if (frame.length > MAX_FRAME_BYTES) return this.#sendLargeHead(head, first);
     this.#credit.spend(body.length);
     this.#unconsumed += body.length;
-    batch.frame(encodeResponse(id, this.#named(this.#head), body, isWhole));
+    batch.frame(frame);
     if (isWhole) this.#isClosed = true;
     else if (!fits) this.#pass(first);
+  }
+
+  /**
+   * Sends a head that does not fit into one frame with its first bytes, or not at all: the name of the worker makes it larger
+   * than it came, and a frame beyond the limit would end the link with all that runs on it.
+   */
+  #sendLargeHead(head: ResponseHead, first: Uint8Array): void {
+    const { batch, id, admitted } = this.#options;
+    if (bodyRoom(head) >= 0) {
+      batch.frame(encodeResponse(id, head, EMPTY, false));
+      return this.#pass(first);
+    }
+    const { worker } = admitted;
+    this.#reset("upstream_error", "the head of the response is too large", worker && { worker });
+    this.#isClosed = true;
+    this.#exchange?.cancel("canceled");
   }
 
   #named(head: ResponseHead): ResponseHead {

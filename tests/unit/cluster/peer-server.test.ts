@@ -66,6 +66,37 @@ describe("a request to a peer", () => {
     expect(right.sink.ends).toEqual([]);
   });
 
+  test("whose response has a head that the worker's name makes too large for a frame ends alone", async () => {
+    const { open, worker, handler } = await startPair();
+    const [large, other] = [open(bytes(1)), open(bytes(1))];
+    await settleNetwork();
+    const [first, second] = worker.exchanges;
+    // As the worker sent it, it took one frame of 1 MiB.
+    first?.head({ status: 200, headers: [["a", "b".repeat(1024 * 1024 - 60)]] });
+    await settleNetwork();
+    expect(large.sink.ends).toMatchObject([{ kind: "broken", code: "upstream_error", worker: { id: "w" } }]);
+    expect(first?.cancelled).toEqual(["canceled"]);
+    first?.confirm();
+    second?.head({ status: 200, headers: [] });
+    second?.end();
+    await settleNetwork();
+    expect(other.sink.ends).toEqual([{ kind: "complete" }]);
+    expect(handler.settled).toBe(2);
+  });
+
+  test("gets a head and first bytes that do not fit into one frame in two", async () => {
+    const { open, worker } = await startPair(1024 * 1024);
+    const { sink } = open(bytes(1));
+    await settleNetwork();
+    const [exchange] = worker.exchanges;
+    exchange?.head({ status: 200, headers: [["a", "b".repeat(900 * 1024)]] });
+    exchange?.data(bytes(200 * 1024, 7));
+    exchange?.end();
+    await settleNetwork();
+    expect(sink.ends).toEqual([{ kind: "complete" }]);
+    expect(sink.body.equals(bytes(200 * 1024, 7))).toBe(true);
+  });
+
   test("of more than 64 KiB sends no byte of its body before the peer has a slot for it", async () => {
     const { open, network, handler, worker } = await startPair(256 * 1024);
     handler.refusal = { ok: false, code: "busy", message: "no slot is free" };

@@ -1,6 +1,7 @@
 import { isRecord, parseJson } from "../json/parse.ts";
 import type { CallHandler, CallResult, Calls } from "../plugin/cluster.ts";
 import type { Log } from "../system/deps.ts";
+import { SERVER_ID } from "../system/server-id.ts";
 import { type Bus, type BusMessage, MAX_MESSAGE_BYTES, type Unsubscribe } from "./bus.ts";
 import type { Subjects } from "./subjects.ts";
 
@@ -40,6 +41,8 @@ export class ClusterCalls implements Calls {
 
   async ask(server: string, kind: string, body: unknown, ms: number): Promise<CallResult> {
     const { serverId, bus, subjects } = this.#options;
+    // Names come from operators and from other servers, and no subject can be made of some of them.
+    if (!SERVER_ID.test(server)) return { kind: "nobody" };
     const question = encoder.encode(JSON.stringify({ kind, from: serverId, body }));
     if (question.byteLength > MAX_MESSAGE_BYTES) return { kind: "too_large" };
     // The bus does not deliver a message to its own sender.
@@ -64,6 +67,7 @@ export class ClusterCalls implements Calls {
     if (!isRecord(asked) || typeof asked["kind"] !== "string" || typeof asked["from"] !== "string")
       return failure("failed");
     const { kind, from } = asked as { kind: string; from: string }; // as the line above has found
+    if (!SERVER_ID.test(from)) return failure("failed");
     const handler = this.#handlers.get(kind);
     if (!handler) return failure("unknown");
     if (this.#answering >= MAX_ANSWERING) return failure("failed");

@@ -113,3 +113,15 @@ test("a server that has closed its calls is nobody", async () => {
   b.calls.close();
   expect(await settle(a.calls.ask("b", "echo", 1, 100))).toEqual({ kind: "nobody" });
 });
+
+test("a server of a name that no server can have is nobody, whoever names it", async () => {
+  const { join, settle } = createRig();
+  const [a, b] = [join("a"), join("b")];
+  b.calls.answer("echo", (body) => body);
+  for (const name of ["", ">", "*", "b c", "b\r\nPUB x 0", "b.c", "x".repeat(33)]) {
+    expect(await settle(a.calls.ask(name, "echo", 1, 100))).toEqual({ kind: "nobody" });
+    const question = Buffer.from(JSON.stringify({ kind: "echo", from: name, body: 1 }));
+    const reply = await settle(a.bus.request(subjects.ask("b"), question, 100));
+    expect(reply.kind === "reply" && Buffer.from(reply.bytes).toString()).toBe('{"error":"failed"}');
+  }
+});

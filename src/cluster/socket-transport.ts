@@ -61,7 +61,8 @@ export class SocketTransport implements LinkTransport {
       maxRequestBodySize: 0,
       development: false,
       fetch(request, listener) {
-        if (new URL(request.url).pathname !== PATH) return new Response(null, { status: 404 });
+        // A stranger's Host header may make the URL invalid.
+        if (URL.parse(request.url)?.pathname !== PATH) return new Response(null, { status: 404 });
         const open = accept(request.headers.get("authorization"), listener.requestIP(request)?.address);
         if (!open) return new Response(null, { status: 401 });
         return listener.upgrade(request, { data: { open } }) ? undefined : new Response(null, { status: 426 });

@@ -13,7 +13,8 @@ export async function answerMetrics(request: Request, metrics: MetricsText, newI
 }
 
 function faultIn({ method, url }: Request): Fault | undefined {
-  if (!/^\/metrics\/?$/.test(new URL(url).pathname))
+  // A Host header that is none makes the URL invalid.
+  if (!/^\/metrics\/?$/.test(URL.parse(url)?.pathname ?? ""))
     return new Fault("unknown_url", { message: "This listener serves /metrics alone." });
   if (method === "GET" || method === "HEAD") return undefined;
   return new Fault("method_not_allowed", { headers: { allow: "GET, HEAD" } });

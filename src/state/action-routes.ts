@@ -57,7 +57,7 @@ export function actionRoutes({ auth, log, plugins, cluster }: ActionOptions): An
   const routes = createRoutes();
   const clusterActions = cluster && new ClusterActions({ cluster, plugins, log });
   const pluginNamedBy = (request: Request): Plugin | undefined => {
-    const name = new URL(request.url).searchParams.get("plugin");
+    const name = URL.parse(request.url)?.searchParams.get("plugin") ?? null;
     if (name === null) return undefined;
     const named = plugins.find((plugin) => plugin.id === name);
     if (named) return named;

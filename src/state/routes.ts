@@ -209,7 +209,7 @@ const SERVER_PARAMETER = {
 } as const;
 
 function serverNamedBy(request: Request): string | null {
-  return new URL(request.url).searchParams.get("server");
+  return URL.parse(request.url)?.searchParams.get("server") ?? null;
 }
 
 const STREAM_HEADERS = {

@@ -268,3 +268,13 @@ test("models are listed in order, with the second in which each was first seen",
     expect(Math.abs(card.created - Date.now() / 1000)).toBeLessThan(60);
   }
 });
+
+test.each([
+  ["GET /api/state?server=all", 200],
+  ["POST /api/state/workers/none/drain?plugin=llm", 404],
+])("%s whose Host is none is answered like any other", async (request, status) => {
+  const answer = await raw(
+    `${request} HTTP/1.1\r\nHost: a b\r\nAuthorization: Bearer ${API_KEY}\r\nConnection: close\r\n\r\n`,
+  );
+  expect(answer).toStartWith(`HTTP/1.1 ${status}`);
+});

@@ -121,6 +121,23 @@ describe("a stranger at the listener of links", () => {
     expect([401, 413]).toContain(posted.status);
   });
 
+  test("that sends a Host which is none gets 404, without an error in the process", async () => {
+    const { contact } = startServer();
+    const [host = "", port = ""] = contact.address?.split(":") ?? [];
+    for (const request of [
+      "GET /link HTTP/1.1\r\nHost: a b",
+      "GET /link HTTP/1.1\r\nHost: [::",
+      "GET //// HTTP/1.1\r\nHost: \xff",
+      "GET /link HTTP/1.0",
+    ]) {
+      const socket = connect(Number(port), host);
+      const answer = new Promise<string>((resolve) => socket.once("data", (data) => resolve(data.toString())));
+      socket.write(`${request}\r\n\r\n`);
+      expect(await answer).toStartWith("HTTP/1.1 404");
+      socket.destroy();
+    }
+  });
+
   test("that opens connections and sends nothing, or garbage, keeps no peer out", async () => {
     const { contact, links } = startServer();
     const [host = "", port = ""] = contact.address?.split(":") ?? [];

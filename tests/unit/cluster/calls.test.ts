@@ -19,7 +19,7 @@ function createRig(weather: Weather = {}) {
     return { bus, calls: new ClusterCalls({ serverId, subjects, bus, log }) };
   };
   /** Moves the clock in small steps until the promise has settled. */
-  const settle = async <T>(promise: Promise<T>): Promise<T> => {
+  async function settle<T>(promise: Promise<T>): Promise<T> {
     let isDone = false;
     void promise.finally(() => {
       isDone = true;
@@ -29,7 +29,7 @@ function createRig(weather: Weather = {}) {
       clock.advance(10);
     }
     return promise;
-  };
+  }
   return { clock, network, join, settle, logged };
 }
 

@@ -23,6 +23,14 @@ const GATHER_MS = 5;
 const GATHER_MANY_MS = 50;
 const MANY = 64;
 
+/**
+ * The most characters of a message, below what a link takes: a message that is too large would not be sent at all. A line and a
+ * flow have about this many beside their texts. What does not fit is told as soon as what is before it waits no more.
+ */
+const MAX_CHARS = 200 * 1024;
+const LINE_CHARS = 60;
+const FLOW_CHARS = 130;
+
 /** A slot that a peer has offered, before it is held. */
 export interface OfferedSlot {
   readonly peer: string;
@@ -229,9 +237,20 @@ export class Wanting {
   #tell(peer: string): void {
     const { name, send } = this.#options;
     const lines: WantedLine[] = [];
-    for (const { id, wanted, owners, tickets } of this.#lines.values())
-      if (lines.length < MAX_LINES && owners.includes(peer))
-        lines.push({ id, demand: wanted, flows: this.#flowsOf(tickets) });
+    let room = MAX_CHARS;
+    for (const { id, key, wanted, owners, tickets } of this.#lines.values()) {
+      if (lines.length >= MAX_LINES) break;
+      if (!owners.includes(peer)) continue;
+      room -= LINE_CHARS + key.length;
+      const flows: WantedFlow[] = [];
+      for (const flow of this.#flowsOf(tickets)) {
+        room -= FLOW_CHARS + flow.caller.length + flow.tenant.length + (flow.end_user?.length ?? 0);
+        if (room < 0) break;
+        flows.push(flow);
+      }
+      if (flows.length > 0) lines.push({ id, demand: wanted, flows });
+      if (room < 0) break;
+    }
     if (lines.length === 0 && !this.#told.has(peer)) return;
     if (lines.length === 0) this.#told.delete(peer);
     else this.#told.add(peer);

@@ -8,7 +8,7 @@ export interface BalancedServer {
 }
 
 /**
- * A load balancer in small: it passes each TCP connection to the server that has the fewest, or to the next one if that does
+ * A small load balancer: it passes each TCP connection to the server that has the fewest, or to the next one if that does
  * not accept it. It stands for the proxy of a real deployment, so that workers and clients need to know one address only.
  */
 export class Balancer {
@@ -60,15 +60,14 @@ export class Balancer {
     const upstream = connect(server.port, "127.0.0.1");
     this.#keep(upstream);
     let isConnected = false;
+    // Counted before it is connected, so that clients that come together are spread as well.
+    this.#open.set(server, (this.#open.get(server) ?? 0) + 1);
+    upstream.once("close", () => this.#open.set(server, (this.#open.get(server) ?? 0) - 1));
     upstream.once("error", () => (isConnected ? client.destroy() : this.#pass(client, others)));
     upstream.once("connect", () => {
       isConnected = true;
-      this.#open.set(server, (this.#open.get(server) ?? 0) + 1);
-      upstream.once("close", () => {
-        this.#open.set(server, (this.#open.get(server) ?? 0) - 1);
-        // What the server has sent before still goes to the client.
-        client.end();
-      });
+      // What the server has sent before still goes to the client.
+      upstream.once("close", () => client.end());
       client.once("close", () => upstream.destroy());
       client.pipe(upstream);
       upstream.pipe(client);

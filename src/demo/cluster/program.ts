@@ -8,7 +8,7 @@ import { findNatsServer } from "../nats/find-nats-server.ts";
 import { DemoCluster } from "./cluster.ts";
 import type { LoadFigures } from "./load.ts";
 import { type Order, parseOrder } from "./orders.ts";
-import { clusterGuide, helpText, lossText, noNatsText, statusText } from "./texts.ts";
+import { actText, clusterGuide, helpText, lossText, noNatsText, statusText } from "./texts.ts";
 
 const USUAL_PORT = 8080;
 const STREAMS = 16;
@@ -92,7 +92,7 @@ class Terminal {
         const machine = order.target === "nats" ? nats : servers[order.target - 1];
         if (machine === undefined) return;
         await this.#cluster.act(order.act, machine);
-        return say(`${machine.name} is ${machine.state}\n`);
+        return say(actText(order.act, order.target, machine));
       }
       case "roll":
         for (const server of servers) {

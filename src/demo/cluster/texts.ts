@@ -1,6 +1,7 @@
 import { shellWord } from "../../worker/curl.ts";
 import type { LoadFigures } from "./load.ts";
 import type { Machine } from "./machine.ts";
+import type { Act, Target } from "./orders.ts";
 
 export interface ClusterGuideFacts {
   /** The address of the load balancer. */
@@ -27,7 +28,7 @@ export function clusterGuide(facts: ClusterGuideFacts): string {
     "",
     `Moorage is running as a cluster of ${servers.length} servers on this machine:`,
     `  nats-server ${nats} joins them`,
-    `  ${workers} workers have dialled out to ${url}, a load balancer in small`,
+    `  ${workers} workers have dialled out to ${url}, a small load balancer`,
     `  ${streams} clients ask one request after the other, most of them streams`,
     "",
     `  base URL for OpenAI clients   ${url}/v1`,
@@ -78,6 +79,12 @@ export function noNatsText(tried: readonly string[]): string {
     "  any system       https://github.com/nats-io/nats-server/releases",
     "",
   ].join("\n");
+}
+
+/** The answer to a command for one process: the state that it has now. */
+export function actText(act: Act, target: Target, { name, state }: Machine): string {
+  const hint = state === "frozen" && act === "start" ? `: 'thaw ${target}' lets it run on` : "";
+  return `${name} is ${state}${hint}\n`;
 }
 
 /** The answer to `status`: the processes, and what became of the requests. */

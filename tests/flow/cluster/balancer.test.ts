@@ -53,6 +53,12 @@ test("the demo's balancer spreads connections over the servers that have fewest"
   expect(names.toSorted()).toEqual(["a", "a", "b", "b"]);
 });
 
+test("the demo's balancer spreads connections that come at the same time", async () => {
+  const balancer = await balance(answering("a"), answering("b"), answering("c"));
+  const names = await Promise.all(Array.from({ length: 6 }, () => openStream(balancer)));
+  expect(names.toSorted()).toEqual(["a", "a", "b", "b", "c", "c"]);
+});
+
 test("the demo's balancer passes a connection to another server if one is gone or takes none", async () => {
   const [gone, resting, up] = [answering("gone"), answering("resting"), answering("up")];
   await gone.stop();

@@ -1,10 +1,12 @@
 /** @jsxImportSource @kitajs/html */
+import { OneServerLine } from "./servers.tsx";
 
 /** The panel that shows who waits and who is served, over all plugins. */
-export function Callers(): string {
+export function Callers({ isCluster }: { readonly isCluster: boolean }): string {
   return (
     <div class="card callers">
       <h3 id="callers-title">Callers</h3>
+      {isCluster ? <OneServerLine text="callersText()" /> : ""}
       <section class="rows" tabindex="0" aria-labelledby="callers-title">
         <table x-cloak x-show="callers().length > 0">
           <thead>

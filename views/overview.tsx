@@ -1,7 +1,7 @@
 /** @jsxImportSource @kitajs/html */
 import type { Problem } from "../src/state/problems.ts";
 import { Callers } from "./callers.tsx";
-import { Servers } from "./servers.tsx";
+import { OneServerLine, Servers } from "./servers.tsx";
 
 export interface OverviewProps {
   readonly problems: readonly Problem[];
@@ -51,9 +51,9 @@ export function Overview({ problems, isCluster }: OverviewProps): string {
         />
       </div>
       {isCluster ? <Servers /> : ""}
-      <Problems known={problems} />
+      <Problems known={problems} isCluster={isCluster} />
       <div class="plots">
-        <Callers />
+        <Callers isCluster={isCluster} />
         <PlotCard name="slots" title="Slots and queue" />
         <PlotCard name="requests" title="Requests" />
         <PlotCard name="tokens" title="Tokens" />
@@ -149,11 +149,18 @@ function SlotsTile(): string {
   ) as string;
 }
 
+interface ProblemsProps {
+  /** The problems that are known when the page is made. */
+  readonly known: readonly Problem[];
+  readonly isCluster: boolean;
+}
+
 /** The list of problems. Those that are known when the page is made have their place before the script runs. */
-function Problems({ known }: { readonly known: readonly Problem[] }): string {
+function Problems({ known, isCluster }: ProblemsProps): string {
   return (
     <div class="problems card">
       <h3>Problems</h3>
+      {isCluster ? <OneServerLine text="problemsText()" /> : ""}
       <p class="none" x-cloak={known.length > 0} x-show="$store.pool.problems().length === 0">
         No problems detected.
       </p>

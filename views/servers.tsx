@@ -32,6 +32,11 @@ export function ServerLine(): string {
   ) as string;
 }
 
+/** The line of a panel that has nothing but one server's data, also where the page shows all servers. */
+export function OneServerLine({ text }: { readonly text: string }): string {
+  return (<p class="soft one-server" x-cloak x-show="$store.pool.chosen === ''" x-text={text}></p>) as string;
+}
+
 /** The servers of the cluster with their health. */
 export function Servers(): string {
   return (
@@ -85,14 +90,20 @@ export function Servers(): string {
                     x-bind:title="row.link_problem ? row.link_problem.address || '' : ''"
                   ></span>
                 </td>
-                <td class="number" x-text="row.workers"></td>
+                <td class="number" x-text="now(row, row.workers)"></td>
                 <td>
-                  <LoadBar used="row.busy" total="row.slots" />
+                  <span x-show="row.state === 'gone'">–</span>
+                  <div x-show="row.state !== 'gone'">
+                    <LoadBar used="row.busy" total="row.slots" />
+                  </div>
                 </td>
                 <td class="number">
-                  <span x-text="row.waiting" x-bind:class="row.waiting > 0 ? 'warn' : ''"></span>
+                  <span
+                    x-text="now(row, row.waiting)"
+                    x-bind:class="row.state !== 'gone' && row.waiting > 0 ? 'warn' : ''"
+                  ></span>
                 </td>
-                <td class="number" x-text="row.sample && row.state !== 'gone' ? row.sample.requests + '/s' : '–'"></td>
+                <td class="number" x-text="row.sample ? now(row, row.sample.requests + '/s') : '–'"></td>
                 <td x-text="problems(row)"></td>
               </tr>
             </template>

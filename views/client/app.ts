@@ -1,6 +1,6 @@
 import { Alpine } from "./alpine.js";
 import { callersOf } from "./callers.ts";
-import { badgeOf, clusterVerdict, detailOf, heardText, linkText, problemText, summaryOf } from "./cluster.ts";
+import { badgeOf, clusterVerdict, detailOf, heardText, linkText, nowText, problemText, summaryOf } from "./cluster.ts";
 import { createCopy } from "./copy.ts";
 import * as format from "./format.ts";
 import { History, perSecond } from "./history.ts";
@@ -65,6 +65,9 @@ Alpine.data("overview", () => ({
   /** The places of the fullest queue. */
   queueText: () => queueText(pool().shown()?.pools ?? []),
   callers: callersOnce(),
+  callersText: () => `At server ${pool().server?.id ?? ""}, which answers this page. Choose another one at the top.`,
+  problemsText: () =>
+    `Of server ${pool().server?.id ?? ""}, which answers this page, and of the cluster as it sees it.`,
   sample: (field: keyof Sample) => pool().shown()?.sample[field] ?? null,
   workers: () => {
     const sample = pool().shown()?.sample;
@@ -86,6 +89,7 @@ Alpine.data("servers", () => ({
   link: linkText,
   heard: heardText,
   problems: problemText,
+  now: nowText,
 }));
 registerPlots(Alpine, pool, history);
 Alpine.start();

@@ -71,8 +71,13 @@ export function heardText({ gossip_age_ms: age, state }: ServerRow): string {
   return age === null || age < 2500 || state === "gone" ? "" : `silent for ${duration(age)}`;
 }
 
-export function problemText({ problems }: ServerRow): string {
-  if (problems === null) return "–";
+/** A figure of a server as of now. What a server that is gone told last would look like load that still runs. */
+export function nowText({ state }: ServerRow, figure: number | string): string {
+  return state === "gone" ? "–" : String(figure);
+}
+
+export function problemText({ problems, state }: ServerRow): string {
+  if (problems === null || state === "gone") return "–";
   const { critical, warning } = problems;
   if (critical + warning === 0) return "none";
   return [critical > 0 ? [`${critical} critical`] : [], warning > 0 ? [plural(warning, "warning")] : []]

@@ -4,6 +4,7 @@ import {
   heardText,
   linkText,
   listText,
+  nowText,
   problemText,
   staleText,
   summaryOf,
@@ -104,6 +105,12 @@ describe("the list of servers", () => {
     expect(heardText(row("b", { gossip_age_ms: 4000 }))).toBe("silent for 4 s");
     expect(problemText(row("b"))).toBe("none");
     expect(problemText(row("b", { problems: { critical: 1, warning: 2 } }))).toBe("1 critical, 2 warnings");
+  });
+
+  test("shows no figures of a server that is gone, which would look like load that still runs", () => {
+    expect(nowText(row("b"), 3)).toBe("3");
+    const gone = row("b", { state: "gone", is_lost: true, problems: { critical: 1, warning: 0 } });
+    expect([nowText(gone, 3), problemText(gone)]).toEqual(["–", "–"]);
   });
 });
 

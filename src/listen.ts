@@ -41,6 +41,8 @@ function listenForMetrics(
   return Bun.serve({
     hostname: host,
     port,
+    // Under NODE_ENV=production Bun would share the port with another server of this machine.
+    reusePort: false,
     fetch: (request) => app.handleMetrics(request),
   });
 }

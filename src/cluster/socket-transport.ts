@@ -57,6 +57,8 @@ export class SocketTransport implements LinkTransport {
     const server = Bun.serve<AcceptedData>({
       hostname: host,
       port,
+      // Otherwise Bun shares the port with another server of this machine, which would get some of the links.
+      reusePort: false,
       idleTimeout: IDLE_TIMEOUT_S,
       maxRequestBodySize: 0,
       development: false,

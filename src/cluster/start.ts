@@ -93,7 +93,12 @@ export async function startCluster(
     clock: deps.clock,
     log,
   });
-  if (bus.state.kind === "down") log.warn("cluster.alone", { nats: nats.address, reason: bus.state.reason });
+  if (bus.state.kind === "down")
+    log.warn("cluster.alone", {
+      nats: nats.address,
+      reason: bus.state.reason,
+      effect: "this server works alone until it reaches NATS, and keeps trying",
+    });
   else await until(() => table.hasLoaded || keeper.hasRecords === false, LOAD_MS, deps);
   const privateAddress = findPrivateAddress(env, networkInterfaces());
   try {

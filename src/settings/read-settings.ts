@@ -108,10 +108,16 @@ function readFileSource(table: Table, path: Given | undefined, sources: Sources,
 }
 
 function remarksOnValues(table: Table, given: ReadonlyMap<string, Given>): readonly Remark[] {
-  return Object.entries<Setting<unknown>>(table).flatMap(([key, { kind, variable }]) => {
+  const all = Object.entries<Setting<unknown>>(table);
+  const isGiven = (wanted: string): boolean => all.some(([key, { variable }]) => variable === wanted && given.has(key));
+  return all.flatMap(([key, { kind, variable, needs }]) => {
     const value = given.get(key);
-    const hint = value && kind.remark?.(value.written);
-    return hint === undefined ? [] : [{ name: variable, hint }];
+    if (value === undefined) return [];
+    const hints = [
+      kind.remark?.(value.written),
+      needs !== undefined && !isGiven(needs) ? `it has no effect without ${needs}, which is not set` : undefined,
+    ];
+    return hints.flatMap((hint) => (hint === undefined ? [] : [{ name: variable, hint }]));
   });
 }
 

@@ -36,6 +36,8 @@ export interface Setting<T> {
   /** Whether the value is never shown, not even in an error message. */
   readonly isSecret: boolean;
   readonly fallback: Fallback<T>;
+  /** The variable of the setting without which this one has no effect. */
+  readonly needs?: string;
   /** Where the setting stands in the reference, for one that another part of the program brings. */
   readonly place?: Place;
 }
@@ -60,6 +62,7 @@ interface Naming {
   readonly flag?: string;
   readonly help: string;
   readonly isSecret?: boolean;
+  readonly needs?: string;
   readonly place?: Place;
 }
 
@@ -85,6 +88,7 @@ function toNames(naming: Naming): Omit<Setting<unknown>, "kind" | "fallback"> {
     yamlKey: lower,
     help: naming.help,
     isSecret: naming.isSecret ?? false,
+    ...(naming.needs && { needs: naming.needs }),
     ...(naming.place && { place: naming.place }),
   };
 }

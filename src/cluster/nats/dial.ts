@@ -50,6 +50,15 @@ export function reasonOf(error: unknown): string {
   return cleanText(text).slice(0, MAX_REASON_CHARS);
 }
 
+/** Says what an operator can do about a reason of `reasonOf`. */
+export function hintFor(reason: string): string {
+  if (/authori[sz]ation|authentication/i.test(reason))
+    return "set the user and password of the NATS server, or its token, in NATS_URL, or its credentials file in NATS_CREDS";
+  if (/tls|certificate/i.test(reason))
+    return "use tls:// in NATS_URL if the NATS server has TLS and only then, and set NATS_CA if its certificate has an authority of your own";
+  return "check that nats-server runs and that NATS_URL names it";
+}
+
 /** Ends a connection at once, with what is still to be sent. */
 export function discard(connection: NatsConnection): void {
   // The client has no public way to do this. Its version is pinned, and a test freezes a nats-server.

@@ -10,7 +10,7 @@ import {
   type Unsubscribe,
 } from "../bus.ts";
 import { Connector, type ConnectorOptions, LINGER_MS } from "./connector.ts";
-import { reasonOf } from "./dial.ts";
+import { hintFor, reasonOf } from "./dial.ts";
 import { Topics } from "./topics.ts";
 import { Unconfirmed } from "./unconfirmed.ts";
 
@@ -198,7 +198,7 @@ export class NatsBus implements Bus {
     const now = this.#options.clock.elapsed();
     if (this.#state.kind === "up" || now - this.#loggedAt >= LOG_AGAIN_MS) {
       this.#loggedAt = now;
-      this.#options.log.warn("bus.disconnected", { nats: this.address, reason });
+      this.#options.log.warn("bus.disconnected", { nats: this.address, reason, hint: hintFor(reason) });
     }
     this.#change({ kind: "down", reason });
   }

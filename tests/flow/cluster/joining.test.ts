@@ -53,7 +53,10 @@ describe.skipIf(lacks("servers on a real nats-server", PROGRAMS.nats))("with NAT
   test("a server starts before NATS, serves alone, and joins when NATS is there", async () => {
     const port = await freePort();
     const server = startServer({ NATS_URL: `nats://moorage:loopback-only@127.0.0.1:${port}`, SERVER_ID: "eu-1" });
-    expect(await server.event("cluster.alone")).toMatchObject({ reason: "connection refused" });
+    expect(await server.event("cluster.alone")).toMatchObject({
+      reason: "connection refused",
+      effect: "this server works alone until it reaches NATS, and keeps trying",
+    });
     const url = await server.url();
     expect((await fetch(`${url}/healthz`)).status).toBe(200);
     const nats = await startNats(port);
@@ -81,6 +84,15 @@ describe.skipIf(lacks("servers on a real nats-server", PROGRAMS.nats))("with NAT
     await elsewhere.url();
     expect(await first.stop()).toBe(0);
     await startServer(env).url();
+  });
+
+  test.each([
+    ["a wrong password", "nats://moorage:wrong@", /^set the user and password/],
+    ["TLS that NATS does not have", "tls://moorage:loopback-only@", /^use tls:\/\/ in NATS_URL if/],
+  ])("a server with %s says in its log what to set", async (_what, start, hint) => {
+    const nats = await startNats();
+    const server = startServer({ NATS_URL: `${start}127.0.0.1:${nats.port}` });
+    expect(await server.event("bus.disconnected")).toMatchObject({ hint: expect.stringMatching(hint) });
   });
 
   test("no log line of a server contains its NATS password", async () => {

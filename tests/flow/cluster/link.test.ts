@@ -1,4 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { SocketTransport } from "../../../src/cluster/socket-transport.ts";
+import { systemClock } from "../../../src/system/clock.ts";
 import type { Exchange, ExchangeRequest, ExchangeSink } from "../../../src/tunnel/exchange.ts";
 import type { Admitted, PeerHandler } from "../../../src/tunnel/peer-handler.ts";
 import type { Session } from "../../../src/tunnel/session.ts";
@@ -55,6 +57,13 @@ async function pair(play: Play): Promise<{ readonly a: RealLinks; readonly b: Re
 }
 
 const MIB = 1024 * 1024;
+
+test("a listener for links shares its port with no other server", () => {
+  const { contact } = startRealLinks("a");
+  const port = Number(contact.address.split(":")[1]);
+  const accept = (): undefined => undefined;
+  expect(() => new SocketTransport(systemClock).listen({ host: "127.0.0.1", port }, accept)).toThrow("EADDRINUSE");
+});
 
 describe("a link on real sockets", () => {
   test("stands within a moment, and measures the way", async () => {

@@ -316,6 +316,25 @@ describe("faults in settings", () => {
   });
 });
 
+describe("settings that need another one", () => {
+  const pair = {
+    url: unset(word(["there"]), { variable: "HUB_URL", absent: undefined, help: "The hub." }),
+    name: setting(word(["a", "b"]), { variable: "HUB_NAME", needs: "HUB_URL", default: "a", help: "The name." }),
+  };
+  const remarks = (env: Sources["env"]): unknown => {
+    const result = readSettings(pair, { argv: [], env, readFile: () => "" }, program);
+    return result.kind === "read" && result.remarks;
+  };
+
+  test("are remarked on if they are given without it", () => {
+    expect(remarks({ HUB_NAME: "b" })).toEqual([
+      { name: "HUB_NAME", hint: "it has no effect without HUB_URL, which is not set" },
+    ]);
+    expect(remarks({ HUB_NAME: "b", HUB_URL: "there" })).toEqual([]);
+    expect(remarks({})).toEqual([]);
+  });
+});
+
 describe("texts for the operator", () => {
   test("list every flag, variable, default and meaning for --help, whatever else is wrong", () => {
     for (const argv of [["--help"], ["-h"], ["--nope", "--port=x", "--help"]]) {

@@ -52,7 +52,7 @@ export interface Records {
   restrictions(pluginId: string): RestrictionRecords;
   /** Returns the sign-ins that were ended early. Called once. Absent: they are forgotten at a restart. */
   signOuts?(): SignOutRecords;
-  /** What seals sign-ins and try tokens. Absent: keys of operators do. */
+  /** The secret that seals sign-ins and try tokens. Absent: keys of operators seal them. */
   readonly secret?: SharedSecret;
   /** Whether something could not be written and would be lost at a restart. */
   areFailing(): boolean;
@@ -96,7 +96,7 @@ export interface App {
 /**
  * Builds the whole server from its configuration and ports. It does not listen, and reads nothing from its environment.
  * `known` are the plugins that the configuration was loaded with; `keys` are looked up in place of those that it lists;
- * without `records` nothing is kept over a restart, and without `cluster` this server is the only one. Whoever has
+ * without `records` nothing is kept over a restart, and without `cluster` this server is the only one. The caller that has
  * started the cluster closes it after the app.
  */
 export function createApp(

@@ -66,13 +66,13 @@ export interface Config {
   readonly natsServers: readonly NatsServer[];
   /** Path of a credentials file. */
   readonly natsCredentials: string | undefined;
-  /** Path of a PEM file; undefined: the authorities of the system count. */
+  /** Path of a PEM file; undefined to use the authorities of the system. */
   readonly natsAuthority: string | undefined;
   /** Only letters, digits, hyphens and underscores. */
   readonly clusterName: string;
   /** Where the other servers of the cluster connect; undefined for the host means a private address of this machine. */
   readonly clusterListener: { readonly host: string | undefined; readonly port: number };
-  /** What the other servers are told to connect to; undefined: the address of the listener. */
+  /** The address that other servers are told to connect to; undefined for the address of the listener. */
   readonly clusterAddress: { readonly host: string; readonly port: number } | undefined;
   /** Whether a NATS server on another machine may be used without credentials. */
   readonly clusterOpen: boolean;
@@ -152,9 +152,9 @@ export function forgetsOwners({ dataDir, natsServers, clientKeys, clientRoles }:
 }
 
 const OPEN_CLUSTER =
-  "nats_url: has neither user nor token for a NATS server on another machine, so whoever reaches that server could join this cluster; give NATS_URL credentials or set NATS_CREDS, or set CLUSTER_OPEN=true if nobody else can reach it";
+  "nats_url: has neither user nor token for a NATS server on another machine, so anyone who reaches that server could join this cluster; give NATS_URL credentials or set NATS_CREDS, or set CLUSTER_OPEN=true if nobody else can reach it";
 
-/** Whether strangers could join the cluster by a NATS server that asks for nothing. */
+/** Whether strangers could join the cluster through a NATS server that asks for no credentials. */
 function opensCluster({ natsServers, natsCredentials, clusterOpen }: Config): boolean {
   if (clusterOpen || natsCredentials !== undefined) return false;
   if (natsServers.some(({ user, token }) => user !== undefined || token !== undefined)) return false;

@@ -12,7 +12,7 @@ export const CLUSTER: Row = {
     {
       title: "NATS and links",
       about:
-        "1 while a server reaches NATS, and its links: `direct` is a connection, `bus` the slower way through NATS, `none` no way.",
+        "1 while a server reaches NATS, and its links: `direct` is a connection, `bus` a slower way through NATS, `none` no connection at all.",
       unit: "short",
       queries: [
         ["NATS of {{instance}}", `moorage_cluster_bus_up{${SERVER}}`],
@@ -34,7 +34,7 @@ export const CLUSTER: Row = {
     {
       title: "Refusals and offers",
       about:
-        "Jobs per second that met a taken slot at another server and went on elsewhere, and free slots offered to waiting jobs of other servers. Many refusals mean that what servers know of each other is old.",
+        "Jobs per second that another server refused because its slots were taken, and free slots offered to waiting jobs of other servers. Many refusals mean that servers know each other's load too late.",
       unit: "ops",
       queries: [
         ["refused {{direction}}", `sum by (direction) (${rate(`moorage_cluster_refusals_total{${SERVER}}`)})`],
@@ -44,7 +44,7 @@ export const CLUSTER: Row = {
     {
       title: "Round trips and silence",
       about:
-        "The round trip over each link, and how long nothing was heard of a server. Servers tell something each second.",
+        "The round trip over each link, and how long each server has been silent. Servers send a message each second.",
       unit: "s",
       queries: [
         ["{{instance}} to {{peer}}", `moorage_cluster_link_rtt_seconds{${SERVER}}`],

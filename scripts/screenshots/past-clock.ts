@@ -1,6 +1,6 @@
 import { FakeClock } from "../../tests/support/fake-clock.ts";
 
-/** A clock that can run fast and ends up at the time of day. */
+/** A clock that starts in the past and can run fast, up to the present time. */
 export class PastClock extends FakeClock {
   readonly #seconds: number;
   readonly #from = super.elapsed();

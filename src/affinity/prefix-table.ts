@@ -71,8 +71,8 @@ export class PrefixTable {
   }
 
   /**
-   * Remembers that a session has met a hash. Returns whether that is news: it was not the last session to meet it,
-   * or not within the tenth part of the time for which it is remembered.
+   * Remembers that a session was sent a hash. Returns whether that is new: another session was sent it last, or this one was
+   * sent it longer ago than a tenth of the time for which it is remembered.
    */
   learn(hash: bigint, ref: number, now: number): boolean {
     this.#columns ??= createColumns(this.#capacity);

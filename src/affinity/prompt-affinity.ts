@@ -39,15 +39,15 @@ export interface ServedBy {
 }
 
 /**
- * What the servers of a cluster tell each other of prompts and responses: hashes and ids. The hashes mean something only to
- * servers with the same secret.
+ * What the servers of a cluster tell each other about prompts and responses: hashes and ids. The hashes mean something only
+ * to servers with the same secret.
  */
 export interface AffinityExchange {
-  /** Tells the other servers that a session has got a prompt with these hashes. */
+  /** Tells the other servers that a session was sent a prompt with these hashes. */
   tellPrompt(sessionId: string, hashes: readonly bigint[]): void;
   /** Tells the other servers that a worker has a response. */
   tellResponse(key: string, workerId: string): void;
-  /** Passes on what other servers tell. Called once. */
+  /** Sets the receiver of what other servers tell. Called once. */
   onTold(listener: Pick<AffinityExchange, "tellPrompt" | "tellResponse">): void;
 }
 
@@ -77,7 +77,7 @@ export class PromptAffinity {
 
   /**
    * `elapsed` is `Clock.elapsed`. The secret MUST hold at least 64 random bits that nobody else knows, apart from the servers
-   * behind `exchange`, which have the same one. What was learned under another secret is of no use any more.
+   * behind `exchange`, which have the same one. Everything that was learned under another secret is useless.
    */
   constructor(elapsed: () => number, secret: () => string, exchange?: AffinityExchange) {
     this.#elapsed = elapsed;

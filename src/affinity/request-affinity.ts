@@ -11,7 +11,7 @@ export interface AffinityMemory {
   readonly rates: HitRates;
   /** `Clock.elapsed`. */
   readonly elapsed: () => number;
-  /** Learns what is new here, for other servers; absent without any. */
+  /** Is told what is new here, for other servers; absent without any. */
   readonly tell?: ((sessionId: string, hashes: readonly bigint[]) => void) | undefined;
 }
 

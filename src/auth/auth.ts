@@ -66,7 +66,7 @@ export interface Auth extends ClientDoor, Access {
   readonly workers: WorkerDoor;
   readonly operators: OperatorDoor;
   readonly signIns: SignInDoor;
-  /** The sign-ins that were ended early, of which other servers must know. */
+  /** The sign-ins that were ended early, which other servers must know. */
   readonly signOuts: SignOuts;
   /** Returns the client's address for logs: the one that a trusted proxy states, else the peer's. */
   addressOf(visit: Visit): string | undefined;
@@ -77,7 +77,7 @@ export interface Auth extends ClientDoor, Access {
   reload(next: AccessLists): Reload;
 }
 
-/** The parts of limits that are used up at the other servers of a cluster. */
+/** What the other servers of a cluster have used of common limits. */
 export interface LimitsElsewhere extends RefusalsElsewhere {
   readonly requests: RequestsElsewhere;
 }
@@ -86,7 +86,7 @@ export interface AuthOptions {
   readonly idleTimeouts: IdleTimeouts;
   /** The source of keys; the configuration's lists unless given. */
   readonly keys?: KeySources | undefined;
-  /** The secret that seals sign-ins and try tokens; keys of operators take its place unless given. */
+  /** The secret that seals sign-ins and try tokens; keys of operators seal them unless given. */
   readonly secret?: SharedSecret | undefined;
   /** Sign-outs are forgotten at a restart unless given. */
   readonly signOutRecords?: SignOutRecords | undefined;
@@ -208,8 +208,8 @@ export function createAuth(config: Config, { clock, ids, log }: Deps, options: A
 }
 
 /**
- * Returns the keys from which the one for tokens is derived. Where only roles make an operator, the API keys seal the try
- * tokens: those open nothing that an API key does not open. Sign-ins do not exist then.
+ * Returns the keys from which the one for tokens is derived. If only roles make an operator, the API keys seal the try
+ * tokens, because a try token opens nothing that an API key does not open. There are no sign-ins then.
  */
 function operatorKeys({ adminKeys, apiKeys }: AccessLists, hasAdmins: boolean): readonly string[] {
   return hasAdmins && adminKeys.length > 0 ? adminKeys : apiKeys;

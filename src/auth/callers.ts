@@ -11,7 +11,7 @@ export interface IdleTimeouts {
 
 /** The running requests of callers at the other servers of a cluster. */
 export interface RequestsElsewhere {
-  /** How many requests of a caller run at other servers, as far as they have told. */
+  /** Returns how many requests of a caller run at other servers, by their last messages. */
   countOf(name: string): number;
   /** Notes how many requests of a caller run here, of at most `limit` on all servers. */
   changed(name: string, count: number, limit: number): void;
@@ -25,7 +25,7 @@ export interface CallersOptions {
   readonly addressOf: (visit: Visit) => string | undefined;
   /** Returns the address under which a visit is counted. Called only when needed, because the look-up costs time. */
   readonly bucketOf: (visit: Visit) => string;
-  /** Absent where this server is the only one. Addresses are counted by each server for itself. */
+  /** Absent if this server is the only one. Each server counts addresses for itself. */
   readonly elsewhere?: RequestsElsewhere | undefined;
 }
 

@@ -8,13 +8,16 @@ const WINDOW_MS = 60_000;
  */
 const MAX_ADDRESSES = 10_000;
 
-/** The wrong keys that the other servers of a cluster are sent. */
+/** The wrong keys that clients send to the other servers of a cluster. */
 export interface FailuresElsewhere {
-  /** Returns the name of an address among the servers. It is the same on each of them, and not the address. */
+  /**
+   * Returns the name by which servers tell each other of an address. It is the same on all of them, and does not reveal the
+   * address.
+   */
   nameOf(address: string): string;
   /** Tells the other servers of wrong keys. */
   tell(name: string, keys: number): void;
-  /** Calls `listener` for the wrong keys that other servers tell. There is one listener. */
+  /** Calls `listener` for wrong keys that other servers report. There is one listener. */
   onTold(listener: (name: string, keys: number) => void): void;
 }
 
@@ -35,8 +38,8 @@ export class FailureLimit {
   readonly #byAddress = new Map<string, Failures>();
 
   /**
-   * `limit` is a number of wrong keys per minute; 0 counts nothing. With `elsewhere`, the wrong keys that other servers are
-   * sent count as well.
+   * `limit` is a number of wrong keys per minute; 0 counts nothing. With `elsewhere`, wrong keys that were sent to other
+   * servers count as well.
    */
   constructor(limit: number, clock: Clock, elsewhere?: FailuresElsewhere) {
     this.#limit = limit;
@@ -61,7 +64,7 @@ export class FailureLimit {
     return Math.max(1, Math.ceil(leftMs / 1000));
   }
 
-  /** Counts wrong keys, unless their address is at its limit; then it returns what is known of the address. */
+  /** Counts wrong keys. If their address is at its limit, returns what is known of the address instead. */
   #add(name: string, keys: number): Failures | undefined {
     this.#forgetOld();
     const failures = this.#byAddress.get(name);

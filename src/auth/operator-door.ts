@@ -61,7 +61,8 @@ export interface OperatorDoorParts {
 
 export function createOperatorDoor(parts: OperatorDoorParts): OperatorDoor {
   const { gates, proxies, signIns, tryTokens, assertNoForeignPage } = parts;
-  // Only keys begin sign-ins. One for a role is forged: the key that seals them may be known to clients (`operatorKeys`).
+  // Only keys begin sign-ins. A sign-in for a role is forged, because clients may know the key that seals it
+  // (`operatorKeys`).
   const isCurrent = (signIn: SignIn): boolean =>
     signIns.isCurrent(signIn) && gates().operators.hasKeyOf(signIn.caller.owner);
   const signInOf = (visit: Visit): SignIn | undefined => {

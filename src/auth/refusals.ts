@@ -21,7 +21,7 @@ export interface RefusalsOptions {
   readonly elsewhere?: RefusalsElsewhere | undefined;
 }
 
-/** What the other servers of a cluster are sent: wrong keys, and wrong tokens of relays. */
+/** What clients send to the other servers of a cluster: wrong keys, and wrong tokens of relays. */
 export interface RefusalsElsewhere {
   readonly keys: FailuresElsewhere;
   readonly tokens: FailuresElsewhere;

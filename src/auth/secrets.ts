@@ -6,7 +6,7 @@ import type { SharedSecret } from "./token-keys.ts";
 export type SecretUse = "addresses" | "cache-salts" | "end-users" | "fingerprint" | "prompts";
 
 /**
- * Returns the secret for a use: text with 256 bits. It may change while the server runs, when servers of a cluster that have
+ * Returns the secret for a use: text with 256 bits. It may change while the server runs, when servers of a cluster that
  * started alone find each other.
  */
 export type SecretFor = (use: SecretUse) => () => string;
@@ -23,8 +23,9 @@ export interface SecretsOptions {
 const BYTES = 32;
 
 /**
- * Derives the secrets of plugins: from the secret that the servers of a cluster share, or that survives a restart; as long as
- * that is not known, from the cluster's name and its keys, which are the same on all servers; else from a random one.
+ * Derives the secrets of plugins. The source is the secret that the servers of a cluster share, or that survives a restart.
+ * While that is unknown, it is the cluster's name with its keys, which are the same on all servers. Without a cluster it is
+ * random.
  */
 export function createSecrets({ shared, cluster, random }: SecretsOptions): SecretFor {
   const own = cluster ? secretOfKeys(cluster) : random();

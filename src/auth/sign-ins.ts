@@ -25,8 +25,8 @@ export interface SignInsOptions {
 }
 
 /**
- * Sign-ins to the dashboard. Nothing is stored of a sign-in: its cookie says by itself whose it is and when it ends, so it is
- * valid on every server that has the same `TokenKeys`, and after a restart. Only sign-outs are remembered.
+ * Sign-ins to the dashboard. No sign-in is stored: its cookie contains whose it is and when it ends, so it is valid on every
+ * server that has the same `TokenKeys`, and after a restart. Only sign-outs are remembered.
  */
 export class SignIns {
   readonly #options: SignInsOptions;

@@ -2,7 +2,7 @@ import { isRecord } from "../json/parse.ts";
 import type { SignOut, SignOuts } from "./sign-outs.ts";
 import { MAX_TOKEN_MS } from "./token-keys.ts";
 
-/** The other servers, as far as sign-outs are concerned. */
+/** The other servers, as the sharing of sign-outs needs them. */
 export interface SignOutPeers {
   /** Returns the ids of the servers that are there. */
   ids(): readonly string[];
@@ -16,16 +16,19 @@ export interface SignOutPeers {
 
 const TELL = "sign_out";
 const LIST = "sign_outs";
-/** How often a server that does not answer is told of a sign-out. One that was away asks by itself when it is back. */
+/**
+ * How many times a server that does not answer is told of a sign-out. A server that was away asks for sign-outs when it is
+ * back.
+ */
 const MAX_TELLS = 3;
-/** A list of sign-outs is cut there. In JSON they fill a fifth of the largest message. */
+/** The most sign-outs in one list. In JSON they fill a fifth of the largest message. */
 const MAX_LISTED = 1000;
-/** How much later than on this server a sign-in may end by the clock of another one. */
+/** How much later a sign-in may end by another server's clock than by this one's. */
 const CLOCKS_APART_MS = 24 * 60 * 60_000;
 
 /**
- * Tells the other servers of sign-outs, and asks those that come for theirs. A sign-out that a server misses although it is
- * told three times is known there when one of the two servers has restarted, or the connection between them was lost.
+ * Tells the other servers of sign-outs, and asks each server that comes for its own. A server that misses all three messages
+ * about a sign-out learns of it when one of the two servers restarts, or when they have lost and found each other.
  */
 export function shareSignOuts(signOuts: SignOuts, peers: SignOutPeers, now: () => number): void {
   const take = (value: unknown): boolean => {
@@ -56,7 +59,7 @@ export function shareSignOuts(signOuts: SignOuts, peers: SignOutPeers, now: () =
   peers.onCame((serverId) => void fetch(serverId));
 }
 
-/** Reads what another server says, which is bounded like anything from outside. */
+/** Reads the list of another server, which is bounded like anything from outside. */
 function toSignOut(value: unknown, now: number): SignOut | undefined {
   if (!isRecord(value)) return undefined;
   const { id, ends_at: endsAt } = value;

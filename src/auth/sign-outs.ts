@@ -14,13 +14,15 @@ export interface SignOutRecords {
   load(): readonly SignOut[];
   save(signOut: SignOut): void;
   remove(id: string): void;
-  /** Tells of sign-outs that other servers have recorded. Called once, after `load`. Absent without other servers. */
+  /**
+   * Calls `onSaved` for sign-outs that other servers have recorded. Called once, after `load`. Absent without other servers.
+   */
   watch?(onSaved: (signOut: SignOut) => void): void;
 }
 
 export interface SignOutsOptions {
   readonly clock: Clock;
-  /** Sign-outs are kept in memory alone unless given. */
+  /** Sign-outs are kept in memory only, unless given. */
   readonly records?: SignOutRecords | undefined;
 }
 
@@ -28,8 +30,8 @@ export interface SignOutsOptions {
 const MAX_SIGN_OUTS = 10_000;
 
 /**
- * Remembers which sign-ins were ended, until they would have ended by themselves. Past the limit it ends all sign-ins that
- * are as old as the one it forgets, so that none comes back.
+ * Remembers which sign-ins were ended, until they would have ended by themselves. Beyond the limit it ends all sign-ins that
+ * are as old as the one that it forgets, so that none becomes valid again.
  */
 export class SignOuts {
   readonly #clock: Clock;
@@ -86,7 +88,7 @@ export class SignOuts {
     const now = this.#clock.now();
     for (const [id, endsAt] of this.#ends) if (endsAt <= now) this.#forget(id);
     if (this.#ends.size <= MAX_SIGN_OUTS) return;
-    // A tenth at once, so that sorting stays rare.
+    // It removes a tenth at once, so that it rarely sorts.
     const oldest = [...this.#ends].sort(([, a], [, b]) => a - b).slice(0, this.#ends.size - MAX_SIGN_OUTS * 0.9);
     for (const [id, endsAt] of oldest) {
       this.#allUntil = Math.max(this.#allUntil, endsAt);

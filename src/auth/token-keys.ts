@@ -3,7 +3,7 @@ import type { Clock } from "../system/deps.ts";
 
 /** A random secret that outlives the process and is the same on every server of a cluster. */
 export interface SharedSecret {
-  /** Returns the secret: text with 256 random bits. Undefined as long as it is not known. */
+  /** Returns the secret: text with 256 random bits. Undefined while it is not known. */
   current(): string | undefined;
 }
 
@@ -19,7 +19,7 @@ export interface Opened {
 
 export interface TokenKeysOptions {
   readonly clock: Clock;
-  /** Keys are derived from those of operators unless given, and as long as it is not known. */
+  /** Keys are derived from those of operators unless it is given and known. */
   readonly shared?: SharedSecret | undefined;
 }
 
@@ -43,9 +43,9 @@ const TAG_BYTES = 16;
  * Seals and opens tokens that every server with the same secret or the same keys can open, so none of them is stored. A
  * token is encrypted as well as authenticated (AES-256-GCM), because it contains an owner name, which must not be shown.
  *
- * Without a shared secret, the key is derived from the keys of operators. Those who know all of these need no token, so
- * nothing is lost that way. A key that they were derived from before a reload still opens tokens for 12 hours, but only
- * for owners that existed at that time: a removed key must not make tokens for one that replaced it.
+ * Without a shared secret, the key is derived from the keys of operators. Anyone who knows all of these needs no token, so
+ * that is safe. A key that they were derived from before a reload still opens tokens for 12 hours, but only for owners that
+ * existed at that time: a removed key must not make tokens for one that replaced it.
  */
 export class TokenKeys {
   readonly #options: TokenKeysOptions;
@@ -59,7 +59,7 @@ export class TokenKeys {
 
   /**
    * Takes over the keys of operators; with none, tokens are valid on this server alone and until it ends. `hadOwner` tells
-   * whether one of these keys stands for an owner; it MUST go on answering for these keys.
+   * whether one of these keys stands for an owner; it MUST keep answering for these keys.
    */
   derive(keys: readonly string[], hadOwner: (owner: string) => boolean): void {
     const secret = keys.length === 0 ? undefined : JSON.stringify([...keys].sort());

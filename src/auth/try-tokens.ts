@@ -9,7 +9,7 @@ const PREFIX = "try-";
 /** The life of a token. The page requests the next one by itself. */
 const LIFE_MS = 5 * 60_000;
 
-/** The longest token that is looked at. Tokens are shorter, unless the name of a role is very long. */
+/** The longest token that is read. Tokens are shorter, unless the name of a role is very long. */
 const MAX_CHARS = 1024;
 
 /** The operator who was given a token. */
@@ -29,7 +29,7 @@ export interface TryTokensOptions {
 
 /**
  * Short-lived substitutes for an API key, for the dashboard's own requests to the public API. A stolen token is worth little.
- * Nothing is stored of a token, so it is valid on every server that has the same `TokenKeys`.
+ * Tokens are not stored, so each is valid on every server that has the same `TokenKeys`.
  */
 export class TryTokens {
   readonly #options: TryTokensOptions;

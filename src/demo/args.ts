@@ -32,7 +32,7 @@ function helpText(version: string): string {
       "If that port is taken, it uses any free one. The keys are new in each run.\n" +
       "If Ollama, llama.cpp, vLLM or LM Studio responds on its usual port, the demo uses that instead of the sample.",
     "With --servers 3 it starts three servers, the nats-server that joins them, and a load balancer, workers and clients,\n" +
-      "all on this machine. You can then kill, stop and restart servers from the terminal and watch what becomes of the\n" +
+      "all on this machine. You can then kill, stop and restart servers from the terminal and watch what happens to the\n" +
       "streams. It uses an installed nats-server, or fetches one.",
     "The demo prints its URLs and keys, and commands to try. Ctrl-C stops everything.",
   ].join("\n\n");

@@ -38,7 +38,7 @@ export async function runDemo(argv: readonly string[]): Promise<void> {
       await startDemo();
       break;
     case "run cluster":
-      // Loaded on demand: the demo of one server needs none of it.
+      // This is loaded on demand, because the demo of one server needs none of it.
       await (await import("./cluster/program.ts")).runClusterDemo(request.servers);
       break;
     case "print":

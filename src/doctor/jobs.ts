@@ -7,7 +7,7 @@ import type { Job } from "./temporary-worker.ts";
 /** The number of jobs, each over a new connection: with several servers behind one address, some reach the wrong one. */
 const TRIES = 4;
 const LIMIT_MS = 30_000;
-/** How often, and how far apart, a job is sent that finds no worker at a server of a cluster. */
+/** How many times a job is sent to a cluster that does not know its worker yet, and how far apart. */
 const NEWS_TRIES = 3;
 const NEWS_MS = 1000;
 const ANSWER: Job = () => Response.json({ object: "chat.completion", choices: [] });

@@ -3,13 +3,13 @@ import { type Check, type Finding, good, warning } from "./check.ts";
 import type { Checkup } from "./checkup.ts";
 import { type NoReply, probe, type Reply } from "./http-probe.ts";
 
-/** How many answers are compared. With three servers that take turns, one stays unseen in a tenth of all runs. */
+/** How many answers are compared. With three servers behind a balancer, one is missed in a tenth of all runs. */
 const PROBES = 8;
 const LIMIT_MS = 20_000;
 /** The most servers that are named. */
 const MAX_NAMED = 8;
 
-/** What an answer says of its server; undefined for one that does not belong to a cluster. */
+/** What an answer says about its server; undefined for a server without a cluster. */
 interface Seen {
   /** A short digest of the server's id. */
   readonly server: string;
@@ -19,7 +19,7 @@ interface Seen {
   readonly isWhole: boolean;
 }
 
-/** Checks which servers answer at this address, and whether they are one cluster that is whole. */
+/** Checks which servers answer at this address, and whether they form one whole cluster. */
 export function serversCheck(checkup: Checkup): Check {
   return {
     id: "servers",
@@ -61,7 +61,7 @@ export function judgeServers(replies: readonly (Reply | NoReply)[], connectedTo:
   if (lost > 0)
     return warning(
       `${measured}; ${lost} more ${lost === 1 ? "is" : "are"} gone without a goodbye`,
-      "The dashboard of any server has the name. If the server is not to come back, it is forgotten after some minutes.",
+      "The dashboard of any server has the name. A server that does not come back is forgotten after some minutes.",
     );
   if (marks.length > size || inCluster.some(({ servers }) => servers !== size))
     return warning(
@@ -76,7 +76,7 @@ export function judgeServers(replies: readonly (Reply | NoReply)[], connectedTo:
   return good(`${measured}, which is whole${worker}`);
 }
 
-/** Reads an answer of the health check. Whatever it says is untrusted, and only shown as far as it has the right form. */
+/** Reads an answer of the health check. Its content is untrusted, so only members of the right form are shown. */
 function seenIn(reply: Reply | NoReply): Seen | undefined {
   const json = reply.kind === "reply" ? parseJson(reply.text) : undefined;
   const cluster = isRecord(json) ? json["cluster"] : undefined;

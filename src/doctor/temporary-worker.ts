@@ -25,7 +25,7 @@ export interface TemporaryWorkerOptions {
   readonly log: Log;
 }
 
-/** The server that has accepted the worker. Those of earlier versions do not say who they are. */
+/** The server that has accepted the worker. Servers of earlier versions do not name themselves. */
 export interface ConnectedTo {
   readonly id: string | undefined;
   readonly version: string | undefined;

@@ -96,7 +96,7 @@ export function nameServedModel(headers: Headers, model: string): void {
 /** The most workers that one answer names. More serve parts of one request only if many of them fail. */
 const MAX_NAMED_WORKERS = 16;
 
-/** A worker as a client is told of it. */
+/** A worker, as a client is told about it. */
 export interface NamedWorker {
   readonly id: string;
   /** The other server that it is connected to; absent for this one. */

@@ -46,7 +46,7 @@ export interface ModelAreaOptions {
   readonly restrictionRecords?: ((pluginId: string) => RestrictionRecords) | undefined;
   /** The other servers; undefined for a server without a cluster. */
   readonly cluster?: ClusterPorts | undefined;
-  /** Secrets are random, and last as long as the process, unless given. */
+  /** Secrets are random and last as long as the process, unless this is given. */
   readonly secretFor?: SecretFor | undefined;
   readonly version: string;
   /** Creates the place on disk for what slow clients of legacy workers have not taken. */

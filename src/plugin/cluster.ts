@@ -16,7 +16,7 @@ export interface ClusterPorts {
   workersOf(pluginId: string): RemoteWorkers;
   /** Lets the pool of a plugin take part. Called once for each plugin. */
   joinPool(pluginId: string): PoolMembership;
-  /** Returns what is told of a plugin's prompts. */
+  /** Returns what servers tell each other about a plugin's prompts. */
   prefixesOf(pluginId: string): SharedPrefixes;
 }
 
@@ -25,19 +25,20 @@ export interface PoolMembership {
   /** The workers of peers, for the pool that is to be built. */
   readonly remotes: Remotes;
   /**
-   * Tells peers of the pool's workers from now on, and serves their jobs with them. `onPeerWork` is called for each job of a
-   * peer, when its work has been added to the totals of its worker. Called once, before anything else happens to the pool.
+   * Announces the pool's workers to peers from now on, and serves jobs of peers with them. `onPeerWork` is called for each
+   * job of a peer, when its work has been added to the totals of its worker. Called once, before anything else happens to the
+   * pool.
    */
   begin(pool: Pool, onPeerWork: (claim: Claim, work: Work) => void): void;
 }
 
-/** What is told between servers of the prompts and responses of one plugin: hashes and ids, as bounded as they are told. */
+/** What servers tell each other about the prompts and responses of one plugin: a bounded number of hashes and ids. */
 export interface SharedPrefixes {
-  /** Tells the other servers that a session has got a prompt with these hashes. */
+  /** Tells the other servers that a session was sent a prompt with these hashes. */
   tellPrompt(sessionId: string, hashes: readonly bigint[]): void;
   /** Tells the other servers that a worker has a response. */
   tellResponse(key: string, workerId: string): void;
-  /** Passes on what other servers tell. Called once. */
+  /** Sets the receiver of what other servers tell. Called once. */
   onTold(listener: Pick<SharedPrefixes, "tellPrompt" | "tellResponse">): void;
 }
 
@@ -73,7 +74,10 @@ export interface PeerExchanges {
   serve(kind: string, handler: PeerHandler): void;
 }
 
-/** Questions to single servers of the cluster, and their answers, as JSON. For what is small and rare: control, not data. */
+/**
+ * Questions to single servers of the cluster, and their answers, as JSON. They are for small and rare messages: control, not
+ * data.
+ */
 export interface Calls {
   /**
    * Answers the questions of one kind. `body` is what another server has sent, so it MUST be parsed. A handler that throws
@@ -88,7 +92,7 @@ export interface Calls {
 export type CallHandler = (body: unknown, from: string) => unknown;
 
 /**
- * The end of a question. Only with `nobody`, `unknown` and `too_large` is it certain that the other server did nothing.
+ * The outcome of a question. Only with `nobody`, `unknown` and `too_large` is it certain that the other server did nothing.
  * - `nobody`: no server of this id is there.
  * - `unknown`: the server knows no questions of this kind, because it has another version or other plugins.
  * - `late`: no answer came in time. `down`: the connection between the servers is broken.

@@ -43,7 +43,7 @@ export function knownElsewhere(cluster: ClusterPorts | undefined, pluginId: stri
 
 /**
  * Creates the operator of a plugin's workers, who records restrictions and applies them to the connected workers.
- * Those that operators impose at other servers are applied as well.
+ * Restrictions that operators impose at other servers are applied as well.
  */
 export function createWorkerOperator(restrictions: Restrictions, workers: OperatedWorkers): WorkerOperator {
   const workerOf = (id: string) => ({ id, name: workers.sessionOf(id)?.worker.name });

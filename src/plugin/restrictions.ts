@@ -22,7 +22,7 @@ export interface RestrictionRecords {
   load(): readonly Restriction[];
   save(restriction: Restriction): void;
   remove(kind: RestrictionKind, workerId: string): void;
-  /** Tells of changes that other servers have made. Called once, after `load`. Absent where there are no other servers. */
+  /** Tells the listener of changes that other servers have made. Called once, after `load`. Absent without other servers. */
   watch?(listener: RestrictionListener): void;
 }
 
@@ -39,7 +39,7 @@ export interface RestrictionsOptions {
   readonly onChange?: () => void;
 }
 
-/** A restriction that begins or ends. */
+/** A restriction that was imposed or lifted. */
 export type RestrictionChange = (kind: RestrictionKind, workerId: string, isOn: boolean) => void;
 
 /** The most restrictions of one plugin. The state lists them all. */

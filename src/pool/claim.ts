@@ -11,7 +11,7 @@ import type { Ticket } from "./ticket.ts";
 
 /** The worker of a claim. */
 export interface ClaimedWorker {
-  /** Empty, like the name, while the worker is another server's choice that has not been told yet. */
+  /** Empty, like the name, while another server chooses the worker and has not named it yet. */
   readonly id: string;
   readonly name: string;
   /** The id of the other server that the worker is connected to; absent for a worker of this server. */
@@ -62,7 +62,7 @@ export interface Claim {
   refuse(): void;
 }
 
-/** A slot that is held for a job of another server, which has yet to say whether it takes it. */
+/** A slot that is held for a job of another server, which has not said yet whether it takes the slot. */
 export interface HeldClaim extends Claim {
   /** Gives the slot to a job. Called at most once, and before everything else but `release`. */
   assign(ticket: Ticket): void;
@@ -83,7 +83,7 @@ export interface ClaimParts {
 export interface ClaimOwner {
   /** Either this or `onRefused` is called, once for each claim. */
   onReleased(claim: ClaimParts, work: Work | undefined): void;
-  /** The slot goes to another job than `before`. */
+  /** Notes that the slot goes to another job than `before`. */
   onAssigned(claim: ClaimParts, before: Ticket): void;
   onRefused(claim: ClaimParts): void;
   onCounted(claim: ClaimParts, work: Work): void;

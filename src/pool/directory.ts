@@ -41,7 +41,7 @@ export class Directory {
   /** Called after each change of a seat: of its offer, its held slots or its health, and when it comes or goes. */
   onSeat: ((seat: Seat) => void) | undefined;
 
-  /** `elsewhere` counts where the better match for a name decides. */
+  /** `elsewhere` has the models of peers, which count when the best match for a name is chosen. */
   constructor(clock: Clock, graceMs: number, policy: RoutePolicy, elsewhere?: ModelsElsewhere) {
     this.#policy = policy;
     this.#models = new Known(clock, graceMs);

@@ -2,7 +2,7 @@ import type { ModelInfo } from "../wire/model-info.ts";
 import { statusesIn } from "../wire/model-status.ts";
 import type { Seat } from "./seat.ts";
 
-/** What the workers of one model say of it together. */
+/** What the workers of one model say about it together. */
 export interface ModelFacts {
   readonly type: string | undefined;
   readonly contextLength: number | undefined;
@@ -13,9 +13,9 @@ export interface ModelFacts {
 }
 
 /**
- * Joins what several workers say of one model into what holds wherever a request goes: the smallest sizes, the modalities
- * that all have, and a type only if all that name one agree. A model counts as loaded if any worker has it in memory.
- * Workers that say nothing change nothing.
+ * Joins what several workers say about one model into what is true wherever a request goes: the smallest sizes, the
+ * modalities that all have, and a type only if all that name one agree. A model counts as loaded if any worker has it in
+ * memory. Workers that say nothing change nothing.
  */
 export function joinInfo(infos: readonly ModelInfo[]): ModelFacts {
   return {
@@ -28,7 +28,7 @@ export function joinInfo(infos: readonly ModelInfo[]): ModelFacts {
   };
 }
 
-/** Returns what a worker says of its models, with their present status; nothing for a worker that says nothing of them. */
+/** Returns what a worker says about its models, with their present status; an empty list if it says nothing. */
 export function infoOf({ session: { offer }, info }: Seat): readonly ModelInfo[] {
   if (info.length === 0 && offer.loaded === undefined) return info;
   const said = new Map(info.map((each) => [each.id, each]));
@@ -36,7 +36,7 @@ export function infoOf({ session: { offer }, info }: Seat): readonly ModelInfo[]
   return offer.models.map((id) => ({ ...said.get(id), id, status: statusOf(id).word }));
 }
 
-/** Writes what is known of a model in the form in which one worker says it. */
+/** Writes what is known about a model in the form that a worker uses. */
 export function toInfo(id: string, facts: ModelFacts): ModelInfo {
   const { type, contextLength, maxContextLength, inputModalities, outputModalities, status } = facts;
   return {

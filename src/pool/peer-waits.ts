@@ -4,7 +4,7 @@ import type { QueuePolicy } from "./queue-policy.ts";
 import type { JobTicket, Ticket } from "./ticket.ts";
 import type { Wait } from "./waits.ts";
 
-/** A job that waits at another server, with the ticket that stands for it here. */
+/** A job that waits at another server, with its ticket in the queue here. */
 export interface PeerWait {
   readonly ticket: JobTicket;
   /** Takes over a slot for the job. It MUST be assigned to a job or released. Not called after the job has left. */
@@ -12,8 +12,8 @@ export interface PeerWait {
 }
 
 /**
- * The jobs of other servers that wait for slots here. Their deadlines are kept where they wait. To the queue policy they are
- * tickets like any, so one comparison decides between them and the jobs of this server.
+ * The jobs of other servers that wait for slots here. Their own servers keep their deadlines. To the queue policy their
+ * tickets are like any others, so one comparison decides between them and the jobs of this server.
  */
 export class PeerWaits {
   readonly #clock: Pick<Clock, "elapsed">;
@@ -33,7 +33,7 @@ export class PeerWaits {
     return this.#waiting.has(ticket);
   }
 
-  /** Adds a job, unless none is `welcome`. */
+  /** Adds a job, unless no job may wait (`welcome`). */
   add(wait: PeerWait, welcome: boolean): Wait {
     const { ticket } = wait;
     if (welcome) {

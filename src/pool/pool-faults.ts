@@ -25,7 +25,9 @@ export function justStartedFault({ model, workerId }: Demand): Fault {
   });
 }
 
-/** A server has joined the cluster and has not told yet what it serves. A 404 would make clients give up on the model. */
+/**
+ * A server has joined the cluster and has not announced yet what it serves. A 404 would make clients give up on the model.
+ */
 export function notToldFault({ model, workerId }: Demand): Fault {
   const what = workerId === undefined ? `the model ${quote(model)}` : `worker ${quote(workerId)}`;
   return new Fault("no_worker_available", {

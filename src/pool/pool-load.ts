@@ -3,7 +3,7 @@ import type { Queue } from "./queue.ts";
 import type { Seat } from "./seat.ts";
 import type { Ticket } from "./ticket.ts";
 
-/** The load of a pool, for those who tell other servers of it. */
+/** The load of a pool, as it is announced to other servers. */
 export class PoolLoad {
   readonly #directory: Directory;
   readonly #queue: Queue;

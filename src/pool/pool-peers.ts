@@ -21,16 +21,16 @@ export interface PoolPeersOptions {
   readonly remotes: Remotes | undefined;
   /** Issues the ticket of a job that has had a slot, or is on its way to one. */
   readonly issueTicket: (candidate: Candidate, arrivedAt: number) => JobTicket;
-  /** Returns a ticket number for a job that has arrived at this time elsewhere. */
+  /** Returns a ticket number for a job that arrived at this time at another server. */
   readonly numberAt: (arrivedAt: number) => number;
   /** Called when what peers offer has changed. */
   readonly onChange: () => void;
 }
 
-/** What a slot on a peer must be for, if any worker will do. */
+/** The needs of a job that any worker may serve. */
 const ANY_WORKER: RemoteNeeds = { excluded: NONE_EXCLUDED };
 
-/** The dealings of a pool with the pools of other servers: slots that it gives to their jobs, and slots of theirs. */
+/** What a pool exchanges with the pools of other servers: it gives slots to their jobs, and gets slots of theirs. */
 export class PoolPeers {
   readonly #options: PoolPeersOptions;
 
@@ -39,9 +39,9 @@ export class PoolPeers {
   }
 
   /**
-   * Lets a job that waits at a peer wait here as well, as one that has waited there for `waitedMs`. It gets a slot when the
-   * queue policy prefers it to all others that wait for the slot, and leaves with that. No job of a peer waits once
-   * `Pool.refuseWaiting` was called.
+   * Lets a job that waits at a peer wait here as well, as if it had waited here for `waitedMs`. It leaves with a slot when
+   * the queue policy prefers it to all others that wait for that slot. No job of a peer waits once `Pool.refuseWaiting` was
+   * called.
    */
   waitForPeer(candidate: Candidate, peer: string, waitedMs: number, onGranted: (claim: HeldClaim) => void): Wait {
     const { clock, queue, slots, issueTicket, numberAt } = this.#options;
@@ -54,8 +54,8 @@ export class PoolPeers {
   }
 
   /**
-   * Returns a slot of a worker of this server for a job that a peer sends; undefined if there is none at once. The peer has
-   * resolved the name of the model, and its caller is charged there.
+   * Returns a slot of a worker of this server for a job that a peer sends; undefined if none is free. The peer has resolved
+   * the name of the model and charges the caller.
    */
   claimForPeer(candidate: Candidate, peer: string): HeldClaim | undefined {
     const { clock, directory, slots } = this.#options;
@@ -75,22 +75,22 @@ export class PoolPeers {
     return slots - busy;
   }
 
-  /** Lists the models that may serve a demand now on any server, best first, as far as a worker that is ready serves them. */
+  /** Lists the models that ready workers of any server may serve a demand with now, best first. */
   namesFor(demand: Demand): readonly string[] {
     return this.#options.reach.namesFor(demand);
   }
 
   /**
-   * Gives a slot on a peer to a job that waits, as the queue policy orders them. Returns false if none may have it; nobody
-   * holds it then.
+   * Gives a slot on a peer to a job that waits, as the queue policy orders them. Returns false if no job may have it, and
+   * nothing is held then.
    */
   serveRemote(choice: RemoteChoice): boolean {
     return this.#options.remoteSlots.serve(choice);
   }
 
   /**
-   * Serves jobs that wait after something has changed at peers: slots that are free there for these models, or models that
-   * are no longer served there, for which stand-ins of this server may do now.
+   * Serves waiting jobs after something has changed at peers: slots for these models are free there, or the models are no
+   * longer served there, so that stand-ins of this server may serve the jobs.
    */
   onRemotesChange(models: Iterable<string>): void {
     const { queue, slots, remoteSlots, remotes, onChange } = this.#options;
@@ -101,11 +101,11 @@ export class PoolPeers {
       while (choice && remoteSlots.serve(choice)) choice = remotes?.models.choose(model, ANY_WORKER);
       slots.serveOthers([model]);
     }
-    // A slot for any worker is no slot for a job that names its worker.
+    // A slot on any worker is of no use to a job that names its worker.
     for (const ticket of queue.tickets()) if (ticket.demand.workerId !== undefined) this.wake(ticket);
   }
 
-  /** Serves free slots to jobs that wait, starting with those for which this one waits. */
+  /** Gives free slots to waiting jobs, starting with the slots for which this job waits. */
   wake(ticket: Ticket): void {
     const { queue, reach, slots, remoteSlots, remotes } = this.#options;
     slots.wake(ticket);

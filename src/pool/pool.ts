@@ -55,7 +55,7 @@ export class Pool implements SessionHost {
   /** The running and waiting jobs. */
   readonly jobs: JobsRegistry;
   readonly load: PoolLoad;
-  /** What the pools of other servers do with this one. */
+  /** What the pool exchanges with the pools of other servers. */
   readonly peers: PoolPeers;
   readonly #options: PoolOptions;
   readonly #directory: Directory;
@@ -149,7 +149,7 @@ export class Pool implements SessionHost {
     return this.#slots.busy;
   }
 
-  /** What callers have received, for the comparison with other servers; undefined if the queue policy does not go by it. */
+  /** What callers have received, to be shared with other servers; undefined if the queue policy does not use it. */
   get sharedService(): SharedService | undefined {
     return this.#policy.shared;
   }
@@ -196,12 +196,12 @@ export class Pool implements SessionHost {
     return this.#reach.workersOf(model);
   }
 
-  /** As `Reach.modelsOfWorker`. */
+  /** See `Reach.modelsOfWorker`. */
   modelsOfWorker(workerId: string): readonly string[] | undefined {
     return this.#reach.modelsOfWorker(workerId);
   }
 
-  /** Returns what workers of other servers say of a model, as each server has joined it. */
+  /** Returns what the workers of other servers say about a model, joined for each server. */
   infosElsewhere(model: string): Iterable<ModelInfo> {
     return this.#options.remotes?.models.infosOf(model) ?? [];
   }
@@ -278,7 +278,7 @@ export class Pool implements SessionHost {
     const isAllowed = mayUse(ticket.caller, ticket.demand.model);
     const choice = isAllowed ? this.#reach.choose(ticket.demand) : undefined;
     if (!choice) {
-      // A model that a worker serves is known, so nothing is looked up for most jobs.
+      // A model that a worker serves is known, so most jobs need no further look-up.
       this.#reasons.assertMayWait(ticket, isAllowed);
       return undefined;
     }
@@ -311,8 +311,8 @@ export class Pool implements SessionHost {
   }
 
   /**
-   * Lets no job wait for a worker of this server from now on. Waiting jobs, and jobs that would have to wait, get this fault,
-   * except those that workers of peers may serve.
+   * From now on, lets no job wait for a worker of this server. Waiting jobs, and jobs that would have to wait, fail with this
+   * fault, except those that workers of peers may serve.
    */
   refuseWaiting(fault: () => Fault): void {
     this.#revision += 1;

@@ -26,8 +26,8 @@ export interface QueuePolicy {
   mayBegin(candidate: Candidate, now: number): boolean;
   /**
    * Names the ticket that must go so that a newcomer can wait: one that waits, or the newcomer. Undefined while there is
-   * room. Tickets of peers take no room. It MUST NOT name a ticket that was accepted before, as those of peers were, and is
-   * not called for a newcomer that was.
+   * room. Tickets of peers take no room. It MUST NOT name a ticket that was accepted before, which includes tickets of peers,
+   * and is not called for such a newcomer.
    */
   evict(newcomer: Ticket, now: number): Eviction | undefined;
   /** Adds a ticket to the queue. A ticket that comes back MUST get the place that its number gives it. */
@@ -51,7 +51,7 @@ export interface QueuePolicy {
   position(ticket: Ticket, now: number): number;
   /** Lists the flows that have jobs or had some in the last minute; none for a policy that does not tell callers apart. */
   flows(now: number): readonly FlowFacts[];
-  /** Absent for a policy that does not go by service. */
+  /** Absent for a policy that does not use service. */
   readonly shared?: SharedService;
 }
 
@@ -63,17 +63,17 @@ export interface FlowService {
   readonly tenant: string;
   readonly caller: string;
   readonly endUser: string | undefined;
-  /** In units of cost divided by weight. Below 0 where jobs have cost less than was told before. */
+  /** In units of cost divided by weight. Below 0 if jobs have cost less than was sent before. */
   readonly amount: number;
 }
 
 /** A policy that divides slots by what callers have received, over several servers. */
 export interface SharedService {
-  /** Returns the service that was counted here since the last call. Nothing is kept before the first one. */
+  /** Returns the service that was counted here since the last call. Nothing is collected before the first call. */
   takeService(): readonly FlowService[];
   /**
-   * Counts service that a peer tells of as if it had been received here, where workers serve the model. It MUST replace what
-   * was charged here for jobs of this peer that have begun: their own server counts them.
+   * Counts service that a peer has sent as if it had been received here, if workers here serve the model. It MUST replace
+   * what was charged here for jobs of this peer that have begun, because their own server counts them.
    */
   addService(peer: string, services: readonly FlowService[], now: number): void;
 }
@@ -104,7 +104,7 @@ export interface OpenSeat {
    * Tickets of one line for the same model and kind of exchange, with the same exclusions, MUST get the same answer.
    */
   serves(ticket: Ticket): boolean;
-  /** Whether jobs of other servers wait for its slots, of which this policy has no tickets. Absent: no. */
+  /** Whether jobs of other servers wait for its slots that have no tickets in this policy. Absent: no. */
   readonly isContended?: boolean;
   /** The part of a ticket's prompt that the worker probably has in its cache, from 0 to 1. Absent where nobody knows. */
   readonly warmth?: (ticket: Ticket) => number;

@@ -18,7 +18,7 @@ export interface QueueOptions {
   readonly reasons: Reasons;
   /** How long a ticket may wait, counted from its first wait. */
   readonly timeoutMs: number;
-  /** Learns which jobs wait, so that slots of peers can be offered to them; absent without peers. */
+  /** Is told which jobs wait, so that peers can offer them slots; absent without peers. */
   readonly remotes?: RemoteQueue | undefined;
   /** Called after each job that joins or leaves. */
   readonly onChange: () => void;
@@ -124,12 +124,15 @@ export class Queue {
     return this.#waits.take(ticket) ?? this.#peers.take(ticket);
   }
 
-  /** The same for the jobs of this server alone. */
+  /** Does the same for the jobs of this server only. */
   takeOwn(ticket: Ticket): Waiting | undefined {
     return this.#waits.take(ticket);
   }
 
-  /** Lets only some jobs wait from now on, and none of a peer. All others, those that wait now as well, get this fault. */
+  /**
+   * From now on, lets only some jobs wait, and no job of a peer. All others, including those that wait now, fail with this
+   * fault.
+   */
   refuse(refusal: Refusal): void {
     this.#refusal = refusal;
     this.#peers.clear();

@@ -7,8 +7,8 @@ import type { Choice } from "./routing/route-policy.ts";
 import type { Ticket } from "./ticket.ts";
 
 /**
- * The least part of a prompt for which a request goes to another server although this one could serve it. What would be saved
- * for less is less than it costs to serve the request where it is not at home.
+ * The least part of a prompt that must be cached at another server for a request to go there although this one could serve
+ * it. A smaller part would save less than the hop costs.
  */
 const LEAST_SHARE = 0.5;
 
@@ -32,7 +32,7 @@ export class Reach {
     return this.#own.offersRevision + (this.#remotes?.offersRevision ?? 0);
   }
 
-  /** Whether each peer has told what it serves. */
+  /** Whether each peer has announced what it serves. */
   get isSettled(): boolean {
     return this.#remotes?.isSettled ?? true;
   }
@@ -49,9 +49,9 @@ export class Reach {
   }
 
   /**
-   * Chooses a peer whose worker has half of the prompt or more in its cache, and more than the seat that was chosen here, unless
-   * that worker is busier by more than the guard allows, as far as its peer has told. Conversations arrive at any server, and would lose
-   * their caches with every change of server.
+   * Chooses a peer whose worker has at least half of the prompt in its cache, and more than the seat that was chosen here,
+   * unless its last announced load exceeds what the guard allows. Otherwise conversations would lose their caches whenever
+   * they reach another server.
    */
   #chooseWarmer(demand: Demand, own: Choice | undefined, remotes: RemoteModels): RemoteChoice | undefined {
     const { model, affinity } = demand;
@@ -94,7 +94,7 @@ export class Reach {
     return this.#own.naming.modelOn(worker, demand) !== undefined;
   }
 
-  /** Returns the model that a demand would be served with now, or as soon as a slot is free; undefined for none. */
+  /** Returns the model with which a demand would be served now or once a slot is free; undefined for none. */
   resolve(demand: Demand): string | undefined {
     if (!this.#remotes || this.#isSeated(demand)) return this.#own.resolve(demand);
     const choice = this.choose(demand);

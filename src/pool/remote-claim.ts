@@ -8,7 +8,7 @@ import type { Route } from "./routing/route.ts";
 import type { Work } from "./seat.ts";
 import type { JobTicket, Ticket } from "./ticket.ts";
 
-/** The owner of the count of slots that are held on peers. */
+/** Keeps the count of slots that are held on peers. */
 export interface RemoteClaimOwner {
   /** Called once for each claim, when it has been given back. `work` is undefined for a job that was not served. */
   onReturned(ticket: JobTicket, work: Work | undefined): void;
@@ -30,7 +30,7 @@ export class RemoteClaim implements Claim {
   #sessionId: string;
   #isHeld = true;
   #work: Work | undefined;
-  /** Whether the link broke, of which no worker is the cause. */
+  /** Whether the link broke, which no worker has caused. */
   #isLinkLost = false;
 
   constructor(choice: RemoteChoice, ticket: JobTicket, owner: RemoteClaimOwner) {
@@ -97,7 +97,7 @@ export class RemoteClaim implements Claim {
     );
   }
 
-  /** Excludes the worker, if the peer has said which one it was. A broken link says nothing of the workers behind it. */
+  /** Excludes the worker, if the peer has said which one it was. A broken link says nothing about the workers behind it. */
   exclude(from: Excluded): Excluded {
     return this.#sessionId === "" ? from : withSession(from, this.#sessionId);
   }
@@ -107,7 +107,7 @@ export class RemoteClaim implements Claim {
     if (!this.#isLinkLost) this.#slot.count(work);
   }
 
-  /** Does nothing: the peer sees how the exchange ends, too, and judges its own worker. */
+  /** Does nothing: the peer also sees how the exchange ends, and judges its own worker. */
   judge(): void {}
 
   progress(output: number): void {
@@ -125,12 +125,12 @@ export class RemoteClaim implements Claim {
     if (!this.#isHeld) return;
     this.#isHeld = false;
     this.#slot.refuse();
-    // The job has had no slot after all, so a full queue may refuse it.
+    // The job got no slot in the end, so a full queue may refuse it.
     this.#ticket.wasAccepted = this.#wasAccepted;
     this.#owner.onReturned(this.#ticket, undefined);
   }
 
-  /** Learns which worker the peer has chosen. */
+  /** Notes which worker the peer has chosen. */
   #meet(worker: ServingWorker | undefined): void {
     if (!worker) return;
     const { id, name, session } = worker;

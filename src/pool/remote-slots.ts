@@ -8,7 +8,7 @@ import { RemoteClaim, type RemoteClaimOwner } from "./remote-claim.ts";
 import type { RemoteChoice } from "./remotes.ts";
 import type { JobTicket } from "./ticket.ts";
 
-/** The most models and workers whose lines are kept. Past it all are forgotten. */
+/** The most models and workers whose lines are kept. All are forgotten when there are more. */
 const MAX_LINES = 1000;
 
 export interface RemoteSlotsOptions {
@@ -20,10 +20,10 @@ export interface RemoteSlotsOptions {
   readonly onChange: () => void;
 }
 
-/** The slots of peers that jobs of this server hold, and the way of such a slot to a job that waits. */
+/** The slots of peers that jobs of this server hold. Gives a slot of a peer to a waiting job. */
 export class RemoteSlots {
   readonly #options: RemoteSlotsOptions;
-  /** The queue policy knows a seat by the array of its lines, so each is named once. */
+  /** The queue policy recognizes a seat by the array of its lines, so each array is created once. */
   readonly #lines = new Map<string, readonly string[]>();
   #held = 0;
   readonly #owner: RemoteClaimOwner = {

@@ -6,14 +6,16 @@ import type { RouteReason } from "./routing/route.ts";
 import type { Work } from "./seat.ts";
 import type { Ticket } from "./ticket.ts";
 
-// The workers of other servers, as a pool sees them. A pool asks its own directory first, and a server without peers has
-// no `Remotes` at all. Names are resolved by the pool: everything here is about exactly the model that is named.
+// The workers of other servers, as a pool sees them. A pool asks its own directory first, and a server without peers has no
+// `Remotes` at all. The pool resolves names: everything here is about exactly the named model.
 
 /** The part of a demand that decides which workers of peers may serve it. */
 export interface RemoteNeeds extends Needs {
   /** The only worker that may serve it; undefined if any may. */
   readonly workerId?: string | undefined;
-  /** A session that should serve it, as the peer's own policy decides: only workers that are alike count. */
+  /**
+   * A session that should serve it. The peer's own policy decides, so this only restricts the groups to that of the session.
+   */
   readonly sessionId?: string | undefined;
 }
 
@@ -29,28 +31,28 @@ export interface RemoteGroup {
   readonly hostInfo: HostInfo;
   /** Inputs that each of them takes in one embeddings request; undefined if one has not said. */
   readonly embeddingBatchSize: number | undefined;
-  /** Whether one of them has the model in memory, as far as they tell. */
+  /** Whether one of them says that it has the model in memory. */
   readonly isLoaded: boolean;
-  /** As `Claim.isKeptAlive`, for all of them. */
+  /** Like `Claim.isKeptAlive`, for all of them. */
   readonly isKeptAlive: boolean;
-  /** The kinds of exchange that each of them takes; HTTP alone unless given. */
+  /** The kinds of exchange that each of them takes; HTTP only, unless given. */
   readonly exchangeKinds?: readonly string[];
 }
 
-/** A slot on a peer that a job may have, as far as is known here: the peer may have given it away. */
+/** A slot on a peer that a job may have, as far as is known here. The peer may have given it away since. */
 export interface RemoteChoice {
   /** The id of the peer. */
   readonly server: string;
   readonly group: RemoteGroup;
-  /** The worker whose slot it is; absent where the peer will choose among the workers of the group. */
+  /** The worker whose slot it is; absent if the peer chooses among the workers of the group. */
   readonly workerId?: string;
-  /** The id of that worker's session; absent where it is not known. */
+  /** The id of that worker's session; absent if it is not known. */
   readonly sessionId?: string;
-  /** Whether the peer holds the slot for this server, in the place of other jobs that wait for it. Absent: no. */
+  /** Whether the peer holds the slot for this server, ahead of other jobs that wait for it. Absent: no. */
   readonly isOffered?: boolean;
   /** Why the job goes there; `peer` unless given, or `retry` after a worker has failed the job. */
   readonly reason?: RouteReason;
-  /** As in `Route`. */
+  /** See `Route`. */
   readonly share?: number;
   /** Takes the slot for a job, so that no other job of this server counts on it. Called at most once. */
   hold(): RemoteSlot;
@@ -69,13 +71,15 @@ export interface RemoteSlot {
    * returned. Without a link to the peer the exchange MUST end as `lost`; if the peer has no slot, as `refused`.
    */
   open(request: PeerRequest, sink: ExchangeSink): Exchange;
-  /** Tells the peer how much output its worker has made so far, for the rate of the worker. */
+  /** Reports to the peer how much output its worker has made so far, for the worker's rate. */
   progress(output: number): void;
-  /** Tells the peer what the job was for its worker. Called at most once, before or after `release`. */
+  /** Reports to the peer what the job cost its worker. Called at most once, before or after `release`. */
   count(work: Work): void;
   /** Gives the slot back. MUST be called once, unless `refuse` is. */
   release(): void;
-  /** Notes that the peer had no slot. No job MUST be sent there until the peer tells of a free one, or for a moment. */
+  /**
+   * Notes that the peer had no slot. No job MUST be sent there for a moment, unless the peer announces a free slot before.
+   */
   refuse(): void;
 }
 
@@ -90,7 +94,7 @@ export interface RemoteModels {
   isReady(model: string, needs: RemoteNeeds): boolean;
   /** Counts the slots of the workers that serve exactly this model and that the needs allow, and how many are held. */
   loadOf(model: string, needs: RemoteNeeds): { readonly busy: number; readonly slots: number };
-  /** Returns what the workers of each peer say of exactly this model together. */
+  /** Returns what the workers of each peer together say about exactly this model. */
   infosOf(model: string): Iterable<ModelInfo>;
   /** How many workers of peers serve exactly this model. */
   workersOf(model: string): number;
@@ -111,7 +115,9 @@ export interface RemoteModels {
   firstSeenAt(model: string): number | undefined;
   /** How many workers are connected to peers. */
   readonly size: number;
-  /** Whether each peer that is there has told what it serves. Until then an unknown model may be known in a moment. */
+  /**
+   * Whether each peer that is there has announced what it serves. Until then, an unknown model may become known in a moment.
+   */
   readonly isSettled: boolean;
   /** Grows with every change of what the peers offer. */
   readonly offersRevision: number;
@@ -120,18 +126,18 @@ export interface RemoteModels {
 /** The jobs that wait here for slots that may be free elsewhere. */
 export interface RemoteQueue {
   /**
-   * Lets peers know that a job waits. When one of them offers a slot, `PoolPeers.serveRemote` MUST be called with it. Called
-   * once for each wait, before anything else about that wait.
+   * Tells peers that a job waits. When one of them offers a slot, `PoolPeers.serveRemote` MUST be called with it. Called once
+   * for each wait, before anything else about that wait.
    */
   want(ticket: Ticket): void;
-  /** The job waits no more. MUST do nothing for one that does not. */
+  /** Notes that a job no longer waits. MUST do nothing for a job that did not wait. */
   unwant(ticket: Ticket): void;
   /**
-   * Whether peers offer their free slots to jobs that wait. If so, the pool takes none of them for such jobs by itself: the
-   * jobs of all servers would run for the same few slots. Absent: it does.
+   * Whether peers offer their free slots to jobs that wait. If so, the pool takes none of those slots for waiting jobs by
+   * itself, because the jobs of all servers would compete for the same few slots. Absent: it takes them.
    */
   readonly hasOffers?: boolean;
-  /** How many jobs of other servers are before those of this one that wait like this job, as far as peers have told. */
+  /** How many jobs of other servers come before those of this server that wait like this job, as far as is known. */
   ahead(ticket: Ticket): number;
 }
 

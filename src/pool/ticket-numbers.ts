@@ -1,11 +1,11 @@
 /** Numbers for tickets in steps of a microsecond: enough for a million jobs a second. */
 const PER_MS = 1000;
-/** How many jobs that arrived at one time at other servers get different numbers. */
+/** How many jobs that arrived at the same time at other servers can get different numbers. */
 const STEPS = 64;
 
 /**
- * The numbers of a pool's tickets, in the order of their issue. They follow the time, so that a job which has waited elsewhere
- * can get a number between those of jobs that arrived before and after it.
+ * The numbers of a pool's tickets, in the order of their issue. They grow with time, so that a job that has waited at another
+ * server can get a number between those of jobs that arrived before and after it.
  */
 export class TicketNumbers {
   readonly #startedAt: number;
@@ -23,7 +23,7 @@ export class TicketNumbers {
     return this.#last;
   }
 
-  /** Returns a number for a job that has arrived at this time elsewhere. It is no whole number. */
+  /** Returns a number for a job that arrived at this time at another server. It is not a whole number. */
   between(arrivedAt: number): number {
     this.#step = (this.#step % (STEPS - 1)) + 1;
     return Math.floor((arrivedAt - this.#startedAt) * PER_MS) + this.#step / STEPS;

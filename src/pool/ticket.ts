@@ -20,7 +20,7 @@ export interface Ticket {
    * The id of the server that the job waits at. It takes no room in this server's queue. Undefined for a job of this server.
    */
   readonly peer?: string | undefined;
-  /** Whether it stands for a job of a peer that waits, and that will have a ticket of its own here once it is sent. Absent: no. */
+  /** Whether it stands for a job that waits at a peer. Such a job gets another ticket here once it is sent. Absent: no. */
   readonly isStandIn?: boolean;
 }
 

@@ -1,7 +1,7 @@
 import { list, parsed, parseHost } from "./kinds.ts";
 import type { Kind } from "./setting.ts";
 
-/** One NATS server, and what its URL says for signing in. */
+/** One NATS server, with the credentials in its URL. */
 export interface NatsServer {
   /** Without brackets. */
   readonly host: string;
@@ -10,7 +10,7 @@ export interface NatsServer {
   readonly isTls: boolean;
   readonly user: string | undefined;
   readonly password: string | undefined;
-  /** What stands before the `@` without a colon. */
+  /** The text before the `@`, if it has no colon. */
   readonly token: string | undefined;
 }
 
@@ -23,7 +23,7 @@ export const natsUrls: Kind<readonly NatsServer[]> = list(parsed(parseNatsUrl), 
   hint: "such as nats://user:password@nats:4222 or tls://nats.example.com; %2C stands for a comma in a password",
 });
 
-/** Parses one URL. Returns undefined for what is none. */
+/** Parses one URL; undefined for any other text. */
 export function parseNatsUrl(text: string): NatsServer | undefined {
   const written = text.includes("://") ? text : `nats://${text}`;
   const [, scheme = "", userInfo, place = ""] = /^([a-z]+):\/\/(?:(.*)@)?([^@/?#]+)\/?$/i.exec(written) ?? [];
@@ -49,6 +49,6 @@ function parseUserInfo(text = ""): Pick<NatsServer, "user" | "password" | "token
       password: decodeURIComponent(text.slice(cut + 1)),
     };
   } catch {
-    return undefined; // a percent sign that begins no escape
+    return undefined; // a percent sign that does not begin an escape
   }
 }

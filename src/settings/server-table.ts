@@ -244,7 +244,7 @@ function ownTable(knownPlugins: readonly string[]) {
       variable: "CLUSTER_OPEN",
       needs: "NATS_URL",
       default: "false",
-      help: "Whether a NATS server on another machine may be used without credentials. Whoever reaches it can then join the cluster.",
+      help: "Whether a NATS server on another machine may be used without credentials. Anyone who reaches it can then join the cluster.",
     }),
     region: unset(name, {
       variable: "REGION",

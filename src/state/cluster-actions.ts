@@ -16,7 +16,7 @@ export interface ActionOrder {
   readonly requestId: string;
 }
 
-/** What became of an order. */
+/** The outcome of an order. */
 export interface ActionResult {
   /** The plugins that knew the id, on any server. */
   readonly plugins: readonly string[];
@@ -48,7 +48,7 @@ type Outcome =
 
 /**
  * Operators' actions on the workers and jobs of all servers. A job is on the server that its id names. A worker is named by
- * its own id, and every server acts on what it knows of it, so that a drain or a block holds wherever the worker goes.
+ * its own id, and every server that knows it acts on it, so that a drain or a block holds wherever the worker connects.
  * `<server>~<id>` limits an action on a worker to one server.
  */
 export class ClusterActions {

@@ -1,6 +1,6 @@
 import type { Pulse } from "../plugin/reports.ts";
 
-/** The condition of another server of the cluster, as this server sees it. */
+/** The status of another server of the cluster, as this server sees it. */
 export type PeerStatus =
   | "alive"
   /** It finishes its jobs and takes no more. */
@@ -16,7 +16,7 @@ export type PeerStatus =
 
 /** How requests and answers travel between this server and a peer. */
 export interface PeerLink {
-  /** A WebSocket, numbered messages through NATS, or no way at all. */
+  /** `direct`: a WebSocket. `bus`: a lane over NATS. `none`: they cannot be sent. */
   readonly way: "direct" | "bus" | "none";
   /** The round trip in milliseconds; undefined until it was measured. */
   readonly rttMs: number | undefined;
@@ -29,7 +29,7 @@ export interface PeerLink {
   readonly failure: string | undefined;
 }
 
-/** What a server tells of itself in each beat. */
+/** What a server says about itself in each beat. */
 export interface ServerLoad {
   /** The pulses of its plugins, with their ids. */
   readonly pulses: readonly PluginPulse[];
@@ -59,14 +59,17 @@ export interface PeerFacts {
   readonly status: PeerStatus;
   /** When the status began. */
   readonly since: number;
-  /** Whether a peer that is gone had said so before. A peer without a goodbye is lost. */
+  /** Whether a peer that is gone had said goodbye. Without a goodbye, it is lost. */
   readonly saidGoodbye: boolean;
-  /** The address that it told for links, as host and port; undefined if it told none. */
+  /** The address for links that it announces, as host and port; undefined if it announces none. */
   readonly address: string | undefined;
   readonly link: PeerLink;
   /** When something was last heard from it. */
   readonly heardAt: number;
-  /** By how many milliseconds its clock is ahead of this one, and the way of a message; undefined until it told its time. */
+  /**
+   * By how many milliseconds its clock is ahead of this one, less the time that a message takes; undefined until its first
+   * beat.
+   */
   readonly clockAheadMs: number | undefined;
   /** Whether its API and client keys are those of this server. */
   readonly hasSameKeys: boolean;
@@ -79,7 +82,9 @@ export interface ClusterCounts {
   /** Jobs of this server's clients that a worker of a peer took, and jobs of peers that a worker of this server took. */
   readonly jobsOut: number;
   readonly jobsIn: number;
-  /** Jobs that a peer refused because its slots were taken, and jobs of peers that this server refused for that. */
+  /**
+   * Jobs that a peer refused because its slots were taken, and jobs of peers that this server refused for the same reason.
+   */
   readonly refusedOut: number;
   readonly refusedIn: number;
   /** Free slots that this server offered to waiting jobs of peers, by how the offer ended. */
@@ -92,12 +97,12 @@ export interface ClusterFacts {
   readonly name: string;
   /** `REGION`. */
   readonly region: string | undefined;
-  /** The address that this server tells for links, as host and port. */
+  /** The address for links that this server announces, as host and port. */
   readonly address: string | undefined;
   readonly bus: BusFacts;
   /** All other servers that are known, including those that left within the last minutes. */
   readonly peers: readonly PeerFacts[];
-  /** Ids that two running servers tell at the same time. */
+  /** Ids that two running servers use at the same time. */
   readonly sharedIds: readonly string[];
   readonly counts: ClusterCounts;
 }
@@ -108,13 +113,15 @@ export interface BusFacts {
   readonly since: number;
   /** Why it is away, in a few words. */
   readonly reason: string | undefined;
-  /** Where another running server has this one's id, which keeps this one away from the others; undefined if none has. */
+  /**
+   * The machine of another running server that has this one's id, so that this one cannot join; undefined if there is none.
+   */
   readonly idHeldOn: string | undefined;
   /** Host and port of the NATS server in use, or of the one that was tried last; never with credentials. */
   readonly address: string | undefined;
   /** Whether it keeps records in JetStream; undefined until that is known. */
   readonly hasRecords: boolean | undefined;
-  /** What NATS has refused because its user may not do it, each as `publish <subject>` or `subscription <subject>`. */
+  /** What NATS has refused because the user lacks the permission, each as `publish <subject>` or `subscription <subject>`. */
   readonly forbidden: readonly string[];
 }
 
@@ -126,9 +133,9 @@ export interface ClusterReports {
   onBeat(listener: (peerId: string) => void): void;
 }
 
-/** What this server shows of itself to its peers. */
+/** What this server shows its peers about itself. */
 export interface OwnState {
-  /** Returns what a beat tells. It is called once a second. */
+  /** Returns the load for a beat. It is called once a second. */
   load(): ServerLoad;
   /** MUST change whenever `write` would return something else, apart from clocks. */
   revision(): string;
@@ -158,13 +165,13 @@ export interface FollowedPeer {
 
 /** Carries the states of servers to the servers whose viewers look at them. */
 export interface PeerStates {
-  /** Sets what beats tell and what peers get that ask for the state. Called once. */
+  /** Sets what beats say about the load, and what peers get that ask for the state. Called once. */
   offer(own: OwnState): void;
   /** Asks a peer for its state until the result is closed. Several may follow one peer; it sends its state once. */
   follow(peerId: string): FollowedPeer;
 }
 
-/** The parts of a cluster that people look at. */
+/** The parts of a cluster that operators look at. */
 export interface ClusterSights {
   readonly reports: ClusterReports;
   readonly states: PeerStates;

@@ -54,12 +54,12 @@ function statusChange(before: PeerFacts | undefined, now: PeerFacts): readonly C
     case "draining":
       return [{ level: "info", event: "cluster.peer_draining", fields }];
     case "gone":
-      // A peer that had left before this server first heard of it is no news.
+      // A peer that had left before this server first heard of it is not reported.
       if (before === undefined) return [];
       return isLost(now)
         ? [{ level: "warn", event: "cluster.peer_lost", fields }]
         : [{ level: "info", event: "cluster.peer_left", fields }];
-    // Its link has said so, with the reason.
+    // The link logs this, with the reason.
     case "unreachable":
       return [];
     case "suspect":

@@ -15,7 +15,7 @@ export interface ClusterMetricsOptions {
 const STATES = ["alive", "draining", "suspect", "lost", "incompatible", "unreachable"] as const;
 const WAYS: readonly PeerLink["way"][] = ["direct", "bus", "none"];
 
-/** Registers the metrics of a cluster. Each server has those of its own view, its own jobs and its own ends of links. */
+/** Registers the metrics of a cluster. Each server reports its own view, its own jobs and its own ends of links. */
 export function registerClusterMetrics({ metrics, reports, clock, withPeers }: ClusterMetricsOptions): void {
   metrics.gauge("moorage_cluster_bus_up", "1 while NATS can be reached.", [], () => [
     { labels: {}, value: reports.facts().bus.isUp ? 1 : 0 },
@@ -41,7 +41,7 @@ export function registerClusterMetrics({ metrics, reports, clock, withPeers }: C
   );
   metrics.total(
     "moorage_cluster_refusals_total",
-    "Jobs that a peer refused because its slots were taken (out), and jobs of peers refused here for that (in).",
+    "Jobs that a peer refused because its slots were taken (out), and jobs of peers refused here for the same reason (in).",
     ["direction"],
     () => {
       const { refusedIn, refusedOut } = reports.facts().counts;

@@ -56,7 +56,7 @@ export class ClusterOverview {
     return toClusterState(this.#reports.facts(), this.#own, (id) => this.#histories.second(id), now);
   }
 
-  /** Returns what anybody may know. */
+  /** Returns what anyone may see. */
   health(): ClusterHealth {
     const { id, servers, peers_lost, bus, is_whole } = this.state();
     const running = servers.filter(({ state }) => state !== "gone").length;
@@ -92,7 +92,7 @@ export class ClusterOverview {
     return this.#reports.facts().peers.flatMap(({ id, status }) => (status === "gone" ? [] : id));
   }
 
-  /** Returns a peer's last quarter of an hour; undefined for a server that has told nothing. */
+  /** Returns a peer's last quarter of an hour; undefined for a server without a beat so far. */
   historyOf(peerId: string): HistoryState | undefined {
     return this.#histories.history(peerId);
   }
@@ -103,7 +103,7 @@ export class ClusterOverview {
   }
 }
 
-/** What differs from second to second although nothing has happened. */
+/** Members that change from second to second although nothing has happened. */
 const RESTLESS = { rtt_ms: 0, gossip_age_ms: 0, clock_ahead_ms: 0 };
 
 function timeless(sample: Sample | null): object | null {

@@ -2,11 +2,13 @@ import type { BusFacts, ClusterFacts, PeerFacts } from "./cluster-facts.ts";
 import { isLost } from "./cluster-state.ts";
 import type { Found } from "./problems.ts";
 
-/** How long NATS may be away. A restart takes a second, and the client connects again by itself. */
+/** How long NATS may be away before it is a problem. A restart takes a second, and servers connect again by themselves. */
 const BUS_AWAY_MS = 3000;
-/** How long a peer may be silent or out of reach before people are told; a server that starts takes as long. */
+/** How long a peer may be silent or out of reach before it is a problem. A server that starts takes as long. */
 const SETTLING_MS = 5000;
-/** The largest difference of two servers' clocks. Past it, times of one log are hard to match with those of another. */
+/**
+ * The largest difference between two clocks that is no problem. Beyond it, the times of two servers' logs are hard to match.
+ */
 const MAX_CLOCK_DIFFERENCE_MS = 5000;
 
 /** Finds what is wrong with the cluster, as this server sees it. Pure. */

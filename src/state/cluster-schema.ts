@@ -2,7 +2,7 @@ import * as v from "valibot";
 import type { ClusterState, ServerRow } from "./cluster-state.ts";
 import { poolSchema, sampleSchema } from "./overview-schema.ts";
 
-// The schema by which the API's description shows the State API's account of the cluster.
+// The schema of the cluster in the State API, for the OpenAPI document.
 
 const nullableText = v.nullable(v.string());
 const nullableNumber = v.nullable(v.number());
@@ -19,7 +19,7 @@ const rowEntries = {
   ),
   since: v.pipe(v.string(), v.description("RFC 3339: when the state began.")),
   is_lost: v.pipe(v.boolean(), v.description("It is gone without a goodbye.")),
-  address: v.pipe(nullableText, v.description("Host and port at which it takes links.")),
+  address: v.pipe(nullableText, v.description("Host and port at which it accepts links.")),
   link: v.pipe(
     v.nullable(v.picklist(["direct", "bus", "none"])),
     v.description(

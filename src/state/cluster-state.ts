@@ -31,7 +31,7 @@ export interface BusState {
   readonly records: boolean | null;
 }
 
-/** One server of the cluster. What only a peer has is null for the server that answers. */
+/** One server of the cluster. Members that only a peer has are null for the server that answers. */
 export interface ServerRow {
   readonly id: string;
   readonly region: string | null;
@@ -177,7 +177,7 @@ function toBusState({ isUp, since, reason, address, hasRecords }: BusFacts): Bus
   };
 }
 
-/** The columns that are no sums. */
+/** The columns that are not sums. */
 const OWN_COLUMNS: ReadonlySet<string> = new Set(["at", "first_byte_p50_ms", "first_byte_p95_ms"]);
 
 /** Adds up the samples of several servers. Times are the latest of them; undefined without samples. */

@@ -1,16 +1,16 @@
 import { sumOfSamples } from "./cluster-state.ts";
 import { CAPACITY, INTERVAL_MS, type Sample } from "./history.ts";
 
-/** What a sample counts within its second, other than what it measures at its end. */
+/** The columns that count events within the second of a sample. The others are measured at its end. */
 const EVENTS = ["requests", "failures", "tokens", "prompt_tokens", "cached_tokens", "bytes"] as const;
 
-/** Seconds for which a server that has told nothing counts as it was: a beat may come late, or be lost. */
+/** How many seconds a server without a beat counts with its last figures. A beat may come late, or be lost. */
 const MAX_GAP = 3;
 
 /**
- * Adds up the histories of several servers, second by second. The servers' seconds begin at different times, and their beats
- * arrive when they arrive: a second with two samples of a server has the events of both, and one without has none, but the
- * figures of the sample before. The last seconds, of which not all servers have told, are left out.
+ * Adds up the histories of several servers, second by second. The servers' seconds begin at different times, and beats are
+ * not exactly a second apart. A second with two samples of a server has the events of both. A second without one has no
+ * events, and the figures of the sample before. The last seconds, for which not all beats have arrived, are left out.
  */
 export function sumOfHistories(histories: readonly (readonly Sample[])[]): readonly Sample[] {
   const servers = histories.filter((samples) => samples.length > 0).map(bySecond);

@@ -125,7 +125,7 @@ export class Overview {
     return this.cluster?.historyOfAll(this.#history.samples()) ?? this.history();
   }
 
-  /** Returns what other servers are told of this one. */
+  /** Returns what other servers are told about this one. */
   load(): ServerLoad {
     const { first_byte_p50_ms: p50Ms, first_byte_p95_ms: p95Ms } = this.#sample;
     return { pulses: this.#pulses, firstByte: { p50Ms, p95Ms }, problems: this.#problemCounts() };

@@ -21,7 +21,7 @@ export interface PageOptions {
   readonly version: string;
   /** Returns the State API's account of the whole server. */
   readonly server: () => ServerState;
-  /** Returns its account of the cluster; undefined without a cluster. */
+  /** Returns the state of the cluster; undefined without a cluster. */
   readonly cluster: () => ClusterState | undefined;
 }
 

@@ -3,7 +3,10 @@ import type { PeerSecond } from "./cluster-state.ts";
 import { History, type HistoryState, type Sample } from "./history.ts";
 import { added, type Totals, toPoolState, toSample, ZERO } from "./overview-totals.ts";
 
-/** How many peers have a history, of 115 KB each. Beyond it, the peer that has been silent for longest loses its own. */
+/**
+ * How many peers have a history, of 115 KB each. When there are more, the peer that has been silent for longest loses its
+ * history.
+ */
 const MAX_PEERS = 64;
 
 interface Kept {
@@ -15,14 +18,14 @@ interface Kept {
 }
 
 /**
- * The history of each peer, made of what its beats tell, so that its graph is there at once, also after its death. A peer's
- * history outlives the peer and goes on when a server of the same id comes back.
+ * The history of each peer, built from its beats, so that its graph can be shown at once, even after the peer has died. It
+ * continues when a server with the same id comes back.
  */
 export class PeerHistories {
   /** The peer that was silent for longest comes first. */
   readonly #peers = new Map<string, Kept>();
 
-  /** Takes over what a beat told. `at` is in milliseconds since 1970. */
+  /** Takes over the load of a beat. `at` is in milliseconds since 1970. */
   add(peer: PeerFacts, at: number): void {
     const { load, id, epoch } = peer;
     if (!load) return;
@@ -35,7 +38,7 @@ export class PeerHistories {
     kept.history.add(sample);
   }
 
-  /** Returns the last second that a peer told. */
+  /** Returns a peer's last second. */
   second(peerId: string): PeerSecond | undefined {
     return this.#peers.get(peerId)?.second;
   }

@@ -2,7 +2,7 @@ import type { Clock } from "../system/deps.ts";
 import type { FollowedPeer, PeerStates } from "./cluster-facts.ts";
 import type { ClusterOverview } from "./cluster-overview.ts";
 
-/** The age from which a peer's state counts as stale, in milliseconds. Some beats are missing by then. */
+/** The age from which a peer's state counts as stale, in milliseconds. Some answers are missing by then. */
 const STALE_MS = 5000;
 
 /** What a viewer sees of one server, or of all. */
@@ -11,7 +11,7 @@ export interface ServerView {
   revision(): string;
   /** Returns the state as JSON. */
   write(): string;
-  /** Resolves when the servers that are seen have sent their states, or when `ms` have passed. */
+  /** Resolves when the servers in the view have sent their states, or when `ms` have passed. */
   wait(ms: number): Promise<void>;
   /** Whether there is a state to show. */
   isKnown(): boolean;
@@ -27,7 +27,7 @@ export interface ViewParts {
   readonly own: Pick<ServerView, "revision" | "write">;
 }
 
-/** Shows a peer's own words, with the cluster as this server sees it. */
+/** Creates the view of a peer: its own state, with the cluster as this server sees it. */
 export function createPeerView(parts: ViewParts, peerId: string): ServerView {
   const { cluster } = parts;
   const peer = parts.states.follow(peerId);
@@ -42,7 +42,7 @@ export function createPeerView(parts: ViewParts, peerId: string): ServerView {
   };
 }
 
-/** Shows the words of every server that runs. Servers that join are added, and those that leave are left out. */
+/** Creates the view of all running servers. Servers that join are added, and those that leave are left out. */
 export function createAllView(parts: ViewParts): ServerView {
   const { cluster, states, serverId, own, clock } = parts;
   const followed = new Map<string, FollowedPeer>();
@@ -78,7 +78,7 @@ export function createAllView(parts: ViewParts): ServerView {
   };
 }
 
-/** Returns the members of a peer's envelope as it wrote them, after one that says how old they are. */
+/** Returns the members of a peer's envelope as the peer wrote them, after one that says how old they are. */
 function membersOf(peer: FollowedPeer, { clock, serverId }: ViewParts): string {
   const latest = peer.latest();
   const relayed = {

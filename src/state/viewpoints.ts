@@ -23,7 +23,7 @@ export interface ViewpointsOptions {
 /** The name that stands for all servers. */
 export const ALL_SERVERS = "all";
 
-/** The name of the view of this server. No server has it, because ids are not empty. */
+/** The key of this server's own view. No server has this id, because ids are not empty. */
 const OWN = "";
 
 /** How long a snapshot waits for a peer's state, in milliseconds. A peer writes it within a second. */
@@ -99,7 +99,7 @@ export class Viewpoints {
     }
   }
 
-  /** Returns a server's last quarter of an hour, without samples until it has told any. Throws `server_not_found`. */
+  /** Returns a server's last quarter of an hour, without samples until its first beat. Throws `server_not_found`. */
   history(server: string | null): HistoryState {
     const { overview } = this.#options;
     const target = this.#targetOf(server);

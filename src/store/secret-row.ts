@@ -4,7 +4,7 @@ import type { Store } from "./store.ts";
 
 const SECRET_BYTES = 32;
 
-/** Returns the secret of this store, which is made when it is first asked for. */
+/** Returns the secret of this store, and creates it on the first call. */
 export function createSecretRow({ db, writes }: Store): SharedSecret {
   const find = db.prepare<{ readonly value: string }, []>("SELECT value FROM secret WHERE name = 'tokens'");
   const save = db.prepare<void, [string]>("INSERT INTO secret (name, value) VALUES ('tokens', ?)");

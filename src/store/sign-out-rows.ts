@@ -7,8 +7,8 @@ interface Row {
 }
 
 /**
- * Creates the records of sign-ins that were ended early. Their number is bounded by `SignOuts`. A write is also made to
- * survive a crash of the machine, because what was ended must not come back.
+ * Creates the records of sign-ins that were ended early. Their number is bounded by `SignOuts`. A write also survives a crash
+ * of the machine, because an ended sign-in must not become valid again.
  */
 export function createSignOutRows({ db, writes }: Store): SignOutRecords {
   const all = db.prepare<Row, []>("SELECT id, ends_at FROM sign_out");

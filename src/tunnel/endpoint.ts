@@ -31,7 +31,7 @@ export interface EndpointOptions extends Omit<IntakeOptions, "pluginId"> {
   readonly isOwner: (owner: string) => boolean;
   /** Keeps the owners of ids over restarts; they are kept in memory alone unless given. */
   readonly ownerRecords?: OwnerRecords | undefined;
-  /** Follows the sessions for other servers; undefined for a server that is alone. */
+  /** Announces the sessions to other servers; undefined without a cluster. */
   readonly watch?: SessionWatch | undefined;
 }
 

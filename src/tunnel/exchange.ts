@@ -21,7 +21,7 @@ export type ExchangeEnd =
   | { readonly kind: "lost"; readonly reason: string; readonly worker?: ServingWorker }
   /**
    * The worker had no slot free. Nobody has worked on the request, so it may be sent again, to this worker or another. If
-   * another server has refused it, `free` are the slots that are free there, as far as it says.
+   * another server has refused it, `free` is the number of free slots that it reports.
    */
   | { readonly kind: "refused"; readonly message: string; readonly free?: number }
   /** The worker takes no exchanges of this kind, or the dialect carries none. The worker has seen nothing of it. */

@@ -8,7 +8,7 @@ export interface LocalSessionsOptions extends Pick<EndpointOptions, "serverId" |
   readonly deps: Deps;
   /** Returns the records of one plugin's ids, which are kept over restarts; they are kept in memory alone unless given. */
   readonly ownerRecords?: ((pluginId: string) => OwnerRecords) | undefined;
-  /** Returns what follows one plugin's sessions; nothing does unless given. */
+  /** Returns the watch of one plugin's sessions; none unless given. */
   readonly watch?: ((pluginId: string) => SessionWatch) | undefined;
 }
 

@@ -16,7 +16,7 @@ export interface OwnedId {
   readonly isMade: boolean;
   /** The time, in milliseconds since 1970, at which its last session ended; undefined while there is one. */
   readonly leftAt: number | undefined;
-  /** Whether another server has recorded a session of it, and no end of that session. */
+  /** Whether another server has recorded a session of it that has not ended. */
   readonly isElsewhere?: boolean;
 }
 
@@ -27,7 +27,7 @@ export interface OwnerRecords {
   /** Adds a record or replaces the one with the same id. */
   save(owned: OwnedId): void;
   remove(id: string): void;
-  /** Tells of changes that other servers have made. Called once, after `load`. Absent where there are no other servers. */
+  /** Tells the listener of changes that other servers have made. Called once, after `load`. Absent without other servers. */
   watch?(listener: OwnerListener): void;
 }
 
@@ -42,7 +42,7 @@ export interface IdOwnersOptions {
   readonly isOwner: (owner: string) => boolean;
   /** Nothing is kept unless given. */
   readonly records?: OwnerRecords | undefined;
-  /** Called with an id that belongs to another owner now, as another server has told, while sessions here have it. */
+  /** Called with an id for which another server has recorded another owner, while sessions here have the id. */
   readonly onLost?: (id: string) => void;
 }
 
@@ -141,11 +141,11 @@ export class IdOwners {
   /** Takes over what another server has recorded. */
   #follow({ id, owner, isMade, leftAt }: OwnedId): void {
     const entry = this.#entries.get(id);
-    // The sessions of this server say more than a record of the same owner.
+    // Sessions here are newer than a record of the same owner.
     if (entry && entry.sessions > 0 && entry.owner === owner) return;
     if (entry) this.#return(id, entry.owner);
     this.#entries.set(id, { owner, isMade, sessions: 0, leftAt });
-    // An id with sessions elsewhere is not absent. Their server records the end of the last one.
+    // An id with sessions on another server is in use. That server records the end of the last one.
     if (leftAt !== undefined) this.#leave(id, owner, isMade);
     if (entry && entry.sessions > 0) this.#options.onLost?.(id);
   }

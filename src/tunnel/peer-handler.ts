@@ -19,7 +19,7 @@ export interface PeerRequest {
 /** The decision to serve an exchange. */
 export interface Admitted {
   readonly ok: true;
-  /** The worker that serves it, which the other server is told; undefined if none does. */
+  /** The worker that serves it, which is named to the other server; undefined if none does. */
   readonly worker?: ServingWorker | undefined;
   /** Starts the exchange. Called once. MUST NOT call the sink before it has returned, like `Session.open`. */
   open(request: ExchangeRequest, sink: ExchangeSink): Exchange;
@@ -36,7 +36,7 @@ export interface Admitted {
 export interface Refusal {
   readonly ok: false;
   readonly code: ResetCode;
-  /** For people. MUST NOT contain what a client wrote. */
+  /** Text for operators. MUST NOT contain what a client wrote. */
   readonly message: string;
   /** With `busy`: how many slots of the workers that could serve it are free. */
   readonly free?: number;
@@ -45,8 +45,8 @@ export interface Refusal {
 /** Serves the exchanges of one kind that other servers open here. */
 export interface PeerHandler {
   /**
-   * Decides by the head alone, at once. MUST serve it with what this server itself has and never ask another server, so
-   * that an exchange takes at most one hop.
+   * Decides at once, from the head only. MUST serve the exchange with what this server itself has and never ask another
+   * server, so that an exchange takes at most one hop.
    */
   admit(request: PeerRequest): Admitted | Refusal;
 }

@@ -9,7 +9,7 @@ interface Entry extends HeldSession {
   isLeaving: boolean;
 }
 
-/** The sessions of one endpoint. Tells the watch of each from its opening to its end. */
+/** The sessions of one endpoint. Reports the opening and the end of each to the watch. */
 export class Roster {
   readonly #watch: SessionWatch | undefined;
   readonly #entries = new Map<WorkerSession, Entry>();
@@ -41,7 +41,7 @@ export class Roster {
     if (entry) this.#watch?.onOpened(entry);
   }
 
-  /** Removes a session that has ended, of which the pool was told. */
+  /** Removes an ended session that the pool was told of. */
   remove(session: WorkerSession): void {
     const entry = this.#entries.get(session);
     this.#entries.delete(session);
@@ -50,7 +50,7 @@ export class Roster {
     if (entry) this.#watch?.onClosed(entry);
   }
 
-  /** Lets `tell` tell each worker to connect to another server. */
+  /** Calls `tell` with each worker that must connect to another server. */
   leave(tell: (session: WorkerSession) => void): void {
     for (const [session, entry] of this.#entries) {
       tell(session);

@@ -41,7 +41,7 @@ export class ServerExchange implements Exchange {
   #headSent = false;
   #sentBytes = 0;
   #answerHead: ResponseHead | undefined;
-  /** Undefined until a part of an answer has come that was not its last. */
+  /** Undefined unless a part of an answer has arrived that was not the last one. */
   #progress: ResponseProgress | undefined;
   #ended = false;
   #settled = false;

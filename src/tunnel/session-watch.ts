@@ -5,7 +5,7 @@ import type { Session } from "./session.ts";
 /** A session of a worker that is connected to this server. One object stands for a session from its opening to its end. */
 export interface HeldSession {
   readonly session: Session;
-  /** The owner of the worker's id. It MUST NOT be shown. */
+  /** The owner of the worker's id. It MUST NOT be shown to anyone. */
   readonly claimant: Claimant;
   /** Whether the worker was told to connect to another server. Its session here lasts until its jobs have ended. */
   readonly isLeaving: boolean;
@@ -13,7 +13,9 @@ export interface HeldSession {
   ping(): void;
 }
 
-/** Follows the sessions of one plugin on behalf of other servers, and knows what other servers have told of theirs. */
+/**
+ * Follows the sessions of one plugin on behalf of other servers, and knows the sessions that other servers have announced.
+ */
 export interface SessionWatch {
   /** Whether no worker of another server, present or just left, keeps the claimant from having the id. */
   mayClaim(workerId: string, claimant: Claimant): boolean;

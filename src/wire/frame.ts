@@ -35,14 +35,14 @@ export const RESET_CODES = [
 ] as const;
 
 /**
- * Why an exchange between two servers was broken off, beside the codes that workers have too. `worker_lost`: the session of
- * the worker ended. `too_many_calls`: an MCP server runs as many calls as it may. `too_large`: the worker's dialect cannot
+ * Why an exchange between two servers was broken off, in addition to the codes that workers use. `worker_lost`: the session
+ * of the worker ended. `too_many_calls`: an MCP server runs as many calls as it may. `too_large`: the worker's dialect cannot
  * carry the body. A worker that sends one of these is read as `internal`.
  */
 export const LINK_RESET_CODES = ["worker_lost", "too_many_calls", "too_large"] as const;
 export type ResetCode = (typeof RESET_CODES)[number] | (typeof LINK_RESET_CODES)[number];
 
-/** What a server says to another one about the end of an exchange, beside its code. */
+/** What a server tells another one about the end of an exchange, in addition to its code. */
 export interface ResetDetail {
   /** With `busy`: how many slots of the workers that could serve the job are free. */
   readonly free?: number;
@@ -82,7 +82,7 @@ export type Frame =
       readonly detail?: ResetDetail;
     };
 
-/** How the parts of a frame are read that differ between a worker's session and a link between servers. */
+/** Reads the parts of a frame that differ between a worker's session and a link between servers. */
 export interface FrameForm {
   readonly toRequestHead: (value: unknown) => RequestHead | undefined;
   readonly toResponseHead: (value: unknown) => ResponseHead | undefined;

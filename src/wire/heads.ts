@@ -99,7 +99,7 @@ type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 /**
  * Reads the order in the head of a request of another server of the cluster: undefined for a head without one, false for one
- * that cannot be read. The request would otherwise be served as another one than was asked for.
+ * that cannot be read. Such a request MUST NOT be served, because it would be served as a different one.
  */
 export function toLinkOrder(value: unknown): PeerOrder | undefined | false {
   const order = isRecord(value) ? value["peer"] : undefined;

@@ -1,5 +1,5 @@
 /**
- * A body that arrives in pieces from another link and leaves as fast as the next one takes it. It does what a stream does
+ * A body that arrives in pieces from another link and leaves as fast as the next link takes it. It works like a stream, but
  * without a promise for each piece. Its owner grants the sender as much as was taken, so no more than a window is held.
  */
 export class Inflow {
@@ -33,7 +33,7 @@ export class Inflow {
     this.#onMore?.();
   }
 
-  /** Names the one consumer, which is called when there may be a piece to take, or the body is done. */
+  /** Sets the one consumer, which is called when there may be a piece to take, or when the body has ended. */
   read(onMore: () => void): void {
     this.#onMore = onMore;
   }
@@ -51,7 +51,7 @@ export class Inflow {
     return piece;
   }
 
-  /** Drops what is there and what still arrives: nobody reads the body any more. */
+  /** Drops all pieces, present and future, because nobody reads the body any more. */
   drop(): void {
     this.#onMore = undefined;
     this.#pieces = [];

@@ -13,7 +13,7 @@ import { toServingWorker } from "./peer-heads.ts";
 
 /**
  * Frames on a link between two servers: those of workers, with more in their heads, and three of their own. A frame of an
- * unknown type is no error here, because the two servers may have different versions. Pure, like `frame.ts`.
+ * unknown type is not an error, because the two servers may have different versions. Pure, like `frame.ts`.
  */
 
 /** The numbers of the frame types that only links have. Their exchange id is 0. */

@@ -2,10 +2,10 @@ import { isRecord } from "../json/parse.ts";
 import { cleanText } from "./clean-text.ts";
 import { isExchangeKind, isId, MAX_MODEL_CHARS, MAX_TEXT_CHARS } from "./names.ts";
 
-// What servers of one cluster add to the heads of requests and responses between them. Workers never see any of it, and what
-// a worker writes under these names is not read.
+// What servers of one cluster add to the heads of requests and responses between them. Workers never see it, and members of
+// these names in a worker's head are ignored.
 
-/** A job that a server asks another one to serve with a worker of its own. */
+/** A job that a server asks another one to serve with its own workers. */
 export interface PeerOrder {
   /** The plugin whose workers may serve it. */
   readonly plugin: string;
@@ -13,7 +13,7 @@ export interface PeerOrder {
   readonly model: string;
   /** The name by which the body calls the model, if the worker must use another one than `model`. */
   readonly sent_as?: string;
-  /** Whether only this very model will do, and no stand-in. */
+  /** Whether only exactly this model may serve it, and no stand-in. */
   readonly exact: boolean;
   /** The only worker that may serve it. */
   readonly worker?: string;
@@ -31,13 +31,16 @@ export interface PeerOrder {
   readonly end_user?: string;
   /** The slot that the other server has offered for this job. */
   readonly slot?: string;
-  /** The sessions that probably have a part of the prompt in their caches, with that part from 0 to 1. At most 8. */
+  /**
+   * The sessions that probably have a part of the prompt in their caches, each with the size of that part from 0 to 1. At
+   * most 8.
+   */
   readonly warm?: readonly (readonly [session: string, share: number])[];
   /** The call, where the worker is the relay of an MCP server. */
   readonly call?: PeerCall;
 }
 
-/** What a call of an MCP server is, for counts: the other server does not look into bodies. */
+/** What kind of call it is, for counts, because the other server does not look into bodies. */
 export interface PeerCall {
   /** A method of the specification, an HTTP method, or `other`. */
   readonly method: string;
@@ -62,7 +65,7 @@ export interface ServingWorker {
 const MAX_EXCLUDED = 16;
 const MAX_WARM = 8;
 
-/** Reads the order in a request's head; undefined for anything that is none. */
+/** Reads the order in a request's head; undefined for anything else. */
 export function toPeerOrder(value: unknown): PeerOrder | undefined {
   if (!isRecord(value)) return undefined;
   const { plugin, model, sent_as, exact, worker, excluded, request_id, ref, caller, end_user, slot, warm } = value;
@@ -76,7 +79,7 @@ export function toPeerOrder(value: unknown): PeerOrder | undefined {
   if (ref !== undefined && !(typeof ref === "number" && Number.isSafeInteger(ref) && ref >= 0)) return undefined;
   if (excluded !== undefined && !isListOf(excluded, MAX_EXCLUDED, isSessionId)) return undefined;
   if (warm !== undefined && !isListOf(warm, MAX_WARM, isWarm)) return undefined;
-  // A class of a newer version counts as none.
+  // A class that only a newer version knows is ignored.
   const urgency = CLASSES.find((known) => known === value["class"]);
   // A spread for each field would cost more than all checks together.
   const order: Writable<PeerOrder> = { plugin, model, exact, request_id };
@@ -96,7 +99,7 @@ export function toPeerOrder(value: unknown): PeerOrder | undefined {
 /** An order while it is read. */
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
-/** Reads the call of an order; undefined for anything that is none. It serves counts alone, so the order stands without it. */
+/** Reads the call of an order; undefined for anything else. It is for counts only, so the order is valid without it. */
 function toPeerCall(value: unknown): PeerCall | undefined {
   if (!isRecord(value)) return undefined;
   const { method, name, listens } = value;
@@ -104,7 +107,7 @@ function toPeerCall(value: unknown): PeerCall | undefined {
   return { method, ...(name === undefined ? {} : { name }), listens: listens === true };
 }
 
-/** Reads the worker in a response's head, or in a RESET; undefined for anything that is none. */
+/** Reads the worker in a response's head, or in a RESET; undefined for anything else. */
 export function toServingWorker(value: unknown): ServingWorker | undefined {
   if (!isRecord(value)) return undefined;
   const { id, name, session } = value;

@@ -51,7 +51,7 @@ const registeredSchema = v.object({
   window: v.pipe(v.number(), v.integer(), v.minValue(1)),
   max_frame: v.pipe(v.number(), v.integer(), v.minValue(MIN_FRAME_BYTES)),
   ping_interval_ms: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_PING_INTERVAL_MS)),
-  // What is wrong with a name is no reason to leave the server.
+  // An invalid name is no reason to leave the server.
   server_id: v.fallback(v.optional(v.pipe(v.string(), v.regex(SERVER_ID))), undefined),
   server_version: v.fallback(v.optional(v.pipe(textField, v.maxLength(64))), undefined),
 });

@@ -95,7 +95,7 @@ registerPlots(Alpine, pool, history);
 Alpine.start();
 follow(pool(), history);
 
-/** Reads data that the server has put into the page; null if there is none. */
+/** Reads the data that the server has put into the page; null if there is none. */
 function readBoot<T>(id: string): T | null {
   return JSON.parse(document.getElementById(id)?.textContent || "null") as T | null; // the server's own
 }

@@ -4,7 +4,7 @@ import { type Verdict, verdictOf } from "./verdict.ts";
 
 // What the page says about a cluster. All functions are pure.
 
-/** Sums up the condition of all servers. `server` is the one that answers, whose problems include those of the cluster. */
+/** Summarizes the health of all servers. `server` is the one that answers, whose problems include those of the cluster. */
 export function clusterVerdict(server: ServerState, cluster: ClusterState): Verdict {
   const running = cluster.servers.filter(({ state }) => state !== "gone");
   const isServing = running.some(({ state }) => state === "alive");
@@ -30,7 +30,7 @@ function reported(tone: Verdict["tone"], what: string, servers: readonly ServerR
   };
 }
 
-/** Says how many servers work together, in one line. */
+/** Returns one line that says how many servers work together. */
 export function summaryOf({ servers, peers_lost: lost, bus, id }: ClusterState): string {
   const running = servers.filter(({ state }) => state !== "gone");
   const working = running.filter(({ state }) => state === "alive" || state === "draining");
@@ -52,7 +52,7 @@ export function detailOf(row: ServerRow, cluster: ClusterState): string {
   return parts.flat().join(" · ");
 }
 
-/** The class of a server's badge: the colours of workers in like conditions. */
+/** Returns the class of a server's badge, so that it has the colour of workers in a similar state. */
 export function badgeOf({ state, is_lost }: ServerRow): string {
   if (state === "alive") return "idle";
   if (state === "draining" || state === "suspect") return "draining";
@@ -66,7 +66,7 @@ export function linkText({ link, rtt_ms, state }: ServerRow): string {
   return rtt_ms === null ? way : `${way}, ${rtt_ms < 10 ? `${rtt_ms.toFixed(1)} ms` : duration(rtt_ms)}`;
 }
 
-/** How long nothing was heard of a server, once that is noticeable. */
+/** Returns how long a server has been silent; empty while that is normal. */
 export function heardText({ gossip_age_ms: age, state }: ServerRow): string {
   return age === null || age < 2500 || state === "gone" ? "" : `silent for ${duration(age)}`;
 }
@@ -85,7 +85,7 @@ export function problemText({ problems, state }: ServerRow): string {
     .join(", ");
 }
 
-/** Says whose workers and jobs the page lists. `chosen` is empty for all servers. */
+/** Returns the line that says whose workers and jobs the page lists. `chosen` is empty for all servers. */
 export function listText(chosen: string, server: ServerState | null, relayed: Relayed | null): string {
   if (chosen !== "" && server === null) return `Waiting for the state of server ${chosen}…`;
   const id = server?.id ?? chosen;
@@ -94,7 +94,7 @@ export function listText(chosen: string, server: ServerState | null, relayed: Re
   return `Workers, models and jobs of server ${id}${by}${why}.`;
 }
 
-/** Says since when a peer's state is not current; empty while it is. `now` is in milliseconds since 1970. */
+/** Returns the line that says how old a peer's state is; empty while it is current. `now` is in milliseconds since 1970. */
 export function staleText(relayed: Relayed | null, now: number): string {
   if (!relayed || relayed.stale_since === null) return "";
   const age = Math.max(0, now - Date.parse(relayed.stale_since));

@@ -21,7 +21,7 @@ export class History {
     for (const sample of newest) this.add(sample);
   }
 
-  /** Forgets all samples, because those that follow are of another server. */
+  /** Forgets all samples, because the next ones are those of another server. */
   clear(): void {
     this.#samples = [];
   }

@@ -58,7 +58,7 @@ export interface Shown {
 /** `chosen` is the id of the server to show first. */
 export function createPoolStore(boot: ServerState | null, cluster: ClusterState | null, chosen: string): PoolStore {
   return {
-    // What the page was made with is the state of the server that answers.
+    // The page was rendered with the state of the server that answers.
     server: boot === null || (chosen !== "" && chosen !== boot.id) ? null : freeze(boot),
     cluster: cluster === null ? null : freeze(cluster),
     relayed: null,
@@ -112,7 +112,7 @@ export function follow(store: PoolStore, history: History): void {
     query: () => queryOf(store),
     onEnvelope: ({ server, cluster, relayed, plugins }: Envelope) => {
       const isFirst = store.tick === 0;
-      // An old state has an old time.
+      // A stale state has an old time.
       if (server && !relayed?.stale_since) offsetMs = Date.parse(server.now) - Date.now();
       store.server = server && freeze(server);
       store.cluster = cluster ? freeze(cluster) : null;

@@ -3,7 +3,7 @@ import { type NatsServer, parseNatsUrl } from "../../settings/nats-url.ts";
 /** The most servers that are learned from others. */
 const MAX_LEARNED = 32;
 
-/** The NATS servers to try: those of the settings, and those that they have told of, which are nodes of one NATS cluster. */
+/** The NATS servers to try: those in the settings, and the other nodes of their NATS cluster, which they announce. */
 export class Candidates {
   readonly #given: readonly NatsServer[];
   #learned: readonly NatsServer[] = [];
@@ -12,7 +12,7 @@ export class Candidates {
     this.#given = given;
   }
 
-  /** Takes over what a server tells of its cluster, as `host:port`. What is no address is left out. */
+  /** Takes over the addresses that a server announces for its cluster, as `host:port`. Other text is ignored. */
   learn(addresses: readonly string[]): void {
     // Any node takes the credentials that the others take.
     const [first] = this.#given;
@@ -26,7 +26,7 @@ export class Candidates {
       .filter((server) => !isGiven(server));
   }
 
-  /** Returns all servers once: in any order, so that clients spread over them, but first those of the settings. */
+  /** Returns each server once, those in the settings first. Both groups are shuffled, so that clients spread over them. */
   round(): readonly NatsServer[] {
     return [...shuffled(this.#given), ...shuffled(this.#learned)];
   }

@@ -4,22 +4,27 @@ import type { Clock, Log } from "../../system/deps.ts";
 import { Candidates } from "./candidates.ts";
 import { addressOf, type DialOptions, dial, discard, reasonOf } from "./dial.ts";
 
-/** Milliseconds between two rounds of attempts: at least, and at most. Servers that lost NATS together come back apart. */
+/**
+ * The shortest and the longest pause between two rounds of attempts, in milliseconds. Its length is random, so that servers
+ * that lose NATS together do not all come back at once.
+ */
 const REDIAL_MS = [100, 250] as const;
-/** The same after a refusal, which NATS logs each time and an operator has to mend. */
+/** The same after a refusal, which NATS logs each time and which an operator has to fix. */
 const REFUSED_REDIAL_MS = [1000, 2000] as const;
-/** How long a connection that was replaced may still bring answers. */
+/** How long a replaced connection may still deliver answers. */
 export const LINGER_MS = 1000;
 
-/** What uses the connections of a connector, one at a time. */
+/** Uses the connections of a connector, one at a time. */
 export interface ConnectionUser {
-  /** Takes over a new connection, perhaps in place of one that goes on for a moment. Returns false if it is of no use. */
+  /**
+   * Takes over a new connection. One that it replaces stays open for a moment. Returns false if the new one cannot be used.
+   */
   adopt(connection: NatsConnection): Promise<boolean>;
-  /** A connection that was adopted has ended. */
+  /** Handles the end of a connection that was adopted. */
   onEnded(connection: NatsConnection, reason: string): void;
-  /** An attempt to connect has failed. */
+  /** Handles a failed attempt to connect. */
   onFailed(reason: string): void;
-  /** NATS has reported an error, after which the connection may go on. */
+  /** Handles an error that NATS has reported, after which the connection may stay open. */
   onError(error: Error): void;
 }
 
@@ -32,8 +37,9 @@ export interface ConnectorOptions extends DialOptions {
 }
 
 /**
- * Makes connections to NATS until it is stopped. After a loss it dials at once, and then every 100 to 250 ms for ever. Each
- * connection is a new one: it knows nothing of what the last one did not send. A server that is about to end is left before.
+ * Connects to NATS, again and again until it is stopped. After a loss it dials at once, and then every 100 to 250 ms. Each
+ * connection starts empty: it does not send what the last one could not send. If a NATS server announces that it will stop,
+ * the connector moves to another one before.
  */
 export class Connector {
   readonly #options: ConnectorOptions;
@@ -71,7 +77,7 @@ export class Connector {
     }
   }
 
-  /** Tries each server once. After a round in vain, waits a moment and returns undefined. */
+  /** Tries each server once. If none accepts, waits a moment and returns undefined. */
   async #dialAll(): Promise<NatsConnection | undefined> {
     let isRefused = false;
     for (const server of this.#candidates.round()) {
@@ -87,7 +93,7 @@ export class Connector {
     return undefined;
   }
 
-  /** Has a connection used, and those that replace it, until the last one has ended. */
+  /** Lets the user have a connection, and those that replace it, until the last one has ended. */
   async #use(first: NatsConnection): Promise<void> {
     if (!(await this.#offer(first))) return;
     let connection = first;
@@ -108,7 +114,10 @@ export class Connector {
     return false;
   }
 
-  /** Resolves when the connection has ended, or to the one that takes its place because its server is about to end. */
+  /**
+   * Resolves to a connection that replaces this one because its server is about to stop, or to undefined when this one has
+   * ended.
+   */
   async #untilReplaced(connection: NatsConnection): Promise<NatsConnection | undefined> {
     const { promise, resolve } = Promise.withResolvers<NatsConnection | undefined>();
     void this.#watch(connection, resolve);
@@ -125,7 +134,7 @@ export class Connector {
       if (status.type === "error") user.onError(status.error);
       else if (status.type === "slowConsumer") log.warn("bus.slow", { pending: status.pending });
       else if (status.type === "staleConnection") {
-        // By itself the client would wait until the server takes what is still to be sent.
+        // By itself, the client would wait until the server accepts all unsent bytes.
         discard(connection);
         user.onEnded(connection, "no answer");
         return replace(undefined);
@@ -137,7 +146,10 @@ export class Connector {
     }
   }
 
-  /** Connects to another server than that of a connection; undefined if there is none, or the connection has ended. */
+  /**
+   * Connects to a server other than the present one. Returns undefined if none accepts, or if the present connection has
+   * ended.
+   */
   async #dialOther(connection: NatsConnection): Promise<NatsConnection | undefined> {
     const leaving = this.#address;
     for (const server of this.#candidates.round()) {

@@ -10,7 +10,7 @@ import {
 import type { NatsServer } from "../../settings/nats-url.ts";
 import { cleanText } from "../../wire/clean-text.ts";
 
-/** How this server signs in and what it is called there. */
+/** How this server signs in to NATS, and its name there. */
 export interface DialOptions {
   /** Shown by the tools of NATS. */
   readonly name: string;
@@ -18,18 +18,18 @@ export interface DialOptions {
   readonly inboxPrefix: string;
   /** Returns the text of a credentials file, which is read for each connection because it may have been renewed. */
   readonly readCredentials: (() => string) | undefined;
-  /** Returns the certificate authority as PEM; undefined if the system's count. */
+  /** Returns the certificate authority as PEM; undefined to use those of the system. */
   readonly readAuthority: (() => string) | undefined;
 }
 
-/** The outcome of an attempt. `isRefused`: the server is there and does not let this one in. */
+/** The outcome of an attempt. `isRefused`: the NATS server answers and refuses the credentials. */
 export type Dialled =
   | { readonly ok: true; readonly connection: NatsConnection }
   | { readonly ok: false; readonly reason: string; readonly isRefused: boolean };
 
 /** Milliseconds for TCP, TLS and signing in. A nats-server that is frozen accepts a connection and then says nothing. */
 const DIAL_TIMEOUT_MS = 3000;
-/** A server that is silent is given up after two to three of these. */
+/** A silent server is given up after two to three of these intervals. */
 const PING_INTERVAL_MS = 2000;
 const MAX_PINGS_OUT = 2;
 const MAX_REASON_CHARS = 200;
@@ -59,7 +59,7 @@ export function hintFor(reason: string): string {
   return "check that nats-server runs and that NATS_URL names it";
 }
 
-/** Ends a connection at once, with what is still to be sent. */
+/** Closes a connection at once, and drops its unsent bytes. */
 export function discard(connection: NatsConnection): void {
   // The client has no public way to do this. Its version is pinned, and a test freezes a nats-server.
   const { protocol } = connection as NatsConnection & { readonly protocol?: { transport?: { discard?(): void } } };
@@ -85,7 +85,8 @@ function toConnectionOptions(server: NatsServer, options: DialOptions): Connecti
     maxPingOut: MAX_PINGS_OUT,
     noEcho: true,
     noAsyncTraces: true,
-    // The bus dials again itself. The client would keep what is published meanwhile, without a limit, and then send parts of it.
+    // The connector dials again by itself. The client would keep everything that is published meanwhile, without a limit, and
+    // send only parts of it later.
     reconnect: false,
     ignoreAuthErrorAbort: true,
     ignoreClusterUpdates: true,

@@ -8,7 +8,7 @@ import { reasonOf } from "./dial.ts";
 const MAX_VALUE_BYTES = 16 * 1024;
 /** Copies in a NATS cluster, so that the loss of one node loses nothing and stops no writes. */
 const REPLICAS = 3;
-/** How long NATS may have no place for that many copies before one has to do. */
+/** How long NATS may have no place for three copies before the bucket is created with one. */
 const PLACE_MS = 10_000;
 /** Codes of JetStream: the expected revision is not the present one, NATS is no cluster, and too few nodes have room. */
 const WRONG_LAST_SEQUENCE = 10071;
@@ -28,7 +28,8 @@ export interface BucketOpenerOptions {
 }
 
 /**
- * Returns what opens the bucket of a cluster, and creates it if it does not exist. NATS keeps three copies of it where it can.
+ * Returns a function that opens the bucket of a cluster, and creates it if it does not exist. NATS keeps three copies of it
+ * if it can.
  */
 export function createBucketOpener({ connection, name, clock }: BucketOpenerOptions): () => Promise<OpenedBucket> {
   let hasFailedSince: number | undefined;
@@ -45,7 +46,7 @@ export function createBucketOpener({ connection, name, clock }: BucketOpenerOpti
       const now = clock.elapsed();
       hasFailedSince ??= now;
       const code = codeOf(error);
-      // A NATS cluster that has just started has not found all its nodes, and could place no more than one copy.
+      // A NATS cluster that has just started has not found all its nodes, and could place only one copy.
       const isAlone = code === NO_CLUSTER || (code === NO_PLACE && now - hasFailedSince >= PLACE_MS);
       if (!isAlone) return { ok: false, reason: reasonOf(error), isAbsent: false };
     }
@@ -66,7 +67,7 @@ async function open(connection: NatsConnection, name: string, replicas: number):
     replicas,
   });
   const { streamInfo } = await kv.status();
-  // The bucket may be older than the cluster of NATS servers. Where there is no place for more copies, it stays as it is.
+  // The bucket may have been created before NATS had three servers. It stays as it is if there is no place for more copies.
   if (streamInfo.config.num_replicas < replicas) await addCopies(kvm, streamInfo.config.name, replicas).catch(() => {});
   return new NatsBucket(kv, connection, streamInfo.state);
 }
@@ -96,7 +97,7 @@ export class NatsBucket implements Bucket {
 
   watch(watcher: BucketWatcher): void {
     this.#watch(watcher)
-      .catch(() => {}) // The connection broke, or JetStream refuses; the bucket is opened anew.
+      .catch(() => {}) // The connection broke, or JetStream refused. `RecordKeeper` opens the bucket again.
       .finally(() => this.#end());
   }
 
@@ -105,7 +106,7 @@ export class NatsBucket implements Bucket {
       const entry = await this.#kv.get(key);
       return entry ? toEntry(entry) : undefined;
     } catch {
-      return "failed"; // The connection broke, or JetStream does not answer.
+      return "failed"; // The connection broke, or JetStream did not answer.
     }
   }
 
@@ -138,7 +139,7 @@ export class NatsBucket implements Bucket {
       if (isReady || entry.delta !== 0) continue;
       isReady = true;
       watcher.onReady();
-      // They would take room for ever. If it fails, another server does it, or this one at its next start.
+      // Old removals would take up space for ever. If this fails, another server purges them, or this one at its next start.
       if (hasOld && this.#kv instanceof KvBucket) this.#kv.purgeDeletes(REMEMBER_REMOVED_MS).catch(() => {});
     }
   }
@@ -159,7 +160,7 @@ function isForbidden(error: unknown): boolean {
 }
 
 function isAbsent(error: unknown): boolean {
-  // 503 without a code of JetStream, or nobody who answers: JetStream is off for the server or the account.
+  // A 503 without a JetStream code, or no responder, means that JetStream is off for the server or the account.
   return (
     error instanceof Error && /jetstream is not enabled|not enabled for account|no responders/i.test(reasonOf(error))
   );

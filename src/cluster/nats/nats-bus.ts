@@ -21,7 +21,10 @@ const MAX_FORBIDDEN = 20;
 /** While the bus is down, the log says so no more often than this. */
 const LOG_AGAIN_MS = 60_000;
 
-/** The bus on NATS. It never publishes while it is disconnected, and holds a bounded amount for a server that is stuck. */
+/**
+ * The bus on NATS. It never publishes while it is disconnected, and buffers a bounded number of bytes for a NATS server that
+ * is stuck.
+ */
 export class NatsBus implements Bus {
   readonly #options: NatsBusOptions;
   readonly #connector: Connector;
@@ -58,12 +61,12 @@ export class NatsBus implements Bus {
     return this.#connector.address;
   }
 
-  /** What the NATS user may not do, as NATS has said it since the bus is up; at most 20 of them. */
+  /** The permissions that the NATS user lacks, as NATS has reported since the bus came up; at most 20. */
   get forbidden(): readonly string[] {
     return [...this.#forbidden];
   }
 
-  /** The connection of the moment, for what else uses it. */
+  /** The present connection, for JetStream. */
   get connection(): NatsConnection | undefined {
     return this.#connection;
   }
@@ -104,7 +107,7 @@ export class NatsBus implements Bus {
     }
   }
 
-  /** Ends the connection and all attempts. Resolves when what was published before has left, or after a second. */
+  /** Closes the connection and stops all attempts. Resolves when all published messages have left, or after a second. */
   async close(): Promise<void> {
     const connection = this.#connection;
     this.#connection = undefined;
@@ -125,7 +128,7 @@ export class NatsBus implements Bus {
     void this.#connector.stop();
   }
 
-  /** Subscribes, and is up once NATS has confirmed it. Returns whether it did. */
+  /** Moves all subscriptions to the connection. The bus is up once NATS has confirmed them. Returns whether it has. */
   async #adopt(connection: NatsConnection): Promise<boolean> {
     const { log } = this.#options;
     if (this.#state.kind === "closed") return false;
@@ -135,7 +138,7 @@ export class NatsBus implements Bus {
       await connection.flush();
     } catch (error) {
       this.#lose(connection, reasonOf(error));
-      // Its subscriptions have moved away. It ends sooner than it would have, and another one is made.
+      // Its subscriptions have moved away, so it is closed too, and the connector makes another connection.
       void last?.close().catch(() => {});
       return false;
     }

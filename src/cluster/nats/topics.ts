@@ -4,20 +4,20 @@ import type { BusMessage, Published, Unsubscribe } from "../bus.ts";
 
 type Listener = (message: BusMessage) => void;
 
-/** All listeners of one subject, and what brings them messages on the connection of the moment. */
+/** All listeners of one subject, and their subscription on the present connection. */
 interface Topic {
   readonly listeners: Set<Listener>;
   subscription: Subscription | undefined;
 }
 
-/** What a bus is subscribed to, on whichever connection. */
+/** The subscriptions of a bus, which outlive its connections. */
 export class Topics {
   readonly #log: Log;
   readonly #publish: (subject: string, bytes: Uint8Array) => Published;
   readonly #topics = new Map<string, Topic>();
   #connection: NatsConnection | undefined;
 
-  /** `publish` takes the answers of listeners. */
+  /** `publish` sends the answers of listeners. */
   constructor(log: Log, publish: (subject: string, bytes: Uint8Array) => Published) {
     this.#log = log;
     this.#publish = publish;
@@ -25,7 +25,7 @@ export class Topics {
 
   add(subject: string, onMessage: Listener): Unsubscribe {
     const topic = this.#topics.get(subject) ?? this.#begin(subject);
-    // Each subscription is its own, even of one function.
+    // One function may subscribe twice, and each of its subscriptions ends separately.
     const listener: Listener = (message) => onMessage(message);
     topic.listeners.add(listener);
     return () => {
@@ -36,7 +36,7 @@ export class Topics {
     };
   }
 
-  /** Subscribes to everything on a connection. Messages of earlier ones no longer count. */
+  /** Subscribes to everything on a new connection. Messages of earlier ones are ignored. */
   move(connection: NatsConnection | undefined): void {
     this.#connection = connection;
     for (const [subject, topic] of this.#topics) this.#listen(subject, topic);
@@ -51,11 +51,11 @@ export class Topics {
 
   #listen(subject: string, topic: Topic): void {
     const connection = this.#connection;
-    // One that has just ended refuses subscriptions, and the next one gets them all.
+    // A connection that has just ended refuses subscriptions. The next one gets all of them.
     if (!connection || connection.isClosed()) return;
     topic.subscription = connection.subscribe(subject, {
       callback: (error, message) => {
-        // A connection that was replaced may bring what the new one brings as well.
+        // A replaced connection may deliver what the new one delivers as well.
         if (!error && this.#connection === connection) this.#deliver(subject, message, topic.listeners);
       },
     });

@@ -6,8 +6,8 @@ const MAX_BYTES = 16 * 1024 * 1024;
 const ASK_BYTES = 256 * 1024;
 
 /**
- * Counts the bytes that NATS has not confirmed. The client hands everything to the socket, however slow it is, and tells
- * nobody; a server that is frozen would take memory until its pings are missed.
+ * Counts the bytes that NATS has not confirmed. The client hands everything to the socket, however slow it is, and does not
+ * report it, so a frozen NATS server would cost memory until its pings are missed.
  */
 export class Unconfirmed {
   #connection: NatsConnection | undefined;

@@ -1,13 +1,13 @@
 import * as v from "valibot";
 import { isModelId, MAX_TEXT_CHARS } from "../../wire/names.ts";
 
-// The messages by which servers share free slots (docs/protocol.md, "Between servers"). What a peer sends is read here, and
-// its lists are cut, so that no peer can fill the queue of another one.
+// The messages by which servers share free slots (docs/protocol.md, "Between servers"). Their lists are cut here, so that no
+// peer can fill the queue of another one.
 
 /** The most lines of one pool in a message, and the most flows of a line. */
 export const MAX_LINES = 200;
 export const MAX_FLOWS = 256;
-/** The most jobs of one flow for which tickets stand at a peer. */
+/** The most jobs of one flow that have tickets at a peer. */
 export const MAX_COUNT = 64;
 
 const MAX_EXCLUDED = 64;

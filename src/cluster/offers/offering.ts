@@ -8,13 +8,13 @@ import type { CancelTimer, Clock } from "../../system/deps.ts";
 import type { Tell } from "../tells.ts";
 import { MAX_COUNT, type Offer, type Want, type WantedDemand, type WantedFlow } from "./messages.ts";
 
-/** How long wants stand without being renewed: three periods of renewal. */
+/** How long wants stay valid without being renewed: three periods of renewal. */
 export const EXPIRY_MS = 1500;
 
 /** The shortest time for which an offered slot is held. */
 export const HOLD_MS = 250;
 
-/** What became of offers: a job took it, the peer had no job for it, no answer came in time, or the link broke. */
+/** Counts offers by outcome: a job took the slot, the peer had no job for it, no answer came in time, or the link broke. */
 export interface OfferCounts {
   taken: number;
   declined: number;
@@ -35,11 +35,14 @@ export interface OfferingOptions {
 /** A slot that was offered to a peer and that a job of the peer takes now. */
 export interface TakenSlot {
   readonly claim: HeldClaim;
-  /** Returns a caller of the peer, as it was told with the wants, or one of this name that nothing more is known of. */
+  /**
+   * Returns a caller of the peer with the properties that came with the wants. Another name gets a caller with default
+   * properties.
+   */
   callerOf(name: string): Caller;
 }
 
-/** The jobs of one flow of a peer that wait here: each has a ticket in the queue, or is answering an offer. */
+/** The waiting jobs of one flow of a peer. Each has a ticket in the queue here, or an offer that is not answered yet. */
 interface Standing {
   readonly caller: Caller;
   /** `Clock.elapsed` of the oldest job's arrival at its server. */
@@ -104,7 +107,7 @@ export class Offering {
     else this.#tellPlaces(peer, wants);
   }
 
-  /** Returns a slot that was offered to this peer, for the job that comes for it; undefined if it is held no more. */
+  /** Returns a slot that was offered to this peer, for the job that comes for it; undefined if it is no longer held. */
   take(peer: string, slot: string): TakenSlot | undefined {
     const held = this.#end(peer, slot);
     if (!held) return undefined;
@@ -117,7 +120,7 @@ export class Offering {
     this.#giveBack(peer, slot, "declined");
   }
 
-  /** The link to a peer has broken: its jobs wait here no more. */
+  /** Removes the jobs of a peer after its link has broken. */
   onLost(peer: string): void {
     this.#forget(peer);
     for (const [slot, held] of [...this.#held]) if (held.peer === peer) this.#giveBack(peer, slot, "lost");
@@ -129,7 +132,7 @@ export class Offering {
     for (const [slot, { peer }] of [...this.#held]) this.#giveBack(peer, slot, "lost");
   }
 
-  /** Makes as many tickets stand for a flow as it has jobs that wait and are not offered a slot. */
+  /** Gives a flow one ticket for each waiting job that is not being offered a slot. */
   #stand(peer: string, line: Line, name: string, flow: WantedFlow, demand: WantedDemand): void {
     const { clock, pool } = this.#options;
     const arrivedAt = clock.elapsed() - flow.waited_ms;
@@ -138,7 +141,7 @@ export class Offering {
       standing = { caller: callerOf(flow), arrivedAt, waits: [], offered: 0 };
       line.flows.set(name, standing);
     }
-    // The oldest job has got a slot elsewhere, and the others have not waited for as long.
+    // The oldest job got a slot elsewhere, and the others have not waited as long.
     if (arrivedAt > standing.arrivedAt + HOLD_MS) {
       for (const wait of standing.waits.splice(0)) wait.leave();
       standing.arrivedAt = arrivedAt;
@@ -152,7 +155,7 @@ export class Offering {
       let claimed: HeldClaim | undefined;
       const onGranted = (claim: HeldClaim): void => {
         claimed = claim;
-        // A slot that was free comes before the wait is known.
+        // A free slot is granted before `waitForPeer` returns.
         if (!wait) return;
         waits.splice(waits.indexOf(wait), 1);
         this.#offer(peer, claim, standing);
@@ -163,13 +166,13 @@ export class Offering {
     }
   }
 
-  /** Holds a slot for a peer and offers it. Returns false if the peer cannot be told. */
+  /** Holds a slot for a peer and offers it. Returns false if the offer could not be sent. */
   #offer(peer: string, claim: HeldClaim, standing: Standing): boolean {
     const { clock, send, rttMs } = this.#options;
     this.#slots += 1;
     const slot = `${this.#slots}`;
     if (!send(peer, this.#describe(slot, claim))) {
-      // Before the slot is given back, or it would be given to the peer's next job at once.
+      // The jobs of the peer leave before the slot is released. Otherwise its next job would get the slot at once.
       this.#forget(peer);
       this.outcomes.lost += 1;
       claim.release();
@@ -214,7 +217,7 @@ export class Offering {
     return held;
   }
 
-  /** Takes all jobs of a peer out of the queue. Offers that it has not answered stand. */
+  /** Takes all jobs of a peer out of the queue. Offers that it has not answered remain valid. */
   #forget(peer: string): void {
     const wants = this.#peers.get(peer);
     if (!wants) return;

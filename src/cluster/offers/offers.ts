@@ -18,7 +18,7 @@ export interface OffersOptions {
 /** One pool, as a part of the offers between servers. */
 export interface OfferingPool {
   readonly pool: { readonly peers: Pick<PoolPeers, "waitForPeer" | "serveRemote"> };
-  /** Lists the peers with workers that may serve a demand, busy or not, to which a link stands. */
+  /** Lists the linked peers with workers that may serve a demand, busy or not. */
   readonly ownersOf: (demand: Parameters<Pool["hasOther"]>[0]) => Iterable<Owner>;
   /** Takes an offered slot, for one attempt of a job. */
   readonly hold: (slot: OfferedSlot) => RemoteSlot;
@@ -26,17 +26,17 @@ export interface OfferingPool {
 
 /** The offers between the pools of one name on all servers. */
 export interface PoolOffers extends RemoteQueue {
-  /** Other peers than before may have workers for the jobs that wait. */
+  /** Notes that other peers than before may have workers for waiting jobs. */
   ownersChanged(): void;
-  /** Returns a slot that was offered to this peer, for the job that comes for it; undefined if it is held no more. */
+  /** Returns a slot that was offered to this peer, for the job that comes for it; undefined if it is no longer held. */
   take(peer: string, slot: string): TakenSlot | undefined;
-  /** What became of the offers that were made here. */
+  /** Counts of the offers of this server, by outcome. */
   readonly outcomes: Readonly<OfferCounts>;
   /** The number of slots that are held for peers now. */
   readonly held: number;
 }
 
-/** Free slots that go to the job which should be next, wherever it waits. */
+/** Offers free slots between servers, so that a slot goes to the job that is next, wherever it waits. */
 export class Offers {
   readonly #options: OffersOptions;
   readonly #pools = new Map<string, { readonly offering: Offering; readonly wanting: Wanting }>();

@@ -1,10 +1,10 @@
 /** A peer with workers that may serve a job. */
 export interface Owner {
   readonly peer: string;
-  /** The slots of these workers, and how many of them are free as far as is known. */
+  /** The slots of these workers, and how many of them are free, as far as is known. */
   readonly slots: number;
   readonly free: number;
-  /** Whether a message takes about as long there as within one place: the same region, or less than 20 ms. */
+  /** Whether it is in the same region, or less than 20 ms away. */
   readonly isNear: boolean;
 }
 
@@ -13,8 +13,8 @@ const FEWEST = 3;
 
 /**
  * Chooses the peers that are asked for slots for a number of jobs: near ones first, then those with free slots, then those
- * that were asked before, then those with the most slots. Few are asked for a single job, because each offers its next slot to it and only one is used.
- * Half as many as there are jobs are asked for many: each job has enough peers then.
+ * that were asked before, then those with the most slots. Few peers are asked for a single job, because each of them offers
+ * its next slot and only one is used. For many jobs, half as many peers as jobs are asked, which is enough for each job.
  */
 export function chooseOwners(
   owners: Iterable<Owner>,

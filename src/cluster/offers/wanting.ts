@@ -18,7 +18,7 @@ import { chooseOwners, type Owner } from "./owners.ts";
 /** How often wants are renewed. */
 export const RENEWAL_MS = 500;
 
-/** For how long changes are gathered before they are told, with few jobs that wait and with many. */
+/** How long changes are collected before they are sent, while few jobs wait and while many do. */
 const GATHER_MS = 5;
 const GATHER_MANY_MS = 50;
 const MANY = 64;
@@ -44,9 +44,9 @@ export interface WantingOptions {
   readonly clock: Clock;
   /** Sends a message to a peer. Returns false if it was not sent. */
   readonly send: (peer: string, message: Tell) => boolean;
-  /** Lists the peers with workers that may serve a demand, busy or not, to which a link stands. */
+  /** Lists the linked peers with workers that may serve a demand, busy or not. */
   readonly ownersOf: (demand: Demand) => Iterable<Owner>;
-  /** Gives a slot to a job that waits, as `PoolPeers.serveRemote`. */
+  /** Gives a slot to a waiting job; see `PoolPeers.serveRemote`. */
   readonly serve: (choice: RemoteChoice) => boolean;
   /** Takes an offered slot, for one attempt of a job. */
   readonly hold: (slot: OfferedSlot) => RemoteSlot;
@@ -63,14 +63,14 @@ interface Line {
   readonly tickets: Set<Ticket>;
   /** The peers that have been asked. */
   owners: readonly string[];
-  /** How many jobs are before the first one in the queue of each of them, as it has told. */
+  /** How many jobs are before the first one in the queue of each of these peers, as the peer has reported. */
   readonly ahead: Map<string, number>;
   isChanged: boolean;
 }
 
 /**
- * The jobs of one pool that wait here, as peers are told of them. Peers that probably have slots for them are asked to offer
- * one when it is free: few peers, so that few offer to the same job.
+ * Tells peers of the jobs of one pool that wait here. Peers that probably have slots for a job are asked to offer one when it
+ * is free. Only a few are asked, so that few slots are offered to the same job.
  */
 export class Wanting {
   readonly #options: WantingOptions;
@@ -109,14 +109,14 @@ export class Wanting {
     this.#changed(line);
   }
 
-  /** How many jobs of other servers are before those of this one that wait like this job, as far as peers tell. */
+  /** Returns how many jobs of other servers come before those of this server that wait like this job, as far as is known. */
   ahead(ticket: Ticket): number {
     let least: number | undefined;
     for (const ahead of this.#byTicket.get(ticket)?.ahead.values() ?? []) least = Math.min(least ?? ahead, ahead);
     return least ?? 0;
   }
 
-  /** Takes a slot for a job that waits, or says that there is none. */
+  /** Takes an offered slot for a waiting job, or declines it. */
   onOffer(peer: string, offer: Offer): void {
     const { slot } = offer;
     const choice: RemoteChoice = {
@@ -146,12 +146,12 @@ export class Wanting {
     }
   }
 
-  /** A link to a peer stands now, or a peer has other workers than before: others may be asked. */
+  /** Chooses peers again, after a link was established or the workers of a peer have changed. */
   ownersChanged(): void {
     this.#changeAll();
   }
 
-  /** The link to a peer has broken: it forgets what it was told. */
+  /** Handles a broken link. The peer forgets what it was told. */
   onLost(peer: string): void {
     this.#told.delete(peer);
     for (const line of this.#lines.values()) line.ahead.delete(peer);
@@ -214,7 +214,7 @@ export class Wanting {
     if (this.#lines.size > 0) this.#cancelRenewal = this.#options.clock.after(RENEWAL_MS, () => this.#renew());
   }
 
-  /** Tells peers what waits: those for which something has changed, or all. */
+  /** Tells peers which jobs wait: the peers for which something has changed, or all of them. */
   #flush(all: boolean): void {
     const { ownersOf, random } = this.#options;
     const toTell = new Set(all ? this.#told : []);

@@ -118,7 +118,7 @@ export class ClusterPools {
   }
 }
 
-/** Returns a slot on a peer as loose functions, for those who count it themselves. */
+/** Creates a slot on a peer as an object of functions, whose callers count the slot themselves. */
 function slotOn(host: PeerSlotHost, place: PeerPlace): RemoteSlot {
   const slot = new PeerSlot(host, place, () => {});
   return {

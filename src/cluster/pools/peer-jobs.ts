@@ -13,7 +13,7 @@ import type { PeerOrder } from "../../wire/peer-heads.ts";
 import type { JobCounts } from "./job-counts.ts";
 import type { PeerWorks } from "./peer-works.ts";
 
-/** A slot that was offered to a peer, when the peer's job comes for it. */
+/** An offered slot that a job of the peer takes. */
 export interface TakenSlot {
   readonly claim: HeldClaim;
   /** Returns a caller of the peer by its name. */
@@ -24,13 +24,13 @@ export interface PeerJobsOptions {
   readonly pool: { readonly peers: Pick<PoolPeers, "claimForPeer" | "freeFor" | "ticketFor"> };
   readonly works: PeerWorks;
   readonly counts: JobCounts;
-  /** Returns a slot that was offered to a peer; undefined if it is held no more. */
+  /** Returns a slot that was offered to a peer; undefined if it is no longer held. */
   readonly takeOffered: (peer: string, slot: string) => TakenSlot | undefined;
 }
 
 /**
- * Serves the jobs that peers send to the workers of this server's pool. A job gets the slot that it was offered, or one that
- * is free at once; else it is refused, since it waits at the server that its client has asked.
+ * Serves the jobs that peers send to the workers of this server's pool. A job gets the slot that it was offered, or a free
+ * one. Otherwise it is refused, because it waits at its entry server.
  */
 export class PeerJobs implements PeerHandler {
   readonly #options: PeerJobsOptions;
@@ -86,7 +86,7 @@ export class PeerJobs implements PeerHandler {
   }
 }
 
-/** Returns the caller of a job, of whom no more is known here than a name and an urgency. */
+/** Returns the caller of a peer's job. Only its name and class are known here. */
 function callerIn({ caller, class: urgency }: PeerOrder, peerId: string): Caller {
   const known = createCaller(caller ?? peerId);
   return urgency === undefined ? known : { ...known, class: urgency };
@@ -111,7 +111,7 @@ function toCandidate(order: PeerOrder, kind = HTTP_KIND, caller: Caller): Candid
   };
 }
 
-/** Returns how a job ended for its worker, as far as is seen here; undefined if no worker has worked on it. */
+/** Returns how a job ended for its worker, as this server sees it; undefined if no worker has worked on it. */
 function outcomeOf(end: ExchangeEnd, head: ResponseHead | undefined): Pick<Work, "outcome" | "error"> | undefined {
   switch (end.kind) {
     case "complete": {

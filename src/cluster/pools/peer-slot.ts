@@ -34,7 +34,7 @@ export interface PeerPlace {
   readonly slot?: string | undefined;
 }
 
-/** A slot on a peer: sends the job over the link, and tells the peer afterwards what the job was for its worker. */
+/** A slot on a peer: sends the job over the link, and reports to the peer afterwards what the job cost its worker. */
 export class PeerSlot implements RemoteSlot {
   readonly #host: PeerSlotHost;
   readonly #place: PeerPlace;

@@ -3,7 +3,7 @@ import type { Work } from "../../pool/seat.ts";
 import type { CancelTimer, Clock } from "../../system/deps.ts";
 import { type JobNews, toWork } from "./work-message.ts";
 
-/** How long after the end of a job the peer's news of it is waited for, in milliseconds. */
+/** How long the peer's report of a job is awaited after the end of the job, in milliseconds. */
 const NEWS_MS = 5000;
 
 export interface PeerWorksOptions {
@@ -21,9 +21,9 @@ interface PeerWork {
 }
 
 /**
- * The jobs of peers on workers of this server, until they are counted for their workers. This server sees how each ends; the
- * peer knows what it used and what its client got, and tells it a moment later. A job of which the peer tells nothing is
- * counted by what was seen.
+ * The jobs of peers on workers of this server, until they are counted for their workers. This server sees how each ends. The
+ * peer knows what the job used and what its client got, and reports that a moment later. A job without a report is counted by
+ * what this server has seen.
  */
 export class PeerWorks {
   readonly #options: PeerWorksOptions;
@@ -39,15 +39,15 @@ export class PeerWorks {
     return this.#works.size;
   }
 
-  /** A job has got a slot. */
+  /** Notes that a job has got a slot. */
   began(peer: string, ref: number, claim: Claim): void {
     const key = keyOf(peer, ref);
-    // A peer that repeats a number loses the news of the earlier job.
+    // A peer that repeats a number loses the report of the later job.
     if (!this.#works.has(key))
       this.#works.set(key, { claim, startedAt: this.#options.clock.elapsed(), seen: undefined, news: undefined });
   }
 
-  /** A job has ended. One that no worker has worked on, as after a refusal, has no outcome. */
+  /** Notes that a job has ended. A job that no worker has worked on, for example after a refusal, has no outcome. */
   ended(peer: string, ref: number, outcome: Pick<Work, "outcome" | "error"> | undefined): void {
     const key = keyOf(peer, ref);
     const job = this.#works.get(key);
@@ -60,7 +60,7 @@ export class PeerWorks {
     else this.#cancelSweep ??= this.#options.clock.after(NEWS_MS, () => this.#sweep());
   }
 
-  /** Takes in what a peer tells. */
+  /** Takes in the reports of a peer. */
   onNews(peer: string, jobs: readonly JobNews[]): void {
     for (const { ref, progress, work } of jobs) {
       const key = keyOf(peer, ref);

@@ -3,7 +3,7 @@ import type { Work } from "../../pool/seat.ts";
 import { cleanText } from "../../wire/clean-text.ts";
 import { MAX_TEXT_CHARS } from "../../wire/names.ts";
 
-// What a server tells another one about the jobs that it has sent there (docs/protocol.md, "Between servers").
+// What a server reports to a peer about the jobs that it has sent there (docs/protocol.md, "Between servers").
 
 /** The most jobs in one message. */
 export const MAX_JOBS = 500;
@@ -36,7 +36,7 @@ const jobSchema = v.object({
   ref: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
   /** Output that the job has made so far and that no earlier message contains. */
   progress: v.optional(amount),
-  /** What the job was for its worker; present once, at its end. */
+  /** What the job cost its worker; present once, at its end. */
   work: v.optional(workSchema),
 });
 export type JobNews = v.InferOutput<typeof jobSchema>;
@@ -48,7 +48,7 @@ export const workMessage = v.object({
 });
 export type WorkMessage = v.InferOutput<typeof workMessage>;
 
-/** Returns an ended job as it is told to the server of its worker. */
+/** Returns an ended job as it is reported to the server of its worker. */
 export function toNews(work: Work): NonNullable<JobNews["work"]> {
   const { outcome, error, runningMs, firstByteMs, usage, isEstimated, input, output, uncounted } = work;
   const used = Object.entries(usage ?? {}).filter((each): each is [string, number] => each[1] !== undefined);
@@ -66,8 +66,8 @@ export function toNews(work: Work): NonNullable<JobNews["work"]> {
 }
 
 /**
- * Returns the work of a job as the server of its worker counts it. The server that sent the job has measured its times with
- * the way to the worker's server and back in them; `runningMs` is the time that passed at the worker's server.
+ * Returns the work of a job as the server of its worker counts it. The times that the entry server has measured include the
+ * way to the worker's server and back. `runningMs` is the time that passed at the worker's server.
  */
 export function toWork(news: NonNullable<JobNews["work"]>, runningMs: number): Work {
   const wayMs = Math.max(0, news.running_ms - runningMs);

@@ -3,7 +3,7 @@ import type { CancelTimer, Clock } from "../../system/deps.ts";
 import type { Tell } from "../tells.ts";
 import { type JobNews, MAX_JOBS, toNews } from "./work-message.ts";
 
-/** How long news of jobs is gathered before it is told, in milliseconds. */
+/** How long reports of jobs are collected before they are sent, in milliseconds. */
 const GATHER_MS = 250;
 
 export interface WorkTellerOptions {
@@ -15,8 +15,8 @@ export interface WorkTellerOptions {
 }
 
 /**
- * Tells peers what the jobs of this server were for their workers: what they used, and how fast they were. It is told once,
- * in batches. What is lost with a link is missing from the totals of a worker, and from nothing else.
+ * Reports to peers what the jobs of this server cost their workers: what they used, and how fast they were. Each job is
+ * reported once, in batches. Reports that are lost with a link are missing from the totals of a worker, and nowhere else.
  */
 export class WorkTeller {
   readonly #options: WorkTellerOptions;
@@ -44,7 +44,7 @@ export class WorkTeller {
     if ((this.#news.get(peer)?.size ?? 0) >= MAX_JOBS) this.#tell(peer);
   }
 
-  /** Tells everything at once, and nothing later. */
+  /** Sends all reports at once, and none later. */
   close(): void {
     this.#cancelFlush?.();
     for (const peer of [...this.#news.keys()]) this.#tell(peer);

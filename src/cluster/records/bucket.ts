@@ -6,14 +6,14 @@ export interface BucketEntry {
   readonly revision: number;
 }
 
-/** The outcome of a write: it was made, the record has changed since the given revision, or nobody knows. */
+/** The outcome of a write: it was made, the record has changed since the given revision, or the outcome is unknown. */
 export type BucketWrite =
   | { readonly kind: "written"; readonly revision: number }
   | { readonly kind: "conflict" | "failed" };
 
 /** Records that all servers of a cluster share, while there is a connection to them. */
 export interface Bucket {
-  /** Resolves when the bucket is of no use any more and a new one should be opened. */
+  /** Resolves when the bucket can no longer be used and has to be opened again. */
   readonly ended: Promise<void>;
   /** Whether nothing was ever written to it. */
   readonly isNew: boolean;
@@ -22,7 +22,7 @@ export interface Bucket {
    * each change, until it has ended. Called once.
    */
   watch(watcher: BucketWatcher): void;
-  /** Reads one record. Undefined if it never existed or is forgotten, `failed` if nobody knows. Never rejects. */
+  /** Reads one record. Undefined if it never existed or is forgotten, `failed` if it could not be read. Never rejects. */
   read(key: string): Promise<BucketEntry | undefined | "failed">;
   /** Writes or removes a record if its last change has this revision; 0 if it never existed. Never rejects. */
   write(key: string, value: string | undefined, revision: number): Promise<BucketWrite>;
@@ -33,7 +33,7 @@ export interface BucketWatcher {
   onReady(): void;
 }
 
-/** A bucket that was opened, or why it was not. `isAbsent`: there is nothing that keeps records. */
+/** A bucket that was opened, or why it was not. `isAbsent`: NATS keeps no records. */
 export type OpenedBucket =
   | { readonly ok: true; readonly bucket: Bucket }
   | { readonly ok: false; readonly reason: string; readonly isAbsent: boolean };

@@ -46,8 +46,8 @@ interface Shelf<T> {
 
 /**
  * Creates the records of a cluster: what must survive restarts and be the same on all servers. They are kept in the bucket
- * that the table is attached to. Under `DATA_DIR` a server keeps a copy, which counts while NATS has not been reached since
- * the start, and from which a new bucket is filled. MUST be called before the table is attached for the first time.
+ * that the table is attached to. With `DATA_DIR`, a server also keeps a copy. It uses the copy until it has reached NATS, and
+ * fills a new bucket from it. MUST be called before the table is attached for the first time.
  */
 export function createClusterRecords({ table, serverId, plugins, local }: ClusterRecordsOptions): LocalRecords {
   const owners = new Map(plugins.map((id) => [id, ownerShelf(id, serverId, local?.owners(id))]));
@@ -58,7 +58,7 @@ export function createClusterRecords({ table, serverId, plugins, local }: Cluste
   seed(table, signOuts);
   const own = local?.secret.current();
   if (own !== undefined) table.seed(SECRET, own);
-  // Of two servers that make a secret at the same time, one keeps its own, and the other takes that over.
+  // If two servers create a secret at the same time, the bucket keeps one of them, and both servers use that one.
   table.onReady(() => {
     if (table.get(SECRET) === undefined) table.set(SECRET, randomBytes(SECRET_BYTES).toString("base64url"));
   });
@@ -100,7 +100,7 @@ function toRestrictionRecords({ load, save, remove, watch }: Kept<Restriction>):
   };
 }
 
-/** Told of what other servers have changed. */
+/** Receives the changes of other servers. */
 interface Listener<T> {
   saved(record: T): void;
   removed(id: string): void;

@@ -18,7 +18,7 @@ interface Known {
   readonly revision: number;
 }
 
-/** Told of changes that other servers have made; undefined means that the record was removed. */
+/** Receives the changes of other servers. An undefined value means that the record was removed. */
 export type RecordListener = (key: string, value: string | undefined) => void;
 
 /**
@@ -70,8 +70,8 @@ export class RecordTable {
   }
 
   /**
-   * Adds a record that this server has kept itself. It counts until a bucket is read, and is written to a bucket that is new.
-   * Other buckets know better: a record that they lack was removed while this server was away.
+   * Adds a record that this server has kept itself. It is used until a bucket is read, and is written to a new bucket. If an
+   * older bucket lacks it, it was removed while this server was away, and is dropped.
    */
   seed(key: string, value: string): void {
     if (!this.#hasLoaded && !this.#known.has(key)) this.#known.set(key, { value, revision: 0 });
@@ -133,7 +133,7 @@ export class RecordTable {
   #take({ key, value, revision }: BucketEntry): void {
     const known = this.#known.get(key);
     if (known && known.revision >= revision) return;
-    // What was written here comes back like the changes of others.
+    // The bucket reports the writes of this server like those of others.
     if (this.#writing.has(key) && this.#writing.get(key) === value) return this.#confirm(key, value, revision);
     const before = this.get(key);
     this.#known.set(key, { value, revision });
@@ -141,7 +141,7 @@ export class RecordTable {
     if (before !== value) this.#tell(key, value);
   }
 
-  /** Notes that the bucket has a change of this server, which may have changed the record again since. */
+  /** Notes that the bucket has a change of this server. The server may have changed the record again since. */
   #confirm(key: string, value: string | undefined, revision: number): void {
     const known = this.#known.get(key);
     if (known && known.revision >= revision) return;

@@ -8,8 +8,8 @@ export interface BalancedServer {
 }
 
 /**
- * A small load balancer: it passes each TCP connection to the server that has the fewest, or to the next one if that does
- * not accept it. It stands for the proxy of a real deployment, so that workers and clients need to know one address only.
+ * A minimal load balancer: it passes each TCP connection to the server with the fewest, or to the next one if that does not
+ * accept it. It takes the place of the proxy in a real deployment, so that workers and clients need only one address.
  */
 export class Balancer {
   readonly port: number;
@@ -25,7 +25,7 @@ export class Balancer {
     server.on("connection", (client) => this.#enter(client));
   }
 
-  /** Listens on the loopback. Rejects if the port is taken; 0 stands for any free one. */
+  /** Listens on the loopback. Rejects if the port is taken; 0 means any free port. */
   static start(port: number, servers: readonly BalancedServer[]): Promise<Balancer> {
     const server = createServer({ allowHalfOpen: true });
     return new Promise((resolve, reject) => {
@@ -66,7 +66,7 @@ export class Balancer {
     upstream.once("error", () => (isConnected ? client.destroy() : this.#pass(client, others)));
     upstream.once("connect", () => {
       isConnected = true;
-      // What the server has sent before still goes to the client.
+      // Bytes that the server has already sent still go to the client.
       upstream.once("close", () => client.end());
       client.once("close", () => upstream.destroy());
       client.pipe(upstream);

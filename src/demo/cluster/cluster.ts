@@ -51,7 +51,7 @@ export class DemoCluster {
     this.load = new Load({ servers: this.servers, apiKey: this.apiKey, model: this.model });
   }
 
-  /** The processes in the order of the numbers under which the terminal names them, and nats last. */
+  /** The processes, in the order of their numbers in the terminal, with nats-server last. */
   get machines(): readonly Machine[] {
     return [...this.servers, this.nats];
   }
@@ -112,13 +112,13 @@ export class DemoCluster {
     return {
       API_KEY: this.apiKey,
       CLIENT_KEY: this.clientKey,
-      // Operators sign in with it too, so that the demo has one key to remember.
+      // Operators sign in with it too, so that the demo needs only one key.
       ADMIN_KEY: this.apiKey,
       HOST: "127.0.0.1",
       SERVER_ID: name,
       NATS_URL: this.nats.url,
       CLUSTER_LISTEN: "127.0.0.1:0",
-      // Long enough for the balancer and the peers, and for the longest stream of the load.
+      // Long enough for the balancer and the peers to notice, and for the longest stream of the load.
       DRAIN_DELAY: "1s",
       DRAIN_TIMEOUT: "20s",
       LOG_LEVEL: "info",

@@ -1,10 +1,10 @@
-/** How long the load leans towards one server. */
+/** How long the load favours one server. */
 export const LEAN_MS = 10_000;
 
 /** How many times as much of the load the favoured server gets as any other. */
 const LEAN = 4;
 
-/** The share of each of `count` servers in the load at this time: it leans towards one server after the other. */
+/** Returns the weight of each of `count` servers at this time. The load favours one server after the other. */
 export function weightsAt(elapsedMs: number, count: number): number[] {
   const favoured = Math.floor(elapsedMs / LEAN_MS) % count;
   return Array.from({ length: count }, (_, at) => (at === favoured ? LEAN : 1));

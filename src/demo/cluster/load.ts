@@ -11,11 +11,11 @@ export interface LoadFigures {
   /** Streams that run now, in all and at each server that they entered. */
   readonly running: number;
   readonly runningAt: readonly number[];
-  /** Streams and chats that came to their end. */
+  /** Streams and chats that ended as they should. */
   readonly whole: number;
   /** Streams that ended without their last event. */
   readonly broken: number;
-  /** Requests that got no answer from one server and were sent to another one, as SDKs do. */
+  /** Requests that got no response from one server and were sent to another one, as SDKs do. */
   readonly retried: number;
 }
 
@@ -25,18 +25,18 @@ export interface LoadOptions {
   readonly model: string;
 }
 
-/** A client gives up a server that sends nothing for this long. */
+/** A client gives up on a server that sends nothing for this long. */
 const SILENCE_MS = 5000;
 const RETRY_AFTER_MS = 200;
 /** Words in a stream: the sample sends 25 a second. */
 const FEWEST_WORDS = 60;
 const MOST_WORDS = 200;
-/** Every so many requests of a client are chats without a stream. */
+/** One in this many requests of a client is a chat without a stream. */
 const CHAT_EVERY = 4;
 
 type Outcome = "whole" | "broken" | "unanswered";
 
-/** Clients that ask one request after the other, and lean towards one server after the other. */
+/** Clients that send one request after the other. They favour one server after the other. */
 export class Load {
   readonly #options: LoadOptions;
   readonly #startedAt = performance.now();
@@ -128,7 +128,7 @@ export class Load {
       }
       return last === DONE ? "whole" : "broken";
     } catch {
-      // The connection broke, or nothing came for too long.
+      // The connection broke, or the server was silent for too long.
       return hasBegun ? "broken" : "unanswered";
     } finally {
       clearTimeout(timer);

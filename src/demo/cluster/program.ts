@@ -47,10 +47,10 @@ export async function runClusterDemo(servers: number): Promise<void> {
   terminal.open();
 }
 
-/** How often the terminal looks whether streams were lost. */
+/** How often the terminal checks whether streams were lost. */
 const LOOK_EVERY_MS = 1000;
 
-/** Carries out what is typed, one line after the other, and reports what becomes of the streams meanwhile. */
+/** Carries out the typed commands one after the other, and reports what happens to the streams meanwhile. */
 class Terminal {
   readonly #cluster: DemoCluster;
   #seen: LoadFigures;
@@ -65,7 +65,7 @@ class Terminal {
     setInterval(() => this.#look(), LOOK_EVERY_MS);
     const lines = createInterface({ input: process.stdin });
     lines.on("line", (line) => void this.#take(line));
-    // Without a terminal the demo runs until a signal comes.
+    // Without a terminal, the demo runs until it gets a signal.
     if (process.stdin.isTTY) lines.on("close", () => this.quit());
   }
 

@@ -3,7 +3,7 @@ import type { Machine, MachineState } from "./machine.ts";
 
 export interface ServerMachineOptions {
   readonly name: string;
-  /** Returns the settings of the server, beside its port. Asked at each start. */
+  /** Returns the settings of the server apart from its port. Called at each start. */
   env(): Readonly<Record<string, string>>;
   /** Gets the warnings and errors of the server's log. */
   onLine(text: string): void;
@@ -29,7 +29,7 @@ export class ServerMachine implements Machine {
     return this.#state;
   }
 
-  /** Whether a load balancer sends it new connections: one that is frozen looks well until its checks fail. */
+  /** Whether a load balancer sends it new connections. A frozen server looks healthy until its checks fail. */
   get isTaking(): boolean {
     return this.#state === "up" || this.#state === "frozen";
   }
@@ -49,7 +49,7 @@ export class ServerMachine implements Machine {
       cwd: ROOT,
       env: { ...env, ...this.#options.env(), PORT: String(this.#port) },
       stdio: ["ignore", "pipe", "pipe"],
-      // Ctrl-C in the terminal is for the demo, which then ends its servers in order.
+      // Ctrl-C in the terminal goes to the demo only, which then stops its servers in order.
       detached: true,
     });
     this.#child = child;
@@ -94,13 +94,13 @@ export class ServerMachine implements Machine {
 
   async #end(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
     const child = this.#child;
-    // A frozen process acts on SIGTERM only when it runs on.
+    // A frozen process acts on SIGTERM only after SIGCONT.
     child?.kill("SIGCONT");
     child?.kill(signal);
     await child?.exited;
   }
 
-  /** Reads the log, of which the demo shows what an operator has to know. */
+  /** Reads the log, and passes on the lines that an operator has to know. */
   async #read(child: Bun.Subprocess<"ignore", "pipe", "pipe">, onUrl: (url: string) => void): Promise<void> {
     const decoder = new TextDecoder();
     let rest = "";

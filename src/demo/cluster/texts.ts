@@ -28,8 +28,8 @@ export function clusterGuide(facts: ClusterGuideFacts): string {
     "",
     `Moorage is running as a cluster of ${servers.length} servers on this machine:`,
     `  nats-server ${nats} joins them`,
-    `  ${workers} workers have dialled out to ${url}, a small load balancer`,
-    `  ${streams} clients ask one request after the other, most of them streams`,
+    `  ${workers} workers have dialled out to ${url}, a minimal load balancer`,
+    `  ${streams} clients send one request after the other, mostly streams`,
     "",
     `  base URL for OpenAI clients   ${url}/v1`,
     `  API key                       ${apiKey}`,
@@ -55,11 +55,11 @@ export function clusterGuide(facts: ClusterGuideFacts): string {
 
 const HELP: readonly string[] = [
   "Type here, and watch the streams:",
-  "  kill 2       ends server 2 at once (kill -9); only streams that ran through it break",
-  "  stop 2       ends server 2 in order: its streams finish, and its workers move to the others",
+  "  kill 2       kills server 2 (kill -9); only streams that ran through it break",
+  "  stop 2       stops server 2 in order: its streams finish, and its workers move to the others",
   "  start 2      starts it again; 'restart 2' does both",
   "  roll         restarts all servers in order, one after the other; no stream breaks",
-  "  freeze 2     halts server 2 without closing its connections; 'thaw 2' lets it run on",
+  "  freeze 2     freezes server 2 without closing its connections; 'thaw 2' lets it continue",
   "  kill nats    the same commands work for nats: no stream breaks without it",
   "  load 40      runs 40 clients; 'load 0' stops them",
   "  status       prints what runs where; 'quit' or Ctrl-C stops everything",
@@ -67,7 +67,7 @@ const HELP: readonly string[] = [
 
 export const helpText = `${HELP.join("\n")}\n`;
 
-/** What to do if there is no nats-server and none can be fetched. */
+/** The text for a machine that has no nats-server and cannot fetch one. */
 export function noNatsText(tried: readonly string[]): string {
   return [
     "A cluster needs nats-server, and there is none on this machine:",
@@ -87,7 +87,7 @@ export function actText(act: Act, target: Target, { name, state }: Machine): str
   return `${name} is ${state}${hint}\n`;
 }
 
-/** The answer to `status`: the processes, and what became of the requests. */
+/** The answer to `status`: the processes, and the outcomes of the requests. */
 export function statusText(machines: readonly Machine[], load: LoadFigures): string {
   const each = machines.map(({ name, state }, at) => {
     const streams = load.runningAt[at];
@@ -96,7 +96,7 @@ export function statusText(machines: readonly Machine[], load: LoadFigures): str
   return `${each.join(" · ")}\n${load.running} streams run; ${load.whole} requests answered, ${load.broken} broken, ${load.retried} sent again to another server\n`;
 }
 
-/** What has changed for the worse between two readings; undefined if nothing has. */
+/** Reports the broken streams and repeated requests between two readings; undefined if there are none. */
 export function lossText(before: LoadFigures, now: LoadFigures): string | undefined {
   const broken = now.broken - before.broken;
   const retried = now.retried - before.retried;

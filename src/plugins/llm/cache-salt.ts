@@ -14,7 +14,7 @@ const decoder = new TextDecoder();
 export class CacheSalts {
   readonly #secret: () => string;
 
-  /** The caches of these tenants fill again when the secret has changed. */
+  /** A new secret means that the caches of these tenants fill again. */
   constructor(secret: () => string) {
     this.#secret = secret;
   }

@@ -52,7 +52,7 @@ export class Placement {
     return this.#continued ? "response" : undefined;
   }
 
-  /** Learns that a session gets the request. The id is empty while another server has yet to choose the session. */
+  /** Notes that a session gets the request. The id is empty while another server chooses the session. */
   sent(sessionId: string): void {
     this.#isSessionKnown = sessionId !== "";
     if (this.#isSessionKnown) this.affinity?.sent(sessionId);

@@ -54,7 +54,7 @@ export interface CallReport {
   readonly isError: boolean;
 }
 
-/** The server to which a call was sent does not have the relay any more. Nobody has seen the call. */
+/** The server to which a call was sent no longer has the relay. No relay has seen the call. */
 export class RelayMissed extends Error {
   override readonly name = "RelayMissed";
 }
@@ -215,7 +215,7 @@ class Call implements ExchangeSink, ReplySource, SilenceLimits, Listener {
   }
 }
 
-/** Whether another server has refused the call for want of the relay, which it says with "no slot is free here". */
+/** Whether another server has refused the call because it does not have the relay. It then reports 0 free slots. */
 function isMiss(end: ExchangeEnd): boolean {
   return end.kind === "refused" && end.free === 0;
 }

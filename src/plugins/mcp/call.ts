@@ -37,7 +37,7 @@ export interface ReadCall {
   readonly path: string;
   readonly body: Body;
   readonly facts: RpcFacts;
-  /** The URL that a client's OAuth token is for; undefined unless the MCP server takes those, or may do. */
+  /** The URL that a client's OAuth token is for; undefined if the MCP server certainly takes none. */
   readonly resource: string | undefined;
 }
 

@@ -3,7 +3,7 @@ import type { McpPorts } from "./call.ts";
 import { RelayMissed } from "./call-relay.ts";
 import type { FoundRelay } from "./relays.ts";
 
-/** How often a call is sent to a server that turns out not to have the relay any more. */
+/** How many times a call is sent to a server that turns out to have lost the relay. */
 const MAX_MISSES = 3;
 
 export interface FindOptions {

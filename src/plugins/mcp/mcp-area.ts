@@ -30,7 +30,7 @@ export interface McpAreaOptions {
   readonly cluster?: ClusterPorts | undefined;
 }
 
-/** A call that has ended, as its relay's counts take it. */
+/** A call that has ended, for the counts of its relay. */
 export interface ServedCall {
   /** The label of `RpcFacts`. */
   readonly method: string;
@@ -147,7 +147,7 @@ export class McpArea {
     };
   }
 
-  /** Counts a call whose relay another server has among those that run here. The returned function ends that. */
+  /** Counts a call to a relay of another server as running here, until the returned function is called. */
   enterRemote(): () => void {
     this.#running += 1;
     this.#changes += 1;
@@ -158,7 +158,7 @@ export class McpArea {
     };
   }
 
-  /** Counts a call that has ended among those of its relay, whichever server it came to. */
+  /** Counts an ended call for its relay, whichever server the client asked. */
   served(relay: Relay, { method, functionName, report }: ServedCall): void {
     const { outcome, fault, status, durationMs, isError } = report;
     countOutcome(relay, report, this.#options.deps.clock.now());
@@ -245,7 +245,7 @@ export class McpArea {
     this.intake.close(CLOSES.server_restart);
   }
 
-  /** The pause before relays dial again; a usual one if no other server takes them. */
+  /** The pause before relays dial again; undefined for the usual one if no other server takes them. */
   get #retryAfterMs(): number | undefined {
     return this.#options.cluster?.members.isAnyReady() ? 0 : undefined;
   }

@@ -17,15 +17,17 @@ import { knownLabel } from "./rpc-facts.ts";
 import { RpcVerdict } from "./rpc-verdict.ts";
 import { noMetadataFault } from "./serve-metadata.ts";
 
-/** Refuses a call because the relay is not here. `busy` says that nobody has seen the call, so it may be sent elsewhere. */
+/**
+ * Refuses a call because the relay is not here. `busy` means that no relay has seen the call, so it may be sent elsewhere.
+ */
 const NOT_HERE: Refusal = { ok: false, code: "busy", message: "the relay is not on this server", free: 0 };
 
 const UNKNOWN_CALL: PeerCall = { method: "other", listens: false };
 
 /**
- * Serves the calls that clients of other servers make to the relays of this server. Everything that belongs to a relay is
- * counted here, as for clients of this server: places, MCP sessions, functions, failures. What belongs to the client is
- * done at the other server: names, deadlines, keep-alives, the log line.
+ * Serves the calls that clients of other servers make to the relays of this server. This server counts everything that
+ * belongs to a relay, as for its own clients: places, MCP sessions, functions, failures. The other server does everything
+ * that belongs to the client: names, deadlines, keep-alives, the log line.
  */
 export function createPeerCalls(area: McpArea, clock: Clock): PeerHandler {
   return {
@@ -105,7 +107,7 @@ class PeerRelayCall implements Admitted {
   }
 }
 
-/** An answer that passes through unchanged, and is looked at only for counts. */
+/** An answer that passes through unchanged, and is read only for counts. */
 class PassedAnswer implements ExchangeSink, Listener {
   readonly #sink: ExchangeSink;
   readonly #use: SessionUse;
@@ -125,7 +127,7 @@ class PassedAnswer implements ExchangeSink, Listener {
     this.#verdict = listeners ? undefined : new RpcVerdict();
   }
 
-  /** Names the exchange that brings the answer. Called once, before anything of the answer. */
+  /** Sets the exchange that brings the answer. Called once, before any part of the answer. */
   pass(exchange: Exchange): Exchange {
     this.#exchange = exchange;
     this.#listeners?.add(this);
@@ -160,7 +162,9 @@ class PassedAnswer implements ExchangeSink, Listener {
     this.#sink.onSettled();
   }
 
-  /** As for a client of this server: in order if an event stream has begun, with `draining` if nothing was answered yet. */
+  /**
+   * It ends as for a client of this server: in order if an event stream has begun, with `draining` if no answer has begun.
+   */
   endListening(): void {
     if (!this.#head)
       this.#end({ kind: "broken", code: "draining", message: "the server of the relay is shutting down" });
@@ -177,7 +181,7 @@ class PassedAnswer implements ExchangeSink, Listener {
   }
 }
 
-/** Answers an exchange that no relay sees with a fault, once the call that opened it has returned. */
+/** Ends an exchange that no relay sees with a fault, after the call that opened it has returned. */
 function openAnswered(sink: ExchangeSink, fault: Fault, clock: Clock): Exchange {
   let hasEnded = false;
   const end = (how: ExchangeEnd): void => {

@@ -18,7 +18,7 @@ export function brokenReason({ session, failuresInARow, lastError }: Relay): str
   return failuresInARow >= BROKEN_AFTER ? `the last ${failuresInARow} calls failed with ${lastError}` : undefined;
 }
 
-/** How a call ended, as far as it says something about its MCP server. */
+/** How a call ended, as far as this says something about its MCP server. */
 type Outcome = Pick<CallReport, "outcome" | "fault" | "status">;
 
 /** Returns the code under which a call that has ended counts as failed; undefined for any other call. */

@@ -8,7 +8,7 @@ interface Waiter {
   readonly cancelTimer: CancelTimer;
 }
 
-/** The requests that wait for relays, by the ids of these. */
+/** The requests that wait for relays, by the ids of the relays. */
 export class RelayWaits {
   readonly #clock: Clock;
   readonly #waiting = new Map<string, Set<Waiter>>();
@@ -43,7 +43,7 @@ export class RelayWaits {
     }
   }
 
-  /** Lets the requests that wait for a relay look again. */
+  /** Makes the requests that wait for a relay look for it again. */
   wake(id: string): void {
     for (const waiter of this.#waiting.get(id) ?? []) waiter.wake();
   }

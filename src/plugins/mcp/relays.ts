@@ -56,7 +56,7 @@ export interface RelaySearch {
   readonly signal: AbortSignal;
   /** `Clock.elapsed` until which it waits for a relay that has just left. */
   readonly until: number;
-  /** The server that had the relay a moment ago and did not have it when it was asked. */
+  /** The server that was known to have the relay, but did not have it when it was asked. */
   readonly missedAt?: string | undefined;
 }
 
@@ -162,12 +162,12 @@ export class Relays implements SessionPool {
     return found;
   }
 
-  /** The connected relay of this id; undefined if it is not on this server. */
+  /** Returns the connected relay of this id; undefined if it is not on this server. */
   own(id: string): Relay | undefined {
     return this.#connected.get(id);
   }
 
-  /** The relay of this id on another server that can be reached; undefined for any other. */
+  /** Returns the relay of this id on another server that can be reached; undefined if there is none. */
   remote(id: string): RemoteRelay | undefined {
     return this.#options.remotes?.find(id);
   }
@@ -215,14 +215,14 @@ export class Relays implements SessionPool {
     for (let left = until - clock.elapsed(); left > 0; left = until - clock.elapsed()) {
       if (this.#isOver || signal.aborted || this.#waits.isFull) return undefined;
       await this.#waits.wait(id, left, signal);
-      // The server that did not have it may have got it back meanwhile.
+      // The server that did not have it may have it again by now.
       const found = this.#at(id, undefined);
       if (found) return found;
     }
     return undefined;
   }
 
-  /** Whether a relay that is not there has just left, or may not have come yet since this server has started. */
+  /** Whether a relay that is missing has just left, or may not have connected yet since this server started. */
   #isLikelyBack(id: string): boolean {
     const { clock, startGraceMs, remotes } = this.#options;
     const now = clock.elapsed();

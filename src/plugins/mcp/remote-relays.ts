@@ -27,7 +27,7 @@ export interface RemoteRelays {
   onChange(listener: (relayId: string | undefined) => void): void;
 }
 
-/** Finds the relays of other servers in what the cluster knows of their workers. */
+/** Finds the relays of other servers among the workers that the cluster knows. */
 export function createRemoteRelays({
   workersOf,
   exchanges,

@@ -147,12 +147,12 @@ const METHODS: ReadonlySet<string> = new Set([
   "notifications/roots/list_changed",
 ]);
 
-/** Returns a label that another server has told, or `other` for one that this version does not know. */
+/** Returns a label that another server has sent, or `other` for one that this version does not know. */
 export function knownLabel(label: string): string {
   return METHODS.has(label) || HTTP_LABELS.has(label) ? label : "other";
 }
 
-/** The labels of requests that are no JSON-RPC messages. */
+/** The labels of requests that are not JSON-RPC messages. */
 const HTTP_LABELS = new Set(["GET", "DELETE", "metadata"]);
 
 function toLabel(httpMethod: string, rpcMethod: string | undefined): string {

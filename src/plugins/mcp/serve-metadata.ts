@@ -26,7 +26,7 @@ const MAX_WAIT_MS = 30_000;
 export const METADATA_LABEL = "metadata";
 const FACTS: RpcFacts = { id: undefined, label: METADATA_LABEL, functionName: undefined, isStream: false };
 
-/** The answer for a relay that checks a token of its own, so that clients go on without metadata. */
+/** The answer for a relay that checks its own token, so that clients continue without metadata. */
 export function noMetadataFault(): Fault {
   return new Fault("unknown_url", { message: "This relay has no OAuth metadata." });
 }

@@ -45,7 +45,7 @@ export async function serveMcp(ports: McpPorts, call: McpCall): Promise<Response
       },
       caller: active,
     };
-    // A body that was read as a stream is gone once it was sent.
+    // A body that was read as a stream cannot be sent again.
     const mayRepeat = body instanceof Uint8Array;
     return await findRelay(ports, relayId, { signal: request.signal, mayRepeat }, (found) =>
       send(ports, call, found, admitted),
@@ -65,7 +65,7 @@ interface Admitted {
   readonly path: RelayPath;
   readonly body: Body;
   readonly facts: RpcFacts;
-  /** Called once the call is in the counts of calls that reached their relay, where a failure is counted, too. */
+  /** Called once the call counts as one that reached its relay, which also counts a failure. */
   readonly onCounted: () => void;
   readonly caller: ActiveCaller;
 }

@@ -6,7 +6,7 @@ import { type End, factsOf, type LocalEnd, type RemoteEnd } from "./ends.ts";
 import type { FarEnds } from "./far-ends.ts";
 import type { Joining, Passed, Questions } from "./questions.ts";
 
-/** The beginning of a transfer whose writer is a client of this server, and its reader one of another. */
+/** A transfer that begins: its writer is a client of this server, its reader one of another. */
 export interface Sending {
   readonly id: string;
   readonly writer: LocalEnd;
@@ -18,7 +18,7 @@ export interface ChannelOwnerOptions {
   readonly channels: Channels<End, End>;
   readonly farEnds: FarEnds;
   readonly questions: Questions;
-  /** Sends to a reader elsewhere. Returns false if its server cannot be reached. */
+  /** Sends to a reader of another server. Returns false if that server cannot be reached. */
   readonly send: (sending: Sending) => boolean;
 }
 
@@ -70,8 +70,8 @@ export class ChannelOwner {
   }
 
   /**
-   * Brings the sides of a channel together, at least one of which is elsewhere. A side that turns out to have left gives its
-   * place back, and the other one goes on waiting.
+   * Brings the sides of a channel together, at least one of which is at another server. A side that turns out to have left
+   * gives its place back, and the other one keeps waiting.
    */
   async introduce(id: string, joined: Joined<End, End>): Promise<void> {
     const { channels } = this.#options;
@@ -109,13 +109,13 @@ export class ChannelOwner {
     const facts = factsOf(reader);
     if (writer.kind === "remote") {
       const isSame = reader.kind === "remote" && reader.server === writer.server;
-      // A server that has both sides sees for itself.
+      // A server that has both sides checks them itself.
       if (reader.kind === "remote" && !isSame && !(await questions.meet(reader.server, reader.ticket)))
         return "reader_gone";
       const ticket = reader.kind === "remote" ? reader.ticket : farEnds.expect({ id, role: "reader", end: reader });
       const server = reader.kind === "remote" ? reader.server : cluster.serverId;
       const passed = await questions.pass(writer.server, { writer: writer.ticket, reader: { server, ticket, facts } });
-      // It waits for another writer, unless the bytes have come although the answer was lost.
+      // The reader waits for another writer, unless the bytes have come although the answer was lost.
       if (reader.kind === "local" && passed !== "passing" && !farEnds.take(ticket)) return "passing";
       return reader.kind === "local" && reader.hasLeft ? "passing" : passed;
     }

@@ -25,7 +25,7 @@ export interface ChannelsOptions<R, W> {
 
 interface Entry<R, W> {
   channel: Channel<R, W>;
-  /** `Clock.elapsed` at which it ends unless both sides have come. */
+  /** `Clock.elapsed` at which it expires unless both sides have come. */
   readonly endsAt: number;
   stopTimer: CancelTimer;
 }
@@ -99,7 +99,7 @@ export class Channels<R extends Side, W extends Side> {
     this.#options.onChange();
   }
 
-  /** Whether this owner has the channel, or has had it lately. */
+  /** Whether this owner has the channel, or had it recently. */
   has(id: string): boolean {
     return this.#open.has(id) || this.#gone.has(id);
   }
@@ -109,7 +109,7 @@ export class Channels<R extends Side, W extends Side> {
     return Math.max(0, this.#find(id).endsAt - this.#options.clock.elapsed());
   }
 
-  /** Takes the joining of a channel back, because one of its sides turned out to have left. The other one waits again. */
+  /** Undoes the joining of a channel because one of its sides turned out to have left. The other one waits again. */
   undo(id: string, gone: R | W): void {
     const entry = this.#open.get(id);
     if (entry?.channel.kind !== "joined") return;

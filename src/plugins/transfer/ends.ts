@@ -2,16 +2,16 @@ import type { ActiveCaller } from "../../auth/caller.ts";
 import type { Visit } from "../../http/visit.ts";
 import type { Side } from "./channels.ts";
 
-/** One request of a client that passed the door. */
+/** One admitted request of a client. */
 export interface TransferCall {
   readonly visit: Visit;
-  /** MUST leave when the request has ended. */
+  /** The caller. It MUST leave when the request has ended. */
   readonly caller: ActiveCaller;
 }
 
 export type Role = "reader" | "writer";
 
-/** What the log says of a client. */
+/** What the log says about a client. */
 export interface EndFacts {
   readonly requestId: string;
   /** The caller's name. */

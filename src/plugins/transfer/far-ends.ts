@@ -12,7 +12,7 @@ export interface FarEndsOptions {
   readonly questions: Questions;
 }
 
-/** A client of this server that waits for the other side elsewhere. */
+/** A client of this server that waits for a side at another server. */
 export interface Waiting {
   readonly id: string;
   readonly role: Role;
@@ -22,17 +22,20 @@ export interface Waiting {
 interface Entry extends Waiting {
   /** The server of the channel; undefined before one is asked. */
   owner: string | undefined;
-  /** Whether the owner has found the other side. It is then of no more importance. */
+  /** Whether the owner has found the other side. The owner is not needed after that. */
   isMet: boolean;
   stopTimer: CancelTimer;
 }
 
-/** How long after a channel's own end this server waits for the word of its owner, who is the one to end it. */
+/** How long after a channel's expiry this server waits for the channel's owner, which normally ends the wait. */
 const SLACK_MS = 5000;
-/** How long a side waits for the bytes once both sides are known to be there. The writer's server sends at once. */
+/** How long a side waits for the bytes once both sides are there. The writer's server sends at once. */
 const BEGIN_MS = 10_000;
 
-/** The clients of this server whose channels, or other sides, are on other servers. Each is known to these by a ticket. */
+/**
+ * The clients of this server whose channels, or other sides, are on other servers. Those servers know each client by a
+ * ticket.
+ */
 export class FarEnds {
   readonly #options: FarEndsOptions;
   readonly #entries = new Map<string, Entry>();
@@ -49,18 +52,24 @@ export class FarEnds {
     return this.#entries.size;
   }
 
-  /** Returns the servers that may have created a channel. It is nearly always one: their names have other digests. */
+  /**
+   * Returns the servers that may have created a channel. It is nearly always one, because the ids of servers have different
+   * digests.
+   */
   ownersOf(id: string): readonly string[] {
     return this.#options.members.ids().filter((server) => id.startsWith(channelPrefix(server)));
   }
 
-  /** Asks the owners for a side's place, one after the other. The side is refused if none of them has the channel. */
+  /**
+   * Asks the possible owners of a channel for a side's place, one after the other. The side is refused if none of them has
+   * the channel.
+   */
   join(waiting: Waiting, owners: readonly string[]): void {
     const ticket = this.#add(waiting);
     void this.#join(ticket, owners);
   }
 
-  /** Lets a reader of a channel of this server wait for the bytes of a writer elsewhere. Returns its ticket. */
+  /** Lets the reader of a channel of this server wait for the bytes of a writer at another server. Returns its ticket. */
   expect(waiting: Waiting): string {
     const ticket = this.#add(waiting);
     this.meet(ticket);
@@ -77,7 +86,7 @@ export class FarEnds {
     if (fault) throw fault;
   }
 
-  /** Returns whether a side still waits, and holds it for the bytes that are about to come. */
+  /** Returns whether a side still waits, and keeps it for the bytes that are about to come. */
   meet(ticket: string): boolean {
     const entry = this.#entries.get(ticket);
     if (!entry) return false;
@@ -102,7 +111,7 @@ export class FarEnds {
     return this.#entries.get(ticket);
   }
 
-  /** Takes a side that waits no more: its transfer begins. Returns undefined for one that has left. */
+  /** Removes and returns a side whose transfer begins; undefined if it has left. */
   take(ticket: string): Waiting | undefined {
     const entry = this.#entries.get(ticket);
     if (!entry) return undefined;
@@ -151,7 +160,7 @@ export class FarEnds {
       const isThere = this.#entries.has(ticket);
       if (joined.kind === "absent") continue;
       if (joined.kind === "waits") {
-        // The side left while its place was asked for, and the owner may have heard of that too early.
+        // The side left before the owner had given it a place, so the owner has to be told again.
         if (!isThere) return end.hasLeft ? questions.leave(owner, id, ticket) : undefined;
         if (!entry.isMet) this.wait(ticket, joined.expiresInMs);
         return;

@@ -21,8 +21,8 @@ export interface FarTransfersOptions {
 }
 
 /**
- * Transfers that concern several servers. A channel belongs to the server that created it, which gives both sides their
- * places, wherever they have entered. The bytes go from the writer's server to the reader's and touch no third one.
+ * Transfers between clients of several servers. A channel belongs to the server that created it, which gives both sides their
+ * places, whichever servers they use. The bytes go directly from the writer's server to the reader's.
  */
 export class FarTransfers {
   readonly #options: FarTransfersOptions;
@@ -80,7 +80,7 @@ export class FarTransfers {
     this.#farEnds.leave(end);
   }
 
-  /** Brings together the sides of a channel of this server, at least one of which is elsewhere. */
+  /** Brings together the sides of a channel of this server, at least one of which is at another server. */
   introduce(id: string, joined: Joined<End, End>): Promise<void> {
     return this.#owner.introduce(id, joined);
   }
@@ -89,7 +89,7 @@ export class FarTransfers {
     this.#farEnds.refuseAll(fault);
   }
 
-  /** Sends the bytes of a writer who waits here, at the word of the channel's owner. */
+  /** Sends the bytes of a writer that waits here, when the channel's owner orders it. */
   #pass({ writer: ticket, reader }: Passing): Passed {
     const { cluster, flows } = this.#options;
     const writer = this.#farEnds.find(ticket);

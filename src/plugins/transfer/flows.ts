@@ -16,7 +16,7 @@ import type { TransferFigures } from "./transfer-figures.ts";
 import { TransferRate } from "./transfer-rate.ts";
 import type { Running } from "./transfer-state.ts";
 
-/** Six random characters tell two transfers of a server apart and leave the other sixteen beyond guessing. */
+/** Six random characters distinguish the transfers of a server in the log. The other sixteen stay secret. */
 const SHOWN_ID_CHARS = CHANNEL_PREFIX_CHARS + 6;
 
 export interface FlowsOptions {
@@ -64,7 +64,7 @@ export class Flows {
     for (const { flow } of [...this.#running]) flow.close();
   }
 
-  /** Passes the bytes between two clients of this server. `onOver` is called when that has ended. */
+  /** Passes the bytes between two clients of this server. `onOver` is called when the transfer has ended. */
   join(reader: LocalEnd, writer: LocalEnd, id: string, onOver: () => void): void {
     const { figures } = this.#options;
     const { request: writing } = writer.visit;
@@ -88,7 +88,9 @@ export class Flows {
     passage.start();
   }
 
-  /** Sends the bytes of a client of this server to the server of its reader. Returns false if that cannot be reached. */
+  /**
+   * Sends the bytes of a client of this server to the server of its reader. Returns false if that server cannot be reached.
+   */
   send(exchanges: PeerExchanges, { id, writer, reader }: Sending): boolean {
     const session = exchanges.sessionTo(reader.server);
     if (!session) return false;
@@ -174,7 +176,7 @@ function requestIdOf({ visit }: LocalEnd): string {
   return visit.requestId;
 }
 
-/** Answers the writer. The reader's answer is the bytes: all of them, or a connection that is cut. */
+/** Answers the writer. The reader gets the bytes: all of them, or a broken connection. */
 function answerWriter(writer: LocalEnd, outcome: Outcome, bytes = 0): void {
   switch (outcome) {
     case "completed":

@@ -28,7 +28,7 @@ function sane(value: string | null, maxChars: number): string | undefined {
   return value !== null && value.length <= maxChars && SANE.test(value) ? value : undefined;
 }
 
-/** Returns those of the writer's headers that the reader's server needs, as far as they are sane. */
+/** Returns those of the writer's headers that the reader's server needs, unless they are malformed. */
 export function writerHeaders(writer: Headers): readonly (readonly [name: string, value: string])[] {
   const type = sane(writer.get("content-type"), MAX_TYPE_CHARS);
   const disposition = sane(writer.get("content-disposition"), MAX_DISPOSITION_CHARS);

@@ -3,7 +3,8 @@ import type { RequestBody } from "../../wire/pump.ts";
 
 /**
  * Returns the body of an exchange of another server as a stream. It takes a piece only when one is asked for, so the other
- * server sends as fast as the stream is read. The stream does not end if the exchange breaks off: its reader has to know.
+ * server sends as fast as the stream is read. The stream does not end if the exchange breaks off, because its reader must not
+ * take a part for the whole.
  */
 export function toStream(body: RequestBody): ReadableStream<Uint8Array> {
   if (body instanceof ReadableStream) return body;

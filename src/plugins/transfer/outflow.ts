@@ -28,9 +28,9 @@ export interface OutflowOptions {
 class BrokenBody extends Error {}
 
 /**
- * The bytes on their way from a writer to the server of the reader, as fast as that one takes them. The reader's server says at
- * the end whether its client has received everything. The exchange is broken off if not all bytes come, so the other server
- * never takes a part for the whole.
+ * Sends bytes from a writer to the reader's server, as fast as that server takes them. At the end, the reader's server says
+ * whether its client has received everything. The exchange is broken off if bytes are missing, so that the other server never
+ * takes a part for the whole.
  */
 export class Outflow implements Flow, ExchangeSink {
   readonly #options: OutflowOptions;
@@ -53,7 +53,7 @@ export class Outflow implements Flow, ExchangeSink {
     if (!source) this.#bodyEnded();
     this.#exchange = session.open({ head, body }, this);
     this.#watch();
-    // A signal that is aborted already fires no event.
+    // A signal that was aborted before fires no event.
     if (writerSignal.aborted) queueMicrotask(this.#writerLeft);
   }
 
@@ -79,7 +79,7 @@ export class Outflow implements Flow, ExchangeSink {
     if (end.kind === "complete" && this.#head) return outcomeIn(this.#head);
     if (end.kind === "canceled" && end.cause !== undefined)
       return end.cause instanceof BrokenBody ? "wrong_length" : "writer_gone";
-    // The reader has left, or its server, or the link between the servers.
+    // The reader has left, or its server has, or the link has broken.
     return "reader_gone";
   }
 
@@ -90,7 +90,7 @@ export class Outflow implements Flow, ExchangeSink {
       {
         pull: async (controller) => {
           const { done, value } = await reader.read();
-          // The exchange has copied a piece by the time at which it asks for the next one.
+          // The exchange copies a piece before it asks for the next one.
           if (sent) freeMemory(sent);
           sent = value;
           if (done || value === undefined) {
@@ -109,7 +109,7 @@ export class Outflow implements Flow, ExchangeSink {
     );
   }
 
-  /** A writer that leaves now has sent everything, so the reader still gets it. */
+  /** A writer that leaves now has sent everything, so the reader still gets all of it. */
   #bodyEnded(): void {
     this.#options.writerSignal.removeEventListener("abort", this.#writerLeft);
   }

@@ -6,7 +6,7 @@ import type { CancelTimer, Clock } from "../../system/deps.ts";
 export interface Flow {
   /** Bytes so far; undefined while they are not seen. */
   readonly bytes: number | undefined;
-  /** Breaks it off, because the server is shutting down. */
+  /** Breaks it off because the server shuts down. */
   close(): void;
 }
 

@@ -3,11 +3,11 @@ import { isRecord } from "../../json/parse.ts";
 import type { CallResult, Calls } from "../../plugin/cluster.ts";
 import type { EndFacts, Role } from "./ends.ts";
 
-// What servers ask each other about channels. A side is named by a ticket of its server, a channel by its id.
+// The questions that servers ask each other about channels. A side is named by a ticket of its server, a channel by its id.
 
 /** How long another server may take to answer. */
 const ANSWER_MS = 2000;
-/** Longest text that is read. */
+/** The longest text that is read. */
 const MAX_CHARS = 512;
 
 /** A client that asks the owner of a channel for its place. */
@@ -18,7 +18,7 @@ export interface Joining {
   readonly facts: EndFacts;
 }
 
-/** The answer to a side that asks for its place. `absent`: there is no such channel. `silent`: nobody has answered. */
+/** The answer to a side that asks for its place. `absent`: there is no such channel. `silent`: the owner has not answered. */
 export type Joined =
   | { readonly kind: "waits"; readonly expiresInMs: number }
   | { readonly kind: "refused"; readonly fault: Fault }
@@ -32,8 +32,8 @@ export interface Passing {
 }
 
 /**
- * What became of that order. `reader_gone` and `writer_gone`: that side is not at its server any more. `failed`: the two servers
- * cannot reach each other, or nobody knows.
+ * The outcome of that order. `reader_gone` and `writer_gone`: that side is no longer at its server. `failed`: the two servers
+ * cannot reach each other, or the outcome is unknown.
  */
 export type Passed = "passing" | "reader_gone" | "writer_gone" | "failed";
 const PASSED: readonly Passed[] = ["passing", "reader_gone", "writer_gone", "failed"];
@@ -88,7 +88,7 @@ export class Questions {
     return PASSED.find((known) => known === outcome) ?? "failed";
   }
 
-  /** Tells a side's server that the side goes on waiting, after its other side was there and has left. */
+  /** Tells a side's server that the side keeps waiting, because the other side has left. */
   wait(server: string, ticket: string, expiresInMs: number): void {
     void this.#ask(server, "transfer_wait", { ticket, expires_in_ms: expiresInMs });
   }
@@ -103,7 +103,7 @@ export class Questions {
   }
 }
 
-/** The side of the questions that answers. Handlers get only what could be read. */
+/** Answers the questions. Handlers get only what could be parsed. */
 export interface Answers {
   /** Returns how long the channel waits for its other side. Throws a `Fault`. */
   join(server: string, joining: Joining): number;
@@ -116,7 +116,7 @@ export interface Answers {
   refuse(ticket: string, fault: Fault): void;
 }
 
-/** Lets other servers ask. */
+/** Registers the handlers, so that other servers can ask. */
 export function answerQuestions(calls: Calls, answers: Answers): void {
   const on = (kind: string, handler: (body: Readonly<Record<string, unknown>>, from: string) => object): void =>
     calls.answer(kind, (body, from) => {
@@ -161,7 +161,7 @@ export function answerQuestions(calls: Calls, answers: Answers): void {
   });
 }
 
-/** The fault of a side whose channel's server does not answer. */
+/** Creates the fault for a side if the server of its channel does not answer. */
 export function silentFault(server: string): Fault {
   return new Fault("server_not_answering", {
     message: `The server '${server}', where this channel was created, did not answer. Try again shortly.`,

@@ -43,7 +43,7 @@ export function createReaderExchanges(
   };
 }
 
-/** One such exchange: its body is the reader's answer, and its answer says how that ended. */
+/** One such exchange: its body is the response to the reader, and its answer says how the transfer ended. */
 class Reading implements Exchange {
   readonly #sink: ExchangeSink;
   readonly #abort = new AbortController();
@@ -75,13 +75,13 @@ class Reading implements Exchange {
         this.#end({ kind: "complete" });
       },
     };
-    // A reader that has left just now ends it at once, and the sink must not be called yet.
+    // A reader that has just left ends the exchange at once, but the sink must not be called yet.
     queueMicrotask(() => receive(receiving));
   }
 
   consumed(): void {}
 
-  /** The writer's server has given up, or is gone: what came is not everything. */
+  /** The writer's server has given up or is gone, so bytes are missing. */
   cancel(): void {
     if (this.#hasEnded) return;
     this.#end({ kind: "canceled" });

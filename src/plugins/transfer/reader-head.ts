@@ -5,7 +5,7 @@ import type { Outcome } from "./passage.ts";
 /** The kind of the exchanges by which the writer's server sends the bytes to the reader's. */
 export const CHANNEL_KIND = "channel";
 
-/** How the transfer ended for the reader, which a status alone does not say. */
+/** The header that says how the transfer ended for the reader, which the status alone does not say. */
 const OUTCOME_HEADER = "x-moorage-outcome";
 const OUTCOMES: readonly Outcome[] = ["completed", "writer_gone", "reader_gone", "wrong_length", "stalled", "closed"];
 

@@ -16,7 +16,7 @@ export interface EndedTransfer {
   readonly route: string;
 }
 
-/** What became of the channels and transfers of this server. A transfer is counted at its writer's server. */
+/** Counts the channels and transfers of this server by outcome. A transfer is counted at its writer's server. */
 export class TransferFigures {
   readonly ended: Record<Outcome | "expired", number> = {
     completed: 0,

@@ -64,7 +64,7 @@ function verdictOfCode(code: ResetCode): Verdict {
     case "busy":
     case "canceled":
       return NOTHING;
-    // Another server tells these of a worker of its own, which it judges itself.
+    // These ends come from another server, which judges its own worker itself.
     case "worker_lost":
     case "too_many_calls":
     case "too_large":

@@ -101,8 +101,9 @@ export class Counter {
   }
 
   /**
-   * Raises the level after a child was served in a group, or elsewhere. A group that not every worker serves may have served a child that is
-   * far ahead of the others, and then raises the level only to the service of those that wait in other groups.
+   * Raises the level after a child was served in a group, or by another server. A group that not every worker serves may have
+   * served a child that is far ahead of the others, and then raises the level only to the service of those that wait in other
+   * groups.
    */
   raise(start: number, group: Group | undefined): void {
     let bound = start;

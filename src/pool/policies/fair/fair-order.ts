@@ -8,7 +8,7 @@ import type { Group, Row } from "./row.ts";
 /** The most counters without jobs that are kept. */
 const MAX_IDLE = 10_000;
 
-/** A flow, as servers name it to each other. */
+/** A flow, as servers name it in messages to each other. */
 export interface FlowName {
   /** Its index in `CLASSES`. */
   readonly urgency: number;
@@ -129,7 +129,7 @@ export class FairOrder {
     this.#sweep(now);
   }
 
-  /** Counts service that a flow has received elsewhere. A correction for a flow that is not known any more is left out. */
+  /** Counts service that a flow has received from other servers. Ignores a correction for a flow that is no longer known. */
   absorb(flow: FlowName, amount: number, now: number): void {
     if (amount < 0 && !this.#isKnown(flow)) return;
     for (let each: Counter | undefined = this.#leafAt(flow); each; each = each.parent) {

@@ -29,7 +29,9 @@ export interface FlowLimits {
 }
 
 export interface FairQueueOptions {
-  /** How many tickets may wait. Those that were accepted before count, but are never refused; those of peers do not. */
+  /**
+   * How many tickets may wait. Tickets that were accepted before count, but are never refused. Tickets of peers do not count.
+   */
   readonly capacity: number;
   /** Used for timers only: the pool passes the time with each call. */
   readonly clock: Pick<Clock, "after" | "elapsed">;
@@ -211,7 +213,7 @@ export class FairQueue implements QueuePolicy {
     this.#positions.revision += 1;
   }
 
-  /** The order in which a slot is charged; undefined if nobody waits for slots of its worker. */
+  /** Returns the order that is charged for a slot; undefined if no ticket waits for slots of its worker. */
   #orderAt({ lines, isContended }: Pick<OpenSeat, "lines" | "isContended">): FairOrder | undefined {
     if (isContended) return this.#backlog.orderFor(lines);
     return this.#backlog.size > 0 ? this.#backlog.findOrder(lines) : undefined;
@@ -239,7 +241,7 @@ export class FairQueue implements QueuePolicy {
     return this.#locality.choose(rows, isOnly, seat.warmth);
   }
 
-  /** Takes back what jobs of a peer were charged, because the peer tells now what it has charged for them. */
+  /** Takes back what jobs of a peer were charged here, because the peer has now sent what it has charged for them. */
   #refundAll(peer: string, now: number): void {
     this.#changed(now);
     this.#peerCharges.refund(peer);

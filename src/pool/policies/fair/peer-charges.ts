@@ -2,7 +2,9 @@ import type { CancelTimer, Clock } from "../../../system/deps.ts";
 import type { Counter } from "./counter.ts";
 import type { FairOrder } from "./fair-order.ts";
 
-/** For how long the charge of an ended job stands if its server tells nothing: two periods in which servers tell. */
+/**
+ * How long the charge of an ended job is kept if its server sends nothing: two periods in which servers send their charges.
+ */
 const KEEP_MS = 2000;
 
 /** What a flow was charged for a job, when it began. */
@@ -20,8 +22,8 @@ interface Owed {
 }
 
 /**
- * The charges of ended jobs of peers. The server of a job counts it and tells what it has charged once a second; until then
- * the charge here stands, so that a caller whose jobs are short does not get more than others in the meantime.
+ * The charges of ended jobs of peers. The server of a job counts it, and sends its charges once a second. Until then the
+ * charge here is kept, so that a caller whose jobs are short does not get more than others in the meantime.
  */
 export class PeerCharges {
   readonly #clock: Pick<Clock, "after" | "elapsed">;
@@ -39,7 +41,7 @@ export class PeerCharges {
     this.#cancelTimer ??= this.#clock.after(KEEP_MS, () => this.#sweep());
   }
 
-  /** Takes back what was charged for jobs of a peer, which tells now what it has charged. */
+  /** Takes back what was charged for jobs of a peer, which has now sent its own charges. */
   refund(peer: string): void {
     this.#refundIf((owed) => owed.peer === peer);
   }

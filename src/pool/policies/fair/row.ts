@@ -27,7 +27,10 @@ export function sampleOf({ rows }: Group): Ticket | undefined {
   return undefined;
 }
 
-/** Returns the key of a ticket's group: all that decides which seats serve it. A peer's job is never sent to a peer. */
+/**
+ * Returns the key of a ticket's group: everything that decides which seats may serve it. A peer's job is never sent to a
+ * peer.
+ */
 export function groupKeyOf({ demand, peer }: Pick<Ticket, "demand" | "peer">): string {
   const { model, workerId = "", exact, exchangeKind = "", excluded } = demand;
   const key = `${model}\n${workerId}\n${exact}\n${exchangeKind}\n${peer === undefined ? "" : "peer"}`;

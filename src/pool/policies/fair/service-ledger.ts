@@ -3,12 +3,12 @@ import { CLASSES, URGENCY } from "../../urgency.ts";
 import type { Backlog } from "./backlog.ts";
 import type { Flow } from "./flow.ts";
 
-/** The most flows whose service is kept until it is taken. That of others is left out. */
+/** The most flows whose service is kept until it is taken. The service of further flows is ignored. */
 const MAX_FLOWS = 10_000;
 
 /**
- * The service that flows receive on several servers: what was charged here and other servers have not been told of, and what
- * they tell. Only jobs that are charged count elsewhere; one that begins while nothing waits takes nothing from anyone.
+ * The service that flows receive on several servers: charges of this server that are not sent yet, and charges that other
+ * servers send. Only charged jobs are sent: a job that begins while nothing waits takes nothing from anyone.
  */
 export class ServiceLedger implements SharedService {
   readonly #backlog: Backlog;
@@ -16,7 +16,7 @@ export class ServiceLedger implements SharedService {
   #isKept = false;
   readonly #byFlow = new Map<Flow, Map<string, number>>();
 
-  /** `onTold` is called before the service that a peer tells is counted. */
+  /** `onTold` is called before the service that a peer has sent is counted. */
   constructor(backlog: Backlog, onTold: (peer: string, now: number) => void) {
     this.#backlog = backlog;
     this.#onTold = onTold;

@@ -40,7 +40,7 @@ export function shareSignOuts(signOuts: SignOuts, peers: SignOutPeers, now: () =
     for (let tells = 0; tells < MAX_TELLS; tells += 1)
       if ((await peers.ask(serverId, TELL, { id, ends_at: endsAt })) !== undefined) return;
   };
-  const fetch = async (serverId: string): Promise<void> => {
+  const askFor = async (serverId: string): Promise<void> => {
     const listed = await peers.ask(serverId, LIST, null);
     if (isRecord(listed) && Array.isArray(listed["data"]))
       for (const each of listed["data"].slice(0, MAX_LISTED)) take(each);
@@ -56,7 +56,7 @@ export function shareSignOuts(signOuts: SignOuts, peers: SignOutPeers, now: () =
   signOuts.onAdded((signOut) => {
     for (const serverId of peers.ids()) void tell(serverId, signOut);
   });
-  peers.onCame((serverId) => void fetch(serverId));
+  peers.onCame((serverId) => void askFor(serverId));
 }
 
 /** Reads the list of another server, which is bounded like anything from outside. */

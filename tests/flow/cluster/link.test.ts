@@ -60,7 +60,7 @@ const MIB = 1024 * 1024;
 
 test("a listener for links shares its port with no other server", () => {
   const { contact } = startRealLinks("a");
-  const port = Number(contact.address.split(":")[1]);
+  const port = Number(contact.address?.split(":")[1]);
   const accept = (): undefined => undefined;
   expect(() => new SocketTransport(systemClock).listen({ host: "127.0.0.1", port }, accept)).toThrow("EADDRINUSE");
 });

@@ -12,7 +12,14 @@ afterEach(async () => {
 });
 
 function startServer(env: Readonly<Record<string, string>>): ProgramRun {
-  const all = { PATH: process.env["PATH"] ?? "", PORT: "0", HOST: "127.0.0.1", PLUGINS: "llm", ...env };
+  const all = {
+    PATH: process.env["PATH"] ?? "",
+    PORT: "0",
+    HOST: "127.0.0.1",
+    CLUSTER_LISTEN: "127.0.0.1:0",
+    PLUGINS: "llm",
+    ...env,
+  };
   const server = new ProgramRun([process.execPath, "src/main.ts"], all, ROOT);
   ends.push(async () => {
     server.kill();

@@ -84,6 +84,7 @@ module.exports = {
       "^src/tunnel/owners\\.ts$",
       "^src/plugin/restrictions\\.ts$",
       "^src/auth/(sign-outs|token-keys)\\.ts$",
+      "^src/keys/key-(entry|records)\\.ts$",
     ]),
     {
       name: "store-behind-its-ports",
@@ -167,6 +168,15 @@ module.exports = {
       "^src/config\\.ts$",
       "^src/http/",
       "^src/wire/bearer\\.ts$",
+    ]),
+    reaches("keys-reach", "Keys know who may call, and neither HTTP nor where they are kept.", "^src/keys/", [
+      ...SHARED,
+      "^src/wire/",
+      "^src/auth/(caller|keys)\\.ts$",
+    ]),
+    reaches("limits-reach", "Limits know what a key states, and nothing that is limited.", "^src/limits/", [
+      ...SHARED,
+      "^src/keys/key-terms\\.ts$",
     ]),
     reaches("openapi-reach", "The description of the API knows nobody who is described.", "^src/openapi/", [...SHARED]),
     reaches(

@@ -173,6 +173,8 @@ module.exports = {
       ...SHARED,
       "^src/wire/",
       "^src/auth/(caller|keys)\\.ts$",
+      "^src/pool/alias\\.ts$",
+      "^src/settings/nearest\\.ts$",
     ]),
     reaches("limits-reach", "Limits know what a key states, and nothing that is limited.", "^src/limits/", [
       ...SHARED,

@@ -1,4 +1,5 @@
 import type { AccessLists } from "./gates.ts";
+import type { KeySource, KeySources } from "./keys.ts";
 
 /** How many entries of one list a reload has added and removed. */
 export interface Change {
@@ -32,11 +33,13 @@ export type OpenedSide = "clients" | "workers" | "operators";
  * reload must not open a server: it stays reachable at the same address, and the last key of a file is easily deleted by
  * mistake. Without keys for operators, clients would take their place.
  */
-export function openedBy(before: AccessLists, after: AccessLists): OpenedSide | undefined {
-  if (isClosed(before.apiKeys, before.apiRoles) && !isClosed(after.apiKeys, after.apiRoles)) return "clients";
-  if (isClosed(before.clientKeys, before.clientRoles) && !isClosed(after.clientKeys, after.clientRoles))
-    return "workers";
-  if (isClosed(before.adminKeys, before.adminRoles) && !isClosed(after.adminKeys, after.adminRoles)) return "operators";
+export function openedBy(before: AccessLists, after: AccessLists, made?: KeySources): OpenedSide | undefined {
+  const opens = (keys: keyof AccessLists, roles: keyof AccessLists, source: KeySource | undefined): boolean =>
+    // Keys that are made while the server runs keep their side shut, whatever the configuration lists.
+    (source?.isEmpty ?? true) && isClosed(before[keys], before[roles]) && !isClosed(after[keys], after[roles]);
+  if (opens("apiKeys", "apiRoles", made?.api)) return "clients";
+  if (opens("clientKeys", "clientRoles", made?.client)) return "workers";
+  if (opens("adminKeys", "adminRoles", made?.admin)) return "operators";
   return undefined;
 }
 

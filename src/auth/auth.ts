@@ -13,8 +13,8 @@ import {
   createCaller,
 } from "./caller.ts";
 import { Callers, type IdleTimeouts, type RequestsElsewhere } from "./callers.ts";
-import { type AccessLists, createGates } from "./gates.ts";
-import { configuredKeys, type KeySources } from "./keys.ts";
+import { type AccessLists, createGates, type Gates } from "./gates.ts";
+import { configuredKeys, type KeySource, type KeySources } from "./keys.ts";
 import { createOperatorDoor, createSignInDoor, type OperatorDoor, type SignInDoor } from "./operator-door.ts";
 import { createPageGuard, createRoleGuard } from "./page-guard.ts";
 import { Refusals, type RefusalsElsewhere } from "./refusals.ts";
@@ -75,6 +75,8 @@ export interface Auth extends ClientDoor, Access {
    * and try tokens end. Running requests continue. The sessions of workers are ended by their source, not here.
    */
   reload(next: AccessLists): Reload;
+  /** Builds the gates again, after the first key of a kind was made. */
+  refresh(): void;
 }
 
 /** What the other servers of a cluster have used of common limits. */
@@ -84,8 +86,10 @@ export interface LimitsElsewhere extends RefusalsElsewhere {
 
 export interface AuthOptions {
   readonly idleTimeouts: IdleTimeouts;
-  /** The source of keys; the configuration's lists unless given. */
+  /** The source of keys, in place of the configuration's lists. */
   readonly keys?: KeySources | undefined;
+  /** Keys that are made while the server runs, beside those of the configuration. */
+  readonly made?: KeySources | undefined;
   /** The secret that seals sign-ins and try tokens; keys of operators seal them unless given. */
   readonly secret?: SharedSecret | undefined;
   /** Sign-outs are forgotten at a restart unless given. */
@@ -132,11 +136,17 @@ export function createAuth(config: Config, { clock, ids, log }: Deps, options: A
   const dashboard = createCaller("dashboard", limits);
   const standIn = (token: string): Caller | undefined => (tryTokens.isCurrent(token) ? dashboard : undefined);
   const gateParts = { proxies, refusals, assertPageMayUseRole: createRoleGuard(config), roleLimits: limits };
+  const { made } = options;
+  const gatesFor = (next: AccessLists): Gates => {
+    const { maxRequestsPerKey, clusterName } = config;
+    const listed = options.keys ?? configuredKeys({ ...next, maxRequestsPerKey, clusterName });
+    return createGates(gateParts, listed, next, standIn, made);
+  };
   let lists: AccessLists = config;
-  let gates = createGates(gateParts, options.keys ?? configuredKeys(config), lists, standIn);
+  let gates = gatesFor(lists);
   const deriveTokenKeys = (): void => {
     const { operators, hasAdmins } = gates;
-    tokenKeys.derive(operatorKeys(lists, hasAdmins), (owner) => operators.hasOwner(owner));
+    tokenKeys.derive(operatorKeys(lists, hasAdmins, made?.admin), (owner) => operators.hasOwner(owner));
   };
   deriveTokenKeys();
 
@@ -183,34 +193,36 @@ export function createAuth(config: Config, { clock, ids, log }: Deps, options: A
       return gates.hasAdmins;
     },
     get hasSeveralOwners() {
-      return lists.clientKeys.length + lists.clientRoles.length > 1;
+      return lists.clientKeys.length + lists.clientRoles.length > 1 || made?.client.isEmpty === false;
     },
     reload(next) {
-      const opened = openedBy(lists, next);
+      const opened = openedBy(lists, next, made);
       if (opened) return { ok: false, opened };
       const changes = countChanges(lists, next);
       lists = next;
-      gates = createGates(
-        gateParts,
-        options.keys ??
-          configuredKeys({
-            ...next,
-            maxRequestsPerKey: config.maxRequestsPerKey,
-            clusterName: config.clusterName,
-          }),
-        next,
-        standIn,
-      );
+      gates = gatesFor(lists);
       deriveTokenKeys();
       return { ok: true, changes };
+    },
+    refresh() {
+      gates = gatesFor(lists);
+      deriveTokenKeys();
     },
   };
 }
 
 /**
  * Returns the keys from which the one for tokens is derived. If only roles make an operator, the API keys seal the try
- * tokens, because a try token opens nothing that an API key does not open. There are no sign-ins then.
+ * tokens, because a try token opens nothing that an API key does not open. There are no sign-ins then. If some operators
+ * have keys that were made, there are sign-ins, which no API key may seal. The texts of those keys are not known here, so
+ * the tokens are then valid on this server alone.
  */
-function operatorKeys({ adminKeys, apiKeys }: AccessLists, hasAdmins: boolean): readonly string[] {
-  return hasAdmins && adminKeys.length > 0 ? adminKeys : apiKeys;
+function operatorKeys(
+  { adminKeys, apiKeys }: AccessLists,
+  hasAdmins: boolean,
+  made: KeySource | undefined,
+): readonly string[] {
+  if (hasAdmins && adminKeys.length > 0) return adminKeys;
+  const isAnyMade = made !== undefined && !made.isEmpty;
+  return isAnyMade ? [] : apiKeys;
 }

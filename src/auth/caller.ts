@@ -26,6 +26,12 @@ export interface Caller {
   /** The caller's share of a busy pool, relative to other callers of its class. Above 0. */
   readonly weight: number;
   readonly limits: CallerLimits;
+  /** The id of the key that was made for the caller. Absent for configured keys, roles and callers without a key. */
+  readonly keyId?: string | undefined;
+  /** The header, in lower case, that names the end user behind each request. Absent: `END_USER_HEADERS` does. */
+  readonly userHeader?: string | undefined;
+  /** `own`: workers that serve only the caller's tenant come before others. */
+  readonly prefer?: "own" | undefined;
   /**
    * Returns whether the caller may use the model of this name. A stand-in, such as another quantization, counts as the
    * model.

@@ -139,6 +139,18 @@ class Stay implements ActiveCaller {
     return this.#who.limits;
   }
 
+  get keyId(): string | undefined {
+    return this.#who.keyId;
+  }
+
+  get userHeader(): string | undefined {
+    return this.#who.userHeader;
+  }
+
+  get prefer(): "own" | undefined {
+    return this.#who.prefer;
+  }
+
   may(model: string): boolean {
     return this.#who.may(model);
   }

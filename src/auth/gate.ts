@@ -1,7 +1,7 @@
 import type { Visit } from "../http/visit.ts";
 import type { Proxies } from "./addresses.ts";
 import { ANONYMOUS, type AuthSurface, type Caller, type CallerLimits, createCaller } from "./caller.ts";
-import { type KeyRecord, type KeySource, keysOf, sha256 } from "./keys.ts";
+import { type KeyRecord, type KeyRefusal, type KeySource, keysOf, sha256 } from "./keys.ts";
 import type { Refusals } from "./refusals.ts";
 
 /** The owner of workers that need no key. */
@@ -22,6 +22,8 @@ export interface GateOptions {
   readonly surface: AuthSurface;
   readonly sources: readonly KeySource[];
   readonly roles: readonly string[];
+  /** Whether a key or role is required even if none is known. */
+  readonly isShut?: boolean;
   /**
    * Keys for another gate. A client that sends one here has made a mistake, not a guess, so it does not count as a wrong
    * key.
@@ -35,7 +37,7 @@ export interface GateOptions {
 
 /** Checks that a request has one of a set of keys or roles that give the same access. */
 export class Gate {
-  /** Whether neither a key nor a role is configured, so that none is required. */
+  /** Whether there is neither a key nor a role, so that none is required. */
   readonly isOpen: boolean;
   readonly hasKeys: boolean;
   readonly #parts: GateParts;
@@ -47,7 +49,7 @@ export class Gate {
     this.#options = options;
     this.#roles = new Map(options.roles.map((role) => [role, createCaller(`role:${role}`, parts.roleLimits)]));
     this.hasKeys = options.sources.some((source) => !source.isEmpty);
-    this.isOpen = !this.hasKeys && this.#roles.size === 0;
+    this.isOpen = !this.hasKeys && this.#roles.size === 0 && !options.isShut;
   }
 
   /** Returns the caller of a role that a trusted proxy states; undefined if there is none. Throws `origin_not_allowed`. */
@@ -70,7 +72,19 @@ export class Gate {
     const hash = sha256(key);
     for (const source of this.#options.sources) {
       const record = source.find(hash);
-      if (record) return record;
+      if (!record) continue;
+      source.used?.(record);
+      return record;
+    }
+    return undefined;
+  }
+
+  /** Says why a key is refused that is no guess, or cannot be right; undefined for a key that nobody has made. */
+  explain(key: string): KeyRefusal | undefined {
+    const hash = sha256(key);
+    for (const source of this.#options.sources) {
+      const refusal = source.explain?.(key, hash);
+      if (refusal) return refusal;
     }
     return undefined;
   }
@@ -94,23 +108,39 @@ export class Gate {
   }
 
   /**
-   * Returns the caller of a visit by role or by key. Throws `invalid_api_key`, `too_many_auth_failures` or
-   * `origin_not_allowed`.
+   * Returns the caller of a visit by role or by key. Throws `invalid_api_key`, `key_expired`, `key_revoked`, `key_rotated`,
+   * `too_many_auth_failures` or `origin_not_allowed`.
    */
   admit(visit: Visit): Caller {
     return this.roleOf(visit) ?? this.admitKeys(visit, keysOf(visit.request.headers));
   }
 
-  /** Returns the caller of the first valid key. Throws `invalid_api_key` or `too_many_auth_failures`. */
+  /**
+   * Returns the caller of the first valid key. Throws `invalid_api_key`, `key_expired`, `key_revoked`, `key_rotated` or
+   * `too_many_auth_failures`.
+   */
   admitKeys(visit: Visit, keys: readonly string[]): Caller {
     const { surface, standIn, refusal, elsewhere } = this.#options;
     for (const key of keys) {
       const caller = this.find(key) ?? standIn?.(key);
       if (caller) return caller;
     }
+    const known = keys.map((key) => this.explain(key)).filter((each) => each !== undefined);
     // A request has room for several keys, and each different one is a guess of its own.
-    const guesses = new Set(keys.filter((key) => elsewhere?.find(sha256(key)) === undefined)).size;
-    throw this.#parts.refusals.refuse(visit, surface, { guesses, hasKey: keys.length > 0, message: refusal });
+    const guesses = this.guessesIn(keys.filter((key) => elsewhere?.find(sha256(key)) === undefined));
+    throw this.#parts.refusals.refuse(visit, surface, {
+      guesses,
+      hasKey: keys.length > 0,
+      message: refusal,
+      known: known[0],
+    });
+  }
+
+  /** Counts the different keys that may be guesses. */
+  guessesIn(keys: Iterable<string>): number {
+    let guesses = 0;
+    for (const key of new Set(keys)) if (this.explain(key)?.isGuess !== false) guesses += 1;
+    return guesses;
   }
 }
 

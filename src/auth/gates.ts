@@ -1,7 +1,7 @@
 import type { Config } from "../config.ts";
 import type { Caller } from "./caller.ts";
 import { Gate, type GateParts } from "./gate.ts";
-import type { KeySources } from "./keys.ts";
+import { combineKeys, type KeySources } from "./keys.ts";
 
 /** The configured keys and roles, which a reload replaces. */
 export type AccessLists = Pick<
@@ -22,14 +22,24 @@ export interface Gates {
 const ADMINS_ONLY =
   "No valid admin key was given; an API key is not enough here. Send it as 'Authorization: Bearer <key>'.";
 
-/** Builds the gates. `standIn` returns the caller of a token that clients may use in place of a key. */
+const NO_ADMINS =
+  "This server has no admin key, and the keys that were made for clients do not open this. Set ADMIN_KEY, or make an admin key.";
+
+/**
+ * Builds the gates. `standIn` returns the caller of a token that clients may use in place of a key. `made` are the keys that
+ * are made while the server runs. Without admins, the listed keys of clients make an operator, but never a made one: those
+ * are given to people who may use models, and not the server.
+ */
 export function createGates(
   parts: GateParts,
-  keys: KeySources,
+  listed: KeySources,
   { apiRoles, clientRoles, adminRoles }: AccessLists,
   standIn: (token: string) => Caller | undefined,
+  made?: KeySources,
 ): Gates {
+  const keys = made ? combineKeys(listed, made) : listed;
   const hasAdmins = !keys.admin.isEmpty || adminRoles.length > 0;
+  const hasMade = made !== undefined && !made.api.isEmpty;
   return {
     api: new Gate(parts, { surface: "api", sources: [keys.api], roles: apiRoles, standIn, elsewhere: keys.admin }),
     transfer: new Gate(parts, {
@@ -45,7 +55,12 @@ export function createGates(
       parts,
       hasAdmins
         ? { surface: "state", sources: [keys.admin], roles: adminRoles, refusal: ADMINS_ONLY, elsewhere: keys.api }
-        : { surface: "state", sources: [keys.api], roles: apiRoles },
+        : {
+            surface: "state",
+            sources: [listed.api],
+            roles: apiRoles,
+            ...(hasMade && { isShut: true, refusal: NO_ADMINS, elsewhere: keys.api }),
+          },
     ),
     hasAdmins,
   };

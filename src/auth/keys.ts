@@ -24,6 +24,25 @@ export interface KeySource {
   find(hash: string): KeyRecord | undefined;
   /** Whether any key of this source stands for this owner. A worker's id is free for others once no source says so. */
   hasOwner(owner: string): boolean;
+  /** Notes that a key was used to get in. Absent if the source keeps no times. */
+  used?(record: KeyRecord): void;
+  /**
+   * Says why a key that `find` does not return is refused: it was valid once, is for something else, or was mistyped.
+   * Undefined for a key that nobody has made. Absent if the source knows only its valid keys.
+   */
+  explain?(key: string, hash: string): KeyRefusal | undefined;
+}
+
+/** The reason for which a key is refused that is no guess, or cannot be right. */
+export interface KeyRefusal {
+  readonly code: "key_expired" | "key_revoked" | "key_rotated" | "invalid_api_key";
+  readonly message: string;
+  /** For the log: `key_expired`, `mistyped`. */
+  readonly reason: string;
+  /** The caller name of the key; undefined for a text that is no key. */
+  readonly caller: string | undefined;
+  /** Whether the text counts as a wrong key. A key that somebody was given does not. */
+  readonly isGuess: boolean;
 }
 
 /** The keys of a server, by the access that they give. */
@@ -50,6 +69,30 @@ export function configuredKeys({
     admin: listed("admin-key", adminKeys),
     api: listed("api-key", apiKeys),
     client: listed("client-key", clientKeys),
+  };
+}
+
+/** Combines the keys that the configuration lists with those that are made while the server runs. */
+export function combineKeys(configured: KeySources, made: KeySources): KeySources {
+  return {
+    api: combined(configured.api, made.api),
+    client: combined(configured.client, made.client),
+    admin: combined(configured.admin, made.admin),
+  };
+}
+
+function combined(first: KeySource, second: KeySource): KeySource {
+  return {
+    get isEmpty() {
+      return first.isEmpty && second.isEmpty;
+    },
+    find: (hash) => first.find(hash) ?? second.find(hash),
+    hasOwner: (owner) => first.hasOwner(owner) || second.hasOwner(owner),
+    used(record) {
+      first.used?.(record);
+      second.used?.(record);
+    },
+    explain: (key, hash) => first.explain?.(key, hash) ?? second.explain?.(key, hash),
   };
 }
 

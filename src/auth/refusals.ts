@@ -5,6 +5,7 @@ import type { Clock, Log, LogFields } from "../system/deps.ts";
 import { RepeatedLines } from "../system/repeated-lines.ts";
 import type { AuthSurface } from "./caller.ts";
 import { FailureLimit, type FailuresElsewhere } from "./failure-limit.ts";
+import type { KeyRefusal } from "./keys.ts";
 
 export interface RefusalsOptions {
   readonly clock: Clock;
@@ -35,6 +36,8 @@ interface Refused {
   readonly hasKey: boolean;
   /** The message of the answer, in place of the usual one. */
   readonly message?: string | undefined;
+  /** Why a key in it is refused that its source knows, or that was mistyped. */
+  readonly known?: KeyRefusal | undefined;
 }
 
 /**
@@ -66,19 +69,27 @@ export class Refusals {
 
   /**
    * Counts a refused request and the wrong keys in it. Returns the fault to throw: `too_many_auth_failures` for wrong keys
-   * from an address that was at its limit before, else `invalid_api_key`.
+   * from an address that was at its limit before, else `invalid_api_key` or what is known about a key in it.
    */
-  refuse(visit: Visit, surface: AuthSurface, { guesses, hasKey, message }: Refused): Fault {
+  refuse(visit: Visit, surface: AuthSurface, { guesses, hasKey, message, known }: Refused): Fault {
     const { addressOf, bucketOf, onFailure } = this.#options;
     onFailure(surface);
     const bucket = bucketOf(visit);
-    const reason = guesses > 0 ? "wrong_key" : hasKey ? "key_of_another_kind" : "no_key";
+    const reason = known?.reason ?? (guesses > 0 ? "wrong_key" : hasKey ? "key_of_another_kind" : "no_key");
     const fields: LogFields = { address: addressOf(visit), door: surface, route: routeOf(visit.request), reason };
-    (guesses > 0 ? this.#wrongKeys : this.#others).note(bucket, fields, { address: "others", reason });
+    // Each key that is known has lines of its own, so that one forgotten program does not hide another at its address.
+    const subject = known?.caller === undefined ? bucket : `${bucket} ${known.caller}`;
+    const caller = known?.caller === undefined ? {} : { caller: known.caller };
+    (guesses > 0 ? this.#wrongKeys : this.#others).note(
+      subject,
+      { ...fields, ...caller },
+      { address: "others", reason },
+    );
     const retryAfterS = guesses > 0 ? this.#failures.count(bucket, guesses) : undefined;
     if (retryAfterS !== undefined) return new Fault("too_many_auth_failures", { retryAfterS });
-    const words = message === undefined ? {} : { message };
-    return new Fault("invalid_api_key", { ...words, headers: { "www-authenticate": "Bearer" } });
+    const text = known?.message ?? message;
+    const words = text === undefined ? {} : { message: text };
+    return new Fault(known?.code ?? "invalid_api_key", { ...words, headers: { "www-authenticate": "Bearer" } });
   }
 
   /**

@@ -98,7 +98,7 @@ export function createWorkerDoor(parts: WorkerDoorParts): WorkerDoor {
         const record = gate.find(each);
         if (record) return proved({ owner: record.owner, caller: record.name }, previousKey);
       }
-      return refuse("unauthorized", bucket, given.size);
+      return refuse("unauthorized", bucket, gate.guessesIn(given));
     },
   };
 }

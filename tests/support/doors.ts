@@ -16,7 +16,11 @@ export type Address = () => string | undefined;
 export function doorsOf(
   overrides: Partial<Config>,
   clock: Clock,
-  more: { readonly keys?: KeySources; readonly onFailure?: (surface: AuthSurface) => void } = {},
+  more: {
+    readonly keys?: KeySources;
+    readonly made?: KeySources;
+    readonly onFailure?: (surface: AuthSurface) => void;
+  } = {},
 ): Auth {
   const config = defaultConfig({ trustedProxies: ["10.0.0.0/8"], authFailuresPerMinute: 3, ...overrides });
   const idleTimeouts = { liftIdleTimeout() {}, restoreIdleTimeout() {} };

@@ -1,0 +1,323 @@
+import { randomBytes } from "node:crypto";
+import type { KeySource, KeySources } from "../auth/keys.ts";
+import { Fault } from "../errors.ts";
+import type { Clock } from "../system/deps.ts";
+import { type Answer, KeyAnswers } from "./key-answers.ts";
+import { agreed, type Change, newEntry, patched, revoked, rotated } from "./key-changes.ts";
+import type { KeyEntry, KeyKind, KeySecret } from "./key-entry.ts";
+import { type HeldKey, KeyIndex } from "./key-index.ts";
+import type { KeyRecords } from "./key-records.ts";
+import { createKeySource, endOf } from "./key-source.ts";
+import type { KeyPatch, KeySpec } from "./key-spec.ts";
+import { createKeyId, createKeyText, hintOf, type KeyPrefix, keyHash, type RandomBytes } from "./key-text.ts";
+
+/** A change of a key, after which `entry` is current. A key of `KEYS_FILE` that was taken out of it is `removed`. */
+export interface KeyEvent {
+  readonly kind: "created" | "changed" | "rotated" | "revoked" | "removed";
+  readonly entry: KeyEntry;
+  /** Undefined for a key that is new here. */
+  readonly before: KeyEntry | undefined;
+}
+
+/** A key that was made, or whose secret was. The text is shown to whoever asked, and kept nowhere. */
+export interface MadeKey {
+  readonly entry: KeyEntry;
+  readonly text: string;
+  /** Whether an earlier request of the same name had made it. */
+  readonly isRepeat: boolean;
+}
+
+/** Who makes a change, and the name that the request gives itself so that a repetition of it changes nothing more. */
+export interface Request {
+  /** The name of the caller. */
+  readonly by: string;
+  /** The header `Idempotency-Key`; undefined for a request that may be carried out again. */
+  readonly idempotencyKey?: string | undefined;
+}
+
+export interface KeyBookOptions {
+  readonly records: KeyRecords;
+  readonly clock: Clock;
+  /** Concurrent requests of each key; 0 sets no limit. */
+  readonly maxRequests: number;
+  /** The system's random source unless given. */
+  readonly random?: RandomBytes;
+  /** Kinds of key of which there have always been some, so that the server requires them even if none is left. */
+  readonly requires?: readonly KeyKind[];
+}
+
+/** The most valid keys. */
+const MAX_VALID = 20_000;
+/** The most keys that are revoked or have expired. Beyond it, those that ended first are forgotten. */
+const MAX_ENDED = 10_000;
+/** How many of these are forgotten at a time. */
+const FORGET_AT_ONCE = 1000;
+/** The time between two notes of a key's use. */
+const USE_NOTED_EVERY_MS = 60_000;
+
+/**
+ * All keys that are not configured one by one: those that were made while the server ran, and those of `KEYS_FILE`. It is
+ * the only owner of their entries. Made keys are kept by its records; keys of the file are kept by the file.
+ *
+ * Methods that change a key throw `key_not_found` for an id that nobody has, and `invalid_request` for a change that this key
+ * does not allow.
+ */
+export class KeyBook {
+  readonly #options: KeyBookOptions;
+  readonly #index: KeyIndex;
+  readonly #answers: KeyAnswers;
+  /** The ids of the keys that a named request has made or rotated, by its operation. */
+  readonly #byOperation = new Map<string, string>();
+  readonly #listeners = new Set<(event: KeyEvent) => void>();
+  /** The kinds of which there are or were keys. A kind never leaves: without its last key, its door stays shut. */
+  readonly #kinds: Set<KeyKind>;
+  /** The valid keys, which the gates ask. */
+  readonly sources: KeySources;
+  /** The join tokens. */
+  readonly joins: KeySource;
+
+  constructor(options: KeyBookOptions) {
+    this.#options = options;
+    this.#index = new KeyIndex(options.maxRequests);
+    this.#answers = new KeyAnswers(options.clock);
+    this.#kinds = new Set(options.requires);
+    for (const entry of options.records.load()) this.#hold(entry);
+    this.sources = { api: this.#sourceOf("client"), client: this.#sourceOf("worker"), admin: this.#sourceOf("admin") };
+    this.joins = this.#sourceOf("join");
+  }
+
+  /** Returns the entry of a key, valid or not, with its latest use. */
+  get(id: string): KeyEntry | undefined {
+    const held = this.#index.get(id);
+    return held && withUse(held);
+  }
+
+  /** Lists all entries, in the order in which they were made here. */
+  list(): readonly KeyEntry[] {
+    return Array.from(this.#index.all(), withUse);
+  }
+
+  /** Returns the entry whose key has this text, whether or not the key is valid; undefined for a text that is no key. */
+  findByText(text: string): KeyEntry | undefined {
+    const found = this.#index.find(keyHash(text));
+    return found && withUse(found.held);
+  }
+
+  /** Whether there are, or were, keys of this kind. */
+  hasAny(kind: KeyKind): boolean {
+    return this.#kinds.has(kind);
+  }
+
+  /** Calls a listener after each change. Returns a function that ends this. */
+  onChange(listener: (event: KeyEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** Makes a key. A repeated request gets the key that the first one made; see `key_already_shown` for the limits of that. */
+  create(spec: KeySpec, request: Request): MadeKey {
+    const operation = operationOf("create", request);
+    const wanted = JSON.stringify(spec);
+    const repeat = this.#repeat(operation, wanted);
+    if (repeat) return repeat;
+    this.#makeRoom();
+    let id = createKeyId(this.#random);
+    while (this.#index.get(id)) id = createKeyId(this.#random);
+    const change = this.#change(request);
+    const { secret, text } = this.#secret(spec.kind, id, operation, change);
+    return this.#made("created", newEntry(id, spec, secret, change), text, operation, wanted);
+  }
+
+  /** Changes what a key allows. */
+  update(id: string, patch: KeyPatch): KeyEntry {
+    const entry = this.#find(id);
+    return this.#put("changed", patched(entry, patch), entry);
+  }
+
+  /** Ends a key for good. Does nothing to one that is revoked already. */
+  revoke(id: string, request: Request): KeyEntry {
+    const entry = this.#find(id);
+    return this.#put("revoked", revoked(entry, this.#change(request)), entry);
+  }
+
+  /** Gives a key another secret, and lets the current one be used for `overlapMs` more. Repetitions are as for `create`. */
+  rotate(id: string, overlapMs: number, request: Request): MadeKey {
+    const entry = this.#find(id);
+    const operation = operationOf(`rotate ${id}`, request);
+    const wanted = String(overlapMs);
+    const repeat = this.#repeat(operation, wanted);
+    if (repeat) return repeat;
+    const change = this.#change(request);
+    const { secret, text } = this.#secret(entry.kind, id, operation, change);
+    return this.#made("rotated", rotated(entry, secret, overlapMs, change), text, operation, wanted);
+  }
+
+  /** Keeps what else has changed about a made key: how often a join token was used, or the worker that a key belongs to. */
+  amend(id: string, change: Pick<Partial<KeyEntry>, "uses" | "workerId">): KeyEntry {
+    const entry = this.#find(id);
+    return this.#put("changed", { ...entry, ...change, revision: entry.revision + 1 }, entry);
+  }
+
+  /** Takes in an entry from another server of the cluster. A revoked key never becomes valid by that. */
+  accept(entry: KeyEntry): void {
+    const before = this.#index.get(entry.id)?.entry;
+    if (before?.source === "file") return;
+    const next = before ? agreed(before, entry) : entry;
+    if (before && Bun.deepEquals(before, next)) return;
+    this.#put(kindOfChange(before, next), next, before);
+  }
+
+  /** Takes over the keys of `KEYS_FILE`, in place of those that it had before. */
+  replaceFile(entries: readonly KeyEntry[]): void {
+    const ids = new Set(entries.map(({ id }) => id));
+    const gone = this.list().filter(({ id, source }) => source === "file" && !ids.has(id));
+    for (const entry of gone) {
+      this.#index.delete(entry.id);
+      this.#tell({ kind: "removed", entry, before: entry });
+    }
+    for (const entry of entries) {
+      const before = this.#index.get(entry.id)?.entry;
+      if (before && isSameKey(before, entry)) continue;
+      this.#hold(entry);
+      this.#tell({ kind: kindOfChange(before, entry), entry, before });
+    }
+  }
+
+  readonly #random: RandomBytes = (count) => (this.#options.random ?? randomBytes)(count);
+
+  #sourceOf(kind: KeyKind): KeySource {
+    return createKeySource({
+      kind,
+      index: this.#index,
+      clock: this.#options.clock,
+      hasAny: (each) => this.#kinds.has(each),
+      onUse: (id) => this.#used(id),
+    });
+  }
+
+  #used(id: string): void {
+    const held = this.#index.get(id);
+    const now = this.#options.clock.now();
+    if (!held || now - held.lastUsedAt < USE_NOTED_EVERY_MS) return;
+    held.lastUsedAt = now;
+    if (held.entry.source === "made") this.#options.records.used(id, now);
+  }
+
+  #find(id: string): KeyEntry {
+    const entry = this.#index.get(id)?.entry;
+    if (entry) return entry;
+    throw new Fault("key_not_found");
+  }
+
+  #change({ by }: Request): Change {
+    return { now: this.#options.clock.now(), by };
+  }
+
+  #secret(kind: KeyKind, id: string, operation: string | undefined, { now }: Change) {
+    const prefix: KeyPrefix = kind === "join" ? "mj" : "mk";
+    const text = createKeyText(prefix, id, this.#random);
+    const secret: KeySecret = {
+      hash: keyHash(text),
+      hint: hintOf({ prefix, id }),
+      madeAt: now,
+      ...(operation !== undefined && { operation }),
+    };
+    return { secret, text };
+  }
+
+  #made(
+    kind: "created" | "rotated",
+    entry: KeyEntry,
+    text: string,
+    operation: string | undefined,
+    request: string,
+  ): MadeKey {
+    if (operation !== undefined) this.#answers.keep(operation, { id: entry.id, text, request });
+    return { entry: this.#put(kind, entry, this.#index.get(entry.id)?.entry), text, isRepeat: false };
+  }
+
+  #repeat(operation: string | undefined, request: string): MadeKey | undefined {
+    const id = operation === undefined ? undefined : this.#byOperation.get(operation);
+    if (operation === undefined || id === undefined) return undefined;
+    const answer: Answer | undefined = this.#answers.find(operation);
+    if (!answer) throw new Fault("key_already_shown");
+    if (answer.request !== request) {
+      const message = "This Idempotency-Key was used for another request. Use a new one for each request.";
+      throw new Fault("invalid_request", { message });
+    }
+    const entry = this.get(id);
+    return entry && { entry, text: answer.text, isRepeat: true };
+  }
+
+  #put(kind: KeyEvent["kind"], entry: KeyEntry, before: KeyEntry | undefined): KeyEntry {
+    if (entry === before) return entry;
+    this.#hold(entry);
+    const held = this.get(entry.id) ?? entry;
+    if (held.source === "made") this.#options.records.put(held);
+    this.#tell({ kind, entry: held, before });
+    return held;
+  }
+
+  #hold(entry: KeyEntry): void {
+    this.#index.set(entry);
+    this.#kinds.add(entry.kind);
+    for (const { operation } of [entry.secret, ...entry.former])
+      if (operation !== undefined) this.#byOperation.set(operation, entry.id);
+  }
+
+  #tell(event: KeyEvent): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+
+  /** Makes room for one more key. Throws `invalid_request` if there are too many valid ones. */
+  #makeRoom(): void {
+    if (this.#index.size < MAX_VALID) return;
+    const now = this.#options.clock.now();
+    const ended = this.list()
+      .filter((entry) => entry.source === "made" && endOf(entry, now) !== undefined)
+      .sort((a, b) => endedAt(a) - endedAt(b));
+    if (this.#index.size - ended.length >= MAX_VALID) {
+      const message = `This server has ${MAX_VALID} valid keys already, which is the limit. Revoke some of them first.`;
+      throw new Fault("invalid_request", { message });
+    }
+    if (ended.length < MAX_ENDED) return;
+    for (const entry of ended.slice(0, FORGET_AT_ONCE)) this.#forget(entry);
+  }
+
+  #forget({ id, kind, secret, former }: KeyEntry): void {
+    // After a restart, the last key of its kind is all that says that the door for this kind was ever shut.
+    if (this.#index.countOf(kind) === 1) return;
+    this.#index.delete(id);
+    for (const { operation } of [secret, ...former]) if (operation !== undefined) this.#byOperation.delete(operation);
+    this.#options.records.remove(id);
+  }
+}
+
+function withUse({ entry, lastUsedAt }: HeldKey): KeyEntry {
+  return lastUsedAt === (entry.lastUsedAt ?? 0) ? entry : { ...entry, lastUsedAt };
+}
+
+function kindOfChange(before: KeyEntry | undefined, next: KeyEntry): KeyEvent["kind"] {
+  if (!before) return "created";
+  if (next.revokedAt !== undefined && before.revokedAt === undefined) return "revoked";
+  return next.secret.hash === before.secret.hash ? "changed" : "rotated";
+}
+
+/** Whether two entries of the file say the same; when they were read does not count. */
+function isSameKey(a: KeyEntry, b: KeyEntry): boolean {
+  const same = { createdAt: 0, lastUsedAt: 0, revision: 0 };
+  const secret = { madeAt: 0 };
+  return Bun.deepEquals(
+    { ...a, ...same, secret: { ...a.secret, ...secret } },
+    { ...b, ...same, secret: { ...b.secret, ...secret } },
+  );
+}
+
+function endedAt({ revokedAt, expiresAt }: KeyEntry): number {
+  return Math.min(revokedAt ?? Number.POSITIVE_INFINITY, expiresAt ?? Number.POSITIVE_INFINITY);
+}
+
+/** Identifies a named request by a digest, because its name may be anything. Names of two callers do not meet. */
+function operationOf(what: string, { by, idempotencyKey }: Request): string | undefined {
+  return idempotencyKey === undefined ? undefined : keyHash(JSON.stringify([what, by, idempotencyKey]));
+}

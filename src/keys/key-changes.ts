@@ -1,0 +1,96 @@
+import { Fault } from "../errors.ts";
+import { type FormerSecret, type KeyEntry, type KeySecret, MAX_FORMER_SECRETS } from "./key-entry.ts";
+import type { KeyPatch, KeySpec } from "./key-spec.ts";
+
+/** How long a secret that was replaced stays valid, unless the rotation says otherwise. */
+export const DEFAULT_OVERLAP_MS = 24 * 3_600_000;
+/** The longest overlap of a rotation: a quarter of a year. */
+export const MAX_OVERLAP_MS = 90 * 24 * 3_600_000;
+
+/** The circumstances of a change. */
+export interface Change {
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  /** The name of the caller who makes the change. */
+  readonly by: string;
+}
+
+/** Returns the entry of a new key. Throws `invalid_request` for one that would have expired already. */
+export function newEntry(id: string, { kind, terms }: KeySpec, secret: KeySecret, { now, by }: Change): KeyEntry {
+  if (terms.expiresAt !== undefined && terms.expiresAt <= now)
+    throw new Fault("invalid_request", { param: "expires_at", message: "'expires_at' must be in the future." });
+  return {
+    ...withoutUndefined(terms),
+    id,
+    kind,
+    source: "made",
+    secret,
+    former: [],
+    revision: 1,
+    createdAt: now,
+    createdBy: by,
+  };
+}
+
+/** Returns the entry after a change of its terms; the same entry if the change says nothing new. */
+export function patched(entry: KeyEntry, { terms, limits }: KeyPatch): KeyEntry {
+  assertChangeable(entry);
+  const next = withoutUndefined({
+    ...entry,
+    ...terms,
+    limits: withoutUndefined({ ...entry.limits, ...limits }),
+  });
+  return Bun.deepEquals(next, entry) ? entry : { ...next, revision: entry.revision + 1 };
+}
+
+/** Returns the entry after its key was revoked; the same entry if that was done before. */
+export function revoked(entry: KeyEntry, { now, by }: Change): KeyEntry {
+  assertMade(entry);
+  if (entry.revokedAt !== undefined) return entry;
+  return { ...entry, revision: entry.revision + 1, revokedAt: now, revokedBy: by };
+}
+
+/**
+ * Returns the entry with another secret. The current one stays valid for `overlapMs`. Throws `invalid_request` for an
+ * overlap that is too long, and while more earlier secrets are valid than can be remembered.
+ */
+export function rotated(entry: KeyEntry, secret: KeySecret, overlapMs: number, { now }: Change): KeyEntry {
+  assertChangeable(entry);
+  if (!(overlapMs >= 0 && overlapMs <= MAX_OVERLAP_MS))
+    throw new Fault("invalid_request", { param: "overlap", message: "'overlap' must be at most 90 days." });
+  const former: readonly FormerSecret[] = [{ ...entry.secret, validUntil: now + overlapMs }, ...entry.former];
+  if (former.slice(MAX_FORMER_SECRETS).some(({ validUntil }) => validUntil > now)) {
+    const message = `${MAX_FORMER_SECRETS} earlier secrets of this key are still valid. Rotate it again when one of them has ended, or make another key.`;
+    throw new Fault("invalid_request", { message });
+  }
+  return { ...entry, revision: entry.revision + 1, secret, former: former.slice(0, MAX_FORMER_SECRETS) };
+}
+
+/**
+ * Returns the entry that two servers agree on when one has `own` and hears of `other`. The greater revision is current. A
+ * revocation stays, whoever knew of it first, so that no server brings a revoked key back.
+ */
+export function agreed(own: KeyEntry, other: KeyEntry): KeyEntry {
+  const isNewer =
+    other.revision === own.revision ? JSON.stringify(other) > JSON.stringify(own) : other.revision > own.revision;
+  const [current, older] = isNewer ? [other, own] : [own, other];
+  if (older.revokedAt === undefined || current.revokedAt !== undefined) return current;
+  return { ...current, revokedAt: older.revokedAt, revokedBy: older.revokedBy };
+}
+
+function assertChangeable(entry: KeyEntry): void {
+  assertMade(entry);
+  if (entry.revokedAt !== undefined)
+    throw new Fault("invalid_request", { message: "This key is revoked, which is final. Make another key instead." });
+}
+
+function assertMade({ source }: KeyEntry): void {
+  if (source === "file")
+    throw new Fault("invalid_request", { message: "This key is listed in KEYS_FILE. Change it in that file." });
+}
+
+/** Leaves out members that are undefined, so that two entries with the same meaning are equal. */
+function withoutUndefined<T extends object>(value: T): T {
+  const kept = Object.entries(value).filter(([, each]) => each !== undefined);
+  return Object.fromEntries(kept) as T; // members that may be undefined may be absent
+}

@@ -1,0 +1,93 @@
+import type { KeyRecord, KeyRefusal, KeySource } from "../auth/keys.ts";
+import type { Clock } from "../system/deps.ts";
+import { callerName, keyIdOf } from "./key-caller.ts";
+import type { KeyEntry, KeyKind } from "./key-entry.ts";
+import type { HashedKey, KeyIndex } from "./key-index.ts";
+import { readKeyText } from "./key-text.ts";
+
+export interface MadeKeysOptions {
+  readonly kind: KeyKind;
+  readonly index: KeyIndex;
+  readonly clock: Pick<Clock, "now">;
+  /** Whether there are, or were, keys of this kind. */
+  readonly hasAny: (kind: KeyKind) => boolean;
+  /** Notes that the key with this id was used. */
+  readonly onUse: (id: string) => void;
+}
+
+/** What is not valid about a key now, as the code that a client gets; undefined for a valid one. */
+export type EndOfKey = "key_expired" | "key_revoked" | "key_rotated";
+
+/** Returns why a key is not valid at this time; undefined if it is. `validUntil` is that of the secret that was sent. */
+export function endOf(entry: KeyEntry, now: number, validUntil?: number): EndOfKey | undefined {
+  if (entry.revokedAt !== undefined) return "key_revoked";
+  if (entry.expiresAt !== undefined && now >= entry.expiresAt) return "key_expired";
+  return validUntil !== undefined && now >= validUntil ? "key_rotated" : undefined;
+}
+
+/** Creates a source of the keys of one kind in an index. */
+export function createKeySource({ kind, index, clock, hasAny, onUse }: MadeKeysOptions): KeySource {
+  return {
+    get isEmpty() {
+      return !hasAny(kind);
+    },
+    find(hash): KeyRecord | undefined {
+      const found = index.find(hash);
+      if (found === undefined || found.held.entry.kind !== kind) return undefined;
+      return endOf(found.held.entry, clock.now(), found.validUntil) === undefined ? found.held.record : undefined;
+    },
+    hasOwner(owner): boolean {
+      const id = keyIdOf(owner);
+      const entry = id === undefined ? undefined : index.get(id)?.entry;
+      return entry !== undefined && entry.kind === kind && endOf(entry, clock.now()) === undefined;
+    },
+    used({ keyId }) {
+      if (keyId !== undefined) onUse(keyId);
+    },
+    explain(key, hash): KeyRefusal | undefined {
+      const found = index.find(hash);
+      if (found) return refusalOf(found, kind, clock.now());
+      // Without any key of this form there is nothing that could have been mistyped.
+      if (index.size === 0 || readKeyText(key).kind !== "mistyped") return undefined;
+      return {
+        code: "invalid_api_key",
+        message:
+          "This key was mistyped or cut off: its last six characters do not fit the others. Copy the whole key again.",
+        reason: "mistyped",
+        caller: undefined,
+        isGuess: true,
+      };
+    },
+  };
+}
+
+function refusalOf({ held: { entry }, validUntil }: HashedKey, kind: KeyKind, now: number): KeyRefusal | undefined {
+  const known = { caller: callerName(entry), isGuess: false };
+  const end = endOf(entry, now, validUntil);
+  if (end !== undefined) return { ...known, code: end, reason: end, message: endText(entry, end, validUntil) };
+  if (entry.kind === kind) return undefined;
+  const message = `This is ${KINDS[entry.kind]}, and ${KINDS[kind]} is needed here.`;
+  return { ...known, code: "invalid_api_key", reason: "key_of_another_kind", message };
+}
+
+function endText(entry: KeyEntry, end: EndOfKey, validUntil: number | undefined): string {
+  switch (end) {
+    case "key_revoked":
+      return "This key was revoked. Ask the operator of this server for another one.";
+    case "key_expired":
+      return `This key expired at ${timeText(entry.expiresAt)}. Ask the operator of this server for another one, or to extend it.`;
+    case "key_rotated":
+      return `This key was replaced by another one, and was accepted until ${timeText(validUntil)}. Use the new key.`;
+  }
+}
+
+function timeText(at: number | undefined): string {
+  return at === undefined ? "" : new Date(at).toISOString();
+}
+
+const KINDS: Readonly<Record<KeyKind, string>> = {
+  client: "a client's key",
+  worker: "a worker's key",
+  admin: "an admin's key",
+  join: "a join token",
+};

@@ -84,6 +84,9 @@ module.exports = {
       "^src/tunnel/owners\\.ts$",
       "^src/plugin/restrictions\\.ts$",
       "^src/auth/(sign-outs|token-keys)\\.ts$",
+      "^src/audit/audit\\.ts$",
+      "^src/keys/(key-entry|key-records)\\.ts$",
+      "^src/usage/(past-job|past-jobs|usage-records)\\.ts$",
       "^src/keys/key-(entry|records)\\.ts$",
     ]),
     {
@@ -167,6 +170,7 @@ module.exports = {
       ...SHARED,
       "^src/config\\.ts$",
       "^src/http/",
+      "^src/audit/audit\\.ts$",
       "^src/wire/bearer\\.ts$",
     ]),
     reaches("keys-reach", "Keys know who may call, and neither HTTP nor where they are kept.", "^src/keys/", [
@@ -179,6 +183,18 @@ module.exports = {
     reaches("limits-reach", "Limits know what a key states, and nothing that is limited.", "^src/limits/", [
       ...SHARED,
       "^src/keys/key-terms\\.ts$",
+    ]),
+    reaches(
+      "audit-reach",
+      "The trail of operators knows the door for them, and nobody who writes in it.",
+      "^src/audit/",
+      [...SHARED, "^src/auth/auth\\.ts$", "^src/openapi/", "^src/plugin/route-context\\.ts$"],
+    ),
+    reaches("usage-reach", "Usage is what requests have used, whichever plugin served them.", "^src/usage/", [
+      ...SHARED,
+      "^src/auth/auth\\.ts$",
+      "^src/openapi/",
+      "^src/plugin/(ended-requests|route-context)\\.ts$",
     ]),
     reaches("openapi-reach", "The description of the API knows nobody who is described.", "^src/openapi/", [...SHARED]),
     reaches(
@@ -202,7 +218,7 @@ module.exports = {
       "state-reach",
       "The state asks plugins through their ports and knows neither pool nor tunnel.",
       "^src/state/",
-      [...SHARED, "^src/config\\.ts$", "^src/(auth|figures|http|openapi|plugin)/", "^views/"],
+      [...SHARED, "^src/config\\.ts$", "^src/audit/audit\\.ts$", "^src/(auth|figures|http|openapi|plugin)/", "^views/"],
     ),
     reaches("cli-reach", "The command line knows each program by its door.", "^src/cli/", [
       ...SHARED,

@@ -1,4 +1,7 @@
 import { type AnyElysia, Elysia } from "elysia";
+import { type AuditRecords, AuditTrail } from "./audit/audit.ts";
+import { auditRoutes } from "./audit/audit-routes.ts";
+import { createMemoryAudit } from "./audit/memory-audit.ts";
 import type { AccessChanges, OpenedSide } from "./auth/access-changes.ts";
 import { createAuth } from "./auth/auth.ts";
 import type { AccessLists } from "./auth/gates.ts";
@@ -43,6 +46,10 @@ import { VERSION } from "./system/version.ts";
 import { LocalSessions } from "./tunnel/local-sessions.ts";
 import type { OwnerRecords } from "./tunnel/owners.ts";
 import { websocketOptions } from "./tunnel/sockets.ts";
+import { EndedUsage } from "./usage/ended-usage.ts";
+import type { FailedJobRecords } from "./usage/past-jobs.ts";
+import type { UsageRecords } from "./usage/usage-records.ts";
+import { usageRoutes } from "./usage/usage-routes.ts";
 
 /** Keeps what must survive a restart. */
 export interface Records {
@@ -52,6 +59,12 @@ export interface Records {
   restrictions(pluginId: string): RestrictionRecords;
   /** Returns the sign-ins that were ended early. Called once. Absent: they are forgotten at a restart. */
   signOuts?(): SignOutRecords;
+  /** Returns what was used. Called once. Absent: usage is kept in memory, bounded, until the process ends. */
+  readonly usage?: (() => UsageRecords) | undefined;
+  /** Returns the requests that failed. Called once. Absent: they are forgotten at a restart. */
+  readonly failedJobs?: (() => FailedJobRecords) | undefined;
+  /** Returns what operators did. Called once. Absent: it is forgotten at a restart. */
+  readonly audit?: (() => AuditRecords) | undefined;
   /** The secret that seals sign-ins and try tokens. Absent: keys of operators seal them. */
   readonly secret?: SharedSecret;
   /** Whether something could not be written and would be lost at a restart. */
@@ -112,12 +125,20 @@ export function createApp(
   const lag = new EventLoopLag();
   const metrics = createMetrics(VERSION, firstBytes, lag);
   const listener = createListener(() => elysia.server);
+  const usage = new EndedUsage({
+    clock: deps.clock,
+    flushMs: config.usageFlushMs,
+    usage: records?.usage?.(),
+    failedJobs: records?.failedJobs?.(),
+  });
+  const audit = new AuditTrail(deps.clock, records?.audit?.() ?? createMemoryAudit());
   const auth = createAuth(config, deps, {
     idleTimeouts: listener,
     keys,
     secret: records?.secret,
     signOutRecords: records?.signOuts?.(),
     elsewhere: cluster?.limits,
+    audit,
     onFailure: (surface) => {
       metrics.authFailure(surface);
       authFailures.add(1, deps.clock.elapsed());
@@ -143,6 +164,7 @@ export function createApp(
     sessions,
     restrictionRecords: records?.restrictions,
     secretFor: createSecrets({ shared: records?.secret, cluster: cluster && config, random: deps.ids.secret }),
+    endedRequests: usage,
     cluster: cluster?.ports,
     version: VERSION,
     spoolSpace: createSharedSpool(config, metrics),
@@ -168,6 +190,7 @@ export function createApp(
     config,
     deps,
     auth,
+    audit,
     listener,
     plugins,
     version: VERSION,
@@ -227,6 +250,8 @@ export function createApp(
     }),
   );
   elysia.use(state.routes);
+  elysia.use(usageRoutes({ auth, clock: deps.clock, usage, nameOfKey: () => undefined }));
+  elysia.use(auditRoutes(audit, auth));
   for (const plugin of plugins) elysia.use(plugin.routes);
   elysia.use(
     modelRoutes({
@@ -268,6 +293,7 @@ export function createApp(
       overview.stop();
       state.close();
       for (const { lifecycle } of plugins) lifecycle?.close();
+      usage.close();
     },
   };
 }

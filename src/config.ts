@@ -62,6 +62,10 @@ export interface Config {
   readonly spoolBytes: number;
   /** Directory of the store; undefined: nothing is kept over a restart. */
   readonly dataDir: string | undefined;
+  /** `full`: each write waits for the disk. */
+  readonly storeSync: "full" | "normal";
+  /** Time after which usage is written. */
+  readonly usageFlushMs: number;
   /** Empty: this server has no cluster. */
   readonly natsServers: readonly NatsServer[];
   /** Path of a credentials file. */

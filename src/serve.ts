@@ -62,7 +62,10 @@ async function start(config: Config, remarks: readonly Remark[]): Promise<{ read
   const store = open(config, deps);
   const local = store && createRecords(store);
   const cluster = await join(config, deps, local);
-  const app = createApp(config, deps, KNOWN_PLUGINS, undefined, cluster?.records ?? local, cluster);
+  // Each server keeps its own usage and its own trail, also in a cluster.
+  const own = local && { usage: local.usage, failedJobs: local.failedJobs, audit: local.audit };
+  const records = cluster ? { ...cluster.records, ...own } : local;
+  const app = createApp(config, deps, KNOWN_PLUGINS, undefined, records, cluster);
   let listening: Listening;
   try {
     listening = listen(app, config);
@@ -167,10 +170,10 @@ async function join(config: Config, deps: Deps, local: StoredRecords | undefined
 }
 
 /** Opens the store that the configuration names. Ends the process if that fails. */
-function open({ dataDir }: Config, deps: Deps): Store | undefined {
+function open({ dataDir, storeSync }: Config, deps: Deps): Store | undefined {
   if (dataDir === undefined) return undefined;
   try {
-    return openStore(dataDir, deps);
+    return openStore(dataDir, deps, storeSync);
   } catch (error) {
     if (!(error instanceof StoreFault)) throw error;
     deps.log.error("store.open_failed", { reason: error.message, hint: error.hint });

@@ -1,3 +1,4 @@
+import type { Audit } from "../audit/audit.ts";
 import type { Config } from "../config.ts";
 import type { Fault } from "../errors.ts";
 import type { Visit } from "../http/visit.ts";
@@ -94,6 +95,8 @@ export interface AuthOptions {
   readonly secret?: SharedSecret | undefined;
   /** Sign-outs are forgotten at a restart unless given. */
   readonly signOutRecords?: SignOutRecords | undefined;
+  /** Writes down sign-ins. Nobody does unless given. */
+  readonly audit?: Audit | undefined;
   /** What the other servers of a cluster count; absent where this server is the only one. */
   readonly elsewhere?: LimitsElsewhere | undefined;
   /** Called for every request and worker that is refused, for metrics. */
@@ -167,6 +170,7 @@ export function createAuth(config: Config, { clock, ids, log }: Deps, options: A
     bucketOf,
     assertNoForeignPage,
     log,
+    audit: options.audit,
   };
   return {
     enter(visit, surface) {

@@ -1,3 +1,4 @@
+import type { Audit } from "../audit/audit.ts";
 import type { Visit } from "../http/visit.ts";
 import type { Log } from "../system/deps.ts";
 import type { Proxies } from "./addresses.ts";
@@ -55,6 +56,8 @@ export interface OperatorDoorParts {
   readonly tryTokens: TryTokens;
   readonly addressOf: (visit: Visit) => string | undefined;
   readonly log: Log;
+  /** Writes down sign-ins; undefined if nobody does. */
+  readonly audit?: Audit | undefined;
   /** Throws for a request from a page of another site. */
   readonly assertNoForeignPage: (headers: Headers) => void;
 }
@@ -105,7 +108,7 @@ export function createOperatorDoor(parts: OperatorDoorParts): OperatorDoor {
 }
 
 export function createSignInDoor(parts: OperatorDoorParts): SignInDoor {
-  const { gates, log, proxies, signIns, addressOf } = parts;
+  const { gates, log, audit, proxies, signIns, addressOf } = parts;
   const isSecure = (visit: Visit): boolean => {
     const { headers, url } = visit.request;
     if (url.startsWith("https:")) return true;
@@ -120,11 +123,14 @@ export function createSignInDoor(parts: OperatorDoorParts): SignInDoor {
     begin(visit, key) {
       assertSameOrigin(visit.request.headers, proxies.isTrusted(visit.address()));
       const caller = gates().operators.admitKeys(visit, key === "" ? [] : [key]);
+      audit?.note({ who: caller.name, address: addressOf(visit), what: "sign_in" });
       log.info("operator.signed_in", { request: visit.requestId, caller: caller.name, address: addressOf(visit) });
       return signIns.begin({ name: caller.name, owner: ownerOf(caller) }, isSecure(visit));
     },
     end(visit) {
       assertSameOrigin(visit.request.headers, proxies.isTrusted(visit.address()));
+      const signIn = signIns.find(visit.request);
+      if (signIn) audit?.note({ who: signIn.caller.name, address: addressOf(visit), what: "sign_out" });
       return signIns.end(visit.request, isSecure(visit));
     },
   };

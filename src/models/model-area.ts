@@ -5,9 +5,11 @@ import type { Metrics } from "../figures/metrics.ts";
 import { SPEED_UNIT, UNIT_RULES, type Usage } from "../figures/units.ts";
 import type { ClusterPorts } from "../plugin/cluster.ts";
 import type { Lifecycle, ModelCard, ModelCatalog } from "../plugin/contract.ts";
+import type { EndedRequests } from "../plugin/ended-requests.ts";
 import { createWorkerOperator, type JobOperator, knownElsewhere, type WorkerOperator } from "../plugin/operator.ts";
 import type { Condition, Pulse, Reports } from "../plugin/reports.ts";
 import { type RestrictionRecords, Restrictions } from "../plugin/restrictions.ts";
+import type { Claim } from "../pool/claim.ts";
 import { NONE_EXCLUDED } from "../pool/excluded.ts";
 import type { JobReport } from "../pool/job-spec.ts";
 import { FairQueue } from "../pool/policies/fair/fair-queue.ts";
@@ -19,6 +21,7 @@ import { Idle } from "../system/idle.ts";
 import type { AnswerSpool } from "../tunnel/overflow.ts";
 import type { Intake, SessionSource } from "../tunnel/session-source.ts";
 import { CLOSES } from "../wire/closes.ts";
+import { isDoctorModel } from "../wire/names.ts";
 import { toPulse } from "./area-pulse.ts";
 import { type ModelAreaState, toAreaState } from "./area-state.ts";
 import { ColdCaches } from "./cold-caches.ts";
@@ -44,6 +47,8 @@ export interface ModelAreaOptions {
   readonly sessions: SessionSource;
   /** Restrictions are kept in memory alone unless given. */
   readonly restrictionRecords?: ((pluginId: string) => RestrictionRecords) | undefined;
+  /** Takes note of the requests that have ended; undefined where nobody counts them. */
+  readonly endedRequests?: EndedRequests | undefined;
   /** The other servers; undefined for a server without a cluster. */
   readonly cluster?: ClusterPorts | undefined;
   /** Secrets are random and last as long as the process, unless this is given. */
@@ -184,6 +189,22 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
     this.pool.touch();
     const { requestId, caller, model, usage, isEstimated, report, parts } = ended;
     const { claim, end } = report;
+    this.#options.endedRequests?.addJob({
+      plugin: this.#options.pluginId,
+      requestId,
+      caller,
+      endUser: report.endUser,
+      model: this.#countedModel(model, claim),
+      worker: claim?.worker.id || undefined,
+      workerServer: claim?.worker.server,
+      outcome,
+      reason: end.kind === "failed" ? end.fault.code : undefined,
+      status: report.status,
+      usage,
+      isEstimated,
+      waitMs: report.queuedMs,
+      heldMs: claim ? report.durationMs - report.queuedMs : 0,
+    });
     const why = report.route ?? claim?.route;
     const fields: Fields = {
       plugin: this.#options.pluginId,
@@ -213,6 +234,12 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
     if (usage) addUsage(fields, usage, isEstimated === true);
     this.#options.deps.log.info("job.ended", fields);
     this.#idle.check();
+  }
+
+  /** Returns the model that a request counts for. Clients choose names freely, so one that no worker has is not counted under itself. */
+  #countedModel(asked: string, claim: Claim | undefined): string {
+    const model = claim?.model ?? this.pool.resolve({ model: asked, exact: false, excluded: NONE_EXCLUDED });
+    return model === undefined || isDoctorModel(model) ? UNKNOWN_MODEL : model;
   }
 
   cancelJob(jobId: string): boolean {
@@ -303,6 +330,9 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
     this.intake.close(CLOSES.server_restart);
   }
 }
+
+/** Stands for the names that no worker offers. No model has brackets in its name. */
+const UNKNOWN_MODEL = "(unknown)";
 
 /** The fields of a log line that is still being put together. */
 type Fields = { -readonly [name in keyof LogFields]: LogFields[name] };

@@ -9,6 +9,7 @@ import type { Deps } from "../system/deps.ts";
 import type { SessionSource } from "../tunnel/session-source.ts";
 import type { SpoolSpace } from "../upload/spool-space.ts";
 import type { ClusterPorts } from "./cluster.ts";
+import type { EndedRequests } from "./ended-requests.ts";
 import type { JobOperator, WorkerOperator } from "./operator.ts";
 import type { Reports } from "./reports.ts";
 import type { RestrictionRecords } from "./restrictions.ts";
@@ -32,6 +33,8 @@ export interface PluginContext<S extends Table = NoSettings> {
   readonly restrictionRecords?: ((pluginId: string) => RestrictionRecords) | undefined;
   /** Returns a secret for one use, which all servers of a cluster have in common. */
   readonly secretFor: SecretFor;
+  /** Takes note of the requests that have ended; undefined where nobody counts them. */
+  readonly endedRequests?: EndedRequests | undefined;
   /** The other servers of the cluster; undefined for a server without one. */
   readonly cluster?: ClusterPorts | undefined;
   readonly version: string;

@@ -104,6 +104,8 @@ export interface LastAttempt {
 export interface JobReport {
   readonly caller: Caller;
   readonly class: CallerClass;
+  /** A digest of the person behind the request; absent if it named none. */
+  readonly endUser?: string | undefined;
   readonly end: JobEnd;
   /** The worker of the last attempt; undefined when the job never had one. */
   readonly claim: Claim | undefined;

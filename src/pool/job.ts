@@ -282,6 +282,7 @@ export class Job implements RegisteredJob {
     this.#onReport({
       caller: this.#spec.caller,
       class: this.#ticket.class,
+      endUser: this.#spec.endUser,
       end,
       claim: this.claim,
       attempts: this.#attempts,

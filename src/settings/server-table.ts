@@ -199,7 +199,18 @@ function ownTable(knownPlugins: readonly string[]) {
       variable: "DATA_DIR",
       absent: undefined,
       says: "not set; nothing is kept over a restart",
-      help: "Directory on a local disk for what must survive a restart: drained and blocked workers, and which key each worker id belongs to. Only one server at a time can use it.",
+      help: "Directory on a local disk for what must survive a restart: usage, what operators did, drained and blocked workers, and which key each worker id belongs to. Only one server at a time can use it.",
+    }),
+    storeSync: setting(word(["full", "normal"]), {
+      variable: "STORE_SYNC",
+      needs: "DATA_DIR",
+      default: "normal",
+      help: "How writes to DATA_DIR survive a crash of the machine: with normal, the usage of the last seconds may be lost; full waits for the disk at each write. A crash of the server alone loses nothing that was written.",
+    }),
+    usageFlushMs: setting(duration("100ms", "1m"), {
+      variable: "USAGE_FLUSH",
+      default: "1s",
+      help: "Time after which the usage of requests is written to DATA_DIR, so the most that is lost if the server is killed.",
     }),
     natsServers: unset(natsUrls, {
       variable: "NATS_URL",

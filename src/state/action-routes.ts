@@ -1,5 +1,6 @@
 import type { AnyElysia } from "elysia";
 import * as v from "valibot";
+import type { Audit } from "../audit/audit.ts";
 import type { Auth } from "../auth/auth.ts";
 import { type ErrorCode, Fault } from "../errors.ts";
 import { errorResponses, jsonAnswer, STATE_SECURITY } from "../openapi/schema.ts";
@@ -12,6 +13,8 @@ import { type ActionOrder, type ActionResult, ClusterActions, MAX_LOGGED_ID_CHAR
 
 export interface ActionOptions {
   readonly auth: Auth;
+  /** Writes down what operators do; undefined if nobody does. */
+  readonly audit?: Audit | undefined;
   readonly log: Log;
   readonly plugins: readonly Plugin[];
   /** The other servers; undefined for a server without a cluster. */
@@ -53,7 +56,7 @@ const OPEN_EXPIRES_IN_S = 300;
 const NO_STORE = { headers: { "cache-control": "no-store" } };
 
 /** Routes for operators' actions, and for the token with which the dashboard calls the public API. */
-export function actionRoutes({ auth, log, plugins, cluster }: ActionOptions): AnyElysia {
+export function actionRoutes({ auth, audit, log, plugins, cluster }: ActionOptions): AnyElysia {
   const routes = createRoutes();
   const clusterActions = cluster && new ClusterActions({ cluster, plugins, log });
   const pluginNamedBy = (request: Request): Plugin | undefined => {
@@ -71,17 +74,28 @@ export function actionRoutes({ auth, log, plugins, cluster }: ActionOptions): An
     const serve = async ({ visit, params }: RouteContext): Promise<Response> => {
       const caller = auth.operators.act(visit);
       const id = params?.["id"] ?? "";
-      const logged = (done: readonly string[], outcome: string, unanswered?: readonly string[]): void =>
+      const logged = (done: readonly string[], outcome: string, unanswered?: readonly string[]): void => {
+        const address = auth.addressOf(visit);
+        const names = { plugins: done.join(","), unanswered: unanswered?.join(",") || undefined };
+        // What has done nothing is no act, but one without an answer may be.
+        if (outcome !== "not_found")
+          audit?.note({
+            who: caller.name,
+            address,
+            what: `${action.target}.${action.name}`,
+            about: id,
+            detail: { ...names, outcome },
+          });
         log.info("operator.action", {
           request: visit.requestId,
           caller: caller.name,
-          address: auth.addressOf(visit),
+          address,
           action: action.name,
           target: `${action.target} ${id.slice(0, MAX_LOGGED_ID_CHARS)}`,
-          plugins: done.join(","),
+          ...names,
           outcome,
-          unanswered: unanswered?.join(",") || undefined,
         });
+      };
       const named = pluginNamedBy(visit.request);
       let result: ActionResult;
       try {

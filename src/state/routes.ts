@@ -1,5 +1,6 @@
 import type { AnyElysia } from "elysia";
 import * as v from "valibot";
+import type { Audit } from "../audit/audit.ts";
 import type { Auth } from "../auth/auth.ts";
 import type { Config } from "../config.ts";
 import { drainingFault, Fault } from "../errors.ts";
@@ -23,6 +24,8 @@ export interface StateOptions {
   readonly config: Config;
   readonly deps: Deps;
   readonly auth: Auth;
+  /** Writes down what operators do; undefined if nobody does. */
+  readonly audit?: Audit | undefined;
   readonly listener: Listener;
   readonly plugins: readonly Plugin[];
   readonly version: string;
@@ -184,7 +187,7 @@ export function stateRoutes(options: StateOptions): StateApi {
         }),
       },
     )
-    .use(actionRoutes({ auth, log: deps.log, plugins, cluster: options.cluster }))
+    .use(actionRoutes({ auth, audit: options.audit, log: deps.log, plugins, cluster: options.cluster }))
     .use(
       pageRoutes({
         ...options,

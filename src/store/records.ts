@@ -1,12 +1,20 @@
+import type { AuditRecords } from "../audit/audit.ts";
 import type { SignOutRecords } from "../auth/sign-outs.ts";
 import type { SharedSecret } from "../auth/token-keys.ts";
+import type { KeyRecords } from "../keys/key-records.ts";
 import type { RestrictionRecords } from "../plugin/restrictions.ts";
 import type { OwnerRecords } from "../tunnel/owners.ts";
+import type { FailedJobRecords } from "../usage/past-jobs.ts";
+import type { UsageRecords } from "../usage/usage-records.ts";
+import { createAuditRows } from "./audit-rows.ts";
+import { createFailedJobRows } from "./failed-job-rows.ts";
+import { createKeyRows } from "./key-rows.ts";
 import { createOwnerRows } from "./owner-rows.ts";
 import { createRestrictionRows } from "./restriction-rows.ts";
 import { createSecretRow } from "./secret-row.ts";
 import { createSignOutRows } from "./sign-out-rows.ts";
 import type { Store } from "./store.ts";
+import { createUsageRows } from "./usage-rows.ts";
 
 /** What the store keeps for the server over a restart. */
 export interface StoredRecords {
@@ -14,6 +22,10 @@ export interface StoredRecords {
   restrictions(pluginId: string): RestrictionRecords;
   signOuts(): SignOutRecords;
   readonly secret: SharedSecret;
+  usage(): UsageRecords;
+  failedJobs(): FailedJobRecords;
+  audit(): AuditRecords;
+  keys(): KeyRecords;
   /** Whether something could not be written and would be lost at a restart. */
   areFailing(): boolean;
 }
@@ -25,6 +37,10 @@ export function createRecords(store: Store): StoredRecords {
     restrictions: (pluginId) => createRestrictionRows(store, pluginId),
     signOuts: () => createSignOutRows(store),
     secret: createSecretRow(store),
+    usage: () => createUsageRows(store),
+    failedJobs: () => createFailedJobRows(store),
+    audit: () => createAuditRows(store),
+    keys: () => createKeyRows(store),
     areFailing: () => store.writes.areFailing,
   };
 }

@@ -28,6 +28,70 @@ const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID`,
   "CREATE TABLE secret (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
   "CREATE TABLE sign_out (id TEXT NOT NULL PRIMARY KEY, ends_at INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+  `CREATE TABLE usage_minute (
+    at INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    model TEXT NOT NULL,
+    end_user TEXT NOT NULL,
+    requests INTEGER NOT NULL,
+    failures INTEGER NOT NULL,
+    input INTEGER NOT NULL,
+    cached INTEGER NOT NULL,
+    output INTEGER NOT NULL,
+    audio_ms INTEGER NOT NULL,
+    wait_ms INTEGER NOT NULL,
+    held_ms INTEGER NOT NULL,
+    estimated INTEGER NOT NULL,
+    PRIMARY KEY (at, key, model, end_user)
+  ) STRICT, WITHOUT ROWID`,
+  `CREATE TABLE usage_hour (
+    at INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    model TEXT NOT NULL,
+    end_user TEXT NOT NULL,
+    requests INTEGER NOT NULL,
+    failures INTEGER NOT NULL,
+    input INTEGER NOT NULL,
+    cached INTEGER NOT NULL,
+    output INTEGER NOT NULL,
+    audio_ms INTEGER NOT NULL,
+    wait_ms INTEGER NOT NULL,
+    held_ms INTEGER NOT NULL,
+    estimated INTEGER NOT NULL,
+    PRIMARY KEY (at, key, model, end_user)
+  ) STRICT, WITHOUT ROWID`,
+  `CREATE TABLE usage_day (
+    at INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    model TEXT NOT NULL,
+    end_user TEXT NOT NULL,
+    requests INTEGER NOT NULL,
+    failures INTEGER NOT NULL,
+    input INTEGER NOT NULL,
+    cached INTEGER NOT NULL,
+    output INTEGER NOT NULL,
+    audio_ms INTEGER NOT NULL,
+    wait_ms INTEGER NOT NULL,
+    held_ms INTEGER NOT NULL,
+    estimated INTEGER NOT NULL,
+    PRIMARY KEY (at, key, model, end_user)
+  ) STRICT, WITHOUT ROWID`,
+  `CREATE TABLE audit (
+    id INTEGER NOT NULL PRIMARY KEY,
+    at INTEGER NOT NULL,
+    who TEXT NOT NULL,
+    address TEXT,
+    what TEXT NOT NULL,
+    about TEXT,
+    detail TEXT NOT NULL
+  ) STRICT`,
+  "CREATE TABLE failed_job (id INTEGER NOT NULL PRIMARY KEY, job TEXT NOT NULL) STRICT",
+  `CREATE TABLE key (
+    id TEXT NOT NULL PRIMARY KEY,
+    created_at INTEGER NOT NULL,
+    entry TEXT NOT NULL,
+    last_used_at INTEGER
+  ) STRICT, WITHOUT ROWID`,
 ];
 
 /** Brings the schema of a file up to date. Throws a `StoreFault` for a file of a newer version, or of another program. */

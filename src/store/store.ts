@@ -13,10 +13,23 @@ const BUSY_MS = 2000;
 const DIRECTORY_MODE = 0o700;
 const FILE_MODE = 0o600;
 
+/** How long a write takes: until the disk has it, or until the operating system has it. */
+export type StoreSync = "full" | "normal";
+
+interface StoreDeps {
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
 /** The server's database. It has one connection, and one server at a time. */
 export interface Store {
   readonly db: Database;
   readonly writes: Writes;
+  /**
+   * Opens a connection of its own for a view of one moment that is read over several turns of the event loop. The caller
+   * MUST close it.
+   */
+  openReader(): Database;
   /** Closes the file and releases the directory. Writes that had failed are tried once more. */
   close(): void;
 }
@@ -25,7 +38,7 @@ export interface Store {
  * Opens the store in a directory, both of which are created if they are missing. Throws a `StoreFault` with what to do if
  * the directory cannot be used, another server uses it, or the file is damaged or of a newer version.
  */
-export function openStore(directory: string, deps: { readonly clock: Clock; readonly log: Log }): Store {
+export function openStore(directory: string, deps: StoreDeps, sync: StoreSync = "normal"): Store {
   const path = join(directory, FILE);
   let lock: DirectoryLock | undefined;
   let db: Database | undefined;
@@ -35,12 +48,13 @@ export function openStore(directory: string, deps: { readonly clock: Clock; read
     lock = lockDirectory(directory, createFile);
     createFile(path);
     db = new Database(path, { readwrite: true, create: true, strict: true });
-    setUp(db, path);
+    setUp(db, path, sync);
     const writes = new Writes(db, deps);
     const [opened, held] = [db, lock];
     return {
       db,
       writes,
+      openReader: () => new Database(path, { readonly: true, strict: true }),
       close() {
         writes.stop();
         opened.close();
@@ -54,11 +68,12 @@ export function openStore(directory: string, deps: { readonly clock: Clock; read
   }
 }
 
-function setUp(db: Database, path: string): void {
+function setUp(db: Database, path: string, sync: StoreSync): void {
   db.run(`PRAGMA busy_timeout = ${BUSY_MS}`);
   db.run("PRAGMA journal_mode = WAL");
-  // A crash of the process loses nothing. A crash of the machine may lose the last writes, but never leaves a damaged file.
-  db.run("PRAGMA synchronous = NORMAL");
+  // A crash of the process loses nothing. With NORMAL, a crash of the machine may lose the last writes, but never leaves a
+  // damaged file.
+  db.run(`PRAGMA synchronous = ${sync === "full" ? "FULL" : "NORMAL"}`);
   db.run("PRAGMA foreign_keys = ON");
   const [found] = db.query("PRAGMA quick_check(1)").values();
   if (found?.[0] !== "ok") {

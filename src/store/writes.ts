@@ -16,6 +16,8 @@ export class Writes {
   readonly #log: Log;
   /** Failed writes by their records, oldest first. */
   readonly #failed = new Map<string, () => void>();
+  /** The names of attempts that failed last time. */
+  readonly #failedAttempts = new Set<string>();
   #cancelRetry: CancelTimer | undefined;
 
   constructor(db: Database, { clock, log }: { readonly clock: Clock; readonly log: Log }) {
@@ -26,7 +28,7 @@ export class Writes {
 
   /** Whether something is not on disk yet. */
   get areFailing(): boolean {
-    return this.#failed.size > 0;
+    return this.#failed.size > 0 || this.#failedAttempts.size > 0;
   }
 
   /** Writes a record; `run` carries out the statement. Never throws. */
@@ -35,15 +37,28 @@ export class Writes {
       try {
         return void run();
       } catch (error) {
-        this.#log.error("store.write_failed", {
-          reason: codeOf(error),
-          hint: "check the disk of DATA_DIR; until it works, what changes now is lost at a restart",
-        });
+        this.#report(error);
       }
     }
     this.#failed.delete(record);
     this.#failed.set(record, run);
     this.#cancelRetry ??= this.#clock.every(RETRY_MS, () => this.#retry());
+  }
+
+  /**
+   * Carries out a write whose caller keeps what it writes and tries again. `name` stays the same for all of its tries.
+   * Returns whether it was written. Never throws.
+   */
+  attempt(name: string, run: () => void): boolean {
+    try {
+      run();
+    } catch (error) {
+      if (!this.areFailing) this.#report(error);
+      this.#failedAttempts.add(name);
+      return false;
+    }
+    if (this.#failedAttempts.delete(name) && !this.areFailing) this.#log.info("store.write_recovered", { records: 1 });
+    return true;
   }
 
   /** Makes sure that what was written survives a crash of the machine as well. */
@@ -58,8 +73,15 @@ export class Writes {
 
   /** Tries what has failed once more, and then gives it up. */
   stop(): void {
-    if (this.areFailing) this.#retry();
+    if (this.#failed.size > 0) this.#retry();
     this.#cancelRetry?.();
+  }
+
+  #report(error: unknown): void {
+    this.#log.error("store.write_failed", {
+      reason: codeOf(error),
+      hint: "check the disk of DATA_DIR; until it works, what changes now is lost at a restart",
+    });
   }
 
   #retry(): void {

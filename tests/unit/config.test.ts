@@ -81,6 +81,8 @@ const CASES: readonly (readonly [keyof Config, string, string, unknown])[] = [
   ["spoolDirectory", "SPOOL_DIR", "/var/spool/moorage", "/var/spool/moorage"],
   ["spoolBytes", "SPOOL_BYTES", "0", 0],
   ["dataDir", "DATA_DIR", "/var/lib/moorage", "/var/lib/moorage"],
+  ["storeSync", "STORE_SYNC", "full", "full"],
+  ["usageFlushMs", "USAGE_FLUSH", "5s", 5000],
   [
     "natsServers",
     "NATS_URL",
@@ -195,6 +197,8 @@ describe("every setting", () => {
       spoolDirectory: tmpdir(),
       spoolBytes: 8_589_934_592,
       dataDir: undefined,
+      storeSync: "normal",
+      usageFlushMs: 1000,
       natsServers: [],
       natsCredentials: undefined,
       natsAuthority: undefined,

@@ -64,6 +64,7 @@ export class PartReports {
       report: {
         caller,
         class: this.#reports[0]?.class ?? caller.class,
+        endUser: this.#reports[0]?.endUser,
         end,
         // The last one: if the request failed, the worker whose part failed for good.
         claim: served.at(-1)?.claim,

@@ -2,6 +2,7 @@ import type { Origin } from "../../auth/caller.ts";
 import { Fault } from "../../errors.ts";
 import type { Metrics } from "../../figures/metrics.ts";
 import type { ClusterPorts } from "../../plugin/cluster.ts";
+import type { EndedRequests } from "../../plugin/ended-requests.ts";
 import { createWorkerOperator, knownElsewhere, type WorkerOperator } from "../../plugin/operator.ts";
 import { type RestrictionRecords, Restrictions } from "../../plugin/restrictions.ts";
 import type { Deps } from "../../system/deps.ts";
@@ -26,6 +27,8 @@ export interface McpAreaOptions {
   readonly sessions: SessionSource;
   /** Restrictions are kept in memory alone unless given. */
   readonly restrictionRecords?: ((pluginId: string) => RestrictionRecords) | undefined;
+  /** Takes note of the requests that have ended; undefined where nobody counts them. */
+  readonly endedRequests?: EndedRequests | undefined;
   /** The other servers; undefined for a server without a cluster. */
   readonly cluster?: ClusterPorts | undefined;
 }
@@ -179,6 +182,7 @@ export class McpArea {
     if (!isStream) measured.duration(durationMs / 1000);
     if (firstByteMs !== undefined) measured.firstByte(firstByteMs / 1000);
     measured.bytesOut(bytesOut);
+    this.#options.endedRequests?.addOther({ caller, model: `mcp:${relayId}`, outcome, waitMs: 0, heldMs: 0 });
     this.#options.deps.log.info("call.ended", {
       plugin: "mcp",
       request: requestId,

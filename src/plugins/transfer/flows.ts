@@ -2,6 +2,7 @@ import { drainingFault, Fault } from "../../errors.ts";
 import { ClientGone, declaredLength } from "../../http/body.ts";
 import type { Listener } from "../../http/listener.ts";
 import type { PeerExchanges } from "../../plugin/cluster.ts";
+import type { EndedRequests } from "../../plugin/ended-requests.ts";
 import type { Clock } from "../../system/deps.ts";
 import { Idle } from "../../system/idle.ts";
 import { CHANNEL_PREFIX_CHARS } from "../../system/server-id.ts";
@@ -25,6 +26,8 @@ export interface FlowsOptions {
   readonly figures: TransferFigures;
   /** Longest time without a byte. */
   readonly stallMs: number;
+  /** Takes note of each side's request; undefined where nobody counts them. */
+  readonly endedRequests?: EndedRequests | undefined;
 }
 
 /** What a passage is made of, apart from its reader. */
@@ -77,6 +80,7 @@ export class Flows {
       onBytes: (bytes) => figures.addBytes(bytes),
       onEnded: (outcome) => {
         onOver();
+        this.#count(reader, outcome, "reader_gone");
         reader.caller.leave();
         this.#ended(running, outcome, writer, factsOf(reader));
       },
@@ -122,6 +126,7 @@ export class Flows {
       writerSignal,
       onBytes: () => {},
       onEnded: (outcome) => {
+        this.#count(reader, outcome, "reader_gone");
         reader.caller.leave();
         onEnded(outcome);
         this.#stopped(running);
@@ -160,9 +165,16 @@ export class Flows {
     const durationMs = clock.elapsed() - running.begunAt;
     const { route } = writer.caller;
     figures.add({ outcome, bytes, durationMs, reader, readerServer, writer: factsOf(writer), route });
+    this.#count(writer, outcome, "writer_gone");
     writer.caller.leave();
     answerWriter(writer, outcome, bytes);
     this.#stopped(running);
+  }
+
+  /** Counts one side's request; `own` is the outcome of a transfer that this side has left. */
+  #count({ caller }: LocalEnd, outcome: Outcome, own: Outcome): void {
+    const ended = outcome === own ? "canceled" : outcome === "completed" ? "completed" : "failed";
+    this.#options.endedRequests?.addOther({ caller, model: "transfer", outcome: ended, waitMs: 0, heldMs: 0 });
   }
 
   #stopped(running: Running): void {

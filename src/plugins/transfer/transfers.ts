@@ -4,6 +4,7 @@ import { ClientGone } from "../../http/body.ts";
 import type { Listener } from "../../http/listener.ts";
 import type { ClusterPorts } from "../../plugin/cluster.ts";
 import type { Lifecycle } from "../../plugin/contract.ts";
+import type { EndedRequests } from "../../plugin/ended-requests.ts";
 import type { Pulse, Reports } from "../../plugin/reports.ts";
 import type { Deps } from "../../system/deps.ts";
 import { channelPrefix } from "../../system/server-id.ts";
@@ -21,6 +22,8 @@ export interface TransfersOptions {
   readonly deps: Deps;
   readonly listener: Listener;
   readonly metrics: Metrics;
+  /** Takes note of the requests that have ended; undefined where nobody counts them. */
+  readonly endedRequests?: EndedRequests | undefined;
   /** The other servers; undefined for a server without a cluster. */
   readonly cluster?: ClusterPorts | undefined;
 }
@@ -37,9 +40,15 @@ export class Transfers implements Reports, Lifecycle {
 
   constructor(options: TransfersOptions) {
     this.#options = options;
-    const { cluster, config, deps, listener, metrics } = options;
+    const { cluster, config, deps, listener, metrics, endedRequests } = options;
     const figures = new TransferFigures(metrics, deps.log);
-    const flows = new Flows({ clock: deps.clock, listener, figures, stallMs: config.clientStallTimeoutMs });
+    const flows = new Flows({
+      clock: deps.clock,
+      listener,
+      figures,
+      stallMs: config.clientStallTimeoutMs,
+      endedRequests,
+    });
     this.#figures = figures;
     this.#flows = flows;
     this.#channels = new Channels({

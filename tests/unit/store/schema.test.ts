@@ -27,5 +27,16 @@ test("the steps of this version build its schema", () => {
   const db = new Database(":memory:");
   migrate(db, "f");
   const tables = db.query("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").values().flat();
-  expect(tables).toEqual(["secret", "sign_out", "worker_owner", "worker_restriction"]);
+  expect(tables).toEqual([
+    "audit",
+    "failed_job",
+    "key",
+    "secret",
+    "sign_out",
+    "usage_day",
+    "usage_hour",
+    "usage_minute",
+    "worker_owner",
+    "worker_restriction",
+  ]);
 });

@@ -49,3 +49,26 @@ test("what has failed is tried once more at the end", () => {
   expect(written).toEqual(["a1"]);
   expect(clock.pending).toBe(0);
 });
+
+test("an attempt whose caller tries again is logged once when it fails, and once when it has succeeded", async () => {
+  const { lines, writes, write, setBroken, written, clock } = setUp();
+  let isBroken = true;
+  const attempt = (): boolean =>
+    writes.attempt("usage", () => {
+      if (isBroken) throw Object.assign(new Error("disk"), { code: "SQLITE_IOERR" });
+    });
+  expect([attempt(), attempt()]).toEqual([false, false]);
+  expect(writes.areFailing).toBe(true);
+  write("a", "a1");
+  expect(written).toEqual(["a1"]);
+  isBroken = false;
+  expect(attempt()).toBe(true);
+  expect(writes.areFailing).toBe(false);
+  expect(await lines.take("the failure")).toMatchObject({ event: "store.write_failed", reason: "SQLITE_IOERR" });
+  expect(await lines.take("the recovery")).toMatchObject({ event: "store.write_recovered" });
+  setBroken(true);
+  write("a", "a2");
+  expect(await lines.take("the next failure")).toMatchObject({ event: "store.write_failed", reason: "SQLITE_FULL" });
+  writes.stop();
+  expect(clock.pending).toBe(0);
+});

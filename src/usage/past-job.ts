@@ -1,0 +1,90 @@
+import * as v from "valibot";
+import type { EndedJobRequest } from "../plugin/ended-requests.ts";
+
+/** A request to a model that has ended, as operators see it later. */
+export interface PastJob {
+  /** The id of the request. */
+  readonly id: string;
+  /** When it ended, in milliseconds since 1970. */
+  readonly endedAt: number;
+  readonly plugin: string;
+  /** The caller's name as in logs. */
+  readonly caller: string;
+  /** The id of a made key; for any other caller, its name. */
+  readonly key: string;
+  readonly endUser?: string | undefined;
+  readonly model: string;
+  readonly worker?: string | undefined;
+  readonly workerServer?: string | undefined;
+  readonly outcome: EndedJobRequest["outcome"];
+  readonly reason?: string | undefined;
+  readonly status?: number | undefined;
+  readonly inputTokens?: number | undefined;
+  readonly cachedTokens?: number | undefined;
+  readonly outputTokens?: number | undefined;
+  readonly audioSeconds?: number | undefined;
+  readonly isEstimated: boolean;
+  readonly waitMs: number;
+  readonly heldMs: number;
+}
+
+/** Returns the id under which a caller's usage is counted: that of its made key, or its name. */
+export function usageKeyOf({ keyId, name }: EndedJobRequest["caller"]): string {
+  return keyId ?? name;
+}
+
+export function toPastJob(request: EndedJobRequest, endedAt: number): PastJob {
+  const { requestId, caller, usage, isEstimated = false, waitMs, heldMs } = request;
+  return {
+    id: requestId,
+    endedAt,
+    plugin: request.plugin,
+    caller: caller.name,
+    key: usageKeyOf(caller),
+    endUser: request.endUser,
+    model: request.model,
+    worker: request.worker,
+    workerServer: request.workerServer,
+    outcome: request.outcome,
+    reason: request.reason,
+    status: request.status,
+    inputTokens: usage?.input_tokens,
+    cachedTokens: usage?.cached_tokens,
+    outputTokens: usage?.output_tokens,
+    audioSeconds: usage?.audio_seconds,
+    isEstimated,
+    waitMs: Math.round(waitMs),
+    heldMs: Math.round(heldMs),
+  };
+}
+
+const text = v.optional(v.string());
+const number = v.optional(v.number());
+
+const pastJobSchema = v.object({
+  id: v.string(),
+  endedAt: v.number(),
+  plugin: v.string(),
+  caller: v.string(),
+  key: v.string(),
+  endUser: text,
+  model: v.string(),
+  worker: text,
+  workerServer: text,
+  outcome: v.picklist(["completed", "failed", "canceled"]),
+  reason: text,
+  status: number,
+  inputTokens: number,
+  cachedTokens: number,
+  outputTokens: number,
+  audioSeconds: number,
+  isEstimated: v.boolean(),
+  waitMs: v.number(),
+  heldMs: v.number(),
+} satisfies Record<keyof PastJob, v.GenericSchema>);
+
+/** Returns the request that was kept as this value; undefined for a value that is none. */
+export function parsePastJob(value: unknown): PastJob | undefined {
+  const read = v.safeParse(pastJobSchema, value);
+  return read.success ? read.output : undefined;
+}

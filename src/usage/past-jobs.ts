@@ -1,0 +1,103 @@
+import type { CancelTimer, Clock } from "../system/deps.ts";
+import type { PastJob } from "./past-job.ts";
+
+/** The most ended requests that are remembered, whatever their outcome. */
+export const MAX_RECENT = 500;
+/** The most failed requests that are remembered. */
+export const MAX_FAILED = 500;
+
+/** Keeps failed requests beyond the life of the process. */
+export interface FailedJobRecords {
+  /** Returns the newest entries, at most `limit`, the oldest first. */
+  load(limit: number): readonly PastJob[];
+  /** Adds entries and keeps the newest `limit`. Returns whether it has; the caller tries again otherwise. MUST NOT throw. */
+  add(jobs: readonly PastJob[], limit: number): boolean;
+}
+
+export interface PastJobsOptions {
+  readonly clock: Clock;
+  /** Undefined: failed requests are forgotten at a restart. */
+  readonly records: FailedJobRecords | undefined;
+  /** Time after which failed requests are written. */
+  readonly flushMs: number;
+}
+
+/** The requests that ended lately, and those that failed. Both are bounded; the oldest are forgotten first. */
+export class PastJobs {
+  readonly #options: PastJobsOptions;
+  readonly #recent = new Ring<PastJob>(MAX_RECENT);
+  readonly #failed = new Ring<PastJob>(MAX_FAILED);
+  /** Failed requests that are not written yet, the oldest first. */
+  #unwritten: PastJob[] = [];
+  #cancelTimer: CancelTimer | undefined;
+
+  constructor(options: PastJobsOptions) {
+    this.#options = options;
+    for (const job of options.records?.load(MAX_FAILED) ?? []) this.#failed.push(job);
+  }
+
+  add(job: PastJob): void {
+    this.#recent.push(job);
+    if (job.outcome !== "failed") return;
+    this.#failed.push(job);
+    if (!this.#options.records) return;
+    this.#unwritten.push(job);
+    // More than that would be removed again as soon as they are written.
+    if (this.#unwritten.length > MAX_FAILED) this.#unwritten.shift();
+    this.#cancelTimer ??= this.#options.clock.after(this.#options.flushMs, () => this.#flush());
+  }
+
+  /** Returns the requests that ended last, the newest first. */
+  recent(): readonly PastJob[] {
+    return this.#recent.newestFirst();
+  }
+
+  /** Returns the requests that failed last, the newest first. */
+  failed(): readonly PastJob[] {
+    return this.#failed.newestFirst();
+  }
+
+  /** Writes what is not written yet. */
+  close(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    this.#write();
+  }
+
+  #flush(): void {
+    this.#cancelTimer = undefined;
+    if (!this.#write()) this.#cancelTimer = this.#options.clock.after(this.#options.flushMs, () => this.#flush());
+  }
+
+  #write(): boolean {
+    if (this.#unwritten.length === 0) return true;
+    const isWritten = this.#options.records?.add(this.#unwritten, MAX_FAILED) ?? true;
+    if (isWritten) this.#unwritten = [];
+    return isWritten;
+  }
+}
+
+/** The last `capacity` values that were pushed. */
+class Ring<T> {
+  readonly #capacity: number;
+  readonly #values: T[] = [];
+  /** The place of the next value, once all places are taken. */
+  #next = 0;
+
+  constructor(capacity: number) {
+    this.#capacity = capacity;
+  }
+
+  push(value: T): void {
+    if (this.#values.length < this.#capacity) {
+      this.#values.push(value);
+      return;
+    }
+    this.#values[this.#next] = value;
+    this.#next = (this.#next + 1) % this.#capacity;
+  }
+
+  newestFirst(): readonly T[] {
+    return [...this.#values.slice(this.#next), ...this.#values.slice(0, this.#next)].reverse();
+  }
+}

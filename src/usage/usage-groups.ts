@@ -1,0 +1,66 @@
+import { Sum } from "./amounts.ts";
+import type { UsageQuery } from "./usage-query.ts";
+import { periodOf, type UsageRow } from "./usage-records.ts";
+
+/** The usage of one group within one period. What is not grouped by is undefined. */
+export class Group extends Sum {
+  readonly at: number;
+  readonly key: string | undefined;
+  readonly model: string | undefined;
+  readonly endUser: string | undefined;
+
+  constructor(at: number, row: UsageRow, { by }: UsageQuery) {
+    super();
+    this.at = at;
+    this.key = by.includes("key") ? row.key : undefined;
+    this.model = by.includes("model") ? row.model : undefined;
+    this.endUser = by.includes("end_user") ? row.endUser : undefined;
+  }
+}
+
+/** Adds up the rows that a query asks for. */
+export class UsageGroups {
+  readonly #query: UsageQuery;
+  readonly #periods = new Map<number, Map<string, Group>>();
+  #size = 0;
+
+  constructor(query: UsageQuery) {
+    this.#query = query;
+  }
+
+  /** The number of groups of all periods. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Adds a row, unless the query does not ask for it. */
+  add(row: UsageRow): void {
+    const { from, to, step, key, model, endUser } = this.#query;
+    const at = periodOf(row.at, step);
+    if (at < from || at >= to) return;
+    if (key !== undefined && row.key !== key) return;
+    if (model !== undefined && row.model !== model) return;
+    if (endUser !== undefined && row.endUser !== endUser) return;
+    let groups = this.#periods.get(at);
+    if (!groups) {
+      groups = new Map();
+      this.#periods.set(at, groups);
+    }
+    const made = new Group(at, row, this.#query);
+    const label = `${made.key ?? ""}\0${made.model ?? ""}\0${made.endUser ?? ""}`;
+    const group = groups.get(label) ?? made;
+    if (group === made) {
+      groups.set(label, made);
+      this.#size += 1;
+    }
+    group.add(row);
+  }
+
+  /** Returns the groups, by period and then by what they are grouped by. It sorts each period when its turn comes. */
+  *sorted(): Generator<Group> {
+    for (const at of [...this.#periods.keys()].sort((a, b) => a - b)) {
+      const groups = this.#periods.get(at) ?? new Map<string, Group>();
+      for (const [, group] of [...groups].sort(([a], [b]) => (a < b ? -1 : 1))) yield group;
+    }
+  }
+}

@@ -1,0 +1,170 @@
+import type { CancelTimer, Clock } from "../system/deps.ts";
+import { wholeAmount } from "./amounts.ts";
+import { EndUserRoom } from "./end-user-room.ts";
+import { type Cell, LiveCells, mergeCells } from "./live-cells.ts";
+import { periodOf, type Spent, type UsageCell, type UsageRecords } from "./usage-records.ts";
+
+/** One request that has ended. An absent amount is 0. */
+export interface Used {
+  /** The id of a made key; for any other caller, its name. */
+  readonly key: string;
+  readonly model: string;
+  /** A digest of the person behind the request. */
+  readonly endUser?: string | undefined;
+  readonly isFailed: boolean;
+  readonly inputTokens?: number | undefined;
+  readonly cachedTokens?: number | undefined;
+  readonly outputTokens?: number | undefined;
+  readonly audioSeconds?: number | undefined;
+  /** Whether the tokens are an estimate. */
+  readonly isEstimated?: boolean;
+  readonly waitMs: number;
+  readonly heldMs: number;
+}
+
+export interface UsageMeterOptions {
+  readonly clock: Clock;
+  readonly records: UsageRecords;
+  /** Time after which what was added is written. */
+  readonly flushMs: number;
+}
+
+/** The most rows of one transaction: a cell has three. 500 rows take about 2 ms. */
+const MAX_ROWS = 500;
+const CELLS_PER_SLICE = Math.floor(MAX_ROWS / 3);
+/** The cells that may wait to be written. Beyond it, as on a full disk, they are merged, and only the totals stay right. */
+const MAX_WAITING = 50_000;
+
+/**
+ * Counts what every request used, by key, model and end user. It adds to cells in memory, and writes them a moment later in
+ * slices, with turns of the event loop in between so that streams go on. If the process is killed, at most what was added
+ * within one flush interval is lost.
+ */
+export class UsageMeter {
+  readonly #options: UsageMeterOptions;
+  readonly #live = new LiveCells();
+  readonly #endUsers = new EndUserRoom();
+  /** The minute of the live cells. */
+  #minute = 0;
+  /** Cells to which nothing is added any more, until they are written. */
+  #waiting: Cell[] = [];
+  #cancelTimer: CancelTimer | undefined;
+  /** The minute in which old rows were last looked for. */
+  #prunedAt = 0;
+  #isClosed = false;
+
+  constructor(options: UsageMeterOptions) {
+    this.#options = options;
+  }
+
+  /** Counts a request. */
+  add(used: Used): void {
+    const { clock } = this.#options;
+    const now = clock.now();
+    const minute = periodOf(now, "minute");
+    if (minute !== this.#minute) this.#begin(minute);
+    const { key, model } = used;
+    const endUser = used.endUser === undefined ? "" : this.#endUsers.nameOf(key, used.endUser, now);
+    const cell = this.#live.of(minute, { key, model, endUser });
+    const input = wholeAmount(used.inputTokens);
+    const output = wholeAmount(used.outputTokens);
+    cell.requests += 1;
+    if (used.isFailed) cell.failures += 1;
+    cell.input += input;
+    cell.cached += wholeAmount(used.cachedTokens);
+    cell.output += output;
+    if (used.audioSeconds !== undefined) cell.audioMs += wholeAmount(used.audioSeconds * 1000);
+    cell.waitMs += wholeAmount(used.waitMs);
+    cell.heldMs += wholeAmount(used.heldMs);
+    if (used.isEstimated) cell.estimated += input + output;
+    if (this.#isClosed) this.#writeAll();
+    else if (this.#cancelTimer === undefined) this.#flushIn(this.#options.flushMs);
+  }
+
+  /** Returns the cells that are not written yet. They change with what is added. */
+  unwritten(): readonly UsageCell[] {
+    return [...this.#waiting, ...this.#live.all()];
+  }
+
+  /**
+   * Returns what each key has used since a time, to the minute for the last 48 hours, else to the hour. It takes as long as
+   * it takes to read all these sums, so it is meant for the start of the server.
+   */
+  spentSince(from: number): ReadonlyMap<string, Spent> {
+    const spent = new Map(this.#options.records.spentSince(from).map((each) => [each.key, each]));
+    for (const { at, key, input, output, audioMs } of this.unwritten()) {
+      if (at < from) continue;
+      const before = spent.get(key);
+      spent.set(key, {
+        key,
+        tokens: (before?.tokens ?? 0) + input + output,
+        audioMs: (before?.audioMs ?? 0) + audioMs,
+      });
+    }
+    return spent;
+  }
+
+  /** Writes everything at once. What is added later is written immediately. */
+  close(): void {
+    this.#isClosed = true;
+    this.#cancelTimer?.();
+    this.#writeAll();
+  }
+
+  #begin(minute: number): void {
+    this.#seal();
+    this.#minute = minute;
+  }
+
+  /** Ends the live cells; what is added from now on goes to others. */
+  #seal(): void {
+    for (const cell of this.#live.take()) this.#waiting.push(cell);
+  }
+
+  #flushIn(ms: number): void {
+    this.#cancelTimer = this.#options.clock.after(ms, () => this.#flush());
+  }
+
+  #flush(): void {
+    this.#seal();
+    this.#writeNext();
+  }
+
+  /** Writes one slice, and the next one in a later turn of the event loop. */
+  #writeNext(): void {
+    const isWritten = this.#writeSlice();
+    const isMore = isWritten && (this.#waiting.length > 0 || this.#prune());
+    if (isMore) {
+      this.#cancelTimer = this.#options.clock.after(0, () => this.#writeNext());
+      return;
+    }
+    this.#cancelTimer = undefined;
+    if (!isWritten || this.#live.size > 0) this.#flushIn(this.#options.flushMs);
+  }
+
+  #writeSlice(): boolean {
+    const slice = this.#waiting.slice(0, CELLS_PER_SLICE);
+    if (slice.length === 0) return true;
+    if (this.#options.records.add(slice)) {
+      this.#waiting.splice(0, slice.length);
+      return true;
+    }
+    if (this.#waiting.length > MAX_WAITING) this.#waiting = mergeCells(this.#waiting);
+    return false;
+  }
+
+  #writeAll(): void {
+    this.#seal();
+    while (this.#waiting.length > 0) if (!this.#writeSlice()) return;
+  }
+
+  /** Removes some of what is no longer kept, once a minute. Returns whether more is left. */
+  #prune(): boolean {
+    const now = this.#options.clock.now();
+    const minute = periodOf(now, "minute");
+    if (minute === this.#prunedAt) return false;
+    const isMore = this.#options.records.prune(now, MAX_ROWS);
+    if (!isMore) this.#prunedAt = minute;
+    return isMore;
+  }
+}

@@ -1,0 +1,70 @@
+import { Fault } from "../errors.ts";
+import { DIMENSIONS, type Dimension, type UsageQuery } from "./usage-query.ts";
+import { KEPT_MS, periodOf, STEP_MS, type Step } from "./usage-records.ts";
+
+const STEPS = ["minute", "hour", "day"] as const satisfies readonly Step[];
+
+/** The time that a query covers if it names none. */
+const USUAL_MS: Readonly<Record<Step, number>> = {
+  minute: STEP_MS.hour,
+  hour: STEP_MS.day,
+  day: 30 * STEP_MS.day,
+};
+/** The most periods of a query, apart from those whose step bounds them already. */
+const MAX_PERIODS = 5000;
+
+/** Reads the query of a URL. Throws `invalid_request`. */
+export function parseUsageQuery(parameters: URLSearchParams, now: number): UsageQuery {
+  const given = (name: string): string | undefined => parameters.get(name)?.trim() || undefined;
+  const to = timeIn("to", given("to")) ?? now;
+  const asked = timeIn("from", given("from"));
+  const step = stepIn(given("step")) ?? stepFor(asked === undefined ? STEP_MS.day : to - asked, now - (asked ?? now));
+  const from = periodOf(asked ?? to - USUAL_MS[step], step);
+  if (to <= from) throw invalid("from", "'from' must be before 'to'.");
+  if ((to - from) / STEP_MS[step] > MAX_PERIODS) throw invalid("step", "The time is too long for this step.");
+  return {
+    from,
+    to,
+    step,
+    by: dimensionsIn(given("by")),
+    key: given("key"),
+    model: given("model"),
+    endUser: given("end_user"),
+  };
+}
+
+/** Chooses the finest step that is kept for long enough and that gives a plot of up to a few hundred points. */
+function stepFor(lengthMs: number, ageMs: number): Step {
+  if (lengthMs <= 6 * STEP_MS.hour && ageMs <= KEPT_MS.minute) return "minute";
+  return lengthMs <= 7 * STEP_MS.day && ageMs <= KEPT_MS.hour ? "hour" : "day";
+}
+
+function stepIn(text: string | undefined): Step | undefined {
+  if (text === undefined) return undefined;
+  const step = STEPS.find((each) => each === text);
+  if (step) return step;
+  throw invalid("step", `'step' must be one of ${STEPS.join(", ")}.`);
+}
+
+function dimensionsIn(text: string | undefined): readonly Dimension[] {
+  if (text === undefined) return ["key", "model"];
+  const words = text.split(",").map((word) => word.trim());
+  const by = DIMENSIONS.filter((each) => words.includes(each));
+  if (by.length === new Set(words).size) return by;
+  throw invalid("by", `'by' must be a list of ${DIMENSIONS.join(", ")}.`);
+}
+
+const TIME = /^\d{4}-\d{2}-\d{2}(?:[Tt]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:[Zz]|[+-]\d{2}:\d{2}))?$/;
+
+function timeIn(name: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  // In a query, a plus sign that is not percent-encoded means a blank.
+  const written = text.replace(/ (?=\d{2}:\d{2}$)/, "+");
+  const at = TIME.test(written) ? Date.parse(written) : Number.NaN;
+  if (at >= 0) return at;
+  throw invalid(name, `'${name}' must be a date or an RFC 3339 time, such as 2026-11-01 or 2026-11-01T08:00:00Z.`);
+}
+
+function invalid(param: string, message: string): Fault {
+  return new Fault("invalid_request", { message, param });
+}

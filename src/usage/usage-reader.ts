@@ -1,0 +1,77 @@
+import { Fault } from "../errors.ts";
+import type { Clock } from "../system/deps.ts";
+import { UsageGroups } from "./usage-groups.ts";
+import type { UsageMeter } from "./usage-meter.ts";
+import type { UsageQuery } from "./usage-query.ts";
+import type { UsageRecords } from "./usage-records.ts";
+
+/** The most rows of one answer. */
+export const MAX_GROUPS = 50_000;
+/** The most queries that may wait for their turn. */
+const MAX_WAITING = 20;
+const RETRY_AFTER_S = 2;
+
+export interface UsageReaderOptions {
+  readonly clock: Clock;
+  readonly meter: Pick<UsageMeter, "unwritten">;
+  readonly records: Pick<UsageRecords, "view">;
+}
+
+/**
+ * Answers questions about usage, from what is written and what is not written yet. One query after the other reads a page
+ * of rows in each turn of the event loop, so that streams go on.
+ */
+export class UsageReader {
+  readonly #options: UsageReaderOptions;
+  #last: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
+
+  constructor(options: UsageReaderOptions) {
+    this.#options = options;
+  }
+
+  /** Rejects with `invalid_request` if there are too many rows, and with `too_many_requests` if too many queries wait. */
+  read(query: UsageQuery): Promise<UsageGroups> {
+    if (this.#waiting >= MAX_WAITING) {
+      const message = "Too many queries of usage are in progress. Try again when some have ended.";
+      return Promise.reject(new Fault("too_many_requests", { message, retryAfterS: RETRY_AFTER_S }));
+    }
+    this.#waiting += 1;
+    const read = this.#last.then(() => this.#read(query));
+    this.#last = read.then(
+      () => this.#ended(),
+      () => this.#ended(),
+    );
+    return read;
+  }
+
+  #ended(): void {
+    this.#waiting -= 1;
+  }
+
+  async #read(query: UsageQuery): Promise<UsageGroups> {
+    const { meter, records, clock } = this.#options;
+    const groups = new UsageGroups(query);
+    const view = records.view(query);
+    try {
+      // The view and these cells are of the same moment, so nothing is counted twice and nothing is missing.
+      for (const cell of meter.unwritten()) groups.add(cell);
+      for (let rows = view.next(); rows.length > 0; rows = view.next()) {
+        for (const row of rows) groups.add(row);
+        if (groups.size > MAX_GROUPS) break;
+        await new Promise<void>((resolve) => void clock.after(0, resolve));
+      }
+    } finally {
+      view.close();
+    }
+    if (groups.size > MAX_GROUPS) throw tooMany();
+    return groups;
+  }
+}
+
+function tooMany(): Fault {
+  return new Fault("invalid_request", {
+    message: `The answer would have more than ${MAX_GROUPS.toLocaleString("en")} rows. Choose a larger step, a shorter time or fewer groups.`,
+    param: "step",
+  });
+}

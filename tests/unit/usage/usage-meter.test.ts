@@ -1,0 +1,154 @@
+import { describe, expect, test } from "bun:test";
+import { MAX_END_USERS } from "../../../src/usage/end-user-room.ts";
+import { OTHER } from "../../../src/usage/live-cells.ts";
+import { MemoryUsage } from "../../../src/usage/memory-usage.ts";
+import { UsageMeter, type Used } from "../../../src/usage/usage-meter.ts";
+import type { UsageCell, UsageRecords, UsageRow } from "../../../src/usage/usage-records.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
+
+const FLUSH_MS = 1000;
+const ONE: Used = { key: "k", model: "m", isFailed: false, inputTokens: 10, outputTokens: 2, waitMs: 3, heldMs: 4 };
+
+/** A meter whose records can break, and which notes the size of each slice. */
+function setUp() {
+  const clock = new FakeClock();
+  const kept = new MemoryUsage();
+  const slices: number[] = [];
+  let isBroken = false;
+  const records: UsageRecords = {
+    add(cells: readonly UsageCell[]) {
+      if (isBroken) return false;
+      slices.push(cells.length);
+      return kept.add(cells);
+    },
+    view: (range) => kept.view(range),
+    spentSince: (from) => kept.spentSince(from),
+    prune: (now, limit) => kept.prune(now, limit),
+  };
+  const meter = new UsageMeter({ clock, records, flushMs: FLUSH_MS });
+  const rows = (step: "minute" | "day" = "day"): readonly UsageRow[] =>
+    kept.view({ step, from: 0, to: Number.MAX_SAFE_INTEGER }).next();
+  const setBroken = (to: boolean): void => {
+    isBroken = to;
+  };
+  return { clock, meter, slices, rows, setBroken };
+}
+
+test("what is added is written after the flush interval, once, and no timer runs while nothing is added", () => {
+  const { clock, meter, rows } = setUp();
+  expect(clock.pending).toBe(0);
+  meter.add(ONE);
+  meter.add({ ...ONE, isFailed: true, isEstimated: true, cachedTokens: 6, audioSeconds: 1.5 });
+  clock.advance(FLUSH_MS - 1);
+  expect(rows()).toEqual([]);
+  clock.advance(1);
+  expect(rows()).toMatchObject([
+    { key: "k", model: "m", endUser: "", requests: 2, failures: 1, input: 20, cached: 6, output: 4 },
+  ]);
+  expect(rows()).toMatchObject([{ audioMs: 1500, waitMs: 6, heldMs: 8, estimated: 12 }]);
+  clock.advance(10 * FLUSH_MS);
+  expect(rows()).toMatchObject([{ requests: 2 }]);
+  expect(clock.pending).toBe(0);
+});
+
+test("many cells are written in slices, with a turn of the event loop after each", () => {
+  const { clock, meter, slices } = setUp();
+  for (let key = 0; key < 1000; key += 1) meter.add({ ...ONE, key: `k${key}` });
+  clock.advance(FLUSH_MS);
+  expect(slices).toEqual(slices.map(() => 166).with(-1, 1000 % 166));
+  expect(slices.reduce((sum, cells) => sum + cells, 0)).toBe(1000);
+});
+
+test("a request counts for the minute in which it ended", () => {
+  const { clock, meter, rows } = setUp();
+  for (let seconds = 0; seconds < 150; seconds += 1) {
+    meter.add(ONE);
+    clock.advance(1000);
+  }
+  meter.close();
+  const minutes = rows("minute");
+  expect(minutes.every(({ at }) => at % 60_000 === 0)).toBe(true);
+  expect(minutes.slice(1, -1).every(({ requests }) => requests === 60)).toBe(true);
+  expect(minutes.reduce((sum, { requests }) => sum + requests, 0)).toBe(150);
+});
+
+test("amounts that a model server states wrongly are counted as whole numbers, or not at all", () => {
+  const { meter, rows } = setUp();
+  for (const wrong of [-5, Number.NaN, Number.POSITIVE_INFINITY, 1.4])
+    meter.add({ ...ONE, inputTokens: wrong, outputTokens: wrong, waitMs: wrong });
+  meter.close();
+  expect(rows()).toMatchObject([{ requests: 4, input: 1e12 + 1, output: 1e12 + 1 }]);
+});
+
+describe("if writing fails", () => {
+  test("what was added is kept, and written once when writing succeeds", () => {
+    const { clock, meter, rows, setBroken } = setUp();
+    setBroken(true);
+    meter.add(ONE);
+    clock.advance(90_000);
+    meter.add(ONE);
+    clock.advance(FLUSH_MS);
+    expect(rows()).toEqual([]);
+    expect(meter.unwritten().reduce((sum, { requests }) => sum + requests, 0)).toBe(2);
+    setBroken(false);
+    clock.advance(FLUSH_MS);
+    expect(rows()).toMatchObject([{ requests: 2 }]);
+    expect(rows("minute")).toHaveLength(2);
+    expect(meter.unwritten()).toEqual([]);
+  });
+
+  test("for long, what waits is bounded, and its totals stay right", () => {
+    const { clock, meter, rows, setBroken } = setUp();
+    setBroken(true);
+    const keys = 5000;
+    for (let minute = 0; minute < 15; minute += 1) {
+      for (let key = 0; key < keys; key += 1) meter.add({ ...ONE, key: `k${key}` });
+      clock.advance(60_000);
+      expect(meter.unwritten().length).toBeLessThanOrEqual(50_000 + keys);
+    }
+    setBroken(false);
+    clock.advance(FLUSH_MS);
+    expect(rows().length).toBe(1000);
+    expect(meter.spentSince(0).get("k7")).toEqual({ key: "k7", tokens: 15 * 12, audioMs: 0 });
+  });
+});
+
+test("what is added after the end is written at once", () => {
+  const { meter, rows } = setUp();
+  meter.close();
+  meter.add(ONE);
+  expect(rows()).toMatchObject([{ requests: 1 }]);
+});
+
+test("what a key has spent includes what is not written yet", () => {
+  const { clock, meter } = setUp();
+  meter.add(ONE);
+  clock.advance(FLUSH_MS);
+  meter.add({ ...ONE, audioSeconds: 2 });
+  expect(meter.spentSince(0).get("k")).toEqual({ key: "k", tokens: 24, audioMs: 2000 });
+  expect(meter.spentSince(clock.now() + 60_000).get("k")).toBeUndefined();
+});
+
+test("the end users of a key are counted one by one up to a thousand a day, and then together", () => {
+  const { clock, meter } = setUp();
+  const users = (): Set<string> => new Set(meter.unwritten().map(({ endUser }) => endUser));
+  for (let user = 0; user < MAX_END_USERS + 50; user += 1) meter.add({ ...ONE, endUser: `u${user}` });
+  meter.add({ ...ONE, key: "l", endUser: "u" });
+  expect(users().size).toBe(MAX_END_USERS + 2);
+  expect(meter.unwritten().find(({ endUser }) => endUser === OTHER)).toMatchObject({ key: "k", requests: 50 });
+  clock.advance(86_400_000);
+  meter.add({ ...ONE, endUser: "tomorrow" });
+  expect(users()).toEqual(new Set(["tomorrow"]));
+});
+
+test("a flood of models is counted together, by key", () => {
+  const { meter } = setUp();
+  for (let model = 0; model < 25_000; model += 1) meter.add({ ...ONE, model: `m${model}` });
+  meter.add({ ...ONE, key: "l" });
+  expect(meter.unwritten().length).toBe(20_002);
+  const others = meter.unwritten().filter(({ model }) => model === OTHER);
+  expect(others.map(({ key, requests }) => [key, requests])).toEqual([
+    ["k", 5000],
+    ["l", 1],
+  ]);
+});

@@ -15,6 +15,7 @@ import { measureSessions } from "./sessions.ts";
 import { measureSoak } from "./soak.ts";
 import { measureStart } from "./start.ts";
 import { measureTransfer } from "./transfer.ts";
+import { measureUsage } from "./usage.ts";
 import { measureViewers } from "./viewers.ts";
 import { measureWarm } from "./warm/warm.ts";
 
@@ -33,6 +34,7 @@ const PARTS: ReadonlyMap<string, Part> = new Map<string, Part>([
   ["mcp", measureMcp],
   ["viewers", measureViewers],
   ["start", measureStart],
+  ["usage", measureUsage],
 ]);
 
 /** Parts that run only when they are named, because they take long. */

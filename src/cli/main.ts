@@ -26,6 +26,17 @@ const COMMANDS: Commands = {
       process.exit(code);
     },
   },
+  backup: {
+    summary: "Copies the server's store to a file, also while the server runs.",
+    async run(argv) {
+      surviveSignals();
+      const { runBackup } = await import("./backup.ts");
+      process.exitCode = runBackup(
+        { argv, env: process.env, readFile: (path) => readFileSync(path, "utf8") },
+        { out: (text) => process.stdout.write(text), err: (text) => process.stderr.write(text) },
+      );
+    },
+  },
   demo: {
     summary: "Runs a server, workers and a sample model server on this machine.",
     run: async (argv) => (await import("../demo/program.ts")).runDemo(argv),

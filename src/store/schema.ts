@@ -97,10 +97,8 @@ const MIGRATIONS: readonly string[] = [
 /** Brings the schema of a file up to date. Throws a `StoreFault` for a file of a newer version, or of another program. */
 export function migrate(db: Database, path: string, migrations: readonly string[] = MIGRATIONS): void {
   const version = pragma(db, "user_version");
-  const application = pragma(db, "application_id");
-  const isEmpty = version === 0 && application === 0 && countTables(db) === 0;
-  if (!isEmpty && application !== APPLICATION_ID)
-    throw new StoreFault(`${path} is a database of another program`, "move it away, or choose another DATA_DIR");
+  const isEmpty = version === 0 && pragma(db, "application_id") === 0 && countTables(db) === 0;
+  if (!isEmpty) assertOwn(db, path);
   if (version > migrations.length) {
     throw new StoreFault(
       `${path} was written by a newer version of Moorage (schema ${version}; this one knows ${migrations.length})`,
@@ -113,6 +111,12 @@ export function migrate(db: Database, path: string, migrations: readonly string[
     db.run(`PRAGMA application_id = ${APPLICATION_ID}`);
     db.run(`PRAGMA user_version = ${migrations.length}`);
   }).immediate();
+}
+
+/** Throws a `StoreFault` for a database that is no store of Moorage. */
+export function assertOwn(db: Database, path: string): void {
+  if (pragma(db, "application_id") !== APPLICATION_ID)
+    throw new StoreFault(`${path} is a database of another program`, "move it away, or choose another DATA_DIR");
 }
 
 function pragma(db: Database, name: "user_version" | "application_id"): number {

@@ -7,9 +7,15 @@ import { migrate } from "./schema.ts";
 import { StoreFault, toStoreFault } from "./store-fault.ts";
 import { Writes } from "./writes.ts";
 
-const FILE = "moorage.db";
+/** The name of the database in its directory. */
+export const STORE_FILE = "moorage.db";
 /** How long a write waits for another program that has the file open, such as a backup. */
 const BUSY_MS = 2000;
+/**
+ * Pages of 4 KiB after which a write moves them from the log into the database, which halts the event loop. 1,000 pages, SQLite's
+ * default, take 8 ms on an SSD, and 100 take 3 ms.
+ */
+const CHECKPOINT_PAGES = 100;
 const DIRECTORY_MODE = 0o700;
 const FILE_MODE = 0o600;
 
@@ -39,7 +45,7 @@ export interface Store {
  * the directory cannot be used, another server uses it, or the file is damaged or of a newer version.
  */
 export function openStore(directory: string, deps: StoreDeps, sync: StoreSync = "normal"): Store {
-  const path = join(directory, FILE);
+  const path = join(directory, STORE_FILE);
   let lock: DirectoryLock | undefined;
   let db: Database | undefined;
   try {
@@ -74,6 +80,7 @@ function setUp(db: Database, path: string, sync: StoreSync): void {
   // A crash of the process loses nothing. With NORMAL, a crash of the machine may lose the last writes, but never leaves a
   // damaged file.
   db.run(`PRAGMA synchronous = ${sync === "full" ? "FULL" : "NORMAL"}`);
+  db.run(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
   db.run("PRAGMA foreign_keys = ON");
   const [found] = db.query("PRAGMA quick_check(1)").values();
   if (found?.[0] !== "ok") {

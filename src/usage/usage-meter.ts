@@ -29,9 +29,10 @@ export interface UsageMeterOptions {
   readonly flushMs: number;
 }
 
-/** The most rows of one transaction: a cell has three. 500 rows take about 2 ms. */
-const MAX_ROWS = 500;
-const CELLS_PER_SLICE = Math.floor(MAX_ROWS / 3);
+/** The cells of one transaction. Each has three rows, and 300 rows take about 1 ms. */
+const CELLS_PER_SLICE = 100;
+/** The most rows of each step that are removed at once. */
+const PRUNE_ROWS = 300;
 /** The cells that may wait to be written. Beyond it, as on a full disk, they are merged, and only the totals stay right. */
 const MAX_WAITING = 50_000;
 
@@ -163,7 +164,7 @@ export class UsageMeter {
     const now = this.#options.clock.now();
     const minute = periodOf(now, "minute");
     if (minute === this.#prunedAt) return false;
-    const isMore = this.#options.records.prune(now, MAX_ROWS);
+    const isMore = this.#options.records.prune(now, PRUNE_ROWS);
     if (!isMore) this.#prunedAt = minute;
     return isMore;
   }

@@ -1,8 +1,8 @@
 import type { Database, Statement } from "bun:sqlite";
 import {
   KEPT_MS,
+  type KeySpent,
   periodOf,
-  type Spent,
   STEP_MS,
   type Step,
   type UsageCell,
@@ -58,7 +58,7 @@ export function createUsageRows({ db, writes, openReader }: Store): UsageRecords
     for (const { step, upsert } of upserts) for (const cell of cells) upsert.run(...toValues(cell, step));
   });
   const prunes = (["minute", "hour"] as const).map((step) => ({ keptMs: KEPT_MS[step], run: preparePrune(db, step) }));
-  const spent = db.prepare<Spent, [number, number, number]>(
+  const spent = db.prepare<KeySpent, [number, number, number]>(
     `SELECT key, sum(input + output) AS tokens, sum(audio_ms) AS audioMs FROM (
        SELECT key, input, output, audio_ms FROM usage_minute WHERE at >= ? AND at < ?
        UNION ALL SELECT key, input, output, audio_ms FROM usage_hour WHERE at >= ?

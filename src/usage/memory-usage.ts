@@ -1,8 +1,8 @@
 import { Sum } from "./amounts.ts";
 import {
   KEPT_MS,
+  type KeySpent,
   periodOf,
-  type Spent,
   STEP_MS,
   type Step,
   type UsageCell,
@@ -60,7 +60,7 @@ export class MemoryUsage implements UsageRecords {
     };
   }
 
-  spentSince(from: number): readonly Spent[] {
+  spentSince(from: number): readonly KeySpent[] {
     const firstHour = Math.ceil(from / STEP_MS.hour) * STEP_MS.hour;
     const spent = new Map<string, { key: string; tokens: number; audioMs: number }>();
     const rows = [

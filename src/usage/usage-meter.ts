@@ -2,7 +2,8 @@ import type { CancelTimer, Clock } from "../system/deps.ts";
 import { wholeAmount } from "./amounts.ts";
 import { EndUserRoom } from "./end-user-room.ts";
 import { type Cell, LiveCells, mergeCells } from "./live-cells.ts";
-import { periodOf, type Spent, type UsageCell, type UsageRecords } from "./usage-records.ts";
+import { type Spent, SpentSince, spentIn } from "./spent-since.ts";
+import { periodOf, type UsageCell, type UsageRecords } from "./usage-records.ts";
 
 /** One request that has ended. An absent amount is 0. */
 export interface Used {
@@ -45,6 +46,7 @@ export class UsageMeter {
   readonly #options: UsageMeterOptions;
   readonly #live = new LiveCells();
   readonly #endUsers = new EndUserRoom();
+  readonly #spent: SpentSince;
   /** The minute of the live cells. */
   #minute = 0;
   /** Cells to which nothing is added any more, until they are written. */
@@ -56,6 +58,7 @@ export class UsageMeter {
 
   constructor(options: UsageMeterOptions) {
     this.#options = options;
+    this.#spent = new SpentSince((from) => spentIn(options.records.spentSince(from), this.unwritten(), from));
   }
 
   /** Counts a request. */
@@ -74,10 +77,12 @@ export class UsageMeter {
     cell.input += input;
     cell.cached += wholeAmount(used.cachedTokens);
     cell.output += output;
-    if (used.audioSeconds !== undefined) cell.audioMs += wholeAmount(used.audioSeconds * 1000);
+    const audioMs = used.audioSeconds === undefined ? 0 : wholeAmount(used.audioSeconds * 1000);
+    cell.audioMs += audioMs;
     cell.waitMs += wholeAmount(used.waitMs);
     cell.heldMs += wholeAmount(used.heldMs);
     if (used.isEstimated) cell.estimated += input + output;
+    this.#spent.add(key, input + output, audioMs);
     if (this.#isClosed) this.#writeAll();
     else if (this.#cancelTimer === undefined) this.#flushIn(this.#options.flushMs);
   }
@@ -87,22 +92,9 @@ export class UsageMeter {
     return [...this.#waiting, ...this.#live.all()];
   }
 
-  /**
-   * Returns what each key has used since a time, to the minute for the last 48 hours, else to the hour. It takes as long as
-   * it takes to read all these sums, so it is meant for the start of the server.
-   */
-  spentSince(from: number): ReadonlyMap<string, Spent> {
-    const spent = new Map(this.#options.records.spentSince(from).map((each) => [each.key, each]));
-    for (const { at, key, input, output, audioMs } of this.unwritten()) {
-      if (at < from) continue;
-      const before = spent.get(key);
-      spent.set(key, {
-        key,
-        tokens: (before?.tokens ?? 0) + input + output,
-        audioMs: (before?.audioMs ?? 0) + audioMs,
-      });
-    }
-    return spent;
+  /** Returns what a key has used since a time: see `SpentSince`. */
+  usedSince(key: string, from: number): Spent {
+    return this.#spent.of(key, from);
   }
 
   /** Writes everything at once. What is added later is written immediately. */

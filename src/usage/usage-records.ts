@@ -53,7 +53,7 @@ export interface UsageView {
 }
 
 /** The tokens and the audio that a key has used. */
-export interface Spent {
+export interface KeySpent {
   readonly key: string;
   /** Input and output. */
   readonly tokens: number;
@@ -70,7 +70,7 @@ export interface UsageRecords {
   /** Opens a view, to be read over several turns of the event loop while more is added. */
   view(range: UsageRange): UsageView;
   /** Returns what each key has used since a time, to the minute where minutes are still kept, else to the hour. */
-  spentSince(from: number): readonly Spent[];
+  spentSince(from: number): readonly KeySpent[];
   /** Removes at most `limit` rows of each step that are no longer kept. Returns whether more are left. */
   prune(now: number, limit: number): boolean;
 }

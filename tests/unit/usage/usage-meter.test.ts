@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
 import { MAX_END_USERS } from "../../../src/usage/end-user-room.ts";
+import "../../support/seed.ts";
 import { OTHER } from "../../../src/usage/live-cells.ts";
 import { MemoryUsage } from "../../../src/usage/memory-usage.ts";
 import { UsageMeter, type Used } from "../../../src/usage/usage-meter.ts";
@@ -109,7 +111,7 @@ describe("if writing fails", () => {
     setBroken(false);
     clock.advance(FLUSH_MS);
     expect(rows().length).toBe(1000);
-    expect(meter.spentSince(0).get("k7")).toEqual({ key: "k7", tokens: 15 * 12, audioMs: 0 });
+    expect(meter.usedSince("k7", 0)).toEqual({ tokens: 15 * 12, audioMs: 0 });
   });
 });
 
@@ -120,13 +122,55 @@ test("what is added after the end is written at once", () => {
   expect(rows()).toMatchObject([{ requests: 1 }]);
 });
 
-test("what a key has spent includes what is not written yet", () => {
-  const { clock, meter } = setUp();
-  meter.add(ONE);
-  clock.advance(FLUSH_MS);
-  meter.add({ ...ONE, audioSeconds: 2 });
-  expect(meter.spentSince(0).get("k")).toEqual({ key: "k", tokens: 24, audioMs: 2000 });
-  expect(meter.spentSince(clock.now() + 60_000).get("k")).toBeUndefined();
+test("what a key has used since a minute is known at any time, whatever is written meanwhile", () => {
+  const use = fc.record({
+    afterMs: fc.integer({ min: 0, max: 200_000 }),
+    key: fc.constantFrom("a", "b"),
+    tokens: fc.nat(500),
+    seconds: fc.nat(9),
+  });
+  fc.assert(
+    fc.property(fc.array(use, { maxLength: 60 }), fc.array(fc.nat(60), { maxLength: 8 }), (uses, questions) => {
+      const { clock, meter } = setUp();
+      const startedAt = clock.now() - (clock.now() % 60_000);
+      const done: { at: number; key: string; tokens: number; audioMs: number }[] = [];
+      const check = (): void => {
+        for (const minutes of questions) {
+          const from = startedAt + minutes * 60_000;
+          if (from > clock.now()) continue;
+          for (const key of ["a", "b"]) {
+            const own = done.filter((each) => each.key === key && each.at >= from);
+            const sum = (amount: "tokens" | "audioMs"): number => own.reduce((all, each) => all + each[amount], 0);
+            expect(meter.usedSince(key, from)).toEqual({ tokens: sum("tokens"), audioMs: sum("audioMs") });
+          }
+        }
+      };
+      for (const { afterMs, key, tokens, seconds } of uses) {
+        clock.advance(afterMs);
+        meter.add({ ...ONE, key, inputTokens: tokens, outputTokens: 1, audioSeconds: seconds });
+        done.push({ at: clock.now(), key, tokens: tokens + 1, audioMs: seconds * 1000 });
+        check();
+      }
+    }),
+  );
+});
+
+test("what keys have used is read once for each time that is asked for, however many keys ask", () => {
+  const clock = new FakeClock();
+  let reads = 0;
+  class Counted extends MemoryUsage {
+    override spentSince(from: number) {
+      reads += 1;
+      return super.spentSince(from);
+    }
+  }
+  const meter = new UsageMeter({ clock, records: new Counted(), flushMs: FLUSH_MS });
+  for (let key = 0; key < 1000; key += 1) {
+    meter.add({ ...ONE, key: `k${key}` });
+    clock.advance(FLUSH_MS);
+    expect(meter.usedSince(`k${key}`, 0)).toEqual({ tokens: 12, audioMs: 0 });
+  }
+  expect(reads).toBe(1);
 });
 
 test("the end users of a key are counted one by one up to a thousand a day, and then together", () => {

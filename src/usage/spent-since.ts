@@ -1,0 +1,87 @@
+import type { KeySpent, UsageCell } from "./usage-records.ts";
+
+/** What a key has used. */
+export interface Spent {
+  /** Input and output. */
+  readonly tokens: number;
+  readonly audioMs: number;
+}
+
+interface Total {
+  tokens: number;
+  audioMs: number;
+}
+
+/** The most times whose sums are remembered. Budgets of one zone ask for the beginning of a day, a week and a month. */
+const MAX_TIMES = 32;
+
+/**
+ * What each key has used since the times that somebody has asked for. The first question about a time reads the sums of all
+ * keys, which may take some 10 ms for a month; every later one is answered from memory. Windows of budgets ask when the
+ * server has started, or when a limit was set.
+ */
+export class SpentSince {
+  readonly #read: (from: number) => ReadonlyMap<string, Spent>;
+  /** What each key has used since this object exists. */
+  readonly #totals = new Map<string, Total>();
+  /** By time, the oldest question first: what each key had used since then when it was read, less its total at that moment. */
+  readonly #bases = new Map<number, ReadonlyMap<string, Spent>>();
+
+  /** `read` returns what each key has used since a time, up to now. */
+  constructor(read: (from: number) => ReadonlyMap<string, Spent>) {
+    this.#read = read;
+  }
+
+  add(key: string, tokens: number, audioMs: number): void {
+    const total = this.#totals.get(key);
+    if (!total) {
+      this.#totals.set(key, { tokens, audioMs });
+      return;
+    }
+    total.tokens += tokens;
+    total.audioMs += audioMs;
+  }
+
+  /** Returns what a key has used since a time: to the minute for the last 48 hours, else since the next full hour. */
+  of(key: string, from: number): Spent {
+    const base = this.#baseOf(from).get(key);
+    const total = this.#totals.get(key);
+    return {
+      tokens: (base?.tokens ?? 0) + (total?.tokens ?? 0),
+      audioMs: (base?.audioMs ?? 0) + (total?.audioMs ?? 0),
+    };
+  }
+
+  #baseOf(from: number): ReadonlyMap<string, Spent> {
+    const known = this.#bases.get(from);
+    if (known) return known;
+    const base = new Map(this.#read(from));
+    for (const [key, total] of this.#totals) {
+      const { tokens = 0, audioMs = 0 } = base.get(key) ?? {};
+      base.set(key, { tokens: tokens - total.tokens, audioMs: audioMs - total.audioMs });
+    }
+    this.#bases.set(from, base);
+    for (const [oldest] of this.#bases) {
+      if (this.#bases.size <= MAX_TIMES) break;
+      this.#bases.delete(oldest);
+    }
+    return base;
+  }
+}
+
+/** Adds what is not written yet to what is, by key. */
+export function spentIn(
+  written: readonly KeySpent[],
+  unwritten: readonly UsageCell[],
+  from: number,
+): ReadonlyMap<string, Spent> {
+  const spent = new Map<string, Total>(written.map(({ key, tokens, audioMs }) => [key, { tokens, audioMs }]));
+  for (const { at, key, input, output, audioMs } of unwritten) {
+    if (at < from) continue;
+    const sum = spent.get(key) ?? { tokens: 0, audioMs: 0 };
+    sum.tokens += input + output;
+    sum.audioMs += audioMs;
+    spent.set(key, sum);
+  }
+  return spent;
+}

@@ -34,11 +34,17 @@ export class Standings {
 
   /** Returns the standing of a request. `fields` are those of a JSON body. Throws `invalid_request` for a wrong priority. */
   of(caller: Caller, headers: Headers, fields: Fields = NO_FIELDS): Standing {
-    const name = this.#endUserHeaders.length === 0 ? undefined : this.#endUserIn(headers, fields);
+    const name = this.#endUserOf(caller, headers, fields);
     return {
       class: classFor(caller.class, headers.get(PRIORITY_HEADER), fields["service_tier"]),
       endUser: name === undefined ? undefined : this.#endUsers.digestOf(caller, name),
     };
+  }
+
+  #endUserOf({ userHeader }: Caller, headers: Headers, fields: Fields): string | undefined {
+    // A key that names a header has said where the end user is, so nothing else counts for it.
+    if (userHeader !== undefined) return headers.get(userHeader)?.trim() || undefined;
+    return this.#endUserHeaders.length === 0 ? undefined : this.#endUserIn(headers, fields);
   }
 
   #endUserIn(headers: Headers, fields: Fields): string | undefined {

@@ -45,6 +45,16 @@ describe("the end user of a request", () => {
     expect(endUserOf({}, fields)).toBe(named("s"));
   });
 
+  test("is looked for only in the header that the caller's key names, if it names one", () => {
+    const keyed: Caller = { ...ALICE, userHeader: "x-employee" };
+    const fields = { user: "carol" };
+    const bob = endUserOf({}, { user: "bob" });
+    expect(endUserOf({ "X-Employee": " bob ", "x-openwebui-user-id": "dave" }, fields, keyed)).toBe(bob);
+    expect(endUserOf({ "x-openwebui-user-id": "dave" }, fields, keyed)).toBeUndefined();
+    const none = new Standings([], endUsers);
+    expect(none.of(keyed, new Headers({ "x-employee": "bob" })).endUser).toBe(bob);
+  });
+
   test("is not looked for where no header is configured", () => {
     const none = new Standings([], endUsers);
     expect(none.of(ALICE, new Headers({ "x-openwebui-user-id": "bob" }), { user: "bob" }).endUser).toBeUndefined();

@@ -1,0 +1,42 @@
+import type { Allowance } from "./allowance.ts";
+
+type Headers = Readonly<Record<string, string>>;
+
+/**
+ * Returns the headers by which clients of OpenAI's API pace themselves: `x-ratelimit-limit-requests` and the like. A limit that
+ * the key does not have gets no header, and no value is ever negative. Those for tokens describe the limit per minute, or
+ * else the budget that has the least left. `now` is `Clock.now`.
+ */
+export function limitHeaders(allowance: Allowance, now: number): Headers {
+  const requests = allowance.requestsLeft();
+  const tokens = allowance.tokensLeft();
+  if (tokens) return { ...headersOf("requests", requests), ...headersOf("tokens", tokens) };
+  const budget = allowance.tightestBudget();
+  const asTokens = budget && {
+    max: budget.max,
+    left: Math.max(0, budget.max - budget.used),
+    resetMs: budget.window.endsAt - now,
+  };
+  return { ...headersOf("requests", requests), ...headersOf("tokens", asTokens) };
+}
+
+function headersOf(
+  what: "requests" | "tokens",
+  state: { readonly max: number; readonly left: number; readonly resetMs: number } | undefined,
+): Headers {
+  if (!state) return {};
+  return {
+    [`x-ratelimit-limit-${what}`]: String(state.max),
+    [`x-ratelimit-remaining-${what}`]: String(Math.floor(state.left)),
+    [`x-ratelimit-reset-${what}`]: durationText(state.resetMs),
+  };
+}
+
+/** Writes a duration as OpenAI's API does: `12ms`, `1s`, `6m0s`, `1h0m0s`. Seconds are rounded up. */
+export function durationText(ms: number): string {
+  if (ms < 1000) return `${Math.max(0, Math.ceil(ms))}ms`;
+  const seconds = Math.ceil(ms / 1000);
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
+  if (hours > 0) return `${hours}h${minutes}m${seconds % 60}s`;
+  return minutes > 0 ? `${minutes}m${seconds % 60}s` : `${seconds}s`;
+}

@@ -1,0 +1,61 @@
+const MINUTE_MS = 60_000;
+/** How long amounts are added up before a new cell begins. A cell counts until a minute after its last amount. */
+const CELL_MS = 250;
+
+interface Cell {
+  /** Times are `Clock.elapsed`. */
+  readonly from: number;
+  until: number;
+  amount: number;
+}
+
+/**
+ * A sum over the last 60 seconds, by which limits per minute are kept. Unlike with a bucket that fills again, no 60 seconds
+ * ever have more than the limit: a bucket lets twice as much through around the moment at which it is full. What has
+ * counted for a minute may count for up to 250 ms more, because close amounts are added up; so there are at most 241 cells.
+ */
+export class RecentMinute {
+  readonly #cells: Cell[] = [];
+  #sum = 0;
+
+  /** How many cells are remembered: at most 241. */
+  get cells(): number {
+    return this.#cells.length;
+  }
+
+  /** Returns the sum. `now` is `Clock.elapsed`, and never goes back. */
+  sum(now: number): number {
+    let old = 0;
+    for (const { until, amount } of this.#cells) {
+      if (now - until < MINUTE_MS) break;
+      this.#sum -= amount;
+      old += 1;
+    }
+    if (old > 0) this.#cells.splice(0, old);
+    return this.#sum;
+  }
+
+  add(amount: number, now: number): void {
+    if (amount <= 0) return;
+    this.sum(now);
+    this.#sum += amount;
+    const last = this.#cells.at(-1);
+    if (last && now - last.from < CELL_MS) {
+      last.until = now;
+      last.amount += amount;
+    } else {
+      this.#cells.push({ from: now, until: now, amount });
+    }
+  }
+
+  /** Returns the milliseconds until the sum is at most this much if nothing is added; 0 if it is now. */
+  msUntil(atMost: number, now: number): number {
+    let left = this.sum(now);
+    if (left <= atMost) return 0;
+    for (const { until, amount } of this.#cells) {
+      left -= amount;
+      if (left <= atMost) return until + MINUTE_MS - now;
+    }
+    return MINUTE_MS;
+  }
+}

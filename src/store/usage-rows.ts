@@ -3,8 +3,8 @@ import {
   KEPT_MS,
   type KeySpent,
   periodOf,
-  STEP_MS,
   type Step,
+  stepsSince,
   type UsageCell,
   type UsageRange,
   type UsageRecords,
@@ -58,18 +58,19 @@ export function createUsageRows({ db, writes, openReader }: Store): UsageRecords
     for (const { step, upsert } of upserts) for (const cell of cells) upsert.run(...toValues(cell, step));
   });
   const prunes = (["minute", "hour"] as const).map((step) => ({ keptMs: KEPT_MS[step], run: preparePrune(db, step) }));
-  const spent = db.prepare<KeySpent, [number, number, number]>(
+  const spent = db.prepare<KeySpent, [number, number, number, number, number]>(
     `SELECT key, sum(input + output) AS tokens, sum(audio_ms) AS audioMs FROM (
        SELECT key, input, output, audio_ms FROM usage_minute WHERE at >= ? AND at < ?
-       UNION ALL SELECT key, input, output, audio_ms FROM usage_hour WHERE at >= ?
+       UNION ALL SELECT key, input, output, audio_ms FROM usage_hour WHERE at >= ? AND at < ?
+       UNION ALL SELECT key, input, output, audio_ms FROM usage_day WHERE at >= ?
      ) GROUP BY key`,
   );
   return {
     add: (cells) => writes.attempt("usage", () => addAll(cells)),
     view: (range) => openView(openReader(), range),
     spentSince(from) {
-      const firstHour = Math.ceil(from / STEP_MS.hour) * STEP_MS.hour;
-      return spent.all(from, firstHour, firstHour);
+      const { firstHour, firstDay } = stepsSince(from);
+      return spent.all(from, firstHour, firstHour, firstDay, firstDay);
     },
     prune(now, limit) {
       let isMore = false;

@@ -3,8 +3,8 @@ import {
   KEPT_MS,
   type KeySpent,
   periodOf,
-  STEP_MS,
   type Step,
+  stepsSince,
   type UsageCell,
   type UsageOwner,
   type UsageRange,
@@ -61,11 +61,12 @@ export class MemoryUsage implements UsageRecords {
   }
 
   spentSince(from: number): readonly KeySpent[] {
-    const firstHour = Math.ceil(from / STEP_MS.hour) * STEP_MS.hour;
+    const { firstHour, firstDay } = stepsSince(from);
     const spent = new Map<string, { key: string; tokens: number; audioMs: number }>();
     const rows = [
       ...this.#of("minute").filter(({ at }) => at >= from && at < firstHour),
-      ...this.#of("hour").filter(({ at }) => at >= firstHour),
+      ...this.#of("hour").filter(({ at }) => at >= firstHour && at < firstDay),
+      ...this.#of("day").filter(({ at }) => at >= firstDay),
     ];
     for (const { key, input, output, audioMs } of rows) {
       const sum = spent.get(key) ?? { key, tokens: 0, audioMs: 0 };

@@ -30,6 +30,7 @@ export class PastJobs {
   /** Failed requests that are not written yet, the oldest first. */
   #unwritten: PastJob[] = [];
   #cancelTimer: CancelTimer | undefined;
+  #isClosed = false;
 
   constructor(options: PastJobsOptions) {
     this.#options = options;
@@ -44,7 +45,8 @@ export class PastJobs {
     this.#unwritten.push(job);
     // More than that would be removed again as soon as they are written.
     if (this.#unwritten.length > MAX_FAILED) this.#unwritten.shift();
-    this.#cancelTimer ??= this.#options.clock.after(this.#options.flushMs, () => this.#flush());
+    if (this.#isClosed) this.#write();
+    else this.#cancelTimer ??= this.#options.clock.after(this.#options.flushMs, () => this.#flush());
   }
 
   /** Returns the requests that ended last, the newest first. */
@@ -57,8 +59,9 @@ export class PastJobs {
     return this.#failed.newestFirst();
   }
 
-  /** Writes what is not written yet. */
+  /** Writes what is not written yet. What is added later is written immediately. */
   close(): void {
+    this.#isClosed = true;
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     this.#write();

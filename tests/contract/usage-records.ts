@@ -98,9 +98,10 @@ export function describeUsageRecords(name: string, start: () => UsageRecordsRig)
         usageCell(NOON + STEP_MS.hour, "a", { model: "n", audioMs: 4 }),
         usageCell(NOON + 5 * STEP_MS.hour, "b"),
       ]);
+      for (const days of [0.5, 1, 3, 3.75]) records.add([usageCell(NOON + days * STEP_MS.day, "a")]);
       const spent = records.spentSince(NOON + 30 * STEP_MS.minute).toSorted((a, b) => (a.key < b.key ? -1 : 1));
       expect(spent).toEqual([
-        { key: "a", tokens: 19, audioMs: 7 },
+        { key: "a", tokens: 19 + 4 * 12, audioMs: 7 },
         { key: "b", tokens: 12, audioMs: 0 },
       ]);
     });

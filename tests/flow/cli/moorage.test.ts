@@ -30,8 +30,20 @@ test.each([
 
 test("moorage help lists the programs", async () => {
   const { out, code } = await moorage("help");
-  expect(out.match(/^ {2}\w+/gm)?.map((name) => name.trim())).toEqual(["serve", "worker", "doctor", "demo"]);
+  expect(out.match(/^ {2}\w+/gm)?.map((name) => name.trim())).toEqual(["serve", "worker", "doctor", "backup", "demo"]);
   expect(code).toBe(0);
+});
+
+test("moorage backup says how it is called, and exits with the code of invalid settings without a file", async () => {
+  expect(await moorage("backup", "--help")).toMatchObject({
+    code: 0,
+    out: expect.stringContaining("Usage: moorage backup <file>"),
+  });
+  expect(await moorage("backup")).toMatchObject({
+    code: 78,
+    out: "",
+    err: expect.stringContaining("must be the file"),
+  });
 });
 
 test("moorage demo refuses an argument, and exits with the code of invalid settings", async () => {

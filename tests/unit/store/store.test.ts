@@ -8,7 +8,9 @@ import { createSecretRow } from "../../../src/store/secret-row.ts";
 import { createSignOutRows } from "../../../src/store/sign-out-rows.ts";
 import { openStore, type Store } from "../../../src/store/store.ts";
 import { StoreFault } from "../../../src/store/store-fault.ts";
+import { createUsageRows } from "../../../src/store/usage-rows.ts";
 import { silentLog } from "../../../src/system/log.ts";
+import { usageCell } from "../../contract/usage-records.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { inboxLog } from "../../support/inbox-log.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
@@ -121,6 +123,39 @@ test("sign-outs are there when the store is opened again, apart from those that 
   rows.remove("b");
   first.close();
   expect(createSignOutRows(open(path)).load()).toEqual([{ id: "a", endsAt: 7 }]);
+});
+
+test("a large store opens although its usage is damaged, and not if anything else is", () => {
+  const path = directory();
+  const store = open(path);
+  const rows = createOwnerRows(store, "llm");
+  for (let id = 0; id < 2000; id += 1)
+    rows.save({ id: `w${id}`, owner: "the-owner-of-a-row", isMade: false, leftAt: id });
+  const usage = createUsageRows(store);
+  const model = "a-model-of-a-row".repeat(128);
+  for (let minute = 0; minute < 18; minute += 1)
+    usage.add(Array.from({ length: 1000 }, (_, key) => usageCell(minute * 60_000, `k${key}`, { model })));
+  store.close();
+  const file = join(path, "moorage.db");
+  const sound = readFileSync(file);
+  expect(sound.length).toBeGreaterThan(32 * 1024 * 1024);
+  const damage = (text: string): void => {
+    const bytes = Buffer.from(sound);
+    const at = bytes.indexOf(text, bytes.length / 2);
+    const page = (at < 0 ? bytes.indexOf(text) : at) & ~4095;
+    bytes.fill(0xff, page, page + 4096);
+    writeFileSync(file, bytes);
+  };
+  damage("a-model-of-a-row");
+  open(path).close();
+  damage("the-owner-of-a-row");
+  expect(faultOf(path).message).toContain("is damaged");
+}, 30_000);
+
+test.each(["normal", "full"] as const)("writes wait for the disk as STORE_SYNC=%s says", (sync) => {
+  const store = openStore(directory(), deps, sync);
+  ends.push(() => store.close());
+  expect(store.db.query("PRAGMA synchronous").values()).toEqual([[sync === "full" ? 2 : 1]]);
 });
 
 test("another program can read the database while the server has it, for a backup", () => {

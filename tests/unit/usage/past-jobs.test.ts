@@ -50,13 +50,14 @@ test("failed requests are there when the store is opened again, up to their numb
   for (let index = 0; index < MAX_FAILED; index += 1) jobs.add(job(`f${index}`));
   jobs.add(job("c", "completed"));
   jobs.close();
+  jobs.add(job("after the end"));
   expect(clock.pending).toBe(0);
   first.close();
   const second = open();
   const again = new PastJobs({ clock, records: createFailedJobRows(second), flushMs: 1000 });
   expect(again.failed()).toHaveLength(MAX_FAILED);
-  expect(again.failed()[0]).toEqual(job(`f${MAX_FAILED - 1}`));
-  expect(again.failed().at(-1)?.id).toBe("f0");
+  expect(again.failed()[0]).toEqual(job("after the end"));
+  expect(again.failed().at(-1)?.id).toBe("f1");
   second.close();
   directory.remove();
 });

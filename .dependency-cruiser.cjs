@@ -178,7 +178,7 @@ module.exports = {
       "^src/wire/",
       "^src/auth/(caller|keys)\\.ts$",
       "^src/pool/alias\\.ts$",
-      "^src/settings/nearest\\.ts$",
+      "^src/settings/(nearest|parse-yaml)\\.ts$",
     ]),
     reaches("limits-reach", "Limits know what a key states, and nothing that is limited.", "^src/limits/", [
       ...SHARED,

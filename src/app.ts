@@ -3,7 +3,7 @@ import { type AuditRecords, AuditTrail } from "./audit/audit.ts";
 import { auditRoutes } from "./audit/audit-routes.ts";
 import { createMemoryAudit } from "./audit/memory-audit.ts";
 import type { AccessChanges, OpenedSide } from "./auth/access-changes.ts";
-import { createAuth } from "./auth/auth.ts";
+import { type Access, createAuth } from "./auth/auth.ts";
 import type { AccessLists } from "./auth/gates.ts";
 import type { KeySources } from "./auth/keys.ts";
 import { createSecrets } from "./auth/secrets.ts";
@@ -26,6 +26,7 @@ import { metricsRoutes } from "./http/metrics-routes.ts";
 import { createNotFound } from "./http/not-found.ts";
 import { normalizePath, RouteMethods } from "./http/route-methods.ts";
 import { createVisit } from "./http/visit.ts";
+import type { OpenedKeys } from "./keys/open-keys.ts";
 import { modelRoutes } from "./models/listing.ts";
 import { servedFor } from "./models/served-for.ts";
 import { openapiRoutes } from "./openapi/routes.ts";
@@ -92,6 +93,8 @@ export interface App {
   readonly elysia: AnyElysia;
   readonly plugins: readonly Plugin[];
   readonly metrics: Metrics;
+  /** Who is let in. */
+  readonly access: Access;
   /** Takes over the keys and roles of another configuration. Returns what has changed, for the log. */
   reload(next: AccessLists): Reloaded;
   /** Whether another server of the cluster takes this one's requests and workers. */
@@ -109,8 +112,8 @@ export interface App {
 /**
  * Builds the whole server from its configuration and ports. It does not listen, and reads nothing from its environment.
  * `known` are the plugins that the configuration was loaded with; `keys` are looked up in place of those that it lists;
- * without `records` nothing is kept over a restart, and without `cluster` this server is the only one. The caller that has
- * started the cluster closes it after the app.
+ * without `records` nothing is kept over a restart, and without `cluster` this server is the only one. `opened` are the keys
+ * beside those of the configuration. The caller that has started the cluster closes it after the app.
  */
 export function createApp(
   config: Config,
@@ -119,6 +122,7 @@ export function createApp(
   keys?: KeySources,
   records?: Records,
   cluster?: AppCluster,
+  opened?: OpenedKeys,
 ): App {
   const firstBytes = new RecentTimes();
   const authFailures = new SlidingSum();
@@ -135,6 +139,7 @@ export function createApp(
   const auth = createAuth(config, deps, {
     idleTimeouts: listener,
     keys,
+    made: opened?.book.sources,
     secret: records?.secret,
     signOutRecords: records?.signOuts?.(),
     elsewhere: cluster?.limits,
@@ -154,6 +159,10 @@ export function createApp(
     isOwner: auth.workers.isOwner,
     ownerRecords: records?.owners,
     watch: cluster && ((pluginId) => cluster.watch(pluginId)),
+  });
+  opened?.book.onChange((event) => {
+    if (event.isFirst) auth.refresh();
+    if (event.entry.kind === "worker" && event.kind !== "created") sessions.closeDisowned();
   });
   const plugins = createPlugins(known, {
     config,
@@ -184,6 +193,7 @@ export function createApp(
     authFailures,
     isDraining: () => isDraining,
     areRecordsFailing: () => records?.areFailing() ?? false,
+    keysFileProblem: () => opened?.file?.problem,
     cluster: sights && ((own) => new ClusterOverview(sights.reports, deps, own)),
   });
   const state = stateRoutes({
@@ -268,6 +278,7 @@ export function createApp(
     elysia,
     plugins,
     metrics,
+    access: auth,
     reload(next) {
       const reload = auth.reload(next);
       if (reload.ok) cluster?.takeKeys(next);

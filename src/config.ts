@@ -66,6 +66,8 @@ export interface Config {
   readonly storeSync: "full" | "normal";
   /** Time after which usage is written. */
   readonly usageFlushMs: number;
+  /** Path of a YAML file with keys; undefined without one. */
+  readonly keysFile: string | undefined;
   /** Empty: this server has no cluster. */
   readonly natsServers: readonly NatsServer[];
   /** Path of a credentials file. */
@@ -167,7 +169,7 @@ function opensCluster({ natsServers, natsCredentials, clusterOpen }: Config): bo
 
 function toConfig(values: Values<ReturnType<typeof serverTable>>, isTerminal: boolean): Config {
   const isOpen =
-    (values.apiKeys.length === 0 && values.apiRoles.length === 0) ||
+    (values.apiKeys.length === 0 && values.apiRoles.length === 0 && values.keysFile === undefined) ||
     (values.clientKeys.length === 0 && values.clientRoles.length === 0);
   const address = values.host ?? (isOpen ? "127.0.0.1" : "0.0.0.0");
   const separate = values.metricsListener;

@@ -1,8 +1,12 @@
 import { readFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { type App, createApp } from "./app.ts";
+import type { Access } from "./auth/auth.ts";
 import { weakKeys } from "./auth/weak-keys.ts";
 import type { Cluster } from "./cluster/cluster.ts";
 import { type Config, type ConfigSources, forgetsOwners, loadConfig } from "./config.ts";
+import type { KeysFileWatch } from "./keys/keys-file-watch.ts";
+import { type OpenedKeys, openKeys } from "./keys/open-keys.ts";
 import { type Listening, listen } from "./listen.ts";
 import { KNOWN_PLUGINS } from "./plugins.ts";
 import { changedVariables } from "./settings/changed.ts";
@@ -15,6 +19,7 @@ import { openStore, type Store } from "./store/store.ts";
 import { StoreFault } from "./store/store-fault.ts";
 import { systemClock } from "./system/clock.ts";
 import type { Deps, Log } from "./system/deps.ts";
+import { fileStamp } from "./system/file-stamp.ts";
 import { systemIds } from "./system/ids.ts";
 import { createLog } from "./system/log.ts";
 import { createLogWriter, toStdout } from "./system/log-writer.ts";
@@ -46,14 +51,23 @@ export async function runServer(argv: readonly string[]): Promise<void> {
     process.stderr.write(`The settings are not valid:\n${loaded.faults.map((fault) => `  - ${fault}\n`).join("")}`);
     process.exit(EXIT_CONFIG);
   }
-  const { app, log } = await start(loaded.config, loaded.remarks);
+  const { app, log, keysFile } = await start(loaded.config, loaded.remarks);
   onSignal = (signal) => {
-    if (signal === "SIGHUP") reload(app, sources, loaded.config, log);
-    else log.info("server.signal", { signal, effect: "none" });
+    if (signal === "SIGHUP") {
+      keysFile?.reload();
+      reload(app, sources, loaded.config, log, keysFile !== undefined);
+    } else log.info("server.signal", { signal, effect: "none" });
   };
 }
 
-async function start(config: Config, remarks: readonly Remark[]): Promise<{ readonly app: App; readonly log: Log }> {
+/** A server that runs. */
+interface Started {
+  readonly app: App;
+  readonly log: Log;
+  readonly keysFile: KeysFileWatch | undefined;
+}
+
+async function start(config: Config, remarks: readonly Remark[]): Promise<Started> {
   const lines = createLogWriter(systemClock, toStdout);
   process.on("exit", () => lines.flush());
   const log = createLog({ level: config.logLevel, format: config.logFormat, write: lines.write, now: Date.now });
@@ -65,7 +79,8 @@ async function start(config: Config, remarks: readonly Remark[]): Promise<{ read
   // Each server keeps its own usage and its own trail, also in a cluster.
   const own = local && { usage: local.usage, failedJobs: local.failedJobs, audit: local.audit };
   const records = cluster ? { ...cluster.records, ...own } : local;
-  const app = createApp(config, deps, KNOWN_PLUGINS, undefined, records, cluster);
+  const keys = await openKeysOf(config, deps, local);
+  const app = createApp(config, deps, KNOWN_PLUGINS, undefined, records, cluster, keys);
   let listening: Listening;
   try {
     listening = listen(app, config);
@@ -84,8 +99,8 @@ async function start(config: Config, remarks: readonly Remark[]): Promise<{ read
     metrics: listening.metricsUrl,
     plugins: app.plugins.map((plugin) => plugin.id).join(","),
   });
-  warnIfOpen(config, log);
-  warnIfClientsOperate(config, log);
+  warnIfOpen(config, app.access, log);
+  warnIfClientsOperate(config, app.access, log);
   warnOfWeakKeys(config, log);
   warnIfOwnersForgotten(config, log);
 
@@ -111,12 +126,16 @@ async function start(config: Config, remarks: readonly Remark[]): Promise<{ read
   };
   process.on("SIGTERM", () => stop("SIGTERM"));
   process.on("SIGINT", () => stop("SIGINT"));
-  return { app, log };
+  return { app, log, keysFile: keys?.file };
 }
 
-/** Reads the configuration again and takes over its keys and roles. `started` is the one with which the server started. */
-function reload(app: App, sources: ConfigSources, started: Config, log: Log): void {
+/**
+ * Reads the configuration again and takes over its keys and roles. `started` is the one with which the server started;
+ * `hasKeysFile` tells whether something else was read again.
+ */
+function reload(app: App, sources: ConfigSources, started: Config, log: Log, hasKeysFile: boolean): void {
   const file = configFileOf(sources);
+  if (file === undefined && hasKeysFile) return;
   if (file === undefined)
     return log.warn("keys.reload_skipped", {
       reason: "no file is set by CONFIG_FILE or --config, and environment and flags of a running process cannot change",
@@ -144,7 +163,7 @@ function reload(app: App, sources: ConfigSources, started: Config, log: Log): vo
     workers_disconnected: reloaded.disconnected,
     needs_restart: changedSettings(started, loaded.config),
   });
-  warnIfClientsOperate(loaded.config, log);
+  warnIfClientsOperate(loaded.config, app.access, log);
   warnIfOwnersForgotten(loaded.config, log);
   warnOfWeakKeys(loaded.config, log);
 }
@@ -181,6 +200,30 @@ function open({ dataDir, storeSync }: Config, deps: Deps): Store | undefined {
   }
 }
 
+/** Opens the keys beside those of the configuration. Ends the process if `KEYS_FILE` has mistakes. */
+async function openKeysOf(
+  config: Config,
+  deps: Deps,
+  local: StoredRecords | undefined,
+): Promise<OpenedKeys | undefined> {
+  const { keysFile: path, maxRequestsPerKey: maxRequests } = config;
+  if (path === undefined && !local) return undefined;
+  const readFile = (name: string): string => readFileSync(resolve(dirname(path ?? ""), name), "utf8");
+  const source =
+    path === undefined
+      ? undefined
+      : {
+          path,
+          read: () => readFile(resolve(path)),
+          stamp: () => fileStamp(path),
+          secrets: { env: process.env, readFile },
+        };
+  const opened = await openKeys({ source, records: local?.keys(), maxRequests }, deps);
+  if (!("faults" in opened)) return opened;
+  process.stderr.write(`KEYS_FILE is not valid:\n${opened.faults.map((fault) => `  - ${fault}\n`).join("")}`);
+  process.exit(EXIT_CONFIG);
+}
+
 function warnIfOwnersForgotten(config: Config, log: Log): void {
   if (!forgetsOwners(config)) return;
   log.warn("server.owners_not_kept", {
@@ -189,10 +232,10 @@ function warnIfOwnersForgotten(config: Config, log: Log): void {
   });
 }
 
-function warnIfOpen(config: Config, log: Log): void {
+function warnIfOpen(config: Config, access: Access, log: Log): void {
   const open: string[] = [];
-  if (config.apiKeys.length === 0 && config.apiRoles.length === 0) open.push("any client (set API_KEY)");
-  if (config.clientKeys.length === 0 && config.clientRoles.length === 0) open.push("any worker (set CLIENT_KEY)");
+  if (access.isClientOpen) open.push("any client (set API_KEY)");
+  if (access.isWorkerOpen) open.push("any worker (set CLIENT_KEY)");
   if (open.length === 0) return;
   log.warn("server.open", {
     open_to: open.join(" and "),
@@ -202,11 +245,13 @@ function warnIfOpen(config: Config, log: Log): void {
   });
 }
 
-function warnIfClientsOperate(config: Config, log: Log): void {
-  const isApiOpen = config.apiKeys.length === 0 && config.apiRoles.length === 0;
-  if (isApiOpen || config.adminKeys.length > 0 || config.adminRoles.length > 0) return;
+function warnIfClientsOperate(config: Config, access: Access, log: Log): void {
+  if (access.isClientOpen || access.hasAdmins) return;
+  const isAnyListed = config.apiKeys.length > 0 || config.apiRoles.length > 0;
   log.warn("server.admin_key_not_set", {
-    effect: "every client with an API key or role may see the dashboard, drain workers and cancel jobs",
+    effect: isAnyListed
+      ? "every client with an API key or role may see the dashboard, drain workers and cancel jobs"
+      : "nobody may see the dashboard, drain workers or cancel jobs",
     hint: "set ADMIN_KEY, or ADMIN_HTTP_ROLES behind a proxy that authenticates users",
   });
 }

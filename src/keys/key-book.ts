@@ -17,6 +17,8 @@ export interface KeyEvent {
   readonly entry: KeyEntry;
   /** Undefined for a key that is new here. */
   readonly before: KeyEntry | undefined;
+  /** Whether the key is the first one of its kind, which shuts a door that may have been open. */
+  readonly isFirst: boolean;
 }
 
 /** A key that was made, or whose secret was. The text is shown to whoever asked, and kept nowhere. */
@@ -173,13 +175,13 @@ export class KeyBook {
     const gone = this.list().filter(({ id, source }) => source === "file" && !ids.has(id));
     for (const entry of gone) {
       this.#index.delete(entry.id);
-      this.#tell({ kind: "removed", entry, before: entry });
+      this.#tell({ kind: "removed", entry, before: entry, isFirst: false });
     }
     for (const entry of entries) {
       const before = this.#index.get(entry.id)?.entry;
       if (before && isSameKey(before, entry)) continue;
-      this.#hold(entry);
-      this.#tell({ kind: kindOfChange(before, entry), entry, before });
+      const isFirst = this.#hold(entry);
+      this.#tell({ kind: kindOfChange(before, entry), entry, before, isFirst });
     }
   }
 
@@ -251,18 +253,21 @@ export class KeyBook {
 
   #put(kind: KeyEvent["kind"], entry: KeyEntry, before: KeyEntry | undefined): KeyEntry {
     if (entry === before) return entry;
-    this.#hold(entry);
+    const isFirst = this.#hold(entry);
     const held = this.get(entry.id) ?? entry;
     if (held.source === "made") this.#options.records.put(held);
-    this.#tell({ kind, entry: held, before });
+    this.#tell({ kind, entry: held, before, isFirst });
     return held;
   }
 
-  #hold(entry: KeyEntry): void {
+  /** Takes an entry in. Returns whether it is the first one of its kind. */
+  #hold(entry: KeyEntry): boolean {
+    const isFirst = !this.#kinds.has(entry.kind);
     this.#index.set(entry);
     this.#kinds.add(entry.kind);
     for (const { operation } of [entry.secret, ...entry.former])
       if (operation !== undefined) this.#byOperation.set(operation, entry.id);
+    return isFirst;
   }
 
   #tell(event: KeyEvent): void {

@@ -212,6 +212,11 @@ function ownTable(knownPlugins: readonly string[]) {
       default: "1s",
       help: "Time after which the usage of requests is written to DATA_DIR, so the most that is lost if the server is killed.",
     }),
+    keysFile: unset(path, {
+      variable: "KEYS_FILE",
+      absent: undefined,
+      help: "YAML file with keys and what each of them allows. It is read again when it changes, and on SIGHUP. With it, clients always need a key.",
+    }),
     natsServers: unset(natsUrls, {
       variable: "NATS_URL",
       absent: [],

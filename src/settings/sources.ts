@@ -1,5 +1,6 @@
 import { type FormerNames, hintOnKey, NO_FORMER_NAMES } from "./former-names.ts";
 import { nearest } from "./nearest.ts";
+import { parseYaml } from "./parse-yaml.ts";
 import type { Setting, Table, Written } from "./setting.ts";
 
 /** A written value and its source in words: "environment variable PORT". */
@@ -107,18 +108,6 @@ function toWritten(value: unknown, { kind }: Setting<unknown>): WrittenOrFound {
       : { ok: false, found: `a list whose item ${wrong + 1} is not text in quotes` };
   }
   return { ok: false, found: typeof value === "boolean" ? "true or false" : "a mapping" };
-}
-
-type Parsed = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly reason: string };
-
-function parseYaml(text: string): Parsed {
-  try {
-    return { ok: true, value: Bun.YAML.parse(text) };
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    // Bun's messages say what went wrong and never contain text of the file.
-    return { ok: false, reason: error.message.replace(/^YAML Parse error: /, "") };
-  }
 }
 
 function quoteName(name: string): string {

@@ -48,6 +48,8 @@ export interface OverviewOptions {
   readonly isDraining: () => boolean;
   /** Whether something that must survive a restart could not be written. */
   readonly areRecordsFailing: () => boolean;
+  /** What is wrong with `KEYS_FILE`; undefined if it is in force, or there is none. */
+  readonly keysFileProblem?: () => string | undefined;
   /** Creates the overview of the cluster; absent without a cluster. */
   readonly cluster?: ((own: OwnRow) => ClusterOverview) | undefined;
 }
@@ -202,7 +204,8 @@ export class Overview {
   }
 
   #findProblems(pulses: readonly PluginPulse[]): void {
-    const { config, access, clock, plugins, authFailures, isDraining, areRecordsFailing } = this.#options;
+    const { config, access, clock, plugins, authFailures, isDraining, areRecordsFailing, keysFileProblem } =
+      this.#options;
     for (const { id, pulse } of pulses) if (pulse.workers && sumOf(pulse.workers) > 0) this.#hadWorkers.add(id);
     const common = findCommon({
       isDraining: isDraining(),
@@ -213,6 +216,7 @@ export class Overview {
       // In a cluster, NATS keeps them, or another problem says that it does not.
       areOwnersForgotten: config.dataDir === undefined && config.natsServers.length === 0 && access.hasSeveralOwners,
       areRecordsFailing: areRecordsFailing(),
+      keysFileProblem: keysFileProblem?.(),
       plugins: pulses.map((each) => ({
         ...each,
         hadWorkers: this.#hadWorkers.has(each.id),

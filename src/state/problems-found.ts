@@ -17,6 +17,8 @@ export interface ServerFacts {
   readonly areOwnersForgotten: boolean;
   /** Whether something that must survive a restart could not be written. */
   readonly areRecordsFailing: boolean;
+  /** What is wrong with `KEYS_FILE`; undefined if it is in force, or there is none. */
+  readonly keysFileProblem?: string | undefined;
   readonly plugins: readonly PluginFacts[];
   /** Requests of the last minute, over all plugins. */
   readonly requests: number;
@@ -66,6 +68,7 @@ export function findCommon(facts: ServerFacts): readonly Found[] {
     ...findFailures(facts),
     ...findOpenDoors(facts),
     ...findForgetting(facts),
+    ...findInKeysFile(facts),
   ];
 }
 
@@ -197,6 +200,19 @@ function findForgetting({ areOwnersForgotten, areRecordsFailing }: ServerFacts):
     });
   }
   return found;
+}
+
+function findInKeysFile({ keysFileProblem }: ServerFacts): readonly Found[] {
+  if (keysFileProblem === undefined) return [];
+  return [
+    {
+      plugin: null,
+      code: "keys_file_refused",
+      severity: "warning",
+      title: "KEYS_FILE has mistakes, so the keys of its last valid version stay in force.",
+      advice: `Correct it; it is read again at once. ${keysFileProblem}.`,
+    },
+  ];
 }
 
 const NO_WORKERS: WorkerCounts = { idle: 0, working: 0, notReady: 0, draining: 0 };

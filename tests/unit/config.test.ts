@@ -83,6 +83,7 @@ const CASES: readonly (readonly [keyof Config, string, string, unknown])[] = [
   ["dataDir", "DATA_DIR", "/var/lib/moorage", "/var/lib/moorage"],
   ["storeSync", "STORE_SYNC", "full", "full"],
   ["usageFlushMs", "USAGE_FLUSH", "5s", 5000],
+  ["keysFile", "KEYS_FILE", "/etc/moorage/keys.yaml", "/etc/moorage/keys.yaml"],
   [
     "natsServers",
     "NATS_URL",
@@ -199,6 +200,7 @@ describe("every setting", () => {
       dataDir: undefined,
       storeSync: "normal",
       usageFlushMs: 1000,
+      keysFile: undefined,
       natsServers: [],
       natsCredentials: undefined,
       natsAuthority: undefined,

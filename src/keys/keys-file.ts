@@ -1,0 +1,142 @@
+import { isRecord } from "../json/parse.ts";
+import { parseYaml } from "../settings/parse-yaml.ts";
+import { isWeakKey } from "../system/key-strength.ts";
+import { cleanText } from "../wire/clean-text.ts";
+import type { FormerSecret, KeyEntry, KeySecret } from "./key-entry.ts";
+import { MAX_FORMER_SECRETS } from "./key-entry.ts";
+import { type KeySpec, readKeySpec } from "./key-spec.ts";
+import { hintOf, keyHash, readKeyText } from "./key-text.ts";
+
+/** Where references in the file lead. */
+export interface KeySecrets {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Returns the text of a file, whose path is relative to that of `KEYS_FILE`; throws if it cannot be read. */
+  readonly readFile: (path: string) => string;
+}
+
+/** The keys that a file lists, or everything that is wrong with it. Faults repeat no values. */
+export type KeysFileText =
+  | { readonly ok: true; readonly entries: readonly KeyEntry[] }
+  | { readonly ok: false; readonly faults: readonly string[] };
+
+/** The most keys of a file. */
+const MAX_KEYS = 10_000;
+/** The most faults that are reported at once. */
+const MAX_FAULTS = 20;
+/** The secrets of one key: the current one, and former ones that are still accepted. */
+const MAX_SECRETS = 1 + MAX_FORMER_SECRETS;
+
+const HASH = /^sha256:([\da-f]{64})$/i;
+const VARIABLE = /^env:([A-Za-z_]\w{0,255})$/;
+const PATH = /^file:(.{1,4096})$/;
+/** Visible ASCII without blanks and commas, as it can be sent in a header. */
+const KEY = /^[\x21-\x2b\x2d-\x7e]{1,4096}$/;
+
+const NOT_A_REFERENCE =
+  "'key' must say where the key is, and not contain it. Write sha256: and the output of `printf %s \"$KEY\" | sha256sum`, or env:VARIABLE, or file:PATH.";
+
+/**
+ * Reads the text of `KEYS_FILE`: a list `keys` of what may be asked of a new key, each with a `key` that refers to its
+ * secret. Several references stand for one key with several secrets. `now` is in milliseconds since 1970.
+ */
+export function readKeysFile(text: string, secrets: KeySecrets, now: number): KeysFileText {
+  const parsed = parseYaml(text);
+  if (!parsed.ok) return { ok: false, faults: [`the file is not valid YAML (${parsed.reason})`] };
+  const root = parsed.value;
+  const listed: unknown = isRecord(root) ? root["keys"] : undefined;
+  if (!isRecord(root) || !Array.isArray(listed))
+    return { ok: false, faults: ["the file must have a list 'keys' at its top"] };
+  const strange = Object.keys(root).filter((name) => name !== "keys");
+  const faults = strange.map((name) => `'${cleanText(name).slice(0, 64)}' at its top is not known; only 'keys' is`);
+  if (listed.length > MAX_KEYS) return { ok: false, faults: [`the file has more than ${MAX_KEYS} keys`] };
+  const entries: KeyEntry[] = [];
+  const places = new Map<string, number>();
+  for (const [index, value] of listed.entries()) {
+    const place = `key ${index + 1}`;
+    const read = readEntry(value, secrets, now);
+    if (!read.ok) {
+      faults.push(`${place}: ${read.message}`);
+      continue;
+    }
+    for (const [taken, what] of marksOf(read.entry)) {
+      const other = places.get(taken);
+      if (other !== undefined) faults.push(`${place}: has the same ${what} as key ${other}`);
+      places.set(taken, index + 1);
+    }
+    entries.push(read.entry);
+  }
+  return faults.length > 0 ? { ok: false, faults: faults.slice(0, MAX_FAULTS) } : { ok: true, entries };
+}
+
+type ReadEntry = { readonly ok: true; readonly entry: KeyEntry } | { readonly ok: false; readonly message: string };
+
+function readEntry(value: unknown, secrets: KeySecrets, now: number): ReadEntry {
+  if (!isRecord(value)) return { ok: false, message: "must be a mapping with 'name' and 'key'" };
+  const { key, ...rest } = value;
+  const spec = readKeySpec(rest);
+  if (!spec.ok) return spec;
+  const { name } = spec.value.terms;
+  if (spec.value.kind === "join")
+    return { ok: false, message: `'${name}' is a join token, which this file cannot count the uses of` };
+  const references = Array.isArray(key) ? key : [key];
+  if (references.length === 0 || references.length > MAX_SECRETS)
+    return { ok: false, message: `'${name}' must have one 'key', or a list of at most ${MAX_SECRETS}` };
+  const found: KeySecret[] = [];
+  for (const reference of references) {
+    const secret = readSecret(reference, secrets, now);
+    if (typeof secret === "string") return { ok: false, message: `'${name}': ${secret}` };
+    found.push(secret);
+  }
+  return { ok: true, entry: toEntry(spec.value, found, now) };
+}
+
+function toEntry({ kind, terms }: KeySpec, secrets: readonly KeySecret[], now: number): KeyEntry {
+  const [secret, ...others] = secrets;
+  if (!secret) throw new Error("an entry has no secret");
+  // The file itself says how long a former secret is accepted: as long as it is listed.
+  const former: readonly FormerSecret[] = others.map((each) => ({ ...each, validUntil: Number.MAX_SAFE_INTEGER }));
+  const made = { revision: 1, createdAt: now, createdBy: "KEYS_FILE" };
+  return { ...terms, id: idOf(terms.name), kind, source: "file", secret, former, ...made };
+}
+
+/** Returns the secret that a reference leads to, or what is wrong with it. */
+function readSecret(reference: unknown, { env, readFile }: KeySecrets, now: number): KeySecret | string {
+  if (reference === undefined) return "'key' is missing";
+  if (typeof reference !== "string") return NOT_A_REFERENCE;
+  const hash = HASH.exec(reference)?.[1]?.toLowerCase();
+  if (hash !== undefined) return { hash, hint: `sha256:${hash.slice(0, 4)}…`, madeAt: now };
+  const variable = VARIABLE.exec(reference)?.[1];
+  if (variable !== undefined) return toSecret(env[variable]?.trim(), `the variable ${variable}`, now);
+  const path = PATH.exec(reference)?.[1];
+  if (path === undefined) return NOT_A_REFERENCE;
+  try {
+    return toSecret(readFile(path).trim(), `the file ${cleanText(path)}`, now);
+  } catch (error) {
+    const reason = error instanceof Error && "code" in error ? String(error.code) : "unknown reason";
+    return `the file ${cleanText(path)} cannot be read (${reason})`;
+  }
+}
+
+function toSecret(text: string | undefined, where: string, now: number): KeySecret | string {
+  if (text === undefined || text === "") return `${where} is not set or empty`;
+  if (!KEY.test(text)) return `${where} must have one key of visible ASCII characters without blanks and commas`;
+  if (isWeakKey(text))
+    return `the key in ${where} has fewer than 128 bits and can be guessed; make one with \`openssl rand -hex 16\``;
+  const read = readKeyText(text);
+  if (read.kind === "mistyped") return `the key in ${where} was mistyped or cut off`;
+  // The beginning of a key of unknown form may be all that is secret about it.
+  const hint = read.kind === "key" ? hintOf(read.text) : `sha256:${keyHash(text).slice(0, 4)}…`;
+  return { hash: keyHash(text), hint, madeAt: now };
+}
+
+/** Lists what no two entries may share. */
+function marksOf({ id, secret, former }: KeyEntry): readonly (readonly [mark: string, what: string])[] {
+  const hashes = [secret, ...former].map(({ hash }) => [hash, "secret"] as const);
+  return [[id, "name"], ...hashes];
+}
+
+/** Returns an id that is safe in URLs and logs, and stays the same as long as the name does. */
+function idOf(name: string): string {
+  const plain = name.replace(/[^A-Za-z0-9._-]/g, "-");
+  return plain === name ? `file:${name}` : `file:${plain}-${keyHash(name).slice(0, 6)}`;
+}

@@ -1,0 +1,32 @@
+import type { Deps } from "../system/deps.ts";
+import { KeyBook } from "./key-book.ts";
+import { createMemoryRecords, type KeyRecords } from "./key-records.ts";
+import { type KeysFileSource, KeysFileWatch } from "./keys-file-watch.ts";
+
+/** The keys of a server that are not configured one by one. */
+export interface OpenedKeys {
+  readonly book: KeyBook;
+  /** Undefined without `KEYS_FILE`. */
+  readonly file: KeysFileWatch | undefined;
+}
+
+export interface OpenKeysOptions {
+  /** `KEYS_FILE`; undefined without one. */
+  readonly source: KeysFileSource | undefined;
+  /** Undefined if made keys are not kept. */
+  readonly records: KeyRecords | undefined;
+  /** Concurrent requests of each key; 0 sets no limit. */
+  readonly maxRequests: number;
+}
+
+/** Opens the keys that are kept and those of `KEYS_FILE`. Returns what is wrong with that file, if something is. */
+export async function openKeys(
+  { source, records = createMemoryRecords(), maxRequests }: OpenKeysOptions,
+  { clock, log }: Pick<Deps, "clock" | "log">,
+): Promise<OpenedKeys | { readonly faults: readonly string[] }> {
+  // A file that somebody empties must not let everybody in.
+  const book = new KeyBook({ records, clock, maxRequests, requires: source ? ["client"] : [] });
+  const file = source && new KeysFileWatch({ source, book, clock, log });
+  const faults = (await file?.start()) ?? [];
+  return faults.length > 0 ? { faults } : { book, file };
+}

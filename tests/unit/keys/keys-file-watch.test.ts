@@ -1,0 +1,105 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { sha256 } from "../../../src/auth/keys.ts";
+import { KeyBook } from "../../../src/keys/key-book.ts";
+import { createMemoryRecords } from "../../../src/keys/key-records.ts";
+import { KeysFileWatch } from "../../../src/keys/keys-file-watch.ts";
+import { silentLog } from "../../../src/system/log.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
+
+/** A file that a test writes. Each version has a stamp of its own. */
+let text: string | undefined;
+let version = 0;
+let clock: FakeClock;
+let book: KeyBook;
+let watch: KeysFileWatch;
+
+const write = (next: string | undefined): void => {
+  text = next;
+  version += 1;
+};
+const listing = (...names: readonly string[]): string =>
+  `keys: [${names.map((name) => `{ name: ${name}, key: "sha256:${sha256(name)}" }`).join(",")}]`;
+const isLetIn = (name: string): boolean => book.sources.api.find(sha256(name)) !== undefined;
+
+/** Lets half a second pass, and the look at the file end. */
+async function look(): Promise<void> {
+  clock.advance(500);
+  await Promise.resolve();
+  await Promise.resolve();
+}
+
+beforeEach(() => {
+  clock = new FakeClock();
+  book = new KeyBook({ records: createMemoryRecords(), clock, maxRequests: 0 });
+  const read = (): string => {
+    if (text !== undefined) return text;
+    throw Object.assign(new Error("no such file"), { code: "ENOENT" });
+  };
+  const secrets = { env: {}, readFile: read };
+  const stamp = async () => (text === undefined ? undefined : String(version));
+  watch = new KeysFileWatch({ source: { path: "keys.yaml", read, stamp, secrets }, book, clock, log: silentLog });
+});
+afterEach(() => watch.stop());
+
+test("a changed file counts once it has rested for half a second", async () => {
+  write(listing("a"));
+  expect(await watch.start()).toEqual([]);
+  expect(isLetIn("a")).toBe(true);
+  write(listing("b"));
+  await look();
+  // The file may still be written: the first half of a list is a valid list as well.
+  expect([isLetIn("a"), isLetIn("b")]).toEqual([true, false]);
+  await look();
+  expect([isLetIn("a"), isLetIn("b")]).toEqual([false, true]);
+});
+
+test("a file that changes all the time is read when it rests", async () => {
+  write(listing("a"));
+  await watch.start();
+  for (let count = 0; count < 10; count += 1) {
+    write(listing("b"));
+    await look();
+  }
+  expect(isLetIn("a")).toBe(true);
+  await look();
+  expect(isLetIn("b")).toBe(true);
+});
+
+test("a file with mistakes, or none at all, changes nothing and is a problem until it is right again", async () => {
+  write(listing("a"));
+  await watch.start();
+  for (const broken of ["keys: [", "keys: [{ name: b }]", undefined]) {
+    write(broken);
+    await look();
+    await look();
+    expect(isLetIn("a")).toBe(true);
+    expect(watch.problem).toBeDefined();
+  }
+  expect(watch.problem).toBe("the file cannot be read (ENOENT)");
+  write(listing("a", "b"));
+  await look();
+  await look();
+  expect([isLetIn("a"), isLetIn("b"), watch.problem]).toEqual([true, true, undefined]);
+});
+
+test("a file that is wrong at the start is reported to whoever starts the server", async () => {
+  write("keys: 1");
+  expect(await watch.start()).toEqual(["the file must have a list 'keys' at its top"]);
+});
+
+test("a reload reads the file at once", async () => {
+  write(listing("a"));
+  await watch.start();
+  write(listing("b"));
+  expect(watch.reload()).toEqual([]);
+  expect(isLetIn("b")).toBe(true);
+});
+
+test("a file that has not changed is not read again", async () => {
+  write(listing("a"));
+  await watch.start();
+  const events: string[] = [];
+  book.onChange(({ kind }) => events.push(kind));
+  for (let count = 0; count < 5; count += 1) await look();
+  expect(events).toEqual([]);
+});

@@ -1,0 +1,149 @@
+import { describe, expect, test } from "bun:test";
+import { sha256 } from "../../../src/auth/keys.ts";
+import { type KeySecrets, type KeysFileText, readKeysFile } from "../../../src/keys/keys-file.ts";
+
+const NOW = 1_700_000_000_000;
+const LONG = "0123456789abcdef0123456789abcdef";
+const HASH = sha256(LONG);
+const SECRETS: KeySecrets = {
+  env: { CHAT_KEY: ` ${LONG}-chat\n`, WEAK: "hunter2", BLANK: " ", TWO: `${LONG} ${LONG}`, TYPO: `mk_${LONG}` },
+  readFile(path) {
+    if (path === "secrets/web") return `${LONG}-web\n`;
+    throw Object.assign(new Error("no such file"), { code: "ENOENT" });
+  },
+};
+const read = (text: string): KeysFileText => readKeysFile(text, SECRETS, NOW);
+const faults = (text: string): readonly string[] => {
+  const result = read(text);
+  return result.ok ? [] : result.faults;
+};
+
+describe("a file of keys", () => {
+  test("lists keys with what they allow, and refers to their secrets", () => {
+    const result = read(`
+keys:
+  - name: ci
+    key: sha256:${HASH.toUpperCase()}
+    tenant: research
+    models: [qwen*]
+    limits: { tokens_per_day: 2M, timezone: Europe/Berlin }
+    expires_at: 2027-01-31T00:00:00Z
+  - { name: chat, key: env:CHAT_KEY, class: interactive }
+  - { name: web, key: file:secrets/web, kind: worker, max_slots: 2 }
+`);
+    if (!result.ok) throw new Error(result.faults.join());
+    const [ci, chat, web] = result.entries;
+    expect(ci).toEqual({
+      id: "file:ci",
+      kind: "client",
+      source: "file",
+      name: "ci",
+      tenant: "research",
+      models: ["qwen*"],
+      limits: { tokensPerDay: 2_000_000, timezone: "Europe/Berlin" },
+      expiresAt: Date.UTC(2027, 0, 31),
+      secret: { hash: HASH, hint: `sha256:${HASH.slice(0, 4)}…`, madeAt: NOW },
+      former: [],
+      revision: 1,
+      createdAt: NOW,
+      createdBy: "KEYS_FILE",
+    });
+    expect([chat?.secret.hash, chat?.class]).toEqual([sha256(`${LONG}-chat`), "interactive"]);
+    expect([web?.secret.hash, web?.kind, web?.maxSlots]).toEqual([sha256(`${LONG}-web`), "worker", 2]);
+    expect(JSON.stringify(result)).not.toContain(LONG);
+  });
+
+  test("may give one key several secrets, all of which are accepted as long as they are listed", () => {
+    const result = read(`keys: [{ name: ci, key: ["sha256:${HASH}", "env:CHAT_KEY"] }]`);
+    const former = result.ok ? result.entries[0]?.former : undefined;
+    expect(former).toMatchObject([{ hash: sha256(`${LONG}-chat`), validUntil: Number.MAX_SAFE_INTEGER }]);
+  });
+
+  test("may be empty", () => {
+    expect(read("keys: []")).toEqual({ ok: true, entries: [] });
+  });
+
+  test("gives keys ids that are safe in URLs, and different for different names", () => {
+    const names = ["ci", "a b", "a/b", "日本"];
+    const list = names.map((name, index) => `{ name: "${name}", key: "sha256:${sha256(String(index))}" }`);
+    const result = read(`keys: [${list.join(",")}]`);
+    const ids = result.ok ? result.entries.map(({ id }) => id) : [];
+    expect(ids[0]).toBe("file:ci");
+    expect(new Set(ids).size).toBe(4);
+    for (const id of ids) expect(id).toMatch(/^file:[A-Za-z0-9._-]+$/);
+  });
+});
+
+describe("what is wrong with a file of keys", () => {
+  const key = `sha256:${HASH}`;
+  test.each([
+    ["keys: [", ["the file is not valid YAML"]],
+    ["", ["the file must have a list 'keys' at its top"]],
+    ["keys: {}", ["the file must have a list 'keys' at its top"]],
+    ["keys: []\nkey: 1", ["'key' at its top is not known; only 'keys' is"]],
+    ["keys: [ci]", ["key 1: must be a mapping with 'name' and 'key'"]],
+    ["keys: [{ name: ci }]", ["key 1: 'ci': 'key' is missing"]],
+    [`keys: [{ key: "${key}" }]`, ["key 1: 'name' is missing."]],
+    [
+      `keys: [{ name: ci, key: "${key}", modles: [a] }]`,
+      ["key 1: 'modles' is not a field of a key; did you mean 'models'?"],
+    ],
+    [`keys: [{ name: ci, key: [] }]`, ["key 1: 'ci' must have one 'key', or a list of at most 5"]],
+    ["keys: [{ name: ci, key: env:NOBODY }]", ["key 1: 'ci': the variable NOBODY is not set or empty"]],
+    ["keys: [{ name: ci, key: env:BLANK }]", ["key 1: 'ci': the variable BLANK is not set or empty"]],
+    ["keys: [{ name: ci, key: file:nowhere }]", ["key 1: 'ci': the file nowhere cannot be read (ENOENT)"]],
+    ["keys: [{ name: ci, key: env:TYPO }]", ["key 1: 'ci': the key in the variable TYPO was mistyped or cut off"]],
+    [
+      "keys: [{ name: ci, key: env:TWO }]",
+      ["key 1: 'ci': the variable TWO must have one key of visible ASCII characters without blanks and commas"],
+    ],
+    [
+      "keys: [{ name: ci, key: env:WEAK }]",
+      [
+        "key 1: 'ci': the key in the variable WEAK has fewer than 128 bits and can be guessed; make one with `openssl rand -hex 16`",
+      ],
+    ],
+    [
+      `keys: [{ name: a, key: "${key}" }, { name: a, key: "sha256:${sha256("b")}" }, { name: c, key: "${key}" }]`,
+      ["key 2: has the same name as key 1", "key 3: has the same secret as key 1"],
+    ],
+    [
+      `keys: [{ name: j, kind: join, key: "${key}" }]`,
+      ["key 1: 'j' is a join token, which this file cannot count the uses of"],
+    ],
+  ])("in %j is told", (text, says) => {
+    const found = faults(text);
+    expect(found.map((fault, index) => fault.slice(0, says[index]?.length ?? 0))).toEqual(says);
+  });
+
+  test("is told for every key at once", () => {
+    const many = Array.from({ length: 50 }, (_, index) => `{ name: k${index} }`);
+    expect(faults(`keys: [${many.join(",")}]`)).toHaveLength(20);
+  });
+
+  test("never contains a key that was written into it, and says how to hash it", () => {
+    for (const text of [
+      `keys: [{ name: ci, key: ${LONG} }]`,
+      `keys: [{ name: ci, key: "mk_7f3kq2m9x0ab_${LONG}_abcdef" }]`,
+      `keys: [{ name: ci, key: "sha256:${LONG}" }]`,
+      `keys: [{ name: ci, secret: ${LONG}, key: "sha256:${HASH}" }]`,
+      `keys: [{ name: ci, key: { value: ${LONG} } }]`,
+      `keys: [{ name: ci, key: "${LONG} }]`,
+    ]) {
+      const found = faults(text).join();
+      expect(found).not.toBe("");
+      expect(found).not.toContain(LONG);
+    }
+    expect(faults(`keys: [{ name: ci, key: ${LONG} }]`)).toEqual([
+      "key 1: 'ci': 'key' must say where the key is, and not contain it. Write sha256: and the output of `printf %s \"$KEY\" | sha256sum`, or env:VARIABLE, or file:PATH.",
+    ]);
+  });
+});
+
+test("the example in docs/keys.md is a file of keys", async () => {
+  const page = await Bun.file(new URL("../../../docs/keys.md", import.meta.url)).text();
+  const example = /```yaml\n([\s\S]*?)```/.exec(page)?.[1] ?? "";
+  const secrets = { env: { CHAT_KEY: LONG }, readFile: () => `${LONG}-2` };
+  const result = readKeysFile(example, secrets, NOW);
+  expect(result).toMatchObject({ ok: true, entries: [{ name: "ci" }, { name: "chat" }, { name: "intern" }] });
+});

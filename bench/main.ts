@@ -6,6 +6,7 @@ import { measureAgainst } from "./compare.ts";
 import { measureEmbeddings } from "./embeddings.ts";
 import { measureFair } from "./fair/fair.ts";
 import { measureFleet } from "./fleet.ts";
+import { measureKeys } from "./keys.ts";
 import { measureMcp } from "./mcp.ts";
 import { measureMemory } from "./memory.ts";
 import { measurePace } from "./pace.ts";
@@ -35,6 +36,7 @@ const PARTS: ReadonlyMap<string, Part> = new Map<string, Part>([
   ["viewers", measureViewers],
   ["start", measureStart],
   ["usage", measureUsage],
+  ["keys", measureKeys],
 ]);
 
 /** Parts that run only when they are named, because they take long. */

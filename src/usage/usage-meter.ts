@@ -34,6 +34,8 @@ export interface UsageMeterOptions {
 const CELLS_PER_SLICE = 100;
 /** The most rows of each step that are removed at once. */
 const PRUNE_ROWS = 300;
+/** How often rows are removed after one flush, so that a long clean-up does not delay the next flush. */
+const PRUNES_PER_FLUSH = 10;
 /** The cells that may wait to be written. Beyond it, as on a full disk, they are merged, and only the totals stay right. */
 const MAX_WAITING = 50_000;
 
@@ -52,8 +54,10 @@ export class UsageMeter {
   /** Cells to which nothing is added any more, until they are written. */
   #waiting: Cell[] = [];
   #cancelTimer: CancelTimer | undefined;
-  /** The minute in which old rows were last looked for. */
+  /** The minute in which the last old rows were removed. */
   #prunedAt = 0;
+  /** How often rows may still be removed before the next flush. */
+  #prunesLeft = 0;
   #isClosed = false;
 
   constructor(options: UsageMeterOptions) {
@@ -120,6 +124,7 @@ export class UsageMeter {
 
   #flush(): void {
     this.#seal();
+    this.#prunesLeft = PRUNES_PER_FLUSH;
     this.#writeNext();
   }
 
@@ -151,8 +156,10 @@ export class UsageMeter {
     while (this.#waiting.length > 0) if (!this.#writeSlice()) return;
   }
 
-  /** Removes some of what is no longer kept, once a minute. Returns whether more is left. */
+  /** Removes some of what is no longer kept, until nothing is left in this minute. Returns whether to go on now. */
   #prune(): boolean {
+    if (this.#prunesLeft === 0) return false;
+    this.#prunesLeft -= 1;
     const now = this.#options.clock.now();
     const minute = periodOf(now, "minute");
     if (minute === this.#prunedAt) return false;

@@ -115,6 +115,29 @@ describe("if writing fails", () => {
   });
 });
 
+test("old rows are removed a few at a time, and what is added meanwhile is written as soon as ever", () => {
+  const clock = new FakeClock();
+  const written: number[] = [];
+  let old = 50_000;
+  const records: UsageRecords = {
+    add: (cells) => written.push(cells.length) > 0,
+    view: (range) => new MemoryUsage().view(range),
+    spentSince: () => [],
+    prune(_now, limit) {
+      old = Math.max(0, old - limit);
+      return old > 0;
+    },
+  };
+  const meter = new UsageMeter({ clock, records, flushMs: FLUSH_MS });
+  for (let flush = 1; flush <= 30; flush += 1) {
+    meter.add(ONE);
+    clock.advance(FLUSH_MS);
+    expect(written).toHaveLength(flush);
+  }
+  expect(old).toBe(0);
+  expect(clock.pending).toBe(0);
+});
+
 test("what is added after the end is written at once", () => {
   const { meter, rows } = setUp();
   meter.close();

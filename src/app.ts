@@ -162,8 +162,10 @@ export function createApp(
   });
   opened?.book.onChange((event) => {
     if (event.isFirst) auth.refresh();
-    if (event.entry.kind === "worker" && event.kind !== "created") sessions.closeDisowned();
+    if (event.entry.kind === "worker" && (event.isFirst || event.kind !== "created")) sessions.closeDisowned();
   });
+  // A revocation is told at once. An expiry is not, so somebody has to look.
+  const stopLooking = opened && deps.clock.every(EXPIRY_LOOK_MS, () => void sessions.closeDisowned());
   const plugins = createPlugins(known, {
     config,
     deps,
@@ -301,6 +303,8 @@ export function createApp(
     },
     close() {
       stopMeasuring();
+      stopLooking?.();
+      opened?.file?.stop();
       overview.stop();
       state.close();
       for (const { lifecycle } of plugins) lifecycle?.close();
@@ -314,3 +318,6 @@ export function createApp(
  * byte.
  */
 const IDLE_TIMEOUT_S = 60;
+
+/** How long the session of a worker may outlive its key's expiry. Looking at thousands of sessions takes a millisecond. */
+const EXPIRY_LOOK_MS = 5000;

@@ -1,5 +1,6 @@
 import { type App, type AppCluster, createApp } from "../../src/app.ts";
 import { configuredKeys, type KeySources } from "../../src/auth/keys.ts";
+import type { OpenedKeys } from "../../src/keys/open-keys.ts";
 import { type Listening, listen } from "../../src/listen.ts";
 import type { PluginDefinition } from "../../src/plugin/definition.ts";
 import { KNOWN_PLUGINS } from "../../src/plugins.ts";
@@ -20,13 +21,14 @@ export class TestServer {
   readonly listening: Listening;
   readonly url: string;
 
-  /** `keys` replaces the keys that the configuration lists. The server closes `cluster`. */
+  /** `keys` replaces the keys that the configuration lists, and `opened` are those beside them. The server closes `cluster`. */
   constructor(
     overrides: Partial<Config> = {},
     deps: Partial<Deps> = {},
     known: readonly PluginDefinition[] = KNOWN_PLUGINS,
     keys: (config: Config) => KeySources = configuredKeys,
     cluster?: AppCluster,
+    opened?: OpenedKeys,
   ) {
     this.config = defaultConfig(
       {
@@ -41,7 +43,7 @@ export class TestServer {
       known,
     );
     const systemDeps = { clock: systemClock, ids: systemIds, log: silentLog };
-    this.app = createApp(this.config, { ...systemDeps, ...deps }, known, keys(this.config), undefined, cluster);
+    this.app = createApp(this.config, { ...systemDeps, ...deps }, known, keys(this.config), undefined, cluster, opened);
     this.listening = listen(this.app, this.config);
     this.url = this.listening.url;
   }

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
 import { sha256 } from "../../../src/auth/keys.ts";
 import { type KeySecrets, type KeysFileText, readKeysFile } from "../../../src/keys/keys-file.ts";
+import "../../support/seed.ts";
 
 const NOW = 1_700_000_000_000;
 const LONG = "0123456789abcdef0123456789abcdef";
@@ -146,4 +148,32 @@ test("the example in docs/keys.md is a file of keys", async () => {
   const secrets = { env: { CHAT_KEY: LONG }, readFile: () => `${LONG}-2` };
   const result = readKeysFile(example, secrets, NOW);
   expect(result).toMatchObject({ ok: true, entries: [{ name: "ci" }, { name: "chat" }, { name: "intern" }] });
+});
+
+test("any file is read or refused, and never breaks the server", () => {
+  const field = fc.constantFrom(
+    "name",
+    "key",
+    "kind",
+    "models",
+    "limits",
+    "weight",
+    "expires_at",
+    "__proto__",
+    "other",
+  );
+  const value = fc.oneof(fc.jsonValue(), fc.constantFrom("ci", `sha256:${HASH}`, "env:CHAT_KEY", "worker", "*"));
+  const entry = fc.oneof(fc.jsonValue(), fc.dictionary(field, value));
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        fc.string(),
+        fc.array(entry).map((keys) => JSON.stringify({ keys })),
+      ),
+      (text) => {
+        const result = read(text);
+        expect(result.ok || result.faults.length > 0).toBe(true);
+      },
+    ),
+  );
 });

@@ -1,0 +1,56 @@
+import type { KeyLimits } from "../keys/key-terms.ts";
+import type { Clock } from "../system/deps.ts";
+import { Allowance } from "./allowance.ts";
+import { Calendar } from "./calendar.ts";
+import type { Resource } from "./limit-names.ts";
+
+export interface AllowancesOptions {
+  readonly clock: Pick<Clock, "now" | "elapsed">;
+  /** Returns what a key has used since a time, written or not. Asked once for each budget whose window had begun before. */
+  readonly usedSince: (keyId: string, resource: Resource, at: number) => number;
+}
+
+/** The allowances of all keys that have limits. A key without any has none, and costs nothing here. */
+export class Allowances {
+  readonly #options: AllowancesOptions;
+  readonly #byKey = new Map<string, Allowance>();
+  /** One for all keys, because it remembers the windows of each zone. */
+  readonly calendar = new Calendar();
+
+  constructor(options: AllowancesOptions) {
+    this.#options = options;
+  }
+
+  /** Returns the allowance of a key; undefined if it has no limits. */
+  of(keyId: string): Allowance | undefined {
+    return this.#byKey.get(keyId);
+  }
+
+  /** Takes over the limits of a key, when it is made, changed or loaded. What was counted under others still counts. */
+  set(keyId: string, limits: KeyLimits): void {
+    const allowance = this.#byKey.get(keyId);
+    if (!hasLimits(limits)) {
+      // Jobs that have begun count down in the allowance that they began in.
+      this.#byKey.delete(keyId);
+      return;
+    }
+    if (allowance) return allowance.update(limits);
+    const { clock, usedSince } = this.#options;
+    const counted = {
+      clock,
+      calendar: this.calendar,
+      usedSince: (resource: Resource, at: number) => usedSince(keyId, resource, at),
+    };
+    this.#byKey.set(keyId, new Allowance(limits, counted));
+  }
+
+  /** Forgets a key that is gone. */
+  delete(keyId: string): void {
+    this.#byKey.delete(keyId);
+  }
+}
+
+/** Whether any member bounds something. The zone and what happens at a limit bound nothing by themselves. */
+function hasLimits({ timezone: _zone, onLimit: _onLimit, ...bounds }: KeyLimits): boolean {
+  return Object.values(bounds).some((bound) => bound !== undefined);
+}

@@ -1,0 +1,60 @@
+import { expect, test } from "bun:test";
+import { Allowances } from "../../../src/limits/allowances.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
+
+const NOTHING = { tokens: 0, audioSeconds: 0 };
+
+function create(asked: string[] = []): Allowances {
+  const usedSince = (keyId: string, resource: string): number => {
+    asked.push(`${keyId} ${resource}`);
+    return 10;
+  };
+  return new Allowances({ clock: new FakeClock(), usedSince });
+}
+
+test("a key with limits has an allowance of its own, and another key has none", () => {
+  const allowances = create();
+  allowances.set("a", { parallel: 1 });
+  allowances.set("b", { parallel: 1 });
+  allowances.set("c", { timezone: "Europe/Berlin", onLimit: "refuse" });
+  allowances.of("a")?.begin(NOTHING);
+  expect([allowances.of("a")?.running, allowances.of("b")?.running]).toEqual([1, 0]);
+  expect([allowances.of("c"), allowances.of("nobody")]).toEqual([undefined, undefined]);
+});
+
+test("a change of limits keeps what was counted", () => {
+  const allowances = create();
+  allowances.set("a", { parallel: 1 });
+  const before = allowances.of("a");
+  before?.begin(NOTHING);
+  allowances.set("a", { parallel: 2 });
+  expect(allowances.of("a")).toBe(before);
+  expect(allowances.of("a")?.running).toBe(1);
+});
+
+test("a job that began under limits which were taken away ends without a trace", () => {
+  const allowances = create();
+  allowances.set("a", { parallel: 1 });
+  const job = allowances.of("a")?.begin(NOTHING);
+  allowances.set("a", {});
+  expect(allowances.of("a")).toBeUndefined();
+  allowances.set("a", { parallel: 1 });
+  job?.settle(NOTHING);
+  expect(allowances.of("a")?.running).toBe(0);
+});
+
+test("a budget begins with what its key has used, and asks for that once", () => {
+  const asked: string[] = [];
+  const allowances = create(asked);
+  allowances.set("a", { tokensPerDay: 10 });
+  expect(allowances.of("a")?.heldBy(NOTHING)).toMatchObject({ kind: "spent", limit: "tokens_per_day" });
+  expect(allowances.of("a")?.heldBy(NOTHING)).toBeDefined();
+  expect(asked).toEqual(["a tokens"]);
+});
+
+test("a key that is gone is forgotten", () => {
+  const allowances = create();
+  allowances.set("a", { parallel: 1 });
+  allowances.delete("a");
+  expect(allowances.of("a")).toBeUndefined();
+});

@@ -119,3 +119,13 @@ test("a heartbeat is a sign of life with the machine's load, and does not change
   expect(session.telemetry).toEqual({ cpuPercent: 12.5, ramUsedPercent: undefined });
   expect(told).toEqual([]);
 });
+
+test("a worker that was told to leave counts as draining at once, whatever it reports afterwards", () => {
+  const { session, sent, told } = start();
+  session.sendDrain("the server is shutting down", 0);
+  session.sendDrain("the server is shutting down", 0);
+  expect(sent).toHaveLength(2);
+  expect([capacityOf(session.offer), told]).toEqual([0, ["offer"]]);
+  session.handleMessage(control({ type: "status_update", status: "idle", max_concurrency: 3 }));
+  expect(session.offer).toMatchObject({ status: "draining", maxConcurrency: 3 });
+});

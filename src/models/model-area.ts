@@ -142,7 +142,7 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
       pluginId: options.pluginId,
       clock: deps.clock,
       metrics: options.metrics,
-      knownModels: () => this.pool.knownModels(),
+      knownModels: () => this.pool.models.known(),
       workers,
     });
     registerGauges(options.metrics, options.pluginId, this.pool, () => this.#running);
@@ -224,7 +224,7 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
   }
 
   find(name: string, workerId?: string): ModelCard | undefined {
-    const id = this.pool.resolve({ model: name, workerId, exact: false, excluded: NONE_EXCLUDED });
+    const id = this.pool.models.resolve({ model: name, workerId, exact: false, excluded: NONE_EXCLUDED });
     return id === undefined ? undefined : this.#cards.all().find((card) => card.id === id);
   }
 

@@ -1,6 +1,5 @@
-import { aliasKey, listedName } from "./alias.ts";
+import { aliasKey } from "./alias.ts";
 import type { Demand, Directory } from "./directory.ts";
-import { NONE_EXCLUDED } from "./excluded.ts";
 import type { RemoteChoice, RemoteModels } from "./remotes.ts";
 import { isWithinGuard } from "./routing/guard.ts";
 import type { Choice } from "./routing/route-policy.ts";
@@ -25,16 +24,6 @@ export class Reach {
   /** How many workers are connected. */
   get size(): number {
     return this.#own.size + (this.#remotes?.size ?? 0);
-  }
-
-  /** Grows with every change of what the workers offer. */
-  get offersRevision(): number {
-    return this.#own.offersRevision + (this.#remotes?.offersRevision ?? 0);
-  }
-
-  /** Whether each peer has announced what it serves. */
-  get isSettled(): boolean {
-    return this.#remotes?.isSettled ?? true;
   }
 
   /** Chooses a seat of this server or, if none has room, a slot on a peer. A better match for the name goes first. */
@@ -128,51 +117,8 @@ export class Reach {
     return { busy, slots };
   }
 
-  /** Lists the models that some worker takes jobs for, busy or not, sorted. */
-  servedModels(): string[] {
-    return this.#union(this.#own.servedModels(), this.#remotes?.servedModels());
-  }
-
-  /** Lists the models that are served or were within the grace period, sorted. */
-  knownModels(): string[] {
-    return this.#union(this.#own.knownModels(), this.#remotes?.knownModels());
-  }
-
-  /** Lists the models that one worker takes jobs for, in any order; undefined for a worker that is connected to no server. */
-  modelsOfWorker(workerId: string): readonly string[] | undefined {
-    const seat = this.#own.seatOf(workerId);
-    if (seat) return seat.capacity > 0 ? seat.models : [];
-    const remotes = this.#remotes;
-    if (remotes?.serverOf(workerId) === undefined) return undefined;
-    const needs = { workerId, excluded: NONE_EXCLUDED };
-    return [...remotes.servedModels()].filter((model) => remotes.isReady(model, needs));
-  }
-
-  workersOf(model: string): number {
-    return this.#own.workersOf(model) + (this.#remotes?.workersOf(model) ?? 0);
-  }
-
-  /** The time, in milliseconds since 1970, at which any server first saw a model; undefined for one that is not known. */
-  firstSeenAt(model: string): number | undefined {
-    const here = this.#own.firstSeenAt(model);
-    const elsewhere = this.#remotes?.firstSeenAt(model);
-    if (here === undefined || elsewhere === undefined) return here ?? elsewhere;
-    return Math.min(here, elsewhere);
-  }
-
   isKnownWorker(workerId: string): boolean {
     return this.#own.isKnownWorker(workerId) || (this.#remotes?.isKnownWorker(workerId) ?? false);
-  }
-
-  /** Whether the model, or a stand-in for it, is served now or was served within the grace period. */
-  isKnownModel(demand: Demand): boolean {
-    const remotes = this.#remotes;
-    if (this.#own.isKnownModel(demand)) return true;
-    if (!remotes) return false;
-    const listed = listedName(demand.model);
-    if (remotes.isKnownModel(demand.model) || remotes.isKnownModel(listed)) return true;
-    const alias = demand.exact ? undefined : aliasKey(listed);
-    return alias !== undefined && remotes.isKnownAlias(alias);
   }
 
   #isSeated({ workerId }: Demand): boolean {
@@ -183,9 +129,5 @@ export class Reach {
   namesFor(demand: Demand): readonly string[] {
     const { naming } = this.#own;
     return demand.workerId === undefined ? naming.namesFor(demand) : naming.namesElsewhere(demand);
-  }
-
-  #union(own: string[], others: Iterable<string> | undefined): string[] {
-    return others ? [...new Set([...own, ...others])].sort() : own;
   }
 }

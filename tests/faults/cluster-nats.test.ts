@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { askOnAndOn, openStreams } from "../support/cluster-load.ts";
-import { ClusterProcesses, peersOf } from "../support/cluster-processes.ts";
+import { ClusterProcesses } from "../support/cluster-processes.ts";
 import { eventually } from "../support/eventually.ts";
 import { lacks, PROGRAMS } from "../support/lacks.ts";
 import { PacedBackend } from "../support/paced-backend.ts";
@@ -69,7 +69,7 @@ describe.skipIf(lacks("nats-server that fails under a cluster", PROGRAMS.nats))(
     worker.close();
     await cluster.server(2).kill();
     const left = cluster.server(0);
-    await eventually(async () => (await peersOf(left)).get("s3") !== "alive", "the dead server is noticed", 10_000);
+    await eventually(async () => (await left.peers()).get("s3") !== "alive", "the dead server is noticed", 10_000);
     expect((await left.chat("m")).status).toBe(200);
   }, 60_000);
 
@@ -117,7 +117,7 @@ describe.skipIf(lacks("nats-server that fails under a cluster", PROGRAMS.nats))(
     expect(await second.models()).toEqual(["own"]);
     await Bun.sleep(2000);
     expect(await first.models()).toEqual([]);
-    expect((await peersOf(first)).get(second.id)).toBeUndefined();
+    expect((await first.peers()).get(second.id)).toBeUndefined();
     expect((await fetch(`${second.url}/healthz`)).status).toBe(200);
   }, 60_000);
 });

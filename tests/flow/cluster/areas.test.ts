@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
-import { ClusterProcesses, type ClusterServer } from "../../support/cluster-processes.ts";
+import { ClusterProcesses } from "../../support/cluster-processes.ts";
+import type { ClusterServer } from "../../support/cluster-server.ts";
 import { eventually } from "../../support/eventually.ts";
 import { lacks, PROGRAMS } from "../../support/lacks.ts";
 import { startFixture } from "../../support/mcp-rig.ts";

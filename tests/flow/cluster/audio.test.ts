@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { BOUNDARY, FORM_TYPE } from "../../support/audio-form.ts";
-import { ClusterProcesses, type ClusterServer } from "../../support/cluster-processes.ts";
+import { ClusterProcesses } from "../../support/cluster-processes.ts";
+import type { ClusterServer } from "../../support/cluster-server.ts";
 import { lacks, PROGRAMS } from "../../support/lacks.ts";
 
 const MIB = 2 ** 20;

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import OpenAI from "openai";
-import { ClusterProcesses, type Env } from "../../support/cluster-processes.ts";
+import { ClusterProcesses } from "../../support/cluster-processes.ts";
+import type { Env } from "../../support/cluster-server.ts";
 import { filledIn, read, type Service } from "../../support/deploy-files.ts";
 import { eventually } from "../../support/eventually.ts";
 import { lacks, PROGRAMS } from "../../support/lacks.ts";

@@ -1,22 +1,15 @@
-import type { Needs } from "../pool/able.ts";
-import { aliasKey } from "../pool/alias.ts";
-import { NONE_EXCLUDED } from "../pool/excluded.ts";
 import { Known } from "../pool/known.ts";
 import type { RemoteChoice, RemoteModels, RemoteNeeds, RemoteSlot } from "../pool/remotes.ts";
 import type { Clock } from "../system/deps.ts";
 import type { ModelInfo } from "../wire/model-info.ts";
+import { isAble } from "./able-group.ts";
 import type { PeerGroup } from "./peer-group.ts";
+import { PeerModels } from "./peer-models.ts";
 import type { PeerWorker, PeerWorkers } from "./peer-workers.ts";
 import type { ModelRow } from "./rows.ts";
 
 /** How long changes are gathered for `onOffers`, in milliseconds: a snapshot of a peer brings thousands. */
 const GATHER_MS = 5;
-/** The most models whose first sight is remembered. */
-const MAX_FIRST_SEEN = 20_000;
-
-/** How a job uses a slot of a peer, which the directory counts as held from `hold` on. */
-export type SlotUse = RemoteSlot;
-
 /** What a slot is wanted for. */
 export interface SlotWanted {
   readonly plugin: string;
@@ -34,27 +27,16 @@ export interface RemoteDirectoryOptions {
   readonly random: () => number;
   /** Whether each peer that is there has told what it has. */
   readonly isSettled: () => boolean;
-  /** Creates what a job sends its request with. */
-  readonly use: (wanted: SlotWanted) => SlotUse;
-}
-
-/** What peers have for one model. */
-interface Served {
-  readonly groups: Set<PeerGroup>;
-  readonly rows: Set<ModelRow>;
+  /** Creates the slot with which a job sends its request. The directory counts it as held from `hold` on. */
+  readonly use: (wanted: SlotWanted) => RemoteSlot;
 }
 
 /** What the workers of all peers serve for one plugin: the answers to the questions that a pool asks about them. */
 export class RemoteDirectory implements RemoteModels {
   readonly workers: PeerWorkers;
   readonly #options: RemoteDirectoryOptions;
-  readonly #byModel = new Map<string, Served>();
-  readonly #byAlias = new Map<string, Set<string>>();
-  readonly #models: Known;
-  readonly #aliases: Known;
+  readonly #models: PeerModels;
   readonly #known: Known;
-  /** When a server first saw a model, as told. It is remembered as long as the model. */
-  readonly #firstSeen = new Map<string, number>();
   #offersRevision = 0;
   #onOffers: (() => void) | undefined;
   #isToTell = false;
@@ -63,8 +45,7 @@ export class RemoteDirectory implements RemoteModels {
     const { clock, graceMs, workers } = options;
     this.#options = options;
     this.workers = workers;
-    this.#models = new Known(clock, graceMs);
-    this.#aliases = new Known(clock, graceMs);
+    this.#models = new PeerModels(clock, graceMs);
     this.#known = new Known(clock, graceMs);
     workers.onMoved((workerId) => {
       if (workers.find(workerId)) this.#known.arrived(workerId);
@@ -86,19 +67,17 @@ export class RemoteDirectory implements RemoteModels {
   }
 
   choose(model: string, needs: RemoteNeeds): RemoteChoice | undefined {
-    const served = this.#byModel.get(model);
-    if (!served) return undefined;
     const { clock, random } = this.#options;
     const now = clock.elapsed();
     const named = this.#named(needs);
     let best: PeerGroup | undefined;
     let bestFree = 0;
     let ties = 1;
-    for (const group of served.groups) {
+    for (const group of this.#models.groupsOf(model)) {
       const { peer } = group;
       if (!peer.takesJobs || !peer.isReachable) continue;
       const free = group.free(now);
-      if (free <= 0 || !this.#allows(group, needs, named)) continue;
+      if (free <= 0 || !isAble(group, needs, named, this.workers)) continue;
       const order = best ? Number(peer.isNear) - Number(best.peer.isNear) || free - bestFree : 1;
       if (order < 0) continue;
       ties = order > 0 ? 1 : ties + 1;
@@ -112,7 +91,7 @@ export class RemoteDirectory implements RemoteModels {
 
   isReady(model: string, needs: RemoteNeeds): boolean {
     const named = this.#named(needs);
-    for (const group of this.#ready(model)) if (this.#allows(group, needs, named)) return true;
+    for (const group of this.#models.readyOf(model)) if (isAble(group, needs, named, this.workers)) return true;
     return false;
   }
 
@@ -120,8 +99,8 @@ export class RemoteDirectory implements RemoteModels {
     const now = this.#options.clock.elapsed();
     const named = this.#named(needs);
     let [busy, slots] = [0, 0];
-    for (const group of this.#ready(model)) {
-      if (!this.#allows(group, needs, named)) continue;
+    for (const group of this.#models.readyOf(model)) {
+      if (!isAble(group, needs, named, this.workers)) continue;
       slots += group.slots;
       busy += group.slots - Math.max(0, group.free(now));
     }
@@ -129,29 +108,27 @@ export class RemoteDirectory implements RemoteModels {
   }
 
   workersOf(model: string): number {
-    let count = 0;
-    for (const { workers } of this.#byModel.get(model)?.groups ?? []) count += workers;
-    return count;
+    return this.#models.workersOf(model);
   }
 
-  *modelsOf(alias: string): Iterable<string> {
-    for (const model of this.#byAlias.get(alias) ?? []) if (this.#isServed(model)) yield model;
+  modelsOf(alias: string): Iterable<string> {
+    return this.#models.ofAlias(alias);
   }
 
-  *servedModels(): Iterable<string> {
-    for (const model of this.#byModel.keys()) if (this.#isServed(model)) yield model;
+  servedModels(): Iterable<string> {
+    return this.#models.served();
   }
 
   knownModels(): Iterable<string> {
-    return this.#models.names();
+    return this.#models.known();
   }
 
   isKnownModel(model: string): boolean {
-    return this.#models.has(model);
+    return this.#models.isKnown(model);
   }
 
   isKnownAlias(alias: string): boolean {
-    return this.#aliases.has(alias);
+    return this.#models.isKnownAlias(alias);
   }
 
   isKnownWorker(workerId: string): boolean {
@@ -163,69 +140,41 @@ export class RemoteDirectory implements RemoteModels {
   }
 
   firstSeenAt(model: string): number | undefined {
-    return this.#models.has(model) ? this.#firstSeen.get(model) : undefined;
+    return this.#models.firstSeenAt(model);
   }
 
   /** Returns the time that any peer has told for a model, also for one that has been gone for long. */
   everSeenAt(model: string): number | undefined {
-    return this.#firstSeen.get(model);
+    return this.#models.everSeenAt(model);
   }
 
-  /** Returns what the workers of each peer that takes jobs say of a model together. */
-  *infosOf(model: string): Iterable<ModelInfo> {
-    if (!this.#isServed(model)) return;
-    for (const { info } of this.#byModel.get(model)?.rows ?? []) yield info;
+  infosOf(model: string): Iterable<ModelInfo> {
+    return this.#models.infosOf(model);
   }
 
-  /** Returns the peers with workers that serve exactly this model, each with its groups. */
+  /** Returns the groups of peers whose workers take jobs for exactly this model. */
   groupsOf(model: string): Iterable<PeerGroup> {
-    return this.#ready(model);
+    return this.#models.readyOf(model);
   }
 
   /** Adds a group. Its peer is there. */
   add(group: PeerGroup): void {
-    const { model } = group;
     this.#onChange();
-    this.#servedOf(model).groups.add(group);
-    this.#models.arrived(model);
-    const alias = aliasKey(model);
-    if (alias === undefined) return;
-    this.#byAlias.set(alias, (this.#byAlias.get(alias) ?? new Set()).add(model));
-    this.#aliases.arrived(alias);
+    this.#models.add(group);
   }
 
   remove(group: PeerGroup): void {
-    const { model } = group;
-    const served = this.#byModel.get(model);
-    if (!served?.groups.delete(group)) return;
-    this.#onChange();
-    if (served.groups.size > 0) return;
-    this.#models.left(model);
-    this.#forgetUnused(model, served);
-    const alias = aliasKey(model);
-    const models = alias === undefined ? undefined : this.#byAlias.get(alias);
-    models?.delete(model);
-    if (alias === undefined || models?.size !== 0) return;
-    this.#byAlias.delete(alias);
-    this.#aliases.left(alias);
+    if (this.#models.remove(group)) this.#onChange();
   }
 
+  /** Adds what the workers of a peer that is there say of a model. */
   addRow(row: ModelRow): void {
-    const { id } = row.info;
     this.#onChange();
-    this.#servedOf(id).rows.add(row);
-    const seen = Math.min(row.firstSeenAt, this.#firstSeen.get(id) ?? row.firstSeenAt);
-    this.#firstSeen.delete(id); // Deleted and set again, so that the oldest is the first that is forgotten.
-    this.#firstSeen.set(id, seen);
-    const [oldest] = this.#firstSeen.keys();
-    if (this.#firstSeen.size > MAX_FIRST_SEEN && oldest !== undefined) this.#firstSeen.delete(oldest);
+    this.#models.addRow(row);
   }
 
   removeRow(row: ModelRow): void {
-    const served = this.#byModel.get(row.info.id);
-    if (!served?.rows.delete(row)) return;
-    this.#onChange();
-    this.#forgetUnused(row.info.id, served);
+    if (this.#models.removeRow(row)) this.#onChange();
   }
 
   /** Notes that what a peer offers has changed in another way, such as by its state. */
@@ -253,52 +202,8 @@ export class RemoteDirectory implements RemoteModels {
     });
   }
 
-  #servedOf(model: string): Served {
-    const known = this.#byModel.get(model);
-    if (known) return known;
-    const served: Served = { groups: new Set(), rows: new Set() };
-    this.#byModel.set(model, served);
-    return served;
-  }
-
-  #forgetUnused(model: string, { groups, rows }: Served): void {
-    if (groups.size === 0 && rows.size === 0) this.#byModel.delete(model);
-  }
-
-  #isServed(model: string): boolean {
-    for (const _ of this.#ready(model)) return true;
-    return false;
-  }
-
-  *#ready(model: string): Iterable<PeerGroup> {
-    for (const group of this.#byModel.get(model)?.groups ?? [])
-      if (group.slots > 0 && group.peer.takesJobs) yield group;
-  }
-
   #named({ workerId }: RemoteNeeds): PeerWorker | undefined {
     return workerId === undefined ? undefined : this.workers.find(workerId);
-  }
-
-  /** Whether a worker of the group may serve a demand. */
-  #allows(group: PeerGroup, needs: RemoteNeeds, named: PeerWorker | undefined): boolean {
-    if (!group.takes(needs)) return false;
-    const { workerId, sessionId, excluded } = needs;
-    if (sessionId !== undefined) {
-      const wished = this.workers.ofSession(sessionId);
-      if (!wished || !isIn(group, wished) || isOut(wished, excluded)) return false;
-    }
-    if (workerId !== undefined) return named !== undefined && isIn(group, named) && !isOut(named, excluded);
-    if (excluded === NONE_EXCLUDED) return true;
-    const out = new Set<PeerWorker>();
-    for (const session of excluded.sessions) {
-      const worker = this.workers.ofSession(session);
-      if (worker && isIn(group, worker)) out.add(worker);
-    }
-    for (const id of excluded.workers) {
-      const worker = this.workers.find(id);
-      if (worker && isIn(group, worker)) out.add(worker);
-    }
-    return group.workers > out.size;
   }
 
   #choiceOf(group: PeerGroup, needs: RemoteNeeds, named: PeerWorker | undefined): RemoteChoice {
@@ -329,12 +234,4 @@ export class RemoteDirectory implements RemoteModels {
       },
     };
   }
-}
-
-function isIn(group: PeerGroup, { peer, row }: PeerWorker): boolean {
-  return peer === group.peer && row.groups.includes(group.row.number);
-}
-
-function isOut({ row }: PeerWorker, { sessions, workers }: Needs["excluded"]): boolean {
-  return sessions.has(row.session) || workers.has(row.id);
 }

@@ -1,7 +1,7 @@
 import { ANONYMOUS } from "../../src/auth/caller.ts";
 import { ClusterCalls } from "../../src/cluster/calls.ts";
 import { NatsBus } from "../../src/cluster/nats/nats-bus.ts";
-import { Presence } from "../../src/cluster/presence.ts";
+import { Presence } from "../../src/cluster/presence/presence.ts";
 import { createSubjects } from "../../src/cluster/subjects.ts";
 import type { Claim } from "../../src/pool/claim.ts";
 import { NONE_EXCLUDED } from "../../src/pool/excluded.ts";

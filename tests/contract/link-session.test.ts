@@ -1,5 +1,5 @@
-import { Batch, eachFrame } from "../../src/cluster/batch.ts";
-import { createLinkDialect } from "../../src/cluster/link-dialect.ts";
+import { Batch, eachFrame } from "../../src/cluster/links/batch.ts";
+import { createLinkDialect } from "../../src/cluster/links/link-dialect.ts";
 import { encodeReset, encodeResponse, encodeResponseData } from "../../src/wire/frame.ts";
 import { decodeLinkFrame } from "../../src/wire/link-frame.ts";
 import { FakeClock } from "../support/fake-clock.ts";

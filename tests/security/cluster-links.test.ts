@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { connect } from "node:net";
-import { createLinkKey, createNonce, type LinkContact, signDial } from "../../src/cluster/link-auth.ts";
+import { createLinkKey, createNonce, type LinkContact, signDial } from "../../src/cluster/links/link-auth.ts";
 import type { PeerHandler } from "../../src/tunnel/peer-handler.ts";
 import { encodeCredit, encodeRequest, encodeRequestData, encodeReset, encodeResponse } from "../../src/wire/frame.ts";
 import { encodeTell } from "../../src/wire/link-frame.ts";

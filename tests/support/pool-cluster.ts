@@ -1,7 +1,7 @@
 import { type Caller, createCaller } from "../../src/auth/caller.ts";
 import { Offers, type PoolOffers } from "../../src/cluster/offers/offers.ts";
 import type { Owner } from "../../src/cluster/offers/owners.ts";
-import { ServiceNews } from "../../src/cluster/shared-service.ts";
+import { ServiceNews } from "../../src/cluster/sharing/shared-service.ts";
 import { Tells } from "../../src/cluster/tells.ts";
 import type { HeldClaim } from "../../src/pool/claim.ts";
 import type { Demand } from "../../src/pool/directory.ts";

@@ -1,6 +1,6 @@
 import { ClusterCalls } from "../../src/cluster/calls.ts";
-import { Presence, type PresenceOptions } from "../../src/cluster/presence.ts";
-import type { RemoteDirectory } from "../../src/cluster/remote-directory.ts";
+import type { RemoteDirectory } from "../../src/cluster/copies/remote-directory.ts";
+import { Presence, type PresenceOptions } from "../../src/cluster/presence/presence.ts";
 import { createSubjects } from "../../src/cluster/subjects.ts";
 import { Pool } from "../../src/pool/pool.ts";
 import { silentLog } from "../../src/system/log.ts";

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { SocketTransport } from "../../../src/cluster/socket-transport.ts";
+import { SocketTransport } from "../../../src/cluster/links/socket-transport.ts";
 import { systemClock } from "../../../src/system/clock.ts";
 import type { Exchange, ExchangeRequest, ExchangeSink } from "../../../src/tunnel/exchange.ts";
 import type { Admitted, PeerHandler } from "../../../src/tunnel/peer-handler.ts";

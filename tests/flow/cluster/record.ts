@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { parseGossip } from "../../../src/cluster/gossip.ts";
+import { parseGossip } from "../../../src/cluster/gossip/gossip.ts";
 import { VERSION } from "../../../src/system/version.ts";
 import {
   CLUSTER_FIXTURES,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { parseGossip } from "../../../src/cluster/gossip.ts";
+import { parseGossip } from "../../../src/cluster/gossip/gossip.ts";
 import { VERSION } from "../../../src/system/version.ts";
 import { HEADER_BYTES } from "../../../src/wire/frame.ts";
 import { linkFrameOf, readableLinkFrame, readClusterFixtures } from "../../support/cluster-fixture.ts";

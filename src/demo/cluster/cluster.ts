@@ -75,17 +75,18 @@ export class DemoCluster {
     await Promise.all(this.#workers.map((worker) => worker.registered));
   }
 
-  /** Does something to one process; resolves when it is done. */
+  /** Does something to one process, unless its state makes that pointless; resolves when it is done. */
   async act(act: Act, machine: Machine): Promise<void> {
     const { state } = machine;
     switch (act) {
       case "kill":
-        return machine.kill();
+        return state === "down" ? undefined : machine.kill();
       case "stop":
-        return machine.stop();
+        return state === "up" || state === "frozen" ? machine.stop() : undefined;
       case "start":
         return state === "down" ? machine.start() : undefined;
       case "restart":
+        if (state === "starting" || state === "stopping") return undefined;
         if (state !== "down") await machine.stop();
         return machine.start();
       case "freeze":

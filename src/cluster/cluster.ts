@@ -137,7 +137,7 @@ export class Cluster {
     });
     const { presence } = this;
     presence.peers.onBeat((peer) => this.#meet(peer));
-    presence.peers.onGone((peerId) => links.forget(peerId, "the server is gone"));
+    presence.peers.onUnlinked((peerId) => links.forget(peerId, "the server is gone"));
     const tells = new Tells(links.line);
     const secretFor = createSecrets({ shared: undefined, cluster: config, random: deps.ids.secret });
     this.#pools = new ClusterPools({ clock, presence, links, tells, random });

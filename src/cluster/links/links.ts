@@ -156,7 +156,7 @@ export class Links implements PeerLinks {
       log: deps.log.with({ peer: id }),
       random,
       dial: (contact, outcome) => this.#dial(peer, contact, outcome),
-      openLane: lanes && ((contact) => this.#openLane(peer, contact)),
+      openLane: lanes && ((contact) => this.#openLane(contact)),
       onChange: () => {
         for (const listener of this.#changeListeners) listener(peer);
       },
@@ -205,8 +205,12 @@ export class Links implements PeerLinks {
       });
   }
 
-  #openLane(peer: PeerLink, { id, epoch }: LinkContact): void {
-    this.#options.lanes?.open({ id, epoch }, (channel) => this.#connect(peer, channel, { hasDialled: true, epoch }));
+  #openLane({ id, epoch }: LinkContact): void {
+    this.#options.lanes?.open({ id, epoch }, (channel) => {
+      // The link that asked may have ended meanwhile, and another one may wait for the lane.
+      const peer = this.#peers.get(id);
+      return peer && this.#connect(peer, channel, { hasDialled: true, epoch });
+    });
   }
 
   #acceptLane({ id, epoch }: ServerRun, channel: Channel): ChannelEvents | undefined {

@@ -40,6 +40,7 @@ export class Peers implements Members {
   readonly #peers = new Map<string, Peer>();
   readonly #came: ((serverId: string) => void)[] = [];
   readonly #gone: ((serverId: string) => void)[] = [];
+  readonly #unlinked: ((serverId: string) => void)[] = [];
   readonly #beats: ((peer: Peer) => void)[] = [];
   readonly #stop: CancelTimer;
   readonly #sharedIds = new Map<string, number>();
@@ -80,6 +81,11 @@ export class Peers implements Members {
 
   onGone(listener: (serverId: string) => void): void {
     this.#gone.push(listener);
+  }
+
+  /** Calls `listener` when a peer has gone or speaks no common version, so that no link to it is wanted. */
+  onUnlinked(listener: (serverId: string) => void): void {
+    this.#unlinked.push(listener);
   }
 
   /** Calls `listener` after each beat of a peer that this server can understand. */
@@ -205,6 +211,8 @@ export class Peers implements Members {
     log.debug("peer.changed", { peer: peer.id, status, was: before, version: peer.greeting.version });
     if (wasPresent && !peer.isPresent) peer.replica.detach();
     peer.replica.changed();
+    // A peer that cannot be reached is dialled on, and may yet be reached by a lane.
+    if (status === "gone" || status === "incompatible") for (const listener of this.#unlinked) listener(peer.id);
     if (wasPresent === peer.isPresent) return;
     for (const listener of peer.isPresent ? this.#came : this.#gone) listener(peer.id);
   }

@@ -6,8 +6,8 @@ import { RecordTable } from "../../../src/cluster/records/record-table.ts";
 import { eventually } from "../../support/eventually.ts";
 import { lacks, PROGRAMS } from "../../support/lacks.ts";
 import { busOptions } from "../../support/nats-bus.ts";
+import { threeNodes } from "../../support/nats-nodes.ts";
 import { TestNats, type TestNatsOptions } from "../../support/nats-server.ts";
-import { freePort } from "../../support/proxy.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 /** An election among NATS servers takes seconds. */
@@ -155,23 +155,9 @@ jetstream { store_dir: ${JSON.stringify(directory.path)} }
   test("of a cluster of three NATS servers survive the loss of one of them", async () => {
     const directory = temporaryDirectory();
     ends.push(() => directory.remove());
-    const [routePorts, ports] = [
-      [await freePort(), await freePort(), await freePort()],
-      [await freePort(), await freePort(), await freePort()],
-    ];
-    const routes = routePorts.map((port) => `"nats://127.0.0.1:${port}"`).join(", ");
-    const nodes = await Promise.all(
-      routePorts.map((routePort, n) =>
-        startNats({
-          port: ports[n] ?? 0,
-          config: `server_name: n${n}
-jetstream { store_dir: "${directory.path}/n${n}" }
-cluster { name: test, listen: "127.0.0.1:${routePort}", routes: [${routes}] }
-`,
-        }),
-      ),
-    );
-    const url = ports.map((port) => `nats://127.0.0.1:${port}`).join(",");
+    const options = await threeNodes((at) => `jetstream { store_dir: "${directory.path}/n${at}" }`);
+    const nodes = await Promise.all(options.map((node) => startNats(node)));
+    const url = nodes.map(({ port }) => `nats://127.0.0.1:${port}`).join(",");
     const [a, b] = [start(url), start(url)];
     await haveLoaded(a, b);
     a.table.set("x", "1");

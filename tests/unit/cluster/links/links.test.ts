@@ -1,7 +1,9 @@
 import { describe, expect, test } from "bun:test";
+import { LaneHub } from "../../../../src/cluster/links/lane-hub.ts";
 import type { LinkContact } from "../../../../src/cluster/links/link-auth.ts";
 import type { Links } from "../../../../src/cluster/links/links.ts";
 import { FakeClock } from "../../../support/fake-clock.ts";
+import { MemoryNetwork } from "../../../support/memory-bus.ts";
 import { PeerNetwork, settleNetwork } from "../../../support/peer-network.ts";
 
 type Server = { readonly links: Links; readonly contact: LinkContact };
@@ -153,6 +155,36 @@ describe("a server that cannot be reached", () => {
     a.links.heard(b.contact);
     await pass(network, 50);
     expect(a.links.linkTo("b")?.state).toBe("direct");
+  });
+
+  test("has a lane over the bus, also if the link that asked for it has ended since and there is another one", async () => {
+    const network = new PeerNetwork(new FakeClock());
+    network.mayDial = () => false;
+    const buses = new MemoryNetwork(network.clock);
+    const join = (id: string) => {
+      const self = { id, epoch: `epoch-of-${id}` };
+      const subject = (server: string): string => `lane.${server}`;
+      return network.join(id, { lanes: new LaneHub({ self, bus: buses.join(id), subject, clock: network.clock }) });
+    };
+    const [a, b] = [join("a"), join("b")];
+    buses.partition(["a"], ["b"]);
+    meet(a, b);
+    await pass(network, 1000);
+    expect(a.links.linkTo("b")?.state).toBe("unreachable");
+    for (const [links, peer] of [
+      [a.links, b],
+      [b.links, a],
+    ] as const) {
+      links.forget(peer.contact.id, "the server is gone");
+      links.heard(peer.contact);
+    }
+    // Long enough for both to find again that nobody answers.
+    await pass(network, 600);
+    const states: string[] = [];
+    for (const { links } of [a, b]) links.onChange(({ state }) => states.push(state));
+    buses.heal();
+    await pass(network, 2000);
+    expect(states).toEqual(["lane", "lane"]);
   });
 
   test("that has left is dialled no more", async () => {

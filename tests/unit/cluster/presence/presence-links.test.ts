@@ -77,6 +77,19 @@ test("a server that nobody can dial is shown, and its workers are not counted", 
   expect(b.server.presence.isSettled).toBe(true);
 });
 
+test("a server that nobody can dial is dialled on, until it is gone", async () => {
+  const [a, b] = [start("a"), start("b")];
+  const unlinked: string[] = [];
+  await rig.run(1300);
+  b.server.presence.peers.onUnlinked((id) => unlinked.push(id));
+  network.set("a", "b", "unreachable");
+  await rig.run(2000);
+  expect([b.server.presence.peers.get("a")?.status, unlinked]).toEqual(["unreachable", []]);
+  a.server.kill();
+  await rig.run(6000);
+  expect([b.server.presence.peers.get("a")?.status, unlinked]).toEqual(["gone", ["a"]]);
+});
+
 test("while NATS is away, servers hear each other over their links", async () => {
   const { a, b, c } = await three();
   for (const { server } of [a, b, c]) server.bus.disconnect();

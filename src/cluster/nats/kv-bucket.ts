@@ -10,6 +10,11 @@ const MAX_VALUE_BYTES = 16 * 1024;
 const REPLICAS = 3;
 /** How long NATS may have no place for three copies before the bucket is created with one. */
 const PLACE_MS = 10_000;
+/**
+ * How often a watch is compared with the bucket. The consumer behind a watch may be lost with its node of a NATS cluster, and
+ * the client's own way to notice that does not always end in a new one.
+ */
+const COMPARE_MS = 5000;
 /** Codes of JetStream: the expected revision is not the present one, NATS is no cluster, and too few nodes have room. */
 const WRONG_LAST_SEQUENCE = 10071;
 const NO_CLUSTER = 10074;
@@ -24,7 +29,7 @@ export interface BucketOpenerOptions {
   /** Returns the connection; undefined while there is none. */
   readonly connection: () => NatsConnection | undefined;
   readonly name: string;
-  readonly clock: Pick<Clock, "elapsed">;
+  readonly clock: Pick<Clock, "elapsed" | "every">;
 }
 
 /**
@@ -37,7 +42,7 @@ export function createBucketOpener({ connection, name, clock }: BucketOpenerOpti
     const current = connection();
     if (!current) return { ok: false, reason: "not connected", isAbsent: false };
     try {
-      const opened = await open(current, name, REPLICAS);
+      const opened = await open(current, name, REPLICAS, clock);
       hasFailedSince = undefined;
       return { ok: true, bucket: opened };
     } catch (error) {
@@ -51,14 +56,19 @@ export function createBucketOpener({ connection, name, clock }: BucketOpenerOpti
       if (!isAlone) return { ok: false, reason: reasonOf(error), isAbsent: false };
     }
     try {
-      return { ok: true, bucket: await open(current, name, 1) };
+      return { ok: true, bucket: await open(current, name, 1, clock) };
     } catch (error) {
       return { ok: false, reason: reasonOf(error), isAbsent: false };
     }
   };
 }
 
-async function open(connection: NatsConnection, name: string, replicas: number): Promise<NatsBucket> {
+async function open(
+  connection: NatsConnection,
+  name: string,
+  replicas: number,
+  clock: Pick<Clock, "every">,
+): Promise<NatsBucket> {
   const kvm = new Kvm(connection);
   const kv = await kvm.create(name, {
     description: "What the servers of a Moorage cluster agree on",
@@ -69,7 +79,7 @@ async function open(connection: NatsConnection, name: string, replicas: number):
   const { streamInfo } = await kv.status();
   // The bucket may have been created before NATS had three servers. It stays as it is if there is no place for more copies.
   if (streamInfo.config.num_replicas < replicas) await addCopies(kvm, streamInfo.config.name, replicas).catch(() => {});
-  return new NatsBucket(kv, connection, streamInfo.state);
+  return new NatsBucket(kv, connection, streamInfo.state, clock);
 }
 
 async function addCopies(kvm: Kvm, stream: string, replicas: number): Promise<void> {
@@ -83,16 +93,30 @@ export class NatsBucket implements Bucket {
   readonly ended: Promise<void>;
   readonly #kv: KV;
   readonly #isEmpty: boolean;
+  /** The last revision when the bucket was opened. */
+  readonly #openedAt: number;
+  /** The last revision up to which the watch has told everything. */
+  #told = 0;
+  /** The same at the last comparison, and the last revision that the bucket had then. */
+  #compared = { told: 0, last: 0 };
   #end: () => void = () => {};
 
-  constructor(kv: KV, connection: NatsConnection, state: { readonly messages: number; readonly last_seq: number }) {
+  constructor(
+    kv: KV,
+    connection: NatsConnection,
+    state: { readonly messages: number; readonly last_seq: number },
+    clock: Pick<Clock, "every">,
+  ) {
     this.#kv = kv;
     this.isNew = state.last_seq === 0;
     this.#isEmpty = state.messages === 0;
+    this.#openedAt = state.last_seq;
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
     void connection.closed().then(() => this.#end());
+    const stop = clock.every(COMPARE_MS, () => void this.#compare());
+    void this.ended.then(stop);
   }
 
   watch(watcher: BucketWatcher): void {
@@ -128,17 +152,35 @@ export class NatsBucket implements Bucket {
     }
   }
 
+  /** Ends the bucket if its watch stands still, although the bucket had more at the last comparison. */
+  async #compare(): Promise<void> {
+    const { told, last } = this.#compared;
+    if (this.#told === told && told < last) return this.#end();
+    try {
+      const { streamInfo } = await this.#kv.status();
+      this.#compared = { told: this.#told, last: streamInfo.state.last_seq };
+    } catch {
+      // JetStream does not answer now. That says nothing about the watch.
+    }
+  }
+
   async #watch(watcher: BucketWatcher): Promise<void> {
     let isReady = this.#isEmpty;
     const entries = await this.#kv.watch();
-    if (isReady) watcher.onReady();
+    const ready = (): void => {
+      isReady = true;
+      // The last revisions may be of records that are forgotten, of which no watch tells.
+      this.#told = Math.max(this.#told, this.#openedAt);
+      watcher.onReady();
+    };
+    if (isReady) ready();
     let hasOld = false;
     for await (const entry of entries) {
       hasOld ||= entry.operation !== "PUT" && Date.now() - entry.created.getTime() > REMEMBER_REMOVED_MS;
+      this.#told = Math.max(this.#told, entry.revision);
       watcher.onEntry(toEntry(entry));
       if (isReady || entry.delta !== 0) continue;
-      isReady = true;
-      watcher.onReady();
+      ready();
       // Old removals would take up space for ever. If this fails, another server purges them, or this one at its next start.
       if (hasOld && this.#kv instanceof KvBucket) this.#kv.purgeDeletes(REMEMBER_REMOVED_MS).catch(() => {});
     }

@@ -1,3 +1,7 @@
+import type { ClusterState, ServerRow } from "../../src/state/cluster-state.ts";
+import type { Sample } from "../../src/state/history.ts";
+import type { PoolState } from "../../src/state/overview-totals.ts";
+import type { ServerState } from "../../src/state/server-state.ts";
 import { Alpine } from "./alpine.js";
 import { callersOf } from "./callers.ts";
 import { badgeOf, clusterVerdict, detailOf, heardText, linkText, nowText, problemText, summaryOf } from "./cluster.ts";
@@ -7,7 +11,6 @@ import { History, perSecond } from "./history.ts";
 import { createOperator } from "./operator.ts";
 import { registerPlots } from "./plots.ts";
 import { chosenInAddress, createPoolStore, follow, type PoolStore } from "./pool-store.ts";
-import type { ClusterState, PoolState, Sample, ServerRow, ServerState } from "./state-types.ts";
 import { createTable } from "./tables.ts";
 import { createTabs } from "./tabs.ts";
 import { createThemeSwitch } from "./theme-switch.ts";

@@ -1,5 +1,7 @@
+import type { ClusterState, ServerRow } from "../../src/state/cluster-state.ts";
+import type { ServerState } from "../../src/state/server-state.ts";
 import { duration, plural } from "./format.ts";
-import type { ClusterState, Relayed, ServerRow, ServerState } from "./state-types.ts";
+import type { Relayed } from "./state-types.ts";
 import { type Verdict, verdictOf } from "./verdict.ts";
 
 // What the page says about a cluster. All functions are pure.

@@ -1,18 +1,12 @@
+import type { ClusterState, ServerRow } from "../../src/state/cluster-state.ts";
+import type { HistoryState, Sample } from "../../src/state/history.ts";
+import type { PoolState } from "../../src/state/overview-totals.ts";
+import type { Problem } from "../../src/state/problems.ts";
+import type { ServerState } from "../../src/state/server-state.ts";
 import { listText, staleText } from "./cluster.ts";
 import type { History } from "./history.ts";
 import { Link, type LinkState } from "./link.ts";
-import type {
-  ClusterState,
-  Envelope,
-  HistoryAnswer,
-  PluginState,
-  PoolState,
-  Problem,
-  Relayed,
-  Sample,
-  ServerRow,
-  ServerState,
-} from "./state-types.ts";
+import type { Envelope, PluginState, Relayed } from "./state-types.ts";
 
 /** Largest difference of the clocks. Past it the page's times are wrong, and logs are hard to match. */
 const SKEW_MS = 5000;
@@ -168,7 +162,7 @@ async function loadHistory(store: PoolStore, history: History): Promise<void> {
   const all = store.cluster !== null && chosen === "" ? "?server=all" : queryOf(store);
   const response = await fetch(`/api/state/history${all}`);
   if (!response.ok) return;
-  const answer = (await response.json()) as HistoryAnswer; // the server's own
+  const answer = (await response.json()) as HistoryState; // the server's own
   // Another server may have been chosen meanwhile.
   if (chosen !== store.chosen) return;
   history.load(answer);

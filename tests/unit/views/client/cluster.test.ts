@@ -1,4 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import type { ClusterState, ServerRow } from "../../../../src/state/cluster-state.ts";
+import type { Sample } from "../../../../src/state/history.ts";
+import type { ServerState } from "../../../../src/state/server-state.ts";
 import {
   clusterVerdict,
   heardText,
@@ -9,7 +12,6 @@ import {
   staleText,
   summaryOf,
 } from "../../../../views/client/cluster.ts";
-import type { ClusterState, Sample, ServerRow, ServerState } from "../../../../views/client/state-types.ts";
 
 const sample = {
   workers_idle: 1,

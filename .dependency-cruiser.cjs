@@ -176,7 +176,7 @@ module.exports = {
       "affinity-reach",
       "What is known of prompts knows no requests, and of the pool one port.",
       "^src/affinity/",
-      [...SHARED, "^src/pool/routing/affinity\\.ts$"],
+      [...SHARED, "^src/pool/routing/affinity\\.ts$", "^src/wire/billing-line\\.ts$"],
     ),
     reaches("http-reach", "HTTP knows no pool and no worker.", "^src/http/", [
       ...SHARED,

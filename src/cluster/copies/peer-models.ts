@@ -1,6 +1,7 @@
 import { aliasKey } from "../../pool/alias.ts";
 import { Known } from "../../pool/known.ts";
 import type { Clock } from "../../system/deps.ts";
+import { setNewest } from "../../system/newest.ts";
 import type { ModelInfo } from "../../wire/model-info.ts";
 import type { ModelRow } from "../gossip/rows.ts";
 import type { PeerGroup } from "./peer-group.ts";
@@ -113,10 +114,7 @@ export class PeerModels {
     const { id } = row.info;
     this.#servedOf(id).rows.add(row);
     const seen = Math.min(row.firstSeenAt, this.#firstSeen.get(id) ?? row.firstSeenAt);
-    this.#firstSeen.delete(id); // Deleted and set again, so that the oldest is the first that is forgotten.
-    this.#firstSeen.set(id, seen);
-    const [oldest] = this.#firstSeen.keys();
-    if (this.#firstSeen.size > MAX_FIRST_SEEN && oldest !== undefined) this.#firstSeen.delete(oldest);
+    setNewest(this.#firstSeen, id, seen, MAX_FIRST_SEEN);
   }
 
   /** Returns false for a row that is not here. */

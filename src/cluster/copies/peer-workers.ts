@@ -1,5 +1,6 @@
 import type { RemoteWorkers } from "../../plugin/cluster.ts";
 import type { Clock } from "../../system/deps.ts";
+import { setNewest } from "../../system/newest.ts";
 import type { WorkerRow } from "../gossip/rows.ts";
 import { SmallSets } from "../ids/small-sets.ts";
 import type { PeerSight } from "./peer-group.ts";
@@ -66,12 +67,7 @@ export class PeerWorkers implements RemoteWorkers {
     const { id, session } = worker.row;
     if (!this.#byId.remove(id, worker)) return;
     if (this.#bySession.get(session) === worker) this.#bySession.delete(session);
-    if (this.#byId.of(id).length === 0) {
-      this.#left.delete(id);
-      this.#left.set(id, this.#clock.elapsed());
-      const [oldest] = this.#left.keys();
-      if (this.#left.size > MAX_LEFT && oldest !== undefined) this.#left.delete(oldest);
-    }
+    if (this.#byId.of(id).length === 0) setNewest(this.#left, id, this.#clock.elapsed(), MAX_LEFT);
     this.#moved(id);
   }
 

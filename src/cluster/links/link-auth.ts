@@ -1,6 +1,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import * as v from "valibot";
 import { isRecord, parseJson } from "../../json/parse.ts";
+import { setNewest } from "../../system/newest.ts";
 import { SERVER_ID } from "../../system/server-id.ts";
 
 // How the two ends of a link authenticate each other. Each server creates a link key when it starts and announces it in its
@@ -96,9 +97,7 @@ export class DialGuard {
     const key = `${from.id} ${from.epoch}`;
     const last = this.#lastTimes.get(key);
     if (last !== undefined && time <= last) return false;
-    this.#lastTimes.delete(key);
-    this.#lastTimes.set(key, time);
-    if (this.#lastTimes.size > MAX_RUNS) this.#lastTimes.delete(this.#lastTimes.keys().next().value ?? "");
+    setNewest(this.#lastTimes, key, time, MAX_RUNS);
     return true;
   }
 }

@@ -211,7 +211,8 @@ describe("a link on real sockets", () => {
   });
 });
 
-test("a peer that is killed ends its link and all exchanges on it at once", async () => {
+/** Runs a peer in a process of its own, with a session over the link to it. */
+async function withProcess(use: (peer: Bun.Subprocess, session: Session) => Promise<void>): Promise<void> {
   const a = startRealLinks("a");
   started.push(a);
   const child = Bun.spawn(["bun", "tests/support/link-process.ts"], {
@@ -220,42 +221,33 @@ test("a peer that is killed ends its link and all exchanges on it at once", asyn
     stderr: "inherit",
   });
   try {
-    const reader = child.stdout.getReader();
-    const { value } = await reader.read();
+    const { value } = await child.stdout.getReader().read();
     a.links.heard(JSON.parse(new TextDecoder().decode(value)));
-    const session = await eventually(() => a.links.linkTo("b")?.session, "there is a link");
+    await use(child, await eventually(() => a.links.linkTo("b")?.session, "there is a link"));
+  } finally {
+    child.kill("SIGKILL");
+  }
+}
+
+test("a peer that is killed ends its link and all exchanges on it at once", async () => {
+  await withProcess(async (peer, session) => {
     const sinks = Array.from({ length: 100 }, () => new Listener());
     for (const sink of sinks) session.open({ head: HEAD, body: new Uint8Array(0) }, sink);
     await Bun.sleep(50);
-    child.kill("SIGKILL");
+    peer.kill("SIGKILL");
     // Bounded generously, since machines of tests are busy; it is a few milliseconds on an idle one.
     await eventually(() => sinks.every(({ ends }) => ends.length > 0), "all exchanges have ended", 1000);
     expect(new Set(sinks.map(({ ends }) => ends[0]?.kind))).toEqual(new Set(["lost"]));
-  } finally {
-    child.kill("SIGKILL");
-  }
+  });
 }, 20_000);
 
 test("a peer that is frozen is cut off, and its exchanges end", async () => {
-  const a = startRealLinks("a");
-  started.push(a);
-  const child = Bun.spawn(["bun", "tests/support/link-process.ts"], {
-    stdout: "pipe",
-    stdin: "pipe",
-    stderr: "inherit",
-  });
-  try {
-    const reader = child.stdout.getReader();
-    const { value } = await reader.read();
-    a.links.heard(JSON.parse(new TextDecoder().decode(value)));
-    const session = await eventually(() => a.links.linkTo("b")?.session, "there is a link");
+  await withProcess(async (peer, session) => {
     const sink = new Listener();
     session.open({ head: HEAD, body: new Uint8Array(0) }, sink);
     await Bun.sleep(50);
-    child.kill("SIGSTOP");
+    peer.kill("SIGSTOP");
     await eventually(() => sink.ends.length > 0, "the exchange has ended", 5000);
     expect(sink.ends).toEqual([{ kind: "lost", reason: "no sign of life" }]);
-  } finally {
-    child.kill("SIGKILL");
-  }
+  });
 }, 20_000);

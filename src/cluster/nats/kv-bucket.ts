@@ -14,7 +14,7 @@ const PLACE_MS = 10_000;
  * How often a watch is compared with the bucket. The consumer behind a watch may be lost with its node of a NATS cluster, and
  * the client's own way to notice that does not always end in a new one.
  */
-const COMPARE_MS = 5000;
+const COMPARE_MS = 2000;
 /** Codes of JetStream: the expected revision is not the present one, NATS is no cluster, and too few nodes have room. */
 const WRONG_LAST_SEQUENCE = 10071;
 const NO_CLUSTER = 10074;

@@ -10,8 +10,8 @@ import { threeNodes } from "../../support/nats-nodes.ts";
 import { TestNats, type TestNatsOptions } from "../../support/nats-server.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
-/** An election among NATS servers takes seconds. */
-const PATIENCE_MS = 30_000;
+/** Elections among NATS servers take seconds, in which requests to JetStream time out after 5 s each. */
+const PATIENCE_MS = 60_000;
 
 const ends: (() => unknown)[] = [];
 afterEach(async () => {
@@ -165,5 +165,5 @@ jetstream { store_dir: ${JSON.stringify(directory.path)} }
     await nodes[0]?.kill();
     a.table.set("x", "2");
     await agree([a, b], { x: "2" });
-  }, 120_000);
+  }, 150_000);
 });

@@ -5,7 +5,7 @@ import type { ClusterServer } from "../../support/cluster-server.ts";
 import { lacks, PROGRAMS } from "../../support/lacks.ts";
 
 const MIB = 2 ** 20;
-const UPLOAD_BYTES = 256 * MIB;
+const UPLOAD_BYTES = 1024 * MIB;
 /** Above it a server would hold a large part of the upload: a window has 256 KiB, and the heap grows by itself for a while. */
 const MOST_GROWTH = 128 * MIB;
 

@@ -48,7 +48,7 @@ describe.skipIf(lacks("nats-server that fails under a cluster", PROGRAMS.nats))(
     expect((await asked).status).toBe(200);
   }, 90_000);
 
-  test("that is frozen breaks no stream and no other request, and its thaw neither", async () => {
+  test("that is frozen and thaws again breaks no stream and no other request", async () => {
     const backend = await start({}, 100);
     const streams = await openStreams(entries(), 50, backend);
     const asking = askOnAndOn(cluster.servers);
@@ -97,7 +97,7 @@ describe.skipIf(lacks("nats-server that fails under a cluster", PROGRAMS.nats))(
     await cluster.served("own");
   }, 60_000);
 
-  test("that one server loses without a word, behind a silent line, breaks no stream", async () => {
+  test("that one server loses because its connection falls silent breaks no stream", async () => {
     let line: TcpProxy | undefined;
     const backend = await start({
       prepare: async (nats) => {

@@ -121,7 +121,7 @@ describe("a stranger at the listener of links", () => {
     expect([401, 413]).toContain(posted.status);
   });
 
-  test("that sends a Host which is none gets 404, without an error in the process", async () => {
+  test("that sends an invalid Host gets 404, without an error in the process", async () => {
     const { contact } = startServer();
     const [host = "", port = ""] = contact.address?.split(":") ?? [];
     for (const request of [

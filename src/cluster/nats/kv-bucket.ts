@@ -169,7 +169,7 @@ export class NatsBucket implements Bucket {
     const entries = await this.#kv.watch();
     const ready = (): void => {
       isReady = true;
-      // The last revisions may be of records that are forgotten, of which no watch tells.
+      // The last revisions may belong to records that the bucket has forgotten, which no watch reports.
       this.#told = Math.max(this.#told, this.#openedAt);
       watcher.onReady();
     };

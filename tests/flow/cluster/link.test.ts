@@ -66,7 +66,7 @@ test("a listener for links shares its port with no other server", () => {
 });
 
 describe("a link on real sockets", () => {
-  test("stands within a moment, and measures the way", async () => {
+  test("is established within a moment, and measures the round trip", async () => {
     const { a, b } = await pair({ serve: () => undefined });
     expect([a.links.linkTo("b")?.state, b.links.linkTo("a")?.state]).toEqual(["direct", "direct"]);
     await eventually(() => a.links.linkTo("b")?.rttMs !== undefined, "the way is measured");

@@ -15,7 +15,7 @@ import { NatsListener } from "../../support/nats-listener.ts";
 import { freePort } from "../../support/proxy.ts";
 
 // Records what two servers of this version say to each other, for `recorded.test.ts` of this version and of all later ones:
-// `bun tests/flow/cluster/record.ts`, then `bun run format`. Record anew when it has changed, and keep the files of versions
+// `bun tests/flow/cluster/record.ts`, then `bun run format`. Record it again when it has changed, and keep the files of versions
 // that were released.
 
 const port = await freePort();

@@ -95,7 +95,7 @@ test("a worker that failed too often is shown as out with reason and time, until
   good.close();
 });
 
-/** Answers every request as a model server that computes each prompt anew, until none comes for a while. */
+/** Answers every request as a model server that computes every prompt from its beginning, until none comes for a while. */
 async function answerAll(worker: NativeWorker): Promise<void> {
   const usage = { prompt_tokens: 400, prompt_tokens_details: { cached_tokens: 0 } };
   for (;;) {

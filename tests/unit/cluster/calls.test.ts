@@ -106,7 +106,7 @@ test("questions of one kind have one handler", () => {
   expect(() => calls.answer("echo", (body) => body)).toThrow("two handlers for echo");
 });
 
-test("a server that has closed its calls is nobody", async () => {
+test("a question to a server that has closed its calls is answered with nobody", async () => {
   const { join, settle } = createRig();
   const [a, b] = [join("a"), join("b")];
   b.calls.answer("echo", (body) => body);
@@ -114,7 +114,7 @@ test("a server that has closed its calls is nobody", async () => {
   expect(await settle(a.calls.ask("b", "echo", 1, 100))).toEqual({ kind: "nobody" });
 });
 
-test("a server of a name that no server can have is nobody, whoever names it", async () => {
+test("a question to a server whose name no server can have is answered with nobody", async () => {
   const { join, settle } = createRig();
   const [a, b] = [join("a"), join("b")];
   b.calls.answer("echo", (body) => body);

@@ -87,7 +87,7 @@ test("what is said of models counts until the next list of models, and no longer
   expect(session.offer).not.toHaveProperty("modelInfo");
 });
 
-test("what is said of loaded models counts until it is said anew or the models change", () => {
+test("what is said of loaded models counts until it is said again or the models change", () => {
   const { session } = start(undefined, { ...OFFER, models: ["a", "b"] });
   expect(session.offer).not.toHaveProperty("loaded");
   session.handleMessage(control({ type: "status_update", loaded: ["b", "b"] }));

@@ -179,7 +179,7 @@ test("a kind of exchange goes to workers that announced it", () => {
   expect(chosen("m", { exchangeKind: "other" })).toBeUndefined();
 });
 
-test("of two sessions of a worker the newest counts that was not told to leave", () => {
+test("of two sessions of a worker, the newest that was not told to leave counts", () => {
   const { add, connect, directory } = setUp();
   const [a, b, c] = [add("a", "m", 1), add("b", "m", 1), add("c", "m", 1)];
   connect("a", "w", a.group, { at: 1 });

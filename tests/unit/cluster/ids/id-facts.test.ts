@@ -52,7 +52,7 @@ test("a later session inherits the time since which its owner has had the id", (
   expect(ids.sinceFor("w", { owner: "p", was: undefined }, 20)).toBe(20);
 });
 
-test("a worker whose key was replaced takes its id along, whoever hears of it first", () => {
+test("a worker whose key was replaced keeps its id, in whatever order servers hear of it", () => {
   const old = fact({ server: "a", at: 1 });
   const replaced = fact({ server: "b", at: 2, owner: "p", was: "o" });
   expect(judged([old, replaced])).toEqual(["replaced", "stays"]);

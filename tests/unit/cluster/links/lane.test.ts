@@ -257,7 +257,7 @@ test("whatever the network does, each message arrives once and in order, or the 
   );
 });
 
-test("a packet that is cut or garbage is no packet, or one that no lane knows", () => {
+test("a packet that is cut off or garbage is rejected, or belongs to no lane", () => {
   const whole = encodePacket(7n, { kind: "data", number: 1, hasMore: false }, Buffer.from("x"));
   for (let length = 0; length < 14; length += 1) expect(decodePacket(whole.subarray(0, length))).toBeUndefined();
   const { a, b, clock } = start();

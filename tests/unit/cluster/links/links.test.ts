@@ -128,7 +128,7 @@ describe("two servers that hear of each other", () => {
 });
 
 describe("a server that cannot be reached", () => {
-  test("is unreachable after two dials, with the address that was tried, and is dialled on", async () => {
+  test("is unreachable after two failed dials, names the address that was tried, and is dialled again", async () => {
     const network = new PeerNetwork(new FakeClock());
     network.mayDial = () => false;
     const [a, b] = [network.join("a"), network.join("b")];
@@ -187,7 +187,7 @@ describe("a server that cannot be reached", () => {
     expect(states).toEqual(["lane", "lane"]);
   });
 
-  test("that has left is dialled no more", async () => {
+  test("that has left is not dialled again", async () => {
     const { network, a, b } = await pair();
     const dials = network.dials.length;
     a.links.forget("b", "it has left");
@@ -218,7 +218,7 @@ describe("a program that is no member of the cluster", () => {
     const [a, b] = [network.join("a"), network.join("b")];
     b.links.close("gone");
     const heard: Uint8Array[] = [];
-    // It accepts whoever comes, and sends what a server would, as far as it can know it.
+    // It accepts every dial and sends what a server would send, as far as it knows that.
     network.transport("b").listen({ host: "b", port: 1 }, () => (channel) => {
       channel.send(
         hello({ epoch: b.contact.epoch, link: [1, 1], window: 1000, kinds: ["http"], proof: "x".repeat(43) }),

@@ -49,7 +49,7 @@ test.each([
   expect([own.host, own.told(7)]).toEqual([host, told]);
 });
 
-test("a machine without a private address takes links from itself alone", () => {
+test("a machine without a private address accepts links from itself only", () => {
   const own = ownAddress({ listener: { host: undefined }, address: undefined, privateAddress: undefined });
   expect([own.host, own.told(7)]).toEqual(["127.0.0.1", "127.0.0.1:7"]);
 });

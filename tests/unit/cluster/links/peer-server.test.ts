@@ -84,7 +84,7 @@ describe("a request to a peer", () => {
     expect(handler.settled).toBe(2);
   });
 
-  test("gets a head and first bytes that do not fit into one frame in two", async () => {
+  test("gets a head and first bytes in two frames if they do not fit into one", async () => {
     const { open, worker } = await startPair(1024 * 1024);
     const { sink } = open(bytes(1));
     await settleNetwork();

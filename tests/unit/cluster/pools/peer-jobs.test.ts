@@ -113,7 +113,7 @@ describe("an offered slot", () => {
     expect(rig.pool.busyTotal).toBe(0);
   });
 
-  test("that is held no more leaves its job any other free slot", () => {
+  test("that is no longer held leaves its job any other free slot", () => {
     const rig = setUp();
     rig.join("w");
     expect(rig.ask({ slot: "9" })).toMatchObject({ ok: true });

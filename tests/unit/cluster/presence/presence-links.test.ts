@@ -34,7 +34,7 @@ async function three(): Promise<{ a: Linked; b: Linked; c: Linked }> {
   return { a, b, c };
 }
 
-test("a server gets jobs when a link to it stands", async () => {
+test("a server gets jobs once there is a link to it", async () => {
   const [a, b] = [start("a"), start("b")];
   a.server.connect({ id: "w" });
   await rig.run(300);
@@ -77,7 +77,7 @@ test("a server that nobody can dial is shown, and its workers are not counted", 
   expect(b.server.presence.isSettled).toBe(true);
 });
 
-test("a server that nobody can dial is dialled on, until it is gone", async () => {
+test("a server that nobody can dial is dialled again and again until it is gone", async () => {
   const [a, b] = [start("a"), start("b")];
   const unlinked: string[] = [];
   await rig.run(1300);
@@ -100,7 +100,7 @@ test("while NATS is away, servers hear each other over their links", async () =>
   expect(c.server.presence.members.ids().toSorted()).toEqual(["a", "b"]);
 });
 
-test("a server that alone has lost NATS is told over its link, and its snapshot comes that way", async () => {
+test("a server that has lost NATS alone is told over its link, and its snapshot comes the same way", async () => {
   const { a, b } = await three();
   b.server.bus.disconnect();
   await rig.run(50);

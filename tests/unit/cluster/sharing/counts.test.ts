@@ -189,7 +189,7 @@ describe("the limit of a key", () => {
         servers.clock.advance(5000);
         for (const [at, counts] of servers.counts.entries()) {
           const elsewhere = servers.running - servers.runningAt(at);
-          // A caller of whom little runs anywhere is not told of.
+          // A caller with few running requests at every server is not reported.
           expect([0, elsewhere]).toContain(counts.countOf("key"));
           if (servers.running > limit / 2) expect(counts.countOf("key")).toBe(elsewhere);
         }

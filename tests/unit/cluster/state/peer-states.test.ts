@@ -75,7 +75,7 @@ describe("the state of a peer", () => {
     expect(own.written).toBe(3);
   });
 
-  test("is confirmed while the peer answers, and no more when it does not", async () => {
+  test("is confirmed while the peer answers, and not once it stops", async () => {
     const { clock, network, a, pass } = setUp();
     const peer = a.follow("b");
     await pass(10_000);
@@ -106,7 +106,7 @@ describe("the state of a peer", () => {
     again.close();
   });
 
-  test("is current at once for whoever looks beside another", async () => {
+  test("is current at once for a second viewer", async () => {
     const { a, pass } = setUp();
     const peer = a.follow("b");
     await pass(500);
@@ -144,7 +144,7 @@ describe("a state on the bus", () => {
     expect((toParts(2, text) ?? []).map((part) => assembly.add(part)).at(-1)?.number).toBe(2);
   });
 
-  test("is nothing for garbage, for other than an object, and for what would be too large", () => {
+  test("is rejected if it is garbage, not an object, or too large", () => {
     const assembly = new StateAssembly();
     const [part = new Uint8Array()] = toParts(1, '{"a":1}') ?? [];
     for (const bytes of [new Uint8Array(), new Uint8Array(7), new Uint8Array(100), part.subarray(0, part.length - 2)])

@@ -19,6 +19,8 @@ const COMPARE_MS = 2000;
 const WRONG_LAST_SEQUENCE = 10071;
 const NO_CLUSTER = 10074;
 const NO_PLACE = 10005;
+/** The code of JetStream for a stream, and so a bucket, that does not exist. */
+const NO_STREAM = 10059;
 /** Removed records are remembered for 90 days, longer than any server runs without NATS. */
 const REMEMBER_REMOVED_MS = 90 * 24 * 60 * 60_000;
 
@@ -79,7 +81,7 @@ async function open(
   const { streamInfo } = await kv.status();
   // The bucket may have been created before NATS had three servers. It stays as it is if there is no place for more copies.
   if (streamInfo.config.num_replicas < replicas) await addCopies(kvm, streamInfo.config.name, replicas).catch(() => {});
-  return new NatsBucket(kv, connection, streamInfo.state, clock);
+  return new NatsBucket(kv, connection, streamInfo, clock);
 }
 
 async function addCopies(kvm: Kvm, stream: string, replicas: number): Promise<void> {
@@ -87,10 +89,18 @@ async function addCopies(kvm: Kvm, stream: string, replicas: number): Promise<vo
   await streams.update(stream, { num_replicas: replicas });
 }
 
+/** What JetStream says of the stream of a bucket. */
+interface StreamFacts {
+  /** RFC 3339, in nanoseconds. */
+  readonly created: string;
+  readonly state: { readonly messages: number; readonly last_seq: number };
+}
+
 /** A bucket of records in JetStream, on one connection. */
 export class NatsBucket implements Bucket {
   readonly isNew: boolean;
   readonly ended: Promise<void>;
+  readonly identity: string;
   readonly #kv: KV;
   readonly #isEmpty: boolean;
   /** The last revision when the bucket was opened. */
@@ -101,13 +111,9 @@ export class NatsBucket implements Bucket {
   #compared = { told: 0, last: 0 };
   #end: () => void = () => {};
 
-  constructor(
-    kv: KV,
-    connection: NatsConnection,
-    state: { readonly messages: number; readonly last_seq: number },
-    clock: Pick<Clock, "every">,
-  ) {
+  constructor(kv: KV, connection: NatsConnection, { created, state }: StreamFacts, clock: Pick<Clock, "every">) {
     this.#kv = kv;
+    this.identity = created;
     this.isNew = state.last_seq === 0;
     this.#isEmpty = state.messages === 0;
     this.#openedAt = state.last_seq;
@@ -152,15 +158,20 @@ export class NatsBucket implements Bucket {
     }
   }
 
-  /** Ends the bucket if its watch stands still, although the bucket had more at the last comparison. */
+  /**
+   * Ends the bucket if its watch stands still, although the bucket had more at the last comparison, or if the bucket was
+   * removed, of which no watch tells.
+   */
   async #compare(): Promise<void> {
     const { told, last } = this.#compared;
     if (this.#told === told && told < last) return this.#end();
     try {
       const { streamInfo } = await this.#kv.status();
+      if (streamInfo.created !== this.identity) return this.#end();
       this.#compared = { told: this.#told, last: streamInfo.state.last_seq };
-    } catch {
-      // JetStream does not answer now. That says nothing about the watch.
+    } catch (error) {
+      // Any other error means that JetStream does not answer now, which says nothing about the bucket.
+      if (codeOf(error) === NO_STREAM) this.#end();
     }
   }
 

@@ -20,10 +20,14 @@ const SECRET = "secret";
 /** 256 bits. */
 const SECRET_BYTES = 32;
 
+/** Milliseconds since 1970, within what a date can be: the State API shows some of these. */
+const MAX_TIME = 8.64e15;
+const time = v.pipe(v.number(), v.minValue(0), v.maxValue(MAX_TIME));
+
 /** `at` is the server that has sessions of the id, or had the last one. */
-const ownerSchema = v.object({ owner: v.string(), made: v.boolean(), left: v.nullable(v.number()), at: v.string() });
-const restrictionSchema = v.object({ name: v.nullable(v.string()), by: v.string(), since: v.number() });
-const signOutSchema = v.object({ ends: v.number() });
+const ownerSchema = v.object({ owner: v.string(), made: v.boolean(), left: v.nullable(time), at: v.string() });
+const restrictionSchema = v.object({ name: v.nullable(v.string()), by: v.string(), since: time });
+const signOutSchema = v.object({ ends: time });
 
 export interface ClusterRecordsOptions {
   readonly table: RecordTable;

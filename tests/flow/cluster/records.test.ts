@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { Kvm } from "@nats-io/kv";
 import { createBucketOpener } from "../../../src/cluster/nats/kv-bucket.ts";
 import { NatsBus } from "../../../src/cluster/nats/nats-bus.ts";
 import { RecordKeeper } from "../../../src/cluster/records/record-keeper.ts";
@@ -100,6 +101,34 @@ describe.skipIf(lacks("records in a real JetStream", PROGRAMS.nats))("records in
     await nats.restart();
     await agree([a, b], {});
   });
+
+  test("are brought to a new bucket by the servers that knew them, when the bucket is lost while they run", async () => {
+    const nats = await startNats();
+    const [a, b] = [start(nats.url), start(nats.url)];
+    await haveLoaded(a, b);
+    for (const value of ["1", "2", "3"]) {
+      a.table.set("x", value);
+      await agree([a, b], { x: value });
+    }
+    const remove = async (): Promise<void> => {
+      const { connection } = a.bus;
+      if (!connection) throw new Error("the bus is down");
+      await (await new Kvm(connection).open("moorage_test")).destroy();
+    };
+    await remove();
+    b.table.set("y", "1");
+    await agree([a, b], { x: "3", y: "1" });
+    a.table.set("y", "2");
+    await agree([a, b], { x: "3", y: "2" });
+    // NATS loses its data with a restart.
+    await remove();
+    await nats.kill();
+    await nats.restart();
+    await eventually(() => a.table.pending + b.table.pending === 0, "both have read the third bucket", PATIENCE_MS);
+    const late = start(nats.url);
+    await haveLoaded(late);
+    await agree([a, b, late], { x: "3", y: "2" });
+  }, 60_000);
 
   test("need no permissions but those for the interface of JetStream and the bucket", async () => {
     const directory = temporaryDirectory();

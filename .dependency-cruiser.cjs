@@ -33,6 +33,7 @@ const CLUSTER_PARTS = {
   copies: ["ids", "gossip"],
   announcing: ["ids", "gossip"],
   presence: ["ids", "links", "gossip", "copies", "announcing"],
+  balance: ["announcing", "presence"],
   pools: ["links", "offers", "sharing", "copies", "presence"],
   state: ["links", "pools"],
 };

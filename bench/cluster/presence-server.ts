@@ -154,7 +154,15 @@ function join(): void {
 /** Connects one worker. */
 function come(): void {
   const session = createSession();
-  const entry = { session, claimant: { owner: "key:0123456789abcdef" }, isLeaving: false, ping: () => {} };
+  const entry = {
+    session,
+    claimant: { owner: "key:0123456789abcdef" },
+    isLeaving: false,
+    canMove: false,
+    ping: () => {},
+    handOver: () => {},
+    drain: () => {},
+  };
   held.push(entry);
   pool.onOpened(session);
   watch?.onOpened(entry);

@@ -7,6 +7,7 @@ import type { ClusterSights } from "../state/cluster-facts.ts";
 import type { Deps } from "../system/deps.ts";
 import { VERSION } from "../system/version.ts";
 import type { SessionWatch } from "../tunnel/session-watch.ts";
+import { WorkerBalance } from "./balance/worker-balance.ts";
 import type { Bus } from "./bus.ts";
 import { ClusterCalls } from "./calls.ts";
 import { LaneHub } from "./links/lane-hub.ts";
@@ -81,6 +82,7 @@ export class Cluster {
   readonly #counts: Counts;
   readonly #failures: Failures;
   readonly #prefixes: Prefixes;
+  readonly #balance: WorkerBalance;
   readonly #name: string;
   #fingerprint: string;
   #isOwner: (owner: string) => boolean = () => true;
@@ -138,6 +140,13 @@ export class Cluster {
     const { presence } = this;
     presence.peers.onBeat((peer) => this.#meet(peer));
     presence.peers.onUnlinked((peerId) => links.forget(peerId, "the server is gone"));
+    this.#balance = new WorkerBalance({
+      clock,
+      log,
+      moves: presence.moves,
+      peers: presence.peers,
+      countAt: (pluginId, peerId) => presence.workersOf(pluginId).countAt(peerId),
+    });
     const tells = new Tells(links.line);
     const secretFor = createSecrets({ shared: undefined, cluster: config, random: deps.ids.secret });
     this.#pools = new ClusterPools({ clock, presence, links, tells, random });
@@ -192,11 +201,13 @@ export class Cluster {
 
   /** Tells the other servers at once that this one takes no more of their jobs. */
   drain(): void {
+    this.#balance.stop();
     this.presence.drain();
   }
 
   /** Closes everything that belongs to the cluster. Resolves when all messages have left. */
   async close(): Promise<void> {
+    this.#balance.stop();
     this.#states.close();
     this.#pools.close();
     this.#counts.close();

@@ -39,7 +39,7 @@ export class PoolModels {
 
   /** Lists the models that one worker takes jobs for, in any order; undefined for a worker that is connected to no server. */
   ofWorker(workerId: string): readonly string[] | undefined {
-    const seat = this.#own.seatOf(workerId);
+    const seat = this.#reach.seatOf(workerId);
     if (seat) return seat.capacity > 0 ? seat.models : [];
     const remotes = this.#remotes;
     if (remotes?.serverOf(workerId) === undefined) return undefined;

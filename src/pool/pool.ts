@@ -168,14 +168,14 @@ export class Pool implements SessionHost {
     return this.#directory.seatOf(workerId);
   }
 
-  /** Adds a new session. An older session of the same worker is closed. */
+  /** Adds a new session. An older session of the same worker is closed, unless it drains: then it ends with its last job. */
   onOpened(session: Session): void {
     const before = this.#directory.seatOf(session.worker.id);
     const seat = this.#directory.seat(session, this.#options.isDrained?.(session.worker.id) ?? false);
     this.#revision += 1;
     this.#slots.health.enter(seat, before);
     this.#directory.rank(seat);
-    before?.session.close(CLOSES.replaced);
+    if (before?.session.offer.status !== "draining") before?.session.close(CLOSES.replaced);
     this.#slots.serve(seat);
   }
 

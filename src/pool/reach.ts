@@ -3,6 +3,7 @@ import type { Demand, Directory } from "./directory.ts";
 import type { RemoteChoice, RemoteModels } from "./remotes.ts";
 import { isWithinGuard } from "./routing/guard.ts";
 import type { Choice } from "./routing/route-policy.ts";
+import type { Seat } from "./seat.ts";
 import type { Ticket } from "./ticket.ts";
 
 /**
@@ -31,7 +32,7 @@ export class Reach {
     const remotes = this.#remotes;
     if (!remotes) return this.#own.choose(demand);
     const { model, workerId } = demand;
-    if (workerId !== undefined && this.#own.seatOf(workerId)) return this.#own.choose(demand);
+    if (this.#isSeated(demand)) return this.#own.choose(demand);
     const own = workerId === undefined ? this.#own.chooseModel(model, demand) : undefined;
     const warmer = demand.affinity && workerId === undefined ? this.#chooseWarmer(demand, own, remotes) : undefined;
     return warmer ?? own ?? this.#chooseByName(demand, remotes);
@@ -122,7 +123,14 @@ export class Reach {
   }
 
   #isSeated({ workerId }: Demand): boolean {
-    return workerId !== undefined && this.#own.seatOf(workerId) !== undefined;
+    return workerId !== undefined && this.seatOf(workerId) !== undefined;
+  }
+
+  /** Returns the seat of a worker, unless the worker leaves it and is connected to a peer already. */
+  seatOf(workerId: string): Seat | undefined {
+    const seat = this.#own.seatOf(workerId);
+    const hasMoved = seat?.session.offer.status === "draining" && this.#remotes?.serverOf(workerId) !== undefined;
+    return hasMoved ? undefined : seat;
   }
 
   /** Lists the models that may serve a demand now, best first; of a worker that is named, if a peer has it. */

@@ -96,6 +96,11 @@ export class WorkerSession implements Session, Wire {
     return this.#exchanges.size;
   }
 
+  /** Whether the worker can be told to connect anew, and no request would notice it. */
+  get canMove(): boolean {
+    return this.dialect === "native" && this.#exchanges.size === 0 && this.#offer.status !== "draining";
+  }
+
   open(request: ExchangeRequest, sink: ExchangeSink): Exchange {
     const { dialect, clock, confirmTimeoutMs } = this.#options;
     const obstacle = this.#obstacleTo(request);

@@ -8,6 +8,7 @@ import type { HybridClock } from "../ids/hybrid-clock.ts";
 import type { IdFact } from "../ids/id-facts.ts";
 import { LeftIds } from "../ids/left-ids.ts";
 import type { WorkerIds } from "../ids/worker-ids.ts";
+import { Moves } from "./moves.ts";
 
 export interface OwnWorkersOptions {
   readonly serverId: string;
@@ -44,6 +45,8 @@ const ID_IN_USE = closeWith("id_in_use", "a worker with another key has it on an
  * of workers whose id belongs to a worker of another server.
  */
 export class OwnWorkers {
+  /** Those that move to other servers. */
+  readonly moves: Moves;
   readonly #options: OwnWorkersOptions;
   /** By the ids of the sessions. */
   readonly #entries = new Map<string, Entry>();
@@ -54,6 +57,7 @@ export class OwnWorkers {
 
   constructor(options: OwnWorkersOptions) {
     this.#options = options;
+    this.moves = new Moves(options.clock);
   }
 
   get hasChanges(): boolean {
@@ -92,6 +96,7 @@ export class OwnWorkers {
       const verdict = ids.judge(fact);
       if (verdict === "replaced") entry.held.session.close(CLOSES.replaced);
       else if (verdict === "id_in_use") entry.held.session.close(ID_IN_USE);
+      else if (fact.isLeaving && ids.hasSuccessor(fact)) this.moves.left(pluginId, entry.held);
     }
   }
 
@@ -136,10 +141,21 @@ export class OwnWorkers {
     const since = facts.sinceFor(id, { owner, was }, at);
     left.remove(id);
     const fact = { server: serverId, id, session: session.id, owner, was, since, at, isLeaving };
+    this.moves.opened(plugin, held, this.#newestOf(facts.of(id)));
     facts.add(fact);
     this.#entries.set(session.id, { plugin, held, fact, isTold: false });
     this.#changed.add(session.id);
     onChange();
+  }
+
+  /** Finds the newest session of this server among facts about one id. */
+  #newestOf(facts: readonly IdFact[]): HeldSession | undefined {
+    let newest: Entry | undefined;
+    for (const { session, at } of facts) {
+      const entry = session === undefined ? undefined : this.#entries.get(session);
+      if (entry && (!newest || at > newest.fact.at)) newest = entry;
+    }
+    return newest?.held;
   }
 
   #leaving({ session, isLeaving }: HeldSession): void {
@@ -156,7 +172,8 @@ export class OwnWorkers {
   #ended({ session }: HeldSession, left: LeftIds): void {
     const entry = this.#entries.get(session.id);
     if (!entry) return;
-    const { plugin, fact, isTold } = entry;
+    const { plugin, held, fact, isTold } = entry;
+    this.moves.ended(plugin, held);
     this.#entries.delete(session.id);
     this.#changed.delete(session.id);
     this.#options.ids.of(plugin).remove(fact);

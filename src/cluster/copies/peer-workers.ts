@@ -21,6 +21,8 @@ export class PeerWorkers implements RemoteWorkers {
   readonly #bySession = new Map<string, PeerWorker>();
   /** When each left the last peer (`Clock.elapsed`), in that order. */
   readonly #left = new Map<string, number>();
+  /** How many workers each peer has, by its id, without those that were told to leave it. */
+  readonly #counts = new Map<string, number>();
   readonly #listeners: ((workerId: string) => void)[] = [];
 
   constructor(clock: Clock) {
@@ -55,8 +57,14 @@ export class PeerWorkers implements RemoteWorkers {
     this.#listeners.push(listener);
   }
 
+  /** Counts the workers that are connected to a peer and were not told to leave it. */
+  countAt(peerId: string): number {
+    return this.#counts.get(peerId) ?? 0;
+  }
+
   add(worker: PeerWorker): void {
     const { id, session } = worker.row;
+    this.#count(worker, 1);
     this.#byId.add(id, worker);
     this.#bySession.set(session, worker);
     this.#left.delete(id);
@@ -66,9 +74,17 @@ export class PeerWorkers implements RemoteWorkers {
   remove(worker: PeerWorker): void {
     const { id, session } = worker.row;
     if (!this.#byId.remove(id, worker)) return;
+    this.#count(worker, -1);
     if (this.#bySession.get(session) === worker) this.#bySession.delete(session);
     if (this.#byId.of(id).length === 0) setNewest(this.#left, id, this.#clock.elapsed(), MAX_LEFT);
     this.#moved(id);
+  }
+
+  #count({ peer, row }: PeerWorker, by: number): void {
+    if (row.isLeaving) return;
+    const count = this.countAt(peer.id) + by;
+    if (count > 0) this.#counts.set(peer.id, count);
+    else this.#counts.delete(peer.id);
   }
 
   #moved(workerId: string): void {

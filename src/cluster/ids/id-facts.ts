@@ -59,6 +59,11 @@ export class IdFacts {
     return since;
   }
 
+  /** Whether the owner of a session has a later one, which was not told to leave. */
+  hasSuccessor(fact: IdFact): boolean {
+    return this.of(fact.id).some((other) => isLaterSession(other, fact) && !other.isLeaving);
+  }
+
   /** Judges a session, whose fact must be among those that were added. */
   judge(fact: IdFact): Verdict {
     const facts = this.of(fact.id);

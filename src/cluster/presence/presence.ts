@@ -3,6 +3,7 @@ import type { PoolLoad } from "../../pool/pool-load.ts";
 import type { Clock, Log } from "../../system/deps.ts";
 import type { SessionWatch } from "../../tunnel/session-watch.ts";
 import { Announcer } from "../announcing/announcer.ts";
+import type { Moves } from "../announcing/moves.ts";
 import { type OwnFacts, type Said, toSaid } from "../announcing/own-facts.ts";
 import { OwnGroups } from "../announcing/own-groups.ts";
 import { OwnWorkers } from "../announcing/own-workers.ts";
@@ -137,6 +138,11 @@ export class Presence {
   /** Counts of messages that could not be read, since the start. */
   get ignored(): Readonly<Record<"unknown" | "malformed", number>> {
     return this.#line.ignored;
+  }
+
+  /** The workers of this server that move to others. */
+  get moves(): Moves {
+    return this.#workers.moves;
   }
 
   /** The other servers, for plugins. */

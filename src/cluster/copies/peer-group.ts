@@ -94,20 +94,21 @@ export class PeerGroup implements RemoteGroup {
     if (load[3] > 0) this.#restsUntil = 0;
   }
 
-  /** Counts a job that is sent to the group. Returns a function that gives the slot back. */
-  hold(now: number): { release(): void; refuse(now: number): void } {
+  /** Counts a job that is sent to the group at `now`. */
+  hold(now: number): void {
     this.#sent.push(now);
-    const giveBack = (): void => {
-      // A job that the peer's load includes is no longer in the list.
-      const index = this.#sent.indexOf(now);
-      if (index >= 0) this.#sent.splice(index, 1);
-    };
-    return {
-      release: giveBack,
-      refuse: (at) => {
-        giveBack();
-        this.#restsUntil = at + REST_MS;
-      },
-    };
+  }
+
+  /** Gives back the slot of a job that was sent at `heldAt`. */
+  release(heldAt: number): void {
+    // A job that the peer's load includes is no longer in the list.
+    const index = this.#sent.indexOf(heldAt);
+    if (index >= 0) this.#sent.splice(index, 1);
+  }
+
+  /** Does the same for a job that the peer has refused at `now`. */
+  refuse(heldAt: number, now: number): void {
+    this.release(heldAt);
+    this.#restsUntil = now + REST_MS;
   }
 }

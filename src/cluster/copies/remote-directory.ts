@@ -4,6 +4,7 @@ import type { Clock } from "../../system/deps.ts";
 import type { ModelInfo } from "../../wire/model-info.ts";
 import type { ModelRow } from "../gossip/rows.ts";
 import { isAble } from "./able-group.ts";
+import { GroupSlot } from "./group-slot.ts";
 import type { PeerGroup } from "./peer-group.ts";
 import { PeerModels } from "./peer-models.ts";
 import type { PeerWorker, PeerWorkers } from "./peer-workers.ts";
@@ -218,20 +219,6 @@ export class RemoteDirectory implements RemoteModels {
   /** Takes a slot of a group for a job. */
   slotOf(group: PeerGroup, needs: RemoteNeeds): RemoteSlot {
     const { clock, pluginId, use } = this.#options;
-    const held = group.hold(clock.elapsed());
-    const { open, progress, count, release, refuse } = use({ plugin: pluginId, group, needs });
-    return {
-      open,
-      progress,
-      count,
-      release() {
-        held.release();
-        release();
-      },
-      refuse() {
-        held.refuse(clock.elapsed());
-        refuse();
-      },
-    };
+    return new GroupSlot(clock, group, use({ plugin: pluginId, group, needs }));
   }
 }

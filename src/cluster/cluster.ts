@@ -13,6 +13,7 @@ import { ClusterCalls } from "./calls.ts";
 import { LaneHub } from "./links/lane-hub.ts";
 import { Links } from "./links/links.ts";
 import { ownAddress } from "./links/own-address.ts";
+import { SERVER_STOPS } from "./links/peer-link.ts";
 import { SocketTransport } from "./links/socket-transport.ts";
 import type { NatsBus } from "./nats/nats-bus.ts";
 import { ClusterPools } from "./pools/cluster-pools.ts";
@@ -215,7 +216,7 @@ export class Cluster {
     this.#prefixes.close();
     this.presence.close();
     this.#calls.close();
-    this.links.close("the server stops");
+    this.links.close(SERVER_STOPS);
     this.#lanes.close();
     await this.#keeper.close();
     await this.#bus.close();

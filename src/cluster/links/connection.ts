@@ -130,9 +130,13 @@ export class Connection implements Beating, ChannelEvents {
   close({ code, reason }: Close): void {
     if (this.#isClosed) return;
     this.#batch.flush();
-    if (code === CLOSES.no_sign_of_life.code) this.#channel?.cut();
-    else this.#channel?.close(reason);
+    if (code !== CLOSES.no_sign_of_life.code) {
+      this.#channel?.close(reason);
+      return this.#end(reason);
+    }
+    // The cut reports an end of its own, whose reason says less.
     this.#end(reason);
+    this.#channel?.cut();
   }
 
   onMessage(message: Uint8Array): void {

@@ -5,6 +5,7 @@ import type { Channel, ChannelEvents } from "./channel.ts";
 import { Lane } from "./lane.ts";
 import { decodePacket, encodePacket, type Packet, parseOpening } from "./lane-packet.ts";
 import type { ServerRun } from "./link-auth.ts";
+import { SERVER_STOPS } from "./peer-link.ts";
 
 export interface LaneHubOptions {
   readonly self: ServerRun;
@@ -82,7 +83,7 @@ export class LaneHub {
   close(): void {
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
     for (const id of [...this.#openings.keys()]) this.#endOpening(id);
-    for (const lane of [...this.#lanes.values()]) lane.close("the server stops");
+    for (const lane of [...this.#lanes.values()]) lane.close(SERVER_STOPS);
   }
 
   #take(bytes: Uint8Array): void {

@@ -138,7 +138,8 @@ export class PeerLink implements Link {
     // A short-lived connection would end again soon. Dialling at once would repeat that without a pause.
     const hasLasted = this.#options.clock.elapsed() - this.#upAt >= LASTING_MS;
     this.#failures = hasLasted ? 0 : this.#failures + 1;
-    this.#options.log[this.#isClosed ? "info" : "warn"]("link.closed", { way: connection.kind, reason });
+    const isExpected = this.#isClosed || reason === SERVER_STOPS;
+    this.#options.log[isExpected ? "info" : "warn"]("link.closed", { way: connection.kind, reason });
     this.#options.onLost();
     this.#options.onChange();
     if (!this.#cancelDial) this.#plan(this.#pauseMs());
@@ -236,6 +237,9 @@ export class PeerLink implements Link {
     this.#cancelDial = undefined;
   }
 }
+
+/** The reason that a server gives when it closes its links in order to end. */
+export const SERVER_STOPS = "the server stops";
 
 const SUPERFLUOUS = { code: CLOSES.goodbye.code, reason: "another link to this server is in use" };
 const REPLACED = { code: CLOSES.goodbye.code, reason: "another link has replaced this one" };

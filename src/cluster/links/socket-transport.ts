@@ -1,4 +1,5 @@
 import type { Clock } from "../../system/deps.ts";
+import { CLOSES } from "../../wire/closes.ts";
 import type { ChannelEvents } from "./channel.ts";
 import {
   type AcceptedData,
@@ -16,6 +17,9 @@ const PATH = "/link";
 /** How long a connection may take to send its request, in seconds. */
 const IDLE_TIMEOUT_S = 5;
 
+/** The reason for the end of a connection that its other end did not close. */
+const BROKEN = "the connection broke";
+
 /** WebSockets of Bun as links. */
 export class SocketTransport implements LinkTransport {
   readonly #clock: Clock;
@@ -30,7 +34,7 @@ export class SocketTransport implements LinkTransport {
     const socket = new WebSocket(`ws://${address}${PATH}`, init);
     let events: ChannelEvents | undefined;
     let channel: DialledChannel | undefined;
-    let error = "the connection broke";
+    let error = BROKEN;
     let isOver = false;
     socket.onopen = () => {
       if (isOver) return;
@@ -85,7 +89,7 @@ export class SocketTransport implements LinkTransport {
           if (hasDrained(ws)) ws.data.events?.onDrain();
         },
         close(ws, code, reason) {
-          ws.data.events?.onClosed(reason === "" ? `closed with ${code}` : reason);
+          ws.data.events?.onClosed(reason || (code === CLOSES.no_close_frame.code ? BROKEN : `closed with ${code}`));
         },
       },
     });
@@ -99,5 +103,7 @@ export class SocketTransport implements LinkTransport {
 /** Shortens Bun's message about a failed dial, which begins with the whole URL. */
 function shownError(message: string): string {
   const text = message.replace(/^WebSocket connection to '[^']*' failed: /, "");
-  return text === "Expected 101 status code: 401" ? "refused: another run, server or cluster has this address" : text;
+  const status = /^Expected 101 status code: (\d+)$/.exec(text)?.[1];
+  if (status === "401") return "refused: another run, server or cluster has this address";
+  return status === undefined ? text : `something else answers at this address, with HTTP ${status}`;
 }

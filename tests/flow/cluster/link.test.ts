@@ -65,6 +65,25 @@ test("a listener for links shares its port with no other server", () => {
   expect(() => new SocketTransport(systemClock).listen({ host: "127.0.0.1", port }, accept)).toThrow("in use");
 });
 
+test.each([
+  [404, "something else answers at this address, with HTTP 404"],
+  [401, "refused: another run, server or cluster has this address"],
+])("a dial that is answered with HTTP %d fails for a reason that names its cause", async (status, reason) => {
+  const other = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response(null, { status }) });
+  try {
+    const { promise, resolve } = Promise.withResolvers<string>();
+    new SocketTransport(systemClock).dial(`127.0.0.1:${other.port}`, "x", {
+      onOpen: () => {
+        throw new Error("it must not open");
+      },
+      onFailed: resolve,
+    });
+    expect(await promise).toBe(reason);
+  } finally {
+    await other.stop(true);
+  }
+});
+
 describe("a link on real sockets", () => {
   test("is established within a moment, and measures the round trip", async () => {
     const { a, b } = await pair({ serve: () => undefined });

@@ -2,6 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { LaneHub } from "../../../../src/cluster/links/lane-hub.ts";
 import type { LinkContact } from "../../../../src/cluster/links/link-auth.ts";
 import type { Links } from "../../../../src/cluster/links/links.ts";
+import type { Log, LogFields } from "../../../../src/system/deps.ts";
+import { silentLog } from "../../../../src/system/log.ts";
 import { FakeClock } from "../../../support/fake-clock.ts";
 import { MemoryNetwork } from "../../../support/memory-bus.ts";
 import { PeerNetwork, settleNetwork } from "../../../support/peer-network.ts";
@@ -89,6 +91,27 @@ describe("two servers that hear of each other", () => {
     expect(a.links.linkTo("b")?.state).toBe("direct");
     await pass(network, 1100);
     expect(network.pairs[0]?.isOver).toBe(true);
+  });
+
+  test("say in the log why a link has ended, and warn only if nobody meant it to end", async () => {
+    const network = new PeerNetwork(new FakeClock());
+    const lines: string[] = [];
+    const put = (level: string) => (event: string, fields?: LogFields) => {
+      if (event === "link.closed") lines.push(`${level} ${fields?.["reason"]}`);
+    };
+    const log: Log = { ...silentLog, info: put("info"), warn: put("warn"), with: () => log };
+    const [a, b] = [network.join("a", { log }), network.join("b")];
+    meet(a, b);
+    await pass(network, 1000);
+    for (const each of network.open) each.isSilent = true;
+    await pass(network, 2000);
+    expect(lines).toEqual(["warn no sign of life"]);
+    await pass(network, 1000);
+    for (const each of network.open) each.end("the connection broke");
+    await pass(network, 1000);
+    b.links.close("the server stops");
+    await pass(network, 100);
+    expect(lines).toEqual(["warn no sign of life", "warn the connection broke", "info the server stops"]);
   });
 
   test("keep a link that nobody uses for an hour", async () => {

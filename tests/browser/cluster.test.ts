@@ -86,7 +86,7 @@ describe("the page of a server in a cluster", () => {
     await page.waitForSelector("text=Waiting for the state of server b");
     cluster.arrive("b", await textOf(server, "b", "cellar gpu"));
     await page.locator("#tab-llm tbody tr", { hasText: "cellar gpu" }).first().waitFor();
-    await page.waitForSelector("text=jobs of server b, as server a gets them");
+    await page.waitForSelector("text=jobs of server b, as received by server a");
     expect(await page.locator("#tab-llm tbody tr", { hasText: "attic gpu" }).count()).toBe(0);
     expect(page.url()).toContain("?server=b#llm");
     await page.reload();

@@ -109,7 +109,7 @@ function createSession(): Session {
 }
 
 function join(): void {
-  const calls = new ClusterCalls({ serverId: id, subjects, bus, log: silentLog });
+  const calls = new ClusterCalls({ serverId: id, subjects, bus, clock: systemClock, log: silentLog });
   const joined = new Presence({
     serverId: id,
     epoch: `${Date.now()}`,

@@ -101,7 +101,7 @@ export class Cluster {
     this.#bus = bus;
     this.records = records;
     this.#keeper = keeper;
-    this.#calls = new ClusterCalls({ serverId, subjects, bus, log });
+    this.#calls = new ClusterCalls({ serverId, subjects, bus, clock, log });
     this.#lanes = new LaneHub({ self, bus, subject: subjects.lane, clock });
     this.links = new Links({
       self,

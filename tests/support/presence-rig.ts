@@ -45,7 +45,7 @@ export class RigServer {
     this.#clock = clock;
     this.bus = network.join(id);
     const subjects = createSubjects("test");
-    this.#calls = new ClusterCalls({ serverId: id, subjects, bus: this.bus, log: silentLog });
+    this.#calls = new ClusterCalls({ serverId: id, subjects, bus: this.bus, clock, log: silentLog });
     const { random } = rig;
     this.pool = new Pool({
       clock,

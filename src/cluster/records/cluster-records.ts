@@ -5,6 +5,7 @@ import type { SharedSecret } from "../../auth/token-keys.ts";
 import { parseJson } from "../../json/parse.ts";
 import type { Restriction, RestrictionKind, RestrictionRecords } from "../../plugin/restrictions.ts";
 import type { OwnedId, OwnerRecords } from "../../tunnel/owners.ts";
+import { isId } from "../../wire/names.ts";
 import type { RecordTable } from "./record-table.ts";
 
 /** The records that one server keeps by itself, under `DATA_DIR`. */
@@ -179,7 +180,7 @@ function ownerShelf(pluginId: string, serverId: string, local: OwnerRecords | un
     encode: ({ owner, isMade, leftAt }) => ({ owner, made: isMade, left: leftAt ?? null, at: serverId }),
     decode(id, value) {
       const read = v.safeParse(ownerSchema, value);
-      if (!read.success) return undefined;
+      if (!read.success || !isId(id)) return undefined;
       const { owner, made, left, at } = read.output;
       const isElsewhere = left === null && at !== serverId;
       return { id, owner, isMade: made, leftAt: left ?? undefined, ...(isElsewhere && { isElsewhere }) };
@@ -197,7 +198,7 @@ function restrictionShelf(pluginId: string, local: RestrictionRecords | undefine
     decode(id, value) {
       const { kind, workerId } = splitRestriction(id);
       const read = v.safeParse(restrictionSchema, value);
-      if (kind === undefined || !read.success) return undefined;
+      if (kind === undefined || !read.success || !isId(workerId)) return undefined;
       const { name, by, since } = read.output;
       return { kind, workerId, workerName: name ?? undefined, by, since };
     },

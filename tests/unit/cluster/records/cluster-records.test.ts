@@ -110,6 +110,19 @@ test("a record that another version wrote in another form is left out", async ()
   ]);
 });
 
+test("a record of an id that no worker can have is left out", async () => {
+  const bucket = new MemoryBucket();
+  const a = start("a", bucket);
+  await bucket.settle();
+  for (const id of ["", "..", "<b>", "a b", "x".repeat(129)]) {
+    const key = (text: string): string => Buffer.from(text).toString("base64url");
+    a.table.set(`restriction.llm.${key(`blocked.${id}`)}`, JSON.stringify({ name: null, by: "x", since: 1 }));
+    a.table.set(`owner.llm.${key(id)}`, JSON.stringify({ owner: "o", made: false, left: 1, at: "a" }));
+  }
+  expect(a.records.restrictions("llm").load()).toEqual([]);
+  expect(a.records.owners("llm").load()).toEqual([]);
+});
+
 test("a record with a time that is none is left out, so that it cannot break what is shown", async () => {
   const bucket = new MemoryBucket();
   const a = start("a", bucket);

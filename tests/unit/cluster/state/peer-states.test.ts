@@ -23,7 +23,7 @@ function setUp() {
   const subjects = createSubjects("test");
   const create = (serverId: string) => {
     const bus = network.join(serverId);
-    const calls = new ClusterCalls({ serverId, subjects, bus, log: silentLog });
+    const calls = new ClusterCalls({ serverId, subjects, bus, clock, log: silentLog });
     return new BusPeerStates({ bus, calls, subjects, serverId, clock, log: silentLog });
   };
   const own = { revision: 1, text: '{"n":1}', written: 0 };

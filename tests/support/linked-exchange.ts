@@ -28,6 +28,10 @@ export class LinkedExchange implements Exchange {
     if (!this.#hasEnded) this.#sink.onHead(head);
   }
 
+  data(bytes: Uint8Array): void {
+    if (!this.#hasEnded) this.#sink.onData(bytes);
+  }
+
   end(end: ExchangeEnd, isSettled: boolean): void {
     if (!this.#hasEnded) {
       this.#hasEnded = true;

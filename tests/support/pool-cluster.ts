@@ -24,6 +24,10 @@ export interface ClusterRun {
   readonly job: Job;
   begunAt: number | undefined;
   endedAt: number | undefined;
+  /** The time at which its answer began to arrive. */
+  headAt: number | undefined;
+  /** How often a worker was given it after that, which MUST NOT happen. */
+  repeats: number;
   /** The server whose worker has served it. */
   servedAt: string | undefined;
   readonly ends: JobEnd[];
@@ -73,14 +77,21 @@ export class PoolCluster {
     return this.at(server).connect(workerId, slots, models);
   }
 
+  /** Notes that a worker has been given a job. */
+  noteOpen(number: number): void {
+    const run = this.runs[number];
+    if (run && run.headAt !== undefined) run.repeats += 1;
+  }
+
   send(wish: ClusterWish): ClusterRun {
     const { caller = createCaller("someone"), model = "m", workerId, endUser, ms } = wish;
     const { pool } = this.at(wish.server);
+    const number = this.runs.length;
     const job = new Job(
       pool,
       this.clock,
       {
-        requestId: `r${this.runs.length}`,
+        requestId: `r${number}`,
         kind: "chat.completions",
         model,
         workerId,
@@ -92,11 +103,13 @@ export class PoolCluster {
         request: (claim) => {
           run.begunAt = this.now;
           run.servedAt = claim.worker.server ?? this.at(wish.server).id;
-          return { head: { method: "POST", path: `/${ms}`, headers: [] }, body: new Uint8Array(0) };
+          return { head: { method: "POST", path: `/${ms}/${number}`, headers: [] }, body: new Uint8Array(0) };
         },
       },
       {
-        onHead: () => {},
+        onHead: () => {
+          run.headAt = this.now;
+        },
         onData: ({ length }) => job.consumed(length),
         onEnd: (end) => {
           run.ends.push(end);
@@ -114,6 +127,8 @@ export class PoolCluster {
       job,
       begunAt: undefined,
       endedAt: undefined,
+      headAt: undefined,
+      repeats: 0,
       servedAt: undefined,
       ends: [],
       report: undefined,

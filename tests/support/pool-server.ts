@@ -26,6 +26,8 @@ export interface ServerHost {
   readonly links: MemoryLinks;
   readonly random: () => number;
   find(id: string): PoolServer;
+  /** Notes that a worker has been given the job of this number. */
+  noteOpen(number: number): void;
 }
 
 export interface PoolServerOptions {
@@ -43,6 +45,8 @@ export class PoolServer {
   readonly sessions: WorkingSession[] = [];
   /** Claims of peers that found no slot. */
   refusals = 0;
+  /** Jobs of peers that this server has passed on to a third one, which MUST NOT happen. */
+  secondHops = 0;
   readonly line: MemoryLine;
   readonly #remotes: ToldRemotes;
   /** The exchanges of this server's jobs at peers, and those of peers here. */
@@ -95,7 +99,10 @@ export class PoolServer {
   }
 
   connect(workerId: string, slots: number, models: readonly string[]): WorkingSession {
-    const session = new WorkingSession(workerId, models, slots, this.cluster.clock, this.#loadChanged);
+    const session = new WorkingSession(workerId, models, slots, this.cluster.clock, {
+      onOpen: (number) => this.cluster.noteOpen(number),
+      onChange: this.#loadChanged,
+    });
     session.host = this.pool;
     this.sessions.push(session);
     this.pool.onOpened(session);
@@ -143,9 +150,13 @@ export class PoolServer {
       reply(() => exchange.end({ kind: "refused", message: "" }, true));
       return undefined;
     }
+    if (claim.worker.server !== undefined) this.secondHops += 1;
     const own = claim.open(request, {
       onHead: (head) => reply(() => exchange.head(head)),
-      onData: () => {},
+      onData: (bytes) => {
+        own.consumed(bytes.length);
+        reply(() => exchange.data(bytes));
+      },
       onEnd: (end) => reply(() => exchange.end(end, false)),
       onSettled: () => {
         this.#served.delete(served);

@@ -29,7 +29,7 @@ const CLUSTER_PARTS = {
   records: [],
   sharing: [],
   nats: ["records"],
-  gossip: ["ids", "links"],
+  gossip: ["ids"],
   copies: ["ids", "gossip"],
   announcing: ["ids", "gossip"],
   presence: ["ids", "links", "gossip", "copies", "announcing"],

@@ -1,6 +1,6 @@
 import type { Greeting } from "../gossip/gossip.ts";
 import type { LoadReport } from "../gossip/load-report.ts";
-import type { Spoken, Versions } from "../gossip/versions.ts";
+import type { Spoken, Versions } from "../versions.ts";
 
 /** The facts in a beat that `Presence` does not know itself. */
 export interface OwnFacts {

@@ -5,8 +5,8 @@ const TARGET = 1.05;
 /** The part of a server's workers that are told to move in a second. At least one is. */
 const SHARE = 0.01;
 /**
- * How many workers are told to move for each one that should: a load balancer leads some of them back to the server from which
- * they come.
+ * How many workers are told to move for each one that should, because a load balancer sends some of them back to the same
+ * server.
  */
 const TRIES = 2;
 /** The pause after a round of moves. It doubles with each further round, up to the longest one. */

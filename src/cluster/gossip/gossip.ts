@@ -3,6 +3,7 @@ import { isRecord, parseJson } from "../../json/parse.ts";
 import { SERVER_ID } from "../../system/server-id.ts";
 import { countField, textField } from "../../wire/fields.ts";
 import { MAX_STAMP } from "../ids/hybrid-clock.ts";
+import { versionsField } from "../versions.ts";
 import { loadReportSchema } from "./load-report.ts";
 import { endFields, rowFields } from "./rows.ts";
 
@@ -12,11 +13,6 @@ import { endFields, rowFields } from "./rows.ts";
 
 const idField = v.pipe(v.string(), v.regex(SERVER_ID));
 const countOf = countField(Number.MAX_SAFE_INTEGER);
-const versionField = countField(1_000_000);
-const versionsField = v.pipe(
-  v.tuple([versionField, versionField]),
-  v.check(([oldest, newest]) => oldest <= newest),
-);
 
 /** The first members of every message: the sender, and the epoch of its present run. A later run has a greater epoch. */
 const sender = { from: idField, epoch: v.pipe(v.string(), v.minLength(1), v.maxLength(64)) };

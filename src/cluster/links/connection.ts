@@ -8,10 +8,11 @@ import { WorkerSession } from "../../tunnel/worker-session.ts";
 import { CLOSES, type Close } from "../../wire/closes.ts";
 import type { BadFrame } from "../../wire/frame.ts";
 import { decodeLinkFrame, encodePing, encodePong, encodeTell, type LinkFrame } from "../../wire/link-frame.ts";
+import { commonVersion } from "../versions.ts";
 import { Batch, eachFrame } from "./batch.ts";
 import type { Channel, ChannelEvents } from "./channel.ts";
 import { createLinkDialect } from "./link-dialect.ts";
-import { commonVersion, HELLO_TOPIC, type LinkHello, parseLinkHello } from "./link-hello.ts";
+import { HELLO_TOPIC, type LinkHello, parseLinkHello } from "./link-hello.ts";
 import { type PeerHandlers, PeerServer } from "./peer-server.ts";
 
 /** Bytes over a link, whichever connection carries them. */

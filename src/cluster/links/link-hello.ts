@@ -1,13 +1,14 @@
 import * as v from "valibot";
 import { parseJson } from "../../json/parse.ts";
 import { isExchangeKind, MAX_KINDS } from "../../wire/names.ts";
+import { type Versions, versionsField } from "../versions.ts";
 
 /** The first message in each direction of a link. */
 export interface LinkHello {
   /** Identifies the run of the server that sends it. */
   readonly epoch: string;
-  /** The lowest and the highest version of the link's protocol that the server speaks. */
-  readonly link: readonly [min: number, max: number];
+  /** The versions of the link's protocol that the server speaks. */
+  readonly link: Versions;
   /** Body bytes of an answer that the server takes before its first grant. */
   readonly window: number;
   /** The kinds of exchange that it serves to peers. */
@@ -16,16 +17,12 @@ export interface LinkHello {
   readonly proof?: string | undefined;
 }
 
-/** The versions of the link's protocol that this server speaks. */
-export const LINK_VERSIONS = [1, 1] as const;
-
 /** The topic of the first message. */
 export const HELLO_TOPIC = "hello";
 
-const version = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(1_000_000));
 const schema = v.object({
   epoch: v.pipe(v.string(), v.minLength(1), v.maxLength(64)),
-  link: v.tuple([version, version]),
+  link: versionsField,
   window: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(2 ** 31)),
   kinds: v.pipe(v.array(v.pipe(v.string(), v.check(isExchangeKind))), v.maxLength(MAX_KINDS)),
   proof: v.optional(v.pipe(v.string(), v.maxLength(128))),
@@ -35,10 +32,4 @@ const schema = v.object({
 export function parseLinkHello(text: string): LinkHello | undefined {
   const result = v.safeParse(schema, parseJson(text));
   return result.success ? result.output : undefined;
-}
-
-/** Returns the highest version that both servers speak; undefined if there is none. */
-export function commonVersion(a: LinkHello["link"], b: LinkHello["link"]): number | undefined {
-  const highest = Math.min(a[1], b[1]);
-  return highest >= Math.max(a[0], b[0]) ? highest : undefined;
 }

@@ -6,6 +6,7 @@ import type { PeerHandler } from "../../tunnel/peer-handler.ts";
 import { closeWith } from "../../wire/closes.ts";
 import { HTTP_KIND } from "../../wire/names.ts";
 import type { TellLine } from "../tells.ts";
+import { SPOKEN } from "../versions.ts";
 import type { Channel, ChannelEvents } from "./channel.ts";
 import { Connection } from "./connection.ts";
 import type { LaneHub } from "./lane-hub.ts";
@@ -21,7 +22,7 @@ import {
   type ServerRun,
   signDial,
 } from "./link-auth.ts";
-import { LINK_VERSIONS, type LinkHello } from "./link-hello.ts";
+import type { LinkHello } from "./link-hello.ts";
 import { PeerLink } from "./peer-link.ts";
 import type { PeerHandlers } from "./peer-server.ts";
 import type { LinkListener, LinkTransport, ListenAddress } from "./transport.ts";
@@ -227,7 +228,7 @@ export class Links implements PeerLinks {
       peerId: peer.peerId,
       hasDialled,
       sessionId: onServer(peer.peerId, ids.secret()),
-      hello: { epoch: self.epoch, link: LINK_VERSIONS, window: windowBytes, kinds: this.#served.kinds, proof },
+      hello: { epoch: self.epoch, link: SPOKEN.link, window: windowBytes, kinds: this.#served.kinds, proof },
       check: (hello) => (hello.epoch === epoch ? check?.(hello) : "the server has been restarted meanwhile"),
       handlers: this.#served,
       traffic: peer.traffic,

@@ -3,9 +3,8 @@ import type { PeerStatus } from "../../state/cluster-facts.ts";
 import type { CancelTimer, Clock, Log } from "../../system/deps.ts";
 import type { ReplicaHost } from "../copies/replica.ts";
 import type { Greeting } from "../gossip/gossip.ts";
-import type { Spoken } from "../gossip/versions.ts";
 import type { Link, PeerLinks } from "../links/link.ts";
-import { commonVersion } from "../links/link-hello.ts";
+import { commonVersion, type Spoken } from "../versions.ts";
 import { Peer } from "./peer.ts";
 
 /** A server sends a beat each second. After three missed ones it gets no new jobs, and after five it counts as gone. */

@@ -147,6 +147,24 @@ describe.skipIf(lacks("servers of a cluster that die", PROGRAMS.nats))("a server
     expect((await cluster.server(0).fetch("/healthz")).status).toBe(200);
   }, 60_000);
 
+  test("that was frozen while another one took its id is reported to operators when it thaws", async () => {
+    await start({ servers: 2 });
+    const frozen = cluster.server(0);
+    frozen.freeze();
+    const twin = cluster.twinOf(0);
+    await twin.start();
+    frozen.thaw();
+    await eventually(
+      async () => {
+        const found = await Promise.all([frozen, twin].map((server) => server.problems().catch(() => [])));
+        return found.flat().includes("server_id_shared");
+      },
+      "the operator is told",
+      15_000,
+    );
+    expect((await twin.fetch("/healthz")).status).toBe(200);
+  }, 60_000);
+
   test("with other keys than the rest is reported to operators", async () => {
     await start({ envOf: (at) => (at === 1 ? { CLIENT_KEY: "another-client-key" } : {}), isFormed: false });
     await cluster.formed([cluster.server(0), cluster.server(2)]);

@@ -1,3 +1,4 @@
+import { DEFAULT_TENANT } from "../../auth/caller.ts";
 import type { PeerRequest, RemoteGroup, RemoteSlot } from "../../pool/remotes.ts";
 import type { Work } from "../../pool/seat.ts";
 import type { Ticket } from "../../pool/ticket.ts";
@@ -89,6 +90,8 @@ function toOrder(
   order.caller = caller.name;
   order.class = urgency;
   if (endUser !== undefined) order.end_user = endUser;
+  if (caller.tenant !== DEFAULT_TENANT) order.tenant = caller.tenant;
+  if (caller.weight !== 1) order.weight = caller.weight;
   if (slot !== undefined) order.slot = slot;
   const { excluded, affinity } = demand;
   const isThere = (session: string): boolean => session.startsWith(`${server}~`);

@@ -41,14 +41,14 @@ export class Peers implements Members {
   readonly #gone: ((serverId: string) => void)[] = [];
   readonly #unlinked: ((serverId: string) => void)[] = [];
   readonly #beats: ((peer: Peer) => void)[] = [];
-  readonly #stop: CancelTimer;
+  /** Undefined until another server was heard, because a server that is alone need not wake up to look for silent ones. */
+  #stop: CancelTimer | undefined;
   readonly #sharedIds = new Map<string, number>();
   /** `Clock.elapsed` since which silence counts; undefined while the bus is down. */
   #hearsSince: number | undefined;
 
   constructor(options: PeersOptions) {
     this.#options = options;
-    this.#stop = options.clock.every(LOOK_MS, () => this.#look());
     options.links?.onChange((link) => this.#onLink(link));
   }
 
@@ -101,7 +101,10 @@ export class Peers implements Members {
   greet(greeting: Greeting, isFromBus: boolean): Peer | undefined {
     const { serverId, epoch, clock } = this.#options;
     if (greeting.from === serverId) {
-      if (greeting.epoch !== epoch) this.#sharedIds.set(serverId, clock.elapsed());
+      if (greeting.epoch !== epoch) {
+        this.#sharedIds.set(serverId, clock.elapsed());
+        this.#keepLooking();
+      }
       return undefined;
     }
     const known = this.#peers.get(greeting.from);
@@ -141,7 +144,7 @@ export class Peers implements Members {
   }
 
   close(): void {
-    this.#stop();
+    this.#stop?.();
   }
 
   #heard(peer: Peer, isFromBus: boolean): void {
@@ -169,7 +172,12 @@ export class Peers implements Members {
     const peer = new Peer(greeting, { at: clock.now(), elapsed: clock.elapsed() }, { host, region, links });
     peer.status = "gone";
     this.#peers.set(peer.id, peer);
+    this.#keepLooking();
     return peer;
+  }
+
+  #keepLooking(): void {
+    this.#stop ??= this.#options.clock.every(LOOK_MS, () => this.#look());
   }
 
   #forget(peer: Peer): void {

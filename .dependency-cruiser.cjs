@@ -12,6 +12,43 @@ const reaches = (name, comment, from, allowed) => ({
   to: { path: "^(src|views|tests|bench|scripts)/", pathNot: [from, ...allowed] },
 });
 
+/** A rule that lets only the files that `users` matches, of all files in a tree, import something. */
+const only = (name, comment, tree, users, to) => ({
+  name,
+  comment,
+  severity: "error",
+  from: { path: `^${tree}/`, pathNot: users },
+  to: { path: to },
+});
+
+/** The parts of the cluster, each with those that it may import beside the ports at the top of the folder. */
+const CLUSTER_PARTS = {
+  ids: [],
+  links: [],
+  offers: [],
+  records: [],
+  sharing: [],
+  nats: ["records"],
+  gossip: ["ids"],
+  copies: ["ids", "gossip"],
+  announcing: ["ids", "gossip"],
+  presence: ["ids", "links", "gossip", "copies", "announcing"],
+  balance: ["announcing", "presence"],
+  pools: ["links", "offers", "sharing", "copies", "presence"],
+  state: ["links", "pools"],
+};
+
+const clusterPart = ([part, others]) => ({
+  name: `cluster-${part}`,
+  comment: "Each part of the cluster imports only those below it.",
+  severity: "error",
+  from: { path: `^src/cluster/${part}/` },
+  to: {
+    path: "^src/cluster/([^/]+/|cluster\\.ts$|start\\.ts$)",
+    pathNot: `^src/cluster/(${[part, ...others].join("|")})/`,
+  },
+});
+
 /** Ports, error codes and JSON, which every folder may import. */
 const SHARED = ["^src/errors\\.ts$", "^src/system/", "^src/json/"];
 
@@ -47,13 +84,13 @@ module.exports = {
         dependencyTypesNot: ["type-only"],
       },
     },
-    {
-      name: "core-knows-no-plugin",
-      comment: "Only plugins.ts lists the plugins.",
-      severity: "error",
-      from: { path: "^src/", pathNot: ["^src/plugins/", "^src/plugins\\.ts$", "^src/demo/"] },
-      to: { path: "^src/plugins/" },
-    },
+    only(
+      "core-knows-no-plugin",
+      "Only plugins.ts lists the plugins.",
+      "src",
+      "^src/(plugins/|plugins\\.ts$|demo/)",
+      "^src/plugins/",
+    ),
     {
       name: "plugins-apart",
       comment: "A plugin never imports another one.",
@@ -89,13 +126,13 @@ module.exports = {
       "^src/usage/(past-job|past-jobs|usage-records)\\.ts$",
       "^src/keys/key-(entry|records)\\.ts$",
     ]),
-    {
-      name: "store-behind-its-ports",
-      comment: "Consumers declare what they want kept; only the process decides that a database keeps it.",
-      severity: "error",
-      from: { path: "^src/", pathNot: "^src/(serve\\.ts$|store/|cli/)" },
-      to: { path: "^src/store/" },
-    },
+    only(
+      "store-behind-its-ports",
+      "Consumers declare what they want kept; only the process decides that a database keeps it.",
+      "src",
+      "^src/(serve\\.ts$|store/|cli/)",
+      "^src/store/",
+    ),
     reaches(
       "cluster-reach",
       "The cluster connects pools and tunnels of several servers, and knows no plugin, HTTP route or dashboard.",
@@ -107,28 +144,28 @@ module.exports = {
         "^src/state/cluster-facts\\.ts$",
       ],
     ),
-    {
-      name: "cluster-behind-its-ports",
-      comment: "Consumers declare what they need of other servers; only the composition root knows that there are any.",
-      severity: "error",
-      from: { path: "^src/", pathNot: "^src/((app|serve)\\.ts$|cluster/)" },
-      to: { path: "^src/cluster/" },
-    },
-    {
-      name: "nats-behind-the-bus",
-      comment: "The client takes long to load, and everything else of the cluster is tested without it.",
-      severity: "error",
-      from: { path: "^src/", pathNot: "^src/cluster/nats/" },
-      to: { path: "(^|/)@nats-io/" },
-    },
-    {
-      name: "sockets-behind-the-source",
-      comment:
-        "Areas get sessions from a SessionSource; only the composition root decides that they come from sockets.",
-      severity: "error",
-      from: { path: "^src/", pathNot: "^src/(app\\.ts$|tunnel/)" },
-      to: { path: "^src/tunnel/(endpoint|local-sessions|sockets)\\.ts$" },
-    },
+    only(
+      "cluster-behind-its-ports",
+      "Consumers declare what they need of other servers; only the composition root knows that there are any.",
+      "src",
+      "^src/((app|serve)\\.ts$|cluster/)",
+      "^src/cluster/",
+    ),
+    ...Object.entries(CLUSTER_PARTS).map(clusterPart),
+    only(
+      "nats-behind-the-bus",
+      "The client takes long to load, and everything else of the cluster is tested without it.",
+      "src",
+      "^src/cluster/nats/",
+      "(^|/)@nats-io/",
+    ),
+    only(
+      "sockets-behind-the-source",
+      "Areas get sessions from a SessionSource; only the composition root decides that they come from sockets.",
+      "src",
+      "^src/(app\\.ts$|tunnel/)",
+      "^src/tunnel/(endpoint|local-sessions|sockets)\\.ts$",
+    ),
     reaches("answering-reach", "The answering end knows the wire, and no worker.", "^src/answering/", [
       ...SHARED,
       "^src/wire/",
@@ -144,7 +181,7 @@ module.exports = {
       "affinity-reach",
       "What is known of prompts knows no requests, and of the pool one port.",
       "^src/affinity/",
-      [...SHARED, "^src/pool/routing/affinity\\.ts$"],
+      [...SHARED, "^src/pool/routing/affinity\\.ts$", "^src/wire/billing-line\\.ts$"],
     ),
     reaches("http-reach", "HTTP knows no pool and no worker.", "^src/http/", [
       ...SHARED,
@@ -236,27 +273,27 @@ module.exports = {
       ...SHARED,
       "^src/(answering|wire|settings|worker)/",
     ]),
-    {
-      name: "doctor-is-an-end",
-      comment: "The doctor uses the worker's parts; only the worker's program and the command line know the doctor.",
-      severity: "error",
-      from: { path: "^(src|views)/", pathNot: "^src/(cli|doctor)/|^src/worker/program\\.ts$" },
-      to: { path: "^src/doctor/" },
-    },
-    {
-      name: "cli-is-an-end",
-      comment: "The command line starts programs; nothing else uses it.",
-      severity: "error",
-      from: { path: "^(src|views)/", pathNot: "^src/cli/" },
-      to: { path: "^src/cli/" },
-    },
-    {
-      name: "demo-is-an-end",
-      comment: "The demo uses the product; only the command line knows the demo.",
-      severity: "error",
-      from: { path: "^(src|views)/", pathNot: "^src/(cli|demo)/" },
-      to: { path: "^src/demo/" },
-    },
+    only(
+      "doctor-is-an-end",
+      "The doctor uses the worker's parts; only the worker's program and the command line know the doctor.",
+      "(src|views)",
+      "^src/(cli|doctor)/|^src/worker/program\\.ts$",
+      "^src/doctor/",
+    ),
+    only(
+      "cli-is-an-end",
+      "The command line starts programs; nothing else uses it.",
+      "(src|views)",
+      "^src/cli/",
+      "^src/cli/",
+    ),
+    only(
+      "demo-is-an-end",
+      "The demo uses the product; only the command line knows the demo.",
+      "(src|views)",
+      "^src/(cli|demo)/",
+      "^src/demo/",
+    ),
   ],
   options: {
     tsConfig: { fileName: "tsconfig.json" },

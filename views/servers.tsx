@@ -103,7 +103,7 @@ export function Servers(): string {
                     x-bind:class="row.state !== 'gone' && row.waiting > 0 ? 'warn' : ''"
                   ></span>
                 </td>
-                <td class="number" x-text="row.sample ? now(row, row.sample.requests + '/s') : '–'"></td>
+                <td class="number" x-text="row.sample ? requests(row) : '–'"></td>
                 <td x-text="problems(row)"></td>
               </tr>
             </template>

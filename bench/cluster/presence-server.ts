@@ -1,7 +1,7 @@
 import { ANONYMOUS } from "../../src/auth/caller.ts";
 import { ClusterCalls } from "../../src/cluster/calls.ts";
 import { NatsBus } from "../../src/cluster/nats/nats-bus.ts";
-import { Presence } from "../../src/cluster/presence.ts";
+import { Presence } from "../../src/cluster/presence/presence.ts";
 import { createSubjects } from "../../src/cluster/subjects.ts";
 import type { Claim } from "../../src/pool/claim.ts";
 import { NONE_EXCLUDED } from "../../src/pool/excluded.ts";
@@ -109,7 +109,7 @@ function createSession(): Session {
 }
 
 function join(): void {
-  const calls = new ClusterCalls({ serverId: id, subjects, bus, log: silentLog });
+  const calls = new ClusterCalls({ serverId: id, subjects, bus, clock: systemClock, log: silentLog });
   const joined = new Presence({
     serverId: id,
     epoch: `${Date.now()}`,
@@ -154,7 +154,15 @@ function join(): void {
 /** Connects one worker. */
 function come(): void {
   const session = createSession();
-  const entry = { session, claimant: { owner: "key:0123456789abcdef" }, isLeaving: false, ping: () => {} };
+  const entry = {
+    session,
+    claimant: { owner: "key:0123456789abcdef" },
+    isLeaving: false,
+    canMove: false,
+    ping: () => {},
+    handOver: () => {},
+    drain: () => {},
+  };
   held.push(entry);
   pool.onOpened(session);
   watch?.onOpened(entry);

@@ -51,7 +51,8 @@ export function startMember(
 /** What the State API tells of a cluster, as far as the benchmarks read it. */
 export interface SeenCluster {
   readonly bus: { readonly state: "up" | "away" };
-  readonly servers: readonly { readonly id: string; readonly state: string }[];
+  /** `since`: RFC 3339, when the state began. */
+  readonly servers: readonly { readonly id: string; readonly state: string; readonly since: string }[];
 }
 
 export async function seenBy(server: Pick<MoorageServer, "get">): Promise<SeenCluster> {

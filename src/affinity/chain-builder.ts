@@ -1,4 +1,5 @@
 import { isRecord } from "../json/parse.ts";
+import { withoutBillingLine } from "../wire/billing-line.ts";
 
 /**
  * The beginnings of a prompt, each as one hash, shortest first. Prompts that begin alike have the hashes of their common
@@ -41,13 +42,6 @@ const IMAGE_CHARS = 4096;
 
 /** The member that marks where Anthropic's cache ends. Clients move it to the newest message with each turn. */
 const CACHE_MARK = "cache_control";
-/**
- * The beginning of the line that Claude Code puts before its system prompt:
- * `x-anthropic-billing-header: cc_version=2.1.177.01c; cc_entrypoint=cli; cch=36ee5;`. It changes with each request, and says
- * nothing to the model.
- */
-const BILLING_LINE = "x-anthropic-billing-header:";
-
 /** Hashes a prompt from its beginning on, and sets borders: places up to which another prompt may be the same. */
 export class ChainBuilder {
   #hash: bigint;
@@ -67,7 +61,7 @@ export class ChainBuilder {
   /** Adds a part that stands before the messages. */
   addHead(name: string, value: unknown): void {
     this.#mix(name);
-    if (typeof value === "string") this.#text(withoutBilling(value), MESSAGE_BORDERS);
+    if (typeof value === "string") this.#text(withoutBillingLine(value), MESSAGE_BORDERS);
     else this.#blocks(value, true);
     this.#border();
   }
@@ -143,7 +137,7 @@ export class ChainBuilder {
   }
 
   #content(text: string, isEarly: boolean): void {
-    if (isEarly) this.#text(withoutBilling(text), MESSAGE_BORDERS);
+    if (isEarly) this.#text(withoutBillingLine(text), MESSAGE_BORDERS);
     else this.#text(text, NONE);
   }
 
@@ -211,10 +205,3 @@ export class ChainBuilder {
 }
 
 const NONE: readonly number[] = [];
-
-/** Returns a text without the billing line at its beginning. */
-function withoutBilling(text: string): string {
-  if (!text.startsWith(BILLING_LINE)) return text;
-  const end = text.indexOf("\n");
-  return end < 0 ? "" : text.slice(end + 1);
-}

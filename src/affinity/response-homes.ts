@@ -1,5 +1,6 @@
 import { parseJson } from "../json/parse.ts";
 import { leadingMembersOf } from "../json/scan.ts";
+import { setNewest } from "../system/newest.ts";
 
 /** How many responses are remembered. A conversation needs its last one only. */
 const MAX_RESPONSES = 20_000;
@@ -29,13 +30,7 @@ export class ResponseHomes {
 
   /** Remembers a response by its key. */
   learnKey(key: string, workerId: string): void {
-    this.#workers.delete(key);
-    this.#workers.set(key, workerId);
-    if (this.#workers.size <= MAX_RESPONSES) return;
-    for (const oldest of this.#workers.keys()) {
-      this.#workers.delete(oldest);
-      return;
-    }
+    setNewest(this.#workers, key, workerId, MAX_RESPONSES);
   }
 
   /** Returns the id of the worker that has the response; undefined for one that is not known. */

@@ -1,4 +1,5 @@
 import type { Clock } from "../system/deps.ts";
+import { setNewest } from "../system/newest.ts";
 
 const WINDOW_MS = 60_000;
 
@@ -69,8 +70,7 @@ export class FailureLimit {
     this.#forgetOld();
     const failures = this.#byAddress.get(name);
     if (!failures) {
-      if (this.#byAddress.size >= MAX_ADDRESSES) this.#forgetFirst();
-      this.#byAddress.set(name, { since: this.#clock.elapsed(), count: keys });
+      setNewest(this.#byAddress, name, { since: this.#clock.elapsed(), count: keys }, MAX_ADDRESSES);
       return undefined;
     }
     if (failures.count >= this.#limit) return failures;
@@ -84,10 +84,5 @@ export class FailureLimit {
       if (since > oldest) return;
       this.#byAddress.delete(address);
     }
-  }
-
-  #forgetFirst(): void {
-    const first = this.#byAddress.keys().next();
-    if (!first.done) this.#byAddress.delete(first.value);
   }
 }

@@ -1,5 +1,5 @@
 import { isRecord } from "../json/parse.ts";
-import type { SignOut, SignOuts } from "./sign-outs.ts";
+import { MAX_CLOCKS_APART_MS, type SignOut, type SignOuts } from "./sign-outs.ts";
 import { MAX_TOKEN_MS } from "./token-keys.ts";
 
 /** The other servers, as the sharing of sign-outs needs them. */
@@ -23,8 +23,6 @@ const LIST = "sign_outs";
 const MAX_TELLS = 3;
 /** The most sign-outs in one list. In JSON they fill a fifth of the largest message. */
 const MAX_LISTED = 1000;
-/** How much later a sign-in may end by another server's clock than by this one's. */
-const CLOCKS_APART_MS = 24 * 60 * 60_000;
 
 /**
  * Tells the other servers of sign-outs, and asks each server that comes for its own. A server that misses all three messages
@@ -64,6 +62,6 @@ function toSignOut(value: unknown, now: number): SignOut | undefined {
   if (!isRecord(value)) return undefined;
   const { id, ends_at: endsAt } = value;
   if (typeof id !== "string" || id === "" || id.length > 64) return undefined;
-  if (typeof endsAt !== "number" || !(endsAt <= now + MAX_TOKEN_MS + CLOCKS_APART_MS)) return undefined;
+  if (typeof endsAt !== "number" || !(endsAt <= now + MAX_TOKEN_MS + MAX_CLOCKS_APART_MS)) return undefined;
   return { id, endsAt };
 }

@@ -26,12 +26,16 @@ export interface SignOutsOptions {
   readonly records?: SignOutRecords | undefined;
 }
 
-/** The most sign-outs that are remembered. A sign-in lasts 12 hours, so this is one every four seconds. */
+/** How far the clocks of two servers may be apart, in milliseconds. */
+export const MAX_CLOCKS_APART_MS = 24 * 60 * 60_000;
+
+/** The most sign-outs that are remembered. Each is remembered for up to 36 hours, so this is one every 13 seconds. */
 const MAX_SIGN_OUTS = 10_000;
 
 /**
- * Remembers which sign-ins were ended, until they would have ended by themselves. Beyond the limit it ends all sign-ins that
- * are as old as the one that it forgets, so that none becomes valid again.
+ * Remembers which sign-ins were ended, until they would have ended by themselves on every server: a sign-in that is over by
+ * this server's clock may last on another one, which learns of the sign-out from here or from the shared records. Beyond the
+ * limit it ends all sign-ins that are as old as the one that it forgets, so that none becomes valid again.
  */
 export class SignOuts {
   readonly #clock: Clock;
@@ -62,9 +66,9 @@ export class SignOuts {
     if (this.accept(signOut)) this.#onAdded(signOut);
   }
 
-  /** Ends a sign-in that was ended on another server. Returns false for one that has ended already. */
+  /** Ends a sign-in that was ended on another server. Returns false for one that has ended already on every server. */
   accept(signOut: SignOut): boolean {
-    if (this.has(signOut) || signOut.endsAt <= this.#clock.now()) return false;
+    if (this.has(signOut) || this.#isOverEverywhere(signOut.endsAt)) return false;
     this.#put(signOut);
     this.#records?.save(signOut);
     this.#trim();
@@ -85,8 +89,7 @@ export class SignOuts {
 
   /** Forgets the sign-outs of sign-ins that are over, and those past the limit, the oldest sign-ins first. */
   #trim(): void {
-    const now = this.#clock.now();
-    for (const [id, endsAt] of this.#ends) if (endsAt <= now) this.#forget(id);
+    for (const [id, endsAt] of this.#ends) if (this.#isOverEverywhere(endsAt)) this.#forget(id);
     if (this.#ends.size <= MAX_SIGN_OUTS) return;
     // It removes a tenth at once, so that it rarely sorts.
     const oldest = [...this.#ends].sort(([, a], [, b]) => a - b).slice(0, this.#ends.size - MAX_SIGN_OUTS * 0.9);
@@ -94,6 +97,10 @@ export class SignOuts {
       this.#allUntil = Math.max(this.#allUntil, endsAt);
       this.#forget(id);
     }
+  }
+
+  #isOverEverywhere(endsAt: number): boolean {
+    return endsAt + MAX_CLOCKS_APART_MS <= this.#clock.now();
   }
 
   #forget(id: string): void {

@@ -1,6 +1,7 @@
 import { isRecord, parseJson } from "../json/parse.ts";
 import type { CallHandler, CallResult, Calls } from "../plugin/cluster.ts";
-import type { Log } from "../system/deps.ts";
+import type { Clock, Log } from "../system/deps.ts";
+import { RepeatedLines } from "../system/repeated-lines.ts";
 import { SERVER_ID } from "../system/server-id.ts";
 import { type Bus, type BusMessage, MAX_MESSAGE_BYTES, type Unsubscribe } from "./bus.ts";
 import type { Subjects } from "./subjects.ts";
@@ -15,6 +16,7 @@ export interface ClusterCallsOptions {
   readonly serverId: string;
   readonly subjects: Subjects;
   readonly bus: Bus;
+  readonly clock: Clock;
   readonly log: Log;
 }
 
@@ -26,11 +28,13 @@ export class ClusterCalls implements Calls {
   readonly #options: ClusterCallsOptions;
   readonly #handlers = new Map<string, CallHandler>();
   readonly #unsubscribe: Unsubscribe;
+  readonly #failures: RepeatedLines;
   #answering = 0;
 
   constructor(options: ClusterCallsOptions) {
     this.#options = options;
-    const { bus, subjects, serverId } = options;
+    const { bus, subjects, serverId, clock, log } = options;
+    this.#failures = new RepeatedLines({ clock, write: (fields) => log.error("cluster.answer_failed", fields) });
     this.#unsubscribe = bus.subscribe(subjects.ask(serverId), (message) => void this.#onQuestion(message));
   }
 
@@ -77,13 +81,11 @@ export class ClusterCalls implements Calls {
       if (answer.byteLength <= MAX_MESSAGE_BYTES) return answer;
       log.error("cluster.answer_too_large", { kind, asked_by: from, bytes: answer.byteLength });
     } catch (error) {
-      // A handler may have a bug. The server that asks must not have to wait for its deadline because of it.
-      log.error("cluster.answer_failed", {
-        kind,
-        asked_by: from,
-        error: error instanceof Error ? error.name : typeof error,
-        stack: error instanceof Error ? error.stack?.slice(0, 2000) : undefined,
-      });
+      // A handler may have a bug, or the question is malformed, as another version may send it again and again. The server that
+      // asks must not have to wait for its deadline because of it.
+      const name = error instanceof Error ? error.name : typeof error;
+      const stack = error instanceof Error ? error.stack?.slice(0, 2000) : undefined;
+      this.#failures.note(kind, { kind, asked_by: from, error: name, stack }, { kind: "others" });
     } finally {
       this.#answering -= 1;
     }

@@ -7,23 +7,25 @@ import type { ClusterSights } from "../state/cluster-facts.ts";
 import type { Deps } from "../system/deps.ts";
 import { VERSION } from "../system/version.ts";
 import type { SessionWatch } from "../tunnel/session-watch.ts";
+import { WorkerBalance } from "./balance/worker-balance.ts";
 import type { Bus } from "./bus.ts";
 import { ClusterCalls } from "./calls.ts";
-import { ClusterReport } from "./cluster-state.ts";
-import { Counts } from "./counts.ts";
-import { Failures } from "./failures.ts";
-import { LaneHub } from "./lane-hub.ts";
-import { Links } from "./links.ts";
+import { LaneHub } from "./links/lane-hub.ts";
+import { Links } from "./links/links.ts";
+import { ownAddress } from "./links/own-address.ts";
+import { SERVER_STOPS } from "./links/peer-link.ts";
+import { SocketTransport } from "./links/socket-transport.ts";
 import type { NatsBus } from "./nats/nats-bus.ts";
-import { ownAddress } from "./own-address.ts";
-import type { Peer } from "./peer.ts";
-import { BusPeerStates } from "./peer-states.ts";
 import { ClusterPools } from "./pools/cluster-pools.ts";
-import { Prefixes } from "./prefixes.ts";
-import { Presence } from "./presence.ts";
+import type { Peer } from "./presence/peer.ts";
+import { Presence } from "./presence/presence.ts";
 import type { LocalRecords } from "./records/cluster-records.ts";
 import type { RecordKeeper } from "./records/record-keeper.ts";
-import { SocketTransport } from "./socket-transport.ts";
+import { Counts } from "./sharing/counts.ts";
+import { Failures } from "./sharing/failures.ts";
+import { Prefixes } from "./sharing/prefixes.ts";
+import { ClusterReport } from "./state/cluster-state.ts";
+import { BusPeerStates } from "./state/peer-states.ts";
 import { createSubjects } from "./subjects.ts";
 import { Tells } from "./tells.ts";
 
@@ -81,6 +83,7 @@ export class Cluster {
   readonly #counts: Counts;
   readonly #failures: Failures;
   readonly #prefixes: Prefixes;
+  readonly #balance: WorkerBalance;
   readonly #name: string;
   #fingerprint: string;
   #isOwner: (owner: string) => boolean = () => true;
@@ -98,7 +101,7 @@ export class Cluster {
     this.#bus = bus;
     this.records = records;
     this.#keeper = keeper;
-    this.#calls = new ClusterCalls({ serverId, subjects, bus, log });
+    this.#calls = new ClusterCalls({ serverId, subjects, bus, clock, log });
     this.#lanes = new LaneHub({ self, bus, subject: subjects.lane, clock });
     this.links = new Links({
       self,
@@ -137,7 +140,14 @@ export class Cluster {
     });
     const { presence } = this;
     presence.peers.onBeat((peer) => this.#meet(peer));
-    presence.peers.onGone((peerId) => links.forget(peerId, "the server is gone"));
+    presence.peers.onUnlinked((peerId) => links.forget(peerId, "the server is gone"));
+    this.#balance = new WorkerBalance({
+      clock,
+      log,
+      moves: presence.moves,
+      peers: presence.peers,
+      countAt: (pluginId, peerId) => presence.workersOf(pluginId).countAt(peerId),
+    });
     const tells = new Tells(links.line);
     const secretFor = createSecrets({ shared: undefined, cluster: config, random: deps.ids.secret });
     this.#pools = new ClusterPools({ clock, presence, links, tells, random });
@@ -192,11 +202,13 @@ export class Cluster {
 
   /** Tells the other servers at once that this one takes no more of their jobs. */
   drain(): void {
+    this.#balance.stop();
     this.presence.drain();
   }
 
   /** Closes everything that belongs to the cluster. Resolves when all messages have left. */
   async close(): Promise<void> {
+    this.#balance.stop();
     this.#states.close();
     this.#pools.close();
     this.#counts.close();
@@ -204,7 +216,7 @@ export class Cluster {
     this.#prefixes.close();
     this.presence.close();
     this.#calls.close();
-    this.links.close("the server stops");
+    this.links.close(SERVER_STOPS);
     this.#lanes.close();
     await this.#keeper.close();
     await this.#bus.close();

@@ -11,11 +11,9 @@ import { systemIds } from "../system/ids.ts";
 import { createLog } from "../system/log.ts";
 import { surviveSignals } from "../system/signals.ts";
 import { VERSION } from "../system/version.ts";
-import { loadWorkerSettings } from "../worker/args.ts";
 import { chooseBackend, findBackends, withoutServer } from "../worker/find-backends.ts";
-import { KIND_NAMES } from "../worker/kinds.ts";
 import { llmKind } from "../worker/llm.ts";
-import { startWorker, type Worker } from "../worker/worker.ts";
+import type { Worker } from "../worker/worker.ts";
 import { parseDemoArgs } from "./args.ts";
 import { guide, type ShownBackend } from "./guide.ts";
 import {
@@ -26,6 +24,7 @@ import {
   startSampleBackend,
 } from "./sample-backend.ts";
 import { startSampleMcp } from "./sample-mcp.ts";
+import { startProgram } from "./start-program.ts";
 
 /** The port in the README; another free one is used if it is taken. */
 const USUAL_PORT = "8080";
@@ -185,7 +184,7 @@ function startDemoWorker({ kind, config, serverUrl, backendUrl, models }: DemoWo
   const only = models.length === 0 ? [] : ["--models", models.join(",")];
   return startProgram(
     [kind, "--backend", backendUrl, ...only, "--name", "demo-worker", "--max-concurrency", "4"],
-    { config, serverUrl },
+    { url: serverUrl, clientKey: config.clientKeys[0] ?? "" },
     deps,
   );
 }
@@ -196,26 +195,7 @@ const DEMO_RELAY = "demo";
 function startDemoRelay(config: Config, serverUrl: string, mcpUrl: string, deps: Deps): Worker {
   return startProgram(
     ["mcp", "--url", mcpUrl, "--id", DEMO_RELAY, "--name", "demo-relay"],
-    { config, serverUrl },
+    { url: serverUrl, clientKey: config.clientKeys[0] ?? "" },
     deps,
   );
-}
-
-/** Starts a worker program in this process, configured as if it ran by itself. */
-function startProgram(
-  argv: readonly string[],
-  { config, serverUrl }: Pick<DemoWorker, "config" | "serverUrl">,
-  deps: Deps,
-): Worker {
-  const settings = loadWorkerSettings({
-    argv: [...argv, "--server", serverUrl, "--client-key", config.clientKeys[0] ?? ""],
-    env: {},
-    readFile: () => "",
-    version: "",
-    knownKinds: KIND_NAMES,
-    hostname: "demo",
-    isTerminal: false,
-  });
-  if (settings.kind !== "ready") throw new Error("the demo's worker settings are not valid");
-  return startWorker(settings.config, deps);
 }

@@ -135,6 +135,6 @@ function unauthorized(clientKey: string | undefined): Finding {
     );
   return bad(
     "refused: the key is not one of the server's",
-    "Compare CLIENT_KEY here and on the server. It is not the same as API_KEY.",
+    "Compare CLIENT_KEY here and on the server, in a cluster on every server. It is not the same as API_KEY.",
   );
 }

@@ -1,4 +1,5 @@
 import { isRecord, parseJson } from "../json/parse.ts";
+import { serverMark } from "../system/server-id.ts";
 import { type Check, type Finding, good, warning } from "./check.ts";
 import type { Checkup } from "./checkup.ts";
 import { type NoReply, probe, type Reply } from "./http-probe.ts";
@@ -50,7 +51,9 @@ export function judgeServers(replies: readonly (Reply | NoReply)[], connectedTo:
     );
   const marks = [...new Set(inCluster.map(({ server }) => server))];
   const size = Math.max(...inCluster.map(({ servers }) => servers));
-  const named = marks.length > MAX_NAMED ? [...marks.slice(0, MAX_NAMED), "…"] : marks;
+  const known = connectedTo === undefined ? "" : serverMark(connectedTo);
+  const named = marks.slice(0, MAX_NAMED).map((mark) => (mark === known ? `${connectedTo}` : mark));
+  if (marks.length > MAX_NAMED) named.push("…");
   const measured = `${answersOf(answers)} came from ${marks.length === 1 ? "one server" : `${marks.length} servers`} (${named.join(", ")}) of a cluster of ${size}`;
   if (inCluster.some(({ bus }) => bus !== "up"))
     return warning(
@@ -70,8 +73,8 @@ export function judgeServers(replies: readonly (Reply | NoReply)[], connectedTo:
     );
   if (inCluster.some(({ isWhole }) => !isWhole))
     return warning(
-      `${measured}; not all of them work together`,
-      "The problems on the dashboard of each server say which peer it cannot use, and why.",
+      `${measured}; not all of them work together and have the same keys`,
+      "The problems on the dashboard of each server say which peer it cannot use or has other keys, and what to do.",
     );
   return good(`${measured}, which is whole${worker}`);
 }

@@ -19,7 +19,10 @@ const clusterSchema = v.pipe(
     servers: v.pipe(v.number(), v.description("Servers that run, as this one sees them.")),
     peers_lost: v.pipe(v.number(), v.description("Servers that are gone without a goodbye.")),
     bus: v.pipe(v.picklist(["up", "away"]), v.description("Whether NATS can be reached.")),
-    is_whole: v.pipe(v.boolean(), v.description("Whether NATS can be reached and all servers work together.")),
+    is_whole: v.pipe(
+      v.boolean(),
+      v.description("Whether NATS can be reached, and all servers work together and have the same keys."),
+    ),
   }),
   v.description("The cluster, with NATS_URL. It does not change the status."),
 );

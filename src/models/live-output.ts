@@ -1,6 +1,7 @@
 import type { Claim } from "../pool/claim.ts";
 import type { OutputForm } from "../pool/job-spec.ts";
 import type { RegisteredJob } from "../pool/jobs-registry.ts";
+import { setNewest } from "../system/newest.ts";
 
 /** The most pairs of model and form whose pace is known. Beyond that, the one that was learned first is forgotten. */
 const MAX_PACES = 1000;
@@ -61,8 +62,7 @@ export class LiveOutput {
       pace.output = pace.output * KEPT + output;
       return;
     }
-    if (this.#paces.size >= MAX_PACES) for (const first of this.#paces.keys()) if (this.#paces.delete(first)) break;
-    this.#paces.set(key, { bytes, output });
+    setNewest(this.#paces, key, { bytes, output }, MAX_PACES);
   }
 
   #bytesPerUnit(model: string, form: OutputForm): number {

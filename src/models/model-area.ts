@@ -2,7 +2,7 @@ import type { SecretFor } from "../auth/secrets.ts";
 import type { Config } from "../config.ts";
 import { drainingFault } from "../errors.ts";
 import type { Metrics } from "../figures/metrics.ts";
-import { SPEED_UNIT, UNIT_RULES, type Usage } from "../figures/units.ts";
+import { SPEED_UNIT, type Usage } from "../figures/units.ts";
 import type { ClusterPorts } from "../plugin/cluster.ts";
 import type { Lifecycle, ModelCard, ModelCatalog } from "../plugin/contract.ts";
 import type { EndedRequests } from "../plugin/ended-requests.ts";
@@ -16,7 +16,7 @@ import { FairQueue } from "../pool/policies/fair/fair-queue.ts";
 import { Pool } from "../pool/pool.ts";
 import { Soonest } from "../pool/routing/soonest.ts";
 import type { Seat } from "../pool/seat.ts";
-import type { Deps, LogFields } from "../system/deps.ts";
+import type { Deps } from "../system/deps.ts";
 import { Idle } from "../system/idle.ts";
 import type { AnswerSpool } from "../tunnel/overflow.ts";
 import type { Intake, SessionSource } from "../tunnel/session-source.ts";
@@ -31,6 +31,7 @@ import { registerGauges } from "./gauges.ts";
 import { createModelGreeting } from "./greeting.ts";
 import { createHealthLog } from "./health-log.ts";
 import { createCostOf } from "./job-cost.ts";
+import { toLogFields } from "./job-log.ts";
 import { type EndedJob, Ledger } from "./ledger.ts";
 import { ModelCards } from "./model-cards.ts";
 import { findColdCaches, findInPool } from "./problems.ts";
@@ -147,7 +148,7 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
       pluginId: options.pluginId,
       clock: deps.clock,
       metrics: options.metrics,
-      knownModels: () => this.pool.knownModels(),
+      knownModels: () => this.pool.models.known(),
       workers,
     });
     registerGauges(options.metrics, options.pluginId, this.pool, () => this.#running);
@@ -187,10 +188,11 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
     this.#running -= 1;
     if ((ended.usage?.[SPEED_UNIT] ?? 0) > 0) this.#drift.output(this.#options.deps.clock.elapsed());
     this.pool.touch();
-    const { requestId, caller, model, usage, isEstimated, report, parts } = ended;
+    const { deps, endedRequests, pluginId } = this.#options;
+    const { requestId, caller, model, usage, isEstimated, report } = ended;
     const { claim, end } = report;
-    this.#options.endedRequests?.addJob({
-      plugin: this.#options.pluginId,
+    endedRequests?.addJob({
+      plugin: pluginId,
       requestId,
       caller,
       endUser: report.endUser,
@@ -205,40 +207,13 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
       waitMs: report.queuedMs,
       heldMs: claim ? report.durationMs - report.queuedMs : 0,
     });
-    const why = report.route ?? claim?.route;
-    const fields: Fields = {
-      plugin: this.#options.pluginId,
-      request: requestId,
-      caller: caller.name,
-      address: caller.address,
-      route: caller.route,
-      model: model.slice(0, 128),
-      worker: claim?.worker.id || undefined,
-      worker_server: claim?.worker.server,
-      route_reason: why?.reason,
-      route_share: why?.share === undefined ? undefined : Math.round(why.share * 1000) / 1000,
-      route_score: why?.score,
-      outcome,
-      reason: end.kind === "failed" ? end.fault.code : undefined,
-      limit: end.kind === "failed" ? end.fault.limit : undefined,
-      status: report.status,
-      parts,
-      attempts: report.attempts,
-      retry_reason: report.retryReason,
-      refusals: report.refusals || undefined,
-      queued_ms: Math.round(report.queuedMs),
-      first_byte_ms: report.firstByteMs === undefined ? undefined : Math.round(report.firstByteMs),
-      duration_ms: Math.round(report.durationMs),
-      bytes_out: report.bytesOut,
-    };
-    if (usage) addUsage(fields, usage, isEstimated === true);
-    this.#options.deps.log.info("job.ended", fields);
+    deps.log.info("job.ended", toLogFields(pluginId, ended, outcome));
     this.#idle.check();
   }
 
   /** Returns the model that a request counts for. Clients choose names freely, so one that no worker has is not counted under itself. */
   #countedModel(asked: string, claim: Claim | undefined): string {
-    const model = claim?.model ?? this.pool.resolve({ model: asked, exact: false, excluded: NONE_EXCLUDED });
+    const model = claim?.model ?? this.pool.models.resolve({ model: asked, exact: false, excluded: NONE_EXCLUDED });
     return model === undefined || isDoctorModel(model) ? UNKNOWN_MODEL : model;
   }
 
@@ -251,7 +226,7 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
   }
 
   find(name: string, workerId?: string): ModelCard | undefined {
-    const id = this.pool.resolve({ model: name, workerId, exact: false, excluded: NONE_EXCLUDED });
+    const id = this.pool.models.resolve({ model: name, workerId, exact: false, excluded: NONE_EXCLUDED });
     return id === undefined ? undefined : this.#cards.all().find((card) => card.id === id);
   }
 
@@ -333,12 +308,3 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
 
 /** Stands for the names that no worker offers. No model has brackets in its name. */
 const UNKNOWN_MODEL = "(unknown)";
-
-/** The fields of a log line that is still being put together. */
-type Fields = { -readonly [name in keyof LogFields]: LogFields[name] };
-
-/** Adds what a job used to the fields of its log line. */
-function addUsage(fields: Fields, usage: Usage, isEstimated: boolean): void {
-  for (const [unit, { logField }] of UNIT_RULES) if (logField !== undefined) fields[logField] = usage[unit];
-  if (isEstimated) fields["estimated"] = true;
-}

@@ -31,20 +31,20 @@ export class ModelCards {
   }
 
   #refresh(): void {
-    const { offersRevision } = this.#pool;
+    const { offersRevision } = this.#pool.models;
     if (this.#revision === offersRevision) return;
     this.#revision = offersRevision;
-    const infos = new Map<string, ModelInfo[]>(this.#pool.servedModels().map((model) => [model, []]));
+    const infos = new Map<string, ModelInfo[]>(this.#pool.models.served().map((model) => [model, []]));
     for (const seat of this.#pool.seats()) {
       if (seat.capacity > 0) for (const info of infoOf(seat)) infos.get(info.id)?.push(info);
     }
     const facts = [...infos].map(
-      ([model, said]) => [model, this.#toFacts([...said, ...this.#pool.infosElsewhere(model)])] as const,
+      ([model, said]) => [model, this.#toFacts([...said, ...this.#pool.models.infosElsewhere(model)])] as const,
     );
     this.#facts = new Map(facts);
     this.#cards = facts
       .filter(([id]) => !isDoctorModel(id))
-      .map(([id, each]) => toCard(id, this.#pool.firstSeenAt(id) ?? 0, each));
+      .map(([id, each]) => toCard(id, this.#pool.models.firstSeenAt(id) ?? 0, each));
   }
 
   #toFacts(said: readonly ModelInfo[]): ModelFacts {

@@ -46,12 +46,12 @@ export function toModelStates(
   now: number,
 ): readonly ModelState[] {
   const sums = sumUp(pool.seats());
-  const names = pool.knownModels().filter((name) => !isDoctorModel(name));
+  const names = pool.models.known().filter((name) => !isDoctorModel(name));
   return names.map((name) => ({
     name,
     type: cards.factsOf(name)?.type ?? null,
     context_length: cards.factsOf(name)?.contextLength ?? null,
-    workers: pool.workersOf(name),
+    workers: pool.models.workersOf(name),
     loaded: sums.get(name)?.loaded ?? null,
     out: sums.get(name)?.out ?? 0,
     prefill_tokens_per_s: averageOf(sums.get(name)?.prefill),

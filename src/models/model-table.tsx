@@ -25,7 +25,7 @@ export function ModelTable({ plugin }: { readonly plugin: string }): string {
         { sortBy: "decode_tokens_per_s", label: "Speed", isNumber: true },
         { sortBy: "tokens_per_s", label: "Tokens/s", isNumber: true },
       ]}
-      empty="No worker offers a model."
+      empty="No worker of this server offers a model."
     >
       <Cell label="Model">
         <b class="name" x-text="row.name" x-bind:title="row.name"></b>

@@ -47,7 +47,7 @@ export function WorkerTable({ plugin, work }: { readonly plugin: string; readonl
       columns={columns}
       sortKey="name"
       facet={{ field: "models", label: "All models" }}
-      empty="No worker is connected. The overview shows how to start one."
+      empty="No worker is connected to this server. If there is none at all, the overview shows how to start one."
     >
       <Cell label="Worker">
         <b class="name" x-text="row.name" x-bind:title="row.id"></b>

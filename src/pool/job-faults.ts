@@ -14,6 +14,8 @@ export interface Failure {
    * begun. `fail`: another worker is not expected to do better.
    */
   readonly otherwise: "fail" | "try others" | "try others, then wait" | "wait";
+  /** Whether the worker was told to leave, so that the job does not lose one of its attempts. */
+  readonly hasLeft?: true;
 }
 
 /** Judges the end of an exchange that has not brought an answer. */
@@ -38,7 +40,7 @@ export function failureOf(
 function failureOfCode(reason: ResetCode): Failure {
   switch (reason) {
     case "draining":
-      return { reason, fault: new Fault("worker_lost"), otherwise: "wait" };
+      return { reason, fault: new Fault("worker_lost"), otherwise: "wait", hasLeft: true };
     case "upstream_unreachable":
       return { reason, fault: new Fault("upstream_unreachable"), otherwise: "try others, then wait" };
     // The model server may have worked on the request, as it may have where the worker is lost. A second run costs time

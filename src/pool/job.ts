@@ -13,13 +13,8 @@ import { patienceWith, watchSilence } from "./patience.ts";
 import type { Pool } from "./pool.ts";
 import { QueueTime } from "./queue-time.ts";
 import type { JobTicket, Ticket } from "./ticket.ts";
+import { Tries } from "./tries.ts";
 import type { Wait } from "./waits.ts";
-
-/** The most attempts of a job. A request with which three workers were lost is probably the cause. */
-const MAX_ATTEMPTS = 3;
-
-/** How often a job is sent elsewhere at once because a worker had no slot; after that it waits before each further try. */
-const MAX_REFUSALS = 3;
 
 /**
  * A job from its acceptance to its one end: it claims a slot, or waits for one, or fails with the reason; sends the request;
@@ -39,9 +34,8 @@ export class Job implements RegisteredJob {
   #exchange: Exchange | undefined;
   /** The last attempt; undefined before the first, and after a refusal. */
   #attempt: Attempt | undefined;
-  #attempts = 0;
+  readonly #tries = new Tries();
   #failedAttempts: readonly FailedAttempt[] = [];
-  #refusals = 0;
   #retryReason: string | undefined;
   #firstByteMs: number | undefined;
   #status: number | undefined;
@@ -131,7 +125,7 @@ export class Job implements RegisteredJob {
     // A slot that was given back has gone to another job, whose end may have canceled this one.
     if (this.#ended) return;
     try {
-      const claim = this.#refusals >= MAX_REFUSALS ? undefined : this.#pool.claim(this.#ticket);
+      const claim = this.#tries.mustWait ? undefined : this.#pool.claim(this.#ticket);
       if (claim) return this.#dispatch(claim);
       this.#queueTime.begin(this.#clock.elapsed());
       const wait = this.#pool.wait(
@@ -161,7 +155,7 @@ export class Job implements RegisteredJob {
 
   #dispatch(claim: Claim): void {
     try {
-      const request = this.#spec.request(claim, this.#attempts + this.#refusals + 1);
+      const request = this.#spec.request(claim, this.#tries.next);
       if (request) return this.#send(request, claim);
     } catch (error) {
       // A request that cannot be sent must cost neither the slot nor the job that has just freed it.
@@ -173,7 +167,7 @@ export class Job implements RegisteredJob {
   }
 
   #send(request: ExchangeRequest, claim: Claim): void {
-    this.#attempts += 1;
+    this.#tries.begin();
     const attempt = new Attempt(claim, this.#clock);
     this.#attempt = attempt;
     const exchange = claim.open(request, {
@@ -228,8 +222,10 @@ export class Job implements RegisteredJob {
   }
 
   /** Sends the job elsewhere if no byte of an answer has been passed on and another worker may do better. */
-  #retryOrFail(claim: Claim, { reason, fault, otherwise }: Failure, failed: FailedAttempt | undefined): void {
-    const mayRetry = otherwise !== "fail" && this.#status === undefined && this.#attempts < MAX_ATTEMPTS;
+  #retryOrFail(claim: Claim, failure: Failure, failed: FailedAttempt | undefined): void {
+    const { reason, fault, otherwise, hasLeft } = failure;
+    if (hasLeft) this.#tries.left();
+    const mayRetry = otherwise !== "fail" && this.#status === undefined && this.#tries.hasMore;
     if (this.#ended || !mayRetry) return this.#fail(fault);
     const { demand } = this.#ticket;
     this.#ticket.demand = { ...demand, excluded: claim.exclude(demand.excluded) };
@@ -260,8 +256,7 @@ export class Job implements RegisteredJob {
    */
   #onRefused(claim: Claim): void {
     if (this.#ended) return;
-    this.#attempts -= 1;
-    this.#refusals += 1;
+    this.#tries.refused();
     this.#attempt = undefined;
     claim.refuse();
     this.#acquire();
@@ -285,8 +280,8 @@ export class Job implements RegisteredJob {
       endUser: this.#spec.endUser,
       end,
       claim: this.claim,
-      attempts: this.#attempts,
-      refusals: this.#refusals,
+      attempts: this.#tries.attempts,
+      refusals: this.#tries.refusals,
       retryReason: this.#retryReason,
       failedAttempts: this.#failedAttempts,
       lastAttempt: this.#attempt?.times,

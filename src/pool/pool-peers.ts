@@ -9,6 +9,7 @@ import type { RemoteSlots } from "./remote-slots.ts";
 import type { RemoteChoice, RemoteNeeds, Remotes } from "./remotes.ts";
 import type { Slots } from "./slots.ts";
 import type { JobTicket, Ticket } from "./ticket.ts";
+import type { Tickets } from "./tickets.ts";
 import type { Wait } from "./waits.ts";
 
 export interface PoolPeersOptions {
@@ -19,10 +20,7 @@ export interface PoolPeersOptions {
   readonly slots: Slots;
   readonly remoteSlots: RemoteSlots;
   readonly remotes: Remotes | undefined;
-  /** Issues the ticket of a job that has had a slot, or is on its way to one. */
-  readonly issueTicket: (candidate: Candidate, arrivedAt: number) => JobTicket;
-  /** Returns a ticket number for a job that arrived at this time at another server. */
-  readonly numberAt: (arrivedAt: number) => number;
+  readonly tickets: Tickets;
   /** Called when what peers offer has changed. */
   readonly onChange: () => void;
 }
@@ -44,10 +42,9 @@ export class PoolPeers {
    * called.
    */
   waitForPeer(candidate: Candidate, peer: string, waitedMs: number, onGranted: (claim: HeldClaim) => void): Wait {
-    const { clock, queue, slots, issueTicket, numberAt } = this.#options;
+    const { clock, queue, slots, tickets } = this.#options;
     const arrivedAt = clock.elapsed() - waitedMs;
-    const issued = issueTicket(candidate, arrivedAt);
-    const ticket = { ...issued, number: numberAt(arrivedAt), peer, isStandIn: true };
+    const ticket = { ...tickets.issueForPeer(candidate, peer, arrivedAt), isStandIn: true };
     const wait = queue.waitForPeer({ ticket, onGranted });
     slots.wake(ticket);
     return wait;
@@ -65,8 +62,8 @@ export class PoolPeers {
 
   /** Issues the ticket of a job that a peer sends now. */
   ticketFor(candidate: Candidate, peer: string): JobTicket {
-    const { clock, issueTicket } = this.#options;
-    return { ...issueTicket(candidate, clock.elapsed()), peer };
+    const { clock, tickets } = this.#options;
+    return { ...tickets.issue(candidate, clock.elapsed(), true), peer };
   }
 
   /** Counts the free slots of the workers of this server that may get a demand. */

@@ -2,7 +2,6 @@ import type { Fault } from "../errors.ts";
 import { Idle } from "../system/idle.ts";
 import type { Session, SessionHost } from "../tunnel/session.ts";
 import { CLOSES } from "../wire/closes.ts";
-import type { ModelInfo } from "../wire/model-info.ts";
 import type { Claim } from "./claim.ts";
 import { type Demand, Directory } from "./directory.ts";
 import { type FlowFacts, listFlows } from "./flow-facts.ts";
@@ -10,6 +9,7 @@ import { JobsRegistry } from "./jobs-registry.ts";
 import { mayUse } from "./may-use.ts";
 import { FirstCome } from "./policies/first-come.ts";
 import { PoolLoad } from "./pool-load.ts";
+import { PoolModels } from "./pool-models.ts";
 import { PoolPeers } from "./pool-peers.ts";
 import { Queue, type QueueFigures } from "./queue.ts";
 import type { Candidate, CreateQueuePolicy, QueuePolicy, SharedService } from "./queue-policy.ts";
@@ -23,8 +23,7 @@ import type { RoutePolicy } from "./routing/route-policy.ts";
 import type { Seat } from "./seat.ts";
 import { REST_MS, Slots } from "./slots.ts";
 import type { JobTicket } from "./ticket.ts";
-import { TicketNumbers } from "./ticket-numbers.ts";
-import { lowerOf } from "./urgency.ts";
+import { Tickets } from "./tickets.ts";
 import type { Wait } from "./waits.ts";
 
 export interface PoolOptions extends ReasonsOptions {
@@ -55,6 +54,8 @@ export class Pool implements SessionHost {
   /** The running and waiting jobs. */
   readonly jobs: JobsRegistry;
   readonly load: PoolLoad;
+  /** The models that a request may name. */
+  readonly models: PoolModels;
   /** What the pool exchanges with the pools of other servers. */
   readonly peers: PoolPeers;
   readonly #options: PoolOptions;
@@ -63,7 +64,7 @@ export class Pool implements SessionHost {
   readonly #policy: QueuePolicy;
   readonly #reasons: Reasons;
   readonly #queue: Queue;
-  readonly #numbers: TicketNumbers;
+  readonly #tickets: Tickets;
   #revision = 0;
   readonly #slots: Slots;
   readonly #remoteSlots: RemoteSlots;
@@ -71,13 +72,14 @@ export class Pool implements SessionHost {
 
   constructor(options: PoolOptions) {
     this.#options = options;
-    this.#numbers = new TicketNumbers(options.clock.elapsed());
+    this.#tickets = new Tickets(options.clock.elapsed());
     this.jobs = new JobsRegistry(options.serverId, options.name, options.clock);
     const { remotes } = options;
     const routePolicy = options.routePolicy ?? new LeastLoaded();
     this.#directory = new Directory(options.clock, options.modelGraceMs, routePolicy, remotes?.models);
     this.#reach = new Reach(this.#directory, remotes?.models);
-    this.#reasons = new Reasons(this.#reach, options);
+    this.models = new PoolModels(this.#directory, remotes?.models, this.#reach);
+    this.#reasons = new Reasons(this.#reach, this.models, options);
     const createPolicy = options.createPolicy ?? (() => new FirstCome(options.queueSize));
     this.#policy = createPolicy({
       wake: (ticket) => this.peers.wake(ticket),
@@ -115,8 +117,7 @@ export class Pool implements SessionHost {
       slots: this.#slots,
       remoteSlots: this.#remoteSlots,
       remotes,
-      issueTicket: (candidate, arrivedAt) => this.issueTicket(candidate, arrivedAt, true),
-      numberAt: (arrivedAt) => this.#numbers.between(arrivedAt),
+      tickets: this.#tickets,
       onChange: () => this.touch(),
     });
   }
@@ -167,53 +168,14 @@ export class Pool implements SessionHost {
     return this.#directory.seatOf(workerId);
   }
 
-  /** Lists the models that a request may name, sorted: those served now or within the grace period. */
-  knownModels(): string[] {
-    return this.#reach.knownModels();
-  }
-
-  /** Grows with every change of what the workers offer. */
-  get offersRevision(): number {
-    return this.#reach.offersRevision;
-  }
-
-  /** Lists the models that some worker takes jobs for now, busy or not, sorted. */
-  servedModels(): string[] {
-    return this.#reach.servedModels();
-  }
-
-  /** Returns the model that a demand would be served with now, or as soon as a slot is free; undefined for none. */
-  resolve(demand: Demand): string | undefined {
-    return this.#reach.resolve(demand);
-  }
-
-  /** The time, in milliseconds since 1970, at which a model was first seen; undefined for one that is not known. */
-  firstSeenAt(model: string): number | undefined {
-    return this.#reach.firstSeenAt(model);
-  }
-
-  workersOf(model: string): number {
-    return this.#reach.workersOf(model);
-  }
-
-  /** See `Reach.modelsOfWorker`. */
-  modelsOfWorker(workerId: string): readonly string[] | undefined {
-    return this.#reach.modelsOfWorker(workerId);
-  }
-
-  /** Returns what the workers of other servers say about a model, joined for each server. */
-  infosElsewhere(model: string): Iterable<ModelInfo> {
-    return this.#options.remotes?.models.infosOf(model) ?? [];
-  }
-
-  /** Adds a new session. An older session of the same worker is closed. */
+  /** Adds a new session. An older session of the same worker is closed, unless it drains: then it ends with its last job. */
   onOpened(session: Session): void {
     const before = this.#directory.seatOf(session.worker.id);
     const seat = this.#directory.seat(session, this.#options.isDrained?.(session.worker.id) ?? false);
     this.#revision += 1;
     this.#slots.health.enter(seat, before);
     this.#directory.rank(seat);
-    before?.session.close(CLOSES.replaced);
+    if (before?.session.offer.status !== "draining") before?.session.close(CLOSES.replaced);
     this.#slots.serve(seat);
   }
 
@@ -251,22 +213,9 @@ export class Pool implements SessionHost {
     return true;
   }
 
-  /**
-   * Issues the ticket of a job that arrives now; `arrivedAt` is `Clock.elapsed`. With `wasAccepted`, another job of the
-   * same request has had a slot. A class above the caller's counts as the caller's.
-   */
+  /** Issues the ticket of a job that arrives now, by `Clock.elapsed`. See `Tickets.issue`. */
   issueTicket(candidate: Candidate, arrivedAt: number, wasAccepted = false): JobTicket {
-    const { demand, caller, endUser } = candidate;
-    return {
-      number: this.#numbers.next(arrivedAt),
-      caller,
-      class: lowerOf(caller.class, candidate.class),
-      endUser,
-      arrivedAt,
-      demand,
-      wasAccepted,
-      expiresAt: undefined,
-    };
+    return this.#tickets.issue(candidate, arrivedAt, wasAccepted);
   }
 
   /**

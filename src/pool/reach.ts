@@ -1,9 +1,9 @@
-import { aliasKey, listedName } from "./alias.ts";
+import { aliasKey } from "./alias.ts";
 import type { Demand, Directory } from "./directory.ts";
-import { NONE_EXCLUDED } from "./excluded.ts";
 import type { RemoteChoice, RemoteModels } from "./remotes.ts";
 import { isWithinGuard } from "./routing/guard.ts";
 import type { Choice } from "./routing/route-policy.ts";
+import type { Seat } from "./seat.ts";
 import type { Ticket } from "./ticket.ts";
 
 /**
@@ -27,22 +27,12 @@ export class Reach {
     return this.#own.size + (this.#remotes?.size ?? 0);
   }
 
-  /** Grows with every change of what the workers offer. */
-  get offersRevision(): number {
-    return this.#own.offersRevision + (this.#remotes?.offersRevision ?? 0);
-  }
-
-  /** Whether each peer has announced what it serves. */
-  get isSettled(): boolean {
-    return this.#remotes?.isSettled ?? true;
-  }
-
   /** Chooses a seat of this server or, if none has room, a slot on a peer. A better match for the name goes first. */
   choose(demand: Demand): Choice | RemoteChoice | undefined {
     const remotes = this.#remotes;
     if (!remotes) return this.#own.choose(demand);
     const { model, workerId } = demand;
-    if (workerId !== undefined && this.#own.seatOf(workerId)) return this.#own.choose(demand);
+    if (this.#isSeated(demand)) return this.#own.choose(demand);
     const own = workerId === undefined ? this.#own.chooseModel(model, demand) : undefined;
     const warmer = demand.affinity && workerId === undefined ? this.#chooseWarmer(demand, own, remotes) : undefined;
     return warmer ?? own ?? this.#chooseByName(demand, remotes);
@@ -128,64 +118,24 @@ export class Reach {
     return { busy, slots };
   }
 
-  /** Lists the models that some worker takes jobs for, busy or not, sorted. */
-  servedModels(): string[] {
-    return this.#union(this.#own.servedModels(), this.#remotes?.servedModels());
-  }
-
-  /** Lists the models that are served or were within the grace period, sorted. */
-  knownModels(): string[] {
-    return this.#union(this.#own.knownModels(), this.#remotes?.knownModels());
-  }
-
-  /** Lists the models that one worker takes jobs for, in any order; undefined for a worker that is connected to no server. */
-  modelsOfWorker(workerId: string): readonly string[] | undefined {
-    const seat = this.#own.seatOf(workerId);
-    if (seat) return seat.capacity > 0 ? seat.models : [];
-    const remotes = this.#remotes;
-    if (remotes?.serverOf(workerId) === undefined) return undefined;
-    const needs = { workerId, excluded: NONE_EXCLUDED };
-    return [...remotes.servedModels()].filter((model) => remotes.isReady(model, needs));
-  }
-
-  workersOf(model: string): number {
-    return this.#own.workersOf(model) + (this.#remotes?.workersOf(model) ?? 0);
-  }
-
-  /** The time, in milliseconds since 1970, at which any server first saw a model; undefined for one that is not known. */
-  firstSeenAt(model: string): number | undefined {
-    const here = this.#own.firstSeenAt(model);
-    const elsewhere = this.#remotes?.firstSeenAt(model);
-    if (here === undefined || elsewhere === undefined) return here ?? elsewhere;
-    return Math.min(here, elsewhere);
-  }
-
   isKnownWorker(workerId: string): boolean {
     return this.#own.isKnownWorker(workerId) || (this.#remotes?.isKnownWorker(workerId) ?? false);
   }
 
-  /** Whether the model, or a stand-in for it, is served now or was served within the grace period. */
-  isKnownModel(demand: Demand): boolean {
-    const remotes = this.#remotes;
-    if (this.#own.isKnownModel(demand)) return true;
-    if (!remotes) return false;
-    const listed = listedName(demand.model);
-    if (remotes.isKnownModel(demand.model) || remotes.isKnownModel(listed)) return true;
-    const alias = demand.exact ? undefined : aliasKey(listed);
-    return alias !== undefined && remotes.isKnownAlias(alias);
+  #isSeated({ workerId }: Demand): boolean {
+    return workerId !== undefined && this.seatOf(workerId) !== undefined;
   }
 
-  #isSeated({ workerId }: Demand): boolean {
-    return workerId !== undefined && this.#own.seatOf(workerId) !== undefined;
+  /** Returns the seat of a worker, unless the worker leaves it and is connected to a peer already. */
+  seatOf(workerId: string): Seat | undefined {
+    const seat = this.#own.seatOf(workerId);
+    const hasMoved = seat?.session.offer.status === "draining" && this.#remotes?.serverOf(workerId) !== undefined;
+    return hasMoved ? undefined : seat;
   }
 
   /** Lists the models that may serve a demand now, best first; of a worker that is named, if a peer has it. */
   namesFor(demand: Demand): readonly string[] {
     const { naming } = this.#own;
     return demand.workerId === undefined ? naming.namesFor(demand) : naming.namesElsewhere(demand);
-  }
-
-  #union(own: string[], others: Iterable<string> | undefined): string[] {
-    return others ? [...new Set([...own, ...others])].sort() : own;
   }
 }

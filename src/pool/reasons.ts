@@ -12,6 +12,7 @@ import {
   notToldFault,
   RETRY_AFTER_S,
 } from "./pool-faults.ts";
+import type { PoolModels } from "./pool-models.ts";
 import type { Candidate } from "./queue-policy.ts";
 import type { Reach } from "./reach.ts";
 
@@ -26,11 +27,13 @@ export interface ReasonsOptions {
 /** Finds the reason why a pool gives a job no slot. */
 export class Reasons {
   readonly #reach: Reach;
+  readonly #models: PoolModels;
   readonly #options: ReasonsOptions;
   readonly #startedAt: number;
 
-  constructor(reach: Reach, options: ReasonsOptions) {
+  constructor(reach: Reach, models: PoolModels, options: ReasonsOptions) {
     this.#reach = reach;
+    this.#models = models;
     this.#options = options;
     this.#startedAt = options.clock.elapsed();
   }
@@ -43,7 +46,7 @@ export class Reasons {
 
   /** Whether the model, and the worker if one is named, are here or were here within their grace period. */
   isKnown(demand: Demand): boolean {
-    return !this.#isWorkerMissing(demand) && this.#reach.isKnownModel(demand);
+    return !this.#isWorkerMissing(demand) && this.#models.isKnown(demand);
   }
 
   /**
@@ -54,9 +57,9 @@ export class Reasons {
     const { model } = demand;
     if (isAllowed && this.isKnown(demand)) return this.#assertKindTaken(demand);
     if (isAllowed && this.startGraceLeftMs > 0) return;
-    if (isAllowed && !this.#reach.isSettled) throw notToldFault(demand);
+    if (isAllowed && !this.#models.isSettled) throw notToldFault(demand);
     if (this.#isWorkerMissing(demand)) throw new Fault("worker_not_found", { param: "worker_id" });
-    const served = this.#reach.servedModels();
+    const served = this.#models.served();
     const visible = served.filter((each) => mayUse(caller, each));
     if (served.length > 0 && visible.length === 0) throw modelNotVisibleFault(model);
     throw modelNotFoundFault(model, visible, this.#reach.size);

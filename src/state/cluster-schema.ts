@@ -59,7 +59,10 @@ const clusterEntries = {
     v.description("The connection to NATS."),
   ),
   peers_lost: v.pipe(v.number(), v.description("Servers that are gone without a goodbye.")),
-  is_whole: v.pipe(v.boolean(), v.description("Whether NATS can be reached and every server works with this one.")),
+  is_whole: v.pipe(
+    v.boolean(),
+    v.description("Whether NATS can be reached, and every server works with this one and has the same keys."),
+  ),
   servers: v.array(v.object(rowEntries)),
   sample: v.pipe(
     sampleSchema,

@@ -11,7 +11,7 @@ export interface ClusterState {
   readonly bus: BusState;
   /** Servers that left without a goodbye and have not come back. They leave the list after some minutes. */
   readonly peers_lost: number;
-  /** Whether NATS can be reached and every server of the list works with this one. */
+  /** Whether NATS can be reached, and every server of the list works with this one and has the same keys. */
   readonly is_whole: boolean;
   /** All servers by their ids, with the one that answers. */
   readonly servers: readonly ServerRow[];
@@ -91,7 +91,10 @@ export function toClusterState(
     id: own.id,
     bus: toBusState(facts.bus),
     peers_lost: servers.filter((each) => each.is_lost).length,
-    is_whole: facts.bus.isUp && servers.every(({ state, is_lost }) => (state === "gone" ? !is_lost : isWorking(state))),
+    is_whole:
+      facts.bus.isUp &&
+      facts.peers.every(({ status, hasSameKeys }) => status === "gone" || hasSameKeys) &&
+      servers.every(({ state, is_lost }) => (state === "gone" ? !is_lost : isWorking(state))),
     servers: servers.sort((a, b) => (a.id < b.id ? -1 : 1)),
     sample: sumOfSamples(running.flatMap(({ sample }) => sample ?? [])) ?? own.sample,
     pools: sumOfPools(running.flatMap(({ pools }) => pools)),

@@ -11,7 +11,7 @@ import { createRoutes } from "../plugin/route-context.ts";
 import type { Deps } from "../system/deps.ts";
 import { type Assets, accepts, createAssets } from "./assets.ts";
 import type { ClusterState } from "./cluster-state.ts";
-import type { ServerState } from "./overview.ts";
+import type { ServerState } from "./server-state.ts";
 
 export interface PageOptions {
   readonly config: Config;

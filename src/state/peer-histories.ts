@@ -1,3 +1,4 @@
+import { setNewest } from "../system/newest.ts";
 import type { PeerFacts } from "./cluster-facts.ts";
 import type { PeerSecond } from "./cluster-state.ts";
 import { History, type HistoryState, type Sample } from "./history.ts";
@@ -59,10 +60,7 @@ export class PeerHistories {
       kept.epoch = epoch;
       kept.totals = undefined;
     }
-    this.#peers.delete(id);
-    this.#peers.set(id, kept);
-    const [silent] = this.#peers.keys();
-    if (this.#peers.size > MAX_PEERS && silent !== undefined) this.#peers.delete(silent);
+    setNewest(this.#peers, id, kept, MAX_PEERS);
     return kept;
   }
 }

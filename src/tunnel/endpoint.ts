@@ -1,13 +1,10 @@
-import { Fault } from "../errors.ts";
 import type { Deps, Log } from "../system/deps.ts";
 import { RepeatedLines } from "../system/repeated-lines.ts";
 import { onServer } from "../system/server-id.ts";
 import { VERSION } from "../system/version.ts";
 import { CLOSES, type Close, closeWith } from "../wire/closes.ts";
 import { MAX_FRAME_BYTES } from "../wire/frame.ts";
-import { NATIVE_PROTOCOL } from "../wire/protocol.ts";
 import type { Registered } from "../wire/server-messages.ts";
-import { AcceptPace } from "./accept-pace.ts";
 import { Arrivals, type Newcomer } from "./arrivals.ts";
 import type { Dialect } from "./dialect.ts";
 import type { Hello } from "./greeting.ts";
@@ -20,6 +17,7 @@ import { UNBOUNDED } from "./session.ts";
 import type { Applicant, Intake, IntakeOptions } from "./session-source.ts";
 import type { SessionWatch } from "./session-watch.ts";
 import { closeSocket, createSocket, MAX_MESSAGE_BYTES, type Upgrader, type WorkerSocket } from "./sockets.ts";
+import { Upgrades } from "./upgrades.ts";
 import { WorkerSession } from "./worker-session.ts";
 
 export interface EndpointOptions extends Omit<IntakeOptions, "pluginId"> {
@@ -46,9 +44,6 @@ export interface LinkLimits {
   readonly confirmTimeoutMs: number;
 }
 
-/** Sockets that are open but not registered. Past this, upgrades are refused, so that such sockets cannot fill memory. */
-const MAX_UNREGISTERED = 10_000;
-
 /** The refusal of an id of another owner. */
 const ID_IN_USE = closeWith("id_in_use", "another key owns it; send that key too, or remove it from the server");
 
@@ -70,8 +65,7 @@ export class WorkerEndpoint implements Intake {
   readonly #log: Log;
   readonly #heartbeat: Heartbeat;
   readonly #owners: IdOwners;
-  readonly #pace: AcceptPace;
-  readonly #arrivals: Arrivals;
+  readonly #upgrades: Upgrades;
   readonly #roster: Roster;
   readonly #refusals: RepeatedLines;
   readonly #frameMemory = createFrameMemory();
@@ -90,8 +84,7 @@ export class WorkerEndpoint implements Intake {
       records: ownerRecords,
       onLost: (id) => this.#closeAll(id, ID_IN_USE),
     });
-    this.#pace = new AcceptPace(options.deps.clock);
-    this.#arrivals = new Arrivals({
+    const arrivals = new Arrivals({
       clock: options.deps.clock,
       registerTimeoutMs: options.limits.registerTimeoutMs,
       maxLegacyBytes: options.maxLegacyBytes || MAX_MESSAGE_BYTES,
@@ -102,6 +95,7 @@ export class WorkerEndpoint implements Intake {
         refuse: (ws, close, applicant, hello) => this.#refuse(ws, close, applicant, hello),
       },
     });
+    this.#upgrades = new Upgrades(deps.clock, arrivals);
     this.#refusals = new RepeatedLines({
       clock: options.deps.clock,
       write: (fields) => this.#log.warn("session.refused", fields),
@@ -109,31 +103,7 @@ export class WorkerEndpoint implements Intake {
   }
 
   upgrade(request: Request, upgrader: Upgrader, applicant: Applicant): undefined | Promise<undefined> {
-    if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
-      throw new Fault("upgrade_required", { headers: { upgrade: "websocket" } });
-    }
-    const offered =
-      request.headers
-        .get("sec-websocket-protocol")
-        ?.split(",")
-        .map((name) => name.trim()) ?? [];
-    const isNative = offered.includes(NATIVE_PROTOCOL);
-    if (offered.length > 0 && !isNative) {
-      throw new Fault("invalid_request", {
-        message: `Offer the WebSocket subprotocol ${NATIVE_PROTOCOL}, or none for the legacy dialect.`,
-      });
-    }
-    if (this.#arrivals.unregistered + this.#pace.waiting >= MAX_UNREGISTERED)
-      throw new Fault("too_many_connections", { retryAfterS: 5 });
-    const take = (): undefined => {
-      const data = this.#arrivals.next(isNative ? "native" : "legacy", applicant);
-      // Bun would echo the first offered protocol if none were picked.
-      const headers = isNative ? { "sec-websocket-protocol": NATIVE_PROTOCOL } : undefined;
-      if (!upgrader.upgrade(request, headers ? { data, headers } : { data })) throw new Fault("upgrade_required");
-      return undefined;
-    };
-    const turn = this.#pace.turn();
-    return turn === undefined ? take() : turn.then(take);
+    return this.#upgrades.take(request, upgrader, applicant);
   }
 
   knows(workerId: string): boolean {

@@ -4,9 +4,34 @@ import type { HeldSession, SessionWatch } from "./session-watch.ts";
 import type { WorkerSession } from "./worker-session.ts";
 
 /** A session, as the roster keeps it. */
-interface Entry extends HeldSession {
+class Entry implements HeldSession {
   readonly session: WorkerSession;
-  isLeaving: boolean;
+  readonly claimant: Claimant;
+  readonly #onLeaving: (entry: Entry) => void;
+  isLeaving = false;
+
+  constructor(session: WorkerSession, claimant: Claimant, onLeaving: (entry: Entry) => void) {
+    this.session = session;
+    this.claimant = claimant;
+    this.#onLeaving = onLeaving;
+  }
+
+  get canMove(): boolean {
+    return this.session.canMove;
+  }
+
+  ping(): void {
+    this.session.ping();
+  }
+
+  handOver(reason: string): void {
+    this.session.sendHandover(reason, 0);
+    this.#onLeaving(this);
+  }
+
+  drain(reason: string): void {
+    this.session.sendDrain(reason, 0);
+  }
 }
 
 /** The sessions of one endpoint. Reports the opening and the end of each to the watch. */
@@ -15,6 +40,11 @@ export class Roster {
   readonly #entries = new Map<WorkerSession, Entry>();
   /** The newest session of each worker id. */
   readonly #byWorker = new Map<string, WorkerSession>();
+  readonly #onLeaving = (entry: Entry): void => {
+    if (entry.isLeaving) return;
+    entry.isLeaving = true;
+    this.#watch?.onLeaving(entry);
+  };
 
   constructor(watch: SessionWatch | undefined) {
     this.#watch = watch;
@@ -30,9 +60,16 @@ export class Roster {
     return [...this.#entries.keys()];
   }
 
+  /**
+   * Adds a session that the pool was not told of yet. If its worker was told to leave and came back to this server, the older
+   * session ends with its last job.
+   */
   add(session: WorkerSession, claimant: Claimant): void {
-    this.#entries.set(session, { session, claimant, isLeaving: false, ping: () => session.ping() });
+    const before = this.#byWorker.get(session.worker.id);
+    const entryBefore = before && this.#entries.get(before);
+    this.#entries.set(session, new Entry(session, claimant, this.#onLeaving));
     this.#byWorker.set(session.worker.id, session);
+    if (entryBefore?.isLeaving) entryBefore.drain("the worker is connected anew");
   }
 
   /** MUST be called after `add`, when the pool was told of the session. */
@@ -54,9 +91,7 @@ export class Roster {
   leave(tell: (session: WorkerSession) => void): void {
     for (const [session, entry] of this.#entries) {
       tell(session);
-      if (entry.isLeaving) continue;
-      entry.isLeaving = true;
-      this.#watch?.onLeaving(entry);
+      this.#onLeaving(entry);
     }
   }
 

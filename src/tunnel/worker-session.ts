@@ -48,6 +48,8 @@ export class WorkerSession implements Session, Wire {
   readonly #ids: ExchangeIds;
   #congested = false;
   #closed = false;
+  /** Whether the server has told the worker to leave. */
+  #isToldToLeave = false;
   #ignoredCount = 0;
   /** `Clock.elapsed` of the last sign of life of any kind. */
   lastHeardAt: number;
@@ -92,6 +94,11 @@ export class WorkerSession implements Session, Wire {
   /** How many exchanges have been opened and have not settled. */
   get running(): number {
     return this.#exchanges.size;
+  }
+
+  /** Whether the worker can be told to connect anew, and no request would notice it. */
+  get canMove(): boolean {
+    return this.dialect === "native" && this.#exchanges.size === 0 && this.#offer.status !== "draining";
   }
 
   open(request: ExchangeRequest, sink: ExchangeSink): Exchange {
@@ -189,10 +196,18 @@ export class WorkerSession implements Session, Wire {
     this.#options.socket.ping();
   }
 
-  /** Tells the worker that the server is going away, if its dialect has a message for it. */
+  /**
+   * Tells the worker to finish what runs and leave, if its dialect has a message for that. From then on it would refuse
+   * requests, so it counts as draining, whatever it says.
+   */
   sendDrain(reason: string, retryAfterMs: number): void {
     const message = this.#options.dialect.drainMessage(reason, retryAfterMs);
-    if (message !== undefined) this.send(message);
+    if (message === undefined || this.#closed) return;
+    this.send(message);
+    if (this.#isToldToLeave) return;
+    this.#isToldToLeave = true;
+    this.#offer = { ...this.#offer, status: "draining" };
+    this.#options.host.onOfferChange(this);
   }
 
   /** Tells the worker that another server is taking over, if its dialect has a message for it. */
@@ -257,7 +272,8 @@ export class WorkerSession implements Session, Wire {
       };
       return;
     }
-    this.#offer = offerAfter(this.#offer, control);
+    const offer = offerAfter(this.#offer, control);
+    this.#offer = this.#isToldToLeave ? { ...offer, status: "draining" } : offer;
     // An agent learns some facts late: its backend's version only when the backend is up.
     if (control.type === "status_update" && control.agent_config)
       this.#worker = { ...this.#worker, hostInfo: mergeHostInfo(this.#worker.hostInfo, control.agent_config) };

@@ -25,6 +25,9 @@ export interface PeerOrder {
   readonly ref?: number;
   /** The name of the caller, for the log and the dashboard. */
   readonly caller?: string;
+  /** The caller's tenant, and its weight above 0, if they are not the usual ones. */
+  readonly tenant?: string;
+  readonly weight?: number;
   /** The urgency of the job. */
   readonly class?: PeerClass;
   /** A digest that identifies the person behind the caller. */
@@ -64,18 +67,21 @@ export interface ServingWorker {
 /** The most sessions that one order excludes. A job has three attempts, so an honest server names no more than a few. */
 const MAX_EXCLUDED = 16;
 const MAX_WARM = 8;
+const MAX_WEIGHT = 10_000;
 
 /** Reads the order in a request's head; undefined for anything else. */
 export function toPeerOrder(value: unknown): PeerOrder | undefined {
   if (!isRecord(value)) return undefined;
   const { plugin, model, sent_as, exact, worker, excluded, request_id, ref, caller, end_user, slot, warm } = value;
+  const { tenant, weight } = value;
   const call = toPeerCall(value["call"]);
   if (typeof plugin !== "string" || !isExchangeKind(plugin)) return undefined;
   if (!isText(model, MAX_MODEL_CHARS) || !isOptional(sent_as, MAX_MODEL_CHARS)) return undefined;
   if (typeof exact !== "boolean" || !isText(request_id, MAX_TEXT_CHARS)) return undefined;
   if (worker !== undefined && !(typeof worker === "string" && isId(worker))) return undefined;
   if (!isOptional(caller, MAX_TEXT_CHARS) || !isOptional(end_user, MAX_TEXT_CHARS)) return undefined;
-  if (!isOptional(slot, MAX_TEXT_CHARS)) return undefined;
+  if (!isOptional(slot, MAX_TEXT_CHARS) || !isOptional(tenant, MAX_TEXT_CHARS)) return undefined;
+  if (weight !== undefined && !(typeof weight === "number" && weight > 0 && weight <= MAX_WEIGHT)) return undefined;
   if (ref !== undefined && !(typeof ref === "number" && Number.isSafeInteger(ref) && ref >= 0)) return undefined;
   if (excluded !== undefined && !isListOf(excluded, MAX_EXCLUDED, isSessionId)) return undefined;
   if (warm !== undefined && !isListOf(warm, MAX_WARM, isWarm)) return undefined;
@@ -88,6 +94,8 @@ export function toPeerOrder(value: unknown): PeerOrder | undefined {
   if (excluded !== undefined) order.excluded = excluded;
   if (ref !== undefined) order.ref = ref;
   if (caller !== undefined) order.caller = caller;
+  if (tenant !== undefined) order.tenant = tenant;
+  if (weight !== undefined) order.weight = weight;
   if (urgency !== undefined) order.class = urgency;
   if (end_user !== undefined) order.end_user = end_user;
   if (slot !== undefined) order.slot = slot;

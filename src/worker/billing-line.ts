@@ -1,22 +1,19 @@
 import { parseJson } from "../json/parse.ts";
 import { itemsOf, membersOf, type Range } from "../json/scan.ts";
+import { BILLING_LINE, withoutBillingLine } from "../wire/billing-line.ts";
 import type { BodyEdit } from "../wire/heads.ts";
-
-/**
- * The beginning of the line that Claude Code puts at the beginning of its system prompt, in a block of its own:
- * `x-anthropic-billing-header: cc_version=2.1.177.01c; cc_entrypoint=cli; cch=36ee5;`. Some of it changes with each request.
- * A backend that reads it into the prompt finds nothing after it in its prompt cache. vLLM leaves the line out by itself since
- * March 2026; Ollama's source of August 2026 does not.
- */
-const LINE = "x-anthropic-billing-header:";
 
 /** The roles of messages that make up the system prompt. */
 const SYSTEM_ROLES: ReadonlySet<unknown> = new Set(["system", "developer"]);
 
-/** Returns the changes to a request's JSON that leave the billing line out of its prompt, in order; none for most requests. */
+/**
+ * Returns the changes to a request's JSON that leave the billing line out of its prompt, in order; none for most requests. A
+ * backend that reads the line into the prompt finds nothing after it in its prompt cache. vLLM leaves it out by itself since
+ * March 2026; Ollama's source of August 2026 does not.
+ */
 export function billingEdits(body: Uint8Array): readonly BodyEdit[] {
   // The search costs little, so that other requests are not looked into.
-  if (asBuffer(body).indexOf(LINE) < 0) return NONE;
+  if (asBuffer(body).indexOf(BILLING_LINE) < 0) return NONE;
   const members = membersOf(body);
   const edits: BodyEdit[] = [];
   for (const name of ["system", "instructions"]) addContent(edits, body, members?.get(name));
@@ -84,18 +81,13 @@ function addContent(edits: BodyEdit[], body: Uint8Array, range: Range | undefine
 /** Whether a block is nothing but the line. */
 function isOnlyLine(body: Uint8Array, block: Range): boolean {
   const text = valueAt(body, membersOf(body, block.start)?.get("text"));
-  return typeof text === "string" && text.startsWith(LINE) && withoutLine(text) === "";
+  return typeof text === "string" && text.startsWith(BILLING_LINE) && withoutBillingLine(text) === "";
 }
 
 function addText(edits: BodyEdit[], body: Uint8Array, range: Range | undefined): void {
   const text = valueAt(body, range);
-  if (range === undefined || typeof text !== "string" || !text.startsWith(LINE)) return;
-  edits.push({ at: range.start, end: range.end, text: JSON.stringify(withoutLine(text)) });
-}
-
-function withoutLine(text: string): string {
-  const end = text.indexOf("\n");
-  return end < 0 ? "" : text.slice(end + 1);
+  if (range === undefined || typeof text !== "string" || !text.startsWith(BILLING_LINE)) return;
+  edits.push({ at: range.start, end: range.end, text: JSON.stringify(withoutBillingLine(text)) });
 }
 
 function valueAt(body: Uint8Array, range: Range | undefined): unknown {

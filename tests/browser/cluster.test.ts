@@ -1,9 +1,10 @@
-import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { fileURLToPath } from "node:url";
-import type { Browser, Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import type { ServerLoad } from "../../src/state/cluster-facts.ts";
 import { systemClock } from "../../src/system/clock.ts";
-import { launchBrowser, openPage, painted, showPart, signIn, type Watched } from "../support/browser.ts";
+import { painted, showPart } from "../support/browser.ts";
+import { BrowserPages } from "../support/browser-pages.ts";
 import type { Config } from "../support/default-config.ts";
 import { ScriptedCluster } from "../support/scripted-cluster.ts";
 import { ServerCluster } from "../support/server-cluster.ts";
@@ -13,34 +14,16 @@ setDefaultTimeout(30_000);
 
 const AXE = await Bun.file(fileURLToPath(import.meta.resolve("axe-core/axe.min.js"))).text();
 
-let browser: Browser;
-beforeAll(async () => {
-  browser = await launchBrowser();
-});
-afterAll(() => browser.close());
-
-const running: { stop(): Promise<void> }[] = [];
-let watched: Watched | undefined;
-afterEach(async () => {
-  const complaints = watched?.complaints ?? [];
-  await watched?.close();
-  watched = undefined;
-  for (const each of running.splice(0).reverse()) await each.stop();
-  expect(complaints).toEqual([]);
-});
+const pages = new BrowserPages();
 
 function start(config: Partial<Config> = {}) {
   const cluster = new ScriptedCluster(systemClock);
   const server = new TestServer({ serverId: "a", plugins: ["llm"], ...config }, {}, undefined, undefined, cluster);
-  running.push(server);
+  pages.running.push(server);
   return { server, cluster };
 }
 
-async function open(server: TestServer, tab = "overview"): Promise<Page> {
-  watched = await openPage(browser);
-  await signIn(watched.page, server.url, tab);
-  return watched.page;
-}
+const open = (server: TestServer, tab = "overview"): Promise<Page> => pages.openTab(server.url, tab);
 
 const load = (used: number, requests = 0): ServerLoad => ({
   pulses: [
@@ -103,7 +86,7 @@ describe("the page of a server in a cluster", () => {
     await page.waitForSelector("text=Waiting for the state of server b");
     cluster.arrive("b", await textOf(server, "b", "cellar gpu"));
     await page.locator("#tab-llm tbody tr", { hasText: "cellar gpu" }).first().waitFor();
-    await page.waitForSelector("text=jobs of server b, as server a gets them");
+    await page.waitForSelector("text=jobs of server b, as received by server a");
     expect(await page.locator("#tab-llm tbody tr", { hasText: "attic gpu" }).count()).toBe(0);
     expect(page.url()).toContain("?server=b#llm");
     await page.reload();
@@ -138,15 +121,14 @@ describe("the page of a server in a cluster", () => {
 
   test("goes back to all servers when the chosen one is not in the cluster", async () => {
     const { server } = start({ apiKeys: [] });
-    watched = await openPage(browser);
-    const { page, complaints } = watched;
+    const page = await pages.open();
     await page.goto(`${server.url}/state?server=nobody`);
     await page.waitForSelector(".link.live");
     await page.waitForSelector(".verdict:not(:has-text('Waiting for'))");
     expect(await page.inputValue("#server")).toBe("");
     // Browsers log an error for each 404.
-    expect(complaints.filter((each) => !each.includes("404") && !each.includes("MIME"))).toEqual([]);
-    complaints.splice(0);
+    expect(pages.complaints.filter((each) => !each.includes("404") && !each.includes("MIME"))).toEqual([]);
+    pages.complaints.splice(0);
   });
 
   test("survives the death of its server when a proxy sends it to another one", async () => {
@@ -164,9 +146,8 @@ describe("the page of a server in a cluster", () => {
         );
       },
     });
-    running.push({ stop: () => proxy.stop(true) });
-    watched = await openPage(browser);
-    const { page, complaints } = watched;
+    pages.running.push({ stop: () => proxy.stop(true) });
+    const page = await pages.open();
     await page.goto(`http://127.0.0.1:${proxy.port}/state`);
     await page.waitForSelector(".link.live");
     await row(page, "a").locator("text=answers this page").waitFor();
@@ -178,14 +159,14 @@ describe("the page of a server in a cluster", () => {
     await row(page, "a").locator("text=lost").waitFor();
     await page.waitForSelector(".link.live");
     // Browsers log an error for each failed request.
-    expect(complaints.filter((each) => !/ERR_|502|MIME/.test(each))).toEqual([]);
-    complaints.splice(0);
+    expect(pages.complaints.filter((each) => !/ERR_|502|MIME/.test(each))).toEqual([]);
+    pages.complaints.splice(0);
   });
 });
 
 test("the page of one server shows the jobs and workers of another one, and acts on them", async () => {
   const cluster = await ServerCluster.start(["a", "b"], { plugins: ["llm"] });
-  running.push(cluster);
+  pages.running.push(cluster);
   const worker = await cluster.at("b").server.worker({ worker_id: "cellar", worker_name: "cellar gpu" });
   await cluster.knows("a", "m");
   const answered = cluster.at("a").server.chat("m", { stream: true });
@@ -219,10 +200,7 @@ test("the servers can be read by screen readers, in both themes, and fit on a ph
     ["light", 1280],
     ["dark", 390],
   ] as const) {
-    await watched?.close();
-    watched = await openPage(browser, { colorScheme, viewport: { width, height: 844 } });
-    const { page } = watched;
-    await signIn(page, server.url);
+    const page = await pages.openTab(server.url, "overview", { colorScheme, viewport: { width, height: 844 } });
     await row(page, "d").waitFor();
     await page.evaluate(AXE);
     for (const tab of ["overview", "llm"]) {
@@ -238,7 +216,7 @@ test("the servers can be read by screen readers, in both themes, and fit on a ph
 
 test("the page of a server without a cluster has no choice of servers and no list of them", async () => {
   const server = new TestServer({ plugins: ["llm"] });
-  running.push(server);
+  pages.running.push(server);
   const page = await open(server);
   expect(await page.locator("#server, .servers, .server-line, #boot-cluster").count()).toBe(0);
 });

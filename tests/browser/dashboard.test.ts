@@ -1,52 +1,35 @@
-import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import type { Browser, Page } from "playwright-core";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import type { Page } from "playwright-core";
 import type { Deps } from "../../src/system/deps.ts";
-import { launchBrowser, openPage, painted, showPart, signIn, type Watched } from "../support/browser.ts";
+import { painted, showPart, signIn } from "../support/browser.ts";
+import { BrowserPages } from "../support/browser-pages.ts";
 import type { Config } from "../support/default-config.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { API_KEY, TestServer } from "../support/test-server.ts";
 
 setDefaultTimeout(30_000);
 
-let browser: Browser;
-beforeAll(async () => {
-  browser = await launchBrowser();
-});
-afterAll(() => browser.close());
-
-const running: { stop(): Promise<void> }[] = [];
-let watched: Watched | undefined;
-afterEach(async () => {
-  const complaints = watched?.complaints ?? [];
-  await watched?.close();
-  watched = undefined;
-  for (const each of running.splice(0).reverse()) await each.stop();
-  expect(complaints).toEqual([]);
-});
+const pages = new BrowserPages();
 
 function start(overrides: Partial<Config> = {}, deps: Partial<Deps> = {}): TestServer {
   const server = new TestServer({ plugins: ["llm", "asr", "mcp", "transfer"], ...overrides }, deps);
-  running.push(server);
+  pages.running.push(server);
   return server;
 }
 
-async function open(server: TestServer, tab = "overview", options = {}): Promise<Page> {
-  watched = await openPage(browser, options);
-  await signIn(watched.page, server.url, tab);
-  return watched.page;
-}
+const open = (server: TestServer, tab = "overview", options = {}): Promise<Page> =>
+  pages.openTab(server.url, tab, options);
 
 describe("the sign-in page", () => {
   test("accepts the key, rejects a wrong key, and the sign-out ends the session", async () => {
     const server = start();
-    watched = await openPage(browser);
-    const { page } = watched;
+    const page = await pages.open();
     await page.goto(`${server.url}/state`);
     await page.fill("#key", "wrong");
     await page.click("button[type=submit]");
     await page.waitForSelector("[role=alert]");
     // Browsers log an error for each 401.
-    watched.complaints.splice(0);
+    pages.complaints.splice(0);
     await signIn(page, server.url);
     const [cookie] = await page.context().cookies();
     expect(cookie).toMatchObject({ httpOnly: true, sameSite: "Strict" });
@@ -57,9 +40,9 @@ describe("the sign-in page", () => {
 
   test("is not shown by a server without keys", async () => {
     const server = start({ apiKeys: [] });
-    watched = await openPage(browser);
-    await watched.page.goto(`${server.url}/state`);
-    await watched.page.waitForSelector(".link.live");
+    const page = await pages.open();
+    await page.goto(`${server.url}/state`);
+    await page.waitForSelector(".link.live");
   });
 });
 
@@ -98,23 +81,22 @@ describe("the live page", () => {
 
   test("says that the server cannot be reached, and reconnects when the server is back", async () => {
     const server = start({ apiKeys: [] });
-    watched = await openPage(browser);
-    const { page, complaints } = watched;
+    const page = await pages.open();
     await page.goto(`${server.url}/state`);
     await page.waitForSelector(".link.live");
     await server.stop();
     await page.waitForSelector(".link.reconnecting");
     await page.waitForSelector(".cut-off >> text=The server cannot be reached");
     await page.waitForSelector("main.stale");
-    running.splice(0);
+    pages.running.splice(0);
     const { port } = new URL(server.url);
     start({ apiKeys: [], port: Number(port) });
     await page.waitForSelector(".link.live", { timeout: 20_000 });
     await page.waitForSelector(".cut-off", { state: "hidden" });
     await page.waitForSelector("main:not(.stale)");
     // Browsers log an error for each failed request to a stopped server.
-    expect(complaints.filter((each) => !each.includes("ERR_"))).toEqual([]);
-    complaints.splice(0);
+    expect(pages.complaints.filter((each) => !each.includes("ERR_"))).toEqual([]);
+    pages.complaints.splice(0);
   });
 
   test("says that the sign-in has ended and offers to sign in again", async () => {
@@ -128,7 +110,7 @@ describe("the live page", () => {
     await page.waitForSelector(".cut-off >> text=You are signed out", { timeout: 20_000 });
     await page.waitForSelector(".cut-off a >> text=Sign in");
     expect(await page.locator("text=Sign out").isVisible()).toBe(false);
-    watched?.complaints.splice(0);
+    pages.complaints.splice(0);
   });
 
   test("draws plots, with the history from before the viewer came", async () => {
@@ -237,7 +219,7 @@ describe("an operator's action", () => {
     await page.locator("#tab-llm tbody tr", { hasText: "going" }).waitFor({ state: "detached" });
     await page.click("dialog button.main");
     await page.waitForSelector("dialog[open] [role=alert] >> text=No worker with this id");
-    watched?.complaints.splice(0); // The browser's word on the 404.
+    pages.complaints.splice(0); // The browser's word on the 404.
   });
 });
 

@@ -1,7 +1,8 @@
-import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { fileURLToPath } from "node:url";
-import type { Browser, Page } from "playwright-core";
-import { launchBrowser, openPage, painted, signIn, type Watched } from "../support/browser.ts";
+import type { Page } from "playwright-core";
+import { painted, signIn } from "../support/browser.ts";
+import { BrowserPages } from "../support/browser-pages.ts";
 import { TestServer } from "../support/test-server.ts";
 
 setDefaultTimeout(60_000);
@@ -10,31 +11,17 @@ const TABS = ["overview", "llm", "asr", "mcp", "transfer"] as const;
 const PHONE = { width: 390, height: 844 };
 const AXE = await Bun.file(fileURLToPath(import.meta.resolve("axe-core/axe.min.js"))).text();
 
-let browser: Browser;
+const pages = new BrowserPages();
 let server: TestServer;
-let watched: Watched | undefined;
 
 beforeAll(async () => {
-  browser = await launchBrowser();
   server = new TestServer({ plugins: ["llm", "asr", "mcp", "transfer"] });
   await server.worker({ worker_name: "attic gpu", models: ["llama3:8b"], max_concurrency: 2 });
   await server.worker({ worker_name: "rack 7", models: ["llama3:70b"], max_concurrency: 8 });
 });
-afterAll(async () => {
-  await browser.close();
-  await server.stop();
-});
-afterEach(async () => {
-  const complaints = watched?.complaints ?? [];
-  await watched?.close();
-  watched = undefined;
-  expect(complaints).toEqual([]);
-});
+afterAll(() => server.stop());
 
-async function open(options = {}): Promise<Page> {
-  watched = await openPage(browser, options);
-  return watched.page;
-}
+const open = (options = {}): Promise<Page> => pages.open(options);
 
 interface Violation {
   readonly id: string;
@@ -128,6 +115,7 @@ test("updates do not shift the layout of the page", async () => {
 test("the first visit loads less than 100 KiB, and nothing from other hosts", async () => {
   const page = await open();
   await signIn(page, server.url);
+  const cookies = await page.context().cookies();
   const fresh = await open();
   const client = await fresh.context().newCDPSession(fresh);
   await client.send("Network.enable");
@@ -137,11 +125,10 @@ test("the first visit loads less than 100 KiB, and nothing from other hosts", as
     bytes += encodedDataLength;
   });
   fresh.on("request", (request) => hosts.add(new URL(request.url()).host));
-  await fresh.context().addCookies(await page.context().cookies());
+  await fresh.context().addCookies(cookies);
   await fresh.goto(`${server.url}/state`);
   await fresh.waitForSelector(".link.live");
   expect([...hosts].filter((host) => host !== "" && host !== new URL(server.url).host)).toEqual([]);
   expect(bytes).toBeGreaterThan(20_000);
   expect(bytes).toBeLessThan(100 * 1024);
-  await page.context().close();
 });

@@ -1,7 +1,8 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
+import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
 import { fileURLToPath } from "node:url";
-import type { Browser, Page } from "playwright-core";
-import { launchBrowser, openPage, painted, showPart, signIn, type Watched } from "../support/browser.ts";
+import type { Page } from "playwright-core";
+import { painted, showPart } from "../support/browser.ts";
+import { BrowserPages } from "../support/browser-pages.ts";
 import { eventually } from "../support/eventually.ts";
 import { NativeWorker } from "../support/native-worker.ts";
 import { API_KEY, CLIENT_KEY, TestServer } from "../support/test-server.ts";
@@ -13,17 +14,11 @@ setDefaultTimeout(60_000);
 const OTHER_KEY = "another-api-key";
 const AXE = await Bun.file(fileURLToPath(import.meta.resolve("axe-core/axe.min.js"))).text();
 
-let browser: Browser;
+const pages = new BrowserPages();
 let server: TestServer;
 let busy: NativeWorker;
 let bad: NativeWorker;
-let watched: Watched | undefined;
 let answers: Promise<Response>[] = [];
-
-beforeAll(async () => {
-  browser = await launchBrowser();
-});
-afterAll(() => browser.close());
 
 /** One model with a busy worker and three jobs that wait, one whose worker has failed, and idle speech workers. */
 beforeEach(async () => {
@@ -48,19 +43,11 @@ beforeEach(async () => {
   await eventually(async () => (await server.state()).server["scheduler_queue_len"] === 3);
 });
 afterEach(async () => {
-  const complaints = watched?.complaints ?? [];
-  await watched?.close();
-  watched = undefined;
   await server.stop();
   await Promise.allSettled(answers);
-  expect(complaints).toEqual([]);
 });
 
-async function open(tab: string, options = {}): Promise<Page> {
-  watched = await openPage(browser, options);
-  await signIn(watched.page, server.url, tab);
-  return watched.page;
-}
+const open = (tab: string, options = {}): Promise<Page> => pages.openTab(server.url, tab, options);
 
 test("the overview lists who waits and who is served, and a full pool beside an idle one", async () => {
   const page = await open("overview");

@@ -1,14 +1,13 @@
-import { Batch, eachFrame } from "../../src/cluster/batch.ts";
-import { createLinkDialect } from "../../src/cluster/link-dialect.ts";
-import { encodeReset, encodeResponse, encodeResponseData } from "../../src/wire/frame.ts";
+import { Batch, eachFrame } from "../../src/cluster/links/batch.ts";
+import { createLinkDialect } from "../../src/cluster/links/link-dialect.ts";
 import { decodeLinkFrame } from "../../src/wire/link-frame.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { startSession } from "../support/session-rig.ts";
+import { frameWorker } from "./frame-worker.ts";
 import { describeSession, type SessionRig } from "./session.ts";
 
 const WINDOW_BYTES = 1000;
 const MAX_REQUEST_BYTES = 5000;
-const NOTHING = new Uint8Array(0);
 
 /** A session that stands for a peer: what it sends goes into a batch, and frames reach it one by one. */
 function make(announced?: readonly string[]): SessionRig {
@@ -40,11 +39,7 @@ function make(announced?: readonly string[]): SessionRig {
         batch.flush();
         return frames;
       },
-      head: (nth, headers = []) => hear(encodeResponse(nth, { status: 200, headers }, NOTHING, false)),
-      data: (nth, bytes) => hear(encodeResponseData(nth, bytes, false)),
-      end: (nth) => hear(encodeResponseData(nth, NOTHING, true)),
-      breakOff: (nth) => hear(encodeReset(nth, "upstream_error", "it failed")),
-      confirm: (nth) => hear(encodeReset(nth, "canceled", "canceled")),
+      ...frameWorker(hear),
       beat() {
         session.lastHeardAt = clock.elapsed();
       },

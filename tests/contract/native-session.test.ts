@@ -1,12 +1,11 @@
 import { createNativeDialect } from "../../src/tunnel/native.ts";
-import { encodeReset, encodeResponse, encodeResponseData } from "../../src/wire/frame.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { startSession } from "../support/session-rig.ts";
+import { frameWorker } from "./frame-worker.ts";
 import { describeSession, type SessionRig } from "./session.ts";
 
 const WINDOW_BYTES = 1000;
 const MAX_REQUEST_BYTES = 5000;
-const NOTHING = new Uint8Array(0);
 
 function make(announced?: readonly string[]): SessionRig {
   const dialect = { ...createNativeDialect(WINDOW_BYTES), maxRequestBytes: MAX_REQUEST_BYTES };
@@ -23,11 +22,7 @@ function make(announced?: readonly string[]): SessionRig {
     confirmTimeoutMs,
     worker: {
       received: () => sent.length,
-      head: (nth, headers = []) => session.handleMessage(encodeResponse(nth, { status: 200, headers }, NOTHING, false)),
-      data: (nth, bytes) => session.handleMessage(encodeResponseData(nth, bytes, false)),
-      end: (nth) => session.handleMessage(encodeResponseData(nth, NOTHING, true)),
-      breakOff: (nth) => session.handleMessage(encodeReset(nth, "upstream_error", "it failed")),
-      confirm: (nth) => session.handleMessage(encodeReset(nth, "canceled", "canceled")),
+      ...frameWorker((bytes) => session.handleMessage(bytes)),
       beat: () => say({ type: "heartbeat" }),
       offer: (models) => say({ type: "models_update", models }),
       vanish: () => session.handleClosed("gone"),

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { Balancer } from "../../src/demo/cluster/balancer.ts";
 import { askOnAndOn, openStreams } from "../support/cluster-load.ts";
-import { ClusterProcesses, peersOf } from "../support/cluster-processes.ts";
+import { ClusterProcesses } from "../support/cluster-processes.ts";
 import { eventually } from "../support/eventually.ts";
 import { lacks, PROGRAMS } from "../support/lacks.ts";
 import { PacedBackend } from "../support/paced-backend.ts";
@@ -55,7 +55,7 @@ describe.skipIf(lacks("servers of a cluster that die", PROGRAMS.nats))("a server
     }
     expect(await safe.ended).toEqual({ whole: 10, failures: [] });
     await eventually(
-      async () => (await peersOf(entry)).get(victim.id) !== "alive",
+      async () => (await entry.peers()).get(victim.id) !== "alive",
       "the entry server has noticed",
       5000,
     );
@@ -88,7 +88,7 @@ describe.skipIf(lacks("servers of a cluster that die", PROGRAMS.nats))("a server
     await cluster.server(0).kill();
     const left = [cluster.server(1), cluster.server(2)];
     const workers = async (): Promise<number> => {
-      const counts = await Promise.all(left.map(async (server) => (await workersAt(server)).length));
+      const counts = await Promise.all(left.map(async (server) => (await server.pool()).workers.length));
       return counts.reduce((sum, count) => sum + count, 0);
     };
     await eventually(async () => (await workers()) === 3, "all workers are at the other servers", 20_000);
@@ -107,7 +107,7 @@ describe.skipIf(lacks("servers of a cluster that die", PROGRAMS.nats))("a server
     expect(whole).toBe(0);
     for (const failure of failures) expect(failure).toContain('"error"');
     await eventually(
-      async () => (await peersOf(entry)).get(victim.id) !== "alive",
+      async () => (await entry.peers()).get(victim.id) !== "alive",
       "the entry server has noticed",
       10_000,
     );
@@ -135,7 +135,7 @@ describe.skipIf(lacks("servers of a cluster that die", PROGRAMS.nats))("a server
     await cluster.served("m");
     const streams = await openStreams(cluster.servers, 12, backend);
     expect(await streams.ended).toEqual({ whole: 12, failures: [] });
-    const problems = await problemsAt(0);
+    const problems = await cluster.server(0).problems();
     expect(problems).toContain("cluster_clock_off");
   }, 60_000);
 
@@ -147,22 +147,31 @@ describe.skipIf(lacks("servers of a cluster that die", PROGRAMS.nats))("a server
     expect((await cluster.server(0).fetch("/healthz")).status).toBe(200);
   }, 60_000);
 
+  test("that was frozen while another one took its id is reported to operators when it thaws", async () => {
+    await start({ servers: 2 });
+    const frozen = cluster.server(0);
+    frozen.freeze();
+    const twin = cluster.twinOf(0);
+    await twin.start();
+    frozen.thaw();
+    await eventually(
+      async () => {
+        const found = await Promise.all([frozen, twin].map((server) => server.problems().catch(() => [])));
+        return found.flat().includes("server_id_shared");
+      },
+      "the operator is told",
+      15_000,
+    );
+    expect((await twin.fetch("/healthz")).status).toBe(200);
+  }, 60_000);
+
   test("with other keys than the rest is reported to operators", async () => {
     await start({ envOf: (at) => (at === 1 ? { CLIENT_KEY: "another-client-key" } : {}), isFormed: false });
     await cluster.formed([cluster.server(0), cluster.server(2)]);
-    await eventually(async () => (await problemsAt(0)).includes("cluster_keys_differ"), "the operator is told", 15_000);
+    await eventually(
+      async () => (await cluster.server(0).problems()).includes("cluster_keys_differ"),
+      "the operator is told",
+      15_000,
+    );
   }, 60_000);
 });
-
-async function workersAt(server: ClusterProcesses["servers"][number]): Promise<readonly unknown[]> {
-  const { plugins } = (await (await server.fetch("/api/state")).json()) as { plugins: { llm: { workers: unknown[] } } }; // the State API's own tests check this shape
-  return plugins.llm.workers;
-}
-
-/** The codes of the problems that the server at this place reports. */
-async function problemsAt(at: number): Promise<readonly string[]> {
-  const { server } = (await (await cluster.server(at).fetch("/api/state")).json()) as {
-    server: { problems: { code: string }[] };
-  }; // the State API's own tests check this shape
-  return server.problems.map(({ code }) => code);
-}

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sha256 } from "../../src/auth/keys.ts";
 import type { ModelAreaState } from "../../src/models/area-state.ts";
-import type { ServerState } from "../../src/state/overview.ts";
+import type { ServerState } from "../../src/state/server-state.ts";
 import { eventually } from "../support/eventually.ts";
 import { NativeWorker } from "../support/native-worker.ts";
 import { ProgramRun } from "../support/program-run.ts";

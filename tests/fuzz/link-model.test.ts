@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { encodeCredit, encodeReset, encodeResponse, encodeResponseData } from "../../src/wire/frame.ts";
-import { LinkRig, type Manner, SILENCE_MS } from "../support/link-rig.ts";
+import type { Manner } from "../support/link-job.ts";
+import { LinkRig, SILENCE_MS } from "../support/link-rig.ts";
 import { times } from "../support/times.ts";
 
 // A real session and a worker's real exchanges, with events of clients, backends, sockets and time in any order.

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { connect } from "node:net";
-import { createLinkKey, createNonce, type LinkContact, signDial } from "../../src/cluster/link-auth.ts";
+import { createLinkKey, createNonce, type LinkContact, signDial } from "../../src/cluster/links/link-auth.ts";
 import type { PeerHandler } from "../../src/tunnel/peer-handler.ts";
 import { encodeCredit, encodeRequest, encodeRequestData, encodeReset, encodeResponse } from "../../src/wire/frame.ts";
 import { encodeTell } from "../../src/wire/link-frame.ts";
@@ -121,7 +121,7 @@ describe("a stranger at the listener of links", () => {
     expect([401, 413]).toContain(posted.status);
   });
 
-  test("that sends a Host which is none gets 404, without an error in the process", async () => {
+  test("that sends an invalid Host gets 404, without an error in the process", async () => {
     const { contact } = startServer();
     const [host = "", port = ""] = contact.address?.split(":") ?? [];
     for (const request of [

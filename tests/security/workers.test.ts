@@ -127,7 +127,7 @@ test("the server opens no connection but those of its cluster, so nobody can mak
   const dials =
     /\bfetch\(|new WebSocket\(|Bun\.connect|node:(?:net|http|https|tls|dgram|dns|child_process)|Bun\.spawn|from "undici"|await connect\(/;
   /** The code that dials in a cluster: a link to another server, whose address NATS has told, and NATS itself. */
-  const dialers = ["cluster/socket-transport.ts", "cluster/nats/dial.ts"];
+  const dialers = ["cluster/links/socket-transport.ts", "cluster/nats/dial.ts"];
   /** Code that compares addresses connects to none. */
   const harmless = /^import \{ (?:BlockList, )?isIP \} from "node:net";$/;
   for (const path of own) {

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { LENGTH_BYTES } from "../../src/cluster/batch.ts";
+import { LENGTH_BYTES } from "../../src/cluster/links/batch.ts";
 import { decodeLinkFrame, type LinkFrame } from "../../src/wire/link-frame.ts";
 import type { RecordedMessage } from "./link-recorder.ts";
 

@@ -1,4 +1,4 @@
-import type { ClusterServer } from "./cluster-processes.ts";
+import type { ClusterServer } from "./cluster-server.ts";
 import type { PacedBackend } from "./paced-backend.ts";
 
 /** What became of requests. A stream that was cut must not look whole, so both are counted by what arrived. */

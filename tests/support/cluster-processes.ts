@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { WorkerSettings } from "../../src/worker/args.ts";
 import type { Worker } from "../../src/worker/worker.ts";
+import { ClusterServer, type Env } from "./cluster-server.ts";
 import { eventually } from "./eventually.ts";
 import { NativeWorker } from "./native-worker.ts";
 import { TestNats, type TestNatsOptions } from "./nats-server.ts";
@@ -9,9 +10,6 @@ import { API_KEY, CLIENT_KEY } from "./test-server.ts";
 import { startTestWorker, type TestWorkerOptions } from "./test-worker.ts";
 
 const ROOT = join(import.meta.dir, "../..");
-
-/** Settings by their variables; undefined leaves one out. */
-export type Env = Readonly<Record<string, string | undefined>>;
 
 export interface ClusterOptions {
   /** The number of servers; 3 unless it is given. */
@@ -39,109 +37,6 @@ const USUAL: Env = {
   MAX_REQUESTS_PER_KEY: "2000",
   CLUSTER_LISTEN: "127.0.0.1:0",
 };
-
-/** A server of a cluster, in a process of its own (`bun src/main.ts`). It keeps its id and its port while it is down. */
-export class ClusterServer {
-  readonly id: string;
-  readonly #env: Env;
-  readonly #command: readonly string[];
-  #run: ProgramRun | undefined;
-  #port = 0;
-
-  constructor(id: string, env: Env, preload?: string) {
-    this.id = id;
-    this.#command = [process.execPath, ...(preload === undefined ? [] : ["--preload", preload]), "src/main.ts"];
-    this.#env = { PATH: process.env["PATH"] ?? "", SERVER_ID: id, ...env };
-  }
-
-  /** Starts it; resolves when it listens. `more` replaces settings for this start. */
-  async start(more: Env = {}): Promise<void> {
-    const env = Object.entries({ ...this.#env, PORT: String(this.#port), ...more });
-    const given = env.flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const]));
-    const run = new ProgramRun(this.#command, Object.fromEntries(given), ROOT);
-    this.#run = run;
-    const started = await Promise.race([urlOf(run), run.exited]);
-    if (typeof started === "number") throw new Error(`${this.id} ended with ${started}: ${await run.output}`);
-    this.#port = Number(new URL(started).port);
-  }
-
-  /** The process. Throws before the first start. */
-  get run(): ProgramRun {
-    if (!this.#run) throw new Error(`${this.id} was never started`);
-    return this.#run;
-  }
-
-  /** Takes the lines that its log has had since the last one that was taken. */
-  async log(): Promise<readonly Readonly<Record<string, unknown>>[]> {
-    const lines = [];
-    while (this.run.lines.waiting > 0) lines.push(await this.run.lines.take());
-    return lines;
-  }
-
-  get port(): number {
-    return this.#port;
-  }
-
-  get url(): string {
-    return `http://127.0.0.1:${this.#port}`;
-  }
-
-  /** Ends it at once (`kill -9`); resolves when it has gone. */
-  async kill(): Promise<void> {
-    this.run.kill();
-    await this.run.exited;
-  }
-
-  /** Halts it without closing its connections (SIGSTOP). */
-  freeze(): void {
-    this.run.signal("SIGSTOP");
-  }
-
-  thaw(): void {
-    this.run.signal("SIGCONT");
-  }
-
-  /** Ends it in order (SIGTERM); resolves to its exit code. */
-  stop(): Promise<number> {
-    this.run.signal("SIGCONT");
-    return this.run.stop();
-  }
-
-  /** The key that opens its state and its actions. */
-  get operatorKey(): string {
-    return this.#env["ADMIN_KEY"] || API_KEY;
-  }
-
-  /** Sends a request with the API key. */
-  fetch(path: string, init: RequestInit = {}): Promise<Response> {
-    const headers = new Headers(init.headers);
-    if (!headers.has("authorization")) headers.set("authorization", `Bearer ${API_KEY}`);
-    return fetch(`${this.url}${path}`, { ...init, headers });
-  }
-
-  post(path: string, json: unknown, init: RequestInit = {}): Promise<Response> {
-    const headers = { "content-type": "application/json", ...init.headers };
-    return this.fetch(path, { method: "POST", body: JSON.stringify(json), ...init, headers });
-  }
-
-  chat(model: string, more: object = {}, init: RequestInit = {}): Promise<Response> {
-    return this.post("/v1/chat/completions", { model, messages: [{ role: "user", content: "hello" }], ...more }, init);
-  }
-
-  /** The names in its list of models. */
-  async models(): Promise<readonly string[]> {
-    const { data } = (await (await this.fetch("/v1/models")).json()) as { data: readonly { id: string }[] }; // its own tests check this shape
-    return data.map(({ id }) => id);
-  }
-}
-
-/** Waits longer than most tests: several servers start at once, and each waits for NATS for a moment. */
-async function urlOf(run: ProgramRun): Promise<string> {
-  for (;;) {
-    const { event, url } = await run.lines.take("server.started", 20_000);
-    if (event === "server.started") return String(url);
-  }
-}
 
 /**
  * Several servers and a nats-server, each in a process of its own, with workers in this process or in their own. Everything
@@ -200,7 +95,7 @@ export class ClusterProcesses {
       const others = servers.filter((other) => other !== server).map(({ id }) => id);
       await eventually(
         async () => {
-          const peers = await peersOf(server);
+          const peers = await server.peers();
           return others.every((id) => peers.get(id) === "alive");
         },
         `${server.id} knows ${others.join(" and ")}`,
@@ -271,21 +166,4 @@ export class ClusterProcesses {
     await Promise.all([...this.servers, ...this.#twins].map((server) => server.kill().catch(() => {})));
     await this.nats.stop();
   }
-}
-
-function asOperator({ operatorKey }: ClusterServer): RequestInit {
-  return { headers: { authorization: `Bearer ${operatorKey}` } };
-}
-
-/** The other servers that a server knows, and what it takes them for. */
-export async function peersOf(server: ClusterServer): Promise<ReadonlyMap<string, string>> {
-  const state = (await (await server.fetch("/api/state", asOperator(server))).json()) as {
-    cluster?: { servers: readonly PeerRow[] };
-  }; // the State API's own tests check this shape
-  return new Map((state.cluster?.servers ?? []).map(({ id, state }) => [id, state]));
-}
-
-interface PeerRow {
-  readonly id: string;
-  readonly state: string;
 }

@@ -7,7 +7,13 @@ import type { Bucket, BucketEntry, BucketWatcher, BucketWrite } from "../../src/
 export class MemoryBucket {
   readonly #entries = new Map<string, BucketEntry>();
   readonly #views = new Set<View>();
+  readonly identity: string;
   #revision = 0;
+
+  /** Buckets of one name that replace each other have different identities. */
+  constructor(identity = "first") {
+    this.identity = identity;
+  }
 
   /** Returns the records that exist. */
   records(): Readonly<Record<string, string>> {
@@ -73,6 +79,7 @@ export class MemoryBucket {
 export class View implements Bucket {
   readonly isNew: boolean;
   readonly ended: Promise<void>;
+  readonly identity: string;
   readonly #bucket: MemoryBucket;
   readonly #end: () => void;
   readonly #changes: (() => void)[] = [];
@@ -82,6 +89,7 @@ export class View implements Bucket {
   constructor(bucket: MemoryBucket, isNew: boolean) {
     this.#bucket = bucket;
     this.isNew = isNew;
+    this.identity = bucket.identity;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.ended = promise;
     this.#end = resolve;

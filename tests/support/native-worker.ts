@@ -85,6 +85,20 @@ export class NativeWorker {
     return frame as RequestFrame; // The filter above lets nothing else through.
   }
 
+  /** Takes the rest of a request's body, giving credit for it, and returns the whole of it. */
+  async wholeBody({ id, body, end }: RequestFrame): Promise<Uint8Array> {
+    const parts = [Uint8Array.from(body)];
+    let isOver = end;
+    while (!isOver) {
+      const frame = await this.frames.takeUntil((each) => each.type === "request_data" && each.id === id, "the body");
+      if (frame.type !== "request_data") continue;
+      parts.push(Uint8Array.from(frame.body));
+      this.credit(id, frame.body.length);
+      isOver = frame.end;
+    }
+    return Buffer.concat(parts);
+  }
+
   reset(): Promise<Frame> {
     return this.frames.takeUntil((frame) => frame.type === "reset", "a reset");
   }

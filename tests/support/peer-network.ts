@@ -1,7 +1,7 @@
-import type { Channel, ChannelEvents } from "../../src/cluster/channel.ts";
-import type { LaneHub } from "../../src/cluster/lane-hub.ts";
-import type { LinkContact } from "../../src/cluster/link-auth.ts";
-import { Links } from "../../src/cluster/links.ts";
+import type { Channel, ChannelEvents } from "../../src/cluster/links/channel.ts";
+import type { LaneHub } from "../../src/cluster/links/lane-hub.ts";
+import type { LinkContact } from "../../src/cluster/links/link-auth.ts";
+import { Links } from "../../src/cluster/links/links.ts";
 import type {
   Accept,
   CancelDial,
@@ -9,7 +9,7 @@ import type {
   LinkListener,
   LinkTransport,
   ListenAddress,
-} from "../../src/cluster/transport.ts";
+} from "../../src/cluster/links/transport.ts";
 import type { Log } from "../../src/system/deps.ts";
 import { systemIds } from "../../src/system/ids.ts";
 import { silentLog } from "../../src/system/log.ts";
@@ -45,7 +45,8 @@ class MemoryEnd implements Channel {
   }
 
   cut(): void {
-    this.#pair.end("the connection broke", this);
+    // A real socket tells the end that cuts it as well, and before the call returns.
+    this.#pair.end("the connection broke");
   }
 }
 

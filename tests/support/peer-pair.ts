@@ -1,4 +1,4 @@
-import type { Links } from "../../src/cluster/links.ts";
+import type { Links } from "../../src/cluster/links/links.ts";
 import type { ExchangeEnd, ExchangeSink } from "../../src/tunnel/exchange.ts";
 import type { Admitted, PeerHandler, PeerRequest, Refusal } from "../../src/tunnel/peer-handler.ts";
 import type { RequestHead, ResponseHead } from "../../src/wire/heads.ts";

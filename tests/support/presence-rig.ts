@@ -1,6 +1,6 @@
 import { ClusterCalls } from "../../src/cluster/calls.ts";
-import { Presence, type PresenceOptions } from "../../src/cluster/presence.ts";
-import type { RemoteDirectory } from "../../src/cluster/remote-directory.ts";
+import type { RemoteDirectory } from "../../src/cluster/copies/remote-directory.ts";
+import { Presence, type PresenceOptions } from "../../src/cluster/presence/presence.ts";
 import { createSubjects } from "../../src/cluster/subjects.ts";
 import { Pool } from "../../src/pool/pool.ts";
 import { silentLog } from "../../src/system/log.ts";
@@ -45,7 +45,7 @@ export class RigServer {
     this.#clock = clock;
     this.bus = network.join(id);
     const subjects = createSubjects("test");
-    this.#calls = new ClusterCalls({ serverId: id, subjects, bus: this.bus, log: silentLog });
+    this.#calls = new ClusterCalls({ serverId: id, subjects, bus: this.bus, clock, log: silentLog });
     const { random } = rig;
     this.pool = new Pool({
       clock,
@@ -99,7 +99,18 @@ export class RigServer {
     const claimant: Claimant = previousOwner === undefined ? { owner } : { owner, previousOwner };
     if (this.#hasEnded || !this.#watch.mayClaim(id, claimant)) return undefined;
     const session = new ScriptedSession(id, models, slots, this.#clock);
-    const held = { session, claimant, isLeaving: false, ping: () => session.ping() } satisfies HeldSession;
+    const held = {
+      session,
+      claimant,
+      isLeaving: false,
+      canMove: true,
+      ping: () => session.ping(),
+      handOver: () => {
+        this.tellToLeave(session);
+        this.onHandOver(session);
+      },
+      drain: () => this.onDrain(session),
+    } satisfies HeldSession;
     const { pool } = this;
     session.host = {
       onOfferChange: (changed) => pool.onOfferChange(changed),
@@ -117,7 +128,16 @@ export class RigServer {
     return session;
   }
 
-  readonly #held = new Map<ScriptedSession, { isLeaving: boolean } & HeldSession>();
+  readonly #held = new Map<ScriptedSession, { isLeaving: boolean; canMove: boolean } & HeldSession>();
+  /** What workers do that are told to connect anew, and that are told to leave. */
+  onHandOver: (session: ScriptedSession) => void = () => {};
+  onDrain: (session: ScriptedSession) => void = (session) => session.vanish();
+
+  /** Keeps a worker from moving, as if it ran a job, or lets it move again. */
+  setBusy(session: ScriptedSession, isBusy: boolean): void {
+    const held = this.#held.get(session);
+    if (held) held.canMove = !isBusy;
+  }
 
   /** Tells a worker to connect to another server. */
   tellToLeave(session: ScriptedSession): void {

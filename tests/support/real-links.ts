@@ -1,6 +1,6 @@
-import type { LinkContact } from "../../src/cluster/link-auth.ts";
-import { Links } from "../../src/cluster/links.ts";
-import { SocketTransport } from "../../src/cluster/socket-transport.ts";
+import type { LinkContact } from "../../src/cluster/links/link-auth.ts";
+import { Links } from "../../src/cluster/links/links.ts";
+import { SocketTransport } from "../../src/cluster/links/socket-transport.ts";
 import { systemClock } from "../../src/system/clock.ts";
 import { systemIds } from "../../src/system/ids.ts";
 import { silentLog } from "../../src/system/log.ts";

@@ -1,4 +1,4 @@
-import type { Link, LinkState, PeerLinks } from "../../src/cluster/link.ts";
+import type { Link, LinkState, PeerLinks } from "../../src/cluster/links/link.ts";
 import type { Clock } from "../../src/system/deps.ts";
 import type { Session } from "../../src/tunnel/session.ts";
 import { ScriptedSession } from "./scripted-session.ts";

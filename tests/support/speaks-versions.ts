@@ -7,7 +7,7 @@ const speaks = process.env["SPEAKS"] ?? "";
 plugin({
   name: "spoken versions",
   setup(build) {
-    build.onLoad({ filter: /src\/cluster\/(?:versions|link-hello)\.ts$/ }, async ({ path }) => {
+    build.onLoad({ filter: /src\/cluster\/.*\.ts$/ }, async ({ path }) => {
       const source = await Bun.file(path).text();
       return { contents: source.replaceAll("[1, 1]", `[${speaks}]`), loader: "ts" };
     });

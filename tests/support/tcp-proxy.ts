@@ -5,6 +5,7 @@ interface Pair {
   readonly far: Socket;
   lastAt: number;
   isSwallowed: boolean;
+  isKept: boolean;
 }
 
 /** A line between two programs that a test can break. Until then it passes all bytes. */
@@ -13,6 +14,7 @@ export class TcpProxy {
   readonly #pairs = new Set<Pair>();
   readonly #port: number;
   readonly #watch: Timer | undefined;
+  #isCut = false;
 
   private constructor(server: Server, port: number, idleCutMs: number | undefined) {
     this.#server = server;
@@ -43,13 +45,31 @@ export class TcpProxy {
     return `http://127.0.0.1:${this.#port}`;
   }
 
+  /** Keeps the connections that exist now when `cut` is called. */
+  keep(): void {
+    for (const pair of this.#pairs) pair.isKept = true;
+  }
+
+  /** Passes nothing on connections, neither on existing ones nor on new ones, and closes none, until `mend`. */
+  cut(): void {
+    this.#isCut = true;
+    for (const pair of this.#pairs) if (!pair.isKept) hold(pair);
+  }
+
+  /** Ends `cut`: connections from before are closed, and new ones pass. */
+  mend(): void {
+    this.#isCut = false;
+    for (const pair of [...this.#pairs]) {
+      if (!pair.isSwallowed) continue;
+      this.#pairs.delete(pair);
+      pair.near.destroy();
+      pair.far.destroy();
+    }
+  }
+
   /** Passes nothing more on the existing connections and does not close them, as when a cable is cut. */
   swallow(): void {
-    for (const pair of this.#pairs) {
-      pair.isSwallowed = true;
-      pair.near.pause();
-      pair.far.pause();
-    }
+    for (const pair of this.#pairs) hold(pair);
   }
 
   async stop(): Promise<void> {
@@ -62,8 +82,9 @@ export class TcpProxy {
   }
 
   #join(near: Socket, far: Socket): void {
-    const pair: Pair = { near, far, lastAt: performance.now(), isSwallowed: false };
+    const pair: Pair = { near, far, lastAt: performance.now(), isSwallowed: false, isKept: false };
     this.#pairs.add(pair);
+    if (this.#isCut) hold(pair);
     for (const [from, to] of [
       [near, far],
       [far, near],
@@ -91,4 +112,10 @@ export class TcpProxy {
       far.destroy();
     }
   }
+}
+
+function hold(pair: Pair): void {
+  pair.isSwallowed = true;
+  pair.near.pause();
+  pair.far.pause();
 }

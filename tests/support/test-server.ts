@@ -108,4 +108,5 @@ export interface PoolState {
     readonly models: readonly string[];
   })[];
   readonly models: readonly { readonly name: string; readonly workers: number }[];
+  readonly jobs: readonly { readonly status: "waiting" | "running" | "streaming" }[];
 }

@@ -1,3 +1,7 @@
+import type { ClusterState, ServerRow } from "../../src/state/cluster-state.ts";
+import type { Sample } from "../../src/state/history.ts";
+import type { PoolState } from "../../src/state/overview-totals.ts";
+import type { ServerState } from "../../src/state/server-state.ts";
 import { Alpine } from "./alpine.js";
 import { callersOf } from "./callers.ts";
 import { badgeOf, clusterVerdict, detailOf, heardText, linkText, nowText, problemText, summaryOf } from "./cluster.ts";
@@ -7,7 +11,7 @@ import { History, perSecond } from "./history.ts";
 import { createOperator } from "./operator.ts";
 import { registerPlots } from "./plots.ts";
 import { chosenInAddress, createPoolStore, follow, type PoolStore } from "./pool-store.ts";
-import type { ClusterState, PoolState, Sample, ServerRow, ServerState } from "./state-types.ts";
+import { ServerRates } from "./server-rates.ts";
 import { createTable } from "./tables.ts";
 import { createTabs } from "./tabs.ts";
 import { createThemeSwitch } from "./theme-switch.ts";
@@ -21,6 +25,7 @@ import { poolsInUse, queueText, verdictOf } from "./verdict.ts";
 // The entry point of the dashboard: connects the data to the server's markup.
 
 const history = new History();
+const rates = new ServerRates();
 const boot = readBoot<ServerState>("boot");
 const bootCluster = readBoot<ClusterState>("boot-cluster");
 const pool = (): PoolStore => Alpine.store<PoolStore>("pool");
@@ -90,10 +95,12 @@ Alpine.data("servers", () => ({
   heard: heardText,
   problems: problemText,
   now: nowText,
+  /** Reading the tick makes Alpine compute it again. */
+  requests: (row: ServerRow) => nowText(row, `${format.rate(pool().tick >= 0 ? rates.requests(row.id) : 0)}/s`),
 }));
 registerPlots(Alpine, pool, history);
 Alpine.start();
-follow(pool(), history);
+follow(pool(), history, rates);
 
 /** Reads the data that the server has put into the page; null if there is none. */
 function readBoot<T>(id: string): T | null {

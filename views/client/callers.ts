@@ -1,4 +1,5 @@
-import type { CallerState, PluginState } from "./state-types.ts";
+import type { CallerState } from "../../src/models/caller-state.ts";
+import type { PluginState } from "./state-types.ts";
 
 /** A row of the overview's panel of callers. */
 export interface CallerRow extends CallerState {

@@ -1,5 +1,7 @@
+import type { ClusterState, ServerRow } from "../../src/state/cluster-state.ts";
+import type { ServerState } from "../../src/state/server-state.ts";
 import { duration, plural } from "./format.ts";
-import type { ClusterState, Relayed, ServerRow, ServerState } from "./state-types.ts";
+import type { Relayed } from "./state-types.ts";
 import { type Verdict, verdictOf } from "./verdict.ts";
 
 // What the page says about a cluster. All functions are pure.
@@ -85,12 +87,33 @@ export function problemText({ problems, state }: ServerRow): string {
     .join(", ");
 }
 
-/** Returns the line that says whose workers and jobs the page lists. `chosen` is empty for all servers. */
-export function listText(chosen: string, server: ServerState | null, relayed: Relayed | null): string {
+/** The most servers that a line names. */
+const MAX_NAMED = 5;
+
+/** Names the other servers that run, with their workers, so that the reader knows where to look; empty without any. */
+function othersText(id: string, rows: readonly ServerRow[]): string {
+  const others = rows.filter((row) => row.id !== id && row.state !== "gone");
+  const named = others.slice(0, MAX_NAMED).map((row) => `${row.id} (${plural(row.workers, "worker")})`);
+  const more = others.length > MAX_NAMED ? [`${others.length - MAX_NAMED} more`] : [];
+  return [...named, ...more].join(", ");
+}
+
+/**
+ * Returns the line that says whose workers and jobs the page lists. `chosen` is empty for all servers, and `rows` are those of
+ * the whole cluster.
+ */
+export function listText(
+  chosen: string,
+  server: ServerState | null,
+  relayed: Relayed | null,
+  rows: readonly ServerRow[],
+): string {
   if (chosen !== "" && server === null) return `Waiting for the state of server ${chosen}…`;
   const id = server?.id ?? chosen;
-  const why = chosen === "" ? ", which answers this page. Choose another one at the top" : "";
-  const by = relayed === null ? "" : `, as server ${relayed.by} gets them`;
+  const others = othersText(id, rows);
+  const choice = others === "" ? "" : `. Choose another one at the top: ${others}`;
+  const why = chosen === "" ? `, which answers this page${choice}` : "";
+  const by = relayed === null ? "" : `, as received by server ${relayed.by}`;
   return `Workers, models and jobs of server ${id}${by}${why}.`;
 }
 

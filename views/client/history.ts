@@ -1,4 +1,4 @@
-import type { HistoryAnswer, Sample } from "./state-types.ts";
+import type { HistoryState, Sample } from "../../src/state/history.ts";
 
 /** The samples of the last minutes, one per second. The plots are drawn from them. */
 export class History {
@@ -15,7 +15,7 @@ export class History {
   }
 
   /** Takes the samples that the server has kept. */
-  load({ samples }: HistoryAnswer): void {
+  load({ samples }: HistoryState): void {
     const newest = this.#samples;
     this.#samples = samples.at.map((_, index) => sampleAt(samples, index));
     for (const sample of newest) this.add(sample);
@@ -42,7 +42,7 @@ export class History {
 /** What a second without a sample adds to the counts. */
 const NO_EVENTS = { requests: 0, failures: 0, tokens: 0, prompt_tokens: 0, cached_tokens: 0, bytes: 0 };
 
-function sampleAt(columns: HistoryAnswer["samples"], index: number): Sample {
+function sampleAt(columns: HistoryState["samples"], index: number): Sample {
   const entries = Object.entries(columns).map(([name, values]) => [name, values[index] ?? null]);
   return Object.fromEntries(entries) as unknown as Sample; // columns are named as a sample's fields
 }

@@ -1,8 +1,8 @@
+import type { Sample } from "../../src/state/history.ts";
 import type { AlpineApi } from "./alpine.js";
 import { bytes, count, duration, rate } from "./format.ts";
 import type { History } from "./history.ts";
 import type { PoolStore } from "./pool-store.ts";
-import type { Sample } from "./state-types.ts";
 import UPlot from "./uplot.js";
 
 /** One line of a plot. `color` is a custom property of the style sheet. */

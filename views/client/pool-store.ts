@@ -1,18 +1,13 @@
+import type { ClusterState, ServerRow } from "../../src/state/cluster-state.ts";
+import type { HistoryState, Sample } from "../../src/state/history.ts";
+import type { PoolState } from "../../src/state/overview-totals.ts";
+import type { Problem } from "../../src/state/problems.ts";
+import type { ServerState } from "../../src/state/server-state.ts";
 import { listText, staleText } from "./cluster.ts";
 import type { History } from "./history.ts";
 import { Link, type LinkState } from "./link.ts";
-import type {
-  ClusterState,
-  Envelope,
-  HistoryAnswer,
-  PluginState,
-  PoolState,
-  Problem,
-  Relayed,
-  Sample,
-  ServerRow,
-  ServerState,
-} from "./state-types.ts";
+import type { ServerRates } from "./server-rates.ts";
+import type { Envelope, PluginState, Relayed } from "./state-types.ts";
 
 /** Largest difference of the clocks. Past it the page's times are wrong, and logs are hard to match. */
 const SKEW_MS = 5000;
@@ -84,7 +79,7 @@ export function createPoolStore(boot: ServerState | null, cluster: ClusterState 
       return row?.sample ? { sample: row.sample, pools: row.pools } : server;
     },
     listText() {
-      return listText(this.chosen, this.server, this.relayed);
+      return listText(this.chosen, this.server, this.relayed, this.servers());
     },
     staleText() {
       return staleText(this.relayed, this.now);
@@ -94,8 +89,8 @@ export function createPoolStore(boot: ServerState | null, cluster: ClusterState 
   };
 }
 
-/** Keeps the store and the history up to date. `store` MUST be the reactive one. */
-export function follow(store: PoolStore, history: History): void {
+/** Keeps the store, the history and the rates of the servers up to date. `store` MUST be the reactive one. */
+export function follow(store: PoolStore, history: History, rates: ServerRates): void {
   let offsetMs = store.server === null ? 0 : Date.parse(store.server.now) - Date.now();
   const seen = new Map<string, Problem>();
   /** Whether another server was chosen since the last envelope. */
@@ -115,6 +110,7 @@ export function follow(store: PoolStore, history: History): void {
       // A stale state has an old time.
       if (server && !relayed?.stale_since) offsetMs = Date.parse(server.now) - Date.now();
       store.server = server && freeze(server);
+      rates.take(cluster?.servers ?? []);
       store.cluster = cluster ? freeze(cluster) : null;
       store.relayed = relayed ? freeze(relayed) : null;
       store.plugins = freeze(plugins);
@@ -168,7 +164,7 @@ async function loadHistory(store: PoolStore, history: History): Promise<void> {
   const all = store.cluster !== null && chosen === "" ? "?server=all" : queryOf(store);
   const response = await fetch(`/api/state/history${all}`);
   if (!response.ok) return;
-  const answer = (await response.json()) as HistoryAnswer; // the server's own
+  const answer = (await response.json()) as HistoryState; // the server's own
   // Another server may have been chosen meanwhile.
   if (chosen !== store.chosen) return;
   history.load(answer);

@@ -1,5 +1,6 @@
+import type { PoolState } from "../../src/state/overview-totals.ts";
+import type { ServerState } from "../../src/state/server-state.ts";
 import { percent, plural } from "./format.ts";
-import type { PoolState, ServerState } from "./state-types.ts";
 
 /** The pool's condition in one sentence, and its cause in another. */
 export interface Verdict {

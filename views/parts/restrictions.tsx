@@ -5,7 +5,7 @@ import { Cell, LiveTable } from "./table.tsx";
 export function RestrictionTable({ plugin, what }: { readonly plugin: string; readonly what: string }): string {
   const state = `$store.pool.plugins.${plugin}`;
   return (
-    <div x-show={`${state} && ${state}.restrictions.length > 0`}>
+    <div class="restrictions" x-show={`${state} && ${state}.restrictions.length > 0`}>
       <h3 safe>Drained and blocked {what}</h3>
       <LiveTable
         plugin={plugin}

@@ -10,10 +10,17 @@ const MAX_VALUE_BYTES = 16 * 1024;
 const REPLICAS = 3;
 /** How long NATS may have no place for three copies before the bucket is created with one. */
 const PLACE_MS = 10_000;
+/**
+ * How often a watch is compared with the bucket. The consumer behind a watch may be lost with its node of a NATS cluster, and
+ * the client's own way to notice that does not always end in a new one.
+ */
+const COMPARE_MS = 2000;
 /** Codes of JetStream: the expected revision is not the present one, NATS is no cluster, and too few nodes have room. */
 const WRONG_LAST_SEQUENCE = 10071;
 const NO_CLUSTER = 10074;
 const NO_PLACE = 10005;
+/** The code of JetStream for a stream, and so a bucket, that does not exist. */
+const NO_STREAM = 10059;
 /** Removed records are remembered for 90 days, longer than any server runs without NATS. */
 const REMEMBER_REMOVED_MS = 90 * 24 * 60 * 60_000;
 
@@ -24,7 +31,7 @@ export interface BucketOpenerOptions {
   /** Returns the connection; undefined while there is none. */
   readonly connection: () => NatsConnection | undefined;
   readonly name: string;
-  readonly clock: Pick<Clock, "elapsed">;
+  readonly clock: Pick<Clock, "elapsed" | "every">;
 }
 
 /**
@@ -37,7 +44,7 @@ export function createBucketOpener({ connection, name, clock }: BucketOpenerOpti
     const current = connection();
     if (!current) return { ok: false, reason: "not connected", isAbsent: false };
     try {
-      const opened = await open(current, name, REPLICAS);
+      const opened = await open(current, name, REPLICAS, clock);
       hasFailedSince = undefined;
       return { ok: true, bucket: opened };
     } catch (error) {
@@ -51,14 +58,19 @@ export function createBucketOpener({ connection, name, clock }: BucketOpenerOpti
       if (!isAlone) return { ok: false, reason: reasonOf(error), isAbsent: false };
     }
     try {
-      return { ok: true, bucket: await open(current, name, 1) };
+      return { ok: true, bucket: await open(current, name, 1, clock) };
     } catch (error) {
       return { ok: false, reason: reasonOf(error), isAbsent: false };
     }
   };
 }
 
-async function open(connection: NatsConnection, name: string, replicas: number): Promise<NatsBucket> {
+async function open(
+  connection: NatsConnection,
+  name: string,
+  replicas: number,
+  clock: Pick<Clock, "every">,
+): Promise<NatsBucket> {
   const kvm = new Kvm(connection);
   const kv = await kvm.create(name, {
     description: "What the servers of a Moorage cluster agree on",
@@ -69,7 +81,7 @@ async function open(connection: NatsConnection, name: string, replicas: number):
   const { streamInfo } = await kv.status();
   // The bucket may have been created before NATS had three servers. It stays as it is if there is no place for more copies.
   if (streamInfo.config.num_replicas < replicas) await addCopies(kvm, streamInfo.config.name, replicas).catch(() => {});
-  return new NatsBucket(kv, connection, streamInfo.state);
+  return new NatsBucket(kv, connection, streamInfo, clock);
 }
 
 async function addCopies(kvm: Kvm, stream: string, replicas: number): Promise<void> {
@@ -77,22 +89,40 @@ async function addCopies(kvm: Kvm, stream: string, replicas: number): Promise<vo
   await streams.update(stream, { num_replicas: replicas });
 }
 
+/** What JetStream says of the stream of a bucket. */
+interface StreamFacts {
+  /** RFC 3339, in nanoseconds. */
+  readonly created: string;
+  readonly state: { readonly messages: number; readonly last_seq: number };
+}
+
 /** A bucket of records in JetStream, on one connection. */
 export class NatsBucket implements Bucket {
   readonly isNew: boolean;
   readonly ended: Promise<void>;
+  readonly identity: string;
   readonly #kv: KV;
   readonly #isEmpty: boolean;
+  /** The last revision when the bucket was opened. */
+  readonly #openedAt: number;
+  /** The last revision up to which the watch has told everything. */
+  #told = 0;
+  /** The same at the last comparison, and the last revision that the bucket had then. */
+  #compared = { told: 0, last: 0 };
   #end: () => void = () => {};
 
-  constructor(kv: KV, connection: NatsConnection, state: { readonly messages: number; readonly last_seq: number }) {
+  constructor(kv: KV, connection: NatsConnection, { created, state }: StreamFacts, clock: Pick<Clock, "every">) {
     this.#kv = kv;
+    this.identity = created;
     this.isNew = state.last_seq === 0;
     this.#isEmpty = state.messages === 0;
+    this.#openedAt = state.last_seq;
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
     void connection.closed().then(() => this.#end());
+    const stop = clock.every(COMPARE_MS, () => void this.#compare());
+    void this.ended.then(stop);
   }
 
   watch(watcher: BucketWatcher): void {
@@ -128,17 +158,40 @@ export class NatsBucket implements Bucket {
     }
   }
 
+  /**
+   * Ends the bucket if its watch stands still, although the bucket had more at the last comparison, or if the bucket was
+   * removed, of which no watch tells.
+   */
+  async #compare(): Promise<void> {
+    const { told, last } = this.#compared;
+    if (this.#told === told && told < last) return this.#end();
+    try {
+      const { streamInfo } = await this.#kv.status();
+      if (streamInfo.created !== this.identity) return this.#end();
+      this.#compared = { told: this.#told, last: streamInfo.state.last_seq };
+    } catch (error) {
+      // Any other error means that JetStream does not answer now, which says nothing about the bucket.
+      if (codeOf(error) === NO_STREAM) this.#end();
+    }
+  }
+
   async #watch(watcher: BucketWatcher): Promise<void> {
     let isReady = this.#isEmpty;
     const entries = await this.#kv.watch();
-    if (isReady) watcher.onReady();
+    const ready = (): void => {
+      isReady = true;
+      // The last revisions may belong to records that the bucket has forgotten, which no watch reports.
+      this.#told = Math.max(this.#told, this.#openedAt);
+      watcher.onReady();
+    };
+    if (isReady) ready();
     let hasOld = false;
     for await (const entry of entries) {
       hasOld ||= entry.operation !== "PUT" && Date.now() - entry.created.getTime() > REMEMBER_REMOVED_MS;
+      this.#told = Math.max(this.#told, entry.revision);
       watcher.onEntry(toEntry(entry));
       if (isReady || entry.delta !== 0) continue;
-      isReady = true;
-      watcher.onReady();
+      ready();
       // Old removals would take up space for ever. If this fails, another server purges them, or this one at its next start.
       if (hasOld && this.#kv instanceof KvBucket) this.#kv.purgeDeletes(REMEMBER_REMOVED_MS).catch(() => {});
     }

@@ -24,8 +24,8 @@ const GATHER_MANY_MS = 50;
 const MANY = 64;
 
 /**
- * The most characters of a message, below what a link takes: a message that is too large would not be sent at all. A line and a
- * flow have about this many beside their texts. What does not fit is told as soon as what is before it waits no more.
+ * The most characters of a message, fewer than a link takes: a message that is too large would not be sent at all. A line and a
+ * flow have about this many beside their texts. What does not fit is sent once something before it no longer waits.
  */
 const MAX_CHARS = 200 * 1024;
 const LINE_CHARS = 60;

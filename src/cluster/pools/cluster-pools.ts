@@ -1,20 +1,19 @@
 import type { PoolMembership } from "../../plugin/cluster.ts";
 import type { Demand } from "../../pool/directory.ts";
 import type { Pool } from "../../pool/pool.ts";
-import type { RemoteSlot } from "../../pool/remotes.ts";
 import type { Clock } from "../../system/deps.ts";
 import { HTTP_KIND } from "../../wire/names.ts";
-import type { Links } from "../links.ts";
+import type { RemoteDirectory } from "../copies/remote-directory.ts";
+import type { Links } from "../links/links.ts";
 import type { OfferCounts } from "../offers/offering.ts";
 import { Offers } from "../offers/offers.ts";
 import type { Owner } from "../offers/owners.ts";
-import type { Presence } from "../presence.ts";
-import type { RemoteDirectory } from "../remote-directory.ts";
-import { ServiceNews } from "../shared-service.ts";
+import type { Presence } from "../presence/presence.ts";
+import { ServiceNews } from "../sharing/shared-service.ts";
 import type { Tells } from "../tells.ts";
 import { JobCounts } from "./job-counts.ts";
 import { PeerJobs } from "./peer-jobs.ts";
-import { type PeerPlace, PeerSlot, type PeerSlotHost } from "./peer-slot.ts";
+import { PeerSlot, type PeerSlotHost } from "./peer-slot.ts";
 import { PeerWorks } from "./peer-works.ts";
 import { workMessage } from "./work-message.ts";
 import { WorkTeller } from "./work-teller.ts";
@@ -66,8 +65,9 @@ export class ClusterPools {
       counts: this.counts,
       sessionTo: (peer) => links.linkTo(peer)?.session,
     };
-    const directory = presence.join(pluginId, ({ group, needs }) =>
-      slotOn(host, { server: group.peer.id, group, workerId: needs.workerId }),
+    const directory = presence.join(
+      pluginId,
+      ({ group, needs }) => new PeerSlot(host, { server: group.peer.id, group, workerId: needs.workerId }),
     );
     const offers = this.#offers.join(pluginId, {
       pool: {
@@ -77,7 +77,7 @@ export class ClusterPools {
       },
       ownersOf: (demand) => ownersOf(directory, poolOf().peers.namesFor(demand), demand, clock.elapsed()),
       hold: ({ peer, slot, offer: { model, sent_as, worker } }) =>
-        slotOn(host, { server: peer, group: { model, sentAs: sent_as }, workerId: worker.id, slot }),
+        new PeerSlot(host, { server: peer, group: { model, sentAs: sent_as }, workerId: worker.id, slot }),
     });
     this.#outcomes.push(offers.outcomes);
     return {
@@ -116,18 +116,6 @@ export class ClusterPools {
     this.#offers.close();
     this.#service.close();
   }
-}
-
-/** Creates a slot on a peer as an object of functions, whose callers count the slot themselves. */
-function slotOn(host: PeerSlotHost, place: PeerPlace): RemoteSlot {
-  const slot = new PeerSlot(host, place, () => {});
-  return {
-    open: (request, sink) => slot.open(request, sink),
-    progress: (output) => slot.progress(output),
-    count: (work) => slot.count(work),
-    release: () => slot.release(),
-    refuse: () => slot.refuse(),
-  };
 }
 
 /** Lists the peers with workers for a demand, to which jobs can be sent. `now` is `Clock.elapsed`. */

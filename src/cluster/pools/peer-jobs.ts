@@ -86,10 +86,11 @@ export class PeerJobs implements PeerHandler {
   }
 }
 
-/** Returns the caller of a peer's job. Only its name and class are known here. */
-function callerIn({ caller, class: urgency }: PeerOrder, peerId: string): Caller {
+/** Returns the caller of a peer's job, as far as the order describes it. */
+function callerIn({ caller, tenant, weight, class: urgency }: PeerOrder, peerId: string): Caller {
   const known = createCaller(caller ?? peerId);
-  return urgency === undefined ? known : { ...known, class: urgency };
+  if (urgency === undefined) return known;
+  return { ...known, class: urgency, tenant: tenant ?? known.tenant, weight: weight ?? known.weight };
 }
 
 function toCandidate(order: PeerOrder, kind = HTTP_KIND, caller: Caller): Candidate {

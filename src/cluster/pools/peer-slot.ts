@@ -1,3 +1,4 @@
+import { DEFAULT_TENANT } from "../../auth/caller.ts";
 import type { PeerRequest, RemoteGroup, RemoteSlot } from "../../pool/remotes.ts";
 import type { Work } from "../../pool/seat.ts";
 import type { Ticket } from "../../pool/ticket.ts";
@@ -38,15 +39,12 @@ export interface PeerPlace {
 export class PeerSlot implements RemoteSlot {
   readonly #host: PeerSlotHost;
   readonly #place: PeerPlace;
-  readonly #onReturned: (isRefused: boolean) => void;
   readonly #ref: number;
   #isSent = false;
 
-  /** `onReturned` is called once, when the slot is given back. */
-  constructor(host: PeerSlotHost, place: PeerPlace, onReturned: (isRefused: boolean) => void) {
+  constructor(host: PeerSlotHost, place: PeerPlace) {
     this.#host = host;
     this.#place = place;
-    this.#onReturned = onReturned;
     this.#ref = host.works.nextRef();
   }
 
@@ -70,12 +68,10 @@ export class PeerSlot implements RemoteSlot {
 
   release(): void {
     if (this.#isSent) this.#host.counts.jobsOut += 1;
-    this.#onReturned(false);
   }
 
   refuse(): void {
     this.#host.counts.refusedOut += 1;
-    this.#onReturned(true);
   }
 }
 
@@ -83,30 +79,36 @@ function toOrder(
   plugin: string,
   { server, group, workerId, slot }: PeerPlace,
   { caller, class: urgency, endUser, demand }: Ticket,
-  ids: Pick<PeerOrder, "ref" | "request_id">,
+  { ref, request_id }: Pick<PeerOrder, "ref" | "request_id">,
 ): PeerOrder {
+  // The body names the model as these workers call it, so nothing else may serve it.
+  const order: Writable<PeerOrder> = { plugin, model: group.model, exact: true, request_id };
+  // A spread for each field would cost more than the rest of the order.
+  if (ref !== undefined) order.ref = ref;
+  if (group.sentAs !== undefined) order.sent_as = group.sentAs;
+  if (workerId !== undefined) order.worker = workerId;
+  order.caller = caller.name;
+  order.class = urgency;
+  if (endUser !== undefined) order.end_user = endUser;
+  if (caller.tenant !== DEFAULT_TENANT) order.tenant = caller.tenant;
+  if (caller.weight !== 1) order.weight = caller.weight;
+  if (slot !== undefined) order.slot = slot;
+  const { excluded, affinity } = demand;
   const isThere = (session: string): boolean => session.startsWith(`${server}~`);
-  const excluded = [...demand.excluded.sessions].filter(isThere).slice(-MAX_EXCLUDED);
-  const warm = (demand.affinity?.candidates(group.model) ?? [])
-    .filter(({ sessionId }) => isThere(sessionId))
-    .slice(0, MAX_WARM)
-    .map(({ sessionId, share }) => [sessionId, share] as const);
-  return {
-    plugin,
-    model: group.model,
-    ...(group.sentAs === undefined ? {} : { sent_as: group.sentAs }),
-    // The body names the model as these workers call it, so nothing else may serve it.
-    exact: true,
-    ...(workerId === undefined ? {} : { worker: workerId }),
-    ...(excluded.length === 0 ? {} : { excluded }),
-    ...ids,
-    caller: caller.name,
-    class: urgency,
-    ...(endUser === undefined ? {} : { end_user: endUser }),
-    ...(slot === undefined ? {} : { slot }),
-    ...(warm.length === 0 ? {} : { warm }),
-  };
+  if (excluded.sessions.size > 0) {
+    const sessions = [...excluded.sessions].filter(isThere).slice(-MAX_EXCLUDED);
+    if (sessions.length > 0) order.excluded = sessions;
+  }
+  const candidates = affinity?.candidates(group.model) ?? [];
+  if (candidates.length > 0) {
+    const there = candidates.filter(({ sessionId }) => isThere(sessionId)).slice(0, MAX_WARM);
+    if (there.length > 0) order.warm = there.map(({ sessionId, share }) => [sessionId, share] as const);
+  }
+  return order;
 }
+
+/** An order while it is written. */
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 function requestIdIn(headers: HeaderPairs): string {
   return headers.find(([name]) => name === "x-request-id")?.[1] ?? "";

@@ -27,7 +27,8 @@ interface PeerWork {
  */
 export class PeerWorks {
   readonly #options: PeerWorksOptions;
-  readonly #works = new Map<string, PeerWork>();
+  /** By peer, and by the number of the job. */
+  readonly #works = new Map<string, Map<number, PeerWork>>();
   #cancelSweep: CancelTimer | undefined;
 
   constructor(options: PeerWorksOptions) {
@@ -36,48 +37,58 @@ export class PeerWorks {
 
   /** The number of jobs that are not counted yet. */
   get size(): number {
-    return this.#works.size;
+    let count = 0;
+    for (const jobs of this.#works.values()) count += jobs.size;
+    return count;
   }
 
   /** Notes that a job has got a slot. */
   began(peer: string, ref: number, claim: Claim): void {
-    const key = keyOf(peer, ref);
+    let jobs = this.#works.get(peer);
+    if (!jobs) {
+      jobs = new Map();
+      this.#works.set(peer, jobs);
+    }
     // A peer that repeats a number loses the report of the later job.
-    if (!this.#works.has(key))
-      this.#works.set(key, { claim, startedAt: this.#options.clock.elapsed(), seen: undefined, news: undefined });
+    if (!jobs.has(ref))
+      jobs.set(ref, { claim, startedAt: this.#options.clock.elapsed(), seen: undefined, news: undefined });
   }
 
   /** Notes that a job has ended. A job that no worker has worked on, for example after a refusal, has no outcome. */
   ended(peer: string, ref: number, outcome: Pick<Work, "outcome" | "error"> | undefined): void {
-    const key = keyOf(peer, ref);
-    const job = this.#works.get(key);
+    const job = this.#works.get(peer)?.get(ref);
     if (!job || job.seen) return;
-    if (!outcome) return void this.#works.delete(key);
+    if (!outcome) return this.#forget(peer, ref);
     const at = this.#options.clock.elapsed();
     const work: Work = { ...outcome, runningMs: at - job.startedAt, usage: undefined, output: 0 };
     job.seen = { work, at };
-    if (job.news) this.#count(key, job);
+    if (job.news) this.#count(peer, ref, job);
     else this.#cancelSweep ??= this.#options.clock.after(NEWS_MS, () => this.#sweep());
   }
 
   /** Takes in the reports of a peer. */
   onNews(peer: string, jobs: readonly JobNews[]): void {
     for (const { ref, progress, work } of jobs) {
-      const key = keyOf(peer, ref);
-      const job = this.#works.get(key);
+      const job = this.#works.get(peer)?.get(ref);
       if (!job) continue;
       if (progress !== undefined) job.claim.progress(progress);
       job.news ??= work;
-      if (job.news && job.seen) this.#count(key, job);
+      if (job.news && job.seen) this.#count(peer, ref, job);
     }
   }
 
-  #count(key: string, { claim, seen, news }: PeerWork): void {
-    this.#works.delete(key);
+  #count(peer: string, ref: number, { claim, seen, news }: PeerWork): void {
+    this.#forget(peer, ref);
     if (!seen) return;
     const work = news ? toWork(news, seen.work.runningMs) : seen.work;
     claim.count(work);
     this.#options.onCounted(claim, work);
+  }
+
+  #forget(peer: string, ref: number): void {
+    const jobs = this.#works.get(peer);
+    jobs?.delete(ref);
+    if (jobs?.size === 0) this.#works.delete(peer);
   }
 
   #sweep(): void {
@@ -85,15 +96,13 @@ export class PeerWorks {
     this.#cancelSweep = undefined;
     const now = clock.elapsed();
     let nextAt: number | undefined;
-    for (const [key, job] of [...this.#works]) {
-      if (!job.seen) continue;
-      if (job.seen.at + NEWS_MS <= now) this.#count(key, job);
-      else nextAt = Math.min(nextAt ?? Number.POSITIVE_INFINITY, job.seen.at + NEWS_MS);
+    for (const [peer, jobs] of [...this.#works]) {
+      for (const [ref, job] of [...jobs]) {
+        if (!job.seen) continue;
+        if (job.seen.at + NEWS_MS <= now) this.#count(peer, ref, job);
+        else nextAt = Math.min(nextAt ?? Number.POSITIVE_INFINITY, job.seen.at + NEWS_MS);
+      }
     }
     if (nextAt !== undefined) this.#cancelSweep = clock.after(nextAt - now, () => this.#sweep());
   }
-}
-
-function keyOf(peer: string, ref: number): string {
-  return `${peer} ${ref}`;
 }

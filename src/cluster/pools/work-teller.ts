@@ -14,6 +14,12 @@ export interface WorkTellerOptions {
   readonly send: (peer: string, message: Tell) => boolean;
 }
 
+/** What a peer has not been told of a job yet. */
+interface Untold {
+  progress: number;
+  work: Work | undefined;
+}
+
 /**
  * Reports to peers what the jobs of this server cost their workers: what they used, and how fast they were. Each job is
  * reported once, in batches. Reports that are lost with a link are missing from the totals of a worker, and nowhere else.
@@ -21,7 +27,7 @@ export interface WorkTellerOptions {
 export class WorkTeller {
   readonly #options: WorkTellerOptions;
   /** By peer, and by the number of the job. */
-  readonly #news = new Map<string, Map<number, { progress: number; work: Work | undefined }>>();
+  readonly #news = new Map<string, Map<number, Untold>>();
   #cancelFlush: CancelTimer | undefined;
   #refs = 0;
 
@@ -36,12 +42,18 @@ export class WorkTeller {
   }
 
   progress(peer: string, ref: number, output: number): void {
-    this.#of(peer, ref).progress += output;
+    const jobs = this.#jobsOf(peer);
+    const known = jobs.get(ref);
+    if (known) known.progress += output;
+    else jobs.set(ref, { progress: output, work: undefined });
   }
 
   count(peer: string, ref: number, work: Work): void {
-    this.#of(peer, ref).work = work;
-    if ((this.#news.get(peer)?.size ?? 0) >= MAX_JOBS) this.#tell(peer);
+    const jobs = this.#jobsOf(peer);
+    const known = jobs.get(ref);
+    if (known) known.work = work;
+    else jobs.set(ref, { progress: 0, work });
+    if (jobs.size >= MAX_JOBS) this.#tell(peer);
   }
 
   /** Sends all reports at once, and none later. */
@@ -50,30 +62,29 @@ export class WorkTeller {
     for (const peer of [...this.#news.keys()]) this.#tell(peer);
   }
 
-  #of(peer: string, ref: number): { progress: number; work: Work | undefined } {
+  #jobsOf(peer: string): Map<number, Untold> {
     this.#cancelFlush ??= this.#options.clock.after(GATHER_MS, () => {
       this.#cancelFlush = undefined;
       for (const each of [...this.#news.keys()]) this.#tell(each);
     });
-    const jobs = this.#news.get(peer) ?? new Map<number, { progress: number; work: Work | undefined }>();
+    const known = this.#news.get(peer);
+    if (known) return known;
+    const jobs = new Map<number, Untold>();
     this.#news.set(peer, jobs);
-    const known = jobs.get(ref) ?? { progress: 0, work: undefined };
-    jobs.set(ref, known);
-    return known;
+    return jobs;
   }
 
   #tell(peer: string): void {
     const all = [...(this.#news.get(peer) ?? [])];
     this.#news.delete(peer);
     for (let at = 0; at < all.length; at += MAX_JOBS) {
-      const jobs = all.slice(at, at + MAX_JOBS).map(
-        ([ref, { progress, work }]): JobNews => ({
-          ref,
-          ...(progress === 0 ? {} : { progress }),
-          ...(work ? { work: toNews(work) } : {}),
-        }),
-      );
+      const jobs = all.slice(at, at + MAX_JOBS).map(([ref, untold]) => toJob(ref, untold));
       this.#options.send(peer, { type: "work", pool: this.#options.name, jobs });
     }
   }
+}
+
+function toJob(ref: number, { progress, work }: Untold): JobNews {
+  if (!work) return { ref, progress };
+  return progress === 0 ? { ref, work: toNews(work) } : { ref, progress, work: toNews(work) };
 }

@@ -15,6 +15,8 @@ export type BucketWrite =
 export interface Bucket {
   /** Resolves when the bucket can no longer be used and has to be opened again. */
   readonly ended: Promise<void>;
+  /** Identifies the bucket. One that is made after another was lost has another identity, although it has the same name. */
+  readonly identity: string;
   /** Whether nothing was ever written to it. */
   readonly isNew: boolean;
   /**

@@ -5,6 +5,7 @@ import type { SharedSecret } from "../../auth/token-keys.ts";
 import { parseJson } from "../../json/parse.ts";
 import type { Restriction, RestrictionKind, RestrictionRecords } from "../../plugin/restrictions.ts";
 import type { OwnedId, OwnerRecords } from "../../tunnel/owners.ts";
+import { isId } from "../../wire/names.ts";
 import type { RecordTable } from "./record-table.ts";
 
 /** The records that one server keeps by itself, under `DATA_DIR`. */
@@ -20,10 +21,14 @@ const SECRET = "secret";
 /** 256 bits. */
 const SECRET_BYTES = 32;
 
+/** Milliseconds since 1970, within what a date can be: the State API shows some of these. */
+const MAX_TIME = 8.64e15;
+const time = v.pipe(v.number(), v.minValue(0), v.maxValue(MAX_TIME));
+
 /** `at` is the server that has sessions of the id, or had the last one. */
-const ownerSchema = v.object({ owner: v.string(), made: v.boolean(), left: v.nullable(v.number()), at: v.string() });
-const restrictionSchema = v.object({ name: v.nullable(v.string()), by: v.string(), since: v.number() });
-const signOutSchema = v.object({ ends: v.number() });
+const ownerSchema = v.object({ owner: v.string(), made: v.boolean(), left: v.nullable(time), at: v.string() });
+const restrictionSchema = v.object({ name: v.nullable(v.string()), by: v.string(), since: time });
+const signOutSchema = v.object({ ends: time });
 
 export interface ClusterRecordsOptions {
   readonly table: RecordTable;
@@ -175,7 +180,7 @@ function ownerShelf(pluginId: string, serverId: string, local: OwnerRecords | un
     encode: ({ owner, isMade, leftAt }) => ({ owner, made: isMade, left: leftAt ?? null, at: serverId }),
     decode(id, value) {
       const read = v.safeParse(ownerSchema, value);
-      if (!read.success) return undefined;
+      if (!read.success || !isId(id)) return undefined;
       const { owner, made, left, at } = read.output;
       const isElsewhere = left === null && at !== serverId;
       return { id, owner, isMade: made, leftAt: left ?? undefined, ...(isElsewhere && { isElsewhere }) };
@@ -193,7 +198,7 @@ function restrictionShelf(pluginId: string, local: RestrictionRecords | undefine
     decode(id, value) {
       const { kind, workerId } = splitRestriction(id);
       const read = v.safeParse(restrictionSchema, value);
-      if (kind === undefined || !read.success) return undefined;
+      if (kind === undefined || !read.success || !isId(workerId)) return undefined;
       const { name, by, since } = read.output;
       return { kind, workerId, workerName: name ?? undefined, by, since };
     },

@@ -25,6 +25,8 @@ export type RecordListener = (key: string, value: string | undefined) => void;
  * The records of a bucket, as this server knows them, and its own changes, which are written as soon as there is a bucket. A
  * change is made only to the version of the record that this server knew. If another server was first, its version counts
  * here too, so all servers end with the same records, and one that was away brings back nothing that was removed.
+ *
+ * If the bucket itself is lost and another one takes its place, each server brings to it what it knew from the lost one.
  */
 export class RecordTable {
   readonly #known = new Map<string, Known>();
@@ -35,6 +37,8 @@ export class RecordTable {
   #bucket: Bucket | undefined;
   #isReady = false;
   #hasLoaded = false;
+  /** The identity of the bucket that was read last. */
+  #loaded: string | undefined;
 
   /** Whether the records of a bucket have been read since the start. */
   get hasLoaded(): boolean {
@@ -95,6 +99,8 @@ export class RecordTable {
   attach(bucket: Bucket): void {
     this.#bucket = bucket;
     this.#isReady = false;
+    const isSuccessor = this.#loaded !== undefined && this.#loaded !== bucket.identity;
+    if (isSuccessor) this.#restart();
     const seen = new Set<string>();
     bucket.watch({
       onEntry: (entry) => {
@@ -104,7 +110,8 @@ export class RecordTable {
       },
       onReady: () => {
         if (this.#bucket !== bucket) return;
-        this.#settleUnseen(seen, bucket.isNew);
+        this.#settleUnseen(seen, bucket.isNew || isSuccessor);
+        this.#loaded = bucket.identity;
         for (const pending of this.#pending.values()) pending.isLost = false;
         this.#isReady = true;
         this.#hasLoaded = true;
@@ -151,12 +158,24 @@ export class RecordTable {
     else if (pending) pending.base = revision;
   }
 
-  /** Decides about records that the bucket does not have, not even as removed ones. */
-  #settleUnseen(seen: ReadonlySet<string>, isNew: boolean): void {
+  /** Gives up the revisions of a lost bucket, which mean nothing in the one that has taken its place. */
+  #restart(): void {
+    for (const [key, { value }] of this.#known) {
+      if (value === undefined) this.#known.delete(key);
+      else this.#known.set(key, { value, revision: 0 });
+    }
+    for (const pending of this.#pending.values()) {
+      pending.base = 0;
+      pending.isLost = false;
+    }
+  }
+
+  /** Decides about records that the bucket does not have, not even as removed ones. `isOurs`: it gets what is known here. */
+  #settleUnseen(seen: ReadonlySet<string>, isOurs: boolean): void {
     for (const [key, { value, revision }] of this.#known) {
       if (seen.has(key)) continue;
       if (revision > 0) this.#forget(key);
-      else if (isNew && !this.#pending.has(key)) this.#pending.set(key, { value, base: 0, isLost: false });
+      else if (isOurs && !this.#pending.has(key)) this.#pending.set(key, { value, base: 0, isLost: false });
       else if (!this.#pending.has(key)) this.#forget(key);
       this.#known.delete(key);
     }
@@ -177,8 +196,10 @@ export class RecordTable {
     const { value, base } = pending;
     this.#writing.set(key, value);
     const written = await bucket.write(key, value, base);
-    if (written.kind === "written") this.#confirm(key, value, written.revision);
     this.#writing.delete(key);
+    // A write to a bucket that was lost meanwhile says nothing about its successor.
+    if (this.#bucket && this.#bucket.identity !== bucket.identity) return this.flush();
+    if (written.kind === "written") this.#confirm(key, value, written.revision);
     if (written.kind === "conflict") await this.#give(bucket, key, base);
     if (written.kind !== "failed") this.flush();
   }

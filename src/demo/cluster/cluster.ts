@@ -3,10 +3,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Deps } from "../../system/deps.ts";
-import { loadWorkerSettings } from "../../worker/args.ts";
-import { KIND_NAMES } from "../../worker/kinds.ts";
-import { startWorker, type Worker } from "../../worker/worker.ts";
+import type { Worker } from "../../worker/worker.ts";
 import { SAMPLE_CHAT_MODEL, SAMPLE_EMBED_MODEL, type SampleBackend, startSampleBackend } from "../sample-backend.ts";
+import { startProgram } from "../start-program.ts";
 import { Balancer } from "./balancer.ts";
 import { Load } from "./load.ts";
 import type { Machine } from "./machine.ts";
@@ -75,17 +74,18 @@ export class DemoCluster {
     await Promise.all(this.#workers.map((worker) => worker.registered));
   }
 
-  /** Does something to one process; resolves when it is done. */
+  /** Does something to one process, unless its state makes that pointless; resolves when it is done. */
   async act(act: Act, machine: Machine): Promise<void> {
     const { state } = machine;
     switch (act) {
       case "kill":
-        return machine.kill();
+        return state === "down" ? undefined : machine.kill();
       case "stop":
-        return machine.stop();
+        return state === "up" || state === "frozen" ? machine.stop() : undefined;
       case "start":
         return state === "down" ? machine.start() : undefined;
       case "restart":
+        if (state === "starting" || state === "stopping") return undefined;
         if (state !== "down") await machine.stop();
         return machine.start();
       case "freeze":
@@ -126,21 +126,12 @@ export class DemoCluster {
   }
 
   #startWorker(name: string, deps: Deps): Worker {
-    const settings = loadWorkerSettings({
-      argv: [
-        ...["llm", "--server", this.url, "--client-key", this.clientKey, "--backend", this.#sample.url],
-        ...["--models", `${SAMPLE_CHAT_MODEL},${SAMPLE_EMBED_MODEL}`, "--name", name],
-        ...["--max-concurrency", String(SLOTS)],
-      ],
-      env: {},
-      readFile: () => "",
-      version: "",
-      knownKinds: KIND_NAMES,
-      hostname: "demo",
-      isTerminal: false,
-    });
-    if (settings.kind !== "ready") throw new Error("the demo's worker settings are not valid");
-    return startWorker(settings.config, deps);
+    const models = `${SAMPLE_CHAT_MODEL},${SAMPLE_EMBED_MODEL}`;
+    return startProgram(
+      ["llm", "--backend", this.#sample.url, "--models", models, "--name", name, "--max-concurrency", String(SLOTS)],
+      this,
+      deps,
+    );
   }
 }
 

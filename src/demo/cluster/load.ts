@@ -19,6 +19,14 @@ export interface LoadFigures {
   readonly retried: number;
 }
 
+/** What became of requests that were under way at one moment. */
+export interface Fate {
+  readonly whole: number;
+  readonly broken: number;
+  /** Requests that got no response before they were sent again. */
+  readonly retried: number;
+}
+
 export interface LoadOptions {
   readonly servers: readonly LoadTarget[];
   readonly apiKey: string;
@@ -42,6 +50,7 @@ export class Load {
   readonly #startedAt = performance.now();
   readonly #runningAt: number[];
   readonly #clients: AbortController[] = [];
+  readonly #asked = new Set<Promise<Outcome>>();
   #whole = 0;
   #broken = 0;
   #retried = 0;
@@ -71,10 +80,17 @@ export class Load {
     }
   }
 
+  /** Resolves when the requests that are under way now have ended. */
+  async fate(): Promise<Fate> {
+    const outcomes = await Promise.all(this.#asked);
+    const count = (outcome: Outcome): number => outcomes.filter((each) => each === outcome).length;
+    return { whole: count("whole"), broken: count("broken"), retried: count("unanswered") };
+  }
+
   async #run(leaving: AbortSignal): Promise<void> {
     for (let count = 1; !leaving.aborted; count += 1) {
       const at = this.#choose();
-      const outcome = at === undefined ? "unanswered" : await this.#ask(at, count % CHAT_EVERY !== 0);
+      const outcome = at === undefined ? "unanswered" : await this.#remember(this.#ask(at, count % CHAT_EVERY !== 0));
       switch (outcome) {
         case "whole":
           this.#whole += 1;
@@ -89,6 +105,15 @@ export class Load {
         default:
           outcome satisfies never;
       }
+    }
+  }
+
+  async #remember(asked: Promise<Outcome>): Promise<Outcome> {
+    this.#asked.add(asked);
+    try {
+      return await asked;
+    } finally {
+      this.#asked.delete(asked);
     }
   }
 

@@ -7,7 +7,7 @@ export interface Machine {
   readonly state: MachineState;
   /** Starts the process, on the port that it had before; resolves when it serves. */
   start(): Promise<void>;
-  /** Stops the process in order (SIGTERM); resolves when it has ended. */
+  /** Stops the process in order (SIGTERM); resolves when it has ended. The process must not be down already. */
   stop(): Promise<void>;
   /** Kills the process (SIGKILL); resolves when it has ended. */
   kill(): Promise<void>;

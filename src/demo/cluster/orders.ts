@@ -1,3 +1,5 @@
+import type { Machine } from "./machine.ts";
+
 /** What can be done to a server, or to nats-server. */
 export type Act = "kill" | "stop" | "start" | "restart" | "freeze" | "thaw";
 
@@ -14,6 +16,11 @@ export type Order =
   | { readonly kind: "quit" }
   | { readonly kind: "nothing" }
   | { readonly kind: "fault"; readonly text: string };
+
+/** Whether this could harm requests: the process runs, and stops or freezes. */
+export function isDisturbing(act: Act, { state }: Machine): boolean {
+  return state === "up" && act !== "start" && act !== "thaw";
+}
 
 const ACTS: Readonly<Record<string, Act>> = {
   kill: "kill",

@@ -7,8 +7,9 @@ import { surviveSignals } from "../../system/signals.ts";
 import { findNatsServer } from "../nats/find-nats-server.ts";
 import { DemoCluster } from "./cluster.ts";
 import type { LoadFigures } from "./load.ts";
-import { type Order, parseOrder } from "./orders.ts";
-import { actText, clusterGuide, helpText, lossText, noNatsText, statusText } from "./texts.ts";
+import type { Machine } from "./machine.ts";
+import { type Act, isDisturbing, type Order, parseOrder, type Target } from "./orders.ts";
+import { actText, beginText, clusterGuide, fateText, helpText, lossText, noNatsText, statusText } from "./texts.ts";
 
 const USUAL_PORT = 8080;
 const STREAMS = 16;
@@ -50,11 +51,12 @@ export async function runClusterDemo(servers: number): Promise<void> {
 /** How often the terminal checks whether streams were lost. */
 const LOOK_EVERY_MS = 1000;
 
-/** Carries out the typed commands one after the other, and reports what happens to the streams meanwhile. */
+/** Carries out the typed commands, and reports what becomes of the streams. */
 class Terminal {
   readonly #cluster: DemoCluster;
   #seen: LoadFigures;
   #isEnding = false;
+  #isRolling = false;
 
   constructor(cluster: DemoCluster) {
     this.#cluster = cluster;
@@ -91,15 +93,10 @@ class Terminal {
       case "act": {
         const machine = order.target === "nats" ? nats : servers[order.target - 1];
         if (machine === undefined) return;
-        await this.#cluster.act(order.act, machine);
-        return say(actText(order.act, order.target, machine));
+        return this.#act(order.act, order.target, machine);
       }
       case "roll":
-        for (const server of servers) {
-          await this.#cluster.act("restart", server);
-          say(`${server.name} is ${server.state} again\n`);
-        }
-        return;
+        return this.#roll();
       case "load":
         return load.setClients(order.streams);
       case "status":
@@ -114,6 +111,28 @@ class Terminal {
         return say(`${order.text}\n`);
       default:
         order satisfies never;
+    }
+  }
+
+  async #act(act: Act, target: Target, machine: Machine): Promise<void> {
+    const { load } = this.#cluster;
+    const streams = target === "nats" ? undefined : load.figures.runningAt[target - 1];
+    say(beginText(act, machine, streams) ?? "");
+    const fate = isDisturbing(act, machine) ? load.fate() : undefined;
+    await this.#cluster.act(act, machine);
+    say(actText(act, target, machine));
+    void fate?.then((ends) => {
+      if (!this.#isEnding) say(fateText(`${act} ${target}`, ends) ?? "");
+    });
+  }
+
+  async #roll(): Promise<void> {
+    if (this.#isRolling) return say("The servers are being restarted already.\n");
+    this.#isRolling = true;
+    try {
+      for (const [at, server] of this.#cluster.servers.entries()) await this.#act("restart", at + 1, server);
+    } finally {
+      this.#isRolling = false;
     }
   }
 

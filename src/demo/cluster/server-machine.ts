@@ -12,6 +12,9 @@ export interface ServerMachineOptions {
 const ROOT = join(import.meta.dir, "../../..");
 const START_TIMEOUT_MS = 30_000;
 
+/** A health check of a load balancer fails after this long without an answer, as in deploy/cluster/Caddyfile. */
+const CHECKED_MS = 2000;
+
 /** A Moorage server in a process of its own. */
 export class ServerMachine implements Machine {
   readonly name: string;
@@ -19,6 +22,7 @@ export class ServerMachine implements Machine {
   #child: Bun.Subprocess<"ignore", "pipe", "pipe"> | undefined;
   #state: MachineState = "down";
   #port = 0;
+  #frozenAt = 0;
 
   constructor(options: ServerMachineOptions) {
     this.name = options.name;
@@ -31,7 +35,8 @@ export class ServerMachine implements Machine {
 
   /** Whether a load balancer sends it new connections. A frozen server looks healthy until its checks fail. */
   get isTaking(): boolean {
-    return this.#state === "up" || this.#state === "frozen";
+    if (this.#state === "frozen") return performance.now() - this.#frozenAt < CHECKED_MS;
+    return this.#state === "up";
   }
 
   get port(): number {
@@ -85,6 +90,7 @@ export class ServerMachine implements Machine {
   freeze(): void {
     this.#child?.kill("SIGSTOP");
     this.#state = "frozen";
+    this.#frozenAt = performance.now();
   }
 
   thaw(): void {

@@ -1,5 +1,5 @@
 import { shellWord } from "../../worker/curl.ts";
-import type { LoadFigures } from "./load.ts";
+import type { Fate, LoadFigures } from "./load.ts";
 import type { Machine } from "./machine.ts";
 import type { Act, Target } from "./orders.ts";
 
@@ -59,7 +59,7 @@ const HELP: readonly string[] = [
   "  stop 2       stops server 2 in order: its streams finish, and its workers move to the others",
   "  start 2      starts it again; 'restart 2' does both",
   "  roll         restarts all servers in order, one after the other; no stream breaks",
-  "  freeze 2     freezes server 2 without closing its connections; 'thaw 2' lets it continue",
+  "  freeze 2     freezes server 2 without closing its connections, as a lost network would; 'thaw 2' lets it continue",
   "  kill nats    the same commands work for nats: no stream breaks without it",
   "  load 40      runs 40 clients; 'load 0' stops them",
   "  status       prints what runs where; 'quit' or Ctrl-C stops everything",
@@ -81,10 +81,33 @@ export function noNatsText(tried: readonly string[]): string {
   ].join("\n");
 }
 
+/** The text before a command for one process that takes a while; undefined for the others. */
+export function beginText(act: Act, { name, state }: Machine, streams: number | undefined): string | undefined {
+  if (state !== "up" || (act !== "stop" && act !== "restart")) return undefined;
+  return `${name} is stopping${streams === undefined ? "" : `: its ${counted(streams, "stream")} may finish first`}\n`;
+}
+
 /** The answer to a command for one process: the state that it has now. */
 export function actText(act: Act, target: Target, { name, state }: Machine): string {
   const hint = state === "frozen" && act === "start" ? `: 'thaw ${target}' lets it run on` : "";
   return `${name} is ${state}${hint}\n`;
+}
+
+/** What became of the requests that were under way at a command; undefined if there were none. */
+export function fateText(command: string, { whole, broken, retried }: Fate): string | undefined {
+  const all = whole + broken + retried;
+  if (all === 0) return undefined;
+  if (whole === all) return `Of ${counted(all, "request")} under way at '${command}', none was harmed.\n`;
+  const parts = [
+    `${whole} ended whole`,
+    ...(broken === 0 ? [] : [`${broken} broke off`]),
+    ...(retried === 0 ? [] : [`${retried} had no answer yet and went to another server`]),
+  ];
+  return `Of ${counted(all, "request")} under way at '${command}', ${parts.slice(0, -1).join(", ")}${parts.length > 1 ? " and " : ""}${parts.at(-1)}.\n`;
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 /** The answer to `status`: the processes, and the outcomes of the requests. */
@@ -102,7 +125,7 @@ export function lossText(before: LoadFigures, now: LoadFigures): string | undefi
   const retried = now.retried - before.retried;
   if (broken === 0 && retried === 0) return undefined;
   const parts = [
-    ...(broken === 0 ? [] : [`${broken} ${broken === 1 ? "stream" : "streams"} broke off`]),
+    ...(broken === 0 ? [] : [`${counted(broken, "stream")} broke off`]),
     ...(retried === 0
       ? []
       : [`${retried} ${retried === 1 ? "request was" : "requests were"} sent again to another server`]),

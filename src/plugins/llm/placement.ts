@@ -103,7 +103,8 @@ export class Placement {
     if (seat.isDrained || seat.session.offer.status === "draining") return false;
     const { model } = this.#request;
     return (
-      seat.capacity === 0 || pool.resolve({ model, workerId, exact: false, excluded: NONE_EXCLUDED }) !== undefined
+      seat.capacity === 0 ||
+      pool.models.resolve({ model, workerId, exact: false, excluded: NONE_EXCLUDED }) !== undefined
     );
   }
 
@@ -113,8 +114,9 @@ export class Placement {
     const { caller, path, visit, workerId } = this.#call;
     const { model, value: body } = this.#request;
     if (workerId !== undefined) return undefined;
-    const served = pool.workersOf(model) > 0 ? model : pool.resolve({ model, exact: false, excluded: NONE_EXCLUDED });
-    const workers = served === undefined ? 0 : pool.workersOf(served);
+    const served =
+      pool.models.workersOf(model) > 0 ? model : pool.models.resolve({ model, exact: false, excluded: NONE_EXCLUDED });
+    const workers = served === undefined ? 0 : pool.models.workersOf(served);
     if (served === undefined || workers < 2 || prompts.isCold(served, workers)) return undefined;
     const { tenant, name } = caller;
     return prompts.of({ tenant, caller: name, model, path, headers: visit.request.headers, body });

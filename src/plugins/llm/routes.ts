@@ -103,7 +103,7 @@ export function llmRoutes(area: ModelArea, context: PluginContext<typeof llmSett
 
 function workerCatalog(area: ModelArea, ctx: RouteContext): ModelCatalog {
   const workerId = workerIdOf(ctx) ?? "";
-  const models = area.pool.modelsOfWorker(workerId);
+  const models = area.pool.models.ofWorker(workerId);
   if (!models) throw new Fault("worker_not_found", { param: "worker_id" });
   const served = new Set(models);
   return {

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Clock } from "../../system/deps.ts";
+import { setNewest } from "../../system/newest.ts";
 
 /** A session without a request for this long was most likely left without being ended. */
 const FORGET_AFTER_MS = 30 * 60_000;
@@ -87,9 +88,7 @@ export class HeldSessions {
   #add(key: string): Held {
     this.count();
     const held: Held = { usedAt: this.#clock.elapsed(), open: 0 };
-    this.#held.set(key, held);
-    const oldest = this.#held.size > MAX_SESSIONS ? this.#held.keys().next().value : undefined;
-    if (oldest !== undefined) this.#held.delete(oldest);
+    setNewest(this.#held, key, held, MAX_SESSIONS);
     return held;
   }
 }

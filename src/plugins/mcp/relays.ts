@@ -1,6 +1,7 @@
 import { Fault } from "../../errors.ts";
 import type { Restrictions } from "../../plugin/restrictions.ts";
 import type { Clock } from "../../system/deps.ts";
+import { setNewest } from "../../system/newest.ts";
 import type { Session } from "../../tunnel/session.ts";
 import type { SessionPool } from "../../tunnel/session-source.ts";
 import { CLOSES } from "../../wire/closes.ts";
@@ -202,10 +203,7 @@ export class Relays implements SessionPool {
     // The late close of a relay that was replaced must not remove its successor.
     if (this.#connected.get(id)?.session !== session) return;
     this.#connected.delete(id);
-    this.#left.delete(id);
-    this.#left.set(id, this.#options.clock.elapsed());
-    const oldest = this.#left.size > MAX_LEFT ? this.#left.keys().next().value : undefined;
-    if (oldest !== undefined) this.#left.delete(oldest);
+    setNewest(this.#left, id, this.#options.clock.elapsed(), MAX_LEFT);
     this.#options.onChange();
   }
 

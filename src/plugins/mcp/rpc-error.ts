@@ -1,4 +1,5 @@
 import type { ErrorCode, Fault } from "../../errors.ts";
+import { errorHeaders } from "../../http/error-response.ts";
 
 /** The predecessor's names of failures, which its users' programs look for. */
 const NAMES: Partial<Record<ErrorCode, string>> = {
@@ -31,12 +32,5 @@ export function rpcError(fault: Fault, requestId: string, id: string | undefined
   const error = errorObject(fault, requestId);
   // The id is inserted as it was written: a number may be larger than JavaScript can represent.
   const body = `{"jsonrpc":"2.0",${id === undefined ? "" : `"id":${id},`}"error":${JSON.stringify(error)}}`;
-  const headers = new Headers({
-    "content-type": "application/json",
-    "cache-control": "no-store",
-    "x-request-id": requestId,
-  });
-  for (const [name, value] of Object.entries(fault.headers)) headers.set(name, value);
-  if (fault.retryAfterS !== undefined) headers.set("retry-after", String(fault.retryAfterS));
-  return new Response(body, { status: fault.status, headers });
+  return new Response(body, { status: fault.status, headers: errorHeaders(fault, requestId) });
 }

@@ -65,7 +65,7 @@ function RelayTable(): string {
         { sortBy: "connected_at", label: "Since" },
         { sortBy: "", label: "Actions" },
       ]}
-      empty="No relay is connected. Start one with: bun run moorage worker mcp"
+      empty="No relay is connected to this server. Start one with: bun run moorage worker mcp"
     >
       <Cell label="Relay">
         <b class="name" x-text="row.name" x-bind:title="row.id"></b>

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
-import { ClusterProcesses, type ClusterServer } from "../../support/cluster-processes.ts";
+import { ClusterProcesses } from "../../support/cluster-processes.ts";
+import type { ClusterServer } from "../../support/cluster-server.ts";
 import { eventually } from "../../support/eventually.ts";
 import { lacks, PROGRAMS } from "../../support/lacks.ts";
 import { startFixture } from "../../support/mcp-rig.ts";
@@ -134,6 +135,29 @@ describe.skipIf(lacks("servers on a real nats-server", PROGRAMS.nats))("a cluste
       });
       expect((await again.closed).reason).toContain("blocked");
       expect((await act(two, "workers/gpu/unblock")).status).toBe(200);
+    },
+    SLOW_MS,
+  );
+
+  test(
+    "shows the state and the history of each server at any of them, and counts a job once",
+    async () => {
+      const [one, two, three] = cluster.servers;
+      if (!one || !two || !three) throw new Error("three servers");
+      const worker = await cluster.scriptedWorker(1, { worker_id: "seen", models: ["counted"] });
+      await cluster.served("counted");
+      const asked = one.chat("counted");
+      worker.answerJson((await worker.request()).id, { choices: [] });
+      expect((await asked).status).toBe(200);
+      const read = async (path: string): Promise<string> => (await three.fetch(path)).text();
+      await eventually(async () => (await read("/api/state?server=s2")).includes('"seen"'), "the state is passed on");
+      for (const path of ["/api/state?server=all", "/api/state/history?server=all"])
+        expect((await three.fetch(path)).status).toBe(200);
+      expect(JSON.parse(await read("/api/state/history?server=s2"))).toHaveProperty("samples.slots_total");
+      const completed = 'moorage_jobs_total{plugin="llm",model="counted",outcome="completed"}';
+      expect(await one.metric(completed)).toBe(1);
+      expect(await (await two.fetch("/metrics")).text()).not.toContain(completed);
+      worker.close();
     },
     SLOW_MS,
   );

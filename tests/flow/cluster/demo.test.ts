@@ -65,9 +65,13 @@ describe.skipIf(lacks("the demo of a cluster", PROGRAMS.nats))("demo --servers 2
     };
     await acts("kill 2", "s2 is down");
     expect([await statusOf(first), await statusOf(second)]).toEqual([200, 0]);
+    await acts("stop 2", "s2 is down");
     await acts("start 2", "s2 is up");
+    const fate = demo.says("under way at 'kill nats', none was harmed");
     await acts("kill nats", "nats is down");
+    await acts("stop nats", "nats is down");
     await acts("start nats", "nats is up");
+    await fate;
     await acts("load 0", "");
     await acts("status", "s1 up");
     expect(await statusOf(second)).toBe(200);

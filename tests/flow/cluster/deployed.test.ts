@@ -1,9 +1,12 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import OpenAI from "openai";
-import { ClusterProcesses, type Env } from "../../support/cluster-processes.ts";
+import { ClusterProcesses } from "../../support/cluster-processes.ts";
+import type { Env } from "../../support/cluster-server.ts";
 import { filledIn, read, type Service } from "../../support/deploy-files.ts";
 import { eventually } from "../../support/eventually.ts";
 import { lacks, PROGRAMS } from "../../support/lacks.ts";
+import { threeNodes } from "../../support/nats-nodes.ts";
+import { TestNats } from "../../support/nats-server.ts";
 import { PacedBackend } from "../../support/paced-backend.ts";
 import { startClusterProxy } from "../../support/proxy.ts";
 import { API_KEY, CLIENT_KEY } from "../../support/test-server.ts";
@@ -15,7 +18,12 @@ const STREAMS = 200;
 const NATS_PASS = "n-deployed";
 
 let cluster: ClusterProcesses;
-afterEach(() => cluster.stop());
+/** The NATS servers beside the first one. */
+const further: TestNats[] = [];
+afterEach(async () => {
+  await cluster.stop();
+  for (const nats of further.splice(0)) await nats.stop();
+});
 
 /** The settings of a service, except for addresses. */
 async function settingsOf(at: number): Promise<Env> {
@@ -30,11 +38,21 @@ async function settingsOf(at: number): Promise<Env> {
   return rest;
 }
 
-async function start(): Promise<{ readonly url: string; readonly backend: PacedBackend }> {
+/** Starts everything, with one NATS server or with three that form a cluster. */
+async function start({ hasThreeNats = false } = {}): Promise<{ readonly url: string; readonly backend: PacedBackend }> {
   const settings = await Promise.all([0, 1, 2].map(settingsOf));
+  const config = await read("deploy/cluster/nats.conf");
+  const nodes = hasThreeNats ? await threeNodes(() => config) : [{ config }];
+  const [first = {}, ...others] = nodes.map((node) => ({ ...node, env: { NATS_PASS } }));
   cluster = await ClusterProcesses.start({
-    nats: { config: await read("deploy/cluster/nats.conf"), env: { NATS_PASS } },
-    envOf: (at, nats) => ({ ...settings[at], NATS_URL: `nats://moorage:${NATS_PASS}@127.0.0.1:${nats.port}` }),
+    nats: first,
+    prepare: async () => {
+      for (const node of others) further.push(await TestNats.start(node));
+    },
+    envOf: (at, nats) => {
+      const addresses = [nats, ...further].map(({ port }) => `nats://moorage:${NATS_PASS}@127.0.0.1:${port}`);
+      return { ...settings[at], NATS_URL: addresses.join() };
+    },
   });
   const proxy = cluster.use(await startClusterProxy(cluster.servers.map(({ port }) => port)));
   const backend = cluster.use(new PacedBackend({ chunks: 50, everyMs: 100 }));
@@ -89,16 +107,18 @@ function load(url: string, backend: PacedBackend): () => Promise<Load> {
 describe.skipIf(lacks("a cluster as deploy/cluster runs it", PROGRAMS.nats, PROGRAMS.caddy))(
   "a cluster as deploy/cluster runs it",
   () => {
-    test("is restarted server by server under 200 streams and chats without a failed stream or an answer of 5xx", async () => {
-      const { url, backend } = await start();
+    test("is restarted server by server, and NATS node by node, under 200 streams and chats without a failed stream or an answer of 5xx", async () => {
+      const { url, backend } = await start({ hasThreeNats: true });
       const stop = load(url, backend);
       for (const server of cluster.servers) {
         expect(await server.stop()).toBe(0);
         await server.start();
         await cluster.formed();
       }
-      await cluster.nats.restart();
-      await cluster.formed();
+      for (const nats of [cluster.nats, ...further]) {
+        await nats.restart();
+        await cluster.formed();
+      }
       const { streams, chats, failures } = await stop();
       expect(failures).toEqual([]);
       expect(streams).toBeGreaterThan(STREAMS);

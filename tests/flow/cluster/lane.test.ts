@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { LaneHub } from "../../../src/cluster/lane-hub.ts";
-import { Links } from "../../../src/cluster/links.ts";
+import { LaneHub } from "../../../src/cluster/links/lane-hub.ts";
+import { Links } from "../../../src/cluster/links/links.ts";
+import type { LinkTransport } from "../../../src/cluster/links/transport.ts";
 import { NatsBus } from "../../../src/cluster/nats/nats-bus.ts";
 import { createSubjects } from "../../../src/cluster/subjects.ts";
-import type { LinkTransport } from "../../../src/cluster/transport.ts";
 import { systemClock } from "../../../src/system/clock.ts";
 import { systemIds } from "../../../src/system/ids.ts";
 import { silentLog } from "../../../src/system/log.ts";

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { SocketTransport } from "../../../src/cluster/socket-transport.ts";
+import { SocketTransport } from "../../../src/cluster/links/socket-transport.ts";
 import { systemClock } from "../../../src/system/clock.ts";
 import type { Exchange, ExchangeRequest, ExchangeSink } from "../../../src/tunnel/exchange.ts";
 import type { Admitted, PeerHandler } from "../../../src/tunnel/peer-handler.ts";
@@ -65,8 +65,27 @@ test("a listener for links shares its port with no other server", () => {
   expect(() => new SocketTransport(systemClock).listen({ host: "127.0.0.1", port }, accept)).toThrow("in use");
 });
 
+test.each([
+  [404, "something else answers at this address, with HTTP 404"],
+  [401, "refused: another run, server or cluster has this address"],
+])("a dial that is answered with HTTP %d fails for a reason that names its cause", async (status, reason) => {
+  const other = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response(null, { status }) });
+  try {
+    const { promise, resolve } = Promise.withResolvers<string>();
+    new SocketTransport(systemClock).dial(`127.0.0.1:${other.port}`, "x", {
+      onOpen: () => {
+        throw new Error("it must not open");
+      },
+      onFailed: resolve,
+    });
+    expect(await promise).toBe(reason);
+  } finally {
+    await other.stop(true);
+  }
+});
+
 describe("a link on real sockets", () => {
-  test("stands within a moment, and measures the way", async () => {
+  test("is established within a moment, and measures the round trip", async () => {
     const { a, b } = await pair({ serve: () => undefined });
     expect([a.links.linkTo("b")?.state, b.links.linkTo("a")?.state]).toEqual(["direct", "direct"]);
     await eventually(() => a.links.linkTo("b")?.rttMs !== undefined, "the way is measured");
@@ -211,7 +230,8 @@ describe("a link on real sockets", () => {
   });
 });
 
-test("a peer that is killed ends its link and all exchanges on it at once", async () => {
+/** Runs a peer in a process of its own, with a session over the link to it. */
+async function withProcess(use: (peer: Bun.Subprocess, session: Session) => Promise<void>): Promise<void> {
   const a = startRealLinks("a");
   started.push(a);
   const child = Bun.spawn(["bun", "tests/support/link-process.ts"], {
@@ -220,42 +240,33 @@ test("a peer that is killed ends its link and all exchanges on it at once", asyn
     stderr: "inherit",
   });
   try {
-    const reader = child.stdout.getReader();
-    const { value } = await reader.read();
+    const { value } = await child.stdout.getReader().read();
     a.links.heard(JSON.parse(new TextDecoder().decode(value)));
-    const session = await eventually(() => a.links.linkTo("b")?.session, "there is a link");
+    await use(child, await eventually(() => a.links.linkTo("b")?.session, "there is a link"));
+  } finally {
+    child.kill("SIGKILL");
+  }
+}
+
+test("a peer that is killed ends its link and all exchanges on it at once", async () => {
+  await withProcess(async (peer, session) => {
     const sinks = Array.from({ length: 100 }, () => new Listener());
     for (const sink of sinks) session.open({ head: HEAD, body: new Uint8Array(0) }, sink);
     await Bun.sleep(50);
-    child.kill("SIGKILL");
+    peer.kill("SIGKILL");
     // Bounded generously, since machines of tests are busy; it is a few milliseconds on an idle one.
     await eventually(() => sinks.every(({ ends }) => ends.length > 0), "all exchanges have ended", 1000);
     expect(new Set(sinks.map(({ ends }) => ends[0]?.kind))).toEqual(new Set(["lost"]));
-  } finally {
-    child.kill("SIGKILL");
-  }
+  });
 }, 20_000);
 
 test("a peer that is frozen is cut off, and its exchanges end", async () => {
-  const a = startRealLinks("a");
-  started.push(a);
-  const child = Bun.spawn(["bun", "tests/support/link-process.ts"], {
-    stdout: "pipe",
-    stdin: "pipe",
-    stderr: "inherit",
-  });
-  try {
-    const reader = child.stdout.getReader();
-    const { value } = await reader.read();
-    a.links.heard(JSON.parse(new TextDecoder().decode(value)));
-    const session = await eventually(() => a.links.linkTo("b")?.session, "there is a link");
+  await withProcess(async (peer, session) => {
     const sink = new Listener();
     session.open({ head: HEAD, body: new Uint8Array(0) }, sink);
     await Bun.sleep(50);
-    child.kill("SIGSTOP");
+    peer.kill("SIGSTOP");
     await eventually(() => sink.ends.length > 0, "the exchange has ended", 5000);
     expect(sink.ends).toEqual([{ kind: "lost", reason: "no sign of life" }]);
-  } finally {
-    child.kill("SIGKILL");
-  }
+  });
 }, 20_000);

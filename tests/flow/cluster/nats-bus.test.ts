@@ -4,6 +4,7 @@ import { NatsBus, type NatsBusOptions } from "../../../src/cluster/nats/nats-bus
 import { eventually } from "../../support/eventually.ts";
 import { lacks, PROGRAMS } from "../../support/lacks.ts";
 import { busOptions } from "../../support/nats-bus.ts";
+import { threeNodes } from "../../support/nats-nodes.ts";
 import { createNatsAccount } from "../../support/nats-operator.ts";
 import { TestNats, type TestNatsOptions } from "../../support/nats-server.ts";
 import { freePort } from "../../support/proxy.ts";
@@ -191,24 +192,10 @@ describe.skipIf(lacks("the bus on a real nats-server", PROGRAMS.nats))("the bus 
 
   describe("on three servers of one NATS cluster", () => {
     async function startThree(): Promise<readonly TestNats[]> {
-      const [routePorts, clientPorts] = [
-        [await freePort(), await freePort(), await freePort()],
-        [await freePort(), await freePort(), await freePort()],
-      ];
-      const routes = routePorts.map((port) => `"nats://127.0.0.1:${port}"`).join(", ");
-      return Promise.all(
-        routePorts.map((routePort, n) =>
-          startNats({
-            port: clientPorts[n] ?? 0,
-            config: `server_name: n${n}
-authorization { user: moorage, password: "loopback-only" }
-cluster { name: test, listen: "127.0.0.1:${routePort}", routes: [${routes}] }
+      const config = `authorization { user: moorage, password: "loopback-only" }
 lame_duck_grace_period: "0s"
-lame_duck_duration: "30s"
-`,
-          }),
-        ),
-      );
+lame_duck_duration: "30s"`;
+      return Promise.all((await threeNodes(() => config)).map((node) => startNats(node)));
     }
     const used = (all: readonly TestNats[], bus: NatsBus): TestNats => {
       const found = all.find(({ port }) => bus.address === `127.0.0.1:${port}`);

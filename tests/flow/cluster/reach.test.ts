@@ -5,7 +5,7 @@ import { systemClock } from "../../../src/system/clock.ts";
 import { systemIds } from "../../../src/system/ids.ts";
 import { silentLog } from "../../../src/system/log.ts";
 import { eventually } from "../../support/eventually.ts";
-import { NativeWorker, type RequestFrame } from "../../support/native-worker.ts";
+import { NativeWorker } from "../../support/native-worker.ts";
 import { ServerCluster } from "../../support/server-cluster.ts";
 import { CLIENT_KEY } from "../../support/test-server.ts";
 
@@ -133,7 +133,7 @@ describe("audio", () => {
     form.set("file", new Blob([audio]), "a.wav");
     const answered = cluster.at("a").server.fetch("/v1/audio/transcriptions", { method: "POST", body: form });
     const request = await worker.request();
-    const body = await bodyOf(worker, request);
+    const body = await worker.wholeBody(request);
     expect(Buffer.from(body).includes(Buffer.from(audio))).toBe(true);
     worker.answerJson(request.id, { text: "hello" });
     expect(await (await answered).json()).toEqual({ text: "hello" });
@@ -148,11 +148,11 @@ describe("audio", () => {
     form.set("model", "m");
     form.set("file", new Blob([audio]), "a.wav");
     const answered = cluster.at("a").server.fetch("/v1/audio/transcriptions", { method: "POST", body: form });
-    await bodyOf(first, await first.request());
+    await first.wholeBody(await first.request());
     const second = await asrWorker("b");
     first.kill();
     const request = await second.request();
-    expect(Buffer.from(await bodyOf(second, request)).includes(Buffer.from(audio))).toBe(true);
+    expect(Buffer.from(await second.wholeBody(request)).includes(Buffer.from(audio))).toBe(true);
     second.answerJson(request.id, { text: "again" });
     expect(await (await answered).json()).toEqual({ text: "again" });
   });
@@ -205,18 +205,4 @@ async function serve(worker: NativeWorker, answerTo: (body: string) => unknown):
     if (!request) return;
     worker.answerJson(request.id, answerTo(Buffer.from(request.body).toString()));
   }
-}
-
-/** Takes a whole request body, and gives credit for it as a worker does. */
-async function bodyOf(worker: NativeWorker, { id, body, end }: RequestFrame): Promise<Uint8Array> {
-  const parts = [Uint8Array.from(body)];
-  let isOver = end;
-  while (!isOver) {
-    const frame = await worker.frames.takeUntil((each) => each.type === "request_data" && each.id === id, "the body");
-    if (frame.type !== "request_data") continue;
-    parts.push(Uint8Array.from(frame.body));
-    worker.credit(id, frame.body.length);
-    isOver = frame.end;
-  }
-  return Buffer.concat(parts);
 }

@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { parseGossip } from "../../../src/cluster/gossip.ts";
+import { parseGossip } from "../../../src/cluster/gossip/gossip.ts";
 import { VERSION } from "../../../src/system/version.ts";
 import {
   CLUSTER_FIXTURES,
@@ -15,7 +15,7 @@ import { NatsListener } from "../../support/nats-listener.ts";
 import { freePort } from "../../support/proxy.ts";
 
 // Records what two servers of this version say to each other, for `recorded.test.ts` of this version and of all later ones:
-// `bun tests/flow/cluster/record.ts`, then `bun run format`. Record anew when it has changed, and keep the files of versions
+// `bun tests/flow/cluster/record.ts`, then `bun run format`. Record it again when it has changed, and keep the files of versions
 // that were released.
 
 const port = await freePort();

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import { parseGossip } from "../../../src/cluster/gossip.ts";
+import { parseGossip } from "../../../src/cluster/gossip/gossip.ts";
 import { VERSION } from "../../../src/system/version.ts";
 import { HEADER_BYTES } from "../../../src/wire/frame.ts";
 import { linkFrameOf, readableLinkFrame, readClusterFixtures } from "../../support/cluster-fixture.ts";
 
 // `tests/fixtures/cluster` has what two servers of this version and of earlier ones said to each other. Today's server must go
-// on reading all of it. `record.ts` records the file of this version anew.
+// on reading all of it. `record.ts` records the file of this version again.
 
 type Json = Readonly<Record<string, unknown>>;
 

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { Kvm } from "@nats-io/kv";
 import { createBucketOpener } from "../../../src/cluster/nats/kv-bucket.ts";
 import { NatsBus } from "../../../src/cluster/nats/nats-bus.ts";
 import { RecordKeeper } from "../../../src/cluster/records/record-keeper.ts";
@@ -6,12 +7,12 @@ import { RecordTable } from "../../../src/cluster/records/record-table.ts";
 import { eventually } from "../../support/eventually.ts";
 import { lacks, PROGRAMS } from "../../support/lacks.ts";
 import { busOptions } from "../../support/nats-bus.ts";
+import { threeNodes } from "../../support/nats-nodes.ts";
 import { TestNats, type TestNatsOptions } from "../../support/nats-server.ts";
-import { freePort } from "../../support/proxy.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
-/** An election among NATS servers takes seconds. */
-const PATIENCE_MS = 30_000;
+/** Elections among NATS servers take seconds, in which requests to JetStream time out after 5 s each. */
+const PATIENCE_MS = 60_000;
 
 const ends: (() => unknown)[] = [];
 afterEach(async () => {
@@ -101,6 +102,34 @@ describe.skipIf(lacks("records in a real JetStream", PROGRAMS.nats))("records in
     await agree([a, b], {});
   });
 
+  test("are brought to a new bucket by the servers that knew them, when the bucket is lost while they run", async () => {
+    const nats = await startNats();
+    const [a, b] = [start(nats.url), start(nats.url)];
+    await haveLoaded(a, b);
+    for (const value of ["1", "2", "3"]) {
+      a.table.set("x", value);
+      await agree([a, b], { x: value });
+    }
+    const remove = async (): Promise<void> => {
+      const { connection } = a.bus;
+      if (!connection) throw new Error("the bus is down");
+      await (await new Kvm(connection).open("moorage_test")).destroy();
+    };
+    await remove();
+    b.table.set("y", "1");
+    await agree([a, b], { x: "3", y: "1" });
+    a.table.set("y", "2");
+    await agree([a, b], { x: "3", y: "2" });
+    // NATS loses its data with a restart.
+    await remove();
+    await nats.kill();
+    await nats.restart();
+    await eventually(() => a.table.pending + b.table.pending === 0, "both have read the third bucket", PATIENCE_MS);
+    const late = start(nats.url);
+    await haveLoaded(late);
+    await agree([a, b, late], { x: "3", y: "2" });
+  }, 60_000);
+
   test("need no permissions but those for the interface of JetStream and the bucket", async () => {
     const directory = temporaryDirectory();
     ends.push(() => directory.remove());
@@ -155,23 +184,9 @@ jetstream { store_dir: ${JSON.stringify(directory.path)} }
   test("of a cluster of three NATS servers survive the loss of one of them", async () => {
     const directory = temporaryDirectory();
     ends.push(() => directory.remove());
-    const [routePorts, ports] = [
-      [await freePort(), await freePort(), await freePort()],
-      [await freePort(), await freePort(), await freePort()],
-    ];
-    const routes = routePorts.map((port) => `"nats://127.0.0.1:${port}"`).join(", ");
-    const nodes = await Promise.all(
-      routePorts.map((routePort, n) =>
-        startNats({
-          port: ports[n] ?? 0,
-          config: `server_name: n${n}
-jetstream { store_dir: "${directory.path}/n${n}" }
-cluster { name: test, listen: "127.0.0.1:${routePort}", routes: [${routes}] }
-`,
-        }),
-      ),
-    );
-    const url = ports.map((port) => `nats://127.0.0.1:${port}`).join(",");
+    const options = await threeNodes((at) => `jetstream { store_dir: "${directory.path}/n${at}" }`);
+    const nodes = await Promise.all(options.map((node) => startNats(node)));
+    const url = nodes.map(({ port }) => `nats://127.0.0.1:${port}`).join(",");
     const [a, b] = [start(url), start(url)];
     await haveLoaded(a, b);
     a.table.set("x", "1");
@@ -179,5 +194,5 @@ cluster { name: test, listen: "127.0.0.1:${routePort}", routes: [${routes}] }
     await nodes[0]?.kill();
     a.table.set("x", "2");
     await agree([a, b], { x: "2" });
-  }, 120_000);
+  }, 150_000);
 });

@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { ClusterProcesses, type ClusterServer } from "../../support/cluster-processes.ts";
+import { ClusterProcesses } from "../../support/cluster-processes.ts";
+import type { ClusterServer } from "../../support/cluster-server.ts";
 import { eventually } from "../../support/eventually.ts";
 import { lacks, PROGRAMS } from "../../support/lacks.ts";
 import type { NativeWorker } from "../../support/native-worker.ts";
-import type { PoolState } from "../../support/test-server.ts";
 
 // Three server processes and a real nats-server. The workers are scripted: a test sees and sends each frame.
 
@@ -26,7 +26,7 @@ describe.skipIf(lacks("requests in a cluster", PROGRAMS.nats))("a request that e
   });
 
   const isEmpty = async (): Promise<boolean> => {
-    const states = await Promise.all(cluster.servers.map((server) => stateOf(server)));
+    const states = await Promise.all(cluster.servers.map((server) => server.pool()));
     return states.every((state) => state.workers.length === 0);
   };
 
@@ -38,15 +38,8 @@ describe.skipIf(lacks("requests in a cluster", PROGRAMS.nats))("a request that e
     return worker;
   }
 
-  async function stateOf(server: ClusterServer): Promise<PoolState> {
-    const { plugins } = (await (await server.fetch("/api/state")).json()) as { plugins: { llm: PoolState } }; // the State API's own tests check this shape
-    return plugins.llm;
-  }
-
   const busyAt = async (at: number): Promise<number> =>
-    (await stateOf(cluster.server(at))).workers.reduce((sum, { inflight }) => sum + inflight, 0);
-  const waitingAt = async (at: number): Promise<unknown> =>
-    (await stateOf(cluster.server(at))).server["scheduler_queue_len"];
+    (await cluster.server(at).pool()).workers.reduce((sum, { inflight }) => sum + inflight, 0);
 
   test("is answered by a worker of another one, with the bytes and headers that the worker sent", async () => {
     const worker = await workerAt(1);
@@ -123,13 +116,13 @@ describe.skipIf(lacks("requests in a cluster", PROGRAMS.nats))("a request that e
     const running = cluster.server(1).chat("m");
     const { id } = await worker.request();
     const waiting = entry.chat("m");
-    await eventually(async () => (await waitingAt(0)) === 1, "it waits");
+    await entry.waiting(1);
     worker.answerJson(id, { choices: [] });
     expect((await running).status).toBe(200);
     const next = await worker.request();
     worker.answerJson(next.id, { choices: [], is: "next" });
     expect(await (await waiting).json()).toEqual({ choices: [], is: "next" });
-    expect(await waitingAt(0)).toBe(0);
+    await entry.waiting(0);
   });
 
   test("leaves the queue when its client leaves", async () => {
@@ -138,10 +131,10 @@ describe.skipIf(lacks("requests in a cluster", PROGRAMS.nats))("a request that e
     const { id } = await worker.request();
     const leaver = new AbortController();
     const waiting = gone(entry.chat("m", {}, { signal: leaver.signal }));
-    await eventually(async () => (await waitingAt(0)) === 1, "it waits");
+    await entry.waiting(1);
     leaver.abort();
     expect(await waiting).toBe("AbortError");
-    await eventually(async () => (await waitingAt(0)) === 0, "its place is free");
+    await entry.waiting(0);
     worker.answerJson(id, { choices: [] });
     expect((await running).status).toBe(200);
     await eventually(async () => (await busyAt(1)) === 0, "the slot is free");
@@ -199,9 +192,14 @@ describe.skipIf(lacks("requests in a cluster", PROGRAMS.nats))("a request that e
 
   test("is divided over the workers of all servers if it asks for many embeddings, and merged in order", async () => {
     const sizes = [0, 0, 0];
-    for (const at of [0, 1, 2]) {
-      const worker = await workerAt(at, { embedding_batch_size: 4 });
+    const [batches, largest] = [
+      [3, 4, 5],
+      [0, 0, 0],
+    ];
+    for (const [at, most] of batches.entries()) {
+      const worker = await workerAt(at, { embedding_batch_size: most });
       void serveEmbeddings(worker, (count) => {
+        largest[at] = Math.max(largest[at] ?? 0, count);
         sizes[at] = (sizes[at] ?? 0) + count;
       });
     }
@@ -216,6 +214,8 @@ describe.skipIf(lacks("requests in a cluster", PROGRAMS.nats))("a request that e
     expect(data.map(({ index }) => index)).toEqual(input.map((_, at) => at));
     expect(data.map(({ embedding }) => embedding)).toEqual(input.map((_, at) => [at, 0.5]));
     expect(usage).toEqual({ prompt_tokens: 60, total_tokens: 60 });
+    // No part is larger than its worker takes, which a worker's server tells the others.
+    for (const [at, most] of batches.entries()) expect(largest[at]).toBeLessThanOrEqual(most);
     for (const size of sizes) expect(size).toBeGreaterThan(0);
     expect(sizes.reduce((sum, each) => sum + each, 0)).toBe(60);
   });

@@ -141,7 +141,7 @@ describe("what goes wrong among servers", () => {
     );
   }, 20_000);
 
-  test("is a bus that is away: the link stays, the health check is well, and the page says so", async () => {
+  test("is a bus that is away: the link stays, the health check passes, and the page says so", async () => {
     cluster = await ServerCluster.start(["a", "b"]);
     for (const { bus } of cluster.members) bus.disconnect("no route to host");
     const seen = await eventually(async () => {

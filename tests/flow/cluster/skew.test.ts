@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { openStreams } from "../../support/cluster-load.ts";
-import { ClusterProcesses, peersOf } from "../../support/cluster-processes.ts";
+import { ClusterProcesses } from "../../support/cluster-processes.ts";
 import { eventually } from "../../support/eventually.ts";
 import { lacks, PROGRAMS } from "../../support/lacks.ts";
 import { PacedBackend } from "../../support/paced-backend.ts";
@@ -39,8 +39,7 @@ describe.skipIf(lacks("versions in a cluster", PROGRAMS.nats))("servers of diffe
     });
     const [newer, older] = [cluster.server(0), cluster.server(1)];
     const seen = async (): Promise<boolean> =>
-      (await peersOf(newer)).get(older.id) === "incompatible" &&
-      (await peersOf(older)).get(newer.id) === "incompatible";
+      (await newer.peers()).get(older.id) === "incompatible" && (await older.peers()).get(newer.id) === "incompatible";
     await eventually(seen, "both servers say that the other one is incompatible", 15_000);
     const worker = await cluster.scriptedWorker(0, { models: ["own"] });
     const asked = newer.chat("own");

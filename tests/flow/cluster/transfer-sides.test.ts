@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { sound } from "../../support/audio-form.ts";
-import { ClusterProcesses, type ClusterServer } from "../../support/cluster-processes.ts";
+import { ClusterProcesses } from "../../support/cluster-processes.ts";
+import type { ClusterServer } from "../../support/cluster-server.ts";
 import { lacks, PROGRAMS } from "../../support/lacks.ts";
 
 describe.skipIf(lacks("transfers in a cluster", PROGRAMS.nats))(

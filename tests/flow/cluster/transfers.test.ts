@@ -215,7 +215,7 @@ describe("between two servers,", () => {
     expect(await outcomes(cluster.at("c").server)).toEqual({ writer_gone: 1 });
   });
 
-  test("a writer that stops short of its declared length does so, too", async () => {
+  test("a writer that stops short of its declared length does so too", async () => {
     const { reader, writer } = await joined("Content-Length: 1000\r\n");
     await writer.write("bcd");
     await writer.kill();

@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from "bun:test";
 import type { ModelAreaState } from "../../../src/models/area-state.ts";
-import type { ServerState } from "../../../src/state/overview.ts";
+import type { ServerState } from "../../../src/state/server-state.ts";
 import { eventually } from "../../support/eventually.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { API_KEY, TestServer } from "../../support/test-server.ts";

@@ -99,6 +99,14 @@ describe("the state of a server", () => {
     ]);
   });
 
+  test("is not whole while a server that runs has other keys", async () => {
+    const { server, cluster } = start();
+    cluster.peer("b", { hasSameKeys: false });
+    expect((await stateOf(server)).cluster).toMatchObject({ is_whole: false });
+    cluster.peer("b", { status: "gone", saidGoodbye: true });
+    expect((await stateOf(server)).cluster).toMatchObject({ is_whole: true });
+  });
+
   test("counts a server that is gone without a goodbye as lost, and leaves it out of the sums", async () => {
     const { server, clock, cluster } = start();
     cluster.beat("b", load(3, 100));

@@ -3,7 +3,7 @@ import type { JobState } from "../../../src/models/job-state.ts";
 import type { ModelState } from "../../../src/models/model-state.ts";
 import type { WorkerState } from "../../../src/models/worker-state.ts";
 import type { Sample } from "../../../src/state/history.ts";
-import type { ServerState } from "../../../src/state/overview.ts";
+import type { ServerState } from "../../../src/state/server-state.ts";
 import { eventually } from "../../support/eventually.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { API_KEY, TestServer } from "../../support/test-server.ts";

@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from "bun:test";
-import type { ServerState } from "../../../src/state/overview.ts";
+import type { ServerState } from "../../../src/state/server-state.ts";
 import { eventually } from "../../support/eventually.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { NativeWorker } from "../../support/native-worker.ts";

@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from "bun:test";
 import type { ModelAreaState } from "../../../src/models/area-state.ts";
-import type { ServerState } from "../../../src/state/overview.ts";
+import type { ServerState } from "../../../src/state/server-state.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import type { NativeWorker } from "../../support/native-worker.ts";
 import { API_KEY, TestServer } from "../../support/test-server.ts";
@@ -95,7 +95,7 @@ test("a worker that failed too often is shown as out with reason and time, until
   good.close();
 });
 
-/** Answers every request as a model server that computes each prompt anew, until none comes for a while. */
+/** Answers every request as a model server that computes every prompt from its beginning, until none comes for a while. */
 async function answerAll(worker: NativeWorker): Promise<void> {
   const usage = { prompt_tokens: 400, prompt_tokens_details: { cached_tokens: 0 } };
   for (;;) {

@@ -14,7 +14,7 @@ import { frameOf, readable, WIRE_FIXTURES, type WireFixture } from "../../suppor
 
 // Records what this version's worker, relay and server say to each other, for `recorded.test.ts` of this version and of all
 // later ones: `bun tests/flow/wire/record.ts`, then `bun run format`. It writes the files of this version and leaves those of
-// others alone. Record anew when the wire has changed, and keep the files of versions that were released.
+// others alone. Record them again when the wire has changed, and keep the files of versions that were released.
 
 const deps = { clock: systemClock, ids: systemIds, log: silentLog };
 /** The smallest window, so that a request need not be large to travel in pieces. */

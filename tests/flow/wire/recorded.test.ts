@@ -12,7 +12,7 @@ import { startBackend, startTestWorker } from "../../support/test-worker.ts";
 import { frameOf, readable, readFixtures, type WireFixture } from "../../support/wire-fixture.ts";
 
 // `tests/fixtures/wire` has what worker, relay and server of this version and of earlier ones said to each other. Today's
-// programs must go on reading all of it. `record.ts` records the files of this version anew.
+// programs must go on reading all of it. `record.ts` records the files of this version again.
 
 type Recorded = WireFixture["messages"][number];
 type Json = Readonly<Record<string, unknown>>;

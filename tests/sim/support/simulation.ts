@@ -49,7 +49,7 @@ export class Simulation {
       pluginId: "llm",
       clock: this.#clock,
       metrics: createMetrics("simulated"),
-      knownModels: () => this.pool.knownModels(),
+      knownModels: () => this.pool.models.known(),
     });
     for (const plan of machines) this.connect(plan);
   }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { type SignOut, type SignOutRecords, SignOuts } from "../../../src/auth/sign-outs.ts";
+import { MAX_CLOCKS_APART_MS, type SignOut, type SignOutRecords, SignOuts } from "../../../src/auth/sign-outs.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 
 function create(clock = new FakeClock(), records?: SignOutRecords) {
@@ -21,14 +21,17 @@ describe("sign-outs", () => {
     expect([signOuts.has(signOut("here")), signOuts.has(signOut("other"))]).toEqual([true, false]);
   });
 
-  test("are forgotten once the sign-in would have ended", () => {
+  test("are forgotten once the sign-in would have ended by every server's clock", () => {
     const { clock, signOuts, signOut } = create();
     signOuts.add(signOut("short", 1000));
     signOuts.add(signOut("long", 5000));
     clock.advance(1000);
-    expect(signOuts.accept({ id: "over", endsAt: clock.now() })).toBe(false);
+    signOuts.add(signOut("meanwhile"));
+    expect(signOuts.all().map(({ id }) => id)).toEqual(["short", "long", "meanwhile"]);
+    clock.advance(MAX_CLOCKS_APART_MS);
+    expect(signOuts.accept({ id: "over", endsAt: clock.now() - MAX_CLOCKS_APART_MS })).toBe(false);
     signOuts.add(signOut("next"));
-    expect(signOuts.all().map(({ id }) => id)).toEqual(["long", "next"]);
+    expect(signOuts.all().map(({ id }) => id)).toEqual(["long", "meanwhile", "next"]);
   });
 
   test("beyond ten thousand end all sign-ins that are as old as the forgotten ones", () => {
@@ -51,9 +54,30 @@ describe("sign-outs", () => {
     const before = create(clock, records);
     before.signOuts.add(before.signOut("short", 1000));
     before.signOuts.add(before.signOut("long", 5000));
-    clock.advance(2000);
+    clock.advance(MAX_CLOCKS_APART_MS + 2000);
     const { signOuts } = create(clock, records);
     expect(signOuts.all().map(({ id }) => id)).toEqual(["long"]);
     expect([...kept.keys()]).toEqual(["long"]);
+  });
+
+  test("are not removed from shared records, or refused, by a server whose clock is an hour ahead", () => {
+    const [clock, ahead] = [new FakeClock(), new FakeClock()];
+    ahead.advance(3_600_000);
+    const kept = new Map<string, SignOut>();
+    const records: SignOutRecords = {
+      load: () => [...kept.values()],
+      save: (signOut) => void kept.set(signOut.id, signOut),
+      remove: (id) => void kept.delete(id),
+    };
+    const [usual, fast] = [create(clock, records), create(ahead, records)];
+    const half = usual.signOut("half an hour left", 1_800_000);
+    usual.signOuts.add(half);
+    fast.signOuts.accept(half);
+    const other = usual.signOut("ended at the fast server", 1_800_000);
+    fast.signOuts.add(other);
+    expect(fast.told).toEqual([other.id]);
+    // A server that starts now learns of both.
+    const late = create(clock, records);
+    expect([late.signOuts.has(half), late.signOuts.has(other)]).toEqual([true, true]);
   });
 });

@@ -16,7 +16,7 @@ function createRig(weather: Weather = {}) {
   const log = { debug: line, info: line, warn: line, error: line, with: () => log };
   const join = (serverId: string): { readonly bus: MemoryBus; readonly calls: ClusterCalls } => {
     const bus = network.join(serverId);
-    return { bus, calls: new ClusterCalls({ serverId, subjects, bus, log }) };
+    return { bus, calls: new ClusterCalls({ serverId, subjects, bus, clock, log }) };
   };
   /** Moves the clock in small steps until the promise has settled. */
   async function settle<T>(promise: Promise<T>): Promise<T> {
@@ -57,6 +57,19 @@ test("a handler that returns nothing answers null", async () => {
   const [a, b] = [join("a"), join("b")];
   b.calls.answer("note", () => undefined);
   expect(await settle(a.calls.ask("b", "note", undefined, 100))).toEqual({ kind: "answer", body: null });
+});
+
+test("questions that fail again and again become one line in the log every 10 seconds", async () => {
+  const { join, settle, logged, clock } = createRig();
+  const [a, b] = [join("a"), join("b")];
+  b.calls.answer("throw", () => {
+    throw new TypeError("not a question");
+  });
+  const asked = Array.from({ length: 100 }, (_, n) => a.calls.ask("b", "throw", n, 100));
+  expect(new Set((await settle(Promise.all(asked))).map(({ kind }) => kind))).toEqual(new Set(["failed"]));
+  expect(logged).toEqual(["cluster.answer_failed"]);
+  clock.advance(10_000);
+  expect(logged).toEqual(["cluster.answer_failed", "cluster.answer_failed"]);
 });
 
 test("a question says why it has no answer", async () => {
@@ -106,7 +119,7 @@ test("questions of one kind have one handler", () => {
   expect(() => calls.answer("echo", (body) => body)).toThrow("two handlers for echo");
 });
 
-test("a server that has closed its calls is nobody", async () => {
+test("a question to a server that has closed its calls is answered with nobody", async () => {
   const { join, settle } = createRig();
   const [a, b] = [join("a"), join("b")];
   b.calls.answer("echo", (body) => body);
@@ -114,7 +127,7 @@ test("a server that has closed its calls is nobody", async () => {
   expect(await settle(a.calls.ask("b", "echo", 1, 100))).toEqual({ kind: "nobody" });
 });
 
-test("a server of a name that no server can have is nobody, whoever names it", async () => {
+test("a question to a server whose name no server can have is answered with nobody", async () => {
   const { join, settle } = createRig();
   const [a, b] = [join("a"), join("b")];
   b.calls.answer("echo", (body) => body);

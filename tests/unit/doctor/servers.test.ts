@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { Reply } from "../../../src/doctor/http-probe.ts";
 import { judgeJobs } from "../../../src/doctor/jobs.ts";
 import { judgeServers } from "../../../src/doctor/servers.ts";
+import { serverMark } from "../../../src/system/server-id.ts";
 
 const reply = (text: string, status = 200): Reply => ({
   kind: "reply",
@@ -34,6 +35,8 @@ describe("the verdict on the servers", () => {
       measured:
         "3 answers came from 2 servers (aaaaaaaa, bbbbbbbb) of a cluster of 2, which is whole; the worker is connected to a",
     });
+    const mark = serverMark("server3");
+    expect(judgeServers([from(A), from(mark)], "server3").measured).toContain("2 servers (aaaaaaaa, server3)");
     expect(judgeServers([from(A)], undefined).measured).toBe(
       "1 answer came from one server (aaaaaaaa) of a cluster of 2, which is whole",
     );

@@ -10,7 +10,7 @@ function setUp() {
     pluginId: "llm",
     clock: rig.clock,
     metrics: createMetrics("tested"),
-    knownModels: () => rig.pool.knownModels(),
+    knownModels: () => rig.pool.models.known(),
   });
   const start = (): void => void rig.start((report: JobReport) => ledger.countPart(report, undefined));
   return { rig, start };

@@ -249,10 +249,10 @@ test("of several stand-ins the best that is free serves: another quantization, t
   const sessions = names.map((name) => join(name, [name], 1));
   const order = names.map(() => claim("qwen:7b")?.model);
   expect(order).toEqual(["qwen:7b-q8_0", "qwen:7b-instruct-q4_K_M", "qwen:7b-base", "qwen:7b-text"]);
-  expect(pool.resolve(demand("qwen:7b"))).toBe("qwen:7b-q8_0");
+  expect(pool.models.resolve(demand("qwen:7b"))).toBe("qwen:7b-q8_0");
   sessions.at(-1)?.vanish();
-  expect(pool.resolve(demand("qwen:7b"))).toBe("qwen:7b-instruct-q4_K_M");
-  expect(pool.resolve(demand("qwen:7b", { exact: true }))).toBeUndefined();
+  expect(pool.models.resolve(demand("qwen:7b"))).toBe("qwen:7b-instruct-q4_K_M");
+  expect(pool.models.resolve(demand("qwen:7b", { exact: true }))).toBeUndefined();
 });
 
 test("a job that waits for an untagged name gets the model when its worker comes", () => {
@@ -312,15 +312,15 @@ test("a wait ends at its deadline with queue_timeout if workers are busy, and wi
 test("a model stays known for a grace period after its last worker left, with the time it was first seen", () => {
   const { clock, pool, join, claim } = setUp();
   const session = join("a", ["m"], 1);
-  const seen = pool.firstSeenAt("m");
+  const seen = pool.models.firstSeenAt("m");
   pool.onClosed(session);
   clock.advance(59_999);
-  expect(pool.knownModels()).toEqual(["m"]);
+  expect(pool.models.known()).toEqual(["m"]);
   clock.advance(1);
-  expect(pool.knownModels()).toEqual([]);
+  expect(pool.models.known()).toEqual([]);
   expect(codeOf(() => claim("m"))).toBe("model_not_found");
   join("a", ["m"], 1);
-  expect(pool.firstSeenAt("m")).toBe(seen);
+  expect(pool.models.firstSeenAt("m")).toBe(seen);
 });
 
 test("the error for an unserved model says how many workers are connected and what they offer", () => {

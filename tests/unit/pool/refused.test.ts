@@ -78,6 +78,27 @@ test("a refused job may still lose two workers, as any job", () => {
   expect(clock.pending).toBe(0);
 });
 
+test("a job whose workers were about to leave may still lose two workers, as any job", () => {
+  const { join, start } = setUp();
+  const sessions = ["a", "b", "c", "d", "e"].map((id) => join(id));
+  const { ends, reports } = start();
+  for (const at of [0, 1]) sessions[at]?.exchanges[0]?.breakOff("draining");
+  for (const at of [2, 3]) sessions[at]?.exchanges[0]?.finish({ kind: "lost", reason: "gone" });
+  const last = sessions[4];
+  if (last) answer(last);
+  expect(ends).toEqual([{ kind: "complete" }]);
+  expect(reports).toMatchObject([{ attempts: 5, retryReason: "lost" }]);
+});
+
+test("a job that six workers in a row refuse because they leave fails", () => {
+  const { join, start } = setUp();
+  const sessions = Array.from({ length: 7 }, (_, at) => join(`w${at}`));
+  const { ends } = start();
+  for (const session of sessions) session.exchanges[0]?.breakOff("draining");
+  expect(ends).toMatchObject([{ kind: "failed", fault: { code: "worker_lost" } }]);
+  expect(sessions[6]?.exchanges).toHaveLength(0);
+});
+
 test("a job that the only worker refuses waits at its old place, and the worker gets it a moment later", () => {
   const { clock, pool, join, start } = setUp();
   const full = join("full");

@@ -150,11 +150,11 @@ describe("names", () => {
     rig.join("own", ["a"]);
     rig.remotes.add("b", "w", ["a", "z:8b-q4"]);
     rig.remotes.firstSeen.set("a", 1);
-    expect(rig.pool.knownModels()).toEqual(["a", "z:8b-q4"]);
-    expect(rig.pool.servedModels()).toEqual(["a", "z:8b-q4"]);
-    expect(rig.pool.firstSeenAt("a")).toBe(1);
-    expect(rig.pool.workersOf("a")).toBe(2);
-    expect(rig.pool.resolve({ model: "z:8b", exact: false, excluded: NONE_EXCLUDED })).toBe("z:8b-q4");
+    expect(rig.pool.models.known()).toEqual(["a", "z:8b-q4"]);
+    expect(rig.pool.models.served()).toEqual(["a", "z:8b-q4"]);
+    expect(rig.pool.models.firstSeenAt("a")).toBe(1);
+    expect(rig.pool.models.workersOf("a")).toBe(2);
+    expect(rig.pool.models.resolve({ model: "z:8b", exact: false, excluded: NONE_EXCLUDED })).toBe("z:8b-q4");
   });
 
   test("a model that only peers know waits or is not ready, and one that nobody knows is not found", () => {

@@ -22,7 +22,7 @@ describe("problems of a cluster", () => {
     expect(brief(clusterOf({}, { status: "draining" }, { status: "gone", saidGoodbye: true }))).toEqual([]);
   });
 
-  test("tell a server that works alone from servers that go on over their links", () => {
+  test("distinguish a server that works alone from servers that go on over their links", () => {
     const linked = clusterOf({}, {});
     linked.bus({ isUp: false, reason: "connection refused" });
     expect(brief(linked)).toEqual(["bus_away - critical", "limits_local - warning"]);
@@ -88,7 +88,7 @@ describe("problems of a cluster", () => {
     expect(texts[4]).toBe("The clock of server e is 7 s behind this one's.");
   });
 
-  test("include what NATS forbids, of which they quote a little", () => {
+  test("include what NATS forbids, and quote the first refusals", () => {
     const cluster = clusterOf({});
     cluster.bus({ forbidden: ["publish a"] });
     expect(brief(cluster)).toEqual(["bus_forbidden - critical"]);

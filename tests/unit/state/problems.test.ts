@@ -164,7 +164,7 @@ describe("the list of problems", () => {
   const at = (ms: number): { at: number; elapsed: number } => ({ at: 1_700_000_000_000 + ms, elapsed: ms });
   const codes = (list: readonly Problem[]): readonly string[] => list.map(({ code }) => code);
 
-  test("says since when each problem exists, and starts anew after a break", () => {
+  test("says since when each problem exists, and starts again after a break", () => {
     const problems = new Problems();
     problems.update([found("a")], at(0));
     problems.update([found("a")], at(5000));

@@ -9,6 +9,7 @@ import type { HeldSession, SessionWatch } from "../../../src/tunnel/session-watc
 import type { SocketHandlers, WorkerSocket } from "../../../src/tunnel/sockets.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { legacyLimits } from "../../support/legacy-limits.ts";
+import { turn } from "../../support/turn.ts";
 
 /** An endpoint whose sockets only record what is sent and how they are closed. */
 function setUp(watch?: SessionWatch, ownerRecords?: OwnerRecords) {
@@ -28,8 +29,12 @@ function setUp(watch?: SessionWatch, ownerRecords?: OwnerRecords) {
   });
   const connect = (dialect: "native" | "legacy" = "native") => {
     const closes: string[] = [];
+    const texts: unknown[] = [];
     const socket = {
-      send: () => 1,
+      send: (text: string) => {
+        texts.push(JSON.parse(text));
+        return 1;
+      },
       ping: () => 1,
       cork: (write: () => void) => write(),
       close: (code: number, reason: string) => closes.push(`${code} ${reason}`),
@@ -52,7 +57,11 @@ function setUp(watch?: SessionWatch, ownerRecords?: OwnerRecords) {
       { address: "192.0.2.1", admit: () => ({ ok: true, owner: "o", caller: "client-key:1" }) },
     );
     handlers?.open(ws);
-    return { closes, register: () => handlers?.message(ws, JSON.stringify({ type: "register", worker_id: "w" })) };
+    return {
+      closes,
+      texts,
+      register: () => handlers?.message(ws, JSON.stringify({ type: "register", worker_id: "w" })),
+    };
   };
   return { endpoint, opened, connect, clock, owners };
 }
@@ -114,6 +123,44 @@ test("a watch follows each session from its opening to its end, and hears once t
   endpoint.drain("update");
   endpoint.close({ code: 1012, reason: "restart" });
   expect(events).toEqual(["opened w o false", "leaving w o true", "closed w o true"]);
+});
+
+test("a worker that was told to connect anew and comes back here is told to leave its older session, which stays open", async () => {
+  const held: HeldSession[] = [];
+  const { connect } = setUp({
+    mayClaim: () => true,
+    holderOf: () => undefined,
+    onOpened: (each) => held.push(each),
+    onLeaving: () => {},
+    onClosed: () => {},
+  });
+  const first = connect();
+  first.register();
+  const [before] = held;
+  expect([before?.canMove, before?.isLeaving]).toEqual([true, false]);
+  before?.handOver("others have fewer");
+  expect([before?.isLeaving, before?.session.offer.status]).toEqual([true, "ready"]);
+  await turn();
+  expect(first.texts.at(-1)).toMatchObject({ type: "handover", retry_after_ms: 0 });
+  connect().register();
+  expect(before?.session.offer.status).toBe("draining");
+  await turn();
+  expect(first.texts.at(-1)).toMatchObject({ type: "drain" });
+  expect(first.closes).toEqual([]);
+  expect(held[1]?.session.offer.status).toBe("ready");
+});
+
+test("a legacy agent cannot be told to connect anew", () => {
+  const held: HeldSession[] = [];
+  const { connect } = setUp({
+    mayClaim: () => true,
+    holderOf: () => undefined,
+    onOpened: (each) => held.push(each),
+    onLeaving: () => {},
+    onClosed: () => {},
+  });
+  connect("legacy").register();
+  expect(held.map(({ canMove }) => canMove)).toEqual([false]);
 });
 
 test("an id that the watch denies is refused like one of another key", () => {

@@ -87,7 +87,7 @@ test("what is said of models counts until the next list of models, and no longer
   expect(session.offer).not.toHaveProperty("modelInfo");
 });
 
-test("what is said of loaded models counts until it is said anew or the models change", () => {
+test("what is said of loaded models counts until it is said again or the models change", () => {
   const { session } = start(undefined, { ...OFFER, models: ["a", "b"] });
   expect(session.offer).not.toHaveProperty("loaded");
   session.handleMessage(control({ type: "status_update", loaded: ["b", "b"] }));
@@ -118,4 +118,14 @@ test("a heartbeat is a sign of life with the machine's load, and does not change
   expect(session.lastHeartbeatAt).toBe(clock.now());
   expect(session.telemetry).toEqual({ cpuPercent: 12.5, ramUsedPercent: undefined });
   expect(told).toEqual([]);
+});
+
+test("a worker that was told to leave counts as draining at once, whatever it reports afterwards", () => {
+  const { session, sent, told } = start();
+  session.sendDrain("the server is shutting down", 0);
+  session.sendDrain("the server is shutting down", 0);
+  expect(sent).toHaveLength(2);
+  expect([capacityOf(session.offer), told]).toEqual([0, ["offer"]]);
+  session.handleMessage(control({ type: "status_update", status: "idle", max_concurrency: 3 }));
+  expect(session.offer).toMatchObject({ status: "draining", maxConcurrency: 3 });
 });

@@ -22,6 +22,8 @@ const ORDER: PeerOrder = {
   excluded: ["a~1", "a~2"],
   request_id: "r",
   caller: "api-key:1",
+  tenant: "lab",
+  weight: 2.5,
   class: "background",
   end_user: "digest",
   slot: "7",

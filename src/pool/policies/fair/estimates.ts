@@ -1,3 +1,5 @@
+import { keepNewest } from "../../../system/newest.ts";
+
 /** The weight of a new job in an estimate. */
 const SHARE = 0.2;
 
@@ -33,7 +35,5 @@ export class Estimates {
 
 function put<T>(map: Map<string, T>, key: string, value: T, limit: number): void {
   map.set(key, value);
-  if (map.size <= limit) return;
-  const oldest = map.keys().next();
-  if (!oldest.done) map.delete(oldest.value);
+  keepNewest(map, limit);
 }

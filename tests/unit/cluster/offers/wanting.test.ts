@@ -44,7 +44,7 @@ function createRig() {
   return { clock, wanting, ticket, sent, last };
 }
 
-test("jobs that do not fit into one message are told in the order of their coming, when those before them have gone", () => {
+test("jobs that do not fit into one message are told in the order of their arrival, once those before them have left", () => {
   const { clock, wanting, ticket, sent, last } = createRig();
   const tickets = Array.from({ length: 20 * 256 }, (_, at) => ticket(`m${Math.floor(at / 256)}`, `person-${at}`));
   for (const each of tickets) wanting.want(each);
@@ -62,7 +62,7 @@ test("jobs that do not fit into one message are told in the order of their comin
   wanting.close();
 });
 
-test("a message of the longest names that there are fits into one of a link", () => {
+test("a message with the longest possible names fits into one message of a link", () => {
   const { clock, wanting, ticket, last } = createRig();
   const name = "n".repeat(512);
   for (let at = 0; at < 1000; at += 1) wanting.want(ticket(`${at}${"m".repeat(500)}`, `${at}${name.slice(4)}`, name));

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
 import { createCaller } from "../../../../src/auth/caller.ts";
 import { JobCounts } from "../../../../src/cluster/pools/job-counts.ts";
 import { PeerJobs, type TakenSlot } from "../../../../src/cluster/pools/peer-jobs.ts";
@@ -54,6 +54,14 @@ describe("a peer's job", () => {
     expect(pool.busyTotal).toBe(1);
     job.onSettled();
     expect(pool.busyTotal).toBe(0);
+  });
+
+  test("counts for its caller with the weight and the tenant that the order names", () => {
+    const { pool, join, admitted } = setUp();
+    join("w");
+    const begun = spyOn(pool.peers, "claimForPeer");
+    admitted({ class: "normal", tenant: "lab", weight: 3 });
+    expect(begun.mock.calls[0]?.[0].caller).toMatchObject({ name: "alice", tenant: "lab", weight: 3, class: "normal" });
   });
 
   test("is refused with the number of free slots if none can serve it", () => {
@@ -113,7 +121,7 @@ describe("an offered slot", () => {
     expect(rig.pool.busyTotal).toBe(0);
   });
 
-  test("that is held no more leaves its job any other free slot", () => {
+  test("that is no longer held leaves its job any other free slot", () => {
     const rig = setUp();
     rig.join("w");
     expect(rig.ask({ slot: "9" })).toMatchObject({ ok: true });

@@ -62,7 +62,7 @@ test("what a job used is told after a quarter of a second, and counted once for 
   expect(clock.pending).toBe(0);
 });
 
-test("news that comes before the end of the exchange waits for it", () => {
+test("a report that comes before the end of the exchange waits for it", () => {
   const { clock, teller, owner, claim, works } = setUp();
   owner.began("a", 1, claim);
   teller.count("b", 1, { ...DONE, outcome: "canceled" });
@@ -72,7 +72,7 @@ test("news that comes before the end of the exchange waits for it", () => {
   expect(works).toMatchObject([{ outcome: "canceled", usage: { output_tokens: 5 } }]);
 });
 
-test("a job of which nothing is told is counted by what was seen of it", () => {
+test("a job without a report is counted by what this server has seen of it", () => {
   const { clock, owner, claim, works } = setUp();
   owner.began("a", 1, claim);
   owner.began("a", 2, claim);
@@ -117,7 +117,7 @@ test("a message holds at most 500 jobs", () => {
   expect(messages.map(({ jobs }) => jobs.length)).toEqual([500, 500, 200]);
 });
 
-test("news that makes no sense is not read", () => {
+test("a malformed report is ignored", () => {
   const job = { ref: 1, work: { outcome: "completed", running_ms: 1, output: 1 } };
   const read = (change: object): boolean => v.safeParse(workMessage, { type: "work", pool: "llm", ...change }).success;
   expect(read({ jobs: [job] })).toBe(true);

@@ -110,6 +110,34 @@ test("a record that another version wrote in another form is left out", async ()
   ]);
 });
 
+test("a record of an id that no worker can have is left out", async () => {
+  const bucket = new MemoryBucket();
+  const a = start("a", bucket);
+  await bucket.settle();
+  for (const id of ["", "..", "<b>", "a b", "x".repeat(129)]) {
+    const key = (text: string): string => Buffer.from(text).toString("base64url");
+    a.table.set(`restriction.llm.${key(`blocked.${id}`)}`, JSON.stringify({ name: null, by: "x", since: 1 }));
+    a.table.set(`owner.llm.${key(id)}`, JSON.stringify({ owner: "o", made: false, left: 1, at: "a" }));
+  }
+  expect(a.records.restrictions("llm").load()).toEqual([]);
+  expect(a.records.owners("llm").load()).toEqual([]);
+});
+
+test("a record with a time that is none is left out, so that it cannot break what is shown", async () => {
+  const bucket = new MemoryBucket();
+  const a = start("a", bucket);
+  await bucket.settle();
+  const key = (id: string): string => Buffer.from(id).toString("base64url");
+  for (const time of [1e300, -1, 8.64e15 + 1]) {
+    a.table.set(`restriction.llm.${key("drained.z")}`, JSON.stringify({ name: null, by: "x", since: time }));
+    a.table.set(`owner.llm.${key("z")}`, JSON.stringify({ owner: "o", made: false, left: time, at: "a" }));
+    a.table.set(`sign-out.${key("z")}`, JSON.stringify({ ends: time }));
+    expect(a.records.restrictions("llm").load()).toEqual([]);
+    expect(a.records.owners("llm").load()).toEqual([]);
+    expect(a.records.signOuts().load()).toEqual([]);
+  }
+});
+
 describe("the secret", () => {
   test("is the same on all servers, has 256 random bits, and is not known before the records are", async () => {
     const bucket = new MemoryBucket();

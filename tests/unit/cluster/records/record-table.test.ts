@@ -246,6 +246,77 @@ test("a write that failed is repeated, whether or not it was made", async () => 
   }
 });
 
+describe("a bucket that was lost, with another in its place", () => {
+  test("gets what the servers knew, and all of them go on with the same records", async () => {
+    const bucket = new MemoryBucket();
+    const [a, b] = [new Server(), new Server()];
+    for (const each of [a, b]) each.connect(bucket);
+    await bucket.settle();
+    for (const value of ["1", "2", "3"]) a.set("x", value);
+    a.set("gone", "1");
+    await bucket.settle();
+    a.set("gone", undefined);
+    await bucket.settle();
+    for (const each of [a, b]) each.disconnect();
+    const next = new MemoryBucket("second");
+    a.connect(next);
+    await next.settle();
+    a.set("y", "1");
+    await next.settle();
+    a.set("y", "2");
+    b.connect(next);
+    await next.settle();
+    b.set("x", "4");
+    await next.settle();
+    expect(next.records()).toEqual({ x: "4", y: "2" });
+    for (const { table, believed } of [a, b]) {
+      expect(sorted(table.entries(""))).toEqual(next.records());
+      expect(sorted(believed)).toEqual(next.records());
+      expect(table.pending).toBe(0);
+    }
+    expect(b.told).not.toContain("x=-");
+  });
+
+  test("gets it too if the first attempt to read it was cut off", async () => {
+    const bucket = new MemoryBucket();
+    const [a, b] = [new Server(), new Server()];
+    for (const each of [a, b]) each.connect(bucket);
+    await bucket.settle();
+    a.set("x", "1");
+    b.set("y", "1");
+    await bucket.settle();
+    for (const each of [a, b]) each.disconnect();
+    const next = new MemoryBucket("second");
+    b.connect(next);
+    await next.settle();
+    a.connect(next);
+    next.step();
+    a.disconnect();
+    a.connect(next);
+    await next.settle();
+    for (const { table } of [a, b]) expect(sorted(table.entries(""))).toEqual({ x: "1", y: "1" });
+    expect(next.records()).toEqual({ x: "1", y: "1" });
+  });
+
+  test("takes no notice of writes that were on their way to the lost one", async () => {
+    const bucket = new MemoryBucket();
+    const a = new Server();
+    a.connect(bucket);
+    await bucket.settle();
+    a.set("x", "1");
+    const lost = a.view;
+    a.table.detach();
+    const next = new MemoryBucket("second");
+    a.connect(next);
+    lost?.work(() => 0.9);
+    await next.settle();
+    a.table.flush();
+    await next.settle();
+    expect(next.records()).toEqual({ x: "1" });
+    expect(a.table.pending).toBe(0);
+  });
+});
+
 /** One step of a random course of events. */
 interface Step {
   readonly kind: "set" | "connect" | "disconnect" | "lose" | "work" | "forget";

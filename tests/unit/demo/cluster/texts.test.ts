@@ -1,7 +1,15 @@
 import { describe, expect, test } from "bun:test";
 import type { LoadFigures } from "../../../../src/demo/cluster/load.ts";
 import type { Machine } from "../../../../src/demo/cluster/machine.ts";
-import { clusterGuide, helpText, lossText, noNatsText, statusText } from "../../../../src/demo/cluster/texts.ts";
+import {
+  beginText,
+  clusterGuide,
+  fateText,
+  helpText,
+  lossText,
+  noNatsText,
+  statusText,
+} from "../../../../src/demo/cluster/texts.ts";
 
 const FIGURES: LoadFigures = { running: 3, runningAt: [2, 1], whole: 10, broken: 0, retried: 0 };
 
@@ -42,6 +50,23 @@ describe("the demo of a cluster", () => {
       "s1 up, streams: 2 · s2 down, streams: 1 · nats up\n" +
         "3 streams run; 10 requests answered, 0 broken, 0 sent again to another server\n",
     );
+  });
+
+  test("says what becomes of the requests under way at a command", () => {
+    expect(fateText("kill nats", { whole: 16, broken: 0, retried: 0 })).toBe(
+      "Of 16 requests under way at 'kill nats', none was harmed.\n",
+    );
+    expect(fateText("kill 2", { whole: 7, broken: 8, retried: 1 })).toBe(
+      "Of 16 requests under way at 'kill 2', 7 ended whole, 8 broke off and 1 had no answer yet and went to another server.\n",
+    );
+    expect(fateText("kill 2", { whole: 0, broken: 0, retried: 0 })).toBeUndefined();
+  });
+
+  test("says before a slow command what it waits for", () => {
+    expect(beginText("stop", machine("s2", "up"), 1)).toBe("s2 is stopping: its 1 stream may finish first\n");
+    expect(beginText("restart", machine("nats", "up"), undefined)).toBe("nats is stopping\n");
+    expect(beginText("stop", machine("s2", "down"), 0)).toBeUndefined();
+    expect(beginText("kill", machine("s2", "up"), 3)).toBeUndefined();
   });
 
   test("says what was lost, and nothing if nothing was", () => {

@@ -244,7 +244,7 @@ describe("a caller whose requests all fail", () => {
   });
 });
 
-describe("a worker that is out and connects anew", () => {
+describe("a worker that is out and connects again", () => {
   test("gets a job within five seconds, because it may have been repaired", () => {
     const { rig, bad } = oneOut();
     for (let at = 0; at < 5; at += 1) {

@@ -104,7 +104,7 @@ test("a worker that fails again soon after its return stays out for longer than 
   expect(worker.health.ejection).toMatchObject({ until: worker.now + 10_000, times: 2 });
 });
 
-test("a worker that was well for five minutes starts anew", () => {
+test("a worker that was well for five minutes starts with a clean record", () => {
   const worker = new TestedWorker();
   worker.fail(5);
   worker.pass(5000);

@@ -161,7 +161,7 @@ describe("of workers of different speeds,", () => {
     expect(claim?.route.score).toBe(0.125);
   });
 
-  test("one that connects anew has the speed that it had", () => {
+  test("one that connects again has the speed that it had", () => {
     const rig = twoSpeeds();
     rig.join("fast", 4);
     expect(rig.pool.seatOf("fast")?.byModel.get("m")?.speed?.decode).toBeCloseTo(100);

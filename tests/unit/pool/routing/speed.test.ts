@@ -90,7 +90,7 @@ describe("the pace of a worker", () => {
     expect(paceWith(0)).toBeCloseTo(1, 1);
   });
 
-  test("is compared anew after as many jobs as there are workers, but not after fewer than eight", () => {
+  test("is compared again after as many jobs as there are workers, but not after fewer than eight", () => {
     const model = new ModelSpeeds();
     const added = (workers: number): number => {
       model.update([], NOW);

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
+import type { CallerState } from "../../../../src/models/caller-state.ts";
 import { callersOf } from "../../../../views/client/callers.ts";
-import type { CallerState } from "../../../../views/client/state-types.ts";
 
 function caller(name: string, more: Partial<CallerState> = {}): CallerState {
   return {

@@ -1,4 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import type { ClusterState, ServerRow } from "../../../../src/state/cluster-state.ts";
+import type { Sample } from "../../../../src/state/history.ts";
+import type { ServerState } from "../../../../src/state/server-state.ts";
 import {
   clusterVerdict,
   heardText,
@@ -9,7 +12,6 @@ import {
   staleText,
   summaryOf,
 } from "../../../../views/client/cluster.ts";
-import type { ClusterState, Sample, ServerRow, ServerState } from "../../../../views/client/state-types.ts";
 
 const sample = {
   workers_idle: 1,
@@ -116,13 +118,19 @@ describe("the list of servers", () => {
 
 test("the line above the lists says whose they are, and how old a silent server's state is", () => {
   const relayed = { by: "a", at: null, stale_since: null };
-  expect(listText("", server(), null)).toBe(
-    "Workers, models and jobs of server a, which answers this page. Choose another one at the top.",
+  const rows = [row("a"), row("b", { workers: 1 }), row("c", { workers: 3 }), row("d", { state: "gone" })];
+  expect(listText("", server(), null, rows)).toBe(
+    "Workers, models and jobs of server a, which answers this page. Choose another one at the top: b (1 worker), c (3 workers).",
   );
-  expect(listText("b", server({ id: "b" }), relayed)).toBe(
-    "Workers, models and jobs of server b, as server a gets them.",
+  expect(listText("", server(), null, [row("a")])).toBe(
+    "Workers, models and jobs of server a, which answers this page.",
   );
-  expect(listText("b", null, relayed)).toBe("Waiting for the state of server b…");
+  const many = Array.from({ length: 8 }, (_, at) => row(`s${at}`, { workers: 0 }));
+  expect(listText("", server(), null, many)).toEndWith("s4 (0 workers), 3 more.");
+  expect(listText("b", server({ id: "b" }), relayed, rows)).toBe(
+    "Workers, models and jobs of server b, as received by server a.",
+  );
+  expect(listText("b", null, relayed, rows)).toBe("Waiting for the state of server b…");
   expect(staleText(relayed, 0)).toBe("");
   const stale = { ...relayed, stale_since: "2026-01-01T00:00:00Z" };
   expect(staleText(stale, Date.parse("2026-01-01T00:01:05Z"))).toContain("has not answered for 1 min 5 s");

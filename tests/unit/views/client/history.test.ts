@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
+import type { HistoryState, Sample } from "../../../../src/state/history.ts";
 import { History, perSecond } from "../../../../views/client/history.ts";
-import type { HistoryAnswer, Sample } from "../../../../views/client/state-types.ts";
 
 function sample(at: number, more: Partial<Sample> = {}): Sample {
   return {
@@ -44,7 +44,7 @@ test("the server's history comes before what the page saw, up to a bound", () =>
     Object.keys(sample(0)).map((name) => [name, [1000, 2000, 3000].map((at) => (name === "at" ? at : 7))]),
   );
   // The columns are the fields of a sample.
-  history.load({ interval_ms: 1000, capacity: 900, samples: columns as unknown as HistoryAnswer["samples"] });
+  history.load({ interval_ms: 1000, capacity: 900, samples: columns as unknown as HistoryState["samples"] });
   expect(history.samples.map(({ at, requests }) => [at, requests])).toEqual([
     [2000, 7],
     [3000, 7],

@@ -1,5 +1,8 @@
 import { expect, test } from "bun:test";
-import type { PoolState, Problem, Sample, ServerState } from "../../../../views/client/state-types.ts";
+import type { Sample } from "../../../../src/state/history.ts";
+import type { PoolState } from "../../../../src/state/overview-totals.ts";
+import type { Problem } from "../../../../src/state/problems.ts";
+import type { ServerState } from "../../../../src/state/server-state.ts";
 import { poolsInUse, queueText, verdictOf } from "../../../../views/client/verdict.ts";
 
 const QUIET = {

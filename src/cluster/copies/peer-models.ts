@@ -1,0 +1,145 @@
+import { aliasKey } from "../../pool/alias.ts";
+import { Known } from "../../pool/known.ts";
+import type { Clock } from "../../system/deps.ts";
+import { setNewest } from "../../system/newest.ts";
+import type { ModelInfo } from "../../wire/model-info.ts";
+import type { ModelRow } from "../gossip/rows.ts";
+import type { PeerGroup } from "./peer-group.ts";
+
+/** The most models whose first sight is remembered. */
+const MAX_FIRST_SEEN = 20_000;
+
+/** What peers have for one model. */
+interface Served {
+  readonly groups: Set<PeerGroup>;
+  readonly rows: Set<ModelRow>;
+}
+
+/** The models that peers serve or have served within the grace period, and what they tell of them. */
+export class PeerModels {
+  readonly #byModel = new Map<string, Served>();
+  readonly #byAlias = new Map<string, Set<string>>();
+  readonly #models: Known;
+  readonly #aliases: Known;
+  /** When a server first saw a model, as told. */
+  readonly #firstSeen = new Map<string, number>();
+
+  constructor(clock: Clock, graceMs: number) {
+    this.#models = new Known(clock, graceMs);
+    this.#aliases = new Known(clock, graceMs);
+  }
+
+  /** Returns all groups of a model, in any state. */
+  groupsOf(model: string): Iterable<PeerGroup> {
+    return this.#byModel.get(model)?.groups ?? [];
+  }
+
+  /** Returns the groups of a model whose workers take jobs, busy or not. */
+  *readyOf(model: string): Iterable<PeerGroup> {
+    for (const group of this.groupsOf(model)) if (group.slots > 0 && group.peer.takesJobs) yield group;
+  }
+
+  workersOf(model: string): number {
+    let count = 0;
+    for (const { workers } of this.groupsOf(model)) count += workers;
+    return count;
+  }
+
+  /** Returns the models of an alias that workers take jobs for. */
+  *ofAlias(alias: string): Iterable<string> {
+    for (const model of this.#byAlias.get(alias) ?? []) if (this.#isServed(model)) yield model;
+  }
+
+  /** Returns the models that workers take jobs for. */
+  *served(): Iterable<string> {
+    for (const model of this.#byModel.keys()) if (this.#isServed(model)) yield model;
+  }
+
+  known(): Iterable<string> {
+    return this.#models.names();
+  }
+
+  isKnown(model: string): boolean {
+    return this.#models.has(model);
+  }
+
+  isKnownAlias(alias: string): boolean {
+    return this.#aliases.has(alias);
+  }
+
+  /** The time, in milliseconds since 1970, at which a peer first saw a model; undefined for one that is not known. */
+  firstSeenAt(model: string): number | undefined {
+    return this.#models.has(model) ? this.#firstSeen.get(model) : undefined;
+  }
+
+  /** Like `firstSeenAt`, also for a model that no peer has served for long. */
+  everSeenAt(model: string): number | undefined {
+    return this.#firstSeen.get(model);
+  }
+
+  /** Returns what the workers of each peer together say of a model that workers take jobs for. */
+  *infosOf(model: string): Iterable<ModelInfo> {
+    if (!this.#isServed(model)) return;
+    for (const { info } of this.#byModel.get(model)?.rows ?? []) yield info;
+  }
+
+  add(group: PeerGroup): void {
+    const { model } = group;
+    this.#servedOf(model).groups.add(group);
+    this.#models.arrived(model);
+    const alias = aliasKey(model);
+    if (alias === undefined) return;
+    this.#byAlias.set(alias, (this.#byAlias.get(alias) ?? new Set()).add(model));
+    this.#aliases.arrived(alias);
+  }
+
+  /** Returns false for a group that is not here. */
+  remove(group: PeerGroup): boolean {
+    const { model } = group;
+    const served = this.#byModel.get(model);
+    if (!served?.groups.delete(group)) return false;
+    if (served.groups.size > 0) return true;
+    this.#models.left(model);
+    this.#forgetUnused(model, served);
+    const alias = aliasKey(model);
+    const models = alias === undefined ? undefined : this.#byAlias.get(alias);
+    models?.delete(model);
+    if (alias === undefined || models?.size !== 0) return true;
+    this.#byAlias.delete(alias);
+    this.#aliases.left(alias);
+    return true;
+  }
+
+  addRow(row: ModelRow): void {
+    const { id } = row.info;
+    this.#servedOf(id).rows.add(row);
+    const seen = Math.min(row.firstSeenAt, this.#firstSeen.get(id) ?? row.firstSeenAt);
+    setNewest(this.#firstSeen, id, seen, MAX_FIRST_SEEN);
+  }
+
+  /** Returns false for a row that is not here. */
+  removeRow(row: ModelRow): boolean {
+    const { id } = row.info;
+    const served = this.#byModel.get(id);
+    if (!served?.rows.delete(row)) return false;
+    this.#forgetUnused(id, served);
+    return true;
+  }
+
+  #servedOf(model: string): Served {
+    const known = this.#byModel.get(model);
+    if (known) return known;
+    const served: Served = { groups: new Set(), rows: new Set() };
+    this.#byModel.set(model, served);
+    return served;
+  }
+
+  #forgetUnused(model: string, { groups, rows }: Served): void {
+    if (groups.size === 0 && rows.size === 0) this.#byModel.delete(model);
+  }
+
+  #isServed(model: string): boolean {
+    for (const _ of this.readyOf(model)) return true;
+    return false;
+  }
+}

@@ -225,13 +225,20 @@ module.exports = {
       "audit-reach",
       "The trail of operators knows the door for them, and nobody who writes in it.",
       "^src/audit/",
-      [...SHARED, "^src/auth/auth\\.ts$", "^src/openapi/", "^src/plugin/route-context\\.ts$"],
+      [...SHARED, "^src/auth/operator-door\\.ts$", "^src/openapi/", "^src/plugin/route-context\\.ts$"],
     ),
     reaches("usage-reach", "Usage is what requests have used, whichever plugin served them.", "^src/usage/", [
       ...SHARED,
-      "^src/auth/auth\\.ts$",
+      "^src/auth/operator-door\\.ts$",
       "^src/openapi/",
       "^src/plugin/(ended-requests|route-context)\\.ts$",
+    ]),
+    reaches("admin-reach", "What operators do with keys knows the keys, and no plugin or pool.", "^src/admin/", [
+      ...SHARED,
+      "^src/(auth|http|keys|limits|openapi|usage)/",
+      "^src/audit/audit\\.ts$",
+      "^src/plugin/route-context\\.ts$",
+      "^src/settings/units\\.ts$",
     ]),
     reaches("openapi-reach", "The description of the API knows nobody who is described.", "^src/openapi/", [...SHARED]),
     reaches(

@@ -1,4 +1,8 @@
 import { type AnyElysia, Elysia } from "elysia";
+import { KeyDesk } from "./admin/key-desk.ts";
+import { keyRoutes } from "./admin/key-routes.ts";
+import { ownKeyRoute } from "./admin/own-key-route.ts";
+import { spentLimits } from "./admin/spent-limits.ts";
 import { type AuditRecords, AuditTrail } from "./audit/audit.ts";
 import { auditRoutes } from "./audit/audit-routes.ts";
 import { createMemoryAudit } from "./audit/memory-audit.ts";
@@ -26,7 +30,10 @@ import { metricsRoutes } from "./http/metrics-routes.ts";
 import { createNotFound } from "./http/not-found.ts";
 import { normalizePath, RouteMethods } from "./http/route-methods.ts";
 import { createVisit } from "./http/visit.ts";
+import type { KeyEntry } from "./keys/key-entry.ts";
 import type { OpenedKeys } from "./keys/open-keys.ts";
+import type { LimitState } from "./limits/allowance.ts";
+import { Calendar } from "./limits/calendar.ts";
 import { modelRoutes } from "./models/listing.ts";
 import { servedFor } from "./models/served-for.ts";
 import { openapiRoutes } from "./openapi/routes.ts";
@@ -262,7 +269,13 @@ export function createApp(
     }),
   );
   elysia.use(state.routes);
-  elysia.use(usageRoutes({ auth, clock: deps.clock, usage, nameOfKey: () => undefined }));
+  const book = opened?.book;
+  const spent = { clock: deps.clock, calendar: new Calendar(), meter: usage.meter };
+  const limitStates = (entry: KeyEntry): readonly LimitState[] => spentLimits(entry, spent);
+  const desk = new KeyDesk({ book, isKept: opened?.isKept ?? false, audit });
+  elysia.use(keyRoutes({ auth, clock: deps.clock, desk, limitStates }));
+  elysia.use(ownKeyRoute({ auth, book, limitStates }));
+  elysia.use(usageRoutes({ auth, clock: deps.clock, usage, nameOfKey: (key) => book?.get(key)?.name }));
   elysia.use(auditRoutes(audit, auth));
   for (const plugin of plugins) elysia.use(plugin.routes);
   elysia.use(

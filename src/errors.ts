@@ -28,6 +28,8 @@ export const ERRORS = {
   insufficient_quota: { status: 429, type: "rate_limit_error", retryable: false, message: "This key has used up its budget." },
   key_not_found: { status: 404, type: "invalid_request_error", retryable: false, message: "There is no key with this id." },
   key_already_shown: { status: 409, type: "invalid_request_error", retryable: false, message: "A request with this Idempotency-Key has made a key before, and a key is shown only once. Send another Idempotency-Key to make another one." },
+  key_in_file: { status: 409, type: "invalid_request_error", retryable: false, message: "This key is listed in KEYS_FILE. Change it in that file." },
+  keys_not_kept: { status: 409, type: "invalid_request_error", retryable: false, message: "This server makes no keys, because it could not keep them: DATA_DIR is not set. Set DATA_DIR and restart the server, or list keys in a file that KEYS_FILE names." },
   origin_not_allowed: { status: 403, type: "invalid_request_error", retryable: false, message: "Requests from this origin are not allowed." },
   host_not_allowed: { status: 403, type: "invalid_request_error", retryable: false, message: "The Host header does not name this server. See PUBLIC_URL and ALLOWED_HOSTS." },
   path_not_allowed: { status: 403, type: "invalid_request_error", retryable: false, message: "A relay serves one URL, which ends in its id or in /mcp. Other paths are not forwarded." },

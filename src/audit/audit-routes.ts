@@ -1,6 +1,6 @@
 import type { AnyElysia } from "elysia";
 import * as v from "valibot";
-import type { Auth } from "../auth/auth.ts";
+import type { OperatorDoor } from "../auth/operator-door.ts";
 import { Fault } from "../errors.ts";
 import { errorResponses, jsonAnswer, STATE_SECURITY } from "../openapi/schema.ts";
 import { createRoutes } from "../plugin/route-context.ts";
@@ -30,7 +30,7 @@ const auditSchema = v.pipe(
 );
 
 /** `GET /api/audit`, for operators. */
-export function auditRoutes(trail: AuditTrail, auth: Pick<Auth, "operators">): AnyElysia {
+export function auditRoutes(trail: AuditTrail, auth: { readonly operators: Pick<OperatorDoor, "read"> }): AnyElysia {
   return createRoutes().get(
     "/api/audit",
     ({ visit }) => {

@@ -85,8 +85,7 @@ function assertChangeable(entry: KeyEntry): void {
 }
 
 function assertMade({ source }: KeyEntry): void {
-  if (source === "file")
-    throw new Fault("invalid_request", { message: "This key is listed in KEYS_FILE. Change it in that file." });
+  if (source === "file") throw new Fault("key_in_file");
 }
 
 /** Leaves out members that are undefined, so that two entries with the same meaning are equal. */

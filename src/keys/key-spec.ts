@@ -76,13 +76,13 @@ const fields = {
 };
 
 const KINDS = ["client", "worker", "admin", "join"] as const;
-const createSchema = v.strictObject(
+export const keySpecSchema = v.strictObject(
   { ...fields, name: nameField, kind: v.optional(v.picklist(KINDS, "client, worker, admin or join"), "client") },
   "an object",
 );
-const patchSchema = v.strictObject({ ...fields, name: v.optional(nameField) }, "an object");
+export const keyPatchSchema = v.strictObject({ ...fields, name: v.optional(nameField) }, "an object");
 
-type Given = v.InferOutput<typeof patchSchema>;
+type Given = v.InferOutput<typeof keyPatchSchema>;
 type GivenLimits = NonNullable<Given["limits"]>;
 type Field = keyof typeof fields;
 
@@ -102,7 +102,7 @@ const MEANT_FOR: Readonly<Partial<Record<Field, readonly KeyKind[]>>> = {
 
 /** Reads a request for a key. */
 export function readKeySpec(value: unknown): Read<KeySpec> {
-  const read = v.safeParse(createSchema, value);
+  const read = v.safeParse(keySpecSchema, value);
   if (!read.success) return wrong(read.issues[0]);
   const { kind, name, ...rest } = read.output;
   const misplaced = findMisplaced(rest, kind);
@@ -113,7 +113,7 @@ export function readKeySpec(value: unknown): Read<KeySpec> {
 
 /** Reads a change of a key of this kind. */
 export function readKeyPatch(value: unknown, kind: KeyKind): Read<KeyPatch> {
-  const read = v.safeParse(patchSchema, value);
+  const read = v.safeParse(keyPatchSchema, value);
   if (!read.success) return wrong(read.issues[0]);
   return findMisplaced(read.output, kind) ?? { ok: true, value: toPatch(read.output) };
 }

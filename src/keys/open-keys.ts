@@ -6,6 +6,8 @@ import { type KeysFileSource, KeysFileWatch } from "./keys-file-watch.ts";
 /** The keys of a server that are not configured one by one. */
 export interface OpenedKeys {
   readonly book: KeyBook;
+  /** Whether made keys are kept, so that some may be made. */
+  readonly isKept: boolean;
   /** Undefined without `KEYS_FILE`. */
   readonly file: KeysFileWatch | undefined;
 }
@@ -21,12 +23,17 @@ export interface OpenKeysOptions {
 
 /** Opens the keys that are kept and those of `KEYS_FILE`. Returns what is wrong with that file, if something is. */
 export async function openKeys(
-  { source, records = createMemoryRecords(), maxRequests }: OpenKeysOptions,
+  { source, records, maxRequests }: OpenKeysOptions,
   { clock, log }: Pick<Deps, "clock" | "log">,
 ): Promise<OpenedKeys | { readonly faults: readonly string[] }> {
   // A file that somebody empties must not let everybody in.
-  const book = new KeyBook({ records, clock, maxRequests, requires: source ? ["client"] : [] });
+  const book = new KeyBook({
+    records: records ?? createMemoryRecords(),
+    clock,
+    maxRequests,
+    requires: source ? ["client"] : [],
+  });
   const file = source && new KeysFileWatch({ source, book, clock, log });
   const faults = (await file?.start()) ?? [];
-  return faults.length > 0 ? { faults } : { book, file };
+  return faults.length > 0 ? { faults } : { book, isKept: records !== undefined, file };
 }

@@ -30,6 +30,7 @@ export interface Tag {
 const FIRST_TAGS: readonly Tag[] = [
   { name: "System", description: "Health, metrics and this description." },
   { name: "State", description: "What the server and its workers are doing, for dashboards." },
+  { name: "Keys", description: "Keys with names and limits: what operators do with them, and what a holder may know." },
   { name: "Models", description: "The models of all plugins, under the base URL that every OpenAI client fits." },
 ];
 const LAST_TAGS: readonly Tag[] = [{ name: "Workers", description: "Where workers connect, with a WebSocket." }];

@@ -1,5 +1,5 @@
 import type { AnyElysia } from "elysia";
-import type { Auth } from "../auth/auth.ts";
+import type { OperatorDoor } from "../auth/operator-door.ts";
 import { Fault } from "../errors.ts";
 import { errorResponses, jsonAnswer, rawAnswer, STATE_SECURITY } from "../openapi/schema.ts";
 import { createRoutes } from "../plugin/route-context.ts";
@@ -13,7 +13,7 @@ import { pastJobsSchema, usageSchema } from "./usage-schema.ts";
 import { csvText, jsonText, type NameOfKey, toLine, type UsageLine } from "./usage-text.ts";
 
 export interface UsageRoutesOptions {
-  readonly auth: Pick<Auth, "operators">;
+  readonly auth: { readonly operators: Pick<OperatorDoor, "read"> };
   readonly clock: Clock;
   readonly usage: Pick<EndedUsage, "reader" | "jobs">;
   /** Names the keys that have names of their own. */

@@ -15,7 +15,11 @@ let server: TestServer;
 
 beforeEach(() => {
   book = new KeyBook({ records: createMemoryRecords(), clock: systemClock, maxRequests: 1000 });
-  server = new TestServer({ clientKeys: [] }, {}, undefined, undefined, undefined, { book, file: undefined });
+  server = new TestServer({ clientKeys: [] }, {}, undefined, undefined, undefined, {
+    book,
+    isKept: true,
+    file: undefined,
+  });
 });
 afterEach(() => server.stop());
 

@@ -1,0 +1,115 @@
+import type { Audit, AuditDetail } from "../audit/audit.ts";
+import { Fault } from "../errors.ts";
+import { isRecord } from "../json/parse.ts";
+import type { KeyBook, MadeKey } from "../keys/key-book.ts";
+import { DEFAULT_OVERLAP_MS } from "../keys/key-changes.ts";
+import type { KeyEntry } from "../keys/key-entry.ts";
+import { type Read, readKeyPatch, readKeySpec, specFault } from "../keys/key-spec.ts";
+import { parseDuration } from "../settings/units.ts";
+
+/** The operator who asks for something, and how. */
+export interface Asker {
+  /** The caller's name. */
+  readonly by: string;
+  readonly address: string | undefined;
+  /** The header `Idempotency-Key`. */
+  readonly idempotencyKey?: string | undefined;
+}
+
+export interface KeyDeskOptions {
+  /** Undefined for a server that neither keeps made keys nor has a file of them. */
+  readonly book: KeyBook | undefined;
+  /** Whether keys that are made survive a restart. None is made otherwise. */
+  readonly isKept: boolean;
+  readonly audit: Audit;
+}
+
+/** Carries out what operators ask of keys, and writes it down. Requests are the parsed bodies, whatever they are. */
+export class KeyDesk {
+  readonly #options: KeyDeskOptions;
+
+  constructor(options: KeyDeskOptions) {
+    this.#options = options;
+  }
+
+  /** Throws `keys_not_kept` for a server that has no keys of this sort. */
+  get book(): KeyBook {
+    const { book } = this.#options;
+    if (book) return book;
+    throw new Fault("keys_not_kept");
+  }
+
+  find(id: string): KeyEntry {
+    const entry = this.book.get(id);
+    if (entry) return entry;
+    throw new Fault("key_not_found");
+  }
+
+  create(request: unknown, asker: Asker): MadeKey {
+    const book = this.#keptBook();
+    const spec = valueIn(readKeySpec(request));
+    const made = book.create(spec, asker);
+    if (!made.isRepeat) this.#note("key.create", made.entry, asker, { kind: spec.kind });
+    return made;
+  }
+
+  update(id: string, request: unknown, asker: Asker): KeyEntry {
+    const before = this.find(id);
+    const entry = this.book.update(id, valueIn(readKeyPatch(request, before.kind)));
+    if (entry.revision !== before.revision) this.#note("key.update", entry, asker, { fields: fieldsOf(request) });
+    return entry;
+  }
+
+  revoke(id: string, asker: Asker): KeyEntry {
+    const before = this.find(id);
+    const entry = this.book.revoke(id, asker);
+    if (entry.revision !== before.revision) this.#note("key.revoke", entry, asker);
+    return entry;
+  }
+
+  rotate(id: string, request: unknown, asker: Asker): MadeKey {
+    this.find(id);
+    const overlapMs = readOverlap(request);
+    const made = this.book.rotate(id, overlapMs, asker);
+    if (!made.isRepeat) this.#note("key.rotate", made.entry, asker, { overlap_s: Math.round(overlapMs / 1000) });
+    return made;
+  }
+
+  #keptBook(): KeyBook {
+    const { book } = this;
+    if (this.#options.isKept) return book;
+    throw new Fault("keys_not_kept");
+  }
+
+  #note(what: string, { id, name }: KeyEntry, { by, address }: Asker, detail: AuditDetail = {}): void {
+    this.#options.audit.note({ who: by, address, what, about: id, detail: { name, ...detail } });
+  }
+}
+
+function valueIn<T>(read: Read<T>): T {
+  if (read.ok) return read.value;
+  throw specFault(read);
+}
+
+/** Lists the fields that a valid change names: `models,limits.parallel`. */
+function fieldsOf(request: unknown): string {
+  if (!isRecord(request)) return "";
+  const limits = request["limits"];
+  const names = Object.keys(request).filter((name) => name !== "limits" || !isRecord(limits));
+  return [...names, ...(isRecord(limits) ? Object.keys(limits).map((name) => `limits.${name}`) : [])].join(",");
+}
+
+const OVERLAP_FORM = "'overlap' must be a duration such as 48h, 30m or 0s, or a number of seconds.";
+
+function readOverlap(request: unknown): number {
+  if (request === undefined) return DEFAULT_OVERLAP_MS;
+  if (!isRecord(request)) throw new Fault("invalid_request", { message: "The rotation must be an object." });
+  const { overlap, ...rest } = request;
+  if (Object.keys(rest).length > 0)
+    throw new Fault("invalid_request", { message: "A rotation has no other field than 'overlap'." });
+  if (overlap === undefined || overlap === null) return DEFAULT_OVERLAP_MS;
+  const isGiven = typeof overlap === "string" || typeof overlap === "number";
+  const parsed = isGiven ? parseDuration(String(overlap).trim()) : undefined;
+  if (parsed !== undefined) return parsed;
+  throw new Fault("invalid_request", { message: OVERLAP_FORM, param: "overlap" });
+}

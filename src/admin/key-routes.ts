@@ -1,0 +1,210 @@
+import type { AnyElysia } from "elysia";
+import type { Auth } from "../auth/auth.ts";
+import type { OperatorDoor } from "../auth/operator-door.ts";
+import { type ErrorCode, Fault } from "../errors.ts";
+import type { Visit } from "../http/visit.ts";
+import type { KeyEntry } from "../keys/key-entry.ts";
+import { keyPatchSchema, keySpecSchema } from "../keys/key-spec.ts";
+import type { LimitState } from "../limits/allowance.ts";
+import { type AnswerDoc, errorResponses, jsonAnswer, STATE_SECURITY, schemaOf } from "../openapi/schema.ts";
+import { createRoutes } from "../plugin/route-context.ts";
+import type { Clock } from "../system/deps.ts";
+import type { Asker, KeyDesk } from "./key-desk.ts";
+import { keyJson, statusOf } from "./key-json.ts";
+import { idempotencyKeyOf, type ListQuery, MAX_LIMIT, readJson, readListQuery, USUAL_LIMIT } from "./key-request.ts";
+import { keyListSchema, keySchema, rotateSchema, shownKeySchema } from "./key-schema.ts";
+
+export interface KeyRoutesOptions {
+  readonly auth: Pick<Auth, "addressOf"> & { readonly operators: Pick<OperatorDoor, "read" | "act"> };
+  readonly clock: Clock;
+  readonly desk: KeyDesk;
+  /** Returns what counts towards the limits of a key now. */
+  readonly limitStates: (entry: KeyEntry) => readonly LimitState[];
+}
+
+const NO_STORE = { headers: { "cache-control": "no-store" } };
+
+/** `/api/keys`, for operators. */
+export function keyRoutes({ auth, clock, desk, limitStates }: KeyRoutesOptions): AnyElysia {
+  const toJson = (entry: KeyEntry): object => keyJson(entry, limitStates(entry), clock.now());
+  const answer = (entry: KeyEntry): Response => Response.json(toJson(entry), NO_STORE);
+  const shown = (entry: KeyEntry, key: string, status: number): Response =>
+    Response.json({ id: entry.id, key, ...toJson(entry) }, { ...NO_STORE, status });
+  const askerOf = (visit: Visit): Asker => ({
+    by: auth.operators.act(visit).name,
+    address: auth.addressOf(visit),
+    idempotencyKey: idempotencyKeyOf(visit.request),
+  });
+  return createRoutes()
+    .post(
+      "/api/keys",
+      async ({ visit }) => {
+        const asker = askerOf(visit);
+        const { entry, text } = desk.create(await readJson(visit.request, clock), asker);
+        return shown(entry, text, 201);
+      },
+      {
+        parse: "none",
+        detail: {
+          ...COMMON,
+          summary: "Make a key",
+          description:
+            "The answer is the only one that shows the key. A repeated request with the same `Idempotency-Key` gets the same answer for an hour.",
+          parameters: [IDEMPOTENCY_KEY],
+          requestBody: bodyOf(schemaOf(keySpecSchema, "input"), SPEC_EXAMPLE),
+          responses: {
+            201: jsonAnswer(shownKeySchema),
+            ...errors("invalid_json", "request_too_large", "key_already_shown", "origin_not_allowed"),
+          },
+        },
+      },
+    )
+    .get(
+      "/api/keys",
+      ({ visit }) => {
+        auth.operators.read(visit);
+        const { data, hasMore } = pageOf(desk.book.list(), readListQuery(visit.request), clock.now());
+        return Response.json({ data: data.map(toJson), has_more: hasMore }, NO_STORE);
+      },
+      {
+        detail: {
+          ...COMMON,
+          summary: "List keys",
+          description:
+            "Made keys, also those that have ended, and the keys of `KEYS_FILE`. Those of `API_KEY` are not here.",
+          parameters: [
+            parameter("limit", `The most keys to return: ${USUAL_LIMIT}, or up to ${MAX_LIMIT}.`, "integer"),
+            parameter("after", "The `id` of the last key of the page before."),
+            parameter("name", "Only keys of this name."),
+            parameter("kind", "Only `client`, `worker`, `admin` or `join`."),
+            parameter("status", "Only `active`, `expired` or `revoked`."),
+          ],
+          responses: { 200: jsonAnswer(keyListSchema), ...errors() },
+        },
+      },
+    )
+    .get(
+      "/api/keys/:id",
+      ({ visit, params }) => {
+        auth.operators.read(visit);
+        return answer(desk.find(params.id));
+      },
+      {
+        detail: {
+          ...COMMON,
+          summary: "Show a key",
+          parameters: [ID],
+          responses: { 200: jsonAnswer(keySchema), ...errors("key_not_found") },
+        },
+      },
+    )
+    .patch(
+      "/api/keys/:id",
+      async ({ visit, params }) => {
+        const asker = askerOf(visit);
+        return answer(desk.update(params.id, await readJson(visit.request, clock), asker));
+      },
+      {
+        parse: "none",
+        detail: {
+          ...COMMON,
+          summary: "Change what a key allows",
+          description:
+            "Fields that are not sent stay as they are, and `null` takes one away. A change counts from the next request on, and what was used still counts.",
+          parameters: [ID],
+          requestBody: bodyOf(schemaOf(keyPatchSchema, "input"), { limits: { parallel: 8, tokens_per_day: null } }),
+          responses: {
+            200: jsonAnswer(keySchema),
+            ...errors("invalid_json", "key_not_found", "key_in_file", "request_too_large", "origin_not_allowed"),
+          },
+        },
+      },
+    )
+    .delete("/api/keys/:id", ({ visit, params }) => answer(desk.revoke(params.id, askerOf(visit))), {
+      parse: "none",
+      detail: {
+        ...COMMON,
+        summary: "Revoke a key",
+        description:
+          "Ends the key at once and for good. It stays in the list, so that its usage has a name. To revoke it again changes nothing.",
+        parameters: [ID],
+        responses: {
+          200: jsonAnswer(keySchema),
+          ...errors("key_not_found", "key_in_file", "origin_not_allowed"),
+        },
+      },
+    })
+    .post(
+      "/api/keys/:id/rotate",
+      async ({ visit, params }) => {
+        const asker = askerOf(visit);
+        const { entry, text } = desk.rotate(params.id, await readJson(visit.request, clock), asker);
+        return shown(entry, text, 200);
+      },
+      {
+        parse: "none",
+        detail: {
+          ...COMMON,
+          summary: "Give a key another secret",
+          description:
+            "Both secrets are accepted during the overlap; afterwards the former one gets 401 `key_rotated`. Id, limits and usage stay. Repetitions are as for a new key.",
+          parameters: [ID, IDEMPOTENCY_KEY],
+          requestBody: { ...bodyOf(schemaOf(rotateSchema, "input"), { overlap: "48h" }), required: false },
+          responses: {
+            200: jsonAnswer(shownKeySchema),
+            ...errors("invalid_json", "key_not_found", "key_in_file", "key_already_shown", "origin_not_allowed"),
+          },
+        },
+      },
+    );
+}
+
+/** Returns one page of the keys that a query asks for. */
+function pageOf(all: readonly KeyEntry[], query: ListQuery, now: number) {
+  const { limit, after, name, kind, status } = query;
+  const from = after === undefined ? 0 : all.findIndex(({ id }) => id === after) + 1;
+  if (after !== undefined && from === 0)
+    throw new Fault("invalid_request", { message: "There is no key with the id in 'after'.", param: "after" });
+  const data: KeyEntry[] = [];
+  for (const entry of all.slice(from)) {
+    if (name !== undefined && entry.name !== name) continue;
+    if (kind !== undefined && entry.kind !== kind) continue;
+    if (status !== undefined && statusOf(entry, now) !== status) continue;
+    if (data.length === limit) return { data, hasMore: true };
+    data.push(entry);
+  }
+  return { data, hasMore: false };
+}
+
+const COMMON = { tags: ["Keys"], security: STATE_SECURITY };
+const SPEC_EXAMPLE = {
+  name: "ci",
+  models: ["qwen*"],
+  class: "background",
+  limits: { parallel: 4, tokens_per_day: "2M", timezone: "Europe/Berlin" },
+};
+const ID = {
+  name: "id",
+  in: "path",
+  required: true,
+  schema: { type: "string" },
+  description: "As the list states it.",
+} as const;
+const IDEMPOTENCY_KEY = {
+  name: "Idempotency-Key",
+  in: "header",
+  schema: { type: "string" },
+  description: "A name for this request, of 1 to 255 characters, so that a repetition of it makes nothing more.",
+} as const;
+
+function errors(...codes: readonly ErrorCode[]): Record<string, AnswerDoc> {
+  return errorResponses("invalid_request", "invalid_api_key", "too_many_auth_failures", "keys_not_kept", ...codes);
+}
+
+function parameter(name: string, description: string, type: "string" | "integer" = "string") {
+  return { name, in: "query", schema: { type }, description } as const;
+}
+
+function bodyOf(schema: object, example: unknown) {
+  return { required: true, content: { "application/json": { schema, example } } };
+}

@@ -1,0 +1,78 @@
+import * as v from "valibot";
+
+// The answers of the routes for keys, as the OpenAPI document describes them.
+
+const said = <const S extends v.GenericSchema>(schema: S, description: string) =>
+  v.pipe(schema, v.description(description));
+const time = (description: string) => said(v.nullable(v.string()), description);
+
+const limitSchema = v.object({
+  limit: said(v.string(), "`parallel`, `tokens_per_day` and the like."),
+  used: said(v.number(), "What counts towards the limit now."),
+  max: v.number(),
+  resets_at: time("When the count begins anew, RFC 3339; null for a limit that is not for a day, a week or a month."),
+});
+
+const terms = {
+  id: said(v.string(), "Stays the same over rotations. Usage and the audit trail name it."),
+  name: said(v.string(), "For people."),
+  tenant: v.string(),
+  models: said(v.nullable(v.array(v.string())), "Names in which `*` stands for any characters; null for all models."),
+  limits: said(v.record(v.string(), v.any()), "The limits that are set, by their names."),
+  weight: v.number(),
+  class: v.picklist(["interactive", "normal", "background"]),
+  expires_at: time("RFC 3339; null for a key that does not expire."),
+  hint: said(v.string(), "The beginning of the key, by which its holder recognizes it."),
+  used: said(v.array(limitSchema), "What was used of each limit that counts something."),
+};
+
+const keyFields = {
+  ...terms,
+  kind: v.picklist(["client", "worker", "admin", "join"]),
+  source: said(v.picklist(["made", "file"]), "`file`: the key is listed in `KEYS_FILE` and is changed only there."),
+  status: v.picklist(["active", "expired", "revoked"]),
+  user_header: said(v.nullable(v.string()), "The header that names the end user behind a request."),
+  prefer: said(v.nullable(v.literal("own")), "`own`: workers that serve only the key's tenant come first."),
+  tenants: said(v.nullable(v.array(v.string())), "For a worker's key: the only tenants that it serves."),
+  max_slots: v.nullable(v.number()),
+  max_uses: v.nullable(v.number()),
+  uses: said(v.nullable(v.number()), "How many workers a join token has let in."),
+  worker_id: said(v.nullable(v.string()), "The only worker id that a worker's key may register."),
+  rotated_at: time("When the current secret was made, RFC 3339; null for a key that was never rotated."),
+  former: said(
+    v.array(v.object({ hint: v.string(), valid_until: v.string() })),
+    "Replaced secrets that are still accepted, the newest first.",
+  ),
+  created_at: v.string(),
+  created_by: said(v.string(), "The caller's name as in logs: `admin-key:1`, or `cli`."),
+  revoked_at: time("RFC 3339."),
+  revoked_by: v.nullable(v.string()),
+  last_used_at: time("RFC 3339, up to a minute late; null for a key that nobody has used."),
+};
+
+export const keySchema = said(v.object(keyFields), "The key, without its secret.");
+
+export const shownKeySchema = said(
+  v.object({ key: said(v.string(), "The key itself. It is shown now and never again."), ...keyFields }),
+  "The key, with its text.",
+);
+
+export const keyListSchema = said(
+  v.object({
+    data: v.array(v.object(keyFields)),
+    has_more: said(v.boolean(), "Whether there are more keys: ask with `after`."),
+  }),
+  "Keys, the oldest first.",
+);
+
+export const ownKeySchema = said(
+  v.object({ ...terms, kind: said(v.string(), "`client`."), hint: v.nullable(v.string()) }),
+  "The key of the request. A key of `API_KEY` has its place in the list as its id.",
+);
+
+export const rotateSchema = v.object({
+  overlap: said(
+    v.optional(v.union([v.string(), v.number()])),
+    "How long the current secret is accepted as well: `48h`, `0s`, or a number of seconds. 24 hours unless given, at most 90 days.",
+  ),
+});

@@ -1,0 +1,47 @@
+import type { AnyElysia } from "elysia";
+import type { Auth } from "../auth/auth.ts";
+import type { Caller } from "../auth/caller.ts";
+import type { KeyBook } from "../keys/key-book.ts";
+import type { KeyEntry } from "../keys/key-entry.ts";
+import type { LimitState } from "../limits/allowance.ts";
+import { API_KEY_SECURITY, errorResponses, jsonAnswer } from "../openapi/schema.ts";
+import { createRoutes } from "../plugin/route-context.ts";
+import { heldKeyJson } from "./key-json.ts";
+import { ownKeySchema } from "./key-schema.ts";
+
+export interface OwnKeyOptions {
+  readonly auth: Pick<Auth, "ask">;
+  readonly book: Pick<KeyBook, "get"> | undefined;
+  readonly limitStates: (entry: KeyEntry) => readonly LimitState[];
+}
+
+/** `GET /api/key`: what the key of the request allows, for its holder. */
+export function ownKeyRoute({ auth, book, limitStates }: OwnKeyOptions): AnyElysia {
+  return createRoutes().get(
+    "/api/key",
+    ({ visit }) => {
+      const caller = auth.ask(visit, "api");
+      const entry = caller.keyId === undefined ? undefined : book?.get(caller.keyId);
+      const json = entry ? heldKeyJson(entry, limitStates(entry)) : callerJson(caller);
+      return Response.json(json, { headers: { "cache-control": "no-store" } });
+    },
+    {
+      detail: {
+        tags: ["Keys"],
+        security: API_KEY_SECURITY,
+        summary: "Show the key of this request",
+        description: "What the key allows, what was used of its limits, and when their counts begin anew.",
+        responses: {
+          200: jsonAnswer(ownKeySchema),
+          ...errorResponses("invalid_api_key", "key_expired", "key_revoked", "key_rotated", "too_many_auth_failures"),
+        },
+      },
+    },
+  );
+}
+
+/** Returns the same for a caller without a made key, who has no limits of this sort. */
+function callerJson({ name, tenant, weight, class: urgency }: Caller) {
+  const terms = { name, tenant, models: null, limits: {}, weight, class: urgency, expires_at: null };
+  return { id: name, ...terms, kind: "client", hint: null, used: [] };
+}

@@ -1,5 +1,6 @@
 import type { App } from "./app.ts";
 import type { Config } from "./config.ts";
+import { reachableHost } from "./system/loopback.ts";
 
 /** A server that accepts connections. */
 export interface Listening {
@@ -22,9 +23,9 @@ export function listen(app: App, config: Config): Listening {
   const metrics = config.metricsListener && listenForMetrics(app, config.metricsListener);
   const port = server.port ?? config.port;
   return {
-    url: `http://${reachable(config.host)}:${port}`,
+    url: `http://${reachableHost(config.host)}:${port}`,
     port,
-    metricsUrl: metrics && `http://${reachable(metrics.hostname ?? "127.0.0.1")}:${metrics.port}/metrics`,
+    metricsUrl: metrics && `http://${reachableHost(metrics.hostname ?? "127.0.0.1")}:${metrics.port}/metrics`,
     async stopAccepting() {
       await server.stop(false);
     },
@@ -45,10 +46,4 @@ function listenForMetrics(
     reusePort: false,
     fetch: (request) => app.handleMetrics(request),
   });
-}
-
-/** The address at which this machine reaches a listener; for "every interface" that is the loopback. */
-function reachable(host: string): string {
-  if (host === "0.0.0.0" || host === "::") return "127.0.0.1";
-  return host.includes(":") ? `[${host}]` : host;
 }

@@ -10,6 +10,12 @@ export function isThisMachine(name: string): boolean {
   return LOOPBACK.test(name) || OTHER_FORMS.test(name) || /\.localhost\.?$/.test(name);
 }
 
+/** Returns the host of a URL at which this machine reaches a listener; for "every interface" that is the loopback. */
+export function reachableHost(address: string): string {
+  if (address === "0.0.0.0" || address === "::") return "127.0.0.1";
+  return address.includes(":") ? `[${address}]` : address;
+}
+
 /** The addresses for listening everywhere, which a connection takes for the loopback; and the loopback as mapped IPv4. */
 const OTHER_FORMS = /^(?:0\.0\.0\.0|\[?::\]?|\[?::ffff:7f[\da-f]{2}:[\da-f]{1,4}\]?)$/;
 

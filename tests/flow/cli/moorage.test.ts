@@ -30,7 +30,16 @@ test.each([
 
 test("moorage help lists the programs", async () => {
   const { out, code } = await moorage("help");
-  expect(out.match(/^ {2}\w+/gm)?.map((name) => name.trim())).toEqual(["serve", "worker", "doctor", "backup", "demo"]);
+  expect(out.match(/^ {2}\w+/gm)?.map((name) => name.trim())).toEqual([
+    "serve",
+    "worker",
+    "doctor",
+    "backup",
+    "keys",
+    "usage",
+    "audit",
+    "demo",
+  ]);
   expect(code).toBe(0);
 });
 

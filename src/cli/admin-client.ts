@@ -1,0 +1,124 @@
+import { isRecord, parseJson } from "../json/parse.ts";
+import { cleanText } from "../wire/clean-text.ts";
+import type { AdminTarget } from "./admin-target.ts";
+import { CommandFault } from "./command-fault.ts";
+
+/** The exit code of a command that the server refused, or that has not reached it. */
+const EXIT_REFUSED = 1;
+const LIMIT_MS = 30_000;
+/** The most keys of one page. */
+const PAGE = 1000;
+
+/** A JSON object in an answer of the server. */
+export type Json = Readonly<Record<string, unknown>>;
+
+/** Sends a command's requests. Every method throws a `CommandFault` with what to do if the server does not do it. */
+export class AdminClient {
+  readonly #target: AdminTarget;
+
+  constructor(target: AdminTarget) {
+    this.#target = target;
+  }
+
+  /** Where the command acts, for people. */
+  get place(): string {
+    const { directory, base } = this.#target;
+    return directory === undefined ? base : `${directory}, which no server uses now`;
+  }
+
+  async json(
+    method: string,
+    path: string,
+    body?: object,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<Json> {
+    const json = parseJson(await this.text(method, path, { body, headers }));
+    if (isRecord(json)) return json;
+    throw new CommandFault(`${this.place} did not answer as a Moorage server does.`, EXIT_REFUSED);
+  }
+
+  async text(
+    method: string,
+    path: string,
+    {
+      body,
+      headers = {},
+    }: { readonly body?: object | undefined; readonly headers?: Readonly<Record<string, string>> } = {},
+  ): Promise<string> {
+    const { base, key, send } = this.#target;
+    const request = new Request(base + path, {
+      method,
+      headers: {
+        ...(key !== undefined && { authorization: `Bearer ${key}` }),
+        ...(body !== undefined && { "content-type": "application/json" }),
+        ...headers,
+      },
+      signal: AbortSignal.timeout(LIMIT_MS),
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+    let response: Response;
+    let text: string;
+    try {
+      response = await send(request);
+      text = await response.text();
+    } catch (error) {
+      throw new CommandFault(unreachable(base, error), EXIT_REFUSED);
+    }
+    if (response.ok) return text;
+    throw new CommandFault(this.#refusal(response, text), EXIT_REFUSED);
+  }
+
+  /** Lists all keys that a query asks for, page by page. */
+  async keys(query: Readonly<Record<string, string>> = {}): Promise<readonly Json[]> {
+    const keys: Json[] = [];
+    let after: Readonly<Record<string, string>> = {};
+    for (;;) {
+      const search = new URLSearchParams({ ...query, limit: String(PAGE), ...after });
+      const { data, has_more: hasMore } = await this.json("GET", `/api/keys?${search}`);
+      const page = Array.isArray(data) ? data.filter(isRecord) : [];
+      keys.push(...page);
+      const last = page.at(-1)?.["id"];
+      if (hasMore !== true || typeof last !== "string") return keys;
+      after = { after: last };
+    }
+  }
+
+  /** Returns the id of the key that a word means: an id, or the name of a single key. Ended keys count if no other has it. */
+  async keyId(word: string): Promise<string> {
+    if (word.startsWith("file:")) return word;
+    // Whoever has the key at hand need not know its id, and the secret part of it is not sent.
+    const id = /^m[kj]_([0-9a-z]{12})(?:_|$)/.exec(word)?.[1];
+    if (id !== undefined) return id;
+    const named = await this.keys({ name: word });
+    const active = named.filter(({ status }) => status === "active");
+    const [found, ...others] = active.length > 0 ? active : named;
+    if (!found && /^[0-9a-z]{12}$/.test(word)) return word;
+    if (!found)
+      throw new CommandFault("No key has this name or id. `moorage keys list --all` lists all keys.", EXIT_REFUSED);
+    if (others.length === 0) return String(found["id"]);
+    const ids = [found, ...others].map(({ id: each }) => String(each)).join(", ");
+    throw new CommandFault(`Several keys have this name. Use an id instead: ${cleanText(ids)}.`, EXIT_REFUSED);
+  }
+
+  #refusal({ status, headers }: Response, text: string): string {
+    const { base, key } = this.#target;
+    if (status >= 300 && status < 400)
+      return `${base} redirects to another address (${cleanText(headers.get("location") ?? "unknown")}). Use that one with --server.`;
+    const body = parseJson(text);
+    const error: unknown = isRecord(body) ? body["error"] : undefined;
+    if (!isRecord(error)) return `${base} answered ${status}, and not as a Moorage server does. Check the address.`;
+    const message = cleanText(String(error["message"]));
+    if (status === 401 && key === undefined)
+      return `${base} asks for an operator's key. Set the variable ADMIN_KEY to one.`;
+    if (status === 401) return `${base} does not accept the key in ADMIN_KEY (API_KEY if that is not set): ${message}`;
+    if (error["code"] === "unknown_url") return `${base} has no route for this. It may be older than this program.`;
+    return message;
+  }
+}
+
+function unreachable(base: string, error: unknown): string {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "unknown reason";
+  const isLate = error instanceof Error && error.name === "TimeoutError";
+  const reason = isLate ? "no answer in time" : code;
+  return `No server answers at ${base} (${reason}). Start it, or name another one with --server. Without a running server, --data-dir opens its file.`;
+}

@@ -1,0 +1,137 @@
+import { EXIT_CONFIG, type Sources } from "../settings/read-settings.ts";
+import { AdminClient } from "./admin-client.ts";
+import { openTarget } from "./admin-target.ts";
+import { CommandFault } from "./command-fault.ts";
+import { type Flags, flagsText, readOptions } from "./options.ts";
+
+/** The program's outputs. */
+export interface Streams {
+  out(text: string): void;
+  err(text: string): void;
+}
+
+/** What a command was called with. */
+export interface AdminCall {
+  readonly client: AdminClient;
+  readonly words: readonly string[];
+  readonly values: ReadonlyMap<string, readonly string[]>;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  /** Returns the last value of a flag; undefined if it was not given. */
+  flag(name: string): string | undefined;
+}
+
+/** A command for operators, or one of its actions. */
+export interface AdminAction {
+  /** What follows the name of the command: `show <key>`. */
+  readonly usage: string;
+  /** One sentence, or several. */
+  readonly about: string;
+  readonly flags: Flags;
+  /** How many words may follow. */
+  readonly words: { readonly min: number; readonly max: number };
+  /** Whether the action may begin a store that does not exist yet. */
+  readonly mayCreate?: boolean;
+  run(call: AdminCall, streams: Streams): Promise<void>;
+}
+
+export interface AdminCommand {
+  readonly name: string;
+  readonly about: string;
+  /** By the word that follows the command. A single one without a name is the command itself. */
+  readonly actions: Readonly<Record<string, AdminAction>>;
+}
+
+const TARGET_FLAGS = {
+  server: { value: "url", help: "The running server; SERVER_URL unless given. The variable ADMIN_KEY has the key." },
+  "data-dir": { value: "directory", help: "The server's DATA_DIR, if it does not run." },
+  config: { value: "path", help: "The server's file of settings, which says where the server or its DATA_DIR is." },
+  json: { help: "Print JSON, for programs." },
+} as const satisfies Flags;
+const HELP = /^(?:--help|-h|help)$/;
+
+/** Runs a command as a program. `sources.argv` begins after its name. Resolves to the exit code. */
+export async function runAdmin(
+  command: AdminCommand,
+  { argv, ...sources }: Sources,
+  streams: Streams,
+): Promise<number> {
+  const [word = "", ...others] = argv;
+  const own = command.actions[""];
+  const action = own ?? (Object.hasOwn(command.actions, word) ? command.actions[word] : undefined);
+  const rest = own ? argv : others;
+  if (argv.some((each) => HELP.test(each))) {
+    streams.out(action ? actionHelp(command, action) : commandHelp(command));
+    return 0;
+  }
+  if (!action) {
+    // The word is not repeated: it may be a key that was pasted into the wrong place.
+    streams.err(`${word === "" ? "Say what to do" : "Unknown word"}.\n\n${commandHelp(command)}`);
+    return EXIT_CONFIG;
+  }
+  const read = readOptions(rest, { ...action.flags, ...TARGET_FLAGS });
+  const { min, max } = action.words;
+  const fault = !read.ok ? read.fault : read.words.length < min || read.words.length > max ? WRONG_WORDS : undefined;
+  if (!read.ok || fault !== undefined) {
+    streams.err(`${fault}\nUsage: moorage ${usageOf(command, action)}\n`);
+    return EXIT_CONFIG;
+  }
+  const { values, words } = read;
+  const flag = (name: string): string | undefined => values.get(name)?.at(-1);
+  try {
+    const target = openTarget(
+      {
+        server: flag("server"),
+        dataDir: flag("data-dir"),
+        config: flag("config"),
+        mayCreate: action.mayCreate === true,
+      },
+      sources,
+    );
+    try {
+      await action.run({ client: new AdminClient(target), words, values, now: Date.now(), flag }, streams);
+    } finally {
+      target.close();
+    }
+    return 0;
+  } catch (error) {
+    if (!(error instanceof CommandFault)) throw error;
+    streams.err(`${error.message}\n`);
+    return error.exitCode;
+  }
+}
+
+const WRONG_WORDS = "The command has too few or too many words.";
+
+function usageOf({ name }: AdminCommand, { usage }: AdminAction): string {
+  return `${name}${usage === "" ? "" : ` ${usage}`} [flags]`;
+}
+
+function commandHelp(command: AdminCommand): string {
+  const actions = Object.values(command.actions);
+  const width = Math.max(...actions.map(({ usage }) => usage.length));
+  const lines = actions.map(({ usage, about }) => `  ${usage.padEnd(width)}  ${about.split(/(?<=\.)\s/)[0]}`);
+  return `moorage ${command.name} ${command.about}
+Usage: moorage ${command.name} <action> [flags]
+
+${lines.join("\n")}
+
+'moorage ${command.name} <action> --help' lists the flags of an action.
+
+${WHERE}`;
+}
+
+function actionHelp(command: AdminCommand, action: AdminAction): string {
+  return `${action.about}
+Usage: moorage ${usageOf(command, action)}
+
+${flagsText({ ...action.flags, ...TARGET_FLAGS })}
+
+${WHERE}`;
+}
+
+const WHERE = `The command asks the running server, which --server or SERVER_URL names, with the operator's key in ADMIN_KEY. Without
+either it finds the server as the server finds its settings: from --config, CONFIG_FILE and the environment. If no server
+uses their DATA_DIR, it opens the file in there itself, for which no key is needed. So the first admin key can be made
+before the server has started.
+`;

@@ -1,0 +1,97 @@
+import { isRecord } from "../json/parse.ts";
+import type { Json } from "./admin-client.ts";
+import { textFields, textTable } from "./text-table.ts";
+
+const NEVER = "never";
+
+/** Writes a list of keys for people. */
+export function keysTable(keys: readonly Json[]): string {
+  const titles = ["ID", "NAME", "KIND", "TENANT", "STATUS", "MODELS", "LIMITS", "LAST USED", "EXPIRES"];
+  const rows = keys.map((key) => [
+    text(key["id"]),
+    text(key["name"]),
+    text(key["kind"]),
+    text(key["tenant"]),
+    text(key["status"]),
+    key["kind"] === "admin" ? "" : listText(key["models"], "all"),
+    limitsText(key),
+    timeText(key["last_used_at"]),
+    timeText(key["expires_at"]),
+  ]);
+  return textTable(
+    titles.map((title) => ({ title })),
+    rows,
+  );
+}
+
+/** Writes everything about a key for people, with the limits at its end. */
+export function keyFieldsText(key: Json): string {
+  const former = Array.isArray(key["former"]) ? key["former"].filter(isRecord) : [];
+  const optional = {
+    "user header": key["user_header"],
+    prefer: key["prefer"],
+    tenants: key["tenants"] === null ? null : listText(key["tenants"], ""),
+    "max slots": key["max_slots"],
+    uses: key["uses"],
+    worker: key["worker_id"],
+    revoked: key["revoked_at"] === null ? null : `${timeText(key["revoked_at"])} by ${text(key["revoked_by"])}`,
+    "also accepted": former.map((each) => `${text(each["hint"])} until ${timeText(each["valid_until"])}`).join(", "),
+  };
+  const shown = Object.entries(optional).flatMap(([name, value]) => {
+    return value === null || value === undefined || value === "" ? [] : [[name, text(value)] as const];
+  });
+  const head = textFields({
+    id: text(key["id"]),
+    name: text(key["name"]),
+    kind: text(key["kind"]),
+    status: text(key["status"]),
+    key: text(key["hint"]),
+    tenant: text(key["tenant"]),
+    models: listText(key["models"], "all"),
+    class: text(key["class"]),
+    weight: text(key["weight"]),
+    ...Object.fromEntries(shown),
+    created: `${timeText(key["created_at"])} by ${text(key["created_by"])}`,
+    "last used": timeText(key["last_used_at"]),
+    expires: timeText(key["expires_at"]),
+  });
+  return `${head}\n${limitsTable(key)}`;
+}
+
+/** Writes the limits of a key with what was used of them. */
+export function limitsTable(key: Json): string {
+  const limits = isRecord(key["limits"]) ? key["limits"] : {};
+  const used = Array.isArray(key["used"]) ? key["used"].filter(isRecord) : [];
+  if (Object.keys(limits).length === 0) return "No limits.\n";
+  const columns = [
+    { title: "LIMIT" },
+    { title: "USED", isNumber: true },
+    { title: "OF", isNumber: true },
+    { title: "BEGINS ANEW" },
+  ];
+  const rows = Object.entries(limits).map(([name, value]) => {
+    const state = used.find(({ limit }) => limit === name);
+    const resets = state?.["resets_at"];
+    return [name, state ? text(state["used"]) : "", text(value), resets ? timeText(resets) : ""];
+  });
+  return textTable(columns, rows);
+}
+
+/** Writes the limits on one line: `parallel 1/4, tokens_per_day 1200/2000000`. */
+function limitsText(key: Json): string {
+  const used = Array.isArray(key["used"]) ? key["used"].filter(isRecord) : [];
+  return used.map(({ limit, used: now, max }) => `${text(limit)} ${text(now)}/${text(max)}`).join(", ");
+}
+
+function listText(value: unknown, absent: string): string {
+  return Array.isArray(value) ? value.map(text).join(",") : absent;
+}
+
+/** Writes a time without what nobody reads: `2026-11-27 12:00:00Z`. */
+export function timeText(value: unknown): string {
+  return typeof value === "string" ? value.replace("T", " ").replace(/\.\d+Z$/, "Z") : NEVER;
+}
+
+export function text(value: unknown): string {
+  return typeof value === "string" || typeof value === "number" || typeof value === "boolean" ? String(value) : "";
+}

@@ -1,0 +1,77 @@
+import { type AnyElysia, Elysia } from "elysia";
+import { KeyDesk } from "../admin/key-desk.ts";
+import { keyRoutes } from "../admin/key-routes.ts";
+import { spentLimits } from "../admin/spent-limits.ts";
+import { AuditTrail } from "../audit/audit.ts";
+import { auditRoutes } from "../audit/audit-routes.ts";
+import { createCaller } from "../auth/caller.ts";
+import { Fault } from "../errors.ts";
+import { answerError } from "../http/finish.ts";
+import { createVisit } from "../http/visit.ts";
+import { KeyBook } from "../keys/key-book.ts";
+import { Calendar } from "../limits/calendar.ts";
+import { NO_VISIT } from "../plugin/route-context.ts";
+import { createRecords } from "../store/records.ts";
+import { openStore } from "../store/store.ts";
+import type { Deps } from "../system/deps.ts";
+import { EndedUsage } from "../usage/ended-usage.ts";
+import { usageRoutes } from "../usage/usage-routes.ts";
+
+/** The routes for keys, usage and audit, on a store that no server uses. */
+export interface LocalAdmin {
+  handle(request: Request): Promise<Response>;
+  /** Whether something could not be written. */
+  isFailing(): boolean;
+  close(): void;
+}
+
+/**
+ * Opens a store in place of its server, and answers the same requests in the same way. Whoever may open the file may do
+ * everything, so no key is asked for. Throws a `StoreFault` if a server uses the store, or if it cannot be used.
+ */
+export function openLocalAdmin(directory: string, deps: Deps): LocalAdmin {
+  const { clock, ids, log } = deps;
+  const store = openStore(directory, deps, "full");
+  const records = createRecords(store);
+  const book = new KeyBook({ records: records.keys(), clock, maxRequests: 0 });
+  const audit = new AuditTrail(clock, records.audit());
+  const usage = new EndedUsage({
+    clock,
+    flushMs: 1000,
+    usage: records.usage(),
+    failedJobs: records.failedJobs(),
+  });
+  const caller = createCaller("cli");
+  const auth = {
+    addressOf: () => undefined,
+    operators: { read: () => ({ caller, isCurrent: () => true }), act: () => caller },
+  };
+  const spent = { clock, calendar: new Calendar(), meter: usage.meter };
+  const nowhere = { addressOf: () => undefined };
+  const app: AnyElysia = new Elysia()
+    .decorate("visit", NO_VISIT)
+    .onRequest((context) => {
+      context.visit = createVisit(context.request, ids.request(), nowhere);
+    })
+    .onError(({ error, code, visit }) =>
+      answerError(() => Promise.reject(new Fault("unknown_url")), { error, code }, visit.requestId, log),
+    )
+    .use(
+      keyRoutes({
+        auth,
+        clock,
+        desk: new KeyDesk({ book, isKept: true, audit }),
+        limitStates: (entry) => spentLimits(entry, spent),
+      }),
+    )
+    .use(usageRoutes({ auth, clock, usage, nameOfKey: (key) => book.get(key)?.name }))
+    .use(auditRoutes(audit, auth));
+  return {
+    handle: (request) => app.handle(request),
+    isFailing: () => store.writes.areFailing,
+    close() {
+      usage.close();
+      store.close();
+    },
+  };
+}

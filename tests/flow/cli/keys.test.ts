@@ -1,0 +1,163 @@
+import { afterEach, expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { NativeWorker } from "../../support/native-worker.ts";
+import { ProgramRun } from "../../support/program-run.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
+
+const ROOT = join(import.meta.dir, "../../..");
+const ADMIN_KEY = "admin-key-of-the-operator-0123456789";
+const KEY = /^mk_[0-9a-z]{12}_[0-9A-Za-z]{32}_[0-9A-Za-z]{6}$/;
+
+const ends: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end();
+});
+
+function directory(): string {
+  const made = temporaryDirectory();
+  ends.push(() => made.remove());
+  return made.path;
+}
+
+type Env = Readonly<Record<string, string>>;
+
+async function moorage(env: Env, ...args: string[]) {
+  const child = Bun.spawn([process.execPath, "src/cli/main.ts", ...args], {
+    cwd: ROOT,
+    env: { PATH: process.env["PATH"] ?? "", ...env },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [out, err, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+  return { out, err, code };
+}
+
+/** Starts a server and resolves to its URL. */
+async function serve(env: Env): Promise<{ readonly url: string; readonly run: ProgramRun }> {
+  const settings = { PATH: process.env["PATH"] ?? "", HOST: "127.0.0.1", PORT: "0", START_GRACE: "0s", ...env };
+  const run = new ProgramRun([process.execPath, "src/main.ts"], settings, ROOT);
+  ends.push(() => run.stop());
+  return { url: await run.url(), run };
+}
+
+const statusFor = async (url: string, key: string): Promise<number> =>
+  (await fetch(`${url}/v1/models`, { headers: { authorization: `Bearer ${key}` } })).status;
+
+test("the first admin key is made on the file before the server starts, and operates the server then", async () => {
+  const data = join(directory(), "data");
+  const made = await moorage({ DATA_DIR: data }, "keys", "create", "root", "--kind", "admin");
+  expect(made.err).toContain("Made the admin key 'root'");
+  const admin = made.out.trim();
+  expect(admin).toMatch(KEY);
+  expect(made.err).not.toContain(admin);
+
+  const { url, run } = await serve({ DATA_DIR: data });
+  const env = { ADMIN_KEY: admin };
+  const client = await moorage(env, "keys", "create", "ci", "--models", "qwen*", "--server", url);
+  expect(client.code).toBe(0);
+  expect(await statusFor(url, client.out.trim())).toBe(200);
+  const asClient = await moorage({ ADMIN_KEY: client.out.trim() }, "keys", "list", "--server", url);
+  expect(asClient).toMatchObject({ code: 1, out: "", err: expect.stringContaining("does not accept the key") });
+
+  // The server has the lock of the directory, so the command does not touch the file beside it.
+  const beside = await moorage({ DATA_DIR: data, PORT: new URL(url).port, ADMIN_KEY: admin }, "keys", "list");
+  expect(beside.out).toContain("qwen*");
+  await run.stop();
+  const after = await moorage({}, "keys", "list", "--data-dir", data, "--json");
+  const { data: keys } = JSON.parse(after.out) as { data: { name: string; created_by: string }[] }; // our own JSON
+  expect(keys).toMatchObject([
+    { name: "root", created_by: "cli" },
+    { name: "ci", created_by: expect.stringMatching(/^key:/) },
+  ]);
+}, 60_000);
+
+test("keys are shown, changed, rotated and revoked by name on a running server, and what was used is told", async () => {
+  const { url } = await serve({ DATA_DIR: directory(), ADMIN_KEY, CLIENT_KEY: "client-key-of-workers-0123456789" });
+  const env = { ADMIN_KEY, SERVER_URL: url };
+  const run = (...args: string[]) => moorage(env, ...args);
+  const key = (await run("keys", "create", "--name", "ci", "--tokens-per-day", "1k")).out.trim();
+
+  const worker = await NativeWorker.connect({
+    url,
+    register: { client_key: "client-key-of-workers-0123456789", models: ["m"] },
+  });
+  const chat = fetch(`${url}/v1/chat/completions`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+    body: JSON.stringify({ model: "m", messages: [] }),
+  });
+  worker.answerJson((await worker.request()).id, { choices: [], usage: { prompt_tokens: 30, completion_tokens: 12 } });
+  expect((await chat).status).toBe(200);
+
+  const limits = await run("keys", "limits", "ci", "--parallel", "4");
+  expect(limits.out).toMatch(/LIMIT +USED +OF +BEGINS ANEW\nparallel +0 +4\ntokens_per_day +42 +1000 +\d{4}-/);
+  expect((await run("keys", "limits", "ci", "--tokens-per-day", "none")).out).not.toContain("tokens_per_day");
+  expect((await run("keys", "update", "ci", "--weight", "3", "--models", "m,n")).out).toMatch(/models +m,n\n/);
+  const usage = await run("usage", "--by", "key,model", "--since", "1h");
+  expect(usage.out).toMatch(
+    /KEY +MODEL +REQUESTS .*\nci \([0-9a-z]{12}\) +m +1 +0 +30 +0 +12 .*\nall +1 +0 +30 +0 +12/,
+  );
+  expect((await run("usage", "--by", "model", "--since", "7d", "--csv")).out).toMatch(
+    /^at,model,requests,.*\r\n[^,]+,m,1,0,30,0,12,/,
+  );
+  expect((await run("usage", "--key", "ci", "--json")).out).toContain('"key_name": "ci"');
+
+  const rotated = await run("keys", "rotate", "ci", "--overlap", "1h");
+  expect(rotated.err).toContain("The former one is accepted until");
+  const next = rotated.out.trim();
+  expect([await statusFor(url, key), await statusFor(url, next)]).toEqual([200, 200]);
+  // A pasted key stands for itself, and its secret is not sent.
+  expect((await run("keys", "show", next)).out).toMatch(/name +ci\n/);
+
+  expect(await run("keys", "revoke", "ci")).toMatchObject({ code: 0, err: expect.stringContaining("Revoked the key") });
+  expect([await statusFor(url, key), await statusFor(url, next)]).toEqual([401, 401]);
+  expect((await run("keys", "list")).err).toContain("There are no such keys");
+  expect((await run("keys", "list", "--all")).out).toContain("revoked");
+  const audit = await run("audit", "--what", "key.revoke");
+  expect(audit.out).toMatch(/admin-key:1 +127\.0\.0\.1 +key\.revoke +[0-9a-z]{12} +name=ci/);
+}, 90_000);
+
+test("a command that cannot do its work says what to do, and repeats no key", async () => {
+  const empty = directory();
+  const secret = "mk_0123456789ab_thisIsTheSecretPartOfSomeKey1234_check0";
+  const cases: readonly (readonly [Env, readonly string[], number, string])[] = [
+    [{}, ["keys"], 78, "create <name>"],
+    [{}, ["keys", secret], 78, "Unknown word"],
+    [{}, ["keys", "create"], 78, "moorage keys create <name>"],
+    [{}, ["keys", "show"], 78, "Usage: moorage keys show <key>"],
+    [{}, ["keys", "create", "ci", "--paralel", "4"], 78, "--parallel"],
+    [{}, ["keys", "list", "--server", "ftp://x"], 78, "must be a URL"],
+    [{}, ["keys", "list", "--server", "http://127.0.0.1:1"], 1, "No server answers at http://127.0.0.1:1"],
+    [{}, ["keys", "list", "--data-dir", empty], 78, "There is no moorage.db"],
+    [{ PORT: "x" }, ["keys", "list"], 78, "Name it with --server"],
+    [{ DATA_DIR: empty }, ["keys", "create", "ci", "--weight", "1000"], 1, "'weight' must be a number"],
+    [{ DATA_DIR: empty }, ["keys", "revoke", "nobody"], 1, "No key has this name"],
+    [{ DATA_DIR: empty }, ["usage", "--since", "soon"], 78, "--since must be a duration"],
+  ];
+  for (const [env, args, code, says] of cases) {
+    const result = await moorage(env, ...args);
+    expect({ args: args.length, code: result.code, out: result.out }).toEqual({ args: args.length, code, out: "" });
+    expect(result.err).toContain(says);
+    expect(result.err).not.toContain("thisIsTheSecret");
+  }
+}, 90_000);
+
+test("a server without DATA_DIR refuses to make keys, and lists those of its file", async () => {
+  const file = join(directory(), "keys.yaml");
+  const hash = "3f0c2bf1c7e05f29a4b3c5c9f1b1f7a6a0f7b1a5c2d3e4f5061728394a5b6c7d";
+  writeFileSync(file, `keys:\n  - { name: ci, key: "sha256:${hash}" }\n`);
+  const { url } = await serve({ KEYS_FILE: file, ADMIN_KEY });
+  const run = (...args: string[]) => moorage({ ADMIN_KEY }, ...args, "--server", url);
+  expect(await run("keys", "create", "x")).toMatchObject({ code: 1, err: expect.stringContaining("Set DATA_DIR") });
+  expect((await run("keys", "list")).out).toContain("file:ci");
+  expect(await run("keys", "revoke", "ci")).toMatchObject({ code: 1, err: expect.stringContaining("KEYS_FILE") });
+}, 60_000);
+
+test.each(["keys", "usage", "audit"])("moorage %s --help says how it is called and where it acts", async (command) => {
+  const { out, code } = await moorage({}, command, "--help");
+  expect(out).toContain(`Usage: moorage ${command}`);
+  expect(out).toContain("ADMIN_KEY");
+  expect(code).toBe(0);
+});

@@ -249,7 +249,7 @@ module.exports = {
         ...SHARED,
         "^src/config\\.ts$",
         "^src/(auth|figures|http|openapi|settings|tunnel|upload|wire)/",
-        "^src/pool/(claim|pool|remotes|seat)\\.ts$",
+        "^src/pool/(charge|claim|pool|remotes|seat)\\.ts$",
       ],
     ),
     reaches(

@@ -34,7 +34,7 @@ export function measureGrants(keyCounts: readonly number[], rounds: number, jobs
 
 /** Returns a function that runs jobs through a queue in which so many keys wait all the time. */
 function createSubject(keys: number): (jobs: number) => void {
-  const host = { wake: () => {}, loadOf: () => ({ busy: 0, slots: RUNNING }) };
+  const host = { wake: () => {}, refuse: () => {}, loadOf: () => ({ busy: 0, slots: RUNNING }) };
   const costOf = ({ output }: Work): number => output;
   const queue = new FairQueue({ capacity: Number.POSITIVE_INFINITY, clock: systemClock, costOf }, host);
   const callers = Array.from({ length: Math.max(1, keys) }, (_, at) => createCaller(`api-key:${at}`));

@@ -1,4 +1,5 @@
 import { type AnyElysia, Elysia } from "elysia";
+import { createKeyCharges } from "./admin/key-charges.ts";
 import { KeyDesk } from "./admin/key-desk.ts";
 import { keyRoutes } from "./admin/key-routes.ts";
 import { ownKeyRoute } from "./admin/own-key-route.ts";
@@ -16,6 +17,7 @@ import type { SignOutRecords } from "./auth/sign-outs.ts";
 import type { SharedSecret } from "./auth/token-keys.ts";
 import type { Cluster } from "./cluster/cluster.ts";
 import type { Config } from "./config.ts";
+import type { Fault } from "./errors.ts";
 import { EventLoopLag } from "./figures/event-loop-lag.ts";
 import { createMetrics, type Metrics } from "./figures/metrics.ts";
 import { RecentTimes } from "./figures/recent-times.ts";
@@ -31,6 +33,7 @@ import { createNotFound } from "./http/not-found.ts";
 import { normalizePath, RouteMethods } from "./http/route-methods.ts";
 import { createVisit } from "./http/visit.ts";
 import type { KeyEntry } from "./keys/key-entry.ts";
+import { endFault } from "./keys/key-source.ts";
 import type { OpenedKeys } from "./keys/open-keys.ts";
 import type { LimitState } from "./limits/allowance.ts";
 import { Calendar } from "./limits/calendar.ts";
@@ -167,12 +170,21 @@ export function createApp(
     ownerRecords: records?.owners,
     watch: cluster && ((pluginId) => cluster.watch(pluginId)),
   });
-  opened?.book.onChange((event) => {
+  const book = opened?.book;
+  const endJobs = (): void => {
+    const judge = (keyId: string): Fault | undefined => endFault(book?.get(keyId), deps.clock.now());
+    for (const { jobs } of plugins) jobs?.endJobs(judge);
+  };
+  book?.onChange((event) => {
     if (event.isFirst) auth.refresh();
     if (event.entry.kind === "worker" && (event.isFirst || event.kind !== "created")) sessions.closeDisowned();
+    if (event.entry.kind === "client" && event.kind !== "created") endJobs();
   });
+  // After the jobs of a revoked key have ended, so that losing its limits lets none of them go on.
+  const charges = book && createKeyCharges(book, deps.clock, usage.meter);
   // A revocation is told at once. An expiry is not, so somebody has to look.
-  const stopLooking = opened && deps.clock.every(EXPIRY_LOOK_MS, () => void sessions.closeDisowned());
+  const stopLooking = book && deps.clock.every(EXPIRY_LOOK_MS, () => void sessions.closeDisowned());
+  const stopEnding = book && deps.clock.every(JOBS_LOOK_MS, endJobs);
   const plugins = createPlugins(known, {
     config,
     deps,
@@ -183,6 +195,7 @@ export function createApp(
     restrictionRecords: records?.restrictions,
     secretFor: createSecrets({ shared: records?.secret, cluster: cluster && config, random: deps.ids.secret }),
     endedRequests: usage,
+    charges,
     cluster: cluster?.ports,
     version: VERSION,
     spoolSpace: createSharedSpool(config, metrics),
@@ -269,9 +282,9 @@ export function createApp(
     }),
   );
   elysia.use(state.routes);
-  const book = opened?.book;
   const spent = { clock: deps.clock, calendar: new Calendar(), meter: usage.meter };
-  const limitStates = (entry: KeyEntry): readonly LimitState[] => spentLimits(entry, spent);
+  const limitStates = (entry: KeyEntry): readonly LimitState[] =>
+    charges?.allowances.of(entry.id)?.states() ?? spentLimits(entry, spent);
   const desk = new KeyDesk({ book, isKept: opened?.isKept ?? false, audit });
   elysia.use(keyRoutes({ auth, clock: deps.clock, desk, limitStates }));
   elysia.use(ownKeyRoute({ auth, book, limitStates }));
@@ -317,6 +330,7 @@ export function createApp(
     close() {
       stopMeasuring();
       stopLooking?.();
+      stopEnding?.();
       opened?.file?.stop();
       overview.stop();
       state.close();
@@ -334,3 +348,6 @@ const IDLE_TIMEOUT_S = 60;
 
 /** How long the session of a worker may outlive its key's expiry. Looking at thousands of sessions takes a millisecond. */
 const EXPIRY_LOOK_MS = 5000;
+
+/** How long a request may outlive its key's expiry. */
+const JOBS_LOOK_MS = 1000;

@@ -5,7 +5,9 @@ const ANY_METHOD = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"];
 /** Headers that a browser's script may read. */
 const EXPOSED =
   "x-request-id, request-id, retry-after, retry-after-ms, x-should-retry, mcp-session-id, mcp-protocol-version, last-event-id, " +
-  "www-authenticate, content-disposition, x-transfer-length, x-moorage-model";
+  "www-authenticate, content-disposition, x-transfer-length, x-moorage-model, " +
+  "x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, " +
+  "x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens";
 /** How long a browser may remember a preflight: a day, which is more than any does. The answer never changes at run time. */
 const MAX_AGE_S = "86400";
 

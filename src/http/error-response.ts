@@ -8,7 +8,8 @@ export function errorResponse(fault: Fault, requestId: string, body: object = fa
   const headers = errorHeaders(fault, requestId);
   // The SDKs retry 408, 409, 429 and 5xx unless told otherwise.
   const rule: ErrorRule = ERRORS[fault.code];
-  if (!rule.retryable && (rule.status >= 500 || rule.status === 409)) headers.set("x-should-retry", "false");
+  if (!rule.retryable && (rule.status >= 500 || rule.status === 409 || rule.status === 429))
+    headers.set("x-should-retry", "false");
   return new Response(JSON.stringify(body), { status: rule.status, headers });
 }
 

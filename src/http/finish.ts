@@ -41,10 +41,12 @@ export async function answerError(
 }
 
 /** Adds the headers that every answer carries. With `isLast`, the connection takes no other request. */
-export function stamp(response: Response, { request, requestId }: Visit, cors: Cors, isLast: boolean): void {
+export function stamp(response: Response, visit: Visit, cors: Cors, isLast: boolean): void {
+  const { request, requestId, answerHeaders } = visit;
   // The next request goes to another server, also where a load balancer passes on connections and not requests.
   if (isLast) response.headers.set("connection", "close");
   if (!response.headers.has("x-request-id")) response.headers.set("x-request-id", requestId);
+  if (answerHeaders) for (const [name, value] of Object.entries(answerHeaders())) response.headers.set(name, value);
   const origin = request.headers.get("origin");
   if (origin === null || response.headers.has("access-control-allow-origin")) return;
   for (const [name, value] of cors.headersFor(origin)) response.headers.append(name, value);

@@ -1,4 +1,5 @@
 import type { KeyRecord, KeyRefusal, KeySource } from "../auth/keys.ts";
+import { Fault } from "../errors.ts";
 import type { Clock } from "../system/deps.ts";
 import { callerName, keyIdOf } from "./key-caller.ts";
 import type { KeyEntry, KeyKind } from "./key-entry.ts";
@@ -59,6 +60,13 @@ export function createKeySource({ kind, index, clock, hasAny, onUse }: MadeKeysO
       };
     },
   };
+}
+
+/** Returns the error for the requests of a key that are in progress when it ends; undefined while it is valid. */
+export function endFault(entry: KeyEntry | undefined, now: number): Fault | undefined {
+  if (!entry) return new Fault("key_revoked");
+  const end = endOf(entry, now);
+  return end === undefined ? undefined : new Fault(end, { message: endText(entry, end, undefined) });
 }
 
 function refusalOf({ held: { entry }, validUntil }: HashedKey, kind: KeyKind, now: number): KeyRefusal | undefined {

@@ -13,8 +13,8 @@ export interface Amounts {
 }
 
 /**
- * Why a job may not begin now. `waitMs` is the time after which it may, as far as is known now; undefined if that depends on
- * the end of another job of the key. A `spent` budget stays so until its window ends.
+ * Why a request is not let in, or a job may not begin now. `waitMs` is the time after which it may, as far as is known now;
+ * undefined if that depends on the end of another one of the key. A `spent` budget stays so until its window ends.
  */
 export type Held =
   | { readonly kind: "busy"; readonly limit: LimitName; readonly max: number; readonly waitMs: number | undefined }
@@ -25,11 +25,11 @@ export type Held =
       readonly zone: string | undefined;
     };
 
-/** A job of a key that has begun. */
+/** A request of a key that was let in. */
 export interface Begun {
   /**
-   * Counts what the job has used, in place of what was reserved for it. MUST be called once when the job ends, with zeros if
-   * no worker served it. Later calls do nothing.
+   * Counts what the request has used, in place of what was reserved for it. MUST be called once when the request ends, with
+   * zeros if no worker served it. Later calls do nothing.
    */
   settle(used: Amounts): void;
 }
@@ -60,8 +60,9 @@ export interface AllowanceOptions {
 
 /**
  * How much one key may use, and what it has used. Every question and every count is synchronous, so that no two jobs begin
- * by one answer. A job reserves what it is expected to use; a limit can therefore be passed only by as much as the jobs in
- * progress use beyond that, or, for a budget, by what its last job uses.
+ * by one answer. A request is let in once (`begin`) and reserves what it is expected to use; a limit can therefore be passed
+ * only by as much as the requests in progress use beyond that, or, for a budget, by what its last request uses. The jobs
+ * that serve it, at one time or one after the other, are counted apart (`occupy`).
  */
 export class Allowance {
   readonly #options: AllowanceOptions;
@@ -71,7 +72,11 @@ export class Allowance {
   #limits: KeyLimits;
   #zone: string | undefined;
   #running = 0;
+  /** Requests that were let in and have not ended. */
+  #open = 0;
   #waiting = 0;
+  #typicalOutput = FIRST_OUTPUT;
+  #typicalSeconds = 0;
   #reservedTokens = 0;
   #reservedSeconds = 0;
 
@@ -95,12 +100,12 @@ export class Allowance {
     }
   }
 
-  /** Jobs that have begun and not ended. */
+  /** Jobs that have a slot. */
   get running(): number {
     return this.#running;
   }
 
-  /** Jobs that wait for their turn under a limit. */
+  /** Jobs that wait, for a limit or for a slot. */
   get waiting(): number {
     return this.#waiting;
   }
@@ -110,15 +115,64 @@ export class Allowance {
     return this.#limits.onLimit !== "refuse";
   }
 
-  /** Returns why a job may not begin now; undefined if it may. */
-  heldBy(expected: Amounts): Held | undefined {
-    return this.#spent() ?? this.#busy(expected);
+  /** Returns what a request is expected to use: its input, and as much output and audio as others of the key have had. */
+  expect({
+    inputTokens,
+    maxOutput,
+  }: {
+    readonly inputTokens: number;
+    readonly maxOutput: number | undefined;
+  }): Amounts {
+    const output = Math.min(maxOutput ?? Number.POSITIVE_INFINITY, this.#typicalOutput);
+    return { tokens: inputTokens + Math.round(output), audioSeconds: this.#typicalSeconds };
   }
 
-  /** Begins a job. The caller MUST have asked `heldBy` in the same turn. */
+  /** Learns what a request has used. */
+  learn(inputTokens: number, { tokens, audioSeconds }: Amounts): void {
+    if (tokens > 0) this.#typicalOutput += LEARNED * (Math.max(0, tokens - inputTokens) - this.#typicalOutput);
+    if (audioSeconds > 0) this.#typicalSeconds += LEARNED * (audioSeconds - this.#typicalSeconds);
+  }
+
+  /** Returns why a request is not let in now; undefined if it is. */
+  heldBy(expected: Amounts): Held | undefined {
+    return this.#spent() ?? this.#reserving() ?? this.#rated(expected);
+  }
+
+  /** Returns why no further job may begin now; undefined if one may. */
+  full(): Held | undefined {
+    const { parallel } = this.#limits;
+    if (parallel === undefined || this.#running < parallel) return undefined;
+    return { kind: "busy", limit: "parallel", max: parallel, waitMs: undefined };
+  }
+
+  /** Counts a job that has got a slot. The caller MUST have asked `full` in the same turn. */
+  occupy(): void {
+    this.#running += 1;
+  }
+
+  vacate(): void {
+    this.#running -= 1;
+  }
+
+  /**
+   * Returns the limit for which a request would wait longest before it is let in, if `ahead` others like it are let in before.
+   * It knows only limits per minute: how long other requests take is not known.
+   */
+  waitBehind(ahead: number, { tokens }: Amounts): Extract<Held, { readonly kind: "busy" }> | undefined {
+    const { requestsPerMinute, tokensPerMinute } = this.#limits;
+    const now = this.#options.clock.elapsed();
+    const forRequests = msBehind(this.#requests, requestsPerMinute, ahead, 1, now);
+    const forTokens = msBehind(this.#tokens, tokensPerMinute, ahead * tokens + this.#reservedTokens, tokens, now);
+    if (forRequests === 0 && forTokens === 0) return undefined;
+    return forRequests >= forTokens
+      ? { kind: "busy", limit: "requests_per_minute", max: requestsPerMinute ?? 0, waitMs: forRequests }
+      : { kind: "busy", limit: "tokens_per_minute", max: tokensPerMinute ?? 0, waitMs: forTokens };
+  }
+
+  /** Lets a request in. The caller MUST have asked `heldBy` in the same turn. */
   begin(expected: Amounts): Begun {
     const { tokens, audioSeconds } = expected;
-    this.#running += 1;
+    this.#open += 1;
     this.#reservedTokens += tokens;
     this.#reservedSeconds += audioSeconds;
     if (this.#limits.requestsPerMinute !== undefined) this.#requests.add(1, this.#options.clock.elapsed());
@@ -127,7 +181,7 @@ export class Allowance {
       settle: (used) => {
         if (isSettled) return;
         isSettled = true;
-        this.#running -= 1;
+        this.#open -= 1;
         this.#reservedTokens -= tokens;
         this.#reservedSeconds -= audioSeconds;
         this.count(used);
@@ -144,13 +198,16 @@ export class Allowance {
     for (const [{ resource }, budget] of this.#budgets) budget.add(resource === "tokens" ? tokens : audioSeconds, now);
   }
 
-  /** Counts a job that waits, until `leave`. Returns why it may not wait; undefined if it may. */
-  join(): Held | undefined {
+  /** Returns why no further job may wait; undefined if one may. */
+  crowded(): Held | undefined {
     const { maxWaiting } = this.#limits;
-    if (maxWaiting !== undefined && this.#waiting >= maxWaiting)
-      return { kind: "busy", limit: "max_waiting", max: maxWaiting, waitMs: undefined };
+    if (maxWaiting === undefined || this.#waiting < maxWaiting) return undefined;
+    return { kind: "busy", limit: "max_waiting", max: maxWaiting, waitMs: undefined };
+  }
+
+  /** Counts a job that waits, until `leave`. */
+  join(): void {
     this.#waiting += 1;
-    return undefined;
   }
 
   leave(): void {
@@ -212,13 +269,9 @@ export class Allowance {
     return spent;
   }
 
-  /** Finds the limit that holds the job for longest, of those that pass by themselves. */
-  #busy(expected: Amounts): Held | undefined {
-    const { parallel, requestsPerMinute, tokensPerMinute } = this.#limits;
-    if (parallel !== undefined && this.#running >= parallel)
-      return { kind: "busy", limit: "parallel", max: parallel, waitMs: undefined };
-    const reserved = this.#reserving();
-    if (reserved) return reserved;
+  /** Finds the limit per minute that holds the request for longest. */
+  #rated(expected: Amounts): Held | undefined {
+    const { requestsPerMinute, tokensPerMinute } = this.#limits;
     const now = this.#options.clock.elapsed();
     const forRequests = requestsPerMinute === undefined ? 0 : this.#requests.msUntil(requestsPerMinute - 1, now);
     const forTokens = tokensPerMinute === undefined ? 0 : this.#msUntilTokens(expected.tokens, tokensPerMinute, now);
@@ -228,9 +281,9 @@ export class Allowance {
       : { kind: "busy", limit: "tokens_per_minute", max: tokensPerMinute ?? 0, waitMs: forTokens };
   }
 
-  /** Finds a budget that the jobs in progress are expected to use up. Whether they do is known when they end. */
+  /** Finds a budget that the requests in progress are expected to use up. Whether they do is known when they end. */
   #reserving(): Held | undefined {
-    if (this.#running === 0 || this.#budgets.size === 0) return undefined;
+    if (this.#open === 0 || this.#budgets.size === 0) return undefined;
     const now = this.#options.clock.now();
     for (const [{ name, resource }, budget] of this.#budgets) {
       const reserved = resource === "tokens" ? this.#reservedTokens : this.#reservedSeconds;
@@ -239,7 +292,7 @@ export class Allowance {
     return undefined;
   }
 
-  /** A job that is expected to use more than the whole limit begins when nothing else counts, since it would never begin otherwise. */
+  /** A request that is expected to use more than the whole limit begins when nothing else counts, since it would never begin otherwise. */
   #msUntilTokens(tokens: number, max: number, now: number): number | undefined {
     const room = Math.max(0, max - tokens);
     if (this.#reservedTokens > room) return undefined;
@@ -251,6 +304,19 @@ export class Allowance {
     const { unit, resource } = kind;
     return new Budget({ unit, zone: this.#zone, max, calendar, usedSince: (at) => usedSince(resource, at) });
   }
+}
+
+/** The output that a request is expected to have before the key has had any: a short chat. */
+const FIRST_OUTPUT = 256;
+/** The weight of the latest request in what is typical of a key. */
+const LEARNED = 0.2;
+const MINUTE_MS = 60_000;
+
+/** Returns the milliseconds until `own` fits into a limit per minute after `ahead` was let in before it. */
+function msBehind(recent: RecentMinute, max: number | undefined, ahead: number, own: number, now: number): number {
+  if (max === undefined || max <= 0) return 0;
+  const minutes = Math.floor(ahead / max);
+  return minutes * MINUTE_MS + recent.msUntil(Math.max(0, max - own - (ahead - minutes * max)), now);
 }
 
 function stateOf(

@@ -30,7 +30,8 @@ export class Allowances {
   set(keyId: string, limits: KeyLimits): void {
     const allowance = this.#byKey.get(keyId);
     if (!hasLimits(limits)) {
-      // Jobs that have begun count down in the allowance that they began in.
+      // Requests count down in the allowance that they began in, and those that it held back may go on.
+      allowance?.update(limits);
       this.#byKey.delete(keyId);
       return;
     }

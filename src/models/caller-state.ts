@@ -10,6 +10,10 @@ export interface CallerState {
   /** Null for `(other)`. */
   readonly class: CallerClass | null;
   readonly waiting: number;
+  /** How many of its waiting jobs are held back by a limit of its key, not by busy workers. */
+  readonly held: number;
+  /** The name of that limit, as `parallel` or `requests_per_minute`; null where none is held back. */
+  readonly limit: string | null;
   readonly running: number;
   /** How long the oldest of its waiting jobs has existed; null where none waits. */
   readonly oldest_wait_ms: number | null;
@@ -29,6 +33,8 @@ export function toCallerStates(flows: readonly FlowFacts[]): readonly CallerStat
       end_user: flow.endUser ?? null,
       class: isOther ? null : flow.class,
       waiting: flow.waiting,
+      held: flow.held ?? 0,
+      limit: flow.limit ?? null,
       running: flow.running,
       oldest_wait_ms: flow.waiting === 0 ? null : Math.round(flow.oldestWaitMs),
       share: thousandths(flow.share),

@@ -2,6 +2,7 @@ import type { Origin } from "../auth/caller.ts";
 import type { JobOutcome, Metrics } from "../figures/metrics.ts";
 import { WINDOW_MS } from "../figures/sliding-sum.ts";
 import { SPEED_UNIT, toTotals, type Usage } from "../figures/units.ts";
+import type { RequestCharge } from "../pool/charge.ts";
 import type { Claim } from "../pool/claim.ts";
 import type { FailedAttempt, JobReport, OutputForm } from "../pool/job-spec.ts";
 import type { RegisteredJob } from "../pool/jobs-registry.ts";
@@ -24,6 +25,8 @@ export interface EndedJob {
   readonly isEstimated?: boolean;
   /** The form of the answer, as in its `JobSpec`. */
   readonly outputForm?: OutputForm | undefined;
+  /** What the request took from the limits of its key; absent without limits. */
+  readonly charge?: RequestCharge | undefined;
   /** Size of the request's body. */
   readonly bytesIn: number;
   /**

@@ -1,19 +1,24 @@
+import type { ActiveCaller } from "../auth/caller.ts";
 import type { SecretFor } from "../auth/secrets.ts";
 import type { Config } from "../config.ts";
-import { drainingFault } from "../errors.ts";
+import { drainingFault, type Fault } from "../errors.ts";
 import type { Metrics } from "../figures/metrics.ts";
 import { SPEED_UNIT, type Usage } from "../figures/units.ts";
+import type { Visit } from "../http/visit.ts";
 import type { ClusterPorts } from "../plugin/cluster.ts";
 import type { Lifecycle, ModelCard, ModelCatalog } from "../plugin/contract.ts";
 import type { EndedRequests } from "../plugin/ended-requests.ts";
 import { createWorkerOperator, type JobOperator, knownElsewhere, type WorkerOperator } from "../plugin/operator.ts";
 import type { Condition, Pulse, Reports } from "../plugin/reports.ts";
 import { type RestrictionRecords, Restrictions } from "../plugin/restrictions.ts";
+import type { Charges, Needs, RequestCharge } from "../pool/charge.ts";
 import type { Claim } from "../pool/claim.ts";
 import { NONE_EXCLUDED } from "../pool/excluded.ts";
 import type { JobReport } from "../pool/job-spec.ts";
 import { FairQueue } from "../pool/policies/fair/fair-queue.ts";
+import { LimitedQueue } from "../pool/policies/limited/limited-queue.ts";
 import { Pool } from "../pool/pool.ts";
+import type { CreateQueuePolicy } from "../pool/queue-policy.ts";
 import { Soonest } from "../pool/routing/soonest.ts";
 import type { Seat } from "../pool/seat.ts";
 import type { Deps } from "../system/deps.ts";
@@ -24,13 +29,14 @@ import { CLOSES } from "../wire/closes.ts";
 import { isDoctorModel } from "../wire/names.ts";
 import { toPulse } from "./area-pulse.ts";
 import { type ModelAreaState, toAreaState } from "./area-state.ts";
+import { chargedFor } from "./charged-for.ts";
 import { ColdCaches } from "./cold-caches.ts";
 import { Drift } from "./drift.ts";
 import { EndUsers } from "./end-users.ts";
 import { registerGauges } from "./gauges.ts";
 import { createModelGreeting } from "./greeting.ts";
 import { createHealthLog } from "./health-log.ts";
-import { createCostOf } from "./job-cost.ts";
+import { type CostOf, createCostOf } from "./job-cost.ts";
 import { toLogFields } from "./job-log.ts";
 import { type EndedJob, Ledger } from "./ledger.ts";
 import { ModelCards } from "./model-cards.ts";
@@ -50,6 +56,8 @@ export interface ModelAreaOptions {
   readonly restrictionRecords?: ((pluginId: string) => RestrictionRecords) | undefined;
   /** Takes note of the requests that have ended; undefined where nobody counts them. */
   readonly endedRequests?: EndedRequests | undefined;
+  /** Opens what requests take from the limits of their keys; undefined where no key has limits. */
+  readonly charges?: Charges | undefined;
   /** The other servers; undefined for a server without a cluster. */
   readonly cluster?: ClusterPorts | undefined;
   /** Secrets are random and last as long as the process, unless this is given. */
@@ -114,7 +122,7 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
       serverId: config.serverId,
       name: options.pluginId,
       isDrained: (workerId) => this.#restrictions.isDrained(workerId),
-      createPolicy: (host) => new FairQueue({ capacity: config.queueSize, clock: deps.clock, costOf }, host),
+      createPolicy: createPolicyOf(options, costOf),
       routePolicy: new Soonest(),
       remotes: member?.remotes,
       onHealth: (event) => {
@@ -170,6 +178,16 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
     return this.#draining.signal;
   }
 
+  /**
+   * Opens what a request takes from the limits of its key, and tells the client what they leave. Undefined for a caller without
+   * limits. The charge goes into the `JobSpec` of each job, and with the end of the request into `ended`.
+   */
+  charge(visit: Visit, { keyId }: ActiveCaller, needs: () => Needs): RequestCharge | undefined {
+    const charge = keyId === undefined ? undefined : this.#options.charges?.open(keyId, needs);
+    if (charge) visit.answerHeaders = () => charge.headers();
+    return charge;
+  }
+
   /** Counts a job in. Each call MUST be followed by one `ended`. */
   began(): void {
     this.#running += 1;
@@ -183,6 +201,8 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
 
   /** Counts a job out: totals, metrics, and its one log line. */
   ended(ended: EndedJob): void {
+    // Before the usage is counted: a budget that begins with this request would count it twice.
+    ended.charge?.settle(chargedFor(ended.usage));
     const outcome = this.#ledger.count(ended);
     this.#scheduling.count(ended.report);
     this.#running -= 1;
@@ -219,6 +239,10 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
 
   cancelJob(jobId: string): boolean {
     return this.pool.jobs.cancel(jobId);
+  }
+
+  endJobs(judge: (keyId: string) => Fault | undefined): void {
+    this.pool.jobs.endOf(judge);
   }
 
   models(): readonly ModelCard[] {
@@ -304,6 +328,33 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
   close(): void {
     this.intake.close(CLOSES.server_restart);
   }
+}
+
+/** Returns the queue policy of an area: fair among callers, behind the limits of their keys if any can have some. */
+function createPolicyOf({ config, deps: { clock }, charges }: ModelAreaOptions, costOf: CostOf): CreateQueuePolicy {
+  const { queueSize: capacity, queueTimeoutMs: timeoutMs } = config;
+  if (!charges) return (host) => new FairQueue({ capacity, clock, costOf }, host);
+  return (host) =>
+    new LimitedQueue(
+      {
+        capacity,
+        timeoutMs,
+        clock,
+        charges,
+        createInner: (inner, room) =>
+          new FairQueue(
+            {
+              get capacity() {
+                return room.capacity;
+              },
+              clock,
+              costOf,
+            },
+            inner,
+          ),
+      },
+      host,
+    );
 }
 
 /** Stands for the names that no worker offers. No model has brackets in its name. */

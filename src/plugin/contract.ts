@@ -4,6 +4,7 @@ import type { SecretFor } from "../auth/secrets.ts";
 import type { Config } from "../config.ts";
 import type { Metrics } from "../figures/metrics.ts";
 import type { Listener } from "../http/listener.ts";
+import type { Charges } from "../pool/charge.ts";
 import type { Table, Values } from "../settings/setting.ts";
 import type { Deps } from "../system/deps.ts";
 import type { SessionSource } from "../tunnel/session-source.ts";
@@ -35,6 +36,8 @@ export interface PluginContext<S extends Table = NoSettings> {
   readonly secretFor: SecretFor;
   /** Takes note of the requests that have ended; undefined where nobody counts them. */
   readonly endedRequests?: EndedRequests | undefined;
+  /** Opens what requests take from the limits of their keys; undefined where no key has limits. */
+  readonly charges?: Charges | undefined;
   /** The other servers of the cluster; undefined for a server without one. */
   readonly cluster?: ClusterPorts | undefined;
   readonly version: string;

@@ -7,6 +7,6 @@ import type { Candidate } from "./queue-policy.ts";
 export function candidateOf(spec: JobSpec): Candidate {
   const { model, workerId, workerReason, affinity, exact, exchangeKind, excluded = NONE_EXCLUDED } = spec;
   const demand: Demand = { model, workerId, workerReason, affinity, exact, exchangeKind, excluded };
-  const { caller, endUser } = spec;
-  return { demand, caller, class: spec.class ?? caller.class, endUser };
+  const { caller, endUser, charge } = spec;
+  return { demand, caller, class: spec.class ?? caller.class, endUser, charge };
 }

@@ -10,6 +10,10 @@ export interface FlowFacts {
   readonly class: CallerClass;
   readonly weight: number;
   readonly waiting: number;
+  /** How many of those that wait are held back by a limit of their key. Absent: none. */
+  readonly held?: number;
+  /** The name of that limit; absent where none is held back. */
+  readonly limit?: string | undefined;
   readonly running: number;
   /** Milliseconds since the arrival of the ticket that waits for longest; 0 if none waits. */
   readonly oldestWaitMs: number;
@@ -29,6 +33,7 @@ export function listFlows(all: readonly FlowFacts[]): readonly FlowFacts[] {
   if (sorted.length <= MAX_LISTED_FLOWS) return sorted;
   const rest = sorted.slice(MAX_LISTED_FLOWS);
   const sum = (of: (flow: FlowFacts) => number): number => rest.reduce((total, flow) => total + of(flow), 0);
+  const held = sum((flow) => flow.held ?? 0);
   return [
     ...sorted.slice(0, MAX_LISTED_FLOWS),
     {
@@ -38,6 +43,7 @@ export function listFlows(all: readonly FlowFacts[]): readonly FlowFacts[] {
       class: "normal",
       weight: 1,
       waiting: sum(({ waiting }) => waiting),
+      ...(held > 0 ? { held } : {}),
       running: sum(({ running }) => running),
       oldestWaitMs: Math.max(...rest.map(({ oldestWaitMs }) => oldestWaitMs)),
       share: sum(({ share }) => share),

@@ -2,6 +2,7 @@ import type { Caller, CallerClass } from "../auth/caller.ts";
 import type { Fault } from "../errors.ts";
 import type { ExchangeRequest } from "../tunnel/exchange.ts";
 import type { ResponseHead } from "../wire/heads.ts";
+import type { Charge } from "./charge.ts";
 import type { Claim } from "./claim.ts";
 import type { Excluded } from "./excluded.ts";
 import type { Affinity } from "./routing/affinity.ts";
@@ -44,6 +45,8 @@ export interface JobSpec extends Patience {
   readonly class?: CallerClass;
   /** A digest that identifies the person behind a caller who sends for several; undefined if the request names none. */
   readonly endUser?: string | undefined;
+  /** What the request takes from the limits of its key; absent without limits. */
+  readonly charge?: Charge | undefined;
   /** The kind of request, as operators see it: `chat.completions`. */
   readonly kind: string;
   /** The form of the answer; absent for one whose output cannot be told before its end. */

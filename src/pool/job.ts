@@ -62,6 +62,11 @@ export class Job implements RegisteredJob {
     return this.#wait?.position() ?? 0;
   }
 
+  /** The limit of its key that holds it back; undefined if none does. */
+  get limit(): string | undefined {
+    return this.#wait?.limit();
+  }
+
   /** The slot that it has or had last; undefined before its first. */
   get claim(): Claim | undefined {
     return this.#attempt?.claim;

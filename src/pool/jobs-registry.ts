@@ -79,6 +79,18 @@ export class JobsRegistry {
     this.#jobs.delete(id);
   }
 
+  /** Ends the jobs of each key for which `judge` returns an error, which their clients get. It is asked once for each key. */
+  endOf(judge: (keyId: string) => Fault | undefined): void {
+    const judged = new Map<string, Fault | undefined>();
+    for (const job of [...this.#jobs.values()]) {
+      const { keyId } = job.ticket.caller;
+      if (keyId === undefined) continue;
+      if (!judged.has(keyId)) judged.set(keyId, judge(keyId));
+      const fault = judged.get(keyId);
+      if (fault) job.cancel(fault);
+    }
+  }
+
   /** Ends a job for an operator. Returns false for an id that is not registered, or not any more. */
   cancel(id: string): boolean {
     const job = this.#jobs.get(id);

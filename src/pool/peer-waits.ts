@@ -41,6 +41,7 @@ export class PeerWaits {
       this.#policy.join(ticket, this.#clock.elapsed());
     }
     return {
+      limit: () => undefined,
       position: () => this.#policy.position(ticket, this.#clock.elapsed()),
       leave: () => void this.take(ticket),
     };

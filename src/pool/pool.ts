@@ -82,7 +82,11 @@ export class Pool implements SessionHost {
     this.#reasons = new Reasons(this.#reach, this.models, options);
     const createPolicy = options.createPolicy ?? (() => new FirstCome(options.queueSize));
     this.#policy = createPolicy({
-      wake: (ticket) => this.peers.wake(ticket),
+      wake: (ticket) => {
+        this.#queue.want(ticket);
+        this.peers.wake(ticket);
+      },
+      refuse: (ticket, fault) => this.#queue.takeOwn(ticket)?.onFailed(fault),
       loadOf: (demand) => this.#reach.loadOf(demand),
     });
     this.#queue = new Queue({

@@ -1,5 +1,6 @@
-import type { CallerClass } from "../auth/caller.ts";
+import type { Caller, CallerClass } from "../auth/caller.ts";
 import type { Fault } from "../errors.ts";
+import type { Hold } from "./charge.ts";
 import type { Demand } from "./directory.ts";
 import type { FlowFacts } from "./flow-facts.ts";
 import type { Work } from "./seat.ts";
@@ -49,10 +50,21 @@ export interface QueuePolicy {
   end(ticket: Ticket, work: Work | undefined, now: number): void;
   /** An estimate of how many slots must free before the ticket gets one: 1 is next, 0 means that it does not wait. */
   position(ticket: Ticket, now: number): number;
+  /** Returns the limit that holds a waiting ticket back; undefined for one that waits for a slot. Absent for a policy without limits. */
+  holdOf?(ticket: Ticket): Hold | undefined;
   /** Lists the flows that have jobs or had some in the last minute; none for a policy that does not tell callers apart. */
   flows(now: number): readonly FlowFacts[];
   /** Absent for a policy that does not use service. */
   readonly shared?: SharedService;
+}
+
+/** A policy that can hold back all tickets of a caller. */
+export interface HoldingPolicy extends QueuePolicy {
+  /**
+   * Holds the waiting tickets of a caller back, or lets them go on. It does nothing for a caller without tickets. Returns the
+   * tickets for which the pool MUST be woken, in any order.
+   */
+  hold(caller: Pick<Caller, "name">, isHeld: boolean): readonly Ticket[];
 }
 
 /** The service that one flow has received from the workers of one server. */
@@ -79,7 +91,7 @@ export interface SharedService {
 }
 
 /** A job that requests a slot, with or without a ticket. It has its caller's class and no end user, unless given. */
-export interface Candidate extends Pick<Ticket, "caller" | "demand"> {
+export interface Candidate extends Pick<Ticket, "caller" | "demand" | "charge"> {
   readonly class?: CallerClass;
   readonly endUser?: string | undefined;
   /** `Clock.elapsed` at the job's start; now, unless given. */
@@ -119,6 +131,11 @@ export interface QueueHost {
    * order before, and MUST NOT call it from within any method but `end`.
    */
   wake(ticket: Ticket): void;
+  /**
+   * Fails a waiting ticket of this server, whose caller's limit will not let it go in time. It MUST NOT be called from within
+   * any method.
+   */
+  refuse(ticket: Ticket, fault: Fault): void;
   /** Counts the slots of all ready seats that serve a demand, and how many of them are held. It looks at every seat. */
   loadOf(demand: Demand): { readonly busy: number; readonly slots: number };
 }

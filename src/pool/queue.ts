@@ -110,13 +110,20 @@ export class Queue {
     if (this.#graceTimer === undefined && !reasons.isKnown(ticket.demand))
       this.#graceTimer = clock.after(reasons.startGraceLeftMs, () => this.#endStartGrace());
     const evicted = eviction && this.#waits.take(eviction.ticket);
-    const wait = this.#waits.add({ ticket, onGranted, onFailed }, () => onFailed(reasons.timeout(ticket.demand)));
+    const wait = this.#waits.add({ ticket, onGranted, onFailed }, (hold) =>
+      onFailed(hold?.fault() ?? reasons.timeout(ticket.demand)),
+    );
     if (evicted) {
       this.#pushedOut[evicted.ticket.class] += 1;
       this.#recentlyPushedOut.add(1, clock.elapsed());
     }
     evicted?.onFailed(eviction?.fault ?? pushedOutFault());
     return wait;
+  }
+
+  /** Tells peers of a waiting job of this server, unless they know of it. */
+  want(ticket: Ticket): void {
+    this.#waits.want(ticket);
   }
 
   /** Removes and returns a waiting job; undefined for a ticket that does not wait. */

@@ -1,8 +1,11 @@
 import type { Caller, CallerClass } from "../auth/caller.ts";
+import type { Charge } from "./charge.ts";
 import type { Demand } from "./directory.ts";
 
 /** A job's place in the queue for a slot. A job keeps one ticket from its start to its end, however often it waits. */
 export interface Ticket {
+  /** What the request takes from the limits of its key; absent without limits, and for a job of a peer. */
+  readonly charge?: Charge | undefined;
   /** The order in which tickets were issued; no two of a pool have the same. */
   readonly number: number;
   readonly caller: Caller;

@@ -25,12 +25,17 @@ export class Tickets {
    * Issues the ticket of a job that arrives now. With `wasAccepted`, another job of the same request has had a slot. A class
    * above the caller's counts as the caller's.
    */
-  issue({ demand, caller, endUser, class: wished }: Candidate, arrivedAt: number, wasAccepted: boolean): JobTicket {
+  issue(
+    { demand, caller, endUser, charge, class: wished }: Candidate,
+    arrivedAt: number,
+    wasAccepted: boolean,
+  ): JobTicket {
     return {
       number: this.#next(arrivedAt),
       caller,
       class: lowerOf(caller.class, wished),
       endUser,
+      charge,
       arrivedAt,
       demand,
       wasAccepted,

@@ -1,5 +1,6 @@
 import type { Fault } from "../errors.ts";
 import type { CancelTimer, Clock } from "../system/deps.ts";
+import type { Hold } from "./charge.ts";
 import type { Claim } from "./claim.ts";
 import type { QueuePolicy } from "./queue-policy.ts";
 import type { RemoteQueue } from "./remotes.ts";
@@ -15,6 +16,8 @@ export interface Waiting {
 
 /** A wait for a slot, as its job holds it. */
 export interface Wait {
+  /** The name of the limit of its key that holds it back; undefined while it waits for a slot. */
+  limit(): string | undefined;
   /** An estimate of how many slots must free first: 1 is next. */
   position(): number;
   leave(): void;
@@ -30,10 +33,17 @@ export interface WaitsOptions {
   readonly onChange: () => void;
 }
 
+interface Stay {
+  readonly waiting: Waiting;
+  readonly cancelTimer: CancelTimer;
+  /** Whether peers know of it. They do not while a limit keeps it at its door. */
+  isWanted: boolean;
+}
+
 /** The jobs that wait, and their deadlines. The order among them is kept by the queue policy. */
 export class Waits {
   readonly #options: WaitsOptions;
-  readonly #waiting = new Map<Ticket, { readonly waiting: Waiting; readonly cancelTimer: CancelTimer }>();
+  readonly #waiting = new Map<Ticket, Stay>();
 
   constructor(options: WaitsOptions) {
     this.#options = options;
@@ -52,21 +62,28 @@ export class Waits {
     return Array.from(this.#waiting.values(), ({ waiting }) => waiting.ticket).sort((a, b) => a.number - b.number);
   }
 
-  /** Adds a job. `onExpired` is called when the deadline of its ticket passes, after it has been taken out. */
-  add(waiting: Waiting, onExpired: () => void): Wait {
+  /**
+   * Adds a job. `onExpired` is called when the deadline of its ticket passes, after it has been taken out, with the limit that
+   * has held it back until then.
+   */
+  add(waiting: Waiting, onExpired: (hold: Hold | undefined) => void): Wait {
     const { clock, policy, timeoutMs, remotes, onChange } = this.#options;
     const { ticket } = waiting;
     const now = clock.elapsed();
     ticket.expiresAt ??= now + timeoutMs;
     const cancelTimer = clock.after(Math.max(0, ticket.expiresAt - now), () => {
+      const hold = policy.holdOf?.(ticket);
       this.take(ticket);
-      onExpired();
+      onExpired(hold);
     });
-    this.#waiting.set(ticket, { waiting, cancelTimer });
+    this.#waiting.set(ticket, { waiting, cancelTimer, isWanted: false });
     policy.join(ticket, now);
-    remotes?.want(ticket);
+    // Nobody can serve a request that the limits of its key have not let in.
+    const isAtDoor = policy.holdOf?.(ticket) !== undefined && ticket.charge?.admittedAt === undefined;
+    if (!isAtDoor) this.want(ticket);
     onChange();
     return {
+      limit: () => policy.holdOf?.(ticket)?.limit,
       position: () => {
         const own = policy.position(ticket, clock.elapsed());
         return own === 0 || !remotes ? own : own + remotes.ahead(ticket);
@@ -75,6 +92,14 @@ export class Waits {
         if (this.#waiting.get(ticket)?.waiting === waiting) this.take(ticket);
       },
     };
+  }
+
+  /** Tells peers of a waiting job, unless they know of it. */
+  want(ticket: Ticket): void {
+    const stay = this.#waiting.get(ticket);
+    if (!stay || stay.isWanted) return;
+    stay.isWanted = true;
+    this.#options.remotes?.want(ticket);
   }
 
   /** Removes and returns a waiting job; undefined for a ticket that does not wait. */

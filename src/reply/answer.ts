@@ -182,12 +182,13 @@ class Answer implements JobSink, ReplySource {
 
   /**
    * Returns a comment of one line, which may follow any complete line. It states the job's place in the queue while it
-   * waits.
+   * waits, and the limit of its key if that is what it waits for.
    */
   toComment(lineState: LineState): Uint8Array | undefined {
     if (lineState === "inside") return undefined;
-    const { position } = this.#job;
-    return encoder.encode(comment(position > 0 ? `queued position=${position}` : "keep-alive"));
+    const { position, limit } = this.#job;
+    if (position === 0) return encoder.encode(comment("keep-alive"));
+    return encoder.encode(comment(`queued position=${position}${limit === undefined ? "" : ` limit=${limit}`}`));
   }
 
   #endWithError(error: StreamError): void {

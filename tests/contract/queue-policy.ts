@@ -47,7 +47,7 @@ function issueWithout(workers: readonly string[], caller: Caller): JobTicket {
   return ticket;
 }
 
-const HOST: QueueHost = { wake: () => {}, loadOf: () => ({ busy: 0, slots: 1 }) };
+const HOST: QueueHost = { wake: () => {}, refuse: () => {}, loadOf: () => ({ busy: 0, slots: 1 }) };
 
 /** Takes tickets out as a pool does, until the policy names none for this seat. */
 function serveAll(policy: QueuePolicy, seat: OpenSeat): Ticket[] {

@@ -1,3 +1,4 @@
+import type { Hold } from "../../src/pool/charge.ts";
 import type { FlowFacts } from "../../src/pool/flow-facts.ts";
 import type { Candidate, Eviction, OpenSeat, QueuePolicy } from "../../src/pool/queue-policy.ts";
 import type { Work } from "../../src/pool/seat.ts";
@@ -63,6 +64,10 @@ export class PolicyWitness implements QueuePolicy {
 
   position(ticket: Ticket, now: number): number {
     return this.#policy.position(ticket, now);
+  }
+
+  holdOf(ticket: Ticket): Hold | undefined {
+    return this.#policy.holdOf?.(ticket);
   }
 
   flows(now: number): readonly FlowFacts[] {

@@ -77,6 +77,7 @@ function transcribe(
   const { caller } = call;
   const { request, requestId } = call.visit;
   const ends = new AnswerEnds();
+  const charge = area.charge(call.visit, caller, () => NOTHING_KNOWN);
   area.began();
   return answerWithJob(
     {
@@ -94,6 +95,7 @@ function transcribe(
         requestId,
         caller,
         ...standing,
+        charge,
         kind: call.kind,
         model,
         exact: false,
@@ -113,13 +115,16 @@ function transcribe(
         ends.push(bytes);
       },
       onReport: (report) => {
-        area.ended({ requestId, caller, model, report, usage: readAudioUsage(ends), bytesIn: recording.bytes });
+        area.ended({ requestId, caller, model, report, usage: readAudioUsage(ends), charge, bytesIn: recording.bytes });
         recording.close();
         caller.leave();
       },
     },
   );
 }
+
+/** The length of the audio and of its text is not known before the answer. */
+const NOTHING_KNOWN = { inputTokens: 0, maxOutput: undefined };
 
 function assertPlain(headers: Headers): void {
   const encoding = headers.get("content-encoding");

@@ -1,6 +1,7 @@
 import { Fault } from "../../errors.ts";
 import { itemsOf, membersOf, type Range } from "../../json/scan.ts";
 import type { Standing } from "../../models/standings.ts";
+import type { RequestCharge } from "../../pool/charge.ts";
 
 export type Encoding = "float" | "base64";
 
@@ -21,6 +22,8 @@ export interface EmbeddingRequest {
   readonly model: string;
   readonly input: EmbeddingInput;
   readonly standing: Standing;
+  /** What the request takes from the limits of its key; absent without limits. */
+  readonly charge?: RequestCharge | undefined;
 }
 
 /**

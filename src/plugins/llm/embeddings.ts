@@ -97,6 +97,7 @@ class EmbeddingRun {
   readonly #standing: Standing;
   readonly model: string;
   readonly #bodyBytes: number;
+  readonly #charge: EmbeddingRequest["charge"];
   readonly #startedAt: number;
   readonly reports = new PartReports();
   /** The model that served the last part: another name than the one asked for, if workers list the model under that. */
@@ -123,12 +124,13 @@ class EmbeddingRun {
   #refused: WholeAnswer | undefined;
   #error: unknown;
 
-  constructor(ports: LlmPorts, call: LlmCall, { body, model, input, standing }: EmbeddingRequest) {
+  constructor(ports: LlmPorts, call: LlmCall, { body, model, input, standing, charge }: EmbeddingRequest) {
     this.#ports = ports;
     this.#call = call;
     this.#standing = standing;
     this.model = model;
     this.#bodyBytes = body.length;
+    this.#charge = charge;
     this.#startedAt = ports.deps.clock.elapsed();
     this.servedModel = model;
     this.#cutter = input.isPlural && input.count > 1 ? new PartCutter(body) : undefined;
@@ -154,7 +156,14 @@ class EmbeddingRun {
     const { area, deps } = this.#ports;
     const { caller, visit } = this.#call;
     const joined = this.reports.join(caller, end, status, deps.clock.elapsed() - this.#startedAt);
-    area.ended({ requestId: visit.requestId, caller, model: this.model, bytesIn: this.#bodyBytes, ...joined });
+    area.ended({
+      requestId: visit.requestId,
+      caller,
+      model: this.model,
+      charge: this.#charge,
+      bytesIn: this.#bodyBytes,
+      ...joined,
+    });
   }
 
   /** Pulls parts until none is left, and starts another runner for each slot that is free meanwhile. Never rejects. */
@@ -182,7 +191,12 @@ class EmbeddingRun {
   }
 
   get #hasRoom(): boolean {
-    return this.#ports.area.pool.hasRoomFor({ caller: this.#call.caller, ...this.#standing, demand: this.#demand });
+    return this.#ports.area.pool.hasRoomFor({
+      caller: this.#call.caller,
+      ...this.#standing,
+      charge: this.#charge,
+      demand: this.#demand,
+    });
   }
 
   /** Runs one job for one part, or for less if a retry's worker takes smaller parts. Never rejects. */
@@ -200,6 +214,7 @@ class EmbeddingRun {
           requestId: this.#call.visit.requestId,
           caller,
           ...this.#standing,
+          charge: this.#charge,
           kind: "embeddings",
           ...this.#demand,
           wasAccepted: this.#wasAccepted,

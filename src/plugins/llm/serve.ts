@@ -8,7 +8,8 @@ import { type LlmCall, type LlmPorts, patienceFor, toExchangeRequest } from "./c
 import { parseEmbeddingInput } from "./embedding-input.ts";
 import { relayEmbeddings } from "./embeddings.ts";
 import { errorEvent } from "./error-event.ts";
-import { spentOn } from "./estimate.ts";
+import { inputTokens, spentOn } from "./estimate.ts";
+import { maxOutputOf } from "./max-output.ts";
 import { Placement } from "./placement.ts";
 import { parseLlmRequest } from "./request.ts";
 import { streamFormOf } from "./stream-form.ts";
@@ -44,7 +45,12 @@ async function answer(ports: LlmPorts, call: LlmCall): Promise<Response> {
   const standing = area.standings.of(caller, request.headers, value);
   const isEmbedding = call.path === "/embeddings";
   const input = isEmbedding ? parseEmbeddingInput(value) : undefined;
-  if (input) return relayEmbeddings(ports, call, { body, model, input, standing }).finally(() => caller.leave());
+  const charge = area.charge(visit, caller, () => ({
+    inputTokens: inputTokens(body),
+    maxOutput: isEmbedding ? 0 : maxOutputOf(value),
+  }));
+  if (input)
+    return relayEmbeddings(ports, call, { body, model, input, standing, charge }).finally(() => caller.leave());
 
   const ends = new AnswerEnds(!stream);
   // Undefined for an answer whose tokens are not to be estimated.
@@ -71,6 +77,7 @@ async function answer(ports: LlmPorts, call: LlmCall): Promise<Response> {
         caller,
         class: standing.class,
         endUser: standing.endUser,
+        charge,
         kind: kindOf(call.path),
         outputForm: form,
         model,
@@ -100,7 +107,17 @@ async function answer(ports: LlmPorts, call: LlmCall): Promise<Response> {
       onReport: (report) => {
         const { usage, isEstimated } = spentOn(ends, report, form, body);
         placement.ended(report, usage, () => ends.first);
-        area.ended({ requestId, caller, model, report, usage, isEstimated, outputForm: form, bytesIn: body.length });
+        area.ended({
+          requestId,
+          caller,
+          model,
+          report,
+          usage,
+          isEstimated,
+          charge,
+          outputForm: form,
+          bytesIn: body.length,
+        });
         caller.leave();
       },
     },

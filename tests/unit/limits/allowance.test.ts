@@ -28,12 +28,13 @@ const calendar = new Calendar();
 describe("parallel", () => {
   test("lets as many jobs run, and the next one when one of them has ended", () => {
     const { allowance } = rig({ parallel: 2 });
-    const first = allowance.begin(NOTHING);
-    allowance.begin(NOTHING);
-    expect(allowance.heldBy(NOTHING)).toEqual({ kind: "busy", limit: "parallel", max: 2, waitMs: undefined });
-    first.settle(NOTHING);
-    first.settle(NOTHING);
+    allowance.occupy();
+    expect(allowance.full()).toBeUndefined();
+    allowance.occupy();
+    expect(allowance.full()).toEqual({ kind: "busy", limit: "parallel", max: 2, waitMs: undefined });
     expect(allowance.heldBy(NOTHING)).toBeUndefined();
+    allowance.vacate();
+    expect(allowance.full()).toBeUndefined();
     expect(allowance.running).toBe(1);
   });
 
@@ -41,14 +42,12 @@ describe("parallel", () => {
     const { allowance } = rig({ parallel: 4 });
     fc.assert(
       fc.property(fc.array(fc.boolean(), { minLength: 200, maxLength: 400 }), (steps) => {
-        const running: Begun[] = [];
         for (const ends of steps) {
-          if (ends) running.shift()?.settle(NOTHING);
-          else if (!allowance.heldBy(NOTHING)) running.push(allowance.begin(NOTHING));
+          if (ends && allowance.running > 0) allowance.vacate();
+          else if (!ends && !allowance.full()) allowance.occupy();
           expect(allowance.running).toBeLessThanOrEqual(4);
         }
-        for (const each of running) each.settle(NOTHING);
-        expect(allowance.running).toBe(0);
+        while (allowance.running > 0) allowance.vacate();
       }),
     );
   });
@@ -56,10 +55,11 @@ describe("parallel", () => {
 
 test("max_waiting bounds the jobs that wait", () => {
   const { allowance } = rig({ maxWaiting: 1 });
-  expect(allowance.join()).toBeUndefined();
-  expect(allowance.join()).toMatchObject({ limit: "max_waiting" });
+  expect(allowance.crowded()).toBeUndefined();
+  allowance.join();
+  expect(allowance.crowded()).toMatchObject({ limit: "max_waiting" });
   allowance.leave();
-  expect(allowance.join()).toBeUndefined();
+  expect(allowance.crowded()).toBeUndefined();
 });
 
 describe("requests per minute", () => {
@@ -285,7 +285,8 @@ describe("the error for a limit", () => {
     for (const [limits, text] of cases) {
       const { allowance } = rig(limits);
       allowance.begin(tokens(5));
-      const held = allowance.heldBy(tokens(1));
+      allowance.occupy();
+      const held = allowance.full() ?? allowance.heldBy(tokens(1));
       expect(held && limitFault(held, calendar).message).toContain(text);
     }
   });

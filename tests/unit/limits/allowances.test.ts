@@ -17,7 +17,7 @@ test("a key with limits has an allowance of its own, and another key has none", 
   allowances.set("a", { parallel: 1 });
   allowances.set("b", { parallel: 1 });
   allowances.set("c", { timezone: "Europe/Berlin", onLimit: "refuse" });
-  allowances.of("a")?.begin(NOTHING);
+  allowances.of("a")?.occupy();
   expect([allowances.of("a")?.running, allowances.of("b")?.running]).toEqual([1, 0]);
   expect([allowances.of("c"), allowances.of("nobody")]).toEqual([undefined, undefined]);
 });
@@ -26,7 +26,7 @@ test("a change of limits keeps what was counted", () => {
   const allowances = create();
   allowances.set("a", { parallel: 1 });
   const before = allowances.of("a");
-  before?.begin(NOTHING);
+  before?.occupy();
   allowances.set("a", { parallel: 2 });
   expect(allowances.of("a")).toBe(before);
   expect(allowances.of("a")?.running).toBe(1);
@@ -36,10 +36,14 @@ test("a job that began under limits which were taken away ends without a trace",
   const allowances = create();
   allowances.set("a", { parallel: 1 });
   const job = allowances.of("a")?.begin(NOTHING);
+  const before = allowances.of("a");
+  before?.occupy();
   allowances.set("a", {});
+  expect(before?.full()).toBeUndefined();
   expect(allowances.of("a")).toBeUndefined();
   allowances.set("a", { parallel: 1 });
   job?.settle(NOTHING);
+  before?.vacate();
   expect(allowances.of("a")?.running).toBe(0);
 });
 

@@ -3,7 +3,7 @@ import { Fault } from "../../../errors.ts";
 import type { Clock } from "../../../system/deps.ts";
 import type { FlowFacts } from "../../flow-facts.ts";
 import { lineOf } from "../../lines.ts";
-import type { Candidate, Eviction, OpenSeat, QueueHost, QueuePolicy } from "../../queue-policy.ts";
+import type { Candidate, Eviction, HoldingPolicy, OpenSeat, QueueHost } from "../../queue-policy.ts";
 import type { Work } from "../../seat.ts";
 import type { Ticket } from "../../ticket.ts";
 import { BACKGROUND, hasAged, hasShare, longestHeld, mostUrgent } from "./aging.ts";
@@ -52,6 +52,8 @@ interface Running {
   readonly peer: string | undefined;
 }
 
+const NOTHING: readonly Ticket[] = Object.freeze([]);
+
 /** Seconds after which a caller with too many waiting jobs should retry. */
 const RETRY_AFTER_S = 1;
 
@@ -60,7 +62,7 @@ const RETRY_AFTER_S = 1;
  * is the cost of its jobs divided by its caller's weight. The cost of a job is estimated when it begins and corrected when
  * it ends. A job that begins while nothing waits takes nothing from others and is not charged.
  */
-export class FairQueue implements QueuePolicy {
+export class FairQueue implements HoldingPolicy {
   readonly #options: FairQueueOptions;
   readonly #host: QueueHost;
   readonly #backlog = new Backlog();
@@ -95,7 +97,8 @@ export class FairQueue implements QueuePolicy {
     const { caller, demand, class: callerClass = caller.class } = candidate;
     if (this.#options.limitsOf && this.#isAtLimit(caller)) return false;
     if (callerClass !== "background") return true;
-    const waitsSince = this.#backlog.rowOf(candidate)?.waitsSince ?? candidate.arrivedAt ?? now;
+    const waitsSince =
+      this.#backlog.rowOf(candidate)?.waitsSince ?? candidate.charge?.admittedAt ?? candidate.arrivedAt ?? now;
     return hasAged(waitsSince, now) || hasShare(this.#host, demand);
   }
 
@@ -185,7 +188,7 @@ export class FairQueue implements QueuePolicy {
       if (charge) this.shared.add(flow, running.model, cost / weight - charge.amount);
     } else if (charge && ticket.isStandIn) refund(charge, now);
     else if (charge) this.#peerCharges.keep(peer, charge);
-    const isReleased = member.isAtLimit && !this.#isAtLimit(ticket.caller);
+    const isReleased = this.#options.limitsOf !== undefined && member.isAtLimit && !this.#isAtLimit(ticket.caller);
     if (isReleased) this.#hold(member, false);
     this.#flows.left(flow, now);
     if (this.#backlog.size === 0) this.#settle();
@@ -282,11 +285,23 @@ export class FairQueue implements QueuePolicy {
     this.#backlog.hold(member);
   }
 
+  hold({ name }: Pick<Caller, "name">, isHeld: boolean): readonly Ticket[] {
+    const member = this.#flows.member(name);
+    if (!member || member.isAtLimit === isHeld) return NOTHING;
+    if (!isHeld) member.freeSince = this.#options.clock.elapsed();
+    this.#hold(member, isHeld);
+    return isHeld ? NOTHING : this.#headsOf(member);
+  }
+
   /** Offers free slots of all workers to the tickets of a caller that is below its limit again. */
-  #wake({ flows }: Member): void {
+  #wake(member: Member): void {
+    for (const head of this.#headsOf(member)) this.#host.wake(head);
+  }
+
+  #headsOf({ flows }: Member): readonly Ticket[] {
     const heads: Ticket[] = [];
     for (const flow of flows.values()) for (const { head } of this.#backlog.rowsOf(flow)) if (head) heads.push(head);
-    for (const head of heads.sort((a, b) => a.number - b.number)) this.#host.wake(head);
+    return heads.sort((a, b) => a.number - b.number);
   }
 
   /** Forgets what is of no use while nothing waits. */

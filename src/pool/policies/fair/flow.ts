@@ -65,6 +65,8 @@ export class Member {
   running = 0;
   /** Whether it runs as many jobs as it may, so that its tickets are held. */
   isAtLimit = false;
+  /** `Clock.elapsed` since which its tickets are not held: time at its own limit makes no job more urgent. */
+  freeSince = 0;
 
   constructor({ name, tenant, weight }: Caller) {
     this.name = name;

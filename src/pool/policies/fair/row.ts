@@ -56,7 +56,8 @@ export class Row {
 
   /** `Clock.elapsed` since which it has waited for its next slot. */
   get waitsSince(): number {
-    return Math.max(this.head?.arrivedAt ?? 0, this.#servedAt);
+    const { head } = this;
+    return Math.max(head?.charge?.admittedAt ?? head?.arrivedAt ?? 0, this.#servedAt, this.flow.member.freeSince);
   }
 
   add(ticket: Ticket): void {

@@ -8,6 +8,8 @@ function caller(name: string, more: Partial<CallerState> = {}): CallerState {
     end_user: null,
     class: "normal",
     waiting: 0,
+    held: 0,
+    limit: null,
     running: 0,
     oldest_wait_ms: null,
     share: 0,

@@ -311,7 +311,7 @@ function setUpQueue() {
   const clock = new FakeClock();
   const queue = new FairQueue(
     { capacity: 10_000, clock, costOf: ({ output }) => output },
-    { wake: () => {}, loadOf: () => ({ busy: 0, slots: 1 }) },
+    { wake: () => {}, refuse: () => {}, loadOf: () => ({ busy: 0, slots: 1 }) },
   );
   let asked = 0;
   const seat: OpenSeat = {

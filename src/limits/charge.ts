@@ -1,0 +1,126 @@
+import type { Fault } from "../errors.ts";
+import type { Allowance, Amounts, Begun, Held } from "./allowance.ts";
+import type { Calendar } from "./calendar.ts";
+import { limitFault } from "./limit-faults.ts";
+import { limitHeaders } from "./limit-headers.ts";
+import type { LimitName } from "./limit-names.ts";
+
+/** A limit that holds a request back now. */
+export interface Hold {
+  readonly limit: LimitName;
+  readonly waitMs: number | undefined;
+  /** Whether it is a budget that is used up, which no request waits for. */
+  readonly isFinal: boolean;
+  fault(): Fault;
+}
+
+export interface KeyChargeOptions {
+  readonly keyId: string;
+  readonly allowance: Allowance;
+  readonly inputTokens: number;
+  /** What the request is expected to use. */
+  readonly expected: Amounts;
+  readonly calendar: Calendar;
+  readonly clock: { now(): number; elapsed(): number };
+  /** Called when the limits may let more or less through than before. */
+  readonly onChange: (keyId: string) => void;
+}
+
+/** What one request takes from the limits of its key, however many jobs serve it. */
+export class KeyCharge {
+  readonly #options: KeyChargeOptions;
+  #begun: Begun | undefined;
+  #admittedAt: number | undefined;
+
+  constructor(options: KeyChargeOptions) {
+    this.#options = options;
+  }
+
+  get keyId(): string {
+    return this.#options.keyId;
+  }
+
+  /** `Clock.elapsed` at which it was let in; undefined until then. */
+  get admittedAt(): number | undefined {
+    return this.#admittedAt;
+  }
+
+  /** Returns the limit for which the request is not let in now; undefined if it is, or has been. */
+  doorHold(): Hold | undefined {
+    if (this.#begun) return undefined;
+    const { allowance, expected } = this.#options;
+    return this.#toHold(allowance.heldBy(expected));
+  }
+
+  /** Returns the limit for which no further job of the key may begin now. */
+  slotHold(): Hold | undefined {
+    return this.#toHold(this.#options.allowance.full());
+  }
+
+  /** Returns the error for a request that may not wait for up to `timeoutMs` behind `ahead` others of its key. */
+  refusal(timeoutMs: number, ahead: number): Fault | undefined {
+    const { allowance, expected } = this.#options;
+    const held = allowance.heldBy(expected) ?? allowance.full();
+    if (held && (held.kind === "spent" || !allowance.waits)) return this.#faultOf(held);
+    const crowded = allowance.crowded();
+    if (crowded) return this.#faultOf(crowded);
+    if (!held && ahead === 0) return undefined;
+    const wait = allowance.waitBehind(ahead, expected);
+    return (wait?.waitMs ?? 0) > timeoutMs && wait ? this.#faultOf(wait) : undefined;
+  }
+
+  admit(): void {
+    const { allowance, clock, expected } = this.#options;
+    this.#begun ??= allowance.begin(expected);
+    this.#admittedAt ??= clock.elapsed();
+  }
+
+  join(): void {
+    this.#options.allowance.join();
+  }
+
+  leave(): void {
+    this.#options.allowance.leave();
+  }
+
+  begin(): void {
+    const { allowance, keyId, onChange } = this.#options;
+    allowance.occupy();
+    onChange(keyId);
+  }
+
+  end(): void {
+    const { allowance, keyId, onChange } = this.#options;
+    allowance.vacate();
+    onChange(keyId);
+  }
+
+  /** Replaces what was reserved by what the request has used. A request that was never let in has used nothing. */
+  settle(used: Amounts): void {
+    if (!this.#begun) return;
+    const { allowance, inputTokens, keyId, onChange } = this.#options;
+    this.#begun.settle(used);
+    allowance.learn(inputTokens, used);
+    onChange(keyId);
+  }
+
+  /** Returns the headers that tell the client what its limits leave now. */
+  headers(): Readonly<Record<string, string>> {
+    const { allowance, clock } = this.#options;
+    return limitHeaders(allowance, clock.now());
+  }
+
+  #toHold(held: Held | undefined): Hold | undefined {
+    if (!held) return undefined;
+    return {
+      limit: held.limit,
+      waitMs: held.kind === "busy" ? held.waitMs : undefined,
+      isFinal: held.kind === "spent",
+      fault: () => this.#faultOf(held),
+    };
+  }
+
+  #faultOf(held: Held): Fault {
+    return limitFault(held, this.#options.calendar);
+  }
+}

@@ -1,0 +1,58 @@
+import type { KeyLimits } from "../keys/key-terms.ts";
+import { Allowances, type AllowancesOptions } from "./allowances.ts";
+import { KeyCharge } from "./charge.ts";
+
+/** Opens the charges of requests, and tells everybody who holds requests back when the limits of a key may have changed. */
+export class KeyCharges {
+  readonly #options: AllowancesOptions;
+  readonly #allowances: Allowances;
+  readonly #listeners: ((keyId: string) => void)[] = [];
+  readonly #tell = (keyId: string): void => {
+    for (const listener of this.#listeners) listener(keyId);
+  };
+
+  constructor(options: AllowancesOptions) {
+    this.#options = options;
+    this.#allowances = new Allowances(options);
+  }
+
+  /** The limits of all keys, with what counts under them. */
+  get allowances(): Pick<Allowances, "of"> {
+    return this.#allowances;
+  }
+
+  /** Calls a listener after each change of what a key has used or may use. */
+  onChange(listener: (keyId: string) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Takes over the limits of a key. Requests that were held back by former ones may go on. */
+  set(keyId: string, limits: KeyLimits): void {
+    this.#allowances.set(keyId, limits);
+    this.#tell(keyId);
+  }
+
+  /** Forgets a key that is gone. */
+  delete(keyId: string): void {
+    this.set(keyId, {});
+  }
+
+  /** Opens the charge of a request; undefined for a caller without a key that has limits. `needs` is asked for others only. */
+  open(
+    keyId: string | undefined,
+    needs: () => { readonly inputTokens: number; readonly maxOutput: number | undefined },
+  ): KeyCharge | undefined {
+    const allowance = keyId === undefined ? undefined : this.#allowances.of(keyId);
+    if (keyId === undefined || !allowance) return undefined;
+    const { inputTokens, maxOutput } = needs();
+    return new KeyCharge({
+      keyId,
+      allowance,
+      inputTokens,
+      expected: allowance.expect({ inputTokens, maxOutput }),
+      calendar: this.#allowances.calendar,
+      clock: this.#options.clock,
+      onChange: this.#tell,
+    });
+  }
+}

@@ -1,0 +1,42 @@
+import type { FlowFacts } from "../../flow-facts.ts";
+import type { Ticket } from "../../ticket.ts";
+import type { HeldKey } from "./held-key.ts";
+
+/**
+ * Chooses the ticket at a door that is refused when the queue is full: the newest one of the caller with most waiting tickets
+ * of the tenant with most. Undefined if that caller has none at a door, so that another ticket is to be chosen. The newcomer
+ * counts as if it waited; a caller's tickets count for less the higher its weight. `flows` are those behind the doors.
+ */
+export function chooseAtDoor(
+  newcomer: Ticket,
+  keys: Iterable<HeldKey>,
+  flows: readonly FlowFacts[],
+): Ticket | undefined {
+  const loads = new Map<string, { readonly tenant: string; load: number }>();
+  const tenants = new Map<string, number>();
+  const add = (name: string, tenant: string, weight: number, count: number): void => {
+    const known = loads.get(name) ?? { tenant, load: 0 };
+    loads.set(name, known);
+    known.load += count / weight;
+    tenants.set(tenant, (tenants.get(tenant) ?? 0) + count / weight);
+  };
+  const { caller } = newcomer;
+  add(caller.name, caller.tenant, caller.weight, 1);
+  for (const flow of flows) add(flow.caller, flow.tenant, flow.weight, flow.waiting);
+  const doors = new Map<string, HeldKey>();
+  for (const key of keys) {
+    add(key.caller.name, key.caller.tenant, key.caller.weight, key.door.length);
+    doors.set(key.caller.name, key);
+  }
+  let tenant = caller.tenant;
+  for (const [name, load] of tenants) if (load > (tenants.get(tenant) ?? 0)) tenant = name;
+  let heaviest: string | undefined;
+  let most = 0;
+  for (const [name, each] of loads) {
+    if (each.tenant !== tenant || each.load <= most) continue;
+    [heaviest, most] = [name, each.load];
+  }
+  // The newcomer is younger than all others of its own caller.
+  if (heaviest === undefined || heaviest === caller.name) return undefined;
+  return doors.get(heaviest)?.door.at(-1);
+}

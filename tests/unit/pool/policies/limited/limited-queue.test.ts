@@ -1,0 +1,333 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { type Asked, LimitedRig, QUEUE_TIMEOUT_MS } from "../../../../support/limited-rig.ts";
+import { times } from "../../../../support/times.ts";
+
+const MINUTE_MS = 60_000;
+
+describe("parallel", () => {
+  test("lets 4 of 200 jobs run at once, and never a fifth, until all have run", () => {
+    const rig = new LimitedRig();
+    rig.limit("a", { parallel: 4 });
+    rig.connect("w1", 20);
+    rig.connect("w2", 20);
+    for (let count = 0; count < 200; count += 1) rig.ask("a");
+    let ended = 0;
+    for (let running = rig.running("a"); running.length > 0; running = rig.running("a")) {
+      expect(running.length).toBe(Math.min(4, 200 - ended));
+      const [first] = running;
+      if (first) rig.end(first);
+      ended += 1;
+    }
+    expect(ended).toBe(200);
+    expect(rig.wrongs).toEqual([]);
+  });
+
+  test("holds up no other caller, and goes on when one of the jobs ends", () => {
+    const rig = new LimitedRig();
+    rig.limit("a", { parallel: 2 });
+    rig.connect("w", 4);
+    const held = [rig.ask("a"), rig.ask("a"), rig.ask("a")][2];
+    expect(held?.wait?.limit()).toBe("parallel");
+    expect(rig.ask("b").claim).toBeDefined();
+    const running = rig.running("a")[0];
+    if (running) rig.end(running);
+    expect(held?.claim).toBeDefined();
+  });
+
+  test("counts jobs of all pools together, and wakes those of the other pool", () => {
+    const rig = new LimitedRig();
+    rig.limit("a", { parallel: 1 });
+    rig.connect("w", 4);
+    const audio = rig.createPool("asr");
+    rig.connect("w", 4, ["m"], audio);
+    const first = rig.ask("a");
+    const second = rig.ask("a", {}, audio);
+    expect(second.claim).toBeUndefined();
+    rig.end(first);
+    expect(second.claim).toBeDefined();
+    expect(rig.ask("a").claim).toBeUndefined();
+  });
+
+  test("counts each part of a request, while the request counts once per minute", () => {
+    const rig = new LimitedRig();
+    rig.limit("a", { parallel: 2, requestsPerMinute: 1 });
+    rig.connect("w", 4);
+    const first = rig.ask("a");
+    const parts = [rig.ask("a", { of: first }), rig.ask("a", { of: first })];
+    expect(parts.map(({ claim }) => claim !== undefined)).toEqual([true, false]);
+    first.claim?.release();
+    expect(parts[1]?.claim).toBeDefined();
+    expect(rig.ask("a").wait?.limit()).toBe("requests_per_minute");
+  });
+
+  test("takes a request that is sent elsewhere back at its place, and counts it once", () => {
+    const rig = new LimitedRig();
+    rig.limit("a", { parallel: 1, requestsPerMinute: 2 });
+    rig.connect("w", 4);
+    const first = rig.ask("a");
+    const second = rig.ask("a");
+    first.claim?.release();
+    expect(second.claim).toBeDefined();
+    first.claim = undefined;
+    const back = rig.ask("a", { of: first });
+    expect(back.wait?.limit()).toBe("parallel");
+    rig.end(second);
+    expect(back.claim).toBeDefined();
+    expect(rig.charges.allowances.of("a")?.requestsLeft()?.left).toBe(0);
+  });
+
+  test("lets the end users of a key take turns", () => {
+    const rig = new LimitedRig();
+    rig.limit("a", { parallel: 1 });
+    rig.connect("w", 4);
+    const first = rig.ask("a", { endUser: "busy" });
+    for (let count = 0; count < 5; count += 1) rig.ask("a", { endUser: "busy" });
+    const other = rig.ask("a", { endUser: "rare" });
+    rig.end(first);
+    const [second] = rig.running("a");
+    if (second) rig.end(second);
+    expect(other.begunAt).toBeDefined();
+  });
+
+  test("raised while jobs wait lets them go on", () => {
+    const rig = new LimitedRig();
+    rig.limit("a", { parallel: 1 });
+    rig.connect("w", 4);
+    for (let count = 0; count < 4; count += 1) rig.ask("a");
+    rig.limit("a", { parallel: 3 });
+    expect(rig.running("a").length).toBe(3);
+    rig.limit("a", {});
+    expect(rig.running("a").length).toBe(4);
+  });
+});
+
+describe("a limit per minute", () => {
+  test("lets requests in by their numbers when the minute is over, and a newcomer not before them", () => {
+    const rig = new LimitedRig();
+    rig.limit("a", { requestsPerMinute: 2 });
+    rig.connect("w", 10);
+    const all = Array.from({ length: 5 }, () => rig.ask("a"));
+    expect(all.map(({ claim }) => claim !== undefined)).toEqual([true, true, false, false, false]);
+    expect(all.slice(2).map(({ wait }) => wait?.position())).toEqual([1, 2, 3]);
+    expect(all[4]?.wait?.limit()).toBe("requests_per_minute");
+    rig.clock.advance(MINUTE_MS - 1);
+    expect(all[2]?.claim).toBeUndefined();
+    rig.clock.advance(1000);
+    expect(all.map(({ claim }) => claim !== undefined)).toEqual([true, true, true, true, false]);
+    expect(rig.ask("a").claim).toBeUndefined();
+  });
+
+  test("is no reason to wait behind a busy worker: what was let in waits there with its time of arrival at the queue", () => {
+    const rig = new LimitedRig();
+    rig.limit("a", { requestsPerMinute: 1 });
+    rig.connect("w", 1);
+    const first = rig.ask("a");
+    const second = rig.ask("a");
+    rig.clock.advance(MINUTE_MS + 1000);
+    expect(second.wait?.limit()).toBeUndefined();
+    expect(second.ticket.charge?.admittedAt).toBeGreaterThan(second.ticket.arrivedAt + MINUTE_MS - 1);
+    rig.end(first);
+    expect(second.claim).toBeDefined();
+  });
+
+  test("of tokens reserves what a request is expected to use, and counts what it has used", () => {
+    const rig = new LimitedRig();
+    rig.limit("a", { tokensPerMinute: 1000 });
+    rig.connect("w", 10);
+    const first = rig.ask("a", { tokens: 600 });
+    const second = rig.ask("a", { tokens: 600 });
+    expect(second.wait?.limit()).toBe("tokens_per_minute");
+    rig.end(first, 300);
+    expect(second.claim).toBeDefined();
+  });
+
+  test("refuses at once what would wait for longer than a request may", () => {
+    const rig = new LimitedRig();
+    rig.limit("a", { requestsPerMinute: 1 });
+    rig.connect("w", 10);
+    const all = Array.from({ length: 5 }, () => rig.ask("a"));
+    expect(all.map(({ fault }) => fault?.code)).toEqual([
+      undefined,
+      undefined,
+      undefined,
+      "rate_limit_exceeded",
+      "rate_limit_exceeded",
+    ]);
+    expect(all[3]?.fault).toMatchObject({ status: 429, retryAfterS: 60, limit: "requests_per_minute" });
+  });
+});
+
+test("a key that refuses at its limits gets 429 at once with Retry-After", () => {
+  const rig = new LimitedRig();
+  rig.limit("a", { parallel: 1, onLimit: "refuse" });
+  rig.connect("w", 10);
+  rig.ask("a");
+  expect(rig.ask("a").fault).toMatchObject({ code: "rate_limit_exceeded", limit: "parallel", retryAfterS: 2 });
+});
+
+test("max_waiting bounds the jobs of a key that wait", () => {
+  const rig = new LimitedRig();
+  rig.limit("a", { parallel: 1, maxWaiting: 2 });
+  rig.connect("w", 10);
+  const all = Array.from({ length: 4 }, () => rig.ask("a"));
+  expect(all.map(({ fault }) => fault?.limit)).toEqual([undefined, undefined, undefined, "max_waiting"]);
+});
+
+test("a wait that ends at its deadline names the limit", () => {
+  const rig = new LimitedRig();
+  rig.limit("a", { parallel: 1 });
+  rig.connect("w", 10);
+  rig.ask("a");
+  const held = rig.ask("a");
+  rig.clock.advance(QUEUE_TIMEOUT_MS);
+  expect(held.fault).toMatchObject({ code: "rate_limit_exceeded", limit: "parallel" });
+});
+
+describe("a budget", () => {
+  test("that is used up refuses newcomers and those at the door", () => {
+    const rig = new LimitedRig();
+    rig.limit("a", { tokensPerDay: 100 });
+    rig.connect("w", 10);
+    const first = rig.ask("a", { tokens: 100 });
+    const held = rig.ask("a", { tokens: 100 });
+    expect(held.wait?.limit()).toBe("tokens_per_day");
+    rig.end(first, 100);
+    expect(held.fault?.code).toBe("insufficient_quota");
+    expect(rig.ask("a").fault?.code).toBe("insufficient_quota");
+    expect(rig.pool.queueLength).toBe(0);
+  });
+
+  test("that is not used up in the end lets the next request in", () => {
+    const rig = new LimitedRig();
+    rig.limit("a", { tokensPerDay: 100 });
+    rig.connect("w", 10);
+    const first = rig.ask("a", { tokens: 100 });
+    const held = rig.ask("a", { tokens: 100 });
+    rig.end(first, 10);
+    expect(held.claim).toBeDefined();
+  });
+});
+
+describe("a full queue", () => {
+  test("counts what waits at doors, and takes from the key with most there", () => {
+    const rig = new LimitedRig(4);
+    rig.limit("a", { requestsPerMinute: 2 });
+    rig.connect("w", 2);
+    const own = Array.from({ length: 6 }, () => rig.ask("a"));
+    expect(rig.pool.queueLength).toBe(4);
+    const other = rig.ask("b");
+    expect(other.fault).toBeUndefined();
+    expect(own[5]?.fault?.code).toBe("queue_full");
+    expect(rig.pool.queueLength).toBe(4);
+  });
+
+  test("refuses the newcomer of a caller with more than the key at its door", () => {
+    const rig = new LimitedRig(4);
+    rig.limit("a", { requestsPerMinute: 1 });
+    rig.connect("w", 1);
+    rig.ask("a");
+    const held = rig.ask("a");
+    for (let count = 0; count < 3; count += 1) rig.ask("b");
+    expect(rig.ask("b").fault?.code).toBe("queue_full");
+    expect(held.fault).toBeUndefined();
+  });
+});
+
+test("the flows tell how many jobs of a caller a limit holds back, and which one", () => {
+  const rig = new LimitedRig();
+  rig.limit("a", { requestsPerMinute: 1 });
+  rig.limit("b", { parallel: 1 });
+  rig.connect("w", 10);
+  for (let count = 0; count < 3; count += 1) {
+    rig.ask("a");
+    rig.ask("b");
+  }
+  expect(rig.pool.flows()).toMatchObject([
+    { caller: "key:a", waiting: 2, running: 1, held: 2, limit: "requests_per_minute" },
+    { caller: "key:b", waiting: 2, running: 1, held: 2, limit: "parallel" },
+  ]);
+});
+
+test("whatever comes and goes, no limit is passed, nobody is forgotten, and nothing is left over", () => {
+  const step = fc.oneof(
+    {
+      weight: 6,
+      arbitrary: fc.record({
+        do: fc.constant("ask" as const),
+        key: fc.constantFrom("a", "b", "free"),
+        model: fc.constantFrom("m", "n"),
+        tokens: fc.nat({ max: 400 }),
+        part: fc.boolean(),
+      }),
+    },
+    {
+      weight: 5,
+      arbitrary: fc.record({
+        do: fc.constantFrom("end" as const, "refuse" as const),
+        at: fc.nat(),
+        tokens: fc.nat({ max: 400 }),
+      }),
+    },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant("abandon" as const), at: fc.nat() }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({ do: fc.constant("pass" as const), ms: fc.constantFrom(1, 300, 20_000, 61_000) }),
+    },
+  );
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
+      const rig = new LimitedRig(8);
+      rig.limit("a", { parallel: 2, tokensPerMinute: 1000 });
+      rig.limit("b", { parallel: 3, requestsPerMinute: 4 });
+      rig.connect("w1", 3, ["m", "n"]);
+      rig.connect("w2", 2, ["n"]);
+      const jobs = (): Asked[] => rig.asked.filter(({ claim }) => claim !== undefined);
+      for (const each of steps) {
+        if (each.do === "ask") {
+          const of = each.part ? rig.running(each.key)[0] : undefined;
+          rig.ask(each.key, { model: each.model, tokens: each.tokens, ...(of ? { of } : {}) });
+        } else if (each.do === "pass") {
+          rig.clock.advance(each.ms);
+        } else if (each.do === "abandon") {
+          const waiting = rig.asked.filter(({ wait, begunAt, fault }) => wait && begunAt === undefined && !fault);
+          const gone = waiting[each.at % Math.max(1, waiting.length)];
+          gone?.wait?.leave();
+          if (gone) rig.asked.splice(rig.asked.indexOf(gone), 1);
+        } else {
+          const running = jobs();
+          const job = running[each.at % Math.max(1, running.length)];
+          if (job && each.do === "refuse") {
+            const { claim } = job;
+            job.claim = undefined;
+            claim?.refuse();
+          } else if (job) {
+            rig.end(job, each.tokens);
+          }
+        }
+        expect(rig.running("a").length).toBeLessThanOrEqual(2);
+        expect(rig.running("b").length).toBeLessThanOrEqual(3);
+        for (const key of ["a", "b", "free"])
+          for (const { ticket } of rig.waiting(key)) expect(rig.pool.hasRoomFor(ticket)).toBe(false);
+      }
+      const letIn = rig.asked.flatMap(({ key, ticket }) =>
+        key === "b" && ticket.charge?.admittedAt !== undefined ? [ticket.charge] : [],
+      );
+      const at = [...new Set(letIn)].map(({ admittedAt = 0 }) => admittedAt);
+      for (const from of at)
+        expect(at.filter((other) => other >= from && other < from + MINUTE_MS).length).toBeLessThanOrEqual(4);
+      for (let round = 0; round < 20; round += 1) {
+        for (const job of jobs()) rig.end(job, 1);
+        rig.clock.advance(61_000);
+      }
+      for (const { charge } of rig.asked) charge?.settle({ tokens: 0, audioSeconds: 0 });
+      expect([rig.pool.busyTotal, rig.pool.queueLength, rig.clock.pending]).toEqual([0, 0, 0]);
+      for (const key of ["a", "b"]) {
+        const allowance = rig.charges.allowances.of(key);
+        expect([allowance?.running, allowance?.waiting]).toEqual([0, 0]);
+      }
+      expect(rig.wrongs).toEqual([]);
+    }),
+    { numRuns: times(300) },
+  );
+});

@@ -21,6 +21,105 @@ afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end();
 });
 
+/** Returns every file of a directory as text. */
+function filesIn(directory: string): Record<string, string> {
+  const names = readdirSync(directory);
+  return Object.fromEntries(names.map((name) => [name, readFileSync(join(directory, name)).toString("latin1")]));
+}
+
+test("the text of a made key is in no file of DATA_DIR, no backup, no log line, and no answer but the one that made it", async () => {
+  const directory = temporaryDirectory();
+  ends.push(() => directory.remove());
+  const data = join(directory.path, "data");
+  const env = {
+    PATH: process.env["PATH"] ?? "",
+    PORT: "0",
+    HOST: "127.0.0.1",
+    LOG_LEVEL: "debug",
+    ADMIN_KEY,
+    CLIENT_KEY,
+    DATA_DIR: data,
+    USAGE_FLUSH: "100ms",
+    START_GRACE: "0s",
+  };
+  const run = new ProgramRun([process.execPath, "src/main.ts"], env, ROOT);
+  ends.push(() => run.stop());
+  const url = await run.url();
+  const cli = (...args: string[]) => {
+    const command = [process.execPath, "src/cli/main.ts", ...args];
+    const own = { PATH: env.PATH, ADMIN_KEY, SERVER_URL: url };
+    const { stdout, stderr } = Bun.spawnSync(command, { cwd: ROOT, env: own });
+    return { out: stdout.toString(), err: stderr.toString() };
+  };
+  const seen: Record<string, string> = {};
+  const texts: string[] = [];
+  const note = (where: string, { out, err }: { readonly out: string; readonly err: string }): void => {
+    const key = out.trim();
+    expect(key).toMatch(/^mk_[0-9a-z]{12}_[0-9A-Za-z]{32}_[0-9A-Za-z]{6}$/);
+    texts.push(key);
+    seen[where] = err;
+  };
+  note("making a client's key", cli("keys", "create", "ci", "--idempotency-key", "run-1"));
+  note("making an admin's key", cli("keys", "create", "root", "--kind", "admin"));
+  note("making a worker's key", cli("keys", "create", "gpu", "--kind", "worker"));
+  note("a rotation", cli("keys", "rotate", "ci", "--overlap", "1h"));
+  const [first = "", admin = "", workerKey = "", second = ""] = texts;
+
+  const worker = await NativeWorker.connect({
+    url,
+    register: { client_key: workerKey, models: ["m"], worker_id: "w" },
+  });
+  const send = (key: string, path: string, init: RequestInit = {}): Promise<Response> =>
+    fetch(url + path, { ...init, headers: { authorization: `Bearer ${key}`, "content-type": "application/json" } });
+  for (const key of [first, second]) {
+    const answered = send(key, "/v1/chat/completions", { method: "POST", body: '{"model":"m","messages":[]}' });
+    worker.answerJson((await worker.request()).id, { choices: [], usage: { prompt_tokens: 7, completion_tokens: 2 } });
+    expect((await answered).status).toBe(200);
+  }
+  const form = { method: "POST", body: new URLSearchParams({ key: admin }), redirect: "manual" as const };
+  expect((await fetch(`${url}/state/sign-in`, form)).headers.get("set-cookie")).not.toBeNull();
+  const answer = async (key: string, path: string, init?: RequestInit): Promise<void> => {
+    seen[`${init?.method ?? "GET"} ${path}`] = await (await send(key, path, init)).text();
+  };
+  for (const path of ["/api/keys", "/api/audit", "/api/usage", "/api/state", "/api/state/jobs", "/metrics", "/state"])
+    await answer(admin, path);
+  await answer(second, "/api/key");
+  await answer(second, "/api/keys");
+  await answer(workerKey, "/v1/models");
+  // What was mistyped, or stands where it should not, is most of a key as well.
+  const mistyped = `${second.slice(0, -1)}${second.endsWith("0") ? "1" : "0"}`;
+  await answer(mistyped, "/v1/models");
+  await answer(admin, `/api/keys/${second}`);
+  await answer(admin, `/api/keys?name=${second}&after=${second}`);
+  await answer(admin, "/api/keys", {
+    method: "POST",
+    body: JSON.stringify({ name: "x", [second]: second, kind: second }),
+  });
+  await answer(admin, "/api/keys", { method: "POST", body: `{"name": ${second}` });
+  seen["an unknown word"] = JSON.stringify(cli("keys", second));
+  seen["show"] = JSON.stringify(cli("keys", "show", second));
+  seen["a revocation"] = JSON.stringify(cli("keys", "revoke", "ci"));
+  await answer(second, "/v1/models");
+
+  const backup = join(directory.path, "backup.db");
+  const copy = Bun.spawnSync([process.execPath, "src/cli/main.ts", "backup", backup], { cwd: ROOT, env });
+  expect(copy.exitCode).toBe(0);
+  seen["backup"] = readFileSync(backup).toString("latin1");
+  Object.assign(seen, filesIn(data));
+  expect(Object.keys(seen)).toEqual(expect.arrayContaining(["moorage.db", "moorage.db-wal", "GET /metrics"]));
+  expect(seen["backup"]).toContain('"name":"ci"');
+  await run.stop();
+  for (const [name, bytes] of Object.entries(filesIn(data))) seen[`${name} after the end`] = bytes;
+  seen["log"] = await run.output;
+  expect(seen["log"]).toContain("operator.signed_in");
+
+  for (const [where, text] of Object.entries(seen)) {
+    // The third part is the secret one; the beginning is shown as a hint.
+    const found = [...texts, mistyped].filter((key) => text.includes(key.split("_")[2] ?? key));
+    expect(`${where}: ${found.length} keys`).toBe(`${where}: 0 keys`);
+  }
+}, 60_000);
+
 test("keys, prompts, answers and end users are in no file of DATA_DIR, no backup, and no answer about usage, jobs or audit", async () => {
   const directory = temporaryDirectory();
   ends.push(() => directory.remove());

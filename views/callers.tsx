@@ -35,6 +35,7 @@ export function Callers({ isCluster }: { readonly isCluster: boolean }): string 
                 </th>
                 <td class="number">
                   <span x-text="row.waiting" x-bind:class="row.waiting > 0 ? 'warn' : ''"></span>
+                  <span class="sub" x-text="row.limitText"></span>
                 </td>
                 <td class="number" x-text="row.running"></td>
                 <td class="number" x-text="$format.duration(row.oldest_wait_ms)"></td>

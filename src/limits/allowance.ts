@@ -162,7 +162,7 @@ export class Allowance {
     const { requestsPerMinute, tokensPerMinute } = this.#limits;
     const now = this.#options.clock.elapsed();
     const forRequests = msBehind(this.#requests, requestsPerMinute, ahead, 1, now);
-    const forTokens = msBehind(this.#tokens, tokensPerMinute, ahead * tokens + this.#reservedTokens, tokens, now);
+    const forTokens = msBehind(this.#tokens, tokensPerMinute, ahead * tokens, tokens, now);
     if (forRequests === 0 && forTokens === 0) return undefined;
     return forRequests >= forTokens
       ? { kind: "busy", limit: "requests_per_minute", max: requestsPerMinute ?? 0, waitMs: forRequests }

@@ -5,8 +5,8 @@ import { createMemoryRecords } from "../../src/keys/key-records.ts";
 import type { KeyLimits, KeyTerms } from "../../src/keys/key-terms.ts";
 import { systemClock } from "../../src/system/clock.ts";
 import { eventually } from "../support/eventually.ts";
-import type { NativeWorker, RequestFrame } from "../support/native-worker.ts";
-import { TestServer } from "../support/test-server.ts";
+import { NativeWorker, type RequestFrame } from "../support/native-worker.ts";
+import { CLIENT_KEY, TestServer } from "../support/test-server.ts";
 
 const BY = { by: "admin-key:1" };
 
@@ -93,6 +93,47 @@ describe("parallel", () => {
     const response = await server.post("/v1/embeddings", { model: "m", input }, as(text));
     expect(response.status).toBe(200);
     expect(most).toBeLessThanOrEqual(2);
+  }, 20_000);
+
+  test("bounds chats and transcriptions together", async () => {
+    const { text } = make({ parallel: 2 });
+    const seen = serve(await server.worker({ max_concurrency: 8 }), { ms: 20 });
+    const listener = await NativeWorker.connect({
+      url: server.url,
+      path: "/api/asr/connect",
+      register: { client_key: CLIENT_KEY, models: ["m"], max_concurrency: 8 },
+    });
+    const heard = serve(listener, { ms: 20 });
+    let most = 0;
+    const looking = setInterval(() => {
+      most = Math.max(most, seen.running + heard.running);
+    }, 1);
+    const upload = (): Promise<Response> => {
+      const form = new FormData();
+      form.append("model", "m");
+      form.append("file", new Blob(["RIFF"]), "a.wav");
+      return server.fetch("/v1/audio/transcriptions", { method: "POST", body: form, ...as(text) });
+    };
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, (_, at) => (at % 2 === 0 ? server.chat("m", {}, as(text)) : upload())),
+    );
+    clearInterval(looking);
+    expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 8 }, () => 200));
+    expect([seen.all, heard.all]).toEqual([4, 4]);
+    expect(most).toBeLessThanOrEqual(2);
+  }, 20_000);
+
+  test("lets a request that loses its worker go on with another one, and counts it once", async () => {
+    const { text } = make({ parallel: 1, requestsPerMinute: 2 });
+    const workers = [await server.worker(), await server.worker()];
+    const requests = workers.map(async (worker) => ({ worker, frame: await nextRequest(worker) }));
+    const first = server.chat("m", {}, as(text));
+    const lost = await Promise.race(requests);
+    lost.worker.kill();
+    const other = await requests[lost.worker === workers[0] ? 1 : 0];
+    if (other) answer(other.worker, other.frame);
+    const { status, headers } = await first;
+    expect([status, headers.get("x-ratelimit-remaining-requests")]).toEqual([200, "1"]);
   }, 20_000);
 
   test("tells a waiting stream its place and the limit", async () => {

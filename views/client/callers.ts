@@ -7,6 +7,8 @@ export interface CallerRow extends CallerState {
   readonly key: string;
   /** The plugin, the class and the end user in one line. */
   readonly detail: string;
+  /** How many of its jobs wait at a limit of its key, and at which one; empty if none does. */
+  readonly limitText: string;
   /** The whole identity, for a name that is cut off. */
   readonly title: string;
 }
@@ -26,8 +28,15 @@ function place({ class: itsClass }: CallerState): number {
 }
 
 function toRow(plugin: string, caller: CallerState): CallerRow {
-  const { name, end_user, class: itsClass } = caller;
+  const { name, end_user, class: itsClass, held, limit } = caller;
   const user = end_user === null ? [] : [`user ${end_user}`];
   const detail = [plugin, ...(itsClass === null ? [] : [itsClass]), ...user].join(" · ");
-  return { ...caller, key: `${plugin} ${name} ${itsClass} ${end_user}`, detail, title: `${name} (${detail})` };
+  const limitText = held > 0 ? `${held} at ${limit ?? "limits"}` : "";
+  return {
+    ...caller,
+    key: `${plugin} ${name} ${itsClass} ${end_user}`,
+    detail,
+    limitText,
+    title: `${name} (${detail})`,
+  };
 }

@@ -208,8 +208,19 @@ module.exports = {
       "^src/config\\.ts$",
       "^src/http/",
       "^src/audit/audit\\.ts$",
-      "^src/wire/bearer\\.ts$",
+      "^src/wire/(bearer|clean-text)\\.ts$",
     ]),
+    reaches("oidc-reach", "The client of an issuer knows the port that it implements.", "^src/oidc/", [
+      ...SHARED,
+      "^src/auth/identity-provider\\.ts$",
+    ]),
+    {
+      name: "openid-behind-the-port",
+      comment: "The package dials out, which one file does; only the process decides that there is an issuer.",
+      severity: "error",
+      from: { path: "^src/", pathNot: "^src/oidc/issuer\\.ts$" },
+      to: { path: "(^|/)openid-client" },
+    },
     reaches("keys-reach", "Keys know who may call, and neither HTTP nor where they are kept.", "^src/keys/", [
       ...SHARED,
       "^src/wire/",

@@ -10,6 +10,7 @@ import { createMemoryAudit } from "./audit/memory-audit.ts";
 import type { AccessChanges, OpenedSide } from "./auth/access-changes.ts";
 import { type Access, createAuth } from "./auth/auth.ts";
 import type { AccessLists } from "./auth/gates.ts";
+import type { IdentityProvider } from "./auth/identity-provider.ts";
 import type { KeySources } from "./auth/keys.ts";
 import { createSecrets } from "./auth/secrets.ts";
 import { shareSignOuts } from "./auth/sign-out-sharing.ts";
@@ -123,7 +124,8 @@ export interface App {
  * Builds the whole server from its configuration and ports. It does not listen, and reads nothing from its environment.
  * `known` are the plugins that the configuration was loaded with; `keys` are looked up in place of those that it lists;
  * without `records` nothing is kept over a restart, and without `cluster` this server is the only one. `opened` are the keys
- * beside those of the configuration. The caller that has started the cluster closes it after the app.
+ * beside those of the configuration, and `identity` is the issuer by which operators sign in. The caller that has started the
+ * cluster closes it after the app.
  */
 export function createApp(
   config: Config,
@@ -133,6 +135,7 @@ export function createApp(
   records?: Records,
   cluster?: AppCluster,
   opened?: OpenedKeys,
+  identity?: IdentityProvider,
 ): App {
   const firstBytes = new RecentTimes();
   const authFailures = new SlidingSum();
@@ -154,6 +157,7 @@ export function createApp(
     signOutRecords: records?.signOuts?.(),
     elsewhere: cluster?.limits,
     audit,
+    identity,
     onFailure: (surface) => {
       metrics.authFailure(surface);
       authFailures.add(1, deps.clock.elapsed());
@@ -216,6 +220,7 @@ export function createApp(
     isDraining: () => isDraining,
     areRecordsFailing: () => records?.areFailing() ?? false,
     keysFileProblem: () => opened?.file?.problem,
+    identityProblem: () => identity?.problem,
     cluster: sights && ((own) => new ClusterOverview(sights.reports, deps, own)),
   });
   const state = stateRoutes({
@@ -332,6 +337,7 @@ export function createApp(
       stopLooking?.();
       stopEnding?.();
       opened?.file?.stop();
+      identity?.close();
       overview.stop();
       state.close();
       for (const { lifecycle } of plugins) lifecycle?.close();

@@ -1,5 +1,6 @@
 import type { NatsServer } from "./settings/nats-url.ts";
 import { NFRX_SERVER } from "./settings/nfrx-server.ts";
+import type { ClaimRule } from "./settings/oidc.ts";
 import type { QueueWeights } from "./settings/queue-weights.ts";
 import { deepFreeze, type Loaded, readSettings, type Sources } from "./settings/read-settings.ts";
 import type { ProgramText } from "./settings/render.ts";
@@ -29,6 +30,15 @@ export interface Config {
   readonly apiRoles: readonly string[];
   readonly clientRoles: readonly string[];
   readonly adminRoles: readonly string[];
+  /** The URL of the issuer by which operators sign in; undefined without one. */
+  readonly oidcIssuer: string | undefined;
+  readonly oidcClientId: string | undefined;
+  /** Undefined: this server is a public client. */
+  readonly oidcClientSecret: string | undefined;
+  /** A user of the issuer with any of these is an admin. */
+  readonly oidcAdminClaims: readonly ClaimRule[];
+  /** A user of the issuer with any of these is a viewer. */
+  readonly oidcViewerClaims: readonly ClaimRule[];
   /** IP addresses and CIDR ranges. */
   readonly trustedProxies: readonly string[];
   /** Origins in the form in which browsers send them; `*` stands for any. */
@@ -134,6 +144,8 @@ export function loadConfig(sources: ConfigSources): Loaded<Config> {
   if (faults.length > 0 || !read.values) return { kind: "faults", faults };
   const config = toConfig(read.values, sources.isTerminal);
   if (opensCluster(config)) return { kind: "faults", faults: [OPEN_CLUSTER] };
+  const missing = missingForIssuer(config);
+  if (missing.length > 0) return { kind: "faults", faults: missing };
   if (!read.print) return { kind: "ready", config, remarks: read.remarks };
   const { host: address, logFormat, plugins, serverId, metricsListener: metrics } = config;
   const metricsAddress = metrics
@@ -165,6 +177,20 @@ function opensCluster({ natsServers, natsCredentials, clusterOpen }: Config): bo
   if (clusterOpen || natsCredentials !== undefined) return false;
   if (natsServers.some(({ user, token }) => user !== undefined || token !== undefined)) return false;
   return natsServers.some(({ host }) => !isLoopback(host.toLowerCase()));
+}
+
+/** Returns what is missing for sign-ins by the issuer. */
+function missingForIssuer(config: Config): readonly string[] {
+  const { oidcIssuer, oidcClientId, oidcAdminClaims, oidcViewerClaims } = config;
+  if (oidcIssuer === undefined) return [];
+  const faults: string[] = [];
+  if (oidcClientId === undefined)
+    faults.push("oidc_client_id: is not set; OIDC_ISSUER needs the id under which the issuer knows this server");
+  if (oidcAdminClaims.length + oidcViewerClaims.length === 0)
+    faults.push(
+      "oidc_admin_claim: is not set, and neither is OIDC_VIEWER_CLAIM, so none of the issuer's users could sign in; set one, such as groups:gpu-admins",
+    );
+  return faults;
 }
 
 function toConfig(values: Values<ReturnType<typeof serverTable>>, isTerminal: boolean): Config {

@@ -31,6 +31,7 @@ export const ERRORS = {
   key_in_file: { status: 409, type: "invalid_request_error", retryable: false, message: "This key is listed in KEYS_FILE. Change it in that file." },
   keys_not_kept: { status: 409, type: "invalid_request_error", retryable: false, message: "This server makes no keys, because it could not keep them: DATA_DIR is not set. Set DATA_DIR and restart the server, or list keys in a file that KEYS_FILE names." },
   origin_not_allowed: { status: 403, type: "invalid_request_error", retryable: false, message: "Requests from this origin are not allowed." },
+  viewer_not_allowed: { status: 403, type: "invalid_request_error", retryable: false, message: "You are signed in as a viewer, who sees the state and changes nothing. An admin may do this." },
   host_not_allowed: { status: 403, type: "invalid_request_error", retryable: false, message: "The Host header does not name this server. See PUBLIC_URL and ALLOWED_HOSTS." },
   path_not_allowed: { status: 403, type: "invalid_request_error", retryable: false, message: "A relay serves one URL, which ends in its id or in /mcp. Other paths are not forwarded." },
   unknown_url: { status: 404, type: "invalid_request_error", retryable: false, message: "There is no such route. GET /api/client/ lists all routes." },

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { type App, createApp } from "./app.ts";
 import type { Access } from "./auth/auth.ts";
+import type { IdentityProvider } from "./auth/identity-provider.ts";
 import { weakKeys } from "./auth/weak-keys.ts";
 import type { Cluster } from "./cluster/cluster.ts";
 import { type Config, type ConfigSources, forgetsOwners, loadConfig } from "./config.ts";
@@ -80,7 +81,8 @@ async function start(config: Config, remarks: readonly Remark[]): Promise<Starte
   const own = local && { usage: local.usage, failedJobs: local.failedJobs, audit: local.audit };
   const records = cluster ? { ...cluster.records, ...own } : local;
   const keys = await openKeysOf(config, deps, local);
-  const app = createApp(config, deps, KNOWN_PLUGINS, undefined, records, cluster, keys);
+  const identity = await identityOf(config, deps);
+  const app = createApp(config, deps, KNOWN_PLUGINS, undefined, records, cluster, keys, identity);
   let listening: Listening;
   try {
     listening = listen(app, config);
@@ -188,6 +190,16 @@ async function join(config: Config, deps: Deps, local: StoredRecords | undefined
   process.exit(exitCode);
 }
 
+/** Creates the client of the issuer that the configuration names. The server starts whether or not the issuer answers. */
+async function identityOf(config: Config, deps: Deps): Promise<IdentityProvider | undefined> {
+  const { oidcIssuer: issuer, oidcClientId: clientId, oidcClientSecret: clientSecret } = config;
+  if (issuer === undefined || clientId === undefined) return undefined;
+  const claims = [...config.oidcAdminClaims, ...config.oidcViewerClaims].map(({ claim }) => claim);
+  // A server without an issuer does not load the client of OpenID Connect.
+  const { openIssuer } = await import("./oidc/issuer.ts");
+  return openIssuer({ issuer, clientId, clientSecret, claims }, deps);
+}
+
 /** Opens the store that the configuration names. Ends the process if that fails. */
 function open({ dataDir, storeSync }: Config, deps: Deps): Store | undefined {
   if (dataDir === undefined) return undefined;
@@ -252,7 +264,7 @@ function warnIfClientsOperate(config: Config, access: Access, log: Log): void {
     effect: isAnyListed
       ? "every client with an API key or role may see the dashboard, drain workers and cancel jobs"
       : "nobody may see the dashboard, drain workers or cancel jobs",
-    hint: "set ADMIN_KEY, or ADMIN_HTTP_ROLES behind a proxy that authenticates users",
+    hint: "set ADMIN_KEY, OIDC_ISSUER, or ADMIN_HTTP_ROLES behind a proxy that authenticates users",
   });
 }
 

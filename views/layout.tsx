@@ -17,13 +17,17 @@ export interface LayoutProps {
   readonly assets: PageAssets;
   /** Whether the page loads its module. A page without live parts does not. */
   readonly isLive?: boolean;
+  /** The path of the page that this one leads to at once. */
+  readonly onward?: string;
+  /** Whether operators' actions are shown. */
+  readonly mayAct?: boolean;
   /** Whether the public API asks for keys. */
   readonly hasKeys?: boolean;
 }
 
 /** The frame of every page of this server. Children MUST be escaped. */
 export function Layout(props: PropsWithChildren<LayoutProps>): string {
-  const { title, assets, isLive = false, hasKeys = true, children } = props;
+  const { title, assets, isLive = false, hasKeys = true, mayAct = true, onward, children } = props;
   const html = (
     <html lang="en">
       <head>
@@ -31,6 +35,7 @@ export function Layout(props: PropsWithChildren<LayoutProps>): string {
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="robots" content="noindex" />
         <meta name="color-scheme" content="light dark" />
+        {onward === undefined ? "" : <meta http-equiv="refresh" content={`0;url=${onward}`} />}
         <title safe>{title}</title>
         <link rel="icon" href={ICON} />
         {assets.styles.map((href) => (
@@ -39,7 +44,9 @@ export function Layout(props: PropsWithChildren<LayoutProps>): string {
         <script src={assets.theme}></script>
         {isLive ? <Module assets={assets} /> : ""}
       </head>
-      <body data-keys={hasKeys ? "some" : "none"}>{children as "safe"}</body>
+      <body data-keys={hasKeys ? "some" : "none"} data-role={mayAct ? "admin" : "viewer"}>
+        {children as "safe"}
+      </body>
     </html>
   );
   // The value is a string, because no component in these pages is asynchronous.

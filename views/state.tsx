@@ -7,6 +7,8 @@ import { ServerLine, ServerSwitch } from "./servers.tsx";
 export interface StateProps {
   readonly version: string;
   readonly canSignOut: boolean;
+  /** Whether the page offers operators' actions. */
+  readonly mayAct: boolean;
   readonly hasKeys: boolean;
   readonly assets: PageAssets;
   /** The server's part of the state as JSON, safe inside a script element. */
@@ -21,11 +23,11 @@ export interface StateProps {
 
 /** The dashboard: the frame's sections and those of the plugins. The page's module fills them and keeps them up to date. */
 export function StatePage(props: StateProps): string {
-  const { version, canSignOut, hasKeys, assets, boot, cluster, problems, sections } = props;
+  const { version, canSignOut, mayAct, hasKeys, assets, boot, cluster, problems, sections } = props;
   const isCluster = cluster !== undefined;
   const tabs = [...frameSections({ problems, isCluster }), ...sections];
   return (
-    <Layout title="Moorage" assets={assets} isLive hasKeys={hasKeys}>
+    <Layout title="Moorage" assets={assets} isLive hasKeys={hasKeys} mayAct={mayAct}>
       <script type="application/json" id="boot">
         {boot as "safe"}
       </script>
@@ -37,7 +39,7 @@ export function StatePage(props: StateProps): string {
         ""
       )}
       <div class="shell" x-data={`tabs('${tabs.map(({ id }) => id).join(" ")}')`}>
-        <Header version={version} canSignOut={canSignOut} tabs={tabs} isCluster={isCluster} />
+        <Header version={version} canSignOut={canSignOut} mayAct={mayAct} tabs={tabs} isCluster={isCluster} />
         <p class="cut-off" role="alert" x-data="" x-cloak x-show="$store.pool.lastSeen !== ''">
           <b x-text="$store.pool.link === 'signed_out' ? 'You are signed out. A restart of the server ends all sign-ins.' : 'The server cannot be reached. Trying again…'"></b>{" "}
           <span x-text="'This page shows the state at ' + $store.pool.lastSeen + '.'"></span>{" "}
@@ -65,11 +67,12 @@ export function StatePage(props: StateProps): string {
 interface HeaderProps {
   readonly version: string;
   readonly canSignOut: boolean;
+  readonly mayAct: boolean;
   readonly tabs: readonly Pick<StateSection, "id" | "label">[];
   readonly isCluster: boolean;
 }
 
-function Header({ version, canSignOut, tabs, isCluster }: HeaderProps): string {
+function Header({ version, canSignOut, mayAct, tabs, isCluster }: HeaderProps): string {
   return (
     <header>
       <a class="skip" href="#main">
@@ -92,6 +95,13 @@ function Header({ version, canSignOut, tabs, isCluster }: HeaderProps): string {
           connecting…
         </span>
       </span>
+      {mayAct ? (
+        ""
+      ) : (
+        <span class="badge" title="You see the state. Actions and trials are for admins.">
+          viewer
+        </span>
+      )}
       <button
         type="button"
         class="quiet"

@@ -54,7 +54,13 @@ export function keyRoutes({ auth, clock, desk, limitStates }: KeyRoutesOptions):
           requestBody: bodyOf(schemaOf(keySpecSchema, "input"), SPEC_EXAMPLE),
           responses: {
             201: jsonAnswer(shownKeySchema),
-            ...errors("invalid_json", "request_too_large", "key_already_shown", "origin_not_allowed"),
+            ...errors(
+              "invalid_json",
+              "request_too_large",
+              "key_already_shown",
+              "origin_not_allowed",
+              "viewer_not_allowed",
+            ),
           },
         },
       },
@@ -115,7 +121,14 @@ export function keyRoutes({ auth, clock, desk, limitStates }: KeyRoutesOptions):
           requestBody: bodyOf(schemaOf(keyPatchSchema, "input"), { limits: { parallel: 8, tokens_per_day: null } }),
           responses: {
             200: jsonAnswer(keySchema),
-            ...errors("invalid_json", "key_not_found", "key_in_file", "request_too_large", "origin_not_allowed"),
+            ...errors(
+              "invalid_json",
+              "key_not_found",
+              "key_in_file",
+              "request_too_large",
+              "origin_not_allowed",
+              "viewer_not_allowed",
+            ),
           },
         },
       },
@@ -130,7 +143,7 @@ export function keyRoutes({ auth, clock, desk, limitStates }: KeyRoutesOptions):
         parameters: [ID],
         responses: {
           200: jsonAnswer(keySchema),
-          ...errors("key_not_found", "key_in_file", "origin_not_allowed"),
+          ...errors("key_not_found", "key_in_file", "origin_not_allowed", "viewer_not_allowed"),
         },
       },
     })
@@ -152,7 +165,14 @@ export function keyRoutes({ auth, clock, desk, limitStates }: KeyRoutesOptions):
           requestBody: { ...bodyOf(schemaOf(rotateSchema, "input"), { overlap: "48h" }), required: false },
           responses: {
             200: jsonAnswer(shownKeySchema),
-            ...errors("invalid_json", "key_not_found", "key_in_file", "key_already_shown", "origin_not_allowed"),
+            ...errors(
+              "invalid_json",
+              "key_not_found",
+              "key_in_file",
+              "key_already_shown",
+              "origin_not_allowed",
+              "viewer_not_allowed",
+            ),
           },
         },
       },

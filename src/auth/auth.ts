@@ -15,7 +15,11 @@ import {
 } from "./caller.ts";
 import { Callers, type IdleTimeouts, type RequestsElsewhere } from "./callers.ts";
 import { type AccessLists, createGates, type Gates } from "./gates.ts";
+import type { IdentityProvider } from "./identity-provider.ts";
 import { configuredKeys, type KeySource, type KeySources } from "./keys.ts";
+import { createOidcDoor, type OidcDoor } from "./oidc-door.ts";
+import { OidcFlows } from "./oidc-flows.ts";
+import { oidcOwner } from "./oidc-roles.ts";
 import { createOperatorDoor, createSignInDoor, type OperatorDoor, type SignInDoor } from "./operator-door.ts";
 import { createPageGuard, createRoleGuard } from "./page-guard.ts";
 import { Refusals, type RefusalsElsewhere } from "./refusals.ts";
@@ -51,7 +55,7 @@ export interface Access {
   readonly isClientOpen: boolean;
   /** Whether workers need no key. */
   readonly isWorkerOpen: boolean;
-  /** Whether keys or roles for operators alone are configured. */
+  /** Whether keys, roles or an issuer of identities for operators alone are configured. */
   readonly hasAdmins: boolean;
   /** Whether workers may come from several owners: there are several keys and roles for them. */
   readonly hasSeveralOwners: boolean;
@@ -67,6 +71,8 @@ export interface Auth extends ClientDoor, Access {
   readonly workers: WorkerDoor;
   readonly operators: OperatorDoor;
   readonly signIns: SignInDoor;
+  /** Sign-ins by an issuer of identities; undefined without one. */
+  readonly oidc: OidcDoor | undefined;
   /** The sign-ins that were ended early, which other servers must know. */
   readonly signOuts: SignOuts;
   /** Returns the client's address for logs: the one that a trusted proxy states, else the peer's. */
@@ -95,6 +101,8 @@ export interface AuthOptions {
   readonly secret?: SharedSecret | undefined;
   /** Sign-outs are forgotten at a restart unless given. */
   readonly signOutRecords?: SignOutRecords | undefined;
+  /** The issuer that `OIDC_ISSUER` names. */
+  readonly identity?: IdentityProvider | undefined;
   /** Writes down sign-ins. Nobody does unless given. */
   readonly audit?: Audit | undefined;
   /** What the other servers of a cluster count; absent where this server is the only one. */
@@ -139,17 +147,19 @@ export function createAuth(config: Config, { clock, ids, log }: Deps, options: A
   const dashboard = createCaller("dashboard", limits);
   const standIn = (token: string): Caller | undefined => (tryTokens.isCurrent(token) ? dashboard : undefined);
   const gateParts = { proxies, refusals, assertPageMayUseRole: createRoleGuard(config), roleLimits: limits };
-  const { made } = options;
+  const { made, identity } = options;
+  const signInOwner = oidcOwner(config);
   const gatesFor = (next: AccessLists): Gates => {
     const { maxRequestsPerKey, clusterName } = config;
     const listed = options.keys ?? configuredKeys({ ...next, maxRequestsPerKey, clusterName });
-    return createGates(gateParts, listed, next, standIn, made);
+    return createGates(gateParts, listed, next, standIn, made, signInOwner);
   };
   let lists: AccessLists = config;
   let gates = gatesFor(lists);
   const deriveTokenKeys = (): void => {
     const { operators, hasAdmins } = gates;
-    tokenKeys.derive(operatorKeys(lists, hasAdmins, made?.admin), (owner) => operators.hasOwner(owner));
+    const keys = signInOwner === undefined ? operatorKeys(lists, hasAdmins, made?.admin) : issuersKeys(lists, config);
+    tokenKeys.derive(keys, (owner) => operators.hasOwner(owner));
   };
   deriveTokenKeys();
 
@@ -172,6 +182,17 @@ export function createAuth(config: Config, { clock, ids, log }: Deps, options: A
     log,
     audit: options.audit,
   };
+  const oidc =
+    identity && signInOwner !== undefined
+      ? createOidcDoor({
+          ...parts,
+          config,
+          clock,
+          identity,
+          owner: signInOwner,
+          flows: new OidcFlows(clock, tokenKeys, signInOwner),
+        })
+      : undefined;
   return {
     enter(visit, surface) {
       const caller = callers.enter(ask(visit, surface), visit);
@@ -186,6 +207,7 @@ export function createAuth(config: Config, { clock, ids, log }: Deps, options: A
     workers: createWorkerDoor(parts),
     operators: createOperatorDoor(parts),
     signIns: createSignInDoor(parts),
+    oidc,
     signOuts,
     get isClientOpen() {
       return gates.api.isOpen;
@@ -201,7 +223,8 @@ export function createAuth(config: Config, { clock, ids, log }: Deps, options: A
     },
     reload(next) {
       const opened = openedBy(lists, next, made);
-      if (opened) return { ok: false, opened };
+      // Without a key, the issuer's users are still operators, and nobody else.
+      if (opened && (opened !== "operators" || signInOwner === undefined)) return { ok: false, opened };
       const changes = countChanges(lists, next);
       lists = next;
       gates = gatesFor(lists);
@@ -229,4 +252,13 @@ function operatorKeys(
   if (hasAdmins && adminKeys.length > 0) return adminKeys;
   const isAnyMade = made !== undefined && !made.isEmpty;
   return isAnyMade ? [] : apiKeys;
+}
+
+/**
+ * Returns the keys from which the one for tokens is derived where users sign in by an issuer. Then everybody gets sealed
+ * text, in the cookie of a sign-in that has only begun, so it must not help to guess the keys of operators: the secret that
+ * the server has at the issuer is part of it. Without that secret, the tokens are valid on this server alone.
+ */
+function issuersKeys({ adminKeys }: AccessLists, { oidcClientSecret }: Config): readonly string[] {
+  return oidcClientSecret === undefined ? [] : [...adminKeys, `oidc ${oidcClientSecret}`];
 }

@@ -65,6 +65,13 @@ export class FailureLimit {
     return Math.max(1, Math.ceil(leftMs / 1000));
   }
 
+  /** Returns whether this address is at its limit, without counting anything. */
+  isFull(address: string): boolean {
+    this.#forgetOld();
+    const failures = this.#byAddress.get(this.#elsewhere?.nameOf(address) ?? address);
+    return this.#limit > 0 && failures !== undefined && failures.count >= this.#limit;
+  }
+
   /** Counts wrong keys. If their address is at its limit, returns what is known of the address instead. */
   #add(name: string, keys: number): Failures | undefined {
     this.#forgetOld();

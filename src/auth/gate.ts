@@ -31,6 +31,8 @@ export interface GateOptions {
   readonly elsewhere?: KeySource;
   /** The message for a request without a valid key; that of `invalid_api_key` unless given. */
   readonly refusal?: string;
+  /** The owner that sign-ins without a key stand for: those by an issuer of identities. */
+  readonly signInOwner?: string | undefined;
   /** Returns the caller of a token that is accepted in place of a key. */
   readonly standIn?: (token: string) => Caller | undefined;
 }
@@ -50,6 +52,11 @@ export class Gate {
     this.#roles = new Map(options.roles.map((role) => [role, createCaller(`role:${role}`, parts.roleLimits)]));
     this.hasKeys = options.sources.some((source) => !source.isEmpty);
     this.isOpen = !this.hasKeys && this.#roles.size === 0 && !options.isShut;
+  }
+
+  /** Whether sign-ins are possible: with a key, or by an issuer of identities. */
+  get canSignIn(): boolean {
+    return this.hasKeys || this.#options.signInOwner !== undefined;
   }
 
   /** Returns the caller of a role that a trusted proxy states; undefined if there is none. Throws `origin_not_allowed`. */
@@ -95,16 +102,16 @@ export class Gate {
     return !this.isOpen && this.hasOwner(ownerOf(caller));
   }
 
-  /** Whether a key or role of this gate stands for the owner of a worker. */
+  /** Whether a key, a role or a sign-in of this gate stands for an owner. */
   hasOwner(owner: string): boolean {
     if (this.isOpen) return owner === ANYBODY;
     for (const role of this.#roles.values()) if (role.name === owner) return true;
-    return this.hasKeyOf(owner);
+    return this.maySignInAs(owner);
   }
 
-  /** Whether a key of this gate, and not a role, stands for the owner. */
-  hasKeyOf(owner: string): boolean {
-    return this.#options.sources.some((source) => source.hasOwner(owner));
+  /** Whether a sign-in may stand for the owner: with a key of this gate or by an issuer, and not with a role. */
+  maySignInAs(owner: string): boolean {
+    return owner === this.#options.signInOwner || this.#options.sources.some((source) => source.hasOwner(owner));
   }
 
   /**

@@ -15,12 +15,15 @@ export interface Gates {
   readonly transfer: Gate;
   readonly workers: Gate;
   readonly operators: Gate;
-  /** Whether keys or roles for operators alone are configured. */
+  /** Whether keys, roles or an issuer of identities for operators alone are configured. */
   readonly hasAdmins: boolean;
 }
 
 const ADMINS_ONLY =
   "No valid admin key was given; an API key is not enough here. Send it as 'Authorization: Bearer <key>'.";
+
+const SIGN_IN =
+  "No sign-in and no valid admin key was given. Sign in at /state, or send an admin key as 'Authorization: Bearer <key>'.";
 
 const NO_ADMINS =
   "This server has no admin key, and the keys that were made for clients do not open this. Set ADMIN_KEY, or make an admin key.";
@@ -28,7 +31,8 @@ const NO_ADMINS =
 /**
  * Builds the gates. `standIn` returns the caller of a token that clients may use in place of a key. `made` are the keys that
  * are made while the server runs. Without admins, the listed keys of clients make an operator, but never a made one: those
- * are given to people who may use models, and not the server.
+ * are given to people who may use models, and not the server. `signInOwner` is the owner of sign-ins by an issuer of
+ * identities, with which operators are never those who use models.
  */
 export function createGates(
   parts: GateParts,
@@ -36,9 +40,10 @@ export function createGates(
   { apiRoles, clientRoles, adminRoles }: AccessLists,
   standIn: (token: string) => Caller | undefined,
   made?: KeySources,
+  signInOwner?: string,
 ): Gates {
   const keys = made ? combineKeys(listed, made) : listed;
-  const hasAdmins = !keys.admin.isEmpty || adminRoles.length > 0;
+  const hasAdmins = !keys.admin.isEmpty || adminRoles.length > 0 || signInOwner !== undefined;
   const hasMade = made !== undefined && !made.api.isEmpty;
   return {
     api: new Gate(parts, { surface: "api", sources: [keys.api], roles: apiRoles, standIn, elsewhere: keys.admin }),
@@ -54,7 +59,15 @@ export function createGates(
     operators: new Gate(
       parts,
       hasAdmins
-        ? { surface: "state", sources: [keys.admin], roles: adminRoles, refusal: ADMINS_ONLY, elsewhere: keys.api }
+        ? {
+            surface: "state",
+            sources: [keys.admin],
+            roles: adminRoles,
+            refusal: signInOwner === undefined ? ADMINS_ONLY : SIGN_IN,
+            elsewhere: keys.api,
+            signInOwner,
+            isShut: true,
+          }
         : {
             surface: "state",
             sources: [listed.api],

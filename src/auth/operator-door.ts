@@ -1,4 +1,5 @@
 import type { Audit } from "../audit/audit.ts";
+import { Fault } from "../errors.ts";
 import type { Visit } from "../http/visit.ts";
 import type { Log } from "../system/deps.ts";
 import type { Proxies } from "./addresses.ts";
@@ -6,6 +7,7 @@ import { ANONYMOUS, type Caller } from "./caller.ts";
 import { ownerOf } from "./gate.ts";
 import type { Gates } from "./gates.ts";
 import { keysOf } from "./keys.ts";
+import { isSecure } from "./public-origin.ts";
 import { assertSameOrigin } from "./same-origin.ts";
 import type { SignIn, SignIns } from "./sign-ins.ts";
 import type { TryTokens } from "./try-tokens.ts";
@@ -13,7 +15,7 @@ import type { TryTokens } from "./try-tokens.ts";
 /**
  * The door to the state and to operators' actions. It accepts admin keys and roles if any are configured, else those of
  * clients. All methods throw `invalid_api_key` or `too_many_auth_failures`. Like the door for clients, they refuse pages of
- * other sites where no key is required, and to use a role.
+ * other sites where no key is required, and to use a role. Viewers read and do nothing else.
  */
 export interface OperatorDoor {
   /** Lets a visit with a key, a role or a sign-in read the state. */
@@ -21,8 +23,8 @@ export interface OperatorDoor {
   /** Returns whether a visit has a current sign-in. A wrong one does not count as a guess: nobody can guess a sign-in. */
   isSignedIn(visit: Visit): boolean;
   /**
-   * Lets the same visits act, unless a page of another site sent the request. Also throws `origin_not_allowed` or
-   * `host_not_allowed`.
+   * Lets the same visits act, except those of viewers, unless a page of another site sent the request. Also throws
+   * `viewer_not_allowed`, `origin_not_allowed` or `host_not_allowed`.
    */
   act(visit: Visit): Caller;
   /**
@@ -35,7 +37,7 @@ export interface OperatorDoor {
 
 /** Sign-ins to the dashboard, which replace a key by a cookie. Each method returns a `Set-Cookie` value. */
 export interface SignInDoor {
-  /** The kind of key to sign in with; undefined if there are no keys, because roles come from the proxy. */
+  /** The kind of key to sign in with; undefined if there are no keys: roles come from the proxy, or users from an issuer. */
   readonly keyKind: "admin" | "API" | undefined;
   /** Begins a sign-in with a key. Throws `origin_not_allowed`, `invalid_api_key` or `too_many_auth_failures`. */
   begin(visit: Visit, key: string): string;
@@ -46,6 +48,8 @@ export interface SignInDoor {
 /** Permission to read the state. It may end with a sign-in, so a long stream MUST check `isCurrent` repeatedly. */
 export interface StateAccess {
   readonly caller: Caller;
+  /** False for a viewer. */
+  readonly mayAct: boolean;
   isCurrent(): boolean;
 }
 
@@ -64,12 +68,12 @@ export interface OperatorDoorParts {
 
 export function createOperatorDoor(parts: OperatorDoorParts): OperatorDoor {
   const { gates, proxies, signIns, tryTokens, assertNoForeignPage } = parts;
-  // Only keys begin sign-ins. A sign-in for a role is forged, because clients may know the key that seals it
+  // Only keys and the issuer begin sign-ins. A sign-in for a role is forged, because clients may know the key that seals it
   // (`operatorKeys`).
   const isCurrent = (signIn: SignIn): boolean =>
-    signIns.isCurrent(signIn) && gates().operators.hasKeyOf(signIn.caller.owner);
+    signIns.isCurrent(signIn) && gates().operators.maySignInAs(signIn.caller.owner);
   const signInOf = (visit: Visit): SignIn | undefined => {
-    const signIn = gates().operators.hasKeys ? signIns.find(visit.request) : undefined;
+    const signIn = gates().operators.canSignIn ? signIns.find(visit.request) : undefined;
     return signIn && isCurrent(signIn) ? signIn : undefined;
   };
   const openOr = (visit: Visit): Caller => {
@@ -80,7 +84,9 @@ export function createOperatorDoor(parts: OperatorDoorParts): OperatorDoor {
   };
   const act = (visit: Visit): Caller => {
     const gate = gates().operators;
-    const byItself = gate.isOpen ? ANONYMOUS : (signInOf(visit)?.caller ?? gate.roleOf(visit));
+    const signIn = gate.isOpen ? undefined : signInOf(visit);
+    if (signIn?.role === "viewer") throw new Fault("viewer_not_allowed");
+    const byItself = gate.isOpen ? ANONYMOUS : (signIn?.caller ?? gate.roleOf(visit));
     if (!byItself) return gate.admitKeys(visit, keysOf(visit.request.headers));
     // A browser would send a cookie or a proxy's role for any site's page as well. A key beside them is not checked.
     // A page whose own name was made to lead here has the same origin, so an open door checks the name, too.
@@ -91,9 +97,9 @@ export function createOperatorDoor(parts: OperatorDoorParts): OperatorDoor {
   return {
     read(visit) {
       const signIn = signInOf(visit);
-      if (signIn) return { caller: signIn.caller, isCurrent: () => isCurrent(signIn) };
+      if (signIn) return { caller: signIn.caller, mayAct: signIn.role === "admin", isCurrent: () => isCurrent(signIn) };
       const caller = openOr(visit);
-      return { caller, isCurrent: () => gates().operators.stillAdmits(caller) };
+      return { caller, mayAct: true, isCurrent: () => gates().operators.stillAdmits(caller) };
     },
     isSignedIn: (visit) => signInOf(visit) !== undefined,
     act,
@@ -109,12 +115,6 @@ export function createOperatorDoor(parts: OperatorDoorParts): OperatorDoor {
 
 export function createSignInDoor(parts: OperatorDoorParts): SignInDoor {
   const { gates, log, audit, proxies, signIns, addressOf } = parts;
-  const isSecure = (visit: Visit): boolean => {
-    const { headers, url } = visit.request;
-    if (url.startsWith("https:")) return true;
-    const scheme = headers.get("x-forwarded-proto")?.split(",")[0]?.trim();
-    return scheme === "https" && proxies.isTrusted(visit.address());
-  };
   return {
     get keyKind() {
       const { operators, hasAdmins } = gates();
@@ -125,13 +125,13 @@ export function createSignInDoor(parts: OperatorDoorParts): SignInDoor {
       const caller = gates().operators.admitKeys(visit, key === "" ? [] : [key]);
       audit?.note({ who: caller.name, address: addressOf(visit), what: "sign_in" });
       log.info("operator.signed_in", { request: visit.requestId, caller: caller.name, address: addressOf(visit) });
-      return signIns.begin({ name: caller.name, owner: ownerOf(caller) }, isSecure(visit));
+      return signIns.begin({ name: caller.name, owner: ownerOf(caller) }, isSecure(visit, proxies));
     },
     end(visit) {
       assertSameOrigin(visit.request.headers, proxies.isTrusted(visit.address()));
       const signIn = signIns.find(visit.request);
       if (signIn) audit?.note({ who: signIn.caller.name, address: addressOf(visit), what: "sign_out" });
-      return signIns.end(visit.request, isSecure(visit));
+      return signIns.end(visit.request, isSecure(visit, proxies));
     },
   };
 }

@@ -11,10 +11,17 @@ const LIFE_MS = MAX_TOKEN_MS;
 const COOKIE = "moorage_session";
 const COOKIE_VALUE = new RegExp(`(?:^|;\\s*)${COOKIE}=([A-Za-z0-9_-]{16,1024})(?:;|$)`);
 
+/** What a sign-in allows: an admin acts, a viewer only sees. */
+export type Role = "admin" | "viewer";
+
 /** One sign-in to the dashboard. */
 export interface SignIn extends SignOut {
-  /** The holder of the key that was given: its name, and the owner that the key stands for. Its limits are not known. */
+  /**
+   * The holder of the key that was given: its name, and the owner that the key stands for. For a user of an issuer, the owner
+   * is that of `oidcOwner`. Its limits are not known.
+   */
   readonly caller: KeyRecord;
+  readonly role: Role;
 }
 
 export interface SignInsOptions {
@@ -36,9 +43,9 @@ export class SignIns {
   }
 
   /** Begins a sign-in and returns the value of `Set-Cookie`. */
-  begin({ name, owner }: Pick<KeyRecord, "name" | "owner">, isSecure: boolean): string {
+  begin({ name, owner }: Pick<KeyRecord, "name" | "owner">, isSecure: boolean, role: Role = "admin"): string {
     const { clock, ids, keys } = this.#options;
-    const content = { id: ids.secret(), name, owner, ends_at: clock.now() + LIFE_MS };
+    const content = { id: ids.secret(), name, owner, role, ends_at: clock.now() + LIFE_MS };
     return cookie(keys.seal("sign-in", JSON.stringify(content)), LIFE_MS / 1000, isSecure);
   }
 
@@ -72,9 +79,11 @@ export class SignIns {
 /** Reads what `begin` has sealed, perhaps in another version of the server. */
 function toSignIn(value: unknown): SignIn | undefined {
   if (!isRecord(value)) return undefined;
-  const { id, name, owner, ends_at: endsAt } = value;
+  // Versions that knew no roles wrote none: all their sign-ins were those of admins.
+  const { id, name, owner, role = "admin", ends_at: endsAt } = value;
   if (typeof id !== "string" || typeof name !== "string" || typeof owner !== "string") return undefined;
-  return typeof endsAt === "number" ? { id, endsAt, caller: { ...createCaller(name), owner } } : undefined;
+  if (typeof endsAt !== "number" || (role !== "admin" && role !== "viewer")) return undefined;
+  return { id, endsAt, role, caller: { ...createCaller(name), owner } };
 }
 
 function cookie(value: string, maxAgeS: number, isSecure: boolean): string {

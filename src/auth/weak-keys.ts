@@ -1,10 +1,12 @@
 import type { Config } from "../config.ts";
 import { isWeakKey } from "../system/key-strength.ts";
 
-/** Returns the names of the configured keys that have fewer than 128 bits by their length and alphabet: `api-key:2`. */
-export function weakKeys({ apiKeys, clientKeys, adminKeys }: Config): readonly string[] {
+/** Returns the names of the configured keys and secrets that have fewer than 128 bits by their length and alphabet: `api-key:2`. */
+export function weakKeys({ apiKeys, clientKeys, adminKeys, oidcClientSecret }: Config): readonly string[] {
   const lists = { "api-key": apiKeys, "client-key": clientKeys, "admin-key": adminKeys };
-  return Object.entries(lists).flatMap(([kind, keys]) =>
+  const secret = oidcClientSecret !== undefined && isWeakKey(oidcClientSecret) ? ["oidc-client-secret"] : [];
+  const listed = Object.entries(lists).flatMap(([kind, keys]) =>
     keys.flatMap((key, index) => (isWeakKey(key) ? [`${kind}:${index + 1}`] : [])),
   );
+  return [...listed, ...secret];
 }

@@ -44,7 +44,7 @@ export function openLocalAdmin(directory: string, deps: Deps): LocalAdmin {
   const caller = createCaller("cli");
   const auth = {
     addressOf: () => undefined,
-    operators: { read: () => ({ caller, isCurrent: () => true }), act: () => caller },
+    operators: { read: () => ({ caller, mayAct: true, isCurrent: () => true }), act: () => caller },
   };
   const spent = { clock, calendar: new Calendar(), meter: usage.meter };
   const nowhere = { addressOf: () => undefined };

@@ -19,7 +19,7 @@ export function JobTable({ plugin }: { readonly plugin: string }): string {
         { sortBy: "running_ms", label: "Running", isNumber: true },
         { sortBy: "waiting_ms", label: "Waited", isNumber: true },
         { sortBy: "bytes_out", label: "Sent", isNumber: true },
-        { sortBy: "", label: "Actions" },
+        { sortBy: "", label: "Actions", isForAdmins: true },
       ]}
       empty="No jobs are running or waiting."
     >
@@ -69,7 +69,7 @@ export function JobTable({ plugin }: { readonly plugin: string }): string {
       <Cell label="Sent" isNumber>
         <span x-text="$format.bytes(row.bytes_out)"></span>
       </Cell>
-      <Cell label="Actions">
+      <Cell label="Actions" isForAdmins>
         <button
           type="button"
           class="small"

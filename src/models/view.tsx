@@ -25,7 +25,7 @@ export function PoolView({ id, title, work = OUTPUT_SPEED, children }: PropsWith
         { id: "workers", label: "Workers" },
         { id: "models", label: "Models" },
         { id: "jobs", label: "Jobs" },
-        ...(children === undefined ? [] : [{ id: "try", label: "Try it" }]),
+        ...(children === undefined ? [] : [{ id: "try", label: "Try it", isForAdmins: true }]),
       ]}
     >
       <Part id="workers">

@@ -37,7 +37,7 @@ export function WorkerTable({ plugin, work }: { readonly plugin: string; readonl
     { sortBy: "processed_total", label: "Done", isNumber: true },
     { sortBy: "failures_total", label: "Failed", isNumber: true },
     { sortBy: "connected_at", label: "Since" },
-    { sortBy: "", label: "Actions" },
+    { sortBy: "", label: "Actions", isForAdmins: true },
   ];
   return (
     <LiveTable
@@ -139,7 +139,7 @@ export function WorkerTable({ plugin, work }: { readonly plugin: string; readonl
       <Cell label="Since">
         <span x-text="$format.age(row.connected_at, $store.pool.now)" x-bind:title="row.connected_at"></span>
       </Cell>
-      <Cell label="Actions">
+      <Cell label="Actions" isForAdmins>
         <WorkerActions plugin={plugin} />
       </Cell>
     </LiveTable>

@@ -132,6 +132,7 @@ export function actionRoutes({ auth, audit, log, plugins, cluster }: ActionOptio
             "invalid_request",
             "invalid_api_key",
             "origin_not_allowed",
+            "viewer_not_allowed",
             NOT_FOUND[action.target],
             "too_many_auth_failures",
             "server_not_answering",
@@ -159,7 +160,7 @@ export function actionRoutes({ auth, audit, log, plugins, cluster }: ActionOptio
           "Replaces an API key for a few minutes at most, until the sign-in ends. The dashboard's panels use it. It opens neither the state nor operators' actions.",
         responses: {
           200: jsonAnswer(tokenSchema),
-          ...errorResponses("invalid_api_key", "origin_not_allowed", "too_many_auth_failures"),
+          ...errorResponses("invalid_api_key", "origin_not_allowed", "viewer_not_allowed", "too_many_auth_failures"),
         },
       },
     },

@@ -1,4 +1,5 @@
 import type { Access } from "../auth/auth.ts";
+import type { IdentityProblem } from "../auth/identity-provider.ts";
 import type { Config } from "../config.ts";
 import type { RecentTimes } from "../figures/recent-times.ts";
 import type { SlidingSum } from "../figures/sliding-sum.ts";
@@ -30,6 +31,8 @@ export interface OverviewOptions {
   readonly areRecordsFailing: () => boolean;
   /** What is wrong with `KEYS_FILE`; undefined if it is in force, or there is none. */
   readonly keysFileProblem?: () => string | undefined;
+  /** What keeps users from signing in by the issuer; undefined if nothing does, or there is none. */
+  readonly identityProblem?: () => IdentityProblem | undefined;
   /** Creates the overview of the cluster; absent without a cluster. */
   readonly cluster?: ((own: OwnRow) => ClusterOverview) | undefined;
 }
@@ -184,8 +187,7 @@ export class Overview {
   }
 
   #findProblems(pulses: readonly PluginPulse[]): void {
-    const { config, access, clock, plugins, authFailures, isDraining, areRecordsFailing, keysFileProblem } =
-      this.#options;
+    const { config, access, clock, plugins, authFailures, isDraining, areRecordsFailing } = this.#options;
     for (const { id, pulse } of pulses) if (pulse.workers && sumOf(pulse.workers) > 0) this.#hadWorkers.add(id);
     const common = findCommon({
       isDraining: isDraining(),
@@ -196,7 +198,8 @@ export class Overview {
       // In a cluster, NATS keeps them, or another problem says that it does not.
       areOwnersForgotten: config.dataDir === undefined && config.natsServers.length === 0 && access.hasSeveralOwners,
       areRecordsFailing: areRecordsFailing(),
-      keysFileProblem: keysFileProblem?.(),
+      keysFileProblem: this.#options.keysFileProblem?.(),
+      identityProblem: this.#options.identityProblem?.(),
       plugins: pulses.map((each) => ({
         ...each,
         hadWorkers: this.#hadWorkers.has(each.id),

@@ -9,8 +9,11 @@ import { errorResponses, rawAnswer } from "../openapi/schema.ts";
 import type { Plugin } from "../plugin/contract.ts";
 import { createRoutes } from "../plugin/route-context.ts";
 import type { Deps } from "../system/deps.ts";
-import { type Assets, accepts, createAssets } from "./assets.ts";
+import { type Assets, createAssets } from "./assets.ts";
 import type { ClusterState } from "./cluster-state.ts";
+import { oidcRoutes } from "./oidc-routes.ts";
+import { page } from "./page.ts";
+import { askedPage, pageAfter } from "./return-to.ts";
 import type { ServerState } from "./server-state.ts";
 
 export interface PageOptions {
@@ -43,14 +46,15 @@ export function pageRoutes(options: PageOptions): AnyElysia {
     return made;
   };
 
-  const showState = (request: Request): Response => {
+  const showState = (request: Request, mayAct: boolean): Response => {
     const state = server();
     const inCluster = cluster();
     return page(
       request,
       StatePage({
         version,
-        canSignOut: auth.signIns.keyKind !== undefined,
+        canSignOut: auth.signIns.keyKind !== undefined || auth.oidc !== undefined,
+        mayAct,
         hasKeys: !auth.isOpen("api"),
         assets: assets().page,
         boot: insideScript(JSON.stringify(state)),
@@ -62,8 +66,15 @@ export function pageRoutes(options: PageOptions): AnyElysia {
       }),
     );
   };
-  const showSignIn = (request: Request, status: number, problem?: string): Response =>
-    page(request, SignInPage({ assets: assets().page, problem, keyKind: auth.signIns.keyKind }), status);
+  const showSignIn = (request: Request, status: number, problem?: string, to = "/state"): Response => {
+    const { oidc } = auth;
+    const issuer = oidc && {
+      name: oidc.issuer,
+      href: `${oidc.origin}/state/oidc/sign-in?to=${encodeURIComponent(to)}`,
+    };
+    const html = SignInPage({ assets: assets().page, problem, keyKind: auth.signIns.keyKind, issuer, to });
+    return page(request, html, status);
+  };
 
   /** Returns the form's text for a failed sign-in; undefined for an error that the form does not show. */
   const problemText = (code: string): string | undefined => {
@@ -77,21 +88,23 @@ export function pageRoutes(options: PageOptions): AnyElysia {
       "/state",
       ({ visit }) => {
         const { request } = visit;
+        let mayAct: boolean;
         try {
-          auth.operators.read(visit);
+          ({ mayAct } = auth.operators.read(visit));
         } catch (error) {
           // A browser that is refused for its key has not signed in yet. Signing in helps against no other refusal.
-          if (error instanceof Fault && problemText(error.code) !== undefined) return showSignIn(request, 200);
+          if (error instanceof Fault && problemText(error.code) !== undefined)
+            return showSignIn(request, 200, undefined, askedPage(request));
           throw error;
         }
-        return showState(request);
+        return showState(request, mayAct);
       },
       {
         detail: {
           tags: ["State"],
           summary: "Page that shows the state",
           description:
-            "Asks for a key in a form, unless the browser is signed in: an admin key, or an API key where the server has no admin keys.",
+            "Asks for a key in a form, unless the browser is signed in: an admin key, or an API key where the server has no admin keys. With `OIDC_ISSUER`, it also leads to the issuer.",
           security: [],
           responses: {
             200: rawAnswer("text/html", "The state, or the sign-in form."),
@@ -104,6 +117,7 @@ export function pageRoutes(options: PageOptions): AnyElysia {
       "/state/sign-in",
       async ({ visit }) => {
         const { request } = visit;
+        let to: string | undefined;
         try {
           // Anybody may call this route, so it reads little, and not for long.
           const body = await readBody(request, {
@@ -112,11 +126,12 @@ export function pageRoutes(options: PageOptions): AnyElysia {
             clock: deps.clock,
             liftIdleTimeout: () => {},
           });
-          const key = new URLSearchParams(new TextDecoder().decode(body)).get("key") ?? "";
-          return redirect(auth.signIns.begin(visit, key.trim()));
+          const form = new URLSearchParams(new TextDecoder().decode(body));
+          to = pageAfter(form.get("to"));
+          return redirect(auth.signIns.begin(visit, (form.get("key") ?? "").trim()), to);
         } catch (error) {
           if (!(error instanceof Fault) || problemText(error.code) === undefined) throw error;
-          const answer = showSignIn(request, error.status, problemText(error.code));
+          const answer = showSignIn(request, error.status, problemText(error.code), to);
           if (error.retryAfterS !== undefined) answer.headers.set("retry-after", String(error.retryAfterS));
           return answer;
         }
@@ -132,7 +147,11 @@ export function pageRoutes(options: PageOptions): AnyElysia {
             required: true,
             content: {
               "application/x-www-form-urlencoded": {
-                schema: { type: "object", properties: { key: { type: "string" } }, required: ["key"] },
+                schema: {
+                  type: "object",
+                  properties: { key: { type: "string" }, to: { type: "string" } },
+                  required: ["key"],
+                },
               },
             },
           },
@@ -157,35 +176,10 @@ export function pageRoutes(options: PageOptions): AnyElysia {
         },
       },
     })
+    .use(oidcRoutes({ auth, showSignIn, assets: () => assets().page }))
     .get("/state/assets/:hash/:name", ({ visit, params }) => assets().serve(visit.request, params.hash, params.name), {
       detail: { hide: true },
     });
-}
-
-/** Allows only this origin's files, and no script in the page itself, because pages show names that workers choose. */
-const PAGE_POLICY =
-  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
-  "media-src 'self' blob:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
-
-/** The size below which a page is not worth compressing. */
-const MIN_PACKED_CHARS = 1024;
-
-function page(request: Request, html: string, status = 200): Response {
-  const isPacked = html.length >= MIN_PACKED_CHARS && accepts(request, "gzip");
-  return new Response(isPacked ? Bun.gzipSync(html) : html, {
-    status,
-    headers: {
-      "content-type": "text/html; charset=utf-8",
-      "cache-control": "no-store",
-      vary: "accept-encoding",
-      "content-security-policy": PAGE_POLICY,
-      "permissions-policy": "microphone=(self), camera=(), geolocation=()",
-      "x-content-type-options": "nosniff",
-      // With `no-referrer` browsers would send `Origin: null` with our own forms.
-      "referrer-policy": "same-origin",
-      ...(isPacked ? { "content-encoding": "gzip" } : {}),
-    },
-  });
 }
 
 /** Escapes JSON so that it cannot end the script element around it, whatever names workers choose. */
@@ -194,9 +188,9 @@ function insideScript(json: string): string {
 }
 
 /** Answers 303, so that the browser continues with GET and a reload does not send the key again. */
-function redirect(cookie: string): Response {
+function redirect(cookie: string, to = "/state"): Response {
   return new Response(null, {
     status: 303,
-    headers: { location: "/state", "set-cookie": cookie, "cache-control": "no-store" },
+    headers: { location: to, "set-cookie": cookie, "cache-control": "no-store" },
   });
 }

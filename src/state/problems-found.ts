@@ -1,3 +1,4 @@
+import type { IdentityProblem } from "../auth/identity-provider.ts";
 import type { Pulse, WorkerCounts } from "../plugin/reports.ts";
 import { sumOf } from "./overview-totals.ts";
 import type { Found } from "./problems.ts";
@@ -19,6 +20,8 @@ export interface ServerFacts {
   readonly areRecordsFailing: boolean;
   /** What is wrong with `KEYS_FILE`; undefined if it is in force, or there is none. */
   readonly keysFileProblem?: string | undefined;
+  /** What keeps users from signing in by the issuer; undefined if nothing does, or there is none. */
+  readonly identityProblem?: IdentityProblem | undefined;
   readonly plugins: readonly PluginFacts[];
   /** Requests of the last minute, over all plugins. */
   readonly requests: number;
@@ -69,6 +72,7 @@ export function findCommon(facts: ServerFacts): readonly Found[] {
     ...findOpenDoors(facts),
     ...findForgetting(facts),
     ...findInKeysFile(facts),
+    ...findIdentity(facts),
   ];
 }
 
@@ -211,6 +215,25 @@ function findInKeysFile({ keysFileProblem }: ServerFacts): readonly Found[] {
       severity: "warning",
       title: "KEYS_FILE has mistakes, so the keys of its last valid version stay in force.",
       advice: `Correct it; it is read again at once. ${keysFileProblem}.`,
+    },
+  ];
+}
+
+function findIdentity({ identityProblem }: ServerFacts): readonly Found[] {
+  if (identityProblem === undefined) return [];
+  const { code, detail } = identityProblem;
+  const isRefused = code === "oidc_refused";
+  return [
+    {
+      plugin: null,
+      code,
+      severity: "warning",
+      title: isRefused
+        ? "Nobody can sign in by OIDC_ISSUER, because it refuses this server."
+        : "Nobody can sign in by OIDC_ISSUER, because it does not answer as it should.",
+      advice: isRefused
+        ? `Check OIDC_CLIENT_ID, OIDC_CLIENT_SECRET and the addresses that the issuer allows. It says: ${detail}.`
+        : `It is asked again every half minute; whoever is signed in stays so. The last answer: ${detail}.`,
     },
   ];
 }

@@ -120,14 +120,17 @@ describe("compression", () => {
   );
 });
 
-test("the server opens no connection but those of its cluster, so nobody can make it reach into its own network", async () => {
+test("the server opens no connection but those of its cluster and to its issuer, so nobody can make it reach into its own network", async () => {
   const folder = join(import.meta.dir, "../../src");
   const own = [...new Bun.Glob("**/*.ts").scanSync(folder)].filter((path) => !/^(?:worker|demo|doctor)\//.test(path));
   expect(own.length).toBeGreaterThan(100);
   const dials =
     /\bfetch\(|new WebSocket\(|Bun\.connect|node:(?:net|http|https|tls|dgram|dns|child_process)|Bun\.spawn|from "undici"|await connect\(/;
-  /** The code that dials in a cluster: a link to another server, whose address NATS has told, and NATS itself. */
-  const dialers = ["cluster/links/socket-transport.ts", "cluster/nats/dial.ts"];
+  /**
+   * The code that dials in a cluster: a link to another server, whose address NATS has told, and NATS itself. The issuer has
+   * the address that the configuration names, and those that it states itself.
+   */
+  const dialers = ["oidc/issuer.ts", "cluster/links/socket-transport.ts", "cluster/nats/dial.ts"];
   /** Code that compares addresses connects to none. */
   const harmless = /^import \{ (?:BlockList, )?isIP \} from "node:net";$/;
   for (const path of own) {

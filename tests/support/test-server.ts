@@ -1,7 +1,9 @@
 import { type App, type AppCluster, createApp } from "../../src/app.ts";
+import type { IdentityProvider } from "../../src/auth/identity-provider.ts";
 import { configuredKeys, type KeySources } from "../../src/auth/keys.ts";
 import type { OpenedKeys } from "../../src/keys/open-keys.ts";
 import { type Listening, listen } from "../../src/listen.ts";
+import { openIssuer } from "../../src/oidc/issuer.ts";
 import type { PluginDefinition } from "../../src/plugin/definition.ts";
 import { KNOWN_PLUGINS } from "../../src/plugins.ts";
 import { systemClock } from "../../src/system/clock.ts";
@@ -43,7 +45,9 @@ export class TestServer {
       known,
     );
     const systemDeps = { clock: systemClock, ids: systemIds, log: silentLog };
-    this.app = createApp(this.config, { ...systemDeps, ...deps }, known, keys(this.config), undefined, cluster, opened);
+    const all = { ...systemDeps, ...deps };
+    const identity = this.config.oidcIssuer === undefined ? undefined : issuerOf(this.config, all);
+    this.app = createApp(this.config, all, known, keys(this.config), undefined, cluster, opened, identity);
     this.listening = listen(this.app, this.config);
     this.url = this.listening.url;
   }
@@ -97,6 +101,13 @@ export class TestServer {
     this.app.close();
     await this.listening.stop();
   }
+}
+
+/** Opens the issuer that a configuration names, as the process does. */
+function issuerOf(config: Config, deps: Deps): IdentityProvider {
+  const { oidcIssuer: issuer = "", oidcClientId: clientId = "", oidcClientSecret: clientSecret } = config;
+  const claims = [...config.oidcAdminClaims, ...config.oidcViewerClaims].map(({ claim }) => claim);
+  return openIssuer({ issuer, clientId, clientSecret, claims }, deps);
 }
 
 /** The state of a plugin whose workers serve models. */

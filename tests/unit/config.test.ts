@@ -50,6 +50,19 @@ const CASES: readonly (readonly [keyof Config, string, string, unknown])[] = [
   ["apiRoles", "API_HTTP_ROLES", "user,team lead", ["user", "team lead"]],
   ["clientRoles", "CLIENT_HTTP_ROLES", "worker", ["worker"]],
   ["adminRoles", "ADMIN_HTTP_ROLES", "operator", ["operator"]],
+  ["oidcIssuer", "OIDC_ISSUER", "https://id.example.com/realms/office", "https://id.example.com/realms/office"],
+  ["oidcClientId", "OIDC_CLIENT_ID", "moorage", "moorage"],
+  ["oidcClientSecret", "OIDC_CLIENT_SECRET", "s3cret, with a comma", "s3cret, with a comma"],
+  ["oidcAdminClaims", "OIDC_ADMIN_CLAIM", "groups:gpu-admins", [{ claim: "groups", value: "gpu-admins" }]],
+  [
+    "oidcViewerClaims",
+    "OIDC_VIEWER_CLAIM",
+    "https://example.com/roles:a:b, email:ada@example.com",
+    [
+      { claim: "https://example.com/roles", value: "a:b" },
+      { claim: "email", value: "ada@example.com" },
+    ],
+  ],
   ["trustedProxies", "TRUSTED_PROXIES", "192.0.2.7,fd00::/8", ["192.0.2.7", "fd00::/8"]],
   ["allowedOrigins", "ALLOWED_ORIGINS", "https://a.example,*", ["https://a.example", "*"]],
   ["publicUrl", "PUBLIC_URL", "https://Moorage.example:8443/", "https://moorage.example:8443"],
@@ -115,6 +128,11 @@ const CASES: readonly (readonly [keyof Config, string, string, unknown])[] = [
   ["confirmTimeoutMs", "CONFIRM_TIMEOUT", "1s", 1000],
 ];
 
+/** What a setting is a fault without. */
+const COMPANIONS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  OIDC_ISSUER: { OIDC_CLIENT_ID: "moorage", OIDC_VIEWER_CLAIM: "groups:gpu" },
+};
+
 describe("every setting", () => {
   test("the cases below name every setting, and every key except hostGiven", () => {
     expect(CASES.map(([key]) => key)).toEqual(Object.keys(table) as (keyof Config)[]); // the table's keys are Config's
@@ -123,24 +141,26 @@ describe("every setting", () => {
 
   test.each(CASES)("%s comes from %s in the environment, its flag and its YAML key", (key, variable, text, value) => {
     const name = variable.toLowerCase();
+    const env = COMPANIONS[variable] ?? {};
     expect<unknown>(defaultConfig()[key]).not.toEqual(value);
-    expect<unknown>(configOf({ env: { [variable]: text } })[key]).toEqual(value);
-    expect<unknown>(configOf({ argv: [`--${name.replaceAll("_", "-")}`, text] })[key]).toEqual(value);
-    expect<unknown>(configOf({ argv: [`--${name.replaceAll("_", "-")}=${text}`] })[key]).toEqual(value);
-    expect<unknown>(configOf({ yaml: `${name}: ${JSON.stringify(text)}` })[key]).toEqual(value);
+    expect<unknown>(configOf({ env: { ...env, [variable]: text } })[key]).toEqual(value);
+    expect<unknown>(configOf({ env, argv: [`--${name.replaceAll("_", "-")}`, text] })[key]).toEqual(value);
+    expect<unknown>(configOf({ env, argv: [`--${name.replaceAll("_", "-")}=${text}`] })[key]).toEqual(value);
+    expect<unknown>(configOf({ env, yaml: `${name}: ${JSON.stringify(text)}` })[key]).toEqual(value);
   });
 
   test.each(CASES)("%s prefers the flag to %s, and that to the file", (key, variable, text, value) => {
     const name = variable.toLowerCase();
     const flag = `--${name.replaceAll("_", "-")}=${text}`;
+    const others = COMPANIONS[variable] ?? {};
     const wrong = "not\tusable"; // a fault wherever it is in effect
     const argv = ["--config=/m.yaml"];
     const wrongFile = () => `${name}: ${JSON.stringify(wrong)}`;
     const rightFile = () => `${name}: ${JSON.stringify(text)}`;
-    expect<unknown>(configOf({ argv: [...argv, flag], env: { [variable]: wrong }, readFile: wrongFile })[key]).toEqual(
-      value,
-    );
-    expect<unknown>(configOf({ argv, env: { [variable]: text }, readFile: wrongFile })[key]).toEqual(value);
+    expect<unknown>(
+      configOf({ argv: [...argv, flag], env: { ...others, [variable]: wrong }, readFile: wrongFile })[key],
+    ).toEqual(value);
+    expect<unknown>(configOf({ argv, env: { ...others, [variable]: text }, readFile: wrongFile })[key]).toEqual(value);
     expect(faultsOf({ argv, env: { [variable]: wrong }, readFile: rightFile })).toHaveLength(1);
     expect(faultsOf({ argv, readFile: wrongFile })).toHaveLength(1);
   });
@@ -158,6 +178,11 @@ describe("every setting", () => {
       apiRoles: [],
       clientRoles: [],
       adminRoles: [],
+      oidcIssuer: undefined,
+      oidcClientId: undefined,
+      oidcClientSecret: undefined,
+      oidcAdminClaims: [],
+      oidcViewerClaims: [],
       trustedProxies: [
         "127.0.0.0/8",
         "10.0.0.0/8",

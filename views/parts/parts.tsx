@@ -4,6 +4,8 @@ import type { PropsWithChildren } from "@kitajs/html";
 export interface PartName {
   readonly id: string;
   readonly label: string;
+  /** Whether viewers are not offered the part. */
+  readonly isForAdmins?: boolean;
 }
 
 /** The section of one plugin: a heading, the plugin's summary, and parts of which one is shown at a time. */
@@ -40,6 +42,7 @@ function PartButtons({ title, parts }: { readonly title: string; readonly parts:
       {parts.map((part) => (
         <button
           type="button"
+          class={part.isForAdmins === true ? "for-admins" : undefined}
           x-on:click={`show('${part.id}')`}
           x-bind:aria-pressed={`isShown('${part.id}') ? 'true' : 'false'`}
           safe

@@ -17,7 +17,7 @@ export function RestrictionTable({ plugin, what }: { readonly plugin: string; re
           { sortBy: "connected", label: "Link" },
           { sortBy: "", label: "Drained" },
           { sortBy: "", label: "Blocked" },
-          { sortBy: "", label: "Actions" },
+          { sortBy: "", label: "Actions", isForAdmins: true },
         ]}
         empty="No id is drained or blocked."
       >
@@ -34,7 +34,7 @@ export function RestrictionTable({ plugin, what }: { readonly plugin: string; re
         <Cell label="Blocked">
           <Fact field="blocked" />
         </Cell>
-        <Cell label="Actions">
+        <Cell label="Actions" isForAdmins>
           <span class="actions">
             <Lift field="drained" action="undrain" label="Undrain" plugin={plugin} />
             <Lift field="blocked" action="unblock" label="Unblock" plugin={plugin} />

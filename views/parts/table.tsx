@@ -6,6 +6,8 @@ export interface Column {
   readonly sortBy: string;
   readonly label: string;
   readonly isNumber?: boolean;
+  /** Whether viewers do not see the column. Its cells say so, too. */
+  readonly isForAdmins?: boolean;
 }
 
 export interface LiveTableProps {
@@ -99,8 +101,8 @@ function Facet({ id, label }: { readonly id: string; readonly label: string }): 
   ) as string;
 }
 
-function Head({ sortBy, label, isNumber }: Column): string {
-  const kind = isNumber === true ? "number" : undefined;
+function Head({ sortBy, label, isNumber, isForAdmins }: Column): string {
+  const kind = isForAdmins === true ? "for-admins" : isNumber === true ? "number" : undefined;
   if (sortBy === "")
     return (
       <th scope="col" class={kind} safe>
@@ -120,10 +122,11 @@ function Head({ sortBy, label, isNumber }: Column): string {
 export function Cell({
   label,
   isNumber,
+  isForAdmins,
   children,
-}: PropsWithChildren<{ readonly label: string; readonly isNumber?: boolean }>): string {
+}: PropsWithChildren<Pick<Column, "label" | "isNumber" | "isForAdmins">>): string {
   return (
-    <td data-label={label} class={isNumber === true ? "number" : undefined}>
+    <td data-label={label} class={isForAdmins === true ? "for-admins" : isNumber === true ? "number" : undefined}>
       {children as "safe"}
     </td>
   ) as string;

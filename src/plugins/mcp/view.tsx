@@ -15,7 +15,7 @@ export function renderMcpView(): string {
       parts={[
         { id: "relays", label: "Relays" },
         { id: "functions", label: "Functions" },
-        { id: "try", label: "Try it" },
+        { id: "try", label: "Try it", isForAdmins: true },
       ]}
     >
       <Part id="relays">
@@ -63,7 +63,7 @@ function RelayTable(): string {
         { sortBy: "served_total", label: "Served", isNumber: true },
         { sortBy: "failures_total", label: "Failed", isNumber: true },
         { sortBy: "connected_at", label: "Since" },
-        { sortBy: "", label: "Actions" },
+        { sortBy: "", label: "Actions", isForAdmins: true },
       ]}
       empty="No relay is connected to this server. Start one with: bun run moorage worker mcp"
     >
@@ -109,7 +109,7 @@ function RelayTable(): string {
           x-bind:title="row.connected_at"
         ></span>
       </Cell>
-      <Cell label="Actions">
+      <Cell label="Actions" isForAdmins>
         <WorkerActions plugin="mcp" />
       </Cell>
     </LiveTable>

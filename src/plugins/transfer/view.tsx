@@ -12,7 +12,7 @@ export function renderTransferView(): string {
       summary={(<TransferSummary />) as string}
       parts={[
         { id: "active", label: "Active" },
-        { id: "try", label: "Try it" },
+        { id: "try", label: "Try it", isForAdmins: true },
       ]}
     >
       <Part id="active">

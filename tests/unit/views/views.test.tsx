@@ -20,6 +20,7 @@ test("a version or a worker's name that is a script appears as text on the state
   const html = StatePage({
     version: EVIL,
     canSignOut: true,
+    mayAct: true,
     hasKeys: true,
     assets: ASSETS,
     boot: "{}",
@@ -34,6 +35,7 @@ test("the state page holds each plugin's fragment unchanged, under its own tab",
   const html = StatePage({
     version: "1.2.3",
     canSignOut: false,
+    mayAct: true,
     hasKeys: false,
     assets: ASSETS,
     boot: '{"version":"1.2.3"}',
@@ -52,21 +54,29 @@ test("the state page holds each plugin's fragment unchanged, under its own tab",
 });
 
 test("the sign-in page posts the key to this server and says what was wrong", () => {
-  const html = SignInPage({ assets: ASSETS, problem: EVIL, keyKind: "API" });
+  const html = SignInPage({ assets: ASSETS, problem: EVIL, keyKind: "API", issuer: undefined, to: "/state" });
   expect(html).toContain('<form method="post" action="/state/sign-in">');
   expect(html).toContain('type="password"');
   expect(html).toContain("&lt;script&gt;");
   expect(html).not.toContain("/app.ts");
-  expect(SignInPage({ assets: ASSETS, problem: undefined, keyKind: "API" })).not.toContain('role="alert"');
+  expect(
+    SignInPage({ assets: ASSETS, problem: undefined, keyKind: "API", issuer: undefined, to: "/state" }),
+  ).not.toContain('role="alert"');
 });
 
 test("the sign-in page asks for the kind of key that opens the dashboard", () => {
-  expect(SignInPage({ assets: ASSETS, problem: undefined, keyKind: "API" })).toContain(">API key</label>");
-  expect(SignInPage({ assets: ASSETS, problem: undefined, keyKind: "admin" })).toContain(">Admin key</label>");
+  expect(SignInPage({ assets: ASSETS, problem: undefined, keyKind: "API", issuer: undefined, to: "/state" })).toContain(
+    ">API key</label>",
+  );
+  expect(
+    SignInPage({ assets: ASSETS, problem: undefined, keyKind: "admin", issuer: undefined, to: "/state" }),
+  ).toContain(">Admin key</label>");
 });
 
 test("the sign-in page has no form if no key would open the dashboard", () => {
-  expect(SignInPage({ assets: ASSETS, problem: undefined, keyKind: undefined })).not.toContain("<form");
+  expect(
+    SignInPage({ assets: ASSETS, problem: undefined, keyKind: undefined, issuer: undefined, to: "/state" }),
+  ).not.toContain("<form");
 });
 
 test("a page's title is text, and the page needs no inline script, style or handler", () => {

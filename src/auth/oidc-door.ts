@@ -1,0 +1,104 @@
+import type { Audit } from "../audit/audit.ts";
+import type { Config } from "../config.ts";
+import type { Visit } from "../http/visit.ts";
+import type { Clock, Log } from "../system/deps.ts";
+import { RepeatedLines } from "../system/repeated-lines.ts";
+import type { Proxies } from "./addresses.ts";
+import { FailureLimit } from "./failure-limit.ts";
+import { type Claims, IdentityFault, type IdentityProvider } from "./identity-provider.ts";
+import type { OidcFlows } from "./oidc-flows.ts";
+import { roleIn, userName } from "./oidc-roles.ts";
+import { isSecure, originSeen } from "./public-origin.ts";
+import type { Role, SignIns } from "./sign-ins.ts";
+
+/** The path to which the issuer sends the browser back. */
+const CALLBACK = "/state/oidc/callback";
+
+/** Sign-ins to the dashboard by an issuer of identities. Both methods throw `IdentityFault`. */
+export interface OidcDoor {
+  /** The issuer's host. */
+  readonly issuer: string;
+  /** The origin at which a sign-in has to begin; empty for the one that the browser uses. */
+  readonly origin: string;
+  /** Begins a sign-in that leads to a page of this server. Returns the address at the issuer and a `Set-Cookie` value. */
+  begin(visit: Visit, to: string): Promise<{ readonly location: string; readonly cookie: string }>;
+  /** Ends the callback's sign-in at the issuer and begins the one here. Returns the page that was asked for. */
+  finish(visit: Visit): Promise<{ readonly to: string; readonly cookies: readonly string[] }>;
+  /** Returns the value of `Set-Cookie` that forgets what `begin` has begun. */
+  forget(visit: Visit): string;
+}
+
+export interface OidcDoorParts {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly identity: IdentityProvider;
+  readonly flows: OidcFlows;
+  readonly signIns: SignIns;
+  /** The owner that the sign-ins stand for: see `oidcOwner`. */
+  readonly owner: string;
+  readonly proxies: Proxies;
+  readonly addressOf: (visit: Visit) => string | undefined;
+  /** Returns the address under which failures are counted. */
+  readonly bucketOf: (visit: Visit) => string;
+  readonly audit?: Audit | undefined;
+}
+
+export function createOidcDoor(parts: OidcDoorParts): OidcDoor {
+  const { config, clock, log, identity, flows, signIns, owner, proxies, addressOf, bucketOf, audit } = parts;
+  // Anybody may begin a sign-in and call back with a code that they made up, for which the issuer is asked.
+  const failures = new FailureLimit(config.authFailuresPerMinute, clock);
+  const lines = new RepeatedLines({ clock, write: (fields) => log.warn("oidc.failed", fields) });
+  const fail = (address: string | undefined, fault: IdentityFault): IdentityFault => {
+    const { reason, detail } = fault;
+    lines.note(`${address} ${reason}`, { address, reason, detail }, { reason });
+    return fault;
+  };
+  const check = async (visit: Visit): Promise<{ claims: Claims; role: Role; to: string }> => {
+    const flow = flows.find(visit.request);
+    const { search = "", searchParams } = URL.parse(visit.request.url) ?? {};
+    const states = searchParams?.getAll("state") ?? [];
+    if (!flow || states.length !== 1 || states[0] !== flow.state) throw new IdentityFault("not_begun");
+    const claims = await identity.finish(
+      new URL(flow.redirectUri + search),
+      flow,
+      (some) => roleIn(some, config) !== undefined,
+    );
+    const role = roleIn(claims, config);
+    if (role === undefined) throw new IdentityFault("no_role", userName(claims));
+    return { claims, role, to: flow.to };
+  };
+  return {
+    issuer: identity.name,
+    origin: config.publicUrl ?? "",
+    async begin(visit, to) {
+      try {
+        const redirectUri = `${config.publicUrl ?? originSeen(visit, proxies)}${CALLBACK}`;
+        const { url, flow } = await identity.begin(redirectUri);
+        return { location: url, cookie: flows.keep({ ...flow, redirectUri, to }, isSecure(visit, proxies)) };
+      } catch (error) {
+        throw error instanceof IdentityFault ? fail(addressOf(visit), error) : error;
+      }
+    },
+    async finish(visit) {
+      const bucket = bucketOf(visit);
+      // Bun forgets the address of a client that leaves while the issuer is asked.
+      const address = addressOf(visit);
+      if (failures.isFull(bucket))
+        throw fail(address, new IdentityFault("busy", "too many failures from this address"));
+      try {
+        const { claims, role, to } = await check(visit);
+        const name = userName(claims);
+        const secure = isSecure(visit, proxies);
+        audit?.note({ who: name, address, what: "sign_in", detail: { role } });
+        log.info("operator.signed_in", { request: visit.requestId, caller: name, role, address });
+        return { to, cookies: [signIns.begin({ name, owner }, secure, role), flows.end(secure)] };
+      } catch (error) {
+        if (!(error instanceof IdentityFault)) throw error;
+        if (error.reason === "used_code" || error.reason === "invalid") failures.count(bucket);
+        throw fail(address, error);
+      }
+    },
+    forget: (visit) => flows.end(isSecure(visit, proxies)),
+  };
+}

@@ -175,20 +175,20 @@ export function createApp(
     watch: cluster && ((pluginId) => cluster.watch(pluginId)),
   });
   const book = opened?.book;
-  const endJobs = (): void => {
+  const endRequests = (): void => {
     const judge = (keyId: string): Fault | undefined => endFault(book?.get(keyId), deps.clock.now());
-    for (const { jobs } of plugins) jobs?.endJobs(judge);
+    for (const { lifecycle } of plugins) lifecycle?.endRequests?.(judge);
   };
   book?.onChange((event) => {
     if (event.isFirst) auth.refresh();
     if (event.entry.kind === "worker" && (event.isFirst || event.kind !== "created")) sessions.closeDisowned();
-    if (event.entry.kind === "client" && event.kind !== "created") endJobs();
+    if (event.entry.kind === "client" && event.kind !== "created") endRequests();
   });
-  // After the jobs of a revoked key have ended, so that losing its limits lets none of them go on.
+  // After the requests of a revoked key have ended, so that losing its limits lets none of them go on.
   const charges = book && createKeyCharges(book, deps.clock, usage.meter);
   // A revocation is told at once. An expiry is not, so somebody has to look.
   const stopLooking = book && deps.clock.every(EXPIRY_LOOK_MS, () => void sessions.closeDisowned());
-  const stopEnding = book && deps.clock.every(JOBS_LOOK_MS, endJobs);
+  const stopEnding = book && deps.clock.every(REQUESTS_LOOK_MS, endRequests);
   const plugins = createPlugins(known, {
     config,
     deps,
@@ -356,4 +356,4 @@ const IDLE_TIMEOUT_S = 60;
 const EXPIRY_LOOK_MS = 5000;
 
 /** How long a request may outlive its key's expiry. */
-const JOBS_LOOK_MS = 1000;
+const REQUESTS_LOOK_MS = 1000;

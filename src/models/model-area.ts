@@ -241,7 +241,7 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
     return this.pool.jobs.cancel(jobId);
   }
 
-  endJobs(judge: (keyId: string) => Fault | undefined): void {
+  endRequests(judge: (keyId: string) => Fault | undefined): void {
     this.pool.jobs.endOf(judge);
   }
 

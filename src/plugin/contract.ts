@@ -2,6 +2,7 @@ import type { AnyElysia } from "elysia";
 import type { Auth } from "../auth/auth.ts";
 import type { SecretFor } from "../auth/secrets.ts";
 import type { Config } from "../config.ts";
+import type { Fault } from "../errors.ts";
 import type { Metrics } from "../figures/metrics.ts";
 import type { Listener } from "../http/listener.ts";
 import type { Charges } from "../pool/charge.ts";
@@ -90,6 +91,11 @@ export interface Lifecycle {
   handOver?(): void;
   /** Resolves when no request waits for a worker. Absent for a plugin without a queue. */
   noneWaits?(): Promise<void>;
+  /**
+   * Ends the running and waiting requests of each made key for which `judge` returns an error, which their clients get. Absent
+   * for a plugin whose requests need no key.
+   */
+  endRequests?(judge: (keyId: string) => Fault | undefined): void;
   /** Stops taking jobs and workers, tells the workers, and resolves when the last job has ended. */
   drain(): Promise<void>;
   /** Ends the sessions and jobs that are left. */

@@ -1,4 +1,3 @@
-import type { Fault } from "../errors.ts";
 import type { Session } from "../tunnel/session.ts";
 import { CLOSES } from "../wire/closes.ts";
 import { isId } from "../wire/names.ts";
@@ -24,8 +23,6 @@ export interface WorkerOperator {
 export interface JobOperator {
   /** Ends the job; its client gets `canceled_by_operator`. False for an id that the plugin does not know. */
   cancelJob(jobId: string): boolean;
-  /** Ends the running and waiting jobs of each key for which `judge` returns an error, which their clients get. */
-  endJobs(judge: (keyId: string) => Fault | undefined): void;
 }
 
 /** The workers of a plugin, as far as operators act on them. */

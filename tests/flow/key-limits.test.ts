@@ -20,11 +20,18 @@ beforeEach(() => {
 afterEach(() => server.stop());
 
 const create = (overrides: object = {}): TestServer =>
-  new TestServer({ plugins: ["llm", "asr"], queueSize: 1000, ...overrides }, {}, undefined, undefined, undefined, {
-    book,
-    file: undefined,
-    isKept: false,
-  });
+  new TestServer(
+    { plugins: ["llm", "asr", "transfer"], queueSize: 1000, ...overrides },
+    {},
+    undefined,
+    undefined,
+    undefined,
+    {
+      book,
+      file: undefined,
+      isKept: false,
+    },
+  );
 const make = (limits: KeyLimits, terms: Partial<KeyTerms> = {}) =>
   book.create({ kind: "client", terms: { name: "limited", limits, ...terms } }, BY);
 const as = (key: string, signal?: AbortSignal): RequestInit => ({
@@ -258,6 +265,35 @@ describe("a key that ends", () => {
     const left = await waiting;
     expect([left.status, await codeIn(left)]).toEqual([401, "key_revoked"]);
     await worker.reset();
+  }, 20_000);
+
+  test("by a revocation ends its transfers, begun or not", async () => {
+    const { text, entry } = make({});
+    const channel = async (): Promise<string> => {
+      const response = await server.fetch("/api/transfer", { method: "POST", ...as(text) });
+      const { channel_id } = (await response.json()) as { channel_id: string }; // its own test checks this shape
+      return channel_id;
+    };
+    const [begun, open] = [await channel(), await channel()];
+    const waiting = server.fetch(`/api/transfer/${open}`, as(text));
+    const reading = server.fetch(`/api/transfer/${begun}`, as(text));
+    let send: (bytes: Uint8Array) => void = () => {};
+    const body = new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        send = (bytes) => controller.enqueue(bytes);
+      },
+    });
+    const writing = server
+      .fetch(`/api/transfer/${begun}`, { method: "POST", body, ...as(text) })
+      .catch(() => undefined);
+    send(new Uint8Array(10));
+    const reader = (await reading).body?.getReader();
+    expect((await reader?.read())?.value?.length).toBe(10);
+    book.revoke(entry.id, BY);
+    const left = await waiting;
+    expect([left.status, await codeIn(left)]).toEqual([401, "key_revoked"]);
+    await expect(Promise.resolve(reader?.read())).rejects.toThrow();
+    expect((await writing)?.status ?? 401).toBe(401);
   }, 20_000);
 
   test("by its expiry ends what runs within a second or two", async () => {

@@ -67,6 +67,11 @@ export class Flows {
     for (const { flow } of [...this.#running]) flow.close();
   }
 
+  /** Breaks off those of each made key for which `judge` returns an error. */
+  endOf(judge: (keyId: string) => Fault | undefined): void {
+    for (const { flow, keyIds } of [...this.#running]) if (keyIds.some((keyId) => judge(keyId))) flow.close();
+  }
+
   /** Passes the bytes between two clients of this server. `onOver` is called when the transfer has ended. */
   join(reader: LocalEnd, writer: LocalEnd, id: string, onOver: () => void): void {
     const { figures } = this.#options;
@@ -85,7 +90,7 @@ export class Flows {
         this.#ended(running, outcome, writer, factsOf(reader));
       },
     });
-    const running = this.#started(id, passage, length);
+    const running = this.#started(id, passage, length, [reader, writer]);
     reader.answer(
       new Response(passage.stream, { headers: toReaderHeaders(writing.headers, length, requestIdOf(reader)) }),
     );
@@ -112,7 +117,7 @@ export class Flows {
       onBytes: (bytes) => figures.addBytes(bytes),
       onEnded: (outcome) => this.#ended(running, outcome, writer, reader.facts, reader.server),
     });
-    const running = this.#started(id, outflow, length);
+    const running = this.#started(id, outflow, length, [writer]);
     outflow.start();
     return true;
   }
@@ -132,7 +137,7 @@ export class Flows {
         this.#stopped(running);
       },
     });
-    const running = this.#started(id, passage, length);
+    const running = this.#started(id, passage, length, [reader]);
     reader.answer(new Response(passage.stream, { headers: toReaderHeaders(writer, length, requestIdOf(reader)) }));
     passage.start();
   }
@@ -150,11 +155,13 @@ export class Flows {
     });
   }
 
-  #started(id: string, flow: Flow, length: number | undefined): Running {
+  #started(id: string, flow: Flow, length: number | undefined, sides: readonly LocalEnd[]): Running {
     const { clock } = this.#options;
     const begunAt = clock.elapsed();
     const rate = new TransferRate(begunAt);
-    const running = { flow, length, startedAt: clock.now(), begunAt, shownId: id.slice(0, SHOWN_ID_CHARS), rate };
+    const keyIds = sides.flatMap(({ caller }) => caller.keyId ?? []);
+    const shownId = id.slice(0, SHOWN_ID_CHARS);
+    const running = { flow, length, startedAt: clock.now(), begunAt, shownId, rate, keyIds };
     this.#running.add(running);
     return running;
   }

@@ -15,6 +15,8 @@ export interface Running {
   /** The first characters of the channel's id. The whole id would give access to the channel. */
   readonly shownId: string;
   readonly rate: TransferRate;
+  /** The ids of the made keys that its sides on this server came with. */
+  readonly keyIds: readonly string[];
 }
 
 export interface TransferState {

@@ -1,4 +1,4 @@
-import { drainingFault } from "../../errors.ts";
+import { drainingFault, type Fault } from "../../errors.ts";
 import type { Metrics } from "../../figures/metrics.ts";
 import { ClientGone } from "../../http/body.ts";
 import type { Listener } from "../../http/listener.ts";
@@ -28,6 +28,12 @@ export interface TransfersOptions {
   readonly cluster?: ClusterPorts | undefined;
 }
 
+/** A request with a made key that has no answer yet. */
+interface Keyed {
+  readonly keyId: string | undefined;
+  readonly end: (reason: unknown) => void;
+}
+
 /** Joins readers to writers, and counts what became of each channel. */
 export class Transfers implements Reports, Lifecycle {
   readonly #options: TransfersOptions;
@@ -35,6 +41,8 @@ export class Transfers implements Reports, Lifecycle {
   /** Undefined for a server without a cluster. */
   readonly #far: FarTransfers | undefined;
   readonly #flows: Flows;
+  /** The requests with made keys that have no answer yet. */
+  readonly #keyed = new Set<Keyed>();
   readonly #figures: TransferFigures;
   #isDraining = false;
 
@@ -142,6 +150,15 @@ export class Transfers implements Reports, Lifecycle {
     this.#far?.refuseAll(drainingFault);
   }
 
+  /** Ends the requests of each made key for which `judge` returns an error; those without an answer get it. */
+  endRequests(judge: (keyId: string) => Fault | undefined): void {
+    for (const { keyId, end } of [...this.#keyed]) {
+      const fault = keyId === undefined ? undefined : judge(keyId);
+      if (fault) end(fault);
+    }
+    this.#flows.endOf(judge);
+  }
+
   #assertTaking(): void {
     if (this.#isDraining) throw drainingFault();
   }
@@ -159,7 +176,10 @@ export class Transfers implements Reports, Lifecycle {
     const { request } = visit;
     return new Promise((resolve, reject) => {
       let hasLeft = false;
-      const settled = (): void => request.signal.removeEventListener("abort", leave);
+      const settled = (): void => {
+        request.signal.removeEventListener("abort", leave);
+        this.#keyed.delete(keyed);
+      };
       const end: LocalEnd = {
         kind: "local",
         ...call,
@@ -176,13 +196,17 @@ export class Transfers implements Reports, Lifecycle {
           reject(reason);
         },
       };
-      const leave = (): void => {
+      const endWith = (reason: unknown): void => {
         hasLeft = true;
+        settled();
         this.#channels.leave(id, end);
         this.#far?.leave(end);
         caller.leave();
-        reject(new ClientGone("it left while it waited for the other side"));
+        reject(reason);
       };
+      const leave = (): void => endWith(new ClientGone("it left while it waited for the other side"));
+      const keyed: Keyed = { keyId: caller.keyId, end: endWith };
+      if (caller.keyId !== undefined) this.#keyed.add(keyed);
       // Channels are made for slow sides and long waits; the passage watches for stalls.
       caller.linger();
       request.signal.addEventListener("abort", leave);

@@ -42,7 +42,6 @@ function setUp() {
         },
       },
       jobs: {
-        endJobs: () => {},
         cancelJob: (id) => {
           if (id === `${serverId}~llm-1`) done.push(`cancel ${id}`);
           return id === `${serverId}~llm-1`;

@@ -106,7 +106,6 @@ describe("a viewer of the issuer", () => {
       "/api/state",
       "/api/state/stream",
       "/api/state/history",
-      "/api/keys",
       "/api/usage",
       "/api/state/jobs",
     ])

@@ -69,12 +69,17 @@ export function limitsTable(key: Json): string {
     { title: "OF", isNumber: true },
     { title: "BEGINS ANEW" },
   ];
-  const rows = Object.entries(limits).map(([name, value]) => {
-    const state = used.find(({ limit }) => limit === name);
-    const resets = state?.["resets_at"];
-    return [name, state ? text(state["used"]) : "", text(value), resets ? timeText(resets) : ""];
-  });
-  return textTable(columns, rows);
+  const isCount = ([, value]: readonly [string, unknown]): boolean => typeof value === "number";
+  const rows = Object.entries(limits)
+    .filter(isCount)
+    .map(([name, value]) => {
+      const state = used.find(({ limit }) => limit === name);
+      const resets = state?.["resets_at"];
+      return [name, state ? text(state["used"]) : "", text(value), resets ? timeText(resets) : ""];
+    });
+  const manner = Object.entries(limits).filter((entry) => !isCount(entry));
+  const table = rows.length > 0 ? textTable(columns, rows) : "";
+  return manner.length === 0 ? table : table + textFields(Object.fromEntries(manner.map(([k, v]) => [k, text(v)])));
 }
 
 /** Writes the limits on one line: `parallel 1/4, tokens_per_day 1200/2000000`. */

@@ -60,6 +60,7 @@ export function keyRoutes({ auth, clock, desk, limitStates }: KeyRoutesOptions):
               "key_already_shown",
               "origin_not_allowed",
               "viewer_not_allowed",
+              "viewer_not_allowed",
             ),
           },
         },
@@ -128,6 +129,7 @@ export function keyRoutes({ auth, clock, desk, limitStates }: KeyRoutesOptions):
               "request_too_large",
               "origin_not_allowed",
               "viewer_not_allowed",
+              "viewer_not_allowed",
             ),
           },
         },
@@ -143,7 +145,7 @@ export function keyRoutes({ auth, clock, desk, limitStates }: KeyRoutesOptions):
         parameters: [ID],
         responses: {
           200: jsonAnswer(keySchema),
-          ...errors("key_not_found", "key_in_file", "origin_not_allowed", "viewer_not_allowed"),
+          ...errors("key_not_found", "key_in_file", "origin_not_allowed", "viewer_not_allowed", "viewer_not_allowed"),
         },
       },
     })
@@ -171,6 +173,7 @@ export function keyRoutes({ auth, clock, desk, limitStates }: KeyRoutesOptions):
               "key_in_file",
               "key_already_shown",
               "origin_not_allowed",
+              "viewer_not_allowed",
               "viewer_not_allowed",
             ),
           },

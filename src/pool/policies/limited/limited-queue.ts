@@ -102,11 +102,12 @@ export class LimitedQueue implements QueuePolicy {
     const { charge } = ticket;
     const key = charge && this.#keys.get(charge.keyId);
     if (!charge || !key) return this.#inner.leave(ticket);
+    const isFirst = key.door[0] === ticket;
     if (key.depart(ticket)) this.#atDoors -= 1;
     else if (key.inside.delete(ticket)) this.#inner.leave(ticket);
     else return;
     charge.leave();
-    if (key.door.length === 0) key.cancelTimer?.();
+    if (isFirst) this.#wait(charge.keyId, key);
     if (!key.isEmpty) return;
     this.#keys.delete(charge.keyId);
     this.#setHeld(key, false);
@@ -202,11 +203,14 @@ export class LimitedQueue implements QueuePolicy {
     return this.#inner.hold(key.caller, isHeld);
   }
 
-  /** Looks again when the first ticket at the door may be let in. */
+  /** Looks again when the first ticket at the door may be let in; soon, if it may now because one before it has left. */
   #wait(keyId: string, key: HeldKey): void {
     key.cancelTimer?.();
     key.cancelTimer = undefined;
-    const waitMs = key.door[0]?.charge?.doorHold()?.waitMs;
+    const [first] = key.door;
+    if (!first?.charge) return;
+    const hold = first.charge.doorHold();
+    const waitMs = hold ? hold.waitMs : 0;
     if (waitMs === undefined) return;
     key.cancelTimer = this.#options.clock.after(Math.max(1, waitMs), () => {
       key.cancelTimer = undefined;

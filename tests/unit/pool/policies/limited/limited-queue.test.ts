@@ -142,6 +142,20 @@ describe("a limit per minute", () => {
     expect(second.claim).toBeDefined();
   });
 
+  test("of tokens lets a small request in as soon as the large one before it has left", () => {
+    const rig = new LimitedRig();
+    rig.limit("a", { tokensPerMinute: 1000 });
+    rig.connect("w", 10);
+    rig.end(rig.ask("a", { tokens: 500 }), 500);
+    const large = rig.ask("a", { tokens: 900 });
+    const small = rig.ask("a", { tokens: 100 });
+    expect(small.wait?.limit()).toBe("tokens_per_minute");
+    large.wait?.leave();
+    rig.clock.advance(10);
+    expect(small.claim).toBeDefined();
+    expect(rig.clock.pending).toBe(0);
+  });
+
   test("refuses at once what would wait for longer than a request may", () => {
     const rig = new LimitedRig();
     rig.limit("a", { requestsPerMinute: 1 });
@@ -276,7 +290,7 @@ test("whatever comes and goes, no limit is passed, nobody is forgotten, and noth
     },
   );
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
+    fc.property(fc.array(step, { maxLength: 80, size: "max" }), (steps) => {
       const rig = new LimitedRig(8);
       rig.limit("a", { parallel: 2, tokensPerMinute: 1000 });
       rig.limit("b", { parallel: 3, requestsPerMinute: 4 });
@@ -304,6 +318,11 @@ test("whatever comes and goes, no limit is passed, nobody is forgotten, and noth
           } else if (job) {
             rig.end(job, each.tokens);
           }
+        }
+        rig.clock.advance(1);
+        for (const key of ["a", "b"]) {
+          const [first] = rig.waiting(key).filter(({ charge }) => charge?.admittedAt === undefined);
+          if (first) expect(first.charge?.doorHold()).toBeDefined();
         }
         expect(rig.running("a").length).toBeLessThanOrEqual(2);
         expect(rig.running("b").length).toBeLessThanOrEqual(3);

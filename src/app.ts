@@ -151,6 +151,7 @@ export function createApp(
   const cors = createCors(config);
   let isDraining = false;
   const sights = cluster?.sights;
+  const calls = cluster?.ports.calls;
   const overview = new Overview({
     config,
     access: auth,
@@ -162,7 +163,7 @@ export function createApp(
     authFailures,
     isDraining: () => isDraining,
     areRecordsFailing: () => records?.areFailing() ?? false,
-    cluster: sights && ((own) => new ClusterOverview(sights.reports, deps, own)),
+    cluster: sights && calls && ((own) => new ClusterOverview(sights.reports, { ...deps, calls }, own)),
   });
   const state = stateRoutes({
     config,

@@ -5,6 +5,7 @@ import { HISTORY_QUESTION, PeerPasts } from "../../../src/state/peer-pasts.ts";
 import { tellSamples } from "../../../src/state/told-samples.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { sampleOf } from "../../support/sample-of.ts";
+import { turn } from "../../support/turn.ts";
 
 const setUp = (answer: (body: unknown) => CallResult) => {
   const clock = new FakeClock();
@@ -26,7 +27,7 @@ const setUp = (answer: (body: unknown) => CallResult) => {
   });
   const beat = async (id: string): Promise<void> => {
     pasts.onBeat(id);
-    await Bun.sleep(1);
+    await turn();
   };
   return { clock, asked, filled, handlers, beat };
 };

@@ -208,6 +208,7 @@ export function createApp(
   const cors = createCors(config);
   let isDraining = false;
   const sights = cluster?.sights;
+  const calls = cluster?.ports.calls;
   const overview = new Overview({
     config,
     access: auth,
@@ -221,7 +222,7 @@ export function createApp(
     areRecordsFailing: () => records?.areFailing() ?? false,
     keysFileProblem: () => opened?.file?.problem,
     identityProblem: () => identity?.problem,
-    cluster: sights && ((own) => new ClusterOverview(sights.reports, deps, own)),
+    cluster: sights && calls && ((own) => new ClusterOverview(sights.reports, { ...deps, calls }, own)),
   });
   const state = stateRoutes({
     config,

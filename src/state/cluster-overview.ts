@@ -1,4 +1,5 @@
 import type { ClusterHealth } from "../http/health.ts";
+import type { Calls } from "../plugin/cluster.ts";
 import type { WorkerCounts } from "../plugin/reports.ts";
 import type { Clock, Log } from "../system/deps.ts";
 import { serverMark } from "../system/server-id.ts";
@@ -9,7 +10,21 @@ import { type ClusterState, isUsable, type OwnRow, toClusterState } from "./clus
 import { type HistoryState, type Sample, toHistoryState } from "./history.ts";
 import { sumOfHistories } from "./history-sum.ts";
 import { PeerHistories } from "./peer-histories.ts";
+import { PeerPasts } from "./peer-pasts.ts";
 import type { Found } from "./problems.ts";
+
+export interface ClusterOverviewDeps {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly calls: Calls;
+}
+
+/** What the cluster shows of this server. */
+export interface OwnSights {
+  readonly row: OwnRow;
+  /** Returns the samples of its own history, oldest first. */
+  readonly samples: () => readonly Sample[];
+}
 
 /** The cluster in the overview: its state, the history of each peer, its problems and its lines in the log. */
 export class ClusterOverview {
@@ -21,14 +36,17 @@ export class ClusterOverview {
   #text = "";
   #changes = 0;
 
-  constructor(reports: ClusterReports, deps: { readonly clock: Clock; readonly log: Log }, own: OwnRow) {
+  constructor(reports: ClusterReports, deps: ClusterOverviewDeps, own: OwnSights) {
     this.#reports = reports;
     this.#clock = deps.clock;
     this.#log = new ClusterLog(deps.log);
-    this.#own = own;
+    this.#own = own.row;
+    const pasts = new PeerPasts({ ...deps, histories: this.#histories, own: own.samples });
     reports.onBeat((id) => {
       const peer = reports.facts().peers.find((each) => each.id === id);
-      if (peer) this.#histories.add(peer, deps.clock.now());
+      if (!peer?.load) return;
+      this.#histories.add(peer, deps.clock.now());
+      pasts.onBeat(id);
     });
   }
 

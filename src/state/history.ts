@@ -75,6 +75,14 @@ export class History {
     this.#size = Math.min(this.#size + 1, CAPACITY);
   }
 
+  /** Puts samples, oldest first, before those that are there. Only as many as there is space for are kept, the newest ones. */
+  addBefore(older: readonly Sample[]): void {
+    const all = [...older, ...this.samples()].slice(-CAPACITY);
+    this.#next = 0;
+    this.#size = 0;
+    for (const sample of all) this.add(sample);
+  }
+
   /** The sum of a column over the newest samples. */
   sum(column: Column, samples: number): number {
     const ring = this.#rings.get(column);

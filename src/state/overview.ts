@@ -7,7 +7,7 @@ import type { Plugin } from "../plugin/contract.ts";
 import type { CancelTimer, Clock, Log } from "../system/deps.ts";
 import { isLoopback } from "../system/loopback.ts";
 import type { FirstByte, PluginPulse, ServerLoad } from "./cluster-facts.ts";
-import type { ClusterOverview } from "./cluster-overview.ts";
+import type { ClusterOverview, OwnSights } from "./cluster-overview.ts";
 import type { OwnRow } from "./cluster-state.ts";
 import { History, type HistoryState, INTERVAL_MS, type Sample } from "./history.ts";
 import { added, isAlike, type PoolState, sumOf, type Totals, toPoolState, toSample, ZERO } from "./overview-totals.ts";
@@ -34,7 +34,7 @@ export interface OverviewOptions {
   /** What keeps users from signing in by the issuer; undefined if nothing does, or there is none. */
   readonly identityProblem?: () => IdentityProblem | undefined;
   /** Creates the overview of the cluster; absent without a cluster. */
-  readonly cluster?: ((own: OwnRow) => ClusterOverview) | undefined;
+  readonly cluster?: ((own: OwnSights) => ClusterOverview) | undefined;
 }
 
 const NO_FIRST_BYTE: FirstByte = { p50Ms: null, p95Ms: null };
@@ -67,7 +67,7 @@ export class Overview {
     this.#startedAt = options.clock.now();
     this.#startedElapsed = options.clock.elapsed();
     this.#sample = toSample(this.#startedAt, ZERO, ZERO, NO_FIRST_BYTE);
-    this.cluster = options.cluster?.(this.#row());
+    this.cluster = options.cluster?.({ row: this.#row(), samples: () => this.#history.samples() });
   }
 
   /** Begins to take samples; `viewers` returns the number of open streams. */

@@ -39,6 +39,16 @@ export class PeerHistories {
     kept.history.add(sample);
   }
 
+  /**
+   * Puts samples that a peer has told, oldest first, before those that were made of its beats, which stay as they are. Samples
+   * that are not older than these are left out, and so is everything of a peer without a history.
+   */
+  fill(peerId: string, told: readonly Sample[]): void {
+    const history = this.#peers.get(peerId)?.history;
+    const first = history?.samples()[0];
+    if (history && first) history.addBefore(told.filter(({ at }) => at < first.at));
+  }
+
   /** Returns a peer's last second. */
   second(peerId: string): PeerSecond | undefined {
     return this.#peers.get(peerId)?.second;

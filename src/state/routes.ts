@@ -111,7 +111,7 @@ export function stateRoutes(options: StateOptions): StateApi {
           ...detail,
           summary: "History of the last quarter of an hour",
           description:
-            "Data for plots; the stream's envelopes continue where the history ends. Each server also keeps the history of the others, made of what they tell each second, so it is there for a server that has died. With `server=all`, the servers are added up.",
+            "Data for plots; the stream's envelopes continue where the history ends. Each server also keeps the history of the others, made of what they tell each second, so it is there for a server that has died, and asks them once for the time before. With `server=all`, the servers are added up.",
           parameters: [SERVER_PARAMETER],
           responses: {
             200: jsonAnswer(historySchema),

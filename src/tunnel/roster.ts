@@ -69,7 +69,7 @@ export class Roster {
     const entryBefore = before && this.#entries.get(before);
     this.#entries.set(session, new Entry(session, claimant, this.#onLeaving));
     this.#byWorker.set(session.worker.id, session);
-    if (entryBefore?.isLeaving) entryBefore.drain("the worker is connected anew");
+    if (entryBefore?.isLeaving) entryBefore.drain("the worker has connected again");
   }
 
   /** MUST be called after `add`, when the pool was told of the session. */

@@ -9,11 +9,11 @@ export interface HeldSession {
   readonly claimant: Claimant;
   /** Whether the worker was told to connect to another server. Its session here lasts until its jobs have ended. */
   readonly isLeaving: boolean;
-  /** Whether the worker understands `handOver`, and no request on the session would notice it. */
+  /** Whether the worker understands `handOver` and no request runs on the session. */
   readonly canMove: boolean;
   /** Asks the worker for a sign of life. */
   ping(): void;
-  /** Tells the worker to connect anew. The session goes on meanwhile, as that of a worker which leaves. */
+  /** Tells the worker to connect again. This session goes on until then, and counts as that of a worker that leaves. */
   handOver(reason: string): void;
   /** Tells the worker to finish what runs and then to end the session. */
   drain(reason: string): void;

@@ -96,7 +96,7 @@ export class WorkerSession implements Session, Wire {
     return this.#exchanges.size;
   }
 
-  /** Whether the worker can be told to connect anew, and no request would notice it. */
+  /** Whether the worker can be told to connect again without any request noticing it. */
   get canMove(): boolean {
     return this.dialect === "native" && this.#exchanges.size === 0 && this.#offer.status !== "draining";
   }

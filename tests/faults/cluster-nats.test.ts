@@ -76,7 +76,7 @@ describe.skipIf(lacks("nats-server that fails under a cluster", PROGRAMS.nats))(
     const isBack = async (server: ClusterServer): Promise<boolean> =>
       (await server.metric("moorage_cluster_bus_up")) === 1;
     for (const server of [left, cluster.server(1)]) await eventually(() => isBack(server), `${server.id} is back`);
-    // Whoever starts now is known again.
+    // A server that starts now is known again.
     await cluster.server(2).start();
     await cluster.formed();
     for (const server of cluster.servers) expect((await server.chat("m")).status).toBe(200);

@@ -1,12 +1,15 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { FORM_TYPE, formBytes, sound } from "../support/audio-form.ts";
 import { openStreams } from "../support/cluster-load.ts";
 import { ClusterProcesses } from "../support/cluster-processes.ts";
 import type { ClusterServer } from "../support/cluster-server.ts";
 import { eventually } from "../support/eventually.ts";
 import { lacks, PROGRAMS } from "../support/lacks.ts";
+import { NativeWorker } from "../support/native-worker.ts";
 import { PacedBackend } from "../support/paced-backend.ts";
 import { freePort } from "../support/proxy.ts";
 import { TcpProxy } from "../support/tcp-proxy.ts";
+import { CLIENT_KEY } from "../support/test-server.ts";
 
 // Three server processes and a real nats-server, between which lines are missing or are cut.
 
@@ -50,6 +53,43 @@ describe.skipIf(lacks("a cluster of servers that do not reach each other", PROGR
       const isTold = async (): Promise<boolean> => (await server.problems()).includes("link_through_nats");
       await eventually(isTold, `${server.id} tells its operators`, 15_000);
     }
+  }, 60_000);
+
+  test("that cannot dial each other send an upload whose worker dies before its answer to another worker, or say that it was lost", async () => {
+    cluster = await ClusterProcesses.start({
+      servers: 2,
+      env: { CLUSTER_ADDRESS: `127.0.0.1:${await freePort()}`, MODEL_GRACE: "0s", QUEUE_TIMEOUT: "2s" },
+    });
+    const [entry, owner] = [cluster.server(0), cluster.server(1)];
+    const listener = async (): Promise<NativeWorker> => {
+      const register = { client_key: CLIENT_KEY, models: ["ears"], max_concurrency: 1 };
+      const worker = await NativeWorker.connect({ url: owner.url, path: "/api/asr/connect", register });
+      cluster.use({ stop: () => worker.close() });
+      return worker;
+    };
+    const form = formBytes([{ name: "model", value: "ears" }, sound(1_000_000)]);
+    const headers = { "content-type": FORM_TYPE };
+    const transcribe = (): Promise<Response> =>
+      entry.fetch("/v1/audio/transcriptions", { method: "POST", body: form, headers });
+    const first = await listener();
+    await cluster.served("ears", [entry]);
+    const answer = transcribe();
+    await first.wholeBody(await first.request());
+    const second = await listener();
+    first.kill();
+    const request = await second.request();
+    expect(Buffer.from(await second.wholeBody(request)).equals(form)).toBeTrue();
+    second.answerJson(request.id, { text: "ships" });
+    expect(await (await answer).json()).toMatchObject({ text: "ships" });
+    const lost = transcribe();
+    // It dies with a part of the upload.
+    await second.request();
+    second.kill();
+    const response = await lost;
+    expect(response.status).toBeGreaterThanOrEqual(500);
+    expect((await response.json()) as object).toHaveProperty("error.code");
+    const isTold = async (): Promise<boolean> => (await entry.problems()).includes("link_through_nats");
+    await eventually(isTold, "the servers have used NATS", 15_000);
   }, 60_000);
 
   test("of which one is cut off serve on both sides with their own workers, and are one cluster again afterwards", async () => {

@@ -71,7 +71,7 @@ afterEach(async () => {
   for (const each of running.splice(0).reverse()) await each.stop();
 });
 
-test("a relay's id and its callers' tokens never reach another key after the server was killed, whoever is back first", async () => {
+test("a relay's id and its callers' tokens never reach another key after the server was killed, whichever of the two is back first", async () => {
   await startServer();
   let alice = relay("alice");
   await alice.texts.take("the registration");

@@ -45,6 +45,7 @@ const USUAL: Env = {
 export class ClusterProcesses {
   readonly nats: TestNats;
   readonly servers: readonly ClusterServer[];
+  readonly #ofM: NativeWorker[] = [];
   readonly #running: { stop(): unknown }[] = [];
 
   readonly #create: (at: number) => ClusterServer;
@@ -118,6 +119,22 @@ export class ClusterProcesses {
     });
     this.use({ stop: () => worker.close() });
     return worker;
+  }
+
+  /** Connects a scripted worker until `dismiss` is called, and waits until all servers serve its model `m`. */
+  async workerOfM(at: number, register: object = {}): Promise<NativeWorker> {
+    const worker = await this.scriptedWorker(at, register);
+    this.#ofM.push(worker);
+    await this.served("m");
+    return worker;
+  }
+
+  /** Disconnects the workers of `workerOfM`; resolves when no server has a worker or a model. */
+  async dismiss(): Promise<void> {
+    for (const worker of this.#ofM.splice(0)) worker.close();
+    const isEmpty = async (server: ClusterServer): Promise<boolean> =>
+      (await server.models()).length === 0 && (await server.pool()).workers.length === 0;
+    for (const server of this.servers) await eventually(() => isEmpty(server), "no worker is left", 10_000);
   }
 
   /** Starts a worker in this process that dials the server at this place; resolves when it is registered. */

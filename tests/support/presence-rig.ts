@@ -129,7 +129,7 @@ export class RigServer {
   }
 
   readonly #held = new Map<ScriptedSession, { isLeaving: boolean; canMove: boolean } & HeldSession>();
-  /** What workers do that are told to connect anew, and that are told to leave. */
+  /** What workers do that are told to connect again, and that are told to leave. */
   onHandOver: (session: ScriptedSession) => void = () => {};
   onDrain: (session: ScriptedSession) => void = (session) => session.vanish();
 

@@ -93,10 +93,19 @@ export class ServerCluster {
     });
   }
 
-  async stop(): Promise<void> {
-    for (const { server, cluster } of this.members) {
-      await server.stop();
-      await cluster.close();
-    }
+  /** Stops a server, whose id may then be used again. */
+  async leave(id: string): Promise<void> {
+    const member = this.at(id);
+    this.members.splice(this.members.indexOf(member), 1);
+    await stop(member);
   }
+
+  async stop(): Promise<void> {
+    for (const member of this.members) await stop(member);
+  }
+}
+
+async function stop({ server, cluster }: ClusterMember): Promise<void> {
+  await server.stop();
+  await cluster.close();
 }

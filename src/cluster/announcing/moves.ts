@@ -3,12 +3,12 @@ import type { HeldSession } from "../../tunnel/session-watch.ts";
 
 /** The least age of a session whose worker is told to move. */
 export const MIN_AGE_MS = 60_000;
-/** How long a worker may take to connect anew. After that it counts as one that stays. */
+/** How long a worker may take to connect again. After that it counts as one that stays. */
 export const ARRIVAL_MS = 30_000;
 
 /** What the worker reads in its log. */
 const WHY_MOVE = "other servers have fewer workers";
-const WHY_LEAVE = "the worker is connected anew";
+const WHY_LEAVE = "the worker has connected again";
 
 interface Entry {
   readonly held: HeldSession;
@@ -18,13 +18,13 @@ interface Entry {
   readonly hasReturned: boolean;
   /** `Clock.elapsed` at which the worker was told to move; undefined if it was not. */
   movedAt: number | undefined;
-  /** Whether the worker is connected anew, so that this session ends with its last job. */
+  /** Whether the worker has connected again, so that this session ends with its last job. */
   hasLeft: boolean;
 }
 
 /**
- * The workers of this server as far as they move to other servers. A worker that moves connects anew beside its session, which
- * goes on until then, so no job and no slot is lost.
+ * Moves workers of this server to other servers. A worker that moves opens its new session before it leaves the old one, so
+ * no job and no slot is lost.
  */
 export class Moves {
   readonly #clock: Clock;
@@ -39,7 +39,7 @@ export class Moves {
     return this.#entries.keys();
   }
 
-  /** `before` is the worker's newest session on this server before this one. */
+  /** Notes a new session. `before` is the worker's newest earlier session on this server. */
   opened(plugin: string, held: HeldSession, before: HeldSession | undefined): void {
     const entries = this.#of(plugin);
     const entryBefore = before && entries.get(before.session.id);

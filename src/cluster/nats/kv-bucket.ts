@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { type KV, Bucket as KvBucket, type KvEntry, Kvm } from "@nats-io/kv";
 import { errors, type NatsConnection } from "@nats-io/transport-node";
 import type { Clock } from "../../system/deps.ts";
@@ -21,6 +22,8 @@ const NO_CLUSTER = 10074;
 const NO_PLACE = 10005;
 /** The code of JetStream for a stream, and so a bucket, that does not exist. */
 const NO_STREAM = 10059;
+/** The key of the record that tells a bucket from the one before it. The servers have no record of this name. */
+const ID_KEY = "bucket";
 /** Removed records are remembered for 90 days, longer than any server runs without NATS. */
 const REMEMBER_REMOVED_MS = 90 * 24 * 60 * 60_000;
 
@@ -78,10 +81,39 @@ async function open(
     history: 1,
     replicas,
   });
+  const id = await idOf(kv);
   const { streamInfo } = await kv.status();
   // The bucket may have been created before NATS had three servers. It stays as it is if there is no place for more copies.
   if (streamInfo.config.num_replicas < replicas) await addCopies(kvm, streamInfo.config.name, replicas).catch(() => {});
-  return new NatsBucket(kv, connection, streamInfo, clock);
+  return new NatsBucket(kv, connection, id, streamInfo, clock);
+}
+
+interface BucketId {
+  readonly text: string;
+  readonly revision: number;
+}
+
+/**
+ * Reads the id of a bucket, or gives it one. The time at which its stream was created would not do: nats-server 2.9 states
+ * another one after a restart.
+ */
+async function idOf(kv: KV): Promise<BucketId> {
+  const found = toId(await kv.get(ID_KEY));
+  if (found) return found;
+  const text = randomUUID();
+  try {
+    return { text, revision: await kv.create(ID_KEY, encoder.encode(text)) };
+  } catch (error) {
+    // Another server was first.
+    const theirs = toId(await kv.get(ID_KEY));
+    if (theirs) return theirs;
+    throw error;
+  }
+}
+
+function toId(entry: KvEntry | null): BucketId | undefined {
+  if (entry?.operation !== "PUT") return undefined;
+  return { text: decoder.decode(entry.value), revision: entry.revision };
 }
 
 async function addCopies(kvm: Kvm, stream: string, replicas: number): Promise<void> {
@@ -93,7 +125,7 @@ async function addCopies(kvm: Kvm, stream: string, replicas: number): Promise<vo
 interface StreamFacts {
   /** RFC 3339, in nanoseconds. */
   readonly created: string;
-  readonly state: { readonly messages: number; readonly last_seq: number };
+  readonly state: { readonly last_seq: number };
 }
 
 /** A bucket of records in JetStream, on one connection. */
@@ -102,7 +134,7 @@ export class NatsBucket implements Bucket {
   readonly ended: Promise<void>;
   readonly identity: string;
   readonly #kv: KV;
-  readonly #isEmpty: boolean;
+  readonly #created: string;
   /** The last revision when the bucket was opened. */
   readonly #openedAt: number;
   /** The last revision up to which the watch has told everything. */
@@ -111,11 +143,18 @@ export class NatsBucket implements Bucket {
   #compared = { told: 0, last: 0 };
   #end: () => void = () => {};
 
-  constructor(kv: KV, connection: NatsConnection, { created, state }: StreamFacts, clock: Pick<Clock, "every">) {
+  constructor(
+    kv: KV,
+    connection: NatsConnection,
+    id: BucketId,
+    { created, state }: StreamFacts,
+    clock: Pick<Clock, "every">,
+  ) {
     this.#kv = kv;
-    this.identity = created;
-    this.isNew = state.last_seq === 0;
-    this.#isEmpty = state.messages === 0;
+    this.identity = id.text;
+    this.#created = created;
+    // Nothing was written before the id, and nothing after it.
+    this.isNew = id.revision === 1 && state.last_seq === 1;
     this.#openedAt = state.last_seq;
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
@@ -167,7 +206,7 @@ export class NatsBucket implements Bucket {
     if (this.#told === told && told < last) return this.#end();
     try {
       const { streamInfo } = await this.#kv.status();
-      if (streamInfo.created !== this.identity) return this.#end();
+      if (streamInfo.created !== this.#created) return this.#end();
       this.#compared = { told: this.#told, last: streamInfo.state.last_seq };
     } catch (error) {
       // Any other error means that JetStream does not answer now, which says nothing about the bucket.
@@ -176,7 +215,7 @@ export class NatsBucket implements Bucket {
   }
 
   async #watch(watcher: BucketWatcher): Promise<void> {
-    let isReady = this.#isEmpty;
+    let isReady = false;
     const entries = await this.#kv.watch();
     const ready = (): void => {
       isReady = true;
@@ -184,12 +223,11 @@ export class NatsBucket implements Bucket {
       this.#told = Math.max(this.#told, this.#openedAt);
       watcher.onReady();
     };
-    if (isReady) ready();
     let hasOld = false;
     for await (const entry of entries) {
       hasOld ||= entry.operation !== "PUT" && Date.now() - entry.created.getTime() > REMEMBER_REMOVED_MS;
       this.#told = Math.max(this.#told, entry.revision);
-      watcher.onEntry(toEntry(entry));
+      if (entry.key !== ID_KEY) watcher.onEntry(toEntry(entry));
       if (isReady || entry.delta !== 0) continue;
       ready();
       // Old removals would take up space for ever. If this fails, another server purges them, or this one at its next start.

@@ -9,8 +9,8 @@ const MAX_MISSES = 3;
 export interface FindOptions {
   /** Aborted when the client goes away. */
   readonly signal: AbortSignal;
-  /** Whether `send` may be called again. */
-  readonly mayRepeat: boolean;
+  /** Returns whether `send` may be called again. */
+  readonly mayRepeat: () => boolean;
 }
 
 /**
@@ -31,7 +31,7 @@ export async function findRelay(
       return await send(found);
     } catch (error) {
       if (!(error instanceof RelayMissed)) throw error;
-      if (!mayRepeat) break;
+      if (!mayRepeat()) break;
       if (found.kind === "elsewhere") missedAt = found.server;
     }
   }

@@ -12,10 +12,20 @@ export interface BodyLimits {
   readonly clock: Clock;
 }
 
+/** The body of a call that may have to be sent more than once, because a relay has left in that moment. */
+export interface CallBody {
+  /** Whether the body can be opened again: nothing was read of it beyond the part that is held. */
+  readonly mayReopen: boolean;
+  /** Returns the body from its first byte. A body that was returned before must have been given up. */
+  open(): Body;
+  /** Says that the body is not opened again: its client stops sending if the last one was given up, now or later. */
+  settle(): void;
+}
+
 /** A request's body, read as far as its message is looked into. */
 export interface McpBody {
-  /** The body from its first byte; undefined if it is too large. */
-  readonly body: Body | undefined;
+  /** Undefined if the body is too large. */
+  readonly body: CallBody | undefined;
   readonly facts: RpcFacts;
   /** The JSON-RPC id as it was written; many clients write it last, so that a large body has shown it only at its end. */
   id(): string | undefined;
@@ -39,31 +49,47 @@ export async function readMcpBody(request: Request, limits: BodyLimits): Promise
     // The caller has lifted the idle timeout already.
     const body = await readBody(request, { ...limits, liftIdleTimeout: () => {} });
     const facts = readFacts(request, body);
-    return { body, facts, id: () => facts.id };
+    return { body: wholeBody(body), facts, id: () => facts.id };
   }
-  const source = new Source(request.body.getReader());
+  const source = new Source(request.body.getReader(), maxBytes);
   await inTime(source, source.readAhead(WHOLE_BODY_BYTES), limits);
   const start = source.held();
   const facts = readFacts(request, start, source.isWhole);
   const id = (): string | undefined => facts.id ?? source.idAtEnd();
   const isTooLarge = source.isWhole ? start.length > maxBytes : (length ?? 0) > maxBytes;
-  if (!isTooLarge) return { body: source.isWhole ? start : source.stream(maxBytes), facts, id };
+  if (!isTooLarge) return { body: source.isWhole ? wholeBody(start) : source, facts, id };
   if ((length ?? 0) <= 2 * maxBytes) await inTime(source, source.discard(2 * maxBytes), limits);
   source.cancel("too large");
   return { body: undefined, facts, id };
 }
 
+function wholeBody(bytes: Uint8Array): CallBody {
+  return { mayReopen: true, open: () => bytes, settle: () => {} };
+}
+
 /** A body on its way through: what was read ahead, then the rest as it comes. */
-class Source {
+class Source implements CallBody {
   readonly #reader: ByteReader;
+  readonly #maxBytes: number;
+  /** Held until more than it is read, so that the body can be opened again. */
   #ahead: Uint8Array[] = [];
   #bytes = 0;
   /** The last two chunks, until the end; then the body's last bytes. */
   #last: Uint8Array[] = [];
+  #opened = 0;
+  /** Why the stream that was opened last was given up; undefined unless it was. */
+  #givenUp: string | undefined;
+  #isSettled = false;
+  #isReadOn = false;
   isWhole = false;
 
-  constructor(reader: ByteReader) {
+  constructor(reader: ByteReader, maxBytes: number) {
     this.#reader = reader;
+    this.#maxBytes = maxBytes;
+  }
+
+  get mayReopen(): boolean {
+    return !this.#isSettled && !this.#isReadOn;
   }
 
   /** Reads until `bytes` are held or the body is whole. */
@@ -90,25 +116,49 @@ class Source {
   }
 
   /** Returns the whole body as a stream, which fails with `request_too_large` when it has more than `maxBytes`. */
-  stream(maxBytes: number): ReadableStream<Uint8Array> {
+  open(): ReadableStream<Uint8Array> {
+    this.#opened += 1;
+    this.#givenUp = undefined;
+    const turn = this.#opened;
+    let at = 0;
     return new ReadableStream<Uint8Array>(
       {
         pull: async (controller) => {
-          const chunk = this.#ahead.shift() ?? (await this.#read());
-          if (this.#bytes > maxBytes) {
+          const chunk = this.#ahead[at] ?? (await this.#readOn());
+          at += 1;
+          if (this.#bytes > this.#maxBytes) {
             this.cancel("too large");
             controller.error(new Fault("request_too_large"));
           } else if (chunk) controller.enqueue(chunk);
           else controller.close();
         },
-        cancel: (reason) => this.cancel(String(reason)),
+        cancel: (reason) => {
+          if (turn === this.#opened) this.#giveUp(String(reason));
+        },
       },
       { highWaterMark: 0 },
     );
   }
 
+  settle(): void {
+    this.#isSettled = true;
+    if (this.#givenUp !== undefined) this.cancel(this.#givenUp);
+  }
+
   idAtEnd(): string | undefined {
     return this.isWhole ? idAtEnd(Buffer.concat(this.#last)) : undefined;
+  }
+
+  /** A client whose call may be sent again is not stopped yet. */
+  #giveUp(reason: string): void {
+    if (this.mayReopen) this.#givenUp = reason;
+    else this.cancel(reason);
+  }
+
+  #readOn(): Promise<Uint8Array | undefined> {
+    this.#isReadOn = true;
+    this.#ahead = [];
+    return this.#read();
   }
 
   async #read(): Promise<Uint8Array | undefined> {

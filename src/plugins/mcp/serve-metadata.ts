@@ -48,7 +48,7 @@ export async function serveMetadata(ports: McpPorts, call: MetadataCall): Promis
     names.assertAllowed(request);
     if (area.isDraining && !area.relays.remote(relayId)) throw drainingFault();
     active.linger();
-    const answer = await findRelay(ports, relayId, { signal: request.signal, mayRepeat: true }, (found) =>
+    const answer = await findRelay(ports, relayId, { signal: request.signal, mayRepeat: () => true }, (found) =>
       ask(ports, call, active, found, () => {
         isCounted = true;
       }),

@@ -3,7 +3,6 @@ import { drainingFault, Fault } from "../../errors.ts";
 import { ClientGone } from "../../http/body.ts";
 import type { ExchangeRequest } from "../../tunnel/exchange.ts";
 import { bearerIn } from "../../wire/bearer.ts";
-import type { Body } from "../../wire/pump.ts";
 import { type McpCall, type McpPorts, toExchangeRequest, toPeerRequest } from "./call.ts";
 import { type CallOptions, type CallReport, callRelay } from "./call-relay.ts";
 import { findRelay } from "./find-relay.ts";
@@ -11,7 +10,7 @@ import { SESSION_HEADER } from "./headers.ts";
 import { type RelayPath, toRelayPath } from "./relay-path.ts";
 import type { FoundRelay, Relay } from "./relays.ts";
 import type { RemoteRelay } from "./remote-relays.ts";
-import { type McpBody, readMcpBody } from "./request-body.ts";
+import { type CallBody, type McpBody, readMcpBody } from "./request-body.ts";
 import { publicUrlOf, resourceOf } from "./resource.ts";
 import { rpcError } from "./rpc-error.ts";
 import { type RpcFacts, readFacts } from "./rpc-facts.ts";
@@ -45,8 +44,8 @@ export async function serveMcp(ports: McpPorts, call: McpCall): Promise<Response
       },
       caller: active,
     };
-    // A body that was read as a stream cannot be sent again.
-    const mayRepeat = body instanceof Uint8Array;
+    // Another server takes nothing of a large body before it has found the relay, so the body can still be sent again.
+    const mayRepeat = (): boolean => body.mayReopen;
     return await findRelay(ports, relayId, { signal: request.signal, mayRepeat }, (found) =>
       send(ports, call, found, admitted),
     );
@@ -57,13 +56,15 @@ export async function serveMcp(ports: McpPorts, call: McpCall): Promise<Response
     const facts = read?.facts ?? readFacts(request, undefined);
     if (!isCounted) ports.area.refused(error, facts.label);
     return rpcError(error, requestId, read?.id());
+  } finally {
+    read?.body?.settle();
   }
 }
 
 /** A request that has been admitted and read. */
 interface Admitted {
   readonly path: RelayPath;
-  readonly body: Body;
+  readonly body: CallBody;
   readonly facts: RpcFacts;
   /** Called once the call counts as one that reached its relay, which also counts a failure. */
   readonly onCounted: () => void;
@@ -86,7 +87,7 @@ function sendHere(ports: McpPorts, call: McpCall, relay: Relay, admitted: Admitt
   return callRelay({
     ...commonOptions(ports, call, admitted),
     session: relay.session,
-    request: toExchangeRequest(ports, call, { path: path.path, body, facts, resource }),
+    request: toExchangeRequest(ports, call, { path: path.path, body: body.open(), facts, resource }),
     onBegun: ({ status, headers }) => {
       session.answered(status, headers.find(([name]) => name.toLowerCase() === SESSION_HEADER)?.[1]);
     },
@@ -106,7 +107,12 @@ function sendElsewhere(ports: McpPorts, call: McpCall, remote: RemoteRelay, admi
   const { path, body, facts, caller } = admitted;
   // The other server knows whether the MCP server takes tokens for this URL.
   const resource = publicUrlOf(names, relayId, visit, path.alias);
-  const request: ExchangeRequest = toExchangeRequest(ports, call, { path: path.path, body, facts, resource });
+  const request: ExchangeRequest = toExchangeRequest(ports, call, {
+    path: path.path,
+    body: body.open(),
+    facts,
+    resource,
+  });
   return callRelay({
     ...commonOptions(ports, call, admitted),
     session: remote.session,

@@ -3,7 +3,6 @@ import { ClusterProcesses } from "../../support/cluster-processes.ts";
 import type { ClusterServer } from "../../support/cluster-server.ts";
 import { eventually } from "../../support/eventually.ts";
 import { lacks, PROGRAMS } from "../../support/lacks.ts";
-import type { NativeWorker } from "../../support/native-worker.ts";
 import { PacedBackend } from "../../support/paced-backend.ts";
 
 // What a server does when it knows less of a peer than the peer itself. The server of the workers is frozen for a moment, so
@@ -18,7 +17,6 @@ describe.skipIf(lacks("claims in a cluster", PROGRAMS.nats))("a job for a worker
   let cluster: ClusterProcesses;
   let owner: ClusterServer;
   let entries: readonly [ClusterServer, ClusterServer];
-  const workers: NativeWorker[] = [];
 
   beforeAll(async () => {
     cluster = await ClusterProcesses.start({
@@ -30,17 +28,8 @@ describe.skipIf(lacks("claims in a cluster", PROGRAMS.nats))("a job for a worker
   afterAll(() => cluster.stop());
   afterEach(async () => {
     owner.thaw();
-    for (const worker of workers.splice(0)) worker.close();
-    const isEmpty = async (server: ClusterServer): Promise<boolean> => (await server.models()).length === 0;
-    for (const server of cluster.servers) await eventually(() => isEmpty(server), "no worker is left", 10_000);
+    await cluster.dismiss();
   });
-
-  async function workerAt(at: number, register: object = {}): Promise<NativeWorker> {
-    const worker = await cluster.scriptedWorker(at, register);
-    workers.push(worker);
-    await cluster.served("m");
-    return worker;
-  }
 
   const hasSent = async (server: ClusterServer): Promise<boolean> =>
     (await server.pool()).jobs.some(({ status }) => status === "running");
@@ -53,7 +42,7 @@ describe.skipIf(lacks("claims in a cluster", PROGRAMS.nats))("a job for a worker
   ])(
     "of which two are sent for one slot: one is refused, waits, and is served next, its %s body whole",
     async (_size, bytes) => {
-      const worker = await workerAt(1);
+      const worker = await cluster.workerOfM(1);
       const before = await Promise.all(entries.map(refusals));
       const content = "x".repeat(bytes);
       owner.freeze();
@@ -79,7 +68,7 @@ describe.skipIf(lacks("claims in a cluster", PROGRAMS.nats))("a job for a worker
     "waits for its model at a server that has just started and has not been told of it yet",
     async () => {
       const [, newcomer] = entries;
-      const worker = await workerAt(1);
+      const worker = await cluster.workerOfM(1);
       await newcomer.kill();
       owner.freeze();
       await newcomer.start({ START_GRACE: "20s" });
@@ -97,7 +86,7 @@ describe.skipIf(lacks("claims in a cluster", PROGRAMS.nats))("a job for a worker
   test(
     "that is silent for too long ends at the server of its client, which tells the worker so",
     async () => {
-      const worker = await workerAt(1);
+      const worker = await cluster.workerOfM(1);
       const asked = entries[0].chat("m", { stream: true });
       const { id } = await worker.request();
       expect((await asked).status).toBe(504);
@@ -110,14 +99,14 @@ describe.skipIf(lacks("claims in a cluster", PROGRAMS.nats))("a job for a worker
   test(
     "that names a worker which has just left waits for it, and finds it at the server to which it returns",
     async () => {
-      const left = await workerAt(1, { worker_id: "gpu" });
+      const left = await cluster.workerOfM(1, { worker_id: "gpu" });
       left.close();
       await left.closed;
       const isGone = async (server: ClusterServer): Promise<boolean> => (await server.models()).length === 0;
       await eventually(() => isGone(entries[0]), "it has left", 10_000);
       const asked = entries[0].post("/api/llm/id/gpu/v1/chat/completions", { model: "m", messages: [] });
       await entries[0].waiting(1);
-      const back = await workerAt(2, { worker_id: "gpu" });
+      const back = await cluster.workerOfM(2, { worker_id: "gpu" });
       const { id } = await back.request();
       back.answerJson(id, { choices: [] });
       expect((await asked).status).toBe(200);

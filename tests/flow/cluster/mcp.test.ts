@@ -270,18 +270,28 @@ describe("a client of another server than the relay's", () => {
     expect((await fetch(`${second.b.server.url}${path}`)).status).toBe(404);
   });
 
-  test("reaches a relay whose server was asked although it had just left", async () => {
-    const { b, c, tools } = await start();
-    // `b` is not told that the relay has moved.
-    const moved = cluster.network.move.bind(cluster.network);
-    cluster.network.move = () => {};
-    tools.close();
-    await eventually(async () => (await mcpState(cluster.at("a").server)).relays.length === 0);
-    const back = await relay(c.server);
-    const answer = rpc(b.server, LIST);
-    await Bun.sleep(50);
-    moved("mcp", "tools", "c");
-    respond(back, (await back.request()).id, MCP_JSON, RESULT);
-    expect(await (await answer).text()).toBe(RESULT);
-  });
+  const SIZES: readonly (readonly [name: string, bytes: number])[] = [
+    ["small", 10],
+    ["large", 3_000_000],
+  ];
+  test.each(SIZES)(
+    "reaches a relay whose server was asked although it had just left, with a %s call",
+    async (_name, bytes) => {
+      const { b, c, tools } = await start();
+      // `b` is not told that the relay has moved.
+      const moved = cluster.network.move.bind(cluster.network);
+      cluster.network.move = () => {};
+      tools.close();
+      await eventually(async () => (await mcpState(cluster.at("a").server)).relays.length === 0);
+      const back = await relay(c.server);
+      const call = { ...LIST, params: { cursor: "x".repeat(bytes) } };
+      const answer = rpc(b.server, call);
+      await Bun.sleep(50);
+      moved("mcp", "tools", "c");
+      const request = await back.request();
+      expect(Buffer.from(await back.wholeBody(request)).toString()).toBe(JSON.stringify(call));
+      respond(back, request.id, MCP_JSON, RESULT);
+      expect(await (await answer).text()).toBe(RESULT);
+    },
+  );
 });

@@ -74,14 +74,15 @@ describe.skipIf(lacks("records in a real JetStream", PROGRAMS.nats))("records in
     expect(b.told).toEqual(["x=1", "x=-"]);
     await nats.kill();
     await eventually(() => a.bus.state.kind === "down");
+    a.table.set("y", "2");
     a.table.set("z", "1");
     await nats.restart();
-    await agree([a, b], { y: "1", z: "1" });
+    await agree([a, b], { y: "2", z: "1" });
     await a.keeper.close();
     await b.keeper.close();
     const late = start(nats.url);
     await haveLoaded(late);
-    await agree([late], { y: "1", z: "1" });
+    await agree([late], { y: "2", z: "1" });
   });
 
   test("of two changes to one record the first counts, and what was removed does not come back", async () => {

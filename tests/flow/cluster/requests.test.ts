@@ -13,7 +13,6 @@ const gone = (promise: Promise<unknown>): Promise<unknown> => promise.catch((err
 describe.skipIf(lacks("requests in a cluster", PROGRAMS.nats))("a request that enters one server", () => {
   let cluster: ClusterProcesses;
   let entry: ClusterServer;
-  const workers: NativeWorker[] = [];
 
   beforeAll(async () => {
     cluster = await ClusterProcesses.start({ servers: JOINED, env: { QUEUE_TIMEOUT: "20s" } });
@@ -21,28 +20,14 @@ describe.skipIf(lacks("requests in a cluster", PROGRAMS.nats))("a request that e
   }, 60_000);
   afterAll(() => cluster.stop());
   afterEach(async () => {
-    for (const worker of workers.splice(0)) worker.close();
-    await eventually(async () => (await entry.models()).length === 0 || (await isEmpty()), "no worker is left");
+    await cluster.dismiss();
   });
-
-  const isEmpty = async (): Promise<boolean> => {
-    const states = await Promise.all(cluster.servers.map((server) => server.pool()));
-    return states.every((state) => state.workers.length === 0);
-  };
-
-  /** Connects a worker to the server at this place, and waits until the entry server may use it. */
-  async function workerAt(at: number, register: object = {}): Promise<NativeWorker> {
-    const worker = await cluster.scriptedWorker(at, { models: ["m"], max_concurrency: 1, ...register });
-    workers.push(worker);
-    await cluster.served("m", [entry]);
-    return worker;
-  }
 
   const busyAt = async (at: number): Promise<number> =>
     (await cluster.server(at).pool()).workers.reduce((sum, { inflight }) => sum + inflight, 0);
 
   test("is answered by a worker of another one, with the bytes and headers that the worker sent", async () => {
-    const worker = await workerAt(1);
+    const worker = await cluster.workerOfM(1);
     const asked = entry.chat("m", { temperature: 0.5, user: "ann" });
     const { id, head, body } = await worker.request();
     expect(JSON.parse(Buffer.from(body).toString())).toEqual({
@@ -60,7 +45,7 @@ describe.skipIf(lacks("requests in a cluster", PROGRAMS.nats))("a request that e
   });
 
   test("gets a stream event by event", async () => {
-    const worker = await workerAt(2);
+    const worker = await cluster.workerOfM(2);
     const asked = entry.chat("m", { stream: true });
     const { id } = await worker.request();
     worker.head(id, 200, undefined, "data: 0\n\n");
@@ -79,8 +64,8 @@ describe.skipIf(lacks("requests in a cluster", PROGRAMS.nats))("a request that e
   });
 
   test("sees the same models at each server, first seen at the same time, and 404 for a model that none has", async () => {
-    await workerAt(0, { models: ["m", "a"] });
-    await workerAt(1, { models: ["m", "b"] });
+    await cluster.workerOfM(0, { models: ["m", "a"] });
+    await cluster.workerOfM(1, { models: ["m", "b"] });
     for (const model of ["a", "b"]) await cluster.served(model);
     const lists = await Promise.all(cluster.servers.map(async (server) => (await server.fetch("/v1/models")).json()));
     expect(lists[1]).toEqual(lists[0]);
@@ -92,7 +77,10 @@ describe.skipIf(lacks("requests in a cluster", PROGRAMS.nats))("a request that e
   });
 
   test("reaches one particular worker of another server, 404 for a worker that none has", async () => {
-    const [first, second] = [await workerAt(1, { worker_id: "gpu-1" }), await workerAt(2, { worker_id: "gpu-2" })];
+    const [first, second] = [
+      await cluster.workerOfM(1, { worker_id: "gpu-1" }),
+      await cluster.workerOfM(2, { worker_id: "gpu-2" }),
+    ];
     const at = (worker: string): Promise<Response> =>
       entry.post(`/api/llm/id/${worker}/v1/chat/completions`, { model: "m", messages: [] });
     const known = async (): Promise<boolean> => (await entry.fetch("/api/llm/id/gpu-2/v1/models")).ok;
@@ -112,7 +100,7 @@ describe.skipIf(lacks("requests in a cluster", PROGRAMS.nats))("a request that e
   });
 
   test("waits at that server while all workers of the others are busy, and gets the first slot that is free", async () => {
-    const worker = await workerAt(1);
+    const worker = await cluster.workerOfM(1);
     const running = cluster.server(1).chat("m");
     const { id } = await worker.request();
     const waiting = entry.chat("m");
@@ -126,7 +114,7 @@ describe.skipIf(lacks("requests in a cluster", PROGRAMS.nats))("a request that e
   });
 
   test("leaves the queue when its client leaves", async () => {
-    const worker = await workerAt(1);
+    const worker = await cluster.workerOfM(1);
     const running = cluster.server(1).chat("m");
     const { id } = await worker.request();
     const leaver = new AbortController();
@@ -142,7 +130,7 @@ describe.skipIf(lacks("requests in a cluster", PROGRAMS.nats))("a request that e
   });
 
   test("is cancelled at the worker of another server when its client leaves before the answer", async () => {
-    const worker = await workerAt(1);
+    const worker = await cluster.workerOfM(1);
     const leaver = new AbortController();
     const asked = gone(entry.chat("m", {}, { signal: leaver.signal }));
     const { id } = await worker.request();
@@ -155,7 +143,7 @@ describe.skipIf(lacks("requests in a cluster", PROGRAMS.nats))("a request that e
   });
 
   test("is cancelled at the worker of another server when its client leaves mid-stream", async () => {
-    const worker = await workerAt(1);
+    const worker = await cluster.workerOfM(1);
     const leaver = new AbortController();
     const asked = entry.chat("m", { stream: true }, { signal: leaver.signal });
     const { id } = await worker.request();
@@ -168,10 +156,10 @@ describe.skipIf(lacks("requests in a cluster", PROGRAMS.nats))("a request that e
   });
 
   test("is answered by another worker if the first one is lost before its first byte, on whichever server", async () => {
-    const first = await workerAt(1, { worker_id: "first" });
+    const first = await cluster.workerOfM(1, { worker_id: "first" });
     const asked = entry.chat("m");
     await first.request();
-    const second = await workerAt(2, { worker_id: "second" });
+    const second = await cluster.workerOfM(2, { worker_id: "second" });
     first.kill();
     const { id } = await second.request();
     second.answerJson(id, { choices: [], is: "second" });
@@ -179,7 +167,7 @@ describe.skipIf(lacks("requests in a cluster", PROGRAMS.nats))("a request that e
   });
 
   test("ends with an error event, and without [DONE], if the worker of another server is lost mid-stream", async () => {
-    const worker = await workerAt(1);
+    const worker = await cluster.workerOfM(1);
     const asked = entry.chat("m", { stream: true });
     const { id } = await worker.request();
     worker.head(id, 200, undefined, "data: 0\n\n");
@@ -197,7 +185,7 @@ describe.skipIf(lacks("requests in a cluster", PROGRAMS.nats))("a request that e
       [0, 0, 0],
     ];
     for (const [at, most] of batches.entries()) {
-      const worker = await workerAt(at, { embedding_batch_size: most });
+      const worker = await cluster.workerOfM(at, { embedding_batch_size: most });
       void serveEmbeddings(worker, (count) => {
         largest[at] = Math.max(largest[at] ?? 0, count);
         sizes[at] = (sizes[at] ?? 0) + count;

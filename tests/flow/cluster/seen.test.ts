@@ -15,6 +15,8 @@ type Envelope = {
   readonly plugins: { readonly llm: { readonly workers: readonly { readonly id: string }[] } };
 };
 
+type Columns = { readonly at: number[]; readonly slots_total: number[] };
+
 async function stateAt(id: string, query = ""): Promise<Envelope> {
   const answer = await cluster.at(id).server.fetch(`/api/state${query}`);
   expect(answer.status).toBe(200);
@@ -71,6 +73,30 @@ describe("the state of servers that are linked", () => {
     });
     expect(slots.length).toBeGreaterThan(0);
   });
+
+  test("has the history of each other one from before a restart of the server that answers", async () => {
+    cluster = await ServerCluster.start(["a", "b"]);
+    await cluster.at("b").server.worker({ max_concurrency: 5 });
+    const historyAt = async (id: string, query = ""): Promise<Columns | undefined> => {
+      const answer = await cluster.at(id).server.fetch(`/api/state/history${query}`);
+      return answer.status === 200 ? ((await answer.json()) as { samples: Columns }).samples : undefined; // the State API's format
+    };
+    const before = await eventually(async () => {
+      const samples = await historyAt("b");
+      return samples && samples.slots_total.filter((slots) => slots === 5).length >= 2 ? samples : undefined;
+    });
+    await cluster.leave("a");
+    const restartedAt = Date.now();
+    cluster.add("a");
+    const after = await eventually(async () => {
+      const samples = await historyAt("a", "?server=b");
+      return samples && samples.at.length > before.at.length ? samples : undefined;
+    });
+    expect(after.slots_total.slice(0, before.at.length)).toEqual(before.slots_total);
+    expect(after.at.every((at, index) => at > (after.at[index - 1] ?? 0))).toBe(true);
+    const all = await historyAt("a", "?server=all");
+    for (const samples of [after, all]) expect(samples?.at[0]).toBeLessThan(restartedAt);
+  }, 20_000);
 
   test("counts a job that crosses servers once, and its crossing at both", async () => {
     cluster = await ServerCluster.start(["a", "b"]);

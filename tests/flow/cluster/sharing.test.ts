@@ -1,6 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { ClusterProcesses } from "../../support/cluster-processes.ts";
-import type { ClusterServer } from "../../support/cluster-server.ts";
 import { eventually } from "../../support/eventually.ts";
 import { lacks, PROGRAMS } from "../../support/lacks.ts";
 import { LegacyWorker } from "../../support/legacy-worker.ts";
@@ -23,7 +22,6 @@ const authorized = (key: string): RequestInit => ({ headers: { authorization: `B
 
 describe.skipIf(lacks("slots and limits in a cluster", PROGRAMS.nats))("three servers share", () => {
   let cluster: ClusterProcesses;
-  const workers: NativeWorker[] = [];
 
   beforeAll(async () => {
     cluster = await ClusterProcesses.start({
@@ -40,18 +38,8 @@ describe.skipIf(lacks("slots and limits in a cluster", PROGRAMS.nats))("three se
   }, 60_000);
   afterAll(() => cluster.stop());
   afterEach(async () => {
-    for (const worker of workers.splice(0)) worker.close();
-    const isEmpty = async (server: ClusterServer): Promise<boolean> => (await server.models()).length === 0;
-    for (const server of cluster.servers) await eventually(() => isEmpty(server), "no worker is left", 10_000);
+    await cluster.dismiss();
   });
-
-  /** Connects a worker to the server at this place, and waits until all servers know its models. */
-  async function workerAt(at: number, register: object = {}): Promise<NativeWorker> {
-    const worker = await cluster.scriptedWorker(at, register);
-    workers.push(worker);
-    await cluster.served("m");
-    return worker;
-  }
 
   /** Sends a chat that says who sent it. */
   const chat = (at: number, name: string, key = API_KEY): Promise<Response> =>
@@ -89,7 +77,7 @@ describe.skipIf(lacks("slots and limits in a cluster", PROGRAMS.nats))("three se
   test(
     "a slot by turns: the key that has had least is next, although it waits at another server and came last",
     async () => {
-      const worker = await workerAt(1);
+      const worker = await cluster.workerOfM(1);
       const many = [0, 1, 2, 3, 4].map((each) => chat(1, `many ${each}`));
       const first = await worker.request();
       await cluster.server(1).waiting(4);
@@ -108,7 +96,7 @@ describe.skipIf(lacks("slots and limits in a cluster", PROGRAMS.nats))("three se
   test(
     "one queue: a request is told its place among those of all servers",
     async () => {
-      const worker = await workerAt(1);
+      const worker = await cluster.workerOfM(1);
       const running = chat(1, "running");
       const { id } = await worker.request();
       const earlier = chat(1, "earlier");
@@ -128,7 +116,7 @@ describe.skipIf(lacks("slots and limits in a cluster", PROGRAMS.nats))("three se
   test(
     "the work in one hop: a server passes no job on that another one has sent to it",
     async () => {
-      for (const at of [1, 2]) void serveOn(await workerAt(at));
+      for (const at of [1, 2]) void serveOn(await cluster.workerOfM(at));
       const counts = (direction: string): Promise<number[]> =>
         Promise.all(
           cluster.servers.map((server) => server.metric(`moorage_cluster_jobs_total{direction="${direction}"}`)),
@@ -196,8 +184,8 @@ describe.skipIf(lacks("slots and limits in a cluster", PROGRAMS.nats))("three se
   test(
     "what they know of prompts: a conversation goes on at its worker, also past a free one of the server that it enters",
     async () => {
-      const here = await workerAt(0, { worker_id: "here", max_concurrency: 4 });
-      await workerAt(1, { worker_id: "there", max_concurrency: 4 });
+      const here = await cluster.workerOfM(0, { worker_id: "here", max_concurrency: 4 });
+      await cluster.workerOfM(1, { worker_id: "there", max_concurrency: 4 });
       for (const [at, id] of [
         [0, "there"],
         [1, "here"],
@@ -230,9 +218,9 @@ describe.skipIf(lacks("slots and limits in a cluster", PROGRAMS.nats))("three se
     "the ids of workers: the newest session of an owner keeps its id, and nobody else gets it",
     async () => {
       const register = { worker_id: "box", models: ["m", "older"] };
-      const older = await workerAt(0, register);
+      const older = await cluster.workerOfM(0, register);
       await cluster.served("older");
-      const newer = await workerAt(1, { ...register, models: ["m", "newer"] });
+      const newer = await cluster.workerOfM(1, { ...register, models: ["m", "newer"] });
       expect(await older.closed).toMatchObject({ code: 4001 });
       const stranger = new NativeWorker({
         url: cluster.server(2).url,

@@ -3,26 +3,9 @@ import fc from "fast-check";
 import { RecentTimes } from "../../../src/figures/recent-times.ts";
 import { SlidingSum } from "../../../src/figures/sliding-sum.ts";
 import { CAPACITY, COLUMNS, History, type Sample } from "../../../src/state/history.ts";
+import { sampleOf } from "../../support/sample-of.ts";
 
-const sample = (at: number, more: Partial<Sample> = {}): Sample => ({
-  at,
-  workers_idle: 0,
-  workers_working: 0,
-  workers_not_ready: 0,
-  workers_draining: 0,
-  slots_used: 0,
-  slots_total: 0,
-  waiting: 0,
-  requests: 0,
-  failures: 0,
-  tokens: 0,
-  prompt_tokens: 0,
-  cached_tokens: 0,
-  bytes: 0,
-  first_byte_p50_ms: null,
-  first_byte_p95_ms: null,
-  ...more,
-});
+const sample = (at: number, more: Partial<Sample> = {}): Sample => sampleOf({ at, ...more });
 
 describe("the history of samples", () => {
   test("names every figure of a sample once", () => {

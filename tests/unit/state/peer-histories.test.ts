@@ -1,8 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import type { Pulse } from "../../../src/plugin/reports.ts";
 import type { ServerLoad } from "../../../src/state/cluster-facts.ts";
+import { CAPACITY } from "../../../src/state/history.ts";
 import { PeerHistories } from "../../../src/state/peer-histories.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
+import { sampleOf } from "../../support/sample-of.ts";
 import { ScriptedCluster } from "../../support/scripted-cluster.ts";
 
 const load = (requests: number, more: Partial<Pulse> = {}): ServerLoad => ({
@@ -49,6 +51,34 @@ describe("the history of a peer", () => {
     for (let n = 0; n < 65; n += 1) beat(`s${n}`, load(n));
     expect(histories.history("s0")).toBeUndefined();
     expect(histories.history("s1")?.samples.at).toHaveLength(1);
+  });
+
+  test("begins with the older samples that the peer has told, and keeps what was heard", () => {
+    const { clock, histories, beat } = setUp();
+    beat("b", load(100));
+    beat("b", load(107));
+    const heard = clock.now() - 1000;
+    const told = [-2000, -1000, 0, 1000].map((offset) => sampleOf({ at: heard + offset, requests: 9 }));
+    histories.fill("b", told);
+    expect(histories.history("b")?.samples.requests).toEqual([9, 9, 0, 7]);
+    expect(histories.history("b")?.samples.at).toEqual([heard - 2000, heard - 1000, heard, heard + 1000]);
+    histories.fill("nobody", told);
+    expect(histories.history("nobody")).toBeUndefined();
+  });
+
+  test("has no more samples than its capacity, whatever the peer tells", () => {
+    const { clock, histories, beat } = setUp();
+    clock.advance(CAPACITY * 2000);
+    beat("b", load(100));
+    const now = clock.now();
+    histories.fill(
+      "b",
+      Array.from({ length: CAPACITY + 10 }, (_, n) => sampleOf({ at: now - 1000 * (CAPACITY + 10 - n) })),
+    );
+    const at = histories.history("b")?.samples.at;
+    expect(at).toHaveLength(CAPACITY);
+    expect(at?.[0]).toBe(now - 1000 * (CAPACITY - 1));
+    expect(at?.at(-1)).toBe(now);
   });
 
   test("is not there for a peer that has told nothing", () => {

@@ -125,15 +125,21 @@ test("a watch follows each session from its opening to its end, and hears once t
   expect(events).toEqual(["opened w o false", "leaving w o true", "closed w o true"]);
 });
 
-test("a worker that was told to connect anew and comes back here is told to leave its older session, which stays open", async () => {
+/** An endpoint, and its sessions in the order in which they were opened, as other servers hear of them. */
+function setUpHeld() {
   const held: HeldSession[] = [];
-  const { connect } = setUp({
+  const rig = setUp({
     mayClaim: () => true,
     holderOf: () => undefined,
     onOpened: (each) => held.push(each),
     onLeaving: () => {},
     onClosed: () => {},
   });
+  return { held, ...rig };
+}
+
+test("a worker that was told to connect again and comes back here is told to leave its older session, which stays open", async () => {
+  const { held, connect } = setUpHeld();
   const first = connect();
   first.register();
   const [before] = held;
@@ -150,15 +156,8 @@ test("a worker that was told to connect anew and comes back here is told to leav
   expect(held[1]?.session.offer.status).toBe("ready");
 });
 
-test("a legacy agent cannot be told to connect anew", () => {
-  const held: HeldSession[] = [];
-  const { connect } = setUp({
-    mayClaim: () => true,
-    holderOf: () => undefined,
-    onOpened: (each) => held.push(each),
-    onLeaving: () => {},
-    onClosed: () => {},
-  });
+test("a legacy agent cannot be told to connect again", () => {
+  const { held, connect } = setUpHeld();
   connect("legacy").register();
   expect(held.map(({ canMove }) => canMove)).toEqual([false]);
 });

@@ -17,7 +17,7 @@ interface Cluster {
   readonly rig: PresenceRig;
   readonly clock: FakeClock;
   start(id: string, region?: string): RigServer;
-  /** Lets a balancer lead workers that connect anew to this server, after 200 ms. */
+  /** Lets a balancer lead workers that connect again to this server, after 200 ms. */
   leadTo(to: RigServer): void;
   /** How many workers each server has, without those that leave it. */
   counts(): Readonly<Record<string, number>>;

@@ -1,28 +1,10 @@
 import { expect, test } from "bun:test";
 import type { HistoryState, Sample } from "../../../../src/state/history.ts";
 import { History, perSecond } from "../../../../views/client/history.ts";
+import { sampleOf } from "../../../support/sample-of.ts";
 
-function sample(at: number, more: Partial<Sample> = {}): Sample {
-  return {
-    at,
-    workers_idle: 1,
-    workers_working: 0,
-    workers_not_ready: 0,
-    workers_draining: 0,
-    slots_used: 0,
-    slots_total: 4,
-    waiting: 0,
-    requests: 2,
-    failures: 0,
-    tokens: 0,
-    prompt_tokens: 0,
-    cached_tokens: 0,
-    bytes: 0,
-    first_byte_p50_ms: null,
-    first_byte_p95_ms: null,
-    ...more,
-  };
-}
+const sample = (at: number, more: Partial<Sample> = {}): Sample =>
+  sampleOf({ at, workers_idle: 1, slots_total: 4, requests: 2, ...more });
 
 test("seconds without an envelope repeat the one before, without its events", () => {
   const history = new History();

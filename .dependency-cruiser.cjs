@@ -102,7 +102,7 @@ module.exports = {
       name: "plugins-below-app",
       severity: "error",
       from: { path: "^src/plugins/" },
-      to: { path: ["^src/(app|plugins|listen|shutdown|serve)\\.ts$", "^src/(worker|demo)/"] },
+      to: { path: ["^src/(app|plugins|listen|shutdown|serve)\\.ts$", "^src/(app|worker|demo)/"] },
     },
     {
       name: "views-take-types",
@@ -127,6 +127,13 @@ module.exports = {
       "^src/keys/key-(entry|records)\\.ts$",
     ]),
     only(
+      "app-joins-the-parts",
+      "The app is put together from all parts, so none of them knows it.",
+      "src",
+      "^src/(app/|(app|listen|shutdown|serve)\\.ts$|demo/)",
+      "^src/app(/|\\.ts$)",
+    ),
+    only(
       "store-behind-its-ports",
       "Consumers declare what they want kept; only the process decides that a database keeps it.",
       "src",
@@ -148,7 +155,7 @@ module.exports = {
       "cluster-behind-its-ports",
       "Consumers declare what they need of other servers; only the composition root knows that there are any.",
       "src",
-      "^src/((app|serve)\\.ts$|cluster/)",
+      "^src/(app/|(app|serve)\\.ts$|cluster/)",
       "^src/cluster/",
     ),
     ...Object.entries(CLUSTER_PARTS).map(clusterPart),

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { type App, createApp } from "./app.ts";
+import type { App } from "./app/contract.ts";
+import { createApp } from "./app.ts";
 import type { Access } from "./auth/auth.ts";
 import type { IdentityProvider } from "./auth/identity-provider.ts";
 import { weakKeys } from "./auth/weak-keys.ts";
@@ -82,7 +83,7 @@ async function start(config: Config, remarks: readonly Remark[]): Promise<Starte
   const records = cluster ? { ...cluster.records, ...own } : local;
   const keys = await openKeysOf(config, deps, local);
   const identity = await identityOf(config, deps);
-  const app = createApp(config, deps, KNOWN_PLUGINS, undefined, records, cluster, keys, identity);
+  const app = createApp(config, deps, { keys, records, cluster, identity });
   let listening: Listening;
   try {
     listening = listen(app, config);

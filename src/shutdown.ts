@@ -1,4 +1,4 @@
-import type { App } from "./app.ts";
+import type { App } from "./app/contract.ts";
 import type { Config } from "./config.ts";
 import type { Listening } from "./listen.ts";
 import type { Deps } from "./system/deps.ts";

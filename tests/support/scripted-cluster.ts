@@ -1,4 +1,4 @@
-import type { AppCluster } from "../../src/app.ts";
+import type { AppCluster } from "../../src/app/app-parts.ts";
 import type { ClusterPorts } from "../../src/plugin/cluster.ts";
 import type {
   BusFacts,

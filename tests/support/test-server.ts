@@ -1,4 +1,6 @@
-import { type App, type AppCluster, createApp } from "../../src/app.ts";
+import type { AppCluster } from "../../src/app/app-parts.ts";
+import type { App } from "../../src/app/contract.ts";
+import { createApp } from "../../src/app.ts";
 import type { IdentityProvider } from "../../src/auth/identity-provider.ts";
 import { configuredKeys, type KeySources } from "../../src/auth/keys.ts";
 import type { OpenedKeys } from "../../src/keys/open-keys.ts";
@@ -47,7 +49,13 @@ export class TestServer {
     const systemDeps = { clock: systemClock, ids: systemIds, log: silentLog };
     const all = { ...systemDeps, ...deps };
     const identity = this.config.oidcIssuer === undefined ? undefined : issuerOf(this.config, all);
-    this.app = createApp(this.config, all, known, keys(this.config), undefined, cluster, opened, identity);
+    this.app = createApp(this.config, all, {
+      known,
+      configuredKeys: keys(this.config),
+      cluster,
+      keys: opened,
+      identity,
+    });
     this.listening = listen(this.app, this.config);
     this.url = this.listening.url;
   }

@@ -37,7 +37,7 @@ test("a plugin gets its own settings, as they are given, and its id", () => {
       return { routes: new Elysia() };
     },
   });
-  const app = createApp(load([buoy], { BUOY_COUNT: "5", PORT: "0" }), deps, [buoy]);
+  const app = createApp(load([buoy], { BUOY_COUNT: "5", PORT: "0" }), deps, { known: [buoy] });
   expect(seen).toEqual([["buoy", 6, 0]]);
   expect(app.plugins.map(({ id }) => id)).toEqual(["buoy"]);
   app.close();
@@ -45,7 +45,9 @@ test("a plugin gets its own settings, as they are given, and its id", () => {
 
 test("a plugin that the configuration was not loaded with is refused at the start, by the setting that is missing", () => {
   const buoy = definePlugin({ id: "llm", settings: BUOY, create: () => ({ routes: new Elysia() }) });
-  expect(() => createApp(defaultConfig({ plugins: ["llm"] }), deps, [buoy])).toThrow("buoyCount of the plugin llm");
+  expect(() => createApp(defaultConfig({ plugins: ["llm"] }), deps, { known: [buoy] })).toThrow(
+    "buoyCount of the plugin llm",
+  );
 });
 
 test("a setting of a plugin that is switched off is read and checked all the same", () => {

@@ -1,0 +1,46 @@
+import type { Fault } from "../errors.ts";
+import type { KeyBook } from "../keys/key-book.ts";
+import { endFault } from "../keys/key-source.ts";
+import type { Lifecycle } from "../plugin/contract.ts";
+import type { Clock } from "../system/deps.ts";
+
+export interface KeyEndsOptions {
+  readonly book: KeyBook;
+  readonly clock: Pick<Clock, "now" | "every">;
+  /** Told when a key is the first that lets somebody in by a door. */
+  readonly auth: { refresh(): void };
+  /** The sessions of workers. */
+  readonly sessions: { closeDisowned(): unknown };
+  /** Not asked before the first change of a key. */
+  readonly plugins: () => readonly { readonly lifecycle?: Pick<Lifecycle, "endRequests"> }[];
+}
+
+/**
+ * Ends the requests and the sessions of workers whose key is revoked, rotated away or expires. A revocation ends them at once.
+ * An expiry is not told by anybody, so it is looked for: every second for requests, and every 5 s for sessions. Returns what
+ * stops the looking.
+ */
+export function endWithKeys({ book, clock, auth, sessions, plugins }: KeyEndsOptions): () => void {
+  const endRequests = (): void => {
+    const judge = (keyId: string): Fault | undefined => endFault(book.get(keyId), clock.now());
+    for (const { lifecycle } of plugins()) lifecycle?.endRequests?.(judge);
+  };
+  book.onChange(({ kind, entry, isFirst }) => {
+    if (isFirst) auth.refresh();
+    if (entry.kind === "worker" && (isFirst || kind !== "created")) sessions.closeDisowned();
+    if (entry.kind === "client" && kind !== "created") endRequests();
+  });
+  const stops = [
+    clock.every(SESSIONS_LOOK_MS, () => void sessions.closeDisowned()),
+    clock.every(REQUESTS_LOOK_MS, endRequests),
+  ];
+  return () => {
+    for (const stop of stops) stop();
+  };
+}
+
+/** How long the session of a worker may outlive its key's expiry. Looking at thousands of sessions takes a millisecond. */
+const SESSIONS_LOOK_MS = 5000;
+
+/** How long a request may outlive its key's expiry. */
+const REQUESTS_LOOK_MS = 1000;

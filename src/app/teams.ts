@@ -1,0 +1,71 @@
+import type { AnyElysia } from "elysia";
+import { createKeyCharges } from "../admin/key-charges.ts";
+import { KeyDesk } from "../admin/key-desk.ts";
+import { keyRoutes } from "../admin/key-routes.ts";
+import { ownKeyRoute } from "../admin/own-key-route.ts";
+import { spentLimits } from "../admin/spent-limits.ts";
+import type { AuditTrail } from "../audit/audit.ts";
+import { auditRoutes } from "../audit/audit-routes.ts";
+import type { Auth } from "../auth/auth.ts";
+import type { KeyEntry } from "../keys/key-entry.ts";
+import type { OpenedKeys } from "../keys/open-keys.ts";
+import type { LimitState } from "../limits/allowance.ts";
+import { Calendar } from "../limits/calendar.ts";
+import type { KeyCharges } from "../limits/charges.ts";
+import type { Clock } from "../system/deps.ts";
+import { EndedUsage } from "../usage/ended-usage.ts";
+import { usageRoutes } from "../usage/usage-routes.ts";
+import { endWithKeys, type KeyEndsOptions } from "./key-ends.ts";
+import type { Records } from "./records.ts";
+
+export interface TeamsOptions extends Pick<KeyEndsOptions, "sessions" | "plugins"> {
+  readonly clock: Clock;
+  readonly auth: Auth;
+  readonly audit: AuditTrail;
+  readonly keys: OpenedKeys | undefined;
+  readonly records: Records | undefined;
+  readonly usageFlushMs: number;
+}
+
+/** Joins what the server does for teams: the keys that were made, their limits, what they have used, and the audit trail. */
+export class Teams {
+  readonly usage: EndedUsage;
+  /** Opens what requests take from the limits of their keys; undefined for a server without such keys. */
+  readonly charges: KeyCharges | undefined;
+  readonly #options: TeamsOptions;
+  readonly #stopEnding: (() => void) | undefined;
+
+  constructor(options: TeamsOptions) {
+    this.#options = options;
+    const { clock, keys, records } = options;
+    const { usageFlushMs: flushMs } = options;
+    this.usage = new EndedUsage({ clock, flushMs, usage: records?.usage?.(), failedJobs: records?.failedJobs?.() });
+    this.#stopEnding = keys && endWithKeys({ ...options, book: keys.book });
+    // After the requests of a revoked key have ended, so that losing its limits lets none of them go on.
+    this.charges = keys && createKeyCharges(keys.book, clock, this.usage.meter);
+  }
+
+  /** The routes by which operators manage keys and read usage and the trail, and by which holders read of their own key. */
+  routes(): readonly AnyElysia[] {
+    const { auth, audit, clock, keys } = this.#options;
+    const { usage } = this;
+    const book = keys?.book;
+    const spent = { clock, calendar: new Calendar(), meter: usage.meter };
+    const limitStates = (entry: KeyEntry): readonly LimitState[] =>
+      this.charges?.allowances.of(entry.id)?.states() ?? spentLimits(entry, spent);
+    const desk = new KeyDesk({ book, isKept: keys?.isKept ?? false, audit });
+    return [
+      keyRoutes({ auth, clock, desk, limitStates }),
+      ownKeyRoute({ auth, book, limitStates }),
+      usageRoutes({ auth, clock, usage, nameOfKey: (key) => book?.get(key)?.name }),
+      auditRoutes(audit, auth),
+    ];
+  }
+
+  /** Writes what was used and is not written yet, and ends all timers. */
+  close(): void {
+    this.#stopEnding?.();
+    this.#options.keys?.file?.stop();
+    this.usage.close();
+  }
+}

@@ -1,0 +1,83 @@
+import { expect, test } from "bun:test";
+import { endWithKeys } from "../../../src/app/key-ends.ts";
+import { KeyBook } from "../../../src/keys/key-book.ts";
+import type { KeyEntry, KeyKind } from "../../../src/keys/key-entry.ts";
+import { createMemoryRecords } from "../../../src/keys/key-records.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
+
+const BY = { by: "admin-key:1" };
+
+function setUp() {
+  const clock = new FakeClock();
+  const book = new KeyBook({ records: createMemoryRecords(), clock, maxRequests: 200 });
+  const judged = new Map<string, string | undefined>();
+  const watched: string[] = [];
+  let [looks, refreshes] = [0, 0];
+  const stop = endWithKeys({
+    book,
+    clock,
+    auth: {
+      refresh() {
+        refreshes += 1;
+      },
+    },
+    sessions: {
+      closeDisowned() {
+        looks += 1;
+      },
+    },
+    plugins: () => [
+      {},
+      {
+        lifecycle: {
+          endRequests(judge) {
+            for (const id of watched) judged.set(id, judge(id)?.code);
+          },
+        },
+      },
+    ],
+  });
+  const make = (kind: KeyKind, expiresAt?: number): KeyEntry => {
+    const { entry } = book.create({ kind, terms: { name: kind, limits: {}, expiresAt } }, BY);
+    watched.push(entry.id);
+    return entry;
+  };
+  const counts = (): readonly [number, number] => [looks, refreshes];
+  return { clock, book, judged, make, counts, stop };
+}
+
+test("the requests of a client's key end when it is revoked, and those of others go on", () => {
+  const { book, judged, make } = setUp();
+  const [one, other] = [make("client"), make("client")];
+  expect(judged.size).toBe(0);
+  book.revoke(one.id, BY);
+  expect([...judged]).toEqual([
+    [one.id, "key_revoked"],
+    [other.id, undefined],
+  ]);
+});
+
+test("requests end within a second of their key's expiry, and not after the looking was stopped", () => {
+  const { clock, judged, make, stop } = setUp();
+  const { id } = make("client", clock.now() + 10_000);
+  clock.advance(9_999);
+  expect(judged.get(id)).toBeUndefined();
+  clock.advance(1_001);
+  expect(judged.get(id)).toBe("key_expired");
+  judged.clear();
+  stop();
+  clock.advance(10_000);
+  expect(judged.size).toBe(0);
+});
+
+test("sessions are looked at when a worker's key is revoked, and at least every 5 s", () => {
+  const { clock, book, make, counts } = setUp();
+  make("worker");
+  const second = make("worker");
+  const [before, refreshes] = counts();
+  expect(refreshes).toBe(1);
+  book.revoke(second.id, BY);
+  expect(counts()[0]).toBe(before + 1);
+  clock.advance(5_000);
+  expect(counts()[0]).toBe(before + 2);
+});

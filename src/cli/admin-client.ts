@@ -15,9 +15,12 @@ export type Json = Readonly<Record<string, unknown>>;
 /** Sends a command's requests. Every method throws a `CommandFault` with what to do if the server does not do it. */
 export class AdminClient {
   readonly #target: AdminTarget;
+  readonly #flags: readonly string[];
 
-  constructor(target: AdminTarget) {
+  /** `flags` are those of the command, by which errors name the fields that the server refuses. */
+  constructor(target: AdminTarget, flags: readonly string[]) {
     this.#target = target;
+    this.#flags = flags;
   }
 
   /** Where the command acts, for people. */
@@ -62,7 +65,7 @@ export class AdminClient {
       response = await send(request);
       text = await response.text();
     } catch (error) {
-      throw new CommandFault(unreachable(base, error), EXIT_REFUSED);
+      throw new CommandFault(unreachable(this.#target, error), EXIT_REFUSED);
     }
     if (response.ok) return text;
     throw new CommandFault(this.#refusal(response, text), EXIT_REFUSED);
@@ -106,19 +109,32 @@ export class AdminClient {
       return `${base} redirects to another address (${cleanText(headers.get("location") ?? "unknown")}). Use that one with --server.`;
     const body = parseJson(text);
     const error: unknown = isRecord(body) ? body["error"] : undefined;
-    if (!isRecord(error)) return `${base} answered ${status}, and not as a Moorage server does. Check the address.`;
+    if (!isRecord(error) || typeof error["code"] !== "string")
+      return `${base} answered ${status}, and not as a Moorage server does. Check the address.`;
     const message = cleanText(String(error["message"]));
     if (status === 401 && key === undefined)
       return `${base} asks for an operator's key. Set the variable ADMIN_KEY to one.`;
     if (status === 401) return `${base} does not accept the key in ADMIN_KEY (API_KEY if that is not set): ${message}`;
-    if (error["code"] === "unknown_url") return `${base} has no route for this. It may be older than this program.`;
-    return message;
+    if (error["code"] === "unknown_url")
+      return new URL(base).pathname === "/"
+        ? `${base} has no route for this. It may be older than this program.`
+        : `${base} has no route for this. Leave out the path, unless a proxy needs it.`;
+    return this.#byFlag(message, error["param"]);
+  }
+
+  /** Names the field of a refused request by the flag that set it: `limits.parallel` by `--parallel`. */
+  #byFlag(message: string, param: unknown): string {
+    if (typeof param !== "string") return message;
+    const flag = param.replace(/^limits\./, "").replaceAll("_", "-");
+    return this.#flags.includes(flag) ? message.replace(`'${param}'`, `--${flag}`) : message;
   }
 }
 
-function unreachable(base: string, error: unknown): string {
+function unreachable({ base, inUse }: AdminTarget, error: unknown): string {
   const code = error instanceof Error && "code" in error ? String(error.code) : "unknown reason";
   const isLate = error instanceof Error && error.name === "TimeoutError";
   const reason = isLate ? "no answer in time" : code;
+  if (inUse !== undefined)
+    return `A server uses ${inUse}, but none answers at ${base} (${reason}). Name the URL of that server with --server or SERVER_URL.`;
   return `No server answers at ${base} (${reason}). Start it, or name another one with --server. Without a running server, --data-dir opens its file.`;
 }

@@ -89,7 +89,8 @@ export async function runAdmin(
       sources,
     );
     try {
-      await action.run({ client: new AdminClient(target), words, values, now: Date.now(), flag }, streams);
+      const client = new AdminClient(target, Object.keys(action.flags));
+      await action.run({ client, words, values, now: Date.now(), flag }, streams);
     } finally {
       target.close();
     }

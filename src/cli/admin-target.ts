@@ -22,6 +22,8 @@ export interface AdminTarget {
   readonly key: string | undefined;
   /** The directory of a store that no server uses; undefined for a server. */
   readonly directory: string | undefined;
+  /** The directory of a store that a server uses, if the server was looked for because of it. */
+  readonly inUse?: string;
   send(request: Request): Promise<Response>;
   /** Throws a `CommandFault` if a change could not be written. */
   close(): void;
@@ -59,7 +61,7 @@ export function openTarget(options: TargetOptions, { env, readFile }: Pick<Sourc
   const config = configOf(options, { env, readFile });
   const running = (): AdminTarget => serverTarget(urlOf(config), config.adminKeys[0] ?? config.apiKeys[0]);
   if (config.dataDir === undefined) return running();
-  return storeTarget(config.dataDir, options.mayCreate) ?? running();
+  return storeTarget(config.dataDir, options.mayCreate) ?? { ...running(), inUse: config.dataDir };
 }
 
 function serverTarget(base: string, key: string | undefined): AdminTarget {

@@ -62,7 +62,16 @@ function valueIn(flag: string, given: readonly string[], last: string, now: numb
   if (LISTS.includes(flag)) return given.flatMap((each) => each.split(",").map((item) => item.trim())).filter(Boolean);
   if (flag === "weight") return Number.isNaN(Number(last)) ? last : Number(last);
   if (flag !== "expires-in") return last;
-  const duration = parseDuration(last);
-  if (duration === undefined) throw new CommandFault("--expires-in must be a duration: 90d, 12h or 30m.");
-  return new Date(now + duration).toISOString();
+  return new Date(now + durationOf("expires-in", last, "90d, 12h or 30m")).toISOString();
+}
+
+/**
+ * Returns the milliseconds of a flag's duration. Throws a `CommandFault` for a number without its unit, which would be seconds
+ * and was meant as days or hours.
+ */
+export function durationOf(flag: string, text: string, examples: string): number {
+  const duration = parseDuration(text);
+  const hasUnit = /[a-z]$/i.test(text);
+  if (duration !== undefined && (hasUnit || duration === 0)) return duration;
+  throw new CommandFault(`--${flag} must be a duration with its unit: ${examples}.`);
 }

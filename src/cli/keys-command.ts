@@ -2,7 +2,7 @@ import { isRecord } from "../json/parse.ts";
 import type { Json } from "./admin-client.ts";
 import type { AdminAction, AdminCall, AdminCommand, Streams } from "./admin-command.ts";
 import { CommandFault } from "./command-fault.ts";
-import { fieldsOf, LIMIT_FLAGS, TERM_FLAGS } from "./key-fields.ts";
+import { durationOf, fieldsOf, LIMIT_FLAGS, TERM_FLAGS } from "./key-fields.ts";
 import { keyFieldsText, keysTable, limitsTable } from "./key-output.ts";
 
 const IDEMPOTENCY_KEY = {
@@ -29,6 +29,7 @@ const create: AdminAction = {
     const body = { name, ...(kind !== undefined && { kind }), ...fieldsOf(call.values, false, call.now) };
     const made = await call.client.json("POST", "/api/keys", body, operationOf(call));
     show(made, call, streams, "Made");
+    await tellOfNamesakes(made, call, streams);
   },
 };
 
@@ -118,6 +119,7 @@ const rotate: AdminAction = {
   words: ONE_KEY,
   async run(call, streams) {
     const overlap = call.flag("overlap");
+    if (overlap !== undefined) durationOf("overlap", overlap, "48h, 30m or 0s");
     const body = overlap === undefined ? {} : { overlap };
     const path = `${await pathOf(call)}/rotate`;
     show(await call.client.json("POST", path, body, operationOf(call)), call, streams, "Rotated");
@@ -130,6 +132,14 @@ export const KEYS: AdminCommand = {
   about: "makes, lists, changes, rotates and revokes the keys of a server.",
   actions: { create, list, show: showOne, update, limits, revoke, rotate },
 };
+
+/** Says so if other valid keys have the name of a new one, because from then on commands need an id. */
+async function tellOfNamesakes({ id, name }: Json, { client }: AdminCall, { err }: Streams): Promise<void> {
+  const named = await client.keys({ name: String(name), status: "active" });
+  const ids = named.map((each) => String(each["id"])).filter((each) => each !== id);
+  if (ids.length === 0) return;
+  err(`Other valid keys have the same name: ${ids.join(", ")}. Name each of them by its id from now on.\n`);
+}
 
 function operationOf(call: AdminCall): Readonly<Record<string, string>> {
   const name = call.flag("idempotency-key");

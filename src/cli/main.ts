@@ -4,6 +4,7 @@ import { surviveSignals } from "../system/signals.ts";
 import { VERSION } from "../system/version.ts";
 import type { AdminCommand } from "./admin-command.ts";
 import { type Commands, parseCommand } from "./commands.ts";
+import { standardStreams } from "./standard-streams.ts";
 
 /** Every program that `moorage` starts. Each is imported on demand, so that a worker does not load the server. */
 const COMMANDS: Commands = {
@@ -22,7 +23,7 @@ const COMMANDS: Commands = {
       const { runDoctor } = await import("../doctor/program.ts");
       const code = await runDoctor(
         { argv, env: process.env, readFile: (path) => readFileSync(path, "utf8") },
-        { out: (text) => process.stdout.write(text), err: (text) => process.stderr.write(text) },
+        standardStreams(),
       );
       process.exit(code);
     },
@@ -34,7 +35,7 @@ const COMMANDS: Commands = {
       const { runBackup } = await import("./backup.ts");
       process.exitCode = runBackup(
         { argv, env: process.env, readFile: (path) => readFileSync(path, "utf8") },
-        { out: (text) => process.stdout.write(text), err: (text) => process.stderr.write(text) },
+        standardStreams(),
       );
     },
   },
@@ -63,7 +64,7 @@ async function administer(argv: readonly string[], load: () => Promise<AdminComm
   process.exitCode = await runAdmin(
     await load(),
     { argv, env: process.env, readFile: (path) => readFileSync(path, "utf8") },
-    { out: (text) => process.stdout.write(text), err: (text) => process.stderr.write(text) },
+    standardStreams(),
   );
 }
 

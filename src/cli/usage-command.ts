@@ -1,8 +1,8 @@
 import { isRecord } from "../json/parse.ts";
-import { parseDuration } from "../settings/units.ts";
 import type { Json } from "./admin-client.ts";
 import type { AdminAction, AdminCall, AdminCommand } from "./admin-command.ts";
 import { CommandFault } from "./command-fault.ts";
+import { durationOf } from "./key-fields.ts";
 import { text, timeText } from "./key-output.ts";
 import { textTable } from "./text-table.ts";
 
@@ -33,6 +33,8 @@ const usage: AdminAction = {
   words: { min: 0, max: 0 },
   async run(call, { out, err }) {
     const { client, flag } = call;
+    if (flag("csv") !== undefined && flag("json") !== undefined)
+      throw new CommandFault("Use --csv or --json, and not both.");
     const by = flag("by") ?? "key";
     const path = `/api/usage?${await searchOf(call, by)}`;
     if (flag("csv") !== undefined) return out(await client.text("GET", path, { headers: { accept: "text/csv" } }));
@@ -54,8 +56,7 @@ async function searchOf({ client, flag, now }: AdminCall, by: string): Promise<U
     if (value !== undefined) search.set(name, value);
   }
   if (!search.has("from")) {
-    const since = parseDuration(flag("since") ?? "30d");
-    if (since === undefined || since <= 0) throw new CommandFault("--since must be a duration: 7d, 24h or 90m.");
+    const since = durationOf("since", flag("since") ?? "30d", "7d, 24h or 90m");
     search.set("from", new Date(now - since).toISOString());
   } else if (flag("since") !== undefined) throw new CommandFault("Use --since or --from, and not both.");
   const key = flag("key");

@@ -132,7 +132,21 @@ test("a command that cannot do its work says what to do, and repeats no key", as
     [{}, ["keys", "list", "--server", "http://127.0.0.1:1"], 1, "No server answers at http://127.0.0.1:1"],
     [{}, ["keys", "list", "--data-dir", empty], 78, "There is no moorage.db"],
     [{ PORT: "x" }, ["keys", "list"], 78, "Name it with --server"],
-    [{ DATA_DIR: empty }, ["keys", "create", "ci", "--weight", "1000"], 1, "'weight' must be a number"],
+    [{ DATA_DIR: empty }, ["keys", "create", "ci", "--weight", "1000"], 1, "--weight must be a number"],
+    [{ DATA_DIR: empty }, ["keys", "create", "ci", "--max-waiting", "many"], 1, "--max-waiting must be a whole number"],
+    [
+      { DATA_DIR: empty },
+      ["keys", "create", "ci", "--expires-in", "90"],
+      78,
+      "--expires-in must be a duration with its",
+    ],
+    [
+      { DATA_DIR: empty },
+      ["keys", "rotate", "ci", "--overlap", "48"],
+      78,
+      "--overlap must be a duration with its unit",
+    ],
+    [{ DATA_DIR: empty }, ["usage", "--csv", "--json"], 78, "--csv or --json"],
     [{ DATA_DIR: empty }, ["keys", "revoke", "nobody"], 1, "No key has this name"],
     [{ DATA_DIR: empty }, ["usage", "--since", "soon"], 78, "--since must be a duration"],
   ];
@@ -143,6 +157,61 @@ test("a command that cannot do its work says what to do, and repeats no key", as
     expect(result.err).not.toContain("thisIsTheSecret");
   }
 }, 90_000);
+
+test("a second key of one name is told about, and commands want an id for either", async () => {
+  const env = { DATA_DIR: directory() };
+  const first = await moorage(env, "keys", "create", "ci");
+  expect(first.err).not.toContain("same name");
+  const id = first.out.split("_")[1] ?? "";
+  const second = await moorage(env, "keys", "create", "ci");
+  expect(second).toMatchObject({
+    code: 0,
+    err: expect.stringContaining(`Other valid keys have the same name: ${id}.`),
+  });
+  expect(await moorage(env, "keys", "show", "ci")).toMatchObject({ code: 1, err: expect.stringContaining(id) });
+  expect((await moorage(env, "keys", "revoke", id)).code).toBe(0);
+  expect((await moorage(env, "keys", "show", "ci")).out).toContain(second.out.split("_")[1] ?? "no id");
+}, 60_000);
+
+test("a command that finds the directory of a running server, but not the server, says so", async () => {
+  const data = directory();
+  await serve({ DATA_DIR: data });
+  const result = await moorage({ DATA_DIR: data, PORT: "1" }, "keys", "list");
+  expect(result).toMatchObject({ code: 1, err: expect.stringContaining(`A server uses ${data}, but none answers at`) });
+}, 60_000);
+
+test("what answers and is no Moorage server, or is one below another path, is told as such", async () => {
+  const other = Bun.serve({
+    port: 0,
+    fetch: () => Response.json({ error: { code: 404, message: "File Not Found" } }, { status: 404 }),
+  });
+  ends.push(() => other.stop(true));
+  const { code, err } = await moorage({}, "keys", "list", "--server", other.url.href);
+  expect([code, err]).toEqual([1, expect.stringContaining("not as a Moorage server does")]);
+  const { url } = await serve({ ADMIN_KEY });
+  const below = await moorage({ ADMIN_KEY }, "keys", "list", "--server", `${url}/v1`);
+  expect([below.code, below.err]).toEqual([1, expect.stringContaining("Leave out the path")]);
+}, 60_000);
+
+test("a command ends without a word when the reader of its output has left, and says so when it cannot write", async () => {
+  const env = { PATH: process.env["PATH"] ?? "", DATA_DIR: directory() };
+  await moorage(env, "keys", "create", "ci");
+  const listTo = async (to: string) => {
+    // The reader of 3 has left before the program starts, so that the write finds nobody.
+    const script = `exec 3> >(true); wait $!; "$0" src/cli/main.ts keys list ${to}; echo $? >&2`;
+    const child = Bun.spawn(["bash", "-c", script, process.execPath], {
+      cwd: ROOT,
+      env,
+      stdin: "ignore",
+      stdout: "ignore",
+      stderr: "pipe",
+    });
+    return child.stderr.text();
+  };
+  expect(await listTo(">&3")).toBe("141\n");
+  if (process.platform === "linux")
+    expect(await listTo(">/dev/full")).toBe("Standard output cannot be written (ENOSPC).\n1\n");
+}, 60_000);
 
 test("a server without DATA_DIR refuses to make keys, and lists those of its file", async () => {
   const file = join(directory(), "keys.yaml");

@@ -1,0 +1,17 @@
+import type { Streams } from "./admin-command.ts";
+
+/** The exit code of a program that writes to a pipe which nobody reads any more: 128 and the number of SIGPIPE. */
+const EXIT_PIPE_CLOSED = 141;
+
+/**
+ * Returns the outputs of this process. If standard output cannot be written, the process ends: without a word when its reader
+ * has left, as in `moorage keys list | head -1`, and with the reason otherwise, because a key that is shown once may be lost.
+ */
+export function standardStreams(): Streams {
+  process.stdout.once("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(EXIT_PIPE_CLOSED);
+    process.stderr.write(`Standard output cannot be written (${error.code ?? error.message}).\n`);
+    process.exit(1);
+  });
+  return { out: (text) => process.stdout.write(text), err: (text) => process.stderr.write(text) };
+}

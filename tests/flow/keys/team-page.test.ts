@@ -96,4 +96,17 @@ test("the commands of docs/teams.md lead from nothing to thirty keys, and throug
   await sh("When something happens", 0, exports);
   expect([await statusFor(ada), await statusFor(read("ada.key"))]).toEqual([200, 200]);
   expect(await statusFor(read("first-try.key"))).toBe(401);
+  await run.stop();
+
+  await sh("Keys in a repository instead", 0);
+  const file = new ProgramRun(
+    [process.execPath, "src/main.ts"],
+    { ...env, DATA_DIR: "", KEYS_FILE: join(directory.path, "keys.yaml") },
+    ROOT,
+  );
+  ends.push(() => file.stop());
+  url = await file.url();
+  expect(read("keys.csv").split("\n")).toHaveLength(PEOPLE);
+  for (const line of read("keys.csv").split("\n")) expect(await statusFor(line.split(",")[1] ?? "")).toBe(200);
+  expect([await statusFor(""), await statusFor(ada)]).toEqual([401, 401]);
 }, 120_000);

@@ -26,10 +26,15 @@ export function roleIn(claims: Claims, { oidcAdminClaims, oidcViewerClaims }: Oi
 function matches(claims: Claims, rules: ClaimRules): boolean {
   return rules.some(({ claim, value }) => {
     // At many issuers, users may enter any address before it is verified.
-    if (claim === "email" && claims["email_verified"] === false) return false;
+    if (claim === "email" && isUnverified(claims["email_verified"])) return false;
     const found = claimIn(claims, claim);
     return Array.isArray(found) ? found.some((each) => isSame(each, value)) : isSame(found, value);
   });
+}
+
+/** Some issuers do not say whether an address is verified, and some write it as text. */
+function isUnverified(said: unknown): boolean {
+  return said !== undefined && said !== true && said !== "true";
 }
 
 function isSame(found: unknown, value: string): boolean {
@@ -59,7 +64,8 @@ const PLAIN_NAME = /^[\p{L}\p{N}._%+@|/=~-]+$/u;
  */
 export function userName(claims: Claims): string {
   const id = textOf(claims["sub"]);
-  const email = claims["email_verified"] === true ? textOf(claims["email"]) : "";
+  const verified = claims["email_verified"];
+  const email = verified === true || verified === "true" ? textOf(claims["email"]) : "";
   const name = email === "" ? id : email;
   if (name.length <= MAX_NAME_CHARS && PLAIN_NAME.test(name)) return `oidc:${name}`;
   const plain = [...name.toWellFormed()].map((char) => (PLAIN_NAME.test(char) ? char : "_")).join("");

@@ -310,12 +310,15 @@ function kindOfChange(before: KeyEntry | undefined, next: KeyEntry): KeyEvent["k
 
 /** Whether two entries of the file say the same; when they were read does not count. */
 function isSameKey(a: KeyEntry, b: KeyEntry): boolean {
-  const same = { createdAt: 0, lastUsedAt: 0, revision: 0 };
-  const secret = { madeAt: 0 };
-  return Bun.deepEquals(
-    { ...a, ...same, secret: { ...a.secret, ...secret } },
-    { ...b, ...same, secret: { ...b.secret, ...secret } },
-  );
+  const timeless = (entry: KeyEntry): KeyEntry => ({
+    ...entry,
+    createdAt: 0,
+    lastUsedAt: 0,
+    revision: 0,
+    secret: { ...entry.secret, madeAt: 0 },
+    former: entry.former.map((each) => ({ ...each, madeAt: 0 })),
+  });
+  return Bun.deepEquals(timeless(a), timeless(b));
 }
 
 function endedAt({ revokedAt, expiresAt }: KeyEntry): number {

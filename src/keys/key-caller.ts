@@ -30,10 +30,31 @@ export function toKeyRecord(entry: KeyEntry, maxRequests: number): KeyRecord {
 
 /** Returns the owner name of a key with this id. No name of a configured key or of a role has this form. */
 export function ownerOfKey(id: string): string {
-  return `made:${id}`;
+  return `${PREFIX}${id}`;
 }
 
-/** Returns the id of the key that an owner name stands for; undefined for the owner of another kind. */
-export function keyIdOf(owner: string): string | undefined {
-  return owner.startsWith("made:") ? owner.slice("made:".length) : undefined;
+/**
+ * Returns the owner name of one secret of an operator's key. A sign-in stands for it, so that it ends with the secret that it
+ * was begun with: whoever has stolen a secret keeps nothing when the key is rotated.
+ */
+export function ownerOfSecret(id: string, hash: string): string {
+  return `${PREFIX}${id}#${hash.slice(0, DIGEST_CHARS)}`;
 }
+
+/** A made key, or one secret of it, that an owner name stands for. */
+export interface NamedOwner {
+  readonly id: string;
+  /** The beginning of the secret's hash; undefined for a name that stands for the whole key. */
+  readonly digest: string | undefined;
+}
+
+/** Reads an owner name; undefined for the owner of another kind. */
+export function readOwner(owner: string): NamedOwner | undefined {
+  if (!owner.startsWith(PREFIX)) return undefined;
+  const [id = "", digest] = owner.slice(PREFIX.length).split("#");
+  return { id, digest };
+}
+
+const PREFIX = "made:";
+/** 64 bits, of which only a few secrets of one key must differ. */
+const DIGEST_CHARS = 16;

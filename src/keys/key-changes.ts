@@ -51,14 +51,17 @@ export function revoked(entry: KeyEntry, { now, by }: Change): KeyEntry {
 }
 
 /**
- * Returns the entry with another secret. The current one stays valid for `overlapMs`. Throws `invalid_request` for an
- * overlap that is too long, and while more earlier secrets are valid than can be remembered.
+ * Returns the entry with another secret. The current one stays valid for `overlapMs`, and none before it for longer: whoever
+ * rotates a leaked key without an overlap must end every secret that was given out. Throws `invalid_request` for an overlap
+ * that is too long, and while more earlier secrets are valid than can be remembered.
  */
 export function rotated(entry: KeyEntry, secret: KeySecret, overlapMs: number, { now }: Change): KeyEntry {
   assertChangeable(entry);
   if (!(overlapMs >= 0 && overlapMs <= MAX_OVERLAP_MS))
     throw new Fault("invalid_request", { param: "overlap", message: "'overlap' must be at most 90 days." });
-  const former: readonly FormerSecret[] = [{ ...entry.secret, validUntil: now + overlapMs }, ...entry.former];
+  const end = now + overlapMs;
+  const earlier = entry.former.map((each) => ({ ...each, validUntil: Math.min(each.validUntil, end) }));
+  const former: readonly FormerSecret[] = [{ ...entry.secret, validUntil: end }, ...earlier];
   if (former.slice(MAX_FORMER_SECRETS).some(({ validUntil }) => validUntil > now)) {
     const message = `${MAX_FORMER_SECRETS} earlier secrets of this key are still valid. Rotate it again when one of them has ended, or make another key.`;
     throw new Fault("invalid_request", { message });

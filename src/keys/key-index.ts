@@ -1,5 +1,5 @@
 import type { KeyRecord } from "../auth/keys.ts";
-import { toKeyRecord } from "./key-caller.ts";
+import { ownerOfSecret, toKeyRecord } from "./key-caller.ts";
 import type { KeyEntry, KeyKind } from "./key-entry.ts";
 
 /** One key in memory: its current entry, the caller that it makes, and when it was last used. */
@@ -13,6 +13,8 @@ export interface HeldKey {
 /** What a hash stands for. */
 export interface HashedKey {
   readonly held: HeldKey;
+  /** The caller of whoever sends this secret. */
+  readonly record: KeyRecord;
   /** When the secret of this hash stops being valid; undefined for the current one. */
   readonly validUntil: number | undefined;
 }
@@ -61,8 +63,8 @@ export class KeyIndex {
       lastUsedAt: Math.max(before?.lastUsedAt ?? 0, entry.lastUsedAt ?? 0),
     };
     this.#byId.set(entry.id, held);
-    for (const { hash, validUntil } of entry.former) this.#byHash.set(hash, { held, validUntil });
-    this.#byHash.set(entry.secret.hash, { held, validUntil: undefined });
+    for (const { hash, validUntil } of entry.former) this.#setHash(hash, held, validUntil);
+    this.#setHash(entry.secret.hash, held, undefined);
   }
 
   delete(id: string): void {
@@ -71,6 +73,13 @@ export class KeyIndex {
     this.#byId.delete(id);
     this.#forgetHashes(held);
     this.#count(held.entry.kind, -1);
+  }
+
+  #setHash(hash: string, held: HeldKey, validUntil: number | undefined): void {
+    const { entry, record } = held;
+    const isOperator = entry.kind === "admin";
+    const own = isOperator ? { ...record, owner: ownerOfSecret(entry.id, hash) } : record;
+    this.#byHash.set(hash, { held, record: own, validUntil });
   }
 
   #forgetHashes(held: HeldKey): void {

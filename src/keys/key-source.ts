@@ -1,8 +1,8 @@
 import type { KeyRecord, KeyRefusal, KeySource } from "../auth/keys.ts";
 import { Fault } from "../errors.ts";
 import type { Clock } from "../system/deps.ts";
-import { callerName, keyIdOf } from "./key-caller.ts";
-import type { KeyEntry, KeyKind } from "./key-entry.ts";
+import { callerName, readOwner } from "./key-caller.ts";
+import type { FormerSecret, KeyEntry, KeyKind } from "./key-entry.ts";
 import type { HashedKey, KeyIndex } from "./key-index.ts";
 import { readKeyText } from "./key-text.ts";
 
@@ -35,12 +35,14 @@ export function createKeySource({ kind, index, clock, hasAny, onUse }: MadeKeysO
     find(hash): KeyRecord | undefined {
       const found = index.find(hash);
       if (found === undefined || found.held.entry.kind !== kind) return undefined;
-      return endOf(found.held.entry, clock.now(), found.validUntil) === undefined ? found.held.record : undefined;
+      return endOf(found.held.entry, clock.now(), found.validUntil) === undefined ? found.record : undefined;
     },
     hasOwner(owner): boolean {
-      const id = keyIdOf(owner);
-      const entry = id === undefined ? undefined : index.get(id)?.entry;
-      return entry !== undefined && entry.kind === kind && endOf(entry, clock.now()) === undefined;
+      const named = readOwner(owner);
+      const entry = named && index.get(named.id)?.entry;
+      if (!named || entry?.kind !== kind) return false;
+      const secret = secretOf(entry, named.digest);
+      return secret !== undefined && endOf(entry, clock.now(), secret.validUntil) === undefined;
     },
     used({ keyId }) {
       if (keyId !== undefined) onUse(keyId);
@@ -60,6 +62,12 @@ export function createKeySource({ kind, index, clock, hasAny, onUse }: MadeKeysO
       };
     },
   };
+}
+
+/** Finds the secret that an owner name stands for; for a name of a whole key, the current one. */
+function secretOf({ secret, former }: KeyEntry, digest: string | undefined): Partial<FormerSecret> | undefined {
+  if (digest === undefined || secret.hash.startsWith(digest)) return secret;
+  return former.find(({ hash }) => hash.startsWith(digest));
 }
 
 /** Returns the error for the requests of a key that are in progress when it ends; undefined while it is valid. */

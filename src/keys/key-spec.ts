@@ -40,6 +40,7 @@ const MAX_TOKENS = 1e15;
 const MAX_SECONDS = 1e10;
 /** The most characters of a field's name in an error. */
 const MAX_PARAM_CHARS = 128;
+const FIELD_NAME = /^[a-z_-]{1,40}$/i;
 /** A worker's own bound is far below. */
 const MAX_SLOTS = 100_000;
 
@@ -213,6 +214,9 @@ function wrong(issue: v.BaseIssue<unknown>): Read<never> {
 
 function unknownField(path: readonly string[], param: string): Read<never> {
   if (param === "kind") return { ok: false, param, message: "'kind' cannot be changed; make another key instead." };
+  // A key that was pasted into the wrong place must not reach the log. Names of fields have no digits, and keys do.
+  if (!path.every((name) => FIELD_NAME.test(name)))
+    return { ok: false, param: undefined, message: "One of its fields is not a field of a key." };
   const known = path.length === 1 ? ["name", "kind", ...Object.keys(fields)] : Object.keys(limitFields);
   const near = nearest(path.at(-1) ?? "", known);
   const hint = near ? `; did you mean '${near}'?` : ".";

@@ -26,6 +26,7 @@ const MAX_FAULTS = 20;
 /** The secrets of one key: the current one, and former ones that are still accepted. */
 const MAX_SECRETS = 1 + MAX_FORMER_SECRETS;
 
+const TOP_LIST = /^(?:keys|"keys"|'keys')[ \t]*:/gm;
 const HASH = /^sha256:([\da-f]{64})$/i;
 const VARIABLE = /^env:([A-Za-z_]\w{0,255})$/;
 const PATH = /^file:(.{1,4096})$/;
@@ -40,6 +41,9 @@ const NOT_A_REFERENCE =
  * secret. Several references stand for one key with several secrets. `now` is in milliseconds since 1970.
  */
 export function readKeysFile(text: string, secrets: KeySecrets, now: number): KeysFileText {
+  // YAML forbids it, but the parser takes the last one. Then half of the keys would end, as after a careless merge.
+  if ((text.match(TOP_LIST)?.length ?? 0) > 1)
+    return { ok: false, faults: ["the file has two lists 'keys'; join them"] };
   const parsed = parseYaml(text);
   if (!parsed.ok) return { ok: false, faults: [`the file is not valid YAML (${parsed.reason})`] };
   const root = parsed.value;
@@ -47,7 +51,10 @@ export function readKeysFile(text: string, secrets: KeySecrets, now: number): Ke
   if (!isRecord(root) || !Array.isArray(listed))
     return { ok: false, faults: ["the file must have a list 'keys' at its top"] };
   const strange = Object.keys(root).filter((name) => name !== "keys");
-  const faults = strange.map((name) => `'${cleanText(name).slice(0, 64)}' at its top is not known; only 'keys' is`);
+  // The name is repeated only if it cannot be a key, which has digits.
+  const faults = strange.map(
+    (name) => `${/^[a-z_-]{1,40}$/i.test(name) ? `'${name}'` : "a name"} at its top is not known; only 'keys' is`,
+  );
   if (listed.length > MAX_KEYS) return { ok: false, faults: [`the file has more than ${MAX_KEYS} keys`] };
   const entries: KeyEntry[] = [];
   const places = new Map<string, number>();

@@ -12,8 +12,10 @@ const MAX_TENANTS = 100;
 /** A day of the year 9999, so that every time that is accepted can be written with four digits. */
 const MAX_TIME = Date.UTC(9999, 11, 31);
 
+/** The name of a key or a tenant. It is normalized, because two programs write the same `ü` as one character or as two. */
 export const nameField = v.pipe(
   v.string(NAME_FORM),
+  v.normalize("NFC"),
   v.trim(),
   v.nonEmpty(NAME_FORM),
   v.maxLength(MAX_NAME_CHARS, NAME_FORM),

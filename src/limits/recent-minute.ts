@@ -32,6 +32,8 @@ export class RecentMinute {
       old += 1;
     }
     if (old > 0) this.#cells.splice(0, old);
+    // Sums of fractions leave a remainder, which would count for ever.
+    if (this.#cells.length === 0) this.#sum = 0;
     return this.#sum;
   }
 

@@ -8,8 +8,10 @@ export function parseYaml(text: string): ParsedYaml {
   try {
     return { ok: true, value: Bun.YAML.parse(text) };
   } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
     // Bun's messages say what went wrong and never contain text of the file.
-    return { ok: false, reason: error.message.replace(/^YAML Parse error: /, "") };
+    if (error instanceof SyntaxError) return { ok: false, reason: error.message.replace(/^YAML Parse error: /, "") };
+    // The parser calls itself for each level.
+    if (error instanceof RangeError) return { ok: false, reason: "Too many levels" };
+    throw error;
   }
 }

@@ -77,8 +77,9 @@ export function pageRoutes(options: PageOptions): AnyElysia {
   };
 
   /** Returns the form's text for a failed sign-in; undefined for an error that the form does not show. */
-  const problemText = (code: string): string | undefined => {
+  const problemText = ({ code, message }: Fault): string | undefined => {
     if (code === "invalid_api_key") return `This is not a valid ${auth.signIns.keyKind ?? "API"} key.`;
+    if (code === "key_expired" || code === "key_revoked" || code === "key_rotated") return message;
     if (code !== "too_many_auth_failures") return undefined;
     return "This key is not valid, and too many wrong keys came from this address. Enter a valid key, or wait a minute.";
   };
@@ -93,7 +94,7 @@ export function pageRoutes(options: PageOptions): AnyElysia {
           ({ mayAct } = auth.operators.read(visit));
         } catch (error) {
           // A browser that is refused for its key has not signed in yet. Signing in helps against no other refusal.
-          if (error instanceof Fault && problemText(error.code) !== undefined)
+          if (error instanceof Fault && problemText(error) !== undefined)
             return showSignIn(request, 200, undefined, askedPage(request));
           throw error;
         }
@@ -130,8 +131,8 @@ export function pageRoutes(options: PageOptions): AnyElysia {
           to = pageAfter(form.get("to"));
           return redirect(auth.signIns.begin(visit, (form.get("key") ?? "").trim()), to);
         } catch (error) {
-          if (!(error instanceof Fault) || problemText(error.code) === undefined) throw error;
-          const answer = showSignIn(request, error.status, problemText(error.code), to);
+          if (!(error instanceof Fault) || problemText(error) === undefined) throw error;
+          const answer = showSignIn(request, error.status, problemText(error), to);
           if (error.retryAfterS !== undefined) answer.headers.set("retry-after", String(error.retryAfterS));
           return answer;
         }

@@ -66,12 +66,15 @@ export function* csvText({ by }: UsageQuery, lines: Iterable<UsageLine>): Genera
   for (const line of lines) yield `${fields.map((field) => csvField(line[field] ?? "")).join(",")}\r\n`;
 }
 
+/** How formulas begin, also in the wide characters of East Asian scripts, which some spreadsheets accept as well. */
+const FORMULA = /^[=+\-@\t\r\n＝＋－＠]/;
+
 /**
  * Writes one field. Spreadsheets run a text that begins like a formula, and a client or a worker may have chosen it, so an
  * apostrophe before it makes it a text.
  */
 function csvField(value: string | number): string {
   if (typeof value === "number") return String(value);
-  const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
+  const text = FORMULA.test(value) ? `'${value}` : value;
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

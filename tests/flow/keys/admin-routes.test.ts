@@ -137,17 +137,38 @@ test("a revoked key is refused at once, stays in the list, and cannot come back"
   expect((await ask("GET", "/api/keys?status=active")).json).toEqual({ data: [], has_more: false });
 });
 
-test("a rotation without a body accepts the former secret for a day, and one without overlap ends it", async () => {
+test("a rotation without a body accepts the former secret for a day, and one without overlap ends all of them", async () => {
   const { id, key } = await make({ name: "ci" });
   const { json } = await ask("POST", `/api/keys/${id}/rotate`);
   const until = Date.parse((json["former"] as { valid_until: string }[])[0]?.valid_until ?? "");
   expect(Math.abs(until - Date.now() - 86_400_000)).toBeLessThan(60_000);
   expect((await ask("GET", "/v1/models", undefined, withKey(key))).status).toBe(200);
-  await ask("POST", `/api/keys/${id}/rotate`, { overlap: 0 });
-  expect((await ask("GET", "/v1/models", undefined, withKey(key))).status).toBe(200);
+  const last = await ask("POST", `/api/keys/${id}/rotate`, { overlap: 0 });
+  expect(last.json["former"]).toEqual([]);
+  expect((await ask("GET", "/v1/models", undefined, withKey(String(last.json["key"])))).status).toBe(200);
+  expect((await ask("GET", "/v1/models", undefined, withKey(key))).status).toBe(401);
   expect((await ask("GET", "/v1/models", undefined, withKey(String(json["key"])))).status).toBe(401);
   for (const body of [{ overlap: "soon" }, { overlap: "91d" }, { overlap: {} }, { after: "1h" }, [], "1h"])
     expect((await ask("POST", `/api/keys/${id}/rotate`, body)).status).toBe(400);
+});
+
+test("the sign-in form says why a key that was valid once is refused", async () => {
+  const { id, key } = await make({ name: "root", kind: "admin" });
+  const signIn = async (): Promise<[number, string]> => {
+    const init = { method: "POST", body: new URLSearchParams({ key }), redirect: "manual" } as const;
+    const answer = await fetch(`${server.url}/state/sign-in`, init);
+    return [answer.status, await answer.text()];
+  };
+  expect((await signIn())[0]).toBe(303);
+  await ask("DELETE", `/api/keys/${id}`);
+  const [status, page] = await signIn();
+  expect(status).toBe(401);
+  expect(page).toContain("This key was revoked.");
+  expect(page).toContain("</form>");
+  expect(page).not.toContain(key);
+  // A program that opens the page with that key is sent to the form as well.
+  const opened = await fetch(`${server.url}/state`, { headers: withKey(key) });
+  expect([opened.status, await opened.text()]).toEqual([200, expect.stringContaining("</form>")]);
 });
 
 test("keys are listed in pages, and by name, kind and state", async () => {

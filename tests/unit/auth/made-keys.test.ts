@@ -157,6 +157,25 @@ test("a sign-in with a made admin key ends when the key is revoked", () => {
   expect(codeOf(() => readState(it.auth, visit(), stranger))).toBe("invalid_api_key");
 });
 
+test("a sign-in ends with the secret of the admin key that it was begun with, and not before", () => {
+  const it = create({ apiKeys: ["one"] });
+  const { entry, text } = it.make("admin");
+  const signedIn = (key: string) => {
+    const cookie = signIn(it.auth, withKey(key), stranger, key).split(";")[0] ?? "";
+    const visit = new Request("https://server.test/state", { headers: { cookie } });
+    const token = issueTryToken(it.auth, visit, stranger) ?? "";
+    return () => [codeOf(() => readState(it.auth, visit, stranger)), ask(it, token)];
+  };
+  const [first, stream] = [signedIn(text), readState(it.auth, withKey(text), stranger)];
+  const { text: next } = it.book.rotate(entry.id, 1000, BY);
+  const second = signedIn(next);
+  expect([first(), second(), stream.isCurrent()]).toEqual([["admitted", "admitted"], ["admitted", "admitted"], true]);
+  it.clock.advance(1000);
+  expect(first()).toEqual(["invalid_api_key", "invalid_api_key"]);
+  expect(stream.isCurrent()).toBe(false);
+  expect(second()).toEqual(["admitted", "admitted"]);
+});
+
 test("whoever knows the API keys cannot forge a sign-in or a try token of a made admin", () => {
   const it = create({ apiKeys: ["one"] });
   const { entry } = it.make("admin");

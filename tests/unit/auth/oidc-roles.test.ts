@@ -15,6 +15,11 @@ describe("the role of a user", () => {
     [{ email: "ada@example.com" }, "admin"],
     [{ email: "ada@example.com", email_verified: true }, "admin"],
     [{ email: "ada@example.com", email_verified: false }, undefined],
+    // Some issuers write it as text.
+    [{ email: "ada@example.com", email_verified: "true" }, "admin"],
+    [{ email: "ada@example.com", email_verified: "false" }, undefined],
+    [{ email: "ada@example.com", email_verified: null }, undefined],
+    [{ email: "ada@example.com", email_verified: 0 }, undefined],
     [{ "https://example.com/groups": ["viewers"] }, "viewer"],
     [{ staff: true }, "viewer"],
     [{ level: 3 }, "viewer"],
@@ -37,6 +42,8 @@ describe("the role of a user", () => {
 describe("the name of a user", () => {
   test("is the verified address, else the id", () => {
     expect(userName({ sub: "u-1", email: "ada@example.com", email_verified: true })).toBe("oidc:ada@example.com");
+    expect(userName({ sub: "u-1", email: "ada@example.com", email_verified: "true" })).toBe("oidc:ada@example.com");
+    expect(userName({ sub: "u-1", email: "boss@example.com", email_verified: "false" })).toBe("oidc:u-1");
     expect(userName({ sub: "u-1", email: "boss@example.com", email_verified: false })).toBe("oidc:u-1");
     expect(userName({ sub: "u-1", email: "boss@example.com" })).toBe("oidc:u-1");
     expect(userName({ sub: "auth0|5f7c8ec7c33c6c004bbafe82" })).toBe("oidc:auth0|5f7c8ec7c33c6c004bbafe82");

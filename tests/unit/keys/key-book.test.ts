@@ -210,6 +210,17 @@ describe("a rotation", () => {
     expect(explain(it, text)).toBeUndefined();
   });
 
+  test("ends all earlier secrets as well if it has a shorter overlap, as after a leak", () => {
+    const it = rig();
+    const { entry, text } = it.book.create(spec(), BY);
+    const texts = [text];
+    for (let count = 0; count < 4; count += 1) texts.push(it.book.rotate(entry.id, 24 * HOUR, BY).text);
+    const next = it.book.rotate(entry.id, 0, BY);
+    expect(texts.map((each) => find(it, each))).toEqual(texts.map(() => undefined));
+    expect(texts.slice(1).map((each) => explain(it, each)?.code)).toEqual(Array(4).fill("key_rotated"));
+    expect(find(it, next.text)?.keyId).toBe(entry.id);
+  });
+
   test("takes an overlap of at most 90 days", () => {
     const it = rig();
     const { id } = it.book.create(spec(), BY).entry;
@@ -409,14 +420,21 @@ describe("the keys of KEYS_FILE", () => {
 
   test("go and change with the file", () => {
     const it = rig();
-    it.book.replaceFile([fileEntry("ci", "one"), fileEntry("chat", "two"), fileEntry("web", "three")]);
+    const former = (madeAt: number) => [{ hash: sha256("old"), hint: "sha256:…", madeAt, validUntil: HOUR }];
     it.book.replaceFile([
-      fileEntry("ci", "one", { createdAt: 2 }),
+      fileEntry("ci", "one", { former: former(1) }),
+      fileEntry("chat", "two"),
+      fileEntry("web", "three"),
+    ]);
+    it.events.length = 0;
+    it.book.replaceFile([
+      // Read again at another time, and the same.
+      fileEntry("ci", "one", { createdAt: 2, former: former(2) }),
       fileEntry("chat", "two", { weight: 2 }),
       fileEntry("new", "four"),
     ]);
     expect(find(it, "three")).toBeUndefined();
-    expect(it.events.slice(3).map(({ kind, entry }) => [kind, entry.id])).toEqual([
+    expect(it.events.map(({ kind, entry }) => [kind, entry.id])).toEqual([
       ["removed", "file:web"],
       ["changed", "file:chat"],
       ["created", "file:new"],

@@ -68,6 +68,12 @@ describe("a request for a key", () => {
     });
   });
 
+  test("has its name and tenant in one form, however its accents are written", () => {
+    const [one, two] = ["Z\u00fcrich", "Zu\u0308rich"].map((name) => readKeySpec({ name, tenant: name }));
+    expect(one).toEqual(two);
+    expect(one).toMatchObject({ value: { terms: { name: "Z\u00fcrich", tenant: "Z\u00fcrich" } } });
+  });
+
   test("for a worker states tenants and slots, and for a join token also how often it may be used", () => {
     const worker = { name: "gpu", models: ["llama*"], tenants: ["research"], max_slots: 8 };
     const terms = { name: "gpu", models: ["llama*"], tenants: ["research"], maxSlots: 8, limits: {} };

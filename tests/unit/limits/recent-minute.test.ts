@@ -17,6 +17,13 @@ test("the time until there is room is that of the amounts which must go", () => 
   expect([6, 5, 4, 3, 0].map((atMost) => recent.msUntil(atMost, 30_000))).toEqual([0, 30_000, 40_000, 40_000, 50_000]);
 });
 
+test("fractions of tokens, which some model servers state, leave nothing over", () => {
+  const recent = new RecentMinute();
+  for (const [index, amount] of [0.1, 0.7, 0.2].entries()) recent.add(amount, index * 1000);
+  expect(recent.msUntil(0, 100_000)).toBe(0);
+  expect(recent.sum(100_000)).toBe(0);
+});
+
 const arrivals = fc.array(fc.tuple(fc.nat({ max: 4000 }), fc.integer({ min: 1, max: 3 })), { maxLength: 300 });
 
 test("no 60 seconds ever have more than the limit, however requests arrive", () => {

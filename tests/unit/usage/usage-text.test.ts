@@ -70,9 +70,12 @@ test("CSV has a line of names, and quotes what needs it", () => {
   );
 });
 
-test.each(["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])("CSV makes %j a text that no spreadsheet runs", (model) => {
-  const query: UsageQuery = { ...QUERY, by: ["model"] };
-  const [, line] = [...csvText(query, [lineOf(groupOf(model, query))])];
-  const field = line?.split(",")[1] ?? "";
-  expect(field.replace(/^"/, "")).toStartWith("'");
-});
+test.each(["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1+1", "＋1", "－1", "＠SUM(A1)"])(
+  "CSV makes %j a text that no spreadsheet runs",
+  (model) => {
+    const query: UsageQuery = { ...QUERY, by: ["model"] };
+    const [, line] = [...csvText(query, [lineOf(groupOf(model, query))])];
+    const field = line?.split(",")[1] ?? "";
+    expect(field.replace(/^"/, "")).toStartWith("'");
+  },
+);

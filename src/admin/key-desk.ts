@@ -103,10 +103,11 @@ const OVERLAP_FORM = "'overlap' must be a duration such as 48h, 30m or 0s, or a 
 
 function readOverlap(request: unknown): number {
   if (request === undefined) return DEFAULT_OVERLAP_MS;
-  if (!isRecord(request)) throw new Fault("invalid_request", { message: "The rotation must be an object." });
+  if (!isRecord(request))
+    throw new Fault("invalid_request", { message: 'The body must be a JSON object, such as {"overlap": "48h"}.' });
   const { overlap, ...rest } = request;
   if (Object.keys(rest).length > 0)
-    throw new Fault("invalid_request", { message: "A rotation has no other field than 'overlap'." });
+    throw new Fault("invalid_request", { message: "A rotation has only the field 'overlap'." });
   if (overlap === undefined || overlap === null) return DEFAULT_OVERLAP_MS;
   const isGiven = typeof overlap === "string" || typeof overlap === "number";
   const parsed = isGiven ? parseDuration(String(overlap).trim()) : undefined;

@@ -187,7 +187,10 @@ function pageOf(all: readonly KeyEntry[], query: ListQuery, now: number) {
   const { limit, after, name, kind, status } = query;
   const from = after === undefined ? 0 : all.findIndex(({ id }) => id === after) + 1;
   if (after !== undefined && from === 0)
-    throw new Fault("invalid_request", { message: "There is no key with the id in 'after'.", param: "after" });
+    throw new Fault("invalid_request", {
+      message: "No key has the id in 'after'. Send the last id of the previous page.",
+      param: "after",
+    });
   const data: KeyEntry[] = [];
   for (const entry of all.slice(from)) {
     if (name !== undefined && entry.name !== name) continue;

@@ -23,10 +23,10 @@ const ADMINS_ONLY =
   "No valid admin key was given; an API key is not enough here. Send it as 'Authorization: Bearer <key>'.";
 
 const SIGN_IN =
-  "No sign-in and no valid admin key was given. Sign in at /state, or send an admin key as 'Authorization: Bearer <key>'.";
+  "You are not signed in, and no valid admin key was given. Sign in at /state, or send an admin key as 'Authorization: Bearer <key>'.";
 
 const NO_ADMINS =
-  "This server has no admin key, and the keys that were made for clients do not open this. Set ADMIN_KEY, or make an admin key.";
+  "This server has no admin key, and keys that were made for clients are not enough here. Set ADMIN_KEY, or create a key of the kind admin.";
 
 /**
  * Builds the gates. `standIn` returns the caller of a token that clients may use in place of a key. `made` are the keys that

@@ -26,7 +26,7 @@ export class AdminClient {
   /** Where the command acts, for people. */
   get place(): string {
     const { directory, base } = this.#target;
-    return directory === undefined ? base : `${directory}, which no server uses now`;
+    return directory === undefined ? base : `${directory}, which no server is using`;
   }
 
   async json(
@@ -37,7 +37,7 @@ export class AdminClient {
   ): Promise<Json> {
     const json = parseJson(await this.text(method, path, { body, headers }));
     if (isRecord(json)) return json;
-    throw new CommandFault(`${this.place} did not answer as a Moorage server does.`, EXIT_REFUSED);
+    throw new CommandFault(`${this.place} did not answer like a Moorage server. Check the address.`, EXIT_REFUSED);
   }
 
   async text(
@@ -106,14 +106,14 @@ export class AdminClient {
   #refusal({ status, headers }: Response, text: string): string {
     const { base, key } = this.#target;
     if (status >= 300 && status < 400)
-      return `${base} redirects to another address (${cleanText(headers.get("location") ?? "unknown")}). Use that one with --server.`;
+      return `${base} redirects to another address (${cleanText(headers.get("location") ?? "unknown")}). Give that one with --server.`;
     const body = parseJson(text);
     const error: unknown = isRecord(body) ? body["error"] : undefined;
     if (!isRecord(error) || typeof error["code"] !== "string")
-      return `${base} answered ${status}, and not as a Moorage server does. Check the address.`;
+      return `${base} answered with status ${status}, and not like a Moorage server. Check the address.`;
     const message = cleanText(String(error["message"]));
     if (status === 401 && key === undefined)
-      return `${base} asks for an operator's key. Set the variable ADMIN_KEY to one.`;
+      return `${base} requires an operator's key. Set the environment variable ADMIN_KEY.`;
     if (status === 401) return `${base} does not accept the key in ADMIN_KEY (API_KEY if that is not set): ${message}`;
     if (error["code"] === "unknown_url")
       return new URL(base).pathname === "/"
@@ -135,6 +135,6 @@ function unreachable({ base, inUse }: AdminTarget, error: unknown): string {
   const isLate = error instanceof Error && error.name === "TimeoutError";
   const reason = isLate ? "no answer in time" : code;
   if (inUse !== undefined)
-    return `A server uses ${inUse}, but none answers at ${base} (${reason}). Name the URL of that server with --server or SERVER_URL.`;
-  return `No server answers at ${base} (${reason}). Start it, or name another one with --server. Without a running server, --data-dir opens its file.`;
+    return `A server uses ${inUse}, but none answers at ${base} (${reason}). Give the URL of that server with --server or SERVER_URL.`;
+  return `No server answers at ${base} (${reason}). Start it, or give the URL of another one with --server. If the server is not running, --data-dir opens its database.`;
 }

@@ -10,7 +10,7 @@ export interface Streams {
   err(text: string): void;
 }
 
-/** What a command was called with. */
+/** The arguments of one call of a command. */
 export interface AdminCall {
   readonly client: AdminClient;
   readonly words: readonly string[];
@@ -43,9 +43,9 @@ export interface AdminCommand {
 }
 
 const TARGET_FLAGS = {
-  server: { value: "url", help: "The running server; SERVER_URL unless given. The variable ADMIN_KEY has the key." },
-  "data-dir": { value: "directory", help: "The server's DATA_DIR, if it does not run." },
-  config: { value: "path", help: "The server's file of settings, which says where the server or its DATA_DIR is." },
+  server: { value: "url", help: "URL of the running server (default: SERVER_URL). The key is read from ADMIN_KEY." },
+  "data-dir": { value: "directory", help: "DATA_DIR of a server that is not running." },
+  config: { value: "path", help: "The server's settings file, which says where the server and its DATA_DIR are." },
   json: { help: "Print JSON, for programs." },
 } as const satisfies Flags;
 const HELP = /^(?:--help|-h|help)$/;
@@ -66,7 +66,7 @@ export async function runAdmin(
   }
   if (!action) {
     // The word is not repeated: it may be a key that was pasted into the wrong place.
-    streams.err(`${word === "" ? "Say what to do" : "Unknown word"}.\n\n${commandHelp(command)}`);
+    streams.err(`${word === "" ? "An action is missing" : "Unknown action"}.\n\n${commandHelp(command)}`);
     return EXIT_CONFIG;
   }
   const read = readOptions(rest, { ...action.flags, ...TARGET_FLAGS });
@@ -102,7 +102,7 @@ export async function runAdmin(
   }
 }
 
-const WRONG_WORDS = "The command has too few or too many words.";
+const WRONG_WORDS = "The command has too few or too many arguments.";
 
 function usageOf({ name }: AdminCommand, { usage }: AdminAction): string {
   return `${name}${usage === "" ? "" : ` ${usage}`} [flags]`;
@@ -131,8 +131,8 @@ ${flagsText({ ...action.flags, ...TARGET_FLAGS })}
 ${WHERE}`;
 }
 
-const WHERE = `The command asks the running server, which --server or SERVER_URL names, with the operator's key in ADMIN_KEY. Without
-either it finds the server as the server finds its settings: from --config, CONFIG_FILE and the environment. If no server
-uses their DATA_DIR, it opens the file in there itself, for which no key is needed. So the first admin key can be made
-before the server has started.
+const WHERE = `The command sends its requests to a running server, with the operator's key in ADMIN_KEY. --server or SERVER_URL names the
+server; without them, the command reads the server's own settings: --config, CONFIG_FILE and the environment. If these name
+a DATA_DIR that no server is using, the command opens the database in it and needs no key, so the first admin key can be
+created before the server starts.
 `;

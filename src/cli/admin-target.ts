@@ -50,11 +50,11 @@ export function openTarget(options: TargetOptions, { env, readFile }: Pick<Sourc
   const named = options.server ?? (options.dataDir === undefined ? env["SERVER_URL"]?.trim() || undefined : undefined);
   if (named !== undefined) {
     if (options.dataDir !== undefined)
-      throw new CommandFault("Use --server for a server that runs, or --data-dir for one that does not, and not both.");
+      throw new CommandFault("Use either --server, for a running server, or --data-dir, for one that is not running.");
     const server = parseServerUrl(named);
     if (server === undefined)
       throw new CommandFault(
-        "The server must be a URL without user name, password and query: https://moorage.example.com.",
+        "The server must be a URL without user name, password and query, such as https://moorage.example.com.",
       );
     return serverTarget(httpUrl(server), firstOf(env["ADMIN_KEY"]) ?? firstOf(env["API_KEY"]));
   }
@@ -74,7 +74,7 @@ function serverTarget(base: string, key: string | undefined): AdminTarget {
 function storeTarget(directory: string, mayCreate: boolean): AdminTarget | undefined {
   if (!mayCreate && !existsSync(join(directory, STORE_FILE)))
     throw new CommandFault(
-      `There is no ${STORE_FILE} in ${directory}. Name the server's DATA_DIR, or its URL with --server.`,
+      `There is no ${STORE_FILE} in ${directory}. Give the server's DATA_DIR with --data-dir, or its URL with --server.`,
     );
   try {
     const local = openLocalAdmin(directory, { clock: systemClock, ids: systemIds, log: silentLog });
@@ -86,7 +86,11 @@ function storeTarget(directory: string, mayCreate: boolean): AdminTarget | undef
       close() {
         const isFailing = local.isFailing();
         local.close();
-        if (isFailing) throw new CommandFault(`${directory} could not be written, so nothing may have changed.`, 1);
+        if (isFailing)
+          throw new CommandFault(
+            `The change could not be written to ${directory}, and may be lost. Check the disk, then list the keys to see what was saved.`,
+            1,
+          );
       },
     };
   } catch (error) {
@@ -105,12 +109,15 @@ function configOf({ dataDir, config }: TargetOptions, sources: Pick<Sources, "en
   if (loaded.kind === "ready") return loaded.config;
   const faults = loaded.kind === "faults" ? loaded.faults : [];
   throw new CommandFault(
-    `The server's settings are not valid, so it cannot be found. Name it with --server.\n${faults.map((fault) => `  - ${fault}`).join("\n")}`,
+    `The server's settings are not valid, so they do not tell where the server is. Give its URL with --server.\n${faults.map((fault) => `  - ${fault}`).join("\n")}`,
   );
 }
 
 function urlOf({ host, port }: Config): string {
-  if (port === 0) throw new CommandFault("The server chose its port itself. Name it with --server.");
+  if (port === 0)
+    throw new CommandFault(
+      "The settings have port 0, so the server has chosen its port itself. Give its URL with --server.",
+    );
   return `http://${reachableHost(host)}:${port}`;
 }
 

@@ -9,10 +9,10 @@ const audit: AdminAction = {
   usage: "",
   about: "Shows what operators did, the newest first.",
   flags: {
-    limit: { value: "n", help: "The most entries: 100 unless given, at most 1000." },
-    after: { value: "id", help: "The id of the last entry of the page before." },
-    who: { value: "caller", help: "Only what this caller did: admin-key:1, cli." },
-    what: { value: "kind", help: "Only entries of this kind: key.create, worker.drain." },
+    limit: { value: "n", help: "The most entries, up to 1000 (default: 100)." },
+    after: { value: "id", help: "The id of the last entry of the previous page." },
+    who: { value: "caller", help: "Only what this caller did, such as admin-key:1 or cli." },
+    what: { value: "kind", help: "Only entries of this kind, such as key.create or worker.drain." },
     about: { value: "id", help: "Only entries about this key, worker or job." },
   },
   words: { min: 0, max: 0 },
@@ -37,7 +37,8 @@ const audit: AdminAction = {
     ]);
     const columns = ["ID", "AT", "WHO", "ADDRESS", "WHAT", "ABOUT", "DETAIL"].map((title) => ({ title }));
     out(textTable(columns, rows));
-    if (answer["has_more"] === true) err(`There are older entries: --after ${text(entries.at(-1)?.["id"])}\n`);
+    if (answer["has_more"] === true)
+      err(`There are older entries. To see them: --after ${text(entries.at(-1)?.["id"])}\n`);
   },
 };
 

@@ -14,10 +14,10 @@ export interface Streams {
 const HELP = `moorage backup copies the server's store to a file, also while the server runs.
 Usage: moorage backup <file> [--data-dir <directory>]
 
-The file must not exist. The directory is the server's DATA_DIR, which is found as the server finds it: from
---data-dir, from DATA_DIR, or from the file of --config or CONFIG_FILE.
-The copy holds no keys and no secret for sign-ins. To restore it, stop the server, remove moorage.db-wal and
-moorage.db-shm from its DATA_DIR, and put the copy in the place of moorage.db.
+The file must not exist yet. The directory is the server's DATA_DIR, as --data-dir, the environment variable
+DATA_DIR, or the file of --config or CONFIG_FILE gives it.
+The copy contains neither keys nor the secret for sign-ins. To restore it, stop the server, remove moorage.db-wal
+and moorage.db-shm from its DATA_DIR, and replace moorage.db with the copy.
 `;
 
 /** Runs the backup as a program. `sources.argv` begins after its name. Returns the exit code. */

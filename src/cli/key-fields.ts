@@ -2,40 +2,40 @@ import { parseDuration } from "../settings/units.ts";
 import { CommandFault } from "./command-fault.ts";
 import type { Flags } from "./options.ts";
 
-// The flags that say what a key allows. Each is a field of a request, and the server checks its value.
+// The flags that say what a key allows. Each of them is a field of the request, whose value the server checks.
 
 export const LIMIT_FLAGS = {
-  parallel: { value: "n", help: "Requests that may run at once; further ones wait." },
-  "max-waiting": { value: "n", help: "Requests that may wait at once; further ones are refused." },
-  "requests-per-minute": { value: "n", help: "Requests that may begin in a minute." },
-  "tokens-per-minute": { value: "n", help: "Input and output tokens in a minute: 20k." },
-  "tokens-per-day": { value: "n", help: "Budget of tokens for a day: 2M." },
+  parallel: { value: "n", help: "Jobs that may run at the same time; further ones wait." },
+  "max-waiting": { value: "n", help: "Jobs that may wait at the same time; further ones are refused." },
+  "requests-per-minute": { value: "n", help: "Requests within any 60 seconds." },
+  "tokens-per-minute": { value: "n", help: "Input and output tokens within any 60 seconds, such as 20k." },
+  "tokens-per-day": { value: "n", help: "Budget of tokens for a day, such as 2M." },
   "tokens-per-week": { value: "n", help: "The same for a week, which begins on Monday." },
   "tokens-per-month": { value: "n", help: "The same for a month." },
-  "audio-seconds-per-day": { value: "n", help: "Budget of transcribed audio for a day." },
+  "audio-seconds-per-day": { value: "n", help: "Budget of transcribed audio for a day, in seconds." },
   "audio-seconds-per-week": { value: "n", help: "The same for a week." },
   "audio-seconds-per-month": { value: "n", help: "The same for a month." },
   timezone: {
     value: "zone",
-    help: "Zone whose midnights begin budgets anew, such as Europe/Berlin; UTC unless given.",
+    help: "Time zone in which budgets reset at midnight, such as Europe/Berlin (default: UTC).",
   },
   "on-limit": {
     value: "wait|refuse",
-    help: "What a request does at a limit that passes by itself; wait unless given.",
+    help: "What a request does at a limit that is not a budget (default: wait).",
   },
 } as const satisfies Flags;
 
 export const TERM_FLAGS = {
-  tenant: { value: "name", help: "Group with which the key shares one place in the queue." },
-  models: { value: "globs", help: "Models that may be used, comma separated: qwen*,llama3:8b. All unless given." },
-  weight: { value: "n", help: "Share of a busy server, from 0.01 to 100; 1 unless given." },
-  class: { value: "class", help: "interactive, normal or background." },
-  "user-header": { value: "header", help: "Header that names the person behind each request." },
-  prefer: { value: "own", help: "own: workers that serve only the key's tenant come first." },
+  tenant: { value: "name", help: "Group that the key belongs to, and shares one place in the queue with." },
+  models: { value: "globs", help: "Models that may be used, comma separated, such as qwen*,llama3:8b (default: all)." },
+  weight: { value: "n", help: "Share of a busy server, from 0.01 to 100 (default: 1)." },
+  class: { value: "class", help: "interactive, normal or background (default: normal)." },
+  "user-header": { value: "header", help: "Request header that names the end user." },
+  prefer: { value: "own", help: "own: prefer workers that serve only the key's tenant." },
   tenants: { value: "names", help: "For a worker's key: the only tenants that it serves, comma separated." },
   "max-slots": { value: "n", help: "For a worker's key: the most slots of the worker." },
-  "expires-at": { value: "time", help: "When the key ends: 2027-01-31T00:00:00Z. Never unless given." },
-  "expires-in": { value: "duration", help: "The same from now on: 90d." },
+  "expires-at": { value: "time", help: "When the key expires, such as 2027-01-31T00:00:00Z (default: never)." },
+  "expires-in": { value: "duration", help: "How long the key is valid from now on, such as 90d." },
   ...LIMIT_FLAGS,
 } as const satisfies Flags;
 

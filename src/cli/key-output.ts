@@ -4,7 +4,7 @@ import { textFields, textTable } from "./text-table.ts";
 
 const NEVER = "never";
 
-/** Writes a list of keys for people. */
+/** Formats a list of keys for people. */
 export function keysTable(keys: readonly Json[]): string {
   const titles = ["ID", "NAME", "KIND", "TENANT", "STATUS", "MODELS", "LIMITS", "LAST USED", "EXPIRES"];
   const rows = keys.map((key) => [
@@ -24,7 +24,7 @@ export function keysTable(keys: readonly Json[]): string {
   );
 }
 
-/** Writes everything about a key for people, with the limits at its end. */
+/** Formats everything about a key for people, with the limits at the end. */
 export function keyFieldsText(key: Json): string {
   const former = Array.isArray(key["former"]) ? key["former"].filter(isRecord) : [];
   const optional = {
@@ -58,7 +58,7 @@ export function keyFieldsText(key: Json): string {
   return `${head}\n${limitsTable(key)}`;
 }
 
-/** Writes the limits of a key with what was used of them. */
+/** Formats the limits of a key, with what is used of each. */
 export function limitsTable(key: Json): string {
   const limits = isRecord(key["limits"]) ? key["limits"] : {};
   const used = Array.isArray(key["used"]) ? key["used"].filter(isRecord) : [];
@@ -67,7 +67,7 @@ export function limitsTable(key: Json): string {
     { title: "LIMIT" },
     { title: "USED", isNumber: true },
     { title: "OF", isNumber: true },
-    { title: "BEGINS ANEW" },
+    { title: "RESETS" },
   ];
   const isCount = ([, value]: readonly [string, unknown]): boolean => typeof value === "number";
   const rows = Object.entries(limits)
@@ -82,7 +82,7 @@ export function limitsTable(key: Json): string {
   return manner.length === 0 ? table : table + textFields(Object.fromEntries(manner.map(([k, v]) => [k, text(v)])));
 }
 
-/** Writes the limits on one line: `parallel 1/4, tokens_per_day 1200/2000000`. */
+/** Formats the limits on one line: `parallel 1/4, tokens_per_day 1200/2000000`. */
 function limitsText(key: Json): string {
   const used = Array.isArray(key["used"]) ? key["used"].filter(isRecord) : [];
   return used.map(({ limit, used: now, max }) => `${text(limit)} ${text(now)}/${text(max)}`).join(", ");
@@ -92,7 +92,7 @@ function listText(value: unknown, absent: string): string {
   return Array.isArray(value) ? value.map(text).join(",") : absent;
 }
 
-/** Writes a time without what nobody reads: `2026-11-27 12:00:00Z`. */
+/** Formats a time without the `T` and the milliseconds: `2026-11-27 12:00:00Z`. */
 export function timeText(value: unknown): string {
   return typeof value === "string" ? value.replace("T", " ").replace(/\.\d+Z$/, "Z") : NEVER;
 }

@@ -6,17 +6,17 @@ import { durationOf, fieldsOf, LIMIT_FLAGS, TERM_FLAGS } from "./key-fields.ts";
 import { keyFieldsText, keysTable, limitsTable } from "./key-output.ts";
 
 const IDEMPOTENCY_KEY = {
-  "idempotency-key": { value: "text", help: "A name for this request, so that a repetition of it makes nothing more." },
+  "idempotency-key": { value: "text", help: "A name for this request: if it is repeated, it has no further effect." },
 } as const;
 const ONE_KEY = { min: 1, max: 1 };
 
 const create: AdminAction = {
   usage: "create <name>",
   about:
-    "Makes a key and prints it, this one time. The key alone goes to standard output, and what else there is to say to standard error.",
+    "Creates a key and prints it, this one time. Only the key goes to standard output, and everything else to standard error.",
   flags: {
-    name: { value: "name", help: "The name, in place of the word." },
-    kind: { value: "kind", help: "client, worker or admin; client unless given." },
+    name: { value: "name", help: "The name, instead of the argument." },
+    kind: { value: "kind", help: "client, worker or admin (default: client)." },
     ...TERM_FLAGS,
     ...IDEMPOTENCY_KEY,
   },
@@ -24,20 +24,20 @@ const create: AdminAction = {
   mayCreate: true,
   async run(call, streams) {
     const name = call.words[0] ?? call.flag("name");
-    if (name === undefined) throw new CommandFault("Say what the key is called: moorage keys create <name>.");
+    if (name === undefined) throw new CommandFault("A name is missing: moorage keys create <name>.");
     const kind = call.flag("kind");
     const body = { name, ...(kind !== undefined && { kind }), ...fieldsOf(call.values, false, call.now) };
     const made = await call.client.json("POST", "/api/keys", body, operationOf(call));
-    show(made, call, streams, "Made");
+    show(made, call, streams, "Created");
     await tellOfNamesakes(made, call, streams);
   },
 };
 
 const list: AdminAction = {
   usage: "list",
-  about: "Lists keys that are valid. --all adds those that are expired or revoked.",
+  about: "Lists valid keys. --all also lists those that have expired or are revoked.",
   flags: {
-    all: { help: "List keys that have ended as well." },
+    all: { help: "List expired and revoked keys, too." },
     kind: { value: "kind", help: "Only client, worker or admin." },
     name: { value: "name", help: "Only keys of this name." },
   },
@@ -57,7 +57,7 @@ const list: AdminAction = {
 
 const showOne: AdminAction = {
   usage: "show <key>",
-  about: "Shows what a key allows and what was used. The key is named by its id or by its name.",
+  about: "Shows what a key allows and how much of it is used. The key is given by its name or its id.",
   flags: {},
   words: ONE_KEY,
   run: async (call, streams) => print(await call.client.json("GET", await pathOf(call)), call, streams),
@@ -65,14 +65,14 @@ const showOne: AdminAction = {
 
 const update: AdminAction = {
   usage: "update <key>",
-  about: "Changes what a key allows. The value none takes a field away: --models none allows all models.",
-  flags: { name: { value: "name", help: "Another name." }, ...TERM_FLAGS },
+  about: "Changes what a key allows. The value none removes a field: --models none allows all models.",
+  flags: { name: { value: "name", help: "The new name." }, ...TERM_FLAGS },
   words: ONE_KEY,
   async run(call, streams) {
     const name = call.flag("name");
     const body = { ...(name !== undefined && { name }), ...fieldsOf(call.values, true, call.now) };
     if (Object.keys(body).length === 0)
-      throw new CommandFault("Name at least one field to change, such as --weight 2.");
+      throw new CommandFault("Give at least one field to change, such as --weight 2.");
     print(await call.client.json("PATCH", await pathOf(call), body), call, streams);
   },
 };
@@ -80,7 +80,7 @@ const update: AdminAction = {
 const limits: AdminAction = {
   usage: "limits <key>",
   about:
-    "Shows the limits of a key with what was used of them, or sets those that flags name. The value none takes one away.",
+    "Shows the limits of a key and how much of them is used, or sets those that flags give. The value none removes a limit.",
   flags: LIMIT_FLAGS,
   words: ONE_KEY,
   async run(call, { out }) {
@@ -95,24 +95,24 @@ const limits: AdminAction = {
 
 const revoke: AdminAction = {
   usage: "revoke <key>",
-  about: "Ends a key at once and for good. Workers that use it are disconnected.",
+  about: "Revokes a key, immediately and for good. Workers that use it are disconnected.",
   flags: {},
   words: ONE_KEY,
   async run(call, streams) {
     const key = await call.client.json("DELETE", await pathOf(call));
     if (call.flag("json") !== undefined) return streams.out(jsonText(key));
-    streams.err(`Revoked ${nameOf(key)}. Requests with it are refused from now on.\n`);
+    streams.err(`Revoked ${nameOf(key)}. Its requests are refused from now on.\n`);
   },
 };
 
 const rotate: AdminAction = {
   usage: "rotate <key>",
   about:
-    "Gives a key another secret and prints it, this one time. Both are accepted during the overlap; id, limits and usage stay.",
+    "Gives a key a new secret and prints it, this one time. Both keys are accepted during the overlap; id, limits and usage stay.",
   flags: {
     overlap: {
       value: "duration",
-      help: "How long the former secret is accepted as well: 48h, 0s. 24 hours unless given.",
+      help: "How long the former key stays valid, such as 48h or 0s (default: 24h).",
     },
     ...IDEMPOTENCY_KEY,
   },
@@ -129,7 +129,7 @@ const rotate: AdminAction = {
 /** `moorage keys`. */
 export const KEYS: AdminCommand = {
   name: "keys",
-  about: "makes, lists, changes, rotates and revokes the keys of a server.",
+  about: "creates, lists, changes, rotates and revokes the keys of a server.",
   actions: { create, list, show: showOne, update, limits, revoke, rotate },
 };
 
@@ -154,8 +154,8 @@ async function pathOf({ client, words }: AdminCall): Promise<string> {
 function show(made: Json, call: AdminCall, { out, err }: Streams, did: string): void {
   if (call.flag("json") !== undefined) return out(jsonText(made));
   const former: unknown = Array.isArray(made["former"]) ? made["former"][0] : undefined;
-  const until = isRecord(former) ? ` The former one is accepted until ${String(former["valid_until"])}.` : "";
-  err(`${did} ${nameOf(made)} at ${call.client.place}.${until} It is shown only this once:\n`);
+  const until = isRecord(former) ? ` The former key is accepted until ${String(former["valid_until"])}.` : "";
+  err(`${did} ${nameOf(made)} at ${call.client.place}.${until} The key is shown only once:\n`);
   out(`${String(made["key"])}\n`);
 }
 

@@ -40,11 +40,11 @@ const COMMANDS: Commands = {
     },
   },
   keys: {
-    summary: "Makes, lists, changes, rotates and revokes keys.",
+    summary: "Creates, lists, changes, rotates and revokes keys.",
     run: (argv) => administer(argv, async () => (await import("./keys-command.ts")).KEYS),
   },
   usage: {
-    summary: "Shows what keys and models have used.",
+    summary: "Shows usage by key and model.",
     run: (argv) => administer(argv, async () => (await import("./usage-command.ts")).USAGE),
   },
   audit: {

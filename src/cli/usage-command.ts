@@ -19,13 +19,13 @@ const DIMENSIONS: Readonly<Record<string, string>> = { key: "KEY", model: "MODEL
 
 const usage: AdminAction = {
   usage: "",
-  about: "Shows what was used, by key unless --by says otherwise. Without --step, periods are added up.",
+  about: "Shows usage by key, or by what --by names. Without --step, all periods are added up.",
   flags: {
-    by: { value: "list", help: "What to add up by, comma separated: key, model, end_user." },
-    since: { value: "duration", help: "The time up to now: 24h, 7d. 30 days unless given." },
-    from: { value: "time", help: "The beginning instead: 2026-11-01, or an RFC 3339 time." },
-    to: { value: "time", help: "The end, which is not included." },
-    step: { value: "step", help: "minute, hour or day: a row for each period." },
+    by: { value: "list", help: "What to group by, comma separated: key, model, end_user (default: key)." },
+    since: { value: "duration", help: "The time until now, such as 24h or 7d (default: 30d)." },
+    from: { value: "time", help: "The beginning, instead of --since: 2026-11-01, or an RFC 3339 time." },
+    to: { value: "time", help: "The end, which is not included (default: now)." },
+    step: { value: "step", help: "minute, hour or day: print a row for each period." },
     key: { value: "key", help: "Only the usage of this key, by its id or its name." },
     model: { value: "model", help: "Only the usage of this model." },
     csv: { help: "Print CSV, with a row for each period." },
@@ -41,7 +41,7 @@ const usage: AdminAction = {
     const answer = await client.json("GET", path);
     if (flag("json") !== undefined) return out(`${JSON.stringify(answer, undefined, 2)}\n`);
     const rows = Array.isArray(answer["rows"]) ? answer["rows"].filter(isRecord) : [];
-    if (rows.length === 0) return err(`Nothing was used since ${timeText(answer["from"])}.\n`);
+    if (rows.length === 0) return err(`There is no usage since ${timeText(answer["from"])}.\n`);
     out(usageTable(rows, by.split(","), flag("step") !== undefined));
   },
 };
@@ -58,7 +58,7 @@ async function searchOf({ client, flag, now }: AdminCall, by: string): Promise<U
   if (!search.has("from")) {
     const since = durationOf("since", flag("since") ?? "30d", "7d, 24h or 90m");
     search.set("from", new Date(now - since).toISOString());
-  } else if (flag("since") !== undefined) throw new CommandFault("Use --since or --from, and not both.");
+  } else if (flag("since") !== undefined) throw new CommandFault("Use either --since or --from, not both.");
   const key = flag("key");
   // Keys of the environment and roles have names with a colon, and are not in the list of keys.
   const isListed = key !== undefined && key !== "anonymous" && (!key.includes(":") || key.startsWith("file:"));
@@ -66,7 +66,7 @@ async function searchOf({ client, flag, now }: AdminCall, by: string): Promise<U
   return search;
 }
 
-/** Writes rows for people, added up over all periods unless each period has a row of its own. A sum is at the end. */
+/** Formats rows for people, added up over all periods unless each period has a row of its own. The last row is the total. */
 function usageTable(rows: readonly Json[], by: readonly string[], hasPeriods: boolean): string {
   const dimensions = by.filter((each) => Object.hasOwn(DIMENSIONS, each));
   const names = Object.keys(AMOUNTS);
@@ -93,7 +93,7 @@ function usageTable(rows: readonly Json[], by: readonly string[], hasPeriods: bo
     ...Object.values(AMOUNTS).map((title) => ({ title, isNumber: true })),
   ];
   const labelCount = columns.length - names.length;
-  const last = [...Array.from({ length: labelCount }, (_, at) => (at === 0 ? "all" : "")), ...total.map(amountText)];
+  const last = [...Array.from({ length: labelCount }, (_, at) => (at === 0 ? "total" : "")), ...total.map(amountText)];
   return textTable(columns, [...groups.map(({ labels, amounts }) => [...labels, ...amounts.map(amountText)]), last]);
 }
 

@@ -63,7 +63,7 @@ export function rotated(entry: KeyEntry, secret: KeySecret, overlapMs: number, {
   const earlier = entry.former.map((each) => ({ ...each, validUntil: Math.min(each.validUntil, end) }));
   const former: readonly FormerSecret[] = [{ ...entry.secret, validUntil: end }, ...earlier];
   if (former.slice(MAX_FORMER_SECRETS).some(({ validUntil }) => validUntil > now)) {
-    const message = `${MAX_FORMER_SECRETS} earlier secrets of this key are still valid. Rotate it again when one of them has ended, or make another key.`;
+    const message = `${MAX_FORMER_SECRETS} former secrets of this key are still valid. Rotate it again when one of them has expired, or create another key.`;
     throw new Fault("invalid_request", { message });
   }
   return { ...entry, revision: entry.revision + 1, secret, former: former.slice(0, MAX_FORMER_SECRETS) };
@@ -84,7 +84,7 @@ export function agreed(own: KeyEntry, other: KeyEntry): KeyEntry {
 function assertChangeable(entry: KeyEntry): void {
   assertMade(entry);
   if (entry.revokedAt !== undefined)
-    throw new Fault("invalid_request", { message: "This key is revoked, which is final. Make another key instead." });
+    throw new Fault("invalid_request", { message: "This key is revoked, which is final. Create another key instead." });
 }
 
 function assertMade({ source }: KeyEntry): void {

@@ -55,7 +55,7 @@ export function createKeySource({ kind, index, clock, hasAny, onUse }: MadeKeysO
       return {
         code: "invalid_api_key",
         message:
-          "This key was mistyped or cut off: its last six characters do not fit the others. Copy the whole key again.",
+          "This key was mistyped or cut off: its last six characters do not match the rest. Copy the whole key again.",
         reason: "mistyped",
         caller: undefined,
         isGuess: true,
@@ -82,7 +82,7 @@ function refusalOf({ held: { entry }, validUntil }: HashedKey, kind: KeyKind, no
   const end = endOf(entry, now, validUntil);
   if (end !== undefined) return { ...known, code: end, reason: end, message: endText(entry, end, validUntil) };
   if (entry.kind === kind) return undefined;
-  const message = `This is ${KINDS[entry.kind]}, and ${KINDS[kind]} is needed here.`;
+  const message = `This is ${KINDS[entry.kind]}, but this route requires ${KINDS[kind]}.`;
   return { ...known, code: "invalid_api_key", reason: "key_of_another_kind", message };
 }
 
@@ -91,9 +91,9 @@ function endText(entry: KeyEntry, end: EndOfKey, validUntil: number | undefined)
     case "key_revoked":
       return "This key was revoked. Ask the operator of this server for another one.";
     case "key_expired":
-      return `This key expired at ${timeText(entry.expiresAt)}. Ask the operator of this server for another one, or to extend it.`;
+      return `This key expired at ${timeText(entry.expiresAt)}. Ask the operator of this server to extend it, or for another one.`;
     case "key_rotated":
-      return `This key was replaced by another one, and was accepted until ${timeText(validUntil)}. Use the new key.`;
+      return `This key was replaced by a new one and was accepted until ${timeText(validUntil)}. Use the new key.`;
   }
 }
 

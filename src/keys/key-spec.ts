@@ -128,7 +128,7 @@ function findMisplaced(given: Given, kind: KeyKind): Read<never> | undefined {
   for (const [field, kinds] of Object.entries(MEANT_FOR)) {
     if (kinds.includes(kind) || given[field as Field] == null) continue; // the keys of MEANT_FOR are fields
     const who = kinds.map((each) => NAMES[each]).join(" or ");
-    return { ok: false, param: field, message: `'${field}' has no meaning for ${NAMES[kind]}, only for ${who}.` };
+    return { ok: false, param: field, message: `'${field}' does not apply to ${NAMES[kind]}, only to ${who}.` };
   }
   return undefined;
 }
@@ -213,7 +213,7 @@ function wrong(issue: v.BaseIssue<unknown>): Read<never> {
 }
 
 function unknownField(path: readonly string[], param: string): Read<never> {
-  if (param === "kind") return { ok: false, param, message: "'kind' cannot be changed; make another key instead." };
+  if (param === "kind") return { ok: false, param, message: "'kind' cannot be changed. Create another key instead." };
   // A key that was pasted into the wrong place must not reach the log. Names of fields have no digits, and keys do.
   if (!path.every((name) => FIELD_NAME.test(name)))
     return { ok: false, param: undefined, message: "One of its fields is not a field of a key." };

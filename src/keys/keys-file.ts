@@ -34,7 +34,7 @@ const PATH = /^file:(.{1,4096})$/;
 const KEY = /^[\x21-\x2b\x2d-\x7e]{1,4096}$/;
 
 const NOT_A_REFERENCE =
-  "'key' must say where the key is, and not contain it. Write sha256: and the output of `printf %s \"$KEY\" | sha256sum`, or env:VARIABLE, or file:PATH.";
+  "'key' must refer to the key, not contain it. Write sha256: and the output of `printf %s \"$KEY\" | sha256sum`, or env:VARIABLE, or file:PATH.";
 
 /**
  * Reads the text of `KEYS_FILE`: a list `keys` of what may be asked of a new key, each with a `key` that refers to its
@@ -49,11 +49,11 @@ export function readKeysFile(text: string, secrets: KeySecrets, now: number): Ke
   const root = parsed.value;
   const listed: unknown = isRecord(root) ? root["keys"] : undefined;
   if (!isRecord(root) || !Array.isArray(listed))
-    return { ok: false, faults: ["the file must have a list 'keys' at its top"] };
+    return { ok: false, faults: ["the file must have a list 'keys' at the top level"] };
   const strange = Object.keys(root).filter((name) => name !== "keys");
   // The name is repeated only if it cannot be a key, which has digits.
   const faults = strange.map(
-    (name) => `${/^[a-z_-]{1,40}$/i.test(name) ? `'${name}'` : "a name"} at its top is not known; only 'keys' is`,
+    (name) => `${/^[a-z_-]{1,40}$/i.test(name) ? `'${name}'` : "a name"} at the top level is not known; only 'keys' is`,
   );
   if (listed.length > MAX_KEYS) return { ok: false, faults: [`the file has more than ${MAX_KEYS} keys`] };
   const entries: KeyEntry[] = [];
@@ -84,7 +84,7 @@ function readEntry(value: unknown, secrets: KeySecrets, now: number): ReadEntry 
   if (!spec.ok) return spec;
   const { name } = spec.value.terms;
   if (spec.value.kind === "join")
-    return { ok: false, message: `'${name}' is a join token, which this file cannot count the uses of` };
+    return { ok: false, message: `'${name}' is a join token, and the uses of one cannot be counted in this file` };
   const references = Array.isArray(key) ? key : [key];
   if (references.length === 0 || references.length > MAX_SECRETS)
     return { ok: false, message: `'${name}' must have one 'key', or a list of at most ${MAX_SECRETS}` };
@@ -126,9 +126,9 @@ function readSecret(reference: unknown, { env, readFile }: KeySecrets, now: numb
 
 function toSecret(text: string | undefined, where: string, now: number): KeySecret | string {
   if (text === undefined || text === "") return `${where} is not set or empty`;
-  if (!KEY.test(text)) return `${where} must have one key of visible ASCII characters without blanks and commas`;
+  if (!KEY.test(text)) return `${where} must contain one key, of visible ASCII characters without blanks and commas`;
   if (isWeakKey(text))
-    return `the key in ${where} has fewer than 128 bits and can be guessed; make one with \`openssl rand -hex 16\``;
+    return `the key in ${where} has fewer than 128 bits and can be guessed; create one with \`openssl rand -hex 16\``;
   const read = readKeyText(text);
   if (read.kind === "mistyped") return `the key in ${where} was mistyped or cut off`;
   // The beginning of a key of unknown form may be all that is secret about it.

@@ -3,22 +3,22 @@ import type { Held } from "./allowance.ts";
 import type { Calendar, Unit } from "./calendar.ts";
 import type { LimitName } from "./limit-names.ts";
 
-/** Both official SDKs obey a `Retry-After` from 1 to 60 seconds. */
+/** The longest `Retry-After`. Both official SDKs obey values from 1 to 60 seconds. */
 const MAX_RETRY_S = 60;
-/** For a limit that passes when another job of the key ends, which may be at any time. */
+/** For a limit that has room again when another job of the key ends, which may be at any time. */
 const RETRY_SOON_S = 2;
 
 /**
- * Returns the error for a job that a limit holds and that does not wait. A limit that passes by itself gives
- * `rate_limit_exceeded`, which the SDKs retry after `Retry-After`. A budget that is spent gives `insufficient_quota`, which they
- * do not retry. `headers` are those of `limitHeaders`.
+ * Returns the error for a job that a limit holds back and that does not wait. A budget that is used up gives
+ * `insufficient_quota`, which the SDKs do not retry; any other limit gives `rate_limit_exceeded`, which they retry after
+ * `Retry-After`. `headers` are those of `limitHeaders`.
  */
 export function limitFault(held: Held, calendar: Calendar, headers: Readonly<Record<string, string>> = {}): Fault {
   if (held.kind === "spent") {
     const { state, zone, limit } = held;
     const [what, unit] = partsOf(limit);
-    const next = calendar.format(state.window.endsAt, zone);
-    const message = `This key has used up its ${inWords(state.max)} ${what} for this ${unit}. The next ${unit} begins at ${next}.`;
+    const resetsAt = calendar.format(state.window.endsAt, zone);
+    const message = `This key has used up its budget of ${inWords(state.max)} ${what} for this ${unit}. It resets at ${resetsAt}; the operator of this server can raise it.`;
     return new Fault("insufficient_quota", { message, limit, headers });
   }
   const { limit, max, waitMs } = held;
@@ -32,16 +32,16 @@ function textOf(limit: LimitName, max: number): string {
   const requests = max === 1 ? "1 request" : `${many} requests`;
   switch (limit) {
     case "parallel":
-      return `This key may run ${requests} at a time, and as many are running. Try again when one has ended.`;
+      return `This key may run ${requests} at a time, and that many are running. Try again when one of them has ended.`;
     case "max_waiting":
-      return `This key may let ${requests} wait at a time, and as many are waiting. Try again when one has begun.`;
+      return `This key may have ${requests} waiting at a time, and that many are waiting. Try again when one of them has begun.`;
     case "requests_per_minute":
-      return `This key may send ${requests} per minute, and has sent as many within the last one.`;
+      return `This key may send ${requests} per minute, and that many were sent in the last 60 seconds. Try again after the time in Retry-After.`;
     case "tokens_per_minute":
-      return `This key may use ${many} tokens per minute. This request does not fit beside those of the last minute.`;
+      return `This key may use ${many} tokens per minute, and too few of them are left for this request. Try again after the time in Retry-After.`;
     default: {
       const [what, unit] = partsOf(limit);
-      return `The requests of this key that are running may use up its ${many} ${what} for this ${unit}. Try again when one has ended.`;
+      return `The running requests of this key are expected to use up its budget of ${many} ${what} for this ${unit}. Try again when one of them has ended.`;
     }
   }
 }

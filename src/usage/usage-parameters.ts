@@ -21,7 +21,8 @@ export function parseUsageQuery(parameters: URLSearchParams, now: number): Usage
   const step = stepIn(given("step")) ?? stepFor(asked === undefined ? STEP_MS.day : to - asked, now - (asked ?? now));
   const from = periodOf(asked ?? to - USUAL_MS[step], step);
   if (to <= from) throw invalid("from", "'from' must be before 'to'.");
-  if ((to - from) / STEP_MS[step] > MAX_PERIODS) throw invalid("step", "The time is too long for this step.");
+  if ((to - from) / STEP_MS[step] > MAX_PERIODS)
+    throw invalid("step", "There are too many steps between 'from' and 'to'. Choose a larger step, or a shorter time.");
   return {
     from,
     to,

@@ -33,7 +33,7 @@ export class UsageReader {
   /** Rejects with `invalid_request` if there are too many rows, and with `too_many_requests` if too many queries wait. */
   read(query: UsageQuery): Promise<UsageGroups> {
     if (this.#waiting >= MAX_WAITING) {
-      const message = "Too many queries of usage are in progress. Try again when some have ended.";
+      const message = "Too many usage queries are in progress. Try again when some of them have ended.";
       return Promise.reject(new Fault("too_many_requests", { message, retryAfterS: RETRY_AFTER_S }));
     }
     this.#waiting += 1;

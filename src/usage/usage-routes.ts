@@ -120,10 +120,11 @@ function parametersOf(request: Request): URLSearchParams {
 function parseJobsQuery(parameters: URLSearchParams): { readonly isFailed: boolean; readonly limit: number } {
   const outcome = parameters.get("outcome");
   if (outcome !== null && outcome !== "failed")
-    throw new Fault("invalid_request", { message: "'outcome' can only be failed.", param: "outcome" });
+    throw new Fault("invalid_request", { message: "'outcome' must be failed, or absent.", param: "outcome" });
   const written = parameters.get("limit") ?? String(USUAL_LIMIT);
   const limit = /^\d{1,6}$/.test(written) ? Number(written) : 0;
-  if (limit < 1) throw new Fault("invalid_request", { message: "'limit' must be a whole number.", param: "limit" });
+  if (limit < 1)
+    throw new Fault("invalid_request", { message: "'limit' must be a whole number from 1.", param: "limit" });
   return { isFailed: outcome === "failed", limit };
 }
 

@@ -192,7 +192,7 @@ describe("limits per minute", () => {
   }, 20_000);
 });
 
-test("a budget that is used up ends in insufficient_quota, which says when the next one begins", async () => {
+test("a budget that is used up ends in insufficient_quota, which says when it resets", async () => {
   const { text, entry } = make({ tokensPerDay: 50, timezone: "Europe/Berlin" });
   serve(await server.worker(), { tokens: 60 });
   expect((await server.chat("m", {}, as(text))).status).toBe(200);
@@ -203,7 +203,7 @@ test("a budget that is used up ends in insufficient_quota, which says when the n
   const body = (await refused.json()) as { error: { code: string; message: string } }; // the server's own form of errors
   expect(body.error.code).toBe("insufficient_quota");
   expect(body.error.message).toMatch(
-    /used up its 50 tokens for this day\. The next day begins at .*T00:00:00\+0[12]:00/,
+    /used up its budget of 50 tokens for this day\. It resets at .*T00:00:00\+0[12]:00/,
   );
   book.update(entry.id, { terms: {}, limits: { tokensPerDay: 1000 } });
   expect((await server.chat("m", {}, as(text))).status).toBe(200);

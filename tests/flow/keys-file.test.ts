@@ -162,7 +162,7 @@ describe("a server with KEYS_FILE", () => {
     const server = program();
     expect(await server.exited).toBe(78);
     const output = await server.output;
-    expect(output).toContain("key 1: 'ci': 'key' must say where the key is");
+    expect(output).toContain("key 1: 'ci': 'key' must refer to the key");
     expect(output).toContain("key 2: 'lab': 'key' is missing");
     expect(output).not.toContain(CI);
   }, 20_000);

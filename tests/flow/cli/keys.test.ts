@@ -45,10 +45,10 @@ async function serve(env: Env): Promise<{ readonly url: string; readonly run: Pr
 const statusFor = async (url: string, key: string): Promise<number> =>
   (await fetch(`${url}/v1/models`, { headers: { authorization: `Bearer ${key}` } })).status;
 
-test("the first admin key is made on the file before the server starts, and operates the server then", async () => {
+test("the first admin key is created in the store before the server starts, and then operates the server", async () => {
   const data = join(directory(), "data");
   const made = await moorage({ DATA_DIR: data }, "keys", "create", "root", "--kind", "admin");
-  expect(made.err).toContain("Made the admin key 'root'");
+  expect(made.err).toContain("Created the admin key 'root'");
   const admin = made.out.trim();
   expect(admin).toMatch(KEY);
   expect(made.err).not.toContain(admin);
@@ -73,7 +73,7 @@ test("the first admin key is made on the file before the server starts, and oper
   ]);
 }, 60_000);
 
-test("keys are shown, changed, rotated and revoked by name on a running server, and what was used is told", async () => {
+test("keys are shown, changed, rotated and revoked by name on a running server, which also shows their usage", async () => {
   const { url } = await serve({ DATA_DIR: directory(), ADMIN_KEY, CLIENT_KEY: "client-key-of-workers-0123456789" });
   const env = { ADMIN_KEY, SERVER_URL: url };
   const run = (...args: string[]) => moorage(env, ...args);
@@ -92,12 +92,12 @@ test("keys are shown, changed, rotated and revoked by name on a running server, 
   expect((await chat).status).toBe(200);
 
   const limits = await run("keys", "limits", "ci", "--parallel", "4");
-  expect(limits.out).toMatch(/LIMIT +USED +OF +BEGINS ANEW\nparallel +0 +4\ntokens_per_day +42 +1000 +\d{4}-/);
+  expect(limits.out).toMatch(/LIMIT +USED +OF +RESETS\nparallel +0 +4\ntokens_per_day +42 +1000 +\d{4}-/);
   expect((await run("keys", "limits", "ci", "--tokens-per-day", "none")).out).not.toContain("tokens_per_day");
   expect((await run("keys", "update", "ci", "--weight", "3", "--models", "m,n")).out).toMatch(/models +m,n\n/);
   const usage = await run("usage", "--by", "key,model", "--since", "1h");
   expect(usage.out).toMatch(
-    /KEY +MODEL +REQUESTS .*\nci \([0-9a-z]{12}\) +m +1 +0 +30 +0 +12 .*\nall +1 +0 +30 +0 +12/,
+    /KEY +MODEL +REQUESTS .*\nci \([0-9a-z]{12}\) +m +1 +0 +30 +0 +12 .*\ntotal +1 +0 +30 +0 +12/,
   );
   expect((await run("usage", "--by", "model", "--since", "7d", "--csv")).out).toMatch(
     /^at,model,requests,.*\r\n[^,]+,m,1,0,30,0,12,/,
@@ -105,7 +105,7 @@ test("keys are shown, changed, rotated and revoked by name on a running server, 
   expect((await run("usage", "--key", "ci", "--json")).out).toContain('"key_name": "ci"');
 
   const rotated = await run("keys", "rotate", "ci", "--overlap", "1h");
-  expect(rotated.err).toContain("The former one is accepted until");
+  expect(rotated.err).toContain("The former key is accepted until");
   const next = rotated.out.trim();
   expect([await statusFor(url, key), await statusFor(url, next)]).toEqual([200, 200]);
   // A pasted key stands for itself, and its secret is not sent.
@@ -124,14 +124,14 @@ test("a command that cannot do its work says what to do, and repeats no key", as
   const secret = "mk_0123456789ab_thisIsTheSecretPartOfSomeKey1234_check0";
   const cases: readonly (readonly [Env, readonly string[], number, string])[] = [
     [{}, ["keys"], 78, "create <name>"],
-    [{}, ["keys", secret], 78, "Unknown word"],
+    [{}, ["keys", secret], 78, "Unknown action"],
     [{}, ["keys", "create"], 78, "moorage keys create <name>"],
     [{}, ["keys", "show"], 78, "Usage: moorage keys show <key>"],
     [{}, ["keys", "create", "ci", "--paralel", "4"], 78, "--parallel"],
     [{}, ["keys", "list", "--server", "ftp://x"], 78, "must be a URL"],
     [{}, ["keys", "list", "--server", "http://127.0.0.1:1"], 1, "No server answers at http://127.0.0.1:1"],
     [{}, ["keys", "list", "--data-dir", empty], 78, "There is no moorage.db"],
-    [{ PORT: "x" }, ["keys", "list"], 78, "Name it with --server"],
+    [{ PORT: "x" }, ["keys", "list"], 78, "Give its URL with --server"],
     [{ DATA_DIR: empty }, ["keys", "create", "ci", "--weight", "1000"], 1, "--weight must be a number"],
     [{ DATA_DIR: empty }, ["keys", "create", "ci", "--max-waiting", "many"], 1, "--max-waiting must be a whole number"],
     [
@@ -187,7 +187,7 @@ test("what answers and is no Moorage server, or is one below another path, is to
   });
   ends.push(() => other.stop(true));
   const { code, err } = await moorage({}, "keys", "list", "--server", other.url.href);
-  expect([code, err]).toEqual([1, expect.stringContaining("not as a Moorage server does")]);
+  expect([code, err]).toEqual([1, expect.stringContaining("not like a Moorage server")]);
   const { url } = await serve({ ADMIN_KEY });
   const below = await moorage({ ADMIN_KEY }, "keys", "list", "--server", `${url}/v1`);
   expect([below.code, below.err]).toEqual([1, expect.stringContaining("Leave out the path")]);
@@ -213,7 +213,7 @@ test("a command ends without a word when the reader of its output has left, and 
     expect(await listTo(">/dev/full")).toBe("Standard output cannot be written (ENOSPC).\n1\n");
 }, 60_000);
 
-test("a server without DATA_DIR refuses to make keys, and lists those of its file", async () => {
+test("a server without DATA_DIR refuses to create keys, and lists those of its file", async () => {
   const file = join(directory(), "keys.yaml");
   const hash = "3f0c2bf1c7e05f29a4b3c5c9f1b1f7a6a0f7b1a5c2d3e4f5061728394a5b6c7d";
   writeFileSync(file, `keys:\n  - { name: ci, key: "sha256:${hash}" }\n`);

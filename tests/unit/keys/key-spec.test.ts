@@ -131,12 +131,12 @@ describe("a request for a key", () => {
     [
       { name: "a", kind: "admin", models: ["x"] },
       "models",
-      "'models' has no meaning for an admin's key, only for a client's key or a worker's key or a join token.",
+      "'models' does not apply to an admin's key, only to a client's key or a worker's key or a join token.",
     ],
     [
       { name: "a", max_slots: 1 },
       "max_slots",
-      "'max_slots' has no meaning for a client's key, only for a worker's key or a join token.",
+      "'max_slots' does not apply to a client's key, only to a worker's key or a join token.",
     ],
   ];
   test.each(wrong)("that is %j is refused", (request, param, says) => {
@@ -172,7 +172,7 @@ describe("a change of a key", () => {
   test("cannot change the kind or take the name away", () => {
     expect(patch({ kind: "admin" })).toMatchObject({
       ok: false,
-      message: "'kind' cannot be changed; make another key instead.",
+      message: "'kind' cannot be changed. Create another key instead.",
     });
     expect(patch({ name: null })).toMatchObject({ ok: false, param: "name" });
     expect(patch({ limits: {} }, "worker")).toMatchObject({ ok: false, param: "limits" });

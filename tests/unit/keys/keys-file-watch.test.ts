@@ -84,7 +84,7 @@ test("a file with mistakes, or none at all, changes nothing and is a problem unt
 
 test("a file that is wrong at the start is reported to whoever starts the server", async () => {
   write("keys: 1");
-  expect(await watch.start()).toEqual(["the file must have a list 'keys' at its top"]);
+  expect(await watch.start()).toEqual(["the file must have a list 'keys' at the top level"]);
 });
 
 test("a reload reads the file at once", async () => {

@@ -80,13 +80,13 @@ describe("what is wrong with a file of keys", () => {
   const key = `sha256:${HASH}`;
   test.each([
     ["keys: [", ["the file is not valid YAML"]],
-    ["", ["the file must have a list 'keys' at its top"]],
-    ["keys: {}", ["the file must have a list 'keys' at its top"]],
-    [`keys: []\n${LONG}: 1`, ["a name at its top is not known; only 'keys' is"]],
+    ["", ["the file must have a list 'keys' at the top level"]],
+    ["keys: {}", ["the file must have a list 'keys' at the top level"]],
+    [`keys: []\n${LONG}: 1`, ["a name at the top level is not known; only 'keys' is"]],
     [`keys: [{ name: ci, ${LONG}: x }]`, ["key 1: One of its fields is not a field of a key."]],
     ["keys: []\nkeys: []", ["the file has two lists 'keys'; join them"]],
     [`keys: ${"[".repeat(100_000)}`, ["the file is not valid YAML (Too many levels)"]],
-    ["keys: []\nkey: 1", ["'key' at its top is not known; only 'keys' is"]],
+    ["keys: []\nkey: 1", ["'key' at the top level is not known; only 'keys' is"]],
     ["keys: [ci]", ["key 1: must be a mapping with 'name' and 'key'"]],
     ["keys: [{ name: ci }]", ["key 1: 'ci': 'key' is missing"]],
     [`keys: [{ key: "${key}" }]`, ["key 1: 'name' is missing."]],
@@ -101,12 +101,12 @@ describe("what is wrong with a file of keys", () => {
     ["keys: [{ name: ci, key: env:TYPO }]", ["key 1: 'ci': the key in the variable TYPO was mistyped or cut off"]],
     [
       "keys: [{ name: ci, key: env:TWO }]",
-      ["key 1: 'ci': the variable TWO must have one key of visible ASCII characters without blanks and commas"],
+      ["key 1: 'ci': the variable TWO must contain one key, of visible ASCII characters without blanks and commas"],
     ],
     [
       "keys: [{ name: ci, key: env:WEAK }]",
       [
-        "key 1: 'ci': the key in the variable WEAK has fewer than 128 bits and can be guessed; make one with `openssl rand -hex 16`",
+        "key 1: 'ci': the key in the variable WEAK has fewer than 128 bits and can be guessed; create one with `openssl rand -hex 16`",
       ],
     ],
     [
@@ -115,7 +115,7 @@ describe("what is wrong with a file of keys", () => {
     ],
     [
       `keys: [{ name: j, kind: join, key: "${key}" }]`,
-      ["key 1: 'j' is a join token, which this file cannot count the uses of"],
+      ["key 1: 'j' is a join token, and the uses of one cannot be counted in this file"],
     ],
   ])("in %j is told", (text, says) => {
     const found = faults(text);
@@ -141,7 +141,7 @@ describe("what is wrong with a file of keys", () => {
       expect(found).not.toContain(LONG);
     }
     expect(faults(`keys: [{ name: ci, key: ${LONG} }]`)).toEqual([
-      "key 1: 'ci': 'key' must say where the key is, and not contain it. Write sha256: and the output of `printf %s \"$KEY\" | sha256sum`, or env:VARIABLE, or file:PATH.",
+      "key 1: 'ci': 'key' must refer to the key, not contain it. Write sha256: and the output of `printf %s \"$KEY\" | sha256sum`, or env:VARIABLE, or file:PATH.",
     ]);
   });
 });

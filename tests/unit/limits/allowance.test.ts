@@ -146,7 +146,7 @@ describe("a budget", () => {
     expect(fault.code).toBe("insufficient_quota");
     expect(fault.retryAfterS).toBeUndefined();
     expect(fault.message).toBe(
-      "This key has used up its 100 tokens for this day. The next day begins at 2023-11-15T00:00:00+01:00.",
+      "This key has used up its budget of 100 tokens for this day. It resets at 2023-11-15T00:00:00+01:00; the operator of this server can raise it.",
     );
     clock.advance(held.state.window.endsAt - clock.now() - 1);
     expect(allowance.heldBy(NOTHING)?.kind).toBe("spent");
@@ -155,7 +155,7 @@ describe("a budget", () => {
     expect(allowance.states()).toMatchObject([{ limit: "tokens_per_day", used: 0, max: 100 }]);
   });
 
-  test("of several that are spent holds until the last of them begins anew", () => {
+  test("of several that are spent holds until the last of them resets", () => {
     const { allowance } = rig({ tokensPerDay: 10, tokensPerMonth: 10, tokensPerWeek: 1000 });
     allowance.begin(NOTHING).settle(tokens(10));
     expect(allowance.heldBy(NOTHING)).toMatchObject({ kind: "spent", limit: "tokens_per_month" });

@@ -75,7 +75,9 @@ export interface FlowService {
   readonly tenant: string;
   readonly caller: string;
   readonly endUser: string | undefined;
-  /** In units of cost divided by weight. Below 0 if jobs have cost less than was sent before. */
+  /** The weight of the caller. */
+  readonly weight: number;
+  /** In units of cost. Below 0 if jobs have cost less than was sent before. */
   readonly amount: number;
 }
 

@@ -30,7 +30,6 @@ const MAX_REFUSALS = 3;
 const FAIR_RULES: Omit<FairQueueOptions, "clock"> = {
   capacity: 3,
   costOf: ({ output }) => output,
-  limitsOf: () => ({ maxRunning: 2, maxWaiting: 2 }),
 };
 
 /** What is special about a job. */

@@ -14,6 +14,8 @@ const MAX_FLOWS = 1000;
 const MAX_TEXT_CHARS = 512;
 /** More than any job costs: 2 to the power of 40 weighted tokens. */
 const MAX_AMOUNT = 2 ** 40;
+/** The bounds of weights in docs/keys.md. */
+const [MIN_WEIGHT, MAX_WEIGHT] = [0.01, 100];
 
 const text = v.pipe(v.string(), v.maxLength(MAX_TEXT_CHARS));
 const rowSchema = v.tuple([
@@ -23,6 +25,7 @@ const rowSchema = v.tuple([
   text,
   v.nullable(text),
   v.pipe(v.number(), v.minValue(-MAX_AMOUNT), v.maxValue(MAX_AMOUNT)),
+  v.optional(v.pipe(v.number(), v.minValue(MIN_WEIGHT), v.maxValue(MAX_WEIGHT)), 1),
 ]);
 const serviceSchema = v.object({
   type: v.literal("service"),
@@ -49,13 +52,14 @@ export class ServiceNews {
     this.#tells = tells;
     this.#cancelTimer = clock.every(SERVICE_PERIOD_MS, () => this.#tell());
     tells.on("service", serviceSchema, (peer, { pool, flows }) => {
-      const services = flows.map(([model, callerClass, tenant, caller, endUser, amount]) => ({
+      const services = flows.map(([model, callerClass, tenant, caller, endUser, amount, weight]) => ({
         model,
         class: callerClass,
         tenant,
         caller,
         endUser: endUser ?? undefined,
-        amount,
+        amount: amount * weight,
+        weight,
       }));
       this.#pools.get(pool)?.sharedService?.addService(peer, services, clock.elapsed());
     });
@@ -87,6 +91,7 @@ function toRow({
   caller,
   endUser,
   amount,
+  weight,
 }: FlowService): v.InferInput<typeof rowSchema> {
-  return [model, callerClass, tenant, caller, endUser ?? null, amount];
+  return [model, callerClass, tenant, caller, endUser ?? null, amount / weight, weight];
 }

@@ -3,7 +3,7 @@ import { type Caller, createCaller } from "../../../src/auth/caller.ts";
 import { Fault } from "../../../src/errors.ts";
 import type { Claim } from "../../../src/pool/claim.ts";
 import { NONE_EXCLUDED } from "../../../src/pool/excluded.ts";
-import { FairQueue, type FairQueueOptions, type FlowLimits } from "../../../src/pool/policies/fair/fair-queue.ts";
+import { FairQueue, type FairQueueOptions } from "../../../src/pool/policies/fair/fair-queue.ts";
 import { FirstCome } from "../../../src/pool/policies/first-come.ts";
 import { Pool } from "../../../src/pool/pool.ts";
 import type { CreateQueuePolicy, QueuePolicy } from "../../../src/pool/queue-policy.ts";
@@ -11,7 +11,7 @@ import type { Work } from "../../../src/pool/seat.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { ScriptedSession } from "../../support/scripted-session.ts";
 
-// What a policy can decide about the jobs of a pool, tried with the fair one: limits, weights, classes and push-out.
+// What a policy can decide about the jobs of a pool, tried with the fair one: weights, classes and push-out.
 
 const ALICE = createCaller("alice");
 const BOB = createCaller("bob");
@@ -19,10 +19,10 @@ const heavy: Caller = { ...createCaller("heavy"), weight: 3 };
 const background: Caller = { ...createCaller("batch"), class: "background" };
 const interactive: Caller = { ...createCaller("person"), class: "interactive" };
 
-function setUp(rules: Partial<FairQueueOptions> & FlowLimits = {}, createPolicy?: CreateQueuePolicy) {
+function setUp(rules: Partial<FairQueueOptions> = {}, createPolicy?: CreateQueuePolicy) {
   const clock = new FakeClock();
   const createFair: CreateQueuePolicy = (host) =>
-    new FairQueue({ capacity: 100, clock, costOf: ({ output }) => output, limitsOf: () => rules, ...rules }, host);
+    new FairQueue({ capacity: 100, clock, costOf: ({ output }) => output, ...rules }, host);
   const pool = new Pool({
     clock,
     queueSize: rules.capacity ?? 100,
@@ -75,30 +75,6 @@ function codeOf(run: () => unknown): string {
   }
   return "no fault";
 }
-
-describe("a caller at its own limit", () => {
-  test("waits although a slot is free, with its place, and holds nobody up", () => {
-    const { pool, join, served, ask } = setUp({ maxRunning: 1 });
-    join("w", 3);
-    ask(ALICE);
-    const held = ask(ALICE);
-    expect(held.wait?.position()).toBe(1);
-    expect(pool.hasRoomFor(held.ticket)).toBe(false);
-    ask(BOB);
-    expect(served).toEqual(["alice", "bob"]);
-  });
-
-  test("goes on when one of its jobs ends, also where the free slot is another worker's", () => {
-    const { join, served, claims, ask } = setUp({ maxRunning: 1 });
-    join("other", 1, ["other"]);
-    join("w", 1);
-    ask(ALICE, "other");
-    ask(ALICE);
-    expect(served).toEqual(["alice"]);
-    claims[0]?.release();
-    expect(claims.map((claim) => claim.worker.id)).toEqual(["other", "w"]);
-  });
-});
 
 describe("with service counted", () => {
   test("two callers who always wait get service by their weights, whatever their jobs cost", () => {
@@ -184,14 +160,5 @@ describe("when too many wait", () => {
     expect(failed).toEqual([`alice ${last?.number}: queue_full`]);
     expect(pool.queueLength).toBe(4);
     expect(codeOf(() => ask(ALICE))).toBe("queue_full");
-  });
-
-  test("a caller at its own bound is refused with the policy's error while others may wait", () => {
-    const { pool, join, ask } = setUp({ maxWaiting: 2 });
-    join("w", 1);
-    for (let at = 0; at < 3; at += 1) ask(ALICE);
-    expect(codeOf(() => ask(ALICE))).toBe("too_many_requests");
-    ask(BOB);
-    expect(pool.queueLength).toBe(3);
   });
 });

@@ -21,7 +21,7 @@ export class Counter {
   readonly children = new Map<string, Counter>();
   /** Its place in each group in which it waits. */
   readonly places = new Map<Group, CounterPlace>();
-  /** Service, in units of cost divided by weight. */
+  /** Service, in units of cost; of callers and their end users, divided by weight. */
   service = 0;
   /** The number of the ticket with which it began to wait: the order among counters with equal service. */
   order = 0;

@@ -104,36 +104,38 @@ export class FairOrder {
   }
 
   /**
-   * Charges a flow for a job that begins, and returns the counter to correct at its end. `group` is the one in which it
-   * waited; undefined for a job that found a free slot, which says nothing of the level of those that wait.
+   * Charges a flow for a job that begins, and returns the counter to correct at its end. `amount` is in units of cost. `group`
+   * is the one in which it waited; undefined for a job that found a free slot, which says nothing of the level of those that wait.
    */
   charge(flow: Flow, amount: number, group: Group | undefined, now: number): Counter {
     const leaf = this.#leafOf(flow);
+    const { weight } = flow.member;
     this.#charged += 1;
     for (let each: Counter | undefined = leaf; each; each = each.parent) {
       if (each.isIdle) this.#idle.delete(each);
-      const start = each.charge(amount);
+      const start = each.charge(amount / divisorAt(each, weight));
       if (group) each.parent?.raise(start, group);
     }
     this.#sweep(now);
     return leaf;
   }
 
-  /** Replaces the estimate that was charged for a job by its cost. */
-  correct(leaf: Counter, estimate: number, cost: number, now: number): void {
+  /** Replaces the estimate that was charged for a job by its cost. `weight` is that of its caller when it was charged. */
+  correct(leaf: Counter, weight: number, estimate: number, cost: number, now: number): void {
     this.#charged -= 1;
     for (let each: Counter | undefined = leaf; each; each = each.parent) {
-      each.correct(estimate, cost);
+      const divisor = divisorAt(each, weight);
+      each.correct(estimate / divisor, cost / divisor);
       this.#rest(each, now);
     }
     this.#sweep(now);
   }
 
   /** Counts service that a flow has received from other servers. Ignores a correction for a flow that is no longer known. */
-  absorb(flow: FlowName, amount: number, now: number): void {
+  absorb(flow: FlowName, weight: number, amount: number, now: number): void {
     if (amount < 0 && !this.#isKnown(flow)) return;
     for (let each: Counter | undefined = this.#leafAt(flow); each; each = each.parent) {
-      const start = each.absorb(amount);
+      const start = each.absorb(amount / divisorAt(each, weight));
       each.parent?.raise(start, undefined);
       this.#rest(each, now);
     }
@@ -188,4 +190,13 @@ export class FairOrder {
       parent?.children.delete(counter.name);
     }
   }
+}
+
+/**
+ * Returns what a cost is divided by where it is counted: the weight of its caller for the caller and its end users, and 1 for
+ * the tenant, because weights divide what a tenant gets and do not change it.
+ */
+function divisorAt({ parent }: Counter, weight: number): number {
+  const isTenantOrRoot = parent?.parent === undefined;
+  return isTenantOrRoot ? 1 : weight;
 }

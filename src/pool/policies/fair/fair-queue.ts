@@ -1,5 +1,4 @@
 import type { Caller } from "../../../auth/caller.ts";
-import { Fault } from "../../../errors.ts";
 import type { Clock } from "../../../system/deps.ts";
 import type { FlowFacts } from "../../flow-facts.ts";
 import { lineOf } from "../../lines.ts";
@@ -20,14 +19,6 @@ import { type Group, type Row, sampleOf } from "./row.ts";
 import { ServiceLedger } from "./service-ledger.ts";
 import { WakeUps } from "./wake-ups.ts";
 
-/** The limits on one caller's jobs in a pool. Undefined means that there is none. */
-export interface FlowLimits {
-  /** The most jobs that may run at once, above 0. A job beyond it keeps its place in the queue and delays no other caller. */
-  readonly maxRunning?: number | undefined;
-  /** The most jobs that may wait at once. A job beyond it is refused with `too_many_requests`. */
-  readonly maxWaiting?: number | undefined;
-}
-
 export interface FairQueueOptions {
   /**
    * How many tickets may wait. Tickets that were accepted before count, but are never refused. Tickets of peers do not count.
@@ -37,8 +28,6 @@ export interface FairQueueOptions {
   readonly clock: Pick<Clock, "after" | "elapsed">;
   /** Returns the cost of a job that has ended, from 0: its weighted tokens, or the time that it held its slot. */
   readonly costOf: (work: Work) => number;
-  /** Asked for each job of a caller; there are no limits unless given. */
-  readonly limitsOf?: ((caller: Caller) => FlowLimits) | undefined;
 }
 
 /** A job that runs. */
@@ -47,15 +36,11 @@ interface Running {
   readonly model: string;
   /** The charge to correct at its end; undefined for a job that began while nothing waited. */
   charge: Charge | undefined;
-  readonly weight: number;
   /** The server of the job; undefined for this one. */
   readonly peer: string | undefined;
 }
 
 const NOTHING: readonly Ticket[] = Object.freeze([]);
-
-/** Seconds after which a caller with too many waiting jobs should retry. */
-const RETRY_AFTER_S = 1;
 
 /**
  * Divides the slots of a pool fairly among those who wait for them: the flow with the least service is next, where service
@@ -71,7 +56,7 @@ export class FairQueue implements HoldingPolicy {
   readonly #running = new Map<Ticket, Running>();
   readonly #locality = new Locality();
   readonly #wakeUps: WakeUps;
-  readonly #positions = new PositionCache(this.#backlog, (row) => this.#amountOf(row));
+  readonly #positions = new PositionCache(this.#backlog, (row) => this.#costOf(row));
   readonly #peerCharges: PeerCharges;
   readonly shared = new ServiceLedger(this.#backlog, (peer, now) => this.#refundAll(peer, now));
   /** The ticket that has left the queue last, and its row: it begins next if it has got a slot. */
@@ -95,7 +80,6 @@ export class FairQueue implements HoldingPolicy {
 
   mayBegin(candidate: Candidate, now: number): boolean {
     const { caller, demand, class: callerClass = caller.class } = candidate;
-    if (this.#options.limitsOf && this.#isAtLimit(caller)) return false;
     if (callerClass !== "background") return true;
     const waitsSince =
       this.#backlog.rowOf(candidate)?.waitsSince ?? candidate.charge?.admittedAt ?? candidate.arrivedAt ?? now;
@@ -103,13 +87,9 @@ export class FairQueue implements HoldingPolicy {
   }
 
   evict(newcomer: Ticket): Eviction | undefined {
-    const { caller, demand } = newcomer;
-    const flow = this.#flows.find(newcomer);
-    const maxWaiting = this.#options.limitsOf?.(caller).maxWaiting;
-    if (maxWaiting !== undefined && flow.member.waiting - flow.member.ofPeers >= maxWaiting)
-      return { ticket: newcomer, fault: new Fault("too_many_requests", { retryAfterS: RETRY_AFTER_S }) };
     if (this.#backlog.ownSize < this.#options.capacity) return undefined;
-    return { ticket: chooseRefused(newcomer, flow, lineOf(demand), this.#backlog) };
+    const flow = this.#flows.find(newcomer);
+    return { ticket: chooseRefused(newcomer, flow, lineOf(newcomer.demand), this.#backlog) };
   }
 
   join(ticket: Ticket, now: number): void {
@@ -151,7 +131,6 @@ export class FairQueue implements HoldingPolicy {
 
   begin(ticket: Ticket, seat: Pick<OpenSeat, "lines" | "isContended">, now: number): void {
     this.#changed(now);
-    const { caller, demand } = ticket;
     const flow = this.#flows.enter(ticket);
     const row = this.#left?.ticket === ticket ? this.#left.row : undefined;
     this.#left = undefined;
@@ -166,8 +145,7 @@ export class FairQueue implements HoldingPolicy {
     }
     const order = this.#orderAt(seat);
     const charge = order && this.#charge(order, ticket, flow, group, now);
-    this.#running.set(ticket, { flow, model: demand.model, charge, weight: caller.weight, peer: ticket.peer });
-    if (this.#options.limitsOf) this.#hold(flow.member, this.#isAtLimit(caller));
+    this.#running.set(ticket, { flow, model: ticket.demand.model, charge, peer: ticket.peer });
     if (!row) return;
     row.served(now);
     if (row.head) this.#wakeUps.changed(row, now);
@@ -178,22 +156,19 @@ export class FairQueue implements HoldingPolicy {
     if (!running) return;
     this.#changed(now);
     this.#running.delete(ticket);
-    const { flow, charge, weight, peer } = running;
+    const { flow, charge, peer } = running;
     const { member } = flow;
     const cost = work ? this.#count(running, work, now) : 0;
     if (peer === undefined) {
       flow.running -= 1;
       member.running -= 1;
-      charge?.order.correct(charge.leaf, charge.amount, cost / weight, now);
-      if (charge) this.shared.add(flow, running.model, cost / weight - charge.amount);
+      charge?.order.correct(charge.leaf, charge.weight, charge.amount, cost, now);
+      if (charge) this.shared.add(flow, running.model, cost - charge.amount);
     } else if (charge && ticket.isStandIn) refund(charge, now);
     else if (charge) this.#peerCharges.keep(peer, charge);
-    const isReleased = this.#options.limitsOf !== undefined && member.isAtLimit && !this.#isAtLimit(ticket.caller);
-    if (isReleased) this.#hold(member, false);
     this.#flows.left(flow, now);
     if (this.#backlog.size === 0) this.#settle();
     if (!work) this.#wakeUps.refused();
-    if (isReleased) this.#wake(member);
   }
 
   position(ticket: Ticket, now: number): number {
@@ -223,9 +198,9 @@ export class FairQueue implements HoldingPolicy {
   }
 
   #charge(order: FairOrder, { caller, demand, peer }: Ticket, flow: Flow, group: Group | undefined, now: number) {
-    const amount = this.#estimates.of(caller.name, demand.model) / caller.weight;
+    const amount = this.#estimates.of(caller.name, demand.model);
     if (peer === undefined) this.shared.add(flow, demand.model, amount);
-    return { order, amount, leaf: order.charge(flow, amount, group, now) };
+    return { order, amount, weight: flow.member.weight, leaf: order.charge(flow, amount, group, now) };
   }
 
   /**
@@ -240,7 +215,8 @@ export class FairQueue implements HoldingPolicy {
     if (!seat.warmth || !head.demand.affinity || keepsTurn || top?.first !== row)
       return { ticket: head, row, passed: [] };
     const isOnly = group.rows.size === 1 && order.groups.size === 1;
-    const rows = isOnly ? [row] : top.nearest(LOOKED_AT, this.#amountOf(row));
+    const cost = this.#costOf(row);
+    const rows = isOnly ? [row] : top.nearest(LOOKED_AT, cost, cost / flow.member.weight);
     return this.#locality.choose(rows, isOnly, seat.warmth);
   }
 
@@ -270,32 +246,18 @@ export class FairQueue implements HoldingPolicy {
     return row.head && hasShare(this.#host, row.head.demand) ? row : longestHeld(group, now);
   }
 
-  #amountOf({ flow, group }: Row): number {
-    return this.#estimates.of(flow.member.name, group.model) / flow.member.weight;
-  }
-
-  #isAtLimit(caller: Caller): boolean {
-    const maxRunning = this.#options.limitsOf?.(caller).maxRunning;
-    return maxRunning !== undefined && (this.#flows.member(caller.name)?.running ?? 0) >= maxRunning;
-  }
-
-  #hold(member: Member, isAtLimit: boolean): void {
-    if (member.isAtLimit === isAtLimit) return;
-    member.isAtLimit = isAtLimit;
-    this.#backlog.hold(member);
+  /** Returns what the next job of a row is expected to cost. */
+  #costOf({ flow, group }: Row): number {
+    return this.#estimates.of(flow.member.name, group.model);
   }
 
   hold({ name }: Pick<Caller, "name">, isHeld: boolean): readonly Ticket[] {
     const member = this.#flows.member(name);
     if (!member || member.isAtLimit === isHeld) return NOTHING;
     if (!isHeld) member.freeSince = this.#options.clock.elapsed();
-    this.#hold(member, isHeld);
+    member.isAtLimit = isHeld;
+    this.#backlog.hold(member);
     return isHeld ? NOTHING : this.#headsOf(member);
-  }
-
-  /** Offers free slots of all workers to the tickets of a caller that is below its limit again. */
-  #wake(member: Member): void {
-    for (const head of this.#headsOf(member)) this.#host.wake(head);
   }
 
   #headsOf({ flows }: Member): readonly Ticket[] {

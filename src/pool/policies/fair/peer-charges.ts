@@ -11,7 +11,9 @@ const KEEP_MS = 2000;
 export interface Charge {
   readonly order: FairOrder;
   readonly leaf: Counter;
-  /** In units of service. */
+  /** The weight of the caller at that time. */
+  readonly weight: number;
+  /** In units of cost. */
   readonly amount: number;
 }
 
@@ -65,6 +67,6 @@ export class PeerCharges {
 }
 
 /** Takes a charge back. `now` is `Clock.elapsed`. */
-export function refund({ order, leaf, amount }: Charge, now: number): void {
-  order.correct(leaf, amount, 0, now);
+export function refund({ order, leaf, weight, amount }: Charge, now: number): void {
+  order.correct(leaf, weight, amount, 0, now);
 }

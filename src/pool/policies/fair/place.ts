@@ -32,15 +32,15 @@ export class Place implements Heaped, CounterPlace {
   }
 
   /**
-   * Returns the rows that are next here, at most `count`, as far as their service is within `amount` of the first one's at
-   * each level.
+   * Returns the rows that are next here, at most `count`, as far as their service is within `amount` of the first one's here,
+   * and within `below` of it at each level below.
    */
-  nearest(count: number, amount: number): readonly Row[] {
+  nearest(count: number, amount: number, below: number): readonly Row[] {
     if (this.#row) return [this.#row];
     const most = (this.least ?? 0) + amount;
     const rows: Row[] = [];
     for (const place of this.below.firsts(count, ({ counter }) => counter.service <= most))
-      if (rows.length < count) rows.push(...place.nearest(count - rows.length, amount));
+      if (rows.length < count) rows.push(...place.nearest(count - rows.length, below, below));
     return rows;
   }
 

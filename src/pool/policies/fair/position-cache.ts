@@ -24,13 +24,13 @@ export class PositionCache {
   /** Grows with every change of the order. */
   revision = 0;
   readonly #backlog: Backlog;
-  readonly #amountOf: (row: Row) => number;
+  readonly #costOf: (row: Row) => number;
   /** The positions in each order, and those of each line of tickets that are in no order yet. */
   readonly #known = new Map<FairOrder | string, Positions>();
 
-  constructor(backlog: Backlog, amountOf: (row: Row) => number) {
+  constructor(backlog: Backlog, costOf: (row: Row) => number) {
     this.#backlog = backlog;
-    this.#amountOf = amountOf;
+    this.#costOf = costOf;
   }
 
   /** Returns the best position of a ticket in the orders that it takes part in; 0 for one that does not wait. */
@@ -54,7 +54,7 @@ export class PositionCache {
       const isFresh = known.of.size > FEW && now - known.at < MAX_AGE_MS;
       if (isFresh || known.revision === this.revision) return position;
     }
-    const tickets = inTurn(this.#rowsOf(order), typeof order === "string" ? undefined : order, this.#amountOf);
+    const tickets = inTurn(this.#rowsOf(order), typeof order === "string" ? undefined : order, this.#costOf);
     const of = new Map(tickets.map((each, at) => [each, at + 1]));
     if (this.#known.size >= MAX_KNOWN) this.#known.clear();
     this.#known.set(order, { revision: this.revision, at: now, of });

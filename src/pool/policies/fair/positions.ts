@@ -4,10 +4,11 @@ import type { FairOrder } from "./fair-order.ts";
 import type { Flow } from "./flow.ts";
 import type { Row } from "./row.ts";
 
-/** A ticket, and what its flow will be charged when it begins. */
+/** A ticket, what it is expected to cost, and the weight of its caller. */
 interface Turn {
   readonly ticket: Ticket;
-  readonly amount: number;
+  readonly cost: number;
+  readonly weight: number;
 }
 
 /** The levels at which slots are divided, from the top. */
@@ -21,23 +22,27 @@ const LEVELS: readonly ((flow: Flow) => unknown)[] = [
  * Returns the tickets of some rows in the order in which they will get slots if nothing else comes or ends: by class, and
  * within a class as the counters and the estimated costs decide. Aging and limits are left out.
  */
-export function inTurn(rows: readonly Row[], order: FairOrder | undefined, amountOf: (row: Row) => number): Ticket[] {
+export function inTurn(rows: readonly Row[], order: FairOrder | undefined, costOf: (row: Row) => number): Ticket[] {
   const turnsOf = (rows: readonly Row[], level: number): Turn[] => {
     const keyOf = LEVELS[level];
-    if (!keyOf) return ownTurns(rows, amountOf);
+    if (!keyOf) return ownTurns(rows, costOf);
     const parts = [...Map.groupBy(rows, ({ flow }) => keyOf(flow)).values()];
     return parts.length === 1
       ? turnsOf(rows, level + 1)
-      : merge(parts.map((part) => ({ start: startOf(part, order, level), turns: turnsOf(part, level + 1) })));
+      : merge(
+          parts.map((part) => ({ start: startOf(part, order, level), turns: turnsOf(part, level + 1) })),
+          level,
+        );
   };
   const classes = [...Map.groupBy(rows, ({ flow }) => flow.urgency)].sort(([a], [b]) => a - b);
   return classes.flatMap(([, rows]) => turnsOf(rows, 0).map(({ ticket }) => ticket));
 }
 
-function ownTurns(rows: readonly Row[], amountOf: (row: Row) => number): Turn[] {
+function ownTurns(rows: readonly Row[], costOf: (row: Row) => number): Turn[] {
   const turns = rows.flatMap((row) => {
-    const amount = amountOf(row);
-    return row.tickets.map((ticket) => ({ ticket, amount }));
+    const cost = costOf(row);
+    const { weight } = row.flow.member;
+    return row.tickets.map((ticket) => ({ ticket, cost, weight }));
   });
   return rows.length === 1 ? turns : turns.sort((a, b) => a.ticket.number - b.ticket.number);
 }
@@ -54,13 +59,16 @@ function startOf([row]: readonly Row[], order: FairOrder | undefined, level: num
   return counter ?? { service: 0, order: row?.head?.number ?? 0 };
 }
 
-/** Merges the turns of several flows: each begins when the service before it is less than that of the others. */
-function merge(parts: readonly { readonly start: Start; readonly turns: readonly Turn[] }[]): Turn[] {
+/**
+ * Merges the turns of several flows: each begins when the service before it is less than that of the others. Weights count
+ * below tenants.
+ */
+function merge(parts: readonly { readonly start: Start; readonly turns: readonly Turn[] }[], level: number): Turn[] {
   const all = parts.flatMap(({ start, turns }) => {
     let { service } = start;
     return turns.map((turn) => {
       const at = { turn, service, order: start.order };
-      service += turn.amount;
+      service += level === 0 ? turn.cost : turn.cost / turn.weight;
       return at;
     });
   });

@@ -12,15 +12,15 @@ export interface Waiting {
 /**
  * Chooses the ticket that is refused when the queue is full. It looks for the tenant with most waiting tickets, within it
  * for the caller, then the flow, then the line, and takes the newest ticket there; the newcomer counts as if it waited, and
- * goes first among equals. A caller's tickets count for less the higher its weight. Tickets that were accepted before count
+ * goes first among equals. Among the callers of a tenant, tickets count for less the higher the weight. Tickets that were accepted before count
  * nowhere and are never chosen.
  */
 export function chooseRefused(newcomer: Ticket, flow: Flow, line: string, waiting: Waiting): Ticket {
   const { member } = flow;
   const own = 1 / member.weight;
   const all = [...waiting.members];
-  const tenants = new Map([[member.tenant, own]]);
-  for (const each of all) tenants.set(each.tenant, (tenants.get(each.tenant) ?? 0) + loadOf(each));
+  const tenants = new Map([[member.tenant, 1]]);
+  for (const each of all) tenants.set(each.tenant, (tenants.get(each.tenant) ?? 0) + each.refusable);
   const tenant = heaviest(tenants.keys(), member.tenant, (name) => tenants.get(name) ?? 0);
   const callers = all.filter((each) => each.tenant === tenant);
   const caller = heaviest(callers, tenant === member.tenant ? member : undefined, (each) =>
@@ -42,7 +42,7 @@ export function chooseRefused(newcomer: Ticket, flow: Flow, line: string, waitin
 /**
  * Chooses a ticket of a line that holds more than the newcomer's, among callers that have as many waiting tickets as the
  * newcomer's, and whose tenants do: one line with many callers must not keep those of another model out. `tenants` are the
- * loads of all tenants.
+ * numbers of tickets of all tenants.
  */
 function chooseElsewhere(
   newcomer: Ticket,

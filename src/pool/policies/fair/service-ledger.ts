@@ -42,6 +42,7 @@ export class ServiceLedger implements SharedService {
             tenant: member.tenant,
             caller: member.name,
             endUser,
+            weight: member.weight,
             amount,
           });
     this.#byFlow.clear();
@@ -50,8 +51,8 @@ export class ServiceLedger implements SharedService {
 
   addService(peer: string, services: readonly FlowService[], now: number): void {
     this.#onTold(peer, now);
-    for (const { model, class: callerClass, tenant, caller, endUser, amount } of services)
+    for (const { model, class: callerClass, tenant, caller, endUser, weight, amount } of services)
       for (const order of this.#backlog.ordersFor(model))
-        order.absorb({ urgency: URGENCY[callerClass], tenant, caller, endUser }, amount, now);
+        order.absorb({ urgency: URGENCY[callerClass], tenant, caller, endUser }, weight, amount, now);
   }
 }

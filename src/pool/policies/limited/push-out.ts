@@ -5,7 +5,7 @@ import type { HeldKey } from "./held-key.ts";
 /**
  * Chooses the ticket at a door that is refused when the queue is full: the newest one of the caller with most waiting tickets
  * of the tenant with most. Undefined if that caller has none at a door, so that another ticket is to be chosen. The newcomer
- * counts as if it waited; a caller's tickets count for less the higher its weight. `flows` are those behind the doors.
+ * counts as if it waited; among the callers of a tenant, tickets count for less the higher the weight. `flows` are those behind the doors.
  */
 export function chooseAtDoor(
   newcomer: Ticket,
@@ -18,7 +18,7 @@ export function chooseAtDoor(
     const known = loads.get(name) ?? { tenant, load: 0 };
     loads.set(name, known);
     known.load += count / weight;
-    tenants.set(tenant, (tenants.get(tenant) ?? 0) + count / weight);
+    tenants.set(tenant, (tenants.get(tenant) ?? 0) + count);
   };
   const { caller } = newcomer;
   add(caller.name, caller.tenant, caller.weight, 1);

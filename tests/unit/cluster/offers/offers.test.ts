@@ -136,8 +136,8 @@ describe("two callers with jobs at three servers", () => {
   test.each([1, 2])("get shares by weight, up to a second of service of each server, with weight %d", (weight) => {
     const cluster = new PoolCluster({ servers: 3, random: () => 0.5 });
     for (const at of [0, 1, 2]) cluster.connect(at, `w${at}`, 2);
-    const heavy = { ...member("heavy"), weight };
-    const light = member("light");
+    const heavy = member("heavy", { tenant: "team", weight });
+    const light = member("light", { tenant: "team" });
     const repeat = (server: number, caller: Caller): void => {
       const run = cluster.send({ server, ms: 200, caller });
       const poll = cluster.clock.every(20, () => {

@@ -75,8 +75,8 @@ describe("over a minute in which both wait all the time", () => {
   ])("a caller of weight %d beside one of weight 1 gets %d of the service, within a tenth", (weight, share) => {
     const rig = new FairRig();
     rig.connect("w", 3);
-    rig.add(jobsOf(member("a", { weight }), 300, 700));
-    rig.add(jobsOf(B, 300, 300));
+    rig.add(jobsOf(member("a", { weight, tenant: "t" }), 300, 700));
+    rig.add(jobsOf(member("b", { tenant: "t" }), 300, 300));
     rig.clock.advance(60_000);
     expect(Math.abs(shareOf(rig, "a", "b") / share - 1)).toBeLessThan(0.1);
   });
@@ -91,13 +91,15 @@ describe("over a minute in which both wait all the time", () => {
     expect(shareOf(rig, "a", "b", "c")).toBeCloseTo(1 / 3, 1);
   });
 
-  test("a tenant of one caller gets the share of the caller's weight", () => {
+  test("a weight divides what its tenant gets, and does not change the shares of tenants", () => {
     const rig = new FairRig();
     rig.connect("w", 2);
     rig.add(jobsOf(member("heavy", { tenant: "t", weight: 4 }), 300, 500));
-    for (const name of ["b", "c"]) rig.add(jobsOf(member(name, { tenant: "u", weight: 1 }), 200, 500));
+    rig.add(jobsOf(member("light", { tenant: "t" }), 300, 500));
+    rig.add(jobsOf(member("other", { tenant: "u" }), 300, 500));
     rig.clock.advance(60_000);
-    expect(shareOf(rig, "heavy", "b", "c")).toBeCloseTo(0.8, 1);
+    expect(shareOf(rig, "other", "heavy", "light")).toBeCloseTo(0.5, 1);
+    expect(shareOf(rig, "heavy", "light")).toBeCloseTo(0.8, 1);
   });
 
   test("the end users of a caller get even parts of its share", () => {
@@ -299,10 +301,16 @@ describe("when the queue is full", () => {
 
   test("a caller of twice the weight has twice the places", () => {
     const rig = setUp(9);
-    const heavy = member("heavy", { weight: 2 });
-    rig.add(jobsOf(heavy, 9, 1));
-    rig.add(jobsOf(B, 9, 1));
-    expect([rig.waitingOf("heavy"), rig.waitingOf("b")]).toEqual([6, 3]);
+    rig.add(jobsOf(member("heavy", { tenant: "t", weight: 2 }), 9, 1));
+    rig.add(jobsOf(member("light", { tenant: "t" }), 9, 1));
+    expect([rig.waitingOf("heavy"), rig.waitingOf("light")]).toEqual([6, 3]);
+  });
+
+  test("tenants have equal places, whatever their callers weigh", () => {
+    const rig = setUp(10);
+    rig.add(jobsOf(member("heavy", { weight: 4 }), 10, 1));
+    rig.add(jobsOf(B, 10, 1));
+    expect([rig.waitingOf("heavy"), rig.waitingOf("b")]).toEqual([5, 5]);
   });
 });
 

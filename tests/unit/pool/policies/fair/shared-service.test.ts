@@ -65,18 +65,18 @@ describe("service that is told between servers", () => {
     );
   });
 
-  test("counts by weight, and for the tenant above the caller", () => {
+  test("counts by weight within a tenant, and without it for the tenant", () => {
     const servers = new Servers([1, 1, 1]);
-    const heavy = { ...member("heavy"), weight: 2 };
-    const team = ["first", "second"].map((name) => ({ ...member(name), tenant: "team" }));
-    servers.keepWaiting(0, heavy, 4);
-    servers.keepWaiting(1, heavy, 4);
+    const alone = { ...member("alone"), weight: 2 };
+    const team = [2, 1].map((weight) => ({ ...member(`of weight ${weight}`), tenant: "team", weight }));
+    servers.keepWaiting(0, alone, 4);
+    servers.keepWaiting(1, alone, 4);
     for (const at of [0, 1, 2]) for (const each of team) servers.keepWaiting(at, each, 4);
     servers.clock.advance(120_000);
-    const [ofHeavy, ofTeam] = [servers.serviceOf("heavy"), servers.serviceOf("first") + servers.serviceOf("second")];
-    expect(ofHeavy / ofTeam).toBeGreaterThan(1.8);
-    expect(ofHeavy / ofTeam).toBeLessThan(2.1);
-    expect(servers.serviceOf("first") / servers.serviceOf("second")).toBeCloseTo(1, 1);
+    const [heavy, light] = [servers.serviceOf("of weight 2"), servers.serviceOf("of weight 1")];
+    expect(servers.serviceOf("alone") / (heavy + light)).toBeCloseTo(1, 1);
+    expect(heavy / light).toBeGreaterThan(1.8);
+    expect(heavy / light).toBeLessThan(2.2);
   });
 
   test("is none where nobody waits", () => {
@@ -105,7 +105,7 @@ describe("service that is told between servers", () => {
     rig.start({ caller: own, cost: 100 });
     // The peer's own count of its job, half of what was charged here.
     const told = { model: "m", class: "normal", tenant: "peers", caller: "peers", endUser: undefined } as const;
-    rig.pool.sharedService?.addService("s2", [{ ...told, amount: 50 }], clock.elapsed());
+    rig.pool.sharedService?.addService("s2", [{ ...told, weight: 1, amount: 50 }], clock.elapsed());
     clock.advance(100);
     expect(slots).toHaveLength(2);
   });

@@ -12,13 +12,9 @@ import { createWorkerOperator, type JobOperator, knownElsewhere, type WorkerOper
 import type { Condition, Pulse, Reports } from "../plugin/reports.ts";
 import { type RestrictionRecords, Restrictions } from "../plugin/restrictions.ts";
 import type { Charges, Needs, RequestCharge } from "../pool/charge.ts";
-import type { Claim } from "../pool/claim.ts";
 import { NONE_EXCLUDED } from "../pool/excluded.ts";
 import type { JobReport } from "../pool/job-spec.ts";
-import { FairQueue } from "../pool/policies/fair/fair-queue.ts";
-import { LimitedQueue } from "../pool/policies/limited/limited-queue.ts";
 import { Pool } from "../pool/pool.ts";
-import type { CreateQueuePolicy } from "../pool/queue-policy.ts";
 import { Soonest } from "../pool/routing/soonest.ts";
 import type { Seat } from "../pool/seat.ts";
 import type { Deps } from "../system/deps.ts";
@@ -26,21 +22,23 @@ import { Idle } from "../system/idle.ts";
 import type { AnswerSpool } from "../tunnel/overflow.ts";
 import type { Intake, SessionSource } from "../tunnel/session-source.ts";
 import { CLOSES } from "../wire/closes.ts";
-import { isDoctorModel } from "../wire/names.ts";
 import { toPulse } from "./area-pulse.ts";
 import { type ModelAreaState, toAreaState } from "./area-state.ts";
 import { chargedFor } from "./charged-for.ts";
 import { ColdCaches } from "./cold-caches.ts";
 import { Drift } from "./drift.ts";
 import { EndUsers } from "./end-users.ts";
+import { toEndedRequest } from "./ended-request.ts";
 import { registerGauges } from "./gauges.ts";
 import { createModelGreeting } from "./greeting.ts";
 import { createHealthLog } from "./health-log.ts";
-import { type CostOf, createCostOf } from "./job-cost.ts";
+import { createCostOf } from "./job-cost.ts";
 import { toLogFields } from "./job-log.ts";
 import { type EndedJob, Ledger } from "./ledger.ts";
 import { ModelCards } from "./model-cards.ts";
-import { findColdCaches, findInPool } from "./problems.ts";
+import { momentOf } from "./moment.ts";
+import { findInArea } from "./problems.ts";
+import { queueOrder } from "./queue-order.ts";
 import { RequestRoom } from "./request-room.ts";
 import { SchedulerSeries } from "./scheduler-series.ts";
 import { Standings } from "./standings.ts";
@@ -122,7 +120,7 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
       serverId: config.serverId,
       name: options.pluginId,
       isDrained: (workerId) => this.#restrictions.isDrained(workerId),
-      createPolicy: createPolicyOf(options, costOf),
+      createPolicy: queueOrder({ config, clock: deps.clock, costOf, charges: options.charges }),
       routePolicy: new Soonest(),
       remotes: member?.remotes,
       onHealth: (event) => {
@@ -209,32 +207,9 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
     if ((ended.usage?.[SPEED_UNIT] ?? 0) > 0) this.#drift.output(this.#options.deps.clock.elapsed());
     this.pool.touch();
     const { deps, endedRequests, pluginId } = this.#options;
-    const { requestId, caller, model, usage, isEstimated, report } = ended;
-    const { claim, end } = report;
-    endedRequests?.addJob({
-      plugin: pluginId,
-      requestId,
-      caller,
-      endUser: report.endUser,
-      model: this.#countedModel(model, claim),
-      worker: claim?.worker.id || undefined,
-      workerServer: claim?.worker.server,
-      outcome,
-      reason: end.kind === "failed" ? end.fault.code : undefined,
-      status: report.status,
-      usage,
-      isEstimated,
-      waitMs: report.queuedMs,
-      heldMs: claim ? report.durationMs - report.queuedMs : 0,
-    });
+    endedRequests?.addJob(toEndedRequest(pluginId, ended, outcome, this.pool.models));
     deps.log.info("job.ended", toLogFields(pluginId, ended, outcome));
     this.#idle.check();
-  }
-
-  /** Returns the model that a request counts for. Clients choose names freely, so one that no worker has is not counted under itself. */
-  #countedModel(asked: string, claim: Claim | undefined): string {
-    const model = claim?.model ?? this.pool.models.resolve({ model: asked, exact: false, excluded: NONE_EXCLUDED });
-    return model === undefined || isDoctorModel(model) ? UNKNOWN_MODEL : model;
   }
 
   cancelJob(jobId: string): boolean {
@@ -271,11 +246,7 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
   /** Returns the problems that only a plugin with a pool can have. */
   problems(): readonly Condition[] {
     const { config, deps } = this.#options;
-    const now = { at: deps.clock.now(), elapsed: deps.clock.elapsed() };
-    return [
-      ...findInPool(this.pool, config.pingIntervalMs, now),
-      ...findColdCaches(this.pool, this.coldCaches.current(), now),
-    ];
+    return findInArea(this.pool, this.coldCaches.current(), config.pingIntervalMs, momentOf(deps.clock));
   }
 
   /** Returns what the State API shows of this plugin: a plain copy. */
@@ -292,7 +263,7 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
       startedAt: this.#startedAt,
       running: this.#running,
     };
-    return toAreaState(parts, { at: deps.clock.now(), elapsed: deps.clock.elapsed() });
+    return toAreaState(parts, momentOf(deps.clock));
   }
 
   /** Tells the workers that another server is taking over. Everything goes on until `drain`. */
@@ -329,33 +300,3 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
     this.intake.close(CLOSES.server_restart);
   }
 }
-
-/** Returns the queue policy of an area: fair among callers, behind the limits of their keys if any can have some. */
-function createPolicyOf({ config, deps: { clock }, charges }: ModelAreaOptions, costOf: CostOf): CreateQueuePolicy {
-  const { queueSize: capacity, queueTimeoutMs: timeoutMs } = config;
-  if (!charges) return (host) => new FairQueue({ capacity, clock, costOf }, host);
-  return (host) =>
-    new LimitedQueue(
-      {
-        capacity,
-        timeoutMs,
-        clock,
-        charges,
-        createInner: (inner, room) =>
-          new FairQueue(
-            {
-              get capacity() {
-                return room.capacity;
-              },
-              clock,
-              costOf,
-            },
-            inner,
-          ),
-      },
-      host,
-    );
-}
-
-/** Stands for the names that no worker offers. No model has brackets in its name. */
-const UNKNOWN_MODEL = "(unknown)";

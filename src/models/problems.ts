@@ -31,6 +31,16 @@ const MAX_MODELS = 20;
 /** How many workers a title names. */
 const MAX_NAMED = 3;
 
+/** Finds all problems of a model area. */
+export function findInArea(
+  pool: Pool,
+  cold: readonly ColdCache[],
+  pingIntervalMs: number,
+  now: Moment,
+): readonly Condition[] {
+  return [...findInPool(pool, pingIntervalMs, now), ...findColdCaches(pool, cold, now)];
+}
+
 /** Finds the problems that only a pool can have. Looks at each seat, and, while any job waits, at each job. */
 export function findInPool(pool: Pool, pingIntervalMs: number, now: Moment): readonly Condition[] {
   return [...findInSeats(pool, pingIntervalMs, now.elapsed), ...findEjected(pool, now), ...findInQueue(pool)];
@@ -97,7 +107,7 @@ function isFailing({ totals }: Seat, now: number): boolean {
 }
 
 /** Reports the workers whose backends do not keep prompts, as one condition. */
-export function findColdCaches(pool: Pool, cold: readonly ColdCache[], now: Moment): readonly Condition[] {
+function findColdCaches(pool: Pool, cold: readonly ColdCache[], now: Moment): readonly Condition[] {
   const sessions = new Set(cold.flatMap(({ workerId }) => pool.seatOf(workerId)?.session ?? []));
   if (sessions.size === 0) return [];
   const last = Math.max(...cold.map(({ until }) => until));

@@ -35,8 +35,6 @@ export class Job implements RegisteredJob {
   /** The last attempt; undefined before the first, and after a refusal. */
   #attempt: Attempt | undefined;
   readonly #tries = new Tries();
-  #failedAttempts: readonly FailedAttempt[] = [];
-  #retryReason: string | undefined;
   #firstByteMs: number | undefined;
   #status: number | undefined;
   #bytesOut = 0;
@@ -236,8 +234,7 @@ export class Job implements RegisteredJob {
     this.#ticket.demand = { ...demand, excluded: claim.exclude(demand.excluded) };
     const isAlone = otherwise !== "wait" && !this.#pool.hasOther(this.#ticket.demand);
     if (isAlone && otherwise === "try others") return this.#fail(fault);
-    this.#retryReason = reason;
-    if (failed) this.#failedAttempts = [...this.#failedAttempts, failed];
+    this.#tries.retry(reason, failed);
     if (isAlone) return this.#waitForRecovery(claim);
     this.#ticket.expiresAt = undefined;
     claim.release();
@@ -287,8 +284,8 @@ export class Job implements RegisteredJob {
       claim: this.claim,
       attempts: this.#tries.attempts,
       refusals: this.#tries.refusals,
-      retryReason: this.#retryReason,
-      failedAttempts: this.#failedAttempts,
+      retryReason: this.#tries.retryReason,
+      failedAttempts: this.#tries.failed,
       lastAttempt: this.#attempt?.times,
       queuedMs: this.#queueTime.totalMs(now),
       firstByteMs: this.#firstByteMs,

@@ -10,40 +10,19 @@ import { mayUse } from "./may-use.ts";
 import { FirstCome } from "./policies/first-come.ts";
 import { PoolLoad } from "./pool-load.ts";
 import { PoolModels } from "./pool-models.ts";
+import type { PoolOptions } from "./pool-options.ts";
 import { PoolPeers } from "./pool-peers.ts";
 import { Queue, type QueueFigures } from "./queue.ts";
-import type { Candidate, CreateQueuePolicy, QueuePolicy, SharedService } from "./queue-policy.ts";
+import type { Candidate, QueuePolicy, SharedService } from "./queue-policy.ts";
 import { Reach } from "./reach.ts";
-import { Reasons, type ReasonsOptions } from "./reasons.ts";
+import { Reasons } from "./reasons.ts";
 import { RemoteSlots } from "./remote-slots.ts";
-import type { Remotes } from "./remotes.ts";
-import type { HealthEvent } from "./routing/health-watch.ts";
 import { LeastLoaded } from "./routing/least-loaded.ts";
-import type { RoutePolicy } from "./routing/route-policy.ts";
 import type { Seat } from "./seat.ts";
 import { REST_MS, Slots } from "./slots.ts";
 import type { JobTicket } from "./ticket.ts";
 import { Tickets } from "./tickets.ts";
 import type { Wait } from "./waits.ts";
-
-export interface PoolOptions extends ReasonsOptions {
-  readonly queueTimeoutMs: number;
-  readonly modelGraceMs: number;
-  /** The beginning of the pool's job ids, which identifies this server. */
-  readonly serverId: string;
-  /** Distinguishes the pools of one server. */
-  readonly name: string;
-  /** Whether an operator has taken a worker that connects out of service; none unless given. */
-  readonly isDrained?: (workerId: string) => boolean;
-  /** First come, first served, unless given. */
-  readonly createPolicy?: CreateQueuePolicy;
-  /** Least loaded, unless given. */
-  readonly routePolicy?: RoutePolicy;
-  /** The other servers of a cluster; none unless given. */
-  readonly remotes?: Remotes | undefined;
-  /** Called when a worker goes out because it failed too often, and when it comes back. */
-  readonly onHealth?: (event: HealthEvent) => void;
-}
 
 /**
  * The sessions of one plugin and the jobs that wait for them. Claims are synchronous: nothing else runs between choosing

@@ -1,3 +1,5 @@
+import type { FailedAttempt } from "./job-spec.ts";
+
 /** The most attempts of a job. A request with which three workers were lost is probably the cause. */
 const MAX_ATTEMPTS = 3;
 
@@ -7,11 +9,13 @@ const MAX_REFUSALS = 3;
 /** The most attempts that a job keeps because its workers left. It bounds the tries of workers that do nothing else. */
 const MAX_DEPARTURES = 3;
 
-/** Counts how often a job was sent to a worker, and how that ended. */
+/** Counts how often a job was sent to a worker, and remembers how that ended. */
 export class Tries {
   #attempts = 0;
   #refusals = 0;
   #departures = 0;
+  #failed: readonly FailedAttempt[] = [];
+  #retryReason: string | undefined;
 
   /** How many workers got the job, apart from those that refused it because they had no slot. */
   get attempts(): number {
@@ -38,6 +42,16 @@ export class Tries {
     return this.#refusals >= MAX_REFUSALS;
   }
 
+  /** The attempts after which the job was sent elsewhere. */
+  get failed(): readonly FailedAttempt[] {
+    return this.#failed;
+  }
+
+  /** Why the job was last sent elsewhere; undefined if it was not. */
+  get retryReason(): string | undefined {
+    return this.#retryReason;
+  }
+
   begin(): void {
     this.#attempts += 1;
   }
@@ -46,6 +60,12 @@ export class Tries {
   refused(): void {
     this.#attempts -= 1;
     this.#refusals += 1;
+  }
+
+  /** Notes why the job is sent elsewhere. `attempt` is undefined if the worker is not to blame. */
+  retry(reason: string, attempt: FailedAttempt | undefined): void {
+    this.#retryReason = reason;
+    if (attempt) this.#failed = [...this.#failed, attempt];
   }
 
   /** Notes that the worker was about to leave, for which the job is not the cause. */

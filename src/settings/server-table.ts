@@ -1,24 +1,14 @@
 import { hostname, tmpdir } from "node:os";
 import { SERVER_ID, toServerId } from "../system/server-id.ts";
 import { clusterTable } from "./cluster-table.ts";
-import { duration, durationOrAny, host, integer, isLine, KEY, list, parsed, path, size, word } from "./kinds.ts";
+import { doorTable } from "./door-table.ts";
+import { duration, durationOrAny, host, integer, parsed, path, size, word } from "./kinds.ts";
 import { logLevel } from "./log-level.ts";
 import { mergeTables } from "./merge-tables.ts";
 import { addressRanges, headerNames, hostNames, listener, origin, origins, port } from "./network.ts";
-import { claimRules, issuer, oneLine } from "./oidc.ts";
 import { pluginList } from "./plugin-list.ts";
 import { queueWeights } from "./queue-weights.ts";
 import { type Kind, setting, type Table, unset } from "./setting.ts";
-
-const keys: Kind<readonly string[]> = list(
-  parsed((text) => (KEY.test(text) ? text : undefined)),
-  { placeholder: "key,…", accepts: "keys of visible ASCII characters without blanks, comma separated" },
-);
-
-const roles: Kind<readonly string[]> = list(
-  parsed((text) => (isLine(text, 256) ? text : undefined)),
-  { placeholder: "role,…", accepts: "role names, comma separated" },
-);
 
 const serverId: Kind<string> = {
   schema: parsed((text) => (SERVER_ID.test(text) ? text : undefined)),
@@ -63,62 +53,7 @@ function ownTable(knownPlugins: readonly string[]) {
       says: "the public listener",
       help: "Separate address for /metrics, which the public listener then no longer serves. A bare port uses HOST.",
     }),
-    apiKeys: unset(keys, { variable: "API_KEY", absent: [], isSecret: true, help: "Keys that clients may use." }),
-    clientKeys: unset(keys, { variable: "CLIENT_KEY", absent: [], isSecret: true, help: "Keys that workers may use." }),
-    adminKeys: unset(keys, {
-      variable: "ADMIN_KEY",
-      absent: [],
-      isSecret: true,
-      says: "not set; operators then use API keys, unless ADMIN_HTTP_ROLES or OIDC_ISSUER is set",
-      help: "Keys of operators: they open the dashboard, the State API and its actions, which API keys and roles then no longer open.",
-    }),
-    apiRoles: unset(roles, {
-      variable: "API_HTTP_ROLES",
-      absent: [],
-      help: "Roles that admit a client if a trusted proxy sends them in X-User-Roles.",
-    }),
-    clientRoles: unset(roles, {
-      variable: "CLIENT_HTTP_ROLES",
-      absent: [],
-      help: "Roles that admit a worker if a trusted proxy sends them in X-User-Roles.",
-    }),
-    adminRoles: unset(roles, {
-      variable: "ADMIN_HTTP_ROLES",
-      absent: [],
-      says: "not set; operators then use API roles, unless ADMIN_KEY or OIDC_ISSUER is set",
-      help: "Roles of operators, which open what ADMIN_KEY opens if a trusted proxy sends them in X-User-Roles. API keys and roles then no longer open it.",
-    }),
-    oidcIssuer: unset(issuer, {
-      variable: "OIDC_ISSUER",
-      absent: undefined,
-      help: "URL of an OpenID Connect issuer by which operators sign in to the dashboard, beside ADMIN_KEY. API keys and roles then no longer open it. The issuer must send browsers back to /state/oidc/callback below the URL of this server.",
-    }),
-    oidcClientId: unset(oneLine, {
-      variable: "OIDC_CLIENT_ID",
-      needs: "OIDC_ISSUER",
-      absent: undefined,
-      help: "Id under which the issuer knows this server.",
-    }),
-    oidcClientSecret: unset(oneLine, {
-      variable: "OIDC_CLIENT_SECRET",
-      needs: "OIDC_ISSUER",
-      absent: undefined,
-      isSecret: true,
-      says: "not set; the server is then a public client of the issuer, and without DATA_DIR its sign-ins end with it",
-      help: "Secret that the issuer has given to this server.",
-    }),
-    oidcAdminClaims: unset(claimRules, {
-      variable: "OIDC_ADMIN_CLAIM",
-      needs: "OIDC_ISSUER",
-      absent: [],
-      help: "Claims of the issuer's users who may act as operators. One of them is enough.",
-    }),
-    oidcViewerClaims: unset(claimRules, {
-      variable: "OIDC_VIEWER_CLAIM",
-      needs: "OIDC_ISSUER",
-      absent: [],
-      help: "Claims of the issuer's users who may see the dashboard and the State API, and act in no way. One of them is enough.",
-    }),
+    ...doorTable,
     trustedProxies: setting(addressRanges, {
       variable: "TRUSTED_PROXIES",
       // Loopback, private and link-local ranges: where a reverse proxy in front of the server usually is.

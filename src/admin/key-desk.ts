@@ -5,6 +5,7 @@ import type { KeyBook, MadeKey } from "../keys/key-book.ts";
 import { DEFAULT_OVERLAP_MS } from "../keys/key-changes.ts";
 import type { KeyEntry } from "../keys/key-entry.ts";
 import { type Read, readKeyPatch, readKeySpec, specFault } from "../keys/key-spec.ts";
+import type { KeyWriter } from "../keys/key-writer.ts";
 import { parseDuration } from "../settings/units.ts";
 
 /** The operator who asks for something, and how. */
@@ -19,8 +20,10 @@ export interface Asker {
 export interface KeyDeskOptions {
   /** Undefined for a server that neither keeps made keys nor has a file of them. */
   readonly book: KeyBook | undefined;
+  /** Changes the keys of the book. Undefined as well for such a server. */
+  readonly writer: Pick<KeyWriter, "create" | "update" | "revoke" | "rotate"> | undefined;
   /** Whether keys that are made survive a restart. None is made otherwise. */
-  readonly isKept: boolean;
+  readonly isKept: () => boolean;
   readonly audit: Audit;
 }
 
@@ -45,39 +48,40 @@ export class KeyDesk {
     throw new Fault("key_not_found");
   }
 
-  create(request: unknown, asker: Asker): MadeKey {
-    const book = this.#keptBook();
+  async create(request: unknown, asker: Asker): Promise<MadeKey> {
+    const writer = this.#writer();
+    if (!this.#options.isKept()) throw new Fault("keys_not_kept");
     const spec = valueIn(readKeySpec(request));
-    const made = book.create(spec, asker);
+    const made = await writer.create(spec, asker);
     if (!made.isRepeat) this.#note("key.create", made.entry, asker, { kind: spec.kind });
     return made;
   }
 
-  update(id: string, request: unknown, asker: Asker): KeyEntry {
+  async update(id: string, request: unknown, asker: Asker): Promise<KeyEntry> {
     const before = this.find(id);
-    const entry = this.book.update(id, valueIn(readKeyPatch(request, before.kind)));
+    const entry = await this.#writer().update(id, valueIn(readKeyPatch(request, before.kind)));
     if (entry.revision !== before.revision) this.#note("key.update", entry, asker, { fields: fieldsOf(request) });
     return entry;
   }
 
-  revoke(id: string, asker: Asker): KeyEntry {
+  async revoke(id: string, asker: Asker): Promise<KeyEntry> {
     const before = this.find(id);
-    const entry = this.book.revoke(id, asker);
+    const entry = await this.#writer().revoke(id, asker);
     if (entry.revision !== before.revision) this.#note("key.revoke", entry, asker);
     return entry;
   }
 
-  rotate(id: string, request: unknown, asker: Asker): MadeKey {
+  async rotate(id: string, request: unknown, asker: Asker): Promise<MadeKey> {
     this.find(id);
     const overlapMs = readOverlap(request);
-    const made = this.book.rotate(id, overlapMs, asker);
+    const made = await this.#writer().rotate(id, overlapMs, asker);
     if (!made.isRepeat) this.#note("key.rotate", made.entry, asker, { overlap_s: Math.round(overlapMs / 1000) });
     return made;
   }
 
-  #keptBook(): KeyBook {
-    const { book } = this;
-    if (this.#options.isKept) return book;
+  #writer(): NonNullable<KeyDeskOptions["writer"]> {
+    const { writer } = this.#options;
+    if (writer) return writer;
     throw new Fault("keys_not_kept");
   }
 

@@ -40,7 +40,7 @@ export function keyRoutes({ auth, clock, desk, limitStates }: KeyRoutesOptions):
       "/api/keys",
       async ({ visit }) => {
         const asker = askerOf(visit);
-        const { entry, text } = desk.create(await readJson(visit.request, clock), asker);
+        const { entry, text } = await desk.create(await readJson(visit.request, clock), asker);
         return shown(entry, text, 201);
       },
       {
@@ -54,14 +54,7 @@ export function keyRoutes({ auth, clock, desk, limitStates }: KeyRoutesOptions):
           requestBody: bodyOf(schemaOf(keySpecSchema, "input"), SPEC_EXAMPLE),
           responses: {
             201: jsonAnswer(shownKeySchema),
-            ...errors(
-              "invalid_json",
-              "request_too_large",
-              "key_already_shown",
-              "origin_not_allowed",
-              "viewer_not_allowed",
-              "viewer_not_allowed",
-            ),
+            ...errors("invalid_json", "request_too_large", "key_already_shown", ...CHANGE_CODES),
           },
         },
       },
@@ -109,7 +102,7 @@ export function keyRoutes({ auth, clock, desk, limitStates }: KeyRoutesOptions):
       "/api/keys/:id",
       async ({ visit, params }) => {
         const asker = askerOf(visit);
-        return answer(desk.update(params.id, await readJson(visit.request, clock), asker));
+        return answer(await desk.update(params.id, await readJson(visit.request, clock), asker));
       },
       {
         parse: "none",
@@ -122,20 +115,12 @@ export function keyRoutes({ auth, clock, desk, limitStates }: KeyRoutesOptions):
           requestBody: bodyOf(schemaOf(keyPatchSchema, "input"), { limits: { parallel: 8, tokens_per_day: null } }),
           responses: {
             200: jsonAnswer(keySchema),
-            ...errors(
-              "invalid_json",
-              "key_not_found",
-              "key_in_file",
-              "request_too_large",
-              "origin_not_allowed",
-              "viewer_not_allowed",
-              "viewer_not_allowed",
-            ),
+            ...errors("invalid_json", "key_not_found", "key_in_file", "request_too_large", ...CHANGE_CODES),
           },
         },
       },
     )
-    .delete("/api/keys/:id", ({ visit, params }) => answer(desk.revoke(params.id, askerOf(visit))), {
+    .delete("/api/keys/:id", async ({ visit, params }) => answer(await desk.revoke(params.id, askerOf(visit))), {
       parse: "none",
       detail: {
         ...COMMON,
@@ -145,7 +130,7 @@ export function keyRoutes({ auth, clock, desk, limitStates }: KeyRoutesOptions):
         parameters: [ID],
         responses: {
           200: jsonAnswer(keySchema),
-          ...errors("key_not_found", "key_in_file", "origin_not_allowed", "viewer_not_allowed", "viewer_not_allowed"),
+          ...errors("key_not_found", "key_in_file", ...CHANGE_CODES),
         },
       },
     })
@@ -153,7 +138,7 @@ export function keyRoutes({ auth, clock, desk, limitStates }: KeyRoutesOptions):
       "/api/keys/:id/rotate",
       async ({ visit, params }) => {
         const asker = askerOf(visit);
-        const { entry, text } = desk.rotate(params.id, await readJson(visit.request, clock), asker);
+        const { entry, text } = await desk.rotate(params.id, await readJson(visit.request, clock), asker);
         return shown(entry, text, 200);
       },
       {
@@ -167,15 +152,7 @@ export function keyRoutes({ auth, clock, desk, limitStates }: KeyRoutesOptions):
           requestBody: { ...bodyOf(schemaOf(rotateSchema, "input"), { overlap: "48h" }), required: false },
           responses: {
             200: jsonAnswer(shownKeySchema),
-            ...errors(
-              "invalid_json",
-              "key_not_found",
-              "key_in_file",
-              "key_already_shown",
-              "origin_not_allowed",
-              "viewer_not_allowed",
-              "viewer_not_allowed",
-            ),
+            ...errors("invalid_json", "key_not_found", "key_in_file", "key_already_shown", ...CHANGE_CODES),
           },
         },
       },
@@ -222,6 +199,9 @@ const IDEMPOTENCY_KEY = {
   schema: { type: "string" },
   description: "A name for this request, of 1 to 255 characters, so that a repetition of it makes nothing more.",
 } as const;
+
+/** The codes of all changes. */
+const CHANGE_CODES = ["origin_not_allowed", "viewer_not_allowed", "keys_unavailable", "key_conflict"] as const;
 
 function errors(...codes: readonly ErrorCode[]): Record<string, AnswerDoc> {
   return errorResponses("invalid_request", "invalid_api_key", "too_many_auth_failures", "keys_not_kept", ...codes);

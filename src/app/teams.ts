@@ -8,6 +8,7 @@ import type { AuditTrail } from "../audit/audit.ts";
 import { auditRoutes } from "../audit/audit-routes.ts";
 import type { Auth } from "../auth/auth.ts";
 import type { KeyEntry } from "../keys/key-entry.ts";
+import { KeyWriter } from "../keys/key-writer.ts";
 import type { OpenedKeys } from "../keys/open-keys.ts";
 import type { LimitState } from "../limits/allowance.ts";
 import { Calendar } from "../limits/calendar.ts";
@@ -32,6 +33,8 @@ export class Teams {
   readonly usage: EndedUsage;
   /** Opens what requests take from the limits of their keys; undefined for a server without such keys. */
   readonly charges: KeyCharges | undefined;
+  /** Changes made keys; undefined for a server without such keys. */
+  readonly writer: KeyWriter | undefined;
   readonly #options: TeamsOptions;
   readonly #stopEnding: (() => void) | undefined;
 
@@ -40,6 +43,7 @@ export class Teams {
     const { clock, keys, records } = options;
     const { usageFlushMs: flushMs } = options;
     this.usage = new EndedUsage({ clock, flushMs, usage: records?.usage?.(), failedJobs: records?.failedJobs?.() });
+    this.writer = keys && new KeyWriter({ book: keys.book, shared: keys.shared, clock });
     this.#stopEnding = keys && endWithKeys({ ...options, book: keys.book });
     // After the requests of a revoked key have ended, so that losing its limits lets none of them go on.
     this.charges = keys && createKeyCharges(keys.book, clock, this.usage.meter);
@@ -53,7 +57,7 @@ export class Teams {
     const spent = { clock, calendar: new Calendar(), meter: usage.meter };
     const limitStates = (entry: KeyEntry): readonly LimitState[] =>
       this.charges?.allowances.of(entry.id)?.states() ?? spentLimits(entry, spent);
-    const desk = new KeyDesk({ book, isKept: keys?.isKept ?? false, audit });
+    const desk = new KeyDesk({ book, writer: this.writer, isKept: () => keys?.isKept ?? false, audit });
     return [
       keyRoutes({ auth, clock, desk, limitStates }),
       ownKeyRoute({ auth, book, limitStates }),

@@ -9,6 +9,7 @@ import { Fault } from "../errors.ts";
 import { answerError } from "../http/finish.ts";
 import { createVisit } from "../http/visit.ts";
 import { KeyBook } from "../keys/key-book.ts";
+import { KeyWriter } from "../keys/key-writer.ts";
 import { Calendar } from "../limits/calendar.ts";
 import { NO_VISIT } from "../plugin/route-context.ts";
 import { createRecords } from "../store/records.ts";
@@ -60,7 +61,7 @@ export function openLocalAdmin(directory: string, deps: Deps): LocalAdmin {
       keyRoutes({
         auth,
         clock,
-        desk: new KeyDesk({ book, isKept: true, audit }),
+        desk: new KeyDesk({ book, writer: new KeyWriter({ book, clock }), isKept: () => true, audit }),
         limitStates: (entry) => spentLimits(entry, spent),
       }),
     )

@@ -1,8 +1,7 @@
 import type { Clock } from "../system/deps.ts";
 
-/** A key that was made for a request, with its text. */
+/** The text of a key that was made for a request. */
 export interface Answer {
-  readonly id: string;
   readonly text: string;
   /** What was asked for, so that one name for two different requests is noticed. */
   readonly request: string;

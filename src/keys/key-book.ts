@@ -2,14 +2,14 @@ import { randomBytes } from "node:crypto";
 import type { KeySource, KeySources } from "../auth/keys.ts";
 import { Fault } from "../errors.ts";
 import type { Clock } from "../system/deps.ts";
-import { type Answer, KeyAnswers } from "./key-answers.ts";
-import { agreed, type Change, newEntry, patched, revoked, rotated } from "./key-changes.ts";
-import type { KeyEntry, KeyKind, KeySecret } from "./key-entry.ts";
+import { agreed } from "./key-changes.ts";
+import { type KeyDraft, KeyDrafts, type KeyUse, type Request, type SecretDraft } from "./key-drafts.ts";
+import type { KeyEntry, KeyKind } from "./key-entry.ts";
 import { type HeldKey, KeyIndex } from "./key-index.ts";
 import type { KeyRecords } from "./key-records.ts";
 import { createKeySource, endOf } from "./key-source.ts";
 import type { KeyPatch, KeySpec } from "./key-spec.ts";
-import { createKeyId, createKeyText, hintOf, type KeyPrefix, keyHash, type RandomBytes } from "./key-text.ts";
+import { keyHash, type RandomBytes } from "./key-text.ts";
 
 /** A change of a key, after which `entry` is current. A key of `KEYS_FILE` that was taken out of it is `removed`. */
 export interface KeyEvent {
@@ -27,14 +27,6 @@ export interface MadeKey {
   readonly text: string;
   /** Whether an earlier request of the same name had made it. */
   readonly isRepeat: boolean;
-}
-
-/** Who makes a change, and the name that the request gives itself so that a repetition of it changes nothing more. */
-export interface Request {
-  /** The name of the caller. */
-  readonly by: string;
-  /** The header `Idempotency-Key`; undefined for a request that may be carried out again. */
-  readonly idempotencyKey?: string | undefined;
 }
 
 export interface KeyBookOptions {
@@ -67,9 +59,6 @@ const USE_NOTED_EVERY_MS = 60_000;
 export class KeyBook {
   readonly #options: KeyBookOptions;
   readonly #index: KeyIndex;
-  readonly #answers: KeyAnswers;
-  /** The ids of the keys that a named request has made or rotated, by its operation. */
-  readonly #byOperation = new Map<string, string>();
   readonly #listeners = new Set<(event: KeyEvent) => void>();
   /** The kinds of which there are or were keys. A kind never leaves: without its last key, its door stays shut. */
   readonly #kinds: Set<KeyKind>;
@@ -77,11 +66,18 @@ export class KeyBook {
   readonly sources: KeySources;
   /** The join tokens. */
   readonly joins: KeySource;
+  /** Works changes out that are made elsewhere first, and `commit`ted here afterwards. */
+  readonly drafts: KeyDrafts;
 
   constructor(options: KeyBookOptions) {
     this.#options = options;
     this.#index = new KeyIndex(options.maxRequests);
-    this.#answers = new KeyAnswers(options.clock);
+    this.drafts = new KeyDrafts({
+      find: (id) => this.#index.get(id)?.entry,
+      makeRoom: () => this.#makeRoom(),
+      clock: options.clock,
+      random: options.random ?? randomBytes,
+    });
     this.#kinds = new Set(options.requires);
     for (const entry of options.records.load()) this.#hold(entry);
     this.sources = { api: this.#sourceOf("client"), client: this.#sourceOf("worker"), admin: this.#sourceOf("admin") };
@@ -118,46 +114,40 @@ export class KeyBook {
 
   /** Makes a key. A repeated request gets the key that the first one made; see `key_already_shown` for the limits of that. */
   create(spec: KeySpec, request: Request): MadeKey {
-    const operation = operationOf("create", request);
-    const wanted = JSON.stringify(spec);
-    const repeat = this.#repeat(operation, wanted);
-    if (repeat) return repeat;
-    this.#makeRoom();
-    let id = createKeyId(this.#random);
-    while (this.#index.get(id)) id = createKeyId(this.#random);
-    const change = this.#change(request);
-    const { secret, text } = this.#secret(spec.kind, id, operation, change);
-    return this.#made("created", newEntry(id, spec, secret, change), text, operation, wanted);
+    return this.commitSecret(this.drafts.create(spec, request));
   }
 
   /** Changes what a key allows. */
   update(id: string, patch: KeyPatch): KeyEntry {
-    const entry = this.#find(id);
-    return this.#put("changed", patched(entry, patch), entry);
+    return this.commit(this.drafts.update(id, patch));
   }
 
   /** Ends a key for good. Does nothing to one that is revoked already. */
   revoke(id: string, request: Request): KeyEntry {
-    const entry = this.#find(id);
-    return this.#put("revoked", revoked(entry, this.#change(request)), entry);
+    return this.commit(this.drafts.revoke(id, request));
   }
 
   /** Gives a key another secret, and lets the current one be used for `overlapMs` more. Repetitions are as for `create`. */
   rotate(id: string, overlapMs: number, request: Request): MadeKey {
-    const entry = this.#find(id);
-    const operation = operationOf(`rotate ${id}`, request);
-    const wanted = String(overlapMs);
-    const repeat = this.#repeat(operation, wanted);
-    if (repeat) return repeat;
-    const change = this.#change(request);
-    const { secret, text } = this.#secret(entry.kind, id, operation, change);
-    return this.#made("rotated", rotated(entry, secret, overlapMs, change), text, operation, wanted);
+    return this.commitSecret(this.drafts.rotate(id, overlapMs, request));
   }
 
   /** Keeps what else has changed about a made key: how often a join token was used, or the worker that a key belongs to. */
-  amend(id: string, change: Pick<Partial<KeyEntry>, "uses" | "workerId">): KeyEntry {
-    const entry = this.#find(id);
-    return this.#put("changed", { ...entry, ...change, revision: entry.revision + 1 }, entry);
+  amend(id: string, change: KeyUse): KeyEntry {
+    return this.commit(this.drafts.amend(id, () => change));
+  }
+
+  /** Makes a change that was worked out, unless a newer entry has arrived since. Returns the current entry. */
+  commit({ kind, entry, before }: KeyDraft): KeyEntry {
+    const current = this.#index.get(entry.id)?.entry;
+    if (entry === before) return this.get(entry.id) ?? entry;
+    if (current === before) return this.#put(kind, entry, before);
+    this.accept(entry);
+    return this.get(entry.id) ?? entry;
+  }
+
+  commitSecret(draft: SecretDraft): MadeKey {
+    return { entry: this.commit(draft), text: draft.text, isRepeat: draft.isRepeat };
   }
 
   /** Takes in an entry from another server of the cluster. A revoked key never becomes valid by that. */
@@ -185,8 +175,6 @@ export class KeyBook {
     }
   }
 
-  readonly #random: RandomBytes = (count) => (this.#options.random ?? randomBytes)(count);
-
   #sourceOf(kind: KeyKind): KeySource {
     return createKeySource({
       kind,
@@ -205,54 +193,7 @@ export class KeyBook {
     if (held.entry.source === "made") this.#options.records.used(id, now);
   }
 
-  #find(id: string): KeyEntry {
-    const entry = this.#index.get(id)?.entry;
-    if (entry) return entry;
-    throw new Fault("key_not_found");
-  }
-
-  #change({ by }: Request): Change {
-    return { now: this.#options.clock.now(), by };
-  }
-
-  #secret(kind: KeyKind, id: string, operation: string | undefined, { now }: Change) {
-    const prefix: KeyPrefix = kind === "join" ? "mj" : "mk";
-    const text = createKeyText(prefix, id, this.#random);
-    const secret: KeySecret = {
-      hash: keyHash(text),
-      hint: hintOf({ prefix, id }),
-      madeAt: now,
-      ...(operation !== undefined && { operation }),
-    };
-    return { secret, text };
-  }
-
-  #made(
-    kind: "created" | "rotated",
-    entry: KeyEntry,
-    text: string,
-    operation: string | undefined,
-    request: string,
-  ): MadeKey {
-    if (operation !== undefined) this.#answers.keep(operation, { id: entry.id, text, request });
-    return { entry: this.#put(kind, entry, this.#index.get(entry.id)?.entry), text, isRepeat: false };
-  }
-
-  #repeat(operation: string | undefined, request: string): MadeKey | undefined {
-    const id = operation === undefined ? undefined : this.#byOperation.get(operation);
-    if (operation === undefined || id === undefined) return undefined;
-    const answer: Answer | undefined = this.#answers.find(operation);
-    if (!answer) throw new Fault("key_already_shown");
-    if (answer.request !== request) {
-      const message = "This Idempotency-Key was used for another request. Use a new one for each request.";
-      throw new Fault("invalid_request", { message });
-    }
-    const entry = this.get(id);
-    return entry && { entry, text: answer.text, isRepeat: true };
-  }
-
   #put(kind: KeyEvent["kind"], entry: KeyEntry, before: KeyEntry | undefined): KeyEntry {
-    if (entry === before) return entry;
     const isFirst = this.#hold(entry);
     const held = this.get(entry.id) ?? entry;
     if (held.source === "made") this.#options.records.put(held);
@@ -265,8 +206,7 @@ export class KeyBook {
     const isFirst = !this.#kinds.has(entry.kind);
     this.#index.set(entry);
     this.#kinds.add(entry.kind);
-    for (const { operation } of [entry.secret, ...entry.former])
-      if (operation !== undefined) this.#byOperation.set(operation, entry.id);
+    this.drafts.remember(entry);
     return isFirst;
   }
 
@@ -289,11 +229,12 @@ export class KeyBook {
     for (const entry of ended.slice(0, FORGET_AT_ONCE)) this.#forget(entry);
   }
 
-  #forget({ id, kind, secret, former }: KeyEntry): void {
+  #forget(entry: KeyEntry): void {
+    const { id, kind } = entry;
     // After a restart, the last key of its kind is all that says that the door for this kind was ever shut.
     if (this.#index.countOf(kind) === 1) return;
     this.#index.delete(id);
-    for (const { operation } of [secret, ...former]) if (operation !== undefined) this.#byOperation.delete(operation);
+    this.drafts.forget(entry);
     this.#options.records.remove(id);
   }
 }
@@ -323,9 +264,4 @@ function isSameKey(a: KeyEntry, b: KeyEntry): boolean {
 
 function endedAt({ revokedAt, expiresAt }: KeyEntry): number {
   return Math.min(revokedAt ?? Number.POSITIVE_INFINITY, expiresAt ?? Number.POSITIVE_INFINITY);
-}
-
-/** Identifies a named request by a digest, because its name may be anything. Names of two callers do not meet. */
-function operationOf(what: string, { by, idempotencyKey }: Request): string | undefined {
-  return idempotencyKey === undefined ? undefined : keyHash(JSON.stringify([what, by, idempotencyKey]));
 }

@@ -36,6 +36,17 @@ export function createKeyId(random: RandomBytes): string {
   return randomText(ID_ALPHABET, ID_CHARS, random);
 }
 
+/** Returns the id that stands for a digest in lower-case hex. Nobody who does not choose the digests can make two ids meet. */
+export function keyIdOfDigest(digest: string): string {
+  let left = BigInt(`0x${digest}`);
+  let id = "";
+  for (let index = 0; index < ID_CHARS; index += 1) {
+    id += ID_ALPHABET.charAt(Number(left % BigInt(ID_ALPHABET.length)));
+    left /= BigInt(ID_ALPHABET.length);
+  }
+  return id;
+}
+
 /** Makes the text of a key with a new secret. */
 export function createKeyText(prefix: KeyPrefix, id: string, random: RandomBytes): string {
   const body = `${prefix}_${id}_${randomText(ALPHABET, SECRET_CHARS, random)}`;

@@ -2,6 +2,7 @@ import type { Deps } from "../system/deps.ts";
 import { KeyBook } from "./key-book.ts";
 import { createMemoryRecords, type KeyRecords } from "./key-records.ts";
 import { type KeysFileSource, KeysFileWatch } from "./keys-file-watch.ts";
+import type { SharedKeys } from "./shared-keys.ts";
 
 /** The keys of a server that are not configured one by one. */
 export interface OpenedKeys {
@@ -10,6 +11,8 @@ export interface OpenedKeys {
   readonly isKept: boolean;
   /** Undefined without `KEYS_FILE`. */
   readonly file: KeysFileWatch | undefined;
+  /** The keys that all servers of a cluster share. Absent for a server that has its keys for itself. */
+  readonly shared?: SharedKeys | undefined;
 }
 
 export interface OpenKeysOptions {

@@ -9,8 +9,13 @@ import { Writes } from "./writes.ts";
 
 /** The name of the database in its directory. */
 export const STORE_FILE = "moorage.db";
-/** How long a write waits for another program that has the file open, such as a backup. */
-const BUSY_MS = 2000;
+/** How long the start waits for another program that has the file open, such as a backup. */
+const OPEN_BUSY_MS = 2000;
+/**
+ * The same for a write of a server that runs: while it waits, every stream stands still. Backups and other readers never make
+ * it wait; only a program that writes to the file does, and the write is then tried again.
+ */
+const BUSY_MS = 5;
 /**
  * Pages of 4 KiB after which a write moves them from the log into the database, which halts the event loop. 1,000 pages, SQLite's
  * default, took 8 ms on the machine of docs/performance.md, and 100 took 3 ms.
@@ -77,7 +82,7 @@ export function openStore(directory: string, deps: StoreDeps, sync: StoreSync = 
 }
 
 function setUp(db: Database, path: string, sync: StoreSync): void {
-  db.run(`PRAGMA busy_timeout = ${BUSY_MS}`);
+  db.run(`PRAGMA busy_timeout = ${OPEN_BUSY_MS}`);
   db.run("PRAGMA journal_mode = WAL");
   // A crash of the process loses nothing. With NORMAL, a crash of the machine may lose the last writes, but never leaves a
   // damaged file.
@@ -91,6 +96,7 @@ function setUp(db: Database, path: string, sync: StoreSync): void {
     );
   }
   migrate(db, path);
+  db.run(`PRAGMA busy_timeout = ${BUSY_MS}`);
 }
 
 /**

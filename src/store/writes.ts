@@ -78,9 +78,12 @@ export class Writes {
   }
 
   #report(error: unknown): void {
+    const reason = codeOf(error);
+    const isBusy = reason.startsWith("SQLITE_BUSY");
+    const remedy = isBusy ? "end the other program that writes to moorage.db" : "check the disk of DATA_DIR";
     this.#log.error("store.write_failed", {
-      reason: codeOf(error),
-      hint: "check the disk of DATA_DIR; until it works, what changes now is lost at a restart",
+      reason,
+      hint: `${remedy}; until then, what changes now is lost at a restart`,
     });
   }
 

@@ -57,6 +57,29 @@ test("a store makes its directory and its files, for the server's user alone", (
   expect(files.filter((file) => modeOf(join(path, file)) !== "600")).toEqual([]);
 });
 
+test("a running server does not stand still for a program that writes to its file, and says what to do", async () => {
+  const path = directory();
+  const { log, lines } = inboxLog();
+  const clock = new FakeClock();
+  const store = openStore(path, { clock, log });
+  ends.push(() => store.close());
+  // Nothing but the wait itself would make a time that is measured here long.
+  expect(Number(store.db.query("PRAGMA busy_timeout").values()[0]?.[0])).toBeLessThanOrEqual(10);
+  const other = new Database(join(path, "moorage.db"));
+  other.run("BEGIN IMMEDIATE");
+  const owners = createOwnerRows(store, "llm");
+  owners.save({ id: "w", owner: "A", isMade: false, leftAt: undefined });
+  expect(await lines.take("the failure")).toMatchObject({
+    event: "store.write_failed",
+    reason: "SQLITE_BUSY",
+    hint: expect.stringContaining("end the other program"),
+  });
+  other.run("ROLLBACK");
+  other.close();
+  clock.advance(10_000);
+  expect(owners.load()).toMatchObject([{ id: "w", owner: "A" }]);
+});
+
 test("a directory that exists keeps its mode, and one that everybody may write to is warned about", async () => {
   const path = directory();
   chmodSync(path, 0o755);

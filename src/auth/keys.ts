@@ -72,7 +72,11 @@ export function configuredKeys({
   };
 }
 
-/** Combines the keys that the configuration lists with those that are made while the server runs. */
+/**
+ * Combines the keys that the configuration lists with those that are made while the server runs. A key that is in both, such as
+ * one of `API_KEY` that `KEYS_FILE` refers to, is the made one: listing it lifts none of its limits, and does not let it in
+ * after it has ended.
+ */
 export function combineKeys(configured: KeySources, made: KeySources): KeySources {
   return {
     api: combined(configured.api, made.api),
@@ -81,20 +85,24 @@ export function combineKeys(configured: KeySources, made: KeySources): KeySource
   };
 }
 
-function combined(first: KeySource, second: KeySource): KeySource {
+function combined(listed: KeySource, made: KeySource): KeySource {
+  const hasEnded = (hash: string): boolean => ENDS.has(made.explain?.("", hash)?.code);
   return {
     get isEmpty() {
-      return first.isEmpty && second.isEmpty;
+      return listed.isEmpty && made.isEmpty;
     },
-    find: (hash) => first.find(hash) ?? second.find(hash),
-    hasOwner: (owner) => first.hasOwner(owner) || second.hasOwner(owner),
+    find: (hash) => made.find(hash) ?? (hasEnded(hash) ? undefined : listed.find(hash)),
+    hasOwner: (owner) => listed.hasOwner(owner) || made.hasOwner(owner),
     used(record) {
-      first.used?.(record);
-      second.used?.(record);
+      listed.used?.(record);
+      made.used?.(record);
     },
-    explain: (key, hash) => first.explain?.(key, hash) ?? second.explain?.(key, hash),
+    explain: (key, hash) => listed.explain?.(key, hash) ?? made.explain?.(key, hash),
   };
 }
+
+/** The codes of keys that were valid once. */
+const ENDS: ReadonlySet<string | undefined> = new Set(["key_expired", "key_revoked", "key_rotated"]);
 
 /** Creates a source of keys that are named by their place in a list: the second is `<kind>:2`. */
 function listedKeys(kind: string, keys: readonly string[], maxRequests: number, cluster: string): KeySource {

@@ -97,7 +97,12 @@ export class KeyBook {
 
   /** Returns the entry whose key has this text, whether or not the key is valid; undefined for a text that is no key. */
   findByText(text: string): KeyEntry | undefined {
-    const found = this.#index.find(keyHash(text));
+    return this.findByHash(keyHash(text));
+  }
+
+  /** Returns the entry that has a secret with this hash, valid or not. */
+  findByHash(hash: string): KeyEntry | undefined {
+    const found = this.#index.find(hash);
     return found && withUse(found.held);
   }
 

@@ -1,5 +1,6 @@
 import type { CancelTimer, Clock, Log } from "../system/deps.ts";
 import type { KeyBook } from "./key-book.ts";
+import type { KeyEntry } from "./key-entry.ts";
 import { type KeySecrets, readKeysFile } from "./keys-file.ts";
 
 /** `KEYS_FILE`, and what its references lead to. */
@@ -96,7 +97,18 @@ export class KeysFileWatch {
       const reason = error instanceof Error && "code" in error ? String(error.code) : "unknown reason";
       return { ok: false as const, faults: [`the file cannot be read (${reason})`] };
     }
-    return readKeysFile(text, source.secrets, clock.now());
+    const read = readKeysFile(text, source.secrets, clock.now());
+    const faults = read.ok ? this.#clashes(read.entries) : [];
+    return faults.length > 0 ? { ok: false as const, faults } : read;
+  }
+
+  /** Lists the keys that were made here as well. Otherwise the file could bring back a key that was revoked. */
+  #clashes(entries: readonly KeyEntry[]): readonly string[] {
+    const { book } = this.#options;
+    return entries.flatMap(({ name, secret, former }) => {
+      const made = [secret, ...former].map(({ hash }) => book.findByHash(hash)).find((each) => each?.source === "made");
+      return made ? [`'${name}' has a secret of the made key ${made.id}; give it another one`] : [];
+    });
   }
 
   /** Reads the file if it has changed and rests: the beginning of a file that is being written may be valid as well. */

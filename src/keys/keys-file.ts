@@ -29,6 +29,7 @@ const MAX_SECRETS = 1 + MAX_FORMER_SECRETS;
 const TOP_LIST = /^(?:keys|"keys"|'keys')[ \t]*:/gm;
 const HASH = /^sha256:([\da-f]{64})$/i;
 const VARIABLE = /^env:([A-Za-z_]\w{0,255})$/;
+const MADE_KEY = /m[kj]_[0-9a-z]{12}_/i;
 const PATH = /^file:(.{1,4096})$/;
 /** Visible ASCII without blanks and commas, as it can be sent in a header. */
 const KEY = /^[\x21-\x2b\x2d-\x7e]{1,4096}$/;
@@ -110,6 +111,8 @@ function toEntry({ kind, terms }: KeySpec, secrets: readonly KeySecret[], now: n
 function readSecret(reference: unknown, { env, readFile }: KeySecrets, now: number): KeySecret | string {
   if (reference === undefined) return "'key' is missing";
   if (typeof reference !== "string") return NOT_A_REFERENCE;
+  // The name of a variable or a file is repeated in faults, and a key that stands in its place must not be.
+  if (MADE_KEY.test(reference)) return NOT_A_REFERENCE;
   const hash = HASH.exec(reference)?.[1]?.toLowerCase();
   if (hash !== undefined) return { hash, hint: `sha256:${hash.slice(0, 4)}…`, madeAt: now };
   const variable = VARIABLE.exec(reference)?.[1];

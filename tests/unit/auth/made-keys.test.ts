@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import type { Auth } from "../../../src/auth/auth.ts";
+import { sha256 } from "../../../src/auth/keys.ts";
 import { TokenKeys } from "../../../src/auth/token-keys.ts";
 import { type ErrorCode, Fault } from "../../../src/errors.ts";
 import { KeyBook, type MadeKey } from "../../../src/keys/key-book.ts";
@@ -59,6 +60,20 @@ test("made keys and listed keys open the same doors, and each names its caller",
   expect(askApi(it.auth, withKey("one"), stranger).name).toBe("api-key:1");
   expect(askApi(it.auth, withKey(text), stranger)).toMatchObject({ name: `key:${entry.id}`, tenant: "research" });
   expect(askTransfer(it.auth, withKey(text), stranger).keyId).toBe(entry.id);
+});
+
+test("a made key that the configuration lists as well keeps its terms, and is refused once it has ended", () => {
+  const secret = "0123456789abcdef0123456789abcdef";
+  const it = create({ apiKeys: ["one", secret] });
+  const { entry, text } = it.make("client", { models: ["m"], expiresAt: it.clock.now() + 1000 });
+  it.book.replaceFile([{ ...entry, id: "file:ci", source: "file", secret: { ...entry.secret, hash: sha256(secret) } }]);
+  const caller = askApi(it.auth, withKey(secret), stranger);
+  expect([caller.name, caller.may("m"), caller.may("other")]).toEqual(["file:ci", true, false]);
+  expect(askApi(it.auth, withKey("one"), stranger).name).toBe("api-key:1");
+  it.clock.advance(1000);
+  expect([ask(it, secret), ask(it, text), ask(it, "one")]).toEqual(["key_expired", "key_expired", "admitted"]);
+  it.book.replaceFile([]);
+  expect(ask(it, secret)).toBe("admitted");
 });
 
 test("an expired, revoked or replaced key is refused with its own code, and is never a guess", () => {

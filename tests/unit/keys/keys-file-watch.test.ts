@@ -18,7 +18,7 @@ const write = (next: string | undefined): void => {
   version += 1;
 };
 const listing = (...names: readonly string[]): string =>
-  `keys: [${names.map((name) => `{ name: ${name}, key: "sha256:${sha256(name)}" }`).join(",")}]`;
+  `keys: [${names.map((name) => `{ name: ${name.slice(0, 8)}, key: "sha256:${sha256(name)}" }`).join(",")}]`;
 const isLetIn = (name: string): boolean => book.sources.api.find(sha256(name)) !== undefined;
 
 /** Lets half a second pass, and the look at the file end. */
@@ -51,6 +51,22 @@ test("a changed file counts once it has rested for half a second", async () => {
   expect([isLetIn("a"), isLetIn("b")]).toEqual([true, false]);
   await look();
   expect([isLetIn("a"), isLetIn("b")]).toEqual([false, true]);
+});
+
+test("a file with a secret of a made key is refused, so that it brings back none that was revoked", async () => {
+  write(listing("a"));
+  await watch.start();
+  const by = { by: "admin-key:1" };
+  const made = book.create({ kind: "client", terms: { name: "ci", limits: {} } }, by);
+  const { text: next } = book.rotate(made.entry.id, 1000, by);
+  book.revoke(made.entry.id, by);
+  for (const secret of [made.text, next]) {
+    write(listing("a", secret));
+    await look();
+    await look();
+    expect(watch.problem).toContain(`a secret of the made key ${made.entry.id}`);
+    expect([isLetIn("a"), isLetIn(secret)]).toEqual([true, false]);
+  }
 });
 
 test("a file that changes all the time is read when it rests", async () => {

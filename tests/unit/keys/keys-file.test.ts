@@ -7,6 +7,8 @@ import "../../support/seed.ts";
 const NOW = 1_700_000_000_000;
 const LONG = "0123456789abcdef0123456789abcdef";
 const HASH = sha256(LONG);
+const MADE = "mk_7f3kq2m9x0ab_0123456789abcdef0123456789abcdef_000000";
+const NOT_A_REFERENCE = "'key' must refer to the key";
 const SECRETS: KeySecrets = {
   env: { CHAT_KEY: ` ${LONG}-chat\n`, WEAK: "hunter2", BLANK: " ", TWO: `${LONG} ${LONG}`, TYPO: `mk_${LONG}` },
   readFile(path) {
@@ -82,6 +84,8 @@ describe("what is wrong with a file of keys", () => {
     ["keys: [", ["the file is not valid YAML"]],
     ["", ["the file must have a list 'keys' at the top level"]],
     ["keys: {}", ["the file must have a list 'keys' at the top level"]],
+    [`keys: [{ name: ci, key: "env:${MADE}" }]`, [`key 1: 'ci': ${NOT_A_REFERENCE}`]],
+    [`keys: [{ name: ci, key: "file:${MADE}" }]`, [`key 1: 'ci': ${NOT_A_REFERENCE}`]],
     [`keys: []\n${LONG}: 1`, ["a name at the top level is not known; only 'keys' is"]],
     [`keys: [{ name: ci, ${LONG}: x }]`, ["key 1: One of its fields is not a field of a key."]],
     ["keys: []\nkeys: []", ["the file has two lists 'keys'; join them"]],

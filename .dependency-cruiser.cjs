@@ -312,9 +312,9 @@ module.exports = {
     ),
     only(
       "cli-is-an-end",
-      "The command line starts programs; nothing else uses it.",
+      "The command line starts programs; only the server's program has commands of it.",
       "(src|views)",
-      "^src/cli/",
+      "^src/(cli/|main\\.ts$)",
       "^src/cli/",
     ),
     only(

@@ -22,7 +22,7 @@ export function parseCommand(argv: readonly string[], commands: Commands, versio
   if (word === undefined) return { kind: "fault", text: `No command was given.\n\n${helpText(commands, version)}` };
   if (word === "--version" || word === "version") return { kind: "print", text: version };
   if (word === "--help" || word === "-h" || word === "help") return help(rest[0], commands, version);
-  const command = find(word, commands);
+  const command = findCommand(word, commands);
   if (command) return { kind: "run", command, argv: rest };
   return { kind: "fault", text: unknownText(word, commands) };
 }
@@ -30,12 +30,13 @@ export function parseCommand(argv: readonly string[], commands: Commands, versio
 /** `help worker` prints the help of that program. */
 function help(word: string | undefined, commands: Commands, version: string): Request {
   if (word === undefined) return { kind: "print", text: helpText(commands, version) };
-  const command = find(word, commands);
+  const command = findCommand(word, commands);
   if (command) return { kind: "run", command, argv: ["--help"] };
   return { kind: "fault", text: unknownText(word, commands) };
 }
 
-function find(word: string, commands: Commands): Command | undefined {
+/** Returns the command that a word names; undefined for any other word. */
+export function findCommand(word: string, commands: Commands): Command | undefined {
   return Object.hasOwn(commands, word) ? commands[word] : undefined;
 }
 

@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 import { EXIT_CONFIG } from "../settings/read-settings.ts";
 import { surviveSignals } from "../system/signals.ts";
 import { VERSION } from "../system/version.ts";
-import type { AdminCommand } from "./admin-command.ts";
 import { type Commands, parseCommand } from "./commands.ts";
+import { OPERATOR_COMMANDS } from "./operator-commands.ts";
 import { standardStreams } from "./standard-streams.ts";
 
 /** Every program that `moorage` starts. Each is imported on demand, so that a worker does not load the server. */
@@ -28,45 +28,12 @@ const COMMANDS: Commands = {
       process.exit(code);
     },
   },
-  backup: {
-    summary: "Copies the server's store to a file, also while the server runs.",
-    async run(argv) {
-      surviveSignals();
-      const { runBackup } = await import("./backup.ts");
-      process.exitCode = runBackup(
-        { argv, env: process.env, readFile: (path) => readFileSync(path, "utf8") },
-        standardStreams(),
-      );
-    },
-  },
-  keys: {
-    summary: "Creates, lists, changes, rotates and revokes keys.",
-    run: (argv) => administer(argv, async () => (await import("./keys-command.ts")).KEYS),
-  },
-  usage: {
-    summary: "Shows usage by key and model.",
-    run: (argv) => administer(argv, async () => (await import("./usage-command.ts")).USAGE),
-  },
-  audit: {
-    summary: "Shows what operators did.",
-    run: (argv) => administer(argv, async () => (await import("./audit-command.ts")).AUDIT),
-  },
+  ...OPERATOR_COMMANDS,
   demo: {
     summary: "Runs a server, workers and a sample model server on this machine.",
     run: async (argv) => (await import("../demo/program.ts")).runDemo(argv),
   },
 };
-
-/** Runs a command for operators in this process. */
-async function administer(argv: readonly string[], load: () => Promise<AdminCommand>): Promise<void> {
-  surviveSignals();
-  const { runAdmin } = await import("./admin-command.ts");
-  process.exitCode = await runAdmin(
-    await load(),
-    { argv, env: process.env, readFile: (path) => readFileSync(path, "utf8") },
-    standardStreams(),
-  );
-}
 
 const request = parseCommand(process.argv.slice(2), COMMANDS, VERSION);
 switch (request.kind) {

@@ -109,6 +109,26 @@ describe.skipIf(lacks("binaries", supportedTarget))(
       expect(await (await get("/nowhere")).json()).toMatchObject({ error: { code: "unknown_url" } });
     });
 
+    test("the server's program has the commands for operators", async () => {
+      const run = async (...args: string[]) => {
+        const child = Bun.spawn([serverPath, ...args], {
+          cwd: empty,
+          env: { DATA_DIR: join(folder, "data") },
+          stdin: "ignore",
+          stdout: "pipe",
+          stderr: "pipe",
+        });
+        const [out, code] = await Promise.all([child.stdout.text(), child.exited]);
+        return { out, code };
+      };
+      const made = await run("keys", "create", "lead", "--kind", "admin");
+      expect(made).toMatchObject({ code: 0, out: expect.stringMatching(/^mk_/) });
+      expect((await run("keys", "list")).out).toContain("lead");
+      expect((await run("audit")).out).toContain("key.create");
+      expect((await run("usage", "--help")).out).toContain("Usage: moorage usage");
+      expect((await run("backup", join(folder, "data", "copy.db"))).code).toBe(0);
+    });
+
     test("a streamed chat passes through both programs, chunk by chunk", async () => {
       const more = Promise.withResolvers<void>();
       const encode = new TextEncoder();

@@ -1,0 +1,39 @@
+import { readFileSync } from "node:fs";
+import { surviveSignals } from "../system/signals.ts";
+import type { AdminCommand } from "./admin-command.ts";
+import type { Commands } from "./commands.ts";
+import { standardStreams } from "./standard-streams.ts";
+
+/** What operators do on the command line of a server. The binary of the server has these commands, too. */
+export const OPERATOR_COMMANDS = {
+  backup: {
+    summary: "Copies the server's store to a file, also while the server runs.",
+    async run(argv) {
+      surviveSignals();
+      const { runBackup } = await import("./backup.ts");
+      process.exitCode = runBackup({ argv, env: process.env, readFile }, standardStreams());
+    },
+  },
+  keys: {
+    summary: "Creates, lists, changes, rotates and revokes keys.",
+    run: (argv) => administer(argv, async () => (await import("./keys-command.ts")).KEYS),
+  },
+  usage: {
+    summary: "Shows usage by key and model.",
+    run: (argv) => administer(argv, async () => (await import("./usage-command.ts")).USAGE),
+  },
+  audit: {
+    summary: "Shows what operators did.",
+    run: (argv) => administer(argv, async () => (await import("./audit-command.ts")).AUDIT),
+  },
+} as const satisfies Commands;
+
+async function administer(argv: readonly string[], load: () => Promise<AdminCommand>): Promise<void> {
+  surviveSignals();
+  const { runAdmin } = await import("./admin-command.ts");
+  process.exitCode = await runAdmin(await load(), { argv, env: process.env, readFile }, standardStreams());
+}
+
+function readFile(path: string): string {
+  return readFileSync(path, "utf8");
+}

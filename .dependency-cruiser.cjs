@@ -148,6 +148,7 @@ module.exports = {
         ...SHARED,
         "^src/config\\.ts$",
         "^src/(auth|figures|plugin|pool|settings|tunnel|wire)/",
+        "^src/limits/(elsewhere|limit-names)\\.ts$",
         "^src/state/cluster-facts\\.ts$",
       ],
     ),

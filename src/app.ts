@@ -70,7 +70,8 @@ export function createApp(config: Config, deps: Deps, parts: AppParts = {}): App
     watch: cluster && ((pluginId) => cluster.watch(pluginId)),
   });
   const { usageFlushMs } = config;
-  const teams = new Teams({ clock, auth, audit, keys, records, usageFlushMs, sessions, plugins: () => plugins });
+  const shared = { clock, auth, audit, keys, records, cluster, sessions, plugins: () => plugins };
+  const teams = new Teams({ ...shared, usageFlushMs });
 
   const plugins = createPlugins(known, {
     config,

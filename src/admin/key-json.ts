@@ -2,7 +2,7 @@ import { DEFAULT_TENANT } from "../auth/caller.ts";
 import type { KeyEntry } from "../keys/key-entry.ts";
 import { endOf } from "../keys/key-source.ts";
 import type { KeyLimits, KeyTerms } from "../keys/key-terms.ts";
-import type { LimitState } from "../limits/allowance.ts";
+import type { LimitState } from "../limits/limit-state.ts";
 
 /** Returns a key as operators see it. There is nothing in it from which the key could be used. */
 export function keyJson(entry: KeyEntry, states: readonly LimitState[], now: number) {

@@ -5,7 +5,7 @@ import { type ErrorCode, Fault } from "../errors.ts";
 import type { Visit } from "../http/visit.ts";
 import type { KeyEntry } from "../keys/key-entry.ts";
 import { keyPatchSchema, keySpecSchema } from "../keys/key-spec.ts";
-import type { LimitState } from "../limits/allowance.ts";
+import type { LimitState } from "../limits/limit-state.ts";
 import { type AnswerDoc, errorResponses, jsonAnswer, STATE_SECURITY, schemaOf } from "../openapi/schema.ts";
 import { createRoutes } from "../plugin/route-context.ts";
 import type { Clock } from "../system/deps.ts";

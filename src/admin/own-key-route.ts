@@ -3,7 +3,7 @@ import type { Auth } from "../auth/auth.ts";
 import type { Caller } from "../auth/caller.ts";
 import type { KeyBook } from "../keys/key-book.ts";
 import type { KeyEntry } from "../keys/key-entry.ts";
-import type { LimitState } from "../limits/allowance.ts";
+import type { LimitState } from "../limits/limit-state.ts";
 import { API_KEY_SECURITY, errorResponses, jsonAnswer } from "../openapi/schema.ts";
 import { createRoutes } from "../plugin/route-context.ts";
 import { heldKeyJson } from "./key-json.ts";

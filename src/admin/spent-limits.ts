@@ -1,6 +1,7 @@
 import type { KeyEntry } from "../keys/key-entry.ts";
-import { Allowance, type LimitState } from "../limits/allowance.ts";
+import { Allowance } from "../limits/allowance.ts";
 import type { Calendar } from "../limits/calendar.ts";
+import type { LimitState } from "../limits/limit-state.ts";
 import type { Clock } from "../system/deps.ts";
 import type { UsageMeter } from "../usage/usage-meter.ts";
 

@@ -10,12 +10,13 @@ import type { Auth } from "../auth/auth.ts";
 import type { KeyEntry } from "../keys/key-entry.ts";
 import { KeyWriter } from "../keys/key-writer.ts";
 import type { OpenedKeys } from "../keys/open-keys.ts";
-import type { LimitState } from "../limits/allowance.ts";
 import { Calendar } from "../limits/calendar.ts";
 import type { KeyCharges } from "../limits/charges.ts";
+import type { LimitState } from "../limits/limit-state.ts";
 import type { Clock } from "../system/deps.ts";
 import { EndedUsage } from "../usage/ended-usage.ts";
 import { usageRoutes } from "../usage/usage-routes.ts";
+import type { AppCluster } from "./app-parts.ts";
 import { endWithKeys, type KeyEndsOptions } from "./key-ends.ts";
 import type { Records } from "./records.ts";
 
@@ -25,6 +26,7 @@ export interface TeamsOptions extends Pick<KeyEndsOptions, "sessions" | "plugins
   readonly audit: AuditTrail;
   readonly keys: OpenedKeys | undefined;
   readonly records: Records | undefined;
+  readonly cluster: AppCluster | undefined;
   readonly usageFlushMs: number;
 }
 
@@ -40,13 +42,13 @@ export class Teams {
 
   constructor(options: TeamsOptions) {
     this.#options = options;
-    const { clock, keys, records } = options;
+    const { clock, keys, records, cluster } = options;
     const { usageFlushMs: flushMs } = options;
     this.usage = new EndedUsage({ clock, flushMs, usage: records?.usage?.(), failedJobs: records?.failedJobs?.() });
     this.writer = keys && new KeyWriter({ book: keys.book, shared: keys.shared, clock });
     this.#stopEnding = keys && endWithKeys({ ...options, book: keys.book });
     // After the requests of a revoked key have ended, so that losing its limits lets none of them go on.
-    this.charges = keys && createKeyCharges(keys.book, clock, this.usage.meter);
+    this.charges = keys && createKeyCharges(keys.book, clock, this.usage.meter, cluster?.keyUses);
   }
 
   /** The routes by which operators manage keys and read usage and the trail, and by which holders read of their own key. */

@@ -2,6 +2,7 @@ import type { LimitsElsewhere } from "../auth/auth.ts";
 import type { AccessLists } from "../auth/gates.ts";
 import { createSecrets } from "../auth/secrets.ts";
 import type { Config } from "../config.ts";
+import type { UsesElsewhere } from "../limits/elsewhere.ts";
 import type { ClusterPorts } from "../plugin/cluster.ts";
 import type { ClusterSights } from "../state/cluster-facts.ts";
 import type { Deps } from "../system/deps.ts";
@@ -23,6 +24,7 @@ import type { LocalRecords } from "./records/cluster-records.ts";
 import type { RecordKeeper } from "./records/record-keeper.ts";
 import { Counts } from "./sharing/counts.ts";
 import { Failures } from "./sharing/failures.ts";
+import { SharedKeyUses } from "./sharing/key-uses.ts";
 import { Prefixes } from "./sharing/prefixes.ts";
 import { ClusterReport } from "./state/cluster-state.ts";
 import { BusPeerStates } from "./state/peer-states.ts";
@@ -69,6 +71,8 @@ export class Cluster {
   readonly sights: ClusterSights | undefined;
   /** The counts of other servers: requests of callers, and wrong keys. */
   readonly limits: LimitsElsewhere;
+  /** What keys hold and use of their limits at other servers. */
+  readonly keyUses: UsesElsewhere;
   readonly presence: Presence;
   /** The links that carry bodies to peers. */
   readonly links: Links;
@@ -82,6 +86,7 @@ export class Cluster {
   readonly #states: BusPeerStates;
   readonly #counts: Counts;
   readonly #failures: Failures;
+  readonly #keyUses: SharedKeyUses;
   readonly #prefixes: Prefixes;
   readonly #balance: WorkerBalance;
   readonly #name: string;
@@ -169,6 +174,8 @@ export class Cluster {
     this.#counts = new Counts(clock, tells);
     this.#failures = new Failures(clock, tells, secretFor("addresses")());
     this.#prefixes = new Prefixes(clock, tells);
+    this.#keyUses = new SharedKeyUses(clock, tells, self);
+    this.keyUses = this.#keyUses;
     this.limits = { requests: this.#counts, keys: this.#failures.of("key"), tokens: this.#failures.of("token") };
     this.ports = {
       serverId,
@@ -213,6 +220,7 @@ export class Cluster {
     this.#pools.close();
     this.#counts.close();
     this.#failures.close();
+    this.#keyUses.close();
     this.#prefixes.close();
     this.presence.close();
     this.#calls.close();

@@ -45,6 +45,11 @@ export class Tells {
     line.onTell((peer, text) => this.#onText(peer, text));
   }
 
+  /** The ids of the peers to which there is a link. */
+  peers(): Iterable<string> {
+    return this.#line.peers();
+  }
+
   /** The number of peers to which there is a link. */
   get peerCount(): number {
     let count = 0;

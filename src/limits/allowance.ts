@@ -1,29 +1,12 @@
 import type { KeyLimits } from "../keys/key-terms.ts";
 import type { Clock } from "../system/deps.ts";
-import { Budget, type BudgetState } from "./budget.ts";
-import type { Calendar } from "./calendar.ts";
-import { BUDGETS, type BudgetKind, type LimitName, type Resource } from "./limit-names.ts";
-import { RecentMinute } from "./recent-minute.ts";
-
-/** What a job uses, or is expected to use. */
-export interface Amounts {
-  /** Input and output together. */
-  readonly tokens: number;
-  readonly audioSeconds: number;
-}
-
-/**
- * Why a request is not let in, or a job may not begin now. `waitMs` is the time after which it may, as far as is known now;
- * undefined if that depends on the end of another one of the key. A `spent` budget stays so until its window ends.
- */
-export type Held =
-  | { readonly kind: "busy"; readonly limit: LimitName; readonly max: number; readonly waitMs: number | undefined }
-  | {
-      readonly kind: "spent";
-      readonly limit: LimitName;
-      readonly state: BudgetState;
-      readonly zone: string | undefined;
-    };
+import type { BudgetState } from "./budget.ts";
+import { Budgets, type BudgetsOptions } from "./budgets.ts";
+import type { KeyHolding, OwnSpent, UseElsewhere } from "./elsewhere.ts";
+import type { LimitName } from "./limit-names.ts";
+import type { Amounts, Held, LimitState } from "./limit-state.ts";
+import { MinuteLimit, type MinuteState } from "./minute-limit.ts";
+import { heldBy, JOBS, mayHoldMore, type Others, othersOf, REQUESTS, type SharedLimit, TOKENS } from "./others.ts";
 
 /** A request of a key that was let in. */
 export interface Begun {
@@ -34,28 +17,10 @@ export interface Begun {
   settle(used: Amounts): void;
 }
 
-/** One limit with a count, for the dashboard and the holder of the key. */
-export interface LimitState {
-  readonly limit: LimitName;
-  readonly used: number;
-  readonly max: number;
-  /** When the count begins anew, in milliseconds since 1970; undefined for a limit that is not for a window. */
-  readonly resetsAt: number | undefined;
-}
-
-/** What a limit per minute leaves now. */
-export interface MinuteState {
-  readonly max: number;
-  readonly left: number;
-  /** Milliseconds until all of it is left again if nothing more is used. */
-  readonly resetMs: number;
-}
-
-export interface AllowanceOptions {
+export interface AllowanceOptions extends BudgetsOptions {
   readonly clock: Pick<Clock, "now" | "elapsed">;
-  readonly calendar: Calendar;
-  /** Returns what the key has used since a time; for windows that began before the allowance was created. */
-  readonly usedSince: (resource: Resource, at: number) => number;
+  /** What the key holds and uses at other servers; undefined for a server that is the only one. */
+  readonly elsewhere?: UseElsewhere | undefined;
 }
 
 /**
@@ -66,15 +31,17 @@ export interface AllowanceOptions {
  */
 export class Allowance {
   readonly #options: AllowanceOptions;
-  readonly #requests = new RecentMinute();
-  readonly #tokens = new RecentMinute();
-  readonly #budgets = new Map<BudgetKind, Budget>();
+  readonly #requests = new MinuteLimit({ isWhole: true });
+  readonly #tokens = new MinuteLimit({ isWhole: false });
+  readonly #budgets: Budgets;
   #limits: KeyLimits;
-  #zone: string | undefined;
   #running = 0;
   /** Requests that were let in and have not ended. */
   #open = 0;
   #waiting = 0;
+  /** Those of them that were not let in yet, and the tokens that they are expected to use. */
+  #standing = 0;
+  #standingTokens = 0;
   #typicalOutput = FIRST_OUTPUT;
   #typicalSeconds = 0;
   #reservedTokens = 0;
@@ -83,21 +50,13 @@ export class Allowance {
   constructor(limits: KeyLimits, options: AllowanceOptions) {
     this.#options = options;
     this.#limits = limits;
-    this.update(limits);
+    this.#budgets = new Budgets(limits, options);
   }
 
   /** Takes over other limits. What was counted still counts. */
   update(limits: KeyLimits): void {
-    if (limits.timezone !== this.#zone) this.#budgets.clear();
     this.#limits = limits;
-    this.#zone = limits.timezone;
-    for (const kind of BUDGETS) {
-      const max = kind.maxIn(limits);
-      const budget = this.#budgets.get(kind);
-      if (max === undefined) this.#budgets.delete(kind);
-      else if (budget) budget.max = max;
-      else this.#budgets.set(kind, this.#budgetOf(kind, max));
-    }
+    this.#budgets.update(limits);
   }
 
   /** Jobs that have a slot. */
@@ -135,13 +94,14 @@ export class Allowance {
 
   /** Returns why a request is not let in now; undefined if it is. */
   heldBy(expected: Amounts): Held | undefined {
-    return this.#spent() ?? this.#reserving() ?? this.#rated(expected);
+    const now = this.#options.clock.now();
+    return this.#budgets.spent(now) ?? this.#reserving(now) ?? this.#rated(expected);
   }
 
   /** Returns why no further job may begin now; undefined if one may. */
   full(): Held | undefined {
     const { parallel } = this.#limits;
-    if (parallel === undefined || this.#running < parallel) return undefined;
+    if (parallel === undefined || mayHoldMore(this.#running, parallel, this.#othersWith(JOBS))) return undefined;
     return { kind: "busy", limit: "parallel", max: parallel, waitMs: undefined };
   }
 
@@ -159,14 +119,14 @@ export class Allowance {
    * It knows only limits per minute: how long other requests take is not known.
    */
   waitBehind(ahead: number, { tokens }: Amounts): Extract<Held, { readonly kind: "busy" }> | undefined {
-    const { requestsPerMinute, tokensPerMinute } = this.#limits;
+    const { requestsPerMinute = 0, tokensPerMinute = 0 } = this.#limits;
     const now = this.#options.clock.elapsed();
-    const forRequests = msBehind(this.#requests, requestsPerMinute, ahead, 1, now);
-    const forTokens = msBehind(this.#tokens, tokensPerMinute, ahead * tokens, tokens, now);
+    const forRequests = this.#requests.msBehind(requestsPerMinute, ahead, 1, now, this.#othersWith(REQUESTS));
+    const forTokens = this.#tokens.msBehind(tokensPerMinute, ahead * tokens, tokens, now, this.#othersWith(TOKENS));
     if (forRequests === 0 && forTokens === 0) return undefined;
     return forRequests >= forTokens
-      ? { kind: "busy", limit: "requests_per_minute", max: requestsPerMinute ?? 0, waitMs: forRequests }
-      : { kind: "busy", limit: "tokens_per_minute", max: tokensPerMinute ?? 0, waitMs: forTokens };
+      ? { kind: "busy", limit: "requests_per_minute", max: requestsPerMinute, waitMs: forRequests }
+      : { kind: "busy", limit: "tokens_per_minute", max: tokensPerMinute, waitMs: forTokens };
   }
 
   /** Lets a request in. The caller MUST have asked `heldBy` in the same turn. */
@@ -175,7 +135,9 @@ export class Allowance {
     this.#open += 1;
     this.#reservedTokens += tokens;
     this.#reservedSeconds += audioSeconds;
-    if (this.#limits.requestsPerMinute !== undefined) this.#requests.add(1, this.#options.clock.elapsed());
+    // Other servers share by it who is next.
+    const isCounted = this.#limits.requestsPerMinute !== undefined || this.#options.elsewhere !== undefined;
+    if (isCounted) this.#requests.add(1, this.#options.clock.elapsed());
     let isSettled = false;
     return {
       settle: (used) => {
@@ -189,13 +151,11 @@ export class Allowance {
     };
   }
 
-  /** Counts what was used outside of the jobs that began here, on another server of the cluster for instance. */
-  count({ tokens, audioSeconds }: Amounts): void {
+  /** Counts what was used, also outside of the requests that were let in here. */
+  count(used: Amounts): void {
     const { clock } = this.#options;
-    if (this.#limits.tokensPerMinute !== undefined) this.#tokens.add(tokens, clock.elapsed());
-    if (this.#budgets.size === 0) return;
-    const now = clock.now();
-    for (const [{ resource }, budget] of this.#budgets) budget.add(resource === "tokens" ? tokens : audioSeconds, now);
+    if (this.#limits.tokensPerMinute !== undefined) this.#tokens.add(used.tokens, clock.elapsed());
+    this.#budgets.add(used, clock.now());
   }
 
   /** Returns why no further job may wait; undefined if one may. */
@@ -214,95 +174,103 @@ export class Allowance {
     this.#waiting -= 1;
   }
 
+  /** Counts a job of a request that was not let in yet, until `stepAside`. */
+  stand({ tokens }: Amounts): void {
+    this.#standing += 1;
+    this.#standingTokens += tokens;
+  }
+
+  stepAside({ tokens }: Amounts): void {
+    this.#standing -= 1;
+    this.#standingTokens -= tokens;
+  }
+
   requestsLeft(): MinuteState | undefined {
-    return stateOf(this.#requests, this.#limits.requestsPerMinute, 0, this.#options.clock.elapsed());
+    const { requestsPerMinute: max } = this.#limits;
+    const now = this.#options.clock.elapsed();
+    return max === undefined ? undefined : this.#requests.state(max, 0, now, this.#othersWith(REQUESTS));
   }
 
   tokensLeft(): MinuteState | undefined {
-    return stateOf(this.#tokens, this.#limits.tokensPerMinute, this.#reservedTokens, this.#options.clock.elapsed());
+    const { tokensPerMinute: max } = this.#limits;
+    const now = this.#options.clock.elapsed();
+    return max === undefined ? undefined : this.#tokens.state(max, this.#reservedTokens, now, this.#othersWith(TOKENS));
+  }
+
+  /** Returns what the other servers need to know to keep the limits with this one; undefined if there is nothing to know. */
+  holding(): KeyHolding | undefined {
+    const { parallel, requestsPerMinute, tokensPerMinute } = this.#limits;
+    if (parallel === undefined && requestsPerMinute === undefined && tokensPerMinute === undefined) return undefined;
+    const now = this.#options.clock.elapsed();
+    const each = this.#standing === 0 ? 0 : this.#standingTokens / this.#standing;
+    return {
+      running: this.#running,
+      runningWanted: this.#waiting > 0 && this.full() ? this.#waiting : 0,
+      requests: this.#requests.sum(now),
+      requestsWanted: this.#standing > 0 && this.#msUntilRequest(now) !== 0 ? this.#standing : 0,
+      tokens: this.#tokens.sum(now) + this.#reservedTokens,
+      tokensWanted: this.#standing > 0 && this.#msUntilTokens(each, now) !== 0 ? this.#standingTokens : 0,
+    };
+  }
+
+  /** Returns what this server has counted towards each budget. */
+  spent(): readonly OwnSpent[] {
+    return this.#budgets.own(this.#options.clock.now());
   }
 
   /** Lists all limits of the key that count something, with what counts now. */
   states(): readonly LimitState[] {
     const { parallel, requestsPerMinute, tokensPerMinute } = this.#limits;
-    const now = this.#options.clock.now();
     const elapsed = this.#options.clock.elapsed();
     const states: LimitState[] = [];
-    const add = (limit: LimitName, used: number, max: number | undefined, resetsAt?: number): void => {
-      if (max !== undefined) states.push({ limit, used, max, resetsAt });
+    const add = (limit: LimitName, used: number, max: number | undefined): void => {
+      if (max !== undefined) states.push({ limit, used, max, resetsAt: undefined });
     };
-    add("parallel", this.#running, parallel);
-    add("requests_per_minute", this.#requests.sum(elapsed), requestsPerMinute);
-    add("tokens_per_minute", this.#tokens.sum(elapsed) + this.#reservedTokens, tokensPerMinute);
-    for (const [{ name }, budget] of this.#budgets) {
-      const { used, max, window } = budget.state(now);
-      add(name, used, max, window.endsAt);
-    }
-    return states;
+    const elsewhere = (limit: SharedLimit): number => heldBy(this.#othersWith(limit));
+    const tokens = this.#tokens.sum(elapsed) + this.#reservedTokens;
+    add("parallel", this.#running + elsewhere(JOBS), parallel);
+    add("requests_per_minute", this.#requests.sum(elapsed) + elsewhere(REQUESTS), requestsPerMinute);
+    add("tokens_per_minute", tokens + elsewhere(TOKENS), tokensPerMinute);
+    return [...states, ...this.#budgets.states(this.#options.clock.now())];
   }
 
   /** Returns the state of the budget for tokens that has the least left; undefined without any. */
   tightestBudget(): BudgetState | undefined {
-    const now = this.#options.clock.now();
-    let tightest: BudgetState | undefined;
-    for (const [{ resource }, budget] of this.#budgets) {
-      if (resource !== "tokens") continue;
-      const state = budget.state(now);
-      if (!tightest || state.max - state.used < tightest.max - tightest.used) tightest = state;
-    }
-    return tightest;
-  }
-
-  /** Finds the spent budget that begins anew last, because the key is held until then. */
-  #spent(): Held | undefined {
-    if (this.#budgets.size === 0) return undefined;
-    const now = this.#options.clock.now();
-    let spent: Held | undefined;
-    let until = 0;
-    for (const [{ name }, budget] of this.#budgets) {
-      if (budget.left(now) > 0) continue;
-      const state = budget.state(now);
-      if (state.window.endsAt <= until) continue;
-      until = state.window.endsAt;
-      spent = { kind: "spent", limit: name, state, zone: this.#zone };
-    }
-    return spent;
+    return this.#budgets.tightest(this.#options.clock.now());
   }
 
   /** Finds the limit per minute that holds the request for longest. */
   #rated(expected: Amounts): Held | undefined {
-    const { requestsPerMinute, tokensPerMinute } = this.#limits;
+    const { requestsPerMinute = 0, tokensPerMinute = 0 } = this.#limits;
     const now = this.#options.clock.elapsed();
-    const forRequests = requestsPerMinute === undefined ? 0 : this.#requests.msUntil(requestsPerMinute - 1, now);
-    const forTokens = tokensPerMinute === undefined ? 0 : this.#msUntilTokens(expected.tokens, tokensPerMinute, now);
+    const forRequests = this.#msUntilRequest(now);
+    const forTokens = this.#msUntilTokens(expected.tokens, now);
     if (forRequests === 0 && forTokens === 0) return undefined;
-    return forRequests >= (forTokens ?? Number.POSITIVE_INFINITY)
-      ? { kind: "busy", limit: "requests_per_minute", max: requestsPerMinute ?? 0, waitMs: forRequests }
-      : { kind: "busy", limit: "tokens_per_minute", max: tokensPerMinute ?? 0, waitMs: forTokens };
+    return (forRequests ?? Number.POSITIVE_INFINITY) >= (forTokens ?? Number.POSITIVE_INFINITY)
+      ? { kind: "busy", limit: "requests_per_minute", max: requestsPerMinute, waitMs: forRequests }
+      : { kind: "busy", limit: "tokens_per_minute", max: tokensPerMinute, waitMs: forTokens };
   }
 
   /** Finds a budget that the requests in progress are expected to use up. Whether they do is known when they end. */
-  #reserving(): Held | undefined {
-    if (this.#open === 0 || this.#budgets.size === 0) return undefined;
-    const now = this.#options.clock.now();
-    for (const [{ name, resource }, budget] of this.#budgets) {
-      const reserved = resource === "tokens" ? this.#reservedTokens : this.#reservedSeconds;
-      if (budget.left(now) <= reserved) return { kind: "busy", limit: name, max: budget.max, waitMs: undefined };
-    }
-    return undefined;
+  #reserving(now: number): Held | undefined {
+    if (this.#open === 0) return undefined;
+    return this.#budgets.reserved({ tokens: this.#reservedTokens, audioSeconds: this.#reservedSeconds }, now);
   }
 
-  /** A request that is expected to use more than the whole limit begins when nothing else counts, since it would never begin otherwise. */
-  #msUntilTokens(tokens: number, max: number, now: number): number | undefined {
-    const room = Math.max(0, max - tokens);
-    if (this.#reservedTokens > room) return undefined;
-    return this.#tokens.msUntil(room - this.#reservedTokens, now);
+  #msUntilRequest(now: number): number | undefined {
+    const { requestsPerMinute: max } = this.#limits;
+    return max === undefined ? 0 : this.#requests.msUntil(1, max, 0, now, this.#othersWith(REQUESTS));
   }
 
-  #budgetOf(kind: BudgetKind, max: number): Budget {
-    const { calendar, usedSince } = this.#options;
-    const { unit, resource } = kind;
-    return new Budget({ unit, zone: this.#zone, max, calendar, usedSince: (at) => usedSince(resource, at) });
+  #msUntilTokens(tokens: number, now: number): number | undefined {
+    const { tokensPerMinute: max } = this.#limits;
+    if (max === undefined) return 0;
+    return this.#tokens.msUntil(tokens, max, this.#reservedTokens, now, this.#othersWith(TOKENS));
+  }
+
+  #othersWith(limit: SharedLimit): Others | undefined {
+    const { elsewhere, clock } = this.#options;
+    return elsewhere && othersOf(elsewhere, limit, () => this.#requests.sum(clock.elapsed()));
   }
 }
 
@@ -310,22 +278,3 @@ export class Allowance {
 const FIRST_OUTPUT = 256;
 /** The weight of the latest request in what is typical of a key. */
 const LEARNED = 0.2;
-const MINUTE_MS = 60_000;
-
-/** Returns the milliseconds until `own` fits into a limit per minute after `ahead` was let in before it. */
-function msBehind(recent: RecentMinute, max: number | undefined, ahead: number, own: number, now: number): number {
-  if (max === undefined || max <= 0) return 0;
-  const minutes = Math.floor(ahead / max);
-  return minutes * MINUTE_MS + recent.msUntil(Math.max(0, max - own - (ahead - minutes * max)), now);
-}
-
-function stateOf(
-  recent: RecentMinute,
-  max: number | undefined,
-  reserved: number,
-  now: number,
-): MinuteState | undefined {
-  if (max === undefined) return undefined;
-  const left = Math.max(0, max - recent.sum(now) - reserved);
-  return { max, left, resetMs: recent.msUntil(0, now) };
-}

@@ -2,12 +2,17 @@ import type { KeyLimits } from "../keys/key-terms.ts";
 import type { Clock } from "../system/deps.ts";
 import { Allowance } from "./allowance.ts";
 import { Calendar } from "./calendar.ts";
-import type { Resource } from "./limit-names.ts";
+import type { UsesElsewhere } from "./elsewhere.ts";
+import type { LimitName, Resource } from "./limit-names.ts";
 
 export interface AllowancesOptions {
   readonly clock: Pick<Clock, "now" | "elapsed">;
   /** Returns what a key has used since a time, written or not. Asked once for each budget whose window had begun before. */
   readonly usedSince: (keyId: string, resource: Resource, at: number) => number;
+  /** Returns the part of that which was used before the server started. */
+  readonly usedBefore?: ((keyId: string, resource: Resource, at: number) => number) | undefined;
+  /** What keys hold and use at other servers; undefined for a server that is the only one. */
+  readonly elsewhere?: UsesElsewhere | undefined;
 }
 
 /** The allowances of all keys that have limits. A key without any has none, and costs nothing here. */
@@ -26,6 +31,11 @@ export class Allowances {
     return this.#byKey.get(keyId);
   }
 
+  /** Returns the ids of the keys that have limits. */
+  ids(): Iterable<string> {
+    return this.#byKey.keys();
+  }
+
   /** Takes over the limits of a key, when it is made, changed or loaded. What was counted under others still counts. */
   set(keyId: string, limits: KeyLimits): void {
     const allowance = this.#byKey.get(keyId);
@@ -36,11 +46,17 @@ export class Allowances {
       return;
     }
     if (allowance) return allowance.update(limits);
-    const { clock, usedSince } = this.#options;
+    const { clock, usedSince, usedBefore, elsewhere } = this.#options;
     const counted = {
       clock,
       calendar: this.calendar,
       usedSince: (resource: Resource, at: number) => usedSince(keyId, resource, at),
+      usedBefore: usedBefore && ((resource: Resource, at: number) => usedBefore(keyId, resource, at)),
+      elsewhere: elsewhere && {
+        serverId: elsewhere.serverId,
+        holdings: () => elsewhere.holdings(keyId),
+        spent: (budget: LimitName, startsAt: number) => elsewhere.spent(keyId, budget, startsAt),
+      },
     };
     this.#byKey.set(keyId, new Allowance(limits, counted));
   }

@@ -1,4 +1,5 @@
 import type { Calendar, Unit, Window } from "./calendar.ts";
+import type { OwnSpent, SpentElsewhere } from "./elsewhere.ts";
 
 export interface BudgetOptions {
   readonly unit: Unit;
@@ -12,6 +13,10 @@ export interface BudgetOptions {
    * before the limit was set.
    */
   readonly usedSince: (at: number) => number;
+  /** Returns the part of that which was used before the server started. */
+  readonly usedBefore?: ((at: number) => number) | undefined;
+  /** Returns what other servers know of the window that begins at a time. */
+  readonly elsewhere?: ((startsAt: number) => SpentElsewhere) | undefined;
 }
 
 /** What is left of a budget, and until when it must last. */
@@ -28,6 +33,8 @@ export interface BudgetState {
 export class Budget {
   readonly #options: BudgetOptions;
   #window: Window | undefined;
+  /** What was used here before the server started, and since. */
+  #before = 0;
   #used = 0;
   /** May be raised and lowered at any time. */
   max: number;
@@ -39,13 +46,19 @@ export class Budget {
 
   /** `now` is `Clock.now`. */
   state(now: number): BudgetState {
-    return { window: this.#enter(now), used: this.#used, max: this.max };
+    const window = this.#enter(now);
+    return { window, used: this.#usedIn(window), max: this.max };
   }
 
   /** Returns what is left; below 0 if more was used. */
   left(now: number): number {
-    this.#enter(now);
-    return this.max - this.#used;
+    return this.max - this.#usedIn(this.#enter(now));
+  }
+
+  /** Returns what this server has counted in the window of now. */
+  own(now: number): Omit<OwnSpent, "budget"> {
+    const { startsAt } = this.#enter(now);
+    return { startsAt, before: this.#before, used: this.#used };
   }
 
   add(amount: number, now: number): void {
@@ -53,14 +66,22 @@ export class Budget {
     this.#used += amount;
   }
 
+  #usedIn({ startsAt }: Window): number {
+    const elsewhere = this.#options.elsewhere?.(startsAt);
+    if (!elsewhere) return this.#before + this.#used;
+    // Either may lack something: this server's store what was not written, the others what they were not told.
+    return Math.max(this.#before, elsewhere.before) + this.#used + elsewhere.others;
+  }
+
   #enter(now: number): Window {
-    const { calendar, zone, unit, usedSince } = this.#options;
+    const { calendar, zone, unit, usedSince, usedBefore } = this.#options;
     const current = this.#window;
     if (current && now >= current.startsAt && now < current.endsAt) return current;
     const window = calendar.window(now, zone, unit);
     // A clock that was set back returns to a window of which this budget may have counted a part only.
     const isNext = current !== undefined && window.startsAt >= current.endsAt;
-    this.#used = isNext ? 0 : usedSince(window.startsAt);
+    this.#before = isNext ? 0 : (usedBefore?.(window.startsAt) ?? 0);
+    this.#used = isNext ? 0 : usedSince(window.startsAt) - this.#before;
     this.#window = window;
     return window;
   }

@@ -1,9 +1,10 @@
 import type { Fault } from "../errors.ts";
-import type { Allowance, Amounts, Begun, Held } from "./allowance.ts";
+import type { Allowance, Begun } from "./allowance.ts";
 import type { Calendar } from "./calendar.ts";
 import { limitFault } from "./limit-faults.ts";
 import { limitHeaders } from "./limit-headers.ts";
 import type { LimitName } from "./limit-names.ts";
+import type { Amounts, Held } from "./limit-state.ts";
 
 /** A limit that holds a request back now. */
 export interface Hold {
@@ -24,6 +25,8 @@ export interface KeyChargeOptions {
   readonly clock: { now(): number; elapsed(): number };
   /** Called when the limits may let more or less through than before. */
   readonly onChange: (keyId: string) => void;
+  /** Called when what the key holds, uses or waits for has changed. */
+  readonly onUse?: ((keyId: string) => void) | undefined;
 }
 
 /** What one request takes from the limits of its key, however many jobs serve it. */
@@ -31,6 +34,8 @@ export class KeyCharge {
   readonly #options: KeyChargeOptions;
   #begun: Begun | undefined;
   #admittedAt: number | undefined;
+  /** The jobs of the request that wait while it was not let in yet. */
+  #standing = 0;
 
   constructor(options: KeyChargeOptions) {
     this.#options = options;
@@ -71,27 +76,43 @@ export class KeyCharge {
 
   admit(): void {
     const { allowance, clock, expected } = this.#options;
+    for (; this.#standing > 0; this.#standing -= 1) allowance.stepAside(expected);
     this.#begun ??= allowance.begin(expected);
     this.#admittedAt ??= clock.elapsed();
+    this.#noteUse();
   }
 
   join(): void {
-    this.#options.allowance.join();
+    const { allowance, expected } = this.#options;
+    allowance.join();
+    if (!this.#begun) {
+      allowance.stand(expected);
+      this.#standing += 1;
+    }
+    this.#noteUse();
   }
 
   leave(): void {
-    this.#options.allowance.leave();
+    const { allowance, expected } = this.#options;
+    allowance.leave();
+    if (this.#standing > 0) {
+      allowance.stepAside(expected);
+      this.#standing -= 1;
+    }
+    this.#noteUse();
   }
 
   begin(): void {
     const { allowance, keyId, onChange } = this.#options;
     allowance.occupy();
+    this.#noteUse();
     onChange(keyId);
   }
 
   end(): void {
     const { allowance, keyId, onChange } = this.#options;
     allowance.vacate();
+    this.#noteUse();
     onChange(keyId);
   }
 
@@ -101,6 +122,7 @@ export class KeyCharge {
     const { allowance, inputTokens, keyId, onChange } = this.#options;
     this.#begun.settle(used);
     allowance.learn(inputTokens, used);
+    this.#noteUse();
     onChange(keyId);
   }
 
@@ -108,6 +130,11 @@ export class KeyCharge {
   headers(): Readonly<Record<string, string>> {
     const { allowance, clock } = this.#options;
     return limitHeaders(allowance, clock.now());
+  }
+
+  #noteUse(): void {
+    const { onUse, keyId } = this.#options;
+    onUse?.(keyId);
   }
 
   #toHold(held: Held | undefined): Hold | undefined {

@@ -11,9 +11,19 @@ export class KeyCharges {
     for (const listener of this.#listeners) listener(keyId);
   };
 
+  readonly #onUse: ((keyId: string) => void) | undefined;
+
   constructor(options: AllowancesOptions) {
+    const { elsewhere } = options;
     this.#options = options;
     this.#allowances = new Allowances(options);
+    this.#onUse = elsewhere && ((keyId) => elsewhere.changed(keyId));
+    elsewhere?.tell({
+      ids: () => this.#allowances.ids(),
+      holding: (keyId) => this.#allowances.of(keyId)?.holding(),
+      spent: (keyId) => this.#allowances.of(keyId)?.spent() ?? [],
+      onChange: this.#tell,
+    });
   }
 
   /** The limits of all keys, with what counts under them. */
@@ -29,6 +39,7 @@ export class KeyCharges {
   /** Takes over the limits of a key. Requests that were held back by former ones may go on. */
   set(keyId: string, limits: KeyLimits): void {
     this.#allowances.set(keyId, limits);
+    this.#onUse?.(keyId);
     this.#tell(keyId);
   }
 
@@ -53,6 +64,7 @@ export class KeyCharges {
       calendar: this.#allowances.calendar,
       clock: this.#options.clock,
       onChange: this.#tell,
+      onUse: this.#onUse,
     });
   }
 }

@@ -1,7 +1,7 @@
 import { Fault } from "../errors.ts";
-import type { Held } from "./allowance.ts";
 import type { Calendar, Unit } from "./calendar.ts";
 import type { LimitName } from "./limit-names.ts";
+import type { Held } from "./limit-state.ts";
 
 /** The longest `Retry-After`. Both official SDKs obey values from 1 to 60 seconds. */
 const MAX_RETRY_S = 60;

@@ -12,6 +12,8 @@ interface Total {
   audioMs: number;
 }
 
+const NOTHING: Spent = { tokens: 0, audioMs: 0 };
+
 /** The most times whose sums are remembered. Budgets of one zone ask for the beginning of a day, a week and a month. */
 const MAX_TIMES = 32;
 
@@ -22,13 +24,15 @@ const MAX_TIMES = 32;
  */
 export class SpentSince {
   readonly #read: (from: number) => ReadonlyMap<string, Spent>;
+  readonly #startedAt: number;
   /** What each key has used since this object exists. */
   readonly #totals = new Map<string, Total>();
   /** By time, the oldest question first: what each key had used since then when it was read, less its total at that moment. */
   readonly #bases = new Map<number, ReadonlyMap<string, Spent>>();
 
-  /** `read` returns what each key has used since a time, up to now. */
-  constructor(read: (from: number) => ReadonlyMap<string, Spent>) {
+  /** `read` returns what each key has used since a time, up to now. `startedAt` is the time of now. */
+  constructor(startedAt: number, read: (from: number) => ReadonlyMap<string, Spent>) {
+    this.#startedAt = startedAt;
     this.#read = read;
   }
 
@@ -50,6 +54,11 @@ export class SpentSince {
       tokens: (base?.tokens ?? 0) + (total?.tokens ?? 0),
       audioMs: (base?.audioMs ?? 0) + (total?.audioMs ?? 0),
     };
+  }
+
+  /** Returns the part of that which the key had used before this object existed. */
+  before(key: string, from: number): Spent {
+    return (from < this.#startedAt ? this.#baseOf(from).get(key) : undefined) ?? NOTHING;
   }
 
   #baseOf(from: number): ReadonlyMap<string, Spent> {

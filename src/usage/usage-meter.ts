@@ -62,7 +62,9 @@ export class UsageMeter {
 
   constructor(options: UsageMeterOptions) {
     this.#options = options;
-    this.#spent = new SpentSince((from) => spentIn(options.records.spentSince(from), this.unwritten(), from));
+    this.#spent = new SpentSince(options.clock.now(), (from) =>
+      spentIn(options.records.spentSince(from), this.unwritten(), from),
+    );
   }
 
   /** Counts a request. */
@@ -99,6 +101,11 @@ export class UsageMeter {
   /** Returns what a key has used since a time: see `SpentSince`. */
   usedSince(key: string, from: number): Spent {
     return this.#spent.of(key, from);
+  }
+
+  /** Returns the part of that which was used before the meter was created: by an earlier run of the server. */
+  usedBefore(key: string, from: number): Spent {
+    return this.#spent.before(key, from);
   }
 
   /** Writes everything at once. What is added later is written immediately. */

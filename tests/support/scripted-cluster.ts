@@ -1,4 +1,5 @@
 import type { AppCluster } from "../../src/app/app-parts.ts";
+import type { UsesElsewhere } from "../../src/limits/elsewhere.ts";
 import type { ClusterPorts } from "../../src/plugin/cluster.ts";
 import type {
   BusFacts,
@@ -67,6 +68,14 @@ export class ScriptedCluster implements AppCluster, ClusterSights, ClusterReport
   }
 
   readonly limits = { requests: NO_REQUESTS, keys: NO_FAILURES, tokens: NO_FAILURES };
+
+  readonly keyUses: UsesElsewhere = {
+    serverId: "a",
+    tell: () => {},
+    changed: () => {},
+    holdings: () => [],
+    spent: () => ({ before: 0, others: 0 }),
+  };
 
   judgeOwners(): void {}
 

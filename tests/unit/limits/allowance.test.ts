@@ -1,10 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { KeyLimits } from "../../../src/keys/key-terms.ts";
-import { Allowance, type Amounts, type Begun } from "../../../src/limits/allowance.ts";
+import { Allowance, type Begun } from "../../../src/limits/allowance.ts";
 import { Calendar } from "../../../src/limits/calendar.ts";
 import { limitFault } from "../../../src/limits/limit-faults.ts";
 import { durationText, limitHeaders } from "../../../src/limits/limit-headers.ts";
+import type { Amounts } from "../../../src/limits/limit-state.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import "../../support/seed.ts";
 

@@ -124,7 +124,6 @@ module.exports = {
       "^src/audit/audit\\.ts$",
       "^src/keys/(key-entry|key-records)\\.ts$",
       "^src/usage/(past-job|past-jobs|usage-records)\\.ts$",
-      "^src/keys/key-(entry|records)\\.ts$",
     ]),
     only(
       "app-joins-the-parts",
@@ -244,11 +243,18 @@ module.exports = {
       "audit-reach",
       "The trail of operators knows the door for them, and nobody who writes in it.",
       "^src/audit/",
-      [...SHARED, "^src/auth/operator-door\\.ts$", "^src/openapi/", "^src/plugin/route-context\\.ts$"],
+      [
+        ...SHARED,
+        "^src/auth/operator-door\\.ts$",
+        "^src/http/query\\.ts$",
+        "^src/openapi/",
+        "^src/plugin/route-context\\.ts$",
+      ],
     ),
     reaches("usage-reach", "Usage is what requests have used, whichever plugin served them.", "^src/usage/", [
       ...SHARED,
       "^src/auth/operator-door\\.ts$",
+      "^src/http/query\\.ts$",
       "^src/openapi/",
       "^src/plugin/(ended-requests|route-context)\\.ts$",
     ]),

@@ -6,7 +6,7 @@ import { createUsageRows } from "../src/store/usage-rows.ts";
 import { systemClock } from "../src/system/clock.ts";
 import { silentLog } from "../src/system/log.ts";
 import { MemoryUsage } from "../src/usage/memory-usage.ts";
-import { UsageMeter, type Used } from "../src/usage/usage-meter.ts";
+import { type RequestUsage, UsageMeter } from "../src/usage/usage-meter.ts";
 import { UsageReader } from "../src/usage/usage-reader.ts";
 import type { UsageRecords } from "../src/usage/usage-records.ts";
 import type { Children } from "./children.ts";
@@ -77,7 +77,7 @@ export async function measureUsage(children: Children, isQuick: boolean): Promis
   };
 }
 
-function usedBy(key: number): Used {
+function usedBy(key: number): RequestUsage {
   return {
     key: `k${key}`,
     model: "llama3:8b-instruct-q4_K_M",

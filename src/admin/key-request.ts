@@ -1,7 +1,10 @@
 import { Fault } from "../errors.ts";
 import { readBody } from "../http/body.ts";
+import { countIn, queryOf, wordIn } from "../http/query.ts";
 import { parseJson } from "../json/parse.ts";
+import type { KeyKind } from "../keys/key-entry.ts";
 import type { Clock } from "../system/deps.ts";
+import type { KeyStatus } from "./key-json.ts";
 
 /** A key with a hundred models of the longest names fits. */
 const MAX_BODY_BYTES = 128 * 1024;
@@ -34,38 +37,26 @@ export function idempotencyKeyOf({ headers }: Request): string | undefined {
 /** Which keys a list has. */
 export interface ListQuery {
   readonly limit: number;
-  /** The id of the last key of the page before. */
+  /** The id of the last key of the previous page. */
   readonly after: string | undefined;
   readonly name: string | undefined;
-  readonly kind: string | undefined;
-  readonly status: string | undefined;
+  readonly kind: KeyKind | undefined;
+  readonly status: KeyStatus | undefined;
 }
 
 export const USUAL_LIMIT = 100;
 export const MAX_LIMIT = 1000;
-const KINDS = ["client", "worker", "admin", "join"];
-const STATUSES = ["active", "expired", "revoked"];
+const KINDS = ["client", "worker", "admin", "join"] as const satisfies readonly KeyKind[];
+const STATUSES = ["active", "expired", "revoked"] as const satisfies readonly KeyStatus[];
 
 /** Reads the query of a list. Throws `invalid_request`. */
-export function readListQuery({ url }: Request): ListQuery {
-  const parameters = URL.parse(url)?.searchParams ?? new URLSearchParams();
-  const given = (name: string): string | undefined => parameters.get(name)?.trim() || undefined;
-  const oneOf = (name: string, words: readonly string[]): string | undefined => {
-    const word = given(name);
-    if (word === undefined || words.includes(word)) return word;
-    throw new Fault("invalid_request", { message: `'${name}' must be one of ${words.join(", ")}.`, param: name });
-  };
-  const written = given("limit") ?? String(USUAL_LIMIT);
-  const limit = /^\d{1,6}$/.test(written) ? Number(written) : 0;
-  if (limit < 1 || limit > MAX_LIMIT) {
-    const message = `'limit' must be a whole number from 1 to ${MAX_LIMIT}.`;
-    throw new Fault("invalid_request", { message, param: "limit" });
-  }
+export function readListQuery(request: Request): ListQuery {
+  const query = queryOf(request);
   return {
-    limit,
-    after: given("after"),
-    name: given("name"),
-    kind: oneOf("kind", KINDS),
-    status: oneOf("status", STATUSES),
+    limit: countIn(query, "limit", MAX_LIMIT) ?? USUAL_LIMIT,
+    after: query("after"),
+    name: query("name"),
+    kind: wordIn(query, "kind", KINDS),
+    status: wordIn(query, "status", STATUSES),
   };
 }

@@ -6,7 +6,14 @@ import type { Visit } from "../http/visit.ts";
 import type { KeyEntry } from "../keys/key-entry.ts";
 import { keyPatchSchema, keySpecSchema } from "../keys/key-spec.ts";
 import type { LimitState } from "../limits/limit-state.ts";
-import { type AnswerDoc, errorResponses, jsonAnswer, STATE_SECURITY, schemaOf } from "../openapi/schema.ts";
+import {
+  type AnswerDoc,
+  errorResponses,
+  jsonAnswer,
+  queryParameter,
+  STATE_SECURITY,
+  schemaOf,
+} from "../openapi/schema.ts";
 import { createRoutes } from "../plugin/route-context.ts";
 import type { Clock } from "../system/deps.ts";
 import type { Asker, KeyDesk } from "./key-desk.ts";
@@ -73,11 +80,11 @@ export function keyRoutes({ auth, clock, desk, limitStates }: KeyRoutesOptions):
           description:
             "Made keys, also those that have ended, and the keys of `KEYS_FILE`. Those of `API_KEY` are not here.",
           parameters: [
-            parameter("limit", `The most keys to return: ${USUAL_LIMIT}, or up to ${MAX_LIMIT}.`, "integer"),
-            parameter("after", "The `id` of the last key of the page before."),
-            parameter("name", "Only keys of this name."),
-            parameter("kind", "Only `client`, `worker`, `admin` or `join`."),
-            parameter("status", "Only `active`, `expired` or `revoked`."),
+            queryParameter("limit", `The most keys to return, up to ${MAX_LIMIT}. Default: ${USUAL_LIMIT}.`, "integer"),
+            queryParameter("after", "The `id` of the last key of the previous page."),
+            queryParameter("name", "Only keys of this name."),
+            queryParameter("kind", "Only `client`, `worker`, `admin` or `join`."),
+            queryParameter("status", "Only `active`, `expired` or `revoked`."),
           ],
           responses: { 200: jsonAnswer(keyListSchema), ...errors() },
         },
@@ -205,10 +212,6 @@ const CHANGE_CODES = ["origin_not_allowed", "viewer_not_allowed", "keys_unavaila
 
 function errors(...codes: readonly ErrorCode[]): Record<string, AnswerDoc> {
   return errorResponses("invalid_request", "invalid_api_key", "too_many_auth_failures", "keys_not_kept", ...codes);
-}
-
-function parameter(name: string, description: string, type: "string" | "integer" = "string") {
-  return { name, in: "query", schema: { type }, description } as const;
 }
 
 function bodyOf(schema: object, example: unknown) {

@@ -1,8 +1,8 @@
 import type { AnyElysia } from "elysia";
 import * as v from "valibot";
 import type { OperatorDoor } from "../auth/operator-door.ts";
-import { Fault } from "../errors.ts";
-import { errorResponses, jsonAnswer, STATE_SECURITY } from "../openapi/schema.ts";
+import { countIn, type Query, queryOf } from "../http/query.ts";
+import { errorResponses, jsonAnswer, queryParameter, STATE_SECURITY } from "../openapi/schema.ts";
 import { createRoutes } from "../plugin/route-context.ts";
 import type { AuditEntry, AuditQuery, AuditTrail } from "./audit.ts";
 
@@ -21,10 +21,10 @@ const auditSchema = v.pipe(
         address: text("The client's address."),
         what: v.pipe(v.string(), v.description("`sign_in`, `worker.drain`, `job.cancel`, `key.create` and the like.")),
         about: text("The id of the worker, job or key that it was about."),
-        detail: v.pipe(v.record(v.string(), v.any()), v.description("More about it, by its kind.")),
+        detail: v.pipe(v.record(v.string(), v.any()), v.description("Further details, which depend on `what`.")),
       }),
     ),
-    has_more: v.pipe(v.boolean(), v.description("Whether there are older entries: ask with `after`.")),
+    has_more: v.pipe(v.boolean(), v.description("Whether there are older entries, which `after` gets.")),
   }),
   v.description("What operators did, the newest first."),
 );
@@ -35,7 +35,7 @@ export function auditRoutes(trail: AuditTrail, auth: { readonly operators: Pick<
     "/api/audit",
     ({ visit }) => {
       auth.operators.read(visit);
-      const query = parseAuditQuery(URL.parse(visit.request.url)?.searchParams ?? new URLSearchParams());
+      const query = parseAuditQuery(queryOf(visit.request));
       const entries = trail.read({ ...query, limit: query.limit + 1 });
       const data = entries.slice(0, query.limit).map(toJson);
       return Response.json(
@@ -51,11 +51,15 @@ export function auditRoutes(trail: AuditTrail, auth: { readonly operators: Pick<
         description:
           "Sign-ins, actions on workers and jobs, and changes of keys, each with who did it. With `DATA_DIR`, the last 100,000 entries of the last 13 months are kept; without it, the last 1,000 until a restart. In a cluster, the server that was asked to act keeps the entry.",
         parameters: [
-          parameter("limit", `The most entries to return: ${USUAL_LIMIT}, or up to ${MAX_LIMIT}.`, "integer"),
-          parameter("after", "The `id` of the last entry of the page before.", "integer"),
-          parameter("who", "Only entries of this caller."),
-          parameter("what", "Only entries of this kind."),
-          parameter("about", "Only entries about this worker, job or key."),
+          queryParameter(
+            "limit",
+            `The most entries to return, up to ${MAX_LIMIT}. Default: ${USUAL_LIMIT}.`,
+            "integer",
+          ),
+          queryParameter("after", "The `id` of the last entry of the previous page.", "integer"),
+          queryParameter("who", "Only entries of this caller."),
+          queryParameter("what", "Only entries of this kind."),
+          queryParameter("about", "Only entries about this worker, job or key."),
         ],
         responses: {
           200: jsonAnswer(auditSchema),
@@ -66,21 +70,13 @@ export function auditRoutes(trail: AuditTrail, auth: { readonly operators: Pick<
   );
 }
 
-function parseAuditQuery(parameters: URLSearchParams): AuditQuery {
-  const given = (name: string): string | undefined => parameters.get(name)?.trim() || undefined;
-  const number = (name: string, max: number): number | undefined => {
-    const written = given(name);
-    if (written === undefined) return undefined;
-    const value = /^\d{1,15}$/.test(written) ? Number(written) : 0;
-    if (value >= 1 && value <= max) return value;
-    throw new Fault("invalid_request", { message: `'${name}' must be a whole number from 1 to ${max}.`, param: name });
-  };
+function parseAuditQuery(query: Query): AuditQuery {
   return {
-    limit: number("limit", MAX_LIMIT) ?? USUAL_LIMIT,
-    before: number("after", Number.MAX_SAFE_INTEGER),
-    who: given("who"),
-    what: given("what"),
-    about: given("about"),
+    limit: countIn(query, "limit", MAX_LIMIT) ?? USUAL_LIMIT,
+    before: countIn(query, "after", Number.MAX_SAFE_INTEGER),
+    who: query("who"),
+    what: query("what"),
+    about: query("about"),
   };
 }
 
@@ -94,8 +90,4 @@ function toJson({ id, at, who, address, what, about, detail }: AuditEntry): obje
     about: about ?? null,
     detail: detail ?? {},
   };
-}
-
-function parameter(name: string, description: string, type: "string" | "integer" = "string") {
-  return { name, in: "query", schema: { type }, description } as const;
 }

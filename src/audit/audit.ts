@@ -24,7 +24,7 @@ export interface AuditEntry extends AuditNote {
   readonly at: number;
 }
 
-/** Writes down who did what. */
+/** Records who did what. */
 export interface Audit {
   /** Never throws. */
   note(note: AuditNote): void;
@@ -47,7 +47,7 @@ export interface AuditRecords {
   /** Returns entries, the newest first. */
   read(query: AuditQuery): readonly AuditEntry[];
   add(entry: AuditEntry): void;
-  /** Removes the entries of before a time, and those up to an id. */
+  /** Removes the entries from before a time, and those up to an id. */
   prune(before: number, upToId: number): void;
 }
 
@@ -57,7 +57,7 @@ const KEPT_MS = 396 * 86_400_000;
 const MAX_ENTRIES = 100_000;
 /** How many entries are added between two looks for old ones. */
 const PRUNE_EVERY = 100;
-/** The longest texts of an entry. Callers' names and ids are bounded elsewhere, but not all by the same number. */
+/** The longest text of an entry. Names of callers and ids are bounded elsewhere, but not all to the same length. */
 const MAX_CHARS = 256;
 
 /** The trail of what operators did. Its length is bounded: the oldest entries are removed. */

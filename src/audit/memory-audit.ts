@@ -3,7 +3,7 @@ import type { AuditEntry, AuditQuery, AuditRecords } from "./audit.ts";
 /** The most entries that are held in memory. */
 const MAX_ENTRIES = 1000;
 
-/** A trail of the last 1,000 entries that is lost at the end of the process. */
+/** Creates records of the last 1,000 entries, which are lost at the end of the process. */
 export function createMemoryAudit(): AuditRecords {
   /** The oldest first. */
   const entries: AuditEntry[] = [];

@@ -55,6 +55,11 @@ export function doc<S extends AnySchema>(schema: S, mode: "input" | "output" = "
   return json as unknown as S;
 }
 
+/** Documents a parameter of the query, for a route's `detail.parameters`. */
+export function queryParameter(name: string, description: string, type: "string" | "integer" = "string") {
+  return { name, in: "query", schema: { type }, description } as const;
+}
+
 /** Converts a schema to the document's form. */
 export function schemaOf(schema: AnySchema, mode: "input" | "output" = "output"): SchemaObject {
   // Checks that JSON Schema cannot express are left out instead of refused.

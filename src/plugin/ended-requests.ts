@@ -6,15 +6,15 @@ export interface EndedRequest {
   readonly caller: Pick<Caller, "name" | "keyId">;
   /** A digest of the person behind the request; absent if it named none. */
   readonly endUser?: string | undefined;
-  /** The model, or what takes its place, such as `mcp:<relay>`. Clients MUST NOT choose it freely. */
+  /** The model, or what takes its place, such as `mcp:<relay>`. It MUST NOT be a text that clients choose freely. */
   readonly model: string;
   readonly outcome: "completed" | "failed" | "canceled";
   readonly usage?: Usage | undefined;
   /** Whether `usage` is an estimate. */
   readonly isEstimated?: boolean | undefined;
-  /** Time without a slot; 0 for a request that needs none. */
+  /** How long the request had no slot; 0 for one that needs none. */
   readonly waitMs: number;
-  /** Time with a slot; 0 for a request that needs none. */
+  /** How long the request held a slot; 0 for one that needs none. */
   readonly heldMs: number;
 }
 
@@ -32,8 +32,8 @@ export interface EndedJobRequest extends EndedRequest {
 }
 
 /**
- * Takes note of the requests that have ended, each of them once: at the server that its client has called. Methods MUST be
- * quick and never throw.
+ * Counts the requests that have ended, each of them once, at the server that its client has called. Methods MUST be quick
+ * and MUST NOT throw.
  */
 export interface EndedRequests {
   addJob(job: EndedJobRequest): void;

@@ -12,7 +12,7 @@ const FILE_MODE = 0o600;
 /**
  * Copies the store in a directory to a file that does not exist yet, as it is at one moment, also while a server uses it.
  * Returns the size of the copy in bytes. The secret that seals sign-ins is left out, so nobody can forge a sign-in with the
- * copy; keys are not in the store in the first place. Throws a `StoreFault` with what to do, and leaves no file then.
+ * copy; keys are not in the store in the first place. Throws a `StoreFault` that says what to do; no file is left then.
  */
 export function backUp(directory: string, file: string): number {
   const source = join(directory, STORE_FILE);
@@ -32,7 +32,7 @@ export function backUp(directory: string, file: string): number {
   }
 }
 
-/** Creates the file for its user alone. An empty file is one that SQLite copies into. */
+/** Creates the file for its user alone. SQLite accepts an empty file as the target of a copy. */
 function createFile(file: string): void {
   try {
     closeSync(openSync(file, "wx", FILE_MODE));

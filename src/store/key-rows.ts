@@ -9,8 +9,8 @@ interface Row {
 }
 
 /**
- * Creates the records of made keys, of which the key book bounds the number. An entry holds hashes, never a key. Operators
- * write entries, so a write also survives a crash of the machine.
+ * Creates the records of made keys, of which the key book bounds the number. An entry holds hashes, never a key. Only
+ * operators change entries, which is rare, so each write also survives a crash of the machine.
  */
 export function createKeyRows({ db, writes }: Store): KeyRecords {
   const all = db.prepare<Row, []>("SELECT entry, last_used_at FROM key ORDER BY created_at, id");

@@ -17,16 +17,16 @@ const OPEN_BUSY_MS = 2000;
  */
 const BUSY_MS = 5;
 /**
- * Pages of 4 KiB after which a write moves them from the log into the database, which halts the event loop. 1,000 pages, SQLite's
- * default, took 8 ms on the machine of docs/performance.md, and 100 took 3 ms.
+ * The size of the write-ahead log, in pages of 4 KiB, at which a write moves it into the database. This blocks the event loop
+ * for 3 ms on the machine of docs/performance.md; SQLite's default of 1,000 pages blocked it for 8 ms.
  */
 const CHECKPOINT_PAGES = 100;
-/** Above it, the tables of usage are not checked at the start, only what the server's decisions depend on. */
+/** Above this size of the file, the tables of usage are not checked at the start, but all others are. */
 const MAX_CHECKED_BYTES = 32 * 1024 * 1024;
 const DIRECTORY_MODE = 0o700;
 const FILE_MODE = 0o600;
 
-/** How long a write takes: until the disk has it, or until the operating system has it. */
+/** When a write is complete: once the disk has it, or once the operating system has it. */
 export type StoreSync = "full" | "normal";
 
 interface StoreDeps {

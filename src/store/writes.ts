@@ -46,7 +46,7 @@ export class Writes {
   }
 
   /**
-   * Carries out a write whose caller keeps what it writes and tries again. `name` stays the same for all of its tries.
+   * Carries out a write once. If it fails, its caller keeps what is to be written and tries again under the same `name`.
    * Returns whether it was written. Never throws.
    */
   attempt(name: string, run: () => void): boolean {

@@ -3,16 +3,16 @@ export interface Amounts {
   readonly requests: number;
   /** Requests that failed. */
   readonly failures: number;
-  /** Input tokens, those that came from a cache included. */
+  /** Input tokens, including cached ones. */
   readonly input: number;
   readonly cached: number;
   readonly output: number;
   readonly audioMs: number;
-  /** Time for which requests waited for a slot. */
+  /** How long requests waited for a slot. */
   readonly waitMs: number;
-  /** Time for which requests had a slot. */
+  /** How long requests held a slot. */
   readonly heldMs: number;
-  /** The part of input and output that is an estimate, because no answer stated it. */
+  /** How many of the input and output tokens are estimates, because no response stated them. */
   readonly estimated: number;
 }
 
@@ -41,10 +41,13 @@ export class Sum implements Amounts {
   }
 }
 
-/** The largest amount that one request is counted with. Beyond it, a model server states nonsense. */
+/** The largest amount that one request can add. A model server that states more is wrong. */
 const MAX_AMOUNT = 1e12;
 
-/** Makes an amount of one request whole. Model servers state any number, and a sum with a wrong one is lost. */
+/**
+ * Returns an amount of one request as a whole number that can be added up; 0 for one that is not positive. Model servers may
+ * state any number, and a wrong one would spoil the sum.
+ */
 export function wholeAmount(value: number | undefined): number {
   // A comparison with NaN is false.
   return value !== undefined && value > 0 ? Math.min(Math.round(value), MAX_AMOUNT) : 0;

@@ -7,8 +7,8 @@ export const MAX_END_USERS = 1000;
 const MAX_TOTAL = 100_000;
 
 /**
- * Bounds the number of end users, whose names clients choose, because the sums of days are kept for ever. It begins anew each
- * day, and at a start of the server.
+ * Bounds the number of end users, whose names clients choose, because the sums of days are kept forever. Counting starts
+ * over each day, and when the server starts.
  */
 export class EndUserRoom {
   readonly #byKey = new Map<string, Set<string>>();

@@ -15,7 +15,7 @@ export interface EndedUsageOptions {
   readonly failedJobs?: FailedJobRecords | undefined;
 }
 
-/** Counts every request that has ended, and remembers the last ones to models. */
+/** Counts every request that has ended, and remembers the latest ones to models. */
 export class EndedUsage implements EndedRequests {
   readonly meter: UsageMeter;
   readonly reader: UsageReader;

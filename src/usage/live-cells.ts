@@ -1,13 +1,13 @@
 import { Sum } from "./amounts.ts";
 import type { UsageCell, UsageOwner } from "./usage-records.ts";
 
-/** Stands for the models and end users that are not counted one by one. No name of a model and no digest has brackets. */
+/** Stands for the models and end users that are not counted one by one. Names of models and digests have no brackets. */
 export const OTHER = "(other)";
 
-/** The cells that may be live at once. Beyond it, a key's further models and end users are counted as `OTHER`. */
+/** The most live cells. Beyond that, further models and end users of a key are counted as `OTHER`. */
 const MAX_LIVE = 20_000;
 
-/** What one owner has used within a minute, since the cells were last taken. */
+/** What one owner has used within a period, or within a part of it. More can be added. */
 export class Cell extends Sum implements UsageCell {
   readonly at: number;
   readonly key: string;
@@ -23,7 +23,7 @@ export class Cell extends Sum implements UsageCell {
   }
 }
 
-/** The cells of one minute to which is still added, found by key and then by model and end user. */
+/** The cells of the current minute, which still change, found by key and then by model and end user. */
 export class LiveCells {
   #byKey = new Map<string, Map<string, Cell>>();
   #cells: Cell[] = [];
@@ -66,7 +66,7 @@ export class LiveCells {
   }
 }
 
-/** Adds up the cells of each key and model, so that there are fewer. They all count for the last minute among them. */
+/** Adds up the cells of each key and model, so that there are fewer. The sums count for the last minute among them. */
 export function mergeCells(cells: readonly UsageCell[]): Cell[] {
   const merged = new LiveCells();
   const at = cells.reduce((last, cell) => Math.max(last, cell.at), 0);

@@ -1,4 +1,4 @@
-import { Sum } from "./amounts.ts";
+import { Cell } from "./live-cells.ts";
 import {
   KEPT_MS,
   type KeySpent,
@@ -17,25 +17,10 @@ import {
 export const MAX_MEMORY_ROWS = 20_000;
 const PAGE_ROWS = 1000;
 
-class Row extends Sum implements UsageRow {
-  readonly at: number;
-  readonly key: string;
-  readonly model: string;
-  readonly endUser: string;
-
-  constructor(at: number, { key, model, endUser }: UsageOwner) {
-    super();
-    this.at = at;
-    this.key = key;
-    this.model = model;
-    this.endUser = endUser;
-  }
-}
-
 /** Usage that is lost at the end of the process. Of each step it keeps the newest `MAX_MEMORY_ROWS` rows. */
 export class MemoryUsage implements UsageRecords {
   /** Rows by period and owner, the oldest first. */
-  readonly #rows: Readonly<Record<Step, Map<string, Row>>> = { minute: new Map(), hour: new Map(), day: new Map() };
+  readonly #rows: Readonly<Record<Step, Map<string, Cell>>> = { minute: new Map(), hour: new Map(), day: new Map() };
 
   add(cells: readonly UsageCell[]): boolean {
     for (const cell of cells)
@@ -87,14 +72,14 @@ export class MemoryUsage implements UsageRecords {
     return isMore;
   }
 
-  #of(step: Step): Row[] {
+  #of(step: Step): Cell[] {
     return [...this.#rows[step].values()];
   }
 
-  #addTo(rows: Map<string, Row>, at: number, cell: UsageCell): void {
+  #addTo(rows: Map<string, Cell>, at: number, cell: UsageCell): void {
     const label = labelOf(at, cell);
     const known = rows.get(label);
-    const row = known ?? new Row(at, cell);
+    const row = known ?? new Cell(at, cell);
     row.add(cell);
     if (known) return;
     rows.set(label, row);
@@ -106,7 +91,7 @@ export class MemoryUsage implements UsageRecords {
 }
 
 /** Copies a row, because more may be added to it while a view is read. */
-function copyOf(row: Row): UsageRow {
+function copyOf(row: Cell): UsageRow {
   return { ...row };
 }
 

@@ -33,6 +33,7 @@ export function usageKeyOf({ keyId, name }: EndedJobRequest["caller"]): string {
   return keyId ?? name;
 }
 
+/** Returns an ended request as it is remembered. `endedAt` is in milliseconds since 1970. */
 export function toPastJob(request: EndedJobRequest, endedAt: number): PastJob {
   const { requestId, caller, usage, isEstimated = false, waitMs, heldMs } = request;
   return {
@@ -83,7 +84,7 @@ const pastJobSchema = v.object({
   heldMs: v.number(),
 } satisfies Record<keyof PastJob, v.GenericSchema>);
 
-/** Returns the request that was kept as this value; undefined for a value that is none. */
+/** Returns the past job in a stored value; undefined if the value is not one. */
 export function parsePastJob(value: unknown): PastJob | undefined {
   const read = v.safeParse(pastJobSchema, value);
   return read.success ? read.output : undefined;

@@ -22,7 +22,7 @@ export interface PastJobsOptions {
   readonly flushMs: number;
 }
 
-/** The requests that ended lately, and those that failed. Both are bounded; the oldest are forgotten first. */
+/** The requests that ended recently, and those that failed. Both lists are bounded; the oldest entries go first. */
 export class PastJobs {
   readonly #options: PastJobsOptions;
   readonly #recent = new Ring<PastJob>(MAX_RECENT);
@@ -43,7 +43,7 @@ export class PastJobs {
     this.#failed.push(job);
     if (!this.#options.records) return;
     this.#unwritten.push(job);
-    // More than that would be removed again as soon as they are written.
+    // Further ones would be removed again as soon as they are written.
     if (this.#unwritten.length > MAX_FAILED) this.#unwritten.shift();
     if (this.#isClosed) this.#write();
     else this.#cancelTimer ??= this.#options.clock.after(this.#options.flushMs, () => this.#flush());

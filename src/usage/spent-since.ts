@@ -14,20 +14,20 @@ interface Total {
 
 const NOTHING: Spent = { tokens: 0, audioMs: 0 };
 
-/** The most times whose sums are remembered. Budgets of one zone ask for the beginning of a day, a week and a month. */
+/** The most times whose sums are remembered. The budgets of one time zone need three: the day, the week and the month. */
 const MAX_TIMES = 32;
 
 /**
- * What each key has used since the times that somebody has asked for. The first question about a time reads the sums of all
- * keys, which takes 20 ms for a month of 250 busy keys and models; every later one is answered from memory. Windows of budgets ask when the
- * server has started, or when a limit was set.
+ * Tells what each key has used since a time. The first question about a time reads the sums of all keys, which takes 20 ms
+ * for a month of 250 busy pairs of key and model; later questions about it are answered from memory. Budgets ask about the
+ * beginning of their window after a start of the server, and when a limit is set.
  */
 export class SpentSince {
   readonly #read: (from: number) => ReadonlyMap<string, Spent>;
   readonly #startedAt: number;
-  /** What each key has used since this object exists. */
+  /** What each key has used since this object was created. */
   readonly #totals = new Map<string, Total>();
-  /** By time, the oldest question first: what each key had used since then when it was read, less its total at that moment. */
+  /** By time, oldest question first: what each key had used since that time when it was read, minus its total then. */
   readonly #bases = new Map<number, ReadonlyMap<string, Spent>>();
 
   /** `read` returns what each key has used since a time, up to now. `startedAt` is the time of now. */
@@ -46,7 +46,7 @@ export class SpentSince {
     total.audioMs += audioMs;
   }
 
-  /** Returns what a key has used since a time: to the minute for the last 48 hours, else since the next full hour. */
+  /** Returns what a key has used since a time, to the minute within the last 48 hours, and before that to the next hour. */
   of(key: string, from: number): Spent {
     const base = this.#baseOf(from).get(key);
     const total = this.#totals.get(key);

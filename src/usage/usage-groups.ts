@@ -2,7 +2,7 @@ import { Sum } from "./amounts.ts";
 import type { UsageQuery } from "./usage-query.ts";
 import { periodOf, type UsageRow } from "./usage-records.ts";
 
-/** The usage of one group within one period. What is not grouped by is undefined. */
+/** The usage of one group within one period. A dimension by which the query does not group is undefined. */
 export class Group extends Sum {
   readonly at: number;
   readonly key: string | undefined;
@@ -56,7 +56,7 @@ export class UsageGroups {
     group.add(row);
   }
 
-  /** Returns the groups, by period and then by what they are grouped by. It sorts each period when its turn comes. */
+  /** Yields the groups in the order of their periods, and then of their dimensions. Sorts each period when it is reached. */
   *sorted(): Generator<Group> {
     for (const at of [...this.#periods.keys()].sort((a, b) => a - b)) {
       const groups = this.#periods.get(at) ?? new Map<string, Group>();

@@ -5,8 +5,8 @@ import { type Cell, LiveCells, mergeCells } from "./live-cells.ts";
 import { type Spent, SpentSince, spentIn } from "./spent-since.ts";
 import { periodOf, type UsageCell, type UsageRecords } from "./usage-records.ts";
 
-/** One request that has ended. An absent amount is 0. */
-export interface Used {
+/** What one ended request used. An absent amount is 0. */
+export interface RequestUsage {
   /** The id of a made key; for any other caller, its name. */
   readonly key: string;
   readonly model: string;
@@ -36,12 +36,12 @@ const CELLS_PER_SLICE = 100;
 const PRUNE_ROWS = 300;
 /** How often rows are removed after one flush, so that a long clean-up does not delay the next flush. */
 const PRUNES_PER_FLUSH = 10;
-/** The cells that may wait to be written. Beyond it, as on a full disk, they are merged, and only the totals stay right. */
+/** The most cells that wait to be written. Beyond that, as on a full disk, they are merged, and only totals stay correct. */
 const MAX_WAITING = 50_000;
 
 /**
  * Counts what every request used, by key, model and end user. It adds to cells in memory, and writes them a moment later in
- * slices, with turns of the event loop in between so that streams go on. If the process is killed, at most what was added
+ * slices, with turns of the event loop in between so that streams continue. If the process is killed, at most what was added
  * within one flush interval is lost.
  */
 export class UsageMeter {
@@ -51,7 +51,7 @@ export class UsageMeter {
   readonly #spent: SpentSince;
   /** The minute of the live cells. */
   #minute = 0;
-  /** Cells to which nothing is added any more, until they are written. */
+  /** Cells that no longer change and are not written yet. */
   #waiting: Cell[] = [];
   #cancelTimer: CancelTimer | undefined;
   /** The minute in which the last old rows were removed. */
@@ -68,7 +68,7 @@ export class UsageMeter {
   }
 
   /** Counts a request. */
-  add(used: Used): void {
+  add(used: RequestUsage): void {
     const { clock } = this.#options;
     const now = clock.now();
     const minute = periodOf(now, "minute");
@@ -120,7 +120,7 @@ export class UsageMeter {
     this.#minute = minute;
   }
 
-  /** Ends the live cells; what is added from now on goes to others. */
+  /** Moves the live cells to those that are to be written, so that later requests get new ones. */
   #seal(): void {
     for (const cell of this.#live.take()) this.#waiting.push(cell);
   }
@@ -163,7 +163,7 @@ export class UsageMeter {
     while (this.#waiting.length > 0) if (!this.#writeSlice()) return;
   }
 
-  /** Removes some of what is no longer kept, until nothing is left in this minute. Returns whether to go on now. */
+  /** Removes some of the rows that are too old, until none is left in this minute. Returns whether to go on now. */
   #prune(): boolean {
     if (this.#prunesLeft === 0) return false;
     this.#prunesLeft -= 1;

@@ -1,24 +1,25 @@
 import { Fault } from "../errors.ts";
+import { type Query, wordIn } from "../http/query.ts";
 import { DIMENSIONS, type Dimension, type UsageQuery } from "./usage-query.ts";
 import { KEPT_MS, periodOf, STEP_MS, type Step } from "./usage-records.ts";
 
 const STEPS = ["minute", "hour", "day"] as const satisfies readonly Step[];
 
-/** The time that a query covers if it names none. */
+/** The time that a query covers if it has no `from`. */
 const USUAL_MS: Readonly<Record<Step, number>> = {
   minute: STEP_MS.hour,
   hour: STEP_MS.day,
   day: 30 * STEP_MS.day,
 };
-/** The most periods of a query, apart from those whose step bounds them already. */
+/** The most periods of a query. */
 const MAX_PERIODS = 5000;
 
 /** Reads the query of a URL. Throws `invalid_request`. */
-export function parseUsageQuery(parameters: URLSearchParams, now: number): UsageQuery {
-  const given = (name: string): string | undefined => parameters.get(name)?.trim() || undefined;
-  const to = timeIn("to", given("to")) ?? now;
-  const asked = timeIn("from", given("from"));
-  const step = stepIn(given("step")) ?? stepFor(asked === undefined ? STEP_MS.day : to - asked, now - (asked ?? now));
+export function parseUsageQuery(query: Query, now: number): UsageQuery {
+  const to = timeIn("to", query("to")) ?? now;
+  const asked = timeIn("from", query("from"));
+  const step =
+    wordIn(query, "step", STEPS) ?? stepFor(asked === undefined ? STEP_MS.day : to - asked, now - (asked ?? now));
   const from = periodOf(asked ?? to - USUAL_MS[step], step);
   if (to <= from) throw invalid("from", "'from' must be before 'to'.");
   if ((to - from) / STEP_MS[step] > MAX_PERIODS)
@@ -27,24 +28,17 @@ export function parseUsageQuery(parameters: URLSearchParams, now: number): Usage
     from,
     to,
     step,
-    by: dimensionsIn(given("by")),
-    key: given("key"),
-    model: given("model"),
-    endUser: given("end_user"),
+    by: dimensionsIn(query("by")),
+    key: query("key"),
+    model: query("model"),
+    endUser: query("end_user"),
   };
 }
 
-/** Chooses the finest step that is kept for long enough and that gives a plot of up to a few hundred points. */
+/** Chooses the finest step whose rows are still kept and that gives a plot of up to a few hundred points. */
 function stepFor(lengthMs: number, ageMs: number): Step {
   if (lengthMs <= 6 * STEP_MS.hour && ageMs <= KEPT_MS.minute) return "minute";
   return lengthMs <= 7 * STEP_MS.day && ageMs <= KEPT_MS.hour ? "hour" : "day";
-}
-
-function stepIn(text: string | undefined): Step | undefined {
-  if (text === undefined) return undefined;
-  const step = STEPS.find((each) => each === text);
-  if (step) return step;
-  throw invalid("step", `'step' must be one of ${STEPS.join(", ")}.`);
 }
 
 function dimensionsIn(text: string | undefined): readonly Dimension[] {

@@ -1,6 +1,6 @@
 import type { Step } from "./usage-records.ts";
 
-/** What usage can be added up by. */
+/** What usage can be grouped by. */
 export const DIMENSIONS = ["key", "model", "end_user"] as const;
 export type Dimension = (typeof DIMENSIONS)[number];
 
@@ -8,7 +8,7 @@ export type Dimension = (typeof DIMENSIONS)[number];
 export interface UsageQuery {
   /** Milliseconds since 1970, the beginning of a period of `step`. */
   readonly from: number;
-  /** Milliseconds since 1970. Periods that begin before it count, and none that begins at it. */
+  /** Milliseconds since 1970. Periods that begin before it are included. */
   readonly to: number;
   readonly step: Step;
   readonly by: readonly Dimension[];

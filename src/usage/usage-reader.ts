@@ -18,8 +18,8 @@ export interface UsageReaderOptions {
 }
 
 /**
- * Answers questions about usage, from what is written and what is not written yet. One query after the other reads a page
- * of rows in each turn of the event loop, so that streams go on.
+ * Answers queries about usage, from what is written and what is not written yet. Queries run one after the other and read one
+ * page of rows in each turn of the event loop, so that streams continue.
  */
 export class UsageReader {
   readonly #options: UsageReaderOptions;
@@ -30,7 +30,10 @@ export class UsageReader {
     this.#options = options;
   }
 
-  /** Rejects with `invalid_request` if there are too many rows, and with `too_many_requests` if too many queries wait. */
+  /**
+   * Returns the groups that a query asks for. Rejects with `invalid_request` if there are too many of them, and with
+   * `too_many_requests` if too many queries wait.
+   */
   read(query: UsageQuery): Promise<UsageGroups> {
     if (this.#waiting >= MAX_WAITING) {
       const message = "Too many usage queries are in progress. Try again when some of them have ended.";

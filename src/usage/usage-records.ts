@@ -18,15 +18,15 @@ export function periodOf(at: number, step: Step): number {
 }
 
 /**
- * The parts of the time since `from`, each with the longest step that fits: minutes up to the next hour, hours up to the next
- * day, and then days.
+ * Divides the time since `from` into the longest steps that fit: minutes up to the next hour, hours up to the next day, and
+ * then days.
  */
 export function stepsSince(from: number): { readonly firstHour: number; readonly firstDay: number } {
   const next = (step: Step): number => Math.ceil(from / STEP_MS[step]) * STEP_MS[step];
   return { firstHour: next("hour"), firstDay: next("day") };
 }
 
-/** Whose usage it is, and of what. */
+/** Who used something, and which model. */
 export interface UsageOwner {
   /** The id of a made key; for any other caller, its name: `api-key:2`. */
   readonly key: string;

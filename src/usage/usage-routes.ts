@@ -1,7 +1,7 @@
 import type { AnyElysia } from "elysia";
 import type { OperatorDoor } from "../auth/operator-door.ts";
-import { Fault } from "../errors.ts";
-import { errorResponses, jsonAnswer, rawAnswer, STATE_SECURITY } from "../openapi/schema.ts";
+import { countIn, type Query, queryOf, wordIn } from "../http/query.ts";
+import { errorResponses, jsonAnswer, queryParameter, rawAnswer, STATE_SECURITY } from "../openapi/schema.ts";
 import { createRoutes } from "../plugin/route-context.ts";
 import type { Clock } from "../system/deps.ts";
 import type { EndedUsage } from "./ended-usage.ts";
@@ -21,6 +21,7 @@ export interface UsageRoutesOptions {
 }
 
 const USUAL_LIMIT = 100;
+const MAX_LIMIT = 1000;
 const NO_STORE = { "cache-control": "no-store" };
 
 /** `GET /api/usage` and `GET /api/state/jobs`, for operators. */
@@ -30,7 +31,7 @@ export function usageRoutes({ auth, clock, usage, nameOfKey }: UsageRoutesOption
       "/api/usage",
       async ({ visit }) => {
         auth.operators.read(visit);
-        const query = parseUsageQuery(parametersOf(visit.request), clock.now());
+        const query = parseUsageQuery(queryOf(visit.request), clock.now());
         const groups = await usage.reader.read(query);
         const lines = toLines(groups.sorted(), nameOfKey);
         if (!wantsCsv(visit.request.headers)) return streamed(jsonText(query, lines), "application/json");
@@ -42,23 +43,23 @@ export function usageRoutes({ auth, clock, usage, nameOfKey }: UsageRoutesOption
         detail: {
           tags: ["State"],
           security: STATE_SECURITY,
-          summary: "What was used, by key and model",
+          summary: "Usage by key and model",
           description:
             "What requests used, added up over minutes, hours or days, up to this moment. With `Accept: text/csv` the same as CSV. With `DATA_DIR`, minutes are kept for 48 hours, hours for 90 days, and days for ever; without it, the newest 20,000 rows of each until a restart. In a cluster, each server counts the requests that its clients sent to it.",
           parameters: [
-            parameter(
+            queryParameter(
               "by",
-              "What to add up by, comma separated: `key`, `model`, `end_user`. Unless given: `key,model`.",
+              "What to group by, comma separated: `key`, `model`, `end_user`. Default: `key,model`.",
             ),
-            parameter(
+            queryParameter(
               "from",
-              "The beginning: a date or an RFC 3339 time. Unless given: an hour, a day or 30 days before `to`, by the step.",
+              "The beginning: a date or an RFC 3339 time. Default: an hour, a day or 30 days before `to`, depending on the step.",
             ),
-            parameter("to", "The end, which is not included. Unless given: now."),
-            parameter("step", "`minute`, `hour` or `day`. Unless given: by the time that is asked for."),
-            parameter("key", "Only the usage of this key."),
-            parameter("model", "Only the usage of this model."),
-            parameter("end_user", "Only the usage of this person, by the digest in the rows."),
+            queryParameter("to", "The end, which is not included. Default: now."),
+            queryParameter("step", "`minute`, `hour` or `day`. Default: the finest one that suits the range."),
+            queryParameter("key", "Only the usage of this key."),
+            queryParameter("model", "Only the usage of this model."),
+            queryParameter("end_user", "Only the usage of this end user, given by the digest in the rows."),
           ],
           responses: {
             200: {
@@ -77,7 +78,7 @@ export function usageRoutes({ auth, clock, usage, nameOfKey }: UsageRoutesOption
       "/api/state/jobs",
       ({ visit }) => {
         auth.operators.read(visit);
-        const { isFailed, limit } = parseJobsQuery(parametersOf(visit.request));
+        const { isFailed, limit } = parseJobsQuery(queryOf(visit.request));
         const jobs = isFailed ? usage.jobs.failed() : usage.jobs.recent();
         const data = jobs.slice(0, limit).map(toJson);
         return Response.json({ data, has_more: jobs.length > data.length }, { headers: NO_STORE });
@@ -86,16 +87,15 @@ export function usageRoutes({ auth, clock, usage, nameOfKey }: UsageRoutesOption
         detail: {
           tags: ["State"],
           security: STATE_SECURITY,
-          summary: "Requests that ended lately",
+          summary: "Requests that ended recently",
           description: `The last ${MAX_RECENT} requests that have ended, or the last ${MAX_FAILED} that failed, which are kept over a restart with \`DATA_DIR\`. Each server lists those of its own clients.`,
           parameters: [
-            parameter("outcome", "`failed` for the requests that failed. Unless given: all."),
-            {
-              name: "limit",
-              in: "query",
-              schema: { type: "integer" },
-              description: `The most entries to return: ${USUAL_LIMIT} unless given.`,
-            },
+            queryParameter("outcome", "`failed` for the requests that failed. Default: all."),
+            queryParameter(
+              "limit",
+              `The most entries to return, up to ${MAX_LIMIT}. Default: ${USUAL_LIMIT}.`,
+              "integer",
+            ),
           ],
           responses: {
             200: jsonAnswer(pastJobsSchema),
@@ -109,23 +109,11 @@ export function usageRoutes({ auth, clock, usage, nameOfKey }: UsageRoutesOption
 const CSV_EXAMPLE =
   "at,key,key_name,model,requests,failures,input_tokens,cached_tokens,output_tokens,audio_seconds,wait_seconds,held_seconds,estimated\r\n";
 
-function parameter(name: string, description: string) {
-  return { name, in: "query", schema: { type: "string" }, description } as const;
-}
-
-function parametersOf(request: Request): URLSearchParams {
-  return URL.parse(request.url)?.searchParams ?? new URLSearchParams();
-}
-
-function parseJobsQuery(parameters: URLSearchParams): { readonly isFailed: boolean; readonly limit: number } {
-  const outcome = parameters.get("outcome");
-  if (outcome !== null && outcome !== "failed")
-    throw new Fault("invalid_request", { message: "'outcome' must be failed, or absent.", param: "outcome" });
-  const written = parameters.get("limit") ?? String(USUAL_LIMIT);
-  const limit = /^\d{1,6}$/.test(written) ? Number(written) : 0;
-  if (limit < 1)
-    throw new Fault("invalid_request", { message: "'limit' must be a whole number from 1.", param: "limit" });
-  return { isFailed: outcome === "failed", limit };
+function parseJobsQuery(query: Query): { readonly isFailed: boolean; readonly limit: number } {
+  return {
+    isFailed: wordIn(query, "outcome", ["failed"]) !== undefined,
+    limit: countIn(query, "limit", MAX_LIMIT) ?? USUAL_LIMIT,
+  };
 }
 
 /** Whether CSV is preferred to JSON. Browsers and clients that take anything get JSON. */
@@ -137,10 +125,10 @@ function* toLines(groups: Iterable<Group>, nameOf: NameOfKey): Generator<UsageLi
   for (const group of groups) yield toLine(group, nameOf);
 }
 
-/** About 1 ms of work. */
+/** The lines that are formatted at a time, which takes about 1 ms. */
 const LINES_PER_CHUNK = 500;
 
-/** Answers with a text that is written while it is sent, so that a long one does not halt the event loop. */
+/** Answers with a text that is generated while it is sent, so that a long one does not block the event loop. */
 function streamed(text: Iterator<string>, type: string, headers: Readonly<Record<string, string>> = {}): Response {
   const encoder = new TextEncoder();
   const body = new ReadableStream<Uint8Array>({

@@ -1,7 +1,7 @@
 import type { Group } from "./usage-groups.ts";
 import type { Dimension, UsageQuery } from "./usage-query.ts";
 
-/** One row of an answer, by the names of its fields. A key, a model or an end user is there if the query groups by it. */
+/** One row of an answer, by the names of its fields. It has a key, a model or an end user if the query groups by it. */
 export type UsageLine = Readonly<Record<string, string | number | null>>;
 
 /** Returns the name of a key for people; undefined for one that has none. */
@@ -26,13 +26,14 @@ export const AMOUNT_FIELDS = [
   "estimated",
 ] as const;
 
+/** Returns a group as a row of the answer. */
 export function toLine(group: Group, nameOf: NameOfKey): UsageLine {
   const { key, model, endUser } = group;
   return {
     at: new Date(group.at).toISOString(),
     ...(key !== undefined && { key, key_name: nameOf(key) ?? key }),
     ...(model !== undefined && { model }),
-    // Requests that name nobody.
+    // Empty for requests that name no end user.
     ...(endUser !== undefined && { end_user: endUser === "" ? null : endUser }),
     requests: group.requests,
     failures: group.failures,
@@ -46,7 +47,7 @@ export function toLine(group: Group, nameOf: NameOfKey): UsageLine {
   };
 }
 
-/** Writes an answer as JSON, row by row. */
+/** Formats an answer as JSON, row by row. */
 export function* jsonText(query: UsageQuery, lines: Iterable<UsageLine>): Generator<string> {
   const { from, to, step } = query;
   const head = JSON.stringify({ from: new Date(from).toISOString(), to: new Date(to).toISOString(), step });
@@ -59,7 +60,7 @@ export function* jsonText(query: UsageQuery, lines: Iterable<UsageLine>): Genera
   yield "]}";
 }
 
-/** Writes an answer as CSV (RFC 4180), with a line of names. */
+/** Formats an answer as CSV (RFC 4180), with a header line. */
 export function* csvText({ by }: UsageQuery, lines: Iterable<UsageLine>): Generator<string> {
   const fields = ["at", ...by.flatMap((each) => DIMENSION_FIELDS[each]), ...AMOUNT_FIELDS];
   yield `${fields.join(",")}\r\n`;
@@ -70,8 +71,8 @@ export function* csvText({ by }: UsageQuery, lines: Iterable<UsageLine>): Genera
 const FORMULA = /^[=+\-@\t\r\n＝＋－＠]/;
 
 /**
- * Writes one field. Spreadsheets run a text that begins like a formula, and a client or a worker may have chosen it, so an
- * apostrophe before it makes it a text.
+ * Formats one field. Clients and workers choose some of the texts, and a spreadsheet runs one that begins like a formula, so
+ * such a text gets an apostrophe in front.
  */
 function csvField(value: string | number): string {
   if (typeof value === "number") return String(value);

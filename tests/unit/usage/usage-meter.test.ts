@@ -4,12 +4,20 @@ import { MAX_END_USERS } from "../../../src/usage/end-user-room.ts";
 import "../../support/seed.ts";
 import { OTHER } from "../../../src/usage/live-cells.ts";
 import { MemoryUsage } from "../../../src/usage/memory-usage.ts";
-import { UsageMeter, type Used } from "../../../src/usage/usage-meter.ts";
+import { type RequestUsage, UsageMeter } from "../../../src/usage/usage-meter.ts";
 import type { UsageCell, UsageRecords, UsageRow } from "../../../src/usage/usage-records.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 
 const FLUSH_MS = 1000;
-const ONE: Used = { key: "k", model: "m", isFailed: false, inputTokens: 10, outputTokens: 2, waitMs: 3, heldMs: 4 };
+const ONE: RequestUsage = {
+  key: "k",
+  model: "m",
+  isFailed: false,
+  inputTokens: 10,
+  outputTokens: 2,
+  waitMs: 3,
+  heldMs: 4,
+};
 
 /** A meter whose records can break, and which notes the size of each slice. */
 function setUp() {

@@ -1,9 +1,10 @@
 import { expect, test } from "bun:test";
 import { Fault } from "../../../src/errors.ts";
+import { queryOf } from "../../../src/http/query.ts";
 import { parseUsageQuery } from "../../../src/usage/usage-parameters.ts";
 
 const NOW = Date.UTC(2026, 10, 27, 12, 30, 15);
-const parse = (text: string) => parseUsageQuery(new URLSearchParams(text), NOW);
+const parse = (text: string) => parseUsageQuery(queryOf({ url: `http://x/?${text}` }), NOW);
 const at = (...parts: Parameters<typeof Date.UTC>): number => Date.UTC(...parts);
 
 test("a question that names nothing is about the last day, by hour, key and model", () => {

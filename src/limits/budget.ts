@@ -36,6 +36,8 @@ export class Budget {
   /** What was used here before the server started, and since. */
   #before = 0;
   #used = 0;
+  /** The latest time at which something was counted. */
+  #latest = Number.NEGATIVE_INFINITY;
   /** May be raised and lowered at any time. */
   max: number;
 
@@ -64,6 +66,7 @@ export class Budget {
   add(amount: number, now: number): void {
     this.#enter(now);
     this.#used += amount;
+    this.#latest = Math.max(this.#latest, now);
   }
 
   #usedIn({ startsAt }: Window): number {
@@ -78,8 +81,9 @@ export class Budget {
     const current = this.#window;
     if (current && now >= current.startsAt && now < current.endsAt) return current;
     const window = calendar.window(now, zone, unit);
-    // A clock that was set back returns to a window of which this budget may have counted a part only.
-    const isNext = current !== undefined && window.startsAt >= current.endsAt;
+    // A clock that was set back returns to a window of which this budget may have counted a part only, or has yet to reach once
+    // more one in which it has counted already.
+    const isNext = current !== undefined && window.startsAt >= current.endsAt && window.startsAt > this.#latest;
     this.#before = isNext ? 0 : (usedBefore?.(window.startsAt) ?? 0);
     this.#used = isNext ? 0 : usedSince(window.startsAt) - this.#before;
     this.#window = window;

@@ -1,7 +1,7 @@
 import type { KeyBook } from "../keys/key-book.ts";
 import type { KeyEntry } from "../keys/key-entry.ts";
 import { KeyCharges } from "../limits/charges.ts";
-import type { UsesElsewhere } from "../limits/elsewhere.ts";
+import type { KeysElsewhere } from "../limits/elsewhere.ts";
 import type { Resource } from "../limits/limit-names.ts";
 import type { Clock } from "../system/deps.ts";
 import type { Spent } from "../usage/spent-since.ts";
@@ -15,7 +15,7 @@ export function createKeyCharges(
   book: KeyBook,
   clock: Clock,
   meter: UsageMeter,
-  elsewhere?: UsesElsewhere | undefined,
+  elsewhere?: KeysElsewhere | undefined,
 ): KeyCharges {
   const charges = new KeyCharges({
     clock,

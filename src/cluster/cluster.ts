@@ -2,7 +2,7 @@ import type { LimitsElsewhere } from "../auth/auth.ts";
 import type { AccessLists } from "../auth/gates.ts";
 import { createSecrets } from "../auth/secrets.ts";
 import type { Config } from "../config.ts";
-import type { UsesElsewhere } from "../limits/elsewhere.ts";
+import type { KeysElsewhere } from "../limits/elsewhere.ts";
 import type { ClusterPorts } from "../plugin/cluster.ts";
 import type { ClusterSights } from "../state/cluster-facts.ts";
 import type { Deps } from "../system/deps.ts";
@@ -72,7 +72,7 @@ export class Cluster {
   /** The counts of other servers: requests of callers, and wrong keys. */
   readonly limits: LimitsElsewhere;
   /** What keys hold and use of their limits at other servers. */
-  readonly keyUses: UsesElsewhere;
+  readonly keyUses: KeysElsewhere;
   readonly presence: Presence;
   /** The links that carry bodies to peers. */
   readonly links: Links;

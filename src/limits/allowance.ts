@@ -2,17 +2,26 @@ import type { KeyLimits } from "../keys/key-terms.ts";
 import type { Clock } from "../system/deps.ts";
 import type { BudgetState } from "./budget.ts";
 import { Budgets, type BudgetsOptions } from "./budgets.ts";
-import type { KeyHolding, OwnSpent, UseElsewhere } from "./elsewhere.ts";
+import type { KeyElsewhere, KeyHolding, OwnSpent } from "./elsewhere.ts";
 import type { LimitName } from "./limit-names.ts";
 import type { Amounts, Held, LimitState } from "./limit-state.ts";
 import { MinuteLimit, type MinuteState } from "./minute-limit.ts";
-import { heldBy, JOBS, mayHoldMore, type Others, othersOf, REQUESTS, type SharedLimit, TOKENS } from "./others.ts";
+import {
+  heldElsewhere,
+  JOBS,
+  mayHoldMore,
+  type Others,
+  othersOf,
+  REQUESTS,
+  type SharedLimit,
+  TOKENS,
+} from "./others.ts";
 
-/** A request of a key that was let in. */
+/** An admitted request of a key. */
 export interface Begun {
   /**
-   * Counts what the request has used, in place of what was reserved for it. MUST be called once when the request ends, with
-   * zeros if no worker served it. Later calls do nothing.
+   * Counts what the request has used, instead of its reservation. MUST be called once, when the request ends; with zeros if no
+   * worker served it. Later calls do nothing.
    */
   settle(used: Amounts): void;
 }
@@ -20,14 +29,14 @@ export interface Begun {
 export interface AllowanceOptions extends BudgetsOptions {
   readonly clock: Pick<Clock, "now" | "elapsed">;
   /** What the key holds and uses at other servers; undefined for a server that is the only one. */
-  readonly elsewhere?: UseElsewhere | undefined;
+  readonly elsewhere?: KeyElsewhere | undefined;
 }
 
 /**
- * How much one key may use, and what it has used. Every question and every count is synchronous, so that no two jobs begin
- * by one answer. A request is let in once (`begin`) and reserves what it is expected to use; a limit can therefore be passed
- * only by as much as the requests in progress use beyond that, or, for a budget, by what its last request uses. The jobs
- * that serve it, at one time or one after the other, are counted apart (`occupy`).
+ * How much one key may use, and how much it has used. All methods are synchronous, so that no two jobs begin because of one
+ * answer. A request is admitted once (`begin`) and reserves what it is expected to use, so a limit can be exceeded only by what
+ * the requests in progress use beyond their reservations, or, for a budget, by what its last request uses. The jobs that serve
+ * a request, at the same time or one after the other, are counted separately (`occupy`).
  */
 export class Allowance {
   readonly #options: AllowanceOptions;
@@ -36,12 +45,12 @@ export class Allowance {
   readonly #budgets: Budgets;
   #limits: KeyLimits;
   #running = 0;
-  /** Requests that were let in and have not ended. */
+  /** Admitted requests that have not ended. */
   #open = 0;
   #waiting = 0;
-  /** Those of them that were not let in yet, and the tokens that they are expected to use. */
-  #standing = 0;
-  #standingTokens = 0;
+  /** The waiting jobs of pending requests, and the tokens that these are expected to use. */
+  #pending = 0;
+  #pendingTokens = 0;
   #typicalOutput = FIRST_OUTPUT;
   #typicalSeconds = 0;
   #reservedTokens = 0;
@@ -69,7 +78,7 @@ export class Allowance {
     return this.#waiting;
   }
 
-  /** Whether a job waits at a limit that passes by itself. If not, it is refused. */
+  /** Whether a request waits at a limit that is not a used-up budget. If not, it is refused. */
   get waits(): boolean {
     return this.#limits.onLimit !== "refuse";
   }
@@ -86,13 +95,13 @@ export class Allowance {
     return { tokens: inputTokens + Math.round(output), audioSeconds: this.#typicalSeconds };
   }
 
-  /** Learns what a request has used. */
+  /** Learns from what a request has used what to expect of others. */
   learn(inputTokens: number, { tokens, audioSeconds }: Amounts): void {
     if (tokens > 0) this.#typicalOutput += LEARNED * (Math.max(0, tokens - inputTokens) - this.#typicalOutput);
     if (audioSeconds > 0) this.#typicalSeconds += LEARNED * (audioSeconds - this.#typicalSeconds);
   }
 
-  /** Returns why a request is not let in now; undefined if it is. */
+  /** Returns why a request cannot be admitted now; undefined if it can. */
   heldBy(expected: Amounts): Held | undefined {
     const now = this.#options.clock.now();
     return this.#budgets.spent(now) ?? this.#reserving(now) ?? this.#rated(expected);
@@ -115,8 +124,8 @@ export class Allowance {
   }
 
   /**
-   * Returns the limit for which a request would wait longest before it is let in, if `ahead` others like it are let in before.
-   * It knows only limits per minute: how long other requests take is not known.
+   * Returns the limit for which a request would wait longest if `ahead` others like it are admitted before it. Considers only
+   * limits per minute, because nobody knows how long other requests take.
    */
   waitBehind(ahead: number, { tokens }: Amounts): Extract<Held, { readonly kind: "busy" }> | undefined {
     const { requestsPerMinute = 0, tokensPerMinute = 0 } = this.#limits;
@@ -129,13 +138,13 @@ export class Allowance {
       : { kind: "busy", limit: "tokens_per_minute", max: tokensPerMinute, waitMs: forTokens };
   }
 
-  /** Lets a request in. The caller MUST have asked `heldBy` in the same turn. */
+  /** Admits a request. The caller MUST have asked `heldBy` in the same turn. */
   begin(expected: Amounts): Begun {
     const { tokens, audioSeconds } = expected;
     this.#open += 1;
     this.#reservedTokens += tokens;
     this.#reservedSeconds += audioSeconds;
-    // Other servers share by it who is next.
+    // Other servers need the count to decide which of them is next.
     const isCounted = this.#limits.requestsPerMinute !== undefined || this.#options.elsewhere !== undefined;
     if (isCounted) this.#requests.add(1, this.#options.clock.elapsed());
     let isSettled = false;
@@ -151,7 +160,7 @@ export class Allowance {
     };
   }
 
-  /** Counts what was used, also outside of the requests that were let in here. */
+  /** Counts what was used, also apart from the requests that were admitted here. */
   count(used: Amounts): void {
     const { clock } = this.#options;
     if (this.#limits.tokensPerMinute !== undefined) this.#tokens.add(used.tokens, clock.elapsed());
@@ -174,15 +183,15 @@ export class Allowance {
     this.#waiting -= 1;
   }
 
-  /** Counts a job of a request that was not let in yet, until `stepAside`. */
-  stand({ tokens }: Amounts): void {
-    this.#standing += 1;
-    this.#standingTokens += tokens;
+  /** Counts a waiting job of a pending request, until `removePending`. */
+  addPending({ tokens }: Amounts): void {
+    this.#pending += 1;
+    this.#pendingTokens += tokens;
   }
 
-  stepAside({ tokens }: Amounts): void {
-    this.#standing -= 1;
-    this.#standingTokens -= tokens;
+  removePending({ tokens }: Amounts): void {
+    this.#pending -= 1;
+    this.#pendingTokens -= tokens;
   }
 
   requestsLeft(): MinuteState | undefined {
@@ -202,14 +211,14 @@ export class Allowance {
     const { parallel, requestsPerMinute, tokensPerMinute } = this.#limits;
     if (parallel === undefined && requestsPerMinute === undefined && tokensPerMinute === undefined) return undefined;
     const now = this.#options.clock.elapsed();
-    const each = this.#standing === 0 ? 0 : this.#standingTokens / this.#standing;
+    const each = this.#pending === 0 ? 0 : this.#pendingTokens / this.#pending;
     return {
       running: this.#running,
       runningWanted: this.#waiting > 0 && this.full() ? this.#waiting : 0,
       requests: this.#requests.sum(now),
-      requestsWanted: this.#standing > 0 && this.#msUntilRequest(now) !== 0 ? this.#standing : 0,
+      requestsWanted: this.#pending > 0 && this.#msUntilRequest(now) !== 0 ? this.#pending : 0,
       tokens: this.#tokens.sum(now) + this.#reservedTokens,
-      tokensWanted: this.#standing > 0 && this.#msUntilTokens(each, now) !== 0 ? this.#standingTokens : 0,
+      tokensWanted: this.#pending > 0 && this.#msUntilTokens(each, now) !== 0 ? this.#pendingTokens : 0,
     };
   }
 
@@ -218,7 +227,7 @@ export class Allowance {
     return this.#budgets.own(this.#options.clock.now());
   }
 
-  /** Lists all limits of the key that count something, with what counts now. */
+  /** Lists the limits of the key, apart from `max_waiting`, with what counts towards them now. */
   states(): readonly LimitState[] {
     const { parallel, requestsPerMinute, tokensPerMinute } = this.#limits;
     const elapsed = this.#options.clock.elapsed();
@@ -226,7 +235,7 @@ export class Allowance {
     const add = (limit: LimitName, used: number, max: number | undefined): void => {
       if (max !== undefined) states.push({ limit, used, max, resetsAt: undefined });
     };
-    const elsewhere = (limit: SharedLimit): number => heldBy(this.#othersWith(limit));
+    const elsewhere = (limit: SharedLimit): number => heldElsewhere(this.#othersWith(limit));
     const tokens = this.#tokens.sum(elapsed) + this.#reservedTokens;
     add("parallel", this.#running + elsewhere(JOBS), parallel);
     add("requests_per_minute", this.#requests.sum(elapsed) + elsewhere(REQUESTS), requestsPerMinute);
@@ -239,7 +248,7 @@ export class Allowance {
     return this.#budgets.tightest(this.#options.clock.now());
   }
 
-  /** Finds the limit per minute that holds the request for longest. */
+  /** Returns the limit per minute that holds the request back for longest. */
   #rated(expected: Amounts): Held | undefined {
     const { requestsPerMinute = 0, tokensPerMinute = 0 } = this.#limits;
     const now = this.#options.clock.elapsed();
@@ -251,7 +260,7 @@ export class Allowance {
       : { kind: "busy", limit: "tokens_per_minute", max: tokensPerMinute, waitMs: forTokens };
   }
 
-  /** Finds a budget that the requests in progress are expected to use up. Whether they do is known when they end. */
+  /** Returns a budget that the requests in progress are expected to use up. Whether they do is known when they end. */
   #reserving(now: number): Held | undefined {
     if (this.#open === 0) return undefined;
     return this.#budgets.reserved({ tokens: this.#reservedTokens, audioSeconds: this.#reservedSeconds }, now);

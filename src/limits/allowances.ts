@@ -2,7 +2,7 @@ import type { KeyLimits } from "../keys/key-terms.ts";
 import type { Clock } from "../system/deps.ts";
 import { Allowance } from "./allowance.ts";
 import { Calendar } from "./calendar.ts";
-import type { UsesElsewhere } from "./elsewhere.ts";
+import type { KeysElsewhere } from "./elsewhere.ts";
 import type { LimitName, Resource } from "./limit-names.ts";
 
 export interface AllowancesOptions {
@@ -12,14 +12,14 @@ export interface AllowancesOptions {
   /** Returns the part of that which was used before the server started. */
   readonly usedBefore?: ((keyId: string, resource: Resource, at: number) => number) | undefined;
   /** What keys hold and use at other servers; undefined for a server that is the only one. */
-  readonly elsewhere?: UsesElsewhere | undefined;
+  readonly elsewhere?: KeysElsewhere | undefined;
 }
 
-/** The allowances of all keys that have limits. A key without any has none, and costs nothing here. */
+/** The allowances of the keys that have limits. Other keys have none, and cost nothing here. */
 export class Allowances {
   readonly #options: AllowancesOptions;
   readonly #byKey = new Map<string, Allowance>();
-  /** One for all keys, because it remembers the windows of each zone. */
+  /** Shared by all keys, because it remembers the windows of each zone. */
   readonly calendar = new Calendar();
 
   constructor(options: AllowancesOptions) {
@@ -36,11 +36,11 @@ export class Allowances {
     return this.#byKey.keys();
   }
 
-  /** Takes over the limits of a key, when it is made, changed or loaded. What was counted under others still counts. */
+  /** Takes over the limits of a key that was made, changed or loaded. What was counted under former limits still counts. */
   set(keyId: string, limits: KeyLimits): void {
     const allowance = this.#byKey.get(keyId);
     if (!hasLimits(limits)) {
-      // Requests count down in the allowance that they began in, and those that it held back may go on.
+      // Running requests end in the allowance that they began in, and it no longer holds any back.
       allowance?.update(limits);
       this.#byKey.delete(keyId);
       return;
@@ -61,13 +61,13 @@ export class Allowances {
     this.#byKey.set(keyId, new Allowance(limits, counted));
   }
 
-  /** Forgets a key that is gone. */
+  /** Forgets a key that no longer exists. */
   delete(keyId: string): void {
     this.#byKey.delete(keyId);
   }
 }
 
-/** Whether any member bounds something. The zone and what happens at a limit bound nothing by themselves. */
+/** Whether there is any limit. A time zone and what happens at a limit are none by themselves. */
 function hasLimits({ timezone: _zone, onLimit: _onLimit, ...bounds }: KeyLimits): boolean {
   return Object.values(bounds).some((bound) => bound !== undefined);
 }

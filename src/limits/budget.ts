@@ -3,14 +3,14 @@ import type { OwnSpent, SpentElsewhere } from "./elsewhere.ts";
 
 export interface BudgetOptions {
   readonly unit: Unit;
-  /** The IANA name of the zone whose midnights begin the unit; UTC unless given. */
+  /** The IANA name of the time zone whose midnights begin windows; UTC unless given. */
   readonly zone: string | undefined;
-  /** The amount at first. */
+  /** The initial amount. */
   readonly max: number;
   readonly calendar: Calendar;
   /**
-   * Returns what was used since a time, for a window that began before this budget was created: before the last restart, or
-   * before the limit was set.
+   * Returns what was used since a time. Called for a window that began before this budget was created, that is, before the
+   * last restart or before the limit was set.
    */
   readonly usedSince: (at: number) => number;
   /** Returns the part of that which was used before the server started. */
@@ -19,7 +19,7 @@ export interface BudgetOptions {
   readonly elsewhere?: ((startsAt: number) => SpentElsewhere) | undefined;
 }
 
-/** What is left of a budget, and until when it must last. */
+/** The state of a budget within its current window. */
 export interface BudgetState {
   readonly window: Window;
   readonly used: number;
@@ -27,8 +27,8 @@ export interface BudgetState {
 }
 
 /**
- * An amount for each day, week or month. Nothing resets it: what is used is counted under the window of the time at which
- * it becomes known, and nobody has counted anything under a new window.
+ * An amount for each day, week or month. No timer resets it: what is used counts for the window in which it becomes known, and
+ * nothing has been counted yet for a new window.
  */
 export class Budget {
   readonly #options: BudgetOptions;

@@ -1,7 +1,7 @@
 import type { KeyLimits } from "../keys/key-terms.ts";
 import { Budget, type BudgetState } from "./budget.ts";
 import type { Calendar } from "./calendar.ts";
-import type { OwnSpent, UseElsewhere } from "./elsewhere.ts";
+import type { KeyElsewhere, OwnSpent } from "./elsewhere.ts";
 import { BUDGETS, type BudgetKind, type Resource } from "./limit-names.ts";
 import type { Amounts, Held, LimitState } from "./limit-state.ts";
 
@@ -12,7 +12,7 @@ export interface BudgetsOptions {
   /** Returns the part of that which was used before the server started. Needed only with `elsewhere`. */
   readonly usedBefore?: ((resource: Resource, at: number) => number) | undefined;
   /** What the key uses at other servers; undefined for a server that is the only one. */
-  readonly elsewhere?: Pick<UseElsewhere, "spent"> | undefined;
+  readonly elsewhere?: Pick<KeyElsewhere, "spent"> | undefined;
 }
 
 /** The budgets of one key. Times are `Clock.now`. */
@@ -43,7 +43,7 @@ export class Budgets {
     for (const [{ resource }, budget] of this.#budgets) budget.add(amountOf(used, resource), now);
   }
 
-  /** Returns the spent budget that begins anew last, because the key is held until then; undefined if none is spent. */
+  /** Returns the spent budget that resets last, because it holds the key until then; undefined if none is spent. */
   spent(now: number): Held | undefined {
     let spent: Held | undefined;
     let until = 0;
@@ -57,7 +57,7 @@ export class Budgets {
     return spent;
   }
 
-  /** Returns a budget that is used up if so much more is used; undefined if there is none. */
+  /** Returns a budget that these amounts would use up; undefined if there is none. */
   reserved(amounts: Amounts, now: number): Held | undefined {
     for (const [{ name, resource }, budget] of this.#budgets)
       if (budget.left(now) <= amountOf(amounts, resource))

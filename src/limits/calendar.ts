@@ -12,16 +12,16 @@ export interface Window {
 }
 
 const DAY_MS = 86_400_000;
-/** No zone is further from UTC. */
+/** No zone is farther from UTC. */
 const MAX_OFFSET_MS = 16 * 3_600_000;
 const UTC = "UTC";
-/** The most zones that are remembered. There are 600 names, and any number of ways to write them. */
+/** The most zones that are remembered. There are about 600 names, each of which can be written in several ways. */
 const MAX_ZONES = 1000;
 
 /**
  * Days, weeks and months of time zones. Nothing happens when one of them begins: a window is computed from the time for
- * which it is asked. A day begins at the first moment that shows its date, which is one o'clock where summer time begins at
- * midnight, and lasts until the next one begins.
+ * which it is asked. A day begins at the first moment with its date, which is one o'clock where summer time begins at
+ * midnight, and lasts until the next day begins.
  */
 export class Calendar {
   readonly #zones = new Map<string, Zone>();
@@ -48,7 +48,7 @@ export class Calendar {
 
 class Zone {
   readonly #toLocal: Intl.DateTimeFormat;
-  /** The window of each unit that was asked for last. Nearly every question is about it. */
+  /** The window of each unit that was asked for last, which is nearly always the one that is asked for next. */
   readonly #last = new Map<Unit, Window>();
 
   constructor(name: string) {
@@ -81,11 +81,11 @@ class Zone {
   /** Returns the day to which a time belongs, as the number of days since 1970. */
   #dayOf(now: number): number {
     const shown = Math.floor((now + this.#offsetAt(now)) / DAY_MS);
-    // Clocks that go back over midnight show a date once more after its end.
+    // Where clocks go back over midnight, they show a date again after its day has ended.
     return this.#startOf(shown + 1) <= now ? shown + 1 : shown;
   }
 
-  /** Returns the first moment that shows this day, or a later one if no moment does. */
+  /** Returns the first moment with the date of this day, or the next moment if the zone skipped the date. */
   #startOf(day: number): number {
     const midnight = day * DAY_MS;
     const [early, late] = [midnight - MAX_OFFSET_MS, midnight + MAX_OFFSET_MS];

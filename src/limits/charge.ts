@@ -10,7 +10,7 @@ import type { Amounts, Held } from "./limit-state.ts";
 export interface Hold {
   readonly limit: LimitName;
   readonly waitMs: number | undefined;
-  /** Whether it is a budget that is used up, which no request waits for. */
+  /** Whether it is a budget that is used up: no request waits until it resets. */
   readonly isFinal: boolean;
   fault(): Fault;
 }
@@ -23,9 +23,9 @@ export interface KeyChargeOptions {
   readonly expected: Amounts;
   readonly calendar: Calendar;
   readonly clock: { now(): number; elapsed(): number };
-  /** Called when the limits may let more or less through than before. */
+  /** Called when the limits may allow more or less than before. */
   readonly onChange: (keyId: string) => void;
-  /** Called when what the key holds, uses or waits for has changed. */
+  /** Called when the key holds, uses or waits for more or less than before. */
   readonly onUse?: ((keyId: string) => void) | undefined;
 }
 
@@ -34,8 +34,8 @@ export class KeyCharge {
   readonly #options: KeyChargeOptions;
   #begun: Begun | undefined;
   #admittedAt: number | undefined;
-  /** The jobs of the request that wait while it was not let in yet. */
-  #standing = 0;
+  /** The waiting jobs of the request while it is pending. */
+  #pending = 0;
 
   constructor(options: KeyChargeOptions) {
     this.#options = options;
@@ -45,13 +45,13 @@ export class KeyCharge {
     return this.#options.keyId;
   }
 
-  /** `Clock.elapsed` at which it was let in; undefined until then. */
+  /** `Clock.elapsed` at which it was admitted; undefined while it is pending. */
   get admittedAt(): number | undefined {
     return this.#admittedAt;
   }
 
-  /** Returns the limit for which the request is not let in now; undefined if it is, or has been. */
-  doorHold(): Hold | undefined {
+  /** Returns the limit that keeps the request pending; undefined if it can be admitted, or has been. */
+  admissionHold(): Hold | undefined {
     if (this.#begun) return undefined;
     const { allowance, expected } = this.#options;
     return this.#toHold(allowance.heldBy(expected));
@@ -76,7 +76,7 @@ export class KeyCharge {
 
   admit(): void {
     const { allowance, clock, expected } = this.#options;
-    for (; this.#standing > 0; this.#standing -= 1) allowance.stepAside(expected);
+    for (; this.#pending > 0; this.#pending -= 1) allowance.removePending(expected);
     this.#begun ??= allowance.begin(expected);
     this.#admittedAt ??= clock.elapsed();
     this.#noteUse();
@@ -86,8 +86,8 @@ export class KeyCharge {
     const { allowance, expected } = this.#options;
     allowance.join();
     if (!this.#begun) {
-      allowance.stand(expected);
-      this.#standing += 1;
+      allowance.addPending(expected);
+      this.#pending += 1;
     }
     this.#noteUse();
   }
@@ -95,9 +95,9 @@ export class KeyCharge {
   leave(): void {
     const { allowance, expected } = this.#options;
     allowance.leave();
-    if (this.#standing > 0) {
-      allowance.stepAside(expected);
-      this.#standing -= 1;
+    if (this.#pending > 0) {
+      allowance.removePending(expected);
+      this.#pending -= 1;
     }
     this.#noteUse();
   }
@@ -116,7 +116,7 @@ export class KeyCharge {
     onChange(keyId);
   }
 
-  /** Replaces what was reserved by what the request has used. A request that was never let in has used nothing. */
+  /** Counts what the request has used, instead of its reservation. A request that was never admitted has used nothing. */
   settle(used: Amounts): void {
     if (!this.#begun) return;
     const { allowance, inputTokens, keyId, onChange } = this.#options;
@@ -126,7 +126,7 @@ export class KeyCharge {
     onChange(keyId);
   }
 
-  /** Returns the headers that tell the client what its limits leave now. */
+  /** Returns the headers that tell the client how much its limits leave now. */
   headers(): Readonly<Record<string, string>> {
     const { allowance, clock } = this.#options;
     return limitHeaders(allowance, clock.now());

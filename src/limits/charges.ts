@@ -2,7 +2,7 @@ import type { KeyLimits } from "../keys/key-terms.ts";
 import { Allowances, type AllowancesOptions } from "./allowances.ts";
 import { KeyCharge } from "./charge.ts";
 
-/** Opens the charges of requests, and tells everybody who holds requests back when the limits of a key may have changed. */
+/** Opens the charges of requests, and tells the queues that hold requests back when a key may use more or less than before. */
 export class KeyCharges {
   readonly #options: AllowancesOptions;
   readonly #allowances: Allowances;
@@ -26,7 +26,7 @@ export class KeyCharges {
     });
   }
 
-  /** The limits of all keys, with what counts under them. */
+  /** The limits of all keys, with what counts towards them. */
   get allowances(): Pick<Allowances, "of"> {
     return this.#allowances;
   }
@@ -36,19 +36,19 @@ export class KeyCharges {
     this.#listeners.push(listener);
   }
 
-  /** Takes over the limits of a key. Requests that were held back by former ones may go on. */
+  /** Takes over the limits of a key. Requests that former limits held back may continue. */
   set(keyId: string, limits: KeyLimits): void {
     this.#allowances.set(keyId, limits);
     this.#onUse?.(keyId);
     this.#tell(keyId);
   }
 
-  /** Forgets a key that is gone. */
+  /** Forgets a key that no longer exists. */
   delete(keyId: string): void {
     this.set(keyId, {});
   }
 
-  /** Opens the charge of a request; undefined for a caller without a key that has limits. `needs` is asked for others only. */
+  /** Opens the charge of a request; undefined for a caller whose key has no limits, for which `needs` is not called. */
   open(
     keyId: string | undefined,
     needs: () => { readonly inputTokens: number; readonly maxOutput: number | undefined },

@@ -6,10 +6,10 @@ export interface KeyHolding {
   readonly running: number;
   /** Jobs that wait for one because of `parallel`. */
   readonly runningWanted: number;
-  /** Requests that were let in within the last minute. */
+  /** Requests that were admitted within the last minute. */
   readonly requests: number;
   readonly requestsWanted: number;
-  /** Tokens of the last minute, those that are reserved included. */
+  /** Tokens of the last minute, including reserved ones. */
   readonly tokens: number;
   readonly tokensWanted: number;
 }
@@ -34,7 +34,7 @@ export interface OwnSpent {
 export interface SpentElsewhere {
   /** What this server had counted before its last start. */
   readonly before: number;
-  /** What all other servers have counted, those that are gone included. */
+  /** What all other servers have counted, including those that are gone. */
   readonly others: number;
 }
 
@@ -51,7 +51,7 @@ export interface KeyUses {
 }
 
 /** What keys hold and use at the other servers of a cluster, for limits that hold over all of them. */
-export interface UsesElsewhere {
+export interface KeysElsewhere {
   readonly serverId: string;
   /** Sets what is told to the others. Called once. */
   tell(uses: KeyUses): void;
@@ -62,7 +62,7 @@ export interface UsesElsewhere {
 }
 
 /** What one key holds and uses at the other servers. */
-export interface UseElsewhere {
+export interface KeyElsewhere {
   readonly serverId: string;
   holdings(): readonly PeerHolding[];
   spent(budget: LimitName, startsAt: number): SpentElsewhere;

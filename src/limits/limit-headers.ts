@@ -3,9 +3,9 @@ import type { Allowance } from "./allowance.ts";
 type Headers = Readonly<Record<string, string>>;
 
 /**
- * Returns the headers by which clients of OpenAI's API pace themselves: `x-ratelimit-limit-requests` and the like. A limit that
- * the key does not have gets no header, and no value is ever negative. Those for tokens describe the limit per minute, or
- * else the budget that has the least left. `now` is `Clock.now`.
+ * Returns the headers by which clients of OpenAI's API pace themselves: `x-ratelimit-limit-requests` and the like. There are
+ * none for limits that the key does not have, and no value is negative. Those for tokens describe the limit per minute or,
+ * without one, the budget with the least left. `now` is `Clock.now`.
  */
 export function limitHeaders(allowance: Allowance, now: number): Headers {
   const requests = allowance.requestsLeft();
@@ -32,7 +32,7 @@ function headersOf(
   };
 }
 
-/** Writes a duration as OpenAI's API does: `12ms`, `1s`, `6m0s`, `1h0m0s`. Seconds are rounded up. */
+/** Formats a duration as OpenAI's API does: `12ms`, `1s`, `6m0s`, `1h0m0s`. Seconds are rounded up. */
 export function durationText(ms: number): string {
   if (ms < 1000) return `${Math.max(0, Math.ceil(ms))}ms`;
   const seconds = Math.ceil(ms / 1000);

@@ -9,8 +9,8 @@ export interface Amounts {
 }
 
 /**
- * Why a request is not let in, or a job may not begin now. `waitMs` is the time after which it may, as far as is known now;
- * undefined if that depends on the end of another one of the key. A `spent` budget stays so until its window ends.
+ * Why a request is not admitted, or a job may not begin. `waitMs` is how long that will last, as far as is known now; it is
+ * undefined if that depends on the end of another request or job of the key. A `spent` budget is used up until its window ends.
  */
 export type Held =
   | { readonly kind: "busy"; readonly limit: LimitName; readonly max: number; readonly waitMs: number | undefined }
@@ -21,11 +21,11 @@ export type Held =
       readonly zone: string | undefined;
     };
 
-/** One limit with a count, for the dashboard and the holder of the key. */
+/** One limit and what counts towards it, for the dashboard and the holder of the key. */
 export interface LimitState {
   readonly limit: LimitName;
   readonly used: number;
   readonly max: number;
-  /** When the count begins anew, in milliseconds since 1970; undefined for a limit that is not for a window. */
+  /** When the count resets, in milliseconds since 1970; undefined for a limit that is not a budget. */
   readonly resetsAt: number | undefined;
 }

@@ -1,4 +1,4 @@
-import { heldBy, type Others } from "./others.ts";
+import { heldElsewhere, type Others } from "./others.ts";
 import { RecentMinute } from "./recent-minute.ts";
 import { shareOf } from "./share.ts";
 
@@ -43,7 +43,7 @@ export class MinuteLimit {
     let room = max - amount;
     if (others) {
       const share = shareOf(max, others.own, others.parts, { isWhole: this.#isWhole });
-      const elsewhere = heldBy(others);
+      const elsewhere = heldElsewhere(others);
       room = Math.min(share, max - elsewhere) - amount;
       // What is larger than the share still gets its turn, once the others hold no more than theirs.
       const isPassable = share > 0 && amount > share && elsewhere <= max - share;
@@ -54,7 +54,7 @@ export class MinuteLimit {
     return this.#recent.msUntil(room - reserved, now);
   }
 
-  /** Returns the milliseconds until `own` fits after `ahead` was let in before it. A `max` of 0 is no limit. */
+  /** Returns the milliseconds until `own` fits after `ahead` was admitted before it. A `max` of 0 is no limit. */
   msBehind(max: number, ahead: number, own: number, now: number, others?: Others): number {
     if (max <= 0) return 0;
     const share = others ? Math.max(1, shareOf(max, others.own, others.parts, { isWhole: this.#isWhole })) : max;
@@ -63,7 +63,7 @@ export class MinuteLimit {
   }
 
   state(max: number, reserved: number, now: number, others?: Others): MinuteState {
-    const elsewhere = heldBy(others);
+    const elsewhere = heldElsewhere(others);
     const left = Math.max(0, max - this.#recent.sum(now) - reserved - elsewhere);
     // What others hold was used at any time within the last minute.
     return { max, left, resetMs: elsewhere > 0 ? MINUTE_MS : this.#recent.msUntil(0, now) };

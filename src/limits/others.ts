@@ -1,4 +1,4 @@
-import type { PeerHolding, UseElsewhere } from "./elsewhere.ts";
+import type { KeyElsewhere, PeerHolding } from "./elsewhere.ts";
 import { type Part, shareOf } from "./share.ts";
 
 /** What other servers have of a limit of a key. `own` is this one. There is at least one part. */
@@ -16,9 +16,9 @@ export const TOKENS: SharedLimit = ({ tokens, tokensWanted }) => ({ held: tokens
 
 /**
  * Returns what other servers have of a limit; undefined if none of them has anything of the key. `served` returns how many
- * requests this server has let in within the last minute.
+ * requests this server has admitted within the last minute.
  */
-export function othersOf(elsewhere: UseElsewhere, limit: SharedLimit, served: () => number): Others | undefined {
+export function othersOf(elsewhere: KeyElsewhere, limit: SharedLimit, served: () => number): Others | undefined {
   const holdings = elsewhere.holdings();
   if (holdings.length === 0) return undefined;
   return {
@@ -28,7 +28,7 @@ export function othersOf(elsewhere: UseElsewhere, limit: SharedLimit, served: ()
 }
 
 /** Returns how much of the limit the other servers hold together. */
-export function heldBy(others: Others | undefined): number {
+export function heldElsewhere(others: Others | undefined): number {
   return others?.parts.reduce((sum, { held }) => sum + held, 0) ?? 0;
 }
 
@@ -36,5 +36,5 @@ export function heldBy(others: Others | undefined): number {
 export function mayHoldMore(held: number, max: number, others: Others | undefined): boolean {
   if (held >= max) return false;
   if (!others) return true;
-  return held + heldBy(others) < max && held < shareOf(max, others.own, others.parts, { isWhole: true });
+  return held + heldElsewhere(others) < max && held < shareOf(max, others.own, others.parts, { isWhole: true });
 }

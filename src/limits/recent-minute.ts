@@ -1,5 +1,5 @@
 const MINUTE_MS = 60_000;
-/** How long amounts are added up before a new cell begins. A cell counts until a minute after its last amount. */
+/** The longest time whose amounts share a cell. A cell counts until a minute after its last amount. */
 const CELL_MS = 250;
 
 interface Cell {
@@ -10,9 +10,9 @@ interface Cell {
 }
 
 /**
- * A sum over the last 60 seconds, by which limits per minute are kept. Unlike with a bucket that fills again, no 60 seconds
- * ever have more than the limit: a bucket lets twice as much through around the moment at which it is full. What has
- * counted for a minute may count for up to 250 ms more, because close amounts are added up; so there are at most 241 cells.
+ * A sum over the last 60 seconds, for limits per minute. No 60 seconds ever exceed the limit, whereas a token bucket allows
+ * twice as much around the moment at which it is full. An amount may count for up to 250 ms longer than a minute, because close
+ * amounts are added up, which bounds the number of cells to 241.
  */
 export class RecentMinute {
   readonly #cells: Cell[] = [];

@@ -5,14 +5,14 @@ export interface Part {
   readonly held: number;
   /** What waits there for this limit. */
   readonly wanted: number;
-  /** The requests of the key that were let in there within the last minute. */
+  /** The requests of the key that were admitted there within the last minute. */
   readonly served: number;
 }
 
 /**
  * Returns how much of a limit a server may hold that wants more than it has. Each other server keeps what it holds and wants,
  * up to an equal share; what one of them leaves is divided among the rest. Where whole numbers are wanted, those that have
- * let in the fewest requests get the remainder, so that even a limit of 1 passes from server to server. All servers that
+ * admitted the fewest requests get the remainder, so that even a limit of 1 passes from server to server. All servers that
  * know the same come to shares whose sum is the limit.
  */
 export function shareOf(

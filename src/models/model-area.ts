@@ -177,8 +177,8 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
   }
 
   /**
-   * Opens what a request takes from the limits of its key, and tells the client what they leave. Undefined for a caller without
-   * limits. The charge goes into the `JobSpec` of each job, and with the end of the request into `ended`.
+   * Opens the charge of a request, whose headers tell the client how much its limits leave. Undefined for a caller without
+   * limits. The charge goes into the `JobSpec` of each job and, at the end of the request, into `ended`.
    */
   charge(visit: Visit, { keyId }: ActiveCaller, needs: () => Needs): RequestCharge | undefined {
     const charge = keyId === undefined ? undefined : this.#options.charges?.open(keyId, needs);

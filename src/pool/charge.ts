@@ -4,11 +4,11 @@ import type { Fault } from "../errors.ts";
 export interface Hold {
   /** The name of the limit: `parallel`, `requests_per_minute`. */
   readonly limit: string;
-  /** Milliseconds after which it may let the request go on; undefined if that depends on another request of the key. */
+  /** Milliseconds after which it may let the request continue; undefined if that depends on another request of the key. */
   readonly waitMs: number | undefined;
-  /** Whether waiting is of no use, because the limit does not pass for as long as a request may wait. */
+  /** Whether waiting is useless, because the limit will hold for longer than a request may wait. */
   readonly isFinal: boolean;
-  /** Returns the error for a request that waits no longer. */
+  /** Returns the error for a request that does not wait any longer. */
   fault(): Fault;
 }
 
@@ -19,18 +19,19 @@ export interface Hold {
 export interface Charge {
   /** The same for all requests of the key. */
   readonly keyId: string;
-  /** `Clock.elapsed` at which its limits per minute let the request in; undefined until then. */
+  /** `Clock.elapsed` at which the limits admitted the request; undefined while it is pending. */
   readonly admittedAt: number | undefined;
-  /** Returns the limit for which the request is not let in now. Undefined if it is, or has been. */
-  doorHold(): Hold | undefined;
-  /** Returns the limit for which no further job of the key may begin now. */
+  /** Returns the limit that keeps the request pending; undefined if it can be admitted, or has been. */
+  admissionHold(): Hold | undefined;
+  /** Returns the limit for which no further job of the key may begin now; undefined if one may. */
   slotHold(): Hold | undefined;
   /**
-   * Returns the error for a request that may not wait: its key is at a limit and does not wait there, too many requests of the
-   * key wait, or the wait would take longer than `timeoutMs`. `ahead` requests of the key are to be let in before it.
+   * Returns the error for a request that may not wait: because its key is at a limit and does not wait there, because too many
+   * requests of the key wait, or because the wait would take longer than `timeoutMs`. `ahead` requests of the key are to be
+   * admitted before it.
    */
   refusal(timeoutMs: number, ahead: number): Fault | undefined;
-  /** Lets the request in. `doorHold` MUST have returned undefined in the same turn. */
+  /** Admits the request. `admissionHold` MUST have returned undefined in the same turn. */
   admit(): void;
   /** Counts a job that waits, until `leave`. */
   join(): void;
@@ -40,16 +41,16 @@ export interface Charge {
   end(): void;
 }
 
-/** Tells of limits that may let more or less through than before: a request has begun or ended, or the limits were changed. */
+/** Reports that limits may allow more or less than before: a request has begun or ended, or the limits were changed. */
 export interface ChargeChanges {
   onChange(listener: (keyId: string) => void): void;
 }
 
 /** The charge of a request, as the code that serves the request holds it. */
 export interface RequestCharge extends Charge {
-  /** Replaces what was reserved by what the request has used. MUST be called once, when the request has ended. */
+  /** Counts what the request has used, instead of its reservation. MUST be called once, when the request has ended. */
   settle(used: Amounts): void;
-  /** Returns the headers that tell the client what its limits leave. */
+  /** Returns the headers that tell the client how much its limits leave. */
   headers(): Readonly<Record<string, string>>;
 }
 
@@ -68,6 +69,6 @@ export interface Needs {
 
 /** Opens the charges of requests. */
 export interface Charges extends ChargeChanges {
-  /** Returns the charge of a request; undefined for a caller without a key that has limits. `needs` is asked for others only. */
+  /** Returns the charge of a request; undefined for a caller whose key has no limits, for which `needs` is not called. */
   open(keyId: string | undefined, needs: () => Needs): RequestCharge | undefined;
 }

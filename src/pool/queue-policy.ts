@@ -50,7 +50,7 @@ export interface QueuePolicy {
   end(ticket: Ticket, work: Work | undefined, now: number): void;
   /** An estimate of how many slots must free before the ticket gets one: 1 is next, 0 means that it does not wait. */
   position(ticket: Ticket, now: number): number;
-  /** Returns the limit that holds a waiting ticket back; undefined for one that waits for a slot. Absent for a policy without limits. */
+  /** Returns the limit that holds a waiting ticket back; undefined for one that waits for a slot. Absent without limits. */
   holdOf?(ticket: Ticket): Hold | undefined;
   /** Lists the flows that have jobs or had some in the last minute; none for a policy that does not tell callers apart. */
   flows(now: number): readonly FlowFacts[];
@@ -61,8 +61,8 @@ export interface QueuePolicy {
 /** A policy that can hold back all tickets of a caller. */
 export interface HoldingPolicy extends QueuePolicy {
   /**
-   * Holds the waiting tickets of a caller back, or lets them go on. It does nothing for a caller without tickets. Returns the
-   * tickets for which the pool MUST be woken, in any order.
+   * Holds the waiting tickets of a caller back, or releases them. Does nothing for a caller without tickets. Returns the
+   * tickets that MUST be woken afterwards, in any order.
    */
   hold(caller: Pick<Caller, "name">, isHeld: boolean): readonly Ticket[];
 }
@@ -134,8 +134,8 @@ export interface QueueHost {
    */
   wake(ticket: Ticket): void;
   /**
-   * Fails a waiting ticket of this server, whose caller's limit will not let it go in time. It MUST NOT be called from within
-   * any method.
+   * Fails a waiting ticket of this server, because a limit of its caller will hold it back for too long. MUST NOT be called
+   * from within any method.
    */
   refuse(ticket: Ticket, fault: Fault): void;
   /** Counts the slots of all ready seats that serve a demand, and how many of them are held. It looks at every seat. */

@@ -36,7 +36,7 @@ export interface WaitsOptions {
 interface Stay {
   readonly waiting: Waiting;
   readonly cancelTimer: CancelTimer;
-  /** Whether peers know of it. They do not while a limit keeps it at its door. */
+  /** Whether peers know of it. They do not while it is pending. */
   isWanted: boolean;
 }
 
@@ -63,8 +63,8 @@ export class Waits {
   }
 
   /**
-   * Adds a job. `onExpired` is called when the deadline of its ticket passes, after it has been taken out, with the limit that
-   * has held it back until then.
+   * Adds a job. `onExpired` is called when the deadline of its ticket passes, after it was removed, with the limit that
+   * held it back until then.
    */
   add(waiting: Waiting, onExpired: (hold: Hold | undefined) => void): Wait {
     const { clock, policy, timeoutMs, remotes, onChange } = this.#options;
@@ -78,9 +78,9 @@ export class Waits {
     });
     this.#waiting.set(ticket, { waiting, cancelTimer, isWanted: false });
     policy.join(ticket, now);
-    // Nobody can serve a request that the limits of its key have not let in.
-    const isAtDoor = policy.holdOf?.(ticket) !== undefined && ticket.charge?.admittedAt === undefined;
-    if (!isAtDoor) this.want(ticket);
+    // No server can serve a request that the limits of its key have not admitted.
+    const isPending = policy.holdOf?.(ticket) !== undefined && ticket.charge?.admittedAt === undefined;
+    if (!isPending) this.want(ticket);
     onChange();
     return {
       limit: () => policy.holdOf?.(ticket)?.limit,

@@ -109,7 +109,7 @@ export class KeyServer {
       const [first] = this.waiting;
       if (!first) break;
       const { charge, request } = first;
-      const hold = charge.doorHold();
+      const hold = charge.admissionHold();
       if (hold?.isFinal) {
         this.waiting.shift();
         charge.leave();

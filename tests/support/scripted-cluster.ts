@@ -1,5 +1,5 @@
 import type { AppCluster } from "../../src/app/app-parts.ts";
-import type { UsesElsewhere } from "../../src/limits/elsewhere.ts";
+import type { KeysElsewhere } from "../../src/limits/elsewhere.ts";
 import type { ClusterPorts } from "../../src/plugin/cluster.ts";
 import type {
   BusFacts,
@@ -69,7 +69,7 @@ export class ScriptedCluster implements AppCluster, ClusterSights, ClusterReport
 
   readonly limits = { requests: NO_REQUESTS, keys: NO_FAILURES, tokens: NO_FAILURES };
 
-  readonly keyUses: UsesElsewhere = {
+  readonly keyUses: KeysElsewhere = {
     serverId: "a",
     tell: () => {},
     changed: () => {},

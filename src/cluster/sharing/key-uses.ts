@@ -1,4 +1,4 @@
-import type { KeyUses, PeerHolding, SpentElsewhere, UsesElsewhere } from "../../limits/elsewhere.ts";
+import type { KeysElsewhere, KeyUses, PeerHolding, SpentElsewhere } from "../../limits/elsewhere.ts";
 import type { LimitName } from "../../limits/limit-names.ts";
 import type { Clock } from "../../system/deps.ts";
 import type { Tells } from "../tells.ts";
@@ -6,7 +6,7 @@ import { KeyHoldings } from "./key-holdings.ts";
 import { KeySpending } from "./key-spending.ts";
 
 /** Keeps the limits of keys over all servers: tells peers what keys hold and use here, and knows what they do there. */
-export class SharedKeyUses implements UsesElsewhere {
+export class SharedKeyUses implements KeysElsewhere {
   readonly serverId: string;
   readonly #tells: Tells;
   readonly #holdings: KeyHoldings;

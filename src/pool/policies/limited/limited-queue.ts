@@ -12,12 +12,12 @@ import type {
 } from "../../queue-policy.ts";
 import type { Work } from "../../seat.ts";
 import type { Ticket } from "../../ticket.ts";
-import { withDoors } from "./door-flows.ts";
-import { HeldKey } from "./held-key.ts";
-import { chooseAtDoor } from "./push-out.ts";
+import { withHeld } from "./held-flows.ts";
+import { choosePending } from "./push-out.ts";
+import { WaitingKey } from "./waiting-key.ts";
 
 export interface LimitedQueueOptions {
-  /** How many tickets may wait, at the doors and behind them. Tickets that were accepted before and those of peers are never refused. */
+  /** How many tickets may wait, pending ones included. Those that were accepted before and those of peers are never refused. */
   readonly capacity: number;
   /** How long a ticket may wait. */
   readonly timeoutMs: number;
@@ -28,28 +28,29 @@ export interface LimitedQueueOptions {
 }
 
 /**
- * Keeps the limits of keys before another policy, which orders what they let through. A request is first let in by the limits
- * per minute and the budgets of its key; until then its tickets wait at the key's door, in the order of their numbers, where the
- * inner policy does not know of them. What is let in counts from then on. Behind the door, the inner policy holds the
- * key's tickets back while as many of its jobs run as may run at once. Tickets without a charge pass unseen.
+ * Enforces the limits of keys in front of another policy, which orders what they admit. The limits per minute and the budgets
+ * of a key admit its requests one by one. Until then, the tickets of a request are pending: they wait in the order of their
+ * numbers, and the inner policy does not know of them. From then on the request counts, and its tickets wait in the inner
+ * policy, which holds them back while the key has its maximum number of running jobs. Tickets without a charge go straight
+ * to the inner policy.
  */
 export class LimitedQueue implements QueuePolicy {
   readonly #options: LimitedQueueOptions;
   readonly #host: QueueHost;
   readonly #inner: HoldingPolicy;
-  readonly #keys = new Map<string, HeldKey>();
-  #atDoors = 0;
-  /** Whether a job begins now, so that no other one may be woken. */
+  readonly #keys = new Map<string, WaitingKey>();
+  #pending = 0;
+  /** Whether a job is just beginning, so that no other one may be woken. */
   #isBeginning = false;
   readonly shared?: SharedService;
 
   constructor(options: LimitedQueueOptions, host: QueueHost) {
     this.#options = options;
     this.#host = host;
-    const atDoors = (): number => this.#atDoors;
+    const pending = (): number => this.#pending;
     this.#inner = options.createInner(host, {
       get capacity() {
-        return Math.max(0, options.capacity - atDoors());
+        return Math.max(0, options.capacity - pending());
       },
     });
     if (this.#inner.shared) this.shared = this.#inner.shared;
@@ -68,33 +69,34 @@ export class LimitedQueue implements QueuePolicy {
   evict(newcomer: Ticket, now: number): Eviction | undefined {
     const { charge } = newcomer;
     if (charge && charge.admittedAt === undefined) {
-      const ahead = this.#keys.get(charge.keyId)?.door.length ?? 0;
+      const ahead = this.#keys.get(charge.keyId)?.pending.length ?? 0;
       const fault = charge.refusal(this.#options.timeoutMs, ahead);
       if (fault) return { ticket: newcomer, fault };
     }
     const eviction = this.#inner.evict(newcomer, now);
-    if (!eviction || this.#atDoors === 0) return eviction;
-    const atDoor = chooseAtDoor(newcomer, this.#keys.values(), this.#inner.flows(now));
-    return atDoor ? { ticket: atDoor } : eviction;
+    if (!eviction || this.#pending === 0) return eviction;
+    const pending = choosePending(newcomer, this.#keys.values(), this.#inner.flows(now));
+    return pending ? { ticket: pending } : eviction;
   }
 
   join(ticket: Ticket, now: number): void {
     const { charge } = ticket;
     if (!charge) return this.#inner.join(ticket, now);
-    const key = this.#keys.get(charge.keyId) ?? new HeldKey(ticket.caller, charge);
+    const key = this.#keys.get(charge.keyId) ?? new WaitingKey(ticket.caller, charge);
     this.#keys.set(charge.keyId, key);
     key.charge = charge;
     charge.join();
-    const isLetIn = charge.admittedAt !== undefined || (key.door.length === 0 && charge.doorHold() === undefined);
-    if (isLetIn) {
+    const isAdmitted =
+      charge.admittedAt !== undefined || (key.pending.length === 0 && charge.admissionHold() === undefined);
+    if (isAdmitted) {
       if (charge.admittedAt === undefined) charge.admit();
-      key.inside.add(ticket);
+      key.admitted.add(ticket);
       this.#inner.join(ticket, now);
       if (charge.slotHold()) this.#setHeld(key, true);
       return;
     }
-    key.stand(ticket);
-    this.#atDoors += 1;
+    key.addPending(ticket);
+    this.#pending += 1;
     this.#wait(charge.keyId, key);
   }
 
@@ -102,9 +104,9 @@ export class LimitedQueue implements QueuePolicy {
     const { charge } = ticket;
     const key = charge && this.#keys.get(charge.keyId);
     if (!charge || !key) return this.#inner.leave(ticket);
-    const isFirst = key.door[0] === ticket;
-    if (key.depart(ticket)) this.#atDoors -= 1;
-    else if (key.inside.delete(ticket)) this.#inner.leave(ticket);
+    const isFirst = key.pending[0] === ticket;
+    if (key.removePending(ticket)) this.#pending -= 1;
+    else if (key.admitted.delete(ticket)) this.#inner.leave(ticket);
     else return;
     charge.leave();
     if (isFirst) this.#wait(charge.keyId, key);
@@ -142,41 +144,41 @@ export class LimitedQueue implements QueuePolicy {
     const { charge } = ticket;
     const key = charge && this.#keys.get(charge.keyId);
     if (!key) return undefined;
-    // At the door, the first ticket holds the others up.
-    if (key.placeOf(ticket) >= 0) return charge.doorHold() ?? key.door[0]?.charge?.doorHold();
-    return key.isHeld && key.inside.has(ticket) ? charge.slotHold() : undefined;
+    // Pending tickets wait for the first of them.
+    if (key.placeOf(ticket) >= 0) return charge.admissionHold() ?? key.pending[0]?.charge?.admissionHold();
+    return key.isHeld && key.admitted.has(ticket) ? charge.slotHold() : undefined;
   }
 
   flows(now: number): readonly FlowFacts[] {
     const flows = this.#inner.flows(now);
-    return this.#keys.size === 0 ? flows : withDoors(flows, [...this.#keys.values()], now);
+    return this.#keys.size === 0 ? flows : withHeld(flows, [...this.#keys.values()], now);
   }
 
   #mustWait(charge: Charge): boolean {
     if (charge.slotHold()) return true;
     if (charge.admittedAt !== undefined) return false;
-    return (this.#keys.get(charge.keyId)?.door.length ?? 0) > 0 || charge.doorHold() !== undefined;
+    return (this.#keys.get(charge.keyId)?.pending.length ?? 0) > 0 || charge.admissionHold() !== undefined;
   }
 
-  /** Lets in what the limits of a key let in now, and holds or releases what is behind its door. */
-  #look(keyId: string, key: HeldKey): void {
+  /** Admits the requests that the limits of a key allow now, and holds its admitted tickets back or releases them. */
+  #look(keyId: string, key: WaitingKey): void {
     if (this.#isBeginning) {
       if (key.charge.slotHold()) this.#setHeld(key, true);
       return;
     }
     const woken: Ticket[] = [];
     for (;;) {
-      const [first] = key.door;
-      const hold = first?.charge?.doorHold();
+      const [first] = key.pending;
+      const hold = first?.charge?.admissionHold();
       if (hold?.isFinal) {
         this.#refuseAll(key);
         break;
       }
       if (!first?.charge || hold) break;
       first.charge.admit();
-      key.door.shift();
-      this.#atDoors -= 1;
-      key.inside.add(first);
+      key.pending.shift();
+      this.#pending -= 1;
+      key.admitted.add(first);
       this.#inner.join(first, this.#options.clock.elapsed());
       woken.push(first);
     }
@@ -185,31 +187,31 @@ export class LimitedQueue implements QueuePolicy {
     const released = this.#setHeld(key, key.charge.slotHold() !== undefined);
     for (const ticket of [...released, ...woken].sort((a, b) => a.number - b.number)) {
       if (key.isHeld) return;
-      if (key.inside.has(ticket)) this.#host.wake(ticket);
+      if (key.admitted.has(ticket)) this.#host.wake(ticket);
     }
   }
 
-  /** Refuses the tickets at a door whose budget is used up. Those behind it have their part of the budget. */
-  #refuseAll(key: HeldKey): void {
-    for (const ticket of [...key.door]) {
-      const fault = ticket.charge?.doorHold()?.fault();
+  /** Refuses the pending tickets of a key whose budget is used up. Admitted ones have reserved their part of it. */
+  #refuseAll(key: WaitingKey): void {
+    for (const ticket of [...key.pending]) {
+      const fault = ticket.charge?.admissionHold()?.fault();
       if (fault) this.#host.refuse(ticket, fault);
     }
   }
 
-  #setHeld(key: HeldKey, isHeld: boolean): readonly Ticket[] {
+  #setHeld(key: WaitingKey, isHeld: boolean): readonly Ticket[] {
     if (key.isHeld === isHeld) return [];
     key.isHeld = isHeld;
     return this.#inner.hold(key.caller, isHeld);
   }
 
-  /** Looks again when the first ticket at the door may be let in; soon, if it may now because one before it has left. */
-  #wait(keyId: string, key: HeldKey): void {
+  /** Looks again when the first pending ticket may be admitted: very soon if the one before it has just left. */
+  #wait(keyId: string, key: WaitingKey): void {
     key.cancelTimer?.();
     key.cancelTimer = undefined;
-    const [first] = key.door;
+    const [first] = key.pending;
     if (!first?.charge) return;
-    const hold = first.charge.doorHold();
+    const hold = first.charge.admissionHold();
     const waitMs = hold ? hold.waitMs : 0;
     if (waitMs === undefined) return;
     key.cancelTimer = this.#options.clock.after(Math.max(1, waitMs), () => {

@@ -1,15 +1,16 @@
 import type { FlowFacts } from "../../flow-facts.ts";
 import type { Ticket } from "../../ticket.ts";
-import type { HeldKey } from "./held-key.ts";
+import type { WaitingKey } from "./waiting-key.ts";
 
 /**
- * Chooses the ticket at a door that is refused when the queue is full: the newest one of the caller with most waiting tickets
- * of the tenant with most. Undefined if that caller has none at a door, so that another ticket is to be chosen. The newcomer
- * counts as if it waited; among the callers of a tenant, tickets count for less the higher the weight. `flows` are those behind the doors.
+ * Chooses the pending ticket that is refused when the queue is full: the newest one of the caller with most waiting tickets
+ * of the tenant with most. Undefined if that caller has none, so that another ticket is to be chosen. The newcomer counts as
+ * if it waited. Among the callers of a tenant, tickets count for less the higher the weight. `flows` are those of admitted
+ * tickets.
  */
-export function chooseAtDoor(
+export function choosePending(
   newcomer: Ticket,
-  keys: Iterable<HeldKey>,
+  keys: Iterable<WaitingKey>,
   flows: readonly FlowFacts[],
 ): Ticket | undefined {
   const loads = new Map<string, { readonly tenant: string; load: number }>();
@@ -23,10 +24,10 @@ export function chooseAtDoor(
   const { caller } = newcomer;
   add(caller.name, caller.tenant, caller.weight, 1);
   for (const flow of flows) add(flow.caller, flow.tenant, flow.weight, flow.waiting);
-  const doors = new Map<string, HeldKey>();
+  const byCaller = new Map<string, WaitingKey>();
   for (const key of keys) {
-    add(key.caller.name, key.caller.tenant, key.caller.weight, key.door.length);
-    doors.set(key.caller.name, key);
+    add(key.caller.name, key.caller.tenant, key.caller.weight, key.pending.length);
+    byCaller.set(key.caller.name, key);
   }
   let tenant = caller.tenant;
   for (const [name, load] of tenants) if (load > (tenants.get(tenant) ?? 0)) tenant = name;
@@ -38,5 +39,5 @@ export function chooseAtDoor(
   }
   // The newcomer is younger than all others of its own caller.
   if (heaviest === undefined || heaviest === caller.name) return undefined;
-  return doors.get(heaviest)?.door.at(-1);
+  return byCaller.get(heaviest)?.pending.at(-1);
 }

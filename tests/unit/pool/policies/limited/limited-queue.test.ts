@@ -199,7 +199,7 @@ test("a wait that ends at its deadline names the limit", () => {
 });
 
 describe("a budget", () => {
-  test("that is used up refuses newcomers and those at the door", () => {
+  test("that is used up refuses newcomers and pending requests", () => {
     const rig = new LimitedRig();
     rig.limit("a", { tokensPerDay: 100 });
     rig.connect("w", 10);
@@ -224,7 +224,7 @@ describe("a budget", () => {
 });
 
 describe("a full queue", () => {
-  test("counts what waits at doors, and takes from the key with most there", () => {
+  test("counts pending tickets, and refuses one of the key with most of them", () => {
     const rig = new LimitedRig(4);
     rig.limit("a", { requestsPerMinute: 2 });
     rig.connect("w", 2);
@@ -236,7 +236,7 @@ describe("a full queue", () => {
     expect(rig.pool.queueLength).toBe(4);
   });
 
-  test("refuses the newcomer of a caller with more than the key at its door", () => {
+  test("refuses the newcomer of a caller that has more waiting tickets than the key has pending ones", () => {
     const rig = new LimitedRig(4);
     rig.limit("a", { requestsPerMinute: 1 });
     rig.connect("w", 1);
@@ -322,7 +322,7 @@ test("whatever comes and goes, no limit is passed, nobody is forgotten, and noth
         rig.clock.advance(1);
         for (const key of ["a", "b"]) {
           const [first] = rig.waiting(key).filter(({ charge }) => charge?.admittedAt === undefined);
-          if (first) expect(first.charge?.doorHold()).toBeDefined();
+          if (first) expect(first.charge?.admissionHold()).toBeDefined();
         }
         expect(rig.running("a").length).toBeLessThanOrEqual(2);
         expect(rig.running("b").length).toBeLessThanOrEqual(3);

@@ -1,12 +1,12 @@
 import type { FlowFacts } from "../../flow-facts.ts";
 import type { Ticket } from "../../ticket.ts";
-import type { HeldKey } from "./held-key.ts";
+import type { WaitingKey } from "./waiting-key.ts";
 
 /**
- * Adds the tickets at the doors of keys to the flows behind them, and tells which tickets are held back. `now` is
+ * Adds pending tickets to the flows of admitted ones, and counts how many tickets of each flow a limit holds back. `now` is
  * `Clock.elapsed`.
  */
-export function withDoors(flows: readonly FlowFacts[], keys: readonly HeldKey[], now: number): readonly FlowFacts[] {
+export function withHeld(flows: readonly FlowFacts[], keys: readonly WaitingKey[], now: number): readonly FlowFacts[] {
   const held = new Map(keys.filter(({ isHeld }) => isHeld).map((key) => [key.caller.name, key]));
   const all = new Map<string, FlowFacts>();
   for (const flow of flows) {
@@ -14,9 +14,9 @@ export function withDoors(flows: readonly FlowFacts[], keys: readonly HeldKey[],
     const holds = key && flow.waiting > 0 ? { held: flow.waiting, limit: key.charge.slotHold()?.limit } : {};
     all.set(nameOf(flow.caller, flow), { ...flow, ...holds });
   }
-  for (const { door } of keys) {
-    const limit = door[0]?.charge?.doorHold()?.limit;
-    for (const ticket of door) {
+  for (const { pending } of keys) {
+    const limit = pending[0]?.charge?.admissionHold()?.limit;
+    for (const ticket of pending) {
       const name = nameOf(ticket.caller.name, ticket);
       const known = all.get(name) ?? emptyFlow(ticket);
       all.set(name, {

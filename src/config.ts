@@ -30,7 +30,7 @@ export interface Config {
   readonly apiRoles: readonly string[];
   readonly clientRoles: readonly string[];
   readonly adminRoles: readonly string[];
-  /** The URL of the issuer by which operators sign in; undefined without one. */
+  /** The URL of the issuer through which operators sign in; undefined without one. */
   readonly oidcIssuer: string | undefined;
   readonly oidcClientId: string | undefined;
   /** Undefined: this server is a public client. */
@@ -179,7 +179,7 @@ function opensCluster({ natsServers, natsCredentials, clusterOpen }: Config): bo
   return natsServers.some(({ host }) => !isLoopback(host.toLowerCase()));
 }
 
-/** Returns what is missing for sign-ins by the issuer. */
+/** Returns what is missing for sign-ins through the issuer. */
 function missingForIssuer(config: Config): readonly string[] {
   const { oidcIssuer, oidcClientId, oidcAdminClaims, oidcViewerClaims } = config;
   if (oidcIssuer === undefined) return [];

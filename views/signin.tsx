@@ -13,7 +13,7 @@ export interface SignInProps {
   readonly to: string;
 }
 
-/** The page that asks an operator for a key, or leads to an issuer of identities. It works without scripts. */
+/** The page that asks an operator for a key, or leads to an issuer. It works without scripts. */
 export function SignInPage({ assets, problem, keyKind, issuer, to }: SignInProps): string {
   return (
     <Layout title="Sign in · Moorage" assets={assets}>

@@ -98,7 +98,7 @@ function Header({ version, canSignOut, mayAct, tabs, isCluster }: HeaderProps): 
       {mayAct ? (
         ""
       ) : (
-        <span class="badge" title="You see the state. Actions and trials are for admins.">
+        <span class="badge" title="You can see the state. Only admins can act and try the API.">
           viewer
         </span>
       )}

@@ -8,7 +8,7 @@ import { type Read, readKeyPatch, readKeySpec, specFault } from "../keys/key-spe
 import type { KeyWriter } from "../keys/key-writer.ts";
 import { parseDuration } from "../settings/units.ts";
 
-/** The operator who asks for something, and how. */
+/** The operator who sends a request, and what identifies a repetition of it. */
 export interface Asker {
   /** The caller's name. */
   readonly by: string;
@@ -27,7 +27,7 @@ export interface KeyDeskOptions {
   readonly audit: Audit;
 }
 
-/** Carries out what operators ask of keys, and writes it down. Requests are the parsed bodies, whatever they are. */
+/** Carries out the requests of operators about keys, and records them in the audit trail. Bodies are parsed but not checked. */
 export class KeyDesk {
   readonly #options: KeyDeskOptions;
 

@@ -4,7 +4,7 @@ import { endOf } from "../keys/key-source.ts";
 import type { KeyLimits, KeyTerms } from "../keys/key-terms.ts";
 import type { LimitState } from "../limits/limit-state.ts";
 
-/** Returns a key as operators see it. There is nothing in it from which the key could be used. */
+/** Returns a key as operators see it. It contains nothing that could be used as the key. */
 export function keyJson(entry: KeyEntry, states: readonly LimitState[], now: number) {
   const { id, kind, source, secret, former, tenants, maxSlots, maxUses, uses, workerId } = entry;
   return {

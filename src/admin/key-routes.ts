@@ -54,9 +54,9 @@ export function keyRoutes({ auth, clock, desk, limitStates }: KeyRoutesOptions):
         parse: "none",
         detail: {
           ...COMMON,
-          summary: "Make a key",
+          summary: "Create a key",
           description:
-            "The answer is the only one that shows the key. A repeated request with the same `Idempotency-Key` gets the same answer for an hour.",
+            "The response is the only one that shows the key. For an hour, a request that is repeated with the same `Idempotency-Key` gets the same response.",
           parameters: [IDEMPOTENCY_KEY],
           requestBody: bodyOf(schemaOf(keySpecSchema, "input"), SPEC_EXAMPLE),
           responses: {
@@ -78,7 +78,7 @@ export function keyRoutes({ auth, clock, desk, limitStates }: KeyRoutesOptions):
           ...COMMON,
           summary: "List keys",
           description:
-            "Made keys, also those that have ended, and the keys of `KEYS_FILE`. Those of `API_KEY` are not here.",
+            "Made keys, including expired and revoked ones, and the keys of `KEYS_FILE`. The keys of `API_KEY` are not listed.",
           parameters: [
             queryParameter("limit", `The most keys to return, up to ${MAX_LIMIT}. Default: ${USUAL_LIMIT}.`, "integer"),
             queryParameter("after", "The `id` of the last key of the previous page."),
@@ -117,7 +117,7 @@ export function keyRoutes({ auth, clock, desk, limitStates }: KeyRoutesOptions):
           ...COMMON,
           summary: "Change what a key allows",
           description:
-            "Fields that are not sent stay as they are, and `null` takes one away. A change counts from the next request on, and what was used still counts.",
+            "Fields that are not sent stay as they are, and `null` removes one. The change applies immediately, and what was used still counts.",
           parameters: [ID],
           requestBody: bodyOf(schemaOf(keyPatchSchema, "input"), { limits: { parallel: 8, tokens_per_day: null } }),
           responses: {
@@ -133,7 +133,7 @@ export function keyRoutes({ auth, clock, desk, limitStates }: KeyRoutesOptions):
         ...COMMON,
         summary: "Revoke a key",
         description:
-          "Ends the key at once and for good. It stays in the list, so that its usage has a name. To revoke it again changes nothing.",
+          "Revokes the key, immediately and for good. It stays in the list, so that its usage keeps a name. Revoking it again changes nothing.",
         parameters: [ID],
         responses: {
           200: jsonAnswer(keySchema),
@@ -152,9 +152,9 @@ export function keyRoutes({ auth, clock, desk, limitStates }: KeyRoutesOptions):
         parse: "none",
         detail: {
           ...COMMON,
-          summary: "Give a key another secret",
+          summary: "Give a key a new secret",
           description:
-            "Both secrets are accepted during the overlap; afterwards the former one gets 401 `key_rotated`. Id, limits and usage stay. Repetitions are as for a new key.",
+            "Both secrets are accepted during the overlap; afterwards the former one gets 401 `key_rotated`. Id, limits and usage stay the same. Repeated requests are answered as for a new key.",
           parameters: [ID, IDEMPOTENCY_KEY],
           requestBody: { ...bodyOf(schemaOf(rotateSchema, "input"), { overlap: "48h" }), required: false },
           responses: {
@@ -198,13 +198,13 @@ const ID = {
   in: "path",
   required: true,
   schema: { type: "string" },
-  description: "As the list states it.",
+  description: "The id of the key, as in the list.",
 } as const;
 const IDEMPOTENCY_KEY = {
   name: "Idempotency-Key",
   in: "header",
   schema: { type: "string" },
-  description: "A name for this request, of 1 to 255 characters, so that a repetition of it makes nothing more.",
+  description: "A name for this request, of 1 to 255 characters. If the request is repeated, it has no further effect.",
 } as const;
 
 /** The codes of all changes. */

@@ -10,12 +10,12 @@ const limitSchema = v.object({
   limit: said(v.string(), "`parallel`, `tokens_per_day` and the like."),
   used: said(v.number(), "What counts towards the limit now."),
   max: v.number(),
-  resets_at: time("When the count begins anew, RFC 3339; null for a limit that is not for a day, a week or a month."),
+  resets_at: time("When the count resets, RFC 3339; null for a limit that is not a budget."),
 });
 
 const terms = {
-  id: said(v.string(), "Stays the same over rotations. Usage and the audit trail name it."),
-  name: said(v.string(), "For people."),
+  id: said(v.string(), "Stays the same when the key is rotated. Usage and the audit trail refer to it."),
+  name: said(v.string(), "The name that people know the key by."),
   tenant: v.string(),
   models: said(v.nullable(v.array(v.string())), "Names in which `*` stands for any characters; null for all models."),
   limits: said(v.record(v.string(), v.any()), "The limits that are set, by their names."),
@@ -23,7 +23,7 @@ const terms = {
   class: v.picklist(["interactive", "normal", "background"]),
   expires_at: time("RFC 3339; null for a key that does not expire."),
   hint: said(v.string(), "The beginning of the key, by which its holder recognizes it."),
-  used: said(v.array(limitSchema), "What was used of each limit that counts something."),
+  used: said(v.array(limitSchema), "How much of each limit is used."),
 };
 
 const keyFields = {
@@ -47,7 +47,7 @@ const keyFields = {
   created_by: said(v.string(), "The caller's name as in logs: `admin-key:1`, or `cli`."),
   revoked_at: time("RFC 3339."),
   revoked_by: v.nullable(v.string()),
-  last_used_at: time("RFC 3339, up to a minute late; null for a key that nobody has used."),
+  last_used_at: time("RFC 3339, up to a minute late; null for a key that was never used."),
 };
 
 export const keySchema = said(v.object(keyFields), "The key, without its secret.");
@@ -60,7 +60,7 @@ export const shownKeySchema = said(
 export const keyListSchema = said(
   v.object({
     data: v.array(v.object(keyFields)),
-    has_more: said(v.boolean(), "Whether there are more keys: ask with `after`."),
+    has_more: said(v.boolean(), "Whether there are more keys, which `after` gets."),
   }),
   "Keys, the oldest first.",
 );
@@ -73,6 +73,6 @@ export const ownKeySchema = said(
 export const rotateSchema = v.object({
   overlap: said(
     v.optional(v.union([v.string(), v.number()])),
-    "How long the current secret is accepted as well: `48h`, `0s`, or a number of seconds. 24 hours unless given, at most 90 days.",
+    "How long the current secret stays valid: `48h`, `0s`, or a number of seconds; at most 90 days. Default: 24 hours.",
   ),
 });

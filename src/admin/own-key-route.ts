@@ -30,7 +30,7 @@ export function ownKeyRoute({ auth, book, limitStates }: OwnKeyOptions): AnyElys
         tags: ["Keys"],
         security: API_KEY_SECURITY,
         summary: "Show the key of this request",
-        description: "What the key allows, what was used of its limits, and when their counts begin anew.",
+        description: "What the key allows, how much of its limits is used, and when budgets reset.",
         responses: {
           200: jsonAnswer(ownKeySchema),
           ...errorResponses("invalid_api_key", "key_expired", "key_revoked", "key_rotated", "too_many_auth_failures"),

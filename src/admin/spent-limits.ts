@@ -12,8 +12,8 @@ export interface SpentLimitsOptions {
 }
 
 /**
- * Returns what counts towards the limits of a key that nothing runs with: its budgets, from what was used, and zeros for
- * what counts only while it runs.
+ * Returns the state of the limits of a key without requests in progress: its budgets from past usage, and zeros for limits on
+ * what runs.
  */
 export function spentLimits({ id, limits }: KeyEntry, options: SpentLimitsOptions): readonly LimitState[] {
   const { clock, calendar, meter } = options;

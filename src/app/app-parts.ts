@@ -15,9 +15,9 @@ export interface AppParts {
   readonly keys?: OpenedKeys | undefined;
   /** Absent: nothing is kept over a restart. */
   readonly records?: Records | undefined;
-  /** Absent: this server is the only one. Whoever has started the cluster closes it after the app. */
+  /** Absent: this server is the only one. The caller that started the cluster closes it after the app. */
   readonly cluster?: AppCluster | undefined;
-  /** The issuer by which operators sign in. */
+  /** The issuer through which operators sign in. */
   readonly identity?: IdentityProvider | undefined;
 }
 

@@ -7,18 +7,18 @@ import type { Clock } from "../system/deps.ts";
 export interface KeyEndsOptions {
   readonly book: KeyBook;
   readonly clock: Pick<Clock, "now" | "every">;
-  /** Told when a key is the first that lets somebody in by a door. */
+  /** Refreshed when the first key for a door was made. */
   readonly auth: { refresh(): void };
   /** The sessions of workers. */
   readonly sessions: { closeDisowned(): unknown };
-  /** Not asked before the first change of a key. */
+  /** Not called before the first change of a key. */
   readonly plugins: () => readonly { readonly lifecycle?: Pick<Lifecycle, "endRequests"> }[];
 }
 
 /**
  * Ends the requests and the sessions of workers whose key is revoked, rotated away or expires. A revocation ends them at once.
- * An expiry is not told by anybody, so it is looked for: every second for requests, and every 5 s for sessions. Returns what
- * stops the looking.
+ * Nothing announces an expiry, so it is checked for: every second for requests, and every 5 s for sessions. Returns a function
+ * that stops the checks.
  */
 export function endWithKeys({ book, clock, auth, sessions, plugins }: KeyEndsOptions): () => void {
   const endRequests = (): void => {

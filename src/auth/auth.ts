@@ -55,7 +55,7 @@ export interface Access {
   readonly isClientOpen: boolean;
   /** Whether workers need no key. */
   readonly isWorkerOpen: boolean;
-  /** Whether keys, roles or an issuer of identities for operators alone are configured. */
+  /** Whether keys, roles or an issuer for operators alone are configured. */
   readonly hasAdmins: boolean;
   /** Whether workers may come from several owners: there are several keys and roles for them. */
   readonly hasSeveralOwners: boolean;
@@ -71,7 +71,7 @@ export interface Auth extends ClientDoor, Access {
   readonly workers: WorkerDoor;
   readonly operators: OperatorDoor;
   readonly signIns: SignInDoor;
-  /** Sign-ins by an issuer of identities; undefined without one. */
+  /** Sign-ins by an issuer; undefined without one. */
   readonly oidc: OidcDoor | undefined;
   /** The sign-ins that were ended early, which other servers must know. */
   readonly signOuts: SignOuts;
@@ -103,7 +103,7 @@ export interface AuthOptions {
   readonly signOutRecords?: SignOutRecords | undefined;
   /** The issuer that `OIDC_ISSUER` names. */
   readonly identity?: IdentityProvider | undefined;
-  /** Writes down sign-ins. Nobody does unless given. */
+  /** Records sign-ins; undefined if nobody does. */
   readonly audit?: Audit | undefined;
   /** What the other servers of a cluster count; absent where this server is the only one. */
   readonly elsewhere?: LimitsElsewhere | undefined;
@@ -255,9 +255,9 @@ function operatorKeys(
 }
 
 /**
- * Returns the keys from which the one for tokens is derived where users sign in by an issuer. Then everybody gets sealed
- * text, in the cookie of a sign-in that has only begun, so it must not help to guess the keys of operators: the secret that
- * the server has at the issuer is part of it. Without that secret, the tokens are valid on this server alone.
+ * Returns the keys from which the one for tokens is derived where users sign in through an issuer. Then anybody can get sealed
+ * text, in the cookie of a sign-in that has merely begun, and must not be able to guess the keys of operators from it: the
+ * secret that the server has at the issuer is part of the key. Without that secret, the tokens are valid on this server alone.
  */
 function issuersKeys({ adminKeys }: AccessLists, { oidcClientSecret }: Config): readonly string[] {
   return oidcClientSecret === undefined ? [] : [...adminKeys, `oidc ${oidcClientSecret}`];

@@ -31,7 +31,7 @@ export interface GateOptions {
   readonly elsewhere?: KeySource;
   /** The message for a request without a valid key; that of `invalid_api_key` unless given. */
   readonly refusal?: string;
-  /** The owner that sign-ins without a key stand for: those by an issuer of identities. */
+  /** The owner that sign-ins without a key stand for: those by an issuer. */
   readonly signInOwner?: string | undefined;
   /** Returns the caller of a token that is accepted in place of a key. */
   readonly standIn?: (token: string) => Caller | undefined;
@@ -54,7 +54,7 @@ export class Gate {
     this.isOpen = !this.hasKeys && this.#roles.size === 0 && !options.isShut;
   }
 
-  /** Whether sign-ins are possible: with a key, or by an issuer of identities. */
+  /** Whether sign-ins are possible: with a key, or by an issuer. */
   get canSignIn(): boolean {
     return this.hasKeys || this.#options.signInOwner !== undefined;
   }
@@ -86,7 +86,7 @@ export class Gate {
     return undefined;
   }
 
-  /** Says why a key is refused that is no guess, or cannot be right; undefined for a key that nobody has made. */
+  /** Returns why a key is refused, if it is known or was mistyped; undefined for a key that nobody has made. */
   explain(key: string): KeyRefusal | undefined {
     const hash = sha256(key);
     for (const source of this.#options.sources) {

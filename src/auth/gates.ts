@@ -15,7 +15,7 @@ export interface Gates {
   readonly transfer: Gate;
   readonly workers: Gate;
   readonly operators: Gate;
-  /** Whether keys, roles or an issuer of identities for operators alone are configured. */
+  /** Whether keys, roles or an issuer for operators alone are configured. */
   readonly hasAdmins: boolean;
 }
 
@@ -30,9 +30,9 @@ const NO_ADMINS =
 
 /**
  * Builds the gates. `standIn` returns the caller of a token that clients may use in place of a key. `made` are the keys that
- * are made while the server runs. Without admins, the listed keys of clients make an operator, but never a made one: those
- * are given to people who may use models, and not the server. `signInOwner` is the owner of sign-ins by an issuer of
- * identities, with which operators are never those who use models.
+ * are made while the server runs. Without admins, listed keys of clients also open the door for operators. Made ones never
+ * do, because they are given to people who may use models but not operate the server. `signInOwner` is the owner of sign-ins
+ * through an issuer; with one, clients are never operators.
  */
 export function createGates(
   parts: GateParts,

@@ -11,19 +11,19 @@ export interface IdentityFlow {
 /** What the issuer says about a user. */
 export type Claims = Readonly<Record<string, unknown>>;
 
-/** Something that keeps users from signing in by the issuer, for the dashboard. */
+/** Why users cannot sign in through the issuer, for the dashboard. */
 export interface IdentityProblem {
   readonly code: "oidc_unreachable" | "oidc_refused";
-  /** The cause, cleaned. */
+  /** The cause, as cleaned text. */
   readonly detail: string;
 }
 
-/** An issuer of identities (OpenID Connect). Both methods throw `IdentityFault`. */
+/** An OpenID Connect issuer. Its methods throw `IdentityFault`. */
 export interface IdentityProvider {
   /** The issuer's host, for pages and logs. */
   readonly name: string;
   readonly problem: IdentityProblem | undefined;
-  /** Begins a sign-in and returns the address at the issuer to which the browser goes. */
+  /** Begins a sign-in and returns the URL at the issuer to send the browser to. */
   begin(redirectUri: string): Promise<{ readonly url: string; readonly flow: IdentityFlow }>;
   /**
    * Exchanges the code in the callback for the user's claims. MUST check everything that OpenID Connect demands: state,
@@ -36,14 +36,14 @@ export interface IdentityProvider {
 }
 
 /**
- * The reason why nobody was signed in by the issuer:
+ * The reason why nobody was signed in through the issuer:
  * - `not_begun`: the callback belongs to no sign-in that this browser has begun within ten minutes.
- * - `declined`: the issuer or its user said no.
- * - `used_code`: the issuer does not accept the code, which counts once and for a moment.
+ * - `declined`: the issuer or the user refused the sign-in.
+ * - `used_code`: the issuer does not accept the code, which is valid once and for a short time.
  * - `wrong_times`: the ID token has expired or is not valid yet by this server's clock.
  * - `invalid`: the issuer's answer fails a check.
  * - `unreachable`: the issuer does not answer, or answers with an error of its own.
- * - `refused`: the issuer does not know this server's client id, secret or redirect address.
+ * - `refused`: the issuer does not accept this server's client id, secret or redirect URI.
  * - `no_role`: the user has neither the claim of an admin nor that of a viewer.
  * - `busy`: too many sign-ins are being checked, or too many from this address have failed.
  */
@@ -60,7 +60,7 @@ export type IdentityReason =
 
 const MAX_DETAIL_CHARS = 200;
 
-/** A sign-in by the issuer that has failed. */
+/** A sign-in through the issuer that has failed. */
 export class IdentityFault extends Error {
   override readonly name = "IdentityFault";
   readonly reason: IdentityReason;

@@ -27,13 +27,13 @@ export interface KeySource {
   /** Notes that a key was used to get in. Absent if the source keeps no times. */
   used?(record: KeyRecord): void;
   /**
-   * Says why a key that `find` does not return is refused: it was valid once, is for something else, or was mistyped.
+   * Returns why a key that `find` does not return is refused: it was valid once, is for something else, or was mistyped.
    * Undefined for a key that nobody has made. Absent if the source knows only its valid keys.
    */
   explain?(key: string, hash: string): KeyRefusal | undefined;
 }
 
-/** The reason for which a key is refused that is no guess, or cannot be right. */
+/** Why a key is refused that is known, or that was mistyped. */
 export interface KeyRefusal {
   readonly code: "key_expired" | "key_revoked" | "key_rotated" | "invalid_api_key";
   readonly message: string;
@@ -41,7 +41,7 @@ export interface KeyRefusal {
   readonly reason: string;
   /** The caller name of the key; undefined for a text that is no key. */
   readonly caller: string | undefined;
-  /** Whether the text counts as a wrong key. A key that somebody was given does not. */
+  /** Whether the text counts as a wrong key. A key that was once valid, or is valid elsewhere, does not. */
   readonly isGuess: boolean;
 }
 

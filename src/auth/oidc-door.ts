@@ -14,7 +14,7 @@ import type { Role, SignIns } from "./sign-ins.ts";
 /** The path to which the issuer sends the browser back. */
 const CALLBACK = "/state/oidc/callback";
 
-/** Sign-ins to the dashboard by an issuer of identities. Both methods throw `IdentityFault`. */
+/** Sign-ins to the dashboard by an issuer. Both methods throw `IdentityFault`. */
 export interface OidcDoor {
   /** The issuer's host. */
   readonly issuer: string;
@@ -22,9 +22,9 @@ export interface OidcDoor {
   readonly origin: string;
   /** Begins a sign-in that leads to a page of this server. Returns the address at the issuer and a `Set-Cookie` value. */
   begin(visit: Visit, to: string): Promise<{ readonly location: string; readonly cookie: string }>;
-  /** Ends the callback's sign-in at the issuer and begins the one here. Returns the page that was asked for. */
+  /** Completes the sign-in at the issuer to which a callback belongs, and begins one here. Returns the page to open. */
   finish(visit: Visit): Promise<{ readonly to: string; readonly cookies: readonly string[] }>;
-  /** Returns the value of `Set-Cookie` that forgets what `begin` has begun. */
+  /** Returns the value of `Set-Cookie` that removes the cookie of `begin`. */
   forget(visit: Visit): string;
 }
 
@@ -46,7 +46,7 @@ export interface OidcDoorParts {
 
 export function createOidcDoor(parts: OidcDoorParts): OidcDoor {
   const { config, clock, log, identity, flows, signIns, owner, proxies, addressOf, bucketOf, audit } = parts;
-  // Anybody may begin a sign-in and call back with a code that they made up, for which the issuer is asked.
+  // Anybody may begin a sign-in and call back with an invented code, which the server then checks with the issuer.
   const failures = new FailureLimit(config.authFailuresPerMinute, clock);
   const lines = new RepeatedLines({ clock, write: (fields) => log.warn("oidc.failed", fields) });
   const fail = (address: string | undefined, fault: IdentityFault): IdentityFault => {

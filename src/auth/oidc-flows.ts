@@ -3,7 +3,7 @@ import type { Clock } from "../system/deps.ts";
 import type { IdentityFlow } from "./identity-provider.ts";
 import type { TokenKeys } from "./token-keys.ts";
 
-/** A sign-in by the issuer that a browser has begun. */
+/** A sign-in through the issuer that a browser has begun. */
 export interface BegunFlow extends IdentityFlow {
   /** The address to which the issuer sends the browser back. */
   readonly redirectUri: string;

@@ -7,7 +7,7 @@ type OidcConfig = Pick<Config, "oidcIssuer" | "oidcClientId" | "oidcAdminClaims"
 type ClaimRules = Config["oidcAdminClaims"];
 
 /**
- * Returns the owner that sign-ins by the issuer stand for; undefined without an issuer. It changes with the issuer, the
+ * Returns the owner that sign-ins through the issuer stand for; undefined without an issuer. It changes with the issuer, the
  * client and the rules for roles, so that a sign-in under other settings is not valid any more.
  */
 export function oidcOwner(config: OidcConfig): string | undefined {

@@ -1,7 +1,7 @@
 import type { Visit } from "../http/visit.ts";
 import type { Proxies } from "./addresses.ts";
 
-/** Returns whether the browser behind a visit uses https, by the connection or by a trusted proxy's word. */
+/** Returns whether the browser behind a visit uses https, according to the connection or to a trusted proxy. */
 export function isSecure(visit: Visit, proxies: Proxies): boolean {
   const { headers, url } = visit.request;
   if (url.startsWith("https:")) return true;

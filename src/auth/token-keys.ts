@@ -43,9 +43,10 @@ const TAG_BYTES = 16;
  * Seals and opens tokens that every server with the same secret or the same keys can open, so none of them is stored. A
  * token is encrypted as well as authenticated (AES-256-GCM), because it contains an owner name, which must not be shown.
  *
- * Without a shared secret, the key is derived from the keys of operators, and with an issuer of identities from the secret
- * that the server has there as well. Anyone who knows all of these needs no token, so that is safe. A key that they were derived from before a reload still opens tokens for 12 hours, but only for owners that
- * existed at that time: a removed key must not make tokens for one that replaced it.
+ * Without a shared secret, the key is derived from the keys of operators and, with an issuer, from the secret that the server
+ * has there. Anyone who knows all of these needs no token, so that is safe. A key that they were derived from before a reload
+ * still opens tokens for 12 hours, but only for owners that existed at that time: a removed key must not make tokens for one
+ * that replaced it.
  */
 export class TokenKeys {
   readonly #options: TokenKeysOptions;

@@ -3,7 +3,7 @@ import { cleanText } from "../wire/clean-text.ts";
 import type { AdminTarget } from "./admin-target.ts";
 import { CommandFault } from "./command-fault.ts";
 
-/** The exit code of a command that the server refused, or that has not reached it. */
+/** The exit code if the server refuses a request, or cannot be reached. */
 const EXIT_REFUSED = 1;
 const LIMIT_MS = 30_000;
 /** The most keys of one page. */
@@ -12,7 +12,7 @@ const PAGE = 1000;
 /** A JSON object in an answer of the server. */
 export type Json = Readonly<Record<string, unknown>>;
 
-/** Sends a command's requests. Every method throws a `CommandFault` with what to do if the server does not do it. */
+/** Sends the requests of a command. Every method rejects with a `CommandFault`, which says what to do, if one fails. */
 export class AdminClient {
   readonly #target: AdminTarget;
   readonly #flags: readonly string[];

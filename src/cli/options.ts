@@ -3,7 +3,7 @@ import { nearest } from "../settings/nearest.ts";
 
 /** A flag of a command. */
 export interface Flag {
-  /** What stands in the place of its value in the help. Absent: the flag is a switch. */
+  /** The placeholder of its value in the help; absent for a switch. */
   readonly value?: string;
   /** One line for the help. */
   readonly help: string;
@@ -53,7 +53,7 @@ function unknown(name: string, place: number, flags: Flags): string {
   return `Unknown flag ${isNameable ? `--${name}` : `at place ${place}`}. --help lists the flags.`;
 }
 
-/** Writes the flags for a help text, one on each line. */
+/** Formats the flags for a help text, one on each line. */
 export function flagsText(flags: Flags): string {
   const heads = Object.entries(flags).map(([name, { value }]) => `--${name}${value === undefined ? "" : ` ${value}`}`);
   const width = Math.max(...heads.map((head) => head.length));

@@ -2,11 +2,11 @@ import { cleanText } from "../wire/clean-text.ts";
 
 export interface Column {
   readonly title: string;
-  /** Numbers stand at the right. */
+  /** Whether the column is aligned to the right. */
   readonly isNumber?: boolean;
 }
 
-/** Writes a table for people. Cells are cleaned, because clients and workers chose some of them. */
+/** Formats a table for people. Cells are cleaned, because clients and workers choose some of the texts. */
 export function textTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
   const cells = [columns.map(({ title }) => title), ...rows.map((row) => row.map(cleanText))];
   const widths = columns.map((_, at) => Math.max(...cells.map((row) => Bun.stringWidth(row[at] ?? ""))));
@@ -23,7 +23,7 @@ export function textTable(columns: readonly Column[], rows: readonly (readonly s
   return `${lines.join("\n")}\n`;
 }
 
-/** Writes names and values below each other. */
+/** Formats names and values, one pair on each line. */
 export function textFields(fields: Readonly<Record<string, string>>): string {
   const width = Math.max(...Object.keys(fields).map((name) => name.length));
   const lines = Object.entries(fields).map(([name, value]) => `${name.padEnd(width)}  ${cleanText(value)}`);

@@ -36,7 +36,7 @@ export interface KeyBookOptions {
   readonly maxRequests: number;
   /** The system's random source unless given. */
   readonly random?: RandomBytes;
-  /** Kinds of key of which there have always been some, so that the server requires them even if none is left. */
+  /** Kinds of keys that the server requires even if there are none. */
   readonly requires?: readonly KeyKind[];
 }
 
@@ -50,7 +50,7 @@ const FORGET_AT_ONCE = 1000;
 const USE_NOTED_EVERY_MS = 60_000;
 
 /**
- * All keys that are not configured one by one: those that were made while the server ran, and those of `KEYS_FILE`. It is
+ * All keys that the configuration does not list: those that were made while the server ran, and those of `KEYS_FILE`. It is
  * the only owner of their entries. Made keys are kept by its records; keys of the file are kept by the file.
  *
  * Methods that change a key throw `key_not_found` for an id that nobody has, and `invalid_request` for a change that this key

@@ -7,7 +7,7 @@ import { type KeyTerms, keptTerms } from "./key-terms.ts";
  */
 export type KeyKind = "client" | "worker" | "admin" | "join";
 
-/** One secret of a key. The key's text cannot be found from it. */
+/** One secret of a key. The key's text cannot be derived from it. */
 export interface KeySecret {
   /** SHA-256 of the whole text of the key, in lower-case hex. */
   readonly hash: string;
@@ -66,7 +66,7 @@ const secretMembers = {
   operation: v.optional(v.string()),
 } satisfies Record<keyof KeySecret, v.GenericSchema>;
 
-/** An entry as JSON, as a store or another server keeps it. Unknown members, of newer versions, are dropped. */
+/** An entry in JSON, as a store or another server keeps it. Unknown members, of newer versions, are dropped. */
 export const keyEntrySchema = v.object({
   ...keptTerms,
   id: v.string(),
@@ -84,7 +84,7 @@ export const keyEntrySchema = v.object({
   uses: v.optional(v.number()),
 } satisfies Record<keyof KeyEntry, v.GenericSchema>);
 
-/** Returns the entry that was kept as this value; undefined for a value that is none. */
+/** Returns the entry in a stored value; undefined if the value is not one. */
 export function parseKeyEntry(value: unknown): KeyEntry | undefined {
   const read = v.safeParse(keyEntrySchema, value);
   return read.success ? read.output : undefined;

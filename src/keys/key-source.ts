@@ -16,7 +16,7 @@ export interface MadeKeysOptions {
   readonly onUse: (id: string) => void;
 }
 
-/** What is not valid about a key now, as the code that a client gets; undefined for a valid one. */
+/** Why a key is no longer valid, as the code that a client gets. */
 export type EndOfKey = "key_expired" | "key_revoked" | "key_rotated";
 
 /** Returns why a key is not valid at this time; undefined if it is. `validUntil` is that of the secret that was sent. */

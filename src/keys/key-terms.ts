@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import type { CallerClass } from "../auth/caller.ts";
 
-/** What a request does when its key is at a limit that passes by itself: it waits for its turn, or it is refused. */
+/** What a request does at a limit that is not a used-up budget: it waits for its turn, or it is refused. */
 export type OnLimit = "wait" | "refuse";
 
 /** The limits of a key. An absent member sets no limit. Budgets count input and output tokens together. */
@@ -26,7 +26,7 @@ export interface KeyLimits {
 
 /** What a key allows to its holder. An operator may change all of it while the key exists. */
 export interface KeyTerms {
-  /** For people. Names need not differ. */
+  /** The name that people know the key by. Several keys may have the same one. */
   readonly name: string;
   /** The group with which the key shares one place in the queue; `DEFAULT_TENANT` unless given. */
   readonly tenant?: string | undefined;

@@ -1,5 +1,5 @@
 // The text of a key: `mk_<id>_<secret>_<check>`. The prefix lets secret scanners find keys, the id finds the key without a
-// search, and the check tells a mistyped key from a wrong one without asking anybody.
+// search, and the check tells a mistyped key from a wrong one without a lookup.
 
 /** `mk` begins the keys of clients, workers and admins; `mj` begins join tokens. */
 export type KeyPrefix = "mk" | "mj";
@@ -10,12 +10,12 @@ export interface KeyText {
   readonly id: string;
 }
 
-/** What a text is: a key in form, a key that was mistyped or cut, or no key of this kind. */
+/** What a text is: a well-formed key, a key that was mistyped or cut off, or something else. */
 export type ReadKeyText = { readonly kind: "key"; readonly text: KeyText } | { readonly kind: "mistyped" | "other" };
 
 const ID_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz";
 const ALPHABET = `${ID_ALPHABET}ABCDEFGHIJKLMNOPQRSTUVWXYZ`;
-/** 62 bits, so that the ids of a server's keys never meet. */
+/** 62 bits, so that the ids of a server's keys never collide. */
 const ID_CHARS = 12;
 /** 190 bits, so that a fast hash protects the secret as well as a slow one would. */
 const SECRET_CHARS = 32;
@@ -25,7 +25,7 @@ const CHECK_CHARS = 6;
 const HINT_CHARS = 4;
 
 const FORM = /^(m[kj])_([0-9a-z]{12})_([0-9A-Za-z]{32})_([0-9A-Za-z]{6})$/;
-/** Random parts of other lengths, or other characters, after the prefix and the first separator. */
+/** A text that begins like a key. */
 const ALMOST = /^m[kj]_/i;
 
 /** Returns random bytes. */

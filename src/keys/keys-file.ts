@@ -7,7 +7,7 @@ import { MAX_FORMER_SECRETS } from "./key-entry.ts";
 import { type KeySpec, readKeySpec } from "./key-spec.ts";
 import { hintOf, keyHash, readKeyText } from "./key-text.ts";
 
-/** Where references in the file lead. */
+/** What references in the file refer to. */
 export interface KeySecrets {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Returns the text of a file, whose path is relative to that of `KEYS_FILE`; throws if it cannot be read. */

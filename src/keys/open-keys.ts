@@ -4,7 +4,7 @@ import { createMemoryRecords, type KeyRecords } from "./key-records.ts";
 import { type KeysFileSource, KeysFileWatch } from "./keys-file-watch.ts";
 import type { SharedKeys } from "./shared-keys.ts";
 
-/** The keys of a server that are not configured one by one. */
+/** The keys of a server that its configuration does not list. */
 export interface OpenedKeys {
   readonly book: KeyBook;
   /** Whether made keys are kept, so that some may be made. */
@@ -24,7 +24,7 @@ export interface OpenKeysOptions {
   readonly maxRequests: number;
 }
 
-/** Opens the keys that are kept and those of `KEYS_FILE`. Returns what is wrong with that file, if something is. */
+/** Opens the keys that are kept and those of `KEYS_FILE`. Returns what is wrong with that file, if it is invalid. */
 export async function openKeys(
   { source, records, maxRequests }: OpenKeysOptions,
   { clock, log }: Pick<Deps, "clock" | "log">,

@@ -1,7 +1,7 @@
 import { IdentityFault, type IdentityReason } from "../auth/identity-provider.ts";
 import { isRecord } from "../json/parse.ts";
 
-/** A request to the issuer that got no answer, or none that counts. It is a `TypeError` because those pass the client unchanged. */
+/** A request to the issuer that got no usable response. A `TypeError`, because the client passes those on unchanged. */
 export class UnreachableError extends TypeError {
   override readonly name = "UnreachableError";
 }
@@ -9,7 +9,7 @@ export class UnreachableError extends TypeError {
 /** Errors of the token endpoint (RFC 6749 §5.2) that say that the issuer does not know this server as it should. */
 const REFUSALS: readonly unknown[] = ["invalid_client", "unauthorized_client"];
 
-/** Answers that are no judgement of the sign-in: an error of the issuer, or of a proxy before it. */
+/** Responses that say nothing about the sign-in: errors of the issuer, or of a proxy in front of it. */
 const NO_ANSWERS: readonly unknown[] = [
   "OAUTH_RESPONSE_IS_NOT_CONFORM",
   "OAUTH_RESPONSE_IS_NOT_JSON",

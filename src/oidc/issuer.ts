@@ -20,11 +20,11 @@ export interface IssuerOptions {
 
 /** How long one request to the issuer may take. */
 const TIMEOUT_S = 10;
-/** The longest answer of an issuer. Discovery documents and key sets have a few kilobytes. */
+/** The longest response of an issuer. Discovery documents and key sets have a few kilobytes. */
 const MAX_ANSWER_BYTES = 1024 * 1024;
 /** How often an issuer that does not answer is asked again. */
 const RETRY_MS = 30_000;
-/** How often one that answers is asked whether its addresses have changed. */
+/** How often the metadata of one that answers is fetched again. */
 const REFRESH_MS = 10 * 60_000;
 /** How soon a sign-in may ask again an issuer that has just not answered. */
 const PAUSE_MS = 2000;
@@ -33,18 +33,18 @@ const MAX_CHECKS = 16;
 /** How far the issuer's clock and this server's may be apart, in seconds. */
 const CLOCKS_APART_S = 30;
 
-/** Scopes that make issuers tell what roles depend on. An issuer gets only those that it lists. */
+/** Scopes for the claims on which roles usually depend. Only those that the issuer lists are requested. */
 const USUAL_SCOPES = ["profile", "email", "groups"];
 
-/** Creates the client of an issuer, which asks for the issuer's addresses at once and from time to time. */
+/** Creates the client of an issuer. It fetches the issuer's metadata immediately, and again from time to time. */
 export function openIssuer(options: IssuerOptions, deps: Pick<Deps, "clock" | "log">): IdentityProvider {
   return new Issuer(options, deps);
 }
 
 /**
- * An OpenID Connect issuer, with the authorization code flow and PKCE. It is the only part of the server that dials the
- * issuer, at the address in the configuration and those that the issuer itself states. Nothing in a request to this server
- * changes them, and redirects are not followed.
+ * An OpenID Connect issuer, with the authorization code flow and PKCE. This is the only part of the server that connects to
+ * the issuer: at the URL in the configuration and at those in the issuer's metadata. Nothing in a request to this server
+ * changes these, and redirects are not followed.
  */
 class Issuer implements IdentityProvider {
   readonly name: string;
@@ -52,11 +52,11 @@ class Issuer implements IdentityProvider {
   readonly #deps: Pick<Deps, "clock" | "log">;
   readonly #stop: CancelTimer;
   #metadata: client.ServerMetadata | undefined;
-  /** The request for the issuer's addresses that is under way. */
+  /** The request for the metadata that is in progress. */
   #asking: Promise<client.ServerMetadata> | undefined;
   #askedAt = 0;
   #checks = 0;
-  /** Why the issuer could not be asked; undefined if it could. */
+  /** Why the issuer could not be reached; undefined if it could. */
   #unreachable: string | undefined;
   /** Why the issuer does not accept this server; undefined if it does, as far as is known. */
   #refused: string | undefined;
@@ -135,12 +135,12 @@ class Issuer implements IdentityProvider {
     const claims = tokens.claims();
     if (!claims) throw new IdentityFault("invalid", "no ID token");
     if (isEnough(claims) || metadata.userinfo_endpoint === undefined) return claims;
-    // Some issuers tell groups and addresses only there.
+    // Some issuers return groups and email addresses only there.
     const more = await client.fetchUserInfo(configuration, tokens.access_token, claims.sub);
     return { ...claims, ...more };
   }
 
-  /** Returns the issuer's addresses, which are asked for unless they are known. Throws `IdentityFault`. */
+  /** Returns the issuer's metadata, and fetches it unless it is known. Throws `IdentityFault`. */
   async #known(): Promise<client.ServerMetadata> {
     if (this.#metadata) return this.#metadata;
     const isRecent = this.#deps.clock.elapsed() - this.#askedAt < PAUSE_MS;
@@ -181,7 +181,7 @@ class Issuer implements IdentityProvider {
       execute: this.#extensions(),
     });
     const metadata = found.serverMetadata();
-    // The client accepts any tenant of an issuer for many tenants. Each of them could give anybody the right claims.
+    // The client accepts any tenant of a multi-tenant issuer, and each tenant could give anybody the right claims.
     if (withoutSlash(metadata.issuer) !== withoutSlash(issuer))
       throw new IdentityFault("unreachable", `it calls itself ${metadata.issuer}, which is not OIDC_ISSUER`);
     for (const name of ["authorization_endpoint", "token_endpoint", "jwks_uri"] as const)
@@ -213,7 +213,7 @@ class Issuer implements IdentityProvider {
   }
 }
 
-/** Returns how this server proves to the issuer who it is: in the body if the issuer lists that, else in a header. */
+/** Returns how this server authenticates to the issuer: in the body if the issuer lists that, else in a header. */
 function authenticate(
   { token_endpoint_auth_methods_supported: listed = [] }: client.ServerMetadata,
   secret: string | undefined,
@@ -226,7 +226,7 @@ function withoutSlash(url: string): string {
   return url.replace(/\/$/, "");
 }
 
-/** Makes one request to the issuer. Throws `UnreachableError` if no answer comes, and for one that is too long. */
+/** Sends one request to the issuer. Throws `UnreachableError` if there is no response, or if it is too long. */
 async function boundedFetch(url: string, options: client.CustomFetchOptions): Promise<Response> {
   try {
     const { body, method, headers, signal } = options;

@@ -12,7 +12,7 @@ const roles: Kind<readonly string[]> = list(
   { placeholder: "role,…", accepts: "role names, comma separated" },
 );
 
-/** Who may enter: the keys and roles of clients, workers and operators, and the issuer by which operators sign in. */
+/** Who may enter: the keys and roles of clients, workers and operators, and the issuer through which operators sign in. */
 export const doorTable = {
   apiKeys: unset(keys, { variable: "API_KEY", absent: [], isSecret: true, help: "Keys that clients may use." }),
   clientKeys: unset(keys, { variable: "CLIENT_KEY", absent: [], isSecret: true, help: "Keys that workers may use." }),
@@ -42,7 +42,7 @@ export const doorTable = {
   oidcIssuer: unset(issuer, {
     variable: "OIDC_ISSUER",
     absent: undefined,
-    help: "URL of an OpenID Connect issuer by which operators sign in to the dashboard, beside ADMIN_KEY. API keys and roles then no longer open it. The issuer must send browsers back to /state/oidc/callback below the URL of this server.",
+    help: "URL of an OpenID Connect issuer through which operators sign in to the dashboard, beside ADMIN_KEY. API keys and roles then no longer open it. Its client needs the redirect URI /state/oidc/callback below the URL of this server.",
   }),
   oidcClientId: unset(oneLine, {
     variable: "OIDC_CLIENT_ID",
@@ -68,6 +68,6 @@ export const doorTable = {
     variable: "OIDC_VIEWER_CLAIM",
     needs: "OIDC_ISSUER",
     absent: [],
-    help: "Claims of the issuer's users who may see the dashboard and the State API, and act in no way. One of them is enough.",
+    help: "Claims of the issuer's users who may see the dashboard and the State API, but not act. One of them is enough.",
   }),
 } as const satisfies Table;

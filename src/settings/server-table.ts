@@ -171,7 +171,7 @@ function ownTable(knownPlugins: readonly string[]) {
     usageFlushMs: setting(duration("100ms", "1m"), {
       variable: "USAGE_FLUSH",
       default: "1s",
-      help: "Time after which the usage of requests is written to DATA_DIR, so the most that is lost if the server is killed.",
+      help: "How often usage is written to DATA_DIR. At most this much of it is lost if the server is killed.",
     }),
     keysFile: unset(path, {
       variable: "KEYS_FILE",

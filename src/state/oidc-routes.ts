@@ -16,15 +16,15 @@ export interface OidcRouteOptions {
   readonly assets: () => PageAssets;
 }
 
-/** The status and the text of the page for each reason why a sign-in has failed. */
+/** The status and the text of the sign-in page for each reason why a sign-in has failed. */
 const FAILURES: Readonly<Record<IdentityReason, { readonly status: number; readonly text: string }>> = {
   not_begun: {
     status: 400,
-    text: "This sign-in was not begun in this browser, was used already, or took longer than ten minutes. Begin again.",
+    text: "This sign-in was not begun in this browser, was already used, or took longer than ten minutes. Begin again.",
   },
   declined: {
     status: 403,
-    text: "The issuer did not sign you in, or you refused it. Begin again, or ask its operator.",
+    text: "The issuer did not sign you in, or you canceled. Begin again, or ask the operator of the issuer.",
   },
   used_code: { status: 400, text: "The issuer no longer accepts this sign-in. Begin again." },
   wrong_times: {
@@ -33,7 +33,7 @@ const FAILURES: Readonly<Record<IdentityReason, { readonly status: number; reado
   },
   invalid: {
     status: 502,
-    text: "The issuer's answer fails a check, so you were not signed in. The log of this server says which.",
+    text: "The issuer's answer failed a check, so you were not signed in. The log of this server says which one.",
   },
   unreachable: { status: 503, text: "The issuer does not answer as it should. Try again in a moment." },
   refused: {
@@ -50,7 +50,7 @@ const FAILURES: Readonly<Record<IdentityReason, { readonly status: number; reado
 /** Seconds after which a failed sign-in may be tried again. */
 const RETRY_AFTER_S = "30";
 
-/** The two ends of a sign-in by an issuer of identities. */
+/** The routes at which a sign-in through an issuer begins and ends. */
 export function oidcRoutes({ auth, showSignIn, assets }: OidcRouteOptions): AnyElysia {
   const showFailure = (request: Request, error: unknown, to?: string): Response => {
     if (!(error instanceof IdentityFault)) throw error;
@@ -61,7 +61,9 @@ export function oidcRoutes({ auth, showSignIn, assets }: OidcRouteOptions): AnyE
   };
   const door = () => {
     if (auth.oidc) return auth.oidc;
-    throw new Fault("unknown_url", { message: "This server has no OIDC_ISSUER to sign in by." });
+    throw new Fault("unknown_url", {
+      message: "This server has no issuer to sign in through: OIDC_ISSUER is not set.",
+    });
   };
   const security: [] = [];
   const tags = ["State"];
@@ -83,18 +85,18 @@ export function oidcRoutes({ auth, showSignIn, assets }: OidcRouteOptions): AnyE
         detail: {
           tags,
           security,
-          summary: "Begin a sign-in by the issuer",
+          summary: "Begin a sign-in through the issuer",
           description: "Sends the browser to `OIDC_ISSUER`, with a cookie that lasts ten minutes.",
           parameters: [
             {
               name: "to",
               in: "query",
               schema: { type: "string" },
-              description: "The page of the dashboard to open then.",
+              description: "The page of the dashboard to open afterwards.",
             },
           ],
           responses: {
-            303: { description: "The cookie, and the address at the issuer." },
+            303: { description: "The cookie, and the URL at the issuer." },
             503: rawAnswer("text/html", "The sign-in page, which says that the issuer does not answer."),
             ...errorResponses("unknown_url"),
           },
@@ -122,7 +124,7 @@ export function oidcRoutes({ auth, showSignIn, assets }: OidcRouteOptions): AnyE
         detail: {
           tags,
           security,
-          summary: "End a sign-in by the issuer",
+          summary: "End a sign-in through the issuer",
           description: "The issuer sends the browser here. The cookie that it gets opens the State API only.",
           responses: {
             200: rawAnswer("text/html", "Signed in: the cookie, and a page that leads to the one that was asked for."),

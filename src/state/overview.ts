@@ -29,9 +29,9 @@ export interface OverviewOptions {
   readonly isDraining: () => boolean;
   /** Whether something that must survive a restart could not be written. */
   readonly areRecordsFailing: () => boolean;
-  /** What is wrong with `KEYS_FILE`; undefined if it is in force, or there is none. */
+  /** What is wrong with `KEYS_FILE`; undefined if it is valid, or there is none. */
   readonly keysFileProblem?: () => string | undefined;
-  /** What keeps users from signing in by the issuer; undefined if nothing does, or there is none. */
+  /** Why users cannot sign in through the issuer; undefined if they can, or there is none. */
   readonly identityProblem?: () => IdentityProblem | undefined;
   /** Creates the overview of the cluster; absent without a cluster. */
   readonly cluster?: ((own: OwnSights) => ClusterOverview) | undefined;

@@ -18,9 +18,9 @@ export interface ServerFacts {
   readonly areOwnersForgotten: boolean;
   /** Whether something that must survive a restart could not be written. */
   readonly areRecordsFailing: boolean;
-  /** What is wrong with `KEYS_FILE`; undefined if it is in force, or there is none. */
+  /** What is wrong with `KEYS_FILE`; undefined if it is valid, or there is none. */
   readonly keysFileProblem?: string | undefined;
-  /** What keeps users from signing in by the issuer; undefined if nothing does, or there is none. */
+  /** Why users cannot sign in through the issuer; undefined if they can, or there is none. */
   readonly identityProblem?: IdentityProblem | undefined;
   readonly plugins: readonly PluginFacts[];
   /** Requests of the last minute, over all plugins. */
@@ -213,8 +213,8 @@ function findInKeysFile({ keysFileProblem }: ServerFacts): readonly Found[] {
       plugin: null,
       code: "keys_file_refused",
       severity: "warning",
-      title: "KEYS_FILE has mistakes, so the keys of its last valid version stay in force.",
-      advice: `Correct it; it is read again at once. ${keysFileProblem}.`,
+      title: "KEYS_FILE is invalid, so the keys of its last valid version stay in effect.",
+      advice: `Correct the file; it is read again within a second. ${keysFileProblem}.`,
     },
   ];
 }
@@ -229,11 +229,11 @@ function findIdentity({ identityProblem }: ServerFacts): readonly Found[] {
       code,
       severity: "warning",
       title: isRefused
-        ? "Nobody can sign in by OIDC_ISSUER, because it refuses this server."
-        : "Nobody can sign in by OIDC_ISSUER, because it does not answer as it should.",
+        ? "Nobody can sign in through OIDC_ISSUER, because the issuer refuses this server."
+        : "Nobody can sign in through OIDC_ISSUER, because the issuer does not answer correctly.",
       advice: isRefused
-        ? `Check OIDC_CLIENT_ID, OIDC_CLIENT_SECRET and the addresses that the issuer allows. It says: ${detail}.`
-        : `It is asked again every half minute; whoever is signed in stays so. The last answer: ${detail}.`,
+        ? `Check OIDC_CLIENT_ID, OIDC_CLIENT_SECRET and the redirect URIs that the issuer allows. It says: ${detail}.`
+        : `The server tries again every half minute; signed-in users stay signed in. The last answer: ${detail}.`,
     },
   ];
 }

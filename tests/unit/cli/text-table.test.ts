@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { textFields, textTable } from "../../../src/cli/text-table.ts";
 
-test("columns are as wide as their widest cell, and numbers stand at the right", () => {
+test("columns are as wide as their widest cell, and numbers are aligned to the right", () => {
   const table = textTable(
     [{ title: "KEY" }, { title: "N", isNumber: true }],
     [

@@ -248,7 +248,7 @@ module.exports = {
         "^src/auth/operator-door\\.ts$",
         "^src/http/query\\.ts$",
         "^src/openapi/",
-        "^src/plugin/route-context\\.ts$",
+        "^src/plugin/(peer-readings|route-context)\\.ts$",
       ],
     ),
     reaches("usage-reach", "Usage is what requests have used, whichever plugin served them.", "^src/usage/", [
@@ -256,7 +256,7 @@ module.exports = {
       "^src/auth/operator-door\\.ts$",
       "^src/http/query\\.ts$",
       "^src/openapi/",
-      "^src/plugin/(ended-requests|route-context)\\.ts$",
+      "^src/plugin/(ended-requests|peer-readings|route-context)\\.ts$",
     ]),
     reaches("admin-reach", "What operators do with keys knows the keys, and no plugin or pool.", "^src/admin/", [
       ...SHARED,

@@ -70,7 +70,7 @@ export function createApp(config: Config, deps: Deps, parts: AppParts = {}): App
     watch: cluster && ((pluginId) => cluster.watch(pluginId)),
   });
   const { usageFlushMs } = config;
-  const shared = { clock, auth, audit, keys, records, cluster, sessions, plugins: () => plugins };
+  const shared = { clock, log: deps.log, auth, audit, keys, records, cluster, sessions, plugins: () => plugins };
   const teams = new Teams({ ...shared, usageFlushMs });
 
   const plugins = createPlugins(known, {

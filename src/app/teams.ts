@@ -4,6 +4,7 @@ import { KeyDesk } from "../admin/key-desk.ts";
 import { keyRoutes } from "../admin/key-routes.ts";
 import { ownKeyRoute } from "../admin/own-key-route.ts";
 import { spentLimits } from "../admin/spent-limits.ts";
+import { AllAudit } from "../audit/all-audit.ts";
 import type { AuditTrail } from "../audit/audit.ts";
 import { auditRoutes } from "../audit/audit-routes.ts";
 import type { Auth } from "../auth/auth.ts";
@@ -13,7 +14,9 @@ import type { OpenedKeys } from "../keys/open-keys.ts";
 import { Calendar } from "../limits/calendar.ts";
 import type { KeyCharges } from "../limits/charges.ts";
 import type { LimitState } from "../limits/limit-state.ts";
-import type { Clock } from "../system/deps.ts";
+import { LinkReadings } from "../plugin/peer-readings.ts";
+import type { Clock, Log } from "../system/deps.ts";
+import { AllUsage } from "../usage/all-usage.ts";
 import { EndedUsage } from "../usage/ended-usage.ts";
 import { usageRoutes } from "../usage/usage-routes.ts";
 import type { AppCluster } from "./app-parts.ts";
@@ -22,6 +25,7 @@ import type { Records } from "./records.ts";
 
 export interface TeamsOptions extends Pick<KeyEndsOptions, "sessions" | "plugins"> {
   readonly clock: Clock;
+  readonly log: Log;
   readonly auth: Auth;
   readonly audit: AuditTrail;
   readonly keys: OpenedKeys | undefined;
@@ -33,6 +37,10 @@ export interface TeamsOptions extends Pick<KeyEndsOptions, "sessions" | "plugins
 /** Joins what the server does for teams: the keys that were made, their limits, what they have used, and the audit trail. */
 export class Teams {
   readonly usage: EndedUsage;
+  /** Usage and ended requests of all servers. */
+  readonly allUsage: AllUsage;
+  /** What operators did at all servers. */
+  readonly allAudit: AllAudit;
   /** Opens what requests take from the limits of their keys; undefined for a server without such keys. */
   readonly charges: KeyCharges | undefined;
   /** Changes made keys; undefined for a server without such keys. */
@@ -45,6 +53,9 @@ export class Teams {
     const { clock, keys, records, cluster } = options;
     const { usageFlushMs: flushMs } = options;
     this.usage = new EndedUsage({ clock, flushMs, usage: records?.usage?.(), failedJobs: records?.failedJobs?.() });
+    const readings = cluster && createReadings(cluster, options);
+    this.allUsage = new AllUsage({ clock, usage: this.usage, readings });
+    this.allAudit = new AllAudit(options.audit, readings);
     this.writer = keys && new KeyWriter({ book: keys.book, shared: keys.shared, clock });
     this.#stopEnding = keys && endWithKeys({ ...options, book: keys.book });
     // After the requests of a revoked key have ended, so that losing its limits lets none of them go on.
@@ -54,7 +65,7 @@ export class Teams {
   /** The routes by which operators manage keys and read usage and the trail, and by which holders read of their own key. */
   routes(): readonly AnyElysia[] {
     const { auth, audit, clock, keys } = this.#options;
-    const { usage } = this;
+    const { usage, allUsage, allAudit } = this;
     const book = keys?.book;
     const spent = { clock, calendar: new Calendar(), meter: usage.meter };
     const limitStates = (entry: KeyEntry): readonly LimitState[] =>
@@ -63,8 +74,8 @@ export class Teams {
     return [
       keyRoutes({ auth, clock, desk, limitStates }),
       ownKeyRoute({ auth, book, limitStates }),
-      usageRoutes({ auth, clock, usage, nameOfKey: (key) => book?.get(key)?.name }),
-      auditRoutes(audit, auth),
+      usageRoutes({ auth, clock, usage: allUsage, nameOfKey: (key) => book?.get(key)?.name }),
+      auditRoutes(allAudit, auth),
     ];
   }
 
@@ -74,4 +85,11 @@ export class Teams {
     this.#options.keys?.file?.stop();
     this.usage.close();
   }
+}
+
+/** Reads from all servers that are listed: one that has gone lately is named in answers, since what it keeps is not in them. */
+function createReadings({ ports, sights }: AppCluster, { clock, log }: TeamsOptions): LinkReadings {
+  const { serverId, exchanges, members } = ports;
+  const peers = (): Iterable<string> => sights?.reports.facts().peers.map(({ id }) => id) ?? members.ids();
+  return new LinkReadings({ serverId, exchanges, peers, clock, log });
 }

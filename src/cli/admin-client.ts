@@ -46,7 +46,12 @@ export class AdminClient {
     {
       body,
       headers = {},
-    }: { readonly body?: object | undefined; readonly headers?: Readonly<Record<string, string>> } = {},
+      onHeaders,
+    }: {
+      readonly body?: object | undefined;
+      readonly headers?: Readonly<Record<string, string>>;
+      readonly onHeaders?: (headers: Headers) => void;
+    } = {},
   ): Promise<string> {
     const { base, key, send } = this.#target;
     const request = new Request(base + path, {
@@ -67,7 +72,10 @@ export class AdminClient {
     } catch (error) {
       throw new CommandFault(unreachable(this.#target, error), EXIT_REFUSED);
     }
-    if (response.ok) return text;
+    if (response.ok) {
+      onHeaders?.(response.headers);
+      return text;
+    }
     throw new CommandFault(this.#refusal(response, text), EXIT_REFUSED);
   }
 

@@ -1,6 +1,7 @@
 import { isRecord } from "../json/parse.ts";
 import type { AdminAction, AdminCommand } from "./admin-command.ts";
 import { text, timeText } from "./key-output.ts";
+import { warnOfMissing } from "./missing-servers.ts";
 import { textTable } from "./text-table.ts";
 
 const FILTERS = ["limit", "after", "who", "what", "about"] as const;
@@ -10,7 +11,7 @@ const audit: AdminAction = {
   about: "Shows what operators did, the newest first.",
   flags: {
     limit: { value: "n", help: "The most entries, up to 1000 (default: 100)." },
-    after: { value: "id", help: "The id of the last entry of the previous page." },
+    after: { value: "place", help: "Where the previous page ended, as its last line says." },
     who: { value: "caller", help: "Only what this caller did, such as admin-key:1 or cli." },
     what: { value: "kind", help: "Only entries of this kind, such as key.create or worker.drain." },
     about: { value: "id", help: "Only entries about this key, worker or job." },
@@ -24,9 +25,12 @@ const audit: AdminAction = {
     }
     const answer = await client.json("GET", `/api/audit?${search}`);
     if (flag("json") !== undefined) return out(`${JSON.stringify(answer, undefined, 2)}\n`);
+    warnOfMissing(answer["missing_servers"], err);
     const entries = Array.isArray(answer["data"]) ? answer["data"].filter(isRecord) : [];
     if (entries.length === 0) return err("There are no such entries.\n");
+    const hasServers = entries.some((entry) => entry["server"] !== undefined);
     const rows = entries.map((entry) => [
+      ...(hasServers ? [text(entry["server"])] : []),
       text(entry["id"]),
       timeText(entry["at"]),
       text(entry["who"]),
@@ -35,10 +39,11 @@ const audit: AdminAction = {
       text(entry["about"]),
       detailText(entry["detail"]),
     ]);
-    const columns = ["ID", "AT", "WHO", "ADDRESS", "WHAT", "ABOUT", "DETAIL"].map((title) => ({ title }));
+    const columns = [...(hasServers ? ["SERVER"] : []), "ID", "AT", "WHO", "ADDRESS", "WHAT", "ABOUT", "DETAIL"].map(
+      (title) => ({ title }),
+    );
     out(textTable(columns, rows));
-    if (answer["has_more"] === true)
-      err(`There are older entries. To see them: --after ${text(entries.at(-1)?.["id"])}\n`);
+    if (answer["has_more"] === true) err(`There are older entries. To see them: --after ${text(answer["next"])}\n`);
   },
 };
 

@@ -2,6 +2,7 @@ import { type AnyElysia, Elysia } from "elysia";
 import { KeyDesk } from "../admin/key-desk.ts";
 import { keyRoutes } from "../admin/key-routes.ts";
 import { spentLimits } from "../admin/spent-limits.ts";
+import { AllAudit } from "../audit/all-audit.ts";
 import { AuditTrail } from "../audit/audit.ts";
 import { auditRoutes } from "../audit/audit-routes.ts";
 import { createCaller } from "../auth/caller.ts";
@@ -15,6 +16,7 @@ import { NO_VISIT } from "../plugin/route-context.ts";
 import { createRecords } from "../store/records.ts";
 import { openStore } from "../store/store.ts";
 import type { Deps } from "../system/deps.ts";
+import { AllUsage } from "../usage/all-usage.ts";
 import { EndedUsage } from "../usage/ended-usage.ts";
 import { usageRoutes } from "../usage/usage-routes.ts";
 
@@ -65,8 +67,8 @@ export function openLocalAdmin(directory: string, deps: Deps): LocalAdmin {
         limitStates: (entry) => spentLimits(entry, spent),
       }),
     )
-    .use(usageRoutes({ auth, clock, usage, nameOfKey: (key) => book.get(key)?.name }))
-    .use(auditRoutes(audit, auth));
+    .use(usageRoutes({ auth, clock, usage: new AllUsage({ clock, usage }), nameOfKey: (key) => book.get(key)?.name }))
+    .use(auditRoutes(new AllAudit(audit), auth));
   return {
     handle: (request) => app.handle(request),
     isFailing: () => store.writes.areFailing,

@@ -4,6 +4,7 @@ import type { AdminAction, AdminCall, AdminCommand } from "./admin-command.ts";
 import { CommandFault } from "./command-fault.ts";
 import { durationOf } from "./key-fields.ts";
 import { text, timeText } from "./key-output.ts";
+import { warnOfMissing } from "./missing-servers.ts";
 import { textTable } from "./text-table.ts";
 
 const AMOUNTS = {
@@ -37,8 +38,13 @@ const usage: AdminAction = {
       throw new CommandFault("Use --csv or --json, and not both.");
     const by = flag("by") ?? "key";
     const path = `/api/usage?${await searchOf(call, by)}`;
-    if (flag("csv") !== undefined) return out(await client.text("GET", path, { headers: { accept: "text/csv" } }));
+    if (flag("csv") !== undefined) {
+      const onHeaders = (headers: Headers): void =>
+        warnOfMissing(headers.get("x-moorage-missing-servers")?.split(", "), err);
+      return out(await client.text("GET", path, { headers: { accept: "text/csv" }, onHeaders }));
+    }
     const answer = await client.json("GET", path);
+    warnOfMissing(answer["missing_servers"], err);
     if (flag("json") !== undefined) return out(`${JSON.stringify(answer, undefined, 2)}\n`);
     const rows = Array.isArray(answer["rows"]) ? answer["rows"].filter(isRecord) : [];
     if (rows.length === 0) return err(`There is no usage since ${timeText(answer["from"])}.\n`);

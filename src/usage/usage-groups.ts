@@ -1,6 +1,6 @@
 import { Sum } from "./amounts.ts";
 import type { UsageQuery } from "./usage-query.ts";
-import { periodOf, type UsageRow } from "./usage-records.ts";
+import { periodOf, type UsageOwner, type UsageRow } from "./usage-records.ts";
 
 /** The usage of one group within one period. A dimension by which the query does not group is undefined. */
 export class Group extends Sum {
@@ -9,7 +9,7 @@ export class Group extends Sum {
   readonly model: string | undefined;
   readonly endUser: string | undefined;
 
-  constructor(at: number, row: UsageRow, { by }: UsageQuery) {
+  constructor(at: number, row: UsageOwner, { by }: UsageQuery) {
     super();
     this.at = at;
     this.key = by.includes("key") ? row.key : undefined;
@@ -41,19 +41,12 @@ export class UsageGroups {
     if (key !== undefined && row.key !== key) return;
     if (model !== undefined && row.model !== model) return;
     if (endUser !== undefined && row.endUser !== endUser) return;
-    let groups = this.#periods.get(at);
-    if (!groups) {
-      groups = new Map();
-      this.#periods.set(at, groups);
-    }
-    const made = new Group(at, row, this.#query);
-    const label = `${made.key ?? ""}\0${made.model ?? ""}\0${made.endUser ?? ""}`;
-    const group = groups.get(label) ?? made;
-    if (group === made) {
-      groups.set(label, made);
-      this.#size += 1;
-    }
-    group.add(row);
+    this.#groupOf(at, row).add(row);
+  }
+
+  /** Adds a group of another server, which has answered the same query. */
+  merge(row: UsageRow): void {
+    this.#groupOf(row.at, row).add(row);
   }
 
   /** Yields the groups in the order of their periods, and then of their dimensions. Sorts each period when it is reached. */
@@ -62,5 +55,20 @@ export class UsageGroups {
       const groups = this.#periods.get(at) ?? new Map<string, Group>();
       for (const [, group] of [...groups].sort(([a], [b]) => (a < b ? -1 : 1))) yield group;
     }
+  }
+
+  #groupOf(at: number, owner: UsageOwner): Group {
+    let groups = this.#periods.get(at);
+    if (!groups) {
+      groups = new Map();
+      this.#periods.set(at, groups);
+    }
+    const made = new Group(at, owner, this.#query);
+    const label = `${made.key ?? ""}\0${made.model ?? ""}\0${made.endUser ?? ""}`;
+    const known = groups.get(label);
+    if (known) return known;
+    groups.set(label, made);
+    this.#size += 1;
+    return made;
   }
 }

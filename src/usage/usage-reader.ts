@@ -67,12 +67,12 @@ export class UsageReader {
     } finally {
       view.close();
     }
-    if (groups.size > MAX_GROUPS) throw tooMany();
+    if (groups.size > MAX_GROUPS) throw tooManyRows();
     return groups;
   }
 }
 
-function tooMany(): Fault {
+export function tooManyRows(): Fault {
   return new Fault("invalid_request", {
     message: `The answer would have more than ${MAX_GROUPS.toLocaleString("en")} rows. Choose a larger step, a shorter time or fewer groups.`,
     param: "step",

@@ -4,8 +4,7 @@ import { countIn, type Query, queryOf, wordIn } from "../http/query.ts";
 import { errorResponses, jsonAnswer, queryParameter, rawAnswer, STATE_SECURITY } from "../openapi/schema.ts";
 import { createRoutes } from "../plugin/route-context.ts";
 import type { Clock } from "../system/deps.ts";
-import type { EndedUsage } from "./ended-usage.ts";
-import type { PastJob } from "./past-job.ts";
+import type { AllUsage, JobOfServer } from "./all-usage.ts";
 import { MAX_FAILED, MAX_RECENT } from "./past-jobs.ts";
 import type { Group } from "./usage-groups.ts";
 import { parseUsageQuery } from "./usage-parameters.ts";
@@ -15,7 +14,7 @@ import { csvText, jsonText, type NameOfKey, toLine, type UsageLine } from "./usa
 export interface UsageRoutesOptions {
   readonly auth: { readonly operators: Pick<OperatorDoor, "read"> };
   readonly clock: Clock;
-  readonly usage: Pick<EndedUsage, "reader" | "jobs">;
+  readonly usage: Pick<AllUsage, "read" | "jobs">;
   /** Names the keys that have names of their own. */
   readonly nameOfKey: NameOfKey;
 }
@@ -23,6 +22,8 @@ export interface UsageRoutesOptions {
 const USUAL_LIMIT = 100;
 const MAX_LIMIT = 1000;
 const NO_STORE = { "cache-control": "no-store" };
+/** Names the servers whose usage is not in an answer, also of CSV, which has no other place for it. */
+const MISSING_HEADER = "x-moorage-missing-servers";
 
 /** `GET /api/usage` and `GET /api/state/jobs`, for operators. */
 export function usageRoutes({ auth, clock, usage, nameOfKey }: UsageRoutesOptions): AnyElysia {
@@ -32,10 +33,14 @@ export function usageRoutes({ auth, clock, usage, nameOfKey }: UsageRoutesOption
       async ({ visit }) => {
         auth.operators.read(visit);
         const query = parseUsageQuery(queryOf(visit.request), clock.now());
-        const groups = await usage.reader.read(query);
+        const { groups, missing } = await usage.read(query);
         const lines = toLines(groups.sorted(), nameOfKey);
-        if (!wantsCsv(visit.request.headers)) return streamed(jsonText(query, lines), "application/json");
+        const headers: Readonly<Record<string, string>> =
+          missing.length === 0 ? {} : { [MISSING_HEADER]: missing.join(", ") };
+        if (!wantsCsv(visit.request.headers))
+          return streamed(jsonText(query, missing, lines), "application/json", headers);
         return streamed(csvText(query, lines), "text/csv; charset=utf-8", {
+          ...headers,
           "content-disposition": `attachment; filename="usage-${query.step}.csv"`,
         });
       },
@@ -45,7 +50,7 @@ export function usageRoutes({ auth, clock, usage, nameOfKey }: UsageRoutesOption
           security: STATE_SECURITY,
           summary: "Usage by key and model",
           description:
-            "What requests used, added up over minutes, hours or days, up to this moment. With `Accept: text/csv` the same as CSV. With `DATA_DIR`, minutes are kept for 48 hours, hours for 90 days, and days for ever; without it, the newest 20,000 rows of each until a restart. In a cluster, each server counts the requests that its clients sent to it.",
+            "What requests used, added up over minutes, hours or days, up to this moment. With `Accept: text/csv` the same as CSV. With `DATA_DIR`, minutes are kept for 48 hours, hours for 90 days, and days for ever; without it, the newest 20,000 rows of each until a restart. In a cluster, any server answers for all: it asks the others, and names those that do not answer within 10 seconds in `missing_servers` and in the header `x-moorage-missing-servers`.",
           parameters: [
             queryParameter(
               "by",
@@ -76,19 +81,19 @@ export function usageRoutes({ auth, clock, usage, nameOfKey }: UsageRoutesOption
     )
     .get(
       "/api/state/jobs",
-      ({ visit }) => {
+      async ({ visit }) => {
         auth.operators.read(visit);
         const { isFailed, limit } = parseJobsQuery(queryOf(visit.request));
-        const jobs = isFailed ? usage.jobs.failed() : usage.jobs.recent();
-        const data = jobs.slice(0, limit).map(toJson);
-        return Response.json({ data, has_more: jobs.length > data.length }, { headers: NO_STORE });
+        const { jobs, hasMore, missing } = await usage.jobs(isFailed, limit);
+        const answer = { data: jobs.map(toJson), has_more: hasMore, missing_servers: missing };
+        return Response.json(answer, { headers: NO_STORE });
       },
       {
         detail: {
           tags: ["State"],
           security: STATE_SECURITY,
           summary: "Requests that ended recently",
-          description: `The last ${MAX_RECENT} requests that have ended, or the last ${MAX_FAILED} that failed, which are kept over a restart with \`DATA_DIR\`. Each server lists those of its own clients.`,
+          description: `The last ${MAX_RECENT} requests that have ended, or the last ${MAX_FAILED} that failed, which are kept over a restart with \`DATA_DIR\`. In a cluster, those of all servers.`,
           parameters: [
             queryParameter("outcome", "`failed` for the requests that failed. Default: all."),
             queryParameter(
@@ -148,9 +153,10 @@ function streamed(text: Iterator<string>, type: string, headers: Readonly<Record
   return new Response(body, { headers: { "content-type": type, ...NO_STORE, ...headers } });
 }
 
-function toJson(job: PastJob): object {
+function toJson({ server, job }: JobOfServer): object {
   return {
     id: job.id,
+    ...(server !== undefined && { server }),
     ended_at: new Date(job.endedAt).toISOString(),
     plugin: job.plugin,
     caller: job.caller,

@@ -2,12 +2,20 @@ import * as v from "valibot";
 
 const amount = (description: string) => v.pipe(v.number(), v.description(description));
 
+const missingServers = v.pipe(
+  v.array(v.string()),
+  v.description(
+    "In a cluster, the servers that have not answered, so that what they keep is not here. A server is named until a quarter of an hour after it has gone.",
+  ),
+);
+
 /** The answer of `GET /api/usage`. */
 export const usageSchema = v.pipe(
   v.object({
     from: v.pipe(v.string(), v.description("The beginning of the first period, RFC 3339.")),
     to: v.string(),
     step: v.picklist(["minute", "hour", "day"]),
+    missing_servers: missingServers,
     rows: v.array(
       v.object({
         at: v.pipe(v.string(), v.description("The beginning of the period, RFC 3339. Days are those of UTC.")),
@@ -52,6 +60,7 @@ export const pastJobsSchema = v.pipe(
     data: v.array(
       v.object({
         id: v.pipe(v.string(), v.description("The id of the request.")),
+        server: v.pipe(v.optional(v.string()), v.description("In a cluster, the server that the client called.")),
         ended_at: v.pipe(v.string(), v.description("RFC 3339.")),
         plugin: v.string(),
         caller: v.pipe(v.string(), v.description("The caller's name as in logs.")),
@@ -73,6 +82,7 @@ export const pastJobsSchema = v.pipe(
       }),
     ),
     has_more: v.boolean(),
+    missing_servers: missingServers,
   }),
   v.description("Requests that have ended, the newest first."),
 );

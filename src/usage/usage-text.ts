@@ -48,9 +48,14 @@ export function toLine(group: Group, nameOf: NameOfKey): UsageLine {
 }
 
 /** Formats an answer as JSON, row by row. */
-export function* jsonText(query: UsageQuery, lines: Iterable<UsageLine>): Generator<string> {
+export function* jsonText(
+  query: UsageQuery,
+  missing: readonly string[],
+  lines: Iterable<UsageLine>,
+): Generator<string> {
   const { from, to, step } = query;
-  const head = JSON.stringify({ from: new Date(from).toISOString(), to: new Date(to).toISOString(), step });
+  const times = { from: new Date(from).toISOString(), to: new Date(to).toISOString() };
+  const head = JSON.stringify({ ...times, step, missing_servers: missing });
   yield `${head.slice(0, -1)},"rows":[`;
   let separator = "";
   for (const line of lines) {

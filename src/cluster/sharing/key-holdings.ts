@@ -15,7 +15,7 @@ const MINUTE_EXPIRY_MS = 60_000;
 /** The most keys whose holdings at peers are kept. */
 const MAX_KEYS = 20_000;
 const MAX_ROWS = 1000;
-const MAX_ID_CHARS = 128;
+const MAX_ID_CHARS = 160;
 /** More than any key uses in a minute. */
 const MAX_AMOUNT = 1e12;
 

@@ -15,7 +15,7 @@ const PRUNE_MS = 600_000;
 const MAX_ROWS = 1000;
 /** The most keys of which one peer is told at once, so that a server that comes does not hold up others. */
 const MAX_KEYS_AT_ONCE = 500;
-const MAX_ID_CHARS = 128;
+const MAX_ID_CHARS = 160;
 const MAX_EPOCH_CHARS = 64;
 /** More than any key uses in a month. */
 const MAX_AMOUNT = 1e15;

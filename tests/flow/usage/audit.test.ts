@@ -10,9 +10,16 @@ afterEach(() => server.stop());
 const CLIENT = "198.51.100.7";
 const behindProxy = { "x-forwarded-for": CLIENT };
 
-async function trail(search = ""): Promise<{ readonly data: readonly object[]; readonly has_more: boolean }> {
+interface Page {
+  readonly data: readonly object[];
+  readonly has_more: boolean;
+  readonly next: string | null;
+  readonly missing_servers: readonly string[];
+}
+
+async function trail(search = ""): Promise<Page> {
   const response = await server.fetch(`/api/audit${search}`);
-  return (await response.json()) as { data: object[]; has_more: boolean }; // held by the assertions
+  return (await response.json()) as Page; // held by the assertions
 }
 
 test("sign-ins, sign-outs and actions are in the trail with who did them, and wrong keys are not", async () => {
@@ -58,8 +65,9 @@ test("the trail is read in pages, and by kind and target", async () => {
       { id: 2, about: "b" },
     ],
     has_more: true,
+    next: "2",
   });
   expect(await trail("?limit=2&after=2")).toMatchObject({ data: [{ id: 1, about: "a" }], has_more: false });
   expect(await trail("?what=worker.block&about=b&who=api-key:1")).toMatchObject({ data: [{ id: 2 }] });
-  expect(await trail("?what=sign_in")).toEqual({ data: [], has_more: false });
+  expect(await trail("?what=sign_in")).toEqual({ data: [], has_more: false, next: null, missing_servers: [] });
 });

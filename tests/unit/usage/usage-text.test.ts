@@ -29,7 +29,7 @@ function groupOf(model: string, query = QUERY, endUser = ""): Group {
 const lineOf = (group: Group) => toLine(group, (key) => NAMES.get(key));
 
 test("JSON names the keys and has the units of the public API", () => {
-  const text = [...jsonText(QUERY, [lineOf(groupOf("m")), lineOf(groupOf("n", QUERY, "u"))])].join("");
+  const text = [...jsonText(QUERY, ["b"], [lineOf(groupOf("m")), lineOf(groupOf("n", QUERY, "u"))])].join("");
   const row = {
     at: "2026-11-27T00:00:00.000Z",
     key: "7f3kq2m9x0ab",
@@ -50,9 +50,10 @@ test("JSON names the keys and has the units of the public API", () => {
     from: "2026-11-27T00:00:00.000Z",
     to: "2026-11-28T00:00:00.000Z",
     step: "day",
+    missing_servers: ["b"],
     rows: [row, { ...row, model: "n", end_user: "u" }],
   });
-  expect(JSON.parse([...jsonText(QUERY, [])].join(""))).toMatchObject({ rows: [] });
+  expect(JSON.parse([...jsonText(QUERY, [], [])].join(""))).toMatchObject({ rows: [] });
 });
 
 test("what a question does not group by is absent, and a key without a name goes by its id", () => {

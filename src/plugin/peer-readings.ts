@@ -1,0 +1,110 @@
+import { isRecord, parseJson } from "../json/parse.ts";
+import type { Clock, Log } from "../system/deps.ts";
+import type { Exchange, ExchangeEnd, ExchangeRequest, ExchangeSink } from "../tunnel/exchange.ts";
+import type { Admitted, PeerHandler, Refusal } from "../tunnel/peer-handler.ts";
+import type { PeerExchanges } from "./cluster.ts";
+import { LineReading } from "./line-reading.ts";
+import { LinesAnswer } from "./lines-answer.ts";
+
+/** The kind of the exchanges by which a server reads what another one keeps, in answer to an operator. */
+export const READING_KIND = "reading";
+
+/** How long a server may take to answer, from the question to the last line. */
+export const READING_MS = 10_000;
+
+/** Reads what all servers of a cluster keep. */
+export interface PeerReadings {
+  /** The id of this server. */
+  readonly serverId: string;
+  /**
+   * Answers the questions of other servers under a name. `question` is what another server has sent, so it MUST be parsed.
+   * The lines are JSON without line breaks, and are read while they are sent.
+   */
+  answer(name: string, read: (question: unknown) => Iterable<string> | Promise<Iterable<string>>): void;
+  /** Asks all other servers at once. Never rejects. */
+  ask(name: string, question: unknown): Promise<PeerAnswers>;
+}
+
+export interface PeerAnswers {
+  /** The lines of each server that has answered completely. */
+  readonly answers: ReadonlyMap<string, readonly unknown[]>;
+  /** The ids of the servers that have not, in the order of their names. */
+  readonly missing: readonly string[];
+}
+
+/** Whether nobody is missing; for a server that is the only one. */
+export const NO_PEERS: PeerAnswers = { answers: new Map(), missing: [] };
+
+export interface PeerReadingsOptions {
+  readonly serverId: string;
+  readonly exchanges: Pick<PeerExchanges, "sessionTo" | "serve">;
+  /** Returns the ids of all other servers, those that have gone lately included. */
+  readonly peers: () => Iterable<string>;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Reads over the links between servers, so that answers of any length neither hold up other messages nor need NATS. */
+export class LinkReadings implements PeerReadings, PeerHandler {
+  readonly serverId: string;
+  readonly #options: PeerReadingsOptions;
+  readonly #answers = new Map<string, Parameters<PeerReadings["answer"]>[1]>();
+
+  constructor(options: PeerReadingsOptions) {
+    this.#options = options;
+    this.serverId = options.serverId;
+    options.exchanges.serve(READING_KIND, this);
+  }
+
+  answer(name: string, read: Parameters<PeerReadings["answer"]>[1]): void {
+    this.#answers.set(`/${name}`, read);
+  }
+
+  async ask(name: string, question: unknown): Promise<PeerAnswers> {
+    const peers = [...this.#options.peers()].sort();
+    const read = await Promise.all(peers.map((peer) => this.#askOne(peer, name, question)));
+    const answers = new Map<string, readonly unknown[]>();
+    const missing: string[] = [];
+    for (const [at, peer] of peers.entries()) {
+      const lines = read[at];
+      if (lines) answers.set(peer, lines);
+      else missing.push(peer);
+    }
+    return { answers, missing };
+  }
+
+  admit({ head }: { readonly head: ExchangeRequest["head"] }): Admitted | Refusal {
+    const read = this.#answers.get(head.path);
+    if (!read) return { ok: false, code: "canceled", message: "this server keeps nothing of this name" };
+    const { clock, log } = this.#options;
+    return {
+      ok: true,
+      open({ body }: ExchangeRequest, sink: ExchangeSink): Exchange {
+        const question = body instanceof Uint8Array ? parseJson(new TextDecoder().decode(body)) : undefined;
+        const lines = isRecord(question) ? Promise.resolve().then(() => read(question)) : Promise.resolve([]);
+        return new LinesAnswer({ lines, sink, clock, log });
+      },
+      onEnd: () => {},
+      onSettled: () => {},
+    };
+  }
+
+  /** Resolves to the lines of a server; to undefined if it has not sent all of them in time. */
+  #askOne(peer: string, name: string, question: unknown): Promise<readonly unknown[] | undefined> {
+    const { exchanges, clock, log } = this.#options;
+    const session = exchanges.sessionTo(peer);
+    if (!session) return Promise.resolve(undefined);
+    return new Promise((resolve) => {
+      const reading = new LineReading((lines, end: ExchangeEnd) => {
+        cancelTimer();
+        if (!lines) log.warn("cluster.reading_failed", { peer, reading: name, end: end.kind });
+        resolve(lines);
+      });
+      const head = { kind: READING_KIND, method: "POST", path: `/${name}`, headers: [] };
+      const body = new TextEncoder().encode(JSON.stringify(question));
+      const cancelTimer = clock.after(READING_MS, () => exchange.cancel("timeout"));
+      const exchange: Exchange = session.open({ head, body }, reading);
+      reading.begin(exchange);
+    });
+  }
+}

@@ -37,6 +37,10 @@ const KEY = /^[\x21-\x2b\x2d-\x7e]{1,4096}$/;
 const NOT_A_REFERENCE =
   "'key' must refer to the key, not contain it. Write sha256: and the output of `printf %s \"$KEY\" | sha256sum`, or env:VARIABLE, or file:PATH.";
 
+const NOT_A_HASH =
+  "'key' must have 64 hexadecimal digits after sha256:, as `printf %s \"$KEY\" | sha256sum` prints them, and nothing else.";
+const HASH_OF_NOTHING = keyHash("");
+
 /**
  * Reads the text of `KEYS_FILE`: a list `keys` of what may be asked of a new key, each with a `key` that refers to its
  * secret. Several references stand for one key with several secrets. `now` is in milliseconds since 1970.
@@ -114,6 +118,8 @@ function readSecret(reference: unknown, { env, readFile }: KeySecrets, now: numb
   // The name of a variable or a file is repeated in faults, and a key that stands in its place must not be.
   if (MADE_KEY.test(reference)) return NOT_A_REFERENCE;
   const hash = HASH.exec(reference)?.[1]?.toLowerCase();
+  if (hash === HASH_OF_NOTHING) return "'key' is the hash of an empty text, as if the variable KEY had not been set.";
+  if (hash === undefined && /^sha256:/i.test(reference)) return NOT_A_HASH;
   if (hash !== undefined) return { hash, hint: `sha256:${hash.slice(0, 4)}…`, madeAt: now };
   const variable = VARIABLE.exec(reference)?.[1];
   if (variable !== undefined) return toSecret(env[variable]?.trim(), `the variable ${variable}`, now);

@@ -150,6 +150,13 @@ describe("what is wrong with a file of keys", () => {
   });
 });
 
+test("a hash that is none, or that of an unset variable, is told as such", () => {
+  const fault = (hash: string): string => faults(`keys: [{ name: ci, key: "sha256:${hash}" }]`).join();
+  for (const hash of [HASH.slice(1), `${HASH}  -`, "", "xyz"]) expect(fault(hash)).toContain("64 hexadecimal digits");
+  // printf %s "$KEY" | sha256sum, without KEY.
+  expect(fault(new Bun.CryptoHasher("sha256").update("").digest("hex"))).toContain("hash of an empty text");
+});
+
 test("the example in docs/keys.md is a file of keys", async () => {
   const page = await Bun.file(new URL("../../../docs/keys.md", import.meta.url)).text();
   const example = /```yaml\n([\s\S]*?)```/.exec(page)?.[1] ?? "";

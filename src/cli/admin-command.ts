@@ -3,12 +3,7 @@ import { AdminClient } from "./admin-client.ts";
 import { openTarget } from "./admin-target.ts";
 import { CommandFault } from "./command-fault.ts";
 import { type Flags, flagsText, readOptions } from "./options.ts";
-
-/** The program's outputs. */
-export interface Streams {
-  out(text: string): void;
-  err(text: string): void;
-}
+import type { Streams } from "./standard-streams.ts";
 
 /** The arguments of one call of a command. */
 export interface AdminCall {

@@ -4,12 +4,7 @@ import { EXIT_CONFIG, type Sources } from "../settings/read-settings.ts";
 import { backUp } from "../store/backup.ts";
 import { StoreFault } from "../store/store-fault.ts";
 import { VERSION } from "../system/version.ts";
-
-/** The program's outputs. */
-export interface Streams {
-  out(text: string): void;
-  err(text: string): void;
-}
+import type { Streams } from "./standard-streams.ts";
 
 const HELP = `moorage backup copies the server's store to a file, also while the server runs.
 Usage: moorage backup <file> [--data-dir <directory>]

@@ -1,9 +1,10 @@
 import { isRecord } from "../json/parse.ts";
 import type { Json } from "./admin-client.ts";
-import type { AdminAction, AdminCall, AdminCommand, Streams } from "./admin-command.ts";
+import type { AdminAction, AdminCall, AdminCommand } from "./admin-command.ts";
 import { CommandFault } from "./command-fault.ts";
 import { durationOf, fieldsOf, LIMIT_FLAGS, TERM_FLAGS } from "./key-fields.ts";
 import { keyFieldsText, keysTable, limitsTable } from "./key-output.ts";
+import type { Streams } from "./standard-streams.ts";
 
 const IDEMPOTENCY_KEY = {
   "idempotency-key": { value: "text", help: "A name for this request: if it is repeated, it has no further effect." },
@@ -133,12 +134,12 @@ export const KEYS: AdminCommand = {
   actions: { create, list, show: showOne, update, limits, revoke, rotate },
 };
 
-/** Says so if other valid keys have the name of a new one, because from then on commands need an id. */
+/** Warns if other valid keys have the name of a new one, because commands then need an id. */
 async function tellOfNamesakes({ id, name }: Json, { client }: AdminCall, { err }: Streams): Promise<void> {
   const named = await client.keys({ name: String(name), status: "active" });
   const ids = named.map((each) => String(each["id"])).filter((each) => each !== id);
   if (ids.length === 0) return;
-  err(`Other valid keys have the same name: ${ids.join(", ")}. Name each of them by its id from now on.\n`);
+  err(`Other valid keys have the same name: ${ids.join(", ")}. Use their ids from now on.\n`);
 }
 
 function operationOf(call: AdminCall): Readonly<Record<string, string>> {

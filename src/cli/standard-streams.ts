@@ -1,11 +1,15 @@
-import type { Streams } from "./admin-command.ts";
+/** The outputs of a program. */
+export interface Streams {
+  out(text: string): void;
+  err(text: string): void;
+}
 
-/** The exit code of a program that writes to a pipe which nobody reads any more: 128 and the number of SIGPIPE. */
+/** The exit code of a program whose output pipe was closed by its reader: 128 plus the number of SIGPIPE. */
 const EXIT_PIPE_CLOSED = 141;
 
 /**
- * Returns the outputs of this process. If standard output cannot be written, the process ends: without a word when its reader
- * has left, as in `moorage keys list | head -1`, and with the reason otherwise, because a key that is shown once may be lost.
+ * Returns the outputs of this process. If standard output cannot be written, the process ends: silently if its reader has
+ * closed it, as in `moorage keys list | head -1`, and with the reason otherwise, because a key that is shown once may be lost.
  */
 export function standardStreams(): Streams {
   process.stdout.once("error", (error: NodeJS.ErrnoException) => {

@@ -7,6 +7,14 @@ import { type KeyTerms, keptTerms } from "./key-terms.ts";
  */
 export type KeyKind = "client" | "worker" | "admin" | "join";
 
+/** What a key of each kind is called in errors. "Client key" alone would be one of `CLIENT_KEY`, which is for workers. */
+export const KIND_NAMES: Readonly<Record<KeyKind, string>> = {
+  client: "a client's key",
+  worker: "a worker's key",
+  admin: "an admin's key",
+  join: "a join token",
+};
+
 /** One secret of a key. The key's text cannot be derived from it. */
 export interface KeySecret {
   /** SHA-256 of the whole text of the key, in lower-case hex. */

@@ -2,7 +2,7 @@ import type { KeyRecord, KeyRefusal, KeySource } from "../auth/keys.ts";
 import { Fault } from "../errors.ts";
 import type { Clock } from "../system/deps.ts";
 import { callerName, readOwner } from "./key-caller.ts";
-import type { FormerSecret, KeyEntry, KeyKind } from "./key-entry.ts";
+import { type FormerSecret, type KeyEntry, type KeyKind, KIND_NAMES } from "./key-entry.ts";
 import type { HashedKey, KeyIndex } from "./key-index.ts";
 import { readKeyText } from "./key-text.ts";
 
@@ -82,7 +82,7 @@ function refusalOf({ held: { entry }, validUntil }: HashedKey, kind: KeyKind, no
   const end = endOf(entry, now, validUntil);
   if (end !== undefined) return { ...known, code: end, reason: end, message: endText(entry, end, validUntil) };
   if (entry.kind === kind) return undefined;
-  const message = `This is ${KINDS[entry.kind]}, but this route requires ${KINDS[kind]}.`;
+  const message = `This is ${KIND_NAMES[entry.kind]}, but this route requires ${KIND_NAMES[kind]}.`;
   return { ...known, code: "invalid_api_key", reason: "key_of_another_kind", message };
 }
 
@@ -100,10 +100,3 @@ function endText(entry: KeyEntry, end: EndOfKey, validUntil: number | undefined)
 function timeText(at: number | undefined): string {
   return at === undefined ? "" : new Date(at).toISOString();
 }
-
-const KINDS: Readonly<Record<KeyKind, string>> = {
-  client: "a client's key",
-  worker: "a worker's key",
-  admin: "an admin's key",
-  join: "a join token",
-};

@@ -2,7 +2,7 @@ import * as v from "valibot";
 import { Fault } from "../errors.ts";
 import { nearest } from "../settings/nearest.ts";
 import { cleanText } from "../wire/clean-text.ts";
-import type { KeyKind } from "./key-entry.ts";
+import { type KeyKind, KIND_NAMES } from "./key-entry.ts";
 import type { KeyLimits, KeyTerms } from "./key-terms.ts";
 import {
   amountField,
@@ -127,18 +127,11 @@ export function specFault({ param, message }: { readonly param: string | undefin
 function findMisplaced(given: Given, kind: KeyKind): Read<never> | undefined {
   for (const [field, kinds] of Object.entries(MEANT_FOR)) {
     if (kinds.includes(kind) || given[field as Field] == null) continue; // the keys of MEANT_FOR are fields
-    const who = kinds.map((each) => NAMES[each]).join(" or ");
-    return { ok: false, param: field, message: `'${field}' does not apply to ${NAMES[kind]}, only to ${who}.` };
+    const who = kinds.map((each) => KIND_NAMES[each]).join(" or ");
+    return { ok: false, param: field, message: `'${field}' does not apply to ${KIND_NAMES[kind]}, only to ${who}.` };
   }
   return undefined;
 }
-
-const NAMES: Readonly<Record<KeyKind, string>> = {
-  client: "a client's key",
-  worker: "a worker's key",
-  admin: "an admin's key",
-  join: "a join token",
-};
 
 function toPatch(given: Given): KeyPatch {
   const { limits, ...rest } = given;

@@ -14,7 +14,7 @@ const DIMENSION_FIELDS: Readonly<Record<Dimension, readonly string[]>> = {
 };
 
 /** The fields of all rows, after those of the dimensions. */
-export const AMOUNT_FIELDS = [
+const AMOUNT_FIELDS = [
   "requests",
   "failures",
   "input_tokens",

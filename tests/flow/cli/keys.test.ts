@@ -158,7 +158,7 @@ test("a command that cannot do its work says what to do, and repeats no key", as
   }
 }, 90_000);
 
-test("a second key of one name is told about, and commands want an id for either", async () => {
+test("a second key of the same name gets a warning, and commands then need an id", async () => {
   const env = { DATA_DIR: directory() };
   const first = await moorage(env, "keys", "create", "ci");
   expect(first.err).not.toContain("same name");
@@ -173,14 +173,14 @@ test("a second key of one name is told about, and commands want an id for either
   expect((await moorage(env, "keys", "show", "ci")).out).toContain(second.out.split("_")[1] ?? "no id");
 }, 60_000);
 
-test("a command that finds the directory of a running server, but not the server, says so", async () => {
+test("a command that finds the directory of a running server but cannot reach it says so", async () => {
   const data = directory();
   await serve({ DATA_DIR: data });
   const result = await moorage({ DATA_DIR: data, PORT: "1" }, "keys", "list");
   expect(result).toMatchObject({ code: 1, err: expect.stringContaining(`A server uses ${data}, but none answers at`) });
 }, 60_000);
 
-test("what answers and is no Moorage server, or is one below another path, is told as such", async () => {
+test("a server that is no Moorage server, or is one below another path, is reported as that", async () => {
   const other = Bun.serve({
     port: 0,
     fetch: () => Response.json({ error: { code: 404, message: "File Not Found" } }, { status: 404 }),
@@ -193,7 +193,7 @@ test("what answers and is no Moorage server, or is one below another path, is to
   expect([below.code, below.err]).toEqual([1, expect.stringContaining("Leave out the path")]);
 }, 60_000);
 
-test("a command ends without a word when the reader of its output has left, and says so when it cannot write", async () => {
+test("a command ends silently if the reader of its output has left, and says why if it cannot write", async () => {
   const env = { PATH: process.env["PATH"] ?? "", DATA_DIR: directory() };
   await moorage(env, "keys", "create", "ci");
   const listTo = async (to: string) => {

@@ -24,6 +24,8 @@ export interface KeyDeskOptions {
   readonly writer: Pick<KeyWriter, "create" | "update" | "revoke" | "rotate"> | undefined;
   /** Whether keys that are made survive a restart. None is made otherwise. */
   readonly isKept: () => boolean;
+  /** Whether changes of keys cannot be written now, and would be lost at a restart. Never unless given. */
+  readonly isFailing?: (() => boolean) | undefined;
   readonly audit: Audit;
 }
 
@@ -51,6 +53,7 @@ export class KeyDesk {
   async create(request: unknown, asker: Asker): Promise<MadeKey> {
     const writer = this.#writer();
     if (!this.#options.isKept()) throw new Fault("keys_not_kept");
+    this.#assertWritable(NOTHING_CHANGED);
     const spec = valueIn(readKeySpec(request));
     const made = await writer.create(spec, asker);
     if (!made.isRepeat) this.#note("key.create", made.entry, asker, { kind: spec.kind });
@@ -61,6 +64,7 @@ export class KeyDesk {
     const before = this.find(id);
     const entry = await this.#writer().update(id, valueIn(readKeyPatch(request, before.kind)));
     if (entry.revision !== before.revision) this.#note("key.update", entry, asker, { fields: fieldsOf(request) });
+    this.#assertWritable(NOT_WRITTEN);
     return entry;
   }
 
@@ -68,11 +72,13 @@ export class KeyDesk {
     const before = this.find(id);
     const entry = await this.#writer().revoke(id, asker);
     if (entry.revision !== before.revision) this.#note("key.revoke", entry, asker);
+    this.#assertWritable(NOT_WRITTEN);
     return entry;
   }
 
   async rotate(id: string, request: unknown, asker: Asker): Promise<MadeKey> {
     this.find(id);
+    this.#assertWritable(NOTHING_CHANGED);
     const overlapMs = readOverlap(request);
     const made = await this.#writer().rotate(id, overlapMs, asker);
     if (!made.isRepeat) this.#note("key.rotate", made.entry, asker, { overlap_s: Math.round(overlapMs / 1000) });
@@ -85,10 +91,23 @@ export class KeyDesk {
     throw new Fault("keys_not_kept");
   }
 
+  #assertWritable(message: string): void {
+    if (this.#options.isFailing?.()) throw new Fault("keys_unavailable", { message, retryAfterS: RETRY_AFTER_S });
+  }
+
   #note(what: string, { id, name }: KeyEntry, { by, address }: Asker, detail: AuditDetail = {}): void {
     this.#options.audit.note({ who: by, address, what, about: id, detail: { name, ...detail } });
   }
 }
+
+/** About as long as it takes until failed writes are tried again. */
+const RETRY_AFTER_S = 10;
+/** A new secret that is lost at a restart would lock its holder out. */
+const NOTHING_CHANGED =
+  "The server cannot write to DATA_DIR now, so the new secret would stop working at a restart. Nothing was changed. The server's log says what is wrong.";
+/** A change counts all the same: a leaked key must not stay valid because of a full disk. */
+const NOT_WRITTEN =
+  "The change is in effect, but the server cannot write to DATA_DIR now, so a restart would undo it. It is written as soon as that works again. The server's log says what is wrong.";
 
 function valueIn<T>(read: Read<T>): T {
   if (read.ok) return read.value;

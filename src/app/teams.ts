@@ -64,13 +64,20 @@ export class Teams {
 
   /** The routes by which operators manage keys and read usage and the trail, and by which holders read of their own key. */
   routes(): readonly AnyElysia[] {
-    const { auth, audit, clock, keys } = this.#options;
+    const { auth, audit, clock, keys, records } = this.#options;
     const { usage, allUsage, allAudit } = this;
     const book = keys?.book;
     const spent = { clock, calendar: new Calendar(), meter: usage.meter };
     const limitStates = (entry: KeyEntry): readonly LimitState[] =>
       this.charges?.allowances.of(entry.id)?.states() ?? spentLimits(entry, spent);
-    const desk = new KeyDesk({ book, writer: this.writer, isKept: () => keys?.isKept ?? false, audit });
+    const desk = new KeyDesk({
+      book,
+      writer: this.writer,
+      isKept: () => keys?.isKept ?? false,
+      // The shared keys of a cluster are not kept by the store of one server.
+      isFailing: () => keys?.shared === undefined && records?.areFailing() === true,
+      audit,
+    });
     return [
       keyRoutes({ auth, clock, desk, limitStates }),
       ownKeyRoute({ auth, book, limitStates }),

@@ -1,6 +1,7 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { sha256 } from "../src/auth/keys.ts";
 import { openStore, type StoreSync } from "../src/store/store.ts";
 import { createUsageRows } from "../src/store/usage-rows.ts";
 import { systemClock } from "../src/system/clock.ts";
@@ -11,18 +12,18 @@ import { UsageReader } from "../src/usage/usage-reader.ts";
 import type { UsageRecords } from "../src/usage/usage-records.ts";
 import type { Children } from "./children.ts";
 import type { LoadAnswer } from "./load.ts";
-import { startServer, startWorker, withCpu } from "./moorage.ts";
+import { API_KEY, startServer, startWorker, withCpu } from "./moorage.ts";
 import { median, ratios, spread } from "./numbers.ts";
 import { PATH, smallChats } from "./relay-load.ts";
 import type { PartResult } from "./report.ts";
 import { interleave } from "./rounds.ts";
 
 const CELLS = 10_000;
-/** The goals for the longest pause, and for what `DATA_DIR` adds to a small chat. */
+/** The goals for the longest pause, and for what `DATA_DIR` and limits add to a small chat. */
 const MAX_PAUSE_MS = 10;
 const MAX_RATIO = 1.03;
 
-/** Measures what it costs to count usage: a request, a flush, a question, and a small chat with and without `DATA_DIR`. */
+/** Measures what it costs to count usage: a request, a flush, a question, and a small chat without and with `DATA_DIR` and limits. */
 export async function measureUsage(children: Children, isQuick: boolean): Promise<PartResult> {
   const rounds = isQuick ? 3 : 15;
   const adds = measureAdds(rounds);
@@ -30,6 +31,7 @@ export async function measureUsage(children: Children, isQuick: boolean): Promis
   const full = await measurePauses("full", rounds);
   const chats = await measureChats(children, isQuick);
   const ratio = ratios(chats.stored, chats.memory);
+  const limitedRatio = ratios(chats.limited, chats.memory);
   return {
     goals: [
       {
@@ -43,6 +45,12 @@ export async function measureUsage(children: Children, isQuick: boolean): Promis
         measured: spread(ratio, 2),
         wanted: `≤ ${MAX_RATIO}`,
         isMet: median(ratio) <= MAX_RATIO,
+      },
+      {
+        what: "server CPU per small chat, limits and usage in DATA_DIR ÷ neither",
+        measured: spread(limitedRatio, 2),
+        wanted: `≤ ${MAX_RATIO}`,
+        isMet: median(limitedRatio) <= MAX_RATIO,
       },
     ],
     report: {
@@ -59,6 +67,7 @@ export async function measureUsage(children: Children, isQuick: boolean): Promis
             ["adding a request, ns, 20 cells", spread(adds.few, 0)],
             ["server CPU per small chat, µs, in memory", spread(chats.memory, 1)],
             ["server CPU per small chat, µs, with DATA_DIR", spread(chats.stored, 1)],
+            ["server CPU per small chat, µs, with DATA_DIR and a key with limits", spread(chats.limited, 1)],
           ],
         },
         {
@@ -177,11 +186,25 @@ function rowOf(sync: StoreSync, { flush, whole, question, rows, questionMs }: Pa
   return [sync, spread(flush, 1), spread(whole, 0), question.toFixed(1), String(rows), questionMs.toFixed(0)];
 }
 
-/** Microseconds of server CPU per small chat, of a server that keeps usage in memory and of one with `DATA_DIR`. */
-async function measureChats(
-  children: Children,
-  isQuick: boolean,
-): Promise<{ readonly memory: readonly number[]; readonly stored: readonly number[] }> {
+/** The clients' key with every sort of limit, none of which is reached. */
+const LIMITED_KEY = `keys:
+  - name: bench
+    key: sha256:${sha256(API_KEY)}
+    limits:
+      { parallel: 1000, max_waiting: 1000, requests_per_minute: 1M, tokens_per_minute: 1G, tokens_per_day: 1G, tokens_per_month: 1G }
+`;
+
+/** Microseconds of server CPU per small chat. */
+interface Chats {
+  /** Of a server that keeps usage in memory. */
+  readonly memory: readonly number[];
+  /** Of one with `DATA_DIR`. */
+  readonly stored: readonly number[];
+  /** Of one with `DATA_DIR` whose clients have a key with limits. */
+  readonly limited: readonly number[];
+}
+
+async function measureChats(children: Children, isQuick: boolean): Promise<Chats> {
   const requests = isQuick ? 2000 : 8000;
   const directory = mkdtempSync(join(tmpdir(), "moorage-bench-"));
   const backend = await children.helper("backend.ts");
@@ -191,8 +214,14 @@ async function measureChats(
     await startWorker(children, "llm", server, backend, id, ["--max-concurrency", "256"]);
     return server;
   };
-  const servers = [await start("bench-memory", {}), await start("bench-stored", { DATA_DIR: directory })];
-  const [memory = [], stored = []] = await interleave(servers, isQuick ? 2 : 9, async (server) => {
+  const keysFile = join(directory, "keys.yaml");
+  writeFileSync(keysFile, LIMITED_KEY);
+  const servers = [
+    await start("bench-memory", {}),
+    await start("bench-stored", { DATA_DIR: join(directory, "stored") }),
+    await start("bench-limited", { DATA_DIR: join(directory, "limited"), KEYS_FILE: keysFile }),
+  ];
+  const [memory = [], stored = [], limited = []] = await interleave(servers, isQuick ? 2 : 9, async (server) => {
     const { cpu, value } = await withCpu(server.pid, () =>
       load.ask<LoadAnswer>(smallChats(server.target(PATH), requests), 120_000),
     );
@@ -201,5 +230,5 @@ async function measureChats(
   });
   await children.stopAll();
   rmSync(directory, { recursive: true, force: true });
-  return { memory, stored };
+  return { memory, stored, limited };
 }

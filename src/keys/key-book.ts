@@ -46,6 +46,8 @@ const MAX_VALID = 20_000;
 const MAX_ENDED = 10_000;
 /** How many of these are forgotten at a time. */
 const FORGET_AT_ONCE = 1000;
+/** The kinds of key for which there are doors. */
+const DOOR_KINDS = ["client", "worker", "admin"] as const satisfies readonly KeyKind[];
 /** The time between two notes of a key's use. */
 const USE_NOTED_EVERY_MS = 60_000;
 
@@ -80,6 +82,8 @@ export class KeyBook {
     });
     this.#kinds = new Set(options.requires);
     for (const entry of options.records.load()) this.#hold(entry);
+    // One of these may have been all that shut a door, and nothing tells which one.
+    if ((options.records.unreadable?.() ?? 0) > 0) for (const kind of DOOR_KINDS) this.#kinds.add(kind);
     this.sources = { api: this.#sourceOf("client"), client: this.#sourceOf("worker"), admin: this.#sourceOf("admin") };
     this.joins = this.#sourceOf("join");
   }

@@ -4,6 +4,8 @@ import type { KeyEntry } from "./key-entry.ts";
 export interface KeyRecords {
   /** Returns all entries, the oldest first. Called once, before anything else. */
   load(): readonly KeyEntry[];
+  /** Returns how many entries `load` has left out because this version cannot read them. Absent if it reads them all. */
+  unreadable?(): number;
   /**
    * Keeps an entry in place of an earlier one with its id. It MUST survive a crash of the machine, because a revoked key must
    * not become valid again.

@@ -36,6 +36,13 @@ export async function openKeys(
     maxRequests,
     requires: source ? ["client"] : [],
   });
+  const unreadable = records?.unreadable?.() ?? 0;
+  if (unreadable > 0)
+    log.error("keys.unreadable", {
+      count: unreadable,
+      effect: "these keys are refused, and nobody is let in without a key",
+      hint: "start the version that has written them, or restore a backup",
+    });
   const file = source && new KeysFileWatch({ source, book, clock, log });
   const faults = (await file?.start()) ?? [];
   return faults.length > 0 ? { faults } : { book, isKept: records !== undefined, file };

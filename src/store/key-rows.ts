@@ -20,8 +20,15 @@ export function createKeyRows({ db, writes }: Store): KeyRecords {
   );
   const remove = db.prepare<void, [string]>("DELETE FROM key WHERE id = ?");
   const use = db.prepare<void, [number, string]>("UPDATE key SET last_used_at = ? WHERE id = ?");
+  let unreadable = 0;
   return {
-    load: () => all.all().flatMap((row) => toEntry(row) ?? []),
+    load() {
+      const rows = all.all();
+      const entries = rows.flatMap((row) => toEntry(row) ?? []);
+      unreadable = rows.length - entries.length;
+      return entries;
+    },
+    unreadable: () => unreadable,
     put(entry) {
       const { id, createdAt, lastUsedAt = null } = entry;
       const text = JSON.stringify(entry);

@@ -396,6 +396,14 @@ describe("many keys", () => {
   });
 });
 
+test("keys that cannot be read shut every door, since one of them may have been the last of its kind", () => {
+  const records = { ...createMemoryRecords(), unreadable: () => 1 };
+  const { sources } = rig({ records }).book;
+  expect([sources.api.isEmpty, sources.client.isEmpty, sources.admin.isEmpty]).toEqual([false, false, false]);
+  const { sources: others } = rig().book;
+  expect([others.api.isEmpty, others.client.isEmpty, others.admin.isEmpty]).toEqual([true, true, true]);
+});
+
 describe("the keys of KEYS_FILE", () => {
   const fileEntry = (name: string, text: string, more: Partial<KeyEntry> = {}): KeyEntry => ({
     id: `file:${name}`,

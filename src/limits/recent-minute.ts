@@ -54,6 +54,8 @@ export class RecentMinute {
   msUntil(atMost: number, now: number): number {
     let left = this.sum(now);
     if (left <= atMost) return 0;
+    // All of them must go. Every answer asks for this, for its headers.
+    if (atMost === 0) return (this.#cells.at(-1)?.until ?? now) + MINUTE_MS - now;
     for (const { until, amount } of this.#cells) {
       left -= amount;
       if (left <= atMost) return until + MINUTE_MS - now;

@@ -122,7 +122,7 @@ module.exports = {
       "^src/plugin/restrictions\\.ts$",
       "^src/auth/(sign-outs|token-keys)\\.ts$",
       "^src/audit/audit\\.ts$",
-      "^src/keys/(key-entry|key-records)\\.ts$",
+      "^src/keys/(key|tenant)-(entry|records)\\.ts$",
       "^src/usage/(past-job|past-jobs|usage-records)\\.ts$",
     ]),
     only(

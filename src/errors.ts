@@ -29,6 +29,8 @@ export const ERRORS = {
   key_not_found: { status: 404, type: "invalid_request_error", retryable: false, message: "No key has this id. GET /api/keys lists all keys." },
   key_already_shown: { status: 409, type: "invalid_request_error", retryable: false, message: "An earlier request with this Idempotency-Key has created the key, which cannot be shown again. Send another Idempotency-Key to create another key." },
   key_in_file: { status: 409, type: "invalid_request_error", retryable: false, message: "This key is listed in KEYS_FILE. Change it in that file." },
+  tenant_not_found: { status: 404, type: "invalid_request_error", retryable: false, message: "No tenant of this name has limits. GET /api/tenants lists those that have some." },
+  tenant_in_file: { status: 409, type: "invalid_request_error", retryable: false, message: "The limits of this tenant are listed in KEYS_FILE. Change them in that file." },
   keys_not_kept: { status: 409, type: "invalid_request_error", retryable: false, message: "This server cannot keep keys, so it creates none: DATA_DIR is not set, and it has no cluster whose NATS has JetStream. Set DATA_DIR and restart the server, or list keys in a file and set KEYS_FILE." },
   key_conflict: { status: 409, type: "invalid_request_error", retryable: true, message: "Other servers of the cluster kept changing this key at the same time, so this change was not made. Try again shortly." },
   keys_unavailable: { status: 503, type: "server_error", retryable: true, message: "Keys cannot be changed now, because this server cannot reach the records of its cluster in NATS. Nothing was changed. Try again shortly." },

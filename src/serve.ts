@@ -231,7 +231,7 @@ async function openKeysOf(
           stamp: () => fileStamp(path),
           secrets: { env: process.env, readFile },
         };
-  const opened = await openKeys({ source, records: local?.keys(), maxRequests }, deps);
+  const opened = await openKeys({ source, records: local?.keys(), tenantRecords: local?.tenants(), maxRequests }, deps);
   if (!("faults" in opened)) return opened;
   process.stderr.write(`KEYS_FILE is not valid:\n${opened.faults.map((fault) => `  - ${fault}\n`).join("")}`);
   process.exit(EXIT_CONFIG);

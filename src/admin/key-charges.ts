@@ -1,18 +1,19 @@
 import type { KeyBook } from "../keys/key-book.ts";
 import type { KeyEntry } from "../keys/key-entry.ts";
+import type { TenantBook } from "../keys/tenant-book.ts";
 import { KeyCharges } from "../limits/charges.ts";
 import type { KeysElsewhere } from "../limits/elsewhere.ts";
-import type { Resource } from "../limits/limit-names.ts";
 import type { Clock } from "../system/deps.ts";
-import type { Spent } from "../usage/spent-since.ts";
 import type { UsageMeter } from "../usage/usage-meter.ts";
+import { usedById } from "./used-by-id.ts";
 
 /**
- * Creates the charges for the keys of clients in a book. They follow each change of a key at once. `elsewhere` is what keys use
- * at the other servers of a cluster.
+ * Creates the charges for the keys of clients and for the tenants in two books. They follow each change at once. `elsewhere` is
+ * what keys and tenants use at the other servers of a cluster.
  */
 export function createKeyCharges(
   book: KeyBook,
+  tenants: TenantBook | undefined,
   clock: Clock,
   meter: UsageMeter,
   elsewhere?: KeysElsewhere | undefined,
@@ -20,8 +21,8 @@ export function createKeyCharges(
   const charges = new KeyCharges({
     clock,
     elsewhere,
-    usedSince: (keyId, resource, at) => amountOf(meter.usedSince(keyId, at), resource),
-    usedBefore: (keyId, resource, at) => amountOf(meter.usedBefore(keyId, at), resource),
+    usedSince: usedById(book, (keyId, at) => meter.usedSince(keyId, at)),
+    usedBefore: usedById(book, (keyId, at) => meter.usedBefore(keyId, at)),
   });
   const take = ({ id, kind, limits, revokedAt }: KeyEntry): void => {
     if (kind !== "client") return;
@@ -30,9 +31,7 @@ export function createKeyCharges(
   };
   for (const entry of book.list()) take(entry);
   book.onChange(({ kind, entry }) => (kind === "removed" ? charges.delete(entry.id) : take(entry)));
+  for (const { name, limits } of tenants?.list() ?? []) charges.setTenant(name, limits);
+  tenants?.onChange((name, limits) => charges.setTenant(name, limits));
   return charges;
-}
-
-function amountOf({ tokens, audioMs }: Spent, resource: Resource): number {
-  return resource === "tokens" ? tokens : audioMs / 1000;
 }

@@ -4,8 +4,9 @@ import { isRecord } from "../json/parse.ts";
 import type { KeyBook, MadeKey } from "../keys/key-book.ts";
 import { DEFAULT_OVERLAP_MS } from "../keys/key-changes.ts";
 import type { KeyEntry } from "../keys/key-entry.ts";
-import { type Read, readKeyPatch, readKeySpec, specFault } from "../keys/key-spec.ts";
+import { readKeyPatch, readKeySpec } from "../keys/key-spec.ts";
 import type { KeyWriter } from "../keys/key-writer.ts";
+import { type Read, specFault } from "../keys/spec-faults.ts";
 import { parseDuration } from "../settings/units.ts";
 
 /** The operator who sends a request, and what identifies a repetition of it. */

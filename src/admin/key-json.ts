@@ -54,7 +54,7 @@ function termsJson({ name, tenant, models, limits, weight, class: urgency, expir
 }
 
 /** Returns the limits that are set. */
-function limitsJson(limits: KeyLimits): Readonly<Record<string, string | number>> {
+export function limitsJson(limits: KeyLimits): Readonly<Record<string, string | number>> {
   const all = {
     parallel: limits.parallel,
     max_waiting: limits.maxWaiting,

@@ -26,6 +26,27 @@ const terms = {
   used: said(v.array(limitSchema), "How much of each limit is used."),
 };
 
+const shared = {
+  tenant_limits: said(v.record(v.string(), v.any()), "The limits that all keys of the tenant share, by their names."),
+  tenant_used: said(v.array(limitSchema), "What these keys have used of them together."),
+};
+
+const tenantFields = {
+  name: said(v.string(), "The name by which keys name the tenant."),
+  limits: said(v.record(v.string(), v.any()), "The limits that are set, by their names."),
+  used: said(v.array(limitSchema), "What all keys of the tenant have used of each limit that counts something."),
+  source: said(v.picklist(["made", "file"]), "`file`: the tenant is listed in `KEYS_FILE` and is changed only there."),
+  changed_at: said(v.string(), "RFC 3339."),
+  changed_by: said(v.string(), "The caller's name as in logs: `admin-key:1`, `cli`, or `KEYS_FILE`."),
+};
+
+export const tenantSchema = said(v.object(tenantFields), "The limits of the tenant.");
+
+export const tenantListSchema = said(
+  v.object({ data: v.array(v.object(tenantFields)), has_more: v.boolean() }),
+  "Tenants with limits, by their names.",
+);
+
 const keyFields = {
   ...terms,
   kind: v.picklist(["client", "worker", "admin", "join"]),
@@ -66,7 +87,7 @@ export const keyListSchema = said(
 );
 
 export const ownKeySchema = said(
-  v.object({ ...terms, kind: said(v.string(), "`client`."), hint: v.nullable(v.string()) }),
+  v.object({ ...terms, ...shared, kind: said(v.string(), "`client`."), hint: v.nullable(v.string()) }),
   "The key of the request. A key of `API_KEY` has its place in the list as its id.",
 );
 

@@ -4,15 +4,20 @@ import { KeyDesk } from "../admin/key-desk.ts";
 import { keyRoutes } from "../admin/key-routes.ts";
 import { ownKeyRoute } from "../admin/own-key-route.ts";
 import { spentLimits } from "../admin/spent-limits.ts";
+import { TenantDesk } from "../admin/tenant-desk.ts";
+import { tenantRoutes } from "../admin/tenant-routes.ts";
 import { AllAudit } from "../audit/all-audit.ts";
 import type { AuditTrail } from "../audit/audit.ts";
 import { auditRoutes } from "../audit/audit-routes.ts";
 import type { Auth } from "../auth/auth.ts";
 import type { KeyEntry } from "../keys/key-entry.ts";
+import type { KeyLimits } from "../keys/key-terms.ts";
 import { KeyWriter } from "../keys/key-writer.ts";
 import type { OpenedKeys } from "../keys/open-keys.ts";
+import type { TenantEntry } from "../keys/tenant-entry.ts";
 import { Calendar } from "../limits/calendar.ts";
 import type { KeyCharges } from "../limits/charges.ts";
+import { tenantId } from "../limits/holder.ts";
 import type { LimitState } from "../limits/limit-state.ts";
 import { LinkReadings } from "../plugin/peer-readings.ts";
 import type { Clock, Log } from "../system/deps.ts";
@@ -59,7 +64,7 @@ export class Teams {
     this.writer = keys && new KeyWriter({ book: keys.book, shared: keys.shared, clock });
     this.#stopEnding = keys && endWithKeys({ ...options, book: keys.book });
     // After the requests of a revoked key have ended, so that losing its limits lets none of them go on.
-    this.charges = keys && createKeyCharges(keys.book, clock, this.usage.meter, cluster?.keyUses);
+    this.charges = keys && createKeyCharges(keys.book, keys.tenants, clock, this.usage.meter, cluster?.keyUses);
   }
 
   /** The routes by which operators manage keys and read usage and the trail, and by which holders read of their own key. */
@@ -67,9 +72,12 @@ export class Teams {
     const { auth, audit, clock, keys, records } = this.#options;
     const { usage, allUsage, allAudit } = this;
     const book = keys?.book;
-    const spent = { clock, calendar: new Calendar(), meter: usage.meter };
-    const limitStates = (entry: KeyEntry): readonly LimitState[] =>
-      this.charges?.allowances.of(entry.id)?.states() ?? spentLimits(entry, spent);
+    const tenants = keys?.tenants;
+    const spent = { book: book ?? NO_KEYS, clock, calendar: new Calendar(), meter: usage.meter };
+    const statesOf = (id: string, limits: KeyLimits): readonly LimitState[] =>
+      this.charges?.allowances.of(id)?.states() ?? spentLimits(id, limits, spent);
+    const limitStates = ({ id, limits }: KeyEntry) => statesOf(id, limits);
+    const tenantStates = ({ name, limits }: TenantEntry) => statesOf(tenantId(name), limits);
     const desk = new KeyDesk({
       book,
       writer: this.writer,
@@ -80,7 +88,8 @@ export class Teams {
     });
     return [
       keyRoutes({ auth, clock, desk, limitStates }),
-      ownKeyRoute({ auth, book, limitStates }),
+      tenantRoutes({ auth, clock, desk: new TenantDesk({ tenants, audit }), limitStates: tenantStates }),
+      ownKeyRoute({ auth, book, limitStates, tenants, tenantStates }),
       usageRoutes({ auth, clock, usage: allUsage, nameOfKey: (key) => book?.get(key)?.name }),
       auditRoutes(allAudit, auth),
     ];
@@ -100,3 +109,5 @@ function createReadings({ ports, sights }: AppCluster, { clock, log }: TeamsOpti
   const peers = (): Iterable<string> => sights?.reports.facts().peers.map(({ id }) => id) ?? members.ids();
   return new LinkReadings({ serverId, exchanges, peers, clock, log });
 }
+
+const NO_KEYS = { list: () => [] };

@@ -24,6 +24,21 @@ export function keysTable(keys: readonly Json[]): string {
   );
 }
 
+/** Formats a list of tenants with their limits for people. */
+export function tenantsTable(tenants: readonly Json[]): string {
+  const titles = ["TENANT", "LIMITS", "CHANGED", "BY"];
+  const rows = tenants.map((tenant) => [
+    text(tenant["name"]),
+    limitsText(tenant),
+    timeText(tenant["changed_at"]),
+    text(tenant["changed_by"]),
+  ]);
+  return textTable(
+    titles.map((title) => ({ title })),
+    rows,
+  );
+}
+
 /** Formats everything about a key for people, with the limits at the end. */
 export function keyFieldsText(key: Json): string {
   const former = Array.isArray(key["former"]) ? key["former"].filter(isRecord) : [];

@@ -2,6 +2,8 @@ import { type AnyElysia, Elysia } from "elysia";
 import { KeyDesk } from "../admin/key-desk.ts";
 import { keyRoutes } from "../admin/key-routes.ts";
 import { spentLimits } from "../admin/spent-limits.ts";
+import { TenantDesk } from "../admin/tenant-desk.ts";
+import { tenantRoutes } from "../admin/tenant-routes.ts";
 import { AllAudit } from "../audit/all-audit.ts";
 import { AuditTrail } from "../audit/audit.ts";
 import { auditRoutes } from "../audit/audit-routes.ts";
@@ -11,7 +13,9 @@ import { answerError } from "../http/finish.ts";
 import { createVisit } from "../http/visit.ts";
 import { KeyBook } from "../keys/key-book.ts";
 import { KeyWriter } from "../keys/key-writer.ts";
+import { TenantBook } from "../keys/tenant-book.ts";
 import { Calendar } from "../limits/calendar.ts";
+import { tenantId } from "../limits/holder.ts";
 import { NO_VISIT } from "../plugin/route-context.ts";
 import { createRecords } from "../store/records.ts";
 import { openStore } from "../store/store.ts";
@@ -49,7 +53,7 @@ export function openLocalAdmin(directory: string, deps: Deps): LocalAdmin {
     addressOf: () => undefined,
     operators: { read: () => ({ caller, mayAct: true, isCurrent: () => true }), act: () => caller },
   };
-  const spent = { clock, calendar: new Calendar(), meter: usage.meter };
+  const spent = { book, clock, calendar: new Calendar(), meter: usage.meter };
   const nowhere = { addressOf: () => undefined };
   const app: AnyElysia = new Elysia()
     .decorate("visit", NO_VISIT)
@@ -64,7 +68,15 @@ export function openLocalAdmin(directory: string, deps: Deps): LocalAdmin {
         auth,
         clock,
         desk: new KeyDesk({ book, writer: new KeyWriter({ book, clock }), isKept: () => true, audit }),
-        limitStates: (entry) => spentLimits(entry, spent),
+        limitStates: ({ id, limits }) => spentLimits(id, limits, spent),
+      }),
+    )
+    .use(
+      tenantRoutes({
+        auth,
+        clock,
+        desk: new TenantDesk({ tenants: new TenantBook({ records: records.tenants(), clock }), audit }),
+        limitStates: ({ name, limits }) => spentLimits(tenantId(name), limits, spent),
       }),
     )
     .use(usageRoutes({ auth, clock, usage: new AllUsage({ clock, usage }), nameOfKey: (key) => book.get(key)?.name }))

@@ -18,6 +18,10 @@ export const OPERATOR_COMMANDS = {
     summary: "Creates, lists, changes, rotates and revokes keys.",
     run: (argv) => administer(argv, async () => (await import("./keys-command.ts")).KEYS),
   },
+  tenants: {
+    summary: "Shows and sets the limits that all keys of a tenant share.",
+    run: (argv) => administer(argv, async () => (await import("./tenants-command.ts")).TENANTS),
+  },
   usage: {
     summary: "Shows usage by key and model.",
     run: (argv) => administer(argv, async () => (await import("./usage-command.ts")).USAGE),

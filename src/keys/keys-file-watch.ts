@@ -2,6 +2,7 @@ import type { CancelTimer, Clock, Log } from "../system/deps.ts";
 import type { KeyBook } from "./key-book.ts";
 import type { KeyEntry } from "./key-entry.ts";
 import { type KeySecrets, readKeysFile } from "./keys-file.ts";
+import type { TenantBook } from "./tenant-book.ts";
 
 /** `KEYS_FILE`, and what its references lead to. */
 export interface KeysFileSource {
@@ -17,6 +18,7 @@ export interface KeysFileSource {
 export interface KeysFileOptions {
   readonly source: KeysFileSource;
   readonly book: KeyBook;
+  readonly tenants: TenantBook;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -63,7 +65,7 @@ export class KeysFileWatch {
 
   /** Reads the file now. Returns what is wrong with it, after which nothing has changed. */
   reload(): readonly string[] {
-    const { book, log, source } = this.#options;
+    const { book, tenants, log, source } = this.#options;
     const read = this.#parse();
     if (!read.ok) {
       const reason = read.faults.join("; ");
@@ -77,10 +79,12 @@ export class KeysFileWatch {
     });
     book.replaceFile(read.entries);
     stopCounting();
+    tenants.replaceFile(read.tenants);
     this.#problem = undefined;
     log.info("keys_file.read", {
       file: source.path,
       keys: read.entries.length,
+      tenants: read.tenants.length,
       added: counts.created,
       changed: counts.changed + counts.rotated,
       removed: counts.removed,

@@ -6,6 +6,8 @@ import type { FormerSecret, KeyEntry, KeySecret } from "./key-entry.ts";
 import { MAX_FORMER_SECRETS } from "./key-entry.ts";
 import { type KeySpec, readKeySpec } from "./key-spec.ts";
 import { hintOf, keyHash, readKeyText } from "./key-text.ts";
+import type { TenantEntry } from "./tenant-entry.ts";
+import { readTenants } from "./tenants-in-file.ts";
 
 /** What references in the file refer to. */
 export interface KeySecrets {
@@ -16,7 +18,7 @@ export interface KeySecrets {
 
 /** The keys that a file lists, or everything that is wrong with it. Faults repeat no values. */
 export type KeysFileText =
-  | { readonly ok: true; readonly entries: readonly KeyEntry[] }
+  | { readonly ok: true; readonly entries: readonly KeyEntry[]; readonly tenants: readonly TenantEntry[] }
   | { readonly ok: false; readonly faults: readonly string[] };
 
 /** The most keys of a file. */
@@ -26,7 +28,10 @@ const MAX_FAULTS = 20;
 /** The secrets of one key: the current one, and former ones that are still accepted. */
 const MAX_SECRETS = 1 + MAX_FORMER_SECRETS;
 
-const TOP_LIST = /^(?:keys|"keys"|'keys')[ \t]*:/gm;
+const TOP = {
+  keys: /^(?:keys|"keys"|'keys')[ \t]*:/gm,
+  tenants: /^(?:tenants|"tenants"|'tenants')[ \t]*:/gm,
+};
 const HASH = /^sha256:([\da-f]{64})$/i;
 const VARIABLE = /^env:([A-Za-z_]\w{0,255})$/;
 const MADE_KEY = /m[kj]_[0-9a-z]{12}_/i;
@@ -43,22 +48,26 @@ const HASH_OF_NOTHING = keyHash("");
 
 /**
  * Reads the text of `KEYS_FILE`: a list `keys` of what may be asked of a new key, each with a `key` that refers to its
- * secret. Several references stand for one key with several secrets. `now` is in milliseconds since 1970.
+ * secret. Several references stand for one key with several secrets. A mapping `tenants` may give the limits that the keys of
+ * a tenant share. `now` is in milliseconds since 1970.
  */
 export function readKeysFile(text: string, secrets: KeySecrets, now: number): KeysFileText {
   // YAML forbids it, but the parser takes the last one. Then half of the keys would end, as after a careless merge.
-  if ((text.match(TOP_LIST)?.length ?? 0) > 1)
+  if ((text.match(TOP.keys)?.length ?? 0) > 1)
     return { ok: false, faults: ["the file has two lists 'keys'; join them"] };
+  if ((text.match(TOP.tenants)?.length ?? 0) > 1)
+    return { ok: false, faults: ["the file has two mappings 'tenants'; join them"] };
   const parsed = parseYaml(text);
   if (!parsed.ok) return { ok: false, faults: [`the file is not valid YAML (${parsed.reason})`] };
   const root = parsed.value;
   const listed: unknown = isRecord(root) ? root["keys"] : undefined;
   if (!isRecord(root) || !Array.isArray(listed))
     return { ok: false, faults: ["the file must have a list 'keys' at the top level"] };
-  const strange = Object.keys(root).filter((name) => name !== "keys");
+  const strange = Object.keys(root).filter((name) => name !== "keys" && name !== "tenants");
   // The name is repeated only if it cannot be a key, which has digits.
   const faults = strange.map(
-    (name) => `${/^[a-z_-]{1,40}$/i.test(name) ? `'${name}'` : "a name"} at the top level is not known; only 'keys' is`,
+    (name) =>
+      `${/^[a-z_-]{1,40}$/i.test(name) ? `'${name}'` : "a name"} at the top level is not known; only 'keys' and 'tenants' are`,
   );
   if (listed.length > MAX_KEYS) return { ok: false, faults: [`the file has more than ${MAX_KEYS} keys`] };
   const entries: KeyEntry[] = [];
@@ -77,7 +86,10 @@ export function readKeysFile(text: string, secrets: KeySecrets, now: number): Ke
     }
     entries.push(read.entry);
   }
-  return faults.length > 0 ? { ok: false, faults: faults.slice(0, MAX_FAULTS) } : { ok: true, entries };
+  const tenants = readTenants(root["tenants"], now);
+  if (!tenants.ok) faults.push(...tenants.faults);
+  if (faults.length > 0 || !tenants.ok) return { ok: false, faults: faults.slice(0, MAX_FAULTS) };
+  return { ok: true, entries, tenants: tenants.entries };
 }
 
 type ReadEntry = { readonly ok: true; readonly entry: KeyEntry } | { readonly ok: false; readonly message: string };

@@ -3,10 +3,14 @@ import { KeyBook } from "./key-book.ts";
 import { createMemoryRecords, type KeyRecords } from "./key-records.ts";
 import { type KeysFileSource, KeysFileWatch } from "./keys-file-watch.ts";
 import type { SharedKeys } from "./shared-keys.ts";
+import { TenantBook } from "./tenant-book.ts";
+import type { TenantRecords } from "./tenant-records.ts";
 
 /** The keys of a server that its configuration does not list. */
 export interface OpenedKeys {
   readonly book: KeyBook;
+  /** The limits of tenants. Absent: no tenant has any. */
+  readonly tenants?: TenantBook | undefined;
   /** Whether made keys are kept, so that some may be made. */
   readonly isKept: boolean;
   /** Undefined without `KEYS_FILE`. */
@@ -20,13 +24,15 @@ export interface OpenKeysOptions {
   readonly source: KeysFileSource | undefined;
   /** Undefined if made keys are not kept. */
   readonly records: KeyRecords | undefined;
+  /** Undefined if limits of tenants that operators set are not kept. */
+  readonly tenantRecords?: TenantRecords | undefined;
   /** Concurrent requests of each key; 0 sets no limit. */
   readonly maxRequests: number;
 }
 
 /** Opens the keys that are kept and those of `KEYS_FILE`. Returns what is wrong with that file, if it is invalid. */
 export async function openKeys(
-  { source, records, maxRequests }: OpenKeysOptions,
+  { source, records, tenantRecords, maxRequests }: OpenKeysOptions,
   { clock, log }: Pick<Deps, "clock" | "log">,
 ): Promise<OpenedKeys | { readonly faults: readonly string[] }> {
   // A file that somebody empties must not let everybody in.
@@ -43,7 +49,8 @@ export async function openKeys(
       effect: "these keys are refused, and nobody is let in without a key",
       hint: "start the version that has written them, or restore a backup",
     });
-  const file = source && new KeysFileWatch({ source, book, clock, log });
+  const tenants = new TenantBook({ records: tenantRecords, clock });
+  const file = source && new KeysFileWatch({ source, book, tenants, clock, log });
   const faults = (await file?.start()) ?? [];
-  return faults.length > 0 ? { faults } : { book, isKept: records !== undefined, file };
+  return faults.length > 0 ? { faults } : { book, tenants, isKept: records !== undefined, file };
 }

@@ -1,16 +1,27 @@
 import type { KeyLimits } from "../keys/key-terms.ts";
 import { Allowances, type AllowancesOptions } from "./allowances.ts";
-import { KeyCharge } from "./charge.ts";
+import { type ChargePart, KeyCharge } from "./charge.ts";
+import { A_KEY, tenantId } from "./holder.ts";
 
-/** Opens the charges of requests, and tells the queues that hold requests back when a key may use more or less than before. */
+/** A caller, as far as limits depend on it. */
+export interface Charged {
+  readonly keyId?: string | undefined;
+  readonly tenant: string;
+}
+
+/**
+ * Opens the charges of requests, and tells the queues that hold requests back when a key or a tenant may use more or less than
+ * before.
+ */
 export class KeyCharges {
   readonly #options: AllowancesOptions;
   readonly #allowances: Allowances;
-  readonly #listeners: ((keyId: string) => void)[] = [];
-  readonly #tell = (keyId: string): void => {
-    for (const listener of this.#listeners) listener(keyId);
+  /** The tenants that have limits, by their names. */
+  readonly #tenants = new Map<string, ChargePart>();
+  readonly #listeners: ((id: string) => void)[] = [];
+  readonly #tell = (id: string): void => {
+    for (const listener of this.#listeners) listener(id);
   };
-
   readonly #onUse: ((keyId: string) => void) | undefined;
 
   constructor(options: AllowancesOptions) {
@@ -26,13 +37,13 @@ export class KeyCharges {
     });
   }
 
-  /** The limits of all keys, with what counts towards them. */
+  /** The limits of all keys and tenants, with what counts towards them. */
   get allowances(): Pick<Allowances, "of"> {
     return this.#allowances;
   }
 
-  /** Calls a listener after each change of what a key has used or may use. */
-  onChange(listener: (keyId: string) => void): void {
+  /** Calls a listener after each change of what a key, or the keys of a tenant, have used or may use. */
+  onChange(listener: (id: string) => void): void {
     this.#listeners.push(listener);
   }
 
@@ -48,23 +59,46 @@ export class KeyCharges {
     this.set(keyId, {});
   }
 
-  /** Opens the charge of a request; undefined for a caller whose key has no limits, for which `needs` is not called. */
+  /** Takes over the limits that all keys of a tenant share. They hold for requests that arrive from now on. */
+  setTenant(name: string, limits: KeyLimits): void {
+    const id = tenantId(name);
+    this.#allowances.set(id, limits);
+    const allowance = this.#allowances.of(id);
+    if (allowance) this.#tenants.set(name, { id, holder: { kind: "tenant", name }, allowance });
+    else this.#tenants.delete(name);
+    this.#onUse?.(id);
+    this.#tell(id);
+  }
+
+  /**
+   * Opens the charge of a request; undefined for a caller without a made key, or if neither the key nor its tenant has limits.
+   * `needs` is not called then.
+   */
   open(
-    keyId: string | undefined,
+    { keyId, tenant }: Charged,
     needs: () => { readonly inputTokens: number; readonly maxOutput: number | undefined },
   ): KeyCharge | undefined {
-    const allowance = keyId === undefined ? undefined : this.#allowances.of(keyId);
-    if (keyId === undefined || !allowance) return undefined;
+    const parts = keyId === undefined ? [] : this.#partsOf(keyId, tenant);
+    const [first] = parts;
+    if (keyId === undefined || !first) return undefined;
     const { inputTokens, maxOutput } = needs();
     return new KeyCharge({
       keyId,
-      allowance,
+      parts,
       inputTokens,
-      expected: allowance.expect({ inputTokens, maxOutput }),
+      expected: first.allowance.expect({ inputTokens, maxOutput }),
       calendar: this.#allowances.calendar,
       clock: this.#options.clock,
       onChange: this.#tell,
       onUse: this.#onUse,
     });
+  }
+
+  #partsOf(keyId: string, tenant: string): readonly ChargePart[] {
+    const allowance = this.#allowances.of(keyId);
+    const shared = this.#tenants.get(tenant);
+    if (!allowance) return shared ? [shared] : [];
+    const own = { id: keyId, holder: A_KEY, allowance };
+    return shared ? [own, shared] : [own];
   }
 }

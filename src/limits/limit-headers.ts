@@ -1,29 +1,34 @@
 import type { Allowance } from "./allowance.ts";
+import type { MinuteState } from "./minute-limit.ts";
 
 type Headers = Readonly<Record<string, string>>;
 
 /**
  * Returns the headers by which clients of OpenAI's API pace themselves: `x-ratelimit-limit-requests` and the like. There are
  * none for limits that the key does not have, and no value is negative. Those for tokens describe the limit per minute or,
- * without one, the budget with the least left. `now` is `Clock.now`.
+ * without one, the budget with the least left. `allowances` are those of a key and its tenant, of which the one with less left
+ * counts. `now` is `Clock.now`.
  */
-export function limitHeaders(allowance: Allowance, now: number): Headers {
-  const requests = allowance.requestsLeft();
-  const tokens = allowance.tokensLeft();
-  if (tokens) return { ...headersOf("requests", requests), ...headersOf("tokens", tokens) };
-  const budget = allowance.tightestBudget();
-  const asTokens = budget && {
-    max: budget.max,
-    left: Math.max(0, budget.max - budget.used),
-    resetMs: budget.window.endsAt - now,
-  };
-  return { ...headersOf("requests", requests), ...headersOf("tokens", asTokens) };
+export function limitHeaders(allowances: readonly Allowance[], now: number): Headers {
+  const requests = tightest(allowances.map((each) => each.requestsLeft()));
+  const tokens = tightest(allowances.map((each) => each.tokensLeft() ?? budgetLeft(each, now)));
+  return { ...headersOf("requests", requests), ...headersOf("tokens", tokens) };
 }
 
-function headersOf(
-  what: "requests" | "tokens",
-  state: { readonly max: number; readonly left: number; readonly resetMs: number } | undefined,
-): Headers {
+function budgetLeft(allowance: Allowance, now: number): MinuteState | undefined {
+  const budget = allowance.tightestBudget();
+  if (!budget) return undefined;
+  const { max, used, window } = budget;
+  return { max, left: Math.max(0, max - used), resetMs: window.endsAt - now };
+}
+
+function tightest(states: readonly (MinuteState | undefined)[]): MinuteState | undefined {
+  let least: MinuteState | undefined;
+  for (const state of states) if (state && (!least || state.left < least.left)) least = state;
+  return least;
+}
+
+function headersOf(what: "requests" | "tokens", state: MinuteState | undefined): Headers {
   if (!state) return {};
   return {
     [`x-ratelimit-limit-${what}`]: String(state.max),

@@ -180,8 +180,8 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
    * Opens the charge of a request, whose headers tell the client how much its limits leave. Undefined for a caller without
    * limits. The charge goes into the `JobSpec` of each job and, at the end of the request, into `ended`.
    */
-  charge(visit: Visit, { keyId }: ActiveCaller, needs: () => Needs): RequestCharge | undefined {
-    const charge = keyId === undefined ? undefined : this.#options.charges?.open(keyId, needs);
+  charge(visit: Visit, caller: ActiveCaller, needs: () => Needs): RequestCharge | undefined {
+    const charge = this.#options.charges?.open(caller, needs);
     if (charge) visit.answerHeaders = () => charge.headers();
     return charge;
   }

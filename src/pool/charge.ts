@@ -1,24 +1,29 @@
+import type { Caller } from "../auth/caller.ts";
 import type { Fault } from "../errors.ts";
 
 /** Why a limit of its key holds a request back. */
 export interface Hold {
-  /** The name of the limit: `parallel`, `requests_per_minute`. */
+  /** The name of the limit: `parallel`, `requests_per_minute`, or `tenant.parallel` for one that a tenant's keys share. */
   readonly limit: string;
   /** Milliseconds after which it may let the request continue; undefined if that depends on another request of the key. */
   readonly waitMs: number | undefined;
   /** Whether waiting is useless, because the limit will hold for longer than a request may wait. */
   readonly isFinal: boolean;
+  /** Whether only limits that other keys share hold the request back. */
+  readonly isShared: boolean;
   /** Returns the error for a request that does not wait any longer. */
   fault(): Fault;
 }
 
 /**
- * What one request takes from the limits of its key. All jobs that serve the request share it, so a request that is sent
+ * What one request takes from the limits of its key and its tenant. All jobs that serve the request share it, so a request that is sent
  * again or served in parts counts once.
  */
 export interface Charge {
   /** The same for all requests of the key. */
   readonly keyId: string;
+  /** The same for all keys that share limits with this one; undefined if none does. */
+  readonly group: string | undefined;
   /** `Clock.elapsed` at which the limits admitted the request; undefined while it is pending. */
   readonly admittedAt: number | undefined;
   /** Returns the limit that keeps the request pending; undefined if it can be admitted, or has been. */
@@ -28,9 +33,9 @@ export interface Charge {
   /**
    * Returns the error for a request that may not wait: because its key is at a limit and does not wait there, because too many
    * requests of the key wait, or because the wait would take longer than `timeoutMs`. `ahead` requests of the key are to be
-   * admitted before it.
+   * admitted before it, and `aheadOfGroup` of all keys that share limits with it.
    */
-  refusal(timeoutMs: number, ahead: number): Fault | undefined;
+  refusal(timeoutMs: number, ahead: number, aheadOfGroup: number): Fault | undefined;
   /** Admits the request. `admissionHold` MUST have returned undefined in the same turn. */
   admit(): void;
   /** Counts a job that waits, until `leave`. */
@@ -41,9 +46,12 @@ export interface Charge {
   end(): void;
 }
 
-/** Reports that limits may allow more or less than before: a request has begun or ended, or the limits were changed. */
+/**
+ * Reports that limits may allow more or less than before, by the id of their key or group: a request has begun or ended, or the
+ * limits were changed.
+ */
 export interface ChargeChanges {
-  onChange(listener: (keyId: string) => void): void;
+  onChange(listener: (id: string) => void): void;
 }
 
 /** The charge of a request, as the code that serves the request holds it. */
@@ -69,6 +77,6 @@ export interface Needs {
 
 /** Opens the charges of requests. */
 export interface Charges extends ChargeChanges {
-  /** Returns the charge of a request; undefined for a caller whose key has no limits, for which `needs` is not called. */
-  open(keyId: string | undefined, needs: () => Needs): RequestCharge | undefined;
+  /** Returns the charge of a request; undefined for a caller without limits, for which `needs` is not called. */
+  open(caller: Pick<Caller, "keyId" | "tenant">, needs: () => Needs): RequestCharge | undefined;
 }

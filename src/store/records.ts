@@ -2,6 +2,7 @@ import type { AuditRecords } from "../audit/audit.ts";
 import type { SignOutRecords } from "../auth/sign-outs.ts";
 import type { SharedSecret } from "../auth/token-keys.ts";
 import type { KeyRecords } from "../keys/key-records.ts";
+import type { TenantRecords } from "../keys/tenant-records.ts";
 import type { RestrictionRecords } from "../plugin/restrictions.ts";
 import type { OwnerRecords } from "../tunnel/owners.ts";
 import type { FailedJobRecords } from "../usage/past-jobs.ts";
@@ -14,6 +15,7 @@ import { createRestrictionRows } from "./restriction-rows.ts";
 import { createSecretRow } from "./secret-row.ts";
 import { createSignOutRows } from "./sign-out-rows.ts";
 import type { Store } from "./store.ts";
+import { createTenantRows } from "./tenant-rows.ts";
 import { createUsageRows } from "./usage-rows.ts";
 
 /** What the store keeps for the server over a restart. */
@@ -26,6 +28,7 @@ export interface StoredRecords {
   failedJobs(): FailedJobRecords;
   audit(): AuditRecords;
   keys(): KeyRecords;
+  tenants(): TenantRecords;
   /** Whether something could not be written and would be lost at a restart. */
   areFailing(): boolean;
 }
@@ -41,6 +44,7 @@ export function createRecords(store: Store): StoredRecords {
     failedJobs: () => createFailedJobRows(store),
     audit: () => createAuditRows(store),
     keys: () => createKeyRows(store),
+    tenants: () => createTenantRows(store),
     areFailing: () => store.writes.areFailing,
   };
 }

@@ -92,6 +92,7 @@ const MIGRATIONS: readonly string[] = [
     entry TEXT NOT NULL,
     last_used_at INTEGER
   ) STRICT, WITHOUT ROWID`,
+  "CREATE TABLE tenant (name TEXT NOT NULL PRIMARY KEY, entry TEXT NOT NULL) STRICT, WITHOUT ROWID",
 ];
 
 /** Brings the schema of a file up to date. Throws a `StoreFault` for a file of a newer version, or of another program. */

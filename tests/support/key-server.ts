@@ -77,7 +77,10 @@ export class KeyServer {
   }
 
   ask(request: KeyRequest): void {
-    const charge = this.charges.open(KEY, () => ({ inputTokens: request.tokens, maxOutput: 0 }));
+    const charge = this.charges.open({ keyId: KEY, tenant: "default" }, () => ({
+      inputTokens: request.tokens,
+      maxOutput: 0,
+    }));
     if (!charge) throw new Error("the key has no limits");
     charge.join();
     this.waiting.push({ charge, request });

@@ -1,4 +1,4 @@
-import { type Caller, createCaller } from "../../src/auth/caller.ts";
+import { type Caller, createCaller, DEFAULT_TENANT } from "../../src/auth/caller.ts";
 import { Fault } from "../../src/errors.ts";
 import type { KeyLimits } from "../../src/keys/key-terms.ts";
 import { KeyCharges } from "../../src/limits/charges.ts";
@@ -43,6 +43,8 @@ export class LimitedRig {
   readonly pool: Pool;
   #witness: PolicyWitness | undefined;
   readonly #callers = new Map<string, Caller>();
+  readonly #tenants = new Map<string, string>();
+  readonly #weights = new Map<string, number>();
 
   constructor(queueSize = 1000) {
     this.pool = this.createPool("llm", queueSize);
@@ -93,6 +95,17 @@ export class LimitedRig {
     this.charges.set(key, limits);
   }
 
+  /** Sets the limits that some keys share, which have not asked for anything yet. */
+  share(tenant: string, limits: KeyLimits, ...keys: readonly string[]): void {
+    for (const key of keys) this.#tenants.set(key, tenant);
+    this.charges.setTenant(tenant, limits);
+  }
+
+  /** Sets the weight of a key that has not asked for anything yet. */
+  weigh(key: string, weight: number): void {
+    this.#weights.set(key, weight);
+  }
+
   connect(workerId: string, slots: number, models: readonly string[] = ["m"], pool = this.pool): void {
     const session = new ScriptedSession(workerId, models, slots, this.clock);
     session.host = pool;
@@ -101,9 +114,11 @@ export class LimitedRig {
 
   /** Asks for a slot as a job of this key does. A key that was not limited is like any other caller. */
   ask(key: string, { model = "m", tokens = 0, endUser, of }: Ask = {}, pool = this.pool): Asked {
-    const caller = this.#callers.get(key) ?? { ...createCaller(`key:${key}`), keyId: key };
+    const tenant = this.#tenants.get(key) ?? DEFAULT_TENANT;
+    const weight = this.#weights.get(key) ?? 1;
+    const caller = this.#callers.get(key) ?? { ...createCaller(`key:${key}`), keyId: key, tenant, weight };
     this.#callers.set(key, caller);
-    const charge = of ? of.charge : this.charges.open(key, () => ({ inputTokens: tokens, maxOutput: 0 }));
+    const charge = of ? of.charge : this.charges.open(caller, () => ({ inputTokens: tokens, maxOutput: 0 }));
     const demand = { model, exact: false, excluded: NONE_EXCLUDED };
     const ticket = pool.issueTicket({ caller, endUser, charge, demand }, this.clock.elapsed(), of !== undefined);
     const asked: { -readonly [Name in keyof Asked]: Asked[Name] } = {

@@ -230,3 +230,23 @@ test.each(["keys", "usage", "audit"])("moorage %s --help says how it is called a
   expect(out).toContain("ADMIN_KEY");
   expect(code).toBe(0);
 });
+
+test("limits of tenants are set, changed one by one and removed, with and without a running server", async () => {
+  const data = join(directory(), "data");
+  const alone = (...args: string[]) => moorage({ DATA_DIR: data }, "tenants", ...args);
+  const set = await alone("limits", "research", "--parallel", "8", "--tokens-per-day", "5M");
+  expect(set).toMatchObject({ code: 0, out: expect.stringMatching(/parallel +0 +8\ntokens_per_day +0 +5000000/) });
+  const { url } = await serve({ DATA_DIR: data, ADMIN_KEY });
+  const run = (...args: string[]) => moorage({ ADMIN_KEY, SERVER_URL: url }, "tenants", ...args);
+  expect((await run("list")).out).toMatch(
+    /TENANT +LIMITS .*\nresearch +parallel 0\/8, tokens_per_day 0\/5000000 .* cli\n/,
+  );
+  const changed = await run("limits", "research", "--parallel", "none", "--timezone", "Europe/Berlin");
+  expect(changed.out).toMatch(/^LIMIT .*\ntokens_per_day .*\ntimezone +Europe\/Berlin\n$/);
+  expect((await run("limits", "research", "--tokens-per-day", "none")).out).toBe("No limits.\n");
+  expect(await run("list")).toMatchObject({ code: 0, out: "", err: expect.stringContaining("No tenant has limits") });
+  await run("limits", "art", "--parallel", "1");
+  expect((await run("remove", "art")).err).toBe("Removed the limits of the tenant 'art'.\n");
+  expect(await run("remove", "art")).toMatchObject({ code: 1, err: expect.stringContaining("No tenant") });
+  expect(await run("limits", "art", "--parallel", "many")).toMatchObject({ code: 1 });
+}, 60_000);

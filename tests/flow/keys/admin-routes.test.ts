@@ -278,6 +278,8 @@ test("a holder sees the own key, its limits and what was used of them", async ()
     kind: "client",
     hint: `mk_${id.slice(0, 4)}…`,
     used: [{ limit: "tokens_per_day", used: 42, max: 1000, resets_at: expect.stringMatching(/T00:00:00.000Z$/) }],
+    tenant_limits: {},
+    tenant_used: [],
   });
   const listed = await ask("GET", "/api/key", undefined, withKey(API_KEY));
   expect(listed.json).toMatchObject({ id: "api-key:1", limits: {}, used: [], models: null });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { KeyKind } from "../../../src/keys/key-entry.ts";
-import { readKeyPatch, readKeySpec, specFault } from "../../../src/keys/key-spec.ts";
+import { readKeyPatch, readKeySpec } from "../../../src/keys/key-spec.ts";
+import { specFault } from "../../../src/keys/spec-faults.ts";
 
 describe("a request for a key", () => {
   test("needs a name alone, and is then for a client", () => {

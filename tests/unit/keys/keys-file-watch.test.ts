@@ -3,6 +3,7 @@ import { sha256 } from "../../../src/auth/keys.ts";
 import { KeyBook } from "../../../src/keys/key-book.ts";
 import { createMemoryRecords } from "../../../src/keys/key-records.ts";
 import { KeysFileWatch } from "../../../src/keys/keys-file-watch.ts";
+import { TenantBook } from "../../../src/keys/tenant-book.ts";
 import { silentLog } from "../../../src/system/log.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 
@@ -11,6 +12,7 @@ let text: string | undefined;
 let version = 0;
 let clock: FakeClock;
 let book: KeyBook;
+let tenants: TenantBook;
 let watch: KeysFileWatch;
 
 const write = (next: string | undefined): void => {
@@ -37,9 +39,28 @@ beforeEach(() => {
   };
   const secrets = { env: {}, readFile: read };
   const stamp = async () => (text === undefined ? undefined : String(version));
-  watch = new KeysFileWatch({ source: { path: "keys.yaml", read, stamp, secrets }, book, clock, log: silentLog });
+  tenants = new TenantBook({ records: undefined, clock });
+  const source = { path: "keys.yaml", read, stamp, secrets };
+  watch = new KeysFileWatch({ source, book, tenants, clock, log: silentLog });
 });
 afterEach(() => watch.stop());
+
+test("the limits of tenants follow the file", async () => {
+  const told: unknown[] = [];
+  tenants.onChange((name, limits) => told.push([name, limits]));
+  write(`${listing("a")}\ntenants: { research: { parallel: 8 } }`);
+  expect(await watch.start()).toEqual([]);
+  write(`${listing("a")}\ntenants: { research: { parallel: 0 } }`);
+  expect(watch.reload()).toHaveLength(1);
+  expect(tenants.get("research")?.limits).toEqual({ parallel: 8 });
+  write(listing("a"));
+  watch.reload();
+  expect(tenants.list()).toEqual([]);
+  expect(told).toEqual([
+    ["research", { parallel: 8 }],
+    ["research", {}],
+  ]);
+});
 
 test("a changed file counts once it has rested for half a second", async () => {
   write(listing("a"));

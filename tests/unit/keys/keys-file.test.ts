@@ -64,7 +64,29 @@ keys:
   });
 
   test("may be empty", () => {
-    expect(read("keys: []")).toEqual({ ok: true, entries: [] });
+    expect(read("keys: []")).toEqual({ ok: true, entries: [], tenants: [] });
+  });
+
+  test("may give the limits that the keys of a tenant share", () => {
+    const result = read("keys: []\ntenants: { research: { parallel: 8, tokens_per_day: 5M } }");
+    const made = { source: "file" as const, changedAt: NOW, changedBy: "KEYS_FILE" };
+    expect(result).toEqual({
+      ok: true,
+      entries: [],
+      tenants: [{ name: "research", limits: { parallel: 8, tokensPerDay: 5_000_000 }, ...made }],
+    });
+    expect(faults("keys: []\ntenants: [research]")).toEqual(["'tenants' must be a mapping from names to limits"]);
+    expect(faults("keys: []\ntenants: { a: { paralel: 1 }, b: {}, ' ': { parallel: 1 }, c: { parallel: 0 } }")).toEqual(
+      [
+        "tenant 1: 'limits.paralel' is not a field of a tenant; did you mean 'parallel'?",
+        "tenant 2: 'limits' must have at least one limit.",
+        "tenant 3: The name of a tenant must be text of 1 to 128 characters in one line.",
+        "tenant 4: 'limits.parallel' must be a whole number from 1 to 100000, or such a number with k, M or G.",
+      ],
+    );
+    expect(faults("keys: []\ntenants: { a: { parallel: 1 } }\ntenants: { b: { parallel: 1 } }")).toEqual([
+      "the file has two mappings 'tenants'; join them",
+    ]);
   });
 
   test("gives keys ids that are safe in URLs, and different for different names", () => {
@@ -86,11 +108,11 @@ describe("what is wrong with a file of keys", () => {
     ["keys: {}", ["the file must have a list 'keys' at the top level"]],
     [`keys: [{ name: ci, key: "env:${MADE}" }]`, [`key 1: 'ci': ${NOT_A_REFERENCE}`]],
     [`keys: [{ name: ci, key: "file:${MADE}" }]`, [`key 1: 'ci': ${NOT_A_REFERENCE}`]],
-    [`keys: []\n${LONG}: 1`, ["a name at the top level is not known; only 'keys' is"]],
+    [`keys: []\n${LONG}: 1`, ["a name at the top level is not known; only 'keys' and 'tenants' are"]],
     [`keys: [{ name: ci, ${LONG}: x }]`, ["key 1: One of its fields is not a field of a key."]],
     ["keys: []\nkeys: []", ["the file has two lists 'keys'; join them"]],
     [`keys: ${"[".repeat(100_000)}`, ["the file is not valid YAML (Too many levels)"]],
-    ["keys: []\nkey: 1", ["'key' at the top level is not known; only 'keys' is"]],
+    ["keys: []\nkey: 1", ["'key' at the top level is not known; only 'keys' and 'tenants' are"]],
     ["keys: [ci]", ["key 1: must be a mapping with 'name' and 'key'"]],
     ["keys: [{ name: ci }]", ["key 1: 'ci': 'key' is missing"]],
     [`keys: [{ key: "${key}" }]`, ["key 1: 'name' is missing."]],

@@ -257,7 +257,7 @@ test("a key without limits holds nothing", () => {
   const { allowance, clock } = rig({});
   for (let count = 0; count < 1000; count += 1) allowance.begin(tokens(1e6));
   expect(allowance.heldBy(tokens(1e6))).toBeUndefined();
-  expect(limitHeaders(allowance, clock.now())).toEqual({});
+  expect(limitHeaders([allowance], clock.now())).toEqual({});
 });
 
 describe("the error for a limit", () => {
@@ -266,14 +266,13 @@ describe("the error for a limit", () => {
     allowance.begin(NOTHING);
     clock.advance(59_999);
     const held = allowance.heldBy(NOTHING);
-    const fault = held && limitFault(held, calendar, { "x-ratelimit-limit-requests": "1" });
+    const fault = held && limitFault(held, calendar);
     expect(fault).toMatchObject({
       code: "rate_limit_exceeded",
       status: 429,
       retryAfterS: 1,
       limit: "requests_per_minute",
     });
-    expect(fault?.headers).toEqual({ "x-ratelimit-limit-requests": "1" });
   });
 
   test("names the limit that was reached, and no other", () => {
@@ -299,7 +298,7 @@ describe("the headers for a client", () => {
     allowance.begin(tokens(100)).settle(tokens(300));
     allowance.begin(tokens(100));
     clock.advance(15_500);
-    expect(limitHeaders(allowance, clock.now())).toEqual({
+    expect(limitHeaders([allowance], clock.now())).toEqual({
       "x-ratelimit-limit-requests": "60",
       "x-ratelimit-remaining-requests": "58",
       "x-ratelimit-reset-requests": "45s",
@@ -312,7 +311,7 @@ describe("the headers for a client", () => {
   test("describe the tightest budget where no limit per minute is set, and are never negative", () => {
     const { allowance, clock } = rig({ tokensPerDay: 100, tokensPerMonth: 120 });
     allowance.count(tokens(110));
-    const headers = limitHeaders(allowance, clock.now());
+    const headers = limitHeaders([allowance], clock.now());
     expect(headers).toMatchObject({ "x-ratelimit-limit-tokens": "100", "x-ratelimit-remaining-tokens": "0" });
     expect(headers["x-ratelimit-reset-tokens"]).toMatch(/^1h\d+m\d+s$/);
     expect(Object.keys(headers).some((name) => name.endsWith("requests"))).toBe(false);

@@ -33,6 +33,7 @@ test("the steps of this version build its schema", () => {
     "key",
     "secret",
     "sign_out",
+    "tenant",
     "usage_day",
     "usage_hour",
     "usage_minute",

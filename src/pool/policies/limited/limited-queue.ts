@@ -13,6 +13,7 @@ import type {
 import type { Work } from "../../seat.ts";
 import type { Ticket } from "../../ticket.ts";
 import { withHeld } from "./held-flows.ts";
+import { KeyGroup } from "./key-group.ts";
 import { choosePending } from "./push-out.ts";
 import { WaitingKey } from "./waiting-key.ts";
 
@@ -33,12 +34,16 @@ export interface LimitedQueueOptions {
  * numbers, and the inner policy does not know of them. From then on the request counts, and its tickets wait in the inner
  * policy, which holds them back while the key has its maximum number of running jobs. Tickets without a charge go straight
  * to the inner policy.
+ *
+ * Keys that share limits take turns: while the key whose turn it is waits for a shared limit, no other one is admitted before it.
  */
 export class LimitedQueue implements QueuePolicy {
   readonly #options: LimitedQueueOptions;
   readonly #host: QueueHost;
   readonly #inner: HoldingPolicy;
   readonly #keys = new Map<string, WaitingKey>();
+  /** The keys that share limits, by their group. */
+  readonly #groups = new Map<string, KeyGroup>();
   #pending = 0;
   /** Whether a job is just beginning, so that no other one may be woken. */
   #isBeginning = false;
@@ -54,9 +59,10 @@ export class LimitedQueue implements QueuePolicy {
       },
     });
     if (this.#inner.shared) this.shared = this.#inner.shared;
-    options.charges.onChange((keyId) => {
-      const key = this.#keys.get(keyId);
-      if (key) this.#look(keyId, key);
+    options.charges.onChange((id) => {
+      const key = this.#keys.get(id);
+      if (key) this.#look(this.#sharersOf(key));
+      else this.#look([...(this.#groups.get(id)?.keys ?? [])]);
     });
   }
 
@@ -70,7 +76,8 @@ export class LimitedQueue implements QueuePolicy {
     const { charge } = newcomer;
     if (charge && charge.admittedAt === undefined) {
       const ahead = this.#keys.get(charge.keyId)?.pending.length ?? 0;
-      const fault = charge.refusal(this.#options.timeoutMs, ahead);
+      const aheadOfGroup = this.#groupOf(charge)?.aheadOf(newcomer.caller, ahead) ?? ahead;
+      const fault = charge.refusal(this.#options.timeoutMs, ahead, aheadOfGroup);
       if (fault) return { ticket: newcomer, fault };
     }
     const eviction = this.#inner.evict(newcomer, now);
@@ -83,11 +90,10 @@ export class LimitedQueue implements QueuePolicy {
     const { charge } = ticket;
     if (!charge) return this.#inner.join(ticket, now);
     const key = this.#keys.get(charge.keyId) ?? new WaitingKey(ticket.caller, charge);
-    this.#keys.set(charge.keyId, key);
-    key.charge = charge;
+    this.#enter(key, charge);
     charge.join();
     const isAdmitted =
-      charge.admittedAt !== undefined || (key.pending.length === 0 && charge.admissionHold() === undefined);
+      charge.admittedAt !== undefined || (key.pending.length === 0 && this.#admissionHold(charge) === undefined);
     if (isAdmitted) {
       if (charge.admittedAt === undefined) charge.admit();
       key.admitted.add(ticket);
@@ -97,7 +103,7 @@ export class LimitedQueue implements QueuePolicy {
     }
     key.addPending(ticket);
     this.#pending += 1;
-    this.#wait(charge.keyId, key);
+    this.#wait(key);
   }
 
   leave(ticket: Ticket): void {
@@ -109,10 +115,9 @@ export class LimitedQueue implements QueuePolicy {
     else if (key.admitted.delete(ticket)) this.#inner.leave(ticket);
     else return;
     charge.leave();
-    if (isFirst) this.#wait(charge.keyId, key);
-    if (!key.isEmpty) return;
-    this.#keys.delete(charge.keyId);
-    this.#setHeld(key, false);
+    const sharers = isFirst ? this.#sharersOf(key) : [];
+    if (key.isEmpty) this.#forget(key);
+    for (const each of sharers) this.#wait(each);
   }
 
   next(seat: OpenSeat, now: number): Ticket | undefined {
@@ -145,7 +150,7 @@ export class LimitedQueue implements QueuePolicy {
     const key = charge && this.#keys.get(charge.keyId);
     if (!key) return undefined;
     // Pending tickets wait for the first of them.
-    if (key.placeOf(ticket) >= 0) return charge.admissionHold() ?? key.pending[0]?.charge?.admissionHold();
+    if (key.placeOf(ticket) >= 0) return this.#admissionHold(charge) ?? key.pending[0]?.charge?.admissionHold();
     return key.isHeld && key.admitted.has(ticket) ? charge.slotHold() : undefined;
   }
 
@@ -157,38 +162,96 @@ export class LimitedQueue implements QueuePolicy {
   #mustWait(charge: Charge): boolean {
     if (charge.slotHold()) return true;
     if (charge.admittedAt !== undefined) return false;
-    return (this.#keys.get(charge.keyId)?.pending.length ?? 0) > 0 || charge.admissionHold() !== undefined;
+    return (this.#keys.get(charge.keyId)?.pending.length ?? 0) > 0 || this.#admissionHold(charge) !== undefined;
   }
 
-  /** Admits the requests that the limits of a key allow now, and holds its admitted tickets back or releases them. */
-  #look(keyId: string, key: WaitingKey): void {
+  /**
+   * Returns what keeps a request pending: a limit of its own, or one that it shares with a key whose turn comes first. Undefined
+   * if it can be admitted.
+   */
+  #admissionHold(charge: Charge): Hold | undefined {
+    const own = charge.admissionHold();
+    if (own || charge.admittedAt !== undefined) return own;
+    const group = this.#groupOf(charge);
+    return group && sharedHold(group, charge);
+  }
+
+  /** Admits the requests that the limits of some keys allow now, and holds their admitted tickets back or releases them. */
+  #look(keys: readonly WaitingKey[]): void {
     if (this.#isBeginning) {
-      if (key.charge.slotHold()) this.#setHeld(key, true);
+      for (const key of keys) if (key.charge.slotHold()) this.#setHeld(key, true);
       return;
     }
     const woken: Ticket[] = [];
-    for (;;) {
-      const [first] = key.pending;
-      const hold = first?.charge?.admissionHold();
-      if (hold?.isFinal) {
-        this.#refuseAll(key);
-        break;
-      }
-      if (!first?.charge || hold) break;
+    for (const key of keys) if (key.pending[0]?.charge?.admissionHold()?.isFinal) this.#refuseAll(key);
+    for (let key = this.#nextAt(keys); key; key = this.#nextAt(keys)) {
+      const first = key.pending.shift();
+      if (!first?.charge) break;
       first.charge.admit();
-      key.pending.shift();
+      this.#groupOf(first.charge)?.admit(key);
       this.#pending -= 1;
       key.admitted.add(first);
       this.#inner.join(first, this.#options.clock.elapsed());
       woken.push(first);
     }
-    if (this.#keys.get(keyId) !== key) return;
-    this.#wait(keyId, key);
-    const released = this.#setHeld(key, key.charge.slotHold() !== undefined);
-    for (const ticket of [...released, ...woken].sort((a, b) => a.number - b.number)) {
-      if (key.isHeld) return;
-      if (key.admitted.has(ticket)) this.#host.wake(ticket);
+    const released: Ticket[] = [];
+    for (const key of keys) {
+      if (this.#keys.get(key.charge.keyId) !== key) continue;
+      this.#wait(key);
+      released.push(...this.#setHeld(key, key.charge.slotHold() !== undefined));
     }
+    for (const ticket of [...released, ...woken].sort((a, b) => a.number - b.number)) {
+      const key = ticket.charge && this.#keys.get(ticket.charge.keyId);
+      if (key && !key.isHeld && key.admitted.has(ticket)) this.#host.wake(ticket);
+    }
+  }
+
+  /** Returns the key whose first ticket is admitted next. `keys` are one key, or all of one group. */
+  #nextAt(keys: readonly WaitingKey[]): WaitingKey | undefined {
+    const [only] = keys;
+    const group = only && this.#groupOf(only.charge);
+    for (const key of group ? group.inTurn() : keys) {
+      const hold = key.pending[0]?.charge?.admissionHold();
+      if (!hold && key.pending.length > 0) return key;
+      if (hold?.isShared) return undefined;
+    }
+    return undefined;
+  }
+
+  /** Notes the latest charge of a key, and the group that it names. */
+  #enter(key: WaitingKey, charge: Charge): void {
+    if (key.charge.group !== charge.group) this.#leaveGroup(key);
+    key.charge = charge;
+    this.#keys.set(charge.keyId, key);
+    if (charge.group === undefined) return;
+    const group = this.#groups.get(charge.group) ?? new KeyGroup();
+    this.#groups.set(charge.group, group);
+    group.keys.add(key);
+  }
+
+  #forget(key: WaitingKey): void {
+    this.#keys.delete(key.charge.keyId);
+    this.#leaveGroup(key);
+    key.cancelTimer?.();
+    key.cancelTimer = undefined;
+    this.#setHeld(key, false);
+  }
+
+  #leaveGroup(key: WaitingKey): void {
+    const { group: id } = key.charge;
+    const group = this.#groupOf(key.charge);
+    group?.keys.delete(key);
+    if (id !== undefined && group?.keys.size === 0) this.#groups.delete(id);
+  }
+
+  #groupOf({ group }: Charge): KeyGroup | undefined {
+    return group === undefined ? undefined : this.#groups.get(group);
+  }
+
+  /** Returns a key, and those that share limits with it. */
+  #sharersOf(key: WaitingKey): readonly WaitingKey[] {
+    const group = this.#groupOf(key.charge);
+    return group ? [...group.keys] : [key];
   }
 
   /** Refuses the pending tickets of a key whose budget is used up. Admitted ones have reserved their part of it. */
@@ -206,17 +269,27 @@ export class LimitedQueue implements QueuePolicy {
   }
 
   /** Looks again when the first pending ticket may be admitted: very soon if the one before it has just left. */
-  #wait(keyId: string, key: WaitingKey): void {
+  #wait(key: WaitingKey): void {
     key.cancelTimer?.();
     key.cancelTimer = undefined;
     const [first] = key.pending;
     if (!first?.charge) return;
-    const hold = first.charge.admissionHold();
+    const hold = this.#admissionHold(first.charge);
     const waitMs = hold ? hold.waitMs : 0;
     if (waitMs === undefined) return;
     key.cancelTimer = this.#options.clock.after(Math.max(1, waitMs), () => {
       key.cancelTimer = undefined;
-      this.#look(keyId, key);
+      this.#look(this.#sharersOf(key));
     });
   }
+}
+
+/** Returns the shared limit at which a key waits whose turn is before that of a request; undefined if there is none. */
+function sharedHold(group: KeyGroup, { keyId }: Charge): Hold | undefined {
+  for (const { charge, pending } of group.inTurn()) {
+    if (charge.keyId === keyId) return undefined;
+    const hold = pending[0]?.charge?.admissionHold();
+    if (hold?.isShared) return hold;
+  }
+  return undefined;
 }

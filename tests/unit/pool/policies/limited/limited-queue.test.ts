@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { REST_MS } from "../../../../../src/pool/slots.ts";
 import { type Asked, LimitedRig, QUEUE_TIMEOUT_MS } from "../../../../support/limited-rig.ts";
 import { times } from "../../../../support/times.ts";
 
@@ -248,6 +249,84 @@ describe("a full queue", () => {
   });
 });
 
+describe("limits that the keys of a tenant share", () => {
+  test("bound all of them together, and let the other key go on when a job of one ends", () => {
+    const rig = new LimitedRig();
+    rig.share("team", { parallel: 2 }, "a", "b");
+    rig.connect("w", 10);
+    const first = rig.ask("a");
+    rig.ask("a");
+    const held = rig.ask("b");
+    const free = rig.ask("free");
+    expect([held.claim, held.wait?.limit()]).toEqual([undefined, "tenant.parallel"]);
+    expect(free.claim).toBeDefined();
+    rig.end(first);
+    expect(held.claim).toBeDefined();
+  });
+
+  test("count beside the limits of each key, and whichever is reached holds back", () => {
+    const rig = new LimitedRig();
+    rig.limit("a", { parallel: 1 });
+    rig.share("team", { parallel: 2 }, "a", "b");
+    rig.connect("w", 10);
+    rig.ask("a");
+    expect(rig.ask("a").wait?.limit()).toBe("parallel");
+    rig.ask("b");
+    expect(rig.ask("b").wait?.limit()).toBe("tenant.parallel");
+  });
+
+  test("per minute admit the keys by turns, however much one of them has waiting, and by their weights", () => {
+    const rig = new LimitedRig();
+    rig.share("team", { requestsPerMinute: 8 }, "a", "b", "heavy");
+    rig.weigh("heavy", 2);
+    rig.connect("w", 100);
+    for (let count = 0; count < 16; count += 1) rig.ask("a");
+    expect(rig.running("a").length).toBe(8);
+    for (const key of ["b", "heavy"]) for (let count = 0; count < 4; count += 1) rig.ask(key);
+    rig.clock.advance(61_000);
+    expect(["a", "b", "heavy"].map((key) => rig.running(key).length)).toEqual([10, 2, 4]);
+  });
+
+  test("do not let a newcomer pass a key that waits for them", () => {
+    const rig = new LimitedRig();
+    rig.share("team", { tokensPerMinute: 1000 }, "a", "b");
+    rig.connect("w", 10);
+    rig.ask("a", { tokens: 900 });
+    const large = rig.ask("a", { tokens: 800 });
+    const small = rig.ask("b", { tokens: 50 });
+    expect(large.wait?.limit()).toBe("tenant.tokens_per_minute");
+    expect(small.wait?.limit()).toBe("tenant.tokens_per_minute");
+    large.wait?.leave();
+    rig.clock.advance(2);
+    expect(small.claim).toBeDefined();
+  });
+
+  test("are no reason to wait behind a key that is at a limit of its own", () => {
+    const rig = new LimitedRig();
+    rig.limit("a", { requestsPerMinute: 1 });
+    rig.share("team", { requestsPerMinute: 10 }, "a", "b");
+    rig.connect("w", 10);
+    rig.ask("a");
+    expect(rig.ask("a").wait?.limit()).toBe("requests_per_minute");
+    expect(rig.ask("b").claim).toBeDefined();
+  });
+
+  test("name the tenant in errors", () => {
+    const rig = new LimitedRig();
+    rig.share("team", { tokensPerDay: 10, requestsPerMinute: 1, onLimit: "refuse" }, "a", "b");
+    rig.connect("w", 10);
+    const first = rig.ask("a", { tokens: 1 });
+    const rated = rig.ask("b");
+    expect(rated.fault).toMatchObject({ code: "rate_limit_exceeded", limit: "tenant.requests_per_minute" });
+    expect(rated.fault?.message).toStartWith("The tenant 'team' may send 1 request per minute");
+    rig.end(first, 20);
+    rig.clock.advance(61_000);
+    expect(rig.ask("b").fault).toMatchObject({ code: "insufficient_quota", limit: "tenant.tokens_per_day" });
+    rig.share("team", {});
+    expect(rig.ask("b").claim).toBeDefined();
+  });
+});
+
 test("the flows tell how many jobs of a caller a limit holds back, and which one", () => {
   const rig = new LimitedRig();
   rig.limit("a", { requestsPerMinute: 1 });
@@ -269,7 +348,7 @@ test("whatever comes and goes, no limit is passed, nobody is forgotten, and noth
       weight: 6,
       arbitrary: fc.record({
         do: fc.constant("ask" as const),
-        key: fc.constantFrom("a", "b", "free"),
+        key: fc.constantFrom("a", "b", "member", "free"),
         model: fc.constantFrom("m", "n"),
         tokens: fc.nat({ max: 400 }),
         part: fc.boolean(),
@@ -290,10 +369,11 @@ test("whatever comes and goes, no limit is passed, nobody is forgotten, and noth
     },
   );
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 80, size: "max" }), (steps) => {
+    fc.property(fc.array(step, { maxLength: 80, size: "max" }), fc.boolean(), (steps, isShared) => {
       const rig = new LimitedRig(8);
       rig.limit("a", { parallel: 2, tokensPerMinute: 1000 });
       rig.limit("b", { parallel: 3, requestsPerMinute: 4 });
+      if (isShared) rig.share("team", { parallel: 4, requestsPerMinute: 6, tokensPerMinute: 1500 }, "a", "b", "member");
       rig.connect("w1", 3, ["m", "n"]);
       rig.connect("w2", 2, ["n"]);
       const jobs = (): Asked[] => rig.asked.filter(({ claim }) => claim !== undefined);
@@ -319,14 +399,17 @@ test("whatever comes and goes, no limit is passed, nobody is forgotten, and noth
             rig.end(job, each.tokens);
           }
         }
-        rig.clock.advance(1);
-        for (const key of ["a", "b"]) {
-          const [first] = rig.waiting(key).filter(({ charge }) => charge?.admittedAt === undefined);
-          if (first) expect(first.charge?.admissionHold()).toBeDefined();
-        }
+        // A job that could go on only because another one was pushed out is offered its slot a moment later.
+        rig.clock.advance(isShared ? REST_MS : 1);
+        const pending = ["a", "b", "member"].map((key) => rig.waiting(key).find((each) => isPending(each))?.charge);
+        for (const charge of isShared ? [] : pending.slice(0, 2))
+          if (charge) expect(charge.admissionHold()).toBeDefined();
+        if (pending.some((charge) => charge)) expect(pending.some((charge) => charge?.admissionHold())).toBe(true);
+        const ofTeam = ["a", "b", "member"].reduce((sum, key) => sum + rig.running(key).length, 0);
+        if (isShared) expect(ofTeam).toBeLessThanOrEqual(4);
         expect(rig.running("a").length).toBeLessThanOrEqual(2);
         expect(rig.running("b").length).toBeLessThanOrEqual(3);
-        for (const key of ["a", "b", "free"])
+        for (const key of ["a", "b", "member", "free"])
           for (const { ticket } of rig.waiting(key)) expect(rig.pool.hasRoomFor(ticket)).toBe(false);
       }
       const letIn = rig.asked.flatMap(({ key, ticket }) =>
@@ -341,8 +424,9 @@ test("whatever comes and goes, no limit is passed, nobody is forgotten, and noth
       }
       for (const { charge } of rig.asked) charge?.settle({ tokens: 0, audioSeconds: 0 });
       expect([rig.pool.busyTotal, rig.pool.queueLength, rig.clock.pending]).toEqual([0, 0, 0]);
-      for (const key of ["a", "b"]) {
+      for (const key of ["a", "b", "tenant:team"]) {
         const allowance = rig.charges.allowances.of(key);
+        if (!allowance) continue;
         expect([allowance?.running, allowance?.waiting]).toEqual([0, 0]);
       }
       expect(rig.wrongs).toEqual([]);
@@ -350,3 +434,7 @@ test("whatever comes and goes, no limit is passed, nobody is forgotten, and noth
     { numRuns: times(300) },
   );
 });
+
+function isPending({ charge }: Asked): boolean {
+  return charge !== undefined && charge.admittedAt === undefined;
+}

@@ -1,0 +1,74 @@
+import type { Audit } from "../audit/audit.ts";
+import { Fault } from "../errors.ts";
+import type { KeyLimits } from "../keys/key-terms.ts";
+import { specFault } from "../keys/spec-faults.ts";
+import type { TenantBook } from "../keys/tenant-book.ts";
+import type { TenantEntry } from "../keys/tenant-entry.ts";
+import { readTenantName, readTenantSpec } from "../keys/tenant-spec.ts";
+import type { Asker } from "./key-desk.ts";
+
+export interface TenantDeskOptions {
+  /** Undefined for a server that neither keeps made keys nor has a file of them. */
+  readonly tenants: TenantBook | undefined;
+  readonly audit: Audit;
+}
+
+/** Carries out what operators ask of the limits of tenants, and writes it down. */
+export class TenantDesk {
+  readonly #options: TenantDeskOptions;
+
+  constructor(options: TenantDeskOptions) {
+    this.#options = options;
+  }
+
+  list(): readonly TenantEntry[] {
+    return this.#options.tenants?.list() ?? [];
+  }
+
+  /** Throws `tenant_not_found` for a tenant without limits. */
+  find(name: string): TenantEntry {
+    const entry = this.#options.tenants?.get(name);
+    if (entry) return entry;
+    throw new Fault("tenant_not_found");
+  }
+
+  /** `request` is the parsed body, whatever it is. */
+  set(name: string, request: unknown, asker: Asker): TenantEntry {
+    const tenants = this.#book();
+    const named = readTenantName(name);
+    if (!named.ok) throw specFault(named);
+    const read = readTenantSpec(request);
+    if (!read.ok) throw specFault(read);
+    const before = tenants.get(named.value);
+    const entry = tenants.set(named.value, read.value, asker.by);
+    const fields = changedFields(before?.limits ?? {}, entry.limits).join(",");
+    if (fields !== "") this.#note("tenant.limits", entry, asker, { fields });
+    return entry;
+  }
+
+  remove(name: string, asker: Asker): TenantEntry {
+    const entry = this.#book().remove(name);
+    this.#note("tenant.remove", entry, asker);
+    return entry;
+  }
+
+  #book(): TenantBook {
+    const { tenants } = this.#options;
+    if (tenants) return tenants;
+    throw new Fault("keys_not_kept");
+  }
+
+  #note(what: string, { name }: TenantEntry, { by, address }: Asker, detail: Readonly<Record<string, string>> = {}) {
+    this.#options.audit.note({ who: by, address, what, about: name, detail });
+  }
+}
+
+/** Lists the limits that differ: `parallel`, `tokens_per_day`. */
+function changedFields(before: KeyLimits, after: KeyLimits): readonly string[] {
+  const values = (limits: KeyLimits) => new Map<string, unknown>(Object.entries(limits));
+  const [old, next] = [values(before), values(after)];
+  const names = new Set([...old.keys(), ...next.keys()]);
+  return [...names]
+    .filter((name) => old.get(name) !== next.get(name))
+    .map((name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`));
+}

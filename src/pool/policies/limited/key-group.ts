@@ -1,0 +1,44 @@
+import type { Caller } from "../../../auth/caller.ts";
+import type { WaitingKey } from "./waiting-key.ts";
+
+/**
+ * Keys that share limits and have waiting tickets. They are admitted by turns: with each ticket, the turn of a key moves back by
+ * 1 divided by its weight, whether or not its tickets wait all the time. A key that begins to wait comes after those that were
+ * admitted before, so idling earns no credit.
+ */
+export class KeyGroup {
+  readonly keys = new Set<WaitingKey>();
+  /** The turn of the key that was admitted last. */
+  #level = 0;
+  /** The next turn of each key that was admitted. */
+  readonly #turns = new Map<string, number>();
+
+  /** Returns how many tickets are admitted before a newcomer of a key that has `own` pending ones, as far as turns tell. */
+  aheadOf({ name, weight }: Pick<Caller, "name" | "weight">, own: number): number {
+    let ahead = own;
+    for (const { caller, pending } of this.keys)
+      if (caller.name !== name) ahead += Math.min(pending.length, Math.ceil(((own + 1) * caller.weight) / weight));
+    return ahead;
+  }
+
+  /** Notes that a ticket of a key was admitted. */
+  admit(key: WaitingKey): void {
+    const turn = this.#turnOf(key);
+    this.#level = Math.max(this.#level, turn);
+    this.#turns.set(key.charge.keyId, turn + 1 / key.caller.weight);
+  }
+
+  /** Returns the keys that have pending tickets, in their turn. */
+  inTurn(): readonly WaitingKey[] {
+    const waiting = [...this.keys].filter(({ pending }) => pending.length > 0);
+    return waiting.sort((a, b) => this.#turnOf(a) - this.#turnOf(b) || numberOf(a) - numberOf(b));
+  }
+
+  #turnOf({ charge }: WaitingKey): number {
+    return Math.max(this.#turns.get(charge.keyId) ?? 0, this.#level);
+  }
+}
+
+function numberOf({ pending }: WaitingKey): number {
+  return pending[0]?.number ?? 0;
+}

@@ -110,7 +110,8 @@ export function createApp(config: Config, deps: Deps, parts: AppParts = {}): App
   const { states } = sights ?? {};
   const ports = cluster?.ports;
   const shown = { config, deps, auth, audit, listener, plugins, version: VERSION, overview, states, cluster: ports };
-  const state = stateRoutes(shown);
+  const keeping = keys?.isKept === true ? "made" : keys ? "file" : "none";
+  const state = stateRoutes({ ...shown, keeping });
   overview.start(() => state.viewers);
   if (sights) {
     const withPeers = config.metricsListener !== undefined;

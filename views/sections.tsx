@@ -1,5 +1,7 @@
 /** @jsxImportSource @kitajs/html */
+import { type Keeping, Keys } from "./keys.tsx";
 import { Overview, type OverviewProps } from "./overview.tsx";
+import { Usage } from "./usage.tsx";
 
 /** A tab of the dashboard and its content. */
 export interface StateSection {
@@ -9,7 +11,23 @@ export interface StateSection {
   readonly html: string;
 }
 
-/** The sections that belong to no plugin. They precede the plugins' sections, and the first of them is shown at the start. */
-export function frameSections(props: OverviewProps): readonly StateSection[] {
-  return [{ id: "overview", label: "Overview", html: (<Overview {...props} />) as string }];
+/** A tab of the dashboard whose content is loaded when it is first opened. */
+export interface LaterSection {
+  readonly id: string;
+  readonly label: string;
+  /** Returns its markup, escaped. */
+  readonly render: () => string;
+}
+
+/** The section that precedes those of the plugins, and is shown at the start. */
+export function firstSection(props: OverviewProps): StateSection {
+  return { id: "overview", label: "Overview", html: (<Overview {...props} />) as string };
+}
+
+/** The sections after those of the plugins, over all of which they are. */
+export function lastSections(keeping: Keeping): readonly LaterSection[] {
+  return [
+    { id: "keys", label: "Keys", render: () => (<Keys keeping={keeping} />) as string },
+    { id: "usage", label: "Usage", render: () => (<Usage />) as string },
+  ];
 }

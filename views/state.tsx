@@ -1,7 +1,7 @@
 /** @jsxImportSource @kitajs/html */
 import type { Problem } from "../src/state/problems.ts";
 import { Layout, type PageAssets } from "./layout.tsx";
-import { frameSections, type StateSection } from "./sections.tsx";
+import { firstSection, type LaterSection } from "./sections.tsx";
 import { ServerLine, ServerSwitch } from "./servers.tsx";
 
 export interface StateProps {
@@ -17,15 +17,16 @@ export interface StateProps {
   readonly cluster?: string | undefined;
   /** The problems in `boot`. */
   readonly problems: readonly Problem[];
-  /** The plugins' sections, in their order. */
-  readonly sections: readonly StateSection[];
+  /** The sections after the first one, in their order. The page loads what is in them when they are opened. */
+  readonly sections: readonly Pick<LaterSection, "id" | "label">[];
 }
 
-/** The dashboard: the frame's sections and those of the plugins. The page's module fills them and keeps them up to date. */
+/** The dashboard: the overview, and a tab for each other section. The page's module fills them and keeps them up to date. */
 export function StatePage(props: StateProps): string {
   const { version, canSignOut, mayAct, hasKeys, assets, boot, cluster, problems, sections } = props;
   const isCluster = cluster !== undefined;
-  const tabs = [...frameSections({ problems, isCluster }), ...sections];
+  const first = firstSection({ problems, isCluster });
+  const tabs = [first, ...sections];
   return (
     <Layout title="Moorage" assets={assets} isLive hasKeys={hasKeys} mayAct={mayAct}>
       <script type="application/json" id="boot">
@@ -49,9 +50,12 @@ export function StatePage(props: StateProps): string {
         </p>
         <main id="main" tabindex="-1" x-bind:class="$store.pool.lastSeen === '' ? '' : 'stale'">
           {isCluster ? <ServerLine /> : ""}
-          {tabs.map(({ id, html }, index) => (
-            <div class="tab" id={`tab-${id}`} x-cloak={index > 0} x-show={`isOpen('${id}')`}>
-              {html as "safe"}
+          <div class="tab" id={`tab-${first.id}`} x-show={`isOpen('${first.id}')`}>
+            {first.html as "safe"}
+          </div>
+          {sections.map(({ id }) => (
+            <div class="tab" id={`tab-${id}`} x-cloak x-show={`isOpen('${id}')`} x-later={id}>
+              <p class="soft">Loading…</p>
             </div>
           ))}
         </main>
@@ -68,7 +72,7 @@ interface HeaderProps {
   readonly version: string;
   readonly canSignOut: boolean;
   readonly mayAct: boolean;
-  readonly tabs: readonly Pick<StateSection, "id" | "label">[];
+  readonly tabs: readonly Pick<LaterSection, "id" | "label">[];
   readonly isCluster: boolean;
 }
 

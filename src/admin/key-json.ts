@@ -3,9 +3,10 @@ import type { KeyEntry } from "../keys/key-entry.ts";
 import { endOf } from "../keys/key-source.ts";
 import type { KeyLimits, KeyTerms } from "../keys/key-terms.ts";
 import type { LimitState } from "../limits/limit-state.ts";
+import type { KeyStatus, KeyView, LimitView, TermsView } from "./key-view.ts";
 
 /** Returns a key as operators see it. It contains nothing that could be used as the key. */
-export function keyJson(entry: KeyEntry, states: readonly LimitState[], now: number) {
+export function keyJson(entry: KeyEntry, states: readonly LimitState[], now: number): KeyView {
   const { id, kind, source, secret, former, tenants, maxSlots, maxUses, uses, workerId } = entry;
   return {
     id,
@@ -22,11 +23,11 @@ export function keyJson(entry: KeyEntry, states: readonly LimitState[], now: num
     uses: uses ?? (kind === "join" ? 0 : null),
     worker_id: workerId ?? null,
     used: statesJson(states),
-    rotated_at: secret.madeAt > entry.createdAt ? timeText(secret.madeAt) : null,
+    rotated_at: secret.madeAt > entry.createdAt ? toTime(secret.madeAt) : null,
     former: former
       .filter(({ validUntil }) => validUntil > now && source === "made")
-      .map(({ hint, validUntil }) => ({ hint, valid_until: timeText(validUntil) })),
-    created_at: timeText(entry.createdAt),
+      .map(({ hint, validUntil }) => ({ hint, valid_until: toTime(validUntil) })),
+    created_at: toTime(entry.createdAt),
     created_by: entry.createdBy,
     revoked_at: timeText(entry.revokedAt),
     revoked_by: entry.revokedBy ?? null,
@@ -41,7 +42,7 @@ export function heldKeyJson(entry: KeyEntry, states: readonly LimitState[]) {
 }
 
 /** What a key allows, as operators and its holder see it. */
-function termsJson({ name, tenant, models, limits, weight, class: urgency, expiresAt }: KeyTerms) {
+function termsJson({ name, tenant, models, limits, weight, class: urgency, expiresAt }: KeyTerms): TermsView {
   return {
     name,
     tenant: tenant ?? DEFAULT_TENANT,
@@ -74,11 +75,9 @@ export function limitsJson(limits: KeyLimits): Readonly<Record<string, string | 
   return set;
 }
 
-export function statesJson(states: readonly LimitState[]) {
+export function statesJson(states: readonly LimitState[]): readonly LimitView[] {
   return states.map(({ limit, used, max, resetsAt }) => ({ limit, used, max, resets_at: timeText(resetsAt) }));
 }
-
-export type KeyStatus = "active" | "expired" | "revoked";
 
 export function statusOf(entry: KeyEntry, now: number): KeyStatus {
   const end = endOf(entry, now);
@@ -87,5 +86,9 @@ export function statusOf(entry: KeyEntry, now: number): KeyStatus {
 }
 
 function timeText(at: number | undefined): string | null {
-  return at === undefined ? null : new Date(at).toISOString();
+  return at === undefined ? null : toTime(at);
+}
+
+function toTime(at: number): string {
+  return new Date(at).toISOString();
 }

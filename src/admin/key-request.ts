@@ -4,7 +4,7 @@ import { countIn, queryOf, wordIn } from "../http/query.ts";
 import { parseJson } from "../json/parse.ts";
 import type { KeyKind } from "../keys/key-entry.ts";
 import type { Clock } from "../system/deps.ts";
-import type { KeyStatus } from "./key-json.ts";
+import type { KeyStatus } from "./key-view.ts";
 
 /** A key with a hundred models of the longest names fits. */
 const MAX_BODY_BYTES = 128 * 1024;
@@ -34,29 +34,51 @@ export function idempotencyKeyOf({ headers }: Request): string | undefined {
   });
 }
 
-/** Which keys a list has. */
+/** What a list of keys may be sorted by, and each of it after a minus sign for the reverse order. */
+export const SORTS = ["created", "name", "tenant", "kind", "status", "last_used", "expires"] as const;
+export type Sort = (typeof SORTS)[number];
+const ORDERS = SORTS.flatMap((sort) => [sort, `-${sort}`] as const);
+
+/** Which keys a list has, and in which order. */
 export interface ListQuery {
   readonly limit: number;
   /** The id of the last key of the previous page. */
   readonly after: string | undefined;
+  /** How many of the keys to leave out at the beginning. */
+  readonly offset: number;
   readonly name: string | undefined;
+  readonly tenant: string | undefined;
   readonly kind: KeyKind | undefined;
   readonly status: KeyStatus | undefined;
+  /** Words in lower case, all of which must occur in what is known about a key. */
+  readonly words: readonly string[];
+  readonly sort: Sort;
+  readonly isDescending: boolean;
 }
 
 export const USUAL_LIMIT = 100;
 export const MAX_LIMIT = 1000;
+/** More than there can be keys. */
+const MAX_OFFSET = 1_000_000;
+/** The most words of a search. */
+const MAX_WORDS = 10;
 const KINDS = ["client", "worker", "admin", "join"] as const satisfies readonly KeyKind[];
 const STATUSES = ["active", "expired", "revoked"] as const satisfies readonly KeyStatus[];
 
 /** Reads the query of a list. Throws `invalid_request`. */
 export function readListQuery(request: Request): ListQuery {
   const query = queryOf(request);
+  const order = wordIn(query, "sort", ORDERS) ?? "created";
   return {
     limit: countIn(query, "limit", MAX_LIMIT) ?? USUAL_LIMIT,
     after: query("after"),
+    offset: query("offset") === "0" ? 0 : (countIn(query, "offset", MAX_OFFSET) ?? 0),
     name: query("name"),
+    tenant: query("tenant"),
     kind: wordIn(query, "kind", KINDS),
     status: wordIn(query, "status", STATUSES),
+    words: (query("search") ?? "").toLowerCase().split(/\s+/, MAX_WORDS).filter(Boolean),
+    sort: SORTS.find((sort) => order.endsWith(sort)) ?? "created",
+    isDescending: order.startsWith("-"),
   };
 }

@@ -1,7 +1,7 @@
 import type { AnyElysia } from "elysia";
 import type { Auth } from "../auth/auth.ts";
 import type { OperatorDoor } from "../auth/operator-door.ts";
-import { type ErrorCode, Fault } from "../errors.ts";
+import type { ErrorCode } from "../errors.ts";
 import type { Visit } from "../http/visit.ts";
 import type { KeyEntry } from "../keys/key-entry.ts";
 import { keyPatchSchema, keySpecSchema } from "../keys/key-spec.ts";
@@ -17,8 +17,9 @@ import {
 import { createRoutes } from "../plugin/route-context.ts";
 import type { Clock } from "../system/deps.ts";
 import type { Asker, KeyDesk } from "./key-desk.ts";
-import { keyJson, statusOf } from "./key-json.ts";
-import { idempotencyKeyOf, type ListQuery, MAX_LIMIT, readJson, readListQuery, USUAL_LIMIT } from "./key-request.ts";
+import { keyJson } from "./key-json.ts";
+import { listKeys } from "./key-list.ts";
+import { idempotencyKeyOf, MAX_LIMIT, readJson, readListQuery, SORTS, USUAL_LIMIT } from "./key-request.ts";
 import { keyListSchema, keySchema, rotateSchema, shownKeySchema } from "./key-schema.ts";
 
 export interface KeyRoutesOptions {
@@ -70,8 +71,8 @@ export function keyRoutes({ auth, clock, desk, limitStates }: KeyRoutesOptions):
       "/api/keys",
       ({ visit }) => {
         auth.operators.read(visit);
-        const { data, hasMore } = pageOf(desk.book.list(), readListQuery(visit.request), clock.now());
-        return Response.json({ data: data.map(toJson), has_more: hasMore }, NO_STORE);
+        const { data, hasMore, total } = listKeys(desk.book.list(), readListQuery(visit.request), clock.now());
+        return Response.json({ data: data.map(toJson), has_more: hasMore, total }, NO_STORE);
       },
       {
         detail: {
@@ -82,9 +83,19 @@ export function keyRoutes({ auth, clock, desk, limitStates }: KeyRoutesOptions):
           parameters: [
             queryParameter("limit", `The most keys to return, up to ${MAX_LIMIT}. Default: ${USUAL_LIMIT}.`, "integer"),
             queryParameter("after", "The `id` of the last key of the previous page."),
+            queryParameter("offset", "How many keys to skip at the beginning.", "integer"),
             queryParameter("name", "Only keys of this name."),
+            queryParameter("tenant", "Only keys of this tenant."),
             queryParameter("kind", "Only `client`, `worker`, `admin` or `join`."),
             queryParameter("status", "Only `active`, `expired` or `revoked`."),
+            queryParameter(
+              "search",
+              "Words that must all occur in a key's name, id, hint, tenant, models, worker id or creator.",
+            ),
+            queryParameter(
+              "sort",
+              `The order: ${SORTS.map((each) => `\`${each}\``).join(", ")}; after a minus sign, the reverse. Default: \`created\`.`,
+            ),
           ],
           responses: { 200: jsonAnswer(keyListSchema), ...errors() },
         },
@@ -164,26 +175,6 @@ export function keyRoutes({ auth, clock, desk, limitStates }: KeyRoutesOptions):
         },
       },
     );
-}
-
-/** Returns one page of the keys that a query asks for. */
-function pageOf(all: readonly KeyEntry[], query: ListQuery, now: number) {
-  const { limit, after, name, kind, status } = query;
-  const from = after === undefined ? 0 : all.findIndex(({ id }) => id === after) + 1;
-  if (after !== undefined && from === 0)
-    throw new Fault("invalid_request", {
-      message: "No key has the id in 'after'. Send the last id of the previous page.",
-      param: "after",
-    });
-  const data: KeyEntry[] = [];
-  for (const entry of all.slice(from)) {
-    if (name !== undefined && entry.name !== name) continue;
-    if (kind !== undefined && entry.kind !== kind) continue;
-    if (status !== undefined && statusOf(entry, now) !== status) continue;
-    if (data.length === limit) return { data, hasMore: true };
-    data.push(entry);
-  }
-  return { data, hasMore: false };
 }
 
 const COMMON = { tags: ["Keys"], security: STATE_SECURITY };

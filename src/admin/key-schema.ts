@@ -81,9 +81,10 @@ export const shownKeySchema = said(
 export const keyListSchema = said(
   v.object({
     data: v.array(v.object(keyFields)),
-    has_more: said(v.boolean(), "Whether there are more keys, which `after` gets."),
+    has_more: said(v.boolean(), "Whether there are more keys, which `after` or `offset` gets."),
+    total: said(v.number(), "How many keys match, on all pages."),
   }),
-  "Keys, the oldest first.",
+  "Keys, the oldest first unless `sort` says otherwise.",
 );
 
 export const ownKeySchema = said(

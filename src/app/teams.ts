@@ -10,6 +10,7 @@ import { AllAudit } from "../audit/all-audit.ts";
 import type { AuditTrail } from "../audit/audit.ts";
 import { auditRoutes } from "../audit/audit-routes.ts";
 import type { Auth } from "../auth/auth.ts";
+import { DEFAULT_TENANT } from "../auth/caller.ts";
 import type { KeyEntry } from "../keys/key-entry.ts";
 import type { KeyLimits } from "../keys/key-terms.ts";
 import { KeyWriter } from "../keys/key-writer.ts";
@@ -23,6 +24,7 @@ import { LinkReadings } from "../plugin/peer-readings.ts";
 import type { Clock, Log } from "../system/deps.ts";
 import { AllUsage } from "../usage/all-usage.ts";
 import { EndedUsage } from "../usage/ended-usage.ts";
+import { seriesRoutes } from "../usage/series-routes.ts";
 import { usageRoutes } from "../usage/usage-routes.ts";
 import type { AppCluster } from "./app-parts.ts";
 import { endWithKeys, type KeyEndsOptions } from "./key-ends.ts";
@@ -91,6 +93,13 @@ export class Teams {
       tenantRoutes({ auth, clock, desk: new TenantDesk({ tenants, audit }), limitStates: tenantStates }),
       ownKeyRoute({ auth, book, limitStates, tenants, tenantStates }),
       usageRoutes({ auth, clock, usage: allUsage, nameOfKey: (key) => book?.get(key)?.name }),
+      seriesRoutes({
+        auth,
+        clock,
+        read: (query) => allUsage.read(query),
+        nameOfKey: (key) => book?.get(key)?.name,
+        tenantOfKey: (key) => book?.get(key)?.tenant ?? DEFAULT_TENANT,
+      }),
       auditRoutes(allAudit, auth),
     ];
   }

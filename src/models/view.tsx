@@ -4,6 +4,7 @@ import { Figure, Part, PluginSection } from "../../views/parts/parts.tsx";
 import { RestrictionTable } from "../../views/parts/restrictions.tsx";
 import { JobTable } from "./job-table.tsx";
 import { ModelTable } from "./model-table.tsx";
+import { PastJobTable } from "./past-job-table.tsx";
 import { OUTPUT_SPEED, type WorkColumn, WorkerTable } from "./worker-table.tsx";
 
 export interface PoolViewProps {
@@ -37,6 +38,8 @@ export function PoolView({ id, title, work = OUTPUT_SPEED, children }: PropsWith
       </Part>
       <Part id="jobs">
         <JobTable plugin={id} />
+        <h3 class="past">Recent requests</h3>
+        <PastJobTable plugin={id} />
       </Part>
       {children === undefined ? (
         ""

@@ -44,6 +44,8 @@ export function createAssets(): Assets {
   const add = (name: string, type: string, content: string): void => {
     assets.set(name, { type, content: Buffer.from(content), packed: new Map() });
   };
+  /** The modules that each module imports before it runs. */
+  const imports = new Map<string, readonly string[]>();
   const files = clientFiles();
   const sheets = PARTS_OF_STYLE.map((name) => readFileSync(files.get(name) ?? "", "utf8"));
   add(STYLES, STYLE, sheets.join("\n"));
@@ -53,6 +55,7 @@ export function createAssets(): Assets {
       const script = transpiler.transformSync(read());
       // A file with types alone leaves nothing to load.
       if (script.trim() !== "") add(name, SCRIPT, script);
+      imports.set(name, staticImports(transpiler, script));
     }
   }
   for (const name of VENDORED) {
@@ -66,7 +69,7 @@ export function createAssets(): Assets {
     if (!assets.has(name)) throw new Error(`there is no asset ${name}`);
     return `/state/assets/${hash}/${name}`;
   };
-  const modules = [...assets.keys()].filter((name) => !name.endsWith(".css") && name !== THEME && name !== MAIN);
+  const modules = [...reachable(MAIN, imports)].filter((name) => name !== MAIN && assets.has(name));
   return {
     page: {
       theme: path(THEME),
@@ -96,9 +99,24 @@ const PARTS_OF_STYLE = [
   "plugin.css",
   "panels.css",
   "dialogs.css",
+  "keys.css",
+  "usage.css",
 ];
 const THEME = "theme.ts";
 const MAIN = "app.ts";
+
+function staticImports(transpiler: Bun.Transpiler, script: string): readonly string[] {
+  const all = transpiler.scanImports(script);
+  return all.flatMap(({ kind, path }) => (kind === "import-statement" ? [path.replace(/^\.\//, "")] : []));
+}
+
+/** Returns the modules that are loaded with a module. Those that it imports later, in an expression, are not among them. */
+function reachable(name: string, imports: ReadonlyMap<string, readonly string[]>): ReadonlySet<string> {
+  const found = new Set([name]);
+  // What is added during the loop is visited as well.
+  for (const each of found) for (const imported of imports.get(each) ?? []) found.add(imported);
+  return found;
+}
 
 function hashOf(assets: ReadonlyMap<string, Asset>): string {
   const hash = createHash("sha256");

@@ -1,4 +1,5 @@
 import type { AnyElysia } from "elysia";
+import type { LaterSection } from "../../views/sections.tsx";
 import { SignInPage } from "../../views/signin.tsx";
 import { StatePage } from "../../views/state.tsx";
 import type { Auth } from "../auth/auth.ts";
@@ -6,7 +7,6 @@ import type { Config } from "../config.ts";
 import { Fault } from "../errors.ts";
 import { readBody } from "../http/body.ts";
 import { errorResponses, rawAnswer } from "../openapi/schema.ts";
-import type { Plugin } from "../plugin/contract.ts";
 import { createRoutes } from "../plugin/route-context.ts";
 import type { Deps } from "../system/deps.ts";
 import { type Assets, createAssets } from "./assets.ts";
@@ -20,8 +20,9 @@ export interface PageOptions {
   readonly config: Config;
   readonly deps: Deps;
   readonly auth: Auth;
-  readonly plugins: readonly Plugin[];
   readonly version: string;
+  /** The sections after the overview, in their order. */
+  readonly sections: readonly LaterSection[];
   /** Returns the State API's account of the whole server. */
   readonly server: () => ServerState;
   /** Returns the state of the cluster; undefined without a cluster. */
@@ -39,7 +40,7 @@ const SIGN_IN_TIMEOUT_MS = 10_000;
  * without Elysia's HTML plugin, which hooks into every route and takes any text that begins with `<` for a page.
  */
 export function pageRoutes(options: PageOptions): AnyElysia {
-  const { deps, auth, plugins, version, server, cluster } = options;
+  const { deps, auth, version, sections, server, cluster } = options;
   let made: Assets | undefined;
   const assets = (): Assets => {
     made ??= createAssets();
@@ -60,9 +61,7 @@ export function pageRoutes(options: PageOptions): AnyElysia {
         boot: insideScript(JSON.stringify(state)),
         cluster: inCluster && insideScript(JSON.stringify(inCluster)),
         problems: state.problems,
-        sections: plugins.flatMap(({ id, section }) =>
-          section ? [{ id, label: section.label, html: section.render() }] : [],
-        ),
+        sections,
       }),
     );
   };

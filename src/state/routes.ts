@@ -1,5 +1,7 @@
 import type { AnyElysia } from "elysia";
 import * as v from "valibot";
+import type { Keeping } from "../../views/keys.tsx";
+import { lastSections } from "../../views/sections.tsx";
 import type { Audit } from "../audit/audit.ts";
 import type { Auth } from "../auth/auth.ts";
 import type { Config } from "../config.ts";
@@ -29,6 +31,8 @@ export interface StateOptions {
   readonly listener: Listener;
   readonly plugins: readonly Plugin[];
   readonly version: string;
+  /** Whether the server makes keys; it has none unless given. */
+  readonly keeping?: Keeping;
   /** The caller that created it starts and stops it. */
   readonly overview: Overview;
   /** The states of other servers; absent without a cluster. */
@@ -73,6 +77,10 @@ export function stateRoutes(options: StateOptions): StateApi {
     stallMs: config.clientStallTimeoutMs,
     maxViewers: MAX_VIEWERS,
   });
+  const sections = [
+    ...plugins.flatMap(({ id, section }) => (section ? [{ id, ...section }] : [])),
+    ...lastSections(options.keeping ?? "none"),
+  ];
   const idSchema = { type: "string" as const, example: plugins[0]?.id };
   const detail = { tags: ["State"], security: STATE_SECURITY };
 
@@ -161,23 +169,21 @@ export function stateRoutes(options: StateOptions): StateApi {
       "/api/state/view/:file",
       ({ visit, params }) => {
         auth.operators.read(visit);
-        const plugin = plugins.find(({ id }) => `${id}.html` === params.file);
-        const html = plugin?.section?.render();
-        if (html === undefined)
-          throw new Fault("unknown_url", { message: "No plugin of this server has such a view." });
-        return new Response(html, { headers: FRAGMENT_HEADERS });
+        const section = sections.find(({ id }) => `${id}.html` === params.file);
+        if (!section) throw new Fault("unknown_url", { message: "No plugin of this server has such a view." });
+        return new Response(section.render(), { headers: FRAGMENT_HEADERS });
       },
       {
         detail: shownAs("/api/state/view/{id}.html", {
           ...detail,
-          summary: "A plugin's fragment of the dashboard",
+          summary: "A fragment of the dashboard",
           parameters: [
             {
               name: "id",
               in: "path",
               required: true,
               schema: idSchema,
-              description: "The plugin's id.",
+              description: "The plugin's id, `keys` or `usage`.",
             },
           ],
           responses: {
@@ -191,6 +197,7 @@ export function stateRoutes(options: StateOptions): StateApi {
     .use(
       pageRoutes({
         ...options,
+        sections,
         server: () => overview.state(viewpoints.viewers),
         cluster: () => overview.cluster?.state(),
       }),

@@ -15,6 +15,8 @@ const querySchema = v.pipe(
     key: text,
     model: text,
     endUser: text,
+    periodMs: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
+    labels: v.optional(v.array(v.tuple([v.string(), v.string()]))),
   } satisfies Record<keyof UsageQuery, v.GenericSchema>),
   v.check(({ from, step }) => from % STEP_MS[step] === 0),
 );

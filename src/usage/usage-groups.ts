@@ -1,5 +1,5 @@
 import { Sum } from "./amounts.ts";
-import type { UsageQuery } from "./usage-query.ts";
+import { OTHERS, type UsageQuery } from "./usage-query.ts";
 import { periodOf, type UsageOwner, type UsageRow } from "./usage-records.ts";
 
 /** The usage of one group within one period. A dimension by which the query does not group is undefined. */
@@ -24,8 +24,11 @@ export class UsageGroups {
   readonly #periods = new Map<number, Map<string, Group>>();
   #size = 0;
 
+  readonly #labels: ReadonlyMap<string, string> | undefined;
+
   constructor(query: UsageQuery) {
     this.#query = query;
+    this.#labels = query.labels && new Map(query.labels);
   }
 
   /** The number of groups of all periods. */
@@ -35,18 +38,28 @@ export class UsageGroups {
 
   /** Adds a row, unless the query does not ask for it. */
   add(row: UsageRow): void {
-    const { from, to, step, key, model, endUser } = this.#query;
-    const at = periodOf(row.at, step);
-    if (at < from || at >= to) return;
+    const { from, to, step, periodMs, key, model, endUser } = this.#query;
+    const began = periodOf(row.at, step);
+    if (began < from || began >= to) return;
     if (key !== undefined && row.key !== key) return;
     if (model !== undefined && row.model !== model) return;
     if (endUser !== undefined && row.endUser !== endUser) return;
-    this.#groupOf(at, row).add(row);
+    const at = periodMs === undefined ? began : began - (began % periodMs);
+    this.#groupOf(at, this.#labelled(row)).add(row);
   }
 
   /** Adds a group of another server, which has answered the same query. */
   merge(row: UsageRow): void {
     this.#groupOf(row.at, row).add(row);
+  }
+
+  #labelled(row: UsageRow): UsageRow {
+    const labels = this.#labels;
+    if (!labels) return row;
+    const { by } = this.#query;
+    return by[0] === "model"
+      ? { ...row, model: labels.get(row.model) ?? OTHERS }
+      : { ...row, key: labels.get(row.key) ?? OTHERS };
   }
 
   /** Yields the groups in the order of their periods, and then of their dimensions. Sorts each period when it is reached. */

@@ -16,4 +16,14 @@ export interface UsageQuery {
   readonly key?: string | undefined;
   readonly model?: string | undefined;
   readonly endUser?: string | undefined;
+  /** The length of the periods, a multiple of the step's, which begin at its multiples since 1970. Absent: that of the step. */
+  readonly periodMs?: number | undefined;
+  /**
+   * Labels that replace the keys of the answer, or its models if those come first in `by`. What is not listed is added up as
+   * `OTHERS`. Absent: all have groups of their own.
+   */
+  readonly labels?: readonly (readonly [value: string, label: string])[] | undefined;
 }
+
+/** The label of what has none of its own. */
+export const OTHERS = "(other)";

@@ -1,13 +1,16 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { fileURLToPath } from "node:url";
 import type { Page } from "playwright-core";
+import { KeyBook } from "../../src/keys/key-book.ts";
+import { createMemoryRecords } from "../../src/keys/key-records.ts";
+import { systemClock } from "../../src/system/clock.ts";
 import { painted, signIn } from "../support/browser.ts";
 import { BrowserPages } from "../support/browser-pages.ts";
-import { TestServer } from "../support/test-server.ts";
+import { API_KEY, TestServer } from "../support/test-server.ts";
 
 setDefaultTimeout(60_000);
 
-const TABS = ["overview", "llm", "asr", "mcp", "transfer"] as const;
+const TABS = ["overview", "llm", "asr", "mcp", "transfer", "keys", "usage"] as const;
 const PHONE = { width: 390, height: 844 };
 const AXE = await Bun.file(fileURLToPath(import.meta.resolve("axe-core/axe.min.js"))).text();
 
@@ -15,7 +18,13 @@ const pages = new BrowserPages();
 let server: TestServer;
 
 beforeAll(async () => {
-  server = new TestServer({ plugins: ["llm", "asr", "mcp", "transfer"] });
+  const book = new KeyBook({ records: createMemoryRecords(), clock: systemClock, maxRequests: 1000 });
+  const limits = { parallel: 4, tokensPerDay: 2_000_000, timezone: "Europe/Berlin" };
+  for (const name of ["ada", "grace"])
+    book.create({ kind: "client", terms: { name, tenant: "research", limits } }, { by: "admin-key:1" });
+  const plugins = ["llm", "asr", "mcp", "transfer"];
+  const opened = { book, isKept: true, file: undefined };
+  server = new TestServer({ plugins, adminKeys: [API_KEY] }, {}, undefined, undefined, undefined, opened);
   await server.worker({ worker_name: "attic gpu", models: ["llama3:8b"], max_concurrency: 2 });
   await server.worker({ worker_name: "rack 7", models: ["llama3:70b"], max_concurrency: 8 });
 });
@@ -42,7 +51,8 @@ describe("the dashboard is accessible", () => {
     await page.evaluate(AXE);
     for (const tab of TABS) {
       await page.click(`header a[href="#${tab}"]`);
-      const parts = tab === "overview" ? [undefined] : await page.locator(`#tab-${tab} .parts button`).all();
+      const buttons = await page.locator(`#tab-${tab} .parts button`).all();
+      const parts = buttons.length === 0 ? [undefined] : buttons;
       for (const part of parts) {
         await part?.click();
         const { violations } = (await page.evaluate("axe.run()")) as { violations: readonly Violation[] }; // Axe's own shape.
@@ -52,6 +62,26 @@ describe("the dashboard is accessible", () => {
         expect(serious).toEqual([]);
       }
     }
+  });
+
+  test.each(["key-details", "key-form", "key-rotate", "key-shown"])("in the dialog %s", async (id) => {
+    const page = await open({ bypassCSP: true });
+    await signIn(page, server.url, "keys");
+    const first = page.locator("#tab-keys tbody tr").first();
+    await first.waitFor();
+    if (id === "key-details") await first.locator("button.name").click();
+    else if (id === "key-rotate") await first.locator("button", { hasText: "Rotate" }).click();
+    else await page.click("text=New key");
+    if (id === "key-shown") {
+      await page.fill("#key-form [name=name]", "made here");
+      await page.click("#key-form button.main");
+    }
+    await page.waitForSelector(`#${id}[open]`);
+    await page.evaluate(AXE);
+    const { violations } = (await page.evaluate(`axe.run("#${id}")`)) as { violations: readonly Violation[] }; // Axe's own shape.
+    expect(violations.map(({ id: rule, nodes }) => `${rule}: ${nodes.map(({ target }) => target.join(" "))}`)).toEqual(
+      [],
+    );
   });
 
   test("on a phone, where nothing is wider than the screen", async () => {

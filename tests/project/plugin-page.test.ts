@@ -126,17 +126,19 @@ describe("the places outside a plugin's folder", () => {
     return Promise.all(paths.map(async (path) => [path, withoutComments(await read(path))] as const));
   }
 
-  /** The scripts of the panels in a plugin's section, as the page's module registers them. */
+  /** The scripts of the panels in a plugin's section, as the module of those sections registers them. */
   async function panelFiles(id: string): Promise<readonly string[]> {
-    const app = await read("views/client/app.ts");
+    const app = await read("views/client/plugin-page.ts");
     const html = await (await server.fetch(`/api/state/view/${id}.html`)).text();
     const components = [...html.matchAll(/x-data="(\w+)"/g)].map(([, name = ""]) => name);
     const creators = components.map(
-      (name) => new RegExp(`Alpine\\.data\\("${name}", (\\w+)\\)`).exec(app)?.[1] ?? name,
+      (name) => new RegExp(`alpine\\.data\\("${name}", (\\w+)\\)`).exec(app)?.[1] ?? name,
     );
     const imported = creators.map((name) => new RegExp(`import { ${name} } from "\\./([^"]+)"`).exec(app)?.[1] ?? "");
     const scripts = [...new Set(imported.filter((name) => name.startsWith("try-")))];
-    return scripts.length === 0 ? [] : ["views/client/app.ts", ...scripts.map((name) => `views/client/${name}`)];
+    return scripts.length === 0
+      ? []
+      : ["views/client/plugin-page.ts", ...scripts.map((name) => `views/client/${name}`)];
   }
 
   test("are six at most", () => {

@@ -3,10 +3,13 @@
 /** An error that the server or the network has reported. */
 export class Refusal extends Error {
   readonly code: string;
+  /** The field of the request that is wrong, where the server names one. */
+  readonly param: string | undefined;
 
-  constructor(message: string, code: string) {
+  constructor(message: string, code: string, param?: string) {
     super(message);
     this.code = code;
+    this.param = param;
   }
 }
 
@@ -19,8 +22,11 @@ export async function assertOk(response: Response): Promise<Response> {
 /** Reads the error of a body in the API's form or in JSON-RPC's. A body without one becomes an error with the status. */
 export function refusalOf(body: string, status: number): Refusal {
   try {
-    const { error } = JSON.parse(body) as { error?: { message?: string; code?: string | number } }; // checked below
-    if (typeof error?.message === "string") return new Refusal(error.message, String(error.code ?? status));
+    const { error } = JSON.parse(body) as {
+      error?: { message?: string; code?: string | number; param?: string | null };
+    }; // checked below
+    if (typeof error?.message === "string")
+      return new Refusal(error.message, String(error.code ?? status), error.param ?? undefined);
   } catch {
     // Not JSON, such as a proxy's error page.
   }

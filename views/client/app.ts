@@ -8,18 +8,15 @@ import { badgeOf, clusterVerdict, detailOf, heardText, linkText, nowText, proble
 import { createCopy } from "./copy.ts";
 import * as format from "./format.ts";
 import { History, perSecond } from "./history.ts";
+import { registerLater } from "./later.ts";
 import { createOperator } from "./operator.ts";
 import { registerPlots } from "./plots.ts";
 import { chosenInAddress, createPoolStore, follow, type PoolStore } from "./pool-store.ts";
+import { registerSeen } from "./seen.ts";
 import { ServerRates } from "./server-rates.ts";
 import { createTable } from "./tables.ts";
 import { createTabs } from "./tabs.ts";
 import { createThemeSwitch } from "./theme-switch.ts";
-import { createChat } from "./try-chat.ts";
-import { createEmbed } from "./try-embed.ts";
-import { createMcpTry } from "./try-mcp.ts";
-import { createTranscribe } from "./try-transcribe.ts";
-import { createTransfer } from "./try-transfer.ts";
 import { poolsInUse, queueText, verdictOf } from "./verdict.ts";
 
 // The entry point of the dashboard: connects the data to the server's markup.
@@ -38,11 +35,6 @@ Alpine.data("parts", createParts);
 Alpine.data("table", createTable(pool));
 Alpine.data("theme", createThemeSwitch);
 Alpine.data("copy", createCopy);
-Alpine.data("chat", createChat);
-Alpine.data("embed", createEmbed);
-Alpine.data("transcribe", createTranscribe);
-Alpine.data("mcp", createMcpTry);
-Alpine.data("transfer", createTransfer);
 Alpine.data("overview", () => ({
   verdict: () => {
     const { server, cluster, chosen } = pool();
@@ -99,6 +91,8 @@ Alpine.data("servers", () => ({
   requests: (row: ServerRow) => nowText(row, `${format.rate(pool().tick >= 0 ? rates.requests(row.id) : 0)}/s`),
 }));
 registerPlots(Alpine, pool, history);
+registerSeen(Alpine);
+registerLater(Alpine, pool);
 Alpine.start();
 follow(pool(), history, rates);
 

@@ -53,6 +53,26 @@ export function until(then: string, now: number): string {
   return left <= 0 ? "the next job decides" : `for ${duration(Math.ceil(left / 1000) * 1000)}`;
 }
 
+/** The time until `then`, which is RFC 3339: `in 5 h`; `now` is in milliseconds since 1970. Past times are ago. */
+export function ahead(then: string, now: number): string {
+  const left = Math.round((Date.parse(then) - now) / 1000) * 1000;
+  if (left <= 0) return `${duration(-left)} ago`;
+  // Minutes do not matter to what is days away, nor hours to what is weeks away.
+  return `in ${left >= 14 * DAY_MS ? `${Math.round(left / DAY_MS)} d` : duration(left)}`;
+}
+
+const DAY_MS = 86_400_000;
+
+/** Whether a time, which is RFC 3339, is less than a week away. */
+export function isSoon(then: string, now: number): boolean {
+  return Date.parse(then) - now < 7 * DAY_MS;
+}
+
+/** A time, which is RFC 3339, in the viewer's zone. */
+export function time(then: string): string {
+  return new Date(then).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+}
+
 /** A measured speed: input and output per second of one request. */
 export function speeds(speed: {
   readonly prefill_tokens_per_s: number | null;

@@ -1,6 +1,6 @@
 import { assertOk, messageOf } from "./answers.ts";
 
-type Action = "drain" | "undrain" | "block" | "unblock" | "disconnect" | "cancel";
+type Action = "drain" | "undrain" | "block" | "unblock" | "disconnect" | "cancel" | "revoke";
 
 const QUESTIONS: Readonly<Record<Action, { readonly title: string; readonly text: string; readonly verb: string }>> = {
   drain: {
@@ -28,6 +28,11 @@ const QUESTIONS: Readonly<Record<Action, { readonly title: string; readonly text
     title: "Cancel this job?",
     text: "Its client gets an error, and its worker is asked to stop.",
     verb: "Cancel the job",
+  },
+  revoke: {
+    title: "Revoke this key?",
+    text: "It is refused from now on, and what runs or is connected with it ends. This cannot be taken back. Its usage keeps its name.",
+    verb: "Revoke",
   },
 };
 
@@ -60,19 +65,17 @@ export function createOperator() {
       return QUESTIONS[this.action].verb;
     },
     isDangerous(): boolean {
-      return this.action === "disconnect" || this.action === "block" || this.action === "cancel";
+      return ["disconnect", "block", "cancel", "revoke"].includes(this.action);
     },
     close(): void {
       dialog().close();
     },
     async act(): Promise<void> {
-      const kind = this.action === "cancel" ? "jobs" : "workers";
-      const query = this.plugin === "" ? "" : `?plugin=${this.plugin}`;
+      const { action, id, plugin } = this;
       this.isBusy = true;
       try {
-        const path = `/api/state/${kind}/${encodeURIComponent(this.id)}/${this.action}${query}`;
-        const response = await fetch(path, { method: "POST" });
-        await assertOk(response);
+        const response = await assertOk(await send(action, encodeURIComponent(id), plugin));
+        if (action === "revoke") document.dispatchEvent(new Event("keyschange"));
         const done = (await response.json()) as { readonly unanswered?: readonly string[] }; // the server's own
         const notice = `Done: ${this.verb().toLowerCase()} ${this.name}${silentText(done.unanswered ?? [])}`;
         this.notice = notice;
@@ -87,6 +90,13 @@ export function createOperator() {
       }
     },
   };
+}
+
+function send(action: Action, id: string, plugin: string): Promise<Response> {
+  if (action === "revoke") return fetch(`/api/keys/${id}`, { method: "DELETE" });
+  const kind = action === "cancel" ? "jobs" : "workers";
+  const query = plugin === "" ? "" : `?plugin=${plugin}`;
+  return fetch(`/api/state/${kind}/${id}/${action}${query}`, { method: "POST" });
 }
 
 /** Names the servers of a cluster that have not answered, where the action may not hold. */

@@ -1,5 +1,6 @@
 /** @jsxImportSource @kitajs/html */
 import type { PropsWithChildren } from "@kitajs/html";
+import { bind } from "./bind.ts";
 
 export interface Column {
   /** The field of a row that the column sorts by; empty for a column that cannot be sorted. */
@@ -10,37 +11,54 @@ export interface Column {
   readonly isForAdmins?: boolean;
 }
 
-export interface LiveTableProps {
-  /** The plugin's id and the name of the list in its state. */
-  readonly plugin: string;
-  readonly list: string;
+export interface ListingProps {
+  /** The beginning of the ids of its fields. */
+  readonly id: string;
+  /** The expression for the component: what `createListing` returns, or what has the same members. */
+  readonly data: string;
   readonly caption: string;
   readonly columns: readonly Column[];
-  readonly sortKey: string;
-  /** A field by which rows can be filtered, and its label. */
-  readonly facet?: { readonly field: string; readonly label: string };
+  /** Markup of what is beside the field for the filter. */
+  readonly tools?: string;
   /** The text for a list without rows. */
   readonly empty: string;
+  /** Markup after the table, within the component. */
+  readonly after?: string;
+  /** The expression that tells a row from all others. */
+  readonly rowKey?: string;
+  /** What is done a moment after the filter was changed, for a list that the server filters. */
+  readonly onFilter?: string;
+  /** The expression for the number of rows; by default those that match and all of them. */
+  readonly count?: string;
+  /** What is done while the list can be seen, and how often, in seconds. */
+  readonly refresh?: { readonly everyS: number; readonly run: string };
 }
 
-/**
- * A table over a list of a plugin's state: filtered, sorted and paged in the browser. The children are the cells of one
- * row, bound to `row`.
- */
-export function LiveTable(props: PropsWithChildren<LiveTableProps>): string {
-  const { plugin, list, caption, columns, sortKey, facet, empty, children } = props;
-  const id = `${plugin}-${list}`;
+/** A table of rows with a filter, an order and pages. The children are the cells of one row, bound to `row`. */
+export function Listing(props: PropsWithChildren<ListingProps>): string {
+  const { id, data, caption, columns, tools = "", empty, rowKey = "row.id", onFilter, refresh, children } = props;
+  const { after = "" } = props;
+  const { count = "$format.count(matching()) + ' of ' + $format.count(total())" } = props;
   return (
-    <div class="listing" x-data={`table('${plugin}', '${list}', '${sortKey}', '${facet?.field ?? ""}')`}>
+    <div
+      class="listing"
+      x-data={data}
+      {...(refresh === undefined ? {} : bind(`x-seen:${refresh.everyS}`, refresh.run))}
+    >
       <div class="tools">
         <label class="search">
           <span class="unseen">Filter</span>
-          <input type="search" placeholder="Filter…" x-model="filter" id={`${id}-filter`} autocomplete="off" />
+          <input
+            type="search"
+            placeholder="Filter…"
+            x-model="filter"
+            {...(onFilter === undefined ? {} : bind("x-on:input.debounce.250ms", onFilter))}
+            id={`${id}-filter`}
+            autocomplete="off"
+          />
         </label>
-        {facet === undefined ? "" : <Facet id={`${id}-facet`} label={facet.label} />}
-        <span class="soft" role="status">
-          <span x-text="matching()">0</span> of <span x-text="total()">0</span>
-        </span>
+        {tools as "safe"}
+        <span class="soft" role="status" x-text={count}></span>
       </div>
       <section class="scroller" tabindex="0" aria-label={caption}>
         <table>
@@ -55,10 +73,7 @@ export function LiveTable(props: PropsWithChildren<LiveTableProps>): string {
             </tr>
           </thead>
           <tbody>
-            <template
-              x-for="row in rows()"
-              x-bind:key="row.id || row.channel || (row.relay ? row.relay + ' ' + row.name : row.name)"
-            >
+            <template x-for="row in rows()" x-bind:key={rowKey}>
               <tr>{children as "safe"}</tr>
             </template>
           </tbody>
@@ -79,7 +94,40 @@ export function LiveTable(props: PropsWithChildren<LiveTableProps>): string {
           Next
         </button>
       </div>
+      {after as "safe"}
     </div>
+  ) as string;
+}
+
+export interface LiveTableProps {
+  /** The plugin's id and the name of the list in its state. */
+  readonly plugin: string;
+  readonly list: string;
+  readonly caption: string;
+  readonly columns: readonly Column[];
+  readonly sortKey: string;
+  /** A field by which rows can be filtered, and its label. */
+  readonly facet?: { readonly field: string; readonly label: string };
+  /** The text for a list without rows. */
+  readonly empty: string;
+}
+
+/** A table over a list of a plugin's state: filtered, sorted and paged in the browser. */
+export function LiveTable(props: PropsWithChildren<LiveTableProps>): string {
+  const { plugin, list, caption, columns, sortKey, facet, empty, children } = props;
+  const id = `${plugin}-${list}`;
+  return (
+    <Listing
+      id={id}
+      data={`table('${plugin}', '${list}', '${sortKey}', '${facet?.field ?? ""}')`}
+      caption={caption}
+      columns={columns}
+      tools={facet === undefined ? "" : ((<Facet id={`${id}-facet`} label={facet.label} />) as string)}
+      empty={empty}
+      rowKey="row.id || row.channel || (row.relay ? row.relay + ' ' + row.name : row.name)"
+    >
+      {children as "safe"}
+    </Listing>
   ) as string;
 }
 
@@ -146,5 +194,35 @@ export function LoadBar({ used, total }: { readonly used: string; readonly total
         <span x-text={used}></span>/<span x-text={total}></span>
       </span>
     </span>
+  ) as string;
+}
+
+/** A choice that filters a list. Its options have their values as keys; the first one is chosen unless the script says otherwise. */
+export function Choice({
+  id,
+  label,
+  model,
+  onChange,
+  options,
+}: {
+  readonly id: string;
+  readonly label: string;
+  readonly model: string;
+  readonly onChange: string;
+  readonly options: readonly (readonly [value: string, text: string])[];
+}): string {
+  return (
+    <label class="facet">
+      <span class="unseen" safe>
+        {label}
+      </span>
+      <select id={id} x-model={model} x-on:change={onChange}>
+        {options.map(([value, text]) => (
+          <option value={value} safe>
+            {text}
+          </option>
+        ))}
+      </select>
+    </label>
   ) as string;
 }

@@ -50,6 +50,17 @@ describe("an asset of the dashboard", () => {
   });
 });
 
+test("the page loads at once what its module imports, and no module that a section loads when it is opened", () => {
+  const preloaded = assets.page.preloads.map((path) => path.split("/").at(-1));
+  expect(preloaded).toContain("alpine.js");
+  expect(preloaded).toContain("later.ts");
+  expect(preloaded).not.toContain("app.ts");
+  expect(preloaded).not.toContain("keys-page.ts");
+  expect(preloaded).not.toContain("key-form.ts");
+  expect(preloaded).not.toContain("try-chat.ts");
+  expect(assets.names).toContain("key-form.ts");
+});
+
 test("the style sheet holds every part of it that the folder has", async () => {
   const sheet = await get("app.css").text();
   const folder = fileURLToPath(new URL("../../../views/client", import.meta.url));

@@ -5,9 +5,14 @@ import { renderLlmView } from "../../../src/plugins/llm/view.tsx";
 import { renderMcpView } from "../../../src/plugins/mcp/view.tsx";
 import { renderTransferView } from "../../../src/plugins/transfer/view.tsx";
 import type { Problem } from "../../../src/state/problems.ts";
+import { Keys } from "../../../views/keys.tsx";
 import { Layout, type PageAssets } from "../../../views/layout.tsx";
 import { SignInPage } from "../../../views/signin.tsx";
 import { StatePage } from "../../../views/state.tsx";
+import { Usage } from "../../../views/usage.tsx";
+
+const renderUsage = (): string => (<Usage />) as string;
+const renderKeys = (): string => (<Keys keeping="made" />) as string;
 
 const EVIL = `"><script>alert(1)</script>`;
 const ASSETS: PageAssets = { theme: "/theme.ts", script: "/app.ts", preloads: ["/a.ts"], styles: ["/app.css"] };
@@ -31,7 +36,7 @@ test("a version or a worker's name that is a script appears as text on the state
   expect(html.match(/&lt;script&gt;alert\(1\)/g)).toHaveLength(2);
 });
 
-test("the state page holds each plugin's fragment unchanged, under its own tab", () => {
+test("the state page has a tab for each section, and the content of the first one alone", () => {
   const html = StatePage({
     version: "1.2.3",
     canSignOut: false,
@@ -41,13 +46,14 @@ test("the state page holds each plugin's fragment unchanged, under its own tab",
     boot: '{"version":"1.2.3"}',
     problems: [],
     sections: [
-      { id: "llm", label: "Models", html: "<p>three workers</p>" },
-      { id: "mcp", label: "MCP", html: "<p>two relays</p>" },
+      { id: "llm", label: "Models" },
+      { id: "keys", label: "Keys" },
     ],
   });
   expect(html).toStartWith("<!doctype html><html");
-  expect(html.match(/<p>(three workers|two relays)<\/p>/g)).toHaveLength(2);
-  expect(html.match(/href="#(overview|llm|mcp)"/g)).toHaveLength(3);
+  expect(html.match(/href="#(overview|llm|keys)"/g)).toHaveLength(3);
+  expect(html).toContain('id="verdict"');
+  expect(html.match(/x-later="(llm|keys)"/g)).toHaveLength(2);
   expect(html).toContain('<script type="application/json" id="boot">{"version":"1.2.3"}</script>');
   expect(html).toContain('data-keys="none"');
   expect(html).not.toContain("/state/sign-out");
@@ -94,6 +100,8 @@ test.each([
   ["models", renderLlmView],
   ["relays", renderMcpView],
   ["transfers", renderTransferView],
+  ["keys", renderKeys],
+  ["usage", renderUsage],
 ])("the section on %s has only markup and bindings, as the content security policy requires", (_what, render) => {
   const html = render();
   expect(html).toContain("x-text=");
@@ -105,6 +113,7 @@ test.each([
   ["audio", renderAsrView],
   ["relays", renderMcpView],
   ["transfers", renderTransferView],
+  ["keys", renderKeys],
 ])("each table in the section on %s has a cell for every heading", (_what, render) => {
   const tables = [...render().matchAll(/<table.*?<\/table>/gs)].map(([table]) => table);
   expect(tables.length).toBeGreaterThan(0);

@@ -1,0 +1,43 @@
+import type { AlpineApi } from "./alpine.js";
+import { assertOk, messageOf } from "./answers.ts";
+import type { Row } from "./listing.ts";
+import { createListing, NO_ROWS } from "./tables.ts";
+
+export interface AskedListOptions {
+  /** Returns the path to ask, by what the viewer has chosen in the list. */
+  readonly path: (choice: string) => string;
+  /** Makes a row of each entry of the answer's `data`; undefined for one that is left out. */
+  readonly toRow: (entry: Row) => Row | undefined;
+  /** What is chosen at the start. */
+  readonly choice?: string;
+}
+
+/** A table over a list that the page asks the server for: the members of a listing, and those to ask again. */
+export function createAskedList(alpine: AlpineApi, { path, toRow, choice = "" }: AskedListOptions) {
+  const data = alpine.reactive({ rows: NO_ROWS });
+  let asked = 0;
+  return {
+    ...createListing(() => data.rows),
+    choice,
+    problem: "",
+    async load(): Promise<void> {
+      asked += 1;
+      const question = asked;
+      try {
+        const response = await assertOk(await fetch(path(this.choice)));
+        const answer = (await response.json()) as { readonly data: readonly Row[] }; // the server's own
+        if (question !== asked) return;
+        const rows = answer.data.flatMap((entry) => toRow(entry) ?? []);
+        data.rows = Object.freeze(rows.map((row) => Object.freeze(row)));
+        this.problem = "";
+      } catch (error) {
+        if (question === asked) this.problem = messageOf(error);
+      }
+    },
+    /** Asks again after the viewer has chosen something else. */
+    changed(): void {
+      this.page = 0;
+      void this.load();
+    },
+  };
+}

@@ -1,0 +1,47 @@
+import type { AlpineApi } from "./alpine.js";
+import { assertOk, messageOf } from "./answers.ts";
+import type { PoolStore } from "./pool-store.ts";
+
+/** A module of a section that is loaded when the section is first opened. */
+interface LaterModule {
+  /** Registers the components that the section's markup names. */
+  register(alpine: AlpineApi, pool: () => PoolStore): void;
+}
+
+const MODULES: Readonly<Record<string, () => Promise<LaterModule>>> = {
+  keys: () => import("./keys-page.ts"),
+  usage: () => import("./usage-page.ts"),
+};
+
+/** Loads the module of a section. Those of plugins share one. */
+function load(id: string): Promise<LaterModule> {
+  return MODULES[id]?.() ?? import("./plugin-page.ts");
+}
+
+/**
+ * Adds the directive `x-later="keys"`, which fills its element with the markup of that section and loads its module, once
+ * the section is opened. Most visits to the dashboard look at the overview alone.
+ */
+export function registerLater(alpine: AlpineApi, pool: () => PoolStore): void {
+  alpine.directive("later", (element, { expression: id }, { effect, evaluate }) => {
+    let isAsked = false;
+    const fill = async (): Promise<void> => {
+      try {
+        const answer = fetch(`/api/state/view/${id}.html`).then(assertOk);
+        const [{ register }, markup] = await Promise.all([load(id), answer.then((response) => response.text())]);
+        register(alpine, pool);
+        // The server has escaped it, as the rest of the page.
+        element.innerHTML = markup;
+      } catch (error) {
+        // The next time that the section is opened asks again.
+        isAsked = false;
+        element.textContent = messageOf(error);
+      }
+    };
+    effect(() => {
+      if (evaluate(`isOpen('${id}')`) !== true || isAsked) return;
+      isAsked = true;
+      void fill();
+    });
+  });
+}

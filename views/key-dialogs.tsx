@@ -1,0 +1,272 @@
+/** @jsxImportSource @kitajs/html */
+import type { PropsWithChildren } from "@kitajs/html";
+import { bind } from "./parts/bind.ts";
+import { CurlLine } from "./parts/parts.tsx";
+
+/** The dialog that lists everything about a key. */
+export function KeyDetails(): string {
+  return (
+    <dialog id="key-details" class="ask" aria-labelledby="key-details-title">
+      <h2 id="key-details-title" x-text="chosen ? chosen.name : ''">
+        Key
+      </h2>
+      <dl class="facts">
+        <template x-for="fact in facts" x-bind:key="fact.label">
+          <div>
+            <dt x-text="fact.label"></dt>
+            <dd x-text="fact.value"></dd>
+          </div>
+        </template>
+      </dl>
+      <form method="dialog" class="buttons">
+        <button type="submit" class="main">
+          Close
+        </button>
+      </form>
+    </dialog>
+  ) as string;
+}
+
+/** The dialog that creates or edits a key. */
+export function KeyFormDialog(): string {
+  return (
+    <dialog id="key-form" class="ask key-form" aria-labelledby="key-form-title">
+      <h2 id="key-form-title" x-text="formTitle()">
+        New key
+      </h2>
+      <form {...bind("x-on:submit.prevent", "save()")} autocomplete="off">
+        <div class="fields">
+          <Field name="name" label="Name" placeholder="ada, or ci" isRequired />
+          <label x-show="chosen === null">
+            Kind
+            <select name="kind" x-model="form.kind">
+              <option value="client">Client: uses models</option>
+              <option value="worker">Worker: serves models</option>
+              <option value="join">Join token: lets new workers register</option>
+              <option value="admin">Admin: operates this server</option>
+            </select>
+          </label>
+          <Field name="tenant" label="Tenant" placeholder="default" hint="Its keys share one place in the queue." />
+          <Field name="models" label="Models" placeholder="all, or qwen*, llama3:8b" />
+          <Field name="tenants" label="Serves only these tenants" placeholder="all" />
+          <Field name="max_slots" label="Slots at most" placeholder="as many as it offers" />
+          <Field name="max_uses" label="Workers at most" placeholder="any number" />
+          <Expiry />
+        </div>
+        <fieldset x-show="has('parallel')">
+          <legend>Limits</legend>
+          <p class="soft">An empty field sets no limit. Amounts such as 20k and 2M work.</p>
+          <div class="fields three">
+            <Field name="parallel" label="Jobs at once" />
+            <Field name="requests_per_minute" label="Requests per minute" />
+            <Field name="tokens_per_minute" label="Tokens per minute" />
+            <Field name="tokens_per_day" label="Tokens per day" />
+            <Field name="tokens_per_week" label="Tokens per week" />
+            <Field name="tokens_per_month" label="Tokens per month" />
+            <Field name="audio_seconds_per_day" label="Audio seconds per day" />
+            <Field name="audio_seconds_per_week" label="Audio seconds per week" />
+            <Field name="audio_seconds_per_month" label="Audio seconds per month" />
+            <Field name="timezone" label="Time zone of budgets" placeholder="UTC" list="key-zones" />
+            <Field name="max_waiting" label="Jobs that may wait" />
+            <Selection
+              name="on_limit"
+              label="Requests at a limit"
+              options={[
+                ["", "wait"],
+                ["refuse", "are refused"],
+              ]}
+            />
+          </div>
+          <datalist id="key-zones">
+            <option value="UTC"></option>
+            <option x-bind:value="zone()"></option>
+          </datalist>
+        </fieldset>
+        <fieldset x-show="has('weight')">
+          <legend>Priority and end users</legend>
+          <div class="fields three">
+            <Selection
+              name="class"
+              label="Class"
+              options={[
+                ["interactive", "interactive: first"],
+                ["", "normal"],
+                ["background", "background: last"],
+              ]}
+            />
+            <Field name="weight" label="Weight" placeholder="1" />
+            <Field name="user_header" label="End user header" placeholder="X-OpenWebUI-User-Id" />
+            <Selection
+              name="prefer"
+              label="Prefers"
+              options={[
+                ["", "any worker"],
+                ["own", "workers of its tenant"],
+              ]}
+            />
+          </div>
+        </fieldset>
+        <FormProblem />
+        <div class="buttons">
+          <CancelButton dialog="key-form" />
+          <button
+            type="submit"
+            class="main"
+            x-bind:disabled="isBusy"
+            x-text="chosen === null ? 'Create key' : 'Save'"
+          ></button>
+        </div>
+      </form>
+    </dialog>
+  ) as string;
+}
+
+function Expiry(): string {
+  return (
+    <>
+      <Selection
+        name="expires"
+        label="Expires"
+        isAlways
+        options={[
+          ["never", "never"],
+          ["1", "in 1 day"],
+          ["7", "in 7 days"],
+          ["30", "in 30 days"],
+          ["90", "in 90 days"],
+          ["365", "in 365 days"],
+          ["at", "at a time…"],
+        ]}
+      />
+      <label x-show="form.expires === 'at'">
+        Time, in your time zone
+        <input type="datetime-local" name="expires_at" x-model="form.expires_at" />
+      </label>
+    </>
+  ) as string;
+}
+
+interface FieldProps {
+  /** The field of the form. It is shown for the kinds of key that have it. */
+  readonly name: string;
+  readonly label: string;
+  readonly placeholder?: string;
+  readonly hint?: string;
+  /** The id of the list of suggestions. */
+  readonly list?: string;
+  readonly isRequired?: boolean;
+}
+
+function Field({ name, label, placeholder, hint, list, isRequired = false }: FieldProps): string {
+  return (
+    <label {...(isRequired ? {} : { "x-show": `has('${name}')` })}>
+      <span safe>{label}</span>
+      <input
+        name={name}
+        x-model={`form.${name}`}
+        placeholder={placeholder}
+        list={list}
+        required={isRequired}
+        maxlength={isRequired ? "128" : undefined}
+        autocomplete="off"
+      />
+      {hint === undefined ? (
+        ""
+      ) : (
+        <span class="sub" safe>
+          {hint}
+        </span>
+      )}
+    </label>
+  ) as string;
+}
+
+interface SelectionProps {
+  readonly name: string;
+  readonly label: string;
+  readonly options: readonly (readonly [value: string, text: string])[];
+  /** Whether every kind of key has it. */
+  readonly isAlways?: boolean;
+}
+
+function Selection({ name, label, options, isAlways = false }: SelectionProps): string {
+  return (
+    <label {...(isAlways ? {} : { "x-show": `has('${name}')` })}>
+      <span safe>{label}</span>
+      <select name={name} x-model={`form.${name}`}>
+        {options.map(([value, text]) => (
+          <option value={value} safe>
+            {text}
+          </option>
+        ))}
+      </select>
+    </label>
+  ) as string;
+}
+
+/** The dialog that gives a key a new secret. */
+export function RotateDialog(): string {
+  return (
+    <dialog id="key-rotate" class="ask" aria-labelledby="key-rotate-title">
+      <h2 id="key-rotate-title">Rotate this key?</h2>
+      <p class="name" x-text="chosen ? chosen.name : ''"></p>
+      <p>It gets a new secret. Its id, limits and usage stay.</p>
+      <form {...bind("x-on:submit.prevent", "rotate()")}>
+        <label>
+          The current secret stays valid
+          <select name="overlap" x-model="overlap">
+            <option value="0s">no longer (it was leaked)</option>
+            <option value="1h">for 1 hour</option>
+            <option value="24h">for 24 hours</option>
+            <option value="48h">for 48 hours</option>
+            <option value="7d">for 7 days</option>
+            <option value="30d">for 30 days</option>
+          </select>
+        </label>
+        <FormProblem />
+        <div class="buttons">
+          <CancelButton dialog="key-rotate" />
+          <button type="submit" class="main" x-bind:disabled="isBusy">
+            Rotate
+          </button>
+        </div>
+      </form>
+    </dialog>
+  ) as string;
+}
+
+/** The dialog that shows a key that was just created. */
+export function ShownKeyDialog(): string {
+  return (
+    <dialog id="key-shown" class="ask key-shown" aria-labelledby="key-shown-title" x-on:close="forget()">
+      <h2 id="key-shown-title" x-text="'The key of ' + shownName">
+        The key
+      </h2>
+      <p>
+        <b>Copy it now. It is not shown again,</b> because the server keeps only a hash of it.
+      </p>
+      <div class="secret" x-data="copy">
+        <code tabindex="0" x-text="shownKey"></code>
+        <button type="button" class="main" x-on:click="copyText(shownKey)" x-text="isCopied ? 'Copied' : 'Copy'">
+          Copy
+        </button>
+      </div>
+      <CurlLine text="firstStep()" label="Try it" />
+      <form method="dialog" class="buttons">
+        <button type="submit">Done</button>
+      </form>
+    </dialog>
+  ) as string;
+}
+
+function FormProblem(): string {
+  return (<p class="problem" role="alert" x-show="formProblem !== ''" x-text="formProblem"></p>) as string;
+}
+
+function CancelButton({ dialog }: PropsWithChildren<{ readonly dialog: string }>): string {
+  return (
+    <button type="button" x-on:click={`close('${dialog}')`}>
+      Cancel
+    </button>
+  ) as string;
+}

@@ -1,0 +1,230 @@
+/** @jsxImportSource @kitajs/html */
+import { AuditTable } from "./audit.tsx";
+import { KeyDetails, KeyFormDialog, RotateDialog, ShownKeyDialog } from "./key-dialogs.tsx";
+import { Part, PluginSection, ProblemLine } from "./parts/parts.tsx";
+import { Cell, Choice, Listing } from "./parts/table.tsx";
+
+/** Where a server has keys beside those of its settings: keys that it creates and keeps, only those of a file, or none. */
+export type Keeping = "made" | "file" | "none";
+
+/** The section on keys: who may use the server, how much, and what operators changed. */
+export function Keys({ keeping }: { readonly keeping: Keeping }): string {
+  return (
+    <PluginSection
+      id="keys"
+      title="Keys"
+      summary=""
+      parts={[
+        { id: "keys", label: "Keys" },
+        { id: "audit", label: "Audit trail" },
+      ]}
+    >
+      <Part id="keys">{keeping === "none" ? <NoKeys /> : <KeyTable keeping={keeping} />}</Part>
+      <Part id="audit">
+        <AuditTable />
+      </Part>
+    </PluginSection>
+  ) as string;
+}
+
+/** Explains how to give a server keys. */
+function NoKeys(): string {
+  return (
+    <div class="card no-keys">
+      <h3>This server has no keys of its own</h3>
+      <p>
+        Keys for people and programs, with names, models, limits and budgets, need a place to be kept. Set{" "}
+        <code>DATA_DIR</code> and restart the server to create keys on this page, or list them in a file that{" "}
+        <code>KEYS_FILE</code> names. The keys of <code>API_KEY</code> and <code>CLIENT_KEY</code> go on working beside
+        them.
+      </p>
+    </div>
+  ) as string;
+}
+
+function KeyTable({ keeping }: { readonly keeping: "made" | "file" }): string {
+  return (
+    <Listing
+      id="keys"
+      data="keys"
+      caption="Keys"
+      columns={[
+        { sortBy: "name", label: "Key" },
+        { sortBy: "kind", label: "Kind" },
+        { sortBy: "", label: "Limits" },
+        { sortBy: "", label: "Now", isNumber: true },
+        { sortBy: "last_used", label: "Last used", isNumber: true },
+        { sortBy: "expires", label: "Expires", isNumber: true },
+        { sortBy: "status", label: "State" },
+        { sortBy: "", label: "Actions", isForAdmins: true },
+      ]}
+      tools={(<Tools keeping={keeping} />) as string}
+      empty={
+        keeping === "made"
+          ? "There are no active keys. An admin can create one."
+          : "The file of keys lists no active keys."
+      }
+      onFilter="changed()"
+      count="countText()"
+      refresh={{ everyS: 10, run: "load()" }}
+      after={(<Dialogs />) as string}
+    >
+      <Cell label="Key">
+        <button
+          type="button"
+          class="plain name"
+          x-text="row.name"
+          x-on:click="details(row)"
+          x-bind:aria-label="'Details of ' + row.name"
+        ></button>
+        <span class="sub clip" x-text="row.source === 'file' ? 'in KEYS_FILE' : row.hint" x-bind:title="row.id"></span>
+        <span class="sub" x-show="row.formerText !== ''" x-text="'also ' + row.formerText"></span>
+      </Cell>
+      <Cell label="Kind">
+        <span class="line" x-text="row.kindText"></span>
+        <span class="sub clip" x-text="row.detail" x-bind:title="row.detail"></span>
+        <span
+          class="sub clip"
+          x-show="row.modelsText !== ''"
+          x-text="row.modelsText"
+          x-bind:title="'Models: ' + row.modelsText"
+        ></span>
+      </Cell>
+      <Cell label="Limits">
+        <Limits />
+      </Cell>
+      <Cell label="Now" isNumber>
+        <span x-show="work(row).running > 0" x-text="work(row).running + ' running'"></span>
+        <span class="warn out" x-show="work(row).waiting > 0" x-text="work(row).waiting + ' waiting'"></span>
+        <span class="sub" x-show="work(row).held > 0" x-text="work(row).held + ' at a limit'"></span>
+        <span x-show="work(row).running + work(row).waiting === 0">–</span>
+      </Cell>
+      <Cell label="Last used" isNumber>
+        <span
+          x-text="row.last_used_at ? $format.age(row.last_used_at, $store.pool.now) : 'never'"
+          x-bind:title="row.last_used_at || ''"
+        ></span>
+      </Cell>
+      <Cell label="Expires" isNumber>
+        <span
+          x-text="row.expires_at ? $format.ahead(row.expires_at, $store.pool.now) : 'never'"
+          x-bind:class="row.expires_at && $format.isSoon(row.expires_at, $store.pool.now) && row.status === 'active' ? 'warn' : ''"
+          x-bind:title="row.expires_at || ''"
+        ></span>
+      </Cell>
+      <Cell label="State">
+        <span class="badge" x-bind:class="row.status" x-text="row.status"></span>
+      </Cell>
+      <Cell label="Actions" isForAdmins>
+        <Actions />
+      </Cell>
+    </Listing>
+  ) as string;
+}
+
+function Tools({ keeping }: { readonly keeping: "made" | "file" }): string {
+  return (
+    <>
+      <Choice
+        id="keys-kind"
+        label="Kind"
+        model="kind"
+        onChange="changed()"
+        options={[
+          ["", "All kinds"],
+          ["client", "Clients"],
+          ["worker", "Workers"],
+          ["join", "Join tokens"],
+          ["admin", "Admins"],
+        ]}
+      />
+      <Choice
+        id="keys-status"
+        label="State"
+        model="status"
+        onChange="changed()"
+        options={[
+          ["active", "Active"],
+          ["expired", "Expired"],
+          ["revoked", "Revoked"],
+          ["", "All states"],
+        ]}
+      />
+      {keeping === "made" ? (
+        <button type="button" class="main for-admins" x-on:click="create()">
+          New key
+        </button>
+      ) : (
+        ""
+      )}
+      <ProblemLine />
+    </>
+  ) as string;
+}
+
+/** A bar for each limit of a key, with the time until its budget resets. */
+function Limits(): string {
+  return (
+    <>
+      <ul class="limits" x-show="row.limitLines.length > 0">
+        <template x-for="line in row.limitLines" x-bind:key="line.limit">
+          <li>
+            <span class="what" x-text="line.label"></span>
+            <meter
+              min="0"
+              x-bind:class="line.isFull ? 'full' : ''"
+              x-bind:max="line.max || 1"
+              x-bind:value="line.used"
+              x-bind:aria-label="line.label + ': ' + line.text"
+            ></meter>
+            <span class="figures" x-bind:class="line.isFull ? 'warn' : ''" x-text="line.text"></span>
+            <span
+              class="sub"
+              x-show="line.resetsAt"
+              x-text="line.resetsAt ? 'resets ' + $format.ahead(line.resetsAt, $store.pool.now) : ''"
+              x-bind:title="line.resetsAt ? 'Resets at ' + $format.time(line.resetsAt) : ''"
+            ></span>
+          </li>
+        </template>
+      </ul>
+      <span class="soft" x-show="row.limitLines.length === 0" x-text="row.kind === 'client' ? 'no limits' : '–'"></span>
+    </>
+  ) as string;
+}
+
+function Actions(): string {
+  return (
+    <>
+      <span class="actions" x-show="row.isChangeable">
+        <button type="button" class="small" x-on:click="edit(row)" x-bind:aria-label="'Edit ' + row.name">
+          Edit
+        </button>
+        <button type="button" class="small" x-on:click="askRotate(row)" x-bind:aria-label="'Rotate ' + row.name">
+          Rotate
+        </button>
+        <button
+          type="button"
+          class="small"
+          x-on:click="$store.operator.ask('revoke', row.id, row.name)"
+          x-bind:aria-label="'Revoke ' + row.name"
+        >
+          Revoke
+        </button>
+      </span>
+      <span class="sub" x-show="row.source === 'file'">
+        Change it in its file
+      </span>
+    </>
+  ) as string;
+}
+
+function Dialogs(): string {
+  return (
+    <>
+      <KeyDetails />
+      <KeyFormDialog />
+      <RotateDialog />
+      <ShownKeyDialog />
+    </>
+  ) as string;
+}

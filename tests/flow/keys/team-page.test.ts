@@ -109,4 +109,4 @@ test("the commands of docs/teams.md lead from nothing to thirty keys, and throug
   expect(read("keys.csv").split("\n")).toHaveLength(PEOPLE);
   for (const line of read("keys.csv").split("\n")) expect(await statusFor(line.split(",")[1] ?? "")).toBe(200);
   expect([await statusFor(""), await statusFor(ada)]).toEqual([401, 401]);
-}, 120_000);
+}, 240_000);

@@ -3,6 +3,7 @@ import type { Clock } from "../system/deps.ts";
 import type { BudgetState } from "./budget.ts";
 import { Budgets, type BudgetsOptions } from "./budgets.ts";
 import type { KeyElsewhere, KeyHolding, OwnSpent } from "./elsewhere.ts";
+import { Expectation } from "./expectation.ts";
 import type { LimitName } from "./limit-names.ts";
 import type { Amounts, Held, LimitState } from "./limit-state.ts";
 import { MinuteLimit, type MinuteState } from "./minute-limit.ts";
@@ -39,6 +40,8 @@ export interface AllowanceOptions extends BudgetsOptions {
  * a request, at the same time or one after the other, are counted separately (`occupy`).
  */
 export class Allowance {
+  /** What requests of the key are expected to use. */
+  readonly expectation = new Expectation();
   readonly #options: AllowanceOptions;
   readonly #requests = new MinuteLimit({ isWhole: true });
   readonly #tokens = new MinuteLimit({ isWhole: false });
@@ -51,8 +54,6 @@ export class Allowance {
   /** The waiting jobs of pending requests, and the tokens that these are expected to use. */
   #pending = 0;
   #pendingTokens = 0;
-  #typicalOutput = FIRST_OUTPUT;
-  #typicalSeconds = 0;
   #reservedTokens = 0;
   #reservedSeconds = 0;
 
@@ -81,24 +82,6 @@ export class Allowance {
   /** Whether a request waits at a limit that is not a used-up budget. If not, it is refused. */
   get waits(): boolean {
     return this.#limits.onLimit !== "refuse";
-  }
-
-  /** Returns what a request is expected to use: its input, and as much output and audio as others of the key have had. */
-  expect({
-    inputTokens,
-    maxOutput,
-  }: {
-    readonly inputTokens: number;
-    readonly maxOutput: number | undefined;
-  }): Amounts {
-    const output = Math.min(maxOutput ?? Number.POSITIVE_INFINITY, this.#typicalOutput);
-    return { tokens: inputTokens + Math.round(output), audioSeconds: this.#typicalSeconds };
-  }
-
-  /** Learns from what a request has used what to expect of others. */
-  learn(inputTokens: number, { tokens, audioSeconds }: Amounts): void {
-    if (tokens > 0) this.#typicalOutput += LEARNED * (Math.max(0, tokens - inputTokens) - this.#typicalOutput);
-    if (audioSeconds > 0) this.#typicalSeconds += LEARNED * (audioSeconds - this.#typicalSeconds);
   }
 
   /** Returns why a request cannot be admitted now; undefined if it can. */
@@ -136,6 +119,18 @@ export class Allowance {
     return forRequests >= forTokens
       ? { kind: "busy", limit: "requests_per_minute", max: requestsPerMinute, waitMs: forRequests }
       : { kind: "busy", limit: "tokens_per_minute", max: tokensPerMinute, waitMs: forTokens };
+  }
+
+  /** Returns why a request that is no job may not begin now: only the limit of requests per minute counts for it. */
+  heldAsRequest(): Held | undefined {
+    const { requestsPerMinute: max } = this.#limits;
+    const waitMs = max === undefined ? 0 : this.#msUntilRequest(this.#options.clock.elapsed());
+    return max === undefined || waitMs === 0 ? undefined : { kind: "busy", limit: "requests_per_minute", max, waitMs };
+  }
+
+  /** Counts a request that is no job. The caller MUST have asked `heldAsRequest` in the same turn. */
+  countRequest(): void {
+    if (this.#limits.requestsPerMinute !== undefined) this.#requests.add(1, this.#options.clock.elapsed());
   }
 
   /** Admits a request. The caller MUST have asked `heldBy` in the same turn. */
@@ -282,8 +277,3 @@ export class Allowance {
     return elsewhere && othersOf(elsewhere, limit, () => this.#requests.sum(clock.elapsed()));
   }
 }
-
-/** The output that a request is expected to have before the key has had any: a short chat. */
-const FIRST_OUTPUT = 256;
-/** The weight of the latest request in what is typical of a key. */
-const LEARNED = 0.2;

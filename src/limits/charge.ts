@@ -134,7 +134,7 @@ export class KeyCharge {
     if (!this.#begun) return;
     const { parts, inputTokens } = this.#options;
     for (const begun of this.#begun) begun.settle(used);
-    for (const { allowance } of parts) allowance.learn(inputTokens, used);
+    for (const { allowance } of parts) allowance.expectation.learn(inputTokens, used);
     this.#noteUse();
     this.#tell();
   }

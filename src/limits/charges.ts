@@ -1,7 +1,9 @@
+import type { Fault } from "../errors.ts";
 import type { KeyLimits } from "../keys/key-terms.ts";
 import { Allowances, type AllowancesOptions } from "./allowances.ts";
 import { type ChargePart, KeyCharge } from "./charge.ts";
 import { A_KEY, tenantId } from "./holder.ts";
+import { limitFault } from "./limit-faults.ts";
 
 /** A caller, as far as limits depend on it. */
 export interface Charged {
@@ -86,12 +88,29 @@ export class KeyCharges {
       keyId,
       parts,
       inputTokens,
-      expected: first.allowance.expect({ inputTokens, maxOutput }),
+      expected: first.allowance.expectation.of({ inputTokens, maxOutput }),
       calendar: this.#allowances.calendar,
       clock: this.#options.clock,
       onChange: this.#tell,
       onUse: this.#onUse,
     });
+  }
+
+  /**
+   * Counts a request that is no job towards the limits per minute of its key and tenant. Returns the error for one that does not
+   * fit, which then does not count.
+   */
+  takeRequest({ keyId, tenant }: Charged): Fault | undefined {
+    const parts = keyId === undefined ? [] : this.#partsOf(keyId, tenant);
+    for (const { allowance, holder } of parts) {
+      const held = allowance.heldAsRequest();
+      if (held) return limitFault(held, this.#allowances.calendar, holder);
+    }
+    for (const { id, allowance } of parts) {
+      allowance.countRequest();
+      this.#onUse?.(id);
+    }
+    return undefined;
   }
 
   #partsOf(keyId: string, tenant: string): readonly ChargePart[] {

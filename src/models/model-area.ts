@@ -16,7 +16,6 @@ import { NONE_EXCLUDED } from "../pool/excluded.ts";
 import type { JobReport } from "../pool/job-spec.ts";
 import { Pool } from "../pool/pool.ts";
 import { Soonest } from "../pool/routing/soonest.ts";
-import type { Seat } from "../pool/seat.ts";
 import type { Deps } from "../system/deps.ts";
 import { Idle } from "../system/idle.ts";
 import type { AnswerSpool } from "../tunnel/overflow.ts";
@@ -105,10 +104,9 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
       onChange: () => this.pool.touch(),
     });
     const logHealth = createHealthLog(deps, options.pluginId);
-    const seats = (): Iterable<Seat> => this.pool.seats();
+    const seats = () => this.pool.seats();
     // Anybody may read /metrics on the public listener, and nobody without a key may learn the names of workers.
-    const isPrivate = config.metricsListener !== undefined;
-    const workers = isPrivate ? new WorkerSeries({ clock: deps.clock, plugin: options.pluginId, seats }) : undefined;
+    const workers = config.metricsListener && new WorkerSeries({ clock: deps.clock, plugin: options.pluginId, seats });
     const costOf = createCostOf(config.queueWeights, options.modelType === "transcription");
     const member = options.cluster?.joinPool(options.pluginId);
     this.pool = new Pool({

@@ -79,4 +79,9 @@ export interface Needs {
 export interface Charges extends ChargeChanges {
   /** Returns the charge of a request; undefined for a caller without limits, for which `needs` is not called. */
   open(caller: Pick<Caller, "keyId" | "tenant">, needs: () => Needs): RequestCharge | undefined;
+  /**
+   * Counts a request that is no job towards the limits per minute. Returns the error for one that does not fit, which then does
+   * not count.
+   */
+  takeRequest(caller: Pick<Caller, "keyId" | "tenant">): Fault | undefined;
 }

@@ -70,6 +70,34 @@ const codeIn = async (response: Response): Promise<string> => {
   return body.error.code;
 };
 
+describe("transfers", () => {
+  const side = (id: string, key: string, body?: string): Promise<Response> =>
+    fetch(`${server.url}/api/transfer/${id}`, {
+      headers: { authorization: `Bearer ${key}` },
+      ...(body !== undefined && { method: "POST", body }),
+    });
+  const channel = async (): Promise<string> => {
+    const response = await server.fetch("/api/transfer", { method: "POST" });
+    return ((await response.json()) as { channel_id: string }).channel_id; // its own test checks this shape
+  };
+
+  test("count each side as a request, and get 429 at once beyond requests_per_minute", async () => {
+    const { text } = make({ requestsPerMinute: 3, parallel: 1, tokensPerDay: 1 });
+    const first = await channel();
+    const [read, written] = await Promise.all([side(first, text), side(first, text, "hello")]);
+    expect([await read.text(), written.status]).toEqual(["hello", 200]);
+    const second = await channel();
+    const waiting = side(second, text);
+    await eventually(async () => (await side(second, text, "too many")).status === 429, "the limit is reached");
+    const refused = await side(second, text, "too many");
+    expect(Number(refused.headers.get("retry-after"))).toBeWithin(1, 61);
+    expect(await codeIn(refused)).toBe("rate_limit_exceeded");
+    const { text: other } = make({ requestsPerMinute: 3 });
+    expect((await side(second, other, "through")).status).toBe(200);
+    expect(await (await waiting).text()).toBe("through");
+  });
+});
+
 describe("parallel", () => {
   test("lets 4 of 200 chats at once reach the worker, and all of them in the end", async () => {
     const { text } = make({ parallel: 4 });

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 const ROOT = join(import.meta.dir, "../..");
@@ -10,6 +10,16 @@ const MOST_FILES_AT_THE_ROOT = 8;
 test("the root of src holds a few files, and each other file has a folder that says what it may import", () => {
   const files = readdirSync(join(ROOT, "src"), { withFileTypes: true }).filter((entry) => entry.isFile());
   expect(files.length).toBeLessThanOrEqual(MOST_FILES_AT_THE_ROOT);
+});
+
+/** A file of more lines has more than one idea. */
+const MOST_LINES = 300;
+
+test("no file of src and views is too long to be read at once", () => {
+  const long = [...new Bun.Glob("{src,views}/**/*.{ts,tsx}").scanSync({ cwd: ROOT })]
+    .map((path) => ({ path, lines: readFileSync(join(ROOT, path), "utf8").split("\n").length - 1 }))
+    .filter(({ lines }) => lines > MOST_LINES);
+  expect(long).toEqual([]);
 });
 
 test("every folder of src has its own import rule or a rule that names it", async () => {

@@ -37,6 +37,7 @@ const REFUSALS = [
   "transfer_expired",
   "too_many_auth_failures",
   "too_many_requests",
+  "rate_limit_exceeded",
   "draining",
   "server_not_answering",
 ] as const;

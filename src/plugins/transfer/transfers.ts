@@ -6,6 +6,7 @@ import type { ClusterPorts } from "../../plugin/cluster.ts";
 import type { Lifecycle } from "../../plugin/contract.ts";
 import type { EndedRequests } from "../../plugin/ended-requests.ts";
 import type { Pulse, Reports } from "../../plugin/reports.ts";
+import type { Charges } from "../../pool/charge.ts";
 import type { Deps } from "../../system/deps.ts";
 import { channelPrefix } from "../../system/server-id.ts";
 import type { Joined } from "./channel.ts";
@@ -24,6 +25,8 @@ export interface TransfersOptions {
   readonly metrics: Metrics;
   /** Takes note of the requests that have ended; undefined where nobody counts them. */
   readonly endedRequests?: EndedRequests | undefined;
+  /** Counts each side as a request of its key; undefined where no key has limits. */
+  readonly charges?: Pick<Charges, "takeRequest"> | undefined;
   /** The other servers; undefined for a server without a cluster. */
   readonly cluster?: ClusterPorts | undefined;
 }
@@ -212,6 +215,9 @@ export class Transfers implements Reports, Lifecycle {
       request.signal.addEventListener("abort", leave);
       try {
         this.#assertTaking();
+        // A side that waited for its limit would let the other side wait for it.
+        const fault = this.#options.charges?.takeRequest(caller);
+        if (fault) throw fault;
         this.#enter(id, role, end);
       } catch (error) {
         settled();

@@ -75,6 +75,19 @@ describe("requests per minute", () => {
   });
 });
 
+test("a request that is no job counts per minute, and no other limit holds it", () => {
+  const { allowance, clock } = rig({ requestsPerMinute: 2, parallel: 1, tokensPerMinute: 10, tokensPerDay: 10 });
+  allowance.count(tokens(100));
+  allowance.occupy();
+  expect(allowance.heldAsRequest()).toBeUndefined();
+  allowance.countRequest();
+  allowance.begin(NOTHING);
+  expect(allowance.heldAsRequest()).toEqual({ kind: "busy", limit: "requests_per_minute", max: 2, waitMs: 60_000 });
+  clock.advance(60_000);
+  expect(allowance.heldAsRequest()).toBeUndefined();
+  expect(rig({ parallel: 1 }).allowance.heldAsRequest()).toBeUndefined();
+});
+
 describe("tokens per minute", () => {
   test("are reserved at the beginning and counted at the end", () => {
     const { allowance, clock } = rig({ tokensPerMinute: 100 });

@@ -24,7 +24,11 @@ function setUp(slots: number) {
     weight: number,
     works: readonly { cost: number; warmOn: number | undefined }[],
   ): FairJob[] =>
-    works.map(({ cost, warmOn }) => ({ caller: member(name, { weight }), cost, warmOn: sessions[warmOn ?? -1]?.id }));
+    works.map(({ cost, warmOn }) => ({
+      caller: member(name, { tenant: "t", weight }),
+      cost,
+      warmOn: sessions[warmOn ?? -1]?.id,
+    }));
   return { rig, jobsOf };
 }
 

@@ -2,6 +2,7 @@ import type { Children } from "../children.ts";
 import type { PartResult } from "../report.ts";
 import { measureClusterAudio } from "./audio.ts";
 import { measureClusterFaults } from "./faults.ts";
+import { measureKeyLimits } from "./key-limits.ts";
 import { measureClusterPresence } from "./presence.ts";
 import { measureClusterRelay } from "./relay.ts";
 import { measureRollingRestart } from "./rolling.ts";
@@ -15,6 +16,7 @@ export async function measureCluster(children: Children, isQuick: boolean): Prom
     measureClusterFaults,
     measureRollingRestart,
     measureClusterPresence,
+    measureKeyLimits,
   ]) {
     // Each part starts on a machine without the processes of the one before.
     const own = children.group();

@@ -40,7 +40,9 @@ describe.skipIf(lacks("usage of a cluster", PROGRAMS.nats))("any of three server
 
   const ask = (at: number, path: string, headers: Readonly<Record<string, string>> = {}): Promise<Response> =>
     cluster.server(at).fetch(path, { headers: { authorization: `Bearer ${ADMIN_KEY}`, ...headers } });
-  const json = async <T>(at: number, path: string): Promise<T> => (await (await ask(at, path)).json()) as T; // the shapes are tested elsewhere
+  async function json<T>(at: number, path: string): Promise<T> {
+    return (await (await ask(at, path)).json()) as T; // the shapes are tested elsewhere
+  }
   const tokensOf = (rows: readonly Row[]): number =>
     rows.reduce((sum, row) => sum + row.input_tokens + row.output_tokens, 0);
 

@@ -79,6 +79,11 @@ export class Allowance {
     return this.#waiting;
   }
 
+  /** Whether requests are in progress, or jobs run or wait. */
+  get isInUse(): boolean {
+    return this.#open > 0 || this.#running > 0 || this.#waiting > 0;
+  }
+
   /** Whether a request waits at a limit that is not a used-up budget. If not, it is refused. */
   get waits(): boolean {
     return this.#limits.onLimit !== "refuse";

@@ -19,6 +19,8 @@ export interface AllowancesOptions {
 export class Allowances {
   readonly #options: AllowancesOptions;
   readonly #byKey = new Map<string, Allowance>();
+  /** Those whose limits were removed while requests were in progress, which would count again under new limits. */
+  readonly #former = new Map<string, Allowance>();
   /** Shared by all keys, because it remembers the windows of each zone. */
   readonly calendar = new Calendar();
 
@@ -38,14 +40,21 @@ export class Allowances {
 
   /** Takes over the limits of a key that was made, changed or loaded. What was counted under former limits still counts. */
   set(keyId: string, limits: KeyLimits): void {
-    const allowance = this.#byKey.get(keyId);
+    for (const [id, { isInUse }] of this.#former) if (!isInUse) this.#former.delete(id);
+    const allowance = this.#byKey.get(keyId) ?? this.#former.get(keyId);
+    this.#former.delete(keyId);
     if (!hasLimits(limits)) {
       // Running requests end in the allowance that they began in, and it no longer holds any back.
       allowance?.update(limits);
       this.#byKey.delete(keyId);
+      if (allowance?.isInUse) this.#former.set(keyId, allowance);
       return;
     }
-    if (allowance) return allowance.update(limits);
+    if (allowance) {
+      allowance.update(limits);
+      this.#byKey.set(keyId, allowance);
+      return;
+    }
     const { clock, usedSince, usedBefore, elsewhere } = this.#options;
     const counted = {
       clock,

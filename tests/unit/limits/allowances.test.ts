@@ -47,6 +47,21 @@ test("a job that began under limits which were taken away ends without a trace",
   expect(allowances.of("a")?.running).toBe(0);
 });
 
+test("limits that are removed and set again count the jobs that still run", () => {
+  const allowances = create();
+  allowances.set("a", { parallel: 1 });
+  const first = allowances.of("a");
+  first?.occupy();
+  allowances.set("a", {});
+  allowances.set("a", { parallel: 1 });
+  expect(allowances.of("a")?.full()).toMatchObject({ limit: "parallel" });
+  first?.vacate();
+  expect(allowances.of("a")?.full()).toBeUndefined();
+  allowances.set("a", {});
+  allowances.set("a", { parallel: 1 });
+  expect(allowances.of("a")).not.toBe(first);
+});
+
 test("a budget begins with what its key has used, and asks for that once", () => {
   const asked: string[] = [];
   const allowances = create(asked);

@@ -1,5 +1,5 @@
 /** @jsxImportSource @kitajs/html */
-import { ProblemLine } from "./parts/parts.tsx";
+import { MissingLine, ProblemLine } from "./parts/parts.tsx";
 import { Cell, Listing } from "./parts/table.tsx";
 
 /** The newest entries of the audit trail. */
@@ -17,7 +17,14 @@ export function AuditTable(): string {
         { sortBy: "detail_text", label: "Details" },
         { sortBy: "address", label: "Address" },
       ]}
-      tools={(<ProblemLine />) as string}
+      tools={
+        (
+          <>
+            <MissingLine />
+            <ProblemLine />
+          </>
+        ) as string
+      }
       empty="The audit trail has no entries."
       rowKey="row.at + row.id + row.who"
       refresh={{ everyS: 30, run: "load()" }}

@@ -38,7 +38,7 @@ export function KeyFormDialog(): string {
         <div class="fields">
           <Field name="name" label="Name" placeholder="ada, or ci" isRequired />
           <label x-show="chosen === null">
-            Kind
+            <span>Kind</span>
             <select name="kind" x-model="form.kind">
               <option value="client">Client: uses models</option>
               <option value="worker">Worker: serves models</option>
@@ -139,7 +139,7 @@ function Expiry(): string {
         ]}
       />
       <label x-show="form.expires === 'at'">
-        Time, in your time zone
+        <span>Time, in your time zone</span>
         <input type="datetime-local" name="expires_at" x-model="form.expires_at" />
       </label>
     </>
@@ -213,7 +213,7 @@ export function RotateDialog(): string {
       <p>It gets a new secret. Its id, limits and usage stay.</p>
       <form {...bind("x-on:submit.prevent", "rotate()")}>
         <label>
-          The current secret stays valid
+          <span>The current secret stays valid</span>
           <select name="overlap" x-model="overlap">
             <option value="0s">no longer (it was leaked)</option>
             <option value="1h">for 1 hour</option>
@@ -235,10 +235,16 @@ export function RotateDialog(): string {
   ) as string;
 }
 
-/** The dialog that shows a key that was just created. */
+/** The dialog that shows a key that was just created. Escape does not close it, because the key would be lost. */
 export function ShownKeyDialog(): string {
   return (
-    <dialog id="key-shown" class="ask key-shown" aria-labelledby="key-shown-title" x-on:close="forget()">
+    <dialog
+      id="key-shown"
+      class="ask key-shown"
+      aria-labelledby="key-shown-title"
+      {...bind("x-on:cancel.prevent", "")}
+      x-on:close="forget()"
+    >
       <h2 id="key-shown-title" x-text="'The key of ' + shownName">
         The key
       </h2>

@@ -62,7 +62,7 @@ function KeyTable({ keeping }: { readonly keeping: "made" | "file" }): string {
       empty={
         keeping === "made"
           ? "There are no active keys. An admin can create one."
-          : "The file of keys lists no active keys."
+          : "The keys file lists no active keys."
       }
       onFilter="changed()"
       count="countText()"
@@ -77,7 +77,11 @@ function KeyTable({ keeping }: { readonly keeping: "made" | "file" }): string {
           x-on:click="details(row)"
           x-bind:aria-label="'Details of ' + row.name"
         ></button>
-        <span class="sub clip" x-text="row.source === 'file' ? 'in KEYS_FILE' : row.hint" x-bind:title="row.id"></span>
+        <span
+          class="sub clip"
+          x-text="row.source === 'file' ? 'in the keys file' : row.hint"
+          x-bind:title="row.id"
+        ></span>
         <span class="sub" x-show="row.formerText !== ''" x-text="'also ' + row.formerText"></span>
       </Cell>
       <Cell label="Kind">
@@ -212,7 +216,7 @@ function Actions(): string {
         </button>
       </span>
       <span class="sub" x-show="row.source === 'file'">
-        Change it in its file
+        Change it in the keys file
       </span>
     </>
   ) as string;

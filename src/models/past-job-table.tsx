@@ -1,5 +1,5 @@
 /** @jsxImportSource @kitajs/html */
-import { ProblemLine } from "../../views/parts/parts.tsx";
+import { MissingLine, ProblemLine } from "../../views/parts/parts.tsx";
 import { Cell, Choice, Listing } from "../../views/parts/table.tsx";
 
 /** A plugin's requests that have ended, or those that have failed. */
@@ -82,6 +82,7 @@ function Tools({ plugin }: { readonly plugin: string }): string {
           ["failed", "Failed requests"],
         ]}
       />
+      <MissingLine />
       <ProblemLine />
     </>
   ) as string;

@@ -16,7 +16,7 @@ const querySchema = v.pipe(
     model: text,
     endUser: text,
     periodMs: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
-    labels: v.optional(v.array(v.tuple([v.string(), v.string()]))),
+    labels: v.optional(v.array(v.tuple([v.string(), v.array(v.string())]))),
   } satisfies Record<keyof UsageQuery, v.GenericSchema>),
   v.check(({ from, step }) => from % STEP_MS[step] === 0),
 );

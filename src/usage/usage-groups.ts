@@ -28,7 +28,9 @@ export class UsageGroups {
 
   constructor(query: UsageQuery) {
     this.#query = query;
-    this.#labels = query.labels && new Map(query.labels);
+    const { labels } = query;
+    this.#labels =
+      labels && new Map(labels.flatMap(([label, values]) => values.map((value) => [value, label] as const)));
   }
 
   /** The number of groups of all periods. */

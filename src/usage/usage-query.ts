@@ -19,10 +19,10 @@ export interface UsageQuery {
   /** The length of the periods, a multiple of the step's, which begin at its multiples since 1970. Absent: that of the step. */
   readonly periodMs?: number | undefined;
   /**
-   * Labels that replace the keys of the answer, or its models if those come first in `by`. What is not listed is added up as
-   * `OTHERS`. Absent: all have groups of their own.
+   * Labels that replace the keys of the answer, or its models if those come first in `by`, each with the values that it stands
+   * for. What is not listed is added up as `OTHERS`. Absent: all have groups of their own.
    */
-  readonly labels?: readonly (readonly [value: string, label: string])[] | undefined;
+  readonly labels?: readonly (readonly [label: string, values: readonly string[]])[] | undefined;
 }
 
 /** The label of what has none of its own. */

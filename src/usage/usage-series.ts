@@ -70,9 +70,8 @@ export async function readSeries(query: SeriesQuery, parts: SeriesParts): Promis
   const ranked = [...totals].sort(([a, used], [b, otherUsed]) => otherUsed - used || (a < b ? -1 : 1));
   const top = ranked.slice(0, query.top).map(([part]) => part);
 
-  const labels = new Map<string, string>();
-  for (const part of top) for (const value of members.get(part) ?? []) labels.set(value, part);
-  const { groups, missing } = await read({ ...grouped, from, step, periodMs, labels: [...labels] });
+  const labels = top.map((part) => [part, members.get(part) ?? []] as const);
+  const { groups, missing } = await read({ ...grouped, from, step, periodMs, labels });
   const sums = new Map<string, Sums>([...top, OTHERS].map((part) => [part, emptySums(periods)]));
   for (const group of groups.sorted()) {
     const sum = sums.get(group[dimension] ?? "") ?? sums.get(OTHERS);

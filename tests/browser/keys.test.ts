@@ -57,7 +57,7 @@ test("a key that is created on the page is shown once, and opens what it says", 
   await page.fill("#key-form [name=models]", "qwen*");
   await page.fill("#key-form [name=tokens_per_day]", "lots");
   await page.click("#key-form button.main");
-  await page.waitForSelector("#key-form [role=alert] >> text=tokens_per_day");
+  await page.waitForSelector("#key-form [role=alert] >> text=“Tokens per day” must be");
   expect(await page.evaluate("document.activeElement.name")).toBe("tokens_per_day");
   pages.complaints.splice(0); // The browser's word on the 400.
   await page.fill("#key-form [name=tokens_per_day]", "2M");
@@ -65,6 +65,8 @@ test("a key that is created on the page is shown once, and opens what it says", 
   const text = await shownKey(page);
   expect(await statusFor(site, text)).toBe(200);
   await page.waitForSelector("#key-shown >> text=It is not shown again");
+  await page.keyboard.press("Escape");
+  expect(await page.locator("#key-shown").isVisible()).toBe(true);
   await page.click("#key-shown >> text=Done");
   await row(page, "ada").locator("text=0 of 2 M").waitFor();
   await page.locator("#key-shown .secret code", { hasText: /^$/ }).waitFor({ state: "attached" });
@@ -149,7 +151,7 @@ test("keys of the file are listed and say where to change them", async () => {
   if (!made) throw new Error("no key was made");
   site.book.replaceFile([{ ...made, id: "file:gitops", name: "gitops", source: "file" }]);
   const page = await open(site);
-  await row(page, "gitops").locator("text=Change it in its file").waitFor();
+  await row(page, "gitops").locator("text=Change it in the keys file").waitFor();
   expect(await row(page, "gitops").locator("button:visible", { hasText: "Revoke" }).count()).toBe(0);
   expect(await row(page, "ci").locator("button:visible", { hasText: "Revoke" }).count()).toBe(1);
 });

@@ -12,6 +12,11 @@ export interface AskedListOptions {
   readonly choice?: string;
 }
 
+interface Answer {
+  readonly data: readonly Row[];
+  readonly missing_servers?: readonly string[];
+}
+
 /** A table over a list that the page asks the server for: the members of a listing, and those to ask again. */
 export function createAskedList(alpine: AlpineApi, { path, toRow, choice = "" }: AskedListOptions) {
   const data = alpine.reactive({ rows: NO_ROWS });
@@ -20,15 +25,19 @@ export function createAskedList(alpine: AlpineApi, { path, toRow, choice = "" }:
     ...createListing(() => data.rows),
     choice,
     problem: "",
+    /** Names the servers of a cluster that have not answered. */
+    missing: "",
     async load(): Promise<void> {
       asked += 1;
       const question = asked;
       try {
         const response = await assertOk(await fetch(path(this.choice)));
-        const answer = (await response.json()) as { readonly data: readonly Row[] }; // the server's own
+        const answer = (await response.json()) as Answer; // the server's own
         if (question !== asked) return;
         const rows = answer.data.flatMap((entry) => toRow(entry) ?? []);
         data.rows = Object.freeze(rows.map((row) => Object.freeze(row)));
+        const missing = answer.missing_servers ?? [];
+        this.missing = missing.length === 0 ? "" : `Server ${missing.join(", ")} has not answered.`;
         this.problem = "";
       } catch (error) {
         if (question === asked) this.problem = messageOf(error);

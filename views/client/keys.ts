@@ -186,8 +186,9 @@ export function createKeys(pool: () => PoolStore) {
           if (answer.key !== undefined) this.show(answer.key, answer);
           void this.load();
         } catch (error) {
-          this.formProblem = messageOf(error);
-          if (error instanceof Refusal) focusField(from, error.param);
+          const field = error instanceof Refusal ? fieldOf(from, error.param) : null;
+          this.formProblem = field === null ? messageOf(error) : byLabel(messageOf(error), field);
+          field?.focus();
         } finally {
           this.isBusy = false;
         }
@@ -232,11 +233,17 @@ function dialog(id: string): HTMLDialogElement {
   return document.getElementById(id) as HTMLDialogElement; // the page's markup contains it
 }
 
-/** Moves the focus to the field that the server refused: `limits.parallel` is the field `parallel`. */
-function focusField(id: string, param: string | undefined): void {
+/** Returns the field that the server refused: `limits.parallel` is the field `parallel`. */
+function fieldOf(id: string, param: string | undefined): HTMLElement | null {
   const name = param?.split(".").find((part) => part !== "limits");
   const field = name === undefined ? null : dialog(id).querySelector(`[name="${CSS.escape(name)}"]`);
-  if (field instanceof HTMLElement) field.focus();
+  return field instanceof HTMLElement ? field : null;
+}
+
+/** Names a field as the form does: `'limits.parallel' must be …` becomes `“Jobs at once” must be …`. */
+function byLabel(message: string, field: HTMLElement): string {
+  const label = field.closest("label")?.querySelector("span")?.textContent?.trim();
+  return label ? message.replace(/^'[\w.]+'/, `“${label}”`) : message;
 }
 
 /** Makes a name that no other request has. `randomUUID` is missing on pages without TLS. */

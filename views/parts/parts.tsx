@@ -108,3 +108,8 @@ export function CurlLine({
 export function ProblemLine(): string {
   return (<p class="problem" role="alert" x-show="problem !== ''" x-text="problem"></p>) as string;
 }
+
+/** The line in which a list says what is missing from it. */
+export function MissingLine(): string {
+  return (<span class="warn" x-show="missing !== ''" x-text="missing"></span>) as string;
+}

@@ -28,6 +28,25 @@ export function valuesOf(series: Series, measure: Measure): readonly number[] {
   return (first ?? []).map((value, at) => rest.reduce((sum, figures) => sum + (figures[at] ?? 0), value));
 }
 
+/**
+ * Returns what is plotted in steps: the beginning of each period and the end of the last one, and the values from each of them on.
+ * Without the end, the last period, in which the newest requests are, would have no width. `times` are in seconds.
+ */
+export function untilEnd(
+  times: readonly number[],
+  lists: readonly (readonly number[])[],
+): readonly (readonly number[])[] {
+  const [last, before] = [times.at(-1), times.at(-2)];
+  if (last === undefined || before === undefined) return [times, ...lists];
+  return [[...times, 2 * last - before], ...lists.map((list) => [...list, list.at(-1) ?? 0])];
+}
+
+/** Returns the place of the period in which a time is, of the first or the last one for a time beyond them. */
+export function periodAt(times: readonly number[], at: number): number {
+  const next = times.findIndex((begin) => begin > at);
+  return next < 0 ? times.length - 1 : Math.max(0, next - 1);
+}
+
 /** A row of the table that is also the legend of the plot. */
 export interface Total {
   /** The place of the series, from 0; it decides the colour. */

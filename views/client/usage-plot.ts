@@ -2,7 +2,7 @@ import type { SeriesRange } from "../../src/usage/series-view.ts";
 import type { AlpineApi } from "./alpine.js";
 import UPlot from "./uplot.js";
 import type { Drawing } from "./usage.ts";
-import { amountText, stacked } from "./usage-data.ts";
+import { amountText, periodAt, stacked, untilEnd } from "./usage-data.ts";
 
 /** What the component around the plot offers. */
 interface Host {
@@ -23,7 +23,7 @@ export function registerUsagePlot(alpine: AlpineApi): void {
       // The largest series is at the bottom, where its course is easiest to read, and is drawn last.
       const series = drawing.series.toReversed();
       const lists = stacked(series.map(({ values }) => values));
-      const columns = [drawing.times, ...lists] as UPlot.AlignedData; // all of one length
+      const columns = untilEnd(drawing.times, lists) as UPlot.AlignedData; // all of one length
       const isSeparated = size.width / drawing.times.length > SEPARATED_PX;
       const needed = JSON.stringify([drawing.measure, drawing.range, series.map(({ at }) => at), isSeparated]);
       if (needed !== shape) {
@@ -68,10 +68,18 @@ function optionsOf(drawing: Drawing, host: Host, isSeparated: boolean): Omit<UPl
   const font = `11px ${style.fontFamily}`;
   const stepped = UPlot.paths.stepped?.({ align: 1 });
   return {
-    padding: [8, 8, 0, 0],
+    // The label of the last period may be in the middle of the right edge.
+    padding: [8, 32, 0, 0],
     legend: { show: false },
     cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
-    hooks: { setCursor: [({ cursor }) => host.point((cursor.left ?? -1) < 0 ? null : (cursor.idx ?? null))] },
+    hooks: {
+      setCursor: [
+        (plot) => {
+          const left = plot.cursor.left ?? -1;
+          host.point(left < 0 ? null : periodAt(drawing.times, plot.posToVal(left, "x")));
+        },
+      ],
+    },
     scales: { x: { time: true }, y: { range: (_plot, _min, max) => [0, Math.max(1, (max ?? 0) * 1.05)] } },
     axes: [
       { ...axis, font, size: 24, space: 70, values: (_plot, splits) => splits.map((at) => tick(at, range)) },

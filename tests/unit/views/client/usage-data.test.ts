@@ -5,10 +5,12 @@ import {
   csvOf,
   estimateText,
   missingText,
+  periodAt,
   periodsOf,
   stacked,
   timesOf,
   totalsOf,
+  untilEnd,
   valuesOf,
 } from "../../../../views/client/usage-data.ts";
 
@@ -109,4 +111,26 @@ test("amounts have the unit of their measure", () => {
   expect(amountText("tokens", 1_200_000)).toBe("1.2 M");
   expect(amountText("audio", 5400)).toBe("1 h 30 min");
   expect(amountText("audio", 0)).toBe("0");
+});
+
+test("the plot goes on to the end of the last period, in which the newest requests are", () => {
+  expect(
+    untilEnd(
+      [0, 3600, 7200],
+      [
+        [1, 2, 3],
+        [4, 5, 6],
+      ],
+    ),
+  ).toEqual([
+    [0, 3600, 7200, 10_800],
+    [1, 2, 3, 3],
+    [4, 5, 6, 6],
+  ]);
+  expect(untilEnd([], [])).toEqual([[]]);
+});
+
+test("a time belongs to the period that it is in, and not to the nearest beginning", () => {
+  const times = [0, 3600, 7200];
+  expect([-1, 0, 3599, 3600, 7200, 10_799, 20_000].map((at) => periodAt(times, at))).toEqual([0, 0, 0, 1, 2, 2, 2]);
 });

@@ -215,7 +215,7 @@ module.exports = {
       "^src/config\\.ts$",
       "^src/http/",
       "^src/audit/audit\\.ts$",
-      "^src/wire/(bearer|clean-text)\\.ts$",
+      "^src/wire/(bearer|clean-text|worker-terms)\\.ts$",
     ]),
     reaches("oidc-reach", "The client of an issuer knows the port that it implements.", "^src/oidc/", [
       ...SHARED,
@@ -231,7 +231,7 @@ module.exports = {
     reaches("keys-reach", "Keys know who may call, and neither HTTP nor where they are kept.", "^src/keys/", [
       ...SHARED,
       "^src/wire/",
-      "^src/auth/(caller|keys)\\.ts$",
+      "^src/auth/(caller|joining|keys)\\.ts$",
       "^src/pool/alias\\.ts$",
       "^src/settings/(nearest|parse-yaml)\\.ts$",
     ]),

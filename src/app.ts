@@ -1,3 +1,4 @@
+import { createJoinDesk } from "./admin/joining.ts";
 import type { AppParts } from "./app/app-parts.ts";
 import type { App } from "./app/contract.ts";
 import { createShell } from "./app/shell.ts";
@@ -54,6 +55,7 @@ export function createApp(config: Config, deps: Deps, parts: AppParts = {}): App
     elsewhere: cluster?.limits,
     audit,
     identity,
+    joining: keys && createJoinDesk({ ...deps, keys, audit, writer: () => teams.writer }),
     onFailure: (surface) => {
       metrics.authFailure(surface);
       authFailures.add(1, clock.elapsed());

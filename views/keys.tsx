@@ -149,6 +149,7 @@ function Tools({ keeping }: { readonly keeping: "made" | "file" }): string {
         onChange="changed()"
         options={[
           ["active", "Active"],
+          ["used_up", "Used up"],
           ["expired", "Expired"],
           ["revoked", "Revoked"],
           ["", "All states"],

@@ -1,4 +1,5 @@
 import { DEFAULT_TENANT } from "../auth/caller.ts";
+import { isUsedUp } from "../keys/key-changes.ts";
 import type { KeyEntry } from "../keys/key-entry.ts";
 import { endOf } from "../keys/key-source.ts";
 import type { KeyLimits, KeyTerms } from "../keys/key-terms.ts";
@@ -7,7 +8,7 @@ import type { KeyStatus, KeyView, LimitView, TermsView } from "./key-view.ts";
 
 /** Returns a key as operators see it. It contains nothing that could be used as the key. */
 export function keyJson(entry: KeyEntry, states: readonly LimitState[], now: number): KeyView {
-  const { id, kind, source, secret, former, tenants, maxSlots, maxUses, uses, workerId } = entry;
+  const { id, kind, source, secret, former, tenants, maxSlots, maxUses, uses, workerId, otherIds } = entry;
   return {
     id,
     ...termsJson(entry),
@@ -22,6 +23,7 @@ export function keyJson(entry: KeyEntry, states: readonly LimitState[], now: num
     max_uses: maxUses ?? null,
     uses: uses ?? (kind === "join" ? 0 : null),
     worker_id: workerId ?? null,
+    other_ids: otherIds ?? null,
     used: statesJson(states),
     rotated_at: secret.madeAt > entry.createdAt ? toTime(secret.madeAt) : null,
     former: former
@@ -81,7 +83,7 @@ export function statesJson(states: readonly LimitState[]): readonly LimitView[] 
 
 export function statusOf(entry: KeyEntry, now: number): KeyStatus {
   const end = endOf(entry, now);
-  if (end === undefined) return "active";
+  if (end === undefined) return isUsedUp(entry) ? "used_up" : "active";
   return end === "key_revoked" ? "revoked" : "expired";
 }
 

@@ -63,7 +63,7 @@ const MAX_OFFSET = 1_000_000;
 /** The most words of a search. */
 const MAX_WORDS = 10;
 const KINDS = ["client", "worker", "admin", "join"] as const satisfies readonly KeyKind[];
-const STATUSES = ["active", "expired", "revoked"] as const satisfies readonly KeyStatus[];
+const STATUSES = ["active", "used_up", "expired", "revoked"] as const satisfies readonly KeyStatus[];
 
 /** Reads the query of a list. Throws `invalid_request`. */
 export function readListQuery(request: Request): ListQuery {

@@ -57,7 +57,7 @@ export function keyRoutes({ auth, clock, desk, limitStates }: KeyRoutesOptions):
           ...COMMON,
           summary: "Create a key",
           description:
-            "The response is the only one that shows the key. For an hour, a request that is repeated with the same `Idempotency-Key` gets the same response.",
+            "The response is the only one that shows the key. For an hour, a request that is repeated with the same `Idempotency-Key` gets the same response. The kind `join` creates a join token, which workers trade for keys of their own: `models`, `tenants` and `max_slots` are those of these keys, `max_uses` and `expires_at` say how many workers it lets in, and until when.",
           parameters: [IDEMPOTENCY_KEY],
           requestBody: bodyOf(schemaOf(keySpecSchema, "input"), SPEC_EXAMPLE),
           responses: {
@@ -87,7 +87,7 @@ export function keyRoutes({ auth, clock, desk, limitStates }: KeyRoutesOptions):
             queryParameter("name", "Only keys of this name."),
             queryParameter("tenant", "Only keys of this tenant."),
             queryParameter("kind", "Only `client`, `worker`, `admin` or `join`."),
-            queryParameter("status", "Only `active`, `expired` or `revoked`."),
+            queryParameter("status", "Only `active`, `used_up`, `expired` or `revoked`."),
             queryParameter(
               "search",
               "Words that must all occur in a key's name, id, hint, tenant, models, worker id or creator.",

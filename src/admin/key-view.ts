@@ -1,6 +1,7 @@
 // What operators see of keys: the answers of the routes for keys, without their secrets.
 
-export type KeyStatus = "active" | "expired" | "revoked";
+/** `used_up`: a join token that lets no further worker in. */
+export type KeyStatus = "active" | "used_up" | "expired" | "revoked";
 
 /** A limit of a key with what counts towards it now. */
 export interface LimitView {
@@ -40,6 +41,7 @@ export interface KeyView extends TermsView {
   readonly max_uses: number | null;
   readonly uses: number | null;
   readonly worker_id: string | null;
+  readonly other_ids: readonly string[] | null;
   readonly used: readonly LimitView[];
   readonly rotated_at: string | null;
   readonly former: readonly { readonly hint: string; readonly valid_until: string }[];

@@ -1,8 +1,10 @@
 import type { Fault } from "../errors.ts";
 import type { KeyBook } from "../keys/key-book.ts";
+import { ownerOfKey, toKeyRecord } from "../keys/key-caller.ts";
 import { endFault } from "../keys/key-source.ts";
 import type { Lifecycle } from "../plugin/contract.ts";
 import type { Clock } from "../system/deps.ts";
+import type { WorkerTerms } from "../wire/worker-terms.ts";
 
 export interface KeyEndsOptions {
   readonly book: KeyBook;
@@ -10,7 +12,11 @@ export interface KeyEndsOptions {
   /** Refreshed when the first key for a door was made. */
   readonly auth: { refresh(): void };
   /** The sessions of workers. */
-  readonly sessions: { closeDisowned(): unknown };
+  readonly sessions: {
+    closeDisowned(): unknown;
+    /** Takes over what the key of an owner allows now. */
+    setTerms(owner: string, terms: WorkerTerms): void;
+  };
   /** Not called before the first change of a key. */
   readonly plugins: () => readonly { readonly lifecycle?: Pick<Lifecycle, "endRequests"> }[];
 }
@@ -18,7 +24,7 @@ export interface KeyEndsOptions {
 /**
  * Ends the requests and the sessions of workers whose key is revoked, rotated away or expires. A revocation ends them at once.
  * Nothing announces an expiry, so it is checked for: every second for requests, and every 5 s for sessions. Returns a function
- * that stops the checks.
+ * that stops the checks. A change of what a worker's key allows applies to its sessions immediately.
  */
 export function endWithKeys({ book, clock, auth, sessions, plugins }: KeyEndsOptions): () => void {
   const endRequests = (): void => {
@@ -27,7 +33,10 @@ export function endWithKeys({ book, clock, auth, sessions, plugins }: KeyEndsOpt
   };
   book.onChange(({ kind, entry, isFirst }) => {
     if (isFirst) auth.refresh();
-    if (entry.kind === "worker" && (isFirst || kind !== "created")) sessions.closeDisowned();
+    const letsWorkersIn = entry.kind === "worker" || entry.kind === "join";
+    if (letsWorkersIn && (isFirst || kind !== "created")) sessions.closeDisowned();
+    if (entry.kind === "worker" && kind === "changed")
+      sessions.setTerms(ownerOfKey(entry.id), toKeyRecord(entry, 0).worker ?? {});
     if (entry.kind === "client" && kind !== "created") endRequests();
   });
   const stops = [

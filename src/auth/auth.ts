@@ -16,6 +16,7 @@ import {
 import { Callers, type IdleTimeouts, type RequestsElsewhere } from "./callers.ts";
 import { type AccessLists, createGates, type Gates } from "./gates.ts";
 import type { IdentityProvider } from "./identity-provider.ts";
+import type { Joining } from "./joining.ts";
 import { configuredKeys, type KeySource, type KeySources } from "./keys.ts";
 import { createOidcDoor, type OidcDoor } from "./oidc-door.ts";
 import { OidcFlows } from "./oidc-flows.ts";
@@ -103,6 +104,8 @@ export interface AuthOptions {
   readonly signOutRecords?: SignOutRecords | undefined;
   /** The issuer that `OIDC_ISSUER` names. */
   readonly identity?: IdentityProvider | undefined;
+  /** Trades join tokens; undefined for a server that makes no keys. */
+  readonly joining?: Joining | undefined;
   /** Records sign-ins; undefined if nobody does. */
   readonly audit?: Audit | undefined;
   /** What the other servers of a cluster count; absent where this server is the only one. */
@@ -181,6 +184,7 @@ export function createAuth(config: Config, { clock, ids, log }: Deps, options: A
     assertNoForeignPage,
     log,
     audit: options.audit,
+    joining: options.joining,
   };
   const oidc =
     identity && signInOwner !== undefined

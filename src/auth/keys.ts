@@ -1,5 +1,6 @@
 import type { Config } from "../config.ts";
 import { bearerIn } from "../wire/bearer.ts";
+import type { WorkerTerms } from "../wire/worker-terms.ts";
 import { type Caller, createCaller } from "./caller.ts";
 import { ownerName } from "./owner-name.ts";
 
@@ -7,6 +8,8 @@ import { ownerName } from "./owner-name.ts";
 export interface KeyRecord extends Caller {
   /** Identifies the owner of a worker id, on every server and after every restart. See `ownerName`. */
   readonly owner: string;
+  /** What a worker's key allows. Absent for a key of the configuration, which allows everything. */
+  readonly worker?: WorkerTerms | undefined;
 }
 
 /** Keys of one kind, found by their hashes. A key itself is never kept. */

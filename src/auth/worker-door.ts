@@ -1,8 +1,10 @@
 import type { Visit } from "../http/visit.ts";
 import { bearerIn } from "../wire/bearer.ts";
+import type { WorkerTerms } from "../wire/worker-terms.ts";
 import { ANONYMOUS } from "./caller.ts";
 import { ANYBODY } from "./gate.ts";
 import type { Gates } from "./gates.ts";
+import type { Joining, JoinRefusal, JoinRequest } from "./joining.ts";
 import type { Refusals } from "./refusals.ts";
 
 /** The door for workers. It has two steps, because a worker may send its key in its first message. */
@@ -15,6 +17,8 @@ export interface WorkerDoor {
   readCredentials(visit: Visit): WorkerCredentials;
   /** Judges a worker by its upgrade request and the keys in its first message. */
   admit(credentials: WorkerCredentials, keys: RegisterKeys): WorkerAdmission;
+  /** Trades the join token in a worker's first message for a key of its own. Never rejects. */
+  join(credentials: WorkerCredentials, request: WorkerJoin): Promise<WorkerAdmission>;
   /** Whether a key or role that lets workers in stands for this owner. */
   isOwner(owner: string): boolean;
 }
@@ -24,6 +28,13 @@ export interface RegisterKeys {
   readonly clientKey?: string | undefined;
   /** The key that the worker had before: it lets a worker in whose new key is not known here yet. */
   readonly previousKey?: string | undefined;
+}
+
+/** A worker that joins, with the key that it had before. */
+export interface WorkerJoin extends Omit<JoinRequest, "mayHaveId"> {
+  readonly previousKey?: string | undefined;
+  /** Whether the id is free, or belongs to one of these owners. */
+  mayHaveId(claimant: { readonly owner: string; readonly previousOwner?: string | undefined }): boolean;
 }
 
 /** The credentials in a worker's upgrade request; for `WorkerDoor.admit` only. */
@@ -40,13 +51,23 @@ export interface WorkerCredentials {
 /**
  * The verdict on a worker. `owner` differs for different keys and roles; see `ownerName` for where it may appear. `caller`
  * is the name of the key or role for people: `client-key:2`. `previousOwner` is that of a valid previous key, unless it is
- * the same.
+ * the same. `terms` are what the key allows, and `credential` is a key that was made for the worker just now.
  */
 export type WorkerAdmission =
-  | { readonly ok: true; readonly owner: string; readonly caller: string; readonly previousOwner?: string }
+  | {
+      readonly ok: true;
+      readonly owner: string;
+      readonly caller: string;
+      readonly previousOwner?: string;
+      readonly terms?: WorkerTerms | undefined;
+      readonly credential?: string | undefined;
+    }
   | { readonly ok: false; readonly refusal: WorkerRefusal };
 
-type WorkerRefusal = "unauthorized" | "unexpected_client_key" | "too_many_wrong_keys";
+type WorkerRefusal = "unauthorized" | "unexpected_client_key" | "too_many_wrong_keys" | JoinRefusal;
+
+/** What a key or role stands for. */
+type Holder = Pick<Extract<WorkerAdmission, { ok: true }>, "owner" | "caller" | "terms" | "credential">;
 
 export interface WorkerDoorParts {
   readonly gates: () => Pick<Gates, "workers">;
@@ -55,23 +76,27 @@ export interface WorkerDoorParts {
   readonly bucketOf: (visit: Visit) => string;
   /** Throws for a request from a page of another site. */
   readonly assertNoForeignPage: (headers: Headers) => void;
+  /** Undefined for a server that makes no keys. */
+  readonly joining?: Joining | undefined;
 }
 
+/** The owner of an id that a worker without a key yet cannot have proved to be. */
+const NOBODY = "";
+
 export function createWorkerDoor(parts: WorkerDoorParts): WorkerDoor {
-  const { gates, refusals, addressOf, bucketOf, assertNoForeignPage } = parts;
+  const { gates, refusals, addressOf, bucketOf, assertNoForeignPage, joining } = parts;
   const refuse = (refusal: WorkerRefusal, bucket: string, guesses = 0): WorkerAdmission => {
     const isOverLimit = refusals.refuseWorker(bucket, guesses);
     return { ok: false, refusal: isOverLimit ? "too_many_wrong_keys" : refusal };
   };
-  const proved = (
-    holder: { readonly owner: string; readonly caller: string },
-    previousKey: string | undefined,
-  ): WorkerAdmission => {
-    // A previous key that the server no longer has is not a guess: workers keep it until somebody edits their settings.
-    const previousOwner = previousKey === undefined ? undefined : gates().workers.find(previousKey)?.owner;
+  // A previous key that the server no longer has is not a guess: workers keep it until somebody edits their settings.
+  const ownerBefore = (previousKey: string | undefined): string | undefined =>
+    previousKey === undefined ? undefined : gates().workers.find(previousKey)?.owner;
+  const proved = (holder: Holder, previousKey: string | undefined): WorkerAdmission => {
+    const previousOwner = ownerBefore(previousKey);
     return previousOwner === undefined || previousOwner === holder.owner
-      ? { ok: true, ...holder }
-      : { ok: true, ...holder, previousOwner };
+      ? { ...holder, ok: true }
+      : { ...holder, ok: true, previousOwner };
   };
   return {
     readCredentials(visit) {
@@ -96,9 +121,16 @@ export function createWorkerDoor(parts: WorkerDoorParts): WorkerDoor {
       const given = new Set([clientKey, key, previousKey].filter((each) => each !== undefined));
       for (const each of given) {
         const record = gate.find(each);
-        if (record) return proved({ owner: record.owner, caller: record.name }, previousKey);
+        if (record) return proved({ owner: record.owner, caller: record.name, terms: record.worker }, previousKey);
       }
       return refuse("unauthorized", bucket, gate.guessesIn(given));
+    },
+    async join({ address, bucket }, { previousKey, mayHaveId, ...request }) {
+      const previousOwner = ownerBefore(previousKey);
+      const mayHave = (owner = NOBODY): boolean => mayHaveId({ owner, previousOwner });
+      const joined = await joining?.trade({ ...request, mayHaveId: mayHave }, address);
+      if (!joined) return refuse("join_token_unknown", bucket, 1);
+      return joined.ok ? proved(joined, previousKey) : refuse(joined.refusal, bucket, joined.isGuess ? 1 : 0);
     },
   };
 }

@@ -29,6 +29,12 @@ export class AdminClient {
     return directory === undefined ? base : `${directory}, which no server is using`;
   }
 
+  /** The URL of the server; undefined for a file. */
+  get address(): string | undefined {
+    const { directory, base } = this.#target;
+    return directory === undefined ? base : undefined;
+  }
+
   async json(
     method: string,
     path: string,
@@ -94,13 +100,16 @@ export class AdminClient {
     }
   }
 
-  /** Returns the id of the key that a word means: an id, or the name of a single key. Ended keys count if no other has it. */
-  async keyId(word: string): Promise<string> {
+  /**
+   * Returns the id of the key that a word means: an id, or the name of a single key, of one kind if that is given. Ended keys
+   * count if no other has it.
+   */
+  async keyId(word: string, kind?: string): Promise<string> {
     if (word.startsWith("file:")) return word;
     // Whoever has the key at hand need not know its id, and the secret part of it is not sent.
     const id = /^m[kj]_([0-9a-z]{12})(?:_|$)/.exec(word)?.[1];
     if (id !== undefined) return id;
-    const named = await this.keys({ name: word });
+    const named = await this.keys({ name: word, ...(kind !== undefined && { kind }) });
     const active = named.filter(({ status }) => status === "active");
     const [found, ...others] = active.length > 0 ? active : named;
     if (!found && /^[0-9a-z]{12}$/.test(word)) return word;

@@ -47,8 +47,9 @@ export function keyFieldsText(key: Json): string {
     prefer: key["prefer"],
     tenants: key["tenants"] === null ? null : listText(key["tenants"], ""),
     "max slots": key["max_slots"],
-    uses: key["uses"],
+    uses: usesText(key),
     worker: key["worker_id"],
+    "other ids": key["other_ids"] === null ? null : listText(key["other_ids"], ""),
     revoked: key["revoked_at"] === null ? null : `${timeText(key["revoked_at"])} by ${text(key["revoked_by"])}`,
     "also accepted": former.map((each) => `${text(each["hint"])} until ${timeText(each["valid_until"])}`).join(", "),
   };
@@ -101,6 +102,12 @@ export function limitsTable(key: Json): string {
 function limitsText(key: Json): string {
   const used = Array.isArray(key["used"]) ? key["used"].filter(isRecord) : [];
   return used.map(({ limit, used: now, max }) => `${text(limit)} ${text(now)}/${text(max)}`).join(", ");
+}
+
+/** Writes how often a join token was used: `1 of 3`. Empty for another key. */
+export function usesText({ kind, uses, max_uses: max }: Json): string {
+  if (kind !== "join") return "";
+  return `${text(uses)} of ${typeof max === "number" ? max : "any number"}`;
 }
 
 function listText(value: unknown, absent: string): string {

@@ -39,7 +39,7 @@ const list: AdminAction = {
   about: "Lists valid keys. --all also lists those that have expired or are revoked.",
   flags: {
     all: { help: "List expired and revoked keys, too." },
-    kind: { value: "kind", help: "Only client, worker or admin." },
+    kind: { value: "kind", help: "Only client, worker, admin or join." },
     name: { value: "name", help: "Only keys of this name." },
   },
   words: { min: 0, max: 0 },

@@ -22,6 +22,10 @@ export const OPERATOR_COMMANDS = {
     summary: "Shows and sets the limits that all keys of a tenant share.",
     run: (argv) => administer(argv, async () => (await import("./tenants-command.ts")).TENANTS),
   },
+  "join-token": {
+    summary: "Creates, lists and revokes the tokens with which workers join.",
+    run: (argv) => administer(argv, async () => (await import("./join-token-command.ts")).JOIN_TOKEN),
+  },
   usage: {
     summary: "Shows usage by key and model.",
     run: (argv) => administer(argv, async () => (await import("./usage-command.ts")).USAGE),

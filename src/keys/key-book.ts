@@ -189,7 +189,8 @@ export class KeyBook {
       kind,
       index: this.#index,
       clock: this.#options.clock,
-      hasAny: (each) => this.#kinds.has(each),
+      // Whoever creates a join token expects that workers need one.
+      hasAny: (each) => this.#kinds.has(each) || (each === "worker" && this.#kinds.has("join")),
       onUse: (id) => this.#used(id),
     });
   }

@@ -1,5 +1,6 @@
 import { DEFAULT_TENANT } from "../auth/caller.ts";
 import type { KeyRecord } from "../auth/keys.ts";
+import type { WorkerTerms } from "../wire/worker-terms.ts";
 import type { KeyEntry } from "./key-entry.ts";
 import { compileGlobs } from "./model-globs.ts";
 
@@ -25,6 +26,16 @@ export function toKeyRecord(entry: KeyEntry, maxRequests: number): KeyRecord {
     keyId: id,
     ...(userHeader !== undefined && { userHeader }),
     ...(prefer !== undefined && { prefer }),
+    ...(entry.kind === "worker" && { worker: termsOf(entry) }),
+  };
+}
+
+function termsOf({ workerId, otherIds = [], models, tenants, maxSlots }: KeyEntry): WorkerTerms {
+  return {
+    ...(workerId !== undefined && { ids: [workerId, ...otherIds] }),
+    ...(models !== undefined && { models, mayServe: compileGlobs(models) }),
+    ...(tenants !== undefined && { tenants }),
+    ...(maxSlots !== undefined && { maxSlots }),
   };
 }
 

@@ -1,5 +1,5 @@
 import { Fault } from "../errors.ts";
-import { type FormerSecret, type KeyEntry, type KeySecret, MAX_FORMER_SECRETS } from "./key-entry.ts";
+import { type FormerSecret, type KeyEntry, type KeySecret, MAX_FORMER_SECRETS, MAX_TRADES } from "./key-entry.ts";
 import type { KeyPatch, KeySpec } from "./key-spec.ts";
 
 /** How long a secret that was replaced stays valid, unless the rotation says otherwise. */
@@ -16,11 +16,17 @@ export interface Change {
 }
 
 /** Returns the entry of a new key. Throws `invalid_request` for one that would have expired already. */
-export function newEntry(id: string, { kind, terms }: KeySpec, secret: KeySecret, { now, by }: Change): KeyEntry {
+export function newEntry(
+  id: string,
+  { kind, terms, bound }: KeySpec,
+  secret: KeySecret,
+  { now, by }: Change,
+): KeyEntry {
   if (terms.expiresAt !== undefined && terms.expiresAt <= now)
     throw new Fault("invalid_request", { param: "expires_at", message: "'expires_at' must be in the future." });
   return {
     ...withoutUndefined(terms),
+    ...bound,
     id,
     kind,
     source: "made",
@@ -67,6 +73,19 @@ export function rotated(entry: KeyEntry, secret: KeySecret, overlapMs: number, {
     throw new Fault("invalid_request", { message });
   }
   return { ...entry, revision: entry.revision + 1, secret, former: former.slice(0, MAX_FORMER_SECRETS) };
+}
+
+/** Whether a join token lets no further worker in. A trade that was counted before is not a further one. */
+export function isUsedUp({ maxUses, uses = 0, trades }: KeyEntry, trade?: string): boolean {
+  if (trade !== undefined && trades?.includes(trade)) return false;
+  return maxUses !== undefined && uses >= maxUses;
+}
+
+/** Returns the uses of a join token after a trade, which counts once; undefined if no use is left. */
+export function usesAfter(token: KeyEntry, trade: string): Pick<KeyEntry, "uses" | "trades"> | undefined {
+  const { uses = 0, trades = [] } = token;
+  if (trades.includes(trade)) return { uses, trades };
+  return isUsedUp(token) ? undefined : { uses: uses + 1, trades: [...trades, trade].slice(-MAX_TRADES) };
 }
 
 /**

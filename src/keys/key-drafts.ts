@@ -23,7 +23,7 @@ export interface Request {
 }
 
 /** What a join token or a worker's key says of its use. */
-export type KeyUse = Pick<Partial<KeyEntry>, "uses" | "workerId">;
+export type KeyUse = Pick<Partial<KeyEntry>, "uses" | "trades" | "workerId">;
 
 /** A change that has been worked out and not been made. It changes nothing if `entry` is `before`. */
 export interface KeyDraft {

@@ -58,14 +58,25 @@ export interface KeyEntry extends KeyTerms {
   readonly revokedBy?: string | undefined;
   /** Milliseconds since 1970, up to a minute late; undefined for a key that nobody has used. */
   readonly lastUsedAt?: number | undefined;
-  /** The only worker id that a worker's key may register; undefined if it may register any. */
+  /**
+   * The worker id that a worker's key is bound to: it may register this id, and the same with a dot and more text behind it.
+   * Undefined if it may register any.
+   */
   readonly workerId?: string | undefined;
+  /** Further ids that a bound key may register: those of the relays that its worker had when it joined. */
+  readonly otherIds?: readonly string[] | undefined;
+  /** A digest of the trade for which a worker got its key; undefined for a key that an operator made. */
+  readonly trade?: string | undefined;
   /** How many workers a join token has let in. */
   readonly uses?: number | undefined;
+  /** Digests of the latest trades that count among `uses`, the newest last; at most `MAX_TRADES`. */
+  readonly trades?: readonly string[] | undefined;
 }
 
 /** The most secrets of a key that are remembered after rotations. */
 export const MAX_FORMER_SECRETS = 4;
+/** The most trades of a join token that are remembered. A worker asks again within seconds, or when it is restarted. */
+export const MAX_TRADES = 100;
 
 const secretMembers = {
   hash: v.pipe(v.string(), v.regex(/^[\da-f]{64}$/)),
@@ -89,7 +100,10 @@ export const keyEntrySchema = v.object({
   revokedBy: v.optional(v.string()),
   lastUsedAt: v.optional(v.number()),
   workerId: v.optional(v.string()),
+  otherIds: v.optional(v.array(v.string())),
+  trade: v.optional(v.string()),
   uses: v.optional(v.number()),
+  trades: v.optional(v.array(v.string())),
 } satisfies Record<keyof KeyEntry, v.GenericSchema>);
 
 /** Returns the entry in a stored value; undefined if the value is not one. */

@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { type KeyKind, KIND_NAMES } from "./key-entry.ts";
+import { type KeyEntry, type KeyKind, KIND_NAMES } from "./key-entry.ts";
 import type { KeyLimits, KeyTerms } from "./key-terms.ts";
 import { changes, limitFields, limitsSchema, MAX_RATE, NO_LIMITS, toLimits } from "./limit-spec.ts";
 import { type Read, wrong } from "./spec-faults.ts";
@@ -18,6 +18,8 @@ import {
 export interface KeySpec {
   readonly kind: KeyKind;
   readonly terms: KeyTerms;
+  /** What binds the key of a worker that joins. Nobody else can ask for it. */
+  readonly bound?: Pick<KeyEntry, "workerId" | "otherIds" | "trade">;
 }
 
 /** What a change sets; a member that is undefined is taken away, and one that is absent stays as it is. */

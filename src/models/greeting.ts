@@ -1,5 +1,5 @@
 import { parseJson } from "../json/parse.ts";
-import type { Greeting, Hello } from "../tunnel/greeting.ts";
+import { type Greeting, type Hello, joinIn } from "../tunnel/greeting.ts";
 import { withLegacyId } from "../tunnel/legacy-id.ts";
 import { withLoaded } from "../tunnel/offer-updates.ts";
 import type { Offer } from "../tunnel/session.ts";
@@ -25,6 +25,7 @@ function toHello(register: Register): Hello {
   return {
     clientKey: register.client_key || undefined,
     previousKey: register.previous_client_key || undefined,
+    ...joinIn(register),
     workerId: register.worker_id || undefined,
     name: register.worker_name || undefined,
     version: register.version ?? register.agent_config?.["worker_version"],

@@ -28,6 +28,10 @@ export interface WorkerState extends UnitTotals {
   readonly version: string | null;
   readonly host_info: Readonly<Record<string, string | number | null>>;
   readonly models: readonly string[];
+  /** The models that it offers although its key does not allow them, so that nobody gets them. */
+  readonly refused_models: readonly string[];
+  /** The only tenants whose requests it gets; null for a worker that serves all. */
+  readonly tenants: readonly string[] | null;
   /** Those of its models that it has in memory, or is loading; null where it does not say. */
   readonly loaded: readonly string[] | null;
   /** The measured speeds of its models, at most 20. */
@@ -49,6 +53,7 @@ export interface WorkerState extends UnitTotals {
   readonly last_error: string | null;
 }
 
+const NOTHING: readonly string[] = Object.freeze([]);
 const NOTHING_OFF: readonly AffinityOffState[] = Object.freeze([]);
 
 /** Describes a worker. */
@@ -73,6 +78,8 @@ export function toWorkerState(
       ram_used_percent: telemetry.ramUsedPercent ?? null,
     },
     models: offer.models,
+    refused_models: offer.refusedModels ?? NOTHING,
+    tenants: offer.tenants ? [...offer.tenants] : null,
     loaded: loadedOn(seat)?.map(({ model }) => model) ?? null,
     speeds: toSpeeds(seat),
     ejections: toEjections(seat, now),

@@ -96,6 +96,18 @@ export function WorkerTable({ plugin, work }: { readonly plugin: string; readonl
           x-bind:title="row.loaded ? row.loaded.join(', ') : ''"
         ></span>
         <span
+          class="sub clip alarm"
+          x-show="row.refused_models.length > 0"
+          x-text="'not allowed: ' + row.refused_models.join(', ')"
+          title="The worker's key does not allow these models, so nobody gets them"
+        ></span>
+        <span
+          class="sub clip"
+          x-show="row.tenants !== null"
+          x-text="row.tenants === null ? '' : 'only for ' + row.tenants.join(', ')"
+          title="The worker's key serves only these tenants"
+        ></span>
+        <span
           class="sub clip"
           x-show="row.affinity_off.length > 0"
           x-text="'affinity off: ' + $format.models(row.affinity_off)"

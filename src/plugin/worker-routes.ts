@@ -17,6 +17,7 @@ export function workerRoutes(
       return area.intake.upgrade(visit.request, listener, {
         address: credentials.address,
         admit: (keys) => auth.workers.admit(credentials, keys),
+        join: (request) => auth.workers.join(credentials, request),
       });
     },
     {

@@ -1,5 +1,6 @@
 import type { CancelTimer, Clock } from "../system/deps.ts";
 import { CLOSES, type Close } from "../wire/closes.ts";
+import type { WorkerTerms } from "../wire/worker-terms.ts";
 import type { Dialect } from "./dialect.ts";
 import type { Hello } from "./greeting.ts";
 import type { IdSearch } from "./id-search.ts";
@@ -20,17 +21,24 @@ export interface Newcomer {
   /** The name of its key or role, for the log. */
   readonly caller: string;
   readonly applicant: Applicant;
+  /** What its key allows; everything unless given. */
+  readonly terms: WorkerTerms | undefined;
+  /** The key that was made for it just now. */
+  readonly credential: string | undefined;
 }
 
 /** What becomes of the sockets that arrive. */
 export interface Reception {
-  /** Reads a socket's first message. Returns undefined for a peer that was refused. */
+  /**
+   * Reads a socket's first message. Returns undefined for a peer that was refused, and a promise for one that joins, which
+   * takes a moment.
+   */
   greet(
     ws: WorkerSocket,
     message: string | Buffer,
     dialect: Dialect["name"],
     applicant: Applicant,
-  ): Newcomer | undefined;
+  ): Newcomer | Promise<Newcomer | undefined> | undefined;
   /**
    * Starts to search for an id, if the newcomer cannot have its own at once. `onFound` is called later, without an id if
    * none is free.
@@ -72,6 +80,7 @@ export class Arrivals {
     let session: WorkerSession | undefined;
     let search: IdSearch | undefined;
     let cancelTimer: CancelTimer | undefined;
+    let isGone = false;
     const settle = (): void => {
       if (!cancelTimer) return;
       cancelTimer();
@@ -96,6 +105,19 @@ export class Arrivals {
       session = reception.register(newcomer, id);
       for (const message of held) session?.handleMessage(message);
     };
+    const meet = (newcomer: Newcomer | undefined): void => {
+      if (!newcomer) return;
+      search = reception.searchId(newcomer, (id) => onFound(newcomer, id));
+      if (search) this.#unregistered += 1;
+      else session = reception.register(newcomer, newcomer.workerId);
+    };
+    const meetLater = async (joining: Promise<Newcomer | undefined>): Promise<void> => {
+      this.#unregistered += 1;
+      const newcomer = await joining;
+      this.#unregistered -= 1;
+      // A worker that has gone meanwhile asks again, and gets its key then.
+      if (!isGone) meet(newcomer);
+    };
     return {
       open: (ws) => {
         this.#unregistered += 1;
@@ -112,17 +134,16 @@ export class Arrivals {
         // A refused socket is closing: whatever it still sends is ignored.
         if (!cancelTimer) return;
         settle();
-        const newcomer = reception.greet(ws, message, dialect, applicant);
-        if (!newcomer) return;
-        search = reception.searchId(newcomer, (id) => onFound(newcomer, id));
-        if (search) this.#unregistered += 1;
-        else session = reception.register(newcomer, newcomer.workerId);
+        const greeted = reception.greet(ws, message, dialect, applicant);
+        if (greeted instanceof Promise) void meetLater(greeted);
+        else meet(greeted);
       },
       drain: (ws) => {
         if (hasDrained(ws)) session?.handleDrain();
       },
       pong: () => session?.handlePong(),
       close: (_ws, code, reason) => {
+        isGone = true;
         settle();
         endSearch();
         this.#closings.do(() => session?.handleClosed(reason === "" ? `closed with ${code}` : reason));

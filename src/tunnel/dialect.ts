@@ -1,5 +1,6 @@
 import type { ReceiveCredit } from "../wire/credit.ts";
 import type { BadFrame, Frame } from "../wire/frame.ts";
+import type { Terms } from "../wire/server-messages.ts";
 import type { Control } from "../wire/worker-messages.ts";
 import type { Lane } from "./exchange.ts";
 import type { HoldLimits } from "./held-exchange.ts";
@@ -47,6 +48,8 @@ export interface Dialect {
   drainMessage(reason: string, retryAfterMs: number): string | undefined;
   /** Returns the message that announces a handover; undefined for a dialect that has none. */
   handoverMessage(reason: string, retryAfterMs: number): string | undefined;
+  /** Returns the message that tells a worker what its key allows; undefined for a dialect that has none. */
+  termsMessage?(terms: Omit<Terms, "type">): string;
   /** Drops what is kept for an exchange. */
   forget(id: number): void;
 }

@@ -5,6 +5,7 @@ import { VERSION } from "../system/version.ts";
 import { CLOSES, type Close, closeWith } from "../wire/closes.ts";
 import { MAX_FRAME_BYTES } from "../wire/frame.ts";
 import type { Registered } from "../wire/server-messages.ts";
+import { mayRegister, type WorkerTerms } from "../wire/worker-terms.ts";
 import { Arrivals, type Newcomer } from "./arrivals.ts";
 import type { Dialect } from "./dialect.ts";
 import type { Hello } from "./greeting.ts";
@@ -14,7 +15,7 @@ import { createFrameMemory, createNativeDialect } from "./native.ts";
 import { type Claimant, IdOwners, type OwnerRecords } from "./owners.ts";
 import { Roster } from "./roster.ts";
 import { UNBOUNDED } from "./session.ts";
-import type { Applicant, Intake, IntakeOptions } from "./session-source.ts";
+import type { Admission, Applicant, Intake, IntakeOptions } from "./session-source.ts";
 import type { SessionWatch } from "./session-watch.ts";
 import { closeSocket, createSocket, MAX_MESSAGE_BYTES, type Upgrader, type WorkerSocket } from "./sockets.ts";
 import { Upgrades } from "./upgrades.ts";
@@ -32,6 +33,9 @@ export interface EndpointOptions extends Omit<IntakeOptions, "pluginId"> {
   /** Announces the sessions to other servers; undefined without a cluster. */
   readonly watch?: SessionWatch | undefined;
 }
+
+/** A peer that has introduced itself. */
+type Peer = Pick<Newcomer, "ws" | "dialect" | "hello" | "applicant">;
 
 /** Limits that apply to the links of all plugins. */
 export interface LinkLimits {
@@ -120,6 +124,13 @@ export class WorkerEndpoint implements Intake {
     this.#roster.leave((session) => session.sendDrain(reason, retryAfterMs));
   }
 
+  setTerms(owner: string, terms: WorkerTerms): void {
+    for (const session of this.#roster.of(owner)) {
+      if (this.#knowsTenantsFor(terms)) session.setTerms(terms);
+      else session.close(CLOSES.tenants_not_known);
+    }
+  }
+
   closeDisowned(): number {
     const disowned = this.#roster.disowned(this.#options.isOwner);
     for (const session of disowned) session.close(CLOSES.key_removed);
@@ -141,13 +152,18 @@ export class WorkerEndpoint implements Intake {
     return this.#owners.mayClaim(id, claimant) && (this.#options.watch?.mayClaim(id, claimant) ?? true);
   }
 
+  /** Whether a key with these terms may serve this kind of worker. */
+  #knowsTenantsFor({ tenants }: WorkerTerms): boolean {
+    return tenants === undefined || this.#options.greeting.knowsTenants !== false;
+  }
+
   /** Reads the first message. Returns undefined for a peer that was refused. */
   #greet(
     ws: WorkerSocket,
     message: string | Buffer,
     dialect: Dialect["name"],
     applicant: Applicant,
-  ): Newcomer | undefined {
+  ): Newcomer | Promise<Newcomer | undefined> | undefined {
     if (this.#isLeaving) return this.#refuse(ws, CLOSES.draining, applicant);
     const parsed =
       typeof message === "string"
@@ -155,10 +171,40 @@ export class WorkerEndpoint implements Intake {
         : { ok: false as const, close: CLOSES.expected_register };
     if (!parsed.ok) return this.#refuse(ws, parsed.close, applicant);
     const hello = parsed.value;
-    const admission = applicant.admit(hello);
+    const peer = { ws, dialect, hello, applicant };
+    // The legacy dialect has no answer in which a key could be handed out.
+    if (hello.join && dialect === "native") return this.#join(peer, hello.join);
+    return this.#admit(peer, applicant.admit(hello), hello.workerId);
+  }
+
+  async #join(peer: Peer, { token, proof, ids }: NonNullable<Hello["join"]>): Promise<Newcomer | undefined> {
+    const { ws, hello, applicant } = peer;
+    const workerId = hello.workerId ?? ids[0] ?? this.#options.deps.ids.secret();
+    const [boundId = workerId, ...otherIds] = ids;
+    // Before a use of the token is spent on a worker that would be refused all the same.
+    if (!mayRegister({ ids: [boundId, ...otherIds] }, workerId))
+      return this.#refuse(ws, CLOSES.id_not_allowed, applicant, hello);
+    if (this.#options.isBlocked(workerId)) return this.#refuse(ws, CLOSES.blocked, applicant, hello);
+    const admission = await applicant.join({
+      token,
+      proof,
+      workerId: boundId,
+      otherIds,
+      name: hello.name,
+      previousKey: hello.previousKey,
+      mayHaveId: (claimant) => this.#mayClaim(workerId, claimant),
+    });
+    return this.#admit(peer, admission, workerId);
+  }
+
+  #admit(peer: Peer, admission: Admission, saidId: string | undefined): Newcomer | undefined {
+    const { ws, hello, applicant } = peer;
     if (!admission.ok) return this.#refuse(ws, CLOSES[admission.refusal], applicant, hello);
-    const workerId = hello.workerId ?? this.#options.deps.ids.secret();
-    return { ws, dialect, hello, workerId, claimant: admission, caller: admission.caller, applicant };
+    const { owner, previousOwner, caller, terms = {}, credential } = admission;
+    if (!this.#knowsTenantsFor(terms)) return this.#refuse(ws, CLOSES.tenants_not_known, applicant, hello);
+    const workerId = saidId ?? terms.ids?.[0] ?? this.#options.deps.ids.secret();
+    const claimant = { owner, previousOwner };
+    return { ...peer, workerId, claimant, caller, terms: admission.terms, credential };
   }
 
   /** Searches for an id where another session has that of a legacy agent. A native worker replaces the session instead. */
@@ -183,13 +229,16 @@ export class WorkerEndpoint implements Intake {
     if (this.#isLeaving) return this.#refuse(ws, CLOSES.draining, applicant, hello);
     // A reload may have removed its key since then, or its role since the socket opened.
     if (!this.#options.isOwner(claimant.owner)) return this.#refuse(ws, CLOSES.key_removed, applicant, hello);
+    const { terms, credential } = newcomer;
+    if (terms && !mayRegister(terms, id)) return this.#refuse(ws, CLOSES.id_not_allowed, applicant, hello);
     if (!this.#mayClaim(id, claimant)) return this.#refuse(ws, ID_IN_USE, applicant, hello);
     if (this.#options.isBlocked(id)) return this.#refuse(ws, CLOSES.blocked, applicant, hello);
     this.#owners.claim(id, claimant, hello.workerId === undefined);
     const session = this.#createSession(newcomer, id);
     this.#logOpened(session, newcomer);
-    const answer = this.#options.greeting.answer(dialect, this.#registered(session));
+    const answer = this.#options.greeting.answer(dialect, { ...this.#registered(session), credential });
     if (answer) ws.send(JSON.stringify(answer));
+    session.tellTerms();
     this.#options.pool.onOpened(session);
     this.#roster.opened(session);
     return session;
@@ -210,6 +259,7 @@ export class WorkerEndpoint implements Intake {
         hostInfo: hello.hostInfo,
       },
       offer: hello.offer,
+      terms: newcomer.terms,
       dialect:
         dialect === "native"
           ? createNativeDialect(limits.windowBytes, this.#frameMemory)

@@ -1,4 +1,5 @@
 import type { Deps } from "../system/deps.ts";
+import type { WorkerTerms } from "../wire/worker-terms.ts";
 import { type EndpointOptions, WorkerEndpoint } from "./endpoint.ts";
 import type { OwnerRecords } from "./owners.ts";
 import type { Intake, IntakeOptions, SessionSource } from "./session-source.ts";
@@ -28,6 +29,11 @@ export class LocalSessions implements SessionSource {
     const endpoint = new WorkerEndpoint({ ...rest, ...ofPlugin, deps, ...options });
     this.#endpoints.push(endpoint);
     return endpoint;
+  }
+
+  /** Takes over what a key allows now for the workers that came with it. */
+  setTerms(owner: string, terms: WorkerTerms): void {
+    for (const endpoint of this.#endpoints) endpoint.setTerms(owner, terms);
   }
 
   /** Ends the sessions whose key or role the server no longer has, with the close `key_removed`. Returns their number. */

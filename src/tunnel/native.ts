@@ -12,7 +12,7 @@ import {
 } from "../wire/frame.ts";
 import type { RequestHead } from "../wire/heads.ts";
 import { SLICE_BYTES } from "../wire/pump.ts";
-import type { Drain, Handover } from "../wire/server-messages.ts";
+import type { Drain, Handover, Terms } from "../wire/server-messages.ts";
 import { parseControl } from "../wire/worker-messages.ts";
 import type { Dialect, Incoming, Wire } from "./dialect.ts";
 import type { Lane } from "./exchange.ts";
@@ -44,6 +44,10 @@ export function createNativeDialect(windowBytes: number, frameMemory = createFra
     handoverMessage: (reason, retry_after_ms) => {
       const handover: Handover = { type: "handover", reason, retry_after_ms };
       return JSON.stringify(handover);
+    },
+    termsMessage: (said) => {
+      const terms: Terms = { type: "terms", ...said };
+      return JSON.stringify(terms);
     },
     forget: () => {},
   };

@@ -95,6 +95,11 @@ export class Roster {
     }
   }
 
+  /** Lists the sessions of workers that came with this owner's key. */
+  of(owner: string): readonly WorkerSession[] {
+    return this.all().filter((session) => this.#entries.get(session)?.claimant.owner === owner);
+  }
+
   /** Lists the sessions whose owner the server no longer has. */
   disowned(isOwner: (owner: string) => boolean): readonly WorkerSession[] {
     return this.all().filter((session) => !isOwner(this.#entries.get(session)?.claimant.owner ?? ""));

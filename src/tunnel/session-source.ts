@@ -1,5 +1,7 @@
 import type { Close } from "../wire/closes.ts";
+import type { WorkerTerms } from "../wire/worker-terms.ts";
 import type { Greeting } from "./greeting.ts";
+import type { Claimant } from "./owners.ts";
 import type { Session, SessionHost } from "./session.ts";
 import type { Upgrader } from "./sockets.ts";
 
@@ -10,21 +12,57 @@ export interface OfferedKeys {
   readonly previousKey: string | undefined;
 }
 
+/** A worker that wants to trade a join token for a key of its own. */
+export interface Join {
+  readonly token: string;
+  /** A secret with which the worker can repeat the request; undefined if it cannot. */
+  readonly proof: string | undefined;
+  readonly workerId: string;
+  /** Further ids that the key may register. */
+  readonly otherIds: readonly string[];
+  readonly name: string | undefined;
+  readonly previousKey: string | undefined;
+  /** Whether these owners may have the id. */
+  mayHaveId(claimant: Claimant): boolean;
+}
+
 /** A program that asks to connect as a worker. */
 export interface Applicant {
   /** Its address, for the log. */
   readonly address: string | undefined;
   /** Judges it by the keys that it names in its first message. */
   admit(keys: OfferedKeys): Admission;
+  /** Trades its join token for a key. MUST NOT reject. */
+  join(request: Join): Promise<Admission>;
 }
 
 /**
  * The server's verdict on a worker's keys: the owner that they stand for, which MUST NOT be shown, its name for people, and
- * the owner that it was before if it proved that, too; or the reason for a refusal.
+ * the owner that it was before if it proved that, too; or the reason for a refusal. `terms` are what the key allows, and
+ * `credential` is a key that was made for it just now, which MUST go to the worker alone.
  */
 export type Admission =
-  | { readonly ok: true; readonly owner: string; readonly caller: string; readonly previousOwner?: string }
-  | { readonly ok: false; readonly refusal: "unauthorized" | "unexpected_client_key" | "too_many_wrong_keys" };
+  | {
+      readonly ok: true;
+      readonly owner: string;
+      readonly caller: string;
+      readonly previousOwner?: string;
+      readonly terms?: WorkerTerms | undefined;
+      readonly credential?: string | undefined;
+    }
+  | { readonly ok: false; readonly refusal: Refusal };
+
+/** A close with which a worker is refused because of what it sent as its key or token. */
+type Refusal =
+  | "unauthorized"
+  | "unexpected_client_key"
+  | "too_many_wrong_keys"
+  | "join_token_unknown"
+  | "join_token_expired"
+  | "join_token_revoked"
+  | "join_token_used_up"
+  | "join_unavailable"
+  | "id_in_use";
 
 /** The owner of a plugin's sessions, which is notified of each from its beginning to its end. */
 export interface SessionPool extends SessionHost {

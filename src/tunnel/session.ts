@@ -23,6 +23,10 @@ export interface Offer {
   readonly embeddingBatchSize: number | undefined;
   /** The kinds of exchange that it announced: names of the worker's choice. Absent when it announced none. */
   readonly exchangeKinds?: readonly string[];
+  /** The only tenants whose jobs the worker's key lets it have; absent for all of them. */
+  readonly tenants?: ReadonlySet<string>;
+  /** The models that it offers although its key does not allow them. They are not among `models`. Absent for none. */
+  readonly refusedModels?: readonly string[];
   readonly status: "ready" | "not_ready" | "draining";
   /** Why the worker is not ready, in its own words: untrusted text. */
   readonly reason: string | undefined;

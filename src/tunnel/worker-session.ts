@@ -3,10 +3,12 @@ import { CLOSES, type Close, closeWith } from "../wire/closes.ts";
 import { declaredLength } from "../wire/declared-length.ts";
 import { HTTP_KIND } from "../wire/names.ts";
 import { type Control, mergeHostInfo } from "../wire/worker-messages.ts";
+import type { WorkerTerms } from "../wire/worker-terms.ts";
 import type { Dialect, Incoming, Socket, Wire } from "./dialect.ts";
 import type { Exchange, ExchangeEnd, ExchangeRequest, ExchangeSink } from "./exchange.ts";
 import { ExchangeIds } from "./exchange-ids.ts";
 import { HeldExchange } from "./held-exchange.ts";
+import { limitedOffer } from "./limited-offer.ts";
 import { offerAfter } from "./offer-updates.ts";
 import { ServerExchange } from "./server-exchange.ts";
 import {
@@ -24,6 +26,8 @@ export interface SessionOptions {
   readonly id: string;
   readonly worker: WorkerInfo;
   readonly offer: Offer;
+  /** What the worker's key allows; everything unless given. */
+  readonly terms?: WorkerTerms | undefined;
   readonly dialect: Dialect;
   readonly socket: Socket;
   readonly host: SessionHost;
@@ -43,7 +47,12 @@ export class WorkerSession implements Session, Wire {
   readonly #exchanges = new Map<number, ServerExchange>();
   readonly #isOpen = (id: number): boolean => this.#exchanges.has(id);
   #worker: WorkerInfo;
+  /** What the worker offers, and what it may serve of that. */
+  #said: Offer;
   #offer: Offer;
+  #terms: WorkerTerms | undefined;
+  /** The message that the worker has got about them last; undefined for none. */
+  #toldTerms: string | undefined;
   #telemetry: Telemetry = { cpuPercent: undefined, ramUsedPercent: undefined };
   readonly #ids: ExchangeIds;
   #congested = false;
@@ -61,7 +70,9 @@ export class WorkerSession implements Session, Wire {
     this.#ids = options.ids ?? new ExchangeIds();
     this.#worker = options.worker;
     // The legacy dialect cannot carry kinds, even if its agent announces some.
-    this.#offer = this.dialect === "legacy" ? { ...options.offer, exchangeKinds: HTTP_ALONE } : options.offer;
+    this.#said = this.dialect === "legacy" ? { ...options.offer, exchangeKinds: HTTP_ALONE } : options.offer;
+    this.#terms = options.terms;
+    this.#offer = limitedOffer(this.#said, this.#terms);
     this.connectedAt = options.clock.now();
     this.lastHeartbeatAt = this.connectedAt;
     this.lastHeardAt = options.clock.elapsed();
@@ -206,8 +217,27 @@ export class WorkerSession implements Session, Wire {
     this.send(message);
     if (this.#isToldToLeave) return;
     this.#isToldToLeave = true;
-    this.#offer = { ...this.#offer, status: "draining" };
-    this.#options.host.onOfferChange(this);
+    this.#offers({ ...this.#said, status: "draining" });
+  }
+
+  /** Takes over what the worker's key allows now. */
+  setTerms(terms: WorkerTerms): void {
+    if (this.#closed) return;
+    this.#terms = terms;
+    this.#offers(this.#said);
+    this.tellTerms();
+  }
+
+  /** Tells the worker what its key allows, unless that is everything, or the same as before. */
+  tellTerms(): void {
+    const { models, tenants, maxSlots } = this.#terms ?? {};
+    const terms = { models, tenants, max_slots: maxSlots, refused_models: this.#offer.refusedModels };
+    const isLimited = Object.values(terms).some((each) => each !== undefined);
+    if (!isLimited && this.#toldTerms === undefined) return;
+    const message = this.#options.dialect.termsMessage?.(terms);
+    if (message === undefined || message === this.#toldTerms) return;
+    this.#toldTerms = message;
+    this.send(message);
   }
 
   /** Tells the worker that another server is taking over, if its dialect has a message for it. */
@@ -272,11 +302,17 @@ export class WorkerSession implements Session, Wire {
       };
       return;
     }
-    const offer = offerAfter(this.#offer, control);
-    this.#offer = this.#isToldToLeave ? { ...offer, status: "draining" } : offer;
+    const offer = offerAfter(this.#said, control);
     // An agent learns some facts late: its backend's version only when the backend is up.
     if (control.type === "status_update" && control.agent_config)
       this.#worker = { ...this.#worker, hostInfo: mergeHostInfo(this.#worker.hostInfo, control.agent_config) };
+    this.#offers(this.#isToldToLeave ? { ...offer, status: "draining" } : offer);
+    if (this.#terms) this.tellTerms();
+  }
+
+  #offers(said: Offer): void {
+    this.#said = said;
+    this.#offer = limitedOffer(said, this.#terms);
     this.#options.host.onOfferChange(this);
   }
 }

@@ -34,6 +34,16 @@ export const modelsField = v.pipe(
   v.transform((ids) => [...new Set(ids)]),
 );
 
+/** The most ids that a worker may name when it joins. */
+export const MAX_JOIN_IDS = 64;
+
+/** The ids of a worker that joins. */
+export const joinIdsField = v.pipe(
+  v.array(idField, "a list of ids"),
+  v.maxLength(MAX_JOIN_IDS, `at most ${MAX_JOIN_IDS} ids`),
+  v.transform((ids) => [...new Set(ids)]),
+);
+
 /** Kinds of exchange without repeats. Kinds that this version does not know are kept: a plugin may ask for them. */
 export const kindsField = v.pipe(
   v.array(v.pipe(v.string(KIND_FORM), v.check(isExchangeKind, KIND_FORM)), "a list of kinds"),

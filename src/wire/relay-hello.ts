@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { idField, keyField, kindsField, type Parsed, refusal, type Sent, textField } from "./fields.ts";
+import { idField, joinIdsField, keyField, kindsField, type Parsed, refusal, type Sent, textField } from "./fields.ts";
 
 /** The fields of the first message. `docs/protocol.md` lists them, which a test ensures. */
 export const helloSchema = v.object(
@@ -9,6 +9,9 @@ export const helloSchema = v.object(
     client_name: v.nullish(textField),
     client_key: v.nullish(keyField),
     previous_client_key: v.nullish(keyField),
+    join_token: v.nullish(keyField),
+    join_proof: v.nullish(keyField),
+    join_ids: v.nullish(joinIdsField),
     exchange_kinds: v.nullish(kindsField),
     info: v.nullish(
       v.object(

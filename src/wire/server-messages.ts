@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { isRecord, parseJson } from "../json/parse.ts";
 import { SERVER_ID } from "../system/server-id.ts";
-import { textField } from "./fields.ts";
+import { keyField, modelsField, textField } from "./fields.ts";
 import { isId } from "./names.ts";
 
 /** The server's answer to a native worker's registration. */
@@ -17,6 +17,8 @@ export interface Registered {
   /** The server's `SERVER_ID`. Earlier servers do not send it. */
   readonly server_id?: string | undefined;
   readonly server_version?: string | undefined;
+  /** A key of the worker's own, in return for its join token. The worker keeps it, and nobody else does. */
+  readonly credential?: string | undefined;
 }
 
 /** Tells native workers that the server is going away. */
@@ -34,6 +36,20 @@ export interface Handover {
   readonly type: "handover";
   readonly reason: string;
   readonly retry_after_ms: number;
+}
+
+/**
+ * Tells native workers what their key allows, if that is not everything: after the registration, and again when the key, or
+ * the list of models that it does not allow, changes. An absent member restricts nothing.
+ */
+export interface Terms {
+  readonly type: "terms";
+  /** Names and patterns of the models that the worker may serve. */
+  readonly models?: readonly string[] | undefined;
+  /** Those of the models that it offers which it may not serve. */
+  readonly refused_models?: readonly string[] | undefined;
+  readonly tenants?: readonly string[] | undefined;
+  readonly max_slots?: number | undefined;
 }
 
 /** The smallest acceptable frame limit: it must fit a slice of the body pump together with a head. */
@@ -54,6 +70,7 @@ const registeredSchema = v.object({
   // An invalid name is no reason to leave the server.
   server_id: v.fallback(v.optional(v.pipe(v.string(), v.regex(SERVER_ID))), undefined),
   server_version: v.fallback(v.optional(v.pipe(textField, v.maxLength(64))), undefined),
+  credential: v.optional(keyField),
 });
 const leaveFields = {
   reason: v.optional(v.pipe(v.string(), v.maxLength(512)), ""),
@@ -66,6 +83,13 @@ const SCHEMAS = {
   registered: registeredSchema,
   drain: v.object({ type: v.literal("drain"), ...leaveFields }),
   handover: v.object({ type: v.literal("handover"), ...leaveFields }),
+  terms: v.object({
+    type: v.literal("terms"),
+    models: v.optional(modelsField),
+    refused_models: v.optional(modelsField),
+    tenants: v.optional(v.array(textField)),
+    max_slots: v.optional(v.number()),
+  }),
 };
 
 /** A message that a server sends as JSON text. A later version may send types that are `unknown` here. */
@@ -73,6 +97,7 @@ export type ServerMessage =
   | Registered
   | Drain
   | Handover
+  | Terms
   | { readonly type: "unknown" }
   | { readonly type: "bad"; readonly reason: string };
 
@@ -80,7 +105,7 @@ export type ServerMessage =
 export function parseServerMessage(text: string): ServerMessage {
   const json = parseJson(text);
   const type = isRecord(json) ? json["type"] : undefined;
-  if (type !== "registered" && type !== "drain" && type !== "handover") return { type: "unknown" };
+  if (type !== "registered" && type !== "drain" && type !== "handover" && type !== "terms") return { type: "unknown" };
   const result = v.safeParse(SCHEMAS[type], json);
   return result.success ? result.output : { type: "bad", reason: `invalid ${type}` };
 }

@@ -6,6 +6,7 @@ import {
   countField,
   idField,
   issueText,
+  joinIdsField,
   keyField,
   kindsField,
   modelsField,
@@ -39,6 +40,11 @@ export const registerSchema = v.object({
   client_key: v.nullish(keyField),
   /** The key that the worker had before. Proves the id to be its own after its key was replaced. */
   previous_client_key: v.nullish(keyField),
+  /** The token that is traded for a key of the worker's own, and the secret with which the trade can be repeated. */
+  join_token: v.nullish(keyField),
+  join_proof: v.nullish(keyField),
+  /** The ids that this key may register, the worker's own first. */
+  join_ids: v.nullish(joinIdsField),
   worker_id: v.nullish(idField),
   worker_name: v.nullish(textField),
   models: v.nullish(modelsField),

@@ -1,9 +1,11 @@
+import { homedir } from "node:os";
 import type { Positional } from "../settings/flags.ts";
 import { orList } from "../settings/kinds.ts";
 import { nearest } from "../settings/nearest.ts";
 import { deepFreeze, type Loaded, readSettings, type Sources } from "../settings/read-settings.ts";
 import type { ProgramText } from "../settings/render.ts";
 import type { LogFormat, LogLevel } from "../system/log.ts";
+import { identityPath } from "./identity-path.ts";
 import type { McpServer, McpTransport } from "./mcp/mcp-server.ts";
 import { readMcpServers } from "./mcp/mcp-servers.ts";
 import { NFRX_AGENTS } from "./nfrx-agents.ts";
@@ -21,6 +23,10 @@ export interface WorkerSettings {
   readonly server: string;
   /** The key and, while it is being replaced, the previous one; empty where the server requires none. */
   readonly clientKeys: readonly string[];
+  /** Traded for a key of the worker's own; undefined for a worker that has one, or needs none. */
+  readonly joinToken: string | undefined;
+  /** Where that key is kept; undefined for a worker that keeps none. */
+  readonly stateFile: string | undefined;
   readonly name: string;
   /** Undefined: the server makes one, which the worker keeps. */
   readonly id: string | undefined;
@@ -109,7 +115,8 @@ export function loadWorkerSettings(sources: WorkerSources): Loaded<WorkerSetting
   const faults = [...read.faults, ...named.faults, ...missing, ...relays.faults];
   if (faults.length > 0 || !read.values) return { kind: "faults", faults };
   const logFormat = read.values.logFormat ?? (sources.isTerminal ? "pretty" : "json");
-  const config = deepFreeze({ ...read.values, kinds: named.kinds, relays: relays.servers, logFormat });
+  const stateFile = identityPath(read.values, { platform: process.platform, env, home: homedir() });
+  const config = deepFreeze({ ...read.values, kinds: named.kinds, relays: relays.servers, stateFile, logFormat });
   if (!read.print) return { kind: "ready", config, remarks: read.remarks };
   return { kind: "print", text: read.print({ server: config.server, name: config.name, logFormat }) };
 }

@@ -1,17 +1,12 @@
 import type { CloseName } from "../wire/closes.ts";
-
-/** The fields of a first message that name the worker's keys. */
-export interface KeyFields {
-  readonly client_key?: string | undefined;
-  readonly previous_client_key?: string | undefined;
-}
+import type { KeyFields, LinkKeys } from "./link-keys.ts";
 
 /**
  * The client keys that a worker sends: the key and, while it is being replaced, the previous one. Both go into the first
  * message of each link, so a server that knows either of them lets the worker in, and one that knows both lets it keep
  * its id.
  */
-export class ClientKeys {
+export class ClientKeys implements LinkKeys {
   #keys: readonly string[];
 
   constructor(keys: readonly string[]) {

@@ -1,11 +1,13 @@
 import type { Backend } from "../answering/opening.ts";
-import type { CancelTimer, Deps } from "../system/deps.ts";
+import type { CancelTimer, Deps, Log } from "../system/deps.ts";
 import { CLOSES, closeName } from "../wire/closes.ts";
+import type { Terms } from "../wire/server-messages.ts";
 import type { ControlMessage } from "../wire/worker-messages.ts";
 import type { WorkerSettings } from "./args.ts";
 import { ClientKeys } from "./client-keys.ts";
 import type { HostLoad } from "./host.ts";
 import { type FirstMessage, WorkerLink } from "./link.ts";
+import type { LinkKeys } from "./link-keys.ts";
 import type { ProxyChoice } from "./outgoing-proxy.ts";
 import { closeHint, type LinkEnd, planRetry, type RetryLimits } from "./retry.ts";
 import { connectUrl } from "./server-url.ts";
@@ -25,6 +27,8 @@ export interface DialerOptions {
   /** The word in the path of its links: `llm` for `/api/llm/connect`. */
   readonly kind: string;
   readonly settings: Pick<WorkerSettings, "server" | "clientKeys" | "id" | "drainTimeoutMs" | "dialTimeoutMs">;
+  /** The keys of a worker that joins, or has joined; those of the settings unless given. */
+  readonly keys?: LinkKeys | undefined;
   /** Returns how many jobs it takes at once now. */
   readonly slots: () => number;
   readonly introduction: Introduction;
@@ -50,7 +54,7 @@ const SUCCESSOR_CAP_MS = 10_000;
  */
 export class Dialer {
   readonly #options: DialerOptions;
-  readonly #keys: ClientKeys;
+  readonly #keys: LinkKeys;
   /** The newest link; undefined while none is dialled. */
   #link: WorkerLink | undefined;
   /** Links to servers that are being replaced. */
@@ -64,7 +68,7 @@ export class Dialer {
   constructor(options: DialerOptions) {
     this.#options = options;
     this.#workerId = options.settings.id;
-    this.#keys = new ClientKeys(options.settings.clientKeys);
+    this.#keys = options.keys ?? new ClientKeys(options.settings.clientKeys);
   }
 
   /** Whether the server has answered the registration on the present link. */
@@ -121,6 +125,14 @@ export class Dialer {
   }
 
   #dial(): void {
+    const turn = this.#keys.turn?.();
+    if (!turn) return this.#dialNow();
+    void turn.then(() => {
+      if (this.#stopped === undefined) this.#dial();
+    });
+  }
+
+  #dialNow(): void {
     const { kind, settings, introduction, backend, slots, requestTimeoutMs, onUnreachable } = this.#options;
     const { load, deps, random, proxyFor } = this.#options;
     const { dialTimeoutMs } = settings;
@@ -141,8 +153,9 @@ export class Dialer {
       log: deps.log,
       random,
       dialTimeoutMs,
-      onRegistered: ({ worker_id, session_id, server_id, server_version }) => {
+      onRegistered: ({ worker_id, session_id, server_id, server_version, credential }) => {
         this.#workerId = worker_id;
+        this.#keys.handleRegistered?.({ credential });
         deps.log.info("link.opened", {
           worker: worker_id,
           session: session_id,
@@ -152,6 +165,7 @@ export class Dialer {
         this.announce();
         this.#options.onRegistered(worker_id);
       },
+      onTerms: (terms) => logTerms(terms, deps.log),
       onLeaving: (retryAfterMs) => this.#handleLeaving(link, retryAfterMs),
       onClosed: (end) => this.#handleClosed(link, end),
     });
@@ -181,12 +195,12 @@ export class Dialer {
     // Once the link to the new server is dialled, the end of the old one changes nothing.
     if (wasLeaving && this.#link) return log.info("link.closed", toFields(end));
     const delayMs = this.#redial(end);
-    const hint = closeHint(end);
+    const name = closeName(end);
+    const hint = this.#keys.hint?.(name) ?? closeHint(end);
     const fields = { ...toFields(end), hint, retry_in_ms: delayMs };
     // The old server refuses the worker until the new one takes over, as it should.
     if (end.retryAfterMs !== undefined || this.#leaving.size > 0) log.info("link.closed", fields);
     else log.warn(hint === undefined || hint === end.hint ? "link.closed" : "link.refused", fields);
-    const name = closeName(end);
     // An id that the server once made may belong to another worker by now; a new one serves as well.
     if (name === "id_in_use") this.#workerId = this.#options.settings.id;
     this.#keys.handleClosed(name);
@@ -202,6 +216,21 @@ export class Dialer {
     this.#cancelRetry = deps.clock.after(delayMs, () => this.#dial());
     return delayMs;
   }
+}
+
+/** The most models that a log line names. */
+const MAX_NAMED = 20;
+
+/** Tells the operator what the worker's key does not allow. */
+function logTerms({ models, refused_models: refused, tenants, max_slots }: Omit<Terms, "type">, log: Log): void {
+  const joined = (names: readonly string[] | undefined): string | undefined => names?.slice(0, MAX_NAMED).join(",");
+  log.info("terms.received", { models: joined(models), tenants: joined(tenants), max_slots });
+  if (refused === undefined || refused.length === 0) return;
+  log.warn("models.refused", {
+    models: joined(refused),
+    count: refused.length,
+    hint: "this worker's key does not allow these models, so the server gives them to nobody: choose others with --models, or ask the operator",
+  });
 }
 
 function toFields({ code, reason }: LinkEnd): { readonly code: number; readonly reason: string } {

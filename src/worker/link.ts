@@ -4,7 +4,7 @@ import { CLOSES, type Close, closeWith } from "../wire/closes.ts";
 import { decodeFrame } from "../wire/frame.ts";
 import { NATIVE_PROTOCOL } from "../wire/protocol.ts";
 import type { RelayHelloMessage } from "../wire/relay-hello.ts";
-import { parseServerMessage, type Registered } from "../wire/server-messages.ts";
+import { parseServerMessage, type Registered, type Terms } from "../wire/server-messages.ts";
 import type { ControlMessage, PaddingMessage, RegisterMessage } from "../wire/worker-messages.ts";
 import { toFailure } from "./backend.ts";
 import { type DialError, explainDialError } from "./dial-error.ts";
@@ -36,6 +36,8 @@ export interface LinkOptions {
   /** How long dialling may take, and after that the server's answer to the registration. */
   readonly dialTimeoutMs: number;
   readonly onRegistered: (registered: Registered) => void;
+  /** Called when the server tells what the worker's key allows. */
+  readonly onTerms?: (terms: Terms) => void;
   /**
    * Called when the server is being replaced while the link goes on: it serves as before, or finishes its jobs. Another link
    * should be dialled after the pause. May be called again when the server begins to drain.
@@ -187,6 +189,8 @@ export class WorkerLink {
           retry_after_ms: message.retry_after_ms,
         });
         return this.#options.onLeaving(message.retry_after_ms);
+      case "terms":
+        return this.#options.onTerms?.(message);
       case "bad":
         return this.#reject(message.reason);
       case "unknown":

@@ -3,7 +3,7 @@ import { hostname } from "node:os";
 import type { Remark } from "../settings/former-names.ts";
 import { EXIT_CONFIG } from "../settings/read-settings.ts";
 import { systemClock } from "../system/clock.ts";
-import type { Log } from "../system/deps.ts";
+import type { Deps, Log } from "../system/deps.ts";
 import { systemIds } from "../system/ids.ts";
 import { createLog } from "../system/log.ts";
 import { createLogWriter, toStdout } from "../system/log-writer.ts";
@@ -11,8 +11,9 @@ import { surviveSignals } from "../system/signals.ts";
 import { VERSION } from "../system/version.ts";
 import { loadWorkerSettings, type WorkerSettings } from "./args.ts";
 import { mayPassFetchLimit } from "./fetch-limit.ts";
+import { IdentityFault } from "./identity-file.ts";
 import { KIND_NAMES } from "./kinds.ts";
-import { startWorker } from "./worker.ts";
+import { startWorker, type Worker, type WorkerOptions } from "./worker.ts";
 
 /**
  * Runs a worker in this process: reads the settings, connects to the server and stops in order on SIGTERM or SIGINT.
@@ -71,7 +72,7 @@ function serve(settings: WorkerSettings, remarks: readonly Remark[]): void {
   warnAboutFetchLimit(settings, log);
   // Tables and curl lines go to stderr: programs that read the log from stdout expect one JSON value per line.
   const print = (text: string): boolean => process.stderr.write(`\n${text}\n\n`);
-  const worker = startWorker(settings, { clock: systemClock, log, ids: systemIds }, { print, env: process.env });
+  const worker = start(settings, { clock: systemClock, log, ids: systemIds }, { print, env: process.env });
 
   let stopping = false;
   const stop = (signal: string): void => {
@@ -95,6 +96,17 @@ function serve(settings: WorkerSettings, remarks: readonly Remark[]): void {
   );
   process.on("SIGTERM", () => stop("SIGTERM"));
   process.on("SIGINT", () => stop("SIGINT"));
+}
+
+/** Starts the worker. Ends the process if its identity cannot be kept. */
+function start(settings: WorkerSettings, deps: Deps, options: WorkerOptions): Worker {
+  try {
+    return startWorker(settings, deps, options);
+  } catch (error) {
+    if (!(error instanceof IdentityFault)) throw error;
+    deps.log.error("worker.state_refused", { reason: error.message });
+    process.exit(EXIT_CONFIG);
+  }
 }
 
 /** Warns that Bun runs at most 256 fetches at once and silently queues the rest, unless its variable is set at start. */

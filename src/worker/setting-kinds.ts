@@ -25,6 +25,13 @@ export const clientKeys: Kind<readonly string[]> = {
   accepts: "one key of visible ASCII characters without blanks, or the new key and the previous one, comma separated",
 };
 
+/** A join token: `mj_`, its id, its secret and its check. */
+export const joinToken: Kind<string> = {
+  schema: parsed((text) => (/^mj_[0-9a-z]{12}_[0-9A-Za-z]{32}_[0-9A-Za-z]{6}$/.test(text) ? text : undefined)),
+  placeholder: "token",
+  accepts: "a whole join token, which begins with mj_",
+};
+
 const pairList = list(parsed(parseRename), {
   placeholder: "public=backend,…",
   accepts: "pairs public=backend of model ids, comma separated, with each public name once",

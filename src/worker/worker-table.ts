@@ -14,7 +14,7 @@ import { logLevel } from "../settings/log-level.ts";
 import { setting, unset } from "../settings/setting.ts";
 import { ID_FORM, isId, isModelId, MAX_TEXT_CHARS } from "../wire/names.ts";
 import { parseBackendUrl, parseServerUrl } from "./server-url.ts";
-import { clientKeys, headerLines, proxyUrl, renameList } from "./setting-kinds.ts";
+import { clientKeys, headerLines, joinToken, proxyUrl, renameList } from "./setting-kinds.ts";
 
 /** Every setting of the worker program, in the order of the reference. Variables are named as in existing deployments. */
 export function workerTable(hostname: string) {
@@ -38,6 +38,19 @@ export function workerTable(hostname: string) {
       absent: [],
       isSecret: true,
       help: "Key that the server requires from workers. While the key is being replaced, the new key, a comma and the previous one, which proves that the worker's id is its own.",
+    }),
+    joinToken: unset(joinToken, {
+      variable: "JOIN_TOKEN",
+      flag: "join",
+      absent: undefined,
+      isSecret: true,
+      help: "Token that is traded for a key of the worker's own at its first registration. The key is kept in STATE_FILE, and the token is not needed again.",
+    }),
+    stateFile: unset(path, {
+      variable: "STATE_FILE",
+      absent: undefined,
+      says: "a file for each server in the user's state directory",
+      help: "File in which a worker that has joined keeps its key and its id. Each worker needs its own; without a key in it, and without JOIN_TOKEN, it is not used.",
     }),
     name: unset(line(MAX_TEXT_CHARS), {
       variable: "CLIENT_NAME",

@@ -1,12 +1,16 @@
 import type { Deps } from "../system/deps.ts";
 import { VERSION } from "../system/version.ts";
+import { MAX_ID_CHARS } from "../wire/names.ts";
 import type { WorkerSettings } from "./args.ts";
 import { Dialer } from "./dialer.ts";
 import { withoutServer } from "./find-backends.ts";
 import { foundTable } from "./found-text.ts";
 import { createLoadSampler, readHostFacts } from "./host.ts";
+import { WorkerIdentity } from "./identity.ts";
+import { identityFileAt } from "./identity-file.ts";
 import { declaredSlots, type Kind } from "./kind.ts";
 import { KINDS, RELAY_KIND } from "./kinds.ts";
+import type { LinkKeys } from "./link-keys.ts";
 import { LoadedWatch } from "./loaded-watch.ts";
 import { type RelayOptions, serveRelay } from "./mcp/relay.ts";
 import { createModelBackend } from "./model-backend.ts";
@@ -42,21 +46,26 @@ export interface Worker {
 /** How long a backend may take to list its models: one that is loading a model needs a while. */
 const PROBE_TIMEOUT_MS = 10_000;
 
-/** Serves every kind in the settings until stopped. It changes nothing about the process, so several may run in one. */
-export function startWorker(settings: WorkerSettings, deps: Deps, options: WorkerOptions = {}): Worker {
+/**
+ * Serves every kind in the settings until stopped. It changes nothing about the process, so several may run in one. Throws an
+ * `IdentityFault` if the worker joins and its key could not be kept.
+ */
+export function startWorker(given: WorkerSettings, deps: Deps, options: WorkerOptions = {}): Worker {
   const kinds = options.kinds ?? KINDS;
+  const identity = openIdentity(given, deps);
+  const settings = identity ? withIdentity(given, identity) : given;
   const proxyFor = createProxyChoice(settings);
   const running = settings.kinds.flatMap((name): readonly RunningKind[] => {
     const log = deps.log.with({ kind: name });
     if (name === RELAY_KIND) {
-      const relayOptions = toRelayOptions(options, proxyFor);
+      const relayOptions = { ...toRelayOptions(options, proxyFor), keys: () => identity?.forLinks() };
       return settings.relays.map((relay) =>
         serveRelay(relay, settings, { ...deps, log: log.with({ relay: relay.name }) }, relayOptions),
       );
     }
     const kind = kinds.get(name);
     if (!kind) throw new Error(`no kind is called ${name}`);
-    return [serveKind(kind, settings, { ...deps, log }, options, proxyFor)];
+    return [serveKind(kind, settings, { ...deps, log }, options, proxyFor, identity?.forLinks())];
   });
   return {
     registered: Promise.all(running.map((each) => each.registered)),
@@ -64,6 +73,37 @@ export function startWorker(settings: WorkerSettings, deps: Deps, options: Worke
       await Promise.all(running.map((each) => each.stop()));
     },
   };
+}
+
+/** Opens the identity of a worker that joins or has joined. One with a client key and no join token does neither. */
+function openIdentity(settings: WorkerSettings, { log, ids }: Deps): WorkerIdentity | undefined {
+  const { joinToken, stateFile, clientKeys, server, id, relays } = settings;
+  if (stateFile === undefined || (joinToken === undefined && clientKeys.length > 0)) return undefined;
+  return WorkerIdentity.open({
+    file: identityFileAt(stateFile),
+    server: httpUrl(server),
+    joinToken,
+    id,
+    otherIds: relays.flatMap((relay) => relay.id ?? []),
+    clientKey: clientKeys[0],
+    newId: () => ids.secret(),
+    log,
+  });
+}
+
+/** Gives each kind and relay an id that the identity's key may register. */
+function withIdentity(settings: WorkerSettings, { workerId }: WorkerIdentity): WorkerSettings {
+  const isOnly = settings.relays.length === 1;
+  const relays = settings.relays.map((relay) => {
+    return {
+      ...relay,
+      isIdMade: relay.id === undefined,
+      id:
+        relay.id ??
+        (isOnly ? workerId : `${workerId}.${relay.name.replace(/[^A-Za-z0-9_-]/g, "-")}`.slice(0, MAX_ID_CHARS)),
+    };
+  });
+  return { ...settings, id: workerId, relays };
 }
 
 function toRelayOptions(options: WorkerOptions, proxyFor: ProxyChoice): RelayOptions {
@@ -94,6 +134,7 @@ function serveKind(
   deps: Deps,
   options: WorkerOptions,
   proxyFor: ProxyChoice,
+  keys: LinkKeys | undefined,
 ): RunningKind {
   const { print = () => {} } = options;
   const registered = Promise.withResolvers<string>();
@@ -127,6 +168,7 @@ function serveKind(
   const dialer = new Dialer({
     kind: kind.name,
     settings,
+    keys,
     slots: () => declaredSlots(settings, watch.state),
     introduction: new ModelIntroduction({
       kind,

@@ -71,6 +71,15 @@ test("a worker whose key has expired is disconnected", async () => {
   expect(await worker.closed).toEqual({ code: 1008, reason: "client key removed" });
 }, 20_000);
 
+test("the first join token shuts the door for workers as well, before anybody has joined", async () => {
+  const worker = await NativeWorker.connect({ url: server.url, register: { models: ["m"] } });
+  const { text } = make("join");
+  expect((await worker.closed).code).toBe(1008);
+  await expect(NativeWorker.connect({ url: server.url, register: { models: ["m"] } })).rejects.toThrow();
+  const joined = await NativeWorker.connect({ url: server.url, register: { models: ["m"], join_token: text } });
+  expect(joined.socket.readyState).toBe(WebSocket.OPEN);
+}, 20_000);
+
 test("the first key for workers shuts their door, and disconnects those that came without one", async () => {
   const worker = await NativeWorker.connect({ url: server.url, register: { models: ["m"] } });
   make("client");

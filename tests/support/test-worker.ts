@@ -14,6 +14,8 @@ export function workerSettings(overrides: Partial<WorkerSettings> & { readonly s
     kinds: ["llm"],
     relays: [],
     clientKeys: ["test-client-key"],
+    joinToken: undefined,
+    stateFile: undefined,
     name: "test worker",
     id: undefined,
     backend: undefined,

@@ -1,5 +1,5 @@
 import { parseJson } from "../../json/parse.ts";
-import type { Greeting, Hello } from "../../tunnel/greeting.ts";
+import { type Greeting, type Hello, joinIn } from "../../tunnel/greeting.ts";
 import { withLegacyId } from "../../tunnel/legacy-id.ts";
 import { UNBOUNDED } from "../../tunnel/session.ts";
 import type { Parsed } from "../../wire/fields.ts";
@@ -8,6 +8,8 @@ import { createLegacyRelayDialect } from "./legacy-relay.ts";
 
 /** How relays introduce themselves: `{id?, client_name?, client_key?, …}`, which is answered with their id. */
 export const relayGreeting: Greeting = {
+  // Whoever calls a relay sends no key of this server, so nobody knows the caller's tenant.
+  knowsTenants: false,
   parse(text, dialect): Parsed<Hello> {
     const json = parseJson(text);
     const parsed = parseRelayHello(dialect === "legacy" ? withLegacyId(json, "id", "client_name") : json);
@@ -23,6 +25,7 @@ function toHello(hello: RelayHello): Hello {
   return {
     clientKey: client_key || undefined,
     previousKey: previous_client_key || undefined,
+    ...joinIn(hello),
     workerId: id || undefined,
     name: client_name || undefined,
     version: info?.version ?? undefined,

@@ -37,6 +37,8 @@ export interface McpServer {
   readonly name: string;
   /** The relay's id in its public URL; undefined: the server makes one. */
   readonly id: string | undefined;
+  /** Whether the worker made the id, which then says nothing to people. Absent: no. */
+  readonly isIdMade?: boolean;
   readonly source: McpSource;
   readonly access: Access;
   /** Fields of its entry in a servers file that have no effect; none for a server that is not from a file. */

@@ -5,6 +5,7 @@ import { VERSION } from "../../system/version.ts";
 import type { WorkerSettings } from "../args.ts";
 import { Dialer } from "../dialer.ts";
 import { createLoadSampler } from "../host.ts";
+import type { LinkKeys } from "../link-keys.ts";
 import type { ProxyChoice } from "../outgoing-proxy.ts";
 import { RETRY_LIMITS, type RetryLimits } from "../retry.ts";
 import { httpUrl } from "../server-url.ts";
@@ -26,6 +27,8 @@ export interface RelayOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly retry?: RetryLimits | undefined;
   readonly proxyFor: ProxyChoice;
+  /** Returns the keys of a worker that joins or has joined; absent or undefined: those of the settings. */
+  readonly keys?: () => LinkKeys | undefined;
 }
 
 /** The limit of calls at once: far above the server's own limit per relay. */
@@ -38,9 +41,9 @@ export function serveRelay(
   server: McpServer,
   settings: WorkerSettings,
   deps: Deps,
-  { print, random, env, retry = RETRY_LIMITS, proxyFor }: RelayOptions,
+  { print, random, env, retry = RETRY_LIMITS, proxyFor, keys }: RelayOptions,
 ): { readonly registered: Promise<string>; stop(): Promise<void> } {
-  const { name, id, source, access } = server;
+  const { name, id, isIdMade = false, source, access } = server;
   const registered = Promise.withResolvers<string>();
   const limits = { maxSessions: settings.mcpMaxSessions, idleMs: settings.mcpSessionIdleMs };
   const health = new UpstreamHealth(() => dialer.announce());
@@ -57,6 +60,7 @@ export function serveRelay(
   const dialer: Dialer = new Dialer({
     kind: "mcp",
     settings: { ...settings, id },
+    keys: keys?.(),
     slots: () => MAX_CALLS,
     introduction: {
       first(known) {
@@ -80,7 +84,7 @@ export function serveRelay(
       isPrinted = true;
       const what = source.kind === "url" ? source.url : `\`${[source.command, ...(source.args ?? [])].join(" ")}\``;
       const url = `${httpUrl(settings.server)}/api/mcp/id/${given}/mcp`;
-      print(reachText({ name: id ?? name, what, url, access: access.kind }));
+      print(reachText({ name: isIdMade ? name : (id ?? name), what, url, access: access.kind }));
       reach?.look();
     },
   });

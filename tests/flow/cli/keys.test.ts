@@ -250,3 +250,39 @@ test("limits of tenants are set, changed one by one and removed, with and withou
   expect(await run("remove", "art")).toMatchObject({ code: 1, err: expect.stringContaining("No tenant") });
   expect(await run("limits", "art", "--parallel", "many")).toMatchObject({ code: 1 });
 }, 60_000);
+
+test("join tokens are made, listed and revoked, and say what to start on the worker's machine", async () => {
+  const { url } = await serve({ DATA_DIR: directory(), ADMIN_KEY });
+  const run = (...args: string[]) => moorage({ ADMIN_KEY, SERVER_URL: url }, "join-token", ...args);
+  const made = await run("create", "rack", "--models", "llama*", "--uses", "2", "--ttl", "10m");
+  const token = made.out.trim();
+  expect(token).toMatch(/^mj_[0-9a-z]{12}_[0-9A-Za-z]{32}_[0-9A-Za-z]{6}$/);
+  expect(made.err).toContain("It lets 2 workers in, until ");
+  expect(made.err).toContain(`moorage worker llm --server ${url} --join TOKEN`);
+  expect(made.err).not.toContain(token);
+  const worker = await NativeWorker.connect({ url, register: { join_token: token, worker_id: "gpu" } });
+  const listed = (await run("list")).out;
+  expect(listed).toContain("1 of 2");
+  expect(listed).toContain("llama*");
+  const [shown] = (JSON.parse((await run("list", "--json")).out) as { data: { expires_at: string }[] }).data; // our own JSON
+  expect(Date.parse(shown?.expires_at ?? "") - Date.now()).toBeLessThanOrEqual(600_000);
+  expect((await run("revoke", token)).err).toContain("It lets no worker in any more");
+  expect((await run("list")).err).toContain("no such join tokens");
+  expect((await run("list", "--all")).out).toContain("revoked");
+  expect(worker.socket.readyState).toBe(WebSocket.OPEN);
+  const late = new NativeWorker({ url, register: { join_token: token, worker_id: "late" } });
+  expect((await late.closed).reason).toBe("join token revoked");
+
+  const usual = await run("create");
+  expect(usual.err).toContain("It lets one worker in, until ");
+  const { err } = await run("create", "--uses", "none", "--ttl", "none");
+  expect(err).toContain("It lets any number of workers in, until it is revoked.");
+  expect(await run("create", "--ttl", "soon")).toMatchObject({
+    code: 78,
+    err: expect.stringContaining("--ttl must be"),
+  });
+  const trail = (await moorage({ ADMIN_KEY, SERVER_URL: url }, "audit", "--json")).out;
+  expect(trail).toContain("worker.join");
+  const keys = (await moorage({ ADMIN_KEY, SERVER_URL: url }, "keys", "list", "--kind", "worker")).out;
+  expect(keys).toContain("gpu");
+}, 60_000);

@@ -59,7 +59,7 @@ test("the commands of docs/teams.md lead from nothing to thirty keys, and throug
     (await fetch(`${url}/v1/models`, { headers: { authorization: `Bearer ${key}` } })).status;
   expect(await statusFor("")).toBe(401);
   await expect(NativeWorker.connect({ url, register: { models: ["m"] } })).rejects.toThrow();
-  const worker = await NativeWorker.connect({ url, register: { client_key: read("workers.key"), models: ["m"] } });
+  const worker = await NativeWorker.connect({ url, register: { join_token: read("gpu-1.token"), models: ["m"] } });
 
   const settings = blocks
     .get("Before the server starts")?.[1]

@@ -12,6 +12,7 @@ function setUp() {
   const book = new KeyBook({ records: createMemoryRecords(), clock, maxRequests: 200 });
   const judged = new Map<string, string | undefined>();
   const watched: string[] = [];
+  const termsOf = new Map<string, unknown>();
   let [looks, refreshes] = [0, 0];
   const stop = endWithKeys({
     book,
@@ -25,6 +26,7 @@ function setUp() {
       closeDisowned() {
         looks += 1;
       },
+      setTerms: (owner, terms) => termsOf.set(owner, terms),
     },
     plugins: () => [
       {},
@@ -43,7 +45,7 @@ function setUp() {
     return entry;
   };
   const counts = (): readonly [number, number] => [looks, refreshes];
-  return { clock, book, judged, make, counts, stop };
+  return { clock, book, judged, make, counts, stop, termsOf };
 }
 
 test("the requests of a client's key end when it is revoked, and those of others go on", () => {
@@ -80,4 +82,11 @@ test("sessions are looked at when a worker's key is revoked, and at least every 
   expect(counts()[0]).toBe(before + 1);
   clock.advance(5_000);
   expect(counts()[0]).toBe(before + 2);
+});
+
+test("what a worker's key allows counts for its sessions from its change on", () => {
+  const { book, make, termsOf } = setUp();
+  const { id } = make("worker");
+  book.update(id, { terms: { maxSlots: 2, tenants: ["research"] }, limits: {} });
+  expect(termsOf.get(`made:${id}`)).toEqual({ maxSlots: 2, tenants: ["research"] });
 });

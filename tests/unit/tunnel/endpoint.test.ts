@@ -54,7 +54,11 @@ function setUp(watch?: SessionWatch, ownerRecords?: OwnerRecords) {
           return true;
         },
       },
-      { address: "192.0.2.1", admit: () => ({ ok: true, owner: "o", caller: "client-key:1" }) },
+      {
+        address: "192.0.2.1",
+        join: () => Promise.reject(new Error("nobody joins here")),
+        admit: () => ({ ok: true, owner: "o", caller: "client-key:1" }),
+      },
     );
     handlers?.open(ws);
     return {

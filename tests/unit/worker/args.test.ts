@@ -1,10 +1,14 @@
 import { describe, expect, test } from "bun:test";
+import { homedir } from "node:os";
 import { CONFIG_FILE } from "../../../src/settings/read-settings.ts";
 import { markdownTable } from "../../../src/settings/render.ts";
 import { loadWorkerSettings, type WorkerSettings, type WorkerSources } from "../../../src/worker/args.ts";
+import { identityPath } from "../../../src/worker/identity-path.ts";
 import { connectUrl, httpUrl, parseBackendUrl, parseServerUrl } from "../../../src/worker/server-url.ts";
 import { workerTable } from "../../../src/worker/worker-table.ts";
 
+const TOKEN = `mj_${"0".repeat(12)}_${"s".repeat(32)}_${"c".repeat(6)}`;
+const HERE = { platform: process.platform, env: {}, home: homedir() };
 const knownKinds = ["llm", "asr", "mcp"];
 const table = workerTable("box");
 const docs = await Bun.file(new URL("../../../docs/configuration.md", import.meta.url)).text();
@@ -29,6 +33,8 @@ function faultsOf(given: Partial<WorkerSources>): readonly string[] {
 const CASES: readonly (readonly [keyof WorkerSettings, string, string, string, unknown])[] = [
   ["server", "SERVER_URL", "server", "ws://hub.example:81/api/llm/connect", "ws://hub.example:81"],
   ["clientKeys", "CLIENT_KEY", "client-key", "k-1, k-0", ["k-1", "k-0"]],
+  ["joinToken", "JOIN_TOKEN", "join", TOKEN, TOKEN],
+  ["stateFile", "STATE_FILE", "state-file", "/var/lib/worker.json", "/var/lib/worker.json"],
   ["name", "CLIENT_NAME", "name", "Attic, left", "Attic, left"],
   ["id", "CLIENT_ID", "id", "gpu-1", "gpu-1"],
   ["backend", "COMPLETION_BASE_URL", "backend", "http://127.0.0.1:11434/v1/", "http://127.0.0.1:11434/v1"],
@@ -90,6 +96,8 @@ describe("every setting", () => {
       relays: [],
       server: "http://127.0.0.1:8080",
       clientKeys: [],
+      joinToken: undefined,
+      stateFile: identityPath({ stateFile: undefined, server: "http://127.0.0.1:8080", id: undefined }, HERE),
       name: "box",
       id: undefined,
       backend: undefined,

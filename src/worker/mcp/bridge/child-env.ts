@@ -9,6 +9,7 @@ const SECRETS: ReadonlySet<string> = new Set([
   "AUTH_TOKEN",
   "CLIENT_KEY",
   "COMPLETION_API_KEY",
+  "JOIN_TOKEN",
   "MCP_HEADERS",
 ]);
 

@@ -68,7 +68,7 @@ export interface ModelRoutesOptions {
 export function modelRoutes({ prefix, tag, catalog, ask }: ModelRoutesOptions): AnyElysia {
   const visible = (ctx: RouteContext, caller: Caller): readonly ModelCard[] =>
     catalog(ctx)
-      .models()
+      .models(caller.tenant)
       .filter(({ id }) => mayUse(caller, id));
   const list = (ctx: RouteContext): Response => {
     const caller = ask(ctx.visit);
@@ -76,7 +76,7 @@ export function modelRoutes({ prefix, tag, catalog, ask }: ModelRoutesOptions): 
   };
   const one = (ctx: RouteContext, name: string): Response => {
     const caller = ask(ctx.visit);
-    const card = mayUse(caller, name) ? catalog(ctx).find(name) : undefined;
+    const card = mayUse(caller, name) ? catalog(ctx).find(name, caller.tenant) : undefined;
     if (card) return Response.json(card, { headers: NO_CACHE });
     throw modelNotListedFault(
       name,

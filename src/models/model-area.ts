@@ -218,12 +218,14 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
     this.pool.jobs.endOf(judge);
   }
 
-  models(): readonly ModelCard[] {
-    return this.#cards.all();
+  models(tenant?: string): readonly ModelCard[] {
+    const all = this.#cards.all();
+    return tenant === undefined ? all : all.filter(({ id }) => this.pool.models.isServedFor(id, tenant));
   }
 
-  find(name: string, workerId?: string): ModelCard | undefined {
-    const id = this.pool.models.resolve({ model: name, workerId, exact: false, excluded: NONE_EXCLUDED });
+  find(name: string, tenant?: string, workerId?: string): ModelCard | undefined {
+    const demand = { model: name, workerId, exact: false, excluded: NONE_EXCLUDED, tenant };
+    const id = this.pool.models.resolve(demand);
     return id === undefined ? undefined : this.#cards.all().find((card) => card.id === id);
   }
 

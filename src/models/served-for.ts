@@ -17,7 +17,7 @@ export function servedFor(auth: Auth, catalog: ModelCatalog, visit: Visit): read
   if (!auth.isOpen("api") && !KEY_HEADERS.some((name) => headers.has(name))) return [];
   try {
     const caller = auth.ask(visit, "api");
-    return catalog.models().filter(({ id }) => mayUse(caller, id));
+    return catalog.models(caller.tenant).filter(({ id }) => mayUse(caller, id));
   } catch (error) {
     if (error instanceof Fault) return [];
     throw error;

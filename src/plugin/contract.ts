@@ -103,10 +103,13 @@ export interface Lifecycle {
 }
 
 export interface ModelCatalog {
-  /** The entries that the plugin adds to `/v1/models`: the models that workers take jobs for now. */
-  models(): readonly ModelCard[];
-  /** Returns the entry of the model that a request with this name would be served with now; undefined for none. */
-  find(name: string): ModelCard | undefined;
+  /**
+   * The entries that the plugin adds to `/v1/models`: the models that workers take jobs for now, from the callers of a tenant or,
+   * if that is undefined, from any.
+   */
+  models(tenant?: string): readonly ModelCard[];
+  /** Returns the entry of the model that such a caller's request with this name would be served with now; undefined for none. */
+  find(name: string, tenant?: string): ModelCard | undefined;
 }
 
 /** One entry of an OpenAI model list. */

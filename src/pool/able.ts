@@ -5,12 +5,24 @@ import { type Excluded, isExcluded } from "./excluded.ts";
 export interface Needs {
   /** The kind of exchange that the worker must have announced; undefined for HTTP, which needs no announcement. */
   readonly exchangeKind?: string | undefined;
+  /** The tenant of the caller; undefined for a question that is not about one caller, for which any tenant will do. */
+  readonly tenant?: string | undefined;
   /** The sessions and workers that must not serve it: they have failed the job. */
   readonly excluded: Excluded;
 }
 
-/** Returns whether a session may get a job, whatever it serves: it is not excluded and announced the kind of exchange. */
-export function isAble(session: Session, { excluded, exchangeKind }: Needs): boolean {
+/**
+ * Returns whether a session may get a job, whatever it serves: it serves the caller's tenant, is not excluded, and announced
+ * the kind of exchange.
+ */
+export function isAble(session: Session, { tenant, excluded, exchangeKind }: Needs): boolean {
+  const { tenants } = session.offer;
+  if (tenants && tenant !== undefined && !tenants.has(tenant)) return false;
   if (exchangeKind !== undefined && !takesKind(session.offer, exchangeKind)) return false;
   return !isExcluded(excluded, session);
+}
+
+/** Returns whether a session serves only certain tenants, among them this one. */
+export function isOwn({ offer: { tenants } }: Session, tenant: string | undefined): boolean {
+  return tenants !== undefined && tenant !== undefined && tenants.has(tenant);
 }

@@ -6,7 +6,19 @@ import type { Candidate } from "./queue-policy.ts";
 /** Returns a job as its pool needs to know it for a place in the queue. */
 export function candidateOf(spec: JobSpec): Candidate {
   const { model, workerId, workerReason, affinity, exact, exchangeKind, excluded = NONE_EXCLUDED } = spec;
-  const demand: Demand = { model, workerId, workerReason, affinity, exact, exchangeKind, excluded };
   const { caller, endUser, charge } = spec;
+  const { tenant } = caller;
+  const prefersOwn = caller.prefer === "own" || undefined;
+  const demand: Demand = {
+    model,
+    workerId,
+    workerReason,
+    affinity,
+    exact,
+    exchangeKind,
+    excluded,
+    tenant,
+    prefersOwn,
+  };
   return { demand, caller, class: spec.class ?? caller.class, endUser, charge };
 }

@@ -66,6 +66,8 @@ export interface Claim {
 export interface HeldClaim extends Claim {
   /** Gives the slot to a job. Called at most once, and before everything else but `release`. */
   assign(ticket: Ticket): void;
+  /** The only tenants that the worker serves; undefined for all of them. */
+  readonly tenants: ReadonlySet<string> | undefined;
 }
 
 /** What a claim consists of, for its owner. */
@@ -169,6 +171,10 @@ export class SeatClaim implements HeldClaim, ClaimParts {
 
   progress(output: number): void {
     this.#owner.onProgress(this, output);
+  }
+
+  get tenants(): ReadonlySet<string> | undefined {
+    return this.#session.offer.tenants;
   }
 
   assign(ticket: Ticket): void {

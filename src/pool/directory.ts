@@ -1,10 +1,11 @@
 import type { Clock } from "../system/deps.ts";
 import type { Session } from "../tunnel/session.ts";
-import { isAble, type Needs } from "./able.ts";
+import { isAble, isOwn, type Needs } from "./able.ts";
 import { aliasKey, listedName } from "./alias.ts";
 import { AliasIndex } from "./alias-index.ts";
 import { NONE_EXCLUDED } from "./excluded.ts";
 import { Known } from "./known.ts";
+import { KnownFor } from "./known-for.ts";
 import { ModelSeats, type SeatIndex } from "./model-seats.ts";
 import { type ModelsElsewhere, Naming } from "./naming.ts";
 import type { Affinity } from "./routing/affinity.ts";
@@ -23,6 +24,8 @@ export interface Demand extends Needs {
   readonly affinity?: Affinity | undefined;
   /** Whether only this very model will do, under any of its names, and no other variant of it. */
   readonly exact: boolean;
+  /** Whether workers that serve only the caller's tenant come before others while they have room. Absent: no. */
+  readonly prefersOwn?: boolean | undefined;
 }
 
 /** The seats of a pool, found by session and by worker, and ranked by the route policy for every model. */
@@ -34,6 +37,8 @@ export class Directory {
   readonly #aliases: AliasIndex;
   readonly #models: Known;
   readonly #workers: Known;
+  /** Who may know of the models and aliases. */
+  readonly #visible: KnownFor;
   readonly #policy: RoutePolicy;
   readonly naming: Naming;
   readonly #index: SeatIndex = { bySession: this.#seats, byWorker: this.#byWorker };
@@ -48,6 +53,7 @@ export class Directory {
     this.#aliases = new AliasIndex(clock, graceMs);
     this.naming = new Naming(this.#byModel, this.#aliases, elsewhere);
     this.#workers = new Known(clock, graceMs);
+    this.#visible = new KnownFor(clock, graceMs);
   }
 
   get size(): number {
@@ -100,9 +106,14 @@ export class Directory {
 
   /** Whether the model, or a stand-in for it, is served now or was served within the grace period. */
   isKnownModel(demand: Demand): boolean {
-    const listed = listedName(demand.model);
-    if (this.#models.has(demand.model) || this.#models.has(listed)) return true;
+    const { model, tenant } = demand;
+    const listed = listedName(model);
     const alias = demand.exact ? undefined : aliasKey(listed);
+    if (tenant !== undefined && this.#visible.isDivided) {
+      const hasModel = this.#visible.has(model, tenant) || this.#visible.has(listed, tenant);
+      return hasModel || (alias !== undefined && this.#visible.has(aliasName(alias), tenant));
+    }
+    if (this.#models.has(model) || this.#models.has(listed)) return true;
     return alias !== undefined && this.#aliases.isKnown(alias);
   }
 
@@ -158,8 +169,14 @@ export class Directory {
   chooseModel(model: string, demand: Demand): Choice | undefined {
     const seats = this.#byModel.get(model);
     if (!seats) return undefined;
-    const acceptsAll = demand.excluded === NONE_EXCLUDED && demand.exchangeKind === undefined;
+    const { excluded, exchangeKind, prefersOwn, tenant } = demand;
+    const acceptsAll = excluded === NONE_EXCLUDED && exchangeKind === undefined && !seats.isDivided;
     const accepts = acceptsAll ? undefined : ({ seat }: SeatModel): boolean => isAble(seat.session, demand);
+    if (accepts && prefersOwn && seats.isDivided) {
+      const isOwnSeat = (served: SeatModel): boolean => isOwn(served.seat.session, tenant) && accepts(served);
+      const own = this.#policy.choose(seats, demand, isOwnSeat);
+      if (own) return own;
+    }
     return this.#policy.choose(seats, demand, accepts);
   }
 
@@ -249,7 +266,9 @@ export class Directory {
       this.#byModel.set(served.model, seats);
       seats.add(served);
       this.#models.arrived(served.model);
+      this.#visible.arrived(served.model, seat.tenants);
     }
+    for (const alias of seat.byAlias.keys()) this.#visible.arrived(aliasName(alias), seat.tenants);
     this.#aliases.enter(seat);
     this.rank(seat);
   }
@@ -259,10 +278,12 @@ export class Directory {
     for (const [model, served] of seat.byModel) {
       const seats = this.#byModel.get(model);
       seats?.remove(served);
+      this.#visible.left(model, seat.tenants);
       if (!seats || seats.members.size > 0) continue;
       this.#byModel.delete(model);
       this.#models.left(model);
     }
+    for (const alias of seat.byAlias.keys()) this.#visible.left(aliasName(alias), seat.tenants);
     this.#aliases.leave(seat, (model) => this.#byModel.has(model));
   }
 
@@ -290,6 +311,11 @@ export class Directory {
   #rank(served: SeatModel): void {
     served.ranks?.rank(served, served.seat.hasRoom ? this.#policy.levelOf(served) : undefined);
   }
+}
+
+/** Names an alias beside models, none of which has a line break in its name. */
+function aliasName(alias: string): string {
+  return `\n${alias}`;
 }
 
 const NAMED: Route = { reason: "named" };

@@ -24,6 +24,8 @@ export class ModelSeats implements RankedSeats, SeatRanks {
   readonly speeds = new ModelSpeeds();
   readonly #index: SeatIndex;
   readonly #members = new Set<SeatModel>();
+  /** Those that serve only certain tenants. */
+  readonly #ofTenants = new Set<SeatModel>();
   /** Those with room. */
   readonly #ranking = new Ranking<SeatModel>();
   /** Of those that take jobs, busy or not: all, those that are not out, and those that must load the model first. */
@@ -36,6 +38,11 @@ export class ModelSeats implements RankedSeats, SeatRanks {
 
   get members(): ReadonlySet<SeatModel> {
     return this.#members;
+  }
+
+  /** Whether some of the seats serve only certain tenants. */
+  get isDivided(): boolean {
+    return this.#ofTenants.size > 0;
   }
 
   get ready(): number {
@@ -68,12 +75,14 @@ export class ModelSeats implements RankedSeats, SeatRanks {
 
   add(served: SeatModel): void {
     this.#members.add(served);
+    if (served.seat.tenants) this.#ofTenants.add(served);
     served.ranks = this;
     this.#count(served);
   }
 
   remove(served: SeatModel): void {
     this.#members.delete(served);
+    this.#ofTenants.delete(served);
     served.ranks = undefined;
     this.#ranking.remove(served.ranked);
     this.#uncount(served);
@@ -109,9 +118,10 @@ export class ModelSeats implements RankedSeats, SeatRanks {
   /** Whether one of `count` members for which `isOne` is true, and no other, may serve the demand. */
   #has(demand: RouteDemand, count: number, isOne: (served: SeatModel) => boolean): boolean {
     const { excluded, exchangeKind } = demand;
-    if (count === 0 || (excluded === NONE_EXCLUDED && exchangeKind === undefined)) return count > 0;
-    if (exchangeKind !== undefined) {
-      // Jobs of other kinds are rare, so they have no counts of their own: all members are looked at.
+    const isForAll = exchangeKind === undefined && !this.isDivided;
+    if (count === 0 || (excluded === NONE_EXCLUDED && isForAll)) return count > 0;
+    if (!isForAll) {
+      // Neither jobs of other kinds, which are rare, nor tenants have counts of their own: all members are looked at.
       for (const served of this.#members)
         if (served.seat.capacity > 0 && isOne(served) && isAble(served.seat.session, demand)) return true;
       return false;

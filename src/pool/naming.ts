@@ -13,7 +13,7 @@ interface Wanted extends Needs {
 /** The models of workers that are connected to other servers. */
 export interface ModelsElsewhere {
   /** Whether a worker that the demand allows takes jobs for exactly this model, busy or not. */
-  isReady(model: string, demand: Pick<Wanted, "excluded" | "exchangeKind" | "workerId">): boolean;
+  isReady(model: string, demand: Pick<Wanted, "excluded" | "exchangeKind" | "tenant" | "workerId">): boolean;
   /** The models of an alias that some worker takes jobs for. */
   modelsOf(alias: string): Iterable<string>;
 }
@@ -45,10 +45,10 @@ export class Naming {
     if (worker.byModel.has(model)) return model;
     // A worker that was named is asked for what it has. Else a better match that is ready elsewhere is waited for.
     const isAny = demand.workerId === undefined;
-    if (isAny && this.#isReady(model, demand)) return undefined;
+    if (isAny && this.isReady(model, demand)) return undefined;
     const listed = listedName(model);
     if (worker.byModel.has(listed)) return listed;
-    if (exact || (isAny && this.#isReady(listed, demand))) return undefined;
+    if (exact || (isAny && this.isReady(listed, demand))) return undefined;
     const names = worker.byAlias.get(aliasKey(listed) ?? "");
     return names && byPreference(model, names)[0];
   }
@@ -59,11 +59,11 @@ export class Naming {
    */
   namesFor(demand: Wanted): readonly string[] {
     const { model } = demand;
-    if (this.#isReady(model, demand)) return [model];
+    if (this.isReady(model, demand)) return [model];
     const listed = listedName(model);
-    if (this.#isReady(listed, demand)) return [listed];
+    if (this.isReady(listed, demand)) return [listed];
     if (demand.exact) return [];
-    return byPreference(model, this.#standInsOf(listed)).filter((name) => this.#isReady(name, demand));
+    return byPreference(model, this.#standInsOf(listed)).filter((name) => this.isReady(name, demand));
   }
 
   /** Lists the models with which workers of peers could serve a demand that names its worker, best first. */
@@ -84,8 +84,8 @@ export class Naming {
     return new Set([...own, ...this.#elsewhere.modelsOf(alias)]);
   }
 
-  /** Whether a worker that is not excluded takes jobs for exactly this model, busy or not. */
-  #isReady(model: string, demand: Wanted): boolean {
+  /** Whether a worker that the demand allows takes jobs for exactly this model, busy or not. */
+  isReady(model: string, demand: Wanted): boolean {
     if (this.#byModel.get(model)?.hasReady(demand)) return true;
     return this.#elsewhere?.isReady(model, demand) ?? false;
   }

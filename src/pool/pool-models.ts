@@ -57,10 +57,16 @@ export class PoolModels {
     const remotes = this.#remotes;
     if (this.#own.isKnownModel(demand)) return true;
     if (!remotes) return false;
-    const listed = listedName(demand.model);
-    if (remotes.isKnownModel(demand.model) || remotes.isKnownModel(listed)) return true;
+    const { model, tenant } = demand;
+    const listed = listedName(model);
+    if (remotes.isKnownModel(model, tenant) || remotes.isKnownModel(listed, tenant)) return true;
     const alias = demand.exact ? undefined : aliasKey(listed);
-    return alias !== undefined && remotes.isKnownAlias(alias);
+    return alias !== undefined && remotes.isKnownAlias(alias, tenant);
+  }
+
+  /** Whether some worker takes jobs for exactly this model from the callers of a tenant, busy or not. */
+  isServedFor(model: string, tenant: string): boolean {
+    return this.#own.naming.isReady(model, { model, exact: true, excluded: NONE_EXCLUDED, tenant });
   }
 
   /** Counts the connected workers that serve exactly this model. */

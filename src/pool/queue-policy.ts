@@ -115,7 +115,8 @@ export interface OpenSeat {
   readonly lines: readonly string[];
   /**
    * Whether the seat would serve this ticket. Within a line it may not: the job may exclude it, or have a better choice.
-   * Tickets of one line for the same model and kind of exchange, with the same exclusions, MUST get the same answer.
+   * Tickets of one line and tenant for the same model and kind of exchange, with the same exclusions, MUST get the same
+   * answer.
    */
   serves(ticket: Ticket): boolean;
   /** Whether jobs of other servers wait for its slots that have no tickets in this policy. Absent: no. */

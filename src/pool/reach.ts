@@ -1,3 +1,4 @@
+import { isOwn } from "./able.ts";
 import { aliasKey } from "./alias.ts";
 import type { Demand, Directory } from "./directory.ts";
 import type { RemoteChoice, RemoteModels } from "./remotes.ts";
@@ -34,8 +35,17 @@ export class Reach {
     const { model, workerId } = demand;
     if (this.#isSeated(demand)) return this.#own.choose(demand);
     const own = workerId === undefined ? this.#own.chooseModel(model, demand) : undefined;
+    const preferred =
+      demand.prefersOwn && workerId === undefined ? this.#choosePreferred(demand, own, remotes) : undefined;
+    if (preferred) return preferred;
     const warmer = demand.affinity && workerId === undefined ? this.#chooseWarmer(demand, own, remotes) : undefined;
     return warmer ?? own ?? this.#chooseByName(demand, remotes);
+  }
+
+  /** Chooses a worker for the caller's tenant alone: the seat that was chosen here, else one of a peer. */
+  #choosePreferred(demand: Demand, own: Choice | undefined, remotes: RemoteModels): Choice | RemoteChoice | undefined {
+    if (own && isOwn(own.to.seat.session, demand.tenant)) return own;
+    return remotes.choose(demand.model, { ...demand, ownOnly: true });
   }
 
   /**
@@ -75,6 +85,7 @@ export class Reach {
     if (demand.workerId !== undefined && demand.workerId !== workerId) return false;
     if (sessionId !== undefined && excluded.sessions.has(sessionId)) return false;
     if (workerId !== undefined && excluded.workers.has(workerId)) return false;
+    if (group.tenants && demand.tenant !== undefined && !group.tenants.includes(demand.tenant)) return false;
     if (demand.exchangeKind !== undefined && !group.exchangeKinds?.includes(demand.exchangeKind)) return false;
     const alias = aliasKey(group.model);
     const worker = {

@@ -60,7 +60,10 @@ export class Reasons {
     if (isAllowed && !this.#models.isSettled) throw notToldFault(demand);
     if (this.#isWorkerMissing(demand)) throw new Fault("worker_not_found", { param: "worker_id" });
     const served = this.#models.served();
-    const visible = served.filter((each) => mayUse(caller, each));
+    const { tenant } = demand;
+    const visible = served.filter(
+      (each) => mayUse(caller, each) && (tenant === undefined || this.#models.isServedFor(each, tenant)),
+    );
     if (served.length > 0 && visible.length === 0) throw modelNotVisibleFault(model);
     throw modelNotFoundFault(model, visible, this.#reach.size);
   }

@@ -17,6 +17,8 @@ export interface RemoteNeeds extends Needs {
    * A session that should serve it. The peer's own policy decides, so this only restricts the groups to that of the session.
    */
   readonly sessionId?: string | undefined;
+  /** Whether only workers count that serve certain tenants alone, among them the caller's. Absent: no. */
+  readonly ownOnly?: boolean;
 }
 
 /**
@@ -37,6 +39,8 @@ export interface RemoteGroup {
   readonly isKeptAlive: boolean;
   /** The kinds of exchange that each of them takes; HTTP only, unless given. */
   readonly exchangeKinds?: readonly string[];
+  /** The only tenants that these workers serve; absent for all of them. */
+  readonly tenants?: readonly string[] | undefined;
 }
 
 /** A slot on a peer that a job may have, as far as is known here. The peer may have given it away since. */
@@ -104,9 +108,10 @@ export interface RemoteModels {
   servedModels(): Iterable<string>;
   /** The models that are served by a peer or were within the grace period, in any order. */
   knownModels(): Iterable<string>;
-  isKnownModel(model: string): boolean;
-  /** Whether a model of the alias is served by a peer or was within the grace period. */
-  isKnownAlias(alias: string): boolean;
+  /** Whether a model is known to the callers of a tenant, or to some caller if that is undefined. */
+  isKnownModel(model: string, tenant?: string): boolean;
+  /** Whether a model of the alias is served by a peer or was within the grace period, for these callers. */
+  isKnownAlias(alias: string, tenant?: string): boolean;
   /** Whether a worker is connected to a peer or was within the grace period. */
   isKnownWorker(workerId: string): boolean;
   /** The id of the peer to which a worker is connected; undefined if it is connected to none. */

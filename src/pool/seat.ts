@@ -78,6 +78,8 @@ export class Seat {
   isDrained = false;
   /** The session's offer when the pool last looked, for comparison after a change. */
   models: readonly string[] = [];
+  /** The only tenants that it serves; undefined for all of them. */
+  tenants: ReadonlySet<string> | undefined;
   capacity = 0;
   /** The models that it serves. What is known of a model is kept when the offer changes and still contains it. */
   readonly byModel = new Map<string, SeatModel>();
@@ -141,6 +143,7 @@ export class Seat {
   /** Takes over the session's current offer. */
   refresh(): void {
     this.models = this.session.offer.models;
+    this.tenants = this.session.offer.tenants;
     this.lines = linesOf(this.session.worker.id, this.models);
     this.capacity = this.isDrained ? 0 : capacityOf(this.session.offer);
     const before = new Map(this.byModel);

@@ -183,6 +183,48 @@ test("a worker serves the models that its token allows, and says which ones it m
   expect((await server.state()).workers[0]).toMatchObject({ max_concurrency: 1, refused_models: [] });
 }, 60_000);
 
+test("a worker that joined for certain tenants serves their keys, and for others its models do not exist", async () => {
+  const { text } = book.create({ kind: "join", terms: { name: "rack", limits: {}, tenants: ["research"] } }, BY);
+  const worker = connect({ join_token: text, worker_id: "gpu" });
+  await worker.registered();
+  const keyOf = (tenant: string): string =>
+    book.create({ kind: "client", terms: { name: tenant, tenant, limits: {} } }, BY).text;
+  const [own, other] = [keyOf("research"), keyOf("sales")];
+  const as = (key: string) => ({ headers: { authorization: `Bearer ${key}` } });
+  const modelsOf = async (key: string): Promise<readonly string[]> => {
+    const { data } = (await (await server.fetch("/v1/models", as(key))).json()) as { data: { id: string }[] }; // the shape is tested elsewhere
+    return data.map(({ id }) => id);
+  };
+  expect([await modelsOf(own), await modelsOf(other)]).toEqual([["m"], []]);
+  expect((await server.fetch("/v1/models/m", as(other))).status).toBe(404);
+  expect((await server.fetch("/api/llm/id/gpu/v1/models", as(other))).status).toBe(200);
+  const refused = await server.chat("m", {}, as(other));
+  expect(refused.status).toBe(404);
+  expect(await refused.json()).toMatchObject({ error: { code: "model_not_found" } });
+  const answered = server.chat("m", {}, as(own));
+  worker.answerJson((await worker.request()).id, { choices: [] });
+  expect((await answered).status).toBe(200);
+});
+
+test("a key that prefers its own is served by its tenant's worker while that is free", async () => {
+  const spec = { kind: "worker" as const, terms: { name: "own", limits: {}, tenants: ["research"] } };
+  const open = await server.worker({ worker_id: "open", max_concurrency: 8 });
+  const own = connect({ client_key: book.create(spec, BY).text, worker_id: "own", max_concurrency: 1 });
+  await own.registered();
+  const { text } = book.create(
+    { kind: "client", terms: { name: "ada", tenant: "research", prefer: "own", limits: {} } },
+    BY,
+  );
+  const as = { headers: { authorization: `Bearer ${text}` } };
+  const first = server.chat("m", {}, as);
+  const held = await own.request();
+  const second = server.chat("m", {}, as);
+  open.answerJson((await open.request()).id, { choices: [] });
+  expect((await second).status).toBe(200);
+  own.answerJson(held.id, { choices: [] });
+  expect((await first).status).toBe(200);
+});
+
 test("a key for certain tenants registers no relay, whose callers have none", async () => {
   const { text: client_key } = book.create({ kind: "worker", terms: { name: "w", limits: {}, tenants: ["a"] } }, BY);
   const relay = connect({ client_key, id: "files" }, "/api/mcp/connect");

@@ -1,6 +1,7 @@
 import { configuredKeys } from "../../src/auth/keys.ts";
 import { Cluster } from "../../src/cluster/cluster.ts";
 import type { LocalRecords } from "../../src/cluster/records/cluster-records.ts";
+import type { OpenedKeys } from "../../src/keys/open-keys.ts";
 import { KNOWN_PLUGINS } from "../../src/plugins.ts";
 import { systemClock } from "../../src/system/clock.ts";
 import type { Deps } from "../../src/system/deps.ts";
@@ -34,16 +35,21 @@ export class ServerCluster {
   readonly members: ClusterMember[] = [];
   #starts = 0;
 
-  /** Starts servers of these ids, which know each other when this resolves. */
-  static async start(ids: readonly string[], overrides: Partial<Config> = {}, deps: Partial<Deps> = {}) {
+  /** Starts servers of these ids, which know each other when this resolves. All of them have the same made keys. */
+  static async start(
+    ids: readonly string[],
+    overrides: Partial<Config> = {},
+    deps: Partial<Deps> = {},
+    keys?: OpenedKeys,
+  ) {
     const all = new ServerCluster();
-    for (const id of ids) all.add(id, overrides, deps);
+    for (const id of ids) all.add(id, overrides, deps, keys);
     await all.settled();
     return all;
   }
 
   /** Starts one more server. */
-  add(id: string, overrides: Partial<Config> = {}, deps: Partial<Deps> = {}): ClusterMember {
+  add(id: string, overrides: Partial<Config> = {}, deps: Partial<Deps> = {}, keys?: OpenedKeys): ClusterMember {
     const own = {
       serverId: id,
       clusterListener: { host: "127.0.0.1", port: 0 },
@@ -64,7 +70,7 @@ export class ServerCluster {
       keeper: { hasRecords: undefined, close: async () => {} },
       privateAddress: undefined,
     });
-    const server = new TestServer(own, deps, KNOWN_PLUGINS, configuredKeys, cluster);
+    const server = new TestServer(own, deps, KNOWN_PLUGINS, configuredKeys, cluster, keys);
     const member = { id, server, cluster, bus };
     this.members.push(member);
     return member;

@@ -1,4 +1,5 @@
 import type { Seat, SeatModel } from "../../pool/seat.ts";
+import type { Offer } from "../../tunnel/session.ts";
 import type { HostInfo } from "../../wire/worker-messages.ts";
 import { type GroupRow, KEPT_ALIVE, LOADED, type LoadRow } from "../gossip/rows.ts";
 
@@ -17,13 +18,23 @@ interface Member {
 }
 
 /**
- * Returns the key of the group to which a model on a seat belongs: everything that decides how a request is written, and the
- * kinds of exchange that the worker takes.
+ * Returns the key of the group to which a model on a seat belongs: everything that decides how a request is written, the
+ * kinds of exchange that the worker takes, and the tenants that it serves.
  */
 export function groupKeyOf({ seat, model }: SeatModel): string {
   const { worker, offer } = seat.session;
   const host = HOST_FACTS.map((fact) => worker.hostInfo[fact] ?? "");
-  return JSON.stringify([model, seat.sentAs(model), offer.exchangeKinds?.toSorted() ?? null, ...host]);
+  return JSON.stringify([
+    model,
+    seat.sentAs(model),
+    offer.exchangeKinds?.toSorted() ?? null,
+    tenantsOf(offer) ?? null,
+    ...host,
+  ]);
+}
+
+function tenantsOf({ tenants }: Offer): string[] | undefined {
+  return tenants && [...tenants].sort();
 }
 
 /** Workers of this server for which a request is written in the same way, and their load as sums. */
@@ -57,6 +68,7 @@ export class OwnGroup {
       sentAs: sentAs === model ? undefined : sentAs,
       kinds: offer.exchangeKinds && [...offer.exchangeKinds],
       hostInfo: hostInfo satisfies HostInfo,
+      ...(offer.tenants && { tenants: tenantsOf(offer) }),
     };
   }
 

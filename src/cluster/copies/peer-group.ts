@@ -1,5 +1,4 @@
-import type { Needs } from "../../pool/able.ts";
-import type { RemoteGroup } from "../../pool/remotes.ts";
+import type { RemoteGroup, RemoteNeeds } from "../../pool/remotes.ts";
 import { HTTP_ALONE } from "../../tunnel/session.ts";
 import type { HostInfo } from "../../wire/worker-messages.ts";
 import { type GroupRow, KEPT_ALIVE, LOADED, type LoadRow } from "../gossip/rows.ts";
@@ -25,6 +24,7 @@ export class PeerGroup implements RemoteGroup {
   readonly peer: PeerSight;
   readonly row: GroupRow;
   readonly exchangeKinds: readonly string[];
+  readonly tenantSet: ReadonlySet<string> | undefined;
   #load: LoadRow;
   /** When jobs were sent (`Clock.elapsed`) that the peer's last announced load does not include. */
   #sent: number[] = [];
@@ -34,6 +34,7 @@ export class PeerGroup implements RemoteGroup {
     this.peer = peer;
     this.row = row;
     this.exchangeKinds = row.kinds ?? HTTP_ALONE;
+    this.tenantSet = row.tenants && new Set(row.tenants);
     this.#load = [row.number, 0, 0, 0, 0, 0, 0, 0];
   }
 
@@ -75,8 +76,15 @@ export class PeerGroup implements RemoteGroup {
     return (this.#load[7] & KEPT_ALIVE) !== 0;
   }
 
-  /** Whether a worker of the group takes the kind of exchange that is needed. */
-  takes({ exchangeKind }: Pick<Needs, "exchangeKind">): boolean {
+  get tenants(): readonly string[] | undefined {
+    return this.row.tenants;
+  }
+
+  /** Whether the workers of the group serve the caller's tenant and take the kind of exchange that is needed. */
+  takes({ exchangeKind, tenant, ownOnly }: Pick<RemoteNeeds, "exchangeKind" | "tenant" | "ownOnly">): boolean {
+    const { tenants } = this.row;
+    if (tenants && tenant !== undefined && !tenants.includes(tenant)) return false;
+    if (ownOnly && !tenants) return false;
     return exchangeKind === undefined || this.exchangeKinds.includes(exchangeKind);
   }
 

@@ -1,5 +1,6 @@
 import { aliasKey } from "../../pool/alias.ts";
 import { Known } from "../../pool/known.ts";
+import { KnownFor } from "../../pool/known-for.ts";
 import type { Clock } from "../../system/deps.ts";
 import { setNewest } from "../../system/newest.ts";
 import type { ModelInfo } from "../../wire/model-info.ts";
@@ -21,12 +22,15 @@ export class PeerModels {
   readonly #byAlias = new Map<string, Set<string>>();
   readonly #models: Known;
   readonly #aliases: Known;
+  /** Who may know of the models and aliases. */
+  readonly #visible: KnownFor;
   /** When a server first saw a model, as told. */
   readonly #firstSeen = new Map<string, number>();
 
   constructor(clock: Clock, graceMs: number) {
     this.#models = new Known(clock, graceMs);
     this.#aliases = new Known(clock, graceMs);
+    this.#visible = new KnownFor(clock, graceMs);
   }
 
   /** Returns all groups of a model, in any state. */
@@ -59,11 +63,13 @@ export class PeerModels {
     return this.#models.names();
   }
 
-  isKnown(model: string): boolean {
+  isKnown(model: string, tenant?: string): boolean {
+    if (tenant !== undefined && this.#visible.isDivided) return this.#visible.has(model, tenant);
     return this.#models.has(model);
   }
 
-  isKnownAlias(alias: string): boolean {
+  isKnownAlias(alias: string, tenant?: string): boolean {
+    if (tenant !== undefined && this.#visible.isDivided) return this.#visible.has(aliasName(alias), tenant);
     return this.#aliases.has(alias);
   }
 
@@ -87,21 +93,25 @@ export class PeerModels {
     const { model } = group;
     this.#servedOf(model).groups.add(group);
     this.#models.arrived(model);
+    this.#visible.arrived(model, group.tenantSet);
     const alias = aliasKey(model);
     if (alias === undefined) return;
+    this.#visible.arrived(aliasName(alias), group.tenantSet);
     this.#byAlias.set(alias, (this.#byAlias.get(alias) ?? new Set()).add(model));
     this.#aliases.arrived(alias);
   }
 
   /** Returns false for a group that is not here. */
   remove(group: PeerGroup): boolean {
-    const { model } = group;
+    const { model, tenantSet } = group;
     const served = this.#byModel.get(model);
     if (!served?.groups.delete(group)) return false;
+    const alias = aliasKey(model);
+    this.#visible.left(model, tenantSet);
+    if (alias !== undefined) this.#visible.left(aliasName(alias), tenantSet);
     if (served.groups.size > 0) return true;
     this.#models.left(model);
     this.#forgetUnused(model, served);
-    const alias = aliasKey(model);
     const models = alias === undefined ? undefined : this.#byAlias.get(alias);
     models?.delete(model);
     if (alias === undefined || models?.size !== 0) return true;
@@ -142,4 +152,9 @@ export class PeerModels {
     for (const _ of this.readyOf(model)) return true;
     return false;
   }
+}
+
+/** Names an alias beside models, none of which has a line break in its name. */
+function aliasName(alias: string): string {
+  return `\n${alias}`;
 }

@@ -124,12 +124,12 @@ export class RemoteDirectory implements RemoteModels {
     return this.#models.known();
   }
 
-  isKnownModel(model: string): boolean {
-    return this.#models.isKnown(model);
+  isKnownModel(model: string, tenant?: string): boolean {
+    return this.#models.isKnown(model, tenant);
   }
 
-  isKnownAlias(alias: string): boolean {
-    return this.#models.isKnownAlias(alias);
+  isKnownAlias(alias: string, tenant?: string): boolean {
+    return this.#models.isKnownAlias(alias, tenant);
   }
 
   isKnownWorker(workerId: string): boolean {

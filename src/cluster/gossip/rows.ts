@@ -18,6 +18,8 @@ const ownerField = v.pipe(v.string(), v.maxLength(200));
 const stampField = countField(MAX_STAMP);
 const numberField = countField(Number.MAX_SAFE_INTEGER);
 const sessionField = v.pipe(v.string(), v.minLength(1), v.maxLength(200));
+/** The most tenants of one worker's key. */
+const MAX_TENANTS = 100;
 /** The most groups of one worker: as many as models. */
 const MAX_GROUPS = 2048;
 
@@ -76,15 +78,27 @@ const hostField = v.pipe(
   v.check((facts) => Object.keys(facts).length <= 8),
 );
 
+/** The only tenants of workers. */
+const tenantsField = v.pipe(v.array(textField), v.maxLength(MAX_TENANTS));
+
 const groupRow = v.pipe(
-  v.tuple([numberField, pluginField, modelField, v.nullable(modelField), v.nullable(kindsField), hostField]),
-  v.transform(([number, plugin, model, sentAs, kinds, hostInfo]) => ({
+  v.tuple([
+    numberField,
+    pluginField,
+    modelField,
+    v.nullable(modelField),
+    v.nullable(kindsField),
+    hostField,
+    v.optional(tenantsField),
+  ]),
+  v.transform(([number, plugin, model, sentAs, kinds, hostInfo, tenants]) => ({
     number,
     plugin,
     model,
     sentAs: sentAs ?? undefined,
     kinds: kinds ?? undefined,
     hostInfo,
+    ...(tenants && { tenants }),
   })),
 );
 
@@ -212,8 +226,9 @@ function toLeftRow({ plugin, id, owner, since, was, ageMs }: LeftRow): unknown {
   return [plugin, id, owner, since, was ?? null, ageMs];
 }
 
-function toGroupRow({ number, plugin, model, sentAs, kinds, hostInfo }: GroupRow): unknown {
-  return [number, plugin, model, sentAs ?? null, kinds ?? null, hostInfo];
+function toGroupRow({ number, plugin, model, sentAs, kinds, hostInfo, tenants }: GroupRow): unknown {
+  const row = [number, plugin, model, sentAs ?? null, kinds ?? null, hostInfo];
+  return tenants ? [...row, tenants] : row;
 }
 
 function toModelRow({ plugin, firstSeenAt, info }: ModelRow): unknown {

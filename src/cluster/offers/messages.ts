@@ -25,6 +25,8 @@ const demandSchema = v.object({
   exact: v.boolean(),
   worker: v.optional(text),
   kind: v.optional(text),
+  /** The tenant of the callers, unless it is the usual one. */
+  tenant: v.optional(text),
   excluded_sessions: v.optional(v.pipe(v.array(text), v.maxLength(MAX_EXCLUDED))),
   excluded_workers: v.optional(v.pipe(v.array(text), v.maxLength(MAX_EXCLUDED))),
 });
@@ -74,6 +76,8 @@ export const offerSchema = v.object({
   is_loaded: v.boolean(),
   is_kept_alive: v.boolean(),
   kinds: v.optional(v.array(text)),
+  /** The only tenants that the worker serves. */
+  tenants: v.optional(v.array(text)),
 });
 export type Offer = v.InferOutput<typeof offerSchema>;
 

@@ -149,7 +149,7 @@ export class Offering {
     const missing = Math.min(flow.count, MAX_COUNT) - standing.offered - standing.waits.length;
     for (let extra = missing; extra < 0; extra += 1) standing.waits.pop()?.leave();
     const { caller, waits } = standing;
-    const candidate = { caller, class: flow.class, endUser: flow.end_user, demand: toDemand(demand) };
+    const candidate = { caller, class: flow.class, endUser: flow.end_user, demand: toDemand(demand, flow) };
     for (let each = 0; each < missing; each += 1) {
       let wait: Wait | undefined;
       let claimed: HeldClaim | undefined;
@@ -186,7 +186,7 @@ export class Offering {
   }
 
   #describe(slot: string, claim: HeldClaim): Offer {
-    const { worker, sessionId, model, sentAs, hostInfo, embeddingBatchSize, isLoaded, isKeptAlive } = claim;
+    const { worker, sessionId, model, sentAs, hostInfo, embeddingBatchSize, isLoaded, isKeptAlive, tenants } = claim;
     return {
       type: "offer",
       pool: this.#options.name,
@@ -198,6 +198,7 @@ export class Offering {
       ...(embeddingBatchSize === undefined ? {} : { batch: embeddingBatchSize }),
       is_loaded: isLoaded,
       is_kept_alive: isKeptAlive,
+      ...(tenants && { tenants: [...tenants] }),
     };
   }
 
@@ -251,13 +252,17 @@ function callerOf({ caller, tenant, weight, class: callerClass }: WantedFlow): C
   return { ...createCaller(caller), tenant, weight, class: callerClass };
 }
 
-function toDemand({ model, exact, worker, kind, excluded_sessions = [], excluded_workers = [] }: WantedDemand): Demand {
+function toDemand(
+  { model, exact, worker, kind, excluded_sessions = [], excluded_workers = [] }: WantedDemand,
+  { tenant }: WantedFlow,
+): Demand {
   const isExcluding = excluded_sessions.length + excluded_workers.length > 0;
   return {
     model,
     exact,
     workerId: worker,
     exchangeKind: kind,
+    tenant,
     excluded: isExcluding
       ? { sessions: new Set(excluded_sessions), workers: new Set(excluded_workers) }
       : NONE_EXCLUDED,

@@ -1,3 +1,4 @@
+import { DEFAULT_TENANT } from "../../auth/caller.ts";
 import type { Demand } from "../../pool/directory.ts";
 import { NONE_EXCLUDED } from "../../pool/excluded.ts";
 import type { RemoteChoice, RemoteSlot } from "../../pool/remotes.ts";
@@ -129,6 +130,7 @@ export class Wanting {
         isLoaded: offer.is_loaded,
         isKeptAlive: offer.is_kept_alive,
         ...(offer.kinds ? { exchangeKinds: offer.kinds } : {}),
+        ...(offer.tenants ? { tenants: offer.tenants } : {}),
       },
       workerId: offer.worker.id,
       sessionId: offer.worker.session,
@@ -283,12 +285,14 @@ export class Wanting {
   }
 }
 
-function toWanted({ model, exact, workerId, exchangeKind, excluded }: Demand): WantedDemand {
+function toWanted({ model, exact, workerId, exchangeKind, excluded, tenant }: Demand): WantedDemand {
   return {
     model,
     exact,
     ...(workerId === undefined ? {} : { worker: workerId }),
     ...(exchangeKind === undefined ? {} : { kind: exchangeKind }),
+    // Each tenant has lines of its own, because a worker may serve only some.
+    ...(tenant === undefined || tenant === DEFAULT_TENANT ? {} : { tenant }),
     ...(excluded === NONE_EXCLUDED
       ? {}
       : { excluded_sessions: [...excluded.sessions], excluded_workers: [...excluded.workers] }),

@@ -122,7 +122,7 @@ export class ClusterPools {
 function ownersOf(
   directory: RemoteDirectory,
   models: readonly string[],
-  { workerId, exchangeKind }: Demand,
+  { workerId, exchangeKind, tenant }: Demand,
   now: number,
 ): Iterable<Owner> {
   const only = workerId === undefined ? undefined : directory.serverOf(workerId);
@@ -130,7 +130,7 @@ function ownersOf(
   for (const model of models) {
     for (const group of directory.groupsOf(model)) {
       const { peer, slots } = group;
-      if (!peer.isReachable || !group.takes({ exchangeKind })) continue;
+      if (!peer.isReachable || !group.takes({ exchangeKind, tenant })) continue;
       if (workerId !== undefined && peer.id !== only) continue;
       const known = owners.get(peer.id) ?? { peer: peer.id, slots: 0, free: 0, isNear: peer.isNear };
       owners.set(peer.id, known);

@@ -1,4 +1,4 @@
-import { type Caller, createCaller } from "../../auth/caller.ts";
+import { type Caller, createCaller, DEFAULT_TENANT } from "../../auth/caller.ts";
 import type { HeldClaim } from "../../pool/claim.ts";
 import { NONE_EXCLUDED } from "../../pool/excluded.ts";
 import type { PoolPeers } from "../../pool/pool-peers.ts";
@@ -68,12 +68,13 @@ export class PeerJobs implements PeerHandler {
     const { pool, takeOffered } = this.#options;
     const { sent_as = order.model, slot } = order;
     const taken = slot === undefined ? undefined : takeOffered(peerId, slot);
-    if (taken && taken.claim.sentAs === sent_as) {
+    const isServed = taken?.claim.tenants?.has(order.tenant ?? DEFAULT_TENANT) ?? true;
+    if (taken && isServed && taken.claim.sentAs === sent_as) {
       const candidate = toCandidate(order, kind, taken.callerOf(order.caller ?? peerId));
       taken.claim.assign(pool.peers.ticketFor(candidate, peerId));
       return taken.claim;
     }
-    // The worker has changed what it calls the model since it was offered.
+    // The worker has changed what it calls the model, or whom it serves, since it was offered.
     taken?.claim.release();
     const claim = pool.peers.claimForPeer(toCandidate(order, kind, callerIn(order, peerId)), peerId);
     if (!claim || claim.sentAs === sent_as) return claim;
@@ -104,6 +105,7 @@ function toCandidate(order: PeerOrder, kind = HTTP_KIND, caller: Caller): Candid
       exact,
       workerId: worker,
       exchangeKind: kind === HTTP_KIND ? undefined : kind,
+      tenant: order.tenant ?? DEFAULT_TENANT,
       excluded: excluded ? { sessions: new Set(excluded), workers: NONE_EXCLUDED.workers } : NONE_EXCLUDED,
       affinity: warm && {
         candidates: () => warm.map(([sessionId, share]) => ({ sessionId, share, source: "prefix" })),

@@ -130,7 +130,8 @@ export class EmbeddingRun {
   }
 
   get #demand(): Demand {
-    return { model: this.model, exact: true, excluded: this.#failed, workerId: this.#call.workerId };
+    const { workerId, caller } = this.#call;
+    return { model: this.model, exact: true, excluded: this.#failed, workerId, tenant: caller.tenant };
   }
 
   get #hasRoom(): boolean {

@@ -102,9 +102,10 @@ export class Placement {
     if (!seat) return true;
     if (seat.isDrained || seat.session.offer.status === "draining") return false;
     const { model } = this.#request;
+    const { tenant } = this.#call.caller;
     return (
       seat.capacity === 0 ||
-      pool.models.resolve({ model, workerId, exact: false, excluded: NONE_EXCLUDED }) !== undefined
+      pool.models.resolve({ model, workerId, exact: false, excluded: NONE_EXCLUDED, tenant }) !== undefined
     );
   }
 

@@ -107,8 +107,8 @@ function workerCatalog(area: ModelArea, ctx: RouteContext): ModelCatalog {
   if (!models) throw new Fault("worker_not_found", { param: "worker_id" });
   const served = new Set(models);
   return {
-    models: () => area.models().filter((card) => served.has(card.id)),
-    find: (name) => area.find(name, workerId),
+    models: (tenant) => area.models(tenant).filter((card) => served.has(card.id)),
+    find: (name, tenant) => area.find(name, tenant, workerId),
   };
 }
 

@@ -1,3 +1,4 @@
+import { DEFAULT_TENANT } from "../../../auth/caller.ts";
 import { NONE_EXCLUDED } from "../../excluded.ts";
 import { lineOf } from "../../lines.ts";
 import type { Ticket } from "../../ticket.ts";
@@ -16,8 +17,9 @@ export interface Group {
 }
 
 export function createGroup(key: string, ticket: Ticket): Group {
-  const { model, workerId, exchangeKind, excluded } = ticket.demand;
-  const isCommon = workerId === undefined && exchangeKind === undefined && excluded === NONE_EXCLUDED;
+  const { model, workerId, exchangeKind, excluded, tenant = DEFAULT_TENANT } = ticket.demand;
+  const isForAny = workerId === undefined && exchangeKind === undefined && excluded === NONE_EXCLUDED;
+  const isCommon = isForAny && tenant === DEFAULT_TENANT;
   return { key, line: lineOf(ticket.demand), isCommon, model, rows: new Set() };
 }
 
@@ -29,11 +31,12 @@ export function sampleOf({ rows }: Group): Ticket | undefined {
 
 /**
  * Returns the key of a ticket's group: everything that decides which seats may serve it. A peer's job is never sent to a
- * peer.
+ * peer. Whether a seat serves only certain tenants may change while a ticket waits, so each tenant has groups of its own.
  */
 export function groupKeyOf({ demand, peer }: Pick<Ticket, "demand" | "peer">): string {
-  const { model, workerId = "", exact, exchangeKind = "", excluded } = demand;
-  const key = `${model}\n${workerId}\n${exact}\n${exchangeKind}\n${peer === undefined ? "" : "peer"}`;
+  const { model, workerId = "", exact, exchangeKind = "", excluded, tenant = DEFAULT_TENANT } = demand;
+  const own = tenant === DEFAULT_TENANT ? "" : tenant;
+  const key = `${model}\n${workerId}\n${exact}\n${exchangeKind}\n${peer === undefined ? "" : "peer"}\n${own}`;
   if (excluded === NONE_EXCLUDED) return key;
   return `${key}\n${[...excluded.sessions].join()}\n${[...excluded.workers].join()}`;
 }

@@ -55,7 +55,15 @@ export function createApp(config: Config, deps: Deps, parts: AppParts = {}): App
     elsewhere: cluster?.limits,
     audit,
     identity,
-    joining: keys && createJoinDesk({ ...deps, keys, audit, writer: () => teams.writer }),
+    joining:
+      keys &&
+      createJoinDesk({
+        ...deps,
+        keys,
+        audit,
+        writer: () => teams.writer,
+        isFailing: () => records?.areFailing() ?? false,
+      }),
     onFailure: (surface) => {
       metrics.authFailure(surface);
       authFailures.add(1, clock.elapsed());

@@ -117,7 +117,7 @@ function KeyTable({ keeping }: { readonly keeping: "made" | "file" }): string {
         ></span>
       </Cell>
       <Cell label="State">
-        <span class="badge" x-bind:class="row.status" x-text="row.status"></span>
+        <span class="badge" x-bind:class="row.status" x-text="row.status.replace('_', ' ')"></span>
       </Cell>
       <Cell label="Actions" isForAdmins>
         <Actions />

@@ -10,16 +10,19 @@ export interface JoiningOptions extends Pick<Deps, "clock" | "log"> {
   /** Not asked before the first trade. */
   readonly writer: () => KeyWriter | undefined;
   readonly audit: Audit;
+  /** Whether something could not be written, so that a key might be lost at a restart. */
+  readonly isFailing: () => boolean;
 }
 
 /** Creates the desk at which workers trade join tokens. Each trade is logged and written down for operators. */
-export function createJoinDesk({ keys, writer, audit, clock, log }: JoiningOptions): JoinDesk {
+export function createJoinDesk({ keys, writer, audit, isFailing, clock, log }: JoiningOptions): JoinDesk {
   return new JoinDesk({
     book: keys.book,
     writer,
     clock,
     log,
     isKept: () => keys.isKept,
+    isFailing,
     onJoined({ token, key, address }) {
       const who = callerName(token);
       log.info("worker.joined", { worker: key.workerId, key: key.id, token: token.id, address });

@@ -26,6 +26,8 @@ export interface JoinDeskOptions {
   readonly log: Log;
   /** Whether keys that are made survive a restart. No token is traded otherwise. */
   readonly isKept: () => boolean;
+  /** Whether a key that is made now might be lost at a restart, so that none is made. Absent: no. */
+  readonly isFailing?: () => boolean;
   /** Called for each trade that made a key, and not for its repetitions. */
   readonly onJoined?: (note: JoinNote) => void;
 }
@@ -62,10 +64,11 @@ export class JoinDesk implements Joining {
   }
 
   async #trade(request: JoinRequest, address: string | undefined): Promise<Joined> {
-    const { book, clock, isKept, onJoined, writer } = this.#options;
+    const { book, clock, isKept, isFailing, onJoined, writer } = this.#options;
     const token = book.findByText(request.token);
     const keys = isKept() ? writer() : undefined;
     if (!keys || token?.kind !== "join") return refuse("join_token_unknown", token === undefined);
+    if (isFailing?.()) return refuse("join_unavailable");
     const refusal = book.joins.explain?.(request.token, keyHash(request.token));
     if (refusal && refusal.code !== "key_expired") return refuse("join_token_revoked");
     const trade = keyHash(JSON.stringify([token.id, request.proof ?? crypto.randomUUID()]));

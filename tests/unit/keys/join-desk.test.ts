@@ -175,6 +175,12 @@ test("while uses cannot be counted, nobody is let in, and nothing is spent", asy
   credentialOf(await deskOf(book).trade(ask(text), undefined));
 });
 
+test("while the store cannot be written, no token is traded, because a restart would lose the key", async () => {
+  const { book, desk, token } = setUp({ isFailing: () => true });
+  expect(refusalOf(await desk.trade(ask(token().text), undefined))).toBe("join_unavailable");
+  expect(book.list().map(({ kind, uses }) => [kind, uses])).toEqual([["join", undefined]]);
+});
+
 test("a server that keeps no keys trades no token", async () => {
   const { desk, token } = setUp({ isKept: () => false });
   expect(refusalOf(await desk.trade(ask(token().text), undefined))).toBe("join_token_unknown");
